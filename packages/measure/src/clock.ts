@@ -1,0 +1,98 @@
+/**
+ * Time, passed in (M2). Durations come from the monotonic reading only; wall time labels and is never subtracted.
+ * This file is the one place in Lifeline that reads a clock.
+ */
+
+/** A pending callback; `cancel` is idempotent. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** The two readings of time and the one way to wait. */
+export interface Clock {
+  /** Nanoseconds since an arbitrary fixed origin; never goes back. Exact for 104 days of process life (2^53 ns). */
+  monotonicNs(): number;
+  /** Milliseconds since the Unix epoch as the host believes them; may jump either way. */
+  wallMs(): number;
+  /** Calls `wake` once, no earlier than `delayMs` from now. */
+  after(delayMs: number, wake: () => void): Timer;
+}
+
+/** Nanoseconds in a millisecond. */
+export const NS_PER_MS = 1_000_000;
+
+/** Nanoseconds in a microsecond. */
+export const NS_PER_US = 1_000;
+
+const originNs = process.hrtime.bigint();
+
+/** The host's clocks: CLOCK_MONOTONIC by `process.hrtime`, CLOCK_REALTIME by `Date.now`. */
+export const systemClock: Clock = {
+  monotonicNs: () => Number(process.hrtime.bigint() - originNs),
+  wallMs: () => Date.now(),
+  after(delayMs, wake) {
+    const timer = setTimeout(wake, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+/** Resolves after `delayMs`, or at once when `signal` aborts. Never rejects. */
+export function pause(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      timer.cancel();
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = clock.after(delayMs, done);
+    signal?.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** A clock that stands still until told to move: for tests and for replays. */
+export interface ManualClock extends Clock {
+  /** Moves both readings forward by `ms` and runs, in order of their due time, the timers that fall due. */
+  advance(ms: number): void;
+  /** Steps the wall reading alone, as an NTP step would; durations must not notice. */
+  stepWall(ms: number): void;
+}
+
+/** Creates a {@link ManualClock} whose wall reading starts at `wallMs` and whose monotonic reading starts at 0. */
+export function manualClock(wallMs: number): ManualClock {
+  let nowNs = 0;
+  let wall = wallMs;
+  const waiting: { dueNs: number; wake: () => void }[] = [];
+  const moveTo = (ns: number) => {
+    wall += (ns - nowNs) / NS_PER_MS;
+    nowNs = ns;
+  };
+  return {
+    monotonicNs: () => nowNs,
+    wallMs: () => wall,
+    after(delayMs, wake) {
+      const entry = { dueNs: nowNs + delayMs * NS_PER_MS, wake };
+      waiting.push(entry);
+      return {
+        cancel() {
+          const at = waiting.indexOf(entry);
+          if (at >= 0) waiting.splice(at, 1);
+        },
+      };
+    },
+    advance(ms) {
+      const untilNs = nowNs + ms * NS_PER_MS;
+      for (;;) {
+        const next = waiting.filter((entry) => entry.dueNs <= untilNs).sort((a, b) => a.dueNs - b.dueNs)[0];
+        if (next === undefined) break;
+        waiting.splice(waiting.indexOf(next), 1);
+        moveTo(Math.max(nowNs, next.dueNs));
+        next.wake();
+      }
+      moveTo(untilNs);
+    },
+    stepWall(ms) {
+      wall += ms;
+    },
+  };
+}

@@ -1,0 +1,261 @@
+/**
+ * What became of one attempt: a closed list of reasons, each with its kind, its blame and its cause.
+ *
+ * 1. A kind says what the attempt proves about the packet; it is what loss is counted from (RFC 7680, RFC 2681).
+ * 2. A reason says what was seen. A cause is the word an SRE acts on; several reasons may share one.
+ * 3. *not-sent*, *late*, *silent* and *lost* are never folded into one another (M3, M4).
+ */
+
+/**
+ * - `answered`: the endpoint answered, and as it should.
+ * - `rejected`: something answered, and it is not what the requirement asks for (refused, wrong certificate, wrong status).
+ *   The path carried a packet both ways, so it is not loss.
+ * - `lost`: sent, and no answer within the loss threshold (the target's timeout).
+ * - `late`: an answer was seen, but after the threshold: neither a latency nor a loss.
+ * - `silent`: sent to a peer that need not answer; proves nothing (WireGuard).
+ * - `not-sent`: no packet left for the endpoint.
+ */
+export const OUTCOME_KINDS = ["answered", "rejected", "lost", "late", "silent", "not-sent"] as const;
+export type OutcomeKind = (typeof OUTCOME_KINDS)[number];
+
+/** Who would have to act; `agent` means that the measurement itself failed and says nothing of the network. */
+export type Blame = "nobody" | "agent" | "node" | "resolver" | "path" | "peer" | "interception";
+
+/** The part of an attempt in which it ended. */
+export const PHASES = ["plan", "dns", "connect", "tls", "request", "first-byte"] as const;
+export type Phase = (typeof PHASES)[number];
+
+interface ReasonFacts {
+  readonly kind: OutcomeKind;
+  readonly blame: Blame;
+  /** The word shown to people; `none` only for `answered`. */
+  readonly cause: Cause;
+  readonly meaning: string;
+}
+
+/** Causes: stable words for people, dashboards and alerts. */
+export const CAUSES = [
+  "none",
+  "dns",
+  "refused",
+  "timeout",
+  "unreachable",
+  "filtered",
+  "reset",
+  "tls-untrusted",
+  "tls-name",
+  "tls-time",
+  "tls-protocol",
+  "http-status",
+  "http-redirected",
+  "http-protocol",
+  "grpc-protocol",
+  "stamp-protocol",
+  "no-evidence",
+  "no-data",
+  "not-measured",
+] as const;
+export type Cause = (typeof CAUSES)[number];
+
+const facts = {
+  answered: { kind: "answered", blame: "nobody", cause: "none", meaning: "the endpoint answered as it should" },
+
+  "dns-nxdomain": {
+    kind: "not-sent",
+    blame: "resolver",
+    cause: "dns",
+    meaning: "the resolver says that the name does not exist",
+  },
+  "dns-nodata": {
+    kind: "not-sent",
+    blame: "nobody",
+    cause: "dns",
+    meaning: "the name exists, but has no address of this family",
+  },
+  "dns-servfail": { kind: "not-sent", blame: "resolver", cause: "dns", meaning: "the resolver failed (SERVFAIL)" },
+  "dns-refused": {
+    kind: "not-sent",
+    blame: "resolver",
+    cause: "dns",
+    meaning: "the resolver refused the query (REFUSED)",
+  },
+  "dns-timeout": { kind: "not-sent", blame: "resolver", cause: "dns", meaning: "no resolver answered in time" },
+  "dns-unreachable": {
+    kind: "not-sent",
+    blame: "resolver",
+    cause: "dns",
+    meaning: "no resolver could be reached (connection refused or no route)",
+  },
+  "dns-malformed": {
+    kind: "not-sent",
+    blame: "resolver",
+    cause: "dns",
+    meaning: "the resolver's answer could not be read",
+  },
+
+  refused: {
+    kind: "rejected",
+    blame: "peer",
+    cause: "refused",
+    meaning: "a reset or a port-unreachable came back: nothing listens, or a firewall rejects",
+  },
+  timeout: {
+    kind: "lost",
+    blame: "path",
+    cause: "timeout",
+    meaning: "sent, and nothing came back before the loss threshold",
+  },
+  "host-unreachable": {
+    kind: "rejected",
+    blame: "path",
+    cause: "unreachable",
+    meaning: "a router says the host is unreachable",
+  },
+  "network-unreachable": {
+    kind: "not-sent",
+    blame: "node",
+    cause: "unreachable",
+    meaning: "this node has no route to the address",
+  },
+  "admin-prohibited": {
+    kind: "rejected",
+    blame: "path",
+    cause: "filtered",
+    meaning: "a firewall says it prohibits this (ICMP administratively prohibited)",
+  },
+  reset: {
+    kind: "rejected",
+    blame: "path",
+    cause: "reset",
+    meaning: "the connection was established, then reset or closed before it was done",
+  },
+  "handshake-timeout": {
+    kind: "rejected",
+    blame: "path",
+    cause: "timeout",
+    meaning: "connected, but the exchange above TCP did not finish in time",
+  },
+
+  "tls-untrusted": {
+    kind: "rejected",
+    blame: "interception",
+    cause: "tls-untrusted",
+    meaning: "the certificate chain does not end at a trusted authority",
+  },
+  "tls-name-mismatch": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "tls-name",
+    meaning: "the certificate is for another name",
+  },
+  "tls-not-yet-valid": {
+    kind: "rejected",
+    blame: "node",
+    cause: "tls-time",
+    meaning: "the certificate is not valid yet: check this node's clock",
+  },
+  "tls-expired": { kind: "rejected", blame: "peer", cause: "tls-time", meaning: "the certificate has expired" },
+  "tls-protocol": { kind: "rejected", blame: "peer", cause: "tls-protocol", meaning: "TLS could not be negotiated" },
+  "alpn-mismatch": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "tls-protocol",
+    meaning: "the server did not agree to the application protocol (ALPN) the endpoint must speak",
+  },
+
+  "http-status": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "http-status",
+    meaning: "an HTTP status outside the expected ones",
+  },
+  "http-redirected": {
+    kind: "rejected",
+    blame: "interception",
+    cause: "http-redirected",
+    meaning: "redirected to a host that was not asked: a captive or block page",
+  },
+  "http-protocol": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "http-protocol",
+    meaning: "the answer is not the HTTP version asked for",
+  },
+  "grpc-protocol": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "grpc-protocol",
+    meaning: "an answer came, but not a gRPC one: a reverse proxy without gRPC, or another service",
+  },
+  "stamp-malformed": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "stamp-protocol",
+    meaning: "a datagram came back that is no STAMP reply to ours",
+  },
+
+  silent: {
+    kind: "silent",
+    blame: "nobody",
+    cause: "no-evidence",
+    meaning: "sent, nothing came back, and this peer need not answer: no evidence either way",
+  },
+  late: { kind: "late", blame: "path", cause: "timeout", meaning: "the answer came after the loss threshold" },
+
+  stalled: {
+    kind: "not-sent",
+    blame: "agent",
+    cause: "not-measured",
+    meaning: "the agent's own event loop stalled; the sample says nothing of the network",
+  },
+  "agent-overload": {
+    kind: "not-sent",
+    blame: "agent",
+    cause: "not-measured",
+    meaning: "the agent already had as many attempts in flight as it allows",
+  },
+  "agent-resource": {
+    kind: "not-sent",
+    blame: "agent",
+    cause: "not-measured",
+    meaning: "the node refused a socket, a port, memory or permission",
+  },
+} as const satisfies Record<string, ReasonFacts>;
+
+/** What was seen; stable, closed, and part of the wire contract (append only). */
+export type Reason = keyof typeof facts;
+
+/** Every reason, in the order of declaration. */
+export const REASONS = Object.keys(facts) as readonly Reason[];
+
+/** Whether `text` names a {@link Reason}. */
+export function isReason(text: string): text is Reason {
+  return Object.hasOwn(facts, text);
+}
+
+/** The facts of a reason: its kind, blame, cause and meaning. */
+export function reasonFacts(reason: Reason): ReasonFacts {
+  return facts[reason];
+}
+
+/** How one attempt ended: what was seen, and in which phase. */
+export interface Outcome {
+  readonly reason: Reason;
+  readonly phase: Phase;
+}
+
+/** Kinds whose packet really left: what RFC 7680 calls sent. `late` and `silent` were sent, and are shown apart from `lost`. */
+export function wasSent(reason: Reason): boolean {
+  return facts[reason].kind !== "not-sent";
+}
+
+/** How an outcome bears on the requirement: `inconclusive` ones neither confirm nor deny (M4). */
+export type Bearing = "good" | "bad" | "inconclusive";
+
+/** The bearing of a reason: what turns, and what the judge counts a run of. */
+export function bearingOf(reason: Reason): Bearing {
+  const { kind, blame } = facts[reason];
+  if (kind === "answered") return "good";
+  if (kind === "silent" || blame === "agent" || blame === "nobody") return "inconclusive";
+  return "bad";
+}

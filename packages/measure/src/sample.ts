@@ -1,0 +1,58 @@
+/** One attempt and what it showed. */
+import type { Outcome } from "./outcome.ts";
+
+/** Where a round-trip time was read: the kernel's own stamp, or this process's monotonic clock (which feels the event loop). */
+export type RttSource = "kernel" | "monotonic";
+
+/** Durations of the parts of an attempt, in ns; a part that did not happen, or was answered from cache, is absent. */
+export interface PhaseDurations {
+  readonly dnsNs?: number;
+  readonly connectNs?: number;
+  readonly tlsNs?: number;
+  readonly requestNs?: number;
+  readonly firstByteNs?: number;
+}
+
+/** One certificate of a captured chain, leaf first. Text is cut at 256 characters, chains at 8 certificates. */
+export interface ChainCertificate {
+  readonly subject: string;
+  readonly issuer: string;
+  readonly notAfter: string;
+  readonly sha256: string;
+}
+
+/** What was seen on the way; kept for the last attempt of a window and for the last bad one. */
+export interface Evidence {
+  /** Address the packet went to. */
+  readonly address?: string;
+  /** Addresses the resolver gave, sorted; at most 16. */
+  readonly answers?: readonly string[];
+  /** errno name or library code the failure was classified from, such as ECONNREFUSED. */
+  readonly code?: string;
+  readonly tlsVersion?: string;
+  readonly alpn?: string;
+  readonly chain?: readonly ChainCertificate[];
+  readonly httpStatus?: number;
+  /** Where redirects led, in order; at most 4 hops are recorded, none is trusted. */
+  readonly redirects?: readonly string[];
+  /** The gRPC status number of the trailer. */
+  readonly grpcStatus?: number;
+  /** SYN segments that the kernel had to send again within the attempt. */
+  readonly synRetransmits?: number;
+  /** Datagrams of an earlier attempt that arrived during this one (STAMP). */
+  readonly strays?: number;
+}
+
+/** The result of one probe call. */
+export interface Sample {
+  readonly targetId: string;
+  /** Wall time of the start, ms since the epoch: a label, never subtracted (M2). */
+  readonly startedAtMs: number;
+  /** Wall time of the end, ms since the epoch: the start plus the monotonic duration. */
+  readonly endedAtMs: number;
+  readonly outcome: Outcome;
+  /** Round-trip time in ns (RFC 2681), present only when a packet went and one came back. */
+  readonly rtt?: { readonly ns: number; readonly source: RttSource };
+  readonly phases: PhaseDurations;
+  readonly evidence: Evidence;
+}
