@@ -1,1 +1,32 @@
-export {};
+export { type LossCount, type RatioInterval, wilsonInterval } from "./loss.ts";
+export { type FollowedSample, followRun, type Run } from "./run.ts";
+export {
+  addSketch,
+  bucketIndex,
+  bucketUpperNs,
+  SKETCH_MAX_BUCKETS,
+  SKETCH_MAX_INDEX,
+  SKETCH_MAX_NS,
+  SKETCH_MIN_INDEX,
+  SKETCH_RELATIVE_ERROR,
+  SKETCH_SCHEMA,
+  type Sketch,
+  sketchCount,
+  sketchQuantileNs,
+} from "./sketch.ts";
+export {
+  emptyWindow,
+  endedCount,
+  lossOf,
+  mergeWindows,
+  type PhaseSum,
+  type Remembered,
+  type RttSummary,
+  rttCount,
+  rttQuantileNs,
+  TIMED_PHASES,
+  type TimedPhase,
+  WINDOW_MS,
+  type Window,
+  windowOf,
+} from "./window.ts";

@@ -1,0 +1,38 @@
+/** Loss as a proportion with its uncertainty. Formulas: RFC 7680 (one-way loss), Wilson (1927) score interval. */
+
+/** Standard normal quantile of a two-sided 95 % interval. */
+const Z_95 = 1.959963984540054;
+
+/** Both ends of an interval of a ratio, 0–1, low first. */
+export type RatioInterval = readonly [low: number, high: number];
+
+/**
+ * The Wilson score interval at 95 % of `hits` in `trials`. No trials give [0, 1]: nothing is known (M4).
+ * Chosen over the normal approximation since it stays inside [0, 1] and is right for few trials and no hits.
+ */
+export function wilsonInterval(hits: number, trials: number): RatioInterval {
+  if (trials === 0) return [0, 1];
+  const ratio = hits / trials;
+  const z2 = Z_95 * Z_95;
+  const centre = (ratio + z2 / (2 * trials)) / (1 + z2 / trials);
+  const spread = (Z_95 / (1 + z2 / trials)) * Math.sqrt((ratio * (1 - ratio)) / trials + z2 / (4 * trials * trials));
+  // At the ends the interval touches 0 or 1 exactly; floating point would leave a hair.
+  return [hits === 0 ? 0 : Math.max(0, centre - spread), hits === trials ? 1 : Math.min(1, centre + spread)];
+}
+
+/** What became of the attempts of a window, by what each proves. */
+export interface LossCount {
+  /** Attempts whose packet left, whatever came of it. */
+  readonly sent: number;
+  /** Sent, no answer within the threshold. */
+  readonly lost: number;
+  /** An answer after the threshold. */
+  readonly late: number;
+  /** Sent to a peer that need not answer; outside the ratio. */
+  readonly silent: number;
+  readonly notSent: number;
+  /** lost / (sent − silent), 0–1; undefined when nothing was sent that should have been answered. */
+  readonly ratio: number | undefined;
+  /** 95 % Wilson interval of the ratio. */
+  readonly interval: RatioInterval;
+}

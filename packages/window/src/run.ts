@@ -1,0 +1,52 @@
+/**
+ * Runs: how long the latest bearing has lasted. A run crosses windows, so it is followed beside them and each sample is
+ * annotated with it; that keeps the windows' merge free of order (W1).
+ */
+import { type Bearing, bearingOf, reasonFacts, type Sample } from "@lifeline/measure";
+
+/** Where a target stands after a sample. */
+export interface Run {
+  /** Bearing of the run; inconclusive samples neither extend nor break a good or bad run (M4). */
+  readonly bearing: Bearing;
+  /** Conclusive samples in a row of that bearing (inconclusive ones, while nothing else has been seen). */
+  readonly length: number;
+  /** Wall time, ms since the epoch, at which the first sample of the run began. */
+  readonly startedAtMs: number;
+  /** Losses in a row up to here: 0 after any sent sample that was not lost. */
+  readonly lossRun: number;
+}
+
+/** A sample with the run it belongs to. */
+export interface FollowedSample {
+  readonly sample: Sample;
+  readonly run: Run;
+  /** The sample's bearing differs from that of the run before it: the moment a window seals early (W2). */
+  readonly turned: boolean;
+}
+
+/** Follows one target's run over one more sample. */
+export function followRun(previous: Run | undefined, sample: Sample): FollowedSample {
+  const bearing = bearingOf(sample.outcome.reason);
+  const lossRun = nextLossRun(previous?.lossRun ?? 0, sample);
+  if (previous === undefined || (bearing !== "inconclusive" && bearing !== previous.bearing)) {
+    const run = { bearing, length: 1, startedAtMs: sample.startedAtMs, lossRun };
+    return { sample, run, turned: previous !== undefined };
+  }
+  const extends_ = bearing === previous.bearing;
+  const run = { ...previous, length: previous.length + (extends_ ? 1 : 0), lossRun };
+  return { sample, run, turned: false };
+}
+
+function nextLossRun(before: number, sample: Sample): number {
+  switch (reasonFacts(sample.outcome.reason).kind) {
+    case "lost":
+      return before + 1;
+    case "not-sent":
+    case "silent":
+      return before;
+    case "answered":
+    case "rejected":
+    case "late":
+      return 0;
+  }
+}

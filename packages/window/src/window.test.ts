@@ -1,0 +1,203 @@
+import { bearingOf, REASONS, type Reason, reasonFacts, type Sample } from "@lifeline/measure";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { wilsonInterval } from "./loss.ts";
+import { type FollowedSample, followRun, type Run } from "./run.ts";
+import { bucketIndex, bucketUpperNs, SKETCH_MAX_BUCKETS, SKETCH_MAX_NS, SKETCH_RELATIVE_ERROR } from "./sketch.ts";
+import { emptyWindow, lossOf, mergeWindows, rttCount, rttQuantileNs, type Window, windowOf } from "./window.ts";
+
+const TARGET = "machine-api|tcp|127.0.0.1:443|ipv4";
+
+function sampleOf(reason: Reason, startedAtMs: number, rttNs?: number): Sample {
+  return {
+    targetId: TARGET,
+    startedAtMs,
+    endedAtMs: startedAtMs + 1,
+    outcome: { reason, phase: "connect" },
+    ...(rttNs === undefined ? {} : { rtt: { ns: rttNs, source: "kernel" as const } }),
+    phases: rttNs === undefined ? {} : { connectNs: rttNs },
+    evidence: { address: "127.0.0.1" },
+  };
+}
+
+const samples = fc
+  .array(
+    fc.record({
+      reason: fc.constantFrom(...REASONS),
+      gapMs: fc.integer({ min: 0, max: 2_000 }),
+      rttNs: fc.option(fc.integer({ min: 1, max: 60_000_000_000 }), { nil: undefined }),
+    }),
+    { minLength: 1, maxLength: 60 },
+  )
+  .map((steps) => {
+    let atMs = 1_000_000;
+    return steps.map(({ reason, gapMs, rttNs }) => {
+      atMs += gapMs;
+      return sampleOf(reason, atMs, rttNs);
+    });
+  });
+
+function follow(list: readonly Sample[]): FollowedSample[] {
+  let run: Run | undefined;
+  return list.map((sample) => {
+    const followed = followRun(run, sample);
+    run = followed.run;
+    return followed;
+  });
+}
+
+function replay(followed: readonly FollowedSample[]): Window {
+  const pieces = followed.map((one) => windowOf(one, one.sample.startedAtMs, one.sample.endedAtMs));
+  return pieces.reduce(mergeWindows);
+}
+
+describe("windows merge (W1)", () => {
+  it("any split, merged in any order, equals the replay of all samples", () => {
+    fc.assert(
+      fc.property(samples, fc.array(fc.nat(), { maxLength: 6 }), fc.infiniteStream(fc.nat()), (list, cuts, dice) => {
+        const followed = follow(list);
+        const bounds = [0, ...cuts.map((cut) => cut % (list.length + 1)).sort((a, b) => a - b), list.length];
+        const parts = bounds
+          .slice(1)
+          .map((end, at) => followed.slice(bounds[at], end))
+          .filter((part) => part.length > 0)
+          .map(replay);
+        while (parts.length > 1) {
+          const a = parts.splice(dice.next().value % parts.length, 1)[0] as Window;
+          const b = parts.splice(dice.next().value % parts.length, 1)[0] as Window;
+          parts.push(mergeWindows(a, b));
+        }
+        expect(parts[0]).toEqual(replay(followed));
+      }),
+    );
+  });
+
+  it("an empty window of the same time changes nothing", () => {
+    fc.assert(
+      fc.property(samples, (list) => {
+        const whole = replay(follow(list));
+        expect(mergeWindows(whole, emptyWindow(TARGET, whole.startMs, whole.endMs))).toEqual(whole);
+      }),
+    );
+  });
+});
+
+describe("the latency sketch", () => {
+  it("every value lies in its bucket, and there are no more buckets than stated", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: SKETCH_MAX_NS }), (ns) => {
+        const index = bucketIndex(ns);
+        expect(ns).toBeLessThanOrEqual(bucketUpperNs(index) * (1 + 1e-12));
+        expect(ns).toBeGreaterThan(bucketUpperNs(index - 1) * (1 - 1e-12));
+      }),
+    );
+    expect(bucketIndex(SKETCH_MAX_NS) - bucketIndex(1) + 1).toBe(SKETCH_MAX_BUCKETS);
+    expect(bucketIndex(Number.MAX_SAFE_INTEGER)).toBe(bucketIndex(SKETCH_MAX_NS));
+  });
+
+  it("each quantile is within the stated error of the sample of that rank", () => {
+    const rtts = fc.array(fc.integer({ min: 1_000, max: 3_000_000_000 }), { minLength: 1, maxLength: 200 });
+    fc.assert(
+      fc.property(rtts, fc.double({ min: 0.01, max: 1, noNaN: true }), (values, q) => {
+        const window = replay(follow(values.map((ns, at) => sampleOf("answered", at, ns))));
+        const sorted = values.toSorted((a, b) => a - b);
+        const exact = sorted[Math.max(0, Math.ceil(q * values.length) - 1)] as number;
+        const estimate = rttQuantileNs(window, q) as number;
+        expect(Math.abs(estimate - exact) / exact).toBeLessThanOrEqual(SKETCH_RELATIVE_ERROR + 1e-9);
+        expect(rttCount(window)).toBe(values.length);
+      }),
+    );
+  });
+});
+
+describe("loss", () => {
+  it.each([
+    { hits: 0, trials: 0, low: 0, high: 1 },
+    { hits: 0, trials: 10, low: 0, high: 0.2775 },
+    { hits: 1, trials: 10, low: 0.0179, high: 0.4042 },
+    { hits: 5, trials: 100, low: 0.0215, high: 0.1118 },
+    { hits: 10, trials: 10, low: 0.7225, high: 1 },
+  ])("$hits of $trials lies in the published Wilson interval", ({ hits, trials, low, high }) => {
+    const [gotLow, gotHigh] = wilsonInterval(hits, trials);
+    expect(gotLow).toBeCloseTo(low, 4);
+    expect(gotHigh).toBeCloseTo(high, 4);
+  });
+
+  it("not sent, late, silent and lost are four different counts, and silence is outside the ratio (M3, M4)", () => {
+    const reasons: Reason[] = ["answered", "timeout", "late", "silent", "stalled", "dns-nxdomain", "refused"];
+    const loss = lossOf(replay(follow(reasons.map((reason, at) => sampleOf(reason, at * 1_000)))));
+    expect(loss).toMatchObject({ sent: 5, lost: 1, late: 1, silent: 1, notSent: 2, ratio: 0.25 });
+  });
+
+  it("nothing sent gives no ratio and the whole interval (M4)", () => {
+    const loss = lossOf(replay(follow([sampleOf("dns-timeout", 0)])));
+    expect(loss.ratio).toBeUndefined();
+    expect(loss.interval).toEqual([0, 1]);
+  });
+});
+
+describe("runs", () => {
+  const cases: { name: string; reasons: Reason[]; run: Partial<Run>; turns: number[] }[] = [
+    { name: "a first sample is no turn", reasons: ["timeout"], run: { bearing: "bad", length: 1 }, turns: [] },
+    {
+      name: "good to bad turns",
+      reasons: ["answered", "refused", "timeout"],
+      run: { bearing: "bad", length: 2, startedAtMs: 1_000 },
+      turns: [1],
+    },
+    {
+      name: "the agent's own trouble does not turn (M3)",
+      reasons: ["answered", "stalled", "answered"],
+      run: { bearing: "good", length: 2, startedAtMs: 0 },
+      turns: [],
+    },
+    {
+      name: "silence does not end a proof",
+      reasons: ["refused", "silent", "refused"],
+      run: { bearing: "bad", length: 2, startedAtMs: 0 },
+      turns: [],
+    },
+    {
+      name: "inconclusive then good turns",
+      reasons: ["silent", "silent", "answered"],
+      run: { bearing: "good", length: 1, startedAtMs: 2_000 },
+      turns: [2],
+    },
+    {
+      name: "a loss run ends at an answer",
+      reasons: ["timeout", "timeout", "answered", "timeout"],
+      run: { lossRun: 1 },
+      turns: [2, 3],
+    },
+  ];
+  it.each(cases)("$name", ({ reasons, run, turns }) => {
+    const followed = follow(reasons.map((reason, at) => sampleOf(reason, at * 1_000)));
+    expect(followed.at(-1)?.run).toMatchObject(run);
+    expect(followed.flatMap((one, at) => (one.turned ? [at] : []))).toEqual(turns);
+  });
+
+  it("bursts and the longest loss run are those of the sample sequence, wherever windows end", () => {
+    const reasons: Reason[] = [
+      "answered",
+      "timeout",
+      "timeout",
+      "answered",
+      "timeout",
+      "timeout",
+      "timeout",
+      "answered",
+    ];
+    const followed = follow(reasons.map((reason, at) => sampleOf(reason, at * 1_000)));
+    const merged = mergeWindows(replay(followed.slice(5)), replay(followed.slice(0, 5)));
+    expect(merged).toMatchObject({ lossBursts: 2, longestLossRun: 3 });
+  });
+});
+
+describe("the vocabulary holds together", () => {
+  it.each(REASONS.map((reason) => ({ reason })))("$reason bears as its kind and blame say", ({ reason }) => {
+    const { kind, blame, cause } = reasonFacts(reason);
+    expect(bearingOf(reason) === "good").toBe(kind === "answered");
+    expect(cause === "none").toBe(kind === "answered");
+    if (blame === "agent") expect(kind).toBe("not-sent");
+  });
+});

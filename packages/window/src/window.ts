@@ -1,0 +1,227 @@
+/**
+ * What one target showed over a stretch of time.
+ *
+ * 1. Merging windows in any order and any grouping equals replaying their samples (W1): every field is a sum, a
+ *    minimum, a maximum, or the greater of two under a total order.
+ * 2. A sample belongs to the window in which it ended; attempts begun and not ended are in flight, and are counted (M3).
+ * 3. Bounded: one count for each reason of a closed list, at most SKETCH_MAX_BUCKETS buckets, two remembered samples.
+ */
+import type { Evidence, Phase, PhaseDurations, Reason } from "@lifeline/measure";
+import { reasonFacts } from "@lifeline/measure";
+import { type LossCount, wilsonInterval } from "./loss.ts";
+import type { FollowedSample, Run } from "./run.ts";
+import { addSketch, bucketIndex, type Sketch, sketchCount, sketchQuantileNs } from "./sketch.ts";
+
+/** Length of a full window, ms; windows are aligned to multiples of it since the Unix epoch. */
+export const WINDOW_MS = 10_000;
+
+/** A sample worth remembering: what it was and where the run stood. */
+export interface Remembered {
+  readonly endedAtMs: number;
+  readonly reason: Reason;
+  readonly phase: Phase;
+  readonly run: Run;
+  readonly evidence: Evidence;
+}
+
+/** Sums over one phase of the attempts that went through it. */
+export interface PhaseSum {
+  readonly count: number;
+  readonly sumNs: number;
+  readonly maxNs: number;
+}
+
+/** The phases that take time, by the names of {@link PhaseDurations}. */
+export const TIMED_PHASES = [
+  "dnsNs",
+  "connectNs",
+  "tlsNs",
+  "requestNs",
+  "firstByteNs",
+] as const satisfies readonly (keyof PhaseDurations)[];
+export type TimedPhase = (typeof TIMED_PHASES)[number];
+
+/** Round-trip times (RFC 2681) of the attempts that had one. */
+export interface RttSummary {
+  readonly sketch: Sketch;
+  /** Exact least and greatest, ns; undefined without a sample. */
+  readonly minNs: number | undefined;
+  readonly maxNs: number | undefined;
+  readonly sumNs: number;
+  /** How many were read by the kernel; the rest felt this process's event loop. */
+  readonly kernelCount: number;
+}
+
+/** One target over one stretch of time. */
+export interface Window {
+  readonly targetId: string;
+  /** Wall times, ms since the epoch: when it opened and when it was sealed. */
+  readonly startMs: number;
+  readonly endMs: number;
+  /** Attempts begun; those not among `counts` were in flight when the window was sealed (or had been before it opened). */
+  readonly started: number;
+  /** Ticks of the schedule at which no attempt could be begun. */
+  readonly missedTicks: number;
+  /** Attempts ended, by reason. */
+  readonly counts: ReadonlyMap<Reason, number>;
+  readonly rtt: RttSummary;
+  readonly phases: ReadonlyMap<TimedPhase, PhaseSum>;
+  /** Runs of loss that began here, and the longest one seen here (which may have begun before). */
+  readonly lossBursts: number;
+  readonly longestLossRun: number;
+  /** The latest sample, and the latest that was not good. */
+  readonly last: Remembered | undefined;
+  readonly lastBad: Remembered | undefined;
+}
+
+/** A window with nothing in it: the neutral element of {@link mergeWindows}, but for its times. */
+export function emptyWindow(targetId: string, startMs: number, endMs: number): Window {
+  return {
+    targetId,
+    startMs,
+    endMs,
+    started: 0,
+    missedTicks: 0,
+    counts: new Map(),
+    rtt: { sketch: new Map(), minNs: undefined, maxNs: undefined, sumNs: 0, kernelCount: 0 },
+    phases: new Map(),
+    lossBursts: 0,
+    longestLossRun: 0,
+    last: undefined,
+    lastBad: undefined,
+  };
+}
+
+/** Merges two windows of one target (W1): commutative and associative. */
+export function mergeWindows(a: Window, b: Window): Window {
+  const sketch = new Map(a.rtt.sketch);
+  addSketch(sketch, b.rtt.sketch);
+  return {
+    targetId: a.targetId,
+    startMs: Math.min(a.startMs, b.startMs),
+    endMs: Math.max(a.endMs, b.endMs),
+    started: a.started + b.started,
+    missedTicks: a.missedTicks + b.missedTicks,
+    counts: mergeCounts(a.counts, b.counts),
+    rtt: {
+      sketch,
+      minNs: least(a.rtt.minNs, b.rtt.minNs),
+      maxNs: greatest(a.rtt.maxNs, b.rtt.maxNs),
+      sumNs: a.rtt.sumNs + b.rtt.sumNs,
+      kernelCount: a.rtt.kernelCount + b.rtt.kernelCount,
+    },
+    phases: mergePhases(a.phases, b.phases),
+    lossBursts: a.lossBursts + b.lossBursts,
+    longestLossRun: Math.max(a.longestLossRun, b.longestLossRun),
+    last: later(a.last, b.last),
+    lastBad: later(a.lastBad, b.lastBad),
+  };
+}
+
+/** The window of one finished attempt. */
+export function windowOf(followed: FollowedSample, startMs: number, endMs: number): Window {
+  const { sample, run } = followed;
+  const { reason, phase } = sample.outcome;
+  const lost = reasonFacts(reason).kind === "lost";
+  const remembered: Remembered = { endedAtMs: sample.endedAtMs, reason, phase, run, evidence: sample.evidence };
+  const rttNs = sample.rtt?.ns;
+  return {
+    ...emptyWindow(sample.targetId, startMs, endMs),
+    started: 1,
+    counts: new Map([[reason, 1]]),
+    rtt: {
+      sketch: rttNs === undefined ? new Map() : new Map([[bucketIndex(rttNs), 1]]),
+      minNs: rttNs,
+      maxNs: rttNs,
+      sumNs: rttNs ?? 0,
+      kernelCount: sample.rtt?.source === "kernel" ? 1 : 0,
+    },
+    phases: phaseSums(sample.phases),
+    lossBursts: lost && run.lossRun === 1 ? 1 : 0,
+    longestLossRun: lost ? run.lossRun : 0,
+    last: remembered,
+    lastBad: reason === "answered" ? undefined : remembered,
+  };
+}
+
+/** Attempts ended. */
+export function endedCount(window: Window): number {
+  let ended = 0;
+  for (const count of window.counts.values()) ended += count;
+  return ended;
+}
+
+/** Counts by what each attempt proves, with the loss ratio and its interval. */
+export function lossOf(window: Window): LossCount {
+  const byKind = { answered: 0, rejected: 0, lost: 0, late: 0, silent: 0, "not-sent": 0 };
+  for (const [reason, count] of window.counts) byKind[reasonFacts(reason).kind] += count;
+  const { lost, late, silent } = byKind;
+  const expected = byKind.answered + byKind.rejected + lost + late;
+  return {
+    sent: expected + silent,
+    lost,
+    late,
+    silent,
+    notSent: byKind["not-sent"],
+    ratio: expected === 0 ? undefined : lost / expected,
+    interval: wilsonInterval(lost, expected),
+  };
+}
+
+/** A quantile (0–1) of the round-trip time in ns, within the sketch's error and never outside the exact extremes. */
+export function rttQuantileNs(window: Window, q: number): number | undefined {
+  const { sketch, minNs, maxNs } = window.rtt;
+  const estimateNs = sketchQuantileNs(sketch, q);
+  if (estimateNs === undefined || minNs === undefined || maxNs === undefined) return undefined;
+  return Math.min(Math.max(estimateNs, minNs), maxNs);
+}
+
+/** How many round-trip times the window holds. */
+export function rttCount(window: Window): number {
+  return sketchCount(window.rtt.sketch);
+}
+
+function mergeCounts(a: Window["counts"], b: Window["counts"]): Window["counts"] {
+  const merged = new Map(a);
+  for (const [reason, count] of b) merged.set(reason, (merged.get(reason) ?? 0) + count);
+  return merged;
+}
+
+function mergePhases(a: Window["phases"], b: Window["phases"]): Window["phases"] {
+  const merged = new Map(a);
+  for (const [phase, sum] of b) {
+    const before = merged.get(phase);
+    merged.set(phase, before === undefined ? sum : addPhase(before, sum));
+  }
+  return merged;
+}
+
+function addPhase(a: PhaseSum, b: PhaseSum): PhaseSum {
+  return { count: a.count + b.count, sumNs: a.sumNs + b.sumNs, maxNs: Math.max(a.maxNs, b.maxNs) };
+}
+
+function phaseSums(durations: PhaseDurations): Map<TimedPhase, PhaseSum> {
+  const sums = new Map<TimedPhase, PhaseSum>();
+  for (const phase of TIMED_PHASES) {
+    const ns = durations[phase];
+    if (ns !== undefined) sums.set(phase, { count: 1, sumNs: ns, maxNs: ns });
+  }
+  return sums;
+}
+
+function least(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined ? b : b === undefined ? a : Math.min(a, b);
+}
+
+function greatest(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined ? b : b === undefined ? a : Math.max(a, b);
+}
+
+/** The later of two; samples that ended in the same millisecond are told apart by their content, so that order never matters. */
+function later(a: Remembered | undefined, b: Remembered | undefined): Remembered | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  if (a.endedAtMs !== b.endedAtMs) return a.endedAtMs > b.endedAtMs ? a : b;
+  if (a.run.startedAtMs !== b.run.startedAtMs) return a.run.startedAtMs > b.run.startedAtMs ? a : b;
+  if (a.run.length !== b.run.length) return a.run.length > b.run.length ? a : b;
+  return JSON.stringify(a) >= JSON.stringify(b) ? a : b;
+}
