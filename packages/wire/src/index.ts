@@ -1,1 +1,29 @@
-export {};
+export * as enrolPb from "./gen/lifeline/v1/enrol_pb.ts";
+export * as queryPb from "./gen/lifeline/v1/query_pb.ts";
+export * as reportPb from "./gen/lifeline/v1/report_pb.ts";
+export {
+  BOOT_ID_BYTES,
+  MAX_EVIDENCE_ENTRIES,
+  MAX_EVIDENCE_LENGTH,
+  MAX_IDENTIFIER_LENGTH,
+  MAX_MESSAGE_BYTES,
+  MAX_REPORT_BYTES,
+  MAX_TARGETS_PER_NODE,
+  MAX_UNIX_MS,
+  MAX_WINDOWS_PER_REPORT,
+} from "./limits.ts";
+export type { Decoded, Malformed } from "./malformed.ts";
+export { makePlan, type Plan, planFromWire, planToWire } from "./plan-codec.ts";
+export { decodeReport, encodeReport, type Report, type Vitals } from "./report-codec.ts";
+export { type CallOptions, createRpcClient, type DuplexCall, type RpcClient } from "./rpc-client.ts";
+export { RpcError, RpcStatus, type RpcStatusCode, rpcErrorFrom } from "./rpc-error.ts";
+export {
+  addService,
+  type CallContext,
+  createRpcServer,
+  listen,
+  type OnDefect,
+  type Respond,
+  type ServiceImplementation,
+  shutDown,
+} from "./rpc-server.ts";

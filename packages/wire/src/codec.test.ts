@@ -1,0 +1,321 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { CAUSES, type Evidence, PHASES, type ProbeOptions, REASONS, type Target, targetId } from "@lifeline/measure";
+import { emptyWindow, type Remembered, TIMED_PHASES, type Window } from "@lifeline/window";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ReportSchema } from "./gen/lifeline/v1/report_pb.ts";
+import { MAX_REPORT_BYTES, MAX_WINDOWS_PER_REPORT } from "./limits.ts";
+import { makePlan, planFromWire, planToWire } from "./plan-codec.ts";
+import { decodeReport, encodeReport, type Report } from "./report-codec.ts";
+
+const unixMs = fc.integer({ min: 0, max: Date.UTC(2099, 0, 1) });
+const word = fc.stringMatching(/^[ -~]{1,40}$/);
+const count = fc.integer({ min: 1, max: 0xffff_ffff });
+
+const evidence: fc.Arbitrary<Evidence> = fc.record(
+  {
+    address: word,
+    answers: fc.array(word, { minLength: 1, maxLength: 16 }),
+    code: word,
+    tlsVersion: word,
+    alpn: word,
+    chain: fc.array(fc.record({ subject: word, issuer: word, notAfter: word, sha256: word }), {
+      minLength: 1,
+      maxLength: 8,
+    }),
+    httpStatus: fc.nat(999),
+    redirects: fc.array(word, { minLength: 1, maxLength: 4 }),
+    grpcStatus: fc.nat(16),
+    synRetransmits: fc.nat(6),
+    strays: fc.nat(6),
+  },
+  { requiredKeys: [] },
+);
+
+const remembered: fc.Arbitrary<Remembered> = fc.record({
+  endedAtMs: unixMs,
+  reason: fc.constantFrom(...REASONS),
+  phase: fc.constantFrom(...PHASES),
+  run: fc.record({
+    bearing: fc.constantFrom("good", "bad", "inconclusive"),
+    length: count,
+    startedAtMs: unixMs,
+    lossRun: fc.nat(1_000),
+  }),
+  evidence,
+});
+
+const window: fc.Arbitrary<Window> = fc.record({
+  targetId: word,
+  startMs: unixMs,
+  endMs: unixMs,
+  started: count,
+  missedTicks: count,
+  counts: fc
+    .uniqueArray(fc.tuple(fc.constantFrom(...REASONS), count), { selector: ([reason]) => reason })
+    .map((entries) => new Map(entries)),
+  rtt: fc
+    .tuple(
+      fc.uniqueArray(fc.tuple(fc.integer({ min: -1, max: 1_151 }), fc.integer({ min: 1, max: 1_000_000 })), {
+        selector: ([at]) => at,
+        maxLength: 50,
+      }),
+      fc.integer({ min: 0, max: 2 ** 35 }),
+      fc.integer({ min: 0, max: 2 ** 35 }),
+    )
+    .map(([buckets, a, b]) => ({
+      sketch: new Map(buckets),
+      minNs: buckets.length === 0 ? undefined : Math.min(a, b),
+      maxNs: buckets.length === 0 ? undefined : Math.max(a, b),
+      sumNs: buckets.length === 0 ? 0 : a + b,
+      kernelCount: buckets.length === 0 ? 0 : 1,
+    })),
+  phases: fc
+    .uniqueArray(fc.tuple(fc.constantFrom(...TIMED_PHASES), fc.record({ count, maxNs: fc.nat(1e9) })), {
+      selector: ([phase]) => phase,
+    })
+    .map((entries) => new Map(entries.map(([phase, sum]) => [phase, { ...sum, sumNs: sum.maxNs * 2 }]))),
+  lossBursts: fc.nat(1_000),
+  longestLossRun: fc.nat(1_000),
+  last: fc.option(remembered, { nil: undefined }),
+  lastBad: fc.option(remembered, { nil: undefined }),
+});
+
+const VITALS: Report["vitals"] = {
+  rssBytes: 60_000_000,
+  cpuUs: 1,
+  uptimeMs: 2,
+  eventLoopMaxDelayNs: 3,
+  spoolBytes: 4,
+  spoolReports: 5,
+  spoolDroppedReports: 6,
+  spoolMemoryReports: 7,
+  missedTicks: 8,
+  refusedReports: 9,
+};
+
+describe("reports", () => {
+  it("decode∘encode = id", () => {
+    fc.assert(
+      fc.property(unixMs, fc.array(window, { maxLength: 5 }), (sealedAtMs, windows) => {
+        const report: Report = { sealedAtMs, windows, vitals: VITALS };
+        expect(decodeReport(encodeReport(report))).toEqual({ ok: true, value: report });
+      }),
+    );
+  });
+
+  it("any bytes are either a report or refused, never a crash", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
+        expect(typeof decodeReport(bytes).ok).toBe("boolean");
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("a report with any one byte changed is either read or refused, never a crash", () => {
+    const bytes = encodeReport({
+      sealedAtMs: 1,
+      windows: [{ ...emptyWindow("a|tcp|h:1|ipv4", 0, 10_000), started: 3 }],
+      vitals: VITALS,
+    });
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.nat(255), (at, value) => {
+        const changed = Uint8Array.from(bytes);
+        changed[at] = value;
+        expect(typeof decodeReport(changed).ok).toBe("boolean");
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("more windows than a report may hold is the sender's defect", () => {
+    const windows = Array.from({ length: MAX_WINDOWS_PER_REPORT + 1 }, () => emptyWindow("a", 0, 1));
+    expect(() => encodeReport({ sealedAtMs: 0, windows, vitals: VITALS })).toThrow(
+      `report.windows: got ${MAX_WINDOWS_PER_REPORT + 1}, want at most ${MAX_WINDOWS_PER_REPORT}`,
+    );
+  });
+
+  const good = { targetIds: ["t"], windows: [{ targetIndex: 0, startUnixMs: 1n, endUnixMs: 2n }] };
+  const win = (more: object) => ({ ...good, windows: [{ ...good.windows[0], ...more }] });
+  it.each([
+    {
+      name: "a target that is not listed",
+      init: win({ targetIndex: 1 }),
+      field: "windows[0].target_index",
+      expected: "below 1, the number of target_ids",
+    },
+    {
+      name: "a reason this end does not know",
+      init: win({ reasons: [99], reasonCounts: [1] }),
+      field: "windows[0].reasons[0]",
+      expected: "a known number (1 to 31)",
+    },
+    {
+      name: "a reason without its count",
+      init: win({ reasons: [1] }),
+      field: "windows[0].reason_counts",
+      expected: "1, one for each of its column",
+    },
+    {
+      name: "a reason twice",
+      init: win({ reasons: [1, 1], reasonCounts: [1, 1] }),
+      field: "windows[0].reasons[1]",
+      expected: "each reason once",
+    },
+    {
+      name: "buckets that do not rise",
+      init: win({ rttBucketDeltas: [5, 0], rttBucketCounts: [1, 1] }),
+      field: "windows[0].rtt_bucket_deltas[1]",
+      expected: "a rising index (1 or more)",
+    },
+    {
+      name: "a bucket beyond the sketch",
+      init: win({ rttBucketDeltas: [1_152], rttBucketCounts: [1] }),
+      field: "windows[0].rtt_bucket_deltas[0]",
+      expected: "an integer from -1 to 1151",
+    },
+    {
+      name: "a time beyond 2100",
+      init: win({ endUnixMs: 99_999_999_999_999n }),
+      field: "windows[0].end_unix_ms",
+      expected: "an integer from 0 to 4102444800000",
+    },
+    {
+      name: "a line break in a target id",
+      init: { targetIds: ["a\nb"] },
+      field: "target_ids[0]",
+      expected: "text without control characters",
+    },
+  ])("refuses $name and says where", ({ init, field, expected }) => {
+    const decoded = decodeReport(toBinary(ReportSchema, create(ReportSchema, init as never)));
+    expect(decoded).toMatchObject({ ok: false, malformed: { field, expected } });
+  });
+
+  it("refuses what is larger than a report may be before opening it", () => {
+    expect(decodeReport(new Uint8Array(MAX_REPORT_BYTES + 1))).toMatchObject({
+      ok: false,
+      malformed: { field: "report" },
+    });
+  });
+});
+
+const trust = fc.oneof(
+  fc.constant({ kind: "public" as const }),
+  word.map((caPem) => ({ kind: "private" as const, caPem })),
+);
+const options: fc.Arbitrary<ProbeOptions> = fc.oneof(
+  fc.record({ probe: fc.constant("tcp" as const), acceptReset: fc.boolean() }),
+  fc.record({
+    probe: fc.constant("tls" as const),
+    trust,
+    alpn: fc.array(word, { maxLength: 3 }),
+    alpnRequired: fc.boolean(),
+  }),
+  fc.record(
+    {
+      probe: fc.constant("http" as const),
+      trust,
+      expect: fc.record({
+        method: fc.constantFrom("GET", "HEAD"),
+        path: word.map((rest) => `/${rest}`),
+        version: fc.constantFrom("1.1", "2"),
+        statuses: fc.array(fc.integer({ min: 100, max: 599 }), { maxLength: 4 }),
+      }),
+    },
+    { requiredKeys: ["probe", "expect"] },
+  ),
+  fc.record({ probe: fc.constant("grpc" as const), trust }, { requiredKeys: ["probe"] }),
+  fc.record({ probe: fc.constant("dns" as const), query: word, transport: fc.constantFrom("udp", "tcp") }),
+  fc.record({ probe: fc.constant("udp" as const), payloadBytes: fc.integer({ min: 6, max: 1_232 }) }),
+  fc.constant({ probe: "stamp" as const }),
+);
+const target: fc.Arbitrary<Target> = fc
+  .record({
+    requirementId: word,
+    host: word,
+    port: fc.integer({ min: 1, max: 65_535 }),
+    family: fc.constantFrom(4 as const, 6 as const),
+    options,
+    cadenceMs: fc.integer({ min: 100, max: 3_600_000 }),
+    timeoutMs: fc.integer({ min: 10, max: 60_000 }),
+  })
+  .map((fields) => ({ id: targetId(fields), ...fields }));
+
+describe("plans", () => {
+  const targets = fc.uniqueArray(target, { maxLength: 8, selector: ({ id }) => id });
+
+  it("decode∘encode = id, and equal content has an equal revision", () => {
+    fc.assert(
+      fc.property(targets, (list) => {
+        const plan = makePlan(list);
+        expect(planFromWire(planToWire(plan))).toEqual({ ok: true, value: plan });
+        expect(makePlan(structuredClone(list)).revision).toBe(plan.revision);
+      }),
+    );
+  });
+
+  it("other content has another revision", () => {
+    fc.assert(
+      fc.property(target, (one) => {
+        const slower = { ...one, cadenceMs: one.cadenceMs === 100 ? 101 : one.cadenceMs - 1 };
+        expect(makePlan([slower]).revision).not.toBe(makePlan([one]).revision);
+      }),
+    );
+  });
+
+  const tcp = {
+    requirementId: "r",
+    host: "h",
+    port: 1,
+    ipVersion: 4,
+    cadenceMs: 1_000,
+    timeoutMs: 950,
+    options: { case: "tcp", value: {} },
+  };
+  it.each([
+    {
+      name: "a port of 0",
+      wire: { ...tcp, port: 0 },
+      field: "targets[0].port",
+      expected: "an integer from 1 to 65535",
+    },
+    {
+      name: "an IP version of 5",
+      wire: { ...tcp, ipVersion: 5 },
+      field: "targets[0].ip_version",
+      expected: "one of 4, 6",
+    },
+    {
+      name: "a cadence of 1 ms",
+      wire: { ...tcp, cadenceMs: 1 },
+      field: "targets[0].cadence_ms",
+      expected: "an integer from 100 to 3600000",
+    },
+    {
+      name: "no protocol",
+      wire: { ...tcp, options: { case: undefined } },
+      field: "targets[0].options",
+      expected: "one of dns, tcp, tls, http, grpc, udp, stamp",
+    },
+    {
+      name: "a CA that is not there",
+      wire: { ...tcp, options: { case: "grpc", value: { trust: { kind: 2, caIndex: 3 } } } },
+      field: "targets[0].grpc.trust.ca_index",
+      expected: "below 0, the number of ca_pems",
+    },
+    {
+      name: "a UDP payload Omni would drop",
+      wire: { ...tcp, options: { case: "udp", value: { payloadBytes: 5 } } },
+      field: "targets[0].udp.payload_bytes",
+      expected: "an integer from 6 to 1232",
+    },
+  ])("refuses $name and says where", ({ wire, field, expected }) => {
+    const plan = { ...planToWire(makePlan([])), targets: [wire] } as never;
+    expect(planFromWire(plan)).toMatchObject({ ok: false, malformed: { field, expected } });
+  });
+
+  it("the closed list of causes has no word twice", () => {
+    expect(new Set(CAUSES).size).toBe(CAUSES.length);
+  });
+});

@@ -1,0 +1,74 @@
+/** Reading what another process wrote: every doubt becomes a {@link Malformed} with the field, the value and what would be right. */
+
+/** Why a message was refused. */
+export interface Malformed {
+  /** Path of the field, such as `windows[3].start_unix_ms`. */
+  readonly field: string;
+  /** What stood there, cut at 80 characters. */
+  readonly value: string;
+  /** What would be right. */
+  readonly expected: string;
+}
+
+/** A decoded value, or why it is none. */
+export type Decoded<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly malformed: Malformed };
+
+/** Longest value quoted back in an error. */
+const MAX_QUOTED_LENGTH = 80;
+
+class MalformedError extends Error {
+  readonly malformed: Malformed;
+  constructor(malformed: Malformed) {
+    super(`${malformed.field}: got ${malformed.value}, want ${malformed.expected}`);
+    this.malformed = malformed;
+  }
+}
+
+/** Ends the reading: to be called only inside {@link reading}. */
+export function refuse(field: string, value: unknown, expected: string): never {
+  throw new MalformedError({ field, value: String(value).slice(0, MAX_QUOTED_LENGTH), expected });
+}
+
+/** Runs a reader; what it refuses becomes a value. Any other error is a defect and passes through. */
+export function reading<T>(read: () => T): Decoded<T> {
+  try {
+    return { ok: true, value: read() };
+  } catch (error) {
+    if (error instanceof MalformedError) return { ok: false, malformed: error.malformed };
+    throw error;
+  }
+}
+
+/** An integer within `min`…`max`, of a number or a bigint. */
+export function integer(field: string, value: number | bigint, min: number, max: number): number {
+  const asNumber = Number(value);
+  if (!Number.isSafeInteger(asNumber) || asNumber < min || asNumber > max) {
+    refuse(field, value, `an integer from ${min} to ${max}`);
+  }
+  return asNumber;
+}
+
+/** A string of `min`…`max` UTF-16 units without control characters. */
+export function text(field: string, value: string, min: number, max: number): string {
+  if (value.length < min || value.length > max)
+    refuse(field, value, `${min} to ${max} characters, not ${value.length}`);
+  for (let at = 0; at < value.length; at++) {
+    const unit = value.charCodeAt(at);
+    if (unit < 0x20 || unit === 0x7f) refuse(field, JSON.stringify(value), "text without control characters");
+  }
+  return value;
+}
+
+/** A list of at most `max` entries. */
+export function list<T>(field: string, value: readonly T[], max: number): readonly T[] {
+  if (value.length > max) refuse(field, `${value.length} entries`, `at most ${max}`);
+  return value;
+}
+
+/** A list of exactly `length` entries. */
+export function sameLength<T>(field: string, value: readonly T[], length: number): readonly T[] {
+  if (value.length !== length) refuse(field, `${value.length} entries`, `${length}, one for each of its column`);
+  return value;
+}

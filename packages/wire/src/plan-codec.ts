@@ -1,0 +1,208 @@
+/** Plans: what the collector tells an agent to measure. A revision is a hash of the content, so equal plans are the same plan. */
+import { createHash } from "node:crypto";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  type HttpExpectation,
+  PROBE_KINDS,
+  type ProbeOptions,
+  type Target,
+  type Trust,
+  targetId,
+} from "@lifeline/measure";
+import {
+  PlanSchema,
+  type TargetSchema,
+  TrustKind,
+  type Plan as WirePlan,
+  type Target as WireTarget,
+  type Trust as WireTrust,
+} from "./gen/lifeline/v1/report_pb.ts";
+import { MAX_IDENTIFIER_LENGTH, MAX_TARGETS_PER_NODE } from "./limits.ts";
+import { type Decoded, integer, list, reading, refuse, text } from "./malformed.ts";
+
+/** What one node measures; replaces the plan before it as a whole. */
+export interface Plan {
+  /** First 16 hexadecimal digits of the SHA-256 of the encoded content. */
+  readonly revision: string;
+  readonly targets: readonly Target[];
+}
+
+/** Bounds of a target's cadence and timeout, ms (see Target). */
+const CADENCE_MS = { min: 100, max: 3_600_000 };
+const TIMEOUT_MS = { min: 10, max: 60_000 };
+
+/** Most authorities a plan may carry, and the largest PEM of one in characters (a bundle of ~30 certificates). */
+const MAX_CA_PEMS = 16;
+const MAX_CA_PEM_LENGTH = 65_536;
+
+/** Most accepted HTTP statuses or ALPN names of a target. */
+const MAX_OPTIONS = 16;
+
+/** Makes a plan of targets, with its revision. */
+export function makePlan(targets: readonly Target[]): Plan {
+  return { revision: planToWire({ revision: "", targets }).revision, targets };
+}
+
+/** A plan as a message; its revision is computed from the content, whatever `plan.revision` says. */
+export function planToWire(plan: Plan): WirePlan {
+  const caPems: string[] = [];
+  const wire = create(PlanSchema, { targets: plan.targets.map((target) => targetInit(target, caPems)), caPems });
+  wire.revision = createHash("sha256").update(toBinary(PlanSchema, wire)).digest("hex").slice(0, 16);
+  return wire;
+}
+
+/** Reads a plan; refuses it whole if any target is out of bounds or unknown. */
+export function planFromWire(wire: WirePlan): Decoded<Plan> {
+  return reading(() => {
+    const caPems = list("ca_pems", wire.caPems, MAX_CA_PEMS);
+    for (const [at, pem] of caPems.entries()) {
+      if (pem.length > MAX_CA_PEM_LENGTH)
+        refuse(`ca_pems[${at}]`, `${pem.length} characters`, `at most ${MAX_CA_PEM_LENGTH}`);
+    }
+    const targets = list("targets", wire.targets, MAX_TARGETS_PER_NODE).map((target, at) =>
+      targetFromWire(`targets[${at}]`, target, caPems),
+    );
+    const ids = new Set<string>();
+    for (const [at, { id }] of targets.entries()) {
+      if (ids.has(id)) refuse(`targets[${at}]`, id, "each target once");
+      ids.add(id);
+    }
+    return { revision: text("revision", wire.revision, 1, MAX_IDENTIFIER_LENGTH), targets };
+  });
+}
+
+type TargetInit = Exclude<MessageInitShape<typeof TargetSchema>, { $typeName: string }>;
+
+function targetInit(target: Target, caPems: string[]): TargetInit {
+  const { requirementId, host, port, family, cadenceMs, timeoutMs } = target;
+  return {
+    requirementId,
+    host,
+    port,
+    ipVersion: family,
+    cadenceMs,
+    timeoutMs,
+    options: optionsToWire(target.options, caPems),
+  };
+}
+
+function trustInit(trust: Trust, caPems: string[]) {
+  if (trust.kind === "public") return { kind: TrustKind.PUBLIC, caIndex: 0 };
+  if (!caPems.includes(trust.caPem)) caPems.push(trust.caPem);
+  return { kind: TrustKind.PRIVATE, caIndex: caPems.indexOf(trust.caPem) };
+}
+
+function optionsToWire(options: ProbeOptions, caPems: string[]): NonNullable<TargetInit["options"]> {
+  const trust = (given: Trust | undefined) => (given === undefined ? {} : { trust: trustInit(given, caPems) });
+  switch (options.probe) {
+    case "tcp":
+      return { case: "tcp", value: { acceptReset: options.acceptReset } };
+    case "tls":
+      return {
+        case: "tls" as const,
+        value: { ...trust(options.trust), alpn: [...options.alpn], alpnRequired: options.alpnRequired },
+      };
+    case "http":
+      return {
+        case: "http" as const,
+        value: { ...trust(options.trust), ...options.expect, statuses: [...options.expect.statuses] },
+      };
+    case "grpc":
+      return { case: "grpc", value: trust(options.trust) };
+    case "dns":
+      return { case: "dns", value: { query: options.query, transport: options.transport } };
+    case "udp":
+      return { case: "udp", value: { payloadBytes: options.payloadBytes } };
+    case "stamp":
+      return { case: "stamp", value: {} };
+  }
+}
+
+function targetFromWire(field: string, wire: WireTarget, caPems: readonly string[]): Target {
+  const target = {
+    requirementId: text(`${field}.requirement_id`, wire.requirementId, 1, MAX_IDENTIFIER_LENGTH),
+    host: text(`${field}.host`, wire.host, 1, MAX_IDENTIFIER_LENGTH),
+    port: integer(`${field}.port`, wire.port, 1, 65_535),
+    family: oneOf(`${field}.ip_version`, wire.ipVersion, [4, 6] as const),
+    options: optionsFromWire(field, wire, caPems),
+    cadenceMs: integer(`${field}.cadence_ms`, wire.cadenceMs, CADENCE_MS.min, CADENCE_MS.max),
+    timeoutMs: integer(`${field}.timeout_ms`, wire.timeoutMs, TIMEOUT_MS.min, TIMEOUT_MS.max),
+  };
+  return { id: text(field, targetId(target), 1, MAX_IDENTIFIER_LENGTH), ...target };
+}
+
+function optionsFromWire(field: string, wire: WireTarget, caPems: readonly string[]): ProbeOptions {
+  const { options } = wire;
+  switch (options.case) {
+    case "tcp":
+      return { probe: "tcp", acceptReset: options.value.acceptReset };
+    case "tls":
+      return {
+        probe: "tls",
+        trust:
+          trustFromWire(`${field}.tls.trust`, options.value.trust, caPems) ??
+          refuse(`${field}.tls.trust`, "nothing", "a trust"),
+        alpn: list(`${field}.tls.alpn`, options.value.alpn, MAX_OPTIONS).map((name) =>
+          text(`${field}.tls.alpn`, name, 1, 255),
+        ),
+        alpnRequired: options.value.alpnRequired,
+      };
+    case "http": {
+      const trust = trustFromWire(`${field}.http.trust`, options.value.trust, caPems);
+      return {
+        probe: "http",
+        ...(trust === undefined ? {} : { trust }),
+        expect: expectFromWire(`${field}.http`, options.value),
+      };
+    }
+    case "grpc": {
+      const trust = trustFromWire(`${field}.grpc.trust`, options.value.trust, caPems);
+      return { probe: "grpc", ...(trust === undefined ? {} : { trust }) };
+    }
+    case "dns":
+      return {
+        probe: "dns",
+        query: text(`${field}.dns.query`, options.value.query, 1, 253),
+        transport: oneOf(`${field}.dns.transport`, options.value.transport, ["udp", "tcp"] as const),
+      };
+    case "udp":
+      // 6: Omni's TUN drops inner packets under 54 bytes; 1,232: what fits the IPv6 minimum MTU of 1,280 (RFC 8200 §5).
+      return {
+        probe: "udp",
+        payloadBytes: integer(`${field}.udp.payload_bytes`, options.value.payloadBytes, 6, 1_232),
+      };
+    case "stamp":
+      return { probe: "stamp" };
+    case undefined:
+      return refuse(`${field}.options`, "a protocol this agent does not know", `one of ${PROBE_KINDS.join(", ")}`);
+  }
+}
+
+function expectFromWire(
+  field: string,
+  wire: { method: string; path: string; version: string; statuses: number[] },
+): HttpExpectation {
+  if (!wire.path.startsWith("/")) refuse(`${field}.path`, wire.path, "an absolute path, / first");
+  return {
+    method: oneOf(`${field}.method`, wire.method, ["GET", "HEAD"] as const),
+    path: text(`${field}.path`, wire.path, 1, MAX_IDENTIFIER_LENGTH),
+    version: oneOf(`${field}.version`, wire.version, ["1.1", "2"] as const),
+    statuses: list(`${field}.statuses`, wire.statuses, MAX_OPTIONS).map((status) =>
+      integer(`${field}.statuses`, status, 100, 599),
+    ),
+  };
+}
+
+function trustFromWire(field: string, wire: WireTrust | undefined, caPems: readonly string[]): Trust | undefined {
+  if (wire === undefined) return undefined;
+  if (wire.kind === TrustKind.PUBLIC) return { kind: "public" };
+  if (wire.kind !== TrustKind.PRIVATE) return refuse(`${field}.kind`, wire.kind, "public (1) or private (2)");
+  const caPem = caPems[wire.caIndex];
+  return caPem === undefined
+    ? refuse(`${field}.ca_index`, wire.caIndex, `below ${caPems.length}, the number of ca_pems`)
+    : { kind: "private", caPem };
+}
+
+function oneOf<T extends string | number>(field: string, value: string | number, allowed: readonly T[]): T {
+  return allowed.find((candidate) => candidate === value) ?? refuse(field, value, `one of ${allowed.join(", ")}`);
+}

@@ -1,0 +1,97 @@
+/** Reports: encoded once by the agent, spooled and sent as those bytes, opened by the collector after it has them safe. */
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { Window } from "@lifeline/window";
+import { ReportSchema, VitalsSchema, type Vitals as WireVitals } from "./gen/lifeline/v1/report_pb.ts";
+import {
+  MAX_IDENTIFIER_LENGTH,
+  MAX_REPORT_BYTES,
+  MAX_TARGETS_PER_NODE,
+  MAX_UNIX_MS,
+  MAX_WINDOWS_PER_REPORT,
+} from "./limits.ts";
+import { type Decoded, integer, list, reading, refuse, text } from "./malformed.ts";
+import { windowFromWire, windowToWire } from "./window-codec.ts";
+
+/** How the agent itself fares; units as in report.proto. */
+export type Vitals = Record<VitalName, number>;
+
+const VITAL_NAMES = [
+  "rssBytes",
+  "cpuUs",
+  "uptimeMs",
+  "eventLoopMaxDelayNs",
+  "spoolBytes",
+  "spoolReports",
+  "spoolDroppedReports",
+  "spoolMemoryReports",
+  "missedTicks",
+  "refusedReports",
+] as const;
+type VitalName = (typeof VITAL_NAMES)[number];
+
+/** Windows that were sealed together. */
+export interface Report {
+  /** Wall time of the sealing, ms since the epoch. */
+  readonly sealedAtMs: number;
+  readonly windows: readonly Window[];
+  readonly vitals: Vitals;
+}
+
+/** The bytes of a report. Throws a RangeError when it holds more than MAX_WINDOWS_PER_REPORT windows: the agent splits before. */
+export function encodeReport(report: Report): Uint8Array {
+  if (report.windows.length > MAX_WINDOWS_PER_REPORT) {
+    throw new RangeError(`report.windows: got ${report.windows.length}, want at most ${MAX_WINDOWS_PER_REPORT}`);
+  }
+  const indexOf = new Map<string, number>();
+  for (const { targetId } of report.windows) if (!indexOf.has(targetId)) indexOf.set(targetId, indexOf.size);
+  return toBinary(
+    ReportSchema,
+    create(ReportSchema, {
+      sealedUnixMs: BigInt(Math.round(report.sealedAtMs)),
+      targetIds: [...indexOf.keys()],
+      windows: report.windows.map((window) => windowToWire(window, indexOf.get(window.targetId) ?? 0)),
+      vitals: vitalsToWire(report.vitals),
+    }),
+  );
+}
+
+/** Opens a report; what breaks a limit or is no report at all is refused with its field. */
+export function decodeReport(bytes: Uint8Array): Decoded<Report> {
+  return reading(() => {
+    if (bytes.length > MAX_REPORT_BYTES) refuse("report", `${bytes.length} bytes`, `at most ${MAX_REPORT_BYTES} bytes`);
+    const wire = parseReport(bytes);
+    const targetIds = list("target_ids", wire.targetIds, MAX_TARGETS_PER_NODE);
+    for (const [at, id] of targetIds.entries()) text(`target_ids[${at}]`, id, 1, MAX_IDENTIFIER_LENGTH);
+    return {
+      sealedAtMs: integer("sealed_unix_ms", wire.sealedUnixMs, 0, MAX_UNIX_MS),
+      windows: list("windows", wire.windows, MAX_WINDOWS_PER_REPORT).map((window, at) =>
+        windowFromWire(`windows[${at}]`, window, targetIds),
+      ),
+      vitals: vitalsFromWire(wire.vitals),
+    };
+  });
+}
+
+function parseReport(bytes: Uint8Array) {
+  try {
+    return fromBinary(ReportSchema, bytes, { readUnknownFields: false });
+  } catch {
+    // The library tells truncated, overlong and wrongly typed bytes apart by message text alone; all mean the same here.
+    return refuse("report", `${bytes.length} bytes`, "a lifeline.v1.Report message");
+  }
+}
+
+function vitalsToWire(vitals: Vitals): WireVitals {
+  const wire = create(VitalsSchema);
+  for (const name of VITAL_NAMES) wire[name] = BigInt(Math.round(vitals[name]));
+  return wire;
+}
+
+function vitalsFromWire(wire: WireVitals | undefined): Vitals {
+  const source = wire ?? create(VitalsSchema);
+  const entries = VITAL_NAMES.map((name) => [
+    name,
+    integer(`vitals.${name}`, source[name], 0, Number.MAX_SAFE_INTEGER),
+  ]);
+  return Object.fromEntries(entries) as Vitals;
+}

@@ -1,0 +1,27 @@
+/** The one error of the RPC boundary. */
+import { status } from "@grpc/grpc-js";
+
+/** gRPC status codes by name (grpc/grpc doc/statuscodes.md). */
+export const RpcStatus = status;
+export type RpcStatusCode = status;
+
+/** A call that ended with a status other than OK. Told apart by `code`, never by its message. */
+export class RpcError extends Error {
+  readonly code: RpcStatusCode;
+  constructor(code: RpcStatusCode, message: string) {
+    super(message);
+    this.name = "RpcError";
+    this.code = code;
+  }
+}
+
+/** The {@link RpcError} of whatever a grpc-js call failed with. */
+export function rpcErrorFrom(error: unknown): RpcError {
+  if (error instanceof RpcError) return error;
+  if (error instanceof Error) {
+    const code = "code" in error && typeof error.code === "number" ? error.code : status.UNKNOWN;
+    const text = "details" in error && typeof error.details === "string" ? error.details : error.message;
+    return new RpcError(code, text);
+  }
+  return new RpcError(status.UNKNOWN, String(error));
+}

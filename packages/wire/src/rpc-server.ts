@@ -1,0 +1,162 @@
+/** Serves protobuf-es services over grpc-js: unary and bidirectional methods, typed by the descriptor. */
+import { once } from "node:events";
+import type { TLSSocket } from "node:tls";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import {
+  Server,
+  type ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { RpcError } from "./rpc-error.ts";
+import {
+  CHANNEL_LIMITS,
+  type DuplexShape,
+  type MethodsOf,
+  methodDefinition,
+  type UnaryShape,
+} from "./service-shape.ts";
+
+/** Who calls, and for how long. */
+export interface CallContext {
+  /** Remote address and port, as grpc-js names it. */
+  readonly peer: string;
+  /** Subject common name of the client's verified certificate; undefined without mutual TLS. */
+  readonly clientName: string | undefined;
+  /** Aborts when the caller goes away or the call ends. */
+  readonly signal: AbortSignal;
+}
+
+/** Sends one response; resolves when the transport has room again, rejects when the call has ended. */
+export type Respond<Init> = (response: Init) => Promise<void>;
+
+/** What a service must provide, by local method name. */
+export type ServiceImplementation<S extends DescService> = {
+  [K in keyof MethodsOf<S>]: MethodsOf<S>[K] extends { methodKind: "unary" }
+    ? (
+        request: UnaryShape<MethodsOf<S>[K]>["request"],
+        context: CallContext,
+      ) => Promise<UnaryShape<MethodsOf<S>[K]>["responseInit"]>
+    : MethodsOf<S>[K] extends { methodKind: "bidi_streaming" }
+      ? (
+          requests: AsyncIterable<DuplexShape<MethodsOf<S>[K]>["request"]>,
+          respond: Respond<DuplexShape<MethodsOf<S>[K]>["responseInit"]>,
+          context: CallContext,
+        ) => Promise<void>
+      : never;
+};
+
+/** Called with what an implementation threw that is no {@link RpcError}: a defect, told to the caller as INTERNAL alone. */
+export type OnDefect = (method: string, error: unknown) => void;
+
+/** Adds a service to a grpc-js server. */
+export function addService<S extends DescService>(
+  server: Server,
+  service: S,
+  implementation: ServiceImplementation<S>,
+  onDefect: OnDefect,
+): void {
+  const definitions: Record<string, ReturnType<typeof methodDefinition>> = {};
+  const implementations: UntypedServiceImplementation = {};
+  for (const method of service.methods) {
+    const run = (implementation as Record<string, (...args: never[]) => Promise<unknown>>)[method.localName];
+    if (run === undefined) throw new Error(`${service.typeName}.${method.name} has no implementation`);
+    definitions[method.name] = methodDefinition(method);
+    implementations[method.name] =
+      method.methodKind === "unary" ? unary(method, run, onDefect) : duplex(method, run, onDefect);
+  }
+  server.addService(definitions, implementations);
+}
+
+/** A grpc-js server with Lifeline's limits on messages. */
+export function createRpcServer(): Server {
+  return new Server({ ...CHANNEL_LIMITS, "grpc.max_concurrent_streams": 1_000 });
+}
+
+/** Binds the server; resolves with the port that was bound. Rejects with the cause when it cannot be. */
+export function listen(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => (error === null ? resolve(port) : reject(error)));
+  });
+}
+
+/** Lets calls under way end for at most `graceMs`, then cuts them. */
+export function shutDown(
+  server: Server,
+  graceMs: number,
+  after: (ms: number, wake: () => void) => { cancel(): void },
+): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = after(graceMs, () => {
+      server.forceShutdown();
+      resolve();
+    });
+    server.tryShutdown(() => {
+      timer.cancel();
+      resolve();
+    });
+  });
+}
+
+function unary(method: DescMethod, run: (...args: never[]) => Promise<unknown>, onDefect: OnDefect) {
+  return (call: ServerUnaryCall<object, object>, done: sendUnaryData<object>) => {
+    const context = contextOf(call);
+    (run as (request: object, context: CallContext) => Promise<object>)(call.request, context).then(
+      (response) => done(null, response),
+      (error: unknown) => done(statusOf(method, error, onDefect)),
+    );
+  };
+}
+
+function duplex(method: DescMethod, run: (...args: never[]) => Promise<unknown>, onDefect: OnDefect) {
+  return (call: ServerDuplexStream<object, object>) => {
+    const context = contextOf(call);
+    // A stream error is always followed by the call's end; without a listener it would end the process.
+    call.on("error", () => {});
+    const respond: Respond<object> = async (response) => {
+      if (context.signal.aborted) throw new RpcError(status.CANCELLED, "the call has ended");
+      if (!call.write(response)) await once(call, "drain", { signal: context.signal });
+    };
+    (run as (requests: AsyncIterable<object>, respond: Respond<object>, context: CallContext) => Promise<void>)(
+      requestsOf(call),
+      respond,
+      context,
+    ).then(
+      () => call.end(),
+      (error: unknown) => {
+        if (context.signal.aborted) return;
+        call.emit("error", statusOf(method, error, onDefect));
+      },
+    );
+  };
+}
+
+/** The caller's requests; a caller that went away ends them with CANCELLED, one that has finished ends them well. */
+async function* requestsOf(call: ServerDuplexStream<object, object>): AsyncGenerator<object> {
+  for await (const request of call) yield request as object;
+  // grpc-js ends the stream of a caller that vanished first, and marks it cancelled a turn later.
+  await new Promise((resolve) => setImmediate(resolve));
+  if (call.cancelled) throw new RpcError(status.CANCELLED, "the caller went away");
+}
+
+function contextOf(call: ServerUnaryCall<object, object> | ServerDuplexStream<object, object>): CallContext {
+  const abort = new AbortController();
+  call.once("cancelled", () => abort.abort());
+  call.once("close", () => abort.abort());
+  return { peer: call.getPeer(), clientName: clientNameOf(call), signal: abort.signal };
+}
+
+function clientNameOf(call: ServerUnaryCall<object, object> | ServerDuplexStream<object, object>): string | undefined {
+  const peer = call.getAuthContext() as { sslPeerCertificate?: ReturnType<TLSSocket["getPeerCertificate"]> };
+  const name = peer.sslPeerCertificate?.subject?.CN;
+  return typeof name === "string" ? name : undefined;
+}
+
+function statusOf(method: DescMethod, error: unknown, onDefect: OnDefect) {
+  if (error instanceof RpcError) return { code: error.code, details: error.message };
+  onDefect(method.name, error);
+  return { code: status.INTERNAL, details: "internal error" };
+}

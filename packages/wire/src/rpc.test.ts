@@ -1,0 +1,188 @@
+import { connect } from "node:net";
+import { create } from "@bufbuild/protobuf";
+import { credentials, ServerCredentials } from "@grpc/grpc-js";
+import { systemClock } from "@lifeline/measure";
+import { afterEach, describe, expect, it } from "vitest";
+import { ListNodesResponseSchema, QueryService } from "./gen/lifeline/v1/query_pb.ts";
+import { ReportService, type StreamRequest, type StreamResponse } from "./gen/lifeline/v1/report_pb.ts";
+import { createRpcClient } from "./rpc-client.ts";
+import { RpcError, RpcStatus } from "./rpc-error.ts";
+import {
+  addService,
+  type CallContext,
+  createRpcServer,
+  listen,
+  type ServiceImplementation,
+  shutDown,
+} from "./rpc-server.ts";
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+type Stream = ServiceImplementation<typeof ReportService>["stream"];
+
+async function start(stream: Stream, query: Partial<ServiceImplementation<typeof QueryService>> = {}) {
+  const defects: unknown[] = [];
+  const server = createRpcServer();
+  const missing = async () => {
+    throw new RpcError(RpcStatus.UNIMPLEMENTED, "not in this test");
+  };
+  addService(server, ReportService, { stream }, (_, error) => defects.push(error));
+  addService(
+    server,
+    QueryService,
+    { listVerdicts: missing, listNodes: missing, getNode: missing, listIncidents: missing, ...query },
+    (_, error) => defects.push(error),
+  );
+  const port = await listen(server, "127.0.0.1:0", ServerCredentials.createInsecure());
+  closers.push(() => shutDown(server, 100, (ms, wake) => systemClock.after(ms, wake)));
+  const address = `127.0.0.1:${port}`;
+  const reports = createRpcClient(ReportService, address, credentials.createInsecure());
+  const queries = createRpcClient(QueryService, address, credentials.createInsecure());
+  closers.push(
+    () => reports.close(),
+    () => queries.close(),
+  );
+  return { reports, queries, defects, port };
+}
+
+const report = (sequence: bigint) => ({
+  message: { case: "report" as const, value: { bootId: new Uint8Array(16), sequence, report: new Uint8Array(8) } },
+});
+const echo: Stream = async (requests, respond) => {
+  for await (const { message } of requests) {
+    if (message.case === "report")
+      await respond({ message: { case: "ack", value: { reports: [{ sequence: message.value.sequence }] } } });
+  }
+};
+
+async function sequences(responses: AsyncIterable<StreamResponse>): Promise<bigint[]> {
+  const seen: bigint[] = [];
+  for await (const { message } of responses)
+    if (message.case === "ack") seen.push(...message.value.reports.map((key) => key.sequence));
+  return seen;
+}
+
+describe("a bidirectional call", () => {
+  it("carries every message both ways, in order, and ends when both sides have", async () => {
+    const { reports } = await start(echo);
+    const call = reports.duplex("stream");
+    const answers = sequences(call.responses);
+    for (let at = 1n; at <= 500n; at++) await call.send(report(at));
+    call.finish();
+    expect(await answers).toEqual(Array.from({ length: 500 }, (_, at) => BigInt(at + 1)));
+  });
+
+  it("makes the sender wait while the server does not read", async () => {
+    let release = () => {};
+    const { reports } = await start(async (requests, respond) => {
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      await echo(requests, respond, {} as CallContext);
+    });
+    const call = reports.duplex("stream");
+    const answers = sequences(call.responses);
+    const big = {
+      message: {
+        case: "report" as const,
+        value: { bootId: new Uint8Array(16), sequence: 1n, report: new Uint8Array(256 * 1024) },
+      },
+    };
+    let sent = 0;
+    const sending = (async () => {
+      for (; sent < 64; sent++) await call.send(big);
+    })();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(sent).toBeLessThan(64);
+    release();
+    await sending;
+    call.finish();
+    expect(await answers).toHaveLength(64);
+  });
+
+  it("shows the server's status by its code", async () => {
+    const { reports } = await start(async () => {
+      throw new RpcError(RpcStatus.PERMISSION_DENIED, "node_id: not yours");
+    });
+    const call = reports.duplex("stream");
+    await expect(sequences(call.responses)).rejects.toMatchObject({
+      code: RpcStatus.PERMISSION_DENIED,
+      message: "node_id: not yours",
+    });
+    await expect(call.send(report(1n))).rejects.toBeInstanceOf(RpcError);
+  });
+
+  it("tells a defect to its owner, and to the caller only that there is one", async () => {
+    const { reports, defects } = await start(async () => {
+      throw new TypeError("secret detail");
+    });
+    await expect(sequences(reports.duplex("stream").responses)).rejects.toMatchObject({
+      code: RpcStatus.INTERNAL,
+      message: "internal error",
+    });
+    expect(defects).toHaveLength(1);
+  });
+
+  it("ends the server's side with CANCELLED when the client cancels", async () => {
+    let ended: (how: unknown) => void = () => {};
+    const how = new Promise<unknown>((resolve) => {
+      ended = resolve;
+    });
+    const { reports } = await start(async (requests) => {
+      try {
+        for await (const request of requests) void (request satisfies StreamRequest);
+        ended("finished");
+      } catch (error) {
+        ended(error);
+      }
+    });
+    const call = reports.duplex("stream");
+    const answers = sequences(call.responses).catch((error: RpcError) => error.code);
+    await call.send(report(1n));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    call.cancel();
+    expect(await how).toMatchObject({ code: RpcStatus.CANCELLED });
+    expect(await answers).toBe(RpcStatus.CANCELLED);
+  });
+
+  it("fails with UNAVAILABLE when nothing listens", async () => {
+    const client = createRpcClient(ReportService, "127.0.0.1:1", credentials.createInsecure());
+    closers.push(() => client.close());
+    await expect(sequences(client.duplex("stream").responses)).rejects.toMatchObject({ code: RpcStatus.UNAVAILABLE });
+  });
+
+  it("refuses a message above the limit without harm to the server", async () => {
+    const { reports, port } = await start(echo);
+    const call = reports.duplex("stream");
+    const answers = sequences(call.responses);
+    const huge = {
+      message: {
+        case: "report" as const,
+        value: { bootId: new Uint8Array(16), sequence: 1n, report: new Uint8Array(5 * 1024 * 1024) },
+      },
+    };
+    call.send(huge).catch(() => {});
+    await expect(answers).rejects.toMatchObject({ code: RpcStatus.RESOURCE_EXHAUSTED });
+    await new Promise<void>((resolve, reject) => connect(port, "127.0.0.1", resolve).once("error", reject).unref());
+  });
+});
+
+describe("a unary call", () => {
+  it("carries a typed request and response", async () => {
+    const { queries } = await start(echo, {
+      listNodes: async ({ pageSize }) => ({ generatedUnixMs: BigInt(pageSize), nodes: [{ nodeId: "n1" }] }),
+    });
+    const response = await queries.unary("listNodes", { pageSize: 7 }, { timeoutMs: 2_000 });
+    expect(response).toEqual(create(ListNodesResponseSchema, { generatedUnixMs: 7n, nodes: [{ nodeId: "n1" }] }));
+  });
+
+  it("ends at its deadline", async () => {
+    const { queries } = await start(echo, { listNodes: () => new Promise(() => {}) });
+    await expect(queries.unary("listNodes", {}, { timeoutMs: 50 })).rejects.toMatchObject({
+      code: RpcStatus.DEADLINE_EXCEEDED,
+    });
+  });
+});

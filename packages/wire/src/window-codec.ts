@@ -1,0 +1,203 @@
+/** Windows to and from the wire. decode∘encode = id for every window that keeps the limits. */
+import { create } from "@bufbuild/protobuf";
+import type { ChainCertificate, Evidence } from "@lifeline/measure";
+import {
+  type PhaseSum,
+  type Remembered,
+  type RttSummary,
+  SKETCH_MAX_BUCKETS,
+  SKETCH_MAX_INDEX,
+  SKETCH_MAX_NS,
+  SKETCH_MIN_INDEX,
+  TIMED_PHASES,
+  type TimedPhase,
+  type Window,
+} from "@lifeline/window";
+import {
+  EvidenceSchema,
+  RememberedSchema,
+  WindowSchema,
+  type Evidence as WireEvidence,
+  type Remembered as WireRemembered,
+  type Window as WireWindow,
+} from "./gen/lifeline/v1/window_pb.ts";
+import { MAX_EVIDENCE_ENTRIES, MAX_EVIDENCE_LENGTH, MAX_UNIX_MS } from "./limits.ts";
+import { integer, list, refuse, sameLength, text } from "./malformed.ts";
+import { bearingWords, phaseWords, reasonWords } from "./words.ts";
+
+/** Largest count a window may hold: uint32. */
+const MAX_COUNT = 0xffff_ffff;
+
+/** A window as a message; `targetIndex` is its target's place in the report's list. */
+export function windowToWire(window: Window, targetIndex: number): WireWindow {
+  const { rtt, phases } = window;
+  const timed = phases.size === 0 ? [] : TIMED_PHASES.map((phase) => phases.get(phase));
+  return create(WindowSchema, {
+    targetIndex,
+    startUnixMs: BigInt(Math.round(window.startMs)),
+    endUnixMs: BigInt(Math.round(window.endMs)),
+    started: window.started,
+    missedTicks: window.missedTicks,
+    reasons: [...window.counts.keys()].map((reason) => reasonWords.toWire(reason)),
+    reasonCounts: [...window.counts.values()],
+    ...sketchColumns(rtt.sketch),
+    rttMinNs: BigInt(rtt.minNs ?? 0),
+    rttMaxNs: BigInt(rtt.maxNs ?? 0),
+    rttSumNs: BigInt(rtt.sumNs),
+    rttKernelCount: rtt.kernelCount,
+    phaseCounts: timed.map((sum) => sum?.count ?? 0),
+    phaseSumsNs: timed.map((sum) => BigInt(sum?.sumNs ?? 0)),
+    phaseMaxesNs: timed.map((sum) => BigInt(sum?.maxNs ?? 0)),
+    lossBursts: window.lossBursts,
+    longestLossRun: window.longestLossRun,
+    ...(window.last === undefined ? {} : { last: rememberedToWire(window.last) }),
+    ...(window.lastBad === undefined ? {} : { lastBad: rememberedToWire(window.lastBad) }),
+  });
+}
+
+/** Reads a window of a report; refuses what breaks a limit or contradicts itself. */
+export function windowFromWire(field: string, wire: WireWindow, targetIds: readonly string[]): Window {
+  const targetId = targetIds[wire.targetIndex];
+  if (targetId === undefined)
+    refuse(`${field}.target_index`, wire.targetIndex, `below ${targetIds.length}, the number of target_ids`);
+  return {
+    targetId,
+    startMs: integer(`${field}.start_unix_ms`, wire.startUnixMs, 0, MAX_UNIX_MS),
+    endMs: integer(`${field}.end_unix_ms`, wire.endUnixMs, 0, MAX_UNIX_MS),
+    started: integer(`${field}.started`, wire.started, 0, MAX_COUNT),
+    missedTicks: integer(`${field}.missed_ticks`, wire.missedTicks, 0, MAX_COUNT),
+    counts: countsFromWire(field, wire),
+    rtt: rttFromWire(field, wire),
+    phases: phasesFromWire(field, wire),
+    lossBursts: wire.lossBursts,
+    longestLossRun: wire.longestLossRun,
+    last: wire.last === undefined ? undefined : rememberedFromWire(`${field}.last`, wire.last),
+    lastBad: wire.lastBad === undefined ? undefined : rememberedFromWire(`${field}.last_bad`, wire.lastBad),
+  };
+}
+
+function sketchColumns(sketch: RttSummary["sketch"]): { rttBucketDeltas: number[]; rttBucketCounts: number[] } {
+  const indexes = [...sketch.keys()].sort((a, b) => a - b);
+  return {
+    rttBucketDeltas: indexes.map((index, at) => index - (indexes[at - 1] ?? 0)),
+    rttBucketCounts: indexes.map((index) => sketch.get(index) ?? 0),
+  };
+}
+
+function countsFromWire(field: string, wire: WireWindow): Window["counts"] {
+  sameLength(`${field}.reason_counts`, wire.reasonCounts, wire.reasons.length);
+  const counts: Map<ReturnType<typeof reasonWords.fromWire>, number> = new Map();
+  for (const [at, number] of wire.reasons.entries()) {
+    const reason = reasonWords.fromWire(`${field}.reasons[${at}]`, number);
+    if (counts.has(reason)) refuse(`${field}.reasons[${at}]`, number, "each reason once");
+    counts.set(reason, integer(`${field}.reason_counts[${at}]`, wire.reasonCounts[at] ?? 0, 1, MAX_COUNT));
+  }
+  return counts;
+}
+
+function rttFromWire(field: string, wire: WireWindow): RttSummary {
+  const deltas = list(`${field}.rtt_bucket_deltas`, wire.rttBucketDeltas, SKETCH_MAX_BUCKETS);
+  sameLength(`${field}.rtt_bucket_counts`, wire.rttBucketCounts, deltas.length);
+  const sketch = new Map<number, number>();
+  let index = 0;
+  let samples = 0;
+  for (const [at, delta] of deltas.entries()) {
+    if (at > 0 && delta < 1) refuse(`${field}.rtt_bucket_deltas[${at}]`, delta, "a rising index (1 or more)");
+    index += delta;
+    integer(`${field}.rtt_bucket_deltas[${at}]`, index, SKETCH_MIN_INDEX, SKETCH_MAX_INDEX);
+    const count = integer(`${field}.rtt_bucket_counts[${at}]`, wire.rttBucketCounts[at] ?? 0, 1, MAX_COUNT);
+    sketch.set(index, count);
+    samples += count;
+  }
+  const minNs = integer(`${field}.rtt_min_ns`, wire.rttMinNs, 0, SKETCH_MAX_NS);
+  const maxNs = integer(`${field}.rtt_max_ns`, wire.rttMaxNs, minNs, SKETCH_MAX_NS);
+  return {
+    sketch,
+    minNs: samples === 0 ? undefined : minNs,
+    maxNs: samples === 0 ? undefined : maxNs,
+    sumNs: integer(`${field}.rtt_sum_ns`, wire.rttSumNs, 0, Number.MAX_SAFE_INTEGER),
+    kernelCount: integer(`${field}.rtt_kernel_count`, wire.rttKernelCount, 0, samples),
+  };
+}
+
+function phasesFromWire(field: string, wire: WireWindow): Window["phases"] {
+  const phases = new Map<TimedPhase, PhaseSum>();
+  if (wire.phaseCounts.length === 0) return phases;
+  sameLength(`${field}.phase_counts`, wire.phaseCounts, TIMED_PHASES.length);
+  sameLength(`${field}.phase_sums_ns`, wire.phaseSumsNs, TIMED_PHASES.length);
+  sameLength(`${field}.phase_maxes_ns`, wire.phaseMaxesNs, TIMED_PHASES.length);
+  for (const [at, phase] of TIMED_PHASES.entries()) {
+    const count = wire.phaseCounts[at] ?? 0;
+    if (count === 0) continue;
+    const sumNs = integer(`${field}.phase_sums_ns[${at}]`, wire.phaseSumsNs[at] ?? 0n, 0, Number.MAX_SAFE_INTEGER);
+    const maxNs = integer(`${field}.phase_maxes_ns[${at}]`, wire.phaseMaxesNs[at] ?? 0n, 0, sumNs);
+    phases.set(phase, { count, sumNs, maxNs });
+  }
+  return phases;
+}
+
+function rememberedToWire(remembered: Remembered): WireRemembered {
+  const { run } = remembered;
+  return create(RememberedSchema, {
+    endedUnixMs: BigInt(Math.round(remembered.endedAtMs)),
+    reason: reasonWords.toWire(remembered.reason),
+    phase: phaseWords.toWire(remembered.phase),
+    runBearing: bearingWords.toWire(run.bearing),
+    runLength: run.length,
+    runStartedUnixMs: BigInt(Math.round(run.startedAtMs)),
+    lossRun: run.lossRun,
+    evidence: evidenceToWire(remembered.evidence),
+  });
+}
+
+function rememberedFromWire(field: string, wire: WireRemembered): Remembered {
+  return {
+    endedAtMs: integer(`${field}.ended_unix_ms`, wire.endedUnixMs, 0, MAX_UNIX_MS),
+    reason: reasonWords.fromWire(`${field}.reason`, wire.reason),
+    phase: phaseWords.fromWire(`${field}.phase`, wire.phase),
+    run: {
+      bearing: bearingWords.fromWire(`${field}.run_bearing`, wire.runBearing),
+      length: integer(`${field}.run_length`, wire.runLength, 1, MAX_COUNT),
+      startedAtMs: integer(`${field}.run_started_unix_ms`, wire.runStartedUnixMs, 0, MAX_UNIX_MS),
+      lossRun: wire.lossRun,
+    },
+    evidence: wire.evidence === undefined ? {} : evidenceFromWire(`${field}.evidence`, wire.evidence),
+  };
+}
+
+function evidenceToWire(evidence: Evidence): WireEvidence {
+  const { answers, chain, redirects, ...plain } = evidence;
+  return create(EvidenceSchema, {
+    ...plain,
+    answers: [...(answers ?? [])],
+    chain: (chain ?? []).map((certificate) => ({ ...certificate })),
+    redirects: [...(redirects ?? [])],
+  });
+}
+
+function evidenceFromWire(field: string, wire: WireEvidence): Evidence {
+  const word = (name: string, value: string) => text(`${field}.${name}`, value, 0, MAX_EVIDENCE_LENGTH);
+  const wordList = (name: string, values: readonly string[]) =>
+    list(`${field}.${name}`, values, MAX_EVIDENCE_ENTRIES).map((value, at) => word(`${name}[${at}]`, value));
+  const chain = list(`${field}.chain`, wire.chain, MAX_EVIDENCE_ENTRIES).map(
+    ({ subject, issuer, notAfter, sha256 }, at): ChainCertificate => ({
+      subject: word(`chain[${at}].subject`, subject),
+      issuer: word(`chain[${at}].issuer`, issuer),
+      notAfter: word(`chain[${at}].not_after`, notAfter),
+      sha256: word(`chain[${at}].sha256`, sha256),
+    }),
+  );
+  return {
+    ...(wire.address === "" ? {} : { address: word("address", wire.address) }),
+    ...(wire.answers.length === 0 ? {} : { answers: wordList("answers", wire.answers) }),
+    ...(wire.code === "" ? {} : { code: word("code", wire.code) }),
+    ...(wire.tlsVersion === "" ? {} : { tlsVersion: word("tls_version", wire.tlsVersion) }),
+    ...(wire.alpn === "" ? {} : { alpn: word("alpn", wire.alpn) }),
+    ...(chain.length === 0 ? {} : { chain }),
+    ...(wire.httpStatus === undefined ? {} : { httpStatus: wire.httpStatus }),
+    ...(wire.redirects.length === 0 ? {} : { redirects: wordList("redirects", wire.redirects) }),
+    ...(wire.grpcStatus === undefined ? {} : { grpcStatus: wire.grpcStatus }),
+    ...(wire.synRetransmits === undefined ? {} : { synRetransmits: wire.synRetransmits }),
+    ...(wire.strays === undefined ? {} : { strays: wire.strays }),
+  };
+}

@@ -1,0 +1,69 @@
+/** Words of the code beside the numbers of the wire. Each table is total in both directions, which the compiler holds. */
+import type { Bearing, Phase, Reason } from "@lifeline/measure";
+import { Bearing as WireBearing, Phase as WirePhase, Reason as WireReason } from "./gen/lifeline/v1/window_pb.ts";
+import { refuse } from "./malformed.ts";
+
+/** A word's number and a number's word. */
+export interface Words<Word extends string, Number_ extends number> {
+  toWire(word: Word): Number_;
+  fromWire(field: string, number: Number_): Word;
+}
+
+function words<Word extends string, Number_ extends number>(table: Record<Word, Number_>): Words<Word, Number_> {
+  const back = new Map<number, Word>();
+  for (const word of Object.keys(table) as Word[]) back.set(table[word], word);
+  const expected = `a known number (1 to ${back.size})`;
+  return {
+    toWire: (word) => table[word],
+    fromWire: (field, number) => back.get(number) ?? refuse(field, number, expected),
+  };
+}
+
+export const reasonWords = words<Reason, WireReason>({
+  answered: WireReason.ANSWERED,
+  "dns-nxdomain": WireReason.DNS_NXDOMAIN,
+  "dns-nodata": WireReason.DNS_NODATA,
+  "dns-servfail": WireReason.DNS_SERVFAIL,
+  "dns-refused": WireReason.DNS_REFUSED,
+  "dns-timeout": WireReason.DNS_TIMEOUT,
+  "dns-unreachable": WireReason.DNS_UNREACHABLE,
+  "dns-malformed": WireReason.DNS_MALFORMED,
+  refused: WireReason.REFUSED,
+  timeout: WireReason.TIMEOUT,
+  "host-unreachable": WireReason.HOST_UNREACHABLE,
+  "network-unreachable": WireReason.NETWORK_UNREACHABLE,
+  "admin-prohibited": WireReason.ADMIN_PROHIBITED,
+  reset: WireReason.RESET,
+  "handshake-timeout": WireReason.HANDSHAKE_TIMEOUT,
+  "tls-untrusted": WireReason.TLS_UNTRUSTED,
+  "tls-name-mismatch": WireReason.TLS_NAME_MISMATCH,
+  "tls-not-yet-valid": WireReason.TLS_NOT_YET_VALID,
+  "tls-expired": WireReason.TLS_EXPIRED,
+  "tls-protocol": WireReason.TLS_PROTOCOL,
+  "alpn-mismatch": WireReason.ALPN_MISMATCH,
+  "http-status": WireReason.HTTP_STATUS,
+  "http-redirected": WireReason.HTTP_REDIRECTED,
+  "http-protocol": WireReason.HTTP_PROTOCOL,
+  "grpc-protocol": WireReason.GRPC_PROTOCOL,
+  "stamp-malformed": WireReason.STAMP_MALFORMED,
+  silent: WireReason.SILENT,
+  late: WireReason.LATE,
+  stalled: WireReason.STALLED,
+  "agent-overload": WireReason.AGENT_OVERLOAD,
+  "agent-resource": WireReason.AGENT_RESOURCE,
+});
+
+export const phaseWords = words<Phase, WirePhase>({
+  plan: WirePhase.PLAN,
+  dns: WirePhase.DNS,
+  connect: WirePhase.CONNECT,
+  tls: WirePhase.TLS,
+  request: WirePhase.REQUEST,
+  "first-byte": WirePhase.FIRST_BYTE,
+});
+
+export const bearingWords = words<Bearing, WireBearing>({
+  good: WireBearing.GOOD,
+  bad: WireBearing.BAD,
+  inconclusive: WireBearing.INCONCLUSIVE,
+});
