@@ -26,7 +26,10 @@ export interface CallContext {
   readonly peer: string;
   /** Subject common name of the client's verified certificate; undefined without mutual TLS. */
   readonly clientName: string | undefined;
-  /** Aborts when the caller goes away or the call ends. */
+  /**
+   * Aborts when the caller goes away or the call ends. grpc-js ends the requests of a vanished caller as if it had finished,
+   * and aborts some turns later: the end of requests says only that no more will come.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -132,14 +135,6 @@ function duplex(method: DescMethod, run: (...args: never[]) => Promise<unknown>,
       },
     );
   };
-}
-
-/** The caller's requests; a caller that went away ends them with CANCELLED, one that has finished ends them well. */
-async function* requestsOf(call: ServerDuplexStream<object, object>): AsyncGenerator<object> {
-  for await (const request of call) yield request as object;
-  // grpc-js ends the stream of a caller that vanished first, and marks it cancelled a turn later.
-  await new Promise((resolve) => setImmediate(resolve));
-  if (call.cancelled) throw new RpcError(status.CANCELLED, "the caller went away");
 }
 
 function contextOf(call: ServerUnaryCall<object, object> | ServerDuplexStream<object, object>): CallContext {
