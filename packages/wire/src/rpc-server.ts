@@ -124,7 +124,7 @@ function duplex(method: DescMethod, run: (...args: never[]) => Promise<unknown>,
       if (!call.write(response)) await once(call, "drain", { signal: context.signal });
     };
     (run as (requests: AsyncIterable<object>, respond: Respond<object>, context: CallContext) => Promise<void>)(
-      requestsOf(call),
+      call,
       respond,
       context,
     ).then(
