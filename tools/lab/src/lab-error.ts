@@ -1,0 +1,33 @@
+/** The one error class that leaves this room. */
+
+/**
+ * - `bad-input`: a flag, an option or a control request is not as documented; the message names it, its value and what would be right.
+ * - `listen-failed`: an address could not be bound (taken, or not of this host).
+ * - `fault-unavailable`: the host cannot inject the fault asked for; the message says why.
+ * - `busy`: too many fault changes are waiting.
+ * - `closed`: the stand-in has been closed.
+ * - `control-unreachable`: no stand-in answers at the control path, or its answer is no answer of one.
+ */
+export type LabErrorCode =
+  | "bad-input"
+  | "listen-failed"
+  | "fault-unavailable"
+  | "busy"
+  | "closed"
+  | "control-unreachable";
+
+/** Expected trouble in the lab: `code` is stable and is what callers branch on, the message is for people. */
+export class LabError extends Error {
+  override readonly name = "LabError";
+  readonly code: LabErrorCode;
+
+  constructor(code: LabErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The text of whatever was thrown: for messages and logs only, never to branch on. */
+export function reasonText(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
