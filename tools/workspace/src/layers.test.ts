@@ -1,0 +1,210 @@
+/**
+ * The table of allowed imports. An edge that is not here is a wall; where somebody would want to walk through it,
+ * the reason against stands beside it.
+ */
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const root = join(import.meta.dirname, "../../..");
+
+/** Room → rooms it may import. */
+const ALLOWED: Record<string, readonly string[]> = {
+  "packages/measure": [],
+  "packages/stamp": [],
+  "packages/window": ["measure"],
+  "packages/catalogue": ["measure"],
+  "packages/probe": ["measure", "stamp"],
+  "packages/wire": ["measure", "window"],
+  "packages/verdict": ["measure", "window", "catalogue"],
+  "apps/agent": ["measure", "window", "probe", "wire"],
+  "apps/collector": ["measure", "window", "catalogue", "verdict", "wire"],
+  "apps/cli": ["measure", "window", "catalogue", "probe", "verdict", "wire"],
+  "apps/reflector": ["measure", "stamp"],
+  "tools/lab": ["measure", "stamp", "wire", "reflector"],
+  "tools/local": ["measure", "catalogue", "wire", "lab", "cli"],
+  "tools/bench": ["measure", "window", "probe", "wire", "agent", "lab"],
+  "tools/workspace": [],
+};
+
+/** Edges somebody might want, and why they stay walls. */
+const FORBIDDEN: readonly { from: string; to: string; because: string }[] = [
+  {
+    from: "packages/measure",
+    to: "window",
+    because: "measure is the vocabulary; whoever speaks it must not be pulled in by it",
+  },
+  { from: "packages/window", to: "wire", because: "windows are pure; how they travel is the wire's business" },
+  {
+    from: "packages/catalogue",
+    to: "probe",
+    because: "the catalogue is data (C1): what must be reachable does not depend on how it is measured",
+  },
+  { from: "packages/verdict", to: "wire", because: "the judge is pure (J1): an audit replays it without a network" },
+  { from: "packages/verdict", to: "probe", because: "the judge sees windows, never sockets" },
+  {
+    from: "packages/probe",
+    to: "catalogue",
+    because: "a probe measures a target; whether that is required is none of its concern (M1)",
+  },
+  {
+    from: "apps/agent",
+    to: "catalogue",
+    because:
+      "the agent is told targets; resolving and judging belong to the collector, and every MB stays in RAM on the node",
+  },
+  { from: "apps/agent", to: "verdict", because: "a node does not judge itself" },
+  { from: "apps/collector", to: "probe", because: "the collector measures nothing" },
+  { from: "apps/cli", to: "collector", because: "apps meet on the wire only" },
+  { from: "apps/agent", to: "lab", because: "nothing shipped imports tools" },
+];
+
+/** Node's modules that open sockets, and the rooms that may. The measured ones are opened by probe and reflector alone. */
+const SOCKET_MODULES = ["net", "tls", "dgram", "http", "https", "http2", "dns", "dns/promises"];
+const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
+  "packages/probe": SOCKET_MODULES,
+  "packages/wire": ["tls"],
+  "packages/catalogue": ["net"],
+  "apps/agent": ["net"],
+  "apps/cli": ["net"],
+  "apps/reflector": ["dgram", "net", "dns", "dns/promises"],
+  "apps/collector": ["http", "net"],
+  "tools/lab": SOCKET_MODULES,
+  "tools/local": ["net", "http"],
+  "tools/bench": SOCKET_MODULES,
+};
+
+/** The only file that may read a clock (M2). */
+const CLOCK = "packages/measure/src/clock.ts";
+const READS_TIME = /\b(Date\.now|performance\.now|process\.hrtime|new Date\(\s*\)|setTimeout|setInterval)\b/;
+/** Files beside the clock that may wait or read time, each with its reason. */
+const MAY_READ_TIME: Record<string, string> = {};
+const DRAWS_CHANCE = /\bMath\.random\b/;
+
+interface SourceFile {
+  readonly path: string;
+  readonly room: string;
+  readonly text: string;
+  readonly isTest: boolean;
+}
+
+const files: readonly SourceFile[] = globSync("{packages,apps,tools}/*/src/**/*.ts", { cwd: root })
+  .filter((path) => !path.includes("/src/gen/"))
+  .map((path) => ({
+    path,
+    room: path.split("/").slice(0, 2).join("/"),
+    text: readFileSync(join(root, path), "utf8"),
+    isTest: path.endsWith(".test.ts") || path.includes("/testing/"),
+  }));
+
+const shipped = files.filter(({ isTest }) => !isTest);
+
+function importsOf(text: string): string[] {
+  return [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*|\brequire\(\s*)["']([^"']+)["']/g)].flatMap(
+    (match) => match[1] ?? [],
+  );
+}
+
+const roomsImportedBy = ({ text }: SourceFile) =>
+  importsOf(text).flatMap((specifier) =>
+    specifier.startsWith("@lifeline/") ? [specifier.slice("@lifeline/".length)] : [],
+  );
+
+/** A file without its comments and strings' inner words would need a parser; a line that only comments is left out. */
+const codeLines = (text: string) => text.split("\n").filter((line) => !/^\s*(\*|\/\/|\/\*)/.test(line));
+
+describe("imports point one way", () => {
+  it("every room is in the table", () => {
+    const rooms = globSync("{packages,apps,tools}/*/package.json", { cwd: root }).map((path) =>
+      path.split("/").slice(0, 2).join("/"),
+    );
+    expect(rooms.sort()).toEqual(Object.keys(ALLOWED).sort());
+  });
+
+  it("no forbidden edge has crept into the table", () => {
+    for (const { from, to, because } of FORBIDDEN) expect(ALLOWED[from], because).not.toContain(to);
+  });
+
+  it("no room reaches itself through the rooms it imports", () => {
+    const pathOf = (name: string) => Object.keys(ALLOWED).find((room) => room.endsWith(`/${name}`)) ?? name;
+    const reach = (room: string, seen: readonly string[]): void => {
+      expect(seen, `${[...seen, room].join(" → ")}`).not.toContain(room);
+      for (const next of ALLOWED[room] ?? []) reach(pathOf(next), [...seen, room]);
+    };
+    for (const room of Object.keys(ALLOWED)) reach(room, []);
+  });
+
+  it.each(Object.entries(ALLOWED))("%s imports only what the table allows", (room, allowed) => {
+    const wrong = files
+      .filter((file) => file.room === room)
+      .flatMap((file) =>
+        roomsImportedBy(file)
+          .filter((name) => !allowed.includes(name))
+          .map((name) => `${file.path} → ${name}`),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  it.each(Object.entries(ALLOWED))("%s declares no room the table does not allow", (room, allowed) => {
+    const manifest = JSON.parse(readFileSync(join(root, room, "package.json"), "utf8")) as {
+      dependencies?: Record<string, string>;
+    };
+    const rooms = Object.keys(manifest.dependencies ?? {}).flatMap((name) =>
+      name.startsWith("@lifeline/") ? [name.slice("@lifeline/".length)] : [],
+    );
+    expect(rooms.filter((name) => !allowed.includes(name))).toEqual([]);
+  });
+
+  it("no file reaches into another room's inside", () => {
+    const wrong = files.flatMap(({ path, text, room }) =>
+      importsOf(text)
+        .filter((specifier) => specifier.startsWith("@lifeline/") && specifier.split("/").length > 2)
+        .concat(
+          importsOf(text).filter(
+            (specifier) => specifier.startsWith(".") && !join(path, "..", specifier).startsWith(room),
+          ),
+        )
+        .map((specifier) => `${path} → ${specifier}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe("the world is passed in", () => {
+  it("only the rooms named may open sockets", () => {
+    const wrong = shipped.flatMap(({ path, room, text }) =>
+      importsOf(text)
+        .filter((specifier) => SOCKET_MODULES.includes(specifier.replace(/^node:/, "")))
+        .filter((specifier) => !(MAY_OPEN_SOCKETS[room] ?? []).includes(specifier.replace(/^node:/, "")))
+        .map((specifier) => `${path} → ${specifier}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it("only the clock reads time (M2)", () => {
+    const wrong = shipped
+      .filter(({ path }) => path !== CLOCK && !(path in MAY_READ_TIME))
+      .flatMap(({ path, text }) =>
+        codeLines(text)
+          .filter((line) => READS_TIME.test(line))
+          .map((line) => `${path}: ${line.trim()}`),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  it("chance is drawn only where a program begins (M2)", () => {
+    const wrong = shipped
+      .filter(({ path }) => !path.endsWith("/main.ts"))
+      .flatMap(({ path, text }) =>
+        codeLines(text)
+          .filter((line) => DRAWS_CHANCE.test(line))
+          .map((line) => `${path}: ${line.trim()}`),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  it("no file has a name for nothing", () => {
+    const names = /(^|\/)(utils?|helpers?|managers?|handlers?|data|common|misc|types|shared)\.ts$/;
+    expect(shipped.map(({ path }) => path).filter((path) => names.test(path))).toEqual([]);
+  });
+});
