@@ -1,1 +1,54 @@
-export {};
+export { type Endpoint, isHost, literalFamily, readEndpointUrl, readHostPort } from "./address.ts";
+export { listCatalogues, loadCatalogue, loadCatalogueFile, loadCatalogueFor, loadDeployment } from "./bundled.ts";
+export {
+  type Catalogue,
+  type ExtraRequirements,
+  extendCatalogue,
+  findRequirement,
+  MAX_REQUIREMENTS,
+  parseCatalogue,
+  parseExtra,
+  requirementJson,
+} from "./catalogue.ts";
+export type { NodeFacts } from "./condition.ts";
+export {
+  type Deployment,
+  type DeploymentFlags,
+  deploymentFrom,
+  type Mirror,
+  parseDeployment,
+  type ReadPem,
+  type TrustedEndpoint,
+} from "./deployment.ts";
+export { type CatalogueDiff, diffCatalogues, type FieldChange } from "./diff.ts";
+export { MAX_FILE_BYTES } from "./document.ts";
+export { CatalogueError, PROBLEM_CODES, type Problem, type ProblemCode, problemLine } from "./error.ts";
+export {
+  CIRCUMSTANCES,
+  type Circumstance,
+  type Condition,
+  DEPLOYMENT_KINDS,
+  type DeploymentKind,
+  type Erratum,
+  hasDrift,
+  OBLIGATIONS,
+  type Obligation,
+  ORIGINS,
+  type Origin,
+  type Place,
+  type ProbePlan,
+  type Published,
+  type Requirement,
+  SERVICES,
+  type Service,
+  type TrustSource,
+} from "./requirement.ts";
+export {
+  DEFAULT_TIMES,
+  type PlanTimes,
+  type Resolution,
+  type ResolvedRow,
+  resolve,
+  resolvedTargets,
+  type Skipped,
+} from "./resolve.ts";

@@ -1,0 +1,98 @@
+/** Host names, address literals and `host:port`, read without touching the network. */
+import type { IpFamily } from "@lifeline/measure";
+import ipaddr from "ipaddr.js";
+
+/** Where to connect: a host name or an address literal (IPv6 without brackets), and a port of 1–65535. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  /** Whether TLS is spoken there; a UDP endpoint says false. */
+  readonly secure: boolean;
+}
+
+/** Lowest and highest port, RFC 6335 §6; 0 is reserved. */
+export const PORT_MIN = 1;
+export const PORT_MAX = 65_535;
+
+/** Longest host name in characters, RFC 1035 §2.3.4 without the root's dot. */
+const HOST_MAX_CHARS = 253;
+
+/** One label of a host name, RFC 1123 §2.1: letters, digits and inner hyphens, at most 63. */
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
+
+/** The family of an address literal, or undefined for a host name. Bracketless; zones are no literals here. */
+export function literalFamily(host: string): IpFamily | undefined {
+  if (host.includes(":")) return ipaddr.IPv6.isValid(host) && !host.includes("%") ? 6 : undefined;
+  return ipaddr.IPv4.isValidFourPartDecimal(host) ? 4 : undefined;
+}
+
+/** Whether `text` is a host name (RFC 1123) or an address literal. A name of digits and dots alone is neither. */
+export function isHost(text: string): boolean {
+  if (literalFamily(text) !== undefined) return true;
+  if (text.length > HOST_MAX_CHARS || /^[\d.]*$/.test(text)) return false;
+  return text.split(".").every((label) => LABEL.test(label));
+}
+
+/** Whether `text` is a wildcard domain: `*.` and a host name of two labels or more. */
+export function isWildcard(text: string): boolean {
+  const domain = text.slice(2);
+  return text.startsWith("*.") && domain.includes(".") && isHost(domain) && literalFamily(domain) === undefined;
+}
+
+/** Whether `host` is covered by the wildcard `pattern`: any number of labels before its domain. */
+export function matchesWildcard(pattern: string, host: string): boolean {
+  return host.toLowerCase().endsWith(pattern.slice(1).toLowerCase()) && host.length > pattern.length - 1;
+}
+
+/** Reads `host:port` or `[v6]:port`; undefined when it is neither. `secure` is false: the form names no protocol. */
+export function readHostPort(text: string): Endpoint | undefined {
+  const parts = /^(?:\[([0-9a-f:.]+)\]|([^:[\]/@?#]+)):(\d{1,5})$/i.exec(text);
+  if (parts === null) return undefined;
+  const host = parts[1] ?? parts[2] ?? "";
+  const port = Number(parts[3]);
+  const literalMatches = parts[1] === undefined || literalFamily(host) === 6;
+  return isHost(host) && literalMatches && isPort(port) ? { host, port, secure: false } : undefined;
+}
+
+/** Whether `port` is an integer from 1 to 65535. */
+export function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= PORT_MIN && port <= PORT_MAX;
+}
+
+/**
+ * Default ports of the schemes read here. https and http: RFC 9110 §4.2. grpc: Talos hands the host on as it is
+ * (talos internal/pkg/endpoint/endpoint.go) and grpc-go then takes 443 (internal/resolver/dns, defaultPort).
+ */
+const SCHEMES: Readonly<Record<string, { readonly secure: boolean; readonly port: number }>> = {
+  "https:": { secure: true, port: 443 },
+  "http:": { secure: false, port: 80 },
+  "grpc:": { secure: false, port: 443 },
+};
+
+/**
+ * Reads a URL that names an endpoint and nothing else: scheme, host and optional port. A path other than `/`, a query, a
+ * fragment or credentials make it undefined, so that a URL with a join token never gets in (S1).
+ *
+ * @param schemes accepted schemes, each with its colon.
+ */
+export function readEndpointUrl(text: string, schemes: readonly string[]): Endpoint | undefined {
+  const url = URL.parse(text);
+  if (url === null || !schemes.includes(url.protocol) || text.includes("?") || text.includes("#")) return undefined;
+  if (url.username !== "" || url.password !== "" || !["", "/"].includes(url.pathname)) return undefined;
+  const scheme = SCHEMES[url.protocol];
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  if (scheme === undefined || !isHost(host)) return undefined;
+  return portOf(url, host, scheme);
+}
+
+function portOf(url: URL, host: string, scheme: { secure: boolean; port: number }): Endpoint | undefined {
+  const port = url.port === "" ? scheme.port : Number(url.port);
+  return isPort(port) ? { host, port, secure: scheme.secure } : undefined;
+}
+
+/** The server's address in the tunnel: the first of the node's own /64. Undefined when `prefix` is no /64. */
+export function firstOfPrefix(prefix: string): string | undefined {
+  const groups = prefix.replace(/\/64$/, "").replace(/::$/, "").split(":");
+  const isPrefix = groups.length === 4 && groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group));
+  return isPrefix ? `${groups.join(":").toLowerCase()}::1` : undefined;
+}

@@ -1,0 +1,108 @@
+/** A catalogue: the rows of one version, parsed, extended by a user's own, and shown. */
+import * as v from "valibot";
+import { parseYaml } from "./document.ts";
+import { CatalogueError, type Problem, refuseProblems } from "./error.ts";
+import { checked, listOf, record, text, version } from "./field.ts";
+import { type Requirement, requirementSchema } from "./requirement.ts";
+
+/** Most rows of a catalogue, extra files included; the bundled ones have about thirty. */
+export const MAX_REQUIREMENTS = 512;
+
+/** All rows of one version. Row order is the file's. */
+export interface Catalogue {
+  /** `vMAJOR.MINOR`; the version of the documentation it was taken from. */
+  readonly version: string;
+  readonly title: string;
+  readonly requirements: readonly Requirement[];
+}
+
+const catalogueSchema = record({
+  schema: v.literal(1, "1, the version of this file format"),
+  version,
+  title: text,
+  requirements: listOf(requirementSchema, "requirements", 1, MAX_REQUIREMENTS),
+});
+
+const extraSchema = record({
+  schema: v.literal(1, "1, the version of this file format"),
+  requirements: listOf(requirementSchema, "requirements", 1, MAX_REQUIREMENTS),
+});
+
+/**
+ * Reads a whole catalogue from YAML text.
+ *
+ * @param file the name that problems carry.
+ * @throws CatalogueError with every problem of the file.
+ */
+export function parseCatalogue(file: string, yaml: string): Catalogue {
+  const { title, requirements, version } = parsed(catalogueSchema, file, yaml);
+  refuseProblems(duplicates(file, requirements, new Map()));
+  return { version, title, requirements };
+}
+
+/** A user's own rows, and the file they came from. */
+export interface ExtraRequirements {
+  readonly file: string;
+  readonly requirements: readonly Requirement[];
+}
+
+/** Reads a user's own rows: a catalogue file without `version` and `title`. Throws as {@link parseCatalogue} does. */
+export function parseExtra(file: string, yaml: string): ExtraRequirements {
+  const { requirements } = parsed(extraSchema, file, yaml);
+  refuseProblems(duplicates(file, requirements, new Map()));
+  return { file, requirements };
+}
+
+/**
+ * The catalogue with a user's rows after its own.
+ *
+ * @throws CatalogueError `duplicate-id` when an id is taken already, `bad-value` over {@link MAX_REQUIREMENTS} rows.
+ */
+export function extendCatalogue(base: Catalogue, extra: ExtraRequirements): Catalogue {
+  const taken = new Map(base.requirements.map(({ id }) => [id, `catalogue ${base.version}`]));
+  refuseProblems(duplicates(extra.file, extra.requirements, taken));
+  const requirements = [...base.requirements, ...extra.requirements];
+  if (requirements.length > MAX_REQUIREMENTS) {
+    const expected = `at most ${MAX_REQUIREMENTS} requirements in all`;
+    const value = String(requirements.length);
+    throw new CatalogueError([{ code: "bad-value", file: extra.file, path: "requirements", value, expected }]);
+  }
+  return { ...base, requirements };
+}
+
+/** The row of that id, or undefined. */
+export function findRequirement(catalogue: Catalogue, id: string): Requirement | undefined {
+  return catalogue.requirements.find((requirement) => requirement.id === id);
+}
+
+/** A row as JSON of two-space indentation, keys in the order of the schema: equal rows give equal text. */
+export function requirementJson(requirement: Requirement): string {
+  return JSON.stringify(v.parse(requirementSchema, requirement), null, 2);
+}
+
+function parsed<Output>(schema: v.GenericSchema<unknown, Output>, file: string, yaml: string): Output {
+  const result = checked(schema, parseYaml(file, yaml), file);
+  if ("output" in result) return result.output;
+  const [first, ...rest] = result.problems;
+  if (first === undefined) throw new TypeError("a failed check without a problem");
+  throw new CatalogueError([first, ...rest]);
+}
+
+function duplicates(file: string, requirements: readonly Requirement[], taken: Map<string, string>): Problem[] {
+  const seen = new Map(taken);
+  const problems: Problem[] = [];
+  for (const [index, { id }] of requirements.entries()) {
+    const path = `requirements[${index}].id`;
+    const owner = seen.get(id);
+    if (owner === undefined) seen.set(id, path);
+    else
+      problems.push({
+        code: "duplicate-id",
+        file,
+        path,
+        value: `"${id}"`,
+        expected: `an id that ${owner} does not use`,
+      });
+  }
+  return problems;
+}

@@ -1,0 +1,94 @@
+/** Whether a row binds for this deployment and node; *unknown* is an answer (M4). */
+import type { IpFamily } from "@lifeline/measure";
+import type { Deployment } from "./deployment.ts";
+import type { Circumstance, Origin, Requirement } from "./requirement.ts";
+
+/** What a node observes of itself; overrides the deployment where both speak. */
+export interface NodeFacts {
+  readonly nodeId: string;
+  readonly roles: readonly Origin[];
+  /** Families for which the node has a usable route; the tunnel itself not counted. */
+  readonly families: readonly IpFamily[];
+  /** The /64 of the node's siderolink interface, four groups: `fdae:41e4:649b:9303`. Absent: it has none. */
+  readonly siderolinkPrefix?: string;
+  /** Whether this node's WireGuard runs over gRPC; absent: the deployment says. */
+  readonly grpcTunnel?: boolean;
+  /** The Machine API the node was started with, as a URL without query: `https://…`, `grpc://…` or bare `host:port`. */
+  readonly machineApi?: string;
+  /** Resolvers the node uses, without port; absent: the deployment's, or Talos's defaults. */
+  readonly resolvers?: readonly string[];
+  /** `v1.13.2` or `1.13.2`; absent: unknown. */
+  readonly talosVersion?: string;
+}
+
+/** Why a row does not bind, or cannot be told; undefined when it binds. */
+export type Exemption =
+  | { readonly kind: "not-applicable"; readonly why: string }
+  | { readonly kind: "unresolved"; readonly why: string; readonly next: string };
+
+const ORIGIN_NAMES: Readonly<Record<Origin, string>> = {
+  "omni-host": "the host that runs Omni",
+  "talos-node": "a Talos node",
+};
+
+/** The first reason why `row` does not bind for this deployment and node. */
+export function exemption(row: Requirement, deployment: Deployment, facts: NodeFacts): Exemption | undefined {
+  if (!row.deployments.includes(deployment.kind)) {
+    const why = `this row is for ${row.deployments.join(" and ")} deployments; ${deployment.name} is ${deployment.kind}`;
+    return { kind: "not-applicable", why };
+  }
+  if (!facts.roles.includes(row.from)) {
+    const roles = facts.roles.map((role) => ORIGIN_NAMES[role]).join(" and ") || "neither";
+    return { kind: "not-applicable", why: `only ${ORIGIN_NAMES[row.from]} needs it; this node is ${roles}` };
+  }
+  for (const { circumstance, is, otherwise } of row.conditions ?? []) {
+    const held = holds(circumstance, deployment, facts);
+    if (held === undefined) return UNKNOWN_VERSION;
+    if (held !== is) return { kind: "not-applicable", why: otherwise };
+  }
+  return undefined;
+}
+
+const UNKNOWN_VERSION: Exemption = {
+  kind: "unresolved",
+  why: "whether it applies depends on the node's Talos version, which is not known",
+  next: "let the agent read /etc/os-release of the host, or give the node's Talos version",
+};
+
+/** Whether the circumstance holds; undefined when nothing tells. */
+export function holds(circumstance: Circumstance, deployment: Deployment, facts: NodeFacts): boolean | undefined {
+  switch (circumstance) {
+    case "grpc-tunnel":
+      return facts.grpcTunnel ?? deployment.omni.grpcTunnel;
+    case "nodes-pull-directly":
+      return deployment.egress.nodesPullDirectly;
+    case "media-through-omni":
+      return deployment.egress.mediaThroughOmni;
+    case "air-gapped":
+      return deployment.airGapped !== undefined;
+    case "http-proxy":
+      return deployment.egress.httpProxy !== undefined;
+    case "siderolink-member":
+      return facts.siderolinkPrefix !== undefined;
+    case "network-time-security":
+      return speaksNts(deployment, facts);
+    case "etcd-backup":
+      return deployment.omni.etcdBackup !== undefined;
+    case "vault":
+      return deployment.omni.vault !== undefined;
+  }
+}
+
+/**
+ * First Talos minor of major 1 whose default time server is asked by NTS; servers configured by anyone are asked by plain
+ * NTP unless `useNTS` is set (siderolabs/docs talos/v1.14/networking/configuration/time.mdx).
+ */
+const NTS_SINCE_MINOR = 14;
+
+function speaksNts(deployment: Deployment, facts: NodeFacts): boolean | undefined {
+  if (deployment.network.timeServers.length > 0) return deployment.network.networkTimeSecurity;
+  const parts = /^v?(\d{1,4})\.(\d{1,4})\b/.exec(facts.talosVersion ?? "");
+  if (parts === null) return undefined;
+  const major = Number(parts[1]);
+  return major > 1 || (major === 1 && Number(parts[2]) >= NTS_SINCE_MINOR);
+}

@@ -1,0 +1,243 @@
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { loadCatalogueFor, loadDeployment } from "./bundled.ts";
+import { deploymentFrom, parseDeployment } from "./deployment.ts";
+import { CatalogueError } from "./error.ts";
+
+const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+const GOOD = `version: 1
+name: berlin
+kind: on-prem
+omni:
+  api: https://omni.example
+`;
+const noPem = (): string => {
+  throw new Error("no certificate was named");
+};
+const read = (yaml: string) => parseDeployment("deployment.yaml", yaml, noPem);
+
+function failure(work: () => unknown): CatalogueError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof CatalogueError) return error;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+describe("parseDeployment", () => {
+  it("fills in every default", () => {
+    expect(read(GOOD)).toEqual({
+      name: "berlin",
+      kind: "on-prem",
+      omni: {
+        api: { host: "omni.example", port: 443, secure: true },
+        machineApi: undefined,
+        siderolink: [],
+        grpcTunnel: false,
+        caPem: undefined,
+        inTunnelAddress: undefined,
+        stampReflectors: [],
+        identityProvider: undefined,
+        etcdBackup: undefined,
+        vault: undefined,
+      },
+      egress: { nodesPullDirectly: true, mediaThroughOmni: false, httpProxy: undefined },
+      network: { resolvers: [], timeServers: [], networkTimeSecurity: false },
+      airGapped: undefined,
+      catalogue: { version: undefined, extra: [] },
+    });
+  });
+
+  it("reads the example with every key", () => {
+    const example = readFileSync(new URL("../data/deployment-example.yaml", import.meta.url), "utf8");
+    const deployment = parseDeployment("deployment-example.yaml", example, noPem);
+    expect(deployment.omni.siderolink).toEqual([
+      { host: "omni.example.internal", port: 50180, secure: false },
+      { host: "2001:db8::10", port: 50180, secure: false },
+    ]);
+    expect(deployment.airGapped?.mirrors[0]?.with).toEqual({
+      host: "registry.example.internal",
+      port: 5000,
+      secure: true,
+    });
+  });
+
+  it.each([
+    ["grpc://omni.example:8090", { host: "omni.example", port: 8090, secure: false }],
+    ["https://omni.example", { host: "omni.example", port: 443, secure: true }],
+    ["https://[fd00::1]:8090/", { host: "fd00::1", port: 8090, secure: true }],
+  ])("reads the Machine API %s", (url, endpoint) => {
+    expect(read(`${GOOD}  machineApi: ${url}\n`).omni.machineApi).toEqual(endpoint);
+  });
+
+  it("derives the Machine API of a SaaS account from its API", () => {
+    const yaml = GOOD.replace("on-prem", "saas").replace("omni.example", "acme.omni.siderolabs.io");
+    expect(read(yaml).omni.machineApi).toEqual({ host: "acme.siderolink.omni.siderolabs.io", port: 443, secure: true });
+  });
+
+  const bad: readonly [title: string, yaml: string, message: string][] = [
+    [
+      "a join token in the Machine API, without repeating it (S1)",
+      `${GOOD}  machineApi: https://omni.example:8090/?jointoken=s3cr3t\n`,
+      'deployment.yaml: omni.machineApi: got "https://omni.example:8090/?…", want an https or grpc URL of host and optional port, without path, query (no join token) or credentials',
+    ],
+    [
+      "an unknown key, without repeating its value (S1)",
+      `${GOOD}  joinToken: s3cr3t\n`,
+      "deployment.yaml: omni.joinToken: got an unknown key, want one of api, machineApi, siderolink, grpcTunnel, caFile, caPem, inTunnelAddress, stampReflectors, identityProvider, etcdBackup, vault",
+    ],
+    [
+      "a cleartext API",
+      GOOD.replace("https:", "http:"),
+      'deployment.yaml: omni.api: got "http://omni.example", want an https URL of host and optional port, without path, query or credentials',
+    ],
+    [
+      "an API with a path",
+      GOOD.replace("omni.example", "omni.example/ui"),
+      'deployment.yaml: omni.api: got "https://omni.example/ui", want an https URL of host and optional port, without path, query or credentials',
+    ],
+    [
+      "a SideroLink endpoint without port",
+      `${GOOD}  siderolink: [omni.example]\n`,
+      'deployment.yaml: omni.siderolink[0]: got "omni.example", want host:port with a port from 1 to 65535, IPv6 in brackets',
+    ],
+    [
+      "a SideroLink endpoint out of range, and one of IPv6 without brackets",
+      `${GOOD}  siderolink: ["omni.example:65536", "fd00::1:50180"]\n`,
+      [
+        'deployment.yaml: omni.siderolink[0]: got "omni.example:65536", want host:port with a port from 1 to 65535, IPv6 in brackets',
+        'deployment.yaml: omni.siderolink[1]: got "fd00::1:50180", want host:port with a port from 1 to 65535, IPv6 in brackets',
+      ].join("\n"),
+    ],
+    ["another kind", GOOD.replace("on-prem", "cloud"), 'deployment.yaml: kind: got "cloud", want one of on-prem, saas'],
+    ["no omni", GOOD.split("omni:")[0] ?? "", "deployment.yaml: omni: got nothing, want a mapping"],
+    [
+      "a private key for an authority, of which only the first line is repeated (S1)",
+      `${GOOD}  caPem: "-----BEGIN PRIVATE KEY-----\\nMIIE\\n"\n`,
+      'deployment.yaml: omni.caPem: got "-----BEGIN PRIVATE KEY-----…", want PEM certificates of at most 64 KiB, without a private key',
+    ],
+    [
+      "two authorities for one endpoint",
+      `${GOOD}  caFile: ca.pem\n  caPem: "-----BEGIN CERTIFICATE-----"\n`,
+      "deployment.yaml: omni: got caFile and caPem, want one of caFile, caPem",
+    ],
+    [
+      "an IPv4 address in the tunnel",
+      `${GOOD}  inTunnelAddress: 10.0.0.1\n`,
+      'deployment.yaml: omni.inTunnelAddress: got "10.0.0.1", want an IPv6 address without brackets',
+    ],
+    [
+      "two mirrors for one host",
+      `${GOOD}airGapped:\n  mirrors:\n    - { replaces: ghcr.io, with: "https://a.example" }\n    - { replaces: ghcr.io, with: "https://b.example" }\n`,
+      'deployment.yaml: airGapped.mirrors[1].replaces: got "ghcr.io", want one mirror for each host',
+    ],
+    [
+      "NTS without a time server it speaks of",
+      `${GOOD}network: { networkTimeSecurity: true }\n`,
+      "deployment.yaml: network.networkTimeSecurity: got true, want network.timeServers, which it speaks of",
+    ],
+    [
+      "a catalogue version of another form",
+      `${GOOD}catalogue: { version: "1.13" }\n`,
+      'deployment.yaml: catalogue.version: got "1.13", want a version such as v1.13',
+    ],
+    [
+      "too many endpoints (S2)",
+      `${GOOD}  siderolink: [${Array.from({ length: 17 }, (_, n) => `"h:${n + 1}"`).join(", ")}]\n`,
+      "deployment.yaml: omni.siderolink: got a list of 17, want a list of 0 to 16 endpoints",
+    ],
+  ];
+  it.each(bad)("refuses %s", (_title, yaml, message) => {
+    expect(failure(() => read(yaml)).message).toBe(message);
+  });
+});
+
+describe("deploymentFrom", () => {
+  it("builds a deployment from flags", () => {
+    const deployment = deploymentFrom({
+      api: "https://omni.example",
+      machineApi: "grpc://omni.example:8090",
+      siderolink: ["10.0.0.1:50180"],
+      stampReflectors: ["10.0.0.1:862"],
+      caPem: PEM,
+    });
+    expect([deployment.name, deployment.kind]).toEqual(["omni.example", "on-prem"]);
+    expect(deployment.omni).toMatchObject({
+      machineApi: { host: "omni.example", port: 8090, secure: false },
+      siderolink: [{ host: "10.0.0.1", port: 50180 }],
+      stampReflectors: [{ host: "10.0.0.1", port: 862 }],
+      caPem: PEM,
+    });
+  });
+
+  it("knows a SaaS account by its name", () => {
+    const deployment = deploymentFrom({ api: "https://acme.omni.siderolabs.io", siderolink: [] });
+    expect([deployment.kind, deployment.omni.machineApi?.host]).toEqual(["saas", "acme.siderolink.omni.siderolabs.io"]);
+  });
+
+  it("names the flag's field when it is wrong", () => {
+    expect(failure(() => deploymentFrom({ api: "omni.example", siderolink: ["omni.example"] })).message).toBe(
+      [
+        'command line: omni.api: got "omni.example", want an https URL of host and optional port, without path, query or credentials',
+        'command line: omni.siderolink[0]: got "omni.example", want host:port with a port from 1 to 65535, IPv6 in brackets',
+      ].join("\n"),
+    );
+  });
+});
+
+describe("loadDeployment", () => {
+  const directory = mkdtempSync(join(tmpdir(), "lifeline-catalogue-"));
+  const written = (name: string, content: string) => {
+    writeFileSync(join(directory, name), content);
+    return join(directory, name);
+  };
+
+  it("reads certificates relative to the deployment file", () => {
+    written("ca.pem", PEM);
+    expect(loadDeployment(written("deployment.yaml", `${GOOD}  caFile: ca.pem\n`)).omni.caPem).toBe(PEM);
+  });
+
+  it("says which field names a certificate that is not there", () => {
+    const path = written("lost.yaml", `${GOOD}  caFile: lost.pem\n`);
+    const error = failure(() => loadDeployment(path));
+    const lost = join(directory, "lost.pem");
+    expect(error.message).toBe(`lost.yaml: omni.caFile: got "${lost}" (ENOENT), want a file that can be read`);
+    expect(error.code).toBe("unreadable");
+  });
+
+  it("refuses a certificate file without a certificate", () => {
+    written("empty.pem", "hello");
+    const path = written("empty.yaml", `${GOOD}  caFile: empty.pem\n`);
+    expect(failure(() => loadDeployment(path)).message).toBe(
+      'empty.yaml: omni.caFile: got "empty.pem", want a file of PEM certificates of at most 64 KiB, without a private key',
+    );
+  });
+
+  it("adds the rows of its own files to the catalogue it asks for", () => {
+    written(
+      "own.yaml",
+      `schema: 1
+requirements:
+  - id: our-mirror
+    purpose: Images
+    source: { document: own.yaml, version: "1", section: Mirrors }
+    from: talos-node
+    deployments: [on-prem]
+    obligation: required
+    protocol: tcp
+    port: 5000
+    place: { kind: hosts, hosts: [registry.example] }
+    published: null
+    effective: { value: registry.example, evidence: [the site's own rule] }
+    probes: [{ probe: tcp, acceptReset: false }]
+`,
+    );
+    const path = written("own-deployment.yaml", `${GOOD}catalogue: { version: v1.13, extra: [own.yaml] }\n`);
+    const catalogue = loadCatalogueFor(loadDeployment(path), directory);
+    expect([catalogue.version, catalogue.requirements.at(-1)?.id]).toEqual(["v1.13", "our-mirror"]);
+  });
+});

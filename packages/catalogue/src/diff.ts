@@ -1,0 +1,76 @@
+/** What changed between two catalogues. Pure; the same two catalogues give the same text. */
+import type { Catalogue } from "./catalogue.ts";
+import type { Requirement } from "./requirement.ts";
+
+/** One field of one row. `undefined` is a field that the side does not have. Lists are compared whole. */
+export interface FieldChange {
+  readonly id: string;
+  /** Path inside the row, such as `published.value`. */
+  readonly field: string;
+  readonly from: unknown;
+  readonly to: unknown;
+}
+
+/** Sorted by id, then field. */
+export interface CatalogueDiff {
+  readonly added: readonly Requirement[];
+  readonly removed: readonly Requirement[];
+  readonly changed: readonly FieldChange[];
+}
+
+/** The difference from `before` to `after`; row order does not matter. */
+export function diffCatalogues(before: Catalogue, after: Catalogue): CatalogueDiff {
+  const old = byId(before);
+  const young = byId(after);
+  const added = sorted([...young.values()].filter(({ id }) => !old.has(id)));
+  const removed = sorted([...old.values()].filter(({ id }) => !young.has(id)));
+  const changed = sorted([...old.values()]).flatMap((row) => {
+    const other = young.get(row.id);
+    return other === undefined ? [] : changesOf(row, other);
+  });
+  return { added, removed, changed };
+}
+
+function byId(catalogue: Catalogue): Map<string, Requirement> {
+  return new Map(catalogue.requirements.map((row) => [row.id, row]));
+}
+
+function sorted(rows: readonly Requirement[]): Requirement[] {
+  return [...rows].sort((a, b) => compare(a.id, b.id));
+}
+
+/** By code unit, so that the order does not depend on the locale. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function changesOf(before: Requirement, after: Requirement): FieldChange[] {
+  const from = leaves(before);
+  const to = leaves(after);
+  const fields = [...new Set([...from.keys(), ...to.keys()])].sort(compare);
+  return fields
+    .filter((field) => from.has(field) !== to.has(field) || canonical(from.get(field)) !== canonical(to.get(field)))
+    .map((field) => ({ id: before.id, field, from: from.get(field), to: to.get(field) }));
+}
+
+/** Every field that is no mapping, by its path. */
+function leaves(value: object, prefix = ""): Map<string, unknown> {
+  const found = new Map<string, unknown>();
+  for (const [key, field] of Object.entries(value)) {
+    const path = `${prefix}${key}`;
+    if (!isMapping(field)) found.set(path, field);
+    else for (const [inner, leaf] of leaves(field, `${path}.`)) found.set(inner, leaf);
+  }
+  return found;
+}
+
+function isMapping(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** JSON with sorted keys: equal values, equal text. */
+function canonical(value: unknown): string {
+  const sortKeys = (_key: string, field: unknown) =>
+    isMapping(field) ? Object.fromEntries(Object.entries(field).sort(([a], [b]) => compare(a, b))) : field;
+  return JSON.stringify(value, sortKeys) ?? "undefined";
+}

@@ -1,0 +1,67 @@
+/** YAML text to plain values: bounded, one document, no aliases, every error with its line and column. */
+import { type Document, LineCounter, parseDocument, visit } from "yaml";
+import { CatalogueError, type Problem, refuseProblems } from "./error.ts";
+
+/**
+ * Largest catalogue or deployment file read, in bytes of UTF-8: 256 KiB, about eight times the largest bundled catalogue.
+ */
+export const MAX_FILE_BYTES = 262_144;
+
+/**
+ * Parses one YAML 1.2 document into plain values.
+ *
+ * @throws CatalogueError `too-large`, or `syntax` with line and column: broken YAML, duplicate keys, several documents,
+ *   aliases, unknown tags, nesting deeper than the parser's stack.
+ */
+export function parseYaml(file: string, text: string): unknown {
+  const sizeBytes = Buffer.byteLength(text);
+  if (sizeBytes > MAX_FILE_BYTES) throw tooLarge(file, sizeBytes);
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true, uniqueKeys: true });
+  refuseProblems(syntaxProblems(file, document, lines));
+  return document.toJS({ maxAliasCount: 0 });
+}
+
+/** The error for a file over {@link MAX_FILE_BYTES}. */
+export function tooLarge(file: string, sizeBytes: number): CatalogueError {
+  const expected = `at most ${MAX_FILE_BYTES} bytes`;
+  return new CatalogueError([{ code: "too-large", file, path: "", value: `${sizeBytes} bytes`, expected }]);
+}
+
+function syntaxProblems(file: string, document: Document, lines: LineCounter): Problem[] {
+  const problems: Problem[] = [];
+  const add = (offset: number, value: string, expected: string) => {
+    const { line, col: column } = lines.linePos(offset);
+    problems.push({ code: "syntax", file, path: "", value, expected, line, column });
+  };
+  for (const error of [...document.errors, ...document.warnings]) {
+    if (error.code === "RESOURCE_EXHAUSTION") return [tooDeep(file)]; // One error a level: the first says it all.
+    add(error.pos[0], `broken YAML (${error.code})`, SYNTAX_WANTED[error.code] ?? firstSentence(error.message));
+  }
+  visit(document, {
+    Alias: (_key, node) => add(node.range?.[0] ?? 0, `the alias *${node.source}`, "the value written out"),
+  });
+  return problems;
+}
+
+function tooDeep(file: string): Problem {
+  const expected = "a few levels";
+  return { code: "syntax", file, path: "", value: "nesting too deep to read", expected, line: 1, column: 1 };
+}
+
+/** What would be right, by the parser's own stable code; other codes show the parser's sentence, which has no excerpt. */
+const SYNTAX_WANTED: Readonly<Record<string, string>> = {
+  DUPLICATE_KEY: "each key once",
+  MULTIPLE_DOCS: "one document",
+  TAG_RESOLVE_FAILED: "no tag",
+  TAB_AS_INDENT: "spaces for indentation",
+  BAD_INDENT: "consistent indentation and closed brackets",
+  BLOCK_AS_IMPLICIT_KEY: "one key and one value on a line",
+  MULTILINE_IMPLICIT_KEY: "a key on one line",
+  MISSING_CHAR: "the missing quote, bracket or colon",
+  NON_STRING_KEY: "a text key",
+};
+
+function firstSentence(message: string): string {
+  return `YAML that parses: ${message.split("\n", 1)[0] ?? ""}`;
+}

@@ -1,0 +1,214 @@
+/** From a row's place to the endpoints that stand for it in this deployment, mirrors and proxies considered. */
+import { type Endpoint, firstOfPrefix, readEndpointUrl, readHostPort } from "./address.ts";
+import type { NodeFacts } from "./condition.ts";
+import type { Deployment, TrustedEndpoint } from "./deployment.ts";
+import type { Place, Requirement, Service } from "./requirement.ts";
+
+/** One endpoint to measure, with what resolving it needs to know. */
+export interface Spot extends Endpoint {
+  /** The private authority of probes that trust the deployment, and of mirrors. */
+  readonly caPem?: string;
+  /** A mirror: its own trust replaces the row's. */
+  readonly mirror: boolean;
+  /** Reached through the tunnel, so the node's routes of the outer network do not count. */
+  readonly inTunnel: boolean;
+}
+
+/** A host of the row that is not measured, and why. */
+export interface Skip {
+  readonly host: string;
+  readonly why: string;
+}
+
+/** Where a row is measured, or why it is not. */
+export type Located =
+  | {
+      readonly kind: "spots";
+      readonly spots: readonly Spot[];
+      readonly skipped: readonly Skip[];
+      readonly notes: readonly string[];
+    }
+  | { readonly kind: "not-applicable"; readonly why: string }
+  | { readonly kind: "unresolved"; readonly why: string; readonly next: string };
+
+/** The endpoints of a row. */
+export function locate(row: Requirement, deployment: Deployment, facts: NodeFacts): Located {
+  const { place } = row;
+  if (place.kind === "service") return locateService(row, place.service, place.defaults ?? [], deployment, facts);
+  if (place.kind === "hosts") return locatePublic(row, place.hosts, deployment);
+  return locateWildcard(row, place, deployment);
+}
+
+/** The endpoints of a service that a deployment names; empty when it names none. Hosts without a port get `port`. */
+export function serviceSpots(
+  service: Service,
+  port: number,
+  deployment: Deployment,
+  facts: NodeFacts,
+): readonly Spot[] {
+  const { omni, egress, network } = deployment;
+  const one = (endpoint: TrustedEndpoint | undefined) => (endpoint === undefined ? [] : [spot(endpoint)]);
+  const plain = (hosts: readonly string[]) => hosts.map((host) => spot({ host, port, secure: true }));
+  switch (service) {
+    case "api":
+      return [withCa(omni.api, omni.caPem)];
+    case "machine-api":
+      return one(observedMachineApi(facts) ?? omni.machineApi).map((found) => withCa(found, omni.caPem));
+    case "siderolink":
+      return omni.siderolink.map(spot);
+    case "stamp-reflector":
+      return omni.stampReflectors.map(spot);
+    case "in-tunnel":
+      return inTunnelSpots(omni.inTunnelAddress, port, facts);
+    case "identity-provider":
+      return one(omni.identityProvider);
+    case "etcd-backup":
+      return one(omni.etcdBackup);
+    case "vault":
+      return one(omni.vault);
+    case "http-proxy":
+      return one(egress.httpProxy);
+    case "resolver":
+      return plain(network.resolvers.length > 0 ? network.resolvers : (facts.resolvers ?? []));
+    case "time-server":
+      return plain(network.timeServers);
+  }
+}
+
+/** What to write in the deployment, so that the service can be measured. */
+const SERVICE_WANTED: Readonly<Record<Service, string>> = {
+  api: "name it as omni.api in the deployment",
+  "machine-api":
+    "name it as omni.machineApi in the deployment: Omni's --siderolink-api-advertised-url, also the node's siderolink.api kernel argument",
+  siderolink:
+    "list it under omni.siderolink in the deployment: the WireGuard endpoint under Home → General Information in the Omni UI",
+  "stamp-reflector": "run a STAMP reflector beside Omni and list it under omni.stampReflectors in the deployment",
+  "in-tunnel": "give the node's siderolink /64 as four groups, such as fdae:41e4:649b:9303",
+  "identity-provider": "name it as omni.identityProvider in the deployment",
+  "etcd-backup": "name it as omni.etcdBackup in the deployment",
+  vault: "name it as omni.vault in the deployment",
+  "http-proxy": "name it as egress.httpProxy in the deployment",
+  resolver: "list the resolvers under network.resolvers in the deployment",
+  "time-server": "list the time servers under network.timeServers in the deployment",
+};
+
+function locateService(
+  row: Requirement,
+  service: Service,
+  defaults: readonly string[],
+  deployment: Deployment,
+  facts: NodeFacts,
+): Located {
+  if (service === "machine-api" && facts.machineApi !== undefined && observedMachineApi(facts) === undefined) {
+    const why = "the Machine API that the node reports is no https or grpc URL of host and port";
+    return { kind: "unresolved", why, next: "correct the siderolink.api kernel argument of the node" };
+  }
+  const spots = serviceSpots(service, row.port, deployment, facts);
+  if (spots.length > 0) return publicService(row, service, spots, deployment);
+  if (defaults.length > 0) return locatePublic(row, defaults, deployment);
+  const why = `it applies, but nothing names the ${service.replaceAll("-", " ")} endpoint to measure`;
+  return { kind: "unresolved", why, next: SERVICE_WANTED[service] };
+}
+
+/** Services that stand on the public internet when Omni is SaaS, and so behind the site's proxy where there is one. */
+const PUBLIC_WITH_SAAS: readonly Service[] = ["api", "machine-api"];
+
+function publicService(row: Requirement, service: Service, spots: readonly Spot[], deployment: Deployment): Located {
+  const behindProxy = deployment.kind === "saas" && PUBLIC_WITH_SAAS.includes(service);
+  const proxied = behindProxy
+    ? proxyOnly(
+        row,
+        spots.map(({ host }) => host),
+        deployment,
+      )
+    : undefined;
+  return proxied ?? { kind: "spots", spots, skipped: [], notes: [] };
+}
+
+function locateWildcard(
+  row: Requirement,
+  place: Extract<Place, { kind: "wildcard" }>,
+  deployment: Deployment,
+): Located {
+  const { pattern, known, unknown } = place;
+  const mirror = mirrorOf(pattern, deployment);
+  if (mirror !== undefined)
+    return { kind: "spots", spots: [mirror], skipped: [], notes: [mirrorNote(pattern, mirror)] };
+  if (known.length === 0) return locateUnknown(pattern, unknown, deployment);
+  const located = locatePublic(row, known, deployment);
+  if (located.kind !== "spots") return located;
+  const sampled = located.spots.map(({ host }) => host).join(", ");
+  return { ...located, notes: [...located.notes, `${pattern} can only be sampled; it is judged by ${sampled}`] };
+}
+
+function locateUnknown(
+  pattern: string,
+  unknown: { readonly why: string; readonly next: string } | undefined,
+  deployment: Deployment,
+): Located {
+  if (deployment.airGapped !== undefined) return { kind: "not-applicable", why: withoutMirror([pattern]) };
+  const why = unknown?.why ?? `no concrete host under ${pattern} is known`;
+  return { kind: "unresolved", why, next: unknown?.next ?? "add a row of your own with a concrete host" };
+}
+
+/** Public hosts: themselves, or in an air-gapped site the mirrors that stand for them. */
+function locatePublic(row: Requirement, hosts: readonly string[], deployment: Deployment): Located {
+  if (deployment.airGapped === undefined) {
+    const spots = hosts.map((host) => withCa({ host, port: row.port, secure: true }, deployment.omni.caPem));
+    return proxyOnly(row, hosts, deployment) ?? { kind: "spots", spots, skipped: [], notes: [] };
+  }
+  const found = hosts.map((host) => ({ host, mirror: mirrorOf(host, deployment) }));
+  const spots = found.flatMap(({ mirror }) => (mirror === undefined ? [] : [mirror]));
+  if (spots.length === 0) return { kind: "not-applicable", why: withoutMirror(hosts) };
+  const skipped = found
+    .filter(({ mirror }) => mirror === undefined)
+    .map(({ host }) => ({ host, why: withoutMirror([host]) }));
+  const notes = found.flatMap(({ host, mirror }) => (mirror === undefined ? [] : [mirrorNote(host, mirror)]));
+  return { kind: "spots", spots, skipped, notes };
+}
+
+/** Behind a proxy that is the only way out, a direct attempt tells nothing of what the node can reach (M4). */
+function proxyOnly(row: Requirement, hosts: readonly string[], deployment: Deployment): Located | undefined {
+  const { httpProxy } = deployment.egress;
+  if (httpProxy === undefined) return undefined;
+  if (row.protocol === "udp") {
+    const why = `the only way out is the HTTP proxy ${httpProxy.host}:${httpProxy.port}, which cannot carry UDP`;
+    return { kind: "unresolved", why, next: "use a server inside the site and name it in the deployment" };
+  }
+  const why = `${hosts.join(", ")}: reached only through the HTTP proxy ${httpProxy.host}:${httpProxy.port}, so a direct attempt tells nothing`;
+  return { kind: "unresolved", why, next: `look in the proxy's log for CONNECT to port ${row.port} of these hosts` };
+}
+
+function mirrorOf(host: string, deployment: Deployment): Spot | undefined {
+  const mirror = deployment.airGapped?.mirrors.find(({ replaces }) => replaces.toLowerCase() === host.toLowerCase());
+  return mirror && { ...spot(mirror.with), mirror: true };
+}
+
+function mirrorNote(host: string, mirror: Spot): string {
+  return `${host} is replaced by the mirror ${mirror.host}:${mirror.port}`;
+}
+
+function withoutMirror(hosts: readonly string[]): string {
+  return `the site is air-gapped and names no mirror for ${hosts.join(", ")}`;
+}
+
+function spot(endpoint: TrustedEndpoint): Spot {
+  return { ...endpoint, mirror: false, inTunnel: false };
+}
+
+function withCa(endpoint: Endpoint, caPem: string | undefined): Spot {
+  return caPem === undefined ? spot(endpoint) : { ...spot(endpoint), caPem };
+}
+
+function inTunnelSpots(configured: string | undefined, port: number, facts: NodeFacts): readonly Spot[] {
+  const derived = facts.siderolinkPrefix === undefined ? undefined : firstOfPrefix(facts.siderolinkPrefix);
+  const host = configured ?? derived;
+  return host === undefined ? [] : [{ host, port, secure: false, mirror: false, inTunnel: true }];
+}
+
+/** Talos reads an address without scheme as plaintext gRPC (talos internal/pkg/endpoint/endpoint.go). */
+function observedMachineApi(facts: NodeFacts): Endpoint | undefined {
+  const { machineApi } = facts;
+  if (machineApi === undefined) return undefined;
+  return machineApi.includes("://") ? readEndpointUrl(machineApi, ["https:", "grpc:"]) : readHostPort(machineApi);
+}

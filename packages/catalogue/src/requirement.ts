@@ -1,0 +1,314 @@
+/**
+ * One row of a catalogue: what must be reachable, as published and as it really is (C1).
+ *
+ * 1. `published` is what the document prints, unchanged; null when the document omits the row.
+ * 2. `protocol`, `port` and `place` are the effective ones: they are what is measured and judged.
+ * 3. Where both differ, or nothing is published, `effective.evidence` says why the effective value is believed.
+ */
+import type { HttpExpectation } from "@lifeline/measure";
+import * as v from "valibot";
+import { matchesWildcard } from "./address.ts";
+import { flag, host, id, integer, listOf, oneOf, port, record, text, textThat, wildcard } from "./field.ts";
+
+/** Who opens the connection. */
+export const ORIGINS = ["omni-host", "talos-node"] as const;
+export type Origin = (typeof ORIGINS)[number];
+
+/** How Omni is run. */
+export const DEPLOYMENT_KINDS = ["on-prem", "saas"] as const;
+export type DeploymentKind = (typeof DEPLOYMENT_KINDS)[number];
+
+/** `conditional` rows bind when all their conditions hold; `optional` ones are measured, and their failure is no fault. */
+export const OBLIGATIONS = ["required", "optional", "conditional"] as const;
+export type Obligation = (typeof OBLIGATIONS)[number];
+
+/** Circumstances that a condition may ask about; answered from the deployment and from what the node observes. */
+export const CIRCUMSTANCES = [
+  /** WireGuard is carried over gRPC on the Machine API instead of UDP. */
+  "grpc-tunnel",
+  /** Nodes pull images from their public registries themselves. */
+  "nodes-pull-directly",
+  /** Omni hands install media to the nodes. */
+  "media-through-omni",
+  /** No public host is reachable, only mirrors. */
+  "air-gapped",
+  /** An HTTP proxy is the only way out to public hosts. */
+  "http-proxy",
+  /** This node has a siderolink interface. */
+  "siderolink-member",
+  /** Talos secures its time by NTS. */
+  "network-time-security",
+  /** Omni stores etcd backups in an object store. */
+  "etcd-backup",
+  /** Omni reads its keys from Vault. */
+  "vault",
+] as const;
+export type Circumstance = (typeof CIRCUMSTANCES)[number];
+
+/** Endpoints that a deployment names, or that follow from the node; the others are hosts written in the catalogue. */
+export const SERVICES = [
+  "api",
+  "machine-api",
+  "siderolink",
+  "stamp-reflector",
+  "in-tunnel",
+  "identity-provider",
+  "etcd-backup",
+  "vault",
+  "http-proxy",
+  "resolver",
+  "time-server",
+] as const;
+export type Service = (typeof SERVICES)[number];
+
+/** A row binds only when the circumstance is as `is` says; `otherwise` tells people why it does not bind. */
+export interface Condition {
+  readonly circumstance: Circumstance;
+  readonly is: boolean;
+  readonly otherwise: string;
+}
+
+/** Where the row's endpoint is. */
+export type Place =
+  | { readonly kind: "hosts"; readonly hosts: readonly string[] }
+  /** Can only be sampled: judged by the known hosts. With none known, `unknown` says why and what to do next. */
+  | {
+      readonly kind: "wildcard";
+      readonly pattern: string;
+      readonly known: readonly string[];
+      readonly unknown?: { readonly why: string; readonly next: string };
+    }
+  /** `defaults`: the hosts used when the deployment names none. */
+  | { readonly kind: "service"; readonly service: Service; readonly defaults?: readonly string[] };
+
+/** Which authorities a row's certificates must end at: the public ones, or the deployment's own CA where it has one. */
+export type TrustSource = "public" | "deployment";
+
+interface ProbePlanTerms {
+  /** Aims this probe at another service than the row's place, such as the STAMP reflectors. */
+  readonly to?: Service;
+  /** Time between attempts in ms, 100–3,600,000. Default: the plan's. */
+  readonly cadenceMs?: number;
+  /** Loss threshold in ms, 10–60,000. Default: the plan's for this protocol. */
+  readonly timeoutMs?: number;
+}
+
+/** A probe that measures the row, as data; resolve turns it into targets. */
+export type ProbePlan = ProbePlanTerms &
+  (
+    | { readonly probe: "tcp"; readonly acceptReset: boolean }
+    | {
+        readonly probe: "tls";
+        readonly trust: TrustSource;
+        readonly alpn: readonly string[];
+        readonly alpnRequired: boolean;
+      }
+    | { readonly probe: "http"; readonly trust: TrustSource; readonly expect: HttpExpectation }
+    | { readonly probe: "grpc"; readonly trust: TrustSource }
+    | {
+        readonly probe: "dns";
+        /** The name asked, unless `ask` gives one. */
+        readonly query: string;
+        readonly transport: "udp" | "tcp";
+        /** Asks for the host name of this service instead, where the deployment gives it one. */
+        readonly ask?: Service;
+      }
+    | { readonly probe: "udp"; readonly payloadBytes: number }
+    | { readonly probe: "stamp" }
+  );
+
+/** What the document prints. */
+export interface Published {
+  readonly value: string;
+  readonly port?: number;
+  readonly protocol?: "tcp" | "udp";
+}
+
+/** A statement of a document that the sources contradict. */
+export interface Erratum {
+  readonly id: string;
+  /** The document that makes the statement. */
+  readonly document: string;
+  readonly published: string;
+  readonly effective: string;
+  readonly evidence: readonly string[];
+}
+
+/** One row; see the file's header for which fields are measured. */
+export interface Requirement {
+  /** Kebab-case, stable over versions. */
+  readonly id: string;
+  readonly purpose: string;
+  readonly source: { readonly document: string; readonly version: string; readonly section: string };
+  readonly from: Origin;
+  readonly deployments: readonly DeploymentKind[];
+  readonly obligation: Obligation;
+  /** All must hold for the row to bind. Present exactly when the obligation is conditional. */
+  readonly conditions?: readonly Condition[];
+  readonly protocol: "tcp" | "udp";
+  /** The effective port; for a service, the deployment's own port overrides it. */
+  readonly port: number;
+  readonly place: Place;
+  readonly published: Published | null;
+  readonly effective: { readonly value: string; readonly evidence: readonly string[] };
+  readonly errata?: readonly Erratum[];
+  readonly probes: readonly ProbePlan[];
+}
+
+/** Whether reality differs from the document: an erratum, another effective value, or a row that is not published at all. */
+export function hasDrift(requirement: Requirement): boolean {
+  return requirement.errata !== undefined || differs(requirement);
+}
+
+function differs(requirement: Requirement): boolean {
+  const { published, effective, port: effectivePort, protocol } = requirement;
+  if (published === null || published.value !== effective.value) return true;
+  return (published.port ?? effectivePort) !== effectivePort || (published.protocol ?? protocol) !== protocol;
+}
+
+const transport = oneOf(["tcp", "udp"]);
+
+const place = v.variant(
+  "kind",
+  [
+    record({ kind: v.literal("hosts"), hosts: listOf(host, "hosts", 1) }),
+    record({
+      kind: v.literal("wildcard"),
+      pattern: wildcard,
+      known: listOf(host, "hosts", 0),
+      unknown: v.exactOptional(record({ why: text, next: text })),
+    }),
+    record({
+      kind: v.literal("service"),
+      service: oneOf(SERVICES),
+      defaults: v.exactOptional(listOf(host, "hosts", 1)),
+    }),
+  ],
+  "one of hosts, wildcard, service",
+);
+
+/** Bounds of a target's cadence and timeout: measure, Target. */
+const terms = {
+  to: v.exactOptional(oneOf(SERVICES)),
+  cadenceMs: v.exactOptional(integer(100, 3_600_000)),
+  timeoutMs: v.exactOptional(integer(10, 60_000)),
+};
+const trust = oneOf(["public", "deployment"]);
+const absolutePath = textThat(
+  (value) => /^\/[\x21-\x7e]{0,255}$/.test(value),
+  "an absolute path, / first, at most 256 characters",
+);
+const alpn = textThat((value) => /^[\x21-\x7e]{1,32}$/.test(value), "an ALPN protocol name such as h2");
+
+/** Omni's TUN drops inner packets under 54 bytes: IPv6 40 + UDP 8 leave 6. 1232 = 1280 − 40 − 8, the tunnel's MTU. */
+const payloadBytes = integer(6, 1232);
+
+const probePlan = v.variant(
+  "probe",
+  [
+    record({ probe: v.literal("tcp"), acceptReset: flag, ...terms }),
+    record({
+      probe: v.literal("tls"),
+      trust,
+      alpn: listOf(alpn, "ALPN protocols", 0, 8),
+      alpnRequired: flag,
+      ...terms,
+    }),
+    record({
+      probe: v.literal("http"),
+      trust,
+      expect: record({
+        method: oneOf(["GET", "HEAD"]),
+        path: absolutePath,
+        version: oneOf(["1.1", "2"]),
+        statuses: listOf(integer(100, 599, "a status"), "status codes", 0),
+      }),
+      ...terms,
+    }),
+    record({ probe: v.literal("grpc"), trust, ...terms }),
+    record({ probe: v.literal("dns"), query: host, transport, ask: v.exactOptional(oneOf(SERVICES)), ...terms }),
+    record({ probe: v.literal("udp"), payloadBytes, ...terms }),
+    record({ probe: v.literal("stamp"), ...terms }),
+  ],
+  "one of tcp, tls, http, grpc, dns, udp, stamp",
+);
+
+const evidence = (least: number) => listOf(text, "sources", least);
+
+const requirementFields = record({
+  id,
+  purpose: text,
+  source: record({ document: text, version: text, section: text }),
+  from: oneOf(ORIGINS),
+  deployments: listOf(oneOf(DEPLOYMENT_KINDS), "deployment kinds", 1),
+  obligation: oneOf(OBLIGATIONS),
+  conditions: v.exactOptional(
+    listOf(record({ circumstance: oneOf(CIRCUMSTANCES), is: flag, otherwise: text }), "conditions", 1),
+  ),
+  protocol: transport,
+  port,
+  place,
+  published: v.nullable(record({ value: text, port: v.exactOptional(port), protocol: v.exactOptional(transport) })),
+  effective: record({ value: text, evidence: evidence(0) }),
+  errata: v.exactOptional(
+    listOf(record({ id, document: text, published: text, effective: text, evidence: evidence(1) }), "errata", 1),
+  ),
+  probes: listOf(probePlan, "probes", 1, 8),
+});
+
+/** The strict schema of a row: unknown keys refused, fields bounded, and the rules that tie fields together. */
+export const requirementSchema: v.GenericSchema<unknown, Requirement> = v.pipe(
+  requirementFields,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    for (const { key, input, message } of contradictions(dataset.value)) {
+      addIssue({
+        message,
+        input,
+        path: [{ type: "object", origin: "value", input: { ...dataset.value }, key, value: input }],
+      });
+    }
+  }),
+);
+
+interface Contradiction {
+  readonly key: keyof Requirement;
+  readonly input: unknown;
+  readonly message: string;
+}
+
+/** Rules that tie the fields of a row together. */
+function contradictions(row: Requirement): Contradiction[] {
+  const found: Contradiction[] = [];
+  const add = (key: keyof Requirement, message: string) => found.push({ key, input: row[key], message });
+  if (row.obligation === "conditional" && row.conditions === undefined) {
+    add("conditions", "at least one condition, for the obligation is conditional");
+  }
+  if (row.obligation !== "conditional" && row.conditions !== undefined) {
+    add("obligation", "conditional, for the row has conditions");
+  }
+  if (row.place.kind === "wildcard") addWildcardRules(row.place, add);
+  if (differs(row) && row.effective.evidence.length === 0) {
+    add("effective", "evidence, for the effective value is not the published one");
+  }
+  if (new Set(row.probes.map(planKey)).size < row.probes.length) {
+    add("probes", "probes that differ in protocol, service, path or query, for these are what a target is known by");
+  }
+  return found;
+}
+
+/** What tells the targets of two probes of one row apart: see targetId of measure. */
+function planKey(plan: ProbePlan): string {
+  const path = plan.probe === "http" ? plan.expect.path : plan.probe === "dns" ? plan.query : "";
+  return [plan.probe, plan.to ?? "", path].join(" ");
+}
+
+function addWildcardRules(
+  { pattern, known, unknown }: Extract<Place, { kind: "wildcard" }>,
+  add: (key: keyof Requirement, message: string) => void,
+): void {
+  const stranger = known.find((name) => !matchesWildcard(pattern, name));
+  if (stranger !== undefined) add("place", `known hosts under ${pattern}, which ${stranger} is not`);
+  if (known.length === 0 && unknown === undefined)
+    add("place", "unknown.why and unknown.next, for no known host is given");
+}

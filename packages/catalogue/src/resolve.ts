@@ -1,0 +1,189 @@
+/**
+ * A catalogue, a deployment and a node in; targets out. Pure.
+ *
+ * 1. Every row of the catalogue comes back once, in order: with targets, or with the reason why there are none.
+ * 2. *Unresolved* applies but cannot be measured: never a pass (M4).
+ * 3. IPv4 and IPv6 are two targets (M1); a family the node lacks is recorded, not dropped.
+ * 4. A target's id depends on nothing but the row and the endpoint: row order does not change it.
+ */
+import { type IpFamily, type ProbeKind, type ProbeOptions, type Target, type Trust, targetId } from "@lifeline/measure";
+import { literalFamily } from "./address.ts";
+import type { Catalogue } from "./catalogue.ts";
+import { exemption, type NodeFacts } from "./condition.ts";
+import type { Deployment } from "./deployment.ts";
+import { type Located, locate, type Spot, serviceSpots } from "./place.ts";
+import type { ProbePlan, Requirement, TrustSource } from "./requirement.ts";
+
+/** Times used where neither row nor probe states its own. */
+export interface PlanTimes {
+  /** Time between attempts in ms, 100–3,600,000. */
+  readonly cadenceMs: number;
+  /** Loss threshold in ms by protocol, 10–60,000. */
+  readonly timeoutMs: Readonly<Record<ProbeKind, number>>;
+}
+
+/**
+ * Cadence: one attempt a second, so that three lost in a row show a fault within 3–5 s (a node alone probes once a second, P1).
+ * One packet: 950 ms. Linux retransmits a SYN after 1 s (RFC 6298 §2.1, TCP_TIMEOUT_INIT), so below it a connect is one SYN and
+ * one sample; the same threshold keeps UDP, STAMP and DNS comparable and within the cadence.
+ * Handshakes: 3000 ms. TCP and TLS 1.3 take three round trips, one more when the server asks for another key share; that leaves
+ * room for a retransmission (1 s) at 500 ms of round-trip time.
+ */
+export const DEFAULT_TIMES: PlanTimes = {
+  cadenceMs: 1_000,
+  timeoutMs: { dns: 950, tcp: 950, udp: 950, stamp: 950, tls: 3_000, http: 3_000, grpc: 3_000 },
+};
+
+/** An endpoint of a row that is not measured from this node; `family` is absent when both are meant. */
+export interface Skipped {
+  readonly host: string;
+  readonly family?: IpFamily;
+  readonly why: string;
+}
+
+/** What became of one row. */
+export type ResolvedRow =
+  | {
+      readonly requirement: Requirement;
+      readonly kind: "targets";
+      /** At least one; ids differ. */
+      readonly targets: readonly Target[];
+      readonly skipped: readonly Skipped[];
+      /** What people should know of the choice: which hosts stand for a wildcard, which mirror for a host. */
+      readonly notes: readonly string[];
+    }
+  | { readonly requirement: Requirement; readonly kind: "not-applicable"; readonly why: string }
+  | { readonly requirement: Requirement; readonly kind: "unresolved"; readonly why: string; readonly next: string };
+
+/** All rows of a catalogue for one node. */
+export interface Resolution {
+  readonly catalogueVersion: string;
+  readonly rows: readonly ResolvedRow[];
+}
+
+/** Resolves every row of `catalogue` for one node. */
+export function resolve(
+  catalogue: Catalogue,
+  deployment: Deployment,
+  facts: NodeFacts,
+  times: PlanTimes = DEFAULT_TIMES,
+): Resolution {
+  const rows = catalogue.requirements.map((requirement) => resolveRow(requirement, deployment, facts, times));
+  return { catalogueVersion: catalogue.version, rows };
+}
+
+/** The targets of a resolution, in row order. */
+export function resolvedTargets(resolution: Resolution): readonly Target[] {
+  return resolution.rows.flatMap((row) => (row.kind === "targets" ? row.targets : []));
+}
+
+function resolveRow(requirement: Requirement, deployment: Deployment, facts: NodeFacts, times: PlanTimes): ResolvedRow {
+  const exempt = exemption(requirement, deployment, facts);
+  if (exempt !== undefined) return { requirement, ...exempt };
+  const located = locate(requirement, deployment, facts);
+  if (located.kind !== "spots") return { requirement, ...located };
+  return targetRow(requirement, located, deployment, facts, times);
+}
+
+function targetRow(
+  requirement: Requirement,
+  located: Extract<Located, { kind: "spots" }>,
+  deployment: Deployment,
+  facts: NodeFacts,
+  times: PlanTimes,
+): ResolvedRow {
+  const targets = new Map<string, Target>();
+  const skipped = new Map<string, Skipped>();
+  const notes = [...located.notes];
+  for (const skip of located.skipped) skipped.set(skip.host, skip);
+  for (const plan of requirement.probes) {
+    const spots = plan.to ? serviceSpots(plan.to, requirement.port, deployment, facts) : located.spots;
+    if (spots.length === 0)
+      notes.push(`${plan.probe} is not measured: the deployment names no ${plan.to ?? "endpoint"}`);
+    const asked = plan.probe === "dns" ? askedName(plan, requirement.port, deployment, facts) : plan;
+    for (const spot of spots) addTargets({ requirement, plan: asked, spot, facts, times }, targets, skipped);
+  }
+  if (targets.size > 0) {
+    return { requirement, kind: "targets", targets: [...targets.values()], skipped: [...skipped.values()], notes };
+  }
+  const why = [...skipped.values()].map((skip) => `${skip.host}: ${skip.why}`).join("; ");
+  return {
+    requirement,
+    kind: "unresolved",
+    why: why || "none of the row's probes can be aimed at its endpoint",
+    next: "give the node an address and a route of the endpoint's family, or name an endpoint it can reach",
+  };
+}
+
+interface Aim {
+  readonly requirement: Requirement;
+  readonly plan: ProbePlan;
+  readonly spot: Spot;
+  readonly facts: NodeFacts;
+  readonly times: PlanTimes;
+}
+
+function addTargets(aim: Aim, targets: Map<string, Target>, skipped: Map<string, Skipped>): void {
+  const { requirement, plan, spot, facts, times } = aim;
+  const options = optionsOf(plan, spot);
+  if (options === undefined) return;
+  for (const family of familiesOf(spot, facts)) {
+    const { host, port } = spot;
+    if (!spot.inTunnel && !facts.families.includes(family)) {
+      skipped.set(`${host} ${family}`, { host, family, why: `this node has no route for IPv${family}` });
+      continue;
+    }
+    const endpoint = { requirementId: requirement.id, host, port, family, options };
+    const cadenceMs = plan.cadenceMs ?? times.cadenceMs;
+    const timeoutMs = plan.timeoutMs ?? times.timeoutMs[plan.probe];
+    const id = targetId(endpoint);
+    targets.set(id, { id, ...endpoint, cadenceMs, timeoutMs });
+  }
+}
+
+/** The plan with the name it really asks for: a service's, unless that is an address. */
+function askedName(
+  plan: Extract<ProbePlan, { probe: "dns" }>,
+  port: number,
+  deployment: Deployment,
+  facts: NodeFacts,
+): ProbePlan {
+  const spots = plan.ask === undefined ? [] : serviceSpots(plan.ask, port, deployment, facts);
+  const named = spots.find(({ host }) => literalFamily(host) === undefined);
+  return named === undefined ? plan : { ...plan, query: named.host };
+}
+
+/** A literal has its own family; a name is tried as both, for only its resolver knows which it has. */
+function familiesOf(spot: Spot, facts: NodeFacts): readonly IpFamily[] {
+  const family = literalFamily(spot.host);
+  if (family !== undefined) return [family];
+  return spot.inTunnel ? facts.families : [4, 6];
+}
+
+/** The probe's options at this endpoint; undefined where it has no meaning: TLS at a cleartext endpoint. */
+function optionsOf(plan: ProbePlan, spot: Spot): ProbeOptions | undefined {
+  switch (plan.probe) {
+    case "tcp":
+      return { probe: "tcp", acceptReset: plan.acceptReset };
+    case "tls": {
+      const { alpn, alpnRequired } = plan;
+      return spot.secure ? { probe: "tls", trust: trustOf(plan.trust, spot), alpn, alpnRequired } : undefined;
+    }
+    case "http":
+      return { probe: "http", expect: plan.expect, ...(spot.secure ? { trust: trustOf(plan.trust, spot) } : {}) };
+    case "grpc":
+      return { probe: "grpc", ...(spot.secure ? { trust: trustOf(plan.trust, spot) } : {}) };
+    case "dns":
+      return { probe: "dns", query: plan.query, transport: plan.transport };
+    case "udp":
+      return { probe: "udp", payloadBytes: plan.payloadBytes };
+    case "stamp":
+      return { probe: "stamp" };
+  }
+}
+
+/** A mirror is trusted as the deployment says, for a public certificate cannot be had for it. */
+function trustOf(source: TrustSource, spot: Spot): Trust {
+  if (spot.caPem === undefined || (source === "public" && !spot.mirror)) return { kind: "public" };
+  return { kind: "private", caPem: spot.caPem };
+}
