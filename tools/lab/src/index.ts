@@ -1,1 +1,29 @@
-export {};
+export { LAB_LABEL } from "./api-endpoint.ts";
+export { readState, requestFault } from "./control-client.ts";
+export {
+  FAULT_SCOPES,
+  FAULTS,
+  type Fault,
+  type FaultRequest,
+  type FaultScope,
+  LISTENER_NAMES,
+  type ListenerName,
+} from "./fault.ts";
+export { LabError, type LabErrorCode } from "./lab-error.ts";
+export {
+  type CannotRun,
+  type CannotRunReason,
+  createDelayedPath,
+  type DelayedPath,
+  type LaneStats,
+  type PathStats,
+  runIn,
+} from "./path/delay-wire.ts";
+export {
+  type Endpoint,
+  type ListenerState,
+  type StandIn,
+  type StandInOptions,
+  type StandInState,
+  startStandIn,
+} from "./stand-in.ts";

@@ -1,0 +1,40 @@
+/**
+ * The stand-in Omni as a process.
+ *
+ * Prints one line of JSON (its state) on stdout when every listener is open, and logs to stderr. Ends cleanly on SIGTERM
+ * or SIGINT. Exit status: 0 asked to end, 1 could not start, 2 bad flags.
+ */
+import { once } from "node:events";
+import { systemClock } from "@lifeline/measure";
+import pino from "pino";
+import { LabError } from "./lab-error.ts";
+import { startStandIn } from "./stand-in.ts";
+import { readStartOptions } from "./start-options.ts";
+
+async function main(args: readonly string[]): Promise<void> {
+  const log = pino({ name: "lab", base: { pid: process.pid } }, pino.destination({ fd: 2, sync: true }));
+  const asked = askedToEnd();
+  const standIn = await startStandIn({ ...readStartOptions(args), clock: systemClock, log });
+  process.stdout.write(`${JSON.stringify(standIn.state())}\n`);
+  const signal = await asked;
+  log.info({ signal }, "ending");
+  await standIn.close();
+}
+
+/** Resolves at the first signal to end; a second one while closing changes nothing. */
+async function askedToEnd(): Promise<string> {
+  const signals = ["SIGTERM", "SIGINT"] as const;
+  return Promise.race(
+    signals.map(async (signal) => {
+      await once(process, signal);
+      process.on(signal, () => undefined);
+      return signal;
+    }),
+  );
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  if (!(error instanceof LabError)) throw error;
+  process.stderr.write(`lab: ${error.message}\n`);
+  process.exit(error.code === "bad-input" ? 2 : 1);
+});

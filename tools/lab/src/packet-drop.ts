@@ -1,0 +1,76 @@
+/**
+ * Makes the kernel drop, without a word, every packet to one socket: what a silent firewall looks like to a peer.
+ *
+ * A classic BPF program of one instruction, "return 0 bytes", attached to the socket (Linux `Documentation/networking/filter.rst`).
+ * It touches nothing but this socket, and dies with it. For a UDP socket it needs no privilege; for a TCP socket recent kernels
+ * (Linux commit 5d39580f68e6) ask for CAP_NET_ADMIN in the namespace of the socket.
+ */
+import { LabError, reasonText } from "./lab-error.ts";
+
+/** Linux `include/uapi/asm-generic/socket.h`. */
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
+const SO_DETACH_FILTER = 27;
+
+/** `errno` 1: not permitted. */
+const EPERM = 1;
+
+/** `struct sock_filter` {u16 code, u8 jt, u8 jf, u32 k} with code BPF_RET|BPF_K = 0x06 and k = 0: accept 0 bytes, so drop. */
+const DROP_PROGRAM = Uint16Array.of(0x06, 0, 0, 0);
+const DROP_PROGRAM_INSTRUCTIONS = 1;
+
+interface Kernel {
+  /** Both return 0, or -1 with `errno()` set. */
+  attach(fd: number): number;
+  detach(fd: number): number;
+  errno(): number;
+}
+
+let loaded: Promise<Kernel> | undefined;
+
+/** Binds `setsockopt` on first use, so that a lab that never drops needs no FFI. */
+function kernel(): Promise<Kernel> {
+  loaded ??= bindKernel();
+  return loaded;
+}
+
+async function bindKernel(): Promise<Kernel> {
+  if (process.platform !== "linux") {
+    throw new LabError("fault-unavailable", `drop: socket filters need Linux; this is ${process.platform}`);
+  }
+  try {
+    const { default: koffi } = await import("koffi");
+    const program = koffi.struct({ len: "uint16_t", filter: "void *" });
+    const libc = koffi.load(null);
+    const attach = libc.func("setsockopt", "int", ["int", "int", "int", koffi.pointer(program), "uint32_t"]);
+    const detach = libc.func("setsockopt", "int", ["int", "int", "int", "int *", "uint32_t"]);
+    const drop = { len: DROP_PROGRAM_INSTRUCTIONS, filter: DROP_PROGRAM };
+    return {
+      attach: (fd) => attach(fd, SOL_SOCKET, SO_ATTACH_FILTER, drop, koffi.sizeof(program)),
+      // The option value is ignored, yet must be an int (net/core/sock.c, sk_setsockopt).
+      detach: (fd) => detach(fd, SOL_SOCKET, SO_DETACH_FILTER, Int32Array.of(0), Int32Array.BYTES_PER_ELEMENT),
+      errno: () => koffi.errno(),
+    };
+  } catch (error) {
+    throw new LabError("fault-unavailable", `drop: setsockopt cannot be called: ${reasonText(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** From now on every packet to the socket `fd` vanishes. Throws `fault-unavailable` where the kernel says no. */
+export async function startDropping(fd: number): Promise<void> {
+  const { attach, errno } = await kernel();
+  if (attach(fd) !== 0) throw refused("SO_ATTACH_FILTER", errno());
+}
+
+/** Lets packets in again. Throws `fault-unavailable` where the kernel says no (no filter is attached). */
+export async function stopDropping(fd: number): Promise<void> {
+  const { detach, errno } = await kernel();
+  if (detach(fd) !== 0) throw refused("SO_DETACH_FILTER", errno());
+}
+
+function refused(option: string, errno: number): LabError {
+  const hint = errno === EPERM ? ": it needs CAP_NET_ADMIN for TCP here; run as root or use refuse or stall" : "";
+  return new LabError("fault-unavailable", `drop: the kernel refused ${option} (errno ${errno})${hint}`);
+}

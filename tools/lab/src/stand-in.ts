@@ -1,0 +1,178 @@
+/**
+ * The stand-in Omni: the three listeners of the real one, speaking the real protocols, with faults to inject.
+ *
+ * 1. It never claims to be Omni: pages, certificates and state all carry the word `lab`.
+ * 2. It never dials out, and resolves no names.
+ * 3. A fault acts on the public socket itself, never on what is said through it.
+ */
+import { isIP } from "node:net";
+import type { Clock } from "@lifeline/measure";
+import type { Logger } from "pino";
+import { createApiEndpoint, LAB_LABEL } from "./api-endpoint.ts";
+import { createIdentity, type Identity } from "./authority.ts";
+import { openControl } from "./control.ts";
+import { type Fault, type FaultScope, LISTENER_NAMES, type ListenerName, shown } from "./fault.ts";
+import { LabError } from "./lab-error.ts";
+import { createMachineApi } from "./machine-api.ts";
+import { openSiderolink } from "./siderolink.ts";
+import { removeStateFile, writeStateFile } from "./state-file.ts";
+import { type Listener, openTcpGate } from "./tcp-gate.ts";
+
+/** Where one listener is to be found. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One listener as its state is shown. */
+export interface ListenerState extends Endpoint {
+  readonly name: ListenerName;
+  readonly protocol: "https" | "grpcs" | "stamp";
+  readonly fault: Fault;
+}
+
+/** What a stand-in says of itself: everything a starter needs, nothing secret. */
+export interface StandInState {
+  readonly label: typeof LAB_LABEL;
+  readonly pid: number;
+  readonly listeners: readonly ListenerState[];
+  /** The authority that the TLS listeners' certificates end at; public part only. */
+  readonly caPem: string;
+}
+
+/** Options of {@link startStandIn}. */
+export interface StandInOptions {
+  /** IP literal to listen on; default 127.0.0.1. */
+  readonly host?: string;
+  /** Fixed ports, 0–65535; default 0, the kernel's choice. */
+  readonly ports?: { readonly api?: number; readonly machineApi?: number; readonly siderolink?: number };
+  /** Names the certificate is valid for beside 127.0.0.1, ::1, localhost and `host`; at most 16. */
+  readonly names?: readonly string[];
+  /** Unix socket of the control endpoint, at most 107 bytes; default none. */
+  readonly controlPath?: string;
+  /** File that holds the {@link StandInState} while the stand-in runs, rewritten at every change of fault; default none. */
+  readonly stateFile?: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** A running stand-in. */
+export interface StandIn {
+  readonly api: Endpoint;
+  readonly machineApi: Endpoint;
+  readonly siderolink: Endpoint;
+  readonly caPem: string;
+  state(): StandInState;
+  /** Resolves when the fault is in force. Throws {@link LabError} `fault-unavailable`, `listen-failed`, `busy` or `closed`. */
+  fault(listener: FaultScope, fault: Fault): Promise<void>;
+  /** Closes every listener and connection. Idempotent. */
+  close(): Promise<void>;
+}
+
+const NAMES_MAX = 16;
+
+const PROTOCOLS = { api: "https", "machine-api": "grpcs", siderolink: "stamp" } as const;
+
+/** Starts all three listeners. Throws {@link LabError} `bad-input` or `listen-failed`; then nothing is left listening. */
+export async function startStandIn(options: StandInOptions): Promise<StandIn> {
+  const host = readHost(options.host ?? "127.0.0.1");
+  const { names = [], clock } = options;
+  if (names.length > NAMES_MAX) {
+    throw new LabError("bad-input", `names: ${names.length} names; expected at most ${NAMES_MAX}`);
+  }
+  const identity = await createIdentity(clock, [host, ...names]);
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    await Promise.all(closers.map((closer) => closer()));
+  };
+  try {
+    const listeners = await openListeners({ ...options, host }, identity, closers);
+    const standIn = assemble(listeners, identity.caPem, options, close);
+    await publish(standIn, options, closers);
+    return standIn;
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function readHost(host: string): string {
+  if (isIP(host) !== 0) return host;
+  throw new LabError("bad-input", `host: ${shown(host)} is not an IP address; expected such as 127.0.0.1 or ::1`);
+}
+
+type Listeners = Record<ListenerName, Listener>;
+type Closers = (() => Promise<void>)[];
+
+async function openListeners(
+  options: StandInOptions & { readonly host: string },
+  identity: Identity,
+  closers: Closers,
+): Promise<Listeners> {
+  const { host, ports = {}, clock, log } = options;
+  const open = async (opening: Promise<Listener>) => {
+    const listener = await opening;
+    closers.push(() => listener.close());
+    return listener;
+  };
+  const machineApi = createMachineApi(identity);
+  closers.push(async () => machineApi.close());
+  return {
+    api: await open(openTcpGate({ host, port: ports.api ?? 0, serve: createApiEndpoint(identity) })),
+    "machine-api": await open(openTcpGate({ host, port: ports.machineApi ?? 0, serve: machineApi.serve })),
+    siderolink: await open(openSiderolink({ host, port: ports.siderolink ?? 0, clock, log })),
+  };
+}
+
+/** Lets others find the stand-in, once there is one to find. */
+async function publish(standIn: StandIn, options: StandInOptions, closers: Closers): Promise<void> {
+  const { controlPath, stateFile } = options;
+  if (controlPath !== undefined) {
+    const control = await openControl(controlPath, standIn);
+    closers.push(() => control.close());
+  }
+  if (stateFile !== undefined) {
+    await writeStateFile(stateFile, standIn.state());
+    closers.push(() => removeStateFile(stateFile));
+  }
+}
+
+function assemble(
+  listeners: Listeners,
+  caPem: string,
+  { log, stateFile }: Pick<StandInOptions, "log" | "stateFile">,
+  closeAll: () => Promise<void>,
+): StandIn {
+  let closing: Promise<void> | undefined;
+  const endpoint = ({ host, port }: Listener): Endpoint => ({ host, port });
+  const state = (): StandInState => ({
+    label: LAB_LABEL,
+    pid: process.pid,
+    listeners: LISTENER_NAMES.map((name) => ({
+      name,
+      protocol: PROTOCOLS[name],
+      ...endpoint(listeners[name]),
+      fault: listeners[name].faults.fault,
+    })),
+    caPem,
+  });
+  return {
+    api: endpoint(listeners.api),
+    machineApi: endpoint(listeners["machine-api"]),
+    siderolink: endpoint(listeners.siderolink),
+    caPem,
+    state,
+    async fault(scope, fault) {
+      const names = scope === "all" ? LISTENER_NAMES : [scope];
+      const turns = await Promise.allSettled(names.map((name) => listeners[name].faults.turn(fault)));
+      if (stateFile !== undefined && closing === undefined) await writeStateFile(stateFile, state());
+      const failed = turns.find((turn) => turn.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
+      log.info({ listener: scope, fault }, "fault changed");
+    },
+    close() {
+      closing ??= closeAll();
+      return closing;
+    },
+  };
+}
