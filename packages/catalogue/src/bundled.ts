@@ -7,15 +7,17 @@ import { type Deployment, parseDeployment } from "./deployment.ts";
 import { MAX_FILE_BYTES, tooLarge } from "./document.ts";
 import { CatalogueError } from "./error.ts";
 
-/** `data/` lies beside `src` and `dist`, so the same relative address serves both. */
-const dataDirectory = fileURLToPath(new URL("../data/", import.meta.url));
+/** `data/` lies beside `src` and `dist`, so the same relative address serves both. Not asked for by a bundled agent. */
+function dataDirectory(): string {
+  return fileURLToPath(new URL("../data/", import.meta.url));
+}
 
 /** `omni-v1.13.yaml`. */
 const BUNDLED_NAME = /^omni-(v(\d{1,4})\.(\d{1,4}))\.yaml$/;
 
 /** Versions of the bundled catalogues, oldest first. */
 export function listCatalogues(): readonly string[] {
-  return readdirSync(dataDirectory)
+  return readdirSync(dataDirectory())
     .flatMap((name) => {
       const [, version, major, minor] = BUNDLED_NAME.exec(name) ?? [];
       return version === undefined ? [] : [{ version, major: Number(major), minor: Number(minor) }];
@@ -36,7 +38,7 @@ export function loadCatalogue(version?: string): Catalogue {
     ]);
   }
   const name = `omni-${wanted}.yaml`;
-  return parseCatalogue(name, readText(resolvePath(dataDirectory, name), name));
+  return parseCatalogue(name, readText(resolvePath(dataDirectory(), name), name));
 }
 
 /** Reads a catalogue file of the user's own, whole. */

@@ -72,6 +72,15 @@ describe("parseCatalogue", () => {
       "omni-v1.13.yaml: joinToken: got an unknown key, want one of schema, version, title, requirements",
     ],
     [
+      "every unknown key of a mapping, also one that every object inherits",
+      GOOD.replace("schema: 1\n", "schema: 1\nconstructor: 1\n__proto__: { title: x }\n"),
+      "unknown-key",
+      [
+        "omni-v1.13.yaml: constructor: got an unknown key, want one of schema, version, title, requirements",
+        "omni-v1.13.yaml: __proto__: got an unknown key, want one of schema, version, title, requirements",
+      ].join("\n"),
+    ],
+    [
       "an unknown key in a probe",
       probes("[{ probe: udp, payloadBytes: 48, retries: 3 }]"),
       "unknown-key",
@@ -184,7 +193,7 @@ describe("parseCatalogue", () => {
       "a key twice, with its line",
       "schema: 1\nschema: 1\n",
       "syntax",
-      "omni-v1.13.yaml:2:1: got broken YAML (DUPLICATE_KEY), want each key once",
+      "omni-v1.13.yaml:2:1: got a key twice, want each key once",
     ],
     [
       "an open bracket, with its line",

@@ -3,7 +3,8 @@ import * as v from "valibot";
 import { parseYaml } from "./document.ts";
 import { CatalogueError, type Problem, refuseProblems } from "./error.ts";
 import { checked, listOf, record, text, version } from "./field.ts";
-import { type Requirement, requirementSchema } from "./requirement.ts";
+import type { Requirement } from "./requirement.ts";
+import { requirementSchema } from "./requirement-schema.ts";
 
 /** Most rows of a catalogue, extra files included; the bundled ones have about thirty. */
 export const MAX_REQUIREMENTS = 512;

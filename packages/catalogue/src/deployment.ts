@@ -2,12 +2,11 @@
  * Which deployment is measured: where Omni is, and what the site decided. Parsed, checked and completed; no file is read
  * here, certificates are asked of the caller.
  */
-import * as v from "valibot";
-import { type Endpoint, isHost, isWildcard, literalFamily, readEndpointUrl, readHostPort } from "./address.ts";
+import { type Endpoint, readEndpointUrl } from "./address.ts";
+import { type Authority, isPem, type WrittenDeployment, writtenDeployment } from "./deployment-schema.ts";
 import { parseYaml } from "./document.ts";
-import { CatalogueError, type Problem, refuseProblems } from "./error.ts";
-import { checked, flag, host, listOf, oneOf, record, text, textThat, version } from "./field.ts";
-import { DEPLOYMENT_KINDS, type DeploymentKind } from "./requirement.ts";
+import { CatalogueError } from "./error.ts";
+import type { DeploymentKind } from "./requirement.ts";
 
 /** An endpoint with the authority its certificate must end at; public roots when `caPem` is absent. */
 export interface TrustedEndpoint extends Endpoint {
@@ -63,93 +62,6 @@ export interface Deployment {
     readonly extra: readonly string[];
   };
 }
-
-/** Largest PEM text in characters: 64 KiB holds about forty certificates. */
-export const MAX_PEM_CHARS = 65_536;
-
-/** Most endpoints of one kind. */
-const ENDPOINTS_MAX = 16;
-
-const HTTPS_WANTED = "an https URL of host and optional port, without path, query or credentials";
-const HTTP_WANTED = "an http or https URL of host and optional port, without path, query or credentials";
-const MACHINE_API_WANTED =
-  "an https or grpc URL of host and optional port, without path, query (no join token) or credentials";
-const HOST_PORT_WANTED = "host:port with a port from 1 to 65535, IPv6 in brackets";
-
-const isPem = (value: string) =>
-  value.length <= MAX_PEM_CHARS && value.includes("-----BEGIN CERTIFICATE-----") && !value.includes("PRIVATE KEY");
-
-const url = (schemes: readonly string[], wanted: string) =>
-  v.pipe(
-    textThat((value) => readEndpointUrl(value, schemes) !== undefined, wanted),
-    v.transform((value) => endpointOf(readEndpointUrl(value, schemes))),
-  );
-const httpsUrl = url(["https:"], HTTPS_WANTED);
-const httpUrl = url(["http:", "https:"], HTTP_WANTED);
-const machineApiUrl = url(["https:", "grpc:"], MACHINE_API_WANTED);
-const hostPort = v.pipe(
-  textThat((value) => readHostPort(value) !== undefined, HOST_PORT_WANTED),
-  v.transform((value) => endpointOf(readHostPort(value))),
-);
-const pem = textThat(isPem, "PEM certificates of at most 64 KiB, without a private key");
-const filePath = textThat((value) => value !== "" && value.length <= 4096 && !value.includes("\0"), "a file path");
-const authority = { caFile: v.exactOptional(filePath), caPem: v.exactOptional(pem) };
-const trusted = record({ url: httpUrl, ...authority });
-
-const deploymentSchema = record({
-  version: v.literal(1, "1, the version of this file format"),
-  name: text,
-  kind: oneOf(DEPLOYMENT_KINDS),
-  omni: record({
-    api: httpsUrl,
-    machineApi: v.exactOptional(machineApiUrl),
-    siderolink: v.exactOptional(listOf(hostPort, "endpoints", 0, ENDPOINTS_MAX), []),
-    grpcTunnel: v.exactOptional(flag, false),
-    ...authority,
-    inTunnelAddress: v.exactOptional(
-      textThat((value) => literalFamily(value) === 6, "an IPv6 address without brackets"),
-    ),
-    stampReflectors: v.exactOptional(listOf(hostPort, "endpoints", 0, ENDPOINTS_MAX), []),
-    identityProvider: v.exactOptional(trusted),
-    etcdBackup: v.exactOptional(trusted),
-    vault: v.exactOptional(trusted),
-  }),
-  egress: v.exactOptional(
-    record({
-      nodesPullDirectly: v.exactOptional(flag, true),
-      mediaThroughOmni: v.exactOptional(flag, false),
-      httpProxy: v.exactOptional(httpUrl),
-    }),
-  ),
-  network: v.exactOptional(
-    record({
-      resolvers: v.exactOptional(listOf(host, "hosts", 0, ENDPOINTS_MAX), []),
-      timeServers: v.exactOptional(listOf(host, "hosts", 0, ENDPOINTS_MAX), []),
-      networkTimeSecurity: v.exactOptional(flag, false),
-    }),
-  ),
-  airGapped: v.exactOptional(
-    record({
-      mirrors: listOf(
-        record({
-          replaces: textThat((value) => isHost(value) || isWildcard(value), "a host name or a wildcard domain"),
-          with: httpUrl,
-          ...authority,
-        }),
-        "mirrors",
-        0,
-      ),
-    }),
-  ),
-  catalogue: v.exactOptional(
-    record({
-      version: v.exactOptional(version),
-      extra: v.exactOptional(listOf(filePath, "files", 0, ENDPOINTS_MAX), []),
-    }),
-  ),
-});
-
-type Written = v.InferOutput<typeof deploymentSchema>;
 
 /** Gives the text of a certificate file named by a `caFile`, as written; throws CatalogueError when it cannot. */
 export type ReadPem = (path: string, field: string) => string;
@@ -212,16 +124,10 @@ function saasMachineApi(apiHost: string): Endpoint | undefined {
 }
 
 function deployed(file: string, value: unknown, readPem: ReadPem): Deployment {
-  const result = checked(deploymentSchema, value, file);
-  if (!("output" in result)) {
-    refuseProblems(result.problems);
-    throw new TypeError("a failed check without a problem");
-  }
-  refuseProblems(conflicts(file, result.output));
-  return completed(file, result.output, readPem);
+  return completed(file, writtenDeployment(file, value), readPem);
 }
 
-function completed(file: string, written: Written, readPem: ReadPem): Deployment {
+function completed(file: string, written: WrittenDeployment, readPem: ReadPem): Deployment {
   const { omni, egress, network, catalogue } = written;
   const ca = (field: string, owner: Authority) => caOf(file, field, owner, readPem);
   const trustedAt = (field: string, owner: (Authority & { readonly url: Endpoint }) | undefined) =>
@@ -261,11 +167,6 @@ function completed(file: string, written: Written, readPem: ReadPem): Deployment
   };
 }
 
-interface Authority {
-  readonly caFile?: string;
-  readonly caPem?: string;
-}
-
 function trustedEndpoint(endpoint: Endpoint, caPem: string | undefined): TrustedEndpoint {
   return caPem === undefined ? endpoint : { ...endpoint, caPem };
 }
@@ -277,38 +178,4 @@ function caOf(file: string, field: string, owner: Authority, readPem: ReadPem): 
   if (isPem(text)) return text;
   const expected = "a file of PEM certificates of at most 64 KiB, without a private key";
   throw new CatalogueError([{ code: "bad-value", file, path, value: JSON.stringify(owner.caFile), expected }]);
-}
-
-/** Rules that tie the fields of a deployment together. */
-function conflicts(file: string, written: Written): Problem[] {
-  const problems: Problem[] = [];
-  const add = (path: string, value: string, expected: string) =>
-    problems.push({ code: "bad-value", file, path, value, expected });
-  const { omni, airGapped } = written;
-  const authorities: [string, Authority | undefined][] = [
-    ["omni", omni],
-    ["omni.identityProvider", omni.identityProvider],
-    ["omni.etcdBackup", omni.etcdBackup],
-    ["omni.vault", omni.vault],
-    ...(airGapped?.mirrors ?? []).map((mirror, index): [string, Authority] => [`airGapped.mirrors[${index}]`, mirror]),
-  ];
-  for (const [path, owner] of authorities) {
-    if (owner?.caFile !== undefined && owner.caPem !== undefined) add(path, "caFile and caPem", "one of caFile, caPem");
-  }
-  const replaced = new Set<string>();
-  for (const [index, { replaces }] of (airGapped?.mirrors ?? []).entries()) {
-    const path = `airGapped.mirrors[${index}].replaces`;
-    if (replaced.has(replaces)) add(path, `"${replaces}"`, "one mirror for each host");
-    replaced.add(replaces);
-  }
-  if (written.network?.networkTimeSecurity && written.network.timeServers.length === 0) {
-    add("network.networkTimeSecurity", "true", "network.timeServers, which it speaks of");
-  }
-  return problems;
-}
-
-/** Narrows what the check before has proved; a schema without its check is broken code. */
-function endpointOf(endpoint: Endpoint | undefined): Endpoint {
-  if (endpoint === undefined) throw new TypeError("an endpoint that was checked cannot be read");
-  return endpoint;
 }

@@ -1,7 +1,7 @@
 /** The smallest parts of the schemas: each states in words what would be right, and every list and text has a bound (S2). */
 import * as v from "valibot";
 import { isHost, isWildcard, PORT_MAX, PORT_MIN } from "./address.ts";
-import { type Problem, type ProblemCode, shownValue } from "./error.ts";
+import { type Problem, shownValue } from "./error.ts";
 
 /** Longest text of a catalogue, in characters. */
 const TEXT_MAX_CHARS = 1_000;
@@ -19,13 +19,21 @@ const HOST_WANTED = "a host name or an address literal, without port or scheme";
 /** A mapping of exactly these keys; an unknown key names the known ones, and its value is never repeated (S1). */
 export function record<const Entries extends v.ObjectEntries>(entries: Entries) {
   const keys = Object.keys(entries);
-  return v.strictObject(entries, (issue) => {
-    if (issue.expected === "never") return `one of ${keys.join(", ")}`;
+  // Without a prototype, for valibot asks `key in entries`, and `constructor` is no known key.
+  const own: Entries = Object.assign(Object.create(null), entries);
+  return v.strictObject(own, (issue) => {
+    if (issue.expected === "never") {
+      knownKeys.set(issue, keys);
+      return `one of ${keys.join(", ")}`;
+    }
     const missing = keys.find((key) => issue.expected === JSON.stringify(key));
     const entry = missing === undefined ? undefined : entries[missing];
     return entry === undefined ? `a mapping with ${keys.join(", ")}` : wantedOf(entry);
   });
 }
+
+/** The keys a mapping may have, by the issue that found another one: valibot reports only the first unknown key. */
+const knownKeys = new WeakMap<v.BaseIssue<unknown>, readonly string[]>();
 
 function wantedOf(entry: object): string {
   return "message" in entry && typeof entry.message === "string" ? entry.message : "a mapping";
@@ -91,8 +99,7 @@ export function checked<Output>(
   if (result.success) return { output: result.output, problems: [] };
   const problems = new Map<string, Problem>();
   for (const issue of result.issues) {
-    const problem = listForMapping(issue, file) ?? problemOf(issue, file);
-    problems.set(`${problem.path} ${problem.expected}`, problem);
+    for (const problem of problemsOf(issue, file)) problems.set(`${problem.path} ${problem.expected}`, problem);
   }
   return { problems: [...problems.values()] };
 }
@@ -105,15 +112,25 @@ function listForMapping(issue: v.BaseIssue<unknown>, file: string): Problem | un
   return { code: "bad-value", file, path, value: shownValue(owner), expected: "a mapping of keys and values" };
 }
 
-function problemOf(issue: v.BaseIssue<unknown>, file: string): Problem {
-  const code = codeOf(issue);
-  const value = code === "unknown-key" ? "an unknown key" : shownValue(issue.input);
-  return { code, file, path: pathOf(issue.path ?? []), value, expected: issue.message };
+function problemsOf(issue: v.BaseIssue<unknown>, file: string): readonly Problem[] {
+  const listed = listForMapping(issue, file);
+  if (listed !== undefined) return [listed];
+  const known = knownKeys.get(issue);
+  if (known !== undefined) return unknownKeys(issue, known, file);
+  const code = issue.input === undefined ? "missing-key" : "bad-value";
+  return [{ code, file, path: pathOf(issue.path ?? []), value: shownValue(issue.input), expected: issue.message }];
 }
 
-function codeOf(issue: v.BaseIssue<unknown>): ProblemCode {
-  if (issue.type === "strict_object" && issue.expected === "never") return "unknown-key";
-  return issue.input === undefined ? "missing-key" : "bad-value";
+function unknownKeys(issue: v.BaseIssue<unknown>, known: readonly string[], file: string): readonly Problem[] {
+  const mapping = issue.path?.at(-1)?.input;
+  const parent = pathOf(issue.path?.slice(0, -1) ?? []);
+  const keys = typeof mapping === "object" && mapping !== null ? Object.keys(mapping) : [];
+  return keys
+    .filter((key) => !known.includes(key))
+    .map((key) => {
+      const path = parent === "" ? key : `${parent}.${key}`;
+      return { code: "unknown-key", file, path, value: "an unknown key", expected: issue.message };
+    });
 }
 
 /** `requirements[3].port`, in the form people write. */

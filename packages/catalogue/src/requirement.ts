@@ -6,9 +6,6 @@
  * 3. Where both differ, or nothing is published, `effective.evidence` says why the effective value is believed.
  */
 import type { HttpExpectation } from "@lifeline/measure";
-import * as v from "valibot";
-import { matchesWildcard } from "./address.ts";
-import { flag, host, id, integer, listOf, oneOf, port, record, text, textThat, wildcard } from "./field.ts";
 
 /** Who opens the connection. */
 export const ORIGINS = ["omni-host", "talos-node"] as const;
@@ -160,155 +157,9 @@ export function hasDrift(requirement: Requirement): boolean {
   return requirement.errata !== undefined || differs(requirement);
 }
 
-function differs(requirement: Requirement): boolean {
+/** Whether the measured value is not the published one, errata left aside. */
+export function differs(requirement: Requirement): boolean {
   const { published, effective, port: effectivePort, protocol } = requirement;
   if (published === null || published.value !== effective.value) return true;
   return (published.port ?? effectivePort) !== effectivePort || (published.protocol ?? protocol) !== protocol;
-}
-
-const transport = oneOf(["tcp", "udp"]);
-
-const place = v.variant(
-  "kind",
-  [
-    record({ kind: v.literal("hosts"), hosts: listOf(host, "hosts", 1) }),
-    record({
-      kind: v.literal("wildcard"),
-      pattern: wildcard,
-      known: listOf(host, "hosts", 0),
-      unknown: v.exactOptional(record({ why: text, next: text })),
-    }),
-    record({
-      kind: v.literal("service"),
-      service: oneOf(SERVICES),
-      defaults: v.exactOptional(listOf(host, "hosts", 1)),
-    }),
-  ],
-  "one of hosts, wildcard, service",
-);
-
-/** Bounds of a target's cadence and timeout: measure, Target. */
-const terms = {
-  to: v.exactOptional(oneOf(SERVICES)),
-  cadenceMs: v.exactOptional(integer(100, 3_600_000)),
-  timeoutMs: v.exactOptional(integer(10, 60_000)),
-};
-const trust = oneOf(["public", "deployment"]);
-const absolutePath = textThat(
-  (value) => /^\/[\x21-\x7e]{0,255}$/.test(value),
-  "an absolute path, / first, at most 256 characters",
-);
-const alpn = textThat((value) => /^[\x21-\x7e]{1,32}$/.test(value), "an ALPN protocol name such as h2");
-
-/** Omni's TUN drops inner packets under 54 bytes: IPv6 40 + UDP 8 leave 6. 1232 = 1280 − 40 − 8, the tunnel's MTU. */
-const payloadBytes = integer(6, 1232);
-
-const probePlan = v.variant(
-  "probe",
-  [
-    record({ probe: v.literal("tcp"), acceptReset: flag, ...terms }),
-    record({
-      probe: v.literal("tls"),
-      trust,
-      alpn: listOf(alpn, "ALPN protocols", 0, 8),
-      alpnRequired: flag,
-      ...terms,
-    }),
-    record({
-      probe: v.literal("http"),
-      trust,
-      expect: record({
-        method: oneOf(["GET", "HEAD"]),
-        path: absolutePath,
-        version: oneOf(["1.1", "2"]),
-        statuses: listOf(integer(100, 599, "a status"), "status codes", 0),
-      }),
-      ...terms,
-    }),
-    record({ probe: v.literal("grpc"), trust, ...terms }),
-    record({ probe: v.literal("dns"), query: host, transport, ask: v.exactOptional(oneOf(SERVICES)), ...terms }),
-    record({ probe: v.literal("udp"), payloadBytes, ...terms }),
-    record({ probe: v.literal("stamp"), ...terms }),
-  ],
-  "one of tcp, tls, http, grpc, dns, udp, stamp",
-);
-
-const evidence = (least: number) => listOf(text, "sources", least);
-
-const requirementFields = record({
-  id,
-  purpose: text,
-  source: record({ document: text, version: text, section: text }),
-  from: oneOf(ORIGINS),
-  deployments: listOf(oneOf(DEPLOYMENT_KINDS), "deployment kinds", 1),
-  obligation: oneOf(OBLIGATIONS),
-  conditions: v.exactOptional(
-    listOf(record({ circumstance: oneOf(CIRCUMSTANCES), is: flag, otherwise: text }), "conditions", 1),
-  ),
-  protocol: transport,
-  port,
-  place,
-  published: v.nullable(record({ value: text, port: v.exactOptional(port), protocol: v.exactOptional(transport) })),
-  effective: record({ value: text, evidence: evidence(0) }),
-  errata: v.exactOptional(
-    listOf(record({ id, document: text, published: text, effective: text, evidence: evidence(1) }), "errata", 1),
-  ),
-  probes: listOf(probePlan, "probes", 1, 8),
-});
-
-/** The strict schema of a row: unknown keys refused, fields bounded, and the rules that tie fields together. */
-export const requirementSchema: v.GenericSchema<unknown, Requirement> = v.pipe(
-  requirementFields,
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    for (const { key, input, message } of contradictions(dataset.value)) {
-      addIssue({
-        message,
-        input,
-        path: [{ type: "object", origin: "value", input: { ...dataset.value }, key, value: input }],
-      });
-    }
-  }),
-);
-
-interface Contradiction {
-  readonly key: keyof Requirement;
-  readonly input: unknown;
-  readonly message: string;
-}
-
-/** Rules that tie the fields of a row together. */
-function contradictions(row: Requirement): Contradiction[] {
-  const found: Contradiction[] = [];
-  const add = (key: keyof Requirement, message: string) => found.push({ key, input: row[key], message });
-  if (row.obligation === "conditional" && row.conditions === undefined) {
-    add("conditions", "at least one condition, for the obligation is conditional");
-  }
-  if (row.obligation !== "conditional" && row.conditions !== undefined) {
-    add("obligation", "conditional, for the row has conditions");
-  }
-  if (row.place.kind === "wildcard") addWildcardRules(row.place, add);
-  if (differs(row) && row.effective.evidence.length === 0) {
-    add("effective", "evidence, for the effective value is not the published one");
-  }
-  if (new Set(row.probes.map(planKey)).size < row.probes.length) {
-    add("probes", "probes that differ in protocol, service, path or query, for these are what a target is known by");
-  }
-  return found;
-}
-
-/** What tells the targets of two probes of one row apart: see targetId of measure. */
-function planKey(plan: ProbePlan): string {
-  const path = plan.probe === "http" ? plan.expect.path : plan.probe === "dns" ? plan.query : "";
-  return [plan.probe, plan.to ?? "", path].join(" ");
-}
-
-function addWildcardRules(
-  { pattern, known, unknown }: Extract<Place, { kind: "wildcard" }>,
-  add: (key: keyof Requirement, message: string) => void,
-): void {
-  const stranger = known.find((name) => !matchesWildcard(pattern, name));
-  if (stranger !== undefined) add("place", `known hosts under ${pattern}, which ${stranger} is not`);
-  if (known.length === 0 && unknown === undefined)
-    add("place", "unknown.why and unknown.next, for no known host is given");
 }

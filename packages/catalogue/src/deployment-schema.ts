@@ -1,0 +1,146 @@
+/** A deployment file as it is written: the strict schema, and the rules that tie its fields together. */
+import * as v from "valibot";
+import { type Endpoint, isHost, isWildcard, literalFamily, readEndpointUrl, readHostPort } from "./address.ts";
+import { type Problem, refuseProblems } from "./error.ts";
+import { checked, flag, host, listOf, oneOf, record, text, textThat, version } from "./field.ts";
+import { DEPLOYMENT_KINDS } from "./requirement.ts";
+
+/** Largest PEM text in characters: 64 KiB holds about forty certificates. */
+export const MAX_PEM_CHARS = 65_536;
+
+/** Most endpoints of one kind. */
+const ENDPOINTS_MAX = 16;
+
+const HTTPS_WANTED = "an https URL of host and optional port, without path, query or credentials";
+const HTTP_WANTED = "an http or https URL of host and optional port, without path, query or credentials";
+const MACHINE_API_WANTED =
+  "an https or grpc URL of host and optional port, without path, query (no join token) or credentials";
+const HOST_PORT_WANTED = "host:port with a port from 1 to 65535, IPv6 in brackets";
+
+/** Whether `value` is certificates and no private key, within {@link MAX_PEM_CHARS}. */
+export const isPem = (value: string): boolean =>
+  value.length <= MAX_PEM_CHARS && value.includes("-----BEGIN CERTIFICATE-----") && !value.includes("PRIVATE KEY");
+
+const url = (schemes: readonly string[], wanted: string) =>
+  v.pipe(
+    textThat((value) => readEndpointUrl(value, schemes) !== undefined, wanted),
+    v.transform((value) => endpointOf(readEndpointUrl(value, schemes))),
+  );
+const httpsUrl = url(["https:"], HTTPS_WANTED);
+const httpUrl = url(["http:", "https:"], HTTP_WANTED);
+const machineApiUrl = url(["https:", "grpc:"], MACHINE_API_WANTED);
+const hostPort = v.pipe(
+  textThat((value) => readHostPort(value) !== undefined, HOST_PORT_WANTED),
+  v.transform((value) => endpointOf(readHostPort(value))),
+);
+const pem = textThat(isPem, "PEM certificates of at most 64 KiB, without a private key");
+const filePath = textThat((value) => value !== "" && value.length <= 4096 && !value.includes("\0"), "a file path");
+const authority = { caFile: v.exactOptional(filePath), caPem: v.exactOptional(pem) };
+const trusted = record({ url: httpUrl, ...authority });
+
+const deploymentSchema = record({
+  version: v.literal(1, "1, the version of this file format"),
+  name: text,
+  kind: oneOf(DEPLOYMENT_KINDS),
+  omni: record({
+    api: httpsUrl,
+    machineApi: v.exactOptional(machineApiUrl),
+    siderolink: v.exactOptional(listOf(hostPort, "endpoints", 0, ENDPOINTS_MAX), []),
+    grpcTunnel: v.exactOptional(flag, false),
+    ...authority,
+    inTunnelAddress: v.exactOptional(
+      textThat((value) => literalFamily(value) === 6, "an IPv6 address without brackets"),
+    ),
+    stampReflectors: v.exactOptional(listOf(hostPort, "endpoints", 0, ENDPOINTS_MAX), []),
+    identityProvider: v.exactOptional(trusted),
+    etcdBackup: v.exactOptional(trusted),
+    vault: v.exactOptional(trusted),
+  }),
+  egress: v.exactOptional(
+    record({
+      nodesPullDirectly: v.exactOptional(flag, true),
+      mediaThroughOmni: v.exactOptional(flag, false),
+      httpProxy: v.exactOptional(httpUrl),
+    }),
+  ),
+  network: v.exactOptional(
+    record({
+      resolvers: v.exactOptional(listOf(host, "hosts", 0, ENDPOINTS_MAX), []),
+      timeServers: v.exactOptional(listOf(host, "hosts", 0, ENDPOINTS_MAX), []),
+      networkTimeSecurity: v.exactOptional(flag, false),
+    }),
+  ),
+  airGapped: v.exactOptional(
+    record({
+      mirrors: listOf(
+        record({
+          replaces: textThat((value) => isHost(value) || isWildcard(value), "a host name or a wildcard domain"),
+          with: httpUrl,
+          ...authority,
+        }),
+        "mirrors",
+        0,
+      ),
+    }),
+  ),
+  catalogue: v.exactOptional(
+    record({
+      version: v.exactOptional(version),
+      extra: v.exactOptional(listOf(filePath, "files", 0, ENDPOINTS_MAX), []),
+    }),
+  ),
+});
+
+/** A deployment file that passed its schema. */
+export type WrittenDeployment = v.InferOutput<typeof deploymentSchema>;
+
+/** The authority of an endpoint as written: one of both, or neither. */
+export interface Authority {
+  readonly caFile?: string;
+  readonly caPem?: string;
+}
+
+/** Checks a deployment as written. Throws CatalogueError with every problem; `file` is the name that problems carry. */
+export function writtenDeployment(file: string, value: unknown): WrittenDeployment {
+  const result = checked(deploymentSchema, value, file);
+  if (!("output" in result)) {
+    refuseProblems(result.problems);
+    throw new TypeError("a failed check without a problem");
+  }
+  refuseProblems(conflicts(file, result.output));
+  return result.output;
+}
+
+/** Rules that tie the fields of a deployment together. */
+function conflicts(file: string, written: WrittenDeployment): Problem[] {
+  const problems: Problem[] = [];
+  const add = (path: string, value: string, expected: string) =>
+    problems.push({ code: "bad-value", file, path, value, expected });
+  const { omni, airGapped } = written;
+  const authorities: [string, Authority | undefined][] = [
+    ["omni", omni],
+    ["omni.identityProvider", omni.identityProvider],
+    ["omni.etcdBackup", omni.etcdBackup],
+    ["omni.vault", omni.vault],
+    ...(airGapped?.mirrors ?? []).map((mirror, index): [string, Authority] => [`airGapped.mirrors[${index}]`, mirror]),
+  ];
+  for (const [path, owner] of authorities) {
+    if (owner?.caFile !== undefined && owner.caPem !== undefined) add(path, "caFile and caPem", "one of caFile, caPem");
+  }
+  const replaced = new Set<string>();
+  for (const [index, { replaces }] of (airGapped?.mirrors ?? []).entries()) {
+    const path = `airGapped.mirrors[${index}].replaces`;
+    if (replaced.has(replaces)) add(path, `"${replaces}"`, "one mirror for each host");
+    replaced.add(replaces);
+  }
+  if (written.network?.networkTimeSecurity && written.network.timeServers.length === 0) {
+    add("network.networkTimeSecurity", "true", "network.timeServers, which it speaks of");
+  }
+  return problems;
+}
+
+/** Narrows what the check before has proved; a schema without its check is broken code. */
+function endpointOf(endpoint: Endpoint | undefined): Endpoint {
+  if (endpoint === undefined) throw new TypeError("an endpoint that was checked cannot be read");
+  return endpoint;
+}

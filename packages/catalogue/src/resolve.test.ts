@@ -1,0 +1,409 @@
+import { describe, expect, it } from "vitest";
+import { loadCatalogue } from "./bundled.ts";
+import { type Catalogue, extendCatalogue, parseExtra } from "./catalogue.ts";
+import type { NodeFacts } from "./condition.ts";
+import { type Deployment, deploymentFrom, parseDeployment } from "./deployment.ts";
+import { type ResolvedRow, resolve } from "./resolve.ts";
+
+const CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+const page = loadCatalogue("v1.13");
+const newest = loadCatalogue("v1.14");
+const node: NodeFacts = {
+  nodeId: "n1",
+  roles: ["talos-node"],
+  families: [4, 6],
+  siderolinkPrefix: "fdae:41e4:649b:9303",
+  talosVersion: "v1.13.2",
+};
+const omniHost: NodeFacts = { nodeId: "omni", roles: ["omni-host"], families: [4] };
+
+const onPrem = deploymentFrom({
+  api: "https://omni.example",
+  machineApi: "https://omni.example:8090",
+  siderolink: ["omni.example:50180"],
+  stampReflectors: ["omni.example:50180"],
+  caPem: CA,
+});
+const yaml = (rest: string) =>
+  parseDeployment(
+    "deployment.yaml",
+    `version: 1\nname: site\nkind: on-prem\nomni: { api: "https://omni.example", siderolink: ["10.0.0.1:50180"] }\n${rest}`,
+    () => CA,
+  );
+
+function row(id: string, deployment: Deployment, facts: NodeFacts = node, catalogue: Catalogue = page): ResolvedRow {
+  const found = resolve(catalogue, deployment, facts).rows.find(({ requirement }) => requirement.id === id);
+  if (found === undefined) throw new Error(`no row ${id}`);
+  return found;
+}
+
+function targets(resolved: ResolvedRow) {
+  if (resolved.kind !== "targets") throw new Error(`${resolved.requirement.id} is ${resolved.kind}: ${resolved.why}`);
+  return resolved;
+}
+
+const ids = (resolved: ResolvedRow) => targets(resolved).targets.map(({ id }) => id);
+
+describe("resolve, on-prem", () => {
+  it("gives every row back once, in the catalogue's order", () => {
+    const { rows, catalogueVersion } = resolve(page, onPrem, node);
+    expect(rows.map(({ requirement }) => requirement)).toEqual(page.requirements);
+    expect(catalogueVersion).toBe("v1.13");
+  });
+
+  it("measures the API by TCP, TLS and its health, IPv4 and IPv6 apart (M1)", () => {
+    expect(ids(row("api-endpoint", onPrem))).toEqual([
+      "api-endpoint|tcp|omni.example:443|ipv4",
+      "api-endpoint|tcp|omni.example:443|ipv6",
+      "api-endpoint|tls|omni.example:443|ipv4",
+      "api-endpoint|tls|omni.example:443|ipv6",
+      "api-endpoint|http|omni.example:443/healthz|ipv4",
+      "api-endpoint|http|omni.example:443/healthz|ipv6",
+    ]);
+  });
+
+  it("trusts the deployment's CA for Omni, and the public ones for public hosts", () => {
+    const trusts = (id: string, facts: NodeFacts) =>
+      targets(row(id, onPrem, facts)).targets.flatMap(({ options }) => ("trust" in options ? [options.trust] : []));
+    expect(trusts("api-endpoint", node)).toEqual(Array(4).fill({ kind: "private", caPem: CA }));
+    expect(trusts("omni-image-registry", omniHost)).toEqual([{ kind: "public" }]);
+  });
+
+  it("requires h2 and gRPC of the Machine API, with the stated times", () => {
+    const { targets: found } = targets(row("machine-api", onPrem, { ...node, families: [4] }));
+    expect(found.map(({ options, cadenceMs, timeoutMs }) => [options, cadenceMs, timeoutMs])).toEqual([
+      [{ probe: "tcp", acceptReset: false }, 1_000, 950],
+      [{ probe: "tls", trust: { kind: "private", caPem: CA }, alpn: ["h2"], alpnRequired: true }, 1_000, 3_000],
+      [{ probe: "grpc", trust: { kind: "private", caPem: CA } }, 1_000, 3_000],
+    ]);
+  });
+
+  it("plans no TLS at a cleartext Machine API", () => {
+    const cleartext = deploymentFrom({ api: "https://o.example", machineApi: "grpc://o.example:8090", siderolink: [] });
+    const { targets: found } = targets(row("machine-api", cleartext, { ...node, families: [4] }));
+    expect(found.map(({ options }) => options)).toEqual([{ probe: "tcp", acceptReset: false }, { probe: "grpc" }]);
+  });
+
+  it.each([
+    ["grpc://10.9.8.7:8090", "10.9.8.7:8090", false],
+    ["10.9.8.7:8090", "10.9.8.7:8090", false],
+    ["https://api.example", "api.example:443", true],
+  ])("lets the Machine API that the node observed, %s, override the deployment's", (machineApi, endpoint, tls) => {
+    const found = ids(row("machine-api", onPrem, { ...node, families: [4], machineApi }));
+    expect(found[0]).toBe(`machine-api|tcp|${endpoint}|ipv4`);
+    expect(found.some((id) => id.includes("|tls|"))).toBe(tls);
+  });
+
+  it("does not know the Machine API of an on-prem deployment that names none (M4)", () => {
+    expect(row("machine-api", yaml(""))).toMatchObject({
+      kind: "unresolved",
+      why: "it applies, but nothing names the machine api endpoint to measure",
+      next: expect.stringContaining("omni.machineApi"),
+    });
+  });
+
+  it("does not guess at a Machine API it cannot read, and keeps its query to itself (S1)", () => {
+    const resolved = row("machine-api", onPrem, { ...node, machineApi: "https://o.example/?jointoken=s3cr3t" });
+    expect(resolved.kind).toBe("unresolved");
+    expect(JSON.stringify(resolved)).not.toContain("s3cr3t");
+  });
+
+  it("seeks negative proof at every WireGuard endpoint, and asks the reflectors", () => {
+    const two = deploymentFrom({
+      api: "https://o.example",
+      siderolink: ["10.0.0.1:50180", "[fd00::5]:50181"],
+      stampReflectors: ["10.0.0.1:50180"],
+    });
+    expect(ids(row("siderolink-endpoint", two))).toEqual([
+      "siderolink-endpoint|udp|10.0.0.1:50180|ipv4",
+      "siderolink-endpoint|udp|[fd00::5]:50181|ipv6",
+      "siderolink-endpoint|stamp|10.0.0.1:50180|ipv4",
+    ]);
+  });
+
+  it("says that UDP is not confirmed where there is no reflector", () => {
+    expect(targets(row("siderolink-endpoint", yaml(""))).notes).toEqual([
+      "stamp is not measured: the deployment names no stamp-reflector",
+    ]);
+  });
+
+  it("aims inside the tunnel at ::1 of the node's own /64, even without another IPv6 route", () => {
+    const [target] = targets(row("siderolink-internal-address", onPrem, { ...node, families: [4] })).targets;
+    expect(target).toMatchObject({
+      id: "siderolink-internal-address|tcp|[fdae:41e4:649b:9303::1]:8090|ipv6",
+      options: { probe: "tcp", acceptReset: true },
+    });
+  });
+
+  it("leaves the tunnel out for a host that has no siderolink interface", () => {
+    const { siderolinkPrefix: _, ...outsider } = node;
+    expect(row("siderolink-internal-address", onPrem, outsider)).toMatchObject({
+      kind: "not-applicable",
+      why: "this host has no siderolink interface, so it is not inside the tunnel",
+    });
+  });
+
+  it("does not invent a tunnel address from a prefix it cannot read (M4)", () => {
+    expect(row("siderolink-internal-address", onPrem, { ...node, siderolinkPrefix: "fdae::1" }).kind).toBe(
+      "unresolved",
+    );
+  });
+
+  it("asks the resolvers for Omni's own name", () => {
+    expect(ids(row("node-dns-udp", yaml("network: { resolvers: [10.0.0.53] }")))).toEqual([
+      "node-dns-udp|dns|10.0.0.53:53/omni.example|ipv4",
+    ]);
+  });
+
+  it.each([
+    ["what the node uses", { ...node, resolvers: ["fd00::53"] }, ["[fd00::53]:53"]],
+    ["Talos's defaults", node, ["1.1.1.1:53", "8.8.8.8:53"]],
+  ])("takes %s for resolvers where the deployment names none", (_title, facts, endpoints) => {
+    const found = ids(row("node-dns-tcp", onPrem, facts));
+    expect(found.map((id) => id.split("|")[2])).toEqual(endpoints.map((endpoint) => `${endpoint}/omni.example`));
+  });
+
+  it("asks for the row's own name where Omni is known by address only", () => {
+    const literal = deploymentFrom({ api: "https://10.0.0.1", siderolink: [] });
+    expect(ids(row("node-dns-udp", literal))[0]).toBe("node-dns-udp|dns|1.1.1.1:53/factory.talos.dev|ipv4");
+  });
+});
+
+describe("resolve, families and roles", () => {
+  it("records the family that the node lacks instead of dropping it (M1, M4)", () => {
+    const resolved = targets(row("api-endpoint", onPrem, { ...node, families: [4] }));
+    expect(new Set(resolved.targets.map(({ family }) => family))).toEqual(new Set([4]));
+    expect(resolved.skipped).toEqual([{ host: "omni.example", family: 6, why: "this node has no route for IPv6" }]);
+  });
+
+  it("gives an address literal one target, of its own family", () => {
+    const literal = deploymentFrom({ api: "https://[fd00::5]", siderolink: [] });
+    expect(targets(row("api-endpoint", literal)).targets.map(({ host, family }) => [host, family])).toEqual(
+      Array(3).fill(["fd00::5", 6]),
+    );
+  });
+
+  it("does not pass a row whose only family the node lacks (M4)", () => {
+    const literal = deploymentFrom({ api: "https://[fd00::5]", siderolink: [] });
+    expect(row("api-endpoint", literal, { ...node, families: [4] })).toMatchObject({
+      kind: "unresolved",
+      why: "fd00::5: this node has no route for IPv6",
+    });
+  });
+
+  it("leaves to the Omni host what only it needs, and the reverse", () => {
+    expect(row("omni-image-registry", onPrem)).toMatchObject({
+      kind: "not-applicable",
+      why: "only the host that runs Omni needs it; this node is a Talos node",
+    });
+    expect(row("node-ghcr", onPrem, omniHost)).toMatchObject({
+      kind: "not-applicable",
+      why: "only a Talos node needs it; this node is the host that runs Omni",
+    });
+  });
+
+  it("samples a wildcard by its known hosts and says which", () => {
+    const resolved = targets(row("omni-image-factory-builds", onPrem, omniHost));
+    expect(resolved.notes).toEqual([
+      "*.factory.talos.dev can only be sampled; it is judged by pxe.factory.talos.dev, images.factory.talos.dev, cdn.factory.talos.dev, assets.factory.talos.dev",
+    ]);
+    expect(resolved.targets).toHaveLength(8);
+  });
+
+  it("leaves a wildcard without known hosts open, with the next step (M4)", () => {
+    expect(row("omni-media-storage", onPrem, omniHost)).toMatchObject({
+      kind: "unresolved",
+      why: expect.stringContaining("named by account"),
+      next: expect.stringContaining("follow one redirect"),
+    });
+  });
+});
+
+describe("resolve, SaaS", () => {
+  const saas = deploymentFrom({ api: "https://acme.omni.siderolabs.io", siderolink: ["198.51.100.7:10001"] });
+
+  it("measures the account's two names and its own WireGuard port", () => {
+    const v4: NodeFacts = { ...node, families: [4] };
+    expect(ids(row("saas-api-endpoint", saas, v4))[0]).toBe("saas-api-endpoint|tcp|acme.omni.siderolabs.io:443|ipv4");
+    expect(ids(row("saas-machine-api", saas, v4))[2]).toBe(
+      "saas-machine-api|grpc|acme.siderolink.omni.siderolabs.io:443|ipv4",
+    );
+    expect(ids(row("saas-siderolink-endpoint", saas, v4))).toEqual([
+      "saas-siderolink-endpoint|udp|198.51.100.7:10001|ipv4",
+    ]);
+  });
+
+  it("has no use for on-prem rows, not even on an Omni host", () => {
+    const rows = resolve(page, saas, { ...node, roles: ["omni-host", "talos-node"] }).rows;
+    for (const { requirement, kind } of rows) {
+      if (!requirement.deployments.includes("saas"))
+        expect([requirement.id, kind]).toEqual([requirement.id, "not-applicable"]);
+    }
+    expect(row("api-endpoint", saas)).toMatchObject({
+      why: "this row is for on-prem deployments; acme.omni.siderolabs.io is saas",
+    });
+  });
+});
+
+describe("resolve, conditions", () => {
+  it.each([
+    [
+      "of the deployment",
+      deploymentFrom({ api: "https://o.example", siderolink: ["10.0.0.1:1"], grpcTunnel: true }),
+      node,
+    ],
+    ["of the node", onPrem, { ...node, grpcTunnel: true }],
+  ])("needs no UDP where the tunnel %s runs over gRPC", (_title, deployment, facts) => {
+    expect(row("siderolink-endpoint", deployment, facts)).toMatchObject({
+      kind: "not-applicable",
+      why: "WireGuard is carried over gRPC on the Machine API, so no UDP port is needed",
+    });
+  });
+
+  it("believes the node's own tunnel over the deployment's", () => {
+    const tunnelled = deploymentFrom({ api: "https://o.example", siderolink: ["10.0.0.1:1"], grpcTunnel: true });
+    expect(row("siderolink-endpoint", tunnelled, { ...node, grpcTunnel: false }).kind).toBe("targets");
+  });
+
+  it.each([
+    ["node-ghcr", "egress: { nodesPullDirectly: false }", "not directly (egress.nodesPullDirectly is false)"],
+    ["node-image-factory", "egress: { mediaThroughOmni: true }", "(egress.mediaThroughOmni is true)"],
+  ])("says in plain words why %s does not bind under %s", (id, rest, why) => {
+    expect(row(id, yaml(rest))).toMatchObject({ kind: "not-applicable", why: expect.stringContaining(why) });
+  });
+
+  it("still needs the registries where only media come through Omni", () => {
+    expect(row("node-ghcr", yaml("egress: { mediaThroughOmni: true }")).kind).toBe("targets");
+  });
+
+  it.each([
+    ["v1.13.2", "", "not-applicable"],
+    ["v1.14.0-alpha.1", "", "targets"],
+    ["1.14.3", "", "targets"],
+    ["v2.0.0", "", "targets"],
+    [undefined, "", "unresolved"],
+    [undefined, "network: { timeServers: [ntp.example] }", "not-applicable"],
+    ["v1.13.2", "network: { timeServers: [ntp.example], networkTimeSecurity: true }", "targets"],
+  ])("asks for NTS on Talos %s with %j: %s (M4)", (talosVersion, rest, kind) => {
+    const { talosVersion: _, ...unversioned } = node;
+    const facts = talosVersion === undefined ? unversioned : { ...unversioned, talosVersion };
+    expect(row("node-time-security", yaml(rest), facts, newest).kind).toBe(kind);
+  });
+
+  it("dials what the Omni host needs besides the page only where it is configured", () => {
+    const configured = parseDeployment(
+      "deployment.yaml",
+      'version: 1\nname: site\nkind: on-prem\nomni:\n  api: https://o.example\n  vault: { url: "https://vault.example:8200", caFile: ca.pem }\n',
+      () => CA,
+    );
+    expect(targets(row("omni-vault", configured, omniHost)).targets[1]?.options).toMatchObject({
+      trust: { kind: "private", caPem: CA },
+    });
+    expect(row("omni-vault", onPrem, omniHost).kind).toBe("not-applicable");
+    expect(row("omni-identity-provider", onPrem, omniHost).kind).toBe("unresolved");
+  });
+});
+
+describe("resolve, air-gapped and proxied", () => {
+  const gapped = yaml(
+    `airGapped:
+  mirrors:
+    - { replaces: ghcr.io, with: "https://mirror.example:5000", caFile: ca.pem }
+    - { replaces: "*.factory.talos.dev", with: "http://factory.example:8080" }
+    - { replaces: raw.githubusercontent.com, with: "https://mirror.example:5000" }
+`,
+  );
+  const v4: NodeFacts = { ...node, families: [4] };
+
+  it("measures the mirror in the place of the public host, with the mirror's authority", () => {
+    const resolved = targets(row("node-ghcr", gapped, v4));
+    expect(ids(resolved)).toEqual(["node-ghcr|tcp|mirror.example:5000|ipv4", "node-ghcr|tls|mirror.example:5000|ipv4"]);
+    expect(resolved.targets[1]?.options).toMatchObject({ trust: { kind: "private", caPem: CA } });
+    expect(resolved.notes).toEqual(["ghcr.io is replaced by the mirror mirror.example:5000"]);
+  });
+
+  it("plans no TLS at a cleartext mirror, and lets one mirror stand for a wildcard", () => {
+    expect(ids(row("node-image-factory-builds", gapped, v4))).toEqual([
+      "node-image-factory-builds|tcp|factory.example:8080|ipv4",
+    ]);
+  });
+
+  it("needs no public host without a mirror, and says so", () => {
+    expect(row("node-gcr", gapped)).toMatchObject({
+      kind: "not-applicable",
+      why: "the site is air-gapped and names no mirror for gcr.io",
+    });
+    expect(row("node-media-storage", gapped).kind).toBe("not-applicable");
+    expect(row("node-time", gapped).kind).toBe("not-applicable");
+  });
+
+  it("records the hosts of a wildcard that no mirror replaces", () => {
+    const resolved = targets(row("node-ghcr-blobs", gapped, v4));
+    expect(resolved.targets.map(({ host }) => host)).toEqual(["mirror.example", "mirror.example"]);
+    expect(resolved.skipped.filter(({ family }) => family === undefined).map(({ host }) => host)).toEqual([
+      "pkg-containers.githubusercontent.com",
+      "objects.githubusercontent.com",
+      "release-assets.githubusercontent.com",
+    ]);
+  });
+
+  it("still needs Omni itself", () => {
+    expect(row("api-endpoint", gapped).kind).toBe("targets");
+  });
+
+  it("makes nothing of a direct attempt where a proxy is the only way out (M4)", () => {
+    const proxied = yaml('egress: { httpProxy: "http://proxy.example:3128" }');
+    expect(row("node-ghcr", proxied)).toMatchObject({
+      kind: "unresolved",
+      why: "ghcr.io: reached only through the HTTP proxy proxy.example:3128, so a direct attempt tells nothing",
+      next: "look in the proxy's log for CONNECT to port 443 of these hosts",
+    });
+    expect(row("node-time", proxied)).toMatchObject({
+      kind: "unresolved",
+      why: expect.stringContaining("cannot carry UDP"),
+    });
+    expect(ids(row("http-proxy", proxied, v4, newest))).toEqual(["http-proxy|tcp|proxy.example:3128|ipv4"]);
+    expect(row("api-endpoint", proxied).kind).toBe("targets");
+  });
+});
+
+describe("resolve, own rows and times", () => {
+  const own = parseExtra(
+    "own.yaml",
+    `schema: 1
+requirements:
+  - id: our-registry
+    purpose: Images of our own
+    source: { document: own.yaml, version: "1", section: Registry }
+    from: talos-node
+    deployments: [on-prem]
+    obligation: required
+    protocol: tcp
+    port: 5000
+    place: { kind: hosts, hosts: [registry.example, 10.0.0.9] }
+    published: null
+    effective: { value: registry.example, evidence: [own rule] }
+    probes:
+      - { probe: tcp, acceptReset: false, cadenceMs: 5000, timeoutMs: 500 }
+      - { probe: tls, trust: deployment, alpn: [], alpnRequired: false }
+`,
+  );
+
+  it("resolves a row of the user's own like any other, by the deployment's CA and its own times", () => {
+    const resolved = targets(row("our-registry", onPrem, { ...node, families: [4] }, extendCatalogue(page, own)));
+    expect(resolved.targets.map(({ id, cadenceMs, timeoutMs }) => [id, cadenceMs, timeoutMs])).toEqual([
+      ["our-registry|tcp|registry.example:5000|ipv4", 5_000, 500],
+      ["our-registry|tcp|10.0.0.9:5000|ipv4", 5_000, 500],
+      ["our-registry|tls|registry.example:5000|ipv4", 1_000, 3_000],
+      ["our-registry|tls|10.0.0.9:5000|ipv4", 1_000, 3_000],
+    ]);
+    expect(resolved.targets[2]?.options).toMatchObject({ trust: { kind: "private", caPem: CA } });
+  });
+
+  it("takes other times from the caller, such as the collector's cadence (P1)", () => {
+    const timeoutMs = { dns: 1, tcp: 200, udp: 3, stamp: 4, tls: 5, http: 6, grpc: 7 };
+    const { rows } = resolve(page, onPrem, node, { cadenceMs: 10_000, timeoutMs });
+    const api = rows.find(({ requirement }) => requirement.id === "api-endpoint");
+    expect(api?.kind === "targets" && [api.targets[0]?.cadenceMs, api.targets[0]?.timeoutMs]).toEqual([10_000, 200]);
+  });
+});
