@@ -3,9 +3,10 @@
  *
  * A classic BPF program of one instruction, "return 0 bytes", attached to the socket (Linux `Documentation/networking/filter.rst`).
  * It touches nothing but this socket, and dies with it. For a UDP socket it needs no privilege; for a TCP socket recent kernels
- * (Linux commit 5d39580f68e6) ask for CAP_NET_ADMIN in the namespace of the socket.
+ * (Linux commit 5d39580f68e6) ask for CAP_NET_ADMIN in the namespace of the socket, and `full-listener.ts` does the same without.
  */
-import { LabError, reasonText } from "./lab-error.ts";
+import { LabError } from "./lab-error.ts";
+import { loadLibc } from "./libc.ts";
 
 /** Linux `include/uapi/asm-generic/socket.h`. */
 const SOL_SOCKET = 1;
@@ -35,33 +36,28 @@ function kernel(): Promise<Kernel> {
 }
 
 async function bindKernel(): Promise<Kernel> {
-  if (process.platform !== "linux") {
-    throw new LabError("fault-unavailable", `drop: socket filters need Linux; this is ${process.platform}`);
-  }
-  try {
-    const { default: koffi } = await import("koffi");
-    const program = koffi.struct({ len: "uint16_t", filter: "void *" });
-    const libc = koffi.load(null);
-    const attach = libc.func("setsockopt", "int", ["int", "int", "int", koffi.pointer(program), "uint32_t"]);
-    const detach = libc.func("setsockopt", "int", ["int", "int", "int", "int *", "uint32_t"]);
-    const drop = { len: DROP_PROGRAM_INSTRUCTIONS, filter: DROP_PROGRAM };
-    return {
-      attach: (fd) => attach(fd, SOL_SOCKET, SO_ATTACH_FILTER, drop, koffi.sizeof(program)),
-      // The option value is ignored, yet must be an int (net/core/sock.c, sk_setsockopt).
-      detach: (fd) => detach(fd, SOL_SOCKET, SO_DETACH_FILTER, Int32Array.of(0), Int32Array.BYTES_PER_ELEMENT),
-      errno: () => koffi.errno(),
-    };
-  } catch (error) {
-    throw new LabError("fault-unavailable", `drop: setsockopt cannot be called: ${reasonText(error)}`, {
-      cause: error,
-    });
-  }
+  const { koffi, libc } = await loadLibc();
+  const program = koffi.struct({ len: "uint16_t", filter: "void *" });
+  const attach = libc.func("setsockopt", "int", ["int", "int", "int", koffi.pointer(program), "uint32_t"]);
+  const detach = libc.func("setsockopt", "int", ["int", "int", "int", "int *", "uint32_t"]);
+  const drop = { len: DROP_PROGRAM_INSTRUCTIONS, filter: DROP_PROGRAM };
+  return {
+    attach: (fd) => attach(fd, SOL_SOCKET, SO_ATTACH_FILTER, drop, koffi.sizeof(program)),
+    // The option value is ignored, yet must be an int (net/core/sock.c, sk_setsockopt).
+    detach: (fd) => detach(fd, SOL_SOCKET, SO_DETACH_FILTER, Int32Array.of(0), Int32Array.BYTES_PER_ELEMENT),
+    errno: () => koffi.errno(),
+  };
 }
 
-/** From now on every packet to the socket `fd` vanishes. Throws `fault-unavailable` where the kernel says no. */
-export async function startDropping(fd: number): Promise<void> {
+/**
+ * From now on every packet to the socket `fd` vanishes; or `not-permitted`, and nothing has changed. Throws `fault-unavailable`
+ * where the kernel says no for another reason.
+ */
+export async function startDropping(fd: number): Promise<"dropping" | "not-permitted"> {
   const { attach, errno } = await kernel();
-  if (attach(fd) !== 0) throw refused("SO_ATTACH_FILTER", errno());
+  if (attach(fd) === 0) return "dropping";
+  if (errno() === EPERM) return "not-permitted";
+  throw refused("SO_ATTACH_FILTER", errno());
 }
 
 /** Lets packets in again. Throws `fault-unavailable` where the kernel says no (no filter is attached). */
@@ -71,6 +67,5 @@ export async function stopDropping(fd: number): Promise<void> {
 }
 
 function refused(option: string, errno: number): LabError {
-  const hint = errno === EPERM ? ": it needs CAP_NET_ADMIN for TCP here; run as root or use refuse or stall" : "";
-  return new LabError("fault-unavailable", `drop: the kernel refused ${option} (errno ${errno})${hint}`);
+  return new LabError("fault-unavailable", `drop: the kernel refused ${option} (errno ${errno})`);
 }

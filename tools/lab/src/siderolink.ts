@@ -34,7 +34,13 @@ export async function openSiderolink(options: {
     disconnect: () => undefined,
     async inject(fault) {
       if (fault === "refuse") return stop();
-      await startDropping(await udpSocketFd(port));
+      const dropping = await startDropping(await udpSocketFd(port));
+      if (dropping === "not-permitted") {
+        throw new LabError(
+          "fault-unavailable",
+          `${fault}: this kernel lets no unprivileged process filter a UDP socket`,
+        );
+      }
     },
     async lift(fault) {
       if (fault !== "refuse") return stopDropping(await udpSocketFd(port));

@@ -8,6 +8,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { endpointName } from "@lifeline/measure";
 import type { Fault } from "./fault.ts";
 import { createFaultSwitch, type FaultSwitch } from "./fault-switch.ts";
+import { type FullListener, openFullListener } from "./full-listener.ts";
 import { LabError, reasonText } from "./lab-error.ts";
 import { startDropping, stopDropping } from "./packet-drop.ts";
 
@@ -42,6 +43,8 @@ export async function openTcpGate(options: {
   const connections = new Set<Socket>();
   let arriving: Fault = "none";
   let overflowed = 0;
+  /** Holds the port while packets to it vanish, where a filter is not permitted. */
+  let full: FullListener | undefined;
 
   const accept = (connection: Socket) => {
     connections.add(connection);
@@ -65,11 +68,13 @@ export async function openTcpGate(options: {
     },
     async inject(fault) {
       if (fault === "refuse") await stopListening(server);
-      if (fault === "drop") await startDropping(listeningFd(server));
+      if (fault === "drop") full = await drop(server, options.host, port);
     },
     async lift(fault) {
-      if (fault === "refuse") await listen(server, options.host, port);
-      if (fault === "drop") await stopDropping(listeningFd(server));
+      if (fault === "drop" && full === undefined) await stopDropping(listeningFd(server));
+      full?.close();
+      if (fault === "refuse" || full !== undefined) await listen(server, options.host, port);
+      full = undefined;
     },
   });
 
@@ -84,9 +89,22 @@ export async function openTcpGate(options: {
       await faults.end();
       arriving = "refuse";
       disconnect();
+      full?.close();
       await stopListening(server);
     },
   };
+}
+
+/** Makes packets to the port vanish: by a filter, or, where that is not permitted, by a listener that takes nobody. */
+async function drop(server: Server, host: string, port: number): Promise<FullListener | undefined> {
+  if ((await startDropping(listeningFd(server))) === "dropping") return undefined;
+  await stopListening(server);
+  try {
+    return await openFullListener(host, port);
+  } catch (error) {
+    await listen(server, host, port);
+    throw error;
+  }
 }
 
 function admit(connection: Socket, fault: Fault, serve: (connection: Socket) => void): void {
