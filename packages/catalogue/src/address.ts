@@ -41,7 +41,7 @@ export function isWildcard(text: string): boolean {
 
 /** Whether `host` is covered by the wildcard `pattern`: any number of labels before its domain. */
 export function matchesWildcard(pattern: string, host: string): boolean {
-  return host.toLowerCase().endsWith(pattern.slice(1).toLowerCase()) && host.length > pattern.length - 1;
+  return host.toLowerCase().endsWith(pattern.slice(1).toLowerCase());
 }
 
 /** Reads `host:port` or `[v6]:port`; undefined when it is neither. `secure` is false: the form names no protocol. */

@@ -117,7 +117,7 @@ describe("parseDeployment", () => {
     ["no omni", GOOD.split("omni:")[0] ?? "", "deployment.yaml: omni: got nothing, want a mapping"],
     [
       "a private key for an authority, of which only the first line is repeated (S1)",
-      `${GOOD}  caPem: "-----BEGIN PRIVATE KEY-----\\nMIIE\\n"\n`,
+      `${GOOD}  caPem: "-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----BEGIN CERTIFICATE-----"\n`,
       'deployment.yaml: omni.caPem: got "-----BEGIN PRIVATE KEY-----…", want PEM certificates of at most 64 KiB, without a private key',
     ],
     [

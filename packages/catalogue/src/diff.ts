@@ -49,7 +49,7 @@ function changesOf(before: Requirement, after: Requirement): FieldChange[] {
   const to = leaves(after);
   const fields = [...new Set([...from.keys(), ...to.keys()])].sort(compare);
   return fields
-    .filter((field) => from.has(field) !== to.has(field) || canonical(from.get(field)) !== canonical(to.get(field)))
+    .filter((field) => canonical(from.get(field)) !== canonical(to.get(field)))
     .map((field) => ({ id: before.id, field, from: from.get(field), to: to.get(field) }));
 }
 

@@ -19,9 +19,7 @@ const HOST_WANTED = "a host name or an address literal, without port or scheme";
 /** A mapping of exactly these keys; an unknown key names the known ones, and its value is never repeated (S1). */
 export function record<const Entries extends v.ObjectEntries>(entries: Entries) {
   const keys = Object.keys(entries);
-  // Without a prototype, for valibot asks `key in entries`, and `constructor` is no known key.
-  const own: Entries = Object.assign(Object.create(null), entries);
-  return v.strictObject(own, (issue) => {
+  return v.strictObject(entries, (issue) => {
     if (issue.expected === "never") {
       knownKeys.set(issue, keys);
       return `one of ${keys.join(", ")}`;
