@@ -1,1 +1,12 @@
-export {};
+export {
+  advanceIncidents,
+  type Incident,
+  type IncidentChange,
+  type IncidentState,
+  type IncidentStep,
+  MAX_INCIDENT_CHANGES,
+} from "./incident.ts";
+export { type Judgement, judgeNode, type PreviousVerdict } from "./judge-node.ts";
+export { requiredRowsMet } from "./required.ts";
+export { type RowVerdict, type RttFigures, rowKey, VERDICTS, type Verdict } from "./row.ts";
+export { DEFAULT_THRESHOLDS, staleAfterMsOf, stretchMsOf, type Thresholds } from "./thresholds.ts";

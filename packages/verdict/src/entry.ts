@@ -1,0 +1,27 @@
+/** A target under judgement, with what is known of it so far. */
+import type { Requirement, Service } from "@lifeline/catalogue";
+import type { Cause, Target } from "@lifeline/measure";
+import type { Finding } from "./finding.ts";
+import type { Verdict } from "./row.ts";
+
+/** One target, its own finding, and the verdict as the other targets let it stand. */
+export interface Entry {
+  readonly requirement: Requirement;
+  readonly target: Target;
+  readonly finding: Finding;
+  readonly verdict: Verdict;
+  readonly cause: Cause;
+  readonly onsetMs: number;
+  readonly evidence: string;
+  readonly nextStep: string;
+}
+
+/** Whether the entry's requirement is placed at that service of the deployment. */
+export function isAt({ requirement: { place } }: Pick<Entry, "requirement">, service: Service): boolean {
+  return place.kind === "service" && place.service === service;
+}
+
+/** Whether something is wrong there. */
+export function isFailing({ verdict }: Pick<Entry, "verdict">): boolean {
+  return verdict === "unmet" || verdict === "degraded";
+}

@@ -1,0 +1,188 @@
+/**
+ * The judgement on one target by its own windows; what other targets say of it comes after (see judge-node).
+ *
+ * 1. No fresh window, no verdict (M4).
+ * 2. The confirmed run decides; what fails now and then degrades.
+ * 3. The agent's own trouble is never the network's fault (M3).
+ */
+import { type Bearing, bearingOf, type Cause, type Reason, reasonFacts, type Target } from "@lifeline/measure";
+import {
+  emptyWindow,
+  endedCount,
+  lossOf,
+  mergeWindows,
+  type Remembered,
+  type Window,
+  wilsonInterval,
+} from "@lifeline/window";
+import type { Verdict } from "./row.ts";
+import { badRunCount, isSilence, type Standing, standingOf } from "./standing.ts";
+import { staleAfterMsOf, stretchMsOf, type Thresholds } from "./thresholds.ts";
+
+/** Why a target got its verdict; closed, so that each has its sentence. */
+export type Ground =
+  | "answered"
+  | "failed"
+  | "intermittent"
+  | "unconfirmed"
+  | "silent"
+  | "name-has-no-address"
+  | "agent-trouble"
+  | "no-attempt"
+  | "no-data";
+
+/** A verdict before the other targets are asked. */
+export interface Finding {
+  readonly verdict: Verdict;
+  readonly cause: Cause;
+  readonly ground: Ground;
+  /** What was seen; `answered` where nothing bad was. */
+  readonly reason: Reason;
+  readonly seen: Remembered | undefined;
+  /** Length of the deciding run, 0 without one. */
+  readonly runLength: number;
+  readonly onsetMs: number;
+  /** Everything of the judged stretch. */
+  readonly stretch: Window;
+  readonly stretchMs: number;
+  readonly lastSampleAtMs: number | undefined;
+}
+
+type Conclusion = Pick<Finding, "verdict" | "cause" | "ground" | "reason" | "seen" | "runLength" | "onsetMs">;
+
+/** Judges one target. Windows of other targets are ignored; order is irrelevant. */
+export function findingOf(target: Target, windows: readonly Window[], nowMs: number, thresholds: Thresholds): Finding {
+  const own = windows.filter(({ targetId }) => targetId === target.id);
+  const stretchMs = stretchMsOf(thresholds, target.cadenceMs);
+  const judged = own.filter(({ endMs }) => endMs > nowMs - stretchMs);
+  const fresh = judged.filter(({ endMs }) => endMs > nowMs - staleAfterMsOf(thresholds, target.cadenceMs));
+  const stretch = judged.reduce(mergeWindows, emptyWindow(target.id, nowMs, nowMs - stretchMs));
+  const lastSampleAtMs = own.reduce(latestSample, undefined);
+  const conclusion = conclude(own, judged, fresh, stretch, nowMs, thresholds);
+  return { ...conclusion, stretch, stretchMs, lastSampleAtMs };
+}
+
+function conclude(
+  own: readonly Window[],
+  judged: readonly Window[],
+  fresh: readonly Window[],
+  stretch: Window,
+  nowMs: number,
+  thresholds: Thresholds,
+): Conclusion {
+  if (fresh.length === 0) return open("no-data", "no-data", "answered", undefined, latestEnd(own) ?? nowMs);
+  if (!fresh.some((window) => endedOf(window, "good") + endedOf(window, "bad") > 0)) return inconclusive(fresh, nowMs);
+  const standing = standingOf(own, thresholds);
+  switch (standing.kind) {
+    case "bad":
+      return {
+        verdict: "unmet",
+        cause: reasonFacts(standing.reason).cause,
+        ground: "failed",
+        reason: standing.reason,
+        seen: standing.seen,
+        runLength: standing.runLength,
+        onsetMs: standing.sinceMs,
+      };
+    case "unconfirmed":
+      return open(
+        "unconfirmed",
+        reasonFacts(standing.reason).cause,
+        standing.reason,
+        standing.seen,
+        standing.seen.run.startedAtMs,
+      );
+    case "inconclusive":
+      return inconclusive(fresh, nowMs);
+    case "good":
+      return working(standing, judged, stretch, thresholds);
+  }
+}
+
+function working(
+  standing: Extract<Standing, { kind: "good" }>,
+  judged: readonly Window[],
+  stretch: Window,
+  thresholds: Thresholds,
+): Conclusion {
+  const seen =
+    stretch.lastBad !== undefined && bearingOf(stretch.lastBad.reason) === "bad" ? stretch.lastBad : undefined;
+  const met: Conclusion = {
+    verdict: "met",
+    cause: "none",
+    ground: "answered",
+    reason: "answered",
+    seen: stretch.last,
+    runLength: standing.runLength,
+    onsetMs: standing.sinceMs,
+  };
+  const reason = degradedBy(judged, stretch, thresholds);
+  if (reason === undefined) return met;
+  const onsetMs = judged.reduce(
+    (least, window) => (endedOf(window, "bad") > 0 ? Math.min(least, window.startMs) : least),
+    Infinity,
+  );
+  return {
+    ...met,
+    verdict: "degraded",
+    cause: reasonFacts(reason).cause,
+    ground: "intermittent",
+    reason,
+    seen: seen?.reason === reason ? seen : undefined,
+    onsetMs: Number.isFinite(onsetMs) ? onsetMs : standing.sinceMs,
+  };
+}
+
+/**
+ * The reason that degrades a target whose standing is good. Loss counts wherever in the stretch it lies. Answers that say no
+ * count when they come and go (two runs or more); one run that has ended is an outage that is over.
+ */
+function degradedBy(judged: readonly Window[], stretch: Window, thresholds: Thresholds): Reason | undefined {
+  const { lost, late, sent, silent } = lossOf(stretch);
+  if (exceeds(lost + late, sent - silent, thresholds)) return lost >= late ? "timeout" : "late";
+  const failed = endedOf(stretch, "bad");
+  if (badRunCount(judged) < 2 || !exceeds(failed, failed + endedOf(stretch, "good"), thresholds)) return undefined;
+  return mostFrequentBad(stretch);
+}
+
+function exceeds(failures: number, trials: number, { degradedRatio, degradedMinFailures }: Thresholds): boolean {
+  return failures >= degradedMinFailures && wilsonInterval(Math.min(failures, trials), trials)[0] > degradedRatio;
+}
+
+function mostFrequentBad(window: Window): Reason | undefined {
+  const bad = [...window.counts].filter(([reason]) => bearingOf(reason) === "bad");
+  return bad.sort(([a, m], [b, n]) => n - m || Number(isSilence(a)) - Number(isSilence(b)) || (a < b ? -1 : 1))[0]?.[0];
+}
+
+/** Fresh windows without one conclusive sample: the latest one says why. */
+function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
+  const merged = fresh.reduce(mergeWindows);
+  const { last } = merged;
+  if (endedCount(merged) === 0 || last === undefined) {
+    return open("no-attempt", "not-measured", "agent-overload", undefined, nowMs);
+  }
+  const reason = bearingOf(last.reason) === "inconclusive" ? last.reason : "stalled";
+  if (reason === "dns-nodata") return open("name-has-no-address", "dns", reason, last, last.run.startedAtMs);
+  if (reason === "silent") return open("silent", "no-evidence", reason, last, last.run.startedAtMs);
+  return open("agent-trouble", "not-measured", reason, last, last.run.startedAtMs);
+}
+
+function open(ground: Ground, cause: Cause, reason: Reason, seen: Remembered | undefined, onsetMs: number): Conclusion {
+  return { verdict: "unknown", cause, ground, reason, seen, runLength: seen?.run.length ?? 0, onsetMs };
+}
+
+/** Attempts that ended with a reason of that bearing. */
+export function endedOf(window: Window, bearing: Bearing): number {
+  let ended = 0;
+  for (const [reason, count] of window.counts) if (bearingOf(reason) === bearing) ended += count;
+  return ended;
+}
+
+function latestSample(latest: number | undefined, { last }: Window): number | undefined {
+  if (last === undefined) return latest;
+  return latest === undefined ? last.endedAtMs : Math.max(latest, last.endedAtMs);
+}
+
+function latestEnd(windows: readonly Window[]): number | undefined {
+  return windows.length === 0 ? undefined : windows.reduce((latest, { endMs }) => Math.max(latest, endMs), 0);
+}

@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import { advanceIncidents, type IncidentState, MAX_INCIDENT_CHANGES } from "./incident.ts";
+import type { RowVerdict } from "./row.ts";
+
+const TARGET = { id: "r|tcp|h:1|ipv4", host: "h", port: 1, endpoint: "h:1", probe: "tcp" as const, family: 4 as const };
+
+function row(verdict: RowVerdict["verdict"], onsetMs: number, more: Partial<RowVerdict> = {}): RowVerdict {
+  return {
+    requirementId: "r",
+    obligation: "required",
+    required: true,
+    target: TARGET,
+    verdict,
+    cause: verdict === "met" ? "none" : "timeout",
+    evidence: `${verdict} at ${onsetMs}`,
+    nextStep: "do",
+    loss: { sent: 0, lost: 0, late: 0, silent: 0, notSent: 0, ratio: undefined, interval: [0, 1] },
+    rtt: { p50Ns: undefined, p95Ns: undefined, maxNs: undefined, count: 0, kernelCount: 0 },
+    sinceMs: onsetMs,
+    onsetMs,
+    lastSampleAtMs: undefined,
+    ...more,
+  };
+}
+
+const NONE: IncidentState = new Map();
+
+function fold(...steps: [nowMs: number, ...rows: RowVerdict[]][]) {
+  let state = NONE;
+  const log: string[] = [];
+  let last = advanceIncidents(state, [], 0);
+  for (const [nowMs, ...rows] of steps) {
+    last = advanceIncidents(state, rows, nowMs);
+    state = last.state;
+    for (const { startedAtMs } of last.opened) log.push(`opened ${startedAtMs}`);
+    for (const { cause, verdict } of last.changed) log.push(`changed ${verdict} ${cause}`);
+    for (const { startedAtMs, endedAtMs } of last.closed) log.push(`closed ${startedAtMs}-${endedAtMs}`);
+  }
+  return { log, last };
+}
+
+describe("advanceIncidents", () => {
+  it("starts at the onset and ends where the good run began, not when either was noticed", () => {
+    expect(fold([110, row("unmet", 100)], [120, row("unmet", 100)], [210, row("met", 200)]).log).toEqual([
+      "opened 100",
+      "closed 100-200",
+    ]);
+  });
+
+  it("is one incident from degraded to unmet and back, remembered at its worst", () => {
+    const { log, last } = fold(
+      [10, row("degraded", 5)],
+      [20, row("unmet", 15, { cause: "refused" })],
+      [30, row("degraded", 5)],
+      [90, row("met", 25)],
+    );
+    expect(log).toEqual(["opened 5", "changed unmet refused", "changed unmet refused", "closed 5-25"]);
+    expect(last.closed[0]?.changes.map(({ verdict, cause }) => `${verdict} ${cause}`)).toEqual([
+      "degraded timeout",
+      "unmet refused",
+      "degraded timeout",
+    ]);
+  });
+
+  it("is neither opened nor closed by unknown (M4)", () => {
+    expect(fold([10, row("unknown", 10)]).log).toEqual([]);
+    expect(fold([10, row("unmet", 5)], [50, row("unknown", 40)], [60, row("unmet", 5)]).log).toEqual(["opened 5"]);
+  });
+
+  it("is closed now when the row no longer applies or is gone", () => {
+    expect(fold([10, row("unmet", 5)], [50, row("not-applicable", 40)]).log).toEqual(["opened 5", "closed 5-50"]);
+    expect(fold([10, row("unmet", 5)], [50]).log).toEqual(["opened 5", "closed 5-50"]);
+  });
+
+  it("never ends before it starts, and never starts or ends in the future", () => {
+    expect(fold([10, row("unmet", 99)], [20, row("met", 3)]).log).toEqual(["opened 10", "closed 10-10"]);
+    expect(fold([10, row("unmet", 5)], [20, row("met", 99)]).log).toEqual(["opened 5", "closed 5-20"]);
+  });
+
+  it("ignores rows without a target", () => {
+    expect(fold([10, row("unmet", 5, { target: undefined })]).log).toEqual([]);
+  });
+
+  it(`records ${MAX_INCIDENT_CHANGES} changes and counts the others (S2)`, () => {
+    const flips = Array.from({ length: 100 }, (_, at): [number, RowVerdict] => [
+      at,
+      row("unmet", at, { cause: at % 2 === 0 ? "refused" : "timeout" }),
+    ]);
+    const incident = [...fold(...flips).last.state.values()][0];
+    expect(incident?.changes).toHaveLength(MAX_INCIDENT_CHANGES);
+    expect(incident?.droppedChanges).toBe(100 - MAX_INCIDENT_CHANGES);
+    expect(incident?.changes.at(-1)?.atMs).toBe(99);
+  });
+});

@@ -1,0 +1,134 @@
+/**
+ * Incidents: a verdict that is not good, over time.
+ *
+ * 1. One incident at a time for each target of a node, while its verdict is degraded or unmet.
+ * 2. It starts at the fault's onset and ends at the start of the good run that ended it, not when either was noticed.
+ * 3. Unknown neither opens nor closes (M4). A row that no longer applies, or is gone from the plan, closes it now.
+ */
+import type { Cause } from "@lifeline/measure";
+import { type RowVerdict, rowKey, type Verdict } from "./row.ts";
+
+/** Most changes one incident records; later ones are counted only (S2). */
+export const MAX_INCIDENT_CHANGES = 32;
+
+/** A verdict and cause, and since when. */
+export interface IncidentChange {
+  readonly atMs: number;
+  readonly verdict: Verdict;
+  readonly cause: Cause;
+}
+
+/** What was wrong at one target of one node. */
+export interface Incident {
+  readonly requirementId: string;
+  readonly targetId: string;
+  /** The worst it was, with the latest cause, evidence and next step of that. */
+  readonly verdict: "degraded" | "unmet";
+  readonly cause: Cause;
+  readonly evidence: string;
+  readonly nextStep: string;
+  /** Wall time of the onset, ms since the epoch. */
+  readonly startedAtMs: number;
+  /** Wall time of the end; undefined while it lasts. */
+  readonly endedAtMs: number | undefined;
+  /** How verdict and cause went, oldest first; at most {@link MAX_INCIDENT_CHANGES}. */
+  readonly changes: readonly IncidentChange[];
+  /** Changes beyond the bound. */
+  readonly droppedChanges: number;
+}
+
+/** Open incidents of one node, by target id. */
+export type IncidentState = ReadonlyMap<string, Incident>;
+
+/** What one judgement did to the incidents. */
+export interface IncidentStep {
+  readonly state: IncidentState;
+  readonly opened: readonly Incident[];
+  /** Still open, with another verdict or cause. */
+  readonly changed: readonly Incident[];
+  readonly closed: readonly Incident[];
+}
+
+/** Folds the rows of one node's judgement into its open incidents. */
+export function advanceIncidents(state: IncidentState, rows: readonly RowVerdict[], nowMs: number): IncidentStep {
+  const next = new Map<string, Incident>();
+  const opened: Incident[] = [];
+  const changed: Incident[] = [];
+  const closed: Incident[] = [];
+  const judged = new Map(rows.flatMap((row) => (row.target === undefined ? [] : [[rowKey(row), row] as const])));
+  for (const [targetId, incident] of state) {
+    const row = judged.get(targetId);
+    const endMs = endOf(row, nowMs);
+    if (endMs !== undefined) {
+      closed.push({ ...incident, endedAtMs: Math.max(incident.startedAtMs, endMs) });
+      continue;
+    }
+    const continued = row === undefined || !isBad(row.verdict) ? incident : withRow(incident, row, row.verdict, nowMs);
+    next.set(targetId, continued);
+    if (continued !== incident) changed.push(continued);
+  }
+  for (const [targetId, row] of judged) {
+    if (state.has(targetId) || !isBad(row.verdict)) continue;
+    const incident = incidentOf(targetId, row, row.verdict, nowMs);
+    next.set(targetId, incident);
+    opened.push(incident);
+  }
+  return { state: next, opened, changed, closed };
+}
+
+/** When the row ends an incident; undefined while it lasts. */
+function endOf(row: RowVerdict | undefined, nowMs: number): number | undefined {
+  if (row === undefined) return nowMs;
+  switch (row.verdict) {
+    case "met":
+      return Math.min(row.onsetMs, nowMs);
+    case "not-applicable":
+      return nowMs;
+    case "degraded":
+    case "unmet":
+    case "unknown":
+      return undefined;
+  }
+}
+
+function isBad(verdict: Verdict): verdict is Incident["verdict"] {
+  return verdict === "degraded" || verdict === "unmet";
+}
+
+function incidentOf(targetId: string, row: RowVerdict, verdict: Incident["verdict"], nowMs: number): Incident {
+  const startedAtMs = Math.min(row.onsetMs, nowMs);
+  const { requirementId, cause, evidence, nextStep } = row;
+  const changes = [{ atMs: startedAtMs, verdict, cause }];
+  return {
+    requirementId,
+    targetId,
+    verdict,
+    cause,
+    evidence,
+    nextStep,
+    startedAtMs,
+    endedAtMs: undefined,
+    changes,
+    droppedChanges: 0,
+  };
+}
+
+/** The incident with another verdict or cause; the same object when neither changed. */
+function withRow(incident: Incident, row: RowVerdict, verdict: Incident["verdict"], nowMs: number): Incident {
+  const latest = incident.changes.at(-1);
+  if (latest?.verdict === verdict && latest.cause === row.cause) return incident;
+  const eased = incident.verdict === "unmet" && verdict === "degraded";
+  const { cause, evidence, nextStep } = eased ? incident : row;
+  const change = { atMs: Math.min(row.onsetMs, nowMs), verdict, cause: row.cause };
+  const full = incident.changes.length >= MAX_INCIDENT_CHANGES;
+  return {
+    ...incident,
+    verdict: eased ? "unmet" : verdict,
+    cause,
+    evidence,
+    nextStep,
+    // The latest place is overwritten when full, so that the comparison above keeps seeing the latest.
+    changes: full ? [...incident.changes.slice(0, -1), change] : [...incident.changes, change],
+    droppedChanges: incident.droppedChanges + (full ? 1 : 0),
+  };
+}

@@ -1,0 +1,397 @@
+import type { Obligation, Place, Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
+import {
+  type Evidence,
+  type IpFamily,
+  type ProbeOptions,
+  REASONS,
+  type Reason,
+  type Sample,
+  type Target,
+  targetId,
+} from "@lifeline/measure";
+import { followRun, mergeWindows, type Run, type Window, windowOf } from "@lifeline/window";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { judgeNode } from "./judge-node.ts";
+import { requiredRowsMet } from "./required.ts";
+import { type RowVerdict, rowKey } from "./row.ts";
+import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
+
+const NOW_MS = Date.UTC(2026, 7, 1, 12, 0, 0);
+const HERE: Place = { kind: "hosts", hosts: ["omni.test"] };
+
+function requirement(id: string, place: Place = HERE, obligation: Obligation = "required"): Requirement {
+  return {
+    id,
+    purpose: "test",
+    source: { document: "d", version: "v1", section: "s" },
+    from: "talos-node",
+    deployments: ["on-prem"],
+    obligation,
+    protocol: "tcp",
+    port: 443,
+    place,
+    published: null,
+    effective: { value: "omni.test", evidence: ["test"] },
+    probes: [],
+  };
+}
+
+const TCP: ProbeOptions = { probe: "tcp", acceptReset: false };
+const TLS: ProbeOptions = { probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false };
+const UDP: ProbeOptions = { probe: "udp", payloadBytes: 16 };
+const STAMP: ProbeOptions = { probe: "stamp" };
+const DNS: ProbeOptions = { probe: "dns", query: "omni.test", transport: "udp" };
+
+function target(options: ProbeOptions, more: Partial<Target> = {}): Target {
+  const base = {
+    requirementId: "r",
+    host: "omni.test",
+    port: 443,
+    family: 4 as IpFamily,
+    options,
+    cadenceMs: 1_000,
+    timeoutMs: 950,
+  };
+  const whole = { ...base, ...more };
+  return { id: targetId(whole), ...whole };
+}
+
+function rowOf(targets: readonly Target[], place: Place = HERE, id = "r"): ResolvedRow {
+  return { requirement: requirement(id, place), kind: "targets", targets, skipped: [], notes: [] };
+}
+
+/** Samples once a second, the last ending `endedAgoMs` before now, sealed every ten samples and at each turn (W2). */
+function trace(of: Target, reasons: readonly Reason[], endedAgoMs = 0, evidence: Evidence = {}): Window[] {
+  const windows: Window[] = [];
+  let open: Window | undefined;
+  let run: Run | undefined;
+  for (const [at, reason] of reasons.entries()) {
+    const endedAtMs = NOW_MS - endedAgoMs - (reasons.length - 1 - at) * of.cadenceMs;
+    const sample: Sample = {
+      targetId: of.id,
+      startedAtMs: endedAtMs - 5,
+      endedAtMs,
+      outcome: { reason, phase: "connect" },
+      ...(reason === "answered" ? { rtt: { ns: 5_000_000, source: "kernel" as const } } : {}),
+      phases: {},
+      evidence,
+    };
+    const followed = followRun(run, sample);
+    run = followed.run;
+    const one = windowOf(followed, endedAtMs - of.cadenceMs, endedAtMs);
+    open = open === undefined ? one : mergeWindows(open, one);
+    if (followed.turned || (at + 1) % 10 === 0) {
+      windows.push(open);
+      open = undefined;
+    }
+  }
+  return open === undefined ? windows : [...windows, open];
+}
+
+const times = (count: number, reason: Reason): Reason[] => Array.from({ length: count }, () => reason);
+const OK = "answered";
+
+function judge(rows: readonly ResolvedRow[], windows: readonly Window[], previous?: ReadonlyMap<string, RowVerdict>) {
+  const resolution: Resolution = { catalogueVersion: "v1.13", rows };
+  return judgeNode({
+    resolution,
+    windows: (id) => windows.filter(({ targetId: of }) => of === id),
+    nowMs: NOW_MS,
+    thresholds: DEFAULT_THRESHOLDS,
+    ...(previous === undefined ? {} : { previous }),
+  });
+}
+
+function only(rows: readonly RowVerdict[]): RowVerdict {
+  const [row, ...more] = rows;
+  if (row === undefined || more.length > 0) throw new Error(`want one row, got ${rows.length}`);
+  return row;
+}
+
+describe("one target", () => {
+  const tcp = target(TCP);
+  const one = (reasons: readonly Reason[], endedAgoMs = 0, evidence: Evidence = {}) =>
+    only(judge([rowOf([tcp])], trace(tcp, reasons, endedAgoMs, evidence)));
+
+  it.each<[string, Reason[], RowVerdict["verdict"], RowVerdict["cause"]]>([
+    ["every attempt answered", times(60, OK), "met", "none"],
+    ["one answer and nothing else", [OK], "met", "none"],
+    ["one refusal and nothing else is not yet a verdict", ["refused"], "unknown", "refused"],
+    ["one loss and nothing else is not yet a verdict", ["timeout"], "unknown", "timeout"],
+    ["two losses are the whole history", times(2, "timeout"), "unmet", "timeout"],
+    ["a single loss does not alarm", [...times(59, OK), "timeout"], "met", "none"],
+    ["two losses in a row do not alarm", [...times(58, OK), "timeout", "timeout"], "met", "none"],
+    ["three losses in a row", [...times(57, OK), ...times(3, "timeout")], "unmet", "timeout"],
+    ["a single refusal is not yet believed", [...times(59, OK), "refused"], "met", "none"],
+    ["two refusals in a row", [...times(58, OK), "refused", "refused"], "unmet", "refused"],
+    ["two ICMP host-unreachable", [...times(9, OK), ...times(2, "host-unreachable")], "unmet", "unreachable"],
+    ["two prohibited by a firewall", [...times(9, OK), ...times(2, "admin-prohibited")], "unmet", "filtered"],
+    ["two untrusted chains", [...times(9, OK), ...times(2, "tls-untrusted")], "unmet", "tls-untrusted"],
+    ["two expired certificates", [...times(9, OK), ...times(2, "tls-expired")], "unmet", "tls-time"],
+    ["two wrong statuses", [...times(9, OK), ...times(2, "http-status")], "unmet", "http-status"],
+    ["two answers without gRPC", [...times(9, OK), ...times(2, "grpc-protocol")], "unmet", "grpc-protocol"],
+    ["two NXDOMAIN", [...times(9, OK), ...times(2, "dns-nxdomain")], "unmet", "dns"],
+    ["two unanswered queries are silence, not proof", [...times(9, OK), ...times(2, "dns-timeout")], "met", "none"],
+    ["three unanswered queries", [...times(9, OK), ...times(3, "dns-timeout")], "unmet", "dns"],
+    ["refused, then one answer: the bad run holds", [...times(20, "refused"), OK], "unmet", "refused"],
+    ["refused, then two answers", [...times(20, "refused"), OK, OK], "met", "none"],
+    [
+      "a good run between two bad ones ends the first; together they degrade",
+      [...times(9, "refused"), ...times(8, OK), "refused"],
+      "degraded",
+      "refused",
+    ],
+    ["lost, then two answers: the lost ones still degrade", [...times(20, "timeout"), OK, OK], "degraded", "timeout"],
+    ["3 of 60 lost apart", [...times(54, OK), "timeout", OK, "timeout", OK, "timeout", OK], "degraded", "timeout"],
+    ["2 of 60 lost apart is noise", [...times(56, OK), "timeout", OK, "timeout", OK], "met", "none"],
+    [
+      "late answers are no latency, and degrade",
+      [...times(51, OK), ...Array(3).fill(["late", OK, OK]).flat()] as Reason[],
+      "degraded",
+      "timeout",
+    ],
+    [
+      "every other answer is a wrong status",
+      Array(30).fill([OK, "http-status"]).flat() as Reason[],
+      "degraded",
+      "http-status",
+    ],
+    ["the agent stalled throughout", times(20, "stalled"), "unknown", "not-measured"],
+    [
+      "the agent stalled for long after good samples",
+      [...times(10, OK), ...times(45, "stalled")],
+      "unknown",
+      "not-measured",
+    ],
+    ["a stall amid good samples changes nothing", [...times(30, OK), "stalled"], "met", "none"],
+    [
+      "a stall amid losses changes nothing",
+      [...times(9, OK), "timeout", "timeout", "stalled", "timeout"],
+      "unmet",
+      "timeout",
+    ],
+  ])("%s", (_, reasons, verdict, cause) => {
+    expect(one(reasons)).toMatchObject({ verdict, cause });
+  });
+
+  it.each([
+    ["no window at all", [] as Reason[], 0],
+    ["no window for 30 s, the last one good (M4)", times(60, OK), 30_000],
+    ["no window for 30 s, the last one bad (M4)", times(60, "refused"), 30_000],
+  ])("%s is no data", (_, reasons, endedAgoMs) => {
+    const row = one(reasons, endedAgoMs);
+    expect(row).toMatchObject({ verdict: "unknown", cause: "no-data" });
+    expect(row.nextStep).not.toBe("");
+  });
+
+  it("slow cadences are stale after three missed samples, not after 30 s (P1)", () => {
+    const slow = target(TCP, { cadenceMs: 100_000 });
+    const rows = (endedAgoMs: number) => only(judge([rowOf([slow])], trace(slow, times(4, OK), endedAgoMs)));
+    expect(rows(299_000)).toMatchObject({ verdict: "met", loss: { sent: 4 } });
+    expect(rows(300_000)).toMatchObject({ verdict: "unknown", cause: "no-data" });
+  });
+
+  it("says what was seen, how often, since when, from where and by whom it must be changed (J2)", () => {
+    const chain = [{ subject: "CN=omni.test", issuer: "CN=Corp Proxy", notAfter: "2027-01-01", sha256: "00" }];
+    const row = one([...times(50, OK), ...times(10, "tls-untrusted")], 0, {
+      address: "192.0.2.1",
+      code: "SELF_SIGNED",
+      chain,
+    });
+    expect(row.evidence).toBe(
+      "tcp to omni.test:443 over IPv4: the certificate chain does not end at a trusted authority (SELF_SIGNED, at 192.0.2.1, " +
+        "certificate CN=omni.test issued by CN=Corp Proxy, valid until 2027-01-01), 10 times in a row since " +
+        "2026-08-01T11:59:50Z; 50 of 60 attempts answered over the last 60 s.",
+    );
+    expect(row.nextStep).toMatch(/^Network team: exempt omni\.test:443 from TLS interception/);
+    expect(row.onsetMs).toBe(NOW_MS - 9_005);
+    expect(row.sinceMs).toBe(row.onsetMs);
+  });
+
+  it("counts only the judged minute", () => {
+    expect(one([...times(100, "timeout"), ...times(70, OK)])).toMatchObject({ verdict: "met", loss: { lost: 0 } });
+  });
+
+  it("a verdict that stays keeps its since; one that turns takes the onset of its run", () => {
+    const before = one(times(60, OK));
+    const previous = new Map([[rowKey(before), { ...before, sinceMs: 1_000 }]]);
+    const after = (reasons: Reason[]) => only(judge([rowOf([tcp])], trace(tcp, reasons), previous)).sinceMs;
+    expect(after(times(60, OK))).toBe(1_000);
+    expect(after([...times(50, OK), ...times(10, "refused")])).toBe(NOW_MS - 9_005);
+  });
+});
+
+describe("targets of one node", () => {
+  const v4 = target(TCP);
+  const v6 = target(TCP, { family: 6 });
+  const pair = (four: Reason[], six: Reason[]) =>
+    judge([rowOf([v4, v6])], [...trace(v4, four), ...trace(v6, six)]).map(
+      ({ verdict, cause }) => `${verdict} ${cause}`,
+    );
+
+  it.each([
+    [
+      "one family lacks an address, the other answers",
+      times(5, OK),
+      times(5, "dns-nodata"),
+      ["met none", "not-applicable none"],
+    ],
+    [
+      "one family lacks an address, the other is refused",
+      times(5, "refused"),
+      times(5, "dns-nodata"),
+      ["unmet refused", "not-applicable none"],
+    ],
+    ["neither family has an address", times(5, "dns-nodata"), times(5, "dns-nodata"), ["unmet dns", "unmet dns"]],
+    [
+      "the other family's resolver fails",
+      times(5, "dns-servfail"),
+      times(5, "dns-nodata"),
+      ["unmet dns", "unknown dns"],
+    ],
+    ["the other family has no data", [], times(5, "dns-nodata"), ["unknown no-data", "unknown dns"]],
+  ] satisfies [string, Reason[], Reason[], string[]][])("%s", (_, four, six, verdicts) => {
+    expect(pair(four, six)).toEqual(verdicts);
+  });
+
+  it("the only measured family without an address is a DNS fault", () => {
+    expect(only(judge([rowOf([v4])], trace(v4, times(5, "dns-nodata"))))).toMatchObject({
+      verdict: "unmet",
+      cause: "dns",
+    });
+  });
+
+  const udp = target(UDP, { port: 50_180 });
+  const stamp = target(STAMP, { port: 50_180 });
+  const elsewhere = target(STAMP, { port: 862 });
+  const silence = trace(udp, times(60, "silent"));
+  it("silence on UDP is no evidence, either way (M4)", () => {
+    const row = only(judge([rowOf([udp])], silence));
+    expect(row).toMatchObject({
+      verdict: "unknown",
+      cause: "no-evidence",
+      loss: { sent: 60, silent: 60, ratio: undefined },
+    });
+  });
+
+  it("refusals on UDP are proof", () => {
+    const windows = trace(udp, [...times(50, "silent"), "refused", "silent", "refused", "silent"]);
+    expect(only(judge([rowOf([udp])], windows))).toMatchObject({ verdict: "unmet", cause: "refused" });
+  });
+
+  it("a refusal is no longer proof when only silence followed for 30 s", () => {
+    const windows = trace(udp, [...times(5, "refused"), ...times(45, "silent")]);
+    expect(only(judge([rowOf([udp])], windows))).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
+  });
+
+  it("silence on UDP is confirmed by STAMP from the same host and port, and by no other", () => {
+    const [confirmed] = judge([rowOf([udp, stamp])], [...silence, ...trace(stamp, times(60, OK))]);
+    expect(confirmed).toMatchObject({ verdict: "met", evidence: expect.stringContaining("Confirmed by STAMP") });
+    const [other] = judge([rowOf([udp, elsewhere])], [...silence, ...trace(elsewhere, times(60, OK))]);
+    expect(other).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
+    const [lossy] = judge([rowOf([udp, stamp])], [...silence, ...trace(stamp, times(60, "timeout"))]);
+    expect(lossy).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
+  });
+
+  it("silence on the only WireGuard endpoint is confirmed through the tunnel; with two nobody can tell which", () => {
+    const inside = target(TCP, { requirementId: "t", host: "fdae::1", port: 8_090, family: 6 });
+    const second = target(UDP, { port: 50_181 });
+    const tunnel = rowOf([inside], { kind: "service", service: "in-tunnel" }, "t");
+    const at = (targets: Target[]) => rowOf(targets, { kind: "service", service: "siderolink" });
+    const windows = [...silence, ...trace(second, times(60, "silent")), ...trace(inside, times(60, OK))];
+    expect(judge([at([udp]), tunnel], windows)[0]?.verdict).toBe("met");
+    expect(judge([at([udp, second]), tunnel], windows)[0]?.verdict).toBe("unknown");
+  });
+
+  it("a symptom names the fault it follows from", () => {
+    const tls = target(TLS);
+    const resolver = target(DNS, { requirementId: "d", host: "192.0.2.53", port: 53 });
+    const [, over] = judge([rowOf([v4, tls])], [...trace(v4, times(9, "refused")), ...trace(tls, times(9, "refused"))]);
+    expect(over?.evidence).toMatch(/It follows from tcp to omni\.test:443 \(r\) being unmet: refused\.$/);
+    const rows = judge(
+      [rowOf([tls]), rowOf([resolver], HERE, "d")],
+      [...trace(tls, times(9, "dns-servfail")), ...trace(resolver, times(9, "timeout"))],
+    );
+    expect(rows[0]?.evidence).toMatch(/It follows from dns to 192\.0\.2\.53:53 \(d\) being unmet: timeout\.$/);
+    expect(rows[1]?.evidence).not.toMatch(/follows/);
+  });
+});
+
+describe("requirements without targets", () => {
+  const rows: ResolvedRow[] = [
+    { requirement: requirement("a"), kind: "not-applicable", why: "the tunnel runs over gRPC" },
+    { requirement: requirement("b", HERE, "conditional"), kind: "unresolved", why: "no host", next: "name one" },
+  ];
+  it("give one row each: not applicable, or an open question that counts (M4)", () => {
+    expect(judge(rows, [])).toMatchObject([
+      {
+        requirementId: "a",
+        verdict: "not-applicable",
+        required: false,
+        cause: "none",
+        evidence: "the tunnel runs over gRPC",
+      },
+      { requirementId: "b", verdict: "unknown", required: true, cause: "not-measured", nextStep: "name one" },
+    ]);
+  });
+});
+
+describe("requiredRowsMet", () => {
+  const base = only(judge([rowOf([target(TCP)])], trace(target(TCP), times(9, OK))));
+  it.each([
+    ["no row at all (M4)", [], false],
+    ["only rows that do not apply", [{ verdict: "not-applicable" }], false],
+    ["all met", [{}, {}], true],
+    ["one does not apply", [{}, { verdict: "not-applicable" }], true],
+    ["an optional one is unmet", [{}, { verdict: "unmet", required: false }], true],
+    ["one is degraded", [{}, { verdict: "degraded" }], false],
+    ["one is unknown", [{}, { verdict: "unknown" }], false],
+    ["one is unmet", [{}, { verdict: "unmet" }], false],
+  ] satisfies [string, Partial<RowVerdict>[], boolean][])("%s: %#", (_, rows, met) => {
+    expect(requiredRowsMet(rows.map((row) => ({ ...base, ...row })))).toBe(met);
+  });
+});
+
+describe("laws", () => {
+  const tcp = target(TCP);
+  const resolution = [rowOf([tcp, target(TCP, { family: 6 }), target(UDP), target(STAMP)])];
+  const reasons = fc.array(fc.constantFrom(...REASONS), { maxLength: 80 });
+
+  it("the judge is total, and the order of windows is irrelevant (W1)", () => {
+    fc.assert(
+      fc.property(fc.array(reasons, { minLength: 4, maxLength: 4 }), fc.integer(), (lists, seed) => {
+        const [row] = resolution;
+        const targets = row?.kind === "targets" ? row.targets : [];
+        const windows = targets.flatMap((of, at) => trace(of, lists[at] ?? []));
+        const shuffled =
+          fc.sample(fc.shuffledSubarray(windows, { minLength: windows.length }), { numRuns: 1, seed })[0] ?? [];
+        const rows = judge(resolution, windows);
+        expect(rows).toHaveLength(4);
+        expect(judge(resolution, shuffled)).toEqual(rows);
+        for (const { verdict, cause, nextStep, evidence } of rows) {
+          const settled = verdict === "met" || verdict === "not-applicable";
+          expect([evidence !== "", (cause === "none") === settled, (nextStep === "") === settled]).toEqual([
+            true,
+            true,
+            true,
+          ]);
+        }
+      }),
+    );
+  });
+
+  it("more loss never improves the verdict", () => {
+    const rank = { met: 0, unknown: 1, degraded: 1, unmet: 2, "not-applicable": -1 };
+    const history = fc.array(fc.constantFrom<Reason>(OK, OK, OK, "timeout"), { minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(history, fc.nat(59), (list, at) => {
+        fc.pre(list[at] === OK);
+        const worse = list.with(at, "timeout");
+        const verdictOf = (of: readonly Reason[]) => only(judge([rowOf([tcp])], trace(tcp, of))).verdict;
+        expect(rank[verdictOf(worse)]).toBeGreaterThanOrEqual(rank[verdictOf(list)]);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+});

@@ -1,0 +1,149 @@
+/**
+ * The judge: what was measured in, verdicts out. Pure (J1): the same resolution, windows, time, thresholds and previous rows
+ * give the same rows, so that an audit can be replayed.
+ *
+ * 1. One row for each requirement and target, in catalogue order; one for a requirement without targets.
+ * 2. Every row that is not met or not applicable names a cause, the evidence and the next thing to do (J2).
+ * 3. No data, no evidence and the agent's own trouble are `unknown` (M4).
+ */
+import type { Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
+import { endpointName, type Target } from "@lifeline/measure";
+import { emptyWindow, lossOf, type Window } from "@lifeline/window";
+import { crossExamine } from "./cross-examine.ts";
+import type { Entry } from "./entry.ts";
+import { evidenceOf } from "./evidence.ts";
+import { rttFiguresOf } from "./figures.ts";
+import { type Finding, findingOf } from "./finding.ts";
+import { NO_DATA_STEP, nextStepFor, UNCONFIRMED_STEP } from "./next-step.ts";
+import { type RowVerdict, rowKey } from "./row.ts";
+import type { Thresholds } from "./thresholds.ts";
+
+/** What a row keeps of the judgement before. */
+export type PreviousVerdict = Pick<RowVerdict, "verdict" | "sinceMs">;
+
+/** All the judge knows. */
+export interface Judgement {
+  readonly resolution: Resolution;
+  /** Recent windows of a target in any order; at least those of its judged stretch (stretchMsOf). */
+  readonly windows: (targetId: string) => readonly Window[];
+  /** Wall time of the judgement, ms since the epoch, on the clock that labelled the windows. */
+  readonly nowMs: number;
+  readonly thresholds: Thresholds;
+  /** The rows of the judgement before, by rowKey: a verdict that stays keeps its `sinceMs`. Default: none. */
+  readonly previous?: ReadonlyMap<string, PreviousVerdict>;
+}
+
+/** Judges every requirement of one node. Total: any windows give rows. */
+export function judgeNode(judgement: Judgement): readonly RowVerdict[] {
+  const { resolution, thresholds } = judgement;
+  const entries = resolution.rows.flatMap((row) => entriesOf(row, judgement));
+  const examined = new Map(crossExamine(entries, thresholds).map((entry) => [entry.target.id, entry]));
+  return resolution.rows
+    .flatMap((row) => rowsOf(row, examined, judgement.nowMs))
+    .map((row) => withSince(row, judgement.previous?.get(rowKey(row))));
+}
+
+function entriesOf(row: ResolvedRow, { windows, nowMs, thresholds }: Judgement): readonly Entry[] {
+  if (row.kind !== "targets") return [];
+  return row.targets.map((target): Entry => {
+    const finding = findingOf(target, windows(target.id), nowMs, thresholds);
+    const { verdict, cause, onsetMs } = finding;
+    return {
+      requirement: row.requirement,
+      target,
+      finding,
+      verdict,
+      cause,
+      onsetMs,
+      evidence: evidenceOf(target, finding),
+      nextStep: stepFor(target, finding),
+    };
+  });
+}
+
+function stepFor(target: Target, { ground, reason }: Finding): string {
+  switch (ground) {
+    case "answered":
+      return "";
+    case "no-data":
+      return NO_DATA_STEP;
+    case "unconfirmed":
+      return UNCONFIRMED_STEP;
+    case "failed":
+    case "intermittent":
+    case "silent":
+    case "name-has-no-address":
+    case "agent-trouble":
+    case "no-attempt":
+      return nextStepFor(reason, target);
+  }
+}
+
+function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, nowMs: number): readonly RowVerdict[] {
+  switch (row.kind) {
+    case "targets":
+      return row.targets.flatMap(({ id }) => {
+        const entry = entries.get(id);
+        return entry === undefined ? [] : [targetRow(entry)];
+      });
+    case "not-applicable":
+      return [
+        bareRow(row.requirement, nowMs, { verdict: "not-applicable", cause: "none", evidence: row.why, nextStep: "" }),
+      ];
+    case "unresolved":
+      return [
+        bareRow(row.requirement, nowMs, {
+          verdict: "unknown",
+          cause: "not-measured",
+          evidence: row.why,
+          nextStep: row.next,
+        }),
+      ];
+  }
+}
+
+function targetRow(entry: Entry): RowVerdict {
+  const { requirement, target, finding, verdict, cause, evidence, nextStep, onsetMs } = entry;
+  const { id, host, port, family, options } = target;
+  return {
+    requirementId: requirement.id,
+    obligation: requirement.obligation,
+    required: requirement.obligation !== "optional",
+    target: { id, host, port, endpoint: endpointName(host, port), probe: options.probe, family },
+    verdict,
+    cause,
+    evidence,
+    nextStep,
+    loss: lossOf(finding.stretch),
+    rtt: rttFiguresOf(finding.stretch),
+    sinceMs: onsetMs,
+    onsetMs,
+    lastSampleAtMs: finding.lastSampleAtMs,
+  };
+}
+
+function bareRow(
+  requirement: Requirement,
+  nowMs: number,
+  said: Pick<RowVerdict, "verdict" | "cause" | "evidence" | "nextStep">,
+): RowVerdict {
+  const { id, obligation } = requirement;
+  const nothing = emptyWindow(id, nowMs, nowMs);
+  return {
+    requirementId: id,
+    obligation,
+    required: obligation !== "optional" && said.verdict !== "not-applicable",
+    target: undefined,
+    ...said,
+    loss: lossOf(nothing),
+    rtt: rttFiguresOf(nothing),
+    sinceMs: nowMs,
+    onsetMs: nowMs,
+    lastSampleAtMs: undefined,
+  };
+}
+
+/** A verdict that stays has stood since it first did; a new one since the onset of the run it rests on. */
+function withSince(row: RowVerdict, previous: PreviousVerdict | undefined): RowVerdict {
+  return previous?.verdict === row.verdict ? { ...row, sinceMs: Math.min(previous.sinceMs, row.sinceMs) } : row;
+}

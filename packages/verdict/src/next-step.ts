@@ -1,0 +1,73 @@
+/** Who must change what, by what was seen (J2). One sentence each; total over the closed list of reasons. */
+import { endpointName, type Reason, type Target } from "@lifeline/measure";
+
+type Step = (target: Target, where: string) => string;
+
+const openFirewall: Step = (target, where) =>
+  `Network team: allow ${transportOf(target)} from this node to ${where} and its answers back.`;
+const fixResolver: Step = ({ host }) =>
+  `Network team: make the node's resolvers answer for ${host}; node owner: check the machine's nameservers.`;
+const fixProxy: Step = (_, where) =>
+  `Omni owner: look at the reverse proxy in front of ${where}; it must pass HTTP/2 and gRPC to the service behind it.`;
+const agentTrouble = "Node owner: give the agent the CPU, memory and permissions it needs; see its vitals.";
+
+const steps: Record<Reason, Step | string> = {
+  answered: "",
+  "dns-nxdomain": ({ host }) =>
+    `Whoever owns the zone of ${host}: create the name; deployment owner: check that it is spelt as meant.`,
+  "dns-nodata": ({ host }) => `Whoever owns the zone of ${host}: give the name an address.`,
+  "dns-servfail": fixResolver,
+  "dns-refused": fixResolver,
+  "dns-timeout": fixResolver,
+  "dns-unreachable": fixResolver,
+  "dns-malformed": fixResolver,
+  refused: (_, where) =>
+    `Owner of ${where}: start the service or correct the port; network team: look for a firewall that rejects with a reset.`,
+  timeout: openFirewall,
+  late: (_, where) => `Network team: look for queueing or overload between this node and ${where}.`,
+  "host-unreachable": (_, where) => `Network team: restore the route to ${where}; a router on the way has none.`,
+  "network-unreachable": ({ family }, where) =>
+    `Node owner: give the node an IPv${family} route to ${where}, such as a default gateway.`,
+  "admin-prohibited": openFirewall,
+  reset: (_, where) =>
+    `Network team: look for a firewall or proxy that cuts connections to ${where}; owner of the endpoint: read its log.`,
+  "handshake-timeout": (_, where) =>
+    `Network team: look for a device that accepts connections to ${where} and lets nothing through, or a path MTU below 1,360 bytes.`,
+  "tls-untrusted": (_, where) =>
+    `Network team: exempt ${where} from TLS interception; or deployment owner: name its private authority as caFile.`,
+  "tls-name-mismatch": ({ host }) => `Owner of ${host}: serve a certificate that names ${host}.`,
+  "tls-not-yet-valid": "Node owner: correct the node's clock; see the time server rows.",
+  "tls-expired": ({ host }) => `Owner of ${host}: renew the certificate.`,
+  "tls-protocol": fixProxy,
+  "alpn-mismatch": fixProxy,
+  "http-status": (_, where) => `Owner of ${where}: read its log for this path and status.`,
+  "http-redirected": (_, where) =>
+    `Network team: exempt this node's traffic to ${where} from the captive or block page it is sent to.`,
+  "http-protocol": fixProxy,
+  "grpc-protocol": fixProxy,
+  "stamp-malformed": (_, where) => `Omni owner: check that a STAMP reflector, and nothing else, answers at ${where}.`,
+  silent: (_, where) =>
+    `Omni owner: run a STAMP reflector that shares ${where}, so that the port can be confirmed; until then look at the rows inside the tunnel.`,
+  stalled: agentTrouble,
+  "agent-overload": agentTrouble,
+  "agent-resource": agentTrouble,
+};
+
+/** The next thing to do about a reason seen at a target; empty for `answered`. */
+export function nextStepFor(reason: Reason, target: Target): string {
+  const step = steps[reason];
+  return typeof step === "string" ? step : step(target, endpointName(target.host, target.port));
+}
+
+/** What to do when no sample has come. */
+export const NO_DATA_STEP =
+  "Node owner: see that the agent runs and can reach the collector; its windows are kept on the node and will follow.";
+
+/** What to do when an attempt stands alone. */
+export const UNCONFIRMED_STEP = "Wait for the next samples: one bad sample alone decides nothing.";
+
+function transportOf({ port, options }: Target): string {
+  const udp =
+    options.probe === "udp" || options.probe === "stamp" || (options.probe === "dns" && options.transport === "udp");
+  return `${udp ? "UDP" : "TCP"} port ${port}`;
+}

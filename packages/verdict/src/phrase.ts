@@ -1,0 +1,67 @@
+/** Figures as people read them. */
+import { NS_PER_MS, type Reason, reasonFacts } from "@lifeline/measure";
+import type { LossCount, Remembered } from "@lifeline/window";
+import type { RttFigures } from "./row.ts";
+
+/** Longest sentence of evidence, in UTF-16 units: six pieces of evidence at 256 and the words between them. */
+export const MAX_SENTENCE_LENGTH = 2_000;
+
+/** Cuts at {@link MAX_SENTENCE_LENGTH}, marking the cut. */
+export function bounded(sentence: string): string {
+  return sentence.length <= MAX_SENTENCE_LENGTH ? sentence : `${sentence.slice(0, MAX_SENTENCE_LENGTH - 1)}…`;
+}
+
+/** A wall time as ISO 8601 in UTC, to the second; `?` for one outside what a date can hold. */
+export function timeOfDay(wallMs: number): string {
+  return Math.abs(wallMs) <= 8.64e15 ? `${new Date(wallMs).toISOString().slice(0, 19)}Z` : "?";
+}
+
+/** Nanoseconds as milliseconds with three significant digits, such as `1.23 ms`. */
+export function inMs(ns: number): string {
+  return `${Number((ns / NS_PER_MS).toPrecision(3))} ms`;
+}
+
+/** A ratio as a percentage with two significant digits. */
+export function inPercent(ratio: number): string {
+  return `${Number((ratio * 100).toPrecision(2))} %`;
+}
+
+/** Whole seconds. */
+export function inSeconds(ms: number): string {
+  return `${Math.round(ms / 1_000)} s`;
+}
+
+/** `p50 1.2 ms, p95 2 ms, max 3 ms`, or nothing without a sample. */
+export function rttPhrase({ p50Ns, p95Ns, maxNs }: RttFigures): string {
+  if (p50Ns === undefined || p95Ns === undefined || maxNs === undefined) return "";
+  return `round-trip time p50 ${inMs(p50Ns)}, p95 ${inMs(p95Ns)}, max ${inMs(maxNs)}`;
+}
+
+/** `3 of 60 lost (5 %, 95 % interval 1.7 % to 14 %)`, with late and silent ones where there are any. */
+export function lossPhrase({ sent, lost, late, silent, ratio, interval }: LossCount): string {
+  const share =
+    ratio === undefined || lost === 0
+      ? ""
+      : ` (${inPercent(ratio)}, 95 % interval ${inPercent(interval[0])} to ${inPercent(interval[1])})`;
+  const rest = [late > 0 ? `, ${late} late` : "", silent > 0 ? `, ${silent} without an answer that need not come` : ""];
+  return `${lost} of ${sent - silent} lost${share}${rest.join("")}`;
+}
+
+/** What one sample saw: the reason's meaning, with errno, status, address or issuer where it had them. */
+export function seenPhrase(reason: Reason, seen: Remembered | undefined): string {
+  const { meaning } = reasonFacts(reason);
+  if (seen === undefined) return meaning;
+  const details = [...detailsOf(seen.evidence)];
+  return details.length === 0 ? meaning : `${meaning} (${details.join(", ")})`;
+}
+
+function* detailsOf(evidence: Remembered["evidence"]): Generator<string> {
+  if (evidence.code !== undefined) yield evidence.code;
+  if (evidence.httpStatus !== undefined) yield `HTTP status ${evidence.httpStatus}`;
+  if (evidence.grpcStatus !== undefined) yield `gRPC status ${evidence.grpcStatus}`;
+  if (evidence.address !== undefined) yield `at ${evidence.address}`;
+  const leaf = evidence.chain?.[0];
+  if (leaf !== undefined) yield `certificate ${leaf.subject} issued by ${leaf.issuer}, valid until ${leaf.notAfter}`;
+  const redirect = evidence.redirects?.at(-1);
+  if (redirect !== undefined) yield `redirected to ${redirect}`;
+}

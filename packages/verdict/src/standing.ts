@@ -1,0 +1,152 @@
+/**
+ * Where a target stands, derived from its windows alone.
+ *
+ * 1. A run decides only when it is confirmed, that is long enough; before that the run before it holds.
+ * 2. Inconclusive samples neither make nor break a run (M4).
+ * 3. The order of the windows is irrelevant (W1).
+ */
+import { type Bearing, bearingOf, type Reason, reasonFacts } from "@lifeline/measure";
+import type { Remembered, Run, Window } from "@lifeline/window";
+import type { Thresholds } from "./thresholds.ts";
+
+/** The run that decides. */
+export type Standing =
+  | { readonly kind: "good"; readonly sinceMs: number; readonly runLength: number }
+  | {
+      readonly kind: "bad";
+      readonly sinceMs: number;
+      readonly runLength: number;
+      readonly reason: Reason;
+      /** The latest bad sample of the run. */
+      readonly seen: Remembered;
+    }
+  /** Only bad samples so far, and too few of them. */
+  | { readonly kind: "unconfirmed"; readonly reason: Reason; readonly seen: Remembered }
+  /** No conclusive sample at all. */
+  | { readonly kind: "inconclusive" };
+
+/** A run as far as windows remember it. */
+interface KnownRun {
+  readonly bearing: Bearing;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly length: number;
+  /** The latest sample of the run whose own reason is bad. */
+  readonly seen: Remembered | undefined;
+}
+
+/** The standing after `windows` of one target, in any order. */
+export function standingOf(windows: readonly Window[], thresholds: Thresholds): Standing {
+  const runs = knownRuns(windows);
+  const current = runs[0];
+  if (current === undefined) return { kind: "inconclusive" };
+  const anyBad = runs.some(({ bearing }) => bearing === "bad");
+  for (const run of runs) {
+    if (run.bearing === "good" && (run.length >= thresholds.recoveryRunLength || !anyBad)) return goodFrom(run);
+    if (run.bearing === "bad" && run.seen !== undefined && run.length >= confirmation(run.seen.reason, thresholds)) {
+      return badFrom(run, run.seen);
+    }
+  }
+  return unconfirmed(windows, runs, current, thresholds);
+}
+
+/** How many distinct bad runs the windows remember: two or more are a fault that comes and goes. */
+export function badRunCount(windows: readonly Window[]): number {
+  return knownRuns(windows).filter(({ bearing }) => bearing === "bad").length;
+}
+
+/** Whether a reason is the absence of an answer, which chance may cause, rather than an answer that says no. */
+export function isSilence(reason: Reason): boolean {
+  const { kind } = reasonFacts(reason);
+  return kind === "lost" || kind === "late" || reason === "dns-timeout";
+}
+
+function confirmation(reason: Reason, thresholds: Thresholds): number {
+  return isSilence(reason) ? thresholds.lossRunLength : thresholds.proofRunLength;
+}
+
+/** No run is long enough. An answer anywhere says that the path works; a short history of failures alone counts from two on. */
+function unconfirmed(
+  windows: readonly Window[],
+  runs: readonly KnownRun[],
+  current: KnownRun,
+  thresholds: Thresholds,
+): Standing {
+  const good = runs.find(({ bearing }) => bearing === "good");
+  if (good !== undefined) return goodFrom(good);
+  const answered = windows.some((window) => (window.counts.get("answered") ?? 0) > 0);
+  if (answered) {
+    const sinceMs = windows.reduce((least, window) => Math.min(least, window.startMs), current.startedAtMs);
+    return { kind: "good", sinceMs, runLength: 1 };
+  }
+  if (current.seen === undefined) return { kind: "inconclusive" };
+  if (current.length >= thresholds.proofRunLength) return badFrom(current, current.seen);
+  return { kind: "unconfirmed", reason: current.seen.reason, seen: current.seen };
+}
+
+function goodFrom(run: KnownRun): Standing {
+  return { kind: "good", sinceMs: run.startedAtMs, runLength: run.length };
+}
+
+function badFrom(run: KnownRun, seen: Remembered): Standing {
+  return { kind: "bad", sinceMs: run.startedAtMs, runLength: run.length, reason: seen.reason, seen };
+}
+
+/** Every conclusive run that the windows remember, latest first. */
+function knownRuns(windows: readonly Window[]): KnownRun[] {
+  const runs = new Map<string, KnownRun>();
+  for (const window of windows) {
+    for (const moment of [window.last, window.lastBad]) {
+      if (moment !== undefined) addRun(runs, knownRun(moment.run, moment));
+    }
+    const before = goodRunBefore(window);
+    if (before !== undefined) addRun(runs, before);
+  }
+  return [...runs.values()].sort(latestFirst);
+}
+
+function knownRun(run: Run, moment: Remembered): KnownRun {
+  const seen = bearingOf(moment.reason) === "bad" ? moment : undefined;
+  return { ...run, endedAtMs: moment.endedAtMs, seen };
+}
+
+function addRun(runs: Map<string, KnownRun>, run: KnownRun): void {
+  if (run.bearing === "inconclusive") return;
+  const key = `${run.bearing} ${run.startedAtMs}`;
+  const before = runs.get(key);
+  runs.set(key, before === undefined ? run : joined(before, run));
+}
+
+function joined(a: KnownRun, b: KnownRun): KnownRun {
+  const seen = a.seen === undefined || (b.seen !== undefined && isLater(b.seen, a.seen)) ? b.seen : a.seen;
+  const endedAtMs = Math.max(a.endedAtMs, b.endedAtMs);
+  return { ...a, endedAtMs, length: Math.max(a.length, b.length), seen };
+}
+
+/**
+ * The good run before the bad one a window ends in; windows remember only their latest sample. A window sealed at each turn
+ * (W2) holds no other failures, so all its answers are that run. Otherwise g answers and b failures lie in at most b + 1
+ * runs of answers, and the longest has at least ⌈g ⁄ (b + 1)⌉.
+ */
+function goodRunBefore({ startMs, last, counts }: Window): KnownRun | undefined {
+  const answered = counts.get("answered") ?? 0;
+  if (last === undefined || last.run.bearing !== "bad" || answered === 0) return undefined;
+  let failed = 0;
+  for (const [reason, count] of counts) if (bearingOf(reason) === "bad") failed += count;
+  const length = failed === last.run.length ? answered : Math.ceil(answered / (failed + 1));
+  const endedAtMs = last.run.startedAtMs;
+  return { bearing: "good", startedAtMs: Math.min(startMs, endedAtMs), endedAtMs, length, seen: undefined };
+}
+
+/** Latest by its end; runs that end in the same millisecond by their start, then the worse first. */
+function latestFirst(a: KnownRun, b: KnownRun): number {
+  if (a.endedAtMs !== b.endedAtMs) return b.endedAtMs - a.endedAtMs;
+  if (a.startedAtMs !== b.startedAtMs) return b.startedAtMs - a.startedAtMs;
+  return a.bearing < b.bearing ? -1 : 1;
+}
+
+function isLater(a: Remembered, b: Remembered): boolean {
+  if (a.endedAtMs !== b.endedAtMs) return a.endedAtMs > b.endedAtMs;
+  if (a.run.length !== b.run.length) return a.run.length > b.run.length;
+  return JSON.stringify(a) > JSON.stringify(b);
+}

@@ -1,0 +1,53 @@
+/** The numbers the judge decides by. All are inputs, so that an audit can be replayed with those of its day (J1). */
+
+/** When a verdict turns. */
+export interface Thresholds {
+  /** The stretch of time that is judged, ms: the windows that ended in it are merged. */
+  readonly stretchMs: number;
+  /** Without a window that ended within this, ms, nothing is known (M4). */
+  readonly staleAfterMs: number;
+  /** Bad samples in a row that are proof when something said no: a reset, an ICMP error, a certificate, a status. */
+  readonly proofRunLength: number;
+  /** Bad samples in a row that are proof when nothing came back. */
+  readonly lossRunLength: number;
+  /** Good samples in a row that end a bad run. */
+  readonly recoveryRunLength: number;
+  /** Ratio, 0–1, that the low end of the 95 % interval of what failed must exceed to call a target degraded. */
+  readonly degradedRatio: number;
+  /** Failures within the stretch below which a target is never called degraded. */
+  readonly degradedMinFailures: number;
+}
+
+/**
+ * The defaults, with their arithmetic for one sample a second.
+ *
+ * - `lossRunLength` 3: at 0.1 % random loss one target sees 86 single losses a day, 0.09 pairs and 0.00009 triples. A single
+ *   loss must not alarm and a pair would wake a fleet of a thousand ninety times a day; three still show within 3–5 s.
+ * - `proofRunLength` 2: an answer that says no is no accident of the path; the second one excludes a restart's blink.
+ * - `recoveryRunLength` 2: an answer proves the path, two in a row that it was no stray.
+ * - `degradedRatio` 1 % and `degradedMinFailures` 3: the interval's low end passes 1 % at 3 of 60 (1.7 %), not at 2 (0.9 %);
+ *   at 0.1 % random loss three of sixty happen once in 30,000 minutes. The minimum keeps one loss of a short history quiet.
+ * - `staleAfterMs` 30 s: three windows of 10 s. `stretchMs` 60 s: six.
+ */
+export const DEFAULT_THRESHOLDS: Thresholds = {
+  stretchMs: 60_000,
+  staleAfterMs: 30_000,
+  proofRunLength: 2,
+  lossRunLength: 3,
+  recoveryRunLength: 2,
+  degradedRatio: 0.01,
+  degradedMinFailures: 3,
+};
+
+/** Missed samples after which a slowly probed target is stale: as many as a window of silence at 10 s each. */
+const STALE_CADENCES = 3;
+
+/** After how long without a sample a target of that cadence is unknown, ms: slow cadences (P1) need longer. */
+export function staleAfterMsOf(thresholds: Thresholds, cadenceMs: number): number {
+  return Math.max(thresholds.staleAfterMs, STALE_CADENCES * cadenceMs);
+}
+
+/** The judged stretch of a target of that cadence, ms: never less than twice what makes it stale. */
+export function stretchMsOf(thresholds: Thresholds, cadenceMs: number): number {
+  return Math.max(thresholds.stretchMs, 2 * staleAfterMsOf(thresholds, cadenceMs));
+}
