@@ -26,6 +26,11 @@ export function literalFamily(host: string): IpFamily | undefined {
   return ipaddr.IPv4.isValidFourPartDecimal(host) ? 4 : undefined;
 }
 
+/** Whether `host` is a literal of this very host (127.0.0.0/8, ::1), which needs no route. */
+export function isLoopback(host: string): boolean {
+  return literalFamily(host) !== undefined && ipaddr.parse(host).range() === "loopback";
+}
+
 /** Whether `text` is a host name (RFC 1123) or an address literal. A name of digits and dots alone is neither. */
 export function isHost(text: string): boolean {
   if (literalFamily(text) !== undefined) return true;

@@ -144,7 +144,7 @@ describe("parseCatalogue", () => {
         "obligation: conditional\n    conditions: [{ circumstance: raining, is: true, otherwise: dry }]",
       ),
       "bad-value",
-      'omni-v1.13.yaml: requirements[0].conditions[0].circumstance: got "raining", want one of grpc-tunnel, nodes-pull-directly, media-through-omni, air-gapped, http-proxy, siderolink-member, network-time-security, etcd-backup, vault',
+      'omni-v1.13.yaml: requirements[0].conditions[0].circumstance: got "raining", want one of grpc-tunnel, nodes-pull-directly, media-through-omni, air-gapped, http-proxy, siderolink-member, network-time-security, identity-provider, etcd-backup, vault',
     ],
     [
       "a difference without evidence",

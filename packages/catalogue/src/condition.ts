@@ -7,7 +7,10 @@ import type { Circumstance, Origin, Requirement } from "./requirement.ts";
 export interface NodeFacts {
   readonly nodeId: string;
   readonly roles: readonly Origin[];
-  /** Families for which the node has a usable route; the tunnel itself not counted. */
+  /**
+   * Families for which the node has a usable route; the tunnel itself not counted. None at all: the node is cut off, which is
+   * for measuring to show, and IPv4 is tried.
+   */
   readonly families: readonly IpFamily[];
   /** The /64 of the node's siderolink interface, four groups: `fdae:41e4:649b:9303`. Absent: it has none. */
   readonly siderolinkPrefix?: string;
@@ -72,6 +75,8 @@ export function holds(circumstance: Circumstance, deployment: Deployment, facts:
       return facts.siderolinkPrefix !== undefined;
     case "network-time-security":
       return speaksNts(deployment, facts);
+    case "identity-provider":
+      return deployment.omni.identityProvider !== undefined;
     case "etcd-backup":
       return deployment.omni.etcdBackup !== undefined;
     case "vault":

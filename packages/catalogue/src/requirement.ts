@@ -35,6 +35,8 @@ export const CIRCUMSTANCES = [
   "siderolink-member",
   /** Talos secures its time by NTS. */
   "network-time-security",
+  /** The deployment names the identity provider that people sign in with. */
+  "identity-provider",
   /** Omni stores etcd backups in an object store. */
   "etcd-backup",
   /** Omni reads its keys from Vault. */

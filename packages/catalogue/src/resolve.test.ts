@@ -300,7 +300,20 @@ describe("resolve, conditions", () => {
       trust: { kind: "private", caPem: CA },
     });
     expect(row("omni-vault", onPrem, omniHost).kind).toBe("not-applicable");
-    expect(row("omni-identity-provider", onPrem, omniHost).kind).toBe("unresolved");
+    expect(row("omni-identity-provider", onPrem, omniHost).kind).toBe("not-applicable");
+  });
+});
+
+describe("resolve, cut off", () => {
+  it("measures by IPv4 a node that has no route at all, rather than leaving it unsaid (M4)", () => {
+    const found = targets(row("api-endpoint", onPrem, { ...node, families: [] }));
+    expect(new Set(found.targets.map(({ family }) => family))).toEqual(new Set([4]));
+    expect(found.skipped).toMatchObject([{ family: 6 }]);
+  });
+
+  it.each(["https://127.0.0.1:8443", "https://[::1]:8443"])("needs no route for %s", (api) => {
+    const local = deploymentFrom({ api, siderolink: [] });
+    expect(targets(row("api-endpoint", local, { ...node, families: [] })).targets).not.toEqual([]);
   });
 });
 

@@ -7,7 +7,7 @@
  * 4. A target's id depends on nothing but the row and the endpoint: row order does not change it.
  */
 import { type IpFamily, type ProbeKind, type ProbeOptions, type Target, type Trust, targetId } from "@lifeline/measure";
-import { literalFamily } from "./address.ts";
+import { isLoopback, literalFamily } from "./address.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { exemption, type NodeFacts } from "./condition.ts";
 import type { Deployment } from "./deployment.ts";
@@ -129,7 +129,7 @@ function addTargets(aim: Aim, targets: Map<string, Target>, skipped: Map<string,
   if (options === undefined) return;
   for (const family of familiesOf(spot, facts)) {
     const { host, port } = spot;
-    if (!spot.inTunnel && !facts.families.includes(family)) {
+    if (!spot.inTunnel && !isLoopback(host) && !routedFamilies(facts).includes(family)) {
       skipped.set(`${host} ${family}`, { host, family, why: `this node has no route for IPv${family}` });
       continue;
     }
@@ -151,6 +151,11 @@ function askedName(
   const spots = plan.ask === undefined ? [] : serviceSpots(plan.ask, port, deployment, facts);
   const named = spots.find(({ host }) => literalFamily(host) === undefined);
   return named === undefined ? plan : { ...plan, query: named.host };
+}
+
+/** A node without any route is cut off: IPv4 attempts say so, where skipping both families would leave it unsaid. */
+function routedFamilies({ families }: NodeFacts): readonly IpFamily[] {
+  return families.length === 0 ? [4] : families;
 }
 
 /** A literal has its own family; a name is tried as both, for only its resolver knows which it has. */
