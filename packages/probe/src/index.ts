@@ -1,1 +1,10 @@
-export {};
+export { LAG_TOLERANCE_NS } from "./deadline.ts";
+export { UNKNOWN_METHOD } from "./grpc.ts";
+export { type KernelClock, openKernelClock, type TcpInfo } from "./kernel.ts";
+export { createNameResolver, type NameAnswer, type NameResolver, type NameResolverStats } from "./name-resolver.ts";
+export { probe } from "./probe.ts";
+export { routeFamilies } from "./route-families.ts";
+export { siderolinkPrefix } from "./siderolink-prefix.ts";
+export type { TrustStore } from "./trust.ts";
+export { PAYLOAD_MAX_BYTES, PAYLOAD_MIN_BYTES } from "./udp.ts";
+export { createProbeWorld, type ProbeWorld, type ProbeWorldOptions } from "./world.ts";

@@ -1,0 +1,120 @@
+/**
+ * One datagram to one address and what comes back, on a connected UDP socket: the kernel then hands over only what that
+ * address sent, and the ICMP errors it calls fatal.
+ *
+ * 1. A fresh socket for each attempt: its port tells the answer of this attempt from those of others.
+ * 2. Arrival is the kernel's stamp where it can be read, so neither the round trip nor the threshold feels this process (M3).
+ * 3. Whatever ends the exchange, the socket is closed.
+ */
+import { createSocket, type Socket } from "node:dgram";
+import type { IpFamily, RttSource } from "@lifeline/measure";
+import { type Deadline, type Expired, startDeadline } from "./deadline.ts";
+import { codeOf, type ErrnoPlace } from "./errno.ts";
+import { datagramFd } from "./socket-fd.ts";
+import type { ProbeWorld } from "./world.ts";
+
+/** Where to send, and how long to wait. */
+export interface DatagramTarget {
+  readonly address: string;
+  readonly port: number;
+  readonly family: IpFamily;
+  readonly timeoutMs: number;
+}
+
+/** A datagram that came back. */
+export interface Arrival {
+  readonly bytes: Uint8Array;
+  /** Time since sending, ns. */
+  readonly elapsedNs: number;
+  readonly source: RttSource;
+}
+
+/** What the caller makes of an arrival: it ends the wait with a value, or it was not ours. */
+export type Reading<T> = { readonly kind: "ours"; readonly value: T } | { readonly kind: "stray" };
+
+/** How an exchange ended. */
+export type DatagramEnd<T> =
+  | {
+      readonly kind: "answered";
+      readonly value: T;
+      readonly arrival: Arrival;
+      /** Set when it arrived after the threshold. */
+      readonly tardy: "late" | "stalled" | undefined;
+    }
+  | { readonly kind: "error"; readonly code: string; readonly place: ErrnoPlace; readonly elapsedNs: number }
+  | Expired;
+
+/** How an exchange ended, and how many datagrams were not ours meanwhile. */
+export interface DatagramExchange<T> {
+  readonly end: DatagramEnd<T>;
+  readonly strays: number;
+}
+
+/** Sends `payload` once and waits until `read` accepts a datagram, an error comes, or the time is up. */
+export async function exchangeDatagram<T>(
+  world: ProbeWorld,
+  target: DatagramTarget,
+  payload: Uint8Array,
+  read: (arrival: Arrival) => Reading<T>,
+): Promise<DatagramExchange<T>> {
+  const socket = createSocket(target.family === 4 ? { type: "udp4" } : { type: "udp6", ipv6Only: true });
+  try {
+    const code = await connectSocket(socket, target);
+    if (code !== undefined) return { end: { kind: "error", code, place: "datagram-send", elapsedNs: 0 }, strays: 0 };
+    return await sendAndWait(world, socket, target.timeoutMs, payload, read);
+  } finally {
+    socket.close();
+  }
+}
+
+/** Connects the socket; gives the code of what hindered it. */
+function connectSocket(socket: Socket, { port, address }: DatagramTarget): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    socket.once("error", (error) => resolve(codeOf(error)));
+    socket.connect(port, address, (error?: Error) => resolve(error === undefined ? undefined : codeOf(error)));
+  });
+}
+
+async function sendAndWait<T>(
+  world: ProbeWorld,
+  socket: Socket,
+  timeoutMs: number,
+  payload: Uint8Array,
+  read: (arrival: Arrival) => Reading<T>,
+): Promise<DatagramExchange<T>> {
+  const fd = datagramFd(socket);
+  if (fd !== undefined) world.kernel?.stampArrivals(fd);
+  let strays = 0;
+  const first = Promise.withResolvers<DatagramEnd<T>>();
+  const deadline = startDeadline(world.clock, timeoutMs);
+  socket.on("message", (bytes) => {
+    const arrival = { bytes, ...arrivalTime(world, fd, deadline) };
+    const reading = read(arrival);
+    if (reading.kind === "stray") strays += 1;
+    else
+      first.resolve({ kind: "answered", value: reading.value, arrival, tardy: deadline.tardiness(arrival.elapsedNs) });
+  });
+  const failAt = (place: ErrnoPlace) => (error: Error) =>
+    first.resolve({ kind: "error", code: codeOf(error), place, elapsedNs: deadline.elapsedNs() });
+  socket.on("error", failAt("datagram-answer"));
+  // Node hands the datagram to the kernel within this call, so the deadline and the packet start together.
+  socket.send(payload, (error) => {
+    if (error !== null) failAt("datagram-send")(error);
+  });
+  const end = await deadline.race(first.promise);
+  deadline.cancel();
+  return { end, strays };
+}
+
+/** When the datagram arrived: by the kernel's stamp when it is one that can be true, else when this process looked. */
+function arrivalTime(
+  world: ProbeWorld,
+  fd: number | undefined,
+  deadline: Deadline,
+): Pick<Arrival, "elapsedNs" | "source"> {
+  // The age is read first: what passes between the two readings is then never taken off the round trip.
+  const ageNs = fd === undefined ? undefined : world.kernel?.sinceArrivalNs(fd);
+  const elapsedNs = deadline.elapsedNs();
+  const isTrue = ageNs !== undefined && ageNs < elapsedNs;
+  return isTrue ? { elapsedNs: elapsedNs - ageNs, source: "kernel" } : { elapsedNs, source: "monotonic" };
+}

@@ -1,0 +1,113 @@
+/**
+ * One TCP connection to one address (M1), timed by the kernel where it can be.
+ *
+ * 1. The round trip is the handshake's: `tcpi_rtt` as the kernel saw it, or the monotonic duration of `connect`.
+ * 2. A handshake that the kernel finished within the threshold is connected, however late this process looked (M3).
+ * 3. Whatever ends the dial, the socket is either handed over connected or destroyed.
+ */
+import { connect, type Socket } from "node:net";
+import type { IpFamily, Outcome } from "@lifeline/measure";
+import { type Deadline, isExpired, startDeadline } from "./deadline.ts";
+import { codeOf, reasonOfErrno } from "./errno.ts";
+import { outcome, type Trace } from "./finding.ts";
+import type { TcpInfo } from "./kernel.ts";
+import { streamFd } from "./socket-fd.ts";
+import type { ProbeWorld } from "./world.ts";
+
+/** Where to dial. */
+export interface DialTarget {
+  readonly address: string;
+  readonly port: number;
+  readonly family: IpFamily;
+  readonly timeoutMs: number;
+}
+
+/** A connection and the deadline that began with its SYN, which the caller must `cancel`; or how it ended. */
+export type Dialled =
+  | { readonly kind: "connected"; readonly socket: Socket; readonly deadline: Deadline }
+  | { readonly kind: "ended"; readonly outcome: Outcome };
+
+/** What the first event of a socket said, read within the event itself. */
+type Opened =
+  | { readonly kind: "open"; readonly elapsedNs: number; readonly info: TcpInfo | undefined }
+  | { readonly kind: "error"; readonly elapsedNs: number; readonly code: string };
+
+/** Connects once; fills in rtt, connectNs, address, SYN retransmissions and the errno of a failure. */
+export async function dial(world: ProbeWorld, target: DialTarget, trace: Trace): Promise<Dialled> {
+  const { address, port, family, timeoutMs } = target;
+  trace.evidence.address = address;
+  // One family, one address: nothing is left for Node's address selection to choose.
+  const socket = connect({ host: address, port, family, autoSelectFamily: false, noDelay: true });
+  const attempt = Promise.withResolvers<{ deadline: Deadline; opened: Promise<Opened> }>();
+  // The deadline starts when connect(2) is about to be called, not when this process got round to asking for it. An errno
+  // of connect(2) itself is emitted before any promise runs, so the listeners are added here and now.
+  socket.once("connectionAttempt", () => {
+    const deadline = startDeadline(world.clock, timeoutMs);
+    attempt.resolve({ deadline, opened: whenOpen(world, socket, deadline) });
+  });
+
+  const { deadline, opened } = await attempt.promise;
+  const first = await deadline.race(opened);
+  const ended = judgeOpening(world, socket, deadline, first, trace);
+  if (ended === undefined) return { kind: "connected", socket, deadline };
+  deadline.cancel();
+  socket.destroy();
+  return { kind: "ended", outcome: ended };
+}
+
+function whenOpen(world: ProbeWorld, socket: Socket, deadline: Deadline): Promise<Opened> {
+  return new Promise((resolve) => {
+    socket.once("connect", () => {
+      resolve({ kind: "open", elapsedNs: deadline.elapsedNs(), info: tcpInfoOf(world, socket) });
+    });
+    // Stays for the socket's life: an error after the attempt is over concerns nobody, and must not be thrown.
+    socket.on("error", (error) => resolve({ kind: "error", elapsedNs: deadline.elapsedNs(), code: codeOf(error) }));
+  });
+}
+
+function tcpInfoOf(world: ProbeWorld, socket: Socket): TcpInfo | undefined {
+  const fd = world.kernel === undefined ? undefined : streamFd(socket);
+  return fd === undefined ? undefined : world.kernel?.tcpInfo(fd);
+}
+
+/** How the dial ended, or undefined when it is connected. */
+function judgeOpening(
+  world: ProbeWorld,
+  socket: Socket,
+  deadline: Deadline,
+  first: Opened | { kind: "expired"; stalled: boolean },
+  trace: Trace,
+): Outcome | undefined {
+  if (isExpired(first)) {
+    noteRetransmits(tcpInfoOf(world, socket), trace);
+    return outcome(first.stalled ? "stalled" : "timeout", "connect");
+  }
+  if (first.kind === "open") {
+    const tardy = deadline.tardiness(handshakeNs(first, trace));
+    return tardy === undefined ? undefined : outcome(tardy, "connect");
+  }
+
+  trace.evidence.code = first.code;
+  const reason = reasonOfErrno(first.code, "connect");
+  if (reason !== "refused") return outcome(reason, "connect");
+  const tardy = deadline.tardiness(first.elapsedNs);
+  if (tardy !== undefined) return outcome(tardy, "connect");
+  // A reset is an answer of the host's: a round trip, though the kernel keeps no time of it.
+  trace.rtt = { ns: first.elapsedNs, source: "monotonic" };
+  return outcome("refused", "connect");
+}
+
+/** How long the handshake took as a whole, ns; notes it and its round trip. */
+function handshakeNs({ info, elapsedNs }: Opened & { kind: "open" }, trace: Trace): number {
+  noteRetransmits(info, trace);
+  const kernelNs = info !== undefined && info.rttNs > 0 ? info.rttNs : undefined;
+  // After a lost SYN the kernel's figure is that of the last SYN alone, and proves nothing about the whole.
+  const wholeNs = kernelNs !== undefined && info?.totalRetransmits === 0 ? kernelNs : elapsedNs;
+  trace.phases.connectNs = wholeNs;
+  trace.rtt = kernelNs === undefined ? { ns: elapsedNs, source: "monotonic" } : { ns: kernelNs, source: "kernel" };
+  return wholeNs;
+}
+
+function noteRetransmits(info: TcpInfo | undefined, trace: Trace): void {
+  if (info !== undefined && info.totalRetransmits > 0) trace.evidence.synRetransmits = info.totalRetransmits;
+}

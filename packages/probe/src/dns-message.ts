@@ -1,0 +1,127 @@
+/**
+ * As much of a DNS message (RFC 1035 §4) as a probe needs: one question, and what the answer says about it.
+ *
+ * 1. Reading never throws and never loops: compression pointers are stepped over, and a name has at most {@link LABELS_MAX} labels.
+ * 2. Only the header, the question and the count of address records that answer it are read; the addresses themselves are not.
+ */
+
+/** Bytes of a header (RFC 1035 §4.1.1). */
+const HEADER_BYTES = 12;
+
+/** Longest label and longest name, in bytes on the wire (RFC 1035 §2.3.4). */
+const LABEL_MAX_BYTES = 63;
+const NAME_MAX_BYTES = 255;
+
+/** Labels of the longest name: each takes two bytes at least, and the root one (RFC 1035 §2.3.4). */
+const LABELS_MAX = 127;
+
+/** Answer records looked at; a longer section is not read to its end. */
+const RECORDS_MAX = 64;
+
+/** TYPE A and CLASS IN (RFC 1035 §3.2). */
+const TYPE_A = 1;
+const CLASS_IN = 1;
+
+const FLAG_RESPONSE = 0x8000;
+const FLAG_TRUNCATED = 0x0200;
+const FLAG_RECURSION_DESIRED = 0x0100;
+const RCODE_MASK = 0x000f;
+
+/** What an answer says of our question. */
+export type DnsAnswer =
+  | {
+      readonly kind: "answer";
+      /** 0–15 (RFC 1035 §4.1.1, RFC 6895 §2.3). */
+      readonly rcode: number;
+      /** The answer did not fit and was cut (TC). */
+      readonly truncated: boolean;
+      /** A records in the answer section, whoever owns them: aliases are the resolver's affair. */
+      readonly addressRecords: number;
+    }
+  /** Well-formed, and not an answer to our question: another id, another name, or no response at all. */
+  | { readonly kind: "other" }
+  | { readonly kind: "malformed" };
+
+/** A question for the A records of `name` with recursion; undefined when `name` breaks RFC 1035 §2.3.4 or is not ASCII. */
+export function encodeQuery(id: number, name: string): Uint8Array | undefined {
+  const labels = name.replace(/\.$/, "").split(".");
+  const encoded = labels.map((label) => Buffer.from(label, "latin1"));
+  const isSound = encoded.every((label) => label.length > 0 && label.length <= LABEL_MAX_BYTES);
+  const nameBytes = encoded.reduce((sum, label) => sum + 1 + label.length, 1);
+  if (!isSound || nameBytes > NAME_MAX_BYTES || !/^[\x21-\x7e]+$/.test(name)) return undefined;
+
+  const message = Buffer.alloc(HEADER_BYTES + nameBytes + 4);
+  message.writeUInt16BE(id, 0);
+  message.writeUInt16BE(FLAG_RECURSION_DESIRED, 2);
+  message.writeUInt16BE(1, 4);
+  let at = HEADER_BYTES;
+  for (const label of encoded) {
+    message.writeUInt8(label.length, at);
+    label.copy(message, at + 1);
+    at += 1 + label.length;
+  }
+  message.writeUInt16BE(TYPE_A, at + 1);
+  message.writeUInt16BE(CLASS_IN, at + 3);
+  return message;
+}
+
+/** Reads `bytes` as the answer to `query`, which `encodeQuery` made. */
+export function decodeAnswer(bytes: Uint8Array, query: Uint8Array): DnsAnswer {
+  if (bytes.byteLength < HEADER_BYTES) return { kind: "malformed" };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const asked = new DataView(query.buffer, query.byteOffset, query.byteLength);
+  const flags = view.getUint16(2);
+  if (view.getUint16(0) !== asked.getUint16(0) || (flags & FLAG_RESPONSE) === 0) return { kind: "other" };
+
+  const rcode = flags & RCODE_MASK;
+  const truncated = (flags & FLAG_TRUNCATED) !== 0;
+  const questions = view.getUint16(4);
+  // A server that cannot read or will not serve a question may leave it out (RFC 1035 §4.1.1 does not say otherwise).
+  if (questions === 0 && rcode !== 0) return { kind: "answer", rcode, truncated, addressRecords: 0 };
+  if (questions !== 1 || bytes.byteLength < query.byteLength) return { kind: "malformed" };
+  if (!isSameQuestion(bytes, query)) return { kind: "other" };
+
+  const addressRecords = countAddresses(view, query.byteLength, view.getUint16(6));
+  if (addressRecords === undefined && !truncated) return { kind: "malformed" };
+  return { kind: "answer", rcode, truncated, addressRecords: addressRecords ?? 0 };
+}
+
+/** The question section is copied as it was; names compare without case (RFC 1035 §2.3.3). */
+function isSameQuestion(bytes: Uint8Array, query: Uint8Array): boolean {
+  const text = (whole: Uint8Array) =>
+    Buffer.from(whole.subarray(HEADER_BYTES, query.byteLength)).toString("latin1").toLowerCase();
+  return text(bytes) === text(query);
+}
+
+/** A records of class IN among the first `records` from `start`; undefined when the section cannot be read. */
+function countAddresses(view: DataView, start: number, records: number): number | undefined {
+  let at = start;
+  let addresses = 0;
+  for (let record = 0; record < Math.min(records, RECORDS_MAX); record += 1) {
+    const fixed = skipName(view, at);
+    // TYPE, CLASS, TTL and RDLENGTH take ten bytes (RFC 1035 §4.1.3).
+    if (fixed === undefined || fixed + 10 > view.byteLength) return undefined;
+    const rdataBytes = view.getUint16(fixed + 8);
+    at = fixed + 10 + rdataBytes;
+    if (at > view.byteLength) return undefined;
+    const isAddress = view.getUint16(fixed) === TYPE_A && view.getUint16(fixed + 2) === CLASS_IN;
+    if (isAddress && rdataBytes !== 4) return undefined;
+    if (isAddress) addresses += 1;
+  }
+  return addresses;
+}
+
+/** Where a name that starts at `start` ends; undefined when it runs off the message. */
+function skipName(view: DataView, start: number): number | undefined {
+  let at = start;
+  for (let labels = 0; labels <= LABELS_MAX; labels += 1) {
+    if (at >= view.byteLength) return undefined;
+    const length = view.getUint8(at);
+    if (length === 0) return at + 1;
+    // A pointer ends the name where it stands; what it points at is not needed.
+    if (length >= 0xc0) return at + 2 <= view.byteLength ? at + 2 : undefined;
+    if (length > LABEL_MAX_BYTES) return undefined;
+    at += 1 + length;
+  }
+  return undefined;
+}

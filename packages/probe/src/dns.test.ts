@@ -1,0 +1,70 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { probe } from "./probe.ts";
+import { dnsServer, dnsTcpServer } from "./testing/dns-server.ts";
+import { closedPort, silentUdpPort, tcpPeer } from "./testing/peers.ts";
+import { stampsReady, targetOf, worldOf } from "./testing/scene.ts";
+
+beforeAll(stampsReady);
+
+function ask(port: number, label: string, transport: "udp" | "tcp" = "udp") {
+  return probe(targetOf({ probe: "dns", query: `${label}.test`, transport }, { port, timeoutMs: 150 }), worldOf());
+}
+
+describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
+  const serve = () => (transport === "udp" ? dnsServer() : dnsTcpServer());
+
+  it("is answered by an address, with a round trip", async () => {
+    await using server = await serve();
+    const sample = await ask(server.port, "good", transport);
+    expect(sample.outcome).toEqual({ reason: "answered", phase: "first-byte" });
+    expect(sample.rtt?.source).toBe("kernel");
+  });
+
+  it.each([
+    ["nxdomain", "dns-nxdomain", "NXDOMAIN"],
+    ["servfail", "dns-servfail", "SERVFAIL"],
+    ["refused", "dns-refused", "REFUSED"],
+    ["formerr", "dns-servfail", "FORMERR"],
+    ["notimp", "dns-servfail", "NOTIMP"],
+    ["yxdomain", "dns-servfail", "RCODE6"],
+    ["nodata", "dns-nodata", undefined],
+    ["garbage", "dns-malformed", undefined],
+    ["overrun", "dns-malformed", undefined],
+    ["cut", "answered", "TC"],
+  ])("tells %s as %s", async (label, reason, code) => {
+    await using server = await serve();
+    const sample = await ask(server.port, label, transport);
+    expect(sample.outcome).toEqual({ reason, phase: "first-byte" });
+    expect(sample.evidence.code).toBe(code);
+    expect(sample.rtt).toBeDefined();
+  });
+
+  it("is refused by a closed port", async () => {
+    const sample = await ask(await closedPort(), "good", transport);
+    expect(sample.outcome.reason).toBe("refused");
+    expect(sample.rtt?.source).toBe("monotonic");
+  });
+
+  it("sends no name that cannot exist (RFC 1035 §2.3.4)", async () => {
+    const sample = await ask(9, "x".repeat(64), transport);
+    expect(sample.outcome).toEqual({ reason: "dns-nxdomain", phase: "plan" });
+  });
+});
+
+describe("the DNS probe", () => {
+  it("counts answers to another's question as strays, and is lost when nothing else comes", async () => {
+    await using server = await dnsServer();
+    const sample = await ask(server.port, "stranger");
+    expect(sample.outcome).toEqual({ reason: "timeout", phase: "first-byte" });
+    expect(sample.evidence.strays).toBe(1);
+  });
+
+  it("is lost by silence over UDP, and times out above TCP", async () => {
+    await using silent = await silentUdpPort();
+    expect((await ask(silent.port, "good")).outcome.reason).toBe("timeout");
+    await using mute = await tcpPeer();
+    expect((await ask(mute.port, "good", "tcp")).outcome.reason).toBe("handshake-timeout");
+    await using rude = await tcpPeer((socket) => socket.once("data", () => socket.end()));
+    expect((await ask(rude.port, "good", "tcp")).outcome.reason).toBe("reset");
+  });
+});

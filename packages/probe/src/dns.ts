@@ -1,0 +1,110 @@
+/**
+ * DNS: the resolver at host:port answers a question for a name's A records, over UDP or TCP.
+ *
+ * 1. The query is made here and not by c-ares, so its id, the resolver's RCODE and truncation are known, and one attempt is
+ *    one query (M1).
+ * 2. A resolver that says no has answered: each RCODE class has its own reason and a round trip. Silence is `timeout`.
+ */
+import type { Outcome } from "@lifeline/measure";
+import { closeChannel, openChannel } from "./channel.ts";
+import { type Arrival, type DatagramEnd, exchangeDatagram, type Reading } from "./datagram.ts";
+import { isExpired } from "./deadline.ts";
+import { type DnsAnswer, decodeAnswer, encodeQuery } from "./dns-message.ts";
+import { exchangeDnsStream } from "./dns-stream.ts";
+import { reasonOfErrno } from "./errno.ts";
+import { emptyTrace, type Finding, findingOf, outcome, type Trace } from "./finding.ts";
+import { locate } from "./locate.ts";
+import type { ProbeProtocol } from "./protocol.ts";
+import { judgeDatagramError } from "./udp.ts";
+
+/** Query ids are 16 bits (RFC 1035 §4.1.1). */
+const ID_COUNT = 0x1_0000;
+
+/** RCODEs by name (RFC 1035 §4.1.1, IANA DNS RCODEs) and what they come to; the others are the resolver's failure too. */
+const RCODES = [
+  { name: "NOERROR", reason: "answered" },
+  { name: "FORMERR", reason: "dns-servfail" },
+  { name: "SERVFAIL", reason: "dns-servfail" },
+  { name: "NXDOMAIN", reason: "dns-nxdomain" },
+  { name: "NOTIMP", reason: "dns-servfail" },
+  { name: "REFUSED", reason: "dns-refused" },
+] as const;
+
+/** Answered by at least one A record, or by an answer too long for UDP. */
+export const probeDns: ProbeProtocol<"dns"> = async (target, { query, transport }, world) => {
+  const trace = emptyTrace();
+  const message = encodeQuery(Math.floor(world.random() * ID_COUNT), query);
+  if (message === undefined) {
+    trace.evidence.code = "EBADNAME";
+    return findingOf(trace, outcome("dns-nxdomain", "plan"));
+  }
+  const ask = transport === "udp" ? askByDatagram : askByStream;
+  return ask(target, message, world, trace);
+};
+
+type Ask = (
+  target: Parameters<typeof locate>[1],
+  query: Uint8Array,
+  world: Parameters<typeof locate>[0],
+  trace: Trace,
+) => Promise<Finding>;
+
+const askByDatagram: Ask = async (target, query, world, trace) => {
+  const located = await locate(world, target, trace);
+  if (located.kind === "ended") return findingOf(trace, located.outcome);
+  trace.evidence.address = located.address;
+  const { end, strays } = await exchangeDatagram(world, { ...target, address: located.address }, query, (arrival) =>
+    readAnswer(query, arrival),
+  );
+  if (strays > 0) trace.evidence.strays = strays;
+  return findingOf(trace, judgeDatagram(end, trace));
+};
+
+function readAnswer(query: Uint8Array, { bytes }: Arrival): Reading<DnsAnswer> {
+  const answer = decodeAnswer(bytes, query);
+  return answer.kind === "other" ? { kind: "stray" } : { kind: "ours", value: answer };
+}
+
+function judgeDatagram(end: DatagramEnd<DnsAnswer>, trace: Trace): Outcome {
+  if (end.kind === "expired") return outcome(end.stalled ? "stalled" : "timeout", "first-byte");
+  if (end.kind === "error") return judgeDatagramError(end, trace);
+  if (end.tardy !== undefined) return outcome(end.tardy, "first-byte");
+  trace.rtt = { ns: end.arrival.elapsedNs, source: end.arrival.source };
+  return judgeAnswer(end.value, trace);
+}
+
+const askByStream: Ask = async (target, query, world, trace) => {
+  const channel = await openChannel(world, target, { trust: undefined, alpn: [] }, trace);
+  if (channel.kind === "ended") return findingOf(trace, channel.outcome);
+  const { socket, deadline } = channel;
+  try {
+    const startedNs = deadline.elapsedNs();
+    const exchanged = await deadline.race(exchangeDnsStream(socket, query));
+    if (isExpired(exchanged)) {
+      return findingOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
+    }
+    if (exchanged.kind === "error") {
+      trace.evidence.code = exchanged.code;
+      return findingOf(trace, outcome(reasonOfErrno(exchanged.code, "stream"), "first-byte"));
+    }
+    const tardy = deadline.tardiness(deadline.elapsedNs());
+    if (tardy !== undefined) return findingOf(trace, outcome(tardy, "first-byte"));
+    trace.phases.firstByteNs = deadline.elapsedNs() - startedNs;
+    return findingOf(trace, judgeAnswer(decodeAnswer(exchanged.message, query), trace));
+  } finally {
+    closeChannel(channel);
+  }
+};
+
+function judgeAnswer(answer: DnsAnswer, trace: Trace): Outcome {
+  // On a connection of its own nobody else's answer can come, so one to another question is as bad as none.
+  if (answer.kind !== "answer") return outcome("dns-malformed", "first-byte");
+  const { name, reason } = RCODES[answer.rcode] ?? { name: `RCODE${answer.rcode}`, reason: "dns-servfail" };
+  if (reason !== "answered") {
+    trace.evidence.code = name;
+    return outcome(reason, "first-byte");
+  }
+  if (answer.truncated) trace.evidence.code = "TC";
+  const isAnswered = answer.truncated || answer.addressRecords > 0;
+  return outcome(isAnswered ? "answered" : "dns-nodata", "first-byte");
+}

@@ -1,0 +1,75 @@
+/**
+ * gRPC: a server behind the port understands a call, whatever it makes of it.
+ *
+ * A method that no server has is called. UNIMPLEMENTED (12) proves TCP, TLS, HTTP/2 and gRPC with no effect at all: Omni's
+ * Machine API has neither health checks nor reflection, and its methods register machines. Any other gRPC status proves as
+ * much of the way and is kept as evidence.
+ */
+import type { Outcome } from "@lifeline/measure";
+import { closeChannel, openChannel } from "./channel.ts";
+import { isExpired } from "./deadline.ts";
+import { type Exchanged, reasonOfExchangeCode } from "./exchange.ts";
+import { emptyTrace, findingOf, outcome, type Trace } from "./finding.ts";
+import { originOf, USER_AGENT } from "./http.ts";
+import { exchangeHttp2 } from "./http2-exchange.ts";
+import type { ProbeProtocol } from "./protocol.ts";
+
+/** The method that is called: in Lifeline's own package, so that no server can have it. */
+export const UNKNOWN_METHOD = "/lifeline.v1.Reachability/Unknown";
+
+/** One empty message: not compressed, 0 bytes long (gRPC over HTTP/2, "Length-Prefixed-Message"). */
+const EMPTY_MESSAGE = new Uint8Array(5);
+
+/** A gRPC status is a decimal number (gRPC over HTTP/2, "Status"). */
+const STATUS = /^\d{1,9}$/;
+
+/** Answered by any gRPC status. */
+export const probeGrpc: ProbeProtocol<"grpc"> = async (target, { trust }, world) => {
+  const trace = emptyTrace();
+  // A gRPC client offers h2 alone (grpc-go credentials/tls.go).
+  const channel = await openChannel(world, target, { trust, alpn: ["h2"] }, trace);
+  if (channel.kind === "ended") return findingOf(trace, channel.outcome);
+  const { socket, deadline } = channel;
+  try {
+    if (trust !== undefined && trace.evidence.alpn !== "h2") return findingOf(trace, outcome("grpc-protocol", "tls"));
+    const startedNs = deadline.elapsedNs();
+    const exchanged = await deadline.race(
+      exchangeHttp2(socket, callOf(originOf(target, trust !== undefined)), () => {
+        trace.phases.requestNs = deadline.elapsedNs() - startedNs;
+      }),
+    );
+    if (isExpired(exchanged)) {
+      return findingOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
+    }
+    const tardy = deadline.tardiness(deadline.elapsedNs());
+    if (tardy !== undefined) return findingOf(trace, outcome(tardy, "first-byte"));
+    trace.phases.firstByteNs = deadline.elapsedNs() - startedNs - (trace.phases.requestNs ?? 0);
+    return findingOf(trace, judgeCall(exchanged, trace));
+  } finally {
+    closeChannel(channel);
+  }
+};
+
+function callOf(origin: string) {
+  const headers = {
+    ":method": "POST",
+    ":path": UNKNOWN_METHOD,
+    "content-type": "application/grpc",
+    te: "trailers",
+    "user-agent": USER_AGENT,
+  };
+  return { origin, headers, body: EMPTY_MESSAGE, awaitsTrailers: true };
+}
+
+function judgeCall(exchanged: Exchanged, trace: Trace): Outcome {
+  if (exchanged.kind === "error") {
+    trace.evidence.code = exchanged.code;
+    return outcome(reasonOfExchangeCode(exchanged.code, "grpc-protocol"), "first-byte");
+  }
+  trace.evidence.httpStatus = exchanged.status;
+  if (exchanged.grpcStatus === undefined || !STATUS.test(exchanged.grpcStatus)) {
+    return outcome("grpc-protocol", "first-byte");
+  }
+  trace.evidence.grpcStatus = Number(exchanged.grpcStatus);
+  return outcome("answered", "first-byte");
+}

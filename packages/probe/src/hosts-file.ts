@@ -1,0 +1,96 @@
+/**
+ * `/etc/hosts` (hosts(5)), parsed here because c-ares' plain queries do not look at it and Talos writes static hosts there.
+ *
+ * 1. At most {@link HOSTS_MAX_BYTES} are read and {@link HOSTS_MAX_NAMES} names kept; the rest is dropped and counted (S2).
+ * 2. Re-read when its mtime or size changes; a file that is missing or cannot be read is an empty one.
+ */
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import type { IpFamily } from "@lifeline/measure";
+import { literalFamily } from "./address.ts";
+
+/** Bytes of the file that are read: 1 MiB. */
+export const HOSTS_MAX_BYTES = 1_048_576;
+
+/** Names that are kept. */
+export const HOSTS_MAX_NAMES = 10_000;
+
+/** Where the file is on Linux (hosts(5)). */
+export const HOSTS_PATH = "/etc/hosts";
+
+/** Addresses by lower-case name, in the order of the file. */
+export interface HostsTable {
+  readonly addresses: ReadonlyMap<string, readonly string[]>;
+  /** Names left out because the table was full. */
+  readonly droppedNames: number;
+}
+
+/** Parses the text of a hosts file. Lines that are not `address name…` are skipped, as the C library does. */
+export function parseHosts(text: string): HostsTable {
+  const addresses = new Map<string, string[]>();
+  let droppedNames = 0;
+  for (const line of text.split("\n")) {
+    const [address, ...names] = (line.split("#", 1)[0] ?? "").split(/\s+/).filter((word) => word !== "");
+    if (address === undefined || literalFamily(address) === undefined) continue;
+    for (const name of names.map((word) => word.toLowerCase())) {
+      const known = addresses.get(name);
+      if (known !== undefined) known.push(address);
+      else if (addresses.size < HOSTS_MAX_NAMES) addresses.set(name, [address]);
+      else droppedNames += 1;
+    }
+  }
+  return { addresses, droppedNames };
+}
+
+/** A hosts file that is kept up to date. */
+export interface HostsFile {
+  /** Addresses of one family for a lower-case name without its final dot; empty when the file has none. */
+  lookup(name: string, family: IpFamily): readonly string[];
+  /** Names left out because the table was full. */
+  droppedNames(): number;
+}
+
+/** Opens the hosts file at `path`; it need not exist. */
+export function openHostsFile(path: string): HostsFile {
+  let version = "";
+  let table = parseHosts("");
+  const refresh = () => {
+    const found = versionOf(path);
+    if (found === version) return;
+    version = found;
+    table = parseHosts(readBounded(path));
+  };
+  return {
+    lookup(name, family) {
+      refresh();
+      return (table.addresses.get(name) ?? []).filter((address) => literalFamily(address) === family);
+    },
+    droppedNames: () => table.droppedNames,
+  };
+}
+
+/** What changes when a file does: its mtime and size; empty when there is no such file. Never throws. */
+export function versionOf(path: string): string {
+  try {
+    const found = statSync(path, { bigint: true });
+    return `${found.mtimeNs}:${found.size}`;
+  } catch {
+    return "";
+  }
+}
+
+function readBounded(path: string): string {
+  try {
+    const fd = openSync(path, "r");
+    try {
+      const bytes = Buffer.alloc(HOSTS_MAX_BYTES + 1);
+      const readBytes = readSync(fd, bytes);
+      const text = bytes.toString("utf8", 0, Math.min(readBytes, HOSTS_MAX_BYTES));
+      // A cut file may end within a line, and half an address is another address.
+      return readBytes > HOSTS_MAX_BYTES ? text.slice(0, text.lastIndexOf("\n") + 1) : text;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,131 @@
+import { createServer, type RequestListener } from "node:http";
+import { createServer as createHttp2Server, createSecureServer } from "node:http2";
+import { createServer as createHttpsServer } from "node:https";
+import type { HttpExpectation } from "@lifeline/measure";
+import { describe, expect, it } from "vitest";
+import { probe } from "./probe.ts";
+import { fixture, listening, tcpPeer } from "./testing/peers.ts";
+import { targetOf, worldOf } from "./testing/scene.ts";
+
+const expectation: HttpExpectation = { method: "GET", path: "/healthz", version: "1.1", statuses: [200] };
+const trust = { kind: "private", caPem: fixture("root.pem") } as const;
+
+function ask(port: number, changes: Partial<HttpExpectation> = {}, secure = false) {
+  const options = { probe: "http", expect: { ...expectation, ...changes }, ...(secure ? { trust } : {}) } as const;
+  return probe(targetOf(options, { port, host: "localhost", timeoutMs: secure ? 2_000 : 300 }), worldOf());
+}
+
+const statusPeer = (status: number, headers: Record<string, string> = {}) =>
+  listening(createServer((_, response) => response.writeHead(status, headers).end("body")));
+
+describe("the HTTP probe over HTTP/1.1", () => {
+  it("is answered by an expected status, and asks as it was told", async () => {
+    const asked: unknown[] = [];
+    await using peer = await listening(
+      createServer((request, response) => {
+        asked.push([request.method, request.url, request.headers.host]);
+        response.end("ok");
+      }),
+    );
+    const sample = await ask(peer.port, { method: "HEAD", path: "/healthz?full=1" });
+    expect(sample.outcome).toEqual({ reason: "answered", phase: "first-byte" });
+    expect(asked).toEqual([["HEAD", "/healthz?full=1", `localhost:${peer.port}`]]);
+    expect(sample.evidence.httpStatus).toBe(200);
+    expect(sample.phases.requestNs).toBeGreaterThanOrEqual(0);
+    expect(sample.phases.firstByteNs).toBeGreaterThan(0);
+    expect(sample.rtt?.source).toBe("kernel");
+  });
+
+  it.each([
+    [404, [200], "http-status"],
+    [404, [], "answered"],
+    [503, [], "http-status"],
+    [503, [503], "answered"],
+  ])("judges status %d against %j: %s", async (status, statuses, reason) => {
+    await using peer = await statusPeer(status);
+    expect((await ask(peer.port, { statuses })).outcome.reason).toBe(reason);
+  });
+
+  it.each([
+    ["another host", "http://portal.test/login?token=secret", [], "http-redirected", "http://portal.test/login"],
+    ["another host, which was expected", "https://cdn.test/blob", [302], "answered", "https://cdn.test/blob"],
+    ["the same host", "/elsewhere", [], "answered", undefined],
+    ["nowhere that can be read", "http://[", [], "answered", undefined],
+  ])("records and does not follow a redirect to %s", async (_, location, statuses, reason, recorded) => {
+    await using peer = await statusPeer(302, { location });
+    const sample = await ask(peer.port, { statuses });
+    expect(sample.outcome.reason).toBe(reason);
+    if (recorded !== undefined) expect(sample.evidence.redirects).toEqual([recorded]);
+  });
+
+  it.each([
+    ["says nothing", () => {}, "handshake-timeout"],
+    ["resets", (socket) => socket.once("data", () => socket.resetAndDestroy()), "reset"],
+    ["closes", (socket) => socket.once("data", () => socket.end()), "reset"],
+    ["speaks no HTTP", (socket) => socket.once("data", () => socket.end("SSH-2.0-OpenSSH\r\n")), "http-protocol"],
+    [
+      "switches protocols unasked",
+      (socket) => socket.end("HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n"),
+      "http-status",
+    ],
+    ["sends headers without end", (socket) => flood(socket), "http-protocol"],
+  ] satisfies [string, Parameters<typeof tcpPeer>[0], string][])("tells a peer that %s", async (_, serve, reason) => {
+    await using peer = await tcpPeer(serve);
+    expect((await ask(peer.port)).outcome).toEqual({ reason, phase: "first-byte" });
+  });
+
+  it("does not wait for a body that never ends", async () => {
+    await using peer = await listening(createServer((_, response) => response.writeHead(200).write("endless")));
+    expect((await ask(peer.port)).outcome.reason).toBe("answered");
+  });
+
+  it("speaks over TLS", async () => {
+    const pem = fixture("good.pem");
+    await using peer = await listening(createHttpsServer({ cert: pem, key: pem }, (_, response) => response.end()));
+    const sample = await ask(peer.port, {}, true);
+    expect(sample.outcome.reason).toBe("answered");
+    expect(sample.evidence).toMatchObject({ alpn: "http/1.1", httpStatus: 200 });
+  });
+});
+
+describe("the HTTP probe over HTTP/2", () => {
+  const pem = fixture("good.pem");
+  const ok: RequestListener = (_, response) => response.end("ok");
+
+  it("is answered over TLS and in cleartext", async () => {
+    await using secure = await listening(
+      createSecureServer({ cert: pem, key: pem }, (_, response) => response.end("ok")),
+    );
+    const sample = await ask(secure.port, { version: "2" }, true);
+    expect(sample.outcome).toEqual({ reason: "answered", phase: "first-byte" });
+    expect(sample.evidence).toMatchObject({ alpn: "h2", httpStatus: 200 });
+    await using clear = await listening(createHttp2Server((_, response) => response.end("ok")));
+    expect((await ask(clear.port, { version: "2" })).outcome.reason).toBe("answered");
+  });
+
+  it("tells a server that only speaks HTTP/1.1", async () => {
+    await using secure = await listening(createHttpsServer({ cert: pem, key: pem, ALPNProtocols: ["http/1.1"] }, ok));
+    expect((await ask(secure.port, { version: "2" }, true)).outcome).toEqual({ reason: "http-protocol", phase: "tls" });
+    await using clear = await listening(createServer(ok));
+    expect((await ask(clear.port, { version: "2" })).outcome.reason).toBe("http-protocol");
+  });
+
+  it("judges status and redirects alike", async () => {
+    await using peer = await listening(
+      createHttp2Server((_, response) => response.writeHead(302, { location: "http://portal.test/" }).end()),
+    );
+    expect((await ask(peer.port, { version: "2", statuses: [] })).outcome.reason).toBe("http-redirected");
+  });
+
+  it("tells a peer that says nothing, and one that resets", async () => {
+    await using mute = await tcpPeer();
+    expect((await ask(mute.port, { version: "2" })).outcome.reason).toBe("handshake-timeout");
+    await using rude = await tcpPeer((socket) => socket.once("data", () => socket.resetAndDestroy()));
+    expect((await ask(rude.port, { version: "2" })).outcome.reason).toBe("reset");
+  });
+});
+
+function flood(socket: import("node:net").Socket): void {
+  socket.write("HTTP/1.1 200 OK\r\n");
+  socket.write(`x-filler: ${"x".repeat(60_000)}\r\n`);
+}

@@ -1,0 +1,41 @@
+/** One HTTP/1.1 request on a given connection (RFC 9112). The body is not read. */
+import { request } from "node:http";
+import type { Socket } from "node:net";
+import { codeOf } from "./errno.ts";
+import { type Exchanged, HEADERS_MAX_BYTES, type Sent } from "./exchange.ts";
+
+/** What to ask. */
+export interface Http1Request {
+  readonly method: "GET" | "HEAD";
+  readonly path: string;
+  /** The `Host` header. */
+  readonly authority: string;
+  readonly userAgent: string;
+}
+
+/** Sends the request and resolves at the response's headers, or at whatever comes instead. The caller closes the socket. */
+export function exchangeHttp1(socket: Socket, wish: Http1Request, sent: Sent): Promise<Exchanged> {
+  const { promise, resolve } = Promise.withResolvers<Exchanged>();
+  const message = request({
+    createConnection: () => socket,
+    method: wish.method,
+    path: wish.path,
+    headers: { host: wish.authority, "user-agent": wish.userAgent, accept: "*/*", connection: "close" },
+    maxHeaderSize: HEADERS_MAX_BYTES,
+  });
+  message.once("finish", sent);
+  message.once("response", (response) => {
+    resolve({
+      kind: "response",
+      status: response.statusCode ?? 0,
+      location: response.headers.location,
+      grpcStatus: undefined,
+    });
+    response.destroy();
+  });
+  message.on("error", (error) => resolve({ kind: "error", code: codeOf(error) }));
+  // Also the end of a 101 nobody asked for, for which Node closes the connection without another word.
+  message.once("close", () => resolve({ kind: "error", code: "ECONNRESET" }));
+  message.end();
+  return promise;
+}

@@ -1,0 +1,105 @@
+import { utimesSync, writeFileSync } from "node:fs";
+import { manualClock } from "@lifeline/measure";
+import { describe, expect, it } from "vitest";
+import { CACHE_MAX_ENTRIES, createNameResolver } from "./name-resolver.ts";
+import { dnsServer } from "./testing/dns-server.ts";
+import { closedPort } from "./testing/peers.ts";
+import { temporaryFile } from "./testing/scene.ts";
+
+function resolverOn(port: number, hostsFile = "/nonexistent") {
+  const clock = manualClock(0);
+  return { clock, names: createNameResolver({ clock, resolvers: [`127.0.0.1:${port}`], hostsFile }) };
+}
+
+describe("the name resolver", () => {
+  it("gives all answers, lowest first, whatever their order", async () => {
+    await using server = await dnsServer();
+    const { names } = resolverOn(server.port);
+    expect(await names.resolve("good.test", 4)).toEqual({
+      kind: "addresses",
+      addresses: ["127.0.0.1", "127.0.0.2"],
+      asked: true,
+    });
+    expect(await names.resolve("good.test", 6)).toMatchObject({ addresses: ["::1"] });
+  });
+
+  it("asks again when the TTL is over and not before, at least a second apart", async () => {
+    await using server = await dnsServer();
+    const { names, clock } = resolverOn(server.port);
+    await names.resolve("good.test", 4);
+    clock.advance(29_999);
+    expect(await names.resolve("GOOD.test.", 4)).toMatchObject({ asked: false });
+    clock.advance(1);
+    expect(await names.resolve("good.test", 4)).toMatchObject({ asked: true });
+    await names.resolve("ttl0.test", 4);
+    clock.advance(999);
+    expect(await names.resolve("ttl0.test", 4)).toMatchObject({ asked: false });
+    expect(server.asked("good.test")).toBe(2);
+  });
+
+  it.each([
+    ["nxdomain", "dns-nxdomain", "ENOTFOUND"],
+    ["nodata", "dns-nodata", "ENODATA"],
+    ["servfail", "dns-servfail", "ESERVFAIL"],
+    ["refused", "dns-refused", "EREFUSED"],
+    ["formerr", "dns-servfail", "EFORMERR"],
+    ["notimp", "dns-servfail", "ENOTIMP"],
+    ["garbage", "dns-malformed", "EBADRESP"],
+  ])("maps %s to %s by its code, and remembers it for a second", async (label, reason, code) => {
+    await using server = await dnsServer();
+    const { names, clock } = resolverOn(server.port);
+    expect(await names.resolve(`${label}.test`, 4)).toEqual({ kind: "failed", reason, code, asked: true });
+    expect(await names.resolve(`${label}.test`, 4)).toEqual({ kind: "failed", reason, code, asked: false });
+    expect(server.asked(`${label}.test`)).toBe(1);
+    clock.advance(1_000);
+    await names.resolve(`${label}.test`, 4);
+    expect(server.asked(`${label}.test`)).toBe(2);
+  });
+
+  it("tells a resolver that is not there, and a name that cannot be", async () => {
+    const { names } = resolverOn(await closedPort());
+    expect(await names.resolve("good.test", 4)).toMatchObject({ reason: "dns-unreachable", code: "ECONNREFUSED" });
+    expect(await names.resolve("a..test", 4)).toMatchObject({ reason: "dns-nxdomain", code: "EBADNAME" });
+  });
+
+  it("makes one question of lookups at the same time, and tells the asker alone", async () => {
+    await using server = await dnsServer();
+    const { names } = resolverOn(server.port);
+    const answers = await Promise.all([1, 2, 3].map(() => names.resolve("good.test", 4)));
+    expect(answers.map(({ asked }) => asked)).toEqual([true, false, false]);
+    expect(server.asked("good.test")).toBe(1);
+  });
+
+  it("reads the hosts file first, again when it changes, and only for its own family", async () => {
+    await using server = await dnsServer();
+    using hosts = temporaryFile("hosts", "127.0.0.9 good.test\n");
+    const { names } = resolverOn(server.port, hosts.path);
+    expect(await names.resolve("Good.test", 4)).toEqual({ kind: "addresses", addresses: ["127.0.0.9"], asked: false });
+    expect(await names.resolve("good.test", 6)).toMatchObject({ addresses: ["::1"], asked: true });
+    writeFileSync(hosts.path, "127.0.0.8 good.test\n");
+    utimesSync(hosts.path, 1, 1);
+    expect(await names.resolve("good.test", 4)).toMatchObject({ addresses: ["127.0.0.8"] });
+  });
+
+  it("keeps localhost on this host (RFC 6761 §6.3), and literals as they are", async () => {
+    const { names } = resolverOn(9);
+    expect(await names.resolve("localhost", 4)).toMatchObject({ addresses: ["127.0.0.1"], asked: false });
+    expect(await names.resolve("a.LOCALHOST.", 6)).toMatchObject({ addresses: ["::1"], asked: false });
+    expect(await names.resolve("192.0.2.1", 4)).toMatchObject({ addresses: ["192.0.2.1"] });
+    expect(await names.resolve("192.0.2.1", 6)).toMatchObject({ kind: "failed", reason: "dns-nodata" });
+  });
+
+  it("forgets the oldest when full, and counts it (S2)", async () => {
+    const { names } = resolverOn(await closedPort());
+    for (let index = 0; index <= CACHE_MAX_ENTRIES; index += 1) await names.resolve(`n${index}..test`, 4);
+    expect(names.stats().cacheEvictions).toBe(1);
+  });
+
+  it("refuses lookups beyond its limit, and counts them (S2)", async () => {
+    await using server = await dnsServer();
+    const { names } = resolverOn(server.port);
+    const answers = await Promise.all(Array.from({ length: 70 }, (_, index) => names.resolve(`n${index}.test`, 4)));
+    expect(answers.filter((answer) => answer.kind === "failed" && answer.reason === "agent-overload")).toHaveLength(6);
+    expect(names.stats().refusedLookups).toBe(6);
+  });
+});

@@ -1,0 +1,42 @@
+/** The table of protocols, and the one way to use it. */
+import { NS_PER_MS, type ProbeKind, type Sample, type Target } from "@lifeline/measure";
+import { probeDns } from "./dns.ts";
+import type { Finding } from "./finding.ts";
+import { probeGrpc } from "./grpc.ts";
+import { probeHttp } from "./http.ts";
+import type { ProbeProtocol } from "./protocol.ts";
+import { probeStamp } from "./stamp.ts";
+import { probeTcp } from "./tcp.ts";
+import { probeTls } from "./tls.ts";
+import { probeUdp } from "./udp.ts";
+import type { ProbeWorld } from "./world.ts";
+
+/** Each probe kind's protocol. */
+const PROTOCOLS: { readonly [Kind in ProbeKind]: ProbeProtocol<Kind> } = {
+  dns: probeDns,
+  tcp: probeTcp,
+  tls: probeTls,
+  http: probeHttp,
+  grpc: probeGrpc,
+  udp: probeUdp,
+  stamp: probeStamp,
+};
+
+/**
+ * Makes one attempt at `target` (M1) and says what became of it. Resolves within about twice `timeoutMs` (the name has a
+ * budget of its own) and never rejects on what a network may do; a rejection is a defect of this package.
+ */
+export async function probe(target: Target, world: ProbeWorld): Promise<Sample> {
+  const startedAtMs = world.clock.wallMs();
+  const startedNs = world.clock.monotonicNs();
+  const finding = await attempt(target, world);
+  const tookMs = (world.clock.monotonicNs() - startedNs) / NS_PER_MS;
+  // The end is the start plus a monotonic duration: a stepped wall clock cannot make it precede the start (M2).
+  return { targetId: target.id, startedAtMs, endedAtMs: startedAtMs + tookMs, ...finding };
+}
+
+function attempt<Kind extends ProbeKind>(target: Target, world: ProbeWorld): Promise<Finding> {
+  // The table pairs every kind with its own options; the compiler cannot follow the pair through a lookup.
+  const options = target.options as Parameters<ProbeProtocol<Kind>>[1];
+  return PROTOCOLS[options.probe as Kind](target, options, world);
+}

@@ -1,0 +1,35 @@
+/** What c-ares says of a lookup, in the words of {@link Reason}: by code, in one table. */
+import type { Reason } from "@lifeline/measure";
+
+/** Codes of `node:dns` (c-ares `ares.h`, Node's documentation of dns error codes). */
+const RESOLVER_CODES: Readonly<Record<string, Reason>> = {
+  ENODATA: "dns-nodata",
+  ENOTFOUND: "dns-nxdomain",
+  ESERVFAIL: "dns-servfail",
+  // FORMERR and NOTIMP: the resolver answered that it cannot serve the query.
+  EFORMERR: "dns-servfail",
+  ENOTIMP: "dns-servfail",
+  EREFUSED: "dns-refused",
+  ETIMEOUT: "dns-timeout",
+  ECONNREFUSED: "dns-unreachable",
+  // No resolver is configured, or the resolver's configuration cannot be read.
+  ENOTINITIALIZED: "dns-unreachable",
+  EFILE: "dns-unreachable",
+  EBADRESP: "dns-malformed",
+  EBADQUERY: "dns-malformed",
+  EBADFAMILY: "dns-malformed",
+  // A name that breaks RFC 1035 §2.3.4 cannot exist; c-ares says so without asking.
+  EBADNAME: "dns-nxdomain",
+  EBADSTR: "dns-nxdomain",
+  ENOMEM: "agent-resource",
+  ECANCELLED: "agent-resource",
+  EDESTRUCTION: "agent-resource",
+};
+
+/** Every code the table knows. */
+export const RESOLVER_CODE_NAMES: readonly string[] = Object.keys(RESOLVER_CODES);
+
+/** The reason for a c-ares code; one that is not in the table is `agent-resource`. */
+export function reasonOfResolverCode(code: string): Reason {
+  return (Object.hasOwn(RESOLVER_CODES, code) ? RESOLVER_CODES[code] : undefined) ?? "agent-resource";
+}

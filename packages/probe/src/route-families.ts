@@ -1,0 +1,97 @@
+/**
+ * Which address families this host can hope to use, from its own tables: what it reports of itself, so that targets of a
+ * family it does not have are left out instead of failing for ever.
+ *
+ * The rule, first that gives any: families with a default route; families with an address beyond the link on an interface
+ * other than SideroLink's (a site without a way out); families with any address (a host of loopback alone). A SideroLink
+ * address is no sign of IPv6: the tunnel's inside is IPv6 on every node.
+ */
+import { readFileSync } from "node:fs";
+import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
+import type { IpFamily } from "@lifeline/measure";
+import ipaddr from "ipaddr.js";
+import { SIDEROLINK_INTERFACES } from "./siderolink-prefix.ts";
+
+/** `RTF_UP` and `RTF_REJECT` (uapi/linux/route.h): a route in use, and one that exists to refuse. */
+const RTF_UP = 0x0001;
+const RTF_REJECT = 0x0200;
+
+/** The kernel's tables, as text, and the interfaces. */
+export interface RouteFacts {
+  /** /proc/net/route; empty when there is none. */
+  readonly route4: string;
+  /** /proc/net/ipv6_route; empty when there is none. */
+  readonly route6: string;
+  readonly interfaces: Readonly<
+    Record<string, readonly Pick<NetworkInterfaceInfo, "address" | "family">[] | undefined>
+  >;
+}
+
+/** Where the tables are (proc(5)). */
+export interface RoutePaths {
+  readonly route4: string;
+  readonly route6: string;
+}
+
+const ROUTE_PATHS: RoutePaths = { route4: "/proc/net/route", route6: "/proc/net/ipv6_route" };
+
+/** The families this host has a usable route for, in ascending order. Never throws: a table that cannot be read is empty. */
+export function routeFamilies(paths: RoutePaths = ROUTE_PATHS): readonly IpFamily[] {
+  return usableFamilies({
+    route4: textOf(paths.route4),
+    route6: textOf(paths.route6),
+    interfaces: networkInterfaces(),
+  });
+}
+
+/** The rule of {@link routeFamilies} on given facts. */
+export function usableFamilies({ route4, route6, interfaces }: RouteFacts): readonly IpFamily[] {
+  const addresses = Object.entries(interfaces).flatMap(([name, list]) =>
+    (list ?? []).map(({ address }) => ({ name, ...placeOf(address) })),
+  );
+  const isTunnel = (name: string) => SIDEROLINK_INTERFACES.includes(name);
+  const rules: readonly ((family: IpFamily) => boolean)[] = [
+    (family) => (family === 4 ? hasDefaultRoute4(route4) : hasDefaultRoute6(route6)),
+    (family) => addresses.some((own) => own.family === family && own.reach === "beyond" && !isTunnel(own.name)),
+    (family) => addresses.some((own) => own.family === family && !isTunnel(own.name)),
+  ];
+  const families: readonly IpFamily[] = [4, 6];
+  return rules.map((rule) => families.filter(rule)).find((found) => found.length > 0) ?? [];
+}
+
+function placeOf(address: string): { family: IpFamily; reach: "beyond" | "link" } {
+  const parsed = ipaddr.parse(address);
+  const isNear = ["loopback", "linkLocal", "unspecified"].includes(parsed.range());
+  return { family: parsed.kind() === "ipv4" ? 4 : 6, reach: isNear ? "link" : "beyond" };
+}
+
+/** A line of /proc/net/route: Iface Destination Gateway Flags RefCnt Use Metric Mask …, in hexadecimal. */
+function hasDefaultRoute4(table: string): boolean {
+  return rowsOf(table).some(([name, destination, , flags, , , , mask]) => {
+    return Number(`0x${destination}`) === 0 && Number(`0x${mask}`) === 0 && isUsable(flags, name);
+  });
+}
+
+/** A line of /proc/net/ipv6_route: destination, prefix length, source, length, next hop, metric, refs, use, flags, device. */
+function hasDefaultRoute6(table: string): boolean {
+  return rowsOf(table).some(([destination, prefixLength, , , , , , , flags, name]) => {
+    return /^0{32}$/.test(destination ?? "") && prefixLength === "00" && isUsable(flags, name);
+  });
+}
+
+function isUsable(flags: string | undefined, name: string | undefined): boolean {
+  const bits = Number(`0x${flags}`);
+  return (bits & RTF_UP) !== 0 && (bits & RTF_REJECT) === 0 && name !== "lo";
+}
+
+function rowsOf(table: string): readonly (readonly string[])[] {
+  return table.split("\n").map((line) => line.trim().split(/\s+/));
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

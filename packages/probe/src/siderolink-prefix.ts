@@ -1,0 +1,41 @@
+/** The /64 of this node's own SideroLink address, from the kernel's table: the surest way to Omni's address in the tunnel. */
+import { readFileSync } from "node:fs";
+import ipaddr from "ipaddr.js";
+
+/** The tunnel's interface: kernel WireGuard, or Talos' userspace device when WireGuard goes through gRPC. */
+export const SIDEROLINK_INTERFACES: readonly string[] = ["siderolink", "siderolinktun"];
+
+/** Groups of 16 bits in a /64. */
+const PREFIX_GROUPS = 4;
+
+const IF_INET6_PATH = "/proc/net/if_inet6";
+
+/**
+ * The tunnel's /64 as its four groups, `fdae:41e4:649b:9303`, or undefined when there is no tunnel. Never throws. `path` is the
+ * kernel's list of IPv6 addresses, by default /proc/net/if_inet6.
+ */
+export function siderolinkPrefix(path: string = IF_INET6_PATH): string | undefined {
+  try {
+    return parseSiderolinkPrefix(readFileSync(path, "utf8"));
+  } catch {
+    // No such table: IPv6 is off, and there can be no tunnel.
+    return undefined;
+  }
+}
+
+/**
+ * The same from the table's text. A line is: address (32 hex digits), interface index, prefix length, scope, flags, name.
+ * Only unique local addresses count (RFC 4193): SideroLink's are, and the interface has a link-local one besides.
+ */
+export function parseSiderolinkPrefix(table: string): string | undefined {
+  for (const line of table.split("\n")) {
+    const [digits = "", , , , , name = ""] = line.trim().split(/\s+/);
+    if (!SIDEROLINK_INTERFACES.includes(name) || !/^[0-9a-f]{32}$/i.test(digits)) continue;
+    const address = new ipaddr.IPv6([...Buffer.from(digits, "hex")]);
+    if (address.range() === "uniqueLocal") {
+      const groups = address.parts.slice(0, PREFIX_GROUPS);
+      return groups.map((group) => group.toString(16)).join(":");
+    }
+  }
+  return undefined;
+}

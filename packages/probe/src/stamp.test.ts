@@ -1,0 +1,110 @@
+import { addNs, decodeSender, encodeReflected, ntpFromWallMs, type ReflectedPacket, reflect } from "@lifeline/stamp";
+import { beforeAll, describe, expect, it } from "vitest";
+import { probe } from "./probe.ts";
+import { closedPort, type Peer, silentUdpPort, udpPeer } from "./testing/peers.ts";
+import { stallLoop, stampsReady, targetOf, worldOf } from "./testing/scene.ts";
+
+beforeAll(stampsReady);
+
+const stamp = { probe: "stamp" } as const;
+const START = ntpFromWallMs(1_800_000_000_000);
+
+/** A reflector that says it kept the request for `residenceMs`, after `change` to its replies; none is sent for no reply. */
+function reflectorPeer(
+  residenceMs: number,
+  change: (reply: ReflectedPacket) => readonly ReflectedPacket[] = (reply) => [reply],
+): Promise<Peer> {
+  return udpPeer((bytes, from, socket) => {
+    const request = decodeSender(bytes);
+    if (request.kind !== "ok") throw new Error("the probe sent no STAMP packet");
+    const reply = reflect(request.packet, START, addNs(START, residenceMs * 1e6));
+    for (const packet of change(reply)) socket.send(encodeReflected(packet), from.port, from.address);
+  });
+}
+
+describe("the STAMP probe", () => {
+  it("is answered by its own packet's reply, with the kernel's arrival time", async () => {
+    await using peer = await reflectorPeer(0);
+    const sample = await probe(targetOf(stamp, peer), worldOf());
+    expect(sample.outcome).toEqual({ reason: "answered", phase: "first-byte" });
+    expect(sample.rtt?.source).toBe("kernel");
+    expect(sample.evidence.address).toBe("127.0.0.1");
+  });
+
+  it("takes the reflector's own time off (T4 − T1 less T3 − T2)", async () => {
+    await using peer = await udpPeer((bytes, from, socket) => {
+      const request = decodeSender(bytes);
+      if (request.kind !== "ok") throw new Error("the probe sent no STAMP packet");
+      setTimeout(() => {
+        const reply = reflect(request.packet, START, addNs(START, 100e6));
+        socket.send(encodeReflected(reply), from.port, from.address);
+      }, 110);
+    });
+    const sample = await probe(targetOf(stamp, peer), worldOf());
+    const took = (sample.endedAtMs - sample.startedAtMs) * 1e6;
+    expect(sample.outcome.reason).toBe("answered");
+    expect(sample.rtt?.ns).toBeLessThanOrEqual(took - 100e6);
+  });
+
+  it("counts others' replies as strays and still finds its own", async () => {
+    const late = (reply: ReflectedPacket) => ({
+      ...reply,
+      sender: { ...reply.sender, sequence: reply.sender.sequence - 1 },
+    });
+    const older = (reply: ReflectedPacket) => ({
+      ...reply,
+      sender: { ...reply.sender, sentAt: reply.sender.sentAt - 1n },
+    });
+    await using peer = await reflectorPeer(0, (reply) => [late(reply), older(reply), reply]);
+    const sample = await probe(targetOf(stamp, peer), worldOf());
+    expect(sample.outcome.reason).toBe("answered");
+    expect(sample.evidence.strays).toBe(2);
+    await using wrong = await reflectorPeer(0, (reply) => [late(reply)]);
+    const lost = await probe(targetOf(stamp, { port: wrong.port, timeoutMs: 60 }), worldOf());
+    expect(lost.outcome.reason).toBe("timeout");
+    expect(lost.evidence.strays).toBe(1);
+  });
+
+  it.each([
+    ["that is no STAMP packet", "short", () => udpPeer((_, from, socket) => socket.send("?", from.port, from.address))],
+    ["that stayed longer than it was away", "residence", () => reflectorPeer(10_000)],
+    ["that left before it came", "residence", () => reflectorPeer(-1)],
+  ])("rejects a reply %s", async (_, code, open) => {
+    await using peer = await open();
+    const sample = await probe(targetOf(stamp, peer), worldOf());
+    expect(sample.outcome).toEqual({ reason: "stamp-malformed", phase: "first-byte" });
+    expect(sample.evidence.code).toBe(code);
+    expect(sample.rtt).toBeUndefined();
+  });
+
+  it("is lost by silence and refused by a closed port", async () => {
+    await using silent = await silentUdpPort();
+    const lost = await probe(targetOf(stamp, { port: silent.port, timeoutMs: 60 }), worldOf());
+    expect(lost.outcome).toEqual({ reason: "timeout", phase: "first-byte" });
+    expect((await probe(targetOf(stamp, { port: await closedPort() }), worldOf())).outcome.reason).toBe("refused");
+  });
+
+  it("never looks like WireGuard, whatever chance says", async () => {
+    const first: (number | undefined)[] = [];
+    await using peer = await udpPeer((bytes, from, socket) => {
+      first.push(bytes[0]);
+      socket.send("?", from.port, from.address);
+    });
+    for (const chance of [0, 0.25, 0.999_999_999]) {
+      await probe(targetOf(stamp, peer), worldOf({ random: () => chance }));
+    }
+    expect(first).toEqual([0x80, 0xa0, 0xff]);
+  });
+
+  it("is answered, not lost, when the loop stalls past the deadline (M3)", async () => {
+    await using peer = await udpPeer((bytes, from, socket) => {
+      const request = decodeSender(bytes);
+      if (request.kind !== "ok") throw new Error("the probe sent no STAMP packet");
+      const reply = encodeReflected(reflect(request.packet, START, START));
+      socket.send(reply, from.port, from.address, () => stallLoop(200));
+    });
+    const sample = await probe(targetOf(stamp, { port: peer.port, timeoutMs: 100 }), worldOf());
+    expect(sample.outcome.reason).toBe("answered");
+    expect(sample.rtt?.ns).toBeLessThan(100e6);
+  });
+});

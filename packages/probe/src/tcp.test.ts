@@ -1,0 +1,128 @@
+import { setImmediate } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { probe } from "./probe.ts";
+import { closedPort, silentTcpPort, tcpPeer } from "./testing/peers.ts";
+import { stallLoop, targetOf, worldOf } from "./testing/scene.ts";
+
+const tcp = { probe: "tcp", acceptReset: false } as const;
+
+describe("the TCP probe", () => {
+  it("is answered by a listener, with the kernel's handshake time", async () => {
+    await using peer = await tcpPeer();
+    const sample = await probe(targetOf(tcp, peer), worldOf());
+    expect(sample.outcome).toEqual({ reason: "answered", phase: "connect" });
+    expect(sample.rtt?.source).toBe("kernel");
+    expect(sample.rtt?.ns).toBeGreaterThan(0);
+    expect(sample.phases.connectNs).toBe(sample.rtt?.ns);
+    expect(sample.evidence.address).toBe("127.0.0.1");
+    expect(sample.endedAtMs).toBeGreaterThanOrEqual(sample.startedAtMs);
+  });
+
+  it("falls back to the monotonic clock without the kernel's, and says so", async () => {
+    await using peer = await tcpPeer();
+    const sample = await probe(targetOf(tcp, peer), worldOf({ kernelStamps: false }));
+    expect(sample.outcome.reason).toBe("answered");
+    expect(sample.rtt?.source).toBe("monotonic");
+  });
+
+  it("connects over IPv6 to the very address (M1)", async () => {
+    await using peer = await tcpPeer(undefined, "::1");
+    const sample = await probe(targetOf(tcp, { port: peer.port, host: "localhost", family: 6 }), worldOf());
+    expect(sample.outcome.reason).toBe("answered");
+    expect(sample.evidence).toMatchObject({ address: "::1", answers: ["::1"] });
+  });
+
+  it("does not try the other family (M1)", async () => {
+    await using peer = await tcpPeer(undefined, "::1");
+    const sample = await probe(targetOf(tcp, { port: peer.port, host: "localhost" }), worldOf());
+    expect(sample.outcome).toEqual({ reason: "refused", phase: "connect" });
+  });
+
+  it.each([
+    [false, "refused"],
+    [true, "answered"],
+  ])("takes a reset, when acceptReset is %s, as %s with a round trip", async (acceptReset, reason) => {
+    const sample = await probe(targetOf({ probe: "tcp", acceptReset }, { port: await closedPort() }), worldOf());
+    expect(sample.outcome).toEqual({ reason, phase: "connect" });
+    expect(sample.rtt?.source).toBe("monotonic");
+    expect(sample.evidence.code).toBe("ECONNREFUSED");
+  });
+
+  it("loses a SYN that is dropped, with no round trip", async () => {
+    await using peer = await silentTcpPort();
+    const sample = await probe(targetOf(tcp, { port: peer.port, timeoutMs: 60 }), worldOf());
+    expect(sample.outcome).toEqual({ reason: "timeout", phase: "connect" });
+    expect(sample.rtt).toBeUndefined();
+  });
+
+  it("counts the SYNs the kernel sent again", async () => {
+    await using peer = await silentTcpPort();
+    const sample = await probe(targetOf(tcp, { port: peer.port, timeoutMs: 1_300 }), worldOf());
+    expect(sample.evidence.synRetransmits).toBe(1);
+  });
+
+  it("says that this node has no route", async () => {
+    // 240.0.0.0/4 is reserved (RFC 1112 §4) and Linux refuses 0.0.0.0/8 and multicast for TCP on its own account.
+    const sample = await probe(targetOf(tcp, { port: 1, host: "224.0.0.1" }), worldOf());
+    expect(sample.outcome).toEqual({ reason: "network-unreachable", phase: "connect" });
+    expect(sample.evidence.code).toBe("ENETUNREACH");
+  });
+
+  it("has no address for a literal of the other family", async () => {
+    const sample = await probe(targetOf(tcp, { port: 1, host: "::1" }), worldOf());
+    expect(sample.outcome).toEqual({ reason: "dns-nodata", phase: "dns" });
+  });
+});
+
+describe("a stalled event loop (M3)", () => {
+  it("does not make a loss of a handshake the kernel finished: it is answered with the kernel's time", async () => {
+    await using peer = await tcpPeer();
+    const sampling = probe(targetOf(tcp, { port: peer.port, timeoutMs: 50 }), worldOf());
+    await afterSyn();
+    stallLoop(200);
+    const sample = await sampling;
+    expect(sample.outcome.reason).toBe("answered");
+    expect(sample.rtt).toMatchObject({ source: "kernel" });
+    expect(sample.rtt?.ns).toBeLessThan(50e6);
+  });
+
+  it("is named when there is no kernel to prove it: stalled, never lost", async () => {
+    await using peer = await tcpPeer();
+    const sampling = probe(targetOf(tcp, { port: peer.port, timeoutMs: 50 }), worldOf({ kernelStamps: false }));
+    await afterSyn();
+    stallLoop(200);
+    expect((await sampling).outcome.reason).toBe("stalled");
+  });
+
+  it("also takes back a loss that happened under it", async () => {
+    await using peer = await silentTcpPort();
+    const sampling = probe(targetOf(tcp, { port: peer.port, timeoutMs: 50 }), worldOf());
+    await afterSyn();
+    stallLoop(200);
+    expect((await sampling).outcome).toEqual({ reason: "stalled", phase: "connect" });
+  });
+});
+
+/** Lets the name be resolved and connect(2) be called, and not yet the loop turn. */
+async function afterSyn(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+}
+
+describe("sockets", () => {
+  it("are all closed, whatever became of the attempt", async () => {
+    await using open = await tcpPeer();
+    await using silent = await silentTcpPort();
+    const ports = [open.port, silent.port, await closedPort()];
+    await setImmediate();
+    const before = clientSockets();
+    await Promise.all(ports.map((port) => probe(targetOf(tcp, { port, timeoutMs: 50 }), worldOf())));
+    await setImmediate();
+    await setImmediate();
+    expect(clientSockets()).toBeLessThanOrEqual(before + 1);
+  });
+});
+
+function clientSockets(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
+}

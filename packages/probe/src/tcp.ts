@@ -1,0 +1,25 @@
+/**
+ * TCP connect: the port accepts, refuses, or is silent.
+ *
+ * The connection is ended by a reset, not a FIN: it carried nothing, and a reset frees the port here and the state in every
+ * NAT and firewall on the way at once, where a FIN leaves TIME_WAIT for a minute at each probe.
+ */
+import { dial } from "./dial.ts";
+import { emptyTrace, findingOf, outcome } from "./finding.ts";
+import { locate } from "./locate.ts";
+import type { ProbeProtocol } from "./protocol.ts";
+
+/** Answered by a handshake, or by a reset where `acceptReset` says that a closed port proves the path as well. */
+export const probeTcp: ProbeProtocol<"tcp"> = async (target, { acceptReset }, world) => {
+  const trace = emptyTrace();
+  const located = await locate(world, target, trace);
+  if (located.kind === "ended") return findingOf(trace, located.outcome);
+  const dialled = await dial(world, { ...target, address: located.address }, trace);
+  if (dialled.kind === "ended") {
+    const proven = acceptReset && dialled.outcome.reason === "refused";
+    return findingOf(trace, proven ? outcome("answered", "connect") : dialled.outcome);
+  }
+  dialled.deadline.cancel();
+  dialled.socket.resetAndDestroy();
+  return findingOf(trace, outcome("answered", "connect"));
+};

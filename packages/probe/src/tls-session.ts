@@ -1,0 +1,111 @@
+/**
+ * A TLS handshake over a connected socket, with the chain captured and judged afterwards.
+ *
+ * 1. Node is told to accept any certificate so that the handshake completes and the chain is seen; nothing is sent over a
+ *    connection before {@link judgePeer} has found it good.
+ * 2. Sessions are never resumed: each attempt proves the whole handshake.
+ */
+import type { Socket } from "node:net";
+import { connect, type SecureContext, type TLSSocket } from "node:tls";
+import type { Outcome, Trust } from "@lifeline/measure";
+import { type Deadline, isExpired } from "./deadline.ts";
+import { codeOf } from "./errno.ts";
+import { outcome, type Trace } from "./finding.ts";
+import { judgePeer, serverNameOf } from "./trust.ts";
+import type { ProbeWorld } from "./world.ts";
+
+/** What to ask of the peer. */
+export interface TlsWish {
+  /** The host that the certificate must be for. */
+  readonly host: string;
+  readonly trust: Trust;
+  /** Offered in this order; empty offers none. */
+  readonly alpn: readonly string[];
+}
+
+/** A session, whatever its certificate is worth: `fault` says what is wrong with it. Or how the attempt ended without one. */
+export type Secured =
+  | { readonly kind: "secure"; readonly socket: TLSSocket; readonly fault: Outcome | undefined }
+  | { readonly kind: "ended"; readonly outcome: Outcome };
+
+type Shaken = { readonly kind: "secure" } | { readonly kind: "error"; readonly code: string };
+
+/** Completes TLS over `socket`; fills in tlsNs, version, ALPN and chain. On `ended` the socket is destroyed. */
+export async function secure(
+  world: ProbeWorld,
+  socket: Socket,
+  deadline: Deadline,
+  wish: TlsWish,
+  trace: Trace,
+): Promise<Secured> {
+  const context = contextOf(world, wish.trust);
+  if (typeof context === "string") {
+    trace.evidence.code = context;
+    return ended(socket, outcome("agent-resource", "plan"));
+  }
+  const startedNs = deadline.elapsedNs();
+  const session = connect({
+    socket,
+    secureContext: context,
+    rejectUnauthorized: false,
+    host: wish.host,
+    servername: serverNameOf(wish.host),
+    ALPNProtocols: [...wish.alpn],
+    // The name is judged with the chain, by code, once the handshake is over.
+    checkServerIdentity: () => undefined,
+  });
+  const shaken = await deadline.race(whenSecure(session));
+  if (isExpired(shaken)) return ended(session, outcome(shaken.stalled ? "stalled" : "handshake-timeout", "tls"));
+  if (shaken.kind === "error") {
+    trace.evidence.code = shaken.code;
+    return ended(session, outcome(reasonOfTlsCode(shaken.code), "tls"));
+  }
+  trace.phases.tlsNs = deadline.elapsedNs() - startedNs;
+  const tardy = deadline.tardiness(deadline.elapsedNs());
+  if (tardy !== undefined) return ended(session, outcome(tardy, "tls"));
+  const fault = examine(session, wish.host, trace);
+  return { kind: "secure", socket: session, fault };
+}
+
+function contextOf(world: ProbeWorld, trust: Trust): SecureContext | string {
+  try {
+    return world.trust.contextFor(trust);
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
+function whenSecure(session: TLSSocket): Promise<Shaken> {
+  return new Promise((resolve) => {
+    session.once("secureConnect", () => resolve({ kind: "secure" }));
+    session.once("close", () => resolve({ kind: "error", code: "ECONNRESET" }));
+    // Stays for the session's life: what fails after the attempt is over concerns nobody, and must not be thrown.
+    session.on("error", (error) => resolve({ kind: "error", code: codeOf(error) }));
+  });
+}
+
+/** Notes what was negotiated and says what is wrong with the certificate. */
+function examine(session: TLSSocket, host: string, trace: Trace): Outcome | undefined {
+  const version = session.getProtocol();
+  if (version !== null) trace.evidence.tlsVersion = version;
+  trace.evidence.alpn = session.alpnProtocol || "";
+  const { chain, fault } = judgePeer(session, host);
+  trace.evidence.chain = chain;
+  if (fault === undefined) return undefined;
+  trace.evidence.code = fault.code;
+  return outcome(fault.reason, "tls");
+}
+
+/** OpenSSL's name for alert 120 (RFC 7301 §3.2), as Node spells it in both generations of OpenSSL. */
+const NO_APPLICATION_PROTOCOL = /^ERR_SSL_(TLSV1|SSL)_ALERT_NO_APPLICATION_PROTOCOL$/;
+
+/** A TLS failure by its code: a reset or a close is the path's, all else is the protocol's. */
+export function reasonOfTlsCode(code: string): "reset" | "alpn-mismatch" | "tls-protocol" {
+  if (["ECONNRESET", "EPIPE", "ECONNABORTED"].includes(code)) return "reset";
+  return NO_APPLICATION_PROTOCOL.test(code) ? "alpn-mismatch" : "tls-protocol";
+}
+
+function ended(socket: Socket, result: Outcome): Secured {
+  socket.destroy();
+  return { kind: "ended", outcome: result };
+}

@@ -1,0 +1,117 @@
+import { createServer, type TlsOptions } from "node:tls";
+import { describe, expect, it } from "vitest";
+import { probe } from "./probe.ts";
+import { closedPort, fixture, listening, type Peer, tcpPeer } from "./testing/peers.ts";
+import { targetOf, temporaryFile, worldOf } from "./testing/scene.ts";
+
+const tls = { probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false } as const;
+
+function tlsPeer(certificate: string, options: TlsOptions = {}): Promise<Peer> {
+  const pem = fixture(certificate);
+  const server = createServer({ cert: pem, key: pem, ...options }, (socket) => socket.on("error", () => {}));
+  server.on("tlsClientError", () => {});
+  return listening(server);
+}
+
+async function probeNamed(port: number, options: Parameters<typeof targetOf>[0] = tls, host = "peer.test") {
+  using hosts = temporaryFile("hosts", "127.0.0.1 peer.test other.test\n");
+  return probe(targetOf(options, { port, host, timeoutMs: 2_000 }), worldOf({ hostsFile: hosts.path }));
+}
+
+describe("the TLS probe", () => {
+  it("is answered by a trusted chain for the right name, and notes what was agreed", async () => {
+    await using peer = await tlsPeer("below-chain.pem", { ALPNProtocols: ["h2"] });
+    const sample = await probeNamed(peer.port, { ...tls, alpn: ["h2"], alpnRequired: true });
+    expect(sample.outcome).toEqual({ reason: "answered", phase: "tls" });
+    expect(sample.evidence).toMatchObject({ tlsVersion: "TLSv1.3", alpn: "h2" });
+    expect(sample.evidence.chain?.map(({ subject }) => subject)).toEqual([
+      "CN=peer.test",
+      "CN=Lifeline test intermediate",
+      "CN=Lifeline test root",
+    ]);
+    expect(sample.evidence.chain?.[0]).toMatchObject({
+      issuer: "CN=Lifeline test intermediate",
+      notAfter: "2120-01-01T00:00:00.000Z",
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    expect(sample.rtt?.source).toBe("kernel");
+    expect(sample.phases.tlsNs).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ["a wrong name", "good.pem", "other.test", "tls-name-mismatch", "ERR_TLS_CERT_ALTNAME_INVALID"],
+    ["an expired certificate", "expired.pem", "peer.test", "tls-expired", "CERT_HAS_EXPIRED"],
+    ["one not valid yet", "future.pem", "peer.test", "tls-not-yet-valid", "CERT_NOT_YET_VALID"],
+    ["a missing intermediate", "below-alone.pem", "peer.test", "tls-untrusted", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"],
+  ])("rejects %s by its code, and still shows the chain", async (_, certificate, host, reason, code) => {
+    await using peer = await tlsPeer(certificate);
+    const sample = await probeNamed(peer.port, tls, host);
+    expect(sample.outcome).toEqual({ reason, phase: "tls" });
+    expect(sample.evidence.code).toBe(code);
+    expect(sample.evidence.chain?.[0]?.subject).toBe("CN=peer.test");
+    expect(sample.rtt).toBeDefined();
+  });
+
+  it("trusts only the private authority it is given", async () => {
+    await using peer = await tlsPeer("good.pem");
+    const privately = (name: string) => ({ ...tls, trust: { kind: "private", caPem: fixture(name) } }) as const;
+    expect((await probeNamed(peer.port, privately("root.pem"))).outcome.reason).toBe("answered");
+    expect((await probeNamed(peer.port, privately("stranger.pem"))).outcome.reason).toBe("tls-untrusted");
+  });
+
+  it("checks an address literal against the certificate's addresses, and sends it no server name", async () => {
+    const names: (string | undefined)[] = [];
+    await using peer = await tlsPeer("good.pem", {
+      SNICallback: (name, done) => {
+        names.push(name);
+        done(null);
+      },
+    });
+    const sample = await probe(targetOf(tls, { port: peer.port, timeoutMs: 2_000 }), worldOf());
+    expect(sample.outcome.reason).toBe("answered");
+    expect(names).toEqual([]);
+  });
+
+  it.each([
+    ["the server has no ALPN", {}, "alpn-mismatch"],
+    ["the server refuses ours", { ALPNProtocols: ["acme"] }, "alpn-mismatch"],
+  ])("misses a required protocol when %s", async (_, options, reason) => {
+    await using peer = await tlsPeer("good.pem", options);
+    const sample = await probeNamed(peer.port, { ...tls, alpn: ["h2"], alpnRequired: true });
+    expect(sample.outcome).toEqual({ reason, phase: "tls" });
+  });
+
+  it("refuses less than TLS 1.2", async () => {
+    await using peer = await tlsPeer("good.pem", {
+      minVersion: "TLSv1",
+      maxVersion: "TLSv1.1",
+      ciphers: "DEFAULT:@SECLEVEL=0",
+    });
+    expect((await probeNamed(peer.port)).outcome).toEqual({ reason: "tls-protocol", phase: "tls" });
+  });
+
+  it.each([
+    ["says nothing", () => {}, "handshake-timeout"],
+    ["resets mid-handshake", (socket) => socket.once("data", () => socket.resetAndDestroy()), "reset"],
+    ["closes mid-handshake", (socket) => socket.once("data", () => socket.end()), "reset"],
+    ["speaks no TLS", (socket) => socket.end("220 mail.test ESMTP\r\n"), "tls-protocol"],
+  ] satisfies [string, Parameters<typeof tcpPeer>[0], string][])("tells a peer that %s", async (_, serve, reason) => {
+    await using peer = await tcpPeer(serve);
+    const sample = await probe(targetOf(tls, { port: peer.port, timeoutMs: 150 }), worldOf());
+    expect(sample.outcome).toEqual({ reason, phase: "tls" });
+    // TCP answered, whatever came after: latency means the same for every probe.
+    expect(sample.rtt?.source).toBe("kernel");
+  });
+
+  it("is refused like TCP", async () => {
+    const sample = await probe(targetOf(tls, { port: await closedPort() }), worldOf());
+    expect(sample.outcome).toEqual({ reason: "refused", phase: "connect" });
+  });
+
+  it("puts an authority that cannot be read down to this agent", async () => {
+    await using peer = await tlsPeer("good.pem");
+    const caPem = "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n";
+    const sample = await probeNamed(peer.port, { ...tls, trust: { kind: "private", caPem } });
+    expect(["agent-resource", "tls-untrusted"]).toContain(sample.outcome.reason);
+  });
+});

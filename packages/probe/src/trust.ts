@@ -1,0 +1,119 @@
+/**
+ * Which authorities count, as secure contexts; and what a certificate chain is worth.
+ *
+ * 1. The chain is captured whether or not it is trusted: an intercepted connection is worth its evidence.
+ * 2. Verdicts come from OpenSSL's and Node's codes, never from messages.
+ * 3. Contexts are cached, at most {@link CONTEXTS_MAX}, for making one parses every root; the least recently used goes first.
+ */
+import { createHash, X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
+import {
+  checkServerIdentity,
+  createSecureContext,
+  type DetailedPeerCertificate,
+  type PeerCertificate,
+  type SecureContext,
+  type TLSSocket,
+} from "node:tls";
+import type { ChainCertificate, Reason, Trust } from "@lifeline/measure";
+import { codeOf } from "./errno.ts";
+import { boundedText } from "./finding.ts";
+
+/** Contexts kept: one for the public roots and one for each private authority; a deployment has a handful. */
+export const CONTEXTS_MAX = 32;
+
+/** Certificates kept of a chain. */
+export const CHAIN_MAX = 8;
+
+/** Secure contexts by trust. */
+export interface TrustStore {
+  /** The context for `trust`; throws with a stable `code` when its PEM cannot be read. */
+  contextFor(trust: Trust): SecureContext;
+}
+
+/** Creates a store whose public trust is `publicRoots`, or Node's default roots with NODE_EXTRA_CA_CERTS. */
+export function createTrustStore(publicRoots?: readonly string[]): TrustStore {
+  const contexts = new Map<string, SecureContext>();
+  return {
+    contextFor(trust) {
+      const key = trust.kind === "public" ? "public" : createHash("sha256").update(trust.caPem).digest("hex");
+      const context = contexts.get(key) ?? createContext(trust, publicRoots);
+      contexts.delete(key);
+      const [oldest] = contexts.keys();
+      if (contexts.size >= CONTEXTS_MAX && oldest !== undefined) contexts.delete(oldest);
+      contexts.set(key, context);
+      return context;
+    },
+  };
+}
+
+function createContext(trust: Trust, publicRoots: readonly string[] | undefined): SecureContext {
+  const ca = trust.kind === "private" ? [trust.caPem] : publicRoots;
+  // TLS 1.2 is the floor of every published endpoint (RFC 9325 §3.1.1); 1.3 is offered.
+  return createSecureContext({
+    minVersion: "TLSv1.2",
+    maxVersion: "TLSv1.3",
+    ...(ca === undefined ? {} : { ca: [...ca] }),
+  });
+}
+
+/** OpenSSL's verification codes (`X509_V_ERR_*`, as Node names them) that are about time; all others are about trust. */
+const TIME_CODES: Readonly<Record<string, Reason>> = {
+  CERT_NOT_YET_VALID: "tls-not-yet-valid",
+  CERT_HAS_EXPIRED: "tls-expired",
+};
+
+/** What a peer showed, and what is wrong with it. */
+export interface PeerJudgement {
+  /** Leaf first, completed from the trusted roots where OpenSSL could; at most {@link CHAIN_MAX}. */
+  readonly chain: readonly ChainCertificate[];
+  /** Undefined when the chain and the name are good. */
+  readonly fault: { readonly reason: Reason; readonly code: string } | undefined;
+}
+
+/** Captures and judges the certificate of a peer whose handshake is complete, as one for `host`. */
+export function judgePeer(socket: TLSSocket, host: string): PeerJudgement {
+  const leaf = socket.getPeerCertificate(true);
+  return { chain: chainOf(leaf), fault: faultOf(socket, leaf, host) };
+}
+
+function faultOf(socket: TLSSocket, leaf: PeerCertificate, host: string): PeerJudgement["fault"] {
+  const chainCode = authorizationCode(socket);
+  if (chainCode !== undefined) return { reason: TIME_CODES[chainCode] ?? "tls-untrusted", code: chainCode };
+  const mismatch = checkServerIdentity(host.replace(/\.$/, ""), leaf);
+  return mismatch === undefined ? undefined : { reason: "tls-name-mismatch", code: codeOf(mismatch) };
+}
+
+/** Node puts OpenSSL's code here as a string (lib/_tls_wrap.js), though its types say Error. */
+function authorizationCode(socket: TLSSocket): string | undefined {
+  if (socket.authorized) return undefined;
+  const code: unknown = socket.authorizationError;
+  return typeof code === "string" ? code : "UNKNOWN";
+}
+
+function chainOf(leaf: DetailedPeerCertificate): readonly ChainCertificate[] {
+  const chain: ChainCertificate[] = [];
+  let shown: DetailedPeerCertificate | undefined = leaf;
+  // A root is its own issuer; a peer without a certificate shows an empty object.
+  while (shown?.raw !== undefined && chain.length < CHAIN_MAX) {
+    const certificate = new X509Certificate(shown.raw);
+    chain.push({
+      subject: boundedText(nameText(certificate.subject)),
+      issuer: boundedText(nameText(certificate.issuer)),
+      notAfter: certificate.validToDate.toISOString(),
+      sha256: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
+    });
+    shown = shown.issuerCertificate === shown ? undefined : shown.issuerCertificate;
+  }
+  return chain;
+}
+
+/** Node prints one attribute a line (`C=US\nO=…`); evidence is one line. A name may be absent altogether. */
+function nameText(name: string | undefined): string {
+  return (name ?? "").replaceAll("\n", ", ");
+}
+
+/** The server name to send: names only, never literals (RFC 6066 §3), without the final dot. */
+export function serverNameOf(host: string): string {
+  return isIP(host) === 0 ? host.replace(/\.$/, "") : "";
+}

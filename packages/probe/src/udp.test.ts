@@ -1,0 +1,97 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { reasonOfErrno } from "./errno.ts";
+import { probe } from "./probe.ts";
+import { closedPort, silentUdpPort, udpPeer } from "./testing/peers.ts";
+import { stallLoop, stampsReady, targetOf, worldOf } from "./testing/scene.ts";
+
+beforeAll(stampsReady);
+
+const udp = { probe: "udp", payloadBytes: 6 } as const;
+
+describe("the UDP probe", () => {
+  it("proves a closed port, and takes its ICMP error as a round trip", async () => {
+    const sample = await probe(targetOf(udp, { port: await closedPort() }), worldOf());
+    expect(sample.outcome).toEqual({ reason: "refused", phase: "first-byte" });
+    expect(sample.evidence.code).toBe("ECONNREFUSED");
+    expect(sample.rtt?.source).toBe("monotonic");
+  });
+
+  it("proves a closed port over IPv6", async () => {
+    const port = await closedPort("::1");
+    const sample = await probe(targetOf(udp, { port, host: "::1", family: 6 }), worldOf());
+    expect(sample.outcome.reason).toBe("refused");
+  });
+
+  it("makes nothing of silence (M4)", async () => {
+    await using silent = await silentUdpPort();
+    const sample = await probe(targetOf(udp, { port: silent.port, timeoutMs: 60 }), worldOf());
+    expect(sample.outcome).toEqual({ reason: "silent", phase: "first-byte" });
+    expect(sample.rtt).toBeUndefined();
+  });
+
+  it("sends one datagram of the size asked, that no one takes for WireGuard", async () => {
+    const seen: Buffer[] = [];
+    await using peer = await udpPeer((bytes, from, socket) => {
+      seen.push(bytes);
+      socket.send("hello", from.port, from.address);
+    });
+    const sample = await probe(targetOf({ ...udp, payloadBytes: 48 }, peer), worldOf());
+    expect(sample.outcome.reason).toBe("answered");
+    expect(sample.rtt?.source).toBe("kernel");
+    expect(seen.map((bytes) => bytes.byteLength)).toEqual([48]);
+    expect([1, 2, 3, 4]).not.toContain(seen[0]?.[0]);
+  });
+
+  it("says that this node has no route", async () => {
+    const sample = await probe(targetOf(udp, { port: 9, host: "255.255.255.255" }), worldOf());
+    expect(sample.outcome.phase).toBe("request");
+    expect(sample.outcome.reason).toBe("admin-prohibited");
+  });
+
+  it("asserts a payload that Omni's TUN would drop", async () => {
+    await expect(probe(targetOf({ ...udp, payloadBytes: 5 }, { port: 9 }), worldOf())).rejects.toThrow(
+      "payloadBytes is 6–65507, not 5",
+    );
+  });
+
+  it("does not feel a stalled loop: the kernel stamped the answer (M3)", async () => {
+    await using peer = await udpPeer((_, from, socket) => {
+      socket.send("hello", from.port, from.address, () => stallLoop(200));
+    });
+    const sample = await probe(targetOf(udp, { port: peer.port, timeoutMs: 100 }), worldOf());
+    expect(sample.outcome.reason).toBe("answered");
+    expect(sample.rtt?.ns).toBeLessThan(100e6);
+  });
+
+  it("says stalled where there is no stamp to prove it (M3)", async () => {
+    await using peer = await udpPeer((_, from, socket) => {
+      socket.send("hello", from.port, from.address, () => stallLoop(200));
+    });
+    const sample = await probe(targetOf(udp, { port: peer.port, timeoutMs: 100 }), worldOf({ kernelStamps: false }));
+    expect(sample.outcome.reason).toBe("stalled");
+  });
+});
+
+describe("errno", () => {
+  it.each([
+    ["ECONNREFUSED", "connect", "refused"],
+    ["ECONNREFUSED", "datagram-answer", "refused"],
+    ["EHOSTUNREACH", "connect", "host-unreachable"],
+    // A connected UDP socket is told of no unreachable host: what it reads back is a filter's (icmp_err_convert).
+    ["EHOSTUNREACH", "datagram-answer", "admin-prohibited"],
+    ["EHOSTUNREACH", "datagram-send", "network-unreachable"],
+    ["ENETUNREACH", "connect", "network-unreachable"],
+    ["EACCES", "datagram-answer", "admin-prohibited"],
+    ["EPERM", "datagram-send", "admin-prohibited"],
+    ["ECONNRESET", "stream", "reset"],
+    ["ETIMEDOUT", "connect", "timeout"],
+    ["ETIMEDOUT", "stream", "handshake-timeout"],
+    ["EMFILE", "connect", "agent-resource"],
+    ["ENOBUFS", "datagram-send", "agent-resource"],
+    ["EADDRNOTAVAIL", "connect", "agent-resource"],
+    ["EWHATEVER", "connect", "agent-resource"],
+    ["toString", "connect", "agent-resource"],
+  ] as const)("%s at %s is %s", (code, place, reason) => {
+    expect(reasonOfErrno(code, place)).toBe(reason);
+  });
+});

@@ -1,0 +1,61 @@
+/**
+ * UDP where the peer need not answer (WireGuard): negative proof only. Silence is neither open nor closed.
+ *
+ * An ICMP error proves a fault; its absence proves nothing, for routers and hosts limit their rate (Linux: about six at once,
+ * then one a second, icmp(7) `icmp_ratelimit`).
+ */
+import assert from "node:assert/strict";
+import type { Outcome } from "@lifeline/measure";
+import { type DatagramEnd, exchangeDatagram } from "./datagram.ts";
+import { reasonOfErrno } from "./errno.ts";
+import { emptyTrace, findingOf, outcome, type Trace } from "./finding.ts";
+import { locate } from "./locate.ts";
+import type { ProbeProtocol } from "./protocol.ts";
+
+/** Least payload: Omni's TUN drops inner packets under 54 bytes, which a datagram of 6 is on IPv6 (40 + 8 + 6). */
+export const PAYLOAD_MIN_BYTES = 6;
+
+/** Most: what a UDP datagram holds on IPv4 (65,535 − 20 − 8). */
+export const PAYLOAD_MAX_BYTES = 65_507;
+
+/** Fills the payload. Not 1–4, WireGuard's message types, so no firewall or server takes the datagram for a handshake. */
+const FILL_BYTE = 0xff;
+
+/** Answered by any datagram; refused or filtered by ICMP; otherwise silent. */
+export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes }, world) => {
+  assert(
+    payloadBytes >= PAYLOAD_MIN_BYTES && payloadBytes <= PAYLOAD_MAX_BYTES,
+    `payloadBytes is ${PAYLOAD_MIN_BYTES}–${PAYLOAD_MAX_BYTES}, not ${payloadBytes}`,
+  );
+  const trace = emptyTrace();
+  const located = await locate(world, target, trace);
+  if (located.kind === "ended") return findingOf(trace, located.outcome);
+  trace.evidence.address = located.address;
+  const payload = new Uint8Array(payloadBytes).fill(FILL_BYTE);
+  const { end } = await exchangeDatagram(world, { ...target, address: located.address }, payload, () => ({
+    kind: "ours",
+    value: undefined,
+  }));
+  return findingOf(trace, judge(end, trace));
+};
+
+function judge(end: DatagramEnd<undefined>, trace: Trace): Outcome {
+  switch (end.kind) {
+    case "expired":
+      return outcome(end.stalled ? "stalled" : "silent", "first-byte");
+    case "error":
+      return judgeDatagramError(end, trace);
+    case "answered":
+      if (end.tardy !== undefined) return outcome(end.tardy, "first-byte");
+      trace.rtt = { ns: end.arrival.elapsedNs, source: end.arrival.source };
+      return outcome("answered", "first-byte");
+  }
+}
+
+/** A failed exchange by its errno; a refusal that came back is a round trip too, timed by this process. */
+export function judgeDatagramError(end: DatagramEnd<unknown> & { kind: "error" }, trace: Trace): Outcome {
+  trace.evidence.code = end.code;
+  const reason = reasonOfErrno(end.code, end.place);
+  if (reason === "refused") trace.rtt = { ns: end.elapsedNs, source: "monotonic" };
+  return outcome(reason, end.place === "datagram-send" ? "request" : "first-byte");
+}
