@@ -1,1 +1,7 @@
-export {};
+export {
+  MAX_PER_SOURCE_PER_SECOND,
+  type Reflector,
+  type ReflectorOptions,
+  type ReflectorStats,
+  startReflector,
+} from "./reflector.ts";

@@ -1,0 +1,142 @@
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { type Clock, manualClock, systemClock } from "@lifeline/measure";
+import {
+  decodeReflected,
+  encodeSender,
+  ntpFromWallMs,
+  OWN_ERROR_ESTIMATE,
+  residenceNs,
+  sequenceAt,
+  TTL_UNKNOWN,
+} from "@lifeline/stamp";
+import { pino } from "pino";
+import { describe, expect, it } from "vitest";
+import { type ReflectorOptions, startReflector } from "./reflector.ts";
+
+const log = pino({ level: "silent" });
+const key = new Uint8Array(32).fill(7);
+const request = {
+  sequence: sequenceAt(5),
+  sentAt: ntpFromWallMs(1_800_000_000_000),
+  errorEstimate: OWN_ERROR_ESTIMATE,
+};
+const packet = encodeSender(request);
+
+async function start(changes: Partial<ReflectorOptions> = {}) {
+  const reflector = await startReflector({ host: "127.0.0.1", port: 0, clock: systemClock, log, ...changes });
+  return { ...reflector, [Symbol.asyncDispose]: () => reflector.close() };
+}
+
+async function client(port: number, address = "127.0.0.1"): Promise<Socket & AsyncDisposable> {
+  const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
+  socket.connect(port, address);
+  await once(socket, "connect");
+  return socket;
+}
+
+async function ask(socket: Socket, bytes: Uint8Array): Promise<Buffer> {
+  const answered = once(socket, "message");
+  socket.send(bytes);
+  const [reply] = await answered;
+  return reply;
+}
+
+describe("the reflector", () => {
+  it("reflects a request, in as many bytes, with the time it stayed", async () => {
+    await using reflector = await start();
+    await using socket = await client(reflector.address.port);
+    const reply = await ask(socket, packet);
+    expect(reply.byteLength).toBe(packet.byteLength);
+    const decoded = decodeReflected(reply);
+    expect(decoded).toMatchObject({
+      kind: "ok",
+      packet: { sequence: request.sequence, sender: request, senderTtl: TTL_UNKNOWN },
+    });
+    if (decoded.kind === "ok") expect(residenceNs(decoded.packet)).toBeGreaterThanOrEqual(0);
+    expect(reflector.stats()).toMatchObject({ reflected: 1, malformed: 0 });
+  });
+
+  it("takes the residence from the monotonic clock, whatever the wall does (M2)", async () => {
+    const clock = manualClock(1_800_000_000_000);
+    // Each reading of the wall is an hour before the last one, as of a clock that is being stepped.
+    const stepping: Clock = {
+      ...clock,
+      wallMs: () => {
+        clock.stepWall(-3_600_000);
+        clock.advance(2);
+        return clock.wallMs();
+      },
+    };
+    await using reflector = await start({ clock: stepping });
+    await using socket = await client(reflector.address.port);
+    const decoded = decodeReflected(await ask(socket, packet));
+    expect(decoded.kind === "ok" && residenceNs(decoded.packet)).toBe(2_000_000);
+  });
+
+  it("serves IPv4 and IPv6 on one port", async () => {
+    await using reflector = await start({ host: "::" });
+    for (const address of ["127.0.0.1", "::1"]) {
+      await using socket = await client(reflector.address.port, address);
+      expect(decodeReflected(await ask(socket, packet)).kind).toBe("ok");
+    }
+  });
+
+  it("answers nothing that is short, corrupt or like WireGuard, and counts each (S2)", async () => {
+    await using reflector = await start();
+    await using socket = await client(reflector.address.port);
+    const replies: Buffer[] = [];
+    socket.on("message", (reply) => replies.push(reply));
+    const corrupt = packet.slice().fill(0, 12, 14);
+    for (const bytes of [new Uint8Array(0), packet.subarray(1), corrupt]) socket.send(bytes);
+    for (const type of [1, 2, 3, 4]) socket.send(new Uint8Array(148).fill(type, 0, 1));
+    // The last request's reply says that all before it were read: one socket keeps its order on loopback.
+    await ask(socket, packet);
+    expect(replies).toHaveLength(1);
+    expect(reflector.stats()).toMatchObject({ reflected: 1, malformed: 3, wireguard: 4 });
+  });
+
+  it("gives a long request the short reply: never more than came", async () => {
+    await using reflector = await start();
+    await using socket = await client(reflector.address.port);
+    const padded = new Uint8Array(1_200);
+    padded.set(packet);
+    expect((await ask(socket, padded)).byteLength).toBe(packet.byteLength);
+  });
+
+  it("with a key answers only those who hold it", async () => {
+    await using reflector = await start({ key });
+    await using socket = await client(reflector.address.port);
+    socket.send(packet);
+    socket.send(
+      encodeSender(
+        request,
+        key.map(() => 8),
+      ),
+    );
+    const reply = await ask(socket, encodeSender(request, key));
+    expect(decodeReflected(reply, key).kind).toBe("ok");
+    expect(reflector.stats()).toMatchObject({ reflected: 1, malformed: 1, unauthentic: 1 });
+  });
+
+  it("gives each source its share and no more in a second (S2)", async () => {
+    const clock = manualClock(0);
+    await using reflector = await start({ clock, maxPerSourcePerSecond: 2 });
+    await using socket = await client(reflector.address.port);
+    await ask(socket, packet);
+    await ask(socket, packet);
+    socket.send(packet);
+    await expect.poll(() => reflector.stats().limited).toBe(1);
+    clock.advance(1_000);
+    await ask(socket, packet);
+    expect(reflector.stats()).toMatchObject({ reflected: 3, limited: 1 });
+  });
+
+  it("rejects with the system's code when the port is taken, and frees its own when closed", async () => {
+    const first = await start();
+    await expect(start({ port: first.address.port })).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await Promise.all([first.close(), first.close()]);
+    await using second = await start({ port: first.address.port });
+    expect(second.address.port).toBe(first.address.port);
+  });
+});

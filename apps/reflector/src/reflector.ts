@@ -1,0 +1,133 @@
+/**
+ * A stateless STAMP Session-Reflector (RFC 8762 §4.3) on one UDP socket, IPv4 and IPv6 alike.
+ *
+ * 1. A reply is never longer than its request, and goes only where the request came from: nothing is amplified.
+ * 2. What looks like WireGuard is never answered: the reflector may sit behind the SideroLink port, and must not be taken for
+ *    a peer.
+ * 3. Each source has a bounded share, in a bounded table; every datagram is counted under exactly one outcome (S2).
+ * 4. T3 − T2 is a monotonic duration: a step of the wall clock cannot be seen in it (M2).
+ */
+import assert from "node:assert/strict";
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { isIPv6 } from "node:net";
+import type { Clock } from "@lifeline/measure";
+import { addNs, decodeSender, encodeReflected, looksLikeWireGuard, ntpFromWallMs, reflect } from "@lifeline/stamp";
+import type { Logger } from "pino";
+import { createSourceLimit } from "./source-limit.ts";
+
+/**
+ * Requests answered a second for each source address, by default: 2,000, the budget of all agents together for an in-tunnel
+ * endpoint (P1), for a whole site may share one address behind NAT, and a limit too low would look like loss.
+ */
+export const MAX_PER_SOURCE_PER_SECOND = 2_000;
+
+/** What a reflector is made from. */
+export interface ReflectorOptions {
+  /** Address literal to listen on; `::` serves IPv4 as well. */
+  readonly host: string;
+  /** UDP port, 0–65535; 0 lets the kernel choose. */
+  readonly port: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** 1 or more; default {@link MAX_PER_SOURCE_PER_SECOND}. */
+  readonly maxPerSourcePerSecond?: number;
+  /** Given: only requests with this key's HMAC are answered. Absent: unauthenticated mode. Never logged (S1). */
+  readonly key?: Uint8Array;
+}
+
+/** Datagrams since the start, by what became of them. */
+export interface ReflectorStats {
+  readonly reflected: number;
+  /** Empty, too short, or corrupt. */
+  readonly malformed: number;
+  /** Without the key's HMAC. */
+  readonly unauthentic: number;
+  readonly wireguard: number;
+  /** Above the source's share. */
+  readonly limited: number;
+  /** Replies that the kernel would not send. */
+  readonly unsent: number;
+  /** Errors of the socket itself. */
+  readonly socketErrors: number;
+  /** Sources forgotten before their second was over. */
+  readonly sourceEvictions: number;
+}
+
+/** A running reflector. */
+export interface Reflector {
+  readonly address: { readonly host: string; readonly port: number };
+  stats(): ReflectorStats;
+  /** Closes the socket; resolves when the port is free. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Opens the socket and starts to answer. Rejects with the system's error (`code`) when it cannot listen. */
+export async function startReflector(options: ReflectorOptions): Promise<Reflector> {
+  const { host, port, clock, log, key, maxPerSourcePerSecond = MAX_PER_SOURCE_PER_SECOND } = options;
+  assert(maxPerSourcePerSecond >= 1, `maxPerSourcePerSecond is 1 or more, not ${maxPerSourcePerSecond}`);
+  const socket = createSocket({ type: isIPv6(host) ? "udp6" : "udp4" });
+  socket.bind({ address: host, port });
+  await once(socket, "listening").catch((error: unknown) => {
+    socket.close();
+    throw error;
+  });
+
+  const limit = createSourceLimit(maxPerSourcePerSecond);
+  const counts = { reflected: 0, malformed: 0, unauthentic: 0, wireguard: 0, limited: 0, unsent: 0, socketErrors: 0 };
+  socket.on("message", (bytes, from) => {
+    const answer = answerTo(bytes, { clock, key, admit: (nowNs) => limit.admit(from.address, nowNs) });
+    if (typeof answer === "string") counts[answer] += 1;
+    else send(socket, answer, from, (sent) => (counts[sent] += 1));
+  });
+  socket.on("error", (error) => {
+    counts.socketErrors += 1;
+    log.warn({ err: error }, "the socket reported an error");
+  });
+
+  const own = socket.address();
+  const closed = once(socket, "close");
+  let closing = false;
+  return {
+    address: { host: own.address, port: own.port },
+    stats: () => ({ ...counts, sourceEvictions: limit.evictions() }),
+    async close() {
+      if (!closing) socket.close();
+      closing = true;
+      await closed;
+    },
+  };
+}
+
+interface Answering {
+  readonly clock: Clock;
+  readonly key: Uint8Array | undefined;
+  readonly admit: (nowNs: number) => boolean;
+}
+
+/** The reply to a datagram, or the counter that says why there is none. */
+function answerTo(
+  bytes: Uint8Array,
+  { clock, key, admit }: Answering,
+): Uint8Array | "malformed" | "unauthentic" | "wireguard" | "limited" {
+  const receivedNs = clock.monotonicNs();
+  if (looksLikeWireGuard(bytes)) return "wireguard";
+  // Before the HMAC is computed: the limit bounds what a flood costs.
+  if (!admit(receivedNs)) return "limited";
+  const request = decodeSender(bytes, key);
+  if (request.kind === "malformed") return request.reason === "unauthentic" ? "unauthentic" : "malformed";
+  const receivedAt = ntpFromWallMs(clock.wallMs());
+  const sentAt = addNs(receivedAt, clock.monotonicNs() - receivedNs);
+  const reply = encodeReflected(reflect(request.packet, receivedAt, sentAt), key);
+  assert(reply.byteLength <= bytes.byteLength, "a reply is never longer than its request");
+  return reply;
+}
+
+function send(socket: Socket, reply: Uint8Array, to: RemoteInfo, count: (sent: "reflected" | "unsent") => void): void {
+  // `send` throws what it can tell at once, such as port 0, which a forged request can come from.
+  try {
+    socket.send(reply, to.port, to.address, (error) => count(error === null ? "reflected" : "unsent"));
+  } catch {
+    count("unsent");
+  }
+}
