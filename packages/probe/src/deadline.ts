@@ -31,8 +31,6 @@ export interface Expired {
 
 /** A running deadline; `cancel` when the attempt is over. */
 export interface Deadline {
-  readonly startedNs: number;
-  readonly timeoutNs: number;
   /** Nanoseconds since the start. */
   elapsedNs(): number;
   /** What an answer counts as that took `tookNs`: undefined within the threshold, else `late`, or `stalled` if we were. */
@@ -67,8 +65,6 @@ export function startDeadline(clock: Clock, timeoutMs: number): Deadline {
   waitSlice();
 
   return {
-    startedNs,
-    timeoutNs,
     elapsedNs: () => clock.monotonicNs() - startedNs,
     tardiness: (tookNs) => (tookNs <= timeoutNs ? undefined : stalled() ? "stalled" : "late"),
     race: (work) => Promise.race([work, expiry]),

@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import { createServer as createHttp2Server, createSecureServer, type ServerHttp2Stream } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
+import { createServer as createTlsServer } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { UNKNOWN_METHOD } from "./grpc.ts";
 import { probe } from "./probe.ts";
@@ -80,14 +81,23 @@ describe("the gRPC probe", () => {
     expect(sample.evidence).toMatchObject({ httpStatus: status });
   });
 
+  it("does not read a body without end", async () => {
+    await using peer = await streamPeer((stream) => {
+      stream.respond({ ":status": 200, "content-type": "text/html" });
+      stream.write("x".repeat(100_000));
+    });
+    expect((await call(peer.port)).outcome).toEqual({ reason: "grpc-protocol", phase: "first-byte" });
+  });
+
   it("is not answered by HTTP/1.1, in cleartext or over TLS", async () => {
     await using clear = await listening(createServer((_, response) => response.end()));
     expect((await call(clear.port)).outcome.reason).toBe("grpc-protocol");
-    // A server whose TLS knows no ALPN: the handshake completes, and HTTP/1.1 is what is left.
-    await using secure = await listening(
-      createHttpsServer({ cert: pem, key: pem, ALPNCallback: () => undefined }, (_, response) => response.end()),
-    );
-    expect(["grpc-protocol", "alpn-mismatch"]).toContain((await call(secure.port, true)).outcome.reason);
+    // TLS that knows no ALPN: the handshake completes, and HTTP/1.1 is what is left (RFC 9113 §3.2).
+    await using plain = await listening(createTlsServer({ cert: pem, key: pem }));
+    expect((await call(plain.port, true)).outcome).toEqual({ reason: "grpc-protocol", phase: "tls" });
+    // TLS that offers HTTP/1.1 alone refuses h2 by an alert (RFC 7301 §3.2).
+    await using secure = await listening(createHttpsServer({ cert: pem, key: pem, ALPNProtocols: ["http/1.1"] }));
+    expect((await call(secure.port, true)).outcome).toEqual({ reason: "alpn-mismatch", phase: "tls" });
   });
 
   it("tells a stream that is refused from a connection that is reset", async () => {

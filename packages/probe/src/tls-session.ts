@@ -6,7 +6,7 @@
  * 2. Sessions are never resumed: each attempt proves the whole handshake.
  */
 import type { Socket } from "node:net";
-import { connect, type SecureContext, type TLSSocket } from "node:tls";
+import { connect, type TLSSocket } from "node:tls";
 import type { Outcome, Trust } from "@lifeline/measure";
 import { type Deadline, isExpired } from "./deadline.ts";
 import { codeOf } from "./errno.ts";
@@ -30,7 +30,8 @@ export type Secured =
 
 type Shaken = { readonly kind: "secure" } | { readonly kind: "error"; readonly code: string };
 
-/** Completes TLS over `socket`; fills in tlsNs, version, ALPN and chain. On `ended` the socket is destroyed. */
+/** Completes TLS over `socket`; fills in tlsNs, version, ALPN and chain. The caller destroys the
+ * socket, which ends the session with it. */
 export async function secure(
   world: ProbeWorld,
   socket: Socket,
@@ -38,15 +39,15 @@ export async function secure(
   wish: TlsWish,
   trace: Trace,
 ): Promise<Secured> {
-  const context = contextOf(world, wish.trust);
-  if (typeof context === "string") {
-    trace.evidence.code = context;
-    return ended(socket, outcome("agent-resource", "plan"));
+  const found = world.trust.contextFor(wish.trust);
+  if (found.kind === "unreadable") {
+    trace.evidence.code = found.code;
+    return ended(outcome("agent-resource", "plan"));
   }
   const startedNs = deadline.elapsedNs();
   const session = connect({
     socket,
-    secureContext: context,
+    secureContext: found.context,
     rejectUnauthorized: false,
     host: wish.host,
     servername: serverNameOf(wish.host),
@@ -55,24 +56,16 @@ export async function secure(
     checkServerIdentity: () => undefined,
   });
   const shaken = await deadline.race(whenSecure(session));
-  if (isExpired(shaken)) return ended(session, outcome(shaken.stalled ? "stalled" : "handshake-timeout", "tls"));
+  if (isExpired(shaken)) return ended(outcome(shaken.stalled ? "stalled" : "handshake-timeout", "tls"));
   if (shaken.kind === "error") {
     trace.evidence.code = shaken.code;
-    return ended(session, outcome(reasonOfTlsCode(shaken.code), "tls"));
+    return ended(outcome(reasonOfTlsCode(shaken.code), "tls"));
   }
   trace.phases.tlsNs = deadline.elapsedNs() - startedNs;
   const tardy = deadline.tardiness(deadline.elapsedNs());
-  if (tardy !== undefined) return ended(session, outcome(tardy, "tls"));
+  if (tardy !== undefined) return ended(outcome(tardy, "tls"));
   const fault = examine(session, wish.host, trace);
   return { kind: "secure", socket: session, fault };
-}
-
-function contextOf(world: ProbeWorld, trust: Trust): SecureContext | string {
-  try {
-    return world.trust.contextFor(trust);
-  } catch (error) {
-    return codeOf(error);
-  }
 }
 
 function whenSecure(session: TLSSocket): Promise<Shaken> {
@@ -105,7 +98,6 @@ export function reasonOfTlsCode(code: string): "reset" | "alpn-mismatch" | "tls-
   return NO_APPLICATION_PROTOCOL.test(code) ? "alpn-mismatch" : "tls-protocol";
 }
 
-function ended(socket: Socket, result: Outcome): Secured {
-  socket.destroy();
+function ended(result: Outcome): Secured {
   return { kind: "ended", outcome: result };
 }

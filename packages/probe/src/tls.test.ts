@@ -108,10 +108,17 @@ describe("the TLS probe", () => {
     expect(sample.outcome).toEqual({ reason: "refused", phase: "connect" });
   });
 
-  it("puts an authority that cannot be read down to this agent", async () => {
+  it.each([
+    ["is nonsense", "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"],
+    ["is empty", ""],
+    [
+      "is only in part nonsense",
+      `${fixture("root.pem")}-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n`,
+    ],
+  ])("puts an authority that %s down to this agent, and not to an interception", async (_, caPem) => {
     await using peer = await tlsPeer("good.pem");
-    const caPem = "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n";
     const sample = await probeNamed(peer.port, { ...tls, trust: { kind: "private", caPem } });
-    expect(["agent-resource", "tls-untrusted"]).toContain(sample.outcome.reason);
+    expect(sample.outcome).toEqual({ reason: "agent-resource", phase: "plan" });
+    expect(sample.evidence.code).toMatch(/^ERR_/);
   });
 });

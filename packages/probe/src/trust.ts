@@ -25,36 +25,51 @@ export const CONTEXTS_MAX = 32;
 /** Certificates kept of a chain. */
 export const CHAIN_MAX = 8;
 
+/** A context, or the code of why the authority's PEM cannot be read. */
+export type ContextFound =
+  | { readonly kind: "context"; readonly context: SecureContext }
+  | { readonly kind: "unreadable"; readonly code: string };
+
 /** Secure contexts by trust. */
 export interface TrustStore {
-  /** The context for `trust`; throws with a stable `code` when its PEM cannot be read. */
-  contextFor(trust: Trust): SecureContext;
+  /** The context for `trust`. Never throws. */
+  contextFor(trust: Trust): ContextFound;
 }
 
 /** Creates a store whose public trust is `publicRoots`, or Node's default roots with NODE_EXTRA_CA_CERTS. */
 export function createTrustStore(publicRoots?: readonly string[]): TrustStore {
-  const contexts = new Map<string, SecureContext>();
+  const found = new Map<string, ContextFound>();
   return {
     contextFor(trust) {
       const key = trust.kind === "public" ? "public" : createHash("sha256").update(trust.caPem).digest("hex");
-      const context = contexts.get(key) ?? createContext(trust, publicRoots);
-      contexts.delete(key);
-      const [oldest] = contexts.keys();
-      if (contexts.size >= CONTEXTS_MAX && oldest !== undefined) contexts.delete(oldest);
-      contexts.set(key, context);
+      const context = found.get(key) ?? createContext(trust.kind === "public" ? publicRoots : [trust.caPem]);
+      found.delete(key);
+      const [oldest] = found.keys();
+      if (found.size >= CONTEXTS_MAX && oldest !== undefined) found.delete(oldest);
+      found.set(key, context);
       return context;
     },
   };
 }
 
-function createContext(trust: Trust, publicRoots: readonly string[] | undefined): SecureContext {
-  const ca = trust.kind === "private" ? [trust.caPem] : publicRoots;
-  // TLS 1.2 is the floor of every published endpoint (RFC 9325 §3.1.1); 1.3 is offered.
-  return createSecureContext({
-    minVersion: "TLSv1.2",
-    maxVersion: "TLSv1.3",
-    ...(ca === undefined ? {} : { ca: [...ca] }),
-  });
+function createContext(ca: readonly string[] | undefined): ContextFound {
+  try {
+    for (const pem of ca ?? []) readEvery(pem);
+    // TLS 1.2 is the floor of every published endpoint (RFC 9325 §3.1.1); 1.3 is offered.
+    const versions = { minVersion: "TLSv1.2", maxVersion: "TLSv1.3" } as const;
+    return {
+      kind: "context",
+      context: createSecureContext(ca === undefined ? versions : { ...versions, ca: [...ca] }),
+    };
+  } catch (error) {
+    return { kind: "unreadable", code: codeOf(error) };
+  }
+}
+
+/** Throws unless every certificate can be read, and there is one: Node skips what it cannot read, and then trusts nobody. */
+function readEvery(pem: string): void {
+  const blocks = pem.match(/-----BEGIN [^-]*CERTIFICATE-----[^-]*-----END [^-]*CERTIFICATE-----/g) ?? [""];
+  for (const block of blocks) new X509Certificate(block);
 }
 
 /** OpenSSL's verification codes (`X509_V_ERR_*`, as Node names them) that are about time; all others are about trust. */

@@ -1,0 +1,46 @@
+import { readdirSync } from "node:fs";
+import { createServer } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
+import type { ProbeOptions } from "@lifeline/measure";
+import { expect, it } from "vitest";
+import { probe } from "./probe.ts";
+import { closedPort, listening, silentTcpPort, silentUdpPort, tcpPeer, udpPeer } from "./testing/peers.ts";
+import { targetOf, worldOf } from "./testing/scene.ts";
+
+const trust = { kind: "public" } as const;
+const http = (version: "1.1" | "2") =>
+  ({ probe: "http", expect: { method: "GET", path: "/", version, statuses: [] } }) as const;
+const KINDS: readonly ProbeOptions[] = [
+  { probe: "tcp", acceptReset: false },
+  { probe: "tls", trust, alpn: [], alpnRequired: false },
+  http("1.1"),
+  http("2"),
+  { probe: "grpc" },
+  { probe: "dns", query: "good.test", transport: "udp" },
+  { probe: "dns", query: "good.test", transport: "tcp" },
+  { probe: "udp", payloadBytes: 6 },
+  { probe: "stamp" },
+];
+
+function openDescriptors(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
+it.each(KINDS.map((options) => [options.probe, options] as const))(
+  "an attempt of %s leaves nothing open, whatever became of it (S2)",
+  async (_, options) => {
+    // Peers that read close their end when the probe closes its own.
+    await using mute = await tcpPeer((socket) => socket.resume());
+    await using answering = await listening(createServer((_request, response) => response.write("endless")));
+    await using http2 = await listening(createHttp2Server((_request, response) => response.end()));
+    await using echo = await udpPeer((bytes, from, socket) => socket.send(bytes, from.port, from.address));
+    await using silentTcp = await silentTcpPort();
+    await using silentUdp = await silentUdpPort();
+    const peers = [mute, answering, http2, echo, silentTcp, silentUdp];
+    const ports = [...peers.map(({ port }) => port), await closedPort()];
+    const world = worldOf();
+    const before = openDescriptors();
+    await Promise.all(ports.map((port) => probe(targetOf(options, { port, timeoutMs: 60 }), world)));
+    await expect.poll(openDescriptors, { timeout: 1_000, interval: 5 }).toBe(before);
+  },
+);
