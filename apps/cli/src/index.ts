@@ -1,1 +1,21 @@
-export {};
+export { CliError, type CliErrorCode } from "./cli-error.ts";
+export {
+  type CollectorAddress,
+  type CollectorFlags,
+  type CollectorSecurity,
+  collectorAddress,
+  DEFAULT_COLLECTOR,
+} from "./collector-address.ts";
+export { CALL_TIMEOUT_MS, openCollector, type QueryClient, withCollector } from "./collector-client.ts";
+export { EXIT, type ExitCode, exitCodeOf } from "./exit-code.ts";
+export { type FetchOptions, fetchStatus } from "./fetch.ts";
+export { type StatusJson, type StatusRowJson, statusJson } from "./render/json.ts";
+export { renderStatus, type StatusLayout, statusCsv, statusMarkdown } from "./render/status.ts";
+export { type Column, type TableLayout, tableLines } from "./render/table.ts";
+export { matchesPattern, noMatch } from "./requirement-pattern.ts";
+export { run } from "./run.ts";
+export { rowFromVerdict, rowFromWire, type StatusModel, type StatusRow } from "./status-row.ts";
+export { statusView } from "./status-view.ts";
+export { FORMATS, type Format, layoutOf, type View, viewText } from "./view.ts";
+export { type Watch, watch } from "./watch.ts";
+export type { CliWorld, Host, Output } from "./world.ts";

@@ -1,0 +1,137 @@
+/** Where the collector is, and how the way to it is secured. */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { type Endpoint, readHostPort } from "@lifeline/catalogue";
+import { endpointName } from "@lifeline/measure";
+import { CliError } from "./cli-error.ts";
+import { type ChannelCredentials, grpcJs } from "./grpc.ts";
+
+/** Where a collector on this host listens for queries. */
+export const DEFAULT_COLLECTOR = "127.0.0.1:50443";
+
+/** The environment variable that names the collector where no flag does. */
+export const COLLECTOR_VARIABLE = "LIFELINE_COLLECTOR";
+
+/** What the command line says of the collector; files are paths. */
+export interface CollectorFlags {
+  readonly collector?: string;
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  readonly allowPlaintext?: boolean;
+}
+
+/** A collector to ask. */
+export interface CollectorAddress {
+  readonly host: string;
+  readonly port: number;
+  /** `host:port` as shown to people and as grpc-js takes it. */
+  readonly name: string;
+  readonly security: CollectorSecurity;
+}
+
+/** Plaintext, or TLS; without `caPem` the public roots count, and without a pair this side stays anonymous. */
+export type CollectorSecurity =
+  | { readonly kind: "plaintext" }
+  | {
+      readonly kind: "tls";
+      readonly caPem?: Buffer;
+      readonly pair?: { readonly certPem: Buffer; readonly keyPem: Buffer };
+    };
+
+/**
+ * Reads where the collector is: the flag, else {@link COLLECTOR_VARIABLE}, else {@link DEFAULT_COLLECTOR}. TLS files ask for TLS;
+ * without them loopback is plaintext and any other host is TLS by the public roots, unless plaintext is allowed.
+ *
+ * @throws CliError `usage` for what cannot be read or goes not together, `config` for files.
+ */
+export function collectorAddress(
+  flags: CollectorFlags,
+  env: Readonly<Record<string, string | undefined>>,
+): CollectorAddress {
+  const [source, text] = namedBy(flags, env);
+  const endpoint = readHostPort(text);
+  if (endpoint === undefined) {
+    const wanted = `host:port with a port from 1 to 65535, IPv6 in brackets, such as ${DEFAULT_COLLECTOR}`;
+    throw new CliError("usage", `${source}: got '${text}', want ${wanted}`);
+  }
+  const { host, port } = endpoint;
+  return { host, port, name: endpointName(host, port), security: securityOf(flags, endpoint) };
+}
+
+/** The grpc-js credentials of a collector. */
+export function credentialsOf(security: CollectorSecurity): ChannelCredentials {
+  if (security.kind === "plaintext") return grpcJs.credentials.createInsecure();
+  const { caPem, pair } = security;
+  return grpcJs.credentials.createSsl(caPem ?? null, pair?.keyPem ?? null, pair?.certPem ?? null);
+}
+
+/** Whether a host is this host: 127.0.0.0/8 (RFC 1122 §3.2.1.3), ::1 (RFC 4291 §2.5.3), localhost (RFC 6761 §6.3). */
+export function isLoopback(host: string): boolean {
+  return host === "::1" || host.toLowerCase() === "localhost" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function namedBy(
+  flags: CollectorFlags,
+  env: Readonly<Record<string, string | undefined>>,
+): [source: string, text: string] {
+  if (flags.collector !== undefined) return ["--collector", flags.collector];
+  const named = env[COLLECTOR_VARIABLE];
+  return named === undefined || named === "" ? ["--collector", DEFAULT_COLLECTOR] : [COLLECTOR_VARIABLE, named];
+}
+
+function securityOf(
+  { caFile, certFile, keyFile, allowPlaintext }: CollectorFlags,
+  { host }: Endpoint,
+): CollectorSecurity {
+  const files = [caFile, certFile, keyFile].some((file) => file !== undefined);
+  if (files && allowPlaintext) {
+    throw new CliError(
+      "usage",
+      "--allow-plaintext: goes not with --ca-file, --cert-file and --key-file, which ask for TLS",
+    );
+  }
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    const [given, missing] = certFile === undefined ? ["--key-file", "--cert-file"] : ["--cert-file", "--key-file"];
+    throw new CliError("usage", `${given}: wants ${missing} too; a client certificate is a pair`);
+  }
+  if (!files && (allowPlaintext || isLoopback(host))) return { kind: "plaintext" };
+  const ca = caFile === undefined ? {} : { caPem: readPem("--ca-file", caFile) };
+  if (certFile === undefined || keyFile === undefined) return { kind: "tls", ...ca };
+  return { kind: "tls", ...ca, pair: readPair(certFile, keyFile) };
+}
+
+function readPair(certFile: string, keyFile: string): { certPem: Buffer; keyPem: Buffer } {
+  const certPem = readPem("--cert-file", certFile);
+  const keyPem = readPem("--key-file", keyFile);
+  if (isPair(certPem, keyPem)) return { certPem, keyPem };
+  throw new CliError("config", `--key-file: ${keyFile} is not the key of the certificate in ${certFile}`);
+}
+
+function isPair(certPem: Buffer, keyPem: Buffer): boolean {
+  try {
+    return new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem));
+  } catch {
+    // Whatever keeps either from being read (another format, a passphrase), grpc-js could not use them.
+    return false;
+  }
+}
+
+/** Largest PEM file read, bytes: 1 MiB, above any bundle of public roots. */
+const PEM_MAX_BYTES = 1_048_576;
+
+/** Reads a PEM file named by a flag. @throws CliError `config`. */
+export function readPem(flag: string, path: string): Buffer {
+  const pem = readFile(flag, path);
+  if (pem.length <= PEM_MAX_BYTES && pem.includes("-----BEGIN ")) return pem;
+  throw new CliError("config", `${flag}: ${path} holds no PEM of at most 1 MiB`);
+}
+
+function readFile(flag: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
+    throw new CliError("config", `${flag}: ${path} cannot be read (${code})`);
+  }
+}

@@ -1,0 +1,158 @@
+/** `lifeline check`: what `status` shows, measured from this host now, without agent or collector. */
+import { dirname } from "node:path";
+import {
+  type Deployment,
+  deploymentFrom,
+  loadCatalogueFor,
+  loadDeployment,
+  ORIGINS,
+  type Origin,
+  type Resolution,
+  resolve,
+  resolvedTargets,
+} from "@lifeline/catalogue";
+import { createProbeWorld, probe } from "@lifeline/probe";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { CliError } from "../cli-error.ts";
+import { readPem } from "../collector-address.ts";
+import { runPreflight } from "../preflight.ts";
+import { matchesPattern, noMatch } from "../requirement-pattern.ts";
+import { OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
+import { statusView } from "../status-view.ts";
+import type { CliWorld } from "../world.ts";
+
+/** How long targets are tried by default, s: ten samples tell a loss of a quarter from none. */
+const DEFAULT_SECONDS = 10;
+
+/** Longest run, s: five minutes; who wants longer wants the agent. */
+const MAX_SECONDS = 300;
+
+interface CheckFlags {
+  readonly deployment?: string;
+  readonly omni?: string;
+  readonly siderolink?: readonly string[];
+  readonly machineApi?: string;
+  readonly grpcTunnel?: boolean;
+  readonly talosVersion?: string;
+  readonly role?: readonly Origin[];
+  readonly seconds: number;
+}
+
+/** Adds the command to the root. */
+export function addCheck(root: Command, session: Session): void {
+  const command = root
+    .command("check")
+    .description("probe from this host now and judge as the collector would; needs neither agent nor collector")
+    .option("--deployment <file>", "the deployment file")
+    .option("--omni <url>", "instead of a file: Omni's https URL")
+    .option("--siderolink <host:port>", "with --omni: a WireGuard endpoint; may be repeated", collected)
+    .option("--machine-api <url>", "with --omni: where nodes register; SaaS follows from --omni")
+    .option("--grpc-tunnel", "with --omni: WireGuard is carried over gRPC")
+    .option("--talos-version <version>", "judge for a node of this version, such as v1.13.2 (default this host's)")
+    .addOption(new Option("--role <role>", "judge this host as; may be repeated (default talos-node)").choices(ORIGINS))
+    .addOption(
+      new Option("--seconds <n>", `how long to probe, once a second (1-${MAX_SECONDS})`)
+        .argParser(wholeSeconds)
+        .default(DEFAULT_SECONDS),
+    )
+    .action(async (flags: CheckFlags) => {
+      const { only, caFile } = session.options();
+      const resolution = narrowed(resolutionFor(flags, caFile, session.world), only);
+      await session.show(async (signal) =>
+        statusView(await measured(resolution, flags.seconds, session.world, signal)),
+      );
+    });
+  const role = command.options.find(({ long }) => long === "--role");
+  const parseChoice = role?.parseArg;
+  role?.argParser((value: string, before: readonly string[] | undefined) => {
+    const chosen = parseChoice === undefined ? value : parseChoice(value, value);
+    return [...(before ?? []), String(chosen)];
+  });
+  withTraits(command, {
+    uses: [...OUTPUT_OPTIONS, "only", "caFile"],
+    examples: [
+      ["lifeline check --deployment deployment.yaml", "before the first node is installed"],
+      ["lifeline check --omni https://omni.example.com --siderolink omni.example.com:50180", "without a file"],
+      ["lifeline check --deployment deployment.yaml --only 'machine-*' --seconds 30 --json", "some rows, for a script"],
+    ],
+  });
+}
+
+/** Every row of the deployment's catalogue for this host. @throws CliError `usage`, CatalogueError. */
+function resolutionFor(flags: CheckFlags, caFile: string | undefined, { host }: CliWorld): Resolution {
+  const deployment = deploymentOf(flags, caFile);
+  const directory = flags.deployment === undefined ? "." : dirname(flags.deployment);
+  const siderolinkPrefix = host.siderolinkPrefix();
+  const talosVersion = flags.talosVersion ?? host.talosVersion();
+  return resolve(loadCatalogueFor(deployment, directory), deployment, {
+    nodeId: host.hostname,
+    roles: flags.role ?? ["talos-node"],
+    families: host.families(),
+    ...(siderolinkPrefix === undefined ? {} : { siderolinkPrefix }),
+    ...(talosVersion === undefined ? {} : { talosVersion }),
+  });
+}
+
+function deploymentOf(flags: CheckFlags, caFile: string | undefined): Deployment {
+  const { deployment, omni, siderolink = [], machineApi, grpcTunnel } = flags;
+  if (deployment !== undefined) {
+    const spare = spareFlag(flags, caFile);
+    if (spare !== undefined) throw new CliError("usage", `${spare}: goes not with --deployment, whose file says it`);
+    return loadDeployment(deployment);
+  }
+  if (omni === undefined) {
+    throw new CliError("usage", "check: give --deployment FILE, or --omni URL with --siderolink HOST:PORT");
+  }
+  return deploymentFrom({
+    api: omni,
+    siderolink,
+    ...(machineApi === undefined ? {} : { machineApi }),
+    ...(grpcTunnel === undefined ? {} : { grpcTunnel }),
+    ...(caFile === undefined ? {} : { caPem: readPem("--ca-file", caFile).toString("utf8") }),
+  });
+}
+
+function spareFlag({ omni, siderolink, machineApi, grpcTunnel }: CheckFlags, caFile: string | undefined) {
+  const given: Readonly<Record<string, unknown>> = {
+    "--omni": omni,
+    "--siderolink": siderolink,
+    "--machine-api": machineApi,
+    "--grpc-tunnel": grpcTunnel,
+    "--ca-file": caFile,
+  };
+  return Object.keys(given).find((flag) => given[flag] !== undefined);
+}
+
+/** The rows whose id matches; the others are neither probed nor judged. */
+function narrowed(resolution: Resolution, only: string | undefined): Resolution {
+  if (only === undefined) return resolution;
+  const rows = resolution.rows.filter(({ requirement }) => matchesPattern(only, requirement.id));
+  if (rows.length > 0) return { ...resolution, rows };
+  throw noMatch(
+    only,
+    resolution.rows.map(({ requirement }) => requirement.id),
+  );
+}
+
+async function measured(resolution: Resolution, durationS: number, world: CliWorld, signal: AbortSignal) {
+  const { clock, random, host, stderr } = world;
+  const probeWorld = createProbeWorld({
+    clock,
+    random,
+    ...(host.resolvers === undefined ? {} : { resolvers: host.resolvers }),
+  });
+  const many = resolvedTargets(resolution).length;
+  if (stderr.isTTY) await stderr.write(`probing ${many} ${many === 1 ? "target" : "targets"} for ${durationS} s …\n`);
+  const attempt = (target: Parameters<typeof probe>[0]) => probe(target, probeWorld);
+  return runPreflight({ resolution, node: host.hostname, durationS, clock, attempt, signal });
+}
+
+function collected(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
+function wholeSeconds(text: string): number {
+  const seconds = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (seconds >= 1 && seconds <= MAX_SECONDS) return seconds;
+  throw new InvalidArgumentError(`want a whole number of seconds from 1 to ${MAX_SECONDS}`);
+}

@@ -1,0 +1,134 @@
+/** `lifeline incidents`: what was not good, from when to when. */
+import type { queryPb } from "@lifeline/wire";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { EXIT } from "../exit-code.ts";
+import { fetchIncidents } from "../fetch.ts";
+import { VERDICT_LOOKS } from "../render/paint.ts";
+import type { Column } from "../render/table.ts";
+import { ageText, NONE } from "../render/units.ts";
+import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
+import { verdictWord } from "../status-row.ts";
+import { recordsView, type View } from "../view.ts";
+import { atMs, isoTime } from "../wire-time.ts";
+
+type Incident = queryPb.Incident;
+
+interface IncidentFlags {
+  readonly node?: string;
+  readonly open?: boolean;
+  readonly since?: number;
+}
+
+/** Adds the command to the root. */
+export function addIncidents(root: Command, session: Session): void {
+  const command = root
+    .command("incidents")
+    .description("show incidents, latest first; exit code 1 while one of those shown lasts")
+    .option("--node <id>", "only this node")
+    .option("--open", "only those that last")
+    .addOption(
+      new Option("--since <age>", "only those that lasted within this time: 90s, 30m, 12h, 7d").argParser(ageMs),
+    )
+    .action(({ node, open = false, since }: IncidentFlags) =>
+      session.showAnswer(async (client, signal) => {
+        const sinceMs = since === undefined ? 0 : Math.max(1, session.world.clock.wallMs() - since);
+        const chosen = { ...(node === undefined ? {} : { node }), openOnly: open, sinceMs, signal };
+        const { incidents, generatedAtMs } = await fetchIncidents(client, chosen);
+        return incidentsView(incidents, generatedAtMs);
+      }),
+    );
+  withTraits(command, {
+    uses: [...COLLECTOR_OPTIONS, ...OUTPUT_OPTIONS, "watch"],
+    examples: [
+      ["lifeline incidents --open", "what is wrong now"],
+      ["lifeline incidents --since 24h --output markdown", "the day, for a ticket"],
+    ],
+  });
+}
+
+/** The JSON of an incident. */
+export function incidentJson(incident: Incident) {
+  return {
+    id: Number(incident.id),
+    node: incident.nodeId,
+    requirement: incident.requirementId,
+    targetId: incident.targetId || null,
+    verdict: verdictWord(incident.verdict),
+    cause: incident.cause || null,
+    start: isoTime(atMs(incident.startUnixMs)),
+    end: isoTime(atMs(incident.endUnixMs)),
+    evidence: incident.evidence,
+    nextStep: incident.nextStep || null,
+  };
+}
+
+/** The view of incidents; exit code 1 while one of them lasts. */
+export function incidentsView(incidents: readonly Incident[], generatedAtMs: number): View {
+  const lasts = incidents.some(({ endUnixMs }) => endUnixMs === undefined);
+  return recordsView<Incident>({
+    rows: incidents,
+    columns: incidentColumns(generatedAtMs),
+    wideColumns: [
+      { title: "TARGET", text: (incident) => incident.targetId || NONE },
+      { title: "END", text: (incident) => isoTime(atMs(incident.endUnixMs)) ?? NONE },
+      { title: "NEXT STEP", text: (incident) => incident.nextStep },
+    ],
+    fields: FIELD_NAMES.map((name) => ({ name, value: (incident) => incidentJson(incident)[name] })),
+    json: { generatedAt: isoTime(generatedAtMs), incidents: incidents.map(incidentJson) },
+    empty: "No incidents.",
+    exitCode: lasts ? EXIT.notMet : EXIT.met,
+  });
+}
+
+/** The columns of an incident table. */
+export function incidentColumns(generatedAtMs: number): Column<Incident>[] {
+  return [
+    { title: "ID", text: (incident) => String(incident.id), align: "right" },
+    { title: "NODE", text: (incident) => incident.nodeId, shrinkTo: 8, cut: "middle" },
+    { title: "REQUIREMENT", text: (incident) => incident.requirementId, shrinkTo: 12 },
+    {
+      title: "VERDICT",
+      text: (incident) => VERDICT_LOOKS[verdictWord(incident.verdict)].text,
+      tone: (incident) => VERDICT_LOOKS[verdictWord(incident.verdict)].tone,
+    },
+    { title: "CAUSE", text: (incident) => incident.cause, shrinkTo: 5 },
+    { title: "START", text: (incident) => secondsOf(isoTime(atMs(incident.startUnixMs))) },
+    { title: "LASTED", text: (incident) => lastedText(incident, generatedAtMs), align: "right" },
+    { title: "EVIDENCE", text: (incident) => incident.evidence, shrinkTo: 8 },
+  ];
+}
+
+/** `2026-03-01T12:00:00Z`: in a table the milliseconds say nothing. */
+function secondsOf(iso: string | null): string {
+  return iso === null ? NONE : iso.replace(/\.\d{3}Z$/, "Z");
+}
+
+function lastedText({ startUnixMs, endUnixMs }: Incident, generatedAtMs: number): string {
+  const age = ageText((endUnixMs === undefined ? generatedAtMs : Number(endUnixMs)) - Number(startUnixMs));
+  return endUnixMs === undefined ? `${age}, open` : age;
+}
+
+const FIELD_NAMES = [
+  "id",
+  "node",
+  "requirement",
+  "targetId",
+  "verdict",
+  "cause",
+  "start",
+  "end",
+  "evidence",
+  "nextStep",
+] as const satisfies readonly (keyof ReturnType<typeof incidentJson>)[];
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Longest age, ms: ten years, beyond any store. */
+const AGE_MAX_MS = 3_650 * 86_400_000;
+
+function ageMs(text: string): number {
+  const [, digits, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const ms = Number(digits) * (UNIT_MS[unit] ?? Number.NaN);
+  if (ms > 0 && ms <= AGE_MAX_MS) return ms;
+  throw new InvalidArgumentError("want a whole number of s, m, h or d, at most 3650d, such as 12h");
+}

@@ -1,0 +1,56 @@
+import { spawnSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import { completionPlan } from "./completion/plan.ts";
+import { createProgram } from "./program.ts";
+import { runHere } from "./testing/ask.ts";
+import { testWorld } from "./testing/world.ts";
+
+const quiet = { out: () => {}, err: () => {} };
+const plan = completionPlan(createProgram(testWorld(), quiet).root);
+const installed = (shell: string) => spawnSync(shell, ["-c", "true"]).status === 0;
+
+async function scriptFor(shell: string): Promise<string> {
+  const { out, err, exitCode } = await runHere(["completion", shell]);
+  expect([err, exitCode]).toEqual(["", 0]);
+  return out;
+}
+
+/** What bash offers after these words; the last is the one being typed. */
+async function offered(...words: readonly string[]): Promise<string[]> {
+  const script = await scriptFor("bash");
+  const typed = ["lifeline", ...words].map((word) => `'${word}'`).join(" ");
+  const program = `${script}\nCOMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _lifeline; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const { stdout, stderr } = spawnSync("bash", ["--norc", "-c", program], { encoding: "utf8" });
+  expect(stderr).toBe("");
+  return stdout.split("\n").filter((line) => line !== "");
+}
+
+describe.each(["bash", "zsh", "fish"])("the completion for %s", (shell) => {
+  it("holds every command and option of the tree", async () => {
+    const script = await scriptFor(shell);
+    const dash = shell === "fish" ? "-l " : "--";
+    for (const { path, options } of plan) {
+      expect(script).toContain(path);
+      for (const { long } of options) expect(script).toContain(long.replace("--", dash));
+    }
+    expect(plan.map(({ path }) => path)).toContain("catalogue diff");
+  });
+
+  it.skipIf(!installed(shell))(`is valid ${shell} (skipped where ${shell} is not installed)`, async () => {
+    const { status, stderr } = spawnSync(shell, ["-n"], { input: await scriptFor(shell), encoding: "utf8" });
+    expect([status, stderr]).toEqual([0, ""]);
+  });
+});
+
+describe("bash offers", () => {
+  it.each<[string, string[], string[]]>([
+    ["commands at the root", ["sta"], ["status"]],
+    ["subcommands", ["catalogue", ""], ["list", "show", "diff", "--no-color", "--help"]],
+    ["options of the command alone", ["catalogue", "diff", "--w"], []],
+    ["options after options", ["status", "--json", "--wa"], ["--watch"]],
+    ["the values of an option", ["status", "--output", "m"], ["markdown"]],
+    ["the choices of an argument", ["completion", "f"], ["fish"]],
+  ])("%s", async (_, words, expected) => {
+    expect(await offered(...words)).toEqual(expected);
+  });
+});

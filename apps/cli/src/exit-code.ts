@@ -1,0 +1,28 @@
+/** What the process says by its exit code; scripts and schedulers branch on it. */
+import type { StatusModel, StatusRow } from "./status-row.ts";
+
+/** The exit codes of every command. 1–3 are told apart so that "Omni is not reachable" never looks like "wrong flag". */
+export const EXIT = {
+  /** Every required row is met; or there was nothing to judge and the command did what was asked. */
+  met: 0,
+  /** A required row is not met, or no row says that it is (M4). */
+  notMet: 1,
+  /** Bad usage, file or setting. */
+  usage: 2,
+  /** The collector cannot be asked. */
+  unreachable: 3,
+  /** Ended by Ctrl-C before there was an answer: 128 + SIGINT (POSIX shells). */
+  interrupted: 130,
+} as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** 0 when every required row that applies is met, else 1. Without a single one nothing has been shown: 1 (M4). */
+export function exitCodeOf({ rows }: Pick<StatusModel, "rows">): ExitCode {
+  const counting = rows.filter(({ required, verdict }) => required && verdict !== "not-applicable");
+  return counting.length > 0 && counting.every(({ verdict }) => verdict === "met") ? EXIT.met : EXIT.notMet;
+}
+
+/** Whether a row keeps the exit code from being 0: required, applicable, and anything but met. */
+export function countsAgainst(row: Pick<StatusRow, "required" | "verdict">): boolean {
+  return row.required && row.verdict !== "met" && row.verdict !== "not-applicable";
+}

@@ -1,0 +1,79 @@
+/** The command tree: what there is to type. */
+import { Command, Help, type Option } from "commander";
+import { addCatalogue } from "./commands/catalogue.ts";
+import { addCheck } from "./commands/check.ts";
+import { addCompletion } from "./commands/completion.ts";
+import { addIncidents } from "./commands/incidents.ts";
+import { addNode } from "./commands/node.ts";
+import { addNodes } from "./commands/nodes.ts";
+import { addStatus } from "./commands/status.ts";
+import type { ExitCode } from "./exit-code.ts";
+import { addGlobalOptions, createSession, refuseForeignOptions, understands, withTraits } from "./session.ts";
+import type { CliWorld } from "./world.ts";
+
+/** The version of this command line; that of its package.json. */
+export const CLI_VERSION = "0.1.0";
+
+/** Width of help where there is no terminal to measure, columns. */
+const HELP_COLUMNS = 100;
+
+/** Where commander's own words go: help, version, usage errors. */
+export interface ProgramOutput {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+/** A program ready to parse, and the exit code after it has. */
+export interface Program {
+  readonly root: Command;
+  readonly exitCode: () => ExitCode;
+}
+
+/** Builds the tree anew; a parsed one keeps the options it was given. */
+export function createProgram(world: CliWorld, output: ProgramOutput): Program {
+  const root = new Command("lifeline");
+  root
+    .description("Can every node reach what Omni needs, how well, since when, and if not: who must change what?")
+    .version(CLI_VERSION, "--version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show help of a command")
+    .exitOverride()
+    .showHelpAfterError("(--help shows how)")
+    .configureOutput({
+      writeOut: output.out,
+      writeErr: output.err,
+      getOutHelpWidth: () => world.stdout.columns() ?? HELP_COLUMNS,
+      getErrHelpWidth: () => world.stderr.columns() ?? HELP_COLUMNS,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .configureHelp({ showGlobalOptions: true, visibleGlobalOptions: understoodOptions });
+  addGlobalOptions(root);
+  const { session, exitCode } = createSession(world, root);
+  for (const add of [addStatus, addNodes, addNode, addIncidents, addCheck, addCatalogue, addCompletion])
+    add(root, session);
+  root.hook("preAction", (_root, command) => refuseForeignOptions(root, command));
+  withTraits(root, {
+    uses: [],
+    examples: [
+      ["lifeline check --deployment deployment.yaml", "probe from this host, before anything is installed"],
+      ["lifeline status --watch", "the fleet as the collector judges it"],
+      ["lifeline catalogue list", "what must be reachable, and why"],
+    ],
+  });
+  root.addHelpText("after", `\n${EXIT_CODES}`);
+  return { root, exitCode };
+}
+
+const EXIT_CODES = `Exit codes:
+  0  every required row is met
+  1  a required row is not met, or none shows that it is
+  2  bad usage, file or setting
+  3  the collector cannot be reached`;
+
+/** The global options that the command understands: others would promise what is refused. */
+function understoodOptions(command: Command): Option[] {
+  return new Help().visibleGlobalOptions
+    .call({ showGlobalOptions: true } as Help, command)
+    .filter((option) => option.long === "--version" || understands(command, option.attributeName()));
+}

@@ -1,0 +1,154 @@
+import { queryPb, RpcError, RpcStatus } from "@lifeline/wire";
+import { describe, expect, it } from "vitest";
+import { ask } from "./testing/ask.ts";
+import { MET_ROW, NOW_MS, type Queries, UNMET_ROW } from "./testing/collector.ts";
+
+const { Verdict } = queryPb;
+const generatedUnixMs = BigInt(NOW_MS);
+const options = { env: { NO_COLOR: "1" }, terminal: { columns: 120, rows: 40 } };
+
+const NODE = {
+  nodeId: "worker-1",
+  hostname: "w1",
+  agentVersion: "0.1.0",
+  connected: true,
+  firstSeenUnixMs: BigInt(NOW_MS - 86_400_000),
+  lastReportUnixMs: BigInt(NOW_MS - 900),
+  metRows: 1,
+  unmetRows: 1,
+  verdict: Verdict.UNMET,
+};
+const INCIDENT = {
+  id: 7n,
+  nodeId: "worker-1",
+  requirementId: "node-discovery",
+  targetId: "node-discovery|tls|discovery.talos.dev:443|ipv4",
+  verdict: Verdict.UNMET,
+  cause: "timeout",
+  startUnixMs: BigInt(NOW_MS - 12_000),
+  evidence: "10 of 10 went unanswered",
+  nextStep: "open it",
+};
+const BOOT = {
+  bootId: new Uint8Array(16).fill(0xab),
+  firstSequence: 1n,
+  lastSequence: 9n,
+  reports: 8n,
+  windows: 80n,
+  missingReports: 1n,
+  duplicateReports: 2n,
+};
+
+describe("lifeline nodes", () => {
+  const listNodes: Queries["listNodes"] = async () => ({ generatedUnixMs, nodes: [NODE, NEW_NODE] });
+  const NEW_NODE = { nodeId: "worker-2", verdict: Verdict.UNKNOWN };
+
+  it("shows each node, and never a time that is not known", async () => {
+    const { out, exitCode } = await ask(["nodes"], { listNodes }, options);
+    expect(out).toBe(`\
+NODE      HOSTNAME  VERDICT    MET  DEGRADED  UNMET  UNKNOWN  CONNECTED  LAST REPORT
+worker-1  w1        ✗ unmet      1         0      1        0  yes                0 s
+worker-2  —         ? unknown    0         0      0        0  no                   —
+`);
+    expect(exitCode).toBe(1);
+  });
+
+  it("prints the same as JSON", async () => {
+    const { out } = await ask(["nodes", "--json"], { listNodes });
+    const { generatedAt, nodes } = JSON.parse(out);
+    expect(generatedAt).toBe("2026-03-01T12:00:00.000Z");
+    expect(nodes[1]).toMatchObject({ node: "worker-2", verdict: "unknown", lastReport: null, firstSeen: null });
+  });
+
+  it.each([
+    ["every node is met", [{ ...NODE, verdict: Verdict.MET }], 0],
+    ["one is not", [NODE], 1],
+    ["there is none (M4)", [], 1],
+  ])("exit code when %s", async (_, nodes, expected) => {
+    const { exitCode } = await ask(["nodes"], { listNodes: async () => ({ generatedUnixMs, nodes }) });
+    expect(exitCode).toBe(expected);
+  });
+});
+
+describe("lifeline node", () => {
+  const rows = [MET_ROW, UNMET_ROW];
+  const getNode: Queries["getNode"] = async () => ({
+    generatedUnixMs,
+    node: NODE,
+    rows,
+    incidents: [INCIDENT],
+    boots: [BOOT],
+  });
+
+  it("shows its rows, incidents, and what has arrived of each boot", async () => {
+    const { out, exitCode } = await ask(["node", "worker-1"], { getNode }, options);
+    expect(out).toBe(`\
+worker-1 (w1): connected, last report 0 s ago, agent 0.1.0
+
+REQUIREMENT     TARGET                   PROBE  VERDICT  CAUSE         LOSS (95 %)        P50/P95/MAX  SINCE
+machine-api     omni.example.com:8090    grpc   ✓ met                 0 % (0–28 %)  12.3/15.1/20.4 ms    1 h
+node-discovery  discovery.talos.dev:443  tls    ✗ unmet  timeout  100 % (72–100 %)                  —   12 s
+
+1 of 2 required rows met · 1 unmet
+
+✗ node-discovery discovery.talos.dev:443: 10 of 10 went unanswered within 950 ms → let the node reach
+    discovery.talos.dev on 443/TCP
+
+Incidents
+ID  NODE      REQUIREMENT     VERDICT  CAUSE    START                     LASTED  EVIDENCE
+ 7  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z  12 s, open  10 of 10 went unanswered
+
+Reports by boot of the agent
+BOOT      SEQUENCES  REPORTS  WINDOWS  MISSING  TWICE
+abababab  1–9              8       80        1      2
+`);
+    expect(exitCode).toBe(1);
+  });
+
+  it("judges by the rows that --only leaves", async () => {
+    const { out, exitCode } = await ask(["node", "worker-1", "--only", "machine-*", "--json"], { getNode });
+    expect(JSON.parse(out).rows.map((row: { requirement: string }) => row.requirement)).toEqual(["machine-api"]);
+    expect(exitCode).toBe(0);
+  });
+
+  it("names the nodes that are close to one it does not know", async () => {
+    const unknown = async () => {
+      throw new RpcError(RpcStatus.NOT_FOUND, "no such node");
+    };
+    const listNodes = async () => ({ generatedUnixMs, nodes: [NODE] });
+    const { err, exitCode } = await ask(["node", "worker-7"], { getNode: unknown, listNodes });
+    expect(err).toBe("error: the collector knows no node 'worker-7'; the closest: worker-1\n");
+    expect(exitCode).toBe(2);
+  });
+});
+
+describe("lifeline incidents", () => {
+  const ended = { ...INCIDENT, id: 6n, endUnixMs: BigInt(NOW_MS - 2_000) };
+
+  it("shows what lasts and what has ended, and exits 1 while one lasts", async () => {
+    const listIncidents = async () => ({ generatedUnixMs, incidents: [INCIDENT, ended] });
+    const { out, exitCode } = await ask(["incidents"], { listIncidents }, options);
+    expect(out).toBe(`\
+ID  NODE      REQUIREMENT     VERDICT  CAUSE    START                     LASTED  EVIDENCE
+ 7  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z  12 s, open  10 of 10 went unanswered
+ 6  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z        10 s  10 of 10 went unanswered
+`);
+    expect(exitCode).toBe(1);
+  });
+
+  it("exits 0 when all have ended, and says so when there is none", async () => {
+    const list = (incidents: (typeof ended)[]) => ({ listIncidents: async () => ({ generatedUnixMs, incidents }) });
+    expect((await ask(["incidents"], list([ended]))).exitCode).toBe(0);
+    expect(await ask(["incidents"], list([]))).toEqual({ out: "No incidents.\n", err: "", exitCode: 0 });
+  });
+
+  it("hands node, openness and age on to the collector", async () => {
+    let asked: unknown;
+    const listIncidents: Queries["listIncidents"] = async ({ nodeId, openOnly, sinceUnixMs }) => {
+      asked = { nodeId, openOnly, isAnHourAgo: Math.abs(Number(sinceUnixMs) - (Date.now() - 3_600_000)) < 60_000 };
+      return { generatedUnixMs, incidents: [] };
+    };
+    await ask(["incidents", "--node", "worker-1", "--open", "--since", "1h"], { listIncidents });
+    expect(asked).toEqual({ nodeId: "worker-1", openOnly: true, isAnHourAgo: true });
+  });
+});

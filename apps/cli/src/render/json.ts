@@ -1,0 +1,68 @@
+/** JSON of status and check: exactly one object, names as documented, times in ISO 8601, durations in ms. */
+import type { StatusModel, StatusRow } from "../status-row.ts";
+import { isoTime } from "../wire-time.ts";
+import { toMs } from "./units.ts";
+
+/** One row of the JSON. The names are a contract with scripts. */
+export interface StatusRowJson {
+  readonly node: string;
+  readonly requirement: string;
+  readonly required: boolean;
+  readonly target: string | null;
+  readonly probe: string | null;
+  readonly ipVersion: 4 | 6 | null;
+  readonly verdict: string;
+  readonly cause: string | null;
+  readonly sent: number;
+  readonly lost: number;
+  readonly late: number;
+  readonly silent: number;
+  readonly notSent: number;
+  readonly lossRatio: number | null;
+  readonly lossInterval: readonly [low: number, high: number];
+  readonly rttMs: { readonly p50: number | null; readonly p95: number | null; readonly max: number | null };
+  readonly since: string | null;
+  readonly evidence: string;
+  readonly nextStep: string | null;
+}
+
+/** The whole object. */
+export interface StatusJson {
+  readonly generatedAt: string;
+  readonly catalogueVersion: string;
+  readonly rows: readonly StatusRowJson[];
+}
+
+/** The object of a model; `JSON.stringify` of it is what `--json` prints. */
+export function statusJson(model: StatusModel): StatusJson {
+  return {
+    generatedAt: isoTime(model.generatedAtMs),
+    catalogueVersion: model.catalogueVersion,
+    rows: model.rows.map(rowJson),
+  };
+}
+
+/** One row of {@link statusJson}. */
+export function rowJson(row: StatusRow): StatusRowJson {
+  return {
+    node: row.node,
+    requirement: row.requirement,
+    required: row.required,
+    target: row.target,
+    probe: row.probe,
+    ipVersion: row.ipVersion,
+    verdict: row.verdict,
+    cause: row.cause,
+    sent: row.sent,
+    lost: row.lost,
+    late: row.late,
+    silent: row.silent,
+    notSent: row.notSent,
+    lossRatio: row.lossRatio,
+    lossInterval: row.lossInterval,
+    rttMs: { p50: toMs(row.rttNs.p50), p95: toMs(row.rttNs.p95), max: toMs(row.rttNs.max) },
+    since: isoTime(row.sinceMs),
+    evidence: row.evidence,
+    nextStep: row.nextStep,
+  };
+}

@@ -1,0 +1,104 @@
+/** Shell-style patterns on requirement ids, and the ids that were probably meant. */
+import { CliError } from "./cli-error.ts";
+
+/** Longest pattern; ids have at most 64 characters. */
+const PATTERN_MAX_CHARS = 256;
+
+/** Most ids listed when a pattern matches none. */
+const CLOSE_SHOWN = 5;
+
+/** Share of the characters that may differ in what is still close: half of them. */
+const CLOSE_DISTANCE = 0.5;
+
+/** Ids listed when none is close. */
+const FAR_SHOWN = 3;
+
+/** Whether `id` matches: `*` any characters, `?` one, `[abc]` and `[!abc]` a class; everything else itself. */
+export function matchesPattern(pattern: string, id: string): boolean {
+  return compiled(pattern).test(id);
+}
+
+/** Refuses an empty or overlong pattern, which no id can mean. */
+export function checkPattern(pattern: string): string {
+  if (pattern !== "" && pattern.length <= PATTERN_MAX_CHARS) return pattern;
+  const value = pattern === "" ? '""' : `${pattern.length} characters`;
+  throw new CliError(
+    "usage",
+    `--only: got ${value}, want a pattern of 1 to ${PATTERN_MAX_CHARS} characters such as 'node-*'`,
+  );
+}
+
+/** The error of a pattern that matches no row, with the closest of `ids`. */
+export function noMatch(pattern: string, ids: readonly string[]): CliError {
+  const close = closest(pattern.replace(/[*?[\]!]/g, ""), ids);
+  const hint = close.length === 0 ? "there is no row at all" : `the closest: ${close.join(", ")}`;
+  return new CliError("usage", `--only: '${pattern}' matches no requirement; ${hint}`);
+}
+
+/**
+ * The ids close to `word`, nearest first, at most five: those that contain it, then by edit distance for their length. When none
+ * is close, the nearest three.
+ */
+export function closest(word: string, ids: readonly string[]): string[] {
+  const scored = [...new Set(ids)].map((id) => ({
+    id,
+    far: id.includes(word) ? 0 : editDistance(word, id) / Math.max(word.length, id.length),
+  }));
+  scored.sort((a, b) => a.far - b.far || (a.id < b.id ? -1 : 1));
+  const close = scored.filter(({ far }) => far <= CLOSE_DISTANCE).slice(0, CLOSE_SHOWN);
+  return (close.length === 0 ? scored.slice(0, FAR_SHOWN) : close).map(({ id }) => id);
+}
+
+function compiled(pattern: string): RegExp {
+  let source = "";
+  for (let at = 0; at < pattern.length; at++) {
+    const character = pattern.charAt(at);
+    const end = character === "[" ? pattern.indexOf("]", at + 2) : -1;
+    if (end > 0) {
+      source += classOf(pattern.slice(at + 1, end));
+      at = end;
+    } else source += wildcard(character);
+  }
+  return new RegExp(`^${source}$`, "su");
+}
+
+function wildcard(character: string): string {
+  if (character === "*") return ".*";
+  if (character === "?") return ".";
+  return literal(character);
+}
+
+function classOf(members: string): string {
+  const negated = members.startsWith("!");
+  const listed = (negated ? members.slice(1) : members).replace(/[\\\]^[&]/g, "\\$&");
+  // A class that is no regular expression, such as [z-a], stands for itself.
+  const source = `[${negated ? "^" : ""}${listed}]`;
+  return isExpression(source) ? source : literal(`[${members}]`);
+}
+
+function isExpression(source: string): boolean {
+  try {
+    new RegExp(source, "u");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function literal(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+}
+
+/** Levenshtein distance, in one row of memory. */
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const replaced = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}

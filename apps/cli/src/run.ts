@@ -1,0 +1,46 @@
+/** One run of the command line: arguments in, text out, an exit code back. */
+import { CatalogueError } from "@lifeline/catalogue";
+import { CommanderError } from "commander";
+import { CliError } from "./cli-error.ts";
+import { EXIT, type ExitCode } from "./exit-code.ts";
+import { createProgram } from "./program.ts";
+import { printable } from "./render/display-width.ts";
+import type { CliWorld } from "./world.ts";
+
+/**
+ * Runs `argv` (without interpreter and script). Never rejects on what a user, a file or a collector may do; a rejection is a
+ * defect.
+ */
+export async function run(argv: readonly string[], world: CliWorld): Promise<ExitCode> {
+  const said = { out: "", err: "" };
+  const program = createProgram(world, {
+    out: (text) => {
+      said.out += text;
+    },
+    err: (text) => {
+      said.err += text;
+    },
+  });
+  const exitCode = await program.root
+    .parseAsync([...argv], { from: "user" })
+    .then(program.exitCode, (error: unknown) => {
+      const [message, code] = explained(error);
+      said.err += message;
+      return code;
+    });
+  if (said.out !== "") await world.stdout.write(said.out);
+  if (said.err !== "") await world.stderr.write(said.err);
+  return exitCode;
+}
+
+/** What to say of an error, and the exit code. Commander has said its own by then. */
+function explained(error: unknown): [message: string, code: ExitCode] {
+  if (error instanceof CommanderError) return ["", error.exitCode === 0 ? EXIT.met : EXIT.usage];
+  if (error instanceof CliError) return [errorText(error.message), error.exitCode];
+  if (error instanceof CatalogueError) return [errorText(error.message), EXIT.usage];
+  throw error;
+}
+
+function errorText(message: string): string {
+  return `error: ${message.split("\n").map(printable).join("\n")}\n`;
+}

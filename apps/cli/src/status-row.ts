@@ -1,0 +1,147 @@
+/**
+ * What `status` and `check` show: one row for each requirement and target of a node, whoever judged it.
+ *
+ * 1. A word the collector sends and this version does not know reads as unknown, never as met (M4).
+ * 2. Without a packet that should have been answered there is no loss ratio, and its interval is everything (M4).
+ */
+import type { RowVerdict, Verdict } from "@lifeline/verdict";
+import { queryPb } from "@lifeline/wire";
+import { atMs, type WireTime } from "./wire-time.ts";
+
+/** Whether the requirement binds as published. */
+export type Obligation = "required" | "optional" | "conditional" | "unknown";
+
+/** Quantiles of the round-trip time in ns; null where no attempt had one. */
+export interface RttQuantiles {
+  readonly p50: number | null;
+  readonly p95: number | null;
+  readonly max: number | null;
+}
+
+/** The judgement on one requirement and target of one node. */
+export interface StatusRow {
+  readonly node: string;
+  readonly requirement: string;
+  readonly obligation: Obligation;
+  /** Whether the row counts for the exit code. */
+  readonly required: boolean;
+  /** `host:port`, IPv6 in brackets; null where there is nothing to measure. */
+  readonly target: string | null;
+  readonly probe: string | null;
+  readonly ipVersion: 4 | 6 | null;
+  readonly verdict: Verdict;
+  /** A word of the closed list of causes; null when met. */
+  readonly cause: string | null;
+  readonly evidence: string;
+  readonly nextStep: string | null;
+  /** Wall time, ms since the epoch, since when the verdict holds; null when not known. */
+  readonly sinceMs: number | null;
+  readonly sent: number;
+  readonly lost: number;
+  readonly late: number;
+  readonly silent: number;
+  readonly notSent: number;
+  /** lost / (sent − silent), 0–1; null when nothing was sent that should have been answered. */
+  readonly lossRatio: number | null;
+  /** 95 % Wilson interval of the ratio, low first. */
+  readonly lossInterval: readonly [low: number, high: number];
+  readonly rttNs: RttQuantiles;
+  /** How many round-trip times there are, and how many of them the kernel read. */
+  readonly rttCount: number;
+  readonly rttKernelCount: number;
+}
+
+/** All rows at one moment. */
+export interface StatusModel {
+  /** Wall time of the judgement, ms since the epoch. */
+  readonly generatedAtMs: number;
+  /** Empty when there is no row to take it from. */
+  readonly catalogueVersion: string;
+  readonly rows: readonly StatusRow[];
+}
+
+const VERDICT_WORDS: ReadonlyMap<number, Verdict> = new Map([
+  [queryPb.Verdict.MET, "met"],
+  [queryPb.Verdict.DEGRADED, "degraded"],
+  [queryPb.Verdict.UNMET, "unmet"],
+  [queryPb.Verdict.UNKNOWN, "unknown"],
+  [queryPb.Verdict.NOT_APPLICABLE, "not-applicable"],
+]);
+
+const OBLIGATION_WORDS: ReadonlyMap<number, Obligation> = new Map([
+  [queryPb.Obligation.REQUIRED, "required"],
+  [queryPb.Obligation.OPTIONAL, "optional"],
+  [queryPb.Obligation.CONDITIONAL, "conditional"],
+]);
+
+/** The word of a verdict's number; `unknown` for a number this version does not know. */
+export function verdictWord(verdict: queryPb.Verdict): Verdict {
+  return VERDICT_WORDS.get(verdict) ?? "unknown";
+}
+
+/** The row of a collector's message. */
+export function rowFromWire(row: queryPb.VerdictRow): StatusRow {
+  const verdict = verdictWord(row.verdict);
+  return {
+    node: row.nodeId,
+    requirement: row.requirementId,
+    obligation: OBLIGATION_WORDS.get(row.obligation) ?? "unknown",
+    required: row.required,
+    target: row.endpoint || null,
+    probe: row.probe || null,
+    ipVersion: row.ipVersion === 4 || row.ipVersion === 6 ? row.ipVersion : null,
+    verdict,
+    cause: shownCause(verdict, row.cause),
+    evidence: row.evidence,
+    nextStep: row.nextStep || null,
+    sinceMs: atMs(row.sinceUnixMs),
+    sent: Number(row.sent),
+    lost: Number(row.lost),
+    late: Number(row.late),
+    silent: Number(row.silent),
+    notSent: Number(row.notSent),
+    lossRatio: row.lossRatio ?? null,
+    lossInterval: row.lossRatio === undefined ? [0, 1] : [row.lossRatioLow, row.lossRatioHigh],
+    rttNs: { p50: durationOf(row.rttP50Ns), p95: durationOf(row.rttP95Ns), max: durationOf(row.rttMaxNs) },
+    rttCount: Number(row.rttCount),
+    rttKernelCount: Number(row.rttKernelCount),
+  };
+}
+
+/** The row of a judgement made in this process. */
+export function rowFromVerdict(node: string, row: RowVerdict): StatusRow {
+  const { target, verdict, loss, rtt } = row;
+  return {
+    node,
+    requirement: row.requirementId,
+    obligation: row.obligation,
+    required: row.required,
+    target: target?.endpoint ?? null,
+    probe: target?.probe ?? null,
+    ipVersion: target?.family ?? null,
+    verdict,
+    cause: shownCause(verdict, row.cause),
+    evidence: row.evidence,
+    nextStep: row.nextStep || null,
+    sinceMs: row.sinceMs,
+    sent: loss.sent,
+    lost: loss.lost,
+    late: loss.late,
+    silent: loss.silent,
+    notSent: loss.notSent,
+    lossRatio: loss.ratio ?? null,
+    lossInterval: loss.interval,
+    rttNs: { p50: rtt.p50Ns ?? null, p95: rtt.p95Ns ?? null, max: rtt.maxNs ?? null },
+    rttCount: rtt.count,
+    rttKernelCount: rtt.kernelCount,
+  };
+}
+
+/** The cause as shown: null when met, and when the judge has none to name. */
+export function shownCause(verdict: Verdict, cause: string): string | null {
+  return verdict === "met" || cause === "" || cause === "none" ? null : cause;
+}
+
+function durationOf(ns: WireTime): number | null {
+  return ns === undefined ? null : Number(ns);
+}

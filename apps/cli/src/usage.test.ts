@@ -1,0 +1,198 @@
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { listCatalogues } from "@lifeline/catalogue";
+import { describe, expect, it } from "vitest";
+import { CLI_VERSION } from "./program.ts";
+import { runHere } from "./testing/ask.ts";
+
+describe("usage errors exit 2 and say what would be right", () => {
+  const hint = "(--help shows how)\n";
+  it.each<[string, string[], string]>([
+    ["unknown command", ["stauts"], `error: unknown command 'stauts'\n(Did you mean status?)\n${hint}`],
+    ["unknown option", ["status", "--onyl", "x"], `error: unknown option '--onyl'\n(Did you mean --only?)\n${hint}`],
+    [
+      "unknown format",
+      ["status", "--output", "xml"],
+      `error: option '--output <format>' argument 'xml' is invalid. Allowed choices are table, wide, json, csv, markdown.\n${hint}`,
+    ],
+    [
+      "two formats",
+      ["status", "--json", "--output", "csv"],
+      `error: option '--json' cannot be used with option '--output <format>'\n${hint}`,
+    ],
+    [
+      "argument too many",
+      ["nodes", "x"],
+      `error: too many arguments for 'nodes'. Expected 0 arguments but got 1: x.\n${hint}`,
+    ],
+    ["argument too few", ["node"], `error: missing required argument 'id'\n${hint}`],
+    [
+      "unknown shell",
+      ["completion", "tcsh"],
+      `error: command-argument value 'tcsh' is invalid for argument 'shell'. Allowed choices are bash, zsh, fish.\n${hint}`,
+    ],
+    [
+      "option of another command",
+      ["catalogue", "list", "--watch"],
+      "error: --watch: 'catalogue list' has no use for it\n",
+    ],
+    ["collector for check", ["--collector", "a:1", "check"], "error: --collector: 'check' has no use for it\n"],
+    [
+      "empty pattern",
+      ["status", "--only", ""],
+      `error: --only: got "", want a pattern of 1 to 256 characters such as 'node-*'\n`,
+    ],
+    [
+      "collector without port",
+      ["status", "--collector", "omni"],
+      "error: --collector: got 'omni', want host:port with a port from 1 to 65535, IPv6 in brackets, such as 127.0.0.1:50443\n",
+    ],
+    [
+      "key without certificate",
+      ["status", "--key-file", "k"],
+      "error: --key-file: wants --cert-file too; a client certificate is a pair\n",
+    ],
+    [
+      "plaintext and TLS",
+      ["status", "--ca-file", "c", "--allow-plaintext"],
+      "error: --allow-plaintext: goes not with --ca-file, --cert-file and --key-file, which ask for TLS\n",
+    ],
+    [
+      "missing file",
+      ["status", "--ca-file", "/nowhere/ca.pem"],
+      "error: --ca-file: /nowhere/ca.pem cannot be read (ENOENT)\n",
+    ],
+    [
+      "file that is no PEM",
+      ["status", "--ca-file", "/dev/null"],
+      "error: --ca-file: /dev/null holds no PEM of at most 1 MiB\n",
+    ],
+    [
+      "watching CSV",
+      ["status", "--watch", "--output", "csv"],
+      "error: --watch: goes with --output table, wide and json, not csv\n",
+    ],
+    [
+      "age without unit",
+      ["incidents", "--since", "12"],
+      `error: option '--since <age>' argument '12' is invalid. want a whole number of s, m, h or d, at most 3650d, such as 12h\n${hint}`,
+    ],
+    [
+      "check of nothing",
+      ["check"],
+      "error: check: give --deployment FILE, or --omni URL with --siderolink HOST:PORT\n",
+    ],
+    [
+      "check of two",
+      ["check", "--deployment", "d.yaml", "--omni", "https://o"],
+      "error: --omni: goes not with --deployment, whose file says it\n",
+    ],
+    [
+      "no seconds",
+      ["check", "--omni", "https://o", "--seconds", "0"],
+      `error: option '--seconds <n>' argument '0' is invalid. want a whole number of seconds from 1 to 300\n${hint}`,
+    ],
+    [
+      "unknown role",
+      ["check", "--omni", "https://o", "--role", "router"],
+      `error: option '--role <role>' argument 'router' is invalid. Allowed choices are omni-host, talos-node.\n${hint}`,
+    ],
+    [
+      "URL that is none",
+      ["check", "--omni", "omni.example.com"],
+      'error: command line: omni.api: got "omni.example.com", want an https URL of host and optional port, without path, query or credentials\n',
+    ],
+    [
+      "unknown release",
+      ["catalogue", "list", "--release", "v9.9"],
+      `error: bundled catalogues: version: got "v9.9", want one of ${listCatalogues().join(", ")}\n`,
+    ],
+    [
+      "unknown row",
+      ["catalogue", "show", "machine-ap"],
+      `error: catalogue ${listCatalogues().at(-1)} has no row 'machine-ap'; the closest: machine-api, saas-machine-api\n`,
+    ],
+  ])("%s", async (_, argv, message) => {
+    const { err, out, exitCode } = await runHere(argv);
+    expect(err).toBe(message);
+    expect(out).toBe("");
+    expect(exitCode).toBe(2);
+  });
+
+  it("names the environment variable when the value came from there", async () => {
+    const { err } = await runHere(["nodes"], { env: { LIFELINE_COLLECTOR: "x" } });
+    expect(err).toMatch(/^error: LIFELINE_COLLECTOR: got 'x', want host:port/);
+  });
+
+  it("shows help on stderr when nothing was asked", async () => {
+    const { err, out, exitCode } = await runHere([]);
+    expect(err).toMatch(/^Usage: lifeline/);
+    expect([out, exitCode]).toEqual(["", 2]);
+  });
+});
+
+describe("help", () => {
+  const commands = [
+    "status",
+    "nodes",
+    "node",
+    "incidents",
+    "check",
+    "catalogue list",
+    "catalogue show",
+    "catalogue diff",
+    "completion",
+  ];
+  it.each(commands)("of '%s' ends with two or three examples of that very command", async (command) => {
+    const { out, exitCode } = await runHere([...command.split(" "), "--help"]);
+    const examples = out.split("Examples:\n")[1]?.trimEnd().split("\n") ?? [];
+    expect([2, 3]).toContain(examples.length);
+    for (const line of examples) expect(line).toContain(`lifeline ${command}`);
+    expect(exitCode).toBe(0);
+  });
+
+  it("of a command lists only the global options that it does not refuse", async () => {
+    const { out } = await runHere(["catalogue", "diff", "--help"]);
+    expect(out).toContain("--json");
+    expect(out).not.toContain("--collector");
+  });
+
+  it("prints the version of the package", async () => {
+    const manifest = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8"));
+    expect(CLI_VERSION).toBe(manifest.version);
+    expect(await runHere(["--version"])).toEqual({ out: `${CLI_VERSION}\n`, err: "", exitCode: 0 });
+  });
+});
+
+describe("a collector that is not there", () => {
+  it("exits 3 and says what to check", async () => {
+    const port = await freePort();
+    const { err, out, exitCode } = await runHere(["status", "--collector", `127.0.0.1:${port}`]);
+    expect(err).toBe(`\
+error: the collector at 127.0.0.1:${port} cannot be reached: No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:${port}
+check: it runs; --collector or LIFELINE_COLLECTOR names its address; no firewall stands between;
+       the collector speaks plaintext there (a TLS one wants --ca-file, and often --cert-file and --key-file)
+without a collector, 'lifeline check' probes from this host
+`);
+    expect(out).toBe("");
+    expect(exitCode).toBe(3);
+  });
+
+  it("exits 3 for JSON too, with nothing on stdout", async () => {
+    const { out, exitCode } = await runHere(["nodes", "--json"], {
+      env: { LIFELINE_COLLECTOR: `127.0.0.1:${await freePort()}` },
+    });
+    expect([out, exitCode]).toEqual(["", 3]);
+  });
+});
+
+/** A port at which nothing listens: it was given to us, and given back. */
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,81 @@
+/** What a command found, in every form it can be shown, and showing it once. */
+import type { ExitCode } from "./exit-code.ts";
+import { csvText, type Field } from "./render/csv.ts";
+import { markdownLines } from "./render/markdown.ts";
+import type { StatusLayout } from "./render/status.ts";
+import { type Column, tableLines } from "./render/table.ts";
+import type { CliWorld } from "./world.ts";
+
+/** The forms of output. */
+export const FORMATS = ["table", "wide", "json", "csv", "markdown"] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** A finding that can be shown. */
+export interface View {
+  readonly exitCode: ExitCode;
+  /** For people at a terminal; ends with a line feed. */
+  text(layout: StatusLayout): string;
+  /** One JSON value, without times of the reader's own. */
+  json(): object;
+  csv(): string;
+  markdown(): string;
+}
+
+/** What a list of records is shown from. */
+export interface Records<Row> {
+  readonly rows: readonly Row[];
+  readonly columns: readonly Column<Row>[];
+  /** Further columns of `wide` and Markdown. */
+  readonly wideColumns?: readonly Column<Row>[];
+  readonly fields: readonly Field<Row>[];
+  readonly json: object;
+  /** The line shown instead of an empty table. */
+  readonly empty: string;
+  /** Lines below the table. */
+  readonly footer?: readonly string[];
+  readonly exitCode: ExitCode;
+}
+
+/** The view of a list of records. */
+export function recordsView<Row>(records: Records<Row>): View {
+  const { rows, columns, wideColumns = [], fields, json, empty, footer = [], exitCode } = records;
+  const all = [...columns, ...wideColumns];
+  const below = footer.length === 0 ? [] : ["", ...footer];
+  return {
+    exitCode,
+    json: () => json,
+    csv: () => csvText(fields, rows),
+    markdown: () => `${[...markdownLines(all, rows), ...below].join("\n")}\n`,
+    text({ wide, width, color }) {
+      const layout = { color, width: wide ? undefined : width };
+      const chosen = wide ? all.map(({ maxWidth: _, ...column }) => column) : columns;
+      const table = rows.length === 0 ? [empty] : tableLines(chosen, rows, layout);
+      return `${[...table, ...below].join("\n")}\n`;
+    },
+  };
+}
+
+/** The view as text in a format. */
+export function viewText(view: View, format: Format, layout: Omit<StatusLayout, "wide">): string {
+  switch (format) {
+    case "table":
+      return view.text({ ...layout, wide: false });
+    case "wide":
+      return view.text({ ...layout, wide: true });
+    case "json":
+      return `${JSON.stringify(view.json(), null, 2)}\n`;
+    case "csv":
+      return view.csv();
+    case "markdown":
+      return view.markdown();
+  }
+}
+
+/**
+ * How stdout is written to: its width, and colour only on a terminal that takes it. `NO_COLOR` set to anything but nothing
+ * means no colour (no-color.org), as does `TERM=dumb`.
+ */
+export function layoutOf({ stdout, env }: CliWorld, wantsColor: boolean): Omit<StatusLayout, "wide"> {
+  const refused = (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb";
+  return { width: stdout.columns(), color: wantsColor && stdout.isTTY && !refused };
+}

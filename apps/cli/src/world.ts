@@ -1,0 +1,38 @@
+/** Everything a command takes from outside, so that a test can be the outside. */
+import type { Clock, IpFamily } from "@lifeline/measure";
+
+/** Where text goes. */
+export interface Output {
+  /** Resolves when the text was taken. */
+  write(text: string): Promise<void>;
+  readonly isTTY: boolean;
+  /** Size of the terminal now; undefined where there is none. */
+  columns(): number | undefined;
+  rows(): number | undefined;
+}
+
+/** The host that `check` probes from. */
+export interface Host {
+  readonly hostname: string;
+  /** Families for which there is a usable route. */
+  families(): readonly IpFamily[];
+  /** The siderolink interface's /64, four groups; undefined without one. */
+  siderolinkPrefix(): string | undefined;
+  /** The Talos version; undefined on another system. */
+  talosVersion(): string | undefined;
+  /** `address:port` of each resolver; undefined: those of /etc/resolv.conf. */
+  readonly resolvers?: readonly string[];
+}
+
+/** The outside. */
+export interface CliWorld {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly host: Host;
+  /** Aborts when the user has had enough (Ctrl-C). */
+  readonly interrupt: AbortSignal;
+}
