@@ -1,1 +1,33 @@
-export {};
+export { BOUNDARY_SLACK_MS } from "./boundary.ts";
+export {
+  type AgentConfig,
+  DEFAULT_STATE_DIR,
+  environmentOverrides,
+  LOG_LEVELS,
+  type LogLevel,
+  loadConfig,
+  type Override,
+  type PlanSource,
+  VARIABLE_NAMES,
+} from "./config.ts";
+export { ConfigError, type ConfigErrorCode } from "./config-error.ts";
+export type { Identity } from "./identity.ts";
+export { createLog } from "./log.ts";
+export { type Agent, type AgentStats, FLUSH_GRACE_MS, startAgent } from "./pipeline.ts";
+export { parsePlan, readPlanFile } from "./plan-file.ts";
+export { encodeParts } from "./report-parts.ts";
+export { createRunner, IN_FLIGHT_MAX, IN_FLIGHT_PER_TARGET_MAX, type Runner, type RunnerOptions } from "./run.ts";
+export { cadenceAt, FAST_CADENCE_MS, FAST_STRETCH_MS, nextDueNs, phaseNs, ticksDue } from "./schedule.ts";
+export {
+  openSpool,
+  type Spool,
+  type SpoolEvent,
+  type SpoolOptions,
+  type SpoolRecord,
+  type SpoolStats,
+} from "./spool/spool.ts";
+export { createTally, type Tallied, type Tally, type TallyOptions, type TallyStats } from "./tally.ts";
+export type { NodeFacts, NodeRole } from "./uplink/hello.ts";
+export { startUplink, type Uplink, type UplinkEvents, type UplinkOptions, type UplinkStats } from "./uplink/uplink.ts";
+export { AGENT_VERSION } from "./version.ts";
+export { type AgentWorld, createAgentWorld } from "./world.ts";

@@ -1,0 +1,209 @@
+/**
+ * What the agent is told: a YAML file, then environment variables, then flags; the later wins.
+ *
+ * 1. Unknown keys are refused; every error names where the value came from, the field, the value and what would be right.
+ * 2. No secret is configured: keys and certificates are named by path.
+ * 3. Plaintext goes to loopback only, unless that is allowed in so many words (S1).
+ */
+import { BlockList, isIP } from "node:net";
+import { MAX_IDENTIFIER_LENGTH } from "@lifeline/wire";
+import * as v from "valibot";
+import { invalid } from "./config-error.ts";
+import { SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./spool/spool.ts";
+import { integerOf, listOf, mapping, readDocument, textOf, validated, wordOf } from "./strict-schema.ts";
+import type { TlsFiles } from "./uplink/credentials.ts";
+import { NODE_ROLES, type NodeRole } from "./uplink/hello.ts";
+
+/** Where state is kept unless told otherwise: what survives a reboot and an upgrade of Talos. */
+export const DEFAULT_STATE_DIR = "/var/lib/lifeline";
+
+/** Levels of logging, as pino names them. */
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Where the targets come from. */
+export type PlanSource = { readonly kind: "collector" } | { readonly kind: "file"; readonly path: string };
+
+/** The agent's configuration, complete. */
+export interface AgentConfig {
+  /** host:port; undefined: measure and spool only. */
+  readonly collector: string | undefined;
+  readonly stateDir: string;
+  readonly nodeId: string | undefined;
+  readonly roles: readonly NodeRole[];
+  readonly plan: PlanSource;
+  readonly tls: TlsFiles | undefined;
+  readonly spool: { readonly maxBytes: number; readonly maxAgeHours: number };
+  readonly logLevel: LogLevel;
+  /** `address:port` of each resolver; undefined: those of /etc/resolv.conf. */
+  readonly resolvers: readonly string[] | undefined;
+  /** Undefined: /etc/hosts. */
+  readonly hostsFile: string | undefined;
+}
+
+/** 8 MiB: the spool must hold the largest report (4 MiB) beside the segment it is written to. */
+const SPOOL_MIN_BYTES = 8 * 1024 * 1024;
+const SPOOL_LIMIT_BYTES = 16 * 1024 * 1024 * 1024;
+const HOURS_PER_YEAR = 8_760;
+const RESOLVERS_MAX = 8;
+const PATH_MAX_LENGTH = 4_096;
+
+const path = textOf(1, PATH_MAX_LENGTH, "a path");
+const address = v.pipe(
+  textOf(3, MAX_IDENTIFIER_LENGTH, "host:port"),
+  v.check((text) => endpointOf(text) !== undefined, "host:port, IPv6 literals in brackets, port 1 to 65535"),
+);
+
+const schema = mapping({
+  collector: v.optional(address),
+  stateDir: v.optional(path, DEFAULT_STATE_DIR),
+  nodeId: v.optional(
+    v.pipe(textOf(1, MAX_IDENTIFIER_LENGTH), v.regex(/^[\x21-\x7e]+$/, "printable ASCII characters without spaces")),
+  ),
+  roles: v.optional(
+    v.pipe(
+      listOf(wordOf(NODE_ROLES), NODE_ROLES.length, `of ${NODE_ROLES.join(", ")}`),
+      v.minLength(1, `at least one of ${NODE_ROLES.join(", ")}`),
+    ),
+    ["talos-node"],
+  ),
+  plan: v.optional(
+    v.union([v.literal("collector"), mapping({ file: path })], "the word collector, or a mapping {file: PATH}"),
+    "collector",
+  ),
+  tls: v.optional(mapping({ caFile: path, certFile: path, keyFile: path })),
+  allowPlaintext: v.optional(v.boolean("true or false"), false),
+  spool: v.optional(
+    mapping({
+      maxBytes: v.optional(integerOf(SPOOL_MIN_BYTES, SPOOL_LIMIT_BYTES, " bytes"), SPOOL_MAX_BYTES),
+      maxAgeHours: v.optional(integerOf(1, HOURS_PER_YEAR, " hours"), SPOOL_MAX_AGE_HOURS),
+    }),
+    {},
+  ),
+  logLevel: v.optional(wordOf(LOG_LEVELS), "info"),
+  resolvers: v.optional(
+    listOf(
+      v.pipe(
+        textOf(3, MAX_IDENTIFIER_LENGTH, "address:port"),
+        v.check((text) => isIP(endpointOf(text)?.host ?? "") !== 0, "address:port, IPv6 in brackets"),
+      ),
+      RESOLVERS_MAX,
+      "resolvers",
+    ),
+  ),
+  hostsFile: v.optional(path),
+});
+
+/** How a variable's text becomes a value. */
+type Reading = "text" | "list" | "flag" | "integer";
+
+/** Every environment variable, the field it sets, and how it is read. */
+const VARIABLES: Readonly<Record<string, readonly [field: string, reading: Reading]>> = {
+  LIFELINE_COLLECTOR: ["collector", "text"],
+  LIFELINE_STATE_DIR: ["stateDir", "text"],
+  LIFELINE_NODE_ID: ["nodeId", "text"],
+  LIFELINE_ROLES: ["roles", "list"],
+  LIFELINE_PLAN_FILE: ["plan.file", "text"],
+  LIFELINE_TLS_CA_FILE: ["tls.caFile", "text"],
+  LIFELINE_TLS_CERT_FILE: ["tls.certFile", "text"],
+  LIFELINE_TLS_KEY_FILE: ["tls.keyFile", "text"],
+  LIFELINE_ALLOW_PLAINTEXT: ["allowPlaintext", "flag"],
+  LIFELINE_SPOOL_MAX_BYTES: ["spool.maxBytes", "integer"],
+  LIFELINE_SPOOL_MAX_AGE_HOURS: ["spool.maxAgeHours", "integer"],
+  LIFELINE_LOG_LEVEL: ["logLevel", "text"],
+  LIFELINE_RESOLVERS: ["resolvers", "list"],
+  LIFELINE_HOSTS_FILE: ["hostsFile", "text"],
+};
+
+/** The names of all environment variables the agent reads. */
+export const VARIABLE_NAMES: readonly string[] = Object.keys(VARIABLES);
+
+/** A value that stands above the file's, by the field it sets. */
+export interface Override {
+  readonly source: string;
+  readonly field: string;
+  readonly value: unknown;
+}
+
+/** The overrides in an environment. An empty variable is as good as none. */
+export function environmentOverrides(environment: Readonly<Record<string, string | undefined>>): Override[] {
+  return Object.entries(VARIABLES).flatMap(([name, [field, reading]]) => {
+    const text = environment[name];
+    return text === undefined || text === "" ? [] : [{ source: name, field, value: readAs(reading, text) }];
+  });
+}
+
+/** Lifeline variables in an environment that mean nothing to the agent: most likely misspelt. */
+export function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.keys(environment).filter((name) => name.startsWith("LIFELINE_") && !Object.hasOwn(VARIABLES, name));
+}
+
+/** Puts the configuration together. Throws a ConfigError. */
+export function loadConfig(file: string | undefined, overrides: readonly Override[]): AgentConfig {
+  const document = file === undefined ? {} : (readDocument(file) ?? {});
+  const sources = new Map(overrides.map(({ field, source }) => [field, source]));
+  const sourceOf = (field: string) =>
+    sources.get(field) ?? sources.get(field.replace(/[.[].*$/, "")) ?? file ?? "configuration";
+  const given = validated(schema, overrides.reduce(override, document), sourceOf);
+  const { collector, tls } = given;
+  if (collector !== undefined && tls === undefined && !given.allowPlaintext && !isLoopback(collector)) {
+    const want = "tls {caFile, certFile, keyFile}, a loopback address, or allowPlaintext: true";
+    throw invalid(sourceOf("collector"), "collector", collector, want);
+  }
+  return {
+    collector,
+    stateDir: given.stateDir,
+    nodeId: given.nodeId,
+    roles: [...new Set(given.roles)],
+    plan: given.plan === "collector" ? { kind: "collector" } : { kind: "file", path: given.plan.file },
+    tls,
+    spool: given.spool,
+    logLevel: given.logLevel,
+    resolvers: given.resolvers,
+    hostsFile: given.hostsFile,
+  };
+}
+
+/** Host and port of `host:port` or `[v6]:port`; undefined when it is neither. */
+export function endpointOf(text: string): { readonly host: string; readonly port: number } | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port };
+}
+
+const loopback = new BlockList();
+// RFC 1122 §3.2.1.3 and RFC 4291 §2.5.3.
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+function isLoopback(collector: string): boolean {
+  const host = endpointOf(collector)?.host ?? "";
+  // RFC 6761 §6.3: localhost is loopback. Another name may resolve to anything.
+  if (host === "localhost") return true;
+  const family = isIP(host);
+  return family !== 0 && loopback.check(host, family === 4 ? "ipv4" : "ipv6");
+}
+
+function readAs(reading: Reading, text: string): unknown {
+  switch (reading) {
+    case "text":
+      return text;
+    case "list":
+      return text.split(",").map((entry) => entry.trim());
+    case "flag":
+      return text === "true" ? true : text === "false" ? false : text;
+    case "integer":
+      return /^\d+$/.test(text) ? Number(text) : text;
+  }
+}
+
+/** A copy of the document with one field set; what is no mapping on the way there is left for the schema to refuse. */
+function override(document: unknown, { field, value }: Override): unknown {
+  if (typeof document !== "object" || document === null || Array.isArray(document)) return document;
+  const [key = "", ...rest] = field.split(".");
+  if (rest.length === 0) return { ...document, [key]: value };
+  const inner: unknown = Reflect.get(document, key);
+  const base = typeof inner === "object" && inner !== null ? inner : {};
+  return { ...document, [key]: override(base, { source: "", field: rest.join("."), value }) };
+}

@@ -1,0 +1,327 @@
+/**
+ * The agent, put together: schedule → probe → sample → window → spool → uplink.
+ *
+ * 1. Data flows one way; a plan is the only thing that comes back.
+ * 2. What was sealed is spooled before it is sent (U1), and stopping seals what is open.
+ * 3. Nothing here waits for the collector: without one, the agent measures and spools.
+ */
+import { join } from "node:path";
+import { NS_PER_MS, type Timer } from "@lifeline/measure";
+import type { Window } from "@lifeline/window";
+import { BOOT_ID_BYTES, type Plan, planFromWire, type reportPb } from "@lifeline/wire";
+import type { AgentConfig } from "./config.ts";
+import { findIdentity, type Identity } from "./identity.ts";
+import { loadCachedPlan, storeCachedPlan } from "./plan-cache.ts";
+import { readPlanFile } from "./plan-file.ts";
+import { encodeParts } from "./report-parts.ts";
+import { createRunner, type Runner } from "./run.ts";
+import { openSpool, type Spool, type SpoolEvent, type SpoolStats } from "./spool/spool.ts";
+import { createTally, type Tally, type TallyStats } from "./tally.ts";
+import { channelCredentials } from "./uplink/credentials.ts";
+import { makeHello } from "./uplink/hello.ts";
+import { startUplink, type Uplink, type UplinkEvents, type UplinkStats } from "./uplink/uplink.ts";
+import { AGENT_VERSION } from "./version.ts";
+import { startVitals, type VitalsReader } from "./vitals.ts";
+import type { AgentWorld } from "./world.ts";
+
+/** How long stopping waits for the collector, ms: Talos kills ten seconds after SIGTERM. */
+export const FLUSH_GRACE_MS = 3_000;
+
+/** How often an agent with nothing to do says how to give it something, ms. */
+export const IDLE_HINT_MS = 60_000;
+
+/** Least time between two lines about an uplink that keeps failing alike, ms. */
+const UPLINK_LOG_MS = 60_000;
+
+/** Figures of a running agent; counters are since its start. */
+export interface AgentStats {
+  readonly tally: TallyStats;
+  readonly spool: SpoolStats;
+  /** Undefined without a collector. */
+  readonly uplink: UplinkStats | undefined;
+  readonly inFlight: number;
+  readonly sealedWindows: number;
+  /** Plans of the collector's that were not admitted. */
+  readonly refusedPlans: number;
+}
+
+/** A running agent. */
+export interface Agent {
+  readonly identity: Identity;
+  /** 16 bytes, of this start. */
+  readonly bootId: Uint8Array;
+  /** Revision of the plan that is measured; empty without one. */
+  planRevision(): string;
+  stats(): AgentStats;
+  /** Probes no more, seals, spools, and gives the collector FLUSH_GRACE_MS to acknowledge. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts an agent. Rejects with a ConfigError when its plan file is not right. `onDefect` is told of what nobody expected;
+ * the agent should then be ended. By default it becomes an uncaught exception.
+ */
+export async function startAgent(
+  config: AgentConfig,
+  world: AgentWorld,
+  onDefect: (error: unknown) => void = throwLater,
+): Promise<Agent> {
+  const filePlan = config.plan.kind === "file" ? readPlanFile(config.plan.path) : undefined;
+  const identity = findIdentity({
+    configuredId: config.nodeId,
+    stateDir: config.stateDir,
+    randomBytes: world.randomBytes,
+    ...(world.productUuidPath === undefined ? {} : { productUuidPath: world.productUuidPath }),
+  });
+  const bootId = world.randomBytes(BOOT_ID_BYTES);
+  const spool = await openSpool({
+    directory: join(config.stateDir, "spool"),
+    clock: world.clock,
+    bootId,
+    onEvent: (event) => logSpoolEvent(world, event),
+    maxBytes: config.spool.maxBytes,
+    maxAgeHours: config.spool.maxAgeHours,
+  });
+  world.log.info(
+    {
+      nodeId: identity.nodeId,
+      idSource: identity.source,
+      version: AGENT_VERSION,
+      spoolReports: spool.stats().heldReports,
+    },
+    "agent started",
+  );
+  const agent = new RunningAgent(config, world, onDefect, identity, bootId, spool);
+  agent.start(filePlan);
+  return agent;
+}
+
+class RunningAgent implements Agent {
+  readonly identity: Identity;
+  readonly bootId: Uint8Array;
+  readonly #config: AgentConfig;
+  readonly #world: AgentWorld;
+  readonly #onDefect: (error: unknown) => void;
+  readonly #spool: Spool;
+  readonly #vitals: VitalsReader;
+  readonly #tally: Tally;
+  readonly #runner: Runner;
+  #uplink: Uplink | undefined;
+  #plan: Plan | undefined;
+  #hintTimer: Timer | undefined;
+  #sealedWindows = 0;
+  #refusedPlans = 0;
+  #spooling: Promise<unknown> = Promise.resolve();
+  #caching: Promise<void> = Promise.resolve();
+  #stopping: Promise<void> | undefined;
+  readonly #defective = new Set<string>();
+
+  constructor(
+    config: AgentConfig,
+    world: AgentWorld,
+    onDefect: (error: unknown) => void,
+    identity: Identity,
+    bootId: Uint8Array,
+    spool: Spool,
+  ) {
+    this.identity = identity;
+    this.bootId = bootId;
+    this.#config = config;
+    this.#world = world;
+    this.#onDefect = onDefect;
+    this.#spool = spool;
+    const { clock } = world;
+    this.#vitals = startVitals(clock);
+    this.#tally = createTally({ clock, sealed: (windows, sealedAtMs) => this.#report(windows, sealedAtMs) });
+    this.#runner = createRunner({
+      clock,
+      nodeId: identity.nodeId,
+      probe: world.probe,
+      begun: (targetId) => this.#tally.begun(targetId),
+      missed: (targetId, ticks) => this.#tally.missed(targetId, ticks),
+      ended: (sample) => this.#tally.ended(sample).suspicious,
+      onDefect: (targetId, error) => this.#tellDefect(targetId, error),
+    });
+  }
+
+  start(filePlan: Plan | undefined): void {
+    const plan = filePlan ?? this.#cachedPlan();
+    if (plan !== undefined) this.#apply(plan);
+    if (this.#config.collector !== undefined) this.#uplink = this.#dial(this.#config.collector);
+    else if (plan === undefined) this.#hint();
+  }
+
+  planRevision(): string {
+    return this.#plan?.revision ?? "";
+  }
+
+  stats(): AgentStats {
+    return {
+      tally: this.#tally.stats(),
+      spool: this.#spool.stats(),
+      uplink: this.#uplink?.stats(),
+      inFlight: this.#runner.inFlight(),
+      sealedWindows: this.#sealedWindows,
+      refusedPlans: this.#refusedPlans,
+    };
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#hintTimer?.cancel();
+    this.#runner.stop();
+    this.#tally.stop();
+    await this.#spooling;
+    await this.#uplink?.flush(FLUSH_GRACE_MS);
+    await this.#uplink?.stop();
+    await this.#caching;
+    await this.#spool.close();
+    this.#vitals.stop();
+    const { heldReports } = this.#spool.stats();
+    this.#world.log.info({ spoolReports: heldReports }, "agent stopped");
+  }
+
+  #dial(collector: string): Uplink {
+    const { clock, random, observe } = this.#world;
+    const { nodeId } = this.identity;
+    const { roles, tls } = this.#config;
+    const speaker = { nodeId, bootId: this.bootId, agentVersion: AGENT_VERSION, roles };
+    return startUplink(
+      {
+        collector,
+        credentials: () => channelCredentials(tls),
+        hello: () => makeHello(speaker, observe(), this.planRevision()),
+        spool: this.#spool,
+        clock,
+        random,
+        events: uplinkEvents(this.#world, collector, (plan) => this.#admitPlan(plan)),
+      },
+      this.#onDefect,
+    );
+  }
+
+  #cachedPlan(): Plan | undefined {
+    const cached = loadCachedPlan(this.#config.stateDir);
+    switch (cached.kind) {
+      case "plan":
+        return cached.plan;
+      case "none":
+        return undefined;
+      case "unusable":
+        this.#world.log.warn({ detail: cached.detail }, "the cached plan cannot be used");
+        return undefined;
+    }
+  }
+
+  #apply(plan: Plan): void {
+    this.#plan = plan;
+    this.#tally.retain(new Set(plan.targets.map(({ id }) => id)));
+    this.#runner.setTargets(plan.targets);
+    this.#world.log.info({ revision: plan.revision, targets: plan.targets.length }, "plan applied");
+  }
+
+  /** A plan from the collector: taken whole or not at all. */
+  #admitPlan(wire: reportPb.Plan): void {
+    const { log } = this.#world;
+    if (this.#config.plan.kind === "file") {
+      log.debug({ revision: wire.revision }, "the collector's plan is left aside: the configuration names a plan file");
+      return;
+    }
+    const decoded = planFromWire(wire);
+    if (!decoded.ok) {
+      this.#refusedPlans += 1;
+      log.warn(decoded.malformed, "plan refused; the one before it stays");
+      return;
+    }
+    const plan = decoded.value;
+    if (plan.revision === this.planRevision()) return;
+    this.#apply(plan);
+    this.#caching = this.#caching
+      .then(() => storeCachedPlan(this.#config.stateDir, plan))
+      .catch((error: unknown) => log.warn({ code: codeOf(error) }, "the plan could not be cached"));
+  }
+
+  #report(windows: readonly Window[], sealedAtMs: number): void {
+    this.#sealedWindows += windows.length;
+    const { heldBytes, heldReports, droppedReports, memoryReports } = this.#spool.stats();
+    const vitals = this.#vitals.read({
+      spoolBytes: heldBytes,
+      spoolReports: heldReports,
+      spoolDroppedReports: droppedReports,
+      spoolMemoryReports: memoryReports,
+      missedTicks: this.#tally.stats().missedTicks,
+      refusedReports: this.#uplink?.stats().refusedReports ?? 0,
+    });
+    const appends = encodeParts(sealedAtMs, windows, vitals).map((part) => this.#spool.append(part));
+    this.#spooling = Promise.all([this.#spooling, ...appends]).then(() => this.#uplink?.wake());
+    this.#spooling.catch(this.#onDefect);
+  }
+
+  #tellDefect(targetId: string, error: unknown): void {
+    // Once for each target: it would repeat at every tick. Bounded, for plans come and go.
+    if (this.#defective.has(targetId) || this.#defective.size >= DEFECTIVE_MAX) return;
+    this.#defective.add(targetId);
+    this.#world.log.error({ targetId, err: error }, "a probe failed by a defect of its own");
+  }
+
+  #hint(): void {
+    this.#world.log.info(
+      "nothing to do: name a collector (collector, LIFELINE_COLLECTOR) or a plan file (plan.file, LIFELINE_PLAN_FILE)",
+    );
+    this.#hintTimer = this.#world.clock.after(IDLE_HINT_MS, () => this.#hint());
+  }
+}
+
+/** Most targets whose defects are told. */
+const DEFECTIVE_MAX = 64;
+
+function uplinkEvents(world: AgentWorld, collector: string, plan: UplinkEvents["plan"]): UplinkEvents {
+  const { log, clock } = world;
+  let lastWord = "";
+  let lastToldNs = 0;
+  return {
+    plan,
+    connected() {
+      lastWord = "";
+      log.info({ collector }, "connected");
+    },
+    disconnected(word, detail, retryInMs) {
+      const nowNs = clock.monotonicNs();
+      if (word === lastWord && nowNs - lastToldNs < UPLINK_LOG_MS * NS_PER_MS) return;
+      lastWord = word;
+      lastToldNs = nowNs;
+      log.warn({ collector, status: word, detail, retryInMs: Math.round(retryInMs) }, "not connected");
+    },
+    refused({ report, code, field, detail }) {
+      log.warn({ sequence: Number(report?.sequence ?? 0), code, field, detail }, "the collector refused a report");
+    },
+  };
+}
+
+function logSpoolEvent({ log }: AgentWorld, event: SpoolEvent): void {
+  switch (event.kind) {
+    case "disk-refused":
+      log.warn({ code: event.code }, "the disk refuses the spool: reports are kept in memory");
+      return;
+    case "disk-accepted":
+      log.info("the disk takes the spool again");
+      return;
+    case "dropped":
+      log.warn({ reports: event.reports, why: event.why }, "reports dropped from the spool");
+      return;
+  }
+}
+
+function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}

@@ -1,0 +1,102 @@
+/**
+ * Plans as documents: what an agent without a collector measures, and what it keeps of a collector's plan.
+ *
+ * The shape is checked here, the limits by the codec that checks a collector's plan: there is one set of them. A target's id
+ * follows from its other fields; where one is written it must be that.
+ */
+import { type Target, targetId } from "@lifeline/measure";
+import {
+  MAX_IDENTIFIER_LENGTH,
+  MAX_TARGETS_PER_NODE,
+  makePlan,
+  type Plan,
+  planFromWire,
+  planToWire,
+} from "@lifeline/wire";
+import * as v from "valibot";
+import { invalid } from "./config-error.ts";
+import { integerOf, listOf, mapping, readDocument, textOf, validated, wordOf } from "./strict-schema.ts";
+
+/** Shape bounds, wide on purpose: the codec's own limits are narrower. */
+const UINT32_MAX = 0xffff_ffff;
+const PEM_MAX_LENGTH = 65_536;
+const WORDS_MAX = 16;
+
+const identifier = textOf(1, MAX_IDENTIFIER_LENGTH);
+const number = integerOf(0, UINT32_MAX);
+const flag = v.boolean("true or false");
+
+const trust = v.variant(
+  "kind",
+  [
+    mapping({ kind: v.literal("public", "public") }),
+    mapping({ kind: v.literal("private", "private"), caPem: textOf(1, PEM_MAX_LENGTH, "PEM certificates") }),
+  ],
+  "a trust: kind is public, or private with caPem",
+);
+
+const options = v.variant(
+  "probe",
+  [
+    mapping({ probe: v.literal("tcp"), acceptReset: flag }),
+    mapping({
+      probe: v.literal("tls"),
+      trust,
+      alpn: listOf(textOf(1, 255), WORDS_MAX, "protocol names"),
+      alpnRequired: flag,
+    }),
+    mapping({
+      probe: v.literal("http"),
+      trust: v.exactOptional(trust),
+      expect: mapping({
+        method: wordOf(["GET", "HEAD"]),
+        path: identifier,
+        version: wordOf(["1.1", "2"]),
+        statuses: listOf(number, WORDS_MAX, "statuses"),
+      }),
+    }),
+    mapping({ probe: v.literal("grpc"), trust: v.exactOptional(trust) }),
+    mapping({ probe: v.literal("dns"), query: textOf(1, 253), transport: wordOf(["udp", "tcp"]) }),
+    mapping({ probe: v.literal("udp"), payloadBytes: number }),
+    mapping({ probe: v.literal("stamp") }),
+  ],
+  "options of a probe: tcp, tls, http, grpc, dns, udp or stamp",
+);
+
+const target = mapping({
+  id: v.exactOptional(identifier),
+  requirementId: identifier,
+  host: identifier,
+  port: number,
+  family: v.picklist([4, 6], "4 or 6"),
+  options,
+  cadenceMs: number,
+  timeoutMs: number,
+});
+
+const document = mapping({
+  // Written by the agent into its cache; a file written by hand need not have one.
+  revision: v.exactOptional(identifier),
+  targets: listOf(target, MAX_TARGETS_PER_NODE, "targets"),
+});
+
+/** Reads a plan of its document. Throws a ConfigError that names `source`, field, value and what would be right. */
+export function parsePlan(input: unknown, source: string): Plan {
+  const { revision, targets } = validated(document, input, () => source);
+  const complete = targets.map((given, at): Target => {
+    const id = targetId(given);
+    if (given.id !== undefined && given.id !== id) throw invalid(source, `targets[${at}].id`, given.id, id);
+    return { ...given, id };
+  });
+  const checked = planFromWire(planToWire(makePlan(complete)));
+  if (!checked.ok) {
+    const { field, value, expected } = checked.malformed;
+    throw invalid(source, field, value, expected);
+  }
+  return { revision: revision ?? checked.value.revision, targets: checked.value.targets };
+}
+
+/** Reads the plan file at `path`. Throws a ConfigError. */
+export function readPlanFile(path: string): Plan {
+  return parsePlan(readDocument(path), path);
+}

@@ -1,0 +1,133 @@
+import { type ManualClock, manualClock, type Sample, type Target } from "@lifeline/measure";
+import { describe, expect, it } from "vitest";
+import { createRunner, type RunnerOptions } from "./run.ts";
+import { sampleOf, tcpTarget } from "./testing/fixtures.ts";
+
+function start(
+  targets: readonly Target[],
+  overrides: Partial<RunnerOptions> = {},
+  clock: ManualClock = manualClock(0),
+) {
+  const begun: number[] = [];
+  const missed = new Map<string, number>();
+  const ended: Sample[] = [];
+  const defects: unknown[] = [];
+  const runner = createRunner({
+    clock,
+    nodeId: "node",
+    probe: async (target) => sampleOf(target.id, clock.wallMs(), "answered"),
+    begun: () => begun.push(clock.monotonicNs()),
+    missed: (id, ticks) => missed.set(id, (missed.get(id) ?? 0) + ticks),
+    ended: (sample) => {
+      ended.push(sample);
+      return false;
+    },
+    onDefect: (_, error) => defects.push(error),
+    ...overrides,
+  });
+  runner.setTargets(targets);
+  return { runner, clock, begun, missed, ended, defects };
+}
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+describe("the runner", () => {
+  it("begins one attempt for each cadence of each target", async () => {
+    const { clock, begun } = start([tcpTarget(1), tcpTarget(2, { cadenceMs: 500 })]);
+    for (let ms = 0; ms < 10_000; ms += 100) {
+      clock.advance(100);
+      await settle();
+    }
+    expect(begun).toHaveLength(10 + 20);
+  });
+
+  it("counts the ticks of a stall as missed and makes up none (M3)", () => {
+    const clock = manualClock(0);
+    // A stall: time passes, timers do not run.
+    let stalled = 0;
+    const stalling = { ...clock, monotonicNs: () => clock.monotonicNs() + stalled };
+    const target = tcpTarget(1);
+    const { begun, missed } = start([target], {}, stalling);
+    clock.advance(3_000);
+    const before = begun.length;
+    stalled = 5_000_000_000;
+    clock.advance(1_000);
+    expect(begun.length - before).toBe(1);
+    expect(missed.get(target.id)).toBe(5);
+  });
+
+  it("counts a tick as missed when too many attempts are under way at a target (S2)", () => {
+    const target = tcpTarget(1);
+    const { clock, runner, begun, missed } = start([target], {
+      probe: () => new Promise(() => {}),
+      inFlightPerTargetMax: 2,
+    });
+    clock.advance(5_000);
+    expect(begun).toHaveLength(2);
+    expect(runner.inFlight()).toBe(2);
+    expect(missed.get(target.id)).toBe(3);
+  });
+
+  it("counts a tick as missed when too many attempts are under way in all (S2)", () => {
+    const targets = [1, 2, 3].map((port) => tcpTarget(port));
+    const { clock, begun, missed } = start(targets, { probe: () => new Promise(() => {}), inFlightMax: 2 });
+    clock.advance(1_000);
+    expect(begun).toHaveLength(2);
+    expect([...missed.values()]).toEqual([1]);
+  });
+
+  it("probes four times as fast for ten seconds once a sample is suspicious", async () => {
+    const clock = manualClock(0);
+    let samples = 0;
+    const { begun } = start([tcpTarget(1)], { ended: () => ++samples === 1 }, clock);
+    for (let ms = 0; ms < 23_000; ms += 50) {
+      clock.advance(50);
+      await settle();
+    }
+    const [first = 0] = begun;
+    const inStretch = begun.filter((ns) => ns > first && ns <= first + 10e9).length;
+    const after = begun.filter((ns) => ns > first + 10.5e9 && ns <= first + 20.5e9).length;
+    expect(inStretch).toBe(40);
+    expect(after).toBe(10);
+  });
+
+  it("keeps a target's place on the grid when the plan around it changes, and drops what is gone", async () => {
+    const kept = tcpTarget(1);
+    const { clock, runner, begun } = start([kept, tcpTarget(2)]);
+    clock.advance(900);
+    runner.setTargets([kept]);
+    begun.length = 0;
+    for (let second = 0; second < 10; second++) {
+      clock.advance(1_000);
+      await settle();
+    }
+    expect(begun).toHaveLength(10);
+    expect(new Set(begun.map((ns) => Math.round(ns / 1e6) % 1_000)).size).toBe(1);
+  });
+
+  it("counts a broken probe as not measured and goes on with the others", async () => {
+    const broken = tcpTarget(1);
+    const clock = manualClock(0);
+    const { ended, defects } = start(
+      [broken, tcpTarget(2)],
+      {
+        probe: async (target) => {
+          if (target.id === broken.id) throw new TypeError("broken");
+          return sampleOf(target.id, 0, "answered");
+        },
+      },
+      clock,
+    );
+    clock.advance(1_000);
+    await settle();
+    expect(ended.map(({ outcome }) => outcome.reason).sort()).toEqual(["agent-resource", "answered"]);
+    expect(defects).toHaveLength(1);
+  });
+
+  it("begins nothing after it was stopped", () => {
+    const { clock, runner, begun } = start([tcpTarget(1)]);
+    runner.stop();
+    clock.advance(5_000);
+    expect(begun).toEqual([]);
+  });
+});

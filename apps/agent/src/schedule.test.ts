@@ -1,0 +1,103 @@
+import { NS_PER_MS } from "@lifeline/measure";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  cadenceAt,
+  FAST_CADENCE_MS,
+  FAST_FACTOR_MAX,
+  FAST_STRETCH_MS,
+  FAST_STRETCHES_MAX,
+  FAST_STRETCHES_WITHIN_MS,
+  nextDueNs,
+  phaseNs,
+  suspect,
+  ticksDue,
+  UNSUSPICIOUS,
+} from "./schedule.ts";
+
+const cadence = fc.integer({ min: 100, max: 3_600_000 });
+const moment = fc.integer({ min: 0, max: 1e15 });
+
+describe("the grid of ticks", () => {
+  it("has exactly one tick in any stretch of one cadence, wherever it begins", () => {
+    fc.assert(
+      fc.property(cadence, moment, fc.string(), (cadenceMs, fromNs, id) => {
+        const intervalNs = cadenceMs * NS_PER_MS;
+        const due = nextDueNs(fromNs, intervalNs, phaseNs("node", id, cadenceMs));
+        expect(due).toBeGreaterThan(fromNs);
+        expect(due).toBeLessThanOrEqual(fromNs + intervalNs);
+        expect(ticksDue(due, fromNs + intervalNs, intervalNs)).toBe(1);
+      }),
+    );
+  });
+
+  it("does not drift: late wake-ups leave the ticks where they were", () => {
+    fc.assert(
+      fc.property(
+        cadence,
+        fc.array(fc.double({ min: 0, max: 0.99, noNaN: true }), { maxLength: 50 }),
+        (cadenceMs, late) => {
+          const intervalNs = cadenceMs * NS_PER_MS;
+          const phase = phaseNs("node", "target", cadenceMs);
+          let due = nextDueNs(0, intervalNs, phase);
+          for (const [at, share] of late.entries()) {
+            expect(due).toBe(nextDueNs(0, intervalNs, phase) + at * intervalNs);
+            due = nextDueNs(due + Math.floor(share * intervalNs), intervalNs, phase);
+          }
+        },
+      ),
+    );
+  });
+
+  it("counts every tick that a stall passed over (M3)", () => {
+    expect(ticksDue(1_000, 999, 100)).toBe(0);
+    expect(ticksDue(1_000, 1_000, 100)).toBe(1);
+    expect(ticksDue(1_000, 1_350, 100)).toBe(4);
+  });
+
+  it("spreads a fleet evenly over the cadence (P1)", () => {
+    const counts = new Array<number>(10).fill(0);
+    for (let node = 0; node < 5_000; node++) {
+      const slot = Math.floor(phaseNs(`node-${node}`, "target", 1_000) / (100 * NS_PER_MS));
+      counts[slot] = (counts[slot] ?? 0) + 1;
+    }
+    // 500 expected in each; five standard deviations of a binomial are 106.
+    for (const count of counts) expect(Math.abs(count - 500)).toBeLessThan(106);
+  });
+
+  it("stays where it is for the same node and target, and below the cadence", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), cadence, (node, target, cadenceMs) => {
+        const phase = phaseNs(node, target, cadenceMs);
+        expect(phase).toBe(phaseNs(node, target, cadenceMs));
+        expect(phase).toBeLessThan(cadenceMs * NS_PER_MS);
+      }),
+    );
+  });
+});
+
+describe("a suspicious target", () => {
+  it("is probed faster, never above four times the plan's rate, never slower than the plan (P1)", () => {
+    const fast = suspect(UNSUSPICIOUS, 0);
+    expect(cadenceAt(1_000, fast, 1)).toBe(FAST_CADENCE_MS);
+    expect(cadenceAt(60_000, fast, 1)).toBe(60_000 / FAST_FACTOR_MAX);
+    expect(cadenceAt(100, fast, 1)).toBe(100);
+  });
+
+  it("goes back to its cadence after ten seconds", () => {
+    const fast = suspect(UNSUSPICIOUS, 0);
+    expect(cadenceAt(1_000, fast, FAST_STRETCH_MS * NS_PER_MS - 1)).toBe(FAST_CADENCE_MS);
+    expect(cadenceAt(1_000, fast, FAST_STRETCH_MS * NS_PER_MS)).toBe(1_000);
+  });
+
+  it("is fast for half of the time at most, however often it turns (P1)", () => {
+    let suspicion = UNSUSPICIOUS;
+    let fastMs = 0;
+    for (let ms = 0; ms < 10 * FAST_STRETCHES_WITHIN_MS; ms += 100) {
+      suspicion = suspect(suspicion, ms * NS_PER_MS);
+      expect(suspicion.stretchesNs.length).toBeLessThanOrEqual(FAST_STRETCHES_MAX);
+      if (cadenceAt(1_000, suspicion, ms * NS_PER_MS) < 1_000) fastMs += 100;
+    }
+    expect(fastMs / (10 * FAST_STRETCHES_WITHIN_MS)).toBeLessThanOrEqual(0.5);
+  });
+});

@@ -1,0 +1,61 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { encodeFrame, frameAt, scanFrames } from "./frame.ts";
+
+const bootId = fc.uint8Array({ minLength: 16, maxLength: 16 });
+const payload = fc.uint8Array({ maxLength: 200 });
+const sequence = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+
+describe("a frame", () => {
+  it("reads back as it was written", () => {
+    fc.assert(
+      fc.property(bootId, sequence, payload, (boot, number, bytes) => {
+        const frame = frameAt(encodeFrame(boot, number, bytes), 0);
+        expect(frame?.bootId).toEqual(Uint8Array.from(boot));
+        expect(frame?.sequence).toBe(number);
+        expect(Uint8Array.from(frame?.payload ?? [])).toEqual(Uint8Array.from(bytes));
+      }),
+    );
+  });
+
+  it("is none after any one byte of it changed", () => {
+    fc.assert(
+      fc.property(payload, fc.nat(), fc.integer({ min: 1, max: 255 }), (bytes, at, flip) => {
+        const frame = encodeFrame(new Uint8Array(16), 7, bytes);
+        const place = at % frame.length;
+        frame[place] = (frame[place] ?? 0) ^ flip;
+        expect(frameAt(frame, 0)).toBeUndefined();
+      }),
+    );
+  });
+});
+
+describe("a scan", () => {
+  const frames = [1, 2, 3].map((number) => encodeFrame(new Uint8Array(16), number, Buffer.from(`report ${number}`)));
+  const [first = Buffer.alloc(0), second = Buffer.alloc(0), third = Buffer.alloc(0)] = frames;
+  const sequences = (bytes: Buffer) => scanFrames(bytes).found.map(({ frame }) => frame.sequence);
+
+  it("finds every whole frame and leaves a torn tail out, wherever it was torn", () => {
+    const all = Buffer.concat(frames);
+    for (let bytes = 0; bytes <= all.length; bytes++) {
+      const whole =
+        bytes === all.length ? 3 : bytes >= first.length + second.length ? 2 : bytes >= first.length ? 1 : 0;
+      const scan = scanFrames(all.subarray(0, bytes));
+      expect(scan.found).toHaveLength(whole);
+      expect(scan.corruptFrames).toBe(0);
+      expect(scan.goodBytes).toBe(frames.slice(0, whole).reduce((sum, frame) => sum + frame.length, 0));
+    }
+  });
+
+  it("skips a damaged frame and counts it", () => {
+    const damaged = Buffer.from(second);
+    damaged[40] = 0xff;
+    expect(sequences(Buffer.concat([first, damaged, third]))).toEqual([1, 3]);
+    expect(scanFrames(Buffer.concat([first, damaged, third])).corruptFrames).toBe(1);
+  });
+
+  it("is not led astray by a magic inside a payload", () => {
+    const nested = encodeFrame(new Uint8Array(16), 9, Buffer.concat([Buffer.from("LLS1"), Buffer.alloc(60, 0xff)]));
+    expect(sequences(Buffer.concat([nested, third]))).toEqual([9, 3]);
+  });
+});

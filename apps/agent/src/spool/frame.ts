@@ -1,0 +1,95 @@
+/**
+ * One spooled report as bytes: magic 4 · CRC-32 4 · payload length 4 · boot id 16 · sequence 8 · payload; little-endian.
+ *
+ * The checksum is CRC-32 (ISO-HDLC, polynomial 0x04C11DB7, as in zlib and Ethernet), over everything behind it.
+ * CRC-32C would need code of our own; for records below 4 MiB both find every burst up to 32 bits.
+ */
+import { strict as assert } from "node:assert";
+import { crc32 } from "node:zlib";
+import { BOOT_ID_BYTES, MAX_REPORT_BYTES } from "@lifeline/wire";
+
+/** First bytes of a frame: "LLS1". */
+export const FRAME_MAGIC = Buffer.from("LLS1", "latin1");
+
+const CRC_OFFSET = 4;
+const LENGTH_OFFSET = 8;
+const BOOT_OFFSET = 12;
+const SEQUENCE_OFFSET = BOOT_OFFSET + BOOT_ID_BYTES;
+
+/** Bytes before the payload. */
+export const FRAME_HEADER_BYTES = SEQUENCE_OFFSET + 8;
+
+/** A frame that was read. */
+export interface Frame {
+  readonly bootId: Uint8Array;
+  /** 1, 2, 3 … within the boot. */
+  readonly sequence: number;
+  /** A view into the bytes that were read. */
+  readonly payload: Uint8Array;
+  /** Bytes of the whole frame. */
+  readonly frameBytes: number;
+}
+
+/** A frame found in a segment. */
+export interface FoundFrame {
+  readonly offset: number;
+  readonly frame: Frame;
+}
+
+/** What a segment holds. */
+export interface Scan {
+  readonly found: readonly FoundFrame[];
+  /** Stretches of damaged bytes between good frames. */
+  readonly corruptFrames: number;
+  /** Bytes up to the end of the last good frame; what follows was torn off while being written. */
+  readonly goodBytes: number;
+}
+
+/** Encodes a frame. */
+export function encodeFrame(bootId: Uint8Array, sequence: number, payload: Uint8Array): Buffer {
+  assert.equal(bootId.length, BOOT_ID_BYTES);
+  const bytes = Buffer.alloc(FRAME_HEADER_BYTES + payload.length);
+  FRAME_MAGIC.copy(bytes);
+  bytes.writeUInt32LE(payload.length, LENGTH_OFFSET);
+  bytes.set(bootId, BOOT_OFFSET);
+  bytes.writeBigUInt64LE(BigInt(sequence), SEQUENCE_OFFSET);
+  bytes.set(payload, FRAME_HEADER_BYTES);
+  bytes.writeUInt32LE(crc32(bytes.subarray(LENGTH_OFFSET)), CRC_OFFSET);
+  return bytes;
+}
+
+/** The frame at `offset`; undefined when there is none that is whole and unharmed. */
+export function frameAt(bytes: Buffer, offset: number): Frame | undefined {
+  if (offset + FRAME_HEADER_BYTES > bytes.length) return undefined;
+  if (!bytes.subarray(offset, offset + FRAME_MAGIC.length).equals(FRAME_MAGIC)) return undefined;
+  const payloadBytes = bytes.readUInt32LE(offset + LENGTH_OFFSET);
+  const end = offset + FRAME_HEADER_BYTES + payloadBytes;
+  if (payloadBytes > MAX_REPORT_BYTES || end > bytes.length) return undefined;
+  if (crc32(bytes.subarray(offset + LENGTH_OFFSET, end)) !== bytes.readUInt32LE(offset + CRC_OFFSET)) return undefined;
+  return {
+    bootId: Uint8Array.from(bytes.subarray(offset + BOOT_OFFSET, offset + SEQUENCE_OFFSET)),
+    sequence: Number(bytes.readBigUInt64LE(offset + SEQUENCE_OFFSET)),
+    payload: bytes.subarray(offset + FRAME_HEADER_BYTES, end),
+    frameBytes: end - offset,
+  };
+}
+
+/** Finds every good frame; damaged stretches are skipped up to the next frame that checks out. */
+export function scanFrames(bytes: Buffer): Scan {
+  const found: FoundFrame[] = [];
+  let corruptFrames = 0;
+  let goodBytes = 0;
+  let offset = bytes.indexOf(FRAME_MAGIC);
+  while (offset >= 0) {
+    const frame = frameAt(bytes, offset);
+    if (frame === undefined) {
+      offset = bytes.indexOf(FRAME_MAGIC, offset + 1);
+      continue;
+    }
+    if (offset > goodBytes) corruptFrames += 1;
+    found.push({ offset, frame });
+    goodBytes = offset + frame.frameBytes;
+    offset = bytes.indexOf(FRAME_MAGIC, goodBytes);
+  }
+  return { found, corruptFrames, goodBytes };
+}

@@ -1,0 +1,105 @@
+/** Pieces of schema whose every error says what would be right, and the reading of documents by them. */
+import { readFileSync } from "node:fs";
+import * as v from "valibot";
+import { parse, YAMLParseError } from "yaml";
+import { ConfigError, invalid } from "./config-error.ts";
+
+/** Largest document read, bytes: 512 targets with authorities of their own stay below 2 MiB. */
+export const DOCUMENT_MAX_BYTES = 4 * 1024 * 1024;
+
+/** A mapping with these keys and no other. */
+export function mapping<const Entries extends v.ObjectEntries>(entries: Entries) {
+  const known = `one of the keys ${Object.keys(entries).join(", ")}`;
+  return v.strictObject(entries, (issue) => {
+    if (issue.expected === "never") return known;
+    return issue.received === "undefined" && issue.expected !== "Object"
+      ? `a value for ${issue.expected}`
+      : "a mapping";
+  });
+}
+
+/** Text of `min` to `max` characters. */
+export function textOf(min: number, max: number, what = "text") {
+  const want = `${what} of ${min} to ${max} characters`;
+  return v.pipe(v.string(want), v.minLength(min, want), v.maxLength(max, want));
+}
+
+/** An integer from `min` to `max`. */
+export function integerOf(min: number, max: number, unit = "") {
+  const want = `an integer from ${min} to ${max}${unit}`;
+  return v.pipe(v.number(want), v.integer(want), v.minValue(min, want), v.maxValue(max, want));
+}
+
+/** A list of at most `max` entries. */
+export function listOf<const Item extends v.GenericSchema>(item: Item, max: number, what: string) {
+  const want = `a list of at most ${max} ${what}`;
+  return v.pipe(v.array(item, want), v.maxLength(max, want));
+}
+
+/** One of these words. */
+export function wordOf<const Words extends readonly [string, ...string[]]>(words: Words) {
+  return v.picklist(words, `one of ${words.join(", ")}`);
+}
+
+/** Validates; throws a {@link ConfigError} that names the first thing wrong. `sourceOf` names where a field came from. */
+export function validated<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  input: unknown,
+  sourceOf: (field: string) => string,
+): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, input);
+  if (result.success) return result.output;
+  const issue = deepest(result.issues[0]);
+  const field = fieldName(issue.path ?? []);
+  throw invalid(sourceOf(field), field, issue.expected === "never" ? lastKey(issue) : issue.input, issue.message);
+}
+
+/** Reads a YAML or JSON document. Throws a {@link ConfigError}; duplicate keys are refused. */
+export function readDocument(path: string): unknown {
+  const text = readText(path);
+  try {
+    return parse(text, { uniqueKeys: true, maxAliasCount: 0 });
+  } catch (error) {
+    if (error instanceof YAMLParseError) {
+      const line = error.linePos?.[0].line ?? 1;
+      throw new ConfigError("invalid", `${path}:${line}: ${error.code}: want a YAML or JSON document`);
+    }
+    if (error instanceof ReferenceError) throw invalid(path, "", "an alias", "a document without aliases");
+    throw error;
+  }
+}
+
+function readText(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
+    throw new ConfigError("unreadable", `${path}: ${code}: want a readable file`);
+  }
+  if (text.length > DOCUMENT_MAX_BYTES) {
+    throw new ConfigError("invalid", `${path}: ${text.length} characters, want at most ${DOCUMENT_MAX_BYTES}`);
+  }
+  return text;
+}
+
+/** In a union, the issue of the alternative that came furthest says most. */
+function deepest(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown> {
+  let best = issue;
+  for (const inner of issue.issues ?? []) {
+    const candidate = deepest(inner);
+    if ((candidate.path?.length ?? 0) > (best.path?.length ?? 0)) best = candidate;
+  }
+  return best;
+}
+
+function fieldName(path: readonly v.IssuePathItem[]): string {
+  let name = "";
+  for (const { key } of path)
+    name += typeof key === "number" ? `[${key}]` : name === "" ? String(key) : `.${String(key)}`;
+  return name;
+}
+
+function lastKey(issue: v.BaseIssue<unknown>): unknown {
+  return issue.path?.at(-1)?.key;
+}

@@ -1,0 +1,187 @@
+import { manualClock, type Reason } from "@lifeline/measure";
+import { endedCount, WINDOW_MS, type Window } from "@lifeline/window";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createTally, EARLY_SEALS_MAX, GATHER_MS } from "./tally.ts";
+import { sampleOf } from "./testing/fixtures.ts";
+
+/** A multiple of WINDOW_MS. */
+const EPOCH_MS = 1_800_000_000_000;
+
+function start(wallMs = EPOCH_MS) {
+  const clock = manualClock(wallMs);
+  const reports: { windows: readonly Window[]; atMs: number }[] = [];
+  const tally = createTally({ clock, sealed: (windows) => reports.push({ windows, atMs: clock.wallMs() }) });
+  const attempt = (reason: Reason, id = "a") => {
+    tally.begun(id);
+    return tally.ended(sampleOf(id, clock.wallMs(), reason, 0));
+  };
+  const windows = () => reports.flatMap((report) => report.windows);
+  return { clock, tally, reports, attempt, windows };
+}
+
+describe("a window's boundary", () => {
+  it("is a multiple of ten seconds, and a boundary makes one report", () => {
+    const { clock, reports, attempt } = start(EPOCH_MS + 3_000);
+    for (let second = 0; second < 27; second++) {
+      attempt("answered", "a");
+      attempt("answered", "b");
+      clock.advance(1_000);
+    }
+    const full = reports.filter(
+      ({ windows }) => windows[0]?.endMs === Math.round((windows[0]?.endMs ?? 0) / WINDOW_MS) * WINDOW_MS,
+    );
+    expect(full.map(({ windows }) => [windows.length, windows[0]?.endMs])).toEqual([
+      [2, EPOCH_MS + 10_000],
+      [2, EPOCH_MS + 20_000],
+      [2, EPOCH_MS + 30_000],
+    ]);
+    expect(full[1]?.windows[0]?.startMs).toBe(EPOCH_MS + 10_000);
+  });
+
+  it.each([3_600_000, -3_600_000, 7_300, -7_300, 86_400_000 * 365])(
+    "comes every ten seconds of real time though the wall clock steps by %i ms (M2)",
+    (stepMs) => {
+      const { clock, reports, attempt } = start(EPOCH_MS + 3_000);
+      for (let second = 0; second < 60; second++) {
+        attempt("answered");
+        if (second === 12) clock.stepWall(stepMs);
+        clock.advance(1_000);
+      }
+      const early = 1;
+      expect(reports.length - early).toBeGreaterThanOrEqual(5);
+      expect(reports.length - early).toBeLessThanOrEqual(7);
+      for (const { windows } of reports)
+        for (const { startMs, endMs } of windows) expect(endMs).toBeGreaterThanOrEqual(startMs);
+    },
+  );
+
+  it("sends nothing when nothing happened", () => {
+    const { clock, reports, attempt } = start();
+    attempt("answered");
+    clock.advance(60_000);
+    expect(reports).toHaveLength(1);
+  });
+});
+
+describe("an early seal", () => {
+  it("comes at once when the outcome turns, and again when the run is confirmed (W2)", () => {
+    const { clock, reports, attempt } = start();
+    for (let at = 0; at < 4; at++) attempt("answered");
+    clock.advance(GATHER_MS);
+    reports.length = 0;
+    attempt("refused");
+    clock.advance(GATHER_MS);
+    expect(reports).toHaveLength(1);
+    expect(reports[0]?.windows[0]?.last?.run).toMatchObject({ bearing: "bad", length: 1 });
+    attempt("refused");
+    clock.advance(GATHER_MS);
+    expect(reports).toHaveLength(1);
+    attempt("refused");
+    clock.advance(GATHER_MS);
+    expect(reports).toHaveLength(2);
+    expect(reports[1]?.windows[0]?.last?.run).toMatchObject({ bearing: "bad", length: 3 });
+    attempt("refused");
+    clock.advance(GATHER_MS);
+    expect(reports).toHaveLength(2);
+  });
+
+  it("gathers targets that turn together into one report", () => {
+    const { clock, reports, attempt } = start();
+    for (const id of ["a", "b", "c"]) attempt("answered", id);
+    for (const id of ["a", "b", "c"]) attempt("timeout", id);
+    clock.advance(GATHER_MS);
+    expect(reports.map(({ windows }) => windows.length)).toEqual([3]);
+  });
+
+  it("happens at most six times for a target in ten seconds, and loses no sample (S2)", () => {
+    const { clock, reports, attempt, tally, windows } = start();
+    for (let at = 0; at < 90; at++) {
+      attempt(at % 2 === 0 ? "answered" : "refused");
+      clock.advance(100);
+    }
+    expect(reports).toHaveLength(EARLY_SEALS_MAX);
+    expect(tally.stats().suppressedSeals).toBe(89 - EARLY_SEALS_MAX);
+    clock.advance(WINDOW_MS);
+    expect(windows().reduce((sum, window) => sum + window.started, 0)).toBe(90);
+  });
+
+  it("does not come of inconclusive samples (M4)", () => {
+    const { clock, reports, attempt } = start();
+    for (let at = 0; at < 6; at++) attempt(at % 2 === 0 ? "stalled" : "silent");
+    clock.advance(GATHER_MS);
+    expect(reports).toEqual([]);
+  });
+
+  it("asks for a closer look when an outcome turned, and when the very first one is bad", () => {
+    const { attempt } = start();
+    expect(attempt("refused").suspicious).toBe(true);
+    expect(attempt("refused").suspicious).toBe(false);
+    expect(attempt("answered").suspicious).toBe(true);
+    expect(attempt("answered", "b").suspicious).toBe(false);
+  });
+});
+
+describe("the windows of a tally", () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("begin" as const), id: fc.constantFrom("a", "b") }),
+    fc.record({
+      kind: fc.constant("end" as const),
+      id: fc.constantFrom("a", "b"),
+      reason: fc.constantFrom<Reason>("answered", "refused", "timeout", "silent", "stalled"),
+    }),
+    fc.record({ kind: fc.constant("miss" as const), id: fc.constantFrom("a", "b") }),
+    fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 0, max: 4_000 }) }),
+    fc.record({ kind: fc.constant("step" as const), ms: fc.integer({ min: -1e6, max: 1e6 }) }),
+  );
+
+  it("add up to what was begun, ended and missed, whatever happens in between (M3)", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const { clock, tally, windows } = start();
+        const open = new Map<string, number>();
+        const total = { begun: 0, ended: 0, missed: 0 };
+        const act = {
+          wait: (next: { ms: number }) => clock.advance(next.ms),
+          step: (next: { ms: number }) => clock.stepWall(next.ms),
+          miss({ id }: { id: string }) {
+            tally.missed(id, 2);
+            total.missed += 2;
+          },
+          begin({ id }: { id: string }) {
+            tally.begun(id);
+            open.set(id, (open.get(id) ?? 0) + 1);
+            total.begun += 1;
+          },
+          end({ id, reason }: { id: string; reason: Reason }) {
+            const inFlight = open.get(id) ?? 0;
+            if (inFlight === 0) return;
+            tally.ended(sampleOf(id, clock.wallMs(), reason));
+            open.set(id, inFlight - 1);
+            total.ended += 1;
+          },
+        };
+        for (const next of steps) act[next.kind](next as never);
+        tally.stop();
+        const sum = (count: (window: Window) => number) => windows().reduce((all, window) => all + count(window), 0);
+        expect(sum((window) => window.started)).toBe(total.begun);
+        expect(sum(endedCount)).toBe(total.ended);
+        expect(sum((window) => window.missedTicks)).toBe(total.missed);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("outlive their target until its attempts have ended", () => {
+    const { clock, tally, windows } = start();
+    tally.begun("a");
+    tally.retain(new Set());
+    clock.advance(WINDOW_MS);
+    tally.ended(sampleOf("a", EPOCH_MS, "answered"));
+    clock.advance(WINDOW_MS);
+    expect(windows().map((window) => [window.started, endedCount(window)])).toEqual([
+      [1, 0],
+      [0, 1],
+    ]);
+  });
+});

@@ -1,0 +1,198 @@
+/**
+ * From samples to windows: one open window for each target.
+ *
+ * 1. A window seals at its boundary; or at once when the outcome turned, and again when the new run is confirmed (W2).
+ * 2. Early seals are limited for each target; what is held back stays in the open window and loses nothing.
+ * 3. Windows in which nothing happened are not sent. Over all windows sent, `started` adds up to the attempts begun.
+ */
+import { type Clock, NS_PER_MS, type Sample, type Timer } from "@lifeline/measure";
+import {
+  emptyWindow,
+  type FollowedSample,
+  followRun,
+  mergeWindows,
+  type Run,
+  WINDOW_MS,
+  type Window,
+  windowOf,
+} from "@lifeline/window";
+import { endLabelMs, labelMs, nextStretch, openStretch } from "./boundary.ts";
+import { boundedEvidence } from "./evidence.ts";
+
+/** A run of this length confirms a turn: one odd sample is chance, three in a row are not. */
+export const CONFIRMED_RUN_LENGTH = 3;
+
+/** Most early seals of one target within WINDOW_MS: three turns with their confirmations. */
+export const EARLY_SEALS_MAX = 6;
+
+/** How long early seals are gathered into one report, ms: a fault that hits every target at once costs one report. */
+export const GATHER_MS = 100;
+
+/** What a {@link Tally} needs. */
+export interface TallyOptions {
+  readonly clock: Clock;
+  /** Takes windows that were sealed together; never called with none. */
+  readonly sealed: (windows: readonly Window[], sealedAtMs: number) => void;
+}
+
+/** What became of a sample. */
+export interface Tallied {
+  readonly followed: FollowedSample;
+  /** The run has just turned, or its very first sample is bad: worth looking at more closely. */
+  readonly suspicious: boolean;
+}
+
+/** Counts of a tally since its start. */
+export interface TallyStats {
+  readonly missedTicks: number;
+  readonly begunAttempts: number;
+  readonly endedAttempts: number;
+  /** Early seals that were held back by {@link EARLY_SEALS_MAX}. */
+  readonly suppressedSeals: number;
+}
+
+/** Keeps an open window for each target. */
+export interface Tally {
+  begun(targetId: string): void;
+  missed(targetId: string, ticks: number): void;
+  ended(sample: Sample): Tallied;
+  /** Forgets targets that are not among these, once their windows are sealed and their attempts have ended. */
+  retain(targetIds: ReadonlySet<string>): void;
+  stats(): TallyStats;
+  /** Seals everything now and stops the timers. */
+  stop(): void;
+}
+
+interface Account {
+  open: Window;
+  run: Run | undefined;
+  inFlight: number;
+  retired: boolean;
+  earlySealsNs: number[];
+}
+
+/** Creates a tally and starts its first window. */
+export function createTally({ clock, sealed }: TallyOptions): Tally {
+  const accounts = new Map<string, Account>();
+  let stretch = openStretch(clock.wallMs(), clock.monotonicNs());
+  let gathered: Window[] = [];
+  let gatherTimer: Timer | undefined;
+  let boundaryTimer: Timer | undefined;
+  let missedTicks = 0;
+  let begunAttempts = 0;
+  let endedAttempts = 0;
+  let suppressedSeals = 0;
+
+  const accountOf = (targetId: string): Account => {
+    const known = accounts.get(targetId);
+    if (known !== undefined) return known;
+    const nowMs = labelMs(stretch, clock.monotonicNs());
+    const account: Account = {
+      open: emptyWindow(targetId, nowMs, nowMs),
+      run: undefined,
+      inFlight: 0,
+      retired: false,
+      earlySealsNs: [],
+    };
+    accounts.set(targetId, account);
+    return account;
+  };
+
+  const flush = () => {
+    gatherTimer?.cancel();
+    gatherTimer = undefined;
+    if (gathered.length === 0) return;
+    const windows = gathered;
+    gathered = [];
+    sealed(windows, clock.wallMs());
+  };
+
+  const seal = (account: Account, endMs: number, nextStartMs: number) => {
+    const { open } = account;
+    if (!isEmpty(open)) gathered.push({ ...open, endMs: Math.max(endMs, open.startMs) });
+    account.open = emptyWindow(open.targetId, nextStartMs, nextStartMs);
+  };
+
+  const sealEarly = (account: Account) => {
+    const nowNs = clock.monotonicNs();
+    account.earlySealsNs = account.earlySealsNs.filter((sealNs) => nowNs - sealNs < WINDOW_MS * NS_PER_MS);
+    if (account.earlySealsNs.length >= EARLY_SEALS_MAX) {
+      suppressedSeals += 1;
+      return;
+    }
+    account.earlySealsNs.push(nowNs);
+    const nowMs = labelMs(stretch, nowNs);
+    seal(account, nowMs, nowMs);
+    gatherTimer ??= clock.after(GATHER_MS, flush);
+  };
+
+  const sealAll = () => {
+    const nowNs = clock.monotonicNs();
+    const endMs = endLabelMs(stretch, nowNs);
+    stretch = nextStretch(clock.wallMs(), nowNs);
+    for (const [targetId, account] of accounts) {
+      seal(account, endMs, stretch.startMs);
+      if (account.retired && account.inFlight === 0) accounts.delete(targetId);
+    }
+    flush();
+  };
+
+  const armBoundary = () => {
+    const remainingMs = Math.max(0, Math.ceil((stretch.boundaryNs - clock.monotonicNs()) / NS_PER_MS));
+    boundaryTimer = clock.after(remainingMs, () => {
+      if (clock.monotonicNs() >= stretch.boundaryNs) sealAll();
+      armBoundary();
+    });
+  };
+  armBoundary();
+
+  return {
+    begun(targetId) {
+      const account = accountOf(targetId);
+      account.inFlight += 1;
+      begunAttempts += 1;
+      account.open = { ...account.open, started: account.open.started + 1 };
+    },
+    missed(targetId, ticks) {
+      const account = accountOf(targetId);
+      missedTicks += ticks;
+      account.open = { ...account.open, missedTicks: account.open.missedTicks + ticks };
+    },
+    ended(sample) {
+      const account = accountOf(sample.targetId);
+      account.inFlight -= 1;
+      endedAttempts += 1;
+      const before = account.run;
+      const followed = followRun(before, { ...sample, evidence: boundedEvidence(sample.evidence) });
+      account.run = followed.run;
+      const { startMs } = account.open;
+      // Begun is counted when an attempt begins, which may have been in an earlier window.
+      account.open = mergeWindows(account.open, { ...windowOf(followed, startMs, startMs), started: 0 });
+      if (followed.turned || isConfirmed(before, followed.run)) sealEarly(account);
+      return { followed, suspicious: followed.turned || (before === undefined && followed.run.bearing === "bad") };
+    },
+    retain(targetIds) {
+      for (const [targetId, account] of accounts) account.retired = !targetIds.has(targetId);
+    },
+    stats: () => ({ missedTicks, begunAttempts, endedAttempts, suppressedSeals }),
+    stop() {
+      boundaryTimer?.cancel();
+      const nowMs = labelMs(stretch, clock.monotonicNs());
+      for (const account of accounts.values()) seal(account, nowMs, nowMs);
+      flush();
+    },
+  };
+}
+
+function isEmpty(window: Window): boolean {
+  return window.started === 0 && window.missedTicks === 0 && window.counts.size === 0;
+}
+
+/** Whether the sample that led from `before` to `after` made a conclusive run just long enough. */
+function isConfirmed(before: Run | undefined, after: Run): boolean {
+  return (
+    after.bearing !== "inconclusive" &&
+    after.length === CONFIRMED_RUN_LENGTH &&
+    before?.length === CONFIRMED_RUN_LENGTH - 1
+  );
+}

@@ -1,0 +1,49 @@
+/** What several tests need. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Reason, type Sample, type Target, targetId } from "@lifeline/measure";
+
+/** A TCP target on loopback. */
+export function tcpTarget(port: number, overrides: Partial<Omit<Target, "id">> = {}): Target {
+  const target = {
+    requirementId: "test",
+    host: "127.0.0.1",
+    port,
+    family: 4,
+    options: { probe: "tcp", acceptReset: false },
+    cadenceMs: 1_000,
+    timeoutMs: 500,
+    ...overrides,
+  } as const;
+  return { id: targetId(target), ...target };
+}
+
+/** A sample that took `tookMs` and ended for `reason`. */
+export function sampleOf(target: string, startedAtMs: number, reason: Reason, tookMs = 10): Sample {
+  const rtt = reason === "answered" ? { rtt: { ns: tookMs * 1_000_000, source: "kernel" as const } } : {};
+  return {
+    targetId: target,
+    startedAtMs,
+    endedAtMs: startedAtMs + tookMs,
+    outcome: { reason, phase: "connect" },
+    ...rtt,
+    phases: {},
+    evidence: { code: reason },
+  };
+}
+
+/** A directory of its own, and how to be rid of it. */
+export function scratch(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), "lifeline-agent-"));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Waits, at most `withinMs`, until `holds`; throws with `what` otherwise. */
+export async function until(what: string, holds: () => boolean, withinMs = 5_000): Promise<void> {
+  for (let waitedMs = 0; waitedMs < withinMs; waitedMs += 10) {
+    if (holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`did not happen within ${withinMs} ms: ${what}`);
+}

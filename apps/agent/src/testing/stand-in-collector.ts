@@ -1,0 +1,77 @@
+/** A collector for tests: a real gRPC server on loopback whose conduct each test chooses. */
+import { createRequire } from "node:module";
+import { systemClock } from "@lifeline/measure";
+import {
+  addService,
+  createRpcServer,
+  listen,
+  reportPb as messages,
+  type Respond,
+  type reportPb,
+  type ServiceImplementation,
+  shutDown,
+} from "@lifeline/wire";
+
+type ServerCredentials = Parameters<typeof listen>[2];
+
+const fromWire = createRequire(createRequire(import.meta.url).resolve("@lifeline/wire"));
+const { ServerCredentials: credentials } = fromWire("@grpc/grpc-js") as {
+  readonly ServerCredentials: { createInsecure(): ServerCredentials };
+};
+
+type Stream = ServiceImplementation<typeof messages.ReportService>["stream"];
+
+/** How a test's collector answers; what is absent does nothing. */
+export interface Conduct {
+  readonly hello?: (hello: reportPb.Hello, respond: Answer, streamNumber: number) => Promise<void>;
+  readonly report?: (report: reportPb.ReportEnvelope, respond: Answer, streamNumber: number) => Promise<void>;
+}
+
+/** Sends one message to the agent. */
+export type Answer = (message: Exclude<reportPb.StreamResponse["message"], { case: undefined }>) => Promise<void>;
+
+/** A running stand-in. */
+export interface StandInCollector {
+  readonly address: string;
+  readonly hellos: reportPb.Hello[];
+  readonly reports: reportPb.ReportEnvelope[];
+  stop(): Promise<void>;
+}
+
+/** Acknowledges a report, as a collector does once it is durable. */
+export function acknowledge({ bootId, sequence }: reportPb.ReportEnvelope, answer: Answer): Promise<void> {
+  const key = { $typeName: "lifeline.v1.ReportKey" as const, bootId, sequence };
+  return answer({ case: "ack", value: { $typeName: "lifeline.v1.Ack", reports: [key] } });
+}
+
+/** Starts one; `port` 0 takes a free one. */
+export async function startCollector(conduct: Conduct, port = 0): Promise<StandInCollector> {
+  const hellos: reportPb.Hello[] = [];
+  const reports: reportPb.ReportEnvelope[] = [];
+  const stream: Stream = async (requests, respond) => {
+    const answer = answering(respond);
+    const streamNumber = hellos.length + 1;
+    for await (const { message } of requests) {
+      if (message.case === "hello") {
+        hellos.push(message.value);
+        await conduct.hello?.(message.value, answer, streamNumber);
+      } else if (message.case === "report") {
+        reports.push(message.value);
+        await conduct.report?.(message.value, answer, streamNumber);
+      }
+    }
+  };
+  const server = createRpcServer();
+  addService(server, messages.ReportService, { stream }, () => {});
+  const bound = await listen(server, `127.0.0.1:${port}`, credentials.createInsecure());
+  return {
+    address: `127.0.0.1:${bound}`,
+    hellos,
+    reports,
+    stop: () => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)),
+  };
+}
+
+function answering(respond: Respond<Parameters<Respond<object>>[0]>): Answer {
+  return (message) => respond({ message });
+}

@@ -1,0 +1,106 @@
+/** The first message of a stream: who speaks, and what the node observes of itself, read anew at each dial. */
+import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { routeFamilies, siderolinkPrefix } from "@lifeline/probe";
+import { MAX_IDENTIFIER_LENGTH, reportPb } from "@lifeline/wire";
+
+/** The roles a node may have: which requirements apply to it. */
+export const NODE_ROLES = ["talos-node", "omni-host"] as const;
+export type NodeRole = (typeof NODE_ROLES)[number];
+
+const WIRE_ROLES: Readonly<Record<NodeRole, reportPb.NodeRole>> = {
+  "talos-node": reportPb.NodeRole.TALOS_NODE,
+  "omni-host": reportPb.NodeRole.OMNI_HOST,
+};
+
+/** What a node observes of itself. */
+export interface NodeFacts {
+  readonly hostname: string;
+  /** IP versions the node has a usable route for. */
+  readonly ipVersions: readonly number[];
+  /** First 64 bits of the siderolink interface's address, such as fdae:41e4:649b:9303; empty without one. */
+  readonly siderolinkPrefix: string;
+  /** Whether WireGuard goes through gRPC on the Machine API; undefined where no interface tells. */
+  readonly grpcTunnel: boolean | undefined;
+  /** Such as v1.13.2; empty when the host is not Talos. */
+  readonly talosVersion: string;
+}
+
+/** A hello as an init of its message. */
+export interface HelloInit {
+  readonly nodeId: string;
+  readonly bootId: Uint8Array;
+  readonly agentVersion: string;
+  readonly hostname: string;
+  readonly roles: reportPb.NodeRole[];
+  readonly ipVersions: number[];
+  readonly siderolinkPrefix: string;
+  readonly grpcTunnel?: boolean;
+  readonly talosVersion: string;
+  readonly planRevision: string;
+}
+
+/** Who speaks. */
+export interface Speaker {
+  readonly nodeId: string;
+  readonly bootId: Uint8Array;
+  readonly agentVersion: string;
+  readonly roles: readonly NodeRole[];
+}
+
+/** Where Linux shows network interfaces. */
+const INTERFACES_PATH = "/sys/class/net";
+
+/** Where Talos names itself (os-release(5)). */
+const OS_RELEASE_PATH = "/etc/os-release";
+
+/** Reads the facts of the running host; what cannot be read is left empty. */
+export function observeNode(): NodeFacts {
+  return {
+    hostname: hostname(),
+    ipVersions: routeFamilies(),
+    siderolinkPrefix: siderolinkPrefix() ?? "",
+    grpcTunnel: observeGrpcTunnel((name) => existsSync(`${INTERFACES_PATH}/${name}`)),
+    talosVersion: talosVersionOf(readText(OS_RELEASE_PATH)),
+  };
+}
+
+/**
+ * Talos names the interface `siderolinktun` when WireGuard runs in user space over gRPC, and `siderolink` when it is the
+ * kernel's (talos internal/app/machined/pkg/controllers/siderolink/manager.go, pkg/machinery/constants).
+ */
+export function observeGrpcTunnel(hasInterface: (name: string) => boolean): boolean | undefined {
+  if (hasInterface("siderolinktun")) return true;
+  return hasInterface("siderolink") ? false : undefined;
+}
+
+/** The version in an os-release text; empty when it is not Talos's. */
+export function talosVersionOf(osRelease: string): string {
+  const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)"?$`, "m").exec(osRelease)?.[1] ?? "";
+  return field("ID") === "talos" ? field("VERSION_ID").slice(0, MAX_IDENTIFIER_LENGTH) : "";
+}
+
+/** Puts a hello together. */
+export function makeHello(speaker: Speaker, facts: NodeFacts, planRevision: string): HelloInit {
+  const { nodeId, bootId, agentVersion, roles } = speaker;
+  return {
+    nodeId,
+    bootId,
+    agentVersion,
+    hostname: facts.hostname,
+    roles: roles.map((role) => WIRE_ROLES[role]),
+    ipVersions: [...facts.ipVersions],
+    siderolinkPrefix: facts.siderolinkPrefix,
+    ...(facts.grpcTunnel === undefined ? {} : { grpcTunnel: facts.grpcTunnel }),
+    talosVersion: facts.talosVersion,
+    planRevision,
+  };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * One stream to the collector, from hello to its end.
+ *
+ * 1. A report leaves the spool only when the collector acknowledges it, or refuses it for good (U1).
+ * 2. A stream on which reports are outstanding and nothing is settled for {@link NO_PROGRESS_MS} is half-open: it is cut.
+ * 3. What the collector says of reports that are not on their way is counted and otherwise ignored.
+ */
+import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
+import { type DuplexCall, RpcError, type reportPb } from "@lifeline/wire";
+import type { Spool } from "../spool/spool.ts";
+import type { Bell } from "./bell.ts";
+import type { HelloInit } from "./hello.ts";
+import { createSending, type InFlight } from "./sending.ts";
+
+/** Longest without an acknowledgement while reports are outstanding, ms: two windows. */
+export const NO_PROGRESS_MS = 20_000;
+
+/** How often a stream is looked at for progress, as a share of the limit. */
+const CHECKS_PER_LIMIT = 20;
+
+/** The messages that go up and come down. */
+export type StreamCall = DuplexCall<StreamRequestInit, reportPb.StreamResponse>;
+
+interface StreamRequestInit {
+  readonly message:
+    | { readonly case: "hello"; readonly value: HelloInit }
+    | {
+        readonly case: "report";
+        readonly value: { readonly bootId: Uint8Array; readonly sequence: bigint; readonly report: Uint8Array };
+      };
+}
+
+/** What a stream tells its owner. */
+export interface StreamEvents {
+  /** The collector spoke for the first time: the stream is up. */
+  readonly opened: () => void;
+  readonly plan: (plan: reportPb.Plan) => void;
+  readonly acked: (reports: number) => void;
+  readonly refused: (refusal: reportPb.Refusal) => void;
+  /** The collector named a report that is not on its way. */
+  readonly strange: () => void;
+}
+
+/** What a stream needs. */
+export interface StreamOptions {
+  readonly call: StreamCall;
+  readonly hello: HelloInit;
+  readonly spool: Spool;
+  readonly clock: Clock;
+  /** Rung when a report was spooled. */
+  readonly bell: Bell;
+  readonly events: StreamEvents;
+  readonly noProgressMs: number;
+}
+
+/** Why a stream ended; every end is followed by another dial. */
+export type StreamEnd =
+  | { readonly kind: "closed" }
+  | { readonly kind: "failed"; readonly error: RpcError }
+  | { readonly kind: "half-open" };
+
+/** Runs a stream until it ends. Rejects only on a defect. */
+export async function runStream(options: StreamOptions): Promise<StreamEnd> {
+  const { call, clock, bell, noProgressMs } = options;
+  const inFlight = new Map<string, InFlight>();
+  let ended = false;
+  let halfOpen = false;
+  let progressNs = clock.monotonicNs();
+  let timer: Timer | undefined;
+
+  const settle = (key: reportPb.ReportKey | undefined): boolean => {
+    const name = key === undefined ? "" : keyName(key.bootId, Number(key.sequence));
+    const found = inFlight.get(name);
+    if (found === undefined) {
+      options.events.strange();
+      return false;
+    }
+    inFlight.delete(name);
+    options.spool.release(found.record);
+    progressNs = clock.monotonicNs();
+    bell.ring();
+    return true;
+  };
+
+  const watch = () => {
+    if (inFlight.size === 0) progressNs = clock.monotonicNs();
+    halfOpen = clock.monotonicNs() - progressNs > noProgressMs * NS_PER_MS;
+    if (halfOpen) call.cancel();
+    else timer = clock.after(noProgressMs / CHECKS_PER_LIMIT, watch);
+  };
+
+  const write = async () => {
+    const sending = createSending(options.spool, clock);
+    await call.send({ message: { case: "hello", value: options.hello } });
+    while (!ended) {
+      const step = sending.next(inFlight);
+      if (step.kind === "wait") {
+        await bell.wait(step.timeoutMs);
+        continue;
+      }
+      const { record, isBacklog } = step;
+      const report = await options.spool.read(record);
+      if (report === undefined || ended) continue;
+      if (inFlight.size === 0) progressNs = clock.monotonicNs();
+      const { bootId, sequence } = record;
+      inFlight.set(keyName(bootId, sequence), { record, isBacklog });
+      await call.send({ message: { case: "report", value: { bootId, sequence: BigInt(sequence), report } } });
+    }
+  };
+
+  watch();
+  const writing = write().catch((error: unknown) => {
+    // That the call has ended is told by its responses; anything else is a defect.
+    if (!(error instanceof RpcError)) throw error;
+  });
+  try {
+    await Promise.race([readResponses(options, settle), writing.then(() => new Promise<never>(() => {}))]);
+    return halfOpen ? { kind: "half-open" } : { kind: "closed" };
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    return halfOpen ? { kind: "half-open" } : { kind: "failed", error };
+  } finally {
+    ended = true;
+    timer?.cancel();
+    call.cancel();
+    bell.ring();
+    await writing;
+  }
+}
+
+async function readResponses(
+  { call, events }: StreamOptions,
+  settle: (key: reportPb.ReportKey | undefined) => boolean,
+): Promise<void> {
+  let isFirst = true;
+  for await (const { message } of call.responses) {
+    if (isFirst) events.opened();
+    isFirst = false;
+    switch (message.case) {
+      case "plan":
+        events.plan(message.value);
+        break;
+      case "ack":
+        events.acked(message.value.reports.filter(settle).length);
+        break;
+      case "refusal":
+        if (settle(message.value.report)) events.refused(message.value);
+        break;
+      case undefined:
+        // Of a newer collector; what this agent does not know it need not do.
+        break;
+    }
+  }
+}
+
+function keyName(bootId: Uint8Array, sequence: number): string {
+  return `${Buffer.from(bootId).toString("hex")}:${sequence}`;
+}

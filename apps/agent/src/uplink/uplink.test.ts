@@ -1,0 +1,236 @@
+import { join } from "node:path";
+import { systemClock } from "@lifeline/measure";
+import { type Plan, planToWire, type reportPb } from "@lifeline/wire";
+import { afterEach, describe, expect, it } from "vitest";
+import { openSpool, type Spool } from "../spool/spool.ts";
+import { scratch, tcpTarget, until } from "../testing/fixtures.ts";
+import { acknowledge, type Conduct, startCollector } from "../testing/stand-in-collector.ts";
+import { channelCredentials } from "./credentials.ts";
+import { type EndWord, startUplink, type UplinkOptions } from "./uplink.ts";
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+const bootId = new Uint8Array(16).fill(1);
+
+async function spoolOf(reports: number, path?: string): Promise<Spool> {
+  const place = path ?? temporary();
+  const spool = await openSpool({ directory: place, clock: systemClock, bootId, onEvent: () => {} });
+  closers.push(() => spool.close());
+  for (let at = 1; at <= reports; at++) await spool.append(Buffer.from(`report ${at}`));
+  return spool;
+}
+
+function temporary(): string {
+  const { path, remove } = scratch();
+  closers.push(remove);
+  return join(path, "spool");
+}
+
+async function collector(conduct: Conduct, port?: number) {
+  const running = await startCollector(conduct, port);
+  closers.push(() => running.stop());
+  return running;
+}
+
+function uplink(address: string, spool: Spool, overrides: Partial<UplinkOptions> = {}) {
+  const ends: EndWord[] = [];
+  const plans: reportPb.Plan[] = [];
+  const refusals: reportPb.Refusal[] = [];
+  let connections = 0;
+  const running = startUplink(
+    {
+      collector: address,
+      credentials: () => channelCredentials(undefined),
+      hello: () => ({
+        nodeId: "node-1",
+        bootId,
+        agentVersion: "test",
+        hostname: "host",
+        roles: [],
+        ipVersions: [4],
+        siderolinkPrefix: "",
+        talosVersion: "",
+        planRevision: `after ${connections}`,
+      }),
+      spool,
+      clock: systemClock,
+      random: () => 0.1,
+      events: {
+        connected: () => {
+          connections += 1;
+        },
+        disconnected: (word) => ends.push(word),
+        plan: (plan) => plans.push(plan),
+        refused: (refusal) => refusals.push(refusal),
+      },
+      ...overrides,
+    },
+    (error) => {
+      throw error;
+    },
+  );
+  closers.push(() => running.stop());
+  return { uplink: running, ends, plans, refusals };
+}
+
+const sequencesOf = (reports: readonly reportPb.ReportEnvelope[]) => reports.map(({ sequence }) => Number(sequence));
+const acking: Conduct = { report: (report, answer) => acknowledge(report, answer) };
+
+describe("the uplink", () => {
+  it("says hello first, sends what is spooled oldest first, and releases what is acknowledged (U1)", async () => {
+    const spool = await spoolOf(5);
+    const { address, hellos, reports } = await collector(acking);
+    const { uplink: up } = uplink(address, spool);
+    await until("all were acknowledged", () => spool.stats().heldReports === 0);
+    expect(hellos).toHaveLength(1);
+    expect(hellos[0]).toMatchObject({ nodeId: "node-1", agentVersion: "test" });
+    expect(sequencesOf(reports)).toEqual([1, 2, 3, 4, 5]);
+    expect(Buffer.from(reports[2]?.report ?? []).toString()).toBe("report 3");
+    expect(up.stats()).toMatchObject({ connected: true, ackedReports: 5 });
+  });
+
+  it("keeps what is not acknowledged, and sends it again on the next stream (U1)", async () => {
+    const spool = await spoolOf(3);
+    const { address, hellos, reports } = await collector({
+      report: async (report, answer, streamNumber) => {
+        if (report.sequence === 2n && streamNumber === 1) throw new Error("dies with one acknowledged");
+        await acknowledge(report, answer);
+      },
+    });
+    const { ends } = uplink(address, spool);
+    await until("all were acknowledged", () => spool.stats().heldReports === 0);
+    expect(hellos.length).toBe(2);
+    expect(hellos[1]?.planRevision).toBe("after 1");
+    expect(ends).toEqual(["INTERNAL"]);
+    expect(sequencesOf(reports).filter((sequence) => sequence === 1)).toHaveLength(1);
+    expect(sequencesOf(reports).filter((sequence) => sequence === 2)).toHaveLength(2);
+  });
+
+  it("does not let a long backlog hold up a live report", async () => {
+    const spool = await spoolOf(200);
+    const { address, reports } = await collector(acking);
+    const { uplink: up } = uplink(address, spool);
+    await until("the backlog is being sent", () => reports.length > 5);
+    await spool.append(Buffer.from("live"));
+    up.wake();
+    await until("the live report arrived", () => sequencesOf(reports).includes(201));
+    expect(spool.stats().heldReports).toBeGreaterThan(50);
+  });
+
+  it("has at most 64 reports unacknowledged on their way (S2)", async () => {
+    const spool = await spoolOf(0);
+    const { address, reports } = await collector({ hello: (_, answer) => answer(planMessage()) });
+    const { uplink: up } = uplink(address, spool);
+    await until("connected", () => up.stats().connected);
+    for (let at = 0; at < 80; at++) await spool.append(Buffer.from("live"));
+    up.wake();
+    await until("the window is full", () => reports.length === 64);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(reports).toHaveLength(64);
+  });
+
+  it("counts a refused report, lets go of it and goes on with the others", async () => {
+    const spool = await spoolOf(3);
+    const { address } = await collector({
+      report: async (report, answer) => {
+        if (report.sequence !== 2n) return acknowledge(report, answer);
+        const { bootId: boot, sequence } = report;
+        const key = { $typeName: "lifeline.v1.ReportKey" as const, bootId: boot, sequence };
+        const refusal = { report: key, code: "malformed", field: "windows[0]", detail: "no" };
+        await answer({ case: "refusal", value: { $typeName: "lifeline.v1.Refusal", ...refusal } });
+      },
+    });
+    const { uplink: up, refusals } = uplink(address, spool);
+    await until("all were settled", () => spool.stats().heldReports === 0);
+    expect(refusals.map(({ code, field }) => [code, field])).toEqual([["malformed", "windows[0]"]]);
+    expect(up.stats()).toMatchObject({ ackedReports: 2, refusedReports: 1 });
+  });
+
+  it("ignores and counts an acknowledgement of what was never sent", async () => {
+    const spool = await spoolOf(1);
+    const { address } = await collector({
+      report: async (report, answer) => {
+        await acknowledge({ ...report, sequence: 77n }, answer);
+        await acknowledge(report, answer);
+        await acknowledge(report, answer);
+      },
+    });
+    const { uplink: up } = uplink(address, spool);
+    await until("both strange keys were seen", () => up.stats().strangeKeys === 2);
+    expect(up.stats()).toMatchObject({ ackedReports: 1, strangeKeys: 2 });
+  });
+
+  it("takes a stream on which nothing is acknowledged for half-open, and dials again", async () => {
+    const spool = await spoolOf(2);
+    const { address, hellos } = await collector({
+      report: async (report, answer, streamNumber) => {
+        if (streamNumber > 1) await acknowledge(report, answer);
+      },
+    });
+    const { ends } = uplink(address, spool, { noProgressMs: 300 });
+    await until("all were acknowledged", () => spool.stats().heldReports === 0);
+    expect(ends).toEqual(["half-open"]);
+    expect(hellos).toHaveLength(2);
+  });
+
+  it("leaves a stream alone that is slow but goes on", async () => {
+    const spool = await spoolOf(8);
+    const { address } = await collector({
+      report: async (report, answer) => {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        await acknowledge(report, answer);
+      },
+    });
+    const { ends } = uplink(address, spool, { noProgressMs: 400 });
+    await until("all were acknowledged", () => spool.stats().heldReports === 0);
+    expect(ends).toEqual([]);
+  });
+
+  it("finds a collector that comes up later", async () => {
+    const spool = await spoolOf(1);
+    const probe = await startCollector({});
+    await probe.stop();
+    const { uplink: up, ends } = uplink(probe.address, spool);
+    await until("a dial failed", () => ends.length > 0);
+    expect(ends[0]).toBe("UNAVAILABLE");
+    await collector(acking, Number(probe.address.split(":")[1]));
+    await until("all were acknowledged", () => spool.stats().heldReports === 0);
+    expect(up.stats().dials).toBeGreaterThan(1);
+  });
+
+  it("hands on the plan", async () => {
+    const { address } = await collector({ hello: (_, answer) => answer(planMessage()) });
+    const { plans } = uplink(address, await spoolOf(0));
+    await until("the plan came", () => plans.length === 1);
+    expect(plans[0]?.targets[0]?.port).toBe(5);
+  });
+
+  it("waits for certificates that cannot be read yet, and says so", async () => {
+    const { address } = await collector(acking);
+    const missing = { caFile: "/nonexistent/ca", certFile: "/nonexistent/cert", keyFile: "/nonexistent/key" };
+    const { ends } = uplink(address, await spoolOf(1), { credentials: () => channelCredentials(missing) });
+    await until("two dials failed", () => ends.length > 1);
+    expect(ends.slice(0, 2)).toEqual(["credentials", "credentials"]);
+  });
+
+  it("flushes: resolves once every report of this start is settled, or when its time is up", async () => {
+    const spool = await spoolOf(3);
+    const { address } = await collector(acking);
+    const { uplink: up } = uplink(address, spool);
+    await up.flush(3_000);
+    expect(spool.stats().heldReports).toBe(0);
+    const stuck = await spoolOf(1);
+    const { address: deaf } = await collector({});
+    const { uplink: other } = uplink(deaf, stuck);
+    await other.flush(100);
+    expect(stuck.stats().heldReports).toBe(1);
+  });
+});
+
+function planMessage() {
+  const plan: Plan = { revision: "", targets: [tcpTarget(5)] };
+  return { case: "plan" as const, value: planToWire(plan) };
+}
