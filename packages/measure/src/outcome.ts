@@ -194,6 +194,38 @@ const facts = {
     meaning: "a datagram came back that is no STAMP reply to ours",
   },
 
+  // What the resolver itself answered to a dns probe: a packet went and one came back, unlike the dns-… reasons above.
+  "answer-nxdomain": {
+    kind: "rejected",
+    blame: "resolver",
+    cause: "dns",
+    meaning: "the resolver answered that the name does not exist",
+  },
+  "answer-nodata": {
+    kind: "rejected",
+    blame: "resolver",
+    cause: "dns",
+    meaning: "the resolver answered that the name has no address",
+  },
+  "answer-servfail": {
+    kind: "rejected",
+    blame: "resolver",
+    cause: "dns",
+    meaning: "the resolver answered that it failed (SERVFAIL)",
+  },
+  "answer-refused": {
+    kind: "rejected",
+    blame: "resolver",
+    cause: "dns",
+    meaning: "the resolver answered that it will not say (REFUSED)",
+  },
+  "answer-malformed": {
+    kind: "rejected",
+    blame: "resolver",
+    cause: "dns",
+    meaning: "the resolver's answer could not be read",
+  },
+
   silent: {
     kind: "silent",
     blame: "nobody",

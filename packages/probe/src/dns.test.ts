@@ -21,15 +21,15 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
   });
 
   it.each([
-    ["nxdomain", "dns-nxdomain", "NXDOMAIN"],
-    ["servfail", "dns-servfail", "SERVFAIL"],
-    ["refused", "dns-refused", "REFUSED"],
-    ["formerr", "dns-servfail", "FORMERR"],
-    ["notimp", "dns-servfail", "NOTIMP"],
-    ["yxdomain", "dns-servfail", "RCODE6"],
-    ["nodata", "dns-nodata", undefined],
-    ["garbage", "dns-malformed", undefined],
-    ["overrun", "dns-malformed", undefined],
+    ["nxdomain", "answer-nxdomain", "NXDOMAIN"],
+    ["servfail", "answer-servfail", "SERVFAIL"],
+    ["refused", "answer-refused", "REFUSED"],
+    ["formerr", "answer-servfail", "FORMERR"],
+    ["notimp", "answer-servfail", "NOTIMP"],
+    ["yxdomain", "answer-servfail", "RCODE6"],
+    ["nodata", "answer-nodata", undefined],
+    ["garbage", "answer-malformed", undefined],
+    ["overrun", "answer-malformed", undefined],
     ["cut", "answered", "TC"],
   ])("tells %s as %s", async (label, reason, code) => {
     await using server = await serve();

@@ -23,11 +23,11 @@ const ID_COUNT = 0x1_0000;
 /** RCODEs by name (RFC 1035 §4.1.1, IANA DNS RCODEs) and what they come to; the others are the resolver's failure too. */
 const RCODES = [
   { name: "NOERROR", reason: "answered" },
-  { name: "FORMERR", reason: "dns-servfail" },
-  { name: "SERVFAIL", reason: "dns-servfail" },
-  { name: "NXDOMAIN", reason: "dns-nxdomain" },
-  { name: "NOTIMP", reason: "dns-servfail" },
-  { name: "REFUSED", reason: "dns-refused" },
+  { name: "FORMERR", reason: "answer-servfail" },
+  { name: "SERVFAIL", reason: "answer-servfail" },
+  { name: "NXDOMAIN", reason: "answer-nxdomain" },
+  { name: "NOTIMP", reason: "answer-servfail" },
+  { name: "REFUSED", reason: "answer-refused" },
 ] as const;
 
 /** Answered by at least one A record, or by an answer too long for UDP. */
@@ -98,13 +98,13 @@ const askByStream: Ask = async (target, query, world, trace) => {
 
 function judgeAnswer(answer: DnsAnswer, trace: Trace): Outcome {
   // On a connection of its own nobody else's answer can come, so one to another question is as bad as none.
-  if (answer.kind !== "answer") return outcome("dns-malformed", "first-byte");
-  const { name, reason } = RCODES[answer.rcode] ?? { name: `RCODE${answer.rcode}`, reason: "dns-servfail" };
+  if (answer.kind !== "answer") return outcome("answer-malformed", "first-byte");
+  const { name, reason } = RCODES[answer.rcode] ?? { name: `RCODE${answer.rcode}`, reason: "answer-servfail" };
   if (reason !== "answered") {
     trace.evidence.code = name;
     return outcome(reason, "first-byte");
   }
   if (answer.truncated) trace.evidence.code = "TC";
   const isAnswered = answer.truncated || answer.addressRecords > 0;
-  return outcome(isAnswered ? "answered" : "dns-nodata", "first-byte");
+  return outcome(isAnswered ? "answered" : "answer-nodata", "first-byte");
 }

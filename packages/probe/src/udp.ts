@@ -18,8 +18,11 @@ export const PAYLOAD_MIN_BYTES = 6;
 /** Most: what a UDP datagram holds on IPv4 (65,535 − 20 − 8). */
 export const PAYLOAD_MAX_BYTES = 65_507;
 
-/** Fills the payload. Not 1–4, WireGuard's message types, so no firewall or server takes the datagram for a handshake. */
-const FILL_BYTE = 0xff;
+/**
+ * First byte of the payload; zeros follow. Not 1–4, WireGuard's message types, so no firewall or server takes the datagram for a
+ * handshake; and with 48 bytes it is a client request of NTP version 4 (RFC 5905 §7.3: LI 0, VN 4, mode 3), which a time server answers.
+ */
+const FIRST_BYTE = 0x23;
 
 /** Answered by any datagram; refused or filtered by ICMP; otherwise silent. */
 export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes }, world) => {
@@ -31,7 +34,8 @@ export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes }, w
   const located = await locate(world, target, trace);
   if (located.kind === "ended") return findingOf(trace, located.outcome);
   trace.evidence.address = located.address;
-  const payload = new Uint8Array(payloadBytes).fill(FILL_BYTE);
+  const payload = new Uint8Array(payloadBytes);
+  payload[0] = FIRST_BYTE;
   const { end } = await exchangeDatagram(world, { ...target, address: located.address }, payload, () => ({
     kind: "ours",
     value: undefined,

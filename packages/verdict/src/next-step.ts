@@ -7,6 +7,8 @@ const openFirewall: Step = (target, where) =>
   `Network team: allow ${transportOf(target)} from this node to ${where} and its answers back.`;
 const fixResolver: Step = ({ host }) =>
   `Network team: make the node's resolvers answer for ${host}; node owner: check the machine's nameservers.`;
+const mendAsked: Step = (_, where) =>
+  `Owner of the resolver ${where}: make it answer public names, or name another resolver in the machine's configuration.`;
 const fixProxy: Step = (_, where) =>
   `Omni owner: look at the reverse proxy in front of ${where}; it must pass HTTP/2 and gRPC to the service behind it.`;
 const agentTrouble = "Node owner: give the agent the CPU, memory and permissions it needs; see its vitals.";
@@ -46,6 +48,11 @@ const steps: Record<Reason, Step | string> = {
   "http-protocol": fixProxy,
   "grpc-protocol": fixProxy,
   "stamp-malformed": (_, where) => `Omni owner: check that a STAMP reflector, and nothing else, answers at ${where}.`,
+  "answer-nxdomain": mendAsked,
+  "answer-nodata": mendAsked,
+  "answer-servfail": mendAsked,
+  "answer-refused": mendAsked,
+  "answer-malformed": mendAsked,
   silent: (_, where) =>
     `Omni owner: run a STAMP reflector that shares ${where}, so that the port can be confirmed; until then look at the rows inside the tunnel.`,
   stalled: agentTrouble,

@@ -149,7 +149,7 @@ describe("reports", () => {
       name: "a reason this end does not know",
       init: win({ reasons: [99], reasonCounts: [1] }),
       field: "windows[0].reasons[0]",
-      expected: "a known number (1 to 31)",
+      expected: "a known number (1 to 36)",
     },
     {
       name: "a reason without its count",

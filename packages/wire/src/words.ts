@@ -51,6 +51,11 @@ export const reasonWords = words<Reason, WireReason>({
   stalled: WireReason.STALLED,
   "agent-overload": WireReason.AGENT_OVERLOAD,
   "agent-resource": WireReason.AGENT_RESOURCE,
+  "answer-nxdomain": WireReason.ANSWER_NXDOMAIN,
+  "answer-nodata": WireReason.ANSWER_NODATA,
+  "answer-servfail": WireReason.ANSWER_SERVFAIL,
+  "answer-refused": WireReason.ANSWER_REFUSED,
+  "answer-malformed": WireReason.ANSWER_MALFORMED,
 });
 
 export const phaseWords = words<Phase, WirePhase>({
