@@ -1,1 +1,5 @@
-export {};
+export type { AccuracyResult, BiasRatio, WayResult } from "./accuracy/accuracy.ts";
+export { type BenchRequest, readArguments } from "./arguments.ts";
+export { BenchError, type BenchErrorCode } from "./bench-error.ts";
+export { type Distribution, distributionOf, quantile } from "./distribution.ts";
+export type { FootprintResult, SideResult } from "./footprint/footprint.ts";

@@ -1,0 +1,171 @@
+/**
+ * Reported round trips against a packet capture, on a path that takes 20 ms there and back.
+ *
+ * 1. Every way is held against its own capture on the same path, in rounds that take turns: what else the machine does meets
+ *    all of them.
+ * 2. Truth is the capture at the client's interface, not the path's nominal delay: SYN to SYN-ACK, or echo request to reply.
+ * 3. The first probes of each round are made and not counted: every program warms up.
+ */
+import { createDelayedPath, type DelayedPath, type PathStats } from "@lifeline/lab";
+import { NS_PER_MS, NS_PER_US } from "@lifeline/measure";
+import pino from "pino";
+import { BenchError } from "../bench-error.ts";
+import { BLACKBOX_EXPORTER, ensurePrograms, FPING, TCPDUMP } from "../debian-packages.ts";
+import { type Distribution, distributionOf, ratioTo } from "../distribution.ts";
+import { startListener } from "../listener.ts";
+import type { Workshop } from "../workshop.ts";
+import { startCapture } from "./capture.ts";
+import type { Pair } from "./pairing.ts";
+import { WAYS, type Way } from "./way.ts";
+
+/** Each way's delay, ms: 20 ms there and back, a continent's width. */
+const DELAY_MS = 10;
+/** Turns that each way takes. */
+const ROUNDS = 4;
+/** Probes at the start of each round that are not counted. */
+const WARMUP_PROBES = 5;
+
+/** What Lifeline's kernel figure is to reach, idle and blocked. */
+export const GOAL = { medianBiasMaxMs: 0.03, p99BiasMaxMs: 0.1 } as const;
+/** The ways that the goal is for. */
+const GOAL_WAYS = ["lifeline-kernel-idle", "lifeline-kernel-blocked"];
+/** The ways that ratios are given to. */
+const PEERS = ["fping", "blackbox_exporter"] as const;
+type Peer = (typeof PEERS)[number];
+
+/** Distance from the truth in units of a peer's; below 1 is nearer. Absent where the peer's is 0. */
+export interface BiasRatio {
+  readonly p50?: number;
+  readonly p99?: number;
+}
+
+/** One way's result. */
+export interface WayResult {
+  readonly id: string;
+  readonly title: string;
+  /** Reported less captured, ms. */
+  readonly biasMs: Distribution;
+  /** As captured, ms. */
+  readonly truthMs: Distribution;
+  /** Reports left out because a packet was sent again. */
+  readonly excluded: number;
+  readonly cpuUsPerProbe?: number;
+  readonly ratios: Readonly<Partial<Record<Peer, BiasRatio>>>;
+}
+
+/** The whole result. */
+export interface AccuracyResult {
+  readonly bench: "accuracy";
+  readonly delayEachWayMs: number;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly ways: readonly WayResult[];
+  readonly goal: {
+    readonly medianBiasMaxMs: number;
+    readonly p99BiasMaxMs: number;
+    readonly reached: Readonly<Record<string, boolean>>;
+  };
+  /** What the delayed path itself carried and how late; absent when it had died. */
+  readonly path?: PathStats;
+  readonly notes: readonly string[];
+}
+
+/** What a reader of the figures must know. */
+const NOTES = [
+  "bias = reported round trip less the captured one; quantiles are nearest-rank and signed",
+  "blackbox_exporter reports probe_duration_seconds, all that it does for the probe; nothing is taken off it",
+  "fping measures ICMP echoes, its figures read to the nanosecond (netdata output; the usual one has 0.1 ms here)",
+  "loop blocked: the probing process computes 20 of each 40 ms",
+];
+
+interface Tally {
+  readonly pairs: Pair[];
+  readonly cpuNsPerProbe: number[];
+  excluded: number;
+}
+
+/** Measures at least `samples` probes of each way. Throws `cannot-run`, `child-failed`, `mispaired` or `malformed-capture`. */
+export async function measureAccuracy(workshop: Workshop, samples: number): Promise<AccuracyResult> {
+  const path = await layPath(workshop);
+  const versions = await ensurePrograms([TCPDUMP, FPING, BLACKBOX_EXPORTER], workshop.say);
+  const { clientNamespace: namespace, serverNamespace, serverAddress, clientInterface: device } = path;
+  const listener = await startListener(workshop, { address: serverAddress, ports: 1, namespace: serverNamespace });
+  const port = listener.ports[0] ?? 0;
+
+  const tallies = new Map(WAYS.map((way) => [way, { pairs: [], cpuNsPerProbe: [], excluded: 0 } as Tally]));
+  const probes = Math.ceil(samples / ROUNDS) + WARMUP_PROBES;
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    for (const [way, tally] of tallies) {
+      workshop.say(`accuracy: round ${round} of ${ROUNDS}, ${way.title}`);
+      const capture = await startCapture(workshop, { namespace, device });
+      const { pair, cpuNsPerProbe } = await way.report({ workshop, path, port, probes });
+      const { pairs, excluded } = pair(await capture.stop());
+      tally.pairs.push(...pairs.slice(WARMUP_PROBES));
+      tally.excluded += excluded;
+      if (cpuNsPerProbe !== undefined) tally.cpuNsPerProbe.push(cpuNsPerProbe);
+    }
+  }
+  const stats = await path.close();
+  const ways = withRatios([...tallies].map(([way, tally]) => resultOf(way, tally)));
+  return {
+    bench: "accuracy",
+    delayEachWayMs: DELAY_MS,
+    versions,
+    ways,
+    goal: { ...GOAL, reached: goalReached(ways) },
+    ...(stats === undefined ? {} : { path: stats }),
+    notes: NOTES,
+  };
+}
+
+async function layPath(workshop: Workshop): Promise<DelayedPath> {
+  const log = pino({ name: "bench", level: "warn" }, pino.destination({ fd: 2, sync: true }));
+  const path = await createDelayedPath({ delayMs: DELAY_MS, log });
+  if (path.kind === "cannot-run")
+    throw new BenchError("cannot-run", `no delayed path here (${path.reason}): ${path.detail}`);
+  workshop.onClose(() => path.close());
+  return path;
+}
+
+function resultOf({ id, title }: Way, { pairs, cpuNsPerProbe, excluded }: Tally): WayResult {
+  const meanCpuNs = cpuNsPerProbe.reduce((sumNs, ns) => sumNs + ns, 0) / cpuNsPerProbe.length;
+  return {
+    id,
+    title,
+    biasMs: distributionOf(pairs.map(({ biasMs }) => biasMs)),
+    truthMs: distributionOf(pairs.map(({ truthMs }) => truthMs)),
+    excluded,
+    ...(cpuNsPerProbe.length === 0 ? {} : { cpuUsPerProbe: meanCpuNs / NS_PER_US }),
+    ratios: {},
+  };
+}
+
+/** Each way's distance from the truth against each peer's. */
+export function withRatios(ways: readonly WayResult[]): WayResult[] {
+  return ways.map((way) => {
+    const ratios: Partial<Record<Peer, BiasRatio>> = {};
+    for (const id of PEERS) {
+      const peer = ways.find((other) => other.id === id);
+      if (peer === undefined || peer.id === way.id) continue;
+      const p50 = ratioTo(way.biasMs.p50, peer.biasMs.p50);
+      const p99 = ratioTo(way.biasMs.p99, peer.biasMs.p99);
+      ratios[id] = { ...(p50 === undefined ? {} : { p50 }), ...(p99 === undefined ? {} : { p99 }) };
+    }
+    return { ...way, ratios };
+  });
+}
+
+/** Whether each way that the goal is for has reached it, by id. */
+export function goalReached(ways: readonly WayResult[]): Record<string, boolean> {
+  const judged = ways.filter(({ id }) => GOAL_WAYS.includes(id));
+  return Object.fromEntries(
+    judged.map(({ id, biasMs }) => [
+      id,
+      Math.abs(biasMs.p50) <= GOAL.medianBiasMaxMs && Math.abs(biasMs.p99) <= GOAL.p99BiasMaxMs,
+    ]),
+  );
+}
+
+/** Longest lateness of the path either way, ms; what the capture sees too, so no bias comes of it. */
+export function worstLateMs({ toServer, toClient }: PathStats): number {
+  return Math.max(toServer.worstLateNs, toClient.worstLateNs) / NS_PER_MS;
+}

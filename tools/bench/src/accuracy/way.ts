@@ -1,0 +1,127 @@
+/** The ways of measuring that are held against the capture: one table, each way one function. */
+import type { DelayedPath } from "@lifeline/lab";
+import type { RttSource } from "@lifeline/measure";
+import { BenchError } from "../bench-error.ts";
+import { startExporter } from "../blackbox.ts";
+import { FPING } from "../debian-packages.ts";
+import { readEchoes, readHandshakes } from "../exchange.ts";
+import { readLines } from "../line-reader.ts";
+import type { CapturedPacket } from "../pcap.ts";
+import { readCpuNs } from "../process-usage.ts";
+import { ownProgram } from "../program.ts";
+import type { AskerAnswer, ProberAnswer } from "../report.ts";
+import type { Workshop } from "../workshop.ts";
+import { createFpingReport, fpingArguments } from "./fping-report.ts";
+import { type Pairing, pairEchoes, pairHandshakes } from "./pairing.ts";
+
+/** Where a way does its work. */
+export interface Stage {
+  readonly workshop: Workshop;
+  readonly path: DelayedPath;
+  /** The listener's port on the server's address. */
+  readonly port: number;
+  /** Probes to make. */
+  readonly probes: number;
+}
+
+/** What a way reported; `pair` holds it against the capture. */
+export interface Reported {
+  readonly pair: (packets: readonly CapturedPacket[]) => Pairing;
+  /** Processor time for each probe, ns; undefined where it would be another's (a blocked loop's). */
+  readonly cpuNsPerProbe: number | undefined;
+}
+
+/** One way of measuring. */
+export interface Way {
+  readonly id: string;
+  readonly title: string;
+  readonly report: (stage: Stage) => Promise<Reported>;
+}
+
+/** The exporter's usual port; in a namespace of the bench's own nobody else can have it. */
+const EXPORTER_PORT = 9_115;
+/** fping's probes a second. */
+const FPING_PER_SECOND = 20;
+/** The longest a way may take for one probe, pause included, ms; with the start's. */
+const PROBE_MAX_MS = 1_500;
+const START_MAX_MS = 20_000;
+
+/** All ways, in the order they are shown. */
+export const WAYS: readonly Way[] = [
+  { id: "lifeline-kernel-idle", title: "Lifeline, kernel's handshake RTT, idle", report: lifeline("kernel", false) },
+  {
+    id: "lifeline-kernel-blocked",
+    title: "Lifeline, kernel's handshake RTT, loop blocked",
+    report: lifeline("kernel", true),
+  },
+  { id: "lifeline-fallback-idle", title: "Lifeline without koffi, idle", report: lifeline("monotonic", false) },
+  {
+    id: "lifeline-fallback-blocked",
+    title: "Lifeline without koffi, loop blocked",
+    report: lifeline("monotonic", true),
+  },
+  { id: "fping", title: "fping (ICMP echo)", report: fping },
+  { id: "blackbox_exporter", title: "blackbox_exporter (tcp_connect)", report: blackboxExporter },
+];
+
+function lifeline(source: RttSource, blocked: boolean): Way["report"] {
+  return async ({ workshop, path, port, probes }) => {
+    const order = { address: path.serverAddress, port, probes, blocked, kernelStamps: source === "kernel" };
+    const prober = workshop.start(ownProgram("prober", order, path.clientNamespace));
+    const answer = await readLines(workshop.clock, prober).next(START_MAX_MS + probes * PROBE_MAX_MS);
+    const { reports, sources, cpuNs } = JSON.parse(answer) as ProberAnswer;
+    if (sources.length !== 1 || sources[0] !== source) {
+      throw new BenchError("child-failed", `prober: round trips are ${sources.join(" and ")}; expected ${source}`);
+    }
+    await prober.end();
+    return {
+      pair: (packets) => pairHandshakes(reports, readHandshakes(packets, port)),
+      cpuNsPerProbe: blocked ? undefined : cpuNs / probes,
+    };
+  };
+}
+
+async function fping({ workshop, path, probes }: Stage): Promise<Reported> {
+  const process = workshop.start({
+    name: FPING.command,
+    command: FPING.command,
+    args: fpingArguments(path.serverAddress, FPING_PER_SECOND),
+    namespace: path.clientNamespace,
+  });
+  const lines = readLines(workshop.clock, process);
+  const report = createFpingReport();
+  let first: { readonly cpuNs: number; readonly probes: number } | undefined;
+  while (report.rttsNs.length < probes) {
+    report.line(await lines.next(START_MAX_MS));
+    if (first === undefined && report.rttsNs.length > 0) {
+      // Its reports come a second's probes at a time.
+      first = { cpuNs: await readCpuNs(process.pid), probes: FPING_PER_SECOND };
+    }
+  }
+  const cpuNs = (await readCpuNs(process.pid)) - (first?.cpuNs ?? 0);
+  await process.end();
+  const rttsNs = report.rttsNs.slice(0, probes);
+  const counted = Math.ceil(probes / FPING_PER_SECOND) * FPING_PER_SECOND - (first?.probes ?? 0);
+  return {
+    pair: (packets) => pairEchoes(rttsNs, readEchoes(packets)),
+    cpuNsPerProbe: counted > 0 ? cpuNs / counted : undefined,
+  };
+}
+
+async function blackboxExporter({ workshop, path, port, probes }: Stage): Promise<Reported> {
+  const exporter = await startExporter(workshop, EXPORTER_PORT, path.clientNamespace);
+  const order = { exporterPort: EXPORTER_PORT, target: `${path.serverAddress}:${port}`, probes };
+  const asker = workshop.start(ownProgram("asker", order, path.clientNamespace));
+  const lines = readLines(workshop.clock, asker);
+  const answered = (maxMs: number) => Promise.race([lines.next(maxMs), exporter.failure]);
+  await answered(START_MAX_MS);
+  const startCpuNs = await readCpuNs(exporter.pid);
+  const { reports } = JSON.parse(await answered(START_MAX_MS + probes * PROBE_MAX_MS)) as AskerAnswer;
+  const cpuNs = (await readCpuNs(exporter.pid)) - startCpuNs;
+  await asker.end();
+  await exporter.end();
+  return {
+    pair: (packets) => pairHandshakes(reports, readHandshakes(packets, port)),
+    cpuNsPerProbe: cpuNs / probes,
+  };
+}

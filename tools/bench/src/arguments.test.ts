@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { type BenchRequest, readArguments } from "./arguments.ts";
+
+const refusal = (args: readonly string[]) => {
+  try {
+    return readArguments(args);
+  } catch (error) {
+    return { code: Reflect.get(Object(error), "code"), message: Reflect.get(Object(error), "message") };
+  }
+};
+
+describe("the command line", () => {
+  const accepted: readonly [string, BenchRequest][] = [
+    ["accuracy", { bench: "accuracy", json: false, samples: 200 }],
+    ["accuracy --json", { bench: "accuracy", json: true, samples: 200 }],
+    ["--json accuracy --samples 20", { bench: "accuracy", json: true, samples: 20 }],
+    ["accuracy --samples=10000", { bench: "accuracy", json: false, samples: 10_000 }],
+    ["footprint", { bench: "footprint", json: false, seconds: 30 }],
+    ["footprint --seconds 5 --json", { bench: "footprint", json: true, seconds: 5 }],
+    ["footprint --seconds=3600", { bench: "footprint", json: false, seconds: 3_600 }],
+  ];
+  it.each(accepted)("%s", (line, request) => {
+    expect(readArguments(line.split(" "))).toEqual(request);
+  });
+
+  it.each([
+    ["", "no bench named; expected accuracy or footprint"],
+    ["--json", "no bench named; expected accuracy or footprint"],
+    ["speed", '"speed": no such bench; expected accuracy or footprint'],
+    ["accuracy footprint", '"footprint": unexpected after accuracy'],
+    ["accuracy --seconds 30", "--seconds: accuracy takes --samples instead"],
+    ["footprint --samples 30", "--samples: footprint takes --seconds instead"],
+    ["accuracy --samples 19", '--samples: "19" is out of range; expected a whole number from 20 to 10000'],
+    ["accuracy --samples 10001", '--samples: "10001" is out of range; expected a whole number from 20 to 10000'],
+    ["accuracy --samples 1e2", '--samples: "1e2" is out of range; expected a whole number from 20 to 10000'],
+    ["accuracy --samples=-5", '--samples: "-5" is out of range; expected a whole number from 20 to 10000'],
+    ["footprint --seconds 4", '--seconds: "4" is out of range; expected a whole number from 5 to 3600'],
+    ["footprint --seconds 3601", '--seconds: "3601" is out of range; expected a whole number from 5 to 3600'],
+    ["footprint --seconds", "--seconds: needs a value"],
+    ["footprint --seconds=", "--seconds: needs a value"],
+    ["footprint --seconds --json", "--seconds: needs a value"],
+    ["footprint --seconds 5 --seconds 6", "--seconds: given more than once"],
+    ["accuracy --json --json", "--json: given more than once"],
+    ["accuracy --json=yes", "--json: takes no value"],
+    ["accuracy --verbose", "--verbose: unknown flag; expected --json, --samples or --seconds"],
+    ["accuracy -n 5", "-n: unknown flag; expected --json, --samples or --seconds"],
+  ])("refuses %j: %s", (line, message) => {
+    expect(refusal(line === "" ? [] : line.split(" "))).toEqual({ code: "bad-usage", message });
+  });
+});

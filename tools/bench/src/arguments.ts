@@ -1,0 +1,80 @@
+/** The command line: `accuracy|footprint [--json] [--samples N | --seconds N]`. Pure. */
+import { parseArgs } from "node:util";
+import { BenchError } from "./bench-error.ts";
+
+/** What was asked for. */
+export type BenchRequest =
+  | { readonly bench: "accuracy"; readonly json: boolean; readonly samples: number }
+  | { readonly bench: "footprint"; readonly json: boolean; readonly seconds: number };
+
+/** Samples per way of measuring: p99 of 200 still has two samples above it. */
+const SAMPLES = { flag: "samples", standard: 200, least: 20, most: 10_000 } as const;
+
+/** Seconds measured, after the warm-up: 30 s at 20 probes a second are 600 probes. */
+const SECONDS = { flag: "seconds", standard: 30, least: 5, most: 3_600 } as const;
+
+type Amount = typeof SAMPLES | typeof SECONDS;
+
+/** Which amount each bench is told. */
+const AMOUNT_OF = { accuracy: SAMPLES, footprint: SECONDS } as const;
+
+/** How the program is used, in one line. */
+export const USAGE = "usage: bench accuracy [--json] [--samples N] | bench footprint [--json] [--seconds N]";
+
+/** Reads the arguments after node and script. Throws `bad-usage`. */
+export function readArguments(args: readonly string[]): BenchRequest {
+  const { values, positionals } = tokensOf(args);
+  const bench = readBench(positionals);
+  const given = new Map(values);
+  const json = given.has("json");
+  given.delete("json");
+  const amount = AMOUNT_OF[bench];
+  for (const flag of given.keys()) {
+    if (flag !== amount.flag) throw new BenchError("bad-usage", `--${flag}: ${bench} takes --${amount.flag} instead`);
+  }
+  const number = readAmount(amount, given.get(amount.flag));
+  return bench === "accuracy" ? { bench, json, samples: number } : { bench, json, seconds: number };
+}
+
+/** Every flag at most once, and none but ours. */
+function tokensOf(args: readonly string[]) {
+  const options = { json: { type: "boolean" }, samples: { type: "string" }, seconds: { type: "string" } } as const;
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
+  const values = new Map<string, string>();
+  const positionals: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind !== "option") continue;
+    const { name, rawName, value } = token;
+    if (!Object.hasOwn(options, name) || rawName !== `--${name}`) {
+      throw new BenchError("bad-usage", `${rawName}: unknown flag; expected --json, --samples or --seconds`);
+    }
+    if (values.has(name)) throw new BenchError("bad-usage", `${rawName}: given more than once`);
+    if (name === "json" && value !== undefined) throw new BenchError("bad-usage", "--json: takes no value");
+    if (name !== "json" && (value === undefined || value === "" || (token.inlineValue === false && value[0] === "-"))) {
+      throw new BenchError("bad-usage", `${rawName}: needs a value`);
+    }
+    values.set(name, value ?? "");
+  }
+  return { values, positionals };
+}
+
+function readBench(positionals: readonly string[]): "accuracy" | "footprint" {
+  const [bench, extra] = positionals;
+  if (bench === undefined) throw new BenchError("bad-usage", "no bench named; expected accuracy or footprint");
+  if (bench !== "accuracy" && bench !== "footprint") {
+    throw new BenchError("bad-usage", `"${bench}": no such bench; expected accuracy or footprint`);
+  }
+  if (extra !== undefined) throw new BenchError("bad-usage", `"${extra}": unexpected after ${bench}`);
+  return bench;
+}
+
+function readAmount({ flag, standard, least, most }: Amount, text: string | undefined): number {
+  if (text === undefined) return standard;
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= least && number <= most) return number;
+  throw new BenchError(
+    "bad-usage",
+    `--${flag}: "${text}" is out of range; expected a whole number from ${least} to ${most}`,
+  );
+}

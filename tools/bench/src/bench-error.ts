@@ -1,0 +1,33 @@
+/** The one error class that leaves this room. */
+
+/**
+ * - `bad-usage`: the command line is not as documented; the message names the argument and what would be right.
+ * - `cannot-run`: this host lacks something the bench needs (root, namespaces, a package); the message says what.
+ * - `child-failed`: a process of the bench ended early, took too long, or said what it should not.
+ * - `malformed-capture`: the packet capture could not be read, or is incomplete.
+ * - `mispaired`: what was reported and what was captured cannot be matched one to one, so there is no figure.
+ * - `interrupted`: a signal asked the bench to end.
+ */
+export type BenchErrorCode =
+  | "bad-usage"
+  | "cannot-run"
+  | "child-failed"
+  | "malformed-capture"
+  | "mispaired"
+  | "interrupted";
+
+/** Expected trouble in a bench: `code` is stable and is what callers branch on, the message is for people. */
+export class BenchError extends Error {
+  override readonly name = "BenchError";
+  readonly code: BenchErrorCode;
+
+  constructor(code: BenchErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The text of whatever was thrown: for messages only, never to branch on. */
+export function reasonText(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,60 @@
+/** Asks an exporter for each target once a second, evenly spread: what a prometheus with a scrape interval of 1 s does. */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { NS_PER_MS, pause } from "@lifeline/measure";
+import { BenchError } from "../bench-error.ts";
+import { createExporterClient } from "../blackbox.ts";
+import type { Workshop } from "../workshop.ts";
+
+/** Asking under way; ends with the workshop. */
+export interface Asking {
+  /** Rejects with `child-failed` when a probe fails; never resolves while asking goes on. */
+  readonly failure: Promise<never>;
+}
+
+const PERIOD_MS = 1_000;
+
+/** Starts to ask, once the exporter answers. */
+export async function startAsking(
+  workshop: Workshop,
+  exporterPort: number,
+  targets: readonly string[],
+): Promise<Asking> {
+  const { clock } = workshop;
+  const exporter = createExporterClient(clock, exporterPort);
+  await exporter.ready();
+  const stop = new AbortController();
+  const startedNs = clock.monotonicNs();
+  const gapMs = PERIOD_MS / targets.length;
+  // Each target at its own phase, as prometheus spreads its scrapes; a late one is made up for, so the rate stays.
+  const ask = async (target: string, index: number): Promise<void> => {
+    for (let turn = 0; !stop.signal.aborted; turn += 1) {
+      const dueNs = startedNs + (turn * PERIOD_MS + index * gapMs) * NS_PER_MS;
+      await pause(clock, Math.max(0, (dueNs - clock.monotonicNs()) / NS_PER_MS), stop.signal);
+      if (stop.signal.aborted) return;
+      const { success } = await exporter.probe(target);
+      if (!success) throw new BenchError("child-failed", `the exporter could not connect to ${target}`);
+    }
+  };
+  const all = Promise.all(targets.map(ask));
+  all.catch(() => undefined);
+  workshop.onClose(async () => {
+    stop.abort();
+    exporter.close();
+    await all.catch(() => undefined);
+  });
+  const failure = all.then(() => new Promise<never>(() => undefined));
+  failure.catch(() => undefined);
+  return { failure };
+}
+
+/** A port of `address` that is free now. */
+export async function freePort(address: string): Promise<number> {
+  const server = createServer();
+  server.listen(0, address);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

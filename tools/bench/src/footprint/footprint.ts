@@ -1,0 +1,148 @@
+/**
+ * What the agent uses beside a blackbox_exporter that makes the same probes at the same time.
+ *
+ * 1. Both make 20 TCP connects a second, one per target and second, to the same listener; the listener counts what was really made.
+ * 2. Both run as they would on a node: the agent's built program with its own heap flags, alone with its Node (a copy of the
+ *    binary, or its pages would be shared with the bench's other Node processes and seem cheaper than they are).
+ * 3. The exporter is asked over HTTP by the bench; what asking costs is not in its figures, and a prometheus that would ask
+ *    and keep the answers is not either.
+ */
+import { NS_PER_MS, NS_PER_US, pause } from "@lifeline/measure";
+import { startExporter } from "../blackbox.ts";
+import { BLACKBOX_EXPORTER, ensurePrograms } from "../debian-packages.ts";
+import { distributionOf } from "../distribution.ts";
+import { type Listener, startListener } from "../listener.ts";
+import { type ProcessUsage, readUsage } from "../process-usage.ts";
+import type { BenchProcess, Workshop } from "../workshop.ts";
+import { startAgent } from "./agent.ts";
+import { freePort, startAsking } from "./asking.ts";
+
+/** Targets, each probed once a second. */
+const TARGETS = 20;
+/** Both come to rest: code is compiled, heaps are as large as they get. */
+const WARMUP_MS = 10_000;
+/** Memory is looked at so often. */
+const LOOK_MS = 1_000;
+const LOOPBACK = "127.0.0.1";
+const BYTES_PER_MB = 1_000_000;
+
+/** What one side used. Memory is the median of readings a second apart, in MB of 10^6 bytes. */
+export interface SideResult {
+  readonly id: "lifeline-agent" | "blackbox_exporter";
+  /** Connections the listener accepted from this side while it was measured. */
+  readonly probes: number;
+  readonly probesPerSecond: number;
+  readonly rssMb: number;
+  readonly pssMb: number;
+  /** Pages no other process maps, clean (the binary's) and dirty. */
+  readonly privateMb: number;
+  /** Anonymous pages: heap and stacks, what swap or another binary would not give back. */
+  readonly anonymousMb: number;
+  /** Processor time in percent of one core. */
+  readonly cpuPercent: number;
+  readonly cpuUsPerProbe: number;
+}
+
+/** Every figure that is compared. */
+export const COMPARED = ["rssMb", "pssMb", "privateMb", "anonymousMb", "cpuPercent", "cpuUsPerProbe"] as const;
+
+/** The whole result. */
+export interface FootprintResult {
+  readonly bench: "footprint";
+  readonly targets: number;
+  readonly seconds: number;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly agent: SideResult;
+  readonly exporter: SideResult;
+  /** The agent's figure in units of the exporter's; below 1 is less. */
+  readonly ratios: Readonly<Record<(typeof COMPARED)[number], number>>;
+  readonly notes: readonly string[];
+}
+
+const NOTES = [
+  "MB are 10^6 bytes, medians of readings a second apart; CPU is of all threads, in percent of one core",
+  "the agent schedules, measures and keeps windows by itself; the exporter's asker and a prometheus are not in its figures",
+  "the agent runs from a copy of the Node binary, so none of its pages are shared with the bench",
+];
+
+/** Measures both sides for `seconds` after a warm-up of 10 s. Throws `cannot-run` or `child-failed`. */
+export async function measureFootprint(workshop: Workshop, seconds: number): Promise<FootprintResult> {
+  const versions = await ensurePrograms([BLACKBOX_EXPORTER], workshop.say);
+  const listener = await startListener(workshop, { address: LOOPBACK, ports: 2 * TARGETS });
+  const agent = await startAgent(workshop, LOOPBACK, listener.ports.slice(0, TARGETS));
+  const exporterPort = await freePort(LOOPBACK);
+  const exporter = await startExporter(workshop, exporterPort);
+  const targets = listener.ports.slice(TARGETS).map((port) => `${LOOPBACK}:${port}`);
+  const asking = await startAsking(workshop, exporterPort, targets);
+
+  const broken = Promise.race([agent.failure, exporter.failure, asking.failure]);
+  workshop.say(`footprint: warming up for ${WARMUP_MS / 1_000} s`);
+  await Promise.race([pause(workshop.clock, WARMUP_MS), broken]);
+  workshop.say(`footprint: measuring for ${seconds} s`);
+  const sides = await Promise.race([observe(workshop, listener, [agent, exporter], seconds), broken]);
+  const [agentSide, exporterSide] = [sideOf("lifeline-agent", sides[0]), sideOf("blackbox_exporter", sides[1])];
+  return {
+    bench: "footprint",
+    targets: TARGETS,
+    seconds,
+    versions,
+    agent: agentSide,
+    exporter: exporterSide,
+    ratios: ratiosOf(agentSide, exporterSide),
+    notes: NOTES,
+  };
+}
+
+/** What was seen of one side between two counts. */
+interface Observation {
+  readonly probes: number;
+  readonly elapsedNs: number;
+  /** First to last, at least two. */
+  readonly usages: readonly ProcessUsage[];
+}
+
+async function observe(
+  { clock }: Workshop,
+  listener: Listener,
+  [agent, exporter]: readonly [BenchProcess, BenchProcess],
+  seconds: number,
+): Promise<readonly [Observation, Observation]> {
+  const startedNs = clock.monotonicNs();
+  const before = await listener.accepted();
+  const looks = [{ agent: await readUsage(agent.pid), exporter: await readUsage(exporter.pid) }];
+  for (let look = 1; look <= seconds; look += 1) {
+    const dueNs = startedNs + look * LOOK_MS * NS_PER_MS;
+    await pause(clock, Math.max(0, (dueNs - clock.monotonicNs()) / NS_PER_MS));
+    looks.push({ agent: await readUsage(agent.pid), exporter: await readUsage(exporter.pid) });
+  }
+  const after = await listener.accepted();
+  const elapsedNs = clock.monotonicNs() - startedNs;
+  const made = after.map((count, index) => count - (before[index] ?? 0));
+  const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+  return [
+    { probes: sum(made.slice(0, TARGETS)), elapsedNs, usages: looks.map((look) => look.agent) },
+    { probes: sum(made.slice(TARGETS)), elapsedNs, usages: looks.map((look) => look.exporter) },
+  ];
+}
+
+/** The figures of one side. Pure. */
+export function sideOf(id: SideResult["id"], { probes, elapsedNs, usages }: Observation): SideResult {
+  const cpuNs = (usages.at(-1)?.cpuNs ?? 0) - (usages[0]?.cpuNs ?? 0);
+  const medianMb = (read: (usage: ProcessUsage) => number) => distributionOf(usages.map(read)).p50 / BYTES_PER_MB;
+  return {
+    id,
+    probes,
+    probesPerSecond: probes / (elapsedNs / 1e9),
+    rssMb: medianMb((usage) => usage.rssBytes),
+    pssMb: medianMb((usage) => usage.pssBytes),
+    privateMb: medianMb((usage) => usage.privateBytes),
+    anonymousMb: medianMb((usage) => usage.anonymousBytes),
+    cpuPercent: (cpuNs / elapsedNs) * 100,
+    cpuUsPerProbe: cpuNs / NS_PER_US / probes,
+  };
+}
+
+function ratiosOf(agent: SideResult, exporter: SideResult): FootprintResult["ratios"] {
+  const ratios = COMPARED.map((figure) => [figure, agent[figure] / exporter[figure]] as const);
+  return Object.fromEntries(ratios) as FootprintResult["ratios"];
+}

@@ -1,0 +1,42 @@
+/** The footprint result as people read it. Pure. */
+import { layOut, ratioText } from "../table.ts";
+import { COMPARED, type FootprintResult, type SideResult } from "./footprint.ts";
+
+const TITLES: Readonly<Record<(typeof COMPARED)[number], string>> = {
+  rssMb: "RSS MB",
+  pssMb: "PSS MB",
+  privateMb: "private MB",
+  anonymousMb: "of it anonymous MB",
+  cpuPercent: "CPU % of a core",
+  cpuUsPerProbe: "CPU µs/probe",
+};
+
+/** Renders the result. */
+export function renderFootprint({
+  targets,
+  seconds,
+  versions,
+  agent,
+  exporter,
+  ratios,
+  notes,
+}: FootprintResult): string {
+  const counts = (name: string, { probes, probesPerSecond }: SideResult) =>
+    `${name}: ${probes} probes really made, ${probesPerSecond.toFixed(1)} a second`;
+  const peer = `blackbox_exporter ${versions["prometheus-blackbox-exporter"] ?? ""}`.trim();
+  const rows = COMPARED.map((figure) => [
+    TITLES[figure],
+    agent[figure].toFixed(figure === "cpuUsPerProbe" ? 0 : 2),
+    exporter[figure].toFixed(figure === "cpuUsPerProbe" ? 0 : 2),
+    ratioText(ratios[figure]),
+  ]);
+  return [
+    `${targets} TCP targets once a second for ${seconds} s, both at the same time`,
+    "",
+    layOut([["", "Lifeline agent", peer, "agent against it"], ...rows]),
+    "",
+    counts("Lifeline agent", agent),
+    counts(peer, exporter),
+    ...notes.map((note) => `note: ${note}`),
+  ].join("\n");
+}

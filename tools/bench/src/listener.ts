@@ -1,0 +1,31 @@
+/** The listener's side in the bench: what is probed, in a process of its own, and how often it really was. */
+import { readLines } from "./line-reader.ts";
+import { ownProgram } from "./program.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** A running listener. */
+export interface Listener {
+  readonly ports: readonly number[];
+  /** Connections accepted since the start, in the order of `ports`. */
+  accepted(): Promise<readonly number[]>;
+}
+
+/** How long the listener may take to answer, ms. */
+const ANSWER_MAX_MS = 20_000;
+
+/** Starts a listener on `ports` free ports of `address`, inside `namespace` if one is given. */
+export async function startListener(
+  workshop: Workshop,
+  { address, ports, namespace }: { readonly address: string; readonly ports: number; readonly namespace?: string },
+): Promise<Listener> {
+  const process = workshop.start(ownProgram("listener", { address, ports }, namespace));
+  const lines = readLines(workshop.clock, process);
+  const first = JSON.parse(await lines.next(ANSWER_MAX_MS)) as { readonly ports: readonly number[] };
+  return {
+    ports: first.ports,
+    async accepted() {
+      process.stdin.write("count\n");
+      return (JSON.parse(await lines.next(ANSWER_MAX_MS)) as { readonly accepted: readonly number[] }).accepted;
+    },
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * Side-by-side measurements of Lifeline and its peers, each printed as figures and as a ratio.
+ *
+ * With --json exactly one JSON object goes to stdout, otherwise a table; progress goes to stderr. Exit status: 0 measured
+ * (whatever the figures), 1 a measurement failed, 2 bad usage, 3 cannot run here, 128 + n ended by signal n.
+ */
+import { constants } from "node:os";
+import { systemClock } from "@lifeline/measure";
+import { measureAccuracy } from "./accuracy/accuracy.ts";
+import { renderAccuracy } from "./accuracy/render.ts";
+import { type BenchRequest, readArguments, USAGE } from "./arguments.ts";
+import { BenchError, type BenchErrorCode } from "./bench-error.ts";
+import { measureFootprint } from "./footprint/footprint.ts";
+import { renderFootprint } from "./footprint/render.ts";
+import { openWorkshop, type Workshop } from "./workshop.ts";
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const workshop = openWorkshop(systemClock, say);
+  const asked = askedToEnd();
+  try {
+    const request = readArguments(args);
+    const output = await Promise.race([measure(workshop, request), asked]);
+    if (typeof output === "number") return output;
+    process.stdout.write(`${output}\n`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof BenchError)) throw error;
+    say(`bench: ${error.message}`);
+    if (error.code === "bad-usage") say(USAGE);
+    return statusOf(error.code);
+  } finally {
+    await workshop.close();
+  }
+}
+
+async function measure(workshop: Workshop, request: BenchRequest): Promise<string> {
+  switch (request.bench) {
+    case "accuracy": {
+      const result = await measureAccuracy(workshop, request.samples);
+      return request.json ? JSON.stringify(result) : renderAccuracy(result);
+    }
+    case "footprint": {
+      const result = await measureFootprint(workshop, request.seconds);
+      return request.json ? JSON.stringify(result) : renderFootprint(result);
+    }
+  }
+}
+
+/** Resolves with the exit status of the first signal to end; later ones change nothing while the bench puts things away. */
+function askedToEnd(): Promise<number> {
+  return new Promise((resolve) => {
+    for (const signal of SIGNALS) {
+      process.on(signal, () => {
+        say(`bench: ${signal}, ending`);
+        resolve(128 + constants.signals[signal]);
+      });
+    }
+  });
+}
+
+function statusOf(code: BenchErrorCode): number {
+  switch (code) {
+    case "bad-usage":
+      return 2;
+    case "cannot-run":
+      return 3;
+    case "child-failed":
+    case "malformed-capture":
+    case "mispaired":
+      return 1;
+    case "interrupted":
+      return 128 + constants.signals.SIGINT;
+  }
+}
+
+// Handles that a broken-off measurement still holds must not keep the program.
+main(process.argv.slice(2)).then((status) => process.exit(status));

@@ -1,0 +1,62 @@
+/** What a process uses, as Linux tells it under /proc (proc_pid_smaps_rollup(5); Documentation/scheduler/sched-stats.rst). */
+import { readdir, readFile } from "node:fs/promises";
+import { BenchError } from "./bench-error.ts";
+
+/** Memory and processor time of one process. */
+export interface ProcessUsage {
+  /** Time on a processor since the start, of all its living threads, ns. */
+  readonly cpuNs: number;
+  /** Resident: everything mapped and in memory, shared pages counted whole. */
+  readonly rssBytes: number;
+  /** Proportional: shared pages divided by the processes that share them. */
+  readonly pssBytes: number;
+  /** Pages that this process alone holds, clean or dirty. */
+  readonly privateBytes: number;
+  /** Pages of no file: heap and stacks. */
+  readonly anonymousBytes: number;
+}
+
+const BYTES_PER_KB = 1_024;
+
+/** Reads the usage of a living process. Throws `child-failed` when it is gone, `cannot-run` when this kernel does not tell. */
+export async function readUsage(pid: number): Promise<ProcessUsage> {
+  const [cpuNs, rollup] = await Promise.all([readCpuNs(pid), read(`/proc/${pid}/smaps_rollup`)]);
+  return { cpuNs, ...parseSmapsRollup(rollup) };
+}
+
+/** Processor time of all living threads, ns. A thread that ends takes its time along: for processes of steady threads. */
+export async function readCpuNs(pid: number): Promise<number> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => {
+    throw new BenchError("child-failed", `process ${pid} has ended`);
+  });
+  const texts = await Promise.all(threads.map((thread) => read(`/proc/${pid}/task/${thread}/schedstat`)));
+  return texts.reduce((sumNs, text) => sumNs + parseSchedstatNs(text), 0);
+}
+
+/** The first of a schedstat's three numbers: ns on a processor. Throws `cannot-run`. */
+export function parseSchedstatNs(text: string): number {
+  const match = /^(\d+) \d+ \d+\n?$/.exec(text);
+  if (match === null) throw new BenchError("cannot-run", `schedstat: "${text.trim()}"; expected three numbers`);
+  return Number(match[1]);
+}
+
+/** The sums of a smaps_rollup. Throws `cannot-run` when one is missing. */
+export function parseSmapsRollup(text: string): Omit<ProcessUsage, "cpuNs"> {
+  const bytesOf = (name: string) => {
+    const match = new RegExp(`^${name}: +(\\d+) kB$`, "m").exec(text);
+    if (match === null) throw new BenchError("cannot-run", `smaps_rollup: no ${name}`);
+    return Number(match[1]) * BYTES_PER_KB;
+  };
+  return {
+    rssBytes: bytesOf("Rss"),
+    pssBytes: bytesOf("Pss"),
+    privateBytes: bytesOf("Private_Clean") + bytesOf("Private_Dirty"),
+    anonymousBytes: bytesOf("Anonymous"),
+  };
+}
+
+async function read(path: string): Promise<string> {
+  return readFile(path, "utf8").catch((error: unknown) => {
+    throw new BenchError("cannot-run", `${path} cannot be read`, { cause: error });
+  });
+}

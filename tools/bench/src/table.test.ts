@@ -1,0 +1,25 @@
+import { describe, expect, it } from "vitest";
+import { layOut, ratioText } from "./table.ts";
+
+describe("a table", () => {
+  it("puts the first column to the left and figures to the right", () => {
+    expect(
+      layOut([
+        ["ms", "p50", "max"],
+        ["a way", "0.1", "12.25"],
+      ]),
+    ).toBe("ms     p50    max\na way  0.1  12.25");
+  });
+});
+
+describe("a ratio", () => {
+  it.each([
+    [undefined, "–"],
+    [0.054, "0.05×"],
+    [9.99, "9.99×"],
+    [24.04, "24.0×"],
+    [487.2, "487×"],
+  ])("%s is shown as %s", (ratio, text) => {
+    expect(ratioText(ratio)).toBe(text);
+  });
+});

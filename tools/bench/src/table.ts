@@ -1,0 +1,21 @@
+/** Plain tables for people. Pure. */
+
+/** Lays out rows of cells: the first column to the left, the others to the right, two spaces between. */
+export function layOut(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  }
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join("  ")
+      .trimEnd();
+  return rows.map(line).join("\n");
+}
+
+/** A ratio with its sign of multiplication; a dash where there is none. */
+export function ratioText(ratio: number | undefined): string {
+  if (ratio === undefined) return "–";
+  return `${ratio >= 100 ? ratio.toFixed(0) : ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2)}×`;
+}
