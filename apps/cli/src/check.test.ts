@@ -1,0 +1,146 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runHere } from "./testing/ask.ts";
+import { startCollector, type TestCollector } from "./testing/collector.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "lifeline-check-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+// A gRPC server without Omni's services answers UNIMPLEMENTED, as the Machine API does to an unknown method.
+let machineApi: TestCollector;
+beforeAll(async () => {
+  machineApi = await startCollector({});
+});
+afterAll(() => machineApi.stop());
+
+const servers: Server[] = [];
+afterAll(() => {
+  for (const server of servers) server.close();
+});
+
+/** A listener that accepts and closes at once: TCP is fine, and nothing above it. */
+function hangingUp(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : 0);
+    });
+    servers.push(server);
+  });
+}
+
+/** Everything public is left out: nothing of this test leaves loopback. */
+function deploymentFile(name: string, machineApiAddress: string): string {
+  const path = join(directory, name);
+  writeFileSync(
+    path,
+    `version: 1
+name: loopback
+kind: on-prem
+omni:
+  api: https://127.0.0.1:1
+  machineApi: grpc://${machineApiAddress}
+  siderolink: ["127.0.0.1:1"]
+network:
+  resolvers: [127.0.0.1]
+  timeServers: [127.0.0.1]
+airGapped:
+  mirrors: []
+`,
+  );
+  return path;
+}
+
+describe.concurrent("lifeline check", () => {
+  it("exits 0 when what it was asked about is met", async () => {
+    const file = deploymentFile("met.yaml", machineApi.address);
+    const { out, err, exitCode } = await runHere([
+      "check",
+      "--deployment",
+      file,
+      "--only",
+      "machine-api",
+      "--seconds",
+      "2",
+      "--json",
+    ]);
+    const { rows } = JSON.parse(out);
+    expect(err).toBe("");
+    expect(rows.map((row: { probe: string; verdict: string }) => [row.probe, row.verdict])).toEqual([
+      ["tcp", "met"],
+      ["grpc", "met"],
+    ]);
+    expect(rows[0]).toMatchObject({ node: "here", target: machineApi.address, sent: 2, lost: 0, cause: null });
+    expect(rows[0].rttMs.max).toBeGreaterThan(0);
+    expect(exitCode).toBe(0);
+  });
+
+  it("shows every row of a deployment, and what to do about those that are not met (J2)", async () => {
+    const file = deploymentFile("whole.yaml", `127.0.0.1:${await hangingUp()}`);
+    const { out, exitCode } = await runHere(["check", "--deployment", file, "--seconds", "2", "--json"]);
+    const rows: { requirement: string; probe: string; verdict: string; cause: string; nextStep: string }[] =
+      JSON.parse(out).rows;
+    const of = (requirement: string, probe: string) =>
+      rows.find((row) => row.requirement === requirement && row.probe === probe);
+    expect(of("machine-api", "tcp")).toMatchObject({ verdict: "met" });
+    expect(of("machine-api", "grpc")).toMatchObject({ verdict: "unmet", cause: "reset" });
+    expect(of("api-endpoint", "tcp")).toMatchObject({ verdict: "unmet", cause: "refused", lossRatio: 0 });
+    for (const row of rows.filter(({ verdict }) => verdict === "unmet" || verdict === "unknown")) {
+      expect(row.nextStep, row.requirement).not.toBeNull();
+      expect(row.cause, row.requirement).not.toBeNull();
+    }
+    expect(rows.filter(({ verdict }) => verdict === "not-applicable").length).toBeGreaterThan(5);
+    expect(exitCode).toBe(1);
+  });
+
+  it("takes flags instead of a file", async () => {
+    const { out, exitCode } = await runHere([
+      "check",
+      "--omni",
+      "https://127.0.0.1:1",
+      "--siderolink",
+      "127.0.0.1:1",
+      "--siderolink",
+      "[::1]:1",
+      "--machine-api",
+      `grpc://${machineApi.address}`,
+      "--only",
+      "machine-api",
+      "--seconds",
+      "2",
+    ]);
+    expect(out).toMatch(/^REQUIREMENT +TARGET/);
+    expect(out).toContain("2 of 2 required rows met");
+    expect(exitCode).toBe(0);
+  });
+
+  it("judges for the roles it is given", async () => {
+    const file = deploymentFile("roles.yaml", machineApi.address);
+    const argv = ["check", "--deployment", file, "--only", "machine-api", "--seconds", "1", "--json"];
+    const asHost = await runHere([...argv, "--role", "omni-host"]);
+    expect(JSON.parse(asHost.out).rows).toMatchObject([{ verdict: "not-applicable", target: null }]);
+    expect(asHost.exitCode).toBe(1);
+    const asBoth = await runHere([...argv, "--role", "omni-host", "--role", "talos-node"]);
+    expect(JSON.parse(asBoth.out).rows).toHaveLength(2);
+  });
+
+  it("says which rows are close when --only matches none, and probes nothing", async () => {
+    const file = deploymentFile("none.yaml", machineApi.address);
+    const { err, out, exitCode } = await runHere(["check", "--deployment", file, "--only", "machin-api"]);
+    expect(err).toBe(
+      "error: --only: 'machin-api' matches no requirement; the closest: machine-api, saas-machine-api\n",
+    );
+    expect([out, exitCode]).toEqual(["", 2]);
+  });
+
+  it("names file and field of a deployment that cannot be read", async () => {
+    const path = join(directory, "broken.yaml");
+    writeFileSync(path, "version: 1\nname: x\nkind: cloud\nomni: { api: https://omni.example.com }\n");
+    const { err, exitCode } = await runHere(["check", "--deployment", path]);
+    expect(err).toBe('error: broken.yaml: kind: got "cloud", want one of on-prem, saas\n');
+    expect(exitCode).toBe(2);
+  });
+});

@@ -1,0 +1,126 @@
+import { deploymentFrom, loadCatalogue, type Resolution, resolve } from "@lifeline/catalogue";
+import { type ManualClock, manualClock, type Reason, type Sample, type Target } from "@lifeline/measure";
+import { describe, expect, it } from "vitest";
+import { MAX_IN_FLIGHT, type Preflight, runPreflight } from "./preflight.ts";
+
+const deployment = deploymentFrom({ api: "https://127.0.0.1", machineApi: "grpc://127.0.0.1:1", siderolink: [] });
+const facts = { nodeId: "here", roles: ["talos-node"], families: [4] } as const;
+const whole = resolve(loadCatalogue(), deployment, facts);
+/** The Machine API alone: a TCP and a gRPC target. */
+const resolution: Resolution = {
+  ...whole,
+  rows: whole.rows.filter(({ requirement }) => requirement.id === "machine-api"),
+};
+
+function sampleOf(target: Target, clock: ManualClock, reason: Reason, tookMs: number): Sample {
+  const endedAtMs = clock.wallMs() + tookMs;
+  const common = { targetId: target.id, startedAtMs: clock.wallMs(), endedAtMs, phases: {}, evidence: {} };
+  const outcome = { reason, phase: "connect" } as const;
+  return reason === "answered"
+    ? { ...common, outcome, rtt: { ns: 2_000_000, source: "kernel" } }
+    : { ...common, outcome };
+}
+
+/** Runs to the end while the clock moves in steps of 100 ms, never more than `limitMs` in all. */
+async function finished<T>(run: Promise<T>, clock: ManualClock, limitMs = 60_000): Promise<T> {
+  let done = false;
+  const settled = run.finally(() => {
+    done = true;
+  });
+  for (let passedMs = 0; !done && passedMs < limitMs; passedMs += 100) {
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(100);
+  }
+  return settled;
+}
+
+function preflight(clock: ManualClock, attempt: Preflight["attempt"], rest: Partial<Preflight> = {}): Preflight {
+  const signal = new AbortController().signal;
+  return { resolution, node: "here", durationS: 10, clock, attempt, signal, ...rest };
+}
+
+describe("a preflight", () => {
+  it("tries each target once a second for the time given, and judges as the collector does", async () => {
+    const clock = manualClock(0);
+    const begun = new Map<string, number[]>();
+    const model = await finished(
+      runPreflight(
+        preflight(clock, async (target) => {
+          begun.set(target.id, [...(begun.get(target.id) ?? []), clock.monotonicNs() / 1e6]);
+          return sampleOf(target, clock, "answered", 2);
+        }),
+      ),
+      clock,
+    );
+    const [tcp, grpc] = [...begun.values()];
+    expect(tcp).toEqual([0, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 9_000]);
+    expect(grpc?.[0]).toBe(500);
+    expect(model.rows.map(({ probe, verdict, sent, lost }) => ({ probe, verdict, sent, lost }))).toEqual([
+      { probe: "tcp", verdict: "met", sent: 10, lost: 0 },
+      { probe: "grpc", verdict: "met", sent: 10, lost: 0 },
+    ]);
+    expect(model.rows[0]?.rttNs).toEqual({ p50: 2_000_000, p95: 2_000_000, max: 2_000_000 });
+    expect(model.catalogueVersion).toBe(whole.catalogueVersion);
+  });
+
+  it("names cause and next step of what is lost, since when it is (J2)", async () => {
+    const clock = manualClock(1_000_000);
+    const attempt = async (target: Target) =>
+      sampleOf(
+        target,
+        clock,
+        target.options.probe === "tcp" && clock.wallMs() >= 1_004_000 ? "timeout" : "answered",
+        2,
+      );
+    const { rows } = await finished(runPreflight(preflight(clock, attempt)), clock);
+    expect(rows[0]).toMatchObject({ verdict: "unmet", cause: "timeout", sent: 10, lost: 6, sinceMs: 1_004_000 });
+    expect(rows[0]?.nextStep).not.toBeNull();
+    expect(rows[1]?.verdict).toBe("met");
+  });
+
+  it("never has two attempts at one target under way: a busy tick is missed (M3)", async () => {
+    const clock = manualClock(0);
+    let [inFlight, most, attempts] = [0, 0, 0];
+    const attempt = async (target: Target) => {
+      if (target.options.probe !== "tcp") return sampleOf(target, clock, "answered", 2);
+      attempts++;
+      most = Math.max(most, ++inFlight);
+      await new Promise<void>((wake) => clock.after(2_500, wake));
+      inFlight--;
+      return sampleOf(target, clock, "handshake-timeout", 2_500);
+    };
+    await finished(runPreflight(preflight(clock, attempt)), clock);
+    expect(most).toBe(1);
+    expect(attempts).toBeLessThanOrEqual(5);
+  });
+
+  it("keeps the attempts under way below their bound (S2)", async () => {
+    const clock = manualClock(0);
+    const row = resolution.rows[0];
+    const [target] = row?.kind === "targets" ? row.targets : [];
+    if (row?.kind !== "targets" || target === undefined) throw new Error("the row has targets");
+    const targets = Array.from({ length: 200 }, (_, at) => ({ ...target, id: `target-${at}`, port: at + 1 }));
+    let [inFlight, most] = [0, 0];
+    const attempt = async (each: Target) => {
+      most = Math.max(most, ++inFlight);
+      await new Promise<void>((wake) => clock.after(900, wake));
+      inFlight--;
+      return sampleOf(each, clock, "answered", 900);
+    };
+    const crowded = { ...resolution, rows: [{ ...row, targets }] };
+    await finished(runPreflight(preflight(clock, attempt, { resolution: crowded, durationS: 3 })), clock);
+    expect(most).toBe(MAX_IN_FLIGHT);
+  });
+
+  it("judges what is known when it is interrupted", async () => {
+    const clock = manualClock(0);
+    const abort = new AbortController();
+    clock.after(3_400, () => abort.abort());
+    const attempt = async (target: Target) => sampleOf(target, clock, "answered", 2);
+    const { rows } = await finished(runPreflight(preflight(clock, attempt, { signal: abort.signal })), clock);
+    expect(rows.map(({ verdict, sent }) => [verdict, sent])).toEqual([
+      ["met", 4],
+      ["met", 3],
+    ]);
+  });
+});
