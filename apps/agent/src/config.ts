@@ -10,7 +10,7 @@ import { MAX_IDENTIFIER_LENGTH } from "@lifeline/wire";
 import * as v from "valibot";
 import { invalid } from "./config-error.ts";
 import { SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./spool/spool.ts";
-import { integerOf, listOf, mapping, readDocument, textOf, validated, wordOf } from "./strict-schema.ts";
+import { integerOf, listOf, mapping, readDocument, section, textOf, validated, wordOf } from "./strict-schema.ts";
 import type { TlsFiles } from "./uplink/credentials.ts";
 import { NODE_ROLES, type NodeRole } from "./uplink/hello.ts";
 
@@ -74,10 +74,12 @@ const schema = mapping({
   tls: v.optional(mapping({ caFile: path, certFile: path, keyFile: path })),
   allowPlaintext: v.optional(v.boolean("true or false"), false),
   spool: v.optional(
-    mapping({
-      maxBytes: v.optional(integerOf(SPOOL_MIN_BYTES, SPOOL_LIMIT_BYTES, " bytes"), SPOOL_MAX_BYTES),
-      maxAgeHours: v.optional(integerOf(1, HOURS_PER_YEAR, " hours"), SPOOL_MAX_AGE_HOURS),
-    }),
+    section(
+      mapping({
+        maxBytes: v.optional(integerOf(SPOOL_MIN_BYTES, SPOOL_LIMIT_BYTES, " bytes"), SPOOL_MAX_BYTES),
+        maxAgeHours: v.optional(integerOf(1, HOURS_PER_YEAR, " hours"), SPOOL_MAX_AGE_HOURS),
+      }),
+    ),
     {},
   ),
   logLevel: v.optional(wordOf(LOG_LEVELS), "info"),
@@ -144,7 +146,7 @@ export function loadConfig(file: string | undefined, overrides: readonly Overrid
   const sources = new Map(overrides.map(({ field, source }) => [field, source]));
   const sourceOf = (field: string) =>
     sources.get(field) ?? sources.get(field.replace(/[.[].*$/, "")) ?? file ?? "configuration";
-  const given = validated(schema, overrides.reduce(override, document), sourceOf);
+  const given = validated(section(schema), overrides.reduce(override, document), sourceOf);
   const { collector, tls } = given;
   if (collector !== undefined && tls === undefined && !given.allowPlaintext && !isLoopback(collector)) {
     const want = "tls {caFile, certFile, keyFile}, a loopback address, or allowPlaintext: true";

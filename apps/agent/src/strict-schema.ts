@@ -18,6 +18,14 @@ export function mapping<const Entries extends v.ObjectEntries>(entries: Entries)
   });
 }
 
+/** A mapping that is no list: to valibot a list is an object too, and an empty one would pass for a mapping of defaults. */
+export function section<const Schema extends v.GenericSchema>(schema: Schema) {
+  return v.pipe(
+    v.custom<v.InferInput<Schema>>((input) => !Array.isArray(input), "a mapping"),
+    schema,
+  );
+}
+
 /** Text of `min` to `max` characters. */
 export function textOf(min: number, max: number, what = "text") {
   const want = `${what} of ${min} to ${max} characters`;

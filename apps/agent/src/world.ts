@@ -38,7 +38,8 @@ export function createAgentWorld(config: Pick<AgentConfig, "resolvers" | "hostsF
     random,
     randomBytes: (size) => randomBytes(size),
     probe: (target) => probe(target, probeWorld),
-    observe: observeNode,
+    // Resolvers that were configured are the ones in use.
+    observe: () => ({ ...observeNode(), ...(config.resolvers === undefined ? {} : { resolvers: config.resolvers }) }),
     log,
   };
 }

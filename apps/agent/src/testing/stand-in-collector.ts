@@ -51,7 +51,10 @@ export async function startCollector(conduct: Conduct, port = 0): Promise<StandI
   const stream: Stream = async (requests, respond) => {
     const answer = answering(respond);
     const streamNumber = hellos.length + 1;
-    for await (const { message } of requests) {
+    // Without for-await: leaving that early would destroy the call before its status could be sent.
+    const incoming = requests[Symbol.asyncIterator]();
+    for (let next = await incoming.next(); next.done !== true; next = await incoming.next()) {
+      const { message } = next.value;
       if (message.case === "hello") {
         hellos.push(message.value);
         await conduct.hello?.(message.value, answer, streamNumber);

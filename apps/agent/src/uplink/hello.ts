@@ -1,4 +1,5 @@
 /** The first message of a stream: who speaks, and what the node observes of itself, read anew at each dial. */
+import { getServers } from "node:dns";
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { routeFamilies, siderolinkPrefix } from "@lifeline/probe";
@@ -24,6 +25,10 @@ export interface NodeFacts {
   readonly grpcTunnel: boolean | undefined;
   /** Such as v1.13.2; empty when the host is not Talos. */
   readonly talosVersion: string;
+  /** Addresses of the resolvers the node uses; at most {@link RESOLVERS_MAX}. */
+  readonly resolvers: readonly string[];
+  /** The Machine API the node was started with, as scheme, host and port; empty when it was started without one. */
+  readonly machineApi: string;
 }
 
 /** A hello as an init of its message. */
@@ -38,6 +43,8 @@ export interface HelloInit {
   readonly grpcTunnel?: boolean;
   readonly talosVersion: string;
   readonly planRevision: string;
+  readonly resolvers: string[];
+  readonly machineApi: string;
 }
 
 /** Who speaks. */
@@ -51,6 +58,12 @@ export interface Speaker {
 /** Where Linux shows network interfaces. */
 const INTERFACES_PATH = "/sys/class/net";
 
+/** Most resolvers named: twice what glibc uses (resolv.conf(5), MAXNS is 3), and then some. */
+export const RESOLVERS_MAX = 8;
+
+/** Where the kernel shows its arguments (proc(5)). What stands there holds a secret: see {@link machineApiOf}. */
+const KERNEL_ARGUMENTS_PATH = "/proc/cmdline";
+
 /** Where Talos names itself (os-release(5)). */
 const OS_RELEASE_PATH = "/etc/os-release";
 
@@ -62,7 +75,23 @@ export function observeNode(): NodeFacts {
     siderolinkPrefix: siderolinkPrefix() ?? "",
     grpcTunnel: observeGrpcTunnel((name) => existsSync(`${INTERFACES_PATH}/${name}`)),
     talosVersion: talosVersionOf(readText(OS_RELEASE_PATH)),
+    resolvers: getServers().slice(0, RESOLVERS_MAX),
+    machineApi: machineApiOf(readText(KERNEL_ARGUMENTS_PATH)),
   };
+}
+
+/**
+ * The Machine API in a kernel command line (`siderolink.api=URL`): scheme, host and port alone. The URL's query carries the join
+ * token, and its user part could carry another secret: neither leaves this function (S1). Without a scheme Talos dials
+ * plaintext gRPC. Empty when there is none, or none that can be read.
+ */
+export function machineApiOf(kernelArguments: string): string {
+  const given = /(?:^|\s)siderolink\.api=(\S+)/.exec(kernelArguments)?.[1];
+  if (given === undefined) return "";
+  const url = given.includes("://") ? given : `grpc://${given}`;
+  if (!URL.canParse(url)) return "";
+  const { protocol, host } = new URL(url);
+  return host === "" || host.length > MAX_IDENTIFIER_LENGTH ? "" : `${protocol}//${host}`;
 }
 
 /**
@@ -94,6 +123,8 @@ export function makeHello(speaker: Speaker, facts: NodeFacts, planRevision: stri
     ...(facts.grpcTunnel === undefined ? {} : { grpcTunnel: facts.grpcTunnel }),
     talosVersion: facts.talosVersion,
     planRevision,
+    resolvers: [...facts.resolvers],
+    machineApi: facts.machineApi,
   };
 }
 

@@ -53,6 +53,8 @@ function uplink(address: string, spool: Spool, overrides: Partial<UplinkOptions>
         ipVersions: [4],
         siderolinkPrefix: "",
         talosVersion: "",
+        resolvers: [],
+        machineApi: "",
         planRevision: `after ${connections}`,
       }),
       spool,

@@ -1,0 +1,133 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { environmentOverrides, loadConfig, unknownVariables } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
+import { scratch } from "./testing/fixtures.ts";
+
+let place = scratch();
+beforeAll(() => {
+  place = scratch();
+});
+afterAll(() => place.remove());
+
+function fileOf(text: string): string {
+  const path = join(place.path, "agent.yaml");
+  writeFileSync(path, text);
+  return path;
+}
+
+function refusal(text: string, environment: Record<string, string> = {}): string {
+  try {
+    loadConfig(fileOf(text), environmentOverrides(environment));
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.replace(`${place.path}/`, "");
+    throw error;
+  }
+  return "admitted";
+}
+
+describe("a configuration", () => {
+  it("has defaults for everything", () => {
+    expect(loadConfig(undefined, [])).toEqual({
+      collector: undefined,
+      stateDir: "/var/lib/lifeline",
+      nodeId: undefined,
+      roles: ["talos-node"],
+      plan: { kind: "collector" },
+      tls: undefined,
+      spool: { maxBytes: 64 * 1024 * 1024, maxAgeHours: 72 },
+      logLevel: "info",
+      resolvers: undefined,
+      hostsFile: undefined,
+    });
+    expect(loadConfig(fileOf("# nothing yet\n"), [])).toEqual(loadConfig(undefined, []));
+  });
+
+  it("lets the environment stand above the file, field by field", () => {
+    const file = fileOf("collector: 127.0.0.1:1\nspool: {maxBytes: 8388608, maxAgeHours: 5}\nplan: collector\n");
+    const environment = {
+      LIFELINE_COLLECTOR: "[::1]:2",
+      LIFELINE_SPOOL_MAX_AGE_HOURS: "6",
+      LIFELINE_PLAN_FILE: "/plan.yaml",
+      LIFELINE_ROLES: "omni-host, talos-node",
+      LIFELINE_NODE_ID: "",
+    };
+    expect(loadConfig(file, environmentOverrides(environment))).toMatchObject({
+      collector: "[::1]:2",
+      spool: { maxBytes: 8_388_608, maxAgeHours: 6 },
+      plan: { kind: "file", path: "/plan.yaml" },
+      roles: ["omni-host", "talos-node"],
+      nodeId: undefined,
+    });
+  });
+
+  it.each([
+    ["unknown key", "colector: a:1", 'agent.yaml: colector: got "colector", want one of the keys collector,'],
+    [
+      "unknown inner key",
+      "spool: {bytes: 1}",
+      'agent.yaml: spool.bytes: got "bytes", want one of the keys maxBytes, maxAgeHours',
+    ],
+    ["list for a mapping", "[1]", "agent.yaml: got [1], want a mapping"],
+    ["list for an inner mapping", "spool: []", "agent.yaml: spool: got [], want a mapping"],
+    ["no port", "collector: omni.example", 'agent.yaml: collector: got "omni.example", want host:port'],
+    ["port out of range", "collector: 127.0.0.1:70000", 'agent.yaml: collector: got "127.0.0.1:70000", want host:port'],
+    [
+      "text for a number",
+      "spool: {maxBytes: 64MiB}",
+      'agent.yaml: spool.maxBytes: got "64MiB", want an integer from 8388608 to',
+    ],
+    ["too small a spool", "spool: {maxBytes: 1}", "agent.yaml: spool.maxBytes: got 1, want an integer from 8388608 to"],
+    ["unknown role", "roles: [master]", 'agent.yaml: roles[0]: got "master", want one of talos-node, omni-host'],
+    ["no role", "roles: []", "agent.yaml: roles: got [], want at least one of talos-node, omni-host"],
+    ["half of mutual TLS", "tls: {caFile: a, certFile: b}", "agent.yaml: tls.keyFile: got nothing, want a value for"],
+    ["another plan", "plan: none", 'agent.yaml: plan: got "none", want the word collector, or a mapping {file: PATH}'],
+    [
+      "resolver by name",
+      "resolvers: [dns.example:53]",
+      'agent.yaml: resolvers[0]: got "dns.example:53", want address:port',
+    ],
+    ["a key twice", "stateDir: a\nstateDir: b", "agent.yaml:2: DUPLICATE_KEY: want a YAML or JSON document"],
+    ["no YAML", "a: [", "agent.yaml:"],
+    [
+      "plaintext beyond loopback",
+      "collector: 192.0.2.1:443",
+      'agent.yaml: collector: got "192.0.2.1:443", want tls {caFile, certFile, keyFile}, a loopback address, or allowPlaintext: true',
+    ],
+    ["plaintext to a name", "collector: omni.example:443", 'agent.yaml: collector: got "omni.example:443", want tls'],
+  ])("is refused with file, field, value and what would be right: %s", (_, text, message) => {
+    expect(refusal(text)).toContain(message);
+  });
+
+  it("names the variable when that is where a value came from", () => {
+    expect(refusal("{}", { LIFELINE_SPOOL_MAX_BYTES: "lots" })).toContain(
+      'LIFELINE_SPOOL_MAX_BYTES: spool.maxBytes: got "lots", want an integer',
+    );
+    expect(refusal("{}", { LIFELINE_ROLES: "x" })).toContain('LIFELINE_ROLES: roles[0]: got "x"');
+  });
+
+  it.each(["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"])(
+    "may speak plaintext to loopback: %s (S1)",
+    (collector) => {
+      expect(refusal(`collector: "${collector}"`)).toBe("admitted");
+    },
+  );
+
+  it("may speak plaintext elsewhere when that is allowed, or TLS is given (S1)", () => {
+    expect(refusal("{collector: 192.0.2.1:443, allowPlaintext: true}")).toBe("admitted");
+    expect(refusal("{collector: 192.0.2.1:443, tls: {caFile: a, certFile: b, keyFile: c}}")).toBe("admitted");
+  });
+
+  it("is unreadable when its file is", () => {
+    expect(() => loadConfig("/nonexistent/agent.yaml", [])).toThrow(
+      "/nonexistent/agent.yaml: ENOENT: want a readable file",
+    );
+  });
+
+  it("points out variables that mean nothing to it", () => {
+    expect(unknownVariables({ LIFELINE_COLECTOR: "a", LIFELINE_COLLECTOR: "b", PATH: "c" })).toEqual([
+      "LIFELINE_COLECTOR",
+    ]);
+  });
+});

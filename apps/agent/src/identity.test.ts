@@ -1,0 +1,48 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { findIdentity } from "./identity.ts";
+import { scratch } from "./testing/fixtures.ts";
+
+let place = scratch();
+afterEach(() => {
+  place.remove();
+  place = scratch();
+});
+
+const find = (overrides: Partial<Parameters<typeof findIdentity>[0]> = {}) =>
+  findIdentity({
+    configuredId: undefined,
+    stateDir: join(place.path, "state"),
+    randomBytes: (size) => new Uint8Array(size).fill(0xab),
+    productUuidPath: join(place.path, "product_uuid"),
+    ...overrides,
+  });
+const firmware = (text: string) => writeFileSync(join(place.path, "product_uuid"), text);
+
+describe("the node's identity", () => {
+  it("is the configured one before any other", () => {
+    firmware("4c4c4544-0042-3510-8050-b7c04f333232\n");
+    expect(find({ configuredId: "mine" })).toEqual({ nodeId: "mine", source: "configured" });
+  });
+
+  it("is the firmware's UUID otherwise, in lower case", () => {
+    firmware("4C4C4544-0042-3510-8050-B7C04F333232\n");
+    expect(find()).toEqual({ nodeId: "4c4c4544-0042-3510-8050-b7c04f333232", source: "product-uuid" });
+  });
+
+  it.each(["00000000-0000-0000-0000-000000000000", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "Not Specified", ""])(
+    "is a random one, kept, where the firmware has none: %j",
+    (text) => {
+      firmware(text);
+      const first = find();
+      expect(first).toEqual({ nodeId: "abababab-abab-4bab-abab-abababababab", source: "state-directory" });
+      expect(find({ randomBytes: (size) => new Uint8Array(size) })).toEqual(first);
+    },
+  );
+
+  it("is a passing one, and says so, where nothing can be kept", () => {
+    writeFileSync(join(place.path, "file"), "");
+    expect(find({ stateDir: join(place.path, "file") }).source).toBe("ephemeral");
+  });
+});

@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { makePlan } from "@lifeline/wire";
+import { afterEach, describe, expect, it } from "vitest";
+import { scratch, tcpTarget, until } from "./testing/fixtures.ts";
+import { acknowledge, startCollector } from "./testing/stand-in-collector.ts";
+import { AGENT_VERSION } from "./version.ts";
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+function place(): string {
+  const { path, remove } = scratch();
+  closers.push(remove);
+  return path;
+}
+
+/** Starts the agent's process with no environment but what is given, as Talos does. */
+function agent(args: readonly string[], environment: Record<string, string> = {}) {
+  const main = fileURLToPath(new URL("./main.ts", import.meta.url));
+  const child: ChildProcess = spawn(process.execPath, ["--conditions=lifeline:source", main, ...args], {
+    env: environment,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  closers.push(() => void child.kill("SIGKILL"));
+  let output = "";
+  child.stdout?.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const closed = once(child, "close");
+  return { child, output: () => output, exit: async () => (await closed)[0] as number | null };
+}
+
+describe("the agent's process", () => {
+  it("delivers what is open when it is told to stop, and exits 0 (U1)", async () => {
+    const path = place();
+    const planPath = join(path, "plan.json");
+    writeFileSync(planPath, JSON.stringify(makePlan([tcpTarget(1, { cadenceMs: 100, timeoutMs: 90 })])));
+    const collector = await startCollector({ report: (report, answer) => acknowledge(report, answer) });
+    closers.push(() => collector.stop());
+    const { child, output, exit } = agent(["--plan", planPath, "--state-dir", join(path, "state")], {
+      LIFELINE_COLLECTOR: collector.address,
+      LIFELINE_NODE_ID: "node-1",
+    });
+    await until("it is connected and has reported", () => collector.reports.length > 0, 8_000);
+    const before = collector.reports.length;
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    child.kill("SIGTERM");
+    expect(await exit()).toBe(0);
+    expect(collector.reports.length).toBeGreaterThan(before);
+    const lines = output()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.at(-1)).toMatchObject({ level: "info", msg: "agent stopped", spoolReports: 0 });
+    for (const { time } of lines) expect(String(time)).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  });
+
+  it("exits 2 with one line that says what is wrong with its configuration", async () => {
+    const path = join(place(), "agent.yaml");
+    writeFileSync(path, "stateDirectory: /tmp\n");
+    const { exit, output } = agent(["--config", path]);
+    expect(await exit()).toBe(2);
+    expect(JSON.parse(output())).toMatchObject({ level: "fatal", code: "invalid" });
+    expect(output()).toContain("stateDirectory");
+  });
+
+  it("has the version of its package", () => {
+    const file = fileURLToPath(new URL("../package.json", import.meta.url));
+    expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ version: AGENT_VERSION });
+  });
+});

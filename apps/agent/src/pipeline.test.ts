@@ -1,0 +1,157 @@
+import { writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { systemClock } from "@lifeline/measure";
+import { endedCount, type Window } from "@lifeline/window";
+import { decodeReport, makePlan, planToWire, type reportPb } from "@lifeline/wire";
+import { afterEach, describe, expect, it } from "vitest";
+import { type AgentConfig, loadConfig } from "./config.ts";
+import { createLog } from "./log.ts";
+import { type Agent, startAgent } from "./pipeline.ts";
+import { loadCachedPlan } from "./plan-cache.ts";
+import { scratch, tcpTarget, until } from "./testing/fixtures.ts";
+import { acknowledge, type Conduct, type StandInCollector, startCollector } from "./testing/stand-in-collector.ts";
+import { type AgentWorld, createAgentWorld } from "./world.ts";
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+function stateDir(): string {
+  const { path, remove } = scratch();
+  closers.push(remove);
+  return path;
+}
+
+async function listener(): Promise<{ server: Server; port: number }> {
+  const server = createServer((socket) => socket.on("error", () => {}).end());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closers.push(() => void server.close());
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
+async function collector(conduct: Conduct): Promise<StandInCollector> {
+  const running = await startCollector(conduct);
+  closers.push(() => running.stop());
+  return running;
+}
+
+interface Logged {
+  readonly msg: string;
+  readonly field?: string;
+}
+
+async function agentOf(overrides: Partial<AgentConfig>): Promise<{ agent: Agent; lines: Logged[] }> {
+  const lines: Logged[] = [];
+  const log = createLog(systemClock, "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const config: AgentConfig = { ...loadConfig(undefined, []), stateDir: stateDir(), nodeId: "node-1", ...overrides };
+  const world: AgentWorld = createAgentWorld({ resolvers: ["127.0.0.1:1"], hostsFile: undefined }, log);
+  const agent = await startAgent(config, world);
+  closers.push(() => agent.stop());
+  return { agent, lines };
+}
+
+function windowsOf(reports: readonly reportPb.ReportEnvelope[]): Window[] {
+  return reports.flatMap(({ report }) => {
+    const decoded = decodeReport(report);
+    if (!decoded.ok) throw new Error(JSON.stringify(decoded.malformed));
+    return decoded.value.windows;
+  });
+}
+
+const planOf = (ports: readonly number[]) =>
+  makePlan(ports.map((port) => tcpTarget(port, { cadenceMs: 100, timeoutMs: 90 })));
+const planning = (plan: ReturnType<typeof makePlan>): Conduct => ({
+  hello: (_, answer) => answer({ case: "plan", value: planToWire(plan) }),
+  report: (report, answer) => acknowledge(report, answer),
+});
+
+describe("the agent", () => {
+  it("measures the collector's plan; everything begun arrives, and stopping leaves nothing behind (M3, U1)", async () => {
+    const { port } = await listener();
+    const { port: other } = await listener();
+    const { address, reports, hellos } = await collector(planning(planOf([port, other])));
+    const { agent } = await agentOf({ collector: address });
+    await until("twenty attempts ended", () => agent.stats().tally.endedAttempts >= 20);
+    await agent.stop();
+    const windows = windowsOf(reports);
+    const { begunAttempts } = agent.stats().tally;
+    expect(windows.reduce((sum, window) => sum + window.started, 0)).toBe(begunAttempts);
+    expect(windows.reduce((sum, window) => sum + endedCount(window), 0)).toBeGreaterThanOrEqual(begunAttempts - 2);
+    expect(windows.every(({ counts }) => [...counts.keys()].every((reason) => reason === "answered"))).toBe(true);
+    expect(agent.stats().spool.heldReports).toBe(0);
+    expect(hellos[0]).toMatchObject({ nodeId: "node-1", planRevision: "" });
+    expect(reports.map(({ sequence }) => Number(sequence))).toEqual(reports.map((_, at) => at + 1));
+  });
+
+  it("reports a listener that went away within two seconds, long before the window's end (W2)", async () => {
+    const { server, port } = await listener();
+    const { address, reports } = await collector(planning(planOf([port])));
+    const { agent } = await agentOf({ collector: address });
+    await until("it is answered", () => agent.stats().tally.endedAttempts >= 3);
+    server.close();
+    const isTurn = ({ last }: Window) => last?.reason === "refused" && last.run.length === 1;
+    const isConfirmed = ({ last }: Window) => last?.run.bearing === "bad" && last.run.length === 3;
+    await until("the turn arrived", () => windowsOf(reports).some(isTurn), 2_000);
+    await until("its confirmation arrived", () => windowsOf(reports).some(isConfirmed), 2_000);
+  });
+
+  it("keeps the plan on disk, and measures it when it starts without a collector", async () => {
+    const { port } = await listener();
+    const plan = planOf([port]);
+    const place = stateDir();
+    const { address, stop } = await collector(planning(plan));
+    const { agent } = await agentOf({ collector: address, stateDir: place });
+    await until("the plan was applied", () => agent.planRevision() === plan.revision);
+    await agent.stop();
+    await stop();
+    expect(loadCachedPlan(place)).toEqual({ kind: "plan", plan });
+    const { agent: next } = await agentOf({ stateDir: place });
+    await until("it measures", () => next.stats().tally.endedAttempts > 0);
+    expect(next.planRevision()).toBe(plan.revision);
+  });
+
+  it("refuses a bad plan with its field, counts it, and stays with the one it has", async () => {
+    const { port } = await listener();
+    const good = planOf([port]);
+    const bad = planToWire(good);
+    for (const target of bad.targets) target.port = 0;
+    const { address } = await collector({
+      hello: async (_, answer) => {
+        await answer({ case: "plan", value: planToWire(good) });
+        await answer({ case: "plan", value: bad });
+      },
+    });
+    const { agent, lines } = await agentOf({ collector: address });
+    await until("the bad plan was refused", () => agent.stats().refusedPlans === 1);
+    expect(agent.planRevision()).toBe(good.revision);
+    expect(lines.find(({ msg }) => msg.startsWith("plan refused"))?.field).toBe("targets[0].port");
+  });
+
+  it("spools while there is no collector, and a later start delivers what is left under its own boot (U1)", async () => {
+    const { port } = await listener();
+    const place = stateDir();
+    const planPath = join(place, "targets.json");
+    writeFileSync(planPath, JSON.stringify(planOf([port])));
+    const { agent } = await agentOf({ stateDir: place, plan: { kind: "file", path: planPath } });
+    await until("it measured", () => agent.stats().tally.endedAttempts >= 3);
+    await agent.stop();
+    const { begunAttempts } = agent.stats().tally;
+    const left = agent.stats().spool.heldReports;
+    expect(left).toBeGreaterThan(0);
+    const { address, reports } = await collector({ report: (report, answer) => acknowledge(report, answer) });
+    const { agent: next } = await agentOf({ stateDir: place, collector: address });
+    await until("the spool is empty", () => next.stats().spool.heldReports === 0);
+    expect(reports.map(({ bootId }) => Buffer.from(bootId).equals(Buffer.from(agent.bootId)))).toEqual(
+      new Array(left).fill(true),
+    );
+    expect(windowsOf(reports).reduce((sum, window) => sum + window.started, 0)).toBe(begunAttempts);
+  });
+
+  it("is idle and says how to give it something to do when it has neither collector nor plan", async () => {
+    const { agent, lines } = await agentOf({});
+    expect(lines.at(-1)?.msg).toContain("LIFELINE_COLLECTOR");
+    expect(agent.stats().tally.begunAttempts).toBe(0);
+  });
+});

@@ -1,0 +1,72 @@
+import { writeFileSync } from "node:fs";
+import type { ProbeOptions } from "@lifeline/measure";
+import { makePlan } from "@lifeline/wire";
+import { afterAll, describe, expect, it } from "vitest";
+import { loadCachedPlan, planCachePath, storeCachedPlan } from "./plan-cache.ts";
+import { parsePlan } from "./plan-file.ts";
+import { scratch, tcpTarget } from "./testing/fixtures.ts";
+
+const place = scratch();
+afterAll(() => place.remove());
+
+const privateTrust = { kind: "private", caPem: "-----BEGIN CERTIFICATE-----" } as const;
+const everyOptions: readonly ProbeOptions[] = [
+  { probe: "tcp", acceptReset: true },
+  { probe: "tls", trust: { kind: "public" }, alpn: ["h2"], alpnRequired: true },
+  { probe: "http", trust: privateTrust, expect: { method: "GET", path: "/healthz", version: "2", statuses: [200] } },
+  { probe: "http", expect: { method: "HEAD", path: "/", version: "1.1", statuses: [] } },
+  { probe: "grpc", trust: privateTrust },
+  { probe: "dns", query: "omni.example", transport: "udp" },
+  { probe: "udp", payloadBytes: 6 },
+  { probe: "stamp" },
+];
+const plan = makePlan(everyOptions.map((options, at) => tcpTarget(1_000 + at, { options })));
+
+describe("a plan as a document", () => {
+  it("reads back every kind of target, with the revision its content has", () => {
+    expect(parsePlan(JSON.parse(JSON.stringify(plan)), "plan")).toEqual(plan);
+    const withoutIds = plan.targets.map(({ id: _, ...target }) => target);
+    expect(parsePlan({ targets: withoutIds }, "plan")).toEqual(plan);
+  });
+
+  const target = { ...tcpTarget(1) };
+  it.each([
+    ["a field too many", { ...target, retries: 3 }, 'targets[0].retries: got "retries", want one of the keys id,'],
+    ["an option too many", { ...target, options: { probe: "stamp", key: 1 } }, "targets[0].options.key"],
+    [
+      "an unknown probe",
+      { ...target, options: { probe: "ping" } },
+      'targets[0].options.probe: got "ping", want options of a probe',
+    ],
+    [
+      "an id that is not the target's",
+      { ...target, id: "x" },
+      `targets[0].id: got "x", want test|tcp|127.0.0.1:1|ipv4`,
+    ],
+    ["a port out of range", { ...tcpTarget(70_000) }, 'targets[0].port: got "70000", want an integer from 1 to 65535'],
+    ["a cadence out of range", { ...target, cadenceMs: 5 }, "targets[0].cadence_ms"],
+    ["a fraction", { ...target, timeoutMs: 0.5 }, "targets[0].timeoutMs: got 0.5, want an integer"],
+    ["a third family", { ...target, family: 5 }, "targets[0].family: got 5, want 4 or 6"],
+  ])("is refused whole: %s", (_, bad, message) => {
+    expect(() => parsePlan({ targets: [bad] }, "plan.yaml")).toThrow(`plan.yaml: ${message}`);
+  });
+
+  it("is refused when a target comes twice", () => {
+    expect(() => parsePlan({ targets: [target, target] }, "plan.yaml")).toThrow("want each target once");
+  });
+});
+
+describe("the cached plan", () => {
+  it("reads back as it was stored, revision and all", async () => {
+    expect(loadCachedPlan(place.path)).toEqual({ kind: "none" });
+    await storeCachedPlan(place.path, { ...plan, revision: "of the collector" });
+    expect(loadCachedPlan(place.path)).toEqual({ kind: "plan", plan: { ...plan, revision: "of the collector" } });
+  });
+
+  it("is told to be unusable when it is damaged", () => {
+    writeFileSync(planCachePath(place.path), '{"targets": [{}]}');
+    expect(loadCachedPlan(place.path)).toMatchObject({ kind: "unusable" });
+    writeFileSync(planCachePath(place.path), "{");
+    expect(loadCachedPlan(place.path)).toMatchObject({ kind: "unusable" });
+  });
+});
