@@ -1,0 +1,41 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const main = join(import.meta.dirname, "main.ts");
+const start = (...argv: string[]) => spawn(process.execPath, ["--conditions=lifeline:source", main, ...argv]);
+
+async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = "";
+  for await (const piece of stream) text += piece;
+  return text;
+}
+
+describe("the process", () => {
+  it("hands over what run gives: text on stdout, nothing on stderr, the exit code", async () => {
+    const child = start("catalogue", "list", "--only", "machine-api", "--output", "csv");
+    const [out, err, [code]] = await Promise.all([textOf(child.stdout), textOf(child.stderr), once(child, "close")]);
+    expect(out).toMatch(/^id,from,obligation,.*\r\nmachine-api,talos-node,required,.*\r\n$/);
+    expect([err, code]).toEqual(["", 0]);
+  });
+
+  it("is quiet when the reader of its output goes first (EPIPE)", async () => {
+    const child = start("catalogue", "list", "--json");
+    child.stdout.destroy();
+    const [err, [code]] = await Promise.all([textOf(child.stderr), once(child, "close")]);
+    expect([err, code]).toEqual(["", 0]);
+  });
+
+  it("exits with the code of what it knew when it is told to end", async () => {
+    const flags = ["--omni", "https://127.0.0.1:1", "--only", "api-endpoint", "--seconds", "300", "--json"];
+    const child = start("check", ...flags);
+    const out = textOf(child.stdout);
+    // Nothing is printed before the end; by now it runs, or it never will.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    child.kill("SIGINT");
+    const [code] = await once(child, "close");
+    expect(JSON.parse(await out).rows[0]).toMatchObject({ requirement: "api-endpoint", target: "127.0.0.1:1" });
+    expect(code).toBe(1);
+  });
+});
