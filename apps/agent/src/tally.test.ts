@@ -172,14 +172,27 @@ describe("the windows of a tally", () => {
     );
   });
 
-  it("outlive their target until its attempts have ended", () => {
-    const { clock, tally, windows } = start();
+  it("are sealed no more after stopping: what ends then was in flight", () => {
+    const { clock, tally, reports, attempt } = start();
+    attempt("answered");
+    tally.begun("a");
+    tally.stop();
+    tally.ended(sampleOf("a", EPOCH_MS, "refused"));
+    clock.advance(WINDOW_MS);
+    expect(reports).toHaveLength(1);
+  });
+
+  it("outlive their target, and so does its run, until its attempts have ended", () => {
+    const { clock, tally, windows, attempt } = start();
+    attempt("refused");
+    clock.advance(WINDOW_MS);
     tally.begun("a");
     tally.retain(new Set());
     clock.advance(WINDOW_MS);
-    tally.ended(sampleOf("a", EPOCH_MS, "answered"));
+    expect(tally.ended(sampleOf("a", EPOCH_MS, "answered")).followed.turned).toBe(true);
     clock.advance(WINDOW_MS);
     expect(windows().map((window) => [window.started, endedCount(window)])).toEqual([
+      [1, 1],
       [1, 0],
       [0, 1],
     ]);

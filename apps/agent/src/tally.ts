@@ -59,7 +59,7 @@ export interface Tally {
   /** Forgets targets that are not among these, once their windows are sealed and their attempts have ended. */
   retain(targetIds: ReadonlySet<string>): void;
   stats(): TallyStats;
-  /** Seals everything now and stops the timers. */
+  /** Seals everything now and stops the timers; what ends later was in flight. */
   stop(): void;
 }
 
@@ -82,6 +82,7 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
   let begunAttempts = 0;
   let endedAttempts = 0;
   let suppressedSeals = 0;
+  let stopped = false;
 
   const accountOf = (targetId: string): Account => {
     const known = accounts.get(targetId);
@@ -114,6 +115,7 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
   };
 
   const sealEarly = (account: Account) => {
+    if (stopped) return;
     const nowNs = clock.monotonicNs();
     account.earlySealsNs = account.earlySealsNs.filter((sealNs) => nowNs - sealNs < WINDOW_MS * NS_PER_MS);
     if (account.earlySealsNs.length >= EARLY_SEALS_MAX) {
@@ -176,6 +178,7 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
     },
     stats: () => ({ missedTicks, begunAttempts, endedAttempts, suppressedSeals }),
     stop() {
+      stopped = true;
       boundaryTimer?.cancel();
       const nowMs = labelMs(stretch, clock.monotonicNs());
       for (const account of accounts.values()) seal(account, nowMs, nowMs);
