@@ -38,7 +38,7 @@ export function startVitals(clock: Clock): VitalsReader {
   };
 }
 
-/** Node records the time between two looks, which holds the resolution itself (lib/internal/histogram.js); 0 without a look. */
+/** Node records the time between two looks, which holds the resolution itself; 0 without a look. */
 function longestDelayNs(delay: ReturnType<typeof monitorEventLoopDelay>): number {
   return delay.count === 0 ? 0 : Math.max(0, delay.max - LOOP_RESOLUTION_MS * NS_PER_MS);
 }

@@ -67,7 +67,7 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Writes a frame at `offset` and waits until the disk has it: one fdatasync a report, some 1–30 ms off the event loop. */
+/** Writes a frame at `offset` and waits until the disk has it: one fdatasync a report, off the event loop. */
 export async function appendFrame(handle: FileHandle, frame: Uint8Array, offset: number): Promise<void> {
   let writtenBytes = 0;
   while (writtenBytes < frame.length) {

@@ -95,8 +95,7 @@ export function machineApiOf(kernelArguments: string): string {
 }
 
 /**
- * Talos names the interface `siderolinktun` when WireGuard runs in user space over gRPC, and `siderolink` when it is the
- * kernel's (talos internal/app/machined/pkg/controllers/siderolink/manager.go, pkg/machinery/constants).
+ * The interface is `siderolinktun` when WireGuard runs in user space over gRPC, and `siderolink` when it is the kernel's.
  */
 export function observeGrpcTunnel(hasInterface: (name: string) => boolean): boolean | undefined {
   if (hasInterface("siderolinktun")) return true;
