@@ -30,7 +30,7 @@ export function distributionOf(figures: readonly number[]): Distribution {
  */
 export function quantile(sorted: readonly number[], ratio: number): number {
   assert(ratio >= 0 && ratio <= 1, `quantile of ${ratio}`);
-  // 0.9 × 70 is 63.000000000000007: the ninth digit tells rounding from rank.
+  // 0.55 × 100 is 55.00000000000001 in floating point, and its rank is 55.
   const rank = Math.max(1, Math.ceil(ratio * sorted.length - 1e-9));
   const figure = sorted[rank - 1];
   assert(figure !== undefined, "quantile of nothing");

@@ -18,7 +18,7 @@ import { startCapture } from "./capture.ts";
 import type { Pair } from "./pairing.ts";
 import { WAYS, type Way } from "./way.ts";
 
-/** Each way's delay, ms: 20 ms there and back, a continent's width. */
+/** Delay each way, ms: 20 ms there and back, a continent's width. */
 const DELAY_MS = 10;
 /** Turns that each way takes. */
 const ROUNDS = 4;
@@ -75,6 +75,8 @@ const NOTES = [
   "blackbox_exporter reports probe_duration_seconds, all that it does for the probe; nothing is taken off it",
   "fping measures ICMP echoes, its figures read to the nanosecond (netdata output; the usual one has 0.1 ms here)",
   "loop blocked: the probing process computes 20 of each 40 ms",
+  "the kernel's figure begins and ends in TCP, the capture at the device: this host's own way between the two is in the bias",
+  "CPU is of programs that have just started; settled figures are the footprint bench's",
 ];
 
 interface Tally {
