@@ -1,0 +1,613 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { credentials } from "@grpc/grpc-js";
+import { manualClock, type Reason, type Sample, systemClock } from "@lifeline/measure";
+import { followRun, mergeWindows, type Run, type Window, windowOf } from "@lifeline/window";
+import { createRpcClient, encodeReport, queryPb, type Report, RpcError, RpcStatus, reportPb } from "@lifeline/wire";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Collector, startCollector } from "./collector.ts";
+import type { Config } from "./config.ts";
+
+let directory = "";
+const closers: (() => Promise<unknown> | unknown)[] = [];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "lifeline-collector-"));
+  writeFileSync(join(directory, "site.yaml"), SITE);
+  writeFileSync(join(directory, "catalogue.yaml"), CATALOGUE);
+});
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+  rmSync(directory, { recursive: true });
+});
+
+const SITE = `
+version: 1
+name: test
+kind: on-prem
+omni: { api: "https://127.0.0.1:8443", siderolink: ["127.0.0.1:50180"] }
+`;
+const row = (id: string, service: string, protocol: string, probe: string, obligation = "required") => `
+  - id: ${id}
+    purpose: test
+    source: { document: d, version: v1.13, section: s }
+    from: talos-node
+    deployments: [on-prem]
+    obligation: ${obligation}
+    protocol: ${protocol}
+    port: 443
+    place: { kind: service, service: ${service} }
+    published: { value: x }
+    effective: { value: x, evidence: [] }
+    probes: [${probe}]`;
+const CATALOGUE = `
+schema: 1
+version: v1.13
+title: test
+requirements:${row("api-tcp", "api", "tcp", "{ probe: tcp, acceptReset: false }")}${row("siderolink-udp", "siderolink", "udp", "{ probe: udp, payloadBytes: 16 }", "optional")}
+`;
+const TCP = "api-tcp|tcp|127.0.0.1:8443|ipv4";
+const BOOT = new Uint8Array(16).fill(1);
+
+function config(more: Partial<Config> = {}): Config {
+  return {
+    listen: { host: "127.0.0.1", port: 0 },
+    httpListen: { host: "127.0.0.1", port: 0 },
+    dataDir: join(directory, "data"),
+    deployment: join(directory, "site.yaml"),
+    catalogue: join(directory, "catalogue.yaml"),
+    catalogueExtras: [],
+    tls: undefined,
+    allowPlaintext: false,
+    retentionDays: 30,
+    maxStreams: 8,
+    readyFile: undefined,
+    ...more,
+  };
+}
+
+const log = pino({ level: "silent" });
+async function start(more: Partial<Config> = {}, clock = systemClock): Promise<Collector> {
+  const collector = await startCollector(config(more), {
+    clock,
+    log,
+    onDeath: (error) => {
+      throw error;
+    },
+  });
+  closers.push(() => collector.stop());
+  return collector;
+}
+
+type Responses = reportPb.StreamResponse[];
+function agent(port: number, hello: Partial<Record<string, unknown>> | undefined = {}) {
+  const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${port}`, credentials.createInsecure());
+  closers.push(() => client.close());
+  const call = client.duplex("stream");
+  const seen: Responses = [];
+  const ended = (async () => {
+    for await (const response of call.responses) seen.push(response);
+    return undefined;
+  })().catch((error: RpcError) => error);
+  const introduce = () =>
+    call.send({
+      message: {
+        case: "hello",
+        value: { nodeId: "n1", bootId: BOOT, agentVersion: "1", hostname: "h1", roles: [2], ipVersions: [4], ...hello },
+      },
+    });
+  const report = (sequence: number, bytes: Uint8Array, bootId = BOOT) =>
+    call.send({ message: { case: "report", value: { bootId, sequence: BigInt(sequence), report: bytes } } });
+  const acked = () =>
+    seen.flatMap(({ message }) =>
+      message.case === "ack" ? message.value.reports.map(({ sequence }) => Number(sequence)) : [],
+    );
+  const refusals = () => seen.flatMap(({ message }) => (message.case === "refusal" ? [message.value] : []));
+  const plans = () => seen.flatMap(({ message }) => (message.case === "plan" ? [message.value] : []));
+  return { call, seen, ended, introduce, report, acked, refusals, plans };
+}
+
+async function until(what: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 1_000; tries++) {
+    if (what()) return;
+    await sleep(5);
+  }
+  throw new Error(`not within 5 s: ${what}`);
+}
+
+const VITALS: Report["vitals"] = {
+  rssBytes: 1,
+  cpuUs: 1,
+  uptimeMs: 1,
+  eventLoopMaxDelayNs: 1,
+  spoolBytes: 0,
+  spoolReports: 0,
+  spoolDroppedReports: 0,
+  spoolMemoryReports: 0,
+  missedTicks: 0,
+  refusedReports: 0,
+};
+
+/** A report of one window of TCP samples, one a second, the last just now. */
+function reportOf(reasons: readonly Reason[], sealedAtMs = Date.now()): Uint8Array {
+  let run: Run | undefined;
+  let window: Window | undefined;
+  for (const [at, reason] of reasons.entries()) {
+    const endedAtMs = sealedAtMs - (reasons.length - 1 - at) * 1_000;
+    const sample: Sample = {
+      targetId: TCP,
+      startedAtMs: endedAtMs - 1,
+      endedAtMs,
+      outcome: { reason, phase: "connect" },
+      ...(reason === "answered" ? { rtt: { ns: 1_000_000, source: "kernel" as const } } : {}),
+      phases: {},
+      evidence: { address: "127.0.0.1" },
+    };
+    const followed = followRun(run, sample);
+    run = followed.run;
+    const one = windowOf(followed, endedAtMs - 1_000, endedAtMs);
+    window = window === undefined ? one : mergeWindows(window, one);
+  }
+  return encodeReport({ sealedAtMs, windows: window === undefined ? [] : [window], vitals: VITALS });
+}
+const times = (count: number, reason: Reason): Reason[] => Array.from({ length: count }, () => reason);
+
+function queries({ grpcPort }: { grpcPort: number }) {
+  const client = createRpcClient(queryPb.QueryService, `127.0.0.1:${grpcPort}`, credentials.createInsecure());
+  closers.push(() => client.close());
+  const options = { timeoutMs: 5_000 };
+  return {
+    verdicts: (request: object = {}) => client.unary("listVerdicts", request, options),
+    nodes: (request: object = {}) => client.unary("listNodes", request, options),
+    node: (nodeId: string) => client.unary("getNode", { nodeId }, options),
+    incidents: (request: object = {}) => client.unary("listIncidents", request, options),
+  };
+}
+
+async function scrape({ httpPort }: { httpPort: number }): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+}
+
+describe("reports", () => {
+  it("are acknowledged only when another reader of the database sees them (U1)", async () => {
+    const collector = await start();
+    const { introduce, report, acked, plans } = agent(collector.grpcPort);
+    await introduce();
+    await until(() => plans().length === 1);
+    expect(plans()[0]?.targets.map(({ requirementId }) => requirementId)).toEqual(["api-tcp", "siderolink-udp"]);
+    const reader = new DatabaseSync(join(directory, "data", "collector.db"), { readOnly: true });
+    closers.push(() => reader.close());
+    for (let sequence = 1; sequence <= 20; sequence++) {
+      await report(sequence, reportOf(["answered"]));
+      await until(() => acked().includes(sequence));
+      const stored = reader.prepare("SELECT count(*) AS n FROM reports WHERE sequence = ?").get(sequence);
+      expect(stored).toEqual({ n: 1 });
+    }
+  });
+
+  it("that come again are acknowledged again, counted once, and told apart in the boot's counts", async () => {
+    const collector = await start();
+    const { introduce, report, acked } = agent(collector.grpcPort);
+    await introduce();
+    for (const sequence of [1, 2, 2, 5, 1]) await report(sequence, reportOf(["answered"]));
+    await until(() => acked().length === 5);
+    const { boots, node } = await queries(collector).node("n1");
+    expect(boots).toMatchObject([
+      { firstSequence: 1n, lastSequence: 5n, reports: 3n, windows: 3n, missingReports: 2n, duplicateReports: 2n },
+    ]);
+    expect(node).toMatchObject({ nodeId: "n1", hostname: "h1", connected: true });
+    const text = await scrape(collector);
+    expect(text).toContain('lifeline_collector_reports_total{result="stored"} 3');
+    expect(text).toContain('lifeline_collector_reports_total{result="duplicate"} 2');
+    expect(text).toMatch(/lifeline_probe_attempts_total\{node="n1",requirement="api-tcp",.*\} 3\n/);
+  });
+
+  it("that can never be admitted are refused by name and counted, and the stream goes on", async () => {
+    const collector = await start();
+    const { introduce, report, refusals, acked } = agent(collector.grpcPort);
+    await introduce();
+    await report(1, new Uint8Array([255, 255, 255]));
+    await report(2, new Uint8Array(4 * 1024 * 1024 - 900));
+    await report(3, reportOf(["answered"], Date.now() + 25 * 3_600_000));
+    await report(4, reportOf(["answered"]), new Uint8Array(3));
+    await report(0, reportOf(["answered"]));
+    await report(9, reportOf(["answered"]));
+    await until(() => acked().length === 1 && refusals().length === 5);
+    expect(refusals().map(({ report: of, code, field }) => [of?.sequence, code, field])).toEqual([
+      [1n, "malformed", "report"],
+      [2n, "too-large", "report"],
+      [3n, "future-dated", "sealed_unix_ms"],
+      [4n, "malformed", "boot_id"],
+      [0n, "malformed", "sequence"],
+    ]);
+    const text = await scrape(collector);
+    expect(text).toContain('lifeline_collector_reports_refused_total{code="malformed"} 3');
+    expect(text).toContain('lifeline_collector_reports_refused_total{code="too-large"} 1');
+    expect(text).toContain('lifeline_collector_reports_refused_total{code="future-dated"} 1');
+  });
+});
+
+describe("the door", () => {
+  it.each([
+    [
+      "a name of nothing",
+      { nodeId: "" },
+      'hello.node_id: got "", want 1 to 253 letters, digits, dots, underscores and hyphens',
+    ],
+    [
+      "a name with a line break",
+      { nodeId: "a\nb" },
+      'hello.node_id: got "a\\nb", want 1 to 253 letters, digits, dots, underscores and hyphens',
+    ],
+    ["a short boot id", { bootId: new Uint8Array(4) }, "hello.boot_id: got 4 bytes, want 16 bytes"],
+    ["an unknown role", { roles: [3] }, 'hello.roles: got "3", want at most 2 of 1 (omni host), 2 (talos node)'],
+    ["IP version 5", { ipVersions: [5] }, 'hello.ip_versions: got "5", want at most 2 of 4, 6'],
+    [
+      "a whole address as prefix",
+      { siderolinkPrefix: "fdae::1" },
+      'hello.siderolink_prefix: got "fdae::1", want four groups, such as fdae:41e4:649b:9303, or nothing',
+    ],
+    [
+      "a host name without end",
+      { hostname: "h".repeat(254) },
+      `hello.hostname: got "${"h".repeat(80)}", want at most 253 printable ASCII characters`,
+    ],
+  ])("refuses %s", async (_, hello, message) => {
+    const collector = await start();
+    const { introduce, ended } = agent(collector.grpcPort, hello);
+    await introduce();
+    expect(await ended).toMatchObject({ code: RpcStatus.INVALID_ARGUMENT, message });
+    expect(await scrape(collector)).toContain('lifeline_collector_streams_refused_total{code="invalid"} 1');
+  });
+
+  it("refuses reports before hello, and a second hello", async () => {
+    const collector = await start();
+    const early = agent(collector.grpcPort);
+    await early.report(1, reportOf(["answered"]));
+    expect(await early.ended).toMatchObject({
+      code: RpcStatus.INVALID_ARGUMENT,
+      message: "message: got report, want hello",
+    });
+    const twice = agent(collector.grpcPort);
+    await twice.introduce();
+    await twice.introduce();
+    expect(await twice.ended).toMatchObject({
+      code: RpcStatus.INVALID_ARGUMENT,
+      message: "message: got hello, want report",
+    });
+  });
+
+  it("ends a stream that says nothing", async () => {
+    const clock = manualClock(Date.now());
+    const collector = await start({}, clock);
+    const { call, ended } = agent(collector.grpcPort);
+    void call;
+    await until(() => {
+      clock.advance(1_000);
+      return true;
+    });
+    const timer = setInterval(() => clock.advance(1_000), 20);
+    closers.push(() => clearInterval(timer));
+    expect(await ended).toMatchObject({ code: RpcStatus.DEADLINE_EXCEEDED });
+    closers.unshift(() => clearInterval(timer));
+  });
+
+  it("lets a node's newer stream take the older one's place, and counts it", async () => {
+    const collector = await start();
+    const older = agent(collector.grpcPort);
+    await older.introduce();
+    await until(() => older.plans().length === 1);
+    const newer = agent(collector.grpcPort);
+    await newer.introduce();
+    expect(await older.ended).toMatchObject({ code: RpcStatus.ABORTED });
+    await newer.report(1, reportOf(["answered"]));
+    await until(() => newer.acked().length === 1);
+    expect((await queries(collector).node("n1")).node?.connected).toBe(true);
+    expect(await scrape(collector)).toContain("lifeline_collector_streams_replaced_total 1");
+  });
+
+  it("bounds the streams (S2)", async () => {
+    const collector = await start({ maxStreams: 1 });
+    const first = agent(collector.grpcPort);
+    await first.introduce();
+    await until(() => first.plans().length === 1);
+    const second = agent(collector.grpcPort, { nodeId: "n2" });
+    await second.introduce();
+    expect(await second.ended).toMatchObject({ code: RpcStatus.RESOURCE_EXHAUSTED });
+  });
+
+  it("sends no plan to an agent that holds it", async () => {
+    const collector = await start();
+    const first = agent(collector.grpcPort);
+    await first.introduce();
+    await until(() => first.plans().length === 1);
+    const again = agent(collector.grpcPort, { planRevision: first.plans()[0]?.revision });
+    await again.introduce();
+    await again.report(1, reportOf(["answered"]));
+    await until(() => again.acked().length === 1);
+    expect(again.plans()).toEqual([]);
+  });
+});
+
+describe("verdicts", () => {
+  it("turn within moments, open an incident at the true onset, and close it where the good run began", async () => {
+    const collector = await start();
+    const { introduce, report } = agent(collector.grpcPort);
+    const { verdicts, incidents, nodes } = queries(collector);
+    await introduce();
+    const firstMs = Date.now();
+    const tcp = async () => (await verdicts({ only: "api-*" })).rows[0];
+    const settled = async (verdict: queryPb.Verdict) => {
+      for (let tries = 0; tries < 200; tries++) {
+        const found = await tcp();
+        if (found?.verdict === verdict) return found;
+        await sleep(10);
+      }
+      throw new Error(`the verdict did not become ${verdict}`);
+    };
+    await report(1, reportOf(times(10, "answered"), firstMs - 20_000));
+    expect(await settled(queryPb.Verdict.MET)).toMatchObject({
+      nodeId: "n1",
+      endpoint: "127.0.0.1:8443",
+      probe: "tcp",
+      ipVersion: 4,
+      cause: "none",
+    });
+    await report(2, reportOf(times(5, "refused"), firstMs - 10_000));
+    expect(await settled(queryPb.Verdict.UNMET)).toMatchObject({
+      cause: "refused",
+      sinceUnixMs: BigInt(firstMs - 14_001),
+    });
+    expect((await incidents({ openOnly: true })).incidents).toMatchObject([
+      { nodeId: "n1", requirementId: "api-tcp", cause: "refused", startUnixMs: BigInt(firstMs - 14_001) },
+    ]);
+    expect((await nodes()).nodes).toMatchObject([{ verdict: queryPb.Verdict.UNMET, unmetRows: 1, unknownRows: 1 }]);
+    await report(3, reportOf(times(3, "answered"), firstMs));
+    await settled(queryPb.Verdict.MET);
+    expect((await incidents()).incidents).toMatchObject([{ endUnixMs: BigInt(firstMs - 2_001) }]);
+    expect((await incidents({ openOnly: true })).incidents).toEqual([]);
+  });
+
+  it("become unknown when reports stop, and the incident stays open (M4)", async () => {
+    const clock = manualClock(Date.now());
+    const collector = await start({}, clock);
+    const { introduce, report, acked } = agent(collector.grpcPort);
+    await introduce();
+    await report(1, reportOf(times(5, "refused"), clock.wallMs()));
+    await until(() => acked().length === 1);
+    const { verdicts, incidents } = queries(collector);
+    const verdict = async () => (await verdicts({ only: "api-tcp" })).rows[0]?.verdict;
+    clock.advance(1_000);
+    expect(await verdict()).toBe(queryPb.Verdict.UNMET);
+    clock.advance(30_000);
+    expect(await verdict()).toBe(queryPb.Verdict.UNKNOWN);
+    expect((await incidents({ openOnly: true })).incidents).toHaveLength(1);
+    await collector.stop();
+  });
+
+  it("are what they were after a restart, with everything that was acknowledged", async () => {
+    const first = await start();
+    const { introduce, report, acked } = agent(first.grpcPort);
+    await introduce();
+    const atMs = Date.now();
+    await report(1, reportOf(times(5, "refused"), atMs));
+    await until(() => acked().length === 1);
+    await sleep(50);
+    const before = await queries(first).node("n1");
+    await first.stop();
+    const second = await start();
+    const after = await queries(second).node("n1");
+    expect(after.rows).toEqual(before.rows);
+    expect(after.rows[0]).toMatchObject({ verdict: queryPb.Verdict.UNMET, cause: "refused" });
+    expect(after.boots).toEqual(before.boots);
+    expect(after.incidents).toEqual(before.incidents);
+    expect(after.node).toEqual({ ...before.node, connected: false });
+    expect((await queries(second).incidents()).incidents).toHaveLength(1);
+  });
+});
+
+describe("queries", () => {
+  it("page through rows and nodes without losing or repeating any, and take shell-style patterns", async () => {
+    const collector = await start();
+    for (const nodeId of ["a", "b", "c"]) {
+      const { introduce, report, acked } = agent(collector.grpcPort, { nodeId });
+      await introduce();
+      await report(1, reportOf(times(3, "answered")));
+      await until(() => acked().length === 1);
+    }
+    await sleep(50);
+    const { verdicts, nodes } = queries(collector);
+    const seen: string[] = [];
+    let pageToken = "";
+    for (let pages = 0; pages < 10; pages++) {
+      const page = await verdicts({ pageSize: 2, pageToken });
+      seen.push(...page.rows.map(({ nodeId, requirementId }) => `${nodeId} ${requirementId}`));
+      pageToken = page.nextPageToken;
+      if (pageToken === "") break;
+    }
+    expect(seen).toEqual(["a", "b", "c"].flatMap((id) => [`${id} api-tcp`, `${id} siderolink-udp`]));
+    expect((await verdicts({ only: "*udp", nodeId: "b" })).rows).toMatchObject([
+      { nodeId: "b", requirementId: "siderolink-udp" },
+    ]);
+    expect((await verdicts({ only: "api" })).rows).toEqual([]);
+    const first = await nodes({ pageSize: 2 });
+    const rest = await nodes({ pageSize: 2, pageToken: first.nextPageToken });
+    expect([...first.nodes, ...rest.nodes].map(({ nodeId }) => nodeId)).toEqual(["a", "b", "c"]);
+    expect(rest.nextPageToken).toBe("");
+  });
+
+  it.each([
+    ["verdicts", { pageSize: 10_001 }, "page_size: got 10001, want at most 10000"],
+    ["verdicts", { only: "*".repeat(257) }, "only: got 257 characters, want at most 256"],
+    ["verdicts", { pageToken: "%%%" }, 'page_token: got "%%%", want the next_page_token of the page before'],
+    ["nodes", { pageToken: "W10" }, 'page_token: got "W10", want the next_page_token of the page before'],
+    [
+      "incidents",
+      { pageToken: "WyJhIiwiYiJd" },
+      'page_token: got "WyJhIiwiYiJd", want the next_page_token of the page before',
+    ],
+  ] as const)("refuse %s of %o", async (method, request, message) => {
+    await expect(queries(await start())[method](request)).rejects.toMatchObject({
+      code: RpcStatus.INVALID_ARGUMENT,
+      message,
+    });
+  });
+
+  it("know no node that has not reported", async () => {
+    const message = 'node_id: got "x", want a node that has reported';
+    const asked = queries(await start());
+    await expect(asked.node("x")).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND, message });
+    await expect(asked.verdicts({ nodeId: "x" })).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND });
+  });
+});
+
+describe("HTTP", () => {
+  it("serves metrics that Prometheus can read", async () => {
+    const collector = await start();
+    const { introduce, report, acked } = agent(collector.grpcPort);
+    await introduce();
+    await report(1, reportOf([...times(6, "answered"), "timeout", "answered", "refused", "answered"]));
+    await until(() => acked().length === 1);
+    await sleep(50);
+    const text = await scrape(collector);
+    const declared = new Map<string, string>();
+    for (const line of text.split("\n")) {
+      if (line === "" || line.startsWith("# HELP ")) continue;
+      const [, name = "", type = ""] = /^# TYPE (\S+) (counter|gauge|histogram|summary)$/.exec(line) ?? [];
+      if (name !== "") {
+        expect(declared.has(name), line).toBe(false);
+        declared.set(name, type);
+        continue;
+      }
+      const sample = /^([a-z_][a-z0-9_]*)(\{(?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*\})? (\S+)$/.exec(line);
+      expect(sample, line).not.toBeNull();
+      const base = sample?.[1]?.replace(/_(bucket|sum|count)$/, "") ?? "";
+      expect(declared.has(sample?.[1] ?? "") || declared.has(base), line).toBe(true);
+      expect(Number.isNaN(Number(sample?.[3]?.replace("Nan", ""))), line).toBe(false);
+    }
+    const labels = 'node="n1",requirement="api-tcp",probe="tcp",endpoint="127.0.0.1:8443",ip="4"';
+    for (const line of [
+      `lifeline_requirement_verdict{${labels},verdict="met"} 1`,
+      `lifeline_requirement_verdict{${labels},verdict="unmet"} 0`,
+      `lifeline_probe_attempts_total{${labels}} 10`,
+      `lifeline_probe_lost_total{${labels}} 1`,
+      `lifeline_probe_failures_total{${labels},cause="refused"} 1`,
+      `lifeline_probe_failures_total{${labels},cause="timeout"} 1`,
+      `lifeline_probe_rtt_seconds_bucket{${labels},le="0.000524288"} 0`,
+      `lifeline_probe_rtt_seconds_bucket{${labels},le="0.001048576"} 8`,
+      `lifeline_probe_rtt_seconds_bucket{${labels},le="+Inf"} 8`,
+      `lifeline_probe_rtt_seconds_count{${labels}} 8`,
+      `lifeline_probe_rtt_seconds_sum{${labels}} 0.008`,
+      'lifeline_catalogue_info{version="v1.13",deployment="test"} 1',
+    ]) {
+      expect(text).toContain(`${line}\n`);
+    }
+    for (const [name, type] of declared) if (type === "counter") expect(name).toMatch(/_total$/);
+    expect(text).toMatch(/lifeline_agent_last_seen_timestamp_seconds\{node="n1"\} 1\d{9}(\.\d+)?\n/);
+  });
+
+  it("answers health, readiness, and nothing else", async () => {
+    const { httpPort } = await start();
+    const status = async (path: string, method = "GET") =>
+      (await fetch(`http://127.0.0.1:${httpPort}${path}`, { method })).status;
+    expect(await status("/healthz")).toBe(200);
+    expect(await status("/readyz")).toBe(200);
+    expect(await status("/metrics", "POST")).toBe(405);
+    expect(await status("/")).toBe(404);
+  });
+});
+
+describe("the program", () => {
+  const main = fileURLToPath(new URL("./main.ts", import.meta.url));
+  const children: ChildProcess[] = [];
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill("SIGKILL");
+  });
+
+  function run(args: readonly string[]) {
+    const child = spawn(process.execPath, ["--conditions=lifeline:source", main, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    children.push(child);
+    let output = "";
+    child.stdout?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    child.stderr?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    const exit = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+    return { child, exit, output: () => output };
+  }
+
+  async function serve(ready: string) {
+    const { dataDir, deployment, catalogue = "" } = config();
+    const flags = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--data-dir", dataDir];
+    const program = run([...flags, "--deployment", deployment, "--catalogue", catalogue, "--ready-file", ready]);
+    await until(() => existsSync(ready)).catch((error: Error) => {
+      throw new Error(`${error.message}\n${program.output()}`);
+    });
+    return {
+      ...program,
+      ...(JSON.parse(readFileSync(ready, "utf8")) as { pid: number; grpcPort: number; httpPort: number }),
+    };
+  }
+
+  it("loses no acknowledged report to kill -9, and counts none twice (U1)", async () => {
+    const acknowledged = new Set<number>();
+    for (const round of [1, 2]) {
+      const program = await serve(join(directory, `ready-${round}`));
+      const { introduce, report, acked, ended } = agent(program.grpcPort);
+      await introduce();
+      const first = round === 1 ? 1 : 50;
+      for (let sequence = first; sequence < first + 100; sequence++)
+        void report(sequence, reportOf(["answered"])).catch(() => {});
+      await until(() => acked().length >= 30);
+      program.child.kill("SIGKILL");
+      await Promise.all([program.exit, ended]);
+      for (const sequence of acked()) acknowledged.add(sequence);
+    }
+    const database = new DatabaseSync(join(directory, "data", "collector.db"));
+    closers.push(() => database.close());
+    const stored = database
+      .prepare("SELECT sequence FROM reports")
+      .all()
+      .map(({ sequence }) => Number(sequence));
+    expect(stored).toHaveLength(new Set(stored).size);
+    expect([...acknowledged].filter((sequence) => !stored.includes(sequence))).toEqual([]);
+    expect(database.prepare("SELECT reports FROM boots").get()).toEqual({ reports: stored.length });
+  });
+
+  it("says where it listens, stops within 3 s when asked, and exits 0", async () => {
+    const program = await serve(join(directory, "ready"));
+    expect(program.pid).toBe(program.child.pid);
+    const { introduce, plans, ended } = agent(program.grpcPort);
+    await introduce();
+    await until(() => plans().length === 1);
+    program.child.kill("SIGTERM");
+    expect(await program.exit).toBe(0);
+    expect(await ended).toBeInstanceOf(RpcError);
+    const lines = program
+      .output()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toContainEqual(expect.objectContaining({ grpcPort: program.grpcPort, httpPort: program.httpPort }));
+  });
+
+  it("exits 2 with the problem when its configuration or its catalogue cannot be used", async () => {
+    const bad = run(["--max-streams", "0"]);
+    expect(await bad.exit).toBe(2);
+    expect(bad.output()).toContain("want an integer from 1 to 20000");
+    writeFileSync(join(directory, "catalogue.yaml"), "schema: 2");
+    const { dataDir, deployment, catalogue = "" } = config();
+    const other = run(["--data-dir", dataDir, "--deployment", deployment, "--catalogue", catalogue]);
+    expect(await other.exit).toBe(2);
+    expect(other.output()).toContain("catalogue.yaml: schema: got 2");
+  });
+});

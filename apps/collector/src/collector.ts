@@ -1,0 +1,234 @@
+/**
+ * The collector: admit → ingest → store → judge → query · metrics · health.
+ *
+ * 1. It listens only once the store is open and the fleet is what it was before (U1).
+ * 2. It is crash-only: what is acknowledged is on disk, so a stop is a courtesy to the agents and nothing more.
+ */
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ServerCredentials } from "@grpc/grpc-js";
+import type { Clock } from "@lifeline/measure";
+import { addService, createRpcServer, listen, queryPb, reportPb, shutDown } from "@lifeline/wire";
+import type { Logger } from "pino";
+import { type Config, ConfigError, type TlsFiles } from "./config.ts";
+import { fleetSeries } from "./export/fleet-series.ts";
+import { startHttp } from "./export/http.ts";
+import { createFleet, type Fleet } from "./fleet.ts";
+import { createIngest } from "./ingest.ts";
+import { createJudging, type Judging } from "./judging.ts";
+import { createQuery } from "./query.ts";
+import { rehydrate } from "./rehydrate.ts";
+import { loadSite } from "./site.ts";
+import { openStore, type Store } from "./store/store.ts";
+import { type CollectorVitals, createVitals } from "./vitals.ts";
+
+/** This collector's version, as package.json has it. */
+export const COLLECTOR_VERSION = "0.1.0";
+
+/** How long streams and calls may take to end at a stop, ms: a third of the three seconds a stop may take in all. */
+const SHUT_DOWN_GRACE_MS = 1_000;
+
+/** Time between ticks of the judge, ms. */
+const TICK_MS = 1_000;
+
+/** Time between rounds of forgetting, ms, and most rows of a kind one deletes: 60,000 an hour beyond what an hour brings. */
+const PRUNE_EVERY_MS = 60_000;
+const PRUNE_ROWS = 1_000;
+
+/** Rounds of forgetting in a row while there is more to forget. */
+const PRUNE_ROUNDS = 50;
+
+/** How long readiness waits for the store, ms. */
+const READY_WITHIN_MS = 1_000;
+
+const MS_PER_DAY = 24 * 3_600_000;
+const NS_PER_S = 1e9;
+
+/** What the collector takes from outside, apart from its configuration. */
+export interface World {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The store's thread died: the process must end with a failure. */
+  readonly onDeath: (error: Error) => void;
+}
+
+/** A collector that serves. */
+export interface Collector {
+  readonly grpcPort: number;
+  readonly httpPort: number;
+  /** Ends streams, commits what was received, closes the store. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Starts a collector. Rejects with ConfigError, CatalogueError, StoreError or what the sockets said. */
+export async function startCollector(config: Config, world: World): Promise<Collector> {
+  const { clock, log } = world;
+  const site = loadSite(config);
+  const credentials = credentialsOf(config.tls);
+  let streams = () => 0;
+  let storePending = () => 0;
+  const vitals = createVitals({ streams: () => streams(), storePending: () => storePending() });
+  const store = await openStore(databasePath(config.dataDir), clock, storeEvents(vitals, world));
+  storePending = store.pending;
+  const fleet = createFleet(site, { onOverflow: (what) => vitals.overflows.inc({ what }) });
+  const judging = createJudging(fleet, store, clock, judgingEvents(vitals, log));
+  await rehydrate(fleet, store, clock);
+  fleet.repace(clock.wallMs());
+  judging.tick();
+
+  const mutualTls = config.tls?.caFile !== undefined;
+  const ingest = createIngest({ fleet, judging, store, vitals, clock, mutualTls, maxStreams: config.maxStreams });
+  streams = ingest.streams;
+  const server = createRpcServer();
+  const onDefect = (method: string, error: unknown) => log.error({ method, err: error }, "a call failed by a defect");
+  addService(server, reportPb.ReportService, ingest.service, onDefect);
+  addService(server, queryPb.QueryService, createQuery(fleet, store, clock, site.catalogue.version), onDefect);
+  const info = {
+    collectorVersion: COLLECTOR_VERSION,
+    catalogueVersion: site.catalogue.version,
+    deployment: site.deployment.name,
+  };
+  const undo: (() => Promise<void>)[] = [() => store.close()];
+  try {
+    const http = await startHttp(config.httpListen, {
+      metrics: () => metrics(vitals, () => fleetSeries(fleet, info)),
+      notReady: () => notReady(store, clock),
+      onDefect: (error) => onDefect("http", error),
+    });
+    undo.unshift(http.stop);
+    const { host, port } = config.listen;
+    const grpcPort = await listen(server, `${host.includes(":") ? `[${host}]` : host}:${port}`, credentials);
+    const rounds = startRounds(fleet, judging, store, config, vitals, clock);
+    let stopping: Promise<void> | undefined;
+    const stop = async () => {
+      rounds.stop();
+      ingest.endAll();
+      await shutDown(server, SHUT_DOWN_GRACE_MS, clock.after);
+      judging.stop();
+      await judging.flush();
+      await http.stop();
+      await store.close();
+    };
+    return { grpcPort, httpPort: http.port, stop: () => (stopping ??= stop()) };
+  } catch (error) {
+    for (const step of undo) await step();
+    throw error;
+  }
+}
+
+function databasePath(dataDir: string): string {
+  try {
+    // The store holds what every node sees of its network: for the owner alone.
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw unreadable("dataDir", dataDir, error, "a directory that can be created");
+  }
+  return join(dataDir, "collector.db");
+}
+
+function credentialsOf(tls: TlsFiles | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const pair = { private_key: readPem("tls.keyFile", tls.keyFile), cert_chain: readPem("tls.certFile", tls.certFile) };
+  const authority = tls.caFile === undefined ? null : readPem("tls.caFile", tls.caFile);
+  return ServerCredentials.createSsl(authority, [pair], authority !== null);
+}
+
+function readPem(field: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw unreadable(field, path, error, "a PEM file that can be read");
+  }
+}
+
+function unreadable(field: string, path: string, error: unknown, want: string): unknown {
+  if (!(error instanceof Error && "code" in error)) return error;
+  return new ConfigError([`${field}: got ${JSON.stringify(path)} (${String(error.code)}), want ${want}`]);
+}
+
+function storeEvents(vitals: CollectorVitals, { log, onDeath }: World) {
+  return {
+    onCommit(durationNs: number, operations: number) {
+      vitals.commitSeconds.observe(durationNs / NS_PER_S);
+      vitals.commitOperations.observe(operations);
+    },
+    onFailure(code: string, detail: string) {
+      vitals.storeFailures.inc();
+      log.error({ code, detail }, "a transaction failed; nothing of it was acknowledged");
+    },
+    onOverflow: () => vitals.overflows.inc({ what: "store-queue" }),
+    onDeath,
+  };
+}
+
+function judgingEvents(vitals: CollectorVitals, log: Logger): Parameters<typeof createJudging>[3] {
+  return {
+    onJudged: (durationNs) => vitals.judgeSeconds.observe(durationNs / NS_PER_S),
+    onIncident(nodeId, change, { targetId, verdict, cause, startedAtMs, endedAtMs, evidence }) {
+      log.info({ nodeId, targetId, verdict, cause, startedAtMs, endedAtMs, evidence }, `incident ${change}`);
+    },
+    onOverflow: (what) => vitals.overflows.inc({ what }),
+  };
+}
+
+async function* metrics(vitals: CollectorVitals, series: () => Iterable<string>): AsyncGenerator<string> {
+  yield await vitals.registry.metrics();
+  yield "\n";
+  yield* series();
+}
+
+/** Ready when a write becomes durable in time. */
+async function notReady(store: Store, clock: Clock): Promise<string | undefined> {
+  const written = store.submit("touch", { nowMs: Math.round(clock.wallMs()) }).then(
+    () => undefined,
+    ({ code }: { code: string }) => `the store cannot write: ${code}`,
+  );
+  return new Promise((resolve) => {
+    const timer = clock.after(READY_WITHIN_MS, () => resolve(`the store has not written for ${READY_WITHIN_MS} ms`));
+    void written.then((reason) => {
+      timer.cancel();
+      resolve(reason);
+    });
+  });
+}
+
+/** The work that time brings: staleness, the fleet's pace, forgetting. */
+function startRounds(
+  fleet: Fleet,
+  judging: Judging,
+  store: Store,
+  config: Config,
+  vitals: CollectorVitals,
+  clock: Clock,
+): { stop(): void } {
+  let stopped = false;
+  const tick = () => {
+    if (fleet.repace(clock.wallMs())) for (const node of fleet.nodes.values()) judging.touch(node);
+    judging.tick();
+    ticking = clock.after(TICK_MS, tick);
+  };
+  const prune = async (rounds: number): Promise<void> => {
+    const beforeMs = Math.round(clock.wallMs() - config.retentionDays * MS_PER_DAY);
+    // A failed transaction is counted by the store's events; forgetting tries again in the next round.
+    const deleted = await store.submit("prune", { beforeMs, limit: PRUNE_ROWS }).catch(() => 0);
+    vitals.prunedRows.inc(deleted);
+    if (deleted > 0 && rounds > 1 && !stopped) return prune(rounds - 1);
+    for (const { nodeId, session, firstSeenMs, lastReportMs } of fleet.nodes.values()) {
+      if (session === undefined && Math.max(firstSeenMs, lastReportMs ?? 0) < beforeMs) fleet.forget(nodeId);
+    }
+  };
+  const forgetting = () => {
+    void prune(PRUNE_ROUNDS).finally(() => {
+      if (!stopped) pruning = clock.after(PRUNE_EVERY_MS, forgetting);
+    });
+  };
+  let ticking = clock.after(TICK_MS, tick);
+  let pruning = clock.after(PRUNE_EVERY_MS, forgetting);
+  return {
+    stop() {
+      stopped = true;
+      ticking.cancel();
+      pruning.cancel();
+    },
+  };
+}

@@ -1,0 +1,172 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { ConfigError, loadConfig } from "./config.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "lifeline-config-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const file = join(directory, "collector.yaml");
+const GOOD = "dataDir: data\ndeployment: site.yaml\n";
+function load(yaml: string, args: string[] = [], env: Record<string, string> = {}) {
+  writeFileSync(file, yaml);
+  return loadConfig(["--config", file, ...args], env);
+}
+function problemsOf(act: () => unknown): readonly string[] {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("loadConfig", () => {
+  it("fills in the defaults; files named in the file are relative to it", () => {
+    expect(load(GOOD)).toEqual({
+      listen: { host: "127.0.0.1", port: 9_470 },
+      httpListen: { host: "127.0.0.1", port: 9_471 },
+      dataDir: join(directory, "data"),
+      deployment: join(directory, "site.yaml"),
+      catalogue: undefined,
+      catalogueExtras: [],
+      tls: undefined,
+      allowPlaintext: false,
+      retentionDays: 30,
+      maxStreams: 10_000,
+      readyFile: undefined,
+    });
+  });
+
+  it("takes flags before the environment, and that before the file", () => {
+    const config = load(`${GOOD}retentionDays: 1\nmaxStreams: 1\nlisten: "127.0.0.1:1"`, ["--retention-days", "3"], {
+      LIFELINE_RETENTION_DAYS: "2",
+      LIFELINE_MAX_STREAMS: "2",
+    });
+    expect(config).toMatchObject({ retentionDays: 3, maxStreams: 2, listen: { port: 1 } });
+  });
+
+  it("needs no file", () => {
+    const args = [
+      "--data-dir",
+      "d",
+      "--deployment",
+      "s.yaml",
+      "--listen",
+      "[::1]:0",
+      "--catalogue-extra",
+      "a",
+      "--catalogue-extra",
+      "b",
+    ];
+    expect(loadConfig(args, {})).toMatchObject({
+      listen: { host: "::1", port: 0 },
+      dataDir: "d",
+      catalogueExtras: ["a", "b"],
+    });
+  });
+
+  const settings =
+    "listen, httpListen, dataDir, deployment, catalogue, catalogueExtras, tls.certFile, tls.keyFile, tls.caFile, " +
+    "allowPlaintext, retentionDays, maxStreams, readyFile";
+  it.each([
+    ["an unknown key", `${GOOD}lisen: x`, [`collector.yaml: lisen: got an unknown key, want one of ${settings}`]],
+    [
+      "an unknown tls key",
+      `${GOOD}tls: {cert: x, certFile: a, keyFile: b}`,
+      [`collector.yaml: tls.cert: got an unknown key, want one of ${settings}`],
+    ],
+    [
+      "a port out of range",
+      `${GOOD}listen: "127.0.0.1:70000"`,
+      ['collector.yaml: listen: got "127.0.0.1:70000", want host:port with a port from 0 to 65535, IPv6 in brackets'],
+    ],
+    [
+      "a listen that is a number",
+      `${GOOD}listen: 9470`,
+      ["collector.yaml: listen: got 9470, want host:port with a port from 0 to 65535, IPv6 in brackets"],
+    ],
+    [
+      "retention of no days",
+      `${GOOD}retentionDays: 0`,
+      ["collector.yaml: retentionDays: got 0, want an integer from 1 to 3650"],
+    ],
+    [
+      "half a day of retention",
+      `${GOOD}retentionDays: 1.5`,
+      ["collector.yaml: retentionDays: got 1.5, want an integer from 1 to 3650"],
+    ],
+    [
+      "a flag that is a word",
+      `${GOOD}allowPlaintext: "yes"`,
+      ['collector.yaml: allowPlaintext: got "yes", want true or false'],
+    ],
+    [
+      "a certificate without its key",
+      `${GOOD}tls: {certFile: a}`,
+      ["tls.keyFile: got nothing, want a file path, for other tls settings are given"],
+    ],
+    [
+      "tls that is no mapping",
+      `${GOOD}tls: true`,
+      ["collector.yaml: tls: got true, want a mapping with certFile, keyFile, caFile"],
+    ],
+    [
+      "plaintext beyond loopback",
+      `${GOOD}listen: "0.0.0.0:9470"`,
+      [
+        "listen: got 0.0.0.0 without tls, want tls.certFile and tls.keyFile, a loopback address, or allowPlaintext: true",
+      ],
+    ],
+    [
+      "broken YAML",
+      "a: [",
+      [
+        "collector.yaml: got broken YAML (BAD_INDENT), want a mapping of settings",
+        "dataDir: got nothing, want a file path (--data-dir)",
+        "deployment: got nothing, want a file path (--deployment)",
+      ],
+    ],
+    [
+      "a list",
+      "- a",
+      [
+        "collector.yaml: got a list of 1, want a mapping of settings",
+        "dataDir: got nothing, want a file path (--data-dir)",
+        "deployment: got nothing, want a file path (--deployment)",
+      ],
+    ],
+    [
+      "several problems at once",
+      "dataDir: ''\nmaxStreams: many",
+      [
+        'collector.yaml: dataDir: got "", want a file path',
+        "deployment: got nothing, want a file path (--deployment)",
+        'collector.yaml: maxStreams: got "many", want an integer from 1 to 20000',
+      ],
+    ],
+  ])("refuses %s", (_, yaml, problems) => {
+    expect(problemsOf(() => load(yaml))).toEqual(problems);
+  });
+
+  it("names the variable or the flag that is wrong", () => {
+    expect(problemsOf(() => load(GOOD, [], { LIFELINE_MAX_STREAMS: "x" }))).toEqual([
+      'environment: LIFELINE_MAX_STREAMS: got "x", want an integer from 1 to 20000',
+    ]);
+    expect(problemsOf(() => load(GOOD, ["--max-streams", "x"]))).toEqual([
+      'flag --max-streams: got "x", want an integer from 1 to 20000',
+    ]);
+    expect(problemsOf(() => loadConfig(["--max-stream", "1"], {}))[0]).toMatch(
+      /^flags: Unknown option '--max-stream'; want some of --config, --listen/,
+    );
+    expect(problemsOf(() => loadConfig(["--config", join(directory, "absent")], {}))[0]).toMatch(
+      /^config: got ".*absent" \(ENOENT\), want a file/,
+    );
+  });
+
+  it("allows plaintext beyond loopback where it is asked for", () => {
+    expect(load(`${GOOD}listen: "0.0.0.0:9470"`, ["--allow-plaintext"]).allowPlaintext).toBe(true);
+  });
+});

@@ -1,0 +1,297 @@
+/**
+ * What the collector is told: a file, the environment, flags; the later wins. Every problem names its source, the setting, the
+ * value and what would be right, and all problems are told at once.
+ */
+import { readFileSync } from "node:fs";
+import { basename, dirname, resolve as resolvePath } from "node:path";
+import { parseArgs } from "node:util";
+import { readHostPort } from "@lifeline/catalogue";
+import * as v from "valibot";
+import { parseDocument } from "yaml";
+
+/** Where to listen; port 0 takes any free one. */
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Files of the gRPC listener's certificate; with `caFile` clients must show one of their own (mutual TLS). */
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile?: string;
+}
+
+/** Everything the collector is told, complete. */
+export interface Config {
+  /** The gRPC listener. Default 127.0.0.1:9470. */
+  readonly listen: Listen;
+  /** Metrics and health. Default 127.0.0.1:9471. */
+  readonly httpListen: Listen;
+  /** Directory of the database; created when missing. */
+  readonly dataDir: string;
+  /** The deployment file. */
+  readonly deployment: string;
+  /** A whole catalogue instead of the bundled one the deployment asks for. */
+  readonly catalogue: string | undefined;
+  /** Files of own rows, beside those the deployment names. */
+  readonly catalogueExtras: readonly string[];
+  readonly tls: TlsFiles | undefined;
+  /** Allows listening without TLS beyond loopback. Default false. */
+  readonly allowPlaintext: boolean;
+  /** How long reports and closed incidents are kept, days, 1–3,650. Default 30. */
+  readonly retentionDays: number;
+  /** Most agents connected at once, 1–20,000. Default 10,000. */
+  readonly maxStreams: number;
+  /** Written with pid and ports once the collector is ready. */
+  readonly readyFile: string | undefined;
+}
+
+/** The configuration cannot be used. */
+export class ConfigError extends Error {
+  readonly code = "bad-config";
+  /** One line each. */
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.name = "ConfigError";
+    this.problems = problems;
+  }
+}
+
+const LISTEN_WANTED = "host:port with a port from 0 to 65535, IPv6 in brackets";
+const PATH_WANTED = "a file path";
+/** Largest configuration file, bytes: some hundred times what a full one takes. */
+const MAX_CONFIG_BYTES = 65_536;
+
+const listen = v.pipe(
+  v.string(LISTEN_WANTED),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const address = readListen(dataset.value);
+    if (address !== undefined) return address;
+    addIssue({ message: LISTEN_WANTED, input: dataset.value });
+    return NEVER;
+  }),
+);
+const path = v.pipe(
+  v.string(PATH_WANTED),
+  v.check((text) => text !== "" && !text.includes("\0"), PATH_WANTED),
+);
+const count = (min: number, max: number) => {
+  const wanted = `an integer from ${min} to ${max}`;
+  return v.pipe(
+    v.union([v.number(), v.pipe(v.string(), v.regex(/^\d{1,9}$/), v.transform(Number))], wanted),
+    v.integer(wanted),
+    v.minValue(min, wanted),
+    v.maxValue(max, wanted),
+  );
+};
+const FLAG_WANTED = "true or false";
+const flag = v.union(
+  [
+    v.boolean(),
+    v.pipe(
+      v.picklist(["true", "false"]),
+      v.transform((text) => text === "true"),
+    ),
+  ],
+  FLAG_WANTED,
+);
+const PATHS_WANTED = "a list of at most 16 file paths";
+const paths = v.pipe(v.array(path, PATHS_WANTED), v.maxLength(16, PATHS_WANTED));
+
+/** Every setting: its key in the file (dots for nesting), its flag, its variable, and what is right for it. */
+const SETTINGS = {
+  listen: { flag: "listen", env: "LIFELINE_LISTEN", schema: listen },
+  httpListen: { flag: "http-listen", env: "LIFELINE_HTTP_LISTEN", schema: listen },
+  dataDir: { flag: "data-dir", env: "LIFELINE_DATA_DIR", schema: path },
+  deployment: { flag: "deployment", env: "LIFELINE_DEPLOYMENT", schema: path },
+  catalogue: { flag: "catalogue", env: "LIFELINE_CATALOGUE", schema: path },
+  catalogueExtras: { flag: "catalogue-extra", env: "LIFELINE_CATALOGUE_EXTRAS", schema: paths },
+  "tls.certFile": { flag: "tls-cert", env: "LIFELINE_TLS_CERT", schema: path },
+  "tls.keyFile": { flag: "tls-key", env: "LIFELINE_TLS_KEY", schema: path },
+  "tls.caFile": { flag: "tls-ca", env: "LIFELINE_TLS_CA", schema: path },
+  allowPlaintext: { flag: "allow-plaintext", env: "LIFELINE_ALLOW_PLAINTEXT", schema: flag },
+  retentionDays: { flag: "retention-days", env: "LIFELINE_RETENTION_DAYS", schema: count(1, 3_650) },
+  maxStreams: { flag: "max-streams", env: "LIFELINE_MAX_STREAMS", schema: count(1, 20_000) },
+  readyFile: { flag: "ready-file", env: "LIFELINE_READY_FILE", schema: path },
+} as const;
+type Key = keyof typeof SETTINGS;
+const KEYS = Object.keys(SETTINGS) as Key[];
+/** Settings that name files: relative to the configuration file where they stand in one. */
+const FILE_KEYS: readonly Key[] = KEYS.filter((key) => [path, paths].some((schema) => schema === SETTINGS[key].schema));
+
+interface Written {
+  /** Where it was written, as problems name it. */
+  readonly source: string;
+  readonly value: unknown;
+}
+type AllWritten = Map<Key, Written>;
+
+/** Reads flags, environment and the file named by `--config`. Throws {@link ConfigError} with every problem. */
+export function loadConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = [];
+  const flags = readFlags(args);
+  const file = flags.config ?? env.LIFELINE_CONFIG;
+  const written: AllWritten = new Map();
+  if (file !== undefined) readFile(file, written, problems);
+  for (const key of KEYS) {
+    const { env: variable, flag: name } = SETTINGS[key];
+    const fromEnv = env[variable];
+    if (fromEnv !== undefined) {
+      const value = key === "catalogueExtras" ? fromEnv.split(":") : fromEnv;
+      written.set(key, { source: `environment: ${variable}`, value });
+    }
+    const fromFlag = flags.values.get(key);
+    if (fromFlag !== undefined) written.set(key, { source: `flag --${name}`, value: fromFlag });
+  }
+  return complete(written, problems);
+}
+
+function complete(written: AllWritten, problems: string[]): Config {
+  const read = <K extends Key>(key: K): v.InferOutput<(typeof SETTINGS)[K]["schema"]> | undefined => {
+    const given = written.get(key);
+    if (given === undefined) return undefined;
+    const result = v.safeParse(SETTINGS[key].schema, given.value);
+    if (result.success) return result.output as v.InferOutput<(typeof SETTINGS)[K]["schema"]>;
+    problems.push(`${given.source}: got ${shown(given.value)}, want ${result.issues[0].message}`);
+    return undefined;
+  };
+  const need = (key: "dataDir" | "deployment"): string => {
+    const value = read(key);
+    if (value === undefined && !written.has(key))
+      problems.push(`${key}: got nothing, want ${PATH_WANTED} (--${SETTINGS[key].flag})`);
+    return value ?? "";
+  };
+  const config: Config = {
+    listen: read("listen") ?? { host: "127.0.0.1", port: 9_470 },
+    httpListen: read("httpListen") ?? { host: "127.0.0.1", port: 9_471 },
+    dataDir: need("dataDir"),
+    deployment: need("deployment"),
+    catalogue: read("catalogue"),
+    catalogueExtras: read("catalogueExtras") ?? [],
+    tls: tlsOf(read("tls.certFile"), read("tls.keyFile"), read("tls.caFile"), problems),
+    allowPlaintext: read("allowPlaintext") ?? false,
+    retentionDays: read("retentionDays") ?? 30,
+    maxStreams: read("maxStreams") ?? 10_000,
+    readyFile: read("readyFile"),
+  };
+  refusePlaintext(config, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+function tlsOf(
+  certFile: string | undefined,
+  keyFile: string | undefined,
+  caFile: string | undefined,
+  problems: string[],
+): TlsFiles | undefined {
+  if (certFile === undefined && keyFile === undefined && caFile === undefined) return undefined;
+  if (certFile === undefined)
+    problems.push("tls.certFile: got nothing, want a file path, for other tls settings are given");
+  if (keyFile === undefined)
+    problems.push("tls.keyFile: got nothing, want a file path, for other tls settings are given");
+  if (certFile === undefined || keyFile === undefined) return undefined;
+  return { certFile, keyFile, ...(caFile === undefined ? {} : { caFile }) };
+}
+
+function refusePlaintext({ listen: { host }, tls, allowPlaintext }: Config, problems: string[]): void {
+  const loopback = host === "localhost" || host === "::1" || host.startsWith("127.");
+  if (loopback || tls !== undefined || allowPlaintext) return;
+  problems.push(
+    `listen: got ${host} without tls, want tls.certFile and tls.keyFile, a loopback address, or allowPlaintext: true`,
+  );
+}
+
+function readFlags(args: readonly string[]): { config: string | undefined; values: Map<Key, unknown> } {
+  const options: Record<string, { type: "string" | "boolean"; multiple?: boolean }> = { config: { type: "string" } };
+  for (const key of KEYS) {
+    const type = key === "allowPlaintext" ? "boolean" : "string";
+    options[SETTINGS[key].flag] = { type, multiple: key === "catalogueExtras" };
+  }
+  const values = parsedFlags(args, options);
+  const config = typeof values.config === "string" ? values.config : undefined;
+  return { config, values: new Map(KEYS.map((key) => [key, values[SETTINGS[key].flag]])) };
+}
+
+function parsedFlags(
+  args: readonly string[],
+  options: Record<string, { type: "string" | "boolean"; multiple?: boolean }>,
+): Readonly<Record<string, unknown>> {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: false }).values;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const known = Object.keys(options).map((name) => `--${name}`);
+    throw new ConfigError([`flags: ${error.message.split(". ", 1)[0]}; want some of ${known.join(", ")}`]);
+  }
+}
+
+function readFile(file: string, written: AllWritten, problems: string[]): void {
+  const name = basename(file);
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    problems.push(`config: got ${JSON.stringify(file)} (${String(error.code)}), want a file that can be read`);
+    return;
+  }
+  if (text.length > MAX_CONFIG_BYTES) {
+    problems.push(`${name}: got ${text.length} characters, want at most ${MAX_CONFIG_BYTES}`);
+    return;
+  }
+  const document = parseDocument(text, { prettyErrors: false, stringKeys: true });
+  const broken = document.errors[0];
+  if (broken !== undefined) {
+    problems.push(`${name}: got broken YAML (${broken.code}), want a mapping of settings`);
+    return;
+  }
+  collect(name, dirname(file), document.toJS({ maxAliasCount: 0 }), written, problems);
+}
+
+function collect(name: string, directory: string, content: unknown, written: AllWritten, problems: string[]): void {
+  if (content === null) return;
+  if (!isMapping(content)) {
+    problems.push(`${name}: got ${shown(content)}, want a mapping of settings`);
+    return;
+  }
+  const { tls, ...plain } = content;
+  const flat = new Map<string, unknown>(Object.entries(plain));
+  if (isMapping(tls)) for (const [key, value] of Object.entries(tls)) flat.set(`tls.${key}`, value);
+  else if (tls !== undefined)
+    problems.push(`${name}: tls: got ${shown(tls)}, want a mapping with certFile, keyFile, caFile`);
+  for (const [key, value] of flat) {
+    const known = KEYS.find((candidate) => candidate === key);
+    if (known === undefined) problems.push(`${name}: ${key}: got an unknown key, want one of ${KEYS.join(", ")}`);
+    else
+      written.set(known, {
+        source: `${name}: ${key}`,
+        value: FILE_KEYS.includes(known) ? beside(directory, value) : value,
+      });
+  }
+}
+
+/** A file named in the configuration file is relative to it. */
+function beside(directory: string, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((entry: unknown) => beside(directory, entry));
+  return typeof value === "string" && value !== "" ? resolvePath(directory, value) : value;
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === "object" && value !== null) return "a mapping";
+  return JSON.stringify(value)?.slice(0, 80) ?? "nothing";
+}
+
+/** `host:port` with port 0 allowed: the form of endpoints, which may not be 0, is read for the rest. */
+function readListen(text: string): Listen | undefined {
+  const anyPort = /^(.+):0$/.exec(text)?.[1];
+  const endpoint = readHostPort(anyPort === undefined ? text : `${anyPort}:1`);
+  return endpoint && { host: endpoint.host, port: anyPort === undefined ? endpoint.port : 0 };
+}

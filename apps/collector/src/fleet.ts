@@ -1,0 +1,182 @@
+/**
+ * The nodes the collector knows, in memory: what each is, what it should measure, what it showed lately, how it was judged.
+ * Everything here can be rebuilt from the store.
+ */
+import { type NodeFacts, type Resolution, resolve, resolvedTargets } from "@lifeline/catalogue";
+import {
+  DEFAULT_THRESHOLDS,
+  type IncidentState,
+  type PreviousVerdict,
+  type RowVerdict,
+  stretchMsOf,
+} from "@lifeline/verdict";
+import { MAX_TARGETS_PER_NODE, makePlan, type Plan, type Report, type Vitals } from "@lifeline/wire";
+import type { Introduction } from "./admit.ts";
+import { paced } from "./cadence.ts";
+import { createRecent, RECENT_MS, type Recent } from "./recent.ts";
+import type { Site } from "./site.ts";
+import { addToTally, emptyTally, type Tally } from "./tally.ts";
+
+/** Most nodes known at once; those silent for the whole retention are forgotten. */
+export const MAX_NODES = 20_000;
+
+/** Most targets with series of their own over all nodes: some 23 lines of metrics each. */
+export const MAX_SERIES = 100_000;
+
+/** A node counts towards the fleet's cadence for so long after its last report, ms. */
+const ACTIVE_MS = 10 * 60_000;
+
+/** A connected agent's stream, as far as the fleet needs it. */
+export interface Session {
+  /** Sends a plan, unless the agent holds it already. */
+  offerPlan(plan: Plan): void;
+  /** Ends the stream, for another has taken its place. */
+  replace(): void;
+}
+
+/** One node. Mutable: the one place where its state lives. */
+export interface Node {
+  readonly nodeId: string;
+  hostname: string;
+  agentVersion: string;
+  facts: NodeFacts;
+  firstSeenMs: number;
+  lastReportMs: number | undefined;
+  resolution: Resolution;
+  plan: Plan;
+  readonly recent: Recent;
+  readonly tallies: Map<string, Tally>;
+  vitals: Vitals | undefined;
+  /** How far the node's clock was seen ahead of the collector's, ms; 0 when it was not. */
+  aheadMs: number;
+  rows: readonly RowVerdict[];
+  previous: ReadonlyMap<string, PreviousVerdict>;
+  incidents: IncidentState;
+  session: Session | undefined;
+}
+
+/** What the fleet could not keep, counted. */
+export interface FleetOverflow {
+  onOverflow(what: "nodes" | "series" | "recent-windows" | "targets" | "unplanned-windows"): void;
+}
+
+export interface Fleet {
+  /** All nodes, by id. */
+  readonly nodes: ReadonlyMap<string, Node>;
+  /** The node of that introduction, created or brought up to date; undefined when {@link MAX_NODES} are known. */
+  introduce(introduction: Introduction, nowMs: number): Node | undefined;
+  /** Takes a report that is durable. */
+  absorb(node: Node, report: Report, receivedAtMs: number, counted: boolean): void;
+  /** Recounts the fleet; when the cadences change, makes new plans and offers them. Says whether they did. */
+  repace(nowMs: number): boolean;
+  forget(nodeId: string): void;
+}
+
+export function createFleet({ catalogue, deployment }: Site, { onOverflow }: FleetOverflow): Fleet {
+  const nodes = new Map<string, Node>();
+  let fleetSize = 1;
+  let seriesCount = 0;
+
+  const planned = (facts: NodeFacts): { resolution: Resolution; plan: Plan } => {
+    const resolution = paced(resolve(catalogue, deployment, facts), fleetSize);
+    const targets = resolvedTargets(resolution);
+    if (targets.length > MAX_TARGETS_PER_NODE) onOverflow("targets");
+    return { resolution, plan: makePlan(targets.slice(0, MAX_TARGETS_PER_NODE)) };
+  };
+  const tallyOf = (node: Node, targetId: string): Tally | undefined => {
+    const known = node.tallies.get(targetId);
+    if (known !== undefined) return known;
+    if (seriesCount >= MAX_SERIES) {
+      onOverflow("series");
+      return undefined;
+    }
+    seriesCount++;
+    const tally = emptyTally();
+    node.tallies.set(targetId, tally);
+    return tally;
+  };
+  return {
+    nodes,
+    introduce({ facts, hostname, agentVersion }, nowMs) {
+      const known = nodes.get(facts.nodeId);
+      if (known !== undefined) return Object.assign(known, { facts, hostname, agentVersion, ...planned(facts) });
+      if (nodes.size >= MAX_NODES) {
+        onOverflow("nodes");
+        return undefined;
+      }
+      const node = { ...newNode(facts, nowMs), hostname, agentVersion, ...planned(facts) };
+      nodes.set(facts.nodeId, node);
+      return node;
+    },
+    absorb(node, report, receivedAtMs, counted) {
+      node.lastReportMs = Math.max(node.lastReportMs ?? 0, receivedAtMs);
+      node.vitals = report.vitals;
+      node.aheadMs = Math.max(0, report.sealedAtMs - receivedAtMs);
+      const stretches = stretchesOf(node);
+      for (const window of report.windows) {
+        const stretchMs = stretches.get(window.targetId);
+        if (stretchMs === undefined) {
+          onOverflow("unplanned-windows");
+          continue;
+        }
+        const tally = counted ? tallyOf(node, window.targetId) : undefined;
+        if (tally !== undefined) addToTally(tally, window);
+        const isRecent = window.endMs > receivedAtMs + node.aheadMs - stretchMs;
+        if (isRecent && !node.recent.add(window)) onOverflow("recent-windows");
+      }
+      node.recent.prune((targetId) => {
+        const stretchMs = stretches.get(targetId);
+        return stretchMs === undefined ? undefined : receivedAtMs + node.aheadMs - stretchMs;
+      });
+    },
+    repace(nowMs) {
+      const size = [...nodes.values()].filter((node) => isActive(node, nowMs)).length;
+      if (doublings(size) === doublings(fleetSize)) return false;
+      fleetSize = size;
+      for (const node of nodes.values()) {
+        Object.assign(node, planned(node.facts));
+        node.session?.offerPlan(node.plan);
+      }
+      return true;
+    },
+    forget(nodeId) {
+      seriesCount -= nodes.get(nodeId)?.tallies.size ?? 0;
+      nodes.delete(nodeId);
+    },
+  };
+}
+
+/** How long windows of each planned target are kept: the judged stretch and a minute more, at least {@link RECENT_MS}. */
+export function stretchesOf({ resolution }: Node): ReadonlyMap<string, number> {
+  const entries = resolvedTargets(resolution).map(({ id, cadenceMs }): [string, number] => {
+    const stretchMs = stretchMsOf(DEFAULT_THRESHOLDS, cadenceMs);
+    return [id, Math.max(RECENT_MS, stretchMs + 60_000)];
+  });
+  return new Map(entries);
+}
+
+function isActive({ session, lastReportMs }: Node, nowMs: number): boolean {
+  return session !== undefined || (lastReportMs ?? 0) > nowMs - ACTIVE_MS;
+}
+
+/** The power of two that a fleet of that size is counted as (see paced). */
+function doublings(size: number): number {
+  return Math.ceil(Math.log2(Math.max(1, size)));
+}
+
+function newNode(facts: NodeFacts, nowMs: number): Omit<Node, "hostname" | "agentVersion" | "resolution" | "plan"> {
+  return {
+    nodeId: facts.nodeId,
+    facts,
+    firstSeenMs: nowMs,
+    lastReportMs: undefined,
+    recent: createRecent(),
+    tallies: new Map(),
+    vitals: undefined,
+    aheadMs: 0,
+    rows: [],
+    previous: new Map(),
+    incidents: new Map(),
+    session: undefined,
+  };
+}

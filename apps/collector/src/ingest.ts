@@ -1,0 +1,260 @@
+/**
+ * The agents' streams: hello, plan, reports, acknowledgements.
+ *
+ * 1. The first message is a Hello that is admitted, within {@link HELLO_WITHIN_MS}; or the stream ends.
+ * 2. A report is acknowledged after it is durable, never before (U1); one that came before is acknowledged again.
+ * 3. A report that can never be admitted is refused by name and counted; the stream goes on.
+ * 4. A node has one live stream: a second one takes the first one's place.
+ */
+import type { Clock } from "@lifeline/measure";
+import {
+  type CallContext,
+  type Plan,
+  planToWire,
+  type Respond,
+  RpcError,
+  RpcStatus,
+  type reportPb,
+  type ServiceImplementation,
+} from "@lifeline/wire";
+import { admitHello, admitReport } from "./admit.ts";
+import type { Fleet, Node, Session } from "./fleet.ts";
+import type { Judging } from "./judging.ts";
+import type { Store } from "./store/store.ts";
+import type { CollectorVitals } from "./vitals.ts";
+
+/** How long a stream may stay without its Hello, ms: an agent sends it with the opening. */
+export const HELLO_WITHIN_MS = 10_000;
+
+/** Most reports of one stream that wait for the store at once: further ones wait in the agent's spool. */
+const MAX_IN_FLIGHT = 64;
+
+type ReportService = ServiceImplementation<typeof reportPb.ReportService>;
+type Requests = Parameters<ReportService["stream"]>[0];
+type Send = Respond<Parameters<Parameters<ReportService["stream"]>[1]>[0]>;
+
+/** What ingest needs. */
+export interface IngestParts {
+  readonly fleet: Fleet;
+  readonly judging: Judging;
+  readonly store: Store;
+  readonly vitals: CollectorVitals;
+  readonly clock: Clock;
+  readonly mutualTls: boolean;
+  readonly maxStreams: number;
+}
+
+export interface Ingest {
+  readonly service: ReportService;
+  /** Streams open now. */
+  streams(): number;
+  /** Ends every stream with UNAVAILABLE, so that the agents come again. */
+  endAll(): void;
+}
+
+export function createIngest(parts: IngestParts): Ingest {
+  const open = new Set<AgentStream>();
+  const stream = async (requests: Requests, send: Send, context: CallContext): Promise<void> => {
+    if (open.size >= parts.maxStreams) {
+      parts.vitals.refusedStreams.inc({ code: "too-many-streams" });
+      throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, `streams: got one more, want at most ${parts.maxStreams}`);
+    }
+    const agent = agentStream(parts, send, context);
+    open.add(agent);
+    try {
+      await agent.serve(requests);
+    } finally {
+      open.delete(agent);
+    }
+  };
+  return {
+    service: { stream },
+    streams: () => open.size,
+    endAll() {
+      for (const agent of open) agent.end(new RpcError(RpcStatus.UNAVAILABLE, "the collector is stopping"));
+    },
+  };
+}
+
+interface AgentStream {
+  /** Resolves when the agent has finished and all is acknowledged; rejects with the status to end with. */
+  serve(requests: Requests): Promise<void>;
+  /** Ends the stream from outside; what its requests still bring is ignored. */
+  end(error: RpcError): void;
+}
+
+function agentStream(parts: IngestParts, send: Send, context: CallContext): AgentStream {
+  const { clock, vitals } = parts;
+  let ended = false;
+  let reject: (error: RpcError) => void = () => {};
+  const end = (error: RpcError) => {
+    ended = true;
+    reject(error);
+  };
+  let node: Node | undefined;
+  let session: Session | undefined;
+  const reports = reportLane(parts, send, end);
+
+  const receive = async ({ message }: reportPb.StreamRequest): Promise<void> => {
+    if (message.case === "hello" && node === undefined) {
+      node = await welcome(parts, message.value, context);
+      session = sessionOf(node, send, end, message.value.planRevision, vitals);
+    } else if (message.case === "report" && node !== undefined) {
+      await reports.take(node, message.value);
+    } else {
+      vitals.refusedStreams.inc({ code: "out-of-order" });
+      const want = node === undefined ? "hello" : "report";
+      throw new RpcError(RpcStatus.INVALID_ARGUMENT, `message: got ${message.case ?? "nothing known"}, want ${want}`);
+    }
+  };
+  const run = async (requests: Requests): Promise<void> => {
+    for await (const request of requests) {
+      if (ended) return;
+      await receive(request);
+    }
+    await reports.settled();
+  };
+  const lateHello = () => {
+    if (node !== undefined || ended) return;
+    vitals.refusedStreams.inc({ code: "no-hello" });
+    end(new RpcError(RpcStatus.DEADLINE_EXCEEDED, `message: got nothing for ${HELLO_WITHIN_MS} ms, want hello`));
+  };
+  return {
+    end,
+    async serve(requests) {
+      const timer = clock.after(HELLO_WITHIN_MS, lateHello);
+      try {
+        await new Promise<void>((resolve, rejectServe) => {
+          reject = rejectServe;
+          run(requests).then(resolve, rejectServe);
+        });
+      } finally {
+        ended = true;
+        timer.cancel();
+        if (node !== undefined && node.session === session) node.session = undefined;
+      }
+    },
+  };
+}
+
+/** Admits a Hello and makes the node durable before anything of it is. */
+async function welcome(parts: IngestParts, hello: reportPb.Hello, context: CallContext): Promise<Node> {
+  const { fleet, judging, store, vitals, clock, mutualTls } = parts;
+  const verdict = admitHello(hello, context.clientName, mutualTls);
+  if (verdict.kind !== "admitted") {
+    vitals.refusedStreams.inc({ code: verdict.kind });
+    const status = verdict.kind === "foreign" ? RpcStatus.PERMISSION_DENIED : RpcStatus.INVALID_ARGUMENT;
+    throw new RpcError(status, `${verdict.field}: ${verdict.detail}`);
+  }
+  const { introduction } = verdict;
+  const nowMs = clock.wallMs();
+  const node = fleet.introduce(introduction, nowMs);
+  if (node === undefined) {
+    vitals.refusedStreams.inc({ code: "too-many-nodes" });
+    throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "hello.node_id: the collector knows as many nodes as it can");
+  }
+  const { nodeId, hostname, agentVersion, facts } = node;
+  const factsJson = JSON.stringify(facts);
+  await store.submit("saveNode", { nodeId, hostname, agentVersion, factsJson, seenAtMs: nowMs }).catch(unavailable);
+  judging.touch(node);
+  return node;
+}
+
+/** Takes the place of the node's session before, and offers the plan. */
+function sessionOf(
+  node: Node,
+  send: Send,
+  end: (error: RpcError) => void,
+  heldRevision: string,
+  vitals: CollectorVitals,
+): Session {
+  let offered = heldRevision;
+  const session: Session = {
+    offerPlan(plan: Plan) {
+      if (plan.revision === offered) return;
+      offered = plan.revision;
+      // A stream that ends meanwhile needs no plan; the next one offers it.
+      send({ message: { case: "plan", value: planToWire(plan) } }).catch(() => {});
+    },
+    replace: () => end(new RpcError(RpcStatus.ABORTED, "hello.node_id: the node has opened another stream")),
+  };
+  if (node.session !== undefined) {
+    vitals.replacedStreams.inc();
+    node.session.replace();
+  }
+  node.session = session;
+  session.offerPlan(node.plan);
+  return session;
+}
+
+interface ReportLane {
+  /** Admits a report and hands it to the store; resolves when the lane has room again. */
+  take(node: Node, envelope: reportPb.ReportEnvelope): Promise<void>;
+  /** Resolves when every report taken has been answered. */
+  settled(): Promise<void>;
+}
+
+function reportLane(parts: IngestParts, send: Send, end: (error: RpcError) => void): ReportLane {
+  const { fleet, judging, store, vitals, clock } = parts;
+  const inFlight = new Set<Promise<void>>();
+  let acks: { bootId: Uint8Array; sequence: bigint }[] = [];
+  let acking: Promise<void> = Promise.resolve();
+
+  const acknowledge = (key: { bootId: Uint8Array; sequence: bigint }): Promise<void> => {
+    acks.push(key);
+    // All that one transaction made durable is acknowledged in one message: its promises resolve within one turn.
+    if (acks.length === 1) {
+      acking = Promise.resolve().then(() => {
+        const reports = acks;
+        acks = [];
+        return send({ message: { case: "ack", value: { reports } } });
+      });
+    }
+    return acking;
+  };
+  const save = async (node: Node, envelope: reportPb.ReportEnvelope): Promise<void> => {
+    const nowMs = clock.wallMs();
+    const { bootId, sequence } = envelope;
+    const verdict = admitReport(envelope, nowMs);
+    if (verdict.kind === "refused") {
+      const { code, field, detail } = verdict;
+      vitals.refusedReports.inc({ code });
+      return send({ message: { case: "refusal", value: { report: { bootId, sequence }, code, field, detail } } });
+    }
+    const { report } = verdict;
+    const windows = report.windows.map(({ targetId, startMs, endMs }) => ({ targetId, startMs, endMs }));
+    const identity = { nodeId: node.nodeId, bootId, sequence: verdict.sequence };
+    const times = { receivedAtMs: nowMs, sealedAtMs: report.sealedAtMs };
+    const result = await store
+      .submit("saveReport", { ...identity, ...times, payload: envelope.report, windows })
+      .catch(unavailable);
+    vitals.reports.inc({ result });
+    if (result === "stored") {
+      fleet.absorb(node, report, nowMs, true);
+      judging.touch(node);
+    }
+    return acknowledge({ bootId, sequence });
+  };
+  return {
+    async take(node, envelope) {
+      const saved = save(node, envelope)
+        .catch((error: unknown) => end(endingOf(error)))
+        .finally(() => inFlight.delete(saved));
+      inFlight.add(saved);
+      if (inFlight.size >= MAX_IN_FLIGHT) await Promise.race(inFlight);
+    },
+    settled: async () => {
+      await Promise.all(inFlight);
+    },
+  };
+}
+
+/** What the store cannot take now, the agent keeps and sends again. */
+function unavailable(): never {
+  throw new RpcError(RpcStatus.UNAVAILABLE, "the store cannot take more now");
+}
+
+function endingOf(error: unknown): RpcError {
+  // Sending to a caller that went away fails as an abort; the stream is over either way.
+  return error instanceof RpcError ? error : new RpcError(RpcStatus.CANCELLED, "the call has ended");
+}

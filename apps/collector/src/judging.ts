@@ -1,0 +1,151 @@
+/**
+ * When nodes are judged, and what becomes of it.
+ *
+ * 1. A node is judged soon after its windows changed, once for all that came together; and by the tick, when a target of it goes
+ *    stale or its plan changed: silence, too, turns a verdict (M4).
+ * 2. Verdicts' since and incidents are written when they change; what the store refuses is written again at the next tick.
+ */
+
+import { resolvedTargets } from "@lifeline/catalogue";
+import type { Clock, Timer } from "@lifeline/measure";
+import {
+  advanceIncidents,
+  DEFAULT_THRESHOLDS,
+  type Incident,
+  judgeNode,
+  type RowVerdict,
+  rowKey,
+  staleAfterMsOf,
+} from "@lifeline/verdict";
+import type { Fleet, Node } from "./fleet.ts";
+import type { IncidentRecord } from "./store/record.ts";
+import type { Store } from "./store/store.ts";
+
+/** How long judging waits for more windows of a node, ms: a tenth of what a person sees as at once. */
+const SETTLE_MS = 20;
+
+/** Most incident records waiting for the store; beyond it the oldest go, counted (S2). */
+const MAX_UNSAVED = 10_000;
+
+export interface Judging {
+  /** The node's windows or plan changed. */
+  touch(node: Node): void;
+  /** Judges at once. */
+  judge(node: Node): void;
+  /** To be called once a second: judges what has gone stale, writes what is unsaved. */
+  tick(): void;
+  /** Writes what is unsaved; resolves when the store has answered. */
+  flush(): Promise<void>;
+  stop(): void;
+}
+
+/** What judging reports. */
+export interface JudgingEvents {
+  onJudged(durationNs: number): void;
+  onIncident(nodeId: string, change: "opened" | "closed", incident: Incident): void;
+  onOverflow(what: "unsaved-incidents"): void;
+}
+
+export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: JudgingEvents): Judging {
+  const dirty = new Set<Node>();
+  const nextDueMs = new Map<Node, number>();
+  const unsaved = createUnsaved(store, () => events.onOverflow("unsaved-incidents"));
+  let settling: Timer | undefined;
+
+  const judge = (node: Node) => {
+    dirty.delete(node);
+    const beganNs = clock.monotonicNs();
+    const nowMs = clock.wallMs();
+    const { resolution, previous } = node;
+    const nodeNowMs = nowMs + node.aheadMs;
+    const thresholds = DEFAULT_THRESHOLDS;
+    node.rows = judgeNode({ resolution, windows: node.recent.of, nowMs: nodeNowMs, thresholds, previous });
+    const step = advanceIncidents(node.incidents, node.rows, nodeNowMs);
+    node.incidents = step.state;
+    for (const incident of step.opened) events.onIncident(node.nodeId, "opened", incident);
+    for (const incident of step.closed) events.onIncident(node.nodeId, "closed", incident);
+    for (const incident of [...step.opened, ...step.changed, ...step.closed])
+      unsaved.addIncident(node.nodeId, incident);
+    if (verdictsChanged(node)) unsaved.addVerdicts(node);
+    node.previous = new Map(node.rows.map((row) => [rowKey(row), row]));
+    nextDueMs.set(node, staleAtMs(node, nodeNowMs) - node.aheadMs);
+    events.onJudged(clock.monotonicNs() - beganNs);
+  };
+  const settle = () => {
+    settling = undefined;
+    for (const node of [...dirty]) judge(node);
+    void unsaved.flush();
+  };
+  return {
+    judge,
+    touch(node) {
+      dirty.add(node);
+      settling ??= clock.after(SETTLE_MS, settle);
+    },
+    tick() {
+      const nowMs = clock.wallMs();
+      for (const node of nextDueMs.keys()) if (fleet.nodes.get(node.nodeId) !== node) nextDueMs.delete(node);
+      for (const node of fleet.nodes.values()) if ((nextDueMs.get(node) ?? 0) <= nowMs) judge(node);
+      void unsaved.flush();
+    },
+    flush: () => unsaved.flush(),
+    stop: () => settling?.cancel(),
+  };
+}
+
+/** When the next target of the node goes stale, on the node's clock; Infinity when none can. */
+function staleAtMs({ resolution, recent }: Node, nowMs: number): number {
+  let earliestMs = Number.POSITIVE_INFINITY;
+  for (const { id, cadenceMs } of resolvedTargets(resolution)) {
+    const latest = recent.of(id).at(-1);
+    const staleMs = latest === undefined ? 0 : latest.endMs + staleAfterMsOf(DEFAULT_THRESHOLDS, cadenceMs);
+    if (staleMs > nowMs) earliestMs = Math.min(earliestMs, staleMs);
+  }
+  return earliestMs;
+}
+
+function verdictsChanged({ rows, previous }: Node): boolean {
+  if (rows.length !== previous.size) return true;
+  return rows.some((row) => {
+    const before = previous.get(rowKey(row));
+    return before?.verdict !== row.verdict || before.sinceMs !== row.sinceMs;
+  });
+}
+
+interface Unsaved {
+  addIncident(nodeId: string, incident: Incident): void;
+  addVerdicts(node: Node): void;
+  flush(): Promise<void>;
+}
+
+function createUnsaved(store: Store, onOverflow: () => void): Unsaved {
+  const incidents = new Map<string, IncidentRecord>();
+  const verdicts = new Map<string, readonly RowVerdict[]>();
+  return {
+    addIncident(nodeId, incident) {
+      const oldest = incidents.keys().next();
+      if (incidents.size >= MAX_UNSAVED && !oldest.done) {
+        incidents.delete(oldest.value);
+        onOverflow();
+      }
+      const { changes, ...plain } = incident;
+      const key = `${nodeId} ${incident.targetId} ${incident.startedAtMs}`;
+      incidents.set(key, { ...plain, nodeId, changesJson: JSON.stringify(changes) });
+    },
+    addVerdicts: ({ nodeId, rows }) => verdicts.set(nodeId, rows),
+    async flush() {
+      const writes: Promise<unknown>[] = [];
+      const write = <V>(waiting: Map<string, V>, key: string, value: V, done: Promise<unknown>) => {
+        waiting.delete(key);
+        // A newer value of the same key that came meanwhile stays; the store's owner counts the failure itself.
+        writes.push(done.catch(() => waiting.has(key) || waiting.set(key, value)));
+      };
+      for (const [key, record] of [...incidents]) write(incidents, key, record, store.submit("saveIncident", record));
+      for (const [nodeId, rows] of [...verdicts]) {
+        const records = rows.map((row) => ({ rowKey: rowKey(row), verdict: row.verdict, sinceMs: row.sinceMs }));
+        write(verdicts, nodeId, rows, store.submit("saveVerdicts", { nodeId, verdicts: records }));
+      }
+      await Promise.all(writes);
+    },
+  };
+}

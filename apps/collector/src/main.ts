@@ -1,0 +1,53 @@
+/** The collector as a program. Exit codes: 0 stopped as asked, 1 a failure, 2 a configuration that cannot be used. */
+import { renameSync, writeFileSync } from "node:fs";
+import { CatalogueError, problemLine } from "@lifeline/catalogue";
+import { systemClock } from "@lifeline/measure";
+import { pino } from "pino";
+import { type Collector, startCollector } from "./collector.ts";
+import { type Config, ConfigError, loadConfig } from "./config.ts";
+
+const log = pino({ base: null, timestamp: () => `,"time":"${new Date(systemClock.wallMs()).toISOString()}"` });
+
+/** Longest a stop may take, ms. */
+const STOP_WITHIN_MS = 3_000;
+
+function fail(error: unknown): never {
+  if (error instanceof ConfigError) {
+    for (const problem of error.problems) log.fatal({ code: error.code }, problem);
+    process.exit(2);
+  }
+  if (error instanceof CatalogueError) {
+    for (const problem of error.problems) log.fatal({ code: problem.code }, problemLine(problem));
+    process.exit(2);
+  }
+  log.fatal({ err: error }, "the collector ends");
+  process.exit(1);
+}
+
+/** Readers see the whole file or none. */
+function writeReady(path: string, { grpcPort, httpPort }: Collector): void {
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, `${JSON.stringify({ pid: process.pid, grpcPort, httpPort })}\n`);
+  renameSync(draft, path);
+}
+
+async function main(config: Config): Promise<void> {
+  const onDeath = (error: Error) => fail(error);
+  const collector = await startCollector(config, { clock: systemClock, log, onDeath });
+  const { grpcPort, httpPort } = collector;
+  const stop = (signal: string) => {
+    log.info({ signal }, "the collector stops");
+    systemClock.after(STOP_WITHIN_MS, () => fail(new Error(`not stopped within ${STOP_WITHIN_MS} ms`)));
+    collector.stop().then(() => process.exit(0), fail);
+  };
+  process.once("SIGTERM", () => stop("SIGTERM"));
+  process.once("SIGINT", () => stop("SIGINT"));
+  if (config.readyFile !== undefined) writeReady(config.readyFile, collector);
+  log.info({ grpcPort, httpPort, pid: process.pid }, "the collector serves");
+}
+
+try {
+  await main(loadConfig(process.argv.slice(2), process.env));
+} catch (error) {
+  fail(error);
+}

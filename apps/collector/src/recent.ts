@@ -1,0 +1,42 @@
+/** The recent windows of one node in memory: what the judge reads. Bounded in age and count (S2). */
+import type { Window } from "@lifeline/window";
+
+/** Least age kept, ms: twice the judged minute, so that the run before an outage is still known. */
+export const RECENT_MS = 120_000;
+
+/** Most windows of one target: 120 s in which each second's sample turned and sealed one, and a margin. */
+export const MAX_RECENT_WINDOWS = 128;
+
+/** Recent windows by target. */
+export interface Recent {
+  /** Takes a window; false when the oldest had to go for it. */
+  add(window: Window): boolean;
+  /** Windows of a target, oldest end first. */
+  of(targetId: string): readonly Window[];
+  /** Drops windows that ended at `beforeMs` or earlier, by target; targets `keep` does not name go whole. */
+  prune(beforeMs: (targetId: string) => number | undefined): void;
+}
+
+export function createRecent(): Recent {
+  const byTarget = new Map<string, Window[]>();
+  return {
+    add(window) {
+      const windows = byTarget.get(window.targetId) ?? [];
+      byTarget.set(window.targetId, windows);
+      const after = windows.findLastIndex(({ endMs }) => endMs <= window.endMs);
+      windows.splice(after + 1, 0, window);
+      if (windows.length <= MAX_RECENT_WINDOWS) return true;
+      windows.shift();
+      return false;
+    },
+    of: (targetId) => byTarget.get(targetId) ?? [],
+    prune(beforeMs) {
+      for (const [targetId, windows] of byTarget) {
+        const least = beforeMs(targetId);
+        const kept = least === undefined ? [] : windows.filter(({ endMs }) => endMs > least);
+        if (kept.length === 0) byTarget.delete(targetId);
+        else byTarget.set(targetId, kept);
+      }
+    },
+  };
+}

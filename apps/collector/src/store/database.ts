@@ -1,0 +1,312 @@
+/**
+ * The tables, synchronously; runs in the store's thread.
+ *
+ * 1. A batch is one transaction: all of it is durable before anyone hears of it, or none of it happened (U1).
+ * 2. A report is counted once under (node, boot, sequence); one that comes again changes nothing but the count of duplicates.
+ */
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { MIGRATIONS } from "./migrations.ts";
+import type {
+  BootRecord,
+  IncidentQuery,
+  IncidentRecord,
+  NodeRecord,
+  Operation,
+  OperationName,
+  ReportRecord,
+  StoredIncident,
+  StoredNode,
+  StoreOperations,
+  VerdictRecord,
+} from "./record.ts";
+
+/** The version of the database is of a later collector than this one. */
+export const NEWER_SCHEMA = "newer-schema";
+
+/** Why a database could not be opened, apart from SQLite's own errors. */
+export class SchemaError extends Error {
+  readonly code = NEWER_SCHEMA;
+}
+
+/** An open database. */
+export interface Database {
+  /** Runs all operations in one transaction. Throws what SQLite threw, after rolling back. */
+  run(operations: readonly Operation[]): unknown[];
+  close(): void;
+}
+
+/** Opens or creates the database and brings its schema up to date. */
+export function openDatabase(path: string): Database {
+  const sqlite = new DatabaseSync(path);
+  // FULL: the log is synced at each commit, so what was acknowledged outlives a power cut as well as a kill.
+  sqlite.exec(
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000",
+  );
+  migrate(sqlite);
+  const operations = operationsOn(sqlite);
+  return {
+    run(batch) {
+      sqlite.exec("BEGIN IMMEDIATE");
+      try {
+        const outputs = batch.map(({ name, input }) => operations[name](input as never));
+        sqlite.exec("COMMIT");
+        return outputs;
+      } catch (error) {
+        if (sqlite.isTransaction) sqlite.exec("ROLLBACK");
+        throw error;
+      }
+    },
+    close: () => sqlite.close(),
+  };
+}
+
+function migrate(sqlite: DatabaseSync): void {
+  sqlite.exec("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT");
+  const found = Number(sqlite.prepare("SELECT max(version) AS version FROM schema_version").get()?.version ?? 0);
+  if (found > MIGRATIONS.length) {
+    throw new SchemaError(`the database has schema ${found}; this collector knows up to ${MIGRATIONS.length}`);
+  }
+  for (const [version, step] of MIGRATIONS.entries()) {
+    if (version < found) continue;
+    sqlite.exec(`BEGIN IMMEDIATE; ${step}; INSERT INTO schema_version VALUES (${version + 1}); COMMIT`);
+  }
+}
+
+type Run<K extends OperationName> = (input: StoreOperations[K]["input"]) => StoreOperations[K]["output"];
+type Operations = { readonly [K in OperationName]: Run<K> };
+
+function operationsOn(sqlite: DatabaseSync): Operations {
+  const statement = statementCache(sqlite);
+  const nodeOf = nodeNumbers(statement);
+  return {
+    saveNode: (node) => saveNode(statement, node),
+    saveReport: saveReport(statement, nodeOf),
+    saveIncident: (incident) => saveIncident(statement, nodeOf(incident.nodeId), incident),
+    saveVerdicts: ({ nodeId, verdicts }) => saveVerdicts(statement, nodeOf(nodeId), verdicts),
+    prune: ({ beforeMs, limit }) => prune(statement, beforeMs, limit),
+    touch: ({ nowMs }) => {
+      statement("INSERT INTO heartbeat VALUES (1, ?) ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms").run(nowMs);
+      return undefined;
+    },
+    listNodes: ({ limit }) => listNodes(statement, limit),
+    listVerdicts: ({ nodeId }) => listVerdicts(statement, nodeId),
+    recentReports: ({ nodeId, endedAfterMs, limit }) => recentReports(statement, nodeId, endedAfterMs, limit),
+    listBoots: ({ nodeId, limit }) => listBoots(statement, nodeId, limit),
+    listIncidents: (query) => listIncidents(statement, query),
+  };
+}
+
+type Statement = (sql: string) => StatementSync;
+
+function statementCache(sqlite: DatabaseSync): Statement {
+  // Bounded by the number of SQL texts in this file.
+  const prepared = new Map<string, StatementSync>();
+  return (sql) => {
+    const known = prepared.get(sql) ?? sqlite.prepare(sql);
+    prepared.set(sql, known);
+    return known;
+  };
+}
+
+/** The number of a node that was saved before; a node that was not is a defect of the caller. */
+function nodeNumbers(statement: Statement): (nodeId: string) => number {
+  return (nodeId) => {
+    const row = statement("SELECT id FROM nodes WHERE node_id = ?").get(nodeId);
+    if (row === undefined) throw new TypeError(`node ${nodeId} was not saved before what belongs to it`);
+    return Number(row.id);
+  };
+}
+
+function saveNode(
+  statement: Statement,
+  { nodeId, hostname, agentVersion, factsJson, seenAtMs }: NodeRecord,
+): undefined {
+  statement(
+    `INSERT INTO nodes (node_id, hostname, agent_version, facts_json, first_seen_ms, seen_ms) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (node_id) DO UPDATE SET hostname = excluded.hostname, agent_version = excluded.agent_version,
+       facts_json = excluded.facts_json, seen_ms = excluded.seen_ms`,
+  ).run(nodeId, hostname, agentVersion, factsJson, seenAtMs, seenAtMs);
+}
+
+function saveReport(statement: Statement, nodeOf: (nodeId: string) => number): Run<"saveReport"> {
+  return (report) => {
+    const node = nodeOf(report.nodeId);
+    const { bootId, sequence, receivedAtMs, sealedAtMs, payload } = report;
+    const inserted = statement(
+      `INSERT INTO reports (node, boot_id, sequence, received_ms, sealed_ms, payload) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO NOTHING`,
+    ).run(node, bootId, sequence, receivedAtMs, sealedAtMs, payload);
+    statement("UPDATE nodes SET last_report_ms = max(coalesce(last_report_ms, 0), ?) WHERE id = ?").run(
+      receivedAtMs,
+      node,
+    );
+    if (inserted.changes === 0) {
+      statement("UPDATE boots SET duplicates = duplicates + 1 WHERE node = ? AND boot_id = ?").run(node, bootId);
+      return "duplicate";
+    }
+    saveWindows(statement, node, Number(inserted.lastInsertRowid), report);
+    statement(
+      `INSERT INTO boots VALUES (?1, ?2, ?3, ?4, ?4, 1, ?5, 0)
+       ON CONFLICT DO UPDATE SET first_sequence = min(first_sequence, ?4), last_sequence = max(last_sequence, ?4),
+         reports = reports + 1, windows = windows + ?5`,
+    ).run(node, bootId, receivedAtMs, sequence, report.windows.length);
+    return "stored";
+  };
+}
+
+function saveWindows(statement: Statement, node: number, report: number, { windows }: ReportRecord): void {
+  for (const [position, { targetId, startMs, endMs }] of windows.entries()) {
+    statement("INSERT INTO targets (target_id) VALUES (?) ON CONFLICT DO NOTHING").run(targetId);
+    statement(
+      `INSERT INTO windows (node, end_ms, target, report, position, start_ms)
+       SELECT ?, ?, id, ?, ?, ? FROM targets WHERE target_id = ?`,
+    ).run(node, endMs, report, position, startMs, targetId);
+  }
+}
+
+function saveIncident(statement: Statement, node: number, incident: IncidentRecord): undefined {
+  statement(
+    `INSERT INTO incidents (node, requirement_id, target_id, verdict, cause, evidence, next_step, started_ms, ended_ms,
+       changes_json, dropped_changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (node, target_id, started_ms) DO UPDATE SET verdict = excluded.verdict, cause = excluded.cause,
+       evidence = excluded.evidence, next_step = excluded.next_step, ended_ms = excluded.ended_ms,
+       changes_json = excluded.changes_json, dropped_changes = excluded.dropped_changes`,
+  ).run(
+    node,
+    incident.requirementId,
+    incident.targetId,
+    incident.verdict,
+    incident.cause,
+    incident.evidence,
+    incident.nextStep,
+    incident.startedAtMs,
+    incident.endedAtMs ?? null,
+    incident.changesJson,
+    incident.droppedChanges,
+  );
+}
+
+/** Replaces what is kept of the node's rows: rows that are gone from the plan go here too. */
+function saveVerdicts(statement: Statement, node: number, verdicts: readonly VerdictRecord[]): undefined {
+  statement("DELETE FROM verdicts WHERE node = ?").run(node);
+  for (const { rowKey, verdict, sinceMs } of verdicts) {
+    statement("INSERT INTO verdicts VALUES (?, ?, ?, ?)").run(node, rowKey, verdict, sinceMs);
+  }
+}
+
+function prune(statement: Statement, beforeMs: number, limit: number): number {
+  const oldest = "SELECT id FROM reports WHERE received_ms < ? ORDER BY received_ms LIMIT ?";
+  const deleted = [
+    statement(`DELETE FROM windows WHERE report IN (${oldest})`).run(beforeMs, limit),
+    statement(`DELETE FROM reports WHERE id IN (${oldest})`).run(beforeMs, limit),
+    statement(
+      "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE ended_ms < ? ORDER BY started_ms LIMIT ?)",
+    ).run(beforeMs, limit),
+  ];
+  forgetNodes(statement, beforeMs, limit);
+  return deleted.reduce((sum, { changes }) => sum + Number(changes), 0);
+}
+
+/** Nodes that were not heard of for so long, and of which nothing is kept. */
+function forgetNodes(statement: Statement, beforeMs: number, limit: number): void {
+  const silent = statement(
+    `SELECT id FROM nodes WHERE seen_ms < ?1 AND coalesce(last_report_ms, 0) < ?1
+       AND NOT EXISTS (SELECT 1 FROM reports WHERE node = nodes.id) AND NOT EXISTS (SELECT 1 FROM incidents WHERE node = nodes.id)
+     LIMIT ?2`,
+  ).all(beforeMs, limit);
+  for (const { id } of silent) {
+    const node = Number(id);
+    statement("DELETE FROM boots WHERE node = ?").run(node);
+    statement("DELETE FROM verdicts WHERE node = ?").run(node);
+    statement("DELETE FROM nodes WHERE id = ?").run(node);
+  }
+}
+
+function listNodes(statement: Statement, limit: number): StoredNode[] {
+  return statement("SELECT * FROM nodes ORDER BY coalesce(last_report_ms, seen_ms) DESC LIMIT ?")
+    .all(limit)
+    .map((row) => ({
+      nodeId: String(row.node_id),
+      hostname: String(row.hostname),
+      agentVersion: String(row.agent_version),
+      factsJson: String(row.facts_json),
+      seenAtMs: Number(row.seen_ms),
+      firstSeenMs: Number(row.first_seen_ms),
+      lastReportMs: row.last_report_ms === null ? undefined : Number(row.last_report_ms),
+    }));
+}
+
+function listVerdicts(statement: Statement, nodeId: string): VerdictRecord[] {
+  return statement("SELECT v.* FROM verdicts v JOIN nodes n ON n.id = v.node WHERE n.node_id = ?")
+    .all(nodeId)
+    .map((row) => ({ rowKey: String(row.row_key), verdict: String(row.verdict), sinceMs: Number(row.since_ms) }));
+}
+
+function recentReports(
+  statement: Statement,
+  nodeId: string,
+  endedAfterMs: number,
+  limit: number,
+): { receivedAtMs: number; payload: Uint8Array }[] {
+  return statement(
+    `SELECT id, received_ms, payload FROM reports WHERE id IN (
+       SELECT DISTINCT w.report FROM windows w JOIN nodes n ON n.id = w.node WHERE n.node_id = ? AND w.end_ms > ?
+       ORDER BY w.report DESC LIMIT ?) ORDER BY id`,
+  )
+    .all(nodeId, endedAfterMs, limit)
+    .map((row) => ({ receivedAtMs: Number(row.received_ms), payload: bytesOf(row.payload) }));
+}
+
+function listBoots(statement: Statement, nodeId: string, limit: number): BootRecord[] {
+  return statement(
+    `SELECT b.* FROM boots b JOIN nodes n ON n.id = b.node WHERE n.node_id = ?
+     ORDER BY b.first_received_ms DESC, b.boot_id LIMIT ?`,
+  )
+    .all(nodeId, limit)
+    .map((row) => ({
+      bootId: bytesOf(row.boot_id),
+      firstSequence: Number(row.first_sequence),
+      lastSequence: Number(row.last_sequence),
+      reports: Number(row.reports),
+      windows: Number(row.windows),
+      duplicates: Number(row.duplicates),
+    }));
+}
+
+function listIncidents(statement: Statement, query: IncidentQuery): StoredIncident[] {
+  const { nodeId, openOnly, sinceMs, limit, after } = query;
+  const inputs: SQLInputValue[] = [
+    nodeId,
+    openOnly ? 1 : 0,
+    sinceMs,
+    after?.startedAtMs ?? Number.MAX_SAFE_INTEGER,
+    after?.id ?? Number.MAX_SAFE_INTEGER,
+    limit,
+  ];
+  return statement(
+    `SELECT i.*, n.node_id FROM incidents i JOIN nodes n ON n.id = i.node
+     WHERE (?1 = '' OR n.node_id = ?1) AND (?2 = 0 OR i.ended_ms IS NULL) AND (i.ended_ms IS NULL OR i.ended_ms >= ?3)
+       AND (i.started_ms, i.id) < (?4, ?5)
+     ORDER BY i.started_ms DESC, i.id DESC LIMIT ?6`,
+  )
+    .all(...inputs)
+    .map((row) => ({
+      id: Number(row.id),
+      nodeId: String(row.node_id),
+      requirementId: String(row.requirement_id),
+      targetId: String(row.target_id),
+      verdict: String(row.verdict),
+      cause: String(row.cause),
+      evidence: String(row.evidence),
+      nextStep: String(row.next_step),
+      startedAtMs: Number(row.started_ms),
+      endedAtMs: row.ended_ms === null ? undefined : Number(row.ended_ms),
+      changesJson: String(row.changes_json),
+      droppedChanges: Number(row.dropped_changes),
+    }));
+}
+
+function bytesOf(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError("a BLOB column that holds no bytes");
+}

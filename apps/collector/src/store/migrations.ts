@@ -1,0 +1,78 @@
+/**
+ * The schema, as steps. Append only: a step that was ever released never changes.
+ *
+ * Targets and nodes are numbered once, for a window's index row would otherwise be mostly its target's name.
+ */
+
+/** Step n brings a database of version n to version n + 1. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE nodes (
+    id INTEGER PRIMARY KEY,
+    node_id TEXT NOT NULL UNIQUE,
+    hostname TEXT NOT NULL,
+    agent_version TEXT NOT NULL,
+    facts_json TEXT NOT NULL,
+    first_seen_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    last_report_ms INTEGER
+  ) STRICT;
+  CREATE TABLE targets (id INTEGER PRIMARY KEY, target_id TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE reports (
+    id INTEGER PRIMARY KEY,
+    node INTEGER NOT NULL REFERENCES nodes (id),
+    boot_id BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL,
+    sealed_ms INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    UNIQUE (node, boot_id, sequence)
+  ) STRICT;
+  CREATE INDEX reports_by_age ON reports (received_ms);
+  CREATE TABLE windows (
+    node INTEGER NOT NULL,
+    end_ms INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    report INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    start_ms INTEGER NOT NULL,
+    PRIMARY KEY (node, end_ms, target, report, position)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX windows_by_report ON windows (report);
+  CREATE TABLE boots (
+    node INTEGER NOT NULL,
+    boot_id BLOB NOT NULL,
+    first_received_ms INTEGER NOT NULL,
+    first_sequence INTEGER NOT NULL,
+    last_sequence INTEGER NOT NULL,
+    reports INTEGER NOT NULL,
+    windows INTEGER NOT NULL,
+    duplicates INTEGER NOT NULL,
+    PRIMARY KEY (node, boot_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE incidents (
+    id INTEGER PRIMARY KEY,
+    node INTEGER NOT NULL,
+    requirement_id TEXT NOT NULL,
+    target_id TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    next_step TEXT NOT NULL,
+    started_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    changes_json TEXT NOT NULL,
+    dropped_changes INTEGER NOT NULL,
+    UNIQUE (node, target_id, started_ms)
+  ) STRICT;
+  CREATE INDEX incidents_by_start ON incidents (started_ms, id);
+  CREATE TABLE verdicts (
+    node INTEGER NOT NULL,
+    row_key TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    PRIMARY KEY (node, row_key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE heartbeat (only INTEGER PRIMARY KEY CHECK (only = 1), at_ms INTEGER NOT NULL) STRICT;
+  `,
+];

@@ -1,0 +1,121 @@
+/** What the store keeps and answers: plain data that crosses to its thread by structured clone. Times are ms since the epoch. */
+
+/** A node as it last introduced itself. */
+export interface NodeRecord {
+  readonly nodeId: string;
+  readonly hostname: string;
+  readonly agentVersion: string;
+  /** NodeFacts as JSON. */
+  readonly factsJson: string;
+  readonly seenAtMs: number;
+}
+
+/** A node with what the store counted. */
+export interface StoredNode extends NodeRecord {
+  readonly firstSeenMs: number;
+  readonly lastReportMs: number | undefined;
+}
+
+/** A report that was admitted, with the identity it is counted under. */
+export interface ReportRecord {
+  readonly nodeId: string;
+  readonly bootId: Uint8Array;
+  readonly sequence: number;
+  readonly receivedAtMs: number;
+  readonly sealedAtMs: number;
+  /** The encoded report as it arrived. */
+  readonly payload: Uint8Array;
+  /** Where its windows lie, in the report's order. */
+  readonly windows: readonly { readonly targetId: string; readonly startMs: number; readonly endMs: number }[];
+}
+
+/** An incident, open or closed. */
+export interface IncidentRecord {
+  readonly nodeId: string;
+  readonly requirementId: string;
+  readonly targetId: string;
+  readonly verdict: string;
+  readonly cause: string;
+  readonly evidence: string;
+  readonly nextStep: string;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number | undefined;
+  /** How verdict and cause went, as JSON. */
+  readonly changesJson: string;
+  readonly droppedChanges: number;
+}
+
+export interface StoredIncident extends IncidentRecord {
+  readonly id: number;
+}
+
+/** What one row was judged as, so that its since outlives a restart. */
+export interface VerdictRecord {
+  readonly rowKey: string;
+  readonly verdict: string;
+  readonly sinceMs: number;
+}
+
+/** What has arrived of one boot of an agent. */
+export interface BootRecord {
+  readonly bootId: Uint8Array;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly reports: number;
+  readonly windows: number;
+  readonly duplicates: number;
+}
+
+/** A page of incidents, latest first. */
+export interface IncidentQuery {
+  /** Empty: every node. */
+  readonly nodeId: string;
+  readonly openOnly: boolean;
+  /** Only those that had not ended before; 0: all. */
+  readonly sinceMs: number;
+  readonly limit: number;
+  /** Those after this one; undefined: from the latest. */
+  readonly after: { readonly startedAtMs: number; readonly id: number } | undefined;
+}
+
+/** Every operation of the store and its answer. */
+export interface StoreOperations {
+  saveNode: { input: NodeRecord; output: undefined };
+  saveReport: { input: ReportRecord; output: "stored" | "duplicate" };
+  saveIncident: { input: IncidentRecord; output: undefined };
+  saveVerdicts: { input: { nodeId: string; verdicts: readonly VerdictRecord[] }; output: undefined };
+  /** Deletes at most `limit` reports (with their windows) and `limit` closed incidents older than `beforeMs`; says how many rows went. */
+  prune: { input: { beforeMs: number; limit: number }; output: number };
+  /** Writes a row: answers only when the store can. */
+  touch: { input: { nowMs: number }; output: undefined };
+  listNodes: { input: { limit: number }; output: readonly StoredNode[] };
+  listVerdicts: { input: { nodeId: string }; output: readonly VerdictRecord[] };
+  /** Encoded reports of one node with a window that ended after `endedAfterMs`; the latest `limit`, oldest first. */
+  recentReports: {
+    input: { nodeId: string; endedAfterMs: number; limit: number };
+    output: readonly { readonly receivedAtMs: number; readonly payload: Uint8Array }[];
+  };
+  listBoots: { input: { nodeId: string; limit: number }; output: readonly BootRecord[] };
+  listIncidents: { input: IncidentQuery; output: readonly StoredIncident[] };
+}
+export type OperationName = keyof StoreOperations;
+
+/** One operation with its input. */
+export type Operation = {
+  [K in OperationName]: { readonly name: K; readonly input: StoreOperations[K]["input"] };
+}[OperationName];
+
+/** To the store's thread: operations to run in one transaction. */
+export interface Batch {
+  readonly operations: readonly Operation[];
+}
+
+/** From the store's thread: the answers, all durable; or why none is. */
+export type BatchResult =
+  | { readonly ok: true; readonly outputs: readonly unknown[] }
+  | { readonly ok: false; readonly code: string; readonly detail: string };
+
+/** First word of the store's thread. */
+export type OpenResult =
+  | { readonly opened: true }
+  | { readonly opened: false; readonly code: string; readonly detail: string };

@@ -1,0 +1,173 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { systemClock } from "@lifeline/measure";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { IncidentRecord, ReportRecord } from "./record.ts";
+import { openStore, type Store, StoreError } from "./store.ts";
+
+let directory = "";
+let path = "";
+const stores: Store[] = [];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "lifeline-store-"));
+  path = join(directory, "collector.db");
+});
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+  rmSync(directory, { recursive: true });
+});
+
+async function open(log: string[] = []): Promise<Store> {
+  const store = await openStore(path, systemClock, {
+    onCommit: (_, operations) => log.push(`commit ${operations}`),
+    onFailure: (code) => log.push(`failure ${code}`),
+    onOverflow: () => log.push("overflow"),
+    onDeath: ({ message }) => log.push(`death ${message}`),
+  });
+  stores.push(store);
+  return store;
+}
+
+const NODE = { nodeId: "n1", hostname: "h", agentVersion: "1", factsJson: "{}", seenAtMs: 1_000 };
+const BOOT = new Uint8Array(16).fill(7);
+const report = (sequence: number, more: Partial<ReportRecord> = {}): ReportRecord => ({
+  nodeId: "n1",
+  bootId: BOOT,
+  sequence,
+  receivedAtMs: 1_000 + sequence,
+  sealedAtMs: 900 + sequence,
+  payload: Uint8Array.of(sequence),
+  windows: [{ targetId: "t", startMs: sequence * 10, endMs: sequence * 10 + 10 }],
+  ...more,
+});
+const incident = (startedAtMs: number, more: Partial<IncidentRecord> = {}): IncidentRecord => ({
+  nodeId: "n1",
+  requirementId: "r",
+  targetId: "t",
+  verdict: "unmet",
+  cause: "refused",
+  evidence: "e",
+  nextStep: "s",
+  startedAtMs,
+  endedAtMs: undefined,
+  changesJson: "[]",
+  droppedChanges: 0,
+  ...more,
+});
+
+describe("the store", () => {
+  it("answers only what another reader of the file can already see (U1)", async () => {
+    const store = await open();
+    await store.submit("saveNode", NODE);
+    expect(await store.submit("saveReport", report(1))).toBe("stored");
+    const reader = new DatabaseSync(path, { readOnly: true });
+    expect(reader.prepare("SELECT sequence, payload FROM reports").all()).toMatchObject([{ sequence: 1 }]);
+    expect(reader.prepare("SELECT start_ms, end_ms FROM windows").all()).toMatchObject([{ start_ms: 10, end_ms: 20 }]);
+    reader.close();
+  });
+
+  it("counts a report once under (node, boot, sequence), and how often it came again", async () => {
+    const store = await open();
+    await store.submit("saveNode", NODE);
+    const results = [1, 3, 3, 1].map((sequence) => store.submit("saveReport", report(sequence)));
+    expect(await Promise.all(results)).toEqual(["stored", "stored", "duplicate", "duplicate"]);
+    expect(await store.submit("listBoots", { nodeId: "n1", limit: 10 })).toEqual([
+      { bootId: BOOT, firstSequence: 1, lastSequence: 3, reports: 2, windows: 2, duplicates: 2 },
+    ]);
+  });
+
+  it("commits together what arrives together", async () => {
+    const log: string[] = [];
+    const store = await open(log);
+    await store.submit("saveNode", NODE);
+    await Promise.all(Array.from({ length: 500 }, (_, at) => store.submit("saveReport", report(at + 1))));
+    expect(log).toEqual(["commit 1", "commit 500"]);
+  });
+
+  it("undoes a whole batch of which one operation fails, and goes on", async () => {
+    const log: string[] = [];
+    const store = await open(log);
+    await store.submit("saveNode", NODE);
+    const bad = { ...report(2), sequence: null as never };
+    const both = [store.submit("saveReport", report(1)), store.submit("saveReport", bad)];
+    expect((await Promise.allSettled(both)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    expect(log.at(-1)).toMatch(/^failure sqlite-/);
+    expect(await store.submit("listBoots", { nodeId: "n1", limit: 1 })).toEqual([]);
+  });
+
+  it("refuses at once what does not fit in its queue, and says so (S2)", async () => {
+    const log: string[] = [];
+    const store = await open(log);
+    await store.submit("saveNode", NODE);
+    const payload = new Uint8Array(17 * 1024 * 1024);
+    const results = await Promise.allSettled(
+      [1, 2, 3, 4].map((at) => store.submit("saveReport", report(at, { payload }))),
+    );
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected"]);
+    expect(results[3]).toMatchObject({ reason: { code: "queue-full" } });
+    expect(log).toContain("overflow");
+  });
+
+  it("keeps everything over a reopening, and refuses a schema it does not know", async () => {
+    const first = await open();
+    await first.submit("saveNode", NODE);
+    await first.submit("saveVerdicts", { nodeId: "n1", verdicts: [{ rowKey: "k", verdict: "met", sinceMs: 5 }] });
+    await first.close();
+    const second = await open();
+    expect(await second.submit("listNodes", { limit: 9 })).toMatchObject([
+      { nodeId: "n1", firstSeenMs: 1_000, lastReportMs: undefined },
+    ]);
+    expect(await second.submit("listVerdicts", { nodeId: "n1" })).toEqual([
+      { rowKey: "k", verdict: "met", sinceMs: 5 },
+    ]);
+    await second.close();
+    const writer = new DatabaseSync(path);
+    writer.exec("INSERT INTO schema_version VALUES (99)");
+    writer.close();
+    await expect(open()).rejects.toMatchObject({ code: "newer-schema" });
+  });
+
+  it("forgets by age, a bounded number at a time, and never what is open", async () => {
+    const store = await open();
+    await store.submit("saveNode", NODE);
+    for (let sequence = 1; sequence <= 5; sequence++) await store.submit("saveReport", report(sequence));
+    await store.submit("saveIncident", incident(1, { endedAtMs: 2 }));
+    await store.submit("saveIncident", incident(3));
+    expect(await store.submit("prune", { beforeMs: 1_005, limit: 3 })).toBe(3 + 3 + 1);
+    expect(await store.submit("prune", { beforeMs: 1_005, limit: 3 })).toBe(1 + 1);
+    expect(await store.submit("prune", { beforeMs: 1_005, limit: 3 })).toBe(0);
+    expect(await store.submit("recentReports", { nodeId: "n1", endedAfterMs: 0, limit: 9 })).toMatchObject([
+      { receivedAtMs: 1_005 },
+    ]);
+  });
+
+  it("pages incidents latest first, and filters them", async () => {
+    const store = await open();
+    await store.submit("saveNode", NODE);
+    for (const startedAtMs of [10, 20, 30])
+      await store.submit("saveIncident", incident(startedAtMs, { endedAtMs: startedAtMs + 5 }));
+    await store.submit("saveIncident", incident(40));
+    await store.submit("saveIncident", incident(40, { cause: "timeout" }));
+    const all = { nodeId: "", openOnly: false, sinceMs: 0, limit: 2, after: undefined };
+    const page = await store.submit("listIncidents", all);
+    expect(page.map(({ startedAtMs, cause }) => [startedAtMs, cause])).toEqual([
+      [40, "timeout"],
+      [30, "refused"],
+    ]);
+    const after = page.at(-1);
+    expect((await store.submit("listIncidents", { ...all, after })).map(({ startedAtMs }) => startedAtMs)).toEqual([
+      20, 10,
+    ]);
+    expect(await store.submit("listIncidents", { ...all, openOnly: true })).toHaveLength(1);
+    expect(await store.submit("listIncidents", { ...all, sinceMs: 26, limit: 9 })).toHaveLength(2);
+    expect(await store.submit("listIncidents", { ...all, nodeId: "other" })).toEqual([]);
+  });
+
+  it("rejects what comes after it was closed", async () => {
+    const store = await open();
+    await store.close();
+    await expect(store.submit("touch", { nowMs: 1 })).rejects.toBeInstanceOf(StoreError);
+  });
+});

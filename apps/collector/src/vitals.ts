@@ -1,0 +1,61 @@
+/** How the collector itself fares: its own counters, in Prometheus's words. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** The collector's own metrics. Label values are of closed lists, so their number is bounded (S2). */
+export interface CollectorVitals {
+  readonly registry: Registry;
+  readonly reports: Counter<"result">;
+  readonly refusedReports: Counter<"code">;
+  readonly refusedStreams: Counter<"code">;
+  readonly replacedStreams: Counter;
+  readonly overflows: Counter<"what">;
+  readonly storeFailures: Counter;
+  readonly commitSeconds: Histogram;
+  readonly commitOperations: Histogram;
+  readonly judgeSeconds: Histogram;
+  readonly prunedRows: Counter;
+}
+
+/** What the gauges read when they are asked. */
+export interface VitalsSources {
+  readonly streams: () => number;
+  readonly storePending: () => number;
+}
+
+export function createVitals({ streams, storePending }: VitalsSources): CollectorVitals {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
+    new Counter({ name: `lifeline_collector_${name}`, help, labelNames, registers });
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name: `lifeline_collector_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name: `lifeline_collector_${name}`, help, buckets, registers });
+  gauge("streams", "Agents connected.", streams);
+  gauge("store_pending_operations", "Operations waiting for the store or under way.", storePending);
+  return {
+    registry,
+    reports: counter("reports_total", "Reports that were admitted, by what the store made of them.", ["result"]),
+    refusedReports: counter("reports_refused_total", "Reports that can never be admitted, by code.", ["code"]),
+    refusedStreams: counter("streams_refused_total", "Streams that were refused at the door, by code.", ["code"]),
+    replacedStreams: counter("streams_replaced_total", "Streams ended since the node opened another."),
+    overflows: counter("overflows_total", "What did not fit into a bound, by which.", ["what"]),
+    storeFailures: counter("store_failures_total", "Transactions that failed; nothing of them was acknowledged."),
+    commitSeconds: histogram(
+      "commit_seconds",
+      "From handing a batch to the store until it was durable.",
+      [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5],
+    ),
+    commitOperations: histogram("commit_operations", "Operations committed together.", [1, 4, 16, 64, 256, 1_024]),
+    judgeSeconds: histogram("judge_seconds", "Judging one node.", [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1]),
+    prunedRows: counter("pruned_rows_total", "Rows deleted since they were older than the retention."),
+  };
+}
