@@ -90,7 +90,10 @@ export function createRpcClient<S extends DescService>(
           { deadline },
           (error, response) => (error === null ? resolve(response as never) : reject(rpcErrorFrom(error))),
         );
-        signal?.addEventListener("abort", () => call.cancel(), { once: true });
+        const cancel = () => call.cancel();
+        if (signal?.aborted) cancel();
+        signal?.addEventListener("abort", cancel, { once: true });
+        call.once("status", () => signal?.removeEventListener("abort", cancel));
       });
     },
     duplex(method) {

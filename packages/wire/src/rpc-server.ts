@@ -124,7 +124,8 @@ function duplex(method: DescMethod, run: (...args: never[]) => Promise<unknown>,
       if (!call.write(response)) await once(call, "drain", { signal: context.signal });
     };
     (run as (requests: AsyncIterable<object>, respond: Respond<object>, context: CallContext) => Promise<void>)(
-      call,
+      // Left as it is when the reader throws, for the status of that error is still to be sent on it.
+      call.iterator({ destroyOnReturn: false }),
       respond,
       context,
     ).then(

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { connect } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import { credentials, ServerCredentials } from "@grpc/grpc-js";
@@ -126,6 +127,19 @@ describe("a bidirectional call", () => {
     expect(defects).toHaveLength(1);
   });
 
+  it("shows the status of an error thrown while requests are still being read", async () => {
+    const { reports, defects } = await start(async (requests) => {
+      for await (const { message } of requests) {
+        if (message.case === "report") throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "enough");
+      }
+    });
+    const call = reports.duplex("stream");
+    const answers = sequences(call.responses);
+    await call.send(report(1n));
+    await expect(answers).rejects.toMatchObject({ code: RpcStatus.RESOURCE_EXHAUSTED, message: "enough" });
+    expect(defects).toEqual([]);
+  });
+
   it("aborts the server's side when the client cancels", async () => {
     let ended: () => void = () => {};
     const aborted = new Promise<void>((resolve) => {
@@ -174,6 +188,22 @@ describe("a unary call", () => {
     });
     const response = await queries.unary("listNodes", { pageSize: 7 }, { timeoutMs: 2_000 });
     expect(response).toEqual(create(ListNodesResponseSchema, { generatedUnixMs: 7n, nodes: [{ nodeId: "n1" }] }));
+  });
+
+  it("ends when its signal aborts, before or after it began, and leaves no listener behind", async () => {
+    const { queries } = await start(echo, { listNodes: () => new Promise(() => {}) });
+    const abort = new AbortController();
+    const call = queries.unary("listNodes", {}, { timeoutMs: 5_000, signal: abort.signal });
+    abort.abort();
+    await expect(call).rejects.toMatchObject({ code: RpcStatus.CANCELLED });
+    await expect(queries.unary("listNodes", {}, { timeoutMs: 5_000, signal: abort.signal })).rejects.toMatchObject({
+      code: RpcStatus.CANCELLED,
+    });
+    const { queries: quick } = await start(echo, { listNodes: async () => ({}) });
+    const kept = new AbortController();
+    await quick.unary("listNodes", {}, { timeoutMs: 5_000, signal: kept.signal });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(getEventListeners(kept.signal, "abort")).toEqual([]);
   });
 
   it("ends at its deadline", async () => {

@@ -65,7 +65,7 @@ const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   "packages/probe": SOCKET_MODULES,
   "packages/wire": ["tls"],
   "packages/catalogue": ["net"],
-  "apps/agent": ["net"],
+  "apps/agent": ["net", "dns"],
   "apps/cli": ["net"],
   "apps/reflector": ["dgram", "net", "dns", "dns/promises"],
   "apps/collector": ["http", "net"],

@@ -1,5 +1,4 @@
 /** A collector for tests: a real gRPC server on loopback whose conduct each test chooses. */
-import { createRequire } from "node:module";
 import { systemClock } from "@lifeline/measure";
 import {
   addService,
@@ -8,16 +7,10 @@ import {
   reportPb as messages,
   type Respond,
   type reportPb,
+  ServerCredentials,
   type ServiceImplementation,
   shutDown,
 } from "@lifeline/wire";
-
-type ServerCredentials = Parameters<typeof listen>[2];
-
-const fromWire = createRequire(createRequire(import.meta.url).resolve("@lifeline/wire"));
-const { ServerCredentials: credentials } = fromWire("@grpc/grpc-js") as {
-  readonly ServerCredentials: { createInsecure(): ServerCredentials };
-};
 
 type Stream = ServiceImplementation<typeof messages.ReportService>["stream"];
 
@@ -66,7 +59,7 @@ export async function startCollector(conduct: Conduct, port = 0): Promise<StandI
   };
   const server = createRpcServer();
   addService(server, messages.ReportService, { stream }, () => {});
-  const bound = await listen(server, `127.0.0.1:${port}`, credentials.createInsecure());
+  const bound = await listen(server, `127.0.0.1:${port}`, ServerCredentials.createInsecure());
   return {
     address: `127.0.0.1:${bound}`,
     hellos,

@@ -6,11 +6,11 @@
  * 3. Reporting goes to the collector's own address, and needs nothing of the tunnel it reports on (U3).
  */
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
+import type { ChannelCredentials } from "@lifeline/wire";
 import { createRpcClient, RpcStatus, reportPb } from "@lifeline/wire";
 import type { Spool } from "../spool/spool.ts";
 import { backoffMs } from "./backoff.ts";
 import { createBell } from "./bell.ts";
-import type { ChannelCredentials } from "./credentials.ts";
 import type { HelloInit } from "./hello.ts";
 import { NO_PROGRESS_MS, runStream, type StreamCall, type StreamEnd } from "./stream.ts";
 
