@@ -3,11 +3,11 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type Endpoint, readHostPort } from "@lifeline/catalogue";
 import { endpointName } from "@lifeline/measure";
+import { type ChannelCredentials, channelCredentials } from "@lifeline/wire";
 import { CliError } from "./cli-error.ts";
-import { type ChannelCredentials, grpcJs } from "./grpc.ts";
 
 /** Where a collector on this host listens for queries. */
-export const DEFAULT_COLLECTOR = "127.0.0.1:50443";
+export const DEFAULT_COLLECTOR = "127.0.0.1:9470";
 
 /** The environment variable that names the collector where no flag does. */
 export const COLLECTOR_VARIABLE = "LIFELINE_COLLECTOR";
@@ -61,9 +61,9 @@ export function collectorAddress(
 
 /** The grpc-js credentials of a collector. */
 export function credentialsOf(security: CollectorSecurity): ChannelCredentials {
-  if (security.kind === "plaintext") return grpcJs.credentials.createInsecure();
+  if (security.kind === "plaintext") return channelCredentials.createInsecure();
   const { caPem, pair } = security;
-  return grpcJs.credentials.createSsl(caPem ?? null, pair?.keyPem ?? null, pair?.certPem ?? null);
+  return channelCredentials.createSsl(caPem ?? null, pair?.keyPem ?? null, pair?.certPem ?? null);
 }
 
 /** Whether a host is this host: 127.0.0.0/8 (RFC 1122 §3.2.1.3), ::1 (RFC 4291 §2.5.3), localhost (RFC 6761 §6.3). */

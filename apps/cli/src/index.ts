@@ -18,4 +18,4 @@ export { rowFromVerdict, rowFromWire, type StatusModel, type StatusRow } from ".
 export { statusView } from "./status-view.ts";
 export { FORMATS, type Format, layoutOf, type View, viewText } from "./view.ts";
 export { type Watch, watch } from "./watch.ts";
-export type { CliWorld, Host, Output } from "./world.ts";
+export type { CliWorld, Host, Output, ScreenWorld } from "./world.ts";

@@ -46,7 +46,7 @@ describe("usage errors exit 2 and say what would be right", () => {
     [
       "collector without port",
       ["status", "--collector", "omni"],
-      "error: --collector: got 'omni', want host:port with a port from 1 to 65535, IPv6 in brackets, such as 127.0.0.1:50443\n",
+      "error: --collector: got 'omni', want host:port with a port from 1 to 65535, IPv6 in brackets, such as 127.0.0.1:9470\n",
     ],
     [
       "key without certificate",

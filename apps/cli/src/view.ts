@@ -4,7 +4,7 @@ import { csvText, type Field } from "./render/csv.ts";
 import { markdownLines } from "./render/markdown.ts";
 import type { StatusLayout } from "./render/status.ts";
 import { type Column, tableLines } from "./render/table.ts";
-import type { CliWorld } from "./world.ts";
+import type { ScreenWorld } from "./world.ts";
 
 /** The forms of output. */
 export const FORMATS = ["table", "wide", "json", "csv", "markdown"] as const;
@@ -75,7 +75,7 @@ export function viewText(view: View, format: Format, layout: Omit<StatusLayout, 
  * How stdout is written to: its width, and colour only on a terminal that takes it. `NO_COLOR` set to anything but nothing
  * means no colour (no-color.org), as does `TERM=dumb`.
  */
-export function layoutOf({ stdout, env }: CliWorld, wantsColor: boolean): Omit<StatusLayout, "wide"> {
+export function layoutOf({ stdout, env }: ScreenWorld, wantsColor: boolean): Omit<StatusLayout, "wide"> {
   const refused = (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb";
   return { width: stdout.columns(), color: wantsColor && stdout.isTTY && !refused };
 }

@@ -12,7 +12,7 @@ import { printable, truncateEnd } from "./render/display-width.ts";
 import { paint } from "./render/paint.ts";
 import { ageText } from "./render/units.ts";
 import { type Format, layoutOf, type View, viewText } from "./view.ts";
-import type { CliWorld } from "./world.ts";
+import type { ScreenWorld } from "./world.ts";
 
 /** Time between frames, ms. */
 export const FRAME_MS = 1_000;
@@ -43,7 +43,7 @@ interface Known {
 }
 
 /** Watches until `world.interrupt`; the exit code is that of the last state. @throws CliError when the first attempt fails. */
-export async function watch(world: CliWorld, { format, wantsColor, find }: Watch): Promise<ExitCode> {
+export async function watch(world: ScreenWorld, { format, wantsColor, find }: Watch): Promise<ExitCode> {
   const { stdout, clock, interrupt } = world;
   const inPlace = stdout.isTTY && format !== "json";
   const first = await find(interrupt);
@@ -63,7 +63,7 @@ export async function watch(world: CliWorld, { format, wantsColor, find }: Watch
   return known.exitCode;
 }
 
-async function findAgain({ clock, interrupt }: CliWorld, known: Known, find: Watch["find"]): Promise<Known> {
+async function findAgain({ clock, interrupt }: ScreenWorld, known: Known, find: Watch["find"]): Promise<Known> {
   try {
     // A signal of its own: listeners on the one of the whole run would add up.
     const view = await find(AbortSignal.any([interrupt]));
@@ -76,23 +76,23 @@ async function findAgain({ clock, interrupt }: CliWorld, known: Known, find: Wat
 }
 
 /** One object a line; what could not be found again is not repeated as if it were new. */
-async function writeObject({ stdout }: CliWorld, { view, trouble }: Known): Promise<void> {
+async function writeObject({ stdout }: ScreenWorld, { view, trouble }: Known): Promise<void> {
   if (trouble === undefined) await stdout.write(`${JSON.stringify(view.json())}\n`);
 }
 
-function frameOf(world: CliWorld, known: Known, format: "table" | "wide", wantsColor: boolean): readonly string[] {
+function frameOf(world: ScreenWorld, known: Known, format: "table" | "wide", wantsColor: boolean): readonly string[] {
   const lines = viewText(known.view, format, layoutOf(world, wantsColor)).trimEnd().split("\n");
   return known.trouble === undefined ? lines : [staleLine(world, known.trouble, known.seenNs, wantsColor), ...lines];
 }
 
 /** Writes a frame over the one before; the number of lines written. */
-async function writeFrame({ stdout }: CliWorld, frame: readonly string[], paintedLines: number): Promise<number> {
+async function writeFrame({ stdout }: ScreenWorld, frame: readonly string[], paintedLines: number): Promise<number> {
   const lines = fitted(frame, stdout.isTTY ? stdout.rows() : undefined);
   await stdout.write(stdout.isTTY ? repaint(lines, paintedLines) : `${lines.join("\n")}\n\n`);
   return lines.length;
 }
 
-function staleLine(world: CliWorld, trouble: string, seenNs: number, wantsColor: boolean): string {
+function staleLine(world: ScreenWorld, trouble: string, seenNs: number, wantsColor: boolean): string {
   const { width, color } = layoutOf(world, wantsColor);
   const age = ageText((world.clock.monotonicNs() - seenNs) / NS_PER_MS);
   const text = printable(`! ${age} old: ${trouble}`);

@@ -24,15 +24,19 @@ export interface Host {
   readonly resolvers?: readonly string[];
 }
 
-/** The outside. */
-export interface CliWorld {
+/** What showing something takes. */
+export interface ScreenWorld {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
+  /** Aborts when the user has had enough (Ctrl-C). */
+  readonly interrupt: AbortSignal;
+}
+
+/** The outside. */
+export interface CliWorld extends ScreenWorld {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly host: Host;
-  /** Aborts when the user has had enough (Ctrl-C). */
-  readonly interrupt: AbortSignal;
 }

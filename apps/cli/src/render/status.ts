@@ -4,6 +4,7 @@ import type { StatusModel, StatusRow } from "../status-row.ts";
 import { isoTime } from "../wire-time.ts";
 import { csvText, type Field } from "./csv.ts";
 import { printable, wrapped } from "./display-width.ts";
+import { foldAlike } from "./fold.ts";
 import { escaped, markdownLines } from "./markdown.ts";
 import { paint, VERDICT_LOOKS } from "./paint.ts";
 import { type Column, narrowestWidth, type TableLayout, tableLines } from "./table.ts";
@@ -18,7 +19,7 @@ export interface StatusLayout extends TableLayout {
 /** The table, a line for what was folded, and a line each for what to do; ends with a line feed. */
 export function renderStatus(model: StatusModel, layout: StatusLayout): string {
   const { width, color, wide } = layout;
-  const shown = wide ? model.rows : model.rows.filter(({ verdict }) => verdict !== "not-applicable");
+  const shown = wide ? model.rows : foldAlike(model.rows.filter(({ verdict }) => verdict !== "not-applicable"));
   const lines = model.rows.length === 0 ? ["No rows: nothing has been judged yet."] : [];
   if (shown.length > 0) {
     const table = wide
@@ -26,7 +27,7 @@ export function renderStatus(model: StatusModel, layout: StatusLayout): string {
       : { ...fittingTable(model, shown, width), width };
     lines.push(...tableLines(table.columns, shown, { ...table, color }));
   }
-  const advice = adviceLines(model, layout);
+  const advice = adviceLines(model, shown, layout);
   const summary = summaryLine(model, wide);
   lines.push("", ...(wide || width === undefined ? [summary] : wrapped(summary, width)));
   if (advice.length > 0) lines.push("", ...advice);
@@ -164,8 +165,8 @@ function summaryLine({ rows }: StatusModel, wide: boolean): string {
 }
 
 /** A line each: unmet and degraded rows, and those unknown ones that keep the exit code from being 0. */
-function adviceLines(model: StatusModel, { width, color, wide }: StatusLayout): string[] {
-  return model.rows.filter(needsAdvice).flatMap((row) => {
+function adviceLines(model: StatusModel, rows: readonly StatusRow[], { width, color, wide }: StatusLayout): string[] {
+  return rows.filter(needsAdvice).flatMap((row) => {
     const text = printable(adviceOf(row, model));
     const lines = width === undefined || wide ? [text] : wrapped(text, width - INDENT.length);
     const { tone } = VERDICT_LOOKS[row.verdict];

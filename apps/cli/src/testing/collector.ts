@@ -7,10 +7,10 @@ import {
   queryPb,
   RpcError,
   RpcStatus,
+  ServerCredentials,
   type ServiceImplementation,
   shutDown,
 } from "@lifeline/wire";
-import { grpcJs, type ServerCredentials } from "../grpc.ts";
 
 /** The four queries. */
 export type Queries = ServiceImplementation<typeof queryPb.QueryService>;
@@ -25,7 +25,7 @@ export interface TestCollector {
 /** Starts a server; queries that are not given answer UNIMPLEMENTED. */
 export async function startCollector(
   queries: Partial<Queries>,
-  credentials: ServerCredentials = grpcJs.ServerCredentials.createInsecure(),
+  credentials: ServerCredentials = ServerCredentials.createInsecure(),
 ): Promise<TestCollector> {
   const server = createRpcServer();
   const missing = async () => {
