@@ -4,7 +4,7 @@
  * 1. A node speaks only for itself: with mutual TLS its id is its certificate's name (S1).
  * 2. Everything has a bound (S2).
  */
-import { literalFamily, type NodeFacts, type Origin } from "@lifeline/catalogue";
+import { literalFamily, type NodeFacts, type Origin, readEndpointUrl, readHostPort } from "@lifeline/catalogue";
 import type { IpFamily } from "@lifeline/measure";
 import { BOOT_ID_BYTES, decodeReport, MAX_REPORT_BYTES, type Report, type reportPb } from "@lifeline/wire";
 
@@ -37,6 +37,9 @@ export const MAX_AHEAD_MS = 24 * 3_600_000;
 /** Longest names and versions, characters: a DNS name has at most 253 (RFC 1035 §2.3.4). */
 const MAX_NAME_LENGTH = 253;
 const MAX_VERSION_LENGTH = 64;
+
+/** Most resolvers of a node: Linux uses three (resolv.conf(5), MAXNS), Talos lists what DHCP gave besides. */
+const MAX_RESOLVERS = 16;
 
 const NODE_ID = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
 const PRINTABLE = /^[\x20-\x7e]*$/;
@@ -96,11 +99,26 @@ function helloProblem(hello: reportPb.Hello): Refused | undefined {
       "four groups, such as fdae:41e4:649b:9303, or nothing",
     );
   }
+  if (
+    hello.resolvers.length > MAX_RESOLVERS ||
+    hello.resolvers.some((address) => literalFamily(address) === undefined)
+  ) {
+    return problem("resolvers", `a list of ${hello.resolvers.length}`, `at most ${MAX_RESOLVERS} IP addresses`);
+  }
+  if (hello.machineApi !== "" && !isMachineApi(hello.machineApi)) {
+    // Never quoted: what is wrong with it may be the join token it still carries (S1).
+    return problem("machine_api", "something else", "scheme, host and port without path or query, or nothing");
+  }
   return undefined;
 }
 
 function isPrefix(text: string): boolean {
   return text.split(":").length === 4 && literalFamily(`${text}::`) === 6;
+}
+
+function isMachineApi(text: string): boolean {
+  const endpoint = text.includes("://") ? readEndpointUrl(text, ["https:", "grpc:"]) : readHostPort(text);
+  return text.length <= MAX_NAME_LENGTH + MAX_VERSION_LENGTH && endpoint !== undefined;
 }
 
 function factsOf(hello: reportPb.Hello, nodeId: string): NodeFacts {
@@ -112,6 +130,8 @@ function factsOf(hello: reportPb.Hello, nodeId: string): NodeFacts {
     ...(hello.siderolinkPrefix === "" ? {} : { siderolinkPrefix: hello.siderolinkPrefix }),
     ...(hello.grpcTunnel === undefined ? {} : { grpcTunnel: hello.grpcTunnel }),
     ...(hello.talosVersion === "" ? {} : { talosVersion: hello.talosVersion }),
+    ...(hello.resolvers.length === 0 ? {} : { resolvers: hello.resolvers }),
+    ...(hello.machineApi === "" ? {} : { machineApi: hello.machineApi }),
   };
 }
 

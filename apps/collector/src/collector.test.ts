@@ -13,6 +13,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Collector, startCollector } from "./collector.ts";
 import type { Config } from "./config.ts";
+import { HELLO_WITHIN_MS } from "./ingest.ts";
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -85,8 +86,8 @@ async function start(more: Partial<Config> = {}, clock = systemClock): Promise<C
 }
 
 type Responses = reportPb.StreamResponse[];
-function agent(port: number, hello: Partial<Record<string, unknown>> | undefined = {}) {
-  const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${port}`, credentials.createInsecure());
+function agent(port: number, hello: Readonly<Record<string, unknown>> = {}, channel = credentials.createInsecure()) {
+  const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${port}`, channel);
   closers.push(() => client.close());
   const call = client.duplex("stream");
   const seen: Responses = [];
@@ -282,19 +283,15 @@ describe("the door", () => {
     });
   });
 
-  it("ends a stream that says nothing", async () => {
+  it("ends a stream that says nothing for 10 s", async () => {
     const clock = manualClock(Date.now());
     const collector = await start({}, clock);
-    const { call, ended } = agent(collector.grpcPort);
-    void call;
-    await until(() => {
-      clock.advance(1_000);
-      return true;
-    });
-    const timer = setInterval(() => clock.advance(1_000), 20);
-    closers.push(() => clearInterval(timer));
-    expect(await ended).toMatchObject({ code: RpcStatus.DEADLINE_EXCEEDED });
-    closers.unshift(() => clearInterval(timer));
+    const { ended } = agent(collector.grpcPort);
+    const streams = async () => (await scrape(collector)).includes("lifeline_collector_streams 1\n");
+    for (let tries = 0; tries < 200 && !(await streams()); tries++) await sleep(5);
+    clock.advance(HELLO_WITHIN_MS);
+    const message = "message: got nothing for 10000 ms, want hello";
+    expect(await ended).toMatchObject({ code: RpcStatus.DEADLINE_EXCEEDED, message });
   });
 
   it("lets a node's newer stream take the older one's place, and counts it", async () => {
@@ -331,6 +328,35 @@ describe("the door", () => {
     await again.report(1, reportOf(["answered"]));
     await until(() => again.acked().length === 1);
     expect(again.plans()).toEqual([]);
+  });
+});
+
+describe("mutual TLS", () => {
+  const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
+  const tls = { certFile: fixture("server.pem"), keyFile: fixture("server.pem"), caFile: fixture("authority.pem") };
+  const ca = readFileSync(tls.caFile);
+
+  it("lets a node speak for itself alone (S1)", async () => {
+    const collector = await start({ tls });
+    const node = readFileSync(fixture("n1.pem"));
+    const own = agent(collector.grpcPort, {}, credentials.createSsl(ca, node, node));
+    await own.introduce();
+    await own.report(1, reportOf(["answered"]));
+    await until(() => own.acked().length === 1);
+    const foreign = agent(collector.grpcPort, { nodeId: "n2" }, credentials.createSsl(ca, node, node));
+    await foreign.introduce();
+    const message = 'hello.node_id: got "n2", want "n1", the name of the certificate';
+    expect(await foreign.ended).toMatchObject({ code: RpcStatus.PERMISSION_DENIED, message });
+    expect(await scrape(collector)).toContain('lifeline_collector_streams_refused_total{code="foreign"} 1');
+  });
+
+  it("lets nobody in without a certificate of its authority, or without TLS", async () => {
+    const collector = await start({ tls });
+    for (const refused of [credentials.createSsl(ca), credentials.createInsecure()]) {
+      const { introduce, ended } = agent(collector.grpcPort, {}, refused);
+      await introduce().catch(() => {});
+      expect(await ended).toMatchObject({ code: RpcStatus.UNAVAILABLE });
+    }
   });
 });
 

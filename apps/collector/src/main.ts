@@ -42,6 +42,8 @@ async function main(config: Config): Promise<void> {
   };
   process.once("SIGTERM", () => stop("SIGTERM"));
   process.once("SIGINT", () => stop("SIGINT"));
+  // Started by another process with a channel to it: when that one is gone, this one has nobody to work for.
+  process.once("disconnect", () => stop("disconnect"));
   if (config.readyFile !== undefined) writeReady(config.readyFile, collector);
   log.info({ grpcPort, httpPort, pid: process.pid }, "the collector serves");
 }

@@ -1,0 +1,85 @@
+import type { Place, Requirement, Resolution } from "@lifeline/catalogue";
+import { type IpFamily, type ProbeOptions, type Target, targetId } from "@lifeline/measure";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { DEFAULT_BUDGETS, paced } from "./cadence.ts";
+
+const TCP: ProbeOptions = { probe: "tcp", acceptReset: false };
+const TLS: ProbeOptions = { probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false };
+const GRPC: ProbeOptions = { probe: "grpc" };
+
+function resolution(
+  options: readonly ProbeOptions[],
+  place: Place,
+  families: readonly IpFamily[] = [4],
+  cadenceMs = 1_000,
+): Resolution {
+  const targets = options.flatMap((of) =>
+    families.map((family): Target => {
+      const base = { requirementId: "r", host: "omni.test", port: 443, family, options: of };
+      return { id: targetId(base), ...base, cadenceMs, timeoutMs: 950 };
+    }),
+  );
+  const requirement: Requirement = {
+    id: "r",
+    purpose: "test",
+    source: { document: "d", version: "v1", section: "s" },
+    from: "talos-node",
+    deployments: ["on-prem"],
+    obligation: "required",
+    protocol: "tcp",
+    port: 443,
+    place,
+    published: null,
+    effective: { value: "x", evidence: ["test"] },
+    probes: [],
+  };
+  return { catalogueVersion: "v1", rows: [{ requirement, kind: "targets", targets, skipped: [], notes: [] }] };
+}
+const OUTSIDE: Place = { kind: "hosts", hosts: ["omni.test"] };
+const INSIDE: Place = { kind: "service", service: "in-tunnel" };
+const cadences = (of: Resolution) =>
+  of.rows.flatMap((row) => (row.kind === "targets" ? row.targets.map(({ cadenceMs }) => cadenceMs) : []));
+
+describe("paced (P1)", () => {
+  it.each<[string, number[], Resolution, number]>([
+    ["a node alone probes once a second", [1_000, 1_000], resolution([TCP, TLS], OUTSIDE), 1],
+    ["a small fleet does, too", [1_000, 1_000], resolution([TCP, TLS], OUTSIDE), 32],
+    ["500 connects a second", [8_200], resolution([TCP], OUTSIDE), 4_096],
+    ["50 handshakes a second", [82_000], resolution([TLS], OUTSIDE), 4_096],
+    ["2,000 a second in the tunnel", [2_100], resolution([TCP], INSIDE), 4_096],
+    [
+      "both families and all handshakes share the endpoint's budget",
+      [81_920 * 4, 81_920 * 4, 81_920 * 4, 81_920 * 4].map((ms) => Math.ceil(ms / 100) * 100),
+      resolution([TLS, GRPC], OUTSIDE, [4, 6]),
+      4_096,
+    ],
+    ["a slower cadence of the row stays", [64_000], resolution([TCP], OUTSIDE, [4], 64_000), 4_096],
+    ["a fleet is counted up to a power of two", [8_200], resolution([TCP], OUTSIDE), 2_049],
+  ])("%s", (_, wanted, given, fleetSize) => {
+    expect(cadences(paced(given, fleetSize))).toEqual(wanted);
+  });
+
+  it("keeps every endpoint within its budget whatever the fleet's size", () => {
+    const kinds = fc.subarray([TCP, TLS, GRPC], { minLength: 1 });
+    fc.assert(
+      fc.property(
+        kinds,
+        fc.constantFrom<IpFamily[]>([4], [4, 6]),
+        fc.integer({ min: 1, max: 20_000 }),
+        (options, families, size) => {
+          const { rows } = paced(resolution(options, OUTSIDE, families), size);
+          const spent = { connectPerS: 0, handshakePerS: 0 };
+          for (const row of rows) {
+            if (row.kind !== "targets") continue;
+            for (const { options: of, cadenceMs } of row.targets) {
+              spent[of.probe === "tcp" ? "connectPerS" : "handshakePerS"] += (size * 1_000) / cadenceMs;
+            }
+          }
+          expect(spent.connectPerS).toBeLessThanOrEqual(DEFAULT_BUDGETS.connectPerS);
+          expect(spent.handshakePerS).toBeLessThanOrEqual(DEFAULT_BUDGETS.handshakePerS);
+        },
+      ),
+    );
+  });
+});
