@@ -74,7 +74,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const judging = createJudging(fleet, store, clock, judgingEvents(vitals, log));
   await rehydrate(fleet, store, clock);
   fleet.repace(clock.wallMs());
-  judging.tick();
+  for (const node of fleet.nodes.values()) judging.judge(node);
 
   const mutualTls = config.tls?.caFile !== undefined;
   const ingest = createIngest({ fleet, judging, store, vitals, clock, mutualTls, maxStreams: config.maxStreams });
@@ -209,13 +209,12 @@ function startRounds(
   };
   const prune = async (rounds: number): Promise<void> => {
     const beforeMs = Math.round(clock.wallMs() - config.retentionDays * MS_PER_DAY);
+    // From memory first: nothing is written for a node that the store is about to forget.
+    fleet.forgetSilent(beforeMs);
     // A failed transaction is counted by the store's events; forgetting tries again in the next round.
     const deleted = await store.submit("prune", { beforeMs, limit: PRUNE_ROWS }).catch(() => 0);
     vitals.prunedRows.inc(deleted);
     if (deleted > 0 && rounds > 1 && !stopped) return prune(rounds - 1);
-    for (const { nodeId, session, firstSeenMs, lastReportMs } of fleet.nodes.values()) {
-      if (session === undefined && Math.max(firstSeenMs, lastReportMs ?? 0) < beforeMs) fleet.forget(nodeId);
-    }
   };
   const forgetting = () => {
     void prune(PRUNE_ROUNDS).finally(() => {

@@ -41,6 +41,8 @@ export interface Node {
   agentVersion: string;
   facts: NodeFacts;
   firstSeenMs: number;
+  /** When it last introduced itself. */
+  introducedAtMs: number;
   lastReportMs: number | undefined;
   resolution: Resolution;
   plan: Plan;
@@ -69,7 +71,8 @@ export interface Fleet {
   absorb(node: Node, report: Report, receivedAtMs: number, counted: boolean): void;
   /** Recounts the fleet; when the cadences change, makes new plans and offers them. Says whether they did. */
   repace(nowMs: number): boolean;
-  forget(nodeId: string): void;
+  /** Drops the nodes that are not connected and were not heard of since `beforeMs`. */
+  forgetSilent(beforeMs: number): void;
 }
 
 export function createFleet({ catalogue, deployment }: Site, { onOverflow }: FleetOverflow): Fleet {
@@ -99,7 +102,8 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow }: Fle
     nodes,
     introduce({ facts, hostname, agentVersion }, nowMs) {
       const known = nodes.get(facts.nodeId);
-      if (known !== undefined) return Object.assign(known, { facts, hostname, agentVersion, ...planned(facts) });
+      if (known !== undefined)
+        return Object.assign(known, { facts, hostname, agentVersion, introducedAtMs: nowMs, ...planned(facts) });
       if (nodes.size >= MAX_NODES) {
         onOverflow("nodes");
         return undefined;
@@ -139,9 +143,12 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow }: Fle
       }
       return true;
     },
-    forget(nodeId) {
-      seriesCount -= nodes.get(nodeId)?.tallies.size ?? 0;
-      nodes.delete(nodeId);
+    forgetSilent(beforeMs) {
+      for (const { nodeId, session, introducedAtMs, lastReportMs, tallies } of nodes.values()) {
+        if (session !== undefined || Math.max(introducedAtMs, lastReportMs ?? 0) >= beforeMs) continue;
+        seriesCount -= tallies.size;
+        nodes.delete(nodeId);
+      }
     },
   };
 }
@@ -169,6 +176,7 @@ function newNode(facts: NodeFacts, nowMs: number): Omit<Node, "hostname" | "agen
     nodeId: facts.nodeId,
     facts,
     firstSeenMs: nowMs,
+    introducedAtMs: nowMs,
     lastReportMs: undefined,
     recent: createRecent(),
     tallies: new Map(),

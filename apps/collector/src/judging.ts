@@ -7,7 +7,7 @@
  */
 
 import { resolvedTargets } from "@lifeline/catalogue";
-import type { Clock, Timer } from "@lifeline/measure";
+import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
 import {
   advanceIncidents,
   DEFAULT_THRESHOLDS,
@@ -23,6 +23,13 @@ import type { Store } from "./store/store.ts";
 
 /** How long judging waits for more windows of a node, ms: a tenth of what a person sees as at once. */
 const SETTLE_MS = 20;
+
+/**
+ * Judging in one go, and the pause after, ms: a node of 91 targets takes some 2.6 ms, and acknowledging must not wait for a
+ * whole fleet. Nodes that change again while they wait are judged once.
+ */
+const SLICE_MS = 20;
+const BREATH_MS = 5;
 
 /** Most incident records waiting for the store; beyond it the oldest go, counted (S2). */
 const MAX_UNSAVED = 10_000;
@@ -72,20 +79,26 @@ export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: 
     events.onJudged(clock.monotonicNs() - beganNs);
   };
   const settle = () => {
-    settling = undefined;
-    for (const node of [...dirty]) judge(node);
+    const untilNs = clock.monotonicNs() + SLICE_MS * NS_PER_MS;
+    for (const node of dirty) {
+      if (fleet.nodes.get(node.nodeId) === node) judge(node);
+      else dirty.delete(node);
+      if (clock.monotonicNs() >= untilNs) break;
+    }
+    settling = dirty.size > 0 ? clock.after(BREATH_MS, settle) : undefined;
     void unsaved.flush();
+  };
+  const touch = (node: Node) => {
+    dirty.add(node);
+    settling ??= clock.after(SETTLE_MS, settle);
   };
   return {
     judge,
-    touch(node) {
-      dirty.add(node);
-      settling ??= clock.after(SETTLE_MS, settle);
-    },
+    touch,
     tick() {
       const nowMs = clock.wallMs();
       for (const node of nextDueMs.keys()) if (fleet.nodes.get(node.nodeId) !== node) nextDueMs.delete(node);
-      for (const node of fleet.nodes.values()) if ((nextDueMs.get(node) ?? 0) <= nowMs) judge(node);
+      for (const node of fleet.nodes.values()) if ((nextDueMs.get(node) ?? 0) <= nowMs) touch(node);
       void unsaved.flush();
     },
     flush: () => unsaved.flush(),

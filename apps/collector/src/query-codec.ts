@@ -38,6 +38,7 @@ export function rowToWire(nodeId: string, row: RowVerdict) {
     cause: row.cause,
     evidence: row.evidence,
     nextStep: row.nextStep,
+    followsFrom: row.followsFrom ?? "",
     sinceUnixMs: whole(row.sinceMs),
     lastSampleUnixMs: whole(row.lastSampleAtMs ?? 0),
     sent: BigInt(loss.sent),

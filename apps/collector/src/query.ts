@@ -144,8 +144,9 @@ function openPage<T>(pageSize: number, bytesOf: (row: T) => number): Page<T> {
   return page;
 }
 
-function rowBytes({ evidence, nextStep, requirementId, target }: RowVerdict): number {
-  const texts = evidence.length + nextStep.length + requirementId.length + 2 * (target?.id.length ?? 0);
+function rowBytes({ evidence, nextStep, requirementId, target, followsFrom = "" }: RowVerdict): number {
+  const texts =
+    evidence.length + nextStep.length + requirementId.length + followsFrom.length + 2 * (target?.id.length ?? 0);
   return ROW_BYTES + texts * BYTES_PER_UNIT;
 }
 

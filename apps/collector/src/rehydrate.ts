@@ -21,9 +21,9 @@ export async function rehydrate(fleet: Fleet, store: Store, clock: Clock): Promi
 }
 
 async function restore(fleet: Fleet, store: Store, clock: Clock, stored: StoredNode): Promise<void> {
-  const { nodeId, hostname, agentVersion, factsJson, firstSeenMs, lastReportMs } = stored;
+  const { nodeId, hostname, agentVersion, factsJson, seenAtMs, firstSeenMs, lastReportMs } = stored;
   const facts = JSON.parse(factsJson) as NodeFacts; // Written by this collector from an admitted Hello.
-  const node = fleet.introduce({ facts, hostname, agentVersion, planRevision: "" }, firstSeenMs);
+  const node = fleet.introduce({ facts, hostname, agentVersion, planRevision: "" }, seenAtMs);
   if (node === undefined) return;
   const nowMs = clock.wallMs();
   const keepMs = Math.max(0, ...stretchesOf(node).values());
@@ -37,6 +37,7 @@ async function restore(fleet: Fleet, store: Store, clock: Clock, stored: StoredN
     // A later collector may have tightened a limit; such a report stays in the store and is not judged by.
     if (decoded.ok) fleet.absorb(node, decoded.value, receivedAtMs, false);
   }
+  node.firstSeenMs = firstSeenMs;
   node.lastReportMs = lastReportMs;
   const verdicts = await store.submit("listVerdicts", { nodeId });
   node.previous = new Map(

@@ -165,6 +165,15 @@ describe("the store", () => {
     expect(await store.submit("listIncidents", { ...all, nodeId: "other" })).toEqual([]);
   });
 
+  it("says when its thread dies of a defect, and leaves nobody waiting", async () => {
+    const log: string[] = [];
+    const store = await open(log);
+    const results = [store.submit("no such operation" as "touch", { nowMs: 1 }), store.submit("touch", { nowMs: 1 })];
+    for (const result of await Promise.allSettled(results)) expect(result).toMatchObject({ reason: { code: "died" } });
+    expect(log).toEqual([expect.stringMatching(/^death /)]);
+    await expect(store.submit("touch", { nowMs: 1 })).rejects.toMatchObject({ code: "died" });
+  });
+
   it("rejects what comes after it was closed", async () => {
     const store = await open();
     await store.close();

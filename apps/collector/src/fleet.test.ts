@@ -1,0 +1,120 @@
+import { deploymentFrom, parseCatalogue } from "@lifeline/catalogue";
+import { emptyWindow } from "@lifeline/window";
+import type { Report } from "@lifeline/wire";
+import { describe, expect, it } from "vitest";
+import type { Introduction } from "./admit.ts";
+import { createFleet, type Node } from "./fleet.ts";
+import { MAX_RECENT_WINDOWS } from "./recent.ts";
+
+const catalogue = parseCatalogue(
+  "test.yaml",
+  `
+schema: 1
+version: v1.13
+title: test
+requirements:
+  - id: api
+    purpose: test
+    source: { document: d, version: v1, section: s }
+    from: talos-node
+    deployments: [on-prem]
+    obligation: required
+    protocol: tcp
+    port: 443
+    place: { kind: service, service: api }
+    published: { value: x }
+    effective: { value: x, evidence: [] }
+    probes: [{ probe: tls, trust: public, alpn: [], alpnRequired: false }]
+`,
+);
+const deployment = deploymentFrom({ api: "https://127.0.0.1:8443", siderolink: [] });
+const TARGET = "api|tls|127.0.0.1:8443|ipv4";
+
+function fleetOf(count: number) {
+  const overflows: string[] = [];
+  const fleet = createFleet({ catalogue, deployment }, { onOverflow: (what) => overflows.push(what) });
+  const nodes = Array.from({ length: count }, (_, at) => introduce(`n${at}`));
+  function introduce(nodeId: string, nowMs = 1_000): Node {
+    const facts: Introduction["facts"] = { nodeId, roles: ["talos-node"], families: [4] };
+    const node = fleet.introduce({ facts, hostname: "h", agentVersion: "1", planRevision: "" }, nowMs);
+    if (node === undefined) throw new Error("no room");
+    return node;
+  }
+  return { fleet, nodes, overflows, introduce };
+}
+
+const report = (sealedAtMs: number, windows: Report["windows"]): Report => ({
+  sealedAtMs,
+  windows,
+  vitals: {
+    rssBytes: 0,
+    cpuUs: 0,
+    uptimeMs: 0,
+    eventLoopMaxDelayNs: 0,
+    spoolBytes: 0,
+    spoolReports: 0,
+    spoolDroppedReports: 0,
+    spoolMemoryReports: 0,
+    missedTicks: 0,
+    refusedReports: 0,
+  },
+});
+const window = (endMs: number, targetId = TARGET) => ({
+  ...emptyWindow(targetId, endMs - 1_000, endMs),
+  started: 1,
+  counts: new Map([["answered" as const, 1]]),
+});
+
+describe("the fleet", () => {
+  it("offers connected agents a slower plan when it doubles past an endpoint's budget (P1)", () => {
+    const { fleet, nodes } = fleetOf(100);
+    const offered: number[] = [];
+    for (const node of nodes) {
+      node.session = { offerPlan: ({ targets }) => offered.push(targets[0]?.cadenceMs ?? 0), replace: () => {} };
+    }
+    expect(nodes[0]?.plan.targets[0]?.cadenceMs).toBe(1_000);
+    expect(fleet.repace(1_000)).toBe(true);
+    expect(offered).toEqual(Array.from({ length: 100 }, () => 2_600));
+    expect(fleet.repace(1_000)).toBe(false);
+  });
+
+  it("counts a node towards the pace for ten minutes after its last report", () => {
+    const { fleet, nodes } = fleetOf(100);
+    for (const node of nodes) node.lastReportMs = 1_000;
+    expect(fleet.repace(1_000 + 599_999)).toBe(true);
+    expect(fleet.repace(1_000 + 600_000)).toBe(true);
+    expect(nodes[0]?.plan.targets[0]?.cadenceMs).toBe(1_000);
+  });
+
+  it("keeps a bounded number of recent windows, and counts what it does not keep (S2)", () => {
+    const { fleet, nodes, overflows } = fleetOf(1);
+    const [node] = nodes;
+    if (node === undefined) throw new Error("no node");
+    const windows = Array.from({ length: MAX_RECENT_WINDOWS + 2 }, (_, at) => window(1_000_000 + at));
+    fleet.absorb(node, report(1_000_200, [...windows, window(1_000_000, "unplanned")]), 1_000_200, true);
+    expect(node.recent.of(TARGET)).toHaveLength(MAX_RECENT_WINDOWS);
+    expect(overflows).toEqual(["recent-windows", "recent-windows", "unplanned-windows"]);
+    expect(node.tallies.get(TARGET)?.attempts).toBe(MAX_RECENT_WINDOWS + 2);
+  });
+
+  it("lets windows go by age, on the node's clock where that is ahead", () => {
+    const { fleet, nodes } = fleetOf(1);
+    const [node] = nodes;
+    if (node === undefined) throw new Error("no node");
+    fleet.absorb(node, report(1_000_000, [window(1_000_000)]), 1_000_000, true);
+    fleet.absorb(node, report(1_119_999, [window(1_119_999)]), 1_119_999, true);
+    expect(node.recent.of(TARGET)).toHaveLength(2);
+    fleet.absorb(node, report(1_240_000, [window(1_240_000)]), 1_120_500, true);
+    expect(node.recent.of(TARGET)).toHaveLength(1);
+    expect(node.aheadMs).toBe(119_500);
+  });
+
+  it("forgets nodes that were silent for the whole retention, never one that is connected or just came", () => {
+    const { fleet, nodes, introduce } = fleetOf(3);
+    const [, connected] = nodes;
+    if (connected !== undefined) connected.session = { offerPlan: () => {}, replace: () => {} };
+    introduce("n2", 5_000);
+    fleet.forgetSilent(2_000);
+    expect([...fleet.nodes.keys()]).toEqual(["n1", "n2"]);
+  });
+});
