@@ -34,6 +34,10 @@ export interface StatusRow {
   readonly cause: string | null;
   readonly evidence: string;
   readonly nextStep: string | null;
+  /** Identity of the row's target; null where there is nothing to measure. */
+  readonly targetId: string | null;
+  /** Target id of the row whose fault this one follows from; null when the fault is its own. */
+  readonly followsFrom: string | null;
   /** Wall time, ms since the epoch, since when the verdict holds; null when not known. */
   readonly sinceMs: number | null;
   readonly sent: number;
@@ -94,6 +98,8 @@ export function rowFromWire(row: queryPb.VerdictRow): StatusRow {
     cause: shownCause(verdict, row.cause),
     evidence: row.evidence,
     nextStep: row.nextStep || null,
+    targetId: row.targetId || null,
+    followsFrom: row.followsFrom || null,
     sinceMs: atMs(row.sinceUnixMs),
     sent: Number(row.sent),
     lost: Number(row.lost),
@@ -123,6 +129,8 @@ export function rowFromVerdict(node: string, row: RowVerdict): StatusRow {
     cause: shownCause(verdict, row.cause),
     evidence: row.evidence,
     nextStep: row.nextStep || null,
+    targetId: target?.id ?? null,
+    followsFrom: row.followsFrom ?? null,
     sinceMs: row.sinceMs,
     sent: loss.sent,
     lost: loss.lost,

@@ -96,7 +96,8 @@ function withRoot(entry: Entry, entries: readonly Entry[]): Entry {
   if (root === undefined) return entry;
   const { target, requirement, cause, verdict } = root;
   const name = `${target.options.probe} to ${endpointName(target.host, target.port)} (${requirement.id})`;
-  return { ...entry, evidence: bounded(`${entry.evidence} It follows from ${name} being ${verdict}: ${cause}.`) };
+  const evidence = bounded(`${entry.evidence} It follows from ${name} being ${verdict}: ${cause}.`);
+  return { ...entry, evidence, nextStep: `First mend ${name}. ${root.nextStep}`, followsFrom: target.id };
 }
 
 function rootOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {

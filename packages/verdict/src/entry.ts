@@ -14,6 +14,8 @@ export interface Entry {
   readonly onsetMs: number;
   readonly evidence: string;
   readonly nextStep: string;
+  /** Id of the target whose fault this one follows from. */
+  readonly followsFrom: string | undefined;
 }
 
 /** Whether the entry's requirement is placed at that service of the deployment. */

@@ -13,6 +13,7 @@ function row(verdict: RowVerdict["verdict"], onsetMs: number, more: Partial<RowV
     verdict,
     cause: verdict === "met" ? "none" : "timeout",
     evidence: `${verdict} at ${onsetMs}`,
+    followsFrom: undefined,
     nextStep: "do",
     loss: { sent: 0, lost: 0, late: 0, silent: 0, notSent: 0, ratio: undefined, interval: [0, 1] },
     rtt: { p50Ns: undefined, p95Ns: undefined, maxNs: undefined, count: 0, kernelCount: 0 },

@@ -314,7 +314,10 @@ describe("targets of one node", () => {
       [...trace(tls, times(9, "dns-servfail")), ...trace(resolver, times(9, "timeout"))],
     );
     expect(rows[0]?.evidence).toMatch(/It follows from dns to 192\.0\.2\.53:53 \(d\) being unmet: timeout\.$/);
+    expect(rows[0]?.followsFrom).toBe(resolver.id);
+    expect(rows[0]?.nextStep).toBe(`First mend dns to 192.0.2.53:53 (d). ${rows[1]?.nextStep}`);
     expect(rows[1]?.evidence).not.toMatch(/follows/);
+    expect(rows[1]?.followsFrom).toBeUndefined();
   });
 });
 

@@ -57,6 +57,7 @@ function entriesOf(row: ResolvedRow, { windows, nowMs, thresholds }: Judgement):
       onsetMs,
       evidence: evidenceOf(target, finding),
       nextStep: stepFor(target, finding),
+      followsFrom: undefined,
     };
   });
 }
@@ -103,7 +104,7 @@ function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, nowMs: nu
 }
 
 function targetRow(entry: Entry): RowVerdict {
-  const { requirement, target, finding, verdict, cause, evidence, nextStep, onsetMs } = entry;
+  const { requirement, target, finding, verdict, cause, evidence, nextStep, followsFrom, onsetMs } = entry;
   const { id, host, port, family, options } = target;
   return {
     requirementId: requirement.id,
@@ -114,6 +115,7 @@ function targetRow(entry: Entry): RowVerdict {
     cause,
     evidence,
     nextStep,
+    followsFrom,
     loss: lossOf(finding.stretch),
     rtt: rttFiguresOf(finding.stretch),
     sinceMs: onsetMs,
@@ -135,6 +137,7 @@ function bareRow(
     required: obligation !== "optional" && said.verdict !== "not-applicable",
     target: undefined,
     ...said,
+    followsFrom: undefined,
     loss: lossOf(nothing),
     rtt: rttFiguresOf(nothing),
     sinceMs: nowMs,

@@ -42,6 +42,8 @@ export interface RowVerdict {
   readonly evidence: string;
   /** Who must change what, in a sentence; empty for met and not-applicable (J2). */
   readonly nextStep: string;
+  /** Id of the target whose fault this one follows from: mend that first. Undefined: a fault of its own, or none. */
+  readonly followsFrom: string | undefined;
   /** Over the judged stretch. */
   readonly loss: LossCount;
   readonly rtt: RttFigures;

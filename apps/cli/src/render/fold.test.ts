@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { StatusRow } from "../status-row.ts";
 import { foldAlike } from "./fold.ts";
+import { renderStatus } from "./status.ts";
 
 const unresolved: StatusRow = {
   node: "n1",
@@ -14,6 +15,8 @@ const unresolved: StatusRow = {
   cause: "dns",
   evidence: "dns-nxdomain 10 times",
   nextStep: "fix the resolver",
+  targetId: "a",
+  followsFrom: null,
   sinceMs: 2_000,
   sent: 0,
   lost: 0,
@@ -52,5 +55,34 @@ describe("rows of one fate", () => {
   it("rows with figures are never folded, however alike", () => {
     const met = { ...unresolved, verdict: "met" as const, sent: 5 };
     expect(foldAlike([met, met])).toHaveLength(2);
+  });
+});
+
+describe("advice", () => {
+  const root = {
+    ...unresolved,
+    requirement: "node-dns-udp",
+    target: "10.0.0.53:53",
+    probe: "dns",
+    targetId: "root",
+    sent: 9,
+  };
+  const symptom = (target: string) => ({ ...unresolved, target, targetId: target, followsFrom: "root" });
+  const shown = (rows: readonly StatusRow[]) =>
+    renderStatus(
+      { generatedAtMs: 10_000, catalogueVersion: "", rows },
+      { width: undefined, color: false, wide: false },
+    );
+
+  it("counts what follows from a fault below it instead of repeating what to do", () => {
+    const text = shown([...["a:1", "b:1", "c:1", "d:1"].map(symptom), root]);
+    expect(text.match(/→/g)).toHaveLength(1);
+    expect(text).toContain(
+      "4 rows follow from it: omni-image-registry a:1, omni-image-registry b:1, omni-image-registry c:1 and 1 more",
+    );
+  });
+
+  it("is each row's own where the fault it follows from is not shown", () => {
+    expect(shown([symptom("a:1"), symptom("b:1")]).match(/→/g)).toHaveLength(2);
   });
 });

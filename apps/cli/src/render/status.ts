@@ -164,14 +164,39 @@ function summaryLine({ rows }: StatusModel, wide: boolean): string {
   return parts.join(" · ");
 }
 
-/** A line each: unmet and degraded rows, and those unknown ones that keep the exit code from being 0. */
+/**
+ * A line each: unmet and degraded rows, and those unknown ones that keep the exit code from being 0. Rows that only follow from
+ * another shown one are counted below it: to mend that one is what there is to do.
+ */
 function adviceLines(model: StatusModel, rows: readonly StatusRow[], { width, color, wide }: StatusLayout): string[] {
-  return rows.filter(needsAdvice).flatMap((row) => {
-    const text = printable(adviceOf(row, model));
-    const lines = width === undefined || wide ? [text] : wrapped(text, width - INDENT.length);
+  const advised = rows.filter(needsAdvice);
+  const rootOf = (row: StatusRow) =>
+    advised.find(({ node, targetId }) => node === row.node && targetId !== null && targetId === row.followsFrom);
+  return advised.flatMap((row) => {
+    if (rootOf(row) !== undefined) return [];
+    const symptoms = advised.filter((other) => rootOf(other) === row);
+    const texts = [adviceOf(row, model), ...symptomText(symptoms)].map(printable);
     const { tone } = VERDICT_LOOKS[row.verdict];
-    return lines.map((line, at) => (at === 0 ? paint(line, tone, color) : INDENT + line));
+    return texts.flatMap((text, nth) => {
+      const lines = width === undefined || wide ? [text] : wrapped(text, width - INDENT.length);
+      return lines.map((line, at) => (nth + at === 0 ? paint(line, tone, color) : INDENT + line));
+    });
   });
+}
+
+/** Most rows named in one line of symptoms. */
+const SYMPTOMS_NAMED = 3;
+
+function symptomText(symptoms: readonly StatusRow[]): string[] {
+  if (symptoms.length === 0) return [];
+  const named = symptoms
+    .slice(0, SYMPTOMS_NAMED)
+    .map(({ requirement, target }) => `${requirement} ${target ?? ""}`.trim());
+  const more = symptoms.length - named.length;
+  const rest = more > 0 ? ` and ${more} more` : "";
+  return [
+    `${symptoms.length} ${symptoms.length === 1 ? "row follows" : "rows follow"} from it: ${named.join(", ")}${rest}`,
+  ];
 }
 
 const INDENT = "    ";
