@@ -90,14 +90,16 @@ async function run(config: AgentConfig): Promise<void> {
   if (unknown.length > 0) log.warn({ variables: unknown, known: VARIABLE_NAMES }, "variables that mean nothing here");
 
   const agent = await startAgent(config, createAgentWorld(config, log), onDefect);
-  const stop = (signal: NodeJS.Signals) => {
-    log.info({ signal }, "stopping");
+  const stop = (why: NodeJS.Signals | "disconnect") => {
+    log.info({ why }, "stopping");
     // Attempts under way hold sockets; nobody waits for them any more.
     agent.stop().then(() => process.exit(0), onDefect);
   };
   // Node ignores SIGTERM as process 1 unless it listens.
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
+  // Started by another process with a channel to it: when that one is gone, this one has nobody to work for.
+  process.once("disconnect", () => stop("disconnect"));
 }
 
 try {

@@ -6,7 +6,16 @@
  * 3. One timer waits for the soonest tick, whatever the number of targets.
  */
 import { type Clock, NS_PER_MS, type Sample, type Target, type Timer } from "@lifeline/measure";
-import { cadenceAt, nextDueNs, phaseNs, type Suspicion, suspect, ticksDue, UNSUSPICIOUS } from "./schedule.ts";
+import {
+  cadenceAt,
+  firstDueNs,
+  nextDueNs,
+  phaseNs,
+  type Suspicion,
+  suspect,
+  ticksDue,
+  UNSUSPICIOUS,
+} from "./schedule.ts";
 
 /** Attempts under way in all: well below the 1,024 descriptors Talos gives an extension (containerd's default NOFILE). */
 export const IN_FLIGHT_MAX = 128;
@@ -130,6 +139,7 @@ export function createRunner(options: RunnerOptions): Runner {
         entry.target = target;
         entry.phase = phase;
         if (!samePace) plan(entry, nowNs);
+        if (kept === undefined) entry.dueNs = firstDueNs(nowNs, entry.intervalNs, phase);
         next.set(target.id, entry);
       }
       entries = next;

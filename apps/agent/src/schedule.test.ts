@@ -8,6 +8,8 @@ import {
   FAST_STRETCH_MS,
   FAST_STRETCHES_MAX,
   FAST_STRETCHES_WITHIN_MS,
+  FIRST_TICK_WITHIN_MS,
+  firstDueNs,
   nextDueNs,
   phaseNs,
   suspect,
@@ -27,6 +29,19 @@ describe("the grid of ticks", () => {
         expect(due).toBeGreaterThan(fromNs);
         expect(due).toBeLessThanOrEqual(fromNs + intervalNs);
         expect(ticksDue(due, fromNs + intervalNs, intervalNs)).toBe(1);
+      }),
+    );
+  });
+
+  it("begins within five seconds, and on the grid where that is as soon", () => {
+    fc.assert(
+      fc.property(cadence, moment, fc.string(), (cadenceMs, nowNs, id) => {
+        const intervalNs = cadenceMs * NS_PER_MS;
+        const phase = phaseNs("node", id, cadenceMs);
+        const first = firstDueNs(nowNs, intervalNs, phase);
+        expect(first).toBeGreaterThan(nowNs);
+        expect(first).toBeLessThanOrEqual(nowNs + FIRST_TICK_WITHIN_MS * NS_PER_MS);
+        if (cadenceMs <= FIRST_TICK_WITHIN_MS) expect(first).toBe(nextDueNs(nowNs, intervalNs, phase));
       }),
     );
   });

@@ -39,6 +39,16 @@ export function nextDueNs(afterNs: number, intervalNs: number, phase: number): n
   return phase + (Math.floor((afterNs - phase) / intervalNs) + 1) * intervalNs;
 }
 
+/** A target's first attempt comes within this, ms, however slow its cadence: a row without a sample is an open question (M4). */
+export const FIRST_TICK_WITHIN_MS = 5_000;
+
+/** The first tick of a target that is new at `nowNs`: spread by its phase over {@link FIRST_TICK_WITHIN_MS}, or on the grid if sooner. */
+export function firstDueNs(nowNs: number, intervalNs: number, phase: number): number {
+  const onGridNs = nextDueNs(nowNs, intervalNs, phase);
+  const withinNs = FIRST_TICK_WITHIN_MS * NS_PER_MS;
+  return intervalNs <= withinNs ? onGridNs : Math.min(onGridNs, nowNs + 1 + (phase % withinNs));
+}
+
 /** Ticks of the grid from `dueNs` to `nowNs`, both included; 0 when the first is not due yet. */
 export function ticksDue(dueNs: number, nowNs: number, intervalNs: number): number {
   return dueNs > nowNs ? 0 : 1 + Math.floor((nowNs - dueNs) / intervalNs);
