@@ -23,7 +23,8 @@ async function main(args: readonly string[]): Promise<void> {
 
 /** Resolves at the first signal to end; a second one while closing changes nothing. */
 async function askedToEnd(): Promise<string> {
-  const signals = ["SIGTERM", "SIGINT"] as const;
+  // disconnect: the process that started this one with a channel to it is gone.
+  const signals = ["SIGTERM", "SIGINT", "disconnect"] as const;
   return Promise.race(
     signals.map(async (signal) => {
       await once(process, signal);

@@ -70,7 +70,7 @@ const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   "apps/reflector": ["dgram", "net", "dns", "dns/promises"],
   "apps/collector": ["http", "net"],
   "tools/lab": SOCKET_MODULES,
-  "tools/local": ["net", "http"],
+  "tools/local": ["net", "dns"],
   "tools/bench": SOCKET_MODULES,
 };
 

@@ -1,0 +1,184 @@
+/** The parts of Lifeline on one machine: stand-in Omni, collector, agent; started in that order, ended in the reverse. */
+
+import { getServers } from "node:dns";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { type CollectorAddress, collectorAddress, type QueryClient, withCollector } from "@lifeline/cli";
+import type { StandInState } from "@lifeline/lab";
+import type { Clock } from "@lifeline/measure";
+import { RpcError } from "@lifeline/wire";
+import { stringify } from "yaml";
+import type { Arguments } from "./arguments.ts";
+import { freePort } from "./free-port.ts";
+import { type Part, startPart } from "./part.ts";
+import { jsonFile, untilReady } from "./ready.ts";
+
+/** The running house. */
+export interface House {
+  readonly collector: CollectorAddress;
+  readonly parts: readonly Part[];
+  /** How to reach the stand-in's faults; undefined when a real Omni is measured. */
+  readonly labControl: string | undefined;
+  /** Resolves once the agent has its plan and the collector has rows for it. */
+  planned(): Promise<void>;
+  /** Ends the agent, which sends what it has measured first. */
+  stopAgent(): Promise<void>;
+  /** Ends every part. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** What the house needs to know. */
+export interface HouseOptions {
+  readonly wanted: Arguments;
+  /** A directory of the house's own: configuration, logs, spool and store. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+const root = resolve(import.meta.dirname, "../../..");
+
+/** The programs as built. */
+const PROGRAMS = {
+  lab: join(root, "tools/lab/dist/main.js"),
+  collector: join(root, "apps/collector/dist/main.js"),
+  agent: join(root, "apps/agent/dist/main.js"),
+};
+
+/** Time the agent is given to flush (its own bound is 3 s), the others to close, ms. */
+const STOP_GRACE_MS = 6_000;
+
+/** The V8 flags the agent runs with on a node, whose memory it shares: see BUDGETS.md. */
+const AGENT_NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=48"];
+
+/** Time server named for the lab's host, which is no Talos node: Talos's own default (talos pkg/machinery/constants). */
+const DEFAULT_TIME_SERVER = "time.cloudflare.com";
+
+/** Starts every part and waits until the collector answers. @throws StartError, having ended what it started. */
+export async function openHouse(options: HouseOptions): Promise<House> {
+  const parts: Part[] = [];
+  const stop = async () => {
+    for (const part of parts.toReversed()) await part.stop(STOP_GRACE_MS);
+  };
+  try {
+    return await furnish(options, parts, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function furnish(options: HouseOptions, parts: Part[], stop: () => Promise<void>): Promise<House> {
+  const { wanted, directory, clock, signal } = options;
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const part = (name: keyof typeof PROGRAMS, args: readonly string[], nodeArguments: readonly string[] = []) => {
+    const restartAfterMs = name === "lab" ? {} : { restartAfterMs: wanted.restartAfterSeconds * 1_000 };
+    const logFile = join(directory, `${name}.log`);
+    const started = startPart({
+      name,
+      program: [PROGRAMS[name], ...args],
+      nodeArguments,
+      logFile,
+      clock,
+      ...restartAfterMs,
+    });
+    parts.push(started);
+    return started;
+  };
+  const labControl = wanted.omni === undefined ? join(directory, "lab.sock") : undefined;
+  const deployment = join(directory, "deployment.yaml");
+  const standIn = labControl === undefined ? undefined : await startStandIn(labControl, part, options);
+  writeFileSync(deployment, stringify(standIn === undefined ? realDeployment(wanted) : labDeployment(standIn)));
+
+  const port = await freePort();
+  const readyFile = join(directory, "collector.ready.json");
+  const listen = ["--listen", `127.0.0.1:${port}`, "--http-listen", `127.0.0.1:${await freePort()}`];
+  const files = ["--data-dir", join(directory, "store"), "--deployment", deployment, "--ready-file", readyFile];
+  const collector = part("collector", [...listen, ...files]);
+  await untilReady(collector, clock, signal, async () => jsonFile(readyFile));
+
+  const config = join(directory, "agent.yaml");
+  const stateDir = join(directory, "agent");
+  const roles = ["omni-host", "talos-node"];
+  writeFileSync(config, stringify({ collector: `127.0.0.1:${port}`, stateDir, nodeId: hostname(), roles }));
+  const agent = part("agent", ["--config", config], AGENT_NODE_FLAGS);
+  const address = collectorAddress({ collector: `127.0.0.1:${port}` }, {});
+  return {
+    collector: address,
+    parts,
+    labControl,
+    planned: () => untilReady(agent, clock, signal, () => withCollector(address, hasRows)).then(() => undefined),
+    stopAgent: () => agent.stop(STOP_GRACE_MS),
+    stop,
+  };
+}
+
+type StartPart = (name: "lab", args: readonly string[]) => Part;
+
+async function startStandIn(
+  control: string,
+  part: StartPart,
+  { directory, clock, signal }: HouseOptions,
+): Promise<StandInState> {
+  const stateFile = join(directory, "lab.json");
+  const lab = part("lab", ["--control", control, "--state-file", stateFile]);
+  return untilReady(lab, clock, signal, async () => jsonFile<StandInState>(stateFile));
+}
+
+function labDeployment({ listeners, caPem }: StandInState) {
+  const at = (name: string) => {
+    const listener = listeners.find((one) => one.name === name);
+    return `${listener?.host}:${listener?.port}`;
+  };
+  return {
+    version: 1,
+    name: "lab",
+    kind: "on-prem",
+    omni: {
+      api: `https://${at("api")}`,
+      machineApi: `https://${at("machine-api")}`,
+      siderolink: [at("siderolink")],
+      stampReflectors: [at("siderolink")],
+      caPem,
+    },
+    // The public domains are measured as an Omni host needs them; what nodes pull is theirs to measure.
+    egress: { nodesPullDirectly: false },
+    network: { timeServers: [DEFAULT_TIME_SERVER], resolvers: hostResolvers() },
+  };
+}
+
+/** The resolvers of this host, as addresses; a port of their own, which Node writes behind the address, is left out. */
+function hostResolvers(): string[] {
+  return getServers().filter((server) => isIP(server) !== 0);
+}
+
+function realDeployment({ omni }: Arguments) {
+  if (omni === undefined) throw new TypeError("no Omni was named");
+  const { api, machineApi, siderolink, caFile } = omni;
+  const isSaas = /^https:\/\/[^/]+\.omni\.siderolabs\.io\/?$/i.test(api);
+  return {
+    version: 1,
+    name: "omni",
+    kind: isSaas ? "saas" : "on-prem",
+    omni: {
+      api,
+      siderolink,
+      ...(machineApi === undefined ? {} : { machineApi }),
+      ...(caFile === undefined ? {} : { caFile: resolve(caFile) }),
+    },
+    network: { timeServers: [DEFAULT_TIME_SERVER] },
+  };
+}
+
+/** Whether the collector has rows to show; a collector that is not there yet has none. */
+async function hasRows(client: QueryClient): Promise<true | undefined> {
+  try {
+    const { rows } = await client.unary("listVerdicts", { pageSize: 1 }, { timeoutMs: 2_000 });
+    return rows.length > 0 ? true : undefined;
+  } catch (error) {
+    if (error instanceof RpcError) return undefined;
+    throw error;
+  }
+}

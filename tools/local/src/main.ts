@@ -1,0 +1,31 @@
+/** The process around `npm start`: streams, signals, exit code. */
+import type { WriteStream } from "node:tty";
+import type { Output } from "@lifeline/cli";
+import { systemClock } from "@lifeline/measure";
+import { runLocal } from "./session.ts";
+
+const interrupt = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupt.abort());
+
+// The reader of a pipe may go first (`| head`): nothing is left to say then.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  interrupt.abort();
+});
+
+process.exitCode = await runLocal(process.argv.slice(2), {
+  stdout: outputOf(process.stdout),
+  stderr: outputOf(process.stderr),
+  env: process.env,
+  clock: systemClock,
+  interrupt: interrupt.signal,
+});
+
+function outputOf(stream: WriteStream): Output {
+  return {
+    write: (text) => new Promise((resolve) => stream.write(text, () => resolve())),
+    isTTY: stream.isTTY ?? false,
+    columns: () => (stream.isTTY ? stream.columns : undefined),
+    rows: () => (stream.isTTY ? stream.rows : undefined),
+  };
+}
