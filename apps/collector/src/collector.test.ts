@@ -134,14 +134,14 @@ const VITALS: Report["vitals"] = {
   refusedReports: 0,
 };
 
-/** A report of one window of TCP samples, one a second, the last just now. */
-function reportOf(reasons: readonly Reason[], sealedAtMs = Date.now()): Uint8Array {
+/** A report of one window of one target's samples, one a second, the last just now. */
+function reportOf(reasons: readonly Reason[], sealedAtMs = Date.now(), targetId = TCP): Uint8Array {
   let run: Run | undefined;
   let window: Window | undefined;
   for (const [at, reason] of reasons.entries()) {
     const endedAtMs = sealedAtMs - (reasons.length - 1 - at) * 1_000;
     const sample: Sample = {
-      targetId: TCP,
+      targetId,
       startedAtMs: endedAtMs - 1,
       endedAtMs,
       outcome: { reason, phase: "connect" },
@@ -397,6 +397,30 @@ describe("verdicts", () => {
     await settled(queryPb.Verdict.MET);
     expect((await incidents()).incidents).toMatchObject([{ endUnixMs: BigInt(firstMs - 2_001) }]);
     expect((await incidents({ openOnly: true })).incidents).toEqual([]);
+  });
+
+  it("name the row that a symptom follows from", async () => {
+    writeFileSync(
+      join(directory, "catalogue.yaml"),
+      CATALOGUE.replace(
+        "probes: [{ probe: tcp, acceptReset: false }]",
+        "probes: [{ probe: tcp, acceptReset: false }, { probe: grpc, trust: public }]",
+      ),
+    );
+    const collector = await start();
+    const { introduce, report, acked } = agent(collector.grpcPort);
+    await introduce();
+    const atMs = Date.now();
+    const over = "api-tcp|grpc|127.0.0.1:8443|ipv4";
+    await report(1, reportOf(times(5, "refused"), atMs));
+    await report(2, reportOf(times(5, "refused"), atMs, over));
+    await until(() => acked().length === 2);
+    await sleep(50);
+    const { rows } = await queries(collector).verdicts({ only: "api-tcp" });
+    expect(rows.map(({ probe, followsFrom }) => [probe, followsFrom])).toEqual([
+      ["tcp", ""],
+      ["grpc", TCP],
+    ]);
   });
 
   it("become unknown when reports stop, and the incident stays open (M4)", async () => {
