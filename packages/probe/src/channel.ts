@@ -9,6 +9,13 @@ import { locate } from "./locate.ts";
 import { secure } from "./tls-session.ts";
 import type { ProbeWorld } from "./world.ts";
 
+/**
+ * Longest the handshake below an application protocol may take, ms. Linux sends a SYN again after 1 s (RFC 6298 §2,
+ * TCP_TIMEOUT_INIT): below that a connect is one SYN and one sample of loss (M1), and a dropped SYN shows as soon under TLS as
+ * under TCP.
+ */
+const SYN_THRESHOLD_MS = 950;
+
 /** What the connection is to carry. */
 export interface ChannelWish {
   /** Absent: cleartext. */
@@ -32,7 +39,8 @@ export async function openChannel(
   const located = await locate(world, target, trace);
   if (located.kind === "ended") return located;
   const { host, port, family, timeoutMs } = target;
-  const dialled = await dial(world, { address: located.address, port, family, timeoutMs }, trace);
+  const handshakeTimeoutMs = Math.min(timeoutMs, SYN_THRESHOLD_MS);
+  const dialled = await dial(world, { address: located.address, port, family, timeoutMs, handshakeTimeoutMs }, trace);
   if (dialled.kind === "ended") return dialled;
   const { socket, deadline } = dialled;
   if (trust === undefined) return { kind: "open", socket, deadline };

@@ -19,7 +19,10 @@ export interface DialTarget {
   readonly address: string;
   readonly port: number;
   readonly family: IpFamily;
+  /** Threshold of the whole attempt, ms. */
   readonly timeoutMs: number;
+  /** Threshold of the handshake alone, ms; at most `timeoutMs`. */
+  readonly handshakeTimeoutMs: number;
 }
 
 /** A connection and the deadline that began with its SYN, which the caller must `cancel`; or how it ended. */
@@ -34,21 +37,23 @@ type Opened =
 
 /** Connects once; fills in rtt, connectNs, address, SYN retransmissions and the errno of a failure. */
 export async function dial(world: ProbeWorld, target: DialTarget, trace: Trace): Promise<Dialled> {
-  const { address, port, family, timeoutMs } = target;
+  const { address, port, family, timeoutMs, handshakeTimeoutMs } = target;
   trace.evidence.address = address;
   // One family, one address: nothing is left for Node's address selection to choose.
   const socket = connect({ host: address, port, family, autoSelectFamily: false, noDelay: true });
-  const attempt = Promise.withResolvers<{ deadline: Deadline; opened: Promise<Opened> }>();
+  const attempt = Promise.withResolvers<{ deadline: Deadline; handshake: Deadline; opened: Promise<Opened> }>();
   // The deadline starts when connect(2) is about to be called, not when this process got round to asking for it. An errno
   // of connect(2) itself is emitted before any promise runs, so the listeners are added here and now.
   socket.once("connectionAttempt", () => {
     const deadline = startDeadline(world.clock, timeoutMs);
-    attempt.resolve({ deadline, opened: whenOpen(world, socket, deadline) });
+    const handshake = startDeadline(world.clock, handshakeTimeoutMs);
+    attempt.resolve({ deadline, handshake, opened: whenOpen(world, socket, handshake) });
   });
 
-  const { deadline, opened } = await attempt.promise;
-  const first = await deadline.race(opened);
-  const ended = judgeOpening(world, socket, deadline, first, trace);
+  const { deadline, handshake, opened } = await attempt.promise;
+  const first = await handshake.race(opened);
+  handshake.cancel();
+  const ended = judgeOpening(world, socket, handshake, first, trace);
   if (ended === undefined) return { kind: "connected", socket, deadline };
   deadline.cancel();
   socket.destroy();

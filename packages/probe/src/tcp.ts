@@ -14,7 +14,11 @@ export const probeTcp: ProbeProtocol<"tcp"> = async (target, { acceptReset }, wo
   const trace = emptyTrace();
   const located = await locate(world, target, trace);
   if (located.kind === "ended") return findingOf(trace, located.outcome);
-  const dialled = await dial(world, { ...target, address: located.address }, trace);
+  const dialled = await dial(
+    world,
+    { ...target, handshakeTimeoutMs: target.timeoutMs, address: located.address },
+    trace,
+  );
   if (dialled.kind === "ended") {
     const proven = acceptReset && dialled.outcome.reason === "refused";
     return findingOf(trace, proven ? outcome("answered", "connect") : dialled.outcome);

@@ -1,7 +1,7 @@
 import { createServer, type TlsOptions } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
-import { closedPort, fixture, listening, type Peer, tcpPeer } from "./testing/peers.ts";
+import { closedPort, fixture, listening, type Peer, silentTcpPort, tcpPeer } from "./testing/peers.ts";
 import { targetOf, temporaryFile, worldOf } from "./testing/scene.ts";
 
 const tls = { probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false } as const;
@@ -50,6 +50,16 @@ describe("the TLS probe", () => {
     expect(sample.evidence.code).toBe(code);
     expect(sample.evidence.chain?.[0]?.subject).toBe("CN=peer.test");
     expect(sample.rtt).toBeDefined();
+  });
+
+  it("gives the handshake below it one SYN's time: a dropped SYN is loss, not a slow exchange (M1)", async () => {
+    await using peer = await silentTcpPort();
+    using hosts = temporaryFile("hosts", "127.0.0.1 peer.test\n");
+    const target = targetOf(tls, { port: peer.port, host: "peer.test", timeoutMs: 3_000 });
+    const sample = await probe(target, worldOf({ hostsFile: hosts.path }));
+    expect(sample.outcome).toEqual({ reason: "timeout", phase: "connect" });
+    expect(sample.evidence.synRetransmits).toBeUndefined();
+    expect(sample.rtt).toBeUndefined();
   });
 
   it("trusts only the private authority it is given", async () => {

@@ -6,8 +6,9 @@
  *    the tunnel that runs over the only WireGuard endpoint there is. Otherwise it stays an open question (M4).
  * 3. A symptom names the fault it follows from; it keeps its own verdict.
  */
-import { endpointName, type ProbeKind, reasonFacts } from "@lifeline/measure";
+import { bearingOf, endpointName, type ProbeKind, reasonFacts } from "@lifeline/measure";
 import { type Entry, isAt, isFailing } from "./entry.ts";
+import type { Finding } from "./finding.ts";
 import { nextStepFor, UNCONFIRMED_STEP } from "./next-step.ts";
 import { bounded } from "./phrase.ts";
 import type { Thresholds } from "./thresholds.ts";
@@ -49,12 +50,20 @@ function hasResolved({ finding }: Entry): boolean {
 
 function withUdpEvidence(entry: Entry, entries: readonly Entry[]): Entry {
   const { target, finding } = entry;
-  if (target.options.probe !== "udp" || finding.ground !== "silent") return entry;
+  if (target.options.probe !== "udp" || (finding.ground !== "silent" && finding.ground !== "failed")) return entry;
   const witness = stampWitness(entry, entries) ?? tunnelWitness(entry, entries);
-  if (witness === undefined) return entry;
+  if (witness === undefined || !isSince(witness.entry, finding.seen)) return entry;
   const { verdict, cause, onsetMs, nextStep } = witness.entry;
   const evidence = bounded(`Confirmed by ${witness.by}. ${witness.entry.evidence}`);
   return { ...entry, verdict, cause, onsetMs, evidence, nextStep };
+}
+
+/**
+ * Whether a witness speaks of the time after a refusal. Silence cannot end a refusal by itself, for ICMP errors are rate limited;
+ * answers from the same place since then do.
+ */
+function isSince({ onsetMs }: Entry, seen: Finding["seen"]): boolean {
+  return seen === undefined || bearingOf(seen.reason) !== "bad" || onsetMs >= seen.endedAtMs;
 }
 
 interface Witness {

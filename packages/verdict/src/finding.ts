@@ -10,7 +10,7 @@ import {
   emptyWindow,
   endedCount,
   lossOf,
-  mergeWindows,
+  mergeAllWindows,
   type Remembered,
   type Window,
   wilsonInterval,
@@ -54,12 +54,26 @@ type Conclusion = Pick<Finding, "verdict" | "cause" | "ground" | "reason" | "see
 export function findingOf(target: Target, windows: readonly Window[], nowMs: number, thresholds: Thresholds): Finding {
   const own = windows.filter(({ targetId }) => targetId === target.id);
   const stretchMs = stretchMsOf(thresholds, target.cadenceMs);
-  const judged = own.filter(({ endMs }) => endMs > nowMs - stretchMs);
-  const fresh = judged.filter(({ endMs }) => endMs > nowMs - staleAfterMsOf(thresholds, target.cadenceMs));
-  const stretch = judged.reduce(mergeWindows, emptyWindow(target.id, nowMs, nowMs - stretchMs));
+  const recent = own.filter(({ endMs }) => endMs > nowMs - stretchMs);
+  const fresh = recent.filter(({ endMs }) => endMs > nowMs - staleAfterMsOf(thresholds, target.cadenceMs));
+  const standing = standingOf(own, thresholds);
+  const judged = sinceRecovery(recent, standing);
+  const stretch = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - stretchMs), judged);
   const lastSampleAtMs = own.reduce(latestSample, undefined);
-  const conclusion = conclude(own, judged, fresh, stretch, nowMs, thresholds);
+  const conclusion = conclude(own, judged, fresh, stretch, standing, nowMs, thresholds);
   return { ...conclusion, stretch, stretchMs, lastSampleAtMs };
+}
+
+/**
+ * The windows that a working target is judged by: an outage that was confirmed and is over has had its verdict and its incident,
+ * and does not count a second time against what came after it. A window sealed at the turn (W2) ends the outage's.
+ */
+function sinceRecovery(recent: readonly Window[], standing: Standing): readonly Window[] {
+  if (standing.kind !== "good" || standing.outageEndedAtMs === undefined) return recent;
+  const { outageEndedAtMs } = standing;
+  const after = recent.filter(({ startMs }) => startMs >= outageEndedAtMs);
+  // A window that holds the outage's end as well as all that came after it cannot be divided.
+  return after.length > 0 ? after : recent;
 }
 
 function conclude(
@@ -67,12 +81,12 @@ function conclude(
   judged: readonly Window[],
   fresh: readonly Window[],
   stretch: Window,
+  standing: Standing,
   nowMs: number,
   thresholds: Thresholds,
 ): Conclusion {
   if (fresh.length === 0) return open("no-data", "no-data", "answered", undefined, latestEnd(own) ?? nowMs);
   if (!fresh.some((window) => endedOf(window, "good") + endedOf(window, "bad") > 0)) return inconclusive(fresh, nowMs);
-  const standing = standingOf(own, thresholds);
   switch (standing.kind) {
     case "bad":
       return {
@@ -156,7 +170,7 @@ function mostFrequentBad(window: Window): Reason | undefined {
 
 /** Fresh windows without one conclusive sample: the latest one says why. */
 function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
-  const merged = fresh.reduce(mergeWindows);
+  const merged = mergeAllWindows(emptyWindow("", nowMs, nowMs), fresh);
   const { last } = merged;
   if (endedCount(merged) === 0 || last === undefined) {
     return open("no-attempt", "not-measured", "agent-overload", undefined, nowMs);

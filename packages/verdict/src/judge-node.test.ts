@@ -137,12 +137,19 @@ describe("one target", () => {
     ["refused, then one answer: the bad run holds", [...times(20, "refused"), OK], "unmet", "refused"],
     ["refused, then two answers", [...times(20, "refused"), OK, OK], "met", "none"],
     [
-      "a good run between two bad ones ends the first; together they degrade",
+      "one refusal after an outage that is over is an accident",
       [...times(9, "refused"), ...times(8, OK), "refused"],
-      "degraded",
-      "refused",
+      "met",
+      "none",
     ],
-    ["lost, then two answers: the lost ones still degrade", [...times(20, "timeout"), OK, OK], "degraded", "timeout"],
+    ["lost, then one answer: the outage holds", [...times(20, "timeout"), OK], "unmet", "timeout"],
+    ["lost, then two answers: the outage is over", [...times(20, "timeout"), OK, OK], "met", "none"],
+    [
+      "loss after an outage that is over counts by itself",
+      [...times(20, "timeout"), ...(Array(10).fill([OK, OK, OK, "timeout"]).flat() as Reason[])],
+      "degraded",
+      "timeout",
+    ],
     ["3 of 60 lost apart", [...times(54, OK), "timeout", OK, "timeout", OK, "timeout", OK], "degraded", "timeout"],
     ["2 of 60 lost apart is noise", [...times(56, OK), "timeout", OK, "timeout", OK], "met", "none"],
     [
@@ -285,6 +292,16 @@ describe("targets of one node", () => {
     expect(only(judge([rowOf([udp])], windows))).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
   });
 
+  it("a refusal on UDP ends when STAMP answers from there since; silence alone does not end it", () => {
+    const refusedThenSilent = trace(udp, [...times(10, "refused"), ...times(10, "silent")]);
+    const verdictWith = (replies: readonly Reason[]) =>
+      judge([rowOf([udp, stamp])], [...refusedThenSilent, ...trace(stamp, replies)])[0]?.verdict;
+    expect(only(judge([rowOf([udp])], refusedThenSilent)).verdict).toBe("unmet");
+    expect(verdictWith([...times(10, "timeout"), ...times(9, OK)])).toBe("met");
+    expect(verdictWith([...times(5, OK), ...times(15, "timeout")])).toBe("unmet");
+    expect(verdictWith(times(20, OK))).toBe("unmet");
+  });
+
   it("silence on UDP is confirmed by STAMP from the same host and port, and by no other", () => {
     const [confirmed] = judge([rowOf([udp, stamp])], [...silence, ...trace(stamp, times(60, OK))]);
     expect(confirmed).toMatchObject({ verdict: "met", evidence: expect.stringContaining("Confirmed by STAMP") });
@@ -384,13 +401,15 @@ describe("laws", () => {
     );
   });
 
-  it("more loss never improves the verdict", () => {
+  it("more loss never improves the verdict, unless it makes an outage that is over", () => {
+    const isOver = (of: readonly Reason[]) => /(timeout ){3,}.*(answered ){2}/.test(`${of.join(" ")} `);
     const rank = { met: 0, unknown: 1, degraded: 1, unmet: 2, "not-applicable": -1 };
     const history = fc.array(fc.constantFrom<Reason>(OK, OK, OK, "timeout"), { minLength: 1, maxLength: 60 });
     fc.assert(
       fc.property(history, fc.nat(59), (list, at) => {
         fc.pre(list[at] === OK);
         const worse = list.with(at, "timeout");
+        fc.pre(!isOver(worse));
         const verdictOf = (of: readonly Reason[]) => only(judge([rowOf([tcp])], trace(tcp, of))).verdict;
         expect(rank[verdictOf(worse)]).toBeGreaterThanOrEqual(rank[verdictOf(list)]);
       }),

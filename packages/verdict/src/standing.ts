@@ -11,7 +11,13 @@ import type { Thresholds } from "./thresholds.ts";
 
 /** The run that decides. */
 export type Standing =
-  | { readonly kind: "good"; readonly sinceMs: number; readonly runLength: number }
+  | {
+      readonly kind: "good";
+      readonly sinceMs: number;
+      readonly runLength: number;
+      /** When the latest confirmed bad run ended that the windows remember, wall time; undefined: there was none. */
+      readonly outageEndedAtMs: number | undefined;
+    }
   | {
       readonly kind: "bad";
       readonly sinceMs: number;
@@ -42,10 +48,10 @@ export function standingOf(windows: readonly Window[], thresholds: Thresholds): 
   if (current === undefined) return { kind: "inconclusive" };
   const anyBad = runs.some(({ bearing }) => bearing === "bad");
   for (const run of runs) {
-    if (run.bearing === "good" && (run.length >= thresholds.recoveryRunLength || !anyBad)) return goodFrom(run);
-    if (run.bearing === "bad" && run.seen !== undefined && run.length >= confirmation(run.seen.reason, thresholds)) {
-      return badFrom(run, run.seen);
+    if (run.bearing === "good" && (run.length >= thresholds.recoveryRunLength || !anyBad)) {
+      return goodFrom(run, runs, thresholds);
     }
+    if (isOutage(run, thresholds)) return badFrom(run, run.seen);
   }
   return unconfirmed(windows, runs, current, thresholds);
 }
@@ -73,19 +79,25 @@ function unconfirmed(
   thresholds: Thresholds,
 ): Standing {
   const good = runs.find(({ bearing }) => bearing === "good");
-  if (good !== undefined) return goodFrom(good);
+  if (good !== undefined) return goodFrom(good, runs, thresholds);
   const answered = windows.some((window) => (window.counts.get("answered") ?? 0) > 0);
   if (answered) {
     const sinceMs = windows.reduce((least, window) => Math.min(least, window.startMs), current.startedAtMs);
-    return { kind: "good", sinceMs, runLength: 1 };
+    return { kind: "good", sinceMs, runLength: 1, outageEndedAtMs: undefined };
   }
   if (current.seen === undefined) return { kind: "inconclusive" };
   if (current.length >= thresholds.proofRunLength) return badFrom(current, current.seen);
   return { kind: "unconfirmed", reason: current.seen.reason, seen: current.seen };
 }
 
-function goodFrom(run: KnownRun): Standing {
-  return { kind: "good", sinceMs: run.startedAtMs, runLength: run.length };
+function goodFrom(run: KnownRun, runs: readonly KnownRun[], thresholds: Thresholds): Standing {
+  const outageEndedAtMs = runs.find((other) => isOutage(other, thresholds))?.endedAtMs;
+  return { kind: "good", sinceMs: run.startedAtMs, runLength: run.length, outageEndedAtMs };
+}
+
+/** Whether a run is bad, and long enough to be more than an accident. */
+function isOutage(run: KnownRun, thresholds: Thresholds): run is KnownRun & { readonly seen: Remembered } {
+  return run.bearing === "bad" && run.seen !== undefined && run.length >= confirmation(run.seen.reason, thresholds);
 }
 
 function badFrom(run: KnownRun, seen: Remembered): Standing {

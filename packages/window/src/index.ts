@@ -18,6 +18,7 @@ export {
   emptyWindow,
   endedCount,
   lossOf,
+  mergeAllWindows,
   mergeWindows,
   type PhaseSum,
   type Remembered,

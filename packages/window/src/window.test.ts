@@ -4,7 +4,16 @@ import { describe, expect, it } from "vitest";
 import { wilsonInterval } from "./loss.ts";
 import { type FollowedSample, followRun, type Run } from "./run.ts";
 import { bucketIndex, bucketUpperNs, SKETCH_MAX_BUCKETS, SKETCH_MAX_NS, SKETCH_RELATIVE_ERROR } from "./sketch.ts";
-import { emptyWindow, lossOf, mergeWindows, rttCount, rttQuantileNs, type Window, windowOf } from "./window.ts";
+import {
+  emptyWindow,
+  lossOf,
+  mergeAllWindows,
+  mergeWindows,
+  rttCount,
+  rttQuantileNs,
+  type Window,
+  windowOf,
+} from "./window.ts";
 
 const TARGET = "machine-api|tcp|127.0.0.1:443|ipv4";
 
@@ -68,6 +77,16 @@ describe("windows merge (W1)", () => {
           parts.push(mergeWindows(a, b));
         }
         expect(parts[0]).toEqual(replay(followed));
+      }),
+    );
+  });
+
+  it("merging all at once equals merging one by one", () => {
+    fc.assert(
+      fc.property(samples, (list) => {
+        const pieces = follow(list).map((one) => windowOf(one, one.sample.startedAtMs, one.sample.endedAtMs));
+        const neutral = emptyWindow(TARGET, 2_000_000, 0);
+        expect(mergeAllWindows(neutral, pieces)).toEqual(pieces.reduce(mergeWindows, neutral));
       }),
     );
   });

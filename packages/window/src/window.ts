@@ -94,28 +94,49 @@ export function emptyWindow(targetId: string, startMs: number, endMs: number): W
 
 /** Merges two windows of one target (W1): commutative and associative. */
 export function mergeWindows(a: Window, b: Window): Window {
-  const sketch = new Map(a.rtt.sketch);
-  addSketch(sketch, b.rtt.sketch);
+  return mergeAllWindows(a, [b]);
+}
+
+/** Everything of two windows but their maps, which are those of `a`. */
+function mergeScalars(a: Window, b: Window): Window {
   return {
     targetId: a.targetId,
     startMs: Math.min(a.startMs, b.startMs),
     endMs: Math.max(a.endMs, b.endMs),
     started: a.started + b.started,
     missedTicks: a.missedTicks + b.missedTicks,
-    counts: mergeCounts(a.counts, b.counts),
+    counts: a.counts,
     rtt: {
-      sketch,
+      sketch: a.rtt.sketch,
       minNs: least(a.rtt.minNs, b.rtt.minNs),
       maxNs: greatest(a.rtt.maxNs, b.rtt.maxNs),
       sumNs: a.rtt.sumNs + b.rtt.sumNs,
       kernelCount: a.rtt.kernelCount + b.rtt.kernelCount,
     },
-    phases: mergePhases(a.phases, b.phases),
+    phases: a.phases,
     lossBursts: a.lossBursts + b.lossBursts,
     longestLossRun: Math.max(a.longestLossRun, b.longestLossRun),
     last: later(a.last, b.last),
     lastBad: later(a.lastBad, b.lastBad),
   };
+}
+
+/**
+ * Merges many windows at the cost of one pass: what reducing by {@link mergeWindows} from `neutral` gives, without a copy of the
+ * maps at each step.
+ */
+export function mergeAllWindows(neutral: Window, windows: Iterable<Window>): Window {
+  const sketch = new Map(neutral.rtt.sketch);
+  const counts = new Map(neutral.counts);
+  const phases = new Map(neutral.phases);
+  let merged: Window = neutral;
+  for (const window of windows) {
+    addSketch(sketch, window.rtt.sketch);
+    addCounts(counts, window.counts);
+    addPhases(phases, window.phases);
+    merged = mergeScalars(merged, window);
+  }
+  return { ...merged, counts, phases, rtt: { ...merged.rtt, sketch } };
 }
 
 /** The window of one finished attempt. */
@@ -181,19 +202,15 @@ export function rttCount(window: Window): number {
   return sketchCount(window.rtt.sketch);
 }
 
-function mergeCounts(a: Window["counts"], b: Window["counts"]): Window["counts"] {
-  const merged = new Map(a);
-  for (const [reason, count] of b) merged.set(reason, (merged.get(reason) ?? 0) + count);
-  return merged;
+function addCounts(into: Map<Reason, number>, from: Window["counts"]): void {
+  for (const [reason, count] of from) into.set(reason, (into.get(reason) ?? 0) + count);
 }
 
-function mergePhases(a: Window["phases"], b: Window["phases"]): Window["phases"] {
-  const merged = new Map(a);
-  for (const [phase, sum] of b) {
-    const before = merged.get(phase);
-    merged.set(phase, before === undefined ? sum : addPhase(before, sum));
+function addPhases(into: Map<TimedPhase, PhaseSum>, from: Window["phases"]): void {
+  for (const [phase, sum] of from) {
+    const before = into.get(phase);
+    into.set(phase, before === undefined ? sum : addPhase(before, sum));
   }
-  return merged;
 }
 
 function addPhase(a: PhaseSum, b: PhaseSum): PhaseSum {
