@@ -5,10 +5,18 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { credentials } from "@grpc/grpc-js";
 import { manualClock, type Reason, type Sample, systemClock } from "@lifeline/measure";
 import { followRun, mergeWindows, type Run, type Window, windowOf } from "@lifeline/window";
-import { createRpcClient, encodeReport, queryPb, type Report, RpcError, RpcStatus, reportPb } from "@lifeline/wire";
+import {
+  channelCredentials,
+  createRpcClient,
+  encodeReport,
+  queryPb,
+  type Report,
+  RpcError,
+  RpcStatus,
+  reportPb,
+} from "@lifeline/wire";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Collector, startCollector } from "./collector.ts";
@@ -86,7 +94,11 @@ async function start(more: Partial<Config> = {}, clock = systemClock): Promise<C
 }
 
 type Responses = reportPb.StreamResponse[];
-function agent(port: number, hello: Readonly<Record<string, unknown>> = {}, channel = credentials.createInsecure()) {
+function agent(
+  port: number,
+  hello: Readonly<Record<string, unknown>> = {},
+  channel = channelCredentials.createInsecure(),
+) {
   const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${port}`, channel);
   closers.push(() => client.close());
   const call = client.duplex("stream");
@@ -159,7 +171,7 @@ function reportOf(reasons: readonly Reason[], sealedAtMs = Date.now(), targetId 
 const times = (count: number, reason: Reason): Reason[] => Array.from({ length: count }, () => reason);
 
 function queries({ grpcPort }: { grpcPort: number }) {
-  const client = createRpcClient(queryPb.QueryService, `127.0.0.1:${grpcPort}`, credentials.createInsecure());
+  const client = createRpcClient(queryPb.QueryService, `127.0.0.1:${grpcPort}`, channelCredentials.createInsecure());
   closers.push(() => client.close());
   const options = { timeoutMs: 5_000 };
   return {
@@ -339,11 +351,11 @@ describe("mutual TLS", () => {
   it("lets a node speak for itself alone (S1)", async () => {
     const collector = await start({ tls });
     const node = readFileSync(fixture("n1.pem"));
-    const own = agent(collector.grpcPort, {}, credentials.createSsl(ca, node, node));
+    const own = agent(collector.grpcPort, {}, channelCredentials.createSsl(ca, node, node));
     await own.introduce();
     await own.report(1, reportOf(["answered"]));
     await until(() => own.acked().length === 1);
-    const foreign = agent(collector.grpcPort, { nodeId: "n2" }, credentials.createSsl(ca, node, node));
+    const foreign = agent(collector.grpcPort, { nodeId: "n2" }, channelCredentials.createSsl(ca, node, node));
     await foreign.introduce();
     const message = 'hello.node_id: got "n2", want "n1", the name of the certificate';
     expect(await foreign.ended).toMatchObject({ code: RpcStatus.PERMISSION_DENIED, message });
@@ -352,7 +364,7 @@ describe("mutual TLS", () => {
 
   it("lets nobody in without a certificate of its authority, or without TLS", async () => {
     const collector = await start({ tls });
-    for (const refused of [credentials.createSsl(ca), credentials.createInsecure()]) {
+    for (const refused of [channelCredentials.createSsl(ca), channelCredentials.createInsecure()]) {
       const { introduce, ended } = agent(collector.grpcPort, {}, refused);
       await introduce().catch(() => {});
       expect(await ended).toMatchObject({ code: RpcStatus.UNAVAILABLE });

@@ -6,9 +6,8 @@
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ServerCredentials } from "@grpc/grpc-js";
 import type { Clock } from "@lifeline/measure";
-import { addService, createRpcServer, listen, queryPb, reportPb, shutDown } from "@lifeline/wire";
+import { addService, createRpcServer, listen, queryPb, reportPb, ServerCredentials, shutDown } from "@lifeline/wire";
 import type { Logger } from "pino";
 import { type Config, ConfigError, type TlsFiles } from "./config.ts";
 import { fleetSeries } from "./export/fleet-series.ts";

@@ -6,7 +6,12 @@ import { pino } from "pino";
 import { type Collector, startCollector } from "./collector.ts";
 import { type Config, ConfigError, loadConfig } from "./config.ts";
 
-const log = pino({ base: null, timestamp: () => `,"time":"${new Date(systemClock.wallMs()).toISOString()}"` });
+/** JSON lines as the agent's: the level as a word, RFC 3339 times. */
+const log = pino({
+  base: null,
+  formatters: { level: (level) => ({ level }) },
+  timestamp: () => `,"time":"${new Date(systemClock.wallMs()).toISOString()}"`,
+});
 
 /** Longest a stop may take, ms. */
 const STOP_WITHIN_MS = 3_000;

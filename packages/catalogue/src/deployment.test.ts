@@ -1,7 +1,7 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { loadCatalogueFor, loadDeployment } from "./bundled.ts";
 import { deploymentFrom, parseDeployment } from "./deployment.ts";
 import { CatalogueError } from "./error.ts";
@@ -191,6 +191,7 @@ describe("deploymentFrom", () => {
 
 describe("loadDeployment", () => {
   const directory = mkdtempSync(join(tmpdir(), "lifeline-catalogue-"));
+  afterAll(() => rmSync(directory, { recursive: true }));
   const written = (name: string, content: string) => {
     writeFileSync(join(directory, name), content);
     return join(directory, name);

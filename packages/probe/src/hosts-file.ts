@@ -43,8 +43,11 @@ export function parseHosts(text: string): HostsTable {
 
 /** A hosts file that is kept up to date. */
 export interface HostsFile {
-  /** Addresses of one family for a lower-case name without its final dot; empty when the file has none. */
-  lookup(name: string, family: IpFamily): readonly string[];
+  /**
+   * Addresses of one family for a lower-case name without its final dot; empty when the file has the name with the other family
+   * alone, undefined when it has not got the name.
+   */
+  lookup(name: string, family: IpFamily): readonly string[] | undefined;
   /** Names left out because the table was full. */
   droppedNames(): number;
 }
@@ -62,7 +65,7 @@ export function openHostsFile(path: string): HostsFile {
   return {
     lookup(name, family) {
       refresh();
-      return (table.addresses.get(name) ?? []).filter((address) => literalFamily(address) === family);
+      return table.addresses.get(name)?.filter((address) => literalFamily(address) === family);
     },
     droppedNames: () => table.droppedNames,
   };

@@ -122,18 +122,21 @@ function canonical(name: string): string {
   return name.toLowerCase().replace(/\.$/, "");
 }
 
-/** Literals, `localhost` and the hosts file: what needs no question. */
+/**
+ * Literals, `localhost` and the hosts file: what needs no question. A name that the file has is not asked for, whichever family it
+ * has there: so does Go's resolver, which Talos's own services use (golang/go src/net/hosts.go, lookupStaticHost).
+ */
 function withoutAsking(
   name: string,
   family: IpFamily,
-  inHosts: (name: string, family: IpFamily) => readonly string[],
+  inHosts: (name: string, family: IpFamily) => readonly string[] | undefined,
 ): NameAnswer | undefined {
   const literal = literalFamily(name);
   if (literal !== undefined) return literal === family ? found([name]) : noData("literal of the other family");
   const plain = canonical(name);
   if (plain === "localhost" || plain.endsWith(".localhost")) return found([family === 4 ? "127.0.0.1" : "::1"]);
   const addresses = inHosts(plain, family);
-  return addresses.length === 0 ? undefined : found(addresses);
+  return addresses && found(addresses);
 }
 
 function found(addresses: readonly string[], asked = false): NameAnswer {

@@ -19,6 +19,8 @@ async function main(args: readonly string[]): Promise<void> {
   const signal = await asked;
   log.info({ signal }, "ending");
   await standIn.close();
+  // An open channel to the starter would keep this process alive.
+  if (process.connected) process.disconnect();
 }
 
 /** Resolves at the first signal to end; a second one while closing changes nothing. */

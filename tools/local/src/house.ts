@@ -1,7 +1,7 @@
 /** The parts of Lifeline on one machine: stand-in Omni, collector, agent; started in that order, ended in the reverse. */
 
 import { getServers } from "node:dns";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
@@ -53,6 +53,9 @@ const STOP_GRACE_MS = 6_000;
 /** The V8 flags the agent runs with on a node, whose memory it shares: see BUDGETS.md. */
 const AGENT_NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=48"];
 
+/** The stand-in's name, so that no row of it can be taken for a real Omni's (`.test`: RFC 6761 §6.2). */
+const LAB_HOST = "omni.lab.test";
+
 /** Time server named for the lab's host, which is no Talos node: Talos's own default (talos pkg/machinery/constants). */
 const DEFAULT_TIME_SERVER = "time.cloudflare.com";
 
@@ -102,7 +105,9 @@ async function furnish(options: HouseOptions, parts: Part[], stop: () => Promise
   const config = join(directory, "agent.yaml");
   const stateDir = join(directory, "agent");
   const roles = ["omni-host", "talos-node"];
-  writeFileSync(config, stringify({ collector: `127.0.0.1:${port}`, stateDir, nodeId: hostname(), roles }));
+  const hostsFile = join(directory, "hosts");
+  writeFileSync(hostsFile, `${systemHosts()}\n127.0.0.1 ${LAB_HOST}\n`);
+  writeFileSync(config, stringify({ collector: `127.0.0.1:${port}`, stateDir, nodeId: hostname(), roles, hostsFile }));
   const agent = part("agent", ["--config", config], AGENT_NODE_FLAGS);
   const address = collectorAddress({ collector: `127.0.0.1:${port}` }, {});
   return {
@@ -123,15 +128,12 @@ async function startStandIn(
   { directory, clock, signal }: HouseOptions,
 ): Promise<StandInState> {
   const stateFile = join(directory, "lab.json");
-  const lab = part("lab", ["--control", control, "--state-file", stateFile]);
+  const lab = part("lab", ["--control", control, "--state-file", stateFile, "--name", LAB_HOST]);
   return untilReady(lab, clock, signal, async () => jsonFile<StandInState>(stateFile));
 }
 
 function labDeployment({ listeners, caPem }: StandInState) {
-  const at = (name: string) => {
-    const listener = listeners.find((one) => one.name === name);
-    return `${listener?.host}:${listener?.port}`;
-  };
+  const at = (name: string) => `${LAB_HOST}:${listeners.find((one) => one.name === name)?.port}`;
   return {
     version: 1,
     name: "lab",
@@ -147,6 +149,11 @@ function labDeployment({ listeners, caPem }: StandInState) {
     egress: { nodesPullDirectly: false },
     network: { timeServers: [DEFAULT_TIME_SERVER], resolvers: hostResolvers() },
   };
+}
+
+/** This host's own static names; none when there is no such file. */
+function systemHosts(): string {
+  return existsSync("/etc/hosts") ? readFileSync("/etc/hosts", "utf8") : "";
 }
 
 /** The resolvers of this host, as addresses; a port of their own, which Node writes behind the address, is left out. */
