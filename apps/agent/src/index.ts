@@ -26,7 +26,7 @@ export {
   type SpoolRecord,
   type SpoolStats,
 } from "./spool/spool.ts";
-export { createTally, type Tallied, type Tally, type TallyOptions, type TallyStats } from "./tally.ts";
+export { createTally, type Tallied, type Tally, type TallyOptions, type TallyStats, type Ticket } from "./tally.ts";
 export type { NodeFacts, NodeRole } from "./uplink/hello.ts";
 export { startUplink, type Uplink, type UplinkEvents, type UplinkOptions, type UplinkStats } from "./uplink/uplink.ts";
 export { AGENT_VERSION } from "./version.ts";

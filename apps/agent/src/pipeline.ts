@@ -137,9 +137,11 @@ class RunningAgent implements Agent {
       clock,
       nodeId: identity.nodeId,
       probe: world.probe,
-      begun: (targetId) => this.#tally.begun(targetId),
+      begun: (targetId) => {
+        const ticket = this.#tally.begun(targetId);
+        return (sample) => this.#tally.ended(ticket, sample).suspicious;
+      },
       missed: (targetId, ticks) => this.#tally.missed(targetId, ticks),
-      ended: (sample) => this.#tally.ended(sample).suspicious,
       onDefect: (targetId, error) => this.#tellDefect(targetId, error),
     });
   }

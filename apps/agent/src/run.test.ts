@@ -7,6 +7,7 @@ function start(
   targets: readonly Target[],
   overrides: Partial<RunnerOptions> = {},
   clock: ManualClock = manualClock(0),
+  suspicious = () => false,
 ) {
   const begun: number[] = [];
   const missed = new Map<string, number>();
@@ -16,12 +17,14 @@ function start(
     clock,
     nodeId: "node",
     probe: async (target) => sampleOf(target.id, clock.wallMs(), "answered"),
-    begun: () => begun.push(clock.monotonicNs()),
-    missed: (id, ticks) => missed.set(id, (missed.get(id) ?? 0) + ticks),
-    ended: (sample) => {
-      ended.push(sample);
-      return false;
+    begun: () => {
+      begun.push(clock.monotonicNs());
+      return (sample) => {
+        ended.push(sample);
+        return suspicious();
+      };
     },
+    missed: (id, ticks) => missed.set(id, (missed.get(id) ?? 0) + ticks),
     onDefect: (_, error) => defects.push(error),
     ...overrides,
   });
@@ -79,7 +82,7 @@ describe("the runner", () => {
   it("probes four times as fast for ten seconds once a sample is suspicious", async () => {
     const clock = manualClock(0);
     let samples = 0;
-    const { begun } = start([tcpTarget(1)], { ended: () => ++samples === 1 }, clock);
+    const { begun } = start([tcpTarget(1)], {}, clock, () => ++samples === 1);
     for (let ms = 0; ms < 23_000; ms += 50) {
       clock.advance(50);
       await settle();

@@ -30,12 +30,10 @@ export interface RunnerOptions {
   readonly nodeId: string;
   /** One attempt (M1); a rejection is a defect and goes to `onDefect`. */
   readonly probe: (target: Target) => Promise<Sample>;
-  /** An attempt was begun. */
-  readonly begun: (targetId: string) => void;
+  /** An attempt was begun; what it gives takes the attempt's sample, and is true to ask for faster probing for a while. */
+  readonly begun: (targetId: string) => (sample: Sample) => boolean;
   /** So many ticks passed without an attempt. */
   readonly missed: (targetId: string, ticks: number) => void;
-  /** An attempt ended; true asks for faster probing for a while. */
-  readonly ended: (sample: Sample) => boolean;
   /** A probe rejected. The attempt counts as not measured, so one broken target does not silence the others. */
   readonly onDefect: (targetId: string, error: unknown) => void;
   /** Default {@link IN_FLIGHT_MAX}. */
@@ -104,7 +102,7 @@ export function createRunner(options: RunnerOptions): Runner {
     if (inFlight >= inFlightMax || entry.inFlight >= inFlightPerTargetMax) return options.missed(target.id, 1);
     inFlight += 1;
     entry.inFlight += 1;
-    options.begun(target.id);
+    const ended = options.begun(target.id);
     const startedAtMs = clock.wallMs();
     const startedNs = clock.monotonicNs();
     options
@@ -113,13 +111,12 @@ export function createRunner(options: RunnerOptions): Runner {
         options.onDefect(target.id, error);
         return unmeasured(target.id, startedAtMs, startedAtMs + (clock.monotonicNs() - startedNs) / NS_PER_MS);
       })
-      .then((sample) => end(entry, sample));
+      .then((sample) => end(entry, ended(sample)));
   };
 
-  const end = (entry: Entry, sample: Sample) => {
+  const end = (entry: Entry, suspicious: boolean) => {
     inFlight -= 1;
     entry.inFlight -= 1;
-    const suspicious = options.ended(sample);
     if (!suspicious || stopped || entries.get(entry.target.id) !== entry) return;
     const nowNs = clock.monotonicNs();
     entry.suspicion = suspect(entry.suspicion, nowNs);

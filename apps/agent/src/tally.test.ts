@@ -2,7 +2,7 @@ import { manualClock, type Reason } from "@lifeline/measure";
 import { endedCount, WINDOW_MS, type Window } from "@lifeline/window";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createTally, EARLY_SEALS_MAX, GATHER_MS } from "./tally.ts";
+import { createTally, EARLY_SEALS_MAX, GATHER_MS, type Ticket } from "./tally.ts";
 import { sampleOf } from "./testing/fixtures.ts";
 
 /** A multiple of WINDOW_MS. */
@@ -13,8 +13,7 @@ function start(wallMs = EPOCH_MS) {
   const reports: { windows: readonly Window[]; atMs: number }[] = [];
   const tally = createTally({ clock, sealed: (windows) => reports.push({ windows, atMs: clock.wallMs() }) });
   const attempt = (reason: Reason, id = "a") => {
-    tally.begun(id);
-    return tally.ended(sampleOf(id, clock.wallMs(), reason, 0));
+    return tally.ended(tally.begun(id), sampleOf(id, clock.wallMs(), reason, 0));
   };
   const windows = () => reports.flatMap((report) => report.windows);
   return { clock, tally, reports, attempt, windows };
@@ -106,11 +105,44 @@ describe("an early seal", () => {
     expect(windows().reduce((sum, window) => sum + window.started, 0)).toBe(90);
   });
 
-  it("does not come of inconclusive samples (M4)", () => {
+  it("comes once of silence from the start, to tell no evidence from no data, and never of silence later (M4)", () => {
     const { clock, reports, attempt } = start();
-    for (let at = 0; at < 6; at++) attempt(at % 2 === 0 ? "stalled" : "silent");
+    for (let at = 0; at < 9; at++) attempt(at % 2 === 0 ? "stalled" : "silent");
+    clock.advance(GATHER_MS);
+    expect(reports).toHaveLength(1);
+    for (let at = 0; at < 5; at++) attempt("answered");
+    clock.advance(GATHER_MS);
+    reports.length = 0;
+    for (let at = 0; at < 9; at++) attempt("silent");
     clock.advance(GATHER_MS);
     expect(reports).toEqual([]);
+  });
+
+  it("follows attempts in the order they began: losses told late break no run of later answers", () => {
+    const { clock, tally, windows } = start();
+    const losses = [tally.begun("a"), tally.begun("a"), tally.begun("a")];
+    const answers = [tally.begun("a"), tally.begun("a"), tally.begun("a")];
+    for (const ticket of answers) {
+      expect(tally.ended(ticket, sampleOf("a", clock.wallMs(), "answered"))).toEqual({
+        followed: [],
+        suspicious: false,
+      });
+    }
+    const reasons = losses.flatMap((ticket) =>
+      tally
+        .ended(ticket, sampleOf("a", clock.wallMs(), "timeout"))
+        .followed.map(({ run }) => [run.bearing, run.length]),
+    );
+    expect(reasons).toEqual([
+      ["bad", 1],
+      ["bad", 2],
+      ["bad", 3],
+      ["good", 1],
+      ["good", 2],
+      ["good", 3],
+    ]);
+    clock.advance(WINDOW_MS);
+    expect(windows().reduce((most, { longestLossRun }) => Math.max(most, longestLossRun), 0)).toBe(3);
   });
 
   it("asks for a closer look when an outcome turned, and when the very first one is bad", () => {
@@ -129,6 +161,7 @@ describe("the windows of a tally", () => {
       kind: fc.constant("end" as const),
       id: fc.constantFrom("a", "b"),
       reason: fc.constantFrom<Reason>("answered", "refused", "timeout", "silent", "stalled"),
+      which: fc.nat(20),
     }),
     fc.record({ kind: fc.constant("miss" as const), id: fc.constantFrom("a", "b") }),
     fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 0, max: 4_000 }) }),
@@ -139,7 +172,10 @@ describe("the windows of a tally", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const { clock, tally, windows } = start();
-        const open = new Map<string, number>();
+        const open = new Map<string, Ticket[]>([
+          ["a", []],
+          ["b", []],
+        ]);
         const total = { begun: 0, ended: 0, missed: 0 };
         const act = {
           wait: (next: { ms: number }) => clock.advance(next.ms),
@@ -149,15 +185,14 @@ describe("the windows of a tally", () => {
             total.missed += 2;
           },
           begin({ id }: { id: string }) {
-            tally.begun(id);
-            open.set(id, (open.get(id) ?? 0) + 1);
+            open.get(id)?.push(tally.begun(id));
             total.begun += 1;
           },
-          end({ id, reason }: { id: string; reason: Reason }) {
-            const inFlight = open.get(id) ?? 0;
-            if (inFlight === 0) return;
-            tally.ended(sampleOf(id, clock.wallMs(), reason));
-            open.set(id, inFlight - 1);
+          end({ id, reason, which }: { id: string; reason: Reason; which: number }) {
+            const inFlight = open.get(id) ?? [];
+            const [ticket] = inFlight.splice(which % Math.max(1, inFlight.length), 1);
+            if (ticket === undefined) return;
+            tally.ended(ticket, sampleOf(id, clock.wallMs(), reason));
             total.ended += 1;
           },
         };
@@ -175,9 +210,9 @@ describe("the windows of a tally", () => {
   it("are sealed no more after stopping: what ends then was in flight", () => {
     const { clock, tally, reports, attempt } = start();
     attempt("answered");
-    tally.begun("a");
+    const ticket = tally.begun("a");
     tally.stop();
-    tally.ended(sampleOf("a", EPOCH_MS, "refused"));
+    tally.ended(ticket, sampleOf("a", EPOCH_MS, "refused"));
     clock.advance(WINDOW_MS);
     expect(reports).toHaveLength(1);
   });
@@ -186,10 +221,10 @@ describe("the windows of a tally", () => {
     const { clock, tally, windows, attempt } = start();
     attempt("refused");
     clock.advance(WINDOW_MS);
-    tally.begun("a");
+    const ticket = tally.begun("a");
     tally.retain(new Set());
     clock.advance(WINDOW_MS);
-    expect(tally.ended(sampleOf("a", EPOCH_MS, "answered")).followed.turned).toBe(true);
+    expect(tally.ended(ticket, sampleOf("a", EPOCH_MS, "answered")).followed[0]?.turned).toBe(true);
     clock.advance(WINDOW_MS);
     expect(windows().map((window) => [window.started, endedCount(window)])).toEqual([
       [1, 1],

@@ -3,7 +3,9 @@
  *
  * 1. A window seals at its boundary; or at once when the outcome turned, and again when the new run is confirmed (W2).
  * 2. Early seals are limited for each target; what is held back stays in the open window and loses nothing.
- * 3. Windows in which nothing happened are not sent. Over all windows sent, `started` adds up to the attempts begun.
+ * 3. Samples are followed in the order in which their attempts began: a loss that is told a second late belongs before the
+ *    answers that came meanwhile, and breaks no run of theirs.
+ * 4. Windows in which nothing happened are not sent. Over all windows sent, `started` adds up to the attempts begun.
  */
 import { type Clock, NS_PER_MS, type Sample, type Timer } from "@lifeline/measure";
 import {
@@ -35,10 +37,17 @@ export interface TallyOptions {
   readonly sealed: (windows: readonly Window[], sealedAtMs: number) => void;
 }
 
+/** An attempt that has begun. */
+export interface Ticket {
+  /** Its sample, once it has ended. */
+  sample: Sample | undefined;
+}
+
 /** What became of a sample. */
 export interface Tallied {
-  readonly followed: FollowedSample;
-  /** The run has just turned, or its very first sample is bad: worth looking at more closely. */
+  /** The samples that could be followed now: none while an earlier attempt is under way, else this one and those it held up. */
+  readonly followed: readonly FollowedSample[];
+  /** A run has just turned, or its very first sample is bad: worth looking at more closely. */
   readonly suspicious: boolean;
 }
 
@@ -53,9 +62,11 @@ export interface TallyStats {
 
 /** Keeps an open window for each target. */
 export interface Tally {
-  begun(targetId: string): void;
+  /** Notes that an attempt began. The ticket, to be given back with its sample, says which one. */
+  begun(targetId: string): Ticket;
   missed(targetId: string, ticks: number): void;
-  ended(sample: Sample): Tallied;
+  /** Takes the sample of an attempt. It is followed once every attempt of the target that began earlier has ended. */
+  ended(ticket: Ticket, sample: Sample): Tallied;
   /** Forgets targets that are not among these, once their windows are sealed and their attempts have ended. */
   retain(targetIds: ReadonlySet<string>): void;
   stats(): TallyStats;
@@ -66,7 +77,8 @@ export interface Tally {
 interface Account {
   open: Window;
   run: Run | undefined;
-  inFlight: number;
+  /** Attempts in the order they began, from the first that has not ended; bounded by what the runner lets be in flight. */
+  readonly tickets: Ticket[];
   retired: boolean;
   earlySealsNs: number[];
 }
@@ -91,7 +103,7 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
     const account: Account = {
       open: emptyWindow(targetId, nowMs, nowMs),
       run: undefined,
-      inFlight: 0,
+      tickets: [],
       retired: false,
       earlySealsNs: [],
     };
@@ -134,9 +146,20 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
     stretch = nextStretch(clock.wallMs(), nowNs);
     for (const [targetId, account] of accounts) {
       seal(account, endMs, stretch.startMs);
-      if (account.retired && account.inFlight === 0) accounts.delete(targetId);
+      if (account.retired && account.tickets.length === 0) accounts.delete(targetId);
     }
     flush();
+  };
+
+  const follow = (account: Account, sample: Sample): FollowedSample => {
+    const before = account.run;
+    const followed = followRun(before, { ...sample, evidence: boundedEvidence(sample.evidence) });
+    account.run = followed.run;
+    const { startMs } = account.open;
+    // Begun is counted when an attempt begins, which may have been in an earlier window.
+    account.open = mergeWindows(account.open, { ...windowOf(followed, startMs, startMs), started: 0 });
+    if (followed.turned || isConfirmed(before, followed.run)) sealEarly(account);
+    return followed;
   };
 
   const armBoundary = () => {
@@ -151,27 +174,31 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
   return {
     begun(targetId) {
       const account = accountOf(targetId);
-      account.inFlight += 1;
+      const ticket: Ticket = { sample: undefined };
+      account.tickets.push(ticket);
       begunAttempts += 1;
       account.open = { ...account.open, started: account.open.started + 1 };
+      return ticket;
     },
     missed(targetId, ticks) {
       const account = accountOf(targetId);
       missedTicks += ticks;
       account.open = { ...account.open, missedTicks: account.open.missedTicks + ticks };
     },
-    ended(sample) {
+    ended(ticket, sample) {
       const account = accountOf(sample.targetId);
-      account.inFlight -= 1;
+      ticket.sample = sample;
       endedAttempts += 1;
-      const before = account.run;
-      const followed = followRun(before, { ...sample, evidence: boundedEvidence(sample.evidence) });
-      account.run = followed.run;
-      const { startMs } = account.open;
-      // Begun is counted when an attempt begins, which may have been in an earlier window.
-      account.open = mergeWindows(account.open, { ...windowOf(followed, startMs, startMs), started: 0 });
-      if (followed.turned || isConfirmed(before, followed.run)) sealEarly(account);
-      return { followed, suspicious: followed.turned || (before === undefined && followed.run.bearing === "bad") };
+      const followed: FollowedSample[] = [];
+      let suspicious = false;
+      for (let first = account.tickets[0]?.sample; first !== undefined; first = account.tickets[0]?.sample) {
+        account.tickets.shift();
+        const isFirst = account.run === undefined;
+        const one = follow(account, first);
+        followed.push(one);
+        suspicious ||= one.turned || (isFirst && one.run.bearing === "bad");
+      }
+      return { followed, suspicious };
     },
     retain(targetIds) {
       for (const [targetId, account] of accounts) account.retired = !targetIds.has(targetId);
@@ -181,7 +208,11 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
       stopped = true;
       boundaryTimer?.cancel();
       const nowMs = labelMs(stretch, clock.monotonicNs());
-      for (const account of accounts.values()) seal(account, nowMs, nowMs);
+      for (const account of accounts.values()) {
+        // Nothing that ended is lost for an earlier attempt that has not.
+        for (const { sample } of account.tickets.splice(0)) if (sample !== undefined) follow(account, sample);
+        seal(account, nowMs, nowMs);
+      }
       flush();
     },
   };
@@ -191,11 +222,7 @@ function isEmpty(window: Window): boolean {
   return window.started === 0 && window.missedTicks === 0 && window.counts.size === 0;
 }
 
-/** Whether the sample that led from `before` to `after` made a conclusive run just long enough. */
+/** Whether the sample that led from `before` to `after` made a run just long enough; silence from the start is worth telling too. */
 function isConfirmed(before: Run | undefined, after: Run): boolean {
-  return (
-    after.bearing !== "inconclusive" &&
-    after.length === CONFIRMED_RUN_LENGTH &&
-    before?.length === CONFIRMED_RUN_LENGTH - 1
-  );
+  return after.length === CONFIRMED_RUN_LENGTH && before?.length === CONFIRMED_RUN_LENGTH - 1;
 }

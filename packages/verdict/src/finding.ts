@@ -69,9 +69,10 @@ export function findingOf(target: Target, windows: readonly Window[], nowMs: num
  * and does not count a second time against what came after it. A window sealed at the turn (W2) ends the outage's.
  */
 function sinceRecovery(recent: readonly Window[], standing: Standing): readonly Window[] {
-  if (standing.kind !== "good" || standing.outageEndedAtMs === undefined) return recent;
-  const { outageEndedAtMs } = standing;
-  const after = recent.filter(({ startMs }) => startMs >= outageEndedAtMs);
+  if (standing.kind !== "good" || standing.outageStartedAtMs === undefined) return recent;
+  const { outageStartedAtMs } = standing;
+  const isLater = (seen: Remembered | undefined) => seen !== undefined && seen.run.startedAtMs > outageStartedAtMs;
+  const after = recent.filter(({ last, lastBad }) => isLater(last) && (lastBad === undefined || isLater(lastBad)));
   // A window that holds the outage's end as well as all that came after it cannot be divided.
   return after.length > 0 ? after : recent;
 }
@@ -89,6 +90,9 @@ function conclude(
   if (!fresh.some((window) => endedOf(window, "good") + endedOf(window, "bad") > 0)) return inconclusive(fresh, nowMs);
   switch (standing.kind) {
     case "bad":
+      if (isOutlived(standing, stretch)) {
+        return open("silent", "no-evidence", "silent", stretch.last, standing.seen.endedAtMs);
+      }
       return {
         verdict: "unmet",
         cause: reasonFacts(standing.reason).cause,
@@ -111,6 +115,17 @@ function conclude(
     case "good":
       return working(standing, judged, stretch, thresholds);
   }
+}
+
+/**
+ * How long a refusal stands that silence followed, ms. Linux sends an ICMP error to a source that keeps asking at least once a second
+ * (icmp(7), icmp_ratelimit): ten seconds of asking without one say that it is no longer so, though not what is.
+ */
+const REFUSAL_STANDS_MS = 10_000;
+
+/** Whether the bad run was followed by silence from a peer that need not answer, for so long that it proves nothing of now (M4). */
+function isOutlived({ seen }: Extract<Standing, { kind: "bad" }>, { last }: Window): boolean {
+  return last?.reason === "silent" && last.endedAtMs - seen.endedAtMs > REFUSAL_STANDS_MS;
 }
 
 function working(

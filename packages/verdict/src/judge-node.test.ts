@@ -9,7 +9,7 @@ import {
   type Target,
   targetId,
 } from "@lifeline/measure";
-import { followRun, mergeWindows, type Run, type Window, windowOf } from "@lifeline/window";
+import { followRun, mergeWindows, type Remembered, type Run, type Window, windowOf } from "@lifeline/window";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { judgeNode } from "./judge-node.ts";
@@ -292,14 +292,28 @@ describe("targets of one node", () => {
     expect(only(judge([rowOf([udp])], windows))).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
   });
 
-  it("a refusal on UDP ends when STAMP answers from there since; silence alone does not end it", () => {
-    const refusedThenSilent = trace(udp, [...times(10, "refused"), ...times(10, "silent")]);
+  it("an outage is over by the answers that began after it, though its last loss is known later than they are", () => {
+    const shifted = trace(v4, [...times(9, "timeout"), OK, OK, OK]).map((window) => {
+      const late = (seen: Remembered | undefined) => seen && { ...seen, endedAtMs: seen.endedAtMs + 4_000 };
+      return {
+        ...window,
+        lastBad: late(window.lastBad),
+        last: window.last?.reason === "timeout" ? late(window.last) : window.last,
+      };
+    });
+    expect(only(judge([rowOf([v4])], shifted)).verdict).toBe("met");
+  });
+
+  it("a refusal on UDP ends when STAMP answers from there since; silence makes it an open question after ten seconds (M4)", () => {
+    const refusedThenSilent = trace(udp, [...times(10, "refused"), ...times(9, "silent")]);
     const verdictWith = (replies: readonly Reason[]) =>
       judge([rowOf([udp, stamp])], [...refusedThenSilent, ...trace(stamp, replies)])[0]?.verdict;
     expect(only(judge([rowOf([udp])], refusedThenSilent)).verdict).toBe("unmet");
     expect(verdictWith([...times(10, "timeout"), ...times(9, OK)])).toBe("met");
     expect(verdictWith([...times(5, OK), ...times(15, "timeout")])).toBe("unmet");
     expect(verdictWith(times(20, OK))).toBe("unmet");
+    const longSilent = trace(udp, [...times(10, "refused"), ...times(12, "silent")]);
+    expect(only(judge([rowOf([udp])], longSilent))).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
   });
 
   it("silence on UDP is confirmed by STAMP from the same host and port, and by no other", () => {

@@ -15,8 +15,8 @@ export type Standing =
       readonly kind: "good";
       readonly sinceMs: number;
       readonly runLength: number;
-      /** When the latest confirmed bad run ended that the windows remember, wall time; undefined: there was none. */
-      readonly outageEndedAtMs: number | undefined;
+      /** When the latest confirmed bad run began that the windows remember, wall time; undefined: there was none. */
+      readonly outageStartedAtMs: number | undefined;
     }
   | {
       readonly kind: "bad";
@@ -83,7 +83,7 @@ function unconfirmed(
   const answered = windows.some((window) => (window.counts.get("answered") ?? 0) > 0);
   if (answered) {
     const sinceMs = windows.reduce((least, window) => Math.min(least, window.startMs), current.startedAtMs);
-    return { kind: "good", sinceMs, runLength: 1, outageEndedAtMs: undefined };
+    return { kind: "good", sinceMs, runLength: 1, outageStartedAtMs: undefined };
   }
   if (current.seen === undefined) return { kind: "inconclusive" };
   if (current.length >= thresholds.proofRunLength) return badFrom(current, current.seen);
@@ -91,8 +91,8 @@ function unconfirmed(
 }
 
 function goodFrom(run: KnownRun, runs: readonly KnownRun[], thresholds: Thresholds): Standing {
-  const outageEndedAtMs = runs.find((other) => isOutage(other, thresholds))?.endedAtMs;
-  return { kind: "good", sinceMs: run.startedAtMs, runLength: run.length, outageEndedAtMs };
+  const outageStartedAtMs = runs.find((other) => isOutage(other, thresholds))?.startedAtMs;
+  return { kind: "good", sinceMs: run.startedAtMs, runLength: run.length, outageStartedAtMs };
 }
 
 /** Whether a run is bad, and long enough to be more than an accident. */
@@ -150,15 +150,16 @@ function goodRunBefore({ startMs, last, counts }: Window): KnownRun | undefined 
   return { bearing: "good", startedAtMs: Math.min(startMs, endedAtMs), endedAtMs, length, seen: undefined };
 }
 
-/** Latest by its end; runs that end in the same millisecond by their start, then the worse first. */
+/** Runs follow one another, so the latest began last; of two that began in the same millisecond the one that ended last, then the worse. */
 function latestFirst(a: KnownRun, b: KnownRun): number {
-  if (a.endedAtMs !== b.endedAtMs) return b.endedAtMs - a.endedAtMs;
   if (a.startedAtMs !== b.startedAtMs) return b.startedAtMs - a.startedAtMs;
+  if (a.endedAtMs !== b.endedAtMs) return b.endedAtMs - a.endedAtMs;
   return a.bearing < b.bearing ? -1 : 1;
 }
 
+/** Within a run the longer is the later; a loss is known a whole threshold after it began, so ends do not tell. */
 function isLater(a: Remembered, b: Remembered): boolean {
-  if (a.endedAtMs !== b.endedAtMs) return a.endedAtMs > b.endedAtMs;
   if (a.run.length !== b.run.length) return a.run.length > b.run.length;
+  if (a.endedAtMs !== b.endedAtMs) return a.endedAtMs > b.endedAtMs;
   return JSON.stringify(a) > JSON.stringify(b);
 }

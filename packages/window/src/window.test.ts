@@ -195,6 +195,14 @@ describe("runs", () => {
     expect(followed.flatMap((one, at) => (one.turned ? [at] : []))).toEqual(turns);
   });
 
+  it("the latest sample is that of the attempt that began last, though a loss before it was known later", () => {
+    const lost = { ...sampleOf("timeout", 1_000), endedAtMs: 1_950 };
+    const answered = [1_250, 1_500].map((atMs) => sampleOf("answered", atMs));
+    const window = replay(follow([lost, ...answered]));
+    expect(window.last).toMatchObject({ reason: "answered", run: { bearing: "good", length: 2 } });
+    expect(window.lastBad).toMatchObject({ reason: "timeout", endedAtMs: 1_950 });
+  });
+
   it("bursts and the longest loss run are those of the sample sequence, wherever windows end", () => {
     const reasons: Reason[] = [
       "answered",

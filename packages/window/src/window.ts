@@ -69,7 +69,7 @@ export interface Window {
   /** Runs of loss that began here, and the longest one seen here (which may have begun before). */
   readonly lossBursts: number;
   readonly longestLossRun: number;
-  /** The latest sample, and the latest that was not good. */
+  /** The latest sample and the latest that was not good, in the order in which the attempts began. */
   readonly last: Remembered | undefined;
   readonly lastBad: Remembered | undefined;
 }
@@ -234,11 +234,14 @@ function greatest(a: number | undefined, b: number | undefined): number | undefi
   return a === undefined ? b : b === undefined ? a : Math.max(a, b);
 }
 
-/** The later of two; samples that ended in the same millisecond are told apart by their content, so that order never matters. */
+/**
+ * The later of two in the order in which the attempts began: by their runs, then by their place in the run. Ends do not tell: a loss is
+ * known a whole threshold after it began. What is alike is told apart by its content, so that order never matters.
+ */
 function later(a: Remembered | undefined, b: Remembered | undefined): Remembered | undefined {
   if (a === undefined || b === undefined) return a ?? b;
-  if (a.endedAtMs !== b.endedAtMs) return a.endedAtMs > b.endedAtMs ? a : b;
   if (a.run.startedAtMs !== b.run.startedAtMs) return a.run.startedAtMs > b.run.startedAtMs ? a : b;
   if (a.run.length !== b.run.length) return a.run.length > b.run.length ? a : b;
+  if (a.endedAtMs !== b.endedAtMs) return a.endedAtMs > b.endedAtMs ? a : b;
   return JSON.stringify(a) >= JSON.stringify(b) ? a : b;
 }

@@ -7,7 +7,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync } from "node:fs";
-import { type Clock, pause, type Timer } from "@lifeline/measure";
+import type { Clock, Timer } from "@lifeline/measure";
 
 /** How to start a part. */
 export interface PartOptions {
@@ -81,9 +81,9 @@ export function startPart({ name, program, nodeArguments = [], logFile, restartA
       if (running === undefined) return;
       const gone = new Promise<void>((resolve) => running.once("exit", () => resolve()));
       running.kill("SIGTERM");
-      const inTime = await Promise.race([gone.then(() => true), pause(clock, graceMs).then(() => false)]);
-      if (!inTime) running.kill("SIGKILL");
+      const impatience = clock.after(graceMs, () => running.kill("SIGKILL"));
       await gone;
+      impatience.cancel();
       closeSync(log);
     },
   };
