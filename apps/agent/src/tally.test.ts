@@ -93,7 +93,7 @@ describe("an early seal", () => {
     expect(reports.map(({ windows }) => windows.length)).toEqual([3]);
   });
 
-  it("happens at most six times for a target in ten seconds, and loses no sample (S2)", () => {
+  it("happens at most twelve times for a target in ten seconds, and loses no sample (S2)", () => {
     const { clock, reports, attempt, tally, windows } = start();
     for (let at = 0; at < 90; at++) {
       attempt(at % 2 === 0 ? "answered" : "refused");

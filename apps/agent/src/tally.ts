@@ -24,8 +24,11 @@ import { boundedEvidence } from "./evidence.ts";
 /** A run of this length confirms a turn: one odd sample is chance, three in a row are not. */
 export const CONFIRMED_RUN_LENGTH = 3;
 
-/** Most early seals of one target within WINDOW_MS: three turns with their confirmations. */
-export const EARLY_SEALS_MAX = 6;
+/**
+ * Most early seals of one target within WINDOW_MS: six turns with their confirmations, so that two faults and their ends in a row are
+ * each seen at once.
+ */
+export const EARLY_SEALS_MAX = 12;
 
 /** How long early seals are gathered into one report, ms: a fault that hits every target at once costs one report. */
 export const GATHER_MS = 100;

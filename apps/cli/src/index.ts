@@ -5,10 +5,11 @@ export {
   type CollectorSecurity,
   collectorAddress,
   DEFAULT_COLLECTOR,
+  readPem,
 } from "./collector-address.ts";
 export { CALL_TIMEOUT_MS, openCollector, type QueryClient, withCollector } from "./collector-client.ts";
 export { EXIT, type ExitCode, exitCodeOf } from "./exit-code.ts";
-export { type FetchOptions, fetchStatus } from "./fetch.ts";
+export { type FetchOptions, fetchIncidents, fetchStatus, type IncidentOptions } from "./fetch.ts";
 export { type StatusJson, type StatusRowJson, statusJson } from "./render/json.ts";
 export { renderStatus, type StatusLayout, statusCsv, statusMarkdown } from "./render/status.ts";
 export { type Column, type TableLayout, tableLines } from "./render/table.ts";

@@ -5,7 +5,15 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
-import { type CollectorAddress, collectorAddress, type QueryClient, withCollector } from "@lifeline/cli";
+import { type Catalogue, loadCatalogue, requirementJson } from "@lifeline/catalogue";
+import {
+  type CollectorAddress,
+  collectorAddress,
+  matchesPattern,
+  noMatch,
+  type QueryClient,
+  withCollector,
+} from "@lifeline/cli";
 import type { StandInState } from "@lifeline/lab";
 import type { Clock } from "@lifeline/measure";
 import { RpcError } from "@lifeline/wire";
@@ -99,6 +107,7 @@ async function furnish(options: HouseOptions, parts: Part[], stop: () => Promise
   const readyFile = join(directory, "collector.ready.json");
   const listen = ["--listen", `127.0.0.1:${port}`, "--http-listen", `127.0.0.1:${await freePort()}`];
   const files = ["--data-dir", join(directory, "store"), "--deployment", deployment, "--ready-file", readyFile];
+  if (wanted.only !== undefined) files.push("--catalogue", writeNarrowed(wanted.only, directory));
   const collector = part("collector", [...listen, ...files]);
   await untilReady(collector, clock, signal, async () => jsonFile(readyFile));
 
@@ -149,6 +158,26 @@ function labDeployment({ listeners, caPem }: StandInState) {
     egress: { nodesPullDirectly: false },
     network: { timeServers: [DEFAULT_TIME_SERVER], resolvers: hostResolvers() },
   };
+}
+
+/** Writes the bundled catalogue with the matching rows alone, so that what is not asked for is not measured either. */
+function writeNarrowed(only: string, directory: string): string {
+  const { version, title, requirements } = narrowed(only);
+  const rows = requirements.map((row) => JSON.parse(requirementJson(row)));
+  const path = join(directory, "catalogue.yaml");
+  writeFileSync(path, stringify({ schema: 1, version, title, requirements: rows }));
+  return path;
+}
+
+/** The rows of the bundled catalogue that `only` matches. @throws CliError `usage` when there is none, naming the closest. */
+export function narrowed(only: string): Catalogue {
+  const whole = loadCatalogue();
+  const requirements = whole.requirements.filter(({ id }) => matchesPattern(only, id));
+  if (requirements.length > 0) return { ...whole, requirements };
+  throw noMatch(
+    only,
+    whole.requirements.map(({ id }) => id),
+  );
 }
 
 /** This host's own static names; none when there is no such file. */

@@ -8,6 +8,7 @@ import {
   EXIT,
   fetchStatus,
   layoutOf,
+  readPem,
   type ScreenWorld,
   statusView,
   type View,
@@ -17,7 +18,7 @@ import {
 } from "@lifeline/cli";
 import { pause } from "@lifeline/measure";
 import { type Arguments, readArguments, USAGE, UsageError } from "./arguments.ts";
-import { type House, openHouse } from "./house.ts";
+import { type House, narrowed, openHouse } from "./house.ts";
 import { StartError } from "./ready.ts";
 
 /** Exit code when a part could not be started: as a shell says of a command that is there and does not run. */
@@ -32,6 +33,7 @@ export async function runLocal(args: readonly string[], world: ScreenWorld): Pro
       return 0;
     }
     checkOmni(wanted);
+    if (wanted.only !== undefined) narrowed(wanted.only);
     return await inDirectory(wanted, world);
   } catch (error) {
     return explain(error, world);
@@ -56,7 +58,8 @@ async function explain(error: unknown, { stderr, interrupt }: ScreenWorld): Prom
 /** Tells what is wrong with --omni and its companions before anything is started. */
 function checkOmni({ omni }: Arguments): void {
   if (omni === undefined) return;
-  const { api, machineApi, siderolink } = omni;
+  const { api, machineApi, siderolink, caFile } = omni;
+  if (caFile !== undefined) readPem("--ca-file", caFile);
   deploymentFrom({ api, siderolink, ...(machineApi === undefined ? {} : { machineApi }) });
 }
 
@@ -77,7 +80,7 @@ async function measureOnce(house: House, wanted: Arguments, world: ScreenWorld):
   await pause(world.clock, wanted.seconds * 1_000, world.interrupt);
   if (world.interrupt.aborted) return EXIT.interrupted;
   await house.stopAgent();
-  const view = await statusOf(house, wanted);
+  const view = await statusOf(house);
   const format = wanted.json ? "json" : wanted.wide ? "wide" : "table";
   const heading = wanted.json ? "" : `${headingOf(house).join("\n")}\n\n`;
   await world.stdout.write(heading + viewText(view, format, layoutOf(world, true)));
@@ -86,18 +89,15 @@ async function measureOnce(house: House, wanted: Arguments, world: ScreenWorld):
 
 async function showLive(house: House, wanted: Arguments, world: ScreenWorld): Promise<number> {
   const find = async (): Promise<View> => {
-    const view = await statusOf(house, wanted);
+    const view = await statusOf(house);
     return { ...view, text: (layout) => `${headingOf(house).join("\n")}\n\n${view.text(layout)}` };
   };
   await watch(world, { format: wanted.wide ? "wide" : "table", wantsColor: true, find });
   return 0;
 }
 
-async function statusOf(house: House, { only }: Arguments): Promise<View> {
-  const model = await withCollector(house.collector, (client) =>
-    fetchStatus(client, only === undefined ? {} : { only }),
-  );
-  return statusView(model);
+async function statusOf(house: House): Promise<View> {
+  return statusView(await withCollector(house.collector, (client) => fetchStatus(client)));
 }
 
 /** What runs here, and how to play with it. */
