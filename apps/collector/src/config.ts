@@ -102,24 +102,91 @@ const paths = v.pipe(v.array(path, PATHS_WANTED), v.maxLength(16, PATHS_WANTED))
 
 /** Every setting: its key in the file (dots for nesting), its flag, its variable, and what is right for it. */
 const SETTINGS = {
-  listen: { flag: "listen", env: "LIFELINE_LISTEN", schema: listen },
-  httpListen: { flag: "http-listen", env: "LIFELINE_HTTP_LISTEN", schema: listen },
-  dataDir: { flag: "data-dir", env: "LIFELINE_DATA_DIR", schema: path },
-  deployment: { flag: "deployment", env: "LIFELINE_DEPLOYMENT", schema: path },
-  catalogue: { flag: "catalogue", env: "LIFELINE_CATALOGUE", schema: path },
-  catalogueExtras: { flag: "catalogue-extra", env: "LIFELINE_CATALOGUE_EXTRAS", schema: paths },
-  "tls.certFile": { flag: "tls-cert", env: "LIFELINE_TLS_CERT", schema: path },
-  "tls.keyFile": { flag: "tls-key", env: "LIFELINE_TLS_KEY", schema: path },
-  "tls.caFile": { flag: "tls-ca", env: "LIFELINE_TLS_CA", schema: path },
-  allowPlaintext: { flag: "allow-plaintext", env: "LIFELINE_ALLOW_PLAINTEXT", schema: flag },
-  retentionDays: { flag: "retention-days", env: "LIFELINE_RETENTION_DAYS", schema: count(1, 3_650) },
-  maxStreams: { flag: "max-streams", env: "LIFELINE_MAX_STREAMS", schema: count(1, 20_000) },
-  readyFile: { flag: "ready-file", env: "LIFELINE_READY_FILE", schema: path },
+  listen: {
+    flag: "listen",
+    env: "LIFELINE_LISTEN",
+    schema: listen,
+    does: "gRPC listener, host:port (default 127.0.0.1:9470)",
+  },
+  httpListen: {
+    flag: "http-listen",
+    env: "LIFELINE_HTTP_LISTEN",
+    schema: listen,
+    does: "metrics and health, host:port (default 127.0.0.1:9471)",
+  },
+  dataDir: { flag: "data-dir", env: "LIFELINE_DATA_DIR", schema: path, does: "directory of the database" },
+  deployment: { flag: "deployment", env: "LIFELINE_DEPLOYMENT", schema: path, does: "the deployment file" },
+  catalogue: {
+    flag: "catalogue",
+    env: "LIFELINE_CATALOGUE",
+    schema: path,
+    does: "a whole catalogue instead of the bundled one",
+  },
+  catalogueExtras: {
+    flag: "catalogue-extra",
+    env: "LIFELINE_CATALOGUE_EXTRAS",
+    schema: paths,
+    does: "file of rows of your own; may be given more than once",
+  },
+  "tls.certFile": {
+    flag: "tls-cert",
+    env: "LIFELINE_TLS_CERT",
+    schema: path,
+    does: "certificate of the gRPC listener",
+  },
+  "tls.keyFile": { flag: "tls-key", env: "LIFELINE_TLS_KEY", schema: path, does: "its key" },
+  "tls.caFile": {
+    flag: "tls-ca",
+    env: "LIFELINE_TLS_CA",
+    schema: path,
+    does: "authority that clients must show a certificate of (mutual TLS)",
+  },
+  allowPlaintext: {
+    flag: "allow-plaintext",
+    env: "LIFELINE_ALLOW_PLAINTEXT",
+    schema: flag,
+    does: "listen without TLS beyond loopback",
+  },
+  retentionDays: {
+    flag: "retention-days",
+    env: "LIFELINE_RETENTION_DAYS",
+    schema: count(1, 3_650),
+    does: "how long reports and closed incidents are kept (default 30)",
+  },
+  maxStreams: {
+    flag: "max-streams",
+    env: "LIFELINE_MAX_STREAMS",
+    schema: count(1, 20_000),
+    does: "most agents connected at once (default 10000)",
+  },
+  readyFile: {
+    flag: "ready-file",
+    env: "LIFELINE_READY_FILE",
+    schema: path,
+    does: "written with pid and ports once the collector serves",
+  },
 } as const;
 type Key = keyof typeof SETTINGS;
 const KEYS = Object.keys(SETTINGS) as Key[];
 /** Settings that name files: relative to the configuration file where they stand in one. */
 const FILE_KEYS: readonly Key[] = KEYS.filter((key) => [path, paths].some((schema) => schema === SETTINGS[key].schema));
+
+/** What `--help` prints. */
+export function usage(): string {
+  const lines = KEYS.map((key) => {
+    const { flag: name, env, does } = SETTINGS[key];
+    return `  --${name.padEnd(18)}${does} (${key}, ${env})`;
+  });
+  return [
+    "lifeline-collector: takes the agents' reports, judges them, answers queries and exports metrics",
+    "",
+    "  --config            YAML file with the keys named in brackets (LIFELINE_CONFIG); flags and variables stand above it",
+    ...lines,
+    "",
+    "exit codes: 0 stopped as asked, 1 a failure, 2 a configuration that cannot be used",
+    "",
+  ].join("\n");
+}
 
 interface Written {
   /** Where it was written, as problems name it. */

@@ -4,7 +4,7 @@ import { CatalogueError, problemLine } from "@lifeline/catalogue";
 import { systemClock } from "@lifeline/measure";
 import { pino } from "pino";
 import { type Collector, startCollector } from "./collector.ts";
-import { type Config, ConfigError, loadConfig } from "./config.ts";
+import { type Config, ConfigError, loadConfig, usage } from "./config.ts";
 
 /** JSON lines as the agent's: the level as a word, RFC 3339 times. */
 const log = pino({
@@ -54,7 +54,9 @@ async function main(config: Config): Promise<void> {
 }
 
 try {
-  await main(loadConfig(process.argv.slice(2), process.env));
+  const args = process.argv.slice(2);
+  if (args.includes("--help")) process.stdout.write(usage());
+  else await main(loadConfig(args, process.env));
 } catch (error) {
   fail(error);
 }

@@ -15,6 +15,7 @@ import {
   viewText,
   watch,
   withCollector,
+  wrapped,
 } from "@lifeline/cli";
 import { pause } from "@lifeline/measure";
 import { type Arguments, readArguments, USAGE, UsageError } from "./arguments.ts";
@@ -82,15 +83,16 @@ async function measureOnce(house: House, wanted: Arguments, world: ScreenWorld):
   await house.stopAgent();
   const view = await statusOf(house);
   const format = wanted.json ? "json" : wanted.wide ? "wide" : "table";
-  const heading = wanted.json ? "" : `${headingOf(house).join("\n")}\n\n`;
-  await world.stdout.write(heading + viewText(view, format, layoutOf(world, true)));
+  const layout = layoutOf(world, true);
+  const heading = wanted.json ? "" : `${headingOf(house, layout.width)}\n\n`;
+  await world.stdout.write(heading + viewText(view, format, layout));
   return view.exitCode;
 }
 
 async function showLive(house: House, wanted: Arguments, world: ScreenWorld): Promise<number> {
   const find = async (): Promise<View> => {
     const view = await statusOf(house);
-    return { ...view, text: (layout) => `${headingOf(house).join("\n")}\n\n${view.text(layout)}` };
+    return { ...view, text: (layout) => `${headingOf(house, layout.width)}\n\n${view.text(layout)}` };
   };
   await watch(world, { format: wanted.wide ? "wide" : "table", wantsColor: true, find });
   return 0;
@@ -100,8 +102,8 @@ async function statusOf(house: House): Promise<View> {
   return statusView(await withCollector(house.collector, (client) => fetchStatus(client)));
 }
 
-/** What runs here, and how to play with it. */
-function headingOf({ parts, labControl, collector }: House): string[] {
+/** What runs here, and how to play with it; no line is wider than `width`, for one that wraps cannot be painted over. */
+function headingOf({ parts, labControl, collector }: House, width: number | undefined): string {
   const running = parts.map((part) => {
     const pid = part.pid();
     const again = part.restarts() === 0 ? "" : `, started again ${part.restarts()}×`;
@@ -114,5 +116,5 @@ function headingOf({ parts, labControl, collector }: House): string[] {
       `break it: npm run fault -- --control ${labControl} machine-api refuse   (or drop, stall, none; api, siderolink)`,
     );
   }
-  return lines;
+  return lines.flatMap((line) => (width === undefined ? line : wrapped(line, width))).join("\n");
 }

@@ -78,7 +78,7 @@ describe("advice", () => {
     const text = shown([...["a:1", "b:1", "c:1", "d:1"].map(symptom), root]);
     expect(text.match(/→/g)).toHaveLength(1);
     expect(text).toContain(
-      "4 rows follow from it: omni-image-registry a:1, omni-image-registry b:1, omni-image-registry c:1 and 1 more",
+      "4 rows follow from it: omni-image-registry tcp a:1, omni-image-registry tcp b:1, omni-image-registry tcp c:1 and 1 more",
     );
   });
 

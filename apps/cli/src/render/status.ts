@@ -191,7 +191,7 @@ function symptomText(symptoms: readonly StatusRow[]): string[] {
   if (symptoms.length === 0) return [];
   const named = symptoms
     .slice(0, SYMPTOMS_NAMED)
-    .map(({ requirement, target }) => `${requirement} ${target ?? ""}`.trim());
+    .map(({ requirement, probe, target }) => [requirement, probe ?? [], target ?? []].flat().join(" "));
   const more = symptoms.length - named.length;
   const rest = more > 0 ? ` and ${more} more` : "";
   return [
