@@ -18,6 +18,7 @@ export { matchesPattern, noMatch } from "./requirement-pattern.ts";
 export { run } from "./run.ts";
 export { rowFromVerdict, rowFromWire, type StatusModel, type StatusRow } from "./status-row.ts";
 export { statusView } from "./status-view.ts";
+export { outputOf } from "./stream-output.ts";
 export { FORMATS, type Format, layoutOf, type View, viewText } from "./view.ts";
 export { type Watch, watch } from "./watch.ts";
 export type { CliWorld, Host, Output, ScreenWorld } from "./world.ts";

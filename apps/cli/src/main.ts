@@ -3,12 +3,12 @@
 import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import type { WriteStream } from "node:tty";
 import { systemClock } from "@lifeline/measure";
 import { routeFamilies, siderolinkPrefix } from "@lifeline/probe";
 import { talosVersionOf } from "./os-release.ts";
 import { run } from "./run.ts";
-import type { Host, Output } from "./world.ts";
+import { outputOf } from "./stream-output.ts";
+import type { Host } from "./world.ts";
 
 /** Largest range of `randomInt` (Node.js crypto documentation): 2^48 − 1. */
 const RANDOM_RANGE = 2 ** 48 - 1;
@@ -40,16 +40,6 @@ process.exitCode = await run(process.argv.slice(2), {
   host,
   interrupt: interrupt.signal,
 });
-
-function outputOf(stream: WriteStream): Output {
-  return {
-    // A write that fails ends in the stream's error event; the promise is settled all the same.
-    write: (text) => new Promise((resolve) => stream.write(text, () => resolve())),
-    isTTY: stream.isTTY ?? false,
-    columns: () => (stream.isTTY ? stream.columns : undefined),
-    rows: () => (stream.isTTY ? stream.rows : undefined),
-  };
-}
 
 function textOf(path: string): string {
   try {

@@ -3,7 +3,7 @@ import { request } from "node:http";
 import type { FaultRequest } from "./fault.ts";
 import { shown } from "./fault.ts";
 import { LabError, reasonText } from "./lab-error.ts";
-import type { StandInState } from "./stand-in.ts";
+import type { StandInState } from "./stand-in-state.ts";
 
 /** Bytes of an answer read at most: a state with its certificate is under 3 KiB. */
 const ANSWER_MAX_BYTES = 64 * 1024;

@@ -8,7 +8,8 @@ import pino from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { REQUEST_MAX_BYTES } from "./control.ts";
 import { readState, requestFault } from "./control-client.ts";
-import { type StandIn, startStandIn } from "./stand-in.ts";
+import { startStandIn } from "./stand-in.ts";
+import type { StandIn } from "./stand-in-state.ts";
 
 const log = pino({ level: "silent" });
 let folder: string;

@@ -9,7 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from "node:net";
 import { readFaultRequest, shown } from "./fault.ts";
 import { LabError, type LabErrorCode, reasonText } from "./lab-error.ts";
-import type { StandIn } from "./stand-in.ts";
+import type { StandIn } from "./stand-in-state.ts";
 
 /** An open control endpoint. */
 export interface Control {

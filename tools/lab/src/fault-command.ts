@@ -10,7 +10,7 @@ import { readState, requestFault } from "./control-client.ts";
 import { type FaultRequest, readFault, readFaultScope } from "./fault.ts";
 import { readFlags } from "./flags.ts";
 import { LabError } from "./lab-error.ts";
-import type { StandInState } from "./stand-in.ts";
+import type { StandInState } from "./stand-in-state.ts";
 
 const USAGE =
   "expected --control PATH, then a listener (api, machine-api, siderolink, all) and a fault (none, refuse, drop, stall)";

@@ -19,11 +19,5 @@ export {
   type PathStats,
   runIn,
 } from "./path/delay-wire.ts";
-export {
-  type Endpoint,
-  type ListenerState,
-  type StandIn,
-  type StandInOptions,
-  type StandInState,
-  startStandIn,
-} from "./stand-in.ts";
+export { type StandInOptions, startStandIn } from "./stand-in.ts";
+export type { Endpoint, ListenerState, StandIn, StandInState } from "./stand-in-state.ts";

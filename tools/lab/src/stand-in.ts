@@ -11,34 +11,13 @@ import type { Logger } from "pino";
 import { createApiEndpoint, LAB_LABEL } from "./api-endpoint.ts";
 import { createIdentity, type Identity } from "./authority.ts";
 import { openControl } from "./control.ts";
-import { type Fault, type FaultScope, LISTENER_NAMES, type ListenerName, shown } from "./fault.ts";
+import { LISTENER_NAMES, type ListenerName, shown } from "./fault.ts";
 import { LabError } from "./lab-error.ts";
 import { createMachineApi } from "./machine-api.ts";
 import { openSiderolink } from "./siderolink.ts";
+import type { Endpoint, StandIn, StandInState } from "./stand-in-state.ts";
 import { removeStateFile, writeStateFile } from "./state-file.ts";
 import { type Listener, openTcpGate } from "./tcp-gate.ts";
-
-/** Where one listener is to be found. */
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** One listener as its state is shown. */
-export interface ListenerState extends Endpoint {
-  readonly name: ListenerName;
-  readonly protocol: "https" | "grpcs" | "stamp";
-  readonly fault: Fault;
-}
-
-/** What a stand-in says of itself: everything a starter needs, nothing secret. */
-export interface StandInState {
-  readonly label: typeof LAB_LABEL;
-  readonly pid: number;
-  readonly listeners: readonly ListenerState[];
-  /** The authority that the TLS listeners' certificates end at; public part only. */
-  readonly caPem: string;
-}
 
 /** Options of {@link startStandIn}. */
 export interface StandInOptions {
@@ -54,19 +33,6 @@ export interface StandInOptions {
   readonly stateFile?: string;
   readonly clock: Clock;
   readonly log: Logger;
-}
-
-/** A running stand-in. */
-export interface StandIn {
-  readonly api: Endpoint;
-  readonly machineApi: Endpoint;
-  readonly siderolink: Endpoint;
-  readonly caPem: string;
-  state(): StandInState;
-  /** Resolves when the fault is in force. Throws {@link LabError} `fault-unavailable`, `listen-failed`, `busy` or `closed`. */
-  fault(listener: FaultScope, fault: Fault): Promise<void>;
-  /** Closes every listener and connection. Idempotent. */
-  close(): Promise<void>;
 }
 
 const NAMES_MAX = 16;

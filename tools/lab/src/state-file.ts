@@ -1,7 +1,7 @@
 /** Keeps the stand-in's state in a file, for those who start before it or beside it. */
 import { rename, unlink, writeFile } from "node:fs/promises";
 import { LabError, reasonText } from "./lab-error.ts";
-import type { StandInState } from "./stand-in.ts";
+import type { StandInState } from "./stand-in-state.ts";
 
 /** Writes `state` whole or not at all: a reader sees the old file or the new one. Throws `bad-input` when it cannot. */
 export async function writeStateFile(path: string, state: StandInState): Promise<void> {

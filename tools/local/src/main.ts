@@ -1,6 +1,5 @@
 /** The process around `npm start`: streams, signals, exit code. */
-import type { WriteStream } from "node:tty";
-import type { Output } from "@lifeline/cli";
+import { outputOf } from "@lifeline/cli";
 import { systemClock } from "@lifeline/measure";
 import { runLocal } from "./session.ts";
 
@@ -20,12 +19,3 @@ process.exitCode = await runLocal(process.argv.slice(2), {
   clock: systemClock,
   interrupt: interrupt.signal,
 });
-
-function outputOf(stream: WriteStream): Output {
-  return {
-    write: (text) => new Promise((resolve) => stream.write(text, () => resolve())),
-    isTTY: stream.isTTY ?? false,
-    columns: () => (stream.isTTY ? stream.columns : undefined),
-    rows: () => (stream.isTTY ? stream.rows : undefined),
-  };
-}
