@@ -12,6 +12,7 @@ import {
   lossOf,
   mergeAllWindows,
   type Remembered,
+  WINDOW_MS,
   type Window,
   wilsonInterval,
 } from "@lifeline/window";
@@ -52,7 +53,8 @@ type Conclusion = Pick<Finding, "verdict" | "cause" | "ground" | "reason" | "see
 
 /** Judges one target. Windows of other targets are ignored; order is irrelevant. */
 export function findingOf(target: Target, windows: readonly Window[], nowMs: number, thresholds: Thresholds): Finding {
-  const own = windows.filter(({ targetId }) => targetId === target.id);
+  // A window that ends beyond now was labelled by a clock that has been set back since: fresh for ever, and of no known time.
+  const own = windows.filter(({ targetId, endMs }) => targetId === target.id && endMs <= nowMs + WINDOW_MS);
   const stretchMs = stretchMsOf(thresholds, target.cadenceMs);
   const recent = own.filter(({ endMs }) => endMs > nowMs - stretchMs);
   const fresh = recent.filter(({ endMs }) => endMs > nowMs - staleAfterMsOf(thresholds, target.cadenceMs));
@@ -69,9 +71,9 @@ export function findingOf(target: Target, windows: readonly Window[], nowMs: num
  * and does not count a second time against what came after it. A window sealed at the turn (W2) ends the outage's.
  */
 function sinceRecovery(recent: readonly Window[], standing: Standing): readonly Window[] {
-  if (standing.kind !== "good" || standing.outageStartedAtMs === undefined) return recent;
-  const { outageStartedAtMs } = standing;
-  const isLater = (seen: Remembered | undefined) => seen !== undefined && seen.run.startedAtMs > outageStartedAtMs;
+  if (standing.kind !== "good" || standing.outageOrdinal === undefined) return recent;
+  const { outageOrdinal } = standing;
+  const isLater = (seen: Remembered | undefined) => seen !== undefined && seen.run.ordinal > outageOrdinal;
   const after = recent.filter(({ last, lastBad }) => isLater(last) && (lastBad === undefined || isLater(lastBad)));
   // A window that holds the outage's end as well as all that came after it cannot be divided.
   return after.length > 0 ? after : recent;

@@ -15,8 +15,8 @@ export type Standing =
       readonly kind: "good";
       readonly sinceMs: number;
       readonly runLength: number;
-      /** When the latest confirmed bad run began that the windows remember, wall time; undefined: there was none. */
-      readonly outageStartedAtMs: number | undefined;
+      /** Place of the latest confirmed bad run that the windows remember; undefined: there was none. */
+      readonly outageOrdinal: number | undefined;
     }
   | {
       readonly kind: "bad";
@@ -33,6 +33,7 @@ export type Standing =
 
 /** A run as far as windows remember it. */
 interface KnownRun {
+  readonly ordinal: number;
   readonly bearing: Bearing;
   readonly startedAtMs: number;
   readonly endedAtMs: number;
@@ -83,7 +84,7 @@ function unconfirmed(
   const answered = windows.some((window) => (window.counts.get("answered") ?? 0) > 0);
   if (answered) {
     const sinceMs = windows.reduce((least, window) => Math.min(least, window.startMs), current.startedAtMs);
-    return { kind: "good", sinceMs, runLength: 1, outageStartedAtMs: undefined };
+    return { kind: "good", sinceMs, runLength: 1, outageOrdinal: undefined };
   }
   if (current.seen === undefined) return { kind: "inconclusive" };
   if (current.length >= thresholds.proofRunLength) return badFrom(current, current.seen);
@@ -91,8 +92,8 @@ function unconfirmed(
 }
 
 function goodFrom(run: KnownRun, runs: readonly KnownRun[], thresholds: Thresholds): Standing {
-  const outageStartedAtMs = runs.find((other) => isOutage(other, thresholds))?.startedAtMs;
-  return { kind: "good", sinceMs: run.startedAtMs, runLength: run.length, outageStartedAtMs };
+  const outageOrdinal = runs.find((other) => isOutage(other, thresholds))?.ordinal;
+  return { kind: "good", sinceMs: run.startedAtMs, runLength: run.length, outageOrdinal };
 }
 
 /** Whether a run is bad, and long enough to be more than an accident. */
@@ -124,7 +125,7 @@ function knownRun(run: Run, moment: Remembered): KnownRun {
 
 function addRun(runs: Map<string, KnownRun>, run: KnownRun): void {
   if (run.bearing === "inconclusive") return;
-  const key = `${run.bearing} ${run.startedAtMs}`;
+  const key = `${run.bearing} ${run.ordinal}`;
   const before = runs.get(key);
   runs.set(key, before === undefined ? run : joined(before, run));
 }
@@ -147,12 +148,14 @@ function goodRunBefore({ startMs, last, counts }: Window): KnownRun | undefined 
   for (const [reason, count] of counts) if (bearingOf(reason) === "bad") failed += count;
   const length = failed === last.run.length ? answered : Math.ceil(answered / (failed + 1));
   const endedAtMs = last.run.startedAtMs;
-  return { bearing: "good", startedAtMs: Math.min(startMs, endedAtMs), endedAtMs, length, seen: undefined };
+  // Right before the bad run; where that run is remembered itself, it has this very place.
+  const ordinal = last.run.ordinal - 1;
+  return { ordinal, bearing: "good", startedAtMs: Math.min(startMs, endedAtMs), endedAtMs, length, seen: undefined };
 }
 
-/** Runs follow one another, so the latest began last; of two that began in the same millisecond the one that ended last, then the worse. */
+/** The latest by their order; of two that share a place (a run remembered twice) the one that ended last, then the worse. */
 function latestFirst(a: KnownRun, b: KnownRun): number {
-  if (a.startedAtMs !== b.startedAtMs) return b.startedAtMs - a.startedAtMs;
+  if (a.ordinal !== b.ordinal) return b.ordinal - a.ordinal;
   if (a.endedAtMs !== b.endedAtMs) return b.endedAtMs - a.endedAtMs;
   return a.bearing < b.bearing ? -1 : 1;
 }

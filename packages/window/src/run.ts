@@ -6,6 +6,11 @@ import { type Bearing, bearingOf, reasonFacts, type Sample } from "@lifeline/mea
 
 /** Where a target stands after a sample. */
 export interface Run {
+  /**
+   * Order of a target's runs: a later run has a greater one. It begins at the wall time of the first sample (ms since the epoch) and
+   * counts on by one, so it goes on rising over restarts and does not feel the wall clock being set back (M2). A safe integer.
+   */
+  readonly ordinal: number;
   /** Bearing of the run; inconclusive samples neither extend nor break a good or bad run (M4). */
   readonly bearing: Bearing;
   /** Conclusive samples in a row of that bearing (inconclusive ones, while nothing else has been seen). */
@@ -29,7 +34,8 @@ export function followRun(previous: Run | undefined, sample: Sample): FollowedSa
   const bearing = bearingOf(sample.outcome.reason);
   const lossRun = nextLossRun(previous?.lossRun ?? 0, sample);
   if (previous === undefined || (bearing !== "inconclusive" && bearing !== previous.bearing)) {
-    const run = { bearing, length: 1, startedAtMs: sample.startedAtMs, lossRun };
+    const ordinal = previous === undefined ? Math.round(sample.startedAtMs) : previous.ordinal + 1;
+    const run = { ordinal, bearing, length: 1, startedAtMs: sample.startedAtMs, lossRun };
     return { sample, run, turned: previous !== undefined };
   }
   const extends_ = bearing === previous.bearing;

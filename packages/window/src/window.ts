@@ -240,7 +240,7 @@ function greatest(a: number | undefined, b: number | undefined): number | undefi
  */
 function later(a: Remembered | undefined, b: Remembered | undefined): Remembered | undefined {
   if (a === undefined || b === undefined) return a ?? b;
-  if (a.run.startedAtMs !== b.run.startedAtMs) return a.run.startedAtMs > b.run.startedAtMs ? a : b;
+  if (a.run.ordinal !== b.run.ordinal) return a.run.ordinal > b.run.ordinal ? a : b;
   if (a.run.length !== b.run.length) return a.run.length > b.run.length ? a : b;
   if (a.endedAtMs !== b.endedAtMs) return a.endedAtMs > b.endedAtMs ? a : b;
   return JSON.stringify(a) >= JSON.stringify(b) ? a : b;

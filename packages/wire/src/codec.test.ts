@@ -37,6 +37,7 @@ const remembered: fc.Arbitrary<Remembered> = fc.record({
   reason: fc.constantFrom(...REASONS),
   phase: fc.constantFrom(...PHASES),
   run: fc.record({
+    ordinal: fc.maxSafeNat(),
     bearing: fc.constantFrom("good", "bad", "inconclusive"),
     length: count,
     startedAtMs: unixMs,

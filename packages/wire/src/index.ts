@@ -15,6 +15,7 @@ export {
   MAX_WINDOWS_PER_REPORT,
 } from "./limits.ts";
 export type { Decoded, Malformed } from "./malformed.ts";
+export { isNodeId, MAX_NODE_ID_LENGTH, NODE_ID_WANTED } from "./node-id.ts";
 export { makePlan, type Plan, planFromWire, planToWire } from "./plan-codec.ts";
 export { decodeReport, encodeReport, type Report, type Vitals } from "./report-codec.ts";
 export { type CallOptions, createRpcClient, type DuplexCall, type RpcClient } from "./rpc-client.ts";

@@ -146,6 +146,7 @@ function rememberedToWire(remembered: Remembered): WireRemembered {
     runLength: run.length,
     runStartedUnixMs: BigInt(Math.round(run.startedAtMs)),
     lossRun: run.lossRun,
+    runOrdinal: BigInt(run.ordinal),
     evidence: evidenceToWire(remembered.evidence),
   });
 }
@@ -156,6 +157,7 @@ function rememberedFromWire(field: string, wire: WireRemembered): Remembered {
     reason: reasonWords.fromWire(`${field}.reason`, wire.reason),
     phase: phaseWords.fromWire(`${field}.phase`, wire.phase),
     run: {
+      ordinal: integer(`${field}.run_ordinal`, wire.runOrdinal, 0, Number.MAX_SAFE_INTEGER),
       bearing: bearingWords.fromWire(`${field}.run_bearing`, wire.runBearing),
       length: integer(`${field}.run_length`, wire.runLength, 1, MAX_COUNT),
       startedAtMs: integer(`${field}.run_started_unix_ms`, wire.runStartedUnixMs, 0, MAX_UNIX_MS),

@@ -9,7 +9,8 @@ import { systemClock } from "@lifeline/measure";
 import { decodeReflected, encodeSender, ntpFromWallMs, OWN_ERROR_ESTIMATE } from "@lifeline/stamp";
 import pino from "pino";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Endpoint, type StandIn, type StandInOptions, startStandIn } from "./stand-in.ts";
+import { type StandInOptions, startStandIn } from "./stand-in.ts";
+import type { Endpoint, StandIn } from "./stand-in-state.ts";
 
 const log = pino({ level: "silent" });
 /** Silence that counts as nothing coming back: loopback answers in microseconds. */
