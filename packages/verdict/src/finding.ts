@@ -193,9 +193,11 @@ function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
     return open("no-attempt", "not-measured", "agent-overload", undefined, nowMs);
   }
   const reason = bearingOf(last.reason) === "inconclusive" ? last.reason : "stalled";
-  if (reason === "dns-nodata") return open("name-has-no-address", "dns", reason, last, last.run.startedAtMs);
-  if (reason === "silent") return open("silent", "no-evidence", reason, last, last.run.startedAtMs);
-  return open("agent-trouble", "not-measured", reason, last, last.run.startedAtMs);
+  // An inconclusive sample keeps the run before it; what is unknown has been so since the first window without an answer.
+  const sinceMs = last.run.bearing === "inconclusive" ? last.run.startedAtMs : merged.startMs;
+  if (reason === "dns-nodata") return open("name-has-no-address", "dns", reason, last, sinceMs);
+  if (reason === "silent") return open("silent", "no-evidence", reason, last, sinceMs);
+  return open("agent-trouble", "not-measured", reason, last, sinceMs);
 }
 
 function open(ground: Ground, cause: Cause, reason: Reason, seen: Remembered | undefined, onsetMs: number): Conclusion {

@@ -292,6 +292,30 @@ describe("targets of one node", () => {
     expect(only(judge([rowOf([udp])], windows))).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
   });
 
+  it("a clock that was set back by an hour does not hide what came after (M2)", () => {
+    const HOUR_MS = 3_600_000;
+    const whole = trace(v4, [...times(20, OK), ...times(20, "refused")]);
+    const early = (seen: Remembered | undefined) =>
+      seen && {
+        ...seen,
+        endedAtMs: seen.endedAtMs + HOUR_MS,
+        run: { ...seen.run, startedAtMs: seen.run.startedAtMs + HOUR_MS },
+      };
+    const stepped = whole.map((window) =>
+      window.counts.has(OK) && !window.counts.has("refused")
+        ? { ...window, startMs: window.startMs + HOUR_MS, endMs: window.endMs + HOUR_MS, last: early(window.last) }
+        : window,
+    );
+    expect(only(judge([rowOf([v4])], stepped))).toMatchObject({ verdict: "unmet", cause: "refused" });
+    expect(only(judge([rowOf([v4])], stepped.slice(0, 2))).verdict).toBe("unknown");
+  });
+
+  it("what is unknown has been so since answers stopped, not since the run before it began", () => {
+    const row = only(judge([rowOf([v4])], trace(v4, [...times(60, OK), ...times(40, "stalled")])));
+    expect(row).toMatchObject({ verdict: "unknown", cause: "not-measured" });
+    expect(NOW_MS - row.sinceMs).toBeLessThanOrEqual(41_000);
+  });
+
   it("an outage is over by the answers that began after it, though its last loss is known later than they are", () => {
     const shifted = trace(v4, [...times(9, "timeout"), OK, OK, OK]).map((window) => {
       const late = (seen: Remembered | undefined) => seen && { ...seen, endedAtMs: seen.endedAtMs + 4_000 };

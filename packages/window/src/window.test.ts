@@ -203,6 +203,20 @@ describe("runs", () => {
     expect(window.lastBad).toMatchObject({ reason: "timeout", endedAtMs: 1_950 });
   });
 
+  it("a run after the wall clock was set back comes after the one before it (M2)", () => {
+    const reasons: Reason[] = ["answered", "answered", "refused", "refused"];
+    const followed = follow(reasons.map((reason, at) => sampleOf(reason, at < 2 ? 10_000_000 + at : 1_000 + at)));
+    const before = replay(followed.slice(0, 2));
+    const after = replay(followed.slice(2));
+    expect(mergeWindows(before, after).last).toMatchObject({ reason: "refused", run: { bearing: "bad", length: 2 } });
+    expect(mergeWindows(after, before)).toEqual(mergeWindows(before, after));
+  });
+
+  it("a round trip beyond the sketch counts as its largest", () => {
+    const window = replay(follow([sampleOf("answered", 0, SKETCH_MAX_NS * 2)]));
+    expect(window.rtt).toMatchObject({ minNs: SKETCH_MAX_NS, maxNs: SKETCH_MAX_NS, sumNs: SKETCH_MAX_NS });
+  });
+
   it("bursts and the longest loss run are those of the sample sequence, wherever windows end", () => {
     const reasons: Reason[] = [
       "answered",

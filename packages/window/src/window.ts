@@ -10,7 +10,7 @@ import type { Evidence, Phase, PhaseDurations, Reason } from "@lifeline/measure"
 import { reasonFacts } from "@lifeline/measure";
 import { type LossCount, wilsonInterval } from "./loss.ts";
 import type { FollowedSample, Run } from "./run.ts";
-import { addSketch, bucketIndex, type Sketch, sketchCount, sketchQuantileNs } from "./sketch.ts";
+import { addSketch, bucketIndex, SKETCH_MAX_NS, type Sketch, sketchCount, sketchQuantileNs } from "./sketch.ts";
 
 /** Length of a full window, ms; windows are aligned to multiples of it since the Unix epoch. */
 export const WINDOW_MS = 10_000;
@@ -145,7 +145,8 @@ export function windowOf(followed: FollowedSample, startMs: number, endMs: numbe
   const { reason, phase } = sample.outcome;
   const lost = reasonFacts(reason).kind === "lost";
   const remembered: Remembered = { endedAtMs: sample.endedAtMs, reason, phase, run, evidence: sample.evidence };
-  const rttNs = sample.rtt?.ns;
+  // Beyond the sketch's range lies only an agent that was stopped for a minute; the wire would refuse the whole report for it.
+  const rttNs = sample.rtt === undefined ? undefined : Math.min(sample.rtt.ns, SKETCH_MAX_NS);
   return {
     ...emptyWindow(sample.targetId, startMs, endMs),
     started: 1,
