@@ -1,4 +1,5 @@
 /** Host names, address literals and `host:port`, read without touching the network. */
+import { isIP } from "node:net";
 import type { IpFamily } from "@lifeline/measure";
 import ipaddr from "ipaddr.js";
 
@@ -20,10 +21,14 @@ const HOST_MAX_CHARS = 253;
 /** One label of a host name, RFC 1123 §2.1: letters, digits and inner hyphens, at most 63. */
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 
-/** The family of an address literal, or undefined for a host name. Bracketless; zones are no literals here. */
+/**
+ * The family of an address literal, or undefined for a host name. Bracketless; zones are no literals here. Node's own reading
+ * decides: what it takes for no literal when it connects, it would look up.
+ */
 export function literalFamily(host: string): IpFamily | undefined {
-  if (host.includes(":")) return ipaddr.IPv6.isValid(host) && !host.includes("%") ? 6 : undefined;
-  return ipaddr.IPv4.isValidFourPartDecimal(host) ? 4 : undefined;
+  if (host.includes("%")) return undefined;
+  const family = isIP(host);
+  return family === 4 || family === 6 ? family : undefined;
 }
 
 /** Whether `host` is a literal of this very host (127.0.0.0/8, ::1), which needs no route. */

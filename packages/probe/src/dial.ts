@@ -5,7 +5,7 @@
  * 2. A handshake that the kernel finished within the threshold is connected, however late this process looked (M3).
  * 3. Whatever ends the dial, the socket is either handed over connected or destroyed.
  */
-import { connect, type Socket } from "node:net";
+import { connect, type LookupFunction, type Socket } from "node:net";
 import type { IpFamily, Outcome } from "@lifeline/measure";
 import { type Deadline, isExpired, startDeadline } from "./deadline.ts";
 import { codeOf, reasonOfErrno } from "./errno.ts";
@@ -30,6 +30,16 @@ export type Dialled =
   | { readonly kind: "connected"; readonly socket: Socket; readonly deadline: Deadline }
   | { readonly kind: "ended"; readonly outcome: Outcome };
 
+/** connect(2) is about to be called, and both thresholds run; or it never will be. */
+type Begun =
+  | {
+      readonly kind: "begun";
+      readonly deadline: Deadline;
+      readonly handshake: Deadline;
+      readonly opened: Promise<Opened>;
+    }
+  | { readonly kind: "error"; readonly code: string };
+
 /** What the first event of a socket said, read within the event itself. */
 type Opened =
   | { readonly kind: "open"; readonly elapsedNs: number; readonly info: TcpInfo | undefined }
@@ -37,20 +47,17 @@ type Opened =
 
 /** Connects once; fills in rtt, connectNs, address, SYN retransmissions and the errno of a failure. */
 export async function dial(world: ProbeWorld, target: DialTarget, trace: Trace): Promise<Dialled> {
-  const { address, port, family, timeoutMs, handshakeTimeoutMs } = target;
+  const { address, port, family } = target;
   trace.evidence.address = address;
   // One family, one address: nothing is left for Node's address selection to choose.
-  const socket = connect({ host: address, port, family, autoSelectFamily: false, noDelay: true });
-  const attempt = Promise.withResolvers<{ deadline: Deadline; handshake: Deadline; opened: Promise<Opened> }>();
-  // The deadline starts when connect(2) is about to be called, not when this process got round to asking for it. An errno
-  // of connect(2) itself is emitted before any promise runs, so the listeners are added here and now.
-  socket.once("connectionAttempt", () => {
-    const deadline = startDeadline(world.clock, timeoutMs);
-    const handshake = startDeadline(world.clock, handshakeTimeoutMs);
-    attempt.resolve({ deadline, handshake, opened: whenOpen(world, socket, handshake) });
-  });
-
-  const { deadline, handshake, opened } = await attempt.promise;
+  const socket = connect({ host: address, port, family, autoSelectFamily: false, noDelay: true, lookup: noLookup });
+  const begun = await whenBegun(world, socket, target);
+  if (begun.kind === "error") {
+    // Nothing was sent: whatever the code is, this node is to blame, and no threshold has begun.
+    trace.evidence.code = begun.code;
+    return { kind: "ended", outcome: outcome("agent-resource", "connect") };
+  }
+  const { deadline, handshake, opened } = begun;
   const first = await handshake.race(opened);
   handshake.cancel();
   const ended = judgeOpening(world, socket, handshake, first, trace);
@@ -60,13 +67,33 @@ export async function dial(world: ProbeWorld, target: DialTarget, trace: Trace):
   return { kind: "ended", outcome: ended };
 }
 
+/** What is no literal is no address: a name is resolved before it gets here, and never by the system's resolver (M1). */
+const noLookup: LookupFunction = (hostname, _options, done) => {
+  done(Object.assign(new Error(`${hostname} is no address`), { code: "ENOTFOUND" }), "", 0);
+};
+
+/**
+ * The deadlines start when connect(2) is about to be called, not when this process got round to asking for it. An errno of
+ * connect(2) itself is emitted before any promise runs, so the listeners for what follows are added here and now.
+ */
+function whenBegun(world: ProbeWorld, socket: Socket, { timeoutMs, handshakeTimeoutMs }: DialTarget): Promise<Begun> {
+  return new Promise((resolve) => {
+    socket.once("connectionAttempt", () => {
+      const deadline = startDeadline(world.clock, timeoutMs);
+      const handshake = startDeadline(world.clock, handshakeTimeoutMs);
+      resolve({ kind: "begun", deadline, handshake, opened: whenOpen(world, socket, handshake) });
+    });
+    // Stays for the socket's life: an error that no attempt precedes ends the dial, and any other concerns nobody here.
+    socket.on("error", (error) => resolve({ kind: "error", code: codeOf(error) }));
+  });
+}
+
 function whenOpen(world: ProbeWorld, socket: Socket, deadline: Deadline): Promise<Opened> {
   return new Promise((resolve) => {
     socket.once("connect", () => {
       resolve({ kind: "open", elapsedNs: deadline.elapsedNs(), info: tcpInfoOf(world, socket) });
     });
-    // Stays for the socket's life: an error after the attempt is over concerns nobody, and must not be thrown.
-    socket.on("error", (error) => resolve({ kind: "error", elapsedNs: deadline.elapsedNs(), code: codeOf(error) }));
+    socket.once("error", (error) => resolve({ kind: "error", elapsedNs: deadline.elapsedNs(), code: codeOf(error) }));
   });
 }
 

@@ -1,0 +1,22 @@
+import { describe, expect, it } from "vitest";
+import { dial } from "./dial.ts";
+import { emptyTrace } from "./finding.ts";
+import { worldOf } from "./testing/scene.ts";
+
+describe("a dial", () => {
+  it("settles, and asks no resolver of the system's, when its address is none after all", async () => {
+    const trace = emptyTrace();
+    const target = {
+      address: "::ffff:127.0.0.01",
+      port: 1,
+      family: 6,
+      timeoutMs: 500,
+      handshakeTimeoutMs: 500,
+    } as const;
+    expect(await dial(worldOf(), target, trace)).toEqual({
+      kind: "ended",
+      outcome: { reason: "agent-resource", phase: "connect" },
+    });
+    expect(trace.evidence.code).toBe("ENOTFOUND");
+  });
+});
