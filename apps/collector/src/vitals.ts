@@ -26,6 +26,10 @@ export function createVitals({ streams, storePending }: VitalsSources): Collecto
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  // Gauges, which Prometheus's conventions give no such ending; each has a sibling by kind that says more.
+  for (const name of ["active_resources", "active_handles", "active_requests"]) {
+    registry.removeSingleMetric(`nodejs_${name}_total`);
+  }
   const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
     new Counter({ name: `lifeline_collector_${name}`, help, labelNames, registers });
   const gauge = (name: string, help: string, read: () => number) =>

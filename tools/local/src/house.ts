@@ -1,7 +1,7 @@
 /** The parts of Lifeline on one machine: stand-in Omni, collector, agent; started in that order, ended in the reverse. */
 
 import { getServers } from "node:dns";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
@@ -21,7 +21,7 @@ import { stringify } from "yaml";
 import type { Arguments } from "./arguments.ts";
 import { freePort } from "./free-port.ts";
 import { type Part, startPart } from "./part.ts";
-import { jsonFile, untilReady } from "./ready.ts";
+import { jsonFile, StartError, untilReady } from "./ready.ts";
 
 /** The running house. */
 export interface House {
@@ -84,6 +84,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
 async function furnish(options: HouseOptions, parts: Part[], stop: () => Promise<void>): Promise<House> {
   const { wanted, directory, clock, signal } = options;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  refuseTaken(directory);
   const part = (name: keyof typeof PROGRAMS, args: readonly string[], nodeArguments: readonly string[] = []) => {
     const restartAfterMs = name === "lab" ? {} : { restartAfterMs: wanted.restartAfterSeconds * 1_000 };
     const logFile = join(directory, `${name}.log`);
@@ -104,7 +105,7 @@ async function furnish(options: HouseOptions, parts: Part[], stop: () => Promise
   writeFileSync(deployment, stringify(standIn === undefined ? realDeployment(wanted) : labDeployment(standIn)));
 
   const port = await freePort();
-  const readyFile = join(directory, "collector.ready.json");
+  const readyFile = join(directory, COLLECTOR_READY);
   const listen = ["--listen", `127.0.0.1:${port}`, "--http-listen", `127.0.0.1:${await freePort()}`];
   const files = ["--data-dir", join(directory, "store"), "--deployment", deployment, "--ready-file", readyFile];
   if (wanted.only !== undefined) files.push("--catalogue", writeNarrowed(wanted.only, directory));
@@ -136,7 +137,7 @@ async function startStandIn(
   part: StartPart,
   { directory, clock, signal }: HouseOptions,
 ): Promise<StandInState> {
-  const stateFile = join(directory, "lab.json");
+  const stateFile = join(directory, LAB_STATE);
   const lab = part("lab", ["--control", control, "--state-file", stateFile, "--name", LAB_HOST]);
   return untilReady(lab, clock, signal, async () => jsonFile<StandInState>(stateFile));
 }
@@ -158,6 +159,30 @@ function labDeployment({ listeners, caPem }: StandInState) {
     egress: { nodesPullDirectly: false },
     network: { timeServers: [DEFAULT_TIME_SERVER], resolvers: hostResolvers() },
   };
+}
+
+/** What the parts write once they are ready. Left behind by a run that was killed, they would speak of parts that are gone. */
+const COLLECTOR_READY = "collector.ready.json";
+const LAB_STATE = "lab.json";
+
+/** Forgets what a killed run left behind. @throws StartError when a run that lives holds the directory. */
+function refuseTaken(directory: string): void {
+  for (const name of [COLLECTOR_READY, LAB_STATE]) {
+    const path = join(directory, name);
+    const holder = jsonFile<{ readonly pid: number }>(path);
+    if (holder !== undefined && isAlive(holder.pid)) {
+      throw new StartError(`--state-dir: "${directory}" is in use by process ${holder.pid}; want one of its own`);
+    }
+    rmSync(path, { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 /** Writes the bundled catalogue with the matching rows alone, so that what is not asked for is not measured either. */

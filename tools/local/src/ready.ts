@@ -32,11 +32,12 @@ export async function untilReady<T>(
   const deadlineNs = startedNs + START_TIMEOUT_MS * 1e6;
   for (;;) {
     signal.throwIfAborted();
-    const found = await look();
-    if (found !== undefined) return found;
+    // What is found may be an earlier run's: a part that has ended is not ready, whatever lies there.
     const end = part.lastEnd();
     if (end !== undefined)
       throw new StartError(`the ${part.name} ended with ${end} before it was ready:\n${part.logTail(LOG_LINES)}`);
+    const found = await look();
+    if (found !== undefined) return found;
     if (clock.monotonicNs() > deadlineNs) {
       throw new StartError(
         `the ${part.name} was not ready within ${START_TIMEOUT_MS / 1_000} s:\n${part.logTail(LOG_LINES)}`,

@@ -3,7 +3,7 @@
  * are measured, so nothing leaves this host.
  */
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -217,6 +217,29 @@ describe("kill -9 of the collector", () => {
     expect(Math.min(...gapsMs)).toBeGreaterThanOrEqual(0);
     expect(Math.max(...gapsMs)).toBeLessThan(1_000);
   }, 60_000);
+});
+
+describe("--state-dir", () => {
+  it("is used again after a run that was killed, without believing what it left behind", async () => {
+    const args = ["--json", "--seconds", "3", "--only", "machine-api", "--state-dir", directory];
+    writeFileSync(join(directory, "lab.json"), JSON.stringify({ pid: 2 ** 22 + 1, listeners: [], caPem: "" }));
+    writeFileSync(
+      join(directory, "collector.ready.json"),
+      JSON.stringify({ pid: 2 ** 22 + 1, grpcPort: 1, httpPort: 1 }),
+    );
+    const { world, said } = screen();
+    expect(await runLocal(args, world)).toBe(0);
+    expect(said.stderr).toBe("");
+  }, 30_000);
+
+  it("is refused while another run holds it", async () => {
+    writeFileSync(join(directory, "lab.json"), JSON.stringify({ pid: process.pid, listeners: [], caPem: "" }));
+    const { world, said } = screen();
+    expect(await runLocal(["--json", "--only", "machine-api", "--state-dir", directory], world)).toBe(126);
+    expect(said.stderr).toBe(
+      `npm start: --state-dir: "${directory}" is in use by process ${process.pid}; want one of its own\n`,
+    );
+  });
 });
 
 describe("a part whose starter is gone", () => {

@@ -80,6 +80,8 @@ async function inDirectory(wanted: Arguments, world: ScreenWorld): Promise<numbe
 async function measureOnce(house: House, wanted: Arguments, world: ScreenWorld): Promise<number> {
   await pause(world.clock, wanted.seconds * 1_000, world.interrupt);
   if (world.interrupt.aborted) return EXIT.interrupted;
+  const gone = house.parts.find((part) => part.pid() === undefined);
+  if (gone !== undefined) throw new StartError(`the ${gone.name} ended with ${gone.lastEnd()} while it measured`);
   await house.stopAgent();
   const view = await statusOf(house);
   const format = wanted.json ? "json" : wanted.wide ? "wide" : "table";
