@@ -16,6 +16,7 @@ import { readPlanFile } from "./plan-file.ts";
 import { encodeParts } from "./report-parts.ts";
 import { createRunner, type Runner } from "./run.ts";
 import { openSpool, type Spool, type SpoolEvent, type SpoolStats } from "./spool/spool.ts";
+import { lockState } from "./state-lock.ts";
 import { createTally, type Tally, type TallyStats } from "./tally.ts";
 import { channelCredentials } from "./uplink/credentials.ts";
 import { makeHello } from "./uplink/hello.ts";
@@ -67,6 +68,7 @@ export async function startAgent(
   onDefect: (error: unknown) => void = throwLater,
 ): Promise<Agent> {
   const filePlan = config.plan.kind === "file" ? readPlanFile(config.plan.path) : undefined;
+  const unlock = lockState(config.stateDir, "stateDir");
   const identity = findIdentity({
     configuredId: config.nodeId,
     stateDir: config.stateDir,
@@ -91,7 +93,7 @@ export async function startAgent(
     },
     "agent started",
   );
-  const agent = new RunningAgent(config, world, onDefect, identity, bootId, spool);
+  const agent = new RunningAgent(config, world, onDefect, identity, bootId, spool, unlock);
   agent.start(filePlan);
   return agent;
 }
@@ -103,6 +105,8 @@ class RunningAgent implements Agent {
   readonly #world: AgentWorld;
   readonly #onDefect: (error: unknown) => void;
   readonly #spool: Spool;
+  /** Lets go of the state directory. */
+  readonly #unlock: () => void;
   readonly #vitals: VitalsReader;
   readonly #tally: Tally;
   readonly #runner: Runner;
@@ -123,6 +127,7 @@ class RunningAgent implements Agent {
     identity: Identity,
     bootId: Uint8Array,
     spool: Spool,
+    unlock: () => void,
   ) {
     this.identity = identity;
     this.bootId = bootId;
@@ -130,6 +135,7 @@ class RunningAgent implements Agent {
     this.#world = world;
     this.#onDefect = onDefect;
     this.#spool = spool;
+    this.#unlock = unlock;
     const { clock } = world;
     this.#vitals = startVitals(clock);
     this.#tally = createTally({ clock, sealed: (windows, sealedAtMs) => this.#report(windows, sealedAtMs) });
@@ -182,6 +188,7 @@ class RunningAgent implements Agent {
     await this.#uplink?.stop();
     await this.#caching;
     await this.#spool.close();
+    this.#unlock();
     this.#vitals.stop();
     const { heldReports } = this.#spool.stats();
     this.#world.log.info({ spoolReports: heldReports }, "agent stopped");

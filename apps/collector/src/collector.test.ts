@@ -11,6 +11,7 @@ import {
   channelCredentials,
   createRpcClient,
   encodeReport,
+  NODE_ID_WANTED,
   queryPb,
   type Report,
   RpcError,
@@ -247,28 +248,18 @@ describe("reports", () => {
 
 describe("the door", () => {
   it.each([
-    [
-      "a name of nothing",
-      { nodeId: "" },
-      'hello.node_id: got "", want 1 to 253 letters, digits, dots, underscores and hyphens',
-    ],
-    [
-      "a name with a line break",
-      { nodeId: "a\nb" },
-      'hello.node_id: got "a\\nb", want 1 to 253 letters, digits, dots, underscores and hyphens',
-    ],
+    ["a name of nothing", { nodeId: "" }, `hello.node_id: got "", want ${NODE_ID_WANTED}`],
+    ["a name with a line break", { nodeId: "a\nb" }, `hello.node_id: got "a\\nb", want ${NODE_ID_WANTED}`],
     ["a short boot id", { bootId: new Uint8Array(4) }, "hello.boot_id: got 4 bytes, want 16 bytes"],
-    ["an unknown role", { roles: [3] }, 'hello.roles: got "3", want at most 2 of 1 (omni host), 2 (talos node)'],
-    ["IP version 5", { ipVersions: [5] }, 'hello.ip_versions: got "5", want at most 2 of 4, 6'],
     [
-      "a whole address as prefix",
-      { siderolinkPrefix: "fdae::1" },
-      'hello.siderolink_prefix: got "fdae::1", want four groups, such as fdae:41e4:649b:9303, or nothing',
+      "a text beyond all bounds",
+      { hostname: "h".repeat(4_097) },
+      "hello.hostname: got 4097 characters, want at most 4096",
     ],
     [
-      "a host name without end",
-      { hostname: "h".repeat(254) },
-      `hello.hostname: got "${"h".repeat(80)}", want at most 253 printable ASCII characters`,
+      "a list beyond all bounds",
+      { resolvers: Array.from({ length: 257 }, () => "10.0.0.1") },
+      "hello.resolvers: got 257 entries, want at most 256",
     ],
   ])("refuses %s", async (_, hello, message) => {
     const collector = await start();
@@ -340,6 +331,58 @@ describe("the door", () => {
     await again.report(1, reportOf(["answered"]));
     await until(() => again.acked().length === 1);
     expect(again.plans()).toEqual([]);
+  });
+
+  it("lets nobody in whom the store could not keep, and lives on (U1)", async () => {
+    const clock = manualClock(Date.now());
+    const collector = await start({}, clock);
+    const locker = new DatabaseSync(join(directory, "data", "collector.db"));
+    closers.push(() => locker.close());
+    locker.exec("CREATE TRIGGER full BEFORE INSERT ON nodes BEGIN SELECT RAISE(ABORT, 'full'); END");
+    const early = agent(collector.grpcPort);
+    await early.introduce();
+    expect(await early.ended).toMatchObject({ code: RpcStatus.UNAVAILABLE });
+    clock.advance(1_100);
+    await sleep(50);
+    clock.advance(1_100);
+    expect((await queries(collector).nodes()).nodes).toEqual([]);
+    locker.exec("DROP TRIGGER full");
+    const later = agent(collector.grpcPort);
+    await later.introduce();
+    await until(() => later.plans().length === 1);
+    expect((await queries(collector).nodes()).nodes).toHaveLength(1);
+    await collector.stop();
+  });
+
+  it("drops optional facts that cannot be used, counts them, and lets the node in", async () => {
+    const collector = await start();
+    const { introduce, plans } = agent(collector.grpcPort, {
+      hostname: "h".repeat(254),
+      talosVersion: "v1\n",
+      roles: [2, 3],
+      ipVersions: [4, 5],
+      siderolinkPrefix: "fdae::1",
+      resolvers: ["10.0.0.1:53", "fe80::1%eth0", "10.0.0.2"],
+      machineApi: "https://omni.example:8090?jointoken=secret",
+    });
+    await introduce();
+    await until(() => plans().length === 1);
+    const text = await scrape(collector);
+    const dropped = [...text.matchAll(/lifeline_collector_hello_facts_dropped_total\{field="(\w+)"\} (\d+)/g)];
+    expect(dropped.map(([, field, count]) => `${field} ${count}`)).toEqual([
+      "hostname 1",
+      "talos_version 1",
+      "roles 1",
+      "ip_versions 1",
+      "siderolink_prefix 1",
+      "resolvers 2",
+      "machine_api 1",
+    ]);
+    expect(text).not.toContain("secret");
+    const reader = new DatabaseSync(join(directory, "data", "collector.db"), { readOnly: true });
+    closers.push(() => reader.close());
+    const kept = JSON.parse(String(reader.prepare("SELECT facts_json FROM nodes").get()?.facts_json));
+    expect(kept).toEqual({ nodeId: "n1", roles: ["talos-node"], families: [4], resolvers: ["10.0.0.2"] });
   });
 });
 
@@ -543,6 +586,7 @@ describe("HTTP", () => {
       const [, name = "", type = ""] = /^# TYPE (\S+) (counter|gauge|histogram|summary)$/.exec(line) ?? [];
       if (name !== "") {
         expect(declared.has(name), line).toBe(false);
+        expect(name.endsWith("_total"), line).toBe(type === "counter");
         declared.set(name, type);
         continue;
       }

@@ -1,0 +1,63 @@
+/**
+ * One agent at a state directory. Two would drop each other's segments from the spool, and evidence with them (U1).
+ *
+ * The lock names its holder by process id and the time that process began (proc(5), field 22), so one that a `kill -9` left behind, or
+ * that another process of the same id could be taken for, holds nobody: in a container every agent is process 1.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { ConfigError } from "./config-error.ts";
+
+/** The file, beside the spool. */
+const LOCK_NAME = "agent.lock";
+
+/** Takes the directory for this process; gives what lets go of it. @throws ConfigError `invalid` when a living agent holds it. */
+export function lockState(stateDir: string, source: string): () => void {
+  const path = join(stateDir, LOCK_NAME);
+  const own = `${process.pid} ${beginningOf(process.pid)}\n`;
+  if (!take(path, own)) {
+    const holder = holderOf(path);
+    if (holder !== undefined) {
+      throw new ConfigError(
+        "invalid",
+        `${source}: got "${stateDir}", which process ${holder} uses; want a directory of its own`,
+      );
+    }
+    rmSync(path, { force: true });
+    take(path, own);
+  }
+  return () => rmSync(path, { force: true });
+}
+
+/** Whether the lock could be created. A directory that cannot be written locks nobody out: the spool then lives in memory. */
+function take(path: string, own: string): boolean {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(path, own, { flag: "wx", mode: 0o600 });
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "EEXIST");
+  }
+}
+
+/** The living process that holds the lock; undefined when there is none. */
+function holderOf(path: string): number | undefined {
+  const [pid, began] = textOf(path).trim().split(" ");
+  const isHeld = pid !== undefined && began !== undefined && began !== "" && beginningOf(Number(pid)) === began;
+  return isHeld ? Number(pid) : undefined;
+}
+
+/** When a process began, in clock ticks since boot, as the kernel writes it; empty when there is no such process. */
+function beginningOf(pid: number): string {
+  // The second field is the command in brackets, and may hold spaces and brackets itself.
+  const fields = textOf(`/proc/${pid}/stat`).split(") ").at(-1)?.split(" ") ?? [];
+  return fields[19] ?? "";
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
