@@ -1,4 +1,4 @@
-import { manualClock } from "@lifeline/measure";
+import { type Clock, manualClock, NS_PER_MS } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { isExpired, startDeadline } from "./deadline.ts";
 
@@ -9,6 +9,19 @@ function run(clock: ReturnType<typeof manualClock>, ms: number): void {
   clock.advance(ms);
 }
 
+/** A clock whose timers fire late, by what `lagMs` says of the moment they are due. */
+function lagging(clock: ReturnType<typeof manualClock>, lagMs: (dueMs: number) => number): Clock {
+  return {
+    ...clock,
+    after: (ms, wake) => clock.after(ms + lagMs(clock.monotonicNs() / NS_PER_MS + ms), wake),
+  };
+}
+
+/** What a loop that stands still from one moment to another does to timers due meanwhile. */
+function stallFrom(fromMs: number, untilMs: number): (dueMs: number) => number {
+  return (dueMs) => (dueMs >= fromMs && dueMs < untilMs ? untilMs - dueMs : 0);
+}
+
 describe("a deadline", () => {
   it("expires without a stall when timers fire on time", async () => {
     const clock = manualClock(0);
@@ -17,13 +30,29 @@ describe("a deadline", () => {
     expect(await deadline.race(never)).toEqual({ kind: "expired", stalled: false });
   });
 
-  it("notices a stall anywhere within, not only at its end (M3)", async () => {
+  it.each([
+    ["idle for 30 s, timers 2 ms late", 30_000, () => 2, false],
+    ["3 s under a load that makes every timer 20 ms late", 3_000, () => 20, false],
+    ["a stall of 60 ms anywhere in the last second", 3_000, (nowMs: number) => (nowMs === 2_300 ? 60 : 0), true],
+    ["a stall of 5 s that ended before the last second", 10_000, stallFrom(3_000, 8_000), false],
+    ["a stall of 5 s that ended within the last second", 10_000, stallFrom(4_500, 9_500), true],
+    ["a stall across the end", 950, stallFrom(910, 1_200), true],
+    ["a stall anywhere within a threshold below a second", 950, stallFrom(120, 350), true],
+  ])("is stalled only where that can have hidden an answer: %s (M3)", async (_, timeoutMs, lagMs, stalled) => {
     const clock = manualClock(0);
-    // A timer that fires late: the clock has moved on by the time it is called.
-    const late = { ...clock, after: (ms: number, wake: () => void) => clock.after(ms === 100 ? 180 : ms, wake) };
-    const deadline = startDeadline(late, 950);
-    run(clock, 2_000);
-    expect(await deadline.race(never)).toEqual({ kind: "expired", stalled: true });
+    const deadline = startDeadline(lagging(clock, lagMs), timeoutMs);
+    run(clock, timeoutMs + 1_000);
+    expect(await deadline.race(never)).toEqual({ kind: "expired", stalled });
+  });
+
+  it("calls an answer stalled, not late, that is read before the timer of a stalled slice runs (M3)", () => {
+    const clock = manualClock(0);
+    const deadline = startDeadline(lagging(clock, stallFrom(10, 400)), 50);
+    clock.advance(60);
+    expect(deadline.tardiness(deadline.elapsedNs())).toBe("late");
+    clock.advance(100);
+    expect(deadline.tardiness(deadline.elapsedNs())).toBe("stalled");
+    deadline.cancel();
   });
 
   it("lets work that I/O settles after the time is up win over the expiry (M3)", async () => {

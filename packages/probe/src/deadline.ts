@@ -2,18 +2,30 @@
  * The loss threshold of one attempt, fair to answers that the event loop was too busy to read (M3).
  *
  * 1. When the time is up, pending I/O is drained before anything is decided: an answer that lies in a kernel queue is seen.
- * 2. The wait is cut into slices, so a stall anywhere within it is noticed, and not only one at its end.
- * 3. An expiry that comes with a stall beyond {@link LAG_TOLERANCE_NS} is `stalled`: it says nothing of the network.
+ * 2. The last second is waited for in slices, so a stall anywhere within it is noticed, and not only one at its end.
+ * 3. An expiry with a single stall beyond {@link LAG_TOLERANCE_NS} in that second is `stalled`: it says nothing of the
+ *    network. Stalls are not summed: each delays our own turn of an exchange once, and timers that fire a millisecond or
+ *    two late for half a minute hide nothing. An earlier stall left the peer the second that follows it.
  */
 import { type Clock, NS_PER_MS, type Reason, type Timer } from "@lifeline/measure";
 
 /**
- * How late timers may fire, summed over one attempt, before its silence is put down to this process: 50 ms. An idle Node
- * fires within 2 ms; a garbage collection of tens of milliseconds is ordinary and harmless, since I/O is drained.
+ * How late one timer may fire before a silence is put down to this process: 50 ms. An idle Node fires within 2 ms; a garbage
+ * collection of tens of milliseconds is ordinary and harmless, since I/O is drained.
  */
 export const LAG_TOLERANCE_NS = 50 * NS_PER_MS;
 
-/** Length of a slice of waiting: 100 ms, so an attempt that waits a second costs ten timers, and one that is answered none. */
+/**
+ * How much of the end of a wait is watched: 1 s. What the kernel holds is drained, so an earlier stall can only have delayed
+ * what we send ourselves (a TLS flight, a request); a whole second is then left for its answer, longer than any round trip
+ * that is not lost (a SYN's threshold is 950 ms) and three of 300 ms, more than the way around the world.
+ */
+const WATCHED_MS = 1_000;
+
+/**
+ * Length of a slice of watching: 100 ms, so a wait costs at most eleven timers, and one that is answered none. A stall is
+ * seen but for the part before the next slice is due: of 150 ms at the least, and of any length across the end.
+ */
 const SLICE_MS = 100;
 
 /**
@@ -45,21 +57,27 @@ export function startDeadline(clock: Clock, timeoutMs: number): Deadline {
   const startedNs = clock.monotonicNs();
   const timeoutNs = timeoutMs * NS_PER_MS;
   const dueNs = startedNs + timeoutNs;
-  let lagNs = 0;
+  const watchedFromNs = dueNs - WATCHED_MS * NS_PER_MS;
+  let longestLagNs = 0;
+  let sliceDueNs = startedNs;
   let timer: Timer | undefined;
   let expire: (expired: Expired) => void = () => {};
   const expiry = new Promise<Expired>((resolve) => {
     expire = resolve;
   });
 
-  const stalled = () => lagNs > LAG_TOLERANCE_NS;
+  // The slice that is due counts before its timer has run: I/O of the same turn may be read first.
+  const lagNs = () => Math.max(longestLagNs, clock.monotonicNs() - sliceDueNs);
+  const stalled = () => lagNs() > LAG_TOLERANCE_NS;
   const waitSlice = () => {
-    const sliceDueNs = Math.min(dueNs, clock.monotonicNs() + SLICE_MS * NS_PER_MS);
-    const delayMs = Math.max(0, Math.ceil((sliceDueNs - clock.monotonicNs()) / NS_PER_MS));
-    timer = clock.after(delayMs, () => {
-      lagNs += Math.max(0, clock.monotonicNs() - sliceDueNs);
+    const nowNs = clock.monotonicNs();
+    sliceDueNs = nowNs < watchedFromNs ? watchedFromNs : Math.min(dueNs, nowNs + SLICE_MS * NS_PER_MS);
+    timer = clock.after(Math.ceil((sliceDueNs - nowNs) / NS_PER_MS), () => {
+      longestLagNs = lagNs();
       if (clock.monotonicNs() < dueNs) return waitSlice();
-      drain(DRAIN_TURNS, () => expire({ kind: "expired", stalled: stalled() }));
+      // Read here: a stall of the draining itself hides nothing, for what it holds up is read all the same.
+      const expired = { kind: "expired", stalled: stalled() } as const;
+      drain(DRAIN_TURNS, () => expire(expired));
     });
   };
   waitSlice();

@@ -93,6 +93,18 @@ describe("a stalled event loop (M3)", () => {
     expect((await sampling).outcome.reason).toBe("stalled");
   });
 
+  it("is no matter of a little load: a black hole is lost under it all the same", async () => {
+    await using peer = await silentTcpPort();
+    const load = setInterval(() => stallLoop(35), 43);
+    let reason: string = "stalled";
+    // Another process may hold this one up beyond the tolerance, and rightly be named; hardly three times in a row.
+    for (let attempt = 0; attempt < 3 && reason === "stalled"; attempt += 1) {
+      reason = (await probe(targetOf(tcp, { port: peer.port, timeoutMs: 900 }), worldOf())).outcome.reason;
+    }
+    clearInterval(load);
+    expect(reason).toBe("timeout");
+  });
+
   it("also takes back a loss that happened under it", async () => {
     await using peer = await silentTcpPort();
     const sampling = probe(targetOf(tcp, { port: peer.port, timeoutMs: 50 }), worldOf());
