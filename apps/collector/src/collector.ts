@@ -167,6 +167,7 @@ function judgingEvents(vitals: CollectorVitals, log: Logger): Parameters<typeof 
       log.info({ nodeId, targetId, verdict, cause, startedAtMs, endedAtMs, evidence }, `incident ${change}`);
     },
     onOverflow: (what) => vitals.overflows.inc({ what }),
+    onOrphan: () => vitals.orphanWrites.inc(),
   };
 }
 

@@ -65,6 +65,8 @@ export interface FleetOverflow {
 export interface Fleet {
   /** All nodes, by id. */
   readonly nodes: ReadonlyMap<string, Node>;
+  /** Whether {@link introduce} would take a node of that id. */
+  hasRoomFor(nodeId: string): boolean;
   /** The node of that introduction, created or brought up to date; undefined when {@link MAX_NODES} are known. */
   introduce(introduction: Introduction, nowMs: number): Node | undefined;
   /** Takes a report that is durable. */
@@ -100,6 +102,11 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow }: Fle
   };
   return {
     nodes,
+    hasRoomFor(nodeId) {
+      const hasRoom = nodes.has(nodeId) || nodes.size < MAX_NODES;
+      if (!hasRoom) onOverflow("nodes");
+      return hasRoom;
+    },
     introduce({ facts, hostname, agentVersion }, nowMs) {
       const known = nodes.get(facts.nodeId);
       if (known !== undefined)

@@ -4,6 +4,7 @@
  * 1. A node is judged soon after its windows changed, once for all that came together; and by the tick, when a target of it goes
  *    stale or its plan changed: silence, too, turns a verdict (M4).
  * 2. Verdicts' since and incidents are written when they change; what the store refuses is written again at the next tick.
+ * 3. One write of an incident or a node's verdicts is under way at a time, so that an older state never follows a newer one.
  */
 
 import { resolvedTargets } from "@lifeline/catalogue";
@@ -13,13 +14,12 @@ import {
   DEFAULT_THRESHOLDS,
   type Incident,
   judgeNode,
-  type RowVerdict,
   rowKey,
   staleAfterMsOf,
 } from "@lifeline/verdict";
 import type { Fleet, Node } from "./fleet.ts";
-import type { IncidentRecord } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
+import { createUnsaved } from "./unsaved.ts";
 
 /** How long judging waits for more windows of a node, ms: a tenth of what a person sees as at once. */
 const SETTLE_MS = 20;
@@ -30,9 +30,6 @@ const SETTLE_MS = 20;
  */
 const SLICE_MS = 20;
 const BREATH_MS = 5;
-
-/** Most incident records waiting for the store; beyond it the oldest go, counted (S2). */
-const MAX_UNSAVED = 10_000;
 
 export interface Judging {
   /** The node's windows or plan changed. */
@@ -51,12 +48,14 @@ export interface JudgingEvents {
   onJudged(durationNs: number): void;
   onIncident(nodeId: string, change: "opened" | "closed", incident: Incident): void;
   onOverflow(what: "unsaved-incidents"): void;
+  /** What was to be written belongs to a node that the store does not know. */
+  onOrphan(): void;
 }
 
 export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: JudgingEvents): Judging {
   const dirty = new Set<Node>();
   const nextDueMs = new Map<Node, number>();
-  const unsaved = createUnsaved(store, () => events.onOverflow("unsaved-incidents"));
+  const unsaved = createUnsaved(store, events);
   let settling: Timer | undefined;
 
   const judge = (node: Node) => {
@@ -73,7 +72,7 @@ export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: 
     for (const incident of step.closed) events.onIncident(node.nodeId, "closed", incident);
     for (const incident of [...step.opened, ...step.changed, ...step.closed])
       unsaved.addIncident(node.nodeId, incident);
-    if (verdictsChanged(node)) unsaved.addVerdicts(node);
+    if (verdictsChanged(node)) unsaved.addVerdicts(node.nodeId, node.rows);
     node.previous = new Map(node.rows.map((row) => [rowKey(row), row]));
     nextDueMs.set(node, staleAtMs(node, nodeNowMs) - node.aheadMs);
     events.onJudged(clock.monotonicNs() - beganNs);
@@ -123,42 +122,4 @@ function verdictsChanged({ rows, previous }: Node): boolean {
     const before = previous.get(rowKey(row));
     return before?.verdict !== row.verdict || before.sinceMs !== row.sinceMs;
   });
-}
-
-interface Unsaved {
-  addIncident(nodeId: string, incident: Incident): void;
-  addVerdicts(node: Node): void;
-  flush(): Promise<void>;
-}
-
-function createUnsaved(store: Store, onOverflow: () => void): Unsaved {
-  const incidents = new Map<string, IncidentRecord>();
-  const verdicts = new Map<string, readonly RowVerdict[]>();
-  return {
-    addIncident(nodeId, incident) {
-      const oldest = incidents.keys().next();
-      if (incidents.size >= MAX_UNSAVED && !oldest.done) {
-        incidents.delete(oldest.value);
-        onOverflow();
-      }
-      const { changes, ...plain } = incident;
-      const key = `${nodeId} ${incident.targetId} ${incident.startedAtMs}`;
-      incidents.set(key, { ...plain, nodeId, changesJson: JSON.stringify(changes) });
-    },
-    addVerdicts: ({ nodeId, rows }) => verdicts.set(nodeId, rows),
-    async flush() {
-      const writes: Promise<unknown>[] = [];
-      const write = <V>(waiting: Map<string, V>, key: string, value: V, done: Promise<unknown>) => {
-        waiting.delete(key);
-        // A newer value of the same key that came meanwhile stays; the store's owner counts the failure itself.
-        writes.push(done.catch(() => waiting.has(key) || waiting.set(key, value)));
-      };
-      for (const [key, record] of [...incidents]) write(incidents, key, record, store.submit("saveIncident", record));
-      for (const [nodeId, rows] of [...verdicts]) {
-        const records = rows.map((row) => ({ rowKey: rowKey(row), verdict: row.verdict, sinceMs: row.sinceMs }));
-        write(verdicts, nodeId, rows, store.submit("saveVerdicts", { nodeId, verdicts: records }));
-      }
-      await Promise.all(writes);
-    },
-  };
 }

@@ -14,6 +14,8 @@ export interface CollectorVitals {
   readonly commitOperations: Histogram;
   readonly judgeSeconds: Histogram;
   readonly prunedRows: Counter;
+  readonly orphanWrites: Counter;
+  readonly droppedFacts: Counter<"field">;
 }
 
 /** What the gauges read when they are asked. */
@@ -60,6 +62,12 @@ export function createVitals({ streams, storePending }: VitalsSources): Collecto
     ),
     commitOperations: histogram("commit_operations", "Operations committed together.", [1, 4, 16, 64, 256, 1_024]),
     judgeSeconds: histogram("judge_seconds", "Judging one node.", [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1]),
+    orphanWrites: counter("orphan_writes_total", "Verdicts and incidents of nodes that the store does not know."),
+    droppedFacts: counter(
+      "hello_facts_dropped_total",
+      "Optional facts of a Hello that could not be used, by field; the node was let in without them.",
+      ["field"],
+    ),
     prunedRows: counter("pruned_rows_total", "Rows deleted since they were older than the retention."),
   };
 }

@@ -81,8 +81,14 @@ function operationsOn(sqlite: DatabaseSync): Operations {
   return {
     saveNode: (node) => saveNode(statement, node),
     saveReport: saveReport(statement, nodeOf),
-    saveIncident: (incident) => saveIncident(statement, nodeOf(incident.nodeId), incident),
-    saveVerdicts: ({ nodeId, verdicts }) => saveVerdicts(statement, nodeOf(nodeId), verdicts),
+    saveIncident(incident) {
+      const node = nodeOf(incident.nodeId);
+      return node === undefined ? "no-node" : saveIncident(statement, node, incident);
+    },
+    saveVerdicts({ nodeId, verdicts }) {
+      const node = nodeOf(nodeId);
+      return node === undefined ? "no-node" : saveVerdicts(statement, node, verdicts);
+    },
     prune: ({ beforeMs, limit }) => prune(statement, beforeMs, limit),
     touch: ({ nowMs }) => {
       statement("INSERT INTO heartbeat VALUES (1, ?) ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms").run(nowMs);
@@ -108,12 +114,13 @@ function statementCache(sqlite: DatabaseSync): Statement {
   };
 }
 
-/** The number of a node that was saved before; a node that was not is a defect of the caller. */
-function nodeNumbers(statement: Statement): (nodeId: string) => number {
+type NodeNumbers = (nodeId: string) => number | undefined;
+
+/** The number of a node; undefined for one that was never saved, or was forgotten. */
+function nodeNumbers(statement: Statement): NodeNumbers {
   return (nodeId) => {
     const row = statement("SELECT id FROM nodes WHERE node_id = ?").get(nodeId);
-    if (row === undefined) throw new TypeError(`node ${nodeId} was not saved before what belongs to it`);
-    return Number(row.id);
+    return row === undefined ? undefined : Number(row.id);
   };
 }
 
@@ -128,9 +135,10 @@ function saveNode(
   ).run(nodeId, hostname, agentVersion, factsJson, seenAtMs, seenAtMs);
 }
 
-function saveReport(statement: Statement, nodeOf: (nodeId: string) => number): Run<"saveReport"> {
+function saveReport(statement: Statement, nodeOf: NodeNumbers): Run<"saveReport"> {
   return (report) => {
     const node = nodeOf(report.nodeId);
+    if (node === undefined) return "no-node";
     const { bootId, sequence, receivedAtMs, sealedAtMs, payload } = report;
     const inserted = statement(
       `INSERT INTO reports (node, boot_id, sequence, received_ms, sealed_ms, payload) VALUES (?, ?, ?, ?, ?, ?)
@@ -164,7 +172,7 @@ function saveWindows(statement: Statement, node: number, report: number, { windo
   }
 }
 
-function saveIncident(statement: Statement, node: number, incident: IncidentRecord): undefined {
+function saveIncident(statement: Statement, node: number, incident: IncidentRecord): "saved" {
   statement(
     `INSERT INTO incidents (node, requirement_id, target_id, verdict, cause, evidence, next_step, started_ms, ended_ms,
        changes_json, dropped_changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -184,14 +192,16 @@ function saveIncident(statement: Statement, node: number, incident: IncidentReco
     incident.changesJson,
     incident.droppedChanges,
   );
+  return "saved";
 }
 
 /** Replaces what is kept of the node's rows: rows that are gone from the plan go here too. */
-function saveVerdicts(statement: Statement, node: number, verdicts: readonly VerdictRecord[]): undefined {
+function saveVerdicts(statement: Statement, node: number, verdicts: readonly VerdictRecord[]): "saved" {
   statement("DELETE FROM verdicts WHERE node = ?").run(node);
   for (const { rowKey, verdict, sinceMs } of verdicts) {
     statement("INSERT INTO verdicts VALUES (?, ?, ?, ?)").run(node, rowKey, verdict, sinceMs);
   }
+  return "saved";
 }
 
 function prune(statement: Statement, beforeMs: number, limit: number): number {

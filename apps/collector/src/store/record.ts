@@ -78,12 +78,15 @@ export interface IncidentQuery {
   readonly after: { readonly startedAtMs: number; readonly id: number } | undefined;
 }
 
+/** The store does not know the node that this belongs to: it was never saved, or was forgotten. Nothing was written. */
+export type NoNode = "no-node";
+
 /** Every operation of the store and its answer. */
 export interface StoreOperations {
   saveNode: { input: NodeRecord; output: undefined };
-  saveReport: { input: ReportRecord; output: "stored" | "duplicate" };
-  saveIncident: { input: IncidentRecord; output: undefined };
-  saveVerdicts: { input: { nodeId: string; verdicts: readonly VerdictRecord[] }; output: undefined };
+  saveReport: { input: ReportRecord; output: "stored" | "duplicate" | NoNode };
+  saveIncident: { input: IncidentRecord; output: "saved" | NoNode };
+  saveVerdicts: { input: { nodeId: string; verdicts: readonly VerdictRecord[] }; output: "saved" | NoNode };
   /** Deletes at most `limit` reports (with their windows) and `limit` closed incidents older than `beforeMs`; says how many rows went. */
   prune: { input: { beforeMs: number; limit: number }; output: number };
   /** Writes a row: answers only when the store can. */

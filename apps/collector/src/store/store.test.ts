@@ -143,6 +143,20 @@ describe("the store", () => {
     ]);
   });
 
+  it("says that it does not know a node, and does the rest of the batch", async () => {
+    const log: string[] = [];
+    const store = await open(log);
+    await store.submit("saveNode", NODE);
+    const results = await Promise.all([
+      store.submit("saveReport", report(1, { nodeId: "gone" })),
+      store.submit("saveIncident", incident(1, { nodeId: "gone" })),
+      store.submit("saveVerdicts", { nodeId: "gone", verdicts: [] }),
+      store.submit("saveReport", report(1)),
+    ]);
+    expect(results).toEqual(["no-node", "no-node", "no-node", "stored"]);
+    expect(log).toEqual(["commit 1", "commit 4"]);
+  });
+
   it("pages incidents latest first, and filters them", async () => {
     const store = await open();
     await store.submit("saveNode", NODE);
