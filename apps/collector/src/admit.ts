@@ -3,10 +3,20 @@
  *
  * 1. A node speaks only for itself: with mutual TLS its id is its certificate's name (S1).
  * 2. Everything has a bound (S2).
+ * 3. Only what identifies a node keeps it out. An optional fact that cannot be used is left out and counted: an agent that is
+ *    newer, or sees something odd, is worth more with one fact less than not at all.
  */
 import { literalFamily, type NodeFacts, type Origin, readEndpointUrl, readHostPort } from "@lifeline/catalogue";
 import type { IpFamily } from "@lifeline/measure";
-import { BOOT_ID_BYTES, decodeReport, MAX_REPORT_BYTES, type Report, type reportPb } from "@lifeline/wire";
+import {
+  BOOT_ID_BYTES,
+  decodeReport,
+  isNodeId,
+  MAX_REPORT_BYTES,
+  NODE_ID_WANTED,
+  type Report,
+  type reportPb,
+} from "@lifeline/wire";
 
 /** Refused codes of a report; stable, part of the contract. */
 export type RefusalCode = "malformed" | "too-large" | "future-dated";
@@ -25,8 +35,14 @@ export interface Introduction {
   readonly planRevision: string;
 }
 
+/** An optional fact that was left out, and how many of its values. The value itself is never told: it may carry a secret (S1). */
+export interface DroppedFact {
+  readonly field: string;
+  readonly count: number;
+}
+
 export type HelloVerdict =
-  | { readonly kind: "admitted"; readonly introduction: Introduction }
+  | { readonly kind: "admitted"; readonly introduction: Introduction; readonly dropped: readonly DroppedFact[] }
   | ({ readonly kind: "invalid" } & Refused)
   /** The certificate names another node. */
   | ({ readonly kind: "foreign" } & Refused);
@@ -41,8 +57,13 @@ const MAX_VERSION_LENGTH = 64;
 /** Most resolvers of a node: Linux uses three (resolv.conf(5), MAXNS), Talos lists what DHCP gave besides. */
 const MAX_RESOLVERS = 16;
 
-const NODE_ID = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
+/** Longest text and list of a Hello that is looked at, far beyond any fact there is: what exceeds it is no agent's. */
+const MAX_TEXT_LENGTH = 4_096;
+const MAX_LIST_ENTRIES = 256;
+
 const PRINTABLE = /^[\x20-\x7e]*$/;
+
+const FAMILIES: readonly IpFamily[] = [4, 6];
 
 /** reportPb.NodeRole by number. */
 const ROLES: ReadonlyMap<number, Origin> = new Map([
@@ -52,64 +73,80 @@ const ROLES: ReadonlyMap<number, Origin> = new Map([
 
 /** Judges a Hello. `clientName` is the certificate's name; `mutualTls` says whether there must be one. */
 export function admitHello(hello: reportPb.Hello, clientName: string | undefined, mutualTls: boolean): HelloVerdict {
-  const invalid = helloProblem(hello);
+  const invalid = identityProblem(hello) ?? excess(hello);
   if (invalid !== undefined) return { kind: "invalid", ...invalid };
   if (mutualTls && hello.nodeId !== clientName) {
     const detail = `got ${quoted(hello.nodeId)}, want ${quoted(clientName ?? "")}, the name of the certificate`;
     return { kind: "foreign", field: "hello.node_id", detail };
   }
-  const { nodeId, hostname, agentVersion, planRevision } = hello;
-  return { kind: "admitted", introduction: { facts: factsOf(hello, nodeId), hostname, agentVersion, planRevision } };
+  return { kind: "admitted", ...introductionOf(hello) };
 }
 
-function helloProblem(hello: reportPb.Hello): Refused | undefined {
-  const problem = (field: string, got: unknown, want: string): Refused => ({
-    field: `hello.${field}`,
-    detail: `got ${got}, want ${want}`,
-  });
-  if (!NODE_ID.test(hello.nodeId) || hello.nodeId.length > MAX_NAME_LENGTH) {
-    return problem(
-      "node_id",
-      quoted(hello.nodeId),
-      `1 to ${MAX_NAME_LENGTH} letters, digits, dots, underscores and hyphens`,
-    );
-  }
-  if (hello.bootId.length !== BOOT_ID_BYTES)
-    return problem("boot_id", `${hello.bootId.length} bytes`, `${BOOT_ID_BYTES} bytes`);
-  const texts: [string, string, number][] = [
-    ["agent_version", hello.agentVersion, MAX_VERSION_LENGTH],
-    ["hostname", hello.hostname, MAX_NAME_LENGTH],
-    ["talos_version", hello.talosVersion, MAX_VERSION_LENGTH],
-    ["plan_revision", hello.planRevision, MAX_VERSION_LENGTH],
+function identityProblem({ nodeId, bootId }: reportPb.Hello): Refused | undefined {
+  if (!isNodeId(nodeId)) return { field: "hello.node_id", detail: `got ${quoted(nodeId)}, want ${NODE_ID_WANTED}` };
+  if (bootId.length === BOOT_ID_BYTES) return undefined;
+  return { field: "hello.boot_id", detail: `got ${bootId.length} bytes, want ${BOOT_ID_BYTES} bytes` };
+}
+
+/** The first field that is larger than anything an agent would say. */
+function excess(hello: reportPb.Hello): Refused | undefined {
+  const sizes: [field: string, size: number, most: number, what: string][] = [
+    ["agent_version", hello.agentVersion.length, MAX_TEXT_LENGTH, "characters"],
+    ["hostname", hello.hostname.length, MAX_TEXT_LENGTH, "characters"],
+    ["talos_version", hello.talosVersion.length, MAX_TEXT_LENGTH, "characters"],
+    ["plan_revision", hello.planRevision.length, MAX_TEXT_LENGTH, "characters"],
+    ["siderolink_prefix", hello.siderolinkPrefix.length, MAX_TEXT_LENGTH, "characters"],
+    ["machine_api", hello.machineApi.length, MAX_TEXT_LENGTH, "characters"],
+    ["roles", hello.roles.length, MAX_LIST_ENTRIES, "entries"],
+    ["ip_versions", hello.ipVersions.length, MAX_LIST_ENTRIES, "entries"],
+    ["resolvers", hello.resolvers.length, MAX_LIST_ENTRIES, "entries"],
   ];
-  for (const [field, text, most] of texts) {
-    if (text.length > most || !PRINTABLE.test(text))
-      return problem(field, quoted(text), `at most ${most} printable ASCII characters`);
-  }
-  if (hello.roles.length > ROLES.size || hello.roles.some((role) => !ROLES.has(role))) {
-    return problem("roles", quoted(hello.roles.join(", ")), `at most ${ROLES.size} of 1 (omni host), 2 (talos node)`);
-  }
-  if (hello.ipVersions.length > 2 || hello.ipVersions.some((version) => version !== 4 && version !== 6)) {
-    return problem("ip_versions", quoted(hello.ipVersions.join(", ")), "at most 2 of 4, 6");
-  }
-  if (hello.siderolinkPrefix !== "" && !isPrefix(hello.siderolinkPrefix)) {
-    return problem(
-      "siderolink_prefix",
-      quoted(hello.siderolinkPrefix),
-      "four groups, such as fdae:41e4:649b:9303, or nothing",
-    );
-  }
-  if (
-    hello.resolvers.length > MAX_RESOLVERS ||
-    hello.resolvers.some((address) => literalFamily(address) === undefined)
-  ) {
-    return problem("resolvers", `a list of ${hello.resolvers.length}`, `at most ${MAX_RESOLVERS} IP addresses`);
-  }
-  if (hello.machineApi !== "" && !isMachineApi(hello.machineApi)) {
-    // Never quoted: what is wrong with it may be the join token it still carries (S1).
-    return problem("machine_api", "something else", "scheme, host and port without path or query, or nothing");
-  }
-  return undefined;
+  const found = sizes.find(([, size, most]) => size > most);
+  if (found === undefined) return undefined;
+  const [field, size, most, what] = found;
+  return { field: `hello.${field}`, detail: `got ${size} ${what}, want at most ${most}` };
+}
+
+/** What a Hello says that can be used, and what of it cannot. */
+function introductionOf(hello: reportPb.Hello): { introduction: Introduction; dropped: readonly DroppedFact[] } {
+  const dropped: DroppedFact[] = [];
+  const list = <In, Out>(field: string, values: readonly In[], most: number, read: (value: In) => Out | undefined) => {
+    const usable = [...new Set(values)].map(read).filter((value) => value !== undefined);
+    const kept = usable.slice(0, most);
+    const lost = new Set(values).size - kept.length;
+    if (lost > 0) dropped.push({ field, count: lost });
+    return kept;
+  };
+  const text = (field: string, value: string, isUsable: (value: string) => boolean) =>
+    value === "" ? "" : (list(field, [value], 1, (it) => (isUsable(it) ? it : undefined))[0] ?? "");
+  const hostname = text("hostname", hello.hostname, printable(MAX_NAME_LENGTH));
+  const agentVersion = text("agent_version", hello.agentVersion, printable(MAX_VERSION_LENGTH));
+  const planRevision = text("plan_revision", hello.planRevision, printable(MAX_VERSION_LENGTH));
+  const talosVersion = text("talos_version", hello.talosVersion, printable(MAX_VERSION_LENGTH));
+  const roles = list("roles", hello.roles, ROLES.size, (role) => ROLES.get(role));
+  const families = list("ip_versions", hello.ipVersions, FAMILIES.length, (version) =>
+    FAMILIES.find((family) => family === version),
+  );
+  const siderolinkPrefix = text("siderolink_prefix", hello.siderolinkPrefix, isPrefix);
+  const resolvers = list("resolvers", hello.resolvers, MAX_RESOLVERS, (address) =>
+    literalFamily(address) === undefined ? undefined : address,
+  );
+  const machineApi = text("machine_api", hello.machineApi, isMachineApi);
+  const facts: NodeFacts = {
+    nodeId: hello.nodeId,
+    roles,
+    families: FAMILIES.filter((family) => families.includes(family)),
+    ...(siderolinkPrefix === "" ? {} : { siderolinkPrefix }),
+    ...(hello.grpcTunnel === undefined ? {} : { grpcTunnel: hello.grpcTunnel }),
+    ...(talosVersion === "" ? {} : { talosVersion }),
+    ...(resolvers.length === 0 ? {} : { resolvers }),
+    ...(machineApi === "" ? {} : { machineApi }),
+  };
+  return { introduction: { facts, hostname, agentVersion, planRevision }, dropped };
+}
+
+function printable(most: number): (text: string) => boolean {
+  return (text) => text.length <= most && PRINTABLE.test(text);
 }
 
 function isPrefix(text: string): boolean {
@@ -119,20 +156,6 @@ function isPrefix(text: string): boolean {
 function isMachineApi(text: string): boolean {
   const endpoint = text.includes("://") ? readEndpointUrl(text, ["https:", "grpc:"]) : readHostPort(text);
   return text.length <= MAX_NAME_LENGTH + MAX_VERSION_LENGTH && endpoint !== undefined;
-}
-
-function factsOf(hello: reportPb.Hello, nodeId: string): NodeFacts {
-  const roles = hello.roles.flatMap((role) => ROLES.get(role) ?? []);
-  return {
-    nodeId,
-    roles: [...new Set(roles)],
-    families: ([4, 6] satisfies IpFamily[]).filter((family) => hello.ipVersions.includes(family)),
-    ...(hello.siderolinkPrefix === "" ? {} : { siderolinkPrefix: hello.siderolinkPrefix }),
-    ...(hello.grpcTunnel === undefined ? {} : { grpcTunnel: hello.grpcTunnel }),
-    ...(hello.talosVersion === "" ? {} : { talosVersion: hello.talosVersion }),
-    ...(hello.resolvers.length === 0 ? {} : { resolvers: hello.resolvers }),
-    ...(hello.machineApi === "" ? {} : { machineApi: hello.machineApi }),
-  };
 }
 
 export type ReportVerdict =

@@ -97,7 +97,9 @@ function agentStream(parts: IngestParts, send: Send, context: CallContext): Agen
 
   const receive = async ({ message }: reportPb.StreamRequest): Promise<void> => {
     if (message.case === "hello" && node === undefined) {
-      node = await welcome(parts, message.value, context);
+      const welcomed = await welcome(parts, message.value, context);
+      if (ended) return; // A stream that ended meanwhile is nobody's session.
+      node = welcomed;
       session = sessionOf(node, send, end, message.value.planRevision, vitals);
     } else if (message.case === "report" && node !== undefined) {
       await reports.take(node, message.value);
@@ -137,7 +139,7 @@ function agentStream(parts: IngestParts, send: Send, context: CallContext): Agen
   };
 }
 
-/** Admits a Hello and makes the node durable before anything of it is. */
+/** Admits a Hello. The node is durable before the fleet knows it, so that nothing of it is written before it is. */
 async function welcome(parts: IngestParts, hello: reportPb.Hello, context: CallContext): Promise<Node> {
   const { fleet, judging, store, vitals, clock, mutualTls } = parts;
   const verdict = admitHello(hello, context.clientName, mutualTls);
@@ -146,16 +148,18 @@ async function welcome(parts: IngestParts, hello: reportPb.Hello, context: CallC
     const status = verdict.kind === "foreign" ? RpcStatus.PERMISSION_DENIED : RpcStatus.INVALID_ARGUMENT;
     throw new RpcError(status, `${verdict.field}: ${verdict.detail}`);
   }
-  const { introduction } = verdict;
-  const nowMs = clock.wallMs();
-  const node = fleet.introduce(introduction, nowMs);
-  if (node === undefined) {
+  const { introduction, dropped } = verdict;
+  for (const { field, count } of dropped) vitals.droppedFacts.inc({ field }, count);
+  const tooMany = (): never => {
     vitals.refusedStreams.inc({ code: "too-many-nodes" });
     throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "hello.node_id: the collector knows as many nodes as it can");
-  }
-  const { nodeId, hostname, agentVersion, facts } = node;
-  const factsJson = JSON.stringify(facts);
-  await store.submit("saveNode", { nodeId, hostname, agentVersion, factsJson, seenAtMs: nowMs }).catch(unavailable);
+  };
+  const nowMs = clock.wallMs();
+  const { hostname, agentVersion, facts } = introduction;
+  if (!fleet.hasRoomFor(facts.nodeId)) return tooMany();
+  const saved = { nodeId: facts.nodeId, hostname, agentVersion, factsJson: JSON.stringify(facts), seenAtMs: nowMs };
+  await store.submit("saveNode", saved).catch(unavailable);
+  const node = fleet.introduce(introduction, nowMs) ?? tooMany();
   judging.touch(node);
   return node;
 }
@@ -228,6 +232,8 @@ function reportLane(parts: IngestParts, send: Send, end: (error: RpcError) => vo
     const result = await store
       .submit("saveReport", { ...identity, ...times, payload: envelope.report, windows })
       .catch(unavailable);
+    // The store has forgotten the node: the Hello of the next stream saves it again.
+    if (result === "no-node") throw new RpcError(RpcStatus.UNAVAILABLE, "the store does not know the node any more");
     vitals.reports.inc({ result });
     if (result === "stored") {
       fleet.absorb(node, report, nowMs, true);
