@@ -41,7 +41,14 @@ export type DatagramEnd<T> =
       /** Set when it arrived after the threshold. */
       readonly tardy: "late" | "stalled" | undefined;
     }
-  | { readonly kind: "error"; readonly code: string; readonly place: ErrnoPlace; readonly elapsedNs: number }
+  | {
+      readonly kind: "error";
+      readonly code: string;
+      readonly place: ErrnoPlace;
+      readonly elapsedNs: number;
+      /** Set when it was read after the threshold. */
+      readonly tardy: "late" | "stalled" | undefined;
+    }
   | Expired;
 
 /** How an exchange ended, and how many datagrams were not ours meanwhile. */
@@ -60,7 +67,9 @@ export async function exchangeDatagram<T>(
   const socket = createSocket(target.family === 4 ? { type: "udp4" } : { type: "udp6", ipv6Only: true });
   try {
     const code = await connectSocket(socket, target);
-    if (code !== undefined) return { end: { kind: "error", code, place: "datagram-send", elapsedNs: 0 }, strays: 0 };
+    if (code !== undefined) {
+      return { end: { kind: "error", code, place: "datagram-send", elapsedNs: 0, tardy: undefined }, strays: 0 };
+    }
     return await sendAndWait(world, socket, target.timeoutMs, payload, read);
   } finally {
     socket.close();
@@ -94,8 +103,10 @@ async function sendAndWait<T>(
     else
       first.resolve({ kind: "answered", value: reading.value, arrival, tardy: deadline.tardiness(arrival.elapsedNs) });
   });
-  const failAt = (place: ErrnoPlace) => (error: Error) =>
-    first.resolve({ kind: "error", code: codeOf(error), place, elapsedNs: deadline.elapsedNs() });
+  const failAt = (place: ErrnoPlace) => (error: Error) => {
+    const elapsedNs = deadline.elapsedNs();
+    first.resolve({ kind: "error", code: codeOf(error), place, elapsedNs, tardy: deadline.tardiness(elapsedNs) });
+  };
   socket.on("error", failAt("datagram-answer"));
   // Node hands the datagram to the kernel within this call, so the deadline and the packet start together.
   socket.send(payload, (error) => {

@@ -3,7 +3,8 @@
  *
  * 1. The round trip is the handshake's: `tcpi_rtt` as the kernel saw it, or the monotonic duration of `connect`.
  * 2. A handshake that the kernel finished within the threshold is connected, however late this process looked (M3).
- * 3. Whatever ends the dial, the socket is either handed over connected or destroyed.
+ * 3. A handshake or a reset that came late, or that this process was too slow to see, leaves no duration behind.
+ * 4. Whatever ends the dial, the socket is either handed over connected or destroyed.
  */
 import { connect, type LookupFunction, type Socket } from "node:net";
 import type { IpFamily, Outcome } from "@lifeline/measure";
@@ -115,8 +116,7 @@ function judgeOpening(
     return outcome(first.stalled ? "stalled" : "timeout", "connect");
   }
   if (first.kind === "open") {
-    const tardy = deadline.tardiness(handshakeNs(first, trace));
-    return tardy === undefined ? undefined : outcome(tardy, "connect");
+    return judgeHandshake(deadline, first, trace);
   }
 
   trace.evidence.code = first.code;
@@ -129,15 +129,17 @@ function judgeOpening(
   return outcome("refused", "connect");
 }
 
-/** How long the handshake took as a whole, ns; notes it and its round trip. */
-function handshakeNs({ info, elapsedNs }: Opened & { kind: "open" }, trace: Trace): number {
+/** Whether the handshake as a whole came in time; only then are its duration and its round trip worth noting. */
+function judgeHandshake(deadline: Deadline, { info, elapsedNs }: Opened & { kind: "open" }, trace: Trace) {
   noteRetransmits(info, trace);
   const kernelNs = info !== undefined && info.rttNs > 0 ? info.rttNs : undefined;
   // After a lost SYN the kernel's figure is that of the last SYN alone, and proves nothing about the whole.
   const wholeNs = kernelNs !== undefined && info?.totalRetransmits === 0 ? kernelNs : elapsedNs;
+  const tardy = deadline.tardiness(wholeNs);
+  if (tardy !== undefined) return outcome(tardy, "connect");
   trace.phases.connectNs = wholeNs;
   trace.rtt = kernelNs === undefined ? { ns: elapsedNs, source: "monotonic" } : { ns: kernelNs, source: "kernel" };
-  return wholeNs;
+  return undefined;
 }
 
 function noteRetransmits(info: TcpInfo | undefined, trace: Trace): void {

@@ -5,7 +5,7 @@ import type { HttpExpectation } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
 import { fixture, listening, tcpPeer } from "./testing/peers.ts";
-import { targetOf, worldOf } from "./testing/scene.ts";
+import { stallLoop, targetOf, worldOf } from "./testing/scene.ts";
 
 const expectation: HttpExpectation = { method: "GET", path: "/healthz", version: "1.1", statuses: [200] };
 const trust = { kind: "private", caPem: fixture("root.pem") } as const;
@@ -34,6 +34,15 @@ describe("the HTTP probe over HTTP/1.1", () => {
     expect(sample.phases.requestNs).toBeGreaterThanOrEqual(0);
     expect(sample.phases.firstByteNs).toBeGreaterThan(0);
     expect(sample.rtt?.source).toBe("kernel");
+  });
+
+  it("takes no duration from a response it was held up in reading (M3)", async () => {
+    await using peer = await tcpPeer((socket) =>
+      socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\n\r\n", () => stallLoop(500))),
+    );
+    const sample = await ask(peer.port);
+    expect(sample.outcome).toEqual({ reason: "stalled", phase: "first-byte" });
+    expect(sample.phases.firstByteNs).toBeUndefined();
   });
 
   it.each([

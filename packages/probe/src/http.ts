@@ -46,9 +46,9 @@ export const probeHttp: ProbeProtocol<"http"> = async (target, { trust, expect }
       return findingOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
     }
     if (exchanged.kind === "response") {
-      trace.phases.firstByteNs = deadline.elapsedNs() - startedNs - (trace.phases.requestNs ?? 0);
       const tardy = deadline.tardiness(deadline.elapsedNs());
       if (tardy !== undefined) return findingOf(trace, outcome(tardy, "first-byte"));
+      trace.phases.firstByteNs = deadline.elapsedNs() - startedNs - (trace.phases.requestNs ?? 0);
     }
     return findingOf(
       trace,

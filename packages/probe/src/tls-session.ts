@@ -61,9 +61,9 @@ export async function secure(
     trace.evidence.code = shaken.code;
     return ended(outcome(reasonOfTlsCode(shaken.code), "tls"));
   }
-  trace.phases.tlsNs = deadline.elapsedNs() - startedNs;
   const tardy = deadline.tardiness(deadline.elapsedNs());
   if (tardy !== undefined) return ended(outcome(tardy, "tls"));
+  trace.phases.tlsNs = deadline.elapsedNs() - startedNs;
   const fault = examine(session, wish.host, trace);
   return { kind: "secure", socket: session, fault };
 }

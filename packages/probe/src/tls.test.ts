@@ -2,7 +2,7 @@ import { createServer, type TlsOptions } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
 import { closedPort, fixture, listening, type Peer, silentTcpPort, tcpPeer } from "./testing/peers.ts";
-import { targetOf, temporaryFile, worldOf } from "./testing/scene.ts";
+import { stallLoop, targetOf, temporaryFile, worldOf } from "./testing/scene.ts";
 
 const tls = { probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false } as const;
 
@@ -111,6 +111,18 @@ describe("the TLS probe", () => {
     expect(sample.outcome).toEqual({ reason, phase: "tls" });
     // TCP answered, whatever came after: latency means the same for every probe.
     expect(sample.rtt?.source).toBe("kernel");
+  });
+
+  it("takes no duration from a handshake it was held up in (M3)", async () => {
+    await using peer = await tlsPeer("good.pem", {
+      SNICallback(_name, done) {
+        done(null);
+        process.nextTick(() => stallLoop(300));
+      },
+    });
+    const sample = await probe(targetOf(tls, { port: peer.port, host: "localhost", timeoutMs: 150 }), worldOf());
+    expect(sample.outcome).toEqual({ reason: "stalled", phase: "tls" });
+    expect(sample.phases.tlsNs).toBeUndefined();
   });
 
   it("is refused like TCP", async () => {

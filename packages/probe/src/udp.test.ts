@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "@lifeline/measure";
 import { beforeAll, describe, expect, it } from "vitest";
 import { reasonOfErrno } from "./errno.ts";
 import { probe } from "./probe.ts";
@@ -69,6 +70,21 @@ describe("the UDP probe", () => {
     });
     const sample = await probe(targetOf(udp, { port: peer.port, timeoutMs: 100 }), worldOf({ kernelStamps: false }));
     expect(sample.outcome.reason).toBe("stalled");
+  });
+
+  it("makes no round trip of a refusal it was held up in reading", async () => {
+    // Each deadline starts in the turn that sends: this process is held up right behind it.
+    const clock: Clock = {
+      ...systemClock,
+      after(delayMs, wake) {
+        process.nextTick(() => stallLoop(120));
+        return systemClock.after(delayMs, wake);
+      },
+    };
+    const target = targetOf(udp, { port: await closedPort(), timeoutMs: 50 });
+    const sample = await probe(target, worldOf({ clock }));
+    expect(sample.outcome).toEqual({ reason: "stalled", phase: "first-byte" });
+    expect(sample.rtt).toBeUndefined();
   });
 });
 

@@ -60,6 +60,9 @@ function judge(end: DatagramEnd<undefined>, trace: Trace): Outcome {
 export function judgeDatagramError(end: DatagramEnd<unknown> & { kind: "error" }, trace: Trace): Outcome {
   trace.evidence.code = end.code;
   const reason = reasonOfErrno(end.code, end.place);
-  if (reason === "refused") trace.rtt = { ns: end.elapsedNs, source: "monotonic" };
-  return outcome(reason, end.place === "datagram-send" ? "request" : "first-byte");
+  const phase = end.place === "datagram-send" ? "request" : "first-byte";
+  if (reason !== "refused") return outcome(reason, phase);
+  if (end.tardy !== undefined) return outcome(end.tardy, phase);
+  trace.rtt = { ns: end.elapsedNs, source: "monotonic" };
+  return outcome(reason, phase);
 }
