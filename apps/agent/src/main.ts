@@ -73,7 +73,7 @@ function parseFlags(args: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    if (error instanceof TypeError) throw new ConfigError("invalid", `command line: ${error.message}`);
+    if (error instanceof TypeError) throw new ConfigError("invalid", `command line: ${error.message}; see --help`);
     throw error;
   }
 }

@@ -278,7 +278,7 @@ class RunningAgent implements Agent {
   }
 
   #hint(): void {
-    this.#world.log.info(
+    this.#world.log.warn(
       "nothing to do: name a collector (collector, LIFELINE_COLLECTOR) or a plan file (plan.file, LIFELINE_PLAN_FILE)",
     );
     this.#hintTimer = this.#world.clock.after(IDLE_HINT_MS, () => this.#hint());
