@@ -13,6 +13,7 @@ import {
   decodeReport,
   isNodeId,
   MAX_REPORT_BYTES,
+  MAX_UNIX_MS,
   NODE_ID_WANTED,
   type Report,
   type reportPb,
@@ -47,7 +48,7 @@ export type HelloVerdict =
   /** The certificate names another node. */
   | ({ readonly kind: "foreign" } & Refused);
 
-/** How far ahead of the collector's clock a report may be dated, ms: a day is a clock set by hand, more is none at all. */
+/** How far ahead of both the agent's and the collector's clock a report may be dated, ms: a day is a clock that was set since. */
 export const MAX_AHEAD_MS = 24 * 3_600_000;
 
 /** Longest names and versions, characters: a DNS name has at most 253 (RFC 1035 §2.3.4). */
@@ -162,6 +163,11 @@ export type ReportVerdict =
   | { readonly kind: "admitted"; readonly report: Report; readonly sequence: number }
   | ({ readonly kind: "refused"; readonly code: RefusalCode } & Refused);
 
+/** The agent's wall clock when it sent a message, ms since the epoch; undefined when it does not say, or says what no clock does. */
+export function sentAtMsOf({ sentUnixMs }: Pick<reportPb.Hello, "sentUnixMs">): number | undefined {
+  return sentUnixMs > 0n && sentUnixMs <= BigInt(MAX_UNIX_MS) ? Number(sentUnixMs) : undefined;
+}
+
 /** Judges a report that arrived at `nowMs`. */
 export function admitReport(envelope: reportPb.ReportEnvelope, nowMs: number): ReportVerdict {
   const refused = (code: RefusalCode, field: string, detail: string): ReportVerdict => ({
@@ -184,12 +190,13 @@ export function admitReport(envelope: reportPb.ReportEnvelope, nowMs: number): R
     const { field, value, expected } = decoded.malformed;
     return refused("malformed", field, `got ${value}, want ${expected}`);
   }
-  const ahead = firstAhead(decoded.value, nowMs + MAX_AHEAD_MS);
+  const latestMs = Math.max(nowMs, sentAtMsOf(envelope) ?? 0) + MAX_AHEAD_MS;
+  const ahead = firstAhead(decoded.value, latestMs);
   if (ahead !== undefined) {
     return refused(
       "future-dated",
       ahead.field,
-      `got ${ahead.ms}, want at most ${nowMs + MAX_AHEAD_MS}, a day ahead of the collector's clock`,
+      `got ${ahead.ms}, want at most ${latestMs}, a day ahead of the agent's and the collector's clock`,
     );
   }
   return { kind: "admitted", report: decoded.value, sequence: Number(sequence) };

@@ -115,8 +115,13 @@ function agent(
         value: { nodeId: "n1", bootId: BOOT, agentVersion: "1", hostname: "h1", roles: [2], ipVersions: [4], ...hello },
       },
     });
-  const report = (sequence: number, bytes: Uint8Array, bootId = BOOT) =>
-    call.send({ message: { case: "report", value: { bootId, sequence: BigInt(sequence), report: bytes } } });
+  const report = (sequence: number, bytes: Uint8Array, bootId = BOOT, sentMs = 0) =>
+    call.send({
+      message: {
+        case: "report",
+        value: { bootId, sequence: BigInt(sequence), report: bytes, sentUnixMs: BigInt(sentMs) },
+      },
+    });
   const acked = () =>
     seen.flatMap(({ message }) =>
       message.case === "ack" ? message.value.reports.map(({ sequence }) => Number(sequence)) : [],
@@ -452,6 +457,57 @@ describe("verdicts", () => {
     await settled(queryPb.Verdict.MET);
     expect((await incidents()).incidents).toMatchObject([{ endUnixMs: BigInt(firstMs - 2_001) }]);
     expect((await incidents({ openOnly: true })).incidents).toEqual([]);
+  });
+
+  it.each([
+    ["45 s behind", 45_000],
+    ["3 min behind", 180_000],
+    ["2 d ahead", -2 * 86_400_000],
+  ])("judge a node whose clock is %s by its own clock, and tell the offset", async (_, offsetMs) => {
+    const clock = manualClock(Date.now());
+    const collector = await start({}, clock);
+    const sentMs = () => clock.wallMs() - offsetMs;
+    const { introduce, report, acked, refusals } = agent(collector.grpcPort, { sentUnixMs: BigInt(sentMs()) });
+    const { verdicts } = queries(collector);
+    const tcp = async () => (await verdicts({ only: "api-*" })).rows[0]?.verdict;
+    await introduce();
+    await report(1, reportOf(times(5, "answered"), sentMs()), BOOT, sentMs());
+    await until(() => acked().length + refusals().length === 1);
+    expect(refusals()).toEqual([]);
+    clock.advance(100);
+    expect(await tcp()).toBe(queryPb.Verdict.MET);
+    expect(await scrape(collector)).toContain(`lifeline_agent_clock_offset_seconds{node="n1"} ${offsetMs / 1_000}\n`);
+    clock.advance(40_000);
+    expect(await tcp()).toBe(queryPb.Verdict.UNKNOWN);
+    await collector.stop();
+    const again = await start({}, clock);
+    expect(await scrape(again)).toContain(`lifeline_agent_clock_offset_seconds{node="n1"} ${offsetMs / 1_000}\n`);
+    await again.stop();
+  });
+
+  it("follow a node's clock that is set back by an hour in mid-stream", async () => {
+    const clock = manualClock(Date.now());
+    const collector = await start({}, clock);
+    let setBackMs = 0;
+    const sentMs = () => clock.wallMs() - setBackMs;
+    const { introduce, report, acked } = agent(collector.grpcPort, { sentUnixMs: BigInt(sentMs()) });
+    const { verdicts } = queries(collector);
+    await introduce();
+    const send = async (sequence: number, reasons: readonly Reason[]) => {
+      await report(sequence, reportOf(reasons, sentMs()), BOOT, sentMs());
+      await until(() => acked().length === sequence);
+      clock.advance(100);
+      return (await verdicts({ only: "api-*" })).rows[0]?.verdict;
+    };
+    expect(await send(1, times(5, "answered"))).toBe(queryPb.Verdict.MET);
+    clock.advance(10_000);
+    setBackMs = 3_600_000;
+    expect(await send(2, times(5, "refused"))).toBe(queryPb.Verdict.UNMET);
+    clock.advance(10_000);
+    expect(await send(3, times(5, "answered"))).toBe(queryPb.Verdict.MET);
+    clock.advance(40_000);
+    expect((await verdicts({ only: "api-*" })).rows[0]?.verdict).toBe(queryPb.Verdict.UNKNOWN);
+    await collector.stop();
   });
 
   it("name the row that a symptom follows from", async () => {

@@ -49,8 +49,8 @@ export interface Node {
   readonly recent: Recent;
   readonly tallies: Map<string, Tally>;
   vitals: Vitals | undefined;
-  /** How far the node's clock was seen ahead of the collector's, ms; 0 when it was not. */
-  aheadMs: number;
+  /** How far the node's clock is behind the collector's, ms; negative: ahead. Undefined: not known. */
+  clockOffsetMs: number | undefined;
   rows: readonly RowVerdict[];
   previous: ReadonlyMap<string, PreviousVerdict>;
   incidents: IncidentState;
@@ -122,7 +122,7 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow }: Fle
     absorb(node, report, receivedAtMs, counted) {
       node.lastReportMs = Math.max(node.lastReportMs ?? 0, receivedAtMs);
       node.vitals = report.vitals;
-      node.aheadMs = Math.max(0, report.sealedAtMs - receivedAtMs);
+      const nowMs = nodeNowMs(node, receivedAtMs);
       const stretches = stretchesOf(node);
       for (const window of report.windows) {
         const stretchMs = stretches.get(window.targetId);
@@ -132,13 +132,13 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow }: Fle
         }
         const tally = counted ? tallyOf(node, window.targetId) : undefined;
         if (tally !== undefined) addToTally(tally, window);
-        const isRecent = window.endMs > receivedAtMs + node.aheadMs - stretchMs;
+        const isRecent = window.endMs > nowMs - stretchMs;
         if (isRecent && !node.recent.add(window)) onOverflow("recent-windows");
       }
       node.recent.prune((targetId) => {
         const stretchMs = stretches.get(targetId);
-        return stretchMs === undefined ? undefined : receivedAtMs + node.aheadMs - stretchMs;
-      });
+        return stretchMs === undefined ? undefined : nowMs - stretchMs;
+      }, nowMs + RECENT_MS);
     },
     repace(nowMs) {
       const size = [...nodes.values()].filter((node) => isActive(node, nowMs)).length;
@@ -158,6 +158,11 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow }: Fle
       }
     },
   };
+}
+
+/** What the node's own clock reads when the collector's reads `wallMs`: the clock that labelled its windows. */
+export function nodeNowMs({ clockOffsetMs }: Node, wallMs: number): number {
+  return wallMs - (clockOffsetMs ?? 0);
 }
 
 /** How long windows of each planned target are kept: the judged stretch and a minute more, at least {@link RECENT_MS}. */
@@ -188,7 +193,7 @@ function newNode(facts: NodeFacts, nowMs: number): Omit<Node, "hostname" | "agen
     recent: createRecent(),
     tallies: new Map(),
     vitals: undefined,
-    aheadMs: 0,
+    clockOffsetMs: undefined,
     rows: [],
     previous: new Map(),
     incidents: new Map(),

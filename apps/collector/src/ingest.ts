@@ -11,13 +11,15 @@ import {
   type CallContext,
   type Plan,
   planToWire,
+  type Report,
   type Respond,
   RpcError,
   RpcStatus,
   type reportPb,
   type ServiceImplementation,
 } from "@lifeline/wire";
-import { admitHello, admitReport } from "./admit.ts";
+import { admitHello, admitReport, sentAtMsOf } from "./admit.ts";
+import { nextOffsetMs } from "./clock-offset.ts";
 import type { Fleet, Node, Session } from "./fleet.ts";
 import type { Judging } from "./judging.ts";
 import type { Store } from "./store/store.ts";
@@ -157,9 +159,12 @@ async function welcome(parts: IngestParts, hello: reportPb.Hello, context: CallC
   const nowMs = clock.wallMs();
   const { hostname, agentVersion, facts } = introduction;
   if (!fleet.hasRoomFor(facts.nodeId)) return tooMany();
+  const sentMs = sentAtMsOf(hello);
+  const clockOffsetMs = sentMs === undefined ? undefined : nextOffsetMs(undefined, sentMs, nowMs);
   const saved = { nodeId: facts.nodeId, hostname, agentVersion, factsJson: JSON.stringify(facts), seenAtMs: nowMs };
-  await store.submit("saveNode", saved).catch(unavailable);
+  await store.submit("saveNode", { ...saved, clockOffsetMs }).catch(unavailable);
   const node = fleet.introduce(introduction, nowMs) ?? tooMany();
+  node.clockOffsetMs = clockOffsetMs ?? node.clockOffsetMs;
   judging.touch(node);
   return node;
 }
@@ -226,9 +231,10 @@ function reportLane(parts: IngestParts, send: Send, end: (error: RpcError) => vo
       return send({ message: { case: "refusal", value: { report: { bootId, sequence }, code, field, detail } } });
     }
     const { report } = verdict;
+    node.clockOffsetMs = offsetOf(node, envelope, report, nowMs);
     const windows = report.windows.map(({ targetId, startMs, endMs }) => ({ targetId, startMs, endMs }));
     const identity = { nodeId: node.nodeId, bootId, sequence: verdict.sequence };
-    const times = { receivedAtMs: nowMs, sealedAtMs: report.sealedAtMs };
+    const times = { receivedAtMs: nowMs, sealedAtMs: report.sealedAtMs, clockOffsetMs: node.clockOffsetMs };
     const result = await store
       .submit("saveReport", { ...identity, ...times, payload: envelope.report, windows })
       .catch(unavailable);
@@ -253,6 +259,19 @@ function reportLane(parts: IngestParts, send: Send, end: (error: RpcError) => vo
       await Promise.all(inFlight);
     },
   };
+}
+
+/** The node's clock offset after an envelope; of an agent that does not say when it sent, at least what a date ahead of now tells. */
+function offsetOf(
+  { clockOffsetMs }: Node,
+  envelope: reportPb.ReportEnvelope,
+  { sealedAtMs }: Report,
+  nowMs: number,
+): number | undefined {
+  const sentMs = sentAtMsOf(envelope);
+  if (sentMs !== undefined) return nextOffsetMs(clockOffsetMs, sentMs, nowMs);
+  const aheadMs = Math.round(sealedAtMs - nowMs);
+  return aheadMs > 0 ? Math.min(clockOffsetMs ?? 0, -aheadMs) : clockOffsetMs;
 }
 
 /** What the store cannot take now, the agent keeps and sends again. */

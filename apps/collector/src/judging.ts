@@ -17,7 +17,7 @@ import {
   rowKey,
   staleAfterMsOf,
 } from "@lifeline/verdict";
-import type { Fleet, Node } from "./fleet.ts";
+import { type Fleet, type Node, nodeNowMs } from "./fleet.ts";
 import type { Store } from "./store/store.ts";
 import { createUnsaved } from "./unsaved.ts";
 
@@ -61,12 +61,12 @@ export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: 
   const judge = (node: Node) => {
     dirty.delete(node);
     const beganNs = clock.monotonicNs();
-    const nowMs = clock.wallMs();
+    const wallMs = clock.wallMs();
+    const nowMs = nodeNowMs(node, wallMs);
     const { resolution, previous } = node;
-    const nodeNowMs = nowMs + node.aheadMs;
     const thresholds = DEFAULT_THRESHOLDS;
-    node.rows = judgeNode({ resolution, windows: node.recent.of, nowMs: nodeNowMs, thresholds, previous });
-    const step = advanceIncidents(node.incidents, node.rows, nodeNowMs);
+    node.rows = judgeNode({ resolution, windows: node.recent.of, nowMs, thresholds, previous });
+    const step = advanceIncidents(node.incidents, node.rows, nowMs);
     node.incidents = step.state;
     for (const incident of step.opened) events.onIncident(node.nodeId, "opened", incident);
     for (const incident of step.closed) events.onIncident(node.nodeId, "closed", incident);
@@ -74,7 +74,7 @@ export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: 
       unsaved.addIncident(node.nodeId, incident);
     if (verdictsChanged(node)) unsaved.addVerdicts(node.nodeId, node.rows);
     node.previous = new Map(node.rows.map((row) => [rowKey(row), row]));
-    nextDueMs.set(node, staleAtMs(node, nodeNowMs) - node.aheadMs);
+    nextDueMs.set(node, wallMs + staleAtMs(node, nowMs) - nowMs);
     events.onJudged(clock.monotonicNs() - beganNs);
   };
   const settle = () => {

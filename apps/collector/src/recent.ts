@@ -13,8 +13,11 @@ export interface Recent {
   add(window: Window): boolean;
   /** Windows of a target, oldest end first. */
   of(targetId: string): readonly Window[];
-  /** Drops windows that ended at `beforeMs` or earlier, by target; targets `keep` does not name go whole. */
-  prune(beforeMs: (targetId: string) => number | undefined): void;
+  /**
+   * Drops windows that ended at `beforeMs` or earlier, by target, and those that end after `latestMs`: a clock that was set back
+   * since has labelled them, and they would outstay all others. Targets without a `beforeMs` go whole.
+   */
+  prune(beforeMs: (targetId: string) => number | undefined, latestMs: number): void;
 }
 
 export function createRecent(): Recent {
@@ -30,10 +33,10 @@ export function createRecent(): Recent {
       return false;
     },
     of: (targetId) => byTarget.get(targetId) ?? [],
-    prune(beforeMs) {
+    prune(beforeMs, latestMs) {
       for (const [targetId, windows] of byTarget) {
         const least = beforeMs(targetId);
-        const kept = least === undefined ? [] : windows.filter(({ endMs }) => endMs > least);
+        const kept = least === undefined ? [] : windows.filter(({ endMs }) => endMs > least && endMs <= latestMs);
         if (kept.length === 0) byTarget.delete(targetId);
         else byTarget.set(targetId, kept);
       }

@@ -3,7 +3,7 @@ import type { NodeFacts } from "@lifeline/catalogue";
 import { CAUSES, type Clock } from "@lifeline/measure";
 import { type Incident, type PreviousVerdict, VERDICTS } from "@lifeline/verdict";
 import { decodeReport } from "@lifeline/wire";
-import { type Fleet, MAX_NODES, type Node, stretchesOf } from "./fleet.ts";
+import { type Fleet, MAX_NODES, type Node, nodeNowMs, stretchesOf } from "./fleet.ts";
 import type { StoredIncident, StoredNode } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
 
@@ -21,11 +21,12 @@ export async function rehydrate(fleet: Fleet, store: Store, clock: Clock): Promi
 }
 
 async function restore(fleet: Fleet, store: Store, clock: Clock, stored: StoredNode): Promise<void> {
-  const { nodeId, hostname, agentVersion, factsJson, seenAtMs, firstSeenMs, lastReportMs } = stored;
+  const { nodeId, hostname, agentVersion, factsJson, seenAtMs, firstSeenMs, lastReportMs, clockOffsetMs } = stored;
   const facts = JSON.parse(factsJson) as NodeFacts; // Written by this collector from an admitted Hello.
   const node = fleet.introduce({ facts, hostname, agentVersion, planRevision: "" }, seenAtMs);
   if (node === undefined) return;
-  const nowMs = clock.wallMs();
+  node.clockOffsetMs = clockOffsetMs;
+  const nowMs = nodeNowMs(node, clock.wallMs());
   const keepMs = Math.max(0, ...stretchesOf(node).values());
   const reports = await store.submit("recentReports", {
     nodeId,

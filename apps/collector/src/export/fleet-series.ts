@@ -27,6 +27,7 @@ export function* fleetSeries(fleet: Fleet, info: Info): Generator<string> {
   yield `lifeline_catalogue_info{version="${escaped(info.catalogueVersion)}",deployment="${escaped(info.deployment)}"} 1\n`;
   const nodes = [...fleet.nodes.values()];
   yield* lastSeen(nodes);
+  yield* clockOffsets(nodes);
   yield* verdicts(nodes);
   const measured = nodes.flatMap(measuredTargets);
   yield* counters(
@@ -50,6 +51,14 @@ function* lastSeen(nodes: readonly Node[]): Generator<string> {
   for (const { nodeId, lastReportMs } of nodes) {
     if (lastReportMs === undefined) continue;
     yield `lifeline_agent_last_seen_timestamp_seconds{node="${escaped(nodeId)}"} ${lastReportMs / MS_PER_S}\n`;
+  }
+}
+
+function* clockOffsets(nodes: readonly Node[]): Generator<string> {
+  const name = "lifeline_agent_clock_offset_seconds";
+  yield head(name, "gauge", "How far the node's clock is behind the collector's; negative when it is ahead.");
+  for (const { nodeId, clockOffsetMs } of nodes) {
+    if (clockOffsetMs !== undefined) yield `${name}{node="${escaped(nodeId)}"} ${clockOffsetMs / MS_PER_S}\n`;
   }
 }
 

@@ -126,28 +126,30 @@ function nodeNumbers(statement: Statement): NodeNumbers {
 
 function saveNode(
   statement: Statement,
-  { nodeId, hostname, agentVersion, factsJson, seenAtMs }: NodeRecord,
+  { nodeId, hostname, agentVersion, factsJson, seenAtMs, clockOffsetMs }: NodeRecord,
 ): undefined {
   statement(
-    `INSERT INTO nodes (node_id, hostname, agent_version, facts_json, first_seen_ms, seen_ms) VALUES (?, ?, ?, ?, ?, ?)
+    `INSERT INTO nodes (node_id, hostname, agent_version, facts_json, first_seen_ms, seen_ms, clock_offset_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (node_id) DO UPDATE SET hostname = excluded.hostname, agent_version = excluded.agent_version,
-       facts_json = excluded.facts_json, seen_ms = excluded.seen_ms`,
-  ).run(nodeId, hostname, agentVersion, factsJson, seenAtMs, seenAtMs);
+       facts_json = excluded.facts_json, seen_ms = excluded.seen_ms,
+       clock_offset_ms = coalesce(excluded.clock_offset_ms, clock_offset_ms)`,
+  ).run(nodeId, hostname, agentVersion, factsJson, seenAtMs, seenAtMs, clockOffsetMs ?? null);
 }
 
 function saveReport(statement: Statement, nodeOf: NodeNumbers): Run<"saveReport"> {
   return (report) => {
     const node = nodeOf(report.nodeId);
     if (node === undefined) return "no-node";
-    const { bootId, sequence, receivedAtMs, sealedAtMs, payload } = report;
+    const { bootId, sequence, receivedAtMs, sealedAtMs, clockOffsetMs, payload } = report;
     const inserted = statement(
       `INSERT INTO reports (node, boot_id, sequence, received_ms, sealed_ms, payload) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT DO NOTHING`,
     ).run(node, bootId, sequence, receivedAtMs, sealedAtMs, payload);
-    statement("UPDATE nodes SET last_report_ms = max(coalesce(last_report_ms, 0), ?) WHERE id = ?").run(
-      receivedAtMs,
-      node,
-    );
+    statement(
+      `UPDATE nodes SET last_report_ms = max(coalesce(last_report_ms, 0), ?),
+         clock_offset_ms = coalesce(?, clock_offset_ms) WHERE id = ?`,
+    ).run(receivedAtMs, clockOffsetMs ?? null, node);
     if (inserted.changes === 0) {
       statement("UPDATE boots SET duplicates = duplicates + 1 WHERE node = ? AND boot_id = ?").run(node, bootId);
       return "duplicate";
@@ -243,6 +245,7 @@ function listNodes(statement: Statement, limit: number): StoredNode[] {
       seenAtMs: Number(row.seen_ms),
       firstSeenMs: Number(row.first_seen_ms),
       lastReportMs: row.last_report_ms === null ? undefined : Number(row.last_report_ms),
+      clockOffsetMs: row.clock_offset_ms === null ? undefined : Number(row.clock_offset_ms),
     }));
 }
 

@@ -75,4 +75,5 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE heartbeat (only INTEGER PRIMARY KEY CHECK (only = 1), at_ms INTEGER NOT NULL) STRICT;
   `,
+  "ALTER TABLE nodes ADD COLUMN clock_offset_ms INTEGER",
 ];

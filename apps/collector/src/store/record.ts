@@ -8,6 +8,8 @@ export interface NodeRecord {
   /** NodeFacts as JSON. */
   readonly factsJson: string;
   readonly seenAtMs: number;
+  /** How far its clock was behind the collector's, ms; undefined: not known, what is kept stays. */
+  readonly clockOffsetMs: number | undefined;
 }
 
 /** A node with what the store counted. */
@@ -23,6 +25,8 @@ export interface ReportRecord {
   readonly sequence: number;
   readonly receivedAtMs: number;
   readonly sealedAtMs: number;
+  /** As of the node (NodeRecord). */
+  readonly clockOffsetMs: number | undefined;
   /** The encoded report as it arrived. */
   readonly payload: Uint8Array;
   /** Where its windows lie, in the report's order. */

@@ -30,7 +30,14 @@ async function open(log: string[] = []): Promise<Store> {
   return store;
 }
 
-const NODE = { nodeId: "n1", hostname: "h", agentVersion: "1", factsJson: "{}", seenAtMs: 1_000 };
+const NODE = {
+  nodeId: "n1",
+  hostname: "h",
+  agentVersion: "1",
+  factsJson: "{}",
+  seenAtMs: 1_000,
+  clockOffsetMs: undefined,
+};
 const BOOT = new Uint8Array(16).fill(7);
 const report = (sequence: number, more: Partial<ReportRecord> = {}): ReportRecord => ({
   nodeId: "n1",
@@ -38,6 +45,7 @@ const report = (sequence: number, more: Partial<ReportRecord> = {}): ReportRecor
   sequence,
   receivedAtMs: 1_000 + sequence,
   sealedAtMs: 900 + sequence,
+  clockOffsetMs: sequence,
   payload: Uint8Array.of(sequence),
   windows: [{ targetId: "t", startMs: sequence * 10, endMs: sequence * 10 + 10 }],
   ...more,
@@ -62,6 +70,7 @@ describe("the store", () => {
     const store = await open();
     await store.submit("saveNode", NODE);
     expect(await store.submit("saveReport", report(1))).toBe("stored");
+    expect(await store.submit("listNodes", { limit: 1 })).toMatchObject([{ clockOffsetMs: 1 }]);
     const reader = new DatabaseSync(path, { readOnly: true });
     expect(reader.prepare("SELECT sequence, payload FROM reports").all()).toMatchObject([{ sequence: 1 }]);
     expect(reader.prepare("SELECT start_ms, end_ms FROM windows").all()).toMatchObject([{ start_ms: 10, end_ms: 20 }]);
