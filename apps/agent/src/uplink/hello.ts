@@ -3,7 +3,8 @@ import { getServers } from "node:dns";
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { routeFamilies, siderolinkPrefix } from "@lifeline/probe";
-import { MAX_IDENTIFIER_LENGTH, reportPb } from "@lifeline/wire";
+import { reportPb } from "@lifeline/wire";
+import { endpointOfUrl, printableAscii, resolverAddress } from "./wire-text.ts";
 
 /** The roles a node may have: which requirements apply to it. */
 export const NODE_ROLES = ["talos-node", "omni-host"] as const;
@@ -25,7 +26,7 @@ export interface NodeFacts {
   readonly grpcTunnel: boolean | undefined;
   /** Such as v1.13.2; empty when the host is not Talos. */
   readonly talosVersion: string;
-  /** Addresses of the resolvers the node uses; at most {@link RESOLVERS_MAX}. */
+  /** The resolvers the node uses, as they are written: `address`, `address:port` or `[v6]:port`, or with a zone. */
   readonly resolvers: readonly string[];
   /** The Machine API the node was started with, as scheme, host and port; empty when it was started without one. */
   readonly machineApi: string;
@@ -61,6 +62,10 @@ const INTERFACES_PATH = "/sys/class/net";
 /** Most resolvers named: twice what glibc uses (resolv.conf(5), MAXNS is 3), and then some. */
 export const RESOLVERS_MAX = 8;
 
+/** Longest host name said, characters (RFC 1035 §2.3.4), and longest version: a release name and a build's description. */
+const HOSTNAME_MAX_LENGTH = 253;
+const VERSION_MAX_LENGTH = 64;
+
 /** Where the kernel shows its arguments (proc(5)). What stands there holds a secret: see {@link machineApiOf}. */
 const KERNEL_ARGUMENTS_PATH = "/proc/cmdline";
 
@@ -75,7 +80,7 @@ export function observeNode(): NodeFacts {
     siderolinkPrefix: siderolinkPrefix() ?? "",
     grpcTunnel: observeGrpcTunnel((name) => existsSync(`${INTERFACES_PATH}/${name}`)),
     talosVersion: talosVersionOf(readText(OS_RELEASE_PATH)),
-    resolvers: getServers().slice(0, RESOLVERS_MAX),
+    resolvers: getServers(),
     machineApi: machineApiOf(readText(KERNEL_ARGUMENTS_PATH)),
   };
 }
@@ -83,15 +88,13 @@ export function observeNode(): NodeFacts {
 /**
  * The Machine API in a kernel command line (`siderolink.api=URL`): scheme, host and port alone. The URL's query carries the join
  * token, and its user part could carry another secret: neither leaves this function (S1). Without a scheme Talos dials
- * plaintext gRPC. Empty when there is none, or none that can be read.
+ * plaintext gRPC. Empty when there is none, or none that Talos could dial.
  */
 export function machineApiOf(kernelArguments: string): string {
   const given = /(?:^|\s)siderolink\.api=(\S+)/.exec(kernelArguments)?.[1];
   if (given === undefined) return "";
   const url = given.includes("://") ? given : `grpc://${given}`;
-  if (!URL.canParse(url)) return "";
-  const { protocol, host } = new URL(url);
-  return host === "" || host.length > MAX_IDENTIFIER_LENGTH ? "" : `${protocol}//${host}`;
+  return endpointOfUrl(url) ?? "";
 }
 
 /**
@@ -105,26 +108,31 @@ export function observeGrpcTunnel(hasInterface: (name: string) => boolean): bool
 /** The version in an os-release text; empty when it is not Talos's. */
 export function talosVersionOf(osRelease: string): string {
   const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)"?$`, "m").exec(osRelease)?.[1] ?? "";
-  return field("ID") === "talos" ? field("VERSION_ID").slice(0, MAX_IDENTIFIER_LENGTH) : "";
+  return field("ID") === "talos" ? field("VERSION_ID") : "";
 }
 
-/** Puts a hello together. */
+/** Puts a hello together; what a collector could not use is left out of it. */
 export function makeHello(speaker: Speaker, facts: NodeFacts, planRevision: string): HelloInit {
   const { nodeId, bootId, agentVersion, roles } = speaker;
   return {
     nodeId,
     bootId,
     agentVersion,
-    hostname: facts.hostname,
+    hostname: printableAscii(facts.hostname, HOSTNAME_MAX_LENGTH),
     roles: roles.map((role) => WIRE_ROLES[role]),
     ipVersions: [...facts.ipVersions],
     siderolinkPrefix: facts.siderolinkPrefix,
     ...(facts.grpcTunnel === undefined ? {} : { grpcTunnel: facts.grpcTunnel }),
-    talosVersion: facts.talosVersion,
+    talosVersion: printableAscii(facts.talosVersion, VERSION_MAX_LENGTH),
     planRevision,
-    resolvers: [...facts.resolvers],
+    resolvers: bareAddresses(facts.resolvers),
     machineApi: facts.machineApi,
   };
+}
+
+function bareAddresses(resolvers: readonly string[]): string[] {
+  const addresses = resolvers.map(resolverAddress).filter((address) => address !== undefined);
+  return [...new Set(addresses)].slice(0, RESOLVERS_MAX);
 }
 
 function readText(path: string): string {

@@ -23,11 +23,19 @@ export type StreamCall = DuplexCall<StreamRequestInit, reportPb.StreamResponse>;
 
 interface StreamRequestInit {
   readonly message:
-    | { readonly case: "hello"; readonly value: HelloInit }
-    | {
-        readonly case: "report";
-        readonly value: { readonly bootId: Uint8Array; readonly sequence: bigint; readonly report: Uint8Array };
-      };
+    | { readonly case: "hello"; readonly value: HelloInit & Dated }
+    | { readonly case: "report"; readonly value: ReportInit & Dated };
+}
+
+interface ReportInit {
+  readonly bootId: Uint8Array;
+  readonly sequence: bigint;
+  readonly report: Uint8Array;
+}
+
+/** What tells the collector this node's clock from its own. */
+interface Dated {
+  readonly sentUnixMs: bigint;
 }
 
 /** What a stream tells its owner. */
@@ -91,7 +99,7 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
 
   const write = async () => {
     const sending = createSending(options.spool, clock);
-    await call.send({ message: { case: "hello", value: options.hello } });
+    await call.send({ message: { case: "hello", value: { ...options.hello, sentUnixMs: sentUnixMs(clock) } } });
     while (!ended) {
       const step = sending.next(inFlight);
       if (step.kind === "wait") {
@@ -104,7 +112,8 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
       if (inFlight.size === 0) progressNs = clock.monotonicNs();
       const { bootId, sequence } = record;
       inFlight.set(keyName(bootId, sequence), { record, isBacklog });
-      await call.send({ message: { case: "report", value: { bootId, sequence: BigInt(sequence), report } } });
+      const value = { bootId, sequence: BigInt(sequence), report, sentUnixMs: sentUnixMs(clock) };
+      await call.send({ message: { case: "report", value } });
     }
   };
 
@@ -126,6 +135,11 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
     bell.ring();
     await writing;
   }
+}
+
+/** Wall time now as the wire holds it: whole, and 0 for a clock that stands before 1970. */
+function sentUnixMs(clock: Clock): bigint {
+  return BigInt(Math.max(0, Math.trunc(clock.wallMs())));
 }
 
 async function readResponses(

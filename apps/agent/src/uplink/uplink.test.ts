@@ -94,6 +94,24 @@ describe("the uplink", () => {
     expect(up.stats()).toMatchObject({ connected: true, ackedReports: 5 });
   });
 
+  it("dates hello and reports with its own clock as they are sent, however old they are", async () => {
+    let wallMs = 1_700_000_000_000.7;
+    const spool = await spoolOf(2);
+    const { address, hellos, reports } = await collector(acking);
+    uplink(address, spool, { clock: { ...systemClock, wallMs: () => wallMs++ } });
+    await until("all were acknowledged", () => spool.stats().heldReports === 0);
+    expect(hellos[0]?.sentUnixMs).toBe(1_700_000_000_000n);
+    expect(reports.map(({ sentUnixMs }) => sentUnixMs)).toEqual([1_700_000_000_001n, 1_700_000_000_002n]);
+  });
+
+  it("says no time before 1970, which the wire cannot hold", async () => {
+    const spool = await spoolOf(1);
+    const { address, hellos } = await collector(acking);
+    uplink(address, spool, { clock: { ...systemClock, wallMs: () => -5 } });
+    await until("all were acknowledged", () => spool.stats().heldReports === 0);
+    expect(hellos[0]?.sentUnixMs).toBe(0n);
+  });
+
   it("keeps what is not acknowledged, and sends it again on the next stream (U1)", async () => {
     const spool = await spoolOf(3);
     const { address, hellos, reports } = await collector({
