@@ -88,6 +88,13 @@ describe("a configuration", () => {
       "resolvers: [dns.example:53]",
       'agent.yaml: resolvers[0]: got "dns.example:53", want address:port',
     ],
+    [
+      "a node id no collector admits",
+      "nodeId: node/1",
+      'agent.yaml: nodeId: got "node/1", want 1 to 253 letters, digits, dots, hyphens and underscores, a letter or digit first and last',
+    ],
+    ["a node id that is a number", "nodeId: 12", "agent.yaml: nodeId: got 12, want 1 to 253 letters, digits,"],
+    ["an empty node id", 'nodeId: ""', 'agent.yaml: nodeId: got "", want 1 to 253 letters, digits,'],
     ["a key twice", "stateDir: a\nstateDir: b", "agent.yaml:2: DUPLICATE_KEY: want a YAML or JSON document"],
     ["no YAML", "a: [", "agent.yaml:"],
     [

@@ -6,7 +6,7 @@
  * 3. Plaintext goes to loopback only, unless that is allowed in so many words (S1).
  */
 import { BlockList, isIP } from "node:net";
-import { MAX_IDENTIFIER_LENGTH } from "@lifeline/wire";
+import { isNodeId, MAX_IDENTIFIER_LENGTH, NODE_ID_WANTED } from "@lifeline/wire";
 import * as v from "valibot";
 import { invalid } from "./config-error.ts";
 import { SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./spool/spool.ts";
@@ -57,9 +57,7 @@ const address = v.pipe(
 const schema = mapping({
   collector: v.optional(address),
   stateDir: v.optional(path, DEFAULT_STATE_DIR),
-  nodeId: v.optional(
-    v.pipe(textOf(1, MAX_IDENTIFIER_LENGTH), v.regex(/^[\x21-\x7e]+$/, "printable ASCII characters without spaces")),
-  ),
+  nodeId: v.optional(v.pipe(v.string(NODE_ID_WANTED), v.check(isNodeId, NODE_ID_WANTED))),
   roles: v.optional(
     v.pipe(
       listOf(wordOf(NODE_ROLES), NODE_ROLES.length, `of ${NODE_ROLES.join(", ")}`),

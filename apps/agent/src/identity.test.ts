@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isNodeId } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
 import { findIdentity } from "./identity.ts";
 import { scratch } from "./testing/fixtures.ts";
@@ -38,6 +39,15 @@ describe("the node's identity", () => {
       const first = find();
       expect(first).toEqual({ nodeId: "abababab-abab-4bab-abab-abababababab", source: "state-directory" });
       expect(find({ randomBytes: (size) => new Uint8Array(size) })).toEqual(first);
+    },
+  );
+
+  it.each(["4c4c4544-0042-3510-8050-b7c04f333232", "4C4C4544-0042-3510-8050-B7C04F333232", "a b", ""])(
+    "is always one that a collector admits, whatever the firmware says: %j",
+    (text) => {
+      firmware(text);
+      expect(isNodeId(find().nodeId)).toBe(true);
+      expect(isNodeId(find({ stateDir: "/dev/null" }).nodeId)).toBe(true);
     },
   );
 

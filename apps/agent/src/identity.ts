@@ -1,4 +1,7 @@
-/** Who this node is, in this order: as configured; the firmware's product UUID; a random id kept in the state directory. */
+/**
+ * Who this node is, in this order: as configured; the firmware's product UUID; a random id kept in the state directory.
+ * All are node ids as the wire admits them: the configuration is held to that, and the others are UUIDs in lower case.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
