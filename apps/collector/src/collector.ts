@@ -72,7 +72,6 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const fleet = createFleet(site, { onOverflow: (what) => vitals.overflows.inc({ what }) });
   const judging = createJudging(fleet, store, clock, judgingEvents(vitals, log));
   await rehydrate(fleet, store, clock);
-  fleet.repace(clock.wallMs());
   for (const node of fleet.nodes.values()) judging.judge(node);
 
   const mutualTls = config.tls?.caFile !== undefined;

@@ -4,43 +4,57 @@ import { CAUSES, type Clock } from "@lifeline/measure";
 import { type Incident, type PreviousVerdict, VERDICTS } from "@lifeline/verdict";
 import { decodeReport } from "@lifeline/wire";
 import { type Fleet, MAX_NODES, type Node, nodeNowMs, stretchesOf } from "./fleet.ts";
+import { MAX_RECENT_WINDOWS } from "./recent.ts";
 import type { StoredIncident, StoredNode } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
 
-/** Most reports of one node that are opened again: two minutes of windows sealed every second, and a margin. */
-const MAX_REPORTS_PER_NODE = 256;
+/** Reports read at a time: some 2 MB of a large node's, so that no node's whole stretch is in memory twice. */
+const REPORTS_PER_READ = 64;
 
 /** Most open incidents taken up again; more than every row of a node of a thousand targets each. */
 const MAX_OPEN_INCIDENTS = 100_000;
 
-/** Fills `fleet` from `store`; the caller judges afterwards. */
+/** Fills `fleet` from `store`, at the pace of the whole fleet; the caller judges afterwards. */
 export async function rehydrate(fleet: Fleet, store: Store, clock: Clock): Promise<void> {
   const stored = await store.submit("listNodes", { limit: MAX_NODES });
-  for (const node of stored) await restore(fleet, store, clock, node);
+  const nodes = stored.flatMap((record) => introduce(fleet, record) ?? []);
+  // The pace says how far back each target's windows count, so the whole fleet is counted before any are read.
+  fleet.repace(clock.wallMs());
+  for (const node of nodes) {
+    await restoreWindows(fleet, store, node, clock.wallMs());
+    await restoreVerdicts(store, node);
+  }
   await restoreIncidents(fleet, store);
 }
 
-async function restore(fleet: Fleet, store: Store, clock: Clock, stored: StoredNode): Promise<void> {
-  const { nodeId, hostname, agentVersion, factsJson, seenAtMs, firstSeenMs, lastReportMs, clockOffsetMs } = stored;
+function introduce(fleet: Fleet, stored: StoredNode): Node | undefined {
+  const { hostname, agentVersion, factsJson, seenAtMs, firstSeenMs, lastReportMs, clockOffsetMs } = stored;
   const facts = JSON.parse(factsJson) as NodeFacts; // Written by this collector from an admitted Hello.
   const node = fleet.introduce({ facts, hostname, agentVersion, planRevision: "" }, seenAtMs);
-  if (node === undefined) return;
-  node.clockOffsetMs = clockOffsetMs;
-  const nowMs = nodeNowMs(node, clock.wallMs());
-  const keepMs = Math.max(0, ...stretchesOf(node).values());
-  const reports = await store.submit("recentReports", {
-    nodeId,
-    endedAfterMs: nowMs - keepMs,
-    limit: MAX_REPORTS_PER_NODE,
-  });
-  for (const { receivedAtMs, payload } of reports) {
-    const decoded = decodeReport(payload);
-    // A later collector may have tightened a limit; such a report stays in the store and is not judged by.
-    if (decoded.ok) fleet.absorb(node, decoded.value, receivedAtMs, false);
+  return node && Object.assign(node, { firstSeenMs, lastReportMs, clockOffsetMs });
+}
+
+async function restoreWindows(fleet: Fleet, store: Store, node: Node, wallMs: number): Promise<void> {
+  const { nodeId, lastReportMs } = node;
+  const nowMs = nodeNowMs(node, wallMs);
+  const targets = [...stretchesOf(node)].map(([targetId, stretchMs]) => ({
+    targetId,
+    endedAfterMs: nowMs - stretchMs,
+  }));
+  const reports = await store.submit("recentReports", { nodeId, targets, limit: MAX_RECENT_WINDOWS });
+  for (let at = 0; at < reports.length; at += REPORTS_PER_READ) {
+    const some = await store.submit("readReports", { reports: reports.slice(at, at + REPORTS_PER_READ) });
+    for (const { receivedAtMs, payload } of some) {
+      const decoded = decodeReport(payload);
+      // A later collector may have tightened a limit; such a report stays in the store and is not judged by.
+      if (decoded.ok) fleet.absorb(node, decoded.value, receivedAtMs, false);
+    }
   }
-  node.firstSeenMs = firstSeenMs;
   node.lastReportMs = lastReportMs;
-  const verdicts = await store.submit("listVerdicts", { nodeId });
+}
+
+async function restoreVerdicts(store: Store, node: Node): Promise<void> {
+  const verdicts = await store.submit("listVerdicts", { nodeId: node.nodeId });
   node.previous = new Map(
     verdicts.flatMap(({ rowKey, verdict, sinceMs }): [string, PreviousVerdict][] => {
       const known = VERDICTS.find((word) => word === verdict);

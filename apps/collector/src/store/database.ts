@@ -17,6 +17,7 @@ import type {
   StoredIncident,
   StoredNode,
   StoreOperations,
+  TargetStretch,
   VerdictRecord,
 } from "./record.ts";
 
@@ -96,7 +97,8 @@ function operationsOn(sqlite: DatabaseSync): Operations {
     },
     listNodes: ({ limit }) => listNodes(statement, limit),
     listVerdicts: ({ nodeId }) => listVerdicts(statement, nodeId),
-    recentReports: ({ nodeId, endedAfterMs, limit }) => recentReports(statement, nodeId, endedAfterMs, limit),
+    recentReports: ({ nodeId, targets, limit }) => recentReports(statement, nodeId, targets, limit),
+    readReports: ({ reports }) => readReports(statement, reports),
     listBoots: ({ nodeId, limit }) => listBoots(statement, nodeId, limit),
     listIncidents: (query) => listIncidents(statement, query),
   };
@@ -258,15 +260,30 @@ function listVerdicts(statement: Statement, nodeId: string): VerdictRecord[] {
 function recentReports(
   statement: Statement,
   nodeId: string,
-  endedAfterMs: number,
+  targets: readonly TargetStretch[],
   limit: number,
+): readonly number[] {
+  const found = new Set<number>();
+  // Targets of one stretch share a scan: a node has few cadences, and the index is by node and time.
+  for (const [endedAfterMs, group] of Map.groupBy(targets, (target) => target.endedAfterMs)) {
+    const rows = statement(
+      `SELECT DISTINCT report FROM (
+         SELECT w.report, row_number() OVER (PARTITION BY w.target ORDER BY w.end_ms DESC) AS place
+         FROM windows w JOIN nodes n ON n.id = w.node WHERE n.node_id = ? AND w.end_ms > ?
+           AND w.target IN (SELECT id FROM targets WHERE target_id IN (SELECT value FROM json_each(?)))
+       ) WHERE place <= ?`,
+    ).all(nodeId, endedAfterMs, JSON.stringify(group.map(({ targetId }) => targetId)), limit);
+    for (const { report } of rows) found.add(Number(report));
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+function readReports(
+  statement: Statement,
+  reports: readonly number[],
 ): { receivedAtMs: number; payload: Uint8Array }[] {
-  return statement(
-    `SELECT id, received_ms, payload FROM reports WHERE id IN (
-       SELECT DISTINCT w.report FROM windows w JOIN nodes n ON n.id = w.node WHERE n.node_id = ? AND w.end_ms > ?
-       ORDER BY w.report DESC LIMIT ?) ORDER BY id`,
-  )
-    .all(nodeId, endedAfterMs, limit)
+  return statement("SELECT received_ms, payload FROM reports WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id")
+    .all(JSON.stringify(reports))
     .map((row) => ({ receivedAtMs: Number(row.received_ms), payload: bytesOf(row.payload) }));
 }
 

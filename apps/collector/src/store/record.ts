@@ -85,6 +85,12 @@ export interface IncidentQuery {
 /** The store does not know the node that this belongs to: it was never saved, or was forgotten. Nothing was written. */
 export type NoNode = "no-node";
 
+/** Which windows of a target are asked for. */
+export interface TargetStretch {
+  readonly targetId: string;
+  readonly endedAfterMs: number;
+}
+
 /** Every operation of the store and its answer. */
 export interface StoreOperations {
   saveNode: { input: NodeRecord; output: undefined };
@@ -97,9 +103,14 @@ export interface StoreOperations {
   touch: { input: { nowMs: number }; output: undefined };
   listNodes: { input: { limit: number }; output: readonly StoredNode[] };
   listVerdicts: { input: { nodeId: string }; output: readonly VerdictRecord[] };
-  /** Encoded reports of one node with a window that ended after `endedAfterMs`; the latest `limit`, oldest first. */
+  /** Numbers of the reports of one node that hold the latest `limit` windows of each target that ended after its time; ascending. */
   recentReports: {
-    input: { nodeId: string; endedAfterMs: number; limit: number };
+    input: { nodeId: string; targets: readonly TargetStretch[]; limit: number };
+    output: readonly number[];
+  };
+  /** Encoded reports by number, ascending; those that are gone are left out. */
+  readReports: {
+    input: { reports: readonly number[] };
     output: readonly { readonly receivedAtMs: number; readonly payload: Uint8Array }[];
   };
   listBoots: { input: { nodeId: string; limit: number }; output: readonly BootRecord[] };

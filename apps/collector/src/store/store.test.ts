@@ -147,9 +147,9 @@ describe("the store", () => {
     expect(await store.submit("prune", { beforeMs: 1_005, limit: 3 })).toBe(3 + 3 + 1);
     expect(await store.submit("prune", { beforeMs: 1_005, limit: 3 })).toBe(1 + 1);
     expect(await store.submit("prune", { beforeMs: 1_005, limit: 3 })).toBe(0);
-    expect(await store.submit("recentReports", { nodeId: "n1", endedAfterMs: 0, limit: 9 })).toMatchObject([
-      { receivedAtMs: 1_005 },
-    ]);
+    const targets = [{ targetId: "t", endedAfterMs: 0 }];
+    const left = await store.submit("recentReports", { nodeId: "n1", targets, limit: 9 });
+    expect(await store.submit("readReports", { reports: left })).toMatchObject([{ receivedAtMs: 1_005 }]);
   });
 
   it("says that it does not know a node, and does the rest of the batch", async () => {

@@ -1,0 +1,106 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { deploymentFrom, parseCatalogue } from "@lifeline/catalogue";
+import { manualClock, systemClock } from "@lifeline/measure";
+import { emptyWindow } from "@lifeline/window";
+import { encodeReport } from "@lifeline/wire";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createFleet } from "./fleet.ts";
+import { rehydrate } from "./rehydrate.ts";
+import { openStore, type Store } from "./store/store.ts";
+
+const row = (id: string, protocol: string, probe: string) => `
+  - id: ${id}
+    purpose: test
+    source: { document: d, version: v1, section: s }
+    from: talos-node
+    deployments: [on-prem]
+    obligation: required
+    protocol: ${protocol}
+    port: 443
+    place: { kind: service, service: api }
+    published: { value: x }
+    effective: { value: x, evidence: [] }
+    probes: [${probe}]`;
+const catalogue = parseCatalogue(
+  "test.yaml",
+  `
+schema: 1
+version: v1.13
+title: test
+requirements:${row("slow", "tcp", "{ probe: tls, trust: public, alpn: [], alpnRequired: false }")}${row("fast", "tcp", "{ probe: tcp, acceptReset: false }")}
+`,
+);
+const deployment = deploymentFrom({ api: "https://127.0.0.1:8443", siderolink: [] });
+const SLOW = "slow|tls|127.0.0.1:8443|ipv4";
+const FAST = "fast|tcp|127.0.0.1:8443|ipv4";
+const NOW_MS = 10_000_000;
+
+/** A fleet so large that TLS handshakes, at 50 a second in all, are 20.5 s apart. */
+const FLEET_SIZE = 600;
+
+const VITALS = {
+  rssBytes: 0,
+  cpuUs: 0,
+  uptimeMs: 0,
+  eventLoopMaxDelayNs: 0,
+  spoolBytes: 0,
+  spoolReports: 0,
+  spoolDroppedReports: 0,
+  spoolMemoryReports: 0,
+  missedTicks: 0,
+  refusedReports: 0,
+};
+
+let directory = "";
+let store: Store;
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "lifeline-rehydrate-"));
+  const silent = { onCommit: () => {}, onFailure: () => {}, onOverflow: () => {}, onDeath: () => {} };
+  store = await openStore(join(directory, "collector.db"), systemClock, silent);
+});
+afterEach(async () => {
+  await store.close();
+  rmSync(directory, { recursive: true });
+});
+
+const saveNode = (nodeId: string) => {
+  const facts = { nodeId, roles: ["talos-node"], families: [4] };
+  const identity = { nodeId, hostname: "h", agentVersion: "1", factsJson: JSON.stringify(facts) };
+  return store.submit("saveNode", { ...identity, seenAtMs: NOW_MS, clockOffsetMs: undefined });
+};
+
+const saveReport = (nodeId: string, sequence: number, targetId: string, endMs: number) => {
+  const windows = [{ ...emptyWindow(targetId, endMs - 1_000, endMs), started: 1 }];
+  return store.submit("saveReport", {
+    nodeId,
+    bootId: new Uint8Array(16),
+    sequence,
+    receivedAtMs: endMs,
+    sealedAtMs: endMs,
+    clockOffsetMs: undefined,
+    payload: encodeReport({ sealedAtMs: endMs, windows, vitals: VITALS }),
+    windows,
+  });
+};
+
+describe("after a restart", () => {
+  it("each target has the windows of its own stretch, at the pace of the whole fleet", async () => {
+    const ids = Array.from({ length: FLEET_SIZE }, (_, at) => `n${at}`);
+    await Promise.all(ids.map(saveNode));
+    await saveReport("n0", 1, SLOW, NOW_MS - 175_000);
+    await Promise.all(
+      Array.from({ length: 400 }, (_, at) => saveReport("n0", at + 2, FAST, NOW_MS - 100_000 + at * 250)),
+    );
+    await Promise.all(ids.slice(1).map((id) => saveReport(id, 1, SLOW, NOW_MS - 1_000)));
+    const fleet = createFleet({ catalogue, deployment }, { onOverflow: () => {} });
+    await rehydrate(fleet, store, manualClock(NOW_MS));
+    expect(fleet.nodes.size).toBe(FLEET_SIZE);
+    const node = fleet.nodes.get("n0");
+    expect(node?.plan.targets.map(({ cadenceMs }) => cadenceMs)).toEqual([20_500, 2_100]);
+    expect(node?.recent.of(SLOW).map(({ endMs }) => endMs)).toEqual([NOW_MS - 175_000]);
+    expect(node?.recent.of(FAST)).toHaveLength(128);
+    expect(node?.recent.of(FAST).at(-1)?.endMs).toBe(NOW_MS - 250);
+  });
+});
