@@ -510,6 +510,55 @@ describe("verdicts", () => {
     await collector.stop();
   });
 
+  it("of a backlog are given at its own times: an outage that came and went while nobody listened is an incident (J1)", async () => {
+    const collector = await start();
+    const { introduce, report, acked } = agent(collector.grpcPort);
+    const { incidents, verdicts } = queries(collector);
+    await introduce();
+    const nowMs = Date.now();
+    // Live reports and the backlog take turns, as an agent sends them.
+    await report(50, reportOf(times(5, "answered"), nowMs), BOOT, nowMs);
+    await report(1, reportOf(times(10, "answered"), nowMs - 3_600_000), BOOT, nowMs);
+    await report(2, reportOf(times(10, "refused"), nowMs - 3_590_000), BOOT, nowMs);
+    await report(51, reportOf(times(5, "answered"), nowMs), BOOT, nowMs);
+    await report(3, reportOf(times(10, "refused"), nowMs - 3_580_000), BOOT, nowMs);
+    await report(4, reportOf(times(10, "answered"), nowMs - 3_570_000), BOOT, nowMs);
+    await report(5, reportOf(times(10, "answered"), nowMs - 3_560_000), BOOT, nowMs);
+    await until(() => acked().length === 7);
+    await sleep(50);
+    const all = (await incidents()).incidents;
+    expect(all).toMatchObject([
+      {
+        cause: "refused",
+        startUnixMs: BigInt(nowMs - 3_590_000 - 9_001),
+        endUnixMs: BigInt(nowMs - 3_570_000 - 9_001),
+      },
+    ]);
+    expect(all).toHaveLength(1);
+    expect((await verdicts({ only: "api-*" })).rows[0]?.verdict).toBe(queryPb.Verdict.MET);
+  });
+
+  it("of a backlog close what the live reports have seen the end of", async () => {
+    const clock = manualClock(Date.now());
+    const collector = await start({}, clock);
+    const { introduce, report, acked } = agent(collector.grpcPort);
+    const { incidents } = queries(collector);
+    await introduce();
+    const nowMs = clock.wallMs();
+    await report(1, reportOf(times(10, "refused"), nowMs - 600_000), BOOT, nowMs);
+    await until(() => {
+      clock.advance(30);
+      return acked().length === 1;
+    });
+    await report(2, reportOf(times(5, "answered"), nowMs), BOOT, nowMs);
+    await until(() => acked().length === 2);
+    expect((await incidents({ openOnly: true })).incidents).toHaveLength(1);
+    for (let second = 0; second < 15; second++) clock.advance(1_000);
+    await sleep(50);
+    expect((await incidents()).incidents).toMatchObject([{ endUnixMs: BigInt(nowMs - 4_001) }]);
+    await collector.stop();
+  });
+
   it("name the row that a symptom follows from", async () => {
     writeFileSync(
       join(directory, "catalogue.yaml"),

@@ -20,8 +20,9 @@ import {
 } from "@lifeline/wire";
 import { admitHello, admitReport, sentAtMsOf } from "./admit.ts";
 import { nextOffsetMs } from "./clock-offset.ts";
-import type { Fleet, Node, Session } from "./fleet.ts";
+import { type Fleet, type Node, nodeNowMs, type Session } from "./fleet.ts";
 import type { Judging } from "./judging.ts";
+import { isLate } from "./replay.ts";
 import type { Store } from "./store/store.ts";
 import type { CollectorVitals } from "./vitals.ts";
 
@@ -165,6 +166,7 @@ async function welcome(parts: IngestParts, hello: reportPb.Hello, context: CallC
   await store.submit("saveNode", { ...saved, clockOffsetMs }).catch(unavailable);
   const node = fleet.introduce(introduction, nowMs) ?? tooMany();
   node.clockOffsetMs = clockOffsetMs ?? node.clockOffsetMs;
+  judging.welcome(node);
   judging.touch(node);
   return node;
 }
@@ -245,6 +247,8 @@ function reportLane(parts: IngestParts, send: Send, end: (error: RpcError) => vo
       fleet.absorb(node, report, nowMs, true);
       judging.touch(node);
     }
+    // A duplicate too: the one before may have been stored right before the end of the collector that had it.
+    if (isLate(report.windows, nodeNowMs(node, nowMs))) await judging.replay(node, report.windows);
     return acknowledge({ bootId, sequence });
   };
   return {

@@ -17,7 +17,9 @@ import {
   rowKey,
   staleAfterMsOf,
 } from "@lifeline/verdict";
+import type { Window } from "@lifeline/window";
 import { type Fleet, type Node, nodeNowMs } from "./fleet.ts";
+import { createReplays } from "./replay.ts";
 import type { Store } from "./store/store.ts";
 import { createUnsaved } from "./unsaved.ts";
 
@@ -34,6 +36,10 @@ const BREATH_MS = 5;
 export interface Judging {
   /** The node's windows or plan changed. */
   touch(node: Node): void;
+  /** The node has come back: takes what is open of it now as the start of the backlog that may follow. */
+  welcome(node: Node): void;
+  /** Judges late windows at their own time (see replay); resolves then. */
+  replay(node: Node, windows: readonly Window[]): Promise<void>;
   /** Judges at once. */
   judge(node: Node): void;
   /** To be called once a second: judges what has gone stale, writes what is unsaved. */
@@ -56,6 +62,11 @@ export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: 
   const dirty = new Set<Node>();
   const nextDueMs = new Map<Node, number>();
   const unsaved = createUnsaved(store, events);
+  const replays = createReplays(clock, (node, change, incident, isNew) => {
+    if (change !== "changed" && isNew) events.onIncident(node.nodeId, change, incident);
+    unsaved.addIncident(node.nodeId, incident);
+    if (change === "closed") touch(node);
+  });
   let settling: Timer | undefined;
 
   const judge = (node: Node) => {
@@ -84,7 +95,10 @@ export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: 
       else dirty.delete(node);
       if (clock.monotonicNs() >= untilNs) break;
     }
-    settling = dirty.size > 0 ? clock.after(BREATH_MS, settle) : undefined;
+    // The past waits for the present, but not for ever: one report of it has its turn in any case.
+    do replays.step();
+    while (replays.pending() && clock.monotonicNs() < untilNs);
+    settling = dirty.size > 0 || replays.pending() ? clock.after(BREATH_MS, settle) : undefined;
     void unsaved.flush();
   };
   const touch = (node: Node) => {
@@ -94,9 +108,16 @@ export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: 
   return {
     judge,
     touch,
+    welcome: (node) => replays.begin(node),
+    replay(node, windows) {
+      const judged = replays.add(node, windows);
+      settling ??= clock.after(SETTLE_MS, settle);
+      return judged;
+    },
     tick() {
       const nowMs = clock.wallMs();
       for (const node of nextDueMs.keys()) if (fleet.nodes.get(node.nodeId) !== node) nextDueMs.delete(node);
+      replays.settle((node) => fleet.nodes.get(node.nodeId) === node);
       for (const node of fleet.nodes.values()) if ((nextDueMs.get(node) ?? 0) <= nowMs) touch(node);
       void unsaved.flush();
     },

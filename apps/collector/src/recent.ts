@@ -13,6 +13,8 @@ export interface Recent {
   add(window: Window): boolean;
   /** Windows of a target, oldest end first. */
   of(targetId: string): readonly Window[];
+  /** The same windows, to go their own way. */
+  copy(): Recent;
   /**
    * Drops windows that ended at `beforeMs` or earlier, by target, and those that end after `latestMs`: a clock that was set back
    * since has labelled them, and they would outstay all others. Targets without a `beforeMs` go whole.
@@ -21,7 +23,10 @@ export interface Recent {
 }
 
 export function createRecent(): Recent {
-  const byTarget = new Map<string, Window[]>();
+  return recentOf(new Map());
+}
+
+function recentOf(byTarget: Map<string, Window[]>): Recent {
   return {
     add(window) {
       const windows = byTarget.get(window.targetId) ?? [];
@@ -32,6 +37,7 @@ export function createRecent(): Recent {
       windows.shift();
       return false;
     },
+    copy: () => recentOf(new Map([...byTarget].map(([targetId, windows]) => [targetId, [...windows]]))),
     of: (targetId) => byTarget.get(targetId) ?? [],
     prune(beforeMs, latestMs) {
       for (const [targetId, windows] of byTarget) {

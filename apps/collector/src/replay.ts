@@ -1,0 +1,161 @@
+/**
+ * The backlog of a node, judged at its own times: what came and went while nobody listened has its incident too (J1).
+ *
+ * 1. Late windows are judged in the order they come, each at its own end, beside the live judgement and apart from it: an agent
+ *    sends both in turns.
+ * 2. It begins with the incidents that were open when the node came back, and ends, when no more is late, with those still open
+ *    held against the live rows.
+ * 3. A report is acknowledged after its turn, so that no more of them wait than are on their way.
+ */
+import type { Clock } from "@lifeline/measure";
+import { bearingOf, NS_PER_MS } from "@lifeline/measure";
+import {
+  advanceIncidents,
+  DEFAULT_THRESHOLDS,
+  type Incident,
+  type IncidentState,
+  type IncidentStep,
+  judgeNode,
+} from "@lifeline/verdict";
+import { WINDOW_MS, type Window } from "@lifeline/window";
+import { type Node, nodeNowMs, stretchesOf } from "./fleet.ts";
+import type { Recent } from "./recent.ts";
+
+/** How long after the last late report a backlog counts as drained, ms: agents send fifty of them a second. */
+const DRAINED_AFTER_MS = 10_000;
+
+interface Backlog {
+  readonly recent: Recent;
+  /** As the live judgement had them: told of already. */
+  readonly base: IncidentState;
+  incidents: IncidentState;
+  readonly waiting: { readonly windows: readonly Window[]; readonly done: () => void }[];
+  lastNs: number;
+}
+
+/** What became of an incident of the past. */
+export type OnPast = (node: Node, change: "opened" | "changed" | "closed", incident: Incident, isNew: boolean) => void;
+
+export interface Replays {
+  /** The node has come back: what is late from now on follows what is known of it now. */
+  begin(node: Node): void;
+  /** Takes windows of the past; resolves when they were judged. */
+  add(node: Node, windows: readonly Window[]): Promise<void>;
+  /** Whether any wait. */
+  pending(): boolean;
+  /** Judges one report of the node that has waited longest. */
+  step(): void;
+  /** Ends the backlogs that are drained; `forget` says which nodes are gone. */
+  settle(isKnown: (node: Node) => boolean): void;
+}
+
+/** Whether the newest of the windows ended so long ago that the live judgement cannot speak for its time. */
+export function isLate(windows: readonly Window[], nowMs: number): boolean {
+  return windows.length > 0 && latestEndMs(windows) < nowMs - WINDOW_MS;
+}
+
+export function createReplays(clock: Clock, onPast: OnPast): Replays {
+  const backlogs = new Map<Node, Backlog>();
+  const waiting = new Set<Node>();
+  const open = (node: Node): Backlog => {
+    const { recent, incidents } = node;
+    const lastNs = clock.monotonicNs();
+    const backlog = { recent: recent.copy(), base: incidents, incidents, waiting: [], lastNs };
+    backlogs.set(node, backlog);
+    return backlog;
+  };
+  const tell = (node: Node, { base }: Backlog, { opened, changed, closed }: Omit<IncidentStep, "state">) => {
+    const isBase = (incident: Incident) => isSame(base.get(incident.targetId), incident);
+    const isLive = (incident: Incident) => isSame(node.incidents.get(incident.targetId), incident);
+    for (const incident of opened) if (!isLive(incident)) onPast(node, "opened", incident, true);
+    // What the live judgement goes on with, or has closed meanwhile, is its own to write while it is open.
+    for (const incident of changed) {
+      if (!isLive(incident) && !isBase(incident)) onPast(node, "changed", incident, true);
+    }
+    for (const incident of closed) {
+      // It ended in the past: what is bad now is another one.
+      if (isLive(incident)) node.incidents = without(node.incidents, incident.targetId);
+      onPast(node, "closed", incident, !isBase(incident));
+    }
+  };
+  const judge = (node: Node, backlog: Backlog, windows: readonly Window[]) => {
+    const nowMs = latestEndMs(windows);
+    const stretches = stretchesOf(node);
+    for (const window of windows) if (stretches.has(window.targetId)) backlog.recent.add(window);
+    backlog.recent.prune((targetId) => {
+      const stretchMs = stretches.get(targetId);
+      return stretchMs === undefined ? undefined : nowMs - stretchMs;
+    }, nowMs + WINDOW_MS);
+    // Good windows alone open nothing; most of a backlog is that.
+    if (backlog.incidents.size === 0 && !windows.some(hasBad)) return;
+    const { resolution } = node;
+    const rows = judgeNode({ resolution, windows: backlog.recent.of, nowMs, thresholds: DEFAULT_THRESHOLDS });
+    const step = advanceIncidents(backlog.incidents, rows, nowMs);
+    backlog.incidents = step.state;
+    tell(node, backlog, step);
+  };
+  /** What is still open is held against the rows of now. */
+  const end = (node: Node, backlog: Backlog) => {
+    const left = [...backlog.incidents].filter(
+      ([targetId, incident]) => !isSame(node.incidents.get(targetId), incident),
+    );
+    const step = advanceIncidents(new Map(left), node.rows, nodeNowMs(node, clock.wallMs()));
+    const superseded: Incident[] = [];
+    for (const [targetId, incident] of step.state) {
+      const live = node.incidents.get(targetId);
+      const isOwn = left.some(([id]) => id === targetId);
+      if (!isOwn) continue;
+      if (live === undefined) node.incidents = new Map(node.incidents).set(targetId, incident);
+      else superseded.push({ ...incident, endedAtMs: Math.max(incident.startedAtMs, live.startedAtMs) });
+    }
+    tell(node, backlog, { opened: [], changed: step.changed, closed: [...step.closed, ...superseded] });
+  };
+  return {
+    begin(node) {
+      if (!backlogs.has(node)) open(node);
+    },
+    add(node, windows) {
+      const backlog = backlogs.get(node) ?? open(node);
+      waiting.add(node);
+      return new Promise((done) => backlog.waiting.push({ windows, done }));
+    },
+    pending: () => waiting.size > 0,
+    step() {
+      const [node] = waiting;
+      const backlog = node && backlogs.get(node);
+      const next = backlog?.waiting.shift();
+      if (node === undefined || backlog === undefined) return;
+      // Behind all others again, so that a long backlog does not hold up the rest.
+      waiting.delete(node);
+      if (backlog.waiting.length > 0) waiting.add(node);
+      if (next === undefined) return;
+      backlog.lastNs = clock.monotonicNs();
+      judge(node, backlog, next.windows);
+      next.done();
+    },
+    settle(isKnown) {
+      const beforeNs = clock.monotonicNs() - DRAINED_AFTER_MS * NS_PER_MS;
+      for (const [node, backlog] of backlogs) {
+        if (backlog.waiting.length > 0 || backlog.lastNs > beforeNs) continue;
+        backlogs.delete(node);
+        if (isKnown(node)) end(node, backlog);
+      }
+    },
+  };
+}
+
+function isSame(a: Incident | undefined, b: Incident): boolean {
+  return a?.targetId === b.targetId && a.startedAtMs === b.startedAtMs;
+}
+
+function without(state: IncidentState, targetId: string): IncidentState {
+  return new Map([...state].filter(([id]) => id !== targetId));
+}
+
+function latestEndMs(windows: readonly Window[]): number {
+  return windows.reduce((latest, { endMs }) => Math.max(latest, endMs), 0);
+}
+
+function hasBad({ counts }: Window): boolean {
+  return [...counts.keys()].some((reason) => bearingOf(reason) === "bad");
+}
