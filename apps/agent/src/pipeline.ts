@@ -319,6 +319,12 @@ function logSpoolEvent({ log }: AgentWorld, event: SpoolEvent): void {
     case "disk-accepted":
       log.info("the disk takes the spool again");
       return;
+    case "disk-unreadable":
+      log.warn({ code: event.code }, "reports cannot be read from the disk for now: they are kept and tried again");
+      return;
+    case "disk-readable":
+      log.info("reports can be read from the disk again");
+      return;
     case "dropped":
       log.warn({ reports: event.reports, why: event.why }, "reports dropped from the spool");
       return;

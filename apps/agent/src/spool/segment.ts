@@ -92,24 +92,38 @@ export async function appendAcks(directory: string, number: number, offsets: rea
   }
 }
 
-/** Reads one frame; undefined when it is gone or no longer checks out. */
+/**
+ * What reading one frame came to. `damaged`: its bytes are there and do not check out. `gone`: the file is no more.
+ * `unreadable`: the system would not read it now (EMFILE, EIO, ESTALE …), which says nothing of the frame.
+ */
+export type ReadFrame =
+  | { readonly kind: "frame"; readonly frame: Frame }
+  | { readonly kind: "damaged" }
+  | { readonly kind: "gone" }
+  | { readonly kind: "unreadable"; readonly code: string };
+
+/** Reads one frame. Never rejects on what a disk may do. */
 export async function readFrame(
   directory: string,
   number: number,
   offset: number,
   frameBytes: number,
-): Promise<Frame | undefined> {
+): Promise<ReadFrame> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(segmentPath(directory, number), "r");
     const bytes = Buffer.alloc(frameBytes);
     const { bytesRead } = await handle.read(bytes, 0, frameBytes, offset);
-    return frameAt(bytes.subarray(0, bytesRead), 0);
-  } catch {
-    // Removed meanwhile or unreadable: to the sender both mean that there is nothing to send.
-    return undefined;
+    const frame = frameAt(bytes.subarray(0, bytesRead), 0);
+    return frame === undefined ? { kind: "damaged" } : { kind: "frame", frame };
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
+    // Without a system's code it is no disk's doing.
+    if (code === undefined) throw error;
+    return code === "ENOENT" ? { kind: "gone" } : { kind: "unreadable", code };
   } finally {
-    await handle?.close();
+    // What was read was read, whatever becomes of the descriptor.
+    await handle?.close().catch(() => {});
   }
 }
 

@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { manualClock } from "@lifeline/measure";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { scratch, until } from "../testing/fixtures.ts";
+import { obstruct, scratch, until } from "../testing/fixtures.ts";
 import { encodeFrame } from "./frame.ts";
 import { segmentPath } from "./segment.ts";
 import { DISK_RETRY_MS, openSpool, type Spool, type SpoolEvent, type SpoolOptions } from "./spool.ts";
@@ -56,8 +56,10 @@ async function contents(spool: Spool): Promise<string[]> {
     const record = spool.nextAfter(ordinal);
     if (record === undefined) return found;
     ordinal = record.ordinal;
-    const payload = await spool.read(record);
-    if (payload !== undefined) found.push(`${record.bootId[0]}:${record.sequence}:${Buffer.from(payload).toString()}`);
+    const read = await spool.read(record);
+    if (read.kind === "report") {
+      found.push(`${record.bootId[0]}:${record.sequence}:${Buffer.from(read.payload).toString()}`);
+    }
   }
 }
 
@@ -140,6 +142,41 @@ describe("the spool", () => {
     writeFileSync(segmentPath(path, 1), bytes);
     expect(await contents(spool)).toEqual(["1:2:two"]);
     expect(spool.stats()).toMatchObject({ heldReports: 1, droppedReports: 1, corruptRecords: 1 });
+  });
+
+  it("keeps a record that cannot be read for now, counts the failure, and says so once (U1)", async () => {
+    const path = directory();
+    const { spool, events } = await open(path);
+    for (const text of ["one", "two"]) await spool.append(Buffer.from(text));
+    const restore = obstruct(segmentPath(path, 1));
+    expect(await contents(spool)).toEqual([]);
+    expect(spool.stats()).toMatchObject({ heldReports: 2, droppedReports: 0, corruptRecords: 0, unreadableReads: 2 });
+    restore();
+    expect(await contents(spool)).toEqual(["1:1:one", "1:2:two"]);
+    expect(events).toEqual([{ kind: "disk-unreadable", code: "EISDIR" }, { kind: "disk-readable" }]);
+  });
+
+  it("drops and counts a record whose file is gone, which is no damage", async () => {
+    const path = directory();
+    const { spool, events } = await open(path);
+    await spool.append(Buffer.from("one"));
+    rmSync(segmentPath(path, 1));
+    expect(await contents(spool)).toEqual([]);
+    expect(spool.stats()).toMatchObject({ heldReports: 0, droppedReports: 1, corruptRecords: 0, unreadableReads: 0 });
+    expect(events).toEqual([{ kind: "dropped", reports: 1, why: "gone" }]);
+  });
+
+  it("leaves a segment alone that cannot be read at opening, and counts it: the next start finds it (U1)", async () => {
+    const path = directory();
+    const { spool } = await open(path);
+    await spool.append(Buffer.from("one"));
+    await spool.close();
+    const restore = obstruct(segmentPath(path, 1));
+    const { spool: next } = await open(path);
+    expect(next.stats()).toMatchObject({ heldReports: 0, corruptRecords: 0, unreadableReads: 1 });
+    await next.close();
+    restore();
+    expect(await contents((await open(path)).spool)).toEqual(["1:1:one"]);
   });
 
   it("drops the oldest first when it is full, and counts what it drops (U2)", async () => {

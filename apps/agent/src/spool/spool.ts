@@ -61,10 +61,12 @@ export interface SpoolRecord {
 export type SpoolEvent =
   | { readonly kind: "disk-refused"; readonly code: string }
   | { readonly kind: "disk-accepted" }
+  | { readonly kind: "disk-unreadable"; readonly code: string }
+  | { readonly kind: "disk-readable" }
   | {
       readonly kind: "dropped";
       readonly reports: number;
-      readonly why: "full" | "too-old" | "memory-full" | "disk-hangs" | "damaged";
+      readonly why: "full" | "too-old" | "memory-full" | "disk-hangs" | "damaged" | "gone";
     };
 
 /** What a {@link Spool} needs. */
@@ -96,7 +98,18 @@ export interface SpoolStats {
   readonly droppedReports: number;
   /** Damaged stretches found when opening or reading. */
   readonly corruptRecords: number;
+  /** Times the disk would not read a record or, at opening, a segment; nothing is dropped for it. */
+  readonly unreadableReads: number;
 }
+
+/**
+ * What reading a report came to. `gone`: there is nothing to send any more. `unreadable`: the disk would not say just now; the
+ * report is kept and may be read later.
+ */
+export type SpoolRead =
+  | { readonly kind: "report"; readonly payload: Uint8Array }
+  | { readonly kind: "gone" }
+  | { readonly kind: "unreadable" };
 
 /** Holds reports until they are acknowledged. */
 export interface Spool {
@@ -109,8 +122,8 @@ export interface Spool {
   nextAfter(ordinal: number): SpoolRecord | undefined;
   /** The ordinal the next report will get: those below were here before. */
   nextOrdinal(): number;
-  /** The report's bytes; undefined when it was dropped meanwhile or has been damaged (then it is dropped and counted). */
-  read(record: SpoolRecord): Promise<Uint8Array | undefined>;
+  /** Reads a report; one that is damaged, or whose file is gone, is dropped and counted. Never rejects on what a disk may do. */
+  read(record: SpoolRecord): Promise<SpoolRead>;
   /** Forgets a report: it is durable elsewhere, or never will be. Idempotent. */
   release(record: SpoolRecord): void;
   stats(): SpoolStats;
@@ -165,6 +178,9 @@ class DiskSpool implements Spool {
   #memoryBytes = 0;
   #droppedReports = 0;
   #corruptRecords = 0;
+  #unreadableReads = 0;
+  /** Whether the last read failed for now. */
+  #isUnreadable = false;
   #waiting = 0;
   /** Monotonic time before which a disk that refused is left alone; undefined while it accepts. */
   #retryNs: number | undefined;
@@ -225,21 +241,44 @@ class DiskSpool implements Spool {
     return this.#nextOrdinal;
   }
 
-  async read(record: SpoolRecord): Promise<Uint8Array | undefined> {
+  async read(record: SpoolRecord): Promise<SpoolRead> {
     const held = record as HeldRecord;
-    if (held.released) return undefined;
+    if (held.released) return { kind: "gone" };
     const { place } = held;
-    if (place.kind === "memory") return place.payload;
-    const frame = await readFrame(this.#directory, place.segment.number, place.offset, place.frameBytes);
+    if (place.kind === "memory") return { kind: "report", payload: place.payload };
+    const read = await readFrame(this.#directory, place.segment.number, place.offset, place.frameBytes);
     // Dropped while it was being read: counted there.
-    if (held.released) return undefined;
-    if (frame === undefined || frame.sequence !== held.sequence) {
-      this.#corruptRecords += 1;
-      this.#drop(1, "damaged");
-      this.release(record);
-      return undefined;
+    if (held.released) return { kind: "gone" };
+    if (read.kind === "unreadable") {
+      this.#noteUnreadable(read.code);
+      return { kind: "unreadable" };
     }
-    return frame.payload;
+    if (read.kind === "gone") return this.#lose(record, "gone");
+    this.#noteReadable();
+    if (read.kind === "frame" && read.frame.sequence === held.sequence) {
+      return { kind: "report", payload: read.frame.payload };
+    }
+    this.#corruptRecords += 1;
+    return this.#lose(record, "damaged");
+  }
+
+  #lose(record: SpoolRecord, why: "damaged" | "gone"): SpoolRead {
+    this.#drop(1, why);
+    this.release(record);
+    return { kind: "gone" };
+  }
+
+  #noteUnreadable(code: string): void {
+    this.#unreadableReads += 1;
+    if (this.#isUnreadable) return;
+    this.#isUnreadable = true;
+    this.#onEvent({ kind: "disk-unreadable", code });
+  }
+
+  #noteReadable(): void {
+    if (!this.#isUnreadable) return;
+    this.#isUnreadable = false;
+    this.#onEvent({ kind: "disk-readable" });
   }
 
   release(record: SpoolRecord): void {
@@ -275,6 +314,7 @@ class DiskSpool implements Spool {
       memoryReports: this.#memory.length,
       droppedReports: this.#droppedReports,
       corruptRecords: this.#corruptRecords,
+      unreadableReads: this.#unreadableReads,
     };
   }
 
@@ -295,9 +335,9 @@ class DiskSpool implements Spool {
     const numbers = fileNames.map(segmentNumber).filter((number) => number !== undefined);
     for (const number of numbers.sort((a, b) => a - b)) {
       this.#nextNumber = number + 1;
-      // One unreadable segment does not hide the others.
+      // One unreadable segment does not hide the others; it is left alone, and read at the next start.
       await this.#load(number).catch(() => {
-        this.#corruptRecords += 1;
+        this.#unreadableReads += 1;
       });
     }
   }
@@ -492,7 +532,7 @@ class DiskSpool implements Spool {
     this.#onEvent({ kind: "disk-accepted" });
   }
 
-  #drop(reports: number, why: "full" | "too-old" | "memory-full" | "disk-hangs" | "damaged"): void {
+  #drop(reports: number, why: "full" | "too-old" | "memory-full" | "disk-hangs" | "damaged" | "gone"): void {
     this.#droppedReports += reports;
     this.#onEvent({ kind: "dropped", reports, why });
   }

@@ -1,5 +1,5 @@
 /** What several tests need. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Reason, type Sample, type Target, targetId } from "@lifeline/measure";
@@ -37,6 +37,16 @@ export function sampleOf(target: string, startedAtMs: number, reason: Reason, to
 export function scratch(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "lifeline-agent-"));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Makes a file unreadable for now, to any user, and gives what undoes it. */
+export function obstruct(path: string): () => void {
+  renameSync(path, `${path}.away`);
+  mkdirSync(path);
+  return () => {
+    rmdirSync(path);
+    renameSync(`${path}.away`, path);
+  };
 }
 
 /** Waits, at most `withinMs`, until `holds`; throws with `what` otherwise. */

@@ -107,12 +107,13 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
         continue;
       }
       const { record, isBacklog } = step;
-      const report = await options.spool.read(record);
-      if (report === undefined || ended) continue;
+      const read = await options.spool.read(record);
+      if (read.kind === "unreadable") sending.postpone(record, isBacklog);
+      if (read.kind !== "report" || ended) continue;
       if (inFlight.size === 0) progressNs = clock.monotonicNs();
       const { bootId, sequence } = record;
       inFlight.set(keyName(bootId, sequence), { record, isBacklog });
-      const value = { bootId, sequence: BigInt(sequence), report, sentUnixMs: sentUnixMs(clock) };
+      const value = { bootId, sequence: BigInt(sequence), report: read.payload, sentUnixMs: sentUnixMs(clock) };
       await call.send({ message: { case: "report", value } });
     }
   };

@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { systemClock } from "@lifeline/measure";
 import { type Plan, planToWire, type reportPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
+import { segmentPath } from "../spool/segment.ts";
 import { openSpool, type Spool } from "../spool/spool.ts";
-import { scratch, tcpTarget, until } from "../testing/fixtures.ts";
+import { obstruct, scratch, tcpTarget, until } from "../testing/fixtures.ts";
 import { acknowledge, type Conduct, startCollector } from "../testing/stand-in-collector.ts";
 import { channelCredentials } from "./credentials.ts";
 import { type EndWord, startUplink, type UplinkOptions } from "./uplink.ts";
@@ -110,6 +111,25 @@ describe("the uplink", () => {
     uplink(address, spool, { clock: { ...systemClock, wallMs: () => -5 } });
     await until("all were acknowledged", () => spool.stats().heldReports === 0);
     expect(hellos[0]?.sentUnixMs).toBe(0n);
+  });
+
+  it("sends later on the same stream what could not be read, and does not hold up the rest for it (U1)", async () => {
+    const place = temporary();
+    await (await spoolOf(2, place)).close();
+    // Of an earlier start, so that what comes is written to another file.
+    const spool = await spoolOf(0, place);
+    const restore = obstruct(segmentPath(place, 1));
+    const { address, hellos, reports } = await collector(acking);
+    const { uplink: up } = uplink(address, spool);
+    await until("both were tried", () => spool.stats().unreadableReads >= 2);
+    await spool.append(Buffer.from("live"));
+    up.wake();
+    await until("the live report was acknowledged", () => up.stats().ackedReports === 1);
+    restore();
+    await until("all were acknowledged", () => spool.stats().heldReports === 0);
+    expect(reports.map(({ report }) => Buffer.from(report).toString())).toEqual(["live", "report 1", "report 2"]);
+    expect(hellos).toHaveLength(1);
+    expect(spool.stats().droppedReports).toBe(0);
   });
 
   it("keeps what is not acknowledged, and sends it again on the next stream (U1)", async () => {
