@@ -226,6 +226,20 @@ describe("reports", () => {
     expect(text).toMatch(/lifeline_probe_attempts_total\{node="n1",requirement="api-tcp",.*\} 3\n/);
   });
 
+  it("leave no trace of targets that are not in the plan but their bytes and their count (S2)", async () => {
+    const collector = await start();
+    const { introduce, report, acked } = agent(collector.grpcPort);
+    await introduce();
+    await report(1, reportOf(["answered"], Date.now(), "made-up"));
+    await report(2, reportOf(["answered"]));
+    await until(() => acked().length === 2);
+    expect((await queries(collector).node("n1")).boots).toMatchObject([{ reports: 2n, windows: 2n }]);
+    const reader = new DatabaseSync(join(directory, "data", "collector.db"), { readOnly: true });
+    closers.push(() => reader.close());
+    expect(reader.prepare("SELECT target_id FROM targets").all()).toEqual([{ target_id: TCP }]);
+    expect(reader.prepare("SELECT count(*) AS n FROM windows").get()).toEqual({ n: 1 });
+  });
+
   it("that can never be admitted are refused by name and counted, and the stream goes on", async () => {
     const collector = await start();
     const { introduce, report, refusals, acked } = agent(collector.grpcPort);

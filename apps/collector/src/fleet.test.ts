@@ -34,8 +34,8 @@ function fleetOf(count: number) {
   const overflows: string[] = [];
   const fleet = createFleet({ catalogue, deployment }, { onOverflow: (what) => overflows.push(what) });
   const nodes = Array.from({ length: count }, (_, at) => introduce(`n${at}`));
-  function introduce(nodeId: string, nowMs = 1_000): Node {
-    const facts: Introduction["facts"] = { nodeId, roles: ["talos-node"], families: [4] };
+  function introduce(nodeId: string, nowMs = 1_000, roles: Introduction["facts"]["roles"] = ["talos-node"]): Node {
+    const facts: Introduction["facts"] = { nodeId, roles, families: [4] };
     const node = fleet.introduce({ facts, hostname: "h", agentVersion: "1", planRevision: "" }, nowMs);
     if (node === undefined) throw new Error("no room");
     return node;
@@ -107,6 +107,18 @@ describe("the fleet", () => {
     node.clockOffsetMs = -119_500;
     fleet.absorb(node, report(1_240_000, [window(1_240_000)]), 1_120_500, true);
     expect(node.recent.of(TARGET)).toHaveLength(1);
+  });
+
+  it("drops the counters of targets that have left the plan", () => {
+    const { fleet, nodes, introduce } = fleetOf(1);
+    const [node] = nodes;
+    if (node === undefined) throw new Error("no node");
+    fleet.absorb(node, report(1_000_000, [window(1_000_000)]), 1_000_000, true);
+    expect([...node.tallies.keys()]).toEqual([TARGET]);
+    introduce("n0", 2_000, ["omni-host"]);
+    expect([...node.tallies.keys()]).toEqual([]);
+    introduce("n0", 3_000);
+    expect(node.plan.targets.map(({ id }) => id)).toEqual([TARGET]);
   });
 
   it("forgets nodes that were silent for the whole retention, never one that is connected or just came", () => {

@@ -88,6 +88,14 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow }: Fle
     if (targets.length > MAX_TARGETS_PER_NODE) onOverflow("targets");
     return { resolution, plan: makePlan(targets.slice(0, MAX_TARGETS_PER_NODE)) };
   };
+  const replan = (node: Node, facts: NodeFacts): Node => {
+    Object.assign(node, planned(facts));
+    const ids = new Set(node.plan.targets.map(({ id }) => id));
+    for (const targetId of [...node.tallies.keys()]) {
+      if (!ids.has(targetId) && node.tallies.delete(targetId)) seriesCount--;
+    }
+    return node;
+  };
   const tallyOf = (node: Node, targetId: string): Tally | undefined => {
     const known = node.tallies.get(targetId);
     if (known !== undefined) return known;
@@ -110,7 +118,7 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow }: Fle
     introduce({ facts, hostname, agentVersion }, nowMs) {
       const known = nodes.get(facts.nodeId);
       if (known !== undefined)
-        return Object.assign(known, { facts, hostname, agentVersion, introducedAtMs: nowMs, ...planned(facts) });
+        return replan(Object.assign(known, { facts, hostname, agentVersion, introducedAtMs: nowMs }), facts);
       if (nodes.size >= MAX_NODES) {
         onOverflow("nodes");
         return undefined;
@@ -145,7 +153,7 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow }: Fle
       if (doublings(size) === doublings(fleetSize)) return false;
       fleetSize = size;
       for (const node of nodes.values()) {
-        Object.assign(node, planned(node.facts));
+        replan(node, node.facts);
         node.session?.offerPlan(node.plan);
       }
       return true;

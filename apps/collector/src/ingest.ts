@@ -23,6 +23,7 @@ import { nextOffsetMs } from "./clock-offset.ts";
 import { type Fleet, type Node, nodeNowMs, type Session } from "./fleet.ts";
 import type { Judging } from "./judging.ts";
 import { isLate } from "./replay.ts";
+import type { IndexedWindow } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
 import type { CollectorVitals } from "./vitals.ts";
 
@@ -234,11 +235,12 @@ function reportLane(parts: IngestParts, send: Send, end: (error: RpcError) => vo
     }
     const { report } = verdict;
     node.clockOffsetMs = offsetOf(node, envelope, report, nowMs);
-    const windows = report.windows.map(({ targetId, startMs, endMs }) => ({ targetId, startMs, endMs }));
+    const windows = plannedWindows(node, report);
+    const windowCount = report.windows.length;
     const identity = { nodeId: node.nodeId, bootId, sequence: verdict.sequence };
     const times = { receivedAtMs: nowMs, sealedAtMs: report.sealedAtMs, clockOffsetMs: node.clockOffsetMs };
     const result = await store
-      .submit("saveReport", { ...identity, ...times, payload: envelope.report, windows })
+      .submit("saveReport", { ...identity, ...times, payload: envelope.report, windowCount, windows })
       .catch(unavailable);
     // The store has forgotten the node: the Hello of the next stream saves it again.
     if (result === "no-node") throw new RpcError(RpcStatus.UNAVAILABLE, "the store does not know the node any more");
@@ -263,6 +265,14 @@ function reportLane(parts: IngestParts, send: Send, end: (error: RpcError) => vo
       await Promise.all(inFlight);
     },
   };
+}
+
+/** The windows that the index shall know: those of the plan, for a node could make up targets without end (S2). */
+function plannedWindows({ plan }: Node, { windows }: Report): IndexedWindow[] {
+  const planned = new Set(plan.targets.map(({ id }) => id));
+  return windows.flatMap(({ targetId, startMs, endMs }, position) =>
+    planned.has(targetId) ? [{ targetId, position, startMs, endMs }] : [],
+  );
 }
 
 /** The node's clock offset after an envelope; of an agent that does not say when it sent, at least what a date ahead of now tells. */

@@ -81,7 +81,8 @@ const saveReport = (nodeId: string, sequence: number, targetId: string, endMs: n
     sealedAtMs: endMs,
     clockOffsetMs: undefined,
     payload: encodeReport({ sealedAtMs: endMs, windows, vitals: VITALS }),
-    windows,
+    windowCount: 1,
+    windows: windows.map((window) => ({ ...window, position: 0 })),
   });
 };
 

@@ -161,13 +161,13 @@ function saveReport(statement: Statement, nodeOf: NodeNumbers): Run<"saveReport"
       `INSERT INTO boots VALUES (?1, ?2, ?3, ?4, ?4, 1, ?5, 0)
        ON CONFLICT DO UPDATE SET first_sequence = min(first_sequence, ?4), last_sequence = max(last_sequence, ?4),
          reports = reports + 1, windows = windows + ?5`,
-    ).run(node, bootId, receivedAtMs, sequence, report.windows.length);
+    ).run(node, bootId, receivedAtMs, sequence, report.windowCount);
     return "stored";
   };
 }
 
 function saveWindows(statement: Statement, node: number, report: number, { windows }: ReportRecord): void {
-  for (const [position, { targetId, startMs, endMs }] of windows.entries()) {
+  for (const { targetId, position, startMs, endMs } of windows) {
     statement("INSERT INTO targets (target_id) VALUES (?) ON CONFLICT DO NOTHING").run(targetId);
     statement(
       `INSERT INTO windows (node, end_ms, target, report, position, start_ms)
@@ -217,8 +217,18 @@ function prune(statement: Statement, beforeMs: number, limit: number): number {
       "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE ended_ms < ? ORDER BY started_ms LIMIT ?)",
     ).run(beforeMs, limit),
   ];
+  forgetBoots(statement, beforeMs, limit);
   forgetNodes(statement, beforeMs, limit);
   return deleted.reduce((sum, { changes }) => sum + Number(changes), 0);
+}
+
+/** Boots that began so long ago, and of which no report is left: one that reports again is counted anew. */
+function forgetBoots(statement: Statement, beforeMs: number, limit: number): void {
+  statement(
+    `DELETE FROM boots WHERE (node, boot_id) IN (
+       SELECT node, boot_id FROM boots AS b WHERE first_received_ms < ?
+         AND NOT EXISTS (SELECT 1 FROM reports AS r WHERE r.node = b.node AND r.boot_id = b.boot_id) LIMIT ?)`,
+  ).run(beforeMs, limit);
 }
 
 /** Nodes that were not heard of for so long, and of which nothing is kept. */

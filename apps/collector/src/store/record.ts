@@ -18,6 +18,15 @@ export interface StoredNode extends NodeRecord {
   readonly lastReportMs: number | undefined;
 }
 
+/** Place of one window in its report, and in time. */
+export interface IndexedWindow {
+  readonly targetId: string;
+  /** 0-based, in the report's order. */
+  readonly position: number;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
 /** A report that was admitted, with the identity it is counted under. */
 export interface ReportRecord {
   readonly nodeId: string;
@@ -29,8 +38,10 @@ export interface ReportRecord {
   readonly clockOffsetMs: number | undefined;
   /** The encoded report as it arrived. */
   readonly payload: Uint8Array;
-  /** Where its windows lie, in the report's order. */
-  readonly windows: readonly { readonly targetId: string; readonly startMs: number; readonly endMs: number }[];
+  /** How many windows it holds. */
+  readonly windowCount: number;
+  /** Where those that can be asked for lie: the planned targets' alone, so that their names are as few as the catalogue's. */
+  readonly windows: readonly IndexedWindow[];
 }
 
 /** An incident, open or closed. */

@@ -47,7 +47,8 @@ const report = (sequence: number, more: Partial<ReportRecord> = {}): ReportRecor
   sealedAtMs: 900 + sequence,
   clockOffsetMs: sequence,
   payload: Uint8Array.of(sequence),
-  windows: [{ targetId: "t", startMs: sequence * 10, endMs: sequence * 10 + 10 }],
+  windowCount: 1,
+  windows: [{ targetId: "t", position: 0, startMs: sequence * 10, endMs: sequence * 10 + 10 }],
   ...more,
 });
 const incident = (startedAtMs: number, more: Partial<IncidentRecord> = {}): IncidentRecord => ({
@@ -164,6 +165,21 @@ describe("the store", () => {
     ]);
     expect(results).toEqual(["no-node", "no-node", "no-node", "stored"]);
     expect(log).toEqual(["commit 1", "commit 4"]);
+  });
+
+  it("forgets boots of which no report is left, but those that are young", async () => {
+    const store = await open();
+    await store.submit("saveNode", NODE);
+    const bootIds = [1, 2, 3].map((byte) => new Uint8Array(16).fill(byte));
+    for (const [at, bootId] of bootIds.entries())
+      await store.submit("saveReport", report(1, { bootId, receivedAtMs: 1_000 * (at + 1) }));
+    await store.submit("saveReport", report(2, { bootId: Uint8Array.from(bootIds[1] ?? []), receivedAtMs: 9_000 }));
+    await store.submit("prune", { beforeMs: 2_500, limit: 9 });
+    const left = await store.submit("listBoots", { nodeId: "n1", limit: 9 });
+    expect(left.map(({ bootId, reports }) => [bootId[0], reports])).toEqual([
+      [3, 1],
+      [2, 2],
+    ]);
   });
 
   it("pages incidents latest first, and filters them", async () => {
