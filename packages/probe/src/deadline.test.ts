@@ -1,6 +1,6 @@
 import { type Clock, manualClock, NS_PER_MS } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { isExpired, startDeadline } from "./deadline.ts";
+import { isExpired, startDeadline, watchStalls } from "./deadline.ts";
 
 const never = new Promise<never>(() => {});
 
@@ -82,5 +82,19 @@ describe("a deadline", () => {
     };
     startDeadline(counting, 10).cancel();
     expect(pending).toBe(0);
+  });
+});
+
+describe("a watch for stalls", () => {
+  it.each([
+    ["none, timers 20 ms late for ten seconds", 10_000, () => 20, false],
+    ["one long before", 10_000, stallFrom(1_000, 1_300), true],
+    ["one that is not over", 200, stallFrom(100, 400), true],
+  ])("says whether there was one since it began: %s (M3)", (_, forMs, lagMs, stalled) => {
+    const clock = manualClock(0);
+    const watch = watchStalls(lagging(clock, lagMs));
+    clock.advance(forMs);
+    expect(watch.stalled()).toBe(stalled);
+    watch.stop();
   });
 });

@@ -90,6 +90,30 @@ export function startDeadline(clock: Clock, timeoutMs: number): Deadline {
   };
 }
 
+/** A running watch; `stop` when the work is over. */
+export interface StallWatch {
+  /** Whether a single stall since the start went beyond {@link LAG_TOLERANCE_NS}, one that is not over included. */
+  stalled(): boolean;
+  stop(): void;
+}
+
+/** Watches for stalls from now on, for work that keeps its own time: nothing here can grant it a drain before it gives up. */
+export function watchStalls(clock: Clock): StallWatch {
+  let longestLagNs = 0;
+  let sliceDueNs = 0;
+  let timer: Timer | undefined;
+  const lagNs = () => Math.max(longestLagNs, clock.monotonicNs() - sliceDueNs);
+  const waitSlice = () => {
+    sliceDueNs = clock.monotonicNs() + SLICE_MS * NS_PER_MS;
+    timer = clock.after(SLICE_MS, () => {
+      longestLagNs = lagNs();
+      waitSlice();
+    });
+  };
+  waitSlice();
+  return { stalled: () => lagNs() > LAG_TOLERANCE_NS, stop: () => timer?.cancel() };
+}
+
 /** Calls `done` after `turns` full turns of the event loop, each of which polls for I/O before its immediates run. */
 function drain(turns: number, done: () => void): void {
   if (turns === 0) done();

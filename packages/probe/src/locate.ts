@@ -20,7 +20,9 @@ export async function locate(world: ProbeWorld, target: Target, trace: Trace): P
   if (isExpired(answer)) {
     return { kind: "ended", outcome: outcome(answer.stalled ? "stalled" : "dns-timeout", "dns") };
   }
-  if (answer.asked) trace.phases.dnsNs = deadline.elapsedNs();
+  const tookNs = deadline.elapsedNs();
+  // An answer that came late, or was held up here, is still an address to try; its duration is none of the resolver's.
+  if (answer.asked && deadline.tardiness(tookNs) === undefined) trace.phases.dnsNs = tookNs;
   if (answer.kind === "failed") {
     trace.evidence.code = answer.code;
     return { kind: "ended", outcome: outcome(answer.reason, "dns") };

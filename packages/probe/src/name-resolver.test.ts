@@ -1,10 +1,10 @@
 import { utimesSync, writeFileSync } from "node:fs";
-import { manualClock } from "@lifeline/measure";
+import { manualClock, systemClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { CACHE_MAX_ENTRIES, createNameResolver } from "./name-resolver.ts";
-import { dnsServer } from "./testing/dns-server.ts";
-import { closedPort } from "./testing/peers.ts";
-import { temporaryFile } from "./testing/scene.ts";
+import { answerOf, dnsServer } from "./testing/dns-server.ts";
+import { closedPort, udpPeer } from "./testing/peers.ts";
+import { stallLoop, temporaryFile } from "./testing/scene.ts";
 
 function resolverOn(port: number, hostsFile = "/nonexistent") {
   const clock = manualClock(0);
@@ -60,6 +60,47 @@ describe("the name resolver", () => {
     const { names } = resolverOn(await closedPort());
     expect(await names.resolve("good.test", 4)).toMatchObject({ reason: "dns-unreachable", code: "ECONNREFUSED" });
     expect(await names.resolve("a..test", 4)).toMatchObject({ reason: "dns-nxdomain", code: "EBADNAME" });
+  });
+
+  it("puts a timeout that a stall of this process brought about down to it, and asks again at once (M3)", async () => {
+    let stallMs = 1_300;
+    // The answer lies in the socket when c-ares' timer runs, which it does before any socket is read.
+    await using server = await udpPeer((query, from, socket) => {
+      socket.send(answerOf(query) ?? "", from.port, from.address, () => {
+        stallLoop(stallMs);
+        stallMs = 0;
+      });
+    });
+    const names = createNameResolver({
+      clock: systemClock,
+      resolvers: [`127.0.0.1:${server.port}`],
+      hostsFile: "/nonexistent",
+    });
+    expect(await names.resolve("good.test", 4)).toEqual({
+      kind: "failed",
+      reason: "stalled",
+      code: "ETIMEOUT",
+      asked: true,
+    });
+    expect(await names.resolve("good.test", 4)).toMatchObject({ kind: "addresses", asked: true });
+  });
+
+  it("calls a resolver that says nothing a timeout, whatever small lag there is", async () => {
+    await using server = await dnsServer();
+    const load = setInterval(() => stallLoop(10), 20);
+    const names = createNameResolver({
+      clock: systemClock,
+      resolvers: [`127.0.0.1:${server.port}`],
+      hostsFile: "/nonexistent",
+    });
+    let reason = "stalled";
+    // Another process may hold this one up beyond the tolerance, and rightly be named; hardly three times in a row.
+    for (let attempt = 0; attempt < 3 && reason === "stalled"; attempt += 1) {
+      const answer = await names.resolve("none.test", 4);
+      reason = answer.kind === "failed" ? answer.reason : answer.kind;
+    }
+    clearInterval(load);
+    expect(reason).toBe("dns-timeout");
   });
 
   it("makes one question of lookups at the same time, and tells the asker alone", async () => {

@@ -5,11 +5,13 @@
  * 2. Lookups of the same name and family at the same time are one question; only the caller that asked is told so.
  * 3. The address used is the lowest in byte order, so a stable set gives a stable path; all answers are kept as evidence.
  * 4. Cache, lookups in flight and answers are bounded; what overflows is counted (S2).
- * 5. Never rejects. `localhost` and names under it never leave the host (RFC 6761 §6.3).
+ * 5. A timeout in which this process stalled is `stalled`, and not remembered: it says nothing of the resolver (M3).
+ * 6. Never rejects. `localhost` and names under it never leave the host (RFC 6761 §6.3).
  */
 import { Resolver } from "node:dns/promises";
 import { type Clock, type IpFamily, NS_PER_MS, type Reason } from "@lifeline/measure";
 import { literalFamily, sortedAddresses } from "./address.ts";
+import { watchStalls } from "./deadline.ts";
 import { codeOf } from "./errno.ts";
 import { HOSTS_PATH, openHostsFile, versionOf } from "./hosts-file.ts";
 import { reasonOfResolverCode } from "./resolver-code.ts";
@@ -73,7 +75,7 @@ interface Remembered {
 /** Creates a resolver. Throws when `resolvers` holds what is no address. */
 export function createNameResolver({ clock, resolvers, hostsFile = HOSTS_PATH }: NameResolverOptions): NameResolver {
   const hosts = openHostsFile(hostsFile);
-  const question = createQuestion(resolvers);
+  const question = createQuestion(clock, resolvers);
   const cache = new Map<string, Remembered>();
   const inFlight = new Map<string, Promise<NameAnswer>>();
   let cacheEvictions = 0;
@@ -81,6 +83,7 @@ export function createNameResolver({ clock, resolvers, hostsFile = HOSTS_PATH }:
 
   const remember = (key: string, { answer, ttlMs }: Asked) => {
     cache.delete(key);
+    if (ttlMs === 0) return;
     const oldest = cache.keys().next();
     if (cache.size >= CACHE_MAX_ENTRIES && !oldest.done) {
       cache.delete(oldest.value);
@@ -148,7 +151,7 @@ function noData(code: string, asked = false): NameAnswer {
   return { kind: "failed", reason: "dns-nodata", code, asked };
 }
 
-/** An answer from a resolver and how long it may be remembered. */
+/** An answer from a resolver and how long it may be remembered; 0: not at all. */
 interface Asked {
   readonly answer: NameAnswer;
   readonly ttlMs: number;
@@ -157,7 +160,7 @@ interface Asked {
 type Question = (name: string, family: IpFamily) => Promise<Asked>;
 
 /** Asks c-ares. Without given resolvers, the channel is opened anew when resolv.conf changed: a lease can bring new ones. */
-function createQuestion(resolvers: readonly string[] | undefined): Question {
+function createQuestion(clock: Clock, resolvers: readonly string[] | undefined): Question {
   const open = () => {
     const channel = new Resolver({ timeout: RESOLVER_TIMEOUT_MS, tries: 1 });
     if (resolvers !== undefined) channel.setServers(resolvers);
@@ -171,8 +174,23 @@ function createQuestion(resolvers: readonly string[] | undefined): Question {
       version = found;
       channel = open();
     }
-    return askChannel(channel, name, family);
+    const watch = watchStalls(clock);
+    try {
+      return fairly(await askChannel(channel, name, family), watch.stalled());
+    } finally {
+      watch.stop();
+    }
   };
+}
+
+/**
+ * c-ares runs its timers before it reads its sockets, so after a stall of this process it gives up on a resolver whose answer
+ * has arrived. Which resolver was asked when is not told: any stall while the question was open takes a timeout back.
+ */
+function fairly(asked: Asked, stalled: boolean): Asked {
+  const { answer } = asked;
+  if (!stalled || answer.kind !== "failed" || answer.reason !== "dns-timeout") return asked;
+  return { answer: { ...answer, reason: "stalled" }, ttlMs: 0 };
 }
 
 async function askChannel(channel: Resolver, name: string, family: IpFamily): Promise<Asked> {

@@ -1,0 +1,30 @@
+import { describe, expect, it } from "vitest";
+import { emptyTrace } from "./finding.ts";
+import { locate } from "./locate.ts";
+import { answerOf, dnsServer } from "./testing/dns-server.ts";
+import { udpPeer } from "./testing/peers.ts";
+import { stallLoop, targetOf, worldOf } from "./testing/scene.ts";
+
+const tcp = { probe: "tcp", acceptReset: false } as const;
+
+describe("locating a target", () => {
+  it("notes how long the resolver took", async () => {
+    await using server = await dnsServer();
+    const trace = emptyTrace();
+    const world = worldOf({ resolvers: [`127.0.0.1:${server.port}`] });
+    const located = await locate(world, targetOf(tcp, { host: "good.test", port: 1 }), trace);
+    expect(located).toEqual({ kind: "address", address: "127.0.0.1" });
+    expect(trace.phases.dnsNs).toBeGreaterThan(0);
+  });
+
+  it("uses an answer it was held up in reading, and takes no duration from it (M3)", async () => {
+    await using server = await udpPeer((query, from, socket) => {
+      socket.send(answerOf(query) ?? "", from.port, from.address, () => stallLoop(300));
+    });
+    const trace = emptyTrace();
+    const world = worldOf({ resolvers: [`127.0.0.1:${server.port}`] });
+    const located = await locate(world, targetOf(tcp, { host: "good.test", port: 1, timeoutMs: 100 }), trace);
+    expect(located).toEqual({ kind: "address", address: "127.0.0.1" });
+    expect(trace.phases.dnsNs).toBeUndefined();
+  });
+});
