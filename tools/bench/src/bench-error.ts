@@ -4,6 +4,7 @@
  * - `bad-usage`: the command line is not as documented; the message names the argument and what would be right.
  * - `cannot-run`: this host lacks something the bench needs (root, namespaces, a package); the message says what.
  * - `child-failed`: a process of the bench ended early, took too long, or said what it should not.
+ * - `ambiguous-report`: a peer's report does not say which probe its figures are of; its turn may be taken again.
  * - `malformed-capture`: the packet capture could not be read, or is incomplete.
  * - `mispaired`: what was reported and what was captured cannot be matched one to one, so there is no figure.
  * - `interrupted`: a signal asked the bench to end.
@@ -12,6 +13,7 @@ export type BenchErrorCode =
   | "bad-usage"
   | "cannot-run"
   | "child-failed"
+  | "ambiguous-report"
   | "malformed-capture"
   | "mispaired"
   | "interrupted";

@@ -71,6 +71,7 @@ function statusOf(code: BenchErrorCode): number {
     case "cannot-run":
       return 3;
     case "child-failed":
+    case "ambiguous-report":
     case "malformed-capture":
     case "mispaired":
       return 1;

@@ -36,7 +36,7 @@ describe("fping's netdata output", () => {
     ["a probe without an answer", block({ rcv: 0 }), "fping: rcv = 0 in an interval; expected 1"],
     ["figures that differ", block({ min: 1, max: 2 }), "fping: min 1 and max 2 of one probe differ"],
   ])("of %s is refused", (_, lines, message) => {
-    expect(() => readAll(lines)).toThrow(expect.objectContaining({ code: "child-failed", message }));
+    expect(() => readAll(lines)).toThrow(expect.objectContaining({ code: "ambiguous-report", message }));
   });
 });
 

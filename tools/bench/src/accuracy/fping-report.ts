@@ -12,7 +12,7 @@ export function fpingArguments(address: string, copies: number): string[] {
 
 /** Gathers figures from fping's output, in whatever parts it comes. */
 export interface FpingReport {
-  /** Takes in a line. Throws `child-failed` when a target had more or less than one answer in an interval. */
+  /** Takes in a line. Throws `ambiguous-report` when a target had more or less than one probe or answer in an interval. */
   line(text: string): void;
   /** Round trips so far, ns, in the order of their sequence numbers. */
   readonly rttsNs: readonly number[];
@@ -28,12 +28,12 @@ export function createFpingReport(): FpingReport {
       const [, name, digits] = /^SET (xmt|rcv|min|max) = (\d+)$/.exec(text) ?? [];
       const value = Number(digits);
       if ((name === "xmt" || name === "rcv") && value !== 1) {
-        throw new BenchError("child-failed", `fping: ${name} = ${value} in an interval; expected 1`);
+        throw new BenchError("ambiguous-report", `fping: ${name} = ${value} in an interval; expected 1`);
       }
       if (name === "min") minNs = value;
       if (name !== "max") return;
       if (minNs !== value)
-        throw new BenchError("child-failed", `fping: min ${minNs} and max ${value} of one probe differ`);
+        throw new BenchError("ambiguous-report", `fping: min ${minNs} and max ${value} of one probe differ`);
       rttsNs.push(value);
     },
   };

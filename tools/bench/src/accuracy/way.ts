@@ -91,12 +91,18 @@ async function fping({ workshop, path, probes }: Stage): Promise<Reported> {
   const lines = readLines(workshop.clock, process);
   const report = createFpingReport();
   let first: { readonly cpuNs: number; readonly probes: number } | undefined;
-  while (report.rttsNs.length < probes) {
-    report.line(await lines.next(START_MAX_MS));
-    if (first === undefined && report.rttsNs.length > 0) {
-      // Its reports come a second's probes at a time.
-      first = { cpuNs: await readCpuNs(process.pid), probes: FPING_PER_SECOND };
+  try {
+    while (report.rttsNs.length < probes) {
+      report.line(await lines.next(START_MAX_MS));
+      if (first === undefined && report.rttsNs.length > 0) {
+        // Its reports come a second's probes at a time.
+        first = { cpuNs: await readCpuNs(process.pid), probes: FPING_PER_SECOND };
+      }
     }
+  } catch (error) {
+    // Its echoes must not stand in the capture of whoever comes next.
+    await process.end();
+    throw error;
   }
   const cpuNs = (await readCpuNs(process.pid)) - (first?.cpuNs ?? 0);
   await process.end();
