@@ -573,6 +573,40 @@ describe("verdicts", () => {
     await collector.stop();
   });
 
+  it("of a backlog part two outages that the live reports alone would take for one", async () => {
+    const clock = manualClock(Date.now() - 600_000);
+    const collector = await start({}, clock);
+    const { incidents } = queries(collector);
+    const firstMs = clock.wallMs();
+    const before = agent(collector.grpcPort);
+    await before.introduce();
+    await before.report(1, reportOf(times(5, "refused"), firstMs), BOOT, firstMs);
+    await until(() => before.acked().length === 1);
+    clock.advance(30);
+    before.call.cancel();
+    await before.ended;
+    clock.advance(600_000);
+    const nowMs = clock.wallMs();
+    const after = agent(collector.grpcPort);
+    await after.introduce();
+    await after.report(9, reportOf(times(5, "refused"), nowMs), BOOT, nowMs);
+    await until(() => after.acked().length === 1);
+    clock.advance(30);
+    await after.report(2, reportOf(times(10, "answered"), firstMs + 300_000), BOOT, nowMs);
+    await until(() => {
+      clock.advance(30);
+      return after.acked().length === 2;
+    });
+    clock.advance(60);
+    await sleep(50);
+    const found = (await incidents()).incidents;
+    expect(found.map(({ startUnixMs, endUnixMs }) => [Number(startUnixMs), endUnixMs && Number(endUnixMs)])).toEqual([
+      [nowMs - 4_001, undefined],
+      [firstMs - 4_001, firstMs + 300_000 - 9_001],
+    ]);
+    await collector.stop();
+  });
+
   it("name the row that a symptom follows from", async () => {
     writeFileSync(
       join(directory, "catalogue.yaml"),
