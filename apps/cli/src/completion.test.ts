@@ -1,4 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { completionPlan } from "./completion/plan.ts";
 import { createProgram } from "./program.ts";
@@ -37,8 +40,16 @@ describe.each(["bash", "zsh", "fish"])("the completion for %s", (shell) => {
   });
 
   it.skipIf(!installed(shell))(`is valid ${shell} (skipped where ${shell} is not installed)`, async () => {
-    const { status, stderr } = spawnSync(shell, ["-n"], { input: await scriptFor(shell), encoding: "utf8" });
-    expect([status, stderr]).toEqual([0, ""]);
+    const folder = mkdtempSync(join(tmpdir(), "lifeline-completion-"));
+    try {
+      // A file, for fish reads no script from a socket, which is what Node gives a child for its input.
+      const path = join(folder, `lifeline.${shell}`);
+      writeFileSync(path, await scriptFor(shell));
+      const { status, stderr } = spawnSync(shell, ["-n", path], { encoding: "utf8" });
+      expect([status, stderr]).toEqual([0, ""]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 
