@@ -631,6 +631,21 @@ describe("verdicts", () => {
     ]);
   });
 
+  it("are told as of the last acknowledgement, though the judge's own time has not come", async () => {
+    // No timer runs while this clock stands still.
+    const clock = manualClock(Date.now());
+    const collector = await start({}, clock);
+    const { introduce, report, acked } = agent(collector.grpcPort);
+    await introduce();
+    await report(1, reportOf(times(5, "refused"), clock.wallMs()));
+    await until(() => acked().length === 1);
+    const { rows } = await queries(collector).verdicts({ only: "api-tcp" });
+    expect(rows[0]?.verdict).toBe(queryPb.Verdict.UNMET);
+    const stopped = collector.stop();
+    clock.advance(5_000);
+    await stopped;
+  });
+
   it("become unknown when reports stop, and the incident stays open (M4)", async () => {
     const clock = manualClock(Date.now());
     const collector = await start({}, clock);

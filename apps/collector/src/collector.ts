@@ -80,7 +80,12 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const server = createRpcServer();
   const onDefect = (method: string, error: unknown) => log.error({ method, err: error }, "a call failed by a defect");
   addService(server, reportPb.ReportService, ingest.service, onDefect);
-  addService(server, queryPb.QueryService, createQuery(fleet, store, clock, site.catalogue.version), onDefect);
+  addService(
+    server,
+    queryPb.QueryService,
+    createQuery({ fleet, judging, store, clock, catalogueVersion: site.catalogue.version }),
+    onDefect,
+  );
   const info = {
     collectorVersion: COLLECTOR_VERSION,
     catalogueVersion: site.catalogue.version,

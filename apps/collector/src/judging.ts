@@ -42,6 +42,11 @@ export interface Judging {
   replay(node: Node, windows: readonly Window[]): Promise<void>;
   /** Judges at once. */
   judge(node: Node): void;
+  /**
+   * Judges what is waiting, for one slice at most: whoever asks after an acknowledgement sees what was acknowledged. A fleet of more
+   * than a slice's nodes is answered as far as it has been judged.
+   */
+  catchUp(): void;
   /** To be called once a second: judges what has gone stale, writes what is unsaved. */
   tick(): void;
   /** Writes what is unsaved; resolves when the store has answered. */
@@ -88,13 +93,17 @@ export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: 
     nextDueMs.set(node, wallMs + staleAtMs(node, nowMs) - nowMs);
     events.onJudged(clock.monotonicNs() - beganNs);
   };
-  const settle = () => {
-    const untilNs = clock.monotonicNs() + SLICE_MS * NS_PER_MS;
+  const judgeWaiting = (untilNs: number) => {
     for (const node of dirty) {
       if (fleet.nodes.get(node.nodeId) === node) judge(node);
       else dirty.delete(node);
       if (clock.monotonicNs() >= untilNs) break;
     }
+  };
+  const sliceEndNs = () => clock.monotonicNs() + SLICE_MS * NS_PER_MS;
+  const settle = () => {
+    const untilNs = sliceEndNs();
+    judgeWaiting(untilNs);
     // The past waits for the present, but not for ever: one report of it has its turn in any case.
     do replays.step();
     while (replays.pending() && clock.monotonicNs() < untilNs);
@@ -107,6 +116,7 @@ export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: 
   };
   return {
     judge,
+    catchUp: () => judgeWaiting(sliceEndNs()),
     touch,
     welcome: (node) => replays.begin(node),
     replay(node, windows) {

@@ -9,6 +9,7 @@ import { type RowVerdict, rowKey } from "@lifeline/verdict";
 import { type queryPb, RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/wire";
 import type { Fleet, Node } from "./fleet.ts";
 import { globMatches, MAX_PATTERN_LENGTH } from "./glob.ts";
+import type { Judging } from "./judging.ts";
 import { bootToWire, incidentToWire, nodeToWire, rowToWire } from "./query-codec.ts";
 import type { StoredIncident } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
@@ -30,13 +31,27 @@ const NODE_BOOTS = 100;
 
 type QueryService = ServiceImplementation<typeof queryPb.QueryService>;
 
-export function createQuery(fleet: Fleet, store: Store, clock: Clock, catalogueVersion: string): QueryService {
+/** What answers are made of. */
+export interface QuerySources {
+  readonly fleet: Fleet;
+  readonly judging: Pick<Judging, "catchUp" | "flush">;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly catalogueVersion: string;
+}
+
+export function createQuery({ fleet, judging, store, clock, catalogueVersion }: QuerySources): QueryService {
   const generated = () => BigInt(Math.round(clock.wallMs()));
   const known = (nodeId: string): Node => {
     const node = fleet.nodes.get(nodeId);
     if (node === undefined)
       throw new RpcError(RpcStatus.NOT_FOUND, `node_id: got ${quoted(nodeId)}, want a node that has reported`);
     return node;
+  };
+  /** What has been acknowledged is judged, and what came of it is in the store. */
+  const written = () => {
+    judging.catchUp();
+    return judging.flush();
   };
   const ids = (nodeId: string): string[] => (nodeId === "" ? [...fleet.nodes.keys()].sort() : [known(nodeId).nodeId]);
 
@@ -45,6 +60,7 @@ export function createQuery(fleet: Fleet, store: Store, clock: Clock, catalogueV
       if (only.length > MAX_PATTERN_LENGTH)
         refuse("only", `${only.length} characters`, `at most ${MAX_PATTERN_LENGTH}`);
       const after = readToken(pageToken, 2);
+      judging.catchUp();
       const page = openPage<NodeRow>(pageSize, ({ row }) => rowBytes(row));
       for (const found of rowsAfter(fleet, ids(nodeId), after)) {
         const wanted = only === "" || globMatches(only, found.row.requirementId);
@@ -60,6 +76,7 @@ export function createQuery(fleet: Fleet, store: Store, clock: Clock, catalogueV
     },
     async listNodes({ pageSize, pageToken }) {
       const [after = ""] = readToken(pageToken, 1);
+      judging.catchUp();
       const page = openPage<Node>(pageSize, ({ hostname }) => ROW_BYTES + hostname.length * BYTES_PER_UNIT);
       for (const id of ids("")) if (id > after && !page.add(known(id))) break;
       const last = page.overfull ? page.rows.at(-1) : undefined;
@@ -71,6 +88,7 @@ export function createQuery(fleet: Fleet, store: Store, clock: Clock, catalogueV
     },
     async getNode({ nodeId }) {
       const node = known(nodeId);
+      await written();
       const all = { nodeId, openOnly: false, sinceMs: 0, limit: NODE_INCIDENTS, after: undefined };
       const [incidents, boots] = await Promise.all([
         store.submit("listIncidents", all).catch(unavailable),
@@ -91,6 +109,7 @@ export function createQuery(fleet: Fleet, store: Store, clock: Clock, catalogueV
       const after = readIncidentToken(pageToken);
       const page = openPage<StoredIncident>(pageSize, incidentBytes);
       const limit = page.limit + 1;
+      await written();
       const found = await store.submit("listIncidents", { nodeId, openOnly, sinceMs, limit, after }).catch(unavailable);
       for (const incident of found) if (!page.add(incident)) break;
       const last = page.overfull ? page.rows.at(-1) : undefined;
