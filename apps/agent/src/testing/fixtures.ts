@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Reason, type Sample, type Target, targetId } from "@lifeline/measure";
+import { afterAll } from "vitest";
 
 /** A TCP target on loopback. */
 export function tcpTarget(port: number, overrides: Partial<Omit<Target, "id">> = {}): Target {
@@ -33,9 +34,16 @@ export function sampleOf(target: string, startedAtMs: number, reason: Reason, to
   };
 }
 
+/** Removed once a test file is done, whatever it forgot or wrote after removing. */
+const made: string[] = [];
+afterAll(() => {
+  for (const path of made) rmSync(path, { recursive: true, force: true });
+});
+
 /** A directory of its own, and how to be rid of it. */
 export function scratch(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "lifeline-agent-"));
+  made.push(path);
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
