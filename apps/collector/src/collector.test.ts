@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -431,6 +432,19 @@ describe("mutual TLS", () => {
       await introduce().catch(() => {});
       expect(await ended).toMatchObject({ code: RpcStatus.UNAVAILABLE });
     }
+  });
+});
+
+describe("an address that cannot be listened at", () => {
+  it.each(["listen", "httpListen"] as const)("is refused by the name of its setting: %s", async (setting) => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+    closers.push(() => new Promise((resolve) => taken.close(resolve)));
+    const { port } = taken.address() as AddressInfo;
+    await expect(start({ [setting]: { host: "127.0.0.1", port } })).rejects.toMatchObject({
+      code: "bad-config",
+      problems: [`${setting}: got "127.0.0.1:${port}", want a free port at an address of this host`],
+    });
   });
 });
 

@@ -6,7 +6,7 @@
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Clock } from "@lifeline/measure";
+import { type Clock, endpointName } from "@lifeline/measure";
 import { addService, createRpcServer, listen, queryPb, reportPb, ServerCredentials, shutDown } from "@lifeline/wire";
 import type { Logger } from "pino";
 import { type Config, ConfigError, type TlsFiles } from "./config.ts";
@@ -59,6 +59,11 @@ export interface Collector {
   stop(): Promise<void>;
 }
 
+/** Nothing but the address keeps a listener from opening: taken by another process, or none of this host. */
+function cannotListen(setting: string, address: string): never {
+  throw new ConfigError([`${setting}: got "${address}", want a free port at an address of this host`]);
+}
+
 /** Starts a collector. Rejects with ConfigError, CatalogueError, StoreError or what the sockets said. */
 export async function startCollector(config: Config, world: World): Promise<Collector> {
   const { clock, log } = world;
@@ -97,10 +102,11 @@ export async function startCollector(config: Config, world: World): Promise<Coll
       metrics: () => metrics(vitals, () => fleetSeries(fleet, info)),
       notReady: () => notReady(store, clock),
       onDefect: (error) => onDefect("http", error),
-    });
+    }).catch(() => cannotListen("httpListen", endpointName(config.httpListen.host, config.httpListen.port)));
     undo.unshift(http.stop);
     const { host, port } = config.listen;
-    const grpcPort = await listen(server, `${host.includes(":") ? `[${host}]` : host}:${port}`, credentials);
+    const address = endpointName(host, port);
+    const grpcPort = await listen(server, address, credentials).catch(() => cannotListen("listen", address));
     const rounds = startRounds(fleet, judging, store, config, vitals, clock);
     let stopping: Promise<void> | undefined;
     const stop = async () => {

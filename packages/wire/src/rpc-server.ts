@@ -3,11 +3,13 @@ import { once } from "node:events";
 import type { TLSSocket } from "node:tls";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
+  logVerbosity,
   Server,
   type ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
   type sendUnaryData,
+  setLogVerbosity,
   status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
@@ -76,6 +78,8 @@ export function addService<S extends DescService>(
 
 /** A grpc-js server with Lifeline's limits on messages. */
 export function createRpcServer(): Server {
+  // It prints lines of its own to stderr, in the midst of JSON; whatever fails is told by a rejection or a status.
+  setLogVerbosity(logVerbosity.NONE);
   return new Server({ ...CHANNEL_LIMITS, "grpc.max_concurrent_streams": 1_000 });
 }
 
