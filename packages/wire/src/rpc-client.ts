@@ -117,13 +117,21 @@ function duplexCall(call: ClientDuplexStream<object, object>): DuplexCall<object
   call.on("error", () => ended.abort());
   call.once("close", () => ended.abort());
   call.once("status", () => ended.abort());
+  let draining: Promise<void> | undefined;
   return {
     async send(request) {
       if (ended.signal.aborted) throw new RpcError(status.CANCELLED, "the call has ended");
       if (call.write(request)) return;
-      await once(call, "drain", { signal: ended.signal }).catch(() => {
-        throw new RpcError(status.CANCELLED, "the call has ended");
-      });
+      // Whoever has to wait waits for the same room: a listener for each would add up.
+      draining ??= once(call, "drain", { signal: ended.signal }).then(
+        () => {
+          draining = undefined;
+        },
+        () => {
+          throw new RpcError(status.CANCELLED, "the call has ended");
+        },
+      );
+      await draining;
     },
     finish: () => call.end(),
     cancel: () => call.cancel(),

@@ -123,9 +123,15 @@ function duplex(method: DescMethod, run: (...args: never[]) => Promise<unknown>,
     const context = contextOf(call);
     // A stream error is always followed by the call's end; without a listener it would end the process.
     call.on("error", () => {});
+    let draining: Promise<void> | undefined;
     const respond: Respond<object> = async (response) => {
       if (context.signal.aborted) throw new RpcError(status.CANCELLED, "the call has ended");
-      if (!call.write(response)) await once(call, "drain", { signal: context.signal });
+      if (call.write(response)) return;
+      // Whoever has to wait waits for the same room: a listener for each would add up.
+      draining ??= once(call, "drain", { signal: context.signal }).then(() => {
+        draining = undefined;
+      });
+      await draining;
     };
     (run as (requests: AsyncIterable<object>, respond: Respond<object>, context: CallContext) => Promise<void>)(
       // Left as it is when the reader throws, for the status of that error is still to be sent on it.

@@ -104,6 +104,20 @@ describe("a bidirectional call", () => {
     expect(await answers).toHaveLength(64);
   });
 
+  it("lets any number of senders wait for room without a listener each", async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on("warning", note);
+    closers.push(() => void process.off("warning", note));
+    const { reports } = await start(echo);
+    const call = reports.duplex("stream");
+    const answers = sequences(call.responses);
+    await Promise.all(Array.from({ length: 50 }, (_, at) => call.send(report(BigInt(at)))));
+    call.finish();
+    expect(await answers).toHaveLength(50);
+    expect(warnings).toEqual([]);
+  });
+
   it("shows the server's status by its code", async () => {
     const { reports } = await start(async () => {
       throw new RpcError(RpcStatus.PERMISSION_DENIED, "node_id: not yours");
