@@ -14,7 +14,6 @@ export {
   bearingOf,
   CAUSES,
   type Cause,
-  isReason,
   OUTCOME_KINDS,
   type Outcome,
   type OutcomeKind,
@@ -23,7 +22,6 @@ export {
   REASONS,
   type Reason,
   reasonFacts,
-  wasSent,
 } from "./outcome.ts";
 export type { ChainCertificate, Evidence, PhaseDurations, RttSource, Sample } from "./sample.ts";
 export {

@@ -260,11 +260,6 @@ export type Reason = keyof typeof facts;
 /** Every reason, in the order of declaration. */
 export const REASONS = Object.keys(facts) as readonly Reason[];
 
-/** Whether `text` names a {@link Reason}. */
-export function isReason(text: string): text is Reason {
-  return Object.hasOwn(facts, text);
-}
-
 /** The facts of a reason: its kind, blame, cause and meaning. */
 export function reasonFacts(reason: Reason): ReasonFacts {
   return facts[reason];
@@ -274,11 +269,6 @@ export function reasonFacts(reason: Reason): ReasonFacts {
 export interface Outcome {
   readonly reason: Reason;
   readonly phase: Phase;
-}
-
-/** Kinds whose packet really left: what RFC 7680 calls sent. `late` and `silent` were sent, and are shown apart from `lost`. */
-export function wasSent(reason: Reason): boolean {
-  return facts[reason].kind !== "not-sent";
 }
 
 /** How an outcome bears on the requirement: `inconclusive` ones neither confirm nor deny (M4). */

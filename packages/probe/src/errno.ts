@@ -67,9 +67,6 @@ const ERRNO: Readonly<Record<string, ErrnoRow>> = {
   EAFNOSUPPORT: same("network-unreachable"),
 };
 
-/** Every errno the table knows. */
-export const ERRNO_CODES: readonly string[] = Object.keys(ERRNO);
-
 /** The reason for an errno seen at a place; one that is not in the table is this node's own trouble: `agent-resource`. */
 export function reasonOfErrno(code: string, place: ErrnoPlace): Reason {
   return (Object.hasOwn(ERRNO, code) ? ERRNO[code]?.[place] : undefined) ?? "agent-resource";

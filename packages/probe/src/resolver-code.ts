@@ -26,9 +26,6 @@ const RESOLVER_CODES: Readonly<Record<string, Reason>> = {
   EDESTRUCTION: "agent-resource",
 };
 
-/** Every code the table knows. */
-export const RESOLVER_CODE_NAMES: readonly string[] = Object.keys(RESOLVER_CODES);
-
 /** The reason for a c-ares code; one that is not in the table is `agent-resource`. */
 export function reasonOfResolverCode(code: string): Reason {
   return (Object.hasOwn(RESOLVER_CODES, code) ? RESOLVER_CODES[code] : undefined) ?? "agent-resource";

@@ -58,7 +58,7 @@ const PROGRAMS = {
 /** Time the agent is given to flush (its own bound is 3 s), the others to close, ms. */
 const STOP_GRACE_MS = 6_000;
 
-/** The V8 flags the agent runs with on a node, whose memory it shares: see BUDGETS.md. */
+/** Caps of V8's heap, MiB (half of the young generation, and the old one): the agent is to share a node of 1 GiB. */
 const AGENT_NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=48"];
 
 /** The stand-in's name, so that no row of it can be taken for a real Omni's (`.test`: RFC 6761 §6.2). */
