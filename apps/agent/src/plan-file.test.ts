@@ -17,8 +17,8 @@ const everyOptions: readonly ProbeOptions[] = [
   { probe: "http", expect: { method: "HEAD", path: "/", version: "1.1", statuses: [] } },
   { probe: "grpc", trust: privateTrust },
   { probe: "dns", query: "omni.example", transport: "udp" },
-  { probe: "udp", payloadBytes: 6 },
-  { probe: "stamp" },
+  { probe: "udp", payloadBytes: 6, expectRefusal: false },
+  { probe: "stamp", authenticated: false },
 ];
 const plan = makePlan(everyOptions.map((options, at) => tcpTarget(1_000 + at, { options })));
 

@@ -57,10 +57,12 @@ const options = v.variant(
     }),
     mapping({ probe: v.literal("grpc"), trust: v.exactOptional(trust) }),
     mapping({ probe: v.literal("dns"), query: textOf(1, 253), transport: wordOf(["udp", "tcp"]) }),
-    mapping({ probe: v.literal("udp"), payloadBytes: number }),
-    mapping({ probe: v.literal("stamp") }),
+    mapping({ probe: v.literal("udp"), payloadBytes: number, expectRefusal: v.boolean("true or false") }),
+    mapping({ probe: v.literal("stamp"), authenticated: v.boolean("true or false") }),
+    mapping({ probe: v.literal("link") }),
+    mapping({ probe: v.literal("mtu"), authenticated: v.boolean("true or false"), requiredBytes: number }),
   ],
-  "options of a probe: tcp, tls, http, grpc, dns, udp or stamp",
+  "options of a probe: tcp, tls, http, grpc, dns, udp, stamp, link or mtu",
 );
 
 const target = mapping({
@@ -69,6 +71,7 @@ const target = mapping({
   host: identifier,
   port: number,
   family: v.picklist([4, 6], "4 or 6"),
+  proxy: v.exactOptional(mapping({ host: identifier, port: number })),
   options,
   cadenceMs: number,
   timeoutMs: number,

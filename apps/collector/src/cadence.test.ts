@@ -34,7 +34,10 @@ function resolution(
     effective: { value: "x", evidence: ["test"] },
     probes: [],
   };
-  return { catalogueVersion: "v1", rows: [{ requirement, kind: "targets", targets, skipped: [], notes: [] }] };
+  return {
+    catalogueVersion: "v1",
+    rows: [{ requirement, kind: "targets", targets, skipped: [], notes: [], comparisonIds: [] }],
+  };
 }
 const OUTSIDE: Place = { kind: "hosts", hosts: ["omni.test"] };
 const INSIDE: Place = { kind: "service", service: "in-tunnel" };

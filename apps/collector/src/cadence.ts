@@ -28,6 +28,8 @@ const BUDGET_OF: Readonly<Record<ProbeKind, Budget>> = {
   tcp: "connectPerS",
   udp: "connectPerS",
   stamp: "connectPerS",
+  link: "tunnelPerS",
+  mtu: "handshakePerS",
   tls: "handshakePerS",
   http: "handshakePerS",
   grpc: "handshakePerS",

@@ -1,5 +1,5 @@
 /** Whether a row binds for this deployment and node; *unknown* is an answer (M4). */
-import type { IpFamily } from "@lifeline/measure";
+import type { IpFamily, ProxyEndpoint } from "@lifeline/measure";
 import type { Deployment } from "./deployment.ts";
 import type { Circumstance, Origin, Requirement } from "./requirement.ts";
 
@@ -20,8 +20,19 @@ export interface NodeFacts {
   readonly machineApi?: string;
   /** Resolvers the node uses, without port; absent: the deployment's, or Talos's defaults. */
   readonly resolvers?: readonly string[];
+  /** The HTTP proxy of the agent's environment; absent: none. */
+  readonly proxy?: ProxyFacts;
   /** `v1.13.2` or `1.13.2`; absent: unknown. */
   readonly talosVersion?: string;
+}
+
+/** HTTPS_PROXY, HTTP_PROXY and NO_PROXY of a node, without credentials. */
+export interface ProxyFacts {
+  /** For https and gRPC over TLS. */
+  readonly https?: ProxyEndpoint;
+  readonly http?: ProxyEndpoint;
+  /** Entries of NO_PROXY as written: host names, domains with a leading dot, addresses, CIDR prefixes, `*`. */
+  readonly noProxy: readonly string[];
 }
 
 /** Why a row does not bind, or cannot be told; undefined when it binds. */
@@ -81,6 +92,10 @@ export function holds(circumstance: Circumstance, deployment: Deployment, facts:
       return deployment.omni.etcdBackup !== undefined;
     case "vault":
       return deployment.omni.vault !== undefined;
+    case "siderolink-configured":
+      return facts.machineApi !== undefined || facts.siderolinkPrefix !== undefined;
+    case "proxy-environment":
+      return facts.proxy !== undefined;
   }
 }
 

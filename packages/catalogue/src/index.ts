@@ -10,7 +10,7 @@ export {
   parseExtra,
   requirementJson,
 } from "./catalogue.ts";
-export type { NodeFacts } from "./condition.ts";
+export type { NodeFacts, ProxyFacts } from "./condition.ts";
 export {
   type Deployment,
   type DeploymentFlags,
@@ -23,7 +23,10 @@ export {
 export { type CatalogueDiff, diffCatalogues, type FieldChange } from "./diff.ts";
 export { MAX_FILE_BYTES } from "./document.ts";
 export { CatalogueError, PROBLEM_CODES, type Problem, type ProblemCode, problemLine } from "./error.ts";
+export type { ExpectedIssuers, InterceptionKnowledge, InterceptionVendor } from "./interception.ts";
 export {
+  CHECKS,
+  type Check,
   CIRCUMSTANCES,
   type Circumstance,
   type Condition,
@@ -44,6 +47,7 @@ export {
   type TrustSource,
 } from "./requirement.ts";
 export {
+  type CheckedFacts,
   DEFAULT_TIMES,
   type PlanTimes,
   type Resolution,

@@ -70,6 +70,8 @@ export function serviceSpots(
       return one(egress.httpProxy);
     case "resolver":
       return plain(network.resolvers.length > 0 ? network.resolvers : (facts.resolvers ?? []));
+    case "tunnel-link":
+      return [];
     case "time-server":
       return plain(network.timeServers);
   }
@@ -89,6 +91,7 @@ const SERVICE_WANTED: Readonly<Record<Service, string>> = {
   vault: "name it as omni.vault in the deployment",
   "http-proxy": "name it as egress.httpProxy in the deployment",
   resolver: "list the resolvers under network.resolvers in the deployment",
+  "tunnel-link": "give the node a siderolink.api kernel argument",
   "time-server": "list the time servers under network.timeServers in the deployment",
 };
 

@@ -75,10 +75,16 @@ const probePlan = v.variant(
     }),
     record({ probe: v.literal("grpc"), trust, ...terms }),
     record({ probe: v.literal("dns"), query: host, transport, ask: v.exactOptional(oneOf(SERVICES)), ...terms }),
-    record({ probe: v.literal("udp"), payloadBytes, ...terms }),
+    record({ probe: v.literal("udp"), payloadBytes, expectRefusal: v.exactOptional(flag), ...terms }),
     record({ probe: v.literal("stamp"), ...terms }),
+    record({ probe: v.literal("link"), ...terms }),
+    record({
+      probe: v.literal("mtu"),
+      requiredBytes: record({ ipv4: integer(576, 9_000), ipv6: integer(1_280, 9_000) }),
+      ...terms,
+    }),
   ],
-  "one of tcp, tls, http, grpc, dns, udp, stamp",
+  "one of tcp, tls, http, grpc, dns, udp, stamp, link, mtu",
 );
 
 const evidence = (least: number) => listOf(text, "sources", least);

@@ -41,6 +41,10 @@ export const CIRCUMSTANCES = [
   "etcd-backup",
   /** Omni reads its keys from Vault. */
   "vault",
+  /** The node was told to join Omni: it has a siderolink.api kernel argument, or already a siderolink interface. */
+  "siderolink-configured",
+  /** The agent's environment names an HTTP proxy. */
+  "proxy-environment",
 ] as const;
 export type Circumstance = (typeof CIRCUMSTANCES)[number];
 
@@ -57,6 +61,8 @@ export const SERVICES = [
   "http-proxy",
   "resolver",
   "time-server",
+  /** The node's own end of the tunnel: its interface. */
+  "tunnel-link",
 ] as const;
 export type Service = (typeof SERVICES)[number];
 
@@ -112,9 +118,22 @@ export type ProbePlan = ProbePlanTerms &
         /** Asks for the host name of this service instead, where the deployment gives it one. */
         readonly ask?: Service;
       }
-    | { readonly probe: "udp"; readonly payloadBytes: number }
+    | { readonly probe: "udp"; readonly payloadBytes: number; readonly expectRefusal?: boolean }
     | { readonly probe: "stamp" }
+    | { readonly probe: "link" }
+    /** Sizes of an IP packet that must pass, header included, by family, 576–9,000. */
+    | { readonly probe: "mtu"; readonly requiredBytes: { readonly ipv4: number; readonly ipv6: number } }
   );
+
+/**
+ * Rows that are judged by what is known of the node rather than by a probe.
+ *
+ * - `tunnel-bypasses-proxy`: NO_PROXY covers the node's own /64 of the tunnel.
+ * - `clock`: the node's clock against the collector's.
+ * - `unique-node`: one machine speaks under the node's id.
+ */
+export const CHECKS = ["tunnel-bypasses-proxy", "clock", "unique-node"] as const;
+export type Check = (typeof CHECKS)[number];
 
 /** What the document prints. */
 export interface Published {
@@ -151,7 +170,10 @@ export interface Requirement {
   readonly published: Published | null;
   readonly effective: { readonly value: string; readonly evidence: readonly string[] };
   readonly errata?: readonly Erratum[];
+  /** Empty for a row with a check. */
   readonly probes: readonly ProbePlan[];
+  /** Judged by what is known of the node. */
+  readonly check?: Check;
 }
 
 /** Whether reality differs from the document: an erratum, another effective value, or a row that is not published at all. */

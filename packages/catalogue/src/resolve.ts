@@ -31,7 +31,7 @@ export interface PlanTimes {
  */
 export const DEFAULT_TIMES: PlanTimes = {
   cadenceMs: 1_000,
-  timeoutMs: { dns: 950, tcp: 950, udp: 950, stamp: 950, tls: 3_000, http: 3_000, grpc: 3_000 },
+  timeoutMs: { dns: 950, tcp: 950, udp: 950, stamp: 950, link: 950, mtu: 950, tls: 3_000, http: 3_000, grpc: 3_000 },
 };
 
 /** An endpoint of a row that is not measured from this node; `family` is absent when both are meant. */
@@ -48,12 +48,31 @@ export type ResolvedRow =
       readonly kind: "targets";
       /** At least one; ids differ. */
       readonly targets: readonly Target[];
+      /** Ids of those targets that are measured beside what the node itself uses (the direct way where it has a proxy); never required. */
+      readonly comparisonIds: readonly string[];
       readonly skipped: readonly Skipped[];
       /** What people should know of the choice: which hosts stand for a wildcard, which mirror for a host. */
       readonly notes: readonly string[];
     }
+  /** Judged by what is known of the node. */
+  | { readonly requirement: Requirement; readonly kind: "check"; readonly check: CheckedFacts }
   | { readonly requirement: Requirement; readonly kind: "not-applicable"; readonly why: string }
   | { readonly requirement: Requirement; readonly kind: "unresolved"; readonly why: string; readonly next: string };
+
+/** What a check is judged by; for `clock` and `unique-node` the judge is told by the collector. */
+export type CheckedFacts =
+  | {
+      readonly name: "tunnel-bypasses-proxy";
+      /** The node's /64 of the tunnel, such as `fdae:41e4:649b:9303::/64`. */
+      readonly prefix: string;
+      /** host:port of the proxy that takes HTTPS. */
+      readonly proxy: string;
+      readonly noProxy: readonly string[];
+      /** Whether an entry of NO_PROXY covers the prefix. */
+      readonly bypassed: boolean;
+    }
+  | { readonly name: "clock" }
+  | { readonly name: "unique-node" };
 
 /** All rows of a catalogue for one node. */
 export interface Resolution {
@@ -104,7 +123,14 @@ function targetRow(
     for (const spot of spots) addTargets({ requirement, plan: asked, spot, facts, times }, targets, skipped);
   }
   if (targets.size > 0) {
-    return { requirement, kind: "targets", targets: [...targets.values()], skipped: [...skipped.values()], notes };
+    return {
+      requirement,
+      kind: "targets",
+      targets: [...targets.values()],
+      skipped: [...skipped.values()],
+      comparisonIds: [],
+      notes,
+    };
   }
   const why = [...skipped.values()].map((skip) => `${skip.host}: ${skip.why}`).join("; ");
   return {
@@ -181,9 +207,13 @@ function optionsOf(plan: ProbePlan, spot: Spot): ProbeOptions | undefined {
     case "dns":
       return { probe: "dns", query: plan.query, transport: plan.transport };
     case "udp":
-      return { probe: "udp", payloadBytes: plan.payloadBytes };
+      return { probe: "udp", payloadBytes: plan.payloadBytes, expectRefusal: plan.expectRefusal ?? false };
     case "stamp":
-      return { probe: "stamp" };
+      return { probe: "stamp", authenticated: false };
+    case "link":
+      return { probe: "link" };
+    case "mtu":
+      return { probe: "mtu", authenticated: false, requiredBytes: plan.requiredBytes.ipv4 };
   }
 }
 

@@ -23,7 +23,15 @@ export {
   type Reason,
   reasonFacts,
 } from "./outcome.ts";
-export type { ChainCertificate, Evidence, PhaseDurations, RttSource, Sample } from "./sample.ts";
+export type {
+  ChainCertificate,
+  DirectionCounts,
+  Evidence,
+  LinkReading,
+  PhaseDurations,
+  RttSource,
+  Sample,
+} from "./sample.ts";
 export {
   endpointName,
   type HttpExpectation,
@@ -31,7 +39,9 @@ export {
   PROBE_KINDS,
   type ProbeKind,
   type ProbeOptions,
+  type ProxyEndpoint,
   type Target,
   type Trust,
+  TUNNEL_LINK,
   targetId,
 } from "./target.ts";

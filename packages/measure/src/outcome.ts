@@ -14,21 +14,22 @@
  * - `late`: an answer was seen, but after the threshold: neither a latency nor a loss.
  * - `silent`: sent to a peer that need not answer; proves nothing (WireGuard).
  * - `not-sent`: no packet left for the endpoint.
+ * - `observed`: nothing was sent by us; a counter of the node was read. Outside every loss ratio.
  */
-export const OUTCOME_KINDS = ["answered", "rejected", "lost", "late", "silent", "not-sent"] as const;
+export const OUTCOME_KINDS = ["answered", "rejected", "lost", "late", "silent", "not-sent", "observed"] as const;
 export type OutcomeKind = (typeof OUTCOME_KINDS)[number];
 
 /** Who would have to act; `agent` means that the measurement itself failed and says nothing of the network. */
-export type Blame = "nobody" | "agent" | "node" | "resolver" | "path" | "peer" | "interception";
+export type Blame = "nobody" | "agent" | "node" | "resolver" | "proxy" | "path" | "peer" | "interception";
 
 /** The part of an attempt in which it ended. */
-export const PHASES = ["plan", "dns", "connect", "tls", "request", "first-byte"] as const;
+export const PHASES = ["plan", "dns", "connect", "tls", "request", "first-byte", "proxy"] as const;
 export type Phase = (typeof PHASES)[number];
 
 interface ReasonFacts {
   readonly kind: OutcomeKind;
   readonly blame: Blame;
-  /** The word shown to people; `none` only for `answered`. */
+  /** The word shown to people; `none` only for what is good. */
   readonly cause: Cause;
   readonly meaning: string;
 }
@@ -36,21 +37,44 @@ interface ReasonFacts {
 /** Causes: stable words for people, dashboards and alerts. */
 export const CAUSES = [
   "none",
-  "dns",
+  "dns-nxdomain",
+  "dns-nodata",
+  "dns-servfail",
+  "dns-refused",
+  "dns-timeout",
+  "dns-unreachable",
+  "dns-malformed",
+  "dns-drift",
   "refused",
+  "wrong-endpoint",
   "timeout",
   "unreachable",
   "filtered",
   "reset",
+  "loss",
   "tls-untrusted",
+  "tls-incomplete-chain",
+  "tls-intercepted",
   "tls-name",
-  "tls-time",
+  "tls-expired",
   "tls-protocol",
+  "clock",
   "http-status",
   "http-redirected",
   "http-protocol",
   "grpc-protocol",
+  "proxy",
+  "no-proxy",
   "stamp-protocol",
+  "stamp-key",
+  "udp-blocked",
+  "forward-path-blocked",
+  "return-path-blocked",
+  "tunnel-stale",
+  "not-joined",
+  "ipv6-disabled",
+  "path-mtu",
+  "duplicate-node",
   "no-evidence",
   "no-data",
   "not-measured",
@@ -63,33 +87,38 @@ const facts = {
   "dns-nxdomain": {
     kind: "not-sent",
     blame: "resolver",
-    cause: "dns",
+    cause: "dns-nxdomain",
     meaning: "the resolver says that the name does not exist",
   },
   "dns-nodata": {
     kind: "not-sent",
     blame: "nobody",
-    cause: "dns",
+    cause: "dns-nodata",
     meaning: "the name exists, but has no address of this family",
   },
-  "dns-servfail": { kind: "not-sent", blame: "resolver", cause: "dns", meaning: "the resolver failed (SERVFAIL)" },
+  "dns-servfail": {
+    kind: "not-sent",
+    blame: "resolver",
+    cause: "dns-servfail",
+    meaning: "the resolver failed (SERVFAIL)",
+  },
   "dns-refused": {
     kind: "not-sent",
     blame: "resolver",
-    cause: "dns",
+    cause: "dns-refused",
     meaning: "the resolver refused the query (REFUSED)",
   },
-  "dns-timeout": { kind: "not-sent", blame: "resolver", cause: "dns", meaning: "no resolver answered in time" },
+  "dns-timeout": { kind: "not-sent", blame: "resolver", cause: "dns-timeout", meaning: "no resolver answered in time" },
   "dns-unreachable": {
     kind: "not-sent",
     blame: "resolver",
-    cause: "dns",
+    cause: "dns-unreachable",
     meaning: "no resolver could be reached (connection refused or no route)",
   },
   "dns-malformed": {
     kind: "not-sent",
     blame: "resolver",
-    cause: "dns",
+    cause: "dns-malformed",
     meaning: "the resolver's answer could not be read",
   },
 
@@ -151,10 +180,10 @@ const facts = {
   "tls-not-yet-valid": {
     kind: "rejected",
     blame: "node",
-    cause: "tls-time",
+    cause: "clock",
     meaning: "the certificate is not valid yet: check this node's clock",
   },
-  "tls-expired": { kind: "rejected", blame: "peer", cause: "tls-time", meaning: "the certificate has expired" },
+  "tls-expired": { kind: "rejected", blame: "peer", cause: "tls-expired", meaning: "the certificate has expired" },
   "tls-protocol": { kind: "rejected", blame: "peer", cause: "tls-protocol", meaning: "TLS could not be negotiated" },
   "alpn-mismatch": {
     kind: "rejected",
@@ -198,31 +227,31 @@ const facts = {
   "answer-nxdomain": {
     kind: "rejected",
     blame: "resolver",
-    cause: "dns",
+    cause: "dns-nxdomain",
     meaning: "the resolver answered that the name does not exist",
   },
   "answer-nodata": {
     kind: "rejected",
     blame: "resolver",
-    cause: "dns",
+    cause: "dns-nodata",
     meaning: "the resolver answered that the name has no address",
   },
   "answer-servfail": {
     kind: "rejected",
     blame: "resolver",
-    cause: "dns",
+    cause: "dns-servfail",
     meaning: "the resolver answered that it failed (SERVFAIL)",
   },
   "answer-refused": {
     kind: "rejected",
     blame: "resolver",
-    cause: "dns",
+    cause: "dns-refused",
     meaning: "the resolver answered that it will not say (REFUSED)",
   },
   "answer-malformed": {
     kind: "rejected",
     blame: "resolver",
-    cause: "dns",
+    cause: "dns-malformed",
     meaning: "the resolver's answer could not be read",
   },
 
@@ -252,6 +281,76 @@ const facts = {
     cause: "not-measured",
     meaning: "the node refused a socket, a port, memory or permission",
   },
+  "stamp-unkeyed": {
+    kind: "not-sent",
+    blame: "agent",
+    cause: "stamp-key",
+    meaning: "the reflector wants authenticated packets, and this agent has no key",
+  },
+
+  "tls-incomplete-chain": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "tls-incomplete-chain",
+    meaning: "the server sent its own certificate without the intermediate one that leads to a trusted authority",
+  },
+
+  "proxy-unreachable": {
+    kind: "not-sent",
+    blame: "proxy",
+    cause: "proxy",
+    meaning: "the HTTP proxy could not be reached",
+  },
+  "proxy-refused": {
+    kind: "not-sent",
+    blame: "proxy",
+    cause: "proxy",
+    meaning: "the HTTP proxy would not open the connection",
+  },
+  "proxy-auth": {
+    kind: "not-sent",
+    blame: "proxy",
+    cause: "proxy",
+    meaning: "the HTTP proxy wants credentials (407) that were not given, or were wrong",
+  },
+
+  "mtu-too-small": {
+    kind: "rejected",
+    blame: "path",
+    cause: "path-mtu",
+    meaning: "small datagrams pass, and none of the size that SideroLink needs",
+  },
+
+  "link-alive": {
+    kind: "observed",
+    blame: "nobody",
+    cause: "none",
+    meaning: "the tunnel's interface has received since it was last read",
+  },
+  "link-idle": {
+    kind: "observed",
+    blame: "nobody",
+    cause: "no-evidence",
+    meaning: "too little has been sent through the tunnel for its silence to mean anything",
+  },
+  "link-frozen": {
+    kind: "observed",
+    blame: "path",
+    cause: "udp-blocked",
+    meaning: "the tunnel's interface sends and receives nothing",
+  },
+  "link-absent": {
+    kind: "observed",
+    blame: "node",
+    cause: "not-joined",
+    meaning: "this node has no siderolink interface",
+  },
+  "link-no-address": {
+    kind: "observed",
+    blame: "node",
+    cause: "ipv6-disabled",
+    meaning: "the siderolink interface has no IPv6 address",
+  },
 } as const satisfies Record<string, ReasonFacts>;
 
 /** What was seen; stable, closed, and part of the wire contract (append only). */
@@ -276,8 +375,8 @@ export type Bearing = "good" | "bad" | "inconclusive";
 
 /** The bearing of a reason: what turns, and what the judge counts a run of. */
 export function bearingOf(reason: Reason): Bearing {
-  const { kind, blame } = facts[reason];
-  if (kind === "answered") return "good";
+  const { kind, blame, cause } = facts[reason];
+  if (cause === "none") return "good";
   if (kind === "silent" || blame === "agent" || blame === "nobody") return "inconclusive";
   return "bad";
 }

@@ -41,6 +41,43 @@ export interface Evidence {
   readonly synRetransmits?: number;
   /** Datagrams of an earlier attempt that arrived during this one (STAMP). */
   readonly strays?: number;
+  /** The address of this node that the packet left from. */
+  readonly localAddress?: string;
+  /** The proxy it went through, host:port. */
+  readonly proxy?: string;
+  /** The status of the proxy's answer to CONNECT. */
+  readonly proxyStatus?: number;
+  /** Largest IP packet, header included, that was answered, bytes. */
+  readonly pathMtuBytes?: number;
+  readonly link?: LinkReading;
+}
+
+/** The counters of the tunnel's interface (/sys/class/net/…/statistics), as they stood. */
+export interface LinkReading {
+  /** siderolink or siderolinktun. */
+  readonly name: string;
+  readonly rxBytes: number;
+  readonly txBytes: number;
+  /** Time since `rxBytes` was last seen to grow, or since it was first read, ms. */
+  readonly rxFrozenMs: number;
+  /** Packets sent in that time. */
+  readonly txPacketsSince: number;
+  readonly mtuBytes: number;
+}
+
+/**
+ * What a session of numbered datagrams (STAMP) learned about each direction since it last learned something, as counts of packets.
+ * Loss in a direction is `lost / sent` (RFC 7680). All are sums over disjoint stretches of the session.
+ */
+export interface DirectionCounts {
+  readonly forwardSent: number;
+  readonly forwardLost: number;
+  readonly returnSent: number;
+  readonly returnLost: number;
+  /** Replies that came a second time (RFC 5560). */
+  readonly duplicates: number;
+  /** Replies that came after a later one's (RFC 4737). */
+  readonly reordered: number;
 }
 
 /** The result of one probe call. */
@@ -55,4 +92,6 @@ export interface Sample {
   readonly rtt?: { readonly ns: number; readonly source: RttSource };
   readonly phases: PhaseDurations;
   readonly evidence: Evidence;
+  /** Only of sessions with numbered packets in both directions. */
+  readonly directions?: DirectionCounts;
 }

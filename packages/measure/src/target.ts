@@ -1,7 +1,7 @@
 /** What to measure: one address family, one port, one protocol. IPv4 and IPv6 are two targets (M1). */
 
 /** The protocols a probe speaks; one file of `probe` each. */
-export const PROBE_KINDS = ["dns", "tcp", "tls", "http", "grpc", "udp", "stamp"] as const;
+export const PROBE_KINDS = ["dns", "tcp", "tls", "http", "grpc", "udp", "stamp", "link", "mtu"] as const;
 export type ProbeKind = (typeof PROBE_KINDS)[number];
 
 /** Internet Protocol version of a target's address. */
@@ -46,8 +46,34 @@ export type ProbeOptions =
   | {
       readonly probe: "udp" /** Bytes sent; at least 6, for Omni's TUN drops inner packets under 54 bytes. */;
       readonly payloadBytes: number;
+      /**
+       * True for a port known to be closed, as inside the tunnel: the port-unreachable is the answer, and its absence a loss.
+       * Asked at most once a second for all targets of a host together, for ICMP errors are limited (RFC 4443 §2.4 f).
+       */
+      readonly expectRefusal: boolean;
     }
-  | { readonly probe: "stamp" };
+  | {
+      readonly probe: "stamp" /** RFC 8762 authenticated mode, with the agent's own key; the key is never in a plan. */;
+      readonly authenticated: boolean;
+    }
+  /** The tunnel's own interface: its counters are read, and nothing is sent. `host` is {@link TUNNEL_LINK}, `port` 0. */
+  | { readonly probe: "link" }
+  | {
+      readonly probe: "mtu" /** As for stamp. */;
+      readonly authenticated: boolean;
+      /** Size of an IP packet that must pass, header included, 576–9,000: 1,340 on IPv4 and 1,360 on IPv6 for SideroLink. */
+      readonly requiredBytes: number;
+    };
+
+/** The `host` of a link target: whichever of the two interfaces Talos has (siderolink, siderolinktun). */
+export const TUNNEL_LINK = "siderolink";
+
+/** An HTTP proxy that an attempt goes through by CONNECT (RFC 9110 §9.3.6). Credentials are the agent's own, never here (S1). */
+export interface ProxyEndpoint {
+  readonly host: string;
+  /** 1–65535. */
+  readonly port: number;
+}
 
 /** One thing to measure from one node. */
 export interface Target {
@@ -57,8 +83,10 @@ export interface Target {
   readonly requirementId: string;
   /** Host name or address literal; IPv6 literals without brackets. */
   readonly host: string;
-  /** 1–65535. */
+  /** 1–65535; 0 for a link. */
   readonly port: number;
+  /** Only for tls, http and grpc. Absent: direct. With it, `family` is that of the connection to the proxy. */
+  readonly proxy?: ProxyEndpoint;
   readonly family: IpFamily;
   readonly options: ProbeOptions;
   /** Time between attempts in ms, 100–3,600,000. */
@@ -68,13 +96,24 @@ export interface Target {
 }
 
 /** The stable identity of a target: requirement, probe, endpoint and family, in the form people read. */
-export function targetId(target: Pick<Target, "requirementId" | "host" | "port" | "family" | "options">): string {
-  const { requirementId, host, port, family, options } = target;
-  const path = options.probe === "http" ? options.expect.path : options.probe === "dns" ? `/${options.query}` : "";
-  return `${requirementId}|${options.probe}|${endpointName(host, port)}${path}|ipv${family}`;
+export function targetId(
+  target: Pick<Target, "requirementId" | "host" | "port" | "family" | "options" | "proxy">,
+): string {
+  const { requirementId, host, port, family, options, proxy } = target;
+  const via = proxy === undefined ? "" : `|via ${endpointName(proxy.host, proxy.port)}`;
+  return `${requirementId}|${options.probe}|${endpointName(host, port)}${detailOf(options)}|ipv${family}${via}`;
 }
 
-/** `host:port`, IPv6 literals in brackets. */
+/** What tells two targets of one row at one endpoint apart. */
+function detailOf(options: ProbeOptions): string {
+  if (options.probe === "http") return options.expect.path;
+  if (options.probe === "dns") return `/${options.query}`;
+  // Small and large datagrams to one closed port are compared.
+  return options.probe === "udp" && options.expectRefusal ? `/${options.payloadBytes}` : "";
+}
+
+/** `host:port`, IPv6 literals in brackets; the host alone where the port is 0. */
 export function endpointName(host: string, port: number): string {
+  if (port === 0) return host;
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

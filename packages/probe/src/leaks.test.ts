@@ -18,8 +18,8 @@ const KINDS: readonly ProbeOptions[] = [
   { probe: "grpc" },
   { probe: "dns", query: "good.test", transport: "udp" },
   { probe: "dns", query: "good.test", transport: "tcp" },
-  { probe: "udp", payloadBytes: 6 },
-  { probe: "stamp" },
+  { probe: "udp", payloadBytes: 6, expectRefusal: false },
+  { probe: "stamp", authenticated: false },
 ];
 
 function openDescriptors(): number {

@@ -4,6 +4,8 @@ import { probeDns } from "./dns.ts";
 import type { Finding } from "./finding.ts";
 import { probeGrpc } from "./grpc.ts";
 import { probeHttp } from "./http.ts";
+import { probeLink } from "./link.ts";
+import { probeMtu } from "./mtu.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import { probeStamp } from "./stamp.ts";
 import { probeTcp } from "./tcp.ts";
@@ -20,6 +22,8 @@ const PROTOCOLS: { readonly [Kind in ProbeKind]: ProbeProtocol<Kind> } = {
   grpc: probeGrpc,
   udp: probeUdp,
   stamp: probeStamp,
+  link: probeLink,
+  mtu: probeMtu,
 };
 
 /**

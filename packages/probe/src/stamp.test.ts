@@ -6,7 +6,7 @@ import { stallLoop, stampsReady, targetOf, worldOf } from "./testing/scene.ts";
 
 beforeAll(stampsReady);
 
-const stamp = { probe: "stamp" } as const;
+const stamp = { probe: "stamp", authenticated: false } as const;
 const START = ntpFromWallMs(1_800_000_000_000);
 
 /** A reflector that says it kept the request for `residenceMs`, after `change` to its replies; none is sent for no reply. */

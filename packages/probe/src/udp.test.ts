@@ -7,7 +7,7 @@ import { stallLoop, stampsReady, targetOf, worldOf } from "./testing/scene.ts";
 
 beforeAll(stampsReady);
 
-const udp = { probe: "udp", payloadBytes: 6 } as const;
+const udp = { probe: "udp", payloadBytes: 6, expectRefusal: false } as const;
 
 describe("the UDP probe", () => {
   it("proves a closed port, and takes its ICMP error as a round trip", async () => {

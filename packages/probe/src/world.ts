@@ -13,6 +13,10 @@ export interface ProbeWorld {
   /** Undefined where the kernel's stamps cannot be read: round trips are then monotonic. */
   readonly kernel: KernelClock | undefined;
   readonly trust: TrustStore;
+  /** Key of authenticated STAMP, 16–1,024 bytes; undefined: none was given. A secret (S1). */
+  readonly stampKey: Uint8Array | undefined;
+  /** Value of Proxy-Authorization for a proxy (host:port); undefined: none. A secret (S1). */
+  readonly proxyAuthorization: (proxy: string) => string | undefined;
 }
 
 /** What a {@link ProbeWorld} is made from. */
@@ -25,6 +29,10 @@ export interface ProbeWorldOptions {
   readonly hostsFile?: string;
   /** PEM certificates that `trust: public` means; default: Node's, with NODE_EXTRA_CA_CERTS. */
   readonly publicRoots?: readonly string[];
+  /** See {@link ProbeWorld.stampKey}; default none. */
+  readonly stampKey?: Uint8Array;
+  /** See {@link ProbeWorld.proxyAuthorization}; default none. */
+  readonly proxyAuthorization?: (proxy: string) => string | undefined;
   /** False leaves the kernel's stamps alone, as where they cannot be read; default true. */
   readonly kernelStamps?: boolean;
 }
@@ -38,5 +46,7 @@ export function createProbeWorld(options: ProbeWorldOptions): ProbeWorld {
     names: createNameResolver(options),
     kernel: kernelStamps ? openKernelClock() : undefined,
     trust: createTrustStore(publicRoots),
+    stampKey: options.stampKey,
+    proxyAuthorization: options.proxyAuthorization ?? (() => undefined),
   };
 }

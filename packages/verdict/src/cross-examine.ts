@@ -6,7 +6,7 @@
  *    the tunnel that runs over the only WireGuard endpoint there is. Otherwise it stays an open question (M4).
  * 3. A symptom names the fault it follows from; it keeps its own verdict.
  */
-import { bearingOf, endpointName, type ProbeKind, reasonFacts } from "@lifeline/measure";
+import { bearingOf, type Cause, endpointName, type ProbeKind, reasonFacts } from "@lifeline/measure";
 import { type Entry, isAt, isFailing } from "./entry.ts";
 import type { Finding } from "./finding.ts";
 import { nextStepFor, UNCONFIRMED_STEP } from "./next-step.ts";
@@ -44,8 +44,12 @@ function withName(entry: Entry, entries: readonly Entry[], { proofRunLength }: T
 function hasResolved({ finding }: Entry): boolean {
   return [...finding.stretch.counts.keys()].some((reason) => {
     const { cause, blame } = reasonFacts(reason);
-    return cause !== "dns" && blame !== "agent";
+    return !isDnsCause(cause) && blame !== "agent";
   });
+}
+
+function isDnsCause(cause: Cause): boolean {
+  return cause.startsWith("dns-");
 }
 
 function withUdpEvidence(entry: Entry, entries: readonly Entry[]): Entry {
@@ -97,7 +101,17 @@ function isAnswering({ verdict }: Entry): boolean {
 }
 
 /** What a probe stands on: a lower one that fails at the same endpoint explains the higher. */
-const LAYER: Readonly<Record<ProbeKind, number>> = { dns: 0, udp: 0, stamp: 0, tcp: 1, tls: 2, http: 3, grpc: 3 };
+const LAYER: Readonly<Record<ProbeKind, number>> = {
+  dns: 0,
+  udp: 0,
+  stamp: 0,
+  link: 0,
+  mtu: 0,
+  tcp: 1,
+  tls: 2,
+  http: 3,
+  grpc: 3,
+};
 
 function withRoot(entry: Entry, entries: readonly Entry[]): Entry {
   if (!isFailing(entry)) return entry;
@@ -111,7 +125,7 @@ function withRoot(entry: Entry, entries: readonly Entry[]): Entry {
 
 function rootOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
   const failing = entries.filter((other) => other !== entry && isFailing(other));
-  if (entry.cause === "dns" && entry.target.options.probe !== "dns") {
+  if (isDnsCause(entry.cause) && entry.target.options.probe !== "dns") {
     return failing.find(({ target }) => target.options.probe === "dns");
   }
   const below = failing

@@ -195,7 +195,7 @@ function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
   const reason = bearingOf(last.reason) === "inconclusive" ? last.reason : "stalled";
   // An inconclusive sample keeps the run before it; what is unknown has been so since the first window without an answer.
   const sinceMs = last.run.bearing === "inconclusive" ? last.run.startedAtMs : merged.startMs;
-  if (reason === "dns-nodata") return open("name-has-no-address", "dns", reason, last, sinceMs);
+  if (reason === "dns-nodata") return open("name-has-no-address", "dns-nodata", reason, last, sinceMs);
   if (reason === "silent") return open("silent", "no-evidence", reason, last, sinceMs);
   return open("agent-trouble", "not-measured", reason, last, sinceMs);
 }

@@ -2,7 +2,15 @@ import { describe, expect, it } from "vitest";
 import { advanceIncidents, type IncidentState, MAX_INCIDENT_CHANGES } from "./incident.ts";
 import type { RowVerdict } from "./row.ts";
 
-const TARGET = { id: "r|tcp|h:1|ipv4", host: "h", port: 1, endpoint: "h:1", probe: "tcp" as const, family: 4 as const };
+const TARGET = {
+  id: "r|tcp|h:1|ipv4",
+  host: "h",
+  port: 1,
+  endpoint: "h:1",
+  probe: "tcp" as const,
+  family: 4 as const,
+  proxy: undefined,
+};
 
 function row(verdict: RowVerdict["verdict"], onsetMs: number, more: Partial<RowVerdict> = {}): RowVerdict {
   return {
@@ -14,6 +22,9 @@ function row(verdict: RowVerdict["verdict"], onsetMs: number, more: Partial<RowV
     cause: verdict === "met" ? "none" : "timeout",
     evidence: `${verdict} at ${onsetMs}`,
     followsFrom: undefined,
+    udpEvidence: undefined,
+    comparison: false,
+    directions: undefined,
     nextStep: "do",
     loss: { sent: 0, lost: 0, late: 0, silent: 0, notSent: 0, ratio: undefined, interval: [0, 1] },
     rtt: { p50Ns: undefined, p95Ns: undefined, maxNs: undefined, count: 0, kernelCount: 0 },

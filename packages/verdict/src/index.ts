@@ -1,3 +1,4 @@
+export type { DuplicateNode, NodeContext, WitnessView } from "./context.ts";
 export {
   advanceIncidents,
   type Incident,
@@ -8,5 +9,13 @@ export {
 } from "./incident.ts";
 export { type Judgement, judgeNode, type PreviousVerdict } from "./judge-node.ts";
 export { requiredRowsMet } from "./required.ts";
-export { type RowVerdict, type RttFigures, rowKey, VERDICTS, type Verdict } from "./row.ts";
+export {
+  type RowVerdict,
+  type RttFigures,
+  rowKey,
+  UDP_EVIDENCE,
+  type UdpEvidence,
+  VERDICTS,
+  type Verdict,
+} from "./row.ts";
 export { DEFAULT_THRESHOLDS, staleAfterMsOf, stretchMsOf, type Thresholds } from "./thresholds.ts";

@@ -39,8 +39,8 @@ function requirement(id: string, place: Place = HERE, obligation: Obligation = "
 
 const TCP: ProbeOptions = { probe: "tcp", acceptReset: false };
 const TLS: ProbeOptions = { probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false };
-const UDP: ProbeOptions = { probe: "udp", payloadBytes: 16 };
-const STAMP: ProbeOptions = { probe: "stamp" };
+const UDP: ProbeOptions = { probe: "udp", payloadBytes: 16, expectRefusal: false };
+const STAMP: ProbeOptions = { probe: "stamp", authenticated: false };
 const DNS: ProbeOptions = { probe: "dns", query: "omni.test", transport: "udp" };
 
 function target(options: ProbeOptions, more: Partial<Target> = {}): Target {
@@ -58,7 +58,7 @@ function target(options: ProbeOptions, more: Partial<Target> = {}): Target {
 }
 
 function rowOf(targets: readonly Target[], place: Place = HERE, id = "r"): ResolvedRow {
-  return { requirement: requirement(id, place), kind: "targets", targets, skipped: [], notes: [] };
+  return { requirement: requirement(id, place), kind: "targets", targets, skipped: [], notes: [], comparisonIds: [] };
 }
 
 /** Samples once a second, the last ending `endedAgoMs` before now, sealed every ten samples and at each turn (W2). */
@@ -128,12 +128,12 @@ describe("one target", () => {
     ["two ICMP host-unreachable", [...times(9, OK), ...times(2, "host-unreachable")], "unmet", "unreachable"],
     ["two prohibited by a firewall", [...times(9, OK), ...times(2, "admin-prohibited")], "unmet", "filtered"],
     ["two untrusted chains", [...times(9, OK), ...times(2, "tls-untrusted")], "unmet", "tls-untrusted"],
-    ["two expired certificates", [...times(9, OK), ...times(2, "tls-expired")], "unmet", "tls-time"],
+    ["two expired certificates", [...times(9, OK), ...times(2, "tls-expired")], "unmet", "tls-expired"],
     ["two wrong statuses", [...times(9, OK), ...times(2, "http-status")], "unmet", "http-status"],
     ["two answers without gRPC", [...times(9, OK), ...times(2, "grpc-protocol")], "unmet", "grpc-protocol"],
-    ["two NXDOMAIN", [...times(9, OK), ...times(2, "dns-nxdomain")], "unmet", "dns"],
+    ["two NXDOMAIN", [...times(9, OK), ...times(2, "dns-nxdomain")], "unmet", "dns-nxdomain"],
     ["two unanswered queries are silence, not proof", [...times(9, OK), ...times(2, "dns-timeout")], "met", "none"],
-    ["three unanswered queries", [...times(9, OK), ...times(3, "dns-timeout")], "unmet", "dns"],
+    ["three unanswered queries", [...times(9, OK), ...times(3, "dns-timeout")], "unmet", "dns-timeout"],
     ["refused, then one answer: the bad run holds", [...times(20, "refused"), OK], "unmet", "refused"],
     ["refused, then two answers", [...times(20, "refused"), OK, OK], "met", "none"],
     [

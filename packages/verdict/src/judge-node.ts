@@ -6,9 +6,10 @@
  * 2. Every row that is not met or not applicable names a cause, the evidence and the next thing to do (J2).
  * 3. No data, no evidence and the agent's own trouble are `unknown` (M4).
  */
-import type { Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
+import type { InterceptionKnowledge, Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
 import { endpointName, type Target } from "@lifeline/measure";
 import { emptyWindow, lossOf, type Window } from "@lifeline/window";
+import type { NodeContext } from "./context.ts";
 import { crossExamine } from "./cross-examine.ts";
 import type { Entry } from "./entry.ts";
 import { evidenceOf } from "./evidence.ts";
@@ -29,6 +30,10 @@ export interface Judgement {
   /** Wall time of the judgement, ms since the epoch, on the clock that labelled the windows. */
   readonly nowMs: number;
   readonly thresholds: Thresholds;
+  /** What else is known of the node. Default: nothing. */
+  readonly context?: NodeContext;
+  /** What is known of certificate issuers. Default: nothing. */
+  readonly interception?: InterceptionKnowledge;
   /** The rows of the judgement before, by rowKey: a verdict that stays keeps its `sinceMs`. Default: none. */
   readonly previous?: ReadonlyMap<string, PreviousVerdict>;
 }
@@ -87,6 +92,15 @@ function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, nowMs: nu
         const entry = entries.get(id);
         return entry === undefined ? [] : [targetRow(entry)];
       });
+    case "check":
+      return [
+        bareRow(row.requirement, nowMs, {
+          verdict: "unknown",
+          cause: "not-measured",
+          evidence: "not judged yet",
+          nextStep: NO_DATA_STEP,
+        }),
+      ];
     case "not-applicable":
       return [
         bareRow(row.requirement, nowMs, { verdict: "not-applicable", cause: "none", evidence: row.why, nextStep: "" }),
@@ -110,12 +124,15 @@ function targetRow(entry: Entry): RowVerdict {
     requirementId: requirement.id,
     obligation: requirement.obligation,
     required: requirement.obligation !== "optional",
-    target: { id, host, port, endpoint: endpointName(host, port), probe: options.probe, family },
+    target: { id, host, port, endpoint: endpointName(host, port), probe: options.probe, family, proxy: undefined },
     verdict,
     cause,
     evidence,
     nextStep,
     followsFrom,
+    udpEvidence: undefined,
+    comparison: false,
+    directions: undefined,
     loss: lossOf(finding.stretch),
     rtt: rttFiguresOf(finding.stretch),
     sinceMs: onsetMs,
@@ -138,6 +155,9 @@ function bareRow(
     target: undefined,
     ...said,
     followsFrom: undefined,
+    udpEvidence: undefined,
+    comparison: false,
+    directions: undefined,
     loss: lossOf(nothing),
     rtt: rttFiguresOf(nothing),
     sinceMs: nowMs,

@@ -58,6 +58,17 @@ const steps: Record<Reason, Step | string> = {
   stalled: agentTrouble,
   "agent-overload": agentTrouble,
   "agent-resource": agentTrouble,
+  "stamp-unkeyed": "Node owner: give the agent the reflector's key (stampKeyFile).",
+  "tls-incomplete-chain": ({ host }) => `Owner of ${host}: serve the intermediate certificates with the leaf.`,
+  "proxy-unreachable": "Network team: make the HTTP proxy reachable from this node.",
+  "proxy-refused": (_, where) => `Owner of the HTTP proxy: allow CONNECT to ${where}.`,
+  "proxy-auth": "Node owner: give the agent the credentials of the HTTP proxy.",
+  "mtu-too-small": (_, where) => `Network team: let packets of 1,360 bytes pass to ${where}.`,
+  "link-alive": "",
+  "link-idle": "Look at the rows inside the tunnel.",
+  "link-frozen": "Network team: allow the SideroLink UDP port and its answers back.",
+  "link-absent": "Node owner: see why this node has not joined Omni.",
+  "link-no-address": "Node owner: enable IPv6 in the kernel of this node.",
 };
 
 /** The next thing to do about a reason seen at a target; empty for `answered`. */

@@ -1,11 +1,23 @@
 /** One line of the judgement: a requirement, a target of it, the verdict and what it rests on. */
 import type { Obligation } from "@lifeline/catalogue";
-import type { Cause, IpFamily, ProbeKind } from "@lifeline/measure";
+import type { Cause, DirectionCounts, IpFamily, ProbeKind } from "@lifeline/measure";
 import type { LossCount } from "@lifeline/window";
 
 /** From good to bad; `unknown` is an open question, never a pass (M4). */
 export const VERDICTS = ["met", "degraded", "unmet", "unknown", "not-applicable"] as const;
 export type Verdict = (typeof VERDICTS)[number];
+
+/**
+ * What is known of the SideroLink UDP port (WireGuard never answers a stranger, so silence is neither open nor closed).
+ *
+ * - `confirmed`: an answer came over it lately: STAMP on the very port, an answer inside the tunnel, or the tunnel's interface received.
+ * - `refused`: an ICMP error came back.
+ * - `suspected-blocked`: the Machine API answers, the tunnel sends, and nothing is received.
+ * - `no-evidence`: nothing tells.
+ * - `not-applicable`: WireGuard runs over gRPC.
+ */
+export const UDP_EVIDENCE = ["confirmed", "refused", "suspected-blocked", "no-evidence", "not-applicable"] as const;
+export type UdpEvidence = (typeof UDP_EVIDENCE)[number];
 
 /** Round-trip times over the judged stretch; undefined without a sample. */
 export interface RttFigures {
@@ -33,6 +45,8 @@ export interface RowVerdict {
         readonly endpoint: string;
         readonly probe: ProbeKind;
         readonly family: IpFamily;
+        /** host:port of the proxy it is measured through; undefined: direct. */
+        readonly proxy: string | undefined;
       }
     | undefined;
   readonly verdict: Verdict;
@@ -44,6 +58,12 @@ export interface RowVerdict {
   readonly nextStep: string;
   /** Id of the target whose fault this one follows from: mend that first. Undefined: a fault of its own, or none. */
   readonly followsFrom: string | undefined;
+  /** Only for rows of the SideroLink UDP port. */
+  readonly udpEvidence: UdpEvidence | undefined;
+  /** Measured beside what the node itself uses; never required. */
+  readonly comparison: boolean;
+  /** By direction, over the judged stretch; undefined where packets are not numbered. */
+  readonly directions: DirectionCounts | undefined;
   /** Over the judged stretch. */
   readonly loss: LossCount;
   readonly rtt: RttFigures;

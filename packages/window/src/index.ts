@@ -20,6 +20,7 @@ export {
   lossOf,
   mergeAllWindows,
   mergeWindows,
+  NO_DIRECTIONS,
   type PhaseSum,
   type Remembered,
   type RttSummary,

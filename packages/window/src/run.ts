@@ -49,6 +49,7 @@ function nextLossRun(before: number, sample: Sample): number {
       return before + 1;
     case "not-sent":
     case "silent":
+    case "observed":
       return before;
     case "answered":
     case "rejected":

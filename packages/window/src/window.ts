@@ -6,8 +6,8 @@
  * 2. A sample belongs to the window in which it ended; attempts begun and not ended are in flight, and are counted (M3).
  * 3. Bounded: one count for each reason of a closed list, at most SKETCH_MAX_BUCKETS buckets, two remembered samples.
  */
-import type { Evidence, Phase, PhaseDurations, Reason } from "@lifeline/measure";
-import { reasonFacts } from "@lifeline/measure";
+import type { DirectionCounts, Evidence, Phase, PhaseDurations, Reason } from "@lifeline/measure";
+import { bearingOf, reasonFacts } from "@lifeline/measure";
 import { type LossCount, wilsonInterval } from "./loss.ts";
 import type { FollowedSample, Run } from "./run.ts";
 import { addSketch, bucketIndex, SKETCH_MAX_NS, type Sketch, sketchCount, sketchQuantileNs } from "./sketch.ts";
@@ -69,10 +69,22 @@ export interface Window {
   /** Runs of loss that began here, and the longest one seen here (which may have begun before). */
   readonly lossBursts: number;
   readonly longestLossRun: number;
+  /** What numbered datagrams told of each direction; all zero where there are none. */
+  readonly directions: DirectionCounts;
   /** The latest sample and the latest that was not good, in the order in which the attempts began. */
   readonly last: Remembered | undefined;
   readonly lastBad: Remembered | undefined;
 }
+
+/** Nothing known of either direction. */
+export const NO_DIRECTIONS: DirectionCounts = {
+  forwardSent: 0,
+  forwardLost: 0,
+  returnSent: 0,
+  returnLost: 0,
+  duplicates: 0,
+  reordered: 0,
+};
 
 /** A window with nothing in it: the neutral element of {@link mergeWindows}, but for its times. */
 export function emptyWindow(targetId: string, startMs: number, endMs: number): Window {
@@ -87,6 +99,7 @@ export function emptyWindow(targetId: string, startMs: number, endMs: number): W
     phases: new Map(),
     lossBursts: 0,
     longestLossRun: 0,
+    directions: NO_DIRECTIONS,
     last: undefined,
     lastBad: undefined,
   };
@@ -116,6 +129,7 @@ function mergeScalars(a: Window, b: Window): Window {
     phases: a.phases,
     lossBursts: a.lossBursts + b.lossBursts,
     longestLossRun: Math.max(a.longestLossRun, b.longestLossRun),
+    directions: addDirections(a.directions, b.directions),
     last: later(a.last, b.last),
     lastBad: later(a.lastBad, b.lastBad),
   };
@@ -161,8 +175,9 @@ export function windowOf(followed: FollowedSample, startMs: number, endMs: numbe
     phases: phaseSums(sample.phases),
     lossBursts: lost && run.lossRun === 1 ? 1 : 0,
     longestLossRun: lost ? run.lossRun : 0,
+    directions: sample.directions ?? NO_DIRECTIONS,
     last: remembered,
-    lastBad: reason === "answered" ? undefined : remembered,
+    lastBad: bearingOf(reason) === "good" ? undefined : remembered,
   };
 }
 
@@ -175,7 +190,7 @@ export function endedCount(window: Window): number {
 
 /** Counts by what each attempt proves, with the loss ratio and its interval. */
 export function lossOf(window: Window): LossCount {
-  const byKind = { answered: 0, rejected: 0, lost: 0, late: 0, silent: 0, "not-sent": 0 };
+  const byKind = { answered: 0, rejected: 0, lost: 0, late: 0, silent: 0, "not-sent": 0, observed: 0 };
   for (const [reason, count] of window.counts) byKind[reasonFacts(reason).kind] += count;
   const { lost, late, silent } = byKind;
   const expected = byKind.answered + byKind.rejected + lost + late;
@@ -201,6 +216,18 @@ export function rttQuantileNs(window: Window, q: number): number | undefined {
 /** How many round-trip times the window holds. */
 export function rttCount(window: Window): number {
   return sketchCount(window.rtt.sketch);
+}
+
+function addDirections(a: DirectionCounts, b: DirectionCounts): DirectionCounts {
+  if (b === NO_DIRECTIONS) return a;
+  return {
+    forwardSent: a.forwardSent + b.forwardSent,
+    forwardLost: a.forwardLost + b.forwardLost,
+    returnSent: a.returnSent + b.returnSent,
+    returnLost: a.returnLost + b.returnLost,
+    duplicates: a.duplicates + b.duplicates,
+    reordered: a.reordered + b.reordered,
+  };
 }
 
 function addCounts(into: Map<Reason, number>, from: Window["counts"]): void {

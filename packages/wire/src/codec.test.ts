@@ -28,6 +28,18 @@ const evidence: fc.Arbitrary<Evidence> = fc.record(
     grpcStatus: fc.nat(16),
     synRetransmits: fc.nat(6),
     strays: fc.nat(6),
+    localAddress: word,
+    proxy: word,
+    proxyStatus: fc.nat(999),
+    pathMtuBytes: fc.nat(9_000),
+    link: fc.record({
+      name: word,
+      rxBytes: fc.maxSafeNat(),
+      txBytes: fc.maxSafeNat(),
+      rxFrozenMs: fc.nat(1e9),
+      txPacketsSince: fc.nat(1e9),
+      mtuBytes: fc.nat(65_536),
+    }),
   },
   { requiredKeys: [] },
 );
@@ -78,6 +90,21 @@ const window: fc.Arbitrary<Window> = fc.record({
     .map((entries) => new Map(entries.map(([phase, sum]) => [phase, { ...sum, sumNs: sum.maxNs * 2 }]))),
   lossBursts: fc.nat(1_000),
   longestLossRun: fc.nat(1_000),
+  directions: fc
+    .record({
+      forward: fc.tuple(fc.nat(1_000), fc.nat(1_000)),
+      back: fc.tuple(fc.nat(1_000), fc.nat(1_000)),
+      duplicates: fc.nat(9),
+      reordered: fc.nat(9),
+    })
+    .map(({ forward, back, duplicates, reordered }) => ({
+      forwardSent: Math.max(...forward),
+      forwardLost: Math.min(...forward),
+      returnSent: Math.max(...back),
+      returnLost: Math.min(...back),
+      duplicates,
+      reordered,
+    })),
   last: fc.option(remembered, { nil: undefined }),
   lastBad: fc.option(remembered, { nil: undefined }),
 });
@@ -228,8 +255,18 @@ const options: fc.Arbitrary<ProbeOptions> = fc.oneof(
   ),
   fc.record({ probe: fc.constant("grpc" as const), trust }, { requiredKeys: ["probe"] }),
   fc.record({ probe: fc.constant("dns" as const), query: word, transport: fc.constantFrom("udp", "tcp") }),
-  fc.record({ probe: fc.constant("udp" as const), payloadBytes: fc.integer({ min: 6, max: 1_232 }) }),
-  fc.constant({ probe: "stamp" as const }),
+  fc.record({
+    probe: fc.constant("udp" as const),
+    payloadBytes: fc.integer({ min: 6, max: 1_232 }),
+    expectRefusal: fc.boolean(),
+  }),
+  fc.record({ probe: fc.constant("stamp" as const), authenticated: fc.boolean() }),
+  fc.constant({ probe: "link" as const }),
+  fc.record({
+    probe: fc.constant("mtu" as const),
+    authenticated: fc.boolean(),
+    requiredBytes: fc.integer({ min: 576, max: 9_000 }),
+  }),
 );
 const target: fc.Arbitrary<Target> = fc
   .record({
@@ -238,10 +275,16 @@ const target: fc.Arbitrary<Target> = fc
     port: fc.integer({ min: 1, max: 65_535 }),
     family: fc.constantFrom(4 as const, 6 as const),
     options,
+    proxy: fc.option(fc.record({ host: word, port: fc.integer({ min: 1, max: 65_535 }) })),
     cadenceMs: fc.integer({ min: 100, max: 3_600_000 }),
     timeoutMs: fc.integer({ min: 10, max: 60_000 }),
   })
-  .map((fields) => ({ id: targetId(fields), ...fields }));
+  .map(({ proxy, port, ...rest }) => {
+    const { probe } = rest.options;
+    const isProxied = proxy !== null && ["tls", "http", "grpc"].includes(probe);
+    const fields = { ...rest, port: probe === "link" ? 0 : port, ...(isProxied ? { proxy } : {}) };
+    return { id: targetId(fields), ...fields };
+  });
 
 describe("plans", () => {
   const targets = fc.uniqueArray(target, { maxLength: 8, selector: ({ id }) => id });

@@ -3,6 +3,7 @@ export { type ChannelCredentials, credentials as channelCredentials, ServerCrede
 export * as enrolPb from "./gen/lifeline/v1/enrol_pb.ts";
 export * as queryPb from "./gen/lifeline/v1/query_pb.ts";
 export * as reportPb from "./gen/lifeline/v1/report_pb.ts";
+export * as witnessPb from "./gen/lifeline/v1/witness_pb.ts";
 export {
   BOOT_ID_BYTES,
   MAX_EVIDENCE_ENTRIES,

@@ -5,6 +5,7 @@ import {
   type HttpExpectation,
   PROBE_KINDS,
   type ProbeOptions,
+  type ProxyEndpoint,
   type Target,
   type Trust,
   targetId,
@@ -74,7 +75,7 @@ export function planFromWire(wire: WirePlan): Decoded<Plan> {
 type TargetInit = Exclude<MessageInitShape<typeof TargetSchema>, { $typeName: string }>;
 
 function targetInit(target: Target, caPems: string[]): TargetInit {
-  const { requirementId, host, port, family, cadenceMs, timeoutMs } = target;
+  const { requirementId, host, port, family, cadenceMs, timeoutMs, proxy } = target;
   return {
     requirementId,
     host,
@@ -83,6 +84,7 @@ function targetInit(target: Target, caPems: string[]): TargetInit {
     cadenceMs,
     timeoutMs,
     options: optionsToWire(target.options, caPems),
+    ...(proxy === undefined ? {} : { proxy: { ...proxy } }),
   };
 }
 
@@ -112,19 +114,26 @@ function optionsToWire(options: ProbeOptions, caPems: string[]): NonNullable<Tar
     case "dns":
       return { case: "dns", value: { query: options.query, transport: options.transport } };
     case "udp":
-      return { case: "udp", value: { payloadBytes: options.payloadBytes } };
+      return { case: "udp", value: { payloadBytes: options.payloadBytes, expectRefusal: options.expectRefusal } };
     case "stamp":
-      return { case: "stamp", value: {} };
+      return { case: "stamp", value: { authenticated: options.authenticated } };
+    case "link":
+      return { case: "link", value: {} };
+    case "mtu":
+      return { case: "mtu", value: { authenticated: options.authenticated, requiredBytes: options.requiredBytes } };
   }
 }
 
 function targetFromWire(field: string, wire: WireTarget, caPems: readonly string[]): Target {
+  const options = optionsFromWire(field, wire, caPems);
+  const proxy = proxyFromWire(`${field}.proxy`, wire.proxy, options);
   const target = {
     requirementId: text(`${field}.requirement_id`, wire.requirementId, 1, MAX_IDENTIFIER_LENGTH),
     host: text(`${field}.host`, wire.host, 1, MAX_IDENTIFIER_LENGTH),
-    port: integer(`${field}.port`, wire.port, 1, 65_535),
+    port: options.probe === "link" ? integer(`${field}.port`, wire.port, 0, 0) : readPort(`${field}.port`, wire.port),
+    ...(proxy === undefined ? {} : { proxy }),
     family: oneOf(`${field}.ip_version`, wire.ipVersion, [4, 6] as const),
-    options: optionsFromWire(field, wire, caPems),
+    options,
     cadenceMs: integer(`${field}.cadence_ms`, wire.cadenceMs, CADENCE_MS.min, CADENCE_MS.max),
     timeoutMs: integer(`${field}.timeout_ms`, wire.timeoutMs, TIMEOUT_MS.min, TIMEOUT_MS.max),
   };
@@ -170,12 +179,42 @@ function optionsFromWire(field: string, wire: WireTarget, caPems: readonly strin
       return {
         probe: "udp",
         payloadBytes: integer(`${field}.udp.payload_bytes`, options.value.payloadBytes, 6, 1_232),
+        expectRefusal: options.value.expectRefusal,
       };
     case "stamp":
-      return { probe: "stamp" };
+      return { probe: "stamp", authenticated: options.value.authenticated };
+    case "link":
+      return { probe: "link" };
+    case "mtu":
+      // 576: what every IPv4 host must take (RFC 791 §3.1); 9,000: the usual jumbo frame.
+      return {
+        probe: "mtu",
+        authenticated: options.value.authenticated,
+        requiredBytes: integer(`${field}.mtu.required_bytes`, options.value.requiredBytes, 576, 9_000),
+      };
     case undefined:
       return refuse(`${field}.options`, "a protocol this agent does not know", `one of ${PROBE_KINDS.join(", ")}`);
   }
+}
+
+/** The protocols that a CONNECT can carry end to end. */
+const PROXIED: readonly ProbeOptions["probe"][] = ["tls", "http", "grpc"];
+
+function proxyFromWire(
+  field: string,
+  wire: { host: string; port: number } | undefined,
+  { probe }: ProbeOptions,
+): ProxyEndpoint | undefined {
+  if (wire === undefined) return undefined;
+  if (!PROXIED.includes(probe)) refuse(field, probe, `a probe of ${PROXIED.join(", ")}`);
+  return {
+    host: text(`${field}.host`, wire.host, 1, MAX_IDENTIFIER_LENGTH),
+    port: readPort(`${field}.port`, wire.port),
+  };
+}
+
+function readPort(field: string, port: number): number {
+  return integer(field, port, 1, 65_535);
 }
 
 function expectFromWire(

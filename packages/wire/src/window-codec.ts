@@ -1,7 +1,8 @@
 /** Windows to and from the wire. decode∘encode = id for every window that keeps the limits. */
 import { create } from "@bufbuild/protobuf";
-import type { ChainCertificate, Evidence } from "@lifeline/measure";
+import type { ChainCertificate, DirectionCounts, Evidence, LinkReading } from "@lifeline/measure";
 import {
+  NO_DIRECTIONS,
   type PhaseSum,
   type Remembered,
   type RttSummary,
@@ -18,6 +19,7 @@ import {
   RememberedSchema,
   WindowSchema,
   type Evidence as WireEvidence,
+  type LinkReading as WireLinkReading,
   type Remembered as WireRemembered,
   type Window as WireWindow,
 } from "./gen/lifeline/v1/window_pb.ts";
@@ -50,6 +52,7 @@ export function windowToWire(window: Window, targetIndex: number): WireWindow {
     phaseMaxesNs: timed.map((sum) => BigInt(sum?.maxNs ?? 0)),
     lossBursts: window.lossBursts,
     longestLossRun: window.longestLossRun,
+    directions: directionColumn(window.directions),
     ...(window.last === undefined ? {} : { last: rememberedToWire(window.last) }),
     ...(window.lastBad === undefined ? {} : { lastBad: rememberedToWire(window.lastBad) }),
   });
@@ -71,6 +74,7 @@ export function windowFromWire(field: string, wire: WireWindow, targetIds: reado
     phases: phasesFromWire(field, wire),
     lossBursts: wire.lossBursts,
     longestLossRun: wire.longestLossRun,
+    directions: directionsFromWire(field, wire.directions),
     last: wire.last === undefined ? undefined : rememberedFromWire(`${field}.last`, wire.last),
     lastBad: wire.lastBad === undefined ? undefined : rememberedFromWire(`${field}.last_bad`, wire.lastBad),
   };
@@ -136,6 +140,30 @@ function phasesFromWire(field: string, wire: WireWindow): Window["phases"] {
   return phases;
 }
 
+/** The directions' counts in the order of the column. */
+const DIRECTION_FIELDS = [
+  "forwardSent",
+  "forwardLost",
+  "returnSent",
+  "returnLost",
+  "duplicates",
+  "reordered",
+] as const satisfies readonly (keyof DirectionCounts)[];
+
+function directionColumn(directions: DirectionCounts): number[] {
+  const column = DIRECTION_FIELDS.map((name) => directions[name]);
+  return column.every((count) => count === 0) ? [] : column;
+}
+
+function directionsFromWire(field: string, column: readonly number[]): DirectionCounts {
+  if (column.length === 0) return NO_DIRECTIONS;
+  sameLength(`${field}.directions`, column, DIRECTION_FIELDS.length);
+  const [forwardSent = 0, forwardLost = 0, returnSent = 0, returnLost = 0, duplicates = 0, reordered = 0] = column;
+  integer(`${field}.directions[1]`, forwardLost, 0, forwardSent);
+  integer(`${field}.directions[3]`, returnLost, 0, returnSent);
+  return { forwardSent, forwardLost, returnSent, returnLost, duplicates, reordered };
+}
+
 function rememberedToWire(remembered: Remembered): WireRemembered {
   const { run } = remembered;
   return create(RememberedSchema, {
@@ -168,9 +196,10 @@ function rememberedFromWire(field: string, wire: WireRemembered): Remembered {
 }
 
 function evidenceToWire(evidence: Evidence): WireEvidence {
-  const { answers, chain, redirects, ...plain } = evidence;
+  const { answers, chain, redirects, link, ...plain } = evidence;
   return create(EvidenceSchema, {
     ...plain,
+    ...(link === undefined ? {} : { link: linkToWire(link) }),
     answers: [...(answers ?? [])],
     chain: (chain ?? []).map((certificate) => ({ ...certificate })),
     redirects: [...(redirects ?? [])],
@@ -201,5 +230,33 @@ function evidenceFromWire(field: string, wire: WireEvidence): Evidence {
     ...(wire.grpcStatus === undefined ? {} : { grpcStatus: wire.grpcStatus }),
     ...(wire.synRetransmits === undefined ? {} : { synRetransmits: wire.synRetransmits }),
     ...(wire.strays === undefined ? {} : { strays: wire.strays }),
+    ...(wire.localAddress === "" ? {} : { localAddress: word("local_address", wire.localAddress) }),
+    ...(wire.proxy === "" ? {} : { proxy: word("proxy", wire.proxy) }),
+    ...(wire.proxyStatus === undefined ? {} : { proxyStatus: wire.proxyStatus }),
+    ...(wire.pathMtuBytes === undefined ? {} : { pathMtuBytes: wire.pathMtuBytes }),
+    ...(wire.link === undefined ? {} : { link: linkFromWire(`${field}.link`, wire.link) }),
+  };
+}
+
+function linkToWire({ name, mtuBytes, ...counters }: LinkReading) {
+  return {
+    name,
+    mtuBytes,
+    rxBytes: BigInt(counters.rxBytes),
+    txBytes: BigInt(counters.txBytes),
+    rxFrozenMs: BigInt(Math.round(counters.rxFrozenMs)),
+    txPacketsSince: BigInt(counters.txPacketsSince),
+  };
+}
+
+function linkFromWire(field: string, wire: WireLinkReading): LinkReading {
+  const counter = (name: string, value: bigint) => integer(`${field}.${name}`, value, 0, Number.MAX_SAFE_INTEGER);
+  return {
+    name: text(`${field}.name`, wire.name, 0, MAX_EVIDENCE_LENGTH),
+    rxBytes: counter("rx_bytes", wire.rxBytes),
+    txBytes: counter("tx_bytes", wire.txBytes),
+    rxFrozenMs: counter("rx_frozen_ms", wire.rxFrozenMs),
+    txPacketsSince: counter("tx_packets_since", wire.txPacketsSince),
+    mtuBytes: wire.mtuBytes,
   };
 }

@@ -56,6 +56,17 @@ export const reasonWords = words<Reason, WireReason>({
   "answer-servfail": WireReason.ANSWER_SERVFAIL,
   "answer-refused": WireReason.ANSWER_REFUSED,
   "answer-malformed": WireReason.ANSWER_MALFORMED,
+  "stamp-unkeyed": WireReason.STAMP_UNKEYED,
+  "tls-incomplete-chain": WireReason.TLS_INCOMPLETE_CHAIN,
+  "proxy-unreachable": WireReason.PROXY_UNREACHABLE,
+  "proxy-refused": WireReason.PROXY_REFUSED,
+  "proxy-auth": WireReason.PROXY_AUTH,
+  "mtu-too-small": WireReason.MTU_TOO_SMALL,
+  "link-alive": WireReason.LINK_ALIVE,
+  "link-idle": WireReason.LINK_IDLE,
+  "link-frozen": WireReason.LINK_FROZEN,
+  "link-absent": WireReason.LINK_ABSENT,
+  "link-no-address": WireReason.LINK_NO_ADDRESS,
 });
 
 export const phaseWords = words<Phase, WirePhase>({
@@ -65,6 +76,7 @@ export const phaseWords = words<Phase, WirePhase>({
   tls: WirePhase.TLS,
   request: WirePhase.REQUEST,
   "first-byte": WirePhase.FIRST_BYTE,
+  proxy: WirePhase.PROXY,
 });
 
 export const bearingWords = words<Bearing, WireBearing>({

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/query.proto.
  */
 export const file_lifeline_v1_query: GenFile = /*@__PURE__*/
-  fileDesc("ChdsaWZlbGluZS92MS9xdWVyeS5wcm90bxILbGlmZWxpbmUudjEiqwUKClZlcmRpY3RSb3cSDwoHbm9kZV9pZBgBIAEoCRIWCg5yZXF1aXJlbWVudF9pZBgCIAEoCRIrCgpvYmxpZ2F0aW9uGAMgASgOMhcubGlmZWxpbmUudjEuT2JsaWdhdGlvbhIQCghyZXF1aXJlZBgEIAEoCBIRCgl0YXJnZXRfaWQYBSABKAkSEAoIZW5kcG9pbnQYBiABKAkSDQoFcHJvYmUYByABKAkSEgoKaXBfdmVyc2lvbhgIIAEoDRIlCgd2ZXJkaWN0GAkgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgKIAEoCRIQCghldmlkZW5jZRgLIAEoCRIRCgluZXh0X3N0ZXAYDCABKAkSFQoNc2luY2VfdW5peF9tcxgNIAEoBBIbChNsYXN0X3NhbXBsZV91bml4X21zGA4gASgEEgwKBHNlbnQYDyABKAQSDAoEbG9zdBgQIAEoBBIMCgRsYXRlGBEgASgEEg4KBnNpbGVudBgSIAEoBBIQCghub3Rfc2VudBgTIAEoBBIXCgpsb3NzX3JhdGlvGBQgASgBSACIAQESFgoObG9zc19yYXRpb19sb3cYFSABKAESFwoPbG9zc19yYXRpb19oaWdoGBYgASgBEhcKCnJ0dF9wNTBfbnMYFyABKARIAYgBARIXCgpydHRfcDk1X25zGBggASgESAKIAQESFwoKcnR0X21heF9ucxgZIAEoBEgDiAEBEhEKCXJ0dF9jb3VudBgaIAEoBBIYChBydHRfa2VybmVsX2NvdW50GBsgASgEEhQKDGZvbGxvd3NfZnJvbRgcIAEoCUINCgtfbG9zc19yYXRpb0INCgtfcnR0X3A1MF9uc0INCgtfcnR0X3A5NV9uc0INCgtfcnR0X21heF9ucyKqAgoLTm9kZVN1bW1hcnkSDwoHbm9kZV9pZBgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAMgASgJEhEKCWNvbm5lY3RlZBgEIAEoCBIaChJmaXJzdF9zZWVuX3VuaXhfbXMYBSABKAQSGwoTbGFzdF9yZXBvcnRfdW5peF9tcxgGIAEoBBIQCghtZXRfcm93cxgHIAEoDRIVCg1kZWdyYWRlZF9yb3dzGAggASgNEhIKCnVubWV0X3Jvd3MYCSABKA0SFAoMdW5rbm93bl9yb3dzGAogASgNEhsKE25vdF9hcHBsaWNhYmxlX3Jvd3MYCyABKA0SJQoHdmVyZGljdBgMIAEoDjIULmxpZmVsaW5lLnYxLlZlcmRpY3QioQEKCUJvb3RDb3VudBIPCgdib290X2lkGAEgASgMEhYKDmZpcnN0X3NlcXVlbmNlGAIgASgEEhUKDWxhc3Rfc2VxdWVuY2UYAyABKAQSDwoHcmVwb3J0cxgEIAEoBBIPCgd3aW5kb3dzGAUgASgEEhcKD21pc3NpbmdfcmVwb3J0cxgGIAEoBBIZChFkdXBsaWNhdGVfcmVwb3J0cxgHIAEoBCLuAQoISW5jaWRlbnQSCgoCaWQYASABKAQSDwoHbm9kZV9pZBgCIAEoCRIWCg5yZXF1aXJlbWVudF9pZBgDIAEoCRIRCgl0YXJnZXRfaWQYBCABKAkSJQoHdmVyZGljdBgFIAEoDjIULmxpZmVsaW5lLnYxLlZlcmRpY3QSDQoFY2F1c2UYBiABKAkSFQoNc3RhcnRfdW5peF9tcxgHIAEoBBIYCgtlbmRfdW5peF9tcxgIIAEoBEgAiAEBEhAKCGV2aWRlbmNlGAkgASgJEhEKCW5leHRfc3RlcBgKIAEoCUIOCgxfZW5kX3VuaXhfbXMiWwoTTGlzdFZlcmRpY3RzUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEgwKBG9ubHkYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkijAEKFExpc3RWZXJkaWN0c1Jlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEiUKBHJvd3MYAiADKAsyFy5saWZlbGluZS52MS5WZXJkaWN0Um93EhcKD25leHRfcGFnZV90b2tlbhgDIAEoCRIZChFjYXRhbG9ndWVfdmVyc2lvbhgEIAEoCSI5ChBMaXN0Tm9kZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJInAKEUxpc3ROb2Rlc1Jlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEicKBW5vZGVzGAIgAygLMhgubGlmZWxpbmUudjEuTm9kZVN1bW1hcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJIiEKDkdldE5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkizAEKD0dldE5vZGVSZXNwb25zZRIZChFnZW5lcmF0ZWRfdW5peF9tcxgBIAEoBBImCgRub2RlGAIgASgLMhgubGlmZWxpbmUudjEuTm9kZVN1bW1hcnkSJQoEcm93cxgDIAMoCzIXLmxpZmVsaW5lLnYxLlZlcmRpY3RSb3cSKAoJaW5jaWRlbnRzGAQgAygLMhUubGlmZWxpbmUudjEuSW5jaWRlbnQSJQoFYm9vdHMYBSADKAsyFi5saWZlbGluZS52MS5Cb290Q291bnQieAoUTGlzdEluY2lkZW50c1JlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCRIRCglvcGVuX29ubHkYAiABKAgSFQoNc2luY2VfdW5peF9tcxgDIAEoBBIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCSJ1ChVMaXN0SW5jaWRlbnRzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSKAoJaW5jaWRlbnRzGAIgAygLMhUubGlmZWxpbmUudjEuSW5jaWRlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJKo0BCgdWZXJkaWN0EhcKE1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABIPCgtWRVJESUNUX01FVBABEhQKEFZFUkRJQ1RfREVHUkFERUQQAhIRCg1WRVJESUNUX1VOTUVUEAMSEwoPVkVSRElDVF9VTktOT1dOEAQSGgoWVkVSRElDVF9OT1RfQVBQTElDQUJMRRAFKnYKCk9ibGlnYXRpb24SGgoWT0JMSUdBVElPTl9VTlNQRUNJRklFRBAAEhcKE09CTElHQVRJT05fUkVRVUlSRUQQARIXChNPQkxJR0FUSU9OX09QVElPTkFMEAISGgoWT0JMSUdBVElPTl9DT05ESVRJT05BTBADMs0CCgxRdWVyeVNlcnZpY2USUwoMTGlzdFZlcmRpY3RzEiAubGlmZWxpbmUudjEuTGlzdFZlcmRpY3RzUmVxdWVzdBohLmxpZmVsaW5lLnYxLkxpc3RWZXJkaWN0c1Jlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLmxpZmVsaW5lLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5saWZlbGluZS52MS5MaXN0Tm9kZXNSZXNwb25zZRJECgdHZXROb2RlEhsubGlmZWxpbmUudjEuR2V0Tm9kZVJlcXVlc3QaHC5saWZlbGluZS52MS5HZXROb2RlUmVzcG9uc2USVgoNTGlzdEluY2lkZW50cxIhLmxpZmVsaW5lLnYxLkxpc3RJbmNpZGVudHNSZXF1ZXN0GiIubGlmZWxpbmUudjEuTGlzdEluY2lkZW50c1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChdsaWZlbGluZS92MS9xdWVyeS5wcm90bxILbGlmZWxpbmUudjEikQYKClZlcmRpY3RSb3cSDwoHbm9kZV9pZBgBIAEoCRIWCg5yZXF1aXJlbWVudF9pZBgCIAEoCRIrCgpvYmxpZ2F0aW9uGAMgASgOMhcubGlmZWxpbmUudjEuT2JsaWdhdGlvbhIQCghyZXF1aXJlZBgEIAEoCBIRCgl0YXJnZXRfaWQYBSABKAkSEAoIZW5kcG9pbnQYBiABKAkSDQoFcHJvYmUYByABKAkSEgoKaXBfdmVyc2lvbhgIIAEoDRIlCgd2ZXJkaWN0GAkgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgKIAEoCRIQCghldmlkZW5jZRgLIAEoCRIRCgluZXh0X3N0ZXAYDCABKAkSFQoNc2luY2VfdW5peF9tcxgNIAEoBBIbChNsYXN0X3NhbXBsZV91bml4X21zGA4gASgEEgwKBHNlbnQYDyABKAQSDAoEbG9zdBgQIAEoBBIMCgRsYXRlGBEgASgEEg4KBnNpbGVudBgSIAEoBBIQCghub3Rfc2VudBgTIAEoBBIXCgpsb3NzX3JhdGlvGBQgASgBSACIAQESFgoObG9zc19yYXRpb19sb3cYFSABKAESFwoPbG9zc19yYXRpb19oaWdoGBYgASgBEhcKCnJ0dF9wNTBfbnMYFyABKARIAYgBARIXCgpydHRfcDk1X25zGBggASgESAKIAQESFwoKcnR0X21heF9ucxgZIAEoBEgDiAEBEhEKCXJ0dF9jb3VudBgaIAEoBBIYChBydHRfa2VybmVsX2NvdW50GBsgASgEEhQKDGZvbGxvd3NfZnJvbRgcIAEoCRIUCgx1ZHBfZXZpZGVuY2UYHSABKAkSDQoFcHJveHkYHiABKAkSEgoKY29tcGFyaXNvbhgfIAEoCBIrCgpkaXJlY3Rpb25zGCAgASgLMhcubGlmZWxpbmUudjEuRGlyZWN0aW9uc0INCgtfbG9zc19yYXRpb0INCgtfcnR0X3A1MF9uc0INCgtfcnR0X3A5NV9uc0INCgtfcnR0X21heF9ucyKJAQoKRGlyZWN0aW9ucxIUCgxmb3J3YXJkX3NlbnQYASABKAQSFAoMZm9yd2FyZF9sb3N0GAIgASgEEhMKC3JldHVybl9zZW50GAMgASgEEhMKC3JldHVybl9sb3N0GAQgASgEEhIKCmR1cGxpY2F0ZXMYBSABKAQSEQoJcmVvcmRlcmVkGAYgASgEIqoCCgtOb2RlU3VtbWFyeRIPCgdub2RlX2lkGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEhUKDWFnZW50X3ZlcnNpb24YAyABKAkSEQoJY29ubmVjdGVkGAQgASgIEhoKEmZpcnN0X3NlZW5fdW5peF9tcxgFIAEoBBIbChNsYXN0X3JlcG9ydF91bml4X21zGAYgASgEEhAKCG1ldF9yb3dzGAcgASgNEhUKDWRlZ3JhZGVkX3Jvd3MYCCABKA0SEgoKdW5tZXRfcm93cxgJIAEoDRIUCgx1bmtub3duX3Jvd3MYCiABKA0SGwoTbm90X2FwcGxpY2FibGVfcm93cxgLIAEoDRIlCgd2ZXJkaWN0GAwgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdCKhAQoJQm9vdENvdW50Eg8KB2Jvb3RfaWQYASABKAwSFgoOZmlyc3Rfc2VxdWVuY2UYAiABKAQSFQoNbGFzdF9zZXF1ZW5jZRgDIAEoBBIPCgdyZXBvcnRzGAQgASgEEg8KB3dpbmRvd3MYBSABKAQSFwoPbWlzc2luZ19yZXBvcnRzGAYgASgEEhkKEWR1cGxpY2F0ZV9yZXBvcnRzGAcgASgEIu4BCghJbmNpZGVudBIKCgJpZBgBIAEoBBIPCgdub2RlX2lkGAIgASgJEhYKDnJlcXVpcmVtZW50X2lkGAMgASgJEhEKCXRhcmdldF9pZBgEIAEoCRIlCgd2ZXJkaWN0GAUgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgGIAEoCRIVCg1zdGFydF91bml4X21zGAcgASgEEhgKC2VuZF91bml4X21zGAggASgESACIAQESEAoIZXZpZGVuY2UYCSABKAkSEQoJbmV4dF9zdGVwGAogASgJQg4KDF9lbmRfdW5peF9tcyJbChNMaXN0VmVyZGljdHNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkSDAoEb25seRgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSKMAQoUTGlzdFZlcmRpY3RzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJQoEcm93cxgCIAMoCzIXLmxpZmVsaW5lLnYxLlZlcmRpY3RSb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEhkKEWNhdGFsb2d1ZV92ZXJzaW9uGAQgASgJIjkKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkicAoRTGlzdE5vZGVzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJwoFbm9kZXMYAiADKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkiIQoOR2V0Tm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCSLMAQoPR2V0Tm9kZVJlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEiYKBG5vZGUYAiABKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIlCgRyb3dzGAMgAygLMhcubGlmZWxpbmUudjEuVmVyZGljdFJvdxIoCglpbmNpZGVudHMYBCADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIlCgVib290cxgFIAMoCzIWLmxpZmVsaW5lLnYxLkJvb3RDb3VudCJ4ChRMaXN0SW5jaWRlbnRzUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEhEKCW9wZW5fb25seRgCIAEoCBIVCg1zaW5jZV91bml4X21zGAMgASgEEhEKCXBhZ2Vfc2l6ZRgEIAEoDRISCgpwYWdlX3Rva2VuGAUgASgJInUKFUxpc3RJbmNpZGVudHNSZXNwb25zZRIZChFnZW5lcmF0ZWRfdW5peF9tcxgBIAEoBBIoCglpbmNpZGVudHMYAiADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkqjQEKB1ZlcmRpY3QSFwoTVkVSRElDVF9VTlNQRUNJRklFRBAAEg8KC1ZFUkRJQ1RfTUVUEAESFAoQVkVSRElDVF9ERUdSQURFRBACEhEKDVZFUkRJQ1RfVU5NRVQQAxITCg9WRVJESUNUX1VOS05PV04QBBIaChZWRVJESUNUX05PVF9BUFBMSUNBQkxFEAUqdgoKT2JsaWdhdGlvbhIaChZPQkxJR0FUSU9OX1VOU1BFQ0lGSUVEEAASFwoTT0JMSUdBVElPTl9SRVFVSVJFRBABEhcKE09CTElHQVRJT05fT1BUSU9OQUwQAhIaChZPQkxJR0FUSU9OX0NPTkRJVElPTkFMEAMyzQIKDFF1ZXJ5U2VydmljZRJTCgxMaXN0VmVyZGljdHMSIC5saWZlbGluZS52MS5MaXN0VmVyZGljdHNSZXF1ZXN0GiEubGlmZWxpbmUudjEuTGlzdFZlcmRpY3RzUmVzcG9uc2USSgoJTGlzdE5vZGVzEh0ubGlmZWxpbmUudjEuTGlzdE5vZGVzUmVxdWVzdBoeLmxpZmVsaW5lLnYxLkxpc3ROb2Rlc1Jlc3BvbnNlEkQKB0dldE5vZGUSGy5saWZlbGluZS52MS5HZXROb2RlUmVxdWVzdBocLmxpZmVsaW5lLnYxLkdldE5vZGVSZXNwb25zZRJWCg1MaXN0SW5jaWRlbnRzEiEubGlmZWxpbmUudjEuTGlzdEluY2lkZW50c1JlcXVlc3QaIi5saWZlbGluZS52MS5MaXN0SW5jaWRlbnRzUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * The judgement on one requirement and target of one node.
@@ -181,6 +181,34 @@ export type VerdictRow = Message<"lifeline.v1.VerdictRow"> & {
    * @generated from field: string follows_from = 28;
    */
   followsFrom: string;
+
+  /**
+   * For rows of the SideroLink UDP port: confirmed, refused, suspected-blocked, no-evidence or not-applicable. Empty elsewhere.
+   *
+   * @generated from field: string udp_evidence = 29;
+   */
+  udpEvidence: string;
+
+  /**
+   * The proxy it is measured through, host:port; empty: direct.
+   *
+   * @generated from field: string proxy = 30;
+   */
+  proxy: string;
+
+  /**
+   * Measured beside what the node itself uses, such as the direct way where there is a proxy; never required.
+   *
+   * @generated from field: bool comparison = 31;
+   */
+  comparison: boolean;
+
+  /**
+   * Of numbered datagrams (STAMP), by direction; absent where there are none.
+   *
+   * @generated from field: lifeline.v1.Directions directions = 32;
+   */
+  directions?: Directions | undefined;
 };
 
 /**
@@ -189,6 +217,50 @@ export type VerdictRow = Message<"lifeline.v1.VerdictRow"> & {
  */
 export const VerdictRowSchema: GenMessage<VerdictRow> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_query, 0);
+
+/**
+ * Packets by direction; loss is lost / sent (RFC 7680).
+ *
+ * @generated from message lifeline.v1.Directions
+ */
+export type Directions = Message<"lifeline.v1.Directions"> & {
+  /**
+   * @generated from field: uint64 forward_sent = 1;
+   */
+  forwardSent: bigint;
+
+  /**
+   * @generated from field: uint64 forward_lost = 2;
+   */
+  forwardLost: bigint;
+
+  /**
+   * @generated from field: uint64 return_sent = 3;
+   */
+  returnSent: bigint;
+
+  /**
+   * @generated from field: uint64 return_lost = 4;
+   */
+  returnLost: bigint;
+
+  /**
+   * @generated from field: uint64 duplicates = 5;
+   */
+  duplicates: bigint;
+
+  /**
+   * @generated from field: uint64 reordered = 6;
+   */
+  reordered: bigint;
+};
+
+/**
+ * Describes the message lifeline.v1.Directions.
+ * Use `create(DirectionsSchema)` to create a new message.
+ */
+export const DirectionsSchema: GenMessage<Directions> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_query, 1);
 
 /**
  * @generated from message lifeline.v1.NodeSummary
@@ -262,7 +334,7 @@ export type NodeSummary = Message<"lifeline.v1.NodeSummary"> & {
  * Use `create(NodeSummarySchema)` to create a new message.
  */
 export const NodeSummarySchema: GenMessage<NodeSummary> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 1);
+  messageDesc(file_lifeline_v1_query, 2);
 
 /**
  * What has arrived of one boot of the agent.
@@ -315,7 +387,7 @@ export type BootCount = Message<"lifeline.v1.BootCount"> & {
  * Use `create(BootCountSchema)` to create a new message.
  */
 export const BootCountSchema: GenMessage<BootCount> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 2);
+  messageDesc(file_lifeline_v1_query, 3);
 
 /**
  * @generated from message lifeline.v1.Incident
@@ -379,7 +451,7 @@ export type Incident = Message<"lifeline.v1.Incident"> & {
  * Use `create(IncidentSchema)` to create a new message.
  */
 export const IncidentSchema: GenMessage<Incident> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 3);
+  messageDesc(file_lifeline_v1_query, 4);
 
 /**
  * @generated from message lifeline.v1.ListVerdictsRequest
@@ -417,7 +489,7 @@ export type ListVerdictsRequest = Message<"lifeline.v1.ListVerdictsRequest"> & {
  * Use `create(ListVerdictsRequestSchema)` to create a new message.
  */
 export const ListVerdictsRequestSchema: GenMessage<ListVerdictsRequest> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 4);
+  messageDesc(file_lifeline_v1_query, 5);
 
 /**
  * @generated from message lifeline.v1.ListVerdictsResponse
@@ -449,7 +521,7 @@ export type ListVerdictsResponse = Message<"lifeline.v1.ListVerdictsResponse"> &
  * Use `create(ListVerdictsResponseSchema)` to create a new message.
  */
 export const ListVerdictsResponseSchema: GenMessage<ListVerdictsResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 5);
+  messageDesc(file_lifeline_v1_query, 6);
 
 /**
  * @generated from message lifeline.v1.ListNodesRequest
@@ -471,7 +543,7 @@ export type ListNodesRequest = Message<"lifeline.v1.ListNodesRequest"> & {
  * Use `create(ListNodesRequestSchema)` to create a new message.
  */
 export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 6);
+  messageDesc(file_lifeline_v1_query, 7);
 
 /**
  * @generated from message lifeline.v1.ListNodesResponse
@@ -498,7 +570,7 @@ export type ListNodesResponse = Message<"lifeline.v1.ListNodesResponse"> & {
  * Use `create(ListNodesResponseSchema)` to create a new message.
  */
 export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 7);
+  messageDesc(file_lifeline_v1_query, 8);
 
 /**
  * @generated from message lifeline.v1.GetNodeRequest
@@ -515,7 +587,7 @@ export type GetNodeRequest = Message<"lifeline.v1.GetNodeRequest"> & {
  * Use `create(GetNodeRequestSchema)` to create a new message.
  */
 export const GetNodeRequestSchema: GenMessage<GetNodeRequest> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 8);
+  messageDesc(file_lifeline_v1_query, 9);
 
 /**
  * @generated from message lifeline.v1.GetNodeResponse
@@ -552,7 +624,7 @@ export type GetNodeResponse = Message<"lifeline.v1.GetNodeResponse"> & {
  * Use `create(GetNodeResponseSchema)` to create a new message.
  */
 export const GetNodeResponseSchema: GenMessage<GetNodeResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 9);
+  messageDesc(file_lifeline_v1_query, 10);
 
 /**
  * @generated from message lifeline.v1.ListIncidentsRequest
@@ -597,7 +669,7 @@ export type ListIncidentsRequest = Message<"lifeline.v1.ListIncidentsRequest"> &
  * Use `create(ListIncidentsRequestSchema)` to create a new message.
  */
 export const ListIncidentsRequestSchema: GenMessage<ListIncidentsRequest> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 10);
+  messageDesc(file_lifeline_v1_query, 11);
 
 /**
  * @generated from message lifeline.v1.ListIncidentsResponse
@@ -624,7 +696,7 @@ export type ListIncidentsResponse = Message<"lifeline.v1.ListIncidentsResponse">
  * Use `create(ListIncidentsResponseSchema)` to create a new message.
  */
 export const ListIncidentsResponseSchema: GenMessage<ListIncidentsResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 11);
+  messageDesc(file_lifeline_v1_query, 12);
 
 /**
  * @generated from enum lifeline.v1.Verdict

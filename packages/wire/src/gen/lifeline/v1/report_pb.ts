@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/report.proto.
  */
 export const file_lifeline_v1_report: GenFile = /*@__PURE__*/
-  fileDesc("ChhsaWZlbGluZS92MS9yZXBvcnQucHJvdG8SC2xpZmVsaW5lLnYxIvcBCgZWaXRhbHMSEQoJcnNzX2J5dGVzGAEgASgEEg4KBmNwdV91cxgCIAEoBBIRCgl1cHRpbWVfbXMYAyABKAQSHwoXZXZlbnRfbG9vcF9tYXhfZGVsYXlfbnMYBCABKAQSEwoLc3Bvb2xfYnl0ZXMYBSABKAQSFQoNc3Bvb2xfcmVwb3J0cxgGIAEoBBIdChVzcG9vbF9kcm9wcGVkX3JlcG9ydHMYByABKAQSHAoUc3Bvb2xfbWVtb3J5X3JlcG9ydHMYCCABKAQSFAoMbWlzc2VkX3RpY2tzGAkgASgEEhcKD3JlZnVzZWRfcmVwb3J0cxgKIAEoBCJ/CgZSZXBvcnQSFgoOc2VhbGVkX3VuaXhfbXMYASABKAQSEgoKdGFyZ2V0X2lkcxgCIAMoCRIkCgd3aW5kb3dzGAMgAygLMhMubGlmZWxpbmUudjEuV2luZG93EiMKBnZpdGFscxgEIAEoCzITLmxpZmVsaW5lLnYxLlZpdGFscyJZCg5SZXBvcnRFbnZlbG9wZRIPCgdib290X2lkGAEgASgMEhAKCHNlcXVlbmNlGAIgASgEEg4KBnJlcG9ydBgDIAEoDBIUCgxzZW50X3VuaXhfbXMYBCABKAQivgIKBUhlbGxvEg8KB25vZGVfaWQYASABKAkSDwoHYm9vdF9pZBgCIAEoDBIVCg1hZ2VudF92ZXJzaW9uGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJEiQKBXJvbGVzGAUgAygOMhUubGlmZWxpbmUudjEuTm9kZVJvbGUSEwoLaXBfdmVyc2lvbnMYBiADKA0SGQoRc2lkZXJvbGlua19wcmVmaXgYByABKAkSGAoLZ3JwY190dW5uZWwYCCABKAhIAIgBARIVCg10YWxvc192ZXJzaW9uGAkgASgJEhUKDXBsYW5fcmV2aXNpb24YCiABKAkSEQoJcmVzb2x2ZXJzGAsgAygJEhMKC21hY2hpbmVfYXBpGAwgASgJEhQKDHNlbnRfdW5peF9tcxgNIAEoBEIOCgxfZ3JwY190dW5uZWwibgoNU3RyZWFtUmVxdWVzdBIjCgVoZWxsbxgBIAEoCzISLmxpZmVsaW5lLnYxLkhlbGxvSAASLQoGcmVwb3J0GAIgASgLMhsubGlmZWxpbmUudjEuUmVwb3J0RW52ZWxvcGVIAEIJCgdtZXNzYWdlIj8KBVRydXN0EiQKBGtpbmQYASABKA4yFi5saWZlbGluZS52MS5UcnVzdEtpbmQSEAoIY2FfaW5kZXgYAiABKA0iIgoKVGNwT3B0aW9ucxIUCgxhY2NlcHRfcmVzZXQYASABKAgiVAoKVGxzT3B0aW9ucxIhCgV0cnVzdBgBIAEoCzISLmxpZmVsaW5lLnYxLlRydXN0EgwKBGFscG4YAiADKAkSFQoNYWxwbl9yZXF1aXJlZBgDIAEoCCJxCgtIdHRwT3B0aW9ucxIhCgV0cnVzdBgBIAEoCzISLmxpZmVsaW5lLnYxLlRydXN0Eg4KBm1ldGhvZBgCIAEoCRIMCgRwYXRoGAMgASgJEg8KB3ZlcnNpb24YBCABKAkSEAoIc3RhdHVzZXMYBSADKA0iMAoLR3JwY09wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdCIuCgpEbnNPcHRpb25zEg0KBXF1ZXJ5GAEgASgJEhEKCXRyYW5zcG9ydBgCIAEoCSIjCgpVZHBPcHRpb25zEhUKDXBheWxvYWRfYnl0ZXMYASABKA0iDgoMU3RhbXBPcHRpb25zIqMDCgZUYXJnZXQSFgoOcmVxdWlyZW1lbnRfaWQYASABKAkSDAoEaG9zdBgCIAEoCRIMCgRwb3J0GAMgASgNEhIKCmlwX3ZlcnNpb24YBCABKA0SEgoKY2FkZW5jZV9tcxgFIAEoDRISCgp0aW1lb3V0X21zGAYgASgNEiYKA3RjcBgHIAEoCzIXLmxpZmVsaW5lLnYxLlRjcE9wdGlvbnNIABImCgN0bHMYCCABKAsyFy5saWZlbGluZS52MS5UbHNPcHRpb25zSAASKAoEaHR0cBgJIAEoCzIYLmxpZmVsaW5lLnYxLkh0dHBPcHRpb25zSAASKAoEZ3JwYxgKIAEoCzIYLmxpZmVsaW5lLnYxLkdycGNPcHRpb25zSAASJgoDZG5zGAsgASgLMhcubGlmZWxpbmUudjEuRG5zT3B0aW9uc0gAEiYKA3VkcBgMIAEoCzIXLmxpZmVsaW5lLnYxLlVkcE9wdGlvbnNIABIqCgVzdGFtcBgNIAEoCzIZLmxpZmVsaW5lLnYxLlN0YW1wT3B0aW9uc0gAQgkKB29wdGlvbnMiTwoEUGxhbhIQCghyZXZpc2lvbhgBIAEoCRIPCgdjYV9wZW1zGAIgAygJEiQKB3RhcmdldHMYAyADKAsyEy5saWZlbGluZS52MS5UYXJnZXQiLgoJUmVwb3J0S2V5Eg8KB2Jvb3RfaWQYASABKAwSEAoIc2VxdWVuY2UYAiABKAQiLgoDQWNrEicKB3JlcG9ydHMYASADKAsyFi5saWZlbGluZS52MS5SZXBvcnRLZXkiXgoHUmVmdXNhbBImCgZyZXBvcnQYASABKAsyFi5saWZlbGluZS52MS5SZXBvcnRLZXkSDAoEY29kZRgCIAEoCRINCgVmaWVsZBgDIAEoCRIOCgZkZXRhaWwYBCABKAkiiAEKDlN0cmVhbVJlc3BvbnNlEiEKBHBsYW4YASABKAsyES5saWZlbGluZS52MS5QbGFuSAASHwoDYWNrGAIgASgLMhAubGlmZWxpbmUudjEuQWNrSAASJwoHcmVmdXNhbBgDIAEoCzIULmxpZmVsaW5lLnYxLlJlZnVzYWxIAEIJCgdtZXNzYWdlKlgKCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhcKE05PREVfUk9MRV9PTU5JX0hPU1QQARIYChROT0RFX1JPTEVfVEFMT1NfTk9ERRACKlYKCVRydXN0S2luZBIaChZUUlVTVF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRVFJVU1RfS0lORF9QVUJMSUMQARIWChJUUlVTVF9LSU5EX1BSSVZBVEUQAjJWCg1SZXBvcnRTZXJ2aWNlEkUKBlN0cmVhbRIaLmxpZmVsaW5lLnYxLlN0cmVhbVJlcXVlc3QaGy5saWZlbGluZS52MS5TdHJlYW1SZXNwb25zZSgBMAFiBnByb3RvMw", [file_lifeline_v1_window]);
+  fileDesc("ChhsaWZlbGluZS92MS9yZXBvcnQucHJvdG8SC2xpZmVsaW5lLnYxIvcBCgZWaXRhbHMSEQoJcnNzX2J5dGVzGAEgASgEEg4KBmNwdV91cxgCIAEoBBIRCgl1cHRpbWVfbXMYAyABKAQSHwoXZXZlbnRfbG9vcF9tYXhfZGVsYXlfbnMYBCABKAQSEwoLc3Bvb2xfYnl0ZXMYBSABKAQSFQoNc3Bvb2xfcmVwb3J0cxgGIAEoBBIdChVzcG9vbF9kcm9wcGVkX3JlcG9ydHMYByABKAQSHAoUc3Bvb2xfbWVtb3J5X3JlcG9ydHMYCCABKAQSFAoMbWlzc2VkX3RpY2tzGAkgASgEEhcKD3JlZnVzZWRfcmVwb3J0cxgKIAEoBCJ/CgZSZXBvcnQSFgoOc2VhbGVkX3VuaXhfbXMYASABKAQSEgoKdGFyZ2V0X2lkcxgCIAMoCRIkCgd3aW5kb3dzGAMgAygLMhMubGlmZWxpbmUudjEuV2luZG93EiMKBnZpdGFscxgEIAEoCzITLmxpZmVsaW5lLnYxLlZpdGFscyJZCg5SZXBvcnRFbnZlbG9wZRIPCgdib290X2lkGAEgASgMEhAKCHNlcXVlbmNlGAIgASgEEg4KBnJlcG9ydBgDIAEoDBIUCgxzZW50X3VuaXhfbXMYBCABKAQipgMKBUhlbGxvEg8KB25vZGVfaWQYASABKAkSDwoHYm9vdF9pZBgCIAEoDBIVCg1hZ2VudF92ZXJzaW9uGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJEiQKBXJvbGVzGAUgAygOMhUubGlmZWxpbmUudjEuTm9kZVJvbGUSEwoLaXBfdmVyc2lvbnMYBiADKA0SGQoRc2lkZXJvbGlua19wcmVmaXgYByABKAkSGAoLZ3JwY190dW5uZWwYCCABKAhIAIgBARIVCg10YWxvc192ZXJzaW9uGAkgASgJEhUKDXBsYW5fcmV2aXNpb24YCiABKAkSEQoJcmVzb2x2ZXJzGAsgAygJEhMKC21hY2hpbmVfYXBpGAwgASgJEhQKDHNlbnRfdW5peF9tcxgNIAEoBBIRCglhZGRyZXNzZXMYDiADKAkSLAoFcHJveHkYDyABKAsyHS5saWZlbGluZS52MS5Qcm94eUVudmlyb25tZW50EiUKBXRhbG9zGBAgASgLMhYubGlmZWxpbmUudjEuVGFsb3NWaWV3Qg4KDF9ncnBjX3R1bm5lbCJNChBQcm94eUVudmlyb25tZW50EhMKC2h0dHBzX3Byb3h5GAEgASgJEhIKCmh0dHBfcHJveHkYAiABKAkSEAoIbm9fcHJveHkYAyADKAkipgEKCVRhbG9zVmlldxIXCg9zaWRlcm9saW5rX2hvc3QYASABKAkSIQoUc2lkZXJvbGlua19jb25uZWN0ZWQYAiABKAhIAIgBARIaChJ3aXJlZ3VhcmRfZW5kcG9pbnQYAyABKAkSKAogd2lyZWd1YXJkX2xhc3RfaGFuZHNoYWtlX3VuaXhfbXMYBCABKARCFwoVX3NpZGVyb2xpbmtfY29ubmVjdGVkIm4KDVN0cmVhbVJlcXVlc3QSIwoFaGVsbG8YASABKAsyEi5saWZlbGluZS52MS5IZWxsb0gAEi0KBnJlcG9ydBgCIAEoCzIbLmxpZmVsaW5lLnYxLlJlcG9ydEVudmVsb3BlSABCCQoHbWVzc2FnZSI/CgVUcnVzdBIkCgRraW5kGAEgASgOMhYubGlmZWxpbmUudjEuVHJ1c3RLaW5kEhAKCGNhX2luZGV4GAIgASgNIiIKClRjcE9wdGlvbnMSFAoMYWNjZXB0X3Jlc2V0GAEgASgIIlQKClRsc09wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIMCgRhbHBuGAIgAygJEhUKDWFscG5fcmVxdWlyZWQYAyABKAgicQoLSHR0cE9wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIOCgZtZXRob2QYAiABKAkSDAoEcGF0aBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgJEhAKCHN0YXR1c2VzGAUgAygNIjAKC0dycGNPcHRpb25zEiEKBXRydXN0GAEgASgLMhIubGlmZWxpbmUudjEuVHJ1c3QiLgoKRG5zT3B0aW9ucxINCgVxdWVyeRgBIAEoCRIRCgl0cmFuc3BvcnQYAiABKAkiOwoKVWRwT3B0aW9ucxIVCg1wYXlsb2FkX2J5dGVzGAEgASgNEhYKDmV4cGVjdF9yZWZ1c2FsGAIgASgIIiUKDFN0YW1wT3B0aW9ucxIVCg1hdXRoZW50aWNhdGVkGAEgASgIIg0KC0xpbmtPcHRpb25zIjsKCk10dU9wdGlvbnMSFQoNYXV0aGVudGljYXRlZBgBIAEoCBIWCg5yZXF1aXJlZF9ieXRlcxgCIAEoDSIrCg1Qcm94eUVuZHBvaW50EgwKBGhvc3QYASABKAkSDAoEcG9ydBgCIAEoDSKgBAoGVGFyZ2V0EhYKDnJlcXVpcmVtZW50X2lkGAEgASgJEgwKBGhvc3QYAiABKAkSDAoEcG9ydBgDIAEoDRISCgppcF92ZXJzaW9uGAQgASgNEhIKCmNhZGVuY2VfbXMYBSABKA0SEgoKdGltZW91dF9tcxgGIAEoDRImCgN0Y3AYByABKAsyFy5saWZlbGluZS52MS5UY3BPcHRpb25zSAASJgoDdGxzGAggASgLMhcubGlmZWxpbmUudjEuVGxzT3B0aW9uc0gAEigKBGh0dHAYCSABKAsyGC5saWZlbGluZS52MS5IdHRwT3B0aW9uc0gAEigKBGdycGMYCiABKAsyGC5saWZlbGluZS52MS5HcnBjT3B0aW9uc0gAEiYKA2RucxgLIAEoCzIXLmxpZmVsaW5lLnYxLkRuc09wdGlvbnNIABImCgN1ZHAYDCABKAsyFy5saWZlbGluZS52MS5VZHBPcHRpb25zSAASKgoFc3RhbXAYDSABKAsyGS5saWZlbGluZS52MS5TdGFtcE9wdGlvbnNIABIoCgRsaW5rGA4gASgLMhgubGlmZWxpbmUudjEuTGlua09wdGlvbnNIABImCgNtdHUYDyABKAsyFy5saWZlbGluZS52MS5NdHVPcHRpb25zSAASKQoFcHJveHkYECABKAsyGi5saWZlbGluZS52MS5Qcm94eUVuZHBvaW50QgkKB29wdGlvbnMiTwoEUGxhbhIQCghyZXZpc2lvbhgBIAEoCRIPCgdjYV9wZW1zGAIgAygJEiQKB3RhcmdldHMYAyADKAsyEy5saWZlbGluZS52MS5UYXJnZXQiLgoJUmVwb3J0S2V5Eg8KB2Jvb3RfaWQYASABKAwSEAoIc2VxdWVuY2UYAiABKAQiLgoDQWNrEicKB3JlcG9ydHMYASADKAsyFi5saWZlbGluZS52MS5SZXBvcnRLZXkiXgoHUmVmdXNhbBImCgZyZXBvcnQYASABKAsyFi5saWZlbGluZS52MS5SZXBvcnRLZXkSDAoEY29kZRgCIAEoCRINCgVmaWVsZBgDIAEoCRIOCgZkZXRhaWwYBCABKAkiiAEKDlN0cmVhbVJlc3BvbnNlEiEKBHBsYW4YASABKAsyES5saWZlbGluZS52MS5QbGFuSAASHwoDYWNrGAIgASgLMhAubGlmZWxpbmUudjEuQWNrSAASJwoHcmVmdXNhbBgDIAEoCzIULmxpZmVsaW5lLnYxLlJlZnVzYWxIAEIJCgdtZXNzYWdlKlgKCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhcKE05PREVfUk9MRV9PTU5JX0hPU1QQARIYChROT0RFX1JPTEVfVEFMT1NfTk9ERRACKlYKCVRydXN0S2luZBIaChZUUlVTVF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRVFJVU1RfS0lORF9QVUJMSUMQARIWChJUUlVTVF9LSU5EX1BSSVZBVEUQAjJWCg1SZXBvcnRTZXJ2aWNlEkUKBlN0cmVhbRIaLmxpZmVsaW5lLnYxLlN0cmVhbVJlcXVlc3QaGy5saWZlbGluZS52MS5TdHJlYW1SZXNwb25zZSgBMAFiBnByb3RvMw", [file_lifeline_v1_window]);
 
 /**
  * How the agent itself fares: what would make its numbers doubtful.
@@ -167,7 +167,8 @@ export const ReportEnvelopeSchema: GenMessage<ReportEnvelope> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 2);
 
 /**
- * The first message of a stream: who speaks, and what it observes of itself.
+ * The first message of a stream: who speaks, and what it observes of itself. Sent again on the same stream when what it observes has
+ * changed; identity may not.
  *
  * @generated from message lifeline.v1.Hello
  */
@@ -250,6 +251,27 @@ export type Hello = Message<"lifeline.v1.Hello"> & {
    * @generated from field: uint64 sent_unix_ms = 13;
    */
   sentUnixMs: bigint;
+
+  /**
+   * Addresses of the node's own interfaces that others may see as a source: global unicast, the tunnel's left out.
+   *
+   * @generated from field: repeated string addresses = 14;
+   */
+  addresses: string[];
+
+  /**
+   * The HTTP proxy of the agent's environment; absent without one.
+   *
+   * @generated from field: lifeline.v1.ProxyEnvironment proxy = 15;
+   */
+  proxy?: ProxyEnvironment | undefined;
+
+  /**
+   * What Talos itself says, where the agent may ask it; absent otherwise.
+   *
+   * @generated from field: lifeline.v1.TalosView talos = 16;
+   */
+  talos?: TalosView | undefined;
 };
 
 /**
@@ -258,6 +280,77 @@ export type Hello = Message<"lifeline.v1.Hello"> & {
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 3);
+
+/**
+ * HTTPS_PROXY, HTTP_PROXY and NO_PROXY as the agent found them. Credentials are left out.
+ *
+ * @generated from message lifeline.v1.ProxyEnvironment
+ */
+export type ProxyEnvironment = Message<"lifeline.v1.ProxyEnvironment"> & {
+  /**
+   * host:port; empty when not set.
+   *
+   * @generated from field: string https_proxy = 1;
+   */
+  httpsProxy: string;
+
+  /**
+   * @generated from field: string http_proxy = 2;
+   */
+  httpProxy: string;
+
+  /**
+   * Entries of NO_PROXY, in order.
+   *
+   * @generated from field: repeated string no_proxy = 3;
+   */
+  noProxy: string[];
+};
+
+/**
+ * Describes the message lifeline.v1.ProxyEnvironment.
+ * Use `create(ProxyEnvironmentSchema)` to create a new message.
+ */
+export const ProxyEnvironmentSchema: GenMessage<ProxyEnvironment> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_report, 4);
+
+/**
+ * Resources of Talos, read with the role os:reader.
+ *
+ * @generated from message lifeline.v1.TalosView
+ */
+export type TalosView = Message<"lifeline.v1.TalosView"> & {
+  /**
+   * SiderolinkStatus: host and port of the Machine API, and whether the peer is connected.
+   *
+   * @generated from field: string siderolink_host = 1;
+   */
+  siderolinkHost: string;
+
+  /**
+   * @generated from field: optional bool siderolink_connected = 2;
+   */
+  siderolinkConnected?: boolean | undefined;
+
+  /**
+   * LinkStatus of siderolink: the peer's endpoint as WireGuard uses it now, host:port; empty when unknown.
+   *
+   * @generated from field: string wireguard_endpoint = 3;
+   */
+  wireguardEndpoint: string;
+
+  /**
+   * @generated from field: uint64 wireguard_last_handshake_unix_ms = 4;
+   */
+  wireguardLastHandshakeUnixMs: bigint;
+};
+
+/**
+ * Describes the message lifeline.v1.TalosView.
+ * Use `create(TalosViewSchema)` to create a new message.
+ */
+export const TalosViewSchema: GenMessage<TalosView> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_report, 5);
 
 /**
  * @generated from message lifeline.v1.StreamRequest
@@ -286,7 +379,7 @@ export type StreamRequest = Message<"lifeline.v1.StreamRequest"> & {
  * Use `create(StreamRequestSchema)` to create a new message.
  */
 export const StreamRequestSchema: GenMessage<StreamRequest> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 4);
+  messageDesc(file_lifeline_v1_report, 6);
 
 /**
  * @generated from message lifeline.v1.Trust
@@ -308,7 +401,7 @@ export type Trust = Message<"lifeline.v1.Trust"> & {
  * Use `create(TrustSchema)` to create a new message.
  */
 export const TrustSchema: GenMessage<Trust> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 5);
+  messageDesc(file_lifeline_v1_report, 7);
 
 /**
  * @generated from message lifeline.v1.TcpOptions
@@ -325,7 +418,7 @@ export type TcpOptions = Message<"lifeline.v1.TcpOptions"> & {
  * Use `create(TcpOptionsSchema)` to create a new message.
  */
 export const TcpOptionsSchema: GenMessage<TcpOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 6);
+  messageDesc(file_lifeline_v1_report, 8);
 
 /**
  * @generated from message lifeline.v1.TlsOptions
@@ -352,7 +445,7 @@ export type TlsOptions = Message<"lifeline.v1.TlsOptions"> & {
  * Use `create(TlsOptionsSchema)` to create a new message.
  */
 export const TlsOptionsSchema: GenMessage<TlsOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 7);
+  messageDesc(file_lifeline_v1_report, 9);
 
 /**
  * @generated from message lifeline.v1.HttpOptions
@@ -393,7 +486,7 @@ export type HttpOptions = Message<"lifeline.v1.HttpOptions"> & {
  * Use `create(HttpOptionsSchema)` to create a new message.
  */
 export const HttpOptionsSchema: GenMessage<HttpOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 8);
+  messageDesc(file_lifeline_v1_report, 10);
 
 /**
  * @generated from message lifeline.v1.GrpcOptions
@@ -412,7 +505,7 @@ export type GrpcOptions = Message<"lifeline.v1.GrpcOptions"> & {
  * Use `create(GrpcOptionsSchema)` to create a new message.
  */
 export const GrpcOptionsSchema: GenMessage<GrpcOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 9);
+  messageDesc(file_lifeline_v1_report, 11);
 
 /**
  * @generated from message lifeline.v1.DnsOptions
@@ -436,7 +529,7 @@ export type DnsOptions = Message<"lifeline.v1.DnsOptions"> & {
  * Use `create(DnsOptionsSchema)` to create a new message.
  */
 export const DnsOptionsSchema: GenMessage<DnsOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 10);
+  messageDesc(file_lifeline_v1_report, 12);
 
 /**
  * @generated from message lifeline.v1.UdpOptions
@@ -446,6 +539,13 @@ export type UdpOptions = Message<"lifeline.v1.UdpOptions"> & {
    * @generated from field: uint32 payload_bytes = 1;
    */
   payloadBytes: number;
+
+  /**
+   * The port is known to be closed: the port-unreachable is the answer, and its absence a loss.
+   *
+   * @generated from field: bool expect_refusal = 2;
+   */
+  expectRefusal: boolean;
 };
 
 /**
@@ -453,12 +553,18 @@ export type UdpOptions = Message<"lifeline.v1.UdpOptions"> & {
  * Use `create(UdpOptionsSchema)` to create a new message.
  */
 export const UdpOptionsSchema: GenMessage<UdpOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 11);
+  messageDesc(file_lifeline_v1_report, 13);
 
 /**
  * @generated from message lifeline.v1.StampOptions
  */
 export type StampOptions = Message<"lifeline.v1.StampOptions"> & {
+  /**
+   * RFC 8762 authenticated mode, by the key the agent was given.
+   *
+   * @generated from field: bool authenticated = 1;
+   */
+  authenticated: boolean;
 };
 
 /**
@@ -466,7 +572,70 @@ export type StampOptions = Message<"lifeline.v1.StampOptions"> & {
  * Use `create(StampOptionsSchema)` to create a new message.
  */
 export const StampOptionsSchema: GenMessage<StampOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 12);
+  messageDesc(file_lifeline_v1_report, 14);
+
+/**
+ * Reads the tunnel's interface; sends nothing.
+ *
+ * @generated from message lifeline.v1.LinkOptions
+ */
+export type LinkOptions = Message<"lifeline.v1.LinkOptions"> & {
+};
+
+/**
+ * Describes the message lifeline.v1.LinkOptions.
+ * Use `create(LinkOptionsSchema)` to create a new message.
+ */
+export const LinkOptionsSchema: GenMessage<LinkOptions> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_report, 15);
+
+/**
+ * @generated from message lifeline.v1.MtuOptions
+ */
+export type MtuOptions = Message<"lifeline.v1.MtuOptions"> & {
+  /**
+   * @generated from field: bool authenticated = 1;
+   */
+  authenticated: boolean;
+
+  /**
+   * Size of an IP packet that must pass, header included.
+   *
+   * @generated from field: uint32 required_bytes = 2;
+   */
+  requiredBytes: number;
+};
+
+/**
+ * Describes the message lifeline.v1.MtuOptions.
+ * Use `create(MtuOptionsSchema)` to create a new message.
+ */
+export const MtuOptionsSchema: GenMessage<MtuOptions> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_report, 16);
+
+/**
+ * Absent: direct.
+ *
+ * @generated from message lifeline.v1.ProxyEndpoint
+ */
+export type ProxyEndpoint = Message<"lifeline.v1.ProxyEndpoint"> & {
+  /**
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * @generated from field: uint32 port = 2;
+   */
+  port: number;
+};
+
+/**
+ * Describes the message lifeline.v1.ProxyEndpoint.
+ * Use `create(ProxyEndpointSchema)` to create a new message.
+ */
+export const ProxyEndpointSchema: GenMessage<ProxyEndpoint> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_report, 17);
 
 /**
  * @generated from message lifeline.v1.Target
@@ -549,7 +718,26 @@ export type Target = Message<"lifeline.v1.Target"> & {
      */
     value: StampOptions;
     case: "stamp";
+  } | {
+    /**
+     * @generated from field: lifeline.v1.LinkOptions link = 14;
+     */
+    value: LinkOptions;
+    case: "link";
+  } | {
+    /**
+     * @generated from field: lifeline.v1.MtuOptions mtu = 15;
+     */
+    value: MtuOptions;
+    case: "mtu";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * For tls, http and grpc.
+   *
+   * @generated from field: lifeline.v1.ProxyEndpoint proxy = 16;
+   */
+  proxy?: ProxyEndpoint | undefined;
 };
 
 /**
@@ -557,7 +745,7 @@ export type Target = Message<"lifeline.v1.Target"> & {
  * Use `create(TargetSchema)` to create a new message.
  */
 export const TargetSchema: GenMessage<Target> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 13);
+  messageDesc(file_lifeline_v1_report, 18);
 
 /**
  * What to measure; complete, it replaces the plan before it.
@@ -588,7 +776,7 @@ export type Plan = Message<"lifeline.v1.Plan"> & {
  * Use `create(PlanSchema)` to create a new message.
  */
 export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 14);
+  messageDesc(file_lifeline_v1_report, 19);
 
 /**
  * @generated from message lifeline.v1.ReportKey
@@ -610,7 +798,7 @@ export type ReportKey = Message<"lifeline.v1.ReportKey"> & {
  * Use `create(ReportKeySchema)` to create a new message.
  */
 export const ReportKeySchema: GenMessage<ReportKey> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 15);
+  messageDesc(file_lifeline_v1_report, 20);
 
 /**
  * These reports are durable; the agent may forget them.
@@ -629,7 +817,7 @@ export type Ack = Message<"lifeline.v1.Ack"> & {
  * Use `create(AckSchema)` to create a new message.
  */
 export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 16);
+  messageDesc(file_lifeline_v1_report, 21);
 
 /**
  * A report that can never be admitted as it is. The agent counts it and moves on; sending it again would not help.
@@ -665,7 +853,7 @@ export type Refusal = Message<"lifeline.v1.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 17);
+  messageDesc(file_lifeline_v1_report, 22);
 
 /**
  * @generated from message lifeline.v1.StreamResponse
@@ -700,7 +888,7 @@ export type StreamResponse = Message<"lifeline.v1.StreamResponse"> & {
  * Use `create(StreamResponseSchema)` to create a new message.
  */
 export const StreamResponseSchema: GenMessage<StreamResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 18);
+  messageDesc(file_lifeline_v1_report, 23);
 
 /**
  * What kind of host the agent runs on: which requirements apply.

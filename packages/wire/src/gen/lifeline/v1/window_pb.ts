@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/window.proto.
  */
 export const file_lifeline_v1_window: GenFile = /*@__PURE__*/
-  fileDesc("ChhsaWZlbGluZS92MS93aW5kb3cucHJvdG8SC2xpZmVsaW5lLnYxIlYKEENoYWluQ2VydGlmaWNhdGUSDwoHc3ViamVjdBgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSEQoJbm90X2FmdGVyGAMgASgJEg4KBnNoYTI1NhgEIAEoCSLEAgoIRXZpZGVuY2USDwoHYWRkcmVzcxgBIAEoCRIPCgdhbnN3ZXJzGAIgAygJEgwKBGNvZGUYAyABKAkSEwoLdGxzX3ZlcnNpb24YBCABKAkSDAoEYWxwbhgFIAEoCRIsCgVjaGFpbhgGIAMoCzIdLmxpZmVsaW5lLnYxLkNoYWluQ2VydGlmaWNhdGUSGAoLaHR0cF9zdGF0dXMYByABKA1IAIgBARIRCglyZWRpcmVjdHMYCCADKAkSGAoLZ3JwY19zdGF0dXMYCSABKA1IAYgBARIcCg9zeW5fcmV0cmFuc21pdHMYCiABKA1IAogBARITCgZzdHJheXMYCyABKA1IA4gBAUIOCgxfaHR0cF9zdGF0dXNCDgoMX2dycGNfc3RhdHVzQhIKEF9zeW5fcmV0cmFuc21pdHNCCQoHX3N0cmF5cyKXAgoKUmVtZW1iZXJlZBIVCg1lbmRlZF91bml4X21zGAEgASgEEiMKBnJlYXNvbhgCIAEoDjITLmxpZmVsaW5lLnYxLlJlYXNvbhIhCgVwaGFzZRgDIAEoDjISLmxpZmVsaW5lLnYxLlBoYXNlEikKC3J1bl9iZWFyaW5nGAQgASgOMhQubGlmZWxpbmUudjEuQmVhcmluZxISCgpydW5fbGVuZ3RoGAUgASgNEhsKE3J1bl9zdGFydGVkX3VuaXhfbXMYBiABKAQSEAoIbG9zc19ydW4YByABKA0SJwoIZXZpZGVuY2UYCCABKAsyFS5saWZlbGluZS52MS5FdmlkZW5jZRITCgtydW5fb3JkaW5hbBgJIAEoBCKABAoGV2luZG93EhQKDHRhcmdldF9pbmRleBgBIAEoDRIVCg1zdGFydF91bml4X21zGAIgASgEEhMKC2VuZF91bml4X21zGAMgASgEEg8KB3N0YXJ0ZWQYBCABKA0SFAoMbWlzc2VkX3RpY2tzGAUgASgNEiQKB3JlYXNvbnMYBiADKA4yEy5saWZlbGluZS52MS5SZWFzb24SFQoNcmVhc29uX2NvdW50cxgHIAMoDRIZChFydHRfYnVja2V0X2RlbHRhcxgIIAMoERIZChFydHRfYnVja2V0X2NvdW50cxgJIAMoDRISCgpydHRfbWluX25zGAogASgEEhIKCnJ0dF9tYXhfbnMYCyABKAQSEgoKcnR0X3N1bV9ucxgMIAEoBBIYChBydHRfa2VybmVsX2NvdW50GA0gASgNEhQKDHBoYXNlX2NvdW50cxgOIAMoDRIVCg1waGFzZV9zdW1zX25zGA8gAygEEhYKDnBoYXNlX21heGVzX25zGBAgAygEEhMKC2xvc3NfYnVyc3RzGBEgASgNEhgKEGxvbmdlc3RfbG9zc19ydW4YEiABKA0SJQoEbGFzdBgTIAEoCzIXLmxpZmVsaW5lLnYxLlJlbWVtYmVyZWQSKQoIbGFzdF9iYWQYFCABKAsyFy5saWZlbGluZS52MS5SZW1lbWJlcmVkKrMHCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASEwoPUkVBU09OX0FOU1dFUkVEEAESFwoTUkVBU09OX0ROU19OWERPTUFJThACEhUKEVJFQVNPTl9ETlNfTk9EQVRBEAMSFwoTUkVBU09OX0ROU19TRVJWRkFJTBAEEhYKElJFQVNPTl9ETlNfUkVGVVNFRBAFEhYKElJFQVNPTl9ETlNfVElNRU9VVBAGEhoKFlJFQVNPTl9ETlNfVU5SRUFDSEFCTEUQBxIYChRSRUFTT05fRE5TX01BTEZPUk1FRBAIEhIKDlJFQVNPTl9SRUZVU0VEEAkSEgoOUkVBU09OX1RJTUVPVVQQChIbChdSRUFTT05fSE9TVF9VTlJFQUNIQUJMRRALEh4KGlJFQVNPTl9ORVRXT1JLX1VOUkVBQ0hBQkxFEAwSGwoXUkVBU09OX0FETUlOX1BST0hJQklURUQQDRIQCgxSRUFTT05fUkVTRVQQDhIcChhSRUFTT05fSEFORFNIQUtFX1RJTUVPVVQQDxIYChRSRUFTT05fVExTX1VOVFJVU1RFRBAQEhwKGFJFQVNPTl9UTFNfTkFNRV9NSVNNQVRDSBAREhwKGFJFQVNPTl9UTFNfTk9UX1lFVF9WQUxJRBASEhYKElJFQVNPTl9UTFNfRVhQSVJFRBATEhcKE1JFQVNPTl9UTFNfUFJPVE9DT0wQFBIYChRSRUFTT05fQUxQTl9NSVNNQVRDSBAVEhYKElJFQVNPTl9IVFRQX1NUQVRVUxAWEhoKFlJFQVNPTl9IVFRQX1JFRElSRUNURUQQFxIYChRSRUFTT05fSFRUUF9QUk9UT0NPTBAYEhgKFFJFQVNPTl9HUlBDX1BST1RPQ09MEBkSGgoWUkVBU09OX1NUQU1QX01BTEZPUk1FRBAaEhEKDVJFQVNPTl9TSUxFTlQQGxIPCgtSRUFTT05fTEFURRAcEhIKDlJFQVNPTl9TVEFMTEVEEB0SGQoVUkVBU09OX0FHRU5UX09WRVJMT0FEEB4SGQoVUkVBU09OX0FHRU5UX1JFU09VUkNFEB8SGgoWUkVBU09OX0FOU1dFUl9OWERPTUFJThAgEhgKFFJFQVNPTl9BTlNXRVJfTk9EQVRBECESGgoWUkVBU09OX0FOU1dFUl9TRVJWRkFJTBAiEhkKFVJFQVNPTl9BTlNXRVJfUkVGVVNFRBAjEhsKF1JFQVNPTl9BTlNXRVJfTUFMRk9STUVEECQqiAEKBVBoYXNlEhUKEVBIQVNFX1VOU1BFQ0lGSUVEEAASDgoKUEhBU0VfUExBThABEg0KCVBIQVNFX0ROUxACEhEKDVBIQVNFX0NPTk5FQ1QQAxINCglQSEFTRV9UTFMQBBIRCg1QSEFTRV9SRVFVRVNUEAUSFAoQUEhBU0VfRklSU1RfQllURRAGKl8KB0JlYXJpbmcSFwoTQkVBUklOR19VTlNQRUNJRklFRBAAEhAKDEJFQVJJTkdfR09PRBABEg8KC0JFQVJJTkdfQkFEEAISGAoUQkVBUklOR19JTkNPTkNMVVNJVkUQA2IGcHJvdG8z");
+  fileDesc("ChhsaWZlbGluZS92MS93aW5kb3cucHJvdG8SC2xpZmVsaW5lLnYxIlYKEENoYWluQ2VydGlmaWNhdGUSDwoHc3ViamVjdBgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSEQoJbm90X2FmdGVyGAMgASgJEg4KBnNoYTI1NhgEIAEoCSKCAQoLTGlua1JlYWRpbmcSDAoEbmFtZRgBIAEoCRIQCghyeF9ieXRlcxgCIAEoBBIQCgh0eF9ieXRlcxgDIAEoBBIUCgxyeF9mcm96ZW5fbXMYBCABKAQSGAoQdHhfcGFja2V0c19zaW5jZRgFIAEoBBIRCgltdHVfYnl0ZXMYBiABKA0i7gMKCEV2aWRlbmNlEg8KB2FkZHJlc3MYASABKAkSDwoHYW5zd2VycxgCIAMoCRIMCgRjb2RlGAMgASgJEhMKC3Rsc192ZXJzaW9uGAQgASgJEgwKBGFscG4YBSABKAkSLAoFY2hhaW4YBiADKAsyHS5saWZlbGluZS52MS5DaGFpbkNlcnRpZmljYXRlEhgKC2h0dHBfc3RhdHVzGAcgASgNSACIAQESEQoJcmVkaXJlY3RzGAggAygJEhgKC2dycGNfc3RhdHVzGAkgASgNSAGIAQESHAoPc3luX3JldHJhbnNtaXRzGAogASgNSAKIAQESEwoGc3RyYXlzGAsgASgNSAOIAQESFQoNbG9jYWxfYWRkcmVzcxgMIAEoCRINCgVwcm94eRgNIAEoCRIZCgxwcm94eV9zdGF0dXMYDiABKA1IBIgBARIbCg5wYXRoX210dV9ieXRlcxgPIAEoDUgFiAEBEiYKBGxpbmsYECABKAsyGC5saWZlbGluZS52MS5MaW5rUmVhZGluZ0IOCgxfaHR0cF9zdGF0dXNCDgoMX2dycGNfc3RhdHVzQhIKEF9zeW5fcmV0cmFuc21pdHNCCQoHX3N0cmF5c0IPCg1fcHJveHlfc3RhdHVzQhEKD19wYXRoX210dV9ieXRlcyKXAgoKUmVtZW1iZXJlZBIVCg1lbmRlZF91bml4X21zGAEgASgEEiMKBnJlYXNvbhgCIAEoDjITLmxpZmVsaW5lLnYxLlJlYXNvbhIhCgVwaGFzZRgDIAEoDjISLmxpZmVsaW5lLnYxLlBoYXNlEikKC3J1bl9iZWFyaW5nGAQgASgOMhQubGlmZWxpbmUudjEuQmVhcmluZxISCgpydW5fbGVuZ3RoGAUgASgNEhsKE3J1bl9zdGFydGVkX3VuaXhfbXMYBiABKAQSEAoIbG9zc19ydW4YByABKA0SJwoIZXZpZGVuY2UYCCABKAsyFS5saWZlbGluZS52MS5FdmlkZW5jZRITCgtydW5fb3JkaW5hbBgJIAEoBCKUBAoGV2luZG93EhQKDHRhcmdldF9pbmRleBgBIAEoDRIVCg1zdGFydF91bml4X21zGAIgASgEEhMKC2VuZF91bml4X21zGAMgASgEEg8KB3N0YXJ0ZWQYBCABKA0SFAoMbWlzc2VkX3RpY2tzGAUgASgNEiQKB3JlYXNvbnMYBiADKA4yEy5saWZlbGluZS52MS5SZWFzb24SFQoNcmVhc29uX2NvdW50cxgHIAMoDRIZChFydHRfYnVja2V0X2RlbHRhcxgIIAMoERIZChFydHRfYnVja2V0X2NvdW50cxgJIAMoDRISCgpydHRfbWluX25zGAogASgEEhIKCnJ0dF9tYXhfbnMYCyABKAQSEgoKcnR0X3N1bV9ucxgMIAEoBBIYChBydHRfa2VybmVsX2NvdW50GA0gASgNEhQKDHBoYXNlX2NvdW50cxgOIAMoDRIVCg1waGFzZV9zdW1zX25zGA8gAygEEhYKDnBoYXNlX21heGVzX25zGBAgAygEEhMKC2xvc3NfYnVyc3RzGBEgASgNEhgKEGxvbmdlc3RfbG9zc19ydW4YEiABKA0SJQoEbGFzdBgTIAEoCzIXLmxpZmVsaW5lLnYxLlJlbWVtYmVyZWQSKQoIbGFzdF9iYWQYFCABKAsyFy5saWZlbGluZS52MS5SZW1lbWJlcmVkEhIKCmRpcmVjdGlvbnMYFSADKA0q0AkKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABITCg9SRUFTT05fQU5TV0VSRUQQARIXChNSRUFTT05fRE5TX05YRE9NQUlOEAISFQoRUkVBU09OX0ROU19OT0RBVEEQAxIXChNSRUFTT05fRE5TX1NFUlZGQUlMEAQSFgoSUkVBU09OX0ROU19SRUZVU0VEEAUSFgoSUkVBU09OX0ROU19USU1FT1VUEAYSGgoWUkVBU09OX0ROU19VTlJFQUNIQUJMRRAHEhgKFFJFQVNPTl9ETlNfTUFMRk9STUVEEAgSEgoOUkVBU09OX1JFRlVTRUQQCRISCg5SRUFTT05fVElNRU9VVBAKEhsKF1JFQVNPTl9IT1NUX1VOUkVBQ0hBQkxFEAsSHgoaUkVBU09OX05FVFdPUktfVU5SRUFDSEFCTEUQDBIbChdSRUFTT05fQURNSU5fUFJPSElCSVRFRBANEhAKDFJFQVNPTl9SRVNFVBAOEhwKGFJFQVNPTl9IQU5EU0hBS0VfVElNRU9VVBAPEhgKFFJFQVNPTl9UTFNfVU5UUlVTVEVEEBASHAoYUkVBU09OX1RMU19OQU1FX01JU01BVENIEBESHAoYUkVBU09OX1RMU19OT1RfWUVUX1ZBTElEEBISFgoSUkVBU09OX1RMU19FWFBJUkVEEBMSFwoTUkVBU09OX1RMU19QUk9UT0NPTBAUEhgKFFJFQVNPTl9BTFBOX01JU01BVENIEBUSFgoSUkVBU09OX0hUVFBfU1RBVFVTEBYSGgoWUkVBU09OX0hUVFBfUkVESVJFQ1RFRBAXEhgKFFJFQVNPTl9IVFRQX1BST1RPQ09MEBgSGAoUUkVBU09OX0dSUENfUFJPVE9DT0wQGRIaChZSRUFTT05fU1RBTVBfTUFMRk9STUVEEBoSEQoNUkVBU09OX1NJTEVOVBAbEg8KC1JFQVNPTl9MQVRFEBwSEgoOUkVBU09OX1NUQUxMRUQQHRIZChVSRUFTT05fQUdFTlRfT1ZFUkxPQUQQHhIZChVSRUFTT05fQUdFTlRfUkVTT1VSQ0UQHxIaChZSRUFTT05fQU5TV0VSX05YRE9NQUlOECASGAoUUkVBU09OX0FOU1dFUl9OT0RBVEEQIRIaChZSRUFTT05fQU5TV0VSX1NFUlZGQUlMECISGQoVUkVBU09OX0FOU1dFUl9SRUZVU0VEECMSGwoXUkVBU09OX0FOU1dFUl9NQUxGT1JNRUQQJBIYChRSRUFTT05fU1RBTVBfVU5LRVlFRBAlEh8KG1JFQVNPTl9UTFNfSU5DT01QTEVURV9DSEFJThAmEhwKGFJFQVNPTl9QUk9YWV9VTlJFQUNIQUJMRRAnEhgKFFJFQVNPTl9QUk9YWV9SRUZVU0VEECgSFQoRUkVBU09OX1BST1hZX0FVVEgQKRIYChRSRUFTT05fTVRVX1RPT19TTUFMTBAqEhUKEVJFQVNPTl9MSU5LX0FMSVZFECsSFAoQUkVBU09OX0xJTktfSURMRRAsEhYKElJFQVNPTl9MSU5LX0ZST1pFThAtEhYKElJFQVNPTl9MSU5LX0FCU0VOVBAuEhoKFlJFQVNPTl9MSU5LX05PX0FERFJFU1MQLyqZAQoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABIOCgpQSEFTRV9QTEFOEAESDQoJUEhBU0VfRE5TEAISEQoNUEhBU0VfQ09OTkVDVBADEg0KCVBIQVNFX1RMUxAEEhEKDVBIQVNFX1JFUVVFU1QQBRIUChBQSEFTRV9GSVJTVF9CWVRFEAYSDwoLUEhBU0VfUFJPWFkQBypfCgdCZWFyaW5nEhcKE0JFQVJJTkdfVU5TUEVDSUZJRUQQABIQCgxCRUFSSU5HX0dPT0QQARIPCgtCRUFSSU5HX0JBRBACEhgKFEJFQVJJTkdfSU5DT05DTFVTSVZFEANiBnByb3RvMw");
 
 /**
  * One certificate of a captured chain.
@@ -47,6 +47,54 @@ export type ChainCertificate = Message<"lifeline.v1.ChainCertificate"> & {
  */
 export const ChainCertificateSchema: GenMessage<ChainCertificate> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_window, 0);
+
+/**
+ * The counters of the tunnel's interface, as they stood.
+ *
+ * @generated from message lifeline.v1.LinkReading
+ */
+export type LinkReading = Message<"lifeline.v1.LinkReading"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint64 rx_bytes = 2;
+   */
+  rxBytes: bigint;
+
+  /**
+   * @generated from field: uint64 tx_bytes = 3;
+   */
+  txBytes: bigint;
+
+  /**
+   * Time since rx_bytes was last seen to grow.
+   *
+   * @generated from field: uint64 rx_frozen_ms = 4;
+   */
+  rxFrozenMs: bigint;
+
+  /**
+   * Packets sent in that time.
+   *
+   * @generated from field: uint64 tx_packets_since = 5;
+   */
+  txPacketsSince: bigint;
+
+  /**
+   * @generated from field: uint32 mtu_bytes = 6;
+   */
+  mtuBytes: number;
+};
+
+/**
+ * Describes the message lifeline.v1.LinkReading.
+ * Use `create(LinkReadingSchema)` to create a new message.
+ */
+export const LinkReadingSchema: GenMessage<LinkReading> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_window, 1);
 
 /**
  * What was seen on the way of one attempt.
@@ -110,6 +158,37 @@ export type Evidence = Message<"lifeline.v1.Evidence"> & {
    * @generated from field: optional uint32 strays = 11;
    */
   strays?: number | undefined;
+
+  /**
+   * Address of the node that the packet left from.
+   *
+   * @generated from field: string local_address = 12;
+   */
+  localAddress: string;
+
+  /**
+   * The proxy it went through, host:port, and the status of its answer to CONNECT.
+   *
+   * @generated from field: string proxy = 13;
+   */
+  proxy: string;
+
+  /**
+   * @generated from field: optional uint32 proxy_status = 14;
+   */
+  proxyStatus?: number | undefined;
+
+  /**
+   * Largest IP packet that was answered, header included.
+   *
+   * @generated from field: optional uint32 path_mtu_bytes = 15;
+   */
+  pathMtuBytes?: number | undefined;
+
+  /**
+   * @generated from field: lifeline.v1.LinkReading link = 16;
+   */
+  link?: LinkReading | undefined;
 };
 
 /**
@@ -117,7 +196,7 @@ export type Evidence = Message<"lifeline.v1.Evidence"> & {
  * Use `create(EvidenceSchema)` to create a new message.
  */
 export const EvidenceSchema: GenMessage<Evidence> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_window, 1);
+  messageDesc(file_lifeline_v1_window, 2);
 
 /**
  * A sample worth remembering and the run it stood in.
@@ -178,7 +257,7 @@ export type Remembered = Message<"lifeline.v1.Remembered"> & {
  * Use `create(RememberedSchema)` to create a new message.
  */
 export const RememberedSchema: GenMessage<Remembered> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_window, 2);
+  messageDesc(file_lifeline_v1_window, 3);
 
 /**
  * One target over one stretch of time. Columns are packed: few small messages make a report cheap to open.
@@ -295,6 +374,13 @@ export type Window = Message<"lifeline.v1.Window"> & {
    * @generated from field: lifeline.v1.Remembered last_bad = 20;
    */
   lastBad?: Remembered | undefined;
+
+  /**
+   * Of numbered datagrams: sent and lost forward, sent and lost on the return, duplicates, reordered; empty when there are none.
+   *
+   * @generated from field: repeated uint32 directions = 21;
+   */
+  directions: number[];
 };
 
 /**
@@ -302,7 +388,7 @@ export type Window = Message<"lifeline.v1.Window"> & {
  * Use `create(WindowSchema)` to create a new message.
  */
 export const WindowSchema: GenMessage<Window> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_window, 3);
+  messageDesc(file_lifeline_v1_window, 4);
 
 /**
  * What an attempt saw. Closed, append only; the zero value is never sent.
@@ -494,6 +580,61 @@ export const Reason = {
    * @generated from enum value: REASON_ANSWER_MALFORMED = 36;
    */
   ANSWER_MALFORMED: 36,
+
+  /**
+   * @generated from enum value: REASON_STAMP_UNKEYED = 37;
+   */
+  STAMP_UNKEYED: 37,
+
+  /**
+   * @generated from enum value: REASON_TLS_INCOMPLETE_CHAIN = 38;
+   */
+  TLS_INCOMPLETE_CHAIN: 38,
+
+  /**
+   * @generated from enum value: REASON_PROXY_UNREACHABLE = 39;
+   */
+  PROXY_UNREACHABLE: 39,
+
+  /**
+   * @generated from enum value: REASON_PROXY_REFUSED = 40;
+   */
+  PROXY_REFUSED: 40,
+
+  /**
+   * @generated from enum value: REASON_PROXY_AUTH = 41;
+   */
+  PROXY_AUTH: 41,
+
+  /**
+   * @generated from enum value: REASON_MTU_TOO_SMALL = 42;
+   */
+  MTU_TOO_SMALL: 42,
+
+  /**
+   * @generated from enum value: REASON_LINK_ALIVE = 43;
+   */
+  LINK_ALIVE: 43,
+
+  /**
+   * @generated from enum value: REASON_LINK_IDLE = 44;
+   */
+  LINK_IDLE: 44,
+
+  /**
+   * @generated from enum value: REASON_LINK_FROZEN = 45;
+   */
+  LINK_FROZEN: 45,
+
+  /**
+   * @generated from enum value: REASON_LINK_ABSENT = 46;
+   */
+  LINK_ABSENT: 46,
+
+  /**
+   * @generated from enum value: REASON_LINK_NO_ADDRESS = 47;
+   */
+  LINK_NO_ADDRESS: 47,
 } as const;
 
 /**
@@ -549,6 +690,11 @@ export const Phase = {
    * @generated from enum value: PHASE_FIRST_BYTE = 6;
    */
   FIRST_BYTE: 6,
+
+  /**
+   * @generated from enum value: PHASE_PROXY = 7;
+   */
+  PROXY: 7,
 } as const;
 
 /**
