@@ -1,4 +1,4 @@
-import { bearingOf, REASONS, type Reason, reasonFacts, type Sample } from "@lifeline/measure";
+import { bearingOf, type DirectionCounts, REASONS, type Reason, reasonFacts, type Sample } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { wilsonInterval } from "./loss.ts";
@@ -17,7 +17,7 @@ import {
 
 const TARGET = "machine-api|tcp|127.0.0.1:443|ipv4";
 
-function sampleOf(reason: Reason, startedAtMs: number, rttNs?: number): Sample {
+function sampleOf(reason: Reason, startedAtMs: number, rttNs?: number, directions?: DirectionCounts): Sample {
   return {
     targetId: TARGET,
     startedAtMs,
@@ -26,8 +26,18 @@ function sampleOf(reason: Reason, startedAtMs: number, rttNs?: number): Sample {
     ...(rttNs === undefined ? {} : { rtt: { ns: rttNs, source: "kernel" as const } }),
     phases: rttNs === undefined ? {} : { connectNs: rttNs },
     evidence: { address: "127.0.0.1" },
+    ...(directions === undefined ? {} : { directions }),
   };
 }
+
+const DIRECTIONS = {
+  forwardSent: fc.nat(9),
+  forwardLost: fc.nat(9),
+  returnSent: fc.nat(9),
+  returnLost: fc.nat(9),
+  duplicates: fc.nat(9),
+  reordered: fc.nat(9),
+};
 
 const samples = fc
   .array(
@@ -35,14 +45,15 @@ const samples = fc
       reason: fc.constantFrom(...REASONS),
       gapMs: fc.integer({ min: 0, max: 2_000 }),
       rttNs: fc.option(fc.integer({ min: 1, max: 60_000_000_000 }), { nil: undefined }),
+      directions: fc.option(fc.record(DIRECTIONS), { nil: undefined }),
     }),
     { minLength: 1, maxLength: 60 },
   )
   .map((steps) => {
     let atMs = 1_000_000;
-    return steps.map(({ reason, gapMs, rttNs }) => {
+    return steps.map(({ reason, gapMs, rttNs, directions }) => {
       atMs += gapMs;
-      return sampleOf(reason, atMs, rttNs);
+      return sampleOf(reason, atMs, rttNs, directions);
     });
   });
 
@@ -237,8 +248,8 @@ describe("runs", () => {
 describe("the vocabulary holds together", () => {
   it.each(REASONS.map((reason) => ({ reason })))("$reason bears as its kind and blame say", ({ reason }) => {
     const { kind, blame, cause } = reasonFacts(reason);
-    expect(bearingOf(reason) === "good").toBe(kind === "answered");
-    expect(cause === "none").toBe(kind === "answered");
+    expect(bearingOf(reason) === "good").toBe(cause === "none");
+    expect(cause === "none").toBe(kind === "answered" || reason === "link-alive");
     if (blame === "agent") expect(kind).toBe("not-sent");
   });
 });

@@ -177,7 +177,7 @@ describe("reports", () => {
       name: "a reason this end does not know",
       init: win({ reasons: [99], reasonCounts: [1] }),
       field: "windows[0].reasons[0]",
-      expected: "a known number (1 to 36)",
+      expected: "a known number (1 to 47)",
     },
     {
       name: "a reason without its count",
@@ -340,7 +340,7 @@ describe("plans", () => {
       name: "no protocol",
       wire: { ...tcp, options: { case: undefined } },
       field: "targets[0].options",
-      expected: "one of dns, tcp, tls, http, grpc, udp, stamp",
+      expected: "one of dns, tcp, tls, http, grpc, udp, stamp, link, mtu",
     },
     {
       name: "a CA that is not there",
