@@ -3,6 +3,7 @@
  *
  * 1. Unknown keys are refused; every error names where the value came from, the field, the value and what would be right.
  * 2. No secret is configured: keys and certificates are named by path.
+ *    What a proxy asks for stands in the environment, and is read there (proxy-environment.ts).
  * 3. Plaintext goes to loopback only, unless that is allowed in so many words (S1).
  */
 import { BlockList, isIP } from "node:net";
@@ -39,6 +40,10 @@ export interface AgentConfig {
   readonly resolvers: readonly string[] | undefined;
   /** Undefined: /etc/hosts. */
   readonly hostsFile: string | undefined;
+  /** Key of authenticated STAMP; undefined: none, and targets that want one stay unknown. */
+  readonly stampKeyFile: string | undefined;
+  /** Talos's machine socket, asked as os:reader; undefined: never opened. */
+  readonly talos: { readonly socket: string } | undefined;
 }
 
 /** 8 MiB: the spool must hold the largest report (4 MiB) beside the segment it is written to. */
@@ -47,6 +52,9 @@ const SPOOL_LIMIT_BYTES = 16 * 1024 * 1024 * 1024;
 const HOURS_PER_YEAR = 8_760;
 const RESOLVERS_MAX = 8;
 const PATH_MAX_LENGTH = 4_096;
+/** sun_path of unix(7), without its closing zero. */
+const SOCKET_PATH_MAX_BYTES = 107;
+const SOCKET_WANTED = `a path of 1 to ${SOCKET_PATH_MAX_BYTES} bytes`;
 
 const path = textOf(1, PATH_MAX_LENGTH, "a path");
 const address = v.pipe(
@@ -92,6 +100,8 @@ const schema = mapping({
     ),
   ),
   hostsFile: v.optional(path),
+  stampKeyFile: v.optional(path),
+  talos: v.optional(mapping({ socket: v.pipe(path, v.maxBytes(SOCKET_PATH_MAX_BYTES, SOCKET_WANTED)) })),
 });
 
 /** How a variable's text becomes a value. */
@@ -113,6 +123,8 @@ const VARIABLES: Readonly<Record<string, readonly [field: string, reading: Readi
   LIFELINE_LOG_LEVEL: ["logLevel", "text"],
   LIFELINE_RESOLVERS: ["resolvers", "list"],
   LIFELINE_HOSTS_FILE: ["hostsFile", "text"],
+  LIFELINE_STAMP_KEY_FILE: ["stampKeyFile", "text"],
+  LIFELINE_TALOS_SOCKET: ["talos.socket", "text"],
 };
 
 /** The names of all environment variables the agent reads. */
@@ -161,6 +173,8 @@ export function loadConfig(file: string | undefined, overrides: readonly Overrid
     logLevel: given.logLevel,
     resolvers: given.resolvers,
     hostsFile: given.hostsFile,
+    stampKeyFile: given.stampKeyFile,
+    talos: given.talos,
   };
 }
 

@@ -28,7 +28,7 @@ const HELP = `lifeline-agent: measures from this node what Omni needs to be reac
   --log-level LEVEL   trace, debug, info, warn, error, fatal or silent
   --version, --help
 
-environment: ${VARIABLE_NAMES.join(" ")}
+environment: ${VARIABLE_NAMES.join(" ")} HTTPS_PROXY HTTP_PROXY NO_PROXY
 `;
 
 /** Flags that set a field of the configuration. */
@@ -89,7 +89,7 @@ async function run(config: AgentConfig): Promise<void> {
   const unknown = unknownVariables(process.env);
   if (unknown.length > 0) log.warn({ variables: unknown, known: VARIABLE_NAMES }, "variables that mean nothing here");
 
-  const agent = await startAgent(config, createAgentWorld(config, log), onDefect);
+  const agent = await startAgent(config, createAgentWorld(config, log, process.env), onDefect);
   const stop = (why: NodeJS.Signals | "disconnect") => {
     log.info({ why }, "stopping");
     // Attempts under way hold sockets; nobody waits for them any more.

@@ -18,6 +18,7 @@ import { createRunner, type Runner } from "./run.ts";
 import { openSpool, type Spool, type SpoolEvent, type SpoolStats } from "./spool/spool.ts";
 import { lockState } from "./state-lock.ts";
 import { createTally, type Tally, type TallyStats } from "./tally.ts";
+import { type TalosWatch, watchTalos } from "./talos/view.ts";
 import { channelCredentials } from "./uplink/credentials.ts";
 import { makeHello } from "./uplink/hello.ts";
 import { startUplink, type Uplink, type UplinkEvents, type UplinkStats } from "./uplink/uplink.ts";
@@ -44,6 +45,8 @@ export interface AgentStats {
   readonly sealedWindows: number;
   /** Plans of the collector's that were not admitted. */
   readonly refusedPlans: number;
+  /** Undefined unless the configuration opens Talos's socket. */
+  readonly talos: ReturnType<TalosWatch["stats"]> | undefined;
 }
 
 /** A running agent. */
@@ -111,6 +114,7 @@ class RunningAgent implements Agent {
   readonly #tally: Tally;
   readonly #runner: Runner;
   #uplink: Uplink | undefined;
+  #talos: TalosWatch | undefined;
   #plan: Plan | undefined;
   #hintTimer: Timer | undefined;
   #sealedWindows = 0;
@@ -155,7 +159,10 @@ class RunningAgent implements Agent {
   start(filePlan: Plan | undefined): void {
     const plan = filePlan ?? this.#cachedPlan();
     if (plan !== undefined) this.#apply(plan);
-    if (this.#config.collector !== undefined) this.#uplink = this.#dial(this.#config.collector);
+    const { collector, talos } = this.#config;
+    const { clock, log } = this.#world;
+    if (talos !== undefined) this.#talos = watchTalos({ socketPath: talos.socket, clock, log });
+    if (collector !== undefined) this.#uplink = this.#dial(collector);
     else if (plan === undefined) this.#hint();
   }
 
@@ -171,6 +178,7 @@ class RunningAgent implements Agent {
       inFlight: this.#runner.inFlight(),
       sealedWindows: this.#sealedWindows,
       refusedPlans: this.#refusedPlans,
+      talos: this.#talos?.stats(),
     };
   }
 
@@ -181,6 +189,7 @@ class RunningAgent implements Agent {
 
   async #stop(): Promise<void> {
     this.#hintTimer?.cancel();
+    this.#talos?.stop();
     this.#runner.stop();
     this.#tally.stop();
     await this.#spooling;
@@ -203,7 +212,7 @@ class RunningAgent implements Agent {
       {
         collector,
         credentials: () => channelCredentials(tls),
-        hello: () => makeHello(speaker, observe(), this.planRevision()),
+        hello: () => makeHello(speaker, { ...observe(), talos: this.#talos?.view() }, this.planRevision()),
         spool: this.#spool,
         clock,
         random,

@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import type { ProbeOptions } from "@lifeline/measure";
+import { type ProbeOptions, TUNNEL_LINK } from "@lifeline/measure";
 import { makePlan } from "@lifeline/wire";
 import { afterAll, describe, expect, it } from "vitest";
 import { loadCachedPlan, planCachePath, storeCachedPlan } from "./plan-cache.ts";
@@ -18,9 +18,18 @@ const everyOptions: readonly ProbeOptions[] = [
   { probe: "grpc", trust: privateTrust },
   { probe: "dns", query: "omni.example", transport: "udp" },
   { probe: "udp", payloadBytes: 6, expectRefusal: false },
+  { probe: "udp", payloadBytes: 1_232, expectRefusal: true },
   { probe: "stamp", authenticated: false },
+  { probe: "stamp", authenticated: true },
+  { probe: "mtu", authenticated: true, requiredBytes: 1_360 },
 ];
-const plan = makePlan(everyOptions.map((options, at) => tcpTarget(1_000 + at, { options })));
+const tunnel = { host: TUNNEL_LINK, family: 6, options: { probe: "link" } } as const;
+const proxied = { proxy: { host: "proxy.example", port: 3_128 }, options: { probe: "grpc" } } as const;
+const plan = makePlan([
+  ...everyOptions.map((options, at) => tcpTarget(1_000 + at, { options })),
+  tcpTarget(0, tunnel),
+  tcpTarget(443, proxied),
+]);
 
 describe("a plan as a document", () => {
   it("reads back every kind of target, with the revision its content has", () => {
@@ -32,7 +41,11 @@ describe("a plan as a document", () => {
   const target = { ...tcpTarget(1) };
   it.each([
     ["a field too many", { ...target, retries: 3 }, 'targets[0].retries: got "retries", want one of the keys id,'],
-    ["an option too many", { ...target, options: { probe: "stamp", key: 1 } }, "targets[0].options.key"],
+    [
+      "an option too many",
+      { ...target, options: { probe: "stamp", authenticated: true, key: 1 } },
+      "targets[0].options.key",
+    ],
     [
       "an unknown probe",
       { ...target, options: { probe: "ping" } },

@@ -9,6 +9,7 @@ import { type Clock, NS_PER_MS, type Sample, type Target, type Timer } from "@li
 import {
   cadenceAt,
   firstDueNs,
+  mayHasten,
   nextDueNs,
   phaseNs,
   type Suspicion,
@@ -117,7 +118,7 @@ export function createRunner(options: RunnerOptions): Runner {
   const end = (entry: Entry, suspicious: boolean) => {
     inFlight -= 1;
     entry.inFlight -= 1;
-    if (!suspicious || stopped || entries.get(entry.target.id) !== entry) return;
+    if (!suspicious || !mayHasten(entry.target.options) || stopped || entries.get(entry.target.id) !== entry) return;
     const nowNs = clock.monotonicNs();
     entry.suspicion = suspect(entry.suspicion, nowNs);
     plan(entry, nowNs);

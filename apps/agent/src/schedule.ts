@@ -7,7 +7,7 @@
  * 3. A suspicious target is probed faster, for a bounded while and a bounded share of the time (P1).
  */
 import { createHash } from "node:crypto";
-import { NS_PER_MS } from "@lifeline/measure";
+import { NS_PER_MS, type ProbeOptions } from "@lifeline/measure";
 
 /** Cadence of a suspicious target, ms: three samples confirm a turn within a second. */
 export const FAST_CADENCE_MS = 250;
@@ -64,6 +64,16 @@ export interface Suspicion {
 
 /** Nothing suspicious so far. */
 export const UNSUSPICIOUS: Suspicion = { fastUntilNs: 0, stretchesNs: [] };
+
+/**
+ * Whether a suspicious target may be probed faster than its plan says. Not one that lives on ICMP errors, which Linux limits to about one
+ * a second (RFC 4443 §2.4 f): asked faster, its own haste would look like loss. Not a search for the path's MTU, whose
+ * attempt is many large datagrams.
+ */
+export function mayHasten(options: ProbeOptions): boolean {
+  if (options.probe === "udp") return !options.expectRefusal;
+  return options.probe !== "mtu";
+}
 
 /** The suspicion after something suspicious at `nowNs`: a new stretch, unless there have been too many of late. */
 export function suspect(before: Suspicion, nowNs: number): Suspicion {

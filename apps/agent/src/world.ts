@@ -1,9 +1,11 @@
 /** Everything the agent takes from outside: time, chance, probes, the node's facts and a log. */
 import { randomBytes } from "node:crypto";
 import { type Clock, type Sample, systemClock, type Target } from "@lifeline/measure";
-import { createProbeWorld, probe } from "@lifeline/probe";
+import { createProbeWorld, type ProbeWorld, probe } from "@lifeline/probe";
 import type { Logger } from "pino";
 import type { AgentConfig } from "./config.ts";
+import { type ProxyEnvironment, readProxyEnvironment } from "./proxy-environment.ts";
+import { openStampKey, type StampKey } from "./stamp-key.ts";
 import { type NodeFacts, observeNode } from "./uplink/hello.ts";
 
 /** The world an agent lives in. */
@@ -24,22 +26,54 @@ export interface AgentWorld {
 /** Bytes of a random number: 48 bits, what a double holds exactly. */
 const RANDOM_BYTES = 6;
 
-/** The world of the running host. Throws when the configured resolvers are no addresses, which the configuration rules out. */
-export function createAgentWorld(config: Pick<AgentConfig, "resolvers" | "hostsFile">, log: Logger): AgentWorld {
+/**
+ * The world of the running host. `environment` names the proxies; what of it cannot be used is warned of, by variable alone. Throws a
+ * ConfigError when the STAMP key cannot be read, and when the configured resolvers are no addresses, which the configuration rules out.
+ */
+export function createAgentWorld(
+  config: Pick<AgentConfig, "resolvers" | "hostsFile" | "stampKeyFile">,
+  log: Logger,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): AgentWorld {
   const random = () => randomBytes(RANDOM_BYTES).readUIntBE(0, RANDOM_BYTES) / 2 ** (8 * RANDOM_BYTES);
+  const proxies = readProxyEnvironment(environment);
+  for (const warning of proxies.warnings) log.warn(warning);
+  const { stampKeyFile } = config;
+  const key = stampKeyFile === undefined ? undefined : openStampKey(stampKeyFile, systemClock, log);
   const probeWorld = createProbeWorld({
     clock: systemClock,
     random,
+    proxyAuthorization: proxies.authorization,
     ...(config.resolvers === undefined ? {} : { resolvers: config.resolvers }),
     ...(config.hostsFile === undefined ? {} : { hostsFile: config.hostsFile }),
   });
+  const keyedWorld = withKey(probeWorld, key);
   return {
     clock: systemClock,
     random,
     randomBytes: (size) => randomBytes(size),
-    probe: (target) => probe(target, probeWorld),
-    // Resolvers that were configured are the ones in use.
-    observe: () => ({ ...observeNode(), ...(config.resolvers === undefined ? {} : { resolvers: config.resolvers }) }),
+    probe: (target) => probe(target, keyedWorld),
+    observe: () => ({
+      ...observeNode(),
+      ...proxyFacts(proxies),
+      // Resolvers that were configured are the ones in use.
+      ...(config.resolvers === undefined ? {} : { resolvers: config.resolvers }),
+    }),
     log,
   };
+}
+
+/** One world for the whole process, in which the key is the file's of now. */
+function withKey(world: ProbeWorld, key: StampKey | undefined): ProbeWorld {
+  if (key === undefined) return world;
+  return {
+    ...world,
+    get stampKey() {
+      return key.current();
+    },
+  };
+}
+
+function proxyFacts({ https, http, noProxy }: ProxyEnvironment): Pick<NodeFacts, "proxy"> {
+  return { proxy: https === undefined && http === undefined ? undefined : { https, http, noProxy } };
 }

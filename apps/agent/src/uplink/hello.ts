@@ -1,10 +1,15 @@
-/** The first message of a stream: who speaks, and what the node observes of itself, read anew at each dial. */
+/** The first message of a stream: who speaks, and what the node observes of itself. Said again when that has changed. */
 import { getServers } from "node:dns";
-import { existsSync, readFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { readFileSync } from "node:fs";
+import { hostname, networkInterfaces } from "node:os";
+import { endpointName, type ProxyEndpoint } from "@lifeline/measure";
 import { routeFamilies, siderolinkPrefix } from "@lifeline/probe";
 import { reportPb } from "@lifeline/wire";
-import { endpointOfUrl, printableAscii, resolverAddress } from "./wire-text.ts";
+import type { ProxyEnvironment } from "../proxy-environment.ts";
+import type { TalosView } from "../talos/view.ts";
+import { asksForGrpcTunnel, machineApiOf, namedPrefixOf } from "./kernel-arguments.ts";
+import { nodeAddresses } from "./node-address.ts";
+import { printableAscii, resolverAddress } from "./wire-text.ts";
 
 /** The roles a node may have: which requirements apply to it. */
 export const NODE_ROLES = ["talos-node", "omni-host"] as const;
@@ -20,9 +25,12 @@ export interface NodeFacts {
   readonly hostname: string;
   /** IP versions the node has a usable route for. */
   readonly ipVersions: readonly number[];
-  /** First 64 bits of the siderolink interface's address, such as fdae:41e4:649b:9303; empty without one. */
+  /**
+   * First 64 bits of the siderolink interface's address, such as fdae:41e4:649b:9303; before there is one, of the in-tunnel address on
+   * the kernel command line. Empty without either.
+   */
   readonly siderolinkPrefix: string;
-  /** Whether WireGuard goes through gRPC on the Machine API; undefined where no interface tells. */
+  /** Whether WireGuard goes through gRPC on the Machine API; undefined where neither interface nor kernel command line tells. */
   readonly grpcTunnel: boolean | undefined;
   /** Such as v1.13.2; empty when the host is not Talos. */
   readonly talosVersion: string;
@@ -30,6 +38,12 @@ export interface NodeFacts {
   readonly resolvers: readonly string[];
   /** The Machine API the node was started with, as scheme, host and port; empty when it was started without one. */
   readonly machineApi: string;
+  /** The node's own global unicast addresses, the tunnel's left out; at most ADDRESSES_MAX. */
+  readonly addresses: readonly string[];
+  /** The proxies of the agent's environment; undefined without one. */
+  readonly proxy: Pick<ProxyEnvironment, "https" | "http" | "noProxy"> | undefined;
+  /** What Talos says; undefined while it is not asked or does not answer. */
+  readonly talos: TalosView | undefined;
 }
 
 /** A hello as an init of its message. */
@@ -46,6 +60,13 @@ export interface HelloInit {
   readonly planRevision: string;
   readonly resolvers: string[];
   readonly machineApi: string;
+  readonly addresses: string[];
+  readonly proxy?: { readonly httpsProxy: string; readonly httpProxy: string; readonly noProxy: string[] };
+  readonly talos?: {
+    readonly siderolinkHost: string;
+    readonly siderolinkConnected?: boolean;
+    readonly wireguardEndpoint: string;
+  };
 }
 
 /** Who speaks. */
@@ -56,9 +77,6 @@ export interface Speaker {
   readonly roles: readonly NodeRole[];
 }
 
-/** Where Linux shows network interfaces. */
-const INTERFACES_PATH = "/sys/class/net";
-
 /** Most resolvers named: twice what glibc uses (resolv.conf(5), MAXNS is 3), and then some. */
 export const RESOLVERS_MAX = 8;
 
@@ -66,43 +84,55 @@ export const RESOLVERS_MAX = 8;
 const HOSTNAME_MAX_LENGTH = 253;
 const VERSION_MAX_LENGTH = 64;
 
-/** Where the kernel shows its arguments (proc(5)). What stands there holds a secret: see {@link machineApiOf}. */
-const KERNEL_ARGUMENTS_PATH = "/proc/cmdline";
+/** Files that tell of the host. */
+export interface NodePaths {
+  /** The kernel's arguments (proc(5)). What stands there holds a secret: see kernel-arguments.ts. */
+  readonly kernelArguments: string;
+  /** The interfaces of this process's network namespace (proc(5)); /sys shows those of whoever mounted it. */
+  readonly interfaces: string;
+  /** IPv6 addresses by interface (proc(5)). */
+  readonly addresses6: string;
+  /** Where Talos names itself (os-release(5)). */
+  readonly osRelease: string;
+}
 
-/** Where Talos names itself (os-release(5)). */
-const OS_RELEASE_PATH = "/etc/os-release";
+const NODE_PATHS: NodePaths = {
+  kernelArguments: "/proc/cmdline",
+  interfaces: "/proc/net/dev",
+  addresses6: "/proc/net/if_inet6",
+  osRelease: "/etc/os-release",
+};
 
-/** Reads the facts of the running host; what cannot be read is left empty. */
-export function observeNode(): NodeFacts {
+/** Reads the facts of the running host; what cannot be read is left empty. Talos and proxies are others' to tell. */
+export function observeNode(given: Partial<NodePaths> = {}): NodeFacts {
+  const paths = { ...NODE_PATHS, ...given };
+  const kernelArguments = readText(paths.kernelArguments);
   return {
     hostname: hostname(),
     ipVersions: routeFamilies(),
-    siderolinkPrefix: siderolinkPrefix() ?? "",
-    grpcTunnel: observeGrpcTunnel((name) => existsSync(`${INTERFACES_PATH}/${name}`)),
-    talosVersion: talosVersionOf(readText(OS_RELEASE_PATH)),
+    siderolinkPrefix: siderolinkPrefix(paths.addresses6) ?? namedPrefixOf(kernelArguments),
+    grpcTunnel: observeGrpcTunnel(interfaceNames(readText(paths.interfaces)), kernelArguments),
+    talosVersion: talosVersionOf(readText(paths.osRelease)),
     resolvers: getServers(),
-    machineApi: machineApiOf(readText(KERNEL_ARGUMENTS_PATH)),
+    machineApi: machineApiOf(kernelArguments),
+    addresses: nodeAddresses(networkInterfaces()),
+    proxy: undefined,
+    talos: undefined,
   };
 }
 
 /**
- * The Machine API in a kernel command line (`siderolink.api=URL`): scheme, host and port alone. The URL's query carries the join
- * token, and its user part could carry another secret: neither leaves this function (S1). Without a scheme Talos dials
- * plaintext gRPC. Empty when there is none, or none that Talos could dial.
+ * The interface is `siderolinktun` when WireGuard runs in user space over gRPC, and `siderolink` when it is the kernel's; before there
+ * is either, the kernel command line may ask for the tunnel. Undefined where nothing tells (M4).
  */
-export function machineApiOf(kernelArguments: string): string {
-  const given = /(?:^|\s)siderolink\.api=(\S+)/.exec(kernelArguments)?.[1];
-  if (given === undefined) return "";
-  const url = given.includes("://") ? given : `grpc://${given}`;
-  return endpointOfUrl(url) ?? "";
+export function observeGrpcTunnel(interfaces: readonly string[], kernelArguments: string): boolean | undefined {
+  if (interfaces.includes("siderolinktun")) return true;
+  return interfaces.includes("siderolink") ? false : asksForGrpcTunnel(kernelArguments);
 }
 
-/**
- * The interface is `siderolinktun` when WireGuard runs in user space over gRPC, and `siderolink` when it is the kernel's.
- */
-export function observeGrpcTunnel(hasInterface: (name: string) => boolean): boolean | undefined {
-  if (hasInterface("siderolinktun")) return true;
-  return hasInterface("siderolink") ? false : undefined;
+/** Names of all interfaces in the text of /proc/net/dev (proc(5)): two lines of heading, then `name: counters`. */
+export function interfaceNames(table: string): string[] {
+  return table.split("\n").flatMap((line) => /^\s*([^\s:]+):/.exec(line)?.[1] ?? []);
 }
 
 /** The version in an os-release text; empty when it is not Talos's. */
@@ -127,7 +157,33 @@ export function makeHello(speaker: Speaker, facts: NodeFacts, planRevision: stri
     planRevision,
     resolvers: bareAddresses(facts.resolvers),
     machineApi: facts.machineApi,
+    addresses: [...facts.addresses],
+    ...(facts.proxy === undefined ? {} : { proxy: proxyInit(facts.proxy) }),
+    ...(facts.talos === undefined ? {} : { talos: talosInit(facts.talos) }),
   };
+}
+
+function proxyInit({ https, http, noProxy }: NonNullable<NodeFacts["proxy"]>): NonNullable<HelloInit["proxy"]> {
+  const nameOf = (proxy: ProxyEndpoint | undefined) =>
+    proxy === undefined ? "" : endpointName(proxy.host, proxy.port);
+  return { httpsProxy: nameOf(https), httpProxy: nameOf(http), noProxy: [...noProxy] };
+}
+
+function talosInit({
+  siderolinkHost,
+  siderolinkConnected,
+  wireguardEndpoint,
+}: TalosView): NonNullable<HelloInit["talos"]> {
+  return {
+    siderolinkHost,
+    ...(siderolinkConnected === undefined ? {} : { siderolinkConnected }),
+    wireguardEndpoint,
+  };
+}
+
+/** What a hello says of the node, as text to compare: the same text, the same facts. The plan it was said under is no fact. */
+export function factsTold({ bootId: _, planRevision: __, ...told }: HelloInit): string {
+  return JSON.stringify(told);
 }
 
 function bareAddresses(resolvers: readonly string[]): string[] {

@@ -3,17 +3,21 @@
  *
  * 1. A report leaves the spool only when the collector acknowledges it, or refuses it for good (U1).
  * 2. A stream on which reports are outstanding and nothing is settled for {@link NO_PROGRESS_MS} is half-open: it is cut.
- * 3. What the collector says of reports that are not on their way is counted and otherwise ignored.
+ * 3. When what a hello would say has changed, it is said again on this stream, at most every {@link HELLO_CHECK_MS}.
+ * 4. What the collector says of reports that are not on their way is counted and otherwise ignored.
  */
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
 import { type DuplexCall, RpcError, type reportPb } from "@lifeline/wire";
 import type { Spool } from "../spool/spool.ts";
 import type { Bell } from "./bell.ts";
-import type { HelloInit } from "./hello.ts";
+import { factsTold, type HelloInit } from "./hello.ts";
 import { createSending, type InFlight } from "./sending.ts";
 
 /** Longest without an acknowledgement while reports are outstanding, ms: two windows. */
 export const NO_PROGRESS_MS = 20_000;
+
+/** How often the node's facts are looked at, ms: a tunnel that comes up is measured within this and a plan's way back. */
+export const HELLO_CHECK_MS = 5_000;
 
 /** How often a stream is looked at for progress, as a share of the limit. */
 const CHECKS_PER_LIMIT = 20;
@@ -47,12 +51,17 @@ export interface StreamEvents {
   readonly refused: (refusal: reportPb.Refusal) => void;
   /** The collector named a report that is not on its way. */
   readonly strange: () => void;
+  /** A hello was said again, for the node's facts had changed. */
+  readonly retold: () => void;
 }
 
 /** What a stream needs. */
 export interface StreamOptions {
   readonly call: StreamCall;
-  readonly hello: HelloInit;
+  /** What there is to say of the node now. */
+  readonly hello: () => HelloInit;
+  /** Default {@link HELLO_CHECK_MS}. */
+  readonly helloCheckMs?: number;
   readonly spool: Spool;
   readonly clock: Clock;
   /** Rung when a report was spooled. */
@@ -69,12 +78,14 @@ export type StreamEnd =
 
 /** Runs a stream until it ends. Rejects only on a defect. */
 export async function runStream(options: StreamOptions): Promise<StreamEnd> {
-  const { call, clock, bell, noProgressMs } = options;
+  const { call, clock, bell, noProgressMs, helloCheckMs = HELLO_CHECK_MS } = options;
   const inFlight = new Map<string, InFlight>();
   let ended = false;
   let halfOpen = false;
   let progressNs = clock.monotonicNs();
   let timer: Timer | undefined;
+  let factsTimer: Timer | undefined;
+  let factsAreDue = false;
 
   const settle = (key: reportPb.ReportKey | undefined): boolean => {
     const name = key === undefined ? "" : keyName(key.bootId, Number(key.sequence));
@@ -97,10 +108,32 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
     else timer = clock.after(noProgressMs / CHECKS_PER_LIMIT, watch);
   };
 
+  const awaitFacts = () => {
+    factsTimer = clock.after(helloCheckMs, () => {
+      factsAreDue = true;
+      bell.ring();
+    });
+  };
+
+  const sayHello = async (hello: HelloInit) => {
+    await call.send({ message: { case: "hello", value: { ...hello, sentUnixMs: sentUnixMs(clock) } } });
+    awaitFacts();
+    return factsTold(hello);
+  };
+
   const write = async () => {
     const sending = createSending(options.spool, clock);
-    await call.send({ message: { case: "hello", value: { ...options.hello, sentUnixMs: sentUnixMs(clock) } } });
+    let told = await sayHello(options.hello());
     while (!ended) {
+      if (factsAreDue) {
+        factsAreDue = false;
+        const hello = options.hello();
+        if (factsTold(hello) === told) awaitFacts();
+        else {
+          told = await sayHello(hello);
+          options.events.retold();
+        }
+      }
       const step = sending.next(inFlight);
       if (step.kind === "wait") {
         await bell.wait(step.timeoutMs);
@@ -132,6 +165,7 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
   } finally {
     ended = true;
     timer?.cancel();
+    factsTimer?.cancel();
     call.cancel();
     bell.ring();
     await writing;

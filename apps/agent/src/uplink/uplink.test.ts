@@ -36,6 +36,21 @@ async function collector(conduct: Conduct, port?: number) {
   return running;
 }
 
+const helloAs = (planRevision: string) => ({
+  nodeId: "node-1",
+  bootId,
+  agentVersion: "test",
+  hostname: "host",
+  roles: [],
+  ipVersions: [4],
+  siderolinkPrefix: "",
+  talosVersion: "",
+  resolvers: [],
+  machineApi: "",
+  addresses: [],
+  planRevision,
+});
+
 function uplink(address: string, spool: Spool, overrides: Partial<UplinkOptions> = {}) {
   const ends: EndWord[] = [];
   const plans: reportPb.Plan[] = [];
@@ -45,19 +60,7 @@ function uplink(address: string, spool: Spool, overrides: Partial<UplinkOptions>
     {
       collector: address,
       credentials: () => channelCredentials(undefined),
-      hello: () => ({
-        nodeId: "node-1",
-        bootId,
-        agentVersion: "test",
-        hostname: "host",
-        roles: [],
-        ipVersions: [4],
-        siderolinkPrefix: "",
-        talosVersion: "",
-        resolvers: [],
-        machineApi: "",
-        planRevision: `after ${connections}`,
-      }),
+      hello: () => helloAs(`after ${connections}`),
       spool,
       clock: systemClock,
       random: () => 0.1,
@@ -130,6 +133,31 @@ describe("the uplink", () => {
     expect(reports.map(({ report }) => Buffer.from(report).toString())).toEqual(["live", "report 1", "report 2"]);
     expect(hellos).toHaveLength(1);
     expect(spool.stats().droppedReports).toBe(0);
+  });
+
+  it("says hello again on the same stream when the node's facts have changed, and only then", async () => {
+    let siderolinkPrefix = "";
+    let looks = 0;
+    const spool = await spoolOf(0);
+    const { address, hellos, reports } = await collector(acking);
+    const { uplink: up, ends } = uplink(address, spool, {
+      helloCheckMs: 20,
+      hello: () => ({ ...helloAs(`plan ${looks++}`), siderolinkPrefix }),
+    });
+    await until("the facts were looked at several times", () => looks > 4);
+    expect(hellos).toHaveLength(1);
+    siderolinkPrefix = "fdae:41e4:649b:9303";
+    await until("the hello was said again", () => hellos.length === 2);
+    expect(hellos[1]).toMatchObject({ nodeId: "node-1", siderolinkPrefix, bootId: hellos[0]?.bootId });
+    const lookedBefore = looks;
+    await until("the facts were looked at again", () => looks > lookedBefore + 3);
+    await spool.append(Buffer.from("after"));
+    up.wake();
+    await until("the report was acknowledged", () => up.stats().ackedReports === 1);
+    expect(reports).toHaveLength(1);
+    expect(hellos).toHaveLength(2);
+    expect(up.stats()).toMatchObject({ retoldHellos: 1, dials: 1 });
+    expect(ends).toEqual([]);
   });
 
   it("keeps what is not acknowledged, and sends it again on the next stream (U1)", async () => {

@@ -52,6 +52,8 @@ export interface UplinkOptions {
   readonly events: UplinkEvents;
   /** Default {@link NO_PROGRESS_MS}. */
   readonly noProgressMs?: number;
+  /** Default HELLO_CHECK_MS. */
+  readonly helloCheckMs?: number;
 }
 
 /** How a dial ended: before there was a stream, or as the stream did. */
@@ -65,6 +67,8 @@ export interface UplinkStats {
   readonly refusedReports: number;
   /** Keys the collector named that were not on their way. */
   readonly strangeKeys: number;
+  /** Hellos said again on an open stream, for the node's facts had changed. */
+  readonly retoldHellos: number;
 }
 
 /** The way to the collector. */
@@ -86,7 +90,14 @@ export function startUplink(options: UplinkOptions, onDefect: (error: unknown) =
   const stopping = new AbortController();
   let hurry = new AbortController();
   let call: StreamCall | undefined;
-  let stats: UplinkStats = { connected: false, dials: 0, ackedReports: 0, refusedReports: 0, strangeKeys: 0 };
+  let stats: UplinkStats = {
+    connected: false,
+    dials: 0,
+    ackedReports: 0,
+    refusedReports: 0,
+    strangeKeys: 0,
+    retoldHellos: 0,
+  };
   const set = (changed: Partial<UplinkStats>) => {
     stats = { ...stats, ...changed };
   };
@@ -100,7 +111,8 @@ export function startUplink(options: UplinkOptions, onDefect: (error: unknown) =
       if (stopping.signal.aborted) call.cancel();
       return await runStream({
         call,
-        hello: options.hello(),
+        hello: options.hello,
+        ...(options.helloCheckMs === undefined ? {} : { helloCheckMs: options.helloCheckMs }),
         spool,
         clock,
         bell,
@@ -121,6 +133,7 @@ export function startUplink(options: UplinkOptions, onDefect: (error: unknown) =
             flushed.ring();
           },
           strange: () => set({ strangeKeys: stats.strangeKeys + 1 }),
+          retold: () => set({ retoldHellos: stats.retoldHellos + 1 }),
         },
       });
     } finally {

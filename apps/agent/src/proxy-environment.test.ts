@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import { NO_PROXY_MAX, readProxyEnvironment } from "./proxy-environment.ts";
+
+const basic = (pair: string) => `Basic ${Buffer.from(pair).toString("base64")}`;
+
+describe("the proxies of an environment", () => {
+  it.each([
+    ["http://proxy.example:3128", { host: "proxy.example", port: 3128 }],
+    ["proxy.example:3128", { host: "proxy.example", port: 3128 }],
+    ["http://proxy.example/", { host: "proxy.example", port: 80 }],
+    ["http://[fd00::5]:8080", { host: "fd00::5", port: 8080 }],
+    ["http://user:pass@192.0.2.1:8080", { host: "192.0.2.1", port: 8080 }],
+  ])("are read of a URL: %s", (url, expected) => {
+    const read = readProxyEnvironment({ HTTPS_PROXY: url });
+    expect(read).toMatchObject({ https: expected, http: undefined, noProxy: [], warnings: [] });
+  });
+
+  it.each([
+    ["https://SECRET:SECRET@proxy.example:3128", "a proxy that is itself spoken to by TLS (https://) is not supported"],
+    ["socks5://SECRET@proxy.example:1080", "not an http:// URL"],
+    ["http://SECRET:SECRET@", "not a URL"],
+    ["http://SECRET@proxy.example:3128/SECRET", "more than host and port"],
+    ["http://proxy.example:3128?key=SECRET", "more than host and port"],
+    ["http://SECRET:%E0%A4%A@proxy.example:3128", "user or password with a broken % escape"],
+    ["http://SECRET@proxy.example:0", "port 0"],
+    ["http://SECRET@proxy.example:70000", "not a URL"],
+    ["http://SECRET@pro!xy:80", "not a host name or address"],
+  ])("are left aside and warned of by variable, never by value (S1): %s", (url, what) => {
+    const read = readProxyEnvironment({ https_proxy: url });
+    expect(read.https).toBeUndefined();
+    expect(read.warnings).toEqual([`https_proxy: ${what}; want http://[user:pass@]host:port; it is left aside`]);
+    expect(read.warnings.join()).not.toContain("SECRET");
+  });
+
+  it("are those in upper case first, and an empty one is none", () => {
+    const read = readProxyEnvironment({
+      HTTPS_PROXY: "http://a:1",
+      https_proxy: "http://b:2",
+      HTTP_PROXY: "",
+      http_proxy: "http://c:3",
+    });
+    expect(read).toMatchObject({ https: { host: "a", port: 1 }, http: { host: "c", port: 3 } });
+    expect(readProxyEnvironment({})).toMatchObject({ https: undefined, http: undefined, noProxy: [], warnings: [] });
+  });
+
+  it("keep credentials for the proxy they were written for", () => {
+    const { authorization } = readProxyEnvironment({
+      HTTPS_PROXY: "http://us%40er:p%3Ass@[fd00::5]:3128",
+      HTTP_PROXY: "http://other:word@proxy.example",
+    });
+    expect(authorization("[fd00::5]:3128")).toBe(basic("us@er:p:ss"));
+    expect(authorization("proxy.example:80")).toBe(basic("other:word"));
+    expect(authorization("elsewhere:80")).toBeUndefined();
+  });
+
+  it("come with NO_PROXY as written, bounded, and what is left aside is told (S2)", () => {
+    expect(readProxyEnvironment({ NO_PROXY: " .cluster.local, 10.0.0.0/8,,fdae::/64 *" }).noProxy).toEqual([
+      ".cluster.local",
+      "10.0.0.0/8",
+      "fdae::/64",
+      "*",
+    ]);
+    const many = Array.from({ length: NO_PROXY_MAX + 3 }, (_, at) => `h${at}`);
+    const read = readProxyEnvironment({ no_proxy: ["ö", ...many].join(",") });
+    expect(read.noProxy).toHaveLength(NO_PROXY_MAX);
+    expect(read.warnings).toEqual([
+      expect.stringContaining(`no_proxy: 4 of ${NO_PROXY_MAX + 4} entries are left aside`),
+    ]);
+  });
+});

@@ -1,0 +1,67 @@
+import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { manualClock } from "@lifeline/measure";
+import { describe, expect, it } from "vitest";
+import { createLog } from "./log.ts";
+import { KEY_CHECK_MS, openStampKey } from "./stamp-key.ts";
+import { scratch } from "./testing/fixtures.ts";
+
+function open(content: string | Uint8Array) {
+  const path = join(scratch().path, "stamp.key");
+  writeFileSync(path, content);
+  const clock = manualClock(0);
+  const lines: string[] = [];
+  const log = createLog(clock, "trace", { write: (line) => lines.push(line) });
+  return { path, clock, lines, open: () => openStampKey(path, clock, log) };
+}
+
+const text = (key: Uint8Array) => Buffer.from(key).toString();
+
+describe("the STAMP key file", () => {
+  it.each([
+    ["as it is", "0123456789abcdef", "0123456789abcdef"],
+    ["without one line end", "0123456789abcdef\n", "0123456789abcdef"],
+    ["without one line end of DOS", "0123456789abcdef\r\n", "0123456789abcdef"],
+    ["of the longest", "k".repeat(1_024), "k".repeat(1_024)],
+  ])("is read %s", (_, content, key) => {
+    expect(text(open(content).open().current())).toBe(key);
+  });
+
+  it.each([
+    ["too short", "SECRET\n", "holds 6 bytes"],
+    ["too long", `${"S".repeat(1_025)}`, "holds 1025 bytes"],
+    ["much too long", "S".repeat(9_999), "holds 9999 bytes"],
+  ])("is refused %s, by field and never by content (S1)", (_, content, what) => {
+    const { path, open: opening } = open(content);
+    expect(opening).toThrow(`stampKeyFile: ${path} ${what}, want a key of 16 to 1024 bytes`);
+    expect(opening).not.toThrow(/SECRET|SSSS/);
+  });
+
+  it("is refused when it is not there, or no file", () => {
+    const { path, open: opening } = open("");
+    rmSync(path);
+    expect(opening).toThrow(`stampKeyFile: ${path}: ENOENT: want a readable file`);
+    expect(() => openStampKey("/dev/zero", manualClock(0), createLog(manualClock(0), "silent"))).toThrow(
+      "/dev/zero is no file",
+    );
+  });
+
+  it("is read again when it was replaced; a bad one leaves the last good key, and is told once", () => {
+    const { path, clock, lines, open: opening } = open("first key of 20 char");
+    const key = opening();
+    const look = () => {
+      clock.advance(KEY_CHECK_MS);
+      return text(key.current());
+    };
+    writeFileSync(`${path}.new`, "second key of 20 cha");
+    renameSync(`${path}.new`, path);
+    expect(text(key.current())).toBe("first key of 20 char");
+    expect(look()).toBe("second key of 20 cha");
+    rmSync(path);
+    expect([look(), look()]).toEqual(["second key of 20 cha", "second key of 20 cha"]);
+    writeFileSync(path, "third key of 20 char");
+    expect(look()).toBe("third key of 20 char");
+    expect(lines.filter((line) => line.includes("ENOENT"))).toHaveLength(1);
+    expect(lines.join()).not.toMatch(/key of 20/);
+  });
+});

@@ -1,0 +1,133 @@
+/**
+ * Talos's own view, where the configuration opens it: asked every 30 s, and gone as soon as it cannot be had.
+ *
+ * 1. Without `talos.socket` nothing here exists: the socket could grant os:admin, so it is opened only when asked for.
+ * 2. What was not answered is absent, never what was answered before (M4); failures are counted, and told once a minute.
+ */
+import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
+import { type ByteClient, createByteClient, RpcError, RpcStatus } from "@lifeline/wire";
+import type { Logger } from "pino";
+import { MalformedMessage } from "./message.ts";
+import {
+  GET_METHOD,
+  READER_HEADERS,
+  SIDEROLINK_LINK,
+  SIDEROLINK_STATUS,
+  siderolinkStatusOf,
+  wireguardEndpointOf,
+} from "./resource.ts";
+
+/** How often Talos is asked, ms: as often as it looks at its own peer. */
+export const VIEW_EVERY_MS = 30_000;
+
+/** How long it has for one answer, ms. */
+export const VIEW_TIMEOUT_MS = 2_000;
+
+/** Least time between two lines about failures, ms. */
+const VIEW_LOG_MS = 60_000;
+
+/** What Talos says. */
+export interface TalosView {
+  /** host[:port] of the Machine API; empty when it says none. */
+  readonly siderolinkHost: string;
+  /** Undefined when it does not say. */
+  readonly siderolinkConnected: boolean | undefined;
+  /** host:port as WireGuard uses it now; empty when it says none. */
+  readonly wireguardEndpoint: string;
+}
+
+/** Asks Talos until stopped. */
+export interface TalosWatch {
+  /** The latest answer; undefined while there is none. */
+  view(): TalosView | undefined;
+  /** Counters since the start. */
+  stats(): { readonly polls: number; readonly failures: number };
+  stop(): void;
+}
+
+/** What a {@link TalosWatch} needs. */
+export interface TalosWatchOptions {
+  readonly socketPath: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Default {@link VIEW_EVERY_MS}. */
+  readonly everyMs?: number;
+  /** Default {@link VIEW_TIMEOUT_MS}. */
+  readonly timeoutMs?: number;
+}
+
+/** An answer read by `read`, nothing where Talos has no such resource, or a word for why there is none. */
+type Asked<T> = { readonly kind: "answer"; readonly value: T } | { readonly kind: "none" } | Failed;
+type Failed = { readonly kind: "failed"; readonly word: string };
+
+/** Starts asking at once. A defect of its own is an unhandled rejection. */
+export function watchTalos(options: TalosWatchOptions): TalosWatch {
+  const { clock, log, everyMs = VIEW_EVERY_MS, timeoutMs = VIEW_TIMEOUT_MS } = options;
+  let latest: TalosView | undefined;
+  let polls = 0;
+  let failures = 0;
+  let toldNs: number | undefined;
+  let timer: Timer | undefined;
+  let stopped = false;
+  const client = createByteClient(options.socketPath, READER_HEADERS);
+
+  const tell = (word: string) => {
+    failures += 1;
+    const nowNs = clock.monotonicNs();
+    if (toldNs !== undefined && nowNs - toldNs < VIEW_LOG_MS * NS_PER_MS) return;
+    toldNs = nowNs;
+    log.warn({ socket: options.socketPath, status: word, failures }, "Talos does not say how it sees the tunnel");
+  };
+
+  const poll = async () => {
+    const [status, link] = await Promise.all([
+      ask(client, SIDEROLINK_STATUS, timeoutMs, siderolinkStatusOf),
+      ask(client, SIDEROLINK_LINK, timeoutMs, wireguardEndpointOf),
+    ]);
+    if (stopped) return;
+    polls += 1;
+    latest = viewOf(status, link);
+    const failed = [status, link].find((asked) => asked.kind === "failed");
+    if (failed !== undefined) tell(failed.word);
+    timer = clock.after(everyMs, () => void poll());
+  };
+  void poll();
+
+  return {
+    view: () => latest,
+    stats: () => ({ polls, failures }),
+    stop() {
+      stopped = true;
+      timer?.cancel();
+      client.close();
+    },
+  };
+}
+
+function viewOf(
+  status: Asked<{ readonly host: string; readonly isConnected: boolean }>,
+  link: Asked<string>,
+): TalosView | undefined {
+  if (status.kind !== "answer" && link.kind !== "answer") return undefined;
+  return {
+    siderolinkHost: status.kind === "answer" ? status.value.host : "",
+    siderolinkConnected: status.kind === "answer" ? status.value.isConnected : undefined,
+    wireguardEndpoint: link.kind === "answer" ? link.value : "",
+  };
+}
+
+async function ask<T>(
+  client: ByteClient,
+  request: Uint8Array,
+  timeoutMs: number,
+  read: (response: Uint8Array) => T,
+): Promise<Asked<T>> {
+  try {
+    return { kind: "answer", value: read(await client.call(GET_METHOD, request, timeoutMs)) };
+  } catch (error) {
+    if (error instanceof MalformedMessage) return { kind: "failed", word: "MALFORMED" };
+    if (!(error instanceof RpcError)) throw error;
+    // A Talos without SideroLink, or older than the resource.
+    return error.code === RpcStatus.NOT_FOUND ? { kind: "none" } : { kind: "failed", word: RpcStatus[error.code] };
+  }
+}
