@@ -1,11 +1,11 @@
-/** Asks a running stand-in for its state, or to change a fault, through its control socket. */
+/** Asks a running program of the lab for its state, or to change a fault, through its control socket. */
 import { request } from "node:http";
 import type { FaultRequest } from "./fault.ts";
 import { shown } from "./fault.ts";
 import { LabError, reasonText } from "./lab-error.ts";
 import type { StandInState } from "./stand-in-state.ts";
 
-/** Bytes of an answer read at most: a state with its certificate is under 3 KiB. */
+/** Bytes of an answer read at most: a state with its certificates is under 32 KiB. */
 const ANSWER_MAX_BYTES = 64 * 1024;
 
 /** Silence after which the stand-in is given up, ms: faults take effect in milliseconds. */
@@ -13,7 +13,7 @@ const SILENCE_TIMEOUT_MS = 5_000;
 
 /** Reads the state. Rejects with `control-unreachable`. */
 export function readState(controlPath: string): Promise<StandInState> {
-  return ask(controlPath, "GET", "/state");
+  return askControl(controlPath, "GET", "/state");
 }
 
 /**
@@ -21,15 +21,24 @@ export function readState(controlPath: string): Promise<StandInState> {
  * message of the stand-in's refusal.
  */
 export function requestFault(controlPath: string, fault: FaultRequest): Promise<StandInState> {
-  return ask(controlPath, "POST", "/fault", JSON.stringify(fault));
+  return askControl(controlPath, "POST", "/fault", JSON.stringify(fault));
 }
 
-async function ask(controlPath: string, method: string, path: string, body?: string): Promise<StandInState> {
+/**
+ * One request; resolves with the state answered, which the caller knows the shape of. Rejects with `control-unreachable`,
+ * or with the code and message of a refusal.
+ */
+export async function askControl<State>(
+  controlPath: string,
+  method: "GET" | "POST",
+  path: string,
+  body?: string,
+): Promise<State> {
   const { status, text } = await exchange(controlPath, method, path, body).catch((error: unknown) => {
     throw new LabError("control-unreachable", `control: ${shown(controlPath)}: ${reasonText(error)}`, { cause: error });
   });
   const answer = readAnswer(controlPath, text);
-  if (status === 200) return answer as StandInState;
+  if (status === 200) return answer as State;
   const { error } = answer as { error?: { code?: unknown; message?: unknown } };
   throw new LabError(refusalCode(error?.code), typeof error?.message === "string" ? error.message : `status ${status}`);
 }

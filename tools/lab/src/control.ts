@@ -1,7 +1,8 @@
 /**
- * The stand-in's control endpoint: HTTP on a Unix socket, so that only those who may open the file may break things.
+ * The lab's control endpoint: HTTP on a Unix socket, so that only those who may open the file may break things.
  *
- * `GET /state` answers the state; `POST /fault` with {"listener", "fault"} answers the state after the change.
+ * `GET /state` answers the state; each command is a `POST` of a JSON object and answers the state after the change. The
+ * stand-in has one, `/fault` with {"listener", "fault"}.
  * A refusal is `{"error": {"code", "message"}}` with 400, 404, 405, 409, 413 or 503.
  */
 import { chmod, lstat, unlink } from "node:fs/promises";
@@ -18,7 +19,37 @@ export interface Control {
   close(): Promise<void>;
 }
 
-/** Bytes of a request body; a fault request is under 100. */
+/** What a control endpoint controls. */
+export interface Controlled {
+  state(): unknown;
+  /** By path: how to carry out a request. Throws {@link LabError} on what it refuses. */
+  readonly commands: Readonly<Record<string, Command>>;
+}
+
+/** One command of a control endpoint. */
+export interface Command {
+  /** The shape of a request, for the message to those who send another. */
+  readonly expected: string;
+  run(request: unknown): Promise<void>;
+}
+
+/** What the control endpoint of a stand-in controls. */
+export function controlOf(standIn: StandIn): Controlled {
+  return {
+    state: () => standIn.state(),
+    commands: {
+      "/fault": {
+        expected: '{"listener": …, "fault": …}',
+        async run(request) {
+          const { listener, fault } = readFaultRequest(request);
+          await standIn.fault(listener, fault);
+        },
+      },
+    },
+  };
+}
+
+/** Bytes of a request body; a fault request is under 100, a mode request with a dozen names under 3,500. */
 export const REQUEST_MAX_BYTES = 4_096;
 
 /** Bytes of a Unix socket's path without its terminating NUL: sun_path[108], unix(7). */
@@ -36,6 +67,8 @@ const SOCKET_MODE = 0o600;
 const STATUS_OF: Record<LabErrorCode, number> = {
   "bad-input": 400,
   "fault-unavailable": 409,
+  "command-failed": 409,
+  "malformed-capture": 409,
   "listen-failed": 409,
   busy: 503,
   closed: 503,
@@ -43,7 +76,7 @@ const STATUS_OF: Record<LabErrorCode, number> = {
 };
 
 /** Opens the endpoint at `path`; a socket file left by a dead process is replaced. Throws `bad-input` or `listen-failed`. */
-export async function openControl(path: string, standIn: StandIn): Promise<Control> {
+export async function openControl(path: string, controlled: Controlled): Promise<Control> {
   const pathBytes = Buffer.byteLength(path);
   if (pathBytes === 0 || pathBytes > SOCKET_PATH_MAX_BYTES) {
     throw new LabError(
@@ -54,7 +87,7 @@ export async function openControl(path: string, standIn: StandIn): Promise<Contr
   await clearStale(path);
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
-    (request, response) => respond(request, response, standIn),
+    (request, response) => respond(request, response, controlled),
   );
   server.maxConnections = CONNECTIONS_MAX;
   await listen(server, path);
@@ -68,8 +101,8 @@ interface Answer {
   readonly allow?: string;
 }
 
-async function respond(request: IncomingMessage, response: ServerResponse, standIn: StandIn): Promise<void> {
-  const { status, body, allow } = await route(request, standIn).catch(refusal);
+async function respond(request: IncomingMessage, response: ServerResponse, controlled: Controlled): Promise<void> {
+  const { status, body, allow } = await route(request, controlled).catch(refusal);
   const text = `${JSON.stringify(body)}\n`;
   response.writeHead(status, {
     "content-type": "application/json",
@@ -81,25 +114,19 @@ async function respond(request: IncomingMessage, response: ServerResponse, stand
   response.end(text);
 }
 
-async function route(request: IncomingMessage, standIn: StandIn): Promise<Answer> {
+async function route(request: IncomingMessage, { state, commands }: Controlled): Promise<Answer> {
   const { method = "", url = "" } = request;
-  switch (url) {
-    case "/state":
-      if (method !== "GET") return notAllowed(method, url, "GET");
-      return { status: 200, body: standIn.state() };
-    case "/fault": {
-      if (method !== "POST") return notAllowed(method, url, "POST");
-      const text = await readBody(request);
-      if (text === undefined) {
-        return failure(413, "bad-input", `request: longer than ${REQUEST_MAX_BYTES} bytes`);
-      }
-      const { listener, fault } = readFaultRequest(parseJson(text));
-      await standIn.fault(listener, fault);
-      return { status: 200, body: standIn.state() };
-    }
-    default:
-      return failure(404, "bad-input", `${shown(url)}: no such path; expected /state or /fault`);
+  if (url === "/state") return method === "GET" ? { status: 200, body: state() } : notAllowed(method, url, "GET");
+  const command = Object.hasOwn(commands, url) ? commands[url] : undefined;
+  if (command === undefined) {
+    const paths = ["/state", ...Object.keys(commands)].join(" or ");
+    return failure(404, "bad-input", `${shown(url)}: no such path; expected ${paths}`);
   }
+  if (method !== "POST") return notAllowed(method, url, "POST");
+  const text = await readBody(request);
+  if (text === undefined) return failure(413, "bad-input", `request: longer than ${REQUEST_MAX_BYTES} bytes`);
+  await command.run(parseJson(text, command.expected));
+  return { status: 200, body: state() };
 }
 
 function notAllowed(method: string, url: string, allow: string): Answer {
@@ -131,13 +158,11 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function parseJson(text: string): unknown {
+function parseJson(text: string, expected: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new LabError("bad-input", `request: ${shown(text)} is not JSON; expected {"listener": …, "fault": …}`, {
-      cause: error,
-    });
+    throw new LabError("bad-input", `request: ${shown(text)} is not JSON; expected ${expected}`, { cause: error });
   }
 }
 

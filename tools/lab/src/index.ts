@@ -19,5 +19,27 @@ export {
   type PathStats,
   runIn,
 } from "./path/delay-wire.ts";
+export {
+  DRIFT_ADDRESSES,
+  EVERY_CLIENT,
+  type MiddleboxEndpoint,
+  MODES,
+  type ModeRequest,
+  PROXY_CREDENTIALS,
+  QUIET_MODES,
+  readServicesState,
+  requestMode,
+  requestQuiet,
+  SERVICE_NAMES,
+  type ServiceEndpoint,
+  type ServiceListener,
+  type ServiceMode,
+  type ServiceName,
+  type Services,
+  type ServicesOptions,
+  type ServicesState,
+  startServices,
+  type ZoneName,
+} from "./services/index.ts";
 export { type StandInOptions, startStandIn } from "./stand-in.ts";
 export type { Endpoint, ListenerState, StandIn, StandInState } from "./stand-in-state.ts";

@@ -6,6 +6,8 @@
  * - `fault-unavailable`: the host cannot inject the fault asked for; the message says why.
  * - `busy`: too many fault changes are waiting.
  * - `closed`: the stand-in has been closed.
+ * - `command-failed`: a program the lab runs on the machine (ip, nft, wg, …) ended badly; the message has its words.
+ * - `malformed-capture`: what a packet capture gave cannot be read.
  * - `control-unreachable`: no stand-in answers at the control path, or its answer is no answer of one.
  */
 export type LabErrorCode =
@@ -14,6 +16,8 @@ export type LabErrorCode =
   | "fault-unavailable"
   | "busy"
   | "closed"
+  | "command-failed"
+  | "malformed-capture"
   | "control-unreachable";
 
 /** Expected trouble in the lab: `code` is stable and is what callers branch on, the message is for people. */

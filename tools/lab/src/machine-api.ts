@@ -22,15 +22,17 @@ const MESSAGE_MAX_BYTES = 64 * 1024;
 /** Calls one connection may have open at once. */
 const STREAMS_MAX = 100;
 
-/** Creates the server. ALPN is h2 only, as with grpc-go. */
-export function createMachineApi(identity: Identity): MachineApi {
+/**
+ * Creates the server. ALPN is h2 only, as with grpc-go. Without an identity it takes connections whose TLS has been ended
+ * by somebody else.
+ */
+export function createMachineApi(identity?: Identity): MachineApi {
   const server = new Server({
     "grpc.max_receive_message_length": MESSAGE_MAX_BYTES,
     "grpc.max_concurrent_streams": STREAMS_MAX,
     "grpc.enable_channelz": 0,
   });
-  const pair = { cert_chain: Buffer.from(identity.chainPem), private_key: Buffer.from(identity.keyPem) };
-  const injector = server.createConnectionInjector(ServerCredentials.createSsl(null, [pair], false));
+  const injector = server.createConnectionInjector(credentialsOf(identity));
   return {
     serve: (connection) => injector.injectConnection(connection),
     close() {
@@ -38,4 +40,10 @@ export function createMachineApi(identity: Identity): MachineApi {
       server.forceShutdown();
     },
   };
+}
+
+function credentialsOf(identity: Identity | undefined): ServerCredentials {
+  if (identity === undefined) return ServerCredentials.createInsecure();
+  const pair = { cert_chain: Buffer.from(identity.chainPem), private_key: Buffer.from(identity.keyPem) };
+  return ServerCredentials.createSsl(null, [pair], false);
 }

@@ -10,7 +10,7 @@ import type { Clock } from "@lifeline/measure";
 import type { Logger } from "pino";
 import { createApiEndpoint, LAB_LABEL } from "./api-endpoint.ts";
 import { createIdentity, type Identity } from "./authority.ts";
-import { openControl } from "./control.ts";
+import { controlOf, openControl } from "./control.ts";
 import { LISTENER_NAMES, type ListenerName, shown } from "./fault.ts";
 import { LabError } from "./lab-error.ts";
 import { createMachineApi } from "./machine-api.ts";
@@ -94,7 +94,7 @@ async function openListeners(
 async function publish(standIn: StandIn, options: StandInOptions, closers: Closers): Promise<void> {
   const { controlPath, stateFile } = options;
   if (controlPath !== undefined) {
-    const control = await openControl(controlPath, standIn);
+    const control = await openControl(controlPath, controlOf(standIn));
     closers.push(() => control.close());
   }
   if (stateFile !== undefined) {

@@ -1,0 +1,88 @@
+/** Certificates made on the fly, by kind and name; the least recently used goes first. */
+import { type Authority, LAB_ISSUER, type LabAuthorities, type Leaf } from "./lab-authorities.ts";
+import { sameName } from "./mode-table.ts";
+import type { TlsMode } from "./modes.ts";
+
+/** The kinds of certificate a server of the lab can present. */
+export type LeafKind =
+  | "ok"
+  | "rsa"
+  | "untrusted"
+  | "intercepted"
+  | "expired"
+  | "not-yet-valid"
+  | "wrong-name"
+  | "missing-intermediate";
+
+/** Leaves kept: clients choose names by SNI, a lab asks for a few dozen. */
+const LEAVES_MAX = 512;
+
+/** What `wrong-name` certificates are for. */
+const WRONG_NAME = "another-host.lab.test";
+
+/** Gives leaves. */
+export interface LeafStore {
+  leafFor(kind: LeafKind, name: string): Promise<Leaf>;
+}
+
+/** The certificate of a mode: those that are about something else present a good one. */
+export function leafKindOf(mode: TlsMode): LeafKind {
+  switch (mode) {
+    case "rsa":
+    case "untrusted":
+    case "intercepted":
+    case "expired":
+    case "not-yet-valid":
+    case "wrong-name":
+    case "missing-intermediate":
+      return mode;
+    default:
+      return "ok";
+  }
+}
+
+/** Creates the store; `issuers` names the organisation that certifies a name, where it is not the lab's own. */
+export function createLeafStore(authorities: LabAuthorities, issuers: ReadonlyMap<string, string>): LeafStore {
+  const leaves = new Map<string, Promise<Leaf>>();
+  const intermediates = new Map<string, Promise<Authority>>();
+
+  /** As many as `issuers` has organisations, and the lab's. */
+  const issuerOf = (name: string) => {
+    const organisation = issuers.get(name) ?? LAB_ISSUER;
+    const known = intermediates.get(organisation) ?? authorities.publicIssuer(organisation);
+    intermediates.set(organisation, known);
+    return known;
+  };
+  const make = async (kind: LeafKind, name: string): Promise<Leaf> => {
+    const wish = { name, validity: "current", keyType: "ec", issuer: await issuerOf(name) } as const;
+    switch (kind) {
+      case "ok":
+        return authorities.issue(wish);
+      case "rsa":
+        return authorities.issue({ ...wish, keyType: "rsa" });
+      case "untrusted":
+        return authorities.issue({ ...wish, issuer: authorities.private });
+      case "intercepted":
+        return authorities.issue({ ...wish, issuer: authorities.interception });
+      case "expired":
+      case "not-yet-valid":
+        return authorities.issue({ ...wish, validity: kind });
+      case "wrong-name":
+        return authorities.issue({ ...wish, name: WRONG_NAME });
+      case "missing-intermediate":
+        return { ...(await authorities.issue(wish)), restPem: "" };
+    }
+  };
+
+  return {
+    leafFor(kind, name) {
+      const key = `${kind} ${sameName(name)}`;
+      const leaf = leaves.get(key) ?? make(kind, sameName(name));
+      leaves.delete(key);
+      const [oldest] = leaves.keys();
+      if (leaves.size >= LEAVES_MAX && oldest !== undefined) leaves.delete(oldest);
+      leaves.set(key, leaf);
+      return leaf;
+    },
+  };
+}

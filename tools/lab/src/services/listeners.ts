@@ -1,0 +1,170 @@
+/** Opens the listeners of the lab's services. A service without endpoints does not run. */
+import type { Clock } from "@lifeline/measure";
+import { LabError } from "../lab-error.ts";
+import { createMachineApi } from "../machine-api.ts";
+import type { ClientGate, ServiceEndpoint } from "./client-gate.ts";
+import { openConnectProxy, type ProxyCredentials } from "./connect-proxy.ts";
+import { openDnsServer } from "./dns-server.ts";
+import type { LabAuthorities } from "./lab-authorities.ts";
+import { createLeafStore } from "./leaf-store.ts";
+import { openMiddlebox } from "./middlebox.ts";
+import { type ModeTable, sameName } from "./mode-table.ts";
+import type { TlsMode } from "./modes.ts";
+import { createPageServer, type PageServer } from "./pages.ts";
+import { openTlsService } from "./tls-service.ts";
+import { requireAddresses, type Zone } from "./zone.ts";
+
+/** A middlebox: where it listens, and what it stands in front of. */
+export interface MiddleboxEndpoint extends ServiceEndpoint {
+  /** The true server; for a name in the zone, the name's first address takes the host's place. */
+  readonly upstream: ServiceEndpoint;
+}
+
+/** Where the services listen. Each list: at most {@link ENDPOINTS_MAX} endpoints, default none. */
+export interface ListenerOptions {
+  /** UDP and TCP. */
+  readonly dns?: readonly ServiceEndpoint[];
+  /** Omni's API and the public hosts, told apart by SNI. */
+  readonly web?: readonly ServiceEndpoint[];
+  readonly machineApi?: readonly ServiceEndpoint[];
+  readonly middlebox?: readonly MiddleboxEndpoint[];
+  readonly proxy?: readonly ServiceEndpoint[];
+  /** What the proxy may reach beside `web` and `machineApi`, such as the collector. */
+  readonly proxyReaches?: readonly ServiceEndpoint[];
+  /** Default {@link PROXY_CREDENTIALS}. */
+  readonly proxyCredentials?: ProxyCredentials;
+  /** What mode drift answers with; default {@link DRIFT_ADDRESSES}. */
+  readonly driftAddresses?: readonly string[];
+}
+
+/** What the listeners share. */
+export interface ListenerWorld {
+  readonly clock: Clock;
+  readonly zone: Zone;
+  readonly authorities: LabAuthorities;
+  readonly table: ModeTable;
+}
+
+/** Endpoints of one service. */
+export const ENDPOINTS_MAX = 16;
+
+/** Addresses for documentation (RFC 5737 §3, RFC 3849 §2): nobody has them. */
+export const DRIFT_ADDRESSES: readonly string[] = ["192.0.2.80", "2001:db8::80"];
+
+/** Known to everybody, so no secret. */
+export const PROXY_CREDENTIALS: ProxyCredentials = { user: "lab", password: "lab" };
+
+/** One open listener as the state shows it. */
+export interface ServiceListener extends ServiceEndpoint {
+  readonly name: "dns" | "web" | "machine-api" | "middlebox" | "proxy";
+}
+
+/** One open listener. */
+export interface OpenListener {
+  readonly name: ServiceListener["name"];
+  readonly gate: Pick<ClientGate, "host" | "port" | "disconnect" | "close"> & Partial<ClientGate>;
+}
+
+type Closers = (() => Promise<void>)[];
+
+/** Opens all; what is open is in `closers` even when this throws `bad-input` or `listen-failed`. */
+export async function openListeners(
+  options: ListenerOptions,
+  world: ListenerWorld,
+  closers: Closers,
+): Promise<readonly OpenListener[]> {
+  checkOptions(options);
+  const open: OpenListener[] = [];
+  const add = async (name: OpenListener["name"], opening: Promise<OpenListener["gate"]>) => {
+    const gate = await opening;
+    open.push({ name, gate });
+    closers.push(() => gate.close());
+  };
+  const { table, zone } = world;
+  const drift = options.driftAddresses ?? DRIFT_ADDRESSES;
+  for (const endpoint of options.dns ?? []) await add("dns", openDnsServer({ endpoint, table, zone, drift }));
+
+  const tls = createTlsServices(world, closers);
+  for (const endpoint of options.web ?? []) await add("web", tls.web(endpoint));
+  for (const endpoint of options.machineApi ?? []) await add("machine-api", tls.machineApi(endpoint));
+  for (const endpoint of options.middlebox ?? []) await add("middlebox", tls.middlebox(endpoint));
+
+  const servers = open.filter(({ name }) => name === "web" || name === "machine-api").map(({ gate }) => gate);
+  const reaches = [...servers, ...(options.proxyReaches ?? [])];
+  const credentials = options.proxyCredentials ?? PROXY_CREDENTIALS;
+  for (const endpoint of options.proxy ?? []) {
+    await add("proxy", openConnectProxy({ endpoint, table, zone, reaches, credentials }));
+  }
+  return open;
+}
+
+function checkOptions(options: ListenerOptions): void {
+  requireAddresses("driftAddresses", options.driftAddresses ?? DRIFT_ADDRESSES);
+  for (const name of ["dns", "web", "machineApi", "middlebox", "proxy", "proxyReaches"] as const) {
+    const endpoints = options[name] ?? [];
+    if (endpoints.length > ENDPOINTS_MAX) {
+      throw new LabError("bad-input", `${name}: ${endpoints.length} endpoints; expected at most ${ENDPOINTS_MAX}`);
+    }
+    for (const { host } of endpoints) requireAddresses(`${name}.host`, [host]);
+  }
+}
+
+/** How to open each of the services that speak TLS; they share certificates, pages and the gRPC server. */
+function createTlsServices({ clock, zone, authorities, table }: ListenerWorld, closers: Closers) {
+  const issuers = new Map(
+    zone.names.flatMap(({ name, issuer }) => (issuer ? [[sameName(name), issuer] as const] : [])),
+  );
+  const leaves = createLeafStore(authorities, issuers);
+  const pages = createPages();
+  const machineApi = createMachineApi();
+  closers.push(async () => machineApi.close());
+  const shared = { clock, table, leaves };
+  return {
+    web: (endpoint: ServiceEndpoint) =>
+      openTlsService({
+        ...shared,
+        endpoint,
+        services: ["api", "public"],
+        serviceOf: (name) => (zone.find(name)?.owner === "public" ? "public" : "api"),
+        alpn: ["h2", "http/1.1"],
+        serve: (session, mode) => pages(mode).serve(session),
+      }),
+    machineApi: (endpoint: ServiceEndpoint) =>
+      openTlsService({
+        ...shared,
+        endpoint,
+        services: ["machine-api"],
+        serviceOf: () => "machine-api",
+        alpn: ["h2"],
+        serve: (session, mode) => (isAboutPages(mode) ? pages(mode) : machineApi).serve(session),
+      }),
+    middlebox: ({ upstream, ...endpoint }: MiddleboxEndpoint) =>
+      openMiddlebox({ ...shared, zone, endpoint, upstream, publicRootPem: authorities.publicRootPem }),
+  };
+}
+
+/** One page server a mode, made when first needed: there are as many as modes. */
+function createPages(): (mode: TlsMode) => PageServer {
+  const servers = new Map<TlsMode, PageServer>();
+  return (mode) => {
+    const server = servers.get(mode) ?? createPageServer(mode);
+    servers.set(mode, server);
+    return server;
+  };
+}
+
+/** Modes in which something that is no gRPC server answers at the Machine API's port. */
+const PAGE_MODES: readonly TlsMode[] = [
+  "html-200",
+  "html-415",
+  "html-502",
+  "http1-only",
+  "http-503",
+  "redirect",
+  "block-page",
+  "captive-page",
+];
+
+function isAboutPages(mode: TlsMode): boolean {
+  return PAGE_MODES.includes(mode);
+}

@@ -1,0 +1,90 @@
+/**
+ * A box in the path that ends TLS: a path fault leads a node's port 443 here.
+ *
+ * 1. It dials the lab alone: the address of the name asked for, in the lab's zone, at the port it stands in for.
+ * 2. The application protocol is agreed with the true server first, so that a trusted interception is seamless.
+ */
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import type { Clock } from "@lifeline/measure";
+import { type ClientGate, openClientGate, type ServiceEndpoint } from "./client-gate.ts";
+import { type ClientHello, peekClientHello } from "./client-hello.ts";
+import type { LeafStore } from "./leaf-store.ts";
+import type { ModeTable } from "./mode-table.ts";
+import { acceptTls } from "./tls-service.ts";
+import type { Zone } from "./zone.ts";
+
+/** Options of {@link openMiddlebox}. */
+export interface MiddleboxOptions {
+  readonly endpoint: ServiceEndpoint;
+  /** The true server; for a name in the zone its first address takes the host's place. */
+  readonly upstream: ServiceEndpoint;
+  readonly clock: Clock;
+  readonly table: ModeTable;
+  readonly leaves: LeafStore;
+  readonly zone: Zone;
+  /** The root that the true servers' certificates end at. */
+  readonly publicRootPem: string;
+}
+
+/** Time the true server may take to answer, ms. */
+const UPSTREAM_TIMEOUT_MS = 5_000;
+
+/** Opens the listener. Throws `listen-failed`. */
+export async function openMiddlebox(options: MiddleboxOptions): Promise<ClientGate> {
+  return openClientGate(options.endpoint, (connection, client) => {
+    serve(connection, client, options).catch(() => connection.destroy());
+  });
+}
+
+async function serve(connection: Socket, client: string, options: MiddleboxOptions): Promise<void> {
+  const mode = options.table.modeOf("middlebox", client);
+  if (mode === "stall") return void connection.resume();
+  const hello = await peekClientHello(connection, options.clock);
+  if (hello === undefined) return void connection.destroy();
+  if (mode === "reset") return void connection.resetAndDestroy();
+  const upstream = upstreamOf(hello, options);
+  if (mode === "pass") return join(connection, connectTcp({ ...upstream, timeout: UPSTREAM_TIMEOUT_MS }));
+
+  const { session, protocol } = await dial(connection, upstream, hello, options);
+  const leaf = await options.leaves.leafFor("intercepted", hello.serverName ?? upstream.host);
+  acceptTls(connection, leaf, protocol === undefined ? [] : [protocol], (plain) => join(plain, session));
+}
+
+function upstreamOf({ serverName }: ClientHello, { zone, upstream }: MiddleboxOptions): ServiceEndpoint {
+  const known = serverName === undefined ? undefined : zone.find(serverName);
+  return { host: known?.addresses[0] ?? upstream.host, port: upstream.port };
+}
+
+/** Agrees TLS with the true server. Rejects when it does not answer, or its certificate is not of the lab's public root. */
+function dial(connection: Socket, to: ServiceEndpoint, hello: ClientHello, options: MiddleboxOptions) {
+  return new Promise<{ session: TLSSocket; protocol: string | undefined }>((resolve, reject) => {
+    const session = connectTls({
+      ...to,
+      ca: options.publicRootPem,
+      timeout: UPSTREAM_TIMEOUT_MS,
+      ...(hello.serverName === undefined ? {} : { servername: hello.serverName }),
+      ...(hello.alpn.length === 0 ? {} : { ALPNProtocols: [...hello.alpn] }),
+    });
+    // The one who asked may leave meanwhile.
+    connection.once("close", () => session.destroy());
+    session.once("timeout", () => session.destroy());
+    session.once("close", () => reject(new Error("closed")));
+    session.on("error", reject);
+    session.once("secureConnect", () => {
+      session.setTimeout(0);
+      resolve({ session, protocol: session.alpnProtocol || undefined });
+    });
+  });
+}
+
+/** Passes bytes both ways until either side ends. Backpressure bounds what is held. */
+export function join(near: Socket, far: Socket): void {
+  far.once("timeout", () => far.destroy());
+  far.once("connect", () => far.setTimeout(0));
+  far.on("error", () => near.destroy());
+  near.on("error", () => far.destroy());
+  near.once("close", () => far.destroy());
+  far.once("close", () => near.destroy());
+  near.pipe(far).pipe(near);
+}
