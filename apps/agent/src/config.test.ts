@@ -44,6 +44,16 @@ describe("a configuration", () => {
     expect(loadConfig(fileOf("# nothing yet\n"), [])).toEqual(loadConfig(undefined, []));
   });
 
+  it("takes a STAMP key and Talos's socket by path, of the file or the environment", () => {
+    const file = fileOf("stampKeyFile: /a/key\ntalos: {socket: /a/machine.sock}\n");
+    expect(loadConfig(file, [])).toMatchObject({ stampKeyFile: "/a/key", talos: { socket: "/a/machine.sock" } });
+    const environment = { LIFELINE_STAMP_KEY_FILE: "/b/key", LIFELINE_TALOS_SOCKET: "/b/machine.sock" };
+    expect(loadConfig(file, environmentOverrides(environment))).toMatchObject({
+      stampKeyFile: "/b/key",
+      talos: { socket: "/b/machine.sock" },
+    });
+  });
+
   it("lets the environment stand above the file, field by field", () => {
     const file = fileOf("collector: 127.0.0.1:1\nspool: {maxBytes: 8388608, maxAgeHours: 5}\nplan: collector\n");
     const environment = {
@@ -82,6 +92,14 @@ describe("a configuration", () => {
     ["unknown role", "roles: [master]", 'agent.yaml: roles[0]: got "master", want one of talos-node, omni-host'],
     ["no role", "roles: []", "agent.yaml: roles: got [], want at least one of talos-node, omni-host"],
     ["half of mutual TLS", "tls: {caFile: a, certFile: b}", "agent.yaml: tls.keyFile: got nothing, want a value for"],
+    [
+      "another key of talos",
+      "talos: {socket: a, role: admin}",
+      'agent.yaml: talos.role: got "role", want one of the keys socket',
+    ],
+    ["talos without a socket", "talos: {}", "agent.yaml: talos.socket: got nothing, want a value for"],
+    ["too long a socket", `talos: {socket: ${"s".repeat(108)}}`, "want a path of 1 to 107 bytes"],
+    ["a key for its file", "stampKeyFile: [1]", "agent.yaml: stampKeyFile: got [1], want a path"],
     ["another plan", "plan: none", 'agent.yaml: plan: got "none", want the word collector, or a mapping {file: PATH}'],
     [
       "resolver by name",

@@ -2,8 +2,9 @@
  * Who this node is, in this order: as configured; the firmware's product UUID; a random id kept in the state directory.
  * All are node ids as the wire admits them: the configuration is held to that, and the others are UUIDs in lower case.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeDirectory } from "./make-directory.ts";
 
 /** Where Linux shows the SMBIOS product UUID; on Talos it is normally the machine id that Omni uses. */
 export const PRODUCT_UUID_PATH = "/sys/class/dmi/id/product_uuid";
@@ -39,7 +40,7 @@ export function findIdentity(options: IdentityOptions): Identity {
   if (kept !== undefined) return { nodeId: kept, source: "state-directory" };
   const nodeId = randomUuid(randomBytes);
   try {
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    makeDirectory(stateDir);
     writeFileSync(path, `${nodeId}\n`, { mode: 0o600, flush: true });
     return { nodeId, source: "state-directory" };
   } catch {

@@ -70,6 +70,49 @@ describe("the agent's process", () => {
     expect(output()).toContain("stateDirectory");
   });
 
+  it("says its proxy without credentials, and no line or message holds a secret (S1)", async () => {
+    const path = place();
+    const keyFile = join(path, "stamp.key");
+    writeFileSync(keyFile, "SECRETSECRETSECRET");
+    const collector = await startCollector({ report: (report, answer) => acknowledge(report, answer) });
+    closers.push(() => collector.stop());
+    const { child, output, exit } = agent(["--state-dir", join(path, "state"), "--log-level", "trace"], {
+      LIFELINE_COLLECTOR: collector.address,
+      LIFELINE_STAMP_KEY_FILE: keyFile,
+      HTTPS_PROXY: "http://SECRET:SECRET@proxy.example:3128",
+      HTTP_PROXY: "https://SECRET:SECRET@proxy.example:3129",
+      NO_PROXY: "127.0.0.1,fdae::/64",
+    });
+    await until("it said hello", () => collector.hellos.length > 0, 8_000);
+    child.kill("SIGTERM");
+    expect(await exit()).toBe(0);
+    const [hello] = collector.hellos;
+    expect(hello?.proxy).toMatchObject({
+      httpsProxy: "proxy.example:3128",
+      httpProxy: "",
+      noProxy: ["127.0.0.1", "fdae::/64"],
+    });
+    expect(output()).toContain("HTTP_PROXY: a proxy that is itself spoken to by TLS (https://) is not supported");
+    const said = JSON.stringify(hello, (_, value) => (typeof value === "bigint" ? String(value) : value));
+    const encoded = Buffer.from("SECRET:SECRET").toString("base64");
+    for (const text of [output(), said]) {
+      expect(text).not.toContain("SECRET");
+      expect(text).not.toContain(encoded);
+    }
+  });
+
+  it("exits 2 when its STAMP key cannot be used, or its state directory cannot be", async () => {
+    const short = join(place(), "stamp.key");
+    writeFileSync(short, "SECRET");
+    const keyless = agent(["--state-dir", place()], { LIFELINE_STAMP_KEY_FILE: short });
+    expect(await keyless.exit()).toBe(2);
+    expect(keyless.output()).toContain(`stampKeyFile: ${short} holds 6 bytes, want a key of 16 to 1024 bytes`);
+    expect(keyless.output()).not.toContain("SECRET");
+    const nowhere = agent(["--state-dir", "/proc/lifeline"]);
+    expect(await nowhere.exit()).toBe(2);
+    expect(nowhere.output()).toContain("want a path at which a directory can be made");
+  });
+
   it("has the version of its package", () => {
     const file = fileURLToPath(new URL("../package.json", import.meta.url));
     expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ version: AGENT_VERSION });

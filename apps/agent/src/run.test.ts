@@ -44,6 +44,22 @@ describe("the runner", () => {
     expect(begun).toHaveLength(10 + 20);
   });
 
+  it("keeps the cadence of a suspicious target that lives on ICMP errors (P1)", async () => {
+    const options = { probe: "udp", payloadBytes: 16, expectRefusal: true } as const;
+    for (const [target, expected] of [
+      [tcpTarget(1, { options }), 10],
+      [tcpTarget(1), 37],
+    ] as const) {
+      const { clock, begun } = start([target], {}, manualClock(0), () => true);
+      for (let ms = 0; ms < 10_000; ms += 50) {
+        clock.advance(50);
+        await settle();
+      }
+      expect(begun.length).toBeGreaterThanOrEqual(expected);
+      expect(begun.length).toBeLessThanOrEqual(expected + 3);
+    }
+  });
+
   it("counts the ticks of a stall as missed and makes up none (M3)", () => {
     const clock = manualClock(0);
     // A stall: time passes, timers do not run.

@@ -10,6 +10,7 @@ import {
   FAST_STRETCHES_WITHIN_MS,
   FIRST_TICK_WITHIN_MS,
   firstDueNs,
+  mayHasten,
   nextDueNs,
   phaseNs,
   suspect,
@@ -97,6 +98,17 @@ describe("a suspicious target", () => {
     expect(cadenceAt(1_000, fast, 1)).toBe(FAST_CADENCE_MS);
     expect(cadenceAt(60_000, fast, 1)).toBe(60_000 / FAST_FACTOR_MAX);
     expect(cadenceAt(100, fast, 1)).toBe(100);
+  });
+
+  it.each([
+    [{ probe: "udp", payloadBytes: 16, expectRefusal: true }, false],
+    [{ probe: "udp", payloadBytes: 16, expectRefusal: false }, true],
+    [{ probe: "mtu", authenticated: false, requiredBytes: 1_340 }, false],
+    [{ probe: "stamp", authenticated: true }, true],
+    [{ probe: "link" }, true],
+    [{ probe: "tcp", acceptReset: true }, true],
+  ] as const)("hastens no target whose own haste would look like loss: %j (P1)", (options, may) => {
+    expect(mayHasten(options)).toBe(may);
   });
 
   it("goes back to its cadence after ten seconds", () => {

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { lockState } from "./state-lock.ts";
@@ -27,6 +27,18 @@ describe("the lock of a state directory", () => {
   ])("left behind by %s holds nobody", (_, content) => {
     writeFileSync(lock, content);
     lockState(place.path, "stateDir")();
+  });
+
+  it("is refused, and not waited for, where a file system makes no directories", () => {
+    const want = "want a path at which a directory can be made";
+    expect(() => lockState("/proc/lifeline", "stateDir")).toThrow(`stateDir: got "/proc/lifeline", ${want}`);
+    expect(() => lockState("/proc/lifeline/state", "stateDir")).toThrow(want);
+  });
+
+  it("makes the directory with what is missing above it, for its own user alone", () => {
+    const path = join(place.path, "a", "b");
+    lockState(path, "stateDir")();
+    expect(statSync(path).mode & 0o777).toBe(0o700);
   });
 
   it("does not keep an agent from a directory it cannot write", () => {

@@ -4,15 +4,17 @@
  * The lock names its holder by process id and the time that process began (proc(5), field 22), so one that a `kill -9` left behind, or
  * that another process of the same id could be taken for, holds nobody: in a container every agent is process 1.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ConfigError } from "./config-error.ts";
+import { ConfigError, invalid } from "./config-error.ts";
+import { makeDirectory } from "./make-directory.ts";
 
 /** The file, beside the spool. */
 const LOCK_NAME = "agent.lock";
 
-/** Takes the directory for this process; gives what lets go of it. @throws ConfigError `invalid` when a living agent holds it. */
+/** Takes the directory for this process; gives what lets go of it. @throws ConfigError `invalid` when a living agent holds it, or no directory can be there. */
 export function lockState(stateDir: string, source: string): () => void {
+  refuseImpossible(stateDir, source);
   const path = join(stateDir, LOCK_NAME);
   const own = `${process.pid} ${beginningOf(process.pid)}\n`;
   if (!take(path, own)) {
@@ -29,10 +31,23 @@ export function lockState(stateDir: string, source: string): () => void {
   return () => rmSync(path, { force: true });
 }
 
+/**
+ * A file system that makes no directories (/proc) is a slip of the pen. A directory that cannot be written now, full or read-only, is
+ * not: the spool lives in memory until it can.
+ */
+function refuseImpossible(stateDir: string, source: string): void {
+  try {
+    makeDirectory(stateDir);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (code === "ENOENT") throw invalid(source, "", stateDir, "a path at which a directory can be made");
+  }
+}
+
 /** Whether the lock could be created. A directory that cannot be written locks nobody out: the spool then lives in memory. */
 function take(path: string, own: string): boolean {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeDirectory(dirname(path));
     writeFileSync(path, own, { flag: "wx", mode: 0o600 });
     return true;
   } catch (error) {

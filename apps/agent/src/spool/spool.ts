@@ -9,8 +9,9 @@
  *    twice is counted once.
  */
 import type { FileHandle } from "node:fs/promises";
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
+import { makeDirectory } from "../make-directory.ts";
 import { encodeFrame } from "./frame.ts";
 import {
   ACK_BYTES,
@@ -206,7 +207,7 @@ class DiskSpool implements Spool {
 
   async open(): Promise<void> {
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      makeDirectory(this.#directory);
       await this.#loadAll(await readdir(this.#directory));
     } catch (error) {
       this.#refuseDisk(error);
