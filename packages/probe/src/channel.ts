@@ -1,11 +1,25 @@
-/** From a target to a connection that an application protocol can be spoken on: name, TCP and, where it is asked, TLS. */
+/**
+ * From a target to a connection that an application protocol can be spoken on: name, TCP, a proxy's tunnel and TLS, as asked.
+ *
+ * Through a proxy: the name, the address and `connectNs` are the proxy's own, and there is no round trip, for none to the
+ * endpoint was measured. All that goes wrong before the tunnel is open is the proxy's doing, unless it is this agent's: that a
+ * proxy which was reached does not answer CONNECT in time is `proxy-unreachable` too, with `connectNs` to tell it apart.
+ */
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
-import type { Outcome, Target, Trust } from "@lifeline/measure";
-import type { Deadline } from "./deadline.ts";
+import {
+  endpointName,
+  type Outcome,
+  type ProxyEndpoint,
+  reasonFacts,
+  type Target,
+  type Trust,
+} from "@lifeline/measure";
+import type { Deadline, Expired } from "./deadline.ts";
 import { dial } from "./dial.ts";
-import type { Trace } from "./finding.ts";
+import { outcome, type Trace } from "./finding.ts";
 import { locate } from "./locate.ts";
+import { askTunnel, encodeConnect, type Tunnelled } from "./proxy-tunnel.ts";
 import { secure } from "./tls-session.ts";
 import type { ProbeWorld } from "./world.ts";
 
@@ -15,6 +29,9 @@ import type { ProbeWorld } from "./world.ts";
  * under TCP.
  */
 const SYN_THRESHOLD_MS = 950;
+
+/** RFC 9110 §15.5.8. */
+const PROXY_AUTHENTICATION_REQUIRED = 407;
 
 /** What the connection is to carry. */
 export interface ChannelWish {
@@ -36,16 +53,13 @@ export async function openChannel(
   { trust, alpn }: ChannelWish,
   trace: Trace,
 ): Promise<Channel> {
-  const located = await locate(world, target, trace);
-  if (located.kind === "ended") return located;
-  const { host, port, family, timeoutMs } = target;
-  const handshakeTimeoutMs = Math.min(timeoutMs, SYN_THRESHOLD_MS);
-  const dialled = await dial(world, { address: located.address, port, family, timeoutMs, handshakeTimeoutMs }, trace);
-  if (dialled.kind === "ended") return dialled;
-  const { socket, deadline } = dialled;
-  if (trust === undefined) return { kind: "open", socket, deadline };
+  const { proxy } = target;
+  const carried =
+    proxy === undefined ? await connectTo(world, target, trace) : await tunnel(world, target, proxy, trace);
+  if (carried.kind === "ended" || trust === undefined) return carried;
 
-  const secured = await secure(world, socket, deadline, { host, trust, alpn }, trace);
+  const { socket, deadline } = carried;
+  const secured = await secure(world, socket, deadline, { host: target.host, trust, alpn }, trace);
   const fault = secured.kind === "ended" ? secured.outcome : secured.fault;
   if (secured.kind === "secure" && fault === undefined) return { kind: "open", socket: secured.socket, deadline };
   assert(fault !== undefined, "a channel that is not open has a reason");
@@ -53,6 +67,64 @@ export async function openChannel(
   // Destroys the session above it as well.
   socket.destroy();
   return { kind: "ended", outcome: fault };
+}
+
+/** A TCP connection to the target's own host and port, or to those given in their place. */
+async function connectTo(world: ProbeWorld, target: Target, trace: Trace): Promise<Channel> {
+  const located = await locate(world, target, trace);
+  if (located.kind === "ended") return located;
+  const { port, family, timeoutMs } = target;
+  const handshakeTimeoutMs = Math.min(timeoutMs, SYN_THRESHOLD_MS);
+  const dialled = await dial(world, { address: located.address, port, family, timeoutMs, handshakeTimeoutMs }, trace);
+  return dialled.kind === "ended" ? dialled : { ...dialled, kind: "open" };
+}
+
+/** A connection to the target through `proxy`. */
+async function tunnel(world: ProbeWorld, target: Target, proxy: ProxyEndpoint, trace: Trace): Promise<Channel> {
+  const name = endpointName(proxy.host, proxy.port);
+  trace.evidence.proxy = name;
+  const request = encodeConnect(endpointName(target.host, target.port), world.proxyAuthorization(name));
+  if (request === undefined) {
+    trace.evidence.code = "ERR_INVALID_CHAR";
+    return { kind: "ended", outcome: outcome("agent-resource", "plan") };
+  }
+  const connected = await connectTo(world, { ...target, ...proxy }, trace);
+  // Neither is the endpoint's: not the addresses of the proxy's name, nor the round trip to it.
+  delete trace.evidence.answers;
+  trace.rtt = undefined;
+  if (connected.kind === "ended") return { kind: "ended", outcome: proxyFault(connected.outcome, trace) };
+
+  const { socket, deadline } = connected;
+  const tunnelled = await deadline.race(askTunnel(socket, request));
+  const fault = judgeTunnel(tunnelled, deadline, trace);
+  if (fault === undefined) return connected;
+  closeChannel(connected);
+  return { kind: "ended", outcome: fault };
+}
+
+/** This agent's own trouble stays what it is, and so does a family that the proxy has no address of; the rest is the proxy's. */
+function proxyFault({ reason, phase }: Outcome, trace: Trace): Outcome {
+  const { blame } = reasonFacts(reason);
+  if (blame === "agent" || blame === "nobody") return { reason, phase };
+  trace.evidence.code ??= "ETIMEDOUT";
+  return outcome("proxy-unreachable", "proxy");
+}
+
+/** What is wrong with a proxy's answer; undefined: the tunnel is open. */
+function judgeTunnel(tunnelled: Tunnelled | Expired, deadline: Deadline, trace: Trace): Outcome | undefined {
+  if (tunnelled.kind === "expired") {
+    return proxyFault(outcome(tunnelled.stalled ? "stalled" : "handshake-timeout", "proxy"), trace);
+  }
+  if (tunnelled.kind === "error") {
+    trace.evidence.code = tunnelled.code;
+    return outcome("proxy-unreachable", "proxy");
+  }
+  const { status } = tunnelled;
+  trace.evidence.proxyStatus = status;
+  if (status === PROXY_AUTHENTICATION_REQUIRED) return outcome("proxy-auth", "proxy");
+  if (status < 200 || status > 299) return outcome("proxy-refused", "proxy");
+  const tardy = deadline.tardiness(deadline.elapsedNs());
+  return tardy === undefined ? undefined : proxyFault(outcome(tardy, "proxy"), trace);
 }
 
 /** Ends an open channel, whatever state it is in. */

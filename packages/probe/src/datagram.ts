@@ -4,7 +4,8 @@
  *
  * 1. A fresh socket for each attempt: its port tells the answer of this attempt from those of others.
  * 2. Arrival is the kernel's stamp where it can be read, so neither the round trip nor the threshold feels this process (M3).
- * 3. Whatever ends the exchange, the socket is closed.
+ * 3. An ICMP error's arrival is the kernel's only where it was asked to keep errors ({@link DatagramTarget.keepErrors}).
+ * 4. Whatever ends the exchange, the socket is closed.
  */
 import { createSocket, type Socket } from "node:dgram";
 import type { IpFamily, RttSource } from "@lifeline/measure";
@@ -19,6 +20,11 @@ export interface DatagramTarget {
   readonly port: number;
   readonly family: IpFamily;
   readonly timeoutMs: number;
+  /**
+   * Errors are answers: their arrival is wanted, and those the kernel does not call fatal as well (IP_RECVERR, ip(7)). Default
+   * false. Where the kernel's stamps cannot be read nothing changes.
+   */
+  readonly keepErrors?: boolean;
 }
 
 /** A datagram that came back. */
@@ -46,7 +52,8 @@ export type DatagramEnd<T> =
       readonly code: string;
       readonly place: ErrnoPlace;
       readonly elapsedNs: number;
-      /** Set when it was read after the threshold. */
+      readonly source: RttSource;
+      /** Set when it came, as far as is known, after the threshold. */
       readonly tardy: "late" | "stalled" | undefined;
     }
   | Expired;
@@ -55,6 +62,8 @@ export type DatagramEnd<T> =
 export interface DatagramExchange<T> {
   readonly end: DatagramEnd<T>;
   readonly strays: number;
+  /** The address of this host that it was sent from; undefined when the socket could not be connected. */
+  readonly localAddress: string | undefined;
 }
 
 /** Sends `payload` once and waits until `read` accepts a datagram, an error comes, or the time is up. */
@@ -68,9 +77,11 @@ export async function exchangeDatagram<T>(
   try {
     const code = await connectSocket(socket, target);
     if (code !== undefined) {
-      return { end: { kind: "error", code, place: "datagram-send", elapsedNs: 0, tardy: undefined }, strays: 0 };
+      const end = { kind: "error", code, place: "datagram-send", elapsedNs: 0, source: "monotonic" } as const;
+      return { end: { ...end, tardy: undefined }, strays: 0, localAddress: undefined };
     }
-    return await sendAndWait(world, socket, target.timeoutMs, payload, read);
+    const localAddress = socket.address().address;
+    return { ...(await sendAndWait(world, socket, target, payload, read)), localAddress };
   } finally {
     socket.close();
   }
@@ -87,27 +98,29 @@ function connectSocket(socket: Socket, { port, address }: DatagramTarget): Promi
 async function sendAndWait<T>(
   world: ProbeWorld,
   socket: Socket,
-  timeoutMs: number,
+  { timeoutMs, family, keepErrors = false }: DatagramTarget,
   payload: Uint8Array,
   read: (arrival: Arrival) => Reading<T>,
-): Promise<DatagramExchange<T>> {
+): Promise<Omit<DatagramExchange<T>, "localAddress">> {
   const fd = datagramFd(socket);
   if (fd !== undefined) world.kernel?.stampArrivals(fd);
+  const keepsErrors = keepErrors && fd !== undefined && world.kernel?.keepErrors(fd, family) === true;
   let strays = 0;
   const first = Promise.withResolvers<DatagramEnd<T>>();
   const deadline = startDeadline(world.clock, timeoutMs);
   socket.on("message", (bytes) => {
-    const arrival = { bytes, ...arrivalTime(world, fd, deadline) };
+    const arrival = { bytes, ...timeOf(fd === undefined ? undefined : world.kernel?.sinceArrivalNs(fd), deadline) };
     const reading = read(arrival);
     if (reading.kind === "stray") strays += 1;
     else
       first.resolve({ kind: "answered", value: reading.value, arrival, tardy: deadline.tardiness(arrival.elapsedNs) });
   });
   const failAt = (place: ErrnoPlace) => (error: Error) => {
-    const elapsedNs = deadline.elapsedNs();
-    first.resolve({ kind: "error", code: codeOf(error), place, elapsedNs, tardy: deadline.tardiness(elapsedNs) });
+    const isKept = keepsErrors && place === "error-kept";
+    const time = timeOf(isKept ? world.kernel?.sinceErrorNs(fd) : undefined, deadline);
+    first.resolve({ kind: "error", code: codeOf(error), place, ...time, tardy: deadline.tardiness(time.elapsedNs) });
   };
-  socket.on("error", failAt("datagram-answer"));
+  socket.on("error", failAt(keepsErrors ? "error-kept" : "datagram-answer"));
   // Node hands the datagram to the kernel within this call, so the deadline and the packet start together.
   socket.send(payload, (error) => {
     if (error !== null) failAt("datagram-send")(error);
@@ -117,14 +130,11 @@ async function sendAndWait<T>(
   return { end, strays };
 }
 
-/** When the datagram arrived: by the kernel's stamp when it is one that can be true, else when this process looked. */
-function arrivalTime(
-  world: ProbeWorld,
-  fd: number | undefined,
-  deadline: Deadline,
-): Pick<Arrival, "elapsedNs" | "source"> {
-  // The age is read first: what passes between the two readings is then never taken off the round trip.
-  const ageNs = fd === undefined ? undefined : world.kernel?.sinceArrivalNs(fd);
+/**
+ * When something arrived: by the kernel's stamp, `ageNs` ago, when it is one that can be true, else when this process looked.
+ * The age is an argument, so it is read first: what passes between the two readings is then never taken off the round trip.
+ */
+function timeOf(ageNs: number | undefined, deadline: Deadline): Pick<Arrival, "elapsedNs" | "source"> {
   const elapsedNs = deadline.elapsedNs();
   const isTrue = ageNs !== undefined && ageNs < elapsedNs;
   return isTrue ? { elapsedNs: elapsedNs - ageNs, source: "kernel" } : { elapsedNs, source: "monotonic" };

@@ -62,7 +62,10 @@ export async function dial(world: ProbeWorld, target: DialTarget, trace: Trace):
   const first = await handshake.race(opened);
   handshake.cancel();
   const ended = judgeOpening(world, socket, handshake, first, trace);
-  if (ended === undefined) return { kind: "connected", socket, deadline };
+  if (ended === undefined) {
+    if (socket.localAddress !== undefined) trace.evidence.localAddress = socket.localAddress;
+    return { kind: "connected", socket, deadline };
+  }
   deadline.cancel();
   socket.destroy();
   return { kind: "ended", outcome: ended };

@@ -2,7 +2,7 @@
  * As much of a DNS message (RFC 1035 §4) as a probe needs: one question, and what the answer says about it.
  *
  * 1. Reading never throws and never loops: compression pointers are stepped over, and a name has at most {@link LABELS_MAX} labels.
- * 2. Only the header, the question and the count of address records that answer it are read; the addresses themselves are not.
+ * 2. Only the header, the question and the addresses that answer it are read.
  */
 
 /** Bytes of a header (RFC 1035 §4.1.1). */
@@ -35,8 +35,8 @@ export type DnsAnswer =
       readonly rcode: number;
       /** The answer did not fit and was cut (TC). */
       readonly truncated: boolean;
-      /** A records in the answer section, whoever owns them: aliases are the resolver's affair. */
-      readonly addressRecords: number;
+      /** Of the A records in the answer section, whoever owns them: aliases are the resolver's affair. */
+      readonly addresses: readonly string[];
     }
   /** Well-formed, and not an answer to our question: another id, another name, or no response at all. */
   | { readonly kind: "other" }
@@ -77,13 +77,13 @@ export function decodeAnswer(bytes: Uint8Array, query: Uint8Array): DnsAnswer {
   const truncated = (flags & FLAG_TRUNCATED) !== 0;
   const questions = view.getUint16(4);
   // A server that cannot read or will not serve a question may leave it out (RFC 1035 §4.1.1 does not say otherwise).
-  if (questions === 0 && rcode !== 0) return { kind: "answer", rcode, truncated, addressRecords: 0 };
+  if (questions === 0 && rcode !== 0) return { kind: "answer", rcode, truncated, addresses: [] };
   if (questions !== 1 || bytes.byteLength < query.byteLength) return { kind: "malformed" };
   if (!isSameQuestion(bytes, query)) return { kind: "other" };
 
-  const addressRecords = countAddresses(view, query.byteLength, view.getUint16(6));
-  if (addressRecords === undefined && !truncated) return { kind: "malformed" };
-  return { kind: "answer", rcode, truncated, addressRecords: addressRecords ?? 0 };
+  const addresses = readAddresses(view, query.byteLength, view.getUint16(6));
+  if (addresses === undefined && !truncated) return { kind: "malformed" };
+  return { kind: "answer", rcode, truncated, addresses: addresses ?? [] };
 }
 
 /** The question section is copied as it was; names compare without case (RFC 1035 §2.3.3). */
@@ -94,9 +94,9 @@ function isSameQuestion(bytes: Uint8Array, query: Uint8Array): boolean {
 }
 
 /** A records of class IN among the first `records` from `start`; undefined when the section cannot be read. */
-function countAddresses(view: DataView, start: number, records: number): number | undefined {
+function readAddresses(view: DataView, start: number, records: number): readonly string[] | undefined {
   let at = start;
-  let addresses = 0;
+  const addresses: string[] = [];
   for (let record = 0; record < Math.min(records, RECORDS_MAX); record += 1) {
     const fixed = skipName(view, at);
     // TYPE, CLASS, TTL and RDLENGTH take ten bytes (RFC 1035 §4.1.3).
@@ -106,7 +106,7 @@ function countAddresses(view: DataView, start: number, records: number): number 
     if (at > view.byteLength) return undefined;
     const isAddress = view.getUint16(fixed) === TYPE_A && view.getUint16(fixed + 2) === CLASS_IN;
     if (isAddress && rdataBytes !== 4) return undefined;
-    if (isAddress) addresses += 1;
+    if (isAddress) addresses.push([10, 11, 12, 13].map((offset) => view.getUint8(fixed + offset)).join("."));
   }
   return addresses;
 }

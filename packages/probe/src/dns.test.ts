@@ -18,6 +18,7 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
     const sample = await ask(server.port, "good", transport);
     expect(sample.outcome).toEqual({ reason: "answered", phase: "first-byte" });
     expect(sample.rtt?.source).toBe("kernel");
+    expect(sample.evidence).toMatchObject({ answers: ["127.0.0.1", "127.0.0.2"], localAddress: "127.0.0.1" });
   });
 
   it.each([
@@ -36,6 +37,8 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
     const sample = await ask(server.port, label, transport);
     expect(sample.outcome).toEqual({ reason, phase: "first-byte" });
     expect(sample.evidence.code).toBe(code);
+    // Nor are the resolver's own addresses taken for the name's.
+    expect(sample.evidence.answers).toBeUndefined();
     expect(sample.rtt).toBeDefined();
   });
 

@@ -3,9 +3,11 @@
  *
  * 1. The query is made here and not by c-ares, so its id, the resolver's RCODE and truncation are known, and one attempt is
  *    one query (M1).
- * 2. A resolver that says no has answered: each RCODE class has its own reason and a round trip. Silence is `timeout`.
+ * 2. The answers kept as evidence are the query's: those of the resolver's own name, if it has one, would say nothing of drift.
+ * 3. A resolver that says no has answered: each RCODE class has its own reason and a round trip. Silence is `timeout`.
  */
 import type { Outcome } from "@lifeline/measure";
+import { sortedAddresses } from "./address.ts";
 import { closeChannel, openChannel } from "./channel.ts";
 import { type Arrival, type DatagramEnd, exchangeDatagram, type Reading } from "./datagram.ts";
 import { isExpired } from "./deadline.ts";
@@ -14,6 +16,7 @@ import { exchangeDnsStream } from "./dns-stream.ts";
 import { reasonOfErrno } from "./errno.ts";
 import { emptyTrace, type Finding, findingOf, outcome, type Trace } from "./finding.ts";
 import { locate } from "./locate.ts";
+import { ANSWERS_MAX } from "./name-resolver.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import { judgeDatagramError } from "./udp.ts";
 
@@ -53,9 +56,14 @@ const askByDatagram: Ask = async (target, query, world, trace) => {
   const located = await locate(world, target, trace);
   if (located.kind === "ended") return findingOf(trace, located.outcome);
   trace.evidence.address = located.address;
-  const { end, strays } = await exchangeDatagram(world, { ...target, address: located.address }, query, (arrival) =>
-    readAnswer(query, arrival),
+  delete trace.evidence.answers;
+  const { end, strays, localAddress } = await exchangeDatagram(
+    world,
+    { ...target, address: located.address },
+    query,
+    (arrival) => readAnswer(query, arrival),
   );
+  if (localAddress !== undefined) trace.evidence.localAddress = localAddress;
   if (strays > 0) trace.evidence.strays = strays;
   return findingOf(trace, judgeDatagram(end, trace));
 };
@@ -75,6 +83,7 @@ function judgeDatagram(end: DatagramEnd<DnsAnswer>, trace: Trace): Outcome {
 
 const askByStream: Ask = async (target, query, world, trace) => {
   const channel = await openChannel(world, target, { trust: undefined, alpn: [] }, trace);
+  delete trace.evidence.answers;
   if (channel.kind === "ended") return findingOf(trace, channel.outcome);
   const { socket, deadline } = channel;
   try {
@@ -105,6 +114,7 @@ function judgeAnswer(answer: DnsAnswer, trace: Trace): Outcome {
     return outcome(reason, "first-byte");
   }
   if (answer.truncated) trace.evidence.code = "TC";
-  const isAnswered = answer.truncated || answer.addressRecords > 0;
+  const isAnswered = answer.truncated || answer.addresses.length > 0;
+  if (answer.addresses.length > 0) trace.evidence.answers = sortedAddresses(answer.addresses).slice(0, ANSWERS_MAX);
   return outcome(isAnswered ? "answered" : "answer-nodata", "first-byte");
 }

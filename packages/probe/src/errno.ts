@@ -9,15 +9,18 @@ import type { Reason } from "@lifeline/measure";
  * - `connect`: from `connect(2)` on TCP, at once or by ICMP.
  * - `stream`: on an established TCP connection.
  * - `datagram-send`: from `connect(2)` or `send(2)` on UDP: this node's own tables, nothing has left.
+ * - `error-kept`: the same from a socket that also keeps errors the kernel does not call fatal (IP_RECVERR, ip(7)): a router's
+ *   word that there is no way to the host is among them.
  * - `datagram-answer`: read back from a connected UDP socket: an ICMP error came.
  */
-export type ErrnoPlace = "connect" | "stream" | "datagram-send" | "datagram-answer";
+export type ErrnoPlace = "connect" | "stream" | "datagram-send" | "datagram-answer" | "error-kept";
 
 interface ErrnoRow {
   readonly connect: Reason;
   readonly stream: Reason;
   readonly "datagram-send": Reason;
   readonly "datagram-answer": Reason;
+  readonly "error-kept": Reason;
 }
 
 const same = (reason: Reason): ErrnoRow => ({
@@ -25,6 +28,7 @@ const same = (reason: Reason): ErrnoRow => ({
   stream: reason,
   "datagram-send": reason,
   "datagram-answer": reason,
+  "error-kept": reason,
 });
 
 const RESOURCE = same("agent-resource");
@@ -42,9 +46,10 @@ const ERRNO: Readonly<Record<string, ErrnoRow>> = {
     stream: "host-unreachable",
     "datagram-send": "network-unreachable",
     "datagram-answer": "admin-prohibited",
+    "error-kept": "host-unreachable",
   },
   EHOSTDOWN: same("host-unreachable"),
-  ENETUNREACH: same("network-unreachable"),
+  ENETUNREACH: { ...same("network-unreachable"), "error-kept": "host-unreachable" },
   ENETDOWN: same("network-unreachable"),
   EADDRNOTAVAIL: RESOURCE,
   // A blackhole route (ip-route(8)): this node drops the packet itself.
@@ -58,6 +63,13 @@ const ERRNO: Readonly<Record<string, ErrnoRow>> = {
   ETIMEDOUT: { ...same("timeout"), stream: "handshake-timeout" },
   // ICMP protocol-unreachable: the host is there and does not speak this transport.
   ENOPROTOOPT: same("refused"),
+  // Larger than the device's MTU, or than a router said it could pass on (ip(7), IP_MTU_DISCOVER).
+  EMSGSIZE: {
+    ...RESOURCE,
+    "datagram-send": "mtu-too-small",
+    "datagram-answer": "mtu-too-small",
+    "error-kept": "mtu-too-small",
+  },
   EMFILE: RESOURCE,
   ENFILE: RESOURCE,
   ENOBUFS: RESOURCE,

@@ -4,6 +4,9 @@ import type { Reason } from "@lifeline/measure";
 /** Bytes of headers accepted of a peer: Node's own default for HTTP/1.1, stated because evidence rests on it. */
 export const HEADERS_MAX_BYTES = 16_384;
 
+/** How Lifeline names itself to HTTP and gRPC servers, and to proxies. */
+export const USER_AGENT = "lifeline-probe/0.1";
+
 /** A response whose body was not kept, or the code of what came instead. */
 export type Exchanged =
   | {

@@ -8,9 +8,9 @@
 import type { Outcome } from "@lifeline/measure";
 import { closeChannel, openChannel } from "./channel.ts";
 import { isExpired } from "./deadline.ts";
-import { type Exchanged, reasonOfExchangeCode } from "./exchange.ts";
+import { type Exchanged, reasonOfExchangeCode, USER_AGENT } from "./exchange.ts";
 import { emptyTrace, findingOf, outcome, type Trace } from "./finding.ts";
-import { originOf, USER_AGENT } from "./http.ts";
+import { originOf } from "./http.ts";
 import { exchangeHttp2 } from "./http2-exchange.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 

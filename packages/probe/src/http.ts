@@ -8,14 +8,11 @@
 import { endpointName, type HttpExpectation, type Reason, type Target } from "@lifeline/measure";
 import { closeChannel, openChannel } from "./channel.ts";
 import { isExpired } from "./deadline.ts";
-import { type Exchanged, reasonOfExchangeCode } from "./exchange.ts";
+import { type Exchanged, reasonOfExchangeCode, USER_AGENT } from "./exchange.ts";
 import { boundedText, emptyTrace, findingOf, outcome, type Trace } from "./finding.ts";
 import { exchangeHttp1 } from "./http1-exchange.ts";
 import { exchangeHttp2 } from "./http2-exchange.ts";
 import type { ProbeProtocol } from "./protocol.ts";
-
-/** How Lifeline names itself to HTTP and gRPC servers. */
-export const USER_AGENT = "lifeline-probe/0.1";
 
 /** Statuses from here on are faults of the server (RFC 9110 §15.6): never accepted unless they are asked for. */
 const SERVER_ERROR_STATUS = 500;

@@ -1,8 +1,11 @@
 export { LAG_TOLERANCE_NS } from "./deadline.ts";
 export { UNKNOWN_METHOD } from "./grpc.ts";
 export { type KernelClock, openKernelClock, type TcpInfo } from "./kernel.ts";
+export { IPV6_DISABLED, NO_ADDRESS, tunnelInterfaces } from "./link.ts";
+export { KEEPALIVE_FREEZE_MS, type LinkWatch, STIMULUS_FREEZE_MS, STIMULUS_GAP_MS } from "./link-watch.ts";
 export { createNameResolver, type NameAnswer, type NameResolver, type NameResolverStats } from "./name-resolver.ts";
 export { probe } from "./probe.ts";
+export { HEAD_MALFORMED, HEAD_OVERFLOW } from "./proxy-tunnel.ts";
 export { routeFamilies } from "./route-families.ts";
 export { siderolinkPrefix } from "./siderolink-prefix.ts";
 export type { TrustStore } from "./trust.ts";

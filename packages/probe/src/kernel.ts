@@ -9,7 +9,7 @@
  *    (Linux net/core/dev.c, net_enable_timestamp), which is too dear to do at every probe.
  */
 import { createRequire } from "node:module";
-import { NS_PER_US } from "@lifeline/measure";
+import { type IpFamily, NS_PER_US } from "@lifeline/measure";
 
 /** TCP_INFO's part that is used here. */
 export interface TcpInfo {
@@ -25,6 +25,10 @@ export interface KernelClock {
   tcpInfo(fd: number): TcpInfo | undefined;
   /** Asks the kernel to stamp the datagrams that arrive at `fd` from now on. */
   stampArrivals(fd: number): void;
+  /** Asks the kernel to keep the ICMP errors that come back to `fd`, a UDP socket, with their arrival; false: it will not. */
+  keepErrors(fd: number, family: IpFamily): boolean;
+  /** Takes the oldest error that was kept for `fd`, and gives the nanoseconds since it had arrived; undefined: none, or no stamp. */
+  sinceErrorNs(fd: number): number | undefined;
   /** Nanoseconds since the last datagram read from `fd` had arrived at this host; undefined when there is no stamp. */
   sinceArrivalNs(fd: number): number | undefined;
 }
@@ -45,6 +49,12 @@ const NS_PER_SECOND = 1_000_000_000n;
 /** `AF_INET`, `SOCK_DGRAM` and `SOCK_CLOEXEC` (uapi/linux/socket.h, linux/net.h; the last is O_CLOEXEC, octal 2000000). */
 const AF_INET = 2;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
+
+/** `IPPROTO_IP` with `IP_RECVERR` (uapi/linux/in.h), `IPPROTO_IPV6` with `IPV6_RECVERR` (uapi/linux/in6.h): ip(7), ipv6(7). */
+const RECEIVE_ERRORS = { 4: { level: 0, name: 11 }, 6: { level: 41, name: 25 } } as const;
+/** `MSG_ERRQUEUE` and `MSG_DONTWAIT` (linux/socket.h); `struct msghdr` of a 64-bit host, whose zeros ask for no contents. */
+const MSG_ERRQUEUE_DONTWAIT = 0x2000 | 0x40;
+const MSGHDR_BYTES = 56;
 
 /**
  * Youngest stamp that is believed, in ns. For a datagram that was not stamped the kernel makes one up at the question
@@ -83,6 +93,11 @@ function bindKernelClock(): KernelClock {
 
   const openSocket = libc.func("int socket(int family, int type, int protocol)");
 
+  const setsockopt = libc.func("int setsockopt(int fd, int level, int name, void *value, uint32_t lengthBytes)");
+  const recvmsg = libc.func("int64_t recvmsg(int fd, void *message, int flags)");
+
+  const message = Buffer.alloc(MSGHDR_BYTES);
+  const enabled = Buffer.from([1, 0, 0, 0]);
   const info = Buffer.alloc(TCP_INFO_BYTES);
   const lengthBytes = Buffer.alloc(4);
   const stamp = Buffer.alloc(TIMESPEC_BYTES);
@@ -91,6 +106,13 @@ function bindKernelClock(): KernelClock {
   const keeper: number = openSocket(AF_INET, SOCK_DGRAM_CLOEXEC, 0);
   // The first question turns stamping on for a socket, and is answered ENOENT. On a failed socket it is EBADF, and harmless.
   ioctl(keeper, SIOCGSTAMPNS, stamp);
+
+  const sinceStampNs = (fd: number) => {
+    if (ioctl(fd, SIOCGSTAMPNS, stamp) !== 0 || clockGettime(CLOCK_REALTIME, now) !== 0) return undefined;
+    // Two readings of the kernel's wall clock. A step between them gives nonsense, which callers bound.
+    const ageNs = Number(timespecNs(now) - timespecNs(stamp));
+    return ageNs < STAMP_AGE_MIN_NS ? undefined : ageNs;
+  };
 
   return {
     tcpInfo(fd) {
@@ -105,12 +127,16 @@ function bindKernelClock(): KernelClock {
     stampArrivals(fd) {
       ioctl(fd, SIOCGSTAMPNS, stamp);
     },
-    sinceArrivalNs(fd) {
-      if (ioctl(fd, SIOCGSTAMPNS, stamp) !== 0 || clockGettime(CLOCK_REALTIME, now) !== 0) return undefined;
-      // Two readings of the kernel's wall clock. A step between them gives nonsense, which callers bound.
-      const ageNs = Number(timespecNs(now) - timespecNs(stamp));
-      return ageNs < STAMP_AGE_MIN_NS ? undefined : ageNs;
+    keepErrors(fd, family) {
+      const { level, name } = RECEIVE_ERRORS[family];
+      return setsockopt(fd, level, name, enabled, enabled.byteLength) === 0;
     },
+    sinceErrorNs(fd) {
+      // Reading an error leaves its arrival where SIOCGSTAMPNS looks (net/ipv4/ip_sockglue.c, ip_recv_error; sock_recv_timestamp).
+      message.fill(0);
+      return Number(recvmsg(fd, message, MSG_ERRQUEUE_DONTWAIT)) < 0 ? undefined : sinceStampNs(fd);
+    },
+    sinceArrivalNs: sinceStampNs,
   };
 }
 

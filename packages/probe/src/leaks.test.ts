@@ -19,6 +19,7 @@ const KINDS: readonly ProbeOptions[] = [
   { probe: "dns", query: "good.test", transport: "udp" },
   { probe: "dns", query: "good.test", transport: "tcp" },
   { probe: "udp", payloadBytes: 6, expectRefusal: false },
+  { probe: "udp", payloadBytes: 6, expectRefusal: true },
   { probe: "stamp", authenticated: false },
 ];
 

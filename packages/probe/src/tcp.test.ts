@@ -13,7 +13,7 @@ describe("the TCP probe", () => {
     expect(sample.rtt?.source).toBe("kernel");
     expect(sample.rtt?.ns).toBeGreaterThan(0);
     expect(sample.phases.connectNs).toBe(sample.rtt?.ns);
-    expect(sample.evidence.address).toBe("127.0.0.1");
+    expect(sample.evidence).toMatchObject({ address: "127.0.0.1", localAddress: "127.0.0.1" });
     expect(sample.endedAtMs).toBeGreaterThanOrEqual(sample.startedAtMs);
   });
 

@@ -73,20 +73,67 @@ describe("the UDP probe", () => {
   });
 
   it("makes no round trip of a refusal it was held up in reading", async () => {
-    // Each deadline starts in the turn that sends: this process is held up right behind it.
-    const clock: Clock = {
-      ...systemClock,
-      after(delayMs, wake) {
-        process.nextTick(() => stallLoop(120));
-        return systemClock.after(delayMs, wake);
-      },
-    };
     const target = targetOf(udp, { port: await closedPort(), timeoutMs: 50 });
-    const sample = await probe(target, worldOf({ clock }));
+    const sample = await probe(target, worldOf({ clock: stallingClock(120) }));
     expect(sample.outcome).toEqual({ reason: "stalled", phase: "first-byte" });
     expect(sample.rtt).toBeUndefined();
   });
 });
+
+describe("the UDP probe of a port known to be closed", () => {
+  const closed = { probe: "udp", payloadBytes: 16, expectRefusal: true } as const;
+
+  it.each([
+    ["127.0.0.1", 4],
+    ["::1", 6],
+  ] as const)("is answered by the refusal of %s, with the kernel's time of its arrival", async (host, family) => {
+    const port = await closedPort(host);
+    const sample = await probe(targetOf(closed, { port, host, family }), worldOf());
+    expect(sample.outcome).toEqual({ reason: "answered", phase: "first-byte" });
+    expect(sample.rtt?.source).toBe("kernel");
+    expect(sample.rtt?.ns).toBeGreaterThan(0);
+    expect(sample.evidence).toMatchObject({ code: "ECONNREFUSED", address: host, localAddress: host });
+  });
+
+  it("falls back to the monotonic clock without the kernel's, and says so", async () => {
+    const target = targetOf(closed, { port: await closedPort() });
+    const sample = await probe(target, worldOf({ kernelStamps: false }));
+    expect(sample.outcome.reason).toBe("answered");
+    expect(sample.rtt?.source).toBe("monotonic");
+  });
+
+  it("is lost in silence: here silence is a loss", async () => {
+    await using silent = await silentUdpPort();
+    const sample = await probe(targetOf(closed, { port: silent.port, timeoutMs: 60 }), worldOf());
+    expect(sample.outcome).toEqual({ reason: "timeout", phase: "first-byte" });
+    expect(sample.rtt).toBeUndefined();
+  });
+
+  it("is answered by a datagram too", async () => {
+    await using peer = await udpPeer((_, from, socket) => socket.send("hello", from.port, from.address));
+    const sample = await probe(targetOf(closed, peer), worldOf());
+    expect(sample.outcome.reason).toBe("answered");
+    expect(sample.rtt?.source).toBe("kernel");
+  });
+
+  it("does not feel a stalled loop: the kernel stamped the refusal (M3)", async () => {
+    const target = targetOf(closed, { port: await closedPort(), timeoutMs: 100 });
+    const sample = await probe(target, worldOf({ clock: stallingClock(200) }));
+    expect(sample.outcome.reason).toBe("answered");
+    expect(sample.rtt?.ns).toBeLessThan(100e6);
+  });
+});
+
+/** Each deadline starts in the turn that sends: this process is held up right behind it. */
+function stallingClock(ms: number): Clock {
+  return {
+    ...systemClock,
+    after(delayMs, wake) {
+      process.nextTick(() => stallLoop(ms));
+      return systemClock.after(delayMs, wake);
+    },
+  };
+}
 
 describe("errno", () => {
   it.each([
@@ -96,6 +143,10 @@ describe("errno", () => {
     // A connected UDP socket is told of no unreachable host: what it reads back is a filter's (icmp_err_convert).
     ["EHOSTUNREACH", "datagram-answer", "admin-prohibited"],
     ["EHOSTUNREACH", "datagram-send", "network-unreachable"],
+    ["EHOSTUNREACH", "error-kept", "host-unreachable"],
+    ["ENETUNREACH", "error-kept", "host-unreachable"],
+    ["EACCES", "error-kept", "admin-prohibited"],
+    ["EMSGSIZE", "datagram-send", "mtu-too-small"],
     ["ENETUNREACH", "connect", "network-unreachable"],
     ["EACCES", "datagram-answer", "admin-prohibited"],
     ["EPERM", "datagram-send", "admin-prohibited"],

@@ -1,6 +1,9 @@
 /**
  * UDP where the peer need not answer (WireGuard): negative proof only. Silence is neither open nor closed.
  *
+ * Or, with `expectRefusal`, to a port that is known to be closed, inside the tunnel: the port-unreachable is then the answer that
+ * was asked for, with a round trip, and silence is a loss.
+ *
  * An ICMP error proves a fault; its absence proves nothing, for routers and hosts limit their rate (Linux: about six at once,
  * then one a second, icmp(7) `icmp_ratelimit`).
  */
@@ -24,8 +27,8 @@ export const PAYLOAD_MAX_BYTES = 65_507;
  */
 const FIRST_BYTE = 0x23;
 
-/** Answered by any datagram; refused or filtered by ICMP; otherwise silent. */
-export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes }, world) => {
+/** Answered by any datagram, or by a refusal that is expected; refused or filtered by ICMP; otherwise silent, or lost. */
+export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes, expectRefusal }, world) => {
   assert(
     payloadBytes >= PAYLOAD_MIN_BYTES && payloadBytes <= PAYLOAD_MAX_BYTES,
     `payloadBytes is ${PAYLOAD_MIN_BYTES}–${PAYLOAD_MAX_BYTES}, not ${payloadBytes}`,
@@ -36,19 +39,24 @@ export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes }, w
   trace.evidence.address = located.address;
   const payload = new Uint8Array(payloadBytes);
   payload[0] = FIRST_BYTE;
-  const { end } = await exchangeDatagram(world, { ...target, address: located.address }, payload, () => ({
-    kind: "ours",
-    value: undefined,
-  }));
-  return findingOf(trace, judge(end, trace));
+  const { end, localAddress } = await exchangeDatagram(
+    world,
+    { ...target, address: located.address, keepErrors: expectRefusal },
+    payload,
+    () => ({ kind: "ours", value: undefined }),
+  );
+  if (localAddress !== undefined) trace.evidence.localAddress = localAddress;
+  return findingOf(trace, judge(end, expectRefusal, trace));
 };
 
-function judge(end: DatagramEnd<undefined>, trace: Trace): Outcome {
+function judge(end: DatagramEnd<undefined>, expectRefusal: boolean, trace: Trace): Outcome {
   switch (end.kind) {
     case "expired":
-      return outcome(end.stalled ? "stalled" : "silent", "first-byte");
-    case "error":
-      return judgeDatagramError(end, trace);
+      return outcome(end.stalled ? "stalled" : expectRefusal ? "timeout" : "silent", "first-byte");
+    case "error": {
+      const judged = judgeDatagramError(end, trace);
+      return expectRefusal && judged.reason === "refused" ? outcome("answered", judged.phase) : judged;
+    }
     case "answered":
       if (end.tardy !== undefined) return outcome(end.tardy, "first-byte");
       trace.rtt = { ns: end.arrival.elapsedNs, source: end.arrival.source };
@@ -56,13 +64,13 @@ function judge(end: DatagramEnd<undefined>, trace: Trace): Outcome {
   }
 }
 
-/** A failed exchange by its errno; a refusal that came back is a round trip too, timed by this process. */
+/** A failed exchange by its errno; a refusal that came back is a round trip too. */
 export function judgeDatagramError(end: DatagramEnd<unknown> & { kind: "error" }, trace: Trace): Outcome {
   trace.evidence.code = end.code;
   const reason = reasonOfErrno(end.code, end.place);
   const phase = end.place === "datagram-send" ? "request" : "first-byte";
   if (reason !== "refused") return outcome(reason, phase);
   if (end.tardy !== undefined) return outcome(end.tardy, phase);
-  trace.rtt = { ns: end.elapsedNs, source: "monotonic" };
+  trace.rtt = { ns: end.elapsedNs, source: end.source };
   return outcome(reason, phase);
 }

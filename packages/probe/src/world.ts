@@ -1,6 +1,7 @@
 /** Everything a probe takes from outside: time, chance, names, the kernel's stamps and trust. */
 import type { Clock } from "@lifeline/measure";
 import { type KernelClock, openKernelClock } from "./kernel.ts";
+import { createLinkWatch, type LinkWatch } from "./link-watch.ts";
 import { createNameResolver, type NameResolver } from "./name-resolver.ts";
 import { createTrustStore, type TrustStore } from "./trust.ts";
 
@@ -17,6 +18,11 @@ export interface ProbeWorld {
   readonly stampKey: Uint8Array | undefined;
   /** Value of Proxy-Authorization for a proxy (host:port); undefined: none. A secret (S1). */
   readonly proxyAuthorization: (proxy: string) => string | undefined;
+  /** What the counters of the tunnel's interface have shown so far. */
+  readonly link: LinkWatch;
+  /** Where sysfs and procfs are. */
+  readonly sysRoot: string;
+  readonly procRoot: string;
 }
 
 /** What a {@link ProbeWorld} is made from. */
@@ -33,6 +39,10 @@ export interface ProbeWorldOptions {
   readonly stampKey?: Uint8Array;
   /** See {@link ProbeWorld.proxyAuthorization}; default none. */
   readonly proxyAuthorization?: (proxy: string) => string | undefined;
+  /** Where sysfs is, for the tunnel's interface; default /sys. */
+  readonly sysRoot?: string;
+  /** Where procfs is, for the tunnel's interface; default /proc. */
+  readonly procRoot?: string;
   /** False leaves the kernel's stamps alone, as where they cannot be read; default true. */
   readonly kernelStamps?: boolean;
 }
@@ -48,5 +58,8 @@ export function createProbeWorld(options: ProbeWorldOptions): ProbeWorld {
     trust: createTrustStore(publicRoots),
     stampKey: options.stampKey,
     proxyAuthorization: options.proxyAuthorization ?? (() => undefined),
+    link: createLinkWatch(),
+    sysRoot: options.sysRoot ?? "/sys",
+    procRoot: options.procRoot ?? "/proc",
   };
 }

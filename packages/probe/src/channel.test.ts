@@ -1,0 +1,222 @@
+import { createServer, type RequestListener } from "node:http";
+import { createServer as createHttp2Server, createSecureServer } from "node:http2";
+import { connect, type Socket } from "node:net";
+import type { ProbeOptions } from "@lifeline/measure";
+import { describe, expect, it } from "vitest";
+import { probe } from "./probe.ts";
+import { dnsServer } from "./testing/dns-server.ts";
+import { closedPort, fixture, listening, type Peer, silentTcpPort, tcpPeer } from "./testing/peers.ts";
+import { stallLoop, targetOf, worldOf } from "./testing/scene.ts";
+import type { ProbeWorldOptions } from "./world.ts";
+
+const pem = fixture("good.pem");
+const trust = { kind: "private", caPem: fixture("root.pem") } as const;
+const tls = { probe: "tls", trust, alpn: [], alpnRequired: false } as const;
+const http = (version: "1.1" | "2", secure = false) =>
+  ({
+    probe: "http",
+    expect: { method: "GET", path: "/", version, statuses: [200] },
+    ...(secure ? { trust } : {}),
+  }) as const;
+const ok: RequestListener = (_, response) => response.end("ok");
+
+/** A proxy that opens what it is asked for, at loopback, and notes each request. */
+async function proxyPeer(prefix = ""): Promise<Peer & { readonly heads: string[] }> {
+  const heads: string[] = [];
+  const peer = await tcpPeer((client) =>
+    client.once("data", (bytes) => {
+      const head = bytes.toString("latin1");
+      heads.push(head);
+      const port = Number(/^CONNECT \S+:(\d+) HTTP\/1\.1\r\n/.exec(head)?.[1]);
+      const upstream = connect(port, "127.0.0.1", () => {
+        client.write(`${prefix}HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n`);
+        // What the target says first may come in one piece with the proxy's own answer.
+        client.cork();
+        setImmediate(() => client.uncork());
+        client.pipe(upstream).pipe(client);
+      });
+      upstream.on("error", () => client.destroy());
+    }),
+  );
+  return { ...peer, heads };
+}
+
+/** One attempt at localhost:`port` through a proxy at 127.0.0.1:`proxyPort`. */
+function via(
+  proxyPort: number,
+  options: ProbeOptions,
+  port: number,
+  changes: Partial<ProbeWorldOptions> = {},
+  proxyHost = "127.0.0.1",
+) {
+  const proxy = { host: proxyHost, port: proxyPort };
+  return probe(targetOf(options, { port, host: "localhost", proxy, timeoutMs: 1_500 }), worldOf(changes));
+}
+
+describe("an attempt through a proxy", () => {
+  it("asks for the tunnel once, with credentials, and calls nothing of the proxy's the endpoint's (S1)", async () => {
+    await using proxy = await proxyPeer();
+    await using server = await listening(createSecureServer({ cert: pem, key: pem }, (_, response) => response.end()));
+    const asked: string[] = [];
+    const sample = await via(proxy.port, tls, server.port, {
+      proxyAuthorization: (name) => {
+        asked.push(name);
+        return "Basic dXNlcjpwYXNz";
+      },
+    });
+    expect(sample.outcome).toEqual({ reason: "answered", phase: "tls" });
+    expect(asked).toEqual([`127.0.0.1:${proxy.port}`]);
+    expect(proxy.heads).toEqual([
+      `CONNECT localhost:${server.port} HTTP/1.1\r\nHost: localhost:${server.port}\r\n` +
+        "User-Agent: lifeline-probe/0.1\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n\r\n",
+    ]);
+    expect(sample.rtt).toBeUndefined();
+    expect(sample.phases.connectNs).toBeGreaterThan(0);
+    expect(sample.phases.tlsNs).toBeGreaterThan(0);
+    expect(sample.evidence).toMatchObject({
+      proxy: `127.0.0.1:${proxy.port}`,
+      proxyStatus: 200,
+      address: "127.0.0.1",
+      localAddress: "127.0.0.1",
+    });
+    expect(sample.evidence.answers).toBeUndefined();
+    expect(JSON.stringify(sample)).not.toContain("dXNlcjpwYXNz");
+  });
+
+  it("sends no credentials where there are none", async () => {
+    await using proxy = await proxyPeer();
+    await using server = await listening(createServer(ok));
+    expect((await via(proxy.port, http("1.1"), server.port)).outcome.reason).toBe("answered");
+    expect(proxy.heads[0]).not.toMatch(/authorization/i);
+  });
+
+  it.each(["", "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"])(
+    "carries HTTP/1.1, HTTP/2 and gRPC, in cleartext and over TLS, after %j",
+    async (prefix) => {
+      await using proxy = await proxyPeer(prefix);
+      await using clear1 = await listening(createServer(ok));
+      await using clear2 = await listening(createHttp2Server((_, response) => response.end("ok")));
+      await using secure = await listening(
+        createSecureServer({ cert: pem, key: pem }, (_, response) => response.end()),
+      );
+      const grpcServer = createHttp2Server();
+      grpcServer.on("stream", (stream) => stream.respond({ ":status": 200, "grpc-status": "12" }, { endStream: true }));
+      await using grpc = await listening(grpcServer);
+      const samples = await Promise.all([
+        via(proxy.port, http("1.1"), clear1.port),
+        via(proxy.port, http("2"), clear2.port),
+        via(proxy.port, http("2", true), secure.port),
+        via(proxy.port, { probe: "grpc" }, grpc.port),
+      ]);
+      expect(samples.map(({ outcome }) => outcome.reason)).toEqual(Array(4).fill("answered"));
+      expect(samples.map(({ rtt }) => rtt)).toEqual(Array(4).fill(undefined));
+    },
+  );
+
+  it("keeps what the target said in one piece with the proxy's answer", async () => {
+    const settings = Buffer.from("000000040000000000", "hex");
+    await using proxy = await tcpPeer((client) =>
+      client.once("data", () => client.write(Buffer.concat([Buffer.from("HTTP/1.1 200 OK\r\n\r\n"), settings]))),
+    );
+    // The stream is never answered; a connection preface that was lost would be no HTTP/2 at all.
+    expect((await via(proxy.port, http("2"), 9)).outcome).toEqual({ reason: "handshake-timeout", phase: "first-byte" });
+    await using rude = await tcpPeer((client) =>
+      client.once("data", () => client.write("HTTP/1.1 200 OK\r\n\r\nSSH-2.0-OpenSSH\r\n")),
+    );
+    expect((await via(rude.port, http("2"), 9)).outcome.reason).toBe("http-protocol");
+    expect((await via(rude.port, http("1.1"), 9)).outcome.reason).toBe("http-protocol");
+    expect((await via(rude.port, tls, 9)).outcome).toEqual({ reason: "tls-protocol", phase: "tls" });
+  });
+
+  it.each([
+    ["wants credentials", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "proxy-auth", 407],
+    ["forbids", "HTTP/1.1 403 Forbidden\r\ncontent-length: 5\r\n\r\nnever", "proxy-refused", 403],
+    ["cannot reach the target", "HTTP/1.0 502 Bad Gateway\r\n\r\n", "proxy-refused", 502],
+    ["gives no reason phrase", "HTTP/1.1 503\r\n\r\n", "proxy-refused", 503],
+    ["redirects", "HTTP/1.1 302 Found\r\nlocation: http://portal.test/\r\n\r\n", "proxy-refused", 302],
+  ])("tells a proxy that %s", async (_, answer, reason, proxyStatus) => {
+    await using proxy = await tcpPeer((client) => client.once("data", () => client.end(answer)));
+    const sample = await via(proxy.port, tls, 9);
+    expect(sample.outcome).toEqual({ reason, phase: "proxy" });
+    expect(sample.evidence).toMatchObject({ proxyStatus, proxy: `127.0.0.1:${proxy.port}` });
+    expect(sample.rtt).toBeUndefined();
+  });
+
+  it.each([
+    ["resets", (client) => client.once("data", () => client.resetAndDestroy()), "ECONNRESET"],
+    ["closes", (client) => client.once("data", () => client.end()), "ECONNRESET"],
+    ["closes within its answer", (client) => client.once("data", () => client.end("HTTP/1.1 2")), "ECONNRESET"],
+    ["speaks no HTTP", (client) => client.write("SSH-2.0-OpenSSH\r\n"), "PROXY_HEAD_MALFORMED"],
+    ["answers a bare line", (client) => client.once("data", () => client.write("OK\r\n\r\n")), "PROXY_HEAD_MALFORMED"],
+    ["has a head without end", (client) => endless(client), "PROXY_HEAD_OVERFLOW"],
+    ["has interim heads without end", (client) => interims(client), "PROXY_HEAD_OVERFLOW"],
+    ["accepts, and says nothing", () => {}, "ETIMEDOUT"],
+    ["stops half-way", (client) => client.once("data", () => client.write("HTTP/1.1 200 OK\r\n")), "ETIMEDOUT"],
+  ] satisfies [string, (client: Socket) => void, string][])("tells a proxy that %s", async (_, serve, code) => {
+    await using proxy = await tcpPeer(serve);
+    const sample = await via(proxy.port, tls, 9);
+    expect(sample.outcome).toEqual({ reason: "proxy-unreachable", phase: "proxy" });
+    expect(sample.evidence.code).toBe(code);
+    expect(sample.evidence.proxyStatus).toBeUndefined();
+    // It was reached all the same, and the trace says so.
+    expect(sample.phases.connectNs).toBeGreaterThan(0);
+  });
+
+  it("tells a proxy that refuses, that is silent, and whose name does not resolve", async () => {
+    const refused = await via(await closedPort(), tls, 9);
+    expect(refused.outcome).toEqual({ reason: "proxy-unreachable", phase: "proxy" });
+    expect(refused.evidence.code).toBe("ECONNREFUSED");
+    expect(refused.rtt).toBeUndefined();
+    await using silent = await silentTcpPort();
+    const lost = await via(silent.port, tls, 9);
+    expect(lost.outcome).toEqual({ reason: "proxy-unreachable", phase: "proxy" });
+    expect(lost.evidence.code).toBe("ETIMEDOUT");
+    await using names = await dnsServer();
+    const resolvers = [`127.0.0.1:${names.port}`];
+    const unnamed = await via(9, tls, 9, { resolvers }, "nxdomain.test");
+    expect(unnamed.outcome).toEqual({ reason: "proxy-unreachable", phase: "proxy" });
+    expect(unnamed.evidence).toMatchObject({ code: "ENOTFOUND", proxy: "nxdomain.test:9" });
+  });
+
+  it("resolves the proxy's name by its own resolver, and leaves the target's to the proxy", async () => {
+    await using names = await dnsServer();
+    await using proxy = await proxyPeer();
+    await using server = await listening(createServer(ok));
+    const resolvers = [`127.0.0.1:${names.port}`];
+    const sample = await via(proxy.port, http("1.1"), server.port, { resolvers }, "good.test");
+    expect(sample.outcome.reason).toBe("answered");
+    expect(names.asked("localhost")).toBe(0);
+    expect(names.asked("good.test")).toBe(1);
+  });
+
+  it("does not call it the proxy's fault to have no address of this family", async () => {
+    expect((await via(9, tls, 9, {}, "::1")).outcome).toEqual({ reason: "dns-nodata", phase: "dns" });
+  });
+
+  it("smuggles nothing into the request", async () => {
+    const sample = await via(9, tls, 9, { proxyAuthorization: () => "Basic x\r\nEvil: 1" });
+    expect(sample.outcome).toEqual({ reason: "agent-resource", phase: "plan" });
+  });
+
+  it("judges the target's certificate behind the tunnel", async () => {
+    await using proxy = await proxyPeer();
+    const expired = fixture("expired.pem");
+    await using server = await listening(createSecureServer({ cert: expired, key: expired }, (_, r) => r.end()));
+    expect((await via(proxy.port, tls, server.port)).outcome).toEqual({ reason: "tls-expired", phase: "tls" });
+  });
+
+  it("blames a stall of its own on itself (M3)", async () => {
+    await using proxy = await tcpPeer((client) => client.once("data", () => stallLoop(1_600)));
+    const sample = await via(proxy.port, tls, 9);
+    expect(sample.outcome).toEqual({ reason: "stalled", phase: "proxy" });
+  });
+});
+
+function endless(client: Socket): void {
+  client.write("HTTP/1.1 200 OK\r\n");
+  client.write(`x-filler: ${"x".repeat(20_000)}`);
+}
+
+function interims(client: Socket): void {
+  client.write("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(600));
+}

@@ -1,0 +1,149 @@
+import { NS_PER_MS } from "@lifeline/measure";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createLinkWatch, KEEPALIVE_FREEZE_MS, type LinkCounters, type LinkState } from "./link-watch.ts";
+
+/** Bytes of a WireGuard keepalive (32) and of its header: any size will do. */
+const PACKET_BYTES = 32;
+
+/** When packets go out and come in, ms, ascending. */
+interface Traffic {
+  readonly txAtMs: readonly number[];
+  readonly rxAtMs: readonly number[];
+}
+
+function countersAt({ txAtMs, rxAtMs }: Traffic, nowMs: number, countsKeepalives = true): LinkCounters {
+  const upTo = (times: readonly number[]) => times.filter((at) => at <= nowMs).length;
+  const txPackets = upTo(txAtMs);
+  return {
+    identity: "siderolink 7",
+    rxBytes: upTo(rxAtMs) * PACKET_BYTES,
+    txBytes: txPackets * PACKET_BYTES,
+    txPackets,
+    countsKeepalives,
+  };
+}
+
+/** Reads the counters at each of `readAtMs`. */
+function watch(traffic: Traffic, readAtMs: readonly number[], countsKeepalives = true): readonly LinkState[] {
+  const link = createLinkWatch();
+  return readAtMs.map((atMs) => link.read(countersAt(traffic, atMs, countsKeepalives), atMs * NS_PER_MS));
+}
+
+function every(stepMs: number, fromMs: number, untilMs: number): number[] {
+  return Array.from({ length: Math.floor((untilMs - fromMs) / stepMs) + 1 }, (_, index) => fromMs + index * stepMs);
+}
+
+/** Moments whose distances are each within the given bounds. */
+function gaps(minMs: number, maxMs: number, count: number): fc.Arbitrary<number[]> {
+  return fc.array(fc.integer({ min: minMs, max: maxMs }), { minLength: count, maxLength: count }).map((steps) => {
+    let at = 0;
+    return steps.map((step) => (at += step));
+  });
+}
+
+const kinds = (states: readonly LinkState[]) => states.map(({ kind }) => kind);
+
+describe("the watch of the tunnel's counters", () => {
+  it("never calls a tunnel frozen that carries keepalives alone, with rx gaps of up to 50 s", () => {
+    const cadence = fc.integer({ min: 250, max: 10_000 });
+    fc.assert(
+      fc.property(gaps(24_000, 26_000, 30), gaps(1_000, 50_000, 20), cadence, fc.nat(10_000), (tx, rx, step, from) => {
+        const readAtMs = every(step, from, Math.min(tx.at(-1) ?? 0, rx.at(-1) ?? 0));
+        expect(kinds(watch({ txAtMs: tx, rxAtMs: rx }, readAtMs))).not.toContain("frozen");
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("calls it frozen 3–5 s after the last answer, when a packet a second goes unanswered and it is read every second or oftener", () => {
+    const jitter = fc.integer({ min: -150, max: 150 });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 250, max: 1_000 }),
+        fc.integer({ min: 0, max: 999 }),
+        fc.array(jitter, { minLength: 40, maxLength: 40 }),
+        fc.integer({ min: 5, max: 20 }),
+        (step, phaseMs, jitters, answered) => {
+          const txAtMs = jitters.map((ms, index) => 1_000 * (index + 1) + ms);
+          const rxAtMs = txAtMs.slice(0, answered).map((at) => at + 20);
+          const lastRxMs = rxAtMs.at(-1) ?? 0;
+          const readAtMs = every(step, phaseMs, 38_000);
+          const states = watch({ txAtMs, rxAtMs }, readAtMs);
+          const firstMs = readAtMs[states.findIndex(({ kind }) => kind === "frozen")] ?? Number.NaN;
+          expect(firstMs - lastRxMs).toBeGreaterThanOrEqual(3_000);
+          expect(firstMs - lastRxMs).toBeLessThanOrEqual(5_000);
+          // And it stays frozen until something comes in.
+          expect(kinds(states.slice(readAtMs.indexOf(firstMs)))).not.toContain("idle");
+        },
+      ),
+    );
+  });
+
+  it("needs two readings of it, however rarely it is read", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1_001, max: 10_000 }), (step) => {
+        const txAtMs = every(1_000, 500, 60_000);
+        const readAtMs = every(step, 0, 60_000);
+        const frozenAt = kinds(watch({ txAtMs, rxAtMs: [] }, readAtMs)).indexOf("frozen");
+        expect(readAtMs[frozenAt]).toBeGreaterThanOrEqual(3_000);
+        expect(readAtMs[frozenAt]).toBeLessThanOrEqual(Math.max(2 * step, 3_000 + step));
+      }),
+    );
+  });
+
+  it("takes no burst for a stimulus, at any cadence", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 250, max: 10_000 }), fc.integer({ min: 1, max: 200 }), (step, packets) => {
+        const burst = Array<number>(packets).fill(20_500);
+        const states = watch({ txAtMs: burst, rxAtMs: [100] }, every(step, 0, 100_000));
+        expect(kinds(states)).not.toContain("frozen");
+      }),
+    );
+  });
+
+  it("calls keepalives that are unanswered for 150 s frozen, and not a moment sooner", () => {
+    const txAtMs = every(25_000, 25_000, 400_000);
+    const readAtMs = every(1_000, 0, 160_000);
+    const states = watch({ txAtMs, rxAtMs: [500] }, readAtMs);
+    expect(readAtMs[kinds(states).indexOf("frozen")]).toBe(1_000 + KEEPALIVE_FREEZE_MS);
+    expect(states.at(-1)).toEqual({ kind: "frozen", rxFrozenMs: 159_000, txPacketsSince: 6 });
+  });
+
+  it("makes nothing of an idle TUN device, which counts no keepalive", () => {
+    const states = watch({ txAtMs: every(25_000, 0, 400_000), rxAtMs: [] }, every(1_000, 0, 400_000), false);
+    expect(kinds(states)).not.toContain("frozen");
+  });
+
+  it("makes nothing of silence where nothing was sent (M4)", () => {
+    expect(new Set(kinds(watch({ txAtMs: [], rxAtMs: [] }, every(1_000, 0, 400_000))))).toEqual(new Set(["idle"]));
+  });
+
+  it("is alive at the reading that sees bytes come in, and idle at once after", () => {
+    expect(kinds(watch({ txAtMs: [], rxAtMs: [1_500] }, [0, 1_000, 2_000, 3_000]))).toEqual([
+      "idle",
+      "idle",
+      "alive",
+      "idle",
+    ]);
+  });
+
+  it.each([
+    ["counters fall", { rxBytes: 10 }],
+    ["it is another interface", { identity: "siderolink 8" }],
+  ])("begins anew when %s", (_, change) => {
+    const link = createLinkWatch();
+    const counters = { identity: "siderolink 7", rxBytes: 500, txBytes: 0, txPackets: 0, countsKeepalives: true };
+    link.read(counters, 0);
+    for (let second = 1; second <= 5; second += 1) {
+      link.read({ ...counters, txPackets: second }, second * 1_000 * NS_PER_MS);
+    }
+    const changed = { ...counters, txPackets: 6, ...change };
+    expect(link.read(changed, 6_000 * NS_PER_MS)).toEqual({ kind: "idle", rxFrozenMs: 0, txPacketsSince: 0 });
+  });
+
+  it("does not count a silence from before a stimulus began", () => {
+    const states = watch({ txAtMs: [60_500, 61_500], rxAtMs: [100] }, every(1_000, 0, 62_000));
+    expect(kinds(states)).not.toContain("frozen");
+  });
+});

@@ -1,0 +1,99 @@
+/**
+ * CONNECT through an HTTP proxy (RFC 9110 §9.3.6): asked once, over a connection to the proxy, for a tunnel to the target.
+ *
+ * 1. What the proxy says is bounded by {@link HEADERS_MAX_BYTES}; bytes after its answer are the target's and are put back.
+ * 2. Credentials are sent to the proxy and kept nowhere (S1).
+ */
+import type { Socket } from "node:net";
+import { codeOf } from "./errno.ts";
+import { HEADERS_MAX_BYTES, USER_AGENT } from "./exchange.ts";
+
+/** What the proxy answered. */
+export type Tunnelled =
+  | {
+      readonly kind: "status";
+      /** 200–299: the socket now leads to the target. */
+      readonly status: number;
+    }
+  /** An errno, or {@link HEAD_MALFORMED} or {@link HEAD_OVERFLOW}. */
+  | { readonly kind: "error"; readonly code: string };
+
+/** The proxy's answer is no HTTP/1 response. */
+export const HEAD_MALFORMED = "PROXY_HEAD_MALFORMED";
+
+/** The head of the proxy's answer is longer than {@link HEADERS_MAX_BYTES}. */
+export const HEAD_OVERFLOW = "PROXY_HEAD_OVERFLOW";
+
+const STATUS_LINE = /^HTTP\/1\.[01] ([1-9]\d\d)(?: .*)?$/;
+
+/** The empty line that ends a head. */
+const HEAD_END_BYTES = 4;
+
+/** Statuses that precede the answer proper (RFC 9110 §15.2). */
+const INTERIM_BELOW = 200;
+
+/**
+ * The request for `authority` (host:port) with the given Proxy-Authorization; undefined when either holds what a header cannot,
+ * so that nothing can be smuggled into it.
+ */
+export function encodeConnect(authority: string, authorization: string | undefined): string | undefined {
+  // Printable ASCII, and spaces between the parts of a credential (RFC 9110 §5.5).
+  if (!/^[\x21-\x7e]+$/.test(authority) || !/^[\x20-\x7e]*$/.test(authorization ?? "")) return undefined;
+  const credentials = authorization === undefined ? "" : `Proxy-Authorization: ${authorization}\r\n`;
+  return `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nUser-Agent: ${USER_AGENT}\r\n${credentials}\r\n`;
+}
+
+/** Sends `request` and resolves at the proxy's answer, or at whatever comes instead. The caller closes the socket. */
+export function askTunnel(socket: Socket, request: string): Promise<Tunnelled> {
+  return new Promise((resolve) => {
+    let received: Buffer = Buffer.alloc(0);
+    const finish = (tunnelled: Tunnelled) => {
+      // Listening to 'readable' and no more leaves the stream as it was: neither flowing nor paused, whoever reads it next.
+      socket.off("readable", read);
+      socket.off("close", closed);
+      resolve(tunnelled);
+    };
+    const read = () => {
+      const chunk: Buffer | null = socket.read();
+      if (chunk !== null) received = Buffer.concat([received, chunk]);
+      const head = readHead(received);
+      if (head === undefined) return;
+      if (head.rest.byteLength > 0) socket.unshift(head.rest);
+      finish(head.answer);
+    };
+    const closed = () => finish({ kind: "error", code: "ECONNRESET" });
+    socket.on("readable", read);
+    // A proxy that closes its end destroys the socket: it has said all it will.
+    socket.once("close", closed);
+    // Stays for the socket's life, as dial's does.
+    socket.on("error", (error) => finish({ kind: "error", code: codeOf(error) }));
+    socket.write(request);
+  });
+}
+
+/** What was understood of what came, and the bytes that follow it. */
+interface Head {
+  readonly answer: Tunnelled;
+  readonly rest: Buffer;
+}
+
+/** The first answer that is no interim one; undefined: not all of it is here. All heads together are bounded. */
+function readHead(received: Buffer): Head | undefined {
+  let rest = received;
+  for (;;) {
+    const end = rest.indexOf("\r\n\r\n");
+    const lineEnd = rest.indexOf("\r\n");
+    const status = Number(STATUS_LINE.exec(rest.toString("latin1", 0, Math.max(0, lineEnd)))?.[1]);
+    // A first line that is whole and wrong is not waited out: a peer that speaks another protocol may send no more.
+    if (lineEnd >= 0 && Number.isNaN(status)) return failed(HEAD_MALFORMED);
+    const headsBytes = received.byteLength - rest.byteLength + (end < 0 ? rest.byteLength : end + HEAD_END_BYTES);
+    if (headsBytes > HEADERS_MAX_BYTES) return failed(HEAD_OVERFLOW);
+    if (end < 0) return undefined;
+    rest = rest.subarray(end + HEAD_END_BYTES);
+    if (status >= INTERIM_BELOW) return { answer: { kind: "status", status }, rest };
+  }
+}
+
+function failed(code: string): Head {
+  return { answer: { kind: "error", code }, rest: Buffer.alloc(0) };
+}
