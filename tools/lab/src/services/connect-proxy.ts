@@ -5,10 +5,10 @@
  */
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { connect, isIP, type Socket } from "node:net";
-import { endpointName } from "@lifeline/measure";
+import { type Clock, endpointName } from "@lifeline/measure";
 import { LAB_LABEL } from "../api-endpoint.ts";
 import { type ClientGate, openClientGate, type ServiceEndpoint } from "./client-gate.ts";
-import { join } from "./middlebox.ts";
+import { giveUpUnless, join } from "./middlebox.ts";
 import { clientOf, type ModeTable } from "./mode-table.ts";
 import { addressesOf, type Zone } from "./zone.ts";
 
@@ -21,6 +21,7 @@ export interface ProxyCredentials {
 /** Options of {@link openConnectProxy}. */
 export interface ConnectProxyOptions {
   readonly endpoint: ServiceEndpoint;
+  readonly clock: Clock;
   readonly table: ModeTable;
   readonly zone: Zone;
   /** Endpoints that may be reached. */
@@ -28,8 +29,8 @@ export interface ConnectProxyOptions {
   readonly credentials: ProxyCredentials;
 }
 
-/** Time a request may take to arrive, and a service to answer, ms. */
-const TIMEOUT_MS = 5_000;
+/** Time a request may take to arrive, ms. */
+const REQUEST_TIMEOUT_MS = 5_000;
 
 const REASONS = {
   403: "Forbidden",
@@ -42,15 +43,18 @@ type Refusal = keyof typeof REASONS;
 
 /** Opens the listener. Throws `listen-failed`. */
 export async function openConnectProxy(options: ConnectProxyOptions): Promise<ClientGate> {
-  const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS }, (request, response) => {
-    request.resume();
-    response.writeHead(405, { allow: "CONNECT", "x-lifeline": LAB_LABEL, connection: "close" }).end();
-  });
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+    (request, response) => {
+      request.resume();
+      response.writeHead(405, { allow: "CONNECT", "x-lifeline": LAB_LABEL, connection: "close" }).end();
+    },
+  );
   server.on("clientError", (_error, socket) => socket.destroy());
   server.on("connect", (request: IncomingMessage, connection: Socket, head: Buffer) => {
     const found = admit(request, clientOf(connection.remoteAddress), options);
     if (typeof found === "number") return refuse(connection, found);
-    tunnel(connection, found, head);
+    tunnel(connection, found, head, options.clock);
   });
   return openClientGate(options.endpoint, (connection, client) => serve(server, connection, client, options));
 }
@@ -105,18 +109,18 @@ function refuse(connection: Socket, status: Refusal): void {
   );
 }
 
-function tunnel(connection: Socket, to: ServiceEndpoint, head: Buffer): void {
-  const far = connect({ ...to, timeout: TIMEOUT_MS });
+function tunnel(connection: Socket, to: ServiceEndpoint, head: Buffer, clock: Clock): void {
+  const far = connect(to);
+  giveUpUnless(far, "connect", clock);
   connection.once("close", () => far.destroy());
-  far.once("timeout", () => far.destroy());
   const fail = () => {
     if (connection.writable) refuse(connection, 502);
   };
-  far.once("error", fail);
+  // The error says why and the close that nothing came: after the first of them the connection takes no more.
+  far.once("error", fail).once("close", fail);
   far.once("connect", () => {
     // Inside a tunnel the proxy says nothing of its own.
-    far.off("error", fail);
-    far.setTimeout(0);
+    far.off("error", fail).off("close", fail);
     connection.write("HTTP/1.1 200 Connection established\r\n\r\n");
     if (head.length > 0) far.write(head);
     join(connection, far);

@@ -80,7 +80,7 @@ export async function openListeners(
     open.push({ name, gate });
     closers.push(() => gate.close());
   };
-  const { table, zone } = world;
+  const { clock, table, zone } = world;
   const drift = options.driftAddresses ?? DRIFT_ADDRESSES;
   for (const endpoint of options.dns ?? []) await add("dns", openDnsServer({ endpoint, table, zone, drift }));
 
@@ -93,7 +93,7 @@ export async function openListeners(
   const reaches = [...servers, ...(options.proxyReaches ?? [])];
   const credentials = options.proxyCredentials ?? PROXY_CREDENTIALS;
   for (const endpoint of options.proxy ?? []) {
-    await add("proxy", openConnectProxy({ endpoint, table, zone, reaches, credentials }));
+    await add("proxy", openConnectProxy({ endpoint, clock, table, zone, reaches, credentials }));
   }
   return open;
 }

@@ -27,7 +27,7 @@ export interface MiddleboxOptions {
   readonly publicRootPem: string;
 }
 
-/** Time the true server may take to answer, ms. */
+/** Time a server of the lab may take to answer, ms; ten times a slow one. */
 const UPSTREAM_TIMEOUT_MS = 5_000;
 
 /** Opens the listener. Throws `listen-failed`. */
@@ -44,7 +44,11 @@ async function serve(connection: Socket, client: string, options: MiddleboxOptio
   if (hello === undefined) return void connection.destroy();
   if (mode === "reset") return void connection.resetAndDestroy();
   const upstream = upstreamOf(hello, options);
-  if (mode === "pass") return join(connection, connectTcp({ ...upstream, timeout: UPSTREAM_TIMEOUT_MS }));
+  if (mode === "pass") {
+    const far = connectTcp(upstream);
+    giveUpUnless(far, "connect", options.clock);
+    return join(connection, far);
+  }
 
   const { session, protocol } = await dial(connection, upstream, hello, options);
   const leaf = await options.leaves.leafFor("intercepted", hello.serverName ?? upstream.host);
@@ -62,26 +66,28 @@ function dial(connection: Socket, to: ServiceEndpoint, hello: ClientHello, optio
     const session = connectTls({
       ...to,
       ca: options.publicRootPem,
-      timeout: UPSTREAM_TIMEOUT_MS,
       ...(hello.serverName === undefined ? {} : { servername: hello.serverName }),
       ...(hello.alpn.length === 0 ? {} : { ALPNProtocols: [...hello.alpn] }),
     });
     // The one who asked may leave meanwhile.
     connection.once("close", () => session.destroy());
-    session.once("timeout", () => session.destroy());
+    giveUpUnless(session, "secureConnect", options.clock);
     session.once("close", () => reject(new Error("closed")));
     session.on("error", reject);
     session.once("secureConnect", () => {
-      session.setTimeout(0);
       resolve({ session, protocol: session.alpnProtocol || undefined });
     });
   });
 }
 
+/** Destroys a socket that has not come to `event` within {@link UPSTREAM_TIMEOUT_MS}. */
+export function giveUpUnless(socket: Socket, event: "connect" | "secureConnect", clock: Clock): void {
+  const timer = clock.after(UPSTREAM_TIMEOUT_MS, () => socket.destroy());
+  socket.once(event, () => timer.cancel()).once("close", () => timer.cancel());
+}
+
 /** Passes bytes both ways until either side ends. Backpressure bounds what is held. */
 export function join(near: Socket, far: Socket): void {
-  far.once("timeout", () => far.destroy());
-  far.once("connect", () => far.setTimeout(0));
   far.on("error", () => near.destroy());
   near.on("error", () => far.destroy());
   near.once("close", () => far.destroy());

@@ -17,6 +17,8 @@ const HOST = "127.0.0.1";
 /** The clients: one is at fault, the other is not. */
 const ILL = "127.0.0.2";
 const WELL = "127.0.0.3";
+/** tcpmux, RFC 1078: nobody has it. */
+const NOBODYS_PORT = 1;
 /** Long enough for a loopback exchange under load; a stall is told by it. */
 const SILENCE_MS = 700;
 
@@ -39,6 +41,7 @@ beforeAll(async () => {
     machineApi: [{ host: HOST, port: 0 }],
     middlebox: [{ host: HOST, port: 0, upstream: { host: HOST, port: upstream } }],
     proxy: [{ host: HOST, port: 0 }],
+    proxyReaches: [{ host: HOST, port: NOBODYS_PORT }],
     controlPath: control,
     caFolder: folder,
   });
@@ -372,6 +375,10 @@ describe("the proxy", () => {
     socket?.destroy();
   });
 
+  it("says so when the service does not answer", async () => {
+    expect((await tryConnect(`${HOST}:${NOBODYS_PORT}`, ILL)).status).toBe(502);
+  });
+
   it("carries TLS end to end", async () => {
     const { socket } = await tryConnect(`omni.lab.test:${portOf("web")}`, ILL);
     const options = { socket, servername: "omni.lab.test", ca: services.state().publicRootPem } as ConnectionOptions;
@@ -381,7 +388,7 @@ describe("the proxy", () => {
     session.destroy();
   });
 
-  it.each(["example.com:443", "omni.lab.test:22", "127.0.0.1:1", "omni.lab.test", "[::1]:443", ""])(
+  it.each(["example.com:443", "omni.lab.test:22", "127.0.0.1:2", "omni.lab.test", "[::1]:443", ""])(
     "reaches nothing but the lab's services: %j",
     async (authority) => {
       expect((await tryConnect(authority || "/", ILL)).status).toBe(403);
