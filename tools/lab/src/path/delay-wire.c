@@ -6,6 +6,7 @@
  * 1. Order is kept, and no packet leaves early. A full queue drops the newest packet and counts it.
  * 2. The wire makes both namespaces and removes them. Standard input is its life: at its end (its owner closed it, or died in
  *    whatever way), and at SIGTERM, SIGINT or SIGHUP, it prints its counters, removes the namespaces and exits 0.
+ *    Names that begin with '/' are paths of namespaces that exist (both or none): those are neither made nor removed.
  * 3. Until "ready" is printed nothing is carried. A failure prints one line on standard error, leaves nothing behind, and
  *    exits 2 (bad arguments), 3 (no namespaces here) or 4 (no TUN devices here).
  *
@@ -89,6 +90,7 @@ static void fail(int status, const char *what, const char *which) {
 
 /* By `ip`, whose way of mounting namespaces is the one `ip netns exec` expects (ip-netns(8)). */
 static void make_namespace(const char *namespace) {
+  if (namespace[0] == '/') return;
   pid_t child = fork();
   if (child < 0) fail(NO_NAMESPACES, "fork", namespace);
   if (child == 0) {
@@ -107,7 +109,7 @@ static void make_namespace(const char *namespace) {
 
 static int open_tun(const char *namespace, const char *device) {
   char path[256];
-  snprintf(path, sizeof path, "/run/netns/%s", namespace);
+  snprintf(path, sizeof path, "%s%s", namespace[0] == '/' ? "" : "/run/netns/", namespace);
   int ns = open(path, O_RDONLY | O_CLOEXEC);
   if (ns < 0) fail(NO_NAMESPACES, "open", path);
   if (setns(ns, CLONE_NEWNET) < 0) fail(NO_NAMESPACES, "setns", path);

@@ -99,19 +99,59 @@ export async function createDelayedPath(options: {
   readonly log: Logger;
 }): Promise<DelayedPath | CannotRun> {
   const { delayMs, log } = options;
-  if (!(delayMs >= 0 && delayMs <= DELAY_MAX_MS)) {
-    throw new LabError("bad-input", `delayMs: ${delayMs} is out of range; expected 0 to ${DELAY_MAX_MS}`);
-  }
+  refuseDelay(delayMs);
+  return withWireProgram(async (program) => {
+    pathsMade += 1;
+    const name = `lifeline-${process.pid}-${pathsMade}`;
+    return await lay({ program, delayMs, log, clientNamespace: `${name}-client`, serverNamespace: `${name}-server` });
+  });
+}
+
+/** One end of a wire between namespaces that exist already. */
+export interface WireEnd {
+  /** Path of the network namespace, e.g. `/proc/PID/ns/net`. */
+  readonly namespace: string;
+  /** Name of the TUN device the wire makes there, without addresses and down. */
+  readonly device: string;
+}
+
+/** A wire laid between two namespaces of somebody else's. */
+export interface InsertedWire {
+  readonly kind: "wire";
+  /** Takes it and its devices away; resolves with its counters, `undefined` if it had died. Idempotent. */
+  close(): Promise<PathStats | undefined>;
+}
+
+/** Lays a wire that delays every packet by `delayMs` (0–10,000) each way between two namespaces, which stay when it goes. */
+export async function insertDelay(
+  delayMs: number,
+  client: WireEnd,
+  server: WireEnd,
+): Promise<InsertedWire | CannotRun> {
+  refuseDelay(delayMs);
+  return withWireProgram(async (program) => {
+    const args = [delayUsOf(delayMs), client.namespace, server.namespace, client.device, server.device];
+    const wire = followWire(spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] }));
+    if (!(await wire.ready)) return obstacleOf(await wire.ended);
+    return { kind: "wire", close: async () => readStats((await wire.end()).printed) };
+  });
+}
+
+function refuseDelay(delayMs: number): void {
+  if (delayMs >= 0 && delayMs <= DELAY_MAX_MS) return;
+  throw new LabError("bad-input", `delayMs: ${delayMs} is out of range; expected 0 to ${DELAY_MAX_MS}`);
+}
+
+const delayUsOf = (delayMs: number) => String(Math.round(delayMs * 1_000));
+
+/** Builds the wire's program for as long as it takes `lay` to start it. */
+async function withWireProgram<T>(lay: (program: string) => Promise<T | CannotRun>): Promise<T | CannotRun> {
   const obstacle = await findObstacle();
   if (obstacle !== undefined) return obstacle;
   const folder = await mkdtemp(join(tmpdir(), "lifeline-wire-"));
   try {
     const program = join(folder, "delay-wire");
-    const failed = await compile(program);
-    if (failed !== undefined) return failed;
-    pathsMade += 1;
-    const name = `lifeline-${process.pid}-${pathsMade}`;
-    return await lay({ program, delayMs, log, clientNamespace: `${name}-client`, serverNamespace: `${name}-server` });
+    return (await compile(program)) ?? (await lay(program));
   } finally {
     // A running program needs its file no longer.
     await rm(folder, { recursive: true, force: true });
@@ -159,8 +199,7 @@ interface Plan {
 
 async function lay(plan: Plan): Promise<DelayedPath | CannotRun> {
   const { program, delayMs, log, clientNamespace, serverNamespace } = plan;
-  const delayUs = Math.round(delayMs * 1_000);
-  const args = [String(delayUs), clientNamespace, serverNamespace, CLIENT_INTERFACE, SERVER_INTERFACE];
+  const args = [delayUsOf(delayMs), clientNamespace, serverNamespace, CLIENT_INTERFACE, SERVER_INTERFACE];
   const wire = followWire(spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] }));
   if (!(await wire.ready)) return obstacleOf(await wire.ended);
   try {

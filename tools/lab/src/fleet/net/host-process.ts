@@ -1,0 +1,140 @@
+/**
+ * A process inside a host of the fleet.
+ *
+ * 1. It leads a process group of its own, and is ended by the group's id: `nsenter` stands between it and us, and forwards nothing.
+ * 2. What it prints is kept, the last 64 KiB of each stream; whoever wants all of it listens to the streams.
+ * 3. It dies with its host, by whatever way the host goes.
+ */
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
+import { LabError } from "../../lab-error.ts";
+
+/** How to start a process. */
+export interface HostSpawnOptions {
+  /** Its whole environment, but for PATH and HOME which come from ours. Default: nothing more. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Working folder, as seen from outside; default: ours. */
+  readonly cwd?: string;
+  /** Leaves standard output to the caller, as bytes; `printed()` is then empty. Default: false. */
+  readonly rawOutput?: boolean;
+}
+
+/** How a process ended. */
+export interface ProcessEnding {
+  /** Exit status; `null` when a signal ended it or it could not be started. */
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A process of a host. */
+export interface HostProcess {
+  readonly name: string;
+  /** Its process group, as seen from outside. */
+  readonly groupId: number;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** The last 64 KiB it printed on standard output, and on standard error. */
+  printed(): string;
+  complained(): string;
+  /** Resolves once either stream's kept text holds `text`; throws `command-failed` when it ends, or `withinMs` pass, before. */
+  hasSaid(text: string, withinMs?: number): Promise<void>;
+  /** Sends a signal to the whole group; nothing happens when it has ended. */
+  signal(signal: NodeJS.Signals): void;
+  /** Resolves when it has ended and its streams are closed. Never rejects. */
+  readonly ended: Promise<ProcessEnding>;
+  /** SIGTERM, then SIGKILL after 3 s. Resolves when it has ended. Idempotent. */
+  end(): Promise<ProcessEnding>;
+}
+
+const PRINTED_MAX_CHARS = 65_536;
+/** How long a process has to end when asked, ms. */
+const POLITE_MS = 3_000;
+/** How long a process has to come up, ms, on a busy machine. */
+const READY_MAX_MS = 20_000;
+
+/** Starts `command` by way of `entry`, the words that take it into its host. */
+export function startProcess(
+  clock: Clock,
+  name: string,
+  entry: readonly string[],
+  command: readonly string[],
+  options: HostSpawnOptions,
+): HostProcess {
+  const [program = "", ...args] = [...entry, ...command];
+  const env = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "/", ...options.env };
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], detached: true, env });
+  return follow(clock, name, child, options.rawOutput === true);
+}
+
+function follow(
+  clock: Clock,
+  name: string,
+  child: ChildProcessByStdio<Writable, Readable, Readable>,
+  rawOutput: boolean,
+): HostProcess {
+  let ending: ProcessEnding | undefined;
+  const printed = rawOutput ? () => "" : keep(child.stdout);
+  const complained = keep(child.stderr);
+  // A process that died has closed its input; that it died is told by `ended`.
+  child.stdin.on("error", () => undefined);
+  const ended = new Promise<ProcessEnding>((resolve) => {
+    const settle = (how: ProcessEnding) => {
+      ending ??= how;
+      resolve(ending);
+    };
+    child.once("error", () => settle({ status: null, signal: null }));
+    child.once("close", (status, signal) => settle({ status, signal }));
+  });
+  const groupId = child.pid ?? 0;
+  const send = (signal: NodeJS.Signals) => {
+    if (ending !== undefined || groupId === 0) return;
+    try {
+      process.kill(-groupId, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  };
+  const failed = (how: string) => {
+    const words = complained().trim().slice(-400) || printed().trim().slice(-400);
+    return new LabError("command-failed", `${name}: ${how}${words === "" ? "" : `: ${words}`}`);
+  };
+  return {
+    name,
+    groupId,
+    stdin: child.stdin,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    printed,
+    complained,
+    signal: send,
+    ended,
+    async hasSaid(text, withinMs = READY_MAX_MS) {
+      const said = () => printed().includes(text) || complained().includes(text);
+      const until = clock.monotonicNs() + withinMs * NS_PER_MS;
+      while (!said()) {
+        if (ending !== undefined) throw failed(`ended before it said "${text}"`);
+        if (clock.monotonicNs() > until) throw failed(`did not say "${text}" within ${withinMs} ms`);
+        await pause(clock, 10);
+      }
+    },
+    async end() {
+      send("SIGTERM");
+      const given = new AbortController();
+      const late = pause(clock, POLITE_MS, given.signal).then(() => send("SIGKILL"));
+      const how = await ended;
+      given.abort();
+      await late;
+      return how;
+    },
+  };
+}
+
+function keep(stream: Readable): () => string {
+  let text = "";
+  stream.setEncoding("utf8").on("data", (more: string) => {
+    text = (text + more).slice(-PRINTED_MAX_CHARS);
+  });
+  return () => text;
+}

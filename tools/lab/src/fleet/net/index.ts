@@ -1,0 +1,18 @@
+export { type DualAddress, TUNNEL_OMNI_ADDRESS, TUNNEL_PREFIX } from "./address-plan.ts";
+export type { Capture, CapturedPacket } from "./capture.ts";
+export type { NetFault, TunnelFault } from "./fault.ts";
+export {
+  createFleetNet,
+  defaultNodeFiles,
+  type FleetHost,
+  type FleetNet,
+  type FleetNetOptions,
+  type FleetNode,
+  NODE_FILES,
+} from "./fleet-net.ts";
+export type { CommandResult, Host } from "./host.ts";
+export type { HostProcess, HostSpawnOptions, ProcessEnding } from "./host-process.ts";
+export { MANAGEMENT_INTERFACE, OUTER_INTERFACE } from "./link.ts";
+export { canRunFleet } from "./obstacle.ts";
+export type { FaultDirection, PathFaultSpec, Refusal, Traffic } from "./path-fault.ts";
+export { NODE_TUNNEL_INTERFACE, type PeerState, SIDEROLINK_PORT, type Tunnel } from "./tunnel.ts";

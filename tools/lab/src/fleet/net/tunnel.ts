@@ -1,0 +1,222 @@
+/**
+ * A real WireGuard tunnel between Omni and every node, by wireguard-go: both ends as siderolink sets them up.
+ *
+ * 1. Keys are made by `wg genkey` for this fleet, live in our memory and the programs', and are never logged.
+ * 2. Omni is `fdae:41e4:649b:9303::1/64`; each node has an address and a peer of its own.
+ * 3. Keepalive 25 s both ways, MTU 1,280 (siderolink `pkg/wireguard`).
+ */
+import type { Logger } from "pino";
+import { LabError } from "../../lab-error.ts";
+import { TUNNEL_OMNI_ADDRESS, TUNNEL_PREFIX, TUNNEL_PREFIX_BITS } from "./address-plan.ts";
+import type { Host } from "./host.ts";
+import type { HostProcess } from "./host-process.ts";
+
+/** The node's interface, as Talos names it. */
+export const NODE_TUNNEL_INTERFACE = "siderolink";
+/** The SideroLink port the published page names. */
+export const SIDEROLINK_PORT = 51_820;
+/** Inner MTU, bytes (siderolink `pkg/wireguard/wireguard.go`, LinkMTU). */
+export const TUNNEL_MTU_BYTES = 1_280;
+/** Persistent keepalive of both sides, s (siderolink, RecommendedKeepaliveInterval). */
+export const KEEPALIVE_S = 25;
+
+/** What `wg show` says of one peer. */
+export interface PeerState {
+  /** Source the peer was last heard from, `host:port`; undefined before. */
+  readonly endpoint: string | undefined;
+  /** Seconds since the Unix epoch; 0 when there has been none. */
+  readonly latestHandshakeS: number;
+  readonly rxBytes: number;
+  readonly txBytes: number;
+}
+
+/** A node's part of the tunnel. */
+export interface TunnelNode {
+  readonly host: Host;
+  /** Address inside the tunnel. */
+  readonly address: string;
+}
+
+/** The tunnel. */
+export interface Tunnel {
+  /** Omni's interface; its name is unique on this machine. */
+  readonly omniInterface: string;
+  /** Brings a node's interface up, as Talos does once it is provisioned. */
+  join(node: string): Promise<void>;
+  /** Takes a node's interface away: it has not joined. */
+  leave(node: string): Promise<void>;
+  /** Kernel without IPv6 on the node's interface: the address goes with it. And back. */
+  disableIpv6(node: string): Promise<void>;
+  enableIpv6(node: string): Promise<void>;
+  /** Omni forgets a node: what the node sends meets silence, its tunnel is stale. And remembers it, without its endpoint. */
+  forgetPeer(node: string): Promise<void>;
+  addPeer(node: string): Promise<void>;
+  /** Ends Omni's WireGuard and starts it anew, with every peer at its last endpoint except those of `without`. */
+  restartOmni(options?: { readonly without?: readonly string[] }): Promise<void>;
+  /** The node's own view of Omni. */
+  nodeState(node: string): Promise<PeerState>;
+  /** Omni's view of a node; undefined while it is forgotten. */
+  omniState(node: string): Promise<PeerState | undefined>;
+  close(): Promise<void>;
+}
+
+/** What to build. */
+export interface TunnelPlan {
+  readonly omni: Host;
+  /** Omni's outer address, which the nodes dial. */
+  readonly omniAddress: string;
+  readonly nodes: Readonly<Record<string, TunnelNode>>;
+  readonly omniInterface: string;
+  readonly log: Logger;
+}
+
+interface KeyPair {
+  readonly privateKey: string;
+  readonly publicKey: string;
+}
+
+interface Side {
+  readonly host: Host;
+  readonly device: string;
+  readonly address: string;
+}
+
+interface Seat extends Side {
+  readonly keys: KeyPair;
+  program: HostProcess | undefined;
+}
+
+/** Opens Omni's side with a peer for every node, and joins all nodes. */
+export async function openTunnel(plan: TunnelPlan): Promise<Tunnel> {
+  const omni = await seat({ host: plan.omni, device: plan.omniInterface, address: TUNNEL_OMNI_ADDRESS });
+  const seats = new Map<string, Seat>();
+  for (const [name, { host, address }] of Object.entries(plan.nodes)) {
+    seats.set(name, await seat({ host, device: NODE_TUNNEL_INTERFACE, address }));
+  }
+  const find = (name: string): Seat => {
+    const found = seats.get(name);
+    if (found !== undefined) return found;
+    throw new LabError("bad-input", `node: "${name}" is none of ${[...seats.keys()].join(", ")}`);
+  };
+  const startOmni = async (peers: ReadonlyMap<string, string | undefined>) => {
+    const entries = [...peers].map(([name, endpoint]) => peerOfNode(find(name), endpoint));
+    await start(omni, [`ListenPort = ${SIDEROLINK_PORT}`], entries);
+  };
+  const join = async (name: string) => {
+    const node = find(name);
+    if (node.program !== undefined) return;
+    await start(node, [], [peerOfOmni(omni.keys, plan.omniAddress)]);
+    plan.log.debug({ node: name }, "tunnel joined");
+  };
+  const omniPeers = async () => readPeers(await omni.host.run("wg", ["show", omni.device, "dump"]));
+  const setPeer = (name: string) => configure(omni, "addconf", peerOfNode(find(name), undefined));
+
+  await startOmni(new Map([...seats.keys()].map((name) => [name, undefined])));
+  await Promise.all([...seats.keys()].map(join));
+  return {
+    omniInterface: omni.device,
+    join,
+    leave: (name) => stop(find(name)),
+    async disableIpv6(name) {
+      await find(name).host.sysctl({ [`net.ipv6.conf.${NODE_TUNNEL_INTERFACE}.disable_ipv6`]: 1 });
+    },
+    async enableIpv6(name) {
+      const node = find(name);
+      await node.host.sysctl({ [`net.ipv6.conf.${NODE_TUNNEL_INTERFACE}.disable_ipv6`]: 0 });
+      await node.host.ip(`addr replace ${node.address}/${TUNNEL_PREFIX_BITS} dev ${node.device} nodad`);
+    },
+    async forgetPeer(name) {
+      await omni.host.run("wg", ["set", omni.device, "peer", find(name).keys.publicKey, "remove"]);
+    },
+    async addPeer(name) {
+      await setPeer(name);
+    },
+    async restartOmni({ without = [] } = {}) {
+      without.forEach(find);
+      const before = await omniPeers();
+      await stop(omni);
+      const kept = [...seats].filter(([name]) => !without.includes(name));
+      await startOmni(new Map(kept.map(([name, { keys }]) => [name, before.get(keys.publicKey)?.endpoint])));
+    },
+    async nodeState(name) {
+      const node = find(name);
+      const peers = readPeers(await node.host.run("wg", ["show", node.device, "dump"]));
+      const state = peers.get(omni.keys.publicKey);
+      if (state !== undefined) return state;
+      throw new LabError("command-failed", `${name}: wg show names no Omni`);
+    },
+    omniState: async (name) => (await omniPeers()).get(find(name).keys.publicKey),
+    async close() {
+      await Promise.all([...seats.values(), omni].map(stop));
+    },
+  };
+}
+
+async function seat(side: Side): Promise<Seat> {
+  const privateKey = (await side.host.run("wg", ["genkey"])).trim();
+  const publicKey = (await side.host.run("wg", ["pubkey"], `${privateKey}\n`)).trim();
+  return { ...side, keys: { privateKey, publicKey }, program: undefined };
+}
+
+async function start(seat: Seat, own: readonly string[], peers: readonly string[]): Promise<void> {
+  const { host, device, address, keys } = seat;
+  const program = host.spawn("wireguard-go", ["-f", device], {
+    env: { LOG_LEVEL: "verbose", WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD: "1" },
+  });
+  seat.program = program;
+  program.stdin.end();
+  await program.hasSaid("UAPI listener started");
+  const config = ["[Interface]", `PrivateKey = ${keys.privateKey}`, ...own, ...peers].join("\n");
+  await configure(seat, "setconf", config);
+  await host.ip(
+    // A kernel's WireGuard device has no link-local address either.
+    `link set ${device} mtu ${TUNNEL_MTU_BYTES} addrgenmode none`,
+    `addr add ${address}/${TUNNEL_PREFIX_BITS} dev ${device} nodad`,
+    `link set ${device} up`,
+  );
+}
+
+/** By a pipe of the shell's: wg opens /dev/stdin by name, and our standard input is a socket, which cannot be opened so. */
+async function configure({ host, device }: Seat, how: "setconf" | "addconf", config: string): Promise<void> {
+  await host.run("sh", ["-c", `cat | wg ${how} ${device} /dev/stdin`], `${config}\n`);
+}
+
+async function stop(seat: Seat): Promise<void> {
+  const { program } = seat;
+  seat.program = undefined;
+  await program?.end();
+}
+
+function peerOfNode({ keys, address }: Seat, endpoint: string | undefined): string {
+  const known = endpoint === undefined ? [] : [`Endpoint = ${endpoint}`];
+  return peer(keys.publicKey, `${address}/128`, known);
+}
+
+function peerOfOmni({ publicKey }: KeyPair, address: string): string {
+  const host = address.includes(":") ? `[${address}]` : address;
+  return peer(publicKey, `${TUNNEL_PREFIX}::/${TUNNEL_PREFIX_BITS}`, [`Endpoint = ${host}:${SIDEROLINK_PORT}`]);
+}
+
+function peer(publicKey: string, allowed: string, more: readonly string[]): string {
+  const keepalive = `PersistentKeepalive = ${KEEPALIVE_S}`;
+  return ["[Peer]", `PublicKey = ${publicKey}`, `AllowedIPs = ${allowed}`, keepalive, ...more].join("\n");
+}
+
+/** `wg show IF dump` (wg(8)): a line of the interface, then for each peer key, preshared, endpoint, allowed, handshake, rx, tx, …. */
+export function readPeers(dump: string): Map<string, PeerState> {
+  const lines = dump.trimEnd().split("\n").slice(1);
+  return new Map(
+    lines.map((line) => {
+      const [publicKey = "", , endpoint, , handshake, rx, tx] = line.split("\t");
+      return [
+        publicKey,
+        {
+          endpoint: endpoint === "(none)" ? undefined : endpoint,
+          latestHandshakeS: Number(handshake),
+          rxBytes: Number(rx),
+          txBytes: Number(tx),
+        },
+      ];
+    }),
+  );
+}
