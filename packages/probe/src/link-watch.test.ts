@@ -102,6 +102,11 @@ describe("the watch of the tunnel's counters", () => {
     );
   });
 
+  it("takes no burst between two rare readings for a stimulus", () => {
+    const burst = Array<number>(20).fill(19_900);
+    expect(kinds(watch({ txAtMs: burst, rxAtMs: [9_000] }, every(10_000, 0, 40_000)))).not.toContain("frozen");
+  });
+
   it("calls keepalives that are unanswered for 150 s frozen, and not a moment sooner", () => {
     const txAtMs = every(25_000, 25_000, 400_000);
     const readAtMs = every(1_000, 0, 160_000);

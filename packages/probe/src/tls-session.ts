@@ -64,7 +64,7 @@ export async function secure(
   const tardy = deadline.tardiness(deadline.elapsedNs());
   if (tardy !== undefined) return ended(outcome(tardy, "tls"));
   trace.phases.tlsNs = deadline.elapsedNs() - startedNs;
-  const fault = examine(session, wish.host, trace);
+  const fault = examine(world, session, wish, trace);
   return { kind: "secure", socket: session, fault };
 }
 
@@ -78,11 +78,11 @@ function whenSecure(session: TLSSocket): Promise<Shaken> {
 }
 
 /** Notes what was negotiated and says what is wrong with the certificate. */
-function examine(session: TLSSocket, host: string, trace: Trace): Outcome | undefined {
+function examine(world: ProbeWorld, session: TLSSocket, wish: TlsWish, trace: Trace): Outcome | undefined {
   const version = session.getProtocol();
   if (version !== null) trace.evidence.tlsVersion = version;
   trace.evidence.alpn = session.alpnProtocol || "";
-  const { chain, fault } = judgePeer(session, host);
+  const { chain, fault } = judgePeer(session, wish, world.trust);
   trace.evidence.chain = chain;
   if (fault === undefined) return undefined;
   trace.evidence.code = fault.code;

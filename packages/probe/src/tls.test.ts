@@ -1,8 +1,10 @@
 import { createServer, type TlsOptions } from "node:tls";
+import { systemClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
 import { closedPort, fixture, listening, type Peer, silentTcpPort, tcpPeer } from "./testing/peers.ts";
 import { stallLoop, targetOf, temporaryFile, worldOf } from "./testing/scene.ts";
+import { createProbeWorld } from "./world.ts";
 
 const tls = { probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false } as const;
 
@@ -42,7 +44,6 @@ describe("the TLS probe", () => {
     ["a wrong name", "good.pem", "other.test", "tls-name-mismatch", "ERR_TLS_CERT_ALTNAME_INVALID"],
     ["an expired certificate", "expired.pem", "peer.test", "tls-expired", "CERT_HAS_EXPIRED"],
     ["one not valid yet", "future.pem", "peer.test", "tls-not-yet-valid", "CERT_NOT_YET_VALID"],
-    ["a missing intermediate", "below-alone.pem", "peer.test", "tls-untrusted", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"],
   ])("rejects %s by its code, and still shows the chain", async (_, certificate, host, reason, code) => {
     await using peer = await tlsPeer(certificate);
     const sample = await probeNamed(peer.port, tls, host);
@@ -50,6 +51,53 @@ describe("the TLS probe", () => {
     expect(sample.evidence.code).toBe(code);
     expect(sample.evidence.chain?.[0]?.subject).toBe("CN=peer.test");
     expect(sample.rtt).toBeDefined();
+  });
+
+  const LEAF = "UNABLE_TO_VERIFY_LEAF_SIGNATURE";
+
+  it.each([
+    // Alone, and it says where its issuer's certificate is to be had.
+    ["its issuer's URL and no issuer", "published-alone.pem", "root.pem", "tls-incomplete-chain", LEAF],
+    [
+      "the same, where no such authority is known either",
+      "published-alone.pem",
+      "stranger.pem",
+      "tls-incomplete-chain",
+      LEAF,
+    ],
+    ["the whole chain", "published-chain.pem", "root.pem", undefined, undefined],
+    // Nothing tells these from a certificate of an unknown authority's own.
+    ["no issuer and no URL", "below-alone.pem", "root.pem", "tls-untrusted", LEAF],
+    [
+      "an intermediate of an unknown root",
+      "published-chain.pem",
+      "stranger.pem",
+      "tls-untrusted",
+      "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+    ],
+    ["an unknown root, shown", "published-estranged.pem", "root.pem", "tls-untrusted", "SELF_SIGNED_CERT_IN_CHAIN"],
+    ["the name of a trusted root on another key", "published-impostor.pem", "root.pem", "tls-untrusted", LEAF],
+  ])("tells a chain that shows %s", async (_, certificate, root, reason, code) => {
+    await using peer = await tlsPeer(certificate);
+    const ways = [
+      { trust: { kind: "private", caPem: fixture(root) } as const, publicRoots: [fixture("good.pem")] },
+      { trust: { kind: "public" } as const, publicRoots: [fixture(root)] },
+    ];
+    for (const { trust, publicRoots } of ways) {
+      using hosts = temporaryFile("hosts", "127.0.0.1 peer.test\n");
+      const target = targetOf({ ...tls, trust }, { port: peer.port, host: "peer.test", timeoutMs: 2_000 });
+      const sample = await probe(target, worldOf({ hostsFile: hosts.path, publicRoots }));
+      expect(sample.outcome).toEqual({ reason: reason ?? "answered", phase: "tls" });
+      expect(sample.evidence.code).toBe(code);
+    }
+  });
+
+  it("judges a chain against the host's own roots where no others are given", async () => {
+    await using peer = await tlsPeer("published-alone.pem");
+    using hosts = temporaryFile("hosts", "127.0.0.1 peer.test\n");
+    const world = createProbeWorld({ clock: systemClock, random: () => 0.5, resolvers: [], hostsFile: hosts.path });
+    const target = targetOf(tls, { port: peer.port, host: "peer.test", timeoutMs: 2_000 });
+    expect((await probe(target, world)).outcome.reason).toBe("tls-incomplete-chain");
   });
 
   it("gives the handshake below it one SYN's time: a dropped SYN is loss, not a slow exchange (M1)", async () => {

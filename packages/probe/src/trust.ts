@@ -3,7 +3,9 @@
  *
  * 1. The chain is captured whether or not it is trusted: an intercepted connection is worth its evidence.
  * 2. Verdicts come from OpenSSL's and Node's codes, never from messages.
- * 3. Contexts are cached, at most {@link CONTEXTS_MAX}, for making one parses every root; the least recently used goes first.
+ * 3. A chain that OpenSSL cannot follow is *incomplete* only when the server's own certificate says so; see
+ *    {@link lacksIntermediate}. All else that does not end at a trusted authority is untrusted.
+ * 4. Contexts are cached, at most {@link CONTEXTS_MAX}, for making one parses every root; the least recently used goes first.
  */
 import { createHash, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
@@ -11,7 +13,7 @@ import {
   checkServerIdentity,
   createSecureContext,
   type DetailedPeerCertificate,
-  type PeerCertificate,
+  getCACertificates,
   type SecureContext,
   type TLSSocket,
 } from "node:tls";
@@ -34,6 +36,8 @@ export type ContextFound =
 export interface TrustStore {
   /** The context for `trust`. Never throws. */
   contextFor(trust: Trust): ContextFound;
+  /** Whether an authority of this very name (as Node prints it) is trusted. Reads every certificate: for failures only. Never throws. */
+  names(trust: Trust, subject: string): boolean;
 }
 
 /** Creates a store whose public trust is `publicRoots`, or Node's default roots with NODE_EXTRA_CA_CERTS. */
@@ -49,7 +53,20 @@ export function createTrustStore(publicRoots?: readonly string[]): TrustStore {
       found.set(key, context);
       return context;
     },
+    names(trust, subject) {
+      const authorities = trust.kind === "private" ? [trust.caPem] : (publicRoots ?? getCACertificates("default"));
+      return authorities.some((pem) => certificatesOf(pem).some((block) => isNamed(block, subject)));
+    },
   };
+}
+
+function isNamed(pem: string, subject: string): boolean {
+  try {
+    return new X509Certificate(pem).subject === subject;
+  } catch {
+    // What cannot be read is nobody's name; a context of it is refused elsewhere.
+    return false;
+  }
 }
 
 function createContext(ca: readonly string[] | undefined): ContextFound {
@@ -68,8 +85,12 @@ function createContext(ca: readonly string[] | undefined): ContextFound {
 
 /** Throws unless every certificate can be read, and there is one: Node skips what it cannot read, and then trusts nobody. */
 function readEvery(pem: string): void {
-  const blocks = pem.match(/-----BEGIN [^-]*CERTIFICATE-----[^-]*-----END [^-]*CERTIFICATE-----/g) ?? [""];
-  for (const block of blocks) new X509Certificate(block);
+  const blocks = certificatesOf(pem);
+  for (const block of blocks.length === 0 ? [""] : blocks) new X509Certificate(block);
+}
+
+function certificatesOf(pem: string): readonly string[] {
+  return pem.match(/-----BEGIN [^-]*CERTIFICATE-----[^-]*-----END [^-]*CERTIFICATE-----/g) ?? [];
 }
 
 /** OpenSSL's verification codes (`X509_V_ERR_*`, as Node names them) that are about time; all others are about trust. */
@@ -77,6 +98,13 @@ const TIME_CODES: Readonly<Record<string, Reason>> = {
   CERT_NOT_YET_VALID: "tls-not-yet-valid",
   CERT_HAS_EXPIRED: "tls-expired",
 };
+
+/** OpenSSL's verification codes that mean: the next certificate of the chain is nowhere to be found (`X509_V_ERR_*`). */
+const ISSUER_CODES: readonly string[] = [
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_GET_ISSUER_CERT",
+];
 
 /** What a peer showed, and what is wrong with it. */
 export interface PeerJudgement {
@@ -86,17 +114,53 @@ export interface PeerJudgement {
   readonly fault: { readonly reason: Reason; readonly code: string } | undefined;
 }
 
-/** Captures and judges the certificate of a peer whose handshake is complete, as one for `host`. */
-export function judgePeer(socket: TLSSocket, host: string): PeerJudgement {
-  const leaf = socket.getPeerCertificate(true);
-  return { chain: chainOf(leaf), fault: faultOf(socket, leaf, host) };
+/** What a certificate is held against. */
+export interface PeerWish {
+  /** The host that it must be for. */
+  readonly host: string;
+  readonly trust: Trust;
 }
 
-function faultOf(socket: TLSSocket, leaf: PeerCertificate, host: string): PeerJudgement["fault"] {
+/** Captures and judges the certificate of a peer whose handshake is complete. */
+export function judgePeer(socket: TLSSocket, wish: PeerWish, store: TrustStore): PeerJudgement {
+  const leaf = socket.getPeerCertificate(true);
+  return { chain: chainOf(leaf), fault: faultOf(socket, leaf, wish, store) };
+}
+
+function faultOf(
+  socket: TLSSocket,
+  leaf: DetailedPeerCertificate,
+  { host, trust }: PeerWish,
+  store: TrustStore,
+): PeerJudgement["fault"] {
   const chainCode = authorizationCode(socket);
-  if (chainCode !== undefined) return { reason: TIME_CODES[chainCode] ?? "tls-untrusted", code: chainCode };
+  if (chainCode !== undefined) {
+    const isIncomplete = ISSUER_CODES.includes(chainCode) && lacksIntermediate(leaf, trust, store);
+    const reason = TIME_CODES[chainCode] ?? (isIncomplete ? "tls-incomplete-chain" : "tls-untrusted");
+    return { reason, code: chainCode };
+  }
   const mismatch = checkServerIdentity(host.replace(/\.$/, ""), leaf);
   return mismatch === undefined ? undefined : { reason: "tls-name-mismatch", code: codeOf(mismatch) };
+}
+
+/**
+ * Whether a chain that cannot be followed lacks an intermediate certificate, rather than ending at an unknown authority.
+ *
+ * The two look alike: neither shows the issuer, and to fetch it would be another attempt, at another host (M1). The rule asks for
+ * three things: the server showed its own certificate alone; the certificate names a URL of its issuer's (authority information
+ * access, RFC 5280 §4.2.2.1), as every public authority writes into what its intermediates issue (CA/Browser Forum Baseline
+ * Requirements §7.1.2.7.7); and the issuer's name is not that of a trusted authority, which would be an impostor, or a successor.
+ *
+ * What it misses, and calls untrusted: a private authority that writes no such URL, and a chain that shows one intermediate and
+ * lacks a second, for a server rightly leaves out the root and then looks the same. What it takes for incomplete though it is not: a
+ * certificate issued by an unknown root itself, with the root's URL in it; interception products are not known to write one. The
+ * chain is kept as evidence either way, so who knows the fleet's issuer can overrule this.
+ */
+function lacksIntermediate(leaf: DetailedPeerCertificate, trust: Trust, store: TrustStore): boolean {
+  if (leaf.raw === undefined || leaf.issuerCertificate !== undefined) return false;
+  const { issuer, subject, infoAccess } = new X509Certificate(leaf.raw);
+  const namesIssuerUrl = /^CA Issuers - URI:/m.test(infoAccess ?? "");
+  return issuer !== subject && namesIssuerUrl && !store.names(trust, issuer);
 }
 
 /** Node puts OpenSSL's code here as a string (lib/_tls_wrap.js), though its types say Error. */
