@@ -32,6 +32,7 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
     ["garbage", "answer-malformed", undefined],
     ["overrun", "answer-malformed", undefined],
     ["cut", "answered", "TC"],
+    ["short", "answered", "TC"],
   ])("tells %s as %s", async (label, reason, code) => {
     await using server = await serve();
     const sample = await ask(server.port, label, transport);

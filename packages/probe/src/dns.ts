@@ -115,6 +115,8 @@ function judgeAnswer(answer: DnsAnswer, trace: Trace): Outcome {
   }
   if (answer.truncated) trace.evidence.code = "TC";
   const isAnswered = answer.truncated || answer.addresses.length > 0;
-  if (answer.addresses.length > 0) trace.evidence.answers = sortedAddresses(answer.addresses).slice(0, ANSWERS_MAX);
+  // Of a cut answer it is chance which addresses are left: that is no change of the name's.
+  if (answer.addresses.length > 0 && !answer.truncated)
+    trace.evidence.answers = sortedAddresses(answer.addresses).slice(0, ANSWERS_MAX);
   return outcome(isAnswered ? "answered" : "answer-nodata", "first-byte");
 }

@@ -19,7 +19,8 @@ const AAAA = 28;
 const TTL_SECONDS = 30;
 
 /**
- * Answers the query, or undefined for none. Labels: an RCODE's name; `nodata`; `garbage` (no message); `cut` (truncated);
+ * Answers the query, or undefined for none. Labels: an RCODE's name; `nodata`; `garbage` (no message); `cut` (truncated, and empty); `short`
+ * (truncated, with what addresses there was room for);
  * `stranger` (another id); `overrun` (promises more than it holds); `none`; `ttl0`; anything else has addresses.
  */
 export function answerOf(query: Buffer): Buffer | undefined {
@@ -30,7 +31,7 @@ export function answerOf(query: Buffer): Buffer | undefined {
   head.writeUInt16BE(0x8180 | (RCODES[label] ?? 0), 2);
   head.writeUInt16BE(0, 10);
   if (label === "stranger") head.writeUInt16BE((head.readUInt16BE(0) + 1) & 0xffff, 0);
-  if (label === "cut") head.writeUInt16BE(0x8380, 2);
+  if (label === "cut" || label === "short") head.writeUInt16BE(0x8380, 2);
   if (label === "overrun") head.writeUInt16BE(2, 6);
   if (label in RCODES || ["nodata", "cut", "overrun"].includes(label)) return head;
   const addresses = type === A ? [ipv4(2), ipv4(1)] : type === AAAA ? [Buffer.from(`${"00".repeat(15)}01`, "hex")] : [];
