@@ -65,7 +65,10 @@ export interface FleetNetOptions {
   readonly nodes?: number;
   /** Names of servers behind the hop beside `omni`, each 1–12 of a–z and 0–9. Default: none. */
   readonly servers?: readonly string[];
-  /** Node name → delay each way on its link, ms, 0–10,000. Default: none. */
+  /**
+   * Node name → delay each way on its link, ms, 0–10,000; default {@link LAN_DELAY_MS}. With 0 the link is a bare veth, whose answers
+   * come within the call that asks: an ICMP error then finds a connecting TCP socket locked, and is told 1 s late, as no network does.
+   */
   readonly delayMs?: Readonly<Record<string, number>>;
   /** Host name → path → content, over what {@link defaultNodeFiles} gives. Further paths may be named; they must exist. */
   readonly files?: Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -97,6 +100,9 @@ export interface FleetNet {
   /** Ends every process and takes all of it away. Idempotent. */
   close(): Promise<void>;
 }
+
+/** Delay each way of a node's link unless told otherwise, ms: a local network's, and time enough for `connect()` to return. */
+export const LAN_DELAY_MS = 0.1;
 
 /** Port of the event sink inside the tunnel (siderolabs/omni, `event-sink-port`). */
 const EVENT_SINK_PORT = 8_090;
@@ -162,7 +168,7 @@ async function build(
     const host = await open(name, kind === "node" ? defaultNodeFiles(name) : {});
     const link = kind === "node" ? nodeLink(number) : serverLink(number);
     const management = managementAddress(kind, number);
-    const wire = await joinHop(host, hop, link, delayMs[name] ?? 0);
+    const wire = await joinHop(host, hop, link, kind === "node" ? (delayMs[name] ?? LAN_DELAY_MS) : 0);
     opened.push(async () => wire?.close());
     await joinManagement(host, collector, management);
     return { ...host, outer: link.host, management };
@@ -170,10 +176,16 @@ async function build(
   const omni = await attach("server", "omni", 1);
   const others: Record<string, FleetHost> = {};
   for (const [at, name] of servers.entries()) others[name] = await attach("server", name, at + 2);
-  const nodes: FleetNode[] = [];
-  for (const [at, name] of names.entries()) {
-    nodes.push({ ...(await attach("node", name, at + 1)), tunnelAddress: tunnelAddress(at + 1) });
-  }
+  const attached = await Promise.allSettled(
+    names.map(async (name, at): Promise<FleetNode> => {
+      return { ...(await attach("node", name, at + 1)), tunnelAddress: tunnelAddress(at + 1) };
+    }),
+  );
+  // One that failed is thrown only when all have settled: what was opened until then is known, and closed.
+  const nodes = attached.map((node) => {
+    if (node.status === "fulfilled") return node.value;
+    throw node.reason;
+  });
   for (const host of [omni, ...Object.values(others), ...nodes]) {
     await ipv6Ready(clock, host, OUTER_INTERFACE);
     await ipv6Ready(clock, hop, hopInterface(host.name));

@@ -96,7 +96,11 @@ export async function openHost(plan: HostPlan): Promise<Host> {
     plan.log.debug({ host: plan.name, pid }, "host made");
     return hostOf(plan, pid, first, (path) => {
       const number = paths.indexOf(path);
-      if (number < 0) throw new LabError("bad-input", `path: ${path} is none of ${plan.name}'s files: ${paths}`);
+      if (number < 0)
+        throw new LabError(
+          "bad-input",
+          `path: ${path} is none of ${plan.name}'s files; expected one of ${paths.join(", ")}`,
+        );
       return place(number);
     });
   } catch (error) {
@@ -207,7 +211,7 @@ function hostOf(plan: HostPlan, pid: number, first: FirstProcess, placeOf: (path
       );
       await run("sh", ["-e"], `${set.join("\n")}\n`);
     },
-    writeFile: (path, content) => writeFile(placeOf(path), content),
+    writeFile: async (path, content) => writeFile(placeOf(path), content),
     close() {
       closing ??= close();
       return closing;

@@ -8,6 +8,7 @@ export {
   type FleetNet,
   type FleetNetOptions,
   type FleetNode,
+  LAN_DELAY_MS,
   NODE_FILES,
 } from "./fleet-net.ts";
 export type { CommandResult, Host } from "./host.ts";
