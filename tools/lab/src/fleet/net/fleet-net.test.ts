@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { readdirSync, readlinkSync } from "node:fs";
+import { createConnection } from "node:net";
 import { fileURLToPath } from "node:url";
 import { NS_PER_MS, pause, systemClock } from "@lifeline/measure";
 import pino from "pino";
@@ -9,6 +10,7 @@ import { createFleetNet, type FleetNet } from "./fleet-net.ts";
 import type { Host } from "./host.ts";
 import { canRunFleet } from "./obstacle.ts";
 import type { PathFaultSpec } from "./path-fault.ts";
+import { openRelay } from "./relay.ts";
 import { connect, ECHO_PORT, heard, send, startEcho } from "./testing/talk.ts";
 
 const log = pino({ level: "silent" });
@@ -99,6 +101,38 @@ describe.skipIf(able !== true)(`hosts${why}`, () => {
     expect(await connect(node, net.collector.management)).toMatchObject({ answer: "ECONNREFUSED" });
   });
 
+  it("is reached by its creator through a socket file", async () => {
+    const relay = await openRelay(stage().omni, ECHO_PORT, "::1");
+    const socket = createConnection({ path: relay.path });
+    socket.write("anything");
+    let text = "";
+    for await (const chunk of socket) text += String(chunk);
+    expect(text).toBe("omni");
+    await relay.close();
+  });
+
+  it("takes rules of its own: a reflector shares the SideroLink port, a witness counts what is WireGuard's", async () => {
+    const { net, omni, node, v4 } = stage();
+    await omni.nft(`
+      table inet sharing {
+        set heard { type ipv4_addr; flags dynamic; counter; }
+        chain come {
+          type nat hook prerouting priority dstnat;
+          udp dport 51820 @th,64,8 != 1-4 redirect to :${ECHO_PORT}
+        }
+        chain count {
+          type filter hook input priority filter;
+          udp dport 51820 @th,64,8 1-4 update @heard { ip saddr counter }
+        }
+      }`);
+    expect(await send(node, { host: v4, port: 51_820 })).toEqual(noErrors(5));
+    expect(await send(node, { host: v4, port: 51_820, first: 4 })).toEqual(noErrors(0));
+    expect(await tunnelAnswers(net, "node1")).toBe(true);
+    const set = await omni.run("nft", ["-j", "list", "set", "inet", "sharing", "heard"]);
+    expect(set).toContain(node.outer.ipv4);
+    await omni.nft("delete table inet sharing");
+  });
+
   it("has no way out", async () => {
     const { answer } = await connect(stage().node, "203.0.114.1");
     expect(["EHOSTUNREACH", "ENETUNREACH"]).toContain(answer);
@@ -129,7 +163,7 @@ describe.skipIf(able !== true)(`the tunnel${why}`, () => {
       expect(await tunnelAnswers(net, "node1")).toBe(false);
       expect(await tunnelAnswers(net, "node2")).toBe(true);
       await fault.clear();
-      // A forgotten peer comes back by the node's next handshake, 15 s after it met silence (wireguard.com/papers, §6.2).
+      // Omni begins the handshake; had it not the endpoint, the node would, 15 s after it met silence (wireguard.com/papers, §6.2).
       expect(await answersWithin(net, "node1", 40)).toBe(true);
     },
     60_000,

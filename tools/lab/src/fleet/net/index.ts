@@ -16,4 +16,5 @@ export type { HostProcess, HostSpawnOptions, ProcessEnding } from "./host-proces
 export { MANAGEMENT_INTERFACE, OUTER_INTERFACE } from "./link.ts";
 export { canRunFleet } from "./obstacle.ts";
 export type { FaultDirection, PathFaultSpec, Refusal, Traffic } from "./path-fault.ts";
+export { openRelay, type Relay } from "./relay.ts";
 export { NODE_TUNNEL_INTERFACE, type PeerState, SIDEROLINK_PORT, type Tunnel } from "./tunnel.ts";

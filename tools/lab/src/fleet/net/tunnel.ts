@@ -20,6 +20,9 @@ export const TUNNEL_MTU_BYTES = 1_280;
 /** Persistent keepalive of both sides, s (siderolink, RecommendedKeepaliveInterval). */
 export const KEEPALIVE_S = 25;
 
+/** Omni's kernel answers closed ports no faster than once a second after a few (Documentation/networking/ip-sysctl.rst): the strict end. */
+const ICMP_ERROR_GAP_MS = 1_000;
+
 /** What `wg show` says of one peer. */
 export interface PeerState {
   /** Source the peer was last heard from, `host:port`; undefined before. */
@@ -48,7 +51,10 @@ export interface Tunnel {
   /** Kernel without IPv6 on the node's interface: the address goes with it. And back. */
   disableIpv6(node: string): Promise<void>;
   enableIpv6(node: string): Promise<void>;
-  /** Omni forgets a node: what the node sends meets silence, its tunnel is stale. And remembers it, without its endpoint. */
+  /**
+   * Omni forgets a node: what the node sends meets silence, its tunnel is stale. And remembers it, with the endpoint it was last heard
+   * from, as Omni's own link resource does: Omni then begins the handshake at once.
+   */
   forgetPeer(node: string): Promise<void>;
   addPeer(node: string): Promise<void>;
   /** Ends Omni's WireGuard and starts it anew, with every peer at its last endpoint except those of `without`. */
@@ -109,8 +115,14 @@ export async function openTunnel(plan: TunnelPlan): Promise<Tunnel> {
     plan.log.debug({ node: name }, "tunnel joined");
   };
   const omniPeers = async () => readPeers(await omni.host.run("wg", ["show", omni.device, "dump"]));
-  const setPeer = (name: string) => configure(omni, "addconf", peerOfNode(find(name), undefined));
+  const lastEndpoints = new Map<string, string>();
+  const noteEndpoints = async () => {
+    for (const [publicKey, { endpoint }] of await omniPeers()) {
+      if (endpoint !== undefined) lastEndpoints.set(publicKey, endpoint);
+    }
+  };
 
+  await plan.omni.sysctl({ "net.ipv6.icmp.ratelimit": ICMP_ERROR_GAP_MS });
   await startOmni(new Map([...seats.keys()].map((name) => [name, undefined])));
   await Promise.all([...seats.keys()].map(join));
   return {
@@ -126,17 +138,19 @@ export async function openTunnel(plan: TunnelPlan): Promise<Tunnel> {
       await node.host.ip(`addr replace ${node.address}/${TUNNEL_PREFIX_BITS} dev ${node.device} nodad`);
     },
     async forgetPeer(name) {
+      await noteEndpoints();
       await omni.host.run("wg", ["set", omni.device, "peer", find(name).keys.publicKey, "remove"]);
     },
     async addPeer(name) {
-      await setPeer(name);
+      const node = find(name);
+      await configure(omni, "addconf", peerOfNode(node, lastEndpoints.get(node.keys.publicKey)));
     },
     async restartOmni({ without = [] } = {}) {
       without.forEach(find);
-      const before = await omniPeers();
+      await noteEndpoints();
       await stop(omni);
       const kept = [...seats].filter(([name]) => !without.includes(name));
-      await startOmni(new Map(kept.map(([name, { keys }]) => [name, before.get(keys.publicKey)?.endpoint])));
+      await startOmni(new Map(kept.map(([name, { keys }]) => [name, lastEndpoints.get(keys.publicKey)])));
     },
     async nodeState(name) {
       const node = find(name);
