@@ -52,7 +52,8 @@ export async function canRunFleet(): Promise<true | string> {
   );
 }
 
-async function isInstalled(program: string): Promise<boolean> {
+/** Whether a program is in one of PATH's folders. */
+export async function isInstalled(program: string): Promise<boolean> {
   for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
     if (folder === "") continue;
     const found = await access(join(folder, program), constants.X_OK).then(
