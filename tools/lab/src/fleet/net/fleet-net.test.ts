@@ -324,7 +324,9 @@ describe.skipIf(able !== true)(`faults of the path${why}`, () => {
 
 describe.skipIf(able !== true)(`the end of a fleet${why}`, () => {
   it("close() leaves no process and no namespace", async () => {
-    const own = await createFleetNet({ nodes: 1, clock, log });
+    const own = await createFleetNet({ nodes: 1, endpointFamily: 6, clock, log });
+    expect(await tunnelAnswers(own, "node1")).toBe(true);
+    expect((await own.tunnel.nodeState("node1")).endpoint).toBe(`[${own.omni.outer.ipv6}]:51820`);
     const hosts = [own.hop, own.collector, own.omni, ...own.nodes];
     const namespaces = hosts.map(({ pid }) => readlinkSync(`/proc/${pid}/ns/net`));
     own.node("node1").spawn("sleep", ["1000"]);
@@ -358,6 +360,14 @@ describe.skipIf(able !== true)(`the end of a fleet${why}`, () => {
     owner.kill(signal);
     for (let waits = 0; waits < 500 && inhabitants(namespaces).length > 0; waits += 1) await pause(clock, 10);
     expect(inhabitants(namespaces)).toEqual([]);
+  });
+
+  it("says which file of the machine is missing, and leaves nothing", async () => {
+    const files = { node1: { "/etc/no-such-file": "" } };
+    await expect(createFleetNet({ nodes: 1, files, clock, log })).rejects.toMatchObject({
+      code: "command-failed",
+      message: expect.stringContaining("/etc/no-such-file"),
+    });
   });
 
   it.each([

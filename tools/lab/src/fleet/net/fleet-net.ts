@@ -137,7 +137,12 @@ export async function createFleetNet(options: FleetNetOptions): Promise<FleetNet
   for (const name of Object.keys(delayMs)) if (!names.includes(name)) refuse("delayMs", name, names.join(", "));
   const opened: (() => Promise<unknown>)[] = [];
   const close = async () => {
-    for (let undo = opened.pop(); undo !== undefined; undo = opened.pop()) await undo();
+    const failures: unknown[] = [];
+    for (let undo = opened.pop(); undo !== undefined; undo = opened.pop()) {
+      // One thing that will not go must not keep the others.
+      await undo().catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   };
   try {
     return await build(options, names, opened, close);

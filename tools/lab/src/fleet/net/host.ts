@@ -138,7 +138,7 @@ function followFirst(name: string, child: ChildProcessByStdio<Writable, Readable
   return {
     async line() {
       while (!printed.includes("\n")) {
-        if (over) throw new LabError("command-failed", `${name}: no namespaces: ${complained.trim()}`);
+        if (over) throw new LabError("command-failed", `${name}: the host could not be made: ${complained.trim()}`);
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
