@@ -9,6 +9,25 @@ export {
   LISTENER_NAMES,
   type ListenerName,
 } from "./fault.ts";
+export {
+  type Capture,
+  type CapturedPacket,
+  canRunFleet,
+  createFleetNet,
+  defaultNodeFiles,
+  type FleetHost,
+  type FleetNet,
+  type FleetNode,
+  type Host,
+  type HostProcess,
+  type NetFault,
+  OUTER_INTERFACE,
+  type PathFaultSpec,
+  type Refusal,
+  SIDEROLINK_PORT,
+  type Traffic,
+  type TunnelFault,
+} from "./fleet/net/index.ts";
 export { LabError, type LabErrorCode } from "./lab-error.ts";
 export {
   type CannotRun,

@@ -9,6 +9,7 @@ import { webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import type { Clock } from "@lifeline/measure";
 import {
+  AuthorityInfoAccessExtension,
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
   ExtendedKeyUsage,
@@ -47,10 +48,15 @@ export const LAB_ISSUER = "Lifeline lab";
 const INTERCEPTION_ROOT = "CN=Zscaler Root CA,OU=lab,O=Zscaler Inc.";
 const INTERCEPTION_INTERMEDIATE = "CN=Zscaler Intermediate Root CA,OU=lab,O=Zscaler Inc.";
 
+/** Where the intermediate could be had, were there anything (`.test`: RFC 6761 §6.2). */
+const ISSUER_URL = "http://issuer.lab.test/intermediate.cer";
+
 /** What signs leaves, and the certificates that a server sends after them. */
 export interface Authority {
   readonly certificate: X509Certificate;
   readonly keys: webcrypto.CryptoKeyPair;
+  /** Whether its leaves say where its certificate can be had, as public authorities' must (CA/Browser Forum BR §7.1.2.7.7). */
+  readonly isPublic: boolean;
   /** The authority's own certificate and those above it, without a root that every client has; PEM. */
   readonly chainPem: string;
 }
@@ -98,10 +104,10 @@ export async function createLabAuthorities(clock: Clock): Promise<LabAuthorities
     publicRootPem: publicRoot.chainPem,
     interceptionRootPem: interceptionRoot.chainPem,
     privateRootPem: privateRoot.chainPem,
-    interception: await createIntermediate(clock, interceptionRoot, INTERCEPTION_INTERMEDIATE),
+    interception: await createIntermediate(clock, interceptionRoot, INTERCEPTION_INTERMEDIATE, false),
     private: privateRoot,
     publicIssuer: (organisation) =>
-      createIntermediate(clock, publicRoot, `CN=Lifeline lab intermediate,OU=lab,O=${escapeName(organisation)}`),
+      createIntermediate(clock, publicRoot, `CN=Lifeline lab intermediate,OU=lab,O=${escapeName(organisation)}`, true),
     issue: (wish) => issueLeaf(clock, wish, leafKeys[wish.keyType]),
   };
 }
@@ -118,10 +124,15 @@ async function createRoot(clock: Clock, name: string): Promise<Authority> {
     },
     webcrypto,
   );
-  return { certificate, keys, chainPem: pem(certificate) };
+  return { certificate, keys, isPublic: false, chainPem: pem(certificate) };
 }
 
-async function createIntermediate(clock: Clock, root: Authority, subject: string): Promise<Authority> {
+async function createIntermediate(
+  clock: Clock,
+  root: Authority,
+  subject: string,
+  isPublic: boolean,
+): Promise<Authority> {
   const keys = await newKeys(EC);
   const certificate = await X509CertificateGenerator.create(
     {
@@ -135,7 +146,7 @@ async function createIntermediate(clock: Clock, root: Authority, subject: string
     },
     webcrypto,
   );
-  return { certificate, keys, chainPem: pem(certificate) };
+  return { certificate, keys, isPublic, chainPem: pem(certificate) };
 }
 
 async function issueLeaf(clock: Clock, wish: LeafWish, keys: webcrypto.CryptoKeyPair): Promise<Leaf> {
@@ -151,6 +162,7 @@ async function issueLeaf(clock: Clock, wish: LeafWish, keys: webcrypto.CryptoKey
       ...validity(clock, fromDays, toDays),
       extensions: [
         await AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey, false, webcrypto),
+        ...(issuer.isPublic ? [new AuthorityInfoAccessExtension({ caIssuers: [ISSUER_URL] })] : []),
         new BasicConstraintsExtension(false, undefined, true),
         new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
         new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
