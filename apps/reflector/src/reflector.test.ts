@@ -6,6 +6,7 @@ import {
   encodeSender,
   ntpFromWallMs,
   OWN_ERROR_ESTIMATE,
+  padded,
   residenceNs,
   sequenceAt,
   TTL_UNKNOWN,
@@ -51,7 +52,7 @@ describe("the reflector", () => {
     const decoded = decodeReflected(reply);
     expect(decoded).toMatchObject({
       kind: "ok",
-      packet: { sequence: request.sequence, sender: request, senderTtl: TTL_UNKNOWN },
+      packet: { sequence: sequenceAt(0), sender: request, senderTtl: TTL_UNKNOWN },
     });
     if (decoded.kind === "ok") expect(residenceNs(decoded.packet)).toBeGreaterThanOrEqual(0);
     expect(reflector.stats()).toMatchObject({ reflected: 1, malformed: 0 });
@@ -96,12 +97,34 @@ describe("the reflector", () => {
     expect(reflector.stats()).toMatchObject({ reflected: 1, malformed: 3, wireguard: 4 });
   });
 
-  it("gives a long request the short reply: never more than came", async () => {
+  it("gives a long request a reply exactly as long", async () => {
     await using reflector = await start();
     await using socket = await client(reflector.address.port);
-    const padded = new Uint8Array(1_200);
-    padded.set(packet);
-    expect((await ask(socket, padded)).byteLength).toBe(packet.byteLength);
+    const request = padded(packet, 1_200);
+    const reply = await ask(socket, request);
+    expect(reply.byteLength).toBe(1_200);
+    expect(reply.subarray(packet.byteLength)).toEqual(Buffer.from(request.subarray(packet.byteLength)));
+  });
+
+  it("numbers the replies of each session by its own count, and copies the number where it has no room", async () => {
+    await using reflector = await start({ maxSessions: 2 });
+    const numbers: number[] = [];
+    const sockets = await Promise.all([1, 2, 3].map(() => client(reflector.address.port)));
+    for (const socket of [...sockets, ...sockets]) {
+      const decoded = decodeReflected(await ask(socket, packet));
+      if (decoded.kind === "ok") numbers.push(decoded.packet.sequence - sequenceAt(0));
+    }
+    for (const socket of sockets) socket.close();
+    expect(numbers).toEqual([0, 0, 5, 1, 1, 5]);
+    expect(reflector.stats()).toMatchObject({ reflected: 6, stateless: 2, sessions: 2 });
+  });
+
+  it("gives all sources together a bounded share (S2)", async () => {
+    await using reflector = await start({ clock: manualClock(0), maxPerSecond: 1 });
+    await using socket = await client(reflector.address.port);
+    await ask(socket, packet);
+    socket.send(packet);
+    await expect.poll(() => reflector.stats().overloaded).toBe(1);
   });
 
   it("with a key answers only those who hold it", async () => {

@@ -1,19 +1,32 @@
 /**
- * A stateless STAMP Session-Reflector (RFC 8762 §4.3) on one UDP socket, IPv4 and IPv6 alike.
+ * A stateful STAMP Session-Reflector (RFC 8762 §4.3) on one UDP socket, IPv4 and IPv6 alike: it numbers its replies by its own
+ * count, so that a sender can tell on which way packets are lost.
  *
- * 1. A reply is never longer than its request, and goes only where the request came from: nothing is amplified.
+ * 1. A reply is exactly as long as its request, is never fragmented by this host, and goes only where the request came from: nothing is amplified.
  * 2. What looks like WireGuard is never answered: the reflector may sit behind the SideroLink port, and must not be taken for
  *    a peer.
- * 3. Each source has a bounded share, in a bounded table; every datagram is counted under exactly one outcome (S2).
- * 4. T3 − T2 is a monotonic duration: a step of the wall clock cannot be seen in it (M2).
+ * 3. Without room for another session the answer is stateless: it copies the sender's number, which says that nothing was counted.
+ * 4. Each source has a bounded share, in a bounded table; every datagram is counted under exactly one outcome (S2).
+ * 5. T3 − T2 is a monotonic duration: a step of the wall clock cannot be seen in it (M2).
  */
 import assert from "node:assert/strict";
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { isIPv6 } from "node:net";
 import type { Clock } from "@lifeline/measure";
-import { addNs, decodeSender, encodeReflected, looksLikeWireGuard, ntpFromWallMs, reflect } from "@lifeline/stamp";
+import {
+  addNs,
+  asLongAs,
+  decodeSender,
+  encodeReflected,
+  looksLikeWireGuard,
+  ntpFromWallMs,
+  reflect,
+  TTL_UNKNOWN,
+} from "@lifeline/stamp";
 import type { Logger } from "pino";
+import { forbidFragments } from "./fragments.ts";
+import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSourceLimit } from "./source-limit.ts";
 
 /**
@@ -21,6 +34,12 @@ import { createSourceLimit } from "./source-limit.ts";
  * endpoint (P1), for a whole site may share one address behind NAT, and a limit too low would look like loss.
  */
 export const MAX_PER_SOURCE_PER_SECOND = 2_000;
+
+/**
+ * Requests answered a second in all, by default: 20,000, twice what ten thousand nodes send at one a second. It bounds what forged
+ * sources, each within its own share, can make this host send.
+ */
+export const MAX_PER_SECOND = 20_000;
 
 /** What a reflector is made from. */
 export interface ReflectorOptions {
@@ -32,6 +51,10 @@ export interface ReflectorOptions {
   readonly log: Logger;
   /** 1 or more; default {@link MAX_PER_SOURCE_PER_SECOND}. */
   readonly maxPerSourcePerSecond?: number;
+  /** 1 or more; default {@link MAX_PER_SECOND}. */
+  readonly maxPerSecond?: number;
+  /** 1 or more; default {@link SESSIONS_MAX}. */
+  readonly maxSessions?: number;
   /** Given: only requests with this key's HMAC are answered. Absent: unauthenticated mode. Never logged (S1). */
   readonly key?: Uint8Array;
 }
@@ -46,6 +69,12 @@ export interface ReflectorStats {
   readonly wireguard: number;
   /** Above the source's share. */
   readonly limited: number;
+  /** Above what all sources may have together. */
+  readonly overloaded: number;
+  /** Replies without a number of our own, for want of room in the table of sessions; counted as reflected too. */
+  readonly stateless: number;
+  /** Sessions remembered now. */
+  readonly sessions: number;
   /** Replies that the kernel would not send. */
   readonly unsent: number;
   /** Errors of the socket itself. */
@@ -65,6 +94,7 @@ export interface Reflector {
 /** Opens the socket and starts to answer. Rejects with the system's error (`code`) when it cannot listen. */
 export async function startReflector(options: ReflectorOptions): Promise<Reflector> {
   const { host, port, clock, log, key, maxPerSourcePerSecond = MAX_PER_SOURCE_PER_SECOND } = options;
+  const { maxPerSecond = MAX_PER_SECOND } = options;
   assert(maxPerSourcePerSecond >= 1, `maxPerSourcePerSecond is 1 or more, not ${maxPerSourcePerSecond}`);
   const socket = createSocket({ type: isIPv6(host) ? "udp6" : "udp4" });
   socket.bind({ address: host, port });
@@ -73,10 +103,29 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
     throw error;
   });
 
+  if (!forbidFragments(socket, isIPv6(host) ? 6 : 4)) {
+    log.warn("fragments cannot be forbidden here (no koffi): large replies do not test the way back");
+  }
   const limit = createSourceLimit(maxPerSourcePerSecond);
-  const counts = { reflected: 0, malformed: 0, unauthentic: 0, wireguard: 0, limited: 0, unsent: 0, socketErrors: 0 };
+  const total = createSourceLimit(maxPerSecond, 1);
+  const sessions = createSessionTable(options.maxSessions);
+  const counts = {
+    reflected: 0,
+    malformed: 0,
+    unauthentic: 0,
+    wireguard: 0,
+    limited: 0,
+    overloaded: 0,
+    unsent: 0,
+    socketErrors: 0,
+  };
+  const admit = (address: string, nowNs: number) => {
+    // The source first, so that one that floods does not use up what is for all.
+    if (!limit.admit(address, nowNs)) return "limited";
+    return total.admit("", nowNs) ? "admitted" : "overloaded";
+  };
   socket.on("message", (bytes, from) => {
-    const answer = answerTo(bytes, { clock, key, admit: (nowNs) => limit.admit(from.address, nowNs) });
+    const answer = answerTo(bytes, from, { clock, key, admit, sessions });
     if (typeof answer === "string") counts[answer] += 1;
     else send(socket, answer, from, (sent) => (counts[sent] += 1));
   });
@@ -90,7 +139,12 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
   let closing = false;
   return {
     address: { host: own.address, port: own.port },
-    stats: () => ({ ...counts, sourceEvictions: limit.evictions() }),
+    stats: () => ({
+      ...counts,
+      stateless: sessions.refusals(),
+      sessions: sessions.size(),
+      sourceEvictions: limit.evictions(),
+    }),
     async close() {
       if (!closing) socket.close();
       closing = true;
@@ -102,25 +156,28 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
 interface Answering {
   readonly clock: Clock;
   readonly key: Uint8Array | undefined;
-  readonly admit: (nowNs: number) => boolean;
+  readonly admit: (address: string, nowNs: number) => "admitted" | "limited" | "overloaded";
+  readonly sessions: SessionTable;
 }
 
 /** The reply to a datagram, or the counter that says why there is none. */
 function answerTo(
   bytes: Uint8Array,
-  { clock, key, admit }: Answering,
-): Uint8Array | "malformed" | "unauthentic" | "wireguard" | "limited" {
+  from: RemoteInfo,
+  { clock, key, admit, sessions }: Answering,
+): Uint8Array | "malformed" | "unauthentic" | "wireguard" | "limited" | "overloaded" {
   const receivedNs = clock.monotonicNs();
   if (looksLikeWireGuard(bytes)) return "wireguard";
   // Before the HMAC is computed: the limit bounds what a flood costs.
-  if (!admit(receivedNs)) return "limited";
+  const admission = admit(from.address, receivedNs);
+  if (admission !== "admitted") return admission;
   const request = decodeSender(bytes, key);
   if (request.kind === "malformed") return request.reason === "unauthentic" ? "unauthentic" : "malformed";
+  // The reply begins with our own number, or with the sender's, which a firewall must not take for WireGuard's either.
+  const sequence = sessions.next(`${from.address} ${from.port}`, receivedNs) ?? request.packet.sequence;
   const receivedAt = ntpFromWallMs(clock.wallMs());
   const sentAt = addNs(receivedAt, clock.monotonicNs() - receivedNs);
-  const reply = encodeReflected(reflect(request.packet, receivedAt, sentAt), key);
-  assert(reply.byteLength <= bytes.byteLength, "a reply is never longer than its request");
-  return reply;
+  return asLongAs(encodeReflected(reflect(request.packet, receivedAt, sentAt, TTL_UNKNOWN, sequence), key), bytes);
 }
 
 function send(socket: Socket, reply: Uint8Array, to: RemoteInfo, count: (sent: "reflected" | "unsent") => void): void {

@@ -4,7 +4,7 @@
  * 1. Decoding never throws: any bytes give `ok` or `malformed` with a reason.
  * 2. decode(encode(packet)) is the packet, in both modes.
  * 3. Fields that must be zero are sent as zero and ignored when read; bytes past the base packet (RFC 8972 TLVs, padding)
- *    are ignored too.
+ *    are ignored too (padding.ts).
  * 4. A reflected packet is exactly as long as the shortest request that earns one, so a reflector cannot amplify.
  */
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** The stateless Session-Reflector (RFC 8762 §4.3): a reply is a function of the request and of two readings of a clock. */
+/** The Session-Reflector (RFC 8762 §4.3): a reply is a function of the request, of two readings of a clock and, if stateful, a count. */
 import { OWN_ERROR_ESTIMATE } from "./error-estimate.ts";
 import type { ReflectedPacket, SenderPacket } from "./packet.ts";
 import { elapsedNs, type NtpTimestamp } from "./timestamp.ts";
@@ -6,15 +6,19 @@ import { elapsedNs, type NtpTimestamp } from "./timestamp.ts";
 /** TTL reported when the one that arrived cannot be read (RFC 5357 §4.2.1). */
 export const TTL_UNKNOWN = 255;
 
-/** The reply to `request`, received at T2 and sent back at T3; `ttl` is what it arrived with, 0–255. */
+/**
+ * The reply to `request`, received at T2 and sent back at T3; `ttl` is what it arrived with, 0–255;
+ * `sequence` is a stateful reflector's own number, by default the sender's, as of a stateless one.
+ */
 export function reflect(
   request: SenderPacket,
   receivedAt: NtpTimestamp,
   sentAt: NtpTimestamp,
   ttl: number = TTL_UNKNOWN,
+  sequence: number = request.sequence,
 ): ReflectedPacket {
   return {
-    sequence: request.sequence,
+    sequence,
     sentAt,
     errorEstimate: OWN_ERROR_ESTIMATE,
     receivedAt,
