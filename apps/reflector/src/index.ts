@@ -5,3 +5,4 @@ export {
   type ReflectorStats,
   startReflector,
 } from "./reflector.ts";
+export { type ShareOptions, shareRules } from "./share-rules.ts";
