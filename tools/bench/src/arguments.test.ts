@@ -11,10 +11,11 @@ const refusal = (args: readonly string[]) => {
 
 describe("the command line", () => {
   const accepted: readonly [string, BenchRequest][] = [
-    ["accuracy", { bench: "accuracy", json: false, samples: 200 }],
-    ["accuracy --json", { bench: "accuracy", json: true, samples: 200 }],
-    ["--json accuracy --samples 20", { bench: "accuracy", json: true, samples: 20 }],
-    ["accuracy --samples=10000", { bench: "accuracy", json: false, samples: 10_000 }],
+    ["accuracy", { bench: "accuracy", json: false, samples: 200, rttMs: 20 }],
+    ["accuracy --json", { bench: "accuracy", json: true, samples: 200, rttMs: 20 }],
+    ["--json accuracy --samples 20", { bench: "accuracy", json: true, samples: 20, rttMs: 20 }],
+    ["accuracy --rtt-ms 1", { bench: "accuracy", json: false, samples: 200, rttMs: 1 }],
+    ["accuracy --samples=10000", { bench: "accuracy", json: false, samples: 10_000, rttMs: 20 }],
     ["footprint", { bench: "footprint", json: false, seconds: 30 }],
     ["footprint --seconds 5 --json", { bench: "footprint", json: true, seconds: 5 }],
     ["footprint --seconds=3600", { bench: "footprint", json: false, seconds: 3_600 }],
@@ -28,7 +29,7 @@ describe("the command line", () => {
     ["--json", "no bench named; expected accuracy or footprint"],
     ["speed", '"speed": no such bench; expected accuracy or footprint'],
     ["accuracy footprint", '"footprint": unexpected after accuracy'],
-    ["accuracy --seconds 30", "--seconds: accuracy takes --samples instead"],
+    ["accuracy --seconds 30", "--seconds: accuracy takes --samples and --rtt-ms instead"],
     ["footprint --samples 30", "--samples: footprint takes --seconds instead"],
     ["accuracy --samples 19", '--samples: "19" is out of range; expected a whole number from 20 to 10000'],
     ["accuracy --samples 10001", '--samples: "10001" is out of range; expected a whole number from 20 to 10000'],
@@ -42,8 +43,8 @@ describe("the command line", () => {
     ["footprint --seconds 5 --seconds 6", "--seconds: given more than once"],
     ["accuracy --json --json", "--json: given more than once"],
     ["accuracy --json=yes", "--json: takes no value"],
-    ["accuracy --verbose", "--verbose: unknown flag; expected --json, --samples or --seconds"],
-    ["accuracy -n 5", "-n: unknown flag; expected --json, --samples or --seconds"],
+    ["accuracy --verbose", "--verbose: unknown flag; expected --json, --samples, --rtt-ms or --seconds"],
+    ["accuracy -n 5", "-n: unknown flag; expected --json, --samples, --rtt-ms or --seconds"],
   ])("refuses %j: %s", (line, message) => {
     expect(refusal(line === "" ? [] : line.split(" "))).toEqual({ code: "bad-usage", message });
   });

@@ -1,10 +1,10 @@
-/** The command line: `accuracy|footprint [--json] [--samples N | --seconds N]`. Pure. */
+/** The command line: `accuracy|footprint [--json] [--samples N] [--rtt-ms N] [--seconds N]`. Pure. */
 import { parseArgs } from "node:util";
 import { BenchError } from "./bench-error.ts";
 
 /** What was asked for. */
 export type BenchRequest =
-  | { readonly bench: "accuracy"; readonly json: boolean; readonly samples: number }
+  | { readonly bench: "accuracy"; readonly json: boolean; readonly samples: number; readonly rttMs: number }
   | { readonly bench: "footprint"; readonly json: boolean; readonly seconds: number };
 
 /** Samples per way of measuring: p99 of 200 still has two samples above it. */
@@ -13,13 +13,20 @@ const SAMPLES = { flag: "samples", standard: 200, least: 20, most: 10_000 } as c
 /** Seconds measured, after the warm-up: 30 s at 20 probes a second are 600 probes. */
 const SECONDS = { flag: "seconds", standard: 30, least: 5, most: 3_600 } as const;
 
-type Amount = typeof SAMPLES | typeof SECONDS;
+/** Delay of the path there and back, ms: 20 is a continent's width. */
+const RTT = { flag: "rtt-ms", standard: 20, least: 1, most: 1_000 } as const;
 
-/** Which amount each bench is told. */
-const AMOUNT_OF = { accuracy: SAMPLES, footprint: SECONDS } as const;
+type Amount = typeof SAMPLES | typeof SECONDS | typeof RTT;
+
+/** Which amounts each bench is told. */
+const AMOUNTS_OF: Readonly<Record<BenchRequest["bench"], readonly Amount[]>> = {
+  accuracy: [SAMPLES, RTT],
+  footprint: [SECONDS],
+};
 
 /** How the program is used, in one line. */
-export const USAGE = "usage: bench accuracy [--json] [--samples N] | bench footprint [--json] [--seconds N]";
+export const USAGE =
+  "usage: bench accuracy [--json] [--samples N] [--rtt-ms N] | bench footprint [--json] [--seconds N]";
 
 /** Reads the arguments after node and script. Throws `bad-usage`. */
 export function readArguments(args: readonly string[]): BenchRequest {
@@ -28,17 +35,28 @@ export function readArguments(args: readonly string[]): BenchRequest {
   const given = new Map(values);
   const json = given.has("json");
   given.delete("json");
-  const amount = AMOUNT_OF[bench];
+  const flags = AMOUNTS_OF[bench].map(({ flag }): string => flag);
   for (const flag of given.keys()) {
-    if (flag !== amount.flag) throw new BenchError("bad-usage", `--${flag}: ${bench} takes --${amount.flag} instead`);
+    if (flags.includes(flag)) continue;
+    throw new BenchError(
+      "bad-usage",
+      `--${flag}: ${bench} takes ${flags.map((name) => `--${name}`).join(" and ")} instead`,
+    );
   }
-  const number = readAmount(amount, given.get(amount.flag));
-  return bench === "accuracy" ? { bench, json, samples: number } : { bench, json, seconds: number };
+  const read = (amount: Amount) => readAmount(amount, given.get(amount.flag));
+  return bench === "accuracy"
+    ? { bench, json, samples: read(SAMPLES), rttMs: read(RTT) }
+    : { bench, json, seconds: read(SECONDS) };
 }
 
 /** Every flag at most once, and none but ours. */
 function tokensOf(args: readonly string[]) {
-  const options = { json: { type: "boolean" }, samples: { type: "string" }, seconds: { type: "string" } } as const;
+  const options = {
+    json: { type: "boolean" },
+    samples: { type: "string" },
+    "rtt-ms": { type: "string" },
+    seconds: { type: "string" },
+  } as const;
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
   const values = new Map<string, string>();
   const positionals: string[] = [];
@@ -47,7 +65,7 @@ function tokensOf(args: readonly string[]) {
     if (token.kind !== "option") continue;
     const { name, rawName, value } = token;
     if (!Object.hasOwn(options, name) || rawName !== `--${name}`) {
-      throw new BenchError("bad-usage", `${rawName}: unknown flag; expected --json, --samples or --seconds`);
+      throw new BenchError("bad-usage", `${rawName}: unknown flag; expected --json, --samples, --rtt-ms or --seconds`);
     }
     if (values.has(name)) throw new BenchError("bad-usage", `${rawName}: given more than once`);
     if (name === "json" && value !== undefined) throw new BenchError("bad-usage", "--json: takes no value");

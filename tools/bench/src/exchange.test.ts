@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readEchoes, readHandshakes } from "./exchange.ts";
+import { readEchoes, readHandshakes, readStamps } from "./exchange.ts";
 import { echo, ipv4, tcp } from "./testing/capture-file.ts";
 
 const ICMP = 1;
@@ -12,6 +12,32 @@ const SERVER = 7_000;
 
 const seen = (...packets: readonly Buffer[]) => packets.map((bytes, index) => ({ atNs: BigInt(index * 1_000), bytes }));
 const segment = (...parts: Parameters<typeof tcp>) => ipv4(TCP, tcp(...parts));
+
+/** A STAMP datagram (RFC 8762): the sender's number where requests have it, and where replies copy it. */
+function stamp(from: number, to: number, sequence: number, senderSequence = 0): Buffer {
+  const bytes = Buffer.alloc(52);
+  bytes.writeUInt16BE(from, 0);
+  bytes.writeUInt16BE(to, 2);
+  bytes.writeUInt32BE(sequence, 8);
+  bytes.writeUInt32BE(senderSequence, 32);
+  return ipv4(UDP, bytes);
+}
+
+describe("STAMP packets of a capture", () => {
+  it("are a request and the reply that copies its number, whatever the reflector's own", () => {
+    const packets = seen(
+      stamp(40_001, SERVER, 0x8000_0001),
+      stamp(40_001, SERVER, 0x8000_0002),
+      stamp(SERVER, 40_001, 0x8000_0000, 0x8000_0002),
+      stamp(SERVER, 40_001, 0x8000_0001, 0x8000_0001),
+      stamp(SERVER, 40_002, 0x8000_0001, 0x8000_0001),
+    );
+    expect(readStamps(packets, SERVER)).toEqual([
+      { name: 0x8000_0001, sentNs: 0n, rttNs: 3_000, requests: 1 },
+      { name: 0x8000_0002, sentNs: 1_000n, rttNs: 1_000, requests: 1 },
+    ]);
+  });
+});
 
 describe("handshakes of a capture", () => {
   it("are SYN to SYN-ACK of the same port and number, whatever lies between", () => {

@@ -1,5 +1,5 @@
 /**
- * What a capture shows of round trips: TCP handshakes (SYN to its SYN-ACK) and ICMP echoes (request to its reply). Pure.
+ * What a capture shows of round trips: TCP handshakes (SYN to its SYN-ACK), ICMP echoes and STAMP packets (request to its reply). Pure.
  *
  * 1. A handshake is named by client port and initial sequence number, an echo by identifier and sequence number: a port used
  *    again is another handshake, a SYN sent again is the same one.
@@ -10,7 +10,7 @@ import type { CapturedPacket } from "./pcap.ts";
 
 /** One round trip on the wire. */
 export interface Exchange {
-  /** Client port of a handshake, sequence number of an echo. */
+  /** Client port of a handshake, sequence number of an echo or of a STAMP packet. */
   readonly name: number;
   /** Capture time of the first request, ns since the epoch. */
   readonly sentNs: bigint;
@@ -27,6 +27,12 @@ const PROTOCOL_OFFSET = 9;
 /** Assigned protocol numbers (IANA). */
 const ICMP = 1;
 const TCP = 6;
+/** RFC 768: ports, length, checksum. RFC 8762 figures 2 and 4: the sender's number, and its copy in the reply. */
+const UDP = 17;
+const UDP_HEADER_BYTES = 8;
+const STAMP_SEQUENCE_OFFSET = UDP_HEADER_BYTES;
+const STAMP_SENDER_SEQUENCE_OFFSET = UDP_HEADER_BYTES + 24;
+const STAMP_BYTES = 44;
 /** RFC 9293 §3.1: the fixed TCP header, and the flags in its 14th byte. */
 const TCP_HEADER_BYTES = 20;
 const TCP_FLAGS_OFFSET = 13;
@@ -58,6 +64,19 @@ export function readHandshakes(packets: readonly CapturedPacket[], serverPort: n
       return { kind: "answer", key: `${to}/${(segment.readUInt32BE(8) - 1) >>> 0}` };
     }
     return undefined;
+  });
+}
+
+/** The unauthenticated STAMP packets to `reflectorPort`, in the order of their requests. */
+export function readStamps(packets: readonly CapturedPacket[], reflectorPort: number): Exchange[] {
+  return follow(packets, UDP, UDP_HEADER_BYTES + STAMP_BYTES, (datagram) => {
+    const [from, to] = [datagram.readUInt16BE(0), datagram.readUInt16BE(2)];
+    if (to === reflectorPort) {
+      const sequence = datagram.readUInt32BE(STAMP_SEQUENCE_OFFSET);
+      return { kind: "request", name: sequence, key: `${from}/${sequence}` };
+    }
+    if (from !== reflectorPort) return undefined;
+    return { kind: "answer", key: `${to}/${datagram.readUInt32BE(STAMP_SENDER_SEQUENCE_OFFSET)}` };
   });
 }
 

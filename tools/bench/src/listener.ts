@@ -6,6 +6,8 @@ import type { Workshop } from "./workshop.ts";
 /** A running listener. */
 export interface Listener {
   readonly ports: readonly number[];
+  /** Port of a STAMP reflector on the same address. */
+  readonly reflectorPort: number;
   /** Connections accepted since the start, in the order of `ports`. */
   accepted(): Promise<readonly number[]>;
 }
@@ -20,9 +22,9 @@ export async function startListener(
 ): Promise<Listener> {
   const process = workshop.start(ownProgram("listener", { address, ports }, namespace));
   const lines = readLines(workshop.clock, process);
-  const first = JSON.parse(await lines.next(ANSWER_MAX_MS)) as { readonly ports: readonly number[] };
+  const first = JSON.parse(await lines.next(ANSWER_MAX_MS)) as Pick<Listener, "ports" | "reflectorPort">;
   return {
-    ports: first.ports,
+    ...first,
     async accepted() {
       process.stdin.write("count\n");
       return (JSON.parse(await lines.next(ANSWER_MAX_MS)) as { readonly accepted: readonly number[] }).accepted;

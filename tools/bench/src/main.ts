@@ -42,7 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
 async function measure(workshop: Workshop, request: BenchRequest): Promise<string> {
   switch (request.bench) {
     case "accuracy": {
-      const result = await measureAccuracy(workshop, request.samples);
+      const result = await measureAccuracy(workshop, request.samples, request.rttMs);
       return request.json ? JSON.stringify(result) : renderAccuracy(result);
     }
     case "footprint": {

@@ -13,6 +13,7 @@ export interface Report {
 export interface ProberOrder {
   readonly address: string;
   readonly port: number;
+  readonly probe: "tcp" | "stamp";
   readonly probes: number;
   /** Whether the event loop is blocked 20 of each 40 ms meanwhile. */
   readonly blocked: boolean;

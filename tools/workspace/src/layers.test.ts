@@ -23,7 +23,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   "apps/reflector": ["measure", "stamp", "wire"],
   "tools/lab": ["measure", "stamp", "wire", "reflector", "verdict"],
   "tools/local": ["measure", "catalogue", "wire", "lab", "cli"],
-  "tools/bench": ["measure", "window", "probe", "wire", "agent", "lab"],
+  "tools/drill": ["measure", "catalogue", "verdict", "wire", "lab", "cli"],
+  "tools/bench": ["measure", "window", "probe", "wire", "agent", "reflector", "lab"],
   "tools/workspace": [],
 };
 

@@ -1,9 +1,10 @@
 /**
- * Reported round trips against a packet capture, on a path that takes 20 ms there and back.
+ * Reported round trips against a packet capture, on a path of a known delay.
  *
  * 1. Every way is held against its own capture on the same path, in rounds that take turns: what else the machine does meets
  *    all of them.
- * 2. Truth is the capture at the client's interface, not the path's nominal delay: SYN to SYN-ACK, or echo request to reply.
+ * 2. Truth is the capture at the client's interface, not the path's nominal delay: SYN to SYN-ACK, or echo or STAMP request to
+ *    reply.
  * 3. The first probes of each round are made and not counted: every program warms up.
  */
 import { createDelayedPath, type DelayedPath, type PathStats } from "@lifeline/lab";
@@ -18,8 +19,6 @@ import { startCapture } from "./capture.ts";
 import type { Pair } from "./pairing.ts";
 import { type Stage, WAYS, type Way } from "./way.ts";
 
-/** Delay each way, ms: 20 ms there and back, a continent's width. */
-const DELAY_MS = 10;
 /** Turns that each way takes. */
 const ROUNDS = 4;
 /** Probes at the start of each round that are not counted. */
@@ -85,20 +84,21 @@ interface Tally {
   excluded: number;
 }
 
-/** Measures at least `samples` probes of each way. Throws `cannot-run`, `child-failed`, `mispaired` or `malformed-capture`. */
-export async function measureAccuracy(workshop: Workshop, samples: number): Promise<AccuracyResult> {
-  const path = await layPath(workshop);
+/** Measures at least `samples` probes of each way on a path that takes `rttMs` there and back. Throws `cannot-run`, `child-failed`, `mispaired` or `malformed-capture`. */
+export async function measureAccuracy(workshop: Workshop, samples: number, rttMs: number): Promise<AccuracyResult> {
+  const path = await layPath(workshop, rttMs / 2);
   const versions = await ensurePrograms([TCPDUMP, FPING, BLACKBOX_EXPORTER], workshop.say);
   const { serverNamespace, serverAddress } = path;
   const listener = await startListener(workshop, { address: serverAddress, ports: 1, namespace: serverNamespace });
   const port = listener.ports[0] ?? 0;
+  const { reflectorPort } = listener;
 
   const tallies = new Map(WAYS.map((way) => [way, { pairs: [], cpuNsPerProbe: [], excluded: 0 } as Tally]));
   const probes = Math.ceil(samples / ROUNDS) + WARMUP_PROBES;
   for (let round = 1; round <= ROUNDS; round += 1) {
     for (const [way, tally] of tallies) {
       workshop.say(`accuracy: round ${round} of ${ROUNDS}, ${way.title}`);
-      const { pairs, excluded, cpuNsPerProbe } = await takeTurn(way, { workshop, path, port, probes });
+      const { pairs, excluded, cpuNsPerProbe } = await takeTurn(way, { workshop, path, port, reflectorPort, probes });
       tally.pairs.push(...pairs.slice(WARMUP_PROBES));
       tally.excluded += excluded;
       if (cpuNsPerProbe !== undefined) tally.cpuNsPerProbe.push(cpuNsPerProbe);
@@ -108,7 +108,7 @@ export async function measureAccuracy(workshop: Workshop, samples: number): Prom
   const ways = withRatios([...tallies].map(([way, tally]) => resultOf(way, tally)));
   return {
     bench: "accuracy",
-    delayEachWayMs: DELAY_MS,
+    delayEachWayMs: rttMs / 2,
     versions,
     ways,
     goal: { ...GOAL, reached: goalReached(ways) },
@@ -136,9 +136,9 @@ async function takeTurn(way: Way, stage: Stage) {
   }
 }
 
-async function layPath(workshop: Workshop): Promise<DelayedPath> {
+async function layPath(workshop: Workshop, delayMs: number): Promise<DelayedPath> {
   const log = pino({ name: "bench", level: "warn" }, pino.destination({ fd: 2, sync: true }));
-  const path = await createDelayedPath({ delayMs: DELAY_MS, log });
+  const path = await createDelayedPath({ delayMs, log });
   if (path.kind === "cannot-run")
     throw new BenchError("cannot-run", `no delayed path here (${path.reason}): ${path.detail}`);
   workshop.onClose(() => path.close());

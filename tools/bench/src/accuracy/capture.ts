@@ -25,7 +25,7 @@ export async function startCapture(
   // every round trip the kernel measures.
   const stamps = ["--time-stamp-precision=nano", "-U"];
   // As root throughout: tcpdump's change of user would undo its dying with the bench.
-  const rest = ["-Z", "root", "-n", "-s", String(SNAPLEN_BYTES), "-w", "-", "tcp or icmp"];
+  const rest = ["-Z", "root", "-n", "-s", String(SNAPLEN_BYTES), "-w", "-", "tcp or udp or icmp"];
   const process = workshop.start({
     name: TCPDUMP.command,
     command: TCPDUMP.command,

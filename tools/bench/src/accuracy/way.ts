@@ -4,12 +4,12 @@ import type { RttSource } from "@lifeline/measure";
 import { BenchError } from "../bench-error.ts";
 import { startExporter } from "../blackbox.ts";
 import { FPING } from "../debian-packages.ts";
-import { readEchoes, readHandshakes } from "../exchange.ts";
+import { readEchoes, readHandshakes, readStamps } from "../exchange.ts";
 import { readLines } from "../line-reader.ts";
 import type { CapturedPacket } from "../pcap.ts";
 import { readCpuNs } from "../process-usage.ts";
 import { ownProgram } from "../program.ts";
-import type { AskerAnswer, ProberAnswer } from "../report.ts";
+import type { AskerAnswer, ProberAnswer, ProberOrder } from "../report.ts";
 import type { Workshop } from "../workshop.ts";
 import { createFpingReport, fpingArguments } from "./fping-report.ts";
 import { type Pairing, pairEchoes, pairHandshakes } from "./pairing.ts";
@@ -20,6 +20,8 @@ export interface Stage {
   readonly path: DelayedPath;
   /** The listener's port on the server's address. */
   readonly port: number;
+  /** The STAMP reflector's port on the server's address. */
+  readonly reflectorPort: number;
   /** Probes to make. */
   readonly probes: number;
 }
@@ -48,25 +50,33 @@ const START_MAX_MS = 20_000;
 
 /** All ways, in the order they are shown. */
 export const WAYS: readonly Way[] = [
-  { id: "lifeline-kernel-idle", title: "Lifeline, kernel's handshake RTT, idle", report: lifeline("kernel", false) },
+  {
+    id: "lifeline-kernel-idle",
+    title: "Lifeline, kernel's handshake RTT, idle",
+    report: lifeline("tcp", "kernel", false),
+  },
   {
     id: "lifeline-kernel-blocked",
     title: "Lifeline, kernel's handshake RTT, loop blocked",
-    report: lifeline("kernel", true),
+    report: lifeline("tcp", "kernel", true),
   },
-  { id: "lifeline-fallback-idle", title: "Lifeline without koffi, idle", report: lifeline("monotonic", false) },
+  { id: "lifeline-fallback-idle", title: "Lifeline without koffi, idle", report: lifeline("tcp", "monotonic", false) },
   {
     id: "lifeline-fallback-blocked",
     title: "Lifeline without koffi, loop blocked",
-    report: lifeline("monotonic", true),
+    report: lifeline("tcp", "monotonic", true),
   },
+  { id: "lifeline-stamp-idle", title: "Lifeline, STAMP, idle", report: lifeline("stamp", "kernel", false) },
+  { id: "lifeline-stamp-blocked", title: "Lifeline, STAMP, loop blocked", report: lifeline("stamp", "kernel", true) },
   { id: "fping", title: "fping (ICMP echo)", report: fping },
   { id: "blackbox_exporter", title: "blackbox_exporter (tcp_connect)", report: blackboxExporter },
 ];
 
-function lifeline(source: RttSource, blocked: boolean): Way["report"] {
-  return async ({ workshop, path, port, probes }) => {
-    const order = { address: path.serverAddress, port, probes, blocked, kernelStamps: source === "kernel" };
+function lifeline(kind: ProberOrder["probe"], source: RttSource, blocked: boolean): Way["report"] {
+  return async ({ workshop, path, port: tcpPort, reflectorPort, probes }) => {
+    const port = kind === "tcp" ? tcpPort : reflectorPort;
+    const kernelStamps = source === "kernel";
+    const order: ProberOrder = { address: path.serverAddress, port, probe: kind, probes, blocked, kernelStamps };
     const prober = workshop.start(ownProgram("prober", order, path.clientNamespace));
     const answer = await readLines(workshop.clock, prober).next(START_MAX_MS + probes * PROBE_MAX_MS);
     const { reports, sources, cpuNs } = JSON.parse(answer) as ProberAnswer;
@@ -75,7 +85,8 @@ function lifeline(source: RttSource, blocked: boolean): Way["report"] {
     }
     await prober.end();
     return {
-      pair: (packets) => pairHandshakes(reports, readHandshakes(packets, port)),
+      pair: (packets) =>
+        pairHandshakes(reports, kind === "tcp" ? readHandshakes(packets, port) : readStamps(packets, port)),
       cpuNsPerProbe: blocked ? undefined : cpuNs / probes,
     };
   };

@@ -1,10 +1,13 @@
 /**
- * A plain TCP listener on many ports: accepts, says nothing, closes when the other side does. Prints its ports, then the
+ * A plain TCP listener on many ports: accepts, says nothing, closes when the other side does; and a STAMP reflector. Prints its ports, then the
  * count of accepted connections per port for each line it reads.
  */
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { createInterface } from "node:readline";
+import { systemClock } from "@lifeline/measure";
+import { startReflector } from "@lifeline/reflector";
+import { pino } from "pino";
 import { liveAsLongAsStdin, readOrder } from "../program.ts";
 
 async function main({ address, ports }: { readonly address: string; readonly ports: number }): Promise<void> {
@@ -20,7 +23,14 @@ async function main({ address, ports }: { readonly address: string; readonly por
     await once(server, "listening");
     servers.push(server);
   }
-  print({ ports: servers.map((server) => (server.address() as AddressInfo).port) });
+  const reflector = await startReflector({
+    host: address,
+    port: 0,
+    clock: systemClock,
+    log: pino({ level: "silent" }),
+  });
+  const portOf = (server: Server) => (server.address() as AddressInfo).port;
+  print({ ports: servers.map(portOf), reflectorPort: reflector.address.port });
   createInterface({ input: process.stdin }).on("line", () => print({ accepted }));
 }
 

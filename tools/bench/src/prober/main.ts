@@ -1,4 +1,4 @@
-/** Makes Lifeline's own TCP probes one after another, and prints what each reported. */
+/** Makes Lifeline's own probes one after another, and prints what each reported. */
 import {
   type Clock,
   NS_PER_MS,
@@ -42,13 +42,13 @@ async function main(order: ProberOrder): Promise<ProberAnswer> {
   return { reports, sources: [...sources], cpuNs: (user + system) * NS_PER_US };
 }
 
-function targetOf({ address, port }: ProberOrder): Target {
+function targetOf({ address, port, probe: kind }: ProberOrder): Target {
   const parts = {
     requirementId: "bench",
     host: address,
     port,
     family: 4,
-    options: { probe: "tcp", acceptReset: false },
+    options: kind === "tcp" ? { probe: kind, acceptReset: false } : { probe: kind, authenticated: false },
   } as const;
   return { ...parts, id: targetId(parts), cadenceMs: 1_000, timeoutMs: TIMEOUT_MS };
 }
