@@ -292,6 +292,22 @@ describe.skipIf(able !== true)(`faults of the path${why}`, () => {
     },
   );
 
+  it("an MTU black hole takes the tunnel's full packets, 1,340 bytes outside, and leaves it its small ones", async () => {
+    const { node } = stage();
+    const answers = async (maxBytes: number) => {
+      const told: number[] = [];
+      for (const bytes of [16, 1_232]) {
+        // Omni's kernel refuses only once a second.
+        await pause(clock, 1_100);
+        const order = { host: TUNNEL_OMNI_ADDRESS, port: 9_999, count: 1, bytes };
+        told.push((await under({ kind: "mtu-black-hole", maxBytes }, () => send(node, order))).seen.errors.length);
+      }
+      return told;
+    };
+    expect(await answers(1_340)).toEqual([1, 1]);
+    expect(await answers(1_339)).toEqual([1, 0]);
+  });
+
   it("redirects a port to another server", async () => {
     const { net, node, v4, v6 } = stage();
     const other = net.servers["other"]?.outer;
