@@ -1,4 +1,5 @@
 /** What the process says by its exit code; scripts and schedulers branch on it. */
+import { requiredRowsMet } from "@lifeline/verdict";
 import type { StatusModel, StatusRow } from "./status-row.ts";
 
 /** The exit codes of every command. 1–3 are told apart so that "Omni is not reachable" never looks like "wrong flag". */
@@ -18,8 +19,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** 0 when every required row that applies is met, else 1. Without a single one nothing has been shown: 1 (M4). */
 export function exitCodeOf({ rows }: Pick<StatusModel, "rows">): ExitCode {
-  const counting = rows.filter(({ required, verdict }) => required && verdict !== "not-applicable");
-  return counting.length > 0 && counting.every(({ verdict }) => verdict === "met") ? EXIT.met : EXIT.notMet;
+  return requiredRowsMet(rows) ? EXIT.met : EXIT.notMet;
 }
 
 /** Whether a row keeps the exit code from being 0: required, applicable, and anything but met. */

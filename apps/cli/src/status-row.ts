@@ -4,6 +4,7 @@
  * 1. A word the collector sends and this version does not know reads as unknown, never as met (M4).
  * 2. Without a packet that should have been answered there is no loss ratio, and its interval is everything (M4).
  */
+import type { DirectionCounts } from "@lifeline/measure";
 import type { RowVerdict, Verdict } from "@lifeline/verdict";
 import { queryPb } from "@lifeline/wire";
 import { atMs, type WireTime } from "./wire-time.ts";
@@ -29,6 +30,12 @@ export interface StatusRow {
   readonly target: string | null;
   readonly probe: string | null;
   readonly ipVersion: 4 | 6 | null;
+  /** `host:port` of the proxy it is measured through; null: direct. */
+  readonly proxy: string | null;
+  /** Measured beside what the node itself uses; never counted. */
+  readonly comparison: boolean;
+  /** What is known of the SideroLink UDP port, in a word of the judge's; null for other rows. */
+  readonly udpEvidence: string | null;
   readonly verdict: Verdict;
   /** A word of the closed list of causes; null when met. */
   readonly cause: string | null;
@@ -47,6 +54,8 @@ export interface StatusRow {
   readonly notSent: number;
   /** lost / (sent − silent), 0–1; null when nothing was sent that should have been answered. */
   readonly lossRatio: number | null;
+  /** Packets by direction, where they are numbered (STAMP); null elsewhere. */
+  readonly directions: DirectionCounts | null;
   /** 95 % Wilson interval of the ratio, low first. */
   readonly lossInterval: readonly [low: number, high: number];
   readonly rttNs: RttQuantiles;
@@ -94,6 +103,10 @@ export function rowFromWire(row: queryPb.VerdictRow): StatusRow {
     target: row.endpoint || null,
     probe: row.probe || null,
     ipVersion: row.ipVersion === 4 || row.ipVersion === 6 ? row.ipVersion : null,
+    proxy: row.proxy || null,
+    comparison: row.comparison,
+    udpEvidence: row.udpEvidence || null,
+    directions: directionsOf(row.directions),
     verdict,
     cause: shownCause(verdict, row.cause),
     evidence: row.evidence,
@@ -125,6 +138,10 @@ export function rowFromVerdict(node: string, row: RowVerdict): StatusRow {
     target: target?.endpoint ?? null,
     probe: target?.probe ?? null,
     ipVersion: target?.family ?? null,
+    proxy: target?.proxy ?? null,
+    comparison: row.comparison,
+    udpEvidence: row.udpEvidence ?? null,
+    directions: row.directions ?? null,
     verdict,
     cause: shownCause(verdict, row.cause),
     evidence: row.evidence,
@@ -142,6 +159,18 @@ export function rowFromVerdict(node: string, row: RowVerdict): StatusRow {
     rttNs: { p50: rtt.p50Ns ?? null, p95: rtt.p95Ns ?? null, max: rtt.maxNs ?? null },
     rttCount: rtt.count,
     rttKernelCount: rtt.kernelCount,
+  };
+}
+
+function directionsOf(wire: queryPb.Directions | undefined): DirectionCounts | null {
+  if (wire === undefined) return null;
+  return {
+    forwardSent: Number(wire.forwardSent),
+    forwardLost: Number(wire.forwardLost),
+    returnSent: Number(wire.returnSent),
+    returnLost: Number(wire.returnLost),
+    duplicates: Number(wire.duplicates),
+    reordered: Number(wire.reordered),
   };
 }
 

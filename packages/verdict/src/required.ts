@@ -9,7 +9,7 @@ import type { RowVerdict } from "./row.ts";
  * - Degraded, unmet and unknown rows are not met.
  * - Without a single row that counts nothing has been shown, and the answer is no (M4).
  */
-export function requiredRowsMet(rows: readonly RowVerdict[]): boolean {
+export function requiredRowsMet(rows: readonly Pick<RowVerdict, "required" | "verdict">[]): boolean {
   const counting = rows.filter(({ required, verdict }) => required && verdict !== "not-applicable");
   return counting.length > 0 && counting.every(({ verdict }) => verdict === "met");
 }

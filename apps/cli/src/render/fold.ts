@@ -10,7 +10,7 @@ export function foldAlike(rows: readonly StatusRow[]): StatusRow[] {
   for (const [at, row] of rows.entries()) {
     const key = hasFigures(row)
       ? String(at)
-      : JSON.stringify([row.node, row.requirement, row.target, row.verdict, row.cause]);
+      : JSON.stringify([row.node, row.requirement, row.target, row.proxy, row.comparison, row.verdict, row.cause]);
     const before = folded.get(key);
     folded.set(key, before === undefined ? row : together(before, row));
   }

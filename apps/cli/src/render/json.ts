@@ -1,4 +1,5 @@
 /** JSON of status and check: exactly one object, names as documented, times in ISO 8601, durations in ms. */
+import type { DirectionCounts } from "@lifeline/measure";
 import type { StatusModel, StatusRow } from "../status-row.ts";
 import { isoTime } from "../wire-time.ts";
 import { toMs } from "./units.ts";
@@ -11,8 +12,14 @@ export interface StatusRowJson {
   readonly target: string | null;
   readonly probe: string | null;
   readonly ipVersion: 4 | 6 | null;
+  /** `host:port` of the proxy it is measured through; null: direct. */
+  readonly proxy: string | null;
+  /** Measured beside what the node itself uses; never counted. */
+  readonly comparison: boolean;
   readonly verdict: string;
   readonly cause: string | null;
+  /** confirmed, refused, suspected-blocked, no-evidence or not-applicable; null: no row of the SideroLink UDP port. */
+  readonly udpEvidence: string | null;
   readonly sent: number;
   readonly lost: number;
   readonly late: number;
@@ -20,6 +27,8 @@ export interface StatusRowJson {
   readonly notSent: number;
   readonly lossRatio: number | null;
   readonly lossInterval: readonly [low: number, high: number];
+  /** Packets by direction, where they are numbered (STAMP). */
+  readonly directions: DirectionCounts | null;
   readonly rttMs: { readonly p50: number | null; readonly p95: number | null; readonly max: number | null };
   readonly since: string | null;
   readonly evidence: string;
@@ -51,8 +60,11 @@ export function rowJson(row: StatusRow): StatusRowJson {
     target: row.target,
     probe: row.probe,
     ipVersion: row.ipVersion,
+    proxy: row.proxy,
+    comparison: row.comparison,
     verdict: row.verdict,
     cause: row.cause,
+    udpEvidence: row.udpEvidence,
     sent: row.sent,
     lost: row.lost,
     late: row.late,
@@ -60,6 +72,7 @@ export function rowJson(row: StatusRow): StatusRowJson {
     notSent: row.notSent,
     lossRatio: row.lossRatio,
     lossInterval: row.lossInterval,
+    directions: row.directions,
     rttMs: { p50: toMs(row.rttNs.p50), p95: toMs(row.rttNs.p95), max: toMs(row.rttNs.max) },
     since: isoTime(row.sinceMs),
     evidence: row.evidence,

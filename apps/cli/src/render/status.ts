@@ -47,14 +47,18 @@ export function statusCsv(model: StatusModel): string {
 }
 
 const REQUIREMENT: Column<StatusRow> = { title: "REQUIREMENT", text: (row) => row.requirement, shrinkTo: 11 };
-const TARGET: Column<StatusRow> = { title: "TARGET", text: (row) => row.target ?? NONE, shrinkTo: 10, cut: "middle" };
+const TARGET: Column<StatusRow> = { title: "TARGET", text: targetText, shrinkTo: 10, cut: "middle" };
 const PROBE: Column<StatusRow> = { title: "PROBE", text: (row) => row.probe ?? NONE };
 const VERDICT: Column<StatusRow> = {
   title: "VERDICT",
   text: (row) => VERDICT_LOOKS[row.verdict].text,
   tone: (row) => VERDICT_LOOKS[row.verdict].tone,
 };
-const CAUSE: Column<StatusRow> = { title: "CAUSE", text: (row) => row.cause ?? "", shrinkTo: 5 };
+const CAUSE: Column<StatusRow> = {
+  title: "CAUSE",
+  text: (row) => row.cause ?? (row.udpEvidence === null ? "" : `UDP ${row.udpEvidence}`),
+  shrinkTo: 5,
+};
 const LOSS: Column<StatusRow> = {
   title: "LOSS (95 %)",
   text: (row) => lossText(row.lossRatio, row.lossInterval),
@@ -94,6 +98,16 @@ function fittingTable(model: StatusModel, rows: readonly StatusRow[], width: num
   return tables.find(fits) ?? narrowest;
 }
 
+/** Where, by which way; what is only compared says so, for it is not counted. */
+function targetText({ target, proxy, comparison }: StatusRow): string {
+  const via = proxy === null ? "" : ` via ${proxy}`;
+  return target === null ? NONE : `${target}${via}${comparison ? " (compared)" : ""}`;
+}
+
+function onewayText(lost: number | undefined, sent: number | undefined): string {
+  return lost === undefined ? NONE : `${lost}/${sent}`;
+}
+
 function wideColumns(model: StatusModel): Column<StatusRow>[] {
   const figure = (title: string, text: (row: StatusRow) => string): Column<StatusRow> => ({
     title,
@@ -115,6 +129,8 @@ function wideColumns(model: StatusModel): Column<StatusRow>[] {
     figure("SILENT", (row) => String(row.silent)),
     figure("NOT SENT", (row) => String(row.notSent)),
     LOSS,
+    figure("LOST FORWARD", ({ directions }) => onewayText(directions?.forwardLost, directions?.forwardSent)),
+    figure("LOST ON RETURN", ({ directions }) => onewayText(directions?.returnLost, directions?.returnSent)),
     figure("P50", (row) => durationText(row.rttNs.p50)),
     figure("P95", (row) => durationText(row.rttNs.p95)),
     figure("MAX", (row) => durationText(row.rttNs.max)),
@@ -131,8 +147,11 @@ const STATUS_FIELDS: readonly Field<StatusRow>[] = [
   { name: "target", value: (row) => row.target },
   { name: "probe", value: (row) => row.probe },
   { name: "ipVersion", value: (row) => row.ipVersion },
+  { name: "proxy", value: (row) => row.proxy },
+  { name: "comparison", value: (row) => row.comparison },
   { name: "verdict", value: (row) => row.verdict },
   { name: "cause", value: (row) => row.cause },
+  { name: "udpEvidence", value: (row) => row.udpEvidence },
   { name: "sent", value: (row) => row.sent },
   { name: "lost", value: (row) => row.lost },
   { name: "late", value: (row) => row.late },
@@ -141,6 +160,10 @@ const STATUS_FIELDS: readonly Field<StatusRow>[] = [
   { name: "lossRatio", value: (row) => row.lossRatio },
   { name: "lossRatioLow", value: (row) => row.lossInterval[0] },
   { name: "lossRatioHigh", value: (row) => row.lossInterval[1] },
+  { name: "forwardSent", value: (row) => row.directions?.forwardSent ?? null },
+  { name: "forwardLost", value: (row) => row.directions?.forwardLost ?? null },
+  { name: "returnSent", value: (row) => row.directions?.returnSent ?? null },
+  { name: "returnLost", value: (row) => row.directions?.returnLost ?? null },
   { name: "rttP50Ms", value: (row) => toMs(row.rttNs.p50) },
   { name: "rttP95Ms", value: (row) => toMs(row.rttNs.p95) },
   { name: "rttMaxMs", value: (row) => toMs(row.rttNs.max) },
@@ -151,7 +174,7 @@ const STATUS_FIELDS: readonly Field<StatusRow>[] = [
 
 /** `6 of 8 required rows met · 1 unmet · 1 unknown · 3 not applicable (--output wide shows them)`. */
 function summaryLine({ rows }: StatusModel, wide: boolean): string {
-  const count = (keep: (row: StatusRow) => boolean) => rows.filter(keep).length;
+  const count = (keep: (row: StatusRow) => boolean) => rows.filter((row) => !row.comparison && keep(row)).length;
   const applicable = rows.filter(({ required, verdict }) => required && verdict !== "not-applicable");
   const met = applicable.filter(({ verdict }) => verdict === "met").length;
   const parts = [`${met} of ${applicable.length} required ${applicable.length === 1 ? "row" : "rows"} met`];
@@ -202,6 +225,8 @@ function symptomText(symptoms: readonly StatusRow[]): string[] {
 const INDENT = "    ";
 
 function needsAdvice(row: StatusRow): boolean {
+  // A way that the node does not use is for comparison, not for mending.
+  if (row.comparison) return false;
   return row.verdict === "unmet" || row.verdict === "degraded" || countsAgainst(row);
 }
 
