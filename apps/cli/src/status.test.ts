@@ -76,8 +76,11 @@ shows them)
       target: "omni.example.com:8090",
       probe: "grpc",
       ipVersion: 4,
+      proxy: null,
+      comparison: false,
       verdict: "met",
       cause: null,
+      udpEvidence: null,
       sent: 10,
       lost: 0,
       late: 0,
@@ -85,6 +88,7 @@ shows them)
       notSent: 0,
       lossRatio: 0,
       lossInterval: [0, 0.2775],
+      directions: null,
       rttMs: { p50: 12.3, p95: 15.1, max: 20.4 },
       since: "2026-03-01T11:00:00.000Z",
       evidence: "10 of 10 answered",
@@ -105,9 +109,9 @@ shows them)
     const row = { ...UNMET_ROW, evidence: 'said "no", twice' };
     const { out } = await ask(["status", "--output", "csv"], { listVerdicts: async () => verdicts(row) });
     expect(out).toBe(
-      "node,requirement,required,target,probe,ipVersion,verdict,cause,sent,lost,late,silent,notSent,lossRatio," +
-        "lossRatioLow,lossRatioHigh,rttP50Ms,rttP95Ms,rttMaxMs,since,evidence,nextStep\r\n" +
-        "worker-1,node-discovery,true,discovery.talos.dev:443,tls,4,unmet,timeout,10,10,0,0,0,1,0.7225,1,,,," +
+      "node,requirement,required,target,probe,ipVersion,proxy,comparison,verdict,cause,udpEvidence,sent,lost,late,silent,notSent,lossRatio," +
+        "lossRatioLow,lossRatioHigh,forwardSent,forwardLost,returnSent,returnLost,rttP50Ms,rttP95Ms,rttMaxMs,since,evidence,nextStep\r\n" +
+        "worker-1,node-discovery,true,discovery.talos.dev:443,tls,4,,false,unmet,timeout,,10,10,0,0,0,1,0.7225,1,,,,,,,," +
         '2026-03-01T11:59:48.000Z,"said ""no"", twice",let the node reach discovery.talos.dev on 443/TCP\r\n',
     );
   });

@@ -2,7 +2,7 @@
 import type { Requirement, Service } from "@lifeline/catalogue";
 import type { Cause, Target } from "@lifeline/measure";
 import type { Finding } from "./finding.ts";
-import type { Verdict } from "./row.ts";
+import type { UdpEvidence, Verdict } from "./row.ts";
 
 /** One target, its own finding, and the verdict as the other targets let it stand. */
 export interface Entry {
@@ -14,8 +14,12 @@ export interface Entry {
   readonly onsetMs: number;
   readonly evidence: string;
   readonly nextStep: string;
-  /** Id of the target whose fault this one follows from. */
+  /** Id of the target (of the requirement, for a check) whose fault this one follows from. */
   readonly followsFrom: string | undefined;
+  /** Measured beside what the node itself uses: no root of what counts. */
+  readonly comparison: boolean;
+  /** Only at the SideroLink UDP port. */
+  readonly udpEvidence: UdpEvidence | undefined;
 }
 
 /** Whether the entry's requirement is placed at that service of the deployment. */
@@ -26,4 +30,15 @@ export function isAt({ requirement: { place } }: Pick<Entry, "requirement">, ser
 /** Whether something is wrong there. */
 export function isFailing({ verdict }: Pick<Entry, "verdict">): boolean {
   return verdict === "unmet" || verdict === "degraded";
+}
+
+/** Whether answers come from there, be it not all. */
+export function isAnswering({ verdict }: Pick<Entry, "verdict">): boolean {
+  return verdict === "met" || verdict === "degraded";
+}
+
+/** Whether its latest conclusive sample is good and ended later than `wallMs`, ms since the epoch. */
+export function hasAnsweredSince({ finding: { stretch } }: Pick<Entry, "finding">, wallMs: number): boolean {
+  const { last } = stretch;
+  return last !== undefined && last.run.bearing === "good" && last.endedAtMs > wallMs;
 }

@@ -47,6 +47,8 @@ export interface Finding {
   readonly stretch: Window;
   readonly stretchMs: number;
   readonly lastSampleAtMs: number | undefined;
+  /** What the name resolved to when the target last answered, sorted; undefined: no window remembers it. */
+  readonly goodAnswers: readonly string[] | undefined;
 }
 
 type Conclusion = Pick<Finding, "verdict" | "cause" | "ground" | "reason" | "seen" | "runLength" | "onsetMs">;
@@ -63,7 +65,7 @@ export function findingOf(target: Target, windows: readonly Window[], nowMs: num
   const stretch = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - stretchMs), judged);
   const lastSampleAtMs = own.reduce(latestSample, undefined);
   const conclusion = conclude(own, judged, fresh, stretch, standing, nowMs, thresholds);
-  return { ...conclusion, stretch, stretchMs, lastSampleAtMs };
+  return { ...conclusion, stretch, stretchMs, lastSampleAtMs, goodAnswers: goodAnswersOf(own, conclusion) };
 }
 
 /**
@@ -195,9 +197,11 @@ function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
   const reason = bearingOf(last.reason) === "inconclusive" ? last.reason : "stalled";
   // An inconclusive sample keeps the run before it; what is unknown has been so since the first window without an answer.
   const sinceMs = last.run.bearing === "inconclusive" ? last.run.startedAtMs : merged.startMs;
+  const { cause } = reasonFacts(reason);
+  if (cause === "no-evidence" && reason !== "silent") return open("silent", cause, reason, last, sinceMs);
   if (reason === "dns-nodata") return open("name-has-no-address", "dns-nodata", reason, last, sinceMs);
   if (reason === "silent") return open("silent", "no-evidence", reason, last, sinceMs);
-  return open("agent-trouble", "not-measured", reason, last, sinceMs);
+  return open("agent-trouble", cause, reason, last, sinceMs);
 }
 
 function open(ground: Ground, cause: Cause, reason: Reason, seen: Remembered | undefined, onsetMs: number): Conclusion {
@@ -214,6 +218,18 @@ export function endedOf(window: Window, bearing: Bearing): number {
 function latestSample(latest: number | undefined, { last }: Window): number | undefined {
   if (last === undefined) return latest;
   return latest === undefined ? last.endedAtMs : Math.max(latest, last.endedAtMs);
+}
+
+/** The answers of the latest good sample; of a working target, of the latest good one that had others than now. */
+function goodAnswersOf(own: readonly Window[], { verdict, seen }: Conclusion): readonly string[] | undefined {
+  const now = verdict === "unmet" ? undefined : seen?.evidence.answers?.join();
+  let latest: Remembered | undefined;
+  for (const { last } of own) {
+    if (last === undefined || bearingOf(last.reason) !== "good" || last.evidence.answers === undefined) continue;
+    if (last.evidence.answers.join() === now) continue;
+    if (latest === undefined || last.endedAtMs > latest.endedAtMs) latest = last;
+  }
+  return latest?.evidence.answers;
 }
 
 function latestEnd(windows: readonly Window[]): number | undefined {

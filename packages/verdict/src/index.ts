@@ -1,3 +1,5 @@
+export { CAUSE_FACTS, type CauseFacts, causesDocument } from "./cause-facts.ts";
+export { CLOCK_DEGRADED_MS, CLOCK_UNMET_MS } from "./check.ts";
 export type { DuplicateNode, NodeContext, WitnessView } from "./context.ts";
 export {
   advanceIncidents,

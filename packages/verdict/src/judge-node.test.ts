@@ -150,7 +150,7 @@ describe("one target", () => {
       "degraded",
       "timeout",
     ],
-    ["3 of 60 lost apart", [...times(54, OK), "timeout", OK, "timeout", OK, "timeout", OK], "degraded", "timeout"],
+    ["3 of 60 lost apart", [...times(54, OK), "timeout", OK, "timeout", OK, "timeout", OK], "degraded", "loss"],
     ["2 of 60 lost apart is noise", [...times(56, OK), "timeout", OK, "timeout", OK], "met", "none"],
     [
       "late answers are no latency, and degrade",
@@ -250,14 +250,19 @@ describe("targets of one node", () => {
       times(5, "dns-nodata"),
       ["unmet refused", "not-applicable none"],
     ],
-    ["neither family has an address", times(5, "dns-nodata"), times(5, "dns-nodata"), ["unmet dns", "unmet dns"]],
+    [
+      "neither family has an address",
+      times(5, "dns-nodata"),
+      times(5, "dns-nodata"),
+      ["unmet dns-nodata", "unmet dns-nodata"],
+    ],
     [
       "the other family's resolver fails",
       times(5, "dns-servfail"),
       times(5, "dns-nodata"),
-      ["unmet dns", "unknown dns"],
+      ["unmet dns-servfail", "unknown dns-nodata"],
     ],
-    ["the other family has no data", [], times(5, "dns-nodata"), ["unknown no-data", "unknown dns"]],
+    ["the other family has no data", [], times(5, "dns-nodata"), ["unknown no-data", "unknown dns-nodata"]],
   ] satisfies [string, Reason[], Reason[], string[]][])("%s", (_, four, six, verdicts) => {
     expect(pair(four, six)).toEqual(verdicts);
   });
@@ -265,7 +270,7 @@ describe("targets of one node", () => {
   it("the only measured family without an address is a DNS fault", () => {
     expect(only(judge([rowOf([v4])], trace(v4, times(5, "dns-nodata"))))).toMatchObject({
       verdict: "unmet",
-      cause: "dns",
+      cause: "dns-nodata",
     });
   });
 

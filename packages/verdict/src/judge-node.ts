@@ -9,18 +9,20 @@
 import type { InterceptionKnowledge, Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
 import { endpointName, type Target } from "@lifeline/measure";
 import { emptyWindow, lossOf, type Window } from "@lifeline/window";
+import { checkVerdict } from "./check.ts";
 import type { NodeContext } from "./context.ts";
-import { crossExamine } from "./cross-examine.ts";
+import { crossExamine } from "./cross-examine/cross-examine.ts";
 import type { Entry } from "./entry.ts";
 import { evidenceOf } from "./evidence.ts";
 import { rttFiguresOf } from "./figures.ts";
 import { type Finding, findingOf } from "./finding.ts";
 import { NO_DATA_STEP, nextStepFor, UNCONFIRMED_STEP } from "./next-step.ts";
-import { type RowVerdict, rowKey } from "./row.ts";
+import { type RowVerdict, rowKey, type UdpEvidence } from "./row.ts";
 import type { Thresholds } from "./thresholds.ts";
 
 /** What a row keeps of the judgement before. */
-export type PreviousVerdict = Pick<RowVerdict, "verdict" | "sinceMs">;
+export type PreviousVerdict = Pick<RowVerdict, "verdict" | "sinceMs"> &
+  Partial<Pick<RowVerdict, "cause" | "onsetMs" | "evidence" | "nextStep">>;
 
 /** All the judge knows. */
 export interface Judgement {
@@ -40,11 +42,14 @@ export interface Judgement {
 
 /** Judges every requirement of one node. Total: any windows give rows. */
 export function judgeNode(judgement: Judgement): readonly RowVerdict[] {
-  const { resolution, thresholds } = judgement;
+  const { resolution, thresholds, nowMs, interception, previous } = judgement;
+  const context = judgement.context ?? {};
   const entries = resolution.rows.flatMap((row) => entriesOf(row, judgement));
-  const examined = new Map(crossExamine(entries, thresholds).map((entry) => [entry.target.id, entry]));
+  const clock = resolution.rows.find((row) => row.kind === "check" && row.check.name === "clock");
+  const circumstances = { thresholds, nowMs, context, interception, previous, clockRowId: clock?.requirement.id };
+  const examined = new Map(crossExamine(entries, circumstances).map((entry) => [entry.target.id, entry]));
   return resolution.rows
-    .flatMap((row) => rowsOf(row, examined, judgement.nowMs))
+    .flatMap((row) => rowsOf(row, examined, judgement))
     .map((row) => withSince(row, judgement.previous?.get(rowKey(row))));
 }
 
@@ -63,6 +68,8 @@ function entriesOf(row: ResolvedRow, { windows, nowMs, thresholds }: Judgement):
       evidence: evidenceOf(target, finding),
       nextStep: stepFor(target, finding),
       followsFrom: undefined,
+      comparison: row.comparisonIds.includes(target.id),
+      udpEvidence: undefined,
     };
   });
 }
@@ -85,7 +92,8 @@ function stepFor(target: Target, { ground, reason }: Finding): string {
   }
 }
 
-function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, nowMs: number): readonly RowVerdict[] {
+function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, judgement: Judgement): readonly RowVerdict[] {
+  const { nowMs } = judgement;
   switch (row.kind) {
     case "targets":
       return row.targets.flatMap(({ id }) => {
@@ -93,14 +101,7 @@ function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, nowMs: nu
         return entry === undefined ? [] : [targetRow(entry)];
       });
     case "check":
-      return [
-        bareRow(row.requirement, nowMs, {
-          verdict: "unknown",
-          cause: "not-measured",
-          evidence: "not judged yet",
-          nextStep: NO_DATA_STEP,
-        }),
-      ];
+      return [bareRow(row.requirement, nowMs, checkVerdict(row.check, judgement.context ?? {}, nowMs))];
     case "not-applicable":
       return [
         bareRow(row.requirement, nowMs, { verdict: "not-applicable", cause: "none", evidence: row.why, nextStep: "" }),
@@ -118,21 +119,23 @@ function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, nowMs: nu
 }
 
 function targetRow(entry: Entry): RowVerdict {
-  const { requirement, target, finding, verdict, cause, evidence, nextStep, followsFrom, onsetMs } = entry;
+  const { requirement, target, finding, verdict, cause, evidence, nextStep, followsFrom, onsetMs, comparison } = entry;
   const { id, host, port, family, options } = target;
+  const proxy = target.proxy === undefined ? undefined : endpointName(target.proxy.host, target.proxy.port);
+  const { directions } = finding.stretch;
   return {
     requirementId: requirement.id,
     obligation: requirement.obligation,
-    required: requirement.obligation !== "optional",
-    target: { id, host, port, endpoint: endpointName(host, port), probe: options.probe, family, proxy: undefined },
+    required: requirement.obligation !== "optional" && !comparison,
+    target: { id, host, port, endpoint: endpointName(host, port), probe: options.probe, family, proxy },
     verdict,
     cause,
     evidence,
     nextStep,
     followsFrom,
-    udpEvidence: undefined,
-    comparison: false,
-    directions: undefined,
+    udpEvidence: entry.udpEvidence,
+    comparison,
+    directions: directions.forwardSent + directions.returnSent > 0 ? directions : undefined,
     loss: lossOf(finding.stretch),
     rtt: rttFiguresOf(finding.stretch),
     sinceMs: onsetMs,
@@ -144,7 +147,7 @@ function targetRow(entry: Entry): RowVerdict {
 function bareRow(
   requirement: Requirement,
   nowMs: number,
-  said: Pick<RowVerdict, "verdict" | "cause" | "evidence" | "nextStep">,
+  said: Pick<RowVerdict, "verdict" | "cause" | "evidence" | "nextStep"> & { readonly onsetMs?: number },
 ): RowVerdict {
   const { id, obligation } = requirement;
   const nothing = emptyWindow(id, nowMs, nowMs);
@@ -155,15 +158,21 @@ function bareRow(
     target: undefined,
     ...said,
     followsFrom: undefined,
-    udpEvidence: undefined,
+    udpEvidence: udpEvidenceWithoutTarget(requirement, said.verdict),
     comparison: false,
     directions: undefined,
     loss: lossOf(nothing),
     rtt: rttFiguresOf(nothing),
-    sinceMs: nowMs,
-    onsetMs: nowMs,
+    sinceMs: said.onsetMs ?? nowMs,
+    onsetMs: said.onsetMs ?? nowMs,
     lastSampleAtMs: undefined,
   };
+}
+
+/** The row of the SideroLink port that has no target: WireGuard runs over gRPC, or nothing names the port. */
+function udpEvidenceWithoutTarget({ place }: Requirement, verdict: RowVerdict["verdict"]): UdpEvidence | undefined {
+  if (place.kind !== "service" || place.service !== "siderolink") return undefined;
+  return verdict === "not-applicable" ? "not-applicable" : "no-evidence";
 }
 
 /** A verdict that stays has stood since it first did; a new one since the onset of the run it rests on. */
