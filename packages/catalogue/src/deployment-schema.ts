@@ -52,6 +52,7 @@ const deploymentSchema = record({
       textThat((value) => literalFamily(value) === 6, "an IPv6 address without brackets"),
     ),
     stampReflectors: v.exactOptional(listOf(hostPort, "endpoints", 0, ENDPOINTS_MAX), []),
+    stampAuthenticated: v.exactOptional(flag, false),
     identityProvider: v.exactOptional(trusted),
     etcdBackup: v.exactOptional(trusted),
     vault: v.exactOptional(trusted),

@@ -37,6 +37,8 @@ export interface Deployment {
     /** Omni's address in the tunnel, where it is not `::1` of the node's own siderolink /64. */
     readonly inTunnelAddress: string | undefined;
     readonly stampReflectors: readonly Endpoint[];
+    /** Whether the reflectors want authenticated packets (RFC 8762 §4.2.2), by a key that each agent is given. */
+    readonly stampAuthenticated: boolean;
     readonly identityProvider: TrustedEndpoint | undefined;
     readonly etcdBackup: TrustedEndpoint | undefined;
     readonly vault: TrustedEndpoint | undefined;
@@ -103,6 +105,7 @@ export function deploymentFrom(flags: DeploymentFlags): Deployment {
       api,
       siderolink: [...siderolink],
       stampReflectors: [...stampReflectors],
+      stampAuthenticated: false,
       grpcTunnel,
       ...(machineApi === undefined ? {} : { machineApi }),
       ...(caPem === undefined ? {} : { caPem }),
@@ -143,6 +146,7 @@ function completed(file: string, written: WrittenDeployment, readPem: ReadPem): 
       caPem: ca("omni", omni),
       inTunnelAddress: omni.inTunnelAddress,
       stampReflectors: omni.stampReflectors,
+      stampAuthenticated: omni.stampAuthenticated,
       identityProvider: trustedAt("omni.identityProvider", omni.identityProvider),
       etcdBackup: trustedAt("omni.etcdBackup", omni.etcdBackup),
       vault: trustedAt("omni.vault", omni.vault),

@@ -1,4 +1,5 @@
 /** From a row's place to the endpoints that stand for it in this deployment, mirrors and proxies considered. */
+import { TUNNEL_LINK } from "@lifeline/measure";
 import { type Endpoint, firstOfPrefix, readEndpointUrl, readHostPort } from "./address.ts";
 import type { NodeFacts } from "./condition.ts";
 import type { Deployment, TrustedEndpoint } from "./deployment.ts";
@@ -59,7 +60,7 @@ export function serviceSpots(
     case "stamp-reflector":
       return omni.stampReflectors.map(spot);
     case "in-tunnel":
-      return inTunnelSpots(omni.inTunnelAddress, port, facts);
+      return inTunnelSpots(omni.inTunnelAddress ?? derivedAddress(deployment, facts), port);
     case "identity-provider":
       return one(omni.identityProvider);
     case "etcd-backup":
@@ -71,7 +72,7 @@ export function serviceSpots(
     case "resolver":
       return plain(network.resolvers.length > 0 ? network.resolvers : (facts.resolvers ?? []));
     case "tunnel-link":
-      return [];
+      return [{ host: TUNNEL_LINK, port: 0, secure: false, mirror: false, inTunnel: true }];
     case "time-server":
       return plain(network.timeServers);
   }
@@ -107,7 +108,9 @@ function locateService(
     return { kind: "unresolved", why, next: "correct the siderolink.api kernel argument of the node" };
   }
   const spots = serviceSpots(service, row.port, deployment, facts);
-  if (spots.length > 0) return publicService(row, service, spots, deployment);
+  if (spots.length > 0) {
+    return { kind: "spots", spots, skipped: [], notes: derivationNotes(service, deployment, facts) };
+  }
   if (defaults.length > 0) return locatePublic(row, defaults, deployment);
   const why = `it applies, but nothing names the ${service.replaceAll("-", " ")} endpoint to measure`;
   return { kind: "unresolved", why, next: SERVICE_WANTED[service] };
@@ -116,16 +119,17 @@ function locateService(
 /** Services that stand on the public internet when Omni is SaaS, and so behind the site's proxy where there is one. */
 const PUBLIC_WITH_SAAS: readonly Service[] = ["api", "machine-api"];
 
-function publicService(row: Requirement, service: Service, spots: readonly Spot[], deployment: Deployment): Located {
-  const behindProxy = deployment.kind === "saas" && PUBLIC_WITH_SAAS.includes(service);
-  const proxied = behindProxy
-    ? proxyOnly(
-        row,
-        spots.map(({ host }) => host),
-        deployment,
-      )
-    : undefined;
-  return proxied ?? { kind: "spots", spots, skipped: [], notes: [] };
+/** Whether the service is a public one where Omni is SaaS. */
+export function isPublicWithSaas(service: Service): boolean {
+  return PUBLIC_WITH_SAAS.includes(service);
+}
+
+/** An address inside the tunnel that nobody has observed is the one that Omni derives by default. */
+function derivationNotes(service: Service, { omni }: Deployment, { siderolinkPrefix }: NodeFacts): readonly string[] {
+  if (service !== "in-tunnel" || siderolinkPrefix !== undefined || omni.inTunnelAddress !== undefined) return [];
+  return [
+    "the node has no address inside the tunnel yet; Omni's is derived as siderolink does without an installation id",
+  ];
 }
 
 function locateWildcard(
@@ -158,7 +162,7 @@ function locateUnknown(
 function locatePublic(row: Requirement, hosts: readonly string[], deployment: Deployment): Located {
   if (deployment.airGapped === undefined) {
     const spots = hosts.map((host) => withCa({ host, port: row.port, secure: true }, deployment.omni.caPem));
-    return proxyOnly(row, hosts, deployment) ?? { kind: "spots", spots, skipped: [], notes: [] };
+    return proxyOnly(row, deployment) ?? { kind: "spots", spots, skipped: [], notes: [] };
   }
   const found = hosts.map((host) => ({ host, mirror: mirrorOf(host, deployment) }));
   const spots = found.flatMap(({ mirror }) => (mirror === undefined ? [] : [mirror]));
@@ -170,16 +174,16 @@ function locatePublic(row: Requirement, hosts: readonly string[], deployment: De
   return { kind: "spots", spots, skipped, notes };
 }
 
-/** Behind a proxy that is the only way out, a direct attempt tells nothing of what the node can reach (M4). */
-function proxyOnly(row: Requirement, hosts: readonly string[], deployment: Deployment): Located | undefined {
+/** Behind a proxy that is the only way out, UDP reaches nobody. */
+function proxyOnly(row: Requirement, deployment: Deployment): Located | undefined {
   const { httpProxy } = deployment.egress;
   if (httpProxy === undefined) return undefined;
   if (row.protocol === "udp") {
     const why = `the only way out is the HTTP proxy ${httpProxy.host}:${httpProxy.port}, which cannot carry UDP`;
     return { kind: "unresolved", why, next: "use a server inside the site and name it in the deployment" };
   }
-  const why = `${hosts.join(", ")}: reached only through the HTTP proxy ${httpProxy.host}:${httpProxy.port}, so a direct attempt tells nothing`;
-  return { kind: "unresolved", why, next: `look in the proxy's log for CONNECT to port ${row.port} of these hosts` };
+  // TLS goes through it (see resolve); the direct attempts beside it are comparisons.
+  return undefined;
 }
 
 function mirrorOf(host: string, deployment: Deployment): Spot | undefined {
@@ -203,9 +207,26 @@ function withCa(endpoint: Endpoint, caPem: string | undefined): Spot {
   return caPem === undefined ? spot(endpoint) : { ...spot(endpoint), caPem };
 }
 
-function inTunnelSpots(configured: string | undefined, port: number, facts: NodeFacts): readonly Spot[] {
-  const derived = facts.siderolinkPrefix === undefined ? undefined : firstOfPrefix(facts.siderolinkPrefix);
-  const host = configured ?? derived;
+/**
+ * Prefixes that Omni derives from an empty installation id (siderolink pkg/wireguard/address.go: SHA-256, first byte fd, byte 7 the
+ * kind of network: 03 WireGuard, 04 WireGuard over gRPC).
+ */
+export const DERIVED_PREFIXES = { wireguard: "fdae:41e4:649b:9303", grpcTunnel: "fdae:41e4:649b:9304" } as const;
+
+/** The node's own /64 of the tunnel: observed, else derived. */
+export function tunnelPrefix({ omni }: Deployment, { siderolinkPrefix, grpcTunnel }: NodeFacts): string {
+  if (siderolinkPrefix !== undefined) return siderolinkPrefix;
+  return (grpcTunnel ?? omni.grpcTunnel) ? DERIVED_PREFIXES.grpcTunnel : DERIVED_PREFIXES.wireguard;
+}
+
+function derivedAddress(deployment: Deployment, facts: NodeFacts): string | undefined {
+  const { siderolinkPrefix, machineApi } = facts;
+  // A node that was never told of Omni has no place in its tunnel.
+  if (siderolinkPrefix === undefined && machineApi === undefined) return undefined;
+  return firstOfPrefix(tunnelPrefix(deployment, facts));
+}
+
+function inTunnelSpots(host: string | undefined, port: number): readonly Spot[] {
   return host === undefined ? [] : [{ host, port, secure: false, mirror: false, inTunnel: true }];
 }
 

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { matchesWildcard } from "./address.ts";
 import { flag, host, id, integer, listOf, oneOf, port, record, text, textThat, wildcard } from "./field.ts";
 import {
+  CHECKS,
   CIRCUMSTANCES,
   DEPLOYMENT_KINDS,
   differs,
@@ -107,7 +108,8 @@ const requirementFields = record({
   errata: v.exactOptional(
     listOf(record({ id, document: text, published: text, effective: text, evidence: evidence(1) }), "errata", 1),
   ),
-  probes: listOf(probePlan, "probes", 1, 8),
+  probes: listOf(probePlan, "probes", 0, 8),
+  check: v.exactOptional(oneOf(CHECKS)),
 });
 
 /** A row as a file states it. */
@@ -141,6 +143,9 @@ function contradictions(row: Requirement): Contradiction[] {
   if (row.obligation !== "conditional" && row.conditions !== undefined) {
     add("obligation", "conditional, for the row has conditions");
   }
+  if ((row.probes.length === 0) === (row.check === undefined)) {
+    add("probes", "at least one probe, or a check instead of them");
+  }
   if (row.place.kind === "wildcard") addWildcardRules(row.place, add);
   if (differs(row) && row.effective.evidence.length === 0) {
     add("effective", "evidence, for the effective value is not the published one");
@@ -153,8 +158,13 @@ function contradictions(row: Requirement): Contradiction[] {
 
 /** What tells the targets of two probes of one row apart: see targetId of measure. */
 function planKey(plan: ProbePlan): string {
-  const path = plan.probe === "http" ? plan.expect.path : plan.probe === "dns" ? plan.query : "";
+  const path = plan.probe === "http" ? plan.expect.path : plan.probe === "dns" ? plan.query : sizeOf(plan);
   return [plan.probe, plan.to ?? "", path].join(" ");
+}
+
+/** Small and large datagrams to one closed port are told apart by their size. */
+function sizeOf(plan: ProbePlan): string {
+  return plan.probe === "udp" && plan.expectRefusal === true ? String(plan.payloadBytes) : "";
 }
 
 function addWildcardRules(

@@ -6,13 +6,23 @@
  * 3. IPv4 and IPv6 are two targets (M1); a family the node lacks is recorded, not dropped.
  * 4. A target's id depends on nothing but the row and the endpoint: row order does not change it.
  */
-import { type IpFamily, type ProbeKind, type ProbeOptions, type Target, type Trust, targetId } from "@lifeline/measure";
+import {
+  endpointName,
+  type IpFamily,
+  type ProbeKind,
+  type ProbeOptions,
+  type ProxyEndpoint,
+  type Target,
+  type Trust,
+  targetId,
+} from "@lifeline/measure";
 import { isLoopback, literalFamily } from "./address.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { exemption, type NodeFacts } from "./condition.ts";
 import type { Deployment } from "./deployment.ts";
-import { type Located, locate, type Spot, serviceSpots } from "./place.ts";
-import type { ProbePlan, Requirement, TrustSource } from "./requirement.ts";
+import { coversPrefix, httpsProxyFor } from "./no-proxy.ts";
+import { isPublicWithSaas, type Located, locate, type Spot, serviceSpots, tunnelPrefix } from "./place.ts";
+import type { Check, ProbePlan, Requirement, Service, TrustSource } from "./requirement.ts";
 
 /** Times used where neither row nor probe states its own. */
 export interface PlanTimes {
@@ -99,9 +109,26 @@ export function resolvedTargets(resolution: Resolution): readonly Target[] {
 function resolveRow(requirement: Requirement, deployment: Deployment, facts: NodeFacts, times: PlanTimes): ResolvedRow {
   const exempt = exemption(requirement, deployment, facts);
   if (exempt !== undefined) return { requirement, ...exempt };
+  if (requirement.check !== undefined) {
+    return { requirement, kind: "check", check: checkedFacts(requirement.check, deployment, facts) };
+  }
   const located = locate(requirement, deployment, facts);
   if (located.kind !== "spots") return { requirement, ...located };
   return targetRow(requirement, located, deployment, facts, times);
+}
+
+function checkedFacts(name: Check, deployment: Deployment, facts: NodeFacts): CheckedFacts {
+  if (name !== "tunnel-bypasses-proxy") return { name };
+  const prefix = `${tunnelPrefix(deployment, facts)}::/64`;
+  const { https, noProxy = [] } = facts.proxy ?? {};
+  return {
+    name,
+    prefix,
+    proxy: https === undefined ? "" : endpointName(https.host, https.port),
+    noProxy,
+    // Without a proxy for HTTPS there is nothing to bypass: gRPC is what would go through it.
+    bypassed: https === undefined || coversPrefix(noProxy, prefix),
+  };
 }
 
 function targetRow(
@@ -112,6 +139,7 @@ function targetRow(
   times: PlanTimes,
 ): ResolvedRow {
   const targets = new Map<string, Target>();
+  const compared = new Set<string>();
   const skipped = new Map<string, Skipped>();
   const notes = [...located.notes];
   for (const skip of located.skipped) skipped.set(skip.host, skip);
@@ -120,7 +148,10 @@ function targetRow(
     if (spots.length === 0)
       notes.push(`${plan.probe} is not measured: the deployment names no ${plan.to ?? "endpoint"}`);
     const asked = plan.probe === "dns" ? askedName(plan, requirement.port, deployment, facts) : plan;
-    for (const spot of spots) addTargets({ requirement, plan: asked, spot, facts, times }, targets, skipped);
+    for (const spot of spots) {
+      const proxy = proxyOf(requirement, spot, deployment, facts);
+      addTargets({ requirement, plan: asked, spot, deployment, facts, times, proxy }, { targets, compared, skipped });
+    }
   }
   if (targets.size > 0) {
     return {
@@ -128,7 +159,7 @@ function targetRow(
       kind: "targets",
       targets: [...targets.values()],
       skipped: [...skipped.values()],
-      comparisonIds: [],
+      comparisonIds: [...compared],
       notes,
     };
   }
@@ -145,26 +176,81 @@ interface Aim {
   readonly requirement: Requirement;
   readonly plan: ProbePlan;
   readonly spot: Spot;
+  readonly deployment: Deployment;
   readonly facts: NodeFacts;
   readonly times: PlanTimes;
+  /** What HTTPS to the spot goes through; undefined: nothing. */
+  readonly proxy: ProxyEndpoint | undefined;
 }
 
-function addTargets(aim: Aim, targets: Map<string, Target>, skipped: Map<string, Skipped>): void {
-  const { requirement, plan, spot, facts, times } = aim;
-  const options = optionsOf(plan, spot);
-  if (options === undefined) return;
-  for (const family of familiesOf(spot, facts)) {
-    const { host, port } = spot;
+/** What is gathered for a row. */
+interface Aimed {
+  readonly targets: Map<string, Target>;
+  /** Those of them that are only compared. */
+  readonly compared: Set<string>;
+  readonly skipped: Map<string, Skipped>;
+}
+
+/** The proxy that HTTPS to the endpoint goes through: the node's own, else the site's for what is public. */
+function proxyOf(
+  { place, protocol }: Requirement,
+  spot: Spot,
+  { egress, kind }: Deployment,
+  { proxy }: NodeFacts,
+): ProxyEndpoint | undefined {
+  if (spot.inTunnel || protocol === "udp" || (place.kind === "service" && !isBehindProxy(place.service)))
+    return undefined;
+  if (proxy !== undefined) return httpsProxyFor(spot.host, spot.port, proxy);
+  const isPublic = !spot.mirror && (place.kind !== "service" || (kind === "saas" && isPublicWithSaas(place.service)));
+  const { httpProxy } = egress;
+  return isPublic && httpProxy !== undefined ? { host: httpProxy.host, port: httpProxy.port } : undefined;
+}
+
+/** The proxy is not asked for through itself, nor are resolvers and time servers. */
+function isBehindProxy(service: Service): boolean {
+  return !["http-proxy", "resolver", "time-server"].includes(service);
+}
+
+/** The protocols that an HTTP proxy carries from end to end (CONNECT). */
+const PROXIED: readonly ProbeKind[] = ["tls", "http", "grpc"];
+
+function addTargets(aim: Aim, { targets, compared, skipped }: Aimed): void {
+  const { plan, spot, facts, proxy } = aim;
+  const { host } = spot;
+  for (const family of familiesOf(spot)) {
     if (!spot.inTunnel && !isLoopback(host) && !routedFamilies(facts).includes(family)) {
-      skipped.set(`${host} ${family}`, { host, family, why: `this node has no route for IPv${family}` });
+      if (proxy === undefined)
+        skipped.set(`${host} ${family}`, { host, family, why: `this node has no route for IPv${family}` });
       continue;
     }
-    const endpoint = { requirementId: requirement.id, host, port, family, options };
-    const cadenceMs = plan.cadenceMs ?? times.cadenceMs;
-    const timeoutMs = plan.timeoutMs ?? times.timeoutMs[plan.probe];
-    const id = targetId(endpoint);
-    targets.set(id, { id, ...endpoint, cadenceMs, timeoutMs });
+    const direct = targetOf(aim, family, undefined);
+    if (direct === undefined) continue;
+    targets.set(direct.id, direct);
+    if (proxy !== undefined) compared.add(direct.id);
   }
+  if (proxy === undefined || !PROXIED.includes(plan.probe)) return;
+  for (const family of proxyFamilies(proxy, facts)) {
+    const proxied = targetOf(aim, family, proxy);
+    if (proxied !== undefined) targets.set(proxied.id, proxied);
+  }
+}
+
+function targetOf(aim: Aim, family: IpFamily, proxy: ProxyEndpoint | undefined): Target | undefined {
+  const { requirement, plan, spot, deployment, times } = aim;
+  const { host, port } = spot;
+  const options = optionsOf(plan, spot, family, deployment);
+  if (options === undefined) return undefined;
+  const through = proxy === undefined ? {} : { proxy };
+  const endpoint = { requirementId: requirement.id, host, port, family, options, ...through };
+  const cadenceMs = plan.cadenceMs ?? times.cadenceMs;
+  const timeoutMs = plan.timeoutMs ?? times.timeoutMs[plan.probe];
+  return { id: targetId(endpoint), ...endpoint, cadenceMs, timeoutMs };
+}
+
+/** The families by which the proxy itself is reached. */
+function proxyFamilies({ host }: ProxyEndpoint, facts: NodeFacts): readonly IpFamily[] {
+  const family = literalFamily(host);
+  return family === undefined ? routedFamilies(facts) : [family];
 }
 
 /** The plan with the name it really asks for: a service's, unless that is an address. */
@@ -185,14 +271,20 @@ function routedFamilies({ families }: NodeFacts): readonly IpFamily[] {
 }
 
 /** A literal has its own family; a name is tried as both, for only its resolver knows which it has. */
-function familiesOf(spot: Spot, facts: NodeFacts): readonly IpFamily[] {
+function familiesOf(spot: Spot): readonly IpFamily[] {
   const family = literalFamily(spot.host);
   if (family !== undefined) return [family];
-  return spot.inTunnel ? facts.families : [4, 6];
+  // The tunnel is IPv6 alone (siderolink pkg/wireguard).
+  return spot.inTunnel ? [6] : [4, 6];
 }
 
 /** The probe's options at this endpoint; undefined where it has no meaning: TLS at a cleartext endpoint. */
-function optionsOf(plan: ProbePlan, spot: Spot): ProbeOptions | undefined {
+function optionsOf(
+  plan: ProbePlan,
+  spot: Spot,
+  family: IpFamily,
+  { omni: { stampAuthenticated: authenticated } }: Deployment,
+): ProbeOptions | undefined {
   switch (plan.probe) {
     case "tcp":
       return { probe: "tcp", acceptReset: plan.acceptReset };
@@ -209,11 +301,15 @@ function optionsOf(plan: ProbePlan, spot: Spot): ProbeOptions | undefined {
     case "udp":
       return { probe: "udp", payloadBytes: plan.payloadBytes, expectRefusal: plan.expectRefusal ?? false };
     case "stamp":
-      return { probe: "stamp", authenticated: false };
+      return { probe: "stamp", authenticated };
     case "link":
       return { probe: "link" };
     case "mtu":
-      return { probe: "mtu", authenticated: false, requiredBytes: plan.requiredBytes.ipv4 };
+      return {
+        probe: "mtu",
+        authenticated,
+        requiredBytes: family === 4 ? plan.requiredBytes.ipv4 : plan.requiredBytes.ipv6,
+      };
   }
 }
 

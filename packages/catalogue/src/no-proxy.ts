@@ -1,0 +1,72 @@
+/**
+ * Whether an endpoint is reached through the HTTP proxy of a node's environment. The rules are those of Go's httpproxy, which Talos
+ * follows (golang.org/x/net/http/httpproxy, Config): an entry of NO_PROXY is an address, a CIDR prefix, a domain that covers itself and
+ * its subdomains (only these with a leading dot), each with an optional port, or `*`; loopback is never proxied.
+ */
+import type { ProxyEndpoint } from "@lifeline/measure";
+import ipaddr from "ipaddr.js";
+import { isLoopback, literalFamily, readHostPort } from "./address.ts";
+import type { ProxyFacts } from "./condition.ts";
+
+/** The proxy that HTTPS to `host`:`port` goes through; undefined: none, the endpoint is reached directly. */
+export function httpsProxyFor(host: string, port: number, proxy: ProxyFacts | undefined): ProxyEndpoint | undefined {
+  if (proxy?.https === undefined || host.toLowerCase() === "localhost" || isLoopback(host)) return undefined;
+  return proxy.noProxy.some((entry) => covers(entry, host, port)) ? undefined : proxy.https;
+}
+
+/** Whether an entry of NO_PROXY covers the whole prefix (`fdae:41e4:649b:9303::/64`): `*`, or a CIDR prefix that holds it. */
+export function coversPrefix(noProxy: readonly string[], prefix: string): boolean {
+  const wanted = cidrOf(prefix);
+  return noProxy.some((entry) => {
+    if (entry === "*") return true;
+    const held = cidrOf(entry);
+    return held !== undefined && wanted !== undefined && isWithin(wanted, held);
+  });
+}
+
+function covers(entry: string, host: string, port: number): boolean {
+  if (entry === "*") return true;
+  const cidr = cidrOf(entry);
+  if (cidr !== undefined)
+    return literalFamily(host) !== undefined && isWithin([ipaddr.parse(host), hostBits(host)], cidr);
+  const { name, ownPort } = entryOf(entry);
+  if (ownPort !== undefined && ownPort !== port) return false;
+  return literalFamily(name) === undefined ? isDomainOf(name, host) : isSameAddress(name, host);
+}
+
+/** An entry without its port, if it has one. */
+function entryOf(entry: string): { readonly name: string; readonly ownPort: number | undefined } {
+  if (literalFamily(entry) !== undefined) return { name: entry, ownPort: undefined };
+  const endpoint = readHostPort(entry.startsWith(".") ? entry.slice(1) : entry);
+  if (endpoint === undefined) return { name: entry.replace(/^\[|\]$/g, ""), ownPort: undefined };
+  return { name: entry.startsWith(".") ? `.${endpoint.host}` : endpoint.host, ownPort: endpoint.port };
+}
+
+function isDomainOf(domain: string, host: string): boolean {
+  const [name, wanted] = [host.toLowerCase().replace(/\.$/, ""), domain.toLowerCase()];
+  if (wanted === "" || literalFamily(host) !== undefined) return false;
+  // A leading dot leaves the domain itself out.
+  return wanted.startsWith(".") ? name.endsWith(wanted) : name === wanted || name.endsWith(`.${wanted}`);
+}
+
+function isSameAddress(literal: string, host: string): boolean {
+  if (literalFamily(host) === undefined) return false;
+  return ipaddr.parse(literal).toNormalizedString() === ipaddr.parse(host).toNormalizedString();
+}
+
+type Cidr = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+function cidrOf(text: string): Cidr | undefined {
+  return text.includes("/") && ipaddr.isValidCIDR(text) ? ipaddr.parseCIDR(text) : undefined;
+}
+
+function hostBits(host: string): number {
+  return literalFamily(host) === 4 ? 32 : 128;
+}
+
+function isWithin([address, bits]: Cidr, [network, networkBits]: Cidr): boolean {
+  if (address.kind() !== network.kind() || bits < networkBits) return false;
+  return address instanceof ipaddr.IPv6
+    ? address.match(network as ipaddr.IPv6, networkBits)
+    : address.match(network as ipaddr.IPv4, networkBits);
+}
