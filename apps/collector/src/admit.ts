@@ -6,7 +6,14 @@
  * 3. Only what identifies a node keeps it out. An optional fact that cannot be used is left out and counted: an agent that is
  *    newer, or sees something odd, is worth more with one fact less than not at all.
  */
-import { literalFamily, type NodeFacts, type Origin, readEndpointUrl, readHostPort } from "@lifeline/catalogue";
+import {
+  literalFamily,
+  type NodeFacts,
+  type Origin,
+  type ProxyFacts,
+  readEndpointUrl,
+  readHostPort,
+} from "@lifeline/catalogue";
 import type { IpFamily } from "@lifeline/measure";
 import {
   BOOT_ID_BYTES,
@@ -34,6 +41,10 @@ export interface Introduction {
   readonly hostname: string;
   readonly agentVersion: string;
   readonly planRevision: string;
+  /** Addresses the node may be seen from, beside that of its stream. */
+  readonly addresses: readonly string[];
+  /** Where Talos says that its WireGuard peer is, host:port; undefined: it was not asked. */
+  readonly observedEndpoint: string | undefined;
 }
 
 /** An optional fact that was left out, and how many of its values. The value itself is never told: it may carry a secret (S1). */
@@ -57,6 +68,12 @@ const MAX_VERSION_LENGTH = 64;
 
 /** Most resolvers of a node: Linux uses three (resolv.conf(5), MAXNS), Talos lists what DHCP gave besides. */
 const MAX_RESOLVERS = 16;
+
+/** Most addresses of a node that are kept: what an agent sends at most. */
+const MAX_ADDRESSES = 16;
+
+/** Most entries of NO_PROXY that are kept: what an agent sends at most. */
+const MAX_NO_PROXY = 64;
 
 /** Longest text and list of a Hello that is looked at, far beyond any fact there is: what exceeds it is no agent's. */
 const MAX_TEXT_LENGTH = 4_096;
@@ -101,6 +118,8 @@ function excess(hello: reportPb.Hello): Refused | undefined {
     ["roles", hello.roles.length, MAX_LIST_ENTRIES, "entries"],
     ["ip_versions", hello.ipVersions.length, MAX_LIST_ENTRIES, "entries"],
     ["resolvers", hello.resolvers.length, MAX_LIST_ENTRIES, "entries"],
+    ["addresses", hello.addresses.length, MAX_LIST_ENTRIES, "entries"],
+    ["proxy.no_proxy", hello.proxy?.noProxy.length ?? 0, MAX_LIST_ENTRIES, "entries"],
   ];
   const found = sizes.find(([, size, most]) => size > most);
   if (found === undefined) return undefined;
@@ -133,6 +152,26 @@ function introductionOf(hello: reportPb.Hello): { introduction: Introduction; dr
     literalFamily(address) === undefined ? undefined : address,
   );
   const machineApi = text("machine_api", hello.machineApi, isMachineApi);
+  const addresses = list("addresses", hello.addresses, MAX_ADDRESSES, (address) =>
+    literalFamily(address) === undefined ? undefined : address,
+  );
+  const proxyEndpoint = (field: string, value: string) =>
+    value === "" ? undefined : list(field, [value], 1, (it) => readHostPort(it))[0];
+  const https = proxyEndpoint("proxy.https_proxy", hello.proxy?.httpsProxy ?? "");
+  const http = proxyEndpoint("proxy.http_proxy", hello.proxy?.httpProxy ?? "");
+  const noProxy = list("proxy.no_proxy", hello.proxy?.noProxy ?? [], MAX_NO_PROXY, (entry) =>
+    printable(MAX_NAME_LENGTH)(entry) && entry !== "" ? entry : undefined,
+  );
+  const proxy: ProxyFacts = {
+    ...(https === undefined ? {} : { https: { host: https.host, port: https.port } }),
+    ...(http === undefined ? {} : { http: { host: http.host, port: http.port } }),
+    noProxy,
+  };
+  const observed = text(
+    "talos.wireguard_endpoint",
+    hello.talos?.wireguardEndpoint ?? "",
+    (endpoint) => readHostPort(endpoint) !== undefined,
+  );
   const facts: NodeFacts = {
     nodeId: hello.nodeId,
     roles,
@@ -142,8 +181,10 @@ function introductionOf(hello: reportPb.Hello): { introduction: Introduction; dr
     ...(talosVersion === "" ? {} : { talosVersion }),
     ...(resolvers.length === 0 ? {} : { resolvers }),
     ...(machineApi === "" ? {} : { machineApi }),
+    ...(https === undefined && http === undefined ? {} : { proxy }),
   };
-  return { introduction: { facts, hostname, agentVersion, planRevision }, dropped };
+  const observedEndpoint = observed === "" ? undefined : observed;
+  return { introduction: { facts, hostname, agentVersion, planRevision, addresses, observedEndpoint }, dropped };
 }
 
 function printable(most: number): (text: string) => boolean {

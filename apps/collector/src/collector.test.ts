@@ -109,11 +109,20 @@ function agent(
     for await (const response of call.responses) seen.push(response);
     return undefined;
   })().catch((error: RpcError) => error);
-  const introduce = () =>
+  const introduce = (more: Readonly<Record<string, unknown>> = {}) =>
     call.send({
       message: {
         case: "hello",
-        value: { nodeId: "n1", bootId: BOOT, agentVersion: "1", hostname: "h1", roles: [2], ipVersions: [4], ...hello },
+        value: {
+          nodeId: "n1",
+          bootId: BOOT,
+          agentVersion: "1",
+          hostname: "h1",
+          roles: [2],
+          ipVersions: [4],
+          ...hello,
+          ...more,
+        },
       },
     });
   const report = (sequence: number, bytes: Uint8Array, bootId = BOOT, sentMs = 0) =>
@@ -289,7 +298,7 @@ describe("the door", () => {
     expect(await scrape(collector)).toContain('lifeline_collector_streams_refused_total{code="invalid"} 1');
   });
 
-  it("refuses reports before hello, and a second hello", async () => {
+  it("refuses reports before hello, and another speaker on the same stream (S1)", async () => {
     const collector = await start();
     const early = agent(collector.grpcPort);
     await early.report(1, reportOf(["answered"]));
@@ -300,9 +309,10 @@ describe("the door", () => {
     const twice = agent(collector.grpcPort);
     await twice.introduce();
     await twice.introduce();
+    await twice.introduce({ nodeId: "somebody-else" });
     expect(await twice.ended).toMatchObject({
       code: RpcStatus.INVALID_ARGUMENT,
-      message: "message: got hello, want report",
+      message: expect.stringMatching(/^hello.node_id: got another one on this stream, want /),
     });
   });
 

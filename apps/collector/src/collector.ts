@@ -6,20 +6,33 @@
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { loadInterception } from "@lifeline/catalogue";
 import { type Clock, endpointName } from "@lifeline/measure";
-import { addService, createRpcServer, listen, queryPb, reportPb, ServerCredentials, shutDown } from "@lifeline/wire";
+import {
+  addService,
+  createRpcServer,
+  listen,
+  queryPb,
+  reportPb,
+  ServerCredentials,
+  shutDown,
+  witnessPb,
+} from "@lifeline/wire";
 import type { Logger } from "pino";
 import { type Config, ConfigError, type TlsFiles } from "./config.ts";
 import { fleetSeries } from "./export/fleet-series.ts";
 import { startHttp } from "./export/http.ts";
-import { createFleet, type Fleet } from "./fleet.ts";
+import { createFleet, type Fleet, type Node } from "./fleet.ts";
+import { createFleetIssuers } from "./fleet-issuer.ts";
 import { createIngest } from "./ingest.ts";
 import { createJudging, type Judging } from "./judging.ts";
+import { createKnowledge } from "./knowledge.ts";
 import { createQuery } from "./query.ts";
 import { rehydrate } from "./rehydrate.ts";
 import { loadSite } from "./site.ts";
 import { openStore, type Store } from "./store/store.ts";
 import { type CollectorVitals, createVitals } from "./vitals.ts";
+import { createWitnesses } from "./witness.ts";
 
 /** This collector's version, as package.json has it. */
 export const COLLECTOR_VERSION = "0.1.0";
@@ -75,11 +88,16 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const store = await openStore(databasePath(config.dataDir), clock, storeEvents(vitals, world));
   storePending = store.pending;
   const fleet = createFleet(site, { onOverflow: (what) => vitals.overflows.inc({ what }) });
-  const judging = createJudging(fleet, store, clock, judgingEvents(vitals, log));
+  const mutualTls = config.tls?.caFile !== undefined;
+  const suspects = () => {
+    for (const node of fleet.nodes.values()) if (hangsOnWitness(node)) judging.touch(node);
+  };
+  const witnesses = createWitnesses({ clock, nodes: fleet.nodes, mutualTls, onReport: suspects });
+  const knowledge = createKnowledge({ witnesses, issuers: createFleetIssuers(), interception: loadInterception() });
+  const judging = createJudging(fleet, store, clock, knowledge, judgingEvents(vitals, log));
   await rehydrate(fleet, store, clock);
   for (const node of fleet.nodes.values()) judging.judge(node);
 
-  const mutualTls = config.tls?.caFile !== undefined;
   const ingest = createIngest({ fleet, judging, store, vitals, clock, mutualTls, maxStreams: config.maxStreams });
   streams = ingest.streams;
   const server = createRpcServer();
@@ -91,6 +109,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     createQuery({ fleet, judging, store, clock, catalogueVersion: site.catalogue.version }),
     onDefect,
   );
+  addService(server, witnessPb.WitnessService, witnesses.service, onDefect);
   const info = {
     collectorVersion: COLLECTOR_VERSION,
     catalogueVersion: site.catalogue.version,
@@ -99,7 +118,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const undo: (() => Promise<void>)[] = [() => store.close()];
   try {
     const http = await startHttp(config.httpListen, {
-      metrics: () => metrics(vitals, () => fleetSeries(fleet, info)),
+      metrics: () => metrics(vitals, () => fleetSeries(fleet, witnesses, info)),
       notReady: () => notReady(store, clock),
       onDefect: (error) => onDefect("http", error),
     }).catch(() => cannotListen("httpListen", endpointName(config.httpListen.host, config.httpListen.port)));
@@ -123,6 +142,11 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     for (const step of undo) await step();
     throw error;
   }
+}
+
+/** Whether what a witness says can change the node's verdicts: a row of the UDP port that is not as it should be. */
+function hangsOnWitness({ rows }: Node): boolean {
+  return rows.some(({ udpEvidence, verdict }) => udpEvidence !== undefined && verdict !== "met");
 }
 
 function databasePath(dataDir: string): string {
@@ -170,7 +194,7 @@ function storeEvents(vitals: CollectorVitals, { log, onDeath }: World) {
   };
 }
 
-function judgingEvents(vitals: CollectorVitals, log: Logger): Parameters<typeof createJudging>[3] {
+function judgingEvents(vitals: CollectorVitals, log: Logger): Parameters<typeof createJudging>[4] {
   return {
     onJudged: (durationNs) => vitals.judgeSeconds.observe(durationNs / NS_PER_S),
     onIncident(nodeId, change, { targetId, verdict, cause, startedAtMs, endedAtMs, evidence }) {

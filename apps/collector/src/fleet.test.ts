@@ -36,7 +36,10 @@ function fleetOf(count: number) {
   const nodes = Array.from({ length: count }, (_, at) => introduce(`n${at}`));
   function introduce(nodeId: string, nowMs = 1_000, roles: Introduction["facts"]["roles"] = ["talos-node"]): Node {
     const facts: Introduction["facts"] = { nodeId, roles, families: [4] };
-    const node = fleet.introduce({ facts, hostname: "h", agentVersion: "1", planRevision: "" }, nowMs);
+    const node = fleet.introduce(
+      { facts, hostname: "h", agentVersion: "1", planRevision: "", addresses: [], observedEndpoint: undefined },
+      nowMs,
+    );
     if (node === undefined) throw new Error("no room");
     return node;
   }

@@ -13,6 +13,7 @@ import {
 import { MAX_TARGETS_PER_NODE, makePlan, type Plan, type Report, type Vitals } from "@lifeline/wire";
 import type { Introduction } from "./admit.ts";
 import { paced } from "./cadence.ts";
+import { type BootHistory, createBootHistory } from "./duplicate.ts";
 import { createRecent, RECENT_MS, type Recent } from "./recent.ts";
 import type { Site } from "./site.ts";
 import { addToTally, emptyTally, type Tally } from "./tally.ts";
@@ -40,6 +41,12 @@ export interface Node {
   hostname: string;
   agentVersion: string;
   facts: NodeFacts;
+  /** Where it may be seen from: what it says of itself, and where its latest stream came from. */
+  addresses: readonly string[];
+  peerAddress: string | undefined;
+  /** Where Talos says that its WireGuard peer is. */
+  observedEndpoint: string | undefined;
+  readonly boots: BootHistory;
   firstSeenMs: number;
   /** When it last introduced itself. */
   introducedAtMs: number;
@@ -115,15 +122,15 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow }: Fle
       if (!hasRoom) onOverflow("nodes");
       return hasRoom;
     },
-    introduce({ facts, hostname, agentVersion }, nowMs) {
+    introduce({ facts, hostname, agentVersion, addresses, observedEndpoint }, nowMs) {
       const known = nodes.get(facts.nodeId);
-      if (known !== undefined)
-        return replan(Object.assign(known, { facts, hostname, agentVersion, introducedAtMs: nowMs }), facts);
+      const told = { facts, hostname, agentVersion, addresses, observedEndpoint };
+      if (known !== undefined) return replan(Object.assign(known, { ...told, introducedAtMs: nowMs }), facts);
       if (nodes.size >= MAX_NODES) {
         onOverflow("nodes");
         return undefined;
       }
-      const node = { ...newNode(facts, nowMs), hostname, agentVersion, ...planned(facts) };
+      const node = { ...newNode(facts, nowMs), ...told, ...planned(facts) };
       nodes.set(facts.nodeId, node);
       return node;
     },
@@ -191,10 +198,15 @@ function doublings(size: number): number {
   return Math.ceil(Math.log2(Math.max(1, size)));
 }
 
-function newNode(facts: NodeFacts, nowMs: number): Omit<Node, "hostname" | "agentVersion" | "resolution" | "plan"> {
+function newNode(
+  facts: NodeFacts,
+  nowMs: number,
+): Omit<Node, "hostname" | "agentVersion" | "addresses" | "observedEndpoint" | "resolution" | "plan"> {
   return {
     nodeId: facts.nodeId,
     facts,
+    peerAddress: undefined,
+    boots: createBootHistory(),
     firstSeenMs: nowMs,
     introducedAtMs: nowMs,
     lastReportMs: undefined,

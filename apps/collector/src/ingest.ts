@@ -22,6 +22,7 @@ import { admitHello, admitReport, sentAtMsOf } from "./admit.ts";
 import { nextOffsetMs } from "./clock-offset.ts";
 import { type Fleet, type Node, nodeNowMs, type Session } from "./fleet.ts";
 import type { Judging } from "./judging.ts";
+import { peerAddress } from "./peer-address.ts";
 import { isLate } from "./replay.ts";
 import type { IndexedWindow } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
@@ -96,11 +97,16 @@ function agentStream(parts: IngestParts, send: Send, context: CallContext): Agen
     reject(error);
   };
   let node: Node | undefined;
+  let bootId: Uint8Array = new Uint8Array();
   let session: Session | undefined;
   const reports = reportLane(parts, send, end);
 
   const receive = async ({ message }: reportPb.StreamRequest): Promise<void> => {
-    if (message.case === "hello" && node === undefined) {
+    if (message.case === "hello" && node !== undefined) {
+      const again = await welcome(parts, sameSpeaker(message.value, node, bootId), context);
+      if (!ended) session?.offerPlan(again.plan);
+    } else if (message.case === "hello") {
+      bootId = message.value.bootId;
       const welcomed = await welcome(parts, message.value, context);
       if (ended) return; // A stream that ended meanwhile is nobody's session.
       node = welcomed;
@@ -109,7 +115,7 @@ function agentStream(parts: IngestParts, send: Send, context: CallContext): Agen
       await reports.take(node, message.value);
     } else {
       vitals.refusedStreams.inc({ code: "out-of-order" });
-      const want = node === undefined ? "hello" : "report";
+      const want = node === undefined ? "hello" : "hello or report";
       throw new RpcError(RpcStatus.INVALID_ARGUMENT, `message: got ${message.case ?? "nothing known"}, want ${want}`);
     }
   };
@@ -143,6 +149,15 @@ function agentStream(parts: IngestParts, send: Send, context: CallContext): Agen
   };
 }
 
+/** A Hello that comes again on a stream, whose speaker may not change (S1). */
+function sameSpeaker(hello: reportPb.Hello, { nodeId }: Node, bootId: Uint8Array): reportPb.Hello {
+  if (hello.nodeId !== nodeId) {
+    throw new RpcError(RpcStatus.INVALID_ARGUMENT, `hello.node_id: got another one on this stream, want ${nodeId}`);
+  }
+  if (Buffer.compare(hello.bootId, bootId) === 0) return hello;
+  throw new RpcError(RpcStatus.INVALID_ARGUMENT, "hello.boot_id: got another one on this stream, want the first one");
+}
+
 /** Admits a Hello. The node is durable before the fleet knows it, so that nothing of it is written before it is. */
 async function welcome(parts: IngestParts, hello: reportPb.Hello, context: CallContext): Promise<Node> {
   const { fleet, judging, store, vitals, clock, mutualTls } = parts;
@@ -167,6 +182,9 @@ async function welcome(parts: IngestParts, hello: reportPb.Hello, context: CallC
   await store.submit("saveNode", { ...saved, clockOffsetMs }).catch(unavailable);
   const node = fleet.introduce(introduction, nowMs) ?? tooMany();
   node.clockOffsetMs = clockOffsetMs ?? node.clockOffsetMs;
+  node.peerAddress = peerAddress(context.peer);
+  const speaker = `${node.peerAddress ?? "an unknown address"} (${hostname || "no host name"})`;
+  node.boots.spoke(Buffer.from(hello.bootId).toString("hex"), speaker, nowMs);
   judging.welcome(node);
   judging.touch(node);
   return node;

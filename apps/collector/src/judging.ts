@@ -13,6 +13,7 @@ import {
   advanceIncidents,
   DEFAULT_THRESHOLDS,
   type Incident,
+  type Judgement,
   judgeNode,
   rowKey,
   staleAfterMsOf,
@@ -63,7 +64,16 @@ export interface JudgingEvents {
   onOrphan(): void;
 }
 
-export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: JudgingEvents): Judging {
+/** What the judge is told of a node beside its windows. */
+export type Knowledge = (node: Node, nowMs: number) => Pick<Judgement, "context" | "interception">;
+
+export function createJudging(
+  fleet: Fleet,
+  store: Store,
+  clock: Clock,
+  knowledge: Knowledge,
+  events: JudgingEvents,
+): Judging {
   const dirty = new Set<Node>();
   const nextDueMs = new Map<Node, number>();
   const unsaved = createUnsaved(store, events);
@@ -81,7 +91,8 @@ export function createJudging(fleet: Fleet, store: Store, clock: Clock, events: 
     const nowMs = nodeNowMs(node, wallMs);
     const { resolution, previous } = node;
     const thresholds = DEFAULT_THRESHOLDS;
-    node.rows = judgeNode({ resolution, windows: node.recent.of, nowMs, thresholds, previous });
+    const judgement = { resolution, windows: node.recent.of, nowMs, thresholds, previous };
+    node.rows = judgeNode({ ...judgement, ...knowledge(node, wallMs) });
     const step = advanceIncidents(node.incidents, node.rows, nowMs);
     node.incidents = step.state;
     for (const incident of step.opened) events.onIncident(node.nodeId, "opened", incident);

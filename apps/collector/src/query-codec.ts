@@ -1,5 +1,6 @@
 /** Rows, nodes, incidents and boots as messages. */
 import type { Obligation } from "@lifeline/catalogue";
+import type { DirectionCounts } from "@lifeline/measure";
 import type { RowVerdict, Verdict } from "@lifeline/verdict";
 import { queryPb } from "@lifeline/wire";
 import type { Node } from "./fleet.ts";
@@ -54,6 +55,21 @@ export function rowToWire(nodeId: string, row: RowVerdict) {
     ...(rtt.maxNs === undefined ? {} : { rttMaxNs: whole(rtt.maxNs) }),
     rttCount: BigInt(rtt.count),
     rttKernelCount: BigInt(rtt.kernelCount),
+    udpEvidence: row.udpEvidence ?? "",
+    proxy: target?.proxy ?? "",
+    comparison: row.comparison,
+    ...(row.directions === undefined ? {} : { directions: directionsToWire(row.directions) }),
+  };
+}
+
+function directionsToWire(directions: DirectionCounts) {
+  return {
+    forwardSent: BigInt(directions.forwardSent),
+    forwardLost: BigInt(directions.forwardLost),
+    returnSent: BigInt(directions.returnSent),
+    returnLost: BigInt(directions.returnLost),
+    duplicates: BigInt(directions.duplicates),
+    reordered: BigInt(directions.reordered),
   };
 }
 

@@ -30,7 +30,10 @@ export async function rehydrate(fleet: Fleet, store: Store, clock: Clock): Promi
 function introduce(fleet: Fleet, stored: StoredNode): Node | undefined {
   const { hostname, agentVersion, factsJson, seenAtMs, firstSeenMs, lastReportMs, clockOffsetMs } = stored;
   const facts = JSON.parse(factsJson) as NodeFacts; // Written by this collector from an admitted Hello.
-  const node = fleet.introduce({ facts, hostname, agentVersion, planRevision: "" }, seenAtMs);
+  const node = fleet.introduce(
+    { facts, hostname, agentVersion, planRevision: "", addresses: [], observedEndpoint: undefined },
+    seenAtMs,
+  );
   return node && Object.assign(node, { firstSeenMs, lastReportMs, clockOffsetMs });
 }
 

@@ -1,6 +1,6 @@
 /** What one target of one node has shown since the collector started: monotone counters for the fleet's series. */
-import { type Cause, reasonFacts } from "@lifeline/measure";
-import { bucketUpperNs, lossOf, type Window } from "@lifeline/window";
+import { bearingOf, type Cause, type DirectionCounts, reasonFacts } from "@lifeline/measure";
+import { addDirections, bucketUpperNs, lossOf, NO_DIRECTIONS, type Window } from "@lifeline/window";
 
 /**
  * Upper bounds of the exported round-trip histogram, ns: every power of two from 2^15 (32.8 µs) to 2^33 (8.59 s). The sketch's
@@ -17,6 +17,8 @@ export interface Tally {
   readonly rttCounts: number[];
   rttSumNs: number;
   rttCount: number;
+  /** Of numbered packets; all zero where there are none. */
+  directions: DirectionCounts;
 }
 
 export function emptyTally(): Tally {
@@ -27,6 +29,7 @@ export function emptyTally(): Tally {
     rttCounts: Array.from({ length: RTT_BOUNDS_NS.length + 1 }, () => 0),
     rttSumNs: 0,
     rttCount: 0,
+    directions: NO_DIRECTIONS,
   };
 }
 
@@ -37,7 +40,8 @@ export function addToTally(tally: Tally, window: Window): void {
   tally.lost += lost;
   for (const [reason, count] of window.counts) {
     const { cause, kind } = reasonFacts(reason);
-    if (kind !== "answered" && kind !== "silent") tally.failures.set(cause, (tally.failures.get(cause) ?? 0) + count);
+    const isFailure = kind === "observed" ? bearingOf(reason) === "bad" : kind !== "answered" && kind !== "silent";
+    if (isFailure) tally.failures.set(cause, (tally.failures.get(cause) ?? 0) + count);
   }
   for (const [index, count] of window.rtt.sketch) {
     const upperNs = bucketUpperNs(index);
@@ -47,4 +51,5 @@ export function addToTally(tally: Tally, window: Window): void {
     tally.rttCount += count;
   }
   tally.rttSumNs += window.rtt.sumNs;
+  tally.directions = addDirections(tally.directions, window.directions);
 }

@@ -6,6 +6,7 @@ import { type Catalogue, extendCatalogue, parseCatalogue, parseExtra } from "./c
 import { type Deployment, parseDeployment } from "./deployment.ts";
 import { MAX_FILE_BYTES, tooLarge } from "./document.ts";
 import { CatalogueError } from "./error.ts";
+import { type InterceptionKnowledge, parseInterception } from "./interception.ts";
 
 /** `data/` lies beside `src` and `dist`, so the same relative address serves both. Not asked for by a bundled agent. */
 function dataDirectory(): string {
@@ -39,6 +40,14 @@ export function loadCatalogue(version?: string): Catalogue {
   }
   const name = `omni-${wanted}.yaml`;
   return parseCatalogue(name, readText(resolvePath(dataDirectory(), name), name));
+}
+
+/** The bundled file of what is known of certificate issuers. */
+const ISSUERS_NAME = "certificate-issuers.yaml";
+
+/** Reads what is known of certificate issuers. */
+export function loadInterception(): InterceptionKnowledge {
+  return parseInterception(ISSUERS_NAME, readText(resolvePath(dataDirectory(), ISSUERS_NAME), ISSUERS_NAME));
 }
 
 /** Reads a catalogue file of the user's own, whole. */

@@ -1,8 +1,9 @@
 /** A catalogue: the rows of one version, parsed, extended by a user's own, and shown. */
 import * as v from "valibot";
-import { parseYaml } from "./document.ts";
+
 import { CatalogueError, type Problem, refuseProblems } from "./error.ts";
-import { checked, listOf, record, text, version } from "./field.ts";
+import { listOf, record, text, version } from "./field.ts";
+import { parsed } from "./parsed.ts";
 import type { Requirement } from "./requirement.ts";
 import { requirementSchema } from "./requirement-schema.ts";
 
@@ -79,14 +80,6 @@ export function findRequirement(catalogue: Catalogue, id: string): Requirement |
 /** A row as JSON of two-space indentation, keys in the order of the schema: equal rows give equal text. */
 export function requirementJson(requirement: Requirement): string {
   return JSON.stringify(v.parse(requirementSchema, requirement), null, 2);
-}
-
-function parsed<Output>(schema: v.GenericSchema<unknown, Output>, file: string, yaml: string): Output {
-  const result = checked(schema, parseYaml(file, yaml), file);
-  if ("output" in result) return result.output;
-  const [first, ...rest] = result.problems;
-  if (first === undefined) throw new TypeError("a failed check without a problem");
-  throw new CatalogueError([first, ...rest]);
 }
 
 function duplicates(file: string, requirements: readonly Requirement[], taken: Map<string, string>): Problem[] {

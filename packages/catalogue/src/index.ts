@@ -1,5 +1,12 @@
 export { type Endpoint, isHost, literalFamily, readEndpointUrl, readHostPort } from "./address.ts";
-export { listCatalogues, loadCatalogue, loadCatalogueFile, loadCatalogueFor, loadDeployment } from "./bundled.ts";
+export {
+  listCatalogues,
+  loadCatalogue,
+  loadCatalogueFile,
+  loadCatalogueFor,
+  loadDeployment,
+  loadInterception,
+} from "./bundled.ts";
 export {
   type Catalogue,
   type ExtraRequirements,

@@ -1,4 +1,8 @@
 /** What is known of certificate issuers: whom public hosts are expected to be certified by, and who intercepts (C1: data). */
+import * as v from "valibot";
+import { isHost, isWildcard } from "./address.ts";
+import { listOf, record, text, textThat } from "./field.ts";
+import { parsed } from "./parsed.ts";
 
 /** Hosts, and the organisations that certify them. */
 export interface ExpectedIssuers {
@@ -19,4 +23,21 @@ export interface InterceptionVendor {
 export interface InterceptionKnowledge {
   readonly expected: readonly ExpectedIssuers[];
   readonly vendors: readonly InterceptionVendor[];
+}
+
+const hostPattern = textThat(
+  (value) => isHost(value) || isWildcard(value),
+  "a host name, or a wildcard such as *.example.com",
+);
+
+const issuersSchema = record({
+  schema: v.literal(1, "1, the version of this file format"),
+  expected: listOf(record({ hosts: listOf(hostPattern, "hosts", 1), issuers: listOf(text, "issuers", 1) }), "lists", 1),
+  vendors: listOf(record({ name: text, marks: listOf(text, "marks", 1) }), "vendors", 1),
+});
+
+/** Reads what is known of issuers from YAML text. @throws CatalogueError with every problem of the file. */
+export function parseInterception(file: string, yaml: string): InterceptionKnowledge {
+  const { expected, vendors } = parsed(issuersSchema, file, yaml);
+  return { expected, vendors };
 }

@@ -33,6 +33,7 @@ export type {
   Sample,
 } from "./sample.ts";
 export {
+  detailOf,
   endpointName,
   type HttpExpectation,
   type IpFamily,

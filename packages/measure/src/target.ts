@@ -104,8 +104,8 @@ export function targetId(
   return `${requirementId}|${options.probe}|${endpointName(host, port)}${detailOf(options)}|ipv${family}${via}`;
 }
 
-/** What tells two targets of one row at one endpoint apart. */
-function detailOf(options: ProbeOptions): string {
+/** What tells two targets of one row at one endpoint apart: a path, a name that is asked, a size; empty where nothing is needed. */
+export function detailOf(options: ProbeOptions): string {
   if (options.probe === "http") return options.expect.path;
   if (options.probe === "dns") return `/${options.query}`;
   // Small and large datagrams to one closed port are compared.

@@ -15,6 +15,7 @@ export {
   sketchQuantileNs,
 } from "./sketch.ts";
 export {
+  addDirections,
   emptyWindow,
   endedCount,
   lossOf,

@@ -218,7 +218,8 @@ export function rttCount(window: Window): number {
   return sketchCount(window.rtt.sketch);
 }
 
-function addDirections(a: DirectionCounts, b: DirectionCounts): DirectionCounts {
+/** Sums of two disjoint stretches. */
+export function addDirections(a: DirectionCounts, b: DirectionCounts): DirectionCounts {
   if (b === NO_DIRECTIONS) return a;
   return {
     forwardSent: a.forwardSent + b.forwardSent,

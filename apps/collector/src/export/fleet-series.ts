@@ -1,12 +1,13 @@
 /**
  * The fleet's series in Prometheus's text format 0.0.4, written by hand: ten thousand histogram series through prom-client take a
- * second and 290 MB. Labels: node, requirement, probe, endpoint, ip (4, 6, or empty without a target).
+ * second and 290 MB. Labels: node, requirement, probe, endpoint, ip (4, 6, or empty without a target), proxy (empty: direct).
  */
 import { resolvedTargets } from "@lifeline/catalogue";
-import { endpointName } from "@lifeline/measure";
-import { VERDICTS } from "@lifeline/verdict";
+import { detailOf, endpointName, type Target } from "@lifeline/measure";
+import { UDP_EVIDENCE, VERDICTS } from "@lifeline/verdict";
 import type { Fleet, Node } from "../fleet.ts";
 import { RTT_BOUNDS_NS, type Tally } from "../tally.ts";
+import type { WitnessCounts, Witnesses } from "../witness.ts";
 
 /** Nanoseconds in a second. */
 const NS_PER_S = 1e9;
@@ -20,7 +21,7 @@ export interface Info {
 }
 
 /** Every series of the fleet, family by family, in chunks of text. */
-export function* fleetSeries(fleet: Fleet, info: Info): Generator<string> {
+export function* fleetSeries(fleet: Fleet, witnesses: Pick<Witnesses, "counts">, info: Info): Generator<string> {
   yield head("lifeline_build_info", "gauge", "The collector's version.");
   yield `lifeline_build_info{version="${escaped(info.collectorVersion)}"} 1\n`;
   yield head("lifeline_catalogue_info", "gauge", "The catalogue and the deployment that nodes are judged against.");
@@ -28,7 +29,10 @@ export function* fleetSeries(fleet: Fleet, info: Info): Generator<string> {
   const nodes = [...fleet.nodes.values()];
   yield* lastSeen(nodes);
   yield* clockOffsets(nodes);
+  yield* duplicates(nodes);
   yield* verdicts(nodes);
+  yield* udpEvidence(nodes);
+  yield* heard(witnesses.counts());
   const measured = nodes.flatMap(measuredTargets);
   yield* counters(
     measured,
@@ -42,6 +46,7 @@ export function* fleetSeries(fleet: Fleet, info: Info): Generator<string> {
     "Attempts without an answer within the loss threshold (RFC 7680).",
     (tally) => tally.lost,
   );
+  yield* oneway(measured);
   yield* failures(measured);
   yield* rtts(measured);
 }
@@ -65,9 +70,11 @@ function* clockOffsets(nodes: readonly Node[]): Generator<string> {
 function* verdicts(nodes: readonly Node[]): Generator<string> {
   const name = "lifeline_requirement_verdict";
   yield head(name, "gauge", "1 for the verdict that the row has, 0 for the others.");
-  for (const { nodeId, rows } of nodes) {
+  for (const node of nodes) {
+    const { nodeId, rows } = node;
+    const targets = targetsById(node);
     for (const { requirementId, target, verdict } of rows) {
-      const labels = labelsOf(nodeId, requirementId, target?.probe, target?.endpoint, target?.family);
+      const labels = labelsOf(nodeId, requirementId, targets.get(target?.id ?? ""));
       yield VERDICTS.map((word) => `${name}{${labels},verdict="${word}"} ${word === verdict ? 1 : 0}\n`).join("");
     }
   }
@@ -79,13 +86,79 @@ interface Measured {
 }
 
 function measuredTargets(node: Node): readonly Measured[] {
-  return resolvedTargets(node.resolution).flatMap(({ id, requirementId, host, port, family, options }) => {
-    const tally = node.tallies.get(id);
-    if (tally === undefined) return [];
-    const path = options.probe === "http" ? options.expect.path : options.probe === "dns" ? `/${options.query}` : "";
-    const endpoint = `${endpointName(host, port)}${path}`;
-    return [{ labels: labelsOf(node.nodeId, requirementId, options.probe, endpoint, family), tally }];
+  return resolvedTargets(node.resolution).flatMap((target) => {
+    const tally = node.tallies.get(target.id);
+    return tally === undefined ? [] : [{ labels: labelsOf(node.nodeId, target.requirementId, target), tally }];
   });
+}
+
+function targetsById({ resolution }: Node): ReadonlyMap<string, Target> {
+  return new Map(resolvedTargets(resolution).map((target) => [target.id, target]));
+}
+
+function* duplicates(nodes: readonly Node[]): Generator<string> {
+  const name = "lifeline_node_duplicate";
+  yield head(name, "gauge", "1 while two machines take turns under the node's id.");
+  for (const { nodeId, rows } of nodes) {
+    const isDuplicate = rows.some(({ cause }) => cause === "duplicate-node");
+    yield `${name}{node="${escaped(nodeId)}"} ${isDuplicate ? 1 : 0}\n`;
+  }
+}
+
+function* udpEvidence(nodes: readonly Node[]): Generator<string> {
+  const name = "lifeline_siderolink_udp_evidence";
+  yield head(name, "gauge", "1 for what is known of the SideroLink UDP port, 0 for the other words.");
+  for (const node of nodes) {
+    const targets = targetsById(node);
+    for (const { requirementId, target, udpEvidence: known } of node.rows) {
+      if (known === undefined) continue;
+      const labels = labelsOf(node.nodeId, requirementId, targets.get(target?.id ?? ""));
+      yield UDP_EVIDENCE.map((word) => `${name}{${labels},evidence="${word}"} ${word === known ? 1 : 0}\n`).join("");
+    }
+  }
+}
+
+function* heard({ reports, refused, witnesses, sources, lastReportMs }: WitnessCounts): Generator<string> {
+  const one = (name: string, type: "counter" | "gauge", help: string, value: number) =>
+    `${head(name, type, help)}${name} ${value}\n`;
+  yield one("lifeline_witness_reports_total", "counter", "Reports of witnesses that were admitted.", reports);
+  yield one("lifeline_witness_refused_total", "counter", "Reports of witnesses that were refused.", refused);
+  yield one("lifeline_witnesses", "gauge", "Witnesses that reported within the last minute.", witnesses);
+  yield one("lifeline_witness_sources", "gauge", "Sources that they have heard.", sources);
+  if (lastReportMs === undefined) return;
+  const name = "lifeline_witness_last_report_timestamp_seconds";
+  yield one(name, "gauge", "When the latest report of a witness arrived.", lastReportMs / MS_PER_S);
+}
+
+/** Packets of numbered sessions by direction, and replies out of place. */
+function* oneway(measured: readonly Measured[]): Generator<string> {
+  const numbered = measured.filter(({ tally: { directions } }) => directions.forwardSent + directions.returnSent > 0);
+  const both = (forward: number, back: number, name: string, labels: string) =>
+    `${name}{${labels},direction="forward"} ${forward}\n${name}{${labels},direction="return"} ${back}\n`;
+  const sent = "lifeline_probe_oneway_sent_total";
+  yield head(sent, "counter", "Packets of numbered sessions, by direction.");
+  for (const { labels, tally } of numbered) {
+    yield both(tally.directions.forwardSent, tally.directions.returnSent, sent, labels);
+  }
+  const lost = "lifeline_probe_oneway_lost_total";
+  yield head(lost, "counter", "Those of them that were lost on that way (RFC 7680).");
+  for (const { labels, tally } of numbered) {
+    yield both(tally.directions.forwardLost, tally.directions.returnLost, lost, labels);
+  }
+  const duplicated = ({ directions }: Tally) => directions.duplicates;
+  const reordered = ({ directions }: Tally) => directions.reordered;
+  yield* counters(
+    numbered,
+    "lifeline_probe_duplicates_total",
+    "Replies that came a second time (RFC 5560).",
+    duplicated,
+  );
+  yield* counters(
+    numbered,
+    "lifeline_probe_reordered_total",
+    "Replies that came after a later one's (RFC 4737).",
+    reordered,
+  );
 }
 
 function* counters(
@@ -125,14 +198,13 @@ function head(name: string, type: "counter" | "gauge" | "histogram", help: strin
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
 }
 
-function labelsOf(
-  node: string,
-  requirement: string,
-  probe: string | undefined,
-  endpoint: string | undefined,
-  ip: number | undefined,
-): string {
-  return `node="${escaped(node)}",requirement="${escaped(requirement)}",probe="${probe ?? ""}",endpoint="${escaped(endpoint ?? "")}",ip="${ip ?? ""}"`;
+function labelsOf(node: string, requirement: string, target: Target | undefined): string {
+  const proxy = target?.proxy === undefined ? "" : endpointName(target.proxy.host, target.proxy.port);
+  const endpoint = target === undefined ? "" : `${endpointName(target.host, target.port)}${detailOf(target.options)}`;
+  const labels = { node, requirement, probe: target?.options.probe ?? "", endpoint, ip: target?.family ?? "", proxy };
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}="${escaped(String(value))}"`)
+    .join(",");
 }
 
 /** A label value as the text format wants it. */

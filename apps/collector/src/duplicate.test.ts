@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { createBootHistory, QUIET_MS } from "./duplicate.ts";
+
+/** Boots that speak one second after another; what is known right after the last. */
+function after(...boots: string[]) {
+  const history = createBootHistory();
+  for (const [at, boot] of boots.entries()) history.spoke(boot, `address of ${boot}`, at * 1_000);
+  return history.duplicate((boots.length - 1) * 1_000);
+}
+
+describe("two machines under one id", () => {
+  it.each<[string, string[], boolean]>([
+    ["one start", ["a"], false],
+    ["a stream opened anew", ["a", "a", "a"], false],
+    ["a restart", ["a", "b"], false],
+    ["restarts one after another", ["a", "b", "c", "d"], false],
+    ["a boot that comes back after another", ["a", "b", "a"], true],
+    ["two that take turns", ["a", "b", "a", "b"], true],
+    ["three", ["a", "b", "c", "b"], true],
+  ])("%s", (_, boots, isDuplicate) => {
+    expect(after(...boots) !== undefined).toBe(isDuplicate);
+  });
+
+  it("names both, since when they were seen to take turns", () => {
+    expect(after("b", "a", "b", "a")).toEqual({ speakers: ["address of a", "address of b"], sinceMs: 2_000 });
+  });
+
+  it("is over once nobody has swapped for long", () => {
+    const history = createBootHistory();
+    for (const [at, boot] of ["a", "b", "a"].entries()) history.spoke(boot, boot, at);
+    expect(history.duplicate(2 + QUIET_MS)).toBeDefined();
+    expect(history.duplicate(3 + QUIET_MS)).toBeUndefined();
+  });
+});

@@ -1,0 +1,187 @@
+/**
+ * What witnesses beside Omni have heard of each source, and what that says of a node.
+ *
+ * 1. Everything is bounded: witnesses, sources of each, and the age of what is believed (S2).
+ * 2. Times are this collector's: a report says how long ago, so no clock but this one is needed (M2).
+ * 3. An address that two nodes share, or a witness that had no room for every source, says nothing of a silent one (M4).
+ */
+import { literalFamily } from "@lifeline/catalogue";
+import type { Clock } from "@lifeline/measure";
+import type { WitnessView } from "@lifeline/verdict";
+import { RpcError, RpcStatus, type ServiceImplementation, type witnessPb } from "@lifeline/wire";
+import type { Node } from "./fleet.ts";
+import { nodeNowMs } from "./fleet.ts";
+
+/** Most witnesses: one beside each of an Omni's hosts. */
+export const MAX_WITNESSES = 16;
+
+/** Most sources of one report: what its sender keeps to. */
+export const MAX_SOURCES = 4_096;
+
+/** After how long without a report a witness is forgotten, ms: sixty missed ones. */
+export const FORGOTTEN_AFTER_MS = 60_000;
+
+/** Bytes of a witness's id. */
+const WITNESS_ID_BYTES = 16;
+
+/** Longest age that is believed, ms: a week, beyond which nothing that is judged reaches. */
+const MAX_AGO_MS = 7 * 24 * 3_600_000;
+
+/** One witness. */
+interface Witness {
+  watchingSinceMs: number;
+  reportedAtMs: number;
+  /** Address → wall time at which it was last heard, ms. */
+  heardAtMs: ReadonlyMap<string, number>;
+  /** Whether it had room for every source. */
+  isComplete: boolean;
+}
+
+/** What became of the reports. */
+export interface WitnessCounts {
+  readonly reports: number;
+  readonly refused: number;
+  readonly witnesses: number;
+  readonly sources: number;
+  /** Wall time of the latest report, ms; undefined: none. */
+  readonly lastReportMs: number | undefined;
+}
+
+/** All witnesses. */
+export interface Witnesses {
+  readonly service: ServiceImplementation<typeof witnessPb.WitnessService>;
+  /** What they say of the node, on the node's clock; undefined: nothing that could be believed. */
+  viewOf(node: Node): WitnessView | undefined;
+  counts(): WitnessCounts;
+}
+
+/** What witnesses need. */
+export interface WitnessParts {
+  readonly clock: Clock;
+  readonly nodes: ReadonlyMap<string, Node>;
+  /** With mutual TLS only clients that show a certificate are heard. */
+  readonly mutualTls: boolean;
+  /** A report has come. */
+  readonly onReport: () => void;
+}
+
+export function createWitnesses({ clock, nodes, mutualTls, onReport }: WitnessParts): Witnesses {
+  const witnesses = new Map<string, Witness>();
+  let reports = 0;
+  let refused = 0;
+  const forget = (nowMs: number) => {
+    for (const [id, { reportedAtMs }] of witnesses) {
+      if (reportedAtMs < nowMs - FORGOTTEN_AFTER_MS) witnesses.delete(id);
+    }
+  };
+  const refuse = (status: (typeof RpcStatus)[keyof typeof RpcStatus], message: string): never => {
+    refused += 1;
+    throw new RpcError(status, message);
+  };
+  return {
+    service: {
+      async witness(request, { clientName }) {
+        if (mutualTls && clientName === undefined) {
+          refuse(RpcStatus.PERMISSION_DENIED, "witness: got no certificate, want one of the collector's authority");
+        }
+        const problem = problemOf(request);
+        if (problem !== undefined) refuse(RpcStatus.INVALID_ARGUMENT, problem);
+        const nowMs = clock.wallMs();
+        forget(nowMs);
+        const id = Buffer.from(request.witnessId).toString("hex");
+        if (!witnesses.has(id) && witnesses.size >= MAX_WITNESSES) {
+          refuse(RpcStatus.RESOURCE_EXHAUSTED, `witness: got one more, want at most ${MAX_WITNESSES}`);
+        }
+        witnesses.set(id, witnessOf(request, nowMs));
+        reports += 1;
+        onReport();
+        return {};
+      },
+    },
+    viewOf(node) {
+      const nowMs = clock.wallMs();
+      forget(nowMs);
+      const addresses = addressesOf(node).filter((address) => !isShared(address, node, nodes));
+      if (addresses.length === 0) return undefined;
+      const views = [...witnesses.values()].flatMap((witness) => viewBy(witness, addresses) ?? []);
+      const latest = views.sort((a, b) => (b.heardAtMs ?? 0) - (a.heardAtMs ?? 0))[0];
+      if (latest === undefined) return undefined;
+      const behindMs = nowMs - nodeNowMs(node, nowMs);
+      const { address, watchingSinceMs, reportedAtMs, heardAtMs } = latest;
+      return {
+        address,
+        watchingSinceMs: watchingSinceMs - behindMs,
+        reportedAtMs: reportedAtMs - behindMs,
+        heardAtMs: heardAtMs === undefined ? undefined : heardAtMs - behindMs,
+      };
+    },
+    counts: () => {
+      const all = [...witnesses.values()];
+      return {
+        reports,
+        refused,
+        witnesses: all.length,
+        sources: all.reduce((sum, { heardAtMs }) => sum + heardAtMs.size, 0),
+        lastReportMs: all.length === 0 ? undefined : Math.max(...all.map(({ reportedAtMs }) => reportedAtMs)),
+      };
+    },
+  };
+}
+
+/** What is wrong with a report, by field; undefined: nothing. */
+function problemOf({ witnessId, watchedMs, sources }: witnessPb.WitnessRequest): string | undefined {
+  if (witnessId.length !== WITNESS_ID_BYTES) {
+    return `witness.witness_id: got ${witnessId.length} bytes, want ${WITNESS_ID_BYTES} bytes`;
+  }
+  if (watchedMs > BigInt(Number.MAX_SAFE_INTEGER)) return `witness.watched_ms: got ${watchedMs}, want a duration in ms`;
+  if (sources.length > MAX_SOURCES) {
+    return `witness.sources: got ${sources.length} entries, want at most ${MAX_SOURCES}`;
+  }
+  const at = sources.findIndex(({ address, port }) => literalFamily(address) === undefined || port > 65_535);
+  return at < 0
+    ? undefined
+    : `witness.sources[${at}]: got no address literal with a port, want such as 192.0.2.1 and 51820`;
+}
+
+function witnessOf({ watchedMs, sources, droppedSources }: witnessPb.WitnessRequest, nowMs: number): Witness {
+  const heardAtMs = new Map<string, number>();
+  for (const { address, heardAgoMs } of sources) {
+    const atMs = nowMs - Math.min(Number(heardAgoMs), MAX_AGO_MS);
+    heardAtMs.set(address, Math.max(heardAtMs.get(address) ?? 0, atMs));
+  }
+  const isComplete = droppedSources === 0n;
+  return { watchingSinceMs: nowMs - Number(watchedMs), reportedAtMs: nowMs, heardAtMs, isComplete };
+}
+
+/** Where a node may be seen from: what it says of itself, and where its stream comes from. */
+export function addressesOf({ addresses, peerAddress }: Node): readonly string[] {
+  return peerAddress === undefined || addresses.includes(peerAddress) ? addresses : [...addresses, peerAddress];
+}
+
+function isShared(address: string, node: Node, nodes: ReadonlyMap<string, Node>): boolean {
+  for (const other of nodes.values()) {
+    if (other !== node && other.session !== undefined && addressesOf(other).includes(address)) return true;
+  }
+  return false;
+}
+
+type View = Pick<Witness, "watchingSinceMs" | "reportedAtMs"> & {
+  readonly heardAtMs: number | undefined;
+  readonly address: string;
+};
+
+function viewBy(
+  { watchingSinceMs, reportedAtMs, heardAtMs, isComplete }: Witness,
+  addresses: readonly string[],
+): View | undefined {
+  const heard = addresses.flatMap((address) => {
+    const atMs = heardAtMs.get(address);
+    return atMs === undefined ? [] : [{ address, atMs }];
+  });
+  const latest = heard.sort((a, b) => b.atMs - a.atMs)[0];
+  if (latest !== undefined) return { watchingSinceMs, reportedAtMs, heardAtMs: latest.atMs, address: latest.address };
+  const [address] = addresses;
+  return isComplete && address !== undefined
+    ? { watchingSinceMs, reportedAtMs, heardAtMs: undefined, address }
+    : undefined;
+}
