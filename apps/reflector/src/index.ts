@@ -5,4 +5,5 @@ export {
   type ReflectorStats,
   startReflector,
 } from "./reflector.ts";
+export { type RunWorld, runReflector } from "./run.ts";
 export { type ShareOptions, shareRules } from "./share-rules.ts";
