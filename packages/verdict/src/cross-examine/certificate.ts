@@ -1,0 +1,94 @@
+/** Whose certificate is it, and does the clock make it look wrong? */
+import type { InterceptionKnowledge } from "@lifeline/catalogue";
+import { type ChainCertificate, endpointName, type Target } from "@lifeline/measure";
+import { CLOCK_UNMET_MS } from "../check.ts";
+import type { Entry } from "../entry.ts";
+import { bounded } from "../phrase.ts";
+import type { Circumstances } from "./circumstances.ts";
+
+/** Names interception where the chain shows it, and the node's clock where that makes certificates look wrong. */
+export function withCertificate(entry: Entry, _: readonly Entry[], circumstances: Circumstances): Entry {
+  const offsetMs = circumstances.context.clockOffsetMs;
+  if (entry.cause === "clock" || entry.cause === "tls-expired") return withClock(entry, offsetMs);
+  if (entry.verdict !== "met" && entry.cause !== "tls-untrusted") return entry;
+  const chain = entry.finding.seen?.evidence.chain;
+  if (chain === undefined || chain.length === 0) return entry;
+  const why = interceptionOf(entry, chain, circumstances);
+  if (why === undefined) return entry;
+  const where = endpointName(entry.target.host, entry.target.port);
+  return {
+    ...entry,
+    verdict: entry.verdict === "met" ? "degraded" : entry.verdict,
+    cause: "tls-intercepted",
+    evidence: bounded(`${entry.evidence} ${why}`),
+    nextStep: `Network team: exempt this node's TLS to ${where} from inspection.`,
+  };
+}
+
+function withClock(entry: Entry, offsetMs: number | undefined): Entry {
+  if (offsetMs === undefined || Math.abs(offsetMs) < CLOCK_UNMET_MS) return entry;
+  const apart = `${Math.round(Math.abs(offsetMs) / 1_000)} s ${offsetMs > 0 ? "behind" : "ahead of"}`;
+  const evidence = bounded(`${entry.evidence} The node's clock is ${apart} the collector's.`);
+  const nextStep = "Node owner: correct the node's clock; see the time server rows.";
+  return { ...entry, cause: "clock", evidence, nextStep };
+}
+
+function interceptionOf(
+  { target, cause }: Entry,
+  chain: readonly ChainCertificate[],
+  { interception, context }: Circumstances,
+): string | undefined {
+  const issuer = chain[0]?.issuer ?? "";
+  const isPublic = trustOf(target) === "public";
+  const vendor = vendorIn(chain, interception);
+  if (vendor !== undefined && (isPublic || cause === "tls-untrusted")) {
+    return `The chain carries the mark of ${vendor}, which intercepts TLS.`;
+  }
+  if (isPublic && isUnexpected(target.host, chain, interception)) {
+    return `${target.host} is not certified by ${issuer} elsewhere: its known issuers are others.`;
+  }
+  const fleet = cause === "tls-untrusted" ? context.fleetIssuer?.(target.id) : undefined;
+  if (fleet === undefined || fleet === issuer) return undefined;
+  return `The others see ${fleet} as issuer, this node ${issuer}.`;
+}
+
+function trustOf({ options }: Target): "public" | "private" | undefined {
+  return "trust" in options ? options.trust?.kind : undefined;
+}
+
+function vendorIn(
+  chain: readonly ChainCertificate[],
+  knowledge: InterceptionKnowledge | undefined,
+): string | undefined {
+  const text = chain.map(({ subject, issuer }) => `${subject}\n${issuer}`.toLowerCase()).join("\n");
+  return knowledge?.vendors.find(({ marks }) => marks.some((mark) => text.includes(mark.toLowerCase())))?.name;
+}
+
+/** Whether the host is one whose issuers are known, and none of them has issued any certificate of the chain. */
+function isUnexpected(
+  host: string,
+  chain: readonly ChainCertificate[],
+  knowledge: InterceptionKnowledge | undefined,
+): boolean {
+  const lists = (knowledge?.expected ?? []).filter(({ hosts }) => hosts.some((pattern) => covers(pattern, host)));
+  if (lists.length === 0) return false;
+  const expected = new Set(lists.flatMap(({ issuers }) => issuers.map((issuer) => issuer.toLowerCase())));
+  return !chain.some(({ issuer }) => attributesOf(issuer).some((value) => expected.has(value)));
+}
+
+function covers(pattern: string, host: string): boolean {
+  const name = host.toLowerCase();
+  const wanted = pattern.toLowerCase();
+  return wanted.startsWith("*.") ? name.endsWith(wanted.slice(1)) : name === wanted;
+}
+
+/** The values of a distinguished name (CN=…, O=…), whichever separator it is written with; lower case. */
+function attributesOf(name: string): readonly string[] {
+  return name.split(/[,+/\n]\s*(?=[A-Za-z][A-Za-z0-9.]*=)/).map((part) =>
+    part
+      .slice(part.indexOf("=") + 1)
+      .trim()
+      .replace(/^"|"$/g, "")
+      .toLowerCase(),
+  );
+}

@@ -1,0 +1,16 @@
+/** What the cross-examination knows beside the entries. */
+import type { InterceptionKnowledge } from "@lifeline/catalogue";
+import type { NodeContext } from "../context.ts";
+import type { PreviousVerdict } from "../judge-node.ts";
+import type { Thresholds } from "../thresholds.ts";
+
+/** Inputs of the judgement that every question may use. */
+export interface Circumstances {
+  readonly thresholds: Thresholds;
+  readonly nowMs: number;
+  readonly context: NodeContext;
+  readonly interception: InterceptionKnowledge | undefined;
+  readonly previous: ReadonlyMap<string, PreviousVerdict> | undefined;
+  /** Id of the requirement that checks the clock; undefined: the catalogue has none. */
+  readonly clockRowId: string | undefined;
+}

@@ -1,0 +1,34 @@
+/** Has the name moved since the target last answered? */
+import type { Entry } from "../entry.ts";
+import { bounded } from "../phrase.ts";
+import type { Circumstances } from "./circumstances.ts";
+import { isDnsCause } from "./name.ts";
+
+/** A target that fails at an address its name did not have when it last answered; a working one only has it said. */
+export function withDrift(entry: Entry, _: readonly Entry[], { previous }: Circumstances): Entry {
+  const { finding, target, verdict } = entry;
+  const answers = finding.seen?.evidence.answers;
+  const before = finding.goodAnswers;
+  if (verdict === "met" && before !== undefined && answers !== undefined) {
+    return { ...entry, evidence: bounded(`${entry.evidence} ${moved(target.host, before, answers)}`) };
+  }
+  if (verdict !== "unmet" || isDnsCause(entry.cause)) return entry;
+  const nextStep = `Whoever owns the zone of ${target.host}: point it at addresses that answer; network team: allow the new addresses.`;
+  if (before === undefined) {
+    // The windows of before the fault have aged out; what was known of them stays.
+    const was = previous?.get(target.id);
+    if (was?.verdict !== "unmet" || was.cause !== "dns-drift") return entry;
+    return { ...entry, cause: "dns-drift", evidence: was.evidence ?? entry.evidence, nextStep };
+  }
+  if (answers === undefined || !isElsewhere(finding.seen?.evidence.address, answers, before)) return entry;
+  const evidence = bounded(`${entry.evidence} ${moved(target.host, before, answers)}`);
+  return { ...entry, cause: "dns-drift", evidence, nextStep };
+}
+
+function isElsewhere(address: string | undefined, answers: readonly string[], before: readonly string[]): boolean {
+  return address === undefined ? !answers.some((one) => before.includes(one)) : !before.includes(address);
+}
+
+function moved(host: string, before: readonly string[], now: readonly string[]): string {
+  return `${host} resolved to ${before.join(", ")} before, and to ${now.join(", ")} now.`;
+}

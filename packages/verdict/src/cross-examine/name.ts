@@ -1,0 +1,40 @@
+/** Has the name an address at all? */
+import { type Cause, reasonFacts } from "@lifeline/measure";
+import type { Entry } from "../entry.ts";
+import { nextStepFor, UNCONFIRMED_STEP } from "../next-step.ts";
+import { bounded } from "../phrase.ts";
+import type { Circumstances } from "./circumstances.ts";
+
+/** A family that the name lacks does not apply while it has the other; a name with neither is a fault. */
+export function withName(entry: Entry, entries: readonly Entry[], { thresholds }: Circumstances): Entry {
+  const { finding, target } = entry;
+  if (finding.ground !== "name-has-no-address") return entry;
+  const siblings = entries.filter(({ target: other }) => other.host === target.host && other.family !== target.family);
+  if (siblings.some(hasResolved)) {
+    const evidence = `The name ${target.host} has no IPv${target.family} address; it is measured over IPv${target.family === 4 ? 6 : 4}.`;
+    return { ...entry, verdict: "not-applicable", cause: "none", evidence, nextStep: "" };
+  }
+  const neither = siblings.every(({ finding: other }) => other.ground === "name-has-no-address");
+  if (neither && (finding.stretch.counts.get("dns-nodata") ?? 0) >= thresholds.proofRunLength) {
+    const lacking =
+      siblings.length > 0
+        ? "neither an IPv4 nor an IPv6 address"
+        : `no IPv${target.family} address, the only family measured`;
+    const evidence = bounded(`The name ${target.host} has ${lacking}. ${entry.evidence}`);
+    return { ...entry, verdict: "unmet", evidence, nextStep: nextStepFor("dns-nodata", target) };
+  }
+  return { ...entry, nextStep: UNCONFIRMED_STEP };
+}
+
+/** Whether the stretch holds an attempt that got past the resolver. */
+function hasResolved({ finding }: Entry): boolean {
+  return [...finding.stretch.counts.keys()].some((reason) => {
+    const { cause, blame } = reasonFacts(reason);
+    return !isDnsCause(cause) && blame !== "agent";
+  });
+}
+
+/** Whether the resolver failed; drift is not the resolver's failure to answer. */
+export function isDnsCause(cause: Cause): boolean {
+  return cause.startsWith("dns-") && cause !== "dns-drift";
+}

@@ -1,0 +1,44 @@
+/** Are only large packets lost? */
+import type { Target } from "@lifeline/measure";
+import { lossOf, wilsonInterval } from "@lifeline/window";
+import { type Entry, hasAnsweredSince, isAt } from "../entry.ts";
+import { bounded, inPercent } from "../phrase.ts";
+import type { Circumstances } from "./circumstances.ts";
+
+/** Chance below which a run of large losses is no accident of the loss that small ones show: once in 1,000 such runs. */
+const CHANCE_MAX = 0.001;
+
+/** Large datagrams in the tunnel lost in a run, while small ones and TCP beside them pass. */
+export function withPathMtu(entry: Entry, entries: readonly Entry[], { thresholds }: Circumstances): Entry {
+  const { finding, target, verdict } = entry;
+  const bytes = payloadBytesOf(target);
+  if (verdict !== "unmet" || finding.reason !== "timeout" || bytes === undefined || !isAt(entry, "in-tunnel"))
+    return entry;
+  const small = entries.filter((other) => isSmaller(other, entry, bytes));
+  if (!small.some((other) => hasAnsweredSince(other, finding.onsetMs))) return entry;
+  const losses = small.map((other) => lossOf(other.finding.stretch));
+  const trials = losses.reduce((sum, { sent, silent }) => sum + sent - silent, 0);
+  const lost = losses.reduce((sum, loss) => sum + loss.lost, 0);
+  const [, high] = wilsonInterval(Math.min(lost, trials), trials);
+  if (finding.runLength < thresholds.lossRunLength || high ** finding.runLength > CHANCE_MAX) return entry;
+  const known = entries.map(pathMtuOf).find((mtu) => mtu !== undefined);
+  const mtuPhrase = known === undefined ? "" : ` The largest packet that passes has ${known} bytes.`;
+  const evidence = `${entry.evidence} ${finding.runLength} datagrams of ${bytes} bytes were lost in a row while ${trials - lost} of ${trials} small packets passed (their loss is at most ${inPercent(high)}).${mtuPhrase}`;
+  const nextStep =
+    "Network team: let IP packets of 1,340 bytes (IPv4) and 1,360 bytes (IPv6) pass to the SideroLink endpoint, unfragmented.";
+  return { ...entry, cause: "path-mtu", evidence: bounded(evidence), nextStep };
+}
+
+/** Payload of a datagram to a closed port in the tunnel; undefined for anything else. */
+export function payloadBytesOf({ options }: Target): number | undefined {
+  return options.probe === "udp" && options.expectRefusal ? options.payloadBytes : undefined;
+}
+
+function isSmaller(other: Entry, entry: Entry, bytes: number): boolean {
+  if (!isAt(other, "in-tunnel") || other.target.host !== entry.target.host) return false;
+  return other.target.options.probe === "tcp" || (payloadBytesOf(other.target) ?? bytes) < bytes;
+}
+
+function pathMtuOf({ finding: { stretch }, target }: Entry): number | undefined {
+  return target.options.probe === "mtu" ? stretch.last?.evidence.pathMtuBytes : undefined;
+}

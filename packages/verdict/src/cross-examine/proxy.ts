@@ -1,0 +1,34 @@
+/** Which way is open: through the proxy, or past it? */
+import { endpointName } from "@lifeline/measure";
+import { type Entry, isAnswering, isFailing } from "../entry.ts";
+import { bounded } from "../phrase.ts";
+
+/** Compares what goes through the proxy with the direct way to the same endpoint. */
+export function withProxy(entry: Entry, entries: readonly Entry[]): Entry {
+  const { proxy } = entry.target;
+  if (proxy === undefined) return entry;
+  const direct = entries.filter((other) => isDirectOf(other, entry));
+  const name = endpointName(proxy.host, proxy.port);
+  if (isFailing(entry) && direct.some(isAnswering)) {
+    const evidence = bounded(
+      `${entry.evidence} Past the proxy ${name} the same endpoint answers: the proxy is at fault.`,
+    );
+    const where = endpointName(entry.target.host, entry.target.port);
+    const nextStep = `Owner of the HTTP proxy ${name}: let CONNECT to ${where} through unchanged.`;
+    return { ...entry, cause: "proxy", evidence, nextStep };
+  }
+  if (isAnswering(entry) && direct.length > 0 && direct.every(isFailing)) {
+    return { ...entry, evidence: bounded(`${entry.evidence} Only the way through the proxy ${name} is open.`) };
+  }
+  return entry;
+}
+
+function isDirectOf({ target: other }: Entry, { target }: Entry): boolean {
+  return (
+    other.proxy === undefined &&
+    other.requirementId === target.requirementId &&
+    other.host === target.host &&
+    other.port === target.port &&
+    other.options.probe === target.options.probe
+  );
+}

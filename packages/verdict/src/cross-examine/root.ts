@@ -1,0 +1,97 @@
+/** Which fault does this one follow from? */
+import { endpointName, type ProbeKind } from "@lifeline/measure";
+import { CLOCK_UNMET_MS } from "../check.ts";
+import { type Entry, isAt, isFailing } from "../entry.ts";
+import { bounded } from "../phrase.ts";
+import type { Circumstances } from "./circumstances.ts";
+import { isDnsCause } from "./name.ts";
+import { deadSinceMs } from "./tunnel.ts";
+
+/** What a probe stands on: a lower one that fails at the same endpoint explains the higher. */
+const LAYER: Readonly<Record<ProbeKind, number>> = {
+  dns: 0,
+  udp: 0,
+  stamp: 0,
+  link: 0,
+  mtu: 0,
+  tcp: 1,
+  tls: 2,
+  http: 3,
+  grpc: 3,
+};
+
+/** A symptom names its fault, and what is to be mended first. */
+export function withRoot(entry: Entry, entries: readonly Entry[], circumstances: Circumstances): Entry {
+  if (entry.cause === "clock" && isFailing(entry)) return withClockRoot(entry, circumstances);
+  const isSilentPort = isAt(entry, "siderolink") && entry.cause === "no-evidence";
+  if (!isFailing(entry) && !isSilentPort) return entry;
+  const root = isFailing(entry) ? rootOf(entry, entries) : outerRoot(entries);
+  if (root === undefined) return entry;
+  const { target, requirement, cause, verdict } = root;
+  const name = `${target.options.probe} to ${endpointName(target.host, target.port)} (${requirement.id})`;
+  const evidence = bounded(`${entry.evidence} It follows from ${name} being ${verdict}: ${cause}.`);
+  return { ...entry, evidence, nextStep: `First mend ${name}. ${root.nextStep}`, followsFrom: target.id };
+}
+
+function withClockRoot(entry: Entry, { clockRowId, context: { clockOffsetMs } }: Circumstances): Entry {
+  if (clockRowId === undefined || Math.abs(clockOffsetMs ?? 0) < CLOCK_UNMET_MS) return entry;
+  return { ...entry, followsFrom: clockRowId };
+}
+
+function rootOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
+  const failing = entries.filter((other) => other !== entry && isFailing(other) && !other.comparison);
+  if (isDnsCause(entry.cause) && entry.target.options.probe !== "dns") {
+    const resolver = failing.find(({ target }) => target.options.probe === "dns");
+    if (resolver !== undefined) return resolver;
+  }
+  const below = failing
+    .filter((other) => isBelow(other, entry))
+    .sort((a, b) => LAYER[a.target.options.probe] - LAYER[b.target.options.probe])[0];
+  return below ?? tunnelRoot(entry, entries, failing);
+}
+
+/** What the rows of SideroLink follow from: the outer fault, then the node's own end, then the port. */
+function tunnelRoot(entry: Entry, entries: readonly Entry[], failing: readonly Entry[]): Entry | undefined {
+  const inside = isAt(entry, "in-tunnel");
+  const link = isAt(entry, "tunnel-link");
+  const port = failing.find((other) => isAt(other, "siderolink") && other.target.options.probe === "udp");
+  if (isAt(entry, "siderolink")) {
+    return entry.target.options.probe !== "udp" && entry.cause === "timeout" ? (outerRoot(entries) ?? port) : undefined;
+  }
+  if (!inside && !link) return undefined;
+  if (entry.cause === "path-mtu") return failing.find(({ target }) => target.options.probe === "mtu");
+  if (entry.cause === "ipv6-disabled") return undefined;
+  const outer = link && entry.cause === "not-joined" ? failing.find(isMachineApi) : outerRoot(entries);
+  const absent = failing.find((other) => isAt(other, "tunnel-link") && isOwnEnd(other));
+  if (outer !== undefined) return outer;
+  if (inside && absent !== undefined) return absent;
+  return port ?? failing.find((other) => isAt(other, "siderolink"));
+}
+
+/** The Machine API's lowest fault, while the tunnel is dead too. */
+function outerRoot(entries: readonly Entry[]): Entry | undefined {
+  if (deadSinceMs(entries) === undefined) return undefined;
+  return entries
+    .filter((other) => isFailing(other) && isMachineApi(other) && !other.comparison)
+    .sort((a, b) => LAYER[a.target.options.probe] - LAYER[b.target.options.probe])[0];
+}
+
+function isMachineApi(entry: Entry): boolean {
+  return isAt(entry, "machine-api");
+}
+
+function isOwnEnd({ cause }: Entry): boolean {
+  return cause === "not-joined" || cause === "ipv6-disabled";
+}
+
+function isBelow(other: Entry, entry: Entry): boolean {
+  const { host, port, family, options, proxy } = entry.target;
+  return (
+    other.target.host === host &&
+    other.target.port === port &&
+    other.target.family === family &&
+    (other.target.proxy === undefined) === (proxy === undefined) &&
+    LAYER[other.target.options.probe] > 0 &&
+    LAYER[other.target.options.probe] < LAYER[options.probe]
+  );
+}
