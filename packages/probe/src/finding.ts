@@ -2,7 +2,7 @@
 import type { Evidence, Outcome, Phase, PhaseDurations, Reason, Sample } from "@lifeline/measure";
 
 /** A {@link Sample} without its labels. */
-export type Finding = Pick<Sample, "outcome" | "rtt" | "phases" | "evidence">;
+export type Finding = Pick<Sample, "outcome" | "rtt" | "phases" | "evidence" | "directions">;
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 

@@ -3,6 +3,7 @@ import type { Clock } from "@lifeline/measure";
 import { type KernelClock, openKernelClock } from "./kernel.ts";
 import { createLinkWatch, type LinkWatch } from "./link-watch.ts";
 import { createNameResolver, type NameResolver } from "./name-resolver.ts";
+import { createStampSessions, type StampSessions } from "./stamp-session.ts";
 import { createTrustStore, type TrustStore } from "./trust.ts";
 
 /** The world a probe acts in; one per process. */
@@ -14,6 +15,8 @@ export interface ProbeWorld {
   /** Undefined where the kernel's stamps cannot be read: round trips are then monotonic. */
   readonly kernel: KernelClock | undefined;
   readonly trust: TrustStore;
+  /** The sessions of STAMP, one for each target; to be closed with the world. */
+  readonly sessions: StampSessions;
   /** Key of authenticated STAMP, 16–1,024 bytes; undefined: none was given. A secret (S1). */
   readonly stampKey: Uint8Array | undefined;
   /** Value of Proxy-Authorization for a proxy (host:port); undefined: none. A secret (S1). */
@@ -50,11 +53,13 @@ export interface ProbeWorldOptions {
 /** Creates the world of the running host. Throws when `resolvers` holds what is no address. */
 export function createProbeWorld(options: ProbeWorldOptions): ProbeWorld {
   const { clock, random, publicRoots, kernelStamps = true } = options;
+  const kernel = kernelStamps ? openKernelClock() : undefined;
   return {
     clock,
     random,
     names: createNameResolver(options),
-    kernel: kernelStamps ? openKernelClock() : undefined,
+    kernel,
+    sessions: createStampSessions({ clock, random, kernel }),
     trust: createTrustStore(publicRoots),
     stampKey: options.stampKey,
     proxyAuthorization: options.proxyAuthorization ?? (() => undefined),
