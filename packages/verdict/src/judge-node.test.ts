@@ -148,7 +148,7 @@ describe("one target", () => {
       "loss after an outage that is over counts by itself",
       [...times(20, "timeout"), ...(Array(10).fill([OK, OK, OK, "timeout"]).flat() as Reason[])],
       "degraded",
-      "timeout",
+      "loss",
     ],
     ["3 of 60 lost apart", [...times(54, OK), "timeout", OK, "timeout", OK, "timeout", OK], "degraded", "loss"],
     ["2 of 60 lost apart is noise", [...times(56, OK), "timeout", OK, "timeout", OK], "met", "none"],
