@@ -42,6 +42,8 @@ it.each(KINDS.map((options) => [options.probe, options] as const))(
     const world = worldOf();
     const before = openDescriptors();
     await Promise.all(ports.map((port) => probe(targetOf(options, { port, timeoutMs: 60 }), world)));
+    // A session of STAMP outlives its attempts; it ends with its world.
+    world.sessions.close();
     await expect.poll(openDescriptors, { timeout: 1_000, interval: 5 }).toBe(before);
   },
 );
