@@ -1,0 +1,21 @@
+/** The process around `npm run lab`: streams, signals, exit code. */
+import { outputOf } from "@lifeline/cli";
+import { systemClock } from "@lifeline/measure";
+import { runDrills } from "./session.ts";
+
+const interrupt = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupt.abort());
+
+// The reader of a pipe may go first (`| head`): nothing is left to say then.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  interrupt.abort();
+});
+
+process.exitCode = await runDrills(process.argv.slice(2), {
+  stdout: outputOf(process.stdout),
+  stderr: outputOf(process.stderr),
+  env: process.env,
+  clock: systemClock,
+  interrupt: interrupt.signal,
+});

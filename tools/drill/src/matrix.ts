@@ -1,0 +1,165 @@
+/**
+ * The fault matrix: each fault once, what was said of it, and how soon.
+ *
+ * 1. Times are from the moment at which breaking (or mending) begins to the moment at which the collector's answer shows it, so they
+ *    hold everything: the injection, the probes, the report, the judge and the question.
+ * 2. The nodes take the drills one after another, each its own, so that as many faults as nodes are under way; no fault touches
+ *    another node, and what another node says meanwhile is watched for false alarms.
+ */
+import type { StatusRow } from "@lifeline/cli";
+import { type Cause, type Clock, NS_PER_MS, pause } from "@lifeline/measure";
+import type { Drill } from "./drill.ts";
+import { DrillError } from "./drill-error.ts";
+import type { NodePlace, Scene } from "./scene.ts";
+import { isHealed, rootsOf } from "./sighting.ts";
+
+/** What came of one drill. */
+export interface MatrixRow {
+  readonly fault: string;
+  readonly node: string;
+  readonly expectedCause: Cause;
+  /** The cause at the expected row; `null`: it never failed. */
+  readonly reportedCause: string | null;
+  /** Other causes that rows of their own named meanwhile, and that are not expected beside it. */
+  readonly otherCauses: readonly string[];
+  /** `null`: not within {@link DETECT_MAX_MS}. */
+  readonly detectMs: number | null;
+  /** `null`: not within {@link CLEAR_MAX_MS}. */
+  readonly clearMs: number | null;
+  /** The sentence and the next step that were given. */
+  readonly evidence: string;
+  readonly nextStep: string;
+}
+
+/** How long a fault is waited for, ms: loss of 5 % needs some seventy samples. */
+export const DETECT_MAX_MS = 90_000;
+
+/** How long its end is waited for, ms: loss is judged over the last minute. */
+export const CLEAR_MAX_MS = 120_000;
+
+/** How long a fault is left standing once it is seen, ms: what is said first must still be said. */
+const STAND_MS = 3_000;
+
+/** How long a node must be well before the next fault, and is waited for, ms. */
+const CALM_MS = 3_000;
+const CALM_MAX_MS = 120_000;
+
+/** Seconds within which a hard fault must be seen; the product's promise. */
+export const HARD_DETECT_MS = 5_000;
+
+/** Runs `drills` over all nodes of the scene; `onRow` is told of each as it ends. Rejects with a DrillError when a node is not well. */
+export async function runMatrix(
+  scene: Scene,
+  drills: readonly Drill[],
+  clock: Clock,
+  signal: AbortSignal,
+  onRow: (row: MatrixRow) => void,
+): Promise<readonly MatrixRow[]> {
+  const ofHidden = drills.filter(({ only }) => only === "hidden");
+  const ofOthers = drills.filter(({ only }) => only === undefined);
+  const rows: MatrixRow[] = [];
+  const work = async (node: NodePlace) => {
+    const waiting = node === scene.hiddenNode ? ofHidden : ofOthers;
+    for (let drill = waiting.shift(); drill !== undefined && !signal.aborted; drill = waiting.shift()) {
+      const row = await runDrill(scene, node, drill, clock, signal);
+      rows.push(row);
+      onRow(row);
+    }
+  };
+  await Promise.all(scene.nodes.map(work));
+  const order = drills.map(({ name }) => name);
+  return rows.sort((a, b) => order.indexOf(a.fault) - order.indexOf(b.fault));
+}
+
+/** Whether the row is what was promised. */
+export function isAsExpected(row: MatrixRow, drill: Drill): boolean {
+  const { detectMs, clearMs, reportedCause, otherCauses } = row;
+  if (detectMs === null || clearMs === null) return false;
+  const inTime = !drill.hard || detectMs <= HARD_DETECT_MS;
+  return inTime && reportedCause === drill.expected.cause && otherCauses.length === 0;
+}
+
+async function runDrill(
+  scene: Scene,
+  node: NodePlace,
+  drill: Drill,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<MatrixRow> {
+  const before = await calm(scene, node, clock, signal);
+  const brokenNs = clock.monotonicNs();
+  const clear = await drill.inject(scene, node);
+  let detectMs: number | null = null;
+  let standing: readonly StatusRow[] = [];
+  try {
+    const seen = await scene.until((rows) => reported(rows, node, drill) !== undefined, DETECT_MAX_MS, signal);
+    if (seen !== undefined) detectMs = (seen.seenNs - brokenNs) / NS_PER_MS;
+    await pause(clock, STAND_MS, signal);
+    standing = (await scene.next(signal))?.rows ?? [];
+  } finally {
+    await clear();
+  }
+  const mendedNs = clock.monotonicNs();
+  const healed = await scene.until((rows) => isHealed(rows, before, node.name), CLEAR_MAX_MS, signal);
+  return {
+    ...saidOf(standing, node, drill),
+    detectMs: rounded(detectMs),
+    clearMs: healed === undefined ? null : rounded((healed.seenNs - mendedNs) / NS_PER_MS),
+  };
+}
+
+function saidOf(rows: readonly StatusRow[], node: NodePlace, drill: Drill) {
+  const row = reported(rows, node, drill) ?? rootsOf(rows, node.name).find((root) => isExpectedRow(root, drill));
+  const expected: readonly string[] = [drill.expected.cause, ...(drill.besides ?? [])];
+  const causes = rootsOf(rows, node.name).map(({ cause }) => cause ?? "none");
+  return {
+    fault: drill.name,
+    node: node.name,
+    expectedCause: drill.expected.cause,
+    reportedCause: row?.cause ?? null,
+    otherCauses: [...new Set(causes)].filter((cause) => !expected.includes(cause)),
+    evidence: row?.evidence ?? "",
+    nextStep: row?.nextStep ?? "",
+  };
+}
+
+/** The row that reports the drill's fault by its expected cause. */
+function reported(rows: readonly StatusRow[], node: NodePlace, drill: Drill): StatusRow | undefined {
+  return rootsOf(rows, node.name).find((row) => isExpectedRow(row, drill) && row.cause === drill.expected.cause);
+}
+
+function isExpectedRow({ requirement, probe }: StatusRow, { expected }: Drill): boolean {
+  return requirement === expected.requirement && (expected.probe === undefined || expected.probe === probe);
+}
+
+/** Waits until nothing has failed at the node for {@link CALM_MS}; the rows then. */
+async function calm(scene: Scene, node: NodePlace, clock: Clock, signal: AbortSignal): Promise<readonly StatusRow[]> {
+  const untilNs = clock.monotonicNs() + CALM_MAX_MS * NS_PER_MS;
+  while (clock.monotonicNs() < untilNs && !signal.aborted) {
+    const well = await scene.until((rows) => isWell(rows, node), CALM_MAX_MS, signal);
+    if (well === undefined) break;
+    const broken = await scene.until((rows) => !isWell(rows, node), CALM_MS, signal);
+    if (broken === undefined) return (await scene.next(signal))?.rows ?? well.rows;
+  }
+  const worst = ((await scene.next(signal))?.rows ?? []).find((row) => countsAt(row, node) && !isMet(row));
+  const why = worst === undefined ? "the collector tells nothing of it" : `${worst.requirement}: ${worst.evidence}`;
+  throw new DrillError("not-well", `${node.name} was not well within ${CALM_MAX_MS / 1_000} s: ${why}`);
+}
+
+/** Nothing fails, and every row that must be met has been judged. */
+function isWell(rows: readonly StatusRow[], node: NodePlace): boolean {
+  const own = rows.filter((row) => countsAt(row, node));
+  return own.length > 0 && own.every(isMet);
+}
+
+function countsAt({ node: name, comparison, required }: StatusRow, node: NodePlace): boolean {
+  return name === node.name && !comparison && required;
+}
+
+function isMet({ verdict }: StatusRow): boolean {
+  return verdict === "met" || verdict === "not-applicable";
+}
+
+function rounded(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms);
+}

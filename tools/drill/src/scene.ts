@@ -1,0 +1,394 @@
+/**
+ * The scene of every drill: a fleet's network, Omni's services, the reflector with its witness, a collector, and an agent on each
+ * node; all of them the programs as they are shipped, each in its own network namespace.
+ *
+ *     node1 … node4 ── hop ── omni: API 443, Machine API 8090, DNS 53, proxy 3128, WireGuard 51820 (shared by STAMP), NTP 123
+ *          └── management network ── collector (no fault touches it, U3)
+ *
+ * The last node is behind a NAT and knows its proxy: what the witness hears of it says nothing, and its HTTPS goes the proxy's way.
+ */
+import { randomBytes } from "node:crypto";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import type { StatusModel, StatusRow } from "@lifeline/cli";
+import {
+  canRunFleet,
+  createFleetNet,
+  defaultNodeFiles,
+  type FleetNet,
+  type FleetNode,
+  type Host,
+  type HostProcess,
+  LabError,
+  type ModeRequest,
+  requestMode,
+  type ServiceMode,
+  type ServiceName,
+  SIDEROLINK_PORT,
+} from "@lifeline/lab";
+import { type Clock, pause } from "@lifeline/measure";
+import pino from "pino";
+import { stringify } from "yaml";
+import { DrillError } from "./drill-error.ts";
+import type { Sighting } from "./sighting.ts";
+
+/** A node, by name. */
+export interface NodePlace {
+  readonly name: string;
+  readonly host: FleetNode;
+}
+
+/** Everything a drill may use. */
+export interface Scene {
+  readonly nodes: readonly NodePlace[];
+  /** The node whose UDP leaves from an address of the hop's, and whose agent has an HTTP proxy in its environment. */
+  readonly hiddenNode: NodePlace;
+  readonly net: FleetNet;
+  /** Puts a service in a mode for one node, both families; and back. */
+  setMode<Service extends ServiceName>(
+    node: NodePlace,
+    service: Service,
+    mode: ServiceMode<Service>,
+    names?: readonly string[],
+  ): Promise<void>;
+  /** Starts the node's agent anew with more environment; without, as it was at first. */
+  restartAgent(node: NodePlace, environment?: Readonly<Record<string, string>>): Promise<void>;
+  /** Starts a second agent on `node` that goes by the name of `other`. */
+  impersonate(node: NodePlace, other: string): Promise<HostProcess>;
+  /** Ends a node's agent: the node lives on unmeasured. */
+  stopAgent(node: NodePlace): Promise<void>;
+  /** The latest answer of the collector; waits for the first. */
+  model(signal: AbortSignal): Promise<StatusModel>;
+  /** The next answer; undefined when aborted. */
+  next(signal: AbortSignal): Promise<Sighting | undefined>;
+  /** The first answer from now on of which `holds` is true; undefined after `withinMs`, or when aborted. */
+  until(
+    holds: (rows: readonly StatusRow[]) => boolean,
+    withinMs: number,
+    signal: AbortSignal,
+  ): Promise<Sighting | undefined>;
+  close(): Promise<void>;
+}
+
+/** What a scene needs. */
+export interface SceneOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Tells people what is being done. */
+  readonly say: (line: string) => void;
+  /** How many nodes; default 4. */
+  readonly nodes?: number;
+  /** Delay each way by node name, ms; default none. */
+  readonly delayMs?: Readonly<Record<string, number>>;
+}
+
+/** The lab's names (`.test`: RFC 6761 §6.2), and one public host that stands for all of them. */
+export const OMNI_NAME = "omni.lab.test";
+export const MACHINE_API_NAME = "siderolink.lab.test";
+export const PUBLIC_NAME = "ghcr.io";
+const DISCOVERY_NAME = "discovery.talos.dev";
+
+/** Ports of the lab's Omni. */
+export const PORTS = {
+  api: 443,
+  machineApi: 8_090,
+  siderolink: SIDEROLINK_PORT,
+  dns: 53,
+  proxy: 3_128,
+  middlebox: 4_443,
+  reflector: 862,
+  time: 123,
+} as const;
+
+/** How often the collector is asked, ms: a fiftieth of the time within which a fault must be seen. */
+const ASK_EVERY_MS = 100;
+
+const root = resolve(import.meta.dirname, "../../..");
+const PROGRAMS = {
+  agent: join(root, "apps/agent/dist/main.js"),
+  collector: join(root, "apps/collector/dist/main.js"),
+  reflector: join(root, "apps/reflector/dist/main.js"),
+  services: join(root, "tools/lab/dist/services/main.js"),
+  observer: join(root, "tools/drill/dist/observer/main.js"),
+};
+
+/** Answers every datagram with itself: a time server as far as a client can tell that one is there. */
+const ECHO = `
+  const [port] = process.argv.slice(1);
+  const { createSocket } = require("node:dgram");
+  const socket = createSocket({ type: "udp6" }, (bytes, { port, address }) => socket.send(bytes, port, address));
+  socket.bind(Number(port), "::", () => console.log("listening"));`;
+
+/** Builds the scene. @throws DrillError `cannot-run` with the reason, or `not-started`. */
+export async function openScene(options: SceneOptions): Promise<Scene> {
+  const able = await canRunFleet();
+  if (able !== true) throw new DrillError("cannot-run", `the lab cannot run here: ${able}`);
+  const folder = mkdtempSync(join(tmpdir(), "lifeline-lab-"));
+  const undo: (() => Promise<unknown>)[] = [async () => rmSync(folder, { recursive: true, force: true })];
+  const close = async () => {
+    for (let last = undo.pop(); last !== undefined; last = undo.pop()) await last();
+  };
+  try {
+    return await build(options, folder, undo, close);
+  } catch (error) {
+    await close();
+    if (error instanceof LabError) throw new DrillError("not-started", error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function build(
+  options: SceneOptions,
+  folder: string,
+  undo: (() => Promise<unknown>)[],
+  close: () => Promise<void>,
+): Promise<Scene> {
+  const { clock, signal, say, nodes: nodeCount = 4, delayMs = {} } = options;
+  const log = pino({ level: "silent" });
+  say(`building a network of ${nodeCount} nodes, a firewall and an Omni`);
+  const names = Array.from({ length: nodeCount }, (_, at) => `node${at + 1}`);
+  const net = await createFleetNet({
+    nodes: nodeCount,
+    delayMs,
+    clock,
+    log,
+    files: Object.fromEntries(names.map((name) => [name, nodeFiles(name)])),
+  });
+  undo.push(() => net.close());
+  const nodes = net.nodes.map((host): NodePlace => ({ name: host.name, host }));
+  const hiddenNode = nodes.at(-1) ?? fail("there is no node");
+  const key = join(folder, "stamp.key");
+  writeFileSync(key, randomBytes(32).toString("hex"), { mode: 0o600 });
+
+  const control = join(folder, "services.sock");
+  await startServices(net, folder, control);
+  await net.openSink();
+  await (await spawnReady(net.omni, "time server", ["-e", ECHO, String(PORTS.time)], "listening")).hasSaid("listening");
+  await hide(net.hop, hiddenNode);
+
+  say("starting the collector, the reflector with its witness, and the agents");
+  const collector = `${net.collector.management}:9470`;
+  await startCollector(net, folder);
+  await startReflector(net, key, collector);
+  const agents = new Map<string, HostProcess>();
+  const startAgent = async (node: NodePlace, nodeId: string, more: Readonly<Record<string, string>>) => {
+    const stateDir = join(folder, `agent-${node.name}-as-${nodeId}`);
+    const program = [...NODE_FLAGS, PROGRAMS.agent, "--collector", collector];
+    const env = { ...agentEnvironment(folder, key), ...(node === hiddenNode ? proxyEnvironment(net) : {}), ...more };
+    return node.host.spawn(process.execPath, [...program, "--state-dir", stateDir, "--node-id", nodeId], { env });
+  };
+  for (const node of nodes) agents.set(node.name, await startAgent(node, node.name, {}));
+
+  const watcher = observe(net.collector, collector, clock);
+  undo.push(() => watcher.close());
+  say("waiting for the first verdicts");
+  const scene: Scene = {
+    nodes,
+    hiddenNode,
+    net,
+    async setMode(node, service, mode, only) {
+      const some = only === undefined ? {} : { names: only };
+      for (const client of [node.host.outer.ipv4, node.host.outer.ipv6]) {
+        const request: ModeRequest = { client, service, mode, ...some };
+        await requestMode(control, request);
+      }
+    },
+    async restartAgent(node, environment = {}) {
+      await agents.get(node.name)?.end();
+      agents.set(node.name, await startAgent(node, node.name, environment));
+    },
+    impersonate: (node, other) => startAgent(node, other, {}),
+    async stopAgent(node) {
+      await agents.get(node.name)?.end();
+      agents.delete(node.name);
+    },
+    model: (until) => watcher.model(until),
+    next: (until) => watcher.next(until),
+    until: (holds, withinMs, until) => watcher.until(holds, withinMs, until),
+    close,
+  };
+  const first = await scene.until((rows) => nodes.every(({ name }) => isJudged(rows, name)), FIRST_MAX_MS, signal);
+  if (first !== undefined || signal.aborted) return scene;
+  const ends = [...agents].map(
+    ([name, agent]) => `${name}: ${agent.printed().slice(-400)}${agent.complained().slice(-400)}`,
+  );
+  throw new DrillError(
+    "not-started",
+    `no verdicts within ${FIRST_MAX_MS / 1_000} s; the agents say\n${ends.join("\n")}`,
+  );
+}
+
+/** How long the first verdicts may take, ms. */
+const FIRST_MAX_MS = 60_000;
+
+/** Caps of V8's heap, MiB: the agent is to share a node of 1 GiB. */
+const NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=48"];
+
+function isJudged(rows: readonly StatusRow[], node: string): boolean {
+  return rows.some((row) => row.node === node && row.verdict === "met");
+}
+
+function nodeFiles(name: string): Record<string, string> {
+  const api = `https://${MACHINE_API_NAME}:${PORTS.machineApi}?jointoken=made-up-token-of-the-lab`;
+  return {
+    ...defaultNodeFiles(name),
+    "/etc/resolv.conf": "nameserver 192.0.2.6\n",
+    "/proc/cmdline": `talos.platform=metal siderolink.api=${api}\n`,
+  };
+}
+
+async function startServices(net: FleetNet, folder: string, control: string): Promise<void> {
+  const { ipv4, ipv6 } = net.omni.outer;
+  const both = (port: number) => [`${ipv4}:${port}`, `[${ipv6}]:${port}`];
+  const flag = (name: string, values: readonly string[]) => values.flatMap((value) => [`--${name}`, value]);
+  const addresses = `${ipv4},${ipv6}`;
+  await spawnReady(
+    net.omni,
+    "services",
+    [
+      PROGRAMS.services,
+      ...flag("dns", both(PORTS.dns)),
+      ...flag("web", both(PORTS.api)),
+      ...flag("machine-api", both(PORTS.machineApi)),
+      ...flag("proxy", both(PORTS.proxy)),
+      ...flag("proxy-reaches", [...both(PORTS.api), ...both(PORTS.machineApi)]),
+      ...flag("middlebox", [`${ipv4}:${PORTS.middlebox}=${ipv4}:${PORTS.api}`]),
+      ...flag("omni-name", [`${OMNI_NAME}=${addresses}`, `${MACHINE_API_NAME}=${addresses}`]),
+      ...flag("public-name", [`${PUBLIC_NAME}=${addresses}`, `${DISCOVERY_NAME}=${addresses}`]),
+      ...flag("issuer", [`${PUBLIC_NAME}=Sectigo Limited`, `${DISCOVERY_NAME}=Let's Encrypt`]),
+      "--control",
+      control,
+      "--ca-folder",
+      folder,
+    ],
+    "\n",
+  );
+}
+
+async function startCollector(net: FleetNet, folder: string): Promise<void> {
+  const { omni, collector } = net;
+  const { ipv4, ipv6 } = omni.outer;
+  const endpoints = [`${ipv4}:${PORTS.siderolink}`, `[${ipv6}]:${PORTS.siderolink}`];
+  const deployment = {
+    version: 1,
+    name: "lab",
+    kind: "on-prem",
+    omni: {
+      api: `https://${OMNI_NAME}`,
+      machineApi: `https://${MACHINE_API_NAME}:${PORTS.machineApi}`,
+      siderolink: endpoints,
+      stampReflectors: endpoints,
+      stampAuthenticated: true,
+    },
+    egress: { nodesPullDirectly: false },
+    network: { resolvers: [ipv4], timeServers: [ipv4] },
+    catalogue: { extra: ["registry.yaml"] },
+  };
+  writeFileSync(join(folder, "deployment.yaml"), stringify(deployment, { aliasDuplicateObjects: false }));
+  copyFileSync(join(import.meta.dirname, "../registry.yaml"), join(folder, "registry.yaml"));
+  mkdirSync(join(folder, "store"));
+  const files = ["--data-dir", join(folder, "store"), "--deployment", join(folder, "deployment.yaml")];
+  const listen = ["--listen", `${collector.management}:9470`, "--http-listen", `${collector.management}:9471`];
+  await spawnReady(
+    collector,
+    "collector",
+    [PROGRAMS.collector, ...files, ...listen, "--allow-plaintext"],
+    "the collector serves",
+  );
+}
+
+async function startReflector({ omni }: FleetNet, key: string, collector: string): Promise<void> {
+  const share = ["--share", String(PORTS.siderolink), "--witness", String(PORTS.siderolink)];
+  const rules = await omni.run(process.execPath, [PROGRAMS.reflector, ...share, "--print-rules"]);
+  await omni.nft(rules);
+  const listen = ["--listen", `[::]:${PORTS.reflector}`, "--key-file", key];
+  const witness = ["--witness", String(PORTS.siderolink), "--collector", collector, "--allow-plaintext"];
+  await spawnReady(omni, "reflector", [PROGRAMS.reflector, ...listen, ...witness], "reflecting");
+}
+
+function agentEnvironment(folder: string, key: string): Record<string, string> {
+  return {
+    LIFELINE_ALLOW_PLAINTEXT: "true",
+    LIFELINE_ROLES: "talos-node",
+    LIFELINE_STAMP_KEY_FILE: key,
+    NODE_EXTRA_CA_CERTS: join(folder, "public-root.pem"),
+  };
+}
+
+/** A proxy for everything but the tunnel. */
+export function proxyEnvironment(net: FleetNet, noProxy = "fdae:41e4:649b:9303::/64"): Record<string, string> {
+  return { HTTPS_PROXY: `http://${net.omni.outer.ipv4}:${PORTS.proxy}`, NO_PROXY: `${noProxy},203.0.113.0/24` };
+}
+
+/** What the node sends to the SideroLink port leaves from the hop's own address there. */
+async function hide(hop: Host, { host }: NodePlace): Promise<void> {
+  await hop.nft(`table inet hidden {
+  chain nat {
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr ${host.outer.ipv4} udp dport ${PORTS.siderolink} masquerade
+    ip6 saddr ${host.outer.ipv6} udp dport ${PORTS.siderolink} masquerade
+  }
+}
+`);
+}
+
+async function spawnReady(host: Host, name: string, args: readonly string[], said: string): Promise<HostProcess> {
+  const started = host.spawn(process.execPath, args);
+  try {
+    await started.hasSaid(said);
+  } catch (error) {
+    const words = `${started.printed().slice(-600)}${started.complained().slice(-600)}`;
+    throw new DrillError("not-started", `the ${name} did not start: ${words}`, { cause: error });
+  }
+  return started;
+}
+
+function fail(why: string): never {
+  throw new DrillError("not-started", why);
+}
+
+interface Watcher extends Pick<Scene, "model" | "next" | "until"> {
+  close(): Promise<void>;
+}
+
+/** Follows the collector's answers. */
+function observe(host: Host, collector: string, clock: Clock): Watcher {
+  const asker = host.spawn(process.execPath, [PROGRAMS.observer, collector, String(ASK_EVERY_MS)], { rawOutput: true });
+  let latest: StatusModel | undefined;
+  const waiting = new Set<(sighting: Sighting) => void>();
+  createInterface({ input: asker.stdout }).on("line", (line) => {
+    latest = JSON.parse(line) as StatusModel;
+    const sighting = { seenNs: clock.monotonicNs(), rows: latest.rows };
+    for (const tell of [...waiting]) tell(sighting);
+  });
+  const until: Scene["until"] = (holds, withinMs, signal) => {
+    const given = new AbortController();
+    return new Promise((settle) => {
+      const end = (sighting: Sighting | undefined) => {
+        waiting.delete(look);
+        given.abort();
+        settle(sighting);
+      };
+      const look = (sighting: Sighting) => holds(sighting.rows) && end(sighting);
+      waiting.add(look);
+      void pause(clock, withinMs, AbortSignal.any([given.signal, signal])).then(() => end(undefined));
+    });
+  };
+  const next: Scene["next"] = (signal) => until(() => true, NEXT_MAX_MS, signal);
+  return {
+    next,
+    until,
+    async model(signal) {
+      if (latest === undefined) await next(signal);
+      return latest ?? fail(`the collector does not answer: ${asker.complained().slice(-600)}`);
+    },
+    close: async () => {
+      await asker.end();
+    },
+  };
+}
+
+/** How long an answer is waited for, ms: ten of the collector's own bound. */
+const NEXT_MAX_MS = 20_000;

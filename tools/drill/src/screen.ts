@@ -1,0 +1,75 @@
+/** The fleet on screen, one fault after another, until Ctrl-C. */
+import { renderStatus, type ScreenWorld, statusView, type View, watch, wrapped } from "@lifeline/cli";
+import { NS_PER_MS, pause } from "@lifeline/measure";
+import type { Drill } from "./drill.ts";
+import type { NodePlace, Scene } from "./scene.ts";
+import { isFailing } from "./sighting.ts";
+
+/** How long a fault stands on the screen, and how long nothing is broken between two, ms: time enough to read. */
+const STAND_MS = 15_000;
+const REST_MS = 10_000;
+
+/** What is broken now. */
+interface Act {
+  readonly line: string;
+  readonly sinceNs: number;
+}
+
+/** Shows the fleet while `drills` are run in turn, each on the next node. Resolves when interrupted; what was broken is mended. */
+export async function showFleet(scene: Scene, drills: readonly Drill[], world: ScreenWorld): Promise<void> {
+  const { clock, interrupt } = world;
+  let act: Act = { line: "nothing is broken", sinceNs: clock.monotonicNs() };
+  const told = (line: string) => {
+    act = { line, sinceNs: clock.monotonicNs() };
+  };
+  const show = watch(world, { format: "table", wantsColor: true, find: async () => frame(scene, () => act, world) });
+  for (let at = 0; !interrupt.aborted; at++) {
+    const drill = drills[at % drills.length];
+    const node = scene.nodes[at % scene.nodes.length];
+    if (drill === undefined || node === undefined) break;
+    await rest(world, told);
+    if (!interrupt.aborted) await perform(scene, drill, node, world, told);
+  }
+  await show;
+}
+
+async function rest({ clock, interrupt }: ScreenWorld, told: (line: string) => void): Promise<void> {
+  told("nothing is broken");
+  await pause(clock, REST_MS, interrupt);
+}
+
+async function perform(
+  scene: Scene,
+  drill: Drill,
+  node: NodePlace,
+  { clock, interrupt }: ScreenWorld,
+  told: (line: string) => void,
+): Promise<void> {
+  told(`${drill.name} at ${node.name}: ${drill.what} (expected: ${drill.expected.cause})`);
+  const clear = await drill.inject(scene, node);
+  try {
+    await pause(clock, STAND_MS, interrupt);
+  } finally {
+    await clear();
+  }
+}
+
+async function frame(scene: Scene, act: () => Act, { clock, interrupt }: ScreenWorld): Promise<View> {
+  const model = await scene.model(interrupt);
+  const { line, sinceNs } = act();
+  const seconds = Math.round((clock.monotonicNs() - sinceNs) / NS_PER_MS / 1_000);
+  const summary = scene.nodes.map(({ name }) => {
+    const failing = model.rows.filter((row) => row.node === name && isFailing(row)).length;
+    return `${name} ${failing === 0 ? "well" : `${failing} rows fail`}`;
+  });
+  const failing = { ...model, rows: model.rows.filter(isFailing) };
+  return {
+    ...statusView(model),
+    text(layout) {
+      const heading = [`lab · ${summary.join(" · ")}`, `${seconds} s: ${line}`];
+      const lines = heading.flatMap((text) => (layout.width === undefined ? text : wrapped(text, layout.width)));
+      const table = failing.rows.length === 0 ? "every row that counts is met\n" : renderStatus(failing, layout);
+      return `${lines.join("\n")}\n\n${table}`;
+    },
+  };
+}

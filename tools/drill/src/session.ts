@@ -1,0 +1,115 @@
+/** One run of `npm run lab`. Everything it started has ended when it resolves. */
+import { CliError, EXIT, matchesPattern, noMatch, type ScreenWorld } from "@lifeline/cli";
+import { type Arguments, readArguments, USAGE, UsageError } from "./arguments.ts";
+import type { Drill } from "./drill.ts";
+import { DrillError } from "./drill-error.ts";
+import { DRILLS } from "./drills.ts";
+import { lossText, runLoss } from "./loss.ts";
+import { isAsExpected, runMatrix } from "./matrix.ts";
+import { quietText, runQuiet } from "./quiet.ts";
+import { openScene, type Scene } from "./scene.ts";
+import { showFleet } from "./screen.ts";
+import { matrixText } from "./table.ts";
+
+/** Exit code when the lab cannot run here: as a shell says of a command that is there and does not run. */
+const EXIT_CANNOT_RUN = 126;
+
+/** Runs the drill with its arguments; resolves with the exit code. */
+export async function runDrills(args: readonly string[], world: ScreenWorld): Promise<number> {
+  try {
+    const wanted = readArguments(args);
+    switch (wanted.kind) {
+      case "help":
+        await world.stdout.write(USAGE);
+        return 0;
+      case "list":
+        await world.stdout.write(wanted.json ? listJson() : listText());
+        return 0;
+      case "screen":
+      case "matrix":
+      case "quiet":
+      case "loss":
+        return await inScene(wanted, world);
+    }
+  } catch (error) {
+    return explain(error, world);
+  }
+}
+
+type Played = Exclude<Arguments, { kind: "help" | "list" }>;
+
+async function inScene(wanted: Played, world: ScreenWorld): Promise<number> {
+  const drills = chosen(wanted);
+  const scene = await openScene({
+    clock: world.clock,
+    signal: world.interrupt,
+    say: (line) => void world.stderr.write(`lab: ${line}\n`),
+  });
+  try {
+    return await play(scene, wanted, drills, world);
+  } finally {
+    await scene.close();
+  }
+}
+
+async function play(scene: Scene, wanted: Played, drills: readonly Drill[], world: ScreenWorld): Promise<number> {
+  const { stdout, stderr, clock, interrupt } = world;
+  const width = stdout.columns();
+  const print = (text: string, json: unknown, asJson: boolean) =>
+    stdout.write(asJson ? `${JSON.stringify(json, null, 2)}\n` : text);
+  switch (wanted.kind) {
+    case "screen":
+      await showFleet(scene, drills, world);
+      return 0;
+    case "matrix": {
+      const rows = await runMatrix(scene, drills, clock, interrupt, (row) => {
+        void stderr.write(`lab: ${row.fault} at ${row.node}: ${row.reportedCause ?? "nothing"}\n`);
+      });
+      await print(matrixText(rows, drills, width), rows, wanted.json);
+      const isRight = drills.every((drill) => rows.some((row) => row.fault === drill.name && isAsExpected(row, drill)));
+      return isRight ? 0 : 1;
+    }
+    case "quiet": {
+      const result = await runQuiet(scene, wanted.seconds, world);
+      await print(quietText(result), result, wanted.json);
+      return result.isQuiet ? 0 : 1;
+    }
+    case "loss": {
+      const rows = await runLoss(scene, wanted.seconds, world);
+      await print(lossText(rows, width), rows, wanted.json);
+      return rows.every(({ isInside }) => isInside) ? 0 : 1;
+    }
+  }
+}
+
+function chosen(wanted: Played): readonly Drill[] {
+  const pattern = wanted.kind === "screen" ? wanted.fault : wanted.kind === "matrix" ? wanted.only : undefined;
+  if (pattern === undefined) return DRILLS;
+  const found = DRILLS.filter(({ name }) => matchesPattern(pattern, name));
+  if (found.length > 0) return found;
+  throw noMatch(
+    pattern,
+    DRILLS.map(({ name }) => name),
+  );
+}
+
+function listJson(): string {
+  const list = DRILLS.map(({ name, what, expected, hard }) => ({ fault: name, what, expected, hard }));
+  return `${JSON.stringify(list, null, 2)}\n`;
+}
+
+function listText(): string {
+  const longest = Math.max(...DRILLS.map(({ name }) => name.length));
+  return DRILLS.map(({ name, what, expected }) => `${name.padEnd(longest)}  ${what} → ${expected.cause}\n`).join("");
+}
+
+async function explain(error: unknown, { stderr, interrupt }: ScreenWorld): Promise<number> {
+  if (interrupt.aborted) return EXIT.interrupted;
+  if (error instanceof UsageError || error instanceof CliError) {
+    await stderr.write(`npm run lab: ${error.message}\n`);
+    return EXIT.usage;
+  }
+  if (!(error instanceof DrillError)) throw error;
+  await stderr.write(`npm run lab: ${error.message}\n`);
+  return EXIT_CANNOT_RUN;
+}
