@@ -39,6 +39,11 @@ process.exitCode = await run(process.argv.slice(2), {
   random: () => randomInt(RANDOM_RANGE) / RANDOM_RANGE,
   host,
   interrupt: interrupt.signal,
+  // Loaded when it is asked for: nobody else needs its sockets.
+  async reflect(args) {
+    const { reflectorProcess } = await import("@lifeline/reflector");
+    return reflectorProcess(args);
+  },
 });
 
 function textOf(path: string): string {

@@ -6,6 +6,7 @@ import { addCompletion } from "./commands/completion.ts";
 import { addIncidents } from "./commands/incidents.ts";
 import { addNode } from "./commands/node.ts";
 import { addNodes } from "./commands/nodes.ts";
+import { addReflector } from "./commands/reflector.ts";
 import { addStatus } from "./commands/status.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { addGlobalOptions, createSession, refuseForeignOptions, understands, withTraits } from "./session.ts";
@@ -50,7 +51,7 @@ export function createProgram(world: CliWorld, output: ProgramOutput): Program {
     .configureHelp({ showGlobalOptions: true, visibleGlobalOptions: understoodOptions });
   addGlobalOptions(root);
   const { session, exitCode } = createSession(world, root);
-  for (const add of [addStatus, addNodes, addNode, addIncidents, addCheck, addCatalogue, addCompletion])
+  for (const add of [addStatus, addNodes, addNode, addIncidents, addCheck, addCatalogue, addReflector, addCompletion])
     add(root, session);
   root.hook("preAction", (_root, command) => refuseForeignOptions(root, command));
   withTraits(root, {

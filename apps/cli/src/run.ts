@@ -4,6 +4,7 @@ import { CommanderError } from "commander";
 import { CliError } from "./cli-error.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { createProgram } from "./program.ts";
+import { REFLECTOR } from "./commands/reflector.ts";
 import { printable } from "./render/display-width.ts";
 import type { CliWorld } from "./world.ts";
 
@@ -12,6 +13,8 @@ import type { CliWorld } from "./world.ts";
  * defect.
  */
 export async function run(argv: readonly string[], world: CliWorld): Promise<ExitCode> {
+  // The reflector's flags are its own: `--collector` means another thing there.
+  if (argv[0] === REFLECTOR) return (await world.reflect(argv.slice(1))) as ExitCode;
   const said = { out: "", err: "" };
   const program = createProgram(world, {
     out: (text) => {

@@ -39,4 +39,6 @@ export interface CliWorld extends ScreenWorld {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly host: Host;
+  /** Runs the reflector with its own arguments; resolves with its exit code when it has ended. */
+  readonly reflect: (args: readonly string[]) => Promise<number>;
 }

@@ -5,5 +5,6 @@ export {
   type ReflectorStats,
   startReflector,
 } from "./reflector.ts";
+export { reflectorProcess } from "./reflector-process.ts";
 export { type RunWorld, runReflector } from "./run.ts";
 export { type ShareOptions, shareRules } from "./share-rules.ts";

@@ -166,7 +166,7 @@ async function build(
   await startServices(net, folder, control);
   await net.openSink();
   await (await spawnReady(net.omni, "time server", ["-e", ECHO, String(PORTS.time)], "listening")).hasSaid("listening");
-  await hide(net.hop, hiddenNode);
+  await hide(net, hiddenNode);
 
   say("starting the collector, the reflector with its witness, and the agents");
   const collector = `${net.collector.management}:9470`;
@@ -322,8 +322,9 @@ export function proxyEnvironment(net: FleetNet, noProxy = "fdae:41e4:649b:9303::
   return { HTTPS_PROXY: `http://${net.omni.outer.ipv4}:${PORTS.proxy}`, NO_PROXY: `${noProxy},203.0.113.0/24` };
 }
 
-/** What the node sends to the SideroLink port leaves from the hop's own address there. */
-async function hide(hop: Host, { host }: NodePlace): Promise<void> {
+/** What the node sends to the SideroLink port leaves from the hop's own address there: its tunnel anew, for a flow keeps its way. */
+async function hide({ hop, tunnel }: FleetNet, { name, host }: NodePlace): Promise<void> {
+  await tunnel.leave(name);
   await hop.nft(`table inet hidden {
   chain nat {
     type nat hook postrouting priority srcnat; policy accept;
@@ -331,7 +332,7 @@ async function hide(hop: Host, { host }: NodePlace): Promise<void> {
     ip6 saddr ${host.outer.ipv6} udp dport ${PORTS.siderolink} masquerade
   }
 }
-`);
+`);  await tunnel.join(name);
 }
 
 async function spawnReady(host: Host, name: string, args: readonly string[], said: string): Promise<HostProcess> {

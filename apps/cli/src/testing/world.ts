@@ -37,6 +37,7 @@ export function testWorld(options: TestWorldOptions = {}): TestWorld {
     env: options.env ?? {},
     clock: options.clock ?? systemClock,
     random: () => 0.5,
+    reflect: async () => 0,
     host: {
       hostname: "here",
       families: () => [4],

@@ -1,0 +1,18 @@
+/** The process of a reflector: its log, signals and chance. */
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { systemClock } from "@lifeline/measure";
+import { pino } from "pino";
+import { runReflector } from "./run.ts";
+
+/** Runs a reflector in this process until SIGTERM or SIGINT; resolves with its exit code (see run). */
+export function reflectorProcess(args: readonly string[]): Promise<number> {
+  return runReflector(args, {
+    clock: systemClock,
+    log: pino({ name: "lifeline-reflector" }),
+    randomBytes,
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    ended: Promise.race(["SIGTERM", "SIGINT"].map((signal) => once(process, signal))),
+  });
+}
