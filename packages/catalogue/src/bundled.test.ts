@@ -59,6 +59,10 @@ const OMITTED = [
   "node-dns-udp",
   "node-dns-tcp",
   "node-time",
+  "siderolink-interface",
+  "tunnel-bypasses-proxy",
+  "node-clock",
+  "node-unique",
 ];
 
 /** What the documents say and the sources contradict: erratum, row, a word of each side. */

@@ -84,13 +84,13 @@ describe("parseCatalogue", () => {
       "an unknown key in a probe",
       probes("[{ probe: udp, payloadBytes: 48, retries: 3 }]"),
       "unknown-key",
-      "omni-v1.13.yaml: requirements[0].probes[0].retries: got an unknown key, want one of probe, payloadBytes, to, cadenceMs, timeoutMs",
+      "omni-v1.13.yaml: requirements[0].probes[0].retries: got an unknown key, want one of probe, payloadBytes, expectRefusal, to, cadenceMs, timeoutMs",
     ],
     [
       "an unknown probe",
       probes("[{ probe: ping }]"),
       "bad-value",
-      'omni-v1.13.yaml: requirements[0].probes[0].probe: got "ping", want one of tcp, tls, http, grpc, dns, udp, stamp',
+      'omni-v1.13.yaml: requirements[0].probes[0].probe: got "ping", want one of tcp, tls, http, grpc, dns, udp, stamp, link, mtu',
     ],
     [
       "a payload that Omni's TUN would drop",
@@ -108,7 +108,7 @@ describe("parseCatalogue", () => {
       "no probe",
       probes("[]"),
       "bad-value",
-      "omni-v1.13.yaml: requirements[0].probes: got an empty list, want a list of 1 to 8 probes",
+      "omni-v1.13.yaml: requirements[0].probes: got an empty list, want at least one probe, or a check instead of them",
     ],
     [
       "an id that is no kebab",
@@ -144,7 +144,7 @@ describe("parseCatalogue", () => {
         "obligation: conditional\n    conditions: [{ circumstance: raining, is: true, otherwise: dry }]",
       ),
       "bad-value",
-      'omni-v1.13.yaml: requirements[0].conditions[0].circumstance: got "raining", want one of grpc-tunnel, nodes-pull-directly, media-through-omni, air-gapped, http-proxy, siderolink-member, network-time-security, identity-provider, etcd-backup, vault',
+      'omni-v1.13.yaml: requirements[0].conditions[0].circumstance: got "raining", want one of grpc-tunnel, nodes-pull-directly, media-through-omni, air-gapped, http-proxy, siderolink-member, network-time-security, identity-provider, etcd-backup, vault, siderolink-configured, proxy-environment',
     ],
     [
       "a difference without evidence",

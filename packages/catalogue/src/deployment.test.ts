@@ -41,6 +41,7 @@ describe("parseDeployment", () => {
         caPem: undefined,
         inTunnelAddress: undefined,
         stampReflectors: [],
+        stampAuthenticated: false,
         identityProvider: undefined,
         etcdBackup: undefined,
         vault: undefined,
@@ -88,7 +89,7 @@ describe("parseDeployment", () => {
     [
       "an unknown key, without repeating its value (S1)",
       `${GOOD}  joinToken: s3cr3t\n`,
-      "deployment.yaml: omni.joinToken: got an unknown key, want one of api, machineApi, siderolink, grpcTunnel, caFile, caPem, inTunnelAddress, stampReflectors, identityProvider, etcdBackup, vault",
+      "deployment.yaml: omni.joinToken: got an unknown key, want one of api, machineApi, siderolink, grpcTunnel, caFile, caPem, inTunnelAddress, stampReflectors, stampAuthenticated, identityProvider, etcdBackup, vault",
     ],
     [
       "a cleartext API",

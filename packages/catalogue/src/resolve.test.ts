@@ -73,8 +73,8 @@ describe("resolve, on-prem", () => {
     const { targets: found } = targets(row("machine-api", onPrem, { ...node, families: [4] }));
     expect(found.map(({ options, cadenceMs, timeoutMs }) => [options, cadenceMs, timeoutMs])).toEqual([
       [{ probe: "tcp", acceptReset: false }, 1_000, 950],
-      [{ probe: "tls", trust: { kind: "private", caPem: CA }, alpn: ["h2"], alpnRequired: true }, 1_000, 3_000],
-      [{ probe: "grpc", trust: { kind: "private", caPem: CA } }, 1_000, 3_000],
+      [{ probe: "tls", trust: { kind: "private", caPem: CA }, alpn: ["h2"], alpnRequired: true }, 1_000, 2_500],
+      [{ probe: "grpc", trust: { kind: "private", caPem: CA } }, 1_000, 2_500],
     ]);
   });
 
@@ -118,12 +118,14 @@ describe("resolve, on-prem", () => {
       "siderolink-endpoint|udp|10.0.0.1:50180|ipv4",
       "siderolink-endpoint|udp|[fd00::5]:50181|ipv6",
       "siderolink-endpoint|stamp|10.0.0.1:50180|ipv4",
+      "siderolink-endpoint|mtu|10.0.0.1:50180|ipv4",
     ]);
   });
 
   it("says that UDP is not confirmed where there is no reflector", () => {
     expect(targets(row("siderolink-endpoint", yaml(""))).notes).toEqual([
       "stamp is not measured: the deployment names no stamp-reflector",
+      "mtu is not measured: the deployment names no stamp-reflector",
     ]);
   });
 
@@ -139,7 +141,7 @@ describe("resolve, on-prem", () => {
     const { siderolinkPrefix: _, ...outsider } = node;
     expect(row("siderolink-internal-address", onPrem, outsider)).toMatchObject({
       kind: "not-applicable",
-      why: "this host has no siderolink interface, so it is not inside the tunnel",
+      why: "this host was not told to join Omni, so it is not inside the tunnel",
     });
   });
 
@@ -364,13 +366,15 @@ describe("resolve, air-gapped and proxied", () => {
     expect(row("api-endpoint", gapped).kind).toBe("targets");
   });
 
-  it("makes nothing of a direct attempt where a proxy is the only way out (M4)", () => {
+  it("counts what goes through a proxy that is the only way out, and compares the direct way with it", () => {
     const proxied = yaml('egress: { httpProxy: "http://proxy.example:3128" }');
-    expect(row("node-ghcr", proxied)).toMatchObject({
-      kind: "unresolved",
-      why: "ghcr.io: reached only through the HTTP proxy proxy.example:3128, so a direct attempt tells nothing",
-      next: "look in the proxy's log for CONNECT to port 443 of these hosts",
-    });
+    const { targets: all, comparisonIds } = targets(row("node-ghcr", proxied, v4));
+    expect(all.map(({ id }) => id)).toEqual([
+      "node-ghcr|tcp|ghcr.io:443|ipv4",
+      "node-ghcr|tls|ghcr.io:443|ipv4",
+      "node-ghcr|tls|ghcr.io:443|ipv4|via proxy.example:3128",
+    ]);
+    expect(comparisonIds).toEqual(["node-ghcr|tcp|ghcr.io:443|ipv4", "node-ghcr|tls|ghcr.io:443|ipv4"]);
     expect(row("node-time", proxied)).toMatchObject({
       kind: "unresolved",
       why: expect.stringContaining("cannot carry UDP"),
@@ -407,8 +411,8 @@ requirements:
     expect(resolved.targets.map(({ id, cadenceMs, timeoutMs }) => [id, cadenceMs, timeoutMs])).toEqual([
       ["our-registry|tcp|registry.example:5000|ipv4", 5_000, 500],
       ["our-registry|tcp|10.0.0.9:5000|ipv4", 5_000, 500],
-      ["our-registry|tls|registry.example:5000|ipv4", 1_000, 3_000],
-      ["our-registry|tls|10.0.0.9:5000|ipv4", 1_000, 3_000],
+      ["our-registry|tls|registry.example:5000|ipv4", 1_000, 2_500],
+      ["our-registry|tls|10.0.0.9:5000|ipv4", 1_000, 2_500],
     ]);
     expect(resolved.targets[2]?.options).toMatchObject({ trust: { kind: "private", caPem: CA } });
   });
@@ -418,5 +422,69 @@ requirements:
     const { rows } = resolve(page, onPrem, node, { cadenceMs: 10_000, timeoutMs });
     const api = rows.find(({ requirement }) => requirement.id === "api-endpoint");
     expect(api?.kind === "targets" && [api.targets[0]?.cadenceMs, api.targets[0]?.timeoutMs]).toEqual([10_000, 200]);
+  });
+});
+
+describe("resolve, for what a node sees of itself", () => {
+  const configured = {
+    nodeId: "n",
+    roles: ["talos-node" as const],
+    families: [4 as const],
+    machineApi: "https://o.example",
+  };
+  const proxy = { https: { host: "10.0.0.8", port: 3_128 }, noProxy: ["o.example"] };
+
+  it("sends through the node's proxy what NO_PROXY does not name, by the proxy's own family", () => {
+    const direct = targets(row("machine-api", onPrem, { ...configured, proxy }));
+    expect(direct.comparisonIds).toEqual([]);
+    expect(direct.targets.every((target) => target.proxy === undefined)).toBe(true);
+    const through = targets(row("node-ghcr", onPrem, { ...configured, proxy }));
+    expect(through.targets.filter((target) => !through.comparisonIds.includes(target.id)).map(({ id }) => id)).toEqual([
+      "node-ghcr|tls|ghcr.io:443|ipv4|via 10.0.0.8:3128",
+    ]);
+  });
+
+  it.each([
+    [[], false],
+    [["fdae::/16"], true],
+    [["*"], true],
+  ])("says whether NO_PROXY %j covers the tunnel", (noProxy, bypassed) => {
+    expect(row("tunnel-bypasses-proxy", onPrem, { ...configured, proxy: { ...proxy, noProxy } })).toMatchObject({
+      kind: "check",
+      check: { prefix: "fdae:41e4:649b:9303::/64", proxy: "10.0.0.8:3128", bypassed },
+    });
+  });
+
+  it("derives the tunnel's address where none is observed, by the kind of tunnel, and says so", () => {
+    const derived = (facts: object) => targets(row("siderolink-internal-address", onPrem, { ...configured, ...facts }));
+    expect(derived({}).targets[0]?.host).toBe("fdae:41e4:649b:9303::1");
+    expect(derived({ grpcTunnel: true }).targets[0]?.host).toBe("fdae:41e4:649b:9304::1");
+    expect(derived({}).notes).toHaveLength(1);
+    expect(derived({ siderolinkPrefix: "fdae:1:2:3" })).toMatchObject({
+      notes: [],
+      targets: [{ host: "fdae:1:2:3::1" }, {}, {}],
+    });
+  });
+
+  it("reads the tunnel's interface, whichever families are routed", () => {
+    expect(targets(row("siderolink-interface", onPrem, configured)).targets).toMatchObject([
+      { id: "siderolink-interface|link|siderolink|ipv6", port: 0, family: 6, options: { probe: "link" } },
+    ]);
+  });
+
+  it("asks for the size that SideroLink needs on each family, with a key where the deployment says so", () => {
+    const reflectors = {
+      siderolink: ["10.0.0.1:51820", "[fd00::5]:51820"],
+      stampReflectors: ["10.0.0.1:51820", "[fd00::5]:51820"],
+    };
+    const open = deploymentFrom({ api: "https://o.example", ...reflectors });
+    const keyed = { ...open, omni: { ...open.omni, stampAuthenticated: true } };
+    const sizes = targets(row("siderolink-endpoint", keyed, { ...configured, families: [4, 6] })).targets.flatMap(
+      ({ options }) => (options.probe === "mtu" ? [[options.requiredBytes, options.authenticated]] : []),
+    );
+    expect(sizes).toEqual([
+      [1_340, true],
+      [1_360, true],
+    ]);
   });
 });

@@ -36,12 +36,12 @@ export interface PlanTimes {
  * Cadence: one attempt a second, so that three lost in a row show a fault within 3–5 s (a node alone probes once a second, P1).
  * One packet: 950 ms. Linux retransmits a SYN after 1 s (RFC 6298 §2.1, TCP_TIMEOUT_INIT), so below it a connect is one SYN and
  * one sample; the same threshold keeps UDP, STAMP and DNS comparable and within the cadence.
- * Handshakes: 3000 ms. TCP and TLS 1.3 take three round trips, one more when the server asks for another key share; that leaves
- * room for a retransmission (1 s) at 500 ms of round-trip time.
+ * Handshakes: 2500 ms. TCP and TLS 1.3 take three round trips, one more when the server asks for another key share; that leaves
+ * room for a retransmission (1 s) at 375 ms of round-trip time, and two in a row that never end are seen within 5 s.
  */
 export const DEFAULT_TIMES: PlanTimes = {
   cadenceMs: 1_000,
-  timeoutMs: { dns: 950, tcp: 950, udp: 950, stamp: 950, link: 950, mtu: 950, tls: 3_000, http: 3_000, grpc: 3_000 },
+  timeoutMs: { dns: 950, tcp: 950, udp: 950, stamp: 950, link: 950, mtu: 950, tls: 2_500, http: 2_500, grpc: 2_500 },
 };
 
 /** An endpoint of a row that is not measured from this node; `family` is absent when both are meant. */

@@ -17,6 +17,10 @@ export interface Drill {
   readonly besides?: readonly Cause[];
   /** `hidden`: only at the scene's hidden node, which is behind a NAT and has a proxy. Default: at any other node. */
   readonly only?: "hidden";
+  /**
+   * The node has been well for a minute first: what is judged by comparison with before needs a before. Default: for three seconds.
+   */
+  readonly settled?: boolean;
   /** A hard fault must be seen within 5 s; loss takes as long as its statistics. */
   readonly hard: boolean;
   /** Breaks it for one node, and for no other. */

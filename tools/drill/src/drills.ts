@@ -86,6 +86,7 @@ const SIDEROLINK_DRILLS: readonly Drill[] = [
   {
     name: "siderolink-black-hole",
     what: "packets over 1,300 bytes vanish, and nobody is told",
+    settled: true,
     expected: { cause: "path-mtu", requirement: "siderolink-internal-address" },
     besides: ["path-mtu"],
     hard: true,
@@ -136,6 +137,8 @@ const MACHINE_API_DRILLS: readonly Drill[] = [
   machineApi("filtered", {
     name: "machine-api-prohibited",
     what: "a firewall says that it prohibits TCP to the Machine API",
+    // TCP over IPv4 is told of it as of a host that is not there (Linux icmp_err_convert: both are EHOSTUNREACH).
+    besides: ["unreachable"],
     inject: path(tcpRejected("admin-prohibited")),
   }),
   machineApi("reset", {

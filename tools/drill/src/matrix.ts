@@ -20,8 +20,8 @@ export interface MatrixRow {
   readonly expectedCause: Cause;
   /** The cause at the expected row; `null`: it never failed. */
   readonly reportedCause: string | null;
-  /** Other causes that rows of their own named meanwhile, and that are not expected beside it. */
-  readonly otherCauses: readonly string[];
+  /** Other faults that were named meanwhile, and are not expected beside it: row and cause. */
+  readonly otherFaults: readonly string[];
   /** `null`: not within {@link DETECT_MAX_MS}. */
   readonly detectMs: number | null;
   /** `null`: not within {@link CLEAR_MAX_MS}. */
@@ -40,8 +40,9 @@ export const CLEAR_MAX_MS = 120_000;
 /** How long a fault is left standing once it is seen, ms: what is said first must still be said. */
 const STAND_MS = 3_000;
 
-/** How long a node must be well before the next fault, and is waited for, ms. */
+/** How long a node must be well before the next fault, before one that needs a settled node, and is waited for, ms. */
 const CALM_MS = 3_000;
+const SETTLED_MS = 60_000;
 const CALM_MAX_MS = 120_000;
 
 /** Seconds within which a hard fault must be seen; the product's promise. */
@@ -73,10 +74,10 @@ export async function runMatrix(
 
 /** Whether the row is what was promised. */
 export function isAsExpected(row: MatrixRow, drill: Drill): boolean {
-  const { detectMs, clearMs, reportedCause, otherCauses } = row;
+  const { detectMs, clearMs, reportedCause, otherFaults } = row;
   if (detectMs === null || clearMs === null) return false;
   const inTime = !drill.hard || detectMs <= HARD_DETECT_MS;
-  return inTime && reportedCause === drill.expected.cause && otherCauses.length === 0;
+  return inTime && reportedCause === drill.expected.cause && otherFaults.length === 0;
 }
 
 async function runDrill(
@@ -86,7 +87,7 @@ async function runDrill(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<MatrixRow> {
-  const before = await calm(scene, node, clock, signal);
+  const before = await calm(scene, node, drill.settled === true ? SETTLED_MS : CALM_MS, clock, signal);
   const brokenNs = clock.monotonicNs();
   const clear = await drill.inject(scene, node);
   let detectMs: number | null = null;
@@ -111,13 +112,13 @@ async function runDrill(
 function saidOf(rows: readonly StatusRow[], node: NodePlace, drill: Drill) {
   const row = reported(rows, node, drill) ?? rootsOf(rows, node.name).find((root) => isExpectedRow(root, drill));
   const expected: readonly string[] = [drill.expected.cause, ...(drill.besides ?? [])];
-  const causes = rootsOf(rows, node.name).map(({ cause }) => cause ?? "none");
+  const others = rootsOf(rows, node.name).filter(({ cause }) => !expected.includes(cause ?? "none"));
   return {
     fault: drill.name,
     node: node.name,
     expectedCause: drill.expected.cause,
     reportedCause: row?.cause ?? null,
-    otherCauses: [...new Set(causes)].filter((cause) => !expected.includes(cause)),
+    otherFaults: others.map(({ requirement, probe, target, cause }) => `${requirement} ${probe} ${target}: ${cause}`),
     evidence: row?.evidence ?? "",
     nextStep: row?.nextStep ?? "",
   };
@@ -132,13 +133,19 @@ function isExpectedRow({ requirement, probe }: StatusRow, { expected }: Drill): 
   return requirement === expected.requirement && (expected.probe === undefined || expected.probe === probe);
 }
 
-/** Waits until nothing has failed at the node for {@link CALM_MS}; the rows then. */
-async function calm(scene: Scene, node: NodePlace, clock: Clock, signal: AbortSignal): Promise<readonly StatusRow[]> {
+/** Waits until nothing has failed at the node for so long; the rows then. */
+async function calm(
+  scene: Scene,
+  node: NodePlace,
+  forMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly StatusRow[]> {
   const untilNs = clock.monotonicNs() + CALM_MAX_MS * NS_PER_MS;
   while (clock.monotonicNs() < untilNs && !signal.aborted) {
     const well = await scene.until((rows) => isWell(rows, node), CALM_MAX_MS, signal);
     if (well === undefined) break;
-    const broken = await scene.until((rows) => !isWell(rows, node), CALM_MS, signal);
+    const broken = await scene.until((rows) => !isWell(rows, node), forMs, signal);
     if (broken === undefined) return (await scene.next(signal))?.rows ?? well.rows;
   }
   const worst = ((await scene.next(signal))?.rows ?? []).find((row) => countsAt(row, node) && !isMet(row));

@@ -332,7 +332,8 @@ async function hide({ hop, tunnel }: FleetNet, { name, host }: NodePlace): Promi
     ip6 saddr ${host.outer.ipv6} udp dport ${PORTS.siderolink} masquerade
   }
 }
-`);  await tunnel.join(name);
+`);
+  await tunnel.join(name);
 }
 
 async function spawnReady(host: Host, name: string, args: readonly string[], said: string): Promise<HostProcess> {

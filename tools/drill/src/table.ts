@@ -16,7 +16,7 @@ const COLUMNS: readonly Column<MatrixRow>[] = [
   { title: "FAULT", text: ({ fault }) => fault },
   { title: "EXPECTED CAUSE", text: ({ expectedCause }) => expectedCause },
   { title: "REPORTED CAUSE", text: ({ reportedCause }) => reportedCause ?? NONE },
-  { title: "ALSO", text: ({ otherCauses }) => otherCauses.join(", ") },
+  { title: "ALSO", text: ({ otherFaults }) => otherFaults.join(", ") },
   { title: "DETECT", text: ({ detectMs }) => seconds(detectMs), align: "right" },
   { title: "CLEAR", text: ({ clearMs }) => seconds(clearMs), align: "right" },
 ];

@@ -1,7 +1,7 @@
 /** Are only large packets lost? */
 import type { Target } from "@lifeline/measure";
 import { lossOf, wilsonInterval } from "@lifeline/window";
-import { type Entry, hasAnsweredSince, isAt } from "../entry.ts";
+import { type Entry, hasAnsweredSince, isAt, isFailing } from "../entry.ts";
 import { bounded, inPercent } from "../phrase.ts";
 import type { Circumstances } from "./circumstances.ts";
 
@@ -14,6 +14,8 @@ export function withPathMtu(entry: Entry, entries: readonly Entry[], { threshold
   const bytes = payloadBytesOf(target);
   if (verdict !== "unmet" || finding.reason !== "timeout" || bytes === undefined || !isAt(entry, "in-tunnel"))
     return entry;
+  // Without the node's own end of the tunnel what is lost goes another way.
+  if (entries.some((other) => isAt(other, "tunnel-link") && isFailing(other))) return entry;
   const small = entries.filter((other) => isSmaller(other, entry, bytes));
   if (!small.some((other) => hasAnsweredSince(other, finding.onsetMs))) return entry;
   const losses = small.map((other) => lossOf(other.finding.stretch));

@@ -1,5 +1,5 @@
 /** Which fault does this one follow from? */
-import { endpointName, type ProbeKind } from "@lifeline/measure";
+import { type Cause, endpointName, type ProbeKind } from "@lifeline/measure";
 import { CLOCK_UNMET_MS } from "../check.ts";
 import { type Entry, isAt, isFailing } from "../entry.ts";
 import { bounded } from "../phrase.ts";
@@ -47,7 +47,10 @@ function rootOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
   const below = failing
     .filter((other) => isBelow(other, entry))
     .sort((a, b) => LAYER[a.target.options.probe] - LAYER[b.target.options.probe])[0];
-  return below ?? tunnelRoot(entry, entries, failing);
+  if (below !== undefined) return below;
+  // A handshake's certificates fill whole packets: what swallows these stops it after the connection is made.
+  const narrow = entry.finding.reason === "handshake-timeout" && failing.find(({ cause }) => cause === "path-mtu");
+  return narrow || tunnelRoot(entry, entries, failing);
 }
 
 /** What the rows of SideroLink follow from: the outer fault, then the node's own end, then the port. */
@@ -55,9 +58,7 @@ function tunnelRoot(entry: Entry, entries: readonly Entry[], failing: readonly E
   const inside = isAt(entry, "in-tunnel");
   const link = isAt(entry, "tunnel-link");
   const port = failing.find((other) => isAt(other, "siderolink") && other.target.options.probe === "udp");
-  if (isAt(entry, "siderolink")) {
-    return entry.target.options.probe !== "udp" && entry.cause === "timeout" ? (outerRoot(entries) ?? port) : undefined;
-  }
+  if (isAt(entry, "siderolink")) return portRoot(entry, entries, failing);
   if (!inside && !link) return undefined;
   if (entry.cause === "path-mtu") return failing.find(({ target }) => target.options.probe === "mtu");
   if (entry.cause === "ipv6-disabled") return undefined;
@@ -66,6 +67,19 @@ function tunnelRoot(entry: Entry, entries: readonly Entry[], failing: readonly E
   if (outer !== undefined) return outer;
   if (inside && absent !== undefined) return absent;
   return port ?? failing.find((other) => isAt(other, "siderolink"));
+}
+
+/** Causes of a STAMP packet's fate that say no more than the port's own row does. */
+const OF_THE_PORT: readonly Cause[] = ["timeout", "refused", "wrong-endpoint", "filtered", "unreachable"];
+
+/** What STAMP at an advertised endpoint follows from: the port there, and its large packets from its small ones. */
+function portRoot(entry: Entry, entries: readonly Entry[], failing: readonly Entry[]): Entry | undefined {
+  const { probe } = entry.target.options;
+  if (probe === "udp" || !OF_THE_PORT.includes(entry.cause)) return undefined;
+  const there = failing.filter((other) => isAt(other, "siderolink") && isSameEndpoint(other, entry));
+  const port = there.find(({ target }) => target.options.probe === "udp");
+  const small = probe === "mtu" ? there.find(({ target }) => target.options.probe === "stamp") : undefined;
+  return outerRoot(entries) ?? port ?? small;
 }
 
 /** The Machine API's lowest fault, while the tunnel is dead too. */
@@ -84,12 +98,14 @@ function isOwnEnd({ cause }: Entry): boolean {
   return cause === "not-joined" || cause === "ipv6-disabled";
 }
 
+function isSameEndpoint({ target: a }: Entry, { target: b }: Entry): boolean {
+  return a.host === b.host && a.port === b.port && a.family === b.family;
+}
+
 function isBelow(other: Entry, entry: Entry): boolean {
-  const { host, port, family, options, proxy } = entry.target;
+  const { options, proxy } = entry.target;
   return (
-    other.target.host === host &&
-    other.target.port === port &&
-    other.target.family === family &&
+    isSameEndpoint(other, entry) &&
     (other.target.proxy === undefined) === (proxy === undefined) &&
     LAYER[other.target.options.probe] > 0 &&
     LAYER[other.target.options.probe] < LAYER[options.probe]

@@ -20,6 +20,8 @@ const WITNESS_FRESH_MS = 5_000;
 const IN_FLIGHT_MS = 1_000;
 /** Hearing later than this after the onset is no straggler, ms. */
 const HEARD_MARGIN_MS = 2_000;
+/** How shortly before the onset a node must have been heard, ms: its keepalive of 25 s and a margin. */
+const KNOWN_MS = 30_000;
 /** Within a live session the stimuli leave about once a second: three seconds of hearing nothing are three of them, ms. */
 const SILENCE_MS = 3_000;
 
@@ -105,7 +107,9 @@ export function hearingOf(
   if (witness === undefined || nowMs - witness.reportedAtMs > WITNESS_FRESH_MS) return undefined;
   const { heardAtMs, watchingSinceMs, reportedAtMs } = witness;
   if (heardAtMs !== undefined && heardAtMs > onsetMs + HEARD_MARGIN_MS) return "heard";
-  const stopped = heardAtMs === undefined || heardAtMs <= onsetMs + IN_FLIGHT_MS;
+  // Whom it did not hear until then it may not hear at all, as behind a NAT whose address nobody knows.
+  const isKnown = heardAtMs !== undefined && heardAtMs >= onsetMs - KNOWN_MS;
+  const stopped = isKnown && heardAtMs <= onsetMs + IN_FLIGHT_MS;
   const watched = watchingSinceMs <= onsetMs && reportedAtMs >= onsetMs + SILENCE_MS;
   return stopped && watched ? "not-heard" : undefined;
 }
