@@ -1,7 +1,8 @@
 /**
  * From samples to windows: one open window for each target.
  *
- * 1. A window seals at its boundary; or at once when the outcome turned, and again when the new run is confirmed (W2).
+ * 1. A window seals at its boundary; or at once when the outcome turned, and again when the new run is confirmed (W2); with a bad run that
+ *    is confirmed every target's window seals, for what stood beside a fault tells its cause.
  * 2. Early seals are limited for each target; what is held back stays in the open window and loses nothing.
  * 3. Samples are followed in the order in which their attempts began: a loss that is told a second late belongs before the
  *    answers that came meanwhile, and breaks no run of theirs.
@@ -29,6 +30,13 @@ export const CONFIRMED_RUN_LENGTH = 3;
  * each seen at once.
  */
 export const EARLY_SEALS_MAX = 12;
+
+/**
+ * Most times within WINDOW_MS that the confirmation of a bad run seals every target's window: what stood beside a fault tells its cause
+ * (small packets beside large ones, one endpoint beside another), and must not come ten seconds later than the fault. Three faults
+ * in a row are told apart; each costs one report of as many windows as a boundary's.
+ */
+export const BESIDE_SEALS_MAX = 3;
 
 /** How long early seals are gathered into one report, ms: a fault that hits every target at once costs one report. */
 export const GATHER_MS = 100;
@@ -98,6 +106,8 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
   let endedAttempts = 0;
   let suppressedSeals = 0;
   let stopped = false;
+  let besideSealsNs: number[] = [];
+  let wantsBeside = false;
 
   const accountOf = (targetId: string): Account => {
     const known = accounts.get(targetId);
@@ -140,7 +150,25 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
     account.earlySealsNs.push(nowNs);
     const nowMs = labelMs(stretch, nowNs);
     seal(account, nowMs, nowMs);
-    gatherTimer ??= clock.after(GATHER_MS, flush);
+    gatherTimer ??= clock.after(GATHER_MS, endGathering);
+  };
+
+  const wantBeside = () => {
+    const nowNs = clock.monotonicNs();
+    besideSealsNs = besideSealsNs.filter((sealNs) => nowNs - sealNs < WINDOW_MS * NS_PER_MS);
+    if (stopped || wantsBeside || besideSealsNs.length >= BESIDE_SEALS_MAX) return;
+    besideSealsNs.push(nowNs);
+    wantsBeside = true;
+  };
+
+  /** Ends the gathering: what is beside a fault goes with it, as of now. */
+  const endGathering = () => {
+    if (wantsBeside) {
+      const nowMs = labelMs(stretch, clock.monotonicNs());
+      for (const account of accounts.values()) seal(account, nowMs, nowMs);
+    }
+    wantsBeside = false;
+    flush();
   };
 
   const sealAll = () => {
@@ -151,6 +179,7 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
       seal(account, endMs, stretch.startMs);
       if (account.retired && account.tickets.length === 0) accounts.delete(targetId);
     }
+    wantsBeside = false;
     flush();
   };
 
@@ -161,7 +190,9 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
     const { startMs } = account.open;
     // Begun is counted when an attempt begins, which may have been in an earlier window.
     account.open = mergeWindows(account.open, { ...windowOf(followed, startMs, startMs), started: 0 });
-    if (followed.turned || isConfirmed(before, followed.run)) sealEarly(account);
+    const isConfirmedNow = isConfirmed(before, followed.run);
+    if (isConfirmedNow && followed.run.bearing === "bad") wantBeside();
+    if (followed.turned || isConfirmedNow) sealEarly(account);
     return followed;
   };
 
