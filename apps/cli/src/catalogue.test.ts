@@ -25,6 +25,7 @@ describe("lifeline catalogue", () => {
     expect(requirements.map(({ id }: { id: string }) => id)).toEqual([
       "siderolink-endpoint",
       "siderolink-internal-address",
+      "siderolink-interface",
     ]);
   });
 

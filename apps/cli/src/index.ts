@@ -1,3 +1,4 @@
+export { matchesPattern } from "@lifeline/catalogue";
 export { CliError, type CliErrorCode } from "./cli-error.ts";
 export {
   type CollectorAddress,
@@ -14,7 +15,7 @@ export { wrapped } from "./render/display-width.ts";
 export { type StatusJson, type StatusRowJson, statusJson } from "./render/json.ts";
 export { renderStatus, type StatusLayout, statusCsv, statusMarkdown } from "./render/status.ts";
 export { type Column, type TableLayout, tableLines } from "./render/table.ts";
-export { matchesPattern, noMatch } from "./requirement-pattern.ts";
+export { noMatch } from "./requirement-pattern.ts";
 export { run } from "./run.ts";
 export { rowFromVerdict, rowFromWire, type StatusModel, type StatusRow } from "./status-row.ts";
 export { statusView } from "./status-view.ts";

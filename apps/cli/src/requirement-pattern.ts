@@ -1,8 +1,6 @@
-/** Shell-style patterns on requirement ids, and the ids that were probably meant. */
+/** Patterns that are refused, and the ids that were probably meant. */
+import { PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import { CliError } from "./cli-error.ts";
-
-/** Longest pattern; ids have at most 64 characters. */
-const PATTERN_MAX_CHARS = 256;
 
 /** Most ids listed when a pattern matches none. */
 const CLOSE_SHOWN = 5;
@@ -12,11 +10,6 @@ const CLOSE_DISTANCE = 0.5;
 
 /** Ids listed when none is close. */
 const FAR_SHOWN = 3;
-
-/** Whether `id` matches: `*` any characters, `?` one, `[abc]` and `[!abc]` a class; everything else itself. */
-export function matchesPattern(pattern: string, id: string): boolean {
-  return compiled(pattern).test(id);
-}
 
 /** Refuses an empty or overlong pattern, which no id can mean. */
 export function checkPattern(pattern: string): string {
@@ -47,46 +40,6 @@ export function closest(word: string, ids: readonly string[]): string[] {
   scored.sort((a, b) => a.far - b.far || (a.id < b.id ? -1 : 1));
   const close = scored.filter(({ far }) => far <= CLOSE_DISTANCE).slice(0, CLOSE_SHOWN);
   return (close.length === 0 ? scored.slice(0, FAR_SHOWN) : close).map(({ id }) => id);
-}
-
-function compiled(pattern: string): RegExp {
-  let source = "";
-  for (let at = 0; at < pattern.length; at++) {
-    const character = pattern.charAt(at);
-    const end = character === "[" ? pattern.indexOf("]", at + 2) : -1;
-    if (end > 0) {
-      source += classOf(pattern.slice(at + 1, end));
-      at = end;
-    } else source += wildcard(character);
-  }
-  return new RegExp(`^${source}$`, "su");
-}
-
-function wildcard(character: string): string {
-  if (character === "*") return ".*";
-  if (character === "?") return ".";
-  return literal(character);
-}
-
-function classOf(members: string): string {
-  const negated = members.startsWith("!");
-  const listed = (negated ? members.slice(1) : members).replace(/[\\\]^[&]/g, "\\$&");
-  // A class that is no regular expression, such as [z-a], stands for itself.
-  const source = `[${negated ? "^" : ""}${listed}]`;
-  return isExpression(source) ? source : literal(`[${members}]`);
-}
-
-function isExpression(source: string): boolean {
-  try {
-    new RegExp(source, "u");
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function literal(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 }
 
 /** Levenshtein distance, in one row of memory. */

@@ -2,9 +2,9 @@
 import { CatalogueError } from "@lifeline/catalogue";
 import { CommanderError } from "commander";
 import { CliError } from "./cli-error.ts";
+import { REFLECTOR } from "./commands/reflector.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { createProgram } from "./program.ts";
-import { REFLECTOR } from "./commands/reflector.ts";
 import { printable } from "./render/display-width.ts";
 import type { CliWorld } from "./world.ts";
 

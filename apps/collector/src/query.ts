@@ -4,11 +4,11 @@
  * Pages are bounded in rows and in bytes. A token names the last row, not its number: rows that come or go between two pages
  * hide no others. When the named row itself is gone, its node is told again from the start.
  */
+import { matchesPattern, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import type { Clock } from "@lifeline/measure";
 import { type RowVerdict, rowKey } from "@lifeline/verdict";
 import { type queryPb, RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/wire";
 import type { Fleet, Node } from "./fleet.ts";
-import { globMatches, MAX_PATTERN_LENGTH } from "./glob.ts";
 import type { Judging } from "./judging.ts";
 import { bootToWire, incidentToWire, nodeToWire, rowToWire } from "./query-codec.ts";
 import type { StoredIncident } from "./store/record.ts";
@@ -57,13 +57,12 @@ export function createQuery({ fleet, judging, store, clock, catalogueVersion }: 
 
   return {
     async listVerdicts({ nodeId, only, pageSize, pageToken }) {
-      if (only.length > MAX_PATTERN_LENGTH)
-        refuse("only", `${only.length} characters`, `at most ${MAX_PATTERN_LENGTH}`);
+      if (only.length > PATTERN_MAX_CHARS) refuse("only", `${only.length} characters`, `at most ${PATTERN_MAX_CHARS}`);
       const after = readToken(pageToken, 2);
       judging.catchUp();
       const page = openPage<NodeRow>(pageSize, ({ row }) => rowBytes(row));
       for (const found of rowsAfter(fleet, ids(nodeId), after)) {
-        const wanted = only === "" || globMatches(only, found.row.requirementId);
+        const wanted = only === "" || matchesPattern(only, found.row.requirementId);
         if (wanted && !page.add(found)) break;
       }
       const last = page.overfull ? page.rows.at(-1) : undefined;

@@ -8,6 +8,7 @@ import {
   listCatalogues,
   loadCatalogue,
   loadCatalogueFile,
+  matchesPattern,
   type Requirement,
   requirementJson,
 } from "@lifeline/catalogue";
@@ -16,7 +17,7 @@ import { CliError } from "../cli-error.ts";
 import { EXIT } from "../exit-code.ts";
 import type { Column } from "../render/table.ts";
 import { NONE } from "../render/units.ts";
-import { closest, matchesPattern, noMatch } from "../requirement-pattern.ts";
+import { closest, noMatch } from "../requirement-pattern.ts";
 import { OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
 import { recordsView, type View } from "../view.ts";
 import { requirementView } from "./requirement-view.ts";

@@ -5,6 +5,7 @@ import {
   deploymentFrom,
   loadCatalogueFor,
   loadDeployment,
+  matchesPattern,
   ORIGINS,
   type Origin,
   type Resolution,
@@ -16,7 +17,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { CliError } from "../cli-error.ts";
 import { readPem } from "../collector-address.ts";
 import { runPreflight } from "../preflight.ts";
-import { matchesPattern, noMatch } from "../requirement-pattern.ts";
+import { noMatch } from "../requirement-pattern.ts";
 import { OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
 import { statusView } from "../status-view.ts";
 import type { CliWorld } from "../world.ts";

@@ -1,4 +1,5 @@
 /** `lifeline node ID`: all of one node. */
+import { matchesPattern } from "@lifeline/catalogue";
 import type { queryPb } from "@lifeline/wire";
 import { RpcError, RpcStatus } from "@lifeline/wire";
 import type { Command } from "commander";
@@ -11,7 +12,7 @@ import { rowJson } from "../render/json.ts";
 import { renderStatus, type StatusLayout, statusCsv, statusMarkdown } from "../render/status.ts";
 import { tableLines } from "../render/table.ts";
 import { NONE } from "../render/units.ts";
-import { closest, matchesPattern, noMatch } from "../requirement-pattern.ts";
+import { closest, noMatch } from "../requirement-pattern.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
 import { rowFromWire, type StatusModel } from "../status-row.ts";
 import type { View } from "../view.ts";
