@@ -1,5 +1,6 @@
 /** One run of `npm run lab`. Everything it started has ended when it resolves. */
-import { CliError, EXIT, matchesPattern, noMatch, type ScreenWorld } from "@lifeline/cli";
+import { matchesPattern } from "@lifeline/catalogue";
+import { CliError, EXIT, noMatch, type ScreenWorld } from "@lifeline/cli";
 import { type Arguments, readArguments, USAGE, UsageError } from "./arguments.ts";
 import type { Drill } from "./drill.ts";
 import { DrillError } from "./drill-error.ts";

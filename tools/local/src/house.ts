@@ -5,15 +5,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
-import { type Catalogue, loadCatalogue, requirementJson } from "@lifeline/catalogue";
-import {
-  type CollectorAddress,
-  collectorAddress,
-  matchesPattern,
-  noMatch,
-  type QueryClient,
-  withCollector,
-} from "@lifeline/cli";
+import { type Catalogue, loadCatalogue, matchesPattern, requirementJson } from "@lifeline/catalogue";
+import { type CollectorAddress, collectorAddress, noMatch, type QueryClient, withCollector } from "@lifeline/cli";
 import type { StandInState } from "@lifeline/lab";
 import type { Clock } from "@lifeline/measure";
 import { RpcError } from "@lifeline/wire";
