@@ -43,10 +43,14 @@ const deployments: fc.Arbitrary<Deployment> = fc
     stampReflectors: endpoints,
     grpcTunnel: fc.boolean(),
     machine: fc.boolean(),
+    proxied: fc.boolean(),
   })
-  .map(({ host, machine, ...flags }) =>
-    deploymentFrom({ api: `https://${host}`, ...flags, ...(machine ? { machineApi: `grpc://${host}:8090` } : {}) }),
-  );
+  .map(({ host, machine, proxied, ...flags }) => {
+    const machineApi = machine ? { machineApi: `grpc://${host}:8090` } : {};
+    const deployment = deploymentFrom({ api: `https://${host}`, ...flags, ...machineApi });
+    const httpProxy = { host: "proxy.example", port: 3_128, secure: false };
+    return proxied ? { ...deployment, egress: { ...deployment.egress, httpProxy } } : deployment;
+  });
 const nodes: fc.Arbitrary<NodeFacts> = fc.record(
   {
     nodeId: fc.constant("n"),
@@ -55,6 +59,14 @@ const nodes: fc.Arbitrary<NodeFacts> = fc.record(
     siderolinkPrefix: fc.constantFrom("fdae:41e4:649b:9303", "fdae:41e4:649b:9304"),
     grpcTunnel: fc.boolean(),
     talosVersion: fc.constantFrom("v1.13.1", "v1.14.0"),
+    machineApi: fc.constantFrom("grpc://omni.example:8090", "https://omni.example"),
+    proxy: fc.record(
+      {
+        https: fc.constantFrom({ host: "10.0.0.8", port: 3_128 }, { host: "proxy.example", port: 8_080 }),
+        noProxy: fc.subarray(["omni.example", "*.example", "fdae::/16", "10.0.0.0/8", "ghcr.io", "*"]),
+      },
+      { requiredKeys: ["noProxy"] },
+    ),
   },
   { requiredKeys: ["nodeId", "roles", "families"] },
 );
@@ -121,7 +133,8 @@ function expectValid(target: Target): void {
   expect(target.timeoutMs).toBeGreaterThanOrEqual(10);
   expect(target.timeoutMs).toBeLessThanOrEqual(target.options.probe === "tcp" ? 999 : 60_000);
   expect(target.host).not.toMatch(/[[\]*]/);
-  const literal = literalFamily(target.host);
+  // Of a proxied target, the family is that of the way to the proxy.
+  const literal = literalFamily(target.proxy?.host ?? target.host);
   if (literal !== undefined) expect(target.family).toBe(literal);
   if (target.options.probe === "udp") expect(target.options.payloadBytes).toBeGreaterThanOrEqual(6);
 }
@@ -130,6 +143,31 @@ function expectValid(target: Target): void {
 const TUNNEL_ROWS = ["siderolink-internal-address", "siderolink-interface"];
 
 describe("resolve, laws", () => {
+  it("has for every row with targets one that counts, and compares only with direct ones", () => {
+    fc.assert(
+      fc.property(deployments, nodes, (deployment, facts) => {
+        for (const row of resolve(bundled, deployment, facts).rows) {
+          if (row.kind !== "targets") continue;
+          const compared = row.targets.filter(({ id }) => row.comparisonIds.includes(id));
+          expect(compared).toHaveLength(row.comparisonIds.length);
+          expect(compared.length).toBeLessThan(row.targets.length);
+          expect(compared.every(({ proxy }) => proxy === undefined)).toBe(true);
+        }
+      }),
+    );
+  });
+
+  it("measures through the tunnel by IPv6 alone, and never by a proxy", () => {
+    fc.assert(
+      fc.property(deployments, nodes, (deployment, facts) => {
+        for (const target of resolvedTargets(resolve(bundled, deployment, facts))) {
+          if (!TUNNEL_ROWS.includes(target.requirementId)) continue;
+          expect([target.family, target.proxy]).toEqual([6, undefined]);
+        }
+      }),
+    );
+  });
+
   it("makes only valid targets, each with an id of its own", () => {
     fc.assert(
       fc.property(catalogues, deployments, nodes, (catalogue, deployment, facts) => {
@@ -167,7 +205,11 @@ describe("resolve, laws", () => {
     fc.assert(
       fc.property(deployments, nodes, (deployment, facts) => {
         for (const target of resolvedTargets(resolve(bundled, deployment, facts))) {
-          if (TUNNEL_ROWS.includes(target.requirementId) || isLoopback(target.host)) continue;
+          if (TUNNEL_ROWS.includes(target.requirementId) || isLoopback(target.host)) {
+            continue;
+          }
+          // By a proxy that is a literal: its own family, whatever is routed.
+          if (target.proxy !== undefined && literalFamily(target.proxy.host) !== undefined) continue;
           expect(facts.families.length === 0 ? [4] : facts.families).toContain(target.family);
         }
       }),

@@ -417,6 +417,29 @@ requirements:
     expect(resolved.targets[2]?.options).toMatchObject({ trust: { kind: "private", caPem: CA } });
   });
 
+  it("leaves open what no probe of a row can ask through the proxy, rather than let the direct way count (M4)", () => {
+    const proxy = { https: { host: "10.0.0.8", port: 3_128 }, noProxy: ["10.0.0.9"] };
+    const tcpOnly = (hosts: string) => ({
+      ...own,
+      requirements: own.requirements.map((each) => ({
+        ...each,
+        place: { kind: "hosts" as const, hosts: hosts.split(" ") },
+        probes: each.probes.slice(0, 1),
+      })),
+    });
+    const facts = { ...node, families: [4 as const], proxy };
+    expect(row("our-registry", onPrem, facts, extendCatalogue(page, tcpOnly("registry.example")))).toMatchObject({
+      kind: "unresolved",
+      why: "it is reached through an HTTP proxy, and none of the row's probes (tcp) can go through one",
+      next: "give the row a probe of tls, http, grpc, or name its hosts in NO_PROXY if the node reaches them directly",
+    });
+    const both = targets(
+      row("our-registry", onPrem, facts, extendCatalogue(page, tcpOnly("registry.example 10.0.0.9"))),
+    );
+    expect(both.comparisonIds).toEqual(["our-registry|tcp|registry.example:5000|ipv4"]);
+    expect(both.targets).toHaveLength(2);
+  });
+
   it("takes other times from the caller, such as the collector's cadence (P1)", () => {
     const timeoutMs = { dns: 1, tcp: 200, udp: 3, stamp: 4, link: 8, mtu: 9, tls: 5, http: 6, grpc: 7 };
     const { rows } = resolve(page, onPrem, node, { cadenceMs: 10_000, timeoutMs });
@@ -444,8 +467,87 @@ describe("resolve, for what a node sees of itself", () => {
     ]);
   });
 
+  it("asks the node's proxy rather than the site's, and none where NO_PROXY is *", () => {
+    const site = yaml('egress: { httpProxy: "http://proxy.example:3128" }');
+    const proxiesOf = (facts: object) =>
+      new Set(
+        targets(row("node-ghcr", site, { ...configured, ...facts })).targets.map(
+          (target) => target.proxy?.host ?? "direct",
+        ),
+      );
+    expect([...proxiesOf({})]).toEqual(["direct", "proxy.example"]);
+    expect([...proxiesOf({ proxy })]).toEqual(["direct", "10.0.0.8"]);
+    expect([...proxiesOf({ proxy: { ...proxy, noProxy: ["*"] } })]).toEqual(["direct"]);
+    expect([...proxiesOf({ proxy: { noProxy: [] } })]).toEqual(["direct"]);
+  });
+
+  it("sends Omni's own API and the Machine API through the node's proxy, by every protocol that it carries", () => {
+    const through = (id: string) => {
+      const { targets: all, comparisonIds } = targets(
+        row(id, onPrem, { ...configured, machineApi: "grpc://m.example:8090", proxy: { ...proxy, noProxy: [] } }),
+      );
+      return all.filter((target) => !comparisonIds.includes(target.id)).map((target) => target.id);
+    };
+    expect(through("api-endpoint")).toEqual([
+      "api-endpoint|tls|omni.example:443|ipv4|via 10.0.0.8:3128",
+      "api-endpoint|http|omni.example:443/healthz|ipv4|via 10.0.0.8:3128",
+    ]);
+    // Plaintext gRPC has no TLS row, and is sent through the proxy all the same (grpc-go reads HTTPS_PROXY for every target).
+    expect(through("machine-api")).toEqual(["machine-api|grpc|m.example:8090|ipv4|via 10.0.0.8:3128"]);
+  });
+
+  it("reaches a proxy that is an address by its own family, and a named one by those the node has", () => {
+    const families = (host: string, routed: readonly (4 | 6)[]) =>
+      targets(
+        row("node-ghcr", onPrem, { ...configured, families: routed, proxy: { ...proxy, https: { host, port: 1 } } }),
+      )
+        .targets.filter((target) => target.proxy !== undefined)
+        .map(({ family }) => family);
+    expect(families("10.0.0.8", [4, 6])).toEqual([4]);
+    expect(families("fd00::8", [4, 6])).toEqual([6]);
+    expect(families("proxy.example", [4, 6])).toEqual([4, 6]);
+    expect(families("proxy.example", [6])).toEqual([6]);
+  });
+
+  it("never sends resolvers, time servers, UDP or the tunnel through a proxy", () => {
+    const { rows } = resolve(newest, onPrem, {
+      ...configured,
+      siderolinkPrefix: "fdae:41e4:649b:9303",
+      talosVersion: "v1.14.0",
+      proxy: { ...proxy, noProxy: [] },
+    });
+    const proxied = rows.flatMap((each) =>
+      each.kind === "targets" && each.targets.some((target) => target.proxy !== undefined) ? [each.requirement.id] : [],
+    );
+    expect(proxied).toContain("node-ghcr");
+    for (const id of [
+      "node-dns-tcp",
+      "node-time",
+      "node-time-security",
+      "siderolink-endpoint",
+      "siderolink-internal-address",
+    ]) {
+      expect(proxied).not.toContain(id);
+    }
+  });
+
+  it("checks NO_PROXY only where the environment names a proxy, and leaves clock and identity to the judge", () => {
+    expect(row("tunnel-bypasses-proxy", onPrem, configured).kind).toBe("not-applicable");
+    expect(row("node-clock", onPrem, configured)).toMatchObject({ kind: "check", check: { name: "clock" } });
+    expect(row("node-unique", onPrem, configured)).toMatchObject({ kind: "check", check: { name: "unique-node" } });
+  });
+
+  it("measures nothing of a tunnel on a host that was never told of Omni", () => {
+    const { machineApi: _, ...stranger } = configured;
+    expect(row("siderolink-interface", onPrem, stranger).kind).toBe("not-applicable");
+    expect(row("siderolink-internal-address", onPrem, stranger).kind).toBe("not-applicable");
+  });
+
   it.each([
     [[], false],
+    [["fdae:41e4:649b:9303::/64"], true],
+    [["fdae:41e4:649b:9304::/64"], false],
+    [["fdae:41e4:649b:9303::/96"], false],
     [["fdae::/16"], true],
     [["*"], true],
   ])("says whether NO_PROXY %j covers the tunnel", (noProxy, bypassed) => {

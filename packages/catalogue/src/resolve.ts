@@ -153,6 +153,7 @@ function targetRow(
       addTargets({ requirement, plan: asked, spot, deployment, facts, times, proxy }, { targets, compared, skipped });
     }
   }
+  if (targets.size > 0 && targets.size === compared.size) return onlyCompared(requirement);
   if (targets.size > 0) {
     return {
       requirement,
@@ -169,6 +170,17 @@ function targetRow(
     kind: "unresolved",
     why: why || "none of the row's probes can be aimed at its endpoint",
     next: "give the node an address and a route of the endpoint's family, or name an endpoint it can reach",
+  };
+}
+
+/** Direct attempts tell nothing of what goes through a proxy, and what they say must not stand for the row (M4). */
+function onlyCompared(requirement: Requirement): ResolvedRow {
+  const probes = [...new Set(requirement.probes.map(({ probe }) => probe))].join(", ");
+  return {
+    requirement,
+    kind: "unresolved",
+    why: `it is reached through an HTTP proxy, and none of the row's probes (${probes}) can go through one`,
+    next: `give the row a probe of ${PROXIED.join(", ")}, or name its hosts in NO_PROXY if the node reaches them directly`,
   };
 }
 
