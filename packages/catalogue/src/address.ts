@@ -31,6 +31,14 @@ export function literalFamily(host: string): IpFamily | undefined {
   return family === 4 || family === 6 ? family : undefined;
 }
 
+/**
+ * The one form of an address literal, so that two spellings are one address: lower case, shortest zeros (RFC 5952), and IPv4 for what
+ * IPv6 maps of it (RFC 4291 §2.5.5.2). Undefined for a host name.
+ */
+export function canonicalAddress(host: string): string | undefined {
+  return literalFamily(host) === undefined ? undefined : ipaddr.process(host).toString();
+}
+
 /** Whether `host` is a literal of this very host (127.0.0.0/8, ::1), which needs no route. */
 export function isLoopback(host: string): boolean {
   return literalFamily(host) !== undefined && ipaddr.parse(host).range() === "loopback";

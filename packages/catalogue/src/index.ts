@@ -1,4 +1,4 @@
-export { type Endpoint, isHost, literalFamily, readEndpointUrl, readHostPort } from "./address.ts";
+export { canonicalAddress, type Endpoint, isHost, literalFamily, readEndpointUrl, readHostPort } from "./address.ts";
 export {
   listCatalogues,
   loadCatalogue,
