@@ -1,6 +1,7 @@
 import { deploymentFrom, loadCatalogue, type Resolution, resolve } from "@lifeline/catalogue";
 import { type ManualClock, manualClock, type Reason, type Sample, type Target } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
+import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { MAX_IN_FLIGHT, type Preflight, runPreflight } from "./preflight.ts";
 
 const deployment = deploymentFrom({ api: "https://127.0.0.1", machineApi: "grpc://127.0.0.1:1", siderolink: [] });
@@ -110,6 +111,30 @@ describe("a preflight", () => {
     const crowded = { ...resolution, rows: [{ ...row, targets }] };
     await finished(runPreflight(preflight(clock, attempt, { resolution: crowded, durationS: 3 })), clock);
     expect(most).toBe(MAX_IN_FLIGHT);
+  });
+
+  it("leaves to the collector what only it can tell, so that a host that has all it needs is met (M4)", async () => {
+    const clock = manualClock(0);
+    const checks = whole.rows.filter(({ kind }) => kind === "check");
+    expect(checks.map(({ requirement }) => requirement.id)).toEqual(["node-clock", "node-unique"]);
+    const attempt = async (target: Target) => sampleOf(target, clock, "answered", 2);
+    const judged = { ...resolution, rows: [...resolution.rows, ...checks] };
+    const model = await finished(runPreflight(preflight(clock, attempt, { resolution: judged })), clock);
+    expect(model.rows.slice(2)).toMatchObject([
+      { verdict: "not-applicable", required: false, evidence: expect.stringContaining("judged by the collector") },
+      { verdict: "not-applicable", required: false },
+    ]);
+    expect(exitCodeOf(model)).toBe(EXIT.met);
+  });
+
+  it("judges a check of the host's own environment itself", async () => {
+    const clock = manualClock(0);
+    const proxy = { https: { host: "10.0.0.8", port: 3_128 }, noProxy: [] };
+    const own = resolve(loadCatalogue(), deployment, { ...facts, siderolinkPrefix: "fdae:41e4:649b:9303", proxy });
+    const rows = own.rows.filter(({ requirement }) => requirement.id === "tunnel-bypasses-proxy");
+    const attempt = async (target: Target) => sampleOf(target, clock, "answered", 2);
+    const model = await finished(runPreflight(preflight(clock, attempt, { resolution: { ...own, rows } })), clock);
+    expect(model.rows).toMatchObject([{ verdict: "unmet", cause: "no-proxy" }]);
   });
 
   it("judges what is known when it is interrupted", async () => {

@@ -4,8 +4,9 @@
  * 1. A target is tried at most once a second, one attempt at a time; a tick that finds it busy is missed and counted (M3).
  * 2. At most {@link MAX_IN_FLIGHT} attempts are under way (S2); targets start spread over the first second.
  * 3. The rows are those of `judgeNode`, the judge of the collector, over the windows of this run alone.
+ * 4. What only a collector can tell (another clock, another node of the same id) is not judged here, neither met nor unknown (M4).
  */
-import { type Resolution, resolvedTargets } from "@lifeline/catalogue";
+import { type Resolution, type ResolvedRow, resolvedTargets } from "@lifeline/catalogue";
 import { type Clock, NS_PER_MS, pause, type Sample, type Target } from "@lifeline/measure";
 import { DEFAULT_THRESHOLDS, judgeNode } from "@lifeline/verdict";
 import { emptyWindow, followRun, mergeWindows, type Run, type Window, windowOf } from "@lifeline/window";
@@ -33,7 +34,8 @@ export interface Preflight {
 
 /** Measures, then judges. Rejects only on a defect of a probe. */
 export async function runPreflight(preflight: Preflight): Promise<StatusModel> {
-  const { resolution, clock, durationS, node } = preflight;
+  const { clock, durationS, node } = preflight;
+  const resolution = { ...preflight.resolution, rows: preflight.resolution.rows.map(judgedHere) };
   const windows = await measure(preflight);
   const nowMs = clock.wallMs();
   // The whole run is judged: attempts begun in its last second may end a few seconds after it.
@@ -49,6 +51,22 @@ export async function runPreflight(preflight: Preflight): Promise<StatusModel> {
     catalogueVersion: resolution.catalogueVersion,
     rows: rows.map((row) => rowFromVerdict(node, row)),
   };
+}
+
+/** The row as it can be judged without a collector. */
+function judgedHere(row: ResolvedRow): ResolvedRow {
+  if (row.kind !== "check") return row;
+  switch (row.check.name) {
+    case "clock":
+    case "unique-node":
+      return {
+        requirement: row.requirement,
+        kind: "not-applicable",
+        why: "judged by the collector; this run asks none",
+      };
+    case "tunnel-bypasses-proxy":
+      return row;
+  }
 }
 
 /** The windows of each target, by its id. */
