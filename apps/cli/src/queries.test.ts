@@ -1,7 +1,7 @@
 import { queryPb, RpcError, RpcStatus } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
 import { ask } from "./testing/ask.ts";
-import { MET_ROW, NOW_MS, type Queries, UNMET_ROW } from "./testing/collector.ts";
+import { MET_ROW, NOW_MS, type Queries, UNKNOWN_ROW, UNMET_ROW } from "./testing/collector.ts";
 
 const { Verdict } = queryPb;
 const generatedUnixMs = BigInt(NOW_MS);
@@ -103,6 +103,48 @@ BOOT      SEQUENCES  REPORTS  WINDOWS  MISSING  TWICE
 abababab  1–9              8       80        1      2
 `);
     expect(exitCode).toBe(1);
+  });
+
+  it("tells what is known of the UDP port, loss each way, and which way a target is reached", async () => {
+    const port = { ...UNKNOWN_ROW, ipVersion: 4, endpoint: "10.0.0.1:50180", udpEvidence: "confirmed" };
+    const directions = { forwardSent: 120n, forwardLost: 3n, returnSent: 117n, returnLost: 0n };
+    const answer: Queries["getNode"] = async () => ({
+      generatedUnixMs,
+      node: NODE,
+      rows: [
+        { ...MET_ROW, requirementId: "node-ghcr", endpoint: "ghcr.io:443", probe: "tls", proxy: "10.0.0.8:3128" },
+        { ...UNMET_ROW, requirementId: "node-ghcr", endpoint: "ghcr.io:443", required: false, comparison: true },
+        { ...port, verdict: Verdict.MET, cause: "none", nextStep: "" },
+        { ...port, probe: "stamp", verdict: Verdict.MET, cause: "none", nextStep: "", directions },
+      ],
+    });
+    const { out, exitCode } = await ask(["node", "worker-1"], { getNode: answer }, options);
+    expect(out).toBe(`\
+worker-1 (w1): connected, last report 0 s ago, agent 0.1.0
+
+REQUIREMENT          TARGET                    PROBE  VERDICT  CAUSE               LOSS (95 %)        P50/P95/MAX  SINCE
+node-ghcr            ghcr.io:443…0.0.0.8:3128  tls    ✓ met                       0 % (0–28 %)  12.3/15.1/20.4 ms    1 h
+node-ghcr            ghcr.io:443 (compared)    tls    ✗ unmet  timeout        100 % (72–100 %)                  —   12 s
+siderolink-endpoint  10.0.0.1:50180            udp    ✓ met    UDP confirmed                 —                  —      —
+siderolink-endpoint  10.0.0.1:50180            stamp  ✓ met    UDP confirmed                 —                  —      —
+
+3 of 3 required rows met
+
+UDP port, and packets lost each way
+REQUIREMENT          TARGET          PROBE  UDP PORT   LOST FORWARD  LOST ON RETURN
+siderolink-endpoint  10.0.0.1:50180  udp    confirmed             —               —
+siderolink-endpoint  10.0.0.1:50180  stamp  confirmed         3/120           0/117
+
+No incidents.
+`);
+    expect(exitCode).toBe(0);
+    const wide = await ask(["node", "worker-1", "--output", "wide"], { getNode: answer }, options);
+    const [, , header = "", ...table] = wide.out.split("\n");
+    expect(header).toMatch(/CAUSE +UDP PORT +SENT .* LOST FORWARD +LOST ON RETURN +P50/);
+    expect(table[3]).toMatch(/ confirmed .* 3\/120 +0\/117 /);
+    expect(table[0]).toContain("ghcr.io:443 via 10.0.0.8:3128 ");
+    expect(table[1]).toContain("ghcr.io:443 (compared) ");
+    expect(wide.out).not.toContain("packets lost each way");
   });
 
   it("judges by the rows that --only leaves", async () => {

@@ -11,6 +11,7 @@ import { printable } from "../render/display-width.ts";
 import { rowJson } from "../render/json.ts";
 import { renderStatus, type StatusLayout, statusCsv, statusMarkdown } from "../render/status.ts";
 import { tableLines } from "../render/table.ts";
+import { tunnelLines } from "../render/tunnel.ts";
 import { NONE } from "../render/units.ts";
 import { closest, noMatch } from "../requirement-pattern.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
@@ -85,6 +86,9 @@ function nodeText(answer: queryPb.GetNodeResponse, model: StatusModel, layout: S
   const table = { color: layout.color, width: layout.wide ? undefined : layout.width };
   const lines = node === undefined ? [] : [headline(node, model.generatedAtMs), ""];
   lines.push(renderStatus(model, layout).trimEnd(), "");
+  const tunnel = layout.wide ? [] : tunnelLines(model.rows, table);
+  // The wide table has these columns itself.
+  if (tunnel.length > 0) lines.push("UDP port, and packets lost each way", ...tunnel, "");
   if (incidents.length === 0) lines.push("No incidents.");
   else lines.push("Incidents", ...tableLines(incidentColumns(model.generatedAtMs), incidents, table));
   if (boots.length > 0) lines.push("", "Reports by boot of the agent", ...tableLines(BOOT_COLUMNS, boots, table));

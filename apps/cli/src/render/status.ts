@@ -8,6 +8,7 @@ import { foldAlike } from "./fold.ts";
 import { escaped, markdownLines } from "./markdown.ts";
 import { paint, VERDICT_LOOKS } from "./paint.ts";
 import { type Column, narrowestWidth, type TableLayout, tableLines } from "./table.ts";
+import { ONE_WAY_LOSS, targetText, UDP_PORT } from "./tunnel.ts";
 import { ageText, durationsText, durationText, lossText, NONE, toMs } from "./units.ts";
 
 /** How the status is laid out. */
@@ -98,16 +99,6 @@ function fittingTable(model: StatusModel, rows: readonly StatusRow[], width: num
   return tables.find(fits) ?? narrowest;
 }
 
-/** Where, by which way; what is only compared says so, for it is not counted. */
-function targetText({ target, proxy, comparison }: StatusRow): string {
-  const via = proxy === null ? "" : ` via ${proxy}`;
-  return target === null ? NONE : `${target}${via}${comparison ? " (compared)" : ""}`;
-}
-
-function onewayText(lost: number | undefined, sent: number | undefined): string {
-  return lost === undefined ? NONE : `${lost}/${sent}`;
-}
-
 function wideColumns(model: StatusModel): Column<StatusRow>[] {
   const figure = (title: string, text: (row: StatusRow) => string): Column<StatusRow> => ({
     title,
@@ -122,15 +113,15 @@ function wideColumns(model: StatusModel): Column<StatusRow>[] {
     figure("IP", (row) => (row.ipVersion === null ? NONE : String(row.ipVersion))),
     PROBE,
     VERDICT,
-    CAUSE,
+    { ...CAUSE, text: (row) => row.cause ?? "" },
+    UDP_PORT,
     figure("SENT", (row) => String(row.sent)),
     figure("LOST", (row) => String(row.lost)),
     figure("LATE", (row) => String(row.late)),
     figure("SILENT", (row) => String(row.silent)),
     figure("NOT SENT", (row) => String(row.notSent)),
     LOSS,
-    figure("LOST FORWARD", ({ directions }) => onewayText(directions?.forwardLost, directions?.forwardSent)),
-    figure("LOST ON RETURN", ({ directions }) => onewayText(directions?.returnLost, directions?.returnSent)),
+    ...ONE_WAY_LOSS,
     figure("P50", (row) => durationText(row.rttNs.p50)),
     figure("P95", (row) => durationText(row.rttNs.p95)),
     figure("MAX", (row) => durationText(row.rttNs.max)),

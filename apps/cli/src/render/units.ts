@@ -27,6 +27,11 @@ export function lossText(ratio: number | null, [low, high]: readonly [number, nu
   return ratio === null ? NONE : `${percent(ratio)} % (${percent(low)}–${percent(high)} %)`;
 }
 
+/** `3/120`: packets lost of those sent one way; an em dash when none was sent, for then nothing is known of it (M4). */
+export function lostText(lost: number, sent: number): string {
+  return sent === 0 ? NONE : `${lost}/${sent}`;
+}
+
 /** Whole percents from 10 %, two digits below. Only an exact 0 reads 0, and only an exact 1 reads 100. */
 function percent(ratio: number): string {
   const hundredths = ratio * 100;
