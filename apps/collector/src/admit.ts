@@ -7,6 +7,7 @@
  *    newer, or sees something odd, is worth more with one fact less than not at all.
  */
 import {
+  canonicalAddress,
   literalFamily,
   type NodeFacts,
   type Origin,
@@ -152,9 +153,7 @@ function introductionOf(hello: reportPb.Hello): { introduction: Introduction; dr
     literalFamily(address) === undefined ? undefined : address,
   );
   const machineApi = text("machine_api", hello.machineApi, isMachineApi);
-  const addresses = list("addresses", hello.addresses, MAX_ADDRESSES, (address) =>
-    literalFamily(address) === undefined ? undefined : address,
-  );
+  const addresses = list("addresses", hello.addresses, MAX_ADDRESSES, canonicalAddress);
   const proxyEndpoint = (field: string, value: string) =>
     value === "" ? undefined : list(field, [value], 1, (it) => readHostPort(it))[0];
   const https = proxyEndpoint("proxy.https_proxy", hello.proxy?.httpsProxy ?? "");

@@ -788,7 +788,7 @@ describe("HTTP", () => {
       expect(declared.has(sample?.[1] ?? "") || declared.has(base), line).toBe(true);
       expect(Number.isNaN(Number(sample?.[3]?.replace("Nan", ""))), line).toBe(false);
     }
-    const labels = 'node="n1",requirement="api-tcp",probe="tcp",endpoint="127.0.0.1:8443",ip="4"';
+    const labels = 'node="n1",requirement="api-tcp",probe="tcp",endpoint="127.0.0.1:8443",ip="4",proxy=""';
     for (const line of [
       `lifeline_requirement_verdict{${labels},verdict="met"} 1`,
       `lifeline_requirement_verdict{${labels},verdict="unmet"} 0`,

@@ -25,6 +25,16 @@ describe("two machines under one id", () => {
     expect(after("b", "a", "b", "a")).toEqual({ speakers: ["address of a", "address of b"], sinceMs: 2_000 });
   });
 
+  it("names nobody who only restarted", () => {
+    expect(after("c", "b", "a", "b")?.speakers).toEqual(["address of a", "address of b"]);
+  });
+
+  it("is none when the boot comes back a day later, as from a snapshot", () => {
+    const history = createBootHistory();
+    for (const [at, boot] of ["a", "b", "a"].entries()) history.spoke(boot, boot, at * 86_400_000);
+    expect(history.duplicate(2 * 86_400_000)).toBeUndefined();
+  });
+
   it("is over once nobody has swapped for long", () => {
     const history = createBootHistory();
     for (const [at, boot] of ["a", "b", "a"].entries()) history.spoke(boot, boot, at);

@@ -6,7 +6,7 @@
  */
 import type { DuplicateNode } from "@lifeline/verdict";
 
-/** How long without a swap ends it, ms: agents come back within the bound of their backoff, a minute. */
+/** How long without a swap ends it, and how soon a swap must follow, ms: agents come back within 15 s (their backoff), a few times over. */
 export const QUIET_MS = 90_000;
 
 /** Boots remembered: two are a duplicate, more only repeat it. */
@@ -14,8 +14,10 @@ const MAX_BOOTS = 8;
 
 /** Who spoke, as people know them. */
 interface Speaker {
-  readonly boot: string;
   readonly words: string;
+  readonly spokeMs: number;
+  /** Whether it came back after another had spoken, or was the other. */
+  isDouble: boolean;
 }
 
 /** Follows the boots of one node. */
@@ -34,18 +36,23 @@ export function createBootHistory(): BootHistory {
   let swappedMs = 0;
   return {
     spoke(boot, words, nowMs) {
-      if (last !== undefined && boot !== last && speakers.has(boot)) {
+      const before = speakers.get(boot);
+      const other = last === undefined || last === boot ? undefined : speakers.get(last);
+      const isSwap = before !== undefined && other !== undefined && nowMs - before.spokeMs <= QUIET_MS;
+      if (isSwap) {
         if (sinceMs === undefined || nowMs - swappedMs > QUIET_MS) sinceMs = nowMs;
         swappedMs = nowMs;
+        other.isDouble = true;
       }
-      speakers.set(boot, { boot, words });
+      speakers.set(boot, { words, spokeMs: nowMs, isDouble: isSwap || before?.isDouble === true });
       const [oldest] = speakers.keys();
       if (speakers.size > MAX_BOOTS && oldest !== undefined) speakers.delete(oldest);
       last = boot;
     },
     duplicate(nowMs) {
       if (sinceMs === undefined || nowMs - swappedMs > QUIET_MS) return undefined;
-      const words = [...new Set([...speakers.values()].map((speaker) => speaker.words))].sort();
+      const doubles = [...speakers.values()].filter(({ isDouble }) => isDouble);
+      const words = [...new Set(doubles.map((speaker) => speaker.words))].sort();
       return { speakers: words, sinceMs };
     },
   };

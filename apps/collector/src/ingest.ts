@@ -103,11 +103,11 @@ function agentStream(parts: IngestParts, send: Send, context: CallContext): Agen
 
   const receive = async ({ message }: reportPb.StreamRequest): Promise<void> => {
     if (message.case === "hello" && node !== undefined) {
-      const again = await welcome(parts, sameSpeaker(message.value, node, bootId), context);
-      if (!ended) session?.offerPlan(again.plan);
+      const again = await welcome(parts, sameSpeaker(message.value, node, bootId), context, () => ended);
+      session?.offerPlan(again.plan);
     } else if (message.case === "hello") {
       bootId = message.value.bootId;
-      const welcomed = await welcome(parts, message.value, context);
+      const welcomed = await welcome(parts, message.value, context, () => ended);
       if (ended) return; // A stream that ended meanwhile is nobody's session.
       node = welcomed;
       session = sessionOf(node, send, end, message.value.planRevision, vitals);
@@ -159,7 +159,12 @@ function sameSpeaker(hello: reportPb.Hello, { nodeId }: Node, bootId: Uint8Array
 }
 
 /** Admits a Hello. The node is durable before the fleet knows it, so that nothing of it is written before it is. */
-async function welcome(parts: IngestParts, hello: reportPb.Hello, context: CallContext): Promise<Node> {
+async function welcome(
+  parts: IngestParts,
+  hello: reportPb.Hello,
+  context: CallContext,
+  hasEnded: () => boolean,
+): Promise<Node> {
   const { fleet, judging, store, vitals, clock, mutualTls } = parts;
   const verdict = admitHello(hello, context.clientName, mutualTls);
   if (verdict.kind !== "admitted") {
@@ -180,6 +185,8 @@ async function welcome(parts: IngestParts, hello: reportPb.Hello, context: CallC
   const clockOffsetMs = sentMs === undefined ? undefined : nextOffsetMs(undefined, sentMs, nowMs);
   const saved = { nodeId: facts.nodeId, hostname, agentVersion, factsJson: JSON.stringify(facts), seenAtMs: nowMs };
   await store.submit("saveNode", { ...saved, clockOffsetMs }).catch(unavailable);
+  // A stream whose place was taken meanwhile must not put its own facts over those of the one that took it.
+  if (hasEnded()) throw new RpcError(RpcStatus.ABORTED, "the stream has ended");
   const node = fleet.introduce(introduction, nowMs) ?? tooMany();
   node.clockOffsetMs = clockOffsetMs ?? node.clockOffsetMs;
   node.peerAddress = peerAddress(context.peer);

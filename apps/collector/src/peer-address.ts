@@ -1,5 +1,5 @@
 /** The address a stream comes from. */
-import { literalFamily } from "@lifeline/catalogue";
+import { canonicalAddress } from "@lifeline/catalogue";
 
 /** The address literal of a grpc-js peer (`192.0.2.1:4711`, `[2001:db8::1]:4711`, `::ffff:192.0.2.1:4711`); undefined: it has none. */
 export function peerAddress(peer: string): string | undefined {
@@ -7,6 +7,5 @@ export function peerAddress(peer: string): string | undefined {
     .replace(/^ipv[46]:/, "")
     .replace(/:\d+$/, "")
     .replace(/^\[|\]$/g, "");
-  const plain = host.replace(/^::ffff:(?=\d+\.)/i, "");
-  return literalFamily(plain) === undefined ? undefined : plain;
+  return canonicalAddress(host);
 }

@@ -5,7 +5,7 @@
  * 2. Times are this collector's: a report says how long ago, so no clock but this one is needed (M2).
  * 3. An address that two nodes share, or a witness that had no room for every source, says nothing of a silent one (M4).
  */
-import { literalFamily } from "@lifeline/catalogue";
+import { canonicalAddress, literalFamily } from "@lifeline/catalogue";
 import type { Clock } from "@lifeline/measure";
 import type { WitnessView } from "@lifeline/verdict";
 import { RpcError, RpcStatus, type ServiceImplementation, type witnessPb } from "@lifeline/wire";
@@ -74,6 +74,16 @@ export function createWitnesses({ clock, nodes, mutualTls, onReport }: WitnessPa
       if (reportedAtMs < nowMs - FORGOTTEN_AFTER_MS) witnesses.delete(id);
     }
   };
+  let owners: ReadonlyMap<string, string> = new Map();
+  let ownersAtMs = Number.NEGATIVE_INFINITY;
+  /** Who has which address, looked up once a second for the whole fleet. */
+  const ownersNow = (nowMs: number) => {
+    if (nowMs - ownersAtMs >= OWNERS_FOR_MS || nowMs < ownersAtMs) {
+      owners = ownersOf(nodes.values());
+      ownersAtMs = nowMs;
+    }
+    return owners;
+  };
   const refuse = (status: (typeof RpcStatus)[keyof typeof RpcStatus], message: string): never => {
     refused += 1;
     throw new RpcError(status, message);
@@ -101,7 +111,10 @@ export function createWitnesses({ clock, nodes, mutualTls, onReport }: WitnessPa
     viewOf(node) {
       const nowMs = clock.wallMs();
       forget(nowMs);
-      const addresses = addressesOf(node).filter((address) => !isShared(address, node, nodes));
+      // Most sites have no witness, and nothing is looked for then.
+      if (witnesses.size === 0) return undefined;
+      const owners = ownersNow(nowMs);
+      const addresses = addressesOf(node).filter((address) => owners.get(address) !== SHARED);
       if (addresses.length === 0) return undefined;
       const views = [...witnesses.values()].flatMap((witness) => viewBy(witness, addresses) ?? []);
       const latest = views.sort((a, b) => (b.heardAtMs ?? 0) - (a.heardAtMs ?? 0))[0];
@@ -116,6 +129,7 @@ export function createWitnesses({ clock, nodes, mutualTls, onReport }: WitnessPa
       };
     },
     counts: () => {
+      forget(clock.wallMs());
       const all = [...witnesses.values()];
       return {
         reports,
@@ -145,7 +159,8 @@ function problemOf({ witnessId, watchedMs, sources }: witnessPb.WitnessRequest):
 
 function witnessOf({ watchedMs, sources, droppedSources }: witnessPb.WitnessRequest, nowMs: number): Witness {
   const heardAtMs = new Map<string, number>();
-  for (const { address, heardAgoMs } of sources) {
+  for (const { address: given, heardAgoMs } of sources) {
+    const address = canonicalAddress(given) ?? given;
     const atMs = nowMs - Math.min(Number(heardAgoMs), MAX_AGO_MS);
     heardAtMs.set(address, Math.max(heardAtMs.get(address) ?? 0, atMs));
   }
@@ -158,11 +173,20 @@ export function addressesOf({ addresses, peerAddress }: Node): readonly string[]
   return peerAddress === undefined || addresses.includes(peerAddress) ? addresses : [...addresses, peerAddress];
 }
 
-function isShared(address: string, node: Node, nodes: ReadonlyMap<string, Node>): boolean {
-  for (const other of nodes.values()) {
-    if (other !== node && other.session !== undefined && addressesOf(other).includes(address)) return true;
+/** Stands for more than one node. */
+const SHARED = "";
+
+/** How long an index of addresses is good for, ms: as long as a witness's report. */
+const OWNERS_FOR_MS = 1_000;
+
+/** Address → id of the one connected node that has it, or {@link SHARED}. */
+function ownersOf(nodes: Iterable<Node>): ReadonlyMap<string, string> {
+  const owners = new Map<string, string>();
+  for (const node of nodes) {
+    if (node.session === undefined) continue;
+    for (const address of addressesOf(node)) owners.set(address, owners.has(address) ? SHARED : node.nodeId);
   }
-  return false;
+  return owners;
 }
 
 type View = Pick<Witness, "watchingSinceMs" | "reportedAtMs"> & {

@@ -14,6 +14,8 @@ describe("NO_PROXY", () => {
     ["api.omni.example", ["omni.example"], false],
     ["api.omni.example", [".omni.example"], false],
     ["omni.example", [".omni.example"], true],
+    ["api.omni.example", ["*.omni.example"], false],
+    ["omni.example", ["*.omni.example"], true],
     ["notomni.example", ["omni.example"], true],
     ["omni.example", ["omni.example:443"], false],
     ["omni.example", ["omni.example:8443"], true],

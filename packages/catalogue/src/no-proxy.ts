@@ -35,7 +35,9 @@ function covers(entry: string, host: string, port: number): boolean {
 }
 
 /** An entry without its port, if it has one. */
-function entryOf(entry: string): { readonly name: string; readonly ownPort: number | undefined } {
+function entryOf(given: string): { readonly name: string; readonly ownPort: number | undefined } {
+  // `*.example` is written for `.example`, and read so.
+  const entry = given.replace(/^\*(?=\.)/, "");
   if (literalFamily(entry) !== undefined) return { name: entry, ownPort: undefined };
   const endpoint = readHostPort(entry.startsWith(".") ? entry.slice(1) : entry);
   if (endpoint === undefined) return { name: entry.replace(/^\[|\]$/g, ""), ownPort: undefined };

@@ -11,7 +11,7 @@ import { type Cause, type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import type { Drill } from "./drill.ts";
 import { DrillError } from "./drill-error.ts";
 import type { NodePlace, Scene } from "./scene.ts";
-import { isHealed, rootsOf } from "./sighting.ts";
+import { isHealed, rootsOf, unhealed } from "./sighting.ts";
 
 /** What came of one drill. */
 export interface MatrixRow {
@@ -26,6 +26,8 @@ export interface MatrixRow {
   readonly detectMs: number | null;
   /** `null`: not within {@link CLEAR_MAX_MS}. */
   readonly clearMs: number | null;
+  /** Rows that were not as before when clearing was given up; empty where it was not. */
+  readonly notCleared: readonly string[];
   /** The sentence and the next step that were given. */
   readonly evidence: string;
   readonly nextStep: string;
@@ -102,8 +104,10 @@ async function runDrill(
   }
   const mendedNs = clock.monotonicNs();
   const healed = await scene.until((rows) => isHealed(rows, before, node.name), CLEAR_MAX_MS, signal);
+  const after = healed?.rows ?? (await scene.next(signal))?.rows ?? [];
   return {
     ...saidOf(standing, node, drill),
+    notCleared: unhealed(after, before, node.name),
     detectMs: rounded(detectMs),
     clearMs: healed === undefined ? null : rounded((healed.seenNs - mendedNs) / NS_PER_MS),
   };

@@ -25,12 +25,21 @@ export function rootsOf(rows: readonly StatusRow[], node: string): readonly Stat
 
 /** Whether every row of `node` that was met in `before` is met again, and nothing fails that did not. */
 export function isHealed(rows: readonly StatusRow[], before: readonly StatusRow[], node: string): boolean {
+  return unhealed(rows, before, node).length === 0;
+}
+
+/** The rows of `node` that are worse than in `before`, by requirement, probe and what they are now. */
+export function unhealed(rows: readonly StatusRow[], before: readonly StatusRow[], node: string): readonly string[] {
   const now = new Map(rows.filter((row) => row.node === node).map((row) => [keyOf(row), row]));
   return before
     .filter((row) => row.node === node && !row.comparison)
-    .every((row) => {
+    .filter((row) => {
       const verdict = now.get(keyOf(row))?.verdict;
-      return row.verdict === "met" ? verdict === "met" : verdict === undefined || !isWorse(verdict, row.verdict);
+      return row.verdict === "met" ? verdict !== "met" : verdict !== undefined && isWorse(verdict, row.verdict);
+    })
+    .map((row) => {
+      const { verdict = "gone", cause = null } = now.get(keyOf(row)) ?? {};
+      return `${row.requirement} ${row.probe} ${row.target}: ${verdict} ${cause ?? ""}`.trim();
     });
 }
 

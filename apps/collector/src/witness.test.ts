@@ -1,0 +1,115 @@
+import { manualClock } from "@lifeline/measure";
+import { RpcStatus } from "@lifeline/wire";
+import { describe, expect, it } from "vitest";
+import type { Node } from "./fleet.ts";
+import { createWitnesses, FORGOTTEN_AFTER_MS, MAX_SOURCES, MAX_WITNESSES } from "./witness.ts";
+
+const START_MS = 1_800_000_000_000;
+
+/** As much of a node as witnesses look at. */
+function nodeAt(nodeId: string, addresses: readonly string[], more: Partial<Node> = {}): Node {
+  const session = { offerPlan() {}, replace() {} };
+  return { nodeId, addresses, peerAddress: undefined, session, clockOffsetMs: undefined, ...more } as Node;
+}
+
+function scene(nodes: readonly Node[], mutualTls = false) {
+  const clock = manualClock(START_MS);
+  let touched = 0;
+  const byId = new Map(nodes.map((node) => [node.nodeId, node]));
+  const witnesses = createWitnesses({ clock, nodes: byId, mutualTls, onReport: () => touched++ });
+  const report = (
+    sources: readonly [address: string, heardAgoMs: number][],
+    more: object = {},
+    clientName?: string,
+  ) => {
+    const request = {
+      witnessId: new Uint8Array(16).fill(1),
+      port: 51_820,
+      watchedMs: 60_000n,
+      sources: sources.map(([address, ago]) => ({ address, port: 4_711, packets: 1n, heardAgoMs: BigInt(ago) })),
+      droppedSources: 0n,
+      endpoints: [],
+      ...more,
+    };
+    const context = { peer: "", clientName, signal: new AbortController().signal };
+    return Promise.resolve(witnesses.service.witness(request as never, context));
+  };
+  return { clock, witnesses, report, touched: () => touched };
+}
+
+describe("what a witness says of a node", () => {
+  it("is when it was last heard, by any of its addresses however they are written, on the node's clock", async () => {
+    const node = nodeAt("n1", ["192.0.2.1", "2001:db8::1"], { clockOffsetMs: 5_000 });
+    const { witnesses, report } = scene([node]);
+    await report([
+      ["2001:DB8:0::1", 3_000],
+      ["::ffff:192.0.2.1", 8_000],
+      ["192.0.2.9", 0],
+    ]);
+    expect(witnesses.viewOf(node)).toEqual({
+      address: "2001:db8::1",
+      watchingSinceMs: START_MS - 60_000 - 5_000,
+      reportedAtMs: START_MS - 5_000,
+      heardAtMs: START_MS - 3_000 - 5_000,
+    });
+  });
+
+  it("is that it was not heard, but only by a witness with room for all", async () => {
+    const node = nodeAt("n1", ["192.0.2.1"]);
+    const { witnesses, report } = scene([node]);
+    await report([["192.0.2.9", 0]]);
+    expect(witnesses.viewOf(node)).toMatchObject({ heardAtMs: undefined });
+    await report([["192.0.2.9", 0]], { droppedSources: 1n });
+    expect(witnesses.viewOf(node)).toBeUndefined();
+  });
+
+  it("is nothing for an address that two nodes have, none, or without a fresh witness", async () => {
+    const [a, b] = [nodeAt("a", ["192.0.2.1"]), nodeAt("b", ["192.0.2.1"])];
+    const { clock, witnesses, report } = scene([a, b, nodeAt("c", ["192.0.2.3"])]);
+    expect(witnesses.viewOf(a)).toBeUndefined();
+    await report([["192.0.2.1", 0]]);
+    expect([a, b].map(witnesses.viewOf)).toEqual([undefined, undefined]);
+    const known = nodeAt("c", [], { peerAddress: "192.0.2.3" });
+    expect(witnesses.viewOf(nodeAt("d", []))).toBeUndefined();
+    await report([["192.0.2.3", 0]]);
+    expect(witnesses.viewOf(known)).toBeDefined();
+    clock.advance(FORGOTTEN_AFTER_MS + 1);
+    expect(witnesses.viewOf(known)).toBeUndefined();
+  });
+});
+
+describe("the door for witnesses", () => {
+  it("refuses by the field what is malformed or too much, and counts it (S2)", async () => {
+    const { witnesses, report, touched } = scene([]);
+    const many = Array.from({ length: MAX_SOURCES + 1 }, () => ["192.0.2.1", 0] as [string, number]);
+    for (const [sources, more, message] of [
+      [[], { witnessId: new Uint8Array(3) }, /^witness.witness_id: got 3 bytes/],
+      [many, {}, /^witness.sources: got 4097 entries/],
+      [[["nobody", 0]], {}, /^witness.sources\[0\]/],
+    ] as [[string, number][], object, RegExp][]) {
+      await expect(report(sources, more)).rejects.toMatchObject({
+        code: RpcStatus.INVALID_ARGUMENT,
+        message: expect.stringMatching(message),
+      });
+    }
+    expect(witnesses.counts()).toMatchObject({ refused: 3, reports: 0, witnesses: 0 });
+    expect(touched()).toBe(0);
+  });
+
+  it("has room for so many, and forgets those that are gone", async () => {
+    const { clock, witnesses, report } = scene([]);
+    const id = (nth: number) => ({ witnessId: new Uint8Array(16).fill(nth) });
+    for (let nth = 0; nth < MAX_WITNESSES; nth += 1) await report([], id(nth));
+    await expect(report([], id(99))).rejects.toMatchObject({ code: RpcStatus.RESOURCE_EXHAUSTED });
+    await report([], id(0));
+    clock.advance(FORGOTTEN_AFTER_MS + 1);
+    await report([], id(99));
+    expect(witnesses.counts().witnesses).toBe(1);
+  });
+
+  it("lets in nobody without a certificate where one is wanted (S1)", async () => {
+    const { report } = scene([], true);
+    await expect(report([])).rejects.toMatchObject({ code: RpcStatus.PERMISSION_DENIED });
+    await report([], {}, "witness-1");
+  });
+});

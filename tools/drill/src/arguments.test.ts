@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+import { readArguments, UsageError } from "./arguments.ts";
+
+describe("the drill's command line", () => {
+  it.each<[string[], object]>([
+    [[], { kind: "screen", fault: undefined }],
+    [["--fault", "dns-drift"], { kind: "screen", fault: "dns-drift" }],
+    [["--list", "--json"], { kind: "list", json: true }],
+    [["--matrix"], { kind: "matrix", only: undefined, json: false }],
+    [["--matrix", "--only", "dns-*", "--json"], { kind: "matrix", only: "dns-*", json: true }],
+    [["--quiet", "600"], { kind: "quiet", seconds: 600, json: false }],
+    [["--loss", "60"], { kind: "loss", seconds: 60, json: false }],
+    [["-h"], { kind: "help" }],
+  ])("reads %j", (args, wanted) => {
+    expect(readArguments(args)).toEqual(wanted);
+  });
+
+  it.each<[string[], string]>([
+    [["--matrix", "--list"], "--matrix: got it beside --list, want one of them"],
+    [["--json"], "--json: got it alone, want --list, --matrix, --quiet or --loss with it"],
+    [["--only", "x"], '--only: got "x" without --matrix; want --matrix with it'],
+    [["--quiet", "0"], '--quiet: got "0", want a whole number of seconds from 1 to 86400'],
+    [["--loss", "1e3"], '--loss: got "1e3", want a whole number of seconds from 1 to 86400'],
+  ])("refuses %j", (args, message) => {
+    expect(() => readArguments(args)).toThrowError(new UsageError(message));
+  });
+
+  it("refuses what it does not know, by its name", () => {
+    expect(() => readArguments(["--break"])).toThrowError(/'--break'/);
+    expect(() => readArguments(["now"])).toThrowError(/'now'/);
+  });
+});
