@@ -6,6 +6,9 @@ import { DEFAULT_BUDGETS, paced } from "./cadence.ts";
 
 const TCP: ProbeOptions = { probe: "tcp", acceptReset: false };
 const TLS: ProbeOptions = { probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false };
+const MTU: ProbeOptions = { probe: "mtu", authenticated: false, requiredBytes: 1_340 };
+const REFUSAL: ProbeOptions = { probe: "udp", payloadBytes: 16, expectRefusal: true };
+const PROXY = { host: "proxy.test", port: 3_128 };
 const GRPC: ProbeOptions = { probe: "grpc" };
 
 function resolution(
@@ -13,10 +16,12 @@ function resolution(
   place: Place,
   families: readonly IpFamily[] = [4],
   cadenceMs = 1_000,
+  proxy?: Target["proxy"],
 ): Resolution {
-  const targets = options.flatMap((of) =>
+  const targets = options.flatMap((of, at) =>
     families.map((family): Target => {
-      const base = { requirementId: "r", host: "omni.test", port: 443, family, options: of };
+      const to = proxy === undefined ? { host: "omni.test" } : { host: `omni${at}.test`, proxy };
+      const base = { requirementId: "r", ...to, port: 443, family, options: of };
       return { id: targetId(base), ...base, cadenceMs, timeoutMs: 950 };
     }),
   );
@@ -41,6 +46,7 @@ function resolution(
 }
 const OUTSIDE: Place = { kind: "hosts", hosts: ["omni.test"] };
 const INSIDE: Place = { kind: "service", service: "in-tunnel" };
+const TUNNEL: Place = { kind: "service", service: "tunnel-link" };
 const cadences = (of: Resolution) =>
   of.rows.flatMap((row) => (row.kind === "targets" ? row.targets.map(({ cadenceMs }) => cadenceMs) : []));
 
@@ -58,6 +64,20 @@ describe("paced (P1)", () => {
       4_096,
     ],
     ["a slower cadence of the row stays", [64_000], resolution([TCP], OUTSIDE, [4], 64_000), 4_096],
+    ["many datagrams of one search count as a handshake", [82_000], resolution([MTU], OUTSIDE), 4_096],
+    [
+      "reading the node's own interface costs nobody anything",
+      [1_000],
+      resolution([{ probe: "link" }], TUNNEL),
+      20_000,
+    ],
+    ["a cadence that spares a rate limit is never shortened", [6_000], resolution([REFUSAL], INSIDE, [6], 6_000), 2],
+    [
+      "a proxy bears 500 connections a second",
+      [16_400, 16_400],
+      resolution([TCP, TCP], OUTSIDE, [4], 1_000, PROXY),
+      4_096,
+    ],
     ["a fleet is counted up to a power of two", [8_200], resolution([TCP], OUTSIDE), 2_049],
   ])("%s", (_, wanted, given, fleetSize) => {
     expect(cadences(paced(given, fleetSize))).toEqual(wanted);

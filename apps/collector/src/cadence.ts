@@ -8,7 +8,7 @@ export interface ProbeBudgets {
   readonly tunnelPerS: number;
   /** Connects and datagrams. */
   readonly connectPerS: number;
-  /** TLS, HTTP and gRPC exchanges, which cost the server a handshake each. */
+  /** TLS, HTTP and gRPC exchanges, which cost the server a handshake each; and searches for a path's MTU, of many datagrams each. */
   readonly handshakePerS: number;
 }
 
@@ -23,12 +23,13 @@ const MAX_CADENCE_MS = 3_600_000;
 
 type Budget = keyof ProbeBudgets;
 
-const BUDGET_OF: Readonly<Record<ProbeKind, Budget>> = {
+/** What bears an attempt; undefined: nothing does, for the node reads its own counters. */
+const BUDGET_OF: Readonly<Record<ProbeKind, Budget | undefined>> = {
   dns: "connectPerS",
   tcp: "connectPerS",
   udp: "connectPerS",
   stamp: "connectPerS",
-  link: "tunnelPerS",
+  link: undefined,
   mtu: "handshakePerS",
   tls: "handshakePerS",
   http: "handshakePerS",
@@ -36,22 +37,23 @@ const BUDGET_OF: Readonly<Record<ProbeKind, Budget>> = {
 };
 
 /**
- * The resolution with cadences for a fleet: each at least its own, and so long that `fleetSize` nodes with the same targets stay
- * within the budget of every endpoint. The fleet is counted up to the next power of two: a plan changes only when it doubles.
+ * The resolution with cadences for a fleet: each at least its own, which may spare a peer's rate limit, and so long that `fleetSize`
+ * nodes with the same targets stay within the budget of every endpoint, a proxy on the way included. The fleet is counted up to the
+ * next power of two: a plan changes only when it doubles.
  */
 export function paced(resolution: Resolution, fleetSize: number, budgets: ProbeBudgets = DEFAULT_BUDGETS): Resolution {
   const agents = 2 ** Math.ceil(Math.log2(Math.max(1, fleetSize)));
-  const perEndpoint = new Map<string, number>();
+  const targetsAt = new Map<string, number>();
   for (const row of resolution.rows) {
-    for (const target of targetsOf(row)) {
-      const key = endpointKey(row.requirement, target);
-      perEndpoint.set(key, (perEndpoint.get(key) ?? 0) + 1);
+    for (const { key } of targetsOf(row).flatMap((target) => costsOf(row.requirement, target))) {
+      targetsAt.set(key, (targetsAt.get(key) ?? 0) + 1);
     }
   }
   const pace = (requirement: Requirement, target: Target): Target => {
-    const attempts = agents * (perEndpoint.get(endpointKey(requirement, target)) ?? 1);
-    const fairMs = (attempts / budgets[budgetOf(requirement, target)]) * 1_000;
-    const steppedMs = Math.ceil(fairMs / CADENCE_STEP_MS) * CADENCE_STEP_MS;
+    const fairMs = costsOf(requirement, target).map(
+      ({ key, budget }) => ((agents * (targetsAt.get(key) ?? 1)) / budgets[budget]) * 1_000,
+    );
+    const steppedMs = Math.ceil(Math.max(0, ...fairMs) / CADENCE_STEP_MS) * CADENCE_STEP_MS;
     return { ...target, cadenceMs: Math.min(MAX_CADENCE_MS, Math.max(target.cadenceMs, steppedMs)) };
   };
   const rows = resolution.rows.map((row) =>
@@ -64,11 +66,18 @@ function targetsOf(row: ResolvedRow): readonly Target[] {
   return row.kind === "targets" ? row.targets : [];
 }
 
-/** Both families of a name are one endpoint: the same service bears them. */
-function endpointKey(requirement: Requirement, target: Target): string {
-  return `${target.host} ${target.port} ${budgetOf(requirement, target)}`;
+/** One endpoint that an attempt costs something, and the budget it comes from. */
+interface Cost {
+  readonly key: string;
+  readonly budget: Budget;
 }
 
-function budgetOf({ place }: Requirement, { options }: Target): Budget {
-  return place.kind === "service" && place.service === "in-tunnel" ? "tunnelPerS" : BUDGET_OF[options.probe];
+/** Whom an attempt costs something: nobody where the node reads its own counters. Both families of a name are one endpoint. */
+function costsOf({ place }: Requirement, { host, port, options, proxy }: Target): readonly Cost[] {
+  const isInside = place.kind === "service" && place.service === "in-tunnel";
+  const budget = isInside ? "tunnelPerS" : BUDGET_OF[options.probe];
+  if (budget === undefined) return [];
+  const own = { key: `${host} ${port} ${budget}`, budget };
+  if (proxy === undefined) return [own];
+  return [own, { key: `proxy ${proxy.host} ${proxy.port}`, budget: "connectPerS" }];
 }
