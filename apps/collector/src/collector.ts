@@ -23,7 +23,7 @@ import { type Config, ConfigError, type TlsFiles } from "./config.ts";
 import { fleetSeries } from "./export/fleet-series.ts";
 import { startHttp } from "./export/http.ts";
 import { createFleet, type Fleet, type Node } from "./fleet.ts";
-import { createFleetIssuers } from "./fleet-issuer.ts";
+import { createFleetIssuers, type FleetIssuers } from "./fleet-issuer.ts";
 import { createIngest } from "./ingest.ts";
 import { createJudging, type Judging } from "./judging.ts";
 import { createKnowledge } from "./knowledge.ts";
@@ -93,7 +93,8 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     for (const node of fleet.nodes.values()) if (hangsOnWitness(node)) judging.touch(node);
   };
   const witnesses = createWitnesses({ clock, nodes: fleet.nodes, mutualTls, onReport: suspects });
-  const knowledge = createKnowledge({ witnesses, issuers: createFleetIssuers(), interception: loadInterception() });
+  const issuers = createFleetIssuers();
+  const knowledge = createKnowledge({ witnesses, issuers, interception: loadInterception() });
   const judging = createJudging(fleet, store, clock, knowledge, judgingEvents(vitals, log));
   await rehydrate(fleet, store, clock);
   for (const node of fleet.nodes.values()) judging.judge(node);
@@ -126,7 +127,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     const { host, port } = config.listen;
     const address = endpointName(host, port);
     const grpcPort = await listen(server, address, credentials).catch(() => cannotListen("listen", address));
-    const rounds = startRounds(fleet, judging, store, config, vitals, clock);
+    const rounds = startRounds({ fleet, judging, issuers, store, config, vitals, clock });
     let stopping: Promise<void> | undefined;
     const stop = async () => {
       rounds.stop();
@@ -226,15 +227,18 @@ async function notReady(store: Store, clock: Clock): Promise<string | undefined>
   });
 }
 
+interface RoundParts {
+  readonly fleet: Fleet;
+  readonly judging: Judging;
+  readonly issuers: FleetIssuers;
+  readonly store: Store;
+  readonly config: Config;
+  readonly vitals: CollectorVitals;
+  readonly clock: Clock;
+}
+
 /** The work that time brings: staleness, the fleet's pace, forgetting. */
-function startRounds(
-  fleet: Fleet,
-  judging: Judging,
-  store: Store,
-  config: Config,
-  vitals: CollectorVitals,
-  clock: Clock,
-): { stop(): void } {
+function startRounds({ fleet, judging, issuers, store, config, vitals, clock }: RoundParts): { stop(): void } {
   let stopped = false;
   const tick = () => {
     if (fleet.repace(clock.wallMs())) for (const node of fleet.nodes.values()) judging.touch(node);
@@ -245,6 +249,7 @@ function startRounds(
     const beforeMs = Math.round(clock.wallMs() - config.retentionDays * MS_PER_DAY);
     // From memory first: nothing is written for a node that the store is about to forget.
     fleet.forgetSilent(beforeMs);
+    issuers.forgetStale(clock.wallMs());
     // A failed transaction is counted by the store's events; forgetting tries again in the next round.
     const deleted = await store.submit("prune", { beforeMs, limit: PRUNE_ROWS }).catch(() => 0);
     vitals.prunedRows.inc(deleted);

@@ -1,8 +1,8 @@
 /** What the judge is told beside windows: the node's clock, its witnesses, its doubles, and what the fleet sees. */
 import type { InterceptionKnowledge } from "@lifeline/catalogue";
 import type { NodeContext } from "@lifeline/verdict";
-import type { Node } from "./fleet.ts";
-import type { FleetIssuers } from "./fleet-issuer.ts";
+import { type Node, nodeNowMs } from "./fleet.ts";
+import { type FleetIssuers, ISSUER_FRESH_MS, type SeenIssuer } from "./fleet-issuer.ts";
 import type { Knowledge } from "./judging.ts";
 import type { Witnesses } from "./witness.ts";
 
@@ -16,7 +16,7 @@ export interface KnowledgeParts {
 /** The knowledge of a node at a moment of the collector's clock. */
 export function createKnowledge({ witnesses, issuers, interception }: KnowledgeParts): Knowledge {
   return (node, nowMs) => {
-    noteIssuers(node, issuers);
+    issuers.saw(node.nodeId, issuersOf(node, nowMs));
     const witness = witnesses.viewOf(node);
     const duplicate = node.boots.duplicate(nowMs);
     const { clockOffsetMs, observedEndpoint } = node;
@@ -31,11 +31,16 @@ export function createKnowledge({ witnesses, issuers, interception }: KnowledgeP
   };
 }
 
-/** The issuers that the node's latest windows show. */
-function noteIssuers({ nodeId, recent, plan }: Node, issuers: Pick<FleetIssuers, "saw">): void {
-  for (const { id, options } of plan.targets) {
+/** The issuers that the node's latest windows show, as far as they are fresh. */
+function issuersOf(node: Node, nowMs: number): ReadonlyMap<string, SeenIssuer> {
+  const behindMs = nowMs - nodeNowMs(node, nowMs);
+  const seen = new Map<string, SeenIssuer>();
+  for (const { id, options } of node.plan.targets) {
     if (options.probe !== "tls") continue;
-    const issuer = recent.of(id).at(-1)?.last?.evidence.chain?.[0]?.issuer;
-    if (issuer !== undefined) issuers.saw(nodeId, id, issuer);
+    const window = node.recent.of(id).findLast(({ last }) => last?.evidence.chain !== undefined);
+    const issuer = window?.last?.evidence.chain?.[0]?.issuer;
+    const atMs = (window?.endMs ?? 0) + behindMs;
+    if (issuer !== undefined && atMs >= nowMs - ISSUER_FRESH_MS) seen.set(id, { issuer, atMs });
   }
+  return seen;
 }
