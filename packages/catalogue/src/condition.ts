@@ -95,7 +95,7 @@ export function holds(circumstance: Circumstance, deployment: Deployment, facts:
     case "siderolink-configured":
       return facts.machineApi !== undefined || facts.siderolinkPrefix !== undefined;
     case "proxy-environment":
-      return facts.proxy !== undefined;
+      return facts.proxy?.https !== undefined;
   }
 }
 

@@ -43,7 +43,7 @@ export const CIRCUMSTANCES = [
   "vault",
   /** The node was told to join Omni: it has a siderolink.api kernel argument, or already a siderolink interface. */
   "siderolink-configured",
-  /** The agent's environment names an HTTP proxy. */
+  /** The agent's environment names a proxy for HTTPS, which gRPC would go through as well. */
   "proxy-environment",
 ] as const;
 export type Circumstance = (typeof CIRCUMSTANCES)[number];

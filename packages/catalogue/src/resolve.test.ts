@@ -547,8 +547,10 @@ describe("resolve, for what a node sees of itself", () => {
     [[], false],
     [["fdae:41e4:649b:9303::/64"], true],
     [["fdae:41e4:649b:9304::/64"], false],
-    [["fdae:41e4:649b:9303::/96"], false],
+    [["fdae:41e4:649b:9303::/96"], true],
     [["fdae::/16"], true],
+    [["fdae:41e4:649b:9303::1"], true],
+    [["fdae:41e4:649b:9304::/64"], false],
     [["*"], true],
   ])("says whether NO_PROXY %j covers the tunnel", (noProxy, bypassed) => {
     expect(row("tunnel-bypasses-proxy", onPrem, { ...configured, proxy: { ...proxy, noProxy } })).toMatchObject({

@@ -16,7 +16,7 @@ import {
   type Trust,
   targetId,
 } from "@lifeline/measure";
-import { isLoopback, literalFamily } from "./address.ts";
+import { firstOfPrefix, isLoopback, literalFamily } from "./address.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { exemption, type NodeFacts } from "./condition.ts";
 import type { Deployment } from "./deployment.ts";
@@ -117,17 +117,21 @@ function resolveRow(requirement: Requirement, deployment: Deployment, facts: Nod
   return targetRow(requirement, located, deployment, facts, times);
 }
 
+/** Port of the event sink inside the tunnel (omni internal/pkg/config, eventSinkPort). */
+const EVENT_SINK_PORT = 8_090;
+
 function checkedFacts(name: Check, deployment: Deployment, facts: NodeFacts): CheckedFacts {
   if (name !== "tunnel-bypasses-proxy") return { name };
   const prefix = `${tunnelPrefix(deployment, facts)}::/64`;
   const { https, noProxy = [] } = facts.proxy ?? {};
+  // The only address inside that nodes dial.
+  const server = firstOfPrefix(prefix) ?? prefix;
   return {
     name,
     prefix,
     proxy: https === undefined ? "" : endpointName(https.host, https.port),
     noProxy,
-    // Without a proxy for HTTPS there is nothing to bypass: gRPC is what would go through it.
-    bypassed: https === undefined || coversPrefix(noProxy, prefix),
+    bypassed: coversPrefix(noProxy, prefix) || httpsProxyFor(server, EVENT_SINK_PORT, facts.proxy) === undefined,
   };
 }
 

@@ -60,7 +60,9 @@ function vendorIn(
   chain: readonly ChainCertificate[],
   knowledge: InterceptionKnowledge | undefined,
 ): string | undefined {
-  const text = chain.map(({ subject, issuer }) => `${subject}\n${issuer}`.toLowerCase()).join("\n");
+  // The leaf's own subject is the server's name, which may well hold a vendor's.
+  const names = chain.flatMap(({ subject, issuer }, at) => (at === 0 ? [issuer] : [subject, issuer]));
+  const text = names.join("\n").toLowerCase();
   return knowledge?.vendors.find(({ marks }) => marks.some((mark) => text.includes(mark.toLowerCase())))?.name;
 }
 
