@@ -25,6 +25,12 @@ describe("two machines under one id", () => {
     expect(after("b", "a", "b", "a")).toEqual({ speakers: ["address of a", "address of b"], sinceMs: 2_000 });
   });
 
+  it("tells clones of one name behind one address apart by their boots", () => {
+    const history = createBootHistory();
+    for (const [at, boot] of ["aaaaaaaa00", "bbbbbbbb00", "aaaaaaaa00"].entries()) history.spoke(boot, "one", at);
+    expect(history.duplicate(2)?.speakers).toEqual(["one, boot aaaaaaaa", "one, boot bbbbbbbb"]);
+  });
+
   it("names nobody who only restarted", () => {
     expect(after("c", "b", "a", "b")?.speakers).toEqual(["address of a", "address of b"]);
   });

@@ -29,7 +29,7 @@ export interface BootHistory {
 }
 
 export function createBootHistory(): BootHistory {
-  /** In the order in which they first spoke; the latest speaker is `last`. */
+  /** In the order in which they last spoke. */
   const speakers = new Map<string, Speaker>();
   let last: string | undefined;
   let sinceMs: number | undefined;
@@ -44,6 +44,7 @@ export function createBootHistory(): BootHistory {
         swappedMs = nowMs;
         other.isDouble = true;
       }
+      speakers.delete(boot);
       speakers.set(boot, { words, spokeMs: nowMs, isDouble: isSwap || before?.isDouble === true });
       const [oldest] = speakers.keys();
       if (speakers.size > MAX_BOOTS && oldest !== undefined) speakers.delete(oldest);
@@ -51,9 +52,13 @@ export function createBootHistory(): BootHistory {
     },
     duplicate(nowMs) {
       if (sinceMs === undefined || nowMs - swappedMs > QUIET_MS) return undefined;
-      const doubles = [...speakers.values()].filter(({ isDouble }) => isDouble);
-      const words = [...new Set(doubles.map((speaker) => speaker.words))].sort();
-      return { speakers: words, sinceMs };
+      const doubles = [...speakers].filter(([, { isDouble }]) => isDouble);
+      const words = doubles.map(([boot, speaker]) => {
+        // Clones behind one NAT have all their words in common.
+        const isTold = doubles.every(([other, { words: of }]) => other === boot || of !== speaker.words);
+        return isTold ? speaker.words : `${speaker.words}, boot ${boot.slice(0, 8)}`;
+      });
+      return { speakers: words.sort(), sinceMs };
     },
   };
 }

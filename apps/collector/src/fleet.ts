@@ -189,7 +189,8 @@ export function stretchesOf({ resolution }: Node): ReadonlyMap<string, number> {
   return new Map(entries);
 }
 
-function isActive({ session, lastReportMs }: Node, nowMs: number): boolean {
+/** Whether the node is connected, or reported within the last ten minutes. */
+export function isActive({ session, lastReportMs }: Node, nowMs: number): boolean {
   return session !== undefined || (lastReportMs ?? 0) > nowMs - ACTIVE_MS;
 }
 

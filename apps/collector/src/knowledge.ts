@@ -20,10 +20,11 @@ export function createKnowledge({ witnesses, issuers, interception }: KnowledgeP
     const witness = witnesses.viewOf(node);
     const duplicate = node.boots.duplicate(nowMs);
     const { clockOffsetMs, observedEndpoint } = node;
+    const behindMs = nowMs - nodeNowMs(node, nowMs);
     const context: NodeContext = {
       ...(clockOffsetMs === undefined ? {} : { clockOffsetMs }),
       ...(witness === undefined ? {} : { witness }),
-      ...(duplicate === undefined ? {} : { duplicate }),
+      ...(duplicate === undefined ? {} : { duplicate: { ...duplicate, sinceMs: duplicate.sinceMs - behindMs } }),
       ...(observedEndpoint === undefined ? {} : { observedEndpoint }),
       fleetIssuer: issuers.of,
     };

@@ -76,6 +76,18 @@ describe("what a witness says of a node", () => {
     clock.advance(FORGOTTEN_AFTER_MS + 1);
     expect(witnesses.viewOf(known)).toBeUndefined();
   });
+
+  it("is nothing for an address that another node has which lost the collector lately, and all for one long gone", async () => {
+    const node = nodeAt("n1", ["192.0.2.1"]);
+    const away = nodeAt("away", ["192.0.2.1"], { session: undefined, lastReportMs: START_MS - 60_000 });
+    const { clock, witnesses, report } = scene([node, away]);
+    await report([["192.0.2.1", 0]]);
+    expect([node, away].map(witnesses.viewOf)).toEqual([undefined, undefined]);
+    clock.advance(9 * 60_000);
+    await report([["192.0.2.1", 0]]);
+    expect(witnesses.viewOf(node)).toBeDefined();
+    expect(witnesses.viewOf(away)).toBeUndefined();
+  });
 });
 
 describe("the door for witnesses", () => {

@@ -10,7 +10,7 @@ import type { Clock } from "@lifeline/measure";
 import type { WitnessView } from "@lifeline/verdict";
 import { RpcError, RpcStatus, type ServiceImplementation, type witnessPb } from "@lifeline/wire";
 import type { Node } from "./fleet.ts";
-import { nodeNowMs } from "./fleet.ts";
+import { isActive, nodeNowMs } from "./fleet.ts";
 
 /** Most witnesses: one beside each of an Omni's hosts. */
 export const MAX_WITNESSES = 16;
@@ -79,7 +79,7 @@ export function createWitnesses({ clock, nodes, mutualTls, onReport }: WitnessPa
   /** Who has which address, looked up once a second for the whole fleet. */
   const ownersNow = (nowMs: number) => {
     if (nowMs - ownersAtMs >= OWNERS_FOR_MS || nowMs < ownersAtMs) {
-      owners = ownersOf(nodes.values());
+      owners = ownersOf(nodes.values(), nowMs);
       ownersAtMs = nowMs;
     }
     return owners;
@@ -114,7 +114,7 @@ export function createWitnesses({ clock, nodes, mutualTls, onReport }: WitnessPa
       // Most sites have no witness, and nothing is looked for then.
       if (witnesses.size === 0) return undefined;
       const owners = ownersNow(nowMs);
-      const addresses = addressesOf(node).filter((address) => owners.get(address) !== SHARED);
+      const addresses = addressesOf(node).filter((address) => (owners.get(address) ?? node.nodeId) === node.nodeId);
       if (addresses.length === 0) return undefined;
       const views = [...witnesses.values()].flatMap((witness) => viewBy(witness, addresses) ?? []);
       const latest = views.sort((a, b) => (b.heardAtMs ?? 0) - (a.heardAtMs ?? 0))[0];
@@ -179,11 +179,11 @@ const SHARED = "";
 /** How long an index of addresses is good for, ms: as long as a witness's report. */
 const OWNERS_FOR_MS = 1_000;
 
-/** Address → id of the one connected node that has it, or {@link SHARED}. */
-function ownersOf(nodes: Iterable<Node>): ReadonlyMap<string, string> {
+/** Address → id of the one active node that has it, or {@link SHARED}: a node that has lost the collector may be heard there still. */
+function ownersOf(nodes: Iterable<Node>, nowMs: number): ReadonlyMap<string, string> {
   const owners = new Map<string, string>();
   for (const node of nodes) {
-    if (node.session === undefined) continue;
+    if (!isActive(node, nowMs)) continue;
     for (const address of addressesOf(node)) owners.set(address, owners.has(address) ? SHARED : node.nodeId);
   }
   return owners;
