@@ -22,7 +22,7 @@ import type { Logger } from "pino";
 import { type Config, ConfigError, type TlsFiles } from "./config.ts";
 import { fleetSeries } from "./export/fleet-series.ts";
 import { startHttp } from "./export/http.ts";
-import { createFleet, type Fleet, type Node } from "./fleet.ts";
+import { createFleet, type Fleet } from "./fleet.ts";
 import { createFleetIssuers, type FleetIssuers } from "./fleet-issuer.ts";
 import { createIngest } from "./ingest.ts";
 import { createJudging, type Judging } from "./judging.ts";
@@ -31,6 +31,7 @@ import { createQuery } from "./query.ts";
 import { rehydrate } from "./rehydrate.ts";
 import { loadSite } from "./site.ts";
 import { openStore, type Store } from "./store/store.ts";
+import { createSuspects } from "./suspects.ts";
 import { type CollectorVitals, createVitals } from "./vitals.ts";
 import { createWitnesses } from "./witness.ts";
 
@@ -89,10 +90,11 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   storePending = store.pending;
   const fleet = createFleet(site, { onOverflow: (what) => vitals.overflows.inc({ what }) });
   const mutualTls = config.tls?.caFile !== undefined;
-  const suspects = () => {
-    for (const node of fleet.nodes.values()) if (hangsOnWitness(node)) judging.touch(node);
+  const onReport = () => {
+    for (const node of suspects(fleet.nodes.values(), clock.wallMs())) judging.touch(node);
   };
-  const witnesses = createWitnesses({ clock, nodes: fleet.nodes, mutualTls, onReport: suspects });
+  const witnesses = createWitnesses({ clock, nodes: fleet.nodes, mutualTls, onReport });
+  const suspects = createSuspects(witnesses.viewOf);
   const issuers = createFleetIssuers();
   const knowledge = createKnowledge({ witnesses, issuers, interception: loadInterception() });
   const judging = createJudging(fleet, store, clock, knowledge, judgingEvents(vitals, log));
@@ -143,11 +145,6 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     for (const step of undo) await step();
     throw error;
   }
-}
-
-/** Whether what a witness says can change the node's verdicts: a row of the UDP port that is not as it should be. */
-function hangsOnWitness({ rows }: Node): boolean {
-  return rows.some(({ udpEvidence, verdict }) => udpEvidence !== undefined && verdict !== "met");
 }
 
 function databasePath(dataDir: string): string {

@@ -77,7 +77,13 @@ export function createJudging(
   const dirty = new Set<Node>();
   const nextDueMs = new Map<Node, number>();
   const unsaved = createUnsaved(store, events);
-  const replays = createReplays(clock, (node, change, incident, isNew) => {
+  const past = (node: Node) => {
+    const { context, ...rest } = knowledge(node, clock.wallMs());
+    // Who is heard or speaks now says nothing of an outage that came and went.
+    const { witness: _witness, duplicate: _duplicate, ...lasting } = context ?? {};
+    return { ...rest, context: lasting };
+  };
+  const replays = createReplays(clock, past, (node, change, incident, isNew) => {
     if (change !== "changed" && isNew) events.onIncident(node.nodeId, change, incident);
     unsaved.addIncident(node.nodeId, incident);
     if (change === "closed") touch(node);

@@ -15,6 +15,7 @@ import {
   type Incident,
   type IncidentState,
   type IncidentStep,
+  type Judgement,
   judgeNode,
 } from "@lifeline/verdict";
 import { WINDOW_MS, type Window } from "@lifeline/window";
@@ -54,7 +55,10 @@ export function isLate(windows: readonly Window[], nowMs: number): boolean {
   return windows.length > 0 && latestEndMs(windows) < nowMs - WINDOW_MS;
 }
 
-export function createReplays(clock: Clock, onPast: OnPast): Replays {
+/** What the judge is told of a node's past beside its windows: nothing that speaks of now alone. */
+export type PastKnowledge = (node: Node) => Pick<Judgement, "context" | "interception">;
+
+export function createReplays(clock: Clock, knowledge: PastKnowledge, onPast: OnPast): Replays {
   const backlogs = new Map<Node, Backlog>();
   const waiting = new Set<Node>();
   const open = (node: Node): Backlog => {
@@ -89,7 +93,8 @@ export function createReplays(clock: Clock, onPast: OnPast): Replays {
     // Good windows alone open nothing; most of a backlog is that.
     if (backlog.incidents.size === 0 && !windows.some(hasBad)) return;
     const { resolution } = node;
-    const rows = judgeNode({ resolution, windows: backlog.recent.of, nowMs, thresholds: DEFAULT_THRESHOLDS });
+    const judgement = { resolution, windows: backlog.recent.of, nowMs, thresholds: DEFAULT_THRESHOLDS };
+    const rows = judgeNode({ ...judgement, ...knowledge(node) });
     const step = advanceIncidents(backlog.incidents, rows, nowMs);
     backlog.incidents = step.state;
     tell(node, backlog, step);
