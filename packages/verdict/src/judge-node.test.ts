@@ -133,7 +133,13 @@ describe("one target", () => {
     ["two answers without gRPC", [...times(9, OK), ...times(2, "grpc-protocol")], "unmet", "grpc-protocol"],
     ["two NXDOMAIN", [...times(9, OK), ...times(2, "dns-nxdomain")], "unmet", "dns-nxdomain"],
     ["two unanswered queries are silence, not proof", [...times(9, OK), ...times(2, "dns-timeout")], "met", "none"],
-    ["three unanswered queries", [...times(9, OK), ...times(3, "dns-timeout")], "unmet", "dns-timeout"],
+    ["three unanswered queries may share one question", [...times(9, OK), ...times(3, "dns-timeout")], "met", "none"],
+    [
+      "unanswered queries for longer than one question is remembered",
+      [...times(9, OK), ...times(4, "dns-timeout")],
+      "unmet",
+      "dns-timeout",
+    ],
     ["refused, then one answer: the bad run holds", [...times(20, "refused"), OK], "unmet", "refused"],
     ["refused, then two answers", [...times(20, "refused"), OK, OK], "met", "none"],
     [

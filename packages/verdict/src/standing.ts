@@ -98,7 +98,9 @@ function goodFrom(run: KnownRun, runs: readonly KnownRun[], thresholds: Threshol
 
 /** Whether a run is bad, and long enough to be more than an accident. */
 function isOutage(run: KnownRun, thresholds: Thresholds): run is KnownRun & { readonly seen: Remembered } {
-  return run.bearing === "bad" && run.seen !== undefined && run.length >= confirmation(run.seen.reason, thresholds);
+  if (run.bearing !== "bad" || run.seen === undefined) return false;
+  if (run.length < confirmation(run.seen.reason, thresholds)) return false;
+  return run.seen.reason !== "dns-timeout" || run.endedAtMs - run.startedAtMs >= thresholds.sharedQueryMs;
 }
 
 function badFrom(run: KnownRun, seen: Remembered): Standing {

@@ -10,6 +10,11 @@ export interface Thresholds {
   readonly proofRunLength: number;
   /** Bad samples in a row that are proof when nothing came back. */
   readonly lossRunLength: number;
+  /**
+   * How long a run of unanswered questions to a resolver must last to be proof, ms: the attempts of a target share one question while it
+   * is under way, and its answer for a second after, so that three attempts may be one lost packet.
+   */
+  readonly sharedQueryMs: number;
   /** Good samples in a row that end a bad run. */
   readonly recoveryRunLength: number;
   /** Ratio, 0–1, that the low end of the 95 % interval of what failed must exceed to call a target degraded. */
@@ -24,6 +29,8 @@ export interface Thresholds {
  * - `lossRunLength` 3: at 0.1 % random loss one target sees 86 single losses a day, 0.09 pairs and 0.00009 triples. A single
  *   loss must not alarm and a pair would wake a fleet of a thousand ninety times a day; three still show within 3–5 s.
  * - `proofRunLength` 2: an answer that says no is no accident of the path; the second one excludes a restart's blink.
+ * - `sharedQueryMs` 2.5 s: a question takes 950 ms to be given up and its failure is remembered for 1 s; a run that is longer has asked
+ *   twice at least, and a pair of losses at 0.1 % is seen once in eleven days of asking once a second.
  * - `recoveryRunLength` 2: an answer proves the path, two in a row that it was no stray.
  * - `degradedRatio` 1 % and `degradedMinFailures` 3: the interval's low end passes 1 % at 3 of 60 (1.7 %), not at 2 (0.9 %);
  *   at 0.1 % random loss three of sixty happen once in 30,000 minutes. The minimum keeps one loss of a short history quiet.
@@ -34,6 +41,7 @@ export const DEFAULT_THRESHOLDS: Thresholds = {
   staleAfterMs: 30_000,
   proofRunLength: 2,
   lossRunLength: 3,
+  sharedQueryMs: 2_500,
   recoveryRunLength: 2,
   degradedRatio: 0.01,
   degradedMinFailures: 3,
