@@ -64,6 +64,9 @@ export interface Node {
   session: Session | undefined;
 }
 
+/** What a node's Hello and its stream tell beside its facts. */
+export type SeenFrom = Pick<Node, "addresses" | "peerAddress" | "observedEndpoint">;
+
 /** What the fleet could not keep, counted. */
 export interface FleetOverflow {
   onOverflow(what: "nodes" | "series" | "recent-windows" | "targets" | "unplanned-windows"): void;

@@ -20,7 +20,7 @@ import {
 } from "@lifeline/wire";
 import { admitHello, admitReport, sentAtMsOf } from "./admit.ts";
 import { nextOffsetMs } from "./clock-offset.ts";
-import { type Fleet, type Node, nodeNowMs, type Session } from "./fleet.ts";
+import { type Fleet, type Node, nodeNowMs, type SeenFrom, type Session } from "./fleet.ts";
 import type { Judging } from "./judging.ts";
 import { peerAddress } from "./peer-address.ts";
 import { isLate } from "./replay.ts";
@@ -179,17 +179,19 @@ async function welcome(
     throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "hello.node_id: the collector knows as many nodes as it can");
   };
   const nowMs = clock.wallMs();
-  const { hostname, agentVersion, facts } = introduction;
+  const { hostname, agentVersion, facts, addresses, observedEndpoint } = introduction;
+  const seenFrom: SeenFrom = { addresses, observedEndpoint, peerAddress: peerAddress(context.peer) };
   if (!fleet.hasRoomFor(facts.nodeId)) return tooMany();
   const sentMs = sentAtMsOf(hello);
   const clockOffsetMs = sentMs === undefined ? undefined : nextOffsetMs(undefined, sentMs, nowMs);
-  const saved = { nodeId: facts.nodeId, hostname, agentVersion, factsJson: JSON.stringify(facts), seenAtMs: nowMs };
-  await store.submit("saveNode", { ...saved, clockOffsetMs }).catch(unavailable);
+  const told = { nodeId: facts.nodeId, hostname, agentVersion, factsJson: JSON.stringify(facts) };
+  const saved = { ...told, seenFromJson: JSON.stringify(seenFrom), seenAtMs: nowMs, clockOffsetMs };
+  await store.submit("saveNode", saved).catch(unavailable);
   // A stream whose place was taken meanwhile must not put its own facts over those of the one that took it.
   if (hasEnded()) throw new RpcError(RpcStatus.ABORTED, "the stream has ended");
   const node = fleet.introduce(introduction, nowMs) ?? tooMany();
   node.clockOffsetMs = clockOffsetMs ?? node.clockOffsetMs;
-  node.peerAddress = peerAddress(context.peer);
+  node.peerAddress = seenFrom.peerAddress;
   const speaker = `${node.peerAddress ?? "an unknown address"} (${hostname || "no host name"})`;
   node.boots.spoke(Buffer.from(hello.bootId).toString("hex"), speaker, nowMs);
   judging.welcome(node);

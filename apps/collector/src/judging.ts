@@ -168,6 +168,9 @@ function verdictsChanged({ rows, previous }: Node): boolean {
   if (rows.length !== previous.size) return true;
   return rows.some((row) => {
     const before = previous.get(rowKey(row));
-    return before?.verdict !== row.verdict || before.sinceMs !== row.sinceMs;
+    if (before?.verdict !== row.verdict || before.sinceMs !== row.sinceMs) return true;
+    // What was found out of a dead tunnel holds for its outage, which the onset names.
+    const isOutage = row.verdict === "unmet" && row.udpEvidence !== undefined;
+    return before.cause !== row.cause || (isOutage && before.onsetMs !== row.onsetMs);
   });
 }

@@ -67,7 +67,13 @@ afterEach(async () => {
 
 const saveNode = (nodeId: string) => {
   const facts = { nodeId, roles: ["talos-node"], families: [4] };
-  const identity = { nodeId, hostname: "h", agentVersion: "1", factsJson: JSON.stringify(facts) };
+  const identity = {
+    nodeId,
+    hostname: "h",
+    agentVersion: "1",
+    factsJson: JSON.stringify(facts),
+    seenFromJson: undefined,
+  };
   return store.submit("saveNode", { ...identity, seenAtMs: NOW_MS, clockOffsetMs: undefined });
 };
 
@@ -103,5 +109,30 @@ describe("after a restart", () => {
     expect(node?.recent.of(SLOW).map(({ endMs }) => endMs)).toEqual([NOW_MS - 175_000]);
     expect(node?.recent.of(FAST)).toHaveLength(128);
     expect(node?.recent.of(FAST).at(-1)?.endMs).toBe(NOW_MS - 250);
+  });
+
+  it("a node is known where it was seen, and its faults by what was found out of them", async () => {
+    await saveNode("n1");
+    const facts = { nodeId: "n2", roles: ["talos-node"], families: [4] };
+    const seenFrom = { addresses: ["192.0.2.1"], peerAddress: "192.0.2.2", observedEndpoint: "203.0.113.1:51820" };
+    const told = { nodeId: "n2", hostname: "h", agentVersion: "1", factsJson: JSON.stringify(facts) };
+    const seenFromJson = JSON.stringify(seenFrom);
+    await store.submit("saveNode", { ...told, seenFromJson, seenAtMs: NOW_MS, clockOffsetMs: undefined });
+    const fault = { cause: "forward-path-blocked", onsetMs: 7, evidence: "e", nextStep: "s" };
+    const verdicts = [
+      { rowKey: "a", verdict: "unmet", sinceMs: 8, fault },
+      { rowKey: "b", verdict: "unmet", sinceMs: 8, fault: { ...fault, cause: "of a later collector" } },
+      { rowKey: "c", verdict: "met", sinceMs: 9, fault: undefined },
+    ];
+    await store.submit("saveVerdicts", { nodeId: "n2", verdicts });
+    const fleet = createFleet({ catalogue, deployment }, { onOverflow: () => {} });
+    await rehydrate(fleet, store, manualClock(NOW_MS));
+    expect(fleet.nodes.get("n1")).toMatchObject({ addresses: [], peerAddress: undefined, observedEndpoint: undefined });
+    expect(fleet.nodes.get("n2")).toMatchObject(seenFrom);
+    expect([...(fleet.nodes.get("n2")?.previous ?? [])]).toEqual([
+      ["a", { verdict: "unmet", sinceMs: 8, ...fault }],
+      ["b", { verdict: "unmet", sinceMs: 8 }],
+      ["c", { verdict: "met", sinceMs: 9 }],
+    ]);
   });
 });

@@ -3,9 +3,9 @@ import type { NodeFacts } from "@lifeline/catalogue";
 import { CAUSES, type Clock } from "@lifeline/measure";
 import { type Incident, type PreviousVerdict, VERDICTS } from "@lifeline/verdict";
 import { decodeReport } from "@lifeline/wire";
-import { type Fleet, MAX_NODES, type Node, nodeNowMs, stretchesOf } from "./fleet.ts";
+import { type Fleet, MAX_NODES, type Node, nodeNowMs, type SeenFrom, stretchesOf } from "./fleet.ts";
 import { MAX_RECENT_WINDOWS } from "./recent.ts";
-import type { StoredIncident, StoredNode } from "./store/record.ts";
+import type { StoredIncident, StoredNode, VerdictRecord } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
 
 /** Reports read at a time: some 2 MB of a large node's, so that no node's whole stretch is in memory twice. */
@@ -28,13 +28,14 @@ export async function rehydrate(fleet: Fleet, store: Store, clock: Clock): Promi
 }
 
 function introduce(fleet: Fleet, stored: StoredNode): Node | undefined {
-  const { hostname, agentVersion, factsJson, seenAtMs, firstSeenMs, lastReportMs, clockOffsetMs } = stored;
-  const facts = JSON.parse(factsJson) as NodeFacts; // Written by this collector from an admitted Hello.
-  const node = fleet.introduce(
-    { facts, hostname, agentVersion, planRevision: "", addresses: [], observedEndpoint: undefined },
-    seenAtMs,
-  );
-  return node && Object.assign(node, { firstSeenMs, lastReportMs, clockOffsetMs });
+  const { hostname, agentVersion, factsJson, seenFromJson = "{}", seenAtMs } = stored;
+  const { firstSeenMs, lastReportMs, clockOffsetMs } = stored;
+  // Both were written by this collector from an admitted Hello.
+  const facts = JSON.parse(factsJson) as NodeFacts;
+  const { addresses = [], peerAddress, observedEndpoint } = JSON.parse(seenFromJson) as Partial<SeenFrom>;
+  const told = { facts, hostname, agentVersion, planRevision: "", addresses, observedEndpoint };
+  const node = fleet.introduce(told, seenAtMs);
+  return node && Object.assign(node, { firstSeenMs, lastReportMs, clockOffsetMs, peerAddress });
 }
 
 async function restoreWindows(fleet: Fleet, store: Store, node: Node, wallMs: number): Promise<void> {
@@ -59,11 +60,16 @@ async function restoreWindows(fleet: Fleet, store: Store, node: Node, wallMs: nu
 async function restoreVerdicts(store: Store, node: Node): Promise<void> {
   const verdicts = await store.submit("listVerdicts", { nodeId: node.nodeId });
   node.previous = new Map(
-    verdicts.flatMap(({ rowKey, verdict, sinceMs }): [string, PreviousVerdict][] => {
-      const known = VERDICTS.find((word) => word === verdict);
-      return known === undefined ? [] : [[rowKey, { verdict: known, sinceMs }]];
+    verdicts.flatMap((record): [string, PreviousVerdict][] => {
+      const verdict = VERDICTS.find((word) => word === record.verdict);
+      return verdict === undefined ? [] : [[record.rowKey, { verdict, sinceMs: record.sinceMs, ...faultOf(record) }]];
     }),
   );
+}
+
+function faultOf({ fault }: VerdictRecord): Partial<PreviousVerdict> {
+  const cause = CAUSES.find((word) => word === fault?.cause);
+  return fault === undefined || cause === undefined ? {} : { ...fault, cause };
 }
 
 async function restoreIncidents(fleet: Fleet, store: Store): Promise<void> {

@@ -6,7 +6,7 @@
  * 3. Incidents are bounded (S2); verdicts are as many as nodes.
  */
 import { type Incident, type RowVerdict, rowKey } from "@lifeline/verdict";
-import type { IncidentRecord, NoNode } from "./store/record.ts";
+import type { IncidentRecord, NoNode, VerdictRecord } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
 
 /** Most incident records waiting for the store; beyond it the oldest go, counted (S2). */
@@ -29,8 +29,7 @@ export interface Unsaved {
 export function createUnsaved(store: Pick<Store, "submit">, { onOverflow, onOrphan }: UnsavedEvents): Unsaved {
   const incidents = createLane<IncidentRecord>((record) => store.submit("saveIncident", record), onOrphan);
   const verdicts = createLane<readonly RowVerdict[]>((rows, nodeId) => {
-    const records = rows.map((row) => ({ rowKey: rowKey(row), verdict: row.verdict, sinceMs: row.sinceMs }));
-    return store.submit("saveVerdicts", { nodeId, verdicts: records });
+    return store.submit("saveVerdicts", { nodeId, verdicts: rows.map(recordOf) });
   }, onOrphan);
   return {
     addIncident(nodeId, incident) {
@@ -47,6 +46,12 @@ export function createUnsaved(store: Pick<Store, "submit">, { onOverflow, onOrph
       await Promise.all([incidents.flush(), verdicts.flush()]);
     },
   };
+}
+
+function recordOf(row: RowVerdict): VerdictRecord {
+  const { verdict, sinceMs, cause, onsetMs, evidence, nextStep } = row;
+  const isFault = verdict === "unmet" || verdict === "degraded";
+  return { rowKey: rowKey(row), verdict, sinceMs, fault: isFault ? { cause, onsetMs, evidence, nextStep } : undefined };
 }
 
 interface Lane<V> {

@@ -8,6 +8,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { MIGRATIONS } from "./migrations.ts";
 import type {
   BootRecord,
+  FaultRecord,
   IncidentQuery,
   IncidentRecord,
   NodeRecord,
@@ -128,15 +129,15 @@ function nodeNumbers(statement: Statement): NodeNumbers {
 
 function saveNode(
   statement: Statement,
-  { nodeId, hostname, agentVersion, factsJson, seenAtMs, clockOffsetMs }: NodeRecord,
+  { nodeId, hostname, agentVersion, factsJson, seenAtMs, clockOffsetMs, seenFromJson }: NodeRecord,
 ): undefined {
   statement(
-    `INSERT INTO nodes (node_id, hostname, agent_version, facts_json, first_seen_ms, seen_ms, clock_offset_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO nodes (node_id, hostname, agent_version, facts_json, first_seen_ms, seen_ms, clock_offset_ms, seen_from_json)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (node_id) DO UPDATE SET hostname = excluded.hostname, agent_version = excluded.agent_version,
-       facts_json = excluded.facts_json, seen_ms = excluded.seen_ms,
+       facts_json = excluded.facts_json, seen_ms = excluded.seen_ms, seen_from_json = excluded.seen_from_json,
        clock_offset_ms = coalesce(excluded.clock_offset_ms, clock_offset_ms)`,
-  ).run(nodeId, hostname, agentVersion, factsJson, seenAtMs, seenAtMs, clockOffsetMs ?? null);
+  ).run(nodeId, hostname, agentVersion, factsJson, seenAtMs, seenAtMs, clockOffsetMs ?? null, seenFromJson ?? null);
 }
 
 function saveReport(statement: Statement, nodeOf: NodeNumbers): Run<"saveReport"> {
@@ -202,8 +203,13 @@ function saveIncident(statement: Statement, node: number, incident: IncidentReco
 /** Replaces what is kept of the node's rows: rows that are gone from the plan go here too. */
 function saveVerdicts(statement: Statement, node: number, verdicts: readonly VerdictRecord[]): "saved" {
   statement("DELETE FROM verdicts WHERE node = ?").run(node);
-  for (const { rowKey, verdict, sinceMs } of verdicts) {
-    statement("INSERT INTO verdicts VALUES (?, ?, ?, ?)").run(node, rowKey, verdict, sinceMs);
+  const insert = statement(
+    `INSERT INTO verdicts (node, row_key, verdict, since_ms, cause, onset_ms, evidence, next_step)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  for (const { rowKey, verdict, sinceMs, fault } of verdicts) {
+    const { cause = null, onsetMs = null, evidence = null, nextStep = null } = fault ?? {};
+    insert.run(node, rowKey, verdict, sinceMs, cause, onsetMs, evidence, nextStep);
   }
   return "saved";
 }
@@ -258,13 +264,29 @@ function listNodes(statement: Statement, limit: number): StoredNode[] {
       firstSeenMs: Number(row.first_seen_ms),
       lastReportMs: row.last_report_ms === null ? undefined : Number(row.last_report_ms),
       clockOffsetMs: row.clock_offset_ms === null ? undefined : Number(row.clock_offset_ms),
+      seenFromJson: row.seen_from_json === null ? undefined : String(row.seen_from_json),
     }));
 }
 
 function listVerdicts(statement: Statement, nodeId: string): VerdictRecord[] {
   return statement("SELECT v.* FROM verdicts v JOIN nodes n ON n.id = v.node WHERE n.node_id = ?")
     .all(nodeId)
-    .map((row) => ({ rowKey: String(row.row_key), verdict: String(row.verdict), sinceMs: Number(row.since_ms) }));
+    .map((row) => ({
+      rowKey: String(row.row_key),
+      verdict: String(row.verdict),
+      sinceMs: Number(row.since_ms),
+      fault: faultOf(row),
+    }));
+}
+
+function faultOf(row: Readonly<Record<string, unknown>>): FaultRecord | undefined {
+  if (row.cause === null) return undefined;
+  return {
+    cause: String(row.cause),
+    onsetMs: Number(row.onset_ms),
+    evidence: String(row.evidence),
+    nextStep: String(row.next_step),
+  };
 }
 
 function recentReports(

@@ -76,4 +76,11 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE heartbeat (only INTEGER PRIMARY KEY CHECK (only = 1), at_ms INTEGER NOT NULL) STRICT;
   `,
   "ALTER TABLE nodes ADD COLUMN clock_offset_ms INTEGER",
+  `
+  ALTER TABLE nodes ADD COLUMN seen_from_json TEXT;
+  ALTER TABLE verdicts ADD COLUMN cause TEXT;
+  ALTER TABLE verdicts ADD COLUMN onset_ms INTEGER;
+  ALTER TABLE verdicts ADD COLUMN evidence TEXT;
+  ALTER TABLE verdicts ADD COLUMN next_step TEXT;
+  `,
 ];

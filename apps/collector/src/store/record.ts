@@ -10,6 +10,8 @@ export interface NodeRecord {
   readonly seenAtMs: number;
   /** How far its clock was behind the collector's, ms; undefined: not known, what is kept stays. */
   readonly clockOffsetMs: number | undefined;
+  /** Where it may be seen from, and where Talos sees its peer (SeenFrom), as JSON; undefined: an older collector wrote it. */
+  readonly seenFromJson: string | undefined;
 }
 
 /** A node with what the store counted. */
@@ -64,11 +66,21 @@ export interface StoredIncident extends IncidentRecord {
   readonly id: number;
 }
 
-/** What one row was judged as, so that its since outlives a restart. */
+/** What one row was judged as, so that its since, and what was found out of a fault while it could be, outlive a restart. */
 export interface VerdictRecord {
   readonly rowKey: string;
   readonly verdict: string;
   readonly sinceMs: number;
+  /** Undefined: no fault, or an older collector wrote it. */
+  readonly fault: FaultRecord | undefined;
+}
+
+/** A fault as it was judged. */
+export interface FaultRecord {
+  readonly cause: string;
+  readonly onsetMs: number;
+  readonly evidence: string;
+  readonly nextStep: string;
 }
 
 /** What has arrived of one boot of an agent. */

@@ -35,6 +35,7 @@ const NODE = {
   hostname: "h",
   agentVersion: "1",
   factsJson: "{}",
+  seenFromJson: undefined,
   seenAtMs: 1_000,
   clockOffsetMs: undefined,
 };
@@ -123,15 +124,18 @@ describe("the store", () => {
   it("keeps everything over a reopening, and refuses a schema it does not know", async () => {
     const first = await open();
     await first.submit("saveNode", NODE);
-    await first.submit("saveVerdicts", { nodeId: "n1", verdicts: [{ rowKey: "k", verdict: "met", sinceMs: 5 }] });
+    const fault = { cause: "dns-drift", onsetMs: 7, evidence: "e", nextStep: "s" };
+    const verdicts = [
+      { rowKey: "k", verdict: "met", sinceMs: 5, fault: undefined },
+      { rowKey: "l", verdict: "unmet", sinceMs: 6, fault },
+    ];
+    await first.submit("saveVerdicts", { nodeId: "n1", verdicts });
     await first.close();
     const second = await open();
     expect(await second.submit("listNodes", { limit: 9 })).toMatchObject([
       { nodeId: "n1", firstSeenMs: 1_000, lastReportMs: undefined },
     ]);
-    expect(await second.submit("listVerdicts", { nodeId: "n1" })).toEqual([
-      { rowKey: "k", verdict: "met", sinceMs: 5 },
-    ]);
+    expect(await second.submit("listVerdicts", { nodeId: "n1" })).toEqual(verdicts);
     await second.close();
     const writer = new DatabaseSync(path);
     writer.exec("INSERT INTO schema_version VALUES (99)");
