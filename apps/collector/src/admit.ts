@@ -116,6 +116,9 @@ function excess(hello: reportPb.Hello): Refused | undefined {
     ["plan_revision", hello.planRevision.length, MAX_TEXT_LENGTH, "characters"],
     ["siderolink_prefix", hello.siderolinkPrefix.length, MAX_TEXT_LENGTH, "characters"],
     ["machine_api", hello.machineApi.length, MAX_TEXT_LENGTH, "characters"],
+    ["proxy.https_proxy", hello.proxy?.httpsProxy.length ?? 0, MAX_TEXT_LENGTH, "characters"],
+    ["proxy.http_proxy", hello.proxy?.httpProxy.length ?? 0, MAX_TEXT_LENGTH, "characters"],
+    ["talos.wireguard_endpoint", hello.talos?.wireguardEndpoint.length ?? 0, MAX_TEXT_LENGTH, "characters"],
     ["roles", hello.roles.length, MAX_LIST_ENTRIES, "entries"],
     ["ip_versions", hello.ipVersions.length, MAX_LIST_ENTRIES, "entries"],
     ["resolvers", hello.resolvers.length, MAX_LIST_ENTRIES, "entries"],
@@ -132,9 +135,11 @@ function excess(hello: reportPb.Hello): Refused | undefined {
 function introductionOf(hello: reportPb.Hello): { introduction: Introduction; dropped: readonly DroppedFact[] } {
   const dropped: DroppedFact[] = [];
   const list = <In, Out>(field: string, values: readonly In[], most: number, read: (value: In) => Out | undefined) => {
-    const usable = [...new Set(values)].map(read).filter((value) => value !== undefined);
+    const given = [...new Set(values)].map(read);
+    // Two spellings may be one value.
+    const usable = [...new Set(given.filter((value) => value !== undefined))];
     const kept = usable.slice(0, most);
-    const lost = new Set(values).size - kept.length;
+    const lost = given.filter((value) => value === undefined).length + usable.length - kept.length;
     if (lost > 0) dropped.push({ field, count: lost });
     return kept;
   };

@@ -186,6 +186,8 @@ function reportOf(reasons: readonly Reason[], sealedAtMs = Date.now(), targetId 
 }
 const times = (count: number, reason: Reason): Reason[] => Array.from({ length: count }, () => reason);
 
+const addressesOf = (count: number) => Array.from({ length: count }, (_, at) => `198.51.100.${at}`);
+
 function queries({ grpcPort }: { grpcPort: number }) {
   const client = createRpcClient(queryPb.QueryService, `127.0.0.1:${grpcPort}`, channelCredentials.createInsecure());
   closers.push(() => client.close());
@@ -312,8 +314,16 @@ describe("the door", () => {
     await twice.introduce({ nodeId: "somebody-else" });
     expect(await twice.ended).toMatchObject({
       code: RpcStatus.INVALID_ARGUMENT,
-      message: expect.stringMatching(/^hello.node_id: got another one on this stream, want /),
+      message: "hello.node_id: got another one on this stream, want n1",
     });
+    const reborn = agent(collector.grpcPort);
+    await reborn.introduce();
+    await reborn.introduce({ bootId: new Uint8Array(16).fill(2) });
+    expect(await reborn.ended).toMatchObject({
+      code: RpcStatus.INVALID_ARGUMENT,
+      message: "hello.boot_id: got another one on this stream, want the first one",
+    });
+    expect(await scrape(collector)).toContain('lifeline_collector_streams_refused_total{code="another-speaker"} 2');
   });
 
   it("ends a stream that says nothing for 10 s", async () => {
@@ -394,11 +404,18 @@ describe("the door", () => {
       siderolinkPrefix: "fdae::1",
       resolvers: ["10.0.0.1:53", "fe80::1%eth0", "10.0.0.2"],
       machineApi: "https://omni.example:8090?jointoken=secret",
+      addresses: ["192.0.2.1", "2001:DB8::1", "2001:db8:0::1", "nobody", ...addressesOf(20)],
+      proxy: {
+        httpsProxy: "user:secret@proxy.example:3128",
+        httpProxy: "proxy.example:3128",
+        noProxy: ["fdae::/64", "a\n", ...Array.from({ length: 70 }, (_, at) => `host${at}.example`)],
+      },
+      talos: { wireguardEndpoint: "203.0.113.1" },
     });
     await introduce();
     await until(() => plans().length === 1);
     const text = await scrape(collector);
-    const dropped = [...text.matchAll(/lifeline_collector_hello_facts_dropped_total\{field="(\w+)"\} (\d+)/g)];
+    const dropped = [...text.matchAll(/lifeline_collector_hello_facts_dropped_total\{field="([\w.]+)"\} (\d+)/g)];
     expect(dropped.map(([, field, count]) => `${field} ${count}`)).toEqual([
       "hostname 1",
       "talos_version 1",
@@ -407,12 +424,30 @@ describe("the door", () => {
       "siderolink_prefix 1",
       "resolvers 2",
       "machine_api 1",
+      "addresses 7",
+      "proxy.https_proxy 1",
+      "proxy.no_proxy 8",
+      "talos.wireguard_endpoint 1",
     ]);
     expect(text).not.toContain("secret");
     const reader = new DatabaseSync(join(directory, "data", "collector.db"), { readOnly: true });
     closers.push(() => reader.close());
     const kept = JSON.parse(String(reader.prepare("SELECT facts_json FROM nodes").get()?.facts_json));
-    expect(kept).toEqual({ nodeId: "n1", roles: ["talos-node"], families: [4], resolvers: ["10.0.0.2"] });
+    expect(kept).toEqual({
+      nodeId: "n1",
+      roles: ["talos-node"],
+      families: [4],
+      resolvers: ["10.0.0.2"],
+      proxy: {
+        http: { host: "proxy.example", port: 3_128 },
+        noProxy: ["fdae::/64", ...Array.from({ length: 63 }, (_, at) => `host${at}.example`)],
+      },
+    });
+    const seenFrom = JSON.parse(String(reader.prepare("SELECT seen_from_json FROM nodes").get()?.seen_from_json));
+    expect(seenFrom).toEqual({
+      addresses: ["192.0.2.1", "2001:db8::1", ...addressesOf(14)],
+      peerAddress: "127.0.0.1",
+    });
   });
 });
 

@@ -103,7 +103,7 @@ function agentStream(parts: IngestParts, send: Send, context: CallContext): Agen
 
   const receive = async ({ message }: reportPb.StreamRequest): Promise<void> => {
     if (message.case === "hello" && node !== undefined) {
-      const again = await welcome(parts, sameSpeaker(message.value, node, bootId), context, () => ended);
+      const again = await welcome(parts, sameSpeaker(message.value, node, bootId, vitals), context, () => ended);
       session?.offerPlan(again.plan);
     } else if (message.case === "hello") {
       bootId = message.value.bootId;
@@ -150,12 +150,20 @@ function agentStream(parts: IngestParts, send: Send, context: CallContext): Agen
 }
 
 /** A Hello that comes again on a stream, whose speaker may not change (S1). */
-function sameSpeaker(hello: reportPb.Hello, { nodeId }: Node, bootId: Uint8Array): reportPb.Hello {
-  if (hello.nodeId !== nodeId) {
-    throw new RpcError(RpcStatus.INVALID_ARGUMENT, `hello.node_id: got another one on this stream, want ${nodeId}`);
-  }
-  if (Buffer.compare(hello.bootId, bootId) === 0) return hello;
-  throw new RpcError(RpcStatus.INVALID_ARGUMENT, "hello.boot_id: got another one on this stream, want the first one");
+function sameSpeaker(
+  hello: reportPb.Hello,
+  { nodeId }: Node,
+  bootId: Uint8Array,
+  { refusedStreams }: CollectorVitals,
+): reportPb.Hello {
+  const isSameBoot = Buffer.compare(hello.bootId, bootId) === 0;
+  if (hello.nodeId === nodeId && isSameBoot) return hello;
+  refusedStreams.inc({ code: "another-speaker" });
+  const want =
+    hello.nodeId === nodeId
+      ? "hello.boot_id: got another one on this stream, want the first one"
+      : `hello.node_id: got another one on this stream, want ${nodeId}`;
+  throw new RpcError(RpcStatus.INVALID_ARGUMENT, want);
 }
 
 /** Admits a Hello. The node is durable before the fleet knows it, so that nothing of it is written before it is. */

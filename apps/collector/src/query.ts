@@ -21,8 +21,8 @@ const MAX_PAGE_ROWS = 10_000;
 /** Bytes of a page after which it ends, by estimate: three quarters of the largest message. */
 const MAX_PAGE_BYTES = 3 * 1024 * 1024;
 
-/** Bytes of a row beside its texts, and how many an UTF-16 unit may take. */
-const ROW_BYTES = 300;
+/** Bytes of a row beside its texts, 29 numbers and 6 of each direction among them; and how many an UTF-16 unit may take. */
+const ROW_BYTES = 400;
 const BYTES_PER_UNIT = 3;
 
 /** Incidents and boots shown with a node, the latest first. */

@@ -184,7 +184,10 @@ function ownersOf(nodes: Iterable<Node>, nowMs: number): ReadonlyMap<string, str
   const owners = new Map<string, string>();
   for (const node of nodes) {
     if (!isActive(node, nowMs)) continue;
-    for (const address of addressesOf(node)) owners.set(address, owners.has(address) ? SHARED : node.nodeId);
+    for (const address of addressesOf(node)) {
+      const owner = owners.get(address) ?? node.nodeId;
+      owners.set(address, owner === node.nodeId ? owner : SHARED);
+    }
   }
   return owners;
 }

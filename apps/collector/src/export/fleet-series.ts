@@ -1,6 +1,9 @@
 /**
  * The fleet's series in Prometheus's text format 0.0.4, written by hand: ten thousand histogram series through prom-client take a
  * second and 290 MB. Labels: node, requirement, probe, endpoint, ip (4, 6, or empty without a target), proxy (empty: direct).
+ *
+ * What is measured only beside what the node itself uses (a comparison) has its attempts and times here, and no verdict: who alerts on
+ * unmet rows must not be woken by a direct path that nobody takes.
  */
 import { resolvedTargets } from "@lifeline/catalogue";
 import { detailOf, endpointName, type Target } from "@lifeline/measure";
@@ -73,7 +76,8 @@ function* verdicts(nodes: readonly Node[]): Generator<string> {
   for (const node of nodes) {
     const { nodeId, rows } = node;
     const targets = targetsById(node);
-    for (const { requirementId, target, verdict } of rows) {
+    for (const { requirementId, target, verdict, comparison } of rows) {
+      if (comparison) continue;
       const labels = labelsOf(nodeId, requirementId, targets.get(target?.id ?? ""));
       yield VERDICTS.map((word) => `${name}{${labels},verdict="${word}"} ${word === verdict ? 1 : 0}\n`).join("");
     }
