@@ -480,16 +480,25 @@ describe("mutual TLS", () => {
   });
 });
 
-describe("an address that cannot be listened at", () => {
-  it.each(["listen", "httpListen"] as const)("is refused by the name of its setting: %s", async (setting) => {
-    const taken = createServer();
-    await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
-    closers.push(() => new Promise((resolve) => taken.close(resolve)));
-    const { port } = taken.address() as AddressInfo;
-    await expect(start({ [setting]: { host: "127.0.0.1", port } })).rejects.toMatchObject({
-      code: "bad-config",
-      problems: [`${setting}: got "127.0.0.1:${port}", want a free port at an address of this host`],
-    });
+describe("an address to listen at", () => {
+  it.each(["listen", "httpListen"] as const)(
+    "is refused by the name of its setting when it is taken: %s",
+    async (setting) => {
+      const taken = createServer();
+      await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+      closers.push(() => new Promise((resolve) => taken.close(resolve)));
+      const { port } = taken.address() as AddressInfo;
+      await expect(start({ [setting]: { host: "127.0.0.1", port } })).rejects.toMatchObject({
+        code: "bad-config",
+        problems: [`${setting}: got "127.0.0.1:${port}", want a free port at an address of this host`],
+      });
+    },
+  );
+
+  it("is any free one for port 0, never a protocol's own", async () => {
+    const [one, other] = [await start(), await start({ dataDir: join(directory, "other") })];
+    expect(new Set([one.grpcPort, one.httpPort, other.grpcPort, other.httpPort]).size).toBe(4);
+    expect([one, other].map(({ grpcPort }) => grpcPort > 1_023)).toEqual([true, true]);
   });
 });
 

@@ -7,7 +7,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadInterception } from "@lifeline/catalogue";
-import { type Clock, endpointName } from "@lifeline/measure";
+import type { Clock } from "@lifeline/measure";
 import {
   addService,
   createRpcServer,
@@ -19,7 +19,7 @@ import {
   witnessPb,
 } from "@lifeline/wire";
 import type { Logger } from "pino";
-import { type Config, ConfigError, type TlsFiles } from "./config.ts";
+import { type Config, ConfigError, type Listen, type TlsFiles } from "./config.ts";
 import { fleetSeries } from "./export/fleet-series.ts";
 import { startHttp } from "./export/http.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
@@ -73,6 +73,11 @@ export interface Collector {
   stop(): Promise<void>;
 }
 
+/** The address with its port always: 0 asks for any free one, and without a port gRPC would take 443. */
+function listenAddress({ host, port }: Listen): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** Nothing but the address keeps a listener from opening: taken by another process, or none of this host. */
 function cannotListen(setting: string, address: string): never {
   throw new ConfigError([`${setting}: got "${address}", want a free port at an address of this host`]);
@@ -121,13 +126,12 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const undo: (() => Promise<void>)[] = [() => store.close()];
   try {
     const http = await startHttp(config.httpListen, {
-      metrics: () => metrics(vitals, () => fleetSeries(fleet, witnesses, info)),
+      metrics: () => metrics(vitals, () => fleetSeries(fleet, witnesses, info, clock.wallMs())),
       notReady: () => notReady(store, clock),
       onDefect: (error) => onDefect("http", error),
-    }).catch(() => cannotListen("httpListen", endpointName(config.httpListen.host, config.httpListen.port)));
+    }).catch(() => cannotListen("httpListen", listenAddress(config.httpListen)));
     undo.unshift(http.stop);
-    const { host, port } = config.listen;
-    const address = endpointName(host, port);
+    const address = listenAddress(config.listen);
     const grpcPort = await listen(server, address, credentials).catch(() => cannotListen("listen", address));
     const rounds = startRounds({ fleet, judging, issuers, store, config, vitals, clock });
     let stopping: Promise<void> | undefined;

@@ -23,8 +23,13 @@ export interface Info {
   readonly deployment: string;
 }
 
-/** Every series of the fleet, family by family, in chunks of text. */
-export function* fleetSeries(fleet: Fleet, witnesses: Pick<Witnesses, "counts">, info: Info): Generator<string> {
+/** Every series of the fleet at `nowMs`, the collector's wall time, family by family, in chunks of text. */
+export function* fleetSeries(
+  fleet: Fleet,
+  witnesses: Pick<Witnesses, "counts">,
+  info: Info,
+  nowMs: number,
+): Generator<string> {
   yield head("lifeline_build_info", "gauge", "The collector's version.");
   yield `lifeline_build_info{version="${escaped(info.collectorVersion)}"} 1\n`;
   yield head("lifeline_catalogue_info", "gauge", "The catalogue and the deployment that nodes are judged against.");
@@ -32,7 +37,7 @@ export function* fleetSeries(fleet: Fleet, witnesses: Pick<Witnesses, "counts">,
   const nodes = [...fleet.nodes.values()];
   yield* lastSeen(nodes);
   yield* clockOffsets(nodes);
-  yield* duplicates(nodes);
+  yield* duplicates(nodes, nowMs);
   yield* verdicts(nodes);
   yield* udpEvidence(nodes);
   yield* heard(witnesses.counts());
@@ -100,12 +105,11 @@ function targetsById({ resolution }: Node): ReadonlyMap<string, Target> {
   return new Map(resolvedTargets(resolution).map((target) => [target.id, target]));
 }
 
-function* duplicates(nodes: readonly Node[]): Generator<string> {
+function* duplicates(nodes: readonly Node[], nowMs: number): Generator<string> {
   const name = "lifeline_node_duplicate";
   yield head(name, "gauge", "1 while two machines take turns under the node's id.");
-  for (const { nodeId, rows } of nodes) {
-    const isDuplicate = rows.some(({ cause }) => cause === "duplicate-node");
-    yield `${name}{node="${escaped(nodeId)}"} ${isDuplicate ? 1 : 0}\n`;
+  for (const { nodeId, boots } of nodes) {
+    yield `${name}{node="${escaped(nodeId)}"} ${boots.duplicate(nowMs) === undefined ? 0 : 1}\n`;
   }
 }
 
