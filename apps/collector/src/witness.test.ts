@@ -77,6 +77,23 @@ describe("what a witness says of a node", () => {
     expect(witnesses.viewOf(known)).toBeUndefined();
   });
 
+  it("is no silence while another witness may hear it: one that just began, has no fresh word, or had no room", async () => {
+    const node = nodeAt("n1", ["192.0.2.1"]);
+    const { clock, witnesses, report } = scene([node]);
+    const other = { witnessId: new Uint8Array(16).fill(2) };
+    const watchedMs = () => clock.wallMs() - (witnesses.viewOf(node)?.watchingSinceMs ?? 0);
+    await report([["192.0.2.1", 9_000]]);
+    await report([], { ...other, watchedMs: 3_000n });
+    expect(watchedMs()).toBe(3_000);
+    await report([], { ...other, droppedSources: 1n });
+    expect(watchedMs()).toBe(0);
+    await report([["192.0.2.1", 20_000]], { ...other, droppedSources: 1n });
+    expect(watchedMs()).toBe(60_000);
+    clock.advance(5_001);
+    await report([["192.0.2.1", 14_000]]);
+    expect(watchedMs()).toBe(0);
+  });
+
   it("is nothing for an address that another node has which lost the collector lately, and all for one long gone", async () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
     const away = nodeAt("away", ["192.0.2.1"], { session: undefined, lastReportMs: START_MS - 60_000 });

@@ -21,6 +21,9 @@ export const MAX_SOURCES = 4_096;
 /** After how long without a report a witness is forgotten, ms: sixty missed ones. */
 export const FORGOTTEN_AFTER_MS = 60_000;
 
+/** How old a witness's word may be to mean something of now, ms: five missed reports. */
+const FRESH_MS = 5_000;
+
 /** Bytes of a witness's id. */
 const WITNESS_ID_BYTES = 16;
 
@@ -120,7 +123,8 @@ export function createWitnesses({ clock, nodes, mutualTls, onReport }: WitnessPa
       const latest = views.sort((a, b) => (b.heardAtMs ?? 0) - (a.heardAtMs ?? 0))[0];
       if (latest === undefined) return undefined;
       const behindMs = nowMs - nodeNowMs(node, nowMs);
-      const { address, watchingSinceMs, reportedAtMs, heardAtMs } = latest;
+      const { address, reportedAtMs, heardAtMs } = latest;
+      const watchingSinceMs = watchedSinceMs([...witnesses.values()], addresses, nowMs);
       return {
         address,
         watchingSinceMs: watchingSinceMs - behindMs,
@@ -192,23 +196,29 @@ function ownersOf(nodes: Iterable<Node>, nowMs: number): ReadonlyMap<string, str
   return owners;
 }
 
-type View = Pick<Witness, "watchingSinceMs" | "reportedAtMs"> & {
+/**
+ * Since when the silence of a node means something: all witnesses must have watched, for it may be heard by another of them. Now, where
+ * one of them has no fresh word, or had no room for this node.
+ */
+function watchedSinceMs(witnesses: readonly Witness[], addresses: readonly string[], nowMs: number): number {
+  const speaks = ({ reportedAtMs, isComplete, heardAtMs }: Witness) =>
+    reportedAtMs >= nowMs - FRESH_MS && (isComplete || addresses.some((address) => heardAtMs.has(address)));
+  if (!witnesses.every(speaks)) return nowMs;
+  return Math.max(...witnesses.map(({ watchingSinceMs }) => watchingSinceMs));
+}
+
+type View = Pick<Witness, "reportedAtMs"> & {
   readonly heardAtMs: number | undefined;
   readonly address: string;
 };
 
-function viewBy(
-  { watchingSinceMs, reportedAtMs, heardAtMs, isComplete }: Witness,
-  addresses: readonly string[],
-): View | undefined {
+function viewBy({ reportedAtMs, heardAtMs, isComplete }: Witness, addresses: readonly string[]): View | undefined {
   const heard = addresses.flatMap((address) => {
     const atMs = heardAtMs.get(address);
     return atMs === undefined ? [] : [{ address, atMs }];
   });
   const latest = heard.sort((a, b) => b.atMs - a.atMs)[0];
-  if (latest !== undefined) return { watchingSinceMs, reportedAtMs, heardAtMs: latest.atMs, address: latest.address };
+  if (latest !== undefined) return { reportedAtMs, heardAtMs: latest.atMs, address: latest.address };
   const [address] = addresses;
-  return isComplete && address !== undefined
-    ? { watchingSinceMs, reportedAtMs, heardAtMs: undefined, address }
-    : undefined;
+  return isComplete && address !== undefined ? { reportedAtMs, heardAtMs: undefined, address } : undefined;
 }
