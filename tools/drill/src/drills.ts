@@ -275,8 +275,8 @@ const NODE_DRILLS: readonly Drill[] = [
     // The two must have taken turns before they can be told from a restart.
     hard: false,
     async inject(scene, node) {
-      const elsewhere = scene.nodes[(scene.nodes.indexOf(node) + 1) % scene.nodes.length] ?? node;
-      const second = await scene.impersonate(elsewhere, node.name);
+      // Where no fault of another drill stands by now.
+      const second = await scene.impersonate(scene.hiddenNode, node.name);
       return async () => {
         await second.end();
       };

@@ -26,7 +26,7 @@ export interface MatrixRow {
   readonly detectMs: number | null;
   /** `null`: not within {@link CLEAR_MAX_MS}. */
   readonly clearMs: number | null;
-  /** Rows that were not as before when clearing was given up; empty where it was not. */
+  /** Rows that were not as before when clearing was given up, and the end of the agent's log; empty where it was not. */
   readonly notCleared: readonly string[];
   /** The sentence and the next step that were given. */
   readonly evidence: string;
@@ -107,7 +107,7 @@ async function runDrill(
   const after = healed?.rows ?? (await scene.next(signal))?.rows ?? [];
   return {
     ...saidOf(standing, node, drill),
-    notCleared: unhealed(after, before, node.name),
+    notCleared: healed === undefined ? [...unhealed(after, before, node.name), scene.agentWords(node)] : [],
     detectMs: rounded(detectMs),
     clearMs: healed === undefined ? null : rounded((healed.seenNs - mendedNs) / NS_PER_MS),
   };

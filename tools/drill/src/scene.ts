@@ -57,6 +57,8 @@ export interface Scene {
   restartAgent(node: NodePlace, environment?: Readonly<Record<string, string>>): Promise<void>;
   /** Starts a second agent on `node` that goes by the name of `other`. */
   impersonate(node: NodePlace, other: string): Promise<HostProcess>;
+  /** The end of what the node's agent has logged; empty without one. */
+  agentWords(node: NodePlace): string;
   /** Ends a node's agent: the node lives on unmeasured. */
   stopAgent(node: NodePlace): Promise<void>;
   /** The latest answer of the collector; waits for the first. */
@@ -199,6 +201,10 @@ async function build(
       await agents.get(node.name)?.end();
       agents.set(node.name, await startAgent(node, node.name, environment));
     },
+    agentWords(node) {
+      const agent = agents.get(node.name);
+      return agent === undefined ? "" : `${agent.printed()}${agent.complained()}`.trim().slice(-WORDS_MAX_CHARS);
+    },
     impersonate: (node, other) => startAgent(node, other, {}),
     async stopAgent(node) {
       await agents.get(node.name)?.end();
@@ -219,6 +225,9 @@ async function build(
     `no verdicts within ${FIRST_MAX_MS / 1_000} s; the agents say\n${ends.join("\n")}`,
   );
 }
+
+/** How much of an agent's log is shown where something went wrong, characters. */
+const WORDS_MAX_CHARS = 800;
 
 /** How long the first verdicts may take, ms. */
 const FIRST_MAX_MS = 60_000;
