@@ -181,7 +181,22 @@ async function build(
     const env = { ...agentEnvironment(folder, key), ...(node === hiddenNode ? proxyEnvironment(net) : {}), ...more };
     return node.host.spawn(process.execPath, [...program, "--state-dir", stateDir, "--node-id", nodeId], { env });
   };
-  for (const node of nodes) agents.set(node.name, await startAgent(node, node.name, {}));
+  /** As Talos does with an extension's service: one that dies is started again; and it is said, for it should not. */
+  const keepAgent = async (node: NodePlace, more: Readonly<Record<string, string>>): Promise<void> => {
+    const agent = await startAgent(node, node.name, more);
+    agents.set(node.name, agent);
+    void agent.ended.then(async ({ status, signal: by }) => {
+      if (agents.get(node.name) !== agent || closing) return;
+      const words = `${agent.printed()}${agent.complained()}`.slice(-WORDS_MAX_CHARS);
+      say(`the agent of ${node.name} died (${by ?? status}) and is started again; it said: ${words}`);
+      await keepAgent(node, more);
+    });
+  };
+  let closing = false;
+  undo.push(async () => {
+    closing = true;
+  });
+  for (const node of nodes) await keepAgent(node, {});
 
   const watcher = observe(net.collector, collector, clock);
   undo.push(() => watcher.close());
@@ -198,8 +213,10 @@ async function build(
       }
     },
     async restartAgent(node, environment = {}) {
-      await agents.get(node.name)?.end();
-      agents.set(node.name, await startAgent(node, node.name, environment));
+      const agent = agents.get(node.name);
+      agents.delete(node.name);
+      await agent?.end();
+      await keepAgent(node, environment);
     },
     agentWords(node) {
       const agent = agents.get(node.name);
@@ -207,8 +224,9 @@ async function build(
     },
     impersonate: (node, other) => startAgent(node, other, {}),
     async stopAgent(node) {
-      await agents.get(node.name)?.end();
+      const agent = agents.get(node.name);
       agents.delete(node.name);
+      await agent?.end();
     },
     model: (until) => watcher.model(until),
     next: (until) => watcher.next(until),
@@ -232,8 +250,8 @@ const WORDS_MAX_CHARS = 800;
 /** How long the first verdicts may take, ms. */
 const FIRST_MAX_MS = 60_000;
 
-/** Caps of V8's heap, MiB: the agent is to share a node of 1 GiB. */
-const NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=48"];
+/** Cap of V8's young generation, MiB (half of it): the agent is to share a node of 1 GiB. */
+const NODE_FLAGS = ["--max-semi-space-size=1"];
 
 function isJudged(rows: readonly StatusRow[], node: string): boolean {
   return rows.some((row) => row.node === node && row.verdict === "met");
