@@ -7,7 +7,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadInterception } from "@lifeline/catalogue";
-import type { Clock } from "@lifeline/measure";
+import { type Clock, endpointName } from "@lifeline/measure";
 import {
   addService,
   createRpcServer,
@@ -19,7 +19,7 @@ import {
   witnessPb,
 } from "@lifeline/wire";
 import type { Logger } from "pino";
-import { type Config, ConfigError, type Listen, type TlsFiles } from "./config.ts";
+import { type Config, ConfigError, type TlsFiles } from "./config.ts";
 import { fleetSeries } from "./export/fleet-series.ts";
 import { startHttp } from "./export/http.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
@@ -73,11 +73,6 @@ export interface Collector {
   stop(): Promise<void>;
 }
 
-/** The address with its port always: 0 asks for any free one, and without a port gRPC would take 443. */
-function listenAddress({ host, port }: Listen): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 /** Nothing but the address keeps a listener from opening: taken by another process, or none of this host. */
 function cannotListen(setting: string, address: string): never {
   throw new ConfigError([`${setting}: got "${address}", want a free port at an address of this host`]);
@@ -129,9 +124,9 @@ export async function startCollector(config: Config, world: World): Promise<Coll
       metrics: () => metrics(vitals, () => fleetSeries(fleet, witnesses, info, clock.wallMs())),
       notReady: () => notReady(store, clock),
       onDefect: (error) => onDefect("http", error),
-    }).catch(() => cannotListen("httpListen", listenAddress(config.httpListen)));
+    }).catch(() => cannotListen("httpListen", endpointName(config.httpListen.host, config.httpListen.port)));
     undo.unshift(http.stop);
-    const address = listenAddress(config.listen);
+    const address = endpointName(config.listen.host, config.listen.port);
     const grpcPort = await listen(server, address, credentials).catch(() => cannotListen("listen", address));
     const rounds = startRounds({ fleet, judging, issuers, store, config, vitals, clock });
     let stopping: Promise<void> | undefined;

@@ -45,4 +45,5 @@ export {
   type Trust,
   TUNNEL_LINK,
   targetId,
+  targetPlace,
 } from "./target.ts";

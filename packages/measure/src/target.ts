@@ -99,9 +99,9 @@ export interface Target {
 export function targetId(
   target: Pick<Target, "requirementId" | "host" | "port" | "family" | "options" | "proxy">,
 ): string {
-  const { requirementId, host, port, family, options, proxy } = target;
+  const { requirementId, family, options, proxy } = target;
   const via = proxy === undefined ? "" : `|via ${endpointName(proxy.host, proxy.port)}`;
-  return `${requirementId}|${options.probe}|${endpointName(host, port)}${detailOf(options)}|ipv${family}${via}`;
+  return `${requirementId}|${options.probe}|${targetPlace(target)}${detailOf(options)}|ipv${family}${via}`;
 }
 
 /** What tells two targets of one row at one endpoint apart: a path, a name that is asked, a size; empty where nothing is needed. */
@@ -112,8 +112,12 @@ export function detailOf(options: ProbeOptions): string {
   return options.probe === "udp" && options.expectRefusal ? `/${options.payloadBytes}` : "";
 }
 
-/** `host:port`, IPv6 literals in brackets; the host alone where the port is 0. */
+/** Where a target is, as people write it: `host:port`, or the interface alone for a link, which has no port. */
+export function targetPlace({ host, port }: Pick<Target, "host" | "port">): string {
+  return port === 0 ? host : endpointName(host, port);
+}
+
+/** `host:port`, IPv6 literals in brackets. */
 export function endpointName(host: string, port: number): string {
-  if (port === 0) return host;
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

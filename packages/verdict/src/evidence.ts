@@ -1,5 +1,5 @@
 /** What was seen, said in a sentence with its figures (J2). */
-import { endpointName, type Target } from "@lifeline/measure";
+import { type Target, targetPlace } from "@lifeline/measure";
 import { lossOf } from "@lifeline/window";
 import { rttFiguresOf } from "./figures.ts";
 import { endedOf, type Finding } from "./finding.ts";
@@ -10,8 +10,9 @@ export function evidenceOf(target: Target, finding: Finding): string {
   return bounded(`${what(target)}: ${sentence(finding)}`);
 }
 
-function what({ options, host, port, family }: Target): string {
-  return `${options.probe} to ${endpointName(host, port)} over IPv${family}`;
+function what(target: Target): string {
+  const { options, family } = target;
+  return `${options.probe} to ${targetPlace(target)} over IPv${family}`;
 }
 
 function sentence(finding: Finding): string {

@@ -7,7 +7,7 @@
  * 3. No data, no evidence and the agent's own trouble are `unknown` (M4).
  */
 import type { InterceptionKnowledge, Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
-import { endpointName, type Target } from "@lifeline/measure";
+import { endpointName, type Target, targetPlace } from "@lifeline/measure";
 import { emptyWindow, lossOf, type Window } from "@lifeline/window";
 import { checkVerdict } from "./check.ts";
 import type { NodeContext } from "./context.ts";
@@ -127,7 +127,7 @@ function targetRow(entry: Entry): RowVerdict {
     requirementId: requirement.id,
     obligation: requirement.obligation,
     required: requirement.obligation !== "optional" && !comparison,
-    target: { id, host, port, endpoint: endpointName(host, port), probe: options.probe, family, proxy },
+    target: { id, host, port, endpoint: targetPlace(target), probe: options.probe, family, proxy },
     verdict,
     cause,
     evidence,

@@ -1,5 +1,5 @@
 /** Who must change what, by what was seen (J2). One sentence each; total over the closed list of reasons. */
-import { endpointName, type Reason, type Target } from "@lifeline/measure";
+import { type Reason, type Target, targetPlace } from "@lifeline/measure";
 
 type Step = (target: Target, where: string) => string;
 
@@ -74,7 +74,7 @@ const steps: Record<Reason, Step | string> = {
 /** The next thing to do about a reason seen at a target; empty for `answered`. */
 export function nextStepFor(reason: Reason, target: Target): string {
   const step = steps[reason];
-  return typeof step === "string" ? step : step(target, endpointName(target.host, target.port));
+  return typeof step === "string" ? step : step(target, targetPlace(target));
 }
 
 /** What to do when no sample has come. */

@@ -70,7 +70,7 @@ describe("the stand-in as a process", () => {
     // TEST-NET-1 (RFC 5737): no host has it.
     const { status, stderr } = await finish("main.ts", ["--host", "192.0.2.1"]);
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^lab: 192\.0\.2\.1\/tcp: .*EADDRNOTAVAIL/);
+    expect(stderr).toMatch(/^lab: 192\.0\.2\.1:0\/tcp: .*EADDRNOTAVAIL/);
   });
 });
 

@@ -6,7 +6,7 @@
  * unmet rows must not be woken by a direct path that nobody takes.
  */
 import { resolvedTargets } from "@lifeline/catalogue";
-import { detailOf, endpointName, type Target } from "@lifeline/measure";
+import { detailOf, endpointName, type Target, targetPlace } from "@lifeline/measure";
 import { UDP_EVIDENCE, VERDICTS } from "@lifeline/verdict";
 import type { Fleet, Node } from "../fleet.ts";
 import { RTT_BOUNDS_NS, type Tally } from "../tally.ts";
@@ -208,7 +208,7 @@ function head(name: string, type: "counter" | "gauge" | "histogram", help: strin
 
 function labelsOf(node: string, requirement: string, target: Target | undefined): string {
   const proxy = target?.proxy === undefined ? "" : endpointName(target.proxy.host, target.proxy.port);
-  const endpoint = target === undefined ? "" : `${endpointName(target.host, target.port)}${detailOf(target.options)}`;
+  const endpoint = target === undefined ? "" : `${targetPlace(target)}${detailOf(target.options)}`;
   const labels = { node, requirement, probe: target?.options.probe ?? "", endpoint, ip: target?.family ?? "", proxy };
   return Object.entries(labels)
     .map(([name, value]) => `${name}="${escaped(String(value))}"`)

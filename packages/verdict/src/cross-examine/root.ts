@@ -1,5 +1,5 @@
 /** Which fault does this one follow from? */
-import { type Cause, endpointName, type ProbeKind } from "@lifeline/measure";
+import { type Cause, type ProbeKind, targetPlace } from "@lifeline/measure";
 import { CLOCK_UNMET_MS } from "../check.ts";
 import { type Entry, isAt, isFailing } from "../entry.ts";
 import { bounded } from "../phrase.ts";
@@ -28,7 +28,7 @@ export function withRoot(entry: Entry, entries: readonly Entry[], circumstances:
   const root = isFailing(entry) ? rootOf(entry, entries) : outerRoot(entries);
   if (root === undefined) return entry;
   const { target, requirement, cause, verdict } = root;
-  const name = `${target.options.probe} to ${endpointName(target.host, target.port)} (${requirement.id})`;
+  const name = `${target.options.probe} to ${targetPlace(target)} (${requirement.id})`;
   const evidence = bounded(`${entry.evidence} It follows from ${name} being ${verdict}: ${cause}.`);
   return { ...entry, evidence, nextStep: `First mend ${name}. ${root.nextStep}`, followsFrom: target.id };
 }
