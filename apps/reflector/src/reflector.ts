@@ -13,7 +13,8 @@ import assert from "node:assert/strict";
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { isIPv6 } from "node:net";
-import type { Clock } from "@lifeline/measure";
+import type { Clock, IpFamily } from "@lifeline/measure";
+import { datagramFd, openKernelClock } from "@lifeline/probe";
 import {
   addNs,
   asLongAs,
@@ -25,7 +26,6 @@ import {
   TTL_UNKNOWN,
 } from "@lifeline/stamp";
 import type { Logger } from "pino";
-import { forbidFragments } from "./fragments.ts";
 import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSourceLimit } from "./source-limit.ts";
 
@@ -91,6 +91,14 @@ export interface Reflector {
   close(): Promise<void>;
 }
 
+/** Lets no reply be fragmented: a large one then tests the way back as its request tested the way there. False: it cannot be had. */
+function forbidsFragments(socket: Socket, host: string): boolean {
+  const fd = datagramFd(socket);
+  const forbid = (family: IpFamily) => fd !== undefined && openKernelClock()?.forbidFragments(fd, family) === true;
+  // A socket of IPv6 serves IPv4 as well.
+  return isIPv6(host) ? forbid(6) && forbid(4) : forbid(4);
+}
+
 /** Opens the socket and starts to answer. Rejects with the system's error (`code`) when it cannot listen. */
 export async function startReflector(options: ReflectorOptions): Promise<Reflector> {
   const { host, port, clock, log, key, maxPerSourcePerSecond = MAX_PER_SOURCE_PER_SECOND } = options;
@@ -103,7 +111,7 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
     throw error;
   });
 
-  if (!forbidFragments(socket, isIPv6(host) ? 6 : 4)) {
+  if (!forbidsFragments(socket, host)) {
     log.warn("fragments cannot be forbidden here (no koffi): large replies do not test the way back");
   }
   const limit = createSourceLimit(maxPerSourcePerSecond);

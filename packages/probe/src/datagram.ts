@@ -7,9 +7,10 @@
  * 3. An ICMP error's arrival is the kernel's only where it was asked to keep errors ({@link DatagramTarget.keepErrors}).
  * 4. Whatever ends the exchange, the socket is closed.
  */
-import { createSocket, type Socket } from "node:dgram";
+import type { Socket } from "node:dgram";
 import type { IpFamily, RttSource } from "@lifeline/measure";
-import { type Deadline, type Expired, startDeadline } from "./deadline.ts";
+import { type ArrivalTime, arrivalTime, connectedSocket } from "./connected-socket.ts";
+import { type Expired, startDeadline } from "./deadline.ts";
 import { codeOf, type ErrnoPlace } from "./errno.ts";
 import { datagramFd } from "./socket-fd.ts";
 import type { ProbeWorld } from "./world.ts";
@@ -28,11 +29,8 @@ export interface DatagramTarget {
 }
 
 /** A datagram that came back. */
-export interface Arrival {
+export interface Arrival extends ArrivalTime {
   readonly bytes: Uint8Array;
-  /** Time since sending, ns. */
-  readonly elapsedNs: number;
-  readonly source: RttSource;
 }
 
 /** What the caller makes of an arrival: it ends the wait with a value, or it was not ours. */
@@ -73,13 +71,9 @@ export async function exchangeDatagram<T>(
   payload: Uint8Array,
   read: (arrival: Arrival) => Reading<T>,
 ): Promise<DatagramExchange<T>> {
-  const socket = createSocket(target.family === 4 ? { type: "udp4" } : { type: "udp6", ipv6Only: true });
+  const socket = await connectedSocket(target.family, target.address, target.port);
+  if (typeof socket === "string") return { end: neverSent(socket), strays: 0, localAddress: undefined };
   try {
-    const code = await connectSocket(socket, target);
-    if (code !== undefined) {
-      const end = { kind: "error", code, place: "datagram-send", elapsedNs: 0, source: "monotonic" } as const;
-      return { end: { ...end, tardy: undefined }, strays: 0, localAddress: undefined };
-    }
     const localAddress = socket.address().address;
     return { ...(await sendAndWait(world, socket, target, payload, read)), localAddress };
   } finally {
@@ -87,12 +81,9 @@ export async function exchangeDatagram<T>(
   }
 }
 
-/** Connects the socket; gives the code of what hindered it. */
-function connectSocket(socket: Socket, { port, address }: DatagramTarget): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    socket.once("error", (error) => resolve(codeOf(error)));
-    socket.connect(port, address, (error?: Error) => resolve(error === undefined ? undefined : codeOf(error)));
-  });
+/** The end of an exchange whose socket could not be connected, by the code of what hindered it. */
+export function neverSent(code: string): Extract<DatagramEnd<never>, { kind: "error" }> {
+  return { kind: "error", code, place: "datagram-send", elapsedNs: 0, source: "monotonic", tardy: undefined };
 }
 
 async function sendAndWait<T>(
@@ -109,7 +100,8 @@ async function sendAndWait<T>(
   const first = Promise.withResolvers<DatagramEnd<T>>();
   const deadline = startDeadline(world.clock, timeoutMs);
   socket.on("message", (bytes) => {
-    const arrival = { bytes, ...timeOf(fd === undefined ? undefined : world.kernel?.sinceArrivalNs(fd), deadline) };
+    const ageNs = fd === undefined ? undefined : world.kernel?.sinceArrivalNs(fd);
+    const arrival = { bytes, ...arrivalTime(ageNs, deadline.elapsedNs()) };
     const reading = read(arrival);
     if (reading.kind === "stray") strays += 1;
     else
@@ -117,7 +109,8 @@ async function sendAndWait<T>(
   });
   const failAt = (place: ErrnoPlace) => (error: Error) => {
     const isKept = keepsErrors && place === "error-kept";
-    const time = timeOf(isKept ? world.kernel?.sinceErrorNs(fd) : undefined, deadline);
+    const ageNs = isKept ? world.kernel?.sinceErrorNs(fd) : undefined;
+    const time = arrivalTime(ageNs, deadline.elapsedNs());
     first.resolve({ kind: "error", code: codeOf(error), place, ...time, tardy: deadline.tardiness(time.elapsedNs) });
   };
   socket.on("error", failAt(keepsErrors ? "error-kept" : "datagram-answer"));
@@ -128,14 +121,4 @@ async function sendAndWait<T>(
   const end = await deadline.race(first.promise);
   deadline.cancel();
   return { end, strays };
-}
-
-/**
- * When something arrived: by the kernel's stamp, `ageNs` ago, when it is one that can be true, else when this process looked.
- * The age is an argument, so it is read first: what passes between the two readings is then never taken off the round trip.
- */
-function timeOf(ageNs: number | undefined, deadline: Deadline): Pick<Arrival, "elapsedNs" | "source"> {
-  const elapsedNs = deadline.elapsedNs();
-  const isTrue = ageNs !== undefined && ageNs < elapsedNs;
-  return isTrue ? { elapsedNs: elapsedNs - ageNs, source: "kernel" } : { elapsedNs, source: "monotonic" };
 }

@@ -7,6 +7,7 @@ export { createNameResolver, type NameAnswer, type NameResolver, type NameResolv
 export { probe } from "./probe.ts";
 export { routeFamilies } from "./route-families.ts";
 export { siderolinkPrefix } from "./siderolink-prefix.ts";
+export { datagramFd } from "./socket-fd.ts";
 export type { TrustStore } from "./trust.ts";
 export { PAYLOAD_MAX_BYTES, PAYLOAD_MIN_BYTES } from "./udp.ts";
 export { createProbeWorld, type ProbeWorld, type ProbeWorldOptions } from "./world.ts";

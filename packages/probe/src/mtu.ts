@@ -5,7 +5,7 @@
  * 1. One call is one search of at most three rounds; each packet is sent once (M1). What a round concludes: see mtu-search.
  * 2. Small packets answered and none of the required size or more: the path is too narrow. Nothing answered: it tells nothing of sizes.
  */
-import { createSocket, type Socket } from "node:dgram";
+import type { Socket } from "node:dgram";
 import type { IpFamily, Outcome } from "@lifeline/measure";
 import {
   AUTHENTICATED_BYTES,
@@ -18,6 +18,7 @@ import {
   sequenceAt,
   UNAUTHENTICATED_BYTES,
 } from "@lifeline/stamp";
+import { connectedSocket } from "./connected-socket.ts";
 import { type Deadline, isExpired, startDeadline } from "./deadline.ts";
 import { codeOf, reasonOfErrno } from "./errno.ts";
 import { emptyTrace, findingOf, outcome, type Trace } from "./finding.ts";
@@ -103,29 +104,18 @@ interface AskerTarget {
 }
 
 /** Connects a socket whose packets may not be fragmented; gives the code of what hindered it. */
-function openSearch(world: ProbeWorld, target: AskerTarget): Promise<Asker | string> {
+async function openSearch(world: ProbeWorld, target: AskerTarget): Promise<Asker | string> {
   const { family, port, address } = target;
-  const socket = createSocket(family === 4 ? { type: "udp4" } : { type: "udp6", ipv6Only: true });
-  return new Promise((resolve) => {
-    const fail = (error: Error) => {
-      socket.close();
-      resolve(codeOf(error));
-    };
-    socket.once("error", fail);
-    socket.connect(port, address, (error?: Error) => {
-      socket.off("error", fail);
-      if (error !== undefined) return fail(error);
-      const fd = datagramFd(socket);
-      if (fd === undefined || world.kernel?.forbidFragments(fd, family) !== true) return fail(noFragmentControl());
-      resolve(askerOf(world, socket, target));
-    });
-  });
+  const socket = await connectedSocket(family, address, port);
+  if (typeof socket === "string") return socket;
+  const fd = datagramFd(socket);
+  if (fd !== undefined && world.kernel?.forbidFragments(fd, family) === true) return askerOf(world, socket, target);
+  socket.close();
+  return NO_FRAGMENT_CONTROL;
 }
 
-/** Without it the network would fragment what it cannot carry, and every size would seem to pass. */
-function noFragmentControl(): Error {
-  return Object.assign(new Error("fragments cannot be forbidden here"), { code: "ENOMEM" });
-}
+/** Without that control the network would fragment what it cannot carry, and every size would seem to pass: not sent. */
+const NO_FRAGMENT_CONTROL = "ENOMEM";
 
 function askerOf(world: ProbeWorld, socket: Socket, { family, key }: AskerTarget): Asker {
   const sizeOf = new Map<number, number>();

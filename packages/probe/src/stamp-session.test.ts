@@ -98,7 +98,7 @@ describe("a session of STAMP", () => {
       expect((await probe(at(port), world)).outcome.reason).toBe(port === closed ? "refused" : "answered");
     }
     expect(sources.size).toBe(1);
-    world.sessions.retain(new Set());
+    world.sessions.close();
     await probe(at(peer.port), world);
     expect(sources.size).toBe(2);
     world.sessions.close();

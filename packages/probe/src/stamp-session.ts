@@ -10,7 +10,7 @@
  *    anything of a direction (M4).
  * 4. Sessions are bounded in number and idle time; what an ICMP error ends are the attempts, not the session.
  */
-import { createSocket, type Socket } from "node:dgram";
+import type { Socket } from "node:dgram";
 import { type Clock, type DirectionCounts, type IpFamily, NS_PER_MS, type Timer } from "@lifeline/measure";
 import {
   decodeReflected,
@@ -22,7 +22,8 @@ import {
   SEQUENCE_COUNT,
   sequenceAt,
 } from "@lifeline/stamp";
-import type { Arrival, DatagramEnd } from "./datagram.ts";
+import { arrivalTime, connectedSocket } from "./connected-socket.ts";
+import { type DatagramEnd, neverSent } from "./datagram.ts";
 import { type Deadline, isExpired, startDeadline } from "./deadline.ts";
 import { directionsFrom, type EndedPacket } from "./direction-account.ts";
 import { codeOf } from "./errno.ts";
@@ -66,8 +67,6 @@ export interface SessionExchange {
 export interface StampSessions {
   /** Sends one packet in the target's session, and waits for its reply. Never rejects. */
   exchange(target: SessionTarget, key: Uint8Array | undefined): Promise<SessionExchange>;
-  /** Closes the sessions of targets that are not among `ids`. */
-  retain(ids: ReadonlySet<string>): void;
   /** Closes all. */
   close(): void;
 }
@@ -92,8 +91,9 @@ export function createStampSessions(world: SessionWorld): StampSessions {
     drop(target.id);
     const [oldest] = sessions.keys();
     if (sessions.size >= SESSIONS_MAX && oldest !== undefined) drop(oldest);
-    const opened = await Session.open(world, target, () => drop(target.id));
-    if (typeof opened === "string") return opened;
+    const socket = await connectedSocket(target.family, target.address, target.port);
+    if (typeof socket === "string") return socket;
+    const opened = new Session(world, socket, target, () => drop(target.id));
     // Another attempt may have opened one meanwhile: the later stays.
     drop(target.id);
     sessions.set(target.id, opened);
@@ -103,11 +103,7 @@ export function createStampSessions(world: SessionWorld): StampSessions {
     async exchange(target, key) {
       const session = await sessionOf(target);
       if (typeof session !== "string") return session.exchange(target.timeoutMs, key);
-      const end = { kind: "error", code: session, place: "datagram-send", elapsedNs: 0, source: "monotonic" } as const;
-      return { end: { ...end, tardy: undefined }, strays: 0, localAddress: undefined, directions: undefined };
-    },
-    retain(ids) {
-      for (const id of sessions.keys()) if (!ids.has(id)) drop(id);
+      return { end: neverSent(session), strays: 0, localAddress: undefined, directions: undefined };
     },
     close() {
       for (const id of [...sessions.keys()]) drop(id);
@@ -126,6 +122,15 @@ interface Sent {
   strays: number;
   /** Set when it is over: with the reflector's own number when it was answered. */
   ended: EndedPacket | undefined;
+}
+
+/** A datagram as it was handed over. */
+interface Seen {
+  readonly bytes: Uint8Array;
+  /** Its age then, by the kernel's stamp, ns. */
+  readonly ageNs: number | undefined;
+  /** When that was, by the monotonic clock, ns. */
+  readonly seenNs: number;
 }
 
 class Session {
@@ -148,7 +153,7 @@ class Session {
   #idle: Timer | undefined;
   #isClosed = false;
 
-  private constructor(world: SessionWorld, socket: Socket, target: SessionTarget, onIdle: () => void) {
+  constructor(world: SessionWorld, socket: Socket, target: SessionTarget, onIdle: () => void) {
     this.#world = world;
     this.#socket = socket;
     this.#target = target;
@@ -161,23 +166,6 @@ class Session {
     socket.on("error", (error) => this.#fail(codeOf(error), "datagram-answer"));
     // A session that waits for nobody's answer keeps no process alive.
     socket.unref();
-  }
-
-  /** Connects a socket; gives the code of what hindered it. */
-  static open(world: SessionWorld, target: SessionTarget, onIdle: () => void): Promise<Session | string> {
-    const socket = createSocket(target.family === 4 ? { type: "udp4" } : { type: "udp6", ipv6Only: true });
-    return new Promise((resolve) => {
-      const fail = (error: Error) => {
-        socket.close();
-        resolve(codeOf(error));
-      };
-      socket.once("error", fail);
-      socket.connect(target.port, target.address, (error?: Error) => {
-        socket.off("error", fail);
-        if (error !== undefined) fail(error);
-        else resolve(new Session(world, socket, target, onIdle));
-      });
-    });
   }
 
   isOpenTo({ address, port }: SessionTarget): boolean {
@@ -221,13 +209,14 @@ class Session {
 
   #take(bytes: Uint8Array): void {
     const ageNs = this.#fd === undefined ? undefined : this.#world.kernel?.sinceArrivalNs(this.#fd);
+    const seenNs = this.#world.clock.monotonicNs();
     const waiting = this.#sent.filter(({ ended }) => ended === undefined);
     const [first] = waiting;
     const key = (first ?? this.#sent.at(-1))?.key;
     const decoded = decodeReflected(bytes, key);
     if (decoded.kind === "malformed") {
       // It cannot be told whose answer it would be: the oldest's, which waits longest.
-      if (first !== undefined) this.#end(first, { kind: "malformed", code: decoded.reason }, bytes, ageNs);
+      if (first !== undefined) this.#end(first, { kind: "malformed", code: decoded.reason }, { bytes, ageNs, seenNs });
       return;
     }
     const { sender } = decoded.packet;
@@ -242,16 +231,14 @@ class Session {
     }
     if (sent.index < this.#latestReply) this.#reordered += 1;
     this.#latestReply = Math.max(this.#latestReply, sent.index);
-    this.#end(sent, { kind: "reply", packet: decoded.packet }, bytes, ageNs);
+    this.#end(sent, { kind: "reply", packet: decoded.packet }, { bytes, ageNs, seenNs });
   }
 
-  #end(sent: Sent, value: Reply, bytes: Uint8Array, ageNs: number | undefined): void {
+  #end(sent: Sent, value: Reply, { bytes, ageNs, seenNs }: Seen): void {
     const { deadline, index, sequence } = sent;
-    const elapsedNs = deadline.elapsedNs();
-    const isTrue = ageNs !== undefined && ageNs < elapsedNs;
-    const arrival: Arrival = isTrue
-      ? { bytes, elapsedNs: elapsedNs - ageNs, source: "kernel" }
-      : { bytes, elapsedNs, source: "monotonic" };
+    // Decoding and the digest come after the arrival, and are not the path's.
+    const readingNs = this.#world.clock.monotonicNs() - seenNs;
+    const arrival = { bytes, ...arrivalTime(ageNs, deadline.elapsedNs() - readingNs) };
     const own = value.kind === "reply" && value.packet.sequence !== sequence ? value.packet.sequence : undefined;
     const isAnswer = value.kind === "reply";
     sent.ended = { index, reflected: isAnswer ? { sequence: own } : undefined };

@@ -20,7 +20,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "apps/agent": ["measure", "window", "probe", "wire"],
   "apps/collector": ["measure", "window", "catalogue", "verdict", "wire"],
   "apps/cli": ["measure", "window", "catalogue", "probe", "verdict", "wire", "reflector"],
-  "apps/reflector": ["measure", "stamp", "wire"],
+  "apps/reflector": ["measure", "probe", "stamp", "wire"],
   "tools/lab": ["measure", "stamp", "wire", "reflector", "verdict"],
   "tools/local": ["measure", "catalogue", "wire", "lab", "cli"],
   "tools/drill": ["measure", "catalogue", "verdict", "wire", "lab", "cli"],
