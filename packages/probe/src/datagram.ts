@@ -4,7 +4,9 @@
  *
  * 1. A fresh socket for each attempt: its port tells the answer of this attempt from those of others.
  * 2. Arrival is the kernel's stamp where it can be read, so neither the round trip nor the threshold feels this process (M3).
- * 3. An ICMP error's arrival is the kernel's only where it was asked to keep errors ({@link DatagramTarget.keepErrors}).
+ * 3. An ICMP error's arrival is when this process was told. The kernel stamps errors only in a socket's error queue (IP_RECVERR, ip(7)),
+ *    and libuv 1.52 must not find one there: it negates the errno as an unsigned number (unix/udp.c, uv__udp_recvmsg_errqueue),
+ *    and Node ends the process for so large a datagram.
  * 4. Whatever ends the exchange, the socket is closed.
  */
 import type { Socket } from "node:dgram";
@@ -21,11 +23,6 @@ export interface DatagramTarget {
   readonly port: number;
   readonly family: IpFamily;
   readonly timeoutMs: number;
-  /**
-   * Errors are answers: their arrival is wanted, and those the kernel does not call fatal as well (IP_RECVERR, ip(7)). Default
-   * false. Where the kernel's stamps cannot be read nothing changes.
-   */
-  readonly keepErrors?: boolean;
 }
 
 /** A datagram that came back. */
@@ -89,13 +86,12 @@ export function neverSent(code: string): Extract<DatagramEnd<never>, { kind: "er
 async function sendAndWait<T>(
   world: ProbeWorld,
   socket: Socket,
-  { timeoutMs, family, keepErrors = false }: DatagramTarget,
+  { timeoutMs }: DatagramTarget,
   payload: Uint8Array,
   read: (arrival: Arrival) => Reading<T>,
 ): Promise<Omit<DatagramExchange<T>, "localAddress">> {
   const fd = datagramFd(socket);
   if (fd !== undefined) world.kernel?.stampArrivals(fd);
-  const keepsErrors = keepErrors && fd !== undefined && world.kernel?.keepErrors(fd, family) === true;
   let strays = 0;
   const first = Promise.withResolvers<DatagramEnd<T>>();
   const deadline = startDeadline(world.clock, timeoutMs);
@@ -108,12 +104,11 @@ async function sendAndWait<T>(
       first.resolve({ kind: "answered", value: reading.value, arrival, tardy: deadline.tardiness(arrival.elapsedNs) });
   });
   const failAt = (place: ErrnoPlace) => (error: Error) => {
-    const isKept = keepsErrors && place === "error-kept";
-    const ageNs = isKept ? world.kernel?.sinceErrorNs(fd) : undefined;
-    const time = arrivalTime(ageNs, deadline.elapsedNs());
-    first.resolve({ kind: "error", code: codeOf(error), place, ...time, tardy: deadline.tardiness(time.elapsedNs) });
+    const elapsedNs = deadline.elapsedNs();
+    const tardy = deadline.tardiness(elapsedNs);
+    first.resolve({ kind: "error", code: codeOf(error), place, elapsedNs, source: "monotonic", tardy });
   };
-  socket.on("error", failAt(keepsErrors ? "error-kept" : "datagram-answer"));
+  socket.on("error", failAt("datagram-answer"));
   // Node hands the datagram to the kernel within this call, so the deadline and the packet start together.
   socket.send(payload, (error) => {
     if (error !== null) failAt("datagram-send")(error);

@@ -9,18 +9,15 @@ import type { Reason } from "@lifeline/measure";
  * - `connect`: from `connect(2)` on TCP, at once or by ICMP.
  * - `stream`: on an established TCP connection.
  * - `datagram-send`: from `connect(2)` or `send(2)` on UDP: this node's own tables, nothing has left.
- * - `error-kept`: the same from a socket that also keeps errors the kernel does not call fatal (IP_RECVERR, ip(7)): a router's
- *   word that there is no way to the host is among them.
  * - `datagram-answer`: read back from a connected UDP socket: an ICMP error came.
  */
-export type ErrnoPlace = "connect" | "stream" | "datagram-send" | "datagram-answer" | "error-kept";
+export type ErrnoPlace = "connect" | "stream" | "datagram-send" | "datagram-answer";
 
 interface ErrnoRow {
   readonly connect: Reason;
   readonly stream: Reason;
   readonly "datagram-send": Reason;
   readonly "datagram-answer": Reason;
-  readonly "error-kept": Reason;
 }
 
 const same = (reason: Reason): ErrnoRow => ({
@@ -28,7 +25,6 @@ const same = (reason: Reason): ErrnoRow => ({
   stream: reason,
   "datagram-send": reason,
   "datagram-answer": reason,
-  "error-kept": reason,
 });
 
 const RESOURCE = same("agent-resource");
@@ -46,10 +42,9 @@ const ERRNO: Readonly<Record<string, ErrnoRow>> = {
     stream: "host-unreachable",
     "datagram-send": "network-unreachable",
     "datagram-answer": "admin-prohibited",
-    "error-kept": "host-unreachable",
   },
   EHOSTDOWN: same("host-unreachable"),
-  ENETUNREACH: { ...same("network-unreachable"), "error-kept": "host-unreachable" },
+  ENETUNREACH: same("network-unreachable"),
   ENETDOWN: same("network-unreachable"),
   EADDRNOTAVAIL: RESOURCE,
   // A blackhole route (ip-route(8)): this node drops the packet itself.
@@ -68,7 +63,6 @@ const ERRNO: Readonly<Record<string, ErrnoRow>> = {
     ...RESOURCE,
     "datagram-send": "mtu-too-small",
     "datagram-answer": "mtu-too-small",
-    "error-kept": "mtu-too-small",
   },
   EMFILE: RESOURCE,
   ENFILE: RESOURCE,

@@ -25,10 +25,6 @@ export interface KernelClock {
   tcpInfo(fd: number): TcpInfo | undefined;
   /** Asks the kernel to stamp the datagrams that arrive at `fd` from now on. */
   stampArrivals(fd: number): void;
-  /** Asks the kernel to keep the ICMP errors that come back to `fd`, a UDP socket, with their arrival; false: it will not. */
-  keepErrors(fd: number, family: IpFamily): boolean;
-  /** Takes the oldest error that was kept for `fd`, and gives the nanoseconds since it had arrived; undefined: none, or no stamp. */
-  sinceErrorNs(fd: number): number | undefined;
   /** Lets no packet of `fd`, a UDP socket, be fragmented here or on the way, whatever is believed of the path; false: it cannot. */
   forbidFragments(fd: number, family: IpFamily): boolean;
   /** Nanoseconds since the last datagram read from `fd` had arrived at this host; undefined when there is no stamp. */
@@ -52,14 +48,9 @@ const NS_PER_SECOND = 1_000_000_000n;
 const AF_INET = 2;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
 
-/** `IPPROTO_IP` with `IP_RECVERR` (uapi/linux/in.h), `IPPROTO_IPV6` with `IPV6_RECVERR` (uapi/linux/in6.h): ip(7), ipv6(7). */
-const RECEIVE_ERRORS = { 4: { level: 0, name: 11 }, 6: { level: 41, name: 25 } } as const;
 /** `IP_MTU_DISCOVER` and `IPV6_MTU_DISCOVER`, and `IP_PMTUDISC_PROBE`, the same for both (uapi/linux/in.h, in6.h; ip(7)). */
 const MTU_DISCOVER = { 4: { level: 0, name: 10 }, 6: { level: 41, name: 23 } } as const;
 const PMTUDISC_PROBE = 3;
-/** `MSG_ERRQUEUE` and `MSG_DONTWAIT` (linux/socket.h); `struct msghdr` of a 64-bit host, whose zeros ask for no contents. */
-const MSG_ERRQUEUE_DONTWAIT = 0x2000 | 0x40;
-const MSGHDR_BYTES = 56;
 
 /**
  * Youngest stamp that is believed, in ns. For a datagram that was not stamped the kernel makes one up at the question
@@ -99,10 +90,7 @@ function bindKernelClock(): KernelClock {
   const openSocket = libc.func("int socket(int family, int type, int protocol)");
 
   const setsockopt = libc.func("int setsockopt(int fd, int level, int name, void *value, uint32_t lengthBytes)");
-  const recvmsg = libc.func("int64_t recvmsg(int fd, void *message, int flags)");
 
-  const message = Buffer.alloc(MSGHDR_BYTES);
-  const enabled = Buffer.from([1, 0, 0, 0]);
   const probing = Buffer.from([PMTUDISC_PROBE, 0, 0, 0]);
   const info = Buffer.alloc(TCP_INFO_BYTES);
   const lengthBytes = Buffer.alloc(4);
@@ -133,18 +121,9 @@ function bindKernelClock(): KernelClock {
     stampArrivals(fd) {
       ioctl(fd, SIOCGSTAMPNS, stamp);
     },
-    keepErrors(fd, family) {
-      const { level, name } = RECEIVE_ERRORS[family];
-      return setsockopt(fd, level, name, enabled, enabled.byteLength) === 0;
-    },
     forbidFragments(fd, family) {
       const { level, name } = MTU_DISCOVER[family];
       return setsockopt(fd, level, name, probing, probing.byteLength) === 0;
-    },
-    sinceErrorNs(fd) {
-      // Reading an error leaves its arrival where SIOCGSTAMPNS looks (net/ipv4/ip_sockglue.c, ip_recv_error; sock_recv_timestamp).
-      message.fill(0);
-      return Number(recvmsg(fd, message, MSG_ERRQUEUE_DONTWAIT)) < 0 ? undefined : sinceStampNs(fd);
     },
     sinceArrivalNs: sinceStampNs,
   };

@@ -39,12 +39,10 @@ export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes, exp
   trace.evidence.address = located.address;
   const payload = new Uint8Array(payloadBytes);
   payload[0] = FIRST_BYTE;
-  const { end, localAddress } = await exchangeDatagram(
-    world,
-    { ...target, address: located.address, keepErrors: expectRefusal },
-    payload,
-    () => ({ kind: "ours", value: undefined }),
-  );
+  const { end, localAddress } = await exchangeDatagram(world, { ...target, address: located.address }, payload, () => ({
+    kind: "ours",
+    value: undefined,
+  }));
   if (localAddress !== undefined) trace.evidence.localAddress = localAddress;
   return findingOf(trace, judge(end, expectRefusal, trace));
 };
