@@ -56,6 +56,9 @@ export function createQuery({ fleet, judging, store, clock, catalogueVersion }: 
   const ids = (nodeId: string): string[] => (nodeId === "" ? [...fleet.nodes.keys()].sort() : [known(nodeId).nodeId]);
 
   return {
+    async listHistory() {
+      throw new RpcError(RpcStatus.UNIMPLEMENTED, "this collector keeps no history yet");
+    },
     async listVerdicts({ nodeId, only, pageSize, pageToken }) {
       if (only.length > PATTERN_MAX_CHARS) refuse("only", `${only.length} characters`, `at most ${PATTERN_MAX_CHARS}`);
       const after = readToken(pageToken, 2);

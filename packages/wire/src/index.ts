@@ -1,6 +1,7 @@
 // Credentials are told by class, so both ends must take them from the copy of grpc-js that this package runs on.
 export { type ChannelCredentials, credentials as channelCredentials, ServerCredentials } from "@grpc/grpc-js";
 export { type ByteClient, createByteClient } from "./byte-client.ts";
+export * as adminPb from "./gen/lifeline/v1/admin_pb.ts";
 export * as enrolPb from "./gen/lifeline/v1/enrol_pb.ts";
 export * as queryPb from "./gen/lifeline/v1/query_pb.ts";
 export * as reportPb from "./gen/lifeline/v1/report_pb.ts";

@@ -34,7 +34,14 @@ async function start(stream: Stream, query: Partial<ServiceImplementation<typeof
   addService(
     server,
     QueryService,
-    { listVerdicts: missing, listNodes: missing, getNode: missing, listIncidents: missing, ...query },
+    {
+      listVerdicts: missing,
+      listNodes: missing,
+      getNode: missing,
+      listIncidents: missing,
+      listHistory: missing,
+      ...query,
+    },
     (_, error) => defects.push(error),
   );
   const port = await listen(server, "127.0.0.1:0", ServerCredentials.createInsecure());

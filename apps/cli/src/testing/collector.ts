@@ -12,7 +12,7 @@ import {
   shutDown,
 } from "@lifeline/wire";
 
-/** The four queries. */
+/** The queries. */
 export type Queries = ServiceImplementation<typeof queryPb.QueryService>;
 
 /** A server under test. */
@@ -31,7 +31,14 @@ export async function startCollector(
   const missing = async () => {
     throw new RpcError(RpcStatus.UNIMPLEMENTED, "not in this test");
   };
-  const all = { listVerdicts: missing, listNodes: missing, getNode: missing, listIncidents: missing, ...queries };
+  const all = {
+    listVerdicts: missing,
+    listNodes: missing,
+    getNode: missing,
+    listIncidents: missing,
+    listHistory: missing,
+    ...queries,
+  };
   addService(server, queryPb.QueryService, all, (method, error) => {
     throw new Error(`${method} threw`, { cause: error });
   });

@@ -83,4 +83,31 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE verdicts ADD COLUMN evidence TEXT;
   ALTER TABLE verdicts ADD COLUMN next_step TEXT;
   `,
+  `
+  CREATE TABLE join_tokens (
+    id TEXT PRIMARY KEY,
+    secret_sha256 BLOB NOT NULL,
+    note TEXT NOT NULL,
+    node_pattern TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    uses_max INTEGER NOT NULL,
+    uses INTEGER NOT NULL,
+    revoked_ms INTEGER
+  ) STRICT;
+  CREATE TABLE enrolments (
+    node_id TEXT PRIMARY KEY,
+    key_sha256 BLOB NOT NULL,
+    join_token_id TEXT NOT NULL,
+    enrolled_ms INTEGER NOT NULL,
+    not_after_ms INTEGER NOT NULL,
+    renewals INTEGER NOT NULL,
+    revoked_ms INTEGER,
+    is_open INTEGER NOT NULL,
+    refused_claims INTEGER NOT NULL,
+    last_refused_claim_ms INTEGER,
+    last_refused_claim_from TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE revoked_keys (key_sha256 BLOB PRIMARY KEY, node_id TEXT NOT NULL, revoked_ms INTEGER NOT NULL) STRICT;
+  `,
 ];

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/query.proto.
  */
 export const file_lifeline_v1_query: GenFile = /*@__PURE__*/
-  fileDesc("ChdsaWZlbGluZS92MS9xdWVyeS5wcm90bxILbGlmZWxpbmUudjEikQYKClZlcmRpY3RSb3cSDwoHbm9kZV9pZBgBIAEoCRIWCg5yZXF1aXJlbWVudF9pZBgCIAEoCRIrCgpvYmxpZ2F0aW9uGAMgASgOMhcubGlmZWxpbmUudjEuT2JsaWdhdGlvbhIQCghyZXF1aXJlZBgEIAEoCBIRCgl0YXJnZXRfaWQYBSABKAkSEAoIZW5kcG9pbnQYBiABKAkSDQoFcHJvYmUYByABKAkSEgoKaXBfdmVyc2lvbhgIIAEoDRIlCgd2ZXJkaWN0GAkgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgKIAEoCRIQCghldmlkZW5jZRgLIAEoCRIRCgluZXh0X3N0ZXAYDCABKAkSFQoNc2luY2VfdW5peF9tcxgNIAEoBBIbChNsYXN0X3NhbXBsZV91bml4X21zGA4gASgEEgwKBHNlbnQYDyABKAQSDAoEbG9zdBgQIAEoBBIMCgRsYXRlGBEgASgEEg4KBnNpbGVudBgSIAEoBBIQCghub3Rfc2VudBgTIAEoBBIXCgpsb3NzX3JhdGlvGBQgASgBSACIAQESFgoObG9zc19yYXRpb19sb3cYFSABKAESFwoPbG9zc19yYXRpb19oaWdoGBYgASgBEhcKCnJ0dF9wNTBfbnMYFyABKARIAYgBARIXCgpydHRfcDk1X25zGBggASgESAKIAQESFwoKcnR0X21heF9ucxgZIAEoBEgDiAEBEhEKCXJ0dF9jb3VudBgaIAEoBBIYChBydHRfa2VybmVsX2NvdW50GBsgASgEEhQKDGZvbGxvd3NfZnJvbRgcIAEoCRIUCgx1ZHBfZXZpZGVuY2UYHSABKAkSDQoFcHJveHkYHiABKAkSEgoKY29tcGFyaXNvbhgfIAEoCBIrCgpkaXJlY3Rpb25zGCAgASgLMhcubGlmZWxpbmUudjEuRGlyZWN0aW9uc0INCgtfbG9zc19yYXRpb0INCgtfcnR0X3A1MF9uc0INCgtfcnR0X3A5NV9uc0INCgtfcnR0X21heF9ucyKJAQoKRGlyZWN0aW9ucxIUCgxmb3J3YXJkX3NlbnQYASABKAQSFAoMZm9yd2FyZF9sb3N0GAIgASgEEhMKC3JldHVybl9zZW50GAMgASgEEhMKC3JldHVybl9sb3N0GAQgASgEEhIKCmR1cGxpY2F0ZXMYBSABKAQSEQoJcmVvcmRlcmVkGAYgASgEIqoCCgtOb2RlU3VtbWFyeRIPCgdub2RlX2lkGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEhUKDWFnZW50X3ZlcnNpb24YAyABKAkSEQoJY29ubmVjdGVkGAQgASgIEhoKEmZpcnN0X3NlZW5fdW5peF9tcxgFIAEoBBIbChNsYXN0X3JlcG9ydF91bml4X21zGAYgASgEEhAKCG1ldF9yb3dzGAcgASgNEhUKDWRlZ3JhZGVkX3Jvd3MYCCABKA0SEgoKdW5tZXRfcm93cxgJIAEoDRIUCgx1bmtub3duX3Jvd3MYCiABKA0SGwoTbm90X2FwcGxpY2FibGVfcm93cxgLIAEoDRIlCgd2ZXJkaWN0GAwgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdCKhAQoJQm9vdENvdW50Eg8KB2Jvb3RfaWQYASABKAwSFgoOZmlyc3Rfc2VxdWVuY2UYAiABKAQSFQoNbGFzdF9zZXF1ZW5jZRgDIAEoBBIPCgdyZXBvcnRzGAQgASgEEg8KB3dpbmRvd3MYBSABKAQSFwoPbWlzc2luZ19yZXBvcnRzGAYgASgEEhkKEWR1cGxpY2F0ZV9yZXBvcnRzGAcgASgEIu4BCghJbmNpZGVudBIKCgJpZBgBIAEoBBIPCgdub2RlX2lkGAIgASgJEhYKDnJlcXVpcmVtZW50X2lkGAMgASgJEhEKCXRhcmdldF9pZBgEIAEoCRIlCgd2ZXJkaWN0GAUgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgGIAEoCRIVCg1zdGFydF91bml4X21zGAcgASgEEhgKC2VuZF91bml4X21zGAggASgESACIAQESEAoIZXZpZGVuY2UYCSABKAkSEQoJbmV4dF9zdGVwGAogASgJQg4KDF9lbmRfdW5peF9tcyJbChNMaXN0VmVyZGljdHNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkSDAoEb25seRgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSKMAQoUTGlzdFZlcmRpY3RzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJQoEcm93cxgCIAMoCzIXLmxpZmVsaW5lLnYxLlZlcmRpY3RSb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEhkKEWNhdGFsb2d1ZV92ZXJzaW9uGAQgASgJIjkKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkicAoRTGlzdE5vZGVzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJwoFbm9kZXMYAiADKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkiIQoOR2V0Tm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCSLMAQoPR2V0Tm9kZVJlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEiYKBG5vZGUYAiABKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIlCgRyb3dzGAMgAygLMhcubGlmZWxpbmUudjEuVmVyZGljdFJvdxIoCglpbmNpZGVudHMYBCADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIlCgVib290cxgFIAMoCzIWLmxpZmVsaW5lLnYxLkJvb3RDb3VudCJ4ChRMaXN0SW5jaWRlbnRzUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEhEKCW9wZW5fb25seRgCIAEoCBIVCg1zaW5jZV91bml4X21zGAMgASgEEhEKCXBhZ2Vfc2l6ZRgEIAEoDRISCgpwYWdlX3Rva2VuGAUgASgJInUKFUxpc3RJbmNpZGVudHNSZXNwb25zZRIZChFnZW5lcmF0ZWRfdW5peF9tcxgBIAEoBBIoCglpbmNpZGVudHMYAiADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkqjQEKB1ZlcmRpY3QSFwoTVkVSRElDVF9VTlNQRUNJRklFRBAAEg8KC1ZFUkRJQ1RfTUVUEAESFAoQVkVSRElDVF9ERUdSQURFRBACEhEKDVZFUkRJQ1RfVU5NRVQQAxITCg9WRVJESUNUX1VOS05PV04QBBIaChZWRVJESUNUX05PVF9BUFBMSUNBQkxFEAUqdgoKT2JsaWdhdGlvbhIaChZPQkxJR0FUSU9OX1VOU1BFQ0lGSUVEEAASFwoTT0JMSUdBVElPTl9SRVFVSVJFRBABEhcKE09CTElHQVRJT05fT1BUSU9OQUwQAhIaChZPQkxJR0FUSU9OX0NPTkRJVElPTkFMEAMyzQIKDFF1ZXJ5U2VydmljZRJTCgxMaXN0VmVyZGljdHMSIC5saWZlbGluZS52MS5MaXN0VmVyZGljdHNSZXF1ZXN0GiEubGlmZWxpbmUudjEuTGlzdFZlcmRpY3RzUmVzcG9uc2USSgoJTGlzdE5vZGVzEh0ubGlmZWxpbmUudjEuTGlzdE5vZGVzUmVxdWVzdBoeLmxpZmVsaW5lLnYxLkxpc3ROb2Rlc1Jlc3BvbnNlEkQKB0dldE5vZGUSGy5saWZlbGluZS52MS5HZXROb2RlUmVxdWVzdBocLmxpZmVsaW5lLnYxLkdldE5vZGVSZXNwb25zZRJWCg1MaXN0SW5jaWRlbnRzEiEubGlmZWxpbmUudjEuTGlzdEluY2lkZW50c1JlcXVlc3QaIi5saWZlbGluZS52MS5MaXN0SW5jaWRlbnRzUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChdsaWZlbGluZS92MS9xdWVyeS5wcm90bxILbGlmZWxpbmUudjEikQYKClZlcmRpY3RSb3cSDwoHbm9kZV9pZBgBIAEoCRIWCg5yZXF1aXJlbWVudF9pZBgCIAEoCRIrCgpvYmxpZ2F0aW9uGAMgASgOMhcubGlmZWxpbmUudjEuT2JsaWdhdGlvbhIQCghyZXF1aXJlZBgEIAEoCBIRCgl0YXJnZXRfaWQYBSABKAkSEAoIZW5kcG9pbnQYBiABKAkSDQoFcHJvYmUYByABKAkSEgoKaXBfdmVyc2lvbhgIIAEoDRIlCgd2ZXJkaWN0GAkgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgKIAEoCRIQCghldmlkZW5jZRgLIAEoCRIRCgluZXh0X3N0ZXAYDCABKAkSFQoNc2luY2VfdW5peF9tcxgNIAEoBBIbChNsYXN0X3NhbXBsZV91bml4X21zGA4gASgEEgwKBHNlbnQYDyABKAQSDAoEbG9zdBgQIAEoBBIMCgRsYXRlGBEgASgEEg4KBnNpbGVudBgSIAEoBBIQCghub3Rfc2VudBgTIAEoBBIXCgpsb3NzX3JhdGlvGBQgASgBSACIAQESFgoObG9zc19yYXRpb19sb3cYFSABKAESFwoPbG9zc19yYXRpb19oaWdoGBYgASgBEhcKCnJ0dF9wNTBfbnMYFyABKARIAYgBARIXCgpydHRfcDk1X25zGBggASgESAKIAQESFwoKcnR0X21heF9ucxgZIAEoBEgDiAEBEhEKCXJ0dF9jb3VudBgaIAEoBBIYChBydHRfa2VybmVsX2NvdW50GBsgASgEEhQKDGZvbGxvd3NfZnJvbRgcIAEoCRIUCgx1ZHBfZXZpZGVuY2UYHSABKAkSDQoFcHJveHkYHiABKAkSEgoKY29tcGFyaXNvbhgfIAEoCBIrCgpkaXJlY3Rpb25zGCAgASgLMhcubGlmZWxpbmUudjEuRGlyZWN0aW9uc0INCgtfbG9zc19yYXRpb0INCgtfcnR0X3A1MF9uc0INCgtfcnR0X3A5NV9uc0INCgtfcnR0X21heF9ucyKJAQoKRGlyZWN0aW9ucxIUCgxmb3J3YXJkX3NlbnQYASABKAQSFAoMZm9yd2FyZF9sb3N0GAIgASgEEhMKC3JldHVybl9zZW50GAMgASgEEhMKC3JldHVybl9sb3N0GAQgASgEEhIKCmR1cGxpY2F0ZXMYBSABKAQSEQoJcmVvcmRlcmVkGAYgASgEIqoCCgtOb2RlU3VtbWFyeRIPCgdub2RlX2lkGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEhUKDWFnZW50X3ZlcnNpb24YAyABKAkSEQoJY29ubmVjdGVkGAQgASgIEhoKEmZpcnN0X3NlZW5fdW5peF9tcxgFIAEoBBIbChNsYXN0X3JlcG9ydF91bml4X21zGAYgASgEEhAKCG1ldF9yb3dzGAcgASgNEhUKDWRlZ3JhZGVkX3Jvd3MYCCABKA0SEgoKdW5tZXRfcm93cxgJIAEoDRIUCgx1bmtub3duX3Jvd3MYCiABKA0SGwoTbm90X2FwcGxpY2FibGVfcm93cxgLIAEoDRIlCgd2ZXJkaWN0GAwgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdCKhAQoJQm9vdENvdW50Eg8KB2Jvb3RfaWQYASABKAwSFgoOZmlyc3Rfc2VxdWVuY2UYAiABKAQSFQoNbGFzdF9zZXF1ZW5jZRgDIAEoBBIPCgdyZXBvcnRzGAQgASgEEg8KB3dpbmRvd3MYBSABKAQSFwoPbWlzc2luZ19yZXBvcnRzGAYgASgEEhkKEWR1cGxpY2F0ZV9yZXBvcnRzGAcgASgEIu4BCghJbmNpZGVudBIKCgJpZBgBIAEoBBIPCgdub2RlX2lkGAIgASgJEhYKDnJlcXVpcmVtZW50X2lkGAMgASgJEhEKCXRhcmdldF9pZBgEIAEoCRIlCgd2ZXJkaWN0GAUgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgGIAEoCRIVCg1zdGFydF91bml4X21zGAcgASgEEhgKC2VuZF91bml4X21zGAggASgESACIAQESEAoIZXZpZGVuY2UYCSABKAkSEQoJbmV4dF9zdGVwGAogASgJQg4KDF9lbmRfdW5peF9tcyJbChNMaXN0VmVyZGljdHNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkSDAoEb25seRgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSKMAQoUTGlzdFZlcmRpY3RzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJQoEcm93cxgCIAMoCzIXLmxpZmVsaW5lLnYxLlZlcmRpY3RSb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEhkKEWNhdGFsb2d1ZV92ZXJzaW9uGAQgASgJIjkKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkicAoRTGlzdE5vZGVzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJwoFbm9kZXMYAiADKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkiIQoOR2V0Tm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCSLMAQoPR2V0Tm9kZVJlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEiYKBG5vZGUYAiABKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIlCgRyb3dzGAMgAygLMhcubGlmZWxpbmUudjEuVmVyZGljdFJvdxIoCglpbmNpZGVudHMYBCADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIlCgVib290cxgFIAMoCzIWLmxpZmVsaW5lLnYxLkJvb3RDb3VudCJ4ChRMaXN0SW5jaWRlbnRzUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEhEKCW9wZW5fb25seRgCIAEoCBIVCg1zaW5jZV91bml4X21zGAMgASgEEhEKCXBhZ2Vfc2l6ZRgEIAEoDRISCgpwYWdlX3Rva2VuGAUgASgJInUKFUxpc3RJbmNpZGVudHNSZXNwb25zZRIZChFnZW5lcmF0ZWRfdW5peF9tcxgBIAEoBBIoCglpbmNpZGVudHMYAiADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkikQIKDEhpc3RvcnlQb2ludBIVCg1zdGFydF91bml4X21zGAEgASgEEgwKBHNlbnQYAiABKAQSDAoEbG9zdBgDIAEoBBIMCgRsYXRlGAQgASgEEg4KBnNpbGVudBgFIAEoBBIQCghub3Rfc2VudBgGIAEoBBIXCgpsb3NzX3JhdGlvGAcgASgBSACIAQESFwoKcnR0X3A1MF9ucxgIIAEoBEgBiAEBEhcKCnJ0dF9wOTVfbnMYCSABKARIAogBARIXCgpydHRfbWF4X25zGAogASgESAOIAQFCDQoLX2xvc3NfcmF0aW9CDQoLX3J0dF9wNTBfbnNCDQoLX3J0dF9wOTVfbnNCDQoLX3J0dF9tYXhfbnMiZQoNVGFyZ2V0SGlzdG9yeRIWCg5yZXF1aXJlbWVudF9pZBgBIAEoCRIRCgl0YXJnZXRfaWQYAiABKAkSKQoGcG9pbnRzGAMgAygLMhkubGlmZWxpbmUudjEuSGlzdG9yeVBvaW50InMKEkxpc3RIaXN0b3J5UmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEgwKBG9ubHkYAiABKAkSFAoMZnJvbV91bml4X21zGAMgASgEEhIKCnRvX3VuaXhfbXMYBCABKAQSFAoMc3RlcF9zZWNvbmRzGAUgASgNIp0BChNMaXN0SGlzdG9yeVJlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEhQKDHN0ZXBfc2Vjb25kcxgCIAEoDRIrCgd0YXJnZXRzGAMgAygLMhoubGlmZWxpbmUudjEuVGFyZ2V0SGlzdG9yeRIYCgtjdXRfdW5peF9tcxgEIAEoBEgAiAEBQg4KDF9jdXRfdW5peF9tcyqNAQoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASDwoLVkVSRElDVF9NRVQQARIUChBWRVJESUNUX0RFR1JBREVEEAISEQoNVkVSRElDVF9VTk1FVBADEhMKD1ZFUkRJQ1RfVU5LTk9XThAEEhoKFlZFUkRJQ1RfTk9UX0FQUExJQ0FCTEUQBSp2CgpPYmxpZ2F0aW9uEhoKFk9CTElHQVRJT05fVU5TUEVDSUZJRUQQABIXChNPQkxJR0FUSU9OX1JFUVVJUkVEEAESFwoTT0JMSUdBVElPTl9PUFRJT05BTBACEhoKFk9CTElHQVRJT05fQ09ORElUSU9OQUwQAzKfAwoMUXVlcnlTZXJ2aWNlElMKDExpc3RWZXJkaWN0cxIgLmxpZmVsaW5lLnYxLkxpc3RWZXJkaWN0c1JlcXVlc3QaIS5saWZlbGluZS52MS5MaXN0VmVyZGljdHNSZXNwb25zZRJKCglMaXN0Tm9kZXMSHS5saWZlbGluZS52MS5MaXN0Tm9kZXNSZXF1ZXN0Gh4ubGlmZWxpbmUudjEuTGlzdE5vZGVzUmVzcG9uc2USRAoHR2V0Tm9kZRIbLmxpZmVsaW5lLnYxLkdldE5vZGVSZXF1ZXN0GhwubGlmZWxpbmUudjEuR2V0Tm9kZVJlc3BvbnNlElYKDUxpc3RJbmNpZGVudHMSIS5saWZlbGluZS52MS5MaXN0SW5jaWRlbnRzUmVxdWVzdBoiLmxpZmVsaW5lLnYxLkxpc3RJbmNpZGVudHNSZXNwb25zZRJQCgtMaXN0SGlzdG9yeRIfLmxpZmVsaW5lLnYxLkxpc3RIaXN0b3J5UmVxdWVzdBogLmxpZmVsaW5lLnYxLkxpc3RIaXN0b3J5UmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * The judgement on one requirement and target of one node.
@@ -699,6 +699,176 @@ export const ListIncidentsResponseSchema: GenMessage<ListIncidentsResponse> = /*
   messageDesc(file_lifeline_v1_query, 12);
 
 /**
+ * One stretch of time of one target: every window that began in it, merged.
+ *
+ * @generated from message lifeline.v1.HistoryPoint
+ */
+export type HistoryPoint = Message<"lifeline.v1.HistoryPoint"> & {
+  /**
+   * @generated from field: uint64 start_unix_ms = 1;
+   */
+  startUnixMs: bigint;
+
+  /**
+   * @generated from field: uint64 sent = 2;
+   */
+  sent: bigint;
+
+  /**
+   * @generated from field: uint64 lost = 3;
+   */
+  lost: bigint;
+
+  /**
+   * @generated from field: uint64 late = 4;
+   */
+  late: bigint;
+
+  /**
+   * @generated from field: uint64 silent = 5;
+   */
+  silent: bigint;
+
+  /**
+   * @generated from field: uint64 not_sent = 6;
+   */
+  notSent: bigint;
+
+  /**
+   * @generated from field: optional double loss_ratio = 7;
+   */
+  lossRatio?: number | undefined;
+
+  /**
+   * @generated from field: optional uint64 rtt_p50_ns = 8;
+   */
+  rttP50Ns?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 rtt_p95_ns = 9;
+   */
+  rttP95Ns?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 rtt_max_ns = 10;
+   */
+  rttMaxNs?: bigint | undefined;
+};
+
+/**
+ * Describes the message lifeline.v1.HistoryPoint.
+ * Use `create(HistoryPointSchema)` to create a new message.
+ */
+export const HistoryPointSchema: GenMessage<HistoryPoint> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_query, 13);
+
+/**
+ * @generated from message lifeline.v1.TargetHistory
+ */
+export type TargetHistory = Message<"lifeline.v1.TargetHistory"> & {
+  /**
+   * @generated from field: string requirement_id = 1;
+   */
+  requirementId: string;
+
+  /**
+   * @generated from field: string target_id = 2;
+   */
+  targetId: string;
+
+  /**
+   * In time; stretches without a window are left out.
+   *
+   * @generated from field: repeated lifeline.v1.HistoryPoint points = 3;
+   */
+  points: HistoryPoint[];
+};
+
+/**
+ * Describes the message lifeline.v1.TargetHistory.
+ * Use `create(TargetHistorySchema)` to create a new message.
+ */
+export const TargetHistorySchema: GenMessage<TargetHistory> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_query, 14);
+
+/**
+ * @generated from message lifeline.v1.ListHistoryRequest
+ */
+export type ListHistoryRequest = Message<"lifeline.v1.ListHistoryRequest"> & {
+  /**
+   * @generated from field: string node_id = 1;
+   */
+  nodeId: string;
+
+  /**
+   * Shell-style pattern on requirement ids; empty: all.
+   *
+   * @generated from field: string only = 2;
+   */
+  only: string;
+
+  /**
+   * @generated from field: uint64 from_unix_ms = 3;
+   */
+  fromUnixMs: bigint;
+
+  /**
+   * 0: now.
+   *
+   * @generated from field: uint64 to_unix_ms = 4;
+   */
+  toUnixMs: bigint;
+
+  /**
+   * 10, 60 or 3600; 0: the finest that is kept for the whole time and gives at most 1000 points.
+   *
+   * @generated from field: uint32 step_seconds = 5;
+   */
+  stepSeconds: number;
+};
+
+/**
+ * Describes the message lifeline.v1.ListHistoryRequest.
+ * Use `create(ListHistoryRequestSchema)` to create a new message.
+ */
+export const ListHistoryRequestSchema: GenMessage<ListHistoryRequest> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_query, 15);
+
+/**
+ * @generated from message lifeline.v1.ListHistoryResponse
+ */
+export type ListHistoryResponse = Message<"lifeline.v1.ListHistoryResponse"> & {
+  /**
+   * @generated from field: uint64 generated_unix_ms = 1;
+   */
+  generatedUnixMs: bigint;
+
+  /**
+   * @generated from field: uint32 step_seconds = 2;
+   */
+  stepSeconds: number;
+
+  /**
+   * @generated from field: repeated lifeline.v1.TargetHistory targets = 3;
+   */
+  targets: TargetHistory[];
+
+  /**
+   * Set when more was kept than one answer holds: what is left out lies after this time.
+   *
+   * @generated from field: optional uint64 cut_unix_ms = 4;
+   */
+  cutUnixMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message lifeline.v1.ListHistoryResponse.
+ * Use `create(ListHistoryResponseSchema)` to create a new message.
+ */
+export const ListHistoryResponseSchema: GenMessage<ListHistoryResponse> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_query, 16);
+
+/**
  * @generated from enum lifeline.v1.Verdict
  */
 export const Verdict = {
@@ -817,6 +987,14 @@ export const QueryService: GenService<{
     methodKind: "unary";
     input: typeof ListIncidentsRequestSchema;
     output: typeof ListIncidentsResponseSchema;
+  },
+  /**
+   * @generated from rpc lifeline.v1.QueryService.ListHistory
+   */
+  listHistory: {
+    methodKind: "unary";
+    input: typeof ListHistoryRequestSchema;
+    output: typeof ListHistoryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lifeline_v1_query, 0);

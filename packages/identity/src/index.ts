@@ -1,0 +1,1 @@
+export { FINGERPRINT_WANTED, fingerprintOf, readFingerprint } from "./fingerprint.ts";
