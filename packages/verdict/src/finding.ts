@@ -7,6 +7,7 @@
  */
 import { type Bearing, bearingOf, type Cause, type Reason, reasonFacts, type Target } from "@lifeline/measure";
 import {
+  binomialTail,
   emptyWindow,
   endedCount,
   lossOf,
@@ -167,24 +168,32 @@ function working(
 }
 
 /**
- * The reason that degrades a target whose standing is good. Loss counts wherever in the stretch it lies. Answers that say no
- * count when they come and go (two runs or more); one run that has ended is an outage that is over.
+ * The reason that degrades a target whose standing is good. Silence degrades when chance does not explain it, wherever in the stretch
+ * it lies. Answers that say no count when they come and go (two runs or more); one run that has ended is an outage that is over.
  */
 function degradedBy(judged: readonly Window[], stretch: Window, thresholds: Thresholds): Reason | undefined {
-  const { lost, late, sent, silent } = lossOf(stretch);
-  if (exceeds(lost + late, sent - silent, thresholds)) return lost >= late ? "timeout" : "late";
-  const failed = endedOf(stretch, "bad");
-  if (badRunCount(judged) < 2 || !exceeds(failed, failed + endedOf(stretch, "good"), thresholds)) return undefined;
-  return mostFrequentBad(stretch);
+  const { lost, late } = lossOf(stretch);
+  const unresolved = stretch.counts.get("dns-timeout") ?? 0;
+  const badRuns = badRunCount(judged);
+  const ended = endedOf(stretch, "bad") + endedOf(stretch, "good");
+  // The attempts of a run share the question that was lost: as many questions as there were runs, at most.
+  const unanswered = lost + late + Math.min(unresolved, badRuns);
+  const { toleratedLossRatio, chanceMin } = thresholds;
+  if (binomialTail(unanswered, ended, toleratedLossRatio) < chanceMin) {
+    if (unresolved > lost + late) return "dns-timeout";
+    return lost >= late ? "timeout" : "late";
+  }
+  const refused = endedOf(stretch, "bad") - lost - late - unresolved;
+  return badRuns >= 2 && comesAndGoes(refused, ended, thresholds) ? mostFrequentNo(stretch) : undefined;
 }
 
-function exceeds(failures: number, trials: number, { degradedRatio, degradedMinFailures }: Thresholds): boolean {
-  return failures >= degradedMinFailures && wilsonInterval(Math.min(failures, trials), trials)[0] > degradedRatio;
+function comesAndGoes(refused: number, ended: number, { refusedRatio, refusedMin }: Thresholds): boolean {
+  return refused >= refusedMin && wilsonInterval(Math.min(refused, ended), ended)[0] > refusedRatio;
 }
 
-function mostFrequentBad(window: Window): Reason | undefined {
-  const bad = [...window.counts].filter(([reason]) => bearingOf(reason) === "bad");
-  return bad.sort(([a, m], [b, n]) => n - m || Number(isSilence(a)) - Number(isSilence(b)) || (a < b ? -1 : 1))[0]?.[0];
+function mostFrequentNo(window: Window): Reason | undefined {
+  const refusals = [...window.counts].filter(([reason]) => bearingOf(reason) === "bad" && !isSilence(reason));
+  return refusals.sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))[0]?.[0];
 }
 
 /** Fresh windows without one conclusive sample: the latest one says why. */

@@ -17,10 +17,14 @@ export interface Thresholds {
   readonly sharedQueryMs: number;
   /** Good samples in a row that end a bad run. */
   readonly recoveryRunLength: number;
-  /** Ratio, 0–1, that the low end of the 95 % interval of what failed must exceed to call a target degraded. */
-  readonly degradedRatio: number;
-  /** Failures within the stretch below which a target is never called degraded. */
-  readonly degradedMinFailures: number;
+  /** Ratio, 0–1, of attempts that may go unanswered by chance on a path that is called good. */
+  readonly toleratedLossRatio: number;
+  /** Probability, 0–1, below which what went unanswered within the stretch is no chance any more: the target is degraded. */
+  readonly chanceMin: number;
+  /** Ratio, 0–1, that the low end of the 95 % interval of the answers that say no must exceed to call a target degraded. */
+  readonly refusedRatio: number;
+  /** Such answers within the stretch below which a target is never called degraded. */
+  readonly refusedMin: number;
 }
 
 /**
@@ -32,8 +36,11 @@ export interface Thresholds {
  * - `sharedQueryMs` 2.5 s: a question takes 950 ms to be given up and its failure is remembered for 1 s; a run that is longer has asked
  *   twice at least, and a pair of losses at 0.1 % is seen once in eleven days of asking once a second.
  * - `recoveryRunLength` 2: an answer proves the path, two in a row that it was no stray.
- * - `degradedRatio` 1 % and `degradedMinFailures` 3: the interval's low end passes 1 % at 3 of 60 (1.7 %), not at 2 (0.9 %);
- *   at 0.1 % random loss three of sixty happen once in 30,000 minutes. The minimum keeps one loss of a short history quiet.
+ * - `toleratedLossRatio` 0.2 %: an attempt whose one question and one answer each cross a path of 0.1 % random loss. `chanceMin` 1e-6:
+ *   that takes 5 losses of 60, 6 of 120, 3 of 10; a node of twenty targets sees it by chance once in a month, where 3 of 60 came every
+ *   few hours.
+ * - `refusedRatio` 1 % and `refusedMin` 3: the interval's low end passes 1 % at 3 of 60 (1.7 %), not at 2 (0.9 %). The minimum keeps one
+ *   odd answer of a short history quiet.
  * - `staleAfterMs` 30 s: three windows of 10 s. `stretchMs` 60 s: six.
  */
 export const DEFAULT_THRESHOLDS: Thresholds = {
@@ -43,8 +50,10 @@ export const DEFAULT_THRESHOLDS: Thresholds = {
   lossRunLength: 3,
   sharedQueryMs: 2_500,
   recoveryRunLength: 2,
-  degradedRatio: 0.01,
-  degradedMinFailures: 3,
+  toleratedLossRatio: 0.002,
+  chanceMin: 1e-6,
+  refusedRatio: 0.01,
+  refusedMin: 3,
 };
 
 /** Missed samples after which a slowly probed target is stale: as many as a window of silence at 10 s each. */

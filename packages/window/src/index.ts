@@ -1,4 +1,4 @@
-export { type LossCount, type RatioInterval, wilsonInterval } from "./loss.ts";
+export { binomialTail, type LossCount, type RatioInterval, wilsonInterval } from "./loss.ts";
 export { type FollowedSample, followRun, type Run } from "./run.ts";
 export {
   addSketch,

@@ -20,6 +20,22 @@ export function wilsonInterval(hits: number, trials: number): RatioInterval {
   return [hits === 0 ? 0 : Math.max(0, centre - spread), hits === trials ? 1 : Math.min(1, centre + spread)];
 }
 
+/**
+ * The probability, 0–1, that chance alone gives `hits` or more in `trials` where each is one with `probability`: the upper tail of the
+ * binomial distribution. Exact but for rounding, which matters below 1e-14.
+ */
+export function binomialTail(hits: number, trials: number, probability: number): number {
+  if (hits <= 0) return 1;
+  if (hits > trials) return 0;
+  let term = (1 - probability) ** trials;
+  let below = term;
+  for (let k = 1; k < hits; k += 1) {
+    term *= ((trials - k + 1) / k) * (probability / (1 - probability));
+    below += term;
+  }
+  return Math.max(0, 1 - below);
+}
+
 /** What became of the attempts of a window, by what each proves. */
 export interface LossCount {
   /** Attempts whose packet left, whatever came of it. */

@@ -1,7 +1,7 @@
 import { bearingOf, type DirectionCounts, REASONS, type Reason, reasonFacts, type Sample } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { wilsonInterval } from "./loss.ts";
+import { binomialTail, wilsonInterval } from "./loss.ts";
 import { type FollowedSample, followRun, type Run } from "./run.ts";
 import { bucketIndex, bucketUpperNs, SKETCH_MAX_BUCKETS, SKETCH_MAX_NS, SKETCH_RELATIVE_ERROR } from "./sketch.ts";
 import {
@@ -152,6 +152,21 @@ describe("loss", () => {
     expect(gotLow).toBeCloseTo(low, 4);
     expect(gotHigh).toBeCloseTo(high, 4);
   });
+
+  it.each([
+    { hits: 0, trials: 60, chance: 1 },
+    // Three heads of three, and two or three of three.
+    { hits: 3, trials: 3, probability: 0.5, chance: 0.125 },
+    { hits: 2, trials: 3, probability: 0.5, chance: 0.5 },
+    // By hand: 1 - 0.998^60.
+    { hits: 1, trials: 60, chance: 0.11317 },
+    { hits: 5, trials: 4, chance: 0 },
+  ])(
+    "chance gives $hits of $trials or more with the binomial tail",
+    ({ hits, trials, probability = 0.002, chance }) => {
+      expect(binomialTail(hits, trials, probability)).toBeCloseTo(chance, 4);
+    },
+  );
 
   it("not sent, late, silent and lost are four different counts, and silence is outside the ratio (M3, M4)", () => {
     const reasons: Reason[] = ["answered", "timeout", "late", "silent", "stalled", "dns-nxdomain", "refused"];
