@@ -3,6 +3,7 @@
  * way there, and the firewall counts what it dropped.
  */
 import { type Column, type ScreenWorld, tableLines } from "@lifeline/cli";
+import { SIDEROLINK_PORT } from "@lifeline/lab";
 import { NS_PER_MS, pause } from "@lifeline/measure";
 import type { NodePlace, Scene } from "./scene.ts";
 
@@ -41,7 +42,7 @@ export async function runLoss(
     scene.net.path(node.name, {
       kind: "loss",
       ratio,
-      traffic: { protocol: "udp", port: 51_820, host: scene.net.omni.outer.ipv4 },
+      traffic: { protocol: "udp", port: SIDEROLINK_PORT, host: scene.net.omni.outer.ipv4 },
       direction: "forward",
     }),
   );
@@ -66,7 +67,7 @@ function rowOf(
   rows: Awaited<ReturnType<Scene["model"]>>["rows"],
   scene: Scene,
 ): LossRow {
-  const target = `${scene.net.omni.outer.ipv4}:51820`;
+  const target = `${scene.net.omni.outer.ipv4}:${SIDEROLINK_PORT}`;
   const row = rows.find((one) => one.node === name && one.probe === "stamp" && one.target === target);
   const [low, high] = row?.lossInterval ?? [0, 1];
   return {

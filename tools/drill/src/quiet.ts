@@ -7,10 +7,10 @@
  */
 import { createInterface } from "node:readline";
 import type { ScreenWorld } from "@lifeline/cli";
-import { SIDEROLINK_PORT } from "@lifeline/lab";
+import { SIDEROLINK_PORT, TUNNEL_OMNI_ADDRESS } from "@lifeline/lab";
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { DrillError } from "./drill-error.ts";
-import type { NodePlace, Scene } from "./scene.ts";
+import { ECHO, type NodePlace, type Scene } from "./scene.ts";
 import { isFailing } from "./sighting.ts";
 
 /** Random loss on the path of the nodes that are watched for alarms, ratio. */
@@ -59,11 +59,6 @@ const STREAM_SETTLE_MS = 2_000;
 /** How long the fleet settles before the quiet is counted, ms: a judged stretch, so that what came before is forgotten. */
 const SETTLE_MS = 65_000;
 
-const ECHO = `
-  const [address, port] = process.argv.slice(1);
-  const socket = require("node:dgram").createSocket("udp6", (bytes, from) => socket.send(bytes, from.port, from.address));
-  socket.bind(Number(port), address, () => console.log("listening"));`;
-
 const STREAM = `
   const [address, port, perS, seconds, settleMs] = process.argv.slice(1);
   const socket = require("node:dgram").createSocket("udp6");
@@ -93,7 +88,7 @@ export async function runQuiet(
   await scene.stopAgent(control);
   const faults = lossy.map(({ name }) => scene.net.path(name, { kind: "loss", ratio: QUIET_LOSS_RATIO }));
   for (const fault of faults) await fault.inject();
-  const echo = scene.net.omni.spawn(process.execPath, ["-e", ECHO, ECHO_ADDRESS, String(ECHO_PORT)]);
+  const echo = scene.net.omni.spawn(process.execPath, ["-e", ECHO, TUNNEL_OMNI_ADDRESS, String(ECHO_PORT)]);
   try {
     await echo.hasSaid("listening");
     await stderr.write(`lab: settling for ${SETTLE_MS / 1_000} s, then ${seconds} s of quiet\n`);
@@ -101,8 +96,8 @@ export async function runQuiet(
     await countHandshakes(scene, [measured, control]);
     const [alarms, first, second] = await Promise.all([
       watchAlarms(scene, seconds, clock, interrupt),
-      stream(measured, seconds),
-      stream(control, seconds),
+      stream(measured, seconds, interrupt),
+      stream(control, seconds, interrupt),
     ]);
     const measuredTunnel = await trafficOf(scene, measured, first);
     const controlTunnel = await trafficOf(scene, control, second);
@@ -131,8 +126,6 @@ export function quietText({ seconds, lossRatio, alarms, measuredTunnel, controlT
   ].join("\n");
 }
 
-const ECHO_ADDRESS = "fdae:41e4:649b:9303::1";
-
 async function watchAlarms(
   scene: Scene,
   seconds: number,
@@ -159,10 +152,15 @@ async function watchAlarms(
   return [...alarms.values()];
 }
 
-/** Sends a stream through the node's tunnel; resolves with what it says of itself. */
-async function stream({ host }: NodePlace, seconds: number): Promise<{ sent: number; lost: number }> {
-  const args = [ECHO_ADDRESS, ECHO_PORT, STREAM_PER_S, seconds, STREAM_SETTLE_MS].map(String);
+/** Sends a stream through the node's tunnel; resolves with what it says of itself. An interrupt ends it, and it rejects. */
+async function stream(
+  { host }: NodePlace,
+  seconds: number,
+  interrupt: AbortSignal,
+): Promise<{ sent: number; lost: number }> {
+  const args = [TUNNEL_OMNI_ADDRESS, ECHO_PORT, STREAM_PER_S, seconds, STREAM_SETTLE_MS].map(String);
   const process_ = host.spawn(process.execPath, ["-e", STREAM, ...args], { rawOutput: true });
+  interrupt.addEventListener("abort", () => void process_.end(), { once: true });
   for await (const line of createInterface({ input: process_.stdout })) {
     return JSON.parse(line) as { sent: number; lost: number };
   }

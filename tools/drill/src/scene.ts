@@ -27,6 +27,8 @@ import {
   type ServiceMode,
   type ServiceName,
   SIDEROLINK_PORT,
+  serverLink,
+  TUNNEL_PREFIX,
 } from "@lifeline/lab";
 import { type Clock, pause } from "@lifeline/measure";
 import pino from "pino";
@@ -116,12 +118,15 @@ const PROGRAMS = {
   observer: join(root, "tools/drill/dist/observer/main.js"),
 };
 
-/** Answers every datagram with itself: a time server as far as a client can tell that one is there. */
-const ECHO = `
-  const [port] = process.argv.slice(1);
+/**
+ * A program that answers every datagram with itself, at the address and port it is given (RFC 862): a time server too, as far as a
+ * client can tell that one is there.
+ */
+export const ECHO = `
+  const [address, port] = process.argv.slice(1);
   const { createSocket } = require("node:dgram");
   const socket = createSocket({ type: "udp6" }, (bytes, { port, address }) => socket.send(bytes, port, address));
-  socket.bind(Number(port), "::", () => console.log("listening"));`;
+  socket.bind(Number(port), address, () => console.log("listening"));`;
 
 /** Builds the scene. @throws DrillError `cannot-run` with the reason, or `not-started`. */
 export async function openScene(options: SceneOptions): Promise<Scene> {
@@ -167,7 +172,7 @@ async function build(
   const control = join(folder, "services.sock");
   await startServices(net, folder, control);
   await net.openSink();
-  await (await spawnReady(net.omni, "time server", ["-e", ECHO, String(PORTS.time)], "listening")).hasSaid("listening");
+  await spawnReady(net.omni, "time server", ["-e", ECHO, "::", String(PORTS.time)], "listening");
   await hide(net, hiddenNode);
 
   say("starting the collector, the reflector with its witness, and the agents");
@@ -257,11 +262,14 @@ function isJudged(rows: readonly StatusRow[], node: string): boolean {
   return rows.some((row) => row.node === node && row.verdict === "met");
 }
 
+/** Omni is the first server of the network, and its resolver too. */
+const OMNI_SERVER = 1;
+
 function nodeFiles(name: string): Record<string, string> {
   const api = `https://${MACHINE_API_NAME}:${PORTS.machineApi}?jointoken=made-up-token-of-the-lab`;
   return {
     ...defaultNodeFiles(name),
-    "/etc/resolv.conf": "nameserver 192.0.2.6\n",
+    "/etc/resolv.conf": `nameserver ${serverLink(OMNI_SERVER).host.ipv4}\n`,
     "/proc/cmdline": `talos.platform=metal siderolink.api=${api}\n`,
   };
 }
@@ -345,7 +353,7 @@ function agentEnvironment(folder: string, key: string): Record<string, string> {
 }
 
 /** A proxy for everything but the tunnel. */
-export function proxyEnvironment(net: FleetNet, noProxy = "fdae:41e4:649b:9303::/64"): Record<string, string> {
+export function proxyEnvironment(net: FleetNet, noProxy = `${TUNNEL_PREFIX}::/64`): Record<string, string> {
   return { HTTPS_PROXY: `http://${net.omni.outer.ipv4}:${PORTS.proxy}`, NO_PROXY: `${noProxy},203.0.113.0/24` };
 }
 

@@ -25,7 +25,10 @@ export {
   type PathFaultSpec,
   type Refusal,
   SIDEROLINK_PORT,
+  serverLink,
   type Traffic,
+  TUNNEL_OMNI_ADDRESS,
+  TUNNEL_PREFIX,
   type TunnelFault,
 } from "./fleet/net/index.ts";
 export { LabError, type LabErrorCode } from "./lab-error.ts";

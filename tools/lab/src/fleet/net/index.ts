@@ -1,4 +1,4 @@
-export { type DualAddress, TUNNEL_OMNI_ADDRESS, TUNNEL_PREFIX } from "./address-plan.ts";
+export { type DualAddress, serverLink, TUNNEL_OMNI_ADDRESS, TUNNEL_PREFIX } from "./address-plan.ts";
 export type { Capture, CapturedPacket } from "./capture.ts";
 export type { NetFault, TunnelFault } from "./fault.ts";
 export {
