@@ -45,7 +45,9 @@ export interface QuietResult {
   readonly alarms: readonly Alarm[];
   readonly measuredTunnel: TunnelTraffic;
   readonly controlTunnel: TunnelTraffic;
-  /** No alarm, nothing of the measured tunnel lost, no handshake more than the control's. */
+  /** Agents that died meanwhile, and their last words. */
+  readonly deaths: readonly string[];
+  /** No alarm and no death, nothing of the measured tunnel lost, no handshake more than the control's. */
   readonly isQuiet: boolean;
 }
 
@@ -102,8 +104,9 @@ export async function runQuiet(
     const measuredTunnel = await trafficOf(scene, measured, first);
     const controlTunnel = await trafficOf(scene, control, second);
     const isUndisturbed = measuredTunnel.lost === 0 && measuredTunnel.handshakes <= controlTunnel.handshakes + 1;
-    const isQuiet = alarms.length === 0 && isUndisturbed;
-    return { seconds, lossRatio: QUIET_LOSS_RATIO, alarms, measuredTunnel, controlTunnel, isQuiet };
+    const deaths = scene.deaths();
+    const isQuiet = alarms.length === 0 && deaths.length === 0 && isUndisturbed;
+    return { seconds, lossRatio: QUIET_LOSS_RATIO, alarms, measuredTunnel, controlTunnel, deaths, isQuiet };
   } finally {
     await echo.end();
     for (const fault of faults) await fault.clear();
@@ -112,7 +115,7 @@ export async function runQuiet(
 }
 
 /** The result in sentences. */
-export function quietText({ seconds, lossRatio, alarms, measuredTunnel, controlTunnel }: QuietResult): string {
+export function quietText({ seconds, lossRatio, alarms, measuredTunnel, controlTunnel, deaths }: QuietResult): string {
   const tunnel = ({ node, sent, lost, handshakes }: TunnelTraffic) =>
     `${node}: ${lost} of ${sent} datagrams lost, ${handshakes} handshakes begun`;
   return [
@@ -120,6 +123,7 @@ export function quietText({ seconds, lossRatio, alarms, measuredTunnel, controlT
     ...alarms.map(
       ({ afterS, node, requirement, cause, evidence }) => `  ${afterS} s ${node} ${requirement}: ${cause}; ${evidence}`,
     ),
+    ...deaths,
     `tunnel with probes    ${tunnel(measuredTunnel)}`,
     `tunnel without probes ${tunnel(controlTunnel)}`,
     "",

@@ -61,6 +61,8 @@ export interface Scene {
   impersonate(node: NodePlace, other: string): Promise<HostProcess>;
   /** The end of what the node's agent has logged; empty without one. */
   agentWords(node: NodePlace): string;
+  /** Agents that died without being asked to, and their last words: none should. */
+  deaths(): readonly string[];
   /** Ends a node's agent: the node lives on unmeasured. */
   stopAgent(node: NodePlace): Promise<void>;
   /** The latest answer of the collector; waits for the first. */
@@ -180,6 +182,7 @@ async function build(
   await startCollector(net, folder);
   await startReflector(net, key, collector);
   const agents = new Map<string, HostProcess>();
+  const deaths: string[] = [];
   const startAgent = async (node: NodePlace, nodeId: string, more: Readonly<Record<string, string>>) => {
     const stateDir = join(folder, `agent-${node.name}-as-${nodeId}`);
     const program = [...NODE_FLAGS, PROGRAMS.agent, "--collector", collector];
@@ -193,7 +196,9 @@ async function build(
     void agent.ended.then(async ({ status, signal: by }) => {
       if (agents.get(node.name) !== agent || closing) return;
       const words = `${agent.printed()}${agent.complained()}`.slice(-WORDS_MAX_CHARS);
-      say(`the agent of ${node.name} died (${by ?? status}) and is started again; it said: ${words}`);
+      const death = `the agent of ${node.name} died (${by ?? status}) and is started again; it said: ${words}`;
+      deaths.push(death);
+      say(death);
       await keepAgent(node, more);
     });
   };
@@ -227,6 +232,7 @@ async function build(
       const agent = agents.get(node.name);
       return agent === undefined ? "" : `${agent.printed()}${agent.complained()}`.trim().slice(-WORDS_MAX_CHARS);
     },
+    deaths: () => deaths,
     impersonate: (node, other) => startAgent(node, other, {}),
     async stopAgent(node) {
       const agent = agents.get(node.name);
