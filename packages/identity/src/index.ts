@@ -1,1 +1,20 @@
+export {
+  type Authority,
+  AuthorityError,
+  type AuthorityPems,
+  BACKDATE_MS,
+  createAuthority,
+  type Issued,
+  openAuthority,
+  type PersonRole,
+  type RandomBytes,
+  ROLE_ORGANISATIONS,
+} from "./authority.ts";
 export { FINGERPRINT_WANTED, fingerprintOf, readFingerprint } from "./fingerprint.ts";
+export { type KeyPair, keySha256, makeKeyPair } from "./key-pair.ts";
+export {
+  readSigningRequest,
+  SIGNING_REQUEST_MAX_BYTES,
+  type SigningRequest,
+  signingRequestDer,
+} from "./signing-request.ts";

@@ -1,0 +1,23 @@
+/** The key that an identity stands on. */
+import { createHash, generateKeyPairSync } from "node:crypto";
+
+/** A fresh key pair: ECDSA on P-256, what every TLS 1.3 peer must support (RFC 8446 §9.1). */
+export interface KeyPair {
+  /** PKCS #8, PEM. Secret: never logged, stored for its owner alone. */
+  readonly privateKeyPem: string;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKeyDer: Buffer;
+}
+
+export function makeKeyPair(): KeyPair {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return {
+    privateKeyPem: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
+    publicKeyDer: publicKey.export({ format: "der", type: "spki" }),
+  };
+}
+
+/** The name of a key: SHA-256 of its SubjectPublicKeyInfo, 64 lower-case hexadecimal characters. */
+export function keySha256(publicKeyDer: Uint8Array): string {
+  return createHash("sha256").update(publicKeyDer).digest("hex");
+}
