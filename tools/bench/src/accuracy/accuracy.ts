@@ -98,14 +98,18 @@ export async function measureAccuracy(workshop: Workshop, samples: number, rttMs
   for (let round = 1; round <= ROUNDS; round += 1) {
     for (const [way, tally] of tallies) {
       workshop.say(`accuracy: round ${round} of ${ROUNDS}, ${way.title}`);
-      const { pairs, excluded, cpuNsPerProbe } = await takeTurn(way, { workshop, path, port, reflectorPort, probes });
+      const taken = await takeTurn(way, { workshop, path, port, reflectorPort, probes });
+      if (taken === undefined) continue;
+      const { pairs, excluded, cpuNsPerProbe } = taken;
       tally.pairs.push(...pairs.slice(WARMUP_PROBES));
       tally.excluded += excluded;
       if (cpuNsPerProbe !== undefined) tally.cpuNsPerProbe.push(cpuNsPerProbe);
     }
   }
   const stats = await path.close();
-  const ways = withRatios([...tallies].map(([way, tally]) => resultOf(way, tally)));
+  const ways = withRatios(
+    [...tallies].filter(([, { pairs }]) => pairs.length > 0).map(([way, tally]) => resultOf(way, tally)),
+  );
   return {
     bench: "accuracy",
     delayEachWayMs: rttMs / 2,
@@ -120,7 +124,10 @@ export async function measureAccuracy(workshop: Workshop, samples: number, rttMs
 /** Turns of one way in one round: fping's second and its report's drift apart on a busy host, and then its figures have no owner. */
 const TURNS_MAX = 4;
 
-/** One way's probes beside a capture of them; taken again when the peer's report leaves open which probe is which. */
+/**
+ * One way's probes beside a capture of them; taken again when the peer's report leaves open which probe is which, and left out, aloud,
+ * when it does so every time.
+ */
 async function takeTurn(way: Way, stage: Stage) {
   const { workshop, path } = stage;
   for (let turn = 1; ; turn += 1) {
@@ -129,8 +136,12 @@ async function takeTurn(way: Way, stage: Stage) {
       const { pair, cpuNsPerProbe } = await way.report(stage);
       return { ...pair(await capture.stop()), cpuNsPerProbe };
     } catch (error) {
-      if (!(error instanceof BenchError) || error.code !== "ambiguous-report" || turn === TURNS_MAX) throw error;
+      if (!(error instanceof BenchError) || error.code !== "ambiguous-report") throw error;
       await capture.stop();
+      if (turn === TURNS_MAX) {
+        workshop.say(`accuracy: ${error.message}; the round is left out`);
+        return undefined;
+      }
       workshop.say(`accuracy: ${error.message}; the turn is taken again`);
     }
   }
