@@ -5,6 +5,7 @@
  * 2. What was sealed is spooled before it is sent (U1), and stopping seals what is open.
  * 3. Nothing here waits for the collector: without one, the agent measures and spools.
  */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { NS_PER_MS, type Timer } from "@lifeline/measure";
 import type { Window } from "@lifeline/window";
@@ -274,9 +275,18 @@ class RunningAgent implements Agent {
       missedTicks: this.#tally.stats().missedTicks,
       refusedReports: this.#uplink?.stats().refusedReports ?? 0,
     });
-    const appends = encodeParts(sealedAtMs, windows, vitals).map((part) => this.#spool.append(part));
+    const appends = encodeParts(sealedAtMs, windows, vitals).map((part) => this.#keep(part));
     this.#spooling = Promise.all([this.#spooling, ...appends]).then(() => this.#uplink?.wake());
     this.#spooling.catch(this.#onDefect);
+  }
+
+  /** Spools a report; what it was and where it is now is told to whoever looks at everything. */
+  async #keep(report: Uint8Array): Promise<void> {
+    const { sequence, where } = await this.#spool.append(report);
+    const { log } = this.#world;
+    if (!log.isLevelEnabled("debug")) return;
+    const reportSha256 = createHash("sha256").update(report).digest("hex");
+    log.debug({ bootId: Buffer.from(this.bootId).toString("hex"), sequence, where, reportSha256 }, "report kept");
   }
 
   #tellDefect(targetId: string, error: unknown): void {

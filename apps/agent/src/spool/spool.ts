@@ -112,13 +112,19 @@ export type SpoolRead =
   | { readonly kind: "gone" }
   | { readonly kind: "unreadable" };
 
+/** Where an appended report is. Only `disk` outlives this process; `dropped` was counted. */
+export interface Kept {
+  readonly sequence: number;
+  readonly where: "disk" | "memory" | "dropped";
+}
+
 /** Holds reports until they are acknowledged. */
 export interface Spool {
   /**
    * Takes a report under the next sequence. Resolves when it is as safe as it can be made: on disk, or in memory where the disk
    * refuses. Never rejects on what a disk may do.
    */
-  append(payload: Uint8Array): Promise<void>;
+  append(payload: Uint8Array): Promise<Kept>;
   /** The oldest report whose ordinal is above `ordinal`; undefined when there is none. */
   nextAfter(ordinal: number): SpoolRecord | undefined;
   /** The ordinal the next report will get: those below were here before. */
@@ -215,17 +221,17 @@ class DiskSpool implements Spool {
     await this.#keepBounds(0);
   }
 
-  append(payload: Uint8Array): Promise<void> {
+  async append(payload: Uint8Array): Promise<Kept> {
     this.#sequence += 1;
     const sequence = this.#sequence;
     if (this.#waiting >= WAITING_MAX) {
       this.#drop(1, "disk-hangs");
-      return Promise.resolve();
+      return { sequence, where: "dropped" };
     }
     this.#waiting += 1;
     return this.#enqueue(async () => {
       this.#waiting -= 1;
-      await this.#store(sequence, payload);
+      return { sequence, where: await this.#store(sequence, payload) };
     });
   }
 
@@ -326,9 +332,9 @@ class DiskSpool implements Spool {
     });
   }
 
-  #enqueue(work: () => Promise<void>): Promise<void> {
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#queue.then(work);
-    this.#queue = done;
+    this.#queue = done.then(() => {});
     return done;
   }
 
@@ -372,19 +378,24 @@ class DiskSpool implements Spool {
     segment.heldRecords += 1;
   }
 
-  async #store(sequence: number, payload: Uint8Array): Promise<void> {
+  async #store(sequence: number, payload: Uint8Array): Promise<"disk" | "memory"> {
     await this.#keepBounds(0);
     const mayTry = this.#retryNs === undefined || this.#clock.monotonicNs() >= this.#retryNs;
-    if (!mayTry) return this.#keepInMemory(sequence, payload);
+    if (!mayTry) {
+      this.#keepInMemory(sequence, payload);
+      return "memory";
+    }
     try {
       await this.#moveMemoryToDisk();
       const { segment, offset, frameBytes } = await this.#write(this.#bootId, sequence, payload);
       this.#admit(segment, { bootId: this.#bootId, sequence, place: { kind: "disk", segment, offset, frameBytes } });
       this.#acceptDisk();
+      return "disk";
     } catch (error) {
       await this.#abandonHandle();
       this.#refuseDisk(error);
       this.#keepInMemory(sequence, payload);
+      return "memory";
     }
   }
 
