@@ -192,7 +192,7 @@ describe("the spool", () => {
     expect(onDisk).toBeLessThanOrEqual(16_000);
   });
 
-  it("drops what is too old, in this run and from before it (U2)", async () => {
+  it("drops what is too old, in this run, and from before it once it has had its time to be sent (U2)", async () => {
     const path = directory();
     const { spool } = await open(path, { maxAgeHours: 1 });
     await spool.append(Buffer.from("old"));
@@ -203,7 +203,25 @@ describe("the spool", () => {
     utimesSync(segmentPath(path, 2), new Date(WALL_MS), new Date(WALL_MS));
     const late = manualClock(WALL_MS + 3_600_001);
     const { spool: next } = await open(path, { maxAgeHours: 1, clock: late });
-    expect(next.stats()).toMatchObject({ heldReports: 0, droppedReports: 1 });
+    expect(next.stats()).toMatchObject({ heldReports: 1, droppedReports: 0 });
+    late.advance(1_800_001);
+    await next.append(Buffer.from("newest"));
+    expect(await contents(next)).toEqual(["1:1:newest"]);
+    expect(next.stats()).toMatchObject({ heldReports: 1, droppedReports: 1 });
+  });
+
+  it.each([
+    ["ten years ahead", 3_650],
+    ["ten years back", -3_650],
+  ])("loses nothing to a wall clock that was set %s between two starts", async (_, days) => {
+    const path = directory();
+    const { spool } = await open(path, { clock: manualClock(WALL_MS) });
+    await spool.append(Buffer.from("true"));
+    await spool.close();
+    utimesSync(segmentPath(path, 1), new Date(WALL_MS), new Date(WALL_MS));
+    const { spool: next } = await open(path, { clock: manualClock(WALL_MS + days * 24 * 3_600_000) });
+    expect(await contents(next)).toEqual(["1:1:true"]);
+    expect(next.stats()).toMatchObject({ heldReports: 1, droppedReports: 0 });
   });
 
   it("keeps reports in bounded memory while the disk refuses, says so once, and moves them when it accepts (U2)", async () => {

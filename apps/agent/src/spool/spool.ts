@@ -5,7 +5,9 @@
  * 2. Bounded in bytes, records and age. The oldest segment goes first, and what it still held is counted (U2).
  * 3. A disk that refuses to be written costs durability, not reports: they wait in bounded memory, oldest dropped first, and
  *    move to the disk when it takes them again. It is tried again every {@link DISK_RETRY_MS}.
- * 4. Reports of earlier starts are found again at opening, with the key they were first given, so that a report that is sent
+ * 4. Age runs by the monotonic clock. What lay here before a start is aged by the wall clock, which may have been set meanwhile: so no
+ *    start drops anything for its age alone; what seems too old has {@link AGED_GRACE_MS} to be sent.
+ * 5. Reports of earlier starts are found again at opening, with the key they were first given, so that a report that is sent
  *    twice is counted once.
  */
 import type { FileHandle } from "node:fs/promises";
@@ -29,6 +31,12 @@ export const SPOOL_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Default bound on age, hours: a long weekend. */
 export const SPOOL_MAX_AGE_HOURS = 72;
+
+/**
+ * How long a report that seems too old at a start is kept none the less, ms, or half the bound on age where that is shorter: an hour, in
+ * which a collector that can be reached takes three days' reports.
+ */
+export const AGED_GRACE_MS = 3_600_000;
 
 /** Most records: 72 h of a report every 10 s are 25,920; the rest is for early seals. At ~100 bytes of index each, 6 MiB. */
 export const SPOOL_MAX_RECORDS = 65_536;
@@ -353,14 +361,15 @@ class DiskSpool implements Spool {
     const loaded = await loadSegment(this.#directory, number);
     this.#corruptRecords += loaded.corruptFrames;
     // Wall times are compared here alone, where no monotonic reading reaches back; a clock that went back gives no age.
-    const ageMs = Math.max(0, this.#clock.wallMs() - loaded.writtenAtMs);
+    const ageNs = Math.max(0, this.#clock.wallMs() - loaded.writtenAtMs) * NS_PER_MS;
+    const mostNs = this.#maxAgeNs - Math.min(AGED_GRACE_MS * NS_PER_MS, this.#maxAgeNs / 2);
     const segment: Segment = {
       number,
       records: [],
       heldRecords: 0,
       bytes: 0,
       ackBytes: 0,
-      writtenNs: this.#clock.monotonicNs() - ageMs * NS_PER_MS,
+      writtenNs: this.#clock.monotonicNs() - Math.min(ageNs, mostNs),
       ackQueue: [],
     };
     segment.bytes = loaded.diskBytes;
