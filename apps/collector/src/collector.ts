@@ -30,6 +30,7 @@ import { createKnowledge } from "./knowledge.ts";
 import { createQuery } from "./query.ts";
 import { rehydrate } from "./rehydrate.ts";
 import { loadSite } from "./site.ts";
+import { DATABASE_NAME } from "./store/backup.ts";
 import { openStore, type Store } from "./store/store.ts";
 import { createSuspects } from "./suspects.ts";
 import { type CollectorVitals, createVitals } from "./vitals.ts";
@@ -153,7 +154,7 @@ function databasePath(dataDir: string): string {
   } catch (error) {
     throw unreadable("dataDir", dataDir, error, "a directory that can be created");
   }
-  return join(dataDir, "collector.db");
+  return join(dataDir, DATABASE_NAME);
 }
 
 function credentialsOf(tls: TlsFiles | undefined): ServerCredentials {

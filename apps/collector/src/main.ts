@@ -5,6 +5,7 @@ import { systemClock } from "@lifeline/measure";
 import { pino } from "pino";
 import { type Collector, startCollector } from "./collector.ts";
 import { type Config, ConfigError, loadConfig, usage } from "./config.ts";
+import { BACKUP_USAGE, runBackup } from "./store/backup-command.ts";
 
 /** JSON lines as the agent's: the level as a word, RFC 3339 times. */
 const log = pino({
@@ -55,7 +56,9 @@ async function main(config: Config): Promise<void> {
 
 try {
   const args = process.argv.slice(2);
-  if (args.includes("--help")) process.stdout.write(usage());
+  const done = runBackup(args, (text) => process.stderr.write(text));
+  if (done !== undefined) process.exitCode = done;
+  else if (args.includes("--help")) process.stdout.write(`${usage()}${BACKUP_USAGE}`);
   else await main(loadConfig(args, process.env));
 } catch (error) {
   fail(error);

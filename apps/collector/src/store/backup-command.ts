@@ -1,0 +1,51 @@
+/** `backup` and `restore` of the collector's program. */
+import { parseArgs } from "node:util";
+import { BackupError, backUp, type Copied, restore } from "./backup.ts";
+
+/** Lines of the usage. */
+export const BACKUP_USAGE = `
+lifeline-collector backup --data-dir DIR --to FILE
+  copies the database, also of a collector that runs; overwrites nothing
+lifeline-collector restore --from FILE --data-dir DIR
+  brings a copy back where there is no database yet; start the collector afterwards
+`;
+
+/** Runs the command that `args` begin with; undefined: they begin with none. The exit code otherwise: 0, 1 a failure, 2 wrong arguments. */
+export function runBackup(args: readonly string[], print: (text: string) => void): number | undefined {
+  const [command, ...rest] = args;
+  if (command !== "backup" && command !== "restore") return undefined;
+  const other = command === "backup" ? "to" : "from";
+  try {
+    const given = parsed(command, rest, other);
+    if (typeof given === "string") {
+      print(`${given}\n`);
+      return 2;
+    }
+    const { dataDir, file } = given;
+    const done = command === "backup" ? backUp(dataDir, file) : restore(file, dataDir);
+    print(sentence(command, done));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof BackupError)) throw error;
+    print(`lifeline-collector ${command}: ${error.message}\n`);
+    return error.code === "exists" || error.code === "missing" ? 2 : 1;
+  }
+}
+
+function parsed(command: string, args: readonly string[], other: "to" | "from") {
+  const wanted = `lifeline-collector ${command}: want --data-dir DIR and --${other} FILE`;
+  const text = { type: "string" } as const;
+  try {
+    const { values } = parseArgs({ args: [...args], options: { "data-dir": text, [other]: text } });
+    const { "data-dir": dataDir, [other]: file } = values as Record<string, string | undefined>;
+    return dataDir === undefined || dataDir === "" || file === undefined || file === "" ? wanted : { dataDir, file };
+  } catch (error) {
+    // Node's own words name the argument.
+    return `${wanted}; ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+function sentence(command: "backup" | "restore", { path, schema, nodes, reports }: Copied): string {
+  const what = command === "backup" ? "backed up to" : "restored to";
+  return `${what} ${path}: ${nodes} nodes, ${reports} reports, schema ${schema}\n`;
+}

@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openDatabase } from "./database.ts";
+import { MIGRATIONS } from "./migrations.ts";
+
+let directory = "";
+let path = "";
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "lifeline-migrations-"));
+  path = join(directory, "collector.db");
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** A database as the collector of schema `version` left it, with a row in each of its first tables. */
+function databaseOf(version: number): void {
+  const sqlite = new DatabaseSync(path);
+  sqlite.exec("CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT");
+  for (const [at, step] of MIGRATIONS.slice(0, version).entries()) {
+    sqlite.exec(`${step}; INSERT INTO schema_version VALUES (${at + 1})`);
+  }
+  sqlite.exec(`
+    INSERT INTO nodes (id, node_id, hostname, agent_version, facts_json, first_seen_ms, seen_ms, last_report_ms)
+      VALUES (1, 'n1', 'h', 'v', '{"nodeId":"n1"}', 1, 2, 3);
+    INSERT INTO targets VALUES (1, 'row|tcp|host:1|ipv4');
+    INSERT INTO reports (id, node, boot_id, sequence, received_ms, sealed_ms, payload)
+      VALUES (1, 1, x'00000000000000000000000000000000', 7, 3, 3, x'0102');
+    INSERT INTO boots VALUES (1, x'00000000000000000000000000000000', 3, 7, 7, 1, 1, 0);
+    INSERT INTO incidents (id, node, requirement_id, target_id, verdict, cause, evidence, next_step, started_ms, changes_json, dropped_changes)
+      VALUES (1, 1, 'row', 'row|tcp|host:1|ipv4', 'unmet', 'timeout', 'e', 's', 5, '[]', 0);
+    INSERT INTO verdicts (node, row_key, verdict, since_ms) VALUES (1, 'row', 'unmet', 5);
+  `);
+  sqlite.close();
+}
+
+const bootId = new Uint8Array(16);
+
+describe("a database of an earlier collector", () => {
+  it.each(MIGRATIONS.slice(1).map((_, at) => at + 1))(
+    "of schema %i is brought up to date with all it holds",
+    (version) => {
+      databaseOf(version);
+      for (const _ of ["brought up to date", "opened as it is"]) {
+        const database = openDatabase(path);
+        const [nodes, boots, incidents, verdicts] = database.run([
+          { name: "listNodes", input: { limit: 10 } },
+          { name: "listBoots", input: { nodeId: "n1", limit: 10 } },
+          { name: "listIncidents", input: { nodeId: "n1", openOnly: true, sinceMs: 0, limit: 10, after: undefined } },
+          { name: "listVerdicts", input: { nodeId: "n1" } },
+        ]);
+        expect(nodes).toMatchObject([{ nodeId: "n1", firstSeenMs: 1, lastReportMs: 3, factsJson: '{"nodeId":"n1"}' }]);
+        expect(boots).toMatchObject([{ reports: 1, lastSequence: 7 }]);
+        expect(incidents).toMatchObject([{ cause: "timeout", startedAtMs: 5 }]);
+        expect(verdicts).toMatchObject([{ verdict: "unmet", sinceMs: 5 }]);
+        // A report that had been counted is not counted again.
+        const again = {
+          nodeId: "n1",
+          bootId,
+          sequence: 7,
+          receivedAtMs: 3,
+          sealedAtMs: 9,
+          clockOffsetMs: undefined,
+          payload: new Uint8Array([1, 2]),
+          windowCount: 0,
+          windows: [],
+        };
+        expect(database.run([{ name: "saveReport", input: again }])).toEqual(["duplicate"]);
+        database.close();
+      }
+      const sqlite = new DatabaseSync(path, { readOnly: true });
+      expect(sqlite.prepare("SELECT version FROM schema_version").all()).toHaveLength(MIGRATIONS.length);
+      sqlite.close();
+    },
+  );
+});
