@@ -7,9 +7,9 @@
  * 3. Files given to it lie over the machine's at their paths, and are kept in its own memory: no file of the machine changes.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { readlink, writeFile } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
-import type { Clock } from "@lifeline/measure";
+import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import type { Logger } from "pino";
 import { LabError } from "../../lab-error.ts";
 import { type HostProcess, type HostSpawnOptions, startProcess } from "./host-process.ts";
@@ -156,6 +156,21 @@ function followFirst(name: string, child: ChildProcessByStdio<Writable, Readable
   };
 }
 
+/** How long the kernel may take to end what lived in a host, ms, and how often it is looked. */
+const GONE_MAX_MS = 2_000;
+const GONE_LOOK_MS = 2;
+
+/** Waits until a host's first process has let go of its network: it closes its files, which tells us of its end, before its children end. */
+async function gone(pid: number, clock: Clock): Promise<void> {
+  const startedNs = clock.monotonicNs();
+  const lives = () =>
+    readlink(`/proc/${pid}/ns/net`).then(
+      () => true,
+      () => false,
+    );
+  while ((await lives()) && clock.monotonicNs() - startedNs < GONE_MAX_MS * NS_PER_MS) await pause(clock, GONE_LOOK_MS);
+}
+
 function hostOf(plan: HostPlan, pid: number, first: FirstProcess, placeOf: (path: string) => string): Host {
   const { name, clock, log } = plan;
   const running = new Set<HostProcess>();
@@ -186,6 +201,7 @@ function hostOf(plan: HostPlan, pid: number, first: FirstProcess, placeOf: (path
   const close = async () => {
     await Promise.all([...running].map((process) => process.end()));
     await first.end();
+    await gone(pid, clock);
     log.debug({ host: name }, "host gone");
   };
   return {
