@@ -10,6 +10,8 @@ export interface Disk {
   fill(): boolean;
   /** Gives it back. */
   free(): void;
+  /** Lets go of it: the directory is empty, and may be removed. */
+  close(): void;
 }
 
 /** Set by the program that gave this one a mount namespace of its own. */
@@ -34,5 +36,8 @@ export function makeDisk(path: string, bytes: number): Disk {
       return true;
     },
     free: () => rmSync(filler, { force: true }),
+    close() {
+      if (isOwn) execFileSync("umount", [path]);
+    },
   };
 }

@@ -62,7 +62,7 @@ export async function playRounds(
   }
 }
 
-/** Everything whole again: waits until nothing that was sealed is missing, or the time is up; then the agent stops and is counted. */
+/** Everything whole again: waits until nothing that was sealed is missing, or the time is up. */
 async function settle(stage: Stage, clock: Clock): Promise<Balance> {
   stage.relay.mode("pass");
   await stage.revive();

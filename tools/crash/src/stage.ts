@@ -106,6 +106,8 @@ export async function openStage(clock: Clock): Promise<Stage> {
       turning.stop();
       await relay.close();
       for (const target of targets) target.close();
+      for (const disk of [agentDisk, collectorDisk]) disk.close();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
   mkdirSync(join(agentDisk.path, "state"), { recursive: true });
