@@ -33,19 +33,26 @@ const stamp = target("port", { probe: "stamp", authenticated: false }, "10.0.0.1
 const tcp = target("in", { probe: "tcp", acceptReset: true }, "fdae::1", 8090);
 const small = target("in", { probe: "udp", payloadBytes: 16, expectRefusal: true }, "fdae::1", 9);
 const large = target("in", { probe: "udp", payloadBytes: 1232, expectRefusal: true }, "fdae::1", 9);
+const mtu = target("port", { probe: "mtu", authenticated: false, requiredBytes: 1_360 }, "10.0.0.1", 50180);
 const link = target("link", { probe: "link" }, "siderolink", 0);
 
-function windowsOf(of: Target, reasons: readonly Reason[]): Window[] {
+/** Samples of a target, one a second; the last of them `agoMs` before now. */
+interface Samples {
+  readonly agoMs?: number;
+  readonly pathMtuBytes?: number;
+}
+
+function windowsOf(of: Target, reasons: readonly Reason[], { agoMs = 0, pathMtuBytes }: Samples = {}): Window[] {
   let run: Run | undefined;
   return reasons.map((reason, at) => {
-    const endedAtMs = NOW_MS - (reasons.length - 1 - at) * 1_000;
+    const endedAtMs = NOW_MS - agoMs - (reasons.length - 1 - at) * 1_000;
     const sample: Sample = {
       targetId: of.id,
       startedAtMs: endedAtMs - 5,
       endedAtMs,
       outcome: { reason, phase: "connect" },
       phases: {},
-      evidence: {},
+      evidence: pathMtuBytes === undefined ? {} : { pathMtuBytes },
     };
     const followed = followRun(run, sample);
     run = followed.run;
@@ -61,14 +68,14 @@ const OK = turn("answered", "answered");
 const LOST = turn("answered", "timeout");
 const SILENT = turn("silent", "silent");
 
-function judge(samples: readonly (readonly [Target, readonly Reason[]])[], context: NodeContext = {}) {
+function judge(samples: readonly (readonly [Target, readonly Reason[], Samples?])[], context: NodeContext = {}) {
   const services = { api: "machine-api", port: "siderolink", in: "in-tunnel", link: "tunnel-link" } as const;
   const rows = Object.entries(services).flatMap(([id, service]): ResolvedRow[] => {
     const targets = samples.map(([of]) => of).filter(({ requirementId }) => requirementId === id);
     const row = { requirement: requirement(id, service), kind: "targets", targets } as const;
     return targets.length === 0 ? [] : [{ ...row, comparisonIds: [], skipped: [], notes: [] }];
   });
-  const windows = samples.flatMap(([of, reasons]) => windowsOf(of, reasons));
+  const windows = samples.flatMap(([of, reasons, more]) => windowsOf(of, reasons, more));
   const judged = judgeNode({
     resolution: { catalogueVersion: "v1.13", rows },
     windows: (id) => windows.filter(({ targetId: of }) => of === id),
@@ -147,4 +154,18 @@ it("names no MTU where the small ones are lost too", () => {
     [large, LOST],
   ]);
   expect(row(large)).toMatchObject({ cause: "timeout", followsFrom: port.id });
+});
+
+it.each([
+  ["since the fault began", 0, true],
+  ["before it", 10_000, false],
+])("says the largest packet that passes where it was measured %s", (_, agoMs, isSaid) => {
+  const row = judge([
+    [tcp, OK],
+    [small, OK],
+    [large, LOST],
+    [mtu, ["answered"], { agoMs, pathMtuBytes: 1_300 }],
+  ]);
+  expect(row(large)?.cause).toBe("path-mtu");
+  expect(row(large)?.evidence.includes("1300 bytes")).toBe(isSaid);
 });

@@ -23,7 +23,7 @@ export function withPathMtu(entry: Entry, entries: readonly Entry[], { threshold
   const lost = losses.reduce((sum, loss) => sum + loss.lost, 0);
   const [, high] = wilsonInterval(Math.min(lost, trials), trials);
   if (finding.runLength < thresholds.lossRunLength || high ** finding.runLength > CHANCE_MAX) return entry;
-  const known = entries.map(pathMtuOf).find((mtu) => mtu !== undefined);
+  const known = entries.map((other) => pathMtuOf(other, finding.onsetMs)).find((mtu) => mtu !== undefined);
   const mtuPhrase = known === undefined ? "" : ` The largest packet that passes has ${known} bytes.`;
   const evidence = `${entry.evidence} ${finding.runLength} datagrams of ${bytes} bytes were lost in a row while ${trials - lost} of ${trials} small packets passed (their loss is at most ${inPercent(high)}).${mtuPhrase}`;
   const nextStep =
@@ -41,6 +41,12 @@ function isSmaller(other: Entry, entry: Entry, bytes: number): boolean {
   return other.target.options.probe === "tcp" || (payloadBytesOf(other.target) ?? bytes) < bytes;
 }
 
-function pathMtuOf({ finding: { stretch }, target }: Entry): number | undefined {
-  return target.options.probe === "mtu" ? stretch.last?.evidence.pathMtuBytes : undefined;
+/** Rounds of a search for the path's MTU, each of its threshold at most (probe mtu). */
+const SEARCH_ROUNDS = 3;
+
+/** What a search found that began after the fault did: what passed before says nothing of now. */
+function pathMtuOf({ finding: { stretch }, target }: Entry, onsetMs: number): number | undefined {
+  const { last } = stretch;
+  if (target.options.probe !== "mtu" || last === undefined) return undefined;
+  return last.endedAtMs - SEARCH_ROUNDS * target.timeoutMs > onsetMs ? last.evidence.pathMtuBytes : undefined;
 }
