@@ -469,6 +469,7 @@ describe("laws", () => {
           ]);
         }
       }),
+      { examples: [[[["mtu-too-small", "answered", "answered", "dns-unreachable"], ["answered"], [], []], 0]] },
     );
   });
 

@@ -134,8 +134,10 @@ function addRun(runs: Map<string, KnownRun>, run: KnownRun): void {
 
 function joined(a: KnownRun, b: KnownRun): KnownRun {
   const seen = a.seen === undefined || (b.seen !== undefined && isLater(b.seen, a.seen)) ? b.seen : a.seen;
+  // One of the two may be an estimate from a window's counts: the earlier begin, whichever was met first.
+  const startedAtMs = Math.min(a.startedAtMs, b.startedAtMs);
   const endedAtMs = Math.max(a.endedAtMs, b.endedAtMs);
-  return { ...a, endedAtMs, length: Math.max(a.length, b.length), seen };
+  return { ...a, startedAtMs, endedAtMs, length: Math.max(a.length, b.length), seen };
 }
 
 /**
