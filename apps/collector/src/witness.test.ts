@@ -31,7 +31,7 @@ function scene(nodes: readonly Node[], mutualTls = false) {
       endpoints: [],
       ...more,
     };
-    const context = { peer: "", clientName, signal: new AbortController().signal };
+    const context = { peer: "", clientName, bearerToken: undefined, signal: new AbortController().signal };
     return Promise.resolve(witnesses.service.witness(request as never, context));
   };
   return { clock, witnesses, report, touched: () => touched };

@@ -4,6 +4,7 @@ import type { TLSSocket } from "node:tls";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
   logVerbosity,
+  type Metadata,
   Server,
   type ServerCredentials,
   type ServerDuplexStream,
@@ -28,6 +29,8 @@ export interface CallContext {
   readonly peer: string;
   /** Subject common name of the client's verified certificate; undefined without mutual TLS. */
   readonly clientName: string | undefined;
+  /** The secret the caller says who it is with (RFC 6750 §2.1); undefined: none. */
+  readonly bearerToken: string | undefined;
   /**
    * Aborts when the caller goes away or the call ends. grpc-js ends the requests of a vanished caller as if it had finished,
    * and aborts some turns later: the end of requests says only that no more will come.
@@ -152,7 +155,18 @@ function contextOf(call: ServerUnaryCall<object, object> | ServerDuplexStream<ob
   const abort = new AbortController();
   call.once("cancelled", () => abort.abort());
   call.once("close", () => abort.abort());
-  return { peer: call.getPeer(), clientName: clientNameOf(call), signal: abort.signal };
+  return {
+    peer: call.getPeer(),
+    clientName: clientNameOf(call),
+    bearerToken: bearerTokenOf(call),
+    signal: abort.signal,
+  };
+}
+
+function bearerTokenOf({ metadata }: { readonly metadata: Metadata }): string | undefined {
+  const [said] = metadata.get("authorization");
+  const [, token] = /^Bearer ([\x21-\x7e]+)$/.exec(typeof said === "string" ? said : "") ?? [];
+  return token;
 }
 
 function clientNameOf(call: ServerUnaryCall<object, object> | ServerDuplexStream<object, object>): string | undefined {

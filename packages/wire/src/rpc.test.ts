@@ -211,6 +211,22 @@ describe("a unary call", () => {
     expect(response).toEqual(create(ListNodesResponseSchema, { generatedUnixMs: 7n, nodes: [{ nodeId: "n1" }] }));
   });
 
+  it.each([
+    ["nothing", undefined, undefined],
+    ["a token", "s3cret.with-dots_and~tildes", "s3cret.with-dots_and~tildes"],
+    ["what no token is", "two words", undefined],
+  ])("says who asks with %s", async (_, bearerToken, heard) => {
+    const tokens: unknown[] = [];
+    const { queries } = await start(echo, {
+      listNodes: async (_request, context) => {
+        tokens.push(context.bearerToken);
+        return create(ListNodesResponseSchema);
+      },
+    });
+    await queries.unary("listNodes", {}, { timeoutMs: 5_000, ...(bearerToken === undefined ? {} : { bearerToken }) });
+    expect(tokens).toEqual([heard]);
+  });
+
   it("ends when its signal aborts, before or after it began, and leaves no listener behind", async () => {
     const { queries } = await start(echo, { listNodes: () => new Promise(() => {}) });
     const abort = new AbortController();

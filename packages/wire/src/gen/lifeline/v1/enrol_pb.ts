@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/enrol.proto.
  */
 export const file_lifeline_v1_enrol: GenFile = /*@__PURE__*/
-  fileDesc("ChdsaWZlbGluZS92MS9lbnJvbC5wcm90bxILbGlmZWxpbmUudjEiSAoMRW5yb2xSZXF1ZXN0EhcKCmpvaW5fdG9rZW4YASABKAlCA4ABARIfChdjZXJ0aWZpY2F0ZV9yZXF1ZXN0X2RlchgCIAEoDCJJCg1FbnJvbFJlc3BvbnNlEh0KFWNlcnRpZmljYXRlX2NoYWluX2RlchgBIAMoDBIZChFub3RfYWZ0ZXJfdW5peF9tcxgCIAEoBCIvCgxSZW5ld1JlcXVlc3QSHwoXY2VydGlmaWNhdGVfcmVxdWVzdF9kZXIYASABKAwiSQoNUmVuZXdSZXNwb25zZRIdChVjZXJ0aWZpY2F0ZV9jaGFpbl9kZXIYASADKAwSGQoRbm90X2FmdGVyX3VuaXhfbXMYAiABKAQyjgEKDEVucm9sU2VydmljZRI+CgVFbnJvbBIZLmxpZmVsaW5lLnYxLkVucm9sUmVxdWVzdBoaLmxpZmVsaW5lLnYxLkVucm9sUmVzcG9uc2USPgoFUmVuZXcSGS5saWZlbGluZS52MS5SZW5ld1JlcXVlc3QaGi5saWZlbGluZS52MS5SZW5ld1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChdsaWZlbGluZS92MS9lbnJvbC5wcm90bxILbGlmZWxpbmUudjEiSAoMRW5yb2xSZXF1ZXN0EhcKCmpvaW5fdG9rZW4YASABKAlCA4ABARIfChdjZXJ0aWZpY2F0ZV9yZXF1ZXN0X2RlchgCIAEoDCJJCg1FbnJvbFJlc3BvbnNlEh0KFWNlcnRpZmljYXRlX2NoYWluX2RlchgBIAMoDBIZChFub3RfYWZ0ZXJfdW5peF9tcxgCIAEoBCIVChNHZXRBdXRob3JpdHlSZXF1ZXN0IjkKFEdldEF1dGhvcml0eVJlc3BvbnNlEiEKGWF1dGhvcml0eV9jZXJ0aWZpY2F0ZV9kZXIYASABKAwiLwoMUmVuZXdSZXF1ZXN0Eh8KF2NlcnRpZmljYXRlX3JlcXVlc3RfZGVyGAEgASgMIkkKDVJlbmV3UmVzcG9uc2USHQoVY2VydGlmaWNhdGVfY2hhaW5fZGVyGAEgAygMEhkKEW5vdF9hZnRlcl91bml4X21zGAIgASgEMuMBCgxFbnJvbFNlcnZpY2USUwoMR2V0QXV0aG9yaXR5EiAubGlmZWxpbmUudjEuR2V0QXV0aG9yaXR5UmVxdWVzdBohLmxpZmVsaW5lLnYxLkdldEF1dGhvcml0eVJlc3BvbnNlEj4KBUVucm9sEhkubGlmZWxpbmUudjEuRW5yb2xSZXF1ZXN0GhoubGlmZWxpbmUudjEuRW5yb2xSZXNwb25zZRI+CgVSZW5ldxIZLmxpZmVsaW5lLnYxLlJlbmV3UmVxdWVzdBoaLmxpZmVsaW5lLnYxLlJlbmV3UmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * An agent proves itself once with a join token and receives a certificate for its node id.
@@ -65,7 +65,42 @@ export const EnrolResponseSchema: GenMessage<EnrolResponse> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_enrol, 1);
 
 /**
- * Sent over mutual TLS under the certificate that is to be renewed.
+ * The first thing an agent asks, of a listener it cannot trust yet: what it is told counts only if its fingerprint is the one it was given.
+ *
+ * @generated from message lifeline.v1.GetAuthorityRequest
+ */
+export type GetAuthorityRequest = Message<"lifeline.v1.GetAuthorityRequest"> & {
+};
+
+/**
+ * Describes the message lifeline.v1.GetAuthorityRequest.
+ * Use `create(GetAuthorityRequestSchema)` to create a new message.
+ */
+export const GetAuthorityRequestSchema: GenMessage<GetAuthorityRequest> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_enrol, 2);
+
+/**
+ * @generated from message lifeline.v1.GetAuthorityResponse
+ */
+export type GetAuthorityResponse = Message<"lifeline.v1.GetAuthorityResponse"> & {
+  /**
+   * The fleet's authority, DER.
+   *
+   * @generated from field: bytes authority_certificate_der = 1;
+   */
+  authorityCertificateDer: Uint8Array;
+};
+
+/**
+ * Describes the message lifeline.v1.GetAuthorityResponse.
+ * Use `create(GetAuthorityResponseSchema)` to create a new message.
+ */
+export const GetAuthorityResponseSchema: GenMessage<GetAuthorityResponse> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_enrol, 3);
+
+/**
+ * Sent over mutual TLS under the certificate that is to be renewed, whose key stays. It may have ended, for a node that was cut off must
+ * find its way back: the key it was enrolled with is what counts.
  *
  * @generated from message lifeline.v1.RenewRequest
  */
@@ -81,7 +116,7 @@ export type RenewRequest = Message<"lifeline.v1.RenewRequest"> & {
  * Use `create(RenewRequestSchema)` to create a new message.
  */
 export const RenewRequestSchema: GenMessage<RenewRequest> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_enrol, 2);
+  messageDesc(file_lifeline_v1_enrol, 4);
 
 /**
  * @generated from message lifeline.v1.RenewResponse
@@ -105,12 +140,20 @@ export type RenewResponse = Message<"lifeline.v1.RenewResponse"> & {
  * Use `create(RenewResponseSchema)` to create a new message.
  */
 export const RenewResponseSchema: GenMessage<RenewResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_enrol, 3);
+  messageDesc(file_lifeline_v1_enrol, 5);
 
 /**
  * @generated from service lifeline.v1.EnrolService
  */
 export const EnrolService: GenService<{
+  /**
+   * @generated from rpc lifeline.v1.EnrolService.GetAuthority
+   */
+  getAuthority: {
+    methodKind: "unary";
+    input: typeof GetAuthorityRequestSchema;
+    output: typeof GetAuthorityResponseSchema;
+  },
   /**
    * @generated from rpc lifeline.v1.EnrolService.Enrol
    */
