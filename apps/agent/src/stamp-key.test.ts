@@ -1,9 +1,10 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { FILE_CHECK_MS } from "@lifeline/identity";
 import { manualClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { createLog } from "./log.ts";
-import { KEY_CHECK_MS, openStampKey } from "./stamp-key.ts";
+import { openStampKey } from "./stamp-key.ts";
 import { scratch } from "./testing/fixtures.ts";
 
 function open(content: string | Uint8Array) {
@@ -50,7 +51,7 @@ describe("the STAMP key file", () => {
     const { path, clock, lines, open: opening } = open("first key of 20 char");
     const key = opening();
     const look = () => {
-      clock.advance(KEY_CHECK_MS);
+      clock.advance(FILE_CHECK_MS);
       return text(key.current());
     };
     writeFileSync(`${path}.new`, "second key of 20 cha");

@@ -1,6 +1,7 @@
 /** The key of authenticated STAMP (RFC 8762 §4.4), from a file that may be replaced while the agent runs. Its bytes are never told (S1). */
 import { readFileSync, statSync } from "node:fs";
-import { type Clock, NS_PER_MS } from "@lifeline/measure";
+import { watchFile } from "@lifeline/identity";
+import type { Clock } from "@lifeline/measure";
 import type { Logger } from "pino";
 import { ConfigError } from "./config-error.ts";
 
@@ -11,15 +12,8 @@ export const KEY_MAX_BYTES = 1_024;
 /** A file may hold one line end besides. */
 const FILE_MAX_BYTES = KEY_MAX_BYTES + 2;
 
-/** How often the file is looked at, ms: at most, and only while the key is in use. */
-export const KEY_CHECK_MS = 5_000;
-
 /** The field that names the file. */
 const FIELD = "stampKeyFile";
-
-type KeyRead =
-  | { readonly kind: "key"; readonly key: Uint8Array; readonly version: string }
-  | { readonly kind: "bad"; readonly code: "unreadable" | "invalid"; readonly message: string };
 
 /** The key as it is now. A file that turns bad leaves the last good key in use, and is told once. */
 export interface StampKey {
@@ -29,34 +23,20 @@ export interface StampKey {
 /** Opens the key file. Throws a ConfigError that names the field and what is wrong. */
 export function openStampKey(path: string, clock: Clock, log: Logger): StampKey {
   const first = readKey(path);
-  if (first.kind === "bad") throw new ConfigError(first.code, first.message);
-  let latest = first;
-  let toldMessage = "";
-  let checkedNs = clock.monotonicNs();
-  const check = () => {
-    if (versionOf(path) === latest.version && toldMessage === "") return;
-    const read = readKey(path);
-    if (read.kind === "bad") {
-      if (read.message !== toldMessage) log.warn(`${read.message}; the key read before stays in use`);
-      toldMessage = read.message;
-      return;
-    }
-    toldMessage = "";
-    if (read.version === latest.version) return;
-    latest = read;
-    log.info({ field: FIELD, path }, "the STAMP key was read again");
-  };
-  return {
-    current() {
-      const nowNs = clock.monotonicNs();
-      if (nowNs - checkedNs >= KEY_CHECK_MS * NS_PER_MS) {
-        checkedNs = nowNs;
-        check();
-      }
-      return latest.key;
-    },
-  };
+  if (first.kind === "bad") throw new ConfigError(first.code, first.problem);
+  return watchFile({
+    path,
+    first: first.value,
+    read: readKey,
+    clock,
+    onReread: () => log.info({ field: FIELD, path }, "the STAMP key was read again"),
+    onProblem: (problem) => log.warn(`${problem}; the key read before stays in use`),
+  });
 }
+
+type KeyRead =
+  | { readonly kind: "read"; readonly value: Uint8Array }
+  | { readonly kind: "bad"; readonly code: "unreadable" | "invalid"; readonly problem: string };
 
 function readKey(path: string): KeyRead {
   try {
@@ -65,27 +45,17 @@ function readKey(path: string): KeyRead {
     const bytes = readFileSync(path);
     const key = bytes.subarray(0, keyLengthBytes(bytes));
     if (key.length < KEY_MIN_BYTES || key.length > KEY_MAX_BYTES) return wrongSize(path, key.length);
-    return { kind: "key", key, version: versionOf(path) };
+    return { kind: "read", value: key };
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    return { kind: "bad", code: "unreadable", message: `${FIELD}: ${path}: ${code}: want a readable file` };
+    return { kind: "bad", code: "unreadable", problem: `${FIELD}: ${path}: ${code}: want a readable file` };
   }
 }
 
 function wrongSize(path: string, sizeBytes: number | undefined): KeyRead & { readonly kind: "bad" } {
   const found = sizeBytes === undefined ? `${path} is no file` : `${path} holds ${sizeBytes} bytes`;
   const want = `want a key of ${KEY_MIN_BYTES} to ${KEY_MAX_BYTES} bytes`;
-  return { kind: "bad", code: "invalid", message: `${FIELD}: ${found}, ${want}` };
-}
-
-/** Tells a file replaced or rewritten from one that was not; empty when it cannot be told. */
-function versionOf(path: string): string {
-  try {
-    const { ino, size, mtimeNs } = statSync(path, { bigint: true });
-    return `${ino} ${size} ${mtimeNs}`;
-  } catch {
-    return "";
-  }
+  return { kind: "bad", code: "invalid", problem: `${FIELD}: ${found}, ${want}` };
 }
 
 /** Without the one line end that editors add. */

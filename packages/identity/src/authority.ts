@@ -2,7 +2,7 @@
  * The fleet's own certificate authority: it says which key speaks for which node, and is what agents pin.
  *
  * 1. Its key signs leaves and nothing else: it is a CA without CAs below it (RFC 5280 §4.2.1.9, path length 0).
- * 2. A leaf is either a listener's (serverAuth), or a node's or a person's (clientAuth), never both.
+ * 2. A leaf is either a listener's (serverAuth), or a node's or a role's (clientAuth), never both.
  */
 import "reflect-metadata";
 import { createPrivateKey, X509Certificate as NodeCertificate, webcrypto } from "node:crypto";
@@ -24,11 +24,15 @@ import {
 import { nameOf } from "./distinguished-name.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 
-/** Organisation of a person's certificate, by role. */
-export const ROLE_ORGANISATIONS = { reader: "lifeline:reader", admin: "lifeline:admin" } as const;
+/** Organisation of the certificate of one who is no node, by role. A node's has none. */
+export const ROLE_ORGANISATIONS = {
+  reader: "lifeline:reader",
+  admin: "lifeline:admin",
+  witness: "lifeline:witness",
+} as const;
 
-/** What a person may do. */
-export type PersonRole = keyof typeof ROLE_ORGANISATIONS;
+/** What one who is no node may do: ask; ask and administer; tell what was heard beside Omni. */
+export type Role = keyof typeof ROLE_ORGANISATIONS;
 
 /** How long before now a certificate begins, ms: five minutes, for clocks that are slow. */
 export const BACKDATE_MS = 5 * 60_000;
@@ -74,7 +78,7 @@ export interface Authority {
   issueNode(options: IssueOptions & { readonly nodeId: string }): Promise<Issued>;
   /** `names` are DNS names or address literals. */
   issueServer(options: IssueOptions & { readonly names: readonly string[] }): Promise<Issued>;
-  issuePerson(options: IssueOptions & { readonly name: string; readonly role: PersonRole }): Promise<Issued>;
+  issueRole(options: IssueOptions & { readonly name: string; readonly role: Role }): Promise<Issued>;
 }
 
 /** Chance, for serial numbers. */
@@ -172,7 +176,7 @@ export async function openAuthority(certPem: string, keyPem: string, randomBytes
     issueNode: (options) => issue(nameOf([["CN", options.nodeId]]), ExtendedKeyUsage.clientAuth, [], options),
     issueServer: (options) =>
       issue(nameOf([["CN", "lifeline collector"]]), ExtendedKeyUsage.serverAuth, options.names, options),
-    issuePerson: ({ name, role, ...options }) =>
+    issueRole: ({ name, role, ...options }) =>
       issue(
         nameOf([
           ["O", ROLE_ORGANISATIONS[role]],

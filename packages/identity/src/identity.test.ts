@@ -55,7 +55,7 @@ describe("the authority", () => {
     expect(listener.checkIP("192.0.2.1")).toBe("192.0.2.1");
     expect(listener.checkIP("::1")).toBeDefined();
     expect(listener.keyUsage).toEqual(["1.3.6.1.5.5.7.3.1"]);
-    const person = await authority.issuePerson({ publicKeyDer, name: "ada", role: "admin", ...times });
+    const person = await authority.issueRole({ publicKeyDer, name: "ada", role: "admin", ...times });
     expect(new X509Certificate(person.der).subject).toBe("O=lifeline:admin\nCN=ada");
   });
 

@@ -6,9 +6,9 @@ export {
   createAuthority,
   type Issued,
   openAuthority,
-  type PersonRole,
   type RandomBytes,
   ROLE_ORGANISATIONS,
+  type Role,
 } from "./authority.ts";
 export { FINGERPRINT_WANTED, fingerprintOf, readFingerprint } from "./fingerprint.ts";
 export { type KeyPair, keySha256, makeKeyPair } from "./key-pair.ts";
@@ -18,3 +18,4 @@ export {
   type SigningRequest,
   signingRequestDer,
 } from "./signing-request.ts";
+export { FILE_CHECK_MS, type FileRead, type WatchedFile, type WatchedFileOptions, watchFile } from "./watched-file.ts";

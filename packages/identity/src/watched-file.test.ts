@@ -1,0 +1,67 @@
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { manualClock } from "@lifeline/measure";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FILE_CHECK_MS, type FileRead, watchFile } from "./watched-file.ts";
+
+let directory = "";
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "lifeline-watched-"));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+function watched() {
+  const path = join(directory, "secret");
+  const clock = manualClock(0);
+  const told: string[] = [];
+  const read = (from: string): FileRead<string> => {
+    try {
+      const value = readFileSync(from, "utf8");
+      return value === "bad" ? { kind: "bad", problem: "want good" } : { kind: "read", value };
+    } catch {
+      return { kind: "bad", problem: "want a file" };
+    }
+  };
+  // Another file of that name, as a tool that writes whole files leaves it: its number tells it, whatever a clock's grain is.
+  const write = (text: string) => {
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
+  };
+  write("one");
+  const file = watchFile({
+    path,
+    first: "one",
+    read,
+    clock,
+    onReread: (value) => told.push(`read ${value}`),
+    onProblem: (problem) => told.push(problem),
+  });
+  const later = () => {
+    clock.advance(FILE_CHECK_MS);
+    return file.current();
+  };
+  return { file, write, told, later, path };
+}
+
+describe("a watched file", () => {
+  it("is read again when it was replaced, and not before it is looked at", () => {
+    const { file, write, told, later } = watched();
+    write("two");
+    expect(file.current()).toBe("one");
+    expect(later()).toBe("two");
+    expect(later()).toBe("two");
+    expect(told).toEqual(["read two"]);
+  });
+
+  it("keeps the last good value while it is bad or gone, and tells each problem once", () => {
+    const { write, told, later, path } = watched();
+    write("bad");
+    expect([later(), later()]).toEqual(["one", "one"]);
+    rmSync(path);
+    expect([later(), later()]).toEqual(["one", "one"]);
+    write("three");
+    expect(later()).toBe("three");
+    expect(told).toEqual(["want good", "want a file", "read three"]);
+  });
+});
