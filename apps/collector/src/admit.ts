@@ -26,6 +26,7 @@ import {
   type Report,
   type reportPb,
 } from "@lifeline/wire";
+import type { Speaker } from "./identity/access.ts";
 
 /** Refused codes of a report; stable, part of the contract. */
 export type RefusalCode = "malformed" | "too-large" | "future-dated";
@@ -90,12 +91,12 @@ const ROLES: ReadonlyMap<number, Origin> = new Map([
   [2, "talos-node"],
 ]);
 
-/** Judges a Hello. `clientName` is the certificate's name; `mutualTls` says whether there must be one. */
-export function admitHello(hello: reportPb.Hello, clientName: string | undefined, mutualTls: boolean): HelloVerdict {
+/** Judges a Hello of a stream on which `speaker` may speak. */
+export function admitHello(hello: reportPb.Hello, speaker: Speaker): HelloVerdict {
   const invalid = identityProblem(hello) ?? excess(hello);
   if (invalid !== undefined) return { kind: "invalid", ...invalid };
-  if (mutualTls && hello.nodeId !== clientName) {
-    const detail = `got ${quoted(hello.nodeId)}, want ${quoted(clientName ?? "")}, the name of the certificate`;
+  if (speaker.kind === "node" && hello.nodeId !== speaker.nodeId) {
+    const detail = `got ${quoted(hello.nodeId)}, want ${quoted(speaker.nodeId)}, the name of the certificate`;
     return { kind: "foreign", field: "hello.node_id", detail };
   }
   return { kind: "admitted", ...introductionOf(hello) };

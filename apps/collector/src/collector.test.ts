@@ -74,6 +74,8 @@ function config(more: Partial<Config> = {}): Config {
     catalogue: join(directory, "catalogue.yaml"),
     catalogueExtras: [],
     tls: undefined,
+    identity: undefined,
+    accessTokensFile: undefined,
     allowPlaintext: false,
     retentionDays: 30,
     maxStreams: 8,
@@ -448,35 +450,6 @@ describe("the door", () => {
       addresses: ["192.0.2.1", "2001:db8::1", ...addressesOf(14)],
       peerAddress: "127.0.0.1",
     });
-  });
-});
-
-describe("mutual TLS", () => {
-  const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
-  const tls = { certFile: fixture("server.pem"), keyFile: fixture("server.pem"), caFile: fixture("authority.pem") };
-  const ca = readFileSync(tls.caFile);
-
-  it("lets a node speak for itself alone (S1)", async () => {
-    const collector = await start({ tls });
-    const node = readFileSync(fixture("n1.pem"));
-    const own = agent(collector.grpcPort, {}, channelCredentials.createSsl(ca, node, node));
-    await own.introduce();
-    await own.report(1, reportOf(["answered"]));
-    await until(() => own.acked().length === 1);
-    const foreign = agent(collector.grpcPort, { nodeId: "n2" }, channelCredentials.createSsl(ca, node, node));
-    await foreign.introduce();
-    const message = 'hello.node_id: got "n2", want "n1", the name of the certificate';
-    expect(await foreign.ended).toMatchObject({ code: RpcStatus.PERMISSION_DENIED, message });
-    expect(await scrape(collector)).toContain('lifeline_collector_streams_refused_total{code="foreign"} 1');
-  });
-
-  it("lets nobody in without a certificate of its authority, or without TLS", async () => {
-    const collector = await start({ tls });
-    for (const refused of [channelCredentials.createSsl(ca), channelCredentials.createInsecure()]) {
-      const { introduce, ended } = agent(collector.grpcPort, {}, refused);
-      await introduce().catch(() => {});
-      expect(await ended).toMatchObject({ code: RpcStatus.UNAVAILABLE });
-    }
   });
 });
 

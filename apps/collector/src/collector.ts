@@ -4,29 +4,22 @@
  * 1. It listens only once the store is open and the fleet is what it was before (U1).
  * 2. It is crash-only: what is acknowledged is on disk, so a stop is a courtesy to the agents and nothing more.
  */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { loadInterception } from "@lifeline/catalogue";
 import { type Clock, endpointName } from "@lifeline/measure";
-import {
-  addService,
-  createRpcServer,
-  listen,
-  queryPb,
-  reportPb,
-  ServerCredentials,
-  shutDown,
-  witnessPb,
-} from "@lifeline/wire";
+import { addService, createRpcServer, queryPb, reportPb, shutDown, witnessPb } from "@lifeline/wire";
 import type { Logger } from "pino";
-import { type Config, ConfigError, type TlsFiles } from "./config.ts";
+import { type Config, ConfigError } from "./config.ts";
 import { fleetSeries } from "./export/fleet-series.ts";
 import { startHttp } from "./export/http.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
 import { createFleetIssuers, type FleetIssuers } from "./fleet-issuer.ts";
-import { createIngest } from "./ingest.ts";
+import { openIdentity, readCredentials, serveIdentity } from "./identity/identity.ts";
+import { createIngest, type Ingest } from "./ingest.ts";
 import { createJudging, type Judging } from "./judging.ts";
 import { createKnowledge } from "./knowledge.ts";
+import { cannotListen, openListener } from "./listener.ts";
 import { createQuery } from "./query.ts";
 import { rehydrate } from "./rehydrate.ts";
 import { loadSite } from "./site.ts";
@@ -64,6 +57,8 @@ export interface World {
   readonly log: Logger;
   /** The store's thread died: the process must end with a failure. */
   readonly onDeath: (error: Error) => void;
+  /** Default: empty. Tokens may stand in it. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 /** A collector that serves. */
@@ -74,27 +69,25 @@ export interface Collector {
   stop(): Promise<void>;
 }
 
-/** Nothing but the address keeps a listener from opening: taken by another process, or none of this host. */
-function cannotListen(setting: string, address: string): never {
-  throw new ConfigError([`${setting}: got "${address}", want a free port at an address of this host`]);
-}
-
 /** Starts a collector. Rejects with ConfigError, CatalogueError, StoreError or what the sockets said. */
 export async function startCollector(config: Config, world: World): Promise<Collector> {
   const { clock, log } = world;
   const site = loadSite(config);
-  const credentials = credentialsOf(config.tls);
+  const dataPath = databasePath(config.dataDir);
+  const identityWorld = { clock, log, environment: world.environment ?? {} };
+  const credentials = await readCredentials(config, identityWorld);
   let streams = () => 0;
   let storePending = () => 0;
   const vitals = createVitals({ streams: () => streams(), storePending: () => storePending() });
-  const store = await openStore(databasePath(config.dataDir), clock, storeEvents(vitals, world));
+  const store = await openStore(dataPath, clock, storeEvents(vitals, world));
   storePending = store.pending;
   const fleet = createFleet(site, { onOverflow: (what) => vitals.overflows.inc({ what }) });
-  const mutualTls = config.tls?.caFile !== undefined;
+  const identity = await openIdentity(credentials, store, vitals, identityWorld);
+  const { access } = identity;
   const onReport = () => {
     for (const node of suspects(fleet.nodes.values(), clock.wallMs())) judging.touch(node);
   };
-  const witnesses = createWitnesses({ clock, nodes: fleet.nodes, mutualTls, onReport });
+  const witnesses = createWitnesses({ clock, nodes: fleet.nodes, onReport });
   const suspects = createSuspects(witnesses.viewOf);
   const issuers = createFleetIssuers();
   const knowledge = createKnowledge({ witnesses, issuers, interception: loadInterception() });
@@ -102,7 +95,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   await rehydrate(fleet, store, clock);
   for (const node of fleet.nodes.values()) judging.judge(node);
 
-  const ingest = createIngest({ fleet, judging, store, vitals, clock, mutualTls, maxStreams: config.maxStreams });
+  const ingest = createIngest({ fleet, judging, store, vitals, clock, access, maxStreams: config.maxStreams });
   streams = ingest.streams;
   const server = createRpcServer();
   const onDefect = (method: string, error: unknown) => log.error({ method, err: error }, "a call failed by a defect");
@@ -112,8 +105,10 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     queryPb.QueryService,
     createQuery({ fleet, judging, store, clock, catalogueVersion: site.catalogue.version }),
     onDefect,
+    access.reader,
   );
-  addService(server, witnessPb.WitnessService, witnesses.service, onDefect);
+  addService(server, witnessPb.WitnessService, witnesses.service, onDefect, access.witness);
+  serveIdentity(server, identity, config, { store, vitals, clock, log, onDefect, endStreams: ingest.endNode });
   const info = {
     collectorVersion: COLLECTOR_VERSION,
     catalogueVersion: site.catalogue.version,
@@ -127,20 +122,22 @@ export async function startCollector(config: Config, world: World): Promise<Coll
       onDefect: (error) => onDefect("http", error),
     }).catch(() => cannotListen("httpListen", endpointName(config.httpListen.host, config.httpListen.port)));
     undo.unshift(http.stop);
-    const address = endpointName(config.listen.host, config.listen.port);
-    const grpcPort = await listen(server, address, credentials).catch(() => cannotListen("listen", address));
-    const rounds = startRounds({ fleet, judging, issuers, store, config, vitals, clock });
+    const listener = await openListener(server, config, identity.certificates, { clock, log, vitals });
+    undo.unshift(async () => listener.close());
+    const rounds = startRounds({ ingest, fleet, judging, issuers, store, config, vitals, clock });
     let stopping: Promise<void> | undefined;
     const stop = async () => {
       rounds.stop();
+      listener.close();
       ingest.endAll();
       await shutDown(server, SHUT_DOWN_GRACE_MS, clock.after);
       judging.stop();
       await judging.flush();
+      await identity.registry.stop();
       await http.stop();
       await store.close();
     };
-    return { grpcPort, httpPort: http.port, stop: () => (stopping ??= stop()) };
+    return { grpcPort: listener.port, httpPort: http.port, stop: () => (stopping ??= stop()) };
   } catch (error) {
     for (const step of undo) await step();
     throw error;
@@ -155,21 +152,6 @@ function databasePath(dataDir: string): string {
     throw unreadable("dataDir", dataDir, error, "a directory that can be created");
   }
   return join(dataDir, DATABASE_NAME);
-}
-
-function credentialsOf(tls: TlsFiles | undefined): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure();
-  const pair = { private_key: readPem("tls.keyFile", tls.keyFile), cert_chain: readPem("tls.certFile", tls.certFile) };
-  const authority = tls.caFile === undefined ? null : readPem("tls.caFile", tls.caFile);
-  return ServerCredentials.createSsl(authority, [pair], authority !== null);
-}
-
-function readPem(field: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw unreadable(field, path, error, "a PEM file that can be read");
-  }
 }
 
 function unreadable(field: string, path: string, error: unknown, want: string): unknown {
@@ -225,6 +207,7 @@ async function notReady(store: Store, clock: Clock): Promise<string | undefined>
 }
 
 interface RoundParts {
+  readonly ingest: Ingest;
   readonly fleet: Fleet;
   readonly judging: Judging;
   readonly issuers: FleetIssuers;
@@ -235,11 +218,12 @@ interface RoundParts {
 }
 
 /** The work that time brings: staleness, the fleet's pace, forgetting. */
-function startRounds({ fleet, judging, issuers, store, config, vitals, clock }: RoundParts): { stop(): void } {
+function startRounds({ ingest, fleet, judging, issuers, store, config, vitals, clock }: RoundParts): { stop(): void } {
   let stopped = false;
   const tick = () => {
     if (fleet.repace(clock.wallMs())) for (const node of fleet.nodes.values()) judging.touch(node);
     judging.tick();
+    ingest.endExpired();
     ticking = clock.after(TICK_MS, tick);
   };
   const prune = async (rounds: number): Promise<void> => {

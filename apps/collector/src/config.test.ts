@@ -70,12 +70,13 @@ describe("loadConfig", () => {
 
   const settings =
     "listen, httpListen, dataDir, deployment, catalogue, catalogueExtras, tls.certFile, tls.keyFile, tls.caFile, " +
-    "allowPlaintext, retentionDays, maxStreams, readyFile";
+    "identity.names, identity.authorityCertFile, identity.authorityKeyFile, identity.nodeCertificateHours, " +
+    "access.tokensFile, allowPlaintext, retentionDays, maxStreams, readyFile";
   it.each([
     ["an unknown key", `${GOOD}lisen: x`, [`collector.yaml: lisen: got an unknown key, want one of ${settings}`]],
     [
       "an unknown tls key",
-      `${GOOD}tls: {cert: x, certFile: a, keyFile: b}`,
+      `${GOOD}tls: {cert: x, certFile: a, keyFile: b, caFile: c}`,
       [`collector.yaml: tls.cert: got an unknown key, want one of ${settings}`],
     ],
     [
@@ -105,7 +106,7 @@ describe("loadConfig", () => {
     ],
     [
       "a certificate without its key",
-      `${GOOD}tls: {certFile: a}`,
+      `${GOOD}tls: {certFile: a, caFile: c}`,
       ["tls.keyFile: got nothing, want a file path, for other tls settings are given"],
     ],
     [
@@ -117,7 +118,37 @@ describe("loadConfig", () => {
       "plaintext beyond loopback",
       `${GOOD}listen: "0.0.0.0:9470"`,
       [
-        "listen: got 0.0.0.0 without tls, want tls.certFile and tls.keyFile, a loopback address, or allowPlaintext: true",
+        "listen: got 0.0.0.0 without tls, want identity.names, tls.certFile with tls.keyFile and tls.caFile, a loopback address, " +
+          "or allowPlaintext: true",
+      ],
+    ],
+    [
+      "a listener that could not tell whose node speaks",
+      `${GOOD}tls: {certFile: a, keyFile: b}`,
+      ["tls.caFile: got nothing, want a file path, for without it nobody knows whose node an agent speaks for"],
+    ],
+    [
+      "an authority without a name to be dialled by",
+      `${GOOD}identity: {nodeCertificateHours: 12}`,
+      [
+        "identity.names: got nothing, want a list of at most 16 host names or addresses, for other identity settings are given",
+      ],
+    ],
+    [
+      "a name that is none",
+      `${GOOD}identity: {names: ["a b"]}`,
+      ["collector.yaml: identity.names: got a list of 1, want a list of at most 16 host names or addresses"],
+    ],
+    [
+      "half an authority",
+      `${GOOD}identity: {names: [a], authorityKeyFile: k}`,
+      ["identity.authorityCertFile and identity.authorityKeyFile: got one of them, want both or none"],
+    ],
+    [
+      "an authority beside certificates from files",
+      `${GOOD}identity: {names: [a]}\ntls: {certFile: a, keyFile: b, caFile: c}`,
+      [
+        "identity: got it beside tls, want one of them: with identity the listener's certificate is the fleet authority's",
       ],
     ],
     [
@@ -164,6 +195,17 @@ describe("loadConfig", () => {
     expect(problemsOf(() => loadConfig(["--config", join(directory, "absent")], {}))[0]).toMatch(
       /^config: got ".*absent" \(ENOENT\), want a file/,
     );
+  });
+
+  it("takes the names of an authority from a list, a variable and flags, and listens beyond loopback with one", () => {
+    const yaml = `${GOOD}listen: "0.0.0.0:9470"\nidentity: {names: [collector.example, "192.0.2.1"]}`;
+    expect(load(yaml).identity).toEqual({
+      names: ["collector.example", "192.0.2.1"],
+      authority: undefined,
+      nodeCertificateHours: 24,
+    });
+    expect(load(GOOD, [], { LIFELINE_IDENTITY_NAMES: "a.example,::1" }).identity?.names).toEqual(["a.example", "::1"]);
+    expect(load(GOOD, ["--identity-name", "a", "--identity-name", "b"]).identity?.names).toEqual(["a", "b"]);
   });
 
   it("allows plaintext beyond loopback where it is asked for", () => {

@@ -3,9 +3,10 @@
  * value and what would be right, and all problems are told at once.
  */
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { basename, dirname, resolve as resolvePath } from "node:path";
 import { parseArgs } from "node:util";
-import { readHostPort } from "@lifeline/catalogue";
+import { isHost, readHostPort } from "@lifeline/catalogue";
 import * as v from "valibot";
 import { parseDocument } from "yaml";
 
@@ -15,11 +16,21 @@ export interface Listen {
   readonly port: number;
 }
 
-/** Files of the gRPC listener's certificate; with `caFile` clients must show one of their own (mutual TLS). */
+/** Files of the gRPC listener's certificate, and of the authority of its clients' (mutual TLS). */
 export interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;
-  readonly caFile?: string;
+  readonly caFile: string;
+}
+
+/** Enrolment: the collector has an authority, and makes the certificates of the fleet. */
+export interface IdentitySettings {
+  /** Names and addresses that agents dial, at least one. */
+  readonly names: readonly string[];
+  /** Undefined: the collector's own, kept in its data directory. */
+  readonly authority: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** How long a node's certificate lasts, hours, 1–87,600. Default 24. */
+  readonly nodeCertificateHours: number;
 }
 
 /** Everything the collector is told, complete. */
@@ -37,6 +48,10 @@ export interface Config {
   /** Files of own rows, beside those the deployment names. */
   readonly catalogueExtras: readonly string[];
   readonly tls: TlsFiles | undefined;
+  /** Undefined: the collector enrols nobody. */
+  readonly identity: IdentitySettings | undefined;
+  /** Tokens that people and programs ask with; undefined: none but those of the environment. */
+  readonly accessTokensFile: string | undefined;
   /** Allows listening without TLS beyond loopback. Default false. */
   readonly allowPlaintext: boolean;
   /** How long reports and closed incidents are kept, days, 1–3,650. Default 30. */
@@ -99,6 +114,18 @@ const flag = v.union(
 );
 const PATHS_WANTED = "a list of at most 16 file paths";
 const paths = v.pipe(v.array(path, PATHS_WANTED), v.maxLength(16, PATHS_WANTED));
+const NAMES_WANTED = "a list of at most 16 host names or addresses";
+const names = v.pipe(
+  v.array(
+    v.pipe(
+      v.string(NAMES_WANTED),
+      v.check((text) => isIP(text) !== 0 || isHost(text), NAMES_WANTED),
+    ),
+    NAMES_WANTED,
+  ),
+  v.minLength(1, NAMES_WANTED),
+  v.maxLength(16, NAMES_WANTED),
+);
 
 /** Every setting: its key in the file (dots for nesting), its flag, its variable, and what is right for it. */
 const SETTINGS = {
@@ -139,7 +166,37 @@ const SETTINGS = {
     flag: "tls-ca",
     env: "LIFELINE_TLS_CA",
     schema: path,
-    does: "authority that clients must show a certificate of (mutual TLS)",
+    does: "authority that agents' certificates are of (mutual TLS)",
+  },
+  "identity.names": {
+    flag: "identity-name",
+    env: "LIFELINE_IDENTITY_NAMES",
+    schema: names,
+    does: "name or address that agents dial: makes this collector the fleet's authority; may be given more than once",
+  },
+  "identity.authorityCertFile": {
+    flag: "authority-cert",
+    env: "LIFELINE_AUTHORITY_CERT",
+    schema: path,
+    does: "certificate of an authority of your own, instead of one kept in the data directory",
+  },
+  "identity.authorityKeyFile": {
+    flag: "authority-key",
+    env: "LIFELINE_AUTHORITY_KEY",
+    schema: path,
+    does: "its key",
+  },
+  "identity.nodeCertificateHours": {
+    flag: "node-certificate-hours",
+    env: "LIFELINE_NODE_CERTIFICATE_HOURS",
+    schema: count(1, 87_600),
+    does: "how long a node's certificate lasts; agents renew at two thirds (default 24)",
+  },
+  "access.tokensFile": {
+    flag: "access-tokens",
+    env: "LIFELINE_ACCESS_TOKENS_FILE",
+    schema: path,
+    does: "lines of NAME ROLE TOKEN: who may ask (reader), administer (admin) or report as a witness (witness)",
   },
   allowPlaintext: {
     flag: "allow-plaintext",
@@ -170,6 +227,14 @@ type Key = keyof typeof SETTINGS;
 const KEYS = Object.keys(SETTINGS) as Key[];
 /** Settings that name files: relative to the configuration file where they stand in one. */
 const FILE_KEYS: readonly Key[] = KEYS.filter((key) => [path, paths].some((schema) => schema === SETTINGS[key].schema));
+
+/** Settings that are lists, and what separates them in a variable. */
+const LIST_SEPARATORS: ReadonlyMap<Key, string> = new Map([
+  ["catalogueExtras", ":"],
+  ["identity.names", ","],
+]);
+/** Mappings of the file whose keys are settings. */
+const SECTIONS = ["tls", "identity", "access"] as const;
 
 /** What `--help` prints. */
 export function usage(): string {
@@ -206,7 +271,8 @@ export function loadConfig(args: readonly string[], env: Readonly<Record<string,
     const { env: variable, flag: name } = SETTINGS[key];
     const fromEnv = env[variable];
     if (fromEnv !== undefined) {
-      const value = key === "catalogueExtras" ? fromEnv.split(":") : fromEnv;
+      const separator = LIST_SEPARATORS.get(key);
+      const value = separator === undefined ? fromEnv : fromEnv.split(separator);
       written.set(key, { source: `environment: ${variable}`, value });
     }
     const fromFlag = flags.values.get(key);
@@ -238,11 +304,18 @@ function complete(written: AllWritten, problems: string[]): Config {
     catalogue: read("catalogue"),
     catalogueExtras: read("catalogueExtras") ?? [],
     tls: tlsOf(read("tls.certFile"), read("tls.keyFile"), read("tls.caFile"), problems),
+    identity: identityOf(read, problems),
+    accessTokensFile: read("access.tokensFile"),
     allowPlaintext: read("allowPlaintext") ?? false,
     retentionDays: read("retentionDays") ?? 30,
     maxStreams: read("maxStreams") ?? 10_000,
     readyFile: read("readyFile"),
   };
+  if (config.tls !== undefined && config.identity !== undefined) {
+    problems.push(
+      "identity: got it beside tls, want one of them: with identity the listener's certificate is the fleet authority's",
+    );
+  }
   refusePlaintext(config, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
@@ -259,15 +332,38 @@ function tlsOf(
     problems.push("tls.certFile: got nothing, want a file path, for other tls settings are given");
   if (keyFile === undefined)
     problems.push("tls.keyFile: got nothing, want a file path, for other tls settings are given");
-  if (certFile === undefined || keyFile === undefined) return undefined;
-  return { certFile, keyFile, ...(caFile === undefined ? {} : { caFile }) };
+  if (caFile === undefined)
+    problems.push(
+      "tls.caFile: got nothing, want a file path, for without it nobody knows whose node an agent speaks for",
+    );
+  if (certFile === undefined || keyFile === undefined || caFile === undefined) return undefined;
+  return { certFile, keyFile, caFile };
 }
 
-function refusePlaintext({ listen: { host }, tls, allowPlaintext }: Config, problems: string[]): void {
+type Read = <K extends Key>(key: K) => v.InferOutput<(typeof SETTINGS)[K]["schema"]> | undefined;
+
+function identityOf(read: Read, problems: string[]): IdentitySettings | undefined {
+  const names = read("identity.names");
+  const certFile = read("identity.authorityCertFile");
+  const keyFile = read("identity.authorityKeyFile");
+  const hours = read("identity.nodeCertificateHours");
+  const others = [certFile, keyFile, hours].some((setting) => setting !== undefined);
+  if (names === undefined && others) {
+    problems.push(`identity.names: got nothing, want ${NAMES_WANTED}, for other identity settings are given`);
+  }
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    problems.push("identity.authorityCertFile and identity.authorityKeyFile: got one of them, want both or none");
+  }
+  if (names === undefined) return undefined;
+  const authority = certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
+  return { names, authority, nodeCertificateHours: hours ?? 24 };
+}
+
+function refusePlaintext({ listen: { host }, tls, identity, allowPlaintext }: Config, problems: string[]): void {
   const loopback = host === "localhost" || host === "::1" || host.startsWith("127.");
-  if (loopback || tls !== undefined || allowPlaintext) return;
+  if (loopback || tls !== undefined || identity !== undefined || allowPlaintext) return;
   problems.push(
-    `listen: got ${host} without tls, want tls.certFile and tls.keyFile, a loopback address, or allowPlaintext: true`,
+    `listen: got ${host} without tls, want identity.names, tls.certFile with tls.keyFile and tls.caFile, a loopback address, or allowPlaintext: true`,
   );
 }
 
@@ -275,7 +371,7 @@ function readFlags(args: readonly string[]): { config: string | undefined; value
   const options: Record<string, { type: "string" | "boolean"; multiple?: boolean }> = { config: { type: "string" } };
   for (const key of KEYS) {
     const type = key === "allowPlaintext" ? "boolean" : "string";
-    options[SETTINGS[key].flag] = { type, multiple: key === "catalogueExtras" };
+    options[SETTINGS[key].flag] = { type, multiple: LIST_SEPARATORS.has(key) };
   }
   const values = parsedFlags(args, options);
   const config = typeof values.config === "string" ? values.config : undefined;
@@ -324,11 +420,13 @@ function collect(name: string, directory: string, content: unknown, written: All
     problems.push(`${name}: got ${shown(content)}, want a mapping of settings`);
     return;
   }
-  const { tls, ...plain } = content;
-  const flat = new Map<string, unknown>(Object.entries(plain));
-  if (isMapping(tls)) for (const [key, value] of Object.entries(tls)) flat.set(`tls.${key}`, value);
-  else if (tls !== undefined)
-    problems.push(`${name}: tls: got ${shown(tls)}, want a mapping with certFile, keyFile, caFile`);
+  const flat = new Map<string, unknown>();
+  for (const [key, value] of Object.entries(content)) {
+    if (!SECTIONS.some((section) => section === key)) flat.set(key, value);
+    else if (isMapping(value))
+      for (const [inner, setting] of Object.entries(value)) flat.set(`${key}.${inner}`, setting);
+    else problems.push(`${name}: ${key}: got ${shown(value)}, want a mapping with ${keysOf(key)}`);
+  }
   for (const [key, value] of flat) {
     const known = KEYS.find((candidate) => candidate === key);
     if (known === undefined) problems.push(`${name}: ${key}: got an unknown key, want one of ${KEYS.join(", ")}`);
@@ -338,6 +436,12 @@ function collect(name: string, directory: string, content: unknown, written: All
         value: FILE_KEYS.includes(known) ? beside(directory, value) : value,
       });
   }
+}
+
+/** The settings of a section, as they stand in it. */
+function keysOf(section: string): string {
+  const keys = KEYS.filter((key) => key.startsWith(`${section}.`)).map((key) => key.slice(section.length + 1));
+  return keys.join(", ");
 }
 
 /** A file named in the configuration file is relative to it. */

@@ -73,7 +73,7 @@ describe("the fleet", () => {
     const { fleet, nodes } = fleetOf(100);
     const offered: number[] = [];
     for (const node of nodes) {
-      node.session = { offerPlan: ({ targets }) => offered.push(targets[0]?.cadenceMs ?? 0), replace: () => {} };
+      node.session = { offerPlan: ({ targets }) => offered.push(targets[0]?.cadenceMs ?? 0), end: () => {} };
     }
     expect(nodes[0]?.plan.targets[0]?.cadenceMs).toBe(1_000);
     expect(fleet.repace(1_000)).toBe(true);
@@ -127,7 +127,7 @@ describe("the fleet", () => {
   it("forgets nodes that were silent for the whole retention, never one that is connected or just came", () => {
     const { fleet, nodes, introduce } = fleetOf(3);
     const [, connected] = nodes;
-    if (connected !== undefined) connected.session = { offerPlan: () => {}, replace: () => {} };
+    if (connected !== undefined) connected.session = { offerPlan: () => {}, end: () => {} };
     introduce("n2", 5_000);
     fleet.forgetSilent(2_000);
     expect([...fleet.nodes.keys()]).toEqual(["n1", "n2"]);

@@ -10,7 +10,7 @@ import {
   type RowVerdict,
   stretchMsOf,
 } from "@lifeline/verdict";
-import { MAX_TARGETS_PER_NODE, makePlan, type Plan, type Report, type Vitals } from "@lifeline/wire";
+import { MAX_TARGETS_PER_NODE, makePlan, type Plan, type Report, type RpcError, type Vitals } from "@lifeline/wire";
 import type { Introduction } from "./admit.ts";
 import { paced } from "./cadence.ts";
 import { type BootHistory, createBootHistory } from "./duplicate.ts";
@@ -31,8 +31,8 @@ const ACTIVE_MS = 10 * 60_000;
 export interface Session {
   /** Sends a plan, unless the agent holds it already. */
   offerPlan(plan: Plan): void;
-  /** Ends the stream, for another has taken its place. */
-  replace(): void;
+  /** Ends the stream with a status. */
+  end(error: RpcError): void;
 }
 
 /** One node. Mutable: the one place where its state lives. */

@@ -21,6 +21,7 @@ import {
 import { admitHello, admitReport, sentAtMsOf } from "./admit.ts";
 import { nextOffsetMs } from "./clock-offset.ts";
 import { type Fleet, type Node, nodeNowMs, type SeenFrom, type Session } from "./fleet.ts";
+import type { Access, Speaker } from "./identity/access.ts";
 import type { Judging } from "./judging.ts";
 import { peerAddress } from "./peer-address.ts";
 import { isLate } from "./replay.ts";
@@ -45,7 +46,7 @@ export interface IngestParts {
   readonly store: Store;
   readonly vitals: CollectorVitals;
   readonly clock: Clock;
-  readonly mutualTls: boolean;
+  readonly access: Pick<Access, "speakerOf">;
   readonly maxStreams: number;
 }
 
@@ -55,16 +56,21 @@ export interface Ingest {
   streams(): number;
   /** Ends every stream with UNAVAILABLE, so that the agents come again. */
   endAll(): void;
+  /** Ends the streams that speak for a node, since `why`; says how many there were. */
+  endNode(nodeId: string, why: string): number;
+  /** Ends the streams whose certificate has ended: a certificate is good for its time and no longer. */
+  endExpired(): void;
 }
 
 export function createIngest(parts: IngestParts): Ingest {
   const open = new Set<AgentStream>();
   const stream = async (requests: Requests, send: Send, context: CallContext): Promise<void> => {
+    const speaker = await parts.access.speakerOf(context);
     if (open.size >= parts.maxStreams) {
       parts.vitals.refusedStreams.inc({ code: "too-many-streams" });
       throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, `streams: got one more, want at most ${parts.maxStreams}`);
     }
-    const agent = agentStream(parts, send, context);
+    const agent = agentStream(parts, speaker, send, context);
     open.add(agent);
     try {
       await agent.serve(requests);
@@ -78,17 +84,31 @@ export function createIngest(parts: IngestParts): Ingest {
     endAll() {
       for (const agent of open) agent.end(new RpcError(RpcStatus.UNAVAILABLE, "the collector is stopping"));
     },
+    endNode(nodeId, why) {
+      const ofNode = [...open].filter(({ speaker }) => speaker.kind === "node" && speaker.nodeId === nodeId);
+      for (const agent of ofNode) agent.end(new RpcError(RpcStatus.PERMISSION_DENIED, why));
+      return ofNode.length;
+    },
+    endExpired() {
+      const nowMs = parts.clock.wallMs();
+      for (const agent of open) {
+        if (agent.speaker.kind === "anybody" || agent.speaker.notAfterMs > nowMs) continue;
+        parts.vitals.refusedStreams.inc({ code: "certificate-ended" });
+        agent.end(new RpcError(RpcStatus.UNAUTHENTICATED, "certificate: it has ended, want a renewed one"));
+      }
+    },
   };
 }
 
 interface AgentStream {
+  readonly speaker: Speaker;
   /** Resolves when the agent has finished and all is acknowledged; rejects with the status to end with. */
   serve(requests: Requests): Promise<void>;
   /** Ends the stream from outside; what its requests still bring is ignored. */
   end(error: RpcError): void;
 }
 
-function agentStream(parts: IngestParts, send: Send, context: CallContext): AgentStream {
+function agentStream(parts: IngestParts, speaker: Speaker, send: Send, context: CallContext): AgentStream {
   const { clock, vitals } = parts;
   let ended = false;
   let reject: (error: RpcError) => void = () => {};
@@ -103,11 +123,17 @@ function agentStream(parts: IngestParts, send: Send, context: CallContext): Agen
 
   const receive = async ({ message }: reportPb.StreamRequest): Promise<void> => {
     if (message.case === "hello" && node !== undefined) {
-      const again = await welcome(parts, sameSpeaker(message.value, node, bootId, vitals), context, () => ended);
+      const again = await welcome(
+        parts,
+        speaker,
+        sameSpeaker(message.value, node, bootId, vitals),
+        context,
+        () => ended,
+      );
       session?.offerPlan(again.plan);
     } else if (message.case === "hello") {
       bootId = message.value.bootId;
-      const welcomed = await welcome(parts, message.value, context, () => ended);
+      const welcomed = await welcome(parts, speaker, message.value, context, () => ended);
       if (ended) return; // A stream that ended meanwhile is nobody's session.
       node = welcomed;
       session = sessionOf(node, send, end, message.value.planRevision, vitals);
@@ -132,6 +158,7 @@ function agentStream(parts: IngestParts, send: Send, context: CallContext): Agen
     end(new RpcError(RpcStatus.DEADLINE_EXCEEDED, `message: got nothing for ${HELLO_WITHIN_MS} ms, want hello`));
   };
   return {
+    speaker,
     end,
     async serve(requests) {
       const timer = clock.after(HELLO_WITHIN_MS, lateHello);
@@ -169,12 +196,13 @@ function sameSpeaker(
 /** Admits a Hello. The node is durable before the fleet knows it, so that nothing of it is written before it is. */
 async function welcome(
   parts: IngestParts,
+  speaker: Speaker,
   hello: reportPb.Hello,
   context: CallContext,
   hasEnded: () => boolean,
 ): Promise<Node> {
-  const { fleet, judging, store, vitals, clock, mutualTls } = parts;
-  const verdict = admitHello(hello, context.clientName, mutualTls);
+  const { fleet, judging, store, vitals, clock } = parts;
+  const verdict = admitHello(hello, speaker);
   if (verdict.kind !== "admitted") {
     vitals.refusedStreams.inc({ code: verdict.kind });
     const status = verdict.kind === "foreign" ? RpcStatus.PERMISSION_DENIED : RpcStatus.INVALID_ARGUMENT;
@@ -200,8 +228,8 @@ async function welcome(
   const node = fleet.introduce(introduction, nowMs) ?? tooMany();
   node.clockOffsetMs = clockOffsetMs ?? node.clockOffsetMs;
   node.peerAddress = seenFrom.peerAddress;
-  const speaker = `${node.peerAddress ?? "an unknown address"} (${hostname || "no host name"})`;
-  node.boots.spoke(Buffer.from(hello.bootId).toString("hex"), speaker, nowMs);
+  const seenAt = `${node.peerAddress ?? "an unknown address"} (${hostname || "no host name"})`;
+  node.boots.spoke(Buffer.from(hello.bootId).toString("hex"), seenAt, nowMs);
   judging.welcome(node);
   judging.touch(node);
   return node;
@@ -223,11 +251,11 @@ function sessionOf(
       // A stream that ends meanwhile needs no plan; the next one offers it.
       send({ message: { case: "plan", value: planToWire(plan) } }).catch(() => {});
     },
-    replace: () => end(new RpcError(RpcStatus.ABORTED, "hello.node_id: the node has opened another stream")),
+    end,
   };
   if (node.session !== undefined) {
     vitals.replacedStreams.inc();
-    node.session.replace();
+    node.session.end(new RpcError(RpcStatus.ABORTED, "hello.node_id: the node has opened another stream"));
   }
   node.session = session;
   session.offerPlan(node.plan);

@@ -39,7 +39,7 @@ function writeReady(path: string, { grpcPort, httpPort }: Collector): void {
 
 async function main(config: Config): Promise<void> {
   const onDeath = (error: Error) => fail(error);
-  const collector = await startCollector(config, { clock: systemClock, log, onDeath });
+  const collector = await startCollector(config, { clock: systemClock, log, onDeath, environment: process.env });
   const { grpcPort, httpPort } = collector;
   const stop = (signal: string) => {
     log.info({ signal }, "the collector stops");

@@ -10,6 +10,7 @@ import { type RowVerdict, rowKey } from "@lifeline/verdict";
 import { type queryPb, RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/wire";
 import type { Fleet, Node } from "./fleet.ts";
 import type { Judging } from "./judging.ts";
+import { quoted, readToken, refuse, token } from "./page-token.ts";
 import { bootToWire, incidentToWire, nodeToWire, rowToWire } from "./query-codec.ts";
 import type { StoredIncident } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
@@ -175,18 +176,6 @@ function incidentBytes({ evidence, nextStep, targetId }: StoredIncident): number
   return ROW_BYTES + (evidence.length + nextStep.length + targetId.length) * BYTES_PER_UNIT;
 }
 
-function token(parts: readonly string[]): string {
-  return Buffer.from(JSON.stringify(parts)).toString("base64url");
-}
-
-/** The parts of a token; none for an empty one. */
-function readToken(text: string, length: number): readonly string[] {
-  if (text === "") return [];
-  const parts = text.length > 4_096 ? undefined : parsedToken(text);
-  const valid = Array.isArray(parts) && parts.length === length && parts.every((part) => typeof part === "string");
-  return valid ? parts : refuse("page_token", quoted(text), "the next_page_token of the page before");
-}
-
 function readIncidentToken(text: string): { startedAtMs: number; id: number } | undefined {
   const [startedAtMs, id] = readToken(text, 2).map(Number);
   if (startedAtMs === undefined || id === undefined) return undefined;
@@ -194,23 +183,6 @@ function readIncidentToken(text: string): { startedAtMs: number; id: number } | 
   return valid ? { startedAtMs, id } : refuse("page_token", quoted(text), "the next_page_token of the page before");
 }
 
-function parsedToken(text: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(text, "base64url").toString());
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function refuse(field: string, got: string, want: string): never {
-  throw new RpcError(RpcStatus.INVALID_ARGUMENT, `${field}: got ${got}, want ${want}`);
-}
-
 function unavailable(): never {
   throw new RpcError(RpcStatus.UNAVAILABLE, "the store cannot answer now");
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text.slice(0, 80));
 }

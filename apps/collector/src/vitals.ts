@@ -16,6 +16,10 @@ export interface CollectorVitals {
   readonly prunedRows: Counter;
   readonly orphanWrites: Counter;
   readonly droppedFacts: Counter<"field">;
+  readonly refusedConnections: Counter<"why">;
+  readonly refusedCalls: Counter<"why">;
+  readonly refusedClaims: Counter;
+  readonly enrolAttempts: Counter<"result">;
 }
 
 /** What the gauges read when they are asked. */
@@ -68,6 +72,10 @@ export function createVitals({ streams, storePending }: VitalsSources): Collecto
       "Optional facts of a Hello that could not be used, by field; the node was let in without them.",
       ["field"],
     ),
+    refusedConnections: counter("connections_refused_total", "Connections ended before a call, by why.", ["why"]),
+    refusedCalls: counter("calls_refused_total", "Calls refused since the caller may not make them, by why.", ["why"]),
+    refusedClaims: counter("node_claims_refused_total", "Claims of another key to the id of an enrolled node."),
+    enrolAttempts: counter("enrol_attempts_total", "Attempts to enrol or renew, by result.", ["result"]),
     prunedRows: counter("pruned_rows_total", "Rows deleted since they were older than the retention."),
   };
 }

@@ -1,9 +1,8 @@
 /** Witnesses, agents and people at one collector, over real sockets. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { type Reason, type Sample, systemClock } from "@lifeline/measure";
 import { followRun, mergeWindows, type Run, type Window, windowOf } from "@lifeline/window";
 import {
@@ -23,6 +22,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Collector, startCollector } from "./collector.ts";
 import type { TlsFiles } from "./config.ts";
+import { clientOf, testAuthority } from "./testing/credentials.ts";
 
 const SITE = `
 version: 1
@@ -72,6 +72,8 @@ async function start(tls?: TlsFiles): Promise<Collector> {
     catalogue: join(directory, "catalogue.yaml"),
     catalogueExtras: [],
     tls,
+    identity: undefined,
+    accessTokensFile: undefined,
     allowPlaintext: false,
     retentionDays: 30,
     maxStreams: 8,
@@ -245,16 +247,21 @@ describe("a witness", () => {
     expect(await metrics(collector)).toContain("lifeline_witness_refused_total 1\n");
   });
 
-  it("must show a certificate of the collector's authority where agents must", async () => {
-    const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
-    const tls = { certFile: fixture("server.pem"), keyFile: fixture("server.pem"), caFile: fixture("authority.pem") };
-    const collector = await start(tls);
-    const ca = readFileSync(tls.caFile);
-    const own = readFileSync(fixture("n1.pem"));
-    for (const credentials of [channelCredentials.createSsl(ca), channelCredentials.createInsecure()]) {
-      await expect(witness(collector, credentials)([])).rejects.toMatchObject({ code: RpcStatus.UNAVAILABLE });
+  it("must have a certificate of its role where agents must have one", async () => {
+    const test = await testAuthority();
+    const collector = await start(await test.listenerFiles(join(directory, "tls")));
+    const ca = test.pems.certPem;
+    const node = await test.node("n1");
+    const table = [
+      [channelCredentials.createInsecure(), RpcStatus.UNAVAILABLE],
+      [clientOf(ca), RpcStatus.UNAUTHENTICATED],
+      [clientOf(ca, node), RpcStatus.PERMISSION_DENIED],
+      [clientOf(ca, await test.role("admin")), RpcStatus.PERMISSION_DENIED],
+    ] as const;
+    for (const [credentials, code] of table) {
+      await expect(witness(collector, credentials)([])).rejects.toMatchObject({ code });
     }
-    await witness(collector, channelCredentials.createSsl(ca, own, own))([]);
+    await witness(collector, clientOf(ca, await test.role("witness")))([]);
     expect(await metrics(collector)).toContain("lifeline_witness_reports_total 1\n");
   });
 });

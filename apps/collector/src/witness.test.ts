@@ -8,20 +8,16 @@ const START_MS = 1_800_000_000_000;
 
 /** As much of a node as witnesses look at. */
 function nodeAt(nodeId: string, addresses: readonly string[], more: Partial<Node> = {}): Node {
-  const session = { offerPlan() {}, replace() {} };
+  const session = { offerPlan() {}, end() {} };
   return { nodeId, addresses, peerAddress: undefined, session, clockOffsetMs: undefined, ...more } as Node;
 }
 
-function scene(nodes: readonly Node[], mutualTls = false) {
+function scene(nodes: readonly Node[]) {
   const clock = manualClock(START_MS);
   let touched = 0;
   const byId = new Map(nodes.map((node) => [node.nodeId, node]));
-  const witnesses = createWitnesses({ clock, nodes: byId, mutualTls, onReport: () => touched++ });
-  const report = (
-    sources: readonly [address: string, heardAgoMs: number][],
-    more: object = {},
-    clientName?: string,
-  ) => {
+  const witnesses = createWitnesses({ clock, nodes: byId, onReport: () => touched++ });
+  const report = (sources: readonly [address: string, heardAgoMs: number][], more: object = {}) => {
     const request = {
       witnessId: new Uint8Array(16).fill(1),
       port: 51_820,
@@ -31,7 +27,7 @@ function scene(nodes: readonly Node[], mutualTls = false) {
       endpoints: [],
       ...more,
     };
-    const context = { peer: "", clientName, bearerToken: undefined, signal: new AbortController().signal };
+    const context = { peer: "", connection: undefined, bearerToken: undefined, signal: new AbortController().signal };
     return Promise.resolve(witnesses.service.witness(request as never, context));
   };
   return { clock, witnesses, report, touched: () => touched };
@@ -134,11 +130,5 @@ describe("the door for witnesses", () => {
     clock.advance(FORGOTTEN_AFTER_MS + 1);
     await report([], id(99));
     expect(witnesses.counts().witnesses).toBe(1);
-  });
-
-  it("lets in nobody without a certificate where one is wanted (S1)", async () => {
-    const { report } = scene([], true);
-    await expect(report([])).rejects.toMatchObject({ code: RpcStatus.PERMISSION_DENIED });
-    await report([], {}, "witness-1");
   });
 });

@@ -62,13 +62,11 @@ export interface Witnesses {
 export interface WitnessParts {
   readonly clock: Clock;
   readonly nodes: ReadonlyMap<string, Node>;
-  /** With mutual TLS only clients that show a certificate are heard. */
-  readonly mutualTls: boolean;
   /** A report has come. */
   readonly onReport: () => void;
 }
 
-export function createWitnesses({ clock, nodes, mutualTls, onReport }: WitnessParts): Witnesses {
+export function createWitnesses({ clock, nodes, onReport }: WitnessParts): Witnesses {
   const witnesses = new Map<string, Witness>();
   let reports = 0;
   let refused = 0;
@@ -93,10 +91,7 @@ export function createWitnesses({ clock, nodes, mutualTls, onReport }: WitnessPa
   };
   return {
     service: {
-      async witness(request, { clientName }) {
-        if (mutualTls && clientName === undefined) {
-          refuse(RpcStatus.PERMISSION_DENIED, "witness: got no certificate, want one of the collector's authority");
-        }
+      async witness(request) {
         const problem = problemOf(request);
         if (problem !== undefined) refuse(RpcStatus.INVALID_ARGUMENT, problem);
         const nowMs = clock.wallMs();

@@ -24,6 +24,7 @@ export { decodeReport, encodeReport, type Report, type Vitals } from "./report-c
 export { type CallOptions, createRpcClient, type DuplexCall, type RpcClient } from "./rpc-client.ts";
 export { RpcError, RpcStatus, type RpcStatusCode, rpcErrorFrom } from "./rpc-error.ts";
 export {
+  type Admit,
   addService,
   type CallContext,
   createRpcServer,
@@ -33,3 +34,17 @@ export {
   type ServiceImplementation,
   shutDown,
 } from "./rpc-server.ts";
+export {
+  type ClientCertificate,
+  CONNECTIONS_PER_KEY_MAX,
+  type Connection,
+  HANDSHAKE_WITHIN_MS,
+  type ListenerCertificates,
+  listenSecurely,
+  type RefusedConnection,
+  type SecureListener,
+  type SecureListenerOptions,
+  STRANGER_STAYS_MS,
+  STRANGERS_MAX,
+  STRANGERS_PER_SOURCE_MAX,
+} from "./secure-listener.ts";

@@ -1,6 +1,5 @@
 /** Serves protobuf-es services over grpc-js: unary and bidirectional methods, typed by the descriptor. */
 import { once } from "node:events";
-import type { TLSSocket } from "node:tls";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
   logVerbosity,
@@ -8,13 +7,16 @@ import {
   Server,
   type ServerCredentials,
   type ServerDuplexStream,
+  type ServerOptions,
   type ServerUnaryCall,
   type sendUnaryData,
   setLogVerbosity,
   status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { MAX_MESSAGE_BYTES } from "./limits.ts";
 import { RpcError } from "./rpc-error.ts";
+import { type Connection, connectionOf } from "./secure-listener.ts";
 import {
   CHANNEL_LIMITS,
   type DuplexShape,
@@ -27,8 +29,8 @@ import {
 export interface CallContext {
   /** Remote address and port, as grpc-js names it. */
   readonly peer: string;
-  /** Subject common name of the client's verified certificate; undefined without mutual TLS. */
-  readonly clientName: string | undefined;
+  /** The connection it came by; undefined on a listener without TLS. */
+  readonly connection: Connection | undefined;
   /** The secret the caller says who it is with (RFC 6750 §2.1); undefined: none. */
   readonly bearerToken: string | undefined;
   /**
@@ -60,30 +62,47 @@ export type ServiceImplementation<S extends DescService> = {
 /** Called with what an implementation threw that is no {@link RpcError}: a defect, told to the caller as INTERNAL alone. */
 export type OnDefect = (method: string, error: unknown) => void;
 
-/** Adds a service to a grpc-js server. */
+/** Decides whether a caller may call at all; throws an {@link RpcError} where not. */
+export type Admit = (context: CallContext) => void | Promise<void>;
+
+/** Adds a service to a grpc-js server. `admit` is asked before each call; by default everybody may call. */
 export function addService<S extends DescService>(
   server: Server,
   service: S,
   implementation: ServiceImplementation<S>,
   onDefect: OnDefect,
+  admit: Admit = () => {},
 ): void {
+  const door = { onDefect, admit, contextOf: (call: AnyCall) => contextOf(server, call) };
   const definitions: Record<string, ReturnType<typeof methodDefinition>> = {};
   const implementations: UntypedServiceImplementation = {};
   for (const method of service.methods) {
     const run = (implementation as Record<string, (...args: never[]) => Promise<unknown>>)[method.localName];
     if (run === undefined) throw new Error(`${service.typeName}.${method.name} has no implementation`);
     definitions[method.name] = methodDefinition(method);
-    implementations[method.name] =
-      method.methodKind === "unary" ? unary(method, run, onDefect) : duplex(method, run, onDefect);
+    implementations[method.name] = method.methodKind === "unary" ? unary(method, run, door) : duplex(method, run, door);
   }
   server.addService(definitions, implementations);
 }
+
+/**
+ * Bounds of one connection. An agent has one stream and a call or two beside it, a person's tool asks page by page: 64 is plenty. Memory:
+ * four of the largest messages, of which grpc-js would by default have any number. Silence: pinged, and cut; a connection without
+ * a call ends by itself.
+ */
+const SERVER_LIMITS: ServerOptions = {
+  "grpc.max_concurrent_streams": 64,
+  "grpc-node.max_session_memory": (4 * MAX_MESSAGE_BYTES) / (1024 * 1024),
+  "grpc.keepalive_time_ms": 60_000,
+  "grpc.keepalive_timeout_ms": 20_000,
+  "grpc.max_connection_idle_ms": 60_000,
+};
 
 /** A grpc-js server with Lifeline's limits on messages. */
 export function createRpcServer(): Server {
   // It prints lines of its own to stderr, in the midst of JSON; whatever fails is told by a rejection or a status.
   setLogVerbosity(logVerbosity.NONE);
-  return new Server({ ...CHANNEL_LIMITS, "grpc.max_concurrent_streams": 1_000 });
+  return new Server({ ...CHANNEL_LIMITS, ...SERVER_LIMITS });
 }
 
 /** Binds the server; resolves with the port that was bound. Rejects with the cause when it cannot be. */
@@ -111,17 +130,30 @@ export function shutDown(
   });
 }
 
-function unary(method: DescMethod, run: (...args: never[]) => Promise<unknown>, onDefect: OnDefect) {
+type AnyCall = ServerUnaryCall<object, object> | ServerDuplexStream<object, object>;
+
+/** What stands before every method of a service. */
+interface Door {
+  readonly onDefect: OnDefect;
+  readonly admit: Admit;
+  readonly contextOf: (call: AnyCall) => CallContext;
+}
+
+function unary(method: DescMethod, run: (...args: never[]) => Promise<unknown>, { onDefect, admit, contextOf }: Door) {
   return (call: ServerUnaryCall<object, object>, done: sendUnaryData<object>) => {
     const context = contextOf(call);
-    (run as (request: object, context: CallContext) => Promise<object>)(call.request, context).then(
+    const answer = async () => {
+      await admit(context);
+      return (run as (request: object, context: CallContext) => Promise<object>)(call.request, context);
+    };
+    answer().then(
       (response) => done(null, response),
       (error: unknown) => done(statusOf(method, error, onDefect)),
     );
   };
 }
 
-function duplex(method: DescMethod, run: (...args: never[]) => Promise<unknown>, onDefect: OnDefect) {
+function duplex(method: DescMethod, run: (...args: never[]) => Promise<unknown>, { onDefect, admit, contextOf }: Door) {
   return (call: ServerDuplexStream<object, object>) => {
     const context = contextOf(call);
     // A stream error is always followed by the call's end; without a listener it would end the process.
@@ -136,12 +168,17 @@ function duplex(method: DescMethod, run: (...args: never[]) => Promise<unknown>,
       });
       await draining;
     };
-    (run as (requests: AsyncIterable<object>, respond: Respond<object>, context: CallContext) => Promise<void>)(
+    const serve = async () => {
+      await admit(context);
       // Left as it is when the reader throws, for the status of that error is still to be sent on it.
-      call.iterator({ destroyOnReturn: false }),
-      respond,
-      context,
-    ).then(
+      const requests = call.iterator({ destroyOnReturn: false });
+      await (run as (requests: AsyncIterable<object>, respond: Respond<object>, context: CallContext) => Promise<void>)(
+        requests,
+        respond,
+        context,
+      );
+    };
+    serve().then(
       () => call.end(),
       (error: unknown) => {
         if (context.signal.aborted) return;
@@ -151,13 +188,14 @@ function duplex(method: DescMethod, run: (...args: never[]) => Promise<unknown>,
   };
 }
 
-function contextOf(call: ServerUnaryCall<object, object> | ServerDuplexStream<object, object>): CallContext {
+function contextOf(server: Server, call: AnyCall): CallContext {
   const abort = new AbortController();
   call.once("cancelled", () => abort.abort());
   call.once("close", () => abort.abort());
+  const peer = call.getPeer();
   return {
-    peer: call.getPeer(),
-    clientName: clientNameOf(call),
+    peer,
+    connection: connectionOf(server, peer),
     bearerToken: bearerTokenOf(call),
     signal: abort.signal,
   };
@@ -167,12 +205,6 @@ function bearerTokenOf({ metadata }: { readonly metadata: Metadata }): string | 
   const [said] = metadata.get("authorization");
   const [, token] = /^Bearer ([\x21-\x7e]+)$/.exec(typeof said === "string" ? said : "") ?? [];
   return token;
-}
-
-function clientNameOf(call: ServerUnaryCall<object, object> | ServerDuplexStream<object, object>): string | undefined {
-  const peer = call.getAuthContext() as { sslPeerCertificate?: ReturnType<TLSSocket["getPeerCertificate"]> };
-  const name = peer.sslPeerCertificate?.subject?.CN;
-  return typeof name === "string" ? name : undefined;
 }
 
 function statusOf(method: DescMethod, error: unknown, onDefect: OnDefect) {

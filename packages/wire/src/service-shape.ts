@@ -42,6 +42,8 @@ export const CHANNEL_LIMITS: ChannelOptions = {
   "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
   "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
   "grpc.enable_retries": 0,
+  // Nobody asks for it, and it keeps a record of every call and connection.
+  "grpc.enable_channelz": 0,
 };
 
 /** The grpc-js definition of one method. Request and response inits are completed with defaults when written. */

@@ -4,7 +4,8 @@
  * 1. A batch is one transaction: all of it is durable before anyone hears of it, or none of it happened (U1).
  * 2. A report is counted once under (node, boot, sequence); one that comes again changes nothing but the count of duplicates.
  */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { identityOperations } from "./identities.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import type {
   BootRecord,
@@ -21,6 +22,7 @@ import type {
   TargetStretch,
   VerdictRecord,
 } from "./record.ts";
+import { bytesOf, type Statement, statementCache } from "./statement.ts";
 
 /** The version of the database is of a later collector than this one. */
 export const NEWER_SCHEMA = "newer-schema";
@@ -102,18 +104,7 @@ function operationsOn(sqlite: DatabaseSync): Operations {
     readReports: ({ reports }) => readReports(statement, reports),
     listBoots: ({ nodeId, limit }) => listBoots(statement, nodeId, limit),
     listIncidents: (query) => listIncidents(statement, query),
-  };
-}
-
-type Statement = (sql: string) => StatementSync;
-
-function statementCache(sqlite: DatabaseSync): Statement {
-  // Bounded by the number of SQL texts in this file.
-  const prepared = new Map<string, StatementSync>();
-  return (sql) => {
-    const known = prepared.get(sql) ?? sqlite.prepare(sql);
-    prepared.set(sql, known);
-    return known;
+    ...identityOperations(statement),
   };
 }
 
@@ -366,9 +357,4 @@ function listIncidents(statement: Statement, query: IncidentQuery): StoredIncide
       changesJson: String(row.changes_json),
       droppedChanges: Number(row.dropped_changes),
     }));
-}
-
-function bytesOf(value: unknown): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  throw new TypeError("a BLOB column that holds no bytes");
 }

@@ -1,4 +1,5 @@
 /** What the store keeps and answers: plain data that crosses to its thread by structured clone. Times are ms since the epoch. */
+import type { IdentityOperations } from "./identity-record.ts";
 
 /** A node as it last introduced itself. */
 export interface NodeRecord {
@@ -115,7 +116,7 @@ export interface TargetStretch {
 }
 
 /** Every operation of the store and its answer. */
-export interface StoreOperations {
+export interface StoreOperations extends IdentityOperations {
   saveNode: { input: NodeRecord; output: undefined };
   saveReport: { input: ReportRecord; output: "stored" | "duplicate" | NoNode };
   saveIncident: { input: IncidentRecord; output: "saved" | NoNode };

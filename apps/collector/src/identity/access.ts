@@ -1,0 +1,123 @@
+/**
+ * Who may call what.
+ *
+ * 1. A node speaks only for itself: its id is the name of its certificate, under the key the id was enrolled with (S1).
+ * 2. What a person, a program or a witness may do is said by a certificate's organisation or by a token, and by nothing else.
+ * 3. On a listener without TLS and without tokens everybody may do everything: it is on loopback, or was opened in so many words.
+ */
+import { ROLE_ORGANISATIONS, type Role } from "@lifeline/identity";
+import { type Admit, type CallContext, type ClientCertificate, RpcError, RpcStatus } from "@lifeline/wire";
+import type { PeopleTokens } from "./people-tokens.ts";
+import type { Registry } from "./registry.ts";
+
+/** Who a stream speaks for. */
+export type Speaker =
+  /** Whoever it says it is. */
+  | { readonly kind: "anybody" }
+  | { readonly kind: "node"; readonly nodeId: string; readonly keySha256: string; readonly notAfterMs: number };
+
+/** Why a call was refused at the door. */
+export type RefusedCall = "no-credential" | "bad-certificate" | "bad-token" | "wrong-role" | "revoked" | "another-key";
+
+/** The door. */
+export interface Access {
+  /** Whether callers must say who they are. */
+  readonly isGuarded: boolean;
+  /** For {@link Admit}: reader or admin; admin; witness. */
+  readonly reader: Admit;
+  readonly admin: Admit;
+  readonly witness: Admit;
+  /** Who may speak on a stream. Throws an RpcError. */
+  speakerOf(context: CallContext): Promise<Speaker>;
+}
+
+/** What the door needs. */
+export interface AccessParts {
+  /** Whether the listener speaks TLS. */
+  readonly isSecure: boolean;
+  readonly tokens: PeopleTokens;
+  readonly registry: Registry;
+  readonly onRefused: (why: RefusedCall) => void;
+}
+
+/** Which roles suffice. */
+const SUFFICES: Readonly<Record<Role, readonly Role[]>> = {
+  reader: ["reader", "admin"],
+  admin: ["admin"],
+  witness: ["witness"],
+};
+
+export function createAccess({ isSecure, tokens, registry, onRefused }: AccessParts): Access {
+  const isGuarded = isSecure || !tokens.isEmpty;
+  const refuse = (why: RefusedCall, status: (typeof RpcStatus)[keyof typeof RpcStatus], message: string): never => {
+    onRefused(why);
+    throw new RpcError(status, message);
+  };
+  const { UNAUTHENTICATED, PERMISSION_DENIED } = RpcStatus;
+  const believed = (certificate: ClientCertificate | undefined, want: string): ClientCertificate => {
+    if (certificate === undefined) {
+      return refuse("no-credential", UNAUTHENTICATED, `certificate: got none, want ${want}`);
+    }
+    if (certificate.problem === undefined) return certificate;
+    return refuse(
+      "bad-certificate",
+      UNAUTHENTICATED,
+      `certificate: got one that cannot be believed (${certificate.problem}), want ${want}`,
+    );
+  };
+  const roleOf = ({ bearerToken, connection }: CallContext, want: string): Role | "node" => {
+    if (bearerToken !== undefined) {
+      const person = tokens.personOf(bearerToken);
+      if (person === undefined) return refuse("bad-token", UNAUTHENTICATED, `token: got one of nobody, want ${want}`);
+      connection?.vouch();
+      return person.role;
+    }
+    const { organisations, keySha256 } = believed(connection?.certificate, want);
+    if (registry.isRevoked(keySha256)) return refuse("revoked", PERMISSION_DENIED, "certificate: got a revoked one");
+    return ROLES.find((role) => organisations.includes(ROLE_ORGANISATIONS[role])) ?? "node";
+  };
+  const needs =
+    (role: Role): Admit =>
+    (context) => {
+      if (!isGuarded) return;
+      const want = `a token or a certificate of the role ${SUFFICES[role].join(" or ")}`;
+      const found = roleOf(context, want);
+      if (SUFFICES[role].some((sufficient) => sufficient === found)) return;
+      refuse("wrong-role", PERMISSION_DENIED, `role: got ${found}, want ${SUFFICES[role].join(" or ")}`);
+    };
+  return {
+    isGuarded,
+    reader: needs("reader"),
+    admin: needs("admin"),
+    witness: needs("witness"),
+    async speakerOf({ connection, peer }) {
+      if (!isSecure) return { kind: "anybody" };
+      const want = "a node's, of this collector's authority";
+      const certificate = believed(connection?.certificate, want);
+      const { commonName: nodeId, keySha256, notAfterMs, organisations } = certificate;
+      const role = ROLES.find((candidate) => organisations.includes(ROLE_ORGANISATIONS[candidate]));
+      if (role !== undefined) {
+        return refuse("wrong-role", PERMISSION_DENIED, `certificate: got one of the role ${role}, want ${want}`);
+      }
+      const standing = await registry.standingOf(certificate, peer);
+      switch (standing) {
+        case "good":
+          return { kind: "node", nodeId, keySha256, notAfterMs };
+        case "revoked":
+          return refuse(
+            "revoked",
+            PERMISSION_DENIED,
+            "certificate: got a revoked one; an administrator may readmit the node",
+          );
+        case "another-key":
+          return refuse(
+            "another-key",
+            PERMISSION_DENIED,
+            `certificate: another key holds the node id ${JSON.stringify(nodeId)}`,
+          );
+      }
+    },
+  };
+}
+
+const ROLES = Object.keys(ROLE_ORGANISATIONS) as Role[];

@@ -1,0 +1,179 @@
+/**
+ * Enrolment: a key and a join token become a certificate; a certificate becomes the next one.
+ *
+ * 1. The use of a token and the enrolment are durable before a certificate is made (S1).
+ * 2. Renewing needs no token: the key that the connection has proven is the one the node was enrolled with.
+ * 3. Whoever fails too often waits, by source address; what was wrong is told in a sentence that holds no secret.
+ */
+import { createHash } from "node:crypto";
+import { matchesPattern } from "@lifeline/catalogue";
+import { type Authority, readSigningRequest } from "@lifeline/identity";
+import type { Clock } from "@lifeline/measure";
+import {
+  type CallContext,
+  type enrolPb,
+  isNodeId,
+  NODE_ID_WANTED,
+  RpcError,
+  RpcStatus,
+  type RpcStatusCode,
+  type ServiceImplementation,
+} from "@lifeline/wire";
+import { peerAddress } from "../peer-address.ts";
+import type { EnrolRefusal, RenewRefusal } from "../store/identity-record.ts";
+import type { Store } from "../store/store.ts";
+import type { AttemptLimit } from "./attempt-limit.ts";
+import { readJoinToken } from "./join-token.ts";
+import type { Registry } from "./registry.ts";
+
+/** How long after its end a certificate may still be renewed, ms: 30 days, an outage of any length that anybody waits for. */
+export const RENEW_WITHIN_MS = 30 * 24 * 3_600_000;
+
+/** What became of an attempt. */
+export type EnrolAttempt =
+  | "enrolled"
+  | "renewed"
+  | "malformed"
+  | "too-many-attempts"
+  | EnrolRefusal
+  | RenewRefusal
+  | "no-certificate"
+  | "not-for-node";
+
+/** What enrolment needs. */
+export interface EnrolParts {
+  /** Undefined: this collector enrols nobody. */
+  readonly authority: Authority | undefined;
+  readonly certificateLifetimeMs: number;
+  readonly registry: Registry;
+  readonly store: Pick<Store, "submit">;
+  readonly limit: AttemptLimit;
+  readonly clock: Clock;
+  readonly onAttempt: (what: EnrolAttempt, nodeId: string, from: string) => void;
+  /** Ends what the key that held the id before still says. */
+  readonly onReplaced: (nodeId: string) => void;
+}
+
+type EnrolService = ServiceImplementation<typeof enrolPb.EnrolService>;
+
+export function createEnrolService(parts: EnrolParts): EnrolService {
+  const { registry, store, limit, clock, onAttempt } = parts;
+  const authorityOrRefuse = (): Authority => {
+    if (parts.authority !== undefined) return parts.authority;
+    throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody: it has no identity.names");
+  };
+  /** Runs one attempt; whatever it is refused for counts against its source. */
+  const attempt = async <T>(context: CallContext, run: (from: string) => Promise<T>): Promise<T> => {
+    const from = peerAddress(context.peer) ?? "";
+    if (!limit.mayTry(from)) {
+      onAttempt("too-many-attempts", "", from);
+      throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "too many attempts failed from this address; try again later");
+    }
+    try {
+      return await run(from);
+    } catch (error) {
+      // A store that cannot write is no fault of the one who asks.
+      if (error instanceof RpcError && error.code !== RpcStatus.UNAVAILABLE) limit.failed(from);
+      throw error;
+    }
+  };
+  const requestOf = async (der: Uint8Array, from: string) => {
+    const request = await readSigningRequest(der);
+    if (request.kind === "ok" && isNodeId(request.nodeId)) return request;
+    onAttempt("malformed", "", from);
+    const detail = request.kind === "ok" ? `a common name that is no node id, want ${NODE_ID_WANTED}` : request.detail;
+    throw new RpcError(RpcStatus.INVALID_ARGUMENT, `certificate_request_der: got ${detail}`);
+  };
+  const lifetime = () => {
+    const nowMs = Math.round(clock.wallMs());
+    return { nowMs, notAfterMs: nowMs + parts.certificateLifetimeMs };
+  };
+  const issue = async (authority: Authority, nodeId: string, publicKeyDer: Uint8Array, nowMs: number) => {
+    const lifetimeMs = parts.certificateLifetimeMs;
+    const { der, notAfterMs } = await authority.issueNode({ nodeId, publicKeyDer, nowMs, lifetimeMs });
+    return { certificateChainDer: [der, authority.certDer], notAfterUnixMs: BigInt(notAfterMs) };
+  };
+
+  return {
+    async getAuthority() {
+      return { authorityCertificateDer: authorityOrRefuse().certDer };
+    },
+    enrol: ({ joinToken, certificateRequestDer }, context) =>
+      attempt(context, async (from) => {
+        const authority = authorityOrRefuse();
+        const token = readJoinToken(joinToken);
+        const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
+        const refuse = (why: EnrolRefusal | "not-for-node"): never => {
+          onAttempt(why, nodeId, from);
+          throw new RpcError(...ENROL_REFUSALS[why]);
+        };
+        if (token === undefined) return refuse("unknown-token");
+        // A token's pattern never changes, so that it may be read before the claim.
+        const known = await store.submit("readJoinToken", { id: token.id }).catch(unavailable);
+        if (known !== undefined && known.nodePattern !== "" && !matchesPattern(known.nodePattern, nodeId)) {
+          return refuse("not-for-node");
+        }
+        const secretSha256 = createHash("sha256").update(token.secret).digest();
+        const key = Buffer.from(keySha256, "hex");
+        const times = lifetime();
+        const outcome = await registry
+          .enrol({ tokenId: token.id, secretSha256, nodeId, key, from, ...times })
+          .catch(unavailable);
+        if (outcome.kind === "refused") return refuse(outcome.why);
+        if (outcome.replacedKey !== undefined) parts.onReplaced(nodeId);
+        onAttempt("enrolled", nodeId, from);
+        return issue(authority, nodeId, publicKeyDer, times.nowMs);
+      }),
+    renew: ({ certificateRequestDer }, context) =>
+      attempt(context, async (from) => {
+        const authority = authorityOrRefuse();
+        const certificate = context.connection?.certificate;
+        const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
+        const refuse = (why: RenewRefusal | "no-certificate"): never => {
+          onAttempt(why, nodeId, from);
+          throw new RpcError(...RENEW_REFUSALS[why]);
+        };
+        // OpenSSL's word may hide another: it is the key that is held against what was enrolled, and the connection has proven it.
+        const isUsable = certificate !== undefined && [undefined, "CERT_HAS_EXPIRED"].includes(certificate.problem);
+        if (!isUsable) return refuse("no-certificate");
+        if (certificate.keySha256 !== keySha256 || certificate.commonName !== nodeId) return refuse("another-key");
+        const times = lifetime();
+        const key = Buffer.from(keySha256, "hex");
+        const lapsedBeforeMs = times.nowMs - RENEW_WITHIN_MS;
+        const outcome = await registry.renew({ nodeId, key, lapsedBeforeMs, ...times }).catch(unavailable);
+        if (outcome !== "renewed") return refuse(outcome);
+        onAttempt("renewed", nodeId, from);
+        return issue(authority, nodeId, publicKeyDer, times.nowMs);
+      }),
+  };
+}
+
+type Said = readonly [status: RpcStatusCode, message: string];
+
+const ENROL_REFUSALS: Readonly<Record<EnrolRefusal | "not-for-node", Said>> = {
+  "unknown-token": [RpcStatus.UNAUTHENTICATED, "join_token: got one that is not known, want one of this collector's"],
+  "token-expired": [RpcStatus.UNAUTHENTICATED, "join_token: got one that has expired, want a new one"],
+  "token-revoked": [RpcStatus.UNAUTHENTICATED, "join_token: got one that was revoked, want another one"],
+  "token-used-up": [RpcStatus.UNAUTHENTICATED, "join_token: got one that is used up, want a new one"],
+  "not-for-node": [RpcStatus.PERMISSION_DENIED, "join_token: got one that is for other node ids"],
+  "node-revoked": [RpcStatus.PERMISSION_DENIED, "the node is revoked; an administrator may readmit it"],
+  "key-revoked": [RpcStatus.PERMISSION_DENIED, "the key is revoked for good; want a new one"],
+  "another-key": [
+    RpcStatus.ALREADY_EXISTS,
+    "another key holds this node id: two machines have it, or this one has lost its key; an administrator may readmit the node",
+  ],
+  "too-many-enrolments": [RpcStatus.RESOURCE_EXHAUSTED, "the collector has enrolled as many nodes as it can"],
+};
+
+const RENEW_REFUSALS: Readonly<Record<RenewRefusal | "no-certificate", Said>> = {
+  "no-certificate": [RpcStatus.UNAUTHENTICATED, "certificate: got none that can be renewed, want the node's own"],
+  "not-enrolled": [RpcStatus.UNAUTHENTICATED, "the node is not enrolled here; want a join token"],
+  "another-key": [RpcStatus.PERMISSION_DENIED, "the node id belongs to another key"],
+  "node-revoked": ENROL_REFUSALS["node-revoked"],
+  "key-revoked": ENROL_REFUSALS["key-revoked"],
+  lapsed: [RpcStatus.UNAUTHENTICATED, "certificate: it ended too long ago to be renewed; want a join token"],
+};
+
+function unavailable(): never {
+  throw new RpcError(RpcStatus.UNAVAILABLE, "the store cannot answer now");
+}

@@ -1,0 +1,455 @@
+/** Who may do what, over real sockets: every credential at every door. */
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { connect as tlsConnect } from "node:tls";
+import { fingerprintOf, type KeyPair, makeKeyPair, openAuthority, signingRequestDer } from "@lifeline/identity";
+import { systemClock } from "@lifeline/measure";
+import {
+  adminPb,
+  type ChannelCredentials,
+  channelCredentials,
+  createRpcClient,
+  enrolPb,
+  queryPb,
+  type RpcError,
+  RpcStatus,
+  reportPb,
+} from "@lifeline/wire";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Collector } from "../collector.ts";
+import type { Config } from "../config.ts";
+import { clientOf, type Pair, testAuthority } from "../testing/credentials.ts";
+import { type House, openHouse } from "../testing/house.ts";
+
+let house: House;
+const closers: (() => void)[] = [];
+beforeEach(() => {
+  house = openHouse();
+});
+afterEach(async () => {
+  for (const close of closers.splice(0)) close();
+  await house.close();
+});
+
+const ADMIN_TOKEN = randomBytes(32).toString("base64url");
+const READER_TOKEN = randomBytes(32).toString("base64url");
+const ENVIRONMENT = { LIFELINE_ADMIN_TOKEN: ADMIN_TOKEN, LIFELINE_READER_TOKEN: READER_TOKEN };
+const ISSUING = { identity: { names: ["127.0.0.1"], authority: undefined, nodeCertificateHours: 24 } };
+const OPTIONS = { timeoutMs: 5_000 };
+
+/** A collector that enrols, and what an administrator may do there. */
+async function fleet(config: Partial<Config> = ISSUING) {
+  const collector = await house.start(config, ENVIRONMENT);
+  const address = `127.0.0.1:${collector.grpcPort}`;
+  const strangers = createRpcClient(
+    enrolPb.EnrolService,
+    address,
+    channelCredentials.createSsl(null, null, null, { rejectUnauthorized: false }),
+  );
+  closers.push(() => strangers.close());
+  const { authorityCertificateDer } = await strangers.unary("getAuthority", {}, OPTIONS);
+  const der = Buffer.from(authorityCertificateDer);
+  const caPem = `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`;
+  const admin = createRpcClient(adminPb.AdminService, address, clientOf(caPem));
+  closers.push(() => admin.close());
+  const asAdmin = { ...OPTIONS, bearerToken: ADMIN_TOKEN };
+  const token = async (more: object = {}) =>
+    (await admin.unary("createJoinToken", { usesMax: 1, ...more }, asAdmin)).joinToken;
+  const enrol = async (joinToken: string, nodeId: string, keys: KeyPair = makeKeyPair()): Promise<Pair> => {
+    const certificateRequestDer = await signingRequestDer(keys.privateKeyPem, nodeId);
+    const client = createRpcClient(enrolPb.EnrolService, address, clientOf(caPem));
+    try {
+      const { certificateChainDer } = await client.unary("enrol", { joinToken, certificateRequestDer }, OPTIONS);
+      const [leaf = new Uint8Array()] = certificateChainDer;
+      const base64 = Buffer.from(leaf).toString("base64");
+      return {
+        certPem: `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`,
+        keyPem: keys.privateKeyPem,
+      };
+    } finally {
+      client.close();
+    }
+  };
+  return { collector, address, caPem, der, admin, asAdmin, token, enrol };
+}
+
+/** Opens a node's stream and says hello; resolves with "let in", or with the error it ended with. */
+async function speak(collector: Collector, credentials: ChannelCredentials, nodeId: string) {
+  const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${collector.grpcPort}`, credentials);
+  closers.push(() => client.close());
+  const call = client.duplex("stream");
+  await call
+    .send({ message: { case: "hello", value: { nodeId, bootId: randomBytes(16), roles: [2], ipVersions: [4] } } })
+    .catch(() => {});
+  const responses = call.responses[Symbol.asyncIterator]();
+  const first = await responses.next().then(
+    ({ done }) => (done === true ? "ended" : "let in"),
+    (error: RpcError) => error,
+  );
+  const end = (async () => {
+    for (;;) if ((await responses.next()).done === true) return "ended";
+  })().catch((error: RpcError) => error);
+  return { first, end };
+}
+
+async function renewal(address: string, caPem: string, pair: Pair, nodeId: string) {
+  const client = createRpcClient(enrolPb.EnrolService, address, clientOf(caPem, pair));
+  closers.push(() => client.close());
+  return client.unary("renew", { certificateRequestDer: await signingRequestDer(pair.keyPem, nodeId) }, OPTIONS);
+}
+
+describe("enrolment", () => {
+  it("makes a certificate of a key and a token, under which the node may speak, for itself alone (S1)", async () => {
+    const { collector, caPem, token, enrol } = await fleet();
+    const pair = await enrol(await token(), "n1");
+    expect((await speak(collector, clientOf(caPem, pair), "n1")).first).toBe("let in");
+    const message = 'hello.node_id: got "n2", want "n1", the name of the certificate';
+    expect((await speak(collector, clientOf(caPem, pair), "n2")).first).toMatchObject({
+      code: RpcStatus.PERMISSION_DENIED,
+      message,
+    });
+    expect(await house.metrics(collector)).toContain('lifeline_collector_enrol_attempts_total{result="enrolled"} 1');
+  });
+
+  it("spends a use once however often its answer was lost, and not on another key", async () => {
+    const { token, enrol, admin, asAdmin } = await fleet();
+    const joinToken = await token();
+    const keys = makeKeyPair();
+    for (let again = 0; again < 3; again += 1) await enrol(joinToken, "n1", keys);
+    const { tokens } = await admin.unary("listJoinTokens", {}, asAdmin);
+    expect(tokens).toMatchObject([{ uses: 1, usesMax: 1 }]);
+    await expect(enrol(joinToken, "n2")).rejects.toMatchObject({ code: RpcStatus.UNAUTHENTICATED });
+    await expect(enrol(joinToken, "n1")).rejects.toMatchObject({ code: RpcStatus.ALREADY_EXISTS });
+    const { enrolments } = await admin.unary("listEnrolments", {}, asAdmin);
+    expect(enrolments).toMatchObject([{ nodeId: "n1", refusedClaims: 1, lastRefusedClaimFrom: "127.0.0.1" }]);
+  });
+
+  it("lets exactly as many in as a token has uses, however many ask at once", async () => {
+    const { token, enrol } = await fleet();
+    const joinToken = await token({ usesMax: 3 });
+    const asked = Array.from({ length: 10 }, (_, at) => enrol(joinToken, `n${at}`));
+    const answers = await Promise.allSettled(asked);
+    expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+  });
+
+  const foreign = `${randomBytes(4).toString("hex")}.${randomBytes(32).toString("base64url")}`;
+  it.each<[string, (of: Awaited<ReturnType<typeof fleet>>) => Promise<unknown>, number]>([
+    ["a token of nobody", ({ enrol }) => enrol(foreign, "n1"), RpcStatus.UNAUTHENTICATED],
+    ["no token", ({ enrol }) => enrol("", "n1"), RpcStatus.UNAUTHENTICATED],
+    [
+      "a token whose secret is another's",
+      async ({ enrol, token }) => enrol(`${(await token()).slice(0, 9)}${foreign.slice(9)}`, "n1"),
+      RpcStatus.UNAUTHENTICATED,
+    ],
+    [
+      "a token that was revoked",
+      async ({ enrol, token, admin, asAdmin }) => {
+        const joinToken = await token();
+        await admin.unary("revokeJoinToken", { id: joinToken.slice(0, 8) }, asAdmin);
+        return enrol(joinToken, "n1");
+      },
+      RpcStatus.UNAUTHENTICATED,
+    ],
+    [
+      "a token for other nodes",
+      async ({ enrol, token }) => enrol(await token({ nodePattern: "rack-*" }), "n1"),
+      RpcStatus.PERMISSION_DENIED,
+    ],
+    ["a name that is no node id", async ({ enrol, token }) => enrol(await token(), "a/b"), RpcStatus.INVALID_ARGUMENT],
+    [
+      "a request that is none",
+      async ({ address, caPem, token }) => {
+        const client = createRpcClient(enrolPb.EnrolService, address, clientOf(caPem));
+        closers.push(() => client.close());
+        const certificateRequestDer = randomBytes(200);
+        return client.unary("enrol", { joinToken: await token(), certificateRequestDer }, OPTIONS);
+      },
+      RpcStatus.INVALID_ARGUMENT,
+    ],
+  ])("refuses %s, counts it, and logs no secret", async (_, ask, code) => {
+    const of = await fleet();
+    await expect(ask(of)).rejects.toMatchObject({ code });
+    expect(await house.metrics(of.collector)).toMatch(/lifeline_collector_enrol_attempts_total\{result="(?!enrolled)/);
+    expect(house.logged.join("")).not.toContain(foreign.slice(9));
+  });
+
+  it("makes whoever fails too often wait, and nobody else", async () => {
+    const { enrol, token } = await fleet();
+    const codes: number[] = [];
+    for (let at = 0; at < 25; at += 1) {
+      await enrol(foreign, "n1").catch(({ code }: RpcError) => codes.push(code));
+    }
+    expect(codes).toEqual([
+      ...Array(20).fill(RpcStatus.UNAUTHENTICATED),
+      ...Array(5).fill(RpcStatus.RESOURCE_EXHAUSTED),
+    ]);
+    await expect(enrol(await token(), "n1")).rejects.toMatchObject({ code: RpcStatus.RESOURCE_EXHAUSTED });
+  });
+
+  it("is refused by a collector that has no authority", async () => {
+    const test = await testAuthority();
+    const collector = await house.start({ tls: await test.listenerFiles(join(house.directory, "tls")) }, ENVIRONMENT);
+    const address = `127.0.0.1:${collector.grpcPort}`;
+    const strangers = createRpcClient(enrolPb.EnrolService, address, clientOf(test.pems.certPem));
+    const admin = createRpcClient(adminPb.AdminService, address, clientOf(test.pems.certPem));
+    closers.push(
+      () => strangers.close(),
+      () => admin.close(),
+    );
+    const refused = { code: RpcStatus.FAILED_PRECONDITION };
+    await expect(strangers.unary("getAuthority", {}, OPTIONS)).rejects.toMatchObject(refused);
+    const asAdmin = { ...OPTIONS, bearerToken: ADMIN_TOKEN };
+    await expect(admin.unary("createJoinToken", {}, asAdmin)).rejects.toMatchObject(refused);
+  });
+});
+
+describe("renewal", () => {
+  it("needs no token, and gives a later certificate under the same key", async () => {
+    const { collector, address, caPem, token, enrol, admin, asAdmin } = await fleet();
+    const pair = await enrol(await token(), "n1");
+    const { certificateChainDer, notAfterUnixMs } = await renewal(address, caPem, pair, "n1");
+    expect(certificateChainDer).toHaveLength(2);
+    expect(Number(notAfterUnixMs)).toBeGreaterThan(systemClock.wallMs() + 23 * 3_600_000);
+    const { enrolments } = await admin.unary("listEnrolments", {}, asAdmin);
+    expect(enrolments).toMatchObject([{ nodeId: "n1", renewals: 1 }]);
+    expect(await house.metrics(collector)).toContain('result="renewed"} 1');
+  });
+
+  it("brings back a node whose certificate has ended meanwhile, which may not speak before", async () => {
+    const { collector, address, caPem, token, enrol } = await fleet();
+    const keys = makeKeyPair();
+    await enrol(await token(), "n1", keys);
+    const data = join(house.directory, "data/identity");
+    const authority = await openAuthority(
+      readFileSync(join(data, "authority.pem"), "utf8"),
+      readFileSync(join(data, "authority.key"), "utf8"),
+      randomBytes,
+    );
+    // Of three days ago.
+    const nowMs = systemClock.wallMs() - 3 * 24 * 3_600_000;
+    const options = { nodeId: "n1", publicKeyDer: keys.publicKeyDer, nowMs, lifetimeMs: 3_600_000 };
+    const ended = { certPem: (await authority.issueNode(options)).pem, keyPem: keys.privateKeyPem };
+    expect((await speak(collector, clientOf(caPem, ended), "n1")).first).toMatchObject({
+      code: RpcStatus.UNAUTHENTICATED,
+      message: expect.stringContaining("CERT_HAS_EXPIRED"),
+    });
+    const { certificateChainDer } = await renewal(address, caPem, ended, "n1");
+    expect(certificateChainDer).toHaveLength(2);
+  });
+
+  it("is refused to another key under the name, to another name under the key, and without a certificate", async () => {
+    const { address, caPem, token, enrol } = await fleet();
+    const own = await enrol(await token(), "n1");
+    const other = await enrol(await token(), "n2");
+    const table: [Pair | undefined, string, string, number][] = [
+      [own, other.keyPem, "n1", RpcStatus.PERMISSION_DENIED],
+      [own, own.keyPem, "n2", RpcStatus.PERMISSION_DENIED],
+      [undefined, own.keyPem, "n1", RpcStatus.UNAUTHENTICATED],
+    ];
+    for (const [pair, keyPem, nodeId, code] of table) {
+      const client = createRpcClient(enrolPb.EnrolService, address, clientOf(caPem, pair));
+      closers.push(() => client.close());
+      const certificateRequestDer = await signingRequestDer(keyPem, nodeId);
+      await expect(client.unary("renew", { certificateRequestDer }, OPTIONS)).rejects.toMatchObject({ code });
+    }
+  });
+});
+
+describe("revocation", () => {
+  it("ends the node's streams at once, and refuses its key for good; a readmitted node comes with a new one", async () => {
+    const { collector, address, caPem, token, enrol, admin, asAdmin } = await fleet();
+    const joinToken = await token({ usesMax: 2 });
+    const pair = await enrol(joinToken, "n1");
+    const { first, end } = await speak(collector, clientOf(caPem, pair), "n1");
+    expect(first).toBe("let in");
+    expect(await admin.unary("revokeNode", { nodeId: "n1" }, asAdmin)).toMatchObject({ endedStreams: 1 });
+    const refused = { code: RpcStatus.PERMISSION_DENIED };
+    expect(await end).toMatchObject(refused);
+    const refusesStream = async () =>
+      expect((await speak(collector, clientOf(caPem, pair), "n1")).first).toMatchObject(refused);
+    await refusesStream();
+    await expect(renewal(address, caPem, pair, "n1")).rejects.toMatchObject(refused);
+    await expect(enrol(joinToken, "n1")).rejects.toMatchObject(refused);
+    await admin.unary("readmitNode", { nodeId: "n1" }, asAdmin);
+    await refusesStream();
+    const fresh = await enrol(joinToken, "n1");
+    expect((await speak(collector, clientOf(caPem, fresh), "n1")).first).toBe("let in");
+    await refusesStream();
+  });
+
+  it("outlives a restart", async () => {
+    const { collector, caPem, token, enrol, admin, asAdmin } = await fleet();
+    const pair = await enrol(await token(), "n1");
+    await admin.unary("revokeNode", { nodeId: "n1" }, asAdmin);
+    await collector.stop();
+    const again = await house.start(ISSUING, ENVIRONMENT);
+    expect((await speak(again, clientOf(caPem, pair), "n1")).first).toMatchObject({
+      code: RpcStatus.PERMISSION_DENIED,
+    });
+  });
+
+  it("names a node that was never enrolled as such", async () => {
+    const { admin, asAdmin } = await fleet();
+    for (const method of ["revokeNode", "readmitNode"] as const) {
+      await expect(admin.unary(method, { nodeId: "n9" }, asAdmin)).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND });
+    }
+  });
+});
+
+describe("a node id", () => {
+  it("is not another key's: the second is refused, counted and told, the first speaks on", async () => {
+    const { collector, caPem, der, token, enrol } = await fleet();
+    const pair = await enrol(await token(), "n1");
+    const data = join(house.directory, "data/identity");
+    const certPem = readFileSync(join(data, "authority.pem"), "utf8");
+    expect(fingerprintOf(der)).toMatch(/^sha256:/);
+    const authority = await openAuthority(certPem, readFileSync(join(data, "authority.key"), "utf8"), randomBytes);
+    const thief = makeKeyPair();
+    const options = { nodeId: "n1", publicKeyDer: thief.publicKeyDer, nowMs: systemClock.wallMs(), lifetimeMs: 60_000 };
+    const stolen = { certPem: (await authority.issueNode(options)).pem, keyPem: thief.privateKeyPem };
+    const own = await speak(collector, clientOf(caPem, pair), "n1");
+    expect((await speak(collector, clientOf(caPem, stolen), "n1")).first).toMatchObject({
+      code: RpcStatus.PERMISSION_DENIED,
+      message: expect.stringContaining("another key"),
+    });
+    expect(own.first).toBe("let in");
+    expect(await house.metrics(collector)).toContain("lifeline_collector_node_claims_refused_total 1");
+    expect(house.logged.join("")).toContain("another key claims the id of a node");
+  });
+
+  it("is kept for a node of whom the database knows nothing, as after it was brought back", async () => {
+    const { collector, caPem, token, enrol } = await fleet();
+    const pair = await enrol(await token(), "n1");
+    await collector.stop();
+    const data = join(house.directory, "data");
+    for (const name of readdirSync(data))
+      if (name.startsWith("collector.db")) renameSync(join(data, name), join(house.directory, name));
+    const { collector: again, admin, asAdmin } = await fleet();
+    expect((await speak(again, clientOf(caPem, pair), "n1")).first).toBe("let in");
+    expect((await admin.unary("listEnrolments", {}, asAdmin)).enrolments).toMatchObject([
+      { nodeId: "n1", joinTokenId: "" },
+    ]);
+  });
+});
+
+describe("people", () => {
+  it("may ask with what has the role, and with nothing else", async () => {
+    const { collector, address, caPem, token, enrol } = await fleet();
+    const node = await enrol(await token(), "n1");
+    const data = join(house.directory, "data/identity");
+    const authority = await openAuthority(
+      readFileSync(join(data, "authority.pem"), "utf8"),
+      readFileSync(join(data, "authority.key"), "utf8"),
+      randomBytes,
+    );
+    const roleOf = async (role: "reader" | "admin" | "witness") => {
+      const keys = makeKeyPair();
+      const times = { nowMs: systemClock.wallMs(), lifetimeMs: 60_000 };
+      const { pem } = await authority.issueRole({ name: "ada", role, publicKeyDer: keys.publicKeyDer, ...times });
+      return { certPem: pem, keyPem: keys.privateKeyPem };
+    };
+    const foreign = await (await testAuthority()).role("admin");
+    const { UNAUTHENTICATED, PERMISSION_DENIED } = RpcStatus;
+    const table: [string, Pair | undefined, string | undefined, query: number, admin: number][] = [
+      ["nothing", undefined, undefined, UNAUTHENTICATED, UNAUTHENTICATED],
+      ["a token of nobody", undefined, randomBytes(32).toString("hex"), UNAUTHENTICATED, UNAUTHENTICATED],
+      ["a reader's token", undefined, READER_TOKEN, RpcStatus.OK, PERMISSION_DENIED],
+      ["an admin's token", undefined, ADMIN_TOKEN, RpcStatus.OK, RpcStatus.OK],
+      ["a reader's certificate", await roleOf("reader"), undefined, RpcStatus.OK, PERMISSION_DENIED],
+      ["an admin's certificate", await roleOf("admin"), undefined, RpcStatus.OK, RpcStatus.OK],
+      ["a witness's certificate", await roleOf("witness"), undefined, PERMISSION_DENIED, PERMISSION_DENIED],
+      ["a node's certificate", node, undefined, PERMISSION_DENIED, PERMISSION_DENIED],
+      ["an admin's of another authority", foreign, undefined, UNAUTHENTICATED, UNAUTHENTICATED],
+    ];
+    for (const [what, pair, bearerToken, query, admin] of table) {
+      const options = { ...OPTIONS, ...(bearerToken === undefined ? {} : { bearerToken }) };
+      const asked = [
+        createRpcClient(queryPb.QueryService, address, clientOf(caPem, pair)).unary("listNodes", {}, options),
+        createRpcClient(adminPb.AdminService, address, clientOf(caPem, pair)).unary("listEnrolments", {}, options),
+      ].map((call) =>
+        call.then(
+          () => RpcStatus.OK,
+          ({ code }: RpcError) => code,
+        ),
+      );
+      expect([what, ...(await Promise.all(asked))]).toEqual([what, query, admin]);
+    }
+    // A person does not speak for a node.
+    expect((await speak(collector, clientOf(caPem, await roleOf("admin")), "ada")).first).toMatchObject({
+      code: PERMISSION_DENIED,
+    });
+    expect(house.logged.join("")).not.toContain(ADMIN_TOKEN);
+  });
+
+  it("may ask anything of a plaintext collector that has no tokens, and with a token one that has", async () => {
+    const ask = async (environment: Readonly<Record<string, string>>, bearerToken?: string) => {
+      const collector = await house.start(
+        { dataDir: join(house.directory, randomBytes(4).toString("hex")) },
+        environment,
+      );
+      const client = createRpcClient(
+        queryPb.QueryService,
+        `127.0.0.1:${collector.grpcPort}`,
+        channelCredentials.createInsecure(),
+      );
+      closers.push(() => client.close());
+      const options = { ...OPTIONS, ...(bearerToken === undefined ? {} : { bearerToken }) };
+      return client.unary("listNodes", {}, options).then(
+        () => RpcStatus.OK,
+        ({ code }: RpcError) => code,
+      );
+    };
+    expect(await ask({})).toBe(RpcStatus.OK);
+    expect(await ask(ENVIRONMENT)).toBe(RpcStatus.UNAUTHENTICATED);
+    expect(await ask(ENVIRONMENT, READER_TOKEN)).toBe(RpcStatus.OK);
+  });
+});
+
+describe("the listener", () => {
+  it("speaks TLS 1.3 and nothing older, and no plaintext", async () => {
+    const { collector } = await fleet();
+    const { grpcPort: port } = collector;
+    const handshake = (maxVersion: "TLSv1.2" | "TLSv1.3") =>
+      new Promise<string>((settle) => {
+        const socket = tlsConnect({ port, host: "127.0.0.1", rejectUnauthorized: false, maxVersion }, () => {
+          settle(socket.getProtocol() ?? "none");
+          socket.destroy();
+        });
+        socket.on("error", () => settle("refused"));
+      });
+    expect([await handshake("TLSv1.2"), await handshake("TLSv1.3")]).toEqual(["refused", "TLSv1.3"]);
+    const plain = await speak(collector, channelCredentials.createInsecure(), "n1");
+    expect(plain.first).toMatchObject({ code: RpcStatus.UNAVAILABLE });
+    expect(await house.metrics(collector)).toMatch(/connections_refused_total\{why="handshake"\} [1-9]/);
+  });
+
+  it("keeps the authority's key for its owner alone, and the same authority over a restart", async () => {
+    const { collector, der } = await fleet();
+    expect(statSync(join(house.directory, "data/identity/authority.key")).mode & 0o777).toBe(0o600);
+    await collector.stop();
+    expect((await fleet()).der).toEqual(der);
+  });
+
+  it.each([
+    ["no certificate", (test: string) => ({ certFile: writeIn("x.pem", "nothing"), keyFile: test }), "tls.certFile"],
+    [
+      "another's key",
+      (test: string) => ({ keyFile: writeIn("k.pem", makeKeyPair().privateKeyPem), certFile: test }),
+      "tls.keyFile",
+    ],
+  ])("refuses %s before anything is opened", async (_, broken, field) => {
+    const files = await (await testAuthority()).listenerFiles(join(house.directory, "tls"));
+    const tls = { ...files, ...broken(files.certFile), caFile: files.caFile };
+    await expect(house.start({ tls })).rejects.toMatchObject({
+      code: "bad-config",
+      problems: [expect.stringContaining(`${field}: got `)],
+    });
+  });
+
+  function writeIn(name: string, text: string): string {
+    const path = join(house.directory, name);
+    writeFileSync(path, text);
+    return path;
+  }
+});

@@ -1,0 +1,116 @@
+/** Who the collector is, and who may speak to it, put together from its configuration. */
+import { randomBytes } from "node:crypto";
+import type { Authority } from "@lifeline/identity";
+import type { Clock } from "@lifeline/measure";
+import { addService, adminPb, enrolPb, type OnDefect } from "@lifeline/wire";
+import type { Logger } from "pino";
+import type { Config } from "../config.ts";
+import type { Store } from "../store/store.ts";
+import type { CollectorVitals } from "../vitals.ts";
+import { type Access, createAccess } from "./access.ts";
+import { createAdminService } from "./admin-service.ts";
+import { createAttemptLimit } from "./attempt-limit.ts";
+import { openFleetAuthority } from "./authority-files.ts";
+import { createEnrolService } from "./enrol-service.ts";
+import { type CertificateSource, certificatesFromFiles, issuedCertificates } from "./listener-certificates.ts";
+import { openPeopleTokens } from "./people-tokens.ts";
+import { openRegistry, type Registry } from "./registry.ts";
+
+const MS_PER_HOUR = 3_600_000;
+
+/** The collector's identity. */
+export interface Identity {
+  readonly authority: Authority | undefined;
+  readonly registry: Registry;
+  readonly access: Access;
+  /** Undefined: the listener speaks plaintext. */
+  readonly certificates: CertificateSource | undefined;
+}
+
+/** What it takes from outside. */
+export interface IdentityWorld {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** For the tokens that stand in variables. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** What is made from files alone, before anything is opened that would have to be closed. */
+export async function readCredentials(config: Config, world: IdentityWorld) {
+  const { clock, log, environment } = world;
+  const { identity, tls } = config;
+  const authority = identity && (await openFleetAuthority(config.dataDir, identity.authority, clock.wallMs()));
+  const certificates =
+    authority !== undefined && identity !== undefined
+      ? await issuedCertificates(authority, identity.names, world)
+      : tls && certificatesFromFiles(tls, world);
+  const tokens = openPeopleTokens(config.accessTokensFile, environment, clock, log);
+  return { authority, certificates, tokens };
+}
+
+/** Opens the identity on the store. Rejects with a StoreError. */
+export async function openIdentity(
+  credentials: Awaited<ReturnType<typeof readCredentials>>,
+  store: Store,
+  vitals: CollectorVitals,
+  { clock, log }: IdentityWorld,
+): Promise<Identity> {
+  const { authority, certificates, tokens } = credentials;
+  const registry = await openRegistry({
+    store,
+    clock,
+    pinsKeys: authority !== undefined,
+    onRefusedClaim(nodeId, from) {
+      vitals.refusedClaims.inc();
+      log.warn({ nodeId, from }, "another key claims the id of a node: two machines have it, or one has lost its key");
+    },
+  });
+  const access = createAccess({
+    isSecure: certificates !== undefined,
+    tokens,
+    registry,
+    onRefused: (why) => vitals.refusedCalls.inc({ why }),
+  });
+  return { authority, registry, access, certificates };
+}
+
+/** Adds enrolment and administration to the server. `endStreams` ends those of a node, and says how many there were. */
+export function serveIdentity(
+  server: Parameters<typeof addService>[0],
+  { authority, registry, access }: Identity,
+  config: Config,
+  parts: {
+    readonly store: Store;
+    readonly vitals: CollectorVitals;
+    readonly clock: Clock;
+    readonly log: Logger;
+    readonly onDefect: OnDefect;
+    readonly endStreams: (nodeId: string, why: string) => number;
+  },
+): void {
+  const { store, vitals, clock, log, onDefect, endStreams } = parts;
+  const enrolment = createEnrolService({
+    authority,
+    certificateLifetimeMs: (config.identity?.nodeCertificateHours ?? 0) * MS_PER_HOUR,
+    registry,
+    store,
+    limit: createAttemptLimit(clock),
+    clock,
+    onAttempt(what, nodeId, from) {
+      vitals.enrolAttempts.inc({ result: what });
+      if (what === "enrolled") log.info({ nodeId, from }, "a node has enrolled");
+    },
+    onReplaced: (nodeId) => void endStreams(nodeId, "certificate: another key was enrolled for the node"),
+  });
+  addService(server, enrolPb.EnrolService, enrolment, onDefect);
+  const administration = createAdminService({
+    authority,
+    registry,
+    store,
+    clock,
+    randomBytes,
+    endStreams: (nodeId) => endStreams(nodeId, "certificate: it was revoked"),
+    onAct: (act, of) => log.info({ act, of }, "an administrator has acted"),
+  });
+  addService(server, adminPb.AdminService, administration, onDefect, access.admin);
+}

@@ -1,0 +1,132 @@
+/**
+ * The tokens that people and programs ask with, from a file and the environment. Only digests stay in memory; neither they nor the tokens
+ * are ever told (S1).
+ */
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { type FileRead, type Role, watchFile } from "@lifeline/identity";
+import type { Clock } from "@lifeline/measure";
+import type { Logger } from "pino";
+import { ConfigError } from "../config.ts";
+
+/** Least and most characters of a token: 32 of base64 are 192 bits; the most is what a header line comfortably holds. */
+export const TOKEN_MIN_CHARS = 32;
+export const TOKEN_MAX_CHARS = 512;
+
+/** Most lines that count, and most bytes of the file. */
+const TOKENS_MAX = 256;
+const FILE_MAX_BYTES = 256 * 1024;
+
+/** Variables that hold one token each, for whoever has no file. */
+export const TOKEN_VARIABLES = {
+  LIFELINE_READER_TOKEN: "reader",
+  LIFELINE_ADMIN_TOKEN: "admin",
+} as const satisfies Readonly<Record<string, Role>>;
+
+/** Who a token is, as it may be told. */
+export interface Person {
+  readonly name: string;
+  readonly role: Role;
+}
+
+/** The tokens as they are now. A file that turns bad leaves the last good one in use, and is told once. */
+export interface PeopleTokens {
+  /** Undefined: nobody's. */
+  personOf(token: string): Person | undefined;
+  /** Whether there is any. */
+  readonly isEmpty: boolean;
+}
+
+const ROLES: readonly Role[] = ["reader", "admin", "witness"];
+const TOKEN = new RegExp(`^[\\x21-\\x7e]{${TOKEN_MIN_CHARS},${TOKEN_MAX_CHARS}}$`);
+const TOKEN_WANTED = `${TOKEN_MIN_CHARS} to ${TOKEN_MAX_CHARS} printable characters without spaces`;
+const LINE_WANTED = `NAME ROLE TOKEN, with a role of ${ROLES.join(", ")} and a token of ${TOKEN_WANTED}`;
+
+type People = ReadonlyMap<string, Person>;
+
+/** Opens the tokens. Throws a ConfigError that names the file and line, or the variable, and never the token. */
+export function openPeopleTokens(
+  path: string | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+  clock: Clock,
+  log: Logger,
+): PeopleTokens {
+  const fixed = fromEnvironment(environment);
+  if (path === undefined) return { personOf: (token) => fixed.get(digestOf(token)), isEmpty: fixed.size === 0 };
+  const first = readTokens(path);
+  if (first.kind === "bad") throw new ConfigError([first.problem]);
+  warnOfReaders(path, log);
+  const file = watchFile({
+    path,
+    first: first.value,
+    read: readTokens,
+    clock,
+    onReread: ({ size }) => log.info({ path, tokens: size }, "the access tokens were read again"),
+    onProblem: (problem) => log.warn(`${problem}; the tokens read before stay in use`),
+  });
+  return {
+    personOf(token) {
+      const digest = digestOf(token);
+      return file.current().get(digest) ?? fixed.get(digest);
+    },
+    isEmpty: false,
+  };
+}
+
+/** Looked up by its digest, a token is compared in a time that says nothing of the others. */
+function digestOf(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}
+
+function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): People {
+  const people = new Map<string, Person>();
+  for (const [variable, role] of Object.entries(TOKEN_VARIABLES)) {
+    const token = environment[variable];
+    if (token === undefined || token === "") continue;
+    if (!TOKEN.test(token)) throw new ConfigError([`environment: ${variable}: want ${TOKEN_WANTED}`]);
+    people.set(digestOf(token), { name: variable, role });
+  }
+  return people;
+}
+
+function readTokens(path: string): FileRead<People> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
+    return {
+      kind: "bad",
+      problem: `access.tokensFile: got ${JSON.stringify(path)} (${code}), want a file that can be read`,
+    };
+  }
+  if (text.length > FILE_MAX_BYTES) {
+    return { kind: "bad", problem: `access.tokensFile: ${path} has more than ${FILE_MAX_BYTES} bytes` };
+  }
+  const people = new Map<string, Person>();
+  for (const [at, line] of text.split("\n").entries()) {
+    const words = line.split("#", 1)[0]?.trim().split(/\s+/) ?? [];
+    if (words.length === 1 && words[0] === "") continue;
+    const [name = "", role = "", token = "", ...more] = words;
+    const known = ROLES.find((candidate) => candidate === role);
+    if (known === undefined || !TOKEN.test(token) || more.length > 0) {
+      return { kind: "bad", problem: `access.tokensFile: ${path}: line ${at + 1}: want ${LINE_WANTED}` };
+    }
+    people.set(digestOf(token), { name, role: known });
+    if (people.size > TOKENS_MAX)
+      return { kind: "bad", problem: `access.tokensFile: ${path}: want at most ${TOKENS_MAX} tokens` };
+  }
+  if (people.size === 0)
+    return { kind: "bad", problem: `access.tokensFile: ${path} holds no token, want lines of ${LINE_WANTED}` };
+  return { kind: "read", value: people };
+}
+
+function warnOfReaders(path: string, log: Logger): void {
+  const mode = statSync(path).mode & 0o777;
+  if ((mode & 0o007) !== 0) {
+    log.warn(
+      { path, mode: mode.toString(8) },
+      "the access tokens can be read by every user of this host; want mode 600",
+    );
+  }
+}

@@ -1,0 +1,58 @@
+/** The gRPC listener: TLS by the collector's certificates, or plaintext where the configuration says so. */
+import type { Clock } from "@lifeline/measure";
+import { endpointName } from "@lifeline/measure";
+import { type createRpcServer, listen, listenSecurely, ServerCredentials } from "@lifeline/wire";
+import type { Logger } from "pino";
+import { type Config, ConfigError } from "./config.ts";
+import type { CertificateSource } from "./identity/listener-certificates.ts";
+import type { CollectorVitals } from "./vitals.ts";
+
+/** Connections beyond one for each agent: people's, witnesses', and agents that renew. */
+const CONNECTIONS_BESIDE_STREAMS = 2_048;
+
+/** A listener that accepts calls. */
+export interface Listener {
+  readonly port: number;
+  /** Accepts no more; calls go on. */
+  close(): void;
+}
+
+/** Opens the listener. Rejects with a ConfigError. */
+export async function openListener(
+  server: ReturnType<typeof createRpcServer>,
+  { listen: { host, port }, maxStreams }: Config,
+  certificates: CertificateSource | undefined,
+  { clock, log, vitals }: { readonly clock: Clock; readonly log: Logger; readonly vitals: CollectorVitals },
+): Promise<Listener> {
+  const address = endpointName(host, port);
+  if (certificates === undefined) {
+    const bound = await listen(server, address, ServerCredentials.createInsecure()).catch(() =>
+      cannotListen("listen", address),
+    );
+    // The server closes it with its calls.
+    return { port: bound, close() {} };
+  }
+  const stopped = new AbortController();
+  const secure = await listenSecurely(server, {
+    host,
+    port,
+    certificates: certificates.first,
+    maxConnections: maxStreams + CONNECTIONS_BESIDE_STREAMS,
+    clock,
+    onRefused: (why) => vitals.refusedConnections.inc({ why }),
+  }).catch(() => cannotListen("listen", address));
+  certificates.follow(secure.renew, stopped.signal);
+  log.info({ address }, "the listener speaks TLS 1.3");
+  return {
+    port: secure.port,
+    close() {
+      stopped.abort();
+      secure.close();
+    },
+  };
+}
+
+/** Nothing but the address keeps a listener from opening: taken by another process, or none of this host. */
+export function cannotListen(setting: string, address: string): never {
+  throw new ConfigError([`${setting}: got "${address}", want a free port at an address of this host`]);
+}

@@ -1,0 +1,58 @@
+/** An authority, and whatever it signs, for tests. */
+import { randomBytes } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createSecureContext } from "node:tls";
+import { createAuthority, makeKeyPair, openAuthority, type Role } from "@lifeline/identity";
+import { systemClock } from "@lifeline/measure";
+import { type ChannelCredentials, channelCredentials } from "@lifeline/wire";
+
+const HOUR_MS = 3_600_000;
+
+/** A certificate with its key. */
+export interface Pair {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** An authority for one test. */
+export async function testAuthority(commonName = "test") {
+  const nowMs = systemClock.wallMs();
+  const pems = await createAuthority({ commonName, nowMs, lifetimeMs: 1_000 * HOUR_MS, randomBytes });
+  const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
+  const times = { nowMs, lifetimeMs: HOUR_MS };
+  const pair = async (
+    issue: (publicKeyDer: Buffer) => Promise<{ readonly pem: string }>,
+    keys = makeKeyPair(),
+  ): Promise<Pair> => ({ certPem: (await issue(keys.publicKeyDer)).pem, keyPem: keys.privateKeyPem });
+  return {
+    pems,
+    authority,
+    node: (nodeId: string, more: Partial<typeof times> = {}, keys = makeKeyPair()) =>
+      pair((publicKeyDer) => authority.issueNode({ nodeId, publicKeyDer, ...times, ...more }), keys),
+    role: (role: Role) => pair((publicKeyDer) => authority.issueRole({ name: "x", role, publicKeyDer, ...times })),
+    /** Files of a listener at 127.0.0.1, in a directory of their own. */
+    async listenerFiles(directory: string) {
+      const server = await pair((publicKeyDer) =>
+        authority.issueServer({ names: ["127.0.0.1"], publicKeyDer, ...times }),
+      );
+      mkdirSync(directory, { recursive: true });
+      const write = (name: string, text: string) => {
+        const path = join(directory, name);
+        writeFileSync(path, text);
+        return path;
+      };
+      return {
+        certFile: write("server.pem", server.certPem),
+        keyFile: write("server.key", server.keyPem),
+        caFile: write("authority.pem", pems.certPem),
+      };
+    },
+  };
+}
+
+/** Credentials of a client that trusts an authority, and shows a certificate if it has one. */
+export function clientOf(authorityPem: string, pair?: Pair): ChannelCredentials {
+  const own = pair === undefined ? {} : { cert: pair.certPem, key: pair.keyPem };
+  return channelCredentials.createFromSecureContext(createSecureContext({ ca: authorityPem, ...own }));
+}
