@@ -1,6 +1,12 @@
 // Credentials are told by class, so both ends must take them from the copy of grpc-js that this package runs on.
 export { type ChannelCredentials, credentials as channelCredentials, ServerCredentials } from "@grpc/grpc-js";
 export { type ByteClient, createByteClient } from "./byte-client.ts";
+export {
+  FirstContactError,
+  type FirstContactOptions,
+  type FleetAuthority,
+  fetchAuthority,
+} from "./first-contact.ts";
 export * as adminPb from "./gen/lifeline/v1/admin_pb.ts";
 export * as enrolPb from "./gen/lifeline/v1/enrol_pb.ts";
 export * as queryPb from "./gen/lifeline/v1/query_pb.ts";
@@ -48,3 +54,4 @@ export {
   STRANGERS_MAX,
   STRANGERS_PER_SOURCE_MAX,
 } from "./secure-listener.ts";
+export { type TlsOptions, tlsCredentials } from "./tls-credentials.ts";

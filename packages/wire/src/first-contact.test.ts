@@ -1,0 +1,207 @@
+import { createPrivateKey, randomBytes, webcrypto } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import { ServerCredentials } from "@grpc/grpc-js";
+import { type Authority, createAuthority, fingerprintOf, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { systemClock } from "@lifeline/measure";
+import { BasicConstraintsExtension, X509Certificate, X509CertificateGenerator } from "@peculiar/x509";
+import { afterEach, describe, expect, it } from "vitest";
+import { FirstContactError, fetchAuthority } from "./first-contact.ts";
+import { EnrolService } from "./gen/lifeline/v1/enrol_pb.ts";
+import { createRpcClient } from "./rpc-client.ts";
+import { RpcError, RpcStatus } from "./rpc-error.ts";
+import { addService, type CallContext, createRpcServer, listen, shutDown } from "./rpc-server.ts";
+import { tlsCredentials } from "./tls-credentials.ts";
+
+const HOUR_MS = 3_600_000;
+const nowMs = systemClock.wallMs();
+const TIMES = { nowMs, lifetimeMs: HOUR_MS };
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function authority(commonName: string): Promise<Authority> {
+  const pems = await createAuthority({ commonName, ...TIMES, randomBytes });
+  return openAuthority(pems.certPem, pems.keyPem, randomBytes);
+}
+const fleet = await authority("fleet");
+const other = await authority("other");
+
+/** An authority that `other` would have to vouch for, if anybody asked it. */
+async function intermediate(): Promise<Authority> {
+  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+  const root = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const certificate = await X509CertificateGenerator.create(
+    {
+      subject: "CN=intermediate",
+      issuer: new X509Certificate(other.certPem).subjectName,
+      publicKey: keys.publicKey,
+      signingKey: root.privateKey,
+      signingAlgorithm: algorithm,
+      notBefore: new Date(nowMs - HOUR_MS),
+      notAfter: new Date(nowMs + HOUR_MS),
+      extensions: [new BasicConstraintsExtension(true, 0, true)],
+    },
+    webcrypto,
+  );
+  const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey));
+  const keyPem = createPrivateKey({ key: der, format: "der", type: "pkcs8" }).export({ format: "pem", type: "pkcs8" });
+  return openAuthority(`${certificate.toString("pem")}\n`, keyPem.toString(), randomBytes);
+}
+
+interface Listening {
+  /** What it shows as its authority. */
+  readonly shown?: Uint8Array;
+  /** Who signed its certificate, and when it ends. */
+  readonly by?: Authority;
+  readonly issuedAtMs?: number;
+}
+
+/** A collector's listener on loopback, and who called it. */
+async function listening({ by = fleet, shown = by.certDer, issuedAtMs = nowMs }: Listening = {}) {
+  const key = makeKeyPair();
+  const { publicKeyDer } = key;
+  const leaf = await by.issueServer({ publicKeyDer, names: ["127.0.0.1"], nowMs: issuedAtMs, lifetimeMs: HOUR_MS });
+  const callers: CallContext[] = [];
+  const server = createRpcServer();
+  const refuse = async () => {
+    throw new RpcError(RpcStatus.PERMISSION_DENIED, "reached");
+  };
+  const service = {
+    getAuthority: async (_: unknown, context: CallContext) => {
+      callers.push(context);
+      return { authorityCertificateDer: shown };
+    },
+    enrol: refuse,
+    renew: refuse,
+  };
+  addService(server, EnrolService, service, (method, error) => {
+    throw new Error(method, { cause: error });
+  });
+  const pair = { private_key: Buffer.from(key.privateKeyPem), cert_chain: Buffer.from(leaf.pem) };
+  const port = await listen(server, "127.0.0.1:0", ServerCredentials.createSsl(null, [pair], false));
+  closers.push(() => shutDown(server, 50, (ms, wake) => systemClock.after(ms, wake)));
+  return { address: `127.0.0.1:${port}`, callers };
+}
+
+async function at(server: Server): Promise<string> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  closers.push(() => server.close());
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const LIMITS = { timeoutMs: 5_000 };
+const failure = (attempt: Promise<unknown>) =>
+  attempt.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+/** Calls the collector as its authority, once shown, lets one: a refusal by its own words is proof that it was reached. */
+async function reach(address: string, certificatePem: string) {
+  const credentials = tlsCredentials({ caPem: certificatePem, caMayBeIntermediate: true });
+  const client = createRpcClient(EnrolService, address, credentials);
+  closers.push(() => client.close());
+  return failure(client.unary("enrol", {}, LIMITS));
+}
+
+describe("first contact", () => {
+  it("gives the authority of that fingerprint, saying nothing of who asks, and the way on is verified", async () => {
+    const { address, callers } = await listening();
+    const { certificateDer, certificatePem } = await fetchAuthority(address, fleet.fingerprint, LIMITS);
+    expect(fingerprintOf(certificateDer)).toBe(fleet.fingerprint);
+    expect(callers).toMatchObject([{ bearerToken: undefined, clientName: undefined }]);
+    expect(await reach(address, certificatePem)).toMatchObject({ message: "reached" });
+  });
+
+  it("is with an authority that another has signed, too", async () => {
+    const by = await intermediate();
+    const { address } = await listening({ by });
+    const { certificatePem } = await fetchAuthority(address, by.fingerprint, LIMITS);
+    expect(await reach(address, certificatePem)).toMatchObject({ message: "reached" });
+    const client = createRpcClient(EnrolService, address, tlsCredentials({ caPem: certificatePem }));
+    closers.push(() => client.close());
+    expect(await failure(client.unary("enrol", {}, LIMITS))).toMatchObject({ code: RpcStatus.UNAVAILABLE });
+  });
+
+  it.each<[string, Uint8Array, string]>([
+    ["another authority", other.certDer, other.fingerprint],
+    ["garbage", Buffer.from("garbage"), fingerprintOf(Buffer.from("garbage"))],
+    ["nothing", new Uint8Array(), "no certificate"],
+  ])("that shows %s is a mismatch which names both", async (_, shown, got) => {
+    const { address } = await listening({ shown });
+    const error = await failure(fetchAuthority(address, fleet.fingerprint, LIMITS));
+    expect(error).toBeInstanceOf(FirstContactError);
+    expect(error).toMatchObject({ code: "authority-mismatch", message: `got ${got}, want ${fleet.fingerprint}` });
+  });
+
+  it("takes no leaf and no garbage for an authority, whoever pinned it", async () => {
+    const { der } = await fleet.issueNode({ nodeId: "n", publicKeyDer: makeKeyPair().publicKeyDer, ...TIMES });
+    for (const shown of [der, Buffer.from("garbage")]) {
+      const { address } = await listening({ shown });
+      const error = await failure(fetchAuthority(address, fingerprintOf(shown), LIMITS));
+      expect(error).toMatchObject({ name: "FirstContactError", code: "no-authority" });
+    }
+  });
+
+  it("is worth nothing to whoever only passes the certificate on: the way on is not open to it", async () => {
+    const { address } = await listening({ by: other, shown: fleet.certDer });
+    const { certificatePem } = await fetchAuthority(address, fleet.fingerprint, LIMITS);
+    expect(await reach(address, certificatePem)).toMatchObject({ code: RpcStatus.UNAVAILABLE });
+  });
+
+  it("does not look at when the server's certificate ends; the way on does", async () => {
+    const { address } = await listening({ issuedAtMs: nowMs - 2 * HOUR_MS });
+    const { certificatePem } = await fetchAuthority(address, fleet.fingerprint, LIMITS);
+    const error = await reach(address, certificatePem);
+    expect(error).toMatchObject({ code: RpcStatus.UNAVAILABLE });
+    expect(String(error)).toContain("certificate has expired");
+  });
+});
+
+describe("a first contact with what is no collector fails as a call does", () => {
+  const rejected = async (address: string, timeoutMs = 5_000) => {
+    const error = await failure(fetchAuthority(address, fleet.fingerprint, { timeoutMs }));
+    expect(error).toBeInstanceOf(RpcError);
+    return (error as RpcError).code;
+  };
+
+  it("nobody listens", async () => {
+    const server = createServer();
+    const address = await at(server);
+    await new Promise((resolve) => server.close(resolve));
+    expect(await rejected(address)).toBe(RpcStatus.UNAVAILABLE);
+  });
+
+  it("garbage instead of TLS", async () => {
+    const address = await at(createServer((socket) => socket.on("error", () => {}).end("HTTP/1.1 400 No\r\n\r\n")));
+    expect(await rejected(address)).toBe(RpcStatus.UNAVAILABLE);
+  });
+
+  it("garbage within TLS", async () => {
+    const key = makeKeyPair();
+    const leaf = await fleet.issueServer({ publicKeyDer: key.publicKeyDer, names: ["127.0.0.1"], ...TIMES });
+    const tls = { key: key.privateKeyPem, cert: leaf.pem, ALPNProtocols: ["h2"] };
+    const address = await at(createTlsServer(tls, (socket) => socket.on("error", () => {}).end("garbage, no frames")));
+    expect(await rejected(address)).toBe(RpcStatus.UNAVAILABLE);
+  });
+
+  it("silence: it ends by its deadline", async () => {
+    const address = await at(createServer((socket) => socket.on("error", () => {})));
+    expect(await rejected(address, 100)).toBe(RpcStatus.DEADLINE_EXCEEDED);
+  });
+
+  it("TLS 1.2 alone, which is not spoken", async () => {
+    const key = makeKeyPair();
+    const leaf = await fleet.issueServer({ publicKeyDer: key.publicKeyDer, names: ["127.0.0.1"], ...TIMES });
+    const tls = { key: key.privateKeyPem, cert: leaf.pem, ALPNProtocols: ["h2"], maxVersion: "TLSv1.2" } as const;
+    const address = await at(createTlsServer(tls, (socket) => socket.on("error", () => {})));
+    const error = await failure(fetchAuthority(address, fleet.fingerprint, LIMITS));
+    expect(String(error)).toMatch(/protocol version/);
+  });
+});
