@@ -2,7 +2,6 @@ import { createPrivateKey, randomBytes, webcrypto } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { ServerCredentials } from "@grpc/grpc-js";
 import { type Authority, createAuthority, fingerprintOf, makeKeyPair, openAuthority } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
 import { BasicConstraintsExtension, X509Certificate, X509CertificateGenerator } from "@peculiar/x509";
@@ -11,7 +10,8 @@ import { FirstContactError, fetchAuthority } from "./first-contact.ts";
 import { EnrolService } from "./gen/lifeline/v1/enrol_pb.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
-import { addService, type CallContext, createRpcServer, listen, shutDown } from "./rpc-server.ts";
+import { addService, type CallContext, createRpcServer, shutDown } from "./rpc-server.ts";
+import { listenSecurely } from "./secure-listener.ts";
 import { tlsCredentials } from "./tls-credentials.ts";
 
 const HOUR_MS = 3_600_000;
@@ -82,9 +82,15 @@ async function listening({ by = fleet, shown = by.certDer, issuedAtMs = nowMs }:
   addService(server, EnrolService, service, (method, error) => {
     throw new Error(method, { cause: error });
   });
-  const pair = { private_key: Buffer.from(key.privateKeyPem), cert_chain: Buffer.from(leaf.pem) };
-  const port = await listen(server, "127.0.0.1:0", ServerCredentials.createSsl(null, [pair], false));
-  closers.push(() => shutDown(server, 50, (ms, wake) => systemClock.after(ms, wake)));
+  const { port, close } = await listenSecurely(server, {
+    host: "127.0.0.1",
+    port: 0,
+    certificates: { certPem: leaf.pem, keyPem: key.privateKeyPem, clientAuthorityPem: by.certPem },
+    maxConnections: 100,
+    clock: systemClock,
+    onRefused() {},
+  });
+  closers.push(() => shutDown(server, 50, (ms, wake) => systemClock.after(ms, wake)), close);
   return { address: `127.0.0.1:${port}`, callers };
 }
 
@@ -115,7 +121,7 @@ describe("first contact", () => {
     const { address, callers } = await listening();
     const { certificateDer, certificatePem } = await fetchAuthority(address, fleet.fingerprint, LIMITS);
     expect(fingerprintOf(certificateDer)).toBe(fleet.fingerprint);
-    expect(callers).toMatchObject([{ bearerToken: undefined, clientName: undefined }]);
+    expect(callers).toMatchObject([{ bearerToken: undefined, connection: { certificate: undefined } }]);
     expect(await reach(address, certificatePem)).toMatchObject({ message: "reached" });
   });
 

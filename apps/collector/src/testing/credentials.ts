@@ -2,10 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createSecureContext } from "node:tls";
 import { createAuthority, makeKeyPair, openAuthority, type Role } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
-import { type ChannelCredentials, channelCredentials } from "@lifeline/wire";
+import { type ChannelCredentials, tlsCredentials } from "@lifeline/wire";
 
 const HOUR_MS = 3_600_000;
 
@@ -53,6 +52,8 @@ export async function testAuthority(commonName = "test") {
 
 /** Credentials of a client that trusts an authority, and shows a certificate if it has one. */
 export function clientOf(authorityPem: string, pair?: Pair): ChannelCredentials {
-  const own = pair === undefined ? {} : { cert: pair.certPem, key: pair.keyPem };
-  return channelCredentials.createFromSecureContext(createSecureContext({ ca: authorityPem, ...own }));
+  return tlsCredentials({
+    caPem: authorityPem,
+    ...(pair === undefined ? {} : { pair: { certPem: Buffer.from(pair.certPem), keyPem: Buffer.from(pair.keyPem) } }),
+  });
 }
