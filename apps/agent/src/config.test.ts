@@ -118,9 +118,24 @@ describe("a configuration", () => {
     [
       "plaintext beyond loopback",
       "collector: 192.0.2.1:443",
-      'agent.yaml: collector: got "192.0.2.1:443", want tls {caFile, certFile, keyFile}, a loopback address, or allowPlaintext: true',
+      'agent.yaml: collector: got "192.0.2.1:443", want enrol {authority}, tls {caFile, certFile, keyFile}, a loopback address, or allowPlaintext: true',
     ],
-    ["plaintext to a name", "collector: omni.example:443", 'agent.yaml: collector: got "omni.example:443", want tls'],
+    [
+      "an authority that is no fingerprint",
+      "enrol: {authority: x}",
+      'agent.yaml: enrol.authority: got "x", want sha256: and 64 hexadecimal characters',
+    ],
+    [
+      "a token in the configuration",
+      `enrol: {authority: "sha256:${"0".repeat(64)}", token: x}`,
+      'agent.yaml: enrol.token: got "token", want one of the keys',
+    ],
+    [
+      "two ways to a certificate",
+      `enrol: {authority: "sha256:${"0".repeat(64)}"}\ntls: {caFile: a, certFile: b, keyFile: c}`,
+      'agent.yaml: enrol: got "it beside tls", want one of them',
+    ],
+    ["plaintext to a name", "collector: omni.example:443", 'agent.yaml: collector: got "omni.example:443", want enrol'],
   ])("is refused with file, field, value and what would be right: %s", (_, text, message) => {
     expect(refusal(text)).toContain(message);
   });

@@ -2,14 +2,16 @@
  * What the agent is told: a YAML file, then environment variables, then flags; the later wins.
  *
  * 1. Unknown keys are refused; every error names where the value came from, the field, the value and what would be right.
- * 2. No secret is configured: keys and certificates are named by path.
- *    What a proxy asks for stands in the environment, and is read there (proxy-environment.ts).
+ * 2. No secret is configured: keys, certificates and the join token are named by path.
+ *    What a proxy asks for, and a join token, may stand in the environment, and are read there (proxy-environment.ts, enrol/join-token.ts).
  * 3. Plaintext goes to loopback only, unless that is allowed in so many words (S1).
  */
 import { BlockList, isIP } from "node:net";
+import { FINGERPRINT_WANTED, readFingerprint } from "@lifeline/identity";
 import { isNodeId, MAX_IDENTIFIER_LENGTH, NODE_ID_WANTED } from "@lifeline/wire";
 import * as v from "valibot";
 import { invalid } from "./config-error.ts";
+import { JOIN_TOKEN_VARIABLE } from "./enrol/join-token.ts";
 import { SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./spool/spool.ts";
 import { integerOf, listOf, mapping, readDocument, section, textOf, validated, wordOf } from "./strict-schema.ts";
 import type { TlsFiles } from "./uplink/credentials.ts";
@@ -25,6 +27,14 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Where the targets come from. */
 export type PlanSource = { readonly kind: "collector" } | { readonly kind: "file"; readonly path: string };
 
+/** Enrolment. The join token itself is no part of the configuration (S1). */
+export interface EnrolSettings {
+  /** Fingerprint of the collector's authority: `sha256:` and 64 lower-case hexadecimal characters. */
+  readonly authority: string;
+  /** File of the join token; undefined: it stands in the environment, or is not needed any more. */
+  readonly tokenFile: string | undefined;
+}
+
 /** The agent's configuration, complete. */
 export interface AgentConfig {
   /** host:port; undefined: measure and spool only. */
@@ -34,6 +44,8 @@ export interface AgentConfig {
   readonly roles: readonly NodeRole[];
   readonly plan: PlanSource;
   readonly tls: TlsFiles | undefined;
+  /** How the node gains a certificate of the collector's authority; undefined: it does not. */
+  readonly enrol: EnrolSettings | undefined;
   readonly spool: { readonly maxBytes: number; readonly maxAgeHours: number };
   readonly logLevel: LogLevel;
   /** `address:port` of each resolver; undefined: those of /etc/resolv.conf. */
@@ -78,6 +90,15 @@ const schema = mapping({
     "collector",
   ),
   tls: v.optional(mapping({ caFile: path, certFile: path, keyFile: path })),
+  enrol: v.optional(
+    mapping({
+      authority: v.pipe(
+        v.string(FINGERPRINT_WANTED),
+        v.check((text) => readFingerprint(text) !== undefined, FINGERPRINT_WANTED),
+      ),
+      tokenFile: v.optional(path),
+    }),
+  ),
   allowPlaintext: v.optional(v.boolean("true or false"), false),
   spool: v.optional(
     section(
@@ -117,6 +138,8 @@ const VARIABLES: Readonly<Record<string, readonly [field: string, reading: Readi
   LIFELINE_TLS_CA_FILE: ["tls.caFile", "text"],
   LIFELINE_TLS_CERT_FILE: ["tls.certFile", "text"],
   LIFELINE_TLS_KEY_FILE: ["tls.keyFile", "text"],
+  LIFELINE_AUTHORITY: ["enrol.authority", "text"],
+  LIFELINE_JOIN_TOKEN_FILE: ["enrol.tokenFile", "text"],
   LIFELINE_ALLOW_PLAINTEXT: ["allowPlaintext", "flag"],
   LIFELINE_SPOOL_MAX_BYTES: ["spool.maxBytes", "integer"],
   LIFELINE_SPOOL_MAX_AGE_HOURS: ["spool.maxAgeHours", "integer"],
@@ -128,7 +151,7 @@ const VARIABLES: Readonly<Record<string, readonly [field: string, reading: Readi
 };
 
 /** The names of all environment variables the agent reads. */
-export const VARIABLE_NAMES: readonly string[] = Object.keys(VARIABLES);
+export const VARIABLE_NAMES: readonly string[] = [...Object.keys(VARIABLES), JOIN_TOKEN_VARIABLE];
 
 /** A value that stands above the file's, by the field it sets. */
 export interface Override {
@@ -147,7 +170,7 @@ export function environmentOverrides(environment: Readonly<Record<string, string
 
 /** Lifeline variables in an environment that mean nothing to the agent: most likely misspelt. */
 export function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
-  return Object.keys(environment).filter((name) => name.startsWith("LIFELINE_") && !Object.hasOwn(VARIABLES, name));
+  return Object.keys(environment).filter((name) => name.startsWith("LIFELINE_") && !VARIABLE_NAMES.includes(name));
 }
 
 /** Puts the configuration together. Throws a ConfigError. */
@@ -157,9 +180,23 @@ export function loadConfig(file: string | undefined, overrides: readonly Overrid
   const sourceOf = (field: string) =>
     sources.get(field) ?? sources.get(field.replace(/[.[].*$/, "")) ?? file ?? "configuration";
   const given = validated(section(schema), overrides.reduce(override, document), sourceOf);
-  const { collector, tls } = given;
-  if (collector !== undefined && tls === undefined && !given.allowPlaintext && !isLoopback(collector)) {
-    const want = "tls {caFile, certFile, keyFile}, a loopback address, or allowPlaintext: true";
+  const { collector, tls, enrol } = given;
+  if (tls !== undefined && enrol !== undefined) {
+    throw invalid(
+      sourceOf("enrol"),
+      "enrol",
+      "it beside tls",
+      "one of them: certificates from files, or from the collector",
+    );
+  }
+  if (
+    collector !== undefined &&
+    tls === undefined &&
+    enrol === undefined &&
+    !given.allowPlaintext &&
+    !isLoopback(collector)
+  ) {
+    const want = "enrol {authority}, tls {caFile, certFile, keyFile}, a loopback address, or allowPlaintext: true";
     throw invalid(sourceOf("collector"), "collector", collector, want);
   }
   return {
@@ -169,6 +206,7 @@ export function loadConfig(file: string | undefined, overrides: readonly Overrid
     roles: [...new Set(given.roles)],
     plan: given.plan === "collector" ? { kind: "collector" } : { kind: "file", path: given.plan.file },
     tls,
+    enrol: enrol && { authority: readFingerprint(enrol.authority) ?? "", tokenFile: enrol.tokenFile },
     spool: given.spool,
     logLevel: given.logLevel,
     resolvers: given.resolvers,

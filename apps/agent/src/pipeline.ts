@@ -11,6 +11,9 @@ import { NS_PER_MS, type Timer } from "@lifeline/measure";
 import type { Window } from "@lifeline/window";
 import { BOOT_ID_BYTES, type Plan, planFromWire, type reportPb } from "@lifeline/wire";
 import type { AgentConfig } from "./config.ts";
+import { type Enrolment, type EnrolmentStats, type LastEnd, startEnrolment } from "./enrol/enrolment.ts";
+import { readJoinToken } from "./enrol/join-token.ts";
+import { openKeptCredentials } from "./enrol/kept-credentials.ts";
 import { findIdentity, type Identity } from "./identity.ts";
 import { loadCachedPlan, storeCachedPlan } from "./plan-cache.ts";
 import { readPlanFile } from "./plan-file.ts";
@@ -22,7 +25,14 @@ import { createTally, type Tally, type TallyStats } from "./tally.ts";
 import { type TalosWatch, watchTalos } from "./talos/view.ts";
 import { channelCredentials } from "./uplink/credentials.ts";
 import { makeHello } from "./uplink/hello.ts";
-import { startUplink, type Uplink, type UplinkEvents, type UplinkStats } from "./uplink/uplink.ts";
+import {
+  type EndWord,
+  startUplink,
+  type Uplink,
+  type UplinkEvents,
+  type UplinkOptions,
+  type UplinkStats,
+} from "./uplink/uplink.ts";
 import { AGENT_VERSION } from "./version.ts";
 import { startVitals, type VitalsReader } from "./vitals.ts";
 import type { AgentWorld } from "./world.ts";
@@ -42,6 +52,8 @@ export interface AgentStats {
   readonly spool: SpoolStats;
   /** Undefined without a collector. */
   readonly uplink: UplinkStats | undefined;
+  /** Undefined unless the node enrols. */
+  readonly enrolment: EnrolmentStats | undefined;
   readonly inFlight: number;
   readonly sealedWindows: number;
   /** Plans of the collector's that were not admitted. */
@@ -115,6 +127,7 @@ class RunningAgent implements Agent {
   readonly #tally: Tally;
   readonly #runner: Runner;
   #uplink: Uplink | undefined;
+  #enrolment: Enrolment | undefined;
   #talos: TalosWatch | undefined;
   #plan: Plan | undefined;
   #hintTimer: Timer | undefined;
@@ -176,6 +189,7 @@ class RunningAgent implements Agent {
       tally: this.#tally.stats(),
       spool: this.#spool.stats(),
       uplink: this.#uplink?.stats(),
+      enrolment: this.#enrolment?.stats(),
       inFlight: this.#runner.inFlight(),
       sealedWindows: this.#sealedWindows,
       refusedPlans: this.#refusedPlans,
@@ -196,6 +210,7 @@ class RunningAgent implements Agent {
     await this.#spooling;
     await this.#uplink?.flush(FLUSH_GRACE_MS);
     await this.#uplink?.stop();
+    await this.#enrolment?.stop();
     await this.#caching;
     await this.#spool.close();
     this.#unlock();
@@ -207,12 +222,12 @@ class RunningAgent implements Agent {
   #dial(collector: string): Uplink {
     const { clock, random, observe } = this.#world;
     const { nodeId } = this.identity;
-    const { roles, tls } = this.#config;
+    const { roles } = this.#config;
     const speaker = { nodeId, bootId: this.bootId, agentVersion: AGENT_VERSION, roles };
     return startUplink(
       {
         collector,
-        credentials: () => channelCredentials(tls),
+        credentials: this.#credentials(collector),
         hello: () => makeHello(speaker, { ...observe(), talos: this.#talos?.view() }, this.planRevision()),
         spool: this.#spool,
         clock,
@@ -221,6 +236,28 @@ class RunningAgent implements Agent {
       },
       this.#onDefect,
     );
+  }
+
+  /** How the node proves itself: by a certificate of the collector's authority, by files, or not at all. */
+  #credentials(collector: string): UplinkOptions["credentials"] {
+    const { enrol, tls, stateDir } = this.#config;
+    if (enrol === undefined) return () => channelCredentials(tls);
+    const { clock, random, log, environment } = this.#world;
+    const enrolment = startEnrolment({
+      collector,
+      nodeId: this.identity.nodeId,
+      authority: enrol.authority,
+      kept: openKeptCredentials(stateDir, (code) =>
+        log.warn({ code }, "the disk does not keep the node's identity: after a restart it cannot prove itself"),
+      ),
+      token: () => readJoinToken(enrol.tokenFile, environment),
+      clock,
+      random,
+      log,
+      onRenewed: () => this.#uplink?.redial(),
+    });
+    this.#enrolment = enrolment;
+    return (lastEnd) => enrolment.credentials(identityEnd(lastEnd));
   }
 
   #cachedPlan(): Plan | undefined {
@@ -302,6 +339,12 @@ class RunningAgent implements Agent {
     );
     this.#hintTimer = this.#world.clock.after(IDLE_HINT_MS, () => this.#hint());
   }
+}
+
+/** What the end of a connection says of the identity it was under. */
+function identityEnd(word: EndWord | undefined): LastEnd {
+  if (word === "UNAUTHENTICATED") return "unauthenticated";
+  return word === "PERMISSION_DENIED" ? "permission-denied" : "other";
 }
 
 /** Most targets whose defects are told. */

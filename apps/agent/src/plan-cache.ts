@@ -1,9 +1,9 @@
 /** The collector's latest plan, kept on disk: an agent that starts while the collector is away goes on measuring. */
-import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { Plan } from "@lifeline/wire";
 import { ConfigError } from "./config-error.ts";
 import { readPlanFile } from "./plan-file.ts";
+import { writeWholeFile } from "./whole-file.ts";
 
 /** The cached plan, nothing, or why it cannot be used. */
 export type CachedPlan =
@@ -26,25 +26,7 @@ export function loadCachedPlan(stateDir: string): CachedPlan {
   }
 }
 
-/**
- * Replaces the cache as a whole: written beside it, synced, renamed, and the rename synced. Rejects with the system's error;
- * the old plan is then still there.
- */
-export async function storeCachedPlan(stateDir: string, plan: Plan): Promise<void> {
-  const path = planCachePath(stateDir);
-  const draft = `${path}.tmp`;
-  const file = await open(draft, "w", 0o600);
-  try {
-    await file.writeFile(JSON.stringify(plan));
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(draft, path);
-  const directory = await open(stateDir, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+/** Replaces the cache as a whole. Rejects with the system's error; the old plan is then still there. */
+export function storeCachedPlan(stateDir: string, plan: Plan): Promise<void> {
+  return writeWholeFile(planCachePath(stateDir), JSON.stringify(plan));
 }

@@ -19,6 +19,8 @@ export interface AgentWorld {
   /** What the node observes of itself; asked at each dial. */
   readonly observe: () => NodeFacts;
   readonly log: Logger;
+  /** The variables of the process: a join token may stand in them. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Where the firmware's UUID is read; default PRODUCT_UUID_PATH. */
   readonly productUuidPath?: string;
 }
@@ -60,6 +62,7 @@ export function createAgentWorld(
       ...(config.resolvers === undefined ? {} : { resolvers: config.resolvers }),
     }),
     log,
+    environment,
   };
 }
 

@@ -11,7 +11,7 @@ export {
   type Role,
 } from "./authority.ts";
 export { FINGERPRINT_WANTED, fingerprintOf, readFingerprint } from "./fingerprint.ts";
-export { type KeyPair, keySha256, makeKeyPair } from "./key-pair.ts";
+export { type KeyPair, keyPairOf, keySha256, makeKeyPair } from "./key-pair.ts";
 export {
   readSigningRequest,
   SIGNING_REQUEST_MAX_BYTES,

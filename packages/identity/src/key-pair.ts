@@ -1,5 +1,5 @@
 /** The key that an identity stands on. */
-import { createHash, generateKeyPairSync } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 
 /** A fresh key pair: ECDSA on P-256, what every TLS 1.3 peer must support (RFC 8446 §9.1). */
 export interface KeyPair {
@@ -20,4 +20,10 @@ export function makeKeyPair(): KeyPair {
 /** The name of a key: SHA-256 of its SubjectPublicKeyInfo, 64 lower-case hexadecimal characters. */
 export function keySha256(publicKeyDer: Uint8Array): string {
   return createHash("sha256").update(publicKeyDer).digest("hex");
+}
+
+/** The pair of a private key that was kept. Throws what OpenSSL says of text that is none. */
+export function keyPairOf(privateKeyPem: string): KeyPair {
+  const publicKey = createPublicKey(createPrivateKey(privateKeyPem));
+  return { privateKeyPem, publicKeyDer: publicKey.export({ format: "der", type: "spki" }) };
 }

@@ -37,14 +37,14 @@ export function sampleOf(target: string, startedAtMs: number, reason: Reason, to
 /** Removed once a test file is done, whatever it forgot or wrote after removing. */
 const made: string[] = [];
 afterAll(() => {
-  for (const path of made) rmSync(path, { recursive: true, force: true });
+  for (const path of made) rmSync(path, { recursive: true, force: true, maxRetries: 5 });
 });
 
 /** A directory of its own, and how to be rid of it. */
 export function scratch(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "lifeline-agent-"));
   made.push(path);
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
 /** Makes a file unreadable for now, to any user, and gives what undoes it. */

@@ -1,6 +1,6 @@
 /** The channel's credentials: mutual TLS from files, or none. */
 import { readFile } from "node:fs/promises";
-import { type ChannelCredentials, channelCredentials as wireCredentials } from "@lifeline/wire";
+import { type ChannelCredentials, tlsCredentials, channelCredentials as wireCredentials } from "@lifeline/wire";
 
 /** Files of the agent's identity (S1), PEM. */
 export interface TlsFiles {
@@ -17,5 +17,5 @@ export interface TlsFiles {
 export async function channelCredentials(tls: TlsFiles | undefined): Promise<ChannelCredentials> {
   if (tls === undefined) return wireCredentials.createInsecure();
   const [ca, cert, key] = await Promise.all([readFile(tls.caFile), readFile(tls.certFile), readFile(tls.keyFile)]);
-  return wireCredentials.createSsl(ca, key, cert);
+  return tlsCredentials({ caPem: ca, pair: { certPem: cert, keyPem: key } });
 }

@@ -68,6 +68,8 @@ export interface StreamOptions {
   readonly bell: Bell;
   readonly events: StreamEvents;
   readonly noProgressMs: number;
+  /** Aborts when nothing more is to be sent: the stream ends when what is on its way is settled. */
+  readonly finishing?: AbortSignal;
 }
 
 /** Why a stream ended; every end is followed by another dial. */
@@ -121,19 +123,25 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
     return factsTold(hello);
   };
 
+  /** Says hello again if there is something new to say; gives what is told by then. */
+  const retell = async (told: string): Promise<string> => {
+    factsAreDue = false;
+    const hello = options.hello();
+    if (factsTold(hello) === told) {
+      awaitFacts();
+      return told;
+    }
+    const retold = await sayHello(hello);
+    options.events.retold();
+    return retold;
+  };
+
+  const goesOn = () => !ended && options.finishing?.aborted !== true;
   const write = async () => {
     const sending = createSending(options.spool, clock);
     let told = await sayHello(options.hello());
-    while (!ended) {
-      if (factsAreDue) {
-        factsAreDue = false;
-        const hello = options.hello();
-        if (factsTold(hello) === told) awaitFacts();
-        else {
-          told = await sayHello(hello);
-          options.events.retold();
-        }
-      }
+    while (goesOn()) {
+      if (factsAreDue) told = await retell(told);
       const step = sending.next(inFlight);
       if (step.kind === "wait") {
         await bell.wait(step.timeoutMs);
@@ -149,6 +157,7 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
       const value = { bootId, sequence: BigInt(sequence), report: read.payload, sentUnixMs: sentUnixMs(clock) };
       await call.send({ message: { case: "report", value } });
     }
+    if (!ended) call.finish();
   };
 
   watch();

@@ -7,7 +7,7 @@
  */
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import type { ChannelCredentials } from "@lifeline/wire";
-import { createRpcClient, RpcStatus, reportPb } from "@lifeline/wire";
+import { createRpcClient, RpcError, RpcStatus, reportPb } from "@lifeline/wire";
 import type { Spool } from "../spool/spool.ts";
 import { backoffMs } from "./backoff.ts";
 import { createBell } from "./bell.ts";
@@ -44,7 +44,8 @@ export interface UplinkEvents {
 export interface UplinkOptions {
   /** host:port. */
   readonly collector: string;
-  readonly credentials: () => Promise<ChannelCredentials>;
+  /** What to prove oneself with on the next dial; told how the last one ended. */
+  readonly credentials: (lastEnd: EndWord | undefined) => Promise<ChannelCredentials>;
   readonly hello: () => HelloInit;
   readonly spool: Spool;
   readonly clock: Clock;
@@ -78,6 +79,8 @@ export interface Uplink {
   /** Resolves when every report of this start is settled, or after `graceMs`. Dials at once if it waits to dial. */
   flush(graceMs: number): Promise<void>;
   stats(): UplinkStats;
+  /** Ends the stream once what is on its way is acknowledged, and dials again at once, with the credentials of then. */
+  redial(): void;
   /** Ends the stream and dials no more. Rejects with the defect that ended the uplink, if one did. */
   stop(): Promise<void>;
 }
@@ -90,6 +93,8 @@ export function startUplink(options: UplinkOptions, onDefect: (error: unknown) =
   const stopping = new AbortController();
   let hurry = new AbortController();
   let call: StreamCall | undefined;
+  let finishing = new AbortController();
+  let redialling = false;
   let stats: UplinkStats = {
     connected: false,
     dials: 0,
@@ -102,12 +107,13 @@ export function startUplink(options: UplinkOptions, onDefect: (error: unknown) =
     stats = { ...stats, ...changed };
   };
 
-  const dial = async (): Promise<DialEnd> => {
-    const credentials = await options.credentials().catch(unusable);
+  const dial = async (lastEnd: EndWord | undefined): Promise<DialEnd> => {
+    const credentials = await options.credentials(lastEnd).catch(unusable);
     if ("kind" in credentials) return credentials;
     const client = createRpcClient(reportPb.ReportService, options.collector, credentials, CHANNEL_OPTIONS);
     try {
       call = client.duplex("stream") as StreamCall;
+      finishing = new AbortController();
       if (stopping.signal.aborted) call.cancel();
       return await runStream({
         call,
@@ -117,6 +123,7 @@ export function startUplink(options: UplinkOptions, onDefect: (error: unknown) =
         clock,
         bell,
         noProgressMs: options.noProgressMs ?? NO_PROGRESS_MS,
+        finishing: finishing.signal,
         events: {
           opened() {
             set({ connected: true });
@@ -144,13 +151,19 @@ export function startUplink(options: UplinkOptions, onDefect: (error: unknown) =
 
   const loop = async () => {
     let failures = 0;
+    let lastEnd: EndWord | undefined;
     while (!stopping.signal.aborted) {
       const startedNs = clock.monotonicNs();
       set({ dials: stats.dials + 1 });
-      const ended = describe(await dial());
+      const ended = describe(await dial(lastEnd));
+      lastEnd = ended.word;
       const lived = stats.connected && clock.monotonicNs() - startedNs >= LIVED_MS * NS_PER_MS;
       set({ connected: false });
       if (stopping.signal.aborted) return;
+      if (redialling) {
+        redialling = false;
+        continue;
+      }
       failures = lived ? 0 : failures + 1;
       const waitMs = backoffMs(failures - (lived ? 0 : 1), options.random);
       events.disconnected(ended.word, ended.detail, waitMs);
@@ -174,6 +187,12 @@ export function startUplink(options: UplinkOptions, onDefect: (error: unknown) =
       }
     },
     stats: () => stats,
+    redial() {
+      if (call === undefined) return;
+      redialling = true;
+      finishing.abort();
+      bell.ring();
+    },
     async stop() {
       stopping.abort();
       call?.cancel();
@@ -204,7 +223,9 @@ function describe(end: DialEnd): { readonly word: EndWord; readonly detail: stri
 }
 
 /** A certificate that cannot be read or used is waited for: it may be on its way. */
-function unusable(error: unknown): DialEnd & { readonly kind: "credentials" } {
+function unusable(error: unknown): DialEnd & { readonly kind: "credentials" | "failed" } {
+  // The call that would have gained them ended as any call does.
+  if (error instanceof RpcError) return { kind: "failed", error };
   if (error instanceof Error && "code" in error) return { kind: "credentials", detail: error.message };
   throw error;
 }

@@ -3,7 +3,7 @@
  *
  * 1. The use of a token and the enrolment are durable before a certificate is made (S1).
  * 2. Renewing needs no token: the key that the connection has proven is the one the node was enrolled with.
- * 3. Whoever fails too often waits, by source address; what was wrong is told in a sentence that holds no secret.
+ * 3. Whoever fails too often waits, by source address or key; what was wrong is told in a sentence that holds no secret.
  */
 import { createHash } from "node:crypto";
 import { matchesPattern } from "@lifeline/catalogue";
@@ -63,17 +63,22 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
     throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody: it has no identity.names");
   };
   /** Runs one attempt; whatever it is refused for counts against its source. */
-  const attempt = async <T>(context: CallContext, run: (from: string) => Promise<T>): Promise<T> => {
+  const attempt = async <T>(
+    context: CallContext,
+    sourceOf: (from: string) => string,
+    run: (from: string) => Promise<T>,
+  ): Promise<T> => {
     const from = peerAddress(context.peer) ?? "";
-    if (!limit.mayTry(from)) {
+    const source = sourceOf(from);
+    if (!limit.mayTry(source)) {
       onAttempt("too-many-attempts", "", from);
-      throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "too many attempts failed from this address; try again later");
+      throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "too many attempts have failed; try again later");
     }
     try {
       return await run(from);
     } catch (error) {
       // A store that cannot write is no fault of the one who asks.
-      if (error instanceof RpcError && error.code !== RpcStatus.UNAVAILABLE) limit.failed(from);
+      if (error instanceof RpcError && error.code !== RpcStatus.UNAVAILABLE) limit.failed(source);
       throw error;
     }
   };
@@ -99,7 +104,7 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
       return { authorityCertificateDer: authorityOrRefuse().certDer };
     },
     enrol: ({ joinToken, certificateRequestDer }, context) =>
-      attempt(context, async (from) => {
+      attempt(context, byAddress, async (from) => {
         const authority = authorityOrRefuse();
         const token = readJoinToken(joinToken);
         const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
@@ -124,18 +129,19 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
         onAttempt("enrolled", nodeId, from);
         return issue(authority, nodeId, publicKeyDer, times.nowMs);
       }),
-    renew: ({ certificateRequestDer }, context) =>
-      attempt(context, async (from) => {
+    renew: ({ certificateRequestDer }, context) => {
+      const certificate = context.connection?.certificate;
+      // By its key: those who share an address with one that fails must still renew.
+      const byKey = (from: string) => certificate?.keySha256 ?? from;
+      return attempt(context, byKey, async (from) => {
         const authority = authorityOrRefuse();
-        const certificate = context.connection?.certificate;
         const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
         const refuse = (why: RenewRefusal | "no-certificate"): never => {
           onAttempt(why, nodeId, from);
           throw new RpcError(...RENEW_REFUSALS[why]);
         };
         // OpenSSL's word may hide another: it is the key that is held against what was enrolled, and the connection has proven it.
-        const isUsable = certificate !== undefined && [undefined, "CERT_HAS_EXPIRED"].includes(certificate.problem);
-        if (!isUsable) return refuse("no-certificate");
+        if (certificate === undefined || !RENEWABLE.includes(certificate.problem)) return refuse("no-certificate");
         if (certificate.keySha256 !== keySha256 || certificate.commonName !== nodeId) return refuse("another-key");
         const times = lifetime();
         const key = Buffer.from(keySha256, "hex");
@@ -144,9 +150,15 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
         if (outcome !== "renewed") return refuse(outcome);
         onAttempt("renewed", nodeId, from);
         return issue(authority, nodeId, publicKeyDer, times.nowMs);
-      }),
+      });
+    },
   };
 }
+
+const byAddress = (from: string) => from;
+
+/** A certificate that has ended, or that a clock which was set back finds in the future. */
+const RENEWABLE: readonly (string | undefined)[] = [undefined, "CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"];
 
 type Said = readonly [status: RpcStatusCode, message: string];
 

@@ -1,0 +1,259 @@
+/** The agent's side of enrolment, against a real listener with a real authority. */
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createAuthority, makeKeyPair, openAuthority, readSigningRequest } from "@lifeline/identity";
+import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
+import {
+  addService,
+  type CallContext,
+  createRpcServer,
+  type enrolPb,
+  listenSecurely,
+  enrolPb as messages,
+  RpcError,
+  RpcStatus,
+  type RpcStatusCode,
+  shutDown,
+} from "@lifeline/wire";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type LastEnd, RENEW_CHECK_MS, startEnrolment } from "./enrolment.ts";
+import type { JoinTokenRead } from "./join-token.ts";
+import { factsOf, openKeptCredentials } from "./kept-credentials.ts";
+
+const HOUR_MS = 3_600_000;
+const LIFE_MS = 24 * HOUR_MS;
+const startMs = systemClock.wallMs();
+const times = { nowMs: startMs, lifetimeMs: 1_000 * HOUR_MS };
+const made = async () => {
+  const pems = await createAuthority({ commonName: "fleet", ...times, randomBytes });
+  return openAuthority(pems.certPem, pems.keyPem, randomBytes);
+};
+const fleet = await made();
+
+let stateDir = "";
+const closers: (() => unknown)[] = [];
+beforeEach(() => {
+  stateDir = mkdtempSync(join(tmpdir(), "lifeline-enrol-"));
+});
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+  rmSync(stateDir, { recursive: true });
+});
+
+interface Asked {
+  readonly method: "enrol" | "renew";
+  readonly key: string;
+  readonly joinToken: string;
+  readonly certificate: CallContext["connection"];
+}
+
+/** A collector's listener that issues as it is told. */
+async function collector(conduct: { refuse?: RpcStatusCode; lose?: boolean } = {}, clock = manualClock(startMs)) {
+  const asked: Asked[] = [];
+  const by = { ...conduct };
+  const answer = async (
+    method: Asked["method"],
+    { certificateRequestDer, joinToken = "" }: { certificateRequestDer: Uint8Array; joinToken?: string },
+    { connection }: CallContext,
+  ) => {
+    const request = await readSigningRequest(certificateRequestDer);
+    if (request.kind !== "ok") throw new RpcError(RpcStatus.INVALID_ARGUMENT, request.detail);
+    asked.push({ method, key: request.keySha256, joinToken, certificate: connection });
+    if (by.lose === true) throw new RpcError(RpcStatus.UNAVAILABLE, "the answer is lost");
+    if (by.refuse !== undefined && method === "renew") throw new RpcError(by.refuse, "refused");
+    const nowMs = clock.wallMs();
+    const { der, notAfterMs } = await fleet.issueNode({ ...request, nowMs, lifetimeMs: LIFE_MS });
+    return { certificateChainDer: [der, fleet.certDer], notAfterUnixMs: BigInt(notAfterMs) };
+  };
+  const server = createRpcServer();
+  const service = {
+    getAuthority: async () => ({ authorityCertificateDer: fleet.certDer }),
+    enrol: (request: enrolPb.EnrolRequest, context: CallContext) => answer("enrol", request, context),
+    renew: (request: enrolPb.RenewRequest, context: CallContext) => answer("renew", request, context),
+  };
+  addService(server, messages.EnrolService, service, (_, error) => {
+    throw error;
+  });
+  const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
+  const { pem: certPem } = await fleet.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
+  const listener = await listenSecurely(server, {
+    host: "127.0.0.1",
+    port: 0,
+    certificates: { certPem, keyPem, clientAuthorityPem: fleet.certPem },
+    maxConnections: 100,
+    clock: systemClock,
+    onRefused() {},
+  });
+  closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)), listener.close);
+  return { address: `127.0.0.1:${listener.port}`, asked, by };
+}
+
+const SECRET = "5ec1e75e.the-secret-of-the-token";
+
+function agentOf(
+  address: string,
+  clock: ManualClock = manualClock(startMs),
+  more: { authority?: string; token?: () => JoinTokenRead; nodeId?: string } = {},
+) {
+  const logged: string[] = [];
+  let renewals = 0;
+  const enrolment = startEnrolment({
+    collector: address,
+    nodeId: more.nodeId ?? "n1",
+    authority: more.authority ?? fleet.fingerprint,
+    kept: openKeptCredentials(stateDir, (code) => logged.push(`disk ${code}`)),
+    token: more.token ?? (() => ({ kind: "token", token: SECRET })),
+    clock,
+    random: () => 0.5,
+    log: pino({}, { write: (line: string) => logged.push(line) }),
+    onRenewed: () => {
+      renewals += 1;
+    },
+  });
+  closers.push(() => enrolment.stop());
+  return {
+    enrolment,
+    logged,
+    clock,
+    renewals: () => renewals,
+    dial: (end: LastEnd = "other") => enrolment.credentials(end),
+  };
+}
+
+const NO_TOKEN = (): JoinTokenRead => ({ kind: "none", problem: "got no join token" });
+
+describe("an agent without a certificate", () => {
+  it("gains one with its token, once, and keeps it for its owner alone over a restart", async () => {
+    const { address, asked } = await collector();
+    const first = agentOf(address);
+    await first.dial();
+    await first.dial();
+    expect(asked).toMatchObject([{ method: "enrol", joinToken: SECRET, certificate: { certificate: undefined } }]);
+    const again = agentOf(address, first.clock, { token: NO_TOKEN });
+    await again.dial();
+    expect(asked).toHaveLength(1);
+    expect(again.enrolment.stats()).toMatchObject({ enrolled: 0, notAfterMs: expect.any(Number) });
+    expect(statSync(join(stateDir, "identity/credentials.json")).mode & 0o777).toBe(0o600);
+    expect(existsSync(join(stateDir, "identity/next.key"))).toBe(false);
+  });
+
+  it("asks again under the same key when the answer is lost, over a restart too", async () => {
+    const { address, asked, by } = await collector({ lose: true });
+    await expect(agentOf(address).dial()).rejects.toMatchObject({ code: RpcStatus.UNAVAILABLE });
+    await expect(agentOf(address).dial()).rejects.toMatchObject({ code: RpcStatus.UNAVAILABLE });
+    by.lose = false;
+    await agentOf(address).dial();
+    expect(new Set(asked.map(({ key }) => key)).size).toBe(1);
+    expect(asked).toHaveLength(3);
+  });
+
+  it("says nothing to a collector whose authority is another", async () => {
+    const { address, asked } = await collector();
+    const other = await made();
+    // Not what it proves itself to the former one with either.
+    await agentOf(address).dial();
+    asked.splice(0);
+    await expect(agentOf(address, manualClock(startMs), { authority: other.fingerprint }).dial()).rejects.toMatchObject(
+      {
+        code: "authority-mismatch",
+      },
+    );
+    expect(asked).toEqual([]);
+  });
+
+  it("says which variable or file brings a token, and waits for it", async () => {
+    const { address } = await collector();
+    let token = NO_TOKEN();
+    const { dial } = agentOf(address, manualClock(startMs), { token: () => token });
+    await expect(dial()).rejects.toMatchObject({ code: "no-token", message: "enrol: got no join token" });
+    token = { kind: "token", token: SECRET };
+    await dial();
+  });
+
+  it("enrols again for another node id, or where what it kept is damaged", async () => {
+    const { address, asked } = await collector();
+    await agentOf(address).dial();
+    await agentOf(address, manualClock(startMs), { nodeId: "n2" }).dial();
+    const path = join(stateDir, "identity/credentials.json");
+    writeFileSync(path, readFileSync(path, "utf8").slice(0, 300));
+    await agentOf(address, manualClock(startMs), { nodeId: "n2" }).dial();
+    expect(asked.map(({ method }) => method)).toEqual(["enrol", "enrol", "enrol"]);
+  });
+
+  it("goes on from memory where the disk takes nothing, and says so", async () => {
+    const { address, asked } = await collector();
+    writeFileSync(join(stateDir, "identity"), "no directory");
+    const { dial, logged } = agentOf(address);
+    await dial();
+    await dial();
+    expect(asked).toHaveLength(1);
+    expect(logged.filter((line) => line.startsWith("disk "))).not.toEqual([]);
+  });
+
+  it("never tells the token, whatever goes wrong", async () => {
+    const { address, by } = await collector({ lose: true });
+    const { dial, logged } = agentOf(address);
+    await dial().catch((error: unknown) => logged.push(String(error)));
+    by.lose = false;
+    await dial();
+    expect(logged.join("")).not.toContain("the-secret");
+  });
+});
+
+describe("a certificate", () => {
+  it("is renewed at two thirds of its life under the same key, and the connection then begins anew", async () => {
+    const clock = manualClock(startMs);
+    const { address, asked } = await collector({}, clock);
+    const { dial, renewals } = agentOf(address, clock);
+    await dial();
+    // By 0.5 of the tenth by which it may come earlier.
+    const dueMs = (LIFE_MS + 5 * 60_000) * (2 / 3 - 0.05) - 5 * 60_000;
+    clock.advance(dueMs - 2 * RENEW_CHECK_MS);
+    await new Promise((settle) => setTimeout(settle, 50));
+    expect(asked).toHaveLength(1);
+    for (let checks = 0; checks < 4; checks += 1) {
+      clock.advance(RENEW_CHECK_MS);
+      await new Promise((settle) => setTimeout(settle, 20));
+    }
+    await vi.waitFor(() => expect(renewals()).toBe(1), { timeout: 5_000 });
+    expect(asked.map(({ method }) => method)).toEqual(["enrol", "renew"]);
+    expect(asked[1]?.key).toBe(asked[0]?.key);
+    const kept = openKeptCredentials(stateDir, () => {}).load();
+    expect(kept && factsOf(kept).notAfterMs).toBeGreaterThan(startMs + LIFE_MS);
+  });
+
+  it("that has ended is renewed before the next connection, without a token", async () => {
+    const clock = manualClock(startMs);
+    const { address, asked } = await collector({}, clock);
+    const before = agentOf(address, clock);
+    await before.dial();
+    await before.enrolment.stop();
+    clock.advance(3 * LIFE_MS);
+    await agentOf(address, clock, { token: NO_TOKEN }).dial();
+    expect(asked.map(({ method }) => method)).toEqual(["enrol", "renew"]);
+  });
+
+  it.each([
+    ["has lapsed", RpcStatus.UNAUTHENTICATED, "the same key"],
+    ["is denied", RpcStatus.PERMISSION_DENIED, "a new key"],
+  ] as const)("that %s is enrolled anew under %3$s", async (_, refuse, which) => {
+    const { address, asked } = await collector({ refuse });
+    const { dial } = agentOf(address);
+    await dial();
+    await dial(refuse === RpcStatus.UNAUTHENTICATED ? "unauthenticated" : "permission-denied");
+    const [first] = asked;
+    const last = asked.at(-1);
+    expect(last?.method).toBe("enrol");
+    expect(last?.key === first?.key ? "the same key" : "a new key").toBe(which);
+  });
+
+  it("that is denied stays in use without a token", async () => {
+    const { address, asked } = await collector({ refuse: RpcStatus.PERMISSION_DENIED });
+    await agentOf(address).dial();
+    await agentOf(address, manualClock(startMs), { token: NO_TOKEN }).dial("permission-denied");
+    expect(asked).toHaveLength(1);
+  });
+});

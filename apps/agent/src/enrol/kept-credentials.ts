@@ -1,0 +1,123 @@
+/**
+ * What the node proves itself with, in its state directory.
+ *
+ * 1. Key, certificate and authority are one file, replaced as a whole: no crash leaves a key beside another's certificate.
+ * 2. A key is on disk before anybody is asked to certify it: an answer that is lost does not lock the node out of its own id.
+ * 3. A disk that refuses costs the next start its identity, not this one: what could not be kept is used from memory, and told.
+ */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fingerprintOf, type KeyPair, keyPairOf, makeKeyPair } from "@lifeline/identity";
+import { makeDirectory } from "../make-directory.ts";
+import { writeWholeFile } from "../whole-file.ts";
+
+/** Directory of the identity, in the state directory. */
+export const IDENTITY_DIRECTORY = "identity";
+
+/** The node's credentials. */
+export interface Credentials {
+  /** PKCS #8, PEM. Secret. */
+  readonly keyPem: string;
+  /** The node's certificate. */
+  readonly certPem: string;
+  readonly authorityPem: string;
+}
+
+/** What a certificate says that its owner must know. */
+export interface CertificateFacts {
+  readonly nodeId: string;
+  /** ms since the epoch */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** Of the authority it came with. */
+  readonly authorityFingerprint: string;
+}
+
+/** The files of one node's identity. */
+export interface KeptCredentials {
+  /** Undefined: none, or none that can be used. */
+  load(): Credentials | undefined;
+  save(credentials: Credentials): Promise<void>;
+  /** The key that is to be certified next: kept until {@link save} has what came of it. */
+  nextKey(): Promise<KeyPair>;
+}
+
+const CREDENTIAL_FIELDS = ["keyPem", "certPem", "authorityPem"] as const;
+
+/** Opens the identity of `stateDir`. `onRefused` is told the system's code when the disk does not take something. */
+export function openKeptCredentials(stateDir: string, onRefused: (code: string) => void): KeptCredentials {
+  const directory = join(stateDir, IDENTITY_DIRECTORY);
+  const credentialsPath = join(directory, "credentials.json");
+  const nextPath = join(directory, "next.key");
+  let held = read(credentialsPath);
+  let next: KeyPair | undefined = nextFrom(nextPath);
+  const keep = async (path: string, text: string) => {
+    try {
+      makeDirectory(directory);
+      await writeWholeFile(path, text);
+    } catch (error) {
+      onRefused(codeOf(error));
+    }
+  };
+  return {
+    load: () => held,
+    async save(credentials) {
+      held = credentials;
+      next = undefined;
+      await keep(credentialsPath, JSON.stringify(credentials));
+      try {
+        rmSync(nextPath, { force: true });
+      } catch (error) {
+        onRefused(codeOf(error));
+      }
+    },
+    async nextKey() {
+      if (next !== undefined) return next;
+      const made = makeKeyPair();
+      await keep(nextPath, made.privateKeyPem);
+      next = made;
+      return made;
+    },
+  };
+}
+
+/** Reads the certificate of credentials that {@link KeptCredentials.load} gave. */
+export function factsOf({ certPem, authorityPem }: Credentials): CertificateFacts {
+  const certificate = new X509Certificate(certPem);
+  const { CN: nodeId } = certificate.toLegacyObject().subject;
+  return {
+    nodeId: String(nodeId),
+    notBeforeMs: certificate.validFromDate.getTime(),
+    notAfterMs: certificate.validToDate.getTime(),
+    authorityFingerprint: fingerprintOf(new X509Certificate(authorityPem).raw),
+  };
+}
+
+function read(path: string): Credentials | undefined {
+  try {
+    const given: unknown = JSON.parse(readFileSync(path, "utf8"));
+    if (typeof given !== "object" || given === null) return undefined;
+    const [keyPem, certPem, authorityPem] = CREDENTIAL_FIELDS.map((field): unknown => Reflect.get(given, field));
+    if (typeof keyPem !== "string" || typeof certPem !== "string" || typeof authorityPem !== "string") return undefined;
+    const isPair = new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem));
+    return isPair && new X509Certificate(authorityPem).ca ? { keyPem, certPem, authorityPem } : undefined;
+  } catch {
+    // Gone, cut off or damaged: there is nothing to prove oneself with, and the node enrols.
+    return undefined;
+  }
+}
+
+function nextFrom(path: string): KeyPair | undefined {
+  try {
+    return keyPairOf(readFileSync(path, "utf8"));
+  } catch {
+    // None, or half of one from a draft that was never renamed.
+    return undefined;
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof Error && "code" in error) return String(error.code);
+  throw error;
+}
