@@ -8,6 +8,8 @@ export const CLI_ERROR_CODES = [
   "not-found",
   "unreachable",
   "refused",
+  "distrusted",
+  "busy",
   "too-many",
   "interrupted",
 ] as const;
@@ -19,6 +21,8 @@ const EXIT_BY_CODE: Readonly<Record<CliErrorCode, ExitCode>> = {
   "not-found": EXIT.usage,
   unreachable: EXIT.unreachable,
   refused: EXIT.usage,
+  distrusted: EXIT.usage,
+  busy: EXIT.unreachable,
   "too-many": EXIT.usage,
   interrupted: EXIT.interrupted,
 };

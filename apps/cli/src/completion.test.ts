@@ -57,6 +57,8 @@ describe("bash offers", () => {
   it.each<[string, string[], string[]]>([
     ["commands at the root", ["sta"], ["status"]],
     ["subcommands", ["catalogue", ""], ["list", "show", "diff", "--no-color", "--help"]],
+    ["subcommands below a command with an argument", ["node", "re"], ["revoke", "readmit"]],
+    ["options of a new command", ["token", "create", "--no"], ["--note", "--nodes", "--no-color"]],
     ["options of the command alone", ["catalogue", "diff", "--w"], []],
     ["options after options", ["status", "--json", "--wa"], ["--watch"]],
     ["the values of an option", ["status", "--output", "m"], ["markdown"]],

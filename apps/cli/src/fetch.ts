@@ -1,7 +1,7 @@
 /** Whole answers of the collector, page by page, bounded (S2). */
 import type { queryPb } from "@lifeline/wire";
 import { CliError } from "./cli-error.ts";
-import { CALL_TIMEOUT_MS, type QueryClient } from "./collector-client.ts";
+import { type AdminClient, CALL_TIMEOUT_MS, type QueryClient } from "./collector-client.ts";
 import { noMatch } from "./requirement-pattern.ts";
 import { rowFromWire, type StatusModel } from "./status-row.ts";
 
@@ -77,6 +77,16 @@ export async function fetchIncidents(client: QueryClient, options: IncidentOptio
 /** All of one node. @throws RpcError, NOT_FOUND for an unknown one. */
 export function fetchNode(client: QueryClient, nodeId: string, signal?: AbortSignal): Promise<queryPb.GetNodeResponse> {
   return client.unary("getNode", { nodeId }, callOptions(signal));
+}
+
+/** Every enrolment, or those of `node`. @throws as {@link fetchStatus} does. */
+export async function fetchEnrolments(client: AdminClient, node = "", signal?: AbortSignal) {
+  const { first, items } = await allPages(
+    (pageToken) =>
+      client.unary("listEnrolments", { nodeId: node, pageSize: PAGE_ROWS, pageToken }, callOptions(signal)),
+    ({ enrolments }) => enrolments,
+  );
+  return { generatedAtMs: Number(first.generatedUnixMs), enrolments: items };
 }
 
 async function fetchVerdicts(client: QueryClient, only: string, nodeId: string, signal: AbortSignal | undefined) {

@@ -3,11 +3,13 @@ import { Command, Help, type Option } from "commander";
 import { addCatalogue } from "./commands/catalogue.ts";
 import { addCheck } from "./commands/check.ts";
 import { addCompletion } from "./commands/completion.ts";
+import { addEnrolments } from "./commands/enrolments.ts";
 import { addIncidents } from "./commands/incidents.ts";
 import { addNode } from "./commands/node.ts";
 import { addNodes } from "./commands/nodes.ts";
 import { addReflector } from "./commands/reflector.ts";
 import { addStatus } from "./commands/status.ts";
+import { addToken } from "./commands/token.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { addGlobalOptions, createSession, refuseForeignOptions, understands, withTraits } from "./session.ts";
 import type { CliWorld } from "./world.ts";
@@ -30,6 +32,19 @@ export interface Program {
   readonly exitCode: () => ExitCode;
 }
 
+const COMMANDS = [
+  addStatus,
+  addNodes,
+  addNode,
+  addIncidents,
+  addCheck,
+  addCatalogue,
+  addToken,
+  addEnrolments,
+  addReflector,
+  addCompletion,
+];
+
 /** Builds the tree anew; a parsed one keeps the options it was given. */
 export function createProgram(world: CliWorld, output: ProgramOutput): Program {
   const root = new Command("lifeline");
@@ -51,8 +66,7 @@ export function createProgram(world: CliWorld, output: ProgramOutput): Program {
     .configureHelp({ showGlobalOptions: true, visibleGlobalOptions: understoodOptions });
   addGlobalOptions(root);
   const { session, exitCode } = createSession(world, root);
-  for (const add of [addStatus, addNodes, addNode, addIncidents, addCheck, addCatalogue, addReflector, addCompletion])
-    add(root, session);
+  for (const add of COMMANDS) add(root, session);
   root.hook("preAction", (_root, command) => refuseForeignOptions(root, command));
   withTraits(root, {
     uses: [],

@@ -1,14 +1,16 @@
 /** What every command has in common: the global options it understands, and how its finding is shown. */
 import { type Command, Option } from "commander";
+import { TOKEN_FILE_VARIABLE, TOKEN_VARIABLE } from "./bearer-token.ts";
 import { CliError } from "./cli-error.ts";
 import {
+  AUTHORITY_VARIABLE,
   COLLECTOR_VARIABLE,
   type CollectorAddress,
   type CollectorFlags,
   collectorAddress,
   DEFAULT_COLLECTOR,
 } from "./collector-address.ts";
-import { type QueryClient, withCollector } from "./collector-client.ts";
+import { type AdminClient, introduced, type QueryClient, withAdmin, withCollector } from "./collector-client.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { checkPattern } from "./requirement-pattern.ts";
 import { FORMATS, type Format, layoutOf, type View, viewText } from "./view.ts";
@@ -29,7 +31,15 @@ export interface GlobalOptions extends CollectorFlags {
 export type GlobalName = keyof GlobalOptions;
 
 /** The options of a command that asks the collector. */
-export const COLLECTOR_OPTIONS = ["collector", "caFile", "certFile", "keyFile", "allowPlaintext"] as const;
+export const COLLECTOR_OPTIONS = [
+  "collector",
+  "authority",
+  "caFile",
+  "certFile",
+  "keyFile",
+  "tokenFile",
+  "allowPlaintext",
+] as const;
 
 /** The options of a command that prints. */
 export const OUTPUT_OPTIONS = ["output", "json", "color"] as const;
@@ -37,11 +47,15 @@ export const OUTPUT_OPTIONS = ["output", "json", "color"] as const;
 /** Adds the global options to the root; each command says which of them it understands. */
 export function addGlobalOptions(root: Command): void {
   const collector = `host:port of the collector (env ${COLLECTOR_VARIABLE}, default ${DEFAULT_COLLECTOR})`;
+  const authority = `trust the collector of this authority, sha256:… (env ${AUTHORITY_VARIABLE})`;
+  const token = `file of the token that says who asks (env ${TOKEN_FILE_VARIABLE}, or ${TOKEN_VARIABLE} for the token itself)`;
   root
     .addOption(new Option("--collector <host:port>", collector))
+    .addOption(new Option("--authority <fingerprint>", authority))
     .addOption(new Option("--ca-file <file>", "PEM authorities: the collector's; for check, Omni's"))
     .addOption(new Option("--cert-file <file>", "PEM client certificate for the collector, with --key-file"))
     .addOption(new Option("--key-file <file>", "PEM key of the client certificate"))
+    .addOption(new Option("--token-file <file>", token))
     .addOption(new Option("--allow-plaintext", "ask a collector that is not on this host without TLS"))
     .addOption(new Option("--output <format>", "how to print (default table)").choices(FORMATS))
     .addOption(new Option("--json", "the same as --output json").conflicts("output"))
@@ -98,6 +112,10 @@ export interface Session {
   show(find: (signal: AbortSignal) => Promise<View>): Promise<void>;
   /** The same for a command that asks the collector. */
   showAnswer(ask: (client: QueryClient, signal: AbortSignal) => Promise<View>): Promise<void>;
+  /** The same for a command that administers identities. */
+  showAdmin(ask: (client: AdminClient, signal: AbortSignal) => Promise<View>): Promise<void>;
+  /** Administers identities, and gives what was answered to be said in its own way. */
+  askAdmin<Answer>(ask: (client: AdminClient, signal: AbortSignal) => Promise<Answer>): Promise<Answer>;
   /** Prints text and ends the run well. */
   print(text: string): Promise<void>;
 }
@@ -121,12 +139,27 @@ export function createSession(world: CliWorld, root: Command): { session: Sessio
     await world.stdout.write(viewText(view, format, layoutOf(world, color)));
     exitCode = view.exitCode;
   };
-  const showAnswer: Session["showAnswer"] = (ask) => {
-    const address: CollectorAddress = collectorAddress(options(), world.env);
-    return show((signal) => withCollector(address, (client) => ask(client, signal)));
+  /** Shows what is asked at one collector, whose authority is seen once. */
+  const showAt = (ask: (address: CollectorAddress, signal: AbortSignal) => Promise<View>): Promise<void> => {
+    let address = collectorAddress(options(), world.env);
+    return show(async (signal) => {
+      address = await introduced(address, signal);
+      return ask(address, signal);
+    });
   };
   return {
-    session: { world, options, show, showAnswer, print: (text) => world.stdout.write(text) },
+    session: {
+      world,
+      options,
+      show,
+      showAnswer: (ask) => showAt((address, signal) => withCollector(address, (client) => ask(client, signal), signal)),
+      showAdmin: (ask) => showAt((address, signal) => withAdmin(address, (client) => ask(client, signal), signal)),
+      askAdmin: (ask) => {
+        const signal = world.interrupt;
+        return withAdmin(collectorAddress(options(), world.env), (client) => ask(client, signal), signal);
+      },
+      print: (text) => world.stdout.write(text),
+    },
     exitCode: () => exitCode,
   };
 }

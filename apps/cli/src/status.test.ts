@@ -201,8 +201,10 @@ describe("a collector that does not answer well", () => {
     ["UNAVAILABLE", RpcStatus.UNAVAILABLE, 3, "cannot be reached: because"],
     ["INTERNAL", RpcStatus.INTERNAL, 3, "cannot be reached: because"],
     ["UNIMPLEMENTED", RpcStatus.UNIMPLEMENTED, 3, "is no Lifeline collector, or an older one"],
-    ["PERMISSION_DENIED", RpcStatus.PERMISSION_DENIED, 2, "refuses this client: because"],
-    ["UNAUTHENTICATED", RpcStatus.UNAUTHENTICATED, 2, "refuses this client: because"],
+    ["PERMISSION_DENIED", RpcStatus.PERMISSION_DENIED, 2, "does not let just anybody do this: because"],
+    ["UNAUTHENTICATED", RpcStatus.UNAUTHENTICATED, 2, "wants to know who asks: because\ngive a token (--token-file"],
+    ["FAILED_PRECONDITION", RpcStatus.FAILED_PRECONDITION, 2, "is not set up for this: because"],
+    ["RESOURCE_EXHAUSTED", RpcStatus.RESOURCE_EXHAUSTED, 3, "takes no more for now: because\ntry again later"],
     ["INVALID_ARGUMENT", RpcStatus.INVALID_ARGUMENT, 2, "error: because"],
     ["NOT_FOUND", RpcStatus.NOT_FOUND, 2, "error: because"],
   ])("%s", async (_, code, expected, message) => {

@@ -59,6 +59,71 @@ describe("usage errors exit 2 and say what would be right", () => {
       "error: --allow-plaintext: goes not with --ca-file, --cert-file and --key-file, which ask for TLS\n",
     ],
     [
+      "plaintext and an authority",
+      ["status", "--authority", "sha256:0", "--allow-plaintext"],
+      "error: --allow-plaintext: goes not with --authority, which asks for TLS\n",
+    ],
+    [
+      "two authorities",
+      ["status", "--authority", "sha256:0", "--ca-file", "c"],
+      "error: --authority: goes not with --ca-file; either says whom to trust\n",
+    ],
+    [
+      "a fingerprint that is none",
+      ["status", "--authority", "sha256:0"],
+      "error: --authority: got 'sha256:0', want sha256: and 64 hexadecimal characters\n",
+    ],
+    [
+      "token for what asks nobody",
+      ["catalogue", "list", "--token-file", "t"],
+      "error: --token-file: 'catalogue list' has no use for it\n",
+    ],
+    [
+      "token that is not there",
+      ["status", "--token-file", "/nowhere/token"],
+      "error: --token-file: /nowhere/token cannot be read (ENOENT)\n",
+    ],
+    [
+      "no uses",
+      ["token", "create", "--uses", "0"],
+      `error: option '--uses <n>' argument '0' is invalid. want a whole number of nodes from 1 to 100000\n${hint}`,
+    ],
+    [
+      "lifetime too short",
+      ["token", "create", "--for", "59s"],
+      `error: option '--for <time>' argument '59s' is invalid. want a whole number of s, m, h or d, from 1m to 365d, such as 24h\n${hint}`,
+    ],
+    [
+      "pattern from a variable that was not set",
+      ["token", "create", "--nodes", ""],
+      `error: option '--nodes <pattern>' argument '' is invalid. want a pattern of 1 to 256 characters such as 'rack-3-*'\n${hint}`,
+    ],
+    [
+      "watching what is made once",
+      ["token", "create", "--watch"],
+      "error: --watch: 'token create' has no use for it\n",
+    ],
+    [
+      "watching what is done once",
+      ["node", "revoke", "worker-1", "--watch"],
+      "error: --watch: 'node revoke' has no use for it\n",
+    ],
+    [
+      "token id that is none",
+      ["token", "revoke", "abc"],
+      "error: <id>: want 8 hexadecimal characters, as 'lifeline token list' shows them\n",
+    ],
+    [
+      "token itself for its id, which is not repeated (S1)",
+      ["token", "revoke", "1f2e3d4c.c2VjcmV0"],
+      "error: <id>: this looks like a token; its id is what stands before the dot. Want 8 hexadecimal characters, as 'lifeline token list' shows them\n",
+    ],
+    [
+      "node id that is none",
+      ["node", "revoke", "a/b"],
+      "error: <id>: got 'a/b', want 1 to 253 letters, digits, dots, hyphens and underscores, a letter or digit first and last\n",
+    ],
+    [
       "missing file",
       ["status", "--ca-file", "/nowhere/ca.pem"],
       "error: --ca-file: /nowhere/ca.pem cannot be read (ENOENT)\n",
@@ -142,6 +207,12 @@ describe("help", () => {
     "catalogue list",
     "catalogue show",
     "catalogue diff",
+    "token create",
+    "token list",
+    "token revoke",
+    "enrolments",
+    "node revoke",
+    "node readmit",
     "completion",
   ];
   it.each(commands)("of '%s' ends with two or three examples of that very command", async (command) => {
@@ -172,7 +243,7 @@ describe("a collector that is not there", () => {
     expect(err).toBe(`\
 error: the collector at 127.0.0.1:${port} cannot be reached: No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:${port}
 check: it runs; --collector or LIFELINE_COLLECTOR names its address; no firewall stands between;
-       the collector speaks plaintext there (a TLS one wants --ca-file, and often --cert-file and --key-file)
+       the collector speaks plaintext there (a TLS one wants --authority or --ca-file)
 without a collector, 'lifeline check' probes from this host
 `);
     expect(out).toBe("");

@@ -60,7 +60,7 @@ async function withHouse(args: readonly string[], use: (house: House) => Promise
 
 /** Waits until every row of the house that a probe of `probes` makes is as asked; the time it took in ms. */
 async function until(house: House, verdict: string, cause: string | null, withinMs: number): Promise<number> {
-  const client = openCollector(house.collector);
+  const client = await openCollector(house.collector);
   const startedNs = systemClock.monotonicNs();
   const tookMs = () => (systemClock.monotonicNs() - startedNs) / 1e6;
   try {
@@ -158,7 +158,7 @@ describe("a fault at the stand-in", () => {
         await until(house, "met", null, 5_000);
         truth.push({ fault, fromMs, toMs });
       }
-      const client = openCollector(house.collector);
+      const client = await openCollector(house.collector);
       const { incidents } = await fetchIncidents(client, {});
       client.close();
       // Three probes of the listener, two faults; each began within a cadence of the fault and ended within one of its end.
@@ -190,7 +190,7 @@ describe("kill -9 of the collector", () => {
       await pause(systemClock, 12_000);
       expect(collector?.restarts()).toBe(1);
       await house.stopAgent();
-      const client = openCollector(house.collector);
+      const client = await openCollector(house.collector);
       const { nodes } = await client.unary("listNodes", {}, { timeoutMs: 5_000 });
       const { boots } = await client.unary("getNode", { nodeId: nodes[0]?.nodeId ?? "" }, { timeoutMs: 5_000 });
       client.close();

@@ -1,11 +1,12 @@
 /** `lifeline incidents`: what was not good, from when to when. */
 import type { queryPb } from "@lifeline/wire";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { readDurationMs } from "../duration.ts";
 import { EXIT } from "../exit-code.ts";
 import { fetchIncidents } from "../fetch.ts";
 import { VERDICT_LOOKS } from "../render/paint.ts";
 import type { Column } from "../render/table.ts";
-import { ageText, NONE } from "../render/units.ts";
+import { ageText, NONE, secondsText } from "../render/units.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
 import { verdictWord } from "../status-row.ts";
 import { recordsView, type View } from "../view.ts";
@@ -92,15 +93,10 @@ export function incidentColumns(generatedAtMs: number): Column<Incident>[] {
       tone: (incident) => VERDICT_LOOKS[verdictWord(incident.verdict)].tone,
     },
     { title: "CAUSE", text: (incident) => incident.cause, shrinkTo: 5 },
-    { title: "START", text: (incident) => secondsOf(isoTime(atMs(incident.startUnixMs))) },
+    { title: "START", text: (incident) => secondsText(atMs(incident.startUnixMs)) },
     { title: "LASTED", text: (incident) => lastedText(incident, generatedAtMs), align: "right" },
     { title: "EVIDENCE", text: (incident) => incident.evidence, shrinkTo: 8 },
   ];
-}
-
-/** `2026-03-01T12:00:00Z`: in a table the milliseconds say nothing. */
-function secondsOf(iso: string | null): string {
-  return iso === null ? NONE : iso.replace(/\.\d{3}Z$/, "Z");
 }
 
 function lastedText({ startUnixMs, endUnixMs }: Incident, generatedAtMs: number): string {
@@ -121,14 +117,11 @@ const FIELD_NAMES = [
   "nextStep",
 ] as const satisfies readonly (keyof ReturnType<typeof incidentJson>)[];
 
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 /** Longest age, ms: ten years, beyond any store. */
 const AGE_MAX_MS = 3_650 * 86_400_000;
 
 function ageMs(text: string): number {
-  const [, digits, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
-  const ms = Number(digits) * (UNIT_MS[unit] ?? Number.NaN);
-  if (ms > 0 && ms <= AGE_MAX_MS) return ms;
+  const ms = readDurationMs(text);
+  if (ms !== undefined && ms > 0 && ms <= AGE_MAX_MS) return ms;
   throw new InvalidArgumentError("want a whole number of s, m, h or d, at most 3650d, such as 12h");
 }

@@ -1,4 +1,4 @@
-/** `lifeline node ID`: all of one node. */
+/** `lifeline node ID`: all of one node; below it, what shuts a node out and lets it in again. */
 import { matchesPattern } from "@lifeline/catalogue";
 import type { queryPb } from "@lifeline/wire";
 import { RpcError, RpcStatus } from "@lifeline/wire";
@@ -19,6 +19,7 @@ import { rowFromWire, type StatusModel } from "../status-row.ts";
 import type { View } from "../view.ts";
 import { atMs, isoTime } from "../wire-time.ts";
 import { incidentColumns, incidentJson } from "./incidents.ts";
+import { addNodeAdmission } from "./node-admission.ts";
 import { ageOf, nodeJson } from "./nodes.ts";
 
 /** Adds the command to the root. */
@@ -37,6 +38,7 @@ export function addNode(root: Command, session: Session): void {
       ["lifeline node worker-1 --only 'siderolink-*' --watch", "one requirement while it is mended"],
     ],
   });
+  addNodeAdmission(command, session);
 }
 
 async function askNode(client: QueryClient, id: string, signal: AbortSignal): Promise<queryPb.GetNodeResponse> {

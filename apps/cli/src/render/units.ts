@@ -49,6 +49,11 @@ export function ageText(ms: number): string {
   return `${Math.floor(past / MS_PER_DAY)} d`;
 }
 
+/** `2026-03-01T12:00:00Z`, of ms since the epoch: in a table the milliseconds say nothing. An em dash for null. */
+export function secondsText(ms: number | null): string {
+  return ms === null ? NONE : new Date(ms).toISOString().replace(/\.\d{3}Z$/, "Z");
+}
+
 /** Nanoseconds as milliseconds for machines, to the microsecond; null stays null. */
 export function toMs(ns: number | null): number | null {
   return ns === null ? null : Math.round(ns / 1_000) / 1_000;

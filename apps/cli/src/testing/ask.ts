@@ -1,11 +1,11 @@
 /** One run of the command line against a collector of its own. */
 import { run } from "../run.ts";
-import { type Queries, startCollector } from "./collector.ts";
+import { type Answers, startCollector } from "./collector.ts";
 import { type TestWorldOptions, testWorld } from "./world.ts";
 
-/** Runs `argv` against a server that answers `queries`; gives what was said and the exit code. */
-export async function ask(argv: readonly string[], queries: Partial<Queries>, options: TestWorldOptions = {}) {
-  const collector = await startCollector(queries);
+/** Runs `argv` against a server that gives `answers`; gives what was said and the exit code. */
+export async function ask(argv: readonly string[], answers: Partial<Answers>, options: TestWorldOptions = {}) {
+  const collector = await startCollector(answers);
   try {
     const world = testWorld(options);
     const exitCode = await run([...argv, "--collector", collector.address], world);

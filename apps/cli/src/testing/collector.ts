@@ -1,8 +1,10 @@
-/** A real grpc-js server on loopback that answers queries as a test says. */
+/** A real grpc-js server on loopback that answers as a test says. */
 import { systemClock } from "@lifeline/measure";
 import {
   addService,
+  adminPb,
   createRpcServer,
+  enrolPb,
   listen,
   queryPb,
   RpcError,
@@ -15,6 +17,12 @@ import {
 /** The queries. */
 export type Queries = ServiceImplementation<typeof queryPb.QueryService>;
 
+/** What administers identities. */
+export type Admin = ServiceImplementation<typeof adminPb.AdminService>;
+
+/** Everything the command line asks; no two methods have one name. */
+export type Answers = Queries & Admin & Pick<ServiceImplementation<typeof enrolPb.EnrolService>, "getAuthority">;
+
 /** A server under test. */
 export interface TestCollector {
   /** `127.0.0.1:port`. */
@@ -22,26 +30,43 @@ export interface TestCollector {
   stop(): Promise<void>;
 }
 
-/** Starts a server; queries that are not given answer UNIMPLEMENTED. */
+/** Starts a server; what is not given answers UNIMPLEMENTED. */
 export async function startCollector(
-  queries: Partial<Queries>,
+  answers: Partial<Answers>,
   credentials: ServerCredentials = ServerCredentials.createInsecure(),
 ): Promise<TestCollector> {
   const server = createRpcServer();
   const missing = async () => {
     throw new RpcError(RpcStatus.UNIMPLEMENTED, "not in this test");
   };
-  const all = {
+  const onDefect = (method: string, error: unknown) => {
+    throw new Error(`${method} threw`, { cause: error });
+  };
+  const queries = {
     listVerdicts: missing,
     listNodes: missing,
     getNode: missing,
     listIncidents: missing,
     listHistory: missing,
-    ...queries,
+    ...answers,
   };
-  addService(server, queryPb.QueryService, all, (method, error) => {
-    throw new Error(`${method} threw`, { cause: error });
-  });
+  const admin = {
+    createJoinToken: missing,
+    listJoinTokens: missing,
+    revokeJoinToken: missing,
+    listEnrolments: missing,
+    revokeNode: missing,
+    readmitNode: missing,
+    ...answers,
+  };
+  addService(server, queryPb.QueryService, queries, onDefect);
+  addService(server, adminPb.AdminService, admin, onDefect);
+  addService(
+    server,
+    enrolPb.EnrolService,
+    { getAuthority: missing, enrol: missing, renew: missing, ...answers },
+    onDefect,
+  );
   const port = await listen(server, "127.0.0.1:0", credentials);
   return {
     address: `127.0.0.1:${port}`,

@@ -15,7 +15,7 @@ process.stdin.resume();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => ended.abort());
 process.stdout.on("error", () => ended.abort());
 
-const client = openCollector(collectorAddress({ collector, allowPlaintext: true }, {}));
+const client = await openCollector(collectorAddress({ collector, allowPlaintext: true }, {}));
 while (!ended.signal.aborted) {
   try {
     process.stdout.write(`${JSON.stringify(await fetchStatus(client, { signal: ended.signal }))}\n`);

@@ -1,0 +1,191 @@
+/** `lifeline token …`: the join tokens by which nodes are let into the fleet. */
+import { PATTERN_MAX_CHARS } from "@lifeline/catalogue";
+import { type adminPb, RpcError, RpcStatus } from "@lifeline/wire";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { CliError } from "../cli-error.ts";
+import { CALL_TIMEOUT_MS } from "../collector-client.ts";
+import { readDurationMs } from "../duration.ts";
+import { printable } from "../render/display-width.ts";
+import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
+import { atMs, isoTime } from "../wire-time.ts";
+import { joinTokensView, nodesText } from "./join-tokens-view.ts";
+
+/** The bounds of admin.proto, CreateJoinTokenRequest. */
+const NOTE_MAX_CHARS = 253;
+const USES_MAX = 100_000;
+const LIFETIME_MIN_MS = 60_000;
+const LIFETIME_MAX_MS = 31_536_000_000;
+
+const MS_PER_S = 1_000;
+
+/** Adds the command and its subcommands to the root. */
+export function addToken(root: Command, session: Session): void {
+  const group = root
+    .command("token")
+    .description("make, list and revoke the join tokens that let nodes into the fleet");
+  withTraits(group, {
+    uses: [],
+    examples: [["umask 077; lifeline token create > join-token", "for one node, good for a day"]],
+  });
+  addCreate(group, session);
+  addList(group, session);
+  addRevoke(group, session);
+}
+
+interface CreateFlags {
+  readonly note?: string;
+  readonly uses?: number;
+  readonly for?: number;
+  readonly nodes?: string;
+}
+
+function addCreate(group: Command, session: Session): void {
+  const create = group
+    .command("create")
+    .description("make a join token and print it, this once, alone on stdout; what to do with it goes to stderr")
+    .addOption(new Option("--note <text>", "what it is for, as 'token list' shows it").argParser(note))
+    .addOption(new Option("--uses <n>", `how many nodes it may let in (1-${USES_MAX}, default 1)`).argParser(wholeUses))
+    .addOption(
+      new Option("--for <time>", "how long it is good: 90s, 30m, 12h, 7d (1m-365d, default 24h)").argParser(lifetimeMs),
+    )
+    .addOption(
+      new Option("--nodes <pattern>", "shell-style pattern on the node ids it may let in (default any)").argParser(
+        pattern,
+      ),
+    )
+    .action((flags: CreateFlags) => createToken(flags, session));
+  withTraits(create, {
+    uses: [...COLLECTOR_OPTIONS, "json"],
+    examples: [
+      ["umask 077; lifeline token create > join-token", "for one node, good for a day"],
+      ["lifeline token create --uses 40 --for 7d --nodes 'rack-3-*' --note 'rack 3'", "for a rack"],
+      ["lifeline token create --json", "with its id, its end and the authority, for a script"],
+    ],
+  });
+}
+
+async function createToken({ note = "", uses = 0, for: lifetime = 0, nodes = "" }: CreateFlags, session: Session) {
+  const request = { note, usesMax: uses, lifetimeSeconds: Math.ceil(lifetime / MS_PER_S), nodePattern: nodes };
+  const answer = await session.askAdmin((client, signal) =>
+    client.unary("createJoinToken", request, { timeoutMs: CALL_TIMEOUT_MS, signal }),
+  );
+  const { token, joinToken, authorityFingerprint } = answer;
+  // It is written as it is, to be used as it is: so it may hold nothing that a terminal or a file would take for something else.
+  if (token === undefined || !/^[\x21-\x7e]+$/.test(joinToken)) {
+    throw new CliError(
+      "unreachable",
+      "the collector answered without a join token; see its log, and 'lifeline token list'",
+    );
+  }
+  if (session.options().json) {
+    await session.print(`${JSON.stringify(createdJson(token, joinToken, authorityFingerprint), null, 2)}\n`);
+    return;
+  }
+  await session.print(`${joinToken}\n`);
+  await session.world.stderr.write(useText(token, authorityFingerprint));
+}
+
+function createdJson(token: adminPb.JoinToken, joinToken: string, authority: string) {
+  return {
+    token: joinToken,
+    id: token.id,
+    expires: isoTime(atMs(token.expiresUnixMs)),
+    usesMax: token.usesMax,
+    nodes: token.nodePattern || null,
+    note: token.note || null,
+    authority,
+  };
+}
+
+function useText(token: adminPb.JoinToken, authority: string): string {
+  const many = token.usesMax === 1 ? "1 node" : `${token.usesMax} nodes`;
+  const lines = [
+    `Join token ${token.id}, shown this once: lets in ${many} (${nodesText(token)}) until ${isoTime(atMs(token.expiresUnixMs))}.`,
+    "An agent is told of it in its configuration:",
+    `  enrol: { tokenFile: join-token, authority: "${authority}" }`,
+    "or in its environment, the token itself or its file:",
+    `  LIFELINE_JOIN_TOKEN=… or LIFELINE_JOIN_TOKEN_FILE=join-token, and LIFELINE_AUTHORITY=${authority}`,
+    `To end it: lifeline token revoke ${token.id}`,
+  ];
+  return `${lines.map(printable).join("\n")}\n`;
+}
+
+function addList(group: Command, session: Session): void {
+  const list = group
+    .command("list")
+    .description("list the join tokens: what each may still let in, and until when; never the tokens themselves")
+    .action(() =>
+      session.showAdmin(async (client, signal) => {
+        const answer = await client.unary("listJoinTokens", {}, { timeoutMs: CALL_TIMEOUT_MS, signal });
+        return joinTokensView(answer.tokens, Number(answer.generatedUnixMs));
+      }),
+    );
+  withTraits(list, {
+    uses: [...COLLECTOR_OPTIONS, ...OUTPUT_OPTIONS, "watch"],
+    examples: [
+      ["lifeline token list", "which are good, and for how many nodes"],
+      ["lifeline token list --json", "for a script"],
+    ],
+  });
+}
+
+function addRevoke(group: Command, session: Session): void {
+  const revoke = group
+    .command("revoke")
+    .argument("<id>", "the token's id, as 'token list' shows it; never the token itself")
+    .description("end a join token at once; nodes that it has let in stay")
+    .action((given: string) => {
+      const id = tokenId(given);
+      return session.showAdmin(async (client, signal) => {
+        const call = client.unary("revokeJoinToken", { id }, { timeoutMs: CALL_TIMEOUT_MS, signal });
+        const { token } = await call.catch((error: unknown) => {
+          if (!(error instanceof RpcError) || error.code !== RpcStatus.NOT_FOUND) throw error;
+          throw new CliError(
+            "not-found",
+            `the collector has no join token ${id}; 'lifeline token list' shows those it has`,
+          );
+        });
+        return joinTokensView(token === undefined ? [] : [token], undefined, [
+          `Join token ${id} lets in nobody any more. Nodes that it has let in stay: 'lifeline enrolments' shows them,`,
+          "'lifeline node revoke ID' ends one.",
+        ]);
+      });
+    });
+  withTraits(revoke, {
+    uses: [...COLLECTOR_OPTIONS, ...OUTPUT_OPTIONS],
+    examples: [
+      ["lifeline token revoke 1f2e3d4c", "it has been seen by others, or is not needed"],
+      ["lifeline token revoke 1f2e3d4c --json", "for a script"],
+    ],
+  });
+}
+
+/** The id. What is longer may be the token whole, which is not repeated. */
+function tokenId(text: string): string {
+  if (/^[0-9a-f]{8}$/.test(text)) return text;
+  const said = text.includes(".") ? "this looks like a token; its id is what stands before the dot. W" : "w";
+  throw new CliError("usage", `<id>: ${said}ant 8 hexadecimal characters, as 'lifeline token list' shows them`);
+}
+
+function note(text: string): string {
+  if (text !== "" && text.length <= NOTE_MAX_CHARS && printable(text) === text) return text;
+  throw new InvalidArgumentError(`want 1 to ${NOTE_MAX_CHARS} printable characters`);
+}
+
+/** Empty is no pattern here: a variable that was not set must not let in every node. */
+function pattern(text: string): string {
+  if (text !== "" && text.length <= PATTERN_MAX_CHARS) return text;
+  throw new InvalidArgumentError(`want a pattern of 1 to ${PATTERN_MAX_CHARS} characters such as 'rack-3-*'`);
+}
+
+function wholeUses(text: string): number {
+  const uses = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (uses >= 1 && uses <= USES_MAX) return uses;
+  throw new InvalidArgumentError(`want a whole number of nodes from 1 to ${USES_MAX}`);
+}
+
+function lifetimeMs(text: string): number {
+  const ms = readDurationMs(text);
+  if (ms !== undefined && ms >= LIFETIME_MIN_MS && ms <= LIFETIME_MAX_MS) return ms;
+  throw new InvalidArgumentError("want a whole number of s, m, h or d, from 1m to 365d, such as 24h");
+}

@@ -1,0 +1,222 @@
+/** Who asks, and whom it is told: the command line against real TLS servers on loopback. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { manualClock } from "@lifeline/measure";
+import { type CallContext, RpcError, RpcStatus, type ServerCredentials } from "@lifeline/wire";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { run } from "./run.ts";
+import { runHere } from "./testing/ask.ts";
+import { listenerOf, mutualListenerOf, personOf, testAuthority } from "./testing/authority.ts";
+import { type Answers, MET_ROW, NOW_MS, startCollector, verdicts } from "./testing/collector.ts";
+import { testWorld } from "./testing/world.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "lifeline-credentials-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+const fleet = await testAuthority();
+const other = await testAuthority("other");
+const SECRET = "c2VjcmV0LXRva2Vu";
+
+function file(name: string, text: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return path;
+}
+const tokenFile = file("token", `${SECRET}\n`);
+
+/** A collector that notes what each call brought. */
+async function collector(credentials?: ServerCredentials, answers: Partial<Answers> = {}) {
+  const calls: { method: string; token: string | undefined; name: string | undefined }[] = [];
+  const note = (method: string, { bearerToken: token, clientName: name }: CallContext) =>
+    calls.push({ method, token, name });
+  const all: Partial<Answers> = {
+    getAuthority: async (_, context) => {
+      note("getAuthority", context);
+      return { authorityCertificateDer: fleet.certDer };
+    },
+    listVerdicts: async (_, context) => {
+      note("listVerdicts", context);
+      return verdicts(MET_ROW);
+    },
+    ...answers,
+  };
+  const server = await startCollector(all, credentials);
+  closers.push(server.stop);
+  return { address: server.address, calls };
+}
+
+const ASKED = { method: "listVerdicts", token: SECRET, name: undefined };
+const SHOWN = { method: "getAuthority", token: undefined, name: undefined };
+
+describe("a token goes with every call", () => {
+  it.each([
+    ["of --token-file", ["--token-file", tokenFile], {}],
+    ["of LIFELINE_TOKEN_FILE", [], { LIFELINE_TOKEN_FILE: tokenFile }],
+    ["of LIFELINE_TOKEN", [], { LIFELINE_TOKEN: SECRET }],
+  ])("%s, to a collector on this host in plaintext too", async (_, flags, env) => {
+    const { address, calls } = await collector();
+    const { exitCode, err } = await runHere(["status", "--collector", address, ...flags], { env });
+    expect([exitCode, err]).toEqual([0, ""]);
+    expect(calls).toEqual([ASKED]);
+  });
+
+  it.each([
+    ["--allow-plaintext", ["--token-file", tokenFile], {}, "--token-file"],
+    ["--allow-plaintext", [], { LIFELINE_TOKEN: SECRET }, "LIFELINE_TOKEN"],
+  ])("but never in plaintext beyond this host, %s or not", async (flag, flags, env, named) => {
+    // TEST-NET-1 (RFC 5737): were anything sent, it would be an error of another kind.
+    const { err, exitCode } = await runHere(["status", "--collector", "192.0.2.1:9470", flag, ...flags], { env });
+    expect(err).toBe(`\
+error: ${named}: a token is never sent in plaintext beyond this host, for whoever reads it on the way can use it
+ask over TLS: --authority or --ca-file says whom to trust, and --allow-plaintext has to go
+`);
+    expect(exitCode).toBe(2);
+  });
+
+  it("over TLS by a file of authorities, and not to a server of another", async () => {
+    const caFile = file("ca.pem", fleet.certPem);
+    const flags = ["--ca-file", caFile, "--token-file", tokenFile];
+    const { address, calls } = await collector(await listenerOf(fleet));
+    expect((await runHere(["status", "--collector", address, ...flags])).exitCode).toBe(0);
+    expect(calls).toEqual([ASKED]);
+    const impostor = await collector(await listenerOf(other));
+    expect((await runHere(["status", "--collector", impostor.address, ...flags])).exitCode).toBe(3);
+    expect(impostor.calls).toEqual([]);
+  });
+
+  it("is read anew for each frame, and the authority is seen once", async () => {
+    const { address, calls } = await collector(await listenerOf(fleet));
+    const path = file("replaced", "first");
+    const clock = manualClock(NOW_MS);
+    const abort = new AbortController();
+    let frames = 0;
+    const world = testWorld({
+      clock,
+      interrupt: abort.signal,
+      onWrite: () => {
+        writeFileSync(path, "second");
+        frames++;
+        setImmediate(() => (frames < 3 ? clock.advance(1_000) : abort.abort()));
+      },
+    });
+    const flags = ["--collector", address, "--authority", fleet.fingerprint, "--token-file", path];
+    await run(["status", "--watch", "--json", ...flags], world);
+    expect(calls.map(({ method, token }) => `${method} ${token ?? ""}`)).toEqual([
+      "getAuthority ",
+      "listVerdicts first",
+      "listVerdicts second",
+      "listVerdicts second",
+    ]);
+  });
+});
+
+describe("an authority by its fingerprint", () => {
+  const flags = ["--token-file", tokenFile];
+
+  it.each([
+    ["--authority", ["--authority", fleet.fingerprint], {}],
+    ["--authority as openssl prints it", ["--authority", fleet.fingerprint.toUpperCase()], {}],
+    ["LIFELINE_AUTHORITY", [], { LIFELINE_AUTHORITY: fleet.fingerprint }],
+  ])("of %s: first it is seen, with nothing said of who asks; then the token goes", async (_, authority, env) => {
+    const { address, calls } = await collector(await listenerOf(fleet));
+    const said = await runHere(["status", "--collector", address, ...authority, ...flags], { env });
+    expect([said.exitCode, said.err]).toEqual([0, ""]);
+    expect(calls).toEqual([SHOWN, ASKED]);
+  });
+
+  it("is left where a flag names a file", async () => {
+    const { address, calls } = await collector(await listenerOf(fleet));
+    const env = { LIFELINE_AUTHORITY: other.fingerprint };
+    const caFile = file("ca.pem", fleet.certPem);
+    expect((await runHere(["status", "--collector", address, "--ca-file", caFile], { env })).exitCode).toBe(0);
+    expect(calls).toEqual([{ ...ASKED, token: undefined }]);
+  });
+
+  it("takes a certificate of the person along, on the second connection alone", async () => {
+    const { certPem, keyPem } = await personOf(fleet, "admin");
+    const pair = ["--cert-file", file("ada.pem", certPem), "--key-file", file("ada.key", keyPem)];
+    const authority = ["--authority", fleet.fingerprint];
+    const { address, calls } = await collector(await mutualListenerOf(fleet));
+    const refused = await runHere(["status", "--collector", address, ...authority, ...pair]);
+    // This one lets in nobody without a certificate, and first contact brings none.
+    expect([refused.exitCode, calls]).toEqual([3, []]);
+    const caFile = file("ca.pem", fleet.certPem);
+    expect((await runHere(["status", "--collector", address, "--ca-file", caFile, ...pair])).exitCode).toBe(0);
+    expect(calls).toEqual([{ method: "listVerdicts", token: undefined, name: "ada" }]);
+  });
+
+  it("that another holds ends it: both are named, and nothing was sent", async () => {
+    const { address, calls } = await collector(await listenerOf(fleet));
+    const { err, out, exitCode } = await runHere([
+      "status",
+      "--collector",
+      address,
+      "--authority",
+      other.fingerprint,
+      ...flags,
+    ]);
+    expect(err).toBe(`\
+error: the collector at ${address} shows another authority than --authority names: got ${fleet.fingerprint}, want ${other.fingerprint}
+no token and no certificate was sent; either the fingerprint is not this collector's, or something else answers there
+`);
+    expect([out, exitCode]).toEqual(["", 2]);
+    expect(calls).toEqual([SHOWN]);
+  });
+
+  it("that is only passed on, by a server of another, gets no token", async () => {
+    const { address, calls } = await collector(await listenerOf(other));
+    const said = await runHere(["status", "--collector", address, "--authority", fleet.fingerprint, ...flags]);
+    expect(said.exitCode).toBe(3);
+    expect(calls).toEqual([SHOWN]);
+  });
+
+  it("does not make up for a certificate that has ended", async () => {
+    const { address, calls } = await collector(await listenerOf(fleet, { isExpired: true }));
+    const said = await runHere(["status", "--collector", address, "--authority", fleet.fingerprint, ...flags]);
+    expect(said.err).toContain("certificate has expired");
+    expect(said.err).toContain("it speaks TLS 1.3, with a certificate for this address and time");
+    expect(said.exitCode).toBe(3);
+    expect(calls).toEqual([SHOWN]);
+  });
+
+  it("is not shown by a collector that has none, which says so", async () => {
+    const getAuthority = async () => {
+      throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody");
+    };
+    const { address } = await collector(await listenerOf(fleet), { getAuthority });
+    const said = await runHere(["status", "--collector", address, "--authority", fleet.fingerprint, ...flags]);
+    expect(said.err).toBe(`error: the collector at ${address} is not set up for this: this collector enrols nobody\n`);
+    expect(said.exitCode).toBe(2);
+  });
+});
+
+describe("a refusal", () => {
+  const refusing = (code: number, message: string): Partial<Answers> => ({
+    listVerdicts: async () => {
+      throw new RpcError(code, message);
+    },
+  });
+
+  it("of a token names where it came from, and never repeats it, not even after the collector (S1)", async () => {
+    const answers = refusing(RpcStatus.UNAUTHENTICATED, `unknown token ${SECRET}, want one of the list`);
+    const { address } = await collector(undefined, answers);
+    const said = await runHere(["status", "--collector", address, "--token-file", tokenFile]);
+    expect(said.err).toBe(
+      `error: the collector at ${address} does not accept the token of --token-file: unknown token [token], want one of the list\n`,
+    );
+    expect(said.exitCode).toBe(2);
+  });
+
+  it("for want of a role says whose", async () => {
+    const { address } = await collector(undefined, refusing(RpcStatus.PERMISSION_DENIED, "needs the role admin"));
+    const said = await runHere(["status", "--collector", address], { env: { LIFELINE_TOKEN: SECRET } });
+    expect(said.err).toBe(
+      `error: the collector at ${address} does not let the token of LIFELINE_TOKEN do this: needs the role admin\n`,
+    );
+  });
+});
