@@ -10,7 +10,8 @@ import {
 } from "@lifeline/wire";
 import { TOKEN_FILE_VARIABLE, TOKEN_VARIABLE } from "./bearer-token.ts";
 import { CliError } from "./cli-error.ts";
-import { type CollectorAddress, type CollectorSecurity, channelOptionsOf, credentialsOf } from "./collector-address.ts";
+import { type CollectorAddress, channelOptionsOf } from "./collector-address.ts";
+import { type CollectorSecurity, credentialsOf } from "./collector-security.ts";
 import { seen } from "./first-contact.ts";
 
 /** The queries a collector answers. */

@@ -1,5 +1,5 @@
 /** Whole answers of the collector, page by page, bounded (S2). */
-import type { queryPb } from "@lifeline/wire";
+import type { adminPb, queryPb } from "@lifeline/wire";
 import { CliError } from "./cli-error.ts";
 import { type AdminClient, CALL_TIMEOUT_MS, type QueryClient } from "./collector-client.ts";
 import { noMatch } from "./requirement-pattern.ts";
@@ -80,7 +80,11 @@ export function fetchNode(client: QueryClient, nodeId: string, signal?: AbortSig
 }
 
 /** Every enrolment, or those of `node`. @throws as {@link fetchStatus} does. */
-export async function fetchEnrolments(client: AdminClient, node = "", signal?: AbortSignal) {
+export async function fetchEnrolments(
+  client: AdminClient,
+  node = "",
+  signal?: AbortSignal,
+): Promise<{ generatedAtMs: number; enrolments: readonly adminPb.Enrolment[] }> {
   const { first, items } = await allPages(
     (pageToken) =>
       client.unary("listEnrolments", { nodeId: node, pageSize: PAGE_ROWS, pageToken }, callOptions(signal)),

@@ -134,8 +134,8 @@ describe("lifeline token revoke", () => {
 ID        STATE        USED  NODES  CREATED               UNTIL                 LEFT  NOTE
 1f2e3d4c  ✗ revoked  1 of 2  any    2026-03-01T11:00:00Z  2026-03-02T11:00:00Z     —  —
 
-Join token 1f2e3d4c lets in nobody any more. Nodes that it has let in stay: 'lifeline enrolments' shows them,
-'lifeline node revoke ID' ends one.
+Join token 1f2e3d4c lets in nobody any more. Nodes that it has let in stay: 'lifeline enrolments' shows them, 'lifeline node revoke ID' ends
+one.
 `);
     expect(exitCode).toBe(0);
   });
@@ -185,9 +185,17 @@ worker-2  ? ended          2026-02-27T12:00:00Z  2026-03-01T12:00:00Z         2 
 worker-3  ✗ revoked        2026-02-27T12:00:00Z  2026-03-02T12:00:00Z         2  3, last 5 min ago from 10.0.0.9
 
 ! another key claimed worker-9: two machines go by one id, or one was set up anew.
-  Two machines: give one of them an id of its own. Set up anew: 'lifeline node revoke ID', then 'lifeline node readmit ID'.
+Two machines: give one of them an id of its own. Set up anew: 'lifeline node revoke ID', then 'lifeline node readmit ID'.
 `);
     expect(exitCode).toBe(0);
+  });
+
+  it("is no wider than the terminal, and free of what a terminal would obey", async () => {
+    const evil = async () => ({ generatedUnixMs, enrolments: [{ ...TWICE, nodeId: "n\u001b[2J" }] });
+    const narrow = { env: { NO_COLOR: "1" }, terminal: { columns: 60, rows: 40 } };
+    const { out } = await ask(["enrolments"], { listEnrolments: evil }, narrow);
+    for (const line of out.split("\n")) expect(line.length).toBeLessThanOrEqual(60);
+    expect(out).not.toContain("\u001b");
   });
 
   it("prints the same as JSON, CSV and wide", async () => {

@@ -3,12 +3,11 @@ export { CliError, type CliErrorCode } from "./cli-error.ts";
 export {
   type CollectorAddress,
   type CollectorFlags,
-  type CollectorSecurity,
   collectorAddress,
   DEFAULT_COLLECTOR,
-  readPem,
 } from "./collector-address.ts";
 export { CALL_TIMEOUT_MS, openCollector, type QueryClient, withCollector } from "./collector-client.ts";
+export { type CollectorSecurity, readPem } from "./collector-security.ts";
 export { EXIT, type ExitCode, exitCodeOf } from "./exit-code.ts";
 export { type FetchOptions, fetchIncidents, fetchStatus, type IncidentOptions } from "./fetch.ts";
 export { wrapped } from "./render/display-width.ts";

@@ -2,6 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { listenerOf, testAuthority } from "./testing/authority.ts";
+import { MET_ROW, startCollector, verdicts } from "./testing/collector.ts";
 
 const main = join(import.meta.dirname, "main.ts");
 const start = (...argv: string[]) => spawn(process.execPath, ["--conditions=lifeline:source", main, ...argv]);
@@ -18,6 +20,20 @@ describe("the process", () => {
     const [out, err, [code]] = await Promise.all([textOf(child.stdout), textOf(child.stderr), once(child, "close")]);
     expect(out).toMatch(/^id,from,obligation,.*\r\nmachine-api,talos-node,required,.*\r\n$/);
     expect([err, code]).toEqual(["", 0]);
+  });
+
+  it("says nothing of its own on stderr to a collector that is named by its address, over TLS", async () => {
+    const fleet = await testAuthority();
+    const answers = {
+      getAuthority: async () => ({ authorityCertificateDer: fleet.certDer }),
+      listVerdicts: async () => verdicts(MET_ROW),
+    };
+    const collector = await startCollector(answers, await listenerOf(fleet));
+    const child = start("status", "--json", "--collector", collector.address, "--authority", fleet.fingerprint);
+    const [out, err, [code]] = await Promise.all([textOf(child.stdout), textOf(child.stderr), once(child, "close")]);
+    await collector.stop();
+    expect([err, code]).toEqual(["", 0]);
+    expect(JSON.parse(out).rows).toHaveLength(1);
   });
 
   it("is quiet when the reader of its output goes first (EPIPE)", async () => {

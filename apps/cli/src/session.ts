@@ -3,7 +3,6 @@ import { type Command, Option } from "commander";
 import { TOKEN_FILE_VARIABLE, TOKEN_VARIABLE } from "./bearer-token.ts";
 import { CliError } from "./cli-error.ts";
 import {
-  AUTHORITY_VARIABLE,
   COLLECTOR_VARIABLE,
   type CollectorAddress,
   type CollectorFlags,
@@ -11,6 +10,7 @@ import {
   DEFAULT_COLLECTOR,
 } from "./collector-address.ts";
 import { type AdminClient, introduced, type QueryClient, withAdmin, withCollector } from "./collector-client.ts";
+import { AUTHORITY_VARIABLE } from "./collector-security.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { checkPattern } from "./requirement-pattern.ts";
 import { FORMATS, type Format, layoutOf, type View, viewText } from "./view.ts";

@@ -1,6 +1,7 @@
 /** What a command found, in every form it can be shown, and showing it once. */
 import type { ExitCode } from "./exit-code.ts";
 import { csvText, type Field } from "./render/csv.ts";
+import { printable, wrapped } from "./render/display-width.ts";
 import { markdownLines } from "./render/markdown.ts";
 import type { StatusLayout } from "./render/status.ts";
 import { type Column, tableLines } from "./render/table.ts";
@@ -31,7 +32,7 @@ export interface Records<Row> {
   readonly json: object;
   /** The line shown instead of an empty table. */
   readonly empty: string;
-  /** Lines below the table. */
+  /** Lines below the table, which are wrapped to its width. */
   readonly footer?: readonly string[];
   readonly exitCode: ExitCode;
 }
@@ -40,17 +41,18 @@ export interface Records<Row> {
 export function recordsView<Row>(records: Records<Row>): View {
   const { rows, columns, wideColumns = [], fields, json, empty, footer = [], exitCode } = records;
   const all = [...columns, ...wideColumns];
-  const below = footer.length === 0 ? [] : ["", ...footer];
+  const said = footer.map(printable);
   return {
     exitCode,
     json: () => json,
     csv: () => csvText(fields, rows),
-    markdown: () => `${[...markdownLines(all, rows), ...below].join("\n")}\n`,
+    markdown: () => `${[...markdownLines(all, rows), ...(said.length === 0 ? [] : ["", ...said])].join("\n")}\n`,
     text({ wide, width, color }) {
       const layout = { color, width: wide ? undefined : width };
       const chosen = wide ? all.map(({ maxWidth: _, ...column }) => column) : columns;
       const table = rows.length === 0 ? [empty] : tableLines(chosen, rows, layout);
-      return `${[...table, ...below].join("\n")}\n`;
+      const below = said.flatMap((line) => (layout.width === undefined ? [line] : wrapped(line, layout.width)));
+      return `${[...table, ...(below.length === 0 ? [] : ["", ...below])].join("\n")}\n`;
     },
   };
 }

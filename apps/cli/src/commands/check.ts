@@ -15,7 +15,7 @@ import {
 import { createProbeWorld, probe } from "@lifeline/probe";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { CliError } from "../cli-error.ts";
-import { readPem } from "../collector-address.ts";
+import { readPem } from "../collector-security.ts";
 import { runPreflight } from "../preflight.ts";
 import { noMatch } from "../requirement-pattern.ts";
 import { OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";

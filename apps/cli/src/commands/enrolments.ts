@@ -128,7 +128,7 @@ function claimedTwiceLines(claimed: readonly Enrolment[]): readonly string[] {
   const more = claimed.length > names.length ? ` and ${claimed.length - names.length} more` : "";
   return [
     `! another key claimed ${names.join(", ")}${more}: two machines go by one id, or one was set up anew.`,
-    "  Two machines: give one of them an id of its own. Set up anew: 'lifeline node revoke ID', then 'lifeline node readmit ID'.",
+    "Two machines: give one of them an id of its own. Set up anew: 'lifeline node revoke ID', then 'lifeline node readmit ID'.",
   ];
 }
 

@@ -146,8 +146,7 @@ function addRevoke(group: Command, session: Session): void {
           );
         });
         return joinTokensView(token === undefined ? [] : [token], undefined, [
-          `Join token ${id} lets in nobody any more. Nodes that it has let in stay: 'lifeline enrolments' shows them,`,
-          "'lifeline node revoke ID' ends one.",
+          `Join token ${id} lets in nobody any more. Nodes that it has let in stay: 'lifeline enrolments' shows them, 'lifeline node revoke ID' ends one.`,
         ]);
       });
     });
