@@ -167,6 +167,7 @@ function securityHint(security: CollectorSecurity): string {
     case "file":
       return `--ca-file holds the collector's authority; ${pair}`;
     case "named":
+      return "it speaks TLS 1.3, and shows its authority to clients that show no certificate (one that refuses those wants --ca-file)";
     case "seen":
       return `it speaks TLS 1.3, with a certificate for this address and time; ${pair}`;
   }

@@ -1,13 +1,18 @@
 /** Who asks, and whom it is told: the command line against real TLS servers on loopback. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, createServer as createRelay } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { manualClock } from "@lifeline/measure";
 import { type CallContext, RpcError, RpcStatus, type ServerCredentials } from "@lifeline/wire";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { run } from "./run.ts";
 import { runHere } from "./testing/ask.ts";
-import { listenerOf, mutualListenerOf, personOf, testAuthority } from "./testing/authority.ts";
+import { listenerOf, personOf, testAuthority } from "./testing/authority.ts";
 import { type Answers, MET_ROW, NOW_MS, startCollector, verdicts } from "./testing/collector.ts";
 import { testWorld } from "./testing/world.ts";
 
@@ -48,6 +53,19 @@ async function collector(credentials?: ServerCredentials, answers: Partial<Answe
   const server = await startCollector(all, credentials);
   closers.push(server.stop);
   return { address: server.address, calls };
+}
+
+/** An address whose first connection goes to the first of `addresses`, and so on. */
+async function inTurn(addresses: string[]): Promise<string> {
+  const relay = createRelay((socket) => {
+    const onward = connect(Number(addresses.shift()?.split(":")[1]), "127.0.0.1");
+    onward.pipe(socket).pipe(onward);
+    for (const each of [onward, socket]) each.on("error", () => onward.destroy());
+  });
+  relay.listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  closers.push(() => relay.close());
+  return `127.0.0.1:${(relay.address() as AddressInfo).port}`;
 }
 
 const ASKED = { method: "listVerdicts", token: SECRET, name: undefined };
@@ -137,17 +155,20 @@ describe("an authority by its fingerprint", () => {
     expect(calls).toEqual([{ ...ASKED, token: undefined }]);
   });
 
-  it("takes a certificate of the person along, on the second connection alone", async () => {
+  it("brings a certificate of the person to the verified connection alone", async () => {
     const { certPem, keyPem } = await personOf(fleet, "admin");
     const pair = ["--cert-file", file("ada.pem", certPem), "--key-file", file("ada.key", keyPem)];
-    const authority = ["--authority", fleet.fingerprint];
-    const { address, calls } = await collector(await mutualListenerOf(fleet));
-    const refused = await runHere(["status", "--collector", address, ...authority, ...pair]);
-    // This one lets in nobody without a certificate, and first contact brings none.
-    expect([refused.exitCode, calls]).toEqual([3, []]);
-    const caFile = file("ca.pem", fleet.certPem);
-    expect((await runHere(["status", "--collector", address, "--ca-file", caFile, ...pair])).exitCode).toBe(0);
-    expect(calls).toEqual([{ method: "listVerdicts", token: undefined, name: "ada" }]);
+    const flags = ["--authority", fleet.fingerprint, ...pair];
+    const open = await collector(await listenerOf(fleet));
+    const shut = await collector(await listenerOf(fleet, { wantsCertificate: true }));
+    // One that lets in nobody without a certificate is not met this way, for first contact brings none.
+    const refused = await runHere(["status", "--collector", shut.address, ...flags]);
+    expect([refused.exitCode, shut.calls]).toEqual([3, []]);
+    expect(refused.err).toContain("to clients that show no certificate (one that refuses those wants --ca-file)");
+    const address = await inTurn([open.address, shut.address]);
+    expect((await runHere(["status", "--collector", address, ...flags])).exitCode).toBe(0);
+    expect(open.calls).toEqual([SHOWN]);
+    expect(shut.calls).toEqual([{ method: "listVerdicts", token: undefined, name: "ada" }]);
   });
 
   it("that another holds ends it: both are named, and nothing was sent", async () => {
@@ -192,6 +213,41 @@ no token and no certificate was sent; either the fingerprint is not this collect
     const said = await runHere(["status", "--collector", address, "--authority", fleet.fingerprint, ...flags]);
     expect(said.err).toBe(`error: the collector at ${address} is not set up for this: this collector enrols nobody\n`);
     expect(said.exitCode).toBe(2);
+  });
+});
+
+describe("behind an HTTP proxy", () => {
+  it("both connections go through it, and the token to the collector alone", async () => {
+    const { address, calls } = await collector(await listenerOf(fleet, { names: ["collector.example"] }));
+    const asked: (string | undefined)[] = [];
+    const proxy = createServer().on("connect", ({ url }, socket) => {
+      asked.push(url);
+      const onward = connect(Number(address.split(":")[1]), "127.0.0.1", () => {
+        socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+        onward.pipe(socket).pipe(onward);
+      });
+      for (const each of [onward, socket]) each.on("error", () => onward.destroy());
+    });
+    proxy.listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    closers.push(() => proxy.close());
+    const main = join(import.meta.dirname, "main.ts");
+    const flags = [
+      "--collector",
+      "collector.example:9470",
+      "--authority",
+      fleet.fingerprint,
+      "--token-file",
+      tokenFile,
+    ];
+    const child = spawn(process.execPath, ["--conditions=lifeline:source", main, "status", ...flags], {
+      env: { grpc_proxy: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const [err, [code]] = await Promise.all([text(child.stderr), once(child, "close")]);
+    expect([err, code]).toEqual(["", 0]);
+    expect(asked).toEqual(["collector.example:9470", "collector.example:9470"]);
+    expect(calls).toEqual([SHOWN, ASKED]);
   });
 });
 

@@ -84,7 +84,7 @@ const EXIT_CODES = `Exit codes:
   0  every required row is met
   1  a required row is not met, or none shows that it is
   2  bad usage, file or setting
-  3  the collector cannot be reached`;
+  3  the collector cannot be reached, or takes no more for now`;
 
 /** The global options that the command understands: others would promise what is refused. */
 function understoodOptions(command: Command): Option[] {

@@ -13,22 +13,22 @@ export async function testAuthority(commonName = "fleet"): Promise<Authority> {
   return openAuthority(pems.certPem, pems.keyPem, randomBytes);
 }
 
-/** Credentials of a listener at 127.0.0.1 that asks its clients for no certificate. */
-export async function listenerOf(authority: Authority, { isExpired = false } = {}): Promise<ServerCredentials> {
-  const { publicKeyDer, privateKeyPem } = makeKeyPair();
-  const nowMs = systemClock.wallMs() - (isExpired ? 2 * HOUR_MS : 0);
-  const leaf = await authority.issueServer({ publicKeyDer, names: ["127.0.0.1"], nowMs, lifetimeMs: HOUR_MS });
-  const pair = { private_key: Buffer.from(privateKeyPem), cert_chain: Buffer.from(leaf.pem) };
-  return ServerCredentials.createSsl(null, [pair], false);
+/** How a listener differs from one that anybody may ask. */
+export interface ListenerOptions {
+  readonly names?: readonly string[];
+  readonly isExpired?: boolean;
+  /** Lets in only who shows a certificate of the authority. */
+  readonly wantsCertificate?: boolean;
 }
 
-/** A listener at 127.0.0.1 that lets in only who shows a certificate of the authority. */
-export async function mutualListenerOf(authority: Authority): Promise<ServerCredentials> {
+/** Credentials of a listener, at 127.0.0.1 unless it has other names. */
+export async function listenerOf(authority: Authority, options: ListenerOptions = {}): Promise<ServerCredentials> {
+  const { names = ["127.0.0.1"], isExpired = false, wantsCertificate = false } = options;
   const { publicKeyDer, privateKeyPem } = makeKeyPair();
-  const times = { nowMs: systemClock.wallMs(), lifetimeMs: HOUR_MS };
-  const leaf = await authority.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
+  const nowMs = systemClock.wallMs() - (isExpired ? 2 * HOUR_MS : 0);
+  const leaf = await authority.issueServer({ publicKeyDer, names, nowMs, lifetimeMs: HOUR_MS });
   const pair = { private_key: Buffer.from(privateKeyPem), cert_chain: Buffer.from(leaf.pem) };
-  return ServerCredentials.createSsl(Buffer.from(authority.certPem), [pair], true);
+  return ServerCredentials.createSsl(Buffer.from(authority.certPem), [pair], wantsCertificate);
 }
 
 /** A person's certificate and its key, PEM. */
