@@ -3,16 +3,22 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { type AddressInfo, connect, createServer as createRelay } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { manualClock } from "@lifeline/measure";
-import { type CallContext, RpcError, RpcStatus, type ServerCredentials } from "@lifeline/wire";
+import {
+  type CallContext,
+  type ListenerCertificates,
+  RpcError,
+  RpcStatus,
+  type ServerCredentials,
+} from "@lifeline/wire";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { run } from "./run.ts";
 import { runHere } from "./testing/ask.ts";
-import { listenerOf, personOf, testAuthority } from "./testing/authority.ts";
+import { demandingListenerOf, listenerOf, personOf, testAuthority } from "./testing/authority.ts";
 import { type Answers, MET_ROW, NOW_MS, startCollector, verdicts } from "./testing/collector.ts";
 import { testWorld } from "./testing/world.ts";
 
@@ -35,10 +41,10 @@ function file(name: string, text: string): string {
 const tokenFile = file("token", `${SECRET}\n`);
 
 /** A collector that notes what each call brought. */
-async function collector(credentials?: ServerCredentials, answers: Partial<Answers> = {}) {
+async function collector(credentials?: ServerCredentials | ListenerCertificates, answers: Partial<Answers> = {}) {
   const calls: { method: string; token: string | undefined; name: string | undefined }[] = [];
-  const note = (method: string, { bearerToken: token, clientName: name }: CallContext) =>
-    calls.push({ method, token, name });
+  const note = (method: string, { bearerToken: token, connection }: CallContext) =>
+    calls.push({ method, token, name: connection?.certificate?.commonName });
   const all: Partial<Answers> = {
     getAuthority: async (_, context) => {
       note("getAuthority", context);
@@ -53,19 +59,6 @@ async function collector(credentials?: ServerCredentials, answers: Partial<Answe
   const server = await startCollector(all, credentials);
   closers.push(server.stop);
   return { address: server.address, calls };
-}
-
-/** An address whose first connection goes to the first of `addresses`, and so on. */
-async function inTurn(addresses: string[]): Promise<string> {
-  const relay = createRelay((socket) => {
-    const onward = connect(Number(addresses.shift()?.split(":")[1]), "127.0.0.1");
-    onward.pipe(socket).pipe(onward);
-    for (const each of [onward, socket]) each.on("error", () => onward.destroy());
-  });
-  relay.listen(0, "127.0.0.1");
-  await once(relay, "listening");
-  closers.push(() => relay.close());
-  return `127.0.0.1:${(relay.address() as AddressInfo).port}`;
 }
 
 const ASKED = { method: "listVerdicts", token: SECRET, name: undefined };
@@ -159,16 +152,18 @@ describe("an authority by its fingerprint", () => {
     const { certPem, keyPem } = await personOf(fleet, "admin");
     const pair = ["--cert-file", file("ada.pem", certPem), "--key-file", file("ada.key", keyPem)];
     const flags = ["--authority", fleet.fingerprint, ...pair];
-    const open = await collector(await listenerOf(fleet));
-    const shut = await collector(await listenerOf(fleet, { wantsCertificate: true }));
-    // One that lets in nobody without a certificate is not met this way, for first contact brings none.
-    const refused = await runHere(["status", "--collector", shut.address, ...flags]);
-    expect([refused.exitCode, shut.calls]).toEqual([3, []]);
-    expect(refused.err).toContain("to clients that show no certificate (one that refuses those wants --ca-file)");
-    const address = await inTurn([open.address, shut.address]);
+    const { address, calls } = await collector(await listenerOf(fleet));
     expect((await runHere(["status", "--collector", address, ...flags])).exitCode).toBe(0);
-    expect(open.calls).toEqual([SHOWN]);
-    expect(shut.calls).toEqual([{ method: "listVerdicts", token: undefined, name: "ada" }]);
+    expect(calls).toEqual([SHOWN, { method: "listVerdicts", token: undefined, name: "ada" }]);
+  });
+
+  it("is not met where nobody without a certificate is let in, for first contact brings none", async () => {
+    const { certPem, keyPem } = await personOf(fleet, "admin");
+    const pair = ["--cert-file", file("ada.pem", certPem), "--key-file", file("ada.key", keyPem)];
+    const { address, calls } = await collector(await demandingListenerOf(fleet));
+    const refused = await runHere(["status", "--collector", address, "--authority", fleet.fingerprint, ...pair]);
+    expect([refused.exitCode, calls]).toEqual([3, []]);
+    expect(refused.err).toContain("to clients that show no certificate (one that refuses those wants --ca-file)");
   });
 
   it("that another holds ends it: both are named, and nothing was sent", async () => {

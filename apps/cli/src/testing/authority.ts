@@ -1,8 +1,8 @@
 /** An authority of a test's own, and listeners and people by it. */
 import { randomBytes } from "node:crypto";
-import { type Authority, createAuthority, makeKeyPair, openAuthority, type PersonRole } from "@lifeline/identity";
+import { type Authority, createAuthority, makeKeyPair, openAuthority, type Role } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
-import { ServerCredentials } from "@lifeline/wire";
+import { type ListenerCertificates, ServerCredentials } from "@lifeline/wire";
 
 const HOUR_MS = 3_600_000;
 
@@ -17,24 +17,28 @@ export async function testAuthority(commonName = "fleet"): Promise<Authority> {
 export interface ListenerOptions {
   readonly names?: readonly string[];
   readonly isExpired?: boolean;
-  /** Lets in only who shows a certificate of the authority. */
-  readonly wantsCertificate?: boolean;
 }
 
-/** Credentials of a listener, at 127.0.0.1 unless it has other names. */
-export async function listenerOf(authority: Authority, options: ListenerOptions = {}): Promise<ServerCredentials> {
-  const { names = ["127.0.0.1"], isExpired = false, wantsCertificate = false } = options;
-  const { publicKeyDer, privateKeyPem } = makeKeyPair();
+/** What a collector's listener shows, at 127.0.0.1 unless it has other names: certificates are asked for, not demanded. */
+export async function listenerOf(authority: Authority, options: ListenerOptions = {}): Promise<ListenerCertificates> {
+  const { names = ["127.0.0.1"], isExpired = false } = options;
+  const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
   const nowMs = systemClock.wallMs() - (isExpired ? 2 * HOUR_MS : 0);
-  const leaf = await authority.issueServer({ publicKeyDer, names, nowMs, lifetimeMs: HOUR_MS });
-  const pair = { private_key: Buffer.from(privateKeyPem), cert_chain: Buffer.from(leaf.pem) };
-  return ServerCredentials.createSsl(Buffer.from(authority.certPem), [pair], wantsCertificate);
+  const { pem: certPem } = await authority.issueServer({ publicKeyDer, names, nowMs, lifetimeMs: HOUR_MS });
+  return { certPem, keyPem, clientAuthorityPem: authority.certPem };
+}
+
+/** A listener that lets in only who shows a certificate of the authority, as what stands before a collector may. */
+export async function demandingListenerOf(authority: Authority): Promise<ServerCredentials> {
+  const { certPem, keyPem } = await listenerOf(authority);
+  const pair = { private_key: Buffer.from(keyPem), cert_chain: Buffer.from(certPem) };
+  return ServerCredentials.createSsl(Buffer.from(authority.certPem), [pair], true);
 }
 
 /** A person's certificate and its key, PEM. */
-export async function personOf(authority: Authority, role: PersonRole) {
+export async function personOf(authority: Authority, role: Role) {
   const { publicKeyDer, privateKeyPem } = makeKeyPair();
   const times = { nowMs: systemClock.wallMs(), lifetimeMs: HOUR_MS };
-  const { pem } = await authority.issuePerson({ publicKeyDer, name: "ada", role, ...times });
+  const { pem } = await authority.issueRole({ publicKeyDer, name: "ada", role, ...times });
   return { certPem: pem, keyPem: privateKeyPem };
 }

@@ -5,7 +5,9 @@ import {
   adminPb,
   createRpcServer,
   enrolPb,
+  type ListenerCertificates,
   listen,
+  listenSecurely,
   queryPb,
   RpcError,
   RpcStatus,
@@ -33,7 +35,7 @@ export interface TestCollector {
 /** Starts a server; what is not given answers UNIMPLEMENTED. */
 export async function startCollector(
   answers: Partial<Answers>,
-  credentials: ServerCredentials = ServerCredentials.createInsecure(),
+  credentials: ServerCredentials | ListenerCertificates = ServerCredentials.createInsecure(),
 ): Promise<TestCollector> {
   const server = createRpcServer();
   const missing = async () => {
@@ -67,11 +69,26 @@ export async function startCollector(
     { getAuthority: missing, enrol: missing, renew: missing, ...answers },
     onDefect,
   );
-  const port = await listen(server, "127.0.0.1:0", credentials);
+  const { port, close } = await opened(server, credentials);
   return {
     address: `127.0.0.1:${port}`,
-    stop: () => shutDown(server, 50, (ms, wake) => systemClock.after(ms, wake)),
+    stop: () => {
+      close();
+      return shutDown(server, 50, (ms, wake) => systemClock.after(ms, wake));
+    },
   };
+}
+
+async function opened(server: ReturnType<typeof createRpcServer>, by: ServerCredentials | ListenerCertificates) {
+  if (by instanceof ServerCredentials) return { port: await listen(server, "127.0.0.1:0", by), close() {} };
+  return listenSecurely(server, {
+    host: "127.0.0.1",
+    port: 0,
+    certificates: by,
+    maxConnections: 100,
+    clock: systemClock,
+    onRefused() {},
+  });
 }
 
 /** 2026-03-01T12:00:00Z, ms: when everything in these tests is judged. */
