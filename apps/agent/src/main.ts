@@ -15,6 +15,9 @@ import { startAgent } from "./pipeline.ts";
 import { AGENT_VERSION } from "./version.ts";
 import { createAgentWorld } from "./world.ts";
 
+// Node warns on stderr, between lines of JSON, that a collector named by its address is named so within TLS too (DEP0123): grpc-js's doing.
+process.noDeprecation = true;
+
 const EXIT_DEFECT = 1;
 const EXIT_CONFIG = 2;
 

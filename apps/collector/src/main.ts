@@ -5,6 +5,7 @@ import { systemClock } from "@lifeline/measure";
 import { pino } from "pino";
 import { type Collector, startCollector } from "./collector.ts";
 import { type Config, ConfigError, loadConfig, usage } from "./config.ts";
+import { CERTIFICATE_USAGE, runCertificate } from "./identity/certificate-command.ts";
 import { BACKUP_USAGE, runBackup } from "./store/backup-command.ts";
 
 /** JSON lines as the agent's: the level as a word, RFC 3339 times. */
@@ -56,9 +57,14 @@ async function main(config: Config): Promise<void> {
 
 try {
   const args = process.argv.slice(2);
-  const done = runBackup(args, (text) => process.stderr.write(text));
+  const done =
+    runBackup(args, (text) => process.stderr.write(text)) ??
+    (await runCertificate(args, systemClock, {
+      out: (text) => process.stdout.write(text),
+      err: (text) => process.stderr.write(text),
+    }));
   if (done !== undefined) process.exitCode = done;
-  else if (args.includes("--help")) process.stdout.write(`${usage()}${BACKUP_USAGE}`);
+  else if (args.includes("--help")) process.stdout.write(`${usage()}${BACKUP_USAGE}${CERTIFICATE_USAGE}`);
   else await main(loadConfig(args, process.env));
 } catch (error) {
   fail(error);

@@ -1,7 +1,7 @@
 /** A run of the reflector, from its arguments to its end. Exit codes: 0 asked to stop, 1 cannot listen, 2 bad flags or files. */
 import { readFileSync } from "node:fs";
 import type { Clock } from "@lifeline/measure";
-import { type ChannelCredentials, channelCredentials } from "@lifeline/wire";
+import { type ChannelCredentials, channelCredentials, tlsCredentials } from "@lifeline/wire";
 import type { Logger } from "pino";
 import { type Flags, parseFlags, USAGE, type WitnessFlags } from "./flags.ts";
 import { readKeyFile } from "./key-file.ts";
@@ -89,7 +89,9 @@ function credentialsOf({ tls }: WitnessFlags): ChannelCredentials | string {
   const cert = tls.certFile === undefined ? null : bytes("tls-cert", tls.certFile);
   const key = tls.keyFile === undefined ? null : bytes("tls-key", tls.keyFile);
   const wrong = [ca, cert, key].find((file) => typeof file === "string");
-  return wrong ?? channelCredentials.createSsl(ca as Buffer, key as Buffer | null, cert as Buffer | null);
+  if (wrong !== undefined) return wrong;
+  const pair = cert === null || key === null ? {} : { pair: { certPem: cert as Buffer, keyPem: key as Buffer } };
+  return tlsCredentials({ caPem: ca as Buffer, caMayBeIntermediate: true, ...pair });
 }
 
 async function untilAsked(reflector: Reflector, witness: Witness | undefined, world: RunWorld): Promise<void> {

@@ -256,6 +256,25 @@ describe("renewal", () => {
   });
 });
 
+describe("a node that was set up anew", () => {
+  it("is let in once it was readmitted, and its former key is not any more", async () => {
+    const { collector, caPem, token, enrol, admin, asAdmin } = await fleet();
+    const joinToken = await token({ usesMax: 2 });
+    const former = await enrol(joinToken, "n1");
+    await expect(enrol(joinToken, "n1")).rejects.toMatchObject({ code: RpcStatus.ALREADY_EXISTS });
+    await admin.unary("readmitNode", { nodeId: "n1" }, asAdmin);
+    const { end } = await speak(collector, clientOf(caPem, former), "n1");
+    const fresh = await enrol(joinToken, "n1");
+    expect(await end).toMatchObject({ code: RpcStatus.PERMISSION_DENIED });
+    expect((await speak(collector, clientOf(caPem, fresh), "n1")).first).toBe("let in");
+    const { enrolments } = await admin.unary("listEnrolments", {}, asAdmin);
+    expect(enrolments).toMatchObject([{ refusedClaims: 0 }]);
+    expect((await speak(collector, clientOf(caPem, former), "n1")).first).toMatchObject({
+      code: RpcStatus.PERMISSION_DENIED,
+    });
+  });
+});
+
 describe("revocation", () => {
   it("ends the node's streams at once, and refuses its key for good; a readmitted node comes with a new one", async () => {
     const { collector, address, caPem, token, enrol, admin, asAdmin } = await fleet();
@@ -276,6 +295,9 @@ describe("revocation", () => {
     const fresh = await enrol(joinToken, "n1");
     expect((await speak(collector, clientOf(caPem, fresh), "n1")).first).toBe("let in");
     await refusesStream();
+    const { enrolments } = await admin.unary("listEnrolments", {}, asAdmin);
+    expect(enrolments).toHaveLength(1);
+    expect([enrolments[0]?.revokedUnixMs, enrolments[0]?.refusedClaims]).toEqual([undefined, 0]);
   });
 
   it("outlives a restart", async () => {

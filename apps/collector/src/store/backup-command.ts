@@ -47,5 +47,7 @@ function parsed(command: string, args: readonly string[], other: "to" | "from") 
 
 function sentence(command: "backup" | "restore", { path, schema, nodes, reports }: Copied): string {
   const what = command === "backup" ? "backed up to" : "restored to";
-  return `${what} ${path}: ${nodes} nodes, ${reports} reports, schema ${schema}\n`;
+  // Whoever holds the authority's key can be any node: it lies in no backup unasked.
+  const note = command === "backup" ? "; the authority is not in it: keep a copy of identity/ in a safe place" : "";
+  return `${what} ${path}: ${nodes} nodes, ${reports} reports, schema ${schema}${note}\n`;
 }

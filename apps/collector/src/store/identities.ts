@@ -151,7 +151,8 @@ function enrol(
     statement("UPDATE join_tokens SET uses = uses + 1 WHERE id = ?").run(tokenId);
     statement(
       `${INSERT_ENROLMENT} ON CONFLICT DO UPDATE SET key_sha256 = excluded.key_sha256, join_token_id = excluded.join_token_id,
-         enrolled_ms = excluded.enrolled_ms, not_after_ms = excluded.not_after_ms, renewals = 0, is_open = 0`,
+         enrolled_ms = excluded.enrolled_ms, not_after_ms = excluded.not_after_ms, renewals = 0, is_open = 0, refused_claims = 0,
+         last_refused_claim_ms = NULL, last_refused_claim_from = ''`,
     ).run(nodeId, key, tokenId, nowMs, notAfterMs);
   }
   const row = statement("SELECT * FROM enrolments WHERE node_id = ?").get(nodeId);
