@@ -113,8 +113,11 @@ describe("a configuration", () => {
     ],
     ["a node id that is a number", "nodeId: 12", "agent.yaml: nodeId: got 12, want 1 to 253 letters, digits,"],
     ["an empty node id", 'nodeId: ""', 'agent.yaml: nodeId: got "", want 1 to 253 letters, digits,'],
-    ["a key twice", "stateDir: a\nstateDir: b", "agent.yaml:2: DUPLICATE_KEY: want a YAML or JSON document"],
+    ["a key twice", "stateDir: a\nstateDir: b", "agent.yaml:2: DUPLICATE_KEY: want each key once"],
     ["no YAML", "a: [", "agent.yaml:"],
+    ["an alias", "stateDir: &a x\nnodeId: *a", "agent.yaml:2: got an alias, want a document without aliases"],
+    ["a tag of its own", "stateDir: !own x", "agent.yaml:1: TAG_RESOLVE_FAILED: want a YAML or JSON document"],
+    ["a key that is no text", "? [a]\n: b", "agent.yaml:1: NON_STRING_KEY: want a YAML or JSON document"],
     [
       "plaintext beyond loopback",
       "collector: 192.0.2.1:443",

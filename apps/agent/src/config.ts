@@ -11,9 +11,10 @@ import { FINGERPRINT_WANTED, readFingerprint } from "@lifeline/identity";
 import { isNodeId, MAX_IDENTIFIER_LENGTH, NODE_ID_WANTED } from "@lifeline/wire";
 import * as v from "valibot";
 import { invalid } from "./config-error.ts";
+import { readDocument } from "./document.ts";
 import { JOIN_TOKEN_VARIABLE } from "./enrol/join-token.ts";
 import { SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./spool/spool.ts";
-import { integerOf, listOf, mapping, readDocument, section, textOf, validated, wordOf } from "./strict-schema.ts";
+import { integerOf, listOf, mapping, section, textOf, validated, wordOf } from "./strict-schema.ts";
 import type { TlsFiles } from "./uplink/credentials.ts";
 import { NODE_ROLES, type NodeRole } from "./uplink/hello.ts";
 
@@ -175,10 +176,16 @@ export function unknownVariables(environment: Readonly<Record<string, string | u
 
 /** Puts the configuration together. Throws a ConfigError. */
 export function loadConfig(file: string | undefined, overrides: readonly Override[]): AgentConfig {
-  const document = file === undefined ? {} : (readDocument(file) ?? {});
+  return file === undefined
+    ? parseConfig({}, "configuration", overrides)
+    : parseConfig(readDocument(file), file, overrides);
+}
+
+/** The configuration of a file's document, `null` for an empty one, under `overrides`. Throws a ConfigError that names `source`. */
+export function parseConfig(input: unknown, source: string, overrides: readonly Override[]): AgentConfig {
+  const document = input ?? {};
   const sources = new Map(overrides.map(({ field, source }) => [field, source]));
-  const sourceOf = (field: string) =>
-    sources.get(field) ?? sources.get(field.replace(/[.[].*$/, "")) ?? file ?? "configuration";
+  const sourceOf = (field: string) => sources.get(field) ?? sources.get(field.replace(/[.[].*$/, "")) ?? source;
   const given = validated(section(schema), overrides.reduce(override, document), sourceOf);
   const { collector, tls, enrol } = given;
   if (tls !== undefined && enrol !== undefined) {

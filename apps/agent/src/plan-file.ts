@@ -15,7 +15,8 @@ import {
 } from "@lifeline/wire";
 import * as v from "valibot";
 import { invalid } from "./config-error.ts";
-import { integerOf, listOf, mapping, readDocument, textOf, validated, wordOf } from "./strict-schema.ts";
+import { readDocument } from "./document.ts";
+import { integerOf, listOf, mapping, textOf, validated, wordOf } from "./strict-schema.ts";
 
 /** Shape bounds, wide on purpose: the codec's own limits are narrower. */
 const UINT32_MAX = 0xffff_ffff;

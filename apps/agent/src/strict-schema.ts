@@ -1,11 +1,6 @@
-/** Pieces of schema whose every error says what would be right, and the reading of documents by them. */
-import { readFileSync } from "node:fs";
+/** Pieces of schema whose every error says what would be right. */
 import * as v from "valibot";
-import { parse, YAMLParseError } from "yaml";
-import { ConfigError, invalid } from "./config-error.ts";
-
-/** Largest document read, bytes: 512 targets with authorities of their own stay below 2 MiB. */
-export const DOCUMENT_MAX_BYTES = 4 * 1024 * 1024;
+import { invalid } from "./config-error.ts";
 
 /** A mapping with these keys and no other. */
 export function mapping<const Entries extends v.ObjectEntries>(entries: Entries) {
@@ -60,35 +55,6 @@ export function validated<const Schema extends v.GenericSchema>(
   const issue = deepest(result.issues[0]);
   const field = fieldName(issue.path ?? []);
   throw invalid(sourceOf(field), field, issue.expected === "never" ? lastKey(issue) : issue.input, issue.message);
-}
-
-/** Reads a YAML or JSON document. Throws a {@link ConfigError}; duplicate keys are refused. */
-export function readDocument(path: string): unknown {
-  const text = readText(path);
-  try {
-    return parse(text, { uniqueKeys: true, maxAliasCount: 0 });
-  } catch (error) {
-    if (error instanceof YAMLParseError) {
-      const line = error.linePos?.[0].line ?? 1;
-      throw new ConfigError("invalid", `${path}:${line}: ${error.code}: want a YAML or JSON document`);
-    }
-    if (error instanceof ReferenceError) throw invalid(path, "", "an alias", "a document without aliases");
-    throw error;
-  }
-}
-
-function readText(path: string): string {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    throw new ConfigError("unreadable", `${path}: ${code}: want a readable file`);
-  }
-  if (text.length > DOCUMENT_MAX_BYTES) {
-    throw new ConfigError("invalid", `${path}: ${text.length} characters, want at most ${DOCUMENT_MAX_BYTES}`);
-  }
-  return text;
 }
 
 /** In a union, the issue of the alternative that came furthest says most. */
