@@ -1,6 +1,7 @@
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeFrame, frameAt, scanFrames } from "./frame.ts";
+import { encodeFrame, FRAME_HEADER_BYTES, frameAt, scanFrames } from "./frame.ts";
 
 const bootId = fc.uint8Array({ minLength: 16, maxLength: 16 });
 const payload = fc.uint8Array({ maxLength: 200 });
@@ -17,6 +18,16 @@ describe("a frame", () => {
       }),
     );
   });
+
+  it.each([0n, 2n ** 53n, 2n ** 64n - 1n])(
+    "is none under the number %s, which no number is exactly or no report has",
+    (number) => {
+      const frame = encodeFrame(new Uint8Array(16), 1, Buffer.from("report"));
+      frame.writeBigUInt64LE(number, FRAME_HEADER_BYTES - 8);
+      frame.writeUInt32LE(crc32(frame.subarray(8)), 4);
+      expect(frameAt(frame, 0)).toBeUndefined();
+    },
+  );
 
   it("is none after any one byte of it changed", () => {
     fc.assert(

@@ -66,9 +66,12 @@ export function frameAt(bytes: Buffer, offset: number): Frame | undefined {
   const end = offset + FRAME_HEADER_BYTES + payloadBytes;
   if (payloadBytes > MAX_REPORT_BYTES || end > bytes.length) return undefined;
   if (crc32(bytes.subarray(offset + LENGTH_OFFSET, end)) !== bytes.readUInt32LE(offset + CRC_OFFSET)) return undefined;
+  const sequence = Number(bytes.readBigUInt64LE(offset + SEQUENCE_OFFSET));
+  // Never written, and beyond what a number counts exactly: it would be acknowledged under another's name.
+  if (sequence < 1 || !Number.isSafeInteger(sequence)) return undefined;
   return {
     bootId: Uint8Array.from(bytes.subarray(offset + BOOT_OFFSET, offset + SEQUENCE_OFFSET)),
-    sequence: Number(bytes.readBigUInt64LE(offset + SEQUENCE_OFFSET)),
+    sequence,
     payload: bytes.subarray(offset + FRAME_HEADER_BYTES, end),
     frameBytes: end - offset,
   };

@@ -153,14 +153,16 @@ export async function removeSegment(directory: string, number: number): Promise<
   await unlink(acksPath(directory, number)).catch(() => {});
 }
 
-function encodeAck(number: number, offset: number): Buffer {
+/** The acknowledgement of the frame at `offset` of segment `number`. */
+export function encodeAck(number: number, offset: number): Buffer {
   const bytes = Buffer.alloc(ACK_BYTES);
   bytes.writeUInt32LE(offset, 0);
   bytes.writeUInt32LE(crc32(`${number}:${offset}`), 4);
   return bytes;
 }
 
-function decodeAcks(number: number, bytes: Buffer): Set<number> {
+/** The offsets that a list of acknowledgements names; what is torn or not of segment `number` acknowledges nothing. */
+export function decodeAcks(number: number, bytes: Buffer): Set<number> {
   const offsets = new Set<number>();
   for (let at = 0; at + ACK_BYTES <= bytes.length; at += ACK_BYTES) {
     const offset = bytes.readUInt32LE(at);
