@@ -8,9 +8,11 @@ export {
   loadConfig,
   type Override,
   type PlanSource,
+  parseConfig,
   VARIABLE_NAMES,
 } from "./config.ts";
 export { ConfigError, type ConfigErrorCode } from "./config-error.ts";
+export { documentOf } from "./document.ts";
 export type { Identity } from "./identity.ts";
 export { createLog } from "./log.ts";
 export { type Agent, type AgentStats, FLUSH_GRACE_MS, startAgent } from "./pipeline.ts";
@@ -18,6 +20,8 @@ export { parsePlan, readPlanFile } from "./plan-file.ts";
 export { encodeParts } from "./report-parts.ts";
 export { createRunner, IN_FLIGHT_MAX, IN_FLIGHT_PER_TARGET_MAX, type Runner, type RunnerOptions } from "./run.ts";
 export { cadenceAt, FAST_CADENCE_MS, FAST_STRETCH_MS, nextDueNs, phaseNs, ticksDue } from "./schedule.ts";
+export { encodeFrame, type Frame, frameAt, type Scan, scanFrames } from "./spool/frame.ts";
+export { ACK_BYTES, decodeAcks, encodeAck } from "./spool/segment.ts";
 export {
   openSpool,
   type Spool,

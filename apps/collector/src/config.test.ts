@@ -155,7 +155,7 @@ describe("loadConfig", () => {
       "broken YAML",
       "a: [",
       [
-        "collector.yaml: got broken YAML (BAD_INDENT), want a mapping of settings",
+        "collector.yaml:1:5: got broken YAML (BAD_INDENT), want consistent indentation and closed brackets",
         "dataDir: got nothing, want a file path (--data-dir)",
         "deployment: got nothing, want a file path (--deployment)",
       ],
@@ -180,6 +180,15 @@ describe("loadConfig", () => {
     ],
   ])("refuses %s", (_, yaml, problems) => {
     expect(problemsOf(() => load(yaml))).toEqual(problems);
+  });
+
+  it.each([
+    ["an alias", "listen: &a x\nhttpListen: *a", "collector.yaml:4:13: got the alias *a, want the value written out"],
+    ["a tag", "listen: !own x", "collector.yaml:3:9: got broken YAML (TAG_RESOLVE_FAILED), want no tag"],
+    ["a key twice", "dataDir: x", "collector.yaml:3:1: got a key twice, want each key once"],
+    ["a key that is no text", "? [a]\n: b", "collector.yaml:3:3: got broken YAML (NON_STRING_KEY), want a text key"],
+  ])("refuses %s where it stands in the file", (_, yaml, problem) => {
+    expect(problemsOf(() => load(GOOD + yaml))[0]).toBe(problem);
   });
 
   it("names the variable or the flag that is wrong", () => {

@@ -6,9 +6,8 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { basename, dirname, resolve as resolvePath } from "node:path";
 import { parseArgs } from "node:util";
-import { isHost, readHostPort } from "@lifeline/catalogue";
+import { CatalogueError, isHost, parseYaml, problemLine, readHostPort } from "@lifeline/catalogue";
 import * as v from "valibot";
-import { parseDocument } from "yaml";
 
 /** Where to listen; port 0 takes any free one. */
 export interface Listen {
@@ -76,8 +75,10 @@ export class ConfigError extends Error {
 
 const LISTEN_WANTED = "host:port with a port from 0 to 65535, IPv6 in brackets";
 const PATH_WANTED = "a file path";
-/** Largest configuration file, bytes: some hundred times what a full one takes. */
-const MAX_CONFIG_BYTES = 65_536;
+/** Largest configuration file, characters: some hundred times what a full one takes. */
+const MAX_CONFIG_CHARS = 65_536;
+/** Most problems told of one file: more than anyone mends at once. */
+const PROBLEMS_MAX = 20;
 
 const listen = v.pipe(
   v.string(LISTEN_WANTED),
@@ -281,6 +282,14 @@ export function loadConfig(args: readonly string[], env: Readonly<Record<string,
   return complete(written, problems);
 }
 
+/** The configuration that a file's text alone makes. Throws {@link ConfigError} with every problem. */
+export function parseConfig(file: string, text: string): Config {
+  const problems: string[] = [];
+  const written: AllWritten = new Map();
+  readText(file, text, written, problems);
+  return complete(written, problems);
+}
+
 function complete(written: AllWritten, problems: string[]): Config {
   const read = <K extends Key>(key: K): v.InferOutput<(typeof SETTINGS)[K]["schema"]> | undefined => {
     const given = written.get(key);
@@ -392,7 +401,6 @@ function parsedFlags(
 }
 
 function readFile(file: string, written: AllWritten, problems: string[]): void {
-  const name = basename(file);
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -401,17 +409,22 @@ function readFile(file: string, written: AllWritten, problems: string[]): void {
     problems.push(`config: got ${JSON.stringify(file)} (${String(error.code)}), want a file that can be read`);
     return;
   }
-  if (text.length > MAX_CONFIG_BYTES) {
-    problems.push(`${name}: got ${text.length} characters, want at most ${MAX_CONFIG_BYTES}`);
+  readText(file, text, written, problems);
+}
+
+/** What a file says, by its text: `file` names it and is where its paths are relative to. */
+function readText(file: string, text: string, written: AllWritten, problems: string[]): void {
+  const name = basename(file);
+  if (text.length > MAX_CONFIG_CHARS) {
+    problems.push(`${name}: got ${text.length} characters, want at most ${MAX_CONFIG_CHARS}`);
     return;
   }
-  const document = parseDocument(text, { prettyErrors: false, stringKeys: true });
-  const broken = document.errors[0];
-  if (broken !== undefined) {
-    problems.push(`${name}: got broken YAML (${broken.code}), want a mapping of settings`);
-    return;
+  try {
+    collect(name, dirname(file), parseYaml(name, text), written, problems);
+  } catch (error) {
+    if (!(error instanceof CatalogueError)) throw error;
+    problems.push(...error.problems.slice(0, PROBLEMS_MAX).map(problemLine));
   }
-  collect(name, dirname(file), document.toJS({ maxAliasCount: 0 }), written, problems);
 }
 
 function collect(name: string, directory: string, content: unknown, written: AllWritten, problems: string[]): void {

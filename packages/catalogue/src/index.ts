@@ -28,7 +28,7 @@ export {
   type TrustedEndpoint,
 } from "./deployment.ts";
 export { type CatalogueDiff, diffCatalogues, type FieldChange } from "./diff.ts";
-export { MAX_FILE_BYTES } from "./document.ts";
+export { MAX_FILE_BYTES, parseYaml } from "./document.ts";
 export { CatalogueError, PROBLEM_CODES, type Problem, type ProblemCode, problemLine } from "./error.ts";
 export type { ExpectedIssuers, InterceptionKnowledge, InterceptionVendor } from "./interception.ts";
 export { matchesPattern, PATTERN_MAX_CHARS } from "./pattern.ts";

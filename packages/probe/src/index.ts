@@ -1,4 +1,5 @@
 export { LAG_TOLERANCE_NS } from "./deadline.ts";
+export { type DnsAnswer, decodeAnswer, encodeQuery } from "./dns-message.ts";
 export { UNKNOWN_METHOD } from "./grpc.ts";
 export { type KernelClock, openKernelClock, type TcpInfo } from "./kernel.ts";
 export { IPV6_DISABLED, NO_ADDRESS, tunnelInterfaces } from "./link.ts";
