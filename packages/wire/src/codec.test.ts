@@ -359,6 +359,17 @@ describe("plans", () => {
     expect(planFromWire(plan)).toMatchObject({ ok: false, malformed: { field, expected } });
   });
 
+  it.each([0, 65_537])(
+    "refuses an authority of %d characters, which the agent's own copy of the plan may not have",
+    (length) => {
+      const plan = { ...planToWire(makePlan([])), caPems: ["x".repeat(length)] };
+      expect(planFromWire(plan)).toMatchObject({
+        ok: false,
+        malformed: { field: "ca_pems[0]", expected: "1 to 65536" },
+      });
+    },
+  );
+
   it("the closed list of causes has no word twice", () => {
     expect(new Set(CAUSES).size).toBe(CAUSES.length);
   });

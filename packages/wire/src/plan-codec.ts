@@ -57,8 +57,8 @@ export function planFromWire(wire: WirePlan): Decoded<Plan> {
   return reading(() => {
     const caPems = list("ca_pems", wire.caPems, MAX_CA_PEMS);
     for (const [at, pem] of caPems.entries()) {
-      if (pem.length > MAX_CA_PEM_LENGTH)
-        refuse(`ca_pems[${at}]`, `${pem.length} characters`, `at most ${MAX_CA_PEM_LENGTH}`);
+      if (pem.length < 1 || pem.length > MAX_CA_PEM_LENGTH)
+        refuse(`ca_pems[${at}]`, `${pem.length} characters`, `1 to ${MAX_CA_PEM_LENGTH}`);
     }
     const targets = list("targets", wire.targets, MAX_TARGETS_PER_NODE).map((target, at) =>
       targetFromWire(`targets[${at}]`, target, caPems),
