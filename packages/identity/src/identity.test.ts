@@ -105,6 +105,15 @@ describe("a signing request", () => {
     );
   });
 
+  it("is refused when its name is bytes and no text, which would be named by their hexadecimal", async () => {
+    const der = Buffer.from(await signingRequestDer(node.privateKeyPem, "worker-1"));
+    const tag = der.indexOf("worker-1") - 2;
+    expect(der[tag]).toBe(0x0c); // UTF8String
+    der[tag] = 0x04; // OCTET STRING
+    const detail = "a common name that is no text";
+    expect(await readSigningRequest(der)).toEqual({ kind: "malformed", detail });
+  });
+
   it("is refused with any byte changed, cut or added, and never throws", async () => {
     const der = await signingRequestDer(node.privateKeyPem, "worker-1");
     const whole = await readSigningRequest(der);

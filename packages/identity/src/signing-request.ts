@@ -72,6 +72,9 @@ async function read(der: Uint8Array): Promise<SigningRequest> {
   const names = request.subjectName.getField("CN");
   const [nodeId] = names;
   if (nodeId === undefined || names.length !== 1) return malformed(`${names.length} common names, want one`);
+  // Of a value that is no text the library gives its bytes in hexadecimal, which nobody has signed as a name.
+  if (!Buffer.from(request.subjectName.toArrayBuffer()).includes(nodeId))
+    return malformed("a common name that is no text");
   if (!(await request.verify(webcrypto))) return malformed("a signature that is not by its own key");
   return { kind: "ok", nodeId, publicKeyDer, keySha256: keySha256(publicKeyDer) };
 }
