@@ -3,7 +3,7 @@
  * The one door: runs on any Node from 20 on, installs what is locked, builds what has changed, and hands over to the
  * Node and the program that were installed. Everything it says itself goes to stderr; stdout belongs to the program.
  *
- *   node tools/workspace/enter.mjs start|test|check|bench|fault|lab|crash|lifeline [ARGUMENT ...]
+ *   node tools/workspace/enter.mjs start|test|check|bench|fault|lab|crash|fuzz|lifeline [ARGUMENT ...]
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -28,6 +28,7 @@ const programs = {
   fault: ["node", join(root, "tools/lab/dist/fault-command.js")],
   lab: ["node", join(root, "tools/drill/dist/main.js")],
   crash: ["node", join(root, "tools/crash/dist/main.js")],
+  fuzz: ["node", join(root, "tools/fuzz/dist/main.js")],
   lifeline: ["node", join(root, "apps/cli/dist/main.js")],
 };
 

@@ -27,6 +27,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/drill": ["measure", "catalogue", "verdict", "wire", "lab", "cli"],
   "tools/bench": ["measure", "window", "probe", "wire", "agent", "reflector", "lab"],
   "tools/crash": ["measure", "wire"],
+  // Every room that reads what others wrote; and the chance of crash, which can be played again.
+  "tools/fuzz": ["measure", "window", "catalogue", "probe", "stamp", "identity", "wire", "agent", "collector", "crash"],
   "tools/workspace": [],
 };
 

@@ -1,0 +1,1 @@
+export { between, pick, type Random, randomFrom } from "./chance.ts";

@@ -1,0 +1,64 @@
+/**
+ * What is fuzzed: a decoder, how its inputs are drawn, and the laws that hold of what it answers.
+ *
+ * 1. An input is drawn of its own generator and of nothing else: (seed, decoder, index) name it for ever.
+ * 2. A check throws for whatever the decoder may not do. A decoder's own refusal is no error.
+ */
+import { strict as assert } from "node:assert";
+import { isDeepStrictEqual } from "node:util";
+import { type Random, randomFrom } from "@lifeline/crash";
+
+/** What became of an input. */
+export type Verdict = "decoded" | "refused";
+
+/** A decoder under test. */
+export interface Decoder {
+  readonly name: string;
+  /** Draws an input. */
+  draw(random: Random): Uint8Array;
+  /** Decodes it and holds the laws. Throws, or rejects, where one does not hold. */
+  check(input: Uint8Array): Verdict | Promise<Verdict>;
+}
+
+/** The decoder does not keep what it promises. */
+export class BrokenLaw extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "BrokenLaw";
+  }
+}
+
+/** Throws a {@link BrokenLaw} of those words unless `isKept`. */
+export function law(isKept: boolean, words: string): asserts isKept {
+  if (!isKept) throw new BrokenLaw(words);
+}
+
+/** Throws unless both are the same value. */
+export function lawSame(words: string, actual: unknown, expected: unknown): void {
+  if (!isDeepStrictEqual(actual, expected)) assert.deepStrictEqual(actual, expected, words);
+}
+
+/**
+ * Whether what was decoded of a document is written and read again: one time in four, told by the input alone. To parse YAML costs more
+ * than all else that is done with it.
+ */
+export function isReread(input: Uint8Array): boolean {
+  return input.length % 4 === 0;
+}
+
+/** What `decode` gives, or undefined when it throws the error that it refuses with. Any other error passes through. */
+export function unlessRefused<T>(refusal: abstract new (...args: never[]) => Error, decode: () => T): T | undefined {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof refusal) return undefined;
+    throw error;
+  }
+}
+
+/** The input of that name: FNV-1a of the decoder's name tells decoders apart, an odd factor spreads the indexes. */
+export function inputOf(decoder: Decoder, seed: number, index: number): Uint8Array {
+  let hash = 0x811c9dc5;
+  for (const unit of decoder.name) hash = Math.imul(hash ^ unit.charCodeAt(0), 0x0100_0193);
+  return decoder.draw(randomFrom((hash ^ seed ^ Math.imul(index + 1, 0x9e37_79b1)) >>> 0));
+}

@@ -1,0 +1,51 @@
+/** Answers of a name server. */
+import { literalFamily } from "@lifeline/catalogue";
+import { between, pick, type Random } from "@lifeline/crash";
+import { decodeAnswer, encodeQuery } from "@lifeline/probe";
+import { drawBytes, joined, mutateBytes } from "../byte-mutation.ts";
+import { type Decoder, law } from "../decoder.ts";
+
+const ID = 7;
+const NAME = "omni.example";
+const QUERY = encodeQuery(ID, NAME) ?? new Uint8Array();
+
+/** Names as records give them: a pointer to the question, to itself, past the end; labels; one that never ends. */
+const NAMES = ["c00c", "c01e", "ffff", "00", "0161c00c", "c0", "3f", "40", "80", "01".repeat(300)].map((hex) =>
+  Buffer.from(hex, "hex"),
+);
+
+function drawRecord(random: Random): Uint8Array {
+  const fixed = Buffer.alloc(10);
+  const bytes = pick(random, [4, 4, 4, 4, 0, 3, 16, 300]);
+  fixed.writeUInt16BE(pick(random, [1, 1, 1, 5, 28, 41]), 0);
+  fixed.writeUInt16BE(pick(random, [1, 1, 1, 3]), 2);
+  fixed.writeUInt32BE(pick(random, [0, 60, 0xffff_ffff]), 4);
+  fixed.writeUInt16BE(random() < 0.9 ? bytes : pick(random, [0, 0xffff]), 8);
+  return joined(random() < 0.7 ? (NAMES[0] ?? fixed) : pick(random, NAMES), fixed, new Uint8Array(bytes).fill(9));
+}
+
+function drawAnswer(random: Random): Uint8Array {
+  const records = Array.from({ length: between(random, 0, random() < 0.05 ? 80 : 4) }, () => drawRecord(random));
+  const answer = Buffer.from(joined(QUERY, ...records));
+  answer.writeUInt16BE(0x8000 | pick(random, [0x180, 0x380, 0x183, 0x185, 0x0f]), 2);
+  answer.writeUInt16BE(random() < 0.9 ? records.length : pick(random, [0, 1, 0xffff]), 6);
+  return answer;
+}
+
+/** decodeAnswer. */
+export const dnsDecoder: Decoder = {
+  name: "dns",
+  draw(random) {
+    if (random() < 0.15) return drawBytes(random, 1_500);
+    const answer = drawAnswer(random);
+    return random() < 0.4 ? answer : mutateBytes(random, answer);
+  },
+  check(input) {
+    const answer = decodeAnswer(input, QUERY);
+    if (answer.kind !== "answer") return "refused";
+    law(answer.rcode >= 0 && answer.rcode <= 15, "an rcode has four bits");
+    law(answer.addresses.length <= 64, "at most 64 records are looked at");
+    for (const address of answer.addresses) law(literalFamily(address) === 4, "an address is one");
+    return "decoded";
+  },
+};

@@ -1,0 +1,97 @@
+/** A node's introduction, as the collector's door takes it. */
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { admitHello, type Introduction } from "@lifeline/collector";
+import { endpointName } from "@lifeline/measure";
+import { isNodeId, reportPb } from "@lifeline/wire";
+import { type Decoder, law, lawSame } from "../decoder.ts";
+import { drawEncoding } from "../message-course.ts";
+
+const { HelloSchema } = reportPb;
+type HelloInit = Parameters<typeof create<typeof HelloSchema>>[1];
+
+const LEAST = { nodeId: "node-1", bootId: new Uint8Array(16) };
+const FULL: HelloInit = {
+  ...LEAST,
+  agentVersion: "0.1.0",
+  hostname: "node-1.example",
+  roles: [1, 2],
+  ipVersions: [4, 6],
+  siderolinkPrefix: "fdae:41e4:649b:9303",
+  grpcTunnel: false,
+  talosVersion: "v1.14.0",
+  planRevision: "0123456789abcdef",
+  resolvers: ["10.0.0.53", "2001:db8::53"],
+  machineApi: "grpc://omni.example:8090",
+  sentUnixMs: 1_790_000_000_000n,
+  addresses: ["10.0.0.7", "2001:db8::7", "::ffff:10.0.0.8"],
+  proxy: { httpsProxy: "proxy.example:3128", httpProxy: "[2001:db8::9]:3128", noProxy: [".example", "10.0.0.0/8"] },
+  talos: { siderolinkHost: "omni.example", siderolinkConnected: true, wireguardEndpoint: "192.0.2.1:51820" },
+};
+const VALID = [LEAST, FULL].map((init) => toBinary(HelloSchema, create(HelloSchema, init)));
+
+/** The Hello that would say what was taken of another. */
+function helloOf({ facts, hostname, agentVersion, planRevision, addresses, observedEndpoint }: Introduction) {
+  const proxy = (endpoint: { host: string; port: number } | undefined) =>
+    endpoint === undefined ? "" : endpointName(endpoint.host, endpoint.port);
+  return create(HelloSchema, {
+    ...LEAST,
+    nodeId: facts.nodeId,
+    hostname,
+    agentVersion,
+    planRevision,
+    addresses: [...addresses],
+    roles: facts.roles.map((role) => (role === "omni-host" ? 1 : 2)),
+    ipVersions: [...facts.families],
+    siderolinkPrefix: facts.siderolinkPrefix ?? "",
+    ...(facts.grpcTunnel === undefined ? {} : { grpcTunnel: facts.grpcTunnel }),
+    talosVersion: facts.talosVersion ?? "",
+    resolvers: [...(facts.resolvers ?? [])],
+    machineApi: facts.machineApi ?? "",
+    ...(facts.proxy === undefined
+      ? {}
+      : {
+          proxy: {
+            httpsProxy: proxy(facts.proxy.https),
+            httpProxy: proxy(facts.proxy.http),
+            noProxy: [...facts.proxy.noProxy],
+          },
+        }),
+    ...(observedEndpoint === undefined ? {} : { talos: { wireguardEndpoint: observedEndpoint } }),
+  });
+}
+
+/** The Hello of those bytes; undefined when they are none, which the transport refuses. */
+function parsed(input: Uint8Array): reportPb.Hello | undefined {
+  try {
+    return fromBinary(HelloSchema, input);
+  } catch {
+    // The library's own refusal: it has no class of its own to be told by.
+    return undefined;
+  }
+}
+
+function check(input: Uint8Array) {
+  const hello = parsed(input);
+  if (hello === undefined) return "refused";
+  const verdict = admitHello(hello, undefined, false);
+  if (verdict.kind !== "admitted") return "refused";
+  const { introduction } = verdict;
+  law(isNodeId(introduction.facts.nodeId), "only a node id is admitted");
+  law(introduction.addresses.length <= 16, "at most 16 addresses are kept");
+  law((introduction.facts.resolvers?.length ?? 0) <= 16, "at most 16 resolvers are kept");
+  law((introduction.facts.proxy?.noProxy.length ?? 0) <= 64, "at most 64 entries of NO_PROXY are kept");
+  law(introduction.hostname.length <= 253, "a host name is within its length");
+  for (const { count } of verdict.dropped) law(count >= 1, "what was dropped is counted");
+  const again = admitHello(helloOf(introduction), undefined, false);
+  lawSame("what was taken is taken whole", again, { kind: "admitted", introduction, dropped: [] });
+  const foreign = admitHello(hello, `${hello.nodeId}-other`, true);
+  law(foreign.kind === "foreign", "a node speaks only for itself");
+  return "decoded";
+}
+
+/** admitHello, of a Hello's bytes. */
+export const helloDecoder: Decoder = {
+  name: "hello",
+  draw: (random) => drawEncoding(random, HelloSchema, VALID),
+  check,
+};

@@ -1,0 +1,35 @@
+/**
+ * Certificate requests for CN=worker-1 as openssl 3.0 makes them (`openssl req -new -subj /CN=worker-1 -outform DER`), base64: they are
+ * kept rather than made, for an ECDSA signature is another each time. Their keys are gone.
+ */
+export const REQUESTS: readonly string[] = [
+  // P256
+  "MIHNMHUCAQAwEzERMA8GA1UEAwwId29ya2VyLTEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQHPwhHuu8qTGjB+tOIVaApFKBy" +
+    "EZfPxClT2EShR/TcKBcrU29QBiNSehW6lah2rqx0aIIYTyJYa3ch8z1mxn5JoAAwCgYIKoZIzj0EAwIDSAAwRQIhAK+jmpFnAStf" +
+    "LEwfusmvgjM5FKGwdSHpeDSiqA3GAwAAAiAzYWpm+7qnG8aAODXKiQCVhZftNI5mcpvba1lw1qEFUA==",
+  // P384
+  "MIIBCzCBkgIBADATMREwDwYDVQQDDAh3b3JrZXItMTB2MBAGByqGSM49AgEGBSuBBAAiA2IABDRsPQRQNakFvNv7MGfdroOU2HpU" +
+    "7N4Pt8WO8yUrRqJJsHZbrZXxxI2pxpU1zpadcwfGdloRFfZsN/ciZkEFJcvaVruX0mGkkRp3KDGth+G+ngGmz4RkwULJyjeqymEB" +
+    "+6AAMAoGCCqGSM49BAMDA2gAMGUCMESnVMBb2BkNk0HuesG9Olyi5SkD3V1ZLRMErbuGwxn77IbPUOcRMUfPdaJTMZ0YCAIxALEy" +
+    "Vpi59vPNTif2E7rpgZ0mgRmf8H9gE/IS8lv6YKxQGzjwWqDR6eyeINz8Vgb0sw==",
+  // RSA2048
+  "MIICWDCCAUACAQAwEzERMA8GA1UEAwwId29ya2VyLTEwggEiMA0GCSqGSIb3DQEBAQUAA4IBDwAwggEKAoIBAQDM6uo+q1hy96Rq" +
+    "saj5cuRB3CO3HcdCZmbDp4jWZRyGclsgey/7vDRf/JmDPsjAfDHVLLiTym50Xk6ImFTApjFkCLtq8jtB8GdLYbHa/cLS/myLy2aG" +
+    "BUP4PBcwE5KMmoNY76qsj5sDNxGckEfI+bIENDKLbwLIwUxc0pT/9YPOiNtVoGkG/JfaMiWibwmaTLqkpFTjrrxWhradDLG64i3I" +
+    "YCVsjX7SMJdjS4MuoPaZMNCvyR1yg1sGxCB7C3XbNRqbLBAPTbVxpfg1MRP1FbeTdAYpRVpGeGc5HZZNE/8Nf2wd6Lfh5GIzF36E" +
+    "bPcENGufG2MwYCzowhtNdRO7Bj3NAgMBAAGgADANBgkqhkiG9w0BAQsFAAOCAQEAW21yIbH/TF7GFGIvTpZK+BEheZhrzr8NTLei" +
+    "+d6Opv3XpADuKfZB0qbVJmElaoM4QM+TlMQixm3o+tv143ba4erfCoeq7npObLomUWyLz3F8SPnyczkCqVkuZry9W2XK9Hd4YX5Q" +
+    "SE+D3s8omH1jtPz8qTlL5R4xADR19KxQm1N8cRJ9vHfAwru3Q29n7h2Otpz599xx27wttyjUrCkfLpPQvVnUKO9F6gnTnqPAn8G4" +
+    "YoJUQAWbCmXM9ziXuEBUG+NMizjwlmXw1IdHDxO7k82A+1fOVrXRRFtp8azi85yQpLSRTSLNB4cnqTbRJCwUCNpf5ESBoSwDuN47" +
+    "HdeXGg==",
+  // SECP256K1
+  "MIHKMHICAQAwEzERMA8GA1UEAwwId29ya2VyLTEwVjAQBgcqhkjOPQIBBgUrgQQACgNCAAQ39p8j2/gAvbSjJ+gcgCwOKQONDWa7" +
+    "xZXqn1LV8Ybfhriv5BZz8ThmpVXykspioKdEAV3bTLdJ42uIrd3jGZgfoAAwCgYIKoZIzj0EAwIDSAAwRQIhAPu50X/z2sWMqEBS" +
+    "AYdgc9AqFbvVrE3CERa2CFORa5EMAiAnBeHSJLEhTK0gHcqlOYurffMGh07moOK+BVsRrt6mpw==",
+  // RSA1024
+  "MIIBUjCBvAIBADATMREwDwYDVQQDDAh3b3JrZXItMTCBnzANBgkqhkiG9w0BAQEFAAOBjQAwgYkCgYEApc5i4Yua8ziOG+SnrrE2" +
+    "oS0zvlJ3GnpsvKJPMF0LYpYM8H7PdQdlMHgPSNC0t2vneWf0e/TNiipihFTRp13WRxxiv0UG3PqQ904+X02iIV4wFJz+37EQ8ifh" +
+    "lNfJzfu3pwmoOa6Oqq0GnSPkliMZft4Puc7bHIqkmOYAVhatvykCAwEAAaAAMA0GCSqGSIb3DQEBCwUAA4GBACBp1lcPb4BTlCWp" +
+    "0SeFMesHL0DjW2s4spC7icAAgaRR5qRbwf/nZ8W+99LHVXhw7/LdT0yKYfuvQ6uI8T3CS9yX2+b5g/XojGNDvWlcYA87YPHLyi/c" +
+    "BNUVXQzBLZQnwrD3utp1bkQ3Yxlj46CgIRqRYHlWvvW+2iYbYjjsStjn",
+];

@@ -1,0 +1,89 @@
+/** What lies in the agent's spool: one frame, and a segment with its acknowledgements. */
+import { crc32 } from "node:zlib";
+import { ACK_BYTES, decodeAcks, encodeAck, encodeFrame, type Frame, frameAt, scanFrames } from "@lifeline/agent";
+import { between, pick, type Random } from "@lifeline/crash";
+import { MAX_REPORT_BYTES } from "@lifeline/wire";
+import { drawBytes, joined, mutateBytes } from "../byte-mutation.ts";
+import { type Decoder, law, lawSame } from "../decoder.ts";
+
+const PAYLOADS = ["", "r", "LLS1", "a report", "LLS1".repeat(9), "x".repeat(500)].map((text) => Buffer.from(text));
+const SEQUENCES = [0n, 1n, 2n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 64n - 1n] as const;
+
+/** Where a frame's checksum, its length and its number stand (frame.ts). */
+const CRC_AT = 4;
+const LENGTH_AT = 8;
+const SEQUENCE_AT = 28;
+
+/** A frame whose checksum is right, whatever else it says. */
+function drawFrame(random: Random): Buffer {
+  const bootId = new Uint8Array(16).fill(between(random, 0, 255));
+  const frame = encodeFrame(bootId, between(random, 1, 1_000), pick(random, PAYLOADS));
+  if (random() < 0.3) frame.writeBigUInt64LE(pick(random, SEQUENCES), SEQUENCE_AT);
+  if (random() < 0.1) frame.writeUInt32LE(pick(random, [0, 1, frame.length, 2 ** 22, 2 ** 32 - 1]), LENGTH_AT);
+  frame.writeUInt32LE(crc32(frame.subarray(LENGTH_AT)), CRC_AT);
+  return frame;
+}
+
+function holdFrame(bytes: Uint8Array, at: number, frame: Frame): void {
+  law(Number.isSafeInteger(frame.sequence) && frame.sequence >= 1, "a sequence is a positive integer");
+  law(frame.payload.length <= MAX_REPORT_BYTES, "a payload is no longer than a report");
+  law(at + frame.frameBytes <= bytes.length, "a frame lies within its bytes");
+  const again = encodeFrame(frame.bootId, frame.sequence, frame.payload);
+  law(again.equals(bytes.subarray(at, at + frame.frameBytes)), "encode∘decode = id");
+}
+
+/** frameAt. */
+export const frameDecoder: Decoder = {
+  name: "frame",
+  draw(random) {
+    if (random() < 0.15) return drawBytes(random, 4_096);
+    const frame = drawFrame(random);
+    return random() < 0.5 ? frame : mutateBytes(random, frame);
+  },
+  check(input) {
+    const frame = frameAt(Buffer.from(input), 0);
+    if (frame === undefined) return "refused";
+    holdFrame(input, 0, frame);
+    return "decoded";
+  },
+};
+
+/** The segment whose acknowledgements are read. */
+const SEGMENT = 7;
+
+function drawSegment(random: Random): Uint8Array {
+  const pieces = Array.from({ length: between(random, 0, 6) }, () => {
+    const way = random();
+    if (way < 0.6) return drawFrame(random);
+    if (way < 0.7) return encodeAck(pick(random, [SEGMENT, SEGMENT + 1]), between(random, 0, 1_000));
+    return way < 0.9 ? mutateBytes(random, drawFrame(random)) : drawBytes(random, 2_048);
+  });
+  const segment = joined(...pieces);
+  return random() < 0.5 ? segment : mutateBytes(random, segment);
+}
+
+/** scanFrames and decodeAcks, each of the same bytes: a disk may give either for the other. */
+export const segmentDecoder: Decoder = {
+  name: "segment",
+  draw: drawSegment,
+  check(input) {
+    const bytes = Buffer.from(input);
+    const { found, corruptFrames, goodBytes } = scanFrames(bytes);
+    let end = 0;
+    for (const { offset, frame } of found) {
+      law(offset >= end, "frames do not overlap");
+      holdFrame(bytes, offset, frame);
+      end = offset + frame.frameBytes;
+    }
+    law(goodBytes === end && corruptFrames <= found.length, "what is good ends with the last good frame");
+    const whole = Buffer.concat(found.map(({ offset, frame }) => bytes.subarray(offset, offset + frame.frameBytes)));
+    const again = scanFrames(whole);
+    law(again.corruptFrames === 0 && again.goodBytes === whole.length, "good frames alone are all good");
+    law(again.found.length === found.length, "and are as many");
+    const acks = decodeAcks(SEGMENT, bytes);
+    law(acks.size <= bytes.length / ACK_BYTES, "an acknowledgement takes its bytes");
+    const acksAgain = decodeAcks(SEGMENT, Buffer.concat([...acks].map((offset) => encodeAck(SEGMENT, offset))));
+    lawSame("decode∘encode = id", acksAgain, acks);
+    return found.length + acks.size > 0 ? "decoded" : "refused";
+  },
+};

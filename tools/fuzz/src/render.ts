@@ -1,0 +1,47 @@
+/** What was seen, as people read it. */
+import type { DecoderResult, Failure } from "./worker.ts";
+
+const BYTES_PER_MB = 1e6;
+
+const HEADINGS = [
+  "decoder",
+  "inputs",
+  "refused",
+  "decoded",
+  "seconds",
+  "CPU s",
+  "inputs/CPU s",
+  "slowest ms",
+  "heap +MB",
+  "RSS MB",
+];
+
+/** A table of all decoders, and each failure with what plays it again. */
+export function renderResults(seed: number, results: readonly DecoderResult[]): string {
+  const rows = results.map((result) => [
+    result.decoder,
+    String(result.inputs),
+    String(result.refused),
+    String(result.decoded),
+    result.seconds.toFixed(1),
+    result.cpuSeconds.toFixed(1),
+    (result.inputs / Math.max(result.cpuSeconds, 1e-9)).toFixed(0),
+    result.slowestMs.toFixed(1),
+    (result.heapGrowthBytes / BYTES_PER_MB).toFixed(1),
+    (result.rssBytes / BYTES_PER_MB).toFixed(0),
+  ]);
+  const failures = results.flatMap(({ failure }) => (failure === undefined ? [] : failureLines(seed, failure)));
+  return [...laidOut([HEADINGS, ...rows]), "", `seed ${seed}`, ...failures, ""].join("\n");
+}
+
+function failureLines(seed: number, { decoder, index, kind, detail, inputHex }: Failure): readonly string[] {
+  const again = `npm run fuzz -- --only ${decoder} --seed ${seed} --inputs ${index + 1}`;
+  return ["", `${decoder}: input ${index} ${kind}: ${detail}`, `input: ${inputHex}`, `again: ${again}`];
+}
+
+function laidOut(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)));
+  return rows.map((row) => line(row).join("  "));
+}

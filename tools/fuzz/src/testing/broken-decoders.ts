@@ -1,0 +1,55 @@
+/** Decoders that are wrong, each in the way it is named: what finds nothing in them finds nothing. */
+import { type Decoder, law, type Verdict } from "../decoder.ts";
+
+const draw: Decoder["draw"] = (random) => Uint8Array.from({ length: 64 }, () => Math.floor(random() * 256));
+const kept: Uint8Array[] = [];
+const sound = (input: Uint8Array) => ((input[0] ?? 0) < 0x40 ? "refused" : "decoded");
+
+/** Of all inputs only some lead there, as with a real defect. */
+const strikes = (input: Uint8Array) => input.includes(0x42);
+
+export const DECODERS: readonly Decoder[] = [
+  { name: "sound", draw, check: sound },
+  {
+    name: "throws",
+    draw,
+    check(input) {
+      if (strikes(input)) throw new TypeError("at 0x42");
+      return "decoded";
+    },
+  },
+  {
+    name: "breaks-a-law",
+    draw,
+    async check(input): Promise<Verdict> {
+      law(!strikes(input), "nothing holds 0x42");
+      return "decoded";
+    },
+  },
+  {
+    name: "hangs",
+    draw,
+    check(input) {
+      while (strikes(input));
+      return "decoded";
+    },
+  },
+  {
+    name: "takes-all-memory",
+    draw,
+    check(input) {
+      const taken: number[][] = [];
+      while (strikes(input)) taken.push(new Array<number>(100_000).fill(taken.length));
+      return "decoded";
+    },
+  },
+  {
+    name: "keeps",
+    draw,
+    check(input) {
+      kept.push(...Array.from({ length: 100 }, () => input.slice()));
+      return "decoded";
+    },
+  },
+  { name: "sound-after-all", draw, check: sound },
+];
