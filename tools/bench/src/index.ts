@@ -3,3 +3,5 @@ export { type BenchRequest, readArguments } from "./arguments.ts";
 export { BenchError, type BenchErrorCode } from "./bench-error.ts";
 export { type Distribution, distributionOf, quantile } from "./distribution.ts";
 export type { FootprintResult, SideResult } from "./footprint/footprint.ts";
+export { type ProcessUsage, readUsage } from "./process-usage.ts";
+export { layOut } from "./table.ts";

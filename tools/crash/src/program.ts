@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { type Clock, pause } from "@lifeline/measure";
 import { CrashError } from "./crash-error.ts";
 
-/** Where a program's entry is: built beside this file's build, or its source when this runs from source. */
-function entry(room: string): readonly string[] {
+/** What Node is given to run a program: its build beside this file's build, or its source when this runs from source. */
+export function entry(room: "agent" | "collector"): readonly string[] {
   const folder = join(import.meta.dirname, "../../../apps", room);
   const isSource = import.meta.filename.endsWith(".ts");
   if (isSource) return ["--conditions=lifeline:source", join(folder, "src/main.ts")];

@@ -1,12 +1,12 @@
 /** Agent, collector, the way between them, and targets whose outcome turns so often that there is always something to seal. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Clock, pause } from "@lifeline/measure";
+import type { Clock } from "@lifeline/measure";
 import { type Disk, makeDisk } from "./disk.ts";
 import { createProgram, type Program, untilReady } from "./program.ts";
 import { type Relay, startRelay } from "./relay.ts";
+import { openTarget, turnTargets } from "./turning-target.ts";
 
 /** Everything that is played with. */
 export interface Stage {
@@ -79,7 +79,7 @@ export async function openStage(clock: Clock): Promise<Stage> {
     environment: {},
     clockFile: clockFile("collector"),
   });
-  const turning = turnTargets(targets, clock);
+  const turning = turnTargets(targets, TURN_EVERY_MS, clock);
   const shifts = { agent: 0, collector: 0 };
   const revive = async () => {
     agent.start();
@@ -115,51 +115,7 @@ export async function openStage(clock: Clock): Promise<Stage> {
   return stage;
 }
 
-interface TurningTarget {
-  readonly port: number;
-  turn(): void;
-  close(): void;
-}
-
-/** A port that listens, then refuses, then listens again. */
-async function openTarget(): Promise<TurningTarget> {
-  let server: Server | undefined;
-  const listen = (port: number) =>
-    new Promise<number>((settle) => {
-      const opened = createServer((socket) => socket.destroy()).on("error", () => settle(port));
-      opened.listen(port, "127.0.0.1", () => {
-        server = opened;
-        const address = opened.address();
-        settle(typeof address === "object" && address !== null ? address.port : port);
-      });
-    });
-  const port = await listen(0);
-  const close = () => {
-    server?.close();
-    server = undefined;
-  };
-  return {
-    port,
-    turn() {
-      if (server === undefined) void listen(port);
-      else close();
-    },
-    close,
-  };
-}
-
 function planTarget(port: number) {
   const options = { probe: "tcp", acceptReset: false };
   return { requirementId: "crash", host: "127.0.0.1", port, family: 4, options, cadenceMs: CADENCE_MS, timeoutMs: 100 };
-}
-
-function turnTargets(targets: readonly TurningTarget[], clock: Clock): { stop(): void } {
-  const stopped = new AbortController();
-  void (async () => {
-    for (let at = 0; !stopped.signal.aborted; at += 1) {
-      targets[at % targets.length]?.turn();
-      await pause(clock, TURN_EVERY_MS, stopped.signal);
-    }
-  })();
-  return { stop: () => stopped.abort() };
 }

@@ -52,7 +52,7 @@ const PROGRAMS = {
 const STOP_GRACE_MS = 6_000;
 
 /** Caps of V8's heap, MiB (half of the young generation, and the old one): the agent is to share a node of 1 GiB. */
-const AGENT_NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=48"];
+export const AGENT_NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=48"];
 
 /** The stand-in's name, so that no row of it can be taken for a real Omni's (`.test`: RFC 6761 §6.2). */
 const LAB_HOST = "omni.lab.test";

@@ -1,0 +1,186 @@
+/** Twenty agents that are none: they come, report or only look, and go, under a bounded set of node ids. */
+import { between, pick, type Random } from "@lifeline/crash";
+import { type Clock, pause, type Reason } from "@lifeline/measure";
+import { emptyWindow, type Window } from "@lifeline/window";
+import { channelCredentials, createRpcClient, encodeReport, type Report, RpcError, reportPb } from "@lifeline/wire";
+
+/** What was done, so that a soak without its load does not pass for one. */
+export interface LoadCounts {
+  streams: number;
+  reports: number;
+  acknowledged: number;
+  /** Plans that came on a stream after its first: the plan changed. */
+  planChanges: number;
+  refused: number;
+}
+
+/** Agents that report: always active, so the fleet has fourteen at least with the measured one and a visitor between. */
+const REPORTERS = 12;
+
+/**
+ * Agents that only say hello, all at once and then none: with them the fleet is counted as 32 rather than 16, and each endpoint, which
+ * two rows name, is asked every 200 ms rather than every 100 ms (collector's cadence.ts): a new plan for everyone at every turn.
+ */
+const VISITORS = 8;
+
+/** How long they stay and stay away, ms. */
+const VISIT_MS = 30_000;
+
+/** How long a reporter lives, and how long its node is down between two boots, ms. */
+const LIFE_MS = { least: 5_000, most: 20_000 };
+const DOWN_MS = { least: 200, most: 2_000 };
+
+/** Time between two reports, and most windows of one. */
+const REPORT_EVERY_MS = 1_000;
+const WINDOWS = 10;
+
+const VITALS: Report["vitals"] = {
+  rssBytes: 60_000_000,
+  cpuUs: 0,
+  uptimeMs: 0,
+  eventLoopMaxDelayNs: 0,
+  spoolBytes: 0,
+  spoolReports: 0,
+  spoolDroppedReports: 0,
+  spoolMemoryReports: 0,
+  missedTicks: 0,
+  refusedReports: 0,
+};
+
+/** Where the load goes, and until when. */
+export interface LoadOptions {
+  readonly grpcPort: number;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly counts: LoadCounts;
+}
+
+/** Runs all twenty until `signal` aborts. */
+export async function runFleet(options: LoadOptions): Promise<void> {
+  const { clock, random, signal } = options;
+  const reporter = async (name: string) => {
+    while (!signal.aborted) {
+      await live(name, between(random, LIFE_MS.least, LIFE_MS.most), true, options);
+      await pause(clock, between(random, DOWN_MS.least, DOWN_MS.most), signal);
+    }
+  };
+  const visitor = async (at: number) => {
+    while (!signal.aborted) {
+      // One of two names: a node that was away for long and one that was not.
+      await live(`visitor-${at}-${pick(random, ["a", "b"])}`, VISIT_MS, false, options);
+      await pause(clock, VISIT_MS, signal);
+    }
+  };
+  const all = [
+    ...Array.from({ length: REPORTERS }, (_, at) => reporter(`reporter-${at}`)),
+    ...Array.from({ length: VISITORS }, (_, at) => visitor(at)),
+  ];
+  await Promise.all(all);
+}
+
+type Stream = ReturnType<typeof openStream>["stream"];
+
+function openStream(grpcPort: number) {
+  // A connection of its own, as an agent's is.
+  const options = { "grpc.use_local_subchannel_pool": 1 };
+  const address = `127.0.0.1:${grpcPort}`;
+  const client = createRpcClient(reportPb.ReportService, address, channelCredentials.createInsecure(), options);
+  return { client, stream: client.duplex("stream") };
+}
+
+/** One boot of one node, from its hello to its end, which is now and then a cut. */
+async function live(nodeId: string, lifeMs: number, reports: boolean, options: LoadOptions): Promise<void> {
+  const { grpcPort, random, clock, signal, counts } = options;
+  const { client, stream } = openStream(grpcPort);
+  const ended = new AbortController();
+  const over = AbortSignal.any([signal, ended.signal]);
+  const targetIds: string[] = [];
+  const listening = listen(stream, counts, targetIds).finally(() => ended.abort());
+  const bootId = Uint8Array.from({ length: 16 }, () => between(random, 0, 255));
+  counts.streams += 1;
+  try {
+    const endNs = clock.monotonicNs() + lifeMs * 1e6;
+    await stream.send({ message: { case: "hello", value: helloOf(nodeId, bootId, random, clock) } });
+    for (let sequence = 1n; clock.monotonicNs() < endNs && !over.aborted; sequence += 1n) {
+      await pause(clock, REPORT_EVERY_MS, over);
+      if (over.aborted) break;
+      // Who only looks tells now and then of other facts, as a node does whose routes change.
+      if (!reports && random() < 0.1)
+        await stream.send({ message: { case: "hello", value: helloOf(nodeId, bootId, random, clock) } });
+      if (!reports) continue;
+      const report = encodeReport(reportOf(targetIds, Number(sequence), random, clock));
+      const sentUnixMs = BigInt(clock.wallMs());
+      await stream.send({ message: { case: "report", value: { bootId, sequence, report, sentUnixMs } } });
+      counts.reports += 1;
+    }
+    if (random() < 0.5) stream.finish();
+  } catch (error) {
+    // The stream was replaced or cut: its listener has been told, too.
+    if (!(error instanceof RpcError)) throw error;
+  } finally {
+    stream.cancel();
+    client.close();
+    await listening;
+  }
+}
+
+async function listen(stream: Stream, counts: LoadCounts, targetIds: string[]): Promise<void> {
+  let plans = 0;
+  try {
+    for await (const { message } of stream.responses) {
+      if (message.case === "ack") counts.acknowledged += message.value.reports.length;
+      if (message.case === "refusal") counts.refused += 1;
+      if (message.case !== "plan") continue;
+      plans += 1;
+      if (plans > 1) counts.planChanges += 1;
+      const ids = message.value.targets.map(
+        ({ requirementId, host, port }) => `${requirementId}|tcp|${host}:${port}|ipv4`,
+      );
+      targetIds.splice(0, targetIds.length, ...ids);
+    }
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+  }
+}
+
+function helloOf(nodeId: string, bootId: Uint8Array, random: Random, clock: Clock) {
+  return {
+    nodeId,
+    bootId,
+    agentVersion: "0.1.0",
+    hostname: nodeId,
+    roles: [reportPb.NodeRole.TALOS_NODE],
+    ipVersions: pick(random, [[4], [4, 6]]),
+    talosVersion: pick(random, ["v1.13.1", "v1.14.0"]),
+    sentUnixMs: BigInt(clock.wallMs()),
+  };
+}
+
+function reportOf(targetIds: readonly string[], ordinal: number, random: Random, clock: Clock): Report {
+  const nowMs = clock.wallMs();
+  const first = between(random, 0, Math.max(0, targetIds.length - 1));
+  const windows = targetIds
+    .slice(first, first + WINDOWS)
+    .map((id) => windowOf(id, nowMs, ordinal, pick(random, ["answered", "answered", "refused", "timeout"])));
+  return { sealedAtMs: nowMs, windows, vitals: VITALS };
+}
+
+function windowOf(targetId: string, nowMs: number, ordinal: number, reason: Reason): Window {
+  const isGood = reason === "answered";
+  const run = {
+    ordinal,
+    bearing: isGood ? ("good" as const) : ("bad" as const),
+    length: 10,
+    startedAtMs: nowMs - REPORT_EVERY_MS,
+    lossRun: reason === "timeout" ? 10 : 0,
+  };
+  const last = { endedAtMs: nowMs, reason, phase: "connect" as const, run, evidence: { address: "127.0.0.1" } };
+  return {
+    ...emptyWindow(targetId, nowMs - REPORT_EVERY_MS, nowMs),
+    started: 10,
+    counts: new Map([[reason, 10]]),
+    last,
+    lastBad: isGood ? undefined : last,
+  };
+}

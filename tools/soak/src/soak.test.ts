@@ -1,0 +1,59 @@
+/** `npm run soak` as its users run it, ended by Ctrl-C; the long run is theirs. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { SoakResult } from "./soak.ts";
+
+/** Runs it; `untilSaid`: sends SIGINT once it has said so. */
+async function runSoak(args: readonly string[], untilSaid?: RegExp) {
+  const program = [...process.execArgv, join(import.meta.dirname, "main.ts"), ...args];
+  const child = spawn(process.execPath, program, { stdio: ["ignore", "pipe", "pipe"] });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (more: string) => (stdout += more));
+  child.stderr.setEncoding("utf8").on("data", (more: string) => {
+    stderr += more;
+    if (untilSaid?.test(stderr)) child.kill("SIGINT");
+  });
+  const [status] = (await once(child, "close")) as [number | null];
+  return { status, stdout, stderr };
+}
+
+function isAlive(pid: number | undefined): boolean {
+  try {
+    return pid !== undefined && process.kill(pid, 0);
+  } catch {
+    // ESRCH: there is none.
+    return false;
+  }
+}
+
+describe("npm run soak", () => {
+  it("runs both under load, and ends with what it has when it is asked to", async () => {
+    const { status, stdout } = await runSoak(["--minutes", "5", "--json"], /database/);
+    const { pids, deaths, load, samples, trends } = JSON.parse(stdout) as SoakResult;
+    expect(deaths).toEqual({});
+    expect(samples.length).toBeGreaterThanOrEqual(1);
+    expect(load.streams).toBeGreaterThanOrEqual(20);
+    expect(load.acknowledged).toBeGreaterThan(0);
+    expect(load.queries).toBeGreaterThan(0);
+    expect(load.scrapes).toBeGreaterThan(0);
+    expect(load.refused).toBe(0);
+    expect(trends.agent.rssMb?.least).toBeGreaterThan(10);
+    expect(trends.collector.threads?.least).toBeGreaterThan(1);
+    expect(status).toBe(0);
+    expect(pids.collector).toBeGreaterThan(0);
+    expect([pids.agent, pids.collector].map(isAlive)).toEqual([false, false]);
+  }, 60_000);
+
+  it.each([
+    [["--minutes", "0"], "--minutes: got '0', want a number from 0.1 to 10080"],
+    [["--minutes", "1h"], "--minutes: got '1h', want a number from 0.1 to 10080"],
+    [["--for-ever"], "--for-ever"],
+  ])("%s is refused before anything starts", async (args, why) => {
+    const { status, stdout, stderr } = await runSoak(args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toContain(why);
+  });
+});

@@ -1,0 +1,128 @@
+/** The shipped collector and one shipped agent, a relay between them that can be cut, and the ports that are measured. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { entry, openTarget, type Relay, startRelay, turnTargets } from "@lifeline/crash";
+import { AGENT_NODE_FLAGS, jsonFile, type Part, StartError, startPart, untilReady } from "@lifeline/local";
+import type { Clock } from "@lifeline/measure";
+import { SoakError } from "./soak-error.ts";
+
+/** Everything that runs. */
+export interface Stage {
+  readonly agent: Part;
+  readonly collector: Part;
+  readonly relay: Relay;
+  readonly grpcPort: number;
+  readonly httpPort: number;
+  /** The collector's database. */
+  readonly database: string;
+  close(): Promise<void>;
+}
+
+/** The measured agent's node. */
+export const NODE_ID = "soaked";
+
+/** Ports that are measured, and rows that name each: sixty targets. That two name one doubles what a larger fleet costs it. */
+const PORTS = 30;
+const ROWS_PER_PORT = 2;
+
+/** Ports that turn, and how often one of them does, ms: each every four seconds, and every turn seals a window early. */
+const TURNING_PORTS = 8;
+const TURN_EVERY_MS = 500;
+
+/** The fastest cadence a target may have, ms. */
+const CADENCE_MS = 100;
+
+/** How long the programs may take to end, ms: twice what either promises. */
+const STOP_GRACE_MS = 6_000;
+
+const DEPLOYMENT = {
+  version: 1,
+  name: "soak",
+  kind: "on-prem",
+  omni: { api: "https://omni.example.test", machineApi: "https://omni.example.test:8090" },
+};
+
+/** Starts everything. Rejects with a SoakError `not-started`, having ended what it started; or with an AbortError. */
+export async function openStage(clock: Clock, signal: AbortSignal): Promise<Stage> {
+  const folder = mkdtempSync(join(tmpdir(), "lifeline-soak-"));
+  const relay = await startRelay(clock);
+  const targets = await Promise.all(Array.from({ length: PORTS }, openTarget));
+  const turning = turnTargets(targets.slice(0, TURNING_PORTS), TURN_EVERY_MS, clock);
+  const parts: Part[] = [];
+  const close = async () => {
+    for (const part of parts.toReversed()) await part.stop(STOP_GRACE_MS);
+    turning.stop();
+    await relay.close();
+    for (const target of targets) target.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const start = (name: "agent" | "collector", args: readonly string[], flags: readonly string[]): Part => {
+    const [file = "", ...before] = entry(name).toReversed();
+    const nodeArguments = [...flags, ...before.toReversed()];
+    const part = startPart({
+      name,
+      program: [file, ...args],
+      nodeArguments,
+      logFile: join(folder, `${name}.log`),
+      clock,
+    });
+    parts.push(part);
+    return part;
+  };
+  try {
+    const files = writeFiles(
+      folder,
+      targets.map(({ port }) => port),
+    );
+    const collector = start("collector", [...files, "--ready-file", join(folder, "ready")], []);
+    const ready = async () => jsonFile<{ grpcPort: number; httpPort: number }>(join(folder, "ready"));
+    const { grpcPort, httpPort } = await untilReady(collector, clock, signal, ready);
+    relay.target(grpcPort);
+    const stateDir = join(folder, "agent");
+    mkdirSync(stateDir);
+    const config = join(folder, "agent.yaml");
+    const logLevel = "warn";
+    writeFileSync(
+      config,
+      JSON.stringify({ collector: `127.0.0.1:${relay.port}`, stateDir, nodeId: NODE_ID, logLevel }),
+    );
+    const agent = start("agent", ["--config", config], AGENT_NODE_FLAGS);
+    return { agent, collector, relay, grpcPort, httpPort, database: join(folder, "store", "collector.db"), close };
+  } catch (error) {
+    await close();
+    if (error instanceof StartError) throw new SoakError("not-started", error.message);
+    throw error;
+  }
+}
+
+/** Writes deployment and catalogue; the collector's arguments that name them. */
+function writeFiles(folder: string, ports: readonly number[]): readonly string[] {
+  const deployment = join(folder, "deployment.yaml");
+  writeFileSync(deployment, JSON.stringify(DEPLOYMENT));
+  const catalogue = join(folder, "catalogue.yaml");
+  const requirements = ports.flatMap((port, at) =>
+    Array.from({ length: ROWS_PER_PORT }, (_, twin) => requirementOf(`soak-${at}-${twin}`, port)),
+  );
+  writeFileSync(catalogue, JSON.stringify({ schema: 1, version: "v0.0", title: "soak", requirements }));
+  // A day, the least there is: the database grows through a shorter soak, and is told apart.
+  const bounds = ["--retention-days", "1", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"];
+  return ["--data-dir", join(folder, "store"), "--deployment", deployment, "--catalogue", catalogue, ...bounds];
+}
+
+function requirementOf(id: string, port: number) {
+  return {
+    id,
+    purpose: "to be asked often",
+    source: { document: "soak", version: "soak", section: "soak" },
+    from: "talos-node",
+    deployments: ["on-prem"],
+    obligation: "required",
+    protocol: "tcp",
+    port,
+    place: { kind: "hosts", hosts: ["127.0.0.1"] },
+    published: null,
+    effective: { value: "a port of loopback", evidence: ["this soak"] },
+    probes: [{ probe: "tcp", acceptReset: false, cadenceMs: CADENCE_MS, timeoutMs: CADENCE_MS }],
+  };
+}
