@@ -73,7 +73,7 @@ function parsed(input: Uint8Array): reportPb.Hello | undefined {
 function check(input: Uint8Array) {
   const hello = parsed(input);
   if (hello === undefined) return "refused";
-  const verdict = admitHello(hello, undefined, false);
+  const verdict = admitHello(hello, { kind: "anybody" });
   if (verdict.kind !== "admitted") return "refused";
   const { introduction } = verdict;
   law(isNodeId(introduction.facts.nodeId), "only a node id is admitted");
@@ -82,9 +82,10 @@ function check(input: Uint8Array) {
   law((introduction.facts.proxy?.noProxy.length ?? 0) <= 64, "at most 64 entries of NO_PROXY are kept");
   law(introduction.hostname.length <= 253, "a host name is within its length");
   for (const { count } of verdict.dropped) law(count >= 1, "what was dropped is counted");
-  const again = admitHello(helloOf(introduction), undefined, false);
+  const again = admitHello(helloOf(introduction), { kind: "anybody" });
   lawSame("what was taken is taken whole", again, { kind: "admitted", introduction, dropped: [] });
-  const foreign = admitHello(hello, `${hello.nodeId}-other`, true);
+  const another = { kind: "node", nodeId: `${hello.nodeId}-other`, keySha256: "", notAfterMs: 0 } as const;
+  const foreign = admitHello(hello, another);
   law(foreign.kind === "foreign", "a node speaks only for itself");
   return "decoded";
 }
