@@ -14,11 +14,12 @@ export interface Arguments {
 export const USAGE = `npm run crash -- [--rounds N] [--seed S] [--json]
 
 Kills agent and collector at random moments, cuts and slows the way between them, fills their disks and shifts their clocks; then
-counts what the agent had on its disk against what the collector holds. Exit 0 only when nothing is lost and nothing is double.
+counts what the agent had on its disk against what the collector holds. They speak mutual TLS. Then enrolments are struck, one for each
+five rounds: every node must come in, for one use of its token. Exit 0 only when nothing is lost, nothing is double and every node is in.
 
   --rounds N   faults to play, 1 to 100000 (default 200; some 1.3 s each)
   --seed S     0 to 4294967295: the same seed plays the same faults
-  --json       one JSON object: rounds, sealed, stored, lost, duplicated and more
+  --json       one JSON object: rounds, sealed, stored, lost, duplicated, identity and more
 
 Disks are filled where this runs as root, on a small tmpfs in a mount namespace of its own.
 `;

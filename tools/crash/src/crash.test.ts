@@ -22,10 +22,11 @@ describe("npm run crash", () => {
     expect(stderr).toContain("round 12 of 12");
     const result = JSON.parse(stdout) as CrashResult;
     expect(result).toMatchObject({ rounds: 12, lost: 0, duplicated: 0, examples: [] });
+    expect(result.identity).toMatchObject({ enrolments: 3, enrolled: 3, usesTooMany: 0 });
     expect(result.sealed).toBeGreaterThan(12);
     expect(result.stored).toBeGreaterThanOrEqual(result.sealed);
     expect(status).toBe(0);
-  }, 90_000);
+  }, 120_000);
 
   it.each([
     [["--rounds", "0"], "--rounds: got '0', want an integer from 1 to 100000"],

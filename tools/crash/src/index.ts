@@ -1,4 +1,6 @@
 export { between, pick, type Random, randomFrom } from "./chance.ts";
-export { entry } from "./program.ts";
+export { CrashError } from "./crash-error.ts";
+export { createProgram, entry, type Program, type ProgramOptions, untilReady } from "./program.ts";
 export { type Relay, startRelay } from "./relay.ts";
+export { DEPLOYMENT } from "./stage.ts";
 export { openTarget, type TurningTarget, turnTargets } from "./turning-target.ts";

@@ -1,4 +1,4 @@
-/** `npm run crash`. Exit codes: 0 nothing lost and nothing double, 1 otherwise, 2 wrong arguments. */
+/** `npm run crash`. Exit codes: 0 nothing lost, nothing double and every node in, 1 otherwise, 2 wrong arguments. */
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
@@ -27,6 +27,7 @@ function text(result: CrashResult): string {
     `${rounds} rounds in ${seconds} s, seed ${seed}: ${sealed} reports sealed, ${stored} stored, ${lost} lost, ${duplicated} double`,
     `in memory alone while a disk refused: ${undurable}, of which ${undurableStored} arrived`,
     `agent: ${result.agent.lives} lives, ${result.agent.deaths} ended unasked; collector: ${result.collector.lives}, ${result.collector.deaths}`,
+    `${result.identity.enrolments} enrolments under ${result.identity.blows} blows: ${result.identity.enrolled} came in, ${result.identity.usesTooMany} uses of tokens too many`,
     ...(leftOut.length === 0 ? [] : [`left out, for this is not root: ${leftOut.join(", ")}`]),
     ...examples,
     "",
@@ -42,10 +43,14 @@ async function main(args: readonly string[]): Promise<number> {
   if (process.getuid?.() === 0 && process.env[ISOLATED] === undefined)
     return isolated([...args, ...seedOf(args, seed)]);
   const result = await playRounds(rounds, seed, systemClock, (round, fault) => {
-    process.stderr.write(`crash: round ${round} of ${rounds}: ${fault}\n`);
+    process.stderr.write(
+      fault === "enrolment" ? `crash: enrolment ${round}\n` : `crash: round ${round} of ${rounds}: ${fault}\n`,
+    );
   });
   process.stdout.write(json ? `${JSON.stringify(result)}\n` : text(result));
-  return result.lost === 0 && result.duplicated === 0 ? 0 : 1;
+  const { enrolments, enrolled, usesTooMany } = result.identity;
+  const isWhole = result.lost === 0 && result.duplicated === 0 && enrolled === enrolments && usesTooMany === 0;
+  return isWhole ? 0 : 1;
 }
 
 function seedOf(args: readonly string[], seed: number): readonly string[] {

@@ -42,8 +42,8 @@ export interface ProgramOptions {
   readonly room: "agent" | "collector";
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
-  /** File that holds the shift of its wall clock. */
-  readonly clockFile: string;
+  /** File that holds the shift of its wall clock; undefined: it is not shifted. */
+  readonly clockFile: string | undefined;
 }
 
 /** A program that is not started yet. */
@@ -74,8 +74,10 @@ export function createProgram({ room, args, environment, clockFile }: ProgramOpt
     start() {
       if (child !== undefined) return;
       lives += 1;
-      const env = { ...process.env, ...environment, LIFELINE_CRASH_CLOCK: clockFile };
-      const started = spawn(process.execPath, ["--import", WALL_CLOCK, ...entry(room), ...args], {
+      const shifted = clockFile === undefined ? {} : { LIFELINE_CRASH_CLOCK: clockFile };
+      const env = { ...process.env, ...environment, ...shifted };
+      const before = clockFile === undefined ? [] : ["--import", WALL_CLOCK];
+      const started = spawn(process.execPath, [...before, ...entry(room), ...args], {
         env,
         stdio: ["ignore", "pipe", "pipe"],
       });

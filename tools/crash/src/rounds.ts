@@ -5,6 +5,7 @@ import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { decodeReport } from "@lifeline/wire";
 import { between, randomFrom } from "./chance.ts";
 import { CrashError } from "./crash-error.ts";
+import { type EnrolmentBalance, playEnrolments } from "./enrolments.ts";
 import { drawFault, type FaultKind, playFault } from "./fault.ts";
 import { type Balance, balance, keptReports, type StoredReport } from "./ledger.ts";
 import { openStage, type Stage } from "./stage.ts";
@@ -21,10 +22,15 @@ export interface CrashResult extends Balance {
   /** Lives of each program, and how many of them ended unasked. */
   readonly agent: { readonly lives: number; readonly deaths: number };
   readonly collector: { readonly lives: number; readonly deaths: number };
+  /** Enrolments that were struck, after the rounds. */
+  readonly identity: EnrolmentBalance;
 }
 
 /** Between two faults the programs are left alone, ms: sometimes too short to come to anything. */
 const CALM_MS = { least: 50, most: 1_200 };
+
+/** Rounds for each enrolment that is struck besides. */
+const ROUNDS_PER_ENROLMENT = 5;
 
 /** How long the last reports may take to arrive, ms: the longest backoff of the uplink, and the backlog. */
 const DRAIN_MAX_MS = 120_000;
@@ -37,29 +43,33 @@ export async function playRounds(
   rounds: number,
   seed: number,
   clock: Clock,
-  onRound: (round: number, fault: FaultKind) => void,
+  onRound: (round: number, fault: FaultKind | "enrolment") => void,
 ): Promise<CrashResult> {
   const random = randomFrom(seed);
   const startedNs = clock.monotonicNs();
   const faults: Partial<Record<FaultKind, number>> = {};
   const leftOut = new Set<FaultKind>();
-  const stage = await openStage(clock);
-  try {
-    for (let round = 1; round <= rounds; round += 1) {
-      await pause(clock, between(random, CALM_MS.least, CALM_MS.most));
-      const fault = drawFault(random);
-      onRound(round, fault);
-      if (await playFault(fault, stage, random, clock)) faults[fault] = (faults[fault] ?? 0) + 1;
-      else leftOut.add(fault);
+  const played = await (async () => {
+    const stage = await openStage(clock);
+    try {
+      for (let round = 1; round <= rounds; round += 1) {
+        await pause(clock, between(random, CALM_MS.least, CALM_MS.most));
+        const fault = drawFault(random);
+        onRound(round, fault);
+        if (await playFault(fault, stage, random, clock)) faults[fault] = (faults[fault] ?? 0) + 1;
+        else leftOut.add(fault);
+      }
+      const result = await settle(stage, clock);
+      const livesOf = ({ lives, deaths }: Stage["agent"]) => ({ lives, deaths });
+      return { ...result, agent: livesOf(stage.agent), collector: livesOf(stage.collector) };
+    } finally {
+      await stage.close();
     }
-    const result = await settle(stage, clock);
-    const seconds = Math.round((clock.monotonicNs() - startedNs) / NS_PER_MS / 1_000);
-    const livesOf = ({ lives, deaths }: Stage["agent"]) => ({ lives, deaths });
-    const programs = { agent: livesOf(stage.agent), collector: livesOf(stage.collector) };
-    return { rounds, ...result, seed, seconds, faults, leftOut: [...leftOut], ...programs };
-  } finally {
-    await stage.close();
-  }
+  })();
+  const enrolments = Math.ceil(rounds / ROUNDS_PER_ENROLMENT);
+  const identity = await playEnrolments(enrolments, random, clock, (nth) => onRound(nth, "enrolment"));
+  const seconds = Math.round((clock.monotonicNs() - startedNs) / NS_PER_MS / 1_000);
+  return { rounds, ...played, seed, seconds, faults, leftOut: [...leftOut], identity };
 }
 
 /** Everything whole again: waits until nothing that was sealed is missing, or the time is up. */

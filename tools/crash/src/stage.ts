@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "@lifeline/measure";
+import { writeCredentials } from "./credentials.ts";
 import { type Disk, makeDisk } from "./disk.ts";
 import { createProgram, type Program, untilReady } from "./program.ts";
 import { type Relay, startRelay } from "./relay.ts";
@@ -24,6 +25,9 @@ export interface Stage {
   close(): Promise<void>;
 }
 
+/** The agent's node. */
+const NODE_ID = "crash-1";
+
 /** Targets of the plan: at twelve early seals a minute each, some three reports a second. */
 const TARGETS = 16;
 
@@ -37,7 +41,8 @@ const CADENCE_MS = 100;
 const AGENT_DISK_BYTES = 24 * 1024 * 1024;
 const COLLECTOR_DISK_BYTES = 64 * 1024 * 1024;
 
-const DEPLOYMENT = `version: 1
+/** The least that a collector must be told; nothing of it is reached. */
+export const DEPLOYMENT = `version: 1
 name: crash
 kind: on-prem
 omni:
@@ -57,12 +62,17 @@ export async function openStage(clock: Clock): Promise<Stage> {
   writeFileSync(planFile, JSON.stringify({ targets: targets.map(({ port }) => planTarget(port)) }));
   const deployment = join(folder, "deployment.yaml");
   writeFileSync(deployment, DEPLOYMENT);
+  const credentials = await writeCredentials(folder, NODE_ID, clock);
   const clockFile = (who: string) => join(folder, `${who}.clock`);
   const readyFile = join(folder, "ready");
   const agent = createProgram({
     room: "agent",
-    args: ["--collector", `127.0.0.1:${relay.port}`, "--plan", planFile, "--node-id", "crash-1"],
-    environment: { LIFELINE_STATE_DIR: join(agentDisk.path, "state"), LIFELINE_LOG_LEVEL: "debug" },
+    args: ["--collector", `127.0.0.1:${relay.port}`, "--plan", planFile, "--node-id", NODE_ID],
+    environment: {
+      ...credentials.agentEnvironment,
+      LIFELINE_STATE_DIR: join(agentDisk.path, "state"),
+      LIFELINE_LOG_LEVEL: "debug",
+    },
     clockFile: clockFile("agent"),
   });
   const files = [
@@ -75,7 +85,7 @@ export async function openStage(clock: Clock): Promise<Stage> {
   ];
   const collector = createProgram({
     room: "collector",
-    args: [...files, "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"],
+    args: [...files, ...credentials.collectorArguments, "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"],
     environment: {},
     clockFile: clockFile("collector"),
   });

@@ -26,7 +26,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/local": ["measure", "catalogue", "wire", "lab", "cli"],
   "tools/drill": ["measure", "catalogue", "verdict", "wire", "lab", "cli"],
   "tools/bench": ["measure", "window", "probe", "wire", "agent", "reflector", "lab"],
-  "tools/crash": ["measure", "wire"],
+  "tools/crash": ["measure", "wire", "identity"],
   // Every room that reads what others wrote; and the chance of crash, which can be played again.
   "tools/fuzz": ["measure", "window", "catalogue", "probe", "stamp", "identity", "wire", "agent", "collector", "crash"],
   // The parts of local, the relay and the turning targets of crash, and how bench reads a process.
