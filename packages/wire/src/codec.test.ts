@@ -58,10 +58,10 @@ const remembered: fc.Arbitrary<Remembered> = fc.record({
   evidence,
 });
 
-const window: fc.Arbitrary<Window> = fc.record({
+const span = fc.tuple(unixMs, unixMs).map(([a, b]) => ({ startMs: Math.min(a, b), endMs: Math.max(a, b) }));
+
+const windowWithoutSpan: fc.Arbitrary<Omit<Window, "startMs" | "endMs">> = fc.record({
   targetId: word,
-  startMs: unixMs,
-  endMs: unixMs,
   started: count,
   missedTicks: count,
   counts: fc
@@ -108,6 +108,8 @@ const window: fc.Arbitrary<Window> = fc.record({
   last: fc.option(remembered, { nil: undefined }),
   lastBad: fc.option(remembered, { nil: undefined }),
 });
+
+const window: fc.Arbitrary<Window> = fc.tuple(windowWithoutSpan, span).map(([rest, times]) => ({ ...rest, ...times }));
 
 const VITALS: Report["vitals"] = {
   rssBytes: 60_000_000,
@@ -166,6 +168,7 @@ describe("reports", () => {
 
   const good = { targetIds: ["t"], windows: [{ targetIndex: 0, startUnixMs: 1n, endUnixMs: 2n }] };
   const win = (more: object) => ({ ...good, windows: [{ ...good.windows[0], ...more }] });
+  const remembering = (evidence: object) => ({ reason: 1, phase: 1, runBearing: 1, runLength: 1, evidence });
   it.each([
     {
       name: "a target that is not listed",
@@ -207,7 +210,31 @@ describe("reports", () => {
       name: "a time beyond 2100",
       init: win({ endUnixMs: 99_999_999_999_999n }),
       field: "windows[0].end_unix_ms",
-      expected: "an integer from 0 to 4102444800000",
+      expected: "an integer from 1 to 4102444800000",
+    },
+    {
+      name: "an end before the start",
+      init: win({ endUnixMs: 0n }),
+      field: "windows[0].end_unix_ms",
+      expected: "an integer from 1 to 4102444800000",
+    },
+    {
+      name: "an escape sequence in evidence (ESC)",
+      init: win({ last: remembering({ code: "\u001b[2J" }) }),
+      field: "windows[0].last.evidence.code",
+      expected: "text without control characters",
+    },
+    {
+      name: "an escape sequence in evidence (C1)",
+      init: win({ last: remembering({ chain: [{ subject: "\u009b2J" }] }) }),
+      field: "windows[0].last.evidence.chain[0].subject",
+      expected: "text without control characters",
+    },
+    {
+      name: "evidence that is too long",
+      init: win({ last: remembering({ alpn: "x".repeat(257) }) }),
+      field: "windows[0].last.evidence.alpn",
+      expected: "0 to 256 characters, not 257",
     },
     {
       name: "a line break in a target id",

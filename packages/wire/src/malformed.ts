@@ -50,13 +50,14 @@ export function integer(field: string, value: number | bigint, min: number, max:
   return asNumber;
 }
 
-/** A string of `min`…`max` UTF-16 units without control characters. */
+/** A string of `min`…`max` UTF-16 units without control characters: C0, DEL and C1, of which one alone (U+009B) begins an escape sequence. */
 export function text(field: string, value: string, min: number, max: number): string {
   if (value.length < min || value.length > max)
     refuse(field, value, `${min} to ${max} characters, not ${value.length}`);
   for (let at = 0; at < value.length; at++) {
     const unit = value.charCodeAt(at);
-    if (unit < 0x20 || unit === 0x7f) refuse(field, JSON.stringify(value), "text without control characters");
+    if (unit < 0x20 || (unit >= 0x7f && unit <= 0x9f))
+      refuse(field, JSON.stringify(value), "text without control characters");
   }
   return value;
 }

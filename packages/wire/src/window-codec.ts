@@ -63,10 +63,11 @@ export function windowFromWire(field: string, wire: WireWindow, targetIds: reado
   const targetId = targetIds[wire.targetIndex];
   if (targetId === undefined)
     refuse(`${field}.target_index`, wire.targetIndex, `below ${targetIds.length}, the number of target_ids`);
+  const startMs = integer(`${field}.start_unix_ms`, wire.startUnixMs, 0, MAX_UNIX_MS);
   return {
     targetId,
-    startMs: integer(`${field}.start_unix_ms`, wire.startUnixMs, 0, MAX_UNIX_MS),
-    endMs: integer(`${field}.end_unix_ms`, wire.endUnixMs, 0, MAX_UNIX_MS),
+    startMs,
+    endMs: integer(`${field}.end_unix_ms`, wire.endUnixMs, startMs, MAX_UNIX_MS),
     started: integer(`${field}.started`, wire.started, 0, MAX_COUNT),
     missedTicks: integer(`${field}.missed_ticks`, wire.missedTicks, 0, MAX_COUNT),
     counts: countsFromWire(field, wire),
