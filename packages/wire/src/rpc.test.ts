@@ -1,4 +1,5 @@
 import { getEventListeners } from "node:events";
+import { connect as http2Connect } from "node:http2";
 import { connect } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import { credentials, ServerCredentials } from "@grpc/grpc-js";
@@ -199,6 +200,40 @@ describe("a bidirectional call", () => {
     call.send(huge).catch(() => {});
     await expect(answers).rejects.toMatchObject({ code: RpcStatus.RESOURCE_EXHAUSTED });
     await new Promise<void>((resolve, reject) => connect(port, "127.0.0.1", resolve).once("error", reject).unref());
+  });
+});
+
+describe("a connection whose client does not read its answers", () => {
+  it("has few of them kept, and is refused further calls (S2)", async () => {
+    const megabyte = "x".repeat(1024 * 1024);
+    let answered = 0;
+    const { port } = await start(echo, {
+      async listNodes() {
+        answered++;
+        return create(ListNodesResponseSchema, { nodes: [{ hostname: megabyte }] });
+      },
+    });
+    // No window: nothing of any answer may be sent.
+    const session = http2Connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 0 } });
+    session.on("error", () => {});
+    closers.push(() => session.destroy());
+    let refused = 0;
+    for (let asked = 0; asked < 60; asked++) {
+      const call = session.request({
+        ":method": "POST",
+        ":path": "/lifeline.v1.QueryService/ListNodes",
+        "content-type": "application/grpc",
+        te: "trailers",
+      });
+      call.on("error", () => {
+        refused++;
+      });
+      call.end(Buffer.alloc(5));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(answered).toBeGreaterThan(0);
+    expect(answered).toBeLessThan(24);
+    expect(refused).toBe(60 - answered);
   });
 });
 
