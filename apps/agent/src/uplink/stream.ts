@@ -2,7 +2,8 @@
  * One stream to the collector, from hello to its end.
  *
  * 1. A report leaves the spool only when the collector acknowledges it, or refuses it for good (U1).
- * 2. A stream on which reports are outstanding and nothing is settled for {@link NO_PROGRESS_MS} is half-open: it is cut.
+ * 2. A stream on which reports are outstanding and nothing is acknowledged for {@link NO_PROGRESS_MS} is half-open: it is cut. An
+ *    acknowledgement of none says that the collector holds them back: to come again would bring nothing.
  * 3. When what a hello would say has changed, it is said again on this stream, at most every {@link HELLO_CHECK_MS}.
  * 4. What the collector says of reports that are not on their way is counted and otherwise ignored.
  */
@@ -103,6 +104,10 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
     return true;
   };
 
+  const heldBack = () => {
+    progressNs = clock.monotonicNs();
+  };
+
   const watch = () => {
     if (inFlight.size === 0) progressNs = clock.monotonicNs();
     halfOpen = clock.monotonicNs() - progressNs > noProgressMs * NS_PER_MS;
@@ -166,7 +171,7 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
     if (!(error instanceof RpcError)) throw error;
   });
   try {
-    await Promise.race([readResponses(options, settle), writing.then(() => new Promise<never>(() => {}))]);
+    await Promise.race([readResponses(options, settle, heldBack), writing.then(() => new Promise<never>(() => {}))]);
     return halfOpen ? { kind: "half-open" } : { kind: "closed" };
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
@@ -189,6 +194,7 @@ function sentUnixMs(clock: Clock): bigint {
 async function readResponses(
   { call, events }: StreamOptions,
   settle: (key: reportPb.ReportKey | undefined) => boolean,
+  heldBack: () => void,
 ): Promise<void> {
   let isFirst = true;
   for await (const { message } of call.responses) {
@@ -199,6 +205,7 @@ async function readResponses(
         events.plan(message.value);
         break;
       case "ack":
+        if (message.value.reports.length === 0) heldBack();
         events.acked(message.value.reports.filter(settle).length);
         break;
       case "refusal":

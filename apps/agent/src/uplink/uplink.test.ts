@@ -244,6 +244,23 @@ describe("the uplink", () => {
     expect(hellos).toHaveLength(2);
   });
 
+  it("leaves a stream alone on which the collector says that it holds the reports back", async () => {
+    const spool = await spoolOf(2);
+    const { address, hellos } = await collector({
+      report: async (report, answer) => {
+        for (let notices = 0; notices < 8; notices++) {
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          await answer({ case: "ack", value: { $typeName: "lifeline.v1.Ack", reports: [] } });
+        }
+        await acknowledge(report, answer);
+      },
+    });
+    const { ends } = uplink(address, spool, { noProgressMs: 400 });
+    await until("all were acknowledged", () => spool.stats().heldReports === 0);
+    expect(ends).toEqual([]);
+    expect(hellos).toHaveLength(1);
+  });
+
   it("leaves a stream alone that is slow but goes on", async () => {
     const spool = await spoolOf(8);
     const { address } = await collector({

@@ -801,7 +801,8 @@ export const ReportKeySchema: GenMessage<ReportKey> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 20);
 
 /**
- * These reports are durable; the agent may forget them.
+ * These reports are durable; the agent may forget them. Without any: those outstanding are held back, for the node is over its quota or
+ * live reports go first; they stay where they are.
  *
  * @generated from message lifeline.v1.Ack
  */
