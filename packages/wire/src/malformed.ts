@@ -56,10 +56,14 @@ export function text(field: string, value: string, min: number, max: number): st
     refuse(field, value, `${min} to ${max} characters, not ${value.length}`);
   for (let at = 0; at < value.length; at++) {
     const unit = value.charCodeAt(at);
-    if (unit < 0x20 || (unit >= 0x7f && unit <= 0x9f))
-      refuse(field, JSON.stringify(value), "text without control characters");
+    if (unit < 0x20 || (unit >= 0x7f && unit <= 0x9f)) refuse(field, escaped(value), "text without control characters");
   }
   return value;
+}
+
+/** In quotes, with every control character as an escape: JSON has none for DEL and C1. */
+function escaped(text: string): string {
+  return JSON.stringify(text).replace(/[\x7f-\x9f]/g, (unit) => `\\u00${unit.charCodeAt(0).toString(16)}`);
 }
 
 /** A list of at most `max` entries. */
