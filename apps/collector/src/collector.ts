@@ -12,7 +12,7 @@ import { addService, createRpcServer, queryPb, reportPb, shutDown, witnessPb } f
 import type { Logger } from "pino";
 import { type Config, ConfigError } from "./config.ts";
 import { fleetSeries } from "./export/fleet-series.ts";
-import { startHttp } from "./export/http.ts";
+import { type HttpContent, startHttp } from "./export/http.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
 import { createFleetIssuers, type FleetIssuers } from "./fleet-issuer.ts";
 import { openIdentity, readCredentials, serveIdentity } from "./identity/identity.ts";
@@ -116,11 +116,13 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   };
   const undo: (() => Promise<void>)[] = [() => store.close()];
   try {
-    const http = await startHttp(config.httpListen, {
+    const content: HttpContent = {
       metrics: () => metrics(vitals, () => fleetSeries(fleet, witnesses, info, clock.wallMs())),
       notReady: () => notReady(store, clock),
       onDefect: (error) => onDefect("http", error),
-    }).catch(() => cannotListen("httpListen", endpointName(config.httpListen.host, config.httpListen.port)));
+      onOverflow: (what) => vitals.overflows.inc({ what }),
+    };
+    const http = await startHttp(config.httpListen, content, clock).catch(() => cannotListen("httpListen", endpointName(config.httpListen.host, config.httpListen.port)));
     undo.unshift(http.stop);
     const listener = await openListener(server, config, identity.certificates, { clock, log, vitals });
     undo.unshift(async () => listener.close());

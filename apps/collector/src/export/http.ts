@@ -1,16 +1,38 @@
-/** Metrics and health over HTTP: GET /metrics, /healthz, /readyz. */
+/**
+ * Metrics and health over HTTP: GET /metrics, /healthz, /readyz.
+ *
+ * 1. Who sends slowly, or does not read, is cut off; what is not read is not made (S2).
+ * 2. Scrapes under way are few; one more is told to come later. Any number of questions whether the store is ready ask it once.
+ */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { Clock } from "@lifeline/measure";
 import type { Listen } from "../config.ts";
 
 /** Most connections at once; a scraper or two and a few health checks. */
 const MAX_CONNECTIONS = 64;
 
-/** Longest a request may take to arrive, ms. */
-const REQUEST_TIMEOUT_MS = 10_000;
+/** How long who asks may take. */
+export interface HttpPatience {
+  /** Longest a request may take to arrive, and a connection may carry nothing either way, ms. */
+  readonly requestMs: number;
+  /** How often connections are looked at for that, ms. */
+  readonly checkMs: number;
+  /** Longest a scrape may take, ms. */
+  readonly scrapeMs: number;
+}
+
+/**
+ * Prometheus gives up after 10 s by default (scrape_timeout); three times that is longer than any reader that means it. Looking every
+ * second, for Node's own default of 30 s would be three times the limit.
+ */
+export const HTTP_PATIENCE: HttpPatience = { requestMs: 10_000, checkMs: 1_000, scrapeMs: 30_000 };
+
+/** Scrapes under way at once: two scrapers, and one of each that has given up and is not told off yet. */
+export const MAX_SCRAPES = 4;
 
 /** What the server shows. */
 export interface HttpContent {
@@ -20,6 +42,8 @@ export interface HttpContent {
   readonly notReady: () => Promise<string | undefined>;
   /** A response failed for another reason than its reader's going away. */
   readonly onDefect: (error: unknown) => void;
+  /** A scrape was refused, for others are under way, or was cut off since it was not read. */
+  readonly onOverflow: (what: "scrapes" | "slow-scrapes") => void;
 }
 
 export interface HttpServer {
@@ -28,16 +52,24 @@ export interface HttpServer {
 }
 
 /** Starts listening. Rejects with the cause when it cannot. */
-export async function startHttp({ host, port }: Listen, content: HttpContent): Promise<HttpServer> {
-  const server = createServer((request, response) => {
-    answer(request, response, content).catch((error: unknown) => {
+export async function startHttp(
+  { host, port }: Listen,
+  content: HttpContent,
+  clock: Pick<Clock, "after">,
+  { requestMs, checkMs, scrapeMs }: HttpPatience = HTTP_PATIENCE,
+): Promise<HttpServer> {
+  const pages = pagesOf(content, clock, scrapeMs);
+  const server = createServer({ connectionsCheckingInterval: checkMs }, (request, response) => {
+    answer(request, response, pages).catch((error: unknown) => {
       if (!response.destroyed) content.onDefect(error);
       response.destroy();
     });
   });
   server.maxConnections = MAX_CONNECTIONS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
-  server.headersTimeout = REQUEST_TIMEOUT_MS;
+  server.requestTimeout = requestMs;
+  server.headersTimeout = requestMs;
+  // Without a listener for it, a connection on which nothing moves is destroyed.
+  server.timeout = requestMs;
   server.listen(port, host);
   await once(server, "listening");
   return { port: (server.address() as AddressInfo).port, stop: () => stop(server) };
@@ -50,21 +82,62 @@ function stop(server: Server): Promise<void> {
   });
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, content: HttpContent): Promise<void> {
-  const path = (request.url ?? "").split("?", 1)[0] ?? "";
-  if (!["/metrics", "/healthz", "/readyz"].includes(path))
-    return plain(response, 404, "want /metrics, /healthz or /readyz");
+type Page = (response: ServerResponse) => Promise<void> | void;
+
+/** The pages by path. */
+function pagesOf(content: HttpContent, clock: Pick<Clock, "after">, scrapeMs: number): ReadonlyMap<string, Page> {
+  let asking: Promise<string | undefined> | undefined;
+  const readiness = () => {
+    asking ??= content.notReady().finally(() => {
+      asking = undefined;
+    });
+    return asking;
+  };
+  let scrapes = 0;
+  const scrape = async (response: ServerResponse): Promise<void> => {
+    if (scrapes >= MAX_SCRAPES) {
+      content.onOverflow("scrapes");
+      response.setHeader("retry-after", "1");
+      return plain(response, 503, `want at most ${MAX_SCRAPES} scrapes at once`);
+    }
+    scrapes += 1;
+    const timer = clock.after(scrapeMs, () => {
+      content.onOverflow("slow-scrapes");
+      response.destroy();
+    });
+    try {
+      response.setHeader("content-type", "text/plain; version=0.0.4; charset=utf-8");
+      await pipeline(Readable.from(batched(content.metrics())), response);
+    } finally {
+      timer.cancel();
+      scrapes -= 1;
+    }
+  };
+  return new Map<string, Page>([
+    ["/healthz", (response) => plain(response, 200, "ok")],
+    [
+      "/readyz",
+      async (response) => {
+        const reason = await readiness();
+        return reason === undefined ? plain(response, 200, "ready") : plain(response, 503, reason);
+      },
+    ],
+    ["/metrics", scrape],
+  ]);
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  pages: ReadonlyMap<string, Page>,
+): Promise<void> {
+  const page = pages.get((request.url ?? "").split("?", 1)[0] ?? "");
+  if (page === undefined) return plain(response, 404, "want /metrics, /healthz or /readyz");
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.setHeader("allow", "GET, HEAD");
     return plain(response, 405, "want GET");
   }
-  if (path === "/healthz") return plain(response, 200, "ok");
-  if (path === "/readyz") {
-    const reason = await content.notReady();
-    return reason === undefined ? plain(response, 200, "ready") : plain(response, 503, reason);
-  }
-  response.setHeader("content-type", "text/plain; version=0.0.4; charset=utf-8");
-  await pipeline(Readable.from(batched(content.metrics())), response);
+  return page(response);
 }
 
 /** Joins small chunks: one write of 64 Ki units instead of hundreds. */

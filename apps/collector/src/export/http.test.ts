@@ -1,0 +1,141 @@
+import { connect, type Socket } from "node:net";
+import { systemClock } from "@lifeline/measure";
+import { afterEach, describe, expect, it } from "vitest";
+import { HTTP_PATIENCE, type HttpContent, type HttpPatience, MAX_SCRAPES, startHttp } from "./http.ts";
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** 64 KiB: a chunk as the server writes them. */
+const CHUNK = "x".repeat(65_536);
+
+async function serve(content: Partial<HttpContent> = {}, patience: Partial<HttpPatience> = {}) {
+  const seen = { chunks: 0, overflows: [] as string[], defects: [] as unknown[] };
+  /** A scrape of 1 GiB, far more than any socket's buffers. */
+  async function* endless() {
+    for (let at = 0; at < 16_384; at++) {
+      seen.chunks++;
+      yield CHUNK;
+    }
+  }
+  const { port, stop } = await startHttp(
+    { host: "127.0.0.1", port: 0 },
+    {
+      metrics: endless,
+      notReady: async () => undefined,
+      onDefect: (error) => seen.defects.push(error),
+      onOverflow: (what) => seen.overflows.push(what),
+      ...content,
+    },
+    systemClock,
+    { ...HTTP_PATIENCE, ...patience },
+  );
+  closers.push(stop);
+  return { port, seen };
+}
+
+/** A socket to the server, and when it was closed. */
+function dial(port: number): { socket: Socket; closed: Promise<void> } {
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  closers.push(() => void socket.destroy());
+  return { socket, closed: new Promise<void>((resolve) => socket.once("close", () => resolve())) };
+}
+
+/** Asks for a scrape and reads nothing of it. */
+function deafScrape(port: number) {
+  const dialled = dial(port);
+  dialled.socket.pause();
+  dialled.socket.write("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
+  return dialled;
+}
+
+async function until(what: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 1_000; tries++) {
+    if (what()) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new Error(`not within 5 s: ${what}`);
+}
+
+describe("a client that means no good", () => {
+  it("is cut off when its request comes in drops (slow loris)", async () => {
+    const { port } = await serve({}, { requestMs: 200, checkMs: 50 });
+    const { socket, closed } = dial(port);
+    socket.write("GET /metrics HTTP/1.1\r\n");
+    socket.resume();
+    let drops = 0;
+    const dropping = setInterval(() => {
+      drops++;
+      socket.write(`x-${drops}: y\r\n`);
+    }, 20);
+    await closed.finally(() => clearInterval(dropping));
+    expect(drops).toBeGreaterThan(1);
+  });
+
+  it("that does not read has nothing made for it beyond the buffers, and is cut off", async () => {
+    const { port, seen } = await serve({}, { requestMs: 60_000, scrapeMs: 300 });
+    const { socket, closed } = deafScrape(port);
+    await until(() => seen.overflows.length === 1);
+    expect(seen.overflows).toEqual(["slow-scrapes"]);
+    // What lies in the kernel's buffers is some MiB; the scrape is of 16,384 chunks.
+    expect(seen.chunks).toBeLessThan(1_024);
+    socket.resume();
+    await closed;
+    expect(seen.defects).toEqual([]);
+  });
+
+  it("on whose connection nothing moves is cut off before its scrape has taken too long", async () => {
+    const { port, seen } = await serve({}, { requestMs: 200, checkMs: 50, scrapeMs: 60_000 });
+    const { socket, closed } = deafScrape(port);
+    await until(() => seen.chunks > 0);
+    const chunks = () => seen.chunks;
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    const made = chunks();
+    socket.resume();
+    await closed;
+    expect(chunks()).toBe(made);
+  });
+
+  it("leaves room for another: scrapes are bounded, the next is told to come later, and comes when one has ended", async () => {
+    const { port, seen } = await serve();
+    const deaf = Array.from({ length: MAX_SCRAPES }, () => deafScrape(port));
+    await until(() => seen.chunks >= MAX_SCRAPES);
+    const refused = await fetch(`http://127.0.0.1:${port}/metrics`);
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(seen.overflows).toEqual(["scrapes"]);
+    expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+    for (const { socket } of deaf) socket.destroy();
+    let status = 503;
+    for (let tries = 0; tries < 100 && status === 503; tries++) {
+      const again = await fetch(`http://127.0.0.1:${port}/metrics`);
+      status = again.status;
+      await again.body?.cancel();
+    }
+    expect(status).toBe(200);
+  });
+
+  it("asks the store once, however often it asks at a time whether that is ready", async () => {
+    let asked = 0;
+    let ready = () => {};
+    const notReady = () => {
+      asked++;
+      return new Promise<undefined>((resolve) => {
+        ready = () => resolve(undefined);
+      });
+    };
+    const { port } = await serve({ notReady });
+    const answers = Array.from({ length: 20 }, () => fetch(`http://127.0.0.1:${port}/readyz`));
+    await until(() => asked === 1);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    ready();
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
+    expect(asked).toBe(1);
+    const next = fetch(`http://127.0.0.1:${port}/readyz`);
+    await until(() => asked === 2);
+    ready();
+    expect((await next).status).toBe(200);
+  });
+});
