@@ -24,6 +24,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Collector, startCollector } from "./collector.ts";
 import type { Config } from "./config.ts";
 import { HELLO_WITHIN_MS } from "./ingest.ts";
+import { testConfig } from "./testing/config.ts";
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -65,28 +66,9 @@ requirements:${row("api-tcp", "api", "tcp", "{ probe: tcp, acceptReset: false }"
 const TCP = "api-tcp|tcp|127.0.0.1:8443|ipv4";
 const BOOT = new Uint8Array(16).fill(1);
 
-function config(more: Partial<Config> = {}): Config {
-  return {
-    listen: { host: "127.0.0.1", port: 0 },
-    httpListen: { host: "127.0.0.1", port: 0 },
-    dataDir: join(directory, "data"),
-    deployment: join(directory, "site.yaml"),
-    catalogue: join(directory, "catalogue.yaml"),
-    catalogueExtras: [],
-    tls: undefined,
-    identity: undefined,
-    accessTokensFile: undefined,
-    allowPlaintext: false,
-    retentionDays: 30,
-    maxStreams: 8,
-    readyFile: undefined,
-    ...more,
-  };
-}
-
 const log = pino({ level: "silent" });
 async function start(more: Partial<Config> = {}, clock = systemClock): Promise<Collector> {
-  const collector = await startCollector(config(more), {
+  const collector = await startCollector(testConfig(directory, more), {
     clock,
     log,
     onDeath: (error) => {
@@ -227,7 +209,8 @@ describe("reports", () => {
     const collector = await start();
     const { introduce, report, acked } = agent(collector.grpcPort);
     await introduce();
-    for (const sequence of [1, 2, 2, 5, 1]) await report(sequence, reportOf(["answered"]));
+    const bytes = reportOf(["answered"]);
+    for (const sequence of [1, 2, 2, 5, 1]) await report(sequence, bytes);
     await until(() => acked().length === 5);
     const { boots, node } = await queries(collector).node("n1");
     expect(boots).toMatchObject([
@@ -861,7 +844,7 @@ describe("the program", () => {
   }
 
   async function serve(ready: string) {
-    const { dataDir, deployment, catalogue = "" } = config();
+    const { dataDir, deployment, catalogue = "" } = testConfig(directory);
     const flags = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--data-dir", dataDir];
     const program = run([...flags, "--deployment", deployment, "--catalogue", catalogue, "--ready-file", ready]);
     await until(() => existsSync(ready)).catch((error: Error) => {
@@ -920,7 +903,7 @@ describe("the program", () => {
     expect(await bad.exit).toBe(2);
     expect(bad.output()).toContain("want an integer from 1 to 20000");
     writeFileSync(join(directory, "catalogue.yaml"), "schema: 2");
-    const { dataDir, deployment, catalogue = "" } = config();
+    const { dataDir, deployment, catalogue = "" } = testConfig(directory);
     const other = run(["--data-dir", dataDir, "--deployment", deployment, "--catalogue", catalogue]);
     expect(await other.exit).toBe(2);
     expect(other.output()).toContain("catalogue.yaml: schema: got 2");

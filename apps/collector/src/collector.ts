@@ -10,6 +10,7 @@ import { loadInterception } from "@lifeline/catalogue";
 import { type Clock, endpointName } from "@lifeline/measure";
 import { addService, createRpcServer, queryPb, reportPb, shutDown, witnessPb } from "@lifeline/wire";
 import type { Logger } from "pino";
+import { type BacklogGate, createBacklogGate } from "./backlog-gate.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { fleetSeries } from "./export/fleet-series.ts";
 import { type HttpContent, startHttp } from "./export/http.ts";
@@ -78,9 +79,16 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const credentials = await readCredentials(config, identityWorld);
   let streams = () => 0;
   let storePending = () => 0;
-  const vitals = createVitals({ streams: () => streams(), storePending: () => storePending() });
-  const store = await openStore(dataPath, clock, storeEvents(vitals, world));
+  let storeLoad = () => 0;
+  const backlog = createBacklogGate(() => storeLoad());
+  const vitals = createVitals({
+    streams: () => streams(),
+    storePending: () => storePending(),
+    deferred: backlog.waiting,
+  });
+  const store = await openStore(dataPath, clock, storeEvents(vitals, backlog, world));
   storePending = store.pending;
+  storeLoad = store.load;
   const fleet = createFleet(site, { onOverflow: (what) => vitals.overflows.inc({ what }) });
   const identity = await openIdentity(credentials, store, vitals, identityWorld);
   const { access } = identity;
@@ -95,7 +103,8 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   await rehydrate(fleet, store, clock);
   for (const node of fleet.nodes.values()) judging.judge(node);
 
-  const ingest = createIngest({ fleet, judging, store, vitals, clock, access, maxStreams: config.maxStreams });
+  const { maxStreams } = config;
+  const ingest = createIngest({ fleet, judging, store, vitals, backlog, clock, access, maxStreams });
   streams = ingest.streams;
   const server = createRpcServer();
   const onDefect = (method: string, error: unknown) => log.error({ method, err: error }, "a call failed by a defect");
@@ -122,7 +131,9 @@ export async function startCollector(config: Config, world: World): Promise<Coll
       onDefect: (error) => onDefect("http", error),
       onOverflow: (what) => vitals.overflows.inc({ what }),
     };
-    const http = await startHttp(config.httpListen, content, clock).catch(() => cannotListen("httpListen", endpointName(config.httpListen.host, config.httpListen.port)));
+    const http = await startHttp(config.httpListen, content, clock).catch(() =>
+      cannotListen("httpListen", endpointName(config.httpListen.host, config.httpListen.port)),
+    );
     undo.unshift(http.stop);
     const listener = await openListener(server, config, identity.certificates, { clock, log, vitals });
     undo.unshift(async () => listener.close());
@@ -161,14 +172,16 @@ function unreadable(field: string, path: string, error: unknown, want: string): 
   return new ConfigError([`${field}: got ${JSON.stringify(path)} (${String(error.code)}), want ${want}`]);
 }
 
-function storeEvents(vitals: CollectorVitals, { log, onDeath }: World) {
+function storeEvents(vitals: CollectorVitals, backlog: Pick<BacklogGate, "review">, { log, onDeath }: World) {
   return {
     onCommit(durationNs: number, operations: number) {
       vitals.commitSeconds.observe(durationNs / NS_PER_S);
       vitals.commitOperations.observe(operations);
+      backlog.review();
     },
     onFailure(code: string, detail: string) {
       vitals.storeFailures.inc();
+      backlog.review();
       log.error({ code, detail }, "a transaction failed; nothing of it was acknowledged");
     },
     onOverflow: () => vitals.overflows.inc({ what: "store-queue" }),

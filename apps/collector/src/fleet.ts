@@ -14,6 +14,7 @@ import { MAX_TARGETS_PER_NODE, makePlan, type Plan, type Report, type RpcError, 
 import type { Introduction } from "./admit.ts";
 import { paced } from "./cadence.ts";
 import { type BootHistory, createBootHistory } from "./duplicate.ts";
+import { createQuota, type Quota } from "./quota.ts";
 import { createRecent, RECENT_MS, type Recent } from "./recent.ts";
 import type { Site } from "./site.ts";
 import { addToTally, emptyTally, type Tally } from "./tally.ts";
@@ -55,6 +56,8 @@ export interface Node {
   plan: Plan;
   readonly recent: Recent;
   readonly tallies: Map<string, Tally>;
+  /** What it may bring in, over all its streams. */
+  readonly quota: Quota;
   vitals: Vitals | undefined;
   /** How far the node's clock is behind the collector's, ms; negative: ahead. Undefined: not known. */
   clockOffsetMs: number | undefined;
@@ -216,6 +219,7 @@ function newNode(
     lastReportMs: undefined,
     recent: createRecent(),
     tallies: new Map(),
+    quota: createQuota(),
     vitals: undefined,
     clockOffsetMs: undefined,
     rows: [],

@@ -5,35 +5,39 @@
  * 2. A report is acknowledged after it is durable, never before (U1); one that came before is acknowledged again.
  * 3. A report that can never be admitted is refused by name and counted; the stream goes on.
  * 4. A node has one live stream: a second one takes the first one's place.
+ * 5. What a node brings in is bounded by its quota, over all its streams; what it does not read is bounded too (S2).
  */
-import type { Clock } from "@lifeline/measure";
+import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import {
   type CallContext,
   type Plan,
   planToWire,
-  type Report,
   type Respond,
   RpcError,
   RpcStatus,
   type reportPb,
   type ServiceImplementation,
 } from "@lifeline/wire";
-import { admitHello, admitReport, sentAtMsOf } from "./admit.ts";
+import { admitHello, sentAtMsOf } from "./admit.ts";
+import type { BacklogGate } from "./backlog-gate.ts";
 import { nextOffsetMs } from "./clock-offset.ts";
-import { type Fleet, type Node, nodeNowMs, type SeenFrom, type Session } from "./fleet.ts";
+import type { Fleet, Node, SeenFrom, Session } from "./fleet.ts";
 import type { Access, Speaker } from "./identity/access.ts";
 import type { Judging } from "./judging.ts";
 import { peerAddress } from "./peer-address.ts";
-import { isLate } from "./replay.ts";
-import type { IndexedWindow } from "./store/record.ts";
+import { HELLO_ALLOWANCE, takeHello } from "./quota.ts";
+import { createReportLane, unavailable } from "./report-lane.ts";
 import type { Store } from "./store/store.ts";
 import type { CollectorVitals } from "./vitals.ts";
 
 /** How long a stream may stay without its Hello, ms: an agent sends it with the opening. */
 export const HELLO_WITHIN_MS = 10_000;
 
-/** Most reports of one stream that wait for the store at once: further ones wait in the agent's spool. */
-const MAX_IN_FLIGHT = 64;
+/**
+ * How long a stream may stay without a whole message while it is read, ms. An agent with targets says something every 10 s; one without,
+ * and one whose message comes in drops, loses nothing by coming again.
+ */
+export const SILENT_MAX_MS = 15 * 60_000;
 
 type ReportService = ServiceImplementation<typeof reportPb.ReportService>;
 type Requests = Parameters<ReportService["stream"]>[0];
@@ -45,6 +49,7 @@ export interface IngestParts {
   readonly judging: Judging;
   readonly store: Store;
   readonly vitals: CollectorVitals;
+  readonly backlog: BacklogGate;
   readonly clock: Clock;
   readonly access: Pick<Access, "speakerOf">;
   readonly maxStreams: number;
@@ -119,7 +124,11 @@ function agentStream(parts: IngestParts, speaker: Speaker, send: Send, context: 
   let node: Node | undefined;
   let bootId: Uint8Array = new Uint8Array();
   let session: Session | undefined;
-  const reports = reportLane(parts, send, end);
+  const reports = createReportLane(parts, send, end);
+  // Its requests end as if it had finished; what waits then would wait for nobody.
+  context.signal.addEventListener("abort", () => reports.close(), { once: true });
+  /** Since when a message is waited for; undefined while one is dealt with. */
+  let readingSinceNs: number | undefined;
 
   const receive = async ({ message }: reportPb.StreamRequest): Promise<void> => {
     if (message.case === "hello" && node !== undefined) {
@@ -146,22 +155,39 @@ function agentStream(parts: IngestParts, speaker: Speaker, send: Send, context: 
     }
   };
   const run = async (requests: Requests): Promise<void> => {
-    for await (const request of requests) {
-      if (ended) return;
-      await receive(request);
+    readingSinceNs = clock.monotonicNs();
+    try {
+      for await (const request of requests) {
+        if (ended) return;
+        readingSinceNs = undefined;
+        await receive(request);
+        readingSinceNs = clock.monotonicNs();
+      }
+    } catch (error) {
+      if (context.signal.aborted && !ended) vitals.cutStreams.inc();
+      throw error;
     }
+    if (!ended) vitals.cutStreams.inc();
     await reports.settled();
   };
-  const lateHello = () => {
-    if (node !== undefined || ended) return;
-    vitals.refusedStreams.inc({ code: "no-hello" });
-    end(new RpcError(RpcStatus.DEADLINE_EXCEEDED, `message: got nothing for ${HELLO_WITHIN_MS} ms, want hello`));
+  const refuse = (code: string, message: string) => {
+    vitals.refusedStreams.inc({ code });
+    end(new RpcError(RpcStatus.DEADLINE_EXCEEDED, message));
   };
+  /** Ends a stream that says nothing: without a Hello soon, with one in the end. */
+  const watch = () => {
+    if (ended) return;
+    const nowNs = clock.monotonicNs();
+    if (node === undefined) return refuse("no-hello", `message: got nothing for ${HELLO_WITHIN_MS} ms, want hello`);
+    const leftMs = SILENT_MAX_MS - (nowNs - (readingSinceNs ?? nowNs)) / NS_PER_MS;
+    if (leftMs <= 0) return refuse("silent", `message: got none whole for ${SILENT_MAX_MS} ms, want report or hello`);
+    timer = clock.after(leftMs, watch);
+  };
+  let timer = clock.after(HELLO_WITHIN_MS, watch);
   return {
     speaker,
     end,
     async serve(requests) {
-      const timer = clock.after(HELLO_WITHIN_MS, lateHello);
       try {
         await new Promise<void>((resolve, rejectServe) => {
           reject = rejectServe;
@@ -170,6 +196,7 @@ function agentStream(parts: IngestParts, speaker: Speaker, send: Send, context: 
       } finally {
         ended = true;
         timer.cancel();
+        reports.close();
         if (node !== undefined && node.session === session) node.session = undefined;
       }
     },
@@ -209,6 +236,7 @@ async function welcome(
     throw new RpcError(status, `${verdict.field}: ${verdict.detail}`);
   }
   const { introduction, dropped } = verdict;
+  withinQuota(fleet.nodes.get(introduction.facts.nodeId), clock, vitals);
   for (const { field, count } of dropped) vitals.droppedFacts.inc({ field }, count);
   const tooMany = (): never => {
     vitals.refusedStreams.inc({ code: "too-many-nodes" });
@@ -235,6 +263,15 @@ async function welcome(
   return node;
 }
 
+/** A Hello costs a write and a plan: a node that has nothing else to say is told to come later. */
+function withinQuota(known: Node | undefined, clock: Clock, { refusedStreams }: CollectorVitals): void {
+  if (known === undefined || takeHello(known.quota, clock.monotonicNs()) === 0) return;
+  refusedStreams.inc({ code: "too-many-hellos" });
+  const { capacity, perSecond } = HELLO_ALLOWANCE;
+  const want = `at most ${capacity} at once and ${perSecond} a second`;
+  throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, `hello: got one more of this node, want ${want}`);
+}
+
 /** Takes the place of the node's session before, and offers the plan. */
 function sessionOf(
   node: Node,
@@ -244,12 +281,24 @@ function sessionOf(
   vitals: CollectorVitals,
 ): Session {
   let offered = heldRevision;
+  let newest: Plan | undefined;
+  let isSending = false;
+  /** Plans replace each other: for who does not read, one is on its way and the newest waits (S2). */
+  const sendNewest = async () => {
+    isSending = true;
+    for (let plan = newest; plan !== undefined; plan = newest) {
+      newest = undefined;
+      await send({ message: { case: "plan", value: planToWire(plan) } });
+    }
+    isSending = false;
+  };
   const session: Session = {
     offerPlan(plan: Plan) {
       if (plan.revision === offered) return;
       offered = plan.revision;
+      newest = plan;
       // A stream that ends meanwhile needs no plan; the next one offers it.
-      send({ message: { case: "plan", value: planToWire(plan) } }).catch(() => {});
+      if (!isSending) sendNewest().catch(() => {});
     },
     end,
   };
@@ -260,103 +309,4 @@ function sessionOf(
   node.session = session;
   session.offerPlan(node.plan);
   return session;
-}
-
-interface ReportLane {
-  /** Admits a report and hands it to the store; resolves when the lane has room again. */
-  take(node: Node, envelope: reportPb.ReportEnvelope): Promise<void>;
-  /** Resolves when every report taken has been answered. */
-  settled(): Promise<void>;
-}
-
-function reportLane(parts: IngestParts, send: Send, end: (error: RpcError) => void): ReportLane {
-  const { fleet, judging, store, vitals, clock } = parts;
-  const inFlight = new Set<Promise<void>>();
-  let acks: { bootId: Uint8Array; sequence: bigint }[] = [];
-  let acking: Promise<void> = Promise.resolve();
-
-  const acknowledge = (key: { bootId: Uint8Array; sequence: bigint }): Promise<void> => {
-    acks.push(key);
-    // All that one transaction made durable is acknowledged in one message: its promises resolve within one turn.
-    if (acks.length === 1) {
-      acking = Promise.resolve().then(() => {
-        const reports = acks;
-        acks = [];
-        return send({ message: { case: "ack", value: { reports } } });
-      });
-    }
-    return acking;
-  };
-  const save = async (node: Node, envelope: reportPb.ReportEnvelope): Promise<void> => {
-    const nowMs = clock.wallMs();
-    const { bootId, sequence } = envelope;
-    const verdict = admitReport(envelope, nowMs);
-    if (verdict.kind === "refused") {
-      const { code, field, detail } = verdict;
-      vitals.refusedReports.inc({ code });
-      return send({ message: { case: "refusal", value: { report: { bootId, sequence }, code, field, detail } } });
-    }
-    const { report } = verdict;
-    node.clockOffsetMs = offsetOf(node, envelope, report, nowMs);
-    const windows = plannedWindows(node, report);
-    const windowCount = report.windows.length;
-    const identity = { nodeId: node.nodeId, bootId, sequence: verdict.sequence };
-    const times = { receivedAtMs: nowMs, sealedAtMs: report.sealedAtMs, clockOffsetMs: node.clockOffsetMs };
-    const result = await store
-      .submit("saveReport", { ...identity, ...times, payload: envelope.report, windowCount, windows })
-      .catch(unavailable);
-    // The store has forgotten the node: the Hello of the next stream saves it again.
-    if (result === "no-node") throw new RpcError(RpcStatus.UNAVAILABLE, "the store does not know the node any more");
-    vitals.reports.inc({ result });
-    if (result === "stored") {
-      fleet.absorb(node, report, nowMs, true);
-      judging.touch(node);
-    }
-    // A duplicate too: the one before may have been stored right before the end of the collector that had it.
-    if (isLate(report.windows, nodeNowMs(node, nowMs))) await judging.replay(node, report.windows);
-    return acknowledge({ bootId, sequence });
-  };
-  return {
-    async take(node, envelope) {
-      const saved = save(node, envelope)
-        .catch((error: unknown) => end(endingOf(error)))
-        .finally(() => inFlight.delete(saved));
-      inFlight.add(saved);
-      if (inFlight.size >= MAX_IN_FLIGHT) await Promise.race(inFlight);
-    },
-    settled: async () => {
-      await Promise.all(inFlight);
-    },
-  };
-}
-
-/** The windows that the index shall know: those of the plan, for a node could make up targets without end (S2). */
-function plannedWindows({ plan }: Node, { windows }: Report): IndexedWindow[] {
-  const planned = new Set(plan.targets.map(({ id }) => id));
-  return windows.flatMap(({ targetId, startMs, endMs }, position) =>
-    planned.has(targetId) ? [{ targetId, position, startMs, endMs }] : [],
-  );
-}
-
-/** The node's clock offset after an envelope; of an agent that does not say when it sent, at least what a date ahead of now tells. */
-function offsetOf(
-  { clockOffsetMs }: Node,
-  envelope: reportPb.ReportEnvelope,
-  { sealedAtMs }: Report,
-  nowMs: number,
-): number | undefined {
-  const sentMs = sentAtMsOf(envelope);
-  if (sentMs !== undefined) return nextOffsetMs(clockOffsetMs, sentMs, nowMs);
-  const aheadMs = Math.round(sealedAtMs - nowMs);
-  return aheadMs > 0 ? Math.min(clockOffsetMs ?? 0, -aheadMs) : clockOffsetMs;
-}
-
-/** What the store cannot take now, the agent keeps and sends again. */
-function unavailable(): never {
-  throw new RpcError(RpcStatus.UNAVAILABLE, "the store cannot take more now");
-}
-
-function endingOf(error: unknown): RpcError {
-  // Sending to a caller that went away fails as an abort; the stream is over either way.
-  return error instanceof RpcError ? error : new RpcError(RpcStatus.CANCELLED, "the call has ended");
 }

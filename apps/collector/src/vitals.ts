@@ -6,8 +6,11 @@ export interface CollectorVitals {
   readonly registry: Registry;
   readonly reports: Counter<"result">;
   readonly refusedReports: Counter<"code">;
+  readonly throttledReports: Counter;
+  readonly deferredReports: Counter;
   readonly refusedStreams: Counter<"code">;
   readonly replacedStreams: Counter;
+  readonly cutStreams: Counter;
   readonly overflows: Counter<"what">;
   readonly storeFailures: Counter;
   readonly commitSeconds: Histogram;
@@ -26,9 +29,10 @@ export interface CollectorVitals {
 export interface VitalsSources {
   readonly streams: () => number;
   readonly storePending: () => number;
+  readonly deferred: () => number;
 }
 
-export function createVitals({ streams, storePending }: VitalsSources): CollectorVitals {
+export function createVitals({ streams, storePending, deferred }: VitalsSources): CollectorVitals {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -51,12 +55,21 @@ export function createVitals({ streams, storePending }: VitalsSources): Collecto
     new Histogram({ name: `lifeline_collector_${name}`, help, buckets, registers });
   gauge("streams", "Agents connected.", streams);
   gauge("store_pending_operations", "Operations waiting for the store or under way.", storePending);
+  gauge("deferred_reports_waiting", "Late reports that wait until the store has caught up.", deferred);
   return {
     registry,
     reports: counter("reports_total", "Reports that were admitted, by what the store made of them.", ["result"]),
     refusedReports: counter("reports_refused_total", "Reports that can never be admitted, by code.", ["code"]),
-    refusedStreams: counter("streams_refused_total", "Streams that were refused at the door, by code.", ["code"]),
+    throttledReports: counter("throttled_reports_total", "Reports that waited since their node was over its quota."),
+    deferredReports: counter("deferred_reports_total", "Late reports that had to wait for live ones."),
+    refusedStreams: counter("streams_refused_total", "Streams that were refused, at the door or later, by code.", [
+      "code",
+    ]),
     replacedStreams: counter("streams_replaced_total", "Streams ended since the node opened another."),
+    cutStreams: counter(
+      "streams_cut_total",
+      "Streams that broke off: the agent or the way to it is gone, or a message was too large or no message.",
+    ),
     overflows: counter("overflows_total", "What did not fit into a bound, by which.", ["what"]),
     storeFailures: counter("store_failures_total", "Transactions that failed; nothing of them was acknowledged."),
     commitSeconds: histogram(

@@ -22,6 +22,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Collector, startCollector } from "./collector.ts";
 import type { TlsFiles } from "./config.ts";
+import { testConfig } from "./testing/config.ts";
 import { clientOf, testAuthority } from "./testing/credentials.ts";
 
 const SITE = `
@@ -63,22 +64,7 @@ afterEach(async () => {
 });
 
 async function start(tls?: TlsFiles): Promise<Collector> {
-  const anyPort = { host: "127.0.0.1", port: 0 };
-  const config = {
-    listen: anyPort,
-    httpListen: anyPort,
-    dataDir: join(directory, "data"),
-    deployment: join(directory, "site.yaml"),
-    catalogue: join(directory, "catalogue.yaml"),
-    catalogueExtras: [],
-    tls,
-    identity: undefined,
-    accessTokensFile: undefined,
-    allowPlaintext: false,
-    retentionDays: 30,
-    maxStreams: 8,
-    readyFile: undefined,
-  };
+  const config = testConfig(directory, { tls });
   const onDeath = (error: Error) => {
     throw error;
   };

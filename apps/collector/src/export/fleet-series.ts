@@ -38,6 +38,7 @@ export function* fleetSeries(
   yield* lastSeen(nodes);
   yield* clockOffsets(nodes);
   yield* duplicates(nodes, nowMs);
+  yield* throttled(nodes);
   yield* verdicts(nodes);
   yield* udpEvidence(nodes);
   yield* heard(witnesses.counts());
@@ -111,6 +112,12 @@ function* duplicates(nodes: readonly Node[], nowMs: number): Generator<string> {
   for (const { nodeId, boots } of nodes) {
     yield `${name}{node="${escaped(nodeId)}"} ${boots.duplicate(nowMs) === undefined ? 0 : 1}\n`;
   }
+}
+
+function* throttled(nodes: readonly Node[]): Generator<string> {
+  const name = "lifeline_node_throttled";
+  yield head(name, "gauge", "1 while the node's reports wait since it is over its quota.");
+  for (const { nodeId, quota } of nodes) yield `${name}{node="${escaped(nodeId)}"} ${quota.isThrottled ? 1 : 0}\n`;
 }
 
 function* udpEvidence(nodes: readonly Node[]): Generator<string> {

@@ -2,7 +2,8 @@
  * The tables, synchronously; runs in the store's thread.
  *
  * 1. A batch is one transaction: all of it is durable before anyone hears of it, or none of it happened (U1).
- * 2. A report is counted once under (node, boot, sequence); one that comes again changes nothing but the count of duplicates.
+ * 2. A report is counted once under (node, boot, sequence); one that comes again, even with other bytes, changes nothing but the
+ *    count of duplicates.
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { identityOperations } from "./identities.ts";
@@ -146,7 +147,10 @@ function saveReport(statement: Statement, nodeOf: NodeNumbers): Run<"saveReport"
     ).run(receivedAtMs, clockOffsetMs ?? null, node);
     if (inserted.changes === 0) {
       statement("UPDATE boots SET duplicates = duplicates + 1 WHERE node = ? AND boot_id = ?").run(node, bootId);
-      return "duplicate";
+      const isSame = statement(
+        "SELECT payload = ? AS same FROM reports WHERE node = ? AND boot_id = ? AND sequence = ?",
+      ).get(payload, node, bootId, sequence)?.same;
+      return isSame === 1 ? "duplicate" : "conflicting";
     }
     saveWindows(statement, node, Number(inserted.lastInsertRowid), report);
     statement(

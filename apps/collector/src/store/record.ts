@@ -118,7 +118,8 @@ export interface TargetStretch {
 /** Every operation of the store and its answer. */
 export interface StoreOperations extends IdentityOperations {
   saveNode: { input: NodeRecord; output: undefined };
-  saveReport: { input: ReportRecord; output: "stored" | "duplicate" | NoNode };
+  /** `conflicting`: other bytes came before under the same key, and stay. */
+  saveReport: { input: ReportRecord; output: "stored" | "duplicate" | "conflicting" | NoNode };
   saveIncident: { input: IncidentRecord; output: "saved" | NoNode };
   saveVerdicts: { input: { nodeId: string; verdicts: readonly VerdictRecord[] }; output: "saved" | NoNode };
   /** Deletes at most `limit` reports (with their windows) and `limit` closed incidents older than `beforeMs`; says how many rows went. */

@@ -45,6 +45,8 @@ export interface Store {
   submit<K extends OperationName>(name: K, input: StoreOperations[K]["input"]): Promise<StoreOperations[K]["output"]>;
   /** Operations waiting or under way. */
   pending(): number;
+  /** How full the queue is, of operations or of bytes, whichever is fuller: 0 to 1. */
+  load(): number;
   /** Commits what was submitted, then closes the database. */
   close(): Promise<void>;
 }
@@ -128,6 +130,7 @@ function storeOn(worker: Worker, clock: Clock, events: StoreEvents): Store {
       });
     },
     pending: () => queue.length + underWay.length,
+    load: () => Math.max(queue.length / MAX_QUEUED_OPERATIONS, queuedBytes / MAX_QUEUED_BYTES),
     async close() {
       if (ended !== undefined) return;
       if (queue.length + underWay.length > 0) await new Promise<void>((resolve) => drained.push(resolve));

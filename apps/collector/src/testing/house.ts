@@ -1,18 +1,13 @@
 /** A collector in a directory of its own, for tests. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clock, systemClock } from "@lifeline/measure";
 import { pino } from "pino";
 import { type Collector, startCollector } from "../collector.ts";
 import type { Config } from "../config.ts";
-
-const SITE = `
-version: 1
-name: test
-kind: on-prem
-omni: { api: "https://127.0.0.1:8443", siderolink: ["127.0.0.1:50180"] }
-`;
+import { testConfig } from "./config.ts";
+import { writeSite } from "./site.ts";
 
 /** Somewhere to start collectors, one after the other on the same data or side by side. */
 export interface House {
@@ -27,35 +22,18 @@ export interface House {
 
 export function openHouse(clock: Clock = systemClock): House {
   const directory = mkdtempSync(join(tmpdir(), "lifeline-house-"));
-  writeFileSync(join(directory, "site.yaml"), SITE);
+  writeSite(directory);
   const running: Collector[] = [];
   const logged: string[] = [];
   const log = pino({ base: null }, { write: (line: string) => logged.push(line) });
-  const anyPort = { host: "127.0.0.1", port: 0 };
   return {
     directory,
     logged,
     async start(more = {}, environment = {}) {
-      const config: Config = {
-        listen: anyPort,
-        httpListen: anyPort,
-        dataDir: join(directory, "data"),
-        deployment: join(directory, "site.yaml"),
-        catalogue: undefined,
-        catalogueExtras: [],
-        tls: undefined,
-        identity: undefined,
-        accessTokensFile: undefined,
-        allowPlaintext: false,
-        retentionDays: 30,
-        maxStreams: 8,
-        readyFile: undefined,
-        ...more,
-      };
       const onDeath = (error: Error) => {
         throw error;
       };
-      const collector = await startCollector(config, { clock, log, onDeath, environment });
+      const collector = await startCollector(testConfig(directory, more), { clock, log, onDeath, environment });
       running.push(collector);
       return collector;
     },

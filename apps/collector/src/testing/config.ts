@@ -1,0 +1,23 @@
+/** The configuration of a collector in a directory, for tests. */
+import { join } from "node:path";
+import type { Config } from "../config.ts";
+
+/** Any free ports of loopback, plaintext; deployment and catalogue are the directory's `site.yaml` and `catalogue.yaml`. */
+export function testConfig(directory: string, more: Partial<Config> = {}): Config {
+  return {
+    listen: { host: "127.0.0.1", port: 0 },
+    httpListen: { host: "127.0.0.1", port: 0 },
+    dataDir: join(directory, "data"),
+    deployment: join(directory, "site.yaml"),
+    catalogue: join(directory, "catalogue.yaml"),
+    catalogueExtras: [],
+    tls: undefined,
+    identity: undefined,
+    accessTokensFile: undefined,
+    allowPlaintext: false,
+    retentionDays: 30,
+    maxStreams: 8,
+    readyFile: undefined,
+    ...more,
+  };
+}

@@ -1,0 +1,177 @@
+/** A small site, a collector in it, and a raw client that may say whatever the wire carries. For tests. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Clock, Evidence, Reason } from "@lifeline/measure";
+import { followRun, type Window, windowOf } from "@lifeline/window";
+import {
+  channelCredentials,
+  createRpcClient,
+  encodeReport,
+  type Report,
+  type RpcError,
+  reportPb,
+} from "@lifeline/wire";
+import { pino } from "pino";
+import { type Collector, startCollector } from "../collector.ts";
+import { testConfig } from "./config.ts";
+
+const SITE = `
+version: 1
+name: test
+kind: on-prem
+omni: { api: "https://127.0.0.1:8443", siderolink: ["127.0.0.1:50180"] }
+`;
+const row = (id: string, service: string, protocol: string, probe: string) => `
+  - id: ${id}
+    purpose: test
+    source: { document: d, version: v1.13, section: s }
+    from: talos-node
+    deployments: [on-prem]
+    obligation: required
+    protocol: ${protocol}
+    port: 443
+    place: { kind: service, service: ${service} }
+    published: { value: x }
+    effective: { value: x, evidence: [] }
+    probes: [${probe}]`;
+const CATALOGUE = `
+schema: 1
+version: v1.13
+title: test
+requirements:${row("api-tcp", "api", "tcp", "{ probe: tcp, acceptReset: false }")}${row("siderolink-udp", "siderolink", "udp", "{ probe: udp, payloadBytes: 16 }")}
+`;
+
+/** A target of the plan. */
+export const TARGET = "api-tcp|tcp|127.0.0.1:8443|ipv4";
+
+/** The boot that a client speaks for unless told otherwise. */
+export const BOOT: Uint8Array = new Uint8Array(16).fill(1);
+
+/** Writes the site's files: a plan of two targets. */
+export function writeSite(directory: string): void {
+  writeFileSync(join(directory, "site.yaml"), SITE);
+  writeFileSync(join(directory, "catalogue.yaml"), CATALOGUE);
+}
+
+/** Starts a collector in a directory that {@link writeSite} has filled. `lines` takes what it logs. */
+export function startIn(directory: string, clock: Clock, lines: string[] = []): Promise<Collector> {
+  const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
+  const onDeath = (error: Error) => {
+    throw error;
+  };
+  return startCollector(testConfig(directory), { clock, log, onDeath });
+}
+
+/** A client that has said nothing yet. */
+export function dialAs(port: number, nodeId: string) {
+  const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${port}`, channelCredentials.createInsecure());
+  const call = client.duplex("stream");
+  const seen: reportPb.StreamResponse[] = [];
+  const ended: Promise<RpcError | undefined> = (async () => {
+    for await (const response of call.responses) seen.push(response);
+    return undefined;
+  })().catch((error: RpcError) => error);
+  const of = <C extends "ack" | "plan" | "refusal">(kind: C) =>
+    seen.flatMap(({ message }) =>
+      message.case === kind ? [message.value as Extract<typeof message, { case: C }>["value"]] : [],
+    );
+  return {
+    call,
+    ended,
+    hello: (more: Readonly<Record<string, unknown>> = {}) =>
+      call.send({
+        message: {
+          case: "hello",
+          value: {
+            nodeId,
+            bootId: BOOT,
+            agentVersion: "1",
+            hostname: "h1",
+            roles: [2],
+            ipVersions: [4],
+            ...more,
+          },
+        },
+      }),
+    report: (
+      sequence: number | bigint,
+      report: Uint8Array,
+      { bootId = BOOT, sentMs = 0 }: { bootId?: Uint8Array; sentMs?: number } = {},
+    ) =>
+      call.send({
+        message: { case: "report", value: { bootId, sequence: BigInt(sequence), report, sentUnixMs: BigInt(sentMs) } },
+      }),
+    acked: () => of("ack").flatMap(({ reports }) => reports.map(({ sequence }) => Number(sequence))),
+    /** Acknowledgements of none. */
+    notices: () => of("ack").filter(({ reports }) => reports.length === 0).length,
+    refusals: () => of("refusal"),
+    plans: () => of("plan"),
+    close: () => client.close(),
+  };
+}
+
+/** Of an agent that has hardly lived. */
+export const VITALS: Report["vitals"] = {
+  rssBytes: 1,
+  cpuUs: 1,
+  uptimeMs: 1,
+  eventLoopMaxDelayNs: 1,
+  spoolBytes: 0,
+  spoolReports: 0,
+  spoolDroppedReports: 0,
+  spoolMemoryReports: 0,
+  missedTicks: 0,
+  refusedReports: 0,
+};
+
+/** A window of one sample that has just ended. */
+export function windowOfOne(
+  endMs: number,
+  targetId = TARGET,
+  reason: Reason = "answered",
+  evidence: Evidence = {},
+): Window {
+  const outcome = { reason, phase: "connect" } as const;
+  const sample = { targetId, startedAtMs: endMs - 1, endedAtMs: endMs, outcome, phases: {}, evidence };
+  return windowOf(followRun(undefined, sample), endMs - 1_000, endMs);
+}
+
+/** What a report of {@link reportBytes} holds. */
+export interface ReportWish {
+  readonly sealedAtMs: number;
+  /** Default {@link TARGET}. */
+  readonly targetId?: string;
+  /** Default `answered`. */
+  readonly reason?: Reason;
+  readonly evidence?: Evidence;
+  /** How many windows, all alike; default 1. */
+  readonly windows?: number;
+  /** Three texts of that length besides. */
+  readonly evidenceChars?: number;
+}
+
+/** A report whose windows hold one sample each, that ended when it was sealed. */
+export function reportBytes(wish: ReportWish): Uint8Array {
+  const { sealedAtMs, targetId = TARGET, reason = "answered", windows = 1, evidenceChars = 0 } = wish;
+  const text = "x".repeat(evidenceChars);
+  const evidence = { ...(evidenceChars === 0 ? {} : { code: text, alpn: text, tlsVersion: text }), ...wish.evidence };
+  const one = windowOfOne(sealedAtMs, targetId, reason, evidence);
+  return encodeReport({ sealedAtMs, windows: Array.from({ length: windows }, () => one), vitals: VITALS });
+}
+
+/** The value of one series; 0 where there is none. */
+export async function metricOf({ httpPort }: Collector, series: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+  const line = text.split("\n").find((one) => one.startsWith(`${series} `));
+  return line === undefined ? 0 : Number(line.slice(series.length + 1));
+}
+
+/** Waits for what must come about within 10 s. */
+export async function until(what: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 2_000; tries++) {
+    if (what()) return;
+    await sleep(5);
+  }
+  throw new Error(`not within 10 s: ${what}`);
+}
