@@ -41,6 +41,7 @@ export {
   type ProbeKind,
   type ProbeOptions,
   type ProxyEndpoint,
+  requirementIdOf,
   type Target,
   type Trust,
   TUNNEL_LINK,

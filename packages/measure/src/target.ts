@@ -104,6 +104,11 @@ export function targetId(
   return `${requirementId}|${options.probe}|${targetPlace(target)}${detailOf(options)}|ipv${family}${via}`;
 }
 
+/** The requirement that a target's id names: what stands before its first bar, which no requirement's id holds. */
+export function requirementIdOf(targetId: string): string {
+  return targetId.split("|", 1)[0] ?? targetId;
+}
+
 /** What tells two targets of one row at one endpoint apart: a path, a name that is asked, a size; empty where nothing is needed. */
 export function detailOf(options: ProbeOptions): string {
   if (options.probe === "http") return options.expect.path;

@@ -1,12 +1,13 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { CAUSES, type Evidence, PHASES, type ProbeOptions, REASONS, type Target, targetId } from "@lifeline/measure";
-import { emptyWindow, type Remembered, TIMED_PHASES, type Window } from "@lifeline/window";
+import { emptyWindow, mergeWindows, type Remembered, TIMED_PHASES, type Window } from "@lifeline/window";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ReportSchema } from "./gen/lifeline/v1/report_pb.ts";
 import { MAX_REPORT_BYTES, MAX_WINDOWS_PER_REPORT } from "./limits.ts";
 import { makePlan, planFromWire, planToWire } from "./plan-codec.ts";
 import { decodeReport, encodeReport, type Report } from "./report-codec.ts";
+import { decodeWindow, encodeWindow } from "./stored-window.ts";
 
 const unixMs = fc.integer({ min: 0, max: Date.UTC(2099, 0, 1) });
 const word = fc.stringMatching(/^[ -~]{1,40}$/);
@@ -251,6 +252,61 @@ describe("reports", () => {
     expect(decodeReport(new Uint8Array(MAX_REPORT_BYTES + 1))).toMatchObject({
       ok: false,
       malformed: { field: "report" },
+    });
+  });
+});
+
+describe("windows by themselves", () => {
+  it("decode∘encode = id", () => {
+    fc.assert(
+      fc.property(window, (one) => {
+        const encoded = encodeWindow(one);
+        expect(encoded.ok && decodeWindow(encoded.value, one.targetId)).toEqual({ ok: true, value: one });
+      }),
+    );
+  });
+
+  it("any bytes are either a window or refused, never a crash", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        expect(typeof decodeWindow(bytes, "t").ok).toBe("boolean");
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("what is encoded can be decoded, however many windows were merged", () => {
+    fc.assert(
+      fc.property(window, fc.nat(3), (one, times) => {
+        const merged = Array.from({ length: times }, () => one).reduce(mergeWindows, one);
+        const encoded = encodeWindow(merged);
+        if (encoded.ok) expect(decodeWindow(encoded.value, one.targetId)).toEqual({ ok: true, value: merged });
+        else expect(encoded.malformed.value).toMatch(/^\d+$/);
+      }),
+    );
+  });
+
+  const empty = emptyWindow("t", 0, 10_000);
+  const beyond = 2 ** 32;
+  it.each<[string, Partial<Window>]>([
+    ["started", { started: beyond }],
+    ["missed_ticks", { missedTicks: beyond }],
+    ["loss_bursts", { lossBursts: beyond }],
+    ["reason_counts", { counts: new Map([["answered", beyond]]) }],
+    ["rtt_bucket_counts", { rtt: { ...empty.rtt, sketch: new Map([[5, beyond]]) } }],
+    ["rtt_kernel_count", { rtt: { ...empty.rtt, kernelCount: beyond } }],
+    ["rtt_sum_ns", { rtt: { ...empty.rtt, sumNs: 2 ** 53 } }],
+    ["phase_counts", { phases: new Map([["dnsNs", { count: beyond, sumNs: 1, maxNs: 1 }]]) }],
+    ["phase_sums_ns", { phases: new Map([["dnsNs", { count: 1, sumNs: 2 ** 53, maxNs: 1 }]]) }],
+    ["directions", { directions: { ...empty.directions, duplicates: beyond } }],
+  ])("%s beyond what decodes is refused, and says so", (field, more) => {
+    expect(encodeWindow({ ...empty, ...more })).toMatchObject({ ok: false, malformed: { field: `window.${field}` } });
+  });
+
+  it("refuses what is larger than any window before opening it", () => {
+    expect(decodeWindow(new Uint8Array(MAX_REPORT_BYTES + 1), "t")).toMatchObject({
+      ok: false,
+      malformed: { field: "window" },
     });
   });
 });

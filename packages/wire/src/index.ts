@@ -54,4 +54,5 @@ export {
   STRANGERS_MAX,
   STRANGERS_PER_SOURCE_MAX,
 } from "./secure-listener.ts";
+export { decodeWindow, encodeWindow } from "./stored-window.ts";
 export { type TlsOptions, tlsCredentials } from "./tls-credentials.ts";

@@ -28,7 +28,7 @@ import { integer, list, refuse, sameLength, text } from "./malformed.ts";
 import { bearingWords, phaseWords, reasonWords } from "./words.ts";
 
 /** Largest count a window may hold: uint32. */
-const MAX_COUNT = 0xffff_ffff;
+export const MAX_COUNT = 0xffff_ffff;
 
 /** A window as a message; `targetIndex` is its target's place in the report's list. */
 export function windowToWire(window: Window, targetIndex: number): WireWindow {

@@ -854,7 +854,7 @@ export type ListHistoryResponse = Message<"lifeline.v1.ListHistoryResponse"> & {
   targets: TargetHistory[];
 
   /**
-   * Set when more was kept than one answer holds: what is left out lies after this time.
+   * Set when more was kept than one answer holds: what is left out lies from this time on, to be asked for from there.
    *
    * @generated from field: optional uint64 cut_unix_ms = 4;
    */
