@@ -180,6 +180,7 @@ function queries({ grpcPort }: { grpcPort: number }) {
     verdicts: (request: object = {}) => client.unary("listVerdicts", request, options),
     nodes: (request: object = {}) => client.unary("listNodes", request, options),
     node: (nodeId: string) => client.unary("getNode", { nodeId }, options),
+    history: (request: object = {}) => client.unary("listHistory", { nodeId: "n1", ...request }, options),
     incidents: (request: object = {}) => client.unary("listIncidents", request, options),
   };
 }
@@ -753,6 +754,42 @@ describe("queries", () => {
       code: RpcStatus.INVALID_ARGUMENT,
       message,
     });
+  });
+
+  it("tell the past with the figures of a verdict's row, before it is rolled up and after, and a restart between", async () => {
+    const wallMs = Date.now();
+    const ahead = manualClock(wallMs);
+    const collector = await start({}, ahead);
+    const { introduce, report, acked } = agent(collector.grpcPort);
+    // The node's clock is an hour ahead: its past is told by its own.
+    const sealedAtMs = wallMs + 3_600_000;
+    await introduce({ sentUnixMs: BigInt(sealedAtMs) });
+    await report(1, reportOf([...times(7, "answered"), ...times(3, "timeout")], sealedAtMs), BOOT, sealedAtMs);
+    await until(() => acked().length === 1);
+    const [row] = (await queries(collector).verdicts({ only: "api-*" })).rows;
+    const figures = { sent: 10n, lost: 3n, lossRatio: 0.3, rttMaxNs: 1_000_000n };
+    expect(row).toMatchObject(figures);
+    const fromUnixMs = BigInt(sealedAtMs - 60_000);
+    const told = async (from: { grpcPort: number }, stepSeconds: number) =>
+      (await queries(from).history({ fromUnixMs, stepSeconds })).targets;
+    const before = await Promise.all([10, 60, 3_600].map((stepSeconds) => told(collector, stepSeconds)));
+    for (const targets of before)
+      expect(targets).toMatchObject([
+        { requirementId: "api-tcp", targetId: TCP, points: [{ ...figures, rttP95Ns: row?.rttP95Ns }] },
+      ]);
+    expect(await scrape(collector)).toContain("lifeline_collector_unrolled_reports Nan\n");
+    await collector.stop();
+
+    const later = manualClock(wallMs + 601_000);
+    const second = await start({}, later);
+    later.advance(50);
+    const rolled = async () => (await scrape(second)).includes("lifeline_collector_rolled_reports_total 1");
+    for (let tries = 0; tries < 200 && !(await rolled()); tries++) await sleep(5);
+    const text = await scrape(second);
+    expect(text).toContain("lifeline_collector_rolled_reports_total 1\n");
+    expect(text).toContain("lifeline_collector_unrolled_reports 0\n");
+    const after = await Promise.all([10, 60, 3_600].map((stepSeconds) => told(second, stepSeconds)));
+    expect(after).toEqual(before);
   });
 
   it("know no node that has not reported", async () => {

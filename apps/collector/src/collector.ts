@@ -23,6 +23,8 @@ import { createKnowledge } from "./knowledge.ts";
 import { cannotListen, openListener } from "./listener.ts";
 import { createQuery } from "./query.ts";
 import { rehydrate } from "./rehydrate.ts";
+import { forgottenBeforeMs } from "./retention.ts";
+import { startRollUps } from "./roll-up-rounds.ts";
 import { loadSite } from "./site.ts";
 import { DATABASE_NAME } from "./store/backup.ts";
 import { openStore, type Store } from "./store/store.ts";
@@ -49,7 +51,6 @@ const PRUNE_ROUNDS = 50;
 /** How long readiness waits for the store, ms. */
 const READY_WITHIN_MS = 1_000;
 
-const MS_PER_DAY = 24 * 3_600_000;
 const NS_PER_S = 1e9;
 
 /** What the collector takes from outside, apart from its configuration. */
@@ -101,6 +102,8 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const knowledge = createKnowledge({ witnesses, issuers, interception: loadInterception() });
   const judging = createJudging(fleet, store, clock, knowledge, judgingEvents(vitals, log));
   await rehydrate(fleet, store, clock);
+  // The store knows a node as long as there are roll-ups of it; the fleet, as long as there may be reports.
+  fleet.forgetSilent(forgottenBeforeMs(config, clock.wallMs())[10]);
   for (const node of fleet.nodes.values()) judging.judge(node);
 
   const { maxStreams } = config;
@@ -112,7 +115,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   addService(
     server,
     queryPb.QueryService,
-    createQuery({ fleet, judging, store, clock, catalogueVersion: site.catalogue.version }),
+    createQuery({ fleet, judging, store, clock, catalogueVersion: site.catalogue.version, retention: config }),
     onDefect,
     access.reader,
   );
@@ -232,7 +235,7 @@ interface RoundParts {
   readonly clock: Clock;
 }
 
-/** The work that time brings: staleness, the fleet's pace, forgetting. */
+/** The work that time brings: staleness, the fleet's pace, rolling up, forgetting. */
 function startRounds({ ingest, fleet, judging, issuers, store, config, vitals, clock }: RoundParts): { stop(): void } {
   let stopped = false;
   const tick = () => {
@@ -242,12 +245,14 @@ function startRounds({ ingest, fleet, judging, issuers, store, config, vitals, c
     ticking = clock.after(TICK_MS, tick);
   };
   const prune = async (rounds: number): Promise<void> => {
-    const beforeMs = Math.round(clock.wallMs() - config.retentionDays * MS_PER_DAY);
+    const { 10: beforeMs, 60: minuteBeforeMs, 3_600: hourBeforeMs } = forgottenBeforeMs(config, clock.wallMs());
     // From memory first: nothing is written for a node that the store is about to forget.
     fleet.forgetSilent(beforeMs);
     issuers.forgetStale(clock.wallMs());
     // A failed transaction is counted by the store's events; forgetting tries again in the next round.
-    const deleted = await store.submit("prune", { beforeMs, limit: PRUNE_ROWS }).catch(() => 0);
+    const deleted = await store
+      .submit("prune", { beforeMs, minuteBeforeMs, hourBeforeMs, limit: PRUNE_ROWS })
+      .catch(() => 0);
     vitals.prunedRows.inc(deleted);
     if (deleted > 0 && rounds > 1 && !stopped) return prune(rounds - 1);
   };
@@ -258,11 +263,13 @@ function startRounds({ ingest, fleet, judging, issuers, store, config, vitals, c
   };
   let ticking = clock.after(TICK_MS, tick);
   let pruning = clock.after(PRUNE_EVERY_MS, forgetting);
+  const rollUps = startRollUps(store, clock, vitals);
   return {
     stop() {
       stopped = true;
       ticking.cancel();
       pruning.cancel();
+      rollUps.stop();
     },
   };
 }

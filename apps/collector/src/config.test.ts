@@ -35,6 +35,8 @@ describe("loadConfig", () => {
       tls: undefined,
       allowPlaintext: false,
       retentionDays: 30,
+      minuteRetentionDays: 90,
+      hourRetentionDays: 400,
       maxStreams: 10_000,
       readyFile: undefined,
     });
@@ -46,6 +48,16 @@ describe("loadConfig", () => {
       LIFELINE_MAX_STREAMS: "2",
     });
     expect(config).toMatchObject({ retentionDays: 3, maxStreams: 2, listen: { port: 1 } });
+  });
+
+  it("keeps what is coarser as long as what is finer, where nothing else is said", () => {
+    const kept = (yaml: string) => {
+      const { minuteRetentionDays, hourRetentionDays } = load(GOOD + yaml);
+      return [minuteRetentionDays, hourRetentionDays];
+    };
+    expect(kept("retentionDays: 89")).toEqual([90, 400]);
+    expect(kept("retentionDays: 500")).toEqual([500, 500]);
+    expect(kept("minuteRetentionDays: 401")).toEqual([401, 401]);
   });
 
   it("needs no file", () => {
@@ -71,7 +83,7 @@ describe("loadConfig", () => {
   const settings =
     "listen, httpListen, dataDir, deployment, catalogue, catalogueExtras, tls.certFile, tls.keyFile, tls.caFile, " +
     "identity.names, identity.authorityCertFile, identity.authorityKeyFile, identity.nodeCertificateHours, " +
-    "access.tokensFile, allowPlaintext, retentionDays, maxStreams, readyFile";
+    "access.tokensFile, allowPlaintext, retentionDays, minuteRetentionDays, hourRetentionDays, maxStreams, readyFile";
   it.each([
     ["an unknown key", `${GOOD}lisen: x`, [`collector.yaml: lisen: got an unknown key, want one of ${settings}`]],
     [
@@ -98,6 +110,16 @@ describe("loadConfig", () => {
       "half a day of retention",
       `${GOOD}retentionDays: 1.5`,
       ["collector.yaml: retentionDays: got 1.5, want an integer from 1 to 3650"],
+    ],
+    [
+      "minutes kept for less time than reports",
+      `${GOOD}minuteRetentionDays: 29`,
+      ["collector.yaml: minuteRetentionDays: got 29, want at least 30, the days of retentionDays"],
+    ],
+    [
+      "hours kept for less time than the minutes are by default",
+      `${GOOD}hourRetentionDays: 89`,
+      ["collector.yaml: hourRetentionDays: got 89, want at least 90, the days of minuteRetentionDays"],
     ],
     [
       "a flag that is a word",

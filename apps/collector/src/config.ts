@@ -55,6 +55,10 @@ export interface Config {
   readonly allowPlaintext: boolean;
   /** How long reports and closed incidents are kept, days, 1–3,650. Default 30. */
   readonly retentionDays: number;
+  /** How long roll-ups of a minute are kept, days, `retentionDays`–3,650. Default 90, or `retentionDays` where that is more. */
+  readonly minuteRetentionDays: number;
+  /** How long roll-ups of an hour are kept, days, `minuteRetentionDays`–3,650. Default 400, or `minuteRetentionDays`. */
+  readonly hourRetentionDays: number;
   /** Most agents connected at once, 1–20,000. Default 10,000. */
   readonly maxStreams: number;
   /** Written with pid and ports once the collector is ready. */
@@ -211,6 +215,18 @@ const SETTINGS = {
     schema: count(1, 3_650),
     does: "how long reports and closed incidents are kept (default 30)",
   },
+  minuteRetentionDays: {
+    flag: "minute-retention-days",
+    env: "LIFELINE_MINUTE_RETENTION_DAYS",
+    schema: count(1, 3_650),
+    does: "how long history by the minute is kept, at least retentionDays (default 90)",
+  },
+  hourRetentionDays: {
+    flag: "hour-retention-days",
+    env: "LIFELINE_HOUR_RETENTION_DAYS",
+    schema: count(1, 3_650),
+    does: "how long history by the hour is kept, at least minuteRetentionDays (default 400)",
+  },
   maxStreams: {
     flag: "max-streams",
     env: "LIFELINE_MAX_STREAMS",
@@ -241,12 +257,12 @@ const SECTIONS = ["tls", "identity", "access"] as const;
 export function usage(): string {
   const lines = KEYS.map((key) => {
     const { flag: name, env, does } = SETTINGS[key];
-    return `  --${name.padEnd(18)}${does} (${key}, ${env})`;
+    return `  --${name.padEnd(23)}${does} (${key}, ${env})`;
   });
   return [
     "lifeline-collector: takes the agents' reports, judges them, answers queries and exports metrics",
     "",
-    "  --config            YAML file with the keys named in brackets (LIFELINE_CONFIG); flags and variables stand above it",
+    "  --config                 YAML file with the keys named in brackets (LIFELINE_CONFIG); flags and variables stand above it",
     ...lines,
     "",
     "exit codes: 0 stopped as asked, 1 a failure, 2 a configuration that cannot be used",
@@ -305,6 +321,9 @@ function complete(written: AllWritten, problems: string[]): Config {
       problems.push(`${key}: got nothing, want ${PATH_WANTED} (--${SETTINGS[key].flag})`);
     return value ?? "";
   };
+  const retentionDays = read("retentionDays") ?? 30;
+  const minuteRetentionDays = read("minuteRetentionDays") ?? Math.max(90, retentionDays);
+  const hourRetentionDays = read("hourRetentionDays") ?? Math.max(400, minuteRetentionDays);
   const config: Config = {
     listen: read("listen") ?? { host: "127.0.0.1", port: 9_470 },
     httpListen: read("httpListen") ?? { host: "127.0.0.1", port: 9_471 },
@@ -316,7 +335,9 @@ function complete(written: AllWritten, problems: string[]): Config {
     identity: identityOf(read, problems),
     accessTokensFile: read("access.tokensFile"),
     allowPlaintext: read("allowPlaintext") ?? false,
-    retentionDays: read("retentionDays") ?? 30,
+    retentionDays,
+    minuteRetentionDays,
+    hourRetentionDays,
     maxStreams: read("maxStreams") ?? 10_000,
     readyFile: read("readyFile"),
   };
@@ -326,6 +347,7 @@ function complete(written: AllWritten, problems: string[]): Config {
     );
   }
   refusePlaintext(config, problems);
+  refuseShorter(config, written, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }
@@ -374,6 +396,19 @@ function refusePlaintext({ listen: { host }, tls, identity, allowPlaintext }: Co
   problems.push(
     `listen: got ${host} without tls, want identity.names, tls.certFile with tls.keyFile and tls.caFile, a loopback address, or allowPlaintext: true`,
   );
+}
+
+/** What is coarser must be kept at least as long: it is what is left when the finer has gone. */
+function refuseShorter(config: Config, written: AllWritten, problems: string[]): void {
+  const levels = [
+    ["minuteRetentionDays", "retentionDays"],
+    ["hourRetentionDays", "minuteRetentionDays"],
+  ] as const;
+  for (const [coarse, fine] of levels) {
+    const source = written.get(coarse)?.source ?? coarse;
+    if (config[coarse] < config[fine])
+      problems.push(`${source}: got ${config[coarse]}, want at least ${config[fine]}, the days of ${fine}`);
+  }
 }
 
 function readFlags(args: readonly string[]): { config: string | undefined; values: Map<Key, unknown> } {

@@ -1,5 +1,5 @@
-/** Tokens of pages, and the refusal of what a caller has got wrong. */
-import { RpcError, RpcStatus } from "@lifeline/wire";
+/** Tokens of pages. */
+import { quoted, refuse } from "./call-refusal.ts";
 
 /** Longest token that is read, characters: two identifiers in base64. */
 const TOKEN_MAX_CHARS = 4_096;
@@ -15,16 +15,6 @@ export function readToken(text: string, length: number): readonly string[] {
   const parts = text.length > TOKEN_MAX_CHARS ? undefined : parsed(text);
   const valid = Array.isArray(parts) && parts.length === length && parts.every((part) => typeof part === "string");
   return valid ? parts : refuse("page_token", quoted(text), "the next_page_token of the page before");
-}
-
-/** Refuses an argument of a call. */
-export function refuse(field: string, got: string, want: string): never {
-  throw new RpcError(RpcStatus.INVALID_ARGUMENT, `${field}: got ${got}, want ${want}`);
-}
-
-/** A caller's text, cut and escaped. */
-export function quoted(text: string): string {
-  return JSON.stringify(text.slice(0, 80));
 }
 
 function parsed(text: string): unknown {

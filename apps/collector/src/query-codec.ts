@@ -1,7 +1,8 @@
 /** Rows, nodes, incidents and boots as messages. */
 import type { Obligation } from "@lifeline/catalogue";
 import type { DirectionCounts } from "@lifeline/measure";
-import type { RowVerdict, Verdict } from "@lifeline/verdict";
+import { type RowVerdict, type RttFigures, rttFiguresOf, type Verdict } from "@lifeline/verdict";
+import { type LossCount, lossOf, type Window } from "@lifeline/window";
 import { queryPb } from "@lifeline/wire";
 import type { Node } from "./fleet.ts";
 import type { BootRecord, StoredIncident } from "./store/record.ts";
@@ -42,17 +43,10 @@ export function rowToWire(nodeId: string, row: RowVerdict) {
     followsFrom: row.followsFrom ?? "",
     sinceUnixMs: whole(row.sinceMs),
     lastSampleUnixMs: whole(row.lastSampleAtMs ?? 0),
-    sent: BigInt(loss.sent),
-    lost: BigInt(loss.lost),
-    late: BigInt(loss.late),
-    silent: BigInt(loss.silent),
-    notSent: BigInt(loss.notSent),
-    ...(loss.ratio === undefined ? {} : { lossRatio: loss.ratio }),
+    ...lossToWire(loss),
     lossRatioLow: loss.interval[0],
     lossRatioHigh: loss.interval[1],
-    ...(rtt.p50Ns === undefined ? {} : { rttP50Ns: whole(rtt.p50Ns) }),
-    ...(rtt.p95Ns === undefined ? {} : { rttP95Ns: whole(rtt.p95Ns) }),
-    ...(rtt.maxNs === undefined ? {} : { rttMaxNs: whole(rtt.maxNs) }),
+    ...rttToWire(rtt),
     rttCount: BigInt(rtt.count),
     rttKernelCount: BigInt(rtt.kernelCount),
     udpEvidence: row.udpEvidence ?? "",
@@ -112,6 +106,30 @@ export function incidentToWire(incident: StoredIncident) {
     ...(endedAtMs === undefined ? {} : { endUnixMs: whole(endedAtMs) }),
     evidence,
     nextStep,
+  };
+}
+
+/** A step of history, its figures as those of a row. */
+export function pointToWire(startMs: number, window: Window) {
+  return { startUnixMs: whole(startMs), ...lossToWire(lossOf(window)), ...rttToWire(rttFiguresOf(window)) };
+}
+
+function lossToWire({ sent, lost, late, silent, notSent, ratio }: LossCount) {
+  return {
+    sent: BigInt(sent),
+    lost: BigInt(lost),
+    late: BigInt(late),
+    silent: BigInt(silent),
+    notSent: BigInt(notSent),
+    ...(ratio === undefined ? {} : { lossRatio: ratio }),
+  };
+}
+
+function rttToWire({ p50Ns, p95Ns, maxNs }: RttFigures) {
+  return {
+    ...(p50Ns === undefined ? {} : { rttP50Ns: whole(p50Ns) }),
+    ...(p95Ns === undefined ? {} : { rttP95Ns: whole(p95Ns) }),
+    ...(maxNs === undefined ? {} : { rttMaxNs: whole(maxNs) }),
   };
 }
 

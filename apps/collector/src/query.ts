@@ -7,11 +7,14 @@
 import { matchesPattern, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import type { Clock } from "@lifeline/measure";
 import { type RowVerdict, rowKey } from "@lifeline/verdict";
-import { type queryPb, RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/wire";
+import type { queryPb, ServiceImplementation } from "@lifeline/wire";
+import { quoted, refuse, unavailable, unknownNode } from "./call-refusal.ts";
 import type { Fleet, Node } from "./fleet.ts";
+import { createHistory } from "./history.ts";
 import type { Judging } from "./judging.ts";
-import { quoted, readToken, refuse, token } from "./page-token.ts";
+import { readToken, token } from "./page-token.ts";
 import { bootToWire, incidentToWire, nodeToWire, rowToWire } from "./query-codec.ts";
+import type { Retention } from "./retention.ts";
 import type { StoredIncident } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
 
@@ -39,16 +42,13 @@ export interface QuerySources {
   readonly store: Store;
   readonly clock: Clock;
   readonly catalogueVersion: string;
+  readonly retention: Retention;
 }
 
-export function createQuery({ fleet, judging, store, clock, catalogueVersion }: QuerySources): QueryService {
+export function createQuery(sources: QuerySources): QueryService {
+  const { fleet, judging, store, clock, catalogueVersion } = sources;
   const generated = () => BigInt(Math.round(clock.wallMs()));
-  const known = (nodeId: string): Node => {
-    const node = fleet.nodes.get(nodeId);
-    if (node === undefined)
-      throw new RpcError(RpcStatus.NOT_FOUND, `node_id: got ${quoted(nodeId)}, want a node that has reported`);
-    return node;
-  };
+  const known = (nodeId: string): Node => fleet.nodes.get(nodeId) ?? unknownNode(nodeId);
   /** What has been acknowledged is judged, and what came of it is in the store. */
   const written = () => {
     judging.catchUp();
@@ -57,9 +57,7 @@ export function createQuery({ fleet, judging, store, clock, catalogueVersion }: 
   const ids = (nodeId: string): string[] => (nodeId === "" ? [...fleet.nodes.keys()].sort() : [known(nodeId).nodeId]);
 
   return {
-    async listHistory() {
-      throw new RpcError(RpcStatus.UNIMPLEMENTED, "this collector keeps no history yet");
-    },
+    listHistory: createHistory(sources),
     async listVerdicts({ nodeId, only, pageSize, pageToken }) {
       if (only.length > PATTERN_MAX_CHARS) refuse("only", `${only.length} characters`, `at most ${PATTERN_MAX_CHARS}`);
       const after = readToken(pageToken, 2);
@@ -181,8 +179,4 @@ function readIncidentToken(text: string): { startedAtMs: number; id: number } | 
   if (startedAtMs === undefined || id === undefined) return undefined;
   const valid = Number.isSafeInteger(startedAtMs) && Number.isSafeInteger(id);
   return valid ? { startedAtMs, id } : refuse("page_token", quoted(text), "the next_page_token of the page before");
-}
-
-function unavailable(): never {
-  throw new RpcError(RpcStatus.UNAVAILABLE, "the store cannot answer now");
 }

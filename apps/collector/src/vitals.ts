@@ -18,6 +18,10 @@ export interface CollectorVitals {
   readonly judgeSeconds: Histogram;
   readonly prunedRows: Counter;
   readonly orphanWrites: Counter;
+  readonly rolledReports: Counter;
+  readonly unrolledReports: Gauge;
+  readonly undecodable: Counter;
+  readonly overfullRollups: Counter;
   readonly droppedFacts: Counter<"field">;
   readonly refusedConnections: Counter<"why">;
   readonly refusedCalls: Counter<"why">;
@@ -53,6 +57,13 @@ export function createVitals({ streams, storePending, deferred }: VitalsSources)
     });
   const histogram = (name: string, help: string, buckets: number[]) =>
     new Histogram({ name: `lifeline_collector_${name}`, help, buckets, registers });
+  const unrolledReports = new Gauge({
+    name: "lifeline_collector_unrolled_reports",
+    help: "Reports that wait to be rolled up; five minutes of the fleet's, when all is well.",
+    registers,
+  });
+  // Not known before the first step, and no zero (M4).
+  unrolledReports.set(Number.NaN);
   gauge("streams", "Agents connected.", streams);
   gauge("store_pending_operations", "Operations waiting for the store or under way.", storePending);
   gauge("deferred_reports_waiting", "Late reports that wait until the store has caught up.", deferred);
@@ -89,6 +100,16 @@ export function createVitals({ streams, storePending, deferred }: VitalsSources)
     refusedCalls: counter("calls_refused_total", "Calls refused since the caller may not make them, by why.", ["why"]),
     refusedClaims: counter("node_claims_refused_total", "Claims of another key to the id of an enrolled node."),
     enrolAttempts: counter("enrol_attempts_total", "Attempts to enrol or renew, by result.", ["result"]),
+    rolledReports: counter("rolled_reports_total", "Reports whose windows were merged into minutes and hours."),
+    unrolledReports,
+    undecodable: counter(
+      "rollup_undecodable_total",
+      "Reports and roll-ups that could not be opened when they were to be rolled up; the history is without them.",
+    ),
+    overfullRollups: counter(
+      "rollup_overfull_total",
+      "Merges left out since a count of the roll-up would have been beyond what a window can hold.",
+    ),
     prunedRows: counter("pruned_rows_total", "Rows deleted since they were older than the retention."),
   };
 }

@@ -177,7 +177,3 @@ function enrolmentToWire(enrolment: EnrolmentRecord) {
 function unknownNode(nodeId: string): never {
   throw new RpcError(RpcStatus.NOT_FOUND, `node_id: got ${quoted(nodeId)}, want a node that was enrolled`);
 }
-
-function unavailable(): never {
-  throw new RpcError(RpcStatus.UNAVAILABLE, "the store cannot answer now");
-}

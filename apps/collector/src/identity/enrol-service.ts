@@ -19,6 +19,7 @@ import {
   type RpcStatusCode,
   type ServiceImplementation,
 } from "@lifeline/wire";
+import { unavailable } from "../call-refusal.ts";
 import { peerAddress } from "../peer-address.ts";
 import type { EnrolRefusal, RenewRefusal } from "../store/identity-record.ts";
 import type { Store } from "../store/store.ts";
@@ -185,7 +186,3 @@ const RENEW_REFUSALS: Readonly<Record<RenewRefusal | "no-certificate", Said>> = 
   "key-revoked": ENROL_REFUSALS["key-revoked"],
   lapsed: [RpcStatus.UNAUTHENTICATED, "certificate: it ended too long ago to be renewed; want a join token"],
 };
-
-function unavailable(): never {
-  throw new RpcError(RpcStatus.UNAVAILABLE, "the store cannot answer now");
-}

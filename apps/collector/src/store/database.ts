@@ -6,6 +6,7 @@
  *    count of duplicates.
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { readHistory, readHistoryExtent } from "./history-rows.ts";
 import { identityOperations } from "./identities.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import type {
@@ -23,7 +24,9 @@ import type {
   TargetStretch,
   VerdictRecord,
 } from "./record.ts";
+import { pruneRollups, rollUp } from "./rollup.ts";
 import { bytesOf, type Statement, statementCache } from "./statement.ts";
+import { createUnrolled, type Unrolled } from "./unrolled.ts";
 
 /** The version of the database is of a later collector than this one. */
 export const NEWER_SCHEMA = "newer-schema";
@@ -48,7 +51,9 @@ export function openDatabase(path: string): Database {
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000",
   );
   migrate(sqlite);
-  const operations = operationsOn(sqlite);
+  const statement = statementCache(sqlite);
+  const unrolled = createUnrolled(statement);
+  const operations = operationsOn(statement, unrolled);
   return {
     run(batch) {
       sqlite.exec("BEGIN IMMEDIATE");
@@ -58,6 +63,7 @@ export function openDatabase(path: string): Database {
         return outputs;
       } catch (error) {
         if (sqlite.isTransaction) sqlite.exec("ROLLBACK");
+        unrolled.recount();
         throw error;
       }
     },
@@ -80,12 +86,11 @@ function migrate(sqlite: DatabaseSync): void {
 type Run<K extends OperationName> = (input: StoreOperations[K]["input"]) => StoreOperations[K]["output"];
 type Operations = { readonly [K in OperationName]: Run<K> };
 
-function operationsOn(sqlite: DatabaseSync): Operations {
-  const statement = statementCache(sqlite);
+function operationsOn(statement: Statement, unrolled: Unrolled): Operations {
   const nodeOf = nodeNumbers(statement);
   return {
     saveNode: (node) => saveNode(statement, node),
-    saveReport: saveReport(statement, nodeOf),
+    saveReport: saveReport(statement, nodeOf, unrolled),
     saveIncident(incident) {
       const node = nodeOf(incident.nodeId);
       return node === undefined ? "no-node" : saveIncident(statement, node, incident);
@@ -94,7 +99,8 @@ function operationsOn(sqlite: DatabaseSync): Operations {
       const node = nodeOf(nodeId);
       return node === undefined ? "no-node" : saveVerdicts(statement, node, verdicts);
     },
-    prune: ({ beforeMs, limit }) => prune(statement, beforeMs, limit),
+    prune: (input) => prune(statement, input),
+    rollUp: (input) => rollUp(statement, unrolled, input),
     touch: ({ nowMs }) => {
       statement("INSERT INTO heartbeat VALUES (1, ?) ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms").run(nowMs);
       return undefined;
@@ -103,6 +109,14 @@ function operationsOn(sqlite: DatabaseSync): Operations {
     listVerdicts: ({ nodeId }) => listVerdicts(statement, nodeId),
     recentReports: ({ nodeId, targets, limit }) => recentReports(statement, nodeId, targets, limit),
     readReports: ({ reports }) => readReports(statement, reports),
+    historyExtent({ nodeId }) {
+      const node = nodeOf(nodeId);
+      return node === undefined ? "no-node" : readHistoryExtent(statement, node);
+    },
+    history(query) {
+      const node = nodeOf(query.nodeId);
+      return node === undefined ? { kind: "no-node" } : readHistory(statement, unrolled, node, query);
+    },
     listBoots: ({ nodeId, limit }) => listBoots(statement, nodeId, limit),
     listIncidents: (query) => listIncidents(statement, query),
     ...identityOperations(statement),
@@ -132,7 +146,7 @@ function saveNode(
   ).run(nodeId, hostname, agentVersion, factsJson, seenAtMs, seenAtMs, clockOffsetMs ?? null, seenFromJson ?? null);
 }
 
-function saveReport(statement: Statement, nodeOf: NodeNumbers): Run<"saveReport"> {
+function saveReport(statement: Statement, nodeOf: NodeNumbers, unrolled: Unrolled): Run<"saveReport"> {
   return (report) => {
     const node = nodeOf(report.nodeId);
     if (node === undefined) return "no-node";
@@ -152,7 +166,9 @@ function saveReport(statement: Statement, nodeOf: NodeNumbers): Run<"saveReport"
       ).get(payload, node, bootId, sequence)?.same;
       return isSame === 1 ? "duplicate" : "conflicting";
     }
-    saveWindows(statement, node, Number(inserted.lastInsertRowid), report);
+    const number = Number(inserted.lastInsertRowid);
+    saveWindows(statement, node, number, report);
+    unrolled.add(node, receivedAtMs, number);
     statement(
       `INSERT INTO boots VALUES (?1, ?2, ?3, ?4, ?4, 1, ?5, 0)
        ON CONFLICT DO UPDATE SET first_sequence = min(first_sequence, ?4), last_sequence = max(last_sequence, ?4),
@@ -209,8 +225,12 @@ function saveVerdicts(statement: Statement, node: number, verdicts: readonly Ver
   return "saved";
 }
 
-function prune(statement: Statement, beforeMs: number, limit: number): number {
-  const oldest = "SELECT id FROM reports WHERE received_ms < ? ORDER BY received_ms LIMIT ?";
+type PruneInput = StoreOperations["prune"]["input"];
+
+function prune(statement: Statement, { beforeMs, minuteBeforeMs, hourBeforeMs, limit }: PruneInput): number {
+  // What has not been rolled up stays, however old: roll-ups begin with the oldest, so it is among the next to go.
+  const oldest = `SELECT id FROM (SELECT id, node, received_ms FROM reports WHERE received_ms < ? ORDER BY received_ms LIMIT ?) AS r
+    WHERE NOT EXISTS (SELECT 1 FROM unrolled AS u WHERE (u.node, u.received_ms, u.report) = (r.node, r.received_ms, r.id))`;
   const deleted = [
     statement(`DELETE FROM windows WHERE report IN (${oldest})`).run(beforeMs, limit),
     statement(`DELETE FROM reports WHERE id IN (${oldest})`).run(beforeMs, limit),
@@ -218,9 +238,10 @@ function prune(statement: Statement, beforeMs: number, limit: number): number {
       "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE ended_ms < ? ORDER BY started_ms LIMIT ?)",
     ).run(beforeMs, limit),
   ];
+  const rollups = pruneRollups(statement, { minuteBeforeMs, hourBeforeMs, limit });
   forgetBoots(statement, beforeMs, limit);
   forgetNodes(statement, beforeMs, limit);
-  return deleted.reduce((sum, { changes }) => sum + Number(changes), 0);
+  return deleted.reduce((sum, { changes }) => sum + Number(changes), rollups);
 }
 
 /** Boots that began so long ago, and of which no report is left: one that reports again is counted anew. */
@@ -232,11 +253,12 @@ function forgetBoots(statement: Statement, beforeMs: number, limit: number): voi
   ).run(beforeMs, limit);
 }
 
-/** Nodes that were not heard of for so long, and of which nothing is kept. */
+/** Nodes that were not heard of for so long, and of which nothing is kept: no report, no roll-up, no incident. */
 function forgetNodes(statement: Statement, beforeMs: number, limit: number): void {
   const silent = statement(
     `SELECT id FROM nodes WHERE seen_ms < ?1 AND coalesce(last_report_ms, 0) < ?1
        AND NOT EXISTS (SELECT 1 FROM reports WHERE node = nodes.id) AND NOT EXISTS (SELECT 1 FROM incidents WHERE node = nodes.id)
+       AND NOT EXISTS (SELECT 1 FROM rollups WHERE node = nodes.id)
      LIMIT ?2`,
   ).all(beforeMs, limit);
   for (const { id } of silent) {
@@ -305,13 +327,11 @@ function recentReports(
   return [...found].sort((a, b) => a - b);
 }
 
-function readReports(
-  statement: Statement,
-  reports: readonly number[],
-): { receivedAtMs: number; payload: Uint8Array }[] {
-  return statement("SELECT received_ms, payload FROM reports WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id")
+function readReports(statement: Statement, reports: readonly number[]): StoreOperations["readReports"]["output"] {
+  const sql = "SELECT id, received_ms, payload FROM reports WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id";
+  return statement(sql)
     .all(JSON.stringify(reports))
-    .map((row) => ({ receivedAtMs: Number(row.received_ms), payload: bytesOf(row.payload) }));
+    .map((row) => ({ report: Number(row.id), receivedAtMs: Number(row.received_ms), payload: bytesOf(row.payload) }));
 }
 
 function listBoots(statement: Statement, nodeId: string, limit: number): BootRecord[] {

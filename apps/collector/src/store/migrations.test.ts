@@ -42,7 +42,7 @@ describe("a database of an earlier collector", () => {
     "of schema %i is brought up to date with all it holds",
     (version) => {
       databaseOf(version);
-      for (const _ of ["brought up to date", "opened as it is"]) {
+      for (const isFirst of [true, false]) {
         const database = openDatabase(path);
         const [nodes, boots, incidents, verdicts] = database.run([
           { name: "listNodes", input: { limit: 10 } },
@@ -67,6 +67,9 @@ describe("a database of an earlier collector", () => {
           windows: [],
         };
         expect(database.run([{ name: "saveReport", input: again }])).toEqual(["duplicate"]);
+        // What was stored before there were roll-ups is rolled up too, and once.
+        const due = { name: "rollUp", input: { dueBeforeMs: 4, limit: 9 } } as const;
+        expect(database.run([due])).toMatchObject([{ reports: isFirst ? 1 : 0, unrolled: 0 }]);
         database.close();
       }
       const sqlite = new DatabaseSync(path, { readOnly: true });

@@ -110,4 +110,25 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE TABLE revoked_keys (key_sha256 BLOB PRIMARY KEY, node_id TEXT NOT NULL, revoked_ms INTEGER NOT NULL) STRICT;
   `,
+  // A table of its own rather than a mark in `reports`: to change the mark would write the whole report once more.
+  `
+  CREATE TABLE unrolled (
+    node INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL,
+    report INTEGER NOT NULL,
+    PRIMARY KEY (node, received_ms, report)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX unrolled_by_age ON unrolled (received_ms);
+  INSERT INTO unrolled SELECT node, received_ms, id FROM reports;
+  CREATE TABLE rollups (
+    node INTEGER NOT NULL,
+    step_s INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    start_ms INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    PRIMARY KEY (node, step_s, target, start_ms)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX rollups_by_age ON rollups (step_s, received_ms);
+  `,
 ];

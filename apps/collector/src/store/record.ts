@@ -115,6 +115,62 @@ export interface TargetStretch {
   readonly endedAfterMs: number;
 }
 
+/** Lengths of what history is told in, s: the reports' own windows, and the roll-ups of them. */
+export const HISTORY_STEPS_S = [10, 60, 3_600] as const;
+export type HistoryStepS = (typeof HISTORY_STEPS_S)[number];
+
+/** What one step of rolling up did. */
+export interface RolledUp {
+  /** Reports whose windows are in the roll-ups now; 0: none was due. */
+  readonly reports: number;
+  /** Reports and roll-ups that could not be opened: the former are left out for good, the latter begun anew. */
+  readonly undecodable: number;
+  /** Roll-ups that would hold more than a window can (uint32): left as they were, without what this step brought. */
+  readonly overfull: number;
+  /** Reports that still wait. */
+  readonly unrolled: number;
+}
+
+/** What is kept of a node's past. */
+export interface HistoryExtent {
+  readonly targetIds: readonly string[];
+  /** Where it may begin, to the hour; undefined: nothing is kept. */
+  readonly firstMs: number | undefined;
+}
+
+/** A stretch of a node's past. Times are the node's own, multiples of the step; `fromMs` inclusive, `toMs` not. */
+export interface HistoryQuery {
+  readonly nodeId: string;
+  readonly targetIds: readonly string[];
+  readonly stepS: HistoryStepS;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Longest stretch answered at once, counted from the first that is kept. */
+  readonly spanMs: number;
+  /** Most reports to be opened for one answer. */
+  readonly reportsMax: number;
+}
+
+/** What a stretch is to be made of: each window is either in a roll-up or in one of the reports, never in both. */
+export type HistoryRows =
+  | { readonly kind: "no-node" }
+  /** More reports of the node wait to be rolled up than one answer can look through. */
+  | { readonly kind: "unrolled"; readonly reports: number }
+  /** One step alone lies in more reports than one answer can open. */
+  | { readonly kind: "too-dense"; readonly startMs: number }
+  | {
+      readonly kind: "found";
+      readonly rollups: readonly {
+        readonly targetId: string;
+        readonly startMs: number;
+        readonly payload: Uint8Array;
+      }[];
+      /** Windows that began within the stretch, by report and their places in it. */
+      readonly reports: ReadonlyMap<number, readonly number[]>;
+      /** Where the first step that is left out begins; undefined: none is. */
+      readonly cutMs: number | undefined;
+    };
+
 /** Every operation of the store and its answer. */
 export interface StoreOperations extends IdentityOperations {
   saveNode: { input: NodeRecord; output: undefined };
@@ -122,8 +178,19 @@ export interface StoreOperations extends IdentityOperations {
   saveReport: { input: ReportRecord; output: "stored" | "duplicate" | "conflicting" | NoNode };
   saveIncident: { input: IncidentRecord; output: "saved" | NoNode };
   saveVerdicts: { input: { nodeId: string; verdicts: readonly VerdictRecord[] }; output: "saved" | NoNode };
-  /** Deletes at most `limit` reports (with their windows) and `limit` closed incidents older than `beforeMs`; says how many rows went. */
-  prune: { input: { beforeMs: number; limit: number }; output: number };
+  /**
+   * Deletes at most `limit` reports (with their windows) and `limit` closed incidents older than `beforeMs`, and roll-ups of whose
+   * reports the latest arrived before the time of their level; says how many rows went. Reports that wait to be rolled up stay.
+   */
+  prune: {
+    input: { beforeMs: number; minuteBeforeMs: number; hourBeforeMs: number; limit: number };
+    output: number;
+  };
+  /**
+   * Rolls up at most `limit` reports of one node, oldest first: of the node whose oldest arrived before `dueBeforeMs`, else of one that
+   * has `limit` waiting. Each report is rolled up once in effect, whatever ends the process.
+   */
+  rollUp: { input: { dueBeforeMs: number; limit: number }; output: RolledUp };
   /** Writes a row: answers only when the store can. */
   touch: { input: { nowMs: number }; output: undefined };
   listNodes: { input: { limit: number }; output: readonly StoredNode[] };
@@ -136,8 +203,10 @@ export interface StoreOperations extends IdentityOperations {
   /** Encoded reports by number, ascending; those that are gone are left out. */
   readReports: {
     input: { reports: readonly number[] };
-    output: readonly { readonly receivedAtMs: number; readonly payload: Uint8Array }[];
+    output: readonly { readonly report: number; readonly receivedAtMs: number; readonly payload: Uint8Array }[];
   };
+  historyExtent: { input: { nodeId: string }; output: HistoryExtent | NoNode };
+  history: { input: HistoryQuery; output: HistoryRows };
   listBoots: { input: { nodeId: string; limit: number }; output: readonly BootRecord[] };
   listIncidents: { input: IncidentQuery; output: readonly StoredIncident[] };
 }

@@ -39,6 +39,8 @@ const NODE = {
   seenAtMs: 1_000,
   clockOffsetMs: undefined,
 };
+const ROLL_UP_ALL = { dueBeforeMs: Number.MAX_SAFE_INTEGER, limit: 100 };
+const KEEP_ROLLUPS = { minuteBeforeMs: 0, hourBeforeMs: 0 };
 const BOOT = new Uint8Array(16).fill(7);
 const report = (sequence: number, more: Partial<ReportRecord> = {}): ReportRecord => ({
   nodeId: "n1",
@@ -147,11 +149,12 @@ describe("the store", () => {
     const store = await open();
     await store.submit("saveNode", NODE);
     for (let sequence = 1; sequence <= 5; sequence++) await store.submit("saveReport", report(sequence));
+    await store.submit("rollUp", ROLL_UP_ALL);
     await store.submit("saveIncident", incident(1, { endedAtMs: 2 }));
     await store.submit("saveIncident", incident(3));
-    expect(await store.submit("prune", { beforeMs: 1_005, limit: 3 })).toBe(3 + 3 + 1);
-    expect(await store.submit("prune", { beforeMs: 1_005, limit: 3 })).toBe(1 + 1);
-    expect(await store.submit("prune", { beforeMs: 1_005, limit: 3 })).toBe(0);
+    expect(await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_005, limit: 3 })).toBe(3 + 3 + 1);
+    expect(await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_005, limit: 3 })).toBe(1 + 1);
+    expect(await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_005, limit: 3 })).toBe(0);
     const targets = [{ targetId: "t", endedAfterMs: 0 }];
     const left = await store.submit("recentReports", { nodeId: "n1", targets, limit: 9 });
     expect(await store.submit("readReports", { reports: left })).toMatchObject([{ receivedAtMs: 1_005 }]);
@@ -178,7 +181,8 @@ describe("the store", () => {
     for (const [at, bootId] of bootIds.entries())
       await store.submit("saveReport", report(1, { bootId, receivedAtMs: 1_000 * (at + 1) }));
     await store.submit("saveReport", report(2, { bootId: Uint8Array.from(bootIds[1] ?? []), receivedAtMs: 9_000 }));
-    await store.submit("prune", { beforeMs: 2_500, limit: 9 });
+    await store.submit("rollUp", ROLL_UP_ALL);
+    await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 2_500, limit: 9 });
     const left = await store.submit("listBoots", { nodeId: "n1", limit: 9 });
     expect(left.map(({ bootId, reports }) => [bootId[0], reports])).toEqual([
       [3, 1],

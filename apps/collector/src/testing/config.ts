@@ -16,6 +16,8 @@ export function testConfig(directory: string, more: Partial<Config> = {}): Confi
     accessTokensFile: undefined,
     allowPlaintext: false,
     retentionDays: 30,
+    minuteRetentionDays: 90,
+    hourRetentionDays: 400,
     maxStreams: 8,
     readyFile: undefined,
     ...more,

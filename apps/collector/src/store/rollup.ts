@@ -1,0 +1,169 @@
+/**
+ * Windows of ten seconds merged into those of a minute and of an hour.
+ *
+ * 1. A window belongs to the minute and the hour in which it began, by its own label: the agent's clock, as verdicts and incidents.
+ * 2. Merging is exact and free of order (W1), so it is the same whatever way reports arrive, and a late backlog is no special case.
+ * 3. A report's windows are merged and its mark is taken away in one transaction: once in effect, whatever ends the process.
+ * 4. Only windows of the index are rolled up, the planned targets' alone: a node cannot make up rows (S2).
+ *
+ * What was seen last and what was last bad are left out: they take half of a window's bytes, no figure is made of them, the reports
+ * hold them as long as they are kept, and an incident keeps what it was seen by.
+ */
+import { mergeAllWindows, type Window } from "@lifeline/window";
+import { decodeReport, decodeWindow, encodeWindow } from "@lifeline/wire";
+import type { HistoryStepS, RolledUp, StoreOperations } from "./record.ts";
+import { bytesOf, type Statement } from "./statement.ts";
+import type { Unrolled } from "./unrolled.ts";
+
+const MINUTE_S = 60 satisfies HistoryStepS;
+const HOUR_S = 3_600 satisfies HistoryStepS;
+
+/** Most report bytes opened in one step, though fewer reports than asked for: a large node's 64 reports are some 2 MB. */
+const MAX_STEP_BYTES = 8 * 1024 * 1024;
+
+/** Roll-ups deleted for each report that may be: a minute of a node brings six reports and a row for each of some sixty targets. */
+const ROLLUPS_PER_REPORT = 10;
+
+/** A window as an aggregate keeps it: everything but what was seen. A homomorphism of the merge. */
+export function aggregateOf(window: Window): Window {
+  return { ...window, last: undefined, lastBad: undefined };
+}
+
+/** The start of the step that a window belongs to. */
+export function stepStartMs(startMs: number, stepS: number): number {
+  const stepMs = stepS * 1_000;
+  return Math.floor(startMs / stepMs) * stepMs;
+}
+
+interface WaitingReport {
+  readonly report: number;
+  readonly receivedAtMs: number;
+  readonly payload: Uint8Array;
+}
+
+/** Everything of one target that one step brings to one roll-up. */
+interface Share {
+  readonly target: number;
+  readonly startMs: number;
+  readonly window: Window;
+  /** When the latest of its reports arrived. */
+  readonly receivedAtMs: number;
+}
+
+/** One step; see {@link StoreOperations}. To be run in a transaction. */
+export function rollUp(
+  statement: Statement,
+  unrolled: Unrolled,
+  { dueBeforeMs, limit }: StoreOperations["rollUp"]["input"],
+): RolledUp {
+  const node = unrolled.due(dueBeforeMs, limit);
+  if (node === undefined) return { reports: 0, undecodable: 0, overfull: 0, unrolled: unrolled.total() };
+  const reports = waitingReports(statement, node, limit);
+  const { shares, undecodable } = openShares(statement, reports);
+  const minutes = merged(shares, MINUTE_S);
+  // Of the minutes rather than of the windows: grouping changes nothing (W1), and they are fewer.
+  const hours = merged(minutes, HOUR_S);
+  const written = [
+    ...minutes.map((share) => saveShare(statement, node, MINUTE_S, share)),
+    ...hours.map((share) => saveShare(statement, node, HOUR_S, share)),
+  ];
+  unrolled.remove(node, reports);
+  return {
+    reports: reports.length,
+    undecodable: undecodable + written.filter((result) => result === "begun-anew").length,
+    overfull: written.filter((result) => result === "overfull").length,
+    unrolled: unrolled.total(),
+  };
+}
+
+function waitingReports(statement: Statement, node: number, limit: number): WaitingReport[] {
+  const rows = statement(
+    `SELECT u.report, u.received_ms, r.payload FROM unrolled u JOIN reports r ON r.id = u.report
+     WHERE u.node = ? ORDER BY u.received_ms, u.report LIMIT ?`,
+  ).iterate(node, limit);
+  const reports: WaitingReport[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    const payload = bytesOf(row.payload);
+    bytes += payload.byteLength;
+    if (bytes > MAX_STEP_BYTES && reports.length > 0) break;
+    reports.push({ report: Number(row.report), receivedAtMs: Number(row.received_ms), payload });
+  }
+  return reports;
+}
+
+/** The indexed windows of the reports that can be opened. */
+function openShares(
+  statement: Statement,
+  reports: readonly WaitingReport[],
+): { readonly shares: readonly Share[]; readonly undecodable: number } {
+  const indexed = statement("SELECT target, position FROM windows WHERE report = ?");
+  const shares: Share[] = [];
+  let undecodable = 0;
+  for (const { report, receivedAtMs, payload } of reports) {
+    const decoded = decodeReport(payload);
+    if (!decoded.ok) {
+      undecodable++;
+      continue;
+    }
+    for (const { target, position } of indexed.all(report)) {
+      const window = decoded.value.windows[Number(position)];
+      // Only a database that was tampered with names a window that its report does not have.
+      if (window === undefined) undecodable++;
+      else shares.push({ target: Number(target), startMs: window.startMs, window: aggregateOf(window), receivedAtMs });
+    }
+  }
+  return { shares, undecodable };
+}
+
+/** Shares of one target and step become one. */
+function merged(shares: readonly Share[], stepS: HistoryStepS): readonly Share[] {
+  const groups = Map.groupBy(shares, ({ target, startMs }) => `${target} ${stepStartMs(startMs, stepS)}`);
+  return [...groups.values()].flatMap((group) => {
+    const [first, ...rest] = group;
+    if (first === undefined) return [];
+    return {
+      target: first.target,
+      startMs: stepStartMs(first.startMs, stepS),
+      window: mergeAllWindows(
+        first.window,
+        rest.map(({ window }) => window),
+      ),
+      receivedAtMs: group.reduce((latest, share) => Math.max(latest, share.receivedAtMs), 0),
+    };
+  });
+}
+
+type Saved = "saved" | "overfull" | "begun-anew";
+
+/** Merges a share into its row. */
+function saveShare(statement: Statement, node: number, stepS: HistoryStepS, share: Share): Saved {
+  const { target, startMs, window, receivedAtMs } = share;
+  const row = statement(
+    "SELECT payload FROM rollups WHERE node = ? AND step_s = ? AND target = ? AND start_ms = ?",
+  ).get(node, stepS, target, startMs);
+  const kept = row === undefined ? undefined : decodeWindow(bytesOf(row.payload), window.targetId);
+  const encoded = encodeWindow(kept?.ok ? mergeAllWindows(kept.value, [window]) : window);
+  if (!encoded.ok) return "overfull";
+  statement(
+    `INSERT INTO rollups (node, step_s, target, start_ms, received_ms, payload) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET received_ms = max(received_ms, excluded.received_ms), payload = excluded.payload`,
+  ).run(node, stepS, target, startMs, receivedAtMs, encoded.value);
+  return kept?.ok === false ? "begun-anew" : "saved";
+}
+
+/** Deletes roll-ups by age, a bounded number at a time; says how many went. */
+export function pruneRollups(
+  statement: Statement,
+  { minuteBeforeMs, hourBeforeMs, limit }: Omit<StoreOperations["prune"]["input"], "beforeMs">,
+): number {
+  // By arrival as reports are, not by label: what a clock labelled that was years ahead would stay for years.
+  const oldest = statement(
+    `DELETE FROM rollups WHERE (node, step_s, target, start_ms) IN (
+       SELECT node, step_s, target, start_ms FROM rollups WHERE step_s = ? AND received_ms < ? ORDER BY received_ms LIMIT ?)`,
+  );
+  const most = limit * ROLLUPS_PER_REPORT;
+  return (
+    Number(oldest.run(MINUTE_S, minuteBeforeMs, most).changes) + Number(oldest.run(HOUR_S, hourBeforeMs, most).changes)
+  );
+}
