@@ -110,6 +110,8 @@ export function failureOf({ code, message }: RpcError, address: CollectorAddress
       return new CliError("not-found", message);
     case RpcStatus.INVALID_ARGUMENT:
       return new CliError("usage", message);
+    case RpcStatus.FAILED_PRECONDITION:
+      return new CliError("refused", `the collector cannot tell this now: ${message}`);
     case RpcStatus.UNAUTHENTICATED:
       return new CliError("refused", unauthenticatedText(address, message));
     case RpcStatus.PERMISSION_DENIED:

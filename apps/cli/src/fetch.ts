@@ -1,7 +1,9 @@
 /** Whole answers of the collector, page by page, bounded (S2). */
+import { matchesPattern } from "@lifeline/catalogue";
 import type { adminPb, queryPb } from "@lifeline/wire";
 import { CliError } from "./cli-error.ts";
 import { type AdminClient, CALL_TIMEOUT_MS, type QueryClient } from "./collector-client.ts";
+import type { HistoryModel, HistoryStep, TargetSteps } from "./render/history.ts";
 import { noMatch } from "./requirement-pattern.ts";
 import { rowFromWire, type StatusModel } from "./status-row.ts";
 
@@ -72,6 +74,73 @@ export async function fetchIncidents(client: QueryClient, options: IncidentOptio
     ({ incidents }) => incidents,
   );
   return { generatedAtMs: Number(first.generatedUnixMs), incidents: items };
+}
+
+/** What of a node's past to fetch. Times in ms since the epoch, the node's own. */
+export interface HistoryOptions extends FetchOptions {
+  readonly node: string;
+  readonly fromMs: number;
+  /** Absent: now. */
+  readonly toMs?: number;
+  /** 10, 60 or 3600; absent: the finest that is kept for the whole time and gives at most 1000 steps. */
+  readonly stepSeconds?: number;
+}
+
+/** The past of a node, all answers together. @throws as {@link fetchStatus} does; NOT_FOUND for an unknown node. */
+export async function fetchHistory(client: QueryClient, options: HistoryOptions): Promise<HistoryModel> {
+  const { node: nodeId, only = "", fromMs, toMs, stepSeconds, signal } = options;
+  const times = { fromUnixMs: wireTime(fromMs), toUnixMs: wireTime(toMs ?? 0) };
+  const request = { nodeId, ...times, stepSeconds: stepSeconds ?? 0 };
+  const ask = (more: object) => client.unary("listHistory", { ...request, ...more }, callOptions(signal));
+  const first = await ask({ only });
+  const targets = new Map<string, TargetSteps & { readonly steps: HistoryStep[] }>();
+  let steps = addSteps(targets, first);
+  let cutUnixMs = first.cutUnixMs;
+  for (let answers = 1; cutUnixMs !== undefined; answers++) {
+    if (steps > MAX_ROWS || answers >= MAX_PAGES) throw tooMany(steps);
+    const next = await ask({ only, fromUnixMs: cutUnixMs, stepSeconds: first.stepSeconds });
+    steps += addSteps(targets, next);
+    cutUnixMs = next.cutUnixMs;
+  }
+  if (only !== "" && targets.size === 0) {
+    const ids = (await ask({ stepSeconds: 3_600 })).targets.map(({ requirementId }) => requirementId);
+    if (!ids.some((id) => matchesPattern(only, id))) throw noMatch(only, ids);
+  }
+  const generatedAtMs = Number(first.generatedUnixMs);
+  return { node: nodeId, generatedAtMs, stepSeconds: first.stepSeconds, targets: [...targets.values()] };
+}
+
+function wireTime(ms: number): bigint {
+  return BigInt(Math.round(ms));
+}
+
+/** Adds an answer's steps to those before; says how many there were. */
+function addSteps(
+  targets: Map<string, TargetSteps & { readonly steps: HistoryStep[] }>,
+  answer: queryPb.ListHistoryResponse,
+): number {
+  let added = 0;
+  for (const { requirementId, targetId, points } of answer.targets) {
+    const known = targets.get(targetId) ?? { requirement: requirementId, targetId, steps: [] };
+    targets.set(targetId, known);
+    known.steps.push(...points.map(stepFromWire));
+    added += points.length;
+  }
+  return added;
+}
+
+function stepFromWire(point: queryPb.HistoryPoint): HistoryStep {
+  const durationNs = (ns: bigint | undefined) => (ns === undefined ? null : Number(ns));
+  return {
+    startMs: Number(point.startUnixMs),
+    sent: Number(point.sent),
+    lost: Number(point.lost),
+    late: Number(point.late),
+    silent: Number(point.silent),
+    notSent: Number(point.notSent),
+    lossRatio: point.lossRatio ?? null,
+    rttNs: { p50: durationNs(point.rttP50Ns), p95: durationNs(point.rttP95Ns), max: durationNs(point.rttMaxNs) },
+  };
 }
 
 /** All of one node. @throws RpcError, NOT_FOUND for an unknown one. */

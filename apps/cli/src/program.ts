@@ -4,6 +4,7 @@ import { addCatalogue } from "./commands/catalogue.ts";
 import { addCheck } from "./commands/check.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addEnrolments } from "./commands/enrolments.ts";
+import { addHistory } from "./commands/history.ts";
 import { addIncidents } from "./commands/incidents.ts";
 import { addNode } from "./commands/node.ts";
 import { addNodes } from "./commands/nodes.ts";
@@ -37,6 +38,7 @@ const COMMANDS = [
   addNodes,
   addNode,
   addIncidents,
+  addHistory,
   addCheck,
   addCatalogue,
   addToken,

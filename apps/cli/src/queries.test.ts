@@ -1,3 +1,4 @@
+import { manualClock } from "@lifeline/measure";
 import { queryPb, RpcError, RpcStatus } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
 import { ask } from "./testing/ask.ts";
@@ -192,5 +193,149 @@ ID  NODE      REQUIREMENT     VERDICT  CAUSE    START                     LASTED
     };
     await ask(["incidents", "--node", "worker-1", "--open", "--since", "1h"], { listIncidents });
     expect(asked).toEqual({ nodeId: "worker-1", openOnly: true, isAnHourAgo: true });
+  });
+});
+
+describe("lifeline history", () => {
+  const HOUR_MS = 3_600_000;
+  const point = (hour: number, lost: bigint, p95Ms: number) => ({
+    startUnixMs: BigInt(NOW_MS + hour * HOUR_MS),
+    sent: 3_600n,
+    lost,
+    lossRatio: Number(lost) / 3_600,
+    rttP50Ns: 12_300_000n,
+    rttP95Ns: BigInt(p95Ms * 1_000_000),
+    rttMaxNs: 99_900_000n,
+  });
+  const dead = { ...point(-1, 3_600n, 0), rttP50Ns: undefined, rttP95Ns: undefined, rttMaxNs: undefined };
+  const TARGET = { requirementId: "machine-api", targetId: "machine-api|grpc|omni.example.com:8090|ipv4" };
+  const SILENT = {
+    requirementId: "siderolink-endpoint",
+    targetId: "siderolink-endpoint|udp|10.0.0.1:50180|ipv4",
+    points: [{ startUnixMs: BigInt(NOW_MS - HOUR_MS), sent: 60n, silent: 60n }],
+  };
+  const listHistory: Queries["listHistory"] = async () => ({
+    generatedUnixMs,
+    stepSeconds: 3_600,
+    targets: [{ ...TARGET, points: [point(-6, 0n, 20), point(-5, 1n, 15), dead] }, SILENT],
+  });
+
+  it("shows each target step by step, and a gap as a gap (M4)", async () => {
+    const { out, exitCode } = await ask(["history", "worker-1"], { listHistory }, options);
+    expect(out).toBe(`\
+worker-1, 1 h a line, times are its own clock's in UTC
+
+machine-api grpc omni.example.com:8090 ipv4: 3601 of 10800 lost (33 %)
+TIME              SENT  LOST     LOSS      P50      P95      MAX  P95 OF 20.0 ms
+2026-03-01 06:00  3600     0      0 %  12.3 ms  20.0 ms  99.9 ms  ████████████████████
+2026-03-01 07:00  3600     1  0.028 %  12.3 ms  15.0 ms  99.9 ms  ███████████████
+2026-03-01 08:00     —     —        —        —        —        —  no data for 3 h
+2026-03-01 11:00  3600  3600    100 %        —        —        —
+
+siderolink-endpoint udp 10.0.0.1:50180 ipv4
+TIME              SENT  LOST  LOSS  P50  P95  MAX
+2026-03-01 11:00    60     0     —    —    —    —
+`);
+    expect(exitCode).toBe(0);
+  });
+
+  it.each([100, 80, 60, 40])("keeps within %i columns", async (columns) => {
+    const { out } = await ask(
+      ["history", "worker-1"],
+      { listHistory },
+      { ...options, terminal: { columns, rows: 40 } },
+    );
+    const body = out.split("\n").filter((line) => /^(TIME|2026)/.test(line));
+    expect(Math.max(...body.map((line) => line.length))).toBeLessThanOrEqual(columns);
+    // The bar goes before any figure is cut.
+    expect(body[0]?.includes("P95 OF")).toBe(columns === 100);
+    if (columns > 60) expect(body[0]).toContain("MAX");
+  });
+
+  it("prints the same as JSON, CSV and Markdown, with null where nothing is known", async () => {
+    const print = async (format: string) =>
+      (await ask(["history", "worker-1", "--output", format], { listHistory }, options)).out;
+    const { targets, stepSeconds } = JSON.parse(await print("json"));
+    expect([stepSeconds, targets.length]).toEqual([3_600, 2]);
+    expect(targets[0].points[1]).toEqual({
+      start: "2026-03-01T07:00:00.000Z",
+      sent: 3_600,
+      lost: 1,
+      late: 0,
+      silent: 0,
+      notSent: 0,
+      lossRatio: 1 / 3_600,
+      rttMs: { p50: 12.3, p95: 15, max: 99.9 },
+    });
+    expect(targets[1].points[0]).toMatchObject({ lossRatio: null, rttMs: { p50: null, p95: null, max: null } });
+    const csv = (await print("csv")).split("\r\n");
+    expect(csv[0]).toBe(
+      "node,requirement,targetId,start,stepSeconds,sent,lost,late,silent,notSent,lossRatio,rttP50Ms,rttP95Ms,rttMaxMs",
+    );
+    expect(csv[4]).toBe(
+      "worker-1,siderolink-endpoint,siderolink-endpoint|udp|10.0.0.1:50180|ipv4,2026-03-01T11:00:00.000Z,3600,60,0,0,60,0,,,,",
+    );
+    expect(await print("markdown")).toContain(
+      "| machine-api grpc omni.example.com:8090 ipv4 | 2026-03-01 07:00 | 3600 | 1 | 0.028 % | 12.3 ms | 15.0 ms | 99.9 ms |\n",
+    );
+    expect(await print("wide")).toMatch(/LOST +LATE +SILENT +NOT SENT +LOSS/);
+  });
+
+  it("hands node, pattern, times and step on, and asks on from where an answer was cut, at the same step", async () => {
+    const asked: unknown[] = [];
+    const cutting: Queries["listHistory"] = async ({ nodeId, only, fromUnixMs, toUnixMs, stepSeconds }) => {
+      asked.push([nodeId, only, Number(fromUnixMs) - NOW_MS, Number(toUnixMs) - NOW_MS, stepSeconds]);
+      const isFirst = asked.length === 1;
+      const points = [point(isFirst ? -6 : -5, 0n, 20)];
+      const answer = { generatedUnixMs, stepSeconds: 60, targets: [{ ...TARGET, points }] };
+      return isFirst ? { ...answer, cutUnixMs: BigInt(NOW_MS - 5 * HOUR_MS) } : answer;
+    };
+    const times = ["--from", "6h", "--to", "2026-03-01T12:30:00+01:00"];
+    const argv = ["history", "worker-1", "--only", "machine-*", ...times, "--json"];
+    const { out } = await ask(argv, { listHistory: cutting }, { clock: manualClock(NOW_MS) });
+    expect(asked).toEqual([
+      ["worker-1", "machine-*", -6 * HOUR_MS, -HOUR_MS / 2, 0],
+      ["worker-1", "machine-*", -5 * HOUR_MS, -HOUR_MS / 2, 60],
+    ]);
+    expect(JSON.parse(out).targets[0].points).toHaveLength(2);
+  });
+
+  it("asks for the step that was typed, and for the last day when nothing is", async () => {
+    const asked: unknown[] = [];
+    const empty: Queries["listHistory"] = async ({ fromUnixMs, toUnixMs, stepSeconds }) => {
+      asked.push([Number(fromUnixMs) - NOW_MS, toUnixMs, stepSeconds]);
+      return { generatedUnixMs, stepSeconds };
+    };
+    for (const step of [[], ["--step", "10s"], ["--step", "1m"], ["--step", "1h"]])
+      await ask(["history", "worker-1", ...step], { listHistory: empty }, { clock: manualClock(NOW_MS) });
+    expect(asked).toEqual([0, 10, 60, 3_600].map((stepSeconds) => [-24 * HOUR_MS, 0n, stepSeconds]));
+  });
+
+  it("says when there is none, and names the requirements close to a pattern that matches none", async () => {
+    const none: Queries["listHistory"] = async ({ only }) => ({
+      generatedUnixMs,
+      stepSeconds: 3_600,
+      targets: only === "" ? [{ ...TARGET, points: [point(-1, 0n, 1)] }] : [],
+    });
+    const empty: Queries["listHistory"] = async () => ({ generatedUnixMs, stepSeconds: 10 });
+    expect(await ask(["history", "worker-1"], { listHistory: empty })).toEqual({
+      out: "No history of worker-1 in this time.\n",
+      err: "",
+      exitCode: 0,
+    });
+    const { err, exitCode } = await ask(["history", "worker-1", "--only", "machine-ap"], { listHistory: none });
+    expect(err).toBe("error: --only: 'machine-ap' matches no requirement; the closest: machine-api\n");
+    expect(exitCode).toBe(2);
+  });
+
+  it("says what the collector cannot tell now, and which nodes are close to one it does not know", async () => {
+    const failing = (code: RpcError["code"]) => async () => {
+      throw new RpcError(code, "want 10 for now");
+    };
+    const listNodes = async () => ({ generatedUnixMs, nodes: [NODE] });
+    const now = await ask(["history", "worker-1"], { listHistory: failing(RpcStatus.FAILED_PRECONDITION) });
+    expect(now).toMatchObject({ err: "error: the collector cannot tell this now: want 10 for now\n", exitCode: 2 });
+    const unknown = await ask(["history", "worker-7"], { listHistory: failing(RpcStatus.NOT_FOUND), listNodes });
+    expect(unknown.err).toBe("error: the collector knows no node 'worker-7'; the closest: worker-1\n");
   });
 });

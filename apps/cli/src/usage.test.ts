@@ -143,6 +143,24 @@ describe("usage errors exit 2 and say what would be right", () => {
       ["incidents", "--since", "12"],
       `error: option '--since <age>' argument '12' is invalid. want a whole number of s, m, h or d, at most 3650d, such as 12h\n${hint}`,
     ],
+    ["history of no node", ["history"], `error: missing required argument 'id'\n${hint}`],
+    [
+      "a step that is not kept",
+      ["history", "n", "--step", "5m"],
+      `error: option '--step <length>' argument '5m' is invalid. Allowed choices are 10s, 1m, 1h.\n${hint}`,
+    ],
+    ...["yesterday", "2026-02-30T00:00:00Z", "2026-03-01", "2026-03-01T12:00:00", "6", "0h"].map(
+      (text): [string, string[], string] => [
+        `history from ${text}`,
+        ["history", "n", "--from", text],
+        `error: option '--from <time>' argument '${text}' is invalid. want a time of RFC 3339 such as 2026-03-01T12:00:00Z, or an age such as 6h or 7d\n${hint}`,
+      ],
+    ),
+    [
+      "history that ends before it begins",
+      ["history", "n", "--from", "2026-03-01T13:00:00+01:00", "--to", "2026-03-01T12:00:00Z"],
+      "error: --from: got 2026-03-01T12:00:00.000Z, want a time before 2026-03-01T12:00:00.000Z, the end asked for\n",
+    ],
     [
       "check of nothing",
       ["check"],
@@ -203,6 +221,7 @@ describe("help", () => {
     "nodes",
     "node",
     "incidents",
+    "history",
     "check",
     "catalogue list",
     "catalogue show",

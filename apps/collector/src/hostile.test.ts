@@ -288,8 +288,9 @@ describe("a node that says it again, or otherwise", () => {
     const events = { onCommit() {}, onFailure() {}, onOverflow() {}, onDeath() {} };
     const store = await openStore(join(directory, "data", "collector.db"), systemClock, events);
     closers.push(() => store.close());
+    const beforeMs = Date.now() + 1_000;
     for (let rounds = 0; rounds < 5; rounds++)
-      await store.submit("prune", { beforeMs: Date.now() + 1_000, limit: 1_000 });
+      await store.submit("prune", { beforeMs, minuteBeforeMs: beforeMs, hourBeforeMs: beforeMs, limit: 1_000 });
     expect(stored("SELECT count(*) FROM boots")).toBe(0);
   });
 });

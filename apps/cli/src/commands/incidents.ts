@@ -1,7 +1,7 @@
 /** `lifeline incidents`: what was not good, from when to when. */
 import type { queryPb } from "@lifeline/wire";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { readDurationMs } from "../duration.ts";
+import { AGE_WANTED, readAgeMs } from "../duration.ts";
 import { EXIT } from "../exit-code.ts";
 import { fetchIncidents } from "../fetch.ts";
 import { VERDICT_LOOKS } from "../render/paint.ts";
@@ -117,11 +117,8 @@ const FIELD_NAMES = [
   "nextStep",
 ] as const satisfies readonly (keyof ReturnType<typeof incidentJson>)[];
 
-/** Longest age, ms: ten years, beyond any store. */
-const AGE_MAX_MS = 3_650 * 86_400_000;
-
 function ageMs(text: string): number {
-  const ms = readDurationMs(text);
-  if (ms !== undefined && ms > 0 && ms <= AGE_MAX_MS) return ms;
-  throw new InvalidArgumentError("want a whole number of s, m, h or d, at most 3650d, such as 12h");
+  const ms = readAgeMs(text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError(`want ${AGE_WANTED}`);
 }

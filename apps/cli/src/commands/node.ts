@@ -29,7 +29,9 @@ export function addNode(root: Command, session: Session): void {
     .argument("<id>", "the node's id, as 'lifeline nodes' shows it")
     .description("show one node: its rows, its incidents, and what has arrived of each boot of its agent")
     .action((id: string) =>
-      session.showAnswer(async (client, signal) => nodeView(await askNode(client, id, signal), session.options().only)),
+      session.showAnswer(async (client, signal) =>
+        nodeView(await orClosest(client, id, signal, () => fetchNode(client, id, signal)), session.options().only),
+      ),
     );
   withTraits(command, {
     uses: [...COLLECTOR_OPTIONS, ...OUTPUT_OPTIONS, "watch", "only"],
@@ -41,9 +43,15 @@ export function addNode(root: Command, session: Session): void {
   addNodeAdmission(command, session);
 }
 
-async function askNode(client: QueryClient, id: string, signal: AbortSignal): Promise<queryPb.GetNodeResponse> {
+/** Asks about a node; one that is not known is answered with the closest that are. @throws CliError `not-found`. */
+export async function orClosest<Answer>(
+  client: QueryClient,
+  id: string,
+  signal: AbortSignal,
+  ask: () => Promise<Answer>,
+): Promise<Answer> {
   try {
-    return await fetchNode(client, id, signal);
+    return await ask();
   } catch (error) {
     if (!(error instanceof RpcError) || error.code !== RpcStatus.NOT_FOUND) throw error;
     const { nodes } = await fetchNodes(client, signal);

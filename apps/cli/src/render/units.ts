@@ -27,6 +27,11 @@ export function lossText(ratio: number | null, [low, high]: readonly [number, nu
   return ratio === null ? NONE : `${percent(ratio)} % (${percent(low)}–${percent(high)} %)`;
 }
 
+/** `0.014 %`: a ratio of 0–1; an em dash for null. */
+export function ratioText(ratio: number | null): string {
+  return ratio === null ? NONE : `${percent(ratio)} %`;
+}
+
 /** `3/120`: packets lost of those sent one way; an em dash when none was sent, for then nothing is known of it (M4). */
 export function lostText(lost: number, sent: number): string {
   return sent === 0 ? NONE : `${lost}/${sent}`;

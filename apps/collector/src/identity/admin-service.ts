@@ -11,7 +11,8 @@ import {
   RpcStatus,
   type ServiceImplementation,
 } from "@lifeline/wire";
-import { token as pageToken, quoted, readToken, refuse } from "../page-token.ts";
+import { quoted, refuse, unavailable } from "../call-refusal.ts";
+import { token as pageToken, readToken } from "../page-token.ts";
 import { JOIN_TOKENS_MAX } from "../store/identities.ts";
 import type { EnrolmentRecord, JoinTokenRecord } from "../store/identity-record.ts";
 import type { Store } from "../store/store.ts";
