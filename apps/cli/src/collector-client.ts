@@ -110,14 +110,12 @@ export function failureOf({ code, message }: RpcError, address: CollectorAddress
       return new CliError("not-found", message);
     case RpcStatus.INVALID_ARGUMENT:
       return new CliError("usage", message);
-    case RpcStatus.FAILED_PRECONDITION:
-      return new CliError("refused", `the collector cannot tell this now: ${message}`);
     case RpcStatus.UNAUTHENTICATED:
       return new CliError("refused", unauthenticatedText(address, message));
     case RpcStatus.PERMISSION_DENIED:
       return new CliError("refused", `the collector at ${name} does not let ${callerOf(address)} do this: ${message}`);
     case RpcStatus.FAILED_PRECONDITION:
-      return new CliError("refused", `the collector at ${name} is not set up for this: ${message}`);
+      return new CliError("refused", `the collector at ${name} cannot do this as it stands: ${message}`);
     case RpcStatus.RESOURCE_EXHAUSTED:
       return new CliError("busy", `the collector at ${name} takes no more for now: ${message}\ntry again later`);
     case RpcStatus.UNIMPLEMENTED:

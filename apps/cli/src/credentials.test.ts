@@ -206,7 +206,9 @@ no token and no certificate was sent; either the fingerprint is not this collect
     };
     const { address } = await collector(await listenerOf(fleet), { getAuthority });
     const said = await runHere(["status", "--collector", address, "--authority", fleet.fingerprint, ...flags]);
-    expect(said.err).toBe(`error: the collector at ${address} is not set up for this: this collector enrols nobody\n`);
+    expect(said.err).toBe(
+      `error: the collector at ${address} cannot do this as it stands: this collector enrols nobody\n`,
+    );
     expect(said.exitCode).toBe(2);
   });
 });

@@ -203,7 +203,7 @@ describe("a collector that does not answer well", () => {
     ["UNIMPLEMENTED", RpcStatus.UNIMPLEMENTED, 3, "is no Lifeline collector, or an older one"],
     ["PERMISSION_DENIED", RpcStatus.PERMISSION_DENIED, 2, "does not let just anybody do this: because"],
     ["UNAUTHENTICATED", RpcStatus.UNAUTHENTICATED, 2, "wants to know who asks: because\ngive a token (--token-file"],
-    ["FAILED_PRECONDITION", RpcStatus.FAILED_PRECONDITION, 2, "is not set up for this: because"],
+    ["FAILED_PRECONDITION", RpcStatus.FAILED_PRECONDITION, 2, "cannot do this as it stands: because"],
     ["RESOURCE_EXHAUSTED", RpcStatus.RESOURCE_EXHAUSTED, 3, "takes no more for now: because\ntry again later"],
     ["INVALID_ARGUMENT", RpcStatus.INVALID_ARGUMENT, 2, "error: because"],
     ["NOT_FOUND", RpcStatus.NOT_FOUND, 2, "error: because"],

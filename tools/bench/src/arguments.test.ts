@@ -18,6 +18,7 @@ describe("the command line", () => {
     ["accuracy --samples=10000", { bench: "accuracy", json: false, samples: 10_000, rttMs: 20 }],
     ["footprint", { bench: "footprint", json: false, seconds: 30 }],
     ["footprint --seconds 5 --json", { bench: "footprint", json: true, seconds: 5 }],
+    ["rollup --json", { bench: "rollup", json: true }],
     ["footprint --seconds=3600", { bench: "footprint", json: false, seconds: 3_600 }],
   ];
   it.each(accepted)("%s", (line, request) => {
@@ -25,12 +26,13 @@ describe("the command line", () => {
   });
 
   it.each([
-    ["", "no bench named; expected accuracy or footprint"],
-    ["--json", "no bench named; expected accuracy or footprint"],
-    ["speed", '"speed": no such bench; expected accuracy or footprint'],
+    ["", "no bench named; expected accuracy, footprint or rollup"],
+    ["--json", "no bench named; expected accuracy, footprint or rollup"],
+    ["speed", '"speed": no such bench; expected accuracy, footprint or rollup'],
     ["accuracy footprint", '"footprint": unexpected after accuracy'],
     ["accuracy --seconds 30", "--seconds: accuracy takes --samples and --rtt-ms instead"],
     ["footprint --samples 30", "--samples: footprint takes --seconds instead"],
+    ["rollup --seconds 30", "--seconds: rollup takes no amount"],
     ["accuracy --samples 19", '--samples: "19" is out of range; expected a whole number from 20 to 10000'],
     ["accuracy --samples 10001", '--samples: "10001" is out of range; expected a whole number from 20 to 10000'],
     ["accuracy --samples 1e2", '--samples: "1e2" is out of range; expected a whole number from 20 to 10000'],

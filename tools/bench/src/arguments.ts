@@ -1,11 +1,12 @@
-/** The command line: `accuracy|footprint [--json] [--samples N] [--rtt-ms N] [--seconds N]`. Pure. */
+/** The command line: `accuracy|footprint|rollup [--json] [--samples N] [--rtt-ms N] [--seconds N]`. Pure. */
 import { parseArgs } from "node:util";
 import { BenchError } from "./bench-error.ts";
 
 /** What was asked for. */
 export type BenchRequest =
   | { readonly bench: "accuracy"; readonly json: boolean; readonly samples: number; readonly rttMs: number }
-  | { readonly bench: "footprint"; readonly json: boolean; readonly seconds: number };
+  | { readonly bench: "footprint"; readonly json: boolean; readonly seconds: number }
+  | { readonly bench: "rollup"; readonly json: boolean };
 
 /** Samples per way of measuring: p99 of 200 still has two samples above it. */
 const SAMPLES = { flag: "samples", standard: 200, least: 20, most: 10_000 } as const;
@@ -22,11 +23,14 @@ type Amount = typeof SAMPLES | typeof SECONDS | typeof RTT;
 const AMOUNTS_OF: Readonly<Record<BenchRequest["bench"], readonly Amount[]>> = {
   accuracy: [SAMPLES, RTT],
   footprint: [SECONDS],
+  rollup: [],
 };
+const BENCHES = Object.keys(AMOUNTS_OF) as BenchRequest["bench"][];
+const BENCHES_TEXT = "accuracy, footprint or rollup";
 
 /** How the program is used, in one line. */
 export const USAGE =
-  "usage: bench accuracy [--json] [--samples N] [--rtt-ms N] | bench footprint [--json] [--seconds N]";
+  "usage: bench accuracy [--json] [--samples N] [--rtt-ms N] | bench footprint [--json] [--seconds N] | bench rollup [--json]";
 
 /** Reads the arguments after node and script. Throws `bad-usage`. */
 export function readArguments(args: readonly string[]): BenchRequest {
@@ -38,15 +42,18 @@ export function readArguments(args: readonly string[]): BenchRequest {
   const flags = AMOUNTS_OF[bench].map(({ flag }): string => flag);
   for (const flag of given.keys()) {
     if (flags.includes(flag)) continue;
-    throw new BenchError(
-      "bad-usage",
-      `--${flag}: ${bench} takes ${flags.map((name) => `--${name}`).join(" and ")} instead`,
-    );
+    const taken = flags.length === 0 ? "no amount" : `${flags.map((name) => `--${name}`).join(" and ")} instead`;
+    throw new BenchError("bad-usage", `--${flag}: ${bench} takes ${taken}`);
   }
   const read = (amount: Amount) => readAmount(amount, given.get(amount.flag));
-  return bench === "accuracy"
-    ? { bench, json, samples: read(SAMPLES), rttMs: read(RTT) }
-    : { bench, json, seconds: read(SECONDS) };
+  switch (bench) {
+    case "accuracy":
+      return { bench, json, samples: read(SAMPLES), rttMs: read(RTT) };
+    case "footprint":
+      return { bench, json, seconds: read(SECONDS) };
+    case "rollup":
+      return { bench, json };
+  }
 }
 
 /** Every flag at most once, and none but ours. */
@@ -77,12 +84,11 @@ function tokensOf(args: readonly string[]) {
   return { values, positionals };
 }
 
-function readBench(positionals: readonly string[]): "accuracy" | "footprint" {
-  const [bench, extra] = positionals;
-  if (bench === undefined) throw new BenchError("bad-usage", "no bench named; expected accuracy or footprint");
-  if (bench !== "accuracy" && bench !== "footprint") {
-    throw new BenchError("bad-usage", `"${bench}": no such bench; expected accuracy or footprint`);
-  }
+function readBench(positionals: readonly string[]): BenchRequest["bench"] {
+  const [named, extra] = positionals;
+  if (named === undefined) throw new BenchError("bad-usage", `no bench named; expected ${BENCHES_TEXT}`);
+  const bench = BENCHES.find((each) => each === named);
+  if (bench === undefined) throw new BenchError("bad-usage", `"${named}": no such bench; expected ${BENCHES_TEXT}`);
   if (extra !== undefined) throw new BenchError("bad-usage", `"${extra}": unexpected after ${bench}`);
   return bench;
 }

@@ -4,4 +4,5 @@ export { BenchError, type BenchErrorCode } from "./bench-error.ts";
 export { type Distribution, distributionOf, quantile } from "./distribution.ts";
 export type { FootprintResult, SideResult } from "./footprint/footprint.ts";
 export { type ProcessUsage, readUsage } from "./process-usage.ts";
+export type { RollupResult } from "./rollup/rollup.ts";
 export { layOut } from "./table.ts";

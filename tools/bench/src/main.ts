@@ -12,6 +12,8 @@ import { type BenchRequest, readArguments, USAGE } from "./arguments.ts";
 import { BenchError, type BenchErrorCode } from "./bench-error.ts";
 import { measureFootprint } from "./footprint/footprint.ts";
 import { renderFootprint } from "./footprint/render.ts";
+import { renderRollup } from "./rollup/render.ts";
+import { measureRollup } from "./rollup/rollup.ts";
 import { openWorkshop, type Workshop } from "./workshop.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -48,6 +50,10 @@ async function measure(workshop: Workshop, request: BenchRequest): Promise<strin
     case "footprint": {
       const result = await measureFootprint(workshop, request.seconds);
       return request.json ? JSON.stringify(result) : renderFootprint(result);
+    }
+    case "rollup": {
+      const result = await measureRollup(workshop);
+      return request.json ? JSON.stringify(result) : renderRollup(result);
     }
   }
 }

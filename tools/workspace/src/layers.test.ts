@@ -25,7 +25,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/lab": ["measure", "stamp", "wire", "reflector", "verdict"],
   "tools/local": ["measure", "catalogue", "wire", "lab", "cli"],
   "tools/drill": ["measure", "catalogue", "verdict", "wire", "lab", "cli"],
-  "tools/bench": ["measure", "window", "probe", "wire", "agent", "reflector", "lab"],
+  // The collector's store, which no wire leads into: what rolling up costs is measured on it.
+  "tools/bench": ["measure", "window", "probe", "wire", "agent", "collector", "reflector", "lab"],
   "tools/crash": ["measure", "wire", "identity"],
   // Every room that reads what others wrote; and the chance of crash, which can be played again.
   "tools/fuzz": ["measure", "window", "catalogue", "probe", "stamp", "identity", "wire", "agent", "collector", "crash"],
