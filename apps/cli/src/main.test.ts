@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { listenerOf, testAuthority } from "./testing/authority.ts";
@@ -44,14 +45,18 @@ describe("the process", () => {
   });
 
   it("exits with the code of what it knew when it is told to end", async () => {
-    const flags = ["--omni", "https://127.0.0.1:1", "--only", "api-endpoint", "--seconds", "300", "--json"];
+    const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const target = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const flags = ["--omni", `https://${target}`, "--only", "api-endpoint", "--seconds", "300", "--json"];
     const child = start("check", ...flags);
     const out = textOf(child.stdout);
-    // Nothing is printed before the end; by now it runs, or it never will.
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    // Nothing is printed before the end; its first attempt says that it runs.
+    await once(server, "connection");
     child.kill("SIGINT");
     const [code] = await once(child, "close");
-    expect(JSON.parse(await out).rows[0]).toMatchObject({ requirement: "api-endpoint", target: "127.0.0.1:1" });
+    server.close();
+    expect(JSON.parse(await out).rows[0]).toMatchObject({ requirement: "api-endpoint", target });
     expect(code).toBe(1);
   });
 });
