@@ -13,7 +13,7 @@ import * as v from "valibot";
 import { invalid } from "./config-error.ts";
 import { readDocument } from "./document.ts";
 import { JOIN_TOKEN_VARIABLE } from "./enrol/join-token.ts";
-import { SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./spool/spool.ts";
+import { SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./spool/bounds.ts";
 import { integerOf, listOf, mapping, section, textOf, validated, wordOf } from "./strict-schema.ts";
 import type { TlsFiles } from "./uplink/credentials.ts";
 import { NODE_ROLES, type NodeRole } from "./uplink/hello.ts";

@@ -9,6 +9,7 @@ import { type FileHandle, open, readFile, stat, truncate, unlink } from "node:fs
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { type FoundFrame, type Frame, frameAt, scanFrames } from "./frame.ts";
+import { systemCode } from "./system-code.ts";
 
 /** Bytes of one acknowledgement. */
 export const ACK_BYTES = 8;
@@ -117,9 +118,7 @@ export async function readFrame(
     const frame = frameAt(bytes.subarray(0, bytesRead), 0);
     return frame === undefined ? { kind: "damaged" } : { kind: "frame", frame };
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
-    // Without a system's code it is no disk's doing.
-    if (code === undefined) throw error;
+    const code = systemCode(error);
     return code === "ENOENT" ? { kind: "gone" } : { kind: "unreadable", code };
   } finally {
     // What was read was read, whatever becomes of the descriptor.

@@ -1,0 +1,34 @@
+/** Every bound of the spool, each with its arithmetic. */
+
+/** Default bound on disk, bytes: 64 MiB holds some three days of a node with twenty targets. */
+export const SPOOL_MAX_BYTES = 64 * 1024 * 1024;
+
+/** Default bound on age, hours: a long weekend. */
+export const SPOOL_MAX_AGE_HOURS = 72;
+
+/**
+ * How long a report that seems too old at a start is kept none the less, ms, or half the bound on age where that is shorter: an hour, in
+ * which a collector that can be reached takes three days' reports.
+ */
+export const AGED_GRACE_MS = 3_600_000;
+
+/** Most records: 72 h of a report every 10 s are 25,920; the rest is for early seals. At ~160 bytes of index each, 10 MiB. */
+export const SPOOL_MAX_RECORDS = 65_536;
+
+/** Largest segment, bytes: what is dropped at a time is a sixteenth of the spool, and at most this. */
+export const SEGMENT_MAX_BYTES = 1024 * 1024;
+
+/** How many segments a spool smaller than sixteen of {@link SEGMENT_MAX_BYTES} is cut into. */
+export const SEGMENTS_MIN = 16;
+
+/** Most records of a segment. */
+export const SEGMENT_MAX_RECORDS = 1_024;
+
+/** Most bytes that wait in memory while the disk refuses. */
+export const MEMORY_MAX_BYTES = 4 * 1024 * 1024;
+
+/** Appends that may wait for a slow disk; a disk that hangs for longer costs the reports that come then. */
+export const WAITING_MAX = 64;
+
+/** How often a disk that refused is tried again, ms. */
+export const DISK_RETRY_MS = 30_000;

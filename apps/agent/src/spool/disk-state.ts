@@ -1,0 +1,77 @@
+/**
+ * Whether the disk takes what is written and gives what is read.
+ *
+ * 1. Each change is told once, however often the disk refuses meanwhile.
+ * 2. A disk that refused is left alone for {@link DISK_RETRY_MS}.
+ */
+import { type Clock, NS_PER_MS } from "@lifeline/measure";
+import { DISK_RETRY_MS } from "./bounds.ts";
+import { systemCode } from "./system-code.ts";
+
+/** A change of the disk's. */
+export type DiskEvent =
+  | { readonly kind: "disk-refused"; readonly code: string }
+  | { readonly kind: "disk-accepted" }
+  | { readonly kind: "disk-unreadable"; readonly code: string }
+  | { readonly kind: "disk-readable" };
+
+/** Follows one disk. */
+export class DiskState {
+  readonly #clock: Clock;
+  readonly #onEvent: (event: DiskEvent) => void;
+  /** Monotonic time before which a disk that refused is left alone; undefined while it accepts. */
+  #retryNs: number | undefined;
+  /** Whether the last read failed for now. */
+  #isUnreadable = false;
+  #unreadableReads = 0;
+
+  constructor(clock: Clock, onEvent: (event: DiskEvent) => void) {
+    this.#clock = clock;
+    this.#onEvent = onEvent;
+  }
+
+  /** Times the disk would not read. */
+  get unreadableReads(): number {
+    return this.#unreadableReads;
+  }
+
+  /** Whether a write may be tried now. */
+  mayTry(): boolean {
+    return this.#retryNs === undefined || this.#clock.monotonicNs() >= this.#retryNs;
+  }
+
+  /** A write failed. Throws what is no system's error. */
+  refused(error: unknown): void {
+    const wasAccepting = this.#retryNs === undefined;
+    const code = systemCode(error);
+    this.#retryNs = this.#clock.monotonicNs() + DISK_RETRY_MS * NS_PER_MS;
+    if (wasAccepting) this.#onEvent({ kind: "disk-refused", code });
+  }
+
+  /** A write succeeded. */
+  accepted(): void {
+    if (this.#retryNs === undefined) return;
+    this.#retryNs = undefined;
+    this.#onEvent({ kind: "disk-accepted" });
+  }
+
+  /** A segment could not be read at opening. */
+  countUnreadable(): void {
+    this.#unreadableReads += 1;
+  }
+
+  /** A record could not be read for now. */
+  unreadable(code: string): void {
+    this.#unreadableReads += 1;
+    if (this.#isUnreadable) return;
+    this.#isUnreadable = true;
+    this.#onEvent({ kind: "disk-unreadable", code });
+  }
+
+  /** A record could be read. */
+  readable(): void {
+    if (!this.#isUnreadable) return;
+    this.#isUnreadable = false;
+    this.#onEvent({ kind: "disk-readable" });
+  }
+}

@@ -1,0 +1,64 @@
+/** The memory that stands in while the disk refuses: bounded in bytes and age, oldest dropped first. */
+import type { Clock } from "@lifeline/measure";
+import type { HeldRecord, MemoryPlace } from "./held-record.ts";
+import type { RecordIndex } from "./record-index.ts";
+
+/** What a {@link Standby} needs. */
+export interface StandbyOptions {
+  readonly clock: Clock;
+  readonly index: RecordIndex;
+  readonly maxBytes: number;
+  readonly maxAgeNs: number;
+  readonly onDrop: (reports: number, why: "too-old" | "memory-full") => void;
+}
+
+/** Keeps reports in memory. */
+export class Standby {
+  readonly #options: StandbyOptions;
+  /** Oldest first. */
+  readonly #records = new Set<HeldRecord>();
+  #bytes = 0;
+
+  constructor(options: StandbyOptions) {
+    this.#options = options;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get reports(): number {
+    return this.#records.size;
+  }
+
+  /** Those that wait now, oldest first. */
+  records(): readonly HeldRecord[] {
+    return [...this.#records];
+  }
+
+  /** Takes a report, at the cost of the oldest where there is no room. */
+  keep(bootId: Uint8Array, sequence: number, payload: Uint8Array): void {
+    const { clock, index } = this.#options;
+    const keptNs = clock.monotonicNs();
+    this.#makeRoom(payload.length, keptNs);
+    this.#records.add(index.add({ bootId, sequence, place: { kind: "memory", payload, keptNs } }));
+    this.#bytes += payload.length;
+  }
+
+  /** Forgets a record: it is settled, or on the disk now. */
+  forget(record: HeldRecord, { payload }: MemoryPlace): void {
+    if (this.#records.delete(record)) this.#bytes -= payload.length;
+  }
+
+  #makeRoom(incomingBytes: number, nowNs: number): void {
+    const { index, maxBytes, maxAgeNs, onDrop } = this.#options;
+    for (const oldest of this.#records) {
+      if (oldest.place.kind !== "memory") return;
+      const tooOld = nowNs - oldest.place.keptNs > maxAgeNs;
+      if (!tooOld && this.#bytes + incomingBytes <= maxBytes) return;
+      index.release(oldest);
+      this.forget(oldest, oldest.place);
+      onDrop(1, tooOld ? "too-old" : "memory-full");
+    }
+  }
+}
