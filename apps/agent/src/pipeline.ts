@@ -390,6 +390,9 @@ function logSpoolEvent({ log }: AgentWorld, event: SpoolEvent): void {
     case "dropped":
       log.warn({ reports: event.reports, why: event.why }, "reports dropped from the spool");
       return;
+    case "given-up":
+      log.warn({ segments: event.segments }, "files of the spool that could never be read were removed");
+      return;
   }
 }
 

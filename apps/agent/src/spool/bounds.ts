@@ -27,8 +27,17 @@ export const SEGMENT_MAX_RECORDS = 1_024;
 /** Most bytes that wait in memory while the disk refuses. */
 export const MEMORY_MAX_BYTES = 4 * 1024 * 1024;
 
-/** Appends that may wait for a slow disk; a disk that hangs for longer costs the reports that come then. */
-export const WAITING_MAX = 64;
+/** Most reports that wait in memory: 22 h of one every 10 s, at ~200 bytes beside their own. */
+export const MEMORY_MAX_REPORTS = 8_192;
 
-/** How often a disk that refused is tried again, ms. */
+/** How long a report waits for a disk that does not answer, ms: a window, so that at most one report waits; then it is as one that refused. */
+export const DISK_HANGS_MS = 10_000;
+
+/** How often a disk that refused is tried again, and a segment that could not be read, ms. */
 export const DISK_RETRY_MS = 30_000;
+
+/**
+ * Most segments: a start every minute for 72 h makes 4,320 small ones. Each takes up to a file system's block (4 KiB) more than its
+ * bytes, and so do its acknowledgements: 32 MiB in all.
+ */
+export const SEGMENTS_MAX = 4_096;

@@ -8,7 +8,7 @@ import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import { DISK_RETRY_MS } from "./bounds.ts";
 import { systemCode } from "./system-code.ts";
 
-/** A change of the disk's. */
+/** A change of the disk's. `code` is the system's; ETIMEDOUT where the disk does not answer at all. */
 export type DiskEvent =
   | { readonly kind: "disk-refused"; readonly code: string }
   | { readonly kind: "disk-accepted" }
@@ -42,9 +42,27 @@ export class DiskState {
 
   /** A write failed. Throws what is no system's error. */
   refused(error: unknown): void {
+    this.#refuse(systemCode(error), this.#clock.monotonicNs() + DISK_RETRY_MS * NS_PER_MS);
+  }
+
+  /** A write is under way and does not end: nothing more is tried before it does. */
+  hangs(): void {
+    this.#refuse("ETIMEDOUT", Number.POSITIVE_INFINITY);
+  }
+
+  /** Whether a write is under way that does not end. */
+  isHanging(): boolean {
+    return this.#retryNs === Number.POSITIVE_INFINITY;
+  }
+
+  /** The write that hung has ended, one way or the other: the next may be tried at once. */
+  answered(): void {
+    if (this.isHanging()) this.#retryNs = this.#clock.monotonicNs();
+  }
+
+  #refuse(code: string, retryNs: number): void {
     const wasAccepting = this.#retryNs === undefined;
-    const code = systemCode(error);
-    this.#retryNs = this.#clock.monotonicNs() + DISK_RETRY_MS * NS_PER_MS;
+    this.#retryNs = retryNs;
     if (wasAccepting) this.#onEvent({ kind: "disk-refused", code });
   }
 

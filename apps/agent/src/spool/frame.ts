@@ -39,7 +39,7 @@ export interface FoundFrame {
 /** What a segment holds. */
 export interface Scan {
   readonly found: readonly FoundFrame[];
-  /** Stretches of damaged bytes between good frames. */
+  /** Stretches of damaged bytes between good frames, and the last one where it holds a frame that was once whole. */
   readonly corruptFrames: number;
   /** Bytes up to the end of the last good frame; what follows was torn off while being written. */
   readonly goodBytes: number;
@@ -48,6 +48,11 @@ export interface Scan {
 /** Encodes a frame. */
 export function encodeFrame(bootId: Uint8Array, sequence: number, payload: Uint8Array): Buffer {
   assert.equal(bootId.length, BOOT_ID_BYTES);
+  assert.ok(Number.isSafeInteger(sequence) && sequence >= 1, `sequence: got ${sequence}, want 1 to 2^53 - 1`);
+  assert.ok(
+    payload.length <= MAX_REPORT_BYTES,
+    `payload: got ${payload.length} bytes, want at most ${MAX_REPORT_BYTES}`,
+  );
   const bytes = Buffer.alloc(FRAME_HEADER_BYTES + payload.length);
   FRAME_MAGIC.copy(bytes);
   bytes.writeUInt32LE(payload.length, LENGTH_OFFSET);
@@ -82,17 +87,27 @@ export function scanFrames(bytes: Buffer): Scan {
   const found: FoundFrame[] = [];
   let corruptFrames = 0;
   let goodBytes = 0;
+  let wholeButWrong = false;
   let offset = bytes.indexOf(FRAME_MAGIC);
   while (offset >= 0) {
     const frame = frameAt(bytes, offset);
     if (frame === undefined) {
+      wholeButWrong ||= isWhole(bytes, offset);
       offset = bytes.indexOf(FRAME_MAGIC, offset + 1);
       continue;
     }
     if (offset > goodBytes) corruptFrames += 1;
+    wholeButWrong = false;
     found.push({ offset, frame });
     goodBytes = offset + frame.frameBytes;
     offset = bytes.indexOf(FRAME_MAGIC, goodBytes);
   }
-  return { found, corruptFrames, goodBytes };
+  return { found, corruptFrames: corruptFrames + (wholeButWrong ? 1 : 0), goodBytes };
+}
+
+/** Whether all the bytes are there that the head of a frame at `offset` claims: then it was not torn off, it came to harm. */
+function isWhole(bytes: Buffer, offset: number): boolean {
+  if (offset + FRAME_HEADER_BYTES > bytes.length) return false;
+  const payloadBytes = bytes.readUInt32LE(offset + LENGTH_OFFSET);
+  return payloadBytes <= MAX_REPORT_BYTES && offset + FRAME_HEADER_BYTES + payloadBytes <= bytes.length;
 }

@@ -6,6 +6,8 @@ export interface SpoolRecord {
   readonly ordinal: number;
   readonly bootId: Uint8Array;
   readonly sequence: number;
+  /** Of an earlier start, and found only after the opening: its ordinal says nothing of its age. */
+  readonly isRecovered: boolean;
 }
 
 /** One file of the ring, as it is known here. */
@@ -42,4 +44,9 @@ export interface HeldRecord extends SpoolRecord {
   place: DiskPlace | MemoryPlace;
   /** Settled or dropped: nobody waits for it any more. */
   isReleased: boolean;
+}
+
+/** What tells one report from every other. */
+export function keyOf({ bootId, sequence }: Pick<SpoolRecord, "bootId" | "sequence">): string {
+  return `${Buffer.from(bootId).toString("latin1")}:${sequence}`;
 }

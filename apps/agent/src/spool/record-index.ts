@@ -40,9 +40,16 @@ export class RecordIndex {
   }
 
   /** Takes a record as the last one. */
-  add(record: Pick<HeldRecord, "bootId" | "sequence" | "place">): HeldRecord {
-    const { bootId, sequence, place } = record;
-    const held: HeldRecord = { ordinal: this.#nextOrdinal, bootId, sequence, place, isReleased: false };
+  add(record: Pick<HeldRecord, "bootId" | "sequence" | "place"> & { readonly isRecovered?: boolean }): HeldRecord {
+    const { bootId, sequence, place, isRecovered = false } = record;
+    const held: HeldRecord = {
+      ordinal: this.#nextOrdinal,
+      bootId,
+      sequence,
+      isRecovered,
+      place,
+      isReleased: false,
+    };
     this.#nextOrdinal += 1;
     const last = this.#blocks.at(-1);
     if (last === undefined || last.length >= BLOCK_MAX_RECORDS) this.#blocks.push([held]);
@@ -70,6 +77,11 @@ export class RecordIndex {
   nextAfter(ordinal: number): HeldRecord | undefined {
     const block = this.#blocks[firstAbove(this.#blocks, (some) => (some.at(-1)?.ordinal ?? -1) > ordinal)];
     return block?.[firstAbove(block, (record) => record.ordinal > ordinal)];
+  }
+
+  /** Every record that waits, in order. */
+  *all(): Generator<HeldRecord> {
+    for (const block of this.#blocks) yield* block;
   }
 
   #count({ bootId }: HeldRecord, change: 1 | -1): void {

@@ -7,22 +7,19 @@
  *
  * Whoever calls sees to it that nothing here runs beside another but `release`.
  */
-import type { FileHandle } from "node:fs/promises";
-import { readdir } from "node:fs/promises";
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
-import { makeDirectory } from "../make-directory.ts";
-import { AGED_GRACE_MS, SEGMENT_MAX_BYTES, SEGMENT_MAX_RECORDS, SEGMENTS_MIN, SPOOL_MAX_RECORDS } from "./bounds.ts";
-import type { DiskPlace, HeldRecord, Segment } from "./held-record.ts";
-import type { RecordIndex } from "./record-index.ts";
+import { ACK_BYTES, appendAcks } from "./acks.ts";
 import {
-  ACK_BYTES,
-  appendAcks,
-  appendFrame,
-  createSegment,
-  loadSegment,
-  removeSegment,
-  segmentNumber,
-} from "./segment.ts";
+  AGED_GRACE_MS,
+  SEGMENT_MAX_BYTES,
+  SEGMENT_MAX_RECORDS,
+  SEGMENTS_MAX,
+  SEGMENTS_MIN,
+  SPOOL_MAX_RECORDS,
+} from "./bounds.ts";
+import { type DiskPlace, type HeldRecord, keyOf, type Segment } from "./held-record.ts";
+import type { RecordIndex } from "./record-index.ts";
+import { appendFrame, createSegment, type LoadedSegment, type OpenSegment, removeSegment } from "./segment.ts";
 
 /** What a {@link Ring} needs. */
 export interface RingOptions {
@@ -31,23 +28,22 @@ export interface RingOptions {
   readonly index: RecordIndex;
   readonly maxBytes: number;
   readonly maxAgeNs: number;
-  readonly onDrop: (reports: number, why: "full" | "too-old") => void;
+  readonly onDrop: (reports: number, why: "full" | "too-old" | "gone") => void;
+  /** Has the directory, and gives a number above every segment's in it. Rejects with the system's error. */
+  readonly newNumber: () => Promise<number>;
   /** Damaged stretches were found in a segment. */
   readonly onDamage: (stretches: number) => void;
-  /** A segment could not be read. */
-  readonly onUnreadable: () => void;
 }
 
 /** Keeps reports on the disk. */
 export class Ring {
   readonly #options: RingOptions;
   readonly #segmentMaxBytes: number;
-  /** Oldest first; the last one is written to while `#handle` is open. */
+  /** Oldest first; the last one is written to while `#open` is there. */
   readonly #segments: Segment[] = [];
   /** Those with something to write down or to remove. */
   readonly #unsettled = new Set<Segment>();
-  #handle: FileHandle | undefined;
-  #nextNumber = 1;
+  #open: OpenSegment | undefined;
   #bytes = 0;
   #records = 0;
 
@@ -61,29 +57,42 @@ export class Ring {
     return this.#bytes;
   }
 
-  /** Finds what earlier starts left. Rejects with the system's error when the directory cannot be had. */
-  async open(): Promise<void> {
-    makeDirectory(this.#options.directory);
-    const numbers = (await readdir(this.#options.directory))
-      .map(segmentNumber)
-      .filter((number) => number !== undefined);
-    for (const number of numbers.sort((a, b) => a - b)) {
-      this.#nextNumber = number + 1;
-      // One unreadable segment does not hide the others; it is left alone, and read at the next start.
-      await this.#load(number).catch(() => this.#options.onUnreadable());
-    }
-  }
-
   /** Writes a frame at the end of the current segment, or of a new one. Rejects with the system's error. */
   async write(frame: Uint8Array): Promise<DiskPlace> {
     await this.keepBounds(frame.length);
-    const { handle, segment } = await this.#segmentFor(frame.length);
+    const { open, segment } = await this.#segmentFor(frame.length);
     const offset = segment.bytes;
-    await appendFrame(handle, frame, offset);
+    await appendFrame(open, frame, offset);
     segment.bytes += frame.length;
     this.#bytes += frame.length;
     segment.writtenNs = this.#options.clock.monotonicNs();
     return { kind: "disk", segment, offset, frameBytes: frame.length };
+  }
+
+  /** Takes what a segment of an earlier start still holds, but for the reports that are `known` already. */
+  async take(number: number, loaded: LoadedSegment, known: Set<string>, isRecovered: boolean): Promise<void> {
+    const { clock, index, maxAgeNs, onDamage } = this.#options;
+    onDamage(loaded.corruptFrames);
+    // Wall times are compared here alone, where no monotonic reading reaches back; a clock that went back gives no age.
+    const ageNs = Math.max(0, clock.wallMs() - loaded.writtenAtMs) * NS_PER_MS;
+    const mostNs = maxAgeNs - Math.min(AGED_GRACE_MS * NS_PER_MS, maxAgeNs / 2);
+    const segment = emptySegment(number, clock.monotonicNs() - Math.min(ageNs, mostNs));
+    segment.bytes = loaded.diskBytes;
+    this.#bytes += segment.bytes;
+    const newer = this.#segments.findIndex((other) => other.number > number);
+    this.#segments.splice(newer < 0 ? this.#segments.length : newer, 0, segment);
+    for (const { offset, frame } of loaded.found) {
+      // A report whose writing seemed to fail is there twice where it could not be cut off.
+      if (loaded.ackedOffsets.has(offset) || known.has(keyOf(frame))) continue;
+      known.add(keyOf(frame));
+      const { sequence, frameBytes } = frame;
+      // One array for all: a segment is of one start.
+      const before = segment.records.at(-1)?.bootId;
+      const bootId = before !== undefined && Buffer.compare(before, frame.bootId) === 0 ? before : frame.bootId;
+      const place = { kind: "disk", segment, offset, frameBytes } as const;
+      this.hold(index.add({ bootId, sequence, place, isRecovered }), place);
+    }
+    if (segment.heldRecords === 0) await this.#remove(segment);
   }
 
   /** Notes that a record is where its frame was written. */
@@ -102,15 +111,13 @@ export class Ring {
 
   /** Makes room for `incomingBytes` and lets go of what is too old. */
   async keepBounds(incomingBytes: number): Promise<void> {
-    const { clock, index, maxAgeNs, onDrop } = this.#options;
+    const { clock, maxAgeNs } = this.#options;
     for (let oldest = this.#segments[0]; oldest !== undefined; oldest = this.#segments[0]) {
       const tooOld = clock.monotonicNs() - oldest.writtenNs > maxAgeNs;
       if (!tooOld && !this.#isOver(incomingBytes)) return;
-      if (this.#segments.length === 1) await this.#closeHandle();
-      let dropped = 0;
-      for (const record of oldest.records) if (index.release(record)) dropped += 1;
+      if (this.#segments.length === 1) await this.#close();
+      this.#dropAll(oldest, tooOld ? "too-old" : "full");
       await this.#remove(oldest);
-      if (dropped > 0) onDrop(dropped, tooOld ? "too-old" : "full");
     }
   }
 
@@ -131,62 +138,54 @@ export class Ring {
     }
   }
 
-  /** After a failed write nothing is known of the segment's end: cut it back to what is known, and never write to it again. */
-  async abandon(): Promise<void> {
+  /**
+   * After a failed write nothing is known of the segment's end: cut it back to what is known, and never write to it again. What it
+   * held is dropped where its file has lost its name.
+   */
+  async abandon(error: unknown): Promise<void> {
     const segment = this.#segments.at(-1);
-    if (this.#handle === undefined || segment === undefined) return;
-    await this.#handle.truncate(segment.bytes).catch(() => {});
-    await this.#closeHandle();
+    if (this.#open === undefined || segment === undefined) return;
+    await this.#open.handle.truncate(segment.bytes).catch(() => {});
+    await this.#close();
+    if (isNameLost(error)) this.#dropAll(segment, "gone");
     if (segment.heldRecords === 0) await this.#remove(segment);
   }
 
   /** Closes the file that is written to. */
   close(): Promise<void> {
-    return this.#closeHandle();
-  }
-
-  async #load(number: number): Promise<void> {
-    const { directory, clock, index, maxAgeNs, onDamage } = this.#options;
-    const loaded = await loadSegment(directory, number);
-    onDamage(loaded.corruptFrames);
-    // Wall times are compared here alone, where no monotonic reading reaches back; a clock that went back gives no age.
-    const ageNs = Math.max(0, clock.wallMs() - loaded.writtenAtMs) * NS_PER_MS;
-    const mostNs = maxAgeNs - Math.min(AGED_GRACE_MS * NS_PER_MS, maxAgeNs / 2);
-    const segment = emptySegment(number, clock.monotonicNs() - Math.min(ageNs, mostNs));
-    segment.bytes = loaded.diskBytes;
-    this.#bytes += segment.bytes;
-    this.#segments.push(segment);
-    for (const { offset, frame } of loaded.found) {
-      if (loaded.ackedOffsets.has(offset)) continue;
-      const place = { kind: "disk", segment, offset, frameBytes: frame.frameBytes } as const;
-      this.hold(index.add({ bootId: frame.bootId, sequence: frame.sequence, place }), place);
-    }
-    if (segment.heldRecords === 0) await this.#remove(segment);
+    return this.#close();
   }
 
   /** The segment a frame of so many bytes goes to, with its open file. */
-  async #segmentFor(frameBytes: number): Promise<{ handle: FileHandle; segment: Segment }> {
+  async #segmentFor(frameBytes: number): Promise<{ open: OpenSegment; segment: Segment }> {
     const current = this.#segments.at(-1);
-    if (this.#handle !== undefined && current !== undefined) {
+    if (this.#open !== undefined && current !== undefined) {
       const hasRoom = current.bytes === 0 || current.bytes + frameBytes <= this.#segmentMaxBytes;
-      if (hasRoom && current.records.length < SEGMENT_MAX_RECORDS) return { handle: this.#handle, segment: current };
-      await this.#closeHandle();
+      if (hasRoom && current.records.length < SEGMENT_MAX_RECORDS) return { open: this.#open, segment: current };
+      await this.#close();
       if (current.heldRecords === 0) await this.#remove(current);
     }
-    const number = this.#nextNumber++;
-    const handle = await createSegment(this.#options.directory, number);
-    this.#handle = handle;
+    const number = await this.#options.newNumber();
+    const open = await createSegment(this.#options.directory, number);
+    this.#open = open;
     const segment = emptySegment(number, this.#options.clock.monotonicNs());
     this.#segments.push(segment);
-    return { handle, segment };
+    return { open, segment };
   }
 
   #isOver(incomingBytes: number): boolean {
-    return this.#bytes + incomingBytes > this.#options.maxBytes || this.#records >= SPOOL_MAX_RECORDS;
+    if (this.#bytes + incomingBytes > this.#options.maxBytes) return true;
+    return this.#records >= SPOOL_MAX_RECORDS || this.#segments.length >= SEGMENTS_MAX;
   }
 
   #isCurrent(segment: Segment): boolean {
-    return this.#handle !== undefined && segment === this.#segments.at(-1);
+    return this.#open !== undefined && segment === this.#segments.at(-1);
+  }
+
+  #dropAll(segment: Segment, why: "full" | "too-old" | "gone"): void {
+    const dropped = segment.records.filter((record) => this.#options.index.release(record)).length;
+    segment.heldRecords = 0;
+    if (dropped > 0) this.#options.onDrop(dropped, why);
   }
 
   async #remove(segment: Segment): Promise<void> {
@@ -199,11 +198,16 @@ export class Ring {
     await removeSegment(this.#options.directory, segment.number);
   }
 
-  async #closeHandle(): Promise<void> {
-    const handle = this.#handle;
-    this.#handle = undefined;
-    await handle?.close().catch(() => {});
+  async #close(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.handle.close().catch(() => {});
   }
+}
+
+/** Whether what was written is in a file that no name leads to any more. */
+function isNameLost(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESTALE");
 }
 
 function emptySegment(number: number, writtenNs: number): Segment {

@@ -2,26 +2,28 @@
  * One file of the spool and, beside it, the list of what was acknowledged.
  *
  * 1. A segment is written by one start of the agent and only ever appended to.
- * 2. An acknowledgement is 8 bytes: the frame's offset and a CRC-32 over segment number and offset, so that zeros left by a
- *    power cut acknowledge nothing. It is not synced: losing one sends a report again, which is counted once (U1).
+ * 2. Its name is durable before anything is written to it, and each frame is before it is said to be.
  */
-import { type FileHandle, open, readFile, stat, truncate, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat, truncate, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
-import { type FoundFrame, type Frame, frameAt, scanFrames } from "./frame.ts";
+import { MAX_REPORT_BYTES } from "@lifeline/wire";
+import { acksPath, loadAcks } from "./acks.ts";
+import { SEGMENT_MAX_BYTES } from "./bounds.ts";
+import { type FoundFrame, FRAME_HEADER_BYTES, type Frame, frameAt, scanFrames } from "./frame.ts";
+import { readHead } from "./read-head.ts";
 import { systemCode } from "./system-code.ts";
 
-/** Bytes of one acknowledgement. */
-export const ACK_BYTES = 8;
+/** Longest file of frames that is ours: a full segment, or a first report of any size; whatever lies behind is no frame of ours. */
+const SEGMENT_FILE_MAX_BYTES = Math.max(SEGMENT_MAX_BYTES, FRAME_HEADER_BYTES + MAX_REPORT_BYTES);
 
 const SEGMENT_NAME = /^segment-(\d{12})\.spool$/;
+const ACKS_NAME = /^segment-(\d{12})\.acks$/;
 
 /** What a segment on disk holds. */
 export interface LoadedSegment {
   readonly found: readonly FoundFrame[];
   readonly ackedOffsets: ReadonlySet<number>;
   readonly corruptFrames: number;
-  readonly tornBytes: number;
   /** Bytes of both files. */
   readonly diskBytes: number;
   /** Wall time of the last write, ms since the epoch. */
@@ -33,27 +35,43 @@ export function segmentPath(directory: string, number: number): string {
   return join(directory, `segment-${String(number).padStart(12, "0")}.spool`);
 }
 
-/** Path of a segment's acknowledgements. */
-export function acksPath(directory: string, number: number): string {
-  return join(directory, `segment-${String(number).padStart(12, "0")}.acks`);
+/** What a directory of segments holds. */
+export interface Listing {
+  /** Ascending. */
+  readonly segments: readonly number[];
+  /** Acknowledgements whose segment is gone: a removal was cut short. */
+  readonly strayAcks: readonly number[];
 }
 
-/** The number in a segment's file name; undefined for any other file. */
-export function segmentNumber(fileName: string): number | undefined {
-  const digits = SEGMENT_NAME.exec(fileName)?.[1];
-  return digits === undefined ? undefined : Number(digits);
+/** Finds the segments of a directory. Rejects with the system's error. */
+export async function listSegments(directory: string): Promise<Listing> {
+  const fileNames = await readdir(directory);
+  const numbers = (pattern: RegExp) => fileNames.flatMap((name) => pattern.exec(name)?.[1] ?? []).map(Number);
+  const segments = numbers(SEGMENT_NAME).sort((a, b) => a - b);
+  const known = new Set(segments);
+  return { segments, strayAcks: numbers(ACKS_NAME).filter((number) => !known.has(number)) };
 }
 
-/** Creates an empty segment, durably. Rejects with the system's error. */
-export async function createSegment(directory: string, number: number): Promise<FileHandle> {
+/** A segment that is written to. */
+export interface OpenSegment {
+  readonly handle: FileHandle;
+  readonly path: string;
+  /** The file's own number, whatever its name comes to stand for. */
+  readonly inode: number;
+}
+
+/** Creates an empty segment, durably. Rejects with the system's error, and leaves nothing behind then. */
+export async function createSegment(directory: string, number: number): Promise<OpenSegment> {
   // Left behind by a removal that was cut short; they must not speak for this segment.
   await unlink(acksPath(directory, number)).catch(() => {});
-  const handle = await open(segmentPath(directory, number), "wx", 0o600);
+  const path = segmentPath(directory, number);
+  const handle = await open(path, "wx", 0o600);
   try {
     await syncDirectory(directory);
-    return handle;
+    return { handle, path, inode: (await handle.stat()).ino };
   } catch (error) {
     await handle.close();
+    await unlink(path).catch(() => {});
     throw error;
   }
 }
@@ -68,8 +86,15 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Writes a frame at `offset` and waits until the disk has it: one fdatasync a report, off the event loop. */
-export async function appendFrame(handle: FileHandle, frame: Uint8Array, offset: number): Promise<void> {
+/**
+ * Writes a frame at `offset` and waits until the disk has it: one fdatasync a report, off the event loop. Rejects with the system's
+ * error; with ENOENT or ESTALE when the file has lost its name: it is still written to, and gone with this process.
+ */
+export async function appendFrame(
+  { handle, path, inode }: OpenSegment,
+  frame: Uint8Array,
+  offset: number,
+): Promise<void> {
   let writtenBytes = 0;
   while (writtenBytes < frame.length) {
     const { bytesWritten } = await handle.write(
@@ -81,15 +106,8 @@ export async function appendFrame(handle: FileHandle, frame: Uint8Array, offset:
     writtenBytes += bytesWritten;
   }
   await handle.datasync();
-}
-
-/** Appends acknowledgements. Rejects with the system's error, which costs no more than sending again. */
-export async function appendAcks(directory: string, number: number, offsets: readonly number[]): Promise<void> {
-  const handle = await open(acksPath(directory, number), "a", 0o600);
-  try {
-    await handle.appendFile(Buffer.concat(offsets.map((offset) => encodeAck(number, offset))));
-  } finally {
-    await handle.close();
+  if ((await stat(path)).ino !== inode) {
+    throw Object.assign(new Error(`${path}: another file has taken its name`), { code: "ESTALE" });
   }
 }
 
@@ -129,18 +147,17 @@ export async function readFrame(
 /** Reads a segment of an earlier start, and truncates what was torn off at its end. Rejects when it cannot be read. */
 export async function loadSegment(directory: string, number: number): Promise<LoadedSegment> {
   const path = segmentPath(directory, number);
-  const [bytes, { mtimeMs }] = await Promise.all([readFile(path), stat(path)]);
+  const { mtimeMs, size } = await stat(path);
+  const bytes = await readHead(path, SEGMENT_FILE_MAX_BYTES);
   const { found, corruptFrames, goodBytes } = scanFrames(bytes);
-  const tornBytes = bytes.length - goodBytes;
   // On a disk that cannot be written the torn tail stays, and is skipped again next time.
-  if (tornBytes > 0) await truncate(path, goodBytes).catch(() => {});
-  const acks = await readFile(acksPath(directory, number)).catch(() => Buffer.alloc(0));
+  if (size > goodBytes) await truncate(path, goodBytes).catch(() => {});
+  const acks = await loadAcks(directory, number);
   return {
     found,
-    ackedOffsets: decodeAcks(number, acks),
+    ackedOffsets: acks.offsets,
     corruptFrames,
-    tornBytes,
-    diskBytes: goodBytes + acks.length,
+    diskBytes: goodBytes + acks.diskBytes,
     writtenAtMs: mtimeMs,
   };
 }
@@ -150,22 +167,4 @@ export async function removeSegment(directory: string, number: number): Promise<
   // What cannot be removed is found again at the next start.
   await unlink(segmentPath(directory, number)).catch(() => {});
   await unlink(acksPath(directory, number)).catch(() => {});
-}
-
-/** The acknowledgement of the frame at `offset` of segment `number`. */
-export function encodeAck(number: number, offset: number): Buffer {
-  const bytes = Buffer.alloc(ACK_BYTES);
-  bytes.writeUInt32LE(offset, 0);
-  bytes.writeUInt32LE(crc32(`${number}:${offset}`), 4);
-  return bytes;
-}
-
-/** The offsets that a list of acknowledgements names; what is torn or not of segment `number` acknowledges nothing. */
-export function decodeAcks(number: number, bytes: Buffer): Set<number> {
-  const offsets = new Set<number>();
-  for (let at = 0; at + ACK_BYTES <= bytes.length; at += ACK_BYTES) {
-    const offset = bytes.readUInt32LE(at);
-    if (bytes.readUInt32LE(at + 4) === crc32(`${number}:${offset}`)) offsets.add(offset);
-  }
-  return offsets;
 }

@@ -4,10 +4,14 @@ import type { DiskEvent } from "./disk-state.ts";
 import type { SpoolRecord } from "./held-record.ts";
 
 /** Why reports were dropped. */
-export type DropReason = "full" | "too-old" | "memory-full" | "disk-hangs" | "damaged" | "gone";
+export type DropReason = "full" | "too-old" | "memory-full" | "damaged" | "gone";
 
 /** What happened to the disk, told once for each change, and what was dropped. */
-export type SpoolEvent = DiskEvent | { readonly kind: "dropped"; readonly reports: number; readonly why: DropReason };
+export type SpoolEvent =
+  | DiskEvent
+  | { readonly kind: "dropped"; readonly reports: number; readonly why: DropReason }
+  /** Segments that could not be read until they were too old were removed, with however many reports they held. */
+  | { readonly kind: "given-up"; readonly segments: number };
 
 /** What a {@link Spool} needs. */
 export interface SpoolOptions {
@@ -51,17 +55,17 @@ export type SpoolRead =
   | { readonly kind: "gone" }
   | { readonly kind: "unreadable" };
 
-/** Where an appended report is. Only `disk` outlives this process; `dropped` was counted. */
+/** Where an appended report is. Only `disk` outlives this process. */
 export interface Kept {
   readonly sequence: number;
-  readonly where: "disk" | "memory" | "dropped";
+  readonly where: "disk" | "memory";
 }
 
 /** Holds reports until they are acknowledged. */
 export interface Spool {
   /**
    * Takes a report under the next sequence. Resolves when it is as safe as it can be made: on disk, or in memory where the disk
-   * refuses. Never rejects on what a disk may do.
+   * refuses, or does not answer within DISK_HANGS_MS. Never rejects on what a disk may do.
    */
   append(payload: Uint8Array): Promise<Kept>;
   /** The oldest report whose ordinal is above `ordinal`; undefined when there is none. */

@@ -1,5 +1,6 @@
-/** The memory that stands in while the disk refuses: bounded in bytes and age, oldest dropped first. */
+/** The memory that stands in while the disk refuses: bounded in bytes, reports and age, oldest dropped first. */
 import type { Clock } from "@lifeline/measure";
+import { MEMORY_MAX_REPORTS } from "./bounds.ts";
 import type { HeldRecord, MemoryPlace } from "./held-record.ts";
 import type { RecordIndex } from "./record-index.ts";
 
@@ -37,12 +38,14 @@ export class Standby {
   }
 
   /** Takes a report, at the cost of the oldest where there is no room. */
-  keep(bootId: Uint8Array, sequence: number, payload: Uint8Array): void {
+  keep(bootId: Uint8Array, sequence: number, payload: Uint8Array): HeldRecord {
     const { clock, index } = this.#options;
     const keptNs = clock.monotonicNs();
     this.#makeRoom(payload.length, keptNs);
-    this.#records.add(index.add({ bootId, sequence, place: { kind: "memory", payload, keptNs } }));
+    const record = index.add({ bootId, sequence, place: { kind: "memory", payload, keptNs } });
+    this.#records.add(record);
     this.#bytes += payload.length;
+    return record;
   }
 
   /** Forgets a record: it is settled, or on the disk now. */
@@ -55,7 +58,8 @@ export class Standby {
     for (const oldest of this.#records) {
       if (oldest.place.kind !== "memory") return;
       const tooOld = nowNs - oldest.place.keptNs > maxAgeNs;
-      if (!tooOld && this.#bytes + incomingBytes <= maxBytes) return;
+      const hasRoom = this.#bytes + incomingBytes <= maxBytes && this.#records.size < MEMORY_MAX_REPORTS;
+      if (!tooOld && hasRoom) return;
       index.release(oldest);
       this.forget(oldest, oldest.place);
       onDrop(1, tooOld ? "too-old" : "memory-full");

@@ -1,0 +1,275 @@
+/** What a disk may do to a spool, each beside what the spool promises of it. */
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { manualClock } from "@lifeline/measure";
+import { afterEach, describe, expect, it } from "vitest";
+import { obstruct, scratch } from "../testing/fixtures.ts";
+import { DISK_HANGS_MS, MEMORY_MAX_REPORTS, SEGMENTS_MAX } from "./bounds.ts";
+import { encodeFrame } from "./frame.ts";
+import { segmentPath } from "./segment.ts";
+import { DISK_RETRY_MS, openSpool, type Spool, type SpoolEvent, type SpoolOptions } from "./spool.ts";
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+function directory(): string {
+  const { path, remove } = scratch();
+  closers.push(remove);
+  return join(path, "spool");
+}
+
+const boot = (fill: number) => new Uint8Array(16).fill(fill);
+
+async function open(path: string, overrides: Partial<SpoolOptions> = {}) {
+  const events: SpoolEvent[] = [];
+  const clock = manualClock(Date.UTC(2099, 0, 1));
+  const onEvent = (event: SpoolEvent) => events.push(event);
+  const spool = await openSpool({ directory: path, clock, bootId: boot(1), onEvent, ...overrides });
+  closers.push(() => spool.close());
+  return { spool, events, clock };
+}
+
+/** A directory in which an earlier start left these, each in a segment of its own. */
+async function leftBehind(...texts: readonly string[]): Promise<string> {
+  const path = directory();
+  for (const [at, text] of texts.entries()) {
+    const spool = await openSpool({ directory: path, clock: manualClock(0), bootId: boot(10 + at), onEvent: () => {} });
+    await spool.append(Buffer.from(text));
+    await spool.close();
+  }
+  return path;
+}
+
+async function contents(spool: Spool): Promise<string[]> {
+  const found: string[] = [];
+  for (let record = spool.nextAfter(-1); record !== undefined; record = spool.nextAfter(record.ordinal)) {
+    const read = await spool.read(record);
+    if (read.kind === "report") found.push(Buffer.from(read.payload).toString());
+  }
+  return found;
+}
+
+const kinds = (events: readonly SpoolEvent[]) => events.map(({ kind }) => kind);
+
+describe("what could not be read at opening", () => {
+  it("is found without a restart once the disk gives it, and known as of an earlier start (U1)", async () => {
+    const path = await leftBehind("one", "two");
+    const restore = obstruct(segmentPath(path, 1));
+    const { spool, clock } = await open(path);
+    expect(await contents(spool)).toEqual(["two"]);
+    restore();
+    await spool.append(Buffer.from("new"));
+    expect(await contents(spool)).toEqual(["two", "new"]);
+    clock.advance(DISK_RETRY_MS);
+    await spool.append(Buffer.from("newer"));
+    expect(await contents(spool)).toEqual(["two", "new", "one", "newer"]);
+    const recovered = spool.nextAfter(1);
+    expect(recovered).toMatchObject({ sequence: 1, isRecovered: true, bootId: boot(10) });
+    expect(spool.nextAfter(2)).toMatchObject({ isRecovered: false });
+    expect(spool.stats()).toMatchObject({ heldReports: 4, heldOfThisBoot: 2, droppedReports: 0, unreadableReads: 1 });
+  });
+
+  it("costs one read each time, and does not hide what stands behind it", async () => {
+    const path = await leftBehind("one", "two", "three");
+    const restores = [1, 2].map((number) => obstruct(segmentPath(path, number)));
+    const { spool, clock } = await open(path);
+    expect(spool.stats().unreadableReads).toBe(2);
+    for (const reads of [3, 4]) {
+      clock.advance(DISK_RETRY_MS);
+      await spool.append(Buffer.from("x"));
+      await spool.append(Buffer.from("y"));
+      expect(spool.stats().unreadableReads).toBe(reads);
+    }
+    restores[1]?.();
+    clock.advance(2 * DISK_RETRY_MS);
+    await spool.append(Buffer.from("x"));
+    clock.advance(DISK_RETRY_MS);
+    await spool.append(Buffer.from("x"));
+    expect(await contents(spool)).toContain("two");
+    restores[0]?.();
+  });
+
+  it("is given up when it is too old, and that is told (U2)", async () => {
+    const path = await leftBehind("one");
+    obstruct(segmentPath(path, 1));
+    const { spool, events, clock } = await open(path, { maxAgeHours: 1 });
+    clock.advance(3_600_001);
+    await spool.append(Buffer.from("new"));
+    expect(events).toEqual([{ kind: "given-up", segments: 1 }]);
+    const { unreadableReads } = spool.stats();
+    clock.advance(DISK_RETRY_MS);
+    await spool.append(Buffer.from("newer"));
+    expect(spool.stats().unreadableReads).toBe(unreadableReads);
+  });
+
+  it("may be the whole directory: what lies there is found later, and no number is given twice (U1)", async () => {
+    const path = await leftBehind("one", "two", "three");
+    const restore = (() => {
+      renameSync(path, `${path}.away`);
+      writeFileSync(path, "in the way");
+      return () => {
+        rmSync(path);
+        renameSync(`${path}.away`, path);
+      };
+    })();
+    const { spool, events, clock } = await open(path);
+    await spool.append(Buffer.from("new"));
+    restore();
+    clock.advance(DISK_RETRY_MS);
+    expect(await spool.append(Buffer.from("newer"))).toMatchObject({ where: "disk" });
+    await spool.append(Buffer.from("newest"));
+    expect((await contents(spool)).sort()).toEqual(["new", "newer", "newest", "one", "three", "two"]);
+    expect(kinds(events)).toEqual(["disk-refused", "disk-accepted"]);
+  });
+});
+
+describe("a directory that vanishes", () => {
+  it("costs what it held, never what is appended after: that is in memory, then in a new directory (U1)", async () => {
+    const path = directory();
+    const { spool, events, clock } = await open(path);
+    await spool.append(Buffer.from("one"));
+    rmSync(path, { recursive: true });
+    expect(await spool.append(Buffer.from("two"))).toMatchObject({ where: "memory" });
+    expect(events).toEqual([
+      { kind: "dropped", reports: 1, why: "gone" },
+      { kind: "disk-refused", code: "ENOENT" },
+    ]);
+    clock.advance(DISK_RETRY_MS);
+    expect(await spool.append(Buffer.from("three"))).toMatchObject({ where: "disk" });
+    expect(await contents((await open(path, { bootId: boot(2) })).spool)).toEqual(["two", "three"]);
+    expect(spool.stats()).toMatchObject({ heldReports: 2, memoryReports: 0, droppedReports: 1 });
+  });
+
+  it("is noticed too when another stands in its place", async () => {
+    const path = directory();
+    const { spool, events } = await open(path);
+    await spool.append(Buffer.from("one"));
+    renameSync(path, `${path}.away`);
+    mkdirSync(path);
+    writeFileSync(segmentPath(path, 1), "somebody's");
+    expect(await spool.append(Buffer.from("two"))).toMatchObject({ where: "memory" });
+    expect(events).toContainEqual({ kind: "disk-refused", code: "ESTALE" });
+  });
+});
+
+describe("a disk that does not answer", () => {
+  it("holds no report up: it is in memory to be sent, and on disk once the write has ended after all", async () => {
+    const path = directory();
+    const { spool, events, clock } = await open(path);
+    const first = spool.append(Buffer.from("one"));
+    const second = spool.append(Buffer.from("two"));
+    clock.advance(DISK_HANGS_MS);
+    const third = spool.append(Buffer.from("three"));
+    // Within one turn of the event loop: the write cannot have ended.
+    expect([0, 1, 2].map((ordinal) => spool.nextAfter(ordinal - 1)?.sequence)).toEqual([1, 2, 3]);
+    expect(spool.stats()).toMatchObject({ memoryReports: 3 });
+    expect(await Promise.all([first, second, third])).toMatchObject(Array(3).fill({ where: "memory" }));
+    await spool.append(Buffer.from("four"));
+    await spool.close();
+    expect(spool.stats()).toMatchObject({ heldReports: 4, memoryReports: 0, droppedReports: 0 });
+    expect(await contents(spool)).toEqual(["one", "two", "three", "four"]);
+    expect(events[0]).toEqual({ kind: "disk-refused", code: "ETIMEDOUT" });
+    expect(kinds(events)).toEqual(["disk-refused", "disk-accepted"]);
+    expect(await contents((await open(path, { bootId: boot(2) })).spool)).toEqual(["one", "two", "three", "four"]);
+  });
+
+  it("does not bring back a report that was acknowledged while its write hung (U1)", async () => {
+    const path = directory();
+    const { spool, clock } = await open(path);
+    const hanging = spool.append(Buffer.from("one"));
+    clock.advance(DISK_HANGS_MS);
+    const record = spool.nextAfter(-1);
+    if (record !== undefined) spool.release(record);
+    await hanging;
+    await spool.close();
+    expect(spool.stats()).toMatchObject({ heldReports: 0, memoryReports: 0 });
+    expect(await contents((await open(path, { bootId: boot(2) })).spool)).toEqual([]);
+  });
+});
+
+describe("memory that stands in", () => {
+  it("is bounded in reports, however small they are (S2)", async () => {
+    const path = directory();
+    writeFileSync(path, "in the way");
+    const { spool, events } = await open(path);
+    for (let at = 0; at <= MEMORY_MAX_REPORTS; at++) await spool.append(new Uint8Array());
+    expect(spool.stats()).toMatchObject({ memoryReports: MEMORY_MAX_REPORTS, droppedReports: 1 });
+    expect(events.at(-1)).toEqual({ kind: "dropped", reports: 1, why: "memory-full" });
+    expect(spool.nextAfter(-1)?.sequence).toBe(2);
+  });
+
+  it("goes to the disk at closing, if the disk takes it by then (U1)", async () => {
+    const path = directory();
+    writeFileSync(path, "in the way");
+    const { spool } = await open(path);
+    await spool.append(Buffer.from("one"));
+    rmSync(path);
+    await spool.close();
+    expect(await contents((await open(path, { bootId: boot(2) })).spool)).toEqual(["one"]);
+  });
+});
+
+describe("what is found at opening", () => {
+  it("is one report where a write that seemed to fail left it twice (U1)", async () => {
+    const path = directory();
+    mkdirSync(path);
+    for (const number of [1, 2]) writeFileSync(segmentPath(path, number), encodeFrame(boot(9), 1, Buffer.from("one")));
+    appendFileSync(segmentPath(path, 2), encodeFrame(boot(9), 2, Buffer.from("two")));
+    const { spool } = await open(path);
+    expect(await contents(spool)).toEqual(["one", "two"]);
+    expect(spool.stats().heldReports).toBe(2);
+  });
+
+  it("leaves no acknowledgements without their segment behind", async () => {
+    const path = await leftBehind("one");
+    const stray = join(path, "segment-000000000007.acks");
+    writeFileSync(stray, Buffer.alloc(8));
+    await open(path);
+    expect(existsSync(stray)).toBe(false);
+  });
+
+  it("counts a last report that came to harm, and takes it for no torn tail", async () => {
+    const path = directory();
+    const { spool: before } = await open(path);
+    for (const text of ["one", "two"]) await before.append(Buffer.from(text));
+    const bytes = readFileSync(segmentPath(path, 1));
+    bytes[bytes.indexOf("two")] = 0;
+    writeFileSync(segmentPath(path, 1), bytes);
+    const { spool } = await open(path, { bootId: boot(2) });
+    expect(await contents(spool)).toEqual(["one"]);
+    expect(spool.stats().corruptRecords).toBe(1);
+  });
+
+  it("is bounded in segments, however little each holds (S2)", async () => {
+    const path = directory();
+    mkdirSync(path);
+    for (let number = 1; number <= SEGMENTS_MAX; number++) {
+      writeFileSync(segmentPath(path, number), encodeFrame(boot(9), number, Buffer.from("one")));
+    }
+    const { spool, events } = await open(path);
+    expect(events).toEqual([{ kind: "dropped", reports: 1, why: "full" }]);
+    expect(spool.nextAfter(-1)?.sequence).toBe(2);
+  });
+
+  it("reads no more of a file than a segment can hold (S2)", async () => {
+    const path = await leftBehind("one");
+    truncateSync(segmentPath(path, 1), 3 * 1024 ** 3);
+    const { spool } = await open(path);
+    expect(await contents(spool)).toEqual(["one"]);
+    expect(spool.stats().heldBytes).toBeLessThan(100);
+    expect(readFileSync(segmentPath(path, 1))).toHaveLength(encodeFrame(boot(1), 1, Buffer.from("one")).length);
+    expect(readdirSync(path)).toEqual(["segment-000000000001.spool"]);
+  });
+});
