@@ -20,8 +20,11 @@ export { parsePlan, readPlanFile } from "./plan-file.ts";
 export { encodeParts } from "./report-parts.ts";
 export { createRunner, IN_FLIGHT_MAX, IN_FLIGHT_PER_TARGET_MAX, type Runner, type RunnerOptions } from "./run.ts";
 export { cadenceAt, FAST_CADENCE_MS, FAST_STRETCH_MS, nextDueNs, phaseNs, ticksDue } from "./schedule.ts";
-export { encodeFrame, type Frame, frameAt, type Scan, scanFrames } from "./spool/frame.ts";
-export { ACK_BYTES, decodeAcks, encodeAck } from "./spool/segment.ts";
+export { ACK_BYTES, decodeAcks, encodeAck } from "./spool/acks.ts";
+export { SEGMENT_MAX_RECORDS, SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES, SPOOL_MAX_RECORDS } from "./spool/bounds.ts";
+export { decodeFrame, encodeFrame, type FoundFrame, type Frame, type Scan, scanFrames } from "./spool/frame.ts";
+export { type PackedReport, packReport, unpackReport } from "./spool/packing.ts";
+export { segmentPath } from "./spool/segment.ts";
 export {
   openSpool,
   type Spool,

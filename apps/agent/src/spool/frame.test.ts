@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeFrame, FRAME_HEADER_BYTES, frameAt, scanFrames } from "./frame.ts";
+import { decodeFrame, encodeFrame, FRAME_MAGIC, scanFrames } from "./frame.ts";
 
 const bootId = fc.uint8Array({ minLength: 16, maxLength: 16 });
 const payload = fc.uint8Array({ maxLength: 200 });
@@ -10,8 +10,9 @@ const sequence = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 describe("a frame", () => {
   it("reads back as it was written", () => {
     fc.assert(
-      fc.property(bootId, sequence, payload, (boot, number, bytes) => {
-        const frame = frameAt(encodeFrame(boot, number, bytes), 0);
+      fc.property(bootId, sequence, payload, fc.boolean(), (boot, number, bytes, isDeflated) => {
+        const frame = decodeFrame(encodeFrame(boot, number, bytes, isDeflated), 0);
+        expect(frame?.isDeflated).toBe(isDeflated);
         expect(frame?.bootId).toEqual(Uint8Array.from(boot));
         expect(frame?.sequence).toBe(number);
         expect(Uint8Array.from(frame?.payload ?? [])).toEqual(Uint8Array.from(bytes));
@@ -19,15 +20,33 @@ describe("a frame", () => {
     );
   });
 
-  it.each([0n, 2n ** 53n, 2n ** 64n - 1n])(
-    "is none under the number %s, which no number is exactly or no report has",
-    (number) => {
-      const frame = encodeFrame(new Uint8Array(16), 1, Buffer.from("report"));
-      frame.writeBigUInt64LE(number, FRAME_HEADER_BYTES - 8);
-      frame.writeUInt32LE(crc32(frame.subarray(8)), 4);
-      expect(frameAt(frame, 0)).toBeUndefined();
-    },
-  );
+  it("is found in any bytes, or not, and never throws; what is found encodes to the same bytes", () => {
+    const pieces = fc.oneof(
+      fc.uint8Array({ maxLength: 50 }),
+      fc.constant(FRAME_MAGIC),
+      fc
+        .tuple(bootId, sequence, payload, fc.boolean())
+        .map(([boot, number, bytes, isDeflated]) => encodeFrame(boot, number, bytes, isDeflated)),
+    );
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 8 }), (parts) => {
+        const bytes = Buffer.concat(parts);
+        for (const { offset, frame } of scanFrames(bytes).found) {
+          const again = encodeFrame(frame.bootId, frame.sequence, frame.payload, frame.isDeflated);
+          expect(again).toEqual(bytes.subarray(offset, offset + frame.frameBytes));
+        }
+      }),
+    );
+  });
+
+  it("has a sequence that a double holds: any other is no frame", () => {
+    const bytes = encodeFrame(new Uint8Array(16), 1, Buffer.from("x"));
+    for (const wrong of [0n, 2n ** 53n, 2n ** 64n - 1n]) {
+      bytes.writeBigUInt64LE(wrong, 28);
+      bytes.writeUInt32LE(crc32(bytes.subarray(8)), 4);
+      expect(decodeFrame(bytes)).toBeUndefined();
+    }
+  });
 
   it("is none after any one byte of it changed", () => {
     fc.assert(
@@ -35,7 +54,7 @@ describe("a frame", () => {
         const frame = encodeFrame(new Uint8Array(16), 7, bytes);
         const place = at % frame.length;
         frame[place] = (frame[place] ?? 0) ^ flip;
-        expect(frameAt(frame, 0)).toBeUndefined();
+        expect(decodeFrame(frame, 0)).toBeUndefined();
       }),
     );
   });

@@ -1,6 +1,7 @@
 /**
  * One spooled report as bytes: magic 4 · CRC-32 4 · payload length 4 · boot id 16 · sequence 8 · payload; little-endian.
  *
+ * The length's top bit says that the payload is raw DEFLATE (packing.ts); a frame of before there was packing has it clear.
  * The checksum is CRC-32 (ISO-HDLC, polynomial 0x04C11DB7, as in zlib and Ethernet), over everything behind it.
  * CRC-32C would need code of our own; for records below 4 MiB both find every burst up to 32 bits.
  */
@@ -10,6 +11,9 @@ import { BOOT_ID_BYTES, MAX_REPORT_BYTES } from "@lifeline/wire";
 
 /** First bytes of a frame: "LLS1". */
 export const FRAME_MAGIC = Buffer.from("LLS1", "latin1");
+
+/** The bit of the length that says deflated: the largest payload, MAX_REPORT_BYTES, needs 22. */
+const DEFLATED_BIT = 0x8000_0000;
 
 const CRC_OFFSET = 4;
 const LENGTH_OFFSET = 8;
@@ -24,8 +28,9 @@ export interface Frame {
   readonly bootId: Uint8Array;
   /** 1, 2, 3 … within the boot. */
   readonly sequence: number;
-  /** A view into the bytes that were read. */
+  /** A view into the bytes that were read; packed as `isDeflated` says. */
   readonly payload: Uint8Array;
+  readonly isDeflated: boolean;
   /** Bytes of the whole frame. */
   readonly frameBytes: number;
 }
@@ -45,8 +50,11 @@ export interface Scan {
   readonly goodBytes: number;
 }
 
-/** Encodes a frame. */
-export function encodeFrame(bootId: Uint8Array, sequence: number, payload: Uint8Array): Buffer {
+/**
+ * Encodes a frame: a boot id of BOOT_ID_BYTES, a sequence from 1 to 2^53 - 1, and a payload of at most MAX_REPORT_BYTES, which is raw
+ * DEFLATE where `isDeflated` (default false). Asserts all but the last.
+ */
+export function encodeFrame(bootId: Uint8Array, sequence: number, payload: Uint8Array, isDeflated = false): Buffer {
   assert.equal(bootId.length, BOOT_ID_BYTES);
   assert.ok(Number.isSafeInteger(sequence) && sequence >= 1, `sequence: got ${sequence}, want 1 to 2^53 - 1`);
   assert.ok(
@@ -55,7 +63,7 @@ export function encodeFrame(bootId: Uint8Array, sequence: number, payload: Uint8
   );
   const bytes = Buffer.alloc(FRAME_HEADER_BYTES + payload.length);
   FRAME_MAGIC.copy(bytes);
-  bytes.writeUInt32LE(payload.length, LENGTH_OFFSET);
+  bytes.writeUInt32LE(payload.length + (isDeflated ? DEFLATED_BIT : 0), LENGTH_OFFSET);
   bytes.set(bootId, BOOT_OFFSET);
   bytes.writeBigUInt64LE(BigInt(sequence), SEQUENCE_OFFSET);
   bytes.set(payload, FRAME_HEADER_BYTES);
@@ -63,11 +71,11 @@ export function encodeFrame(bootId: Uint8Array, sequence: number, payload: Uint8
   return bytes;
 }
 
-/** The frame at `offset`; undefined when there is none that is whole and unharmed. */
-export function frameAt(bytes: Buffer, offset: number): Frame | undefined {
+/** The frame at `offset` of any bytes; undefined when there is none that is whole and unharmed. Never throws. */
+export function decodeFrame(bytes: Buffer, offset = 0): Frame | undefined {
   if (offset + FRAME_HEADER_BYTES > bytes.length) return undefined;
   if (!bytes.subarray(offset, offset + FRAME_MAGIC.length).equals(FRAME_MAGIC)) return undefined;
-  const payloadBytes = bytes.readUInt32LE(offset + LENGTH_OFFSET);
+  const { payloadBytes, isDeflated } = lengthAt(bytes, offset);
   const end = offset + FRAME_HEADER_BYTES + payloadBytes;
   if (payloadBytes > MAX_REPORT_BYTES || end > bytes.length) return undefined;
   if (crc32(bytes.subarray(offset + LENGTH_OFFSET, end)) !== bytes.readUInt32LE(offset + CRC_OFFSET)) return undefined;
@@ -78,11 +86,12 @@ export function frameAt(bytes: Buffer, offset: number): Frame | undefined {
     bootId: Uint8Array.from(bytes.subarray(offset + BOOT_OFFSET, offset + SEQUENCE_OFFSET)),
     sequence,
     payload: bytes.subarray(offset + FRAME_HEADER_BYTES, end),
+    isDeflated,
     frameBytes: end - offset,
   };
 }
 
-/** Finds every good frame; damaged stretches are skipped up to the next frame that checks out. */
+/** Finds every good frame in any bytes; damaged stretches are skipped up to the next frame that checks out. Never throws. */
 export function scanFrames(bytes: Buffer): Scan {
   const found: FoundFrame[] = [];
   let corruptFrames = 0;
@@ -90,7 +99,7 @@ export function scanFrames(bytes: Buffer): Scan {
   let wholeButWrong = false;
   let offset = bytes.indexOf(FRAME_MAGIC);
   while (offset >= 0) {
-    const frame = frameAt(bytes, offset);
+    const frame = decodeFrame(bytes, offset);
     if (frame === undefined) {
       wholeButWrong ||= isWhole(bytes, offset);
       offset = bytes.indexOf(FRAME_MAGIC, offset + 1);
@@ -108,6 +117,12 @@ export function scanFrames(bytes: Buffer): Scan {
 /** Whether all the bytes are there that the head of a frame at `offset` claims: then it was not torn off, it came to harm. */
 function isWhole(bytes: Buffer, offset: number): boolean {
   if (offset + FRAME_HEADER_BYTES > bytes.length) return false;
-  const payloadBytes = bytes.readUInt32LE(offset + LENGTH_OFFSET);
+  const { payloadBytes } = lengthAt(bytes, offset);
   return payloadBytes <= MAX_REPORT_BYTES && offset + FRAME_HEADER_BYTES + payloadBytes <= bytes.length;
+}
+
+function lengthAt(bytes: Buffer, offset: number): { readonly payloadBytes: number; readonly isDeflated: boolean } {
+  const word = bytes.readUInt32LE(offset + LENGTH_OFFSET);
+  const isDeflated = word >= DEFLATED_BIT;
+  return { payloadBytes: isDeflated ? word - DEFLATED_BIT : word, isDeflated };
 }

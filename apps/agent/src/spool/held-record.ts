@@ -1,5 +1,7 @@
 /** A report that waits, and where its bytes are. */
 
+import type { PackedReport } from "./packing.ts";
+
 /** What whoever sends a report needs to know of it. */
 export interface SpoolRecord {
   /** Position in the order of sending; rises with each record that becomes visible. */
@@ -35,7 +37,7 @@ export interface DiskPlace {
 /** A report that is in memory alone, since `keptNs` of the monotonic clock. */
 export interface MemoryPlace {
   readonly kind: "memory";
-  readonly payload: Uint8Array;
+  readonly packed: PackedReport;
   readonly keptNs: number;
 }
 

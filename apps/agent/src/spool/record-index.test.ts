@@ -5,7 +5,7 @@ import { RecordIndex } from "./record-index.ts";
 
 const mine = new Uint8Array(16).fill(1);
 const other = new Uint8Array(16).fill(2);
-const place = { kind: "memory", payload: new Uint8Array(), keptNs: 0 } as const;
+const place = { kind: "memory", packed: { bytes: new Uint8Array(), isDeflated: false }, keptNs: 0 } as const;
 
 /** So many records come, of this start or another; then those at these places among the ones that wait leave. */
 const change = fc.record({

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";
 import { acksPath, loadAcks } from "./acks.ts";
 import { SEGMENT_MAX_BYTES } from "./bounds.ts";
-import { type FoundFrame, FRAME_HEADER_BYTES, type Frame, frameAt, scanFrames } from "./frame.ts";
+import { decodeFrame, type FoundFrame, FRAME_HEADER_BYTES, type Frame, scanFrames } from "./frame.ts";
 import { readHead } from "./read-head.ts";
 import { systemCode } from "./system-code.ts";
 
@@ -133,7 +133,7 @@ export async function readFrame(
     handle = await open(segmentPath(directory, number), "r");
     const bytes = Buffer.alloc(frameBytes);
     const { bytesRead } = await handle.read(bytes, 0, frameBytes, offset);
-    const frame = frameAt(bytes.subarray(0, bytesRead), 0);
+    const frame = decodeFrame(bytes.subarray(0, bytesRead), 0);
     return frame === undefined ? { kind: "damaged" } : { kind: "frame", frame };
   } catch (error) {
     const code = systemCode(error);

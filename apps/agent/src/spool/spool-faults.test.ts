@@ -221,6 +221,41 @@ describe("memory that stands in", () => {
   });
 });
 
+describe("packing", () => {
+  const report = Buffer.from("registry.k8s.io ".repeat(1_000));
+
+  it("makes both disk and memory hold more, and gives back what was appended", async () => {
+    const path = directory();
+    const { spool } = await open(path);
+    await spool.append(report);
+    expect(spool.stats().heldBytes).toBeLessThan(200);
+    expect(await contents(spool)).toEqual([report.toString()]);
+    writeFileSync(`${path}-none`, "in the way");
+    const { spool: other } = await open(`${path}-none`);
+    await other.append(report);
+    expect(other.stats()).toMatchObject({ memoryReports: 1 });
+    expect(other.stats().heldBytes).toBeLessThan(200);
+    expect(await contents(other)).toEqual([report.toString()]);
+  });
+
+  it("drops and counts what checks out and is no packed report all the same", async () => {
+    const path = directory();
+    mkdirSync(path);
+    writeFileSync(segmentPath(path, 1), encodeFrame(boot(9), 1, Buffer.from([0xff, 0xff]), true));
+    const { spool, events } = await open(path);
+    expect(await contents(spool)).toEqual([]);
+    expect(spool.stats()).toMatchObject({ heldReports: 0, droppedReports: 1, corruptRecords: 1 });
+    expect(events).toEqual([{ kind: "dropped", reports: 1, why: "damaged" }]);
+  });
+
+  it("reads what an agent spooled before there was packing", async () => {
+    const path = directory();
+    mkdirSync(path);
+    writeFileSync(segmentPath(path, 1), encodeFrame(boot(9), 1, report));
+    expect(await contents((await open(path)).spool)).toEqual([report.toString()]);
+  });
+});
+
 describe("what is found at opening", () => {
   it("is one report where a write that seemed to fail left it twice (U1)", async () => {
     const path = directory();

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
   appendFileSync,
@@ -34,6 +35,9 @@ function directory(): string {
 /** Wall time of the files' making must not lie beyond the clock's. */
 const WALL_MS = Date.UTC(2099, 0, 1);
 const clock = manualClock(0);
+/** So many bytes that no packing makes fewer, another for each seed. */
+const unlike = (seed: number, bytes: number) =>
+  createHash("shake256", { outputLength: bytes }).update(`${seed}`).digest();
 const boot = (fill: number) => new Uint8Array(16).fill(fill);
 
 async function open(path: string, overrides: Partial<SpoolOptions> = {}) {
@@ -182,7 +186,7 @@ describe("the spool", () => {
   it("drops the oldest first when it is full, and counts what it drops (U2)", async () => {
     const path = directory();
     const { spool, events } = await open(path, { maxBytes: 16_000 });
-    for (let at = 1; at <= 40; at++) await spool.append(Buffer.alloc(900, at));
+    for (let at = 1; at <= 40; at++) await spool.append(unlike(at, 900));
     const { heldBytes, heldReports, droppedReports } = spool.stats();
     expect(heldBytes).toBeLessThanOrEqual(16_000);
     expect(heldReports + droppedReports).toBe(40);
@@ -243,7 +247,7 @@ describe("the spool", () => {
   it("goes to memory when the disk is taken away in the middle", async () => {
     const path = directory();
     const { spool, events } = await open(path, { maxBytes: 1_600 });
-    await spool.append(Buffer.alloc(60, "a"));
+    await spool.append(unlike(1, 60));
     rmSync(path, { recursive: true });
     writeFileSync(path, "in the way");
     await spool.append(Buffer.from("two"));
@@ -301,8 +305,9 @@ describe("the spool, against a model", () => {
       model: () => model,
       async append({ bytes }: { bytes: number }) {
         sequence += 1;
-        await spool.append(Buffer.alloc(bytes, "x"));
-        model.push(`${bootNumber}:${sequence}:${"x".repeat(bytes)}`);
+        const text = unlike(sequence, bytes).toString("base64");
+        await spool.append(Buffer.from(text));
+        model.push(`${bootNumber}:${sequence}:${text}`);
       },
       release({ at }: { at: number }) {
         let record = spool.nextAfter(-1);

@@ -19,6 +19,7 @@ import { MEMORY_MAX_BYTES, SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./bounds
 import { DiskState } from "./disk-state.ts";
 import type { Frame } from "./frame.ts";
 import type { DiskPlace, HeldRecord, SpoolRecord } from "./held-record.ts";
+import { type PackedReport, unpackReport } from "./packing.ts";
 import { RecordIndex } from "./record-index.ts";
 import { Recovery } from "./recovery.ts";
 import { Ring } from "./ring.ts";
@@ -109,8 +110,7 @@ class DiskSpool implements Spool {
     const held = record as HeldRecord;
     if (held.isReleased) return { kind: "gone" };
     const { place } = held;
-    if (place.kind === "disk") return this.#readFromDisk(held, place);
-    return { kind: "report", payload: place.payload };
+    return place.kind === "disk" ? this.#readFromDisk(held, place) : this.#unpack(held, place.packed);
   }
 
   release(record: SpoolRecord): void {
@@ -147,7 +147,16 @@ class DiskSpool implements Spool {
     }
     if (read.kind === "gone") return this.#lose(held, "gone");
     this.#disk.readable();
-    if (read.kind === "frame" && isFrameOf(held, read.frame)) return { kind: "report", payload: read.frame.payload };
+    if (read.kind === "damaged" || !isFrameOf(held, read.frame)) return this.#loseDamaged(held);
+    return this.#unpack(held, { bytes: read.frame.payload, isDeflated: read.frame.isDeflated });
+  }
+
+  #unpack(held: HeldRecord, packed: PackedReport): SpoolRead {
+    const payload = unpackReport(packed);
+    return payload === undefined ? this.#loseDamaged(held) : { kind: "report", payload };
+  }
+
+  #loseDamaged(held: HeldRecord): SpoolRead {
     this.#corruptRecords += 1;
     return this.#lose(held, "damaged");
   }

@@ -2,6 +2,7 @@
 import type { Clock } from "@lifeline/measure";
 import { MEMORY_MAX_REPORTS } from "./bounds.ts";
 import type { HeldRecord, MemoryPlace } from "./held-record.ts";
+import type { PackedReport } from "./packing.ts";
 import type { RecordIndex } from "./record-index.ts";
 
 /** What a {@link Standby} needs. */
@@ -38,19 +39,19 @@ export class Standby {
   }
 
   /** Takes a report, at the cost of the oldest where there is no room. */
-  keep(bootId: Uint8Array, sequence: number, payload: Uint8Array): HeldRecord {
+  keep(bootId: Uint8Array, sequence: number, packed: PackedReport): HeldRecord {
     const { clock, index } = this.#options;
     const keptNs = clock.monotonicNs();
-    this.#makeRoom(payload.length, keptNs);
-    const record = index.add({ bootId, sequence, place: { kind: "memory", payload, keptNs } });
+    this.#makeRoom(packed.bytes.length, keptNs);
+    const record = index.add({ bootId, sequence, place: { kind: "memory", packed, keptNs } });
     this.#records.add(record);
-    this.#bytes += payload.length;
+    this.#bytes += packed.bytes.length;
     return record;
   }
 
   /** Forgets a record: it is settled, or on the disk now. */
-  forget(record: HeldRecord, { payload }: MemoryPlace): void {
-    if (this.#records.delete(record)) this.#bytes -= payload.length;
+  forget(record: HeldRecord, { packed }: MemoryPlace): void {
+    if (this.#records.delete(record)) this.#bytes -= packed.bytes.length;
   }
 
   #makeRoom(incomingBytes: number, nowNs: number): void {

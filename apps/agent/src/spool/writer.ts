@@ -10,6 +10,7 @@ import { DISK_HANGS_MS } from "./bounds.ts";
 import type { DiskState } from "./disk-state.ts";
 import { encodeFrame } from "./frame.ts";
 import type { DiskPlace, HeldRecord } from "./held-record.ts";
+import { type PackedReport, packReport } from "./packing.ts";
 import type { RecordIndex } from "./record-index.ts";
 import type { Recovery } from "./recovery.ts";
 import type { Ring } from "./ring.ts";
@@ -30,7 +31,7 @@ export interface WriterOptions {
 /** A report on its way to the disk. */
 interface Incoming {
   readonly sequence: number;
-  readonly payload: Uint8Array;
+  readonly packed: PackedReport;
   /** Its record, once it is in memory. */
   inMemory: HeldRecord | undefined;
 }
@@ -49,23 +50,24 @@ export class Writer {
   }
 
   /** Takes a report under the next sequence. Never rejects on what a disk may do. */
-  async append(payload: Uint8Array): Promise<Kept> {
+  async append(report: Uint8Array): Promise<Kept> {
     const { clock, disk } = this.#options;
     this.#sequence += 1;
-    const report: Incoming = { sequence: this.#sequence, payload, inMemory: undefined };
+    const sequence = this.#sequence;
+    const incoming: Incoming = { sequence, packed: packReport(report), inMemory: undefined };
     if (disk.isHanging()) {
-      this.#keepInMemory(report);
-      return { sequence: report.sequence, where: "memory" };
+      this.#keepInMemory(incoming);
+      return { sequence, where: "memory" };
     }
-    this.#incoming.add(report);
-    const stored = this.#enqueue(() => this.#store(report)).finally(() => this.#incoming.delete(report));
+    this.#incoming.add(incoming);
+    const stored = this.#enqueue(() => this.#store(incoming)).finally(() => this.#incoming.delete(incoming));
     const { promise: hung, resolve } = Promise.withResolvers<"memory">();
     const timer = clock.after(DISK_HANGS_MS, () => {
       this.#stopWaiting();
       resolve("memory");
     });
     const where = await Promise.race([stored, hung]).finally(() => timer.cancel());
-    return { sequence: report.sequence, where };
+    return { sequence, where };
   }
 
   /** Has it written down, soon, that nobody waits for a frame any more. */
@@ -101,22 +103,22 @@ export class Writer {
   /** The disk does not answer: what waits for it is in memory from now on. */
   #stopWaiting(): void {
     this.#options.disk.hangs();
-    for (const report of this.#incoming) this.#keepInMemory(report);
+    for (const incoming of this.#incoming) this.#keepInMemory(incoming);
   }
 
-  #keepInMemory(report: Incoming): void {
+  #keepInMemory(incoming: Incoming): void {
     const { standby, bootId } = this.#options;
-    report.inMemory ??= standby.keep(bootId, report.sequence, report.payload);
+    incoming.inMemory ??= standby.keep(bootId, incoming.sequence, incoming.packed);
   }
 
-  async #store(report: Incoming): Promise<"disk" | "memory"> {
+  async #store(incoming: Incoming): Promise<"disk" | "memory"> {
     const { ring, recovery, disk } = this.#options;
     await ring.keepBounds(0);
     await recovery.retry();
     // What hung, if anything did, has come to its end.
     disk.answered();
-    if (disk.mayTry() && (await this.#tryDisk(() => this.#write(report)))) return "disk";
-    this.#keepInMemory(report);
+    if (disk.mayTry() && (await this.#tryDisk(() => this.#write(incoming)))) return "disk";
+    this.#keepInMemory(incoming);
     return "memory";
   }
 
@@ -135,19 +137,23 @@ export class Writer {
     }
   }
 
-  async #write(report: Incoming): Promise<void> {
-    const { ring, index, bootId } = this.#options;
-    if (report.inMemory !== undefined) return this.#moveToDisk(report.inMemory);
-    const { sequence, payload } = report;
-    const place = await ring.write(encodeFrame(bootId, sequence, payload));
+  async #write(incoming: Incoming): Promise<void> {
+    const { index, bootId } = this.#options;
+    if (incoming.inMemory !== undefined) return this.#moveToDisk(incoming.inMemory);
+    const { sequence, packed } = incoming;
+    const place = await this.#writeFrame(bootId, sequence, packed);
     // It may have come to memory while it was being written.
-    this.#holdOnDisk(report.inMemory ?? index.add({ bootId, sequence, place }), place);
+    this.#holdOnDisk(incoming.inMemory ?? index.add({ bootId, sequence, place }), place);
   }
 
   async #moveToDisk(record: HeldRecord): Promise<void> {
     const { place, bootId, sequence, isReleased } = record;
     if (isReleased || place.kind !== "memory") return;
-    this.#holdOnDisk(record, await this.#options.ring.write(encodeFrame(bootId, sequence, place.payload)));
+    this.#holdOnDisk(record, await this.#writeFrame(bootId, sequence, place.packed));
+  }
+
+  #writeFrame(bootId: Uint8Array, sequence: number, { bytes, isDeflated }: PackedReport): Promise<DiskPlace> {
+    return this.#options.ring.write(encodeFrame(bootId, sequence, bytes, isDeflated));
   }
 
   #holdOnDisk(record: HeldRecord, place: DiskPlace): void {
