@@ -1,10 +1,13 @@
 /**
  * What to send next on one stream: live reports at once, those from before at a bounded rate between them.
  *
- * 1. Reports that were there when the stream began are its backlog; they go oldest first.
- * 2. A report that could not be read is tried again every {@link READ_RETRY_MS}, and holds up no other until
- *    {@link POSTPONED_MAX_REPORTS} are: then it is the disk, and nothing else is tried.
- * 3. Neither starves: with both waiting they take turns, and the backlog is paced and may fill half of the window only.
+ * 1. Reports that were there when the stream began, and those of earlier starts that are found later, are its backlog; they go oldest
+ *    first.
+ * 2. Neither starves: with both waiting they take turns, so a live report waits for one of the backlog at most; the backlog is paced and
+ *    may fill half of the window only.
+ * 3. A report that could not be read is tried again every {@link READ_RETRY_MS}, behind those not tried yet, and holds up no other until
+ *    {@link POSTPONED_MAX_REPORTS} of its kind are: then no more of that kind are tried. A backlog that cannot be read holds up no live
+ *    report.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import type { Spool, SpoolRecord } from "../spool/spool.ts";
@@ -21,7 +24,7 @@ export const BACKLOG_PACE_MS = 20;
 /** How long a report that could not be read is left alone, ms: a shortage of descriptors is over in about that time. */
 export const READ_RETRY_MS = 1_000;
 
-/** Reports that could not be read and wait for another try, at most: at one try a second each, a harmless load on a sick disk. */
+/** Reports of a kind that could not be read and wait for another try, at most: at one try a second each, a harmless load on a sick disk. */
 export const POSTPONED_MAX_REPORTS = 64;
 
 /** A report on its way. */
@@ -45,54 +48,63 @@ export interface Sending {
 /** Nothing to do until something changes: as long as a timer conveniently waits, ms. */
 const IDLE_MS = 60_000;
 
+/** Live reports, or the backlog. */
+interface Lane {
+  readonly isBacklog: boolean;
+  /** The ordinal up to which everything has been given, or was none of this lane's. */
+  cursor: number;
+  /** In the order they are due. */
+  readonly postponed: { readonly record: SpoolRecord; readonly dueNs: number }[];
+}
+
 /** Starts the order of a stream: what the spool holds now is its backlog. */
 export function createSending(spool: Pick<Spool, "nextAfter" | "nextOrdinal">, clock: Clock): Sending {
   const firstLive = spool.nextOrdinal();
-  let backlogCursor = -1;
-  let liveCursor = firstLive - 1;
+  const live: Lane = { isBacklog: false, cursor: firstLive - 1, postponed: [] };
+  const backlog: Lane = { isBacklog: true, cursor: -1, postponed: [] };
   let paceNs = 0;
   let liveWasLast = false;
-  /** In the order they are due. */
-  const postponed: (InFlight & { readonly dueNs: number })[] = [];
 
-  const nextBacklog = () => {
-    const record = backlogCursor >= firstLive - 1 ? undefined : spool.nextAfter(backlogCursor);
-    if (record !== undefined && record.ordinal < firstLive) return record;
-    backlogCursor = firstLive - 1;
-    return undefined;
+  const untried = (lane: Lane): SpoolRecord | undefined => {
+    if (lane.postponed.length >= POSTPONED_MAX_REPORTS) return undefined;
+    for (;;) {
+      const record = spool.nextAfter(lane.cursor);
+      if (record === undefined || (record.ordinal < firstLive || record.isRecovered) === lane.isBacklog) return record;
+      lane.cursor = record.ordinal;
+    }
+  };
+
+  /** How long until a report of the lane may be tried, ms: 0 or less is now. */
+  const leftMs = (lane: Lane): number => {
+    if (untried(lane) !== undefined) return 0;
+    const [again] = lane.postponed;
+    return again === undefined ? IDLE_MS : (again.dueNs - clock.monotonicNs()) / NS_PER_MS;
+  };
+
+  const take = (lane: Lane): NextStep => {
+    const record = untried(lane) ?? lane.postponed.shift()?.record;
+    if (record === undefined) return { kind: "wait", timeoutMs: IDLE_MS };
+    // One that is tried again lies before the cursor.
+    lane.cursor = Math.max(lane.cursor, record.ordinal);
+    liveWasLast = !lane.isBacklog;
+    if (lane.isBacklog) paceNs = clock.monotonicNs() + BACKLOG_PACE_MS * NS_PER_MS;
+    return { kind: "send", record, isBacklog: lane.isBacklog };
   };
 
   return {
     next(inFlight) {
       if (inFlight.size >= WINDOW_MAX_REPORTS) return { kind: "wait", timeoutMs: IDLE_MS };
-      const [again] = postponed;
-      const againLeftMs = again === undefined ? IDLE_MS : (again.dueNs - clock.monotonicNs()) / NS_PER_MS;
-      if (again !== undefined && againLeftMs <= 0) {
-        postponed.shift();
-        return { kind: "send", record: again.record, isBacklog: again.isBacklog };
-      }
-      if (postponed.length >= POSTPONED_MAX_REPORTS) return { kind: "wait", timeoutMs: Math.ceil(againLeftMs) };
-      const live = spool.nextAfter(liveCursor);
-      const backlog = nextBacklog();
+      const liveLeftMs = leftMs(live);
+      const hasRoom = countBacklog(inFlight) < BACKLOG_WINDOW_MAX_REPORTS;
       const paceLeftMs = (paceNs - clock.monotonicNs()) / NS_PER_MS;
-      const backlogHasRoom = backlog !== undefined && countBacklog(inFlight) < BACKLOG_WINDOW_MAX_REPORTS;
-      const backlogMayGo = backlogHasRoom && paceLeftMs <= 0;
-      if (live !== undefined && !(backlogMayGo && liveWasLast)) {
-        liveCursor = live.ordinal;
-        liveWasLast = true;
-        return { kind: "send", record: live, isBacklog: false };
-      }
-      if (backlog !== undefined && backlogMayGo) {
-        backlogCursor = backlog.ordinal;
-        paceNs = clock.monotonicNs() + BACKLOG_PACE_MS * NS_PER_MS;
-        liveWasLast = false;
-        return { kind: "send", record: backlog, isBacklog: true };
-      }
-      const leftMs = backlogHasRoom ? Math.min(paceLeftMs, againLeftMs) : againLeftMs;
-      return { kind: "wait", timeoutMs: Math.ceil(leftMs) };
+      const backlogLeftMs = hasRoom ? Math.max(leftMs(backlog), paceLeftMs) : IDLE_MS;
+      if (liveLeftMs <= 0 && !(backlogLeftMs <= 0 && liveWasLast)) return take(live);
+      if (backlogLeftMs <= 0) return take(backlog);
+      return { kind: "wait", timeoutMs: Math.ceil(Math.min(liveLeftMs, backlogLeftMs)) };
     },
     postpone(record, isBacklog) {
-      postponed.push({ record, isBacklog, dueNs: clock.monotonicNs() + READ_RETRY_MS * NS_PER_MS });
+      const { postponed } = isBacklog ? backlog : live;
+      postponed.push({ record, dueNs: clock.monotonicNs() + READ_RETRY_MS * NS_PER_MS });
     },
   };
 }
