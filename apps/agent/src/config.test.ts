@@ -36,7 +36,7 @@ describe("a configuration", () => {
       roles: ["talos-node"],
       plan: { kind: "collector" },
       tls: undefined,
-      spool: { maxBytes: 256 * 1024 * 1024, maxAgeHours: 72 },
+      spool: { maxBytes: 384 * 1024 * 1024, maxAgeHours: 72 },
       logLevel: "info",
       resolvers: undefined,
       hostsFile: undefined,

@@ -19,6 +19,8 @@ describe("the command line", () => {
     ["footprint", { bench: "footprint", json: false, seconds: 30 }],
     ["footprint --seconds 5 --json", { bench: "footprint", json: true, seconds: 5 }],
     ["rollup --json", { bench: "rollup", json: true }],
+    ["spool", { bench: "spool", json: false, targets: 96 }],
+    ["spool --targets 20 --json", { bench: "spool", json: true, targets: 20 }],
     ["footprint --seconds=3600", { bench: "footprint", json: false, seconds: 3_600 }],
   ];
   it.each(accepted)("%s", (line, request) => {
@@ -26,11 +28,13 @@ describe("the command line", () => {
   });
 
   it.each([
-    ["", "no bench named; expected accuracy, footprint or rollup"],
-    ["--json", "no bench named; expected accuracy, footprint or rollup"],
-    ["speed", '"speed": no such bench; expected accuracy, footprint or rollup'],
+    ["", "no bench named; expected accuracy, footprint, rollup or spool"],
+    ["--json", "no bench named; expected accuracy, footprint, rollup or spool"],
+    ["speed", '"speed": no such bench; expected accuracy, footprint, rollup or spool'],
     ["accuracy footprint", '"footprint": unexpected after accuracy'],
     ["accuracy --seconds 30", "--seconds: accuracy takes --samples and --rtt-ms instead"],
+    ["spool --samples 30", "--samples: spool takes --targets instead"],
+    ["spool --targets 97", '--targets: "97" is out of range; expected a whole number from 1 to 96'],
     ["footprint --samples 30", "--samples: footprint takes --seconds instead"],
     ["rollup --seconds 30", "--seconds: rollup takes no amount"],
     ["accuracy --samples 19", '--samples: "19" is out of range; expected a whole number from 20 to 10000'],
@@ -45,8 +49,8 @@ describe("the command line", () => {
     ["footprint --seconds 5 --seconds 6", "--seconds: given more than once"],
     ["accuracy --json --json", "--json: given more than once"],
     ["accuracy --json=yes", "--json: takes no value"],
-    ["accuracy --verbose", "--verbose: unknown flag; expected --json, --samples, --rtt-ms or --seconds"],
-    ["accuracy -n 5", "-n: unknown flag; expected --json, --samples, --rtt-ms or --seconds"],
+    ["accuracy --verbose", "--verbose: unknown flag; expected --json, --samples, --rtt-ms, --seconds or --targets"],
+    ["accuracy -n 5", "-n: unknown flag; expected --json, --samples, --rtt-ms, --seconds or --targets"],
   ])("refuses %j: %s", (line, message) => {
     expect(refusal(line === "" ? [] : line.split(" "))).toEqual({ code: "bad-usage", message });
   });

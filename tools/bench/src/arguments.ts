@@ -1,12 +1,14 @@
-/** The command line: `accuracy|footprint|rollup [--json] [--samples N] [--rtt-ms N] [--seconds N]`. Pure. */
+/** The command line: `accuracy|footprint|rollup|spool [--json] [--samples N] [--rtt-ms N] [--seconds N] [--targets N]`. Pure. */
 import { parseArgs } from "node:util";
 import { BenchError } from "./bench-error.ts";
+import { PLAN_MAX_TARGETS } from "./spool/plan.ts";
 
 /** What was asked for. */
 export type BenchRequest =
   | { readonly bench: "accuracy"; readonly json: boolean; readonly samples: number; readonly rttMs: number }
   | { readonly bench: "footprint"; readonly json: boolean; readonly seconds: number }
-  | { readonly bench: "rollup"; readonly json: boolean };
+  | { readonly bench: "rollup"; readonly json: boolean }
+  | { readonly bench: "spool"; readonly json: boolean; readonly targets: number };
 
 /** Samples per way of measuring: p99 of 200 still has two samples above it. */
 const SAMPLES = { flag: "samples", standard: 200, least: 20, most: 10_000 } as const;
@@ -17,20 +19,24 @@ const SECONDS = { flag: "seconds", standard: 30, least: 5, most: 3_600 } as cons
 /** Delay of the path there and back, ms: 20 is a continent's width. */
 const RTT = { flag: "rtt-ms", standard: 20, least: 1, most: 1_000 } as const;
 
-type Amount = typeof SAMPLES | typeof SECONDS | typeof RTT;
+/** Targets of the plan whose reports are spooled: all of the default plan's. */
+const TARGETS = { flag: "targets", standard: PLAN_MAX_TARGETS, least: 1, most: PLAN_MAX_TARGETS } as const;
+
+type Amount = typeof SAMPLES | typeof SECONDS | typeof RTT | typeof TARGETS;
 
 /** Which amounts each bench is told. */
 const AMOUNTS_OF: Readonly<Record<BenchRequest["bench"], readonly Amount[]>> = {
   accuracy: [SAMPLES, RTT],
   footprint: [SECONDS],
   rollup: [],
+  spool: [TARGETS],
 };
 const BENCHES = Object.keys(AMOUNTS_OF) as BenchRequest["bench"][];
-const BENCHES_TEXT = "accuracy, footprint or rollup";
+const BENCHES_TEXT = "accuracy, footprint, rollup or spool";
 
 /** How the program is used, in one line. */
 export const USAGE =
-  "usage: bench accuracy [--json] [--samples N] [--rtt-ms N] | bench footprint [--json] [--seconds N] | bench rollup [--json]";
+  "usage: bench accuracy [--json] [--samples N] [--rtt-ms N] | bench footprint [--json] [--seconds N] | bench rollup [--json] | bench spool [--json] [--targets N]";
 
 /** Reads the arguments after node and script. Throws `bad-usage`. */
 export function readArguments(args: readonly string[]): BenchRequest {
@@ -53,6 +59,8 @@ export function readArguments(args: readonly string[]): BenchRequest {
       return { bench, json, seconds: read(SECONDS) };
     case "rollup":
       return { bench, json };
+    case "spool":
+      return { bench, json, targets: read(TARGETS) };
   }
 }
 
@@ -63,6 +71,7 @@ function tokensOf(args: readonly string[]) {
     samples: { type: "string" },
     "rtt-ms": { type: "string" },
     seconds: { type: "string" },
+    targets: { type: "string" },
   } as const;
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
   const values = new Map<string, string>();
@@ -72,7 +81,10 @@ function tokensOf(args: readonly string[]) {
     if (token.kind !== "option") continue;
     const { name, rawName, value } = token;
     if (!Object.hasOwn(options, name) || rawName !== `--${name}`) {
-      throw new BenchError("bad-usage", `${rawName}: unknown flag; expected --json, --samples, --rtt-ms or --seconds`);
+      throw new BenchError(
+        "bad-usage",
+        `${rawName}: unknown flag; expected --json, --samples, --rtt-ms, --seconds or --targets`,
+      );
     }
     if (values.has(name)) throw new BenchError("bad-usage", `${rawName}: given more than once`);
     if (name === "json" && value !== undefined) throw new BenchError("bad-usage", "--json: takes no value");

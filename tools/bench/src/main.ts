@@ -14,6 +14,8 @@ import { measureFootprint } from "./footprint/footprint.ts";
 import { renderFootprint } from "./footprint/render.ts";
 import { renderRollup } from "./rollup/render.ts";
 import { measureRollup } from "./rollup/rollup.ts";
+import { renderSpool } from "./spool/render.ts";
+import { measureSpool } from "./spool/spool.ts";
 import { openWorkshop, type Workshop } from "./workshop.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -54,6 +56,10 @@ async function measure(workshop: Workshop, request: BenchRequest): Promise<strin
     case "rollup": {
       const result = await measureRollup(workshop);
       return request.json ? JSON.stringify(result) : renderRollup(result);
+    }
+    case "spool": {
+      const result = await measureSpool(workshop, request.targets);
+      return request.json ? JSON.stringify(result) : renderSpool(result);
     }
   }
 }

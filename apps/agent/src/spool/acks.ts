@@ -40,7 +40,8 @@ export async function loadAcks(
   return { offsets: decodeAcks(number, bytes), diskBytes: bytes.length };
 }
 
-function encodeAck(number: number, offset: number): Buffer {
+/** The acknowledgement of the frame at `offset` of segment `number`. */
+export function encodeAck(number: number, offset: number): Buffer {
   const bytes = Buffer.alloc(ACK_BYTES);
   bytes.writeUInt32LE(offset, 0);
   bytes.writeUInt32LE(crc32(`${number}:${offset}`), 4);

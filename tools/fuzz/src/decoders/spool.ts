@@ -1,6 +1,15 @@
 /** What lies in the agent's spool: one frame, and a segment with its acknowledgements. */
 import { crc32 } from "node:zlib";
-import { ACK_BYTES, decodeAcks, encodeAck, encodeFrame, type Frame, frameAt, scanFrames } from "@lifeline/agent";
+import {
+  ACK_BYTES,
+  decodeAcks,
+  decodeFrame,
+  encodeAck,
+  encodeFrame,
+  type Frame,
+  scanFrames,
+  unpackReport,
+} from "@lifeline/agent";
 import { between, pick, type Random } from "@lifeline/crash";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";
 import { drawBytes, joined, mutateBytes } from "../byte-mutation.ts";
@@ -17,7 +26,7 @@ const SEQUENCE_AT = 28;
 /** A frame whose checksum is right, whatever else it says. */
 function drawFrame(random: Random): Buffer {
   const bootId = new Uint8Array(16).fill(between(random, 0, 255));
-  const frame = encodeFrame(bootId, between(random, 1, 1_000), pick(random, PAYLOADS));
+  const frame = encodeFrame(bootId, between(random, 1, 1_000), pick(random, PAYLOADS), random() < 0.3);
   if (random() < 0.3) frame.writeBigUInt64LE(pick(random, SEQUENCES), SEQUENCE_AT);
   if (random() < 0.1) frame.writeUInt32LE(pick(random, [0, 1, frame.length, 2 ** 22, 2 ** 32 - 1]), LENGTH_AT);
   frame.writeUInt32LE(crc32(frame.subarray(LENGTH_AT)), CRC_AT);
@@ -27,12 +36,15 @@ function drawFrame(random: Random): Buffer {
 function holdFrame(bytes: Uint8Array, at: number, frame: Frame): void {
   law(Number.isSafeInteger(frame.sequence) && frame.sequence >= 1, "a sequence is a positive integer");
   law(frame.payload.length <= MAX_REPORT_BYTES, "a payload is no longer than a report");
+  const { payload: packed, isDeflated } = frame;
+  const report = unpackReport({ bytes: packed, isDeflated });
+  law(report === undefined || report.length <= MAX_REPORT_BYTES, "what is unpacked is no longer than a report");
   law(at + frame.frameBytes <= bytes.length, "a frame lies within its bytes");
-  const again = encodeFrame(frame.bootId, frame.sequence, frame.payload);
+  const again = encodeFrame(frame.bootId, frame.sequence, frame.payload, frame.isDeflated);
   law(again.equals(bytes.subarray(at, at + frame.frameBytes)), "encode∘decode = id");
 }
 
-/** frameAt. */
+/** decodeFrame. */
 export const frameDecoder: Decoder = {
   name: "frame",
   draw(random) {
@@ -41,7 +53,7 @@ export const frameDecoder: Decoder = {
     return random() < 0.5 ? frame : mutateBytes(random, frame);
   },
   check(input) {
-    const frame = frameAt(Buffer.from(input), 0);
+    const frame = decodeFrame(Buffer.from(input));
     if (frame === undefined) return "refused";
     holdFrame(input, 0, frame);
     return "decoded";
