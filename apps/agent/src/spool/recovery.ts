@@ -76,6 +76,11 @@ export class Recovery {
     return this.#lastNumber;
   }
 
+  /** Another directory is in the place of the one that was listed: what is in it is found as what could not be read. */
+  listAgain(): void {
+    this.#unread = undefined;
+  }
+
   #retryLater(): void {
     this.#retryNs = this.#options.clock.monotonicNs() + DISK_RETRY_MS * NS_PER_MS;
   }
@@ -86,7 +91,7 @@ export class Recovery {
     if (this.#unread !== undefined) return this.#unread;
     const { segments, strayAcks } = await listSegments(directory);
     for (const number of strayAcks) await removeSegment(directory, number);
-    this.#lastNumber = segments.at(-1) ?? 0;
+    this.#lastNumber = Math.max(this.#lastNumber, segments.at(-1) ?? 0);
     this.#giveUpNs = clock.monotonicNs() + maxAgeNs;
     this.#unread = [...segments];
     return this.#unread;

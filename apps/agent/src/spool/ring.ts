@@ -20,6 +20,7 @@ import {
 import { type DiskPlace, type HeldRecord, keyOf, type Segment } from "./held-record.ts";
 import type { RecordIndex } from "./record-index.ts";
 import { appendFrame, createSegment, type LoadedSegment, type OpenSegment, removeSegment } from "./segment.ts";
+import { systemCode } from "./system-code.ts";
 
 /** What a {@link Ring} needs. */
 export interface RingOptions {
@@ -31,6 +32,8 @@ export interface RingOptions {
   readonly onDrop: (reports: number, why: "full" | "too-old" | "gone") => void;
   /** Has the directory, and gives a number above every segment's in it. Rejects with the system's error. */
   readonly newNumber: () => Promise<number>;
+  /** Another directory stands in the place of this one. */
+  readonly onReplaced: () => void;
   /** Damaged stretches were found in a segment. */
   readonly onDamage: (stretches: number) => void;
 }
@@ -140,15 +143,29 @@ export class Ring {
 
   /**
    * After a failed write nothing is known of the segment's end: cut it back to what is known, and never write to it again. What it
-   * held is dropped where its file has lost its name.
+   * held is dropped where its file has lost its name; where another file has it, another directory has taken this one's place, and all
+   * that was in this one is gone.
    */
   async abandon(error: unknown): Promise<void> {
     const segment = this.#segments.at(-1);
     if (this.#open === undefined || segment === undefined) return;
     await this.#open.handle.truncate(segment.bytes).catch(() => {});
     await this.#close();
-    if (isNameLost(error)) this.#dropAll(segment, "gone");
+    const code = systemCode(error);
+    if (code === "ESTALE") return this.#forgetAll();
+    if (code === "ENOENT") this.#dropAll(segment, "gone");
     if (segment.heldRecords === 0) await this.#remove(segment);
+  }
+
+  /** What is in the directory now is not this ring's: it is left alone, and found by whoever looks again. */
+  #forgetAll(): void {
+    for (const segment of this.#segments.splice(0)) {
+      this.#dropAll(segment, "gone");
+      this.#unsettled.delete(segment);
+    }
+    this.#bytes = 0;
+    this.#records = 0;
+    this.#options.onReplaced();
   }
 
   /** Closes the file that is written to. */
@@ -203,11 +220,6 @@ export class Ring {
     this.#open = undefined;
     await open?.handle.close().catch(() => {});
   }
-}
-
-/** Whether what was written is in a file that no name leads to any more. */
-function isNameLost(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESTALE");
 }
 
 function emptySegment(number: number, writtenNs: number): Segment {

@@ -152,15 +152,24 @@ describe("a directory that vanishes", () => {
     expect(spool.stats()).toMatchObject({ heldReports: 2, memoryReports: 0, droppedReports: 1 });
   });
 
-  it("is noticed too when another stands in its place", async () => {
+  it("is noticed too when another stands in its place, whose reports are found and not harmed (U1)", async () => {
+    const theirs = await leftBehind("theirs");
     const path = directory();
-    const { spool, events } = await open(path);
+    const { spool, events, clock } = await open(path);
     await spool.append(Buffer.from("one"));
     renameSync(path, `${path}.away`);
-    mkdirSync(path);
-    writeFileSync(segmentPath(path, 1), "somebody's");
+    renameSync(theirs, path);
     expect(await spool.append(Buffer.from("two"))).toMatchObject({ where: "memory" });
-    expect(events).toContainEqual({ kind: "disk-refused", code: "ESTALE" });
+    expect(events).toEqual([
+      { kind: "dropped", reports: 1, why: "gone" },
+      { kind: "disk-refused", code: "ESTALE" },
+    ]);
+    for (const text of ["three", "four"]) {
+      clock.advance(DISK_RETRY_MS);
+      expect(await spool.append(Buffer.from(text))).toMatchObject({ where: "disk" });
+    }
+    expect((await contents(spool)).sort()).toEqual(["four", "theirs", "three", "two"]);
+    expect(spool.stats()).toMatchObject({ heldReports: 4, memoryReports: 0, droppedReports: 1 });
   });
 });
 

@@ -64,6 +64,7 @@ class DiskSpool implements Spool {
       directory,
       maxBytes,
       newNumber: () => recovery.newNumber(),
+      onReplaced: () => recovery.listAgain(),
       onDamage: (stretches) => {
         this.#corruptRecords += stretches;
       },
