@@ -61,6 +61,8 @@ export interface World {
   readonly onDeath: (error: Error) => void;
   /** Default: empty. Tokens may stand in it. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Bytes in the store that a node may bring in at once. Default BYTES_CAPACITY. */
+  readonly quotaBytes?: number;
 }
 
 /** A collector that serves. */
@@ -90,7 +92,10 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const store = await openStore(dataPath, clock, storeEvents(vitals, backlog, world));
   storePending = store.pending;
   storeLoad = store.load;
-  const fleet = createFleet(site, { onOverflow: (what) => vitals.overflows.inc({ what }) });
+  const fleet = createFleet(site, {
+    onOverflow: (what) => vitals.overflows.inc({ what }),
+    quotaBytes: world.quotaBytes,
+  });
   const identity = await openIdentity(credentials, store, vitals, identityWorld);
   const { access } = identity;
   const onReport = () => {

@@ -71,7 +71,9 @@ export interface Node {
 export type SeenFrom = Pick<Node, "addresses" | "peerAddress" | "observedEndpoint">;
 
 /** What the fleet could not keep, counted. */
-export interface FleetOverflow {
+export interface FleetOptions {
+  /** Of each node's quota, bytes. Default BYTES_CAPACITY. */
+  readonly quotaBytes?: number | undefined;
   onOverflow(what: "nodes" | "series" | "recent-windows" | "targets" | "unplanned-windows"): void;
 }
 
@@ -90,7 +92,7 @@ export interface Fleet {
   forgetSilent(beforeMs: number): void;
 }
 
-export function createFleet({ catalogue, deployment }: Site, { onOverflow }: FleetOverflow): Fleet {
+export function createFleet({ catalogue, deployment }: Site, { onOverflow, quotaBytes }: FleetOptions): Fleet {
   const nodes = new Map<string, Node>();
   let fleetSize = 1;
   let seriesCount = 0;
@@ -136,7 +138,7 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow }: Fle
         onOverflow("nodes");
         return undefined;
       }
-      const node = { ...newNode(facts, nowMs), ...told, ...planned(facts) };
+      const node = { ...newNode(facts, nowMs, quotaBytes), ...told, ...planned(facts) };
       nodes.set(facts.nodeId, node);
       return node;
     },
@@ -208,6 +210,7 @@ function doublings(size: number): number {
 function newNode(
   facts: NodeFacts,
   nowMs: number,
+  quotaBytes: number | undefined,
 ): Omit<Node, "hostname" | "agentVersion" | "addresses" | "observedEndpoint" | "resolution" | "plan"> {
   return {
     nodeId: facts.nodeId,
@@ -219,7 +222,7 @@ function newNode(
     lastReportMs: undefined,
     recent: createRecent(),
     tallies: new Map(),
-    quota: createQuota(),
+    quota: createQuota(quotaBytes),
     vitals: undefined,
     clockOffsetMs: undefined,
     rows: [],

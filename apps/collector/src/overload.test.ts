@@ -7,7 +7,6 @@ import { manualClock, systemClock } from "@lifeline/measure";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { NOTICE_EVERY_MS } from "./held-notice.ts";
-import { BYTES_CAPACITY } from "./quota.ts";
 import { dialAs, metricOf, reportBytes, startIn, until, writeSite } from "./testing/site.ts";
 
 let directory = "";
@@ -21,8 +20,11 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function start(clock = systemClock) {
-  const collector = await startIn(directory, clock);
+/** A quota that a test fills in a moment, bytes: eight of the largest reports leave a debt of half of one. */
+const QUOTA_BYTES = 7.5 * MAX_REPORT_BYTES;
+
+async function start(clock = systemClock, more = {}) {
+  const collector = await startIn(directory, clock, [], more);
   closers.push(() => collector.stop());
   return collector;
 }
@@ -38,10 +40,10 @@ const LARGEST = new Uint8Array(MAX_REPORT_BYTES).fill(255);
 describe("a node over its quota", () => {
   it("waits without a word lost, is told so, is shown, and gains nothing by coming again", async () => {
     const clock = manualClock(Date.now());
-    const collector = await start(clock);
+    const collector = await start(clock, { quotaBytes: QUOTA_BYTES });
     const first = dial(collector.grpcPort);
     await first.hello();
-    const most = Math.ceil(BYTES_CAPACITY / (MAX_REPORT_BYTES + 192));
+    const most = Math.ceil(QUOTA_BYTES / (MAX_REPORT_BYTES + 192));
     for (let sequence = 1; sequence <= most; sequence++) await first.report(sequence, LARGEST);
     await until(() => first.refusals().length === most);
     expect(await metricOf(collector, "lifeline_collector_throttled_reports_total")).toBe(0);
@@ -83,12 +85,12 @@ describe("a node over its quota", () => {
 
   it("slows no other node, and its clock is not taken for one that was set back", async () => {
     const clock = manualClock(Date.now());
-    const collector = await start(clock);
+    const collector = await start(clock, { quotaBytes: QUOTA_BYTES });
     const hostile = dial(collector.grpcPort);
     await hostile.hello();
     await hostile.report(1, reportBytes({ sealedAtMs: clock.wallMs() }), { sentMs: clock.wallMs() });
     await until(() => hostile.acked().length === 1);
-    const most = Math.ceil(BYTES_CAPACITY / (MAX_REPORT_BYTES + 192));
+    const most = Math.ceil(QUOTA_BYTES / (MAX_REPORT_BYTES + 192));
     for (let sequence = 2; sequence <= most + 1; sequence++) await hostile.report(sequence, LARGEST);
     await hostile.report(1_001, reportBytes({ sealedAtMs: clock.wallMs() }), { sentMs: clock.wallMs() });
     await hostile.report(1_002, reportBytes({ sealedAtMs: clock.wallMs() }), { sentMs: clock.wallMs() });

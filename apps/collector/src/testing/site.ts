@@ -55,12 +55,17 @@ export function writeSite(directory: string): void {
 }
 
 /** Starts a collector in a directory that {@link writeSite} has filled. `lines` takes what it logs. */
-export function startIn(directory: string, clock: Clock, lines: string[] = []): Promise<Collector> {
+export function startIn(
+  directory: string,
+  clock: Clock,
+  lines: string[] = [],
+  more: { readonly quotaBytes?: number } = {},
+): Promise<Collector> {
   const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
   const onDeath = (error: Error) => {
     throw error;
   };
-  return startCollector(testConfig(directory), { clock, log, onDeath });
+  return startCollector(testConfig(directory), { clock, log, onDeath, ...more });
 }
 
 /** A client that has said nothing yet. */
