@@ -1,6 +1,7 @@
 /** People and programs that ask: status, nodes, one node, incidents and a scrape, every second. */
 import { type Clock, pause } from "@lifeline/measure";
-import { channelCredentials, createRpcClient, queryPb, RpcError } from "@lifeline/wire";
+import { createRpcClient, queryPb, RpcError } from "@lifeline/wire";
+import type { SoakCredentials } from "./credentials.ts";
 
 /** What was asked. */
 export interface AskingCounts {
@@ -17,6 +18,7 @@ const ANSWER_WITHIN_MS = 5_000;
 
 /** What is asked, and until when. */
 export interface AskingOptions {
+  readonly credentials: SoakCredentials;
   readonly grpcPort: number;
   readonly httpPort: number;
   readonly nodeId: string;
@@ -26,10 +28,11 @@ export interface AskingOptions {
 }
 
 /** Asks until `signal` aborts. */
-export async function runAsking({ grpcPort, httpPort, nodeId, clock, signal, counts }: AskingOptions): Promise<void> {
+export async function runAsking(options: AskingOptions): Promise<void> {
+  const { grpcPort, httpPort, credentials, nodeId, clock, signal, counts } = options;
   const address = `127.0.0.1:${grpcPort}`;
-  const client = createRpcClient(queryPb.QueryService, address, channelCredentials.createInsecure());
-  const within = { timeoutMs: ANSWER_WITHIN_MS };
+  const client = createRpcClient(queryPb.QueryService, address, credentials.verified);
+  const within = { timeoutMs: ANSWER_WITHIN_MS, bearerToken: credentials.readerToken };
   const query = async (ask: Promise<unknown>) => {
     try {
       await ask;

@@ -2,7 +2,15 @@
 import { between, pick, type Random } from "@lifeline/crash";
 import { type Clock, pause, type Reason } from "@lifeline/measure";
 import { emptyWindow, type Window } from "@lifeline/window";
-import { channelCredentials, createRpcClient, encodeReport, type Report, RpcError, reportPb } from "@lifeline/wire";
+import {
+  type ChannelCredentials,
+  createRpcClient,
+  encodeReport,
+  type Report,
+  RpcError,
+  reportPb,
+} from "@lifeline/wire";
+import type { SoakCredentials } from "./credentials.ts";
 
 /** What was done, so that a soak without its load does not pass for one. */
 export interface LoadCounts {
@@ -50,6 +58,7 @@ const VITALS: Report["vitals"] = {
 /** Where the load goes, and until when. */
 export interface LoadOptions {
   readonly grpcPort: number;
+  readonly credentials: SoakCredentials;
   readonly random: Random;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -81,18 +90,18 @@ export async function runFleet(options: LoadOptions): Promise<void> {
 
 type Stream = ReturnType<typeof openStream>["stream"];
 
-function openStream(grpcPort: number) {
+function openStream(grpcPort: number, credentials: ChannelCredentials) {
   // A connection of its own, as an agent's is.
   const options = { "grpc.use_local_subchannel_pool": 1 };
   const address = `127.0.0.1:${grpcPort}`;
-  const client = createRpcClient(reportPb.ReportService, address, channelCredentials.createInsecure(), options);
+  const client = createRpcClient(reportPb.ReportService, address, credentials, options);
   return { client, stream: client.duplex("stream") };
 }
 
 /** One boot of one node, from its hello to its end, which is now and then a cut. */
 async function live(nodeId: string, lifeMs: number, reports: boolean, options: LoadOptions): Promise<void> {
-  const { grpcPort, random, clock, signal, counts } = options;
-  const { client, stream } = openStream(grpcPort);
+  const { grpcPort, credentials, random, clock, signal, counts } = options;
+  const { client, stream } = openStream(grpcPort, await credentials.node(nodeId));
   const ended = new AbortController();
   const over = AbortSignal.any([signal, ended.signal]);
   const targetIds: string[] = [];

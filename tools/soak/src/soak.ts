@@ -47,11 +47,11 @@ export async function soak(
   const load = { streams: 0, reports: 0, acknowledged: 0, planChanges: 0, refused: 0, cuts: 0 };
   const asking = { queries: 0, scrapes: 0, unanswered: 0 };
   const samples: Sample[] = [];
-  const { grpcPort, httpPort } = stage;
+  const { grpcPort, httpPort, credentials } = stage;
   const pids = { agent: stage.agent.pid(), collector: stage.collector.pid() };
   const running = Promise.all([
-    runFleet({ grpcPort, random: randomFrom(SEED), clock, signal: ends, counts: load }),
-    runAsking({ grpcPort, httpPort, nodeId: NODE_ID, clock, signal: ends, counts: asking }),
+    runFleet({ grpcPort, credentials, random: randomFrom(SEED), clock, signal: ends, counts: load }),
+    runAsking({ grpcPort, httpPort, credentials, nodeId: NODE_ID, clock, signal: ends, counts: asking }),
     runCuts(stage, clock, ends, load),
   ]);
   try {

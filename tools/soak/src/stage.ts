@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { entry, openTarget, type Relay, startRelay, turnTargets } from "@lifeline/crash";
 import { AGENT_NODE_FLAGS, jsonFile, type Part, StartError, startPart, untilReady } from "@lifeline/local";
 import type { Clock } from "@lifeline/measure";
+import { openCredentials, type SoakCredentials, writeTokens } from "./credentials.ts";
 import { SoakError } from "./soak-error.ts";
 
 /** Everything that runs. */
@@ -14,6 +15,7 @@ export interface Stage {
   readonly relay: Relay;
   readonly grpcPort: number;
   readonly httpPort: number;
+  readonly credentials: SoakCredentials;
   /** The collector's database. */
   readonly database: string;
   close(): Promise<void>;
@@ -75,20 +77,26 @@ export async function openStage(clock: Clock, signal: AbortSignal): Promise<Stag
       folder,
       targets.map(({ port }) => port),
     );
-    const collector = start("collector", [...files, "--ready-file", join(folder, "ready")], []);
+    const tokens = writeTokens(folder);
+    // An hour, the least there is: the agent renews every forty minutes.
+    const identity = ["--identity-name", "127.0.0.1", "--node-certificate-hours", "1", "--access-tokens", tokens.path];
+    const collector = start("collector", [...files, ...identity, "--ready-file", join(folder, "ready")], []);
     const ready = async () => jsonFile<{ grpcPort: number; httpPort: number }>(join(folder, "ready"));
     const { grpcPort, httpPort } = await untilReady(collector, clock, signal, ready);
     relay.target(grpcPort);
+    const credentials = await openCredentials(folder, join(folder, "store"), grpcPort, tokens, clock);
+    const { enrol } = credentials;
     const stateDir = join(folder, "agent");
     mkdirSync(stateDir);
     const config = join(folder, "agent.yaml");
     const logLevel = "warn";
     writeFileSync(
       config,
-      JSON.stringify({ collector: `127.0.0.1:${relay.port}`, stateDir, nodeId: NODE_ID, logLevel }),
+      JSON.stringify({ collector: `127.0.0.1:${relay.port}`, stateDir, nodeId: NODE_ID, logLevel, enrol }),
     );
     const agent = start("agent", ["--config", config], AGENT_NODE_FLAGS);
-    return { agent, collector, relay, grpcPort, httpPort, database: join(folder, "store", "collector.db"), close };
+    const database = join(folder, "store", "collector.db");
+    return { agent, collector, relay, grpcPort, httpPort, credentials, database, close };
   } catch (error) {
     await close();
     if (error instanceof StartError) throw new SoakError("not-started", error.message);

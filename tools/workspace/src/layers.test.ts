@@ -31,7 +31,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   // Every room that reads what others wrote; and the chance of crash, which can be played again.
   "tools/fuzz": ["measure", "window", "catalogue", "probe", "stamp", "identity", "wire", "agent", "collector", "crash"],
   // The parts of local, the relay and the turning targets of crash, and how bench reads a process.
-  "tools/soak": ["measure", "window", "wire", "bench", "crash", "local"],
+  "tools/soak": ["measure", "window", "identity", "wire", "bench", "crash", "local"],
   "tools/workspace": [],
 };
 
