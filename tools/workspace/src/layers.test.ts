@@ -32,6 +32,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/fuzz": ["measure", "window", "catalogue", "probe", "stamp", "identity", "wire", "agent", "collector", "crash"],
   // The parts of local, the relay and the turning targets of crash, and how bench reads a process.
   "tools/soak": ["measure", "window", "identity", "wire", "bench", "crash", "local"],
+  // The shipped programs, as crash starts them.
+  "tools/attack": ["measure", "wire", "identity", "crash"],
   "tools/workspace": [],
 };
 
@@ -89,6 +91,8 @@ const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   "tools/bench": SOCKET_MODULES,
   // The way between agent and collector, to be cut; and targets that turn.
   "tools/crash": ["net"],
+  // Who poses as a collector, listens in, or holds connections.
+  "tools/attack": ["net", "tls"],
   // The texts of small programs that run inside a namespace.
   "tools/drill": ["dgram"],
 };

@@ -1,0 +1,92 @@
+/** By who has a join token, or none: to let more in than it is for. */
+import { randomBytes } from "node:crypto";
+import { RpcError, RpcStatus } from "@lifeline/wire";
+import { type Attack, outcomeOf } from "../attack.ts";
+import { refusalOf } from "../stage.ts";
+import { isRefusedWith, said } from "./refusal.ts";
+
+/** Guesses of a token: far more than a source may have wrong at once. */
+const GUESSES = 60;
+
+/** The shortest life of a token, s, and a moment more, ms. */
+const SHORTEST_S = 60;
+const AFTER_IT_MS = 61_000;
+
+export const joining: readonly Attack[] = [
+  {
+    name: "reuse-token",
+    standing: "node",
+    tries: "lets a second node in with a token for one, in turn and both at once",
+    async run(stage) {
+      const token = await stage.token();
+      await stage.enrol(token, "first-1");
+      const second = await refusalOf(stage.enrol(token, "second-1"));
+      const raced = await stage.token();
+      const both = await Promise.all(["race-1", "race-2", "race-3"].map((id) => refusalOf(stage.enrol(raced, id))));
+      const letIn = both.filter((outcome) => outcome === "OK").length;
+      return outcomeOf(
+        [`the second: ${said(second)}`, isRefusedWith(second, RpcStatus.UNAUTHENTICATED)],
+        [`of three at once ${letIn} came in`, letIn === 1],
+      );
+    },
+  },
+  {
+    name: "expired-token",
+    standing: "node",
+    tries: "enrols with a token after its end",
+    async run(stage) {
+      const token = await stage.token({ lifetimeSeconds: SHORTEST_S });
+      await stage.jump(AFTER_IT_MS);
+      try {
+        const late = await refusalOf(stage.enrol(token, "late-1"));
+        return outcomeOf([said(late), isRefusedWith(late, RpcStatus.UNAUTHENTICATED)]);
+      } finally {
+        await stage.jump(0);
+      }
+    },
+  },
+  {
+    name: "revoked-token",
+    standing: "node",
+    tries: "enrols with a token that was revoked",
+    async run(stage) {
+      const token = await stage.token();
+      const [id = ""] = token.split(".");
+      await stage.admin((client, by) => client.unary("revokeJoinToken", { id }, by));
+      const refusal = await refusalOf(stage.enrol(token, "late-2"));
+      return outcomeOf([said(refusal), isRefusedWith(refusal, RpcStatus.UNAUTHENTICATED)]);
+    },
+  },
+  {
+    name: "token-for-others",
+    standing: "node",
+    tries: "enrols under an id that the token is not for",
+    async run(stage) {
+      const refusal = await refusalOf(stage.enrol(await stage.token({ nodePattern: "rack-7-*" }), "rack-8-1"));
+      return outcomeOf([said(refusal), isRefusedWith(refusal, RpcStatus.PERMISSION_DENIED)]);
+    },
+  },
+  {
+    name: "guess-token",
+    standing: "port",
+    tries: `guesses the secret of a token whose id it knows, ${GUESSES} times`,
+    async run(stage) {
+      const [id] = (await stage.token()).split(".");
+      const via = await stage.from("127.0.0.77");
+      const codes = new Map<string, number>();
+      for (let guess = 0; guess < GUESSES; guess += 1) {
+        const outcome = await refusalOf(
+          stage.enrol(`${id}.${randomBytes(32).toString("base64url")}`, "guess-1", { via }),
+        );
+        const word = outcome instanceof RpcError ? RpcStatus[outcome.code] : outcome;
+        codes.set(word, (codes.get(word) ?? 0) + 1);
+      }
+      const elsewhere = await refusalOf(stage.enrol(await stage.token(), "honest-1"));
+      const heard = [...codes].map(([word, count]) => `${word} ${count}`).join(", ");
+      return outcomeOf(
+        [heard, !codes.has("OK") && (codes.get("UNAUTHENTICATED") ?? 0) < GUESSES / 2],
+        [`from another address meanwhile: ${said(elsewhere)}`, elsewhere === "OK"],
+      );
+    },
+  },
+];

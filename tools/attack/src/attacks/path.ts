@@ -1,0 +1,201 @@
+/** By who stands between a node and its collector. */
+import { randomBytes } from "node:crypto";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { pause } from "@lifeline/measure";
+import {
+  addService,
+  channelCredentials,
+  createRpcServer,
+  enrolPb,
+  listenSecurely,
+  RpcError,
+  RpcStatus,
+  reportPb,
+} from "@lifeline/wire";
+import { type Attack, outcomeOf } from "../attack.ts";
+import { comesAbout, type Stage } from "../stage.ts";
+import { said } from "./refusal.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** How long an agent is left to be deceived, ms: its first dials come within two seconds. */
+const DECEIVE_MS = 4_000;
+
+async function bound(server: Server): Promise<number> {
+  await new Promise<void>((settle) => server.listen(0, "127.0.0.1", settle));
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+/** Everything that arrives at a listener which answers nothing. */
+async function eavesdrop(): Promise<{ readonly address: string; heard(): Buffer; close(): void }> {
+  const pieces: Buffer[] = [];
+  const server = createServer((socket) => socket.on("error", () => {}).on("data", (bytes) => pieces.push(bytes)));
+  const port = await bound(server);
+  return { address: `127.0.0.1:${port}`, heard: () => Buffer.concat(pieces), close: () => server.close() };
+}
+
+/** The first byte of a TLS record that holds a handshake (RFC 8446 §5.1). */
+const TLS_HANDSHAKE = 22;
+
+export const path: readonly Attack[] = [
+  {
+    name: "downgrade-plaintext",
+    standing: "path",
+    tries: "has a client speak plaintext to the collector, and an agent to a listener that speaks nothing else",
+    async run(stage) {
+      const { first } = await stage.speak(channelCredentials.createInsecure(), "plain-1");
+      const ear = await eavesdrop();
+      const token = await stage.token();
+      const agent = stage.agent("plain-2", ear.address, token);
+      await comesAbout(stage.clock, () => ear.heard().length > 0);
+      await pause(stage.clock, DECEIVE_MS);
+      await agent.kill();
+      ear.close();
+      const heard = ear.heard();
+      return outcomeOf(
+        [`a plaintext client: ${said(first)}`, first !== "let in"],
+        [
+          `the agent sent ${heard.length} bytes, a TLS handshake and nothing of the token`,
+          heard[0] === TLS_HANDSHAKE && !heard.includes(token),
+        ],
+      );
+    },
+  },
+  {
+    name: "downgrade-tls",
+    standing: "path",
+    tries: "offers TLS 1.2 to the collector, and nothing later to an agent",
+    async run(stage) {
+      const offered = await new Promise<string>((settle) => {
+        const options = {
+          port: stage.port,
+          host: "127.0.0.1",
+          maxVersion: "TLSv1.2",
+          rejectUnauthorized: false,
+        } as const;
+        const socket = connectTls(options, () => settle(`${socket.getProtocol()}`));
+        socket.on("error", () => settle("refused"));
+      });
+      const { pem: cert, key } = await forgedListener(stage);
+      let sessions = 0;
+      const old = createTlsServer({ cert, key, maxVersion: "TLSv1.2" }, () => {
+        sessions += 1;
+      });
+      let tried = 0;
+      old.on("tlsClientError", () => {
+        tried += 1;
+      });
+      const port = await bound(old);
+      const agent = stage.agent("old-1", `127.0.0.1:${port}`, await stage.token());
+      await comesAbout(stage.clock, () => tried > 0);
+      await agent.kill();
+      old.close();
+      return outcomeOf(
+        [`the collector: ${offered}`, offered === "refused"],
+        [`the agent: ${tried} handshakes tried, ${sessions} sessions`, tried > 0 && sessions === 0],
+      );
+    },
+  },
+  {
+    name: "man-in-the-middle",
+    standing: "path",
+    tries: "poses as the collector: shows the true authority's certificate, and a listener's of its own",
+    async run(stage) {
+      const token = await stage.token();
+      const heard: string[] = [];
+      const impostor = await pose(stage, heard);
+      const agent = stage.agent("deceived-1", impostor.address, token);
+      const asked = await comesAbout(stage.clock, () => heard.includes("getAuthority"));
+      await pause(stage.clock, DECEIVE_MS);
+      const fared = await agent.kill().then(() => agent.printed());
+      impostor.close();
+      return outcomeOf(
+        [`it was asked for the authority, as anybody is`, asked],
+        [
+          `and heard ${[...new Set(heard)].join(", ")} and nothing else`,
+          heard.every((what) => what === "getAuthority"),
+        ],
+        ["the agent says that it is not connected", fared.includes("not connected")],
+      );
+    },
+  },
+  {
+    name: "replay-connection",
+    standing: "path",
+    tries: "records what a node sends on its connection, and sends the same bytes on one of its own",
+    async run(stage) {
+      const node = await stage.enrol(await stage.token(), "recorded-1");
+      const sent: Buffer[] = [];
+      const server = createServer((socket: Socket) => {
+        const onward = connect(stage.port, "127.0.0.1");
+        socket.on("data", (bytes) => sent.push(bytes));
+        socket.pipe(onward).pipe(socket);
+        for (const each of [socket, onward]) each.on("error", () => {});
+      });
+      const port = await bound(server);
+      const stream = await stage.speak(stage.client(node), "recorded-1", { address: `127.0.0.1:${port}` });
+      await stream.report(1);
+      await stream.answered(1);
+      stream.close();
+      server.close();
+      const before = await stage.stored("recorded-1");
+      const again = connect(stage.port, "127.0.0.1");
+      again.on("error", () => {});
+      const closed = new Promise<void>((settle) => again.once("close", () => settle()));
+      again.end(Buffer.concat(sent));
+      again.resume();
+      await closed;
+      const after = await stage.stored("recorded-1");
+      return outcomeOf([
+        `${Buffer.concat(sent).length} bytes sent again: ${before.reports} report before, ${after.reports} after, ${after.duplicates} again`,
+        before.reports === 1 && after.reports === 1 && after.duplicates === 0,
+      ]);
+    },
+  },
+];
+
+/** A listener's certificate that nobody asked for, of an authority of the attacker's. */
+async function forgedListener({ clock }: Stage) {
+  const times = { nowMs: clock.wallMs(), lifetimeMs: HOUR_MS };
+  const pems = await createAuthority({ commonName: "forged", ...times, randomBytes });
+  const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
+  const { publicKeyDer, privateKeyPem: key } = makeKeyPair();
+  const { pem } = await authority.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
+  return { pem, key, authorityPem: pems.certPem };
+}
+
+/** A collector that is none: it speaks the protocol, and notes every call it gets. */
+async function pose(stage: Stage, heard: string[]): Promise<{ readonly address: string; close(): void }> {
+  const { pem, key, authorityPem } = await forgedListener(stage);
+  const server = createRpcServer();
+  const note = (what: string) => async () => {
+    heard.push(what);
+    throw new RpcError(RpcStatus.UNAVAILABLE, "later");
+  };
+  const onDefect = (what: string) => void heard.push(what);
+  const shown = Buffer.from(stage.authorityPem.replace(/-----[^-]+-----|\s/g, ""), "base64");
+  const getAuthority = async () => {
+    heard.push("getAuthority");
+    return { authorityCertificateDer: shown };
+  };
+  addService(server, enrolPb.EnrolService, { getAuthority, enrol: note("enrol"), renew: note("renew") }, onDefect);
+  addService(server, reportPb.ReportService, { stream: note("stream") }, onDefect);
+  const listener = await listenSecurely(server, {
+    host: "127.0.0.1",
+    port: 0,
+    certificates: { certPem: pem, keyPem: key, clientAuthorityPem: authorityPem },
+    maxConnections: 100,
+    clock: stage.clock,
+    onRefused() {},
+  });
+  return {
+    address: `127.0.0.1:${listener.port}`,
+    close() {
+      listener.close();
+      server.forceShutdown();
+    },
+  };
+}

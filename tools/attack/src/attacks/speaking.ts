@@ -1,0 +1,180 @@
+/** By who has a node's credentials, or something that looks like them: to speak for more than that node. */
+import { randomBytes } from "node:crypto";
+import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { RpcStatus } from "@lifeline/wire";
+import { type Attack, outcomeOf } from "../attack.ts";
+import { refusalOf } from "../stage.ts";
+import { isRefusedWith, said } from "./refusal.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+export const speaking: readonly Attack[] = [
+  {
+    name: "impersonate-node",
+    standing: "node",
+    tries: "says hello for another node under its own certificate",
+    async run(stage) {
+      const token = await stage.token({ usesMax: 2 });
+      const thief = await stage.enrol(token, "thief-1");
+      const victim = await stage.enrol(token, "victim-1");
+      const honest = await stage.speak(stage.client(victim), "victim-1");
+      const { first } = await stage.speak(stage.client(thief), "victim-1");
+      await honest.report(1);
+      const { acked } = await honest.answered(1);
+      return outcomeOf(
+        [`the thief: ${said(first)}`, isRefusedWith(first, RpcStatus.PERMISSION_DENIED)],
+        [`the victim goes on: ${acked} of 1 reports acknowledged`, acked === 1],
+      );
+    },
+  },
+  {
+    name: "impersonate-key",
+    standing: "node",
+    tries: "enrols a key of its own under the id of a node that is enrolled, with a good token",
+    async run(stage) {
+      const token = await stage.token({ usesMax: 2 });
+      const victim = await stage.enrol(token, "victim-2");
+      const taken = await refusalOf(stage.enrol(token, "victim-2"));
+      const { first } = await stage.speak(stage.client(victim), "victim-2");
+      const { enrolments } = await stage.admin((client, by) =>
+        client.unary("listEnrolments", { nodeId: "victim-2" }, by),
+      );
+      const claims = enrolments[0]?.refusedClaims ?? 0;
+      return outcomeOf(
+        [`the second key: ${said(taken)}`, isRefusedWith(taken, RpcStatus.ALREADY_EXISTS)],
+        [`the first: ${said(first)}`, first === "let in"],
+        [`claims on record: ${claims}`, claims === 1],
+      );
+    },
+  },
+  {
+    name: "foreign-authority",
+    standing: "port",
+    tries: "speaks for a node under a certificate of its name that another authority has signed",
+    async run(stage) {
+      await stage.enrol(await stage.token(), "victim-3");
+      const times = { nowMs: stage.clock.wallMs(), lifetimeMs: HOUR_MS };
+      const pems = await createAuthority({ commonName: "forged", ...times, randomBytes });
+      const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
+      const keys = makeKeyPair();
+      const { publicKeyDer } = keys;
+      const { pem: certPem } = await authority.issueNode({ nodeId: "victim-3", publicKeyDer, ...times });
+      const { first } = await stage.speak(stage.client({ certPem, keys }), "victim-3");
+      return outcomeOf([said(first), isRefusedWith(first, RpcStatus.UNAUTHENTICATED)]);
+    },
+  },
+  {
+    name: "revoked-stream",
+    standing: "node",
+    tries: "goes on speaking on a stream that was open when its node was revoked",
+    async run(stage) {
+      const stolen = await stage.enrol(await stage.token(), "stolen-1");
+      const stream = await stage.speak(stage.client(stolen), "stolen-1");
+      const { endedStreams } = await stage.admin((client, by) =>
+        client.unary("revokeNode", { nodeId: "stolen-1" }, by),
+      );
+      const end = await stream.end;
+      return outcomeOf(
+        [`streams ended: ${endedStreams}`, endedStreams === 1],
+        [`its end: ${said(end ?? "ended well")}`, isRefusedWith(end, RpcStatus.PERMISSION_DENIED)],
+      );
+    },
+  },
+  {
+    name: "revoked-key",
+    standing: "node",
+    tries:
+      "comes again, renews, and enrols anew with a copied key whose node was revoked, also once the id was readmitted",
+    async run(stage) {
+      const token = await stage.token({ usesMax: 3 });
+      const stolen = await stage.enrol(token, "stolen-2");
+      await stage.admin((client, by) => client.unary("revokeNode", { nodeId: "stolen-2" }, by));
+      const again = (await stage.speak(stage.client(stolen), "stolen-2")).first;
+      const enrolled = await refusalOf(stage.enrol(token, "stolen-2", { keys: stolen.keys }));
+      await stage.admin((client, by) => client.unary("readmitNode", { nodeId: "stolen-2" }, by));
+      const later = await refusalOf(stage.enrol(token, "stolen-2", { keys: stolen.keys }));
+      const { PERMISSION_DENIED } = RpcStatus;
+      return outcomeOf(
+        [`a stream: ${said(again)}`, isRefusedWith(again, PERMISSION_DENIED)],
+        [`enrolment: ${said(enrolled)}`, isRefusedWith(enrolled, PERMISSION_DENIED)],
+        [`enrolment once readmitted: ${said(later)}`, isRefusedWith(later, PERMISSION_DENIED)],
+      );
+    },
+  },
+  {
+    name: "replay-report",
+    standing: "node",
+    tries: "sends a report again under its key, and other bytes under the same key",
+    async run(stage) {
+      const node = await stage.enrol(await stage.token(), "replayer-1");
+      const bootId = randomBytes(16);
+      const stream = await stage.speak(stage.client(node), "replayer-1", { bootId });
+      for (const sealedAtMs of [1_000, 1_000, 2_000]) await stream.report(1, { sealedAtMs });
+      const { acked } = await stream.answered(3);
+      const { reports, duplicates } = await stage.stored("replayer-1");
+      return outcomeOf(
+        [`${acked} of 3 acknowledged`, acked === 3],
+        [`${reports} counted, ${duplicates} known as come again`, reports === 1 && duplicates === 2],
+      );
+    },
+  },
+  {
+    name: "replay-as-other",
+    standing: "node",
+    tries: "sends another node's report under that one's boot and number",
+    async run(stage) {
+      const token = await stage.token({ usesMax: 2 });
+      const victim = await stage.enrol(token, "victim-4");
+      const thief = await stage.enrol(token, "thief-4");
+      const bootId = randomBytes(16);
+      const own = await stage.speak(stage.client(victim), "victim-4", { bootId });
+      await own.report(1);
+      await own.answered(1);
+      const copied = await stage.speak(stage.client(thief), "thief-4", { bootId });
+      await copied.report(1);
+      await copied.report(2);
+      await copied.answered(2);
+      const [ofVictim, ofThief] = [await stage.stored("victim-4"), await stage.stored("thief-4")];
+      return outcomeOf([
+        `the victim has ${ofVictim.reports} and ${ofVictim.duplicates} again, the thief its own ${ofThief.reports}`,
+        ofVictim.reports === 1 && ofVictim.duplicates === 0 && ofThief.reports === 2,
+      ]);
+    },
+  },
+  {
+    name: "future-dated-report",
+    standing: "node",
+    tries: "dates a report two days ahead, so that it is kept for longer or hides what comes",
+    async run(stage) {
+      const node = await stage.enrol(await stage.token(), "dater-1");
+      const stream = await stage.speak(stage.client(node), "dater-1");
+      await stream.report(1, { sealedAtMs: stage.clock.wallMs() + 2 * DAY_MS });
+      await stream.report(2);
+      const { acked, refused } = await stream.answered(2);
+      return outcomeOf([
+        `refused as ${refused.join()}, ${acked} of the others acknowledged`,
+        refused.join() === "future-dated" && acked === 1,
+      ]);
+    },
+  },
+  {
+    name: "oversized-message",
+    standing: "node",
+    tries: "sends a message of five megabytes",
+    async run(stage) {
+      const node = await stage.enrol(await stage.token(), "large-1");
+      const credentials = stage.client(node);
+      const stream = await stage.speak(credentials, "large-1", { isUnbounded: true });
+      await stream.report(1, { bytes: new Uint8Array(5_000_000) }).catch(() => {});
+      const end = await stream.end;
+      const again = await stage.speak(credentials, "large-1");
+      await again.report(2);
+      const { acked } = await again.answered(1);
+      return outcomeOf(
+        [`its stream: ${said(end ?? "ended well")}`, isRefusedWith(end, RpcStatus.RESOURCE_EXHAUSTED)],
+        [`its next one goes on: ${acked} acknowledged`, acked === 1],
+      );
+    },
+  },
+];

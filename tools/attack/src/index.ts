@@ -1,0 +1,2 @@
+export type { Attack, Outcome } from "./attack.ts";
+export { ATTACKS } from "./attacks.ts";
