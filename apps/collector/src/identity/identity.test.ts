@@ -187,6 +187,25 @@ describe("enrolment", () => {
     await expect(enrol(await token(), "n1")).rejects.toMatchObject({ code: RpcStatus.RESOURCE_EXHAUSTED });
   });
 
+  it("is by an authority that was brought along, whose files are read and never written", async () => {
+    const { pems, authority: brought } = await testAuthority("brought");
+    const certFile = join(house.directory, "own.pem");
+    const keyFile = join(house.directory, "own.key");
+    writeFileSync(certFile, pems.certPem);
+    writeFileSync(keyFile, pems.keyPem);
+    const identity = { ...ISSUING.identity, authority: { certFile, keyFile } };
+    const { collector, caPem, der, token, enrol } = await fleet({ identity });
+    expect(fingerprintOf(der)).toBe(brought.fingerprint);
+    expect((await speak(collector, clientOf(caPem, await enrol(await token(), "n1")), "n1")).first).toBe("let in");
+    expect(readdirSync(join(house.directory, "data"))).not.toContain("identity");
+    writeFileSync(keyFile, makeKeyPair().privateKeyPem);
+    const dataDir = join(house.directory, "other");
+    await expect(house.start({ identity, dataDir })).rejects.toMatchObject({
+      code: "bad-config",
+      problems: [expect.stringContaining('own.key" (not-its-key), want the private key of the certificate')],
+    });
+  });
+
   it("is refused by a collector that has no authority", async () => {
     const test = await testAuthority();
     const collector = await house.start({ tls: await test.listenerFiles(join(house.directory, "tls")) }, ENVIRONMENT);
