@@ -112,6 +112,22 @@ describe("a caller", () => {
     expect(contexts[0]?.connection?.certificate?.problem).toBe("INVALID_PURPOSE");
   });
 
+  it("cannot take up the session of another connection, but proves its key anew", async () => {
+    const { port } = await listening();
+    const connected = (session?: Buffer) =>
+      new Promise<{ session: Buffer; isReused: boolean }>((settle, fail) => {
+        const options = { port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["h2"] };
+        const socket = connectTls({ ...options, ...(session === undefined ? {} : { session }) });
+        socket.on("error", fail);
+        socket.once("session", (ticket: Buffer) => {
+          settle({ session: ticket, isReused: socket.isSessionReused() });
+          socket.destroy();
+        });
+      });
+    const { session } = await connected();
+    expect((await connected(session)).isReused).toBe(false);
+  });
+
   it("meets a renewed certificate on its next connection, under the same authority", async () => {
     const { listener, call, certificates } = await listening();
     listener.renew(await certificates());

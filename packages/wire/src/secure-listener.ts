@@ -7,7 +7,7 @@
  *    others out by holding connections (S2).
  * 3. Plaintext ends in the handshake. Sessions are not resumed, so each connection proves its key anew.
  */
-import { createHash, type X509Certificate } from "node:crypto";
+import { constants, createHash, type X509Certificate } from "node:crypto";
 import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket } from "node:tls";
 import { type Server as RpcServer, ServerCredentials } from "@grpc/grpc-js";
 import type { Clock, Timer } from "@lifeline/measure";
@@ -155,6 +155,8 @@ function contextOf({ certPem, keyPem, clientAuthorityPem }: ListenerCertificates
     key: keyPem,
     ca: clientAuthorityPem,
     minVersion: "TLSv1.3",
+    // With tickets, whoever has copied one speaks for its key without it; without, the session would have to be in a cache, and there is none.
+    secureOptions: constants.SSL_OP_NO_TICKET,
     // An authority that is itself signed by another is what agents pin, and ends the chain.
     allowPartialTrustChain: true,
   };

@@ -1,18 +1,19 @@
-/** How often a source may fail before it has to wait: a token bucket for each address, on the monotonic clock. */
+/** How often a source may try before it has to wait: a token bucket for each address and key, on the monotonic clock. */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 
-/** Failures a source may make at once, and how long until it may make one more, ms: a misconfigured rack is told, a guesser is slowed. */
-export const FAILURES_MAX = 20;
-export const FAILURE_EVERY_MS = 3_000;
+/** Attempts a source may spend at once, and how long until it may spend one more, ms: a misconfigured rack is told, a guesser is slowed. */
+export const ATTEMPTS_MAX = 20;
+export const ATTEMPT_EVERY_MS = 3_000;
 
-/** Most sources that are remembered; the one that failed longest ago is forgotten first, when its bucket is most likely full anyway. */
+/** Most sources that are remembered; the one that spent longest ago is forgotten first, when its bucket is most likely full anyway. */
 export const SOURCES_MAX = 4_096;
 
-/** The failures of all sources. */
+/** The attempts of all sources. */
 export interface AttemptLimit {
   /** Whether the source may try now. */
   mayTry(source: string): boolean;
-  failed(source: string): void;
+  /** Takes one attempt from the source. */
+  spend(source: string): void;
   readonly sources: () => number;
 }
 
@@ -22,18 +23,18 @@ interface Bucket {
 }
 
 export function createAttemptLimit(clock: Clock): AttemptLimit {
-  // In the order of their last failure.
+  // In the order of their last attempt.
   const buckets = new Map<string, Bucket>();
   const leftNow = ({ left, atNs }: Bucket, nowNs: number) =>
-    Math.min(FAILURES_MAX, left + (nowNs - atNs) / (FAILURE_EVERY_MS * NS_PER_MS));
+    Math.min(ATTEMPTS_MAX, left + (nowNs - atNs) / (ATTEMPT_EVERY_MS * NS_PER_MS));
   return {
     mayTry(source) {
       const bucket = buckets.get(source);
       return bucket === undefined || leftNow(bucket, clock.monotonicNs()) >= 1;
     },
-    failed(source) {
+    spend(source) {
       const nowNs = clock.monotonicNs();
-      const bucket = buckets.get(source) ?? { left: FAILURES_MAX, atNs: nowNs };
+      const bucket = buckets.get(source) ?? { left: ATTEMPTS_MAX, atNs: nowNs };
       buckets.delete(source);
       buckets.set(source, { left: Math.max(0, leftNow(bucket, nowNs) - 1), atNs: nowNs });
       const [oldest] = buckets.keys();

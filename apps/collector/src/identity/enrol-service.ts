@@ -3,7 +3,7 @@
  *
  * 1. The use of a token and the enrolment are durable before a certificate is made (S1).
  * 2. Renewing needs no token: the key that the connection has proven is the one the node was enrolled with.
- * 3. Whoever fails too often waits, by source address or key; what was wrong is told in a sentence that holds no secret.
+ * 3. Whoever fails too often waits, by source address; whoever asks too often, by key; what was wrong is told in a sentence that holds no secret.
  */
 import { createHash } from "node:crypto";
 import { matchesPattern } from "@lifeline/catalogue";
@@ -63,23 +63,20 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
     if (parts.authority !== undefined) return parts.authority;
     throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody: it has no identity.names");
   };
-  /** Runs one attempt; whatever it is refused for counts against its source. */
-  const attempt = async <T>(
-    context: CallContext,
-    sourceOf: (from: string) => string,
-    run: (from: string) => Promise<T>,
-  ): Promise<T> => {
-    const from = peerAddress(context.peer) ?? "";
-    const source = sourceOf(from);
-    if (!limit.mayTry(source)) {
-      onAttempt("too-many-attempts", "", from);
-      throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "too many attempts have failed; try again later");
-    }
+  const admit = (source: string, from: string): void => {
+    if (limit.mayTry(source)) return;
+    onAttempt("too-many-attempts", "", from);
+    throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "too many attempts; try again later");
+  };
+  /** Runs one enrolment; whatever it is refused for counts against the address. */
+  const atAddress = async <T>({ peer }: CallContext, run: (from: string) => Promise<T>): Promise<T> => {
+    const from = peerAddress(peer) ?? "";
+    admit(from, from);
     try {
       return await run(from);
     } catch (error) {
       // A store that cannot write is no fault of the one who asks.
-      if (error instanceof RpcError && error.code !== RpcStatus.UNAVAILABLE) limit.failed(source);
+      if (error instanceof RpcError && error.code !== RpcStatus.UNAVAILABLE) limit.spend(from);
       throw error;
     }
   };
@@ -105,7 +102,7 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
       return { authorityCertificateDer: authorityOrRefuse().certDer };
     },
     enrol: ({ joinToken, certificateRequestDer }, context) =>
-      attempt(context, byAddress, async (from) => {
+      atAddress(context, async (from) => {
         const authority = authorityOrRefuse();
         const token = readJoinToken(joinToken);
         const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
@@ -114,6 +111,9 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
           throw new RpcError(...ENROL_REFUSALS[why]);
         };
         if (token === undefined) return refuse("unknown-token");
+        // One that is let in already costs a commit and a signature each time it comes.
+        admit(keySha256, from);
+        limit.spend(keySha256);
         // A token's pattern never changes, so that it may be read before the claim.
         const known = await store.submit("readJoinToken", { id: token.id }).catch(unavailable);
         if (known !== undefined && known.nodePattern !== "" && !matchesPattern(known.nodePattern, nodeId)) {
@@ -130,33 +130,32 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
         onAttempt("enrolled", nodeId, from);
         return issue(authority, nodeId, publicKeyDer, times.nowMs);
       }),
-    renew: ({ certificateRequestDer }, context) => {
+    async renew({ certificateRequestDer }, context) {
+      const from = peerAddress(context.peer) ?? "";
       const certificate = context.connection?.certificate;
-      // By its key: those who share an address with one that fails must still renew.
-      const byKey = (from: string) => certificate?.keySha256 ?? from;
-      return attempt(context, byKey, async (from) => {
-        const authority = authorityOrRefuse();
-        const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
-        const refuse = (why: RenewRefusal | "no-certificate"): never => {
-          onAttempt(why, nodeId, from);
-          throw new RpcError(...RENEW_REFUSALS[why]);
-        };
-        // OpenSSL's word may hide another: it is the key that is held against what was enrolled, and the connection has proven it.
-        if (certificate === undefined || !RENEWABLE.includes(certificate.problem)) return refuse("no-certificate");
-        if (certificate.keySha256 !== keySha256 || certificate.commonName !== nodeId) return refuse("another-key");
-        const times = lifetime();
-        const key = Buffer.from(keySha256, "hex");
-        const lapsedBeforeMs = times.nowMs - RENEW_WITHIN_MS;
-        const outcome = await registry.renew({ nodeId, key, lapsedBeforeMs, ...times }).catch(unavailable);
-        if (outcome !== "renewed") return refuse(outcome);
-        onAttempt("renewed", nodeId, from);
-        return issue(authority, nodeId, publicKeyDer, times.nowMs);
-      });
+      // By its key: those who share an address with one that fails must still renew. Each costs a commit and a signature.
+      const source = certificate?.keySha256 ?? from;
+      admit(source, from);
+      limit.spend(source);
+      const authority = authorityOrRefuse();
+      const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
+      const refuse = (why: RenewRefusal | "no-certificate"): never => {
+        onAttempt(why, nodeId, from);
+        throw new RpcError(...RENEW_REFUSALS[why]);
+      };
+      // OpenSSL's word may hide another: it is the key that is held against what was enrolled, and the connection has proven it.
+      if (certificate === undefined || !RENEWABLE.includes(certificate.problem)) return refuse("no-certificate");
+      if (certificate.keySha256 !== keySha256 || certificate.commonName !== nodeId) return refuse("another-key");
+      const times = lifetime();
+      const key = Buffer.from(keySha256, "hex");
+      const lapsedBeforeMs = times.nowMs - RENEW_WITHIN_MS;
+      const outcome = await registry.renew({ nodeId, key, lapsedBeforeMs, ...times }).catch(unavailable);
+      if (outcome !== "renewed") return refuse(outcome);
+      onAttempt("renewed", nodeId, from);
+      return issue(authority, nodeId, publicKeyDer, times.nowMs);
     },
   };
 }
-
-const byAddress = (from: string) => from;
 
 /** A certificate that has ended, or that a clock which was set back finds in the future. */
 const RENEWABLE: readonly (string | undefined)[] = [undefined, "CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"];

@@ -187,6 +187,20 @@ describe("enrolment", () => {
     await expect(enrol(await token(), "n1")).rejects.toMatchObject({ code: RpcStatus.RESOURCE_EXHAUSTED });
   });
 
+  it("is bounded by key too, for each costs a commit and a signature, and so is renewal", async () => {
+    const { address, caPem, token, enrol } = await fleet();
+    const [joinToken, keys] = [await token(), makeKeyPair()];
+    const codes: number[] = [];
+    let pair: Pair | undefined;
+    for (let at = 0; at < 12; at += 1) pair = await enrol(joinToken, "n1", keys);
+    if (pair === undefined) throw new Error("nothing was enrolled");
+    for (let at = 0; at < 12; at += 1) {
+      await renewal(address, caPem, pair, "n1").catch(({ code }: RpcError) => codes.push(code));
+    }
+    expect(codes).toEqual(Array(4).fill(RpcStatus.RESOURCE_EXHAUSTED));
+    await enrol(await token(), "n2");
+  });
+
   it("is by an authority that was brought along, whose files are read and never written", async () => {
     const { pems, authority: brought } = await testAuthority("brought");
     const certFile = join(house.directory, "own.pem");
