@@ -12,9 +12,9 @@ import {
   channelCredentials,
   createRpcClient,
   encodeReport,
+  NO_VITALS,
   NODE_ID_WANTED,
   queryPb,
-  type Report,
   RpcError,
   RpcStatus,
   reportPb,
@@ -133,19 +133,6 @@ async function until(what: () => boolean): Promise<void> {
   throw new Error(`not within 5 s: ${what}`);
 }
 
-const VITALS: Report["vitals"] = {
-  rssBytes: 1,
-  cpuUs: 1,
-  uptimeMs: 1,
-  eventLoopMaxDelayNs: 1,
-  spoolBytes: 0,
-  spoolReports: 0,
-  spoolDroppedReports: 0,
-  spoolMemoryReports: 0,
-  missedTicks: 0,
-  refusedReports: 0,
-};
-
 /** A report of one window of one target's samples, one a second, the last just now. */
 function reportOf(reasons: readonly Reason[], sealedAtMs = Date.now(), targetId = TCP): Uint8Array {
   let run: Run | undefined;
@@ -166,7 +153,7 @@ function reportOf(reasons: readonly Reason[], sealedAtMs = Date.now(), targetId 
     const one = windowOf(followed, endedAtMs - 1_000, endedAtMs);
     window = window === undefined ? one : mergeWindows(window, one);
   }
-  return encodeReport({ sealedAtMs, windows: window === undefined ? [] : [window], vitals: VITALS });
+  return encodeReport({ sealedAtMs, windows: window === undefined ? [] : [window], vitals: NO_VITALS });
 }
 const times = (count: number, reason: Reason): Reason[] => Array.from({ length: count }, () => reason);
 

@@ -1,6 +1,6 @@
 import { deploymentFrom, parseCatalogue } from "@lifeline/catalogue";
 import { emptyWindow } from "@lifeline/window";
-import type { Report } from "@lifeline/wire";
+import { NO_VITALS, type Report } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
 import type { Introduction } from "./admit.ts";
 import { createFleet, type Node } from "./fleet.ts";
@@ -49,18 +49,7 @@ function fleetOf(count: number) {
 const report = (sealedAtMs: number, windows: Report["windows"]): Report => ({
   sealedAtMs,
   windows,
-  vitals: {
-    rssBytes: 0,
-    cpuUs: 0,
-    uptimeMs: 0,
-    eventLoopMaxDelayNs: 0,
-    spoolBytes: 0,
-    spoolReports: 0,
-    spoolDroppedReports: 0,
-    spoolMemoryReports: 0,
-    missedTicks: 0,
-    refusedReports: 0,
-  },
+  vitals: NO_VITALS,
 });
 const window = (endMs: number, targetId = TARGET) => ({
   ...emptyWindow(targetId, endMs - 1_000, endMs),

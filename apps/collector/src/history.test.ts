@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { manualClock } from "@lifeline/measure";
 import { emptyWindow, mergeAllWindows, type Window } from "@lifeline/window";
-import { encodeReport, type queryPb, RpcError, RpcStatus } from "@lifeline/wire";
+import { encodeReport, NO_VITALS, type queryPb, RpcError, RpcStatus } from "@lifeline/wire";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createHistory } from "./history.ts";
@@ -18,18 +18,6 @@ import type { Store } from "./store/store.ts";
 const ZERO_MS = Date.UTC(2026, 2, 1);
 const NOW_MS = ZERO_MS + 4 * 3_600_000;
 const TARGETS = ["api-tcp|tcp|h:1|ipv4", "api-tls|tls|h:1|ipv4", "node-dns|dns|h:53|ipv6"];
-const VITALS = {
-  rssBytes: 0,
-  cpuUs: 0,
-  uptimeMs: 0,
-  eventLoopMaxDelayNs: 0,
-  spoolBytes: 0,
-  spoolReports: 0,
-  spoolDroppedReports: 0,
-  spoolMemoryReports: 0,
-  missedTicks: 0,
-  refusedReports: 0,
-};
 const NODE = {
   nodeId: "n1",
   hostname: "h",
@@ -94,7 +82,7 @@ function save(windows: readonly Window[], more: Partial<ReportRecord> = {}): voi
   const bootId = new Uint8Array(16);
   const indexed = windows.map(({ targetId, startMs, endMs }, position) => ({ targetId, position, startMs, endMs }));
   const times = { receivedAtMs: NOW_MS + sequence, sealedAtMs: NOW_MS, clockOffsetMs: undefined };
-  const payload = encodeReport({ sealedAtMs: NOW_MS, windows, vitals: VITALS });
+  const payload = encodeReport({ sealedAtMs: NOW_MS, windows, vitals: NO_VITALS });
   const report = { nodeId: "n1", bootId, sequence, ...times, payload, windowCount: windows.length, windows: indexed };
   expect(run("saveReport", { ...report, ...more })).toBe("stored");
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { deploymentFrom, parseCatalogue } from "@lifeline/catalogue";
 import { manualClock, systemClock } from "@lifeline/measure";
 import { emptyWindow } from "@lifeline/window";
-import { encodeReport } from "@lifeline/wire";
+import { encodeReport, NO_VITALS } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createFleet } from "./fleet.ts";
 import { rehydrate } from "./rehydrate.ts";
@@ -40,19 +40,6 @@ const NOW_MS = 10_000_000;
 /** A fleet so large that TLS handshakes, at 50 a second in all, are 20.5 s apart. */
 const FLEET_SIZE = 600;
 
-const VITALS = {
-  rssBytes: 0,
-  cpuUs: 0,
-  uptimeMs: 0,
-  eventLoopMaxDelayNs: 0,
-  spoolBytes: 0,
-  spoolReports: 0,
-  spoolDroppedReports: 0,
-  spoolMemoryReports: 0,
-  missedTicks: 0,
-  refusedReports: 0,
-};
-
 let directory = "";
 let store: Store;
 beforeEach(async () => {
@@ -86,7 +73,7 @@ const saveReport = (nodeId: string, sequence: number, targetId: string, endMs: n
     receivedAtMs: endMs,
     sealedAtMs: endMs,
     clockOffsetMs: undefined,
-    payload: encodeReport({ sealedAtMs: endMs, windows, vitals: VITALS }),
+    payload: encodeReport({ sealedAtMs: endMs, windows, vitals: NO_VITALS }),
     windowCount: 1,
     windows: windows.map((window) => ({ ...window, position: 0 })),
   });

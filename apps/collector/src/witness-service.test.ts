@@ -10,10 +10,10 @@ import {
   channelCredentials,
   createRpcClient,
   encodeReport,
+  NO_VITALS,
   type Plan,
   planFromWire,
   queryPb,
-  type Report,
   RpcStatus,
   reportPb,
   witnessPb,
@@ -122,19 +122,6 @@ async function until(what: () => boolean | Promise<boolean>): Promise<void> {
   throw new Error(`not within 5 s: ${what}`);
 }
 
-const VITALS: Report["vitals"] = {
-  rssBytes: 1,
-  cpuUs: 1,
-  uptimeMs: 1,
-  eventLoopMaxDelayNs: 1,
-  spoolBytes: 0,
-  spoolReports: 0,
-  spoolDroppedReports: 0,
-  spoolMemoryReports: 0,
-  missedTicks: 0,
-  refusedReports: 0,
-};
-
 /** Samples of one target, one a second, the last just now. */
 function windowOfAll(targetId: string, reasons: readonly Reason[], nowMs: number): Window {
   let run: Run | undefined;
@@ -163,7 +150,7 @@ function deadTunnel({ targets }: Plan, nowMs = Date.now()): Uint8Array {
     return [...repeated("answered", 6), ...repeated("timeout", 8)];
   };
   const windows = targets.map(({ id, requirementId }) => windowOfAll(id, reasonsOf(requirementId), nowMs));
-  return encodeReport({ sealedAtMs: nowMs, windows, vitals: VITALS });
+  return encodeReport({ sealedAtMs: nowMs, windows, vitals: NO_VITALS });
 }
 
 function causes({ grpcPort }: Collector) {

@@ -26,7 +26,7 @@ export {
 export type { Decoded, Malformed } from "./malformed.ts";
 export { isNodeId, MAX_NODE_ID_LENGTH, NODE_ID_WANTED } from "./node-id.ts";
 export { makePlan, type Plan, planFromWire, planToWire } from "./plan-codec.ts";
-export { decodeReport, encodeReport, type Report, type Vitals } from "./report-codec.ts";
+export { decodeReport, encodeReport, NO_VITALS, type Report, type Vitals } from "./report-codec.ts";
 export { type CallOptions, createRpcClient, type DuplexCall, type RpcClient } from "./rpc-client.ts";
 export { RpcError, RpcStatus, type RpcStatusCode, rpcErrorFrom } from "./rpc-error.ts";
 export {

@@ -29,6 +29,9 @@ const VITAL_NAMES = [
 ] as const;
 type VitalName = (typeof VITAL_NAMES)[number];
 
+/** Of an agent that has not lived: what a report says that no agent made. */
+export const NO_VITALS: Vitals = Object.fromEntries(VITAL_NAMES.map((name) => [name, 0])) as Vitals;
+
 /** Windows that were sealed together. */
 export interface Report {
   /** Wall time of the sealing, ms since the epoch. */

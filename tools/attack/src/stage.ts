@@ -14,6 +14,7 @@ import {
   type DuplexCall,
   encodeReport,
   enrolPb,
+  NO_VITALS,
   queryPb,
   RpcError,
   reportPb,
@@ -302,26 +303,13 @@ async function listen(
   }
 }
 
-const VITALS = {
-  rssBytes: 0,
-  cpuUs: 0,
-  uptimeMs: 0,
-  eventLoopMaxDelayNs: 0,
-  spoolBytes: 0,
-  spoolReports: 0,
-  spoolDroppedReports: 0,
-  spoolMemoryReports: 0,
-  missedTicks: 0,
-  refusedReports: 0,
-};
-
 function send(
   call: DuplexCall<never, reportPb.StreamResponse> | DuplexCall<object, reportPb.StreamResponse>,
   sequence: number,
   { bootId, sealedAtMs, bytes }: { bootId: Uint8Array; sealedAtMs?: number; bytes?: Uint8Array },
   clock: Clock,
 ): Promise<void> {
-  const report = bytes ?? encodeReport({ sealedAtMs: sealedAtMs ?? clock.wallMs(), windows: [], vitals: VITALS });
+  const report = bytes ?? encodeReport({ sealedAtMs: sealedAtMs ?? clock.wallMs(), windows: [], vitals: NO_VITALS });
   const value = { bootId, sequence: BigInt(sequence), report, sentUnixMs: BigInt(clock.wallMs()) };
   return call.send({ message: { case: "report", value } } as never);
 }

@@ -6,6 +6,7 @@ import {
   type ChannelCredentials,
   createRpcClient,
   encodeReport,
+  NO_VITALS,
   type Report,
   RpcError,
   reportPb,
@@ -41,19 +42,6 @@ const DOWN_MS = { least: 200, most: 2_000 };
 /** Time between two reports, and most windows of one. */
 const REPORT_EVERY_MS = 1_000;
 const WINDOWS = 10;
-
-const VITALS: Report["vitals"] = {
-  rssBytes: 60_000_000,
-  cpuUs: 0,
-  uptimeMs: 0,
-  eventLoopMaxDelayNs: 0,
-  spoolBytes: 0,
-  spoolReports: 0,
-  spoolDroppedReports: 0,
-  spoolMemoryReports: 0,
-  missedTicks: 0,
-  refusedReports: 0,
-};
 
 /** Where the load goes, and until when. */
 export interface LoadOptions {
@@ -172,7 +160,7 @@ function reportOf(targetIds: readonly string[], ordinal: number, random: Random,
   const windows = targetIds
     .slice(first, first + WINDOWS)
     .map((id) => windowOf(id, nowMs, ordinal, pick(random, ["answered", "answered", "refused", "timeout"])));
-  return { sealedAtMs: nowMs, windows, vitals: VITALS };
+  return { sealedAtMs: nowMs, windows, vitals: NO_VITALS };
 }
 
 function windowOf(targetId: string, nowMs: number, ordinal: number, reason: Reason): Window {

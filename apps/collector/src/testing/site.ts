@@ -8,6 +8,7 @@ import {
   channelCredentials,
   createRpcClient,
   encodeReport,
+  NO_VITALS,
   type Report,
   type RpcError,
   reportPb,
@@ -117,18 +118,7 @@ export function dialAs(port: number, nodeId: string) {
 }
 
 /** Of an agent that has hardly lived. */
-export const VITALS: Report["vitals"] = {
-  rssBytes: 1,
-  cpuUs: 1,
-  uptimeMs: 1,
-  eventLoopMaxDelayNs: 1,
-  spoolBytes: 0,
-  spoolReports: 0,
-  spoolDroppedReports: 0,
-  spoolMemoryReports: 0,
-  missedTicks: 0,
-  refusedReports: 0,
-};
+export const VITALS: Report["vitals"] = NO_VITALS;
 
 /** A window of one sample that has just ended. */
 export function windowOfOne(
