@@ -25,6 +25,7 @@ import { type Collector, startCollector } from "./collector.ts";
 import type { Config } from "./config.ts";
 import { HELLO_WITHIN_MS } from "./ingest.ts";
 import { testConfig } from "./testing/config.ts";
+import { catalogueOf, requirementRow } from "./testing/site.ts";
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -44,25 +45,10 @@ name: test
 kind: on-prem
 omni: { api: "https://127.0.0.1:8443", siderolink: ["127.0.0.1:50180"] }
 `;
-const row = (id: string, service: string, protocol: string, probe: string, obligation = "required") => `
-  - id: ${id}
-    purpose: test
-    source: { document: d, version: v1.13, section: s }
-    from: talos-node
-    deployments: [on-prem]
-    obligation: ${obligation}
-    protocol: ${protocol}
-    port: 443
-    place: { kind: service, service: ${service} }
-    published: { value: x }
-    effective: { value: x, evidence: [] }
-    probes: [${probe}]`;
-const CATALOGUE = `
-schema: 1
-version: v1.13
-title: test
-requirements:${row("api-tcp", "api", "tcp", "{ probe: tcp, acceptReset: false }")}${row("siderolink-udp", "siderolink", "udp", "{ probe: udp, payloadBytes: 16 }", "optional")}
-`;
+const CATALOGUE = catalogueOf(
+  requirementRow("api-tcp", "api", "tcp", "{ probe: tcp, acceptReset: false }"),
+  requirementRow("siderolink-udp", "siderolink", "udp", "{ probe: udp, payloadBytes: 16 }", { obligation: "optional" }),
+);
 const TCP = "api-tcp|tcp|127.0.0.1:8443|ipv4";
 const BOOT = new Uint8Array(16).fill(1);
 

@@ -6,24 +6,13 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { manualClock, systemClock } from "@lifeline/measure";
-import { channelCredentials, createRpcClient, encodeReport, queryPb, RpcStatus } from "@lifeline/wire";
+import { channelCredentials, createRpcClient, encodeReport, NO_VITALS, queryPb, RpcStatus } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Collector } from "./collector.ts";
 import { SILENT_MAX_MS } from "./ingest.ts";
 import { HELLO_ALLOWANCE } from "./quota.ts";
 import { openStore } from "./store/store.ts";
-import {
-  BOOT,
-  dialAs,
-  metricOf,
-  reportBytes,
-  startIn,
-  TARGET,
-  until,
-  VITALS,
-  windowOfOne,
-  writeSite,
-} from "./testing/site.ts";
+import { BOOT, dialAs, metricOf, reportBytes, startIn, TARGET, until, windowOfOne, writeSite } from "./testing/site.ts";
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -83,7 +72,7 @@ const ESCAPE = "\u001b[2J\u001b]0;owned\u0007";
 const nowMs = Date.now();
 const targets = (count: number) => Array.from({ length: count }, (_, at) => windowOfOne(nowMs, `t${at}`));
 const report = (windows: readonly ReturnType<typeof windowOfOne>[], sealedAtMs = nowMs) =>
-  encodeReport({ sealedAtMs, windows, vitals: VITALS });
+  encodeReport({ sealedAtMs, windows, vitals: NO_VITALS });
 const good = () => reportBytes({ sealedAtMs: nowMs });
 
 describe("a report that can never be admitted", () => {

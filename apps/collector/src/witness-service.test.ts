@@ -24,6 +24,7 @@ import { type Collector, startCollector } from "./collector.ts";
 import type { TlsFiles } from "./config.ts";
 import { testConfig } from "./testing/config.ts";
 import { clientOf, testAuthority } from "./testing/credentials.ts";
+import { catalogueOf, requirementRow } from "./testing/site.ts";
 
 const SITE = `
 version: 1
@@ -31,25 +32,12 @@ name: test
 kind: on-prem
 omni: { api: "https://127.0.0.1:8443", machineApi: "https://127.0.0.1:8090", siderolink: ["127.0.0.1:50180"] }
 `;
-const row = (id: string, service: string, protocol: string, probe: string) => `
-  - id: ${id}
-    purpose: test
-    source: { document: d, version: v1.13, section: s }
-    from: talos-node
-    deployments: [on-prem]
-    obligation: required
-    protocol: ${protocol}
-    port: 8090
-    place: { kind: service, service: ${service} }
-    published: { value: x }
-    effective: { value: x, evidence: [] }
-    probes: [${probe}]`;
-const CATALOGUE = `
-schema: 1
-version: v1.13
-title: test
-requirements:${row("machine-api", "machine-api", "tcp", "{ probe: tcp, acceptReset: false }")}${row("siderolink", "siderolink", "udp", "{ probe: udp, payloadBytes: 16 }")}${row("inside", "in-tunnel", "tcp", "{ probe: tcp, acceptReset: true }")}
-`;
+const PORT = { port: 8_090 };
+const CATALOGUE = catalogueOf(
+  requirementRow("machine-api", "machine-api", "tcp", "{ probe: tcp, acceptReset: false }", PORT),
+  requirementRow("siderolink", "siderolink", "udp", "{ probe: udp, payloadBytes: 16 }", PORT),
+  requirementRow("inside", "in-tunnel", "tcp", "{ probe: tcp, acceptReset: true }", PORT),
+);
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];

@@ -4,15 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock, Evidence, Reason } from "@lifeline/measure";
 import { followRun, type Window, windowOf } from "@lifeline/window";
-import {
-  channelCredentials,
-  createRpcClient,
-  encodeReport,
-  NO_VITALS,
-  type Report,
-  type RpcError,
-  reportPb,
-} from "@lifeline/wire";
+import { channelCredentials, createRpcClient, encodeReport, NO_VITALS, type RpcError, reportPb } from "@lifeline/wire";
 import { pino } from "pino";
 import { type Collector, startCollector } from "../collector.ts";
 import { testConfig } from "./config.ts";
@@ -23,25 +15,43 @@ name: test
 kind: on-prem
 omni: { api: "https://127.0.0.1:8443", siderolink: ["127.0.0.1:50180"] }
 `;
-const row = (id: string, service: string, protocol: string, probe: string) => `
+/** How a row of a test's catalogue differs from the others. */
+export interface RowWish {
+  readonly obligation?: string;
+  readonly port?: number;
+}
+
+/** A row of a test's catalogue, YAML: `probe` is measured at a service of the deployment. */
+export function requirementRow(id: string, service: string, protocol: string, probe: string, wish: RowWish = {}) {
+  const { obligation = "required", port = 443 } = wish;
+  return `
   - id: ${id}
     purpose: test
     source: { document: d, version: v1.13, section: s }
     from: talos-node
     deployments: [on-prem]
-    obligation: required
+    obligation: ${obligation}
     protocol: ${protocol}
-    port: 443
+    port: ${port}
     place: { kind: service, service: ${service} }
     published: { value: x }
     effective: { value: x, evidence: [] }
     probes: [${probe}]`;
-const CATALOGUE = `
+}
+
+/** A catalogue of those rows, YAML. */
+export function catalogueOf(...rows: readonly string[]): string {
+  return `
 schema: 1
 version: v1.13
 title: test
-requirements:${row("api-tcp", "api", "tcp", "{ probe: tcp, acceptReset: false }")}${row("siderolink-udp", "siderolink", "udp", "{ probe: udp, payloadBytes: 16 }")}
+requirements:${rows.join("")}
 `;
+}
+
+const TCP = requirementRow("api-tcp", "api", "tcp", "{ probe: tcp, acceptReset: false }");
+const UDP = "{ probe: udp, payloadBytes: 16 }";
+const CATALOGUE = catalogueOf(TCP, requirementRow("siderolink-udp", "siderolink", "udp", UDP));
 
 /** A target of the plan. */
 export const TARGET = "api-tcp|tcp|127.0.0.1:8443|ipv4";
@@ -117,9 +127,6 @@ export function dialAs(port: number, nodeId: string) {
   };
 }
 
-/** Of an agent that has hardly lived. */
-export const VITALS: Report["vitals"] = NO_VITALS;
-
 /** A window of one sample that has just ended. */
 export function windowOfOne(
   endMs: number,
@@ -152,7 +159,7 @@ export function reportBytes(wish: ReportWish): Uint8Array {
   const text = "x".repeat(evidenceChars);
   const evidence = { ...(evidenceChars === 0 ? {} : { code: text, alpn: text, tlsVersion: text }), ...wish.evidence };
   const one = windowOfOne(sealedAtMs, targetId, reason, evidence);
-  return encodeReport({ sealedAtMs, windows: Array.from({ length: windows }, () => one), vitals: VITALS });
+  return encodeReport({ sealedAtMs, windows: Array.from({ length: windows }, () => one), vitals: NO_VITALS });
 }
 
 /** The value of one series; 0 where there is none. */
