@@ -14,7 +14,9 @@ describe("a campaign", () => {
   beforeAll(async () => {
     const module = import.meta.resolve("./testing/broken-decoders.ts");
     const say = () => {};
-    results = await runCampaign({ module, decoders: DECODERS, inputs: 1_000, seed: SEED, clock: systemClock, say });
+    const limits = { hangCpuMs: 2_000, heapMaxMb: 64 };
+    const campaign = { module, decoders: DECODERS, inputs: 1_000, seed: SEED, limits, clock: systemClock, say };
+    results = await runCampaign(campaign);
   }, 60_000);
   const resultOf = (name: string) => results.find(({ decoder }) => decoder === name);
 

@@ -14,19 +14,26 @@ export interface Campaign {
   /** For each decoder. */
   readonly inputs: number;
   readonly seed: number;
+  /** By default {@link LIMITS}. */
+  readonly limits?: Limits;
   readonly clock: Clock;
   /** Told of each decoder that is done, and of progress every ten seconds. */
   readonly say: (line: string) => void;
 }
 
-/** An input that computes for longer hangs, ms of processor time: some hundred times what the slowest takes. */
-export const HANG_CPU_MS = 5_000;
+/** What one input may take before it is said to take too much. */
+export interface Limits {
+  /** An input that computes for longer hangs, ms of processor time. */
+  readonly hangCpuMs: number;
+  /** Largest heap of the thread, MB: an input that asks for more than that has no bound. */
+  readonly heapMaxMb: number;
+}
+
+/** Some hundred times the time that the slowest input takes, and some ten times the memory. */
+export const LIMITS: Limits = { hangCpuMs: 5_000, heapMaxMb: 512 };
 
 /** An input that waits for longer hangs, ms: nothing that is decoded waits for anything, but the machine may be busy. */
-export const HANG_WAIT_MS = 120_000;
-
-/** Largest heap of the thread, MB: ten times what it needs; an input that asks for more than that has no bound. */
-const HEAP_MAX_MB = 512;
+const HANG_WAIT_MS = 120_000;
 
 /** Its young generation, MB: most of what decoding makes is dead at once, and a small one is collected for every few inputs. */
 const YOUNG_MAX_MB = 64;
@@ -50,13 +57,14 @@ export async function runCampaign(campaign: Campaign): Promise<readonly DecoderR
 type Ended = { readonly kind: "done" } | { readonly kind: "hung" | "memory"; readonly detail: string };
 
 async function runThread(campaign: Campaign, decoders: readonly Decoder[]): Promise<readonly DecoderResult[]> {
-  const { inputs, seed, say } = campaign;
+  const { inputs, seed, say, limits = LIMITS } = campaign;
+  const { heapMaxMb } = limits;
   const progress = new SharedArrayBuffer(8);
   const names = decoders.map(({ name }) => name);
   const order: WorkerOrder = { module: campaign.module, names, inputs, seed, progress };
   const worker = new Worker(new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url), {
     workerData: order,
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB, maxYoungGenerationSizeMb: YOUNG_MAX_MB },
+    resourceLimits: { maxOldGenerationSizeMb: heapMaxMb, maxYoungGenerationSizeMb: YOUNG_MAX_MB },
   });
   const results: DecoderResult[] = [];
   worker.on("message", (result: DecoderResult) => {
@@ -95,7 +103,7 @@ async function endOf(
   worker: Worker,
   progress: SharedArrayBuffer,
   names: readonly string[],
-  { inputs, clock, say }: Campaign,
+  { inputs, clock, say, limits = LIMITS }: Campaign,
 ): Promise<Ended> {
   const stopped = new AbortController();
   const exit = new Promise<Ended>((resolve, reject) => {
@@ -105,7 +113,7 @@ async function endOf(
       else reject(new FuzzError("worker", error.stack ?? error.message));
     });
   });
-  const watch = watched(progress, clock, stopped.signal, (at, index) =>
+  const watch = watched(progress, limits.hangCpuMs, clock, stopped.signal, (at, index) =>
     say(`${names[at] ?? "the first"}: ${index} of ${inputs}`),
   );
   try {
@@ -116,9 +124,10 @@ async function endOf(
   }
 }
 
-/** Resolves when an input has not ended within {@link HANG_CPU_MS} of work or {@link HANG_WAIT_MS}. */
+/** Resolves when an input has not ended within `hangCpuMs` of work or {@link HANG_WAIT_MS}. */
 async function watched(
   progress: SharedArrayBuffer,
+  hangCpuMs: number,
   clock: Clock,
   signal: AbortSignal,
   tell: (at: number, index: number) => void,
@@ -135,8 +144,8 @@ async function watched(
     }
     // All that this process computes is the thread's: the watch itself does next to nothing.
     const { user, system } = process.cpuUsage(last.cpu);
-    if ((user + system) / 1_000 > HANG_CPU_MS)
-      return { kind: "hung", detail: `no answer within ${HANG_CPU_MS} ms of work` };
+    if ((user + system) / 1_000 > hangCpuMs)
+      return { kind: "hung", detail: `no answer within ${hangCpuMs} ms of work` };
     if ((nowNs - last.sinceNs) / NS_PER_MS > HANG_WAIT_MS) {
       return { kind: "hung", detail: `no answer within ${HANG_WAIT_MS} ms` };
     }

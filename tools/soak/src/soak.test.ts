@@ -3,7 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { readArguments } from "./arguments.ts";
 import type { SoakResult } from "./soak.ts";
+import { SoakError } from "./soak-error.ts";
 
 /** Runs it; `untilSaid`: sends SIGINT once it has said so. */
 async function runSoak(args: readonly string[], untilSaid?: RegExp) {
@@ -17,7 +19,7 @@ async function runSoak(args: readonly string[], untilSaid?: RegExp) {
     if (untilSaid?.test(stderr)) child.kill("SIGINT");
   });
   const [status] = (await once(child, "close")) as [number | null];
-  return { status, stdout, stderr };
+  return { status, stdout };
 }
 
 function isAlive(pid: number | undefined): boolean {
@@ -46,14 +48,20 @@ describe("npm run soak", () => {
     expect(pids.collector).toBeGreaterThan(0);
     expect([pids.agent, pids.collector].map(isAlive)).toEqual([false, false]);
   }, 60_000);
+});
+
+describe("its arguments", () => {
+  it("are minutes, and whether a program reads what comes of it", () => {
+    expect(readArguments([])).toEqual({ help: false, minutes: 10, json: false });
+    expect(readArguments(["--minutes", "0.5", "--json"])).toEqual({ help: false, minutes: 0.5, json: true });
+  });
 
   it.each([
     [["--minutes", "0"], "--minutes: got '0', want a number from 0.1 to 10080"],
     [["--minutes", "1h"], "--minutes: got '1h', want a number from 0.1 to 10080"],
     [["--for-ever"], "--for-ever"],
-  ])("%s is refused before anything starts", async (args, why) => {
-    const { status, stdout, stderr } = await runSoak(args);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
-    expect(stderr).toContain(why);
+  ])("%s is refused", (args, why) => {
+    expect(() => readArguments(args)).toThrow(SoakError);
+    expect(() => readArguments(args)).toThrow(why);
   });
 });
