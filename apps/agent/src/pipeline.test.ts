@@ -152,6 +152,22 @@ describe("the agent", () => {
     expect(windowsOf(reports).reduce((sum, window) => sum + window.started, 0)).toBe(begunAttempts);
   });
 
+  it("stops within the time it promises while it waits for a collector that says nothing", async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    closers.push(() => void silent.close());
+    const { port } = silent.address() as AddressInfo;
+    const enrol = { authority: `sha256:${"0".repeat(64)}`, tokenFile: undefined };
+    const config = { ...loadConfig(undefined, []), stateDir: stateDir(), nodeId: "node-1" };
+    const log = createLog(systemClock, "silent");
+    const inputs = { resolvers: ["127.0.0.1:1"], hostsFile: undefined, stampKeyFile: undefined };
+    const world = createAgentWorld(inputs, log, { LIFELINE_JOIN_TOKEN: "a-token" });
+    const agent = await startAgent({ ...config, collector: `127.0.0.1:${port}`, enrol }, world);
+    await until("it dials", () => (agent.stats().uplink?.dials ?? 0) > 0);
+    // Talos kills after ten seconds; the attempt alone may take as long.
+    await agent.stop();
+  }, 8_000);
+
   it("is idle and says how to give it something to do when it has neither collector nor plan", async () => {
     const { agent, lines } = await agentOf({});
     expect(lines.at(-1)?.msg).toContain("LIFELINE_COLLECTOR");

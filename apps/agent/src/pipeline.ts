@@ -209,8 +209,10 @@ class RunningAgent implements Agent {
     this.#tally.stop();
     await this.#spooling;
     await this.#uplink?.flush(FLUSH_GRACE_MS);
+    // Begun first: the uplink may be waiting for an attempt to enrol.
+    const enrolmentEnds = this.#enrolment?.stop();
     await this.#uplink?.stop();
-    await this.#enrolment?.stop();
+    await enrolmentEnds;
     await this.#caching;
     await this.#spool.close();
     this.#unlock();
