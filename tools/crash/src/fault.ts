@@ -24,6 +24,9 @@ const DRAWN: readonly FaultKind[] = [...FAULTS, "kill-agent", "kill-collector", 
 /** How long a fault stands, ms: from nothing to several round trips and commits. */
 const STANDS_MS = { least: 20, most: 500 };
 
+/** How long an agent lives on a full disk, ms: it is up after half a second, and seals something after another. */
+const FULL_MS = { least: 1_000, most: 3_000 };
+
 /** How far clocks jump, ms: to both sides, from a second to forty days. */
 const JUMPS_MS = [1_000, 60_000, 3_600_000, 40 * 24 * 3_600_000];
 
@@ -66,6 +69,12 @@ export async function playFault(kind: FaultKind, stage: Stage, random: Random, c
       const disk = kind === "agent-disk-full" ? stage.agentDisk : stage.collectorDisk;
       if (!disk.fill()) return false;
       await stand();
+      if (kind === "agent-disk-full") {
+        // Packed reports are so small that a page which is there already holds many: a new start needs a file of its own.
+        await agent.kill();
+        agent.start();
+        await pause(clock, between(random, FULL_MS.least, FULL_MS.most));
+      }
       if (random() < 0.5) await pick(random, [agent, collector]).kill();
       disk.free();
       break;
