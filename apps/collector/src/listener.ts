@@ -3,7 +3,8 @@ import type { Clock } from "@lifeline/measure";
 import { endpointName } from "@lifeline/measure";
 import { type createRpcServer, listen, listenSecurely, ServerCredentials } from "@lifeline/wire";
 import type { Logger } from "pino";
-import { type Config, ConfigError } from "./config.ts";
+import type { Config } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 import type { CertificateSource } from "./identity/listener-certificates.ts";
 import type { CollectorVitals } from "./vitals.ts";
 

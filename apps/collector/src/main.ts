@@ -4,8 +4,10 @@ import { CatalogueError, problemLine } from "@lifeline/catalogue";
 import { systemClock } from "@lifeline/measure";
 import { pino } from "pino";
 import { type Collector, startCollector } from "./collector.ts";
-import { type Config, ConfigError, loadConfig, usage } from "./config.ts";
+import { type Config, loadConfig } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 import { CERTIFICATE_USAGE, runCertificate } from "./identity/certificate-command.ts";
+import { usage } from "./settings.ts";
 import { BACKUP_USAGE, runBackup } from "./store/backup-command.ts";
 
 /** JSON lines as the agent's: the level as a word, RFC 3339 times. */

@@ -10,7 +10,7 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "@lifeline/measure";
-import type { Listen } from "../config.ts";
+import type { Listen } from "../settings.ts";
 
 /** Most connections at once; a scraper or two and a few health checks. */
 const MAX_CONNECTIONS = 64;

@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Authority, AuthorityError, createAuthority, openAuthority } from "@lifeline/identity";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config-error.ts";
 
 /** Where the collector keeps its own authority, in its data directory. */
 export const AUTHORITY_CERT_NAME = "identity/authority.pem";

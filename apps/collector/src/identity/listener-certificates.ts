@@ -11,7 +11,8 @@ import { type Authority, type FileRead, type KeyPair, makeKeyPair } from "@lifel
 import { type Clock, pause } from "@lifeline/measure";
 import type { ListenerCertificates } from "@lifeline/wire";
 import type { Logger } from "pino";
-import { ConfigError, type TlsFiles } from "../config.ts";
+import type { TlsFiles } from "../config.ts";
+import { ConfigError } from "../config-error.ts";
 
 /** How long a listener's certificate lasts, ms: a week, so that one that leaks is soon worth nothing. */
 export const LISTENER_LIFETIME_MS = 7 * 24 * 3_600_000;
