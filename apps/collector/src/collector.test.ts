@@ -800,8 +800,8 @@ describe("HTTP", () => {
     }
     const labels = 'node="n1",requirement="api-tcp",probe="tcp",endpoint="127.0.0.1:8443",ip="4",proxy=""';
     for (const line of [
-      `lifeline_requirement_verdict{${labels},verdict="met"} 1`,
-      `lifeline_requirement_verdict{${labels},verdict="unmet"} 0`,
+      `lifeline_requirement_verdict{${labels},obligation="required",verdict="met"} 1`,
+      `lifeline_requirement_verdict{${labels},obligation="required",verdict="unmet"} 0`,
       `lifeline_probe_attempts_total{${labels}} 10`,
       `lifeline_probe_lost_total{${labels}} 1`,
       `lifeline_probe_failures_total{${labels},cause="refused"} 1`,

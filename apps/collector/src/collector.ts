@@ -36,7 +36,10 @@ import { createWitnesses } from "./witness.ts";
 /** This collector's version, as package.json has it. */
 export const COLLECTOR_VERSION = "0.1.0";
 
-/** How long streams and calls may take to end at a stop, ms: a third of the three seconds a stop may take in all. */
+/** Longest a stop may take, ms: whoever runs the collector (a unit, a pod) must grant more. */
+export const STOP_WITHIN_MS = 3_000;
+
+/** How long streams and calls may take to end at a stop, ms: a third of {@link STOP_WITHIN_MS}. */
 const SHUT_DOWN_GRACE_MS = 1_000;
 
 /** Time between ticks of the judge, ms. */

@@ -1,5 +1,5 @@
 export { admitHello, type DroppedFact, type HelloVerdict, type Introduction } from "./admit.ts";
-export { COLLECTOR_VERSION, type Collector, startCollector, type World } from "./collector.ts";
+export { COLLECTOR_VERSION, type Collector, STOP_WITHIN_MS, startCollector, type World } from "./collector.ts";
 export { type Config, loadConfig, parseConfig, type TlsFiles } from "./config.ts";
 export { ConfigError } from "./config-error.ts";
 export { createHistory, type HistorySources } from "./history.ts";

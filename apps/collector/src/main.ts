@@ -3,7 +3,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { CatalogueError, problemLine } from "@lifeline/catalogue";
 import { systemClock } from "@lifeline/measure";
 import { pino } from "pino";
-import { type Collector, startCollector } from "./collector.ts";
+import { type Collector, STOP_WITHIN_MS, startCollector } from "./collector.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { CERTIFICATE_USAGE, runCertificate } from "./identity/certificate-command.ts";
@@ -16,9 +16,6 @@ const log = pino({
   formatters: { level: (level) => ({ level }) },
   timestamp: () => `,"time":"${new Date(systemClock.wallMs()).toISOString()}"`,
 });
-
-/** Longest a stop may take, ms. */
-const STOP_WITHIN_MS = 3_000;
 
 function fail(error: unknown): never {
   if (error instanceof ConfigError) {

@@ -2,6 +2,8 @@
  * The fleet's series in Prometheus's text format 0.0.4, written by hand: ten thousand histogram series through prom-client take a
  * second and 290 MB. Labels: node, requirement, probe, endpoint, ip (4, 6, or empty without a target), proxy (empty: direct).
  *
+ * A verdict also names the row's obligation: whoever is to be woken by what is required must not be by what is optional.
+ *
  * What is measured only beside what the node itself uses (a comparison) has its attempts and times here, and no verdict: who alerts on
  * unmet rows must not be woken by a direct path that nobody takes.
  */
@@ -82,9 +84,10 @@ function* verdicts(nodes: readonly Node[]): Generator<string> {
   for (const node of nodes) {
     const { nodeId, rows } = node;
     const targets = targetsById(node);
-    for (const { requirementId, target, verdict, comparison } of rows) {
+    for (const { requirementId, target, verdict, comparison, obligation } of rows) {
       if (comparison) continue;
-      const labels = labelsOf(nodeId, requirementId, targets.get(target?.id ?? ""));
+      const row = labelsOf(nodeId, requirementId, targets.get(target?.id ?? ""));
+      const labels = `${row},obligation="${obligation}"`;
       yield VERDICTS.map((word) => `${name}{${labels},verdict="${word}"} ${word === verdict ? 1 : 0}\n`).join("");
     }
   }

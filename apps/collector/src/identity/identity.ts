@@ -56,6 +56,8 @@ export async function openIdentity(
   { clock, log }: IdentityWorld,
 ): Promise<Identity> {
   const { authority, certificates, tokens } = credentials;
+  // What agents and people pin, for whoever can read this log and not the data directory. No secret.
+  if (authority !== undefined) log.info({ fingerprint: authority.fingerprint }, "the fleet's authority");
   const registry = await openRegistry({
     store,
     clock,
