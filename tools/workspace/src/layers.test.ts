@@ -34,6 +34,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/soak": ["measure", "window", "identity", "wire", "bench", "crash", "local"],
   // The shipped programs, as crash starts them.
   "tools/attack": ["measure", "wire", "identity", "crash"],
+  // Manifests and guides are held against the programs' own parsers, and against a collector that runs.
+  "tools/deploy": ["measure", "catalogue", "wire", "agent", "collector"],
   "tools/workspace": [],
 };
 

@@ -1,0 +1,60 @@
+/** Every example of a configuration in the guides is read by the parser of whoever will read it. */
+import { documentOf, parseConfig as parseAgentConfig, VARIABLE_NAMES } from "@lifeline/agent";
+import { parseDeployment } from "@lifeline/catalogue";
+import { parseConfig as parseCollectorConfig } from "@lifeline/collector";
+import * as v from "valibot";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { blocksOf } from "./markdown.ts";
+import { filesOf, textOf } from "./place.ts";
+import { extensionServiceConfig, imagerProfile } from "./talos-document.ts";
+
+/** Who reads a document, told by a key that no other has, and how. */
+const READERS: readonly { readonly key: string; readonly read: (text: string) => unknown }[] = [
+  { key: "kind: ExtensionServiceConfig", read: readServiceConfig },
+  { key: "baseProfileName:", read: (text) => v.parse(imagerProfile, parse(text)) },
+  { key: "omni:", read: (text) => parseDeployment("example", text, () => "") },
+  { key: "dataDir:", read: (text) => parseCollectorConfig("/etc/lifeline/collector.yaml", text) },
+  { key: "collector:", read: readAgent },
+];
+
+function readAgent(text: string) {
+  return parseAgentConfig(documentOf(text, "example"), "example", []);
+}
+
+function readServiceConfig(text: string) {
+  const document = v.parse(extensionServiceConfig, parse(text));
+  expect(document.name).toBe("lifeline-agent");
+  expect(document.configFiles.map(({ mountPath }) => mountPath)).toEqual(["/usr/local/etc/lifeline/agent.yaml"]);
+  const [config] = document.configFiles.map(({ content }) => readAgent(content));
+  // The state lies where the extension has mounted it.
+  expect(parse(document.configFiles[0]?.content ?? "")).not.toHaveProperty("stateDir");
+  expect(config?.enrol).toBeDefined();
+  const named = document.environment.map((line) => line.split("=", 1)[0] ?? "");
+  expect(named.filter((name) => !VARIABLE_NAMES.includes(name))).toEqual([]);
+  return document;
+}
+
+const readerOf = (text: string) =>
+  READERS.find(({ key }) => text.split("\n").some((line) => line.startsWith(key)))?.read;
+
+const examples = filesOf("{*.md,docs/*.md}").flatMap((document) =>
+  blocksOf(textOf(document), "yaml").map((text, at) => ({ document, number: at + 1, text })),
+);
+
+describe("examples in the guides", () => {
+  it("are there", () => {
+    expect(examples.map(({ document }) => document)).toContain("docs/install-talos.md");
+    expect(examples.length).toBeGreaterThanOrEqual(6);
+  });
+
+  it.each(examples)("$document, example $number, is read by whom it is for", ({ text }) => {
+    const read = readerOf(text);
+    expect(read, `nobody is known to read:\n${text}`).toBeDefined();
+    expect(read?.(text)).toBeDefined();
+  });
+
+  it.each(examples)("$document, example $number, would not be with a key that is not known", ({ text }) => {
+    expect(() => readerOf(text)?.(`${text}\nunheardOf: 1\n`)).toThrow();
+  });
+});

@@ -1,0 +1,16 @@
+/** Where the files are that this room reads. */
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** The checkout. */
+export const ROOT = join(import.meta.dirname, "../../..");
+
+/** Files of the checkout by pattern, relative to {@link ROOT}, sorted. */
+export function filesOf(pattern: string): readonly string[] {
+  return globSync(pattern, { cwd: ROOT }).sort();
+}
+
+/** The text of a file of the checkout. Throws when it cannot be read. */
+export function textOf(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}

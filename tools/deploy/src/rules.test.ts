@@ -1,0 +1,139 @@
+/** The alert rules: PromQL by Prometheus's grammar, and every metric and label one that a collector really exports. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Collector, type Config, parseConfig } from "@lifeline/collector";
+import { systemClock } from "@lifeline/measure";
+import * as v from "valibot";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
+import { ROOT, textOf } from "./place.ts";
+import { selectorsOf } from "./promql.ts";
+import { bringReport, type Exported, exportedOnce, failToEnrol, scrape, startQuietly } from "./scrape.ts";
+
+const RULES = "deploy/prometheus/rules.yaml";
+
+/** The rule file, as Prometheus has it, and as strict: an alert must say how bad it is, what is so, and what to do. */
+const schema = v.strictObject({
+  groups: v.array(
+    v.strictObject({
+      name: v.pipe(v.string(), v.nonEmpty()),
+      rules: v.array(
+        v.strictObject({
+          alert: v.pipe(v.string(), v.regex(/^Lifeline[A-Za-z]+$/)),
+          expr: v.string(),
+          for: v.optional(v.pipe(v.string(), v.regex(/^\d+[smhd]$/))),
+          labels: v.strictObject({ severity: v.picklist(["warning", "critical"]) }),
+          annotations: v.strictObject({ summary: v.string(), description: v.string() }),
+        }),
+      ),
+    }),
+  ),
+});
+const rules = v.parse(schema, parse(textOf(RULES))).groups.flatMap((group) => group.rules);
+
+/** The configuration that the manifest for Kubernetes brings, on free ports of loopback. */
+function shippedConfig(directory: string): Config {
+  const [configMap] = parseAllDocuments(textOf("deploy/kubernetes/collector.yaml"))
+    .map((document): unknown => document.toJS())
+    .filter((manifest): manifest is { data: Record<string, string> } => Object(manifest).kind === "ConfigMap");
+  const file = configMap?.data ?? {};
+  writeFileSync(join(directory, "deployment.yaml"), file["deployment.yaml"] ?? "");
+  const anyPort = { host: "127.0.0.1", port: 0 };
+  const config = parseConfig(join(directory, "collector.yaml"), file["collector.yaml"] ?? "");
+  const dataDir = join(directory, "data");
+  return { ...config, listen: anyPort, httpListen: anyPort, dataDir, accessTokensFile: undefined };
+}
+
+let directory = "";
+let exported: Exported = new Map();
+const collectors: Collector[] = [];
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "lifeline-rules-"));
+  const config = shippedConfig(directory);
+  const open = await startQuietly({ ...config, identity: undefined }, systemClock);
+  collectors.push(open);
+  await bringReport(open, "n1", systemClock);
+  const used = await exportedOnce(open, (all) => (all.get("lifeline_requirement_verdict")?.size ?? 0) > 0, systemClock);
+  const identity = { names: ["localhost"], authority: undefined, nodeCertificateHours: 24 };
+  const guarded = { ...config, identity, dataDir: join(directory, "guarded") };
+  const enrolling = await startQuietly(guarded, systemClock);
+  collectors.push(enrolling);
+  await failToEnrol(enrolling, guarded.dataDir);
+  // What no event has happened to has no labels yet: the later one wins where it has more.
+  const attempts = (await scrape(enrolling)).get("lifeline_collector_enrol_attempts_total");
+  exported = new Map([
+    ...used,
+    ...(attempts === undefined ? [] : [["lifeline_collector_enrol_attempts_total", attempts] as const]),
+  ]);
+});
+afterAll(async () => {
+  for (const collector of collectors) await collector.stop();
+  rmSync(directory, { recursive: true });
+});
+
+describe("PromQL", () => {
+  it("is read for what it asks", () => {
+    expect(selectorsOf('sum by (a) (rate(x_total{b="1",c!="2"}[5m])) > 0 or y')).toEqual([
+      {
+        metric: "x_total",
+        labels: [
+          { name: "b", equals: "1" },
+          { name: "c", equals: undefined },
+        ],
+      },
+      { metric: "y", labels: [] },
+    ]);
+  });
+
+  it.each(["x >", "rate(x[5m)", "x{a=1}"])("%s is none", (text) => {
+    expect(selectorsOf(text)).toBeUndefined();
+  });
+});
+
+describe("the alert rules", () => {
+  it("have names of their own", () => {
+    expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+  });
+
+  it.each(rules)("$alert asks for what a collector exports", ({ expr }) => {
+    const selectors = selectorsOf(expr);
+    expect(selectors?.length).toBeGreaterThan(0);
+    for (const { metric, labels } of selectors ?? []) {
+      const known = exported.get(metric);
+      expect(known, metric).toBeDefined();
+      for (const { name, equals } of labels) {
+        expect([...(known?.keys() ?? [])], metric).toContain(name);
+        if (equals !== undefined) expect([...(known?.get(name) ?? [])], `${metric} ${name}`).toContain(equals);
+      }
+    }
+  });
+
+  it.each(rules)("$alert tells only labels that its series have", ({ expr, annotations }) => {
+    const told = [
+      ...Object.values(annotations)
+        .join(" ")
+        .matchAll(/\$labels\.(\w+)/g),
+    ].map((match) => match[1] ?? "");
+    const [metric = ""] = (selectorsOf(expr) ?? []).map((selector) => selector.metric);
+    // What a scrape without such an event cannot show stands in the guide.
+    const written =
+      textOf("docs/running.md")
+        .match(new RegExp(`\`${metric}\\{([^}]*)\\}`))?.[1]
+        ?.split(",") ?? [];
+    for (const label of told) expect([...(exported.get(metric)?.keys() ?? []), ...written]).toContain(label);
+  });
+});
+
+const isMissing = spawnSync("promtool", ["--version"]).status !== 0;
+if (isMissing && process.env["CI"] === "true") throw new Error("promtool: want the package prometheus in CI");
+
+describe.skipIf(isMissing)("promtool (skipped without it; it is of the package prometheus)", () => {
+  it("finds nothing wrong", () => {
+    const { status, stdout, stderr } = spawnSync("promtool", ["check", "rules", join(ROOT, RULES)], {
+      encoding: "utf8",
+    });
+    expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: "" });
+  });
+});

@@ -1,0 +1,103 @@
+/** A collector that has been used a little, and what it exports then. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Collector, type Config, startCollector } from "@lifeline/collector";
+import { type Clock, pause } from "@lifeline/measure";
+import {
+  type ChannelCredentials,
+  channelCredentials,
+  createRpcClient,
+  encodeReport,
+  enrolPb,
+  RpcError,
+  reportPb,
+  tlsCredentials,
+} from "@lifeline/wire";
+import { pino } from "pino";
+
+/** How often, and how many times, it is looked whether something has come: ten seconds in all. */
+const LOOK_EVERY_MS = 20;
+const LOOKS_MAX = 500;
+
+/** Starts a collector whose log goes nowhere. Rejects as startCollector does. */
+export function startQuietly(config: Config, clock: Clock): Promise<Collector> {
+  const onDeath = (error: Error) => {
+    throw error;
+  };
+  return startCollector(config, { clock, log: pino({ level: "silent" }), onDeath });
+}
+
+/** What a collector exports: each metric's labels, and the values of each that were seen. Histograms go by the name of the family too. */
+export type Exported = ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
+
+/** Scrapes a collector. */
+export async function scrape({ httpPort }: Collector): Promise<Exported> {
+  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+  const exported = new Map<string, Map<string, Set<string>>>();
+  for (const [, name = ""] of text.matchAll(/^# TYPE (\w+)/gm)) exported.set(name, new Map());
+  for (const [, name = "", labels = ""] of text.matchAll(/^(\w+)\{([^}]*)\}/gm)) {
+    const known = exported.get(name) ?? new Map<string, Set<string>>();
+    for (const [, label = "", value = ""] of labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) {
+      known.set(label, (known.get(label) ?? new Set()).add(value));
+    }
+    exported.set(name, known);
+  }
+  return exported;
+}
+
+/** Lets a node say hello and bring a report, on a listener without TLS. Resolves when the collector has both. */
+export async function bringReport({ grpcPort }: Collector, nodeId: string, clock: Clock): Promise<void> {
+  const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${grpcPort}`, channelCredentials.createInsecure());
+  const bootId = new Uint8Array(16).fill(1);
+  const call = client.duplex("stream");
+  const node = { nodeId, bootId, agentVersion: "1", hostname: nodeId };
+  await call.send({ message: { case: "hello", value: { ...node, roles: [2], ipVersions: [4] } } });
+  const sealedAtMs = Math.round(clock.wallMs());
+  const report = encodeReport({ sealedAtMs, windows: [], vitals: VITALS });
+  await call.send({
+    message: { case: "report", value: { bootId, sequence: 1n, report, sentUnixMs: BigInt(sealedAtMs) } },
+  });
+  for await (const { message } of call.responses) if (message.case === "ack") break;
+  client.close();
+}
+
+const VITALS = {
+  rssBytes: 1,
+  cpuUs: 1,
+  uptimeMs: 1,
+  eventLoopMaxDelayNs: 1,
+  spoolBytes: 0,
+  spoolReports: 0,
+  spoolDroppedReports: 0,
+  spoolMemoryReports: 0,
+  missedTicks: 0,
+  refusedReports: 0,
+};
+
+/** Tries to enrol with what is no token, and is refused. */
+export async function failToEnrol({ grpcPort }: Collector, dataDir: string): Promise<void> {
+  const authority = readFileSync(join(dataDir, "identity/authority.pem"), "utf8");
+  const credentials: ChannelCredentials = tlsCredentials({ caPem: authority, caMayBeIntermediate: true });
+  const client = createRpcClient(enrolPb.EnrolService, `localhost:${grpcPort}`, credentials);
+  try {
+    await client.unary("enrol", { joinToken: "none", certificateRequestDer: new Uint8Array(1) }, { timeoutMs: 10_000 });
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+  } finally {
+    client.close();
+  }
+}
+
+/** Waits until what a collector exports is as wished. Throws when it has not become so. */
+export async function exportedOnce(
+  collector: Collector,
+  isSo: (exported: Exported) => boolean,
+  clock: Clock,
+): Promise<Exported> {
+  for (let look = 0; look < LOOKS_MAX; look += 1) {
+    const exported = await scrape(collector);
+    if (isSo(exported)) return exported;
+    await pause(clock, LOOK_EVERY_MS, new AbortController().signal);
+  }
+  throw new Error(`not exported within ${LOOKS_MAX} looks: ${isSo}`);
+}

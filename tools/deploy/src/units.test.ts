@@ -1,0 +1,122 @@
+/** The units for systemd: what they say to our programs, and what systemd says of them. */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FLUSH_GRACE_MS } from "@lifeline/agent";
+import { STOP_WITHIN_MS } from "@lifeline/collector";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { filesOf, ROOT, textOf } from "./place.ts";
+import { flagsOf, type ProgramName, settingsOf } from "./program.ts";
+import { readUnit, valuesOf } from "./unit-file.ts";
+
+const NAMES: readonly ProgramName[] = ["agent", "collector", "reflector"];
+const DROP_IN = "deploy/systemd/lifeline-reflector.service.d/witness.conf";
+const pathOf = (name: ProgramName) => `deploy/systemd/lifeline-${name}.service`;
+const unitOf = (path: string) => readUnit(path, textOf(path));
+/** Where the units expect the checkout. */
+const INSTALLED = "/opt/lifeline";
+/** `systemd-analyze security`, in tenths: 0 is shut, 10 is root unbounded. A unit without any hardening has 9.6. */
+const EXPOSURE_MAX_TENTHS = 20;
+
+describe("a unit file", () => {
+  it("is read line by line, and an empty value takes back what was before", () => {
+    const unit = readUnit("x", "# c\n[Service]\nA=1\nA=\nA=2 3\n\n[Install]\nB=\n");
+    expect(valuesOf(unit, "Service", "A")).toEqual(["2 3"]);
+    expect(valuesOf(unit, "Install", "B")).toEqual([]);
+    expect(valuesOf(unit, "Unit", "A")).toEqual([]);
+  });
+
+  it.each(["A=1", "[Service]\nA", '[Service]\nA="1"', "[Service]\nA=1 \\"])("%j is refused", (text) => {
+    expect(() => readUnit("x", text)).toThrow(/^x:\d: got .*, want /);
+  });
+});
+
+describe("the units", () => {
+  it("are all known here", () => {
+    expect(filesOf("deploy/systemd/**/*.{conf,service}")).toEqual([...NAMES.map(pathOf), DROP_IN].sort());
+  });
+
+  it.each([...NAMES.map((name) => [pathOf(name), name] as const), [DROP_IN, "reflector"] as const])(
+    "%s says to its program only what that knows",
+    (path, name) => {
+      const unit = unitOf(path);
+      const [command = "", ...more] = valuesOf(unit, "Service", "ExecStart");
+      expect(more).toEqual([]);
+      const [node, main, ...args] = command.split(" ");
+      expect(node).toBe(`${INSTALLED}/node_modules/.bin/node`);
+      expect(main).toBe(`${INSTALLED}/apps/${name}/dist/main.js`);
+      const { flags, variables } = settingsOf(name);
+      expect(flagsOf(args).filter((flag) => !flags.has(flag))).toEqual([]);
+      const named = valuesOf(unit, "Service", "Environment").map((text) => text.split("=", 1)[0] ?? "");
+      expect(named.filter((variable) => !variables.has(variable))).toEqual([]);
+    },
+  );
+
+  it.each([...NAMES.map(pathOf), DROP_IN])("%s hands over each credential it loads, and no other", (path) => {
+    const unit = unitOf(path);
+    const loaded = valuesOf(unit, "Service", "LoadCredential").map((text) => text.split(":", 1)[0]);
+    const said = ["ExecStart", "Environment"].flatMap((key) => valuesOf(unit, "Service", key)).join(" ");
+    // The drop-in adds to what its unit has loaded.
+    const before = path === DROP_IN ? ["stamp-key"] : [];
+    const used = [...said.matchAll(/%d\/([\w.-]+)/g)].map((match) => match[1]);
+    expect(used.sort()).toEqual([...loaded, ...before].sort());
+  });
+
+  it.each(NAMES)("lifeline-%s.service gives a stop more than the program takes for it", (name) => {
+    const [text = ""] = valuesOf(unitOf(pathOf(name)), "Service", "TimeoutStopSec");
+    const grantedMs = Number(/^(\d+)s$/.exec(text)?.[1]) * 1_000;
+    expect(grantedMs).toBeGreaterThan(2 * Math.max(STOP_WITHIN_MS, FLUSH_GRACE_MS));
+  });
+
+  it.each(NAMES)(
+    "lifeline-%s.service does not start again and again with a configuration that cannot be used",
+    (name) => {
+      const unit = unitOf(pathOf(name));
+      expect(valuesOf(unit, "Service", "Restart")).toEqual(["on-failure"]);
+      expect(valuesOf(unit, "Service", "RestartPreventExitStatus")).toEqual(["2"]);
+    },
+  );
+});
+
+const version = spawnSync("systemd-analyze", ["--version"], { encoding: "utf8" });
+const isMissing = version.status !== 0;
+if (isMissing && process.env["CI"] === "true") throw new Error("systemd-analyze: want the package systemd in CI");
+
+describe.skipIf(isMissing)("systemd itself (skipped without systemd-analyze, of the package systemd)", () => {
+  let directory = "";
+  const analyze = (...args: string[]) => spawnSync("systemd-analyze", args, { encoding: "utf8" });
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "lifeline-units-"));
+    cpSync(join(ROOT, "deploy/systemd"), directory, { recursive: true });
+    // It looks whether the program is there: Node itself stands for the one that /opt will have.
+    for (const path of filesOf("deploy/systemd/**/*.{conf,service}")) {
+      const copy = join(directory, path.slice("deploy/systemd/".length));
+      const text = readFileSync(copy, "utf8");
+      writeFileSync(copy, text.replaceAll(`${INSTALLED}/node_modules/.bin/node`, process.execPath));
+    }
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  it.each(NAMES)("finds nothing wrong with lifeline-%s.service", (name) => {
+    const { status, stderr } = analyze("verify", join(directory, `lifeline-${name}.service`));
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  });
+
+  it("finds what is wrong with one", () => {
+    const path = join(directory, "lifeline-wrong.service");
+    writeFileSync(path, `[Service]\nExecStart=${process.execPath}\nProtectSytem=strict\n`);
+    expect(analyze("verify", path).stderr).toContain("ProtectSytem");
+  });
+
+  it.each(NAMES)("finds lifeline-%s.service well shut", (name) => {
+    const path = join(directory, `lifeline-${name}.service`);
+    const { status, stdout, stderr } = analyze(
+      "security",
+      "--offline=true",
+      `--threshold=${EXPOSURE_MAX_TENTHS}`,
+      path,
+    );
+    expect(status, `${stdout.split("\n").slice(-3).join("\n")}${stderr}`).toBe(0);
+  });
+});
