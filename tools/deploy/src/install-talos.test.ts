@@ -40,8 +40,8 @@ function knownFlags(command: readonly string[]): readonly string[] | undefined {
   return FOREIGN[program];
 }
 
-/** The build of the extension comes with the extension. */
-const commands = commandsOf(guide).filter((command) => command.join(" ") !== "npm run extension");
+/** How the extension is built is the business of the room that builds it. */
+const commands = commandsOf(guide).filter((command) => !command.join(" ").startsWith("npm run extension"));
 
 describe("commands", () => {
   it("are found", () => {

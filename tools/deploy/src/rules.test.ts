@@ -130,10 +130,11 @@ const isMissing = spawnSync("promtool", ["--version"]).status !== 0;
 if (isMissing && process.env["CI"] === "true") throw new Error("promtool: want the package prometheus in CI");
 
 describe.skipIf(isMissing)("promtool (skipped without it; it is of the package prometheus)", () => {
-  it("finds nothing wrong", () => {
-    const { status, stdout, stderr } = spawnSync("promtool", ["check", "rules", join(ROOT, RULES)], {
-      encoding: "utf8",
-    });
+  it.each([
+    ["check", RULES],
+    ["test", "deploy/prometheus/rules-test.yaml"],
+  ])("%s finds nothing wrong with %s", (verb, path) => {
+    const { status, stdout, stderr } = spawnSync("promtool", [verb, "rules", join(ROOT, path)], { encoding: "utf8" });
     expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: "" });
   });
 });
