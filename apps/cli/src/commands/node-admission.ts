@@ -40,8 +40,8 @@ function addRevoke(node: Command, session: Session): void {
 function addReadmit(node: Command, session: Session): void {
   const readmit = node
     .command("readmit")
-    .argument("<id>", "the id of a revoked node")
-    .description("free the id of a revoked node for one new key; the keys that were revoked stay refused")
+    .argument("<id>", "the id of a node that is revoked, or was set up anew")
+    .description("free a node id for one new key; keys that were revoked stay refused")
     .action((id: string) =>
       session.showAdmin(async (client, signal) => {
         const request = { nodeId: checkedId(id) };
