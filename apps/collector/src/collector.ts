@@ -17,7 +17,7 @@ import { fleetSeries } from "./export/fleet-series.ts";
 import { type HttpContent, startHttp } from "./export/http.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
 import { createFleetIssuers, type FleetIssuers } from "./fleet-issuer.ts";
-import { openIdentity, readCredentials, serveIdentity } from "./identity/identity.ts";
+import { createIdentityServices, openIdentity, readCredentials } from "./identity/identity.ts";
 import { createIngest, type Ingest } from "./ingest.ts";
 import { createJudging, type Judging } from "./judging.ts";
 import { createKnowledge } from "./knowledge.ts";
@@ -118,18 +118,25 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const { maxStreams } = config;
   const ingest = createIngest({ fleet, judging, store, vitals, backlog, clock, access, maxStreams });
   streams = ingest.streams;
-  const server = createRpcServer();
+  const trusted = createRpcServer(identity.certificates === undefined ? "local" : "trusted");
+  const servers = { trusted, strangers: createRpcServer("strangers") };
   const onDefect = (method: string, error: unknown) => log.error({ method, err: error }, "a call failed by a defect");
-  addService(server, reportPb.ReportService, ingest.service, onDefect);
-  addService(
-    server,
-    queryPb.QueryService,
-    createQuery({ fleet, judging, store, clock, catalogueVersion: site.catalogue.version, retention: config }),
-    onDefect,
-    access.reader,
-  );
-  addService(server, witnessPb.WitnessService, witnesses.service, onDefect, access.witness);
-  serveIdentity(server, identity, config, { store, vitals, clock, log, onDefect, endStreams: ingest.endNode });
+  const query = createQuery({
+    fleet,
+    judging,
+    store,
+    clock,
+    catalogueVersion: site.catalogue.version,
+    retention: config,
+  });
+  const identityParts = { store, vitals, clock, log, onDefect, endStreams: ingest.endNode };
+  const identityServices = createIdentityServices(identity, config, identityParts);
+  for (const server of [servers.trusted, servers.strangers]) {
+    addService(server, reportPb.ReportService, ingest.service, onDefect);
+    addService(server, queryPb.QueryService, query, onDefect, access.reader);
+    addService(server, witnessPb.WitnessService, witnesses.service, onDefect, access.witness);
+    identityServices.addTo(server);
+  }
   const info = {
     collectorVersion: COLLECTOR_VERSION,
     catalogueVersion: site.catalogue.version,
@@ -147,7 +154,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
       cannotListen("httpListen", endpointName(config.httpListen.host, config.httpListen.port)),
     );
     undo.unshift(http.stop);
-    const listener = await openListener(server, config, identity.certificates, { clock, log, vitals });
+    const listener = await openListener(servers, config, identity.certificates, { clock, log, vitals });
     undo.unshift(async () => listener.close());
     const rounds = startRounds({ ingest, fleet, judging, issuers, store, config, vitals, clock });
     let stopping: Promise<void> | undefined;
@@ -155,7 +162,8 @@ export async function startCollector(config: Config, world: World): Promise<Coll
       rounds.stop();
       listener.close();
       ingest.endAll();
-      await shutDown(server, SHUT_DOWN_GRACE_MS, clock.after);
+      const endings = [servers.trusted, servers.strangers];
+      await Promise.all(endings.map((server) => shutDown(server, SHUT_DOWN_GRACE_MS, clock.after)));
       judging.stop();
       await judging.flush();
       await identity.registry.stop();

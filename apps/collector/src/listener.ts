@@ -1,7 +1,7 @@
 /** The gRPC listener: TLS by the collector's certificates, or plaintext where the configuration says so. */
 import type { Clock } from "@lifeline/measure";
 import { endpointName } from "@lifeline/measure";
-import { type createRpcServer, listen, listenSecurely, ServerCredentials } from "@lifeline/wire";
+import { listen, listenSecurely, type SecureServers, ServerCredentials } from "@lifeline/wire";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
@@ -20,21 +20,21 @@ export interface Listener {
 
 /** Opens the listener. Rejects with a ConfigError. */
 export async function openListener(
-  server: ReturnType<typeof createRpcServer>,
+  servers: SecureServers,
   { listen: { host, port }, maxStreams }: Config,
   certificates: CertificateSource | undefined,
   { clock, log, vitals }: { readonly clock: Clock; readonly log: Logger; readonly vitals: CollectorVitals },
 ): Promise<Listener> {
   const address = endpointName(host, port);
   if (certificates === undefined) {
-    const bound = await listen(server, address, ServerCredentials.createInsecure()).catch(() =>
+    const bound = await listen(servers.trusted, address, ServerCredentials.createInsecure()).catch(() =>
       cannotListen("listen", address),
     );
     // The server closes it with its calls.
     return { port: bound, close() {} };
   }
   const stopped = new AbortController();
-  const secure = await listenSecurely(server, {
+  const secure = await listenSecurely(servers, {
     host,
     port,
     certificates: certificates.first,

@@ -82,14 +82,17 @@ async function listening({ by = fleet, shown = by.certDer, issuedAtMs = nowMs }:
   addService(server, EnrolService, service, (method, error) => {
     throw new Error(method, { cause: error });
   });
-  const { port, close } = await listenSecurely(server, {
-    host: "127.0.0.1",
-    port: 0,
-    certificates: { certPem: leaf.pem, keyPem: key.privateKeyPem, clientAuthorityPem: by.certPem },
-    maxConnections: 100,
-    clock: systemClock,
-    onRefused() {},
-  });
+  const { port, close } = await listenSecurely(
+    { trusted: server, strangers: server },
+    {
+      host: "127.0.0.1",
+      port: 0,
+      certificates: { certPem: leaf.pem, keyPem: key.privateKeyPem, clientAuthorityPem: by.certPem },
+      maxConnections: 100,
+      clock: systemClock,
+      onRefused() {},
+    },
+  );
   closers.push(() => shutDown(server, 50, (ms, wake) => systemClock.after(ms, wake)), close);
   return { address: `127.0.0.1:${port}`, callers };
 }

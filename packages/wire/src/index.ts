@@ -33,6 +33,7 @@ export {
   type Admit,
   addService,
   type CallContext,
+  type Clientele,
   createRpcServer,
   listen,
   type OnDefect,
@@ -42,7 +43,7 @@ export {
 } from "./rpc-server.ts";
 export {
   type ClientCertificate,
-  CONNECTIONS_PER_KEY_MAX,
+  CONNECTIONS_PER_NAME_MAX,
   type Connection,
   HANDSHAKE_WITHIN_MS,
   type ListenerCertificates,
@@ -50,6 +51,7 @@ export {
   type RefusedConnection,
   type SecureListener,
   type SecureListenerOptions,
+  type SecureServers,
   STRANGER_STAYS_MS,
   STRANGERS_MAX,
   STRANGERS_PER_SOURCE_MAX,

@@ -86,23 +86,35 @@ export function addService<S extends DescService>(
 }
 
 /**
- * Bounds of one connection. An agent has one stream and a call or two beside it, a person's tool asks page by page: 64 is plenty. Memory:
- * four of the largest messages, of which grpc-js would by default have any number. Silence: pinged, and cut; a connection without
- * a call ends by itself.
+ * Bounds of one connection. Silence: pinged, and cut; one without a call ends by itself. grpc-js gathers a message whole before anybody is
+ * asked, so what a connection may have in memory is its streams times its largest message.
  */
 const SERVER_LIMITS: ServerOptions = {
-  "grpc.max_concurrent_streams": 64,
   "grpc-node.max_session_memory": (4 * MAX_MESSAGE_BYTES) / (1024 * 1024),
   "grpc.keepalive_time_ms": 60_000,
   "grpc.keepalive_timeout_ms": 20_000,
   "grpc.max_connection_idle_ms": 60_000,
 };
 
+/** Who a server is for. */
+export type Clientele = "trusted" | "strangers" | "local";
+
+/**
+ * Of those whose certificate is believed: an agent has one stream, and a call beside it. Of strangers: a request to enrol has some 4,200
+ * bytes, a question of a person with a token fewer; a person's tool asks four things at once. Without TLS, on this host, clients of one
+ * process share a connection.
+ */
+const CLIENTELE_LIMITS: Readonly<Record<Clientele, ServerOptions>> = {
+  trusted: { "grpc.max_concurrent_streams": 4 },
+  local: { "grpc.max_concurrent_streams": 64 },
+  strangers: { "grpc.max_concurrent_streams": 4, "grpc.max_receive_message_length": 16 * 1024 },
+};
+
 /** A grpc-js server with Lifeline's limits on messages. */
-export function createRpcServer(): Server {
+export function createRpcServer(clientele: Clientele = "local"): Server {
   // It prints lines of its own to stderr, in the midst of JSON; whatever fails is told by a rejection or a status.
   setLogVerbosity(logVerbosity.NONE);
-  return new Server({ ...CHANNEL_LIMITS, ...SERVER_LIMITS });
+  return new Server({ ...CHANNEL_LIMITS, ...SERVER_LIMITS, ...CLIENTELE_LIMITS[clientele] });
 }
 
 /** Binds the server; resolves with the port that was bound. Rejects with the cause when it cannot be. */

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { createAuthority, keySha256, makeKeyPair, openAuthority } from "@lifeline/identity";
@@ -10,10 +11,11 @@ import { createRpcClient } from "./rpc-client.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
 import { addService, type CallContext, createRpcServer, shutDown } from "./rpc-server.ts";
 import {
-  CONNECTIONS_PER_KEY_MAX,
+  CONNECTIONS_PER_NAME_MAX,
   listenSecurely,
   type RefusedConnection,
   STRANGER_STAYS_MS,
+  STRANGERS_MAX,
   STRANGERS_PER_SOURCE_MAX,
 } from "./secure-listener.ts";
 import { tlsCredentials } from "./tls-credentials.ts";
@@ -31,11 +33,11 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-async function listening(maxConnections = 1_000) {
+async function listening(maxConnections = 5_000, host = "127.0.0.1") {
   const clock = manualClock(times.nowMs);
   const refused: RefusedConnection[] = [];
   const contexts: CallContext[] = [];
-  const server = createRpcServer();
+  const servers = { trusted: createRpcServer("trusted"), strangers: createRpcServer("strangers") };
   const nobody = async () => {
     throw new RpcError(RpcStatus.PERMISSION_DENIED, "nobody");
   };
@@ -43,14 +45,15 @@ async function listening(maxConnections = 1_000) {
     contexts.push(context);
     return {};
   };
-  addService(server, EnrolService, { getAuthority, enrol: nobody, renew: nobody }, () => {});
+  for (const server of [servers.trusted, servers.strangers])
+    addService(server, EnrolService, { getAuthority, enrol: nobody, renew: nobody }, () => {});
   const certificates = async () => {
     const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
     const { pem } = await fleet.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
     return { certPem: pem, keyPem, clientAuthorityPem: fleet.certPem };
   };
-  const listener = await listenSecurely(server, {
-    host: "127.0.0.1",
+  const listener = await listenSecurely(servers, {
+    host,
     port: 0,
     certificates: await certificates(),
     maxConnections,
@@ -58,7 +61,8 @@ async function listening(maxConnections = 1_000) {
     onRefused: (why) => refused.push(why),
   });
   const { port } = listener;
-  closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)), listener.close);
+  const end = (server: typeof servers.trusted) => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake));
+  closers.push(() => Promise.all([end(servers.trusted), end(servers.strangers)]), listener.close);
   /** Says something on a connection of its own. */
   const call = (pair?: { certPem: string; keyPem: string }) => {
     const own =
@@ -74,8 +78,9 @@ async function listening(maxConnections = 1_000) {
     closers.push(() => client.close());
     return client.unary("getAuthority", {}, { timeoutMs: 5_000 });
   };
-  const open = (): Socket => {
-    const socket = connect(port, "127.0.0.1");
+  /** Connects and says nothing. */
+  const open = (localAddress = "127.0.0.1"): Socket => {
+    const socket = connect({ port, host: "127.0.0.1", localAddress });
     socket.on("error", () => {});
     closers.push(() => socket.destroy());
     return socket;
@@ -139,15 +144,45 @@ describe("a caller", () => {
 });
 
 describe("connections", () => {
-  it("of strangers from one source are bounded, and one that leaves makes room", async () => {
+  it("of strangers from one source are bounded: who comes is let in, and who has been there longest goes", async () => {
     const { open, refused, listener, call } = await listening();
-    const strangers = Array.from({ length: STRANGERS_PER_SOURCE_MAX }, open);
+    const strangers = Array.from({ length: STRANGERS_PER_SOURCE_MAX }, () => open());
     await until(() => listener.connections().strangers === STRANGERS_PER_SOURCE_MAX);
-    await expect(call()).rejects.toMatchObject({ code: RpcStatus.UNAVAILABLE });
-    expect(refused).toContain("too-many-strangers");
-    strangers[0]?.destroy();
-    await until(() => listener.connections().strangers < STRANGERS_PER_SOURCE_MAX);
+    const gone = once(strangers[0] ?? open(), "close");
     await call();
+    await gone;
+    expect(refused[0]).toBe("too-many-strangers");
+    expect(listener.connections().strangers).toBe(STRANGERS_PER_SOURCE_MAX);
+    for (const socket of strangers) socket.destroy();
+    await until(() => listener.connections().strangers <= 1);
+  });
+
+  it("of strangers from many sources keep nobody out: the source that has most pays", async () => {
+    const { open, listener, call, refused } = await listening();
+    const sources = Array.from({ length: 5 }, (_, at) => `127.0.1.${at + 1}`);
+    for (const source of sources) for (let at = 0; at < STRANGERS_PER_SOURCE_MAX; at += 1) open(source);
+    await until(() => listener.connections().strangers === STRANGERS_MAX && refused.length >= STRANGERS_PER_SOURCE_MAX);
+    for (let tries = 0; tries < 5; tries += 1) await call(await leaf());
+    expect(listener.connections().strangers).toBeLessThanOrEqual(STRANGERS_MAX);
+  });
+
+  it("that come from one address and port to two of this host's are not taken for each other", async () => {
+    const { port, refused, contexts, listener } = await listening(100, "0.0.0.0");
+    const own = await leaf();
+    const pair = { cert: own.certPem, key: own.keyPem };
+    const from = (host: string, localPort = 0) => connect({ port, host, localAddress: "127.0.0.1", localPort });
+    const raw = from("127.0.0.2");
+    const first = connectTls({ socket: raw, rejectUnauthorized: false });
+    closers.push(() => first.destroy());
+    await once(first, "secureConnect");
+    const second = connectTls({ socket: from("127.0.0.1", raw.localPort), ...pair, rejectUnauthorized: false });
+    await new Promise((settle) => second.on("error", () => {}).once("close", settle));
+    expect(refused).toContain("same-peer");
+    expect(listener.connections()).toEqual({ all: 1, strangers: 1 });
+    expect(contexts).toEqual([]);
+    first.destroy();
+    await until(() => listener.connections().all === 0);
+    expect(listener.connections().strangers).toBe(0);
   });
 
   it("of strangers end when their time is up, those that are known or vouched for stay", async () => {
@@ -156,7 +191,7 @@ describe("connections", () => {
     const closed = once(stranger, "close");
     await call(await leaf());
     await call();
-    contexts[1]?.connection?.vouch();
+    contexts[1]?.connection?.vouch("ada");
     clock.advance(STRANGER_STAYS_MS);
     await closed;
     // It had not even begun its handshake.
@@ -164,13 +199,38 @@ describe("connections", () => {
     expect(refused).toEqual(["stranger-stayed", "handshake"]);
   });
 
-  it("under one key are bounded", async () => {
-    const { call, refused } = await listening();
+  it("under one key or token are bounded, and the oldest goes", async () => {
+    const { call, refused, contexts } = await listening();
     const own = await leaf();
-    for (let at = 0; at < CONNECTIONS_PER_KEY_MAX; at += 1) await call(own);
-    await expect(call(own)).rejects.toMatchObject({ code: RpcStatus.UNAVAILABLE });
-    expect(refused).toEqual(["too-many-of-key"]);
+    for (let at = 0; at < CONNECTIONS_PER_NAME_MAX; at += 1) await call(own);
+    expect(refused).toEqual([]);
+    await call(own);
     await call(await leaf());
+    expect(refused).toEqual(["too-many-of-name"]);
+    for (let at = 0; at <= CONNECTIONS_PER_NAME_MAX; at += 1) {
+      await call();
+      contexts.at(-1)?.connection?.vouch("token ada");
+    }
+    expect(refused).toEqual(["too-many-of-name", "too-many-of-name"]);
+  });
+
+  it("of strangers hold little in memory: a message that says it is large is refused by its head", async () => {
+    const { port, refused } = await listening();
+    const session = connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
+    closers.push(() => session.destroy());
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/lifeline.v1.EnrolService/Enrol",
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(1024 * 1024, 1);
+    stream.write(head);
+    const [headers] = (await once(stream, "response")) as [Record<string, string>];
+    expect(headers["grpc-status"]).toBe(String(RpcStatus.RESOURCE_EXHAUSTED));
+    await until(() => session.remoteSettings.maxConcurrentStreams === 4);
+    expect(refused).toEqual([]);
   });
 
   it("are bounded in all", async () => {

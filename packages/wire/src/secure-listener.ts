@@ -2,10 +2,12 @@
  * The listener that strangers can reach: TLS 1.3 and nothing else, client certificates asked for but not demanded.
  *
  * 1. Whoever shows no certificate, or one that cannot be believed, is a stranger: heard, so that it can enrol, renew what has ended, or be
- *    told what is wrong; what it may ask is decided call by call.
- * 2. Connections are bounded in all, strangers among them in all, by source and in time, and those of one key by number: nobody keeps
- *    others out by holding connections (S2).
- * 3. Plaintext ends in the handshake. Sessions are not resumed, so each connection proves its key anew.
+ *    told what is wrong; what it may ask is decided call by call. Strangers are served small messages on few streams.
+ * 2. Connections are bounded in all, strangers among them in all, by source and in time, and those under one name by number. Who comes
+ *    last is let in, and who has been there longest goes: nobody keeps others out by holding connections (S2).
+ * 3. A connection is known by the address and port it comes from, which no two have at once: calls do not tell to which of this host's
+ *    addresses it goes, so one that would be taken for another is not let in (S1).
+ * 4. Plaintext ends in the handshake. Sessions are not resumed, so each connection proves its key anew.
  */
 import { constants, createHash, type X509Certificate } from "node:crypto";
 import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket } from "node:tls";
@@ -18,12 +20,15 @@ export const HANDSHAKE_WITHIN_MS = 10_000;
 /** How long a stranger may stay, ms: an enrolment takes two seconds at most. */
 export const STRANGER_STAYS_MS = 60_000;
 
-/** Most strangers at once, in all and from one source address: a rack behind one address may enrol together. */
+/** Most strangers at once, in all and from one source: a rack behind one address may enrol together. A source is an IPv4 address or an IPv6 /64. */
 export const STRANGERS_MAX = 1_024;
 export const STRANGERS_PER_SOURCE_MAX = 256;
 
-/** Most connections under one key: an agent has two while it renews, a person's tool a few. */
-export const CONNECTIONS_PER_KEY_MAX = 16;
+/**
+ * Most connections under one key or token: an agent has two while it renews, and on a network that swallows packets leaves a few behind,
+ * each for the eighty seconds until it is missed.
+ */
+export const CONNECTIONS_PER_NAME_MAX = 8;
 
 /** Connections that may wait to be accepted: Node's 511 costs a reconnecting fleet SYNs that are sent again. The kernel cuts it to somaxconn. */
 const BACKLOG = 4_096;
@@ -44,8 +49,8 @@ export interface ClientCertificate {
 /** What a call knows of the connection it came by. */
 export interface Connection {
   readonly certificate: ClientCertificate | undefined;
-  /** Says that the caller has proven itself otherwise: it is no stranger any more. */
-  vouch(): void;
+  /** Says that the caller has proven itself otherwise, as whom: it is no stranger any more. */
+  vouch(name: string): void;
 }
 
 /** What the listener shows of itself, and whose clients it believes. PEM. */
@@ -57,7 +62,19 @@ export interface ListenerCertificates {
 }
 
 /** Why a connection was ended before a call. */
-export type RefusedConnection = "handshake" | "too-many" | "too-many-strangers" | "too-many-of-key" | "stranger-stayed";
+export type RefusedConnection =
+  | "handshake"
+  | "too-many"
+  | "too-many-strangers"
+  | "too-many-of-name"
+  | "stranger-stayed"
+  | "same-peer";
+
+/** Who serves: those whose certificate is believed, and all others. May be one server. */
+export interface SecureServers {
+  readonly trusted: RpcServer;
+  readonly strangers: RpcServer;
+}
 
 /** What a secure listener needs. */
 export interface SecureListenerOptions {
@@ -88,15 +105,18 @@ export function connectionOf(server: RpcServer, peer: string): Connection | unde
   return connectionsOf.get(server)?.get(peer);
 }
 
-/** Listens, and hands what is secure to `server`. Rejects with the system's error, or with what OpenSSL says of the certificates. */
-export async function listenSecurely(server: RpcServer, options: SecureListenerOptions): Promise<SecureListener> {
+/** Listens, and hands what is secure to the servers. Rejects with the system's error, or with what OpenSSL says of the certificates. */
+export async function listenSecurely(servers: SecureServers, options: SecureListenerOptions): Promise<SecureListener> {
   const { clock, maxConnections, onRefused } = options;
-  // The server sees secured sockets as they are: what is plain about them is only how they are handed over.
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  // The servers see secured sockets as they are: what is plain about them is only how they are handed over.
+  const injectorOf = (server: RpcServer) => server.createConnectionInjector(ServerCredentials.createInsecure());
+  const trusted = injectorOf(servers.trusted);
+  const strangersInjector = servers.strangers === servers.trusted ? trusted : injectorOf(servers.strangers);
   const known = new Map<string, Connection>();
-  connectionsOf.set(server, known);
+  for (const server of [servers.trusted, servers.strangers]) connectionsOf.set(server, known);
+  const peers = new Set<string>();
   const strangers = createStrangers(clock, onRefused);
-  const byKey = new Map<string, number>();
+  const named = createNamed(onRefused);
 
   const tls = createServer({
     ...contextOf(options.certificates),
@@ -110,27 +130,31 @@ export async function listenSecurely(server: RpcServer, options: SecureListenerO
   tls.on("connection", (socket) => {
     // A client that goes away in the midst is told of by its close.
     socket.on("error", () => {});
-    strangers.admit(socket);
+    const peer = peerOf(socket);
+    if (peers.has(peer)) {
+      onRefused("same-peer");
+      socket.destroy();
+      return;
+    }
+    peers.add(peer);
+    socket.once("close", () => peers.delete(peer));
+    strangers.admit(peer, socket);
   });
   tls.on("tlsClientError", () => onRefused("handshake"));
   tls.on("secureConnection", (socket) => {
     socket.on("error", () => {});
+    const peer = peerOf(socket);
+    // It went away, or was shown out, while the handshake ended.
+    if (socket.remoteAddress === undefined || socket.destroyed || !peers.has(peer)) return void socket.destroy();
     const certificate = clientCertificateOf(socket);
-    const source = socket.remoteAddress;
-    // It went away while the handshake ended.
-    if (source === undefined || socket.destroyed) return void socket.destroy();
-    const vouch = () => strangers.vouch(source, socket.remotePort);
-    if (certificate !== undefined && certificate.problem === undefined) {
-      if (!countKey(byKey, certificate.keySha256, socket)) {
-        onRefused("too-many-of-key");
-        return void socket.destroy();
-      }
-      vouch();
-    }
-    const peer = `${source}:${socket.remotePort}`;
+    const vouch = (name: string) => {
+      if (strangers.vouch(peer)) named.admit(name, socket);
+    };
+    const isBelieved = certificate !== undefined && certificate.problem === undefined;
+    if (isBelieved) vouch(`key ${certificate.keySha256}`);
     known.set(peer, { certificate, vouch });
     socket.once("close", () => known.delete(peer));
-    injector.injectConnection(socket);
+    (isBelieved ? trusted : strangersInjector).injectConnection(socket);
   });
   const port = await new Promise<number>((resolve, reject) => {
     tls.once("error", reject);
@@ -144,9 +168,15 @@ export async function listenSecurely(server: RpcServer, options: SecureListenerO
   return {
     port,
     renew: (certificates) => tls.setSecureContext(contextOf(certificates)),
-    connections: () => ({ all: known.size, strangers: strangers.size() }),
+    connections: () => ({ all: peers.size, strangers: strangers.size() }),
     close: () => void tls.close(),
   };
+}
+
+/** As grpc-js names the peer of a call. */
+function peerOf(socket: Pick<TLSSocket, "remoteAddress" | "remotePort">): string {
+  const { remoteAddress, remotePort } = socket;
+  return `${remoteAddress}:${remotePort}`;
 }
 
 function contextOf({ certPem, keyPem, clientAuthorityPem }: ListenerCertificates): SecureContextOptions {
@@ -166,8 +196,9 @@ function contextOf({ certPem, keyPem, clientAuthorityPem }: ListenerCertificates
 }
 
 interface Strangers {
-  admit(socket: { readonly remoteAddress?: string; readonly remotePort?: number } & ClosingSocket): void;
-  vouch(source: string, port: number | undefined): void;
+  admit(peer: string, socket: ClosingSocket & Pick<TLSSocket, "remoteAddress">): void;
+  /** Takes a peer from among the strangers; false: it is none, or not any more. */
+  vouch(peer: string): boolean;
   size(): number;
 }
 
@@ -176,52 +207,94 @@ interface ClosingSocket {
   once(event: "close", listener: () => void): unknown;
 }
 
-/** Counts those that have proven nothing yet, and shows them out when their time is up. */
+interface Stranger {
+  readonly source: string;
+  readonly showOut: (why: RefusedConnection) => void;
+  /** Lets it be, as a stranger that has gone or is none any more. */
+  readonly forget: () => void;
+}
+
+/** Counts those that have proven nothing yet, and shows out the one that has been there longest when there are too many, or its time is up. */
 function createStrangers(clock: Clock, onRefused: (why: RefusedConnection) => void): Strangers {
+  // In the order in which they came.
+  const all = new Map<string, Stranger>();
   const bySource = new Map<string, number>();
-  const leaving = new Map<string, () => void>();
+  const oldestOf = (source: string | undefined): Stranger | undefined => {
+    for (const stranger of all.values()) if (source === undefined || stranger.source === source) return stranger;
+    return undefined;
+  };
+  /** Of the source that has most, so that one who fills the house pays for it. */
+  const fullest = (): string | undefined => {
+    let most = 0;
+    let found: string | undefined;
+    for (const [source, count] of bySource) if (count > most) [most, found] = [count, source];
+    return found;
+  };
   return {
-    admit(socket) {
-      const { remoteAddress: source = "", remotePort: port } = socket;
-      const ofSource = bySource.get(source) ?? 0;
-      if (leaving.size >= STRANGERS_MAX || ofSource >= STRANGERS_PER_SOURCE_MAX) {
-        onRefused("too-many-strangers");
-        socket.destroy();
-        return;
-      }
-      const peer = `${source}:${port}`;
-      bySource.set(source, ofSource + 1);
-      let timer: Timer | undefined;
-      const leave = () => {
-        if (!leaving.delete(peer)) return;
-        timer?.cancel();
+    admit(peer, socket) {
+      const source = sourceOf(socket.remoteAddress ?? "");
+      if ((bySource.get(source) ?? 0) >= STRANGERS_PER_SOURCE_MAX) oldestOf(source)?.showOut("too-many-strangers");
+      if (all.size >= STRANGERS_MAX) oldestOf(fullest())?.showOut("too-many-strangers");
+      bySource.set(source, (bySource.get(source) ?? 0) + 1);
+      const timer: Timer = clock.after(STRANGER_STAYS_MS, () => stranger.showOut("stranger-stayed"));
+      const forget = () => {
+        if (all.get(peer) !== stranger) return;
+        all.delete(peer);
+        timer.cancel();
         const left = (bySource.get(source) ?? 1) - 1;
         if (left === 0) bySource.delete(source);
         else bySource.set(source, left);
       };
-      timer = clock.after(STRANGER_STAYS_MS, () => {
-        onRefused("stranger-stayed");
-        socket.destroy();
-      });
-      leaving.set(peer, leave);
-      socket.once("close", leave);
+      const stranger: Stranger = {
+        source,
+        forget,
+        showOut(why) {
+          forget();
+          onRefused(why);
+          socket.destroy();
+        },
+      };
+      all.set(peer, stranger);
+      socket.once("close", forget);
     },
-    vouch: (source, port) => leaving.get(`${source}:${port}`)?.(),
-    size: () => leaving.size,
+    vouch(peer) {
+      const stranger = all.get(peer);
+      stranger?.forget();
+      return stranger !== undefined;
+    },
+    size: () => all.size,
   };
 }
 
-/** False: the key has as many connections as it may. */
-function countKey(byKey: Map<string, number>, key: string, socket: ClosingSocket): boolean {
-  const count = byKey.get(key) ?? 0;
-  if (count >= CONNECTIONS_PER_KEY_MAX) return false;
-  byKey.set(key, count + 1);
-  socket.once("close", () => {
-    const left = (byKey.get(key) ?? 1) - 1;
-    if (left === 0) byKey.delete(key);
-    else byKey.set(key, left);
-  });
-  return true;
+/** An IPv4 address, or the 64 bits of an IPv6 address that a site has for itself (RFC 6177): within them one host has any number. */
+function sourceOf(address: string): string {
+  if (!address.includes(":") || address.startsWith("::ffff:")) return address;
+  const [head = "", tail = ""] = address.split("::");
+  const [before, after] = [head, tail].map((part) => (part === "" ? [] : part.split(":"))) as [string[], string[]];
+  const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => "0");
+  return [...before, ...zeros, ...after].slice(0, 4).join(":");
+}
+
+/** Counts connections by who has proven to hold them, and ends the oldest of too many. */
+function createNamed(onRefused: (why: RefusedConnection) => void) {
+  const byName = new Map<string, Set<ClosingSocket>>();
+  return {
+    admit(name: string, socket: ClosingSocket): void {
+      const sockets = byName.get(name) ?? new Set();
+      byName.set(name, sockets);
+      const [oldest] = sockets;
+      if (sockets.size >= CONNECTIONS_PER_NAME_MAX && oldest !== undefined) {
+        sockets.delete(oldest);
+        onRefused("too-many-of-name");
+        oldest.destroy();
+      }
+      sockets.add(socket);
+      socket.once("close", () => {
+        sockets.delete(socket);
+        if (sockets.size === 0 && byName.get(name) === sockets) byName.delete(name);
+      });
+    },
+  };
 }
 
 function clientCertificateOf(socket: TLSSocket): ClientCertificate | undefined {

@@ -79,14 +79,17 @@ async function collector(conduct: { refuse?: RpcStatusCode; lose?: boolean } = {
   });
   const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
   const { pem: certPem } = await fleet.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
-  const listener = await listenSecurely(server, {
-    host: "127.0.0.1",
-    port: 0,
-    certificates: { certPem, keyPem, clientAuthorityPem: fleet.certPem },
-    maxConnections: 100,
-    clock: systemClock,
-    onRefused() {},
-  });
+  const listener = await listenSecurely(
+    { trusted: server, strangers: server },
+    {
+      host: "127.0.0.1",
+      port: 0,
+      certificates: { certPem, keyPem, clientAuthorityPem: fleet.certPem },
+      maxConnections: 100,
+      clock: systemClock,
+      onRefused() {},
+    },
+  );
   closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)), listener.close);
   return { address: `127.0.0.1:${listener.port}`, asked, by };
 }

@@ -81,14 +81,17 @@ export async function startCollector(
 
 async function opened(server: ReturnType<typeof createRpcServer>, by: ServerCredentials | ListenerCertificates) {
   if (by instanceof ServerCredentials) return { port: await listen(server, "127.0.0.1:0", by), close() {} };
-  return listenSecurely(server, {
-    host: "127.0.0.1",
-    port: 0,
-    certificates: by,
-    maxConnections: 100,
-    clock: systemClock,
-    onRefused() {},
-  });
+  return listenSecurely(
+    { trusted: server, strangers: server },
+    {
+      host: "127.0.0.1",
+      port: 0,
+      certificates: by,
+      maxConnections: 100,
+      clock: systemClock,
+      onRefused() {},
+    },
+  );
 }
 
 /** 2026-03-01T12:00:00Z, ms: when everything in these tests is judged. */

@@ -69,7 +69,7 @@ export function createAccess({ isSecure, tokens, registry, onRefused }: AccessPa
     if (bearerToken !== undefined) {
       const person = tokens.personOf(bearerToken);
       if (person === undefined) return refuse("bad-token", UNAUTHENTICATED, `token: got one of nobody, want ${want}`);
-      connection?.vouch();
+      connection?.vouch(`token ${person.role} ${person.name}`);
       return person.role;
     }
     const { organisations, keySha256 } = believed(connection?.certificate, want);

@@ -76,9 +76,8 @@ export async function openIdentity(
   return { authority, registry, access, certificates };
 }
 
-/** Adds enrolment and administration to the server. `endStreams` ends those of a node, and says how many there were. */
-export function serveIdentity(
-  server: Parameters<typeof addService>[0],
+/** Enrolment and administration. `endStreams` ends those of a node, and says how many there were. */
+export function createIdentityServices(
   { authority, registry, access }: Identity,
   config: Config,
   parts: {
@@ -89,7 +88,7 @@ export function serveIdentity(
     readonly onDefect: OnDefect;
     readonly endStreams: (nodeId: string, why: string) => number;
   },
-): void {
+): { addTo(server: Parameters<typeof addService>[0]): void } {
   const { store, vitals, clock, log, onDefect, endStreams } = parts;
   const enrolment = createEnrolService({
     authority,
@@ -104,7 +103,6 @@ export function serveIdentity(
     },
     onReplaced: (nodeId) => void endStreams(nodeId, "certificate: another key was enrolled for the node"),
   });
-  addService(server, enrolPb.EnrolService, enrolment, onDefect);
   const administration = createAdminService({
     authority,
     registry,
@@ -114,5 +112,10 @@ export function serveIdentity(
     endStreams: (nodeId) => endStreams(nodeId, "certificate: it was revoked"),
     onAct: (act, of) => log.info({ act, of }, "an administrator has acted"),
   });
-  addService(server, adminPb.AdminService, administration, onDefect, access.admin);
+  return {
+    addTo(server) {
+      addService(server, enrolPb.EnrolService, enrolment, onDefect);
+      addService(server, adminPb.AdminService, administration, onDefect, access.admin);
+    },
+  };
 }

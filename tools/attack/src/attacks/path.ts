@@ -183,14 +183,17 @@ async function pose(stage: Stage, heard: string[]): Promise<{ readonly address: 
   };
   addService(server, enrolPb.EnrolService, { getAuthority, enrol: note("enrol"), renew: note("renew") }, onDefect);
   addService(server, reportPb.ReportService, { stream: note("stream") }, onDefect);
-  const listener = await listenSecurely(server, {
-    host: "127.0.0.1",
-    port: 0,
-    certificates: { certPem: pem, keyPem: key, clientAuthorityPem: authorityPem },
-    maxConnections: 100,
-    clock: stage.clock,
-    onRefused() {},
-  });
+  const listener = await listenSecurely(
+    { trusted: server, strangers: server },
+    {
+      host: "127.0.0.1",
+      port: 0,
+      certificates: { certPem: pem, keyPem: key, clientAuthorityPem: authorityPem },
+      maxConnections: 100,
+      clock: stage.clock,
+      onRefused() {},
+    },
+  );
   return {
     address: `127.0.0.1:${listener.port}`,
     close() {
