@@ -1,6 +1,6 @@
 /** The agent's side of enrolment, against a real listener with a real authority. */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAuthority, makeKeyPair, openAuthority, readSigningRequest } from "@lifeline/identity";
@@ -126,6 +126,13 @@ function agentOf(
   };
 }
 
+/** A disk that takes the next key and no certificate, until it is cleared. */
+function obstructedDraft() {
+  const path = join(stateDir, "identity/credentials.json.tmp");
+  mkdirSync(path, { recursive: true });
+  return { clear: () => rmSync(path, { recursive: true }) };
+}
+
 const NO_TOKEN = (): JoinTokenRead => ({ kind: "none", problem: "got no join token" });
 
 describe("an agent without a certificate", () => {
@@ -194,6 +201,41 @@ describe("an agent without a certificate", () => {
     await dial();
     expect(asked).toHaveLength(1);
     expect(logged.filter((line) => line.startsWith("disk "))).not.toEqual([]);
+  });
+
+  it("is let in under its key after a restart where the disk took the key and not the certificate", async () => {
+    const { address, asked } = await collector();
+    obstructedDraft();
+    await agentOf(address).dial();
+    await agentOf(address).dial();
+    expect(asked.map(({ method }) => method)).toEqual(["enrol", "enrol"]);
+    expect(asked[1]?.key).toBe(asked[0]?.key);
+  });
+
+  it.each(["the next dial", "the next look at the certificate"])(
+    "writes what the disk refused again at %s",
+    async (when) => {
+      const { address, asked } = await collector();
+      const draft = obstructedDraft();
+      const { dial, clock } = agentOf(address);
+      await dial();
+      draft.clear();
+      if (when === "the next dial") await dial();
+      else clock.advance(RENEW_CHECK_MS);
+      await vi.waitFor(() => expect(existsSync(join(stateDir, "identity/credentials.json"))).toBe(true));
+      await vi.waitFor(() => expect(existsSync(join(stateDir, "identity/next.key"))).toBe(false));
+      await agentOf(address, clock, { token: NO_TOKEN }).dial();
+      expect(asked).toHaveLength(1);
+    },
+  );
+
+  it("tries a new key when the one that is denied is the one whose certificate the disk refused", async () => {
+    const { address, asked } = await collector();
+    obstructedDraft();
+    const { dial } = agentOf(address);
+    await dial();
+    await dial("permission-denied");
+    expect(new Set(asked.map(({ key }) => key)).size).toBe(2);
   });
 
   it("never tells the token, whatever goes wrong", async () => {

@@ -145,6 +145,7 @@ export function startEnrolment(options: EnrolmentOptions): Enrolment {
 
   const credentials = (lastEnd: LastEnd): Promise<ChannelCredentials> =>
     alone(async () => {
+      await kept.saveAgain();
       const held = own();
       if (held === undefined) return asChannel(await gain());
       const hasEnded = factsOf(held).notAfterMs <= clock.wallMs();
@@ -153,6 +154,7 @@ export function startEnrolment(options: EnrolmentOptions): Enrolment {
       return asChannel(held);
     });
   const renewIfDue = async (): Promise<boolean> => {
+    await kept.saveAgain();
     const held = own();
     if (held === undefined || !isDue(held, clock.wallMs(), spread)) return false;
     await call((by) => renew(by, held), "renewed");

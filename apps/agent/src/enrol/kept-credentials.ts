@@ -2,8 +2,9 @@
  * What the node proves itself with, in its state directory.
  *
  * 1. Key, certificate and authority are one file, replaced as a whole: no crash leaves a key beside another's certificate.
- * 2. A key is on disk before anybody is asked to certify it: an answer that is lost does not lock the node out of its own id.
- * 3. A disk that refuses costs the next start its identity, not this one: what could not be kept is used from memory, and told.
+ * 2. A key is on disk before anybody is asked to certify it, and stays there until its certificate is: neither an answer that is lost
+ *    nor a disk that is full in between locks the node out of its own id.
+ * 3. A disk that refuses costs this start nothing: what could not be kept is used from memory, told, and written again later.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
@@ -39,7 +40,9 @@ export interface KeptCredentials {
   /** Undefined: none, or none that can be used. */
   load(): Credentials | undefined;
   save(credentials: Credentials): Promise<void>;
-  /** The key that is to be certified next: kept until {@link save} has what came of it. */
+  /** Writes what the disk refused when it was saved; nothing otherwise. */
+  saveAgain(): Promise<void>;
+  /** The key that is to be certified next: kept until what came of it is on disk. */
   nextKey(): Promise<KeyPair>;
 }
 
@@ -52,28 +55,39 @@ export function openKeptCredentials(stateDir: string, onRefused: (code: string) 
   const nextPath = join(directory, "next.key");
   let held = read(credentialsPath);
   let next: KeyPair | undefined = nextFrom(nextPath);
-  const keep = async (path: string, text: string) => {
+  let unsaved: Credentials | undefined;
+  /** Whether the disk took it. */
+  const keep = async (path: string, text: string): Promise<boolean> => {
     try {
       makeDirectory(directory);
       await writeWholeFile(path, text);
+      return true;
+    } catch (error) {
+      onRefused(codeOf(error));
+      return false;
+    }
+  };
+  const save = async (credentials: Credentials): Promise<void> => {
+    held = credentials;
+    unsaved = credentials;
+    if (!(await keep(credentialsPath, JSON.stringify(credentials)))) return;
+    unsaved = undefined;
+    next = undefined;
+    try {
+      rmSync(nextPath, { force: true });
     } catch (error) {
       onRefused(codeOf(error));
     }
   };
   return {
     load: () => held,
-    async save(credentials) {
-      held = credentials;
-      next = undefined;
-      await keep(credentialsPath, JSON.stringify(credentials));
-      try {
-        rmSync(nextPath, { force: true });
-      } catch (error) {
-        onRefused(codeOf(error));
-      }
+    save,
+    async saveAgain() {
+      if (unsaved !== undefined) await save(unsaved);
     },
     async nextKey() {
-      if (next !== undefined) return next;
+      // The key of what is held is no next one: it is left from a save that did not come to its end.
+      if (next !== undefined && next.privateKeyPem !== held?.keyPem) return next;
       const made = makeKeyPair();
       await keep(nextPath, made.privateKeyPem);
       next = made;
