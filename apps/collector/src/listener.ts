@@ -41,7 +41,11 @@ export async function openListener(
     maxConnections: maxStreams + CONNECTIONS_BESIDE_STREAMS,
     clock,
     onRefused: (why) => vitals.refusedConnections.inc({ why }),
-  }).catch(() => cannotListen("listen", address));
+  }).catch((error: unknown) => {
+    // What is no call to the system is about the certificates, and those were tried when they were read.
+    if (!(error instanceof Error && "syscall" in error)) throw error;
+    return cannotListen("listen", address);
+  });
   certificates.follow(secure.renew, stopped.signal);
   log.info({ address }, "the listener speaks TLS 1.3");
   return {

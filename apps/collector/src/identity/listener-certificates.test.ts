@@ -1,9 +1,9 @@
-import { X509Certificate } from "node:crypto";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeKeyPair } from "@lifeline/identity";
-import { manualClock, systemClock } from "@lifeline/measure";
+import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
 import type { ListenerCertificates } from "@lifeline/wire";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -26,6 +26,22 @@ function world() {
   return { clock, logged, log: pino({}, { write: (line: string) => logged.push(line) }) };
 }
 
+/** Time for one look at the files. */
+async function look(clock: ManualClock, afterMs = LOOK_MS) {
+  clock.advance(afterMs);
+  await new Promise((settle) => setImmediate(settle));
+}
+
+/** A listener that refuses so many offers before it takes one. */
+function refusing(times: number) {
+  const offered: ListenerCertificates[] = [];
+  const renew = (certificates: ListenerCertificates) => {
+    offered.push(certificates);
+    if (offered.length <= times) throw Object.assign(new Error("refused"), { code: "ERR_TEST" });
+  };
+  return { offered, renew };
+}
+
 describe("certificates from files", () => {
   it("are read again when they have changed, whole, and not while a pair is half replaced", async () => {
     const files = await (await testAuthority()).listenerFiles(directory);
@@ -34,27 +50,71 @@ describe("certificates from files", () => {
     const renewed: ListenerCertificates[] = [];
     const ends = new AbortController();
     source.follow((certificates) => renewed.push(certificates), ends.signal);
-    const look = async () => {
-      clock.advance(LOOK_MS);
-      await new Promise((settle) => setImmediate(settle));
-    };
-    await look();
+    await look(clock);
     expect(renewed).toEqual([]);
     const fresh = await (await testAuthority("fresh")).listenerFiles(join(directory, "fresh"));
     const put = (name: "certFile" | "keyFile" | "caFile") => renameSync(fresh[name], files[name]);
     put("caFile");
     put("certFile");
-    await look();
-    await look();
+    await look(clock);
+    await look(clock);
     expect(renewed).toEqual([]);
     expect(logged.filter((line) => line.includes("the certificates read before stay in use"))).toHaveLength(1);
     put("keyFile");
-    await look();
+    await look(clock);
     expect(renewed).toHaveLength(1);
     expect(renewed[0]).not.toEqual(source.first);
-    await look();
+    await look(clock);
     expect(renewed).toHaveLength(1);
     ends.abort();
+  });
+
+  it.each(["certFile", "caFile"] as const)("are not taken while the chain in %s is half copied", async (field) => {
+    const { listenerFiles, pems } = await testAuthority();
+    const files = await listenerFiles(directory);
+    const { clock, log, logged } = world();
+    const source = certificatesFromFiles(files, { clock, log });
+    const renewed: ListenerCertificates[] = [];
+    const ends = new AbortController();
+    source.follow((certificates) => renewed.push(certificates), ends.signal);
+    const chain = `${readFileSync(files[field], "utf8")}${pems.certPem}`;
+    for (const cutChars of [200, 40, 5]) {
+      writeFileSync(files[field], chain.slice(0, -cutChars));
+      await look(clock);
+      await look(clock);
+      expect(renewed).toEqual([]);
+    }
+    expect(logged).toEqual([expect.stringContaining(`tls.${field}: got`)]);
+    writeFileSync(files[field], chain);
+    await look(clock);
+    expect(renewed).toHaveLength(1);
+    ends.abort();
+  });
+
+  it("are offered again, and told of once, while the listener does not take them", async () => {
+    const files = await (await testAuthority()).listenerFiles(directory);
+    const { clock, log, logged } = world();
+    const ends = new AbortController();
+    const listener = refusing(2);
+    certificatesFromFiles(files, { clock, log }).follow(listener.renew, ends.signal);
+    await (await testAuthority("fresh")).listenerFiles(directory);
+    for (let looks = 0; looks < 4; looks += 1) await look(clock);
+    expect(listener.offered).toHaveLength(3);
+    expect(logged.filter((line) => line.includes("(ERR_TEST)"))).toHaveLength(1);
+    ends.abort();
+  });
+
+  it("that are too weak for TLS are refused at the start, as such", async () => {
+    const { authority, listenerFiles } = await testAuthority();
+    const files = await listenerFiles(directory);
+    const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 512 });
+    const publicKeyDer = publicKey.export({ format: "der", type: "spki" });
+    const times = { nowMs: systemClock.wallMs(), lifetimeMs: LISTENER_LIFETIME_MS };
+    writeFileSync(files.certFile, (await authority.issueServer({ names: ["x"], publicKeyDer, ...times })).pem);
+    writeFileSync(files.keyFile, privateKey.export({ format: "pem", type: "pkcs8" }));
+    expect(() => certificatesFromFiles(files, world())).toThrow(
+      /\(ERR_SSL_EE_KEY_TOO_SMALL\), want .* that TLS takes$/,
+    );
   });
 
   it("name the setting and the file, and nothing of a key", async () => {
@@ -91,5 +151,23 @@ describe("certificates of the fleet's authority", () => {
     clock.advance(LISTENER_LIFETIME_MS);
     await new Promise((settle) => setImmediate(settle));
     expect(renewed).toHaveLength(1);
+  });
+
+  it("are offered again, and told of once, while the listener does not take them", async () => {
+    const { authority } = await testAuthority();
+    const { clock, log, logged } = world();
+    const ends = new AbortController();
+    const listener = refusing(2);
+    const source = await issuedCertificates(authority, ["collector.example"], { clock, log });
+    source.follow(listener.renew, ends.signal);
+    clock.advance(LISTENER_LIFETIME_MS / 2);
+    await vi.waitFor(() => expect(listener.offered).toHaveLength(1));
+    for (const offers of [2, 3]) {
+      await look(clock, 60_000);
+      await vi.waitFor(() => expect(listener.offered).toHaveLength(offers));
+    }
+    await vi.waitFor(() => expect(logged.at(-1)).toContain("was renewed"));
+    expect(logged.filter((line) => line.includes("(ERR_TEST)"))).toHaveLength(1);
+    ends.abort();
   });
 });

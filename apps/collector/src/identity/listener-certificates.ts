@@ -2,10 +2,11 @@
  * What the gRPC listener shows of itself, and whose clients it believes: made by the fleet's authority, or read from files.
  *
  * 1. A certificate of the authority's is renewed at half its life, under a key that never leaves memory.
- * 2. Files are read again when they change; what cannot be used leaves the last good ones in use, and is told once.
+ * 2. Files are read again when they change; what cannot be used leaves the last good ones in use, is told once, and tried again.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
 import { type Authority, type FileRead, type KeyPair, makeKeyPair } from "@lifeline/identity";
 import { type Clock, pause } from "@lifeline/measure";
@@ -17,8 +18,11 @@ import { ConfigError } from "../config-error.ts";
 /** How long a listener's certificate lasts, ms: a week, so that one that leaks is soon worth nothing. */
 export const LISTENER_LIFETIME_MS = 7 * 24 * 3_600_000;
 
+/** How long after one that could not be renewed the next is tried, ms. */
+const ISSUE_LOOK_MS = 60_000;
+
 /** How often files are looked at, ms. */
-const LOOK_EVERY_MS = 5_000;
+const FILES_LOOK_MS = 5_000;
 
 /** The listener's certificates, now and later. */
 export interface CertificateSource {
@@ -41,15 +45,22 @@ export async function issuedCertificates(
 ): Promise<CertificateSource> {
   const keys = makeKeyPair();
   const first = await issue(authority, names, keys, clock);
+  const refused = refusalOf(createContext, first);
+  if (refused !== undefined) {
+    throw new ConfigError([`identity.authorityCertFile: got one that TLS refuses (${refused}), want a stronger one`]);
+  }
   return {
     first,
     follow(renew, signal) {
+      const tell = tellOnce(log);
       void (async () => {
-        for (;;) {
-          await pause(clock, LISTENER_LIFETIME_MS / 2, signal);
+        for (let waitMs = LISTENER_LIFETIME_MS / 2; ; ) {
+          await pause(clock, waitMs, signal);
           if (signal.aborted) return;
-          renew(await issue(authority, names, keys, clock));
-          log.info({ names }, "the listener's certificate was renewed");
+          const refused = refusalOf(renew, await issue(authority, names, keys, clock));
+          tell(refused && `the listener's certificate could not be renewed (${refused})`);
+          waitMs = refused === undefined ? LISTENER_LIFETIME_MS / 2 : ISSUE_LOOK_MS;
+          if (refused === undefined) log.info({ names }, "the listener's certificate was renewed");
         }
       })();
     },
@@ -71,23 +82,25 @@ export function certificatesFromFiles(files: TlsFiles, { clock, log }: SourceWor
     first: first.value,
     follow(renew, signal) {
       let latest = first.value;
-      let told = "";
+      const tell = tellOnce(log);
+      /** Gives what is wrong with the files of now. */
+      const look = (): string | undefined => {
+        // Read together, for a pair is replaced file by file.
+        const read = readAll(files);
+        if (read.kind === "bad") return read.problem;
+        if (isDeepStrictEqual(read.value, latest)) return undefined;
+        const refused = refusalOf(renew, read.value);
+        if (refused !== undefined) return unusable(files, refused);
+        latest = read.value;
+        log.info(files, "the listener's certificates were read again");
+        return undefined;
+      };
       void (async () => {
         for (;;) {
-          await pause(clock, LOOK_EVERY_MS, signal);
+          await pause(clock, FILES_LOOK_MS, signal);
           if (signal.aborted) return;
-          // Read together, for a pair is replaced file by file.
-          const read = readAll(files);
-          if (read.kind === "bad") {
-            if (read.problem !== told) log.warn(`${read.problem}; the certificates read before stay in use`);
-            told = read.problem;
-            continue;
-          }
-          told = "";
-          if (isDeepStrictEqual(read.value, latest)) continue;
-          latest = read.value;
-          renew(latest);
-          log.info(files, "the listener's certificates were read again");
+          const problem = look();
+          tell(problem && `${problem}; the certificates read before stay in use`);
         }
       })();
     },
@@ -109,24 +122,64 @@ function readAll({ certFile, keyFile, caFile }: TlsFiles): FileRead<ListenerCert
     }
   }
   const [certPem = "", keyPem = "", clientAuthorityPem = ""] = texts;
-  if (!isCertificate(clientAuthorityPem))
-    return bad(`tls.caFile: got ${JSON.stringify(caFile)}, want a certificate, PEM`);
-  if (!isCertificate(certPem)) return bad(`tls.certFile: got ${JSON.stringify(certFile)}, want a certificate, PEM`);
+  if (!areCertificates(clientAuthorityPem)) {
+    return bad(`tls.caFile: got ${JSON.stringify(caFile)}, want whole certificates, PEM`);
+  }
+  if (!areCertificates(certPem)) {
+    return bad(`tls.certFile: got ${JSON.stringify(certFile)}, want whole certificates, PEM`);
+  }
   if (!isPair(certPem, keyPem)) {
     return bad(
       `tls.keyFile: got ${JSON.stringify(keyFile)}, want the private key of tls.certFile, PEM, without passphrase`,
     );
   }
-  return { kind: "read", value: { certPem, keyPem, clientAuthorityPem } };
+  const value = { certPem, keyPem, clientAuthorityPem };
+  const refused = refusalOf(createContext, value);
+  return refused === undefined ? { kind: "read", value } : bad(unusable({ certFile, keyFile, caFile }, refused));
+}
+
+/** Throws what OpenSSL says of them: it reads the whole chain, and knows what is too weak. */
+function createContext({ certPem, keyPem, clientAuthorityPem }: ListenerCertificates): void {
+  createSecureContext({ cert: certPem, key: keyPem, ca: clientAuthorityPem, minVersion: "TLSv1.3" });
+}
+
+/** The code of what `use` throws at these; undefined: it takes them. */
+function refusalOf(
+  use: (certificates: ListenerCertificates) => void,
+  certificates: ListenerCertificates,
+): string | undefined {
+  try {
+    use(certificates);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    return String(error.code);
+  }
+}
+
+function unusable({ certFile, keyFile, caFile }: TlsFiles, code: string): string {
+  const got = [certFile, keyFile, caFile].map((path) => JSON.stringify(path)).join(", ");
+  return `tls.certFile, tls.keyFile, tls.caFile: got ${got} (${code}), want certificates and a key that TLS takes`;
+}
+
+/** Warns of a problem when it is another than the last; undefined: there is none any more. */
+function tellOnce(log: Logger): (problem: string | undefined) => void {
+  let told: string | undefined;
+  return (problem) => {
+    if (problem !== undefined && problem !== told) log.warn(problem);
+    told = problem;
+  };
 }
 
 function bad(problem: string): FileRead<never> {
   return { kind: "bad", problem };
 }
 
-function isCertificate(pem: string): boolean {
+/** One or more, the last of them whole too: OpenSSL takes authorities up to the first that it cannot read. */
+function areCertificates(pem: string): boolean {
+  const each = pem.split(/(?=-----BEGIN CERTIFICATE-----)/).filter((block) => block.startsWith("-----BEGIN CERT"));
   try {
-    return new X509Certificate(pem).raw.length > 0;
+    return each.length > 0 && each.every((block) => new X509Certificate(block).raw.length > 0);
   } catch {
     // OpenSSL's words say no more than that it is none.
     return false;
