@@ -34,8 +34,12 @@ export const ROLE_ORGANISATIONS = {
 /** What one who is no node may do: ask; ask and administer; tell what was heard beside Omni. */
 export type Role = keyof typeof ROLE_ORGANISATIONS;
 
-/** How long before now a certificate begins, ms: five minutes, for clocks that are slow. */
-export const BACKDATE_MS = 5 * 60_000;
+/**
+ * How long before now a certificate begins, ms, by what it is for. One that agents check by their own clocks: a day, more than a clock of
+ * the wrong time zone is off by. The authority, which is made once, maybe under a clock that was ahead: 30 days. What the issuer's own
+ * clock checks: five minutes, for one that is set back a little; a node's is to be renewed by its age.
+ */
+export const BACKDATE_MS = { authority: 30 * 86_400_000, server: 86_400_000, client: 5 * 60_000 } as const;
 
 /** Bytes of a serial number: 128 random bits, of which the first is 0 so that the number is positive (RFC 5280 §4.1.2.2). */
 const SERIAL_BYTES = 16;
@@ -94,6 +98,8 @@ export class AuthorityError extends Error {
   }
 }
 
+const USAGES = { client: ExtendedKeyUsage.clientAuth, server: ExtendedKeyUsage.serverAuth };
+
 const P256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
 /** How a key signs, by its type and curve. */
@@ -120,7 +126,7 @@ export async function createAuthority(options: {
       keys,
       signingAlgorithm: P256,
       serialNumber: serialFrom(randomBytes),
-      notBefore: new Date(nowMs - BACKDATE_MS),
+      notBefore: new Date(nowMs - BACKDATE_MS.authority),
       notAfter: new Date(nowMs + lifetimeMs),
       extensions: [
         new BasicConstraintsExtension(true, 0, true),
@@ -140,7 +146,7 @@ export async function openAuthority(certPem: string, keyPem: string, randomBytes
   const { certificate, signingKey, signingAlgorithm } = await opened(certPem, keyPem);
   const certDer = Buffer.from(certificate.rawData);
   const notAfterMs = certificate.notAfter.getTime();
-  const issue = async (subject: Name, usage: ExtendedKeyUsage, names: readonly string[], options: IssueOptions) => {
+  const issue = async (subject: Name, kind: "client" | "server", names: readonly string[], options: IssueOptions) => {
     const publicKey = new PublicKey(new Uint8Array(options.publicKeyDer));
     const endMs = Math.min(options.nowMs + options.lifetimeMs, notAfterMs);
     const leaf = await X509CertificateGenerator.create(
@@ -151,14 +157,14 @@ export async function openAuthority(certPem: string, keyPem: string, randomBytes
         publicKey,
         signingKey,
         signingAlgorithm,
-        notBefore: new Date(options.nowMs - BACKDATE_MS),
+        notBefore: new Date(options.nowMs - BACKDATE_MS[kind]),
         notAfter: new Date(endMs),
         extensions: [
           await AuthorityKeyIdentifierExtension.create(certificate, false, webcrypto),
           await SubjectKeyIdentifierExtension.create(publicKey, false, webcrypto),
           new BasicConstraintsExtension(false, undefined, true),
           new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-          new ExtendedKeyUsageExtension([usage]),
+          new ExtendedKeyUsageExtension([USAGES[kind]]),
           ...(names.length === 0 ? [] : [alternativeNames(names)]),
         ],
       },
@@ -173,16 +179,15 @@ export async function openAuthority(certPem: string, keyPem: string, randomBytes
     certDer,
     fingerprint: fingerprintOf(certDer),
     notAfterMs,
-    issueNode: (options) => issue(nameOf([["CN", options.nodeId]]), ExtendedKeyUsage.clientAuth, [], options),
-    issueServer: (options) =>
-      issue(nameOf([["CN", "lifeline collector"]]), ExtendedKeyUsage.serverAuth, options.names, options),
+    issueNode: (options) => issue(nameOf([["CN", options.nodeId]]), "client", [], options),
+    issueServer: (options) => issue(nameOf([["CN", "lifeline collector"]]), "server", options.names, options),
     issueRole: ({ name, role, ...options }) =>
       issue(
         nameOf([
           ["O", ROLE_ORGANISATIONS[role]],
           ["CN", name],
         ]),
-        ExtendedKeyUsage.clientAuth,
+        "client",
         [],
         options,
       ),

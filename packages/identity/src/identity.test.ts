@@ -21,6 +21,8 @@ describe("the authority", () => {
     expect(certificate.ca).toBe(true);
     expect(authority.fingerprint).toBe(fingerprintOf(certificate.raw));
     expect(authority.notAfterMs).toBe(NOW_MS + 48 * HOUR_MS);
+    // A clock that was ahead when it was made is put right without locking everybody out.
+    expect(certificate.validFromDate.getTime()).toBe(NOW_MS - 30 * 24 * HOUR_MS);
   });
 
   it("gives a node a certificate of its name, for clients alone, that ends in time", async () => {
@@ -55,6 +57,7 @@ describe("the authority", () => {
     expect(listener.checkIP("192.0.2.1")).toBe("192.0.2.1");
     expect(listener.checkIP("::1")).toBeDefined();
     expect(listener.keyUsage).toEqual(["1.3.6.1.5.5.7.3.1"]);
+    expect(listener.validFromDate.getTime()).toBe(NOW_MS - 24 * HOUR_MS);
     const person = await authority.issueRole({ publicKeyDer, name: "ada", role: "admin", ...times });
     expect(new X509Certificate(person.der).subject).toBe("O=lifeline:admin\nCN=ada");
   });

@@ -8,7 +8,12 @@ import type { ListenerCertificates } from "@lifeline/wire";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { testAuthority } from "../testing/credentials.ts";
-import { certificatesFromFiles, issuedCertificates, LISTENER_LIFETIME_MS } from "./listener-certificates.ts";
+import {
+  certificatesFromFiles,
+  ISSUE_LOOK_MS,
+  issuedCertificates,
+  LISTENER_LIFETIME_MS,
+} from "./listener-certificates.ts";
 
 let directory = "";
 beforeEach(() => {
@@ -153,6 +158,39 @@ describe("certificates of the fleet's authority", () => {
     expect(renewed).toHaveLength(1);
   });
 
+  it("are refused at the start when TLS does not take the authority", async () => {
+    const { authority } = await testAuthority();
+    const damaged = { ...authority, certPem: authority.certPem.slice(0, 200) };
+    await expect(issuedCertificates(damaged, ["x"], world())).rejects.toThrow(
+      /^identity.authorityCertFile: got one that TLS refuses \(ERR_/,
+    );
+  });
+
+  it.each([
+    ["a month behind", -30],
+    ["a month ahead", 30],
+    ["13 hours ahead", 13 / 24],
+  ])("are issued anew within a minute once a clock is put right that was %s", async (_, days) => {
+    const { authority } = await testAuthority();
+    const { clock, log } = world();
+    const rightMs = clock.wallMs();
+    clock.stepWall(days * 86_400_000);
+    const source = await issuedCertificates(authority, ["collector.example"], { clock, log });
+    const renewed: ListenerCertificates[] = [];
+    const ends = new AbortController();
+    source.follow((certificates) => renewed.push(certificates), ends.signal);
+    clock.stepWall(-days * 86_400_000);
+    clock.advance(ISSUE_LOOK_MS);
+    await vi.waitFor(() => expect(renewed).toHaveLength(1));
+    const { validFromDate, validToDate } = new X509Certificate(renewed[0]?.certPem ?? "");
+    expect(validFromDate.getTime()).toBeLessThan(rightMs);
+    expect(validToDate.getTime()).toBeGreaterThan(rightMs);
+    expect(renewed[0]?.keyPem).toBe(source.first.keyPem);
+    await look(clock, ISSUE_LOOK_MS);
+    expect(renewed).toHaveLength(1);
+    ends.abort();
+  });
+
   it("are offered again, and told of once, while the listener does not take them", async () => {
     const { authority } = await testAuthority();
     const { clock, log, logged } = world();
@@ -163,7 +201,7 @@ describe("certificates of the fleet's authority", () => {
     clock.advance(LISTENER_LIFETIME_MS / 2);
     await vi.waitFor(() => expect(listener.offered).toHaveLength(1));
     for (const offers of [2, 3]) {
-      await look(clock, 60_000);
+      await look(clock, ISSUE_LOOK_MS);
       await vi.waitFor(() => expect(listener.offered).toHaveLength(offers));
     }
     await vi.waitFor(() => expect(logged.at(-1)).toContain("was renewed"));

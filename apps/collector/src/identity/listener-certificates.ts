@@ -1,14 +1,15 @@
 /**
  * What the gRPC listener shows of itself, and whose clients it believes: made by the fleet's authority, or read from files.
  *
- * 1. A certificate of the authority's is renewed at half its life, under a key that never leaves memory.
+ * 1. A certificate of the authority's is renewed at half its life, and when the clock is set back to before it, under a key
+ *    that never leaves memory.
  * 2. Files are read again when they change; what cannot be used leaves the last good ones in use, is told once, and tried again.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
-import { type Authority, type FileRead, type KeyPair, makeKeyPair } from "@lifeline/identity";
+import { type Authority, BACKDATE_MS, type FileRead, type KeyPair, makeKeyPair } from "@lifeline/identity";
 import { type Clock, pause } from "@lifeline/measure";
 import type { ListenerCertificates } from "@lifeline/wire";
 import type { Logger } from "pino";
@@ -18,8 +19,8 @@ import { ConfigError } from "../config-error.ts";
 /** How long a listener's certificate lasts, ms: a week, so that one that leaks is soon worth nothing. */
 export const LISTENER_LIFETIME_MS = 7 * 24 * 3_600_000;
 
-/** How long after one that could not be renewed the next is tried, ms. */
-const ISSUE_LOOK_MS = 60_000;
+/** How often it is looked whether a certificate of the authority's is due, ms: by the wall clock, which may be put right at any time. */
+export const ISSUE_LOOK_MS = 60_000;
 
 /** How often files are looked at, ms. */
 const FILES_LOOK_MS = 5_000;
@@ -45,33 +46,43 @@ export async function issuedCertificates(
 ): Promise<CertificateSource> {
   const keys = makeKeyPair();
   const first = await issue(authority, names, keys, clock);
-  const refused = refusalOf(createContext, first);
+  const refused = refusalOf(createContext, first.certificates);
   if (refused !== undefined) {
     throw new ConfigError([`identity.authorityCertFile: got one that TLS refuses (${refused}), want a stronger one`]);
   }
   return {
-    first,
+    first: first.certificates,
     follow(renew, signal) {
       const tell = tellOnce(log);
+      let { issuedAtMs } = first;
       void (async () => {
-        for (let waitMs = LISTENER_LIFETIME_MS / 2; ; ) {
-          await pause(clock, waitMs, signal);
+        for (;;) {
+          await pause(clock, ISSUE_LOOK_MS, signal);
           if (signal.aborted) return;
-          const refused = refusalOf(renew, await issue(authority, names, keys, clock));
+          if (!isDue(issuedAtMs, clock.wallMs())) continue;
+          const next = await issue(authority, names, keys, clock);
+          const refused = refusalOf(renew, next.certificates);
           tell(refused && `the listener's certificate could not be renewed (${refused})`);
-          waitMs = refused === undefined ? LISTENER_LIFETIME_MS / 2 : ISSUE_LOOK_MS;
-          if (refused === undefined) log.info({ names }, "the listener's certificate was renewed");
+          if (refused !== undefined) continue;
+          issuedAtMs = next.issuedAtMs;
+          log.info({ names }, "the listener's certificate was renewed");
         }
       })();
     },
   };
 }
 
+/** Whether half of a certificate's time after its issue is over, or half of that before: then its issuer's clock was ahead. */
+function isDue(issuedAtMs: number, nowMs: number): boolean {
+  return nowMs < issuedAtMs - BACKDATE_MS.server / 2 || nowMs >= issuedAtMs + LISTENER_LIFETIME_MS / 2;
+}
+
 async function issue(authority: Authority, names: readonly string[], keys: KeyPair, clock: Clock) {
   const { publicKeyDer, privateKeyPem } = keys;
   const nowMs = clock.wallMs();
   const { pem } = await authority.issueServer({ names, publicKeyDer, nowMs, lifetimeMs: LISTENER_LIFETIME_MS });
-  return { certPem: `${pem}${authority.certPem}`, keyPem: privateKeyPem, clientAuthorityPem: authority.certPem };
+  const certPem = `${pem}${authority.certPem}`;
+  return { certificates: { certPem, keyPem: privateKeyPem, clientAuthorityPem: authority.certPem }, issuedAtMs: nowMs };
 }
 
 /** Certificates from files. @throws ConfigError */
