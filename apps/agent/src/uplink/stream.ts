@@ -3,7 +3,8 @@
  *
  * 1. A report leaves the spool only when the collector acknowledges it, or refuses it for good (U1).
  * 2. A stream on which reports are outstanding and nothing is acknowledged for {@link NO_PROGRESS_MS} is half-open: it is cut. An
- *    acknowledgement of none says that the collector holds them back: to come again would bring nothing.
+ *    acknowledgement of none says that the collector holds them back: to come again would bring nothing. One that is finishing is cut
+ *    after that time whatever it says: live reports wait for the next stream.
  * 3. When what a hello would say has changed, it is said again on this stream, at most every {@link HELLO_CHECK_MS}.
  * 4. What the collector says of reports that are not on their way is counted and otherwise ignored.
  */
@@ -69,7 +70,7 @@ export interface StreamOptions {
   readonly bell: Bell;
   readonly events: StreamEvents;
   readonly noProgressMs: number;
-  /** Aborts when nothing more is to be sent: the stream ends when what is on its way is settled. */
+  /** Aborts when nothing more is to be sent: the stream ends when what is on its way is settled, or `noProgressMs` later. */
   readonly finishing?: AbortSignal;
 }
 
@@ -86,6 +87,7 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
   let ended = false;
   let halfOpen = false;
   let progressNs = clock.monotonicNs();
+  let finishingNs: number | undefined;
   let timer: Timer | undefined;
   let factsTimer: Timer | undefined;
   let factsAreDue = false;
@@ -109,9 +111,12 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
   };
 
   const watch = () => {
-    if (inFlight.size === 0) progressNs = clock.monotonicNs();
-    halfOpen = clock.monotonicNs() - progressNs > noProgressMs * NS_PER_MS;
-    if (halfOpen) call.cancel();
+    const nowNs = clock.monotonicNs();
+    const limitNs = noProgressMs * NS_PER_MS;
+    if (inFlight.size === 0) progressNs = nowNs;
+    if (options.finishing?.aborted === true) finishingNs ??= nowNs;
+    halfOpen = nowNs - progressNs > limitNs;
+    if (halfOpen || nowNs - (finishingNs ?? nowNs) > limitNs) call.cancel();
     else timer = clock.after(noProgressMs / CHECKS_PER_LIMIT, watch);
   };
 

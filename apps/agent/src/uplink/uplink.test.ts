@@ -261,6 +261,26 @@ describe("the uplink", () => {
     expect(hellos).toHaveLength(1);
   });
 
+  it("redials in bounded time though the collector holds back what is on its way", async () => {
+    const spool = await spoolOf(2);
+    const { address, hellos, reports } = await collector({
+      report: async (report, answer, streamNumber) => {
+        if (streamNumber > 1) return acknowledge(report, answer);
+        for (let notices = 0; notices < 100; notices++) {
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          await answer({ case: "ack", value: { $typeName: "lifeline.v1.Ack", reports: [] } });
+        }
+      },
+    });
+    const { uplink: up, ends } = uplink(address, spool, { noProgressMs: 400 });
+    await until("a report is on its way", () => reports.length > 0);
+    up.redial();
+    await spool.append(Buffer.from("live"));
+    await until("all were acknowledged", () => spool.stats().heldReports === 0);
+    expect(hellos).toHaveLength(2);
+    expect(ends).toEqual([]);
+  });
+
   it("leaves a stream alone that is slow but goes on", async () => {
     const spool = await spoolOf(8);
     const { address } = await collector({

@@ -79,7 +79,7 @@ export interface Uplink {
   /** Resolves when every report of this start is settled, or after `graceMs`. Dials at once if it waits to dial. */
   flush(graceMs: number): Promise<void>;
   stats(): UplinkStats;
-  /** Ends the stream once what is on its way is acknowledged, and dials again at once, with the credentials of then. */
+  /** Ends the stream once what is on its way is acknowledged, or `noProgressMs` later, and dials again at once, with the credentials of then. */
   redial(): void;
   /** Ends the stream and dials no more. Rejects with the defect that ended the uplink, if one did. */
   stop(): Promise<void>;
