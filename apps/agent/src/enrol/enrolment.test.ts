@@ -255,7 +255,7 @@ describe("a certificate", () => {
     const { dial, renewals } = agentOf(address, clock);
     await dial();
     // By 0.5 of the tenth by which it may come earlier.
-    const dueMs = (LIFE_MS + 5 * 60_000) * (2 / 3 - 0.05) - 5 * 60_000;
+    const dueMs = (LIFE_MS + 5 * 60_000) * (2 / 3 - 0.05);
     clock.advance(dueMs - 2 * RENEW_CHECK_MS);
     await new Promise((settle) => setTimeout(settle, 50));
     expect(asked).toHaveLength(1);
@@ -268,6 +268,27 @@ describe("a certificate", () => {
     expect(asked[1]?.key).toBe(asked[0]?.key);
     const kept = openKeptCredentials(stateDir, () => {}).load();
     expect(kept && factsOf(kept).notAfterMs).toBeGreaterThan(startMs + LIFE_MS);
+  });
+
+  it.each([
+    ["ahead", 2],
+    ["behind", -2],
+  ])("is renewed by its age where the wall clock is two days %s", async (_, days) => {
+    const { address, asked } = await collector();
+    const clock = manualClock(startMs + days * LIFE_MS);
+    const { dial } = agentOf(address, clock);
+    await dial();
+    for (let checks = 0; checks < 3; checks += 1) {
+      clock.advance(RENEW_CHECK_MS);
+      await new Promise((settle) => setTimeout(settle, 20));
+    }
+    await dial();
+    expect(asked.map(({ method }) => method)).toEqual(["enrol"]);
+    clock.advance(LIFE_MS * (2 / 3));
+    await vi.waitFor(() => expect(asked.map(({ method }) => method)).toEqual(["enrol", "renew"]));
+    clock.advance(RENEW_CHECK_MS);
+    await dial();
+    expect(asked).toHaveLength(2);
   });
 
   it("that has ended is renewed before the next connection, without a token", async () => {

@@ -4,11 +4,12 @@
  * 1. The collector's authority is the one whose fingerprint was configured; nothing secret is said to anybody else.
  * 2. Renewing needs no token. It begins at two thirds of a certificate's life, and goes on after its end.
  * 3. A node that is refused with its key tries a new one, if it has a token: an administrator may have readmitted it.
- * 4. One attempt at a time, each when the uplink dials or a renewal is due: how often is the uplink's backoff, or {@link RENEW_RETRY_MS}.
+ * 4. What this process has gained ages by its own time since then: a wall clock that is days off decides for what was found at the start alone.
+ * 5. One attempt at a time, each when the uplink dials or a renewal is due: how often is the uplink's backoff, or {@link RENEW_RETRY_MS}.
  */
 import { X509Certificate } from "node:crypto";
 import { signingRequestDer } from "@lifeline/identity";
-import { type Clock, pause } from "@lifeline/measure";
+import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import {
   type ChannelCredentials,
   createRpcClient,
@@ -92,6 +93,8 @@ export function startEnrolment(options: EnrolmentOptions): Enrolment {
   let stats = { enrolled: 0, renewed: 0, failed: 0 };
   /** The one attempt under way. */
   let underWay: Promise<unknown> = Promise.resolve();
+  /** When what is held was asked for; undefined: it was found. */
+  let gainedNs: number | undefined;
   // Drawn once for each start: enough to spread a fleet.
   const spread = options.random() * RENEW_SPREAD_SHARE;
 
@@ -106,9 +109,11 @@ export function startEnrolment(options: EnrolmentOptions): Enrolment {
     run: (by: Attempt) => Promise<Credentials>,
     what: "enrolled" | "renewed",
   ): Promise<Credentials> => {
+    const askedNs = clock.monotonicNs();
     try {
       const gained = await run({ ...options, signal });
       await kept.save(gained);
+      gainedNs = askedNs;
       stats = { ...stats, [what]: stats[what] + 1 };
       log.info({ notAfter: new Date(factsOf(gained).notAfterMs).toISOString() }, `the node has ${what}`);
       return gained;
@@ -137,6 +142,12 @@ export function startEnrolment(options: EnrolmentOptions): Enrolment {
       return gain(error.code === RpcStatus.UNAUTHENTICATED ? credentials.keyPem : undefined);
     }
   };
+  /** The share of a certificate's life that is over. */
+  const spentOf = (held: Credentials): number => {
+    const { notBeforeMs, notAfterMs } = factsOf(held);
+    const ageMs = gainedNs === undefined ? clock.wallMs() - notBeforeMs : (clock.monotonicNs() - gainedNs) / NS_PER_MS;
+    return ageMs / (notAfterMs - notBeforeMs);
+  };
   const alone = <T>(run: () => Promise<T>): Promise<T> => {
     const mine = underWay.then(run);
     underWay = mine.catch(() => {});
@@ -148,7 +159,7 @@ export function startEnrolment(options: EnrolmentOptions): Enrolment {
       await kept.saveAgain();
       const held = own();
       if (held === undefined) return asChannel(await gain());
-      const hasEnded = factsOf(held).notAfterMs <= clock.wallMs();
+      const hasEnded = spentOf(held) >= 1;
       if (hasEnded || lastEnd === "unauthenticated") return asChannel(await renewOrGain(held));
       if (lastEnd === "permission-denied") return asChannel(await gainOrKeep(held, gain));
       return asChannel(held);
@@ -156,7 +167,7 @@ export function startEnrolment(options: EnrolmentOptions): Enrolment {
   const renewIfDue = async (): Promise<boolean> => {
     await kept.saveAgain();
     const held = own();
-    if (held === undefined || !isDue(held, clock.wallMs(), spread)) return false;
+    if (held === undefined || spentOf(held) < RENEW_AT_SHARE - spread) return false;
     await call((by) => renew(by, held), "renewed");
     return true;
   };
@@ -253,11 +264,6 @@ async function gainOrKeep(held: Credentials, gain: () => Promise<Credentials>): 
     if (error instanceof EnrolError || isRefusal(error)) return held;
     throw error;
   }
-}
-
-function isDue(credentials: Credentials, nowMs: number, spread: number): boolean {
-  const { notBeforeMs, notAfterMs } = factsOf(credentials);
-  return nowMs >= notBeforeMs + (notAfterMs - notBeforeMs) * (RENEW_AT_SHARE - spread);
 }
 
 /** Whether the collector has answered, and will not. */
