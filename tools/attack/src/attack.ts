@@ -21,8 +21,11 @@ export interface Attack {
   run(stage: Stage): Promise<Outcome>;
 }
 
-/** Held when everything that was to be seen was. Each claim is what was seen, and whether it is as it should be. */
-export function outcomeOf(...claims: readonly (readonly [observed: string, isRight: boolean])[]): Outcome {
+/** What was seen, and whether it is as it should be. */
+export type Claim = readonly [observed: string, isRight: boolean];
+
+/** Held when everything that was to be seen was. */
+export function outcomeOf(...claims: readonly Claim[]): Outcome {
   const held = claims.every(([, isRight]) => isRight);
   const shown = held ? claims : claims.filter(([, isRight]) => !isRight);
   return { held, observed: shown.map(([observed]) => observed).join("; ") };

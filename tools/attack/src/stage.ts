@@ -24,6 +24,9 @@ import {
 /** A call fails after this long, ms. */
 export const CALL = { timeoutMs: 5_000 };
 
+/** No call finds itself on a connection under another identity. */
+const OWN_CHANNEL = { "grpc.use_local_subchannel_pool": 1 };
+
 /** A certificate and its key, as a node holds them. */
 export interface NodeCredentials {
   readonly certPem: string;
@@ -57,6 +60,8 @@ export interface Stage {
   admin<T>(ask: (client: AdminClient, options: typeof CALL & { bearerToken: string }) => Promise<T>): Promise<T>;
   /** Enrols; `via` is another address that leads to the collector. Rejects with an RpcError. */
   enrol(joinToken: string, nodeId: string, options?: { keys?: KeyPair; via?: string }): Promise<NodeCredentials>;
+  /** Renews a node's certificate. Rejects with an RpcError. */
+  renew(of: NodeCredentials, nodeId: string): Promise<void>;
   /** Credentials of a client that trusts the authority. */
   client(of?: NodeCredentials): ChannelCredentials;
   speak(credentials: ChannelCredentials, nodeId: string, options?: SpeakOptions): Promise<NodeStream>;
@@ -180,6 +185,15 @@ export async function openStage(clock: Clock): Promise<Stage> {
         asked.close();
       }
     },
+    async renew(of, nodeId) {
+      const certificateRequestDer = await signingRequestDer(of.keys.privateKeyPem, nodeId);
+      const asked = createRpcClient(enrolPb.EnrolService, address, client(of), OWN_CHANNEL);
+      try {
+        await asked.unary("renew", { certificateRequestDer }, CALL);
+      } finally {
+        asked.close();
+      }
+    },
     speak: (credentials, nodeId, options = {}) => speak(credentials, nodeId, { address, ...options }, clock, closers),
     async stored(nodeId) {
       const asked = createRpcClient(queryPb.QueryService, address, verified);
@@ -252,7 +266,7 @@ async function speak(
   closers: (() => void)[],
 ): Promise<NodeStream> {
   const client = createRpcClient(reportPb.ReportService, address, credentials, {
-    "grpc.use_local_subchannel_pool": 1,
+    ...OWN_CHANNEL,
     ...(isUnbounded ? { "grpc.max_send_message_length": -1 } : {}),
   });
   closers.push(() => client.close());

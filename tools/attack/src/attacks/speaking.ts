@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
 import { RpcStatus } from "@lifeline/wire";
-import { type Attack, outcomeOf } from "../attack.ts";
+import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { refusalOf } from "../stage.ts";
 import { isRefusedWith, said } from "./refusal.ts";
 
@@ -89,17 +89,24 @@ export const speaking: readonly Attack[] = [
     async run(stage) {
       const token = await stage.token({ usesMax: 3 });
       const stolen = await stage.enrol(token, "stolen-2");
+      // Each way in, in words.
+      const tryAll = async (when: string): Promise<readonly Claim[]> => {
+        const outcomes = [
+          ["a stream", (await stage.speak(stage.client(stolen), "stolen-2")).first],
+          ["a renewal", await refusalOf(stage.renew(stolen, "stolen-2"))],
+          ["an enrolment", await refusalOf(stage.enrol(token, "stolen-2", { keys: stolen.keys }))],
+        ] as const;
+        return outcomes.map(([what, outcome]) => [
+          `${what} ${when}: ${said(outcome)}`,
+          isRefusedWith(outcome, RpcStatus.PERMISSION_DENIED),
+        ]);
+      };
+      const couldRenew = await refusalOf(stage.renew(stolen, "stolen-2"));
       await stage.admin((client, by) => client.unary("revokeNode", { nodeId: "stolen-2" }, by));
-      const again = (await stage.speak(stage.client(stolen), "stolen-2")).first;
-      const enrolled = await refusalOf(stage.enrol(token, "stolen-2", { keys: stolen.keys }));
+      const revoked = await tryAll("once revoked");
       await stage.admin((client, by) => client.unary("readmitNode", { nodeId: "stolen-2" }, by));
-      const later = await refusalOf(stage.enrol(token, "stolen-2", { keys: stolen.keys }));
-      const { PERMISSION_DENIED } = RpcStatus;
-      return outcomeOf(
-        [`a stream: ${said(again)}`, isRefusedWith(again, PERMISSION_DENIED)],
-        [`enrolment: ${said(enrolled)}`, isRefusedWith(enrolled, PERMISSION_DENIED)],
-        [`enrolment once readmitted: ${said(later)}`, isRefusedWith(later, PERMISSION_DENIED)],
-      );
+      const readmitted = await tryAll("once readmitted");
+      return outcomeOf([`a renewal before: ${said(couldRenew)}`, couldRenew === "OK"], ...revoked, ...readmitted);
     },
   },
   {
