@@ -1,6 +1,6 @@
 /** What is attacked: the shipped collector with an authority of its own, and what an administrator and attackers do there. */
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,7 +74,9 @@ export interface Stage {
   /** Sets the collector's wall clock so far from the true one, ms. */
   jump(byMs: number): Promise<void>;
   metrics(): Promise<string>;
-  /** Everything the collector and the agents have printed, and what the collector has on its disk apart from the authority. */
+  /** Adds the keys that the agents keep to the secrets; how many there are. */
+  gatherKeys(): number;
+  /** Everything the collector and the agents have printed, and what they have on their disks apart from their identities. */
   told(): string;
   close(): Promise<void>;
 }
@@ -134,7 +136,7 @@ export async function openStage(clock: Clock): Promise<Stage> {
     environment: { LIFELINE_ADMIN_TOKEN: adminToken, LIFELINE_READER_TOKEN: readerToken },
     clockFile,
   });
-  const agents: Program[] = [];
+  const agents: { readonly program: Program; readonly stateDir: string }[] = [];
   const closers: (() => void)[] = [];
   collector.start();
   await untilReady(readyFile, collector, clock);
@@ -223,7 +225,7 @@ export async function openStage(clock: Clock): Promise<Stage> {
     agent(nodeId, at, joinToken) {
       const stateDir = join(folder, `agent-${agents.length}`);
       mkdirSync(stateDir);
-      const agent = createProgram({
+      const program = createProgram({
         room: "agent",
         args: ["--collector", at, "--plan", join(folder, "plan.yaml"), "--node-id", nodeId, "--log-level", "debug"],
         environment: {
@@ -233,24 +235,54 @@ export async function openStage(clock: Clock): Promise<Stage> {
         },
         clockFile: undefined,
       });
-      agents.push(agent);
-      agent.start();
-      return agent;
+      agents.push({ program, stateDir });
+      program.start();
+      return program;
     },
     async jump(byMs) {
       writeFileSync(clockFile, String(byMs));
       await pause(clock, CLOCK_TAKES_MS);
     },
     metrics: async () => (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text(),
+    gatherKeys() {
+      const keys = agents.flatMap(({ stateDir }) => keysIn(join(stateDir, "identity")));
+      for (const pem of keys) secrets.add(pemBody(pem));
+      return keys.length;
+    },
     told: () =>
-      [collector, ...agents].map((program) => program.printed()).join("") +
-      ["collector.db", "collector.db-wal"].map((name) => readFileSync(join(dataDir, name), "latin1")).join(""),
+      [collector, ...agents.map(({ program }) => program)].map((program) => program.printed()).join("") +
+      [dataDir, ...agents.map(({ stateDir }) => stateDir)].map(contentOf).join(""),
     async close() {
       for (const close of closers) close();
-      await Promise.all([collector, ...agents].map((program) => program.kill()));
+      await Promise.all([collector, ...agents.map(({ program }) => program)].map((program) => program.kill()));
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The private keys of an agent's identity: the one in use, and the one that is to be certified next. */
+function keysIn(identity: string): string[] {
+  const credentials = readIfThere(join(identity, "credentials.json"));
+  const next = readIfThere(join(identity, "next.key"));
+  const inUse: unknown[] = credentials === "" ? [] : [Reflect.get(JSON.parse(credentials), "keyPem")];
+  return [...inUse, next].filter((pem): pem is string => typeof pem === "string" && pem !== "");
+}
+
+/** What is in every file below a directory, apart from `identity`, byte for byte. */
+function contentOf(directory: string): string {
+  const entries = readdirSync(directory, { withFileTypes: true }).filter(({ name }) => name !== "identity");
+  return entries
+    .map((entry) => {
+      const path = join(directory, entry.name);
+      if (entry.isDirectory()) return contentOf(path);
+      return entry.isFile() ? readIfThere(path) : "";
+    })
+    .join("");
+}
+
+/** Empty where there is none: a program that lives may remove it meanwhile. */
+function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, "latin1") : "";
 }
 
 /** A PEM's base64 without its lines: what would be found of it whatever wraps it. */

@@ -10,10 +10,11 @@ export const looking: readonly Attack[] = [
     async run(stage) {
       const agent = stage.agent("talkative-1", stage.address, await stage.token());
       const enrolled = await comesAbout(stage.clock, () => agent.printed().includes("the node has enrolled"));
+      const keys = stage.gatherKeys();
       const told = `${stage.told()}${await stage.metrics()}`;
       const found = [...stage.secrets].filter((secret) => told.includes(secret)).length;
       return outcomeOf(
-        ["an agent enrolled, logging everything", enrolled],
+        [`an agent enrolled, logging everything; agents keep ${keys} keys`, enrolled && keys > 0],
         [`${stage.secrets.size} secrets, ${found} found in ${told.length} characters`, found === 0 && told.length > 0],
       );
     },
