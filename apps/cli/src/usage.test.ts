@@ -242,6 +242,17 @@ describe("help", () => {
     expect(exitCode).toBe(0);
   });
 
+  it("and the documentation show no join token written to a file that others may read, nor a umask that stays", async () => {
+    const docs = ["running.md", "install-talos.md"].map((name) =>
+      readFileSync(join(import.meta.dirname, "../../../docs", name), "utf8").replaceAll("\\\n", ""),
+    );
+    const helps = await Promise.all([["token"], ["token", "create"]].map((words) => runHere([...words, "--help"])));
+    const lines = [...docs, ...helps.map(({ out }) => out)].flatMap((text) => text.split("\n"));
+    const written = lines.filter((line) => line.includes("token create") && line.includes(">"));
+    expect(written).toHaveLength(4);
+    for (const line of written) expect(line.trim()).toMatch(/^\(umask 077; lifeline token create .*> join-token\)/);
+  });
+
   it("of a command lists only the global options that it does not refuse", async () => {
     const { out } = await runHere(["catalogue", "diff", "--help"]);
     expect(out).toContain("--json");

@@ -25,7 +25,7 @@ export function addToken(root: Command, session: Session): void {
     .description("make, list and revoke the join tokens that let nodes into the fleet");
   withTraits(group, {
     uses: [],
-    examples: [["umask 077; lifeline token create > join-token", "for one node, good for a day"]],
+    examples: [["(umask 077; lifeline token create > join-token)", "for one node, good for a day"]],
   });
   addCreate(group, session);
   addList(group, session);
@@ -57,7 +57,7 @@ function addCreate(group: Command, session: Session): void {
   withTraits(create, {
     uses: [...COLLECTOR_OPTIONS, "json"],
     examples: [
-      ["umask 077; lifeline token create > join-token", "for one node, good for a day"],
+      ["(umask 077; lifeline token create > join-token)", "for one node, good for a day"],
       ["lifeline token create --uses 40 --for 7d --nodes 'rack-3-*' --note 'rack 3'", "for a rack"],
       ["lifeline token create --json", "with its id, its end and the authority, for a script"],
     ],
