@@ -27,7 +27,7 @@ async function open(port: number, keyPem?: string) {
     log: pino({ level: "silent" }),
     vitals: createVitals({ streams: () => 0, storePending: () => 0, deferred: () => 0 }),
   };
-  const listener = await openListener(server, config, certificates, world);
+  const listener = await openListener({ trusted: server, strangers: server }, config, certificates, world);
   closers.push(() => listener.close());
 }
 
