@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { AuthorityError, createAuthority, openAuthority } from "./authority.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { keySha256, makeKeyPair } from "./key-pair.ts";
-import { readSigningRequest, SIGNING_REQUEST_MAX_BYTES, signingRequestDer } from "./signing-request.ts";
+import { signingRequestDer } from "./signing-request.ts";
+import { readSigningRequest, SIGNING_REQUEST_MAX_BYTES } from "./signing-request-reader.ts";
 
 /** 2026-03-01T12:00:00Z. */
 const NOW_MS = Date.UTC(2026, 2, 1, 12);
@@ -88,7 +89,7 @@ describe("the authority", () => {
 
 describe("a signing request", () => {
   it("says whose it is, and proves the key", async () => {
-    const der = await signingRequestDer(node.privateKeyPem, "worker-1");
+    const der = signingRequestDer(node.privateKeyPem, "worker-1");
     expect(der.length).toBeLessThan(SIGNING_REQUEST_MAX_BYTES);
     expect(await readSigningRequest(der)).toEqual({
       kind: "ok",
@@ -101,15 +102,21 @@ describe("a signing request", () => {
   it("is read whatever the node id holds (decode∘encode = id)", async () => {
     await fc.assert(
       fc.asyncProperty(fc.stringMatching(/^[ -~]{1,64}$/), async (nodeId) => {
-        const request = await readSigningRequest(await signingRequestDer(node.privateKeyPem, nodeId));
+        const request = await readSigningRequest(signingRequestDer(node.privateKeyPem, nodeId));
         expect(request).toMatchObject({ kind: "ok", nodeId });
       }),
       { numRuns: 50 },
     );
   });
 
+  it("is made under P-256 alone", () => {
+    const { privateKey } = generateKeyPairSync("ed25519");
+    const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+    expect(() => signingRequestDer(pem, "worker-1")).toThrow("got a key of ed25519, want one of P-256");
+  });
+
   it("is refused when its name is bytes and no text, which would be named by their hexadecimal", async () => {
-    const der = Buffer.from(await signingRequestDer(node.privateKeyPem, "worker-1"));
+    const der = Buffer.from(signingRequestDer(node.privateKeyPem, "worker-1"));
     const tag = der.indexOf("worker-1") - 2;
     expect(der[tag]).toBe(0x0c); // UTF8String
     der[tag] = 0x04; // OCTET STRING
@@ -118,7 +125,7 @@ describe("a signing request", () => {
   });
 
   it("is refused with any byte changed, cut or added, and never throws", async () => {
-    const der = await signingRequestDer(node.privateKeyPem, "worker-1");
+    const der = signingRequestDer(node.privateKeyPem, "worker-1");
     const whole = await readSigningRequest(der);
     await fc.assert(
       fc.asyncProperty(

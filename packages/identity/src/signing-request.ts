@@ -1,97 +1,52 @@
-/** Certificate signing requests (PKCS #10, RFC 2986): made by a node, read by the authority. */
-import "reflect-metadata";
-import { createPrivateKey, createPublicKey, webcrypto } from "node:crypto";
-import { Pkcs10CertificateRequest, Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
-import { nameOf } from "./distinguished-name.ts";
-import { keySha256 } from "./key-pair.ts";
+/**
+ * Certificate signing requests (PKCS #10, RFC 2986) as a node makes them: one name, one kind of key, nothing to choose.
+ *
+ * Written out in DER (X.690) here, for the library that the authority reads them with is a megabyte of a node's memory.
+ */
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 
-/** Largest request that is read, bytes: one with an RSA key of 8,192 bits has some 2,300. */
-export const SIGNING_REQUEST_MAX_BYTES = 4_096;
+/** Lengths below this are one byte; above, bytes of length follow a byte that counts them (X.690 §8.1.3). */
+const SHORT_LENGTH_END = 0x80;
 
-const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+/** X.690 §8: tags of what a request is made of. */
+const INTEGER = 0x02;
+const BIT_STRING = 0x03;
+const OBJECT_IDENTIFIER = 0x06;
+const UTF8_STRING = 0x0c;
+const SEQUENCE = 0x30;
+const SET = 0x31;
+/** `[0]`, constructed: the attributes (RFC 2986 §4.1). */
+const ATTRIBUTES = 0xa0;
 
-/** Least strength of an RSA key, bits: 112 bits of security (NIST SP 800-131A). */
-const RSA_MIN_BITS = 2_048;
+/** `id-at-commonName`, 2.5.4.3 (RFC 5280 appendix A.1). */
+const COMMON_NAME = der(OBJECT_IDENTIFIER, Buffer.from("550403", "hex"));
+/** `ecdsa-with-SHA256`, 1.2.840.10045.4.3.2 (RFC 5758 §3.2), which has no parameters. */
+const ECDSA_WITH_SHA256 = der(SEQUENCE, der(OBJECT_IDENTIFIER, Buffer.from("2a8648ce3d040302", "hex")));
+/** Version 1 of a request is written 0 (RFC 2986 §4.1). */
+const VERSION = der(INTEGER, Buffer.of(0));
 
-const CURVES = ["prime256v1", "secp384r1"];
-
-/** What a request said. */
-export type SigningRequest =
-  | {
-      readonly kind: "ok";
-      /** Its subject's only common name; whether it is a node id is the caller's question. */
-      readonly nodeId: string;
-      readonly publicKeyDer: Buffer;
-      readonly keySha256: string;
-    }
-  | { readonly kind: "malformed"; readonly detail: string };
-
-/** Makes a request for `nodeId` under a key of P-256, DER. Rejects when the key is another kind. */
-export async function signingRequestDer(privateKeyPem: string, nodeId: string): Promise<Uint8Array> {
+/** Makes a request for `nodeId` under a key of P-256, DER. Throws a TypeError when the key is another kind. */
+export function signingRequestDer(privateKeyPem: string, nodeId: string): Uint8Array {
   const secret = createPrivateKey(privateKeyPem);
-  const privateKey = await webcrypto.subtle.importKey(
-    "pkcs8",
-    secret.export({ format: "der", type: "pkcs8" }),
-    ALGORITHM,
-    false,
-    ["sign"],
-  );
-  const publicKey = await webcrypto.subtle.importKey(
-    "spki",
-    createPublicKey(secret).export({ format: "der", type: "spki" }),
-    ALGORITHM,
-    true,
-    ["verify"],
-  );
-  const request = await Pkcs10CertificateRequestGenerator.create(
-    { name: nameOf([["CN", nodeId]]), keys: { privateKey, publicKey }, signingAlgorithm: ALGORITHM },
-    webcrypto,
-  );
-  return new Uint8Array(request.rawData);
+  refuseOtherKeys(secret);
+  const name = der(SEQUENCE, der(SET, der(SEQUENCE, COMMON_NAME, der(UTF8_STRING, Buffer.from(nodeId, "utf8")))));
+  const publicKey = createPublicKey(secret).export({ format: "der", type: "spki" });
+  const info = der(SEQUENCE, VERSION, name, publicKey, der(ATTRIBUTES));
+  const signature = sign("sha256", info, { key: secret, dsaEncoding: "der" });
+  // The first byte of a bit string counts the bits its last byte does not use (X.690 §8.6.2).
+  return new Uint8Array(der(SEQUENCE, info, ECDSA_WITH_SHA256, der(BIT_STRING, Buffer.of(0), signature)));
 }
 
-/** Reads a request. Its signature proves that whoever made it holds the key. Never rejects. */
-export async function readSigningRequest(der: Uint8Array): Promise<SigningRequest> {
-  if (der.length > SIGNING_REQUEST_MAX_BYTES) {
-    return malformed(`${der.length} bytes, want at most ${SIGNING_REQUEST_MAX_BYTES}`);
-  }
-  try {
-    return await read(der);
-  } catch {
-    // Whatever the parser stumbles over: it is no request, and says nothing worth telling.
-    return malformed("no certificate signing request (PKCS #10, DER)");
-  }
+function refuseOtherKeys({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): void {
+  if (asymmetricKeyType === "ec" && asymmetricKeyDetails?.namedCurve === "prime256v1") return;
+  throw new TypeError(`got a key of ${asymmetricKeyType}, want one of P-256`);
 }
 
-async function read(der: Uint8Array): Promise<SigningRequest> {
-  const request = new Pkcs10CertificateRequest(new Uint8Array(der));
-  if (request.rawData.byteLength !== der.length) return malformed("bytes after its end");
-  const publicKeyDer = Buffer.from(request.publicKey.rawData);
-  const weakness = weaknessOf(publicKeyDer);
-  if (weakness !== undefined) return malformed(weakness);
-  const names = request.subjectName.getField("CN");
-  const [nodeId] = names;
-  if (nodeId === undefined || names.length !== 1) return malformed(`${names.length} common names, want one`);
-  // Of a value that is no text the library gives its bytes in hexadecimal, which nobody has signed as a name.
-  if (!Buffer.from(request.subjectName.toArrayBuffer()).includes(nodeId))
-    return malformed("a common name that is no text");
-  if (!(await request.verify(webcrypto))) return malformed("a signature that is not by its own key");
-  return { kind: "ok", nodeId, publicKeyDer, keySha256: keySha256(publicKeyDer) };
-}
-
-function weaknessOf(publicKeyDer: Buffer): string | undefined {
-  const key = createPublicKey({ key: publicKeyDer, format: "der", type: "spki" });
-  const { namedCurve = "", modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
-  const type = key.asymmetricKeyType ?? "";
-  const isStrong =
-    type === "ed25519" ||
-    (type === "ec" && CURVES.includes(namedCurve)) ||
-    (type === "rsa" && modulusLength >= RSA_MIN_BITS);
-  if (isStrong) return undefined;
-  const size = modulusLength === 0 ? namedCurve : `${modulusLength} bits`;
-  return `a key of ${type} ${size}, want P-256, P-384, Ed25519 or RSA of ${RSA_MIN_BITS} bits or more`;
-}
-
-function malformed(detail: string): SigningRequest {
-  return { kind: "malformed", detail };
+/** One value: tag, length, content (X.690 §8.1). */
+function der(tag: number, ...parts: readonly Buffer[]): Buffer {
+  const content = Buffer.concat(parts);
+  if (content.length < SHORT_LENGTH_END) return Buffer.concat([Buffer.of(tag, content.length), content]);
+  const digits = content.length.toString(16);
+  const length = Buffer.from(digits.padStart(digits.length + (digits.length % 2), "0"), "hex");
+  return Buffer.concat([Buffer.of(tag, SHORT_LENGTH_END | length.length), length, content]);
 }

@@ -178,7 +178,7 @@ export async function openStage(clock: Clock): Promise<Stage> {
     },
     async enrol(joinToken, nodeId, { keys = makeKeyPair(), via = address } = {}) {
       secrets.add(pemBody(keys.privateKeyPem));
-      const certificateRequestDer = await signingRequestDer(keys.privateKeyPem, nodeId);
+      const certificateRequestDer = signingRequestDer(keys.privateKeyPem, nodeId);
       const asked = createRpcClient(enrolPb.EnrolService, via, verified);
       try {
         const { certificateChainDer } = await asked.unary("enrol", { joinToken, certificateRequestDer }, CALL);

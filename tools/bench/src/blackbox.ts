@@ -9,9 +9,20 @@ import type { BenchProcess, Workshop } from "./workshop.ts";
 /** The program's name in Debian. */
 export const EXPORTER = "prometheus-blackbox-exporter";
 
-/** The module asked for: the exporter's own example of it, on IPv4 (blackbox_exporter example.yml, CONFIGURATION.md). */
-const MODULE = "tcp_connect";
-const CONFIG = `modules:\n  ${MODULE}:\n    prober: tcp\n    timeout: 5s\n    tcp:\n      preferred_ip_protocol: ip4\n`;
+/** What may be asked for: the exporter's own example of it (blackbox_exporter example.yml, CONFIGURATION.md), and the same with TLS. */
+export type ExporterModule = "tcp_connect" | "tls_connect";
+
+/** JSON is YAML (YAML 1.2 §1.3). */
+function configOf(caFile: string | undefined): string {
+  const connect = { preferred_ip_protocol: "ip4" };
+  const moduleOf = (tcp: object) => ({ prober: "tcp", timeout: "5s", tcp });
+  const secure = caFile === undefined ? {} : { ca_file: caFile };
+  const modules: Readonly<Record<ExporterModule, object>> = {
+    tcp_connect: moduleOf(connect),
+    tls_connect: moduleOf({ ...connect, tls: true, tls_config: secure }),
+  };
+  return JSON.stringify({ modules });
+}
 
 /** Bytes read of one answer: the exporter's are under 2 KB. */
 const ANSWER_MAX_BYTES = 65_536;
@@ -19,10 +30,14 @@ const ANSWER_MAX_MS = 10_000;
 /** How long the exporter may take to come up, ms. */
 const READY_MAX_MS = 20_000;
 
-/** Starts an exporter that listens on loopback of `namespace` (default: the bench's own). */
-export async function startExporter(workshop: Workshop, port: number, namespace?: string): Promise<BenchProcess> {
+/** Starts an exporter that listens on loopback of `namespace` (default: the bench's own), and trusts `caFile` instead of public roots. */
+export async function startExporter(
+  workshop: Workshop,
+  port: number,
+  { namespace, caFile }: { readonly namespace?: string; readonly caFile?: string } = {},
+): Promise<BenchProcess> {
   const config = join(await workshop.folder(), "blackbox.yml");
-  await writeFile(config, CONFIG);
+  await writeFile(config, configOf(caFile));
   return workshop.start({
     name: EXPORTER,
     command: EXPORTER,
@@ -42,8 +57,8 @@ export interface ExporterAnswer {
 export interface ExporterClient {
   /** Resolves when the exporter answers; throws `child-failed` after 20 s. */
   ready(): Promise<void>;
-  /** One tcp_connect probe of `target` (`address:port`). */
-  probe(target: string): Promise<ExporterAnswer>;
+  /** One probe of `target` (`address:port`); by default tcp_connect. */
+  probe(target: string, module?: ExporterModule): Promise<ExporterAnswer>;
   close(): void;
 }
 
@@ -60,7 +75,8 @@ export function createExporterClient(clock: Clock, port: number): ExporterClient
         await pause(clock, 20);
       }
     },
-    probe: async (target) => parseExporterAnswer(await ask(`/probe?module=${MODULE}&target=${target}`)),
+    probe: async (target, module = "tcp_connect") =>
+      parseExporterAnswer(await ask(`/probe?module=${module}&target=${encodeURIComponent(target)}`)),
     close: () => agent.destroy(),
   };
 }

@@ -12,15 +12,26 @@ export interface Listener {
   accepted(): Promise<readonly number[]>;
 }
 
+/** What to listen on. */
+export interface ListenerOrder {
+  readonly address: string;
+  /** A second address that has the same ports, counted with the first's. */
+  readonly twin?: string;
+  /** How many ports. */
+  readonly ports: number;
+  /** Absent: plain TCP. A connection that says nothing is counted like one that shakes hands. */
+  readonly tls?: { readonly certPem: string; readonly keyPem: string };
+}
+
 /** How long the listener may take to answer, ms. */
 const ANSWER_MAX_MS = 20_000;
 
 /** Starts a listener on `ports` free ports of `address`, inside `namespace` if one is given. */
 export async function startListener(
   workshop: Workshop,
-  { address, ports, namespace }: { readonly address: string; readonly ports: number; readonly namespace?: string },
+  { namespace, ...order }: ListenerOrder & { readonly namespace?: string },
 ): Promise<Listener> {
-  const process = workshop.start(ownProgram("listener", { address, ports }, namespace));
+  const process = workshop.start(ownProgram("listener", order, namespace));
   const lines = readLines(workshop.clock, process);
   const first = JSON.parse(await lines.next(ANSWER_MAX_MS)) as Pick<Listener, "ports" | "reflectorPort">;
   return {

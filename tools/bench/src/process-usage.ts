@@ -14,21 +14,27 @@ export interface ProcessUsage {
   readonly privateBytes: number;
   /** Pages of no file: heap and stacks. */
   readonly anonymousBytes: number;
+  readonly threads: number;
+  /** Open descriptors. */
+  readonly descriptors: number;
 }
 
 const BYTES_PER_KB = 1_024;
 
 /** Reads the usage of a living process. Throws `child-failed` when it is gone, `cannot-run` when this kernel does not tell. */
 export async function readUsage(pid: number): Promise<ProcessUsage> {
-  const [cpuNs, rollup] = await Promise.all([readCpuNs(pid), read(`/proc/${pid}/smaps_rollup`)]);
-  return { cpuNs, ...parseSmapsRollup(rollup) };
+  const [cpuNs, rollup, threads, descriptors] = await Promise.all([
+    readCpuNs(pid),
+    read(`/proc/${pid}/smaps_rollup`),
+    list(`/proc/${pid}/task`),
+    list(`/proc/${pid}/fd`),
+  ]);
+  return { cpuNs, ...parseSmapsRollup(rollup), threads: threads.length, descriptors: descriptors.length };
 }
 
 /** Processor time of all living threads, ns. A thread that ends takes its time along: for processes of steady threads. */
 export async function readCpuNs(pid: number): Promise<number> {
-  const threads = await readdir(`/proc/${pid}/task`).catch(() => {
-    throw new BenchError("child-failed", `process ${pid} has ended`);
-  });
+  const threads = await list(`/proc/${pid}/task`);
   const texts = await Promise.all(threads.map((thread) => read(`/proc/${pid}/task/${thread}/schedstat`)));
   return texts.reduce((sumNs, text) => sumNs + parseSchedstatNs(text), 0);
 }
@@ -41,7 +47,7 @@ export function parseSchedstatNs(text: string): number {
 }
 
 /** The sums of a smaps_rollup. Throws `cannot-run` when one is missing. */
-export function parseSmapsRollup(text: string): Omit<ProcessUsage, "cpuNs"> {
+export function parseSmapsRollup(text: string): Omit<ProcessUsage, "cpuNs" | "threads" | "descriptors"> {
   const bytesOf = (name: string) => {
     const match = new RegExp(`^${name}: +(\\d+) kB$`, "m").exec(text);
     if (match === null) throw new BenchError("cannot-run", `smaps_rollup: no ${name}`);
@@ -53,6 +59,13 @@ export function parseSmapsRollup(text: string): Omit<ProcessUsage, "cpuNs"> {
     privateBytes: bytesOf("Private_Clean") + bytesOf("Private_Dirty"),
     anonymousBytes: bytesOf("Anonymous"),
   };
+}
+
+/** What a folder of a process holds. Throws `child-failed` when the process is gone. */
+async function list(path: string): Promise<readonly string[]> {
+  return readdir(path).catch(() => {
+    throw new BenchError("child-failed", `${path} is gone: the process has ended`);
+  });
 }
 
 async function read(path: string): Promise<string> {

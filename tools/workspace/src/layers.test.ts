@@ -26,7 +26,9 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/local": ["measure", "catalogue", "wire", "lab", "cli"],
   "tools/drill": ["measure", "catalogue", "verdict", "wire", "lab", "cli"],
   // The collector's store, which no wire leads into: what rolling up costs is measured on it.
-  "tools/bench": ["measure", "window", "probe", "wire", "agent", "collector", "reflector", "lab"],
+  "tools/bench": ["measure", "window", "probe", "wire", "identity", "agent", "collector", "reflector", "lab", "bundle"],
+  // The agent as one file: what the image holds and what is measured. It names the sources, and imports none of them.
+  "tools/bundle": [],
   "tools/crash": ["measure", "wire", "identity"],
   // Every room that reads what others wrote; and the chance of crash, which can be played again.
   "tools/fuzz": ["measure", "window", "catalogue", "probe", "stamp", "identity", "wire", "agent", "collector", "crash"],

@@ -218,7 +218,7 @@ async function enrol(
   const bounds = { timeoutMs: ENROL_WITHIN_MS, signal };
   const { certificatePem } = await fetchAuthority(collector, authority, { ...bounds, channelOptions: CHANNEL_OPTIONS });
   const keyPem = heldKeyPem ?? (await kept.nextKey()).privateKeyPem;
-  const certificateRequestDer = await signingRequestDer(keyPem, nodeId);
+  const certificateRequestDer = signingRequestDer(keyPem, nodeId);
   const channel = tlsCredentials({ caPem: certificatePem, caMayBeIntermediate: true });
   const client = createRpcClient(enrolPb.EnrolService, collector, channel, CHANNEL_OPTIONS);
   try {
@@ -231,7 +231,7 @@ async function enrol(
 
 async function renew({ collector, nodeId, signal }: Attempt, credentials: Credentials): Promise<Credentials> {
   const { keyPem, authorityPem } = credentials;
-  const certificateRequestDer = await signingRequestDer(keyPem, nodeId);
+  const certificateRequestDer = signingRequestDer(keyPem, nodeId);
   const client = createRpcClient(enrolPb.EnrolService, collector, asChannel(credentials), CHANNEL_OPTIONS);
   try {
     const answer = await client.unary("renew", { certificateRequestDer }, { timeoutMs: ENROL_WITHIN_MS, signal });

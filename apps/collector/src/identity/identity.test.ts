@@ -57,7 +57,7 @@ async function fleet(config: Partial<Config> = ISSUING) {
   const token = async (more: object = {}) =>
     (await admin.unary("createJoinToken", { usesMax: 1, ...more }, asAdmin)).joinToken;
   const enrol = async (joinToken: string, nodeId: string, keys: KeyPair = makeKeyPair()): Promise<Pair> => {
-    const certificateRequestDer = await signingRequestDer(keys.privateKeyPem, nodeId);
+    const certificateRequestDer = signingRequestDer(keys.privateKeyPem, nodeId);
     const client = createRpcClient(enrolPb.EnrolService, address, clientOf(caPem));
     try {
       const { certificateChainDer } = await client.unary("enrol", { joinToken, certificateRequestDer }, OPTIONS);
@@ -96,7 +96,7 @@ async function speak(collector: Collector, credentials: ChannelCredentials, node
 async function renewal(address: string, caPem: string, pair: Pair, nodeId: string) {
   const client = createRpcClient(enrolPb.EnrolService, address, clientOf(caPem, pair));
   closers.push(() => client.close());
-  return client.unary("renew", { certificateRequestDer: await signingRequestDer(pair.keyPem, nodeId) }, OPTIONS);
+  return client.unary("renew", { certificateRequestDer: signingRequestDer(pair.keyPem, nodeId) }, OPTIONS);
 }
 
 describe("enrolment", () => {
@@ -283,7 +283,7 @@ describe("renewal", () => {
     for (const [pair, keyPem, nodeId, code] of table) {
       const client = createRpcClient(enrolPb.EnrolService, address, clientOf(caPem, pair));
       closers.push(() => client.close());
-      const certificateRequestDer = await signingRequestDer(keyPem, nodeId);
+      const certificateRequestDer = signingRequestDer(keyPem, nodeId);
       await expect(client.unary("renew", { certificateRequestDer }, OPTIONS)).rejects.toMatchObject({ code });
     }
   });

@@ -126,7 +126,7 @@ async function fping({ workshop, path, probes }: Stage): Promise<Reported> {
 }
 
 async function blackboxExporter({ workshop, path, port, probes }: Stage): Promise<Reported> {
-  const exporter = await startExporter(workshop, EXPORTER_PORT, path.clientNamespace);
+  const exporter = await startExporter(workshop, EXPORTER_PORT, { namespace: path.clientNamespace });
   const order = { exporterPort: EXPORTER_PORT, target: `${path.serverAddress}:${port}`, probes };
   const asker = workshop.start(ownProgram("asker", order, path.clientNamespace));
   const lines = readLines(workshop.clock, asker);

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { NS_PER_MS, pause } from "@lifeline/measure";
 import { BenchError } from "../bench-error.ts";
-import { createExporterClient } from "../blackbox.ts";
+import { createExporterClient, type ExporterModule } from "../blackbox.ts";
 import type { Workshop } from "../workshop.ts";
 
 /** Asking under way; ends with the workshop. */
@@ -12,13 +12,20 @@ export interface Asking {
   readonly failure: Promise<never>;
 }
 
+/** What is asked for. */
+export interface ExporterTarget {
+  /** `address:port` */
+  readonly target: string;
+  readonly module: ExporterModule;
+}
+
 const PERIOD_MS = 1_000;
 
 /** Starts to ask, once the exporter answers. */
 export async function startAsking(
   workshop: Workshop,
   exporterPort: number,
-  targets: readonly string[],
+  targets: readonly ExporterTarget[],
 ): Promise<Asking> {
   const { clock } = workshop;
   const exporter = createExporterClient(clock, exporterPort);
@@ -27,13 +34,13 @@ export async function startAsking(
   const startedNs = clock.monotonicNs();
   const gapMs = PERIOD_MS / targets.length;
   // Each target at its own phase, as prometheus spreads its scrapes; a late one is made up for, so the rate stays.
-  const ask = async (target: string, index: number): Promise<void> => {
+  const ask = async ({ target, module }: ExporterTarget, index: number): Promise<void> => {
     for (let turn = 0; !stop.signal.aborted; turn += 1) {
       const dueNs = startedNs + (turn * PERIOD_MS + index * gapMs) * NS_PER_MS;
       await pause(clock, Math.max(0, (dueNs - clock.monotonicNs()) / NS_PER_MS), stop.signal);
       if (stop.signal.aborted) return;
-      const { success } = await exporter.probe(target);
-      if (!success) throw new BenchError("child-failed", `the exporter could not connect to ${target}`);
+      const { success } = await exporter.probe(target, module);
+      if (!success) throw new BenchError("child-failed", `the exporter failed ${module} of ${target}`);
     }
   };
   const all = Promise.all(targets.map(ask));

@@ -1,28 +1,35 @@
 /**
  * What the agent uses beside a blackbox_exporter that makes the same probes at the same time.
  *
- * 1. Both make 20 TCP connects a second, one per target and second, to the same listener; the listener counts what was really made.
- * 2. Both run as they would on a node: the agent's built program with its own heap flags, alone with its Node (a copy of the
- *    binary, or its pages would be shared with the bench's other Node processes and seem cheaper than they are).
+ * 1. Both probe the default plan's endpoints once a second, each by TCP and by TLS, over IPv4 and IPv6; the listener counts what was
+ *    really made.
+ * 2. Both run as they would on a node: the agent as the image has it (bundled, with the image's flags, its plan and acknowledgements from
+ *    a collector over mutual TLS), alone with its Node (a copy of the binary, or its pages would be shared with the bench's other
+ *    Node processes and seem cheaper than they are).
  * 3. The exporter is asked over HTTP by the bench; what asking costs is not in its figures, and a prometheus that would ask
  *    and keep the answers is not either.
+ * 4. The agent's life that is measured is its second: it has enrolled, and finds its plan where the first has kept it.
  */
 import { NS_PER_MS, NS_PER_US, pause } from "@lifeline/measure";
+import { BenchError } from "../bench-error.ts";
 import { startExporter } from "../blackbox.ts";
 import { BLACKBOX_EXPORTER, ensurePrograms } from "../debian-packages.ts";
 import { distributionOf } from "../distribution.ts";
-import { type Listener, startListener } from "../listener.ts";
+import type { Listener } from "../listener.ts";
 import { type ProcessUsage, readUsage } from "../process-usage.ts";
 import type { BenchProcess, Workshop } from "../workshop.ts";
-import { startAgent } from "./agent.ts";
+import { type InstalledAgent, installAgent } from "./agent.ts";
 import { freePort, startAsking } from "./asking.ts";
+import { startSite } from "./site.ts";
+import { type StandIns, startStandIns } from "./stand-ins.ts";
 
-/** Targets, each probed once a second. */
-const TARGETS = 20;
-/** Both come to rest: code is compiled, heaps are as large as they get. */
-const WARMUP_MS = 10_000;
+/** Both come to rest: code is compiled, heaps are as large as they get, and the agent has let go of what only its start needed. */
+const WARMUP_MS = 30_000;
 /** Memory is looked at so often. */
 const LOOK_MS = 1_000;
+/** How exactly the first probe is told, ms, and how long it may take. */
+const FIRST_LOOK_MS = 10;
+const FIRST_MAX_MS = 30_000;
 const LOOPBACK = "127.0.0.1";
 const BYTES_PER_MB = 1_000_000;
 
@@ -41,6 +48,9 @@ export interface SideResult {
   /** Processor time in percent of one core. */
   readonly cpuPercent: number;
   readonly cpuUsPerProbe: number;
+  /** The most at any reading. */
+  readonly threads: number;
+  readonly descriptors: number;
 }
 
 /** Every figure that is compared. */
@@ -51,6 +61,10 @@ export interface FootprintResult {
   readonly bench: "footprint";
   readonly targets: number;
   readonly seconds: number;
+  /** Size of the agent's bundle, without koffi. */
+  readonly bundleBytes: number;
+  /** From the start of the agent's process to the first connection that a stand-in accepts, ms, to 10 ms. */
+  readonly firstSampleMs: number;
   readonly versions: Readonly<Record<string, string>>;
   readonly agent: SideResult;
   readonly exporter: SideResult;
@@ -61,30 +75,36 @@ export interface FootprintResult {
 
 const NOTES = [
   "MB are 10^6 bytes, medians of readings a second apart; CPU is of all threads, in percent of one core",
-  "the agent schedules, measures and keeps windows by itself; the exporter's asker and a prometheus are not in its figures",
+  "half of the probes are TCP connects, half are TLS handshakes with the chain judged",
+  "the agent schedules, measures, keeps windows, spools and reports by itself; the exporter's asker and a prometheus are not in its figures",
   "the agent runs from a copy of the Node binary, so none of its pages are shared with the bench",
 ];
 
-/** Measures both sides for `seconds` after a warm-up of 10 s. Throws `cannot-run` or `child-failed`. */
+/** Measures both sides for `seconds` after a warm-up of 30 s. Throws `cannot-run` or `child-failed`. */
 export async function measureFootprint(workshop: Workshop, seconds: number): Promise<FootprintResult> {
   const versions = await ensurePrograms([BLACKBOX_EXPORTER], workshop.say);
-  const listener = await startListener(workshop, { address: LOOPBACK, ports: 2 * TARGETS });
-  const agent = await startAgent(workshop, LOOPBACK, listener.ports.slice(0, TARGETS));
+  const standIns = await startStandIns(workshop);
+  const installed = await installAgent(workshop, await startSite(workshop, standIns.forAgent), standIns);
+  const { agent, firstSampleMs } = await startTwice(workshop, installed, standIns);
   const exporterPort = await freePort(LOOPBACK);
-  const exporter = await startExporter(workshop, exporterPort);
-  const targets = listener.ports.slice(TARGETS).map((port) => `${LOOPBACK}:${port}`);
+  const exporter = await startExporter(workshop, exporterPort, { caFile: standIns.caFile });
+  const targets = standIns.forExporter.flatMap((target) =>
+    (["tcp_connect", "tls_connect"] as const).map((module) => ({ target, module })),
+  );
   const asking = await startAsking(workshop, exporterPort, targets);
 
   const broken = Promise.race([agent.failure, exporter.failure, asking.failure]);
   workshop.say(`footprint: warming up for ${WARMUP_MS / 1_000} s`);
   await Promise.race([pause(workshop.clock, WARMUP_MS), broken]);
   workshop.say(`footprint: measuring for ${seconds} s`);
-  const sides = await Promise.race([observe(workshop, listener, [agent, exporter], seconds), broken]);
+  const sides = await Promise.race([observe(workshop, standIns, [agent, exporter], seconds), broken]);
   const [agentSide, exporterSide] = [sideOf("lifeline-agent", sides[0]), sideOf("blackbox_exporter", sides[1])];
   return {
     bench: "footprint",
-    targets: TARGETS,
+    targets: targets.length,
     seconds,
+    bundleBytes: installed.bundle.bytes,
+    firstSampleMs,
     versions,
     agent: agentSide,
     exporter: exporterSide,
@@ -93,17 +113,46 @@ export async function measureFootprint(workshop: Workshop, seconds: number): Pro
   };
 }
 
+/** Lets the agent enrol and keep its plan, ends it, and starts it again. */
+export async function startTwice(
+  workshop: Workshop,
+  installed: InstalledAgent,
+  { listener, forAgent }: StandIns,
+): Promise<{ readonly agent: BenchProcess; readonly firstSampleMs: number }> {
+  const first = installed.start();
+  await Promise.race([untilProbed(workshop, listener, forAgent.length), first.failure]);
+  await first.end();
+  const before = sumOf((await listener.accepted()).slice(0, forAgent.length));
+  const startedNs = workshop.clock.monotonicNs();
+  const agent = installed.start();
+  await Promise.race([untilProbed(workshop, listener, forAgent.length, before), agent.failure]);
+  return { agent, firstSampleMs: (workshop.clock.monotonicNs() - startedNs) / NS_PER_MS };
+}
+
+/** Waits until the first `ports` have accepted more than `before` in all. */
+async function untilProbed({ clock }: Workshop, listener: Listener, ports: number, before = 0): Promise<void> {
+  for (let waitedMs = 0; waitedMs < FIRST_MAX_MS; waitedMs += FIRST_LOOK_MS) {
+    if (sumOf((await listener.accepted()).slice(0, ports)) > before) return;
+    await pause(clock, FIRST_LOOK_MS);
+  }
+  throw new BenchError("child-failed", `agent: no probe within ${FIRST_MAX_MS} ms`);
+}
+
+function sumOf(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}
+
 /** What was seen of one side between two counts. */
-interface Observation {
+export interface Observation {
   readonly probes: number;
   readonly elapsedNs: number;
   /** First to last, at least two. */
   readonly usages: readonly ProcessUsage[];
 }
 
-async function observe(
+export async function observe(
   { clock }: Workshop,
-  listener: Listener,
+  { listener, forAgent }: StandIns,
   [agent, exporter]: readonly [BenchProcess, BenchProcess],
   seconds: number,
 ): Promise<readonly [Observation, Observation]> {
@@ -118,10 +167,9 @@ async function observe(
   const after = await listener.accepted();
   const elapsedNs = clock.monotonicNs() - startedNs;
   const made = after.map((count, index) => count - (before[index] ?? 0));
-  const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
   return [
-    { probes: sum(made.slice(0, TARGETS)), elapsedNs, usages: looks.map((look) => look.agent) },
-    { probes: sum(made.slice(TARGETS)), elapsedNs, usages: looks.map((look) => look.exporter) },
+    { probes: sumOf(made.slice(0, forAgent.length)), elapsedNs, usages: looks.map((look) => look.agent) },
+    { probes: sumOf(made.slice(forAgent.length)), elapsedNs, usages: looks.map((look) => look.exporter) },
   ];
 }
 
@@ -139,6 +187,8 @@ export function sideOf(id: SideResult["id"], { probes, elapsedNs, usages }: Obse
     anonymousMb: medianMb((usage) => usage.anonymousBytes),
     cpuPercent: (cpuNs / elapsedNs) * 100,
     cpuUsPerProbe: cpuNs / NS_PER_US / probes,
+    threads: Math.max(...usages.map(({ threads }) => threads)),
+    descriptors: Math.max(...usages.map(({ descriptors }) => descriptors)),
   };
 }
 

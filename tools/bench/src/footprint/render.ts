@@ -15,12 +15,15 @@ const TITLES: Readonly<Record<(typeof COMPARED)[number], string>> = {
 export function renderFootprint({
   targets,
   seconds,
+  bundleBytes,
+  firstSampleMs,
   versions,
   agent,
   exporter,
   ratios,
   notes,
 }: FootprintResult): string {
+  const seen = ({ threads, descriptors }: SideResult) => `${threads} threads, ${descriptors} descriptors`;
   const counts = (name: string, { probes, probesPerSecond }: SideResult) =>
     `${name}: ${probes} probes really made, ${probesPerSecond.toFixed(1)} a second`;
   const peer = `blackbox_exporter ${versions["prometheus-blackbox-exporter"] ?? ""}`.trim();
@@ -31,12 +34,13 @@ export function renderFootprint({
     ratioText(ratios[figure]),
   ]);
   return [
-    `${targets} TCP targets once a second for ${seconds} s, both at the same time`,
+    `${targets} TCP and TLS targets once a second for ${seconds} s, both at the same time`,
     "",
     layOut([["", "Lifeline agent", peer, "agent against it"], ...rows]),
     "",
-    counts("Lifeline agent", agent),
-    counts(peer, exporter),
+    `${counts("Lifeline agent", agent)}; ${seen(agent)}`,
+    `${counts(peer, exporter)}; ${seen(exporter)}`,
+    `the agent's bundle: ${bundleBytes} bytes; from its start to the first probe: ${firstSampleMs.toFixed(0)} ms`,
     ...notes.map((note) => `note: ${note}`),
   ].join("\n");
 }

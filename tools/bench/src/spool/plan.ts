@@ -4,8 +4,8 @@
  */
 import { type IpFamily, type ProbeOptions, type Target, targetId } from "@lifeline/measure";
 
-/** Names as long and as alike as the page's. */
-const ENDPOINTS: readonly (readonly [requirementId: string, host: string, port: number])[] = [
+/** Requirement, host and port of each endpoint: names as long and as alike as the page's. */
+export const ENDPOINTS: readonly (readonly [requirementId: string, host: string, port: number])[] = [
   ["api-endpoint", "omni.example.internal", 443],
   ["machine-api", "omni.example.internal", 8090],
   ["siderolink-endpoint", "omni.example.internal", 50180],

@@ -1,0 +1,61 @@
+/** Stand-ins on loopback for what a node of default settings measures: the endpoints of a plan under their own names, with certificates. */
+import { randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { type Listener, startListener } from "../listener.ts";
+import { ENDPOINTS } from "../spool/plan.ts";
+import type { Workshop } from "../workshop.ts";
+
+/** Where they listen; each name has both addresses, as most of the page's have. */
+const ADDRESSES = ["127.0.0.1", "::1"] as const;
+
+/** Long enough for any bench, ms: a day. */
+const LIFETIME_MS = 86_400_000;
+
+/** An endpoint and the port it has here. */
+export interface StandIn {
+  readonly requirementId: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What is measured, twice: each side has ports of its own, so that its connections are counted apart. */
+export interface StandIns {
+  readonly listener: Listener;
+  readonly forAgent: readonly StandIn[];
+  /** `address:port` of each endpoint's two addresses. */
+  readonly forExporter: readonly string[];
+  /** The authority of their certificates. */
+  readonly caFile: string;
+  /** Their names, as hosts(5) has them. */
+  readonly hostsFile: string;
+}
+
+/** Starts them. */
+export async function startStandIns(workshop: Workshop): Promise<StandIns> {
+  const folder = await workshop.folder();
+  const names = [...new Set(ENDPOINTS.map(([, host]) => host))];
+  const nowMs = workshop.clock.wallMs();
+  const times = { nowMs, lifetimeMs: LIFETIME_MS };
+  const pems = await createAuthority({ commonName: "bench", ...times, randomBytes });
+  const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
+  const { privateKeyPem: keyPem, publicKeyDer } = makeKeyPair();
+  const { pem: certPem } = await authority.issueServer({ names: [...names, ...ADDRESSES], publicKeyDer, ...times });
+  const [address, twin] = ADDRESSES;
+  const ports = 2 * ENDPOINTS.length;
+  const listener = await startListener(workshop, { address, twin, ports, tls: { certPem, keyPem } });
+
+  const [caFile, hostsFile] = [join(folder, "authority.pem"), join(folder, "hosts")];
+  await writeFile(caFile, authority.certPem);
+  await writeFile(hostsFile, ADDRESSES.map((each) => `${each} ${names.join(" ")}\n`).join(""));
+  const forAgent = ENDPOINTS.map(([requirementId, host], at) => ({
+    requirementId,
+    host,
+    port: listener.ports[at] ?? 0,
+  }));
+  const forExporter = listener.ports
+    .slice(ENDPOINTS.length)
+    .flatMap((port) => [`${address}:${port}`, `[${twin}]:${port}`]);
+  return { listener, forAgent, forExporter, caFile, hostsFile };
+}
