@@ -1,7 +1,7 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { environmentOverrides, loadConfig, unknownVariables } from "./config.ts";
+import { configFileOf, environmentOverrides, loadConfig, unknownVariables } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { scratch } from "./testing/fixtures.ts";
 
@@ -42,6 +42,29 @@ describe("a configuration", () => {
       hostsFile: undefined,
     });
     expect(loadConfig(fileOf("# nothing yet\n"), [])).toEqual(loadConfig(undefined, []));
+  });
+
+  it("is read from the file that is named, else from the default one where there is such a file", () => {
+    const there = fileOf("logLevel: debug\n");
+    const absent = join(place.path, "nothing", "agent.yaml");
+    // Talos makes a directory of a mount's source that is missing.
+    const directory = join(place.path, "made.yaml");
+    mkdirSync(directory);
+    expect(configFileOf(undefined, {}, there)).toBe(there);
+    expect(configFileOf(undefined, {}, absent)).toBeUndefined();
+    expect(configFileOf(undefined, {}, join(there, "agent.yaml"))).toBeUndefined();
+    expect(configFileOf(undefined, {}, directory)).toBeUndefined();
+    expect(configFileOf(undefined, { LIFELINE_CONFIG: "" }, there)).toBe(there);
+    expect(configFileOf(undefined, { LIFELINE_CONFIG: absent }, there)).toBe(absent);
+    expect(configFileOf("/flag.yaml", { LIFELINE_CONFIG: absent }, there)).toBe("/flag.yaml");
+    expect(() => loadConfig(configFileOf(undefined, { LIFELINE_CONFIG: absent }, there), [])).toThrow(/ENOENT/);
+  });
+
+  it("names the user to become, as a number", () => {
+    expect(loadConfig(undefined, environmentOverrides({ LIFELINE_RUN_AS_UID: "65532" })).runAsUid).toBe(65_532);
+    expect(refusal("", { LIFELINE_RUN_AS_UID: "nobody" })).toBe(
+      'LIFELINE_RUN_AS_UID: runAsUid: got "nobody", want an integer from 0 to 4294967294, a user id',
+    );
   });
 
   it("takes a STAMP key and Talos's socket by path, of the file or the environment", () => {

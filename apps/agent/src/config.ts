@@ -6,6 +6,7 @@
  *    What a proxy asks for, and a join token, may stand in the environment, and are read there (proxy-environment.ts, enrol/join-token.ts).
  * 3. Plaintext goes to loopback only, unless that is allowed in so many words (S1).
  */
+import { statSync } from "node:fs";
 import { BlockList, isIP } from "node:net";
 import { FINGERPRINT_WANTED, readFingerprint } from "@lifeline/identity";
 import { isNodeId, MAX_IDENTIFIER_LENGTH, NODE_ID_WANTED } from "@lifeline/wire";
@@ -20,6 +21,12 @@ import { NODE_ROLES, type NodeRole } from "./uplink/hello.ts";
 
 /** Where state is kept unless told otherwise: what survives a reboot and an upgrade of Talos. */
 export const DEFAULT_STATE_DIR = "/var/lib/lifeline";
+
+/** The file that is read when none is named: where an ExtensionServiceConfig of Talos puts it. */
+export const DEFAULT_CONFIG_FILE = "/usr/local/etc/lifeline/agent.yaml";
+
+/** The variable that names another. */
+export const CONFIG_FILE_VARIABLE = "LIFELINE_CONFIG";
 
 /** Levels of logging, as pino names them. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -57,11 +64,15 @@ export interface AgentConfig {
   readonly stampKeyFile: string | undefined;
   /** Talos's machine socket, asked as os:reader; undefined: never opened. */
   readonly talos: { readonly socket: string } | undefined;
+  /** User and group to become once what needs root is done; undefined: stay who starts it. */
+  readonly runAsUid: number | undefined;
 }
 
 /** 8 MiB: the spool must hold the largest report (4 MiB) beside the segment it is written to. */
 const SPOOL_MIN_BYTES = 8 * 1024 * 1024;
 const SPOOL_LIMIT_BYTES = 16 * 1024 * 1024 * 1024;
+/** The largest user id: 2^32 - 1 means "no change" (setuid(2)). */
+const UID_MAX = 2 ** 32 - 2;
 const HOURS_PER_YEAR = 8_760;
 const RESOLVERS_MAX = 8;
 const PATH_MAX_LENGTH = 4_096;
@@ -124,6 +135,7 @@ const schema = mapping({
   hostsFile: v.optional(path),
   stampKeyFile: v.optional(path),
   talos: v.optional(mapping({ socket: v.pipe(path, v.maxBytes(SOCKET_PATH_MAX_BYTES, SOCKET_WANTED)) })),
+  runAsUid: v.optional(integerOf(0, UID_MAX, ", a user id")),
 });
 
 /** How a variable's text becomes a value. */
@@ -149,10 +161,11 @@ const VARIABLES: Readonly<Record<string, readonly [field: string, reading: Readi
   LIFELINE_HOSTS_FILE: ["hostsFile", "text"],
   LIFELINE_STAMP_KEY_FILE: ["stampKeyFile", "text"],
   LIFELINE_TALOS_SOCKET: ["talos.socket", "text"],
+  LIFELINE_RUN_AS_UID: ["runAsUid", "integer"],
 };
 
 /** The names of all environment variables the agent reads. */
-export const VARIABLE_NAMES: readonly string[] = [...Object.keys(VARIABLES), JOIN_TOKEN_VARIABLE];
+export const VARIABLE_NAMES: readonly string[] = [CONFIG_FILE_VARIABLE, ...Object.keys(VARIABLES), JOIN_TOKEN_VARIABLE];
 
 /** A value that stands above the file's, by the field it sets. */
 export interface Override {
@@ -172,6 +185,30 @@ export function environmentOverrides(environment: Readonly<Record<string, string
 /** Lifeline variables in an environment that mean nothing to the agent: most likely misspelt. */
 export function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
   return Object.keys(environment).filter((name) => name.startsWith("LIFELINE_") && !VARIABLE_NAMES.includes(name));
+}
+
+/**
+ * The file to read: the one that was named, which must be there, or the default one where there is such a file. A directory is none:
+ * Talos makes one of a mount's source that is missing.
+ */
+export function configFileOf(
+  flag: string | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+  defaultFile: string = DEFAULT_CONFIG_FILE,
+): string | undefined {
+  const named = flag ?? (environment[CONFIG_FILE_VARIABLE] || undefined);
+  if (named !== undefined) return named;
+  return isThere(defaultFile) ? defaultFile : undefined;
+}
+
+/** Whether there is something to read; what cannot be looked at counts, so that reading it says why. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    return code !== "ENOENT" && code !== "ENOTDIR";
+  }
 }
 
 /** Puts the configuration together. Throws a ConfigError. */
@@ -220,6 +257,7 @@ export function parseConfig(input: unknown, source: string, overrides: readonly 
     hostsFile: given.hostsFile,
     stampKeyFile: given.stampKeyFile,
     talos: given.talos,
+    runAsUid: given.runAsUid,
   };
 }
 

@@ -3,6 +3,8 @@ import { parseArgs } from "node:util";
 import { systemClock } from "@lifeline/measure";
 import {
   type AgentConfig,
+  configFileOf,
+  DEFAULT_CONFIG_FILE,
   environmentOverrides,
   loadConfig,
   type Override,
@@ -12,6 +14,8 @@ import {
 import { ConfigError } from "./config-error.ts";
 import { createLog } from "./log.ts";
 import { startAgent } from "./pipeline.ts";
+import { releaseLater } from "./process/memory-release.ts";
+import { openNativeCalls } from "./process/native-calls.ts";
 import { AGENT_VERSION } from "./version.ts";
 import { createAgentWorld } from "./world.ts";
 
@@ -23,7 +27,7 @@ const EXIT_CONFIG = 2;
 
 const HELP = `lifeline-agent: measures from this node what Omni needs to be reachable
 
-  --config FILE       YAML configuration
+  --config FILE       YAML configuration; default ${DEFAULT_CONFIG_FILE}, where there is one
   --collector H:P     where reports go; without one they are only spooled
   --plan FILE         measure what this file says instead of what the collector says
   --state-dir DIR     where the spool, the plan and a random node id are kept
@@ -55,7 +59,10 @@ function parseCommand(args: readonly string[], environment: NodeJS.ProcessEnv): 
     const value = values[flag as keyof typeof FIELD_OF_FLAG];
     return value === undefined ? [] : [{ source: `--${flag}`, field, value }];
   });
-  return { kind: "run", config: loadConfig(values.config, [...environmentOverrides(environment), ...flags]) };
+  return {
+    kind: "run",
+    config: loadConfig(configFileOf(values.config, environment), [...environmentOverrides(environment), ...flags]),
+  };
 }
 
 function parseFlags(args: readonly string[]) {
@@ -92,17 +99,19 @@ async function run(config: AgentConfig): Promise<void> {
   const unknown = unknownVariables(process.env);
   if (unknown.length > 0) log.warn({ variables: unknown, known: VARIABLE_NAMES }, "variables that mean nothing here");
 
-  const agent = await startAgent(config, createAgentWorld(config, log, process.env), onDefect);
+  const starting = startAgent(config, createAgentWorld(config, log, process.env), onDefect);
   const stop = (why: NodeJS.Signals | "disconnect") => {
     log.info({ why }, "stopping");
     // Attempts under way hold sockets; nobody waits for them any more.
-    agent.stop().then(() => process.exit(0), onDefect);
+    starting.then((agent) => agent.stop()).then(() => process.exit(0), onDefect);
   };
   // Node ignores SIGTERM as process 1 unless it listens.
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
   // Started by another process with a channel to it: when that one is gone, this one has nobody to work for.
   process.once("disconnect", () => stop("disconnect"));
+  await starting;
+  releaseLater(systemClock, openNativeCalls());
 }
 
 try {

@@ -19,6 +19,22 @@ export function makeDirectory(path: string): void {
   syncParent(path);
 }
 
+/** The directories above `path` that are not there, topmost first: what {@link makeDirectory} would make besides. */
+export function missingParents(path: string): readonly string[] {
+  const parent = dirname(path);
+  if (parent === path || isThere(parent)) return [];
+  return [...missingParents(parent), parent];
+}
+
+/** Whether there is anything; what cannot be looked at is none that could be made. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
+}
+
 /** The name of what was made is durable only when its directory is (fsync(2)); one that may not be read cannot be asked to. */
 function syncParent(path: string): void {
   let parent: number | undefined;

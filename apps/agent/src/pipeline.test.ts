@@ -47,7 +47,7 @@ async function agentOf(overrides: Partial<AgentConfig>): Promise<{ agent: Agent;
   const log = createLog(systemClock, "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
   const config: AgentConfig = { ...loadConfig(undefined, []), stateDir: stateDir(), nodeId: "node-1", ...overrides };
   const world: AgentWorld = createAgentWorld(
-    { resolvers: ["127.0.0.1:1"], hostsFile: undefined, stampKeyFile: undefined },
+    { ...config, resolvers: ["127.0.0.1:1"], hostsFile: undefined, stampKeyFile: undefined },
     log,
   );
   const agent = await startAgent(config, world);

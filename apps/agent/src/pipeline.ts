@@ -15,6 +15,7 @@ import { type Enrolment, type EnrolmentStats, type LastEnd, startEnrolment } fro
 import { readJoinToken } from "./enrol/join-token.ts";
 import { openKeptCredentials } from "./enrol/kept-credentials.ts";
 import { findIdentity, type Identity } from "./identity.ts";
+import { missingParents } from "./make-directory.ts";
 import { loadCachedPlan, storeCachedPlan } from "./plan-cache.ts";
 import { readPlanFile } from "./plan-file.ts";
 import { encodeParts } from "./report-parts.ts";
@@ -84,6 +85,7 @@ export async function startAgent(
   onDefect: (error: unknown) => void = throwLater,
 ): Promise<Agent> {
   const filePlan = config.plan.kind === "file" ? readPlanFile(config.plan.path) : undefined;
+  const madeParents = missingParents(config.stateDir);
   const unlock = lockState(config.stateDir, "stateDir");
   const identity = findIdentity({
     configuredId: config.nodeId,
@@ -91,6 +93,8 @@ export async function startAgent(
     randomBytes: world.randomBytes,
     ...(world.productUuidPath === undefined ? {} : { productUuidPath: world.productUuidPath }),
   });
+  // The firmware's UUID is root's to read; all that follows is anybody's.
+  world.becomeUser?.(madeParents);
   const bootId = world.randomBytes(BOOT_ID_BYTES);
   const spool = await openSpool({
     directory: join(config.stateDir, "spool"),

@@ -4,6 +4,8 @@ import { type Clock, type Sample, systemClock, type Target } from "@lifeline/mea
 import { createProbeWorld, type ProbeWorld, probe } from "@lifeline/probe";
 import type { Logger } from "pino";
 import type { AgentConfig } from "./config.ts";
+import { openNativeCalls } from "./process/native-calls.ts";
+import { runAs } from "./process/run-as.ts";
 import { type ProxyEnvironment, readProxyEnvironment } from "./proxy-environment.ts";
 import { openStampKey, type StampKey } from "./stamp-key.ts";
 import { type NodeFacts, observeNode } from "./uplink/hello.ts";
@@ -21,6 +23,8 @@ export interface AgentWorld {
   readonly log: Logger;
   /** The variables of the process: a join token may stand in them. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Gives up root's rights, once what needs them is done; told which directories above the state directory were made. Undefined: stay. */
+  readonly becomeUser?: (madeParents: readonly string[]) => void;
   /** Where the firmware's UUID is read; default PRODUCT_UUID_PATH. */
   readonly productUuidPath?: string;
 }
@@ -33,7 +37,7 @@ const RANDOM_BYTES = 6;
  * ConfigError when the STAMP key cannot be read, and when the configured resolvers are no addresses, which the configuration rules out.
  */
 export function createAgentWorld(
-  config: Pick<AgentConfig, "resolvers" | "hostsFile" | "stampKeyFile">,
+  config: Pick<AgentConfig, "resolvers" | "hostsFile" | "stampKeyFile" | "runAsUid" | "stateDir" | "talos">,
   log: Logger,
   environment: Readonly<Record<string, string | undefined>> = {},
 ): AgentWorld {
@@ -63,7 +67,33 @@ export function createAgentWorld(
     }),
     log,
     environment,
+    becomeUser: (madeParents) => becomeUser(config, log, madeParents),
   };
+}
+
+/** Becomes who the configuration names, and says what came of it; whatever hinders that, the agent goes on. */
+function becomeUser(
+  { runAsUid: uid, stateDir, talos }: Pick<AgentConfig, "runAsUid" | "stateDir" | "talos">,
+  log: Logger,
+  madeParents: readonly string[],
+): void {
+  const own = process.getuid?.();
+  if (uid === undefined || uid === own) return;
+  if (own !== 0) {
+    log.warn({ runAsUid: uid, uid: own }, "runAsUid is left aside: only root can become another user");
+    return;
+  }
+  try {
+    const options = { uid, stateDir, madeParents, opensTalos: talos !== undefined };
+    const { rights, diskCode } = runAs(options, openNativeCalls());
+    if (diskCode !== undefined)
+      log.warn({ code: diskCode, uid }, "not all of the state directory could be given to the user");
+    if (rights === "kept") log.info({ uid }, "root's rights given up, but for reading files");
+    else log.warn({ uid, rights }, "root's rights given up; secrets in files of root's own cannot be read again");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    log.warn({ runAsUid: uid, code: error.code }, "still root: it may not become another user");
+  }
 }
 
 /** One world for the whole process, in which the key is the file's of now. */

@@ -6,7 +6,7 @@
  * 2. Sessions are never resumed: each attempt proves the whole handshake.
  */
 import type { Socket } from "node:net";
-import { connect, type TLSSocket } from "node:tls";
+import { connect, type PeerCertificate, type TLSSocket } from "node:tls";
 import type { Outcome, Trust } from "@lifeline/measure";
 import { type Deadline, isExpired } from "./deadline.ts";
 import { codeOf } from "./errno.ts";
@@ -45,6 +45,7 @@ export async function secure(
     return ended(outcome("agent-resource", "plan"));
   }
   const startedNs = deadline.elapsedNs();
+  let shown: PeerCertificate | undefined;
   const session = connect({
     socket,
     secureContext: found.context,
@@ -52,8 +53,11 @@ export async function secure(
     host: wish.host,
     servername: serverNameOf(wish.host),
     ALPNProtocols: [...wish.alpn],
-    // The name is judged with the chain, by code, once the handshake is over.
-    checkServerIdentity: () => undefined,
+    // The name is judged with the chain, by code, once the handshake is over. Node reads the whole chain for this call.
+    checkServerIdentity: (_host, certificate) => {
+      shown = certificate;
+      return undefined;
+    },
   });
   const shaken = await deadline.race(whenSecure(session));
   if (isExpired(shaken)) return ended(outcome(shaken.stalled ? "stalled" : "handshake-timeout", "tls"));
@@ -64,7 +68,7 @@ export async function secure(
   const tardy = deadline.tardiness(deadline.elapsedNs());
   if (tardy !== undefined) return ended(outcome(tardy, "tls"));
   trace.phases.tlsNs = deadline.elapsedNs() - startedNs;
-  const fault = examine(world, session, wish, trace);
+  const fault = examine(world, session, wish, shown, trace);
   return { kind: "secure", socket: session, fault };
 }
 
@@ -78,11 +82,17 @@ function whenSecure(session: TLSSocket): Promise<Shaken> {
 }
 
 /** Notes what was negotiated and says what is wrong with the certificate. */
-function examine(world: ProbeWorld, session: TLSSocket, wish: TlsWish, trace: Trace): Outcome | undefined {
+function examine(
+  world: ProbeWorld,
+  session: TLSSocket,
+  wish: TlsWish,
+  shown: PeerCertificate | undefined,
+  trace: Trace,
+): Outcome | undefined {
   const version = session.getProtocol();
   if (version !== null) trace.evidence.tlsVersion = version;
   trace.evidence.alpn = session.alpnProtocol || "";
-  const { chain, fault } = judgePeer(session, wish, world.trust);
+  const { chain, fault } = judgePeer(session, wish, world.trust, shown);
   trace.evidence.chain = chain;
   if (fault === undefined) return undefined;
   trace.evidence.code = fault.code;

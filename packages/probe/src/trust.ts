@@ -14,6 +14,7 @@ import {
   createSecureContext,
   type DetailedPeerCertificate,
   getCACertificates,
+  type PeerCertificate,
   type SecureContext,
   type TLSSocket,
 } from "node:tls";
@@ -27,6 +28,9 @@ export const CONTEXTS_MAX = 32;
 /** Certificates kept of a chain. */
 export const CHAIN_MAX = 8;
 
+/** Certificates whose description is remembered: chains of three of all 64 endpoints of a large plan, and their successors. */
+const DESCRIPTIONS_MAX = 256;
+
 /** A context, or the code of why the authority's PEM cannot be read. */
 export type ContextFound =
   | { readonly kind: "context"; readonly context: SecureContext }
@@ -38,12 +42,16 @@ export interface TrustStore {
   contextFor(trust: Trust): ContextFound;
   /** Whether an authority of this very name (as Node prints it) is trusted. Reads every certificate: for failures only. Never throws. */
   names(trust: Trust, subject: string): boolean;
+  /** A chain that was shown, as evidence. A certificate is read once and then known by its SHA-256. */
+  describe(leaf: DetailedPeerCertificate): readonly ChainCertificate[];
 }
 
 /** Creates a store whose public trust is `publicRoots`, or Node's default roots with NODE_EXTRA_CA_CERTS. */
 export function createTrustStore(publicRoots?: readonly string[]): TrustStore {
   const found = new Map<string, ContextFound>();
+  const descriptions = createDescriptions();
   return {
+    describe: (leaf) => chainOf(leaf, descriptions),
     contextFor(trust) {
       const key = trust.kind === "public" ? "public" : createHash("sha256").update(trust.caPem).digest("hex");
       const context = found.get(key) ?? createContext(trust.kind === "public" ? publicRoots : [trust.caPem]);
@@ -121,10 +129,22 @@ export interface PeerWish {
   readonly trust: Trust;
 }
 
-/** Captures and judges the certificate of a peer whose handshake is complete. */
-export function judgePeer(socket: TLSSocket, wish: PeerWish, store: TrustStore): PeerJudgement {
-  const leaf = socket.getPeerCertificate(true);
-  return { chain: chainOf(leaf), fault: faultOf(socket, leaf, wish, store) };
+/**
+ * Captures and judges the certificate of a peer whose handshake is complete. `shown` is what Node has read of the chain already, where it
+ * has: reading it is the dearest part of an attempt, next to the handshake itself.
+ */
+export function judgePeer(
+  socket: TLSSocket,
+  wish: PeerWish,
+  store: TrustStore,
+  shown?: PeerCertificate,
+): PeerJudgement {
+  const leaf = shown !== undefined && isDetailed(shown) ? shown : socket.getPeerCertificate(true);
+  return { chain: store.describe(leaf), fault: faultOf(socket, leaf, wish, store) };
+}
+
+function isDetailed(certificate: PeerCertificate): certificate is DetailedPeerCertificate {
+  return "issuerCertificate" in certificate && certificate.issuerCertificate !== undefined;
 }
 
 function faultOf(
@@ -170,21 +190,43 @@ function authorizationCode(socket: TLSSocket): string | undefined {
   return typeof code === "string" ? code : "UNKNOWN";
 }
 
-function chainOf(leaf: DetailedPeerCertificate): readonly ChainCertificate[] {
+function chainOf(
+  leaf: DetailedPeerCertificate,
+  describe: (shown: DetailedPeerCertificate) => ChainCertificate,
+): readonly ChainCertificate[] {
   const chain: ChainCertificate[] = [];
   let shown: DetailedPeerCertificate | undefined = leaf;
   // A root is its own issuer; a peer without a certificate shows an empty object.
   while (shown?.raw !== undefined && chain.length < CHAIN_MAX) {
-    const certificate = new X509Certificate(shown.raw);
-    chain.push({
-      subject: boundedText(nameText(certificate.subject)),
-      issuer: boundedText(nameText(certificate.issuer)),
-      notAfter: certificate.validToDate.toISOString(),
-      sha256: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
-    });
+    chain.push(describe(shown));
     shown = shown.issuerCertificate === shown ? undefined : shown.issuerCertificate;
   }
   return chain;
+}
+
+/** Descriptions by the certificate's SHA-256, at most {@link DESCRIPTIONS_MAX}, the oldest first to go. */
+function createDescriptions(): (shown: DetailedPeerCertificate) => ChainCertificate {
+  const known = new Map<string, ChainCertificate>();
+  return (shown) => {
+    const { fingerprint256 } = shown;
+    const found = known.get(fingerprint256);
+    if (found !== undefined) return found;
+    const described = describeCertificate(shown.raw);
+    const [oldest] = known.keys();
+    if (known.size >= DESCRIPTIONS_MAX && oldest !== undefined) known.delete(oldest);
+    known.set(fingerprint256, described);
+    return described;
+  };
+}
+
+function describeCertificate(der: Buffer): ChainCertificate {
+  const certificate = new X509Certificate(der);
+  return {
+    subject: boundedText(nameText(certificate.subject)),
+    issuer: boundedText(nameText(certificate.issuer)),
+    notAfter: certificate.validToDate.toISOString(),
+    sha256: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
+  };
 }
 
 /** Node prints one attribute a line (`C=US\nO=…`); evidence is one line. A name may be absent altogether. */

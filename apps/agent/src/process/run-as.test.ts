@@ -1,0 +1,124 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { makePlan } from "@lifeline/wire";
+import { afterEach, describe, expect, it } from "vitest";
+import { scratch, tcpTarget, until } from "../testing/fixtures.ts";
+import { acknowledge, startCollector } from "../testing/stand-in-collector.ts";
+
+/** Nobody's in any image. */
+const UID = 65_532;
+/** `1 << CAP_DAC_READ_SEARCH`, as /proc/PID/status prints a set. */
+const READ_FILES = "0000000000000004";
+const NOTHING = "0000000000000000";
+
+const isRoot = process.getuid?.() === 0;
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+function start(environment: Record<string, string>) {
+  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+  const child: ChildProcess = spawn(process.execPath, ["--conditions=lifeline:source", main], {
+    env: environment,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  closers.push(() => void child.kill("SIGKILL"));
+  let output = "";
+  child.stdout?.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const closed = once(child, "close");
+  return { pid: child.pid ?? 0, child, output: () => output, exit: async () => (await closed)[0] as number | null };
+}
+
+function statusOf(pid: number, thread: number = pid): Readonly<Record<string, string>> {
+  const lines = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8").split("\n");
+  return Object.fromEntries(lines.map((line) => line.split(/:\s+/) as [string, string]));
+}
+
+// Becoming another user is root's to try: elsewhere these are skipped.
+describe.runIf(isRoot)("an agent that root starts, to run as another user", () => {
+  it("is that user, with no right but to read files", async () => {
+    const { path, remove } = scratch();
+    closers.push(remove);
+    // Only root's, as what an administrator writes; the way to it is everybody's.
+    chmodSync(path, 0o755);
+    const keyFile = join(path, "stamp.key");
+    const planFile = join(path, "plan.json");
+    for (const [file, text] of [
+      [keyFile, "0123456789abcdef"],
+      [planFile, JSON.stringify(makePlan([tcpTarget(1, { cadenceMs: 100, timeoutMs: 90 })]))],
+    ] as const) {
+      writeFileSync(file, text, { mode: 0o600 });
+    }
+    // Parents that the agent makes, and what a life as root has left.
+    const stateDir = join(path, "var", "lib", "state");
+    const collector = await startCollector({ report: (report, answer) => acknowledge(report, answer) });
+    closers.push(() => collector.stop());
+    const { pid, child, output, exit } = start({
+      LIFELINE_RUN_AS_UID: String(UID),
+      LIFELINE_STATE_DIR: stateDir,
+      LIFELINE_STAMP_KEY_FILE: keyFile,
+      LIFELINE_PLAN_FILE: planFile,
+      LIFELINE_COLLECTOR: collector.address,
+      LIFELINE_NODE_ID: "node-1",
+    });
+    await until("it has reported", () => collector.reports.length > 0, 12_000);
+    const status = statusOf(pid);
+    const ids = [UID, UID, UID, UID].join("\t");
+    expect(status).toMatchObject({ Uid: ids, Gid: ids, Groups: `${UID} `, CapEff: READ_FILES, CapPrm: READ_FILES });
+    expect(status).toMatchObject({ CapInh: NOTHING });
+    for (const made of [join(path, "var"), stateDir, join(stateDir, "agent.lock"), join(stateDir, "spool")]) {
+      expect([made, statSync(made).uid, statSync(made).gid]).toEqual([made, UID, UID]);
+    }
+    expect(statSync(keyFile).uid).toBe(0);
+    expect(output()).not.toContain("disk refuses");
+    expect(output()).toContain("root's rights given up, but for reading files");
+    child.kill("SIGTERM");
+    expect(await exit()).toBe(0);
+  });
+
+  it("takes over what root's agent has left, follows no link, and reads root's files as they are now", async () => {
+    const { path, remove } = scratch();
+    closers.push(remove);
+    chmodSync(path, 0o755);
+    const [stateDir, elsewhere] = [join(path, "state"), join(path, "elsewhere")];
+    mkdirSync(join(stateDir, "identity"), { recursive: true });
+    writeFileSync(join(stateDir, "identity", "next.key"), "", { mode: 0o600 });
+    writeFileSync(elsewhere, "root's");
+    symlinkSync(elsewhere, join(stateDir, "link"));
+    // Read at each dial, long after the start: that it is no token can be said by who could read it.
+    const tokenFile = join(path, "join-token");
+    writeFileSync(tokenFile, "two words", { mode: 0o600 });
+    const { child, output, exit } = start({
+      LIFELINE_RUN_AS_UID: String(UID),
+      LIFELINE_STATE_DIR: stateDir,
+      LIFELINE_NODE_ID: "n",
+      LIFELINE_COLLECTOR: "127.0.0.1:1",
+      LIFELINE_AUTHORITY: `sha256:${"0".repeat(64)}`,
+      LIFELINE_JOIN_TOKEN_FILE: tokenFile,
+    });
+    await until("it says what is wrong with the token", () => output().includes("without spaces"), 12_000);
+    expect(statSync(join(stateDir, "identity", "next.key")).uid).toBe(UID);
+    expect(statSync(elsewhere).uid).toBe(0);
+    child.kill("SIGTERM");
+    expect(await exit()).toBe(0);
+  });
+
+  it("stays root where it is told to, by 0 or by nothing", async () => {
+    for (const environment of [{}, { LIFELINE_RUN_AS_UID: "0" }]) {
+      const { path, remove } = scratch();
+      closers.push(remove);
+      const { pid, child, output, exit } = start({ ...environment, LIFELINE_STATE_DIR: path, LIFELINE_NODE_ID: "n" });
+      await until("it says what it lacks", () => output().includes("nothing to do"), 12_000);
+      expect(statusOf(pid)["Uid"]).toBe("0\t0\t0\t0");
+      child.kill("SIGTERM");
+      expect(await exit()).toBe(0);
+    }
+  });
+});

@@ -1,0 +1,93 @@
+/**
+ * From root to a user without rights, once what needs root is done; kept is what reading files again needs, and nothing else.
+ *
+ * 1. The state directory, and what is in it, belongs to that user first; where the disk refuses, the spool lives in memory as ever.
+ * 2. Kept by the main thread alone: CAP_DAC_READ_SEARCH, for a STAMP key, a join token or a TLS key of root's own is read again while
+ *    the agent runs; CAP_DAC_OVERRIDE only where Talos's socket is to be opened, which root alone may write to. Nothing else is
+ *    needed: probes use ordinary sockets and ports, the kernel's stamps, counters and tables are everybody's to read.
+ * 3. Capabilities belong to threads: what is read with them is read by the main thread, which synchronous calls are.
+ */
+import { lchownSync, lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { NativeCalls } from "./native-calls.ts";
+
+/** linux/prctl.h: keep what is permitted over the change of user. */
+const PR_SET_KEEPCAPS = 8;
+/** linux/capability.h. */
+const CAPABILITY_VERSION_3 = 0x20080522;
+const CAP_DAC_OVERRIDE = 1;
+const CAP_DAC_READ_SEARCH = 2;
+
+/** Levels below the state directory that are given over: the spool's and the identity's files. */
+const DEPTH_MAX = 2;
+
+/** Who to become. */
+export interface RunAs {
+  /** User and group id, above 0. */
+  readonly uid: number;
+  readonly stateDir: string;
+  /** Directories above it that this process has made. */
+  readonly madeParents: readonly string[];
+  /** Whether Talos's socket is to be opened. */
+  readonly opensTalos: boolean;
+}
+
+/** What became of it: `kept`, or why files of root's own cannot be read again; and the system's code where the disk refused. */
+export interface RanAs {
+  readonly rights: "kept" | "no-native-calls" | "refused";
+  readonly diskCode: string | undefined;
+}
+
+/** Becomes the user. Throws the system's error when root itself may not: then nothing has changed but owners. */
+export function runAs({ uid, stateDir, madeParents, opensTalos }: RunAs, native: NativeCalls | undefined): RanAs {
+  const diskCode = giveOver(madeParents, stateDir, uid);
+  const asks = native?.prctl(PR_SET_KEEPCAPS, 1) === 0;
+  // Groups first: who is no longer root may not give them up.
+  process.setgroups?.([uid]);
+  process.setgid?.(uid);
+  process.setuid?.(uid);
+  if (native === undefined) return { rights: "no-native-calls", diskCode };
+  const capabilities = [CAP_DAC_READ_SEARCH, ...(opensTalos ? [CAP_DAC_OVERRIDE] : [])];
+  const isKept = asks && native.capset(capabilityHeader(), capabilitySets(capabilities)) === 0;
+  return { rights: isKept ? "kept" : "refused", diskCode };
+}
+
+/** `struct __user_cap_header_struct` of this thread (capget(2)). */
+function capabilityHeader(): Uint8Array {
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(CAPABILITY_VERSION_3, 0);
+  return header;
+}
+
+/** Two `struct __user_cap_data_struct`, for the lower and upper 32 capabilities: effective, permitted, inheritable. */
+function capabilitySets(capabilities: readonly number[]): Uint8Array {
+  const sets = Buffer.alloc(24);
+  const mask = capabilities.reduce((bits, capability) => bits | (1 << capability), 0);
+  sets.writeUInt32LE(mask, 0);
+  sets.writeUInt32LE(mask, 4);
+  return sets;
+}
+
+/** Gives the directories and what is in the state directory to the user; the first code of what could not be given. Links are not followed. */
+function giveOver(madeParents: readonly string[], stateDir: string, uid: number): string | undefined {
+  let code: string | undefined;
+  const attempt = <T>(work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error)) throw error;
+      code ??= String(error.code);
+      return undefined;
+    }
+  };
+  const give = (path: string, depth: number) => {
+    const found = attempt(() => lstatSync(path));
+    if (found === undefined) return;
+    if (found.uid !== uid || found.gid !== uid) attempt(() => lchownSync(path, uid, uid));
+    if (!found.isDirectory() || depth === DEPTH_MAX) return;
+    for (const name of attempt(() => readdirSync(path)) ?? []) give(join(path, name), depth + 1);
+  };
+  for (const parent of madeParents) give(parent, DEPTH_MAX);
+  give(stateDir, 0);
+  return code;
+}
