@@ -8,6 +8,11 @@ export const DOCUMENT_MAX_CHARS = 4 * 1024 * 1024;
 
 /** Reads the file at `path`. Throws a {@link ConfigError}: `unreadable`, or `invalid` as {@link documentOf} does. */
 export function readDocument(path: string): unknown {
+  return documentOf(readText(path), path);
+}
+
+/** The text of the file at `path`. Throws a {@link ConfigError}: `unreadable`, or `invalid` when it is longer than DOCUMENT_MAX_CHARS. */
+export function readText(path: string): string {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -15,14 +20,18 @@ export function readDocument(path: string): unknown {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
     throw new ConfigError("unreadable", `${path}: ${code}: want a readable file`);
   }
-  return documentOf(text, path);
+  refuseLong(text, path);
+  return text;
+}
+
+function refuseLong(text: string, source: string): void {
+  if (text.length <= DOCUMENT_MAX_CHARS) return;
+  throw new ConfigError("invalid", `${source}: ${text.length} characters, want at most ${DOCUMENT_MAX_CHARS}`);
 }
 
 /** The value of one document. Throws a {@link ConfigError} `invalid` that names `source`, the line and what would be right. */
 export function documentOf(text: string, source: string): unknown {
-  if (text.length > DOCUMENT_MAX_CHARS) {
-    throw new ConfigError("invalid", `${source}: ${text.length} characters, want at most ${DOCUMENT_MAX_CHARS}`);
-  }
+  refuseLong(text, source);
   const lines = new LineCounter();
   const document = parseDocument(text, {
     lineCounter: lines,

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { NS_PER_MS, type Timer } from "@lifeline/measure";
 import type { Window } from "@lifeline/window";
 import { BOOT_ID_BYTES, type Plan, planFromWire, type reportPb } from "@lifeline/wire";
-import type { AgentConfig } from "./config.ts";
+import { type AgentConfig, DEFAULT_CONFIG_FILE } from "./config.ts";
 import { type Enrolment, type EnrolmentStats, type LastEnd, startEnrolment } from "./enrol/enrolment.ts";
 import { readJoinToken } from "./enrol/join-token.ts";
 import { openKeptCredentials } from "./enrol/kept-credentials.ts";
@@ -341,7 +341,8 @@ class RunningAgent implements Agent {
 
   #hint(): void {
     this.#world.log.warn(
-      "nothing to do: name a collector (collector, LIFELINE_COLLECTOR) or a plan file (plan.file, LIFELINE_PLAN_FILE)",
+      { file: DEFAULT_CONFIG_FILE },
+      "nothing to do: name a collector (collector in the file, or LIFELINE_COLLECTOR) or a plan file (plan.file, LIFELINE_PLAN_FILE)",
     );
     this.#hintTimer = this.#world.clock.after(IDLE_HINT_MS, () => this.#hint());
   }

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import type { Plan } from "@lifeline/wire";
 import { ConfigError } from "./config-error.ts";
-import { readPlanFile } from "./plan-file.ts";
+import { readText } from "./document.ts";
+import { parsePlan } from "./plan-file.ts";
 import { writeWholeFile } from "./whole-file.ts";
 
 /** The cached plan, nothing, or why it cannot be used. */
@@ -18,11 +19,21 @@ export function planCachePath(stateDir: string): string {
 
 /** Reads the cache. What cannot be used is told and left where it is. */
 export function loadCachedPlan(stateDir: string): CachedPlan {
+  const path = planCachePath(stateDir);
   try {
-    return { kind: "plan", plan: readPlanFile(planCachePath(stateDir)) };
+    return { kind: "plan", plan: parsePlan(jsonOf(readText(path), path), path) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return error.code === "unreadable" ? { kind: "none" } : { kind: "unusable", detail: error.message };
+  }
+}
+
+/** Written by this program alone, so JSON and nothing else: half a megabyte of it costs YAML's parser a second. */
+function jsonOf(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ConfigError("invalid", `${path}: want a JSON document`);
   }
 }
 
