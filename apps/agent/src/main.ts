@@ -14,7 +14,7 @@ import {
 import { ConfigError } from "./config-error.ts";
 import { createLog } from "./log.ts";
 import { startAgent } from "./pipeline.ts";
-import { releaseLater } from "./process/memory-release.ts";
+import { startReleasing } from "./process/memory-release.ts";
 import { openNativeCalls } from "./process/native-calls.ts";
 import { AGENT_VERSION } from "./version.ts";
 import { createAgentWorld } from "./world.ts";
@@ -111,7 +111,7 @@ async function run(config: AgentConfig): Promise<void> {
   // Started by another process with a channel to it: when that one is gone, this one has nobody to work for.
   process.once("disconnect", () => stop("disconnect"));
   await starting;
-  releaseLater(systemClock, openNativeCalls());
+  startReleasing(systemClock, openNativeCalls());
 }
 
 try {

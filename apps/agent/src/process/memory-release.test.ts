@@ -1,6 +1,6 @@
 import { manualClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { RELEASE_AFTER_MS, readOnlyFiles, releaseLater } from "./memory-release.ts";
+import { RELEASE_AFTER_MS, RELEASE_AGAIN_MS, readOnlyFiles, startReleasing } from "./memory-release.ts";
 import { type NativeCalls, openNativeCalls } from "./native-calls.ts";
 
 const MAPS = `00400000-00746000 r--p 00000000 fe:00 10010865                           /bin/node
@@ -21,7 +21,7 @@ describe("what is given back", () => {
     expect(readOnlyFiles("")).toEqual([]);
   });
 
-  it("is given back once, after the start, and never as what would lose a byte", () => {
+  it("is given back after the start and now and then, and never as what would lose a byte", () => {
     const clock = manualClock(0);
     const advices: number[] = [];
     let trims = 0;
@@ -34,14 +34,23 @@ describe("what is given back", () => {
         return 1;
       },
     };
-    releaseLater(clock, native);
+    const releasing = startReleasing(clock, native);
     clock.advance(RELEASE_AFTER_MS - 1);
     expect([advices.length, trims]).toEqual([0, 0]);
-    clock.advance(RELEASE_AFTER_MS);
-    expect(advices.length).toBeGreaterThan(0);
+    clock.advance(1);
+    // One mapping a turn.
+    expect([advices.length, trims]).toEqual([1, 0]);
+    clock.advance(RELEASE_AGAIN_MS / 2);
+    const mappings = advices.length;
+    expect(mappings).toBeGreaterThan(1);
     // MADV_PAGEOUT; MADV_DONTNEED is 4, and would.
     expect(new Set(advices)).toEqual(new Set([21]));
     expect(trims).toBe(1);
+    clock.advance(RELEASE_AGAIN_MS);
+    expect([advices.length > mappings, trims]).toEqual([true, 2]);
+    releasing.cancel();
+    clock.advance(2 * RELEASE_AGAIN_MS);
+    expect(trims).toBe(2);
   });
 
   it.runIf(process.platform === "linux")("is taken by this kernel, and read again when it is needed", () => {
@@ -49,7 +58,7 @@ describe("what is given back", () => {
     expect(native).toBeDefined();
     const clock = manualClock(0);
     const codes: number[] = [];
-    releaseLater(clock, {
+    startReleasing(clock, {
       ...(native as NativeCalls),
       madvise: (...mapping) => {
         const code = native?.madvise(...mapping) ?? -1;
@@ -57,7 +66,7 @@ describe("what is given back", () => {
         return code;
       },
     });
-    clock.advance(RELEASE_AFTER_MS);
+    clock.advance(RELEASE_AFTER_MS + RELEASE_AGAIN_MS / 2);
     expect(codes).toContain(0);
   });
 });
