@@ -161,7 +161,7 @@ describe("the agent", () => {
     const config = { ...loadConfig(undefined, []), stateDir: stateDir(), nodeId: "node-1" };
     const log = createLog(systemClock, "silent");
     const inputs = { resolvers: ["127.0.0.1:1"], hostsFile: undefined, stampKeyFile: undefined };
-    const world = createAgentWorld(inputs, log, { LIFELINE_JOIN_TOKEN: "a-token" });
+    const world = createAgentWorld({ ...config, ...inputs }, log, { LIFELINE_JOIN_TOKEN: "a-token" });
     const agent = await startAgent({ ...config, collector: `127.0.0.1:${port}`, enrol }, world);
     await until("it dials", () => (agent.stats().uplink?.dials ?? 0) > 0);
     // Talos kills after ten seconds; the attempt alone may take as long.

@@ -89,7 +89,8 @@ const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   "apps/agent": ["net", "dns"],
   "apps/cli": ["net"],
   "apps/reflector": ["dgram", "net", "dns", "dns/promises"],
-  "apps/collector": ["http", "net"],
+  // tls: to read certificates whole, before the listener is given them.
+  "apps/collector": ["http", "net", "tls"],
   "tools/lab": SOCKET_MODULES,
   "tools/local": ["net", "dns"],
   "tools/bench": SOCKET_MODULES,
