@@ -3,7 +3,7 @@
  * The one door: runs on any Node from 20 on, installs what is locked, builds what has changed, and hands over to the
  * Node and the program that were installed. Everything it says itself goes to stderr; stdout belongs to the program.
  *
- *   node tools/workspace/enter.mjs start|test|check|bench|fault|lab|crash|fuzz|soak|attack|lifeline [ARGUMENT ...]
+ *   node tools/workspace/enter.mjs start|test|check|bench|fault|lab|crash|fuzz|soak|attack|extension|lifeline [ARGUMENT ...]
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -31,6 +31,7 @@ const programs = {
   fuzz: ["node", join(root, "tools/fuzz/dist/main.js")],
   attack: ["node", join(root, "tools/attack/dist/main.js")],
   soak: ["node", join(root, "tools/soak/dist/main.js")],
+  extension: ["node", join(root, "tools/extension/dist/main.js")],
   lifeline: ["node", join(root, "apps/cli/dist/main.js")],
 };
 

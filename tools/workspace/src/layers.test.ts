@@ -38,6 +38,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/attack": ["measure", "wire", "identity", "crash"],
   // Manifests and guides are held against the programs' own parsers, and against a collector that runs.
   "tools/deploy": ["measure", "catalogue", "wire", "agent", "collector"],
+  // Programs are bundled by the path of their first file; nothing of theirs is run here.
+  "tools/extension": [],
   "tools/workspace": [],
 };
 

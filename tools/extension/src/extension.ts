@@ -1,0 +1,102 @@
+/** The agent as a Talos system extension. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ARCHITECTURES, type Architecture } from "./architecture.ts";
+import { bundleOf } from "./bundle.ts";
+import { npmComponent } from "./components.ts";
+import { applicationOf, bareRoot } from "./container.ts";
+import { layerOf, type PlatformImage, writeLayout } from "./oci.ts";
+import type { Release } from "./release.ts";
+import { CONFIG_FILE, manifestText, NAME, STATE_DIRECTORY, serviceText } from "./service.ts";
+import { spdxText } from "./spdx.ts";
+import { squashfsBytes } from "./squashfs.ts";
+import type { Runtime, Supplies } from "./supplies.ts";
+import { tarOf } from "./tar.ts";
+import { below, DIRECTORY, fileOf, joined, type Tree, treeOf } from "./tree.ts";
+
+/** What one architecture's image comes to. */
+export interface ImageSize {
+  /** Of `rootfs` as Talos packs it; null where there is no mksquashfs. */
+  readonly squashfsBytes: number | null;
+  /** Of the gzipped layer. */
+  readonly layerBytes: number;
+  /** Of its manifest. */
+  readonly digest: string;
+}
+
+export type ExtensionResult = Readonly<Record<Architecture["name"], ImageSize>> & { readonly index: string };
+
+const ENTRY = "apps/agent/src/main.ts";
+
+/** Builds both architectures into `out`. Throws ExtensionError. */
+export async function buildExtension(
+  root: string,
+  out: string,
+  supplies: Supplies,
+  release: Release,
+  say: (line: string) => void,
+): Promise<ExtensionResult> {
+  const bundle = await bundleOf(root, ENTRY);
+  const { version, createdSeconds, licence } = release;
+  const npm = bundle.packageFolders.map((folder) => npmComponent(join(root, folder)));
+  const spdx = spdxText({ name: NAME, version, createdSeconds, licence }, [...npm, ...supplies.components]);
+  await mkdir(out, { recursive: true });
+  await writeFile(join(out, `${NAME}.spdx.json`), spdx);
+  const images: PlatformImage[] = [];
+  const sizes: Record<string, Omit<ImageSize, "digest">> = {};
+  for (const architecture of ARCHITECTURES) {
+    say(`packing ${architecture.name}`);
+    const rootfs = extensionRoot(
+      applicationOf(bundle, runtimeFor(supplies, architecture).native),
+      runtimeFor(supplies, architecture),
+      spdx,
+    );
+    const tar = await tarOf(
+      joined(treeOf({ "manifest.yaml": fileOf(manifestText(version)) }), below("rootfs", rootfs)),
+      createdSeconds,
+    );
+    await writeFile(join(out, `${NAME}-${architecture.name}.tar`), tar);
+    const layer = layerOf(tar);
+    images.push({ architecture, layers: [layer], settings: {} });
+    sizes[architecture.name] = { squashfsBytes: (await squashfsBytes(rootfs)) ?? null, layerBytes: layer.gzip.length };
+  }
+  const { index, manifests } = await writeLayout(join(out, "oci"), images, {
+    tag: version,
+    annotations: release.annotations(NAME),
+    createdSeconds,
+  });
+  const sizeOf = (name: Architecture["name"]): ImageSize => ({
+    squashfsBytes: sizes[name]?.squashfsBytes ?? null,
+    layerBytes: sizes[name]?.layerBytes ?? 0,
+    digest: manifests[name] ?? "",
+  });
+  return { amd64: sizeOf("amd64"), arm64: sizeOf("arm64"), index };
+}
+
+/** The runtime of an architecture; there is one of each. */
+export function runtimeFor({ runtimes }: Supplies, { name }: Architecture): Runtime {
+  const runtime = runtimes.get(name);
+  if (runtime === undefined) throw new Error(`no runtime for ${name}`);
+  return runtime;
+}
+
+/** What Talos lays over its own root: the service, the inventory, and the container's root. */
+export function extensionRoot(application: Tree, runtime: Pick<Runtime, "tree">, spdx: string): Tree {
+  const container = joined(bareRoot(), mountPoints(), application, runtime.tree);
+  return joined(
+    treeOf({
+      [`usr/local/etc/containers/${NAME}.yaml`]: fileOf(serviceText()),
+      [`usr/local/share/spdx/${NAME}.spdx.json`]: fileOf(spdx),
+    }),
+    below(`usr/local/lib/containers/${NAME}`, container),
+  );
+}
+
+/** What the service's mounts and an ExtensionServiceConfig are mounted on. Without one the agent reads a file that says nothing. */
+function mountPoints(): Tree {
+  return treeOf({
+    [STATE_DIRECTORY.slice(1)]: DIRECTORY,
+    "etc/os-release": fileOf(""),
+    [CONFIG_FILE.slice(1)]: fileOf("# An ExtensionServiceConfig of Talos is mounted over this file.\n"),
+  });
+}

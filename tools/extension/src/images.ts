@@ -1,0 +1,149 @@
+/** Container images of what runs beside Omni: collector, reflector and CLI. No shell, no root, one layer of runtime that they share. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ARCHITECTURES, type Architecture } from "./architecture.ts";
+import { type Bundle, bundleOf } from "./bundle.ts";
+import { npmComponent } from "./components.ts";
+import { APPLICATION, applicationOf, bareRoot, USER_ID } from "./container.ts";
+import { runtimeFor } from "./extension.ts";
+import { type ImageSettings, type Layer, layerOf, writeLayout } from "./oci.ts";
+import type { Release } from "./release.ts";
+import { spdxText } from "./spdx.ts";
+import type { Supplies } from "./supplies.ts";
+import { tarOf } from "./tar.ts";
+import { below, fileOf, joined, type Tree, treeOf } from "./tree.ts";
+
+interface Program {
+  readonly name: string;
+  readonly entry: string;
+  /** Threads it starts, by the name of the file beside it. */
+  readonly workers: Readonly<Record<string, string>>;
+  /** What it reads of the catalogue lies where the bundle looks for it: `../data`. */
+  readonly readsCatalogue: boolean;
+  readonly ports: readonly string[];
+  /** Where it writes; a volume takes the directory's owner from here. */
+  readonly stateDirectory: string | undefined;
+}
+
+const PROGRAMS: readonly Program[] = [
+  {
+    name: "lifeline-collector",
+    entry: "apps/collector/src/main.ts",
+    workers: { "store-worker.js": "apps/collector/src/store/store-worker.ts" },
+    readsCatalogue: true,
+    ports: ["9470/tcp", "9471/tcp"],
+    stateDirectory: "/var/lib/lifeline",
+  },
+  {
+    name: "lifeline-reflector",
+    entry: "apps/reflector/src/main.ts",
+    workers: {},
+    readsCatalogue: false,
+    ports: ["862/udp"],
+    stateDirectory: undefined,
+  },
+  {
+    name: "lifeline",
+    entry: "apps/cli/src/main.ts",
+    workers: {},
+    readsCatalogue: true,
+    ports: [],
+    stateDirectory: undefined,
+  },
+];
+
+export interface ImageResult {
+  readonly index: string;
+  /** Of all layers, by architecture. */
+  readonly layerBytes: Readonly<Record<string, number>>;
+}
+
+const CATALOGUE = "packages/catalogue/data";
+
+/** Builds all of them into `out/NAME/oci`; their results by name. Throws ExtensionError. */
+export async function buildImages(
+  root: string,
+  out: string,
+  supplies: Supplies,
+  release: Release,
+  say: (line: string) => void,
+): Promise<Record<string, ImageResult>> {
+  const bases = new Map<Architecture, Layer>();
+  for (const architecture of ARCHITECTURES) {
+    const base = joined(bareRoot(), runtimeFor(supplies, architecture).tree);
+    bases.set(architecture, layerOf(await tarOf(base, release.createdSeconds)));
+  }
+  const results: Record<string, ImageResult> = {};
+  for (const program of PROGRAMS) {
+    say(`image of ${program.name}`);
+    results[program.name] = await buildImage(program, root, out, supplies, release, bases);
+  }
+  return results;
+}
+
+async function buildImage(
+  program: Program,
+  root: string,
+  out: string,
+  supplies: Supplies,
+  release: Release,
+  bases: ReadonlyMap<Architecture, Layer>,
+): Promise<ImageResult> {
+  const bundle = await bundleOf(root, program.entry);
+  const workers: Record<string, Bundle> = {};
+  for (const [file, entry] of Object.entries(program.workers)) workers[file] = await bundleOf(root, entry);
+  const shared = joined(
+    filesOf(program, root),
+    inventoryOf(program, root, [bundle, ...Object.values(workers)], supplies, release),
+  );
+  const images = [];
+  for (const [architecture, base] of bases) {
+    const application = joined(applicationOf(bundle, runtimeFor(supplies, architecture).native, workers), shared);
+    const layer = layerOf(await tarOf(application, release.createdSeconds));
+    images.push({ architecture, layers: [base, layer], settings: settingsOf(program) });
+  }
+  const facts = {
+    tag: release.version,
+    annotations: release.annotations(program.name),
+    createdSeconds: release.createdSeconds,
+  };
+  const { index } = await writeLayout(join(out, program.name, "oci"), images, facts);
+  const bytesOf = (layers: readonly Layer[]) => layers.reduce((sum, { gzip }) => sum + gzip.length, 0);
+  return {
+    index,
+    layerBytes: Object.fromEntries(images.map(({ architecture, layers }) => [architecture.name, bytesOf(layers)])),
+  };
+}
+
+function filesOf({ readsCatalogue, stateDirectory }: Program, root: string): Tree {
+  const catalogue = readsCatalogue ? readdirSync(join(root, CATALOGUE)) : [];
+  return joined(
+    treeOf(stateDirectory === undefined ? {} : { [stateDirectory.slice(1)]: { kind: "directory", owner: USER_ID } }),
+    treeOf(
+      Object.fromEntries(catalogue.map((file) => [`data/${file}`, fileOf(readFileSync(join(root, CATALOGUE, file)))])),
+    ),
+  );
+}
+
+function inventoryOf(
+  { name }: Program,
+  root: string,
+  bundles: readonly Bundle[],
+  supplies: Supplies,
+  { version, createdSeconds, licence }: Release,
+): Tree {
+  const folders = new Set(bundles.flatMap(({ packageFolders }) => packageFolders));
+  const components = [...[...folders].map((folder) => npmComponent(join(root, folder))), ...supplies.components];
+  const text = spdxText({ name, version, createdSeconds, licence }, components);
+  return below("usr/local/share/spdx", treeOf({ [`${name}.spdx.json`]: fileOf(text) }));
+}
+
+function settingsOf({ ports, stateDirectory }: Program): ImageSettings {
+  return {
+    User: `${USER_ID}:${USER_ID}`,
+    Entrypoint: ["/bin/node", APPLICATION],
+    Env: ["PATH=/bin", "HOME=/tmp", "NODE_ENV=production"],
+    WorkingDir: stateDirectory ?? "/",
+    ...(ports.length === 0 ? {} : { ExposedPorts: Object.fromEntries(ports.map((port) => [port, {}])) }),
+  };
+}

@@ -1,0 +1,2 @@
+export { ExtensionError } from "./extension-error.ts";
+export { NAME } from "./service.ts";

@@ -1,0 +1,65 @@
+/** `npm run extension`. Exit codes: 0 made, 1 not made, 2 wrong arguments. */
+import { join, resolve } from "node:path";
+import { readArguments, USAGE } from "./arguments.ts";
+import { LOCK_FILE } from "./debian/lock.ts";
+import { buildExtension, type ExtensionResult } from "./extension.ts";
+import { ExtensionError } from "./extension-error.ts";
+import { buildImages, type ImageResult } from "./images.ts";
+import { readRelease } from "./release.ts";
+import { measureSteps } from "./steps.ts";
+import { openSupplies, updateLock } from "./supplies.ts";
+
+const root = resolve(import.meta.dirname, "../../..");
+const say = (line: string) => process.stderr.write(`extension: ${line}\n`);
+const print = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`);
+
+const BYTES_PER_MB = 1e6;
+const mb = (bytes: number | null) =>
+  bytes === null ? "not measured (no mksquashfs)" : `${(bytes / BYTES_PER_MB).toFixed(1)} MB`;
+
+async function main(args: readonly string[]): Promise<void> {
+  const { help, json, images, steps, out, updateLock: renews } = readArguments(args);
+  if (help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const places = { root, cacheDirectory: join(root, ".lifeline/extension"), lockFile: LOCK_FILE };
+  if (renews)
+    for (const { name, architecture, version } of await updateLock(places)) say(`${name}:${architecture} ${version}`);
+  const supplies = await openSupplies(places, say);
+  if (steps) {
+    const measured = await measureSteps(root, supplies);
+    if (json) print(measured);
+    else
+      for (const { step, squashfsBytes, bundleBytes } of measured)
+        process.stdout.write(`${mb(squashfsBytes)}, bundle ${mb(bundleBytes)}: ${step}\n`);
+    return;
+  }
+  const release = await readRelease(root, process.env);
+  const place = resolve(out ?? join(root, "out/extension"));
+  const extension = await buildExtension(root, place, supplies, release, say);
+  const imagePlace = out === undefined ? join(root, "out/images") : join(place, "images");
+  const built = images ? await buildImages(root, imagePlace, supplies, release, say) : {};
+  if (json) print(images ? { ...extension, images: built } : extension);
+  else process.stdout.write(text(extension, built, place));
+}
+
+function text(extension: ExtensionResult, images: Readonly<Record<string, ImageResult>>, place: string): string {
+  const sizes = (["amd64", "arm64"] as const).map((name) => {
+    const { squashfsBytes, layerBytes, digest } = extension[name];
+    return `${name}: squashfs ${mb(squashfsBytes)}, layer ${mb(layerBytes)}, ${digest}`;
+  });
+  const others = Object.entries(images).map(([name, { index, layerBytes }]) => {
+    const each = Object.entries(layerBytes).map(([architecture, bytes]) => `${architecture} ${mb(bytes)}`);
+    return `${name}: ${each.join(", ")}, ${index}`;
+  });
+  return [...sizes, `index: ${extension.index} in ${place}/oci`, ...others, ""].join("\n");
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof ExtensionError)) throw error;
+  process.stderr.write(`npm run extension: ${error.message}\n`);
+  process.exitCode = error.code === "usage" ? 2 : 1;
+}

@@ -1,0 +1,42 @@
+/** What each step that makes the image small gives, on amd64: sizes as Talos packs them. */
+import { AMD64 } from "./architecture.ts";
+import { bundleOf } from "./bundle.ts";
+import { applicationOf } from "./container.ts";
+import { extensionRoot, runtimeFor } from "./extension.ts";
+import { ExtensionError } from "./extension-error.ts";
+import { cutIcuData } from "./icu-data.ts";
+import { squashfsBytes } from "./squashfs.ts";
+import type { Supplies } from "./supplies.ts";
+import { fileOf, type Tree } from "./tree.ts";
+
+export interface Step {
+  readonly step: string;
+  readonly squashfsBytes: number;
+  /** Of the agent's bundle. */
+  readonly bundleBytes: number;
+}
+
+/** Throws `missing` without mksquashfs. */
+export async function measureSteps(root: string, supplies: Supplies): Promise<readonly Step[]> {
+  const runtime = runtimeFor(supplies, AMD64);
+  const plain = await bundleOf(root, "apps/agent/src/main.ts", false);
+  const small = await bundleOf(root, "apps/agent/src/main.ts");
+  const { publishedNode, native } = runtime;
+  const withNode = (node: Uint8Array): Tree => new Map(runtime.tree).set("bin/node", fileOf(node, true));
+  const stripped = await supplies.strip(publishedNode);
+  const cases = [
+    ["node as published, bundle not minified", plain, withNode(publishedNode)],
+    ["stripped", plain, withNode(stripped)],
+    ["ICU's data cut, not stripped", plain, withNode(cutIcuData(publishedNode).program)],
+    ["stripped, ICU's data cut", plain, runtime.tree],
+    ["and bundle minified but for names: the image", small, runtime.tree],
+  ] as const;
+  const steps: Step[] = [];
+  for (const [step, bundle, tree] of cases) {
+    const bytes = await squashfsBytes(extensionRoot(applicationOf(bundle, native), { tree }, ""));
+    if (bytes === undefined)
+      throw new ExtensionError("missing", "mksquashfs is not on this machine; apt-get install squashfs-tools");
+    steps.push({ step, squashfsBytes: bytes, bundleBytes: bundle.code.length });
+  }
+  return steps;
+}
