@@ -9,7 +9,6 @@ import { layerOf, type PlatformImage, writeLayout } from "./oci.ts";
 import type { Release } from "./release.ts";
 import { CONFIG_FILE, manifestText, NAME, STATE_DIRECTORY, serviceText } from "./service.ts";
 import { spdxText } from "./spdx.ts";
-import { squashfsBytes } from "./squashfs.ts";
 import type { Runtime, Supplies } from "./supplies.ts";
 import { tarOf } from "./tar.ts";
 import { below, DIRECTORY, fileOf, joined, type Tree, treeOf } from "./tree.ts";
@@ -26,15 +25,28 @@ export interface ImageSize {
 
 export type ExtensionResult = Readonly<Record<Architecture["name"], ImageSize>> & { readonly index: string };
 
+const UNMEASURED: Omit<ImageSize, "digest"> = { squashfsBytes: null, layerBytes: 0 };
+
 const ENTRY = "apps/agent/src/main.ts";
 
-/** Builds both architectures into `out`. Throws ExtensionError. */
+/** Where things are, and what they are made of. */
+export interface Building {
+  /** The repository's root. */
+  readonly root: string;
+  readonly supplies: Supplies;
+  readonly release: Release;
+  /** Told what is being done. */
+  readonly say: (line: string) => void;
+}
+
+/**
+ * Builds both architectures into `out`. `measure` gives the bytes of a tree as Talos packs it, or undefined where that cannot be done. Throws
+ * ExtensionError.
+ */
 export async function buildExtension(
-  root: string,
+  { root, supplies, release, say }: Building,
   out: string,
-  supplies: Supplies,
-  release: Release,
-  say: (line: string) => void,
+  measure: (rootfs: Tree) => Promise<number | undefined>,
 ): Promise<ExtensionResult> {
   const bundle = await bundleOf(root, ENTRY);
   const { version, createdSeconds, licence } = release;
@@ -42,42 +54,26 @@ export async function buildExtension(
   const spdx = spdxText({ name: NAME, version, createdSeconds, licence }, [...npm, ...supplies.components]);
   await mkdir(out, { recursive: true });
   await writeFile(join(out, `${NAME}.spdx.json`), spdx);
+  const sizes = { amd64: UNMEASURED, arm64: UNMEASURED };
   const images: PlatformImage[] = [];
-  const sizes: Record<string, Omit<ImageSize, "digest">> = {};
   for (const architecture of ARCHITECTURES) {
     say(`packing ${architecture.name}`);
-    const rootfs = extensionRoot(
-      applicationOf(bundle, runtimeFor(supplies, architecture).native),
-      runtimeFor(supplies, architecture),
-      spdx,
-    );
-    const tar = await tarOf(
-      joined(treeOf({ "manifest.yaml": fileOf(manifestText(version)) }), below("rootfs", rootfs)),
-      createdSeconds,
-    );
+    const runtime = supplies.runtimes[architecture.name];
+    const rootfs = extensionRoot(applicationOf(bundle, runtime.native), runtime, spdx);
+    const whole = joined(treeOf({ "manifest.yaml": fileOf(manifestText(version)) }), below("rootfs", rootfs));
+    const tar = await tarOf(whole, createdSeconds);
     await writeFile(join(out, `${NAME}-${architecture.name}.tar`), tar);
     const layer = layerOf(tar);
     images.push({ architecture, layers: [layer], settings: {} });
-    sizes[architecture.name] = { squashfsBytes: (await squashfsBytes(rootfs)) ?? null, layerBytes: layer.gzip.length };
+    sizes[architecture.name] = { squashfsBytes: (await measure(rootfs)) ?? null, layerBytes: layer.gzip.length };
   }
-  const { index, manifests } = await writeLayout(join(out, "oci"), images, {
-    tag: version,
-    annotations: release.annotations(NAME),
-    createdSeconds,
-  });
-  const sizeOf = (name: Architecture["name"]): ImageSize => ({
-    squashfsBytes: sizes[name]?.squashfsBytes ?? null,
-    layerBytes: sizes[name]?.layerBytes ?? 0,
-    digest: manifests[name] ?? "",
-  });
-  return { amd64: sizeOf("amd64"), arm64: sizeOf("arm64"), index };
-}
-
-/** The runtime of an architecture; there is one of each. */
-export function runtimeFor({ runtimes }: Supplies, { name }: Architecture): Runtime {
-  const runtime = runtimes.get(name);
-  if (runtime === undefined) throw new Error(`no runtime for ${name}`);
-  return runtime;
+  const facts = { tag: version, annotations: release.annotations(NAME), createdSeconds };
+  const { index, manifests } = await writeLayout(join(out, "oci"), images, facts);
+  return {
+    amd64: { ...sizes.amd64, digest: manifests.amd64 },
+    arm64: { ...sizes.arm64, digest: manifests.arm64 },
+    index,
+  };
 }
 
 /** What Talos lays over its own root: the service, the inventory, and the container's root. */

@@ -5,11 +5,9 @@ import { ARCHITECTURES, type Architecture } from "./architecture.ts";
 import { type Bundle, bundleOf } from "./bundle.ts";
 import { npmComponent } from "./components.ts";
 import { APPLICATION, applicationOf, bareRoot, USER_ID } from "./container.ts";
-import { runtimeFor } from "./extension.ts";
+import type { Building } from "./extension.ts";
 import { type ImageSettings, type Layer, layerOf, writeLayout } from "./oci.ts";
-import type { Release } from "./release.ts";
 import { spdxText } from "./spdx.ts";
-import type { Supplies } from "./supplies.ts";
 import { tarOf } from "./tar.ts";
 import { below, fileOf, joined, type Tree, treeOf } from "./tree.ts";
 
@@ -61,44 +59,38 @@ export interface ImageResult {
 const CATALOGUE = "packages/catalogue/data";
 
 /** Builds all of them into `out/NAME/oci`; their results by name. Throws ExtensionError. */
-export async function buildImages(
-  root: string,
-  out: string,
-  supplies: Supplies,
-  release: Release,
-  say: (line: string) => void,
-): Promise<Record<string, ImageResult>> {
+export async function buildImages(building: Building, out: string): Promise<Record<string, ImageResult>> {
+  const { release, say } = building;
   const bases = new Map<Architecture, Layer>();
   for (const architecture of ARCHITECTURES) {
-    const base = joined(bareRoot(), runtimeFor(supplies, architecture).tree);
+    const base = joined(bareRoot(), building.supplies.runtimes[architecture.name].tree);
     bases.set(architecture, layerOf(await tarOf(base, release.createdSeconds)));
   }
   const results: Record<string, ImageResult> = {};
   for (const program of PROGRAMS) {
     say(`image of ${program.name}`);
-    results[program.name] = await buildImage(program, root, out, supplies, release, bases);
+    results[program.name] = await buildImage(program, building, out, bases);
   }
   return results;
 }
 
 async function buildImage(
   program: Program,
-  root: string,
+  building: Building,
   out: string,
-  supplies: Supplies,
-  release: Release,
   bases: ReadonlyMap<Architecture, Layer>,
 ): Promise<ImageResult> {
+  const { root, release } = building;
   const bundle = await bundleOf(root, program.entry);
   const workers: Record<string, Bundle> = {};
   for (const [file, entry] of Object.entries(program.workers)) workers[file] = await bundleOf(root, entry);
-  const shared = joined(
-    filesOf(program, root),
-    inventoryOf(program, root, [bundle, ...Object.values(workers)], supplies, release),
-  );
+  const shared = joined(filesOf(program, root), inventoryOf(program, [bundle, ...Object.values(workers)], building));
   const images = [];
   for (const [architecture, base] of bases) {
-    const application = joined(applicationOf(bundle, runtimeFor(supplies, architecture).native, workers), shared);
+    const application = joined(
+      applicationOf(bundle, building.supplies.runtimes[architecture.name].native, workers),
+      shared,
+    );
     const layer = layerOf(await tarOf(application, release.createdSeconds));
     images.push({ architecture, layers: [base, layer], settings: settingsOf(program) });
   }
@@ -125,13 +117,8 @@ function filesOf({ readsCatalogue, stateDirectory }: Program, root: string): Tre
   );
 }
 
-function inventoryOf(
-  { name }: Program,
-  root: string,
-  bundles: readonly Bundle[],
-  supplies: Supplies,
-  { version, createdSeconds, licence }: Release,
-): Tree {
+function inventoryOf({ name }: Program, bundles: readonly Bundle[], { root, supplies, release }: Building): Tree {
+  const { version, createdSeconds, licence } = release;
   const folders = new Set(bundles.flatMap(({ packageFolders }) => packageFolders));
   const components = [...[...folders].map((folder) => npmComponent(join(root, folder))), ...supplies.components];
   const text = spdxText({ name, version, createdSeconds, licence }, components);

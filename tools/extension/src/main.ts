@@ -6,6 +6,7 @@ import { buildExtension, type ExtensionResult } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
 import { buildImages, type ImageResult } from "./images.ts";
 import { readRelease } from "./release.ts";
+import { squashfsBytes } from "./squashfs.ts";
 import { measureSteps } from "./steps.ts";
 import { openSupplies, updateLock } from "./supplies.ts";
 
@@ -35,11 +36,11 @@ async function main(args: readonly string[]): Promise<void> {
         process.stdout.write(`${mb(squashfsBytes)}, bundle ${mb(bundleBytes)}: ${step}\n`);
     return;
   }
-  const release = await readRelease(root, process.env);
+  const building = { root, supplies, release: await readRelease(root, process.env), say };
   const place = resolve(out ?? join(root, "out/extension"));
-  const extension = await buildExtension(root, place, supplies, release, say);
+  const extension = await buildExtension(building, place, squashfsBytes);
   const imagePlace = out === undefined ? join(root, "out/images") : join(place, "images");
-  const built = images ? await buildImages(root, imagePlace, supplies, release, say) : {};
+  const built = images ? await buildImages(building, imagePlace) : {};
   if (json) print(images ? { ...extension, images: built } : extension);
   else process.stdout.write(text(extension, built, place));
 }

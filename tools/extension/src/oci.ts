@@ -42,10 +42,10 @@ export interface ImageFacts {
   readonly createdSeconds: number;
 }
 
-/** Digests as `sha256:` and 64 hexadecimal characters. */
+/** Digests as `sha256:` and 64 hexadecimal characters; empty for an architecture that no image was given of. */
 export interface LayoutDigests {
   readonly index: string;
-  readonly manifests: Readonly<Record<string, string>>;
+  readonly manifests: Readonly<Record<Architecture["name"], string>>;
 }
 
 interface Descriptor {
@@ -76,7 +76,7 @@ export async function writeLayout(
     await writeFile(join(directory, "blobs", digest.replace(":", "/")), bytes);
     return { mediaType, digest, size: bytes.length };
   };
-  const manifests = [];
+  const manifests: (Descriptor & { readonly platform: { readonly architecture: string; readonly os: string } })[] = [];
   for (const image of images) {
     const layers = [];
     for (const { gzip } of image.layers) layers.push(await write(`${OCI}.layer.v1.tar+gzip`, gzip));
@@ -92,10 +92,9 @@ export async function writeLayout(
   const entries = { schemaVersion: 2, mediaType: index.mediaType, manifests: [...manifests, tagged] };
   await writeFile(join(directory, "index.json"), json(entries));
   await writeFile(join(directory, "oci-layout"), json({ imageLayoutVersion: "1.0.0" }));
-  return {
-    index: nested.digest,
-    manifests: Object.fromEntries(manifests.map(({ platform, digest }) => [platform.architecture, digest])),
-  };
+  const digestFor = (name: Architecture["name"]) =>
+    manifests.find(({ platform }) => platform.architecture === name)?.digest ?? "";
+  return { index: nested.digest, manifests: { amd64: digestFor("amd64"), arm64: digestFor("arm64") } };
 }
 
 function configOf({ architecture, layers, settings }: PlatformImage, { createdSeconds }: ImageFacts) {

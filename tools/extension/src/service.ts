@@ -45,13 +45,13 @@ export const ENVIRONMENT: readonly string[] = [
 
 /** `manifest.yaml`. Talos reads the range as blang/semver does, which wants all three numbers. */
 export function manifestText(version: string): string {
-  return stringify({
+  return text({
     version: "v1alpha1",
     metadata: {
       name: NAME,
       version,
       author: "Lifeline",
-      description: "Measures from this node what Omni needs to be reachable, and reports it to a Lifeline collector.\n",
+      description: "Measures from this node what Omni needs to be reachable, and reports it to a Lifeline collector.",
       compatibility: { talos: { version: ">= v1.10.0" } },
     },
   });
@@ -62,7 +62,7 @@ export function manifestText(version: string): string {
  * is there on every Talos, or is made by it; `cri` is waited for because the state lies below /var.
  */
 export function serviceText(): string {
-  return stringify({
+  return text({
     name: NAME,
     container: {
       entrypoint: "/bin/node",
@@ -78,3 +78,6 @@ export function serviceText(): string {
     restart: "always",
   });
 }
+
+/** One line to a value, however long. */
+const text = (value: object) => stringify(value, { lineWidth: 0 });

@@ -1,8 +1,7 @@
 /** What each step that makes the image small gives, on amd64: sizes as Talos packs them. */
-import { AMD64 } from "./architecture.ts";
 import { bundleOf } from "./bundle.ts";
 import { applicationOf } from "./container.ts";
-import { extensionRoot, runtimeFor } from "./extension.ts";
+import { extensionRoot } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
 import { cutIcuData } from "./icu-data.ts";
 import { squashfsBytes } from "./squashfs.ts";
@@ -18,7 +17,7 @@ export interface Step {
 
 /** Throws `missing` without mksquashfs. */
 export async function measureSteps(root: string, supplies: Supplies): Promise<readonly Step[]> {
-  const runtime = runtimeFor(supplies, AMD64);
+  const runtime = supplies.runtimes.amd64;
   const plain = await bundleOf(root, "apps/agent/src/main.ts", false);
   const small = await bundleOf(root, "apps/agent/src/main.ts");
   const { publishedNode, native } = runtime;

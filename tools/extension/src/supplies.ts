@@ -1,14 +1,14 @@
 /** What an image is made of, fetched and held to the lock files: Node and koffi from npm, libraries and `strip` from Debian. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ARCHITECTURES, type Architecture } from "./architecture.ts";
+import { AMD64, ARM64, type Architecture } from "./architecture.ts";
 import { debianComponents, nativeComponent, nodeComponent, npmComponent } from "./components.ts";
 import { openDebianArchive } from "./debian/apt.ts";
 import { type DebianPackage, LIBRARIES, readLock, writeLock } from "./debian/lock.ts";
 import { debOf, newestPackages, readDeb } from "./debian/packages.ts";
 import { cutIcuData } from "./icu-data.ts";
 import { librariesOf } from "./libraries.ts";
-import { lockedPackage, type NpmPackage, readNpmPackage } from "./npm-package.ts";
+import { lockedPackage, readNpmPackage } from "./npm-package.ts";
 import type { Component } from "./spdx.ts";
 import { openStrip, type Strip } from "./strip.ts";
 import { bytesAt, fileOf, joined, type Tree, treeOf } from "./tree.ts";
@@ -21,10 +21,12 @@ export interface Runtime {
   readonly native: Uint8Array;
   /** As it was published, for what each step gave. */
   readonly publishedNode: Uint8Array;
+  /** Node and koffi; the libraries of both architectures are told together. */
+  readonly components: readonly Component[];
 }
 
 export interface Supplies {
-  readonly runtimes: ReadonlyMap<Architecture["name"], Runtime>;
+  readonly runtimes: Readonly<Record<Architecture["name"], Runtime>>;
   readonly strip: Strip;
   /** Of the runtimes. */
   readonly components: readonly Component[];
@@ -38,7 +40,7 @@ export interface SupplyPlaces {
   readonly lockFile: string;
 }
 
-/** Node's binary, and koffi's for glibc. */
+/** In Node's packages. */
 const NODE = "bin/node";
 const NODE_LICENCE = "LICENSE";
 
@@ -46,52 +48,49 @@ const NODE_LICENCE = "LICENSE";
 export async function openSupplies(places: SupplyPlaces, say: (line: string) => void): Promise<Supplies> {
   const locked = readLock(places.lockFile);
   const debs = await readDebs(locked, places, say);
-  const tools = joined(...locked.flatMap((one) => (one.architecture === "amd64" ? [debs.get(one) ?? new Map()] : [])));
+  const tools = filesOf(debs, ({ architecture }) => architecture === "amd64");
   const key = locked.find(({ name }) => name === "binutils-multiarch")?.sha256.slice(0, 16) ?? "";
   const strip = await openStrip(tools, join(places.cacheDirectory, `strip-${key}`));
-  const lockText = readFileSync(join(places.root, "pnpm-lock.yaml"), "utf8");
-  const runtimes = new Map<Architecture["name"], Runtime>();
-  const koffi = npmComponent(join(places.root, "packages/probe/node_modules/koffi"));
-  const components: Component[] = debianComponents(locked, tools);
-  for (const architecture of ARCHITECTURES) {
+  const runtimeFor = (architecture: Architecture) => {
     say(`node and koffi for ${architecture.name}`);
-    const libraries = joined(
-      ...locked.flatMap((one) =>
-        one.architecture === architecture.name && LIBRARIES.has(one.name) ? [debs.get(one) ?? new Map()] : [],
-      ),
-    );
-    const node = lockedPackage(lockText, `node-linux-${architecture.nodeName}`);
-    const native = lockedPackage(lockText, `@koromix/koffi-linux-${architecture.nodeName}`);
-    const nodeFiles = await readNpmPackage(node, join(places.cacheDirectory, "npm"), (path) =>
-      [NODE, NODE_LICENCE].includes(path),
-    );
-    const nativeBytes = await readNative(native, architecture, places);
-    runtimes.set(
-      architecture.name,
-      await runtimeOf(bytesAt(nodeFiles, NODE), nativeBytes, libraries, strip, architecture),
-    );
-    const licence = new TextDecoder().decode(bytesAt(nodeFiles, NODE_LICENCE));
-    components.push(nodeComponent(node, licence), nativeComponent(native, koffi));
-  }
+    const isIts = (one: DebianPackage) => one.architecture === architecture.name && LIBRARIES.has(one.name);
+    return openRuntime(architecture, filesOf(debs, isIts), strip, places);
+  };
+  const runtimes = { amd64: await runtimeFor(AMD64), arm64: await runtimeFor(ARM64) };
+  const components = [...debianComponents(locked, tools), ...runtimes.amd64.components, ...runtimes.arm64.components];
   return { runtimes, strip, components };
 }
 
-async function readNative(native: NpmPackage, { nodeName }: Architecture, places: SupplyPlaces): Promise<Uint8Array> {
-  const path = `linux_${nodeName}/koffi.node`;
-  return bytesAt(await readNpmPackage(native, join(places.cacheDirectory, "npm"), (one) => one === path), path);
-}
+const filesOf = (debs: ReadonlyMap<DebianPackage, Tree>, isWanted: (one: DebianPackage) => boolean): Tree =>
+  joined(...[...debs].flatMap(([one, tree]) => (isWanted(one) ? [tree] : [])));
 
-async function runtimeOf(
-  publishedNode: Uint8Array,
-  publishedNative: Uint8Array,
+async function openRuntime(
+  architecture: Architecture,
   packages: Tree,
   strip: Strip,
-  architecture: Architecture,
+  { root, cacheDirectory }: SupplyPlaces,
 ): Promise<Runtime> {
+  const lockText = readFileSync(join(root, "pnpm-lock.yaml"), "utf8");
+  const kept = join(cacheDirectory, "npm");
+  const { nodeName } = architecture;
+  const nodePackage = lockedPackage(lockText, `node-linux-${nodeName}`);
+  const nodeFiles = await readNpmPackage(nodePackage, kept, (path) => path === NODE || path === NODE_LICENCE);
+  const nativePackage = lockedPackage(lockText, `@koromix/koffi-linux-${nodeName}`);
+  const nativePath = `linux_${nodeName}/koffi.node`;
+  const nativeFiles = await readNpmPackage(nativePackage, kept, (path) => path === nativePath);
+
+  const publishedNode = bytesAt(nodeFiles, NODE);
   const node = await strip(cutIcuData(publishedNode).program);
-  const native = await strip(publishedNative);
+  const native = await strip(bytesAt(nativeFiles, nativePath));
   const libraries = librariesOf([node, native], packages, architecture);
-  return { tree: joined(treeOf({ [NODE]: fileOf(node, true) }), libraries), native, publishedNode };
+  const licence = new TextDecoder().decode(bytesAt(nodeFiles, NODE_LICENCE));
+  const koffi = npmComponent(join(root, "packages/probe/node_modules/koffi"));
+  return {
+    tree: joined(treeOf({ [NODE]: fileOf(node, true) }), libraries),
+    native,
+    publishedNode,
+    components: [nodeComponent(nodePackage, licence), nativeComponent(nativePackage, koffi)],
+  };
 }
 
 async function readDebs(

@@ -1,0 +1,79 @@
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { APPLICATION, applicationOf } from "./container.ts";
+import { extensionRoot } from "./extension.ts";
+import { CONFIG_FILE, manifestText, NAME, serviceText } from "./service.ts";
+import { fileOf, treeOf } from "./tree.ts";
+
+const service = parse(serviceText());
+const bundle = { code: new Uint8Array(), packageFolders: [] };
+const root = extensionRoot(
+  applicationOf(bundle, new Uint8Array()),
+  { tree: treeOf({ "bin/node": fileOf("", true) }) },
+  "{}",
+);
+const container = `usr/local/lib/containers/${NAME}`;
+
+describe("the service", () => {
+  it("has the name of its file and of its container's folder", () => {
+    expect(service.name).toBe("lifeline-agent");
+    expect(root.has(`usr/local/etc/containers/${service.name}.yaml`)).toBe(true);
+    expect(root.get(`${container}${service.container.entrypoint}`)).toMatchObject({ kind: "file", isExecutable: true });
+  });
+
+  it("waits for nothing that may never come, and is always started again", () => {
+    expect(service.depends).toEqual([{ service: "cri" }]);
+    expect(service.restart).toBe("always");
+    expect(Object.keys(service).sort()).toEqual(["container", "depends", "name", "restart"]);
+  });
+
+  it("mounts what every Talos has, and writes to its state alone", () => {
+    const mounts = service.container.mounts as {
+      source: string;
+      destination: string;
+      type: string;
+      options: string[];
+    }[];
+    expect(mounts.map(({ source, options }) => [source, options.includes("rw")])).toEqual([
+      ["/var/lib/lifeline-agent", true],
+      ["/etc/ssl/certs", false],
+      ["/etc/os-release", false],
+    ]);
+    for (const { source, destination, type } of mounts) {
+      expect({ source, type }).toEqual({ source: destination, type: "bind" });
+      expect(root.has(`${container}${destination}`), `${destination} can be mounted on`).toBe(true);
+    }
+  });
+
+  it("names a program and a configuration that are in the image", () => {
+    const { args } = service.container as { args: string[] };
+    expect(args.slice(args.indexOf(APPLICATION))).toEqual([APPLICATION, "--config", CONFIG_FILE]);
+    expect(root.has(`${container}${APPLICATION}`)).toBe(true);
+    const config = root.get(`${container}${CONFIG_FILE}`);
+    expect(config?.kind === "file" && parse(new TextDecoder().decode(config.bytes))).toBeNull();
+  });
+
+  it("brings the whole environment, which is empty otherwise", () => {
+    const names = (service.container.environment as string[]).map((line) => line.split("=")[0]);
+    expect(new Set(names).size).toBe(names.length);
+    for (const name of ["PATH", "HOME", "TMPDIR", "NODE_EXTRA_CA_CERTS", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"])
+      expect(names).toContain(name);
+  });
+});
+
+describe("the manifest", () => {
+  it("is what Talos reads, with a range of three numbers", () => {
+    const { version, metadata } = parse(manifestText("0.1.0"));
+    expect(version).toBe("v1alpha1");
+    expect(metadata).toMatchObject({
+      name: NAME,
+      version: "0.1.0",
+      compatibility: { talos: { version: ">= v1.10.0" } },
+    });
+    expect(Object.keys(metadata).sort()).toEqual(["author", "compatibility", "description", "name", "version"]);
+  });
+
+  it("puts nothing outside /usr/local", () => {
+    expect([...root.keys()].filter((path) => !path.startsWith("usr/local/"))).toEqual([]);
+  });
+});
