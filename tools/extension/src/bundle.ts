@@ -8,6 +8,8 @@ export interface Bundle {
   readonly code: Uint8Array;
   /** Folders of the npm packages in it, sorted, relative to the repository's root. */
   readonly packageFolders: readonly string[];
+  /** Whether it asks for {@link NATIVE_FILE}. */
+  readonly usesNative: boolean;
 }
 
 /** The file, beside the bundle, that koffi's native part lies in. */
@@ -47,7 +49,8 @@ export async function bundleOf(root: string, entry: string, isSmall = true): Pro
   });
   const [output] = result.outputFiles;
   if (output === undefined) throw new ExtensionError("bundle", `${entry}: esbuild gave no file`);
-  return { code: output.contents, packageFolders: packageFoldersOf(result.metafile) };
+  const packageFolders = packageFoldersOf(result.metafile);
+  return { code: output.contents, packageFolders, usesNative: packageFolders.some((path) => path.endsWith("/koffi")) };
 }
 
 const ASKS_FOR_KOFFI = 'createRequire(import.meta.url)("koffi")';

@@ -37,7 +37,7 @@ export function bareRoot(): Tree {
   });
 }
 
-/** The program, and koffi's native part beside it. `workers` are bundles of further files, by name, that it starts as threads. */
+/** The program, and koffi's native part beside it where the program uses it. `workers` are bundles of further files, by name, that it starts as threads. */
 export function applicationOf(
   bundle: Bundle,
   native: Uint8Array,
@@ -47,7 +47,7 @@ export function applicationOf(
   return treeOf({
     "app/main.js": fileOf(bundle.code),
     "app/package.json": fileOf('{"type":"module"}\n'),
-    [`app/${NATIVE_FILE}`]: fileOf(native, true),
+    ...(bundle.usesNative ? { [`app/${NATIVE_FILE}`]: fileOf(native, true) } : {}),
     ...Object.fromEntries(threads),
   });
 }

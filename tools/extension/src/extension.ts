@@ -51,7 +51,11 @@ export async function buildExtension(
   const bundle = await bundleOf(root, ENTRY);
   const { version, createdSeconds, licence } = release;
   const npm = bundle.packageFolders.map((folder) => npmComponent(join(root, folder)));
-  const spdx = spdxText({ name: NAME, version, createdSeconds, licence }, [...npm, ...supplies.components]);
+  const spdx = spdxText({ name: NAME, version, createdSeconds, licence }, [
+    ...npm,
+    ...supplies.components,
+    ...supplies.nativeComponents,
+  ]);
   await mkdir(out, { recursive: true });
   await writeFile(join(out, `${NAME}.spdx.json`), spdx);
   const sizes = { amd64: UNMEASURED, arm64: UNMEASURED };

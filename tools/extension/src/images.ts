@@ -120,7 +120,9 @@ function filesOf({ readsCatalogue, stateDirectory }: Program, root: string): Tre
 function inventoryOf({ name }: Program, bundles: readonly Bundle[], { root, supplies, release }: Building): Tree {
   const { version, createdSeconds, licence } = release;
   const folders = new Set(bundles.flatMap(({ packageFolders }) => packageFolders));
-  const components = [...[...folders].map((folder) => npmComponent(join(root, folder))), ...supplies.components];
+  const native = bundles.some(({ usesNative }) => usesNative) ? supplies.nativeComponents : [];
+  const npm = [...folders].map((folder) => npmComponent(join(root, folder)));
+  const components = [...npm, ...supplies.components, ...native];
   const text = spdxText({ name, version, createdSeconds, licence }, components);
   return below("usr/local/share/spdx", treeOf({ [`${name}.spdx.json`]: fileOf(text) }));
 }

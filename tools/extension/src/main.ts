@@ -9,14 +9,21 @@ import { readRelease } from "./release.ts";
 import { squashfsBytes } from "./squashfs.ts";
 import { measureSteps } from "./steps.ts";
 import { openSupplies, updateLock } from "./supplies.ts";
+import type { Tree } from "./tree.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const say = (line: string) => process.stderr.write(`extension: ${line}\n`);
 const print = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`);
 
 const BYTES_PER_MB = 1e6;
-const mb = (bytes: number | null) =>
-  bytes === null ? "not measured (no mksquashfs)" : `${(bytes / BYTES_PER_MB).toFixed(1)} MB`;
+const mb = (bytes: number | null) => (bytes === null ? "not measured" : `${(bytes / BYTES_PER_MB).toFixed(1)} MB`);
+
+async function measured(rootfs: Tree): Promise<number | undefined> {
+  const bytes = await squashfsBytes(rootfs);
+  if (bytes === undefined)
+    say("squashfs is not measured: no mksquashfs on this machine (apt-get install squashfs-tools)");
+  return bytes;
+}
 
 async function main(args: readonly string[]): Promise<void> {
   const { help, json, images, steps, out, updateLock: renews } = readArguments(args);
@@ -29,16 +36,16 @@ async function main(args: readonly string[]): Promise<void> {
     for (const { name, architecture, version } of await updateLock(places)) say(`${name}:${architecture} ${version}`);
   const supplies = await openSupplies(places, say);
   if (steps) {
-    const measured = await measureSteps(root, supplies);
-    if (json) print(measured);
+    const sizes = await measureSteps(root, supplies);
+    if (json) print(sizes);
     else
-      for (const { step, squashfsBytes, bundleBytes } of measured)
+      for (const { step, squashfsBytes, bundleBytes } of sizes)
         process.stdout.write(`${mb(squashfsBytes)}, bundle ${mb(bundleBytes)}: ${step}\n`);
     return;
   }
   const building = { root, supplies, release: await readRelease(root, process.env), say };
   const place = resolve(out ?? join(root, "out/extension"));
-  const extension = await buildExtension(building, place, squashfsBytes);
+  const extension = await buildExtension(building, place, measured);
   const imagePlace = out === undefined ? join(root, "out/images") : join(place, "images");
   const built = images ? await buildImages(building, imagePlace) : {};
   if (json) print(images ? { ...extension, images: built } : extension);

@@ -21,15 +21,17 @@ export interface Runtime {
   readonly native: Uint8Array;
   /** As it was published, for what each step gave. */
   readonly publishedNode: Uint8Array;
-  /** Node and koffi; the libraries of both architectures are told together. */
-  readonly components: readonly Component[];
+  readonly nodeComponent: Component;
+  readonly nativeComponent: Component;
 }
 
 export interface Supplies {
   readonly runtimes: Readonly<Record<Architecture["name"], Runtime>>;
   readonly strip: Strip;
-  /** Of the runtimes. */
+  /** Node and the libraries, of both architectures. */
   readonly components: readonly Component[];
+  /** koffi's native parts, of both. */
+  readonly nativeComponents: readonly Component[];
 }
 
 export interface SupplyPlaces {
@@ -57,8 +59,13 @@ export async function openSupplies(places: SupplyPlaces, say: (line: string) => 
     return openRuntime(architecture, filesOf(debs, isIts), strip, places);
   };
   const runtimes = { amd64: await runtimeFor(AMD64), arm64: await runtimeFor(ARM64) };
-  const components = [...debianComponents(locked, tools), ...runtimes.amd64.components, ...runtimes.arm64.components];
-  return { runtimes, strip, components };
+  const both = [runtimes.amd64, runtimes.arm64];
+  return {
+    runtimes,
+    strip,
+    components: [...debianComponents(locked, tools), ...both.map((runtime) => runtime.nodeComponent)],
+    nativeComponents: both.map((runtime) => runtime.nativeComponent),
+  };
 }
 
 const filesOf = (debs: ReadonlyMap<DebianPackage, Tree>, isWanted: (one: DebianPackage) => boolean): Tree =>
@@ -89,7 +96,8 @@ async function openRuntime(
     tree: joined(treeOf({ [NODE]: fileOf(node, true) }), libraries),
     native,
     publishedNode,
-    components: [nodeComponent(nodePackage, licence), nativeComponent(nativePackage, koffi)],
+    nodeComponent: nodeComponent(nodePackage, licence),
+    nativeComponent: nativeComponent(nativePackage, koffi),
   };
 }
 
