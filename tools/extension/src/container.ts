@@ -20,8 +20,11 @@ group: files
 hosts: files dns
 `;
 
-/** Names of users and the order of resolvers; and what a runtime mounts over, for a root that is read-only cannot be added to. */
-export function bareRoot(): Tree {
+/**
+ * Names of users and the order of resolvers; and what a runtime mounts over, for a root that is read-only cannot be added to. `userId` may
+ * write to /tmp.
+ */
+export function bareRoot(userId: number): Tree {
   return treeOf({
     "etc/passwd": fileOf(PASSWD),
     "etc/group": fileOf(GROUP),
@@ -33,7 +36,7 @@ export function bareRoot(): Tree {
     proc: DIRECTORY,
     run: DIRECTORY,
     sys: DIRECTORY,
-    tmp: DIRECTORY,
+    tmp: { kind: "directory", owner: userId },
   });
 }
 

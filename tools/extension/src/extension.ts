@@ -82,7 +82,7 @@ export async function buildExtension(
 
 /** What Talos lays over its own root: the service, the inventory, and the container's root. */
 export function extensionRoot(application: Tree, runtime: Pick<Runtime, "tree">, spdx: string): Tree {
-  const container = joined(bareRoot(), mountPoints(), application, runtime.tree);
+  const container = joined(bareRoot(0), mountPoints(), application, runtime.tree);
   return joined(
     treeOf({
       [`usr/local/etc/containers/${NAME}.yaml`]: fileOf(serviceText()),

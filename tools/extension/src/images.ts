@@ -63,7 +63,7 @@ export async function buildImages(building: Building, out: string): Promise<Reco
   const { release, say } = building;
   const bases = new Map<Architecture, Layer>();
   for (const architecture of ARCHITECTURES) {
-    const base = joined(bareRoot(), building.supplies.runtimes[architecture.name].tree);
+    const base = joined(bareRoot(USER_ID), building.supplies.runtimes[architecture.name].tree);
     bases.set(architecture, layerOf(await tarOf(base, release.createdSeconds)));
   }
   const results: Record<string, ImageResult> = {};
