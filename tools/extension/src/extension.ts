@@ -1,11 +1,11 @@
 /** The agent as a Talos system extension. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ARCHITECTURES, type Architecture } from "./architecture.ts";
+import { AMD64, ARM64, type Architecture } from "./architecture.ts";
 import { bundleOf } from "./bundle.ts";
 import { npmComponent } from "./components.ts";
 import { applicationOf, bareRoot } from "./container.ts";
-import { layerOf, type PlatformImage, writeLayout } from "./oci.ts";
+import { layerOf, writeLayout } from "./oci.ts";
 import type { Release } from "./release.ts";
 import { CONFIG_FILE, manifestText, NAME, STATE_DIRECTORY, serviceText } from "./service.ts";
 import { spdxText } from "./spdx.ts";
@@ -24,8 +24,6 @@ export interface ImageSize {
 }
 
 export type ExtensionResult = Readonly<Record<Architecture["name"], ImageSize>> & { readonly index: string };
-
-const UNMEASURED: Omit<ImageSize, "digest"> = { squashfsBytes: null, layerBytes: 0 };
 
 const ENTRY = "apps/agent/src/main.ts";
 
@@ -58,24 +56,23 @@ export async function buildExtension(
   ]);
   await mkdir(out, { recursive: true });
   await writeFile(join(out, `${NAME}.spdx.json`), spdx);
-  const sizes = { amd64: UNMEASURED, arm64: UNMEASURED };
-  const images: PlatformImage[] = [];
-  for (const architecture of ARCHITECTURES) {
+  const packed = async (architecture: Architecture) => {
     say(`packing ${architecture.name}`);
     const runtime = supplies.runtimes[architecture.name];
     const rootfs = extensionRoot(applicationOf(bundle, runtime.native), runtime, spdx);
     const whole = joined(treeOf({ "manifest.yaml": fileOf(manifestText(version)) }), below("rootfs", rootfs));
     const tar = await tarOf(whole, createdSeconds);
     await writeFile(join(out, `${NAME}-${architecture.name}.tar`), tar);
-    const layer = layerOf(tar);
-    images.push({ architecture, layers: [layer], settings: {} });
-    sizes[architecture.name] = { squashfsBytes: (await measure(rootfs)) ?? null, layerBytes: layer.gzip.length };
-  }
+    const layer = await layerOf(tar);
+    const sizes = { squashfsBytes: (await measure(rootfs)) ?? null, layerBytes: layer.gzip.length };
+    return { image: { architecture, layers: [layer], settings: {} }, sizes };
+  };
+  const [amd64, arm64] = await Promise.all([packed(AMD64), packed(ARM64)]);
   const facts = { tag: version, annotations: release.annotations(NAME), createdSeconds };
-  const { index, manifests } = await writeLayout(join(out, "oci"), images, facts);
+  const { index, manifests } = await writeLayout(join(out, "oci"), [amd64.image, arm64.image], facts);
   return {
-    amd64: { ...sizes.amd64, digest: manifests.amd64 },
-    arm64: { ...sizes.arm64, digest: manifests.arm64 },
+    amd64: { ...amd64.sizes, digest: manifests.amd64 },
+    arm64: { ...arm64.sizes, digest: manifests.arm64 },
     index,
   };
 }

@@ -64,7 +64,7 @@ export async function buildImages(building: Building, out: string): Promise<Reco
   const bases = new Map<Architecture, Layer>();
   for (const architecture of ARCHITECTURES) {
     const base = joined(bareRoot(USER_ID), building.supplies.runtimes[architecture.name].tree);
-    bases.set(architecture, layerOf(await tarOf(base, release.createdSeconds)));
+    bases.set(architecture, await layerOf(await tarOf(base, release.createdSeconds)));
   }
   const results: Record<string, ImageResult> = {};
   for (const program of PROGRAMS) {
@@ -91,7 +91,7 @@ async function buildImage(
       applicationOf(bundle, building.supplies.runtimes[architecture.name].native, workers),
       shared,
     );
-    const layer = layerOf(await tarOf(application, release.createdSeconds));
+    const layer = await layerOf(await tarOf(application, release.createdSeconds));
     images.push({ architecture, layers: [base, layer], settings: settingsOf(program) });
   }
   const facts = {

@@ -8,7 +8,8 @@
 import { createHash } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import type { Architecture } from "./architecture.ts";
 
 /** A layer, packed once. */
@@ -54,13 +55,15 @@ interface Descriptor {
   readonly size: number;
 }
 
+const pack = promisify(gzip);
+
 const OCI = "application/vnd.oci.image";
 /** The best that DEFLATE does: layers are made seldom and pulled often. */
 const GZIP_LEVEL = 9;
 
 /** Packs a tar archive. Node writes neither a name nor a time into the header. */
-export function layerOf(tar: Uint8Array): Layer {
-  return { gzip: gzipSync(tar, { level: GZIP_LEVEL }), diffId: digestOf(tar) };
+export async function layerOf(tar: Uint8Array): Promise<Layer> {
+  return { gzip: await pack(tar, { level: GZIP_LEVEL }), diffId: digestOf(tar) };
 }
 
 /** Writes the images of a set of architectures to `directory`, in place of what lay there. */

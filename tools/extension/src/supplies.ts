@@ -58,10 +58,9 @@ export async function openSupplies(places: SupplyPlaces, say: (line: string) => 
     const isIts = (one: DebianPackage) => one.architecture === architecture.name && LIBRARIES.has(one.name);
     return openRuntime(architecture, filesOf(debs, isIts), strip, places);
   };
-  const runtimes = { amd64: await runtimeFor(AMD64), arm64: await runtimeFor(ARM64) };
-  const both = [runtimes.amd64, runtimes.arm64];
+  const both = await Promise.all([runtimeFor(AMD64), runtimeFor(ARM64)]);
   return {
-    runtimes,
+    runtimes: { amd64: both[0], arm64: both[1] },
     strip,
     components: [...debianComponents(locked, tools), ...both.map((runtime) => runtime.nodeComponent)],
     nativeComponents: both.map((runtime) => runtime.nativeComponent),
