@@ -3,7 +3,7 @@
  * The one door: runs on any Node from 20 on, installs what is locked, builds what has changed, and hands over to the
  * Node and the program that were installed. Everything it says itself goes to stderr; stdout belongs to the program.
  *
- *   node tools/workspace/enter.mjs start|test|check|bench|fault|lab|crash|fuzz|soak|attack|extension|lifeline [ARGUMENT ...]
+ *   node tools/workspace/enter.mjs start|test|check|bench|fault|lab|crash|fuzz|soak|attack|extension|extension:verify|lifeline [ARGUMENT ...]
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -32,6 +32,7 @@ const programs = {
   attack: ["node", join(root, "tools/attack/dist/main.js")],
   soak: ["node", join(root, "tools/soak/dist/main.js")],
   extension: ["node", join(root, "tools/extension/dist/main.js")],
+  "extension:verify": ["node", join(root, "tools/extension/dist/verify/main.js")],
   lifeline: ["node", join(root, "apps/cli/dist/main.js")],
 };
 

@@ -38,8 +38,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/attack": ["measure", "wire", "identity", "crash"],
   // Manifests and guides are held against the programs' own parsers, and against a collector that runs.
   "tools/deploy": ["measure", "catalogue", "wire", "agent", "collector"],
-  // Programs are bundled by the path of their first file; nothing of theirs is run here.
-  "tools/extension": [],
+  // The extension is run as a node would run it, and reports to the shipped collector, as crash starts it.
+  "tools/extension": ["measure", "wire", "crash"],
   "tools/workspace": [],
 };
 
@@ -100,6 +100,8 @@ const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   "tools/crash": ["net"],
   // Who poses as a collector, listens in, or holds connections.
   "tools/attack": ["net", "tls"],
+  // A port that tells when it is first measured; and Node's own list of authorities, for a node that has none.
+  "tools/extension": ["net", "tls"],
   // The texts of small programs that run inside a namespace.
   "tools/drill": ["dgram"],
 };

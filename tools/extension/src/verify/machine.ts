@@ -1,0 +1,101 @@
+/** What this machine lets be run as Talos would, and what it does not. */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import * as v from "valibot";
+import type { Architecture } from "../validate/tar-entry.ts";
+import { isInstalled } from "./command.ts";
+import { resolveSeccomp, type Seccomp, seccompSource } from "./seccomp.ts";
+
+/** Programs of the run, and the Debian packages they are in. */
+const PROGRAMS: Readonly<Record<string, string>> = {
+  runc: "runc",
+  mksquashfs: "squashfs-tools",
+  ip: "iproute2",
+  unshare: "util-linux",
+  setpriv: "util-linux",
+  tar: "tar",
+  mount: "mount",
+};
+
+/** Programs that start another architecture's programs (Debian: qemu-user-static). */
+export const QEMU: Readonly<Record<Architecture, string>> = {
+  amd64: "qemu-x86_64-static",
+  arm64: "qemu-aarch64-static",
+};
+
+/** This machine's architecture, as OCI names it; undefined: none that Talos runs on. */
+export const HERE: Architecture | undefined =
+  process.arch === "x64" ? "amd64" : process.arch === "arm64" ? "arm64" : undefined;
+
+/** Why a run is not possible here; empty: it is. */
+export function obstacles(architectures: readonly Architecture[]): readonly string[] {
+  if (process.platform !== "linux" || HERE === undefined) return [`this is ${process.platform} on ${process.arch}`];
+  if (process.getuid?.() !== 0) return ["this is not root"];
+  const missing = Object.entries(PROGRAMS).filter(([program]) => !isInstalled(program));
+  const foreign = architectures.filter((each) => each !== HERE && !isInstalled(QEMU[each]));
+  const systems = readFileSync("/proc/filesystems", "utf8");
+  return [
+    ...missing.map(([program, name]) => `${program} is missing: apt-get install ${name}`),
+    ...foreign.map((each) => `${QEMU[each]} is missing: apt-get install qemu-user-static`),
+    ...["squashfs", "overlay"]
+      .filter((name) => !systems.includes(`\t${name}\n`))
+      .map((name) => `the kernel has no ${name}`),
+    ...(existsSync("/dev/loop-control") ? [] : ["there are no loop devices: /dev/loop-control is not there"]),
+  ];
+}
+
+/** The names of capabilities by their number (capabilities(7), linux/capability.h). */
+const CAPABILITIES =
+  `CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST
+  NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE
+  SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND
+  AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE`
+    .split(/\s+/)
+    .map((name) => `CAP_${name}`);
+
+/** What Talos keeps from every extension. */
+const WITHHELD = ["CAP_SYS_BOOT", "CAP_SYS_MODULE"];
+
+/** What a container here can be given of what Talos gives. */
+export interface Abilities {
+  readonly capabilities: readonly string[];
+  /** Those that Talos gives and this caller has not. */
+  readonly lacking: readonly string[];
+  /** −600, or undefined where this caller may not. */
+  readonly oomScoreAdj: number | undefined;
+  /** Undefined: there is no profile on this machine. */
+  readonly seccomp: Seccomp | undefined;
+  /** What is not as on Talos, in sentences. */
+  readonly unlike: readonly string[];
+}
+
+/** As Talos runs extensions (machined, services/extension.go). */
+const OOM_SCORE_ADJ = -600;
+
+/** Finds out what can be given. */
+export function findAbilities(architecture: Architecture): Abilities {
+  const held = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0"}`);
+  const talos = CAPABILITIES.filter((name) => !WITHHELD.includes(name));
+  const capabilities = talos.filter((name) => (held & (1n << BigInt(CAPABILITIES.indexOf(name)))) !== 0n);
+  const lacking = talos.filter((name) => !capabilities.includes(name));
+  const mayAdjust =
+    spawnSync("sh", ["-c", `echo ${OOM_SCORE_ADJ} > /proc/self/oom_score_adj`], { stdio: "ignore" }).status === 0;
+  const source = seccompSource();
+  const seccomp =
+    source === undefined ? undefined : resolveSeccomp(v.parse(v.unknown(), source), architecture, capabilities);
+  return {
+    capabilities,
+    lacking,
+    oomScoreAdj: mayAdjust ? OOM_SCORE_ADJ : undefined,
+    seccomp,
+    unlike: [
+      ...(lacking.length === 0 ? [] : [`this caller lacks ${lacking.join(", ")}`]),
+      ...(mayAdjust ? [] : [`oom_score_adj stays as it is: this caller may not set ${OOM_SCORE_ADJ}`]),
+      seccomp === undefined
+        ? "no seccomp profile: apt-get install golang-github-containers-common"
+        : "seccomp is the profile of containers-common with containerd's answer (EPERM) and without io_uring, not containerd's own",
+      "the root is squashed and mounted alone, without the rest of Talos's; no SELinux; cgroups are this machine's",
+    ],
+  };
+}
