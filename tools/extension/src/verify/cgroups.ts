@@ -2,17 +2,14 @@
 import { globSync, rmdirSync } from "node:fs";
 import { type Clock, pause } from "@lifeline/measure";
 
-/** All begin so (container-spec's `cgroup`). */
-export const CGROUP_PREFIX = "lifeline-extension-";
-
 /** The kernel needs a moment to empty them: tries, and the time between two, ms. */
 const TRIES = 50;
 const TRY_EVERY_MS = 20;
 
-/** Removes them: of every hierarchy, whether one is mounted for each controller or one for all. */
-export async function removeCgroups(clock: Clock): Promise<void> {
+/** Removes those whose names begin with `prefix`, in every hierarchy, whether one is mounted for each controller or one for all. */
+export async function removeCgroups(prefix: string, clock: Clock): Promise<void> {
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const left = globSync([`/sys/fs/cgroup/${CGROUP_PREFIX}*`, `/sys/fs/cgroup/*/${CGROUP_PREFIX}*`]);
+    const left = globSync([`/sys/fs/cgroup/${prefix}*`, `/sys/fs/cgroup/*/${prefix}*`]);
     if (left.length === 0) return;
     for (const path of left) remove(path);
     await pause(clock, TRY_EVERY_MS);

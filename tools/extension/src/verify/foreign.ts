@@ -72,11 +72,15 @@ async function play(
   const args = [root, "/qemu", container.entrypoint, ...container.args, ...more];
   const child = spawn(CHROOT, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
+  let isAsked = false;
   const over = new AbortController();
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
       said = (said + text).slice(-SAID_MAX_CHARS);
-      if (isEnough(said)) void pause(clock, IDLE_MS, over.signal).then(() => child.kill("SIGTERM"));
+      if (isAsked || !isEnough(said)) return;
+      // Once: an agent takes a second SIGTERM for one that will not wait.
+      isAsked = true;
+      void pause(clock, IDLE_MS, over.signal).then(() => child.kill("SIGTERM"));
     });
   }
   const late = pause(clock, maxMs, over.signal)

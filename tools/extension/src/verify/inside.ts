@@ -1,6 +1,6 @@
 /** The run itself, in namespaces of its own: whatever it mounts, starts or opens goes with them. */
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { rootCertificates } from "node:tls";
 import type { Clock } from "@lifeline/measure";
 import { readLayer } from "../validate/oci-layout.ts";
@@ -52,7 +52,10 @@ export async function playInside(
         const place = join(folder, profile);
         mkdirSync(place);
         const lower = join(mounted, root.replace(/^rootfs\//, ""));
-        await playProfile({ profile, service, abilities, lower, folder: place, certificates, site, clock }, tell);
+        await playProfile(
+          { profile, service, abilities, lower, folder: place, run: basename(folder), certificates, site, clock },
+          tell,
+        );
       }
     } finally {
       await site.close();

@@ -1,9 +1,9 @@
 /** `npm run extension:verify`. Exit codes: 0 all is right or cannot be run here, 1 something is wrong, 2 wrong arguments. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { systemClock } from "@lifeline/measure";
+import { basename, join } from "node:path";
+import { pause, systemClock } from "@lifeline/measure";
 import { LayoutError, readLayer } from "../validate/oci-layout.ts";
 import { problemLine } from "../validate/problem.ts";
 import { readTar, TarError } from "../validate/read-tar.ts";
@@ -63,9 +63,22 @@ async function enter(args: readonly string[]): Promise<number> {
   const code = await new Promise<number>((settle) => {
     child.once("error", () => settle(1)).once("close", (status) => settle(status ?? 130));
   });
-  await removeCgroups(systemClock);
-  rmSync(folder, { recursive: true, force: true });
+  await clear(folder);
   return code;
+}
+
+/** Tries of removing what is left, and the time between two, ms: what a killed run was writing may come again until it is all dead. */
+const CLEAR_TRIES = 20;
+const CLEAR_EVERY_MS = 100;
+
+async function clear(folder: string): Promise<void> {
+  for (let tries = 0; tries < CLEAR_TRIES; tries += 1) {
+    await removeCgroups(basename(folder), systemClock);
+    rmSync(folder, { recursive: true, force: true, maxRetries: CLEAR_TRIES, retryDelay: CLEAR_EVERY_MS });
+    await pause(systemClock, CLEAR_EVERY_MS);
+    if (!existsSync(folder)) return;
+  }
+  say(`left behind: ${folder}`);
 }
 
 async function runInside(given: Arguments, folder: string): Promise<number> {

@@ -27,6 +27,8 @@ export interface Play {
   /** The container's root, mounted read-only. */
   readonly lower: string;
   readonly folder: string;
+  /** Name of the run, which no other run has: control groups begin with it. */
+  readonly run: string;
   readonly certificates: string;
   readonly site: Site;
   readonly clock: Clock;
@@ -86,7 +88,7 @@ async function makePlace(play: Play, name: string, tell: Tell): Promise<Place> {
   );
   if (name === "idle") tell("mount sources", true, `made as Talos makes them: ${modes.join(", ") || "none"}`);
   const over = await overlay(play.lower, join(folder, name));
-  const cgroup = `/lifeline-extension-${profile}-${name}`;
+  const cgroup = `/${play.run}-${profile}-${name}`;
   const spec = (environment: Readonly<Record<string, string>>) =>
     containerSpec({ service, profile, abilities, root: over.root, node, environment, cgroup });
   const at = join(folder, name, "bundle");
