@@ -43,7 +43,7 @@ async function validate({ from, architectures }: Arguments): Promise<boolean> {
 
 /** Runs this program again as the first process of namespaces of its own; resolves with its exit code. */
 async function enter(args: readonly string[]): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), "lifeline-extension-"));
+  const folder = mkdtempSync(join(tmpdir(), "lifeline-extension-verify-"));
   const namespaces = [
     "--mount",
     "--propagation",
