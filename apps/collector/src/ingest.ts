@@ -4,7 +4,7 @@
  * 1. The first message is a Hello that is admitted, within {@link HELLO_WITHIN_MS}; or the stream ends.
  * 2. A report is acknowledged after it is durable, never before (U1); one that came before is acknowledged again.
  * 3. A report that can never be admitted is refused by name and counted; the stream goes on.
- * 4. A node has one live stream: a second one takes the first one's place.
+ * 4. A node has one live stream: a second one takes the first one's place; those that have not said Hello are few.
  * 5. What a node brings in is bounded by its quota, over all its streams; what it does not read is bounded too (S2).
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
@@ -39,6 +39,9 @@ export const HELLO_WITHIN_MS = 10_000;
  */
 export const SILENT_MAX_MS = 15 * 60_000;
 
+/** Most open streams of one node: the live one, the one that takes its place, and as many again of a connection that is not yet known to be gone. */
+export const STREAMS_OF_NODE_MAX = 4;
+
 type ReportService = ServiceImplementation<typeof reportPb.ReportService>;
 type Requests = Parameters<ReportService["stream"]>[0];
 type Send = Respond<Parameters<Parameters<ReportService["stream"]>[1]>[0]>;
@@ -51,7 +54,7 @@ export interface IngestParts {
   readonly vitals: CollectorVitals;
   readonly backlog: BacklogGate;
   readonly clock: Clock;
-  readonly access: Pick<Access, "speakerOf">;
+  readonly access: Pick<Access, "speakerOf" | "mayStill">;
   readonly maxStreams: number;
 }
 
@@ -69,18 +72,46 @@ export interface Ingest {
 
 export function createIngest(parts: IngestParts): Ingest {
   const open = new Set<AgentStream>();
+  /** In the order of their opening. */
+  const ofNodes = new Map<string, Set<AgentStream>>();
+  const leave = (agent: AgentStream) => {
+    open.delete(agent);
+    if (agent.speaker.kind === "anybody") return;
+    const { nodeId } = agent.speaker;
+    const others = ofNodes.get(nodeId);
+    if (others?.delete(agent) && others.size === 0) ofNodes.delete(nodeId);
+  };
+  /** Makes room among those of the speaker's node: the oldest goes. */
+  const makeRoom = (speaker: Speaker) => {
+    const others = speaker.kind === "node" ? ofNodes.get(speaker.nodeId) : undefined;
+    const [oldest] = others ?? [];
+    if (others === undefined || oldest === undefined || others.size < STREAMS_OF_NODE_MAX) return;
+    parts.vitals.refusedStreams.inc({ code: "too-many-of-node" });
+    leave(oldest);
+    oldest.end(new RpcError(RpcStatus.ABORTED, `streams: the node has opened ${STREAMS_OF_NODE_MAX} others`));
+  };
+  const enter = (agent: AgentStream) => {
+    open.add(agent);
+    if (agent.speaker.kind === "anybody") return;
+    const { nodeId } = agent.speaker;
+    const others = ofNodes.get(nodeId) ?? new Set();
+    ofNodes.set(nodeId, others.add(agent));
+  };
   const stream = async (requests: Requests, send: Send, context: CallContext): Promise<void> => {
     const speaker = await parts.access.speakerOf(context);
+    // From here to `enter` nothing is waited for: whoever is revoked later is found among those that are open.
+    parts.access.mayStill(speaker);
+    makeRoom(speaker);
     if (open.size >= parts.maxStreams) {
       parts.vitals.refusedStreams.inc({ code: "too-many-streams" });
       throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, `streams: got one more, want at most ${parts.maxStreams}`);
     }
     const agent = agentStream(parts, speaker, send, context);
-    open.add(agent);
+    enter(agent);
     try {
       await agent.serve(requests);
     } finally {
-      open.delete(agent);
+      leave(agent);
     }
   };
   return {
@@ -90,7 +121,7 @@ export function createIngest(parts: IngestParts): Ingest {
       for (const agent of open) agent.end(new RpcError(RpcStatus.UNAVAILABLE, "the collector is stopping"));
     },
     endNode(nodeId, why) {
-      const ofNode = [...open].filter(({ speaker }) => speaker.kind === "node" && speaker.nodeId === nodeId);
+      const ofNode = [...(ofNodes.get(nodeId) ?? [])];
       for (const agent of ofNode) agent.end(new RpcError(RpcStatus.PERMISSION_DENIED, why));
       return ofNode.length;
     },

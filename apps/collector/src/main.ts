@@ -57,7 +57,7 @@ async function main(config: Config): Promise<void> {
 try {
   const args = process.argv.slice(2);
   const done =
-    runBackup(args, (text) => process.stderr.write(text)) ??
+    runBackup(args, systemClock, (text) => process.stderr.write(text)) ??
     (await runCertificate(args, systemClock, {
       out: (text) => process.stdout.write(text),
       err: (text) => process.stderr.write(text),

@@ -40,7 +40,10 @@ export interface ClientCertificate {
   readonly organisations: readonly string[];
   /** SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal. */
   readonly keySha256: string;
+  /** As it was shown. */
+  readonly der: Uint8Array;
   /** ms since the epoch */
+  readonly notBeforeMs: number;
   readonly notAfterMs: number;
   /** Why it is not to be believed, in OpenSSL's word (CERT_HAS_EXPIRED …); undefined: it is of the listener's authority and in time. */
   readonly problem: string | undefined;
@@ -307,6 +310,8 @@ function clientCertificateOf(socket: TLSSocket): ClientCertificate | undefined {
     keySha256: createHash("sha256")
       .update(shown.publicKey.export({ format: "der", type: "spki" }))
       .digest("hex"),
+    der: shown.raw,
+    notBeforeMs: shown.validFromDate.getTime(),
     notAfterMs: shown.validToDate.getTime(),
     problem: socket.authorized ? undefined : problemOf(socket),
   };

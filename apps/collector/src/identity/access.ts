@@ -3,12 +3,23 @@
  *
  * 1. A node speaks only for itself: its id is the name of its certificate, under the key the id was enrolled with (S1).
  * 2. What a person, a program or a witness may do is said by a certificate's organisation or by a token, and by nothing else.
- * 3. On a listener without TLS and without tokens everybody may do everything: it is on loopback, or was opened in so many words.
+ * 3. A certificate is good until its end, also on a connection that was opened before.
+ * 4. On a listener without TLS and without tokens everybody may do everything: it is on loopback, or was opened in so many words.
  */
 import { ROLE_ORGANISATIONS, type Role } from "@lifeline/identity";
-import { type Admit, type CallContext, type ClientCertificate, RpcError, RpcStatus } from "@lifeline/wire";
+import type { Clock } from "@lifeline/measure";
+import {
+  type Admit,
+  type CallContext,
+  type ClientCertificate,
+  isNodeId,
+  NODE_ID_WANTED,
+  RpcError,
+  RpcStatus,
+} from "@lifeline/wire";
+import { quoted } from "../call-refusal.ts";
 import type { PeopleTokens } from "./people-tokens.ts";
-import type { Registry } from "./registry.ts";
+import type { Registry, Standing } from "./registry.ts";
 
 /** Who a stream speaks for. */
 export type Speaker =
@@ -17,7 +28,14 @@ export type Speaker =
   | { readonly kind: "node"; readonly nodeId: string; readonly keySha256: string; readonly notAfterMs: number };
 
 /** Why a call was refused at the door. */
-export type RefusedCall = "no-credential" | "bad-certificate" | "bad-token" | "wrong-role" | "revoked" | "another-key";
+export type RefusedCall =
+  | "no-credential"
+  | "bad-certificate"
+  | "bad-token"
+  | "wrong-role"
+  | "no-node-id"
+  | "revoked"
+  | "another-key";
 
 /** The door. */
 export interface Access {
@@ -29,6 +47,8 @@ export interface Access {
   readonly witness: Admit;
   /** Who may speak on a stream. Throws an RpcError. */
   speakerOf(context: CallContext): Promise<Speaker>;
+  /** Refuses a speaker that was revoked since {@link speakerOf} began to decide: to be asked without a wait before it is counted in. */
+  mayStill(speaker: Speaker): void;
 }
 
 /** What the door needs. */
@@ -37,6 +57,7 @@ export interface AccessParts {
   readonly isSecure: boolean;
   readonly tokens: PeopleTokens;
   readonly registry: Registry;
+  readonly clock: Clock;
   readonly onRefused: (why: RefusedCall) => void;
 }
 
@@ -47,7 +68,7 @@ const SUFFICES: Readonly<Record<Role, readonly Role[]>> = {
   witness: ["witness"],
 };
 
-export function createAccess({ isSecure, tokens, registry, onRefused }: AccessParts): Access {
+export function createAccess({ isSecure, tokens, registry, clock, onRefused }: AccessParts): Access {
   const isGuarded = isSecure || !tokens.isEmpty;
   const refuse = (why: RefusedCall, status: (typeof RpcStatus)[keyof typeof RpcStatus], message: string): never => {
     onRefused(why);
@@ -58,12 +79,30 @@ export function createAccess({ isSecure, tokens, registry, onRefused }: AccessPa
     if (certificate === undefined) {
       return refuse("no-credential", UNAUTHENTICATED, `certificate: got none, want ${want}`);
     }
-    if (certificate.problem === undefined) return certificate;
+    // OpenSSL has looked when the connection began.
+    const problem = certificate.problem ?? (certificate.notAfterMs <= clock.wallMs() ? "CERT_HAS_EXPIRED" : undefined);
+    if (problem === undefined) return certificate;
     return refuse(
       "bad-certificate",
       UNAUTHENTICATED,
-      `certificate: got one that cannot be believed (${certificate.problem}), want ${want}`,
+      `certificate: got one that cannot be believed (${problem}), want ${want}`,
     );
+  };
+  const insist = (standing: Standing, nodeId: string): void => {
+    switch (standing) {
+      case "good":
+        return;
+      case "revoked":
+        refuse("revoked", PERMISSION_DENIED, "certificate: got a revoked one; an administrator may readmit the node");
+        return;
+      case "another-key":
+        refuse(
+          "another-key",
+          PERMISSION_DENIED,
+          `certificate: another key holds the node id ${JSON.stringify(nodeId)}`,
+        );
+        return;
+    }
   };
   const roleOf = ({ bearerToken, connection }: CallContext, want: string): Role | "node" => {
     if (bearerToken !== undefined) {
@@ -99,23 +138,15 @@ export function createAccess({ isSecure, tokens, registry, onRefused }: AccessPa
       if (role !== undefined) {
         return refuse("wrong-role", PERMISSION_DENIED, `certificate: got one of the role ${role}, want ${want}`);
       }
-      const standing = await registry.standingOf(certificate, peer);
-      switch (standing) {
-        case "good":
-          return { kind: "node", nodeId, keySha256, notAfterMs };
-        case "revoked":
-          return refuse(
-            "revoked",
-            PERMISSION_DENIED,
-            "certificate: got a revoked one; an administrator may readmit the node",
-          );
-        case "another-key":
-          return refuse(
-            "another-key",
-            PERMISSION_DENIED,
-            `certificate: another key holds the node id ${JSON.stringify(nodeId)}`,
-          );
+      if (!isNodeId(nodeId)) {
+        const got = `certificate: got the common name ${quoted(nodeId)}`;
+        return refuse("no-node-id", PERMISSION_DENIED, `${got}, want a node id, ${NODE_ID_WANTED}`);
       }
+      insist(await registry.standingOf(certificate, peer), nodeId);
+      return { kind: "node", nodeId, keySha256, notAfterMs };
+    },
+    mayStill(speaker) {
+      if (speaker.kind === "node") insist(registry.standingNow(speaker.nodeId, speaker.keySha256), speaker.nodeId);
     },
   };
 }

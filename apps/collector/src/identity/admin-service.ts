@@ -13,7 +13,7 @@ import {
 } from "@lifeline/wire";
 import { quoted, refuse, unavailable } from "../call-refusal.ts";
 import { token as pageToken, readToken } from "../page-token.ts";
-import { JOIN_TOKENS_MAX } from "../store/identities.ts";
+import { ENROLMENTS_MAX, JOIN_TOKENS_MAX } from "../store/identities.ts";
 import type { EnrolmentRecord, JoinTokenRecord } from "../store/identity-record.ts";
 import type { Store } from "../store/store.ts";
 import { joinTokenText, makeJoinToken } from "./join-token.ts";
@@ -103,7 +103,10 @@ export function createAdminService(parts: AdminParts): ServiceImplementation<typ
     },
     async revokeNode({ nodeId }) {
       const revoked = await registry.revoke(nodeIdOf(nodeId)).catch(unavailable);
-      if (revoked === undefined) return unknownNode(nodeId);
+      if (revoked === undefined) {
+        const want = `at most ${ENROLMENTS_MAX} that are enrolled or revoked`;
+        throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, `node ids: got one more, want ${want}`);
+      }
       const endedStreams = parts.endStreams(nodeId);
       onAct("node-revoked", nodeId);
       return { enrolment: enrolmentToWire(revoked), endedStreams };
@@ -176,5 +179,5 @@ function enrolmentToWire(enrolment: EnrolmentRecord) {
 }
 
 function unknownNode(nodeId: string): never {
-  throw new RpcError(RpcStatus.NOT_FOUND, `node_id: got ${quoted(nodeId)}, want a node that was enrolled`);
+  throw new RpcError(RpcStatus.NOT_FOUND, `node_id: got ${quoted(nodeId)}, want a node that was enrolled or revoked`);
 }

@@ -8,14 +8,22 @@ describe("the limit of attempts", () => {
     const clock = manualClock(0);
     const limit = createAttemptLimit(clock);
     for (let at = 0; at < ATTEMPTS_MAX; at += 1) {
-      expect(limit.mayTry("a")).toBe(true);
-      limit.spend("a");
+      expect(limit.take("a")).toBe(true);
     }
-    expect([limit.mayTry("a"), limit.mayTry("b")]).toEqual([false, true]);
+    expect([limit.take("a"), limit.take("b")]).toEqual([false, true]);
     clock.advance(ATTEMPT_EVERY_MS);
-    expect(limit.mayTry("a")).toBe(true);
-    limit.spend("a");
-    expect(limit.mayTry("a")).toBe(false);
+    expect([limit.take("a"), limit.take("a")]).toEqual([true, false]);
+  });
+
+  it("gives back what cost nothing, and never more than there was", () => {
+    const limit = createAttemptLimit(manualClock(0));
+    limit.giveBack("a");
+    for (let at = 0; at < ATTEMPTS_MAX; at += 1) limit.take("a");
+    limit.giveBack("a");
+    expect([limit.take("a"), limit.take("a")]).toEqual([true, false]);
+    for (let at = 0; at < 2 * ATTEMPTS_MAX; at += 1) limit.giveBack("a");
+    for (let at = 0; at < ATTEMPTS_MAX; at += 1) expect(limit.take("a")).toBe(true);
+    expect(limit.take("a")).toBe(false);
   });
 
   it("lets nobody try more often than its rate over any stretch of time", () => {
@@ -28,9 +36,7 @@ describe("the limit of attempts", () => {
         for (const pauseMs of pausesMs) {
           clock.advance(pauseMs);
           sumMs += pauseMs;
-          if (!limit.mayTry("a")) continue;
-          limit.spend("a");
-          attempts += 1;
+          if (limit.take("a")) attempts += 1;
         }
         expect(attempts).toBeLessThanOrEqual(ATTEMPTS_MAX + sumMs / ATTEMPT_EVERY_MS);
       }),
@@ -40,12 +46,12 @@ describe("the limit of attempts", () => {
   it("remembers a bounded number of sources, and forgets the one that spent longest ago", () => {
     const limit = createAttemptLimit(manualClock(0));
     const exhaust = (source: string) => {
-      for (let at = 0; at < ATTEMPTS_MAX; at += 1) limit.spend(source);
+      for (let at = 0; at < ATTEMPTS_MAX; at += 1) limit.take(source);
     };
     exhaust("first");
     exhaust("second");
-    for (let at = 0; at < SOURCES_MAX - 1; at += 1) limit.spend(String(at));
+    for (let at = 0; at < SOURCES_MAX - 1; at += 1) limit.take(String(at));
     expect(limit.sources()).toBe(SOURCES_MAX);
-    expect([limit.mayTry("first"), limit.mayTry("second")]).toEqual([true, false]);
+    expect([limit.take("second"), limit.take("first")]).toEqual([false, true]);
   });
 });

@@ -10,10 +10,10 @@ export const SOURCES_MAX = 4_096;
 
 /** The attempts of all sources. */
 export interface AttemptLimit {
-  /** Whether the source may try now. */
-  mayTry(source: string): boolean;
-  /** Takes one attempt from the source. */
-  spend(source: string): void;
+  /** Takes one attempt from the source, before anything is done for it: those at the same time count as well. False: it has none left. */
+  take(source: string): boolean;
+  /** Gives one back that turned out to cost nothing. */
+  giveBack(source: string): void;
   readonly sources: () => number;
 }
 
@@ -28,17 +28,21 @@ export function createAttemptLimit(clock: Clock): AttemptLimit {
   const leftNow = ({ left, atNs }: Bucket, nowNs: number) =>
     Math.min(ATTEMPTS_MAX, left + (nowNs - atNs) / (ATTEMPT_EVERY_MS * NS_PER_MS));
   return {
-    mayTry(source) {
-      const bucket = buckets.get(source);
-      return bucket === undefined || leftNow(bucket, clock.monotonicNs()) >= 1;
-    },
-    spend(source) {
+    take(source) {
       const nowNs = clock.monotonicNs();
-      const bucket = buckets.get(source) ?? { left: ATTEMPTS_MAX, atNs: nowNs };
+      const left = leftNow(buckets.get(source) ?? { left: ATTEMPTS_MAX, atNs: nowNs }, nowNs);
+      if (left < 1) return false;
       buckets.delete(source);
-      buckets.set(source, { left: Math.max(0, leftNow(bucket, nowNs) - 1), atNs: nowNs });
+      buckets.set(source, { left: left - 1, atNs: nowNs });
       const [oldest] = buckets.keys();
       if (buckets.size > SOURCES_MAX && oldest !== undefined) buckets.delete(oldest);
+      return true;
+    },
+    giveBack(source) {
+      const bucket = buckets.get(source);
+      if (bucket === undefined) return;
+      const nowNs = clock.monotonicNs();
+      buckets.set(source, { left: Math.min(ATTEMPTS_MAX, leftNow(bucket, nowNs) + 1), atNs: nowNs });
     },
     sources: () => buckets.size,
   };

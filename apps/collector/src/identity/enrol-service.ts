@@ -4,13 +4,15 @@
  * 1. The use of a token and the enrolment are durable before a certificate is made (S1).
  * 2. Renewing needs no token: the key that the connection has proven is the one the node was enrolled with.
  * 3. Whoever fails too often waits, by source address; whoever asks too often, by key; what was wrong is told in a sentence that holds no secret.
+ * 4. An attempt counts from its beginning, so that those at the same time count as well.
+ * 5. The store is asked for nobody whose certificate the authority has not signed (S2).
  */
-import { createHash } from "node:crypto";
-import { matchesPattern } from "@lifeline/catalogue";
-import { type Authority, readSigningRequest } from "@lifeline/identity";
+import { createHash, X509Certificate } from "node:crypto";
+import { type Authority, BACKDATE_MS, ROLE_ORGANISATIONS, readSigningRequest } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 import {
   type CallContext,
+  type ClientCertificate,
   type enrolPb,
   isNodeId,
   NODE_ID_WANTED,
@@ -22,7 +24,6 @@ import {
 import { unavailable } from "../call-refusal.ts";
 import { peerAddress } from "../peer-address.ts";
 import type { EnrolRefusal, RenewRefusal } from "../store/identity-record.ts";
-import type { Store } from "../store/store.ts";
 import type { AttemptLimit } from "./attempt-limit.ts";
 import { readJoinToken } from "./join-token.ts";
 import type { Registry } from "./registry.ts";
@@ -38,8 +39,7 @@ export type EnrolAttempt =
   | "too-many-attempts"
   | EnrolRefusal
   | RenewRefusal
-  | "no-certificate"
-  | "not-for-node";
+  | "no-certificate";
 
 /** What enrolment needs. */
 export interface EnrolParts {
@@ -47,7 +47,6 @@ export interface EnrolParts {
   readonly authority: Authority | undefined;
   readonly certificateLifetimeMs: number;
   readonly registry: Registry;
-  readonly store: Pick<Store, "submit">;
   readonly limit: AttemptLimit;
   readonly clock: Clock;
   readonly onAttempt: (what: EnrolAttempt, nodeId: string, from: string) => void;
@@ -58,25 +57,27 @@ export interface EnrolParts {
 type EnrolService = ServiceImplementation<typeof enrolPb.EnrolService>;
 
 export function createEnrolService(parts: EnrolParts): EnrolService {
-  const { registry, store, limit, clock, onAttempt } = parts;
+  const { registry, limit, clock, onAttempt } = parts;
   const authorityOrRefuse = (): Authority => {
     if (parts.authority !== undefined) return parts.authority;
     throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody: it has no identity.names");
   };
-  const admit = (source: string, from: string): void => {
-    if (limit.mayTry(source)) return;
+  const take = (source: string, from: string): void => {
+    if (limit.take(source)) return;
     onAttempt("too-many-attempts", "", from);
     throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "too many attempts; try again later");
   };
   /** Runs one enrolment; whatever it is refused for counts against the address. */
   const atAddress = async <T>({ peer }: CallContext, run: (from: string) => Promise<T>): Promise<T> => {
     const from = peerAddress(peer) ?? "";
-    admit(from, from);
+    take(from, from);
     try {
-      return await run(from);
+      const answer = await run(from);
+      limit.giveBack(from);
+      return answer;
     } catch (error) {
       // A store that cannot write is no fault of the one who asks.
-      if (error instanceof RpcError && error.code !== RpcStatus.UNAVAILABLE) limit.spend(from);
+      if (!(error instanceof RpcError) || error.code === RpcStatus.UNAVAILABLE) limit.giveBack(from);
       throw error;
     }
   };
@@ -106,19 +107,13 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
         const authority = authorityOrRefuse();
         const token = readJoinToken(joinToken);
         const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
-        const refuse = (why: EnrolRefusal | "not-for-node"): never => {
+        const refuse = (why: EnrolRefusal): never => {
           onAttempt(why, nodeId, from);
           throw new RpcError(...ENROL_REFUSALS[why]);
         };
         if (token === undefined) return refuse("unknown-token");
         // One that is let in already costs a commit and a signature each time it comes.
-        admit(keySha256, from);
-        limit.spend(keySha256);
-        // A token's pattern never changes, so that it may be read before the claim.
-        const known = await store.submit("readJoinToken", { id: token.id }).catch(unavailable);
-        if (known !== undefined && known.nodePattern !== "" && !matchesPattern(known.nodePattern, nodeId)) {
-          return refuse("not-for-node");
-        }
+        take(keySha256, from);
         const secretSha256 = createHash("sha256").update(token.secret).digest();
         const key = Buffer.from(keySha256, "hex");
         const times = lifetime();
@@ -133,24 +128,24 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
     async renew({ certificateRequestDer }, context) {
       const from = peerAddress(context.peer) ?? "";
       const certificate = context.connection?.certificate;
-      // By its key: those who share an address with one that fails must still renew. Each costs a commit and a signature.
-      const source = certificate?.keySha256 ?? from;
-      admit(source, from);
-      limit.spend(source);
       const authority = authorityOrRefuse();
+      const shown = certificate !== undefined && isOf(authority, certificate) ? certificate : undefined;
+      // By its key: those who share an address with one that fails must still renew. Each costs a commit and a signature.
+      take(shown?.keySha256 ?? from, from);
       const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
       const refuse = (why: RenewRefusal | "no-certificate"): never => {
         onAttempt(why, nodeId, from);
         throw new RpcError(...RENEW_REFUSALS[why]);
       };
-      // OpenSSL's word may hide another: it is the key that is held against what was enrolled, and the connection has proven it.
-      if (certificate === undefined || !RENEWABLE.includes(certificate.problem)) return refuse("no-certificate");
-      if (certificate.keySha256 !== keySha256 || certificate.commonName !== nodeId) return refuse("another-key");
+      if (shown === undefined) return refuse("no-certificate");
+      if (shown.keySha256 !== keySha256 || shown.commonName !== nodeId) return refuse("another-key");
       const times = lifetime();
       const key = Buffer.from(keySha256, "hex");
       const lapsedBeforeMs = times.nowMs - RENEW_WITHIN_MS;
-      const outcome = await registry.renew({ nodeId, key, lapsedBeforeMs, ...times }).catch(unavailable);
-      if (outcome !== "renewed") return refuse(outcome);
+      const dates = { issuedAtMs: shown.notBeforeMs + BACKDATE_MS, endsAtMs: shown.notAfterMs, lapsedBeforeMs };
+      const outcome = await registry.renew({ nodeId, key, ...dates, ...times }).catch(unavailable);
+      if (outcome.kind === "refused") return refuse(outcome.why);
+      if (outcome.adopted?.replacedKey !== undefined) parts.onReplaced(nodeId);
       onAttempt("renewed", nodeId, from);
       return issue(authority, nodeId, publicKeyDer, times.nowMs);
     },
@@ -158,11 +153,28 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
 }
 
 /** A certificate that has ended, or that a clock which was set back finds in the future. */
-const RENEWABLE: readonly (string | undefined)[] = [undefined, "CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"];
+const RENEWABLE: readonly string[] = ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"];
+
+/** Extended key usage of a client (RFC 5280 §4.2.1.12). */
+const CLIENT_AUTH_OID = "1.3.6.1.5.5.7.3.2";
+
+const ROLES: readonly string[] = Object.values(ROLE_ORGANISATIONS);
+
+/** Whether the authority has signed it for a node. OpenSSL's word for what is out of time may hide another, so it is looked at anew. */
+function isOf({ certDer }: Authority, { problem, der, organisations }: ClientCertificate): boolean {
+  if (organisations.some((organisation) => ROLES.includes(organisation))) return false;
+  if (problem === undefined) return true;
+  if (!RENEWABLE.includes(problem)) return false;
+  const certificate = new X509Certificate(der);
+  // Node's types have no undefined; a certificate without the extension has.
+  const usage: readonly string[] | undefined = certificate.keyUsage;
+  if (usage !== undefined && !usage.includes(CLIENT_AUTH_OID)) return false;
+  return certificate.verify(new X509Certificate(certDer).publicKey);
+}
 
 type Said = readonly [status: RpcStatusCode, message: string];
 
-const ENROL_REFUSALS: Readonly<Record<EnrolRefusal | "not-for-node", Said>> = {
+const ENROL_REFUSALS: Readonly<Record<EnrolRefusal, Said>> = {
   "unknown-token": [RpcStatus.UNAUTHENTICATED, "join_token: got one that is not known, want one of this collector's"],
   "token-expired": [RpcStatus.UNAUTHENTICATED, "join_token: got one that has expired, want a new one"],
   "token-revoked": [RpcStatus.UNAUTHENTICATED, "join_token: got one that was revoked, want another one"],
@@ -179,7 +191,7 @@ const ENROL_REFUSALS: Readonly<Record<EnrolRefusal | "not-for-node", Said>> = {
 
 const RENEW_REFUSALS: Readonly<Record<RenewRefusal | "no-certificate", Said>> = {
   "no-certificate": [RpcStatus.UNAUTHENTICATED, "certificate: got none that can be renewed, want the node's own"],
-  "not-enrolled": [RpcStatus.UNAUTHENTICATED, "the node is not enrolled here; want a join token"],
+  "too-many-enrolments": ENROL_REFUSALS["too-many-enrolments"],
   "another-key": [RpcStatus.PERMISSION_DENIED, "the node id belongs to another key"],
   "node-revoked": ENROL_REFUSALS["node-revoked"],
   "key-revoked": ENROL_REFUSALS["key-revoked"],

@@ -3,7 +3,14 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect as tlsConnect } from "node:tls";
-import { fingerprintOf, type KeyPair, makeKeyPair, openAuthority, signingRequestDer } from "@lifeline/identity";
+import {
+  createAuthority,
+  fingerprintOf,
+  type KeyPair,
+  makeKeyPair,
+  openAuthority,
+  signingRequestDer,
+} from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
 import {
   adminPb,
@@ -24,8 +31,12 @@ import { type House, openHouse } from "../testing/house.ts";
 
 let house: House;
 const closers: (() => void)[] = [];
+/** How far the collector's wall clock is ahead of the host's, ms. */
+let aheadMs = 0;
+const clock = { ...systemClock, wallMs: () => systemClock.wallMs() + aheadMs };
 beforeEach(() => {
-  house = openHouse();
+  aheadMs = 0;
+  house = openHouse(clock);
 });
 afterEach(async () => {
   for (const close of closers.splice(0)) close();
@@ -72,6 +83,13 @@ async function fleet(config: Partial<Config> = ISSUING) {
     }
   };
   return { collector, address, caPem, der, admin, asAdmin, token, enrol };
+}
+
+/** The authority of the house's collector, as whoever has its key opens it. */
+function ownAuthority() {
+  const data = join(house.directory, "data/identity");
+  const read = (name: string) => readFileSync(join(data, name), "utf8");
+  return openAuthority(read("authority.pem"), read("authority.key"), randomBytes);
 }
 
 /** Opens a node's stream and says hello; resolves with "let in", or with the error it ended with. */
@@ -187,6 +205,51 @@ describe("enrolment", () => {
     await expect(enrol(await token(), "n1")).rejects.toMatchObject({ code: RpcStatus.RESOURCE_EXHAUSTED });
   });
 
+  it("makes whoever guesses many at once wait as well: an attempt counts from its beginning", async () => {
+    const { collector, address, caPem } = await fleet();
+    const client = createRpcClient(enrolPb.EnrolService, address, clientOf(caPem));
+    closers.push(() => client.close());
+    const requests = await Promise.all(
+      Array.from({ length: 60 }, () => signingRequestDer(makeKeyPair().privateKeyPem, "n1")),
+    );
+    const codes = await Promise.all(
+      requests.map((certificateRequestDer) =>
+        client.unary("enrol", { joinToken: foreign, certificateRequestDer }, OPTIONS).then(
+          () => RpcStatus.OK,
+          ({ code }: RpcError) => code,
+        ),
+      ),
+    );
+    expect(codes.filter((code) => code === RpcStatus.UNAUTHENTICATED).length).toBeLessThan(25);
+    expect(await house.metrics(collector)).toMatch(/enrol_attempts_total\{result="too-many-attempts"\} [34]/);
+  });
+
+  it("does not count against an address what succeeds", async () => {
+    const { token, enrol } = await fleet();
+    const joinToken = await token({ usesMax: 30 });
+    for (let at = 0; at < 25; at += 1) await enrol(joinToken, `n${at}`);
+  });
+
+  it("tells whoever has a token's id and not its secret neither that it exists nor whom it is for", async () => {
+    const { token, enrol } = await fleet();
+    const joinToken = await token({ nodePattern: "rack-*" });
+    await expect(enrol(`${joinToken.slice(0, 9)}${foreign.slice(9)}`, "n1")).rejects.toMatchObject({
+      code: RpcStatus.UNAUTHENTICATED,
+    });
+  });
+
+  it("lets a key in again whose answer was lost, though its token has ended or was revoked meanwhile", async () => {
+    const { token, enrol, admin, asAdmin } = await fleet();
+    const [joinToken, keys] = [await token({ usesMax: 2 }), makeKeyPair()];
+    await enrol(joinToken, "n1", keys);
+    await admin.unary("revokeJoinToken", { id: joinToken.slice(0, 8) }, asAdmin);
+    await enrol(joinToken, "n1", keys);
+    await expect(enrol(joinToken, "n2")).rejects.toMatchObject({ code: RpcStatus.UNAUTHENTICATED });
+    await expect(enrol(await token(), "n2", keys)).resolves.toBeDefined();
+    await admin.unary("revokeNode", { nodeId: "n1" }, asAdmin);
+    await expect(enrol(joinToken, "n1", keys)).rejects.toMatchObject({ code: RpcStatus.PERMISSION_DENIED });
+  });
+
   it("is bounded by key too, for each costs a commit and a signature, and so is renewal", async () => {
     const { address, caPem, token, enrol } = await fleet();
     const [joinToken, keys] = [await token(), makeKeyPair()];
@@ -271,6 +334,37 @@ describe("renewal", () => {
     expect(certificateChainDer).toHaveLength(2);
   });
 
+  it("is not spoken of to whoever has made a certificate itself, and makes it wait by its address", async () => {
+    const { collector, address, caPem, token, enrol } = await fleet();
+    const own = await enrol(await token(), "n1");
+    // Of an authority of the same name: an end long ago is then all that OpenSSL says of some.
+    const foreign = await testAuthority();
+    const codes: number[] = [];
+    for (let at = 0; at < 22; at += 1) {
+      const made = await foreign.node(at % 2 === 0 ? "n1" : "n9", {
+        nowMs: systemClock.wallMs() - 3 * 24 * 3_600_000,
+      });
+      const nodeId = at % 2 === 0 ? "n1" : "n9";
+      await renewal(address, caPem, made, nodeId).catch(({ code }: RpcError) => codes.push(code));
+    }
+    expect(codes).toEqual([
+      ...Array(20).fill(RpcStatus.UNAUTHENTICATED),
+      ...Array(2).fill(RpcStatus.RESOURCE_EXHAUSTED),
+    ]);
+    const metrics = await house.metrics(collector);
+    expect(metrics).toContain('enrol_attempts_total{result="no-certificate"} 20');
+    // Those who are enrolled are not kept from it by a neighbour.
+    expect((await renewal(address, caPem, own, "n1")).certificateChainDer).toHaveLength(2);
+  });
+
+  it("is not given for a certificate that its holder has signed itself, and that has ended", async () => {
+    const { collector, address, caPem } = await fleet();
+    const nowMs = systemClock.wallMs() - 3 * 24 * 3_600_000;
+    const made = await createAuthority({ commonName: "n1", nowMs, lifetimeMs: 3_600_000, randomBytes });
+    await expect(renewal(address, caPem, made, "n1")).rejects.toMatchObject({ code: RpcStatus.UNAUTHENTICATED });
+    expect(await house.metrics(collector)).toContain('enrol_attempts_total{result="no-certificate"} 1');
+  });
+
   it("is refused to another key under the name, to another name under the key, and without a certificate", async () => {
     const { address, caPem, token, enrol } = await fleet();
     const own = await enrol(await token(), "n1");
@@ -344,11 +438,53 @@ describe("revocation", () => {
     });
   });
 
-  it("names a node that was never enrolled as such", async () => {
+  it("is of an id of which nothing is known as well: its certificate is not adopted then", async () => {
+    const { collector, caPem, admin, asAdmin } = await fleet();
+    const lifetimeMs = 3_600_000;
+    const keys = makeKeyPair();
+    const issued = await (await ownAuthority()).issueNode({
+      nodeId: "n9",
+      publicKeyDer: keys.publicKeyDer,
+      nowMs: systemClock.wallMs(),
+      lifetimeMs,
+    });
+    const stolen = { certPem: issued.pem, keyPem: keys.privateKeyPem };
+    const { enrolment } = await admin.unary("revokeNode", { nodeId: "n9" }, asAdmin);
+    expect(enrolment).toMatchObject({ nodeId: "n9", keySha256: "" });
+    const refused = { code: RpcStatus.PERMISSION_DENIED };
+    expect((await speak(collector, clientOf(caPem, stolen), "n9")).first).toMatchObject(refused);
+    await collector.stop();
+    const again = await fleet();
+    expect((await speak(again.collector, clientOf(caPem, stolen), "n9")).first).toMatchObject(refused);
+    await again.admin.unary("readmitNode", { nodeId: "n9" }, again.asAdmin);
+    expect((await speak(again.collector, clientOf(caPem, stolen), "n9")).first).toMatchObject(refused);
+    const fresh = await again.enrol(await again.token(), "n9");
+    expect((await speak(again.collector, clientOf(caPem, fresh), "n9")).first).toBe("let in");
+  });
+
+  it("is not taken back for an id that nobody has revoked or enrolled", async () => {
     const { admin, asAdmin } = await fleet();
-    for (const method of ["revokeNode", "readmitNode"] as const) {
-      await expect(admin.unary(method, { nodeId: "n9" }, asAdmin)).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND });
+    const readmitted = admin.unary("readmitNode", { nodeId: "n9" }, asAdmin);
+    await expect(readmitted).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND });
+  });
+
+  it("with certificates of one's own is of the keys that were in use, not of the first alone", async () => {
+    const test = await testAuthority();
+    const collector = await house.start({ tls: await test.listenerFiles(join(house.directory, "tls")) }, ENVIRONMENT);
+    const caPem = test.pems.certPem;
+    const admin = createRpcClient(adminPb.AdminService, `127.0.0.1:${collector.grpcPort}`, clientOf(caPem));
+    closers.push(() => admin.close());
+    const pairs = [await test.node("n1"), await test.node("n1"), await test.node("n1")];
+    for (const pair of pairs) expect((await speak(collector, clientOf(caPem, pair), "n1")).first).toBe("let in");
+    const asAdmin = { ...OPTIONS, bearerToken: ADMIN_TOKEN };
+    await admin.unary("revokeNode", { nodeId: "n1" }, asAdmin);
+    await admin.unary("readmitNode", { nodeId: "n1" }, asAdmin);
+    for (const pair of pairs) {
+      expect((await speak(collector, clientOf(caPem, pair), "n1")).first).toMatchObject({
+        code: RpcStatus.PERMISSION_DENIED,
+      });
     }
+    expect((await speak(collector, clientOf(caPem, await test.node("n1")), "n1")).first).toBe("let in");
   });
 });
 
@@ -370,6 +506,7 @@ describe("a node id", () => {
     });
     expect(own.first).toBe("let in");
     expect(await house.metrics(collector)).toContain("lifeline_collector_node_claims_refused_total 1");
+    await collector.stop();
     expect(house.logged.join("")).toContain("another key claims the id of a node");
   });
 
@@ -385,6 +522,52 @@ describe("a node id", () => {
     expect((await admin.unary("listEnrolments", {}, asAdmin)).enrolments).toMatchObject([
       { nodeId: "n1", joinTokenId: "" },
     ]);
+  });
+});
+
+describe("a certificate", () => {
+  it("is good until its end, on a connection that is open as well", async () => {
+    const { collector, address, caPem, token, enrol } = await fleet();
+    const keys = makeKeyPair();
+    const times = { nowMs: systemClock.wallMs(), lifetimeMs: 60_000 };
+    const { pem } = await (await ownAuthority()).issueRole({
+      name: "ada",
+      role: "admin",
+      publicKeyDer: keys.publicKeyDer,
+      ...times,
+    });
+    const client = createRpcClient(
+      adminPb.AdminService,
+      address,
+      clientOf(caPem, { certPem: pem, keyPem: keys.privateKeyPem }),
+    );
+    closers.push(() => client.close());
+    const node = createRpcClient(reportPb.ReportService, address, clientOf(caPem, await enrol(await token(), "n1")));
+    closers.push(() => node.close());
+    await client.unary("listEnrolments", {}, OPTIONS);
+    const first = node.duplex("stream");
+    await first.send({ message: { case: "hello", value: { nodeId: "n1", bootId: randomBytes(16) } } });
+    expect((await first.responses[Symbol.asyncIterator]().next()).done).toBe(false);
+    aheadMs = 25 * 3_600_000;
+    const ended = { code: RpcStatus.UNAUTHENTICATED, message: expect.stringContaining("CERT_HAS_EXPIRED") };
+    await expect(client.unary("listEnrolments", {}, OPTIONS)).rejects.toMatchObject(ended);
+    const second = node.duplex("stream");
+    await expect(second.responses[Symbol.asyncIterator]().next()).rejects.toMatchObject(ended);
+    expect(await house.metrics(collector)).toContain('calls_refused_total{why="bad-certificate"} 2');
+  });
+
+  it("whose name is no node id speaks for no node", async () => {
+    const test = await testAuthority();
+    const collector = await house.start({ tls: await test.listenerFiles(join(house.directory, "tls")) }, ENVIRONMENT);
+    const caPem = test.pems.certPem;
+    const admin = createRpcClient(adminPb.AdminService, `127.0.0.1:${collector.grpcPort}`, clientOf(caPem));
+    closers.push(() => admin.close());
+    expect((await speak(collector, clientOf(caPem, await test.node("a b")), "n1")).first).toMatchObject({
+      code: RpcStatus.PERMISSION_DENIED,
+      message: expect.stringContaining('certificate: got the common name "a b", want a node id'),
+    });
+    const asAdmin = { ...OPTIONS, bearerToken: ADMIN_TOKEN };
+    expect((await admin.unary("listEnrolments", {}, asAdmin)).enrolments).toEqual([]);
   });
 });
 

@@ -62,15 +62,17 @@ export async function openIdentity(
     store,
     clock,
     pinsKeys: authority !== undefined,
-    onRefusedClaim(nodeId, from) {
-      vitals.refusedClaims.inc();
-      log.warn({ nodeId, from }, "another key claims the id of a node: two machines have it, or one has lost its key");
+    onRefusedClaim: () => vitals.refusedClaims.inc(),
+    onClaimsTold(nodeId, from, claims) {
+      const what = "another key claims the id of a node: two machines have it, or one has lost its key";
+      log.warn({ nodeId, from, claims }, what);
     },
   });
   const access = createAccess({
     isSecure: certificates !== undefined,
     tokens,
     registry,
+    clock,
     onRefused: (why) => vitals.refusedCalls.inc({ why }),
   });
   return { authority, registry, access, certificates };
@@ -94,7 +96,6 @@ export function createIdentityServices(
     authority,
     certificateLifetimeMs: (config.identity?.nodeCertificateHours ?? 0) * MS_PER_HOUR,
     registry,
-    store,
     limit: createAttemptLimit(clock),
     clock,
     onAttempt(what, nodeId, from) {

@@ -1,5 +1,6 @@
 /** `backup` and `restore` of the collector's program. */
 import { parseArgs } from "node:util";
+import type { Clock } from "@lifeline/measure";
 import { BackupError, backUp, type Copied, restore } from "./backup.ts";
 
 /** Lines of the usage. */
@@ -7,11 +8,11 @@ export const BACKUP_USAGE = `
 lifeline-collector backup --data-dir DIR --to FILE
   copies the database, also of a collector that runs; overwrites nothing
 lifeline-collector restore --from FILE --data-dir DIR
-  brings a copy back where there is no database yet; start the collector afterwards
+  brings a copy back where there is no database yet; start the collector afterwards. The join tokens in it let in nobody any more
 `;
 
 /** Runs the command that `args` begin with; undefined: they begin with none. The exit code otherwise: 0, 1 a failure, 2 wrong arguments. */
-export function runBackup(args: readonly string[], print: (text: string) => void): number | undefined {
+export function runBackup(args: readonly string[], clock: Clock, print: (text: string) => void): number | undefined {
   const [command, ...rest] = args;
   if (command !== "backup" && command !== "restore") return undefined;
   const other = command === "backup" ? "to" : "from";
@@ -22,7 +23,7 @@ export function runBackup(args: readonly string[], print: (text: string) => void
       return 2;
     }
     const { dataDir, file } = given;
-    const done = command === "backup" ? backUp(dataDir, file) : restore(file, dataDir);
+    const done = command === "backup" ? backUp(dataDir, file) : restore(file, dataDir, Math.round(clock.wallMs()));
     print(sentence(command, done));
     return 0;
   } catch (error) {
@@ -48,6 +49,9 @@ function parsed(command: string, args: readonly string[], other: "to" | "from") 
 function sentence(command: "backup" | "restore", { path, schema, nodes, reports }: Copied): string {
   const what = command === "backup" ? "backed up to" : "restored to";
   // Whoever holds the authority's key can be any node: it lies in no backup unasked.
-  const note = command === "backup" ? "; the authority is not in it: keep a copy of identity/ in a safe place" : "";
+  const note =
+    command === "backup"
+      ? "; the authority is not in it: keep a copy of identity/ in a safe place"
+      : "; its join tokens are revoked, for they may have been spent since; revoke again what was revoked since";
   return `${what} ${path}: ${nodes} nodes, ${reports} reports, schema ${schema}${note}\n`;
 }

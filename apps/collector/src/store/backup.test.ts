@@ -60,7 +60,7 @@ describe("a backup", () => {
     const to = join(directory, "copy.db");
     expect(backUp(filled("data", 20), to)).toMatchObject({ nodes: 1, reports: 20 });
     expect(statSync(to).mode & 0o777).toBe(0o600);
-    expect(restore(to, join(directory, "new"))).toMatchObject({ nodes: 1, reports: 20 });
+    expect(restore(to, join(directory, "new"), 0)).toMatchObject({ nodes: 1, reports: 20 });
     expect(sequences(join(directory, "new"))).toEqual(Array.from({ length: 20 }, (_, at) => at));
   });
 
@@ -82,7 +82,7 @@ describe("a backup", () => {
     writing = false;
     await writer;
     await store.close();
-    restore(to, join(directory, "new"));
+    restore(to, join(directory, "new"), 0);
     const held = sequences(join(directory, "new"));
     expect(held.slice(0, before + 1)).toEqual(Array.from({ length: before + 1 }, (_, at) => at));
     // A moment of it, without a hole.
@@ -93,15 +93,15 @@ describe("a backup", () => {
     ["backup over a file that is there", () => backUp(filled("data", 1), write("taken", "mine")), "exists"],
     ["backup of what is no collector's", () => backUp(directory, join(directory, "copy.db")), "missing"],
     ["backup to where nothing can be", () => backUp(filled("data", 1), "/proc/copy.db"), "ENOENT"],
-    ["restore over a database", () => restore(backedUp(), filled("other", 1)), "exists"],
-    ["restore of nothing", () => restore(join(directory, "none"), join(directory, "new")), "missing"],
+    ["restore over a database", () => restore(backedUp(), filled("other", 1), 0), "exists"],
+    ["restore of nothing", () => restore(join(directory, "none"), join(directory, "new"), 0), "missing"],
     [
       "restore of something else",
-      () => restore(write("else", "no database at all"), join(directory, "new")),
+      () => restore(write("else", "no database at all"), join(directory, "new"), 0),
       "damaged",
     ],
-    ["restore of a damaged copy", () => restore(damaged(), join(directory, "new")), "damaged"],
-    ["restore of a later collector's", () => restore(later(), join(directory, "new")), "newer-schema"],
+    ["restore of a damaged copy", () => restore(damaged(), join(directory, "new"), 0), "damaged"],
+    ["restore of a later collector's", () => restore(later(), join(directory, "new"), 0), "newer-schema"],
   ])("%s is refused, and nothing is left half made", (_, act, code) => {
     expect(act).toThrow(expect.objectContaining({ name: "BackupError", code }));
     expect(existsSync(join(directory, "copy.db.unfinished"))).toBe(false);
@@ -137,7 +137,7 @@ describe("a backup", () => {
 
 describe("the commands", () => {
   const said: string[] = [];
-  const run = (...args: string[]) => runBackup(args, (text) => said.push(text));
+  const run = (...args: string[]) => runBackup(args, systemClock, (text) => said.push(text));
   afterEach(() => said.splice(0));
 
   it("say what they did, and leave other arguments alone", () => {

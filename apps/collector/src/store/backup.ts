@@ -5,6 +5,8 @@
  *    acknowledged when it began is in it.
  * 2. Whoever looks finds a whole copy, checked, or none: it is made under another name, and given its own at the end.
  * 3. Nothing is overwritten.
+ * 4. What is brought back is older than the fleet: a token in it may have been spent since, so that it lets in nobody; of two keys of an
+ *    id the one that the authority issued to last is right.
  */
 import {
   closeSync,
@@ -19,6 +21,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { DATED } from "./identities.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
 /** Name of the database in a collector's directory. */
@@ -62,8 +65,8 @@ export function backUp(dataDir: string, to: string): Copied {
   });
 }
 
-/** Brings a backup back as the database of a collector that is to be started at `dataDir`. @throws BackupError */
-export function restore(from: string, dataDir: string): Copied {
+/** Brings a backup back as the database of a collector that is to be started at `dataDir`; `nowMs` is wall time. @throws BackupError */
+export function restore(from: string, dataDir: string, nowMs: number): Copied {
   if (!existsSync(from))
     throw new BackupError("missing", `--from: got "${from}", want a backup: there is no such file`);
   inspect(from, "--from");
@@ -72,7 +75,26 @@ export function restore(from: string, dataDir: string): Copied {
   } catch (error) {
     throw failed(error, "--data-dir", dataDir);
   }
-  return copied("--data-dir", join(dataDir, DATABASE_NAME), (draft) => copyFileSync(from, draft));
+  return copied("--data-dir", join(dataDir, DATABASE_NAME), (draft) => {
+    copyFileSync(from, draft);
+    distrust(draft, nowMs);
+  });
+}
+
+/** Ends what may have been spent since, and marks what may have changed since. */
+function distrust(path: string, nowMs: number): void {
+  const database = new DatabaseSync(path);
+  try {
+    // A copy of a collector that enrolled nobody yet.
+    const isKnown = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'enrolments'").get() !== undefined;
+    if (!isKnown) return;
+    database
+      .prepare("UPDATE join_tokens SET revoked_ms = ? WHERE revoked_ms IS NULL AND expires_ms > ?")
+      .run(nowMs, nowMs);
+    database.prepare("UPDATE enrolments SET is_open = ? WHERE revoked_ms IS NULL").run(DATED);
+  } finally {
+    database.close();
+  }
 }
 
 /** Makes `to` by `make`, which is given another name to fill. */

@@ -2,13 +2,18 @@
  * Tokens and enrolments in the database; runs in the store's thread, each operation within its batch's transaction.
  *
  * 1. A use of a token and the enrolment it is spent on are one: an answer that was lost on its way costs no second use, for the same key
- *    under the same id is let in again.
- * 2. A node id belongs to one key until it is readmitted. Keys that were revoked stay refused for good.
- * 3. Of a token only the digest of its secret is kept (S1).
+ *    under the same id is let in again, whatever became of the token meanwhile.
+ * 2. A node id belongs to one key until it is readmitted. Keys that were revoked, or replaced, stay refused for good.
+ * 3. Of a token only the digest of its secret is kept, and who does not have the secret learns nothing of it (S1).
+ * 4. A row that may be older than what the authority has issued gives way to a certificate that was issued after it: the authority issues
+ *    only to the key that holds an id, so that the one it issued to last is the one that held it last.
  */
 import { timingSafeEqual } from "node:crypto";
 import type { SQLOutputValue } from "node:sqlite";
+import { matchesPattern } from "@lifeline/catalogue";
 import type {
+  AdoptClaim,
+  Adopted,
   EnrolClaim,
   EnrolmentRecord,
   EnrolOutcome,
@@ -16,15 +21,19 @@ import type {
   IdentityOperations,
   JoinTokenRecord,
   RenewClaim,
+  RenewOutcome,
   RenewRefusal,
 } from "./identity-record.ts";
 import { bytesOf, type Statement } from "./statement.ts";
 
-/** Most tokens that are kept, and how long one is kept after its end, ms: 90 days, for whoever asks by which a node came in. */
+/**
+ * Most tokens that are kept, and how long one is kept after its end, ms: 90 days, for whoever asks by which a node came in; shorter where
+ * others need its place.
+ */
 export const JOIN_TOKENS_MAX = 1_000;
 const TOKEN_KEPT_MS = 90 * 24 * 3_600_000;
 
-/** Most nodes ever enrolled: ten times the fleet a collector serves. */
+/** Most nodes that are enrolled or revoked: ten times the fleet a collector serves. */
 export const ENROLMENTS_MAX = 100_000;
 
 type Row = Readonly<Record<string, SQLOutputValue>>;
@@ -43,10 +52,6 @@ export function identityOperations(statement: Statement): Operations {
     statement("SELECT 1 FROM revoked_keys WHERE key_sha256 = ?").get(key) !== undefined;
   return {
     createJoinToken: (input) => createJoinToken(statement, input),
-    readJoinToken({ id }) {
-      const row = token(id);
-      return row && tokenOf(row);
-    },
     listJoinTokens: ({ limit }) =>
       statement("SELECT * FROM join_tokens ORDER BY created_ms DESC, id LIMIT ?").all(limit).map(tokenOf),
     revokeJoinToken({ id, nowMs }) {
@@ -56,11 +61,7 @@ export function identityOperations(statement: Statement): Operations {
     },
     enrol: (claim) => enrol(statement, claim, token(claim.tokenId), enrolment(claim.nodeId), isRevoked(claim.key)),
     renew: (claim) => renew(statement, claim, enrolment(claim.nodeId), isRevoked(claim.key)),
-    adopt({ nodeId, key, nowMs, notAfterMs }) {
-      if (!hasRoom(statement)) return undefined;
-      statement(`${INSERT_ENROLMENT} ON CONFLICT DO NOTHING`).run(nodeId, key, "", nowMs, notAfterMs);
-      return undefined;
-    },
+    adopt: (claim) => adopt(statement, claim, enrolment(claim.nodeId)),
     countRefusedClaims({ nodeId, claims, nowMs, from }) {
       statement(
         `UPDATE enrolments SET refused_claims = refused_claims + ?, last_refused_claim_ms = ?, last_refused_claim_from = ?
@@ -68,15 +69,17 @@ export function identityOperations(statement: Statement): Operations {
       ).run(claims, nowMs, from, nodeId);
       return undefined;
     },
-    revokeNode({ nodeId, nowMs }) {
+    revokeNode({ nodeId, nowMs, keys }) {
+      if (enrolment(nodeId) === undefined) {
+        if (!hasRoom(statement)) return undefined;
+        statement(INSERT_ENROLMENT).run(nodeId, NO_KEY, "", nowMs, nowMs, HELD);
+      }
       statement("UPDATE enrolments SET revoked_ms = coalesce(revoked_ms, ?), is_open = 0 WHERE node_id = ?").run(
         nowMs,
         nodeId,
       );
       const revoked = enrolment(nodeId);
-      if (revoked !== undefined) {
-        statement("INSERT INTO revoked_keys VALUES (?, ?, ?) ON CONFLICT DO NOTHING").run(revoked.key, nodeId, nowMs);
-      }
+      for (const key of [revoked?.key, ...keys]) revokeKey(statement, key, nodeId, nowMs);
       return revoked;
     },
     readmitNode({ nodeId }) {
@@ -87,6 +90,13 @@ export function identityOperations(statement: Statement): Operations {
       statement("SELECT * FROM enrolments WHERE (?1 = '' OR node_id = ?1) AND node_id > ?2 ORDER BY node_id LIMIT ?3")
         .all(nodeId, after, limit)
         .map(enrolmentOf),
+    pruneEnrolments: ({ endedBeforeMs, limit }) =>
+      statement(
+        `DELETE FROM enrolments WHERE node_id IN (
+           SELECT node_id FROM enrolments WHERE not_after_ms < ? AND revoked_ms IS NULL LIMIT ?) RETURNING node_id`,
+      )
+        .all(endedBeforeMs, limit)
+        .map((row) => String(row.node_id)),
     listRevokedKeys: ({ limit }) =>
       statement("SELECT key_sha256 FROM revoked_keys ORDER BY revoked_ms DESC LIMIT ?")
         .all(limit)
@@ -95,7 +105,15 @@ export function identityOperations(statement: Statement): Operations {
 }
 
 const INSERT_ENROLMENT = `INSERT INTO enrolments (node_id, key_sha256, join_token_id, enrolled_ms, not_after_ms, renewals, is_open,
-  refused_claims, last_refused_claim_from) VALUES (?, ?, ?, ?, ?, 0, 0, 0, '')`;
+  refused_claims, last_refused_claim_from) VALUES (?, ?, ?, ?, ?, 0, ?, 0, '')`;
+
+/** Values of `is_open`: a key holds the id; the id is free for one new key; a key holds it by a row that may be older than what was issued. */
+const HELD = 0;
+const OPEN = 1;
+export const DATED = 2;
+
+/** The key of an id that was revoked before any was known. */
+const NO_KEY = new Uint8Array();
 
 function createJoinToken(
   statement: Statement,
@@ -105,8 +123,16 @@ function createJoinToken(
   statement("DELETE FROM join_tokens WHERE min(expires_ms, coalesce(revoked_ms, expires_ms)) < ?").run(
     createdAtMs - TOKEN_KEPT_MS,
   );
-  const kept = Number(statement("SELECT count(*) AS kept FROM join_tokens").get()?.kept);
-  if (kept >= JOIN_TOKENS_MAX) return "too-many";
+  const live = "(revoked_ms IS NULL AND expires_ms > ? AND uses < uses_max)";
+  const { kept, alive } = statement(
+    `SELECT count(*) AS kept, count(*) FILTER (WHERE ${live}) AS alive FROM join_tokens`,
+  ).get(createdAtMs) ?? { kept: 0, alive: 0 };
+  if (Number(alive) >= JOIN_TOKENS_MAX) return "too-many";
+  // Ended longest ago first; one that is used up has ended at the latest when it expires.
+  statement(
+    `DELETE FROM join_tokens WHERE id IN (SELECT id FROM join_tokens WHERE NOT ${live}
+       ORDER BY min(expires_ms, coalesce(revoked_ms, expires_ms)), id LIMIT max(0, ?))`,
+  ).run(createdAtMs, Number(kept) - JOIN_TOKENS_MAX + 1);
   statement(
     `INSERT INTO join_tokens (id, secret_sha256, note, node_pattern, created_ms, expires_ms, uses_max, uses)
      VALUES (?, ?, ?, ?, ?, ?, ?, 0)`,
@@ -127,11 +153,12 @@ function enrol(
     return refused("unknown-token");
   }
   const token = tokenOf(tokenRow);
-  if (token.revokedAtMs !== undefined) return refused("token-revoked");
-  if (token.expiresAtMs <= nowMs) return refused("token-expired");
+  const isSameKey = held !== undefined && Buffer.compare(held.key, key) === 0;
+  const isLetInByIt = isSameKey && held.joinTokenId === tokenId;
+  const ofToken = isLetInByIt ? undefined : refusalBy(token, nodeId, nowMs);
+  if (ofToken !== undefined) return refused(ofToken);
   if (keyIsRevoked) return refused("key-revoked");
   if (held?.revokedAtMs !== undefined) return refused("node-revoked");
-  const isSameKey = held !== undefined && Buffer.compare(held.key, key) === 0;
   if (held !== undefined && !isSameKey && !held.isOpen) {
     statement(
       `UPDATE enrolments SET refused_claims = refused_claims + 1, last_refused_claim_ms = ?, last_refused_claim_from = ?
@@ -141,7 +168,7 @@ function enrol(
   }
   if (isSameKey) {
     // Its answer was lost, or its last certificate has ended: it is let in already, and costs nothing.
-    statement("UPDATE enrolments SET not_after_ms = max(not_after_ms, ?), is_open = 0 WHERE node_id = ?").run(
+    statement(`UPDATE enrolments SET not_after_ms = max(not_after_ms, ?), ${IS_HELD} WHERE node_id = ?`).run(
       notAfterMs,
       nodeId,
     );
@@ -153,28 +180,81 @@ function enrol(
       `${INSERT_ENROLMENT} ON CONFLICT DO UPDATE SET key_sha256 = excluded.key_sha256, join_token_id = excluded.join_token_id,
          enrolled_ms = excluded.enrolled_ms, not_after_ms = excluded.not_after_ms, renewals = 0, is_open = 0, refused_claims = 0,
          last_refused_claim_ms = NULL, last_refused_claim_from = ''`,
-    ).run(nodeId, key, tokenId, nowMs, notAfterMs);
+    ).run(nodeId, key, tokenId, nowMs, notAfterMs, HELD);
+    revokeKey(statement, held?.key, nodeId, nowMs);
   }
   const row = statement("SELECT * FROM enrolments WHERE node_id = ?").get(nodeId);
   if (row === undefined) throw new Error("an enrolment that was written is not there");
   return { kind: "enrolled", enrolment: enrolmentOf(row), replacedKey: isSameKey ? undefined : held?.key };
 }
 
+/** Why a token lets nobody in under an id, whatever uses it has left. */
+function refusalBy(
+  { revokedAtMs, expiresAtMs, nodePattern }: JoinTokenRecord,
+  nodeId: string,
+  nowMs: number,
+): EnrolRefusal | undefined {
+  if (revokedAtMs !== undefined) return "token-revoked";
+  if (expiresAtMs <= nowMs) return "token-expired";
+  return nodePattern === "" || matchesPattern(nodePattern, nodeId) ? undefined : "not-for-node";
+}
+
+/** A key that holds its id anew; a row that was dated stays so, for whoever held the id last may yet come. */
+const IS_HELD = `is_open = CASE is_open WHEN ${DATED} THEN ${DATED} ELSE ${HELD} END`;
+
 function renew(
   statement: Statement,
-  { nodeId, key, nowMs, notAfterMs, lapsedBeforeMs }: RenewClaim,
+  { nodeId, key, nowMs, notAfterMs, issuedAtMs, endsAtMs, lapsedBeforeMs }: RenewClaim,
   held: EnrolmentRecord | undefined,
   keyIsRevoked: boolean,
-): "renewed" | RenewRefusal {
-  if (keyIsRevoked) return "key-revoked";
-  if (held === undefined) return "not-enrolled";
-  if (held.revokedAtMs !== undefined) return "node-revoked";
-  if (Buffer.compare(held.key, key) !== 0) return "another-key";
-  if (held.notAfterMs < lapsedBeforeMs) return "lapsed";
+): RenewOutcome {
+  const refused = (why: RenewRefusal): RenewOutcome => ({ kind: "refused", why });
+  if (keyIsRevoked) return refused("key-revoked");
+  if (held?.revokedAtMs !== undefined) return refused("node-revoked");
+  if (Math.max(held?.notAfterMs ?? endsAtMs, endsAtMs) < lapsedBeforeMs) return refused("lapsed");
+  let adopted: Adopted | undefined;
+  if (held === undefined || Buffer.compare(held.key, key) !== 0) {
+    adopted = adopt(statement, { nodeId, key, nowMs, issuedAtMs, notAfterMs: endsAtMs, follows: false }, held);
+    if (adopted.enrolment === undefined) return refused("too-many-enrolments");
+    if (Buffer.compare(adopted.enrolment.key, key) !== 0) return refused("another-key");
+  }
   statement(
-    "UPDATE enrolments SET not_after_ms = max(not_after_ms, ?), renewals = renewals + 1, is_open = 0 WHERE node_id = ?",
+    `UPDATE enrolments SET not_after_ms = max(not_after_ms, ?), renewals = renewals + 1, ${IS_HELD} WHERE node_id = ?`,
   ).run(Math.max(nowMs, notAfterMs), nodeId);
-  return "renewed";
+  return { kind: "renewed", adopted };
+}
+
+function adopt(
+  statement: Statement,
+  { nodeId, key, nowMs, issuedAtMs, notAfterMs, follows }: AdoptClaim,
+  held: EnrolmentRecord | undefined,
+): Adopted {
+  const isSameKey = held !== undefined && Buffer.compare(held.key, key) === 0;
+  const isLater = held?.isDated === true && held.revokedAtMs === undefined && issuedAtMs > held.enrolledAtMs;
+  let replacedKey: Uint8Array | undefined;
+  if (held === undefined) {
+    if (!hasRoom(statement)) return { enrolment: undefined, replacedKey };
+    statement(INSERT_ENROLMENT).run(nodeId, key, "", issuedAtMs, notAfterMs, DATED);
+  } else if (follows || isSameKey) {
+    statement("UPDATE enrolments SET key_sha256 = ?, not_after_ms = max(not_after_ms, ?) WHERE node_id = ?").run(
+      key,
+      notAfterMs,
+      nodeId,
+    );
+  } else if (isLater) {
+    replacedKey = held.key;
+    statement(
+      `UPDATE enrolments SET key_sha256 = ?, join_token_id = '', enrolled_ms = ?, not_after_ms = ?, renewals = 0 WHERE node_id = ?`,
+    ).run(key, issuedAtMs, notAfterMs, nodeId);
+    revokeKey(statement, replacedKey, nodeId, nowMs);
+  }
+  const row = statement("SELECT * FROM enrolments WHERE node_id = ?").get(nodeId);
+  return { enrolment: row && enrolmentOf(row), replacedKey };
+}
+
+function revokeKey(statement: Statement, key: Uint8Array | undefined, nodeId: string, nowMs: number): void {
+  if (key === undefined || key.length === 0) return;
+  statement("INSERT INTO revoked_keys VALUES (?, ?, ?) ON CONFLICT DO NOTHING").run(key, nodeId, nowMs);
 }
 
 function hasRoom(statement: Statement): boolean {
@@ -203,7 +283,8 @@ function enrolmentOf(row: Row): EnrolmentRecord {
     notAfterMs: Number(row.not_after_ms),
     renewals: Number(row.renewals),
     revokedAtMs: optional(row.revoked_ms),
-    isOpen: Number(row.is_open) === 1,
+    isOpen: Number(row.is_open) === OPEN,
+    isDated: Number(row.is_open) === DATED,
     refusedClaims: Number(row.refused_claims),
     lastRefusedClaimAtMs: optional(row.last_refused_claim_ms),
     lastRefusedClaimFrom: String(row.last_refused_claim_from),

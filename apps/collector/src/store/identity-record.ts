@@ -17,6 +17,7 @@ export interface JoinTokenRecord {
 /** A node that was given a certificate. */
 export interface EnrolmentRecord {
   readonly nodeId: string;
+  /** Empty: none is known of an id that was revoked. */
   readonly key: Uint8Array;
   /** Empty: none of this collector's is known, as after a database was brought back. */
   readonly joinTokenId: string;
@@ -26,6 +27,8 @@ export interface EnrolmentRecord {
   readonly revokedAtMs: number | undefined;
   /** The id is free for one new key. */
   readonly isOpen: boolean;
+  /** The row is of a copy, or made from a certificate alone: it may be older than what the authority has issued since. */
+  readonly isDated: boolean;
   readonly refusedClaims: number;
   readonly lastRefusedClaimAtMs: number | undefined;
   /** Address; empty: there was none. */
@@ -38,6 +41,7 @@ export type EnrolRefusal =
   | "token-expired"
   | "token-revoked"
   | "token-used-up"
+  | "not-for-node"
   | "node-revoked"
   | "key-revoked"
   | "another-key"
@@ -72,12 +76,38 @@ export interface RenewClaim {
   readonly key: Uint8Array;
   readonly nowMs: number;
   readonly notAfterMs: number;
+  /** When the certificate that is shown was issued, and when it ends. */
+  readonly issuedAtMs: number;
+  readonly endsAtMs: number;
   /** An enrolment whose last certificate ended before this has lapsed. */
   readonly lapsedBeforeMs: number;
 }
 
+/** A node id by its certificate, which the fleet's authority has signed. */
+export interface AdoptClaim {
+  readonly nodeId: string;
+  readonly key: Uint8Array;
+  readonly nowMs: number;
+  readonly issuedAtMs: number;
+  readonly notAfterMs: number;
+  /** Whether the id follows its certificate's key: not where ids are pinned to keys. */
+  readonly follows: boolean;
+}
+
+/** What was made of a certificate: the row as it is now, and the keys that are refused from now on. */
+export interface Adopted {
+  /** Undefined: there is no room for another node. */
+  readonly enrolment: EnrolmentRecord | undefined;
+  readonly replacedKey: Uint8Array | undefined;
+}
+
+/** What became of a certificate that was to be renewed, durable. */
+export type RenewOutcome =
+  | { readonly kind: "renewed"; readonly adopted: Adopted | undefined }
+  | { readonly kind: "refused"; readonly why: RenewRefusal };
+
 /** Why a certificate is not renewed. */
-export type RenewRefusal = "not-enrolled" | "node-revoked" | "key-revoked" | "another-key" | "lapsed";
+export type RenewRefusal = "too-many-enrolments" | "node-revoked" | "key-revoked" | "another-key" | "lapsed";
 
 /** Every operation on tokens and enrolments. */
 export interface IdentityOperations {
@@ -86,29 +116,34 @@ export interface IdentityOperations {
     input: { readonly token: JoinTokenRecord; readonly secretSha256: Uint8Array };
     output: "created" | "too-many";
   };
-  readJoinToken: { input: { readonly id: string }; output: JoinTokenRecord | undefined };
   listJoinTokens: { input: { readonly limit: number }; output: readonly JoinTokenRecord[] };
   /** Undefined: there is no such token. One that was revoked stays as it was. */
   revokeJoinToken: { input: { readonly id: string; readonly nowMs: number }; output: JoinTokenRecord | undefined };
   enrol: { input: EnrolClaim; output: EnrolOutcome };
-  renew: { input: RenewClaim; output: "renewed" | RenewRefusal };
-  /** Keeps the key of a node whose certificate is good and of which nothing is known. A key that is known stays. */
-  adopt: {
-    input: { readonly nodeId: string; readonly key: Uint8Array; readonly nowMs: number; readonly notAfterMs: number };
-    output: undefined;
-  };
+  renew: { input: RenewClaim; output: RenewOutcome };
+  /**
+   * Keeps the key of a node whose certificate is good and of which nothing is known. A key that is known stays, unless its row is dated
+   * and the certificate was issued after it.
+   */
+  adopt: { input: AdoptClaim; output: Adopted };
   /** Counts claims of other keys to a node id. */
   countRefusedClaims: {
     input: { readonly nodeId: string; readonly claims: number; readonly nowMs: number; readonly from: string };
     output: undefined;
   };
-  /** Undefined: no node of that name was ever enrolled. */
-  revokeNode: { input: { readonly nodeId: string; readonly nowMs: number }; output: EnrolmentRecord | undefined };
+  /** Refuses the id, also one of which nothing is known, and the keys: that of the row and `keys`. Undefined: there is no room for the id. */
+  revokeNode: {
+    input: { readonly nodeId: string; readonly nowMs: number; readonly keys: readonly Uint8Array[] };
+    output: EnrolmentRecord | undefined;
+  };
+  /** Undefined: no node of that name was ever enrolled or revoked. */
   readmitNode: { input: { readonly nodeId: string }; output: EnrolmentRecord | undefined };
   /** In order of node ids, those after one. */
   listEnrolments: {
     input: { readonly nodeId: string; readonly after: string; readonly limit: number };
     output: readonly EnrolmentRecord[];
   };
+  /** Forgets at most `limit` enrolments, not those that were revoked, whose last certificate ended before; says whose. */
+  pruneEnrolments: { input: { readonly endedBeforeMs: number; readonly limit: number }; output: readonly string[] };
   listRevokedKeys: { input: { readonly limit: number }; output: readonly Uint8Array[] };
 }

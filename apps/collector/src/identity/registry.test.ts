@@ -1,0 +1,107 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ManualClock, manualClock } from "@lifeline/measure";
+import type { ClientCertificate } from "@lifeline/wire";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Database, openDatabase } from "../store/database.ts";
+import type { Operation } from "../store/record.ts";
+import type { Store } from "../store/store.ts";
+import { openRegistry } from "./registry.ts";
+
+let directory = "";
+let database: Database;
+let clock: ManualClock;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "lifeline-registry-"));
+  database = openDatabase(join(directory, "collector.db"));
+  clock = manualClock(1_000_000);
+});
+afterEach(() => {
+  database.close();
+  rmSync(directory, { recursive: true });
+});
+
+/** A store on the database whose answers come when they are let go. */
+function heldStore() {
+  let release: () => void = () => {};
+  let gate = Promise.resolve();
+  const submit = (async (name: Operation["name"], input: never) => {
+    const [output] = database.run([{ name, input } as Operation]);
+    await gate;
+    return output;
+  }) as Store["submit"];
+  return {
+    store: { submit },
+    hold() {
+      gate = new Promise((settle) => {
+        release = settle;
+      });
+    },
+    letGo: () => release(),
+  };
+}
+
+const certificate = (keySha256: string): ClientCertificate => ({
+  commonName: "n1",
+  organisations: [],
+  keySha256,
+  der: new Uint8Array(),
+  notBeforeMs: 0,
+  notAfterMs: 90_000_000,
+  problem: undefined,
+});
+const KEY = "aa".repeat(32);
+const OTHER = "bb".repeat(32);
+
+function opened(more: { readonly pinsKeys?: boolean } = {}) {
+  const held = heldStore();
+  const told: [string, string, number][] = [];
+  const registry = openRegistry({
+    store: held.store,
+    clock,
+    pinsKeys: true,
+    onRefusedClaim() {},
+    onClaimsTold: (...claims) => told.push(claims),
+    ...more,
+  });
+  return { ...held, registry, told };
+}
+
+describe("the standing of a certificate", () => {
+  it("is decided again after it was kept: whoever is revoked meanwhile is not let in", async () => {
+    const { registry: opening, hold, letGo } = opened();
+    const registry = await opening;
+    hold();
+    const standing = registry.standingOf(certificate(KEY), "127.0.0.1:1");
+    const revoking = registry.revoke("n1");
+    letGo();
+    await revoking;
+    expect(await standing).toBe("revoked");
+    expect(registry.standingNow("n1", KEY)).toBe("revoked");
+  });
+
+  it("is good once when two keys come at the same moment under an id that nobody holds", async () => {
+    const { registry: opening, hold, letGo } = opened();
+    const registry = await opening;
+    hold();
+    const both = [KEY, OTHER].map((key) => registry.standingOf(certificate(key), "127.0.0.1:1"));
+    letGo();
+    expect(await Promise.all(both)).toEqual(["good", "another-key"]);
+  });
+});
+
+describe("claims of another key", () => {
+  it("are told and written once in a while, with their number", async () => {
+    const { registry: opening, told } = opened();
+    const registry = await opening;
+    await registry.standingOf(certificate(KEY), "127.0.0.1:1");
+    for (let at = 0; at < 500; at += 1) await registry.standingOf(certificate(OTHER), "127.0.0.2:1");
+    expect(told).toEqual([]);
+    clock.advance(10_000);
+    expect(told).toEqual([["n1", "127.0.0.2", 500]]);
+    await registry.stop();
+    const [rows] = database.run([{ name: "listEnrolments", input: { nodeId: "n1", after: "", limit: 1 } }]);
+    expect(rows).toMatchObject([{ refusedClaims: 500 }]);
+  });
+});

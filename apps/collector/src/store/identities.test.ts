@@ -1,0 +1,166 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { restore } from "./backup.ts";
+import { type Database, openDatabase } from "./database.ts";
+import { JOIN_TOKENS_MAX } from "./identities.ts";
+import type { IdentityOperations } from "./identity-record.ts";
+
+let directory = "";
+let database: Database;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "lifeline-identities-"));
+  database = openDatabase(join(directory, "collector.db"));
+});
+afterEach(() => {
+  database.close();
+  rmSync(directory, { recursive: true });
+});
+
+function run<K extends keyof IdentityOperations>(name: K, input: IdentityOperations[K]["input"]) {
+  const [output] = database.run([{ name, input } as never]);
+  return output as IdentityOperations[K]["output"];
+}
+
+const DAY_MS = 86_400_000;
+const NOW_MS = 1_000 * DAY_MS;
+const SECRET = new Uint8Array(32).fill(7);
+const key = (of: number) => new Uint8Array(32).fill(of);
+
+function makeToken(id: string, more: { createdAtMs?: number; lifetimeMs?: number; usesMax?: number } = {}) {
+  const { createdAtMs = NOW_MS, lifetimeMs = DAY_MS, usesMax = 1 } = more;
+  const times = { createdAtMs, expiresAtMs: createdAtMs + lifetimeMs, revokedAtMs: undefined };
+  const token = { id, note: "", nodePattern: "", usesMax, uses: 0, ...times };
+  return run("createJoinToken", { token, secretSha256: SECRET });
+}
+const ids = () => run("listJoinTokens", { limit: 2 * JOIN_TOKENS_MAX }).map(({ id }) => id);
+
+const enrol = (tokenId: string, nodeId: string, of: number, nowMs = NOW_MS) =>
+  run("enrol", {
+    tokenId,
+    secretSha256: SECRET,
+    nodeId,
+    key: key(of),
+    nowMs,
+    notAfterMs: nowMs + DAY_MS,
+    from: "127.0.0.1",
+  });
+const renew = (nodeId: string, of: number, issuedAtMs: number, nowMs = NOW_MS) =>
+  run("renew", {
+    nodeId,
+    key: key(of),
+    nowMs,
+    notAfterMs: nowMs + DAY_MS,
+    issuedAtMs,
+    endsAtMs: issuedAtMs + DAY_MS,
+    lapsedBeforeMs: nowMs - 30 * DAY_MS,
+  });
+const adopt = (nodeId: string, of: number, issuedAtMs: number) =>
+  run("adopt", {
+    nodeId,
+    key: key(of),
+    nowMs: NOW_MS,
+    issuedAtMs,
+    notAfterMs: issuedAtMs + DAY_MS,
+    follows: false,
+  });
+
+describe("join tokens", () => {
+  it("are bounded by those that have not ended: others give way, ended longest ago first", () => {
+    for (let at = 0; at < JOIN_TOKENS_MAX; at += 1) {
+      expect(makeToken(`t${at}`, { createdAtMs: NOW_MS + at, lifetimeMs: 3_600_000 })).toBe("created");
+    }
+    expect(makeToken("more", { createdAtMs: NOW_MS + JOIN_TOKENS_MAX })).toBe("too-many");
+    run("revokeJoinToken", { id: "t500", nowMs: NOW_MS + 2_000 });
+    expect(makeToken("more", { createdAtMs: NOW_MS + 3_000 })).toBe("created");
+    expect(ids()).not.toContain("t500");
+    expect(makeToken("yet another", { createdAtMs: NOW_MS + 3_000 })).toBe("too-many");
+    enrol("t7", "n1", 1, NOW_MS + 3_000);
+    const laterMs = NOW_MS + 3_600_002;
+    expect(makeToken("later", { createdAtMs: laterMs })).toBe("created");
+    expect(ids()).toHaveLength(JOIN_TOKENS_MAX);
+    expect([ids().includes("t0"), ids().includes("t7")]).toEqual([false, true]);
+  });
+});
+
+describe("enrolments", () => {
+  it("are forgotten when their last certificate ended long ago, those that were revoked never", () => {
+    makeToken("a", { usesMax: 9 });
+    for (const of of [1, 2, 3]) enrol("a", `n${of}`, of);
+    run("revokeNode", { nodeId: "n1", nowMs: NOW_MS, keys: [] });
+    renew("n2", 2, NOW_MS, NOW_MS + 10 * DAY_MS);
+    const prune = (nowMs: number) => run("pruneEnrolments", { endedBeforeMs: nowMs - 30 * DAY_MS, limit: 10 });
+    expect(prune(NOW_MS + 31 * DAY_MS)).toEqual([]);
+    expect(prune(NOW_MS + 31 * DAY_MS + 1)).toEqual(["n3"]);
+    expect(prune(NOW_MS + 99 * DAY_MS)).toEqual(["n2"]);
+    expect(run("listEnrolments", { nodeId: "", after: "", limit: 9 }).map(({ nodeId }) => nodeId)).toEqual(["n1"]);
+  });
+
+  it("that were replaced leave their key behind, which is refused for good", () => {
+    makeToken("a", { usesMax: 9 });
+    enrol("a", "n1", 1);
+    run("readmitNode", { nodeId: "n1" });
+    expect(enrol("a", "n1", 2)).toMatchObject({ kind: "enrolled", replacedKey: key(1) });
+    expect(run("listRevokedKeys", { limit: 9 })).toEqual([key(1)]);
+  });
+});
+
+describe("a database that was brought back", () => {
+  /** What was backed up now, brought back a day later; the tests go on with it. */
+  function bringBack(): void {
+    database.close();
+    const dataDir = join(directory, "back");
+    restore(join(directory, "collector.db"), dataDir, NOW_MS + DAY_MS);
+    database = openDatabase(join(dataDir, "collector.db"));
+  }
+
+  it("lets nobody in by a token that may have been spent since", () => {
+    makeToken("a", { lifetimeMs: 9 * DAY_MS });
+    bringBack();
+    expect(enrol("a", "n1", 1, NOW_MS + 2 * DAY_MS)).toEqual({ kind: "refused", why: "token-revoked" });
+  });
+
+  it("gives an id to the key that the authority issued to last, whichever comes first", () => {
+    makeToken("a", { usesMax: 9 });
+    enrol("a", "n1", 1);
+    bringBack();
+    const lateMs = NOW_MS + 2 * DAY_MS;
+    expect(renew("n1", 1, NOW_MS, lateMs)).toMatchObject({ kind: "renewed", adopted: undefined });
+    // One from before the enrolment that is known is nobody's any more.
+    expect(renew("n1", 9, NOW_MS - 1, lateMs)).toEqual({ kind: "refused", why: "another-key" });
+    expect(adopt("n1", 2, NOW_MS + 1)).toMatchObject({ enrolment: { key: key(2) }, replacedKey: key(1) });
+    expect(renew("n1", 1, NOW_MS, lateMs)).toEqual({ kind: "refused", why: "key-revoked" });
+    expect(renew("n1", 3, NOW_MS + 5, lateMs)).toMatchObject({ kind: "renewed", adopted: { replacedKey: key(2) } });
+    expect(adopt("n1", 4, NOW_MS + 5)).toMatchObject({ enrolment: { key: key(3) }, replacedKey: undefined });
+  });
+
+  it("renews a node that was enrolled since, unless its certificate ended too long ago", () => {
+    bringBack();
+    const lateMs = NOW_MS + 20 * DAY_MS;
+    expect(renew("n1", 1, NOW_MS, lateMs)).toMatchObject({ kind: "renewed", adopted: { enrolment: { nodeId: "n1" } } });
+    expect(renew("n2", 2, NOW_MS - 20 * DAY_MS, lateMs)).toEqual({ kind: "refused", why: "lapsed" });
+    expect(run("listEnrolments", { nodeId: "n1", after: "", limit: 1 })).toMatchObject([
+      { notAfterMs: lateMs + DAY_MS, renewals: 1 },
+    ]);
+  });
+
+  it("keeps what was revoked, and an id that was free for a new key waits for an administrator again", () => {
+    makeToken("a", { usesMax: 9 });
+    for (const of of [1, 2]) enrol("a", `n${of}`, of);
+    run("revokeNode", { nodeId: "n1", nowMs: NOW_MS, keys: [] });
+    run("readmitNode", { nodeId: "n2" });
+    bringBack();
+    const lateMs = NOW_MS + DAY_MS;
+    expect(renew("n1", 5, NOW_MS + 1, lateMs)).toEqual({ kind: "refused", why: "node-revoked" });
+    makeToken("b", { createdAtMs: lateMs, usesMax: 9 });
+    expect(enrol("b", "n2", 6, lateMs)).toEqual({ kind: "refused", why: "another-key" });
+  });
+
+  it("alone is so: elsewhere no certificate takes an id from the key that was enrolled", () => {
+    makeToken("a");
+    enrol("a", "n1", 1);
+    expect(renew("n1", 2, NOW_MS + 1)).toEqual({ kind: "refused", why: "another-key" });
+    expect(adopt("n1", 2, NOW_MS + 1)).toMatchObject({ enrolment: { key: key(1) }, replacedKey: undefined });
+  });
+});
