@@ -54,6 +54,13 @@ describe("a certificate", () => {
     expect([again.code, again.err]).toEqual([2, expect.stringContaining("is there already")]);
   });
 
+  it("leaves no key behind when only its certificate is there already", async () => {
+    writeFileSync(join(directory, "ada.pem"), "of somebody else");
+    const { code, err } = await run("certificate", ...data(), ...to(), "--role", "admin", "--name", "ada");
+    expect([code, err]).toEqual([2, expect.stringContaining("ada.pem is there already")]);
+    expect(existsSync(join(directory, "ada.key"))).toBe(false);
+  });
+
   it.each([
     ["another role", ["--role", "root", "--name", "ada"], '--role: got "root", want reader, admin, witness'],
     ["no name", ["--role", "admin"], "--name: got nothing, want 1 to 64 printable characters"],

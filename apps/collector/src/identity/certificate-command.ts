@@ -114,6 +114,9 @@ async function certify(authority: Authority, values: Values, clock: Clock, say: 
   if (!Number.isInteger(days) || days < 1 || days > DAYS.most) {
     throw new UsageError(`--days: got ${quoted(values.days)}, want a whole number from 1 to ${DAYS.most}`);
   }
+  for (const path of [`${to}.key`, `${to}.pem`]) {
+    if (existsSync(path)) throw new UsageError(`--to: ${path} is there already, want the name of a new file`);
+  }
   const keys = makeKeyPair();
   const lifetimeMs = days * MS_PER_DAY;
   const { publicKeyDer } = keys;
@@ -131,7 +134,6 @@ async function certify(authority: Authority, values: Values, clock: Clock, say: 
 }
 
 function writeNew(path: string, content: string, mode: number): void {
-  if (existsSync(path)) throw new UsageError(`--to: ${path} is there already, want the name of a new file`);
   const file = openSync(path, "wx", mode);
   try {
     writeSync(file, content);

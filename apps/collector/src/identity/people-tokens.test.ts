@@ -55,6 +55,37 @@ describe("the tokens of people", () => {
     expect(logged.join("")).not.toContain("bbb");
   });
 
+  it.each([
+    ["is emptied", ""],
+    ["holds comments alone", "# nobody any more\n"],
+    ["is gone", undefined],
+  ])("end when the file %s, and that is told once", (_, text) => {
+    const { tokens, write, clock, logged } = opened(`ada admin ${ONE}`);
+    if (text === undefined) rmSync(join(directory, "tokens"));
+    else write(text);
+    for (let at = 0; at < 3; at += 1) {
+      clock.advance(FILE_CHECK_MS);
+      expect(tokens.personOf(ONE)).toBeUndefined();
+    }
+    expect(logged.filter((line) => line.includes("nobody's token is good"))).toHaveLength(1);
+    expect(tokens.isEmpty).toBe(false);
+    write(`ada admin ${TWO}`);
+    clock.advance(FILE_CHECK_MS);
+    expect(tokens.personOf(TWO)?.name).toBe("ada");
+  });
+
+  it("may have any printable character: a comment begins a line, or comes after a space", () => {
+    const [odd, last] = [`#${ONE}`, `${ONE}#tail`];
+    const { tokens } = opened(`ada admin ${ONE}#${TWO} # of the night shift\nbob reader ${last}\n  # a line\n`);
+    expect(tokens.personOf(`${ONE}#${TWO}`)?.name).toBe("ada");
+    expect([tokens.personOf(last)?.name, tokens.personOf(ONE), tokens.personOf(odd)]).toEqual([
+      "bob",
+      undefined,
+      undefined,
+    ]);
+    expect(() => opened(`ada admin ${odd}`)).toThrow(/line 1: want NAME ROLE TOKEN/);
+  });
+
   it("warns of a file that every user can read", () => {
     expect(opened(`ada admin ${ONE}`).logged.join("")).toContain("want mode 600");
   });

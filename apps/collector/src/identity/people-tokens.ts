@@ -29,7 +29,10 @@ export interface Person {
   readonly role: Role;
 }
 
-/** The tokens as they are now. A file that turns bad leaves the last good one in use, and is told once. */
+/**
+ * The tokens as they are now. A file that turns bad leaves the last good one in use, and is told once; one without a token, or that is
+ * gone, is of nobody: whoever takes the last line or the file away means it.
+ */
 export interface PeopleTokens {
   /** Undefined: nobody's. */
   personOf(token: string): Person | undefined;
@@ -55,13 +58,23 @@ export function openPeopleTokens(
   if (path === undefined) return { personOf: (token) => fixed.get(digestOf(token)), isEmpty: fixed.size === 0 };
   const first = readTokens(path);
   if (first.kind === "bad") throw new ConfigError([first.problem]);
+  if (first.kind === "gone") throw new ConfigError([unreadable(path, "ENOENT")]);
+  if (first.value.size === 0) {
+    throw new ConfigError([`access.tokensFile: ${path} holds no token, want lines of ${LINE_WANTED}`]);
+  }
   warnOfReaders(path, log);
   const file = watchFile({
     path,
     first: first.value,
-    read: readTokens,
+    read(from) {
+      const found = readTokens(from);
+      return found.kind === "gone" ? { kind: "read", value: new Map() } : found;
+    },
     clock,
-    onReread: ({ size }) => log.info({ path, tokens: size }, "the access tokens were read again"),
+    onReread({ size }) {
+      if (size > 0) log.info({ path, tokens: size }, "the access tokens were read again");
+      else log.warn({ path }, "the file of access tokens holds none or is gone: nobody's token is good any more");
+    },
     onProblem: (problem) => log.warn(`${problem}; the tokens read before stay in use`),
   });
   return {
@@ -89,23 +102,28 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
   return people;
 }
 
-function readTokens(path: string): FileRead<People> {
+function unreadable(path: string, code: string): string {
+  return `access.tokensFile: got ${JSON.stringify(path)} (${code}), want a file that can be read`;
+}
+
+function readTokens(path: string): FileRead<People> | { readonly kind: "gone" } {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    return {
-      kind: "bad",
-      problem: `access.tokensFile: got ${JSON.stringify(path)} (${code}), want a file that can be read`,
-    };
+    return code === "ENOENT" ? { kind: "gone" } : { kind: "bad", problem: unreadable(path, code) };
   }
   if (text.length > FILE_MAX_BYTES) {
     return { kind: "bad", problem: `access.tokensFile: ${path} has more than ${FILE_MAX_BYTES} bytes` };
   }
   const people = new Map<string, Person>();
   for (const [at, line] of text.split("\n").entries()) {
-    const words = line.split("#", 1)[0]?.trim().split(/\s+/) ?? [];
+    // A token may have the mark in it, so that a comment begins a line or comes after a space.
+    const words = line
+      .replace(/(^|\s)#.*$/, "")
+      .trim()
+      .split(/\s+/);
     if (words.length === 1 && words[0] === "") continue;
     const [name = "", role = "", token = "", ...more] = words;
     const known = ROLES.find((candidate) => candidate === role);
@@ -116,8 +134,6 @@ function readTokens(path: string): FileRead<People> {
     if (people.size > TOKENS_MAX)
       return { kind: "bad", problem: `access.tokensFile: ${path}: want at most ${TOKENS_MAX} tokens` };
   }
-  if (people.size === 0)
-    return { kind: "bad", problem: `access.tokensFile: ${path} holds no token, want lines of ${LINE_WANTED}` };
   return { kind: "read", value: people };
 }
 
