@@ -17,7 +17,9 @@ import { fleetSeries } from "./export/fleet-series.ts";
 import { type HttpContent, startHttp } from "./export/http.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
 import { createFleetIssuers, type FleetIssuers } from "./fleet-issuer.ts";
+import { RENEW_WITHIN_MS } from "./identity/enrol-service.ts";
 import { createIdentityServices, openIdentity, readCredentials } from "./identity/identity.ts";
+import type { Registry } from "./identity/registry.ts";
 import { createIngest, type Ingest } from "./ingest.ts";
 import { createJudging, type Judging } from "./judging.ts";
 import { createKnowledge } from "./knowledge.ts";
@@ -28,6 +30,7 @@ import { forgottenBeforeMs } from "./retention.ts";
 import { startRollUps } from "./roll-up-rounds.ts";
 import { loadSite } from "./site.ts";
 import { DATABASE_NAME } from "./store/backup.ts";
+import { keepToOwner } from "./store/owner-only.ts";
 import { openStore, type Store } from "./store/store.ts";
 import { createSuspects } from "./suspects.ts";
 import { type CollectorVitals, createVitals } from "./vitals.ts";
@@ -56,6 +59,7 @@ const PRUNE_ROUNDS = 50;
 const READY_WITHIN_MS = 1_000;
 
 const NS_PER_S = 1e9;
+const MS_PER_DAY = 24 * 3_600_000;
 
 /** What the collector takes from outside, apart from its configuration. */
 export interface World {
@@ -92,7 +96,9 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     streams: () => streams(),
     storePending: () => storePending(),
     deferred: backlog.waiting,
+    authorityDaysLeft: () => ((credentials.authority?.notAfterMs ?? Number.NaN) - clock.wallMs()) / MS_PER_DAY,
   });
+  ownDatabase(dataPath, log);
   const store = await openStore(dataPath, clock, storeEvents(vitals, backlog, world));
   storePending = store.pending;
   storeLoad = store.load;
@@ -156,7 +162,8 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     undo.unshift(http.stop);
     const listener = await openListener(servers, config, identity.certificates, { clock, log, vitals });
     undo.unshift(async () => listener.close());
-    const rounds = startRounds({ ingest, fleet, judging, issuers, store, config, vitals, clock });
+    const { registry } = identity;
+    const rounds = startRounds({ ingest, fleet, judging, issuers, registry, store, config, vitals, clock });
     let stopping: Promise<void> | undefined;
     const stop = async () => {
       rounds.stop();
@@ -185,6 +192,14 @@ function databasePath(dataDir: string): string {
     throw unreadable("dataDir", dataDir, error, "a directory that can be created");
   }
   return join(dataDir, DATABASE_NAME);
+}
+
+function ownDatabase(path: string, log: Logger): void {
+  try {
+    keepToOwner(path, log);
+  } catch (error) {
+    throw unreadable("dataDir", path, error, "a file that can be written");
+  }
 }
 
 function unreadable(field: string, path: string, error: unknown, want: string): unknown {
@@ -246,6 +261,7 @@ interface RoundParts {
   readonly fleet: Fleet;
   readonly judging: Judging;
   readonly issuers: FleetIssuers;
+  readonly registry: Registry;
   readonly store: Store;
   readonly config: Config;
   readonly vitals: CollectorVitals;
@@ -253,7 +269,8 @@ interface RoundParts {
 }
 
 /** The work that time brings: staleness, the fleet's pace, rolling up, forgetting. */
-function startRounds({ ingest, fleet, judging, issuers, store, config, vitals, clock }: RoundParts): { stop(): void } {
+function startRounds(parts: RoundParts): { stop(): void } {
+  const { ingest, fleet, judging, issuers, registry, store, config, vitals, clock } = parts;
   let stopped = false;
   const tick = () => {
     if (fleet.repace(clock.wallMs())) for (const node of fleet.nodes.values()) judging.touch(node);
@@ -273,8 +290,9 @@ function startRounds({ ingest, fleet, judging, issuers, store, config, vitals, c
     vitals.prunedRows.inc(deleted);
     if (deleted > 0 && rounds > 1 && !stopped) return prune(rounds - 1);
   };
+  const forgetEnrolments = () => registry.forget(clock.wallMs() - RENEW_WITHIN_MS).catch(() => undefined);
   const forgetting = () => {
-    void prune(PRUNE_ROUNDS).finally(() => {
+    void Promise.all([prune(PRUNE_ROUNDS), forgetEnrolments()]).finally(() => {
       if (!stopped) pruning = clock.after(PRUNE_EVERY_MS, forgetting);
     });
   };

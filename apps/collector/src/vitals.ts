@@ -34,9 +34,11 @@ export interface VitalsSources {
   readonly streams: () => number;
   readonly storePending: () => number;
   readonly deferred: () => number;
+  /** NaN: there is no authority. */
+  readonly authorityDaysLeft: () => number;
 }
 
-export function createVitals({ streams, storePending, deferred }: VitalsSources): CollectorVitals {
+export function createVitals({ streams, storePending, deferred, authorityDaysLeft }: VitalsSources): CollectorVitals {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -67,6 +69,11 @@ export function createVitals({ streams, storePending, deferred }: VitalsSources)
   gauge("streams", "Agents connected.", streams);
   gauge("store_pending_operations", "Operations waiting for the store or under way.", storePending);
   gauge("deferred_reports_waiting", "Late reports that wait until the store has caught up.", deferred);
+  gauge(
+    "authority_days_left",
+    "Days until the fleet's authority ends; not a number where there is none.",
+    authorityDaysLeft,
+  );
   return {
     registry,
     reports: counter("reports_total", "Reports that were admitted, by what the store made of them.", ["result"]),

@@ -11,7 +11,7 @@ import {
   openAuthority,
   signingRequestDer,
 } from "@lifeline/identity";
-import { systemClock } from "@lifeline/measure";
+import { manualClock, systemClock } from "@lifeline/measure";
 import {
   adminPb,
   type ChannelCredentials,
@@ -522,6 +522,48 @@ describe("a node id", () => {
     expect((await admin.unary("listEnrolments", {}, asAdmin)).enrolments).toMatchObject([
       { nodeId: "n1", joinTokenId: "" },
     ]);
+  });
+});
+
+describe("the streams of a node", () => {
+  it("are few, also those that have not said Hello: the oldest ends, and others find room", async () => {
+    const { collector, caPem, token, enrol } = await fleet();
+    const [n1, n2] = [await enrol(await token(), "n1"), await enrol(await token(), "n2")];
+    const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${collector.grpcPort}`, clientOf(caPem, n1));
+    closers.push(() => client.close());
+    const ends: Promise<unknown>[] = [];
+    // The house's collector has room for eight.
+    for (let at = 0; at < 20; at += 1) {
+      const { responses } = client.duplex("stream");
+      ends.push(
+        responses[Symbol.asyncIterator]()
+          .next()
+          .catch((error: RpcError) => error),
+      );
+    }
+    const ended = await Promise.all(ends.slice(0, 16));
+    expect(ended).toEqual(Array(16).fill(expect.objectContaining({ code: RpcStatus.ABORTED })));
+    expect((await speak(collector, clientOf(caPem, n2), "n2")).first).toBe("let in");
+    const metrics = await house.metrics(collector);
+    expect(metrics).toContain('streams_refused_total{code="too-many-of-node"} 16');
+    expect(metrics).toContain("\nlifeline_collector_streams 5");
+  });
+});
+
+describe("an enrolment", () => {
+  it("is forgotten a month after its last certificate has ended, and its id is free", async () => {
+    const hours = manualClock(systemClock.wallMs());
+    await house.close();
+    house = openHouse(hours);
+    const { collector, token, enrol, admin, asAdmin } = await fleet();
+    await enrol(await token(), "n1");
+    hours.advance(60_000);
+    const nodes = async () => (await admin.unary("listEnrolments", {}, asAdmin)).enrolments.map(({ nodeId }) => nodeId);
+    expect(await nodes()).toEqual(["n1"]);
+    hours.stepWall(31 * 24 * 3_600_000);
+    for (let tries = 0; tries < 200 && (await nodes()).length > 0; tries += 1) hours.advance(60_000);
+    expect(await nodes()).toEqual([]);
+    expect(collector.grpcPort).toBeGreaterThan(0);
   });
 });
 

@@ -39,7 +39,7 @@ export interface IdentityWorld {
 export async function readCredentials(config: Config, world: IdentityWorld) {
   const { clock, log, environment } = world;
   const { identity, tls } = config;
-  const authority = identity && (await openFleetAuthority(config.dataDir, identity.authority, clock.wallMs()));
+  const authority = identity && (await openFleetAuthority(config.dataDir, identity.authority, clock.wallMs(), log));
   const certificates =
     authority !== undefined && identity !== undefined
       ? await issuedCertificates(authority, identity.names, world)
