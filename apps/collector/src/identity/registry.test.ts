@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type ManualClock, manualClock } from "@lifeline/measure";
 import type { ClientCertificate } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { restore } from "../store/backup.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import type { Operation } from "../store/record.ts";
 import type { Store } from "../store/store.ts";
@@ -88,6 +89,30 @@ describe("the standing of a certificate", () => {
     const both = [KEY, OTHER].map((key) => registry.standingOf(certificate(key), "127.0.0.1:1"));
     letGo();
     expect(await Promise.all(both)).toEqual(["good", "another-key"]);
+  });
+});
+
+describe("a registry of a database that was brought back", () => {
+  it("lets the key speak that the authority issued to last, and the one before no more", async () => {
+    const held = heldStore();
+    const secretSha256 = new Uint8Array(32);
+    const times = { createdAtMs: 0, expiresAtMs: 9_000_000, revokedAtMs: undefined };
+    const token = { id: "a", note: "", nodePattern: "", usesMax: 1, uses: 0, ...times };
+    await held.store.submit("createJoinToken", { token, secretSha256 });
+    const key = Buffer.from(KEY, "hex");
+    const claim = { tokenId: "a", secretSha256, nodeId: "n1", key, nowMs: 500_000, notAfterMs: 90_000_000, from: "" };
+    await held.store.submit("enrol", claim);
+    database.close();
+    restore(join(directory, "collector.db"), join(directory, "back"), 600_000);
+    database = openDatabase(join(directory, "back/collector.db"));
+    const registry = await opened().registry;
+    // Certificates begin five minutes before they were issued.
+    const issued = (keySha256: string, atMs: number) => ({ ...certificate(keySha256), notBeforeMs: atMs - 300_000 });
+    expect(await registry.standingOf(issued(KEY, 500_000), "127.0.0.1:1")).toBe("good");
+    expect(await registry.standingOf(issued(OTHER, 500_000), "127.0.0.1:1")).toBe("another-key");
+    expect(await registry.standingOf(issued(OTHER, 500_001), "127.0.0.1:1")).toBe("good");
+    expect(await registry.standingOf(issued(KEY, 500_000), "127.0.0.1:1")).toBe("revoked");
+    expect(registry.standingNow("n1", OTHER)).toBe("good");
   });
 });
 

@@ -27,7 +27,7 @@ export type Standing = "good" | "revoked" | "another-key";
 /** How often refused claims are written down and told, ms: a node that tries without end costs one row and one line an age. */
 const CLAIMS_EVERY_MS = 10_000;
 
-/** Most keys of one node that are remembered where ids follow their certificates: as many as a day has in which each certificate has its own. */
+/** Most keys of one node that are remembered where ids follow their certificates: a week of daily ones, and one more. */
 const KEYS_OF_NODE_MAX = 8;
 
 /** Most enrolments that are forgotten at a time: a thousand rows are a few milliseconds of the store's. */

@@ -1,0 +1,20 @@
+import { RpcError, RpcStatus } from "@lifeline/wire";
+import { describe, expect, it } from "vitest";
+import { createIngest, type IngestParts } from "./ingest.ts";
+
+describe("a stream", () => {
+  it("is not opened for a speaker that was revoked while it was decided who it is", async () => {
+    const revoked = new RpcError(RpcStatus.PERMISSION_DENIED, "revoked meanwhile");
+    const access: IngestParts["access"] = {
+      speakerOf: async () => ({ kind: "node", nodeId: "n1", keySha256: "", notAfterMs: 0 }),
+      mayStill() {
+        throw revoked;
+      },
+    };
+    // Nothing else is asked of the collector for one that is refused.
+    const ingest = createIngest({ access, maxStreams: 1 } as IngestParts);
+    const opening = ingest.service.stream((async function* () {})(), async () => {}, {} as never);
+    await expect(opening).rejects.toBe(revoked);
+    expect(ingest.streams()).toBe(0);
+  });
+});
