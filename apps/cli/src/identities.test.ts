@@ -268,6 +268,15 @@ next: stop its agent. To let the id in again, with a new key: lifeline node read
     });
   });
 
+  it("says when the id was not known, for it may be a slip", async () => {
+    const ofNothing: Admin["revokeNode"] = async ({ nodeId }) => ({
+      enrolment: { ...ENROLMENT, nodeId, keySha256: "", revokedUnixMs: generatedUnixMs },
+      endedStreams: 0,
+    });
+    const { out } = await ask(["node", "revoke", "workr-1"], { revokeNode: ofNothing });
+    expect(out).toContain("\nNo certificate of workr-1 was known here: look whether the id is right.\n");
+  });
+
   it("frees the id for a new key, and says how to bring it", async () => {
     const readmitNode: Admin["readmitNode"] = async ({ nodeId }) => ({ enrolment: { ...ENROLMENT, nodeId } });
     const { out, exitCode } = await ask(["node", "readmit", "worker-1"], { readmitNode });

@@ -86,8 +86,12 @@ async function namingClosest<Answer>(
 
 function revokedView(id: string, { enrolment, endedStreams }: adminPb.RevokeNodeResponse): View {
   const streams = endedStreams === 1 ? "1 stream was" : `${endedStreams} streams were`;
+  // An id can be revoked of which the collector knows nothing; it may as well be a slip.
+  const unknown =
+    enrolment?.keySha256 === "" ? [`No certificate of ${id} was known here: look whether the id is right.`] : [];
   return admissionView(enrolment, { endedStreams }, [
     `${id} is revoked: ${streams} ended, and none of its certificates is good any more.`,
+    ...unknown,
     `next: stop its agent. To let the id in again, with a new key: lifeline node readmit ${id}`,
   ]);
 }
