@@ -81,6 +81,14 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
       throw error;
     }
   };
+  /** By certificate, which a connection has one of: whoever asks without end has it looked at once. */
+  const looked = new WeakMap<ClientCertificate, boolean>();
+  const ofAuthority = (authority: Authority, certificate: ClientCertificate | undefined) => {
+    if (certificate === undefined) return undefined;
+    const isSigned = looked.get(certificate) ?? isOf(authority, certificate);
+    looked.set(certificate, isSigned);
+    return isSigned ? certificate : undefined;
+  };
   const requestOf = async (der: Uint8Array, from: string) => {
     const request = await readSigningRequest(der);
     if (request.kind === "ok" && isNodeId(request.nodeId)) return request;
@@ -127,9 +135,8 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
       }),
     async renew({ certificateRequestDer }, context) {
       const from = peerAddress(context.peer) ?? "";
-      const certificate = context.connection?.certificate;
       const authority = authorityOrRefuse();
-      const shown = certificate !== undefined && isOf(authority, certificate) ? certificate : undefined;
+      const shown = ofAuthority(authority, context.connection?.certificate);
       // By its key: those who share an address with one that fails must still renew. Each costs a commit and a signature.
       take(shown?.keySha256 ?? from, from);
       const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
