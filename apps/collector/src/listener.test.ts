@@ -25,7 +25,12 @@ async function open(port: number, keyPem?: string) {
   const world = {
     clock: systemClock,
     log: pino({ level: "silent" }),
-    vitals: createVitals({ streams: () => 0, storePending: () => 0, deferred: () => 0 }),
+    vitals: createVitals({
+      streams: () => 0,
+      storePending: () => 0,
+      deferred: () => 0,
+      authorityDaysLeft: () => Number.NaN,
+    }),
   };
   const listener = await openListener({ trusted: server, strangers: server }, config, certificates, world);
   closers.push(() => listener.close());

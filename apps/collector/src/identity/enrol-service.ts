@@ -149,7 +149,7 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
       const times = lifetime();
       const key = Buffer.from(keySha256, "hex");
       const lapsedBeforeMs = times.nowMs - RENEW_WITHIN_MS;
-      const dates = { issuedAtMs: shown.notBeforeMs + BACKDATE_MS, endsAtMs: shown.notAfterMs, lapsedBeforeMs };
+      const dates = { issuedAtMs: shown.notBeforeMs + BACKDATE_MS.client, endsAtMs: shown.notAfterMs, lapsedBeforeMs };
       const outcome = await registry.renew({ nodeId, key, ...dates, ...times }).catch(unavailable);
       if (outcome.kind === "refused") return refuse(outcome.why);
       if (outcome.adopted?.replacedKey !== undefined) parts.onReplaced(nodeId);

@@ -529,11 +529,13 @@ describe("the streams of a node", () => {
   it("are few, also those that have not said Hello: the oldest ends, and others find room", async () => {
     const { collector, caPem, token, enrol } = await fleet();
     const [n1, n2] = [await enrol(await token(), "n1"), await enrol(await token(), "n2")];
-    const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${collector.grpcPort}`, clientOf(caPem, n1));
-    closers.push(() => client.close());
+    const clients = Array.from({ length: 5 }, () =>
+      createRpcClient(reportPb.ReportService, `127.0.0.1:${collector.grpcPort}`, clientOf(caPem, n1)),
+    );
+    closers.push(...clients.map((client) => () => client.close()));
     const ends: Promise<unknown>[] = [];
-    // The house's collector has room for eight.
-    for (let at = 0; at < 20; at += 1) {
+    // The collector of the house has room for eight, a connection for four.
+    for (const client of clients.flatMap((each) => Array(4).fill(each) as (typeof each)[])) {
       const { responses } = client.duplex("stream");
       ends.push(
         responses[Symbol.asyncIterator]()

@@ -121,11 +121,11 @@ export async function openRegistry(parts: RegistryParts): Promise<Registry> {
     if (known === undefined) return true;
     if (!pinsKeys) return known.keySha256 !== keySha256 || notAfterMs > known.notAfterMs;
     if (known.keySha256 === keySha256) return notAfterMs > known.notAfterMs;
-    return known.isDated && notBeforeMs + BACKDATE_MS > known.enrolledAtMs;
+    return known.isDated && notBeforeMs + BACKDATE_MS.client > known.enrolledAtMs;
   };
   const adopt = async ({ commonName: nodeId, keySha256, notAfterMs, notBeforeMs }: ClientCertificate) => {
     const key = Buffer.from(keySha256, "hex");
-    const times = { nowMs: Math.round(clock.wallMs()), issuedAtMs: notBeforeMs + BACKDATE_MS, notAfterMs };
+    const times = { nowMs: Math.round(clock.wallMs()), issuedAtMs: notBeforeMs + BACKDATE_MS.client, notAfterMs };
     // Kept at its next stream, then: the certificate speaks for it today.
     const adopted = await store.submit("adopt", { nodeId, key, ...times, follows: !pinsKeys }).catch(() => undefined);
     if (adopted !== undefined) rememberAdopted(adopted);
