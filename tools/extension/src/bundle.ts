@@ -15,6 +15,9 @@ export interface Bundle {
 /** The file, beside the bundle, that koffi's native part lies in. */
 export const NATIVE_FILE = "koffi.node";
 
+/** grpc-js loads it only to serve channelz or ORCA, which nobody asks of Lifeline: 0.4 MB that would never run. */
+const NEVER_REACHED = ["@grpc/proto-loader"];
+
 /** What CommonJS code within the bundle may ask for. */
 const BANNER = [
   'import { createRequire as lifelineCreateRequire } from "node:module";',
@@ -38,6 +41,7 @@ export async function bundleOf(root: string, entry: string, isSmall = true): Pro
     format: "esm",
     target: "node24",
     conditions: ["lifeline:source"],
+    external: NEVER_REACHED,
     banner: { js: BANNER },
     minifyWhitespace: isSmall,
     minifySyntax: isSmall,
@@ -49,6 +53,8 @@ export async function bundleOf(root: string, entry: string, isSmall = true): Pro
   });
   const [output] = result.outputFiles;
   if (output === undefined) throw new ExtensionError("bundle", `${entry}: esbuild gave no file`);
+  if (output.text.includes(ASKS_FOR_KOFFI))
+    throw new ExtensionError("bundle", `${entry}: asks for koffi at a place that the plugin does not know`);
   const packageFolders = packageFoldersOf(result.metafile);
   return { code: output.contents, packageFolders, usesNative: packageFolders.some((path) => path.endsWith("/koffi")) };
 }
@@ -62,18 +68,21 @@ const ASKS_FOR_KOFFI = 'createRequire(import.meta.url)("koffi")';
 const koffi: Plugin = {
   name: "koffi",
   setup({ onLoad, onResolve }) {
-    onLoad({ filter: /\/packages\/probe\/src\/kernel\.ts$/ }, async ({ path }) => {
-      const source = await readFile(path, "utf8");
-      if (!source.includes(ASKS_FOR_KOFFI))
-        return {
-          errors: [
-            {
-              text: `${path} does not ask for koffi by ${ASKS_FOR_KOFFI} any more: an image would have no kernel's stamps`,
-            },
-          ],
-        };
-      return { contents: source.replace(ASKS_FOR_KOFFI, 'require("koffi")'), loader: "ts" };
-    });
+    onLoad(
+      { filter: /\/(?:packages\/probe\/src\/kernel|apps\/agent\/src\/process\/native-calls)\.ts$/ },
+      async ({ path }) => {
+        const source = await readFile(path, "utf8");
+        if (!source.includes(ASKS_FOR_KOFFI))
+          return {
+            errors: [
+              {
+                text: `${path} does not ask for koffi by ${ASKS_FOR_KOFFI} any more: an image would go without what the kernel tells`,
+              },
+            ],
+          };
+        return { contents: source.replace(ASKS_FOR_KOFFI, 'require("koffi")'), loader: "ts" };
+      },
+    );
     onResolve({ filter: /\/static\.cjs$/ }, ({ importer }) =>
       /\/koffi\/src\/koffi\/index\.cjs$/.test(importer) ? { path: "native", namespace: "koffi" } : undefined,
     );

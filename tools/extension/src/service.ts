@@ -1,4 +1,5 @@
 /** What Talos reads of the extension: its manifest and the description of its service. */
+import { AGENT_ENVIRONMENT, AGENT_NODE_FLAGS } from "@lifeline/bundle";
 import { stringify } from "yaml";
 import { APPLICATION } from "./container.ts";
 
@@ -14,19 +15,8 @@ export const CONFIG_FILE = "/usr/local/etc/lifeline/agent.yaml";
 /** Talos's bundle of certificates, which it gives to no container by itself. */
 const CERTIFICATES = "/etc/ssl/certs/ca-certificates";
 
-/**
- * MiB. The kernel sets no bound to an extension's memory, so the heap has one: well above what the agent holds at its own bounds (an index of
- * 10 MiB for the fullest spool, 4 MiB of reports in memory, one report of 4 MiB being encoded), since a heap that is full is an agent that ends.
- */
-const OLD_SPACE_MAX_MIB = 96;
-
-/** Of V8: each of them is in BUDGETS.md with what it gives. */
-export const HEAP_FLAGS: readonly string[] = [
-  `--max-old-space-size=${OLD_SPACE_MAX_MIB}`,
-  "--max-semi-space-size=1",
-  "--optimize-for-size",
-  "--v8-pool-size=0",
-];
+/** Of the user and group that the agent becomes once what needs root is done: one that no file of Talos belongs to. */
+const UID = 65_532;
 
 /** Talos gives a service no environment at all. */
 export const ENVIRONMENT: readonly string[] = [
@@ -38,9 +28,8 @@ export const ENVIRONMENT: readonly string[] = [
   `NODE_EXTRA_CA_CERTS=${CERTIFICATES}`,
   `GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=${CERTIFICATES}`,
   `LIFELINE_STATE_DIR=${STATE_DIRECTORY}`,
-  "MALLOC_ARENA_MAX=1",
-  // Two: while one waits for a resolver that does not answer (getaddrinfo), the spool is still written.
-  "UV_THREADPOOL_SIZE=2",
+  `LIFELINE_RUN_AS_UID=${UID}`,
+  ...Object.entries(AGENT_ENVIRONMENT).map(([name, value]) => `${name}=${value}`),
 ];
 
 /** `manifest.yaml`. Talos reads the range as blang/semver does, which wants all three numbers. */
@@ -66,7 +55,7 @@ export function serviceText(): string {
     name: NAME,
     container: {
       entrypoint: "/bin/node",
-      args: [...HEAP_FLAGS, APPLICATION, "--config", CONFIG_FILE],
+      args: [...AGENT_NODE_FLAGS, APPLICATION, "--config", CONFIG_FILE],
       environment: [...ENVIRONMENT],
       mounts: [
         { source: STATE_DIRECTORY, destination: STATE_DIRECTORY, type: "bind", options: ["rbind", "rw"] },

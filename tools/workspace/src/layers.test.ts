@@ -38,8 +38,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/attack": ["measure", "wire", "identity", "crash"],
   // Manifests and guides are held against the programs' own parsers, and against a collector that runs.
   "tools/deploy": ["measure", "catalogue", "wire", "agent", "collector"],
-  // The extension is run as a node would run it, and reports to the shipped collector, as crash starts it.
-  "tools/extension": ["measure", "wire", "crash"],
+  // How bundle has Node started; the extension is run as a node would run it, and reports to the shipped collector, as crash starts it.
+  "tools/extension": ["measure", "wire", "bundle", "crash"],
   "tools/workspace": [],
 };
 
