@@ -32,15 +32,14 @@ export interface Play {
   readonly certificates: string;
   readonly site: Site;
   readonly clock: Clock;
+  /** How long an agent runs before its memory is read, ms. */
+  readonly settleMs: number;
 }
 
 /** How long an agent may take to start, and what follows from that, ms. */
 const START_MAX_MS = 15_000;
 const COMES_ABOUT_MAX_MS = 20_000;
 const LOOK_EVERY_MS = 100;
-
-/** How long it runs before its memory is read, ms: a window and its report. */
-const WARM_MS = 10_000;
 
 /** How long the collector is away, ms. */
 const OUTAGE_MS = 4_000;
@@ -109,7 +108,7 @@ const ms = (ns: number) => Math.round(ns / NS_PER_MS);
 async function playStart(play: Play, place: Place, tell: Tell): Promise<unknown> {
   const life = await place.begin({});
   const line = await life.says("agent started", START_MAX_MS);
-  await pause(play.clock, WARM_MS / 2);
+  await pause(play.clock, play.settleMs);
   const how = `ready in ${ms(line.atNs - life.startedNs)} ms without configuration and network, id from ${line.value?.["idSource"]}`;
   tell("starts", life.isAlive(), `${how}; ${life.isAlive() ? "stays up" : `ended: ${life.complained()}`}`);
   tellConfinement(play, life, tell);
@@ -146,7 +145,7 @@ function tellMemory(name: string, { pssBytes, fileBytes }: Memory, tell: Tell): 
 }
 
 async function playEnrolment(play: Play, place: Place, tell: Tell): Promise<Life> {
-  const { site, clock } = play;
+  const { site, clock, settleMs } = play;
   site.forget();
   const life = await place.begin({
     ...(await site.invite()),
@@ -163,7 +162,7 @@ async function playEnrolment(play: Play, place: Place, tell: Tell): Promise<Life
     knockedNs !== undefined,
     `with a join token in its environment, over TLS; ${first}, enrolment and plan with it`,
   );
-  await pause(clock, WARM_MS);
+  await pause(clock, settleMs);
   tellMemory("memory measuring", readMemory(life.pid), tell);
   return life;
 }

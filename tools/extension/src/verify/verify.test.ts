@@ -39,7 +39,7 @@ describe(`npm run extension:verify${reasons.length > 0 && !isCi ? ` (skipped: ${
   it.skipIf(reasons.length > 0 && !isCi)(
     "runs an extension as Talos does, and finds nothing wrong",
     async () => {
-      const { stdout, stderr } = await verify(standIn(agent), "--zstd-level", "1", "--json");
+      const { stdout, stderr } = await verify(standIn(agent), "--zstd-level", "1", "--settle", "6", "--json");
       const checks = JSON.parse(stdout === "" ? "[]" : stdout) as Check[];
       expect(
         checks.filter((check) => isCounted(check) && !check.isRight),
@@ -59,7 +59,15 @@ describe(`npm run extension:verify${reasons.length > 0 && !isCi ? ` (skipped: ${
     "finds wrong a program that never says that it has started",
     async () => {
       const program = 'console.log("hello"); setInterval(() => {}, 1000);';
-      const { status, stderr } = await verify(standIn(program), "--zstd-level", "1", "--profile", "v1.12");
+      const { status, stderr } = await verify(
+        standIn(program),
+        "--zstd-level",
+        "1",
+        "--settle",
+        "1",
+        "--profile",
+        "v1.12",
+      );
       expect(stderr).toContain('no "agent started" within 15000 ms: hello');
       expect(status).toBe(1);
     },
@@ -81,6 +89,7 @@ describe("before anything is run", () => {
   }, 60_000);
 
   it.each([
+    [["--settle", "0"], "--settle: got '0', want an integer from 1 to 600"],
     [["--zstd-level", "40"], "--zstd-level: got '40', want an integer from 1 to 22"],
     [["--profile", "v1.9"], "--profile: got 'v1.9', want one of v1.12, v1.14, all"],
     [["--for-ever"], "--for-ever"],
