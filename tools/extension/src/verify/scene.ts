@@ -41,8 +41,8 @@ const START_MAX_MS = 15_000;
 const COMES_ABOUT_MAX_MS = 20_000;
 const LOOK_EVERY_MS = 100;
 
-/** How long the collector is away, ms. */
-const OUTAGE_MS = 4_000;
+/** How long the collector is away, ms: a window of 10 s ends meanwhile, wherever it began. */
+const OUTAGE_MS = 11_000;
 
 /** Goal and bound of the proportional set size, bytes. */
 export const PSS_GOAL_BYTES = 48 * 1024 * 1024;

@@ -39,7 +39,7 @@ describe(`npm run extension:verify${reasons.length > 0 && !isCi ? ` (skipped: ${
   it.skipIf(reasons.length > 0 && !isCi)(
     "runs an extension as Talos does, and finds nothing wrong",
     async () => {
-      const { stdout, stderr } = await verify(standIn(agent), "--zstd-level", "1", "--settle", "6", "--json");
+      const { stdout, stderr } = await verify(standIn(agent), "--zstd-level", "1", "--settle", "3", "--json");
       const checks = JSON.parse(stdout === "" ? "[]" : stdout) as Check[];
       expect(
         checks.filter((check) => isCounted(check) && !check.isRight),
