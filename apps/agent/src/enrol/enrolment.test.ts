@@ -1,6 +1,16 @@
 /** The agent's side of enrolment, against a real listener with a real authority. */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAuthority, makeKeyPair, openAuthority, readSigningRequest } from "@lifeline/identity";
@@ -192,6 +202,29 @@ describe("an agent without a certificate", () => {
     await agentOf(address, manualClock(startMs), { nodeId: "n2" }).dial();
     expect(asked.map(({ method }) => method)).toEqual(["enrol", "enrol", "enrol"]);
   });
+
+  it.each(["credentials.json", "next.key"])(
+    "waits while %s is there and cannot be read, and enrols under no other key",
+    async (name) => {
+      const { address, asked, by } = await collector({ lose: name === "next.key" });
+      await agentOf(address)
+        .dial()
+        .catch(() => {});
+      by.lose = false;
+      const path = join(stateDir, "identity", name);
+      const aside = join(stateDir, "aside");
+      renameSync(path, aside);
+      // A way that leads to itself: ELOOP, for root as well.
+      symlinkSync(path, path);
+      const { dial } = agentOf(address);
+      await expect(dial()).rejects.toMatchObject({ code: "unreadable", message: expect.stringContaining("ELOOP") });
+      expect(asked).toHaveLength(1);
+      renameSync(aside, path);
+      await dial();
+      expect(new Set(asked.map(({ key }) => key)).size).toBe(1);
+      expect(asked).toHaveLength(name === "next.key" ? 2 : 1);
+    },
+  );
 
   it("goes on from memory where the disk takes nothing, and says so", async () => {
     const { address, asked } = await collector();

@@ -36,9 +36,9 @@ const RENEW_SPREAD_SHARE = 0.1;
 export const RENEW_CHECK_MS = 60_000;
 export const RENEW_RETRY_MS = 300_000;
 
-/** Why there are no credentials, apart from what a call ended with. `code`: `no-token`. */
+/** Why there are no credentials, apart from what a call ended with: no join token, or a disk that does not give what it keeps. */
 export class EnrolError extends Error {
-  readonly code: "no-token";
+  readonly code: "no-token" | "unreadable";
   constructor(code: EnrolError["code"], message: string) {
     super(message);
     this.name = "EnrolError";
@@ -156,6 +156,11 @@ export function startEnrolment(options: EnrolmentOptions): Enrolment {
 
   const credentials = (lastEnd: LastEnd): Promise<ChannelCredentials> =>
     alone(async () => {
+      const unreadable = kept.readAgain();
+      if (unreadable !== undefined) {
+        const detail = "the node does not enrol anew while it may have a key; it reads again at the next attempt";
+        throw new EnrolError("unreadable", `the disk does not give the node's identity (${unreadable}): ${detail}`);
+      }
       await kept.saveAgain();
       const held = own();
       if (held === undefined) return asChannel(await gain());

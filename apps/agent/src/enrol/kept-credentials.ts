@@ -5,6 +5,7 @@
  * 2. A key is on disk before anybody is asked to certify it, and stays there until its certificate is: neither an answer that is lost
  *    nor a disk that is full in between locks the node out of its own id.
  * 3. A disk that refuses costs this start nothing: what could not be kept is used from memory, told, and written again later.
+ * 4. A file that is there and cannot be read is no missing one: enrolling anew would ask for the id under another key, and be locked out.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
@@ -37,7 +38,9 @@ export interface CertificateFacts {
 
 /** The files of one node's identity. */
 export interface KeptCredentials {
-  /** Undefined: none, or none that can be used. */
+  /** Reads what could not be read so far; the system's code while it still cannot be: what is there is then not known. */
+  readAgain(): string | undefined;
+  /** Undefined: none, none that can be used, or not read yet. */
   load(): Credentials | undefined;
   save(credentials: Credentials): Promise<void>;
   /** Writes what the disk refused when it was saved; nothing otherwise. */
@@ -53,8 +56,9 @@ export function openKeptCredentials(stateDir: string, onRefused: (code: string) 
   const directory = join(stateDir, IDENTITY_DIRECTORY);
   const credentialsPath = join(directory, "credentials.json");
   const nextPath = join(directory, "next.key");
-  let held = read(credentialsPath);
-  let next: KeyPair | undefined = nextFrom(nextPath);
+  let held: Credentials | undefined;
+  let next: KeyPair | undefined;
+  let isRead = false;
   let unsaved: Credentials | undefined;
   /** Whether the disk took it. */
   const keep = async (path: string, text: string): Promise<boolean> => {
@@ -79,7 +83,19 @@ export function openKeptCredentials(stateDir: string, onRefused: (code: string) 
       onRefused(codeOf(error));
     }
   };
+  const readAgain = (): string | undefined => {
+    if (isRead) return undefined;
+    try {
+      [held, next] = [credentialsIn(textOf(credentialsPath)), keyIn(textOf(nextPath))];
+      isRead = true;
+      return undefined;
+    } catch (error) {
+      return codeOf(error);
+    }
+  };
+  readAgain();
   return {
+    readAgain,
     load: () => held,
     save,
     async saveAgain() {
@@ -108,25 +124,40 @@ export function factsOf({ certPem, authorityPem }: Credentials): CertificateFact
   };
 }
 
-function read(path: string): Credentials | undefined {
+/** What the system says of a path with no file at its end, or none on the way. */
+const NO_FILE = ["ENOENT", "ENOTDIR"];
+
+/** The text of a file; undefined where there is none. Throws the system's error. */
+function textOf(path: string): string | undefined {
   try {
-    const given: unknown = JSON.parse(readFileSync(path, "utf8"));
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (NO_FILE.includes(codeOf(error))) return undefined;
+    throw error;
+  }
+}
+
+function credentialsIn(text: string | undefined): Credentials | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const given: unknown = JSON.parse(text);
     if (typeof given !== "object" || given === null) return undefined;
     const [keyPem, certPem, authorityPem] = CREDENTIAL_FIELDS.map((field): unknown => Reflect.get(given, field));
     if (typeof keyPem !== "string" || typeof certPem !== "string" || typeof authorityPem !== "string") return undefined;
     const isPair = new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem));
     return isPair && new X509Certificate(authorityPem).ca ? { keyPem, certPem, authorityPem } : undefined;
   } catch {
-    // Gone, cut off or damaged: there is nothing to prove oneself with, and the node enrols.
+    // Cut off or damaged: there is nothing to prove oneself with, and the node enrols.
     return undefined;
   }
 }
 
-function nextFrom(path: string): KeyPair | undefined {
+function keyIn(text: string | undefined): KeyPair | undefined {
+  if (text === undefined) return undefined;
   try {
-    return keyPairOf(readFileSync(path, "utf8"));
+    return keyPairOf(text);
   } catch {
-    // None, or half of one from a draft that was never renamed.
+    // Half of one, from a draft that was never renamed.
     return undefined;
   }
 }
