@@ -1,72 +1,119 @@
+import { readFileSync, readlinkSync } from "node:fs";
 import { manualClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { RELEASE_AFTER_MS, RELEASE_AGAIN_MS, readOnlyFiles, startReleasing } from "./memory-release.ts";
+import { pageOutFiles, RELEASE_AFTER_MS, RELEASE_AGAIN_MS, readOnlyFiles, startReleasing } from "./memory-release.ts";
 import { type NativeCalls, openNativeCalls } from "./native-calls.ts";
 
-const MAPS = `00400000-00746000 r--p 00000000 fe:00 10010865                           /bin/node
+const SMAPS = `00400000-00746000 r--p 00000000 fe:00 10010865                           /bin/node
+Rss:                 120 kB
+Anonymous:             0 kB
 0074a000-03044000 r-xp 0034a000 fe:00 10010865                           /bin/node
+Anonymous:             0 kB
 06b51000-06c00000 rw-p 06750000 fe:00 10010865                           /bin/node
+Anonymous:            64 kB
+06c00000-06c10000 r--p 06750000 fe:00 10010865                           /lib/a library.so
+Anonymous:            16 kB
 263a9000-26f91000 rw-p 00000000 00:00 0                                  [heap]
+Anonymous:           900 kB
 7f1472e98000-7f1472efe000 r--s 00000000 fe:00 10010863                   /shared
-7f1473900000-7f1493900000 r-xp 00000000 00:00 0
+Anonymous:             0 kB
+7f1473900000-7f1493900000 r-xp 00000000 00:00 0 
+Anonymous:             0 kB
 7ffeaccc5000-7ffeaccc7000 r-xp 00000000 00:00 0                          [vdso]
+Anonymous:             0 kB
 `;
 
+/** uapi/asm-generic/mman-common.h */
+const MADV_DONTNEED = 4;
+const MADV_PAGEOUT = 21;
+
+const program = () => readlinkSync("/proc/self/exe");
+const ownSmaps = () => readFileSync("/proc/self/smaps", "utf8");
+
+/** Calls of C that only write down what was asked of them. */
+function recorder() {
+  const advices: { readonly at: bigint; readonly advice: number }[] = [];
+  let trims = 0;
+  const native: NativeCalls = {
+    prctl: () => 0,
+    capset: () => 0,
+    madvise: (at, _lengthBytes, advice) => advices.push({ at, advice }) * 0,
+    mallocTrim: () => {
+      trims += 1;
+      return 1;
+    },
+  };
+  return { native, advices, trims: () => trims };
+}
+
 describe("what is given back", () => {
-  it("is private mappings of files that nobody can write to", () => {
-    expect(readOnlyFiles(MAPS)).toEqual([
-      { from: 0x400000n, to: 0x746000n },
-      { from: 0x74a000n, to: 0x3044000n },
+  it("is private mappings of files that nobody can write to, told apart by what stands in them", () => {
+    expect(readOnlyFiles(SMAPS)).toEqual([
+      { from: 0x400000n, to: 0x746000n, file: "/bin/node", isPure: true },
+      { from: 0x74a000n, to: 0x3044000n, file: "/bin/node", isPure: true },
+      { from: 0x6c00000n, to: 0x6c10000n, file: "/lib/a library.so", isPure: false },
     ]);
     expect(readOnlyFiles("")).toEqual([]);
   });
 
-  it("is given back after the start and now and then, and never as what would lose a byte", () => {
+  it("is given back after the start and now and then", () => {
     const clock = manualClock(0);
-    const advices: number[] = [];
-    let trims = 0;
-    const native: NativeCalls = {
-      prctl: () => 0,
-      capset: () => 0,
-      madvise: (_address, _lengthBytes, advice) => advices.push(advice) * 0,
-      mallocTrim: () => {
-        trims += 1;
-        return 1;
-      },
-    };
+    const { native, advices, trims } = recorder();
     const releasing = startReleasing(clock, native);
     clock.advance(RELEASE_AFTER_MS - 1);
-    expect([advices.length, trims]).toEqual([0, 0]);
+    expect([advices.length, trims()]).toEqual([0, 0]);
     clock.advance(1);
     // One mapping a turn.
-    expect([advices.length, trims]).toEqual([1, 0]);
+    expect([new Set(advices.map(({ at }) => at)).size, trims()]).toEqual([1, 0]);
     clock.advance(RELEASE_AGAIN_MS / 2);
-    const mappings = advices.length;
-    expect(mappings).toBeGreaterThan(1);
-    // MADV_PAGEOUT; MADV_DONTNEED is 4, and would.
-    expect(new Set(advices)).toEqual(new Set([21]));
-    expect(trims).toBe(1);
+    const times = advices.length;
+    expect(times).toBeGreaterThan(2);
+    expect(trims()).toBe(1);
     clock.advance(RELEASE_AGAIN_MS);
-    expect([advices.length > mappings, trims]).toEqual([true, 2]);
+    expect([advices.length > times, trims()]).toEqual([true, 2]);
     releasing.cancel();
     clock.advance(2 * RELEASE_AGAIN_MS);
-    expect(trims).toBe(2);
+    expect(trims()).toBe(2);
+  });
+
+  it.runIf(process.platform === "linux")("is let go of only where it is the program's own, and the file's", () => {
+    const clock = manualClock(0);
+    const { native, advices } = recorder();
+    startReleasing(clock, native);
+    clock.advance(RELEASE_AFTER_MS + RELEASE_AGAIN_MS / 2);
+    const mappings = new Map(readOnlyFiles(ownSmaps()).map((mapping) => [mapping.from, mapping]));
+    const letGo = advices.filter(({ advice }) => advice === MADV_DONTNEED);
+    expect(letGo.length).toBeGreaterThan(0);
+    for (const { at } of letGo) expect(mappings.get(at)).toMatchObject({ file: program(), isPure: true });
+    const libraries = [...mappings.values()].filter(({ file }) => file !== program());
+    expect(libraries.length).toBeGreaterThan(0);
+    expect(new Set(advices.map(({ advice }) => advice))).toEqual(new Set([MADV_DONTNEED, MADV_PAGEOUT]));
   });
 
   it.runIf(process.platform === "linux")("is taken by this kernel, and read again when it is needed", () => {
     const native = openNativeCalls();
-    expect(native).toBeDefined();
-    const clock = manualClock(0);
+    if (native === undefined) expect.unreachable("koffi loads on Linux");
+    const residentKb = () =>
+      ownSmaps()
+        .split(/\n(?=[0-9a-f]+-)/)
+        .filter((mapping) => / r-.p .*/.exec(mapping)?.[0].endsWith(` ${program()}`))
+        .reduce((sum, mapping) => sum + Number(/^Rss: +(\d+)/m.exec(mapping)?.[1]), 0);
+    const before = residentKb();
     const codes: number[] = [];
-    startReleasing(clock, {
-      ...(native as NativeCalls),
-      madvise: (...mapping) => {
-        const code = native?.madvise(...mapping) ?? -1;
+    const heard: NativeCalls = {
+      ...native,
+      madvise: (...advice) => {
+        const code = native.madvise(...advice);
         codes.push(code);
         return code;
       },
-    });
+    };
+    const clock = manualClock(0);
+    startReleasing(clock, heard);
     clock.advance(RELEASE_AFTER_MS + RELEASE_AGAIN_MS / 2);
-    expect(codes).toContain(0);
+    // Less, not none: the program is needed to ask.
+    expect(residentKb()).toBeLessThan(before);
+    pageOutFiles(heard);
+    expect(new Set(codes)).toEqual(new Set([0]));
   });
 });

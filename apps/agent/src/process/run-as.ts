@@ -5,10 +5,12 @@
  * 2. Kept by the main thread alone: CAP_DAC_READ_SEARCH, for a STAMP key, a join token or a TLS key of root's own is read again while
  *    the agent runs; CAP_DAC_OVERRIDE only where Talos's socket is to be opened, which root alone may write to. Nothing else is
  *    needed: probes use ordinary sockets and ports, the kernel's stamps, counters and tables are everybody's to read.
- * 3. Capabilities belong to threads: what is read with them is read by the main thread, which synchronous calls are.
+ * 3. The memory that the start needed is given back while root may ask for it.
+ * 4. Capabilities belong to threads: what is read with them is read by the main thread, which synchronous calls are.
  */
 import { lchownSync, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { pageOutFiles } from "./memory-release.ts";
 import type { NativeCalls } from "./native-calls.ts";
 
 /** linux/prctl.h: keep what is permitted over the change of user. */
@@ -41,6 +43,7 @@ export interface RanAs {
 /** Becomes the user. Throws the system's error when root itself may not: then nothing has changed but owners. */
 export function runAs({ uid, stateDir, madeParents, opensTalos }: RunAs, native: NativeCalls | undefined): RanAs {
   const diskCode = giveOver(madeParents, stateDir, uid);
+  if (native !== undefined) pageOutFiles(native);
   const asks = native?.prctl(PR_SET_KEEPCAPS, 1) === 0;
   // Groups first: who is no longer root may not give them up.
   process.setgroups?.([uid]);
