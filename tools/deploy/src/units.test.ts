@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FLUSH_GRACE_MS } from "@lifeline/agent";
+import { AGENT_NODE, COLLECTOR_NODE, type NodeProcess } from "@lifeline/bundle";
 import { STOP_WITHIN_MS } from "@lifeline/collector";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { filesOf, ROOT, textOf } from "./place.ts";
@@ -11,6 +12,12 @@ import { flagsOf, type ProgramName, settingsOf } from "./program.ts";
 import { readUnit, valuesOf } from "./unit-file.ts";
 
 const NAMES: readonly ProgramName[] = ["agent", "collector", "reflector"];
+/** How each one's Node is started: as the images and `npm start` do. */
+const NODE_OF: Readonly<Record<ProgramName, NodeProcess>> = {
+  agent: AGENT_NODE,
+  collector: COLLECTOR_NODE,
+  reflector: { flags: [], environment: {} },
+};
 const DROP_IN = "deploy/systemd/lifeline-reflector.service.d/witness.conf";
 const pathOf = (name: ProgramName) => `deploy/systemd/lifeline-${name}.service`;
 const unitOf = (path: string) => readUnit(path, textOf(path));
@@ -43,13 +50,20 @@ describe("the units", () => {
       const unit = unitOf(path);
       const [command = "", ...more] = valuesOf(unit, "Service", "ExecStart");
       expect(more).toEqual([]);
-      const [node, main, ...args] = command.split(" ");
-      expect(node).toBe(`${INSTALLED}/node_modules/.bin/node`);
-      expect(main).toBe(`${INSTALLED}/apps/${name}/dist/main.js`);
+      const program = `${INSTALLED}/apps/${name}/dist/main.js`;
+      const node = NODE_OF[name];
+      const start = [`${INSTALLED}/node_modules/.bin/node`, ...node.flags, program];
+      const words = command.split(" ");
+      expect(words.slice(0, start.length)).toEqual(start);
+      const args = words.slice(start.length);
       const { flags, variables } = settingsOf(name);
       expect(flagsOf(args).filter((flag) => !flags.has(flag))).toEqual([]);
-      const named = valuesOf(unit, "Service", "Environment").map((text) => text.split("=", 1)[0] ?? "");
-      expect(named.filter((variable) => !variables.has(variable))).toEqual([]);
+      const given = Object.fromEntries(
+        valuesOf(unit, "Service", "Environment").map((text) => text.split(/=(.*)/, 2) as [string, string]),
+      );
+      expect(given).toMatchObject(node.environment);
+      const own = Object.keys(given).filter((variable) => !(variable in node.environment));
+      expect(own.filter((variable) => !variables.has(variable))).toEqual([]);
     },
   );
 

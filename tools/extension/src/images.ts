@@ -1,6 +1,7 @@
 /** Container images of what runs beside Omni: collector, reflector and CLI. No shell, no root, one layer of runtime that they share. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { COLLECTOR_NODE, type NodeProcess } from "@lifeline/bundle";
 import { ARCHITECTURES, type Architecture } from "./architecture.ts";
 import { type Bundle, bundleOf } from "./bundle.ts";
 import { npmComponent } from "./components.ts";
@@ -19,6 +20,8 @@ interface Program {
   /** What it reads of the catalogue lies where the bundle looks for it: `../data`. */
   readonly readsCatalogue: boolean;
   readonly ports: readonly string[];
+  /** How its Node is started; undefined: as Node is by itself. */
+  readonly node: NodeProcess | undefined;
   /** Where it writes; a volume takes the directory's owner from here. */
   readonly stateDirectory: string | undefined;
 }
@@ -30,6 +33,7 @@ const PROGRAMS: readonly Program[] = [
     workers: { "store-worker.js": "apps/collector/src/store/store-worker.ts" },
     readsCatalogue: true,
     ports: ["9470/tcp", "9471/tcp"],
+    node: COLLECTOR_NODE,
     stateDirectory: "/var/lib/lifeline",
   },
   {
@@ -38,6 +42,7 @@ const PROGRAMS: readonly Program[] = [
     workers: {},
     readsCatalogue: false,
     ports: ["862/udp"],
+    node: undefined,
     stateDirectory: undefined,
   },
   {
@@ -46,6 +51,7 @@ const PROGRAMS: readonly Program[] = [
     workers: {},
     readsCatalogue: true,
     ports: [],
+    node: undefined,
     stateDirectory: undefined,
   },
 ];
@@ -127,11 +133,12 @@ function inventoryOf({ name }: Program, bundles: readonly Bundle[], { root, supp
   return below("usr/local/share/spdx", treeOf({ [`${name}.spdx.json`]: fileOf(text) }));
 }
 
-function settingsOf({ ports, stateDirectory }: Program): ImageSettings {
+function settingsOf({ ports, node, stateDirectory }: Program): ImageSettings {
+  const variables = Object.entries(node?.environment ?? {}).map(([name, value]) => `${name}=${value}`);
   return {
     User: `${USER_ID}:${USER_ID}`,
-    Entrypoint: ["/bin/node", APPLICATION],
-    Env: ["PATH=/bin", "HOME=/tmp", "NODE_ENV=production"],
+    Entrypoint: ["/bin/node", ...(node?.flags ?? []), APPLICATION],
+    Env: ["PATH=/bin", "HOME=/tmp", "NODE_ENV=production", ...variables],
     WorkingDir: stateDirectory ?? "/",
     ...(ports.length === 0 ? {} : { ExposedPorts: Object.fromEntries(ports.map((port) => [port, {}])) }),
   };

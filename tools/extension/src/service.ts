@@ -1,5 +1,5 @@
 /** What Talos reads of the extension: its manifest and the description of its service. */
-import { AGENT_ENVIRONMENT, AGENT_NODE_FLAGS } from "@lifeline/bundle";
+import { AGENT_NODE } from "@lifeline/bundle";
 import { stringify } from "yaml";
 import { APPLICATION } from "./container.ts";
 
@@ -29,7 +29,7 @@ export const ENVIRONMENT: readonly string[] = [
   `GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=${CERTIFICATES}`,
   `LIFELINE_STATE_DIR=${STATE_DIRECTORY}`,
   `LIFELINE_RUN_AS_UID=${UID}`,
-  ...Object.entries(AGENT_ENVIRONMENT).map(([name, value]) => `${name}=${value}`),
+  ...Object.entries(AGENT_NODE.environment).map(([name, value]) => `${name}=${value}`),
 ];
 
 /** `manifest.yaml`. Talos reads the range as blang/semver does, which wants all three numbers. */
@@ -55,7 +55,7 @@ export function serviceText(): string {
     name: NAME,
     container: {
       entrypoint: "/bin/node",
-      args: [...AGENT_NODE_FLAGS, APPLICATION, "--config", CONFIG_FILE],
+      args: [...AGENT_NODE.flags, APPLICATION, "--config", CONFIG_FILE],
       environment: [...ENVIRONMENT],
       mounts: [
         { source: STATE_DIRECTORY, destination: STATE_DIRECTORY, type: "bind", options: ["rbind", "rw"] },

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
+import { AGENT_NODE, COLLECTOR_NODE, type NodeProcess } from "@lifeline/bundle";
 import { type Catalogue, loadCatalogue, matchesPattern, requirementJson } from "@lifeline/catalogue";
 import { type CollectorAddress, collectorAddress, noMatch, type QueryClient, withCollector } from "@lifeline/cli";
 import type { StandInState } from "@lifeline/lab";
@@ -51,9 +52,6 @@ const PROGRAMS = {
 /** Time the agent is given to flush (its own bound is 3 s), the others to close, ms. */
 const STOP_GRACE_MS = 6_000;
 
-/** Caps of V8's heap, MiB (half of the young generation, and the old one): the agent is to share a node of 1 GiB. */
-export const AGENT_NODE_FLAGS = ["--max-semi-space-size=1", "--max-old-space-size=48"];
-
 /** The stand-in's name, so that no row of it can be taken for a real Omni's (`.test`: RFC 6761 §6.2). */
 const LAB_HOST = "omni.lab.test";
 
@@ -78,13 +76,14 @@ async function furnish(options: HouseOptions, parts: Part[], stop: () => Promise
   const { wanted, directory, clock, signal } = options;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   refuseTaken(directory);
-  const part = (name: keyof typeof PROGRAMS, args: readonly string[], nodeArguments: readonly string[] = []) => {
+  const part = (name: keyof typeof PROGRAMS, args: readonly string[], node?: NodeProcess) => {
     const restartAfterMs = name === "lab" ? {} : { restartAfterMs: wanted.restartAfterSeconds * 1_000 };
     const logFile = join(directory, `${name}.log`);
     const started = startPart({
       name,
       program: [PROGRAMS[name], ...args],
-      nodeArguments,
+      nodeArguments: node?.flags ?? [],
+      environment: node?.environment ?? {},
       logFile,
       clock,
       ...restartAfterMs,
@@ -102,7 +101,7 @@ async function furnish(options: HouseOptions, parts: Part[], stop: () => Promise
   const listen = ["--listen", `127.0.0.1:${port}`, "--http-listen", `127.0.0.1:${await freePort()}`];
   const files = ["--data-dir", join(directory, "store"), "--deployment", deployment, "--ready-file", readyFile];
   if (wanted.only !== undefined) files.push("--catalogue", writeNarrowed(wanted.only, directory));
-  const collector = part("collector", [...listen, ...files]);
+  const collector = part("collector", [...listen, ...files], COLLECTOR_NODE);
   await untilReady(collector, clock, signal, async () => jsonFile(readyFile));
 
   const config = join(directory, "agent.yaml");
@@ -111,7 +110,7 @@ async function furnish(options: HouseOptions, parts: Part[], stop: () => Promise
   const hostsFile = join(directory, "hosts");
   writeFileSync(hostsFile, `${systemHosts()}\n127.0.0.1 ${LAB_HOST}\n`);
   writeFileSync(config, stringify({ collector: `127.0.0.1:${port}`, stateDir, nodeId: hostname(), roles, hostsFile }));
-  const agent = part("agent", ["--config", config], AGENT_NODE_FLAGS);
+  const agent = part("agent", ["--config", config], AGENT_NODE);
   const address = collectorAddress({ collector: `127.0.0.1:${port}` }, {});
   return {
     collector: address,

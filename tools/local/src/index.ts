@@ -1,3 +1,2 @@
-export { AGENT_NODE_FLAGS } from "./house.ts";
 export { type Part, startPart } from "./part.ts";
 export { jsonFile, StartError, untilReady } from "./ready.ts";

@@ -14,7 +14,9 @@ export interface PartOptions {
   readonly name: string;
   /** The program's file and its arguments, for this process's own Node. */
   readonly program: readonly [file: string, ...args: string[]];
-  readonly nodeArguments?: readonly string[];
+  readonly nodeArguments: readonly string[];
+  /** Beside this process's own. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly logFile: string;
   /** How long it stays dead before it is started again, ms; undefined: it is not. */
   readonly restartAfterMs?: number;
@@ -40,7 +42,15 @@ export interface Part {
 const LOG_MAX_BYTES = 16 * 1024 * 1024;
 
 /** Starts a part. Never throws: a part that cannot start shows in `lastEnd`. */
-export function startPart({ name, program, nodeArguments = [], logFile, restartAfterMs, clock }: PartOptions): Part {
+export function startPart({
+  name,
+  program,
+  nodeArguments,
+  environment,
+  logFile,
+  restartAfterMs,
+  clock,
+}: PartOptions): Part {
   const log = openSync(logFile, "a", 0o600);
   let child: ChildProcess | undefined;
   let restarts = 0;
@@ -51,6 +61,7 @@ export function startPart({ name, program, nodeArguments = [], logFile, restartA
   const start = () => {
     if (fstatSync(log).size > LOG_MAX_BYTES) ftruncateSync(log);
     const started = spawn(process.execPath, [...nodeArguments, ...program], {
+      env: { ...process.env, ...environment },
       stdio: ["ignore", log, log, "ipc"],
       detached: true,
     });

@@ -2,8 +2,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AGENT_NODE, COLLECTOR_NODE, type NodeProcess } from "@lifeline/bundle";
 import { entry, openTarget, type Relay, startRelay, turnTargets } from "@lifeline/crash";
-import { AGENT_NODE_FLAGS, jsonFile, type Part, StartError, startPart, untilReady } from "@lifeline/local";
+import { jsonFile, type Part, StartError, startPart, untilReady } from "@lifeline/local";
 import type { Clock } from "@lifeline/measure";
 import { openCredentials, type SoakCredentials, writeTokens } from "./credentials.ts";
 import { SoakError } from "./soak-error.ts";
@@ -59,13 +60,14 @@ export async function openStage(clock: Clock, signal: AbortSignal): Promise<Stag
     for (const target of targets) target.close();
     rmSync(folder, { recursive: true, force: true });
   };
-  const start = (name: "agent" | "collector", args: readonly string[], flags: readonly string[]): Part => {
+  const start = (name: "agent" | "collector", args: readonly string[], { flags, environment }: NodeProcess): Part => {
     const [file = "", ...before] = entry(name).toReversed();
     const nodeArguments = [...flags, ...before.toReversed()];
     const part = startPart({
       name,
       program: [file, ...args],
       nodeArguments,
+      environment,
       logFile: join(folder, `${name}.log`),
       clock,
     });
@@ -80,7 +82,11 @@ export async function openStage(clock: Clock, signal: AbortSignal): Promise<Stag
     const tokens = writeTokens(folder);
     // An hour, the least there is: the agent renews every forty minutes.
     const identity = ["--identity-name", "127.0.0.1", "--node-certificate-hours", "1", "--access-tokens", tokens.path];
-    const collector = start("collector", [...files, ...identity, "--ready-file", join(folder, "ready")], []);
+    const collector = start(
+      "collector",
+      [...files, ...identity, "--ready-file", join(folder, "ready")],
+      COLLECTOR_NODE,
+    );
     const ready = async () => jsonFile<{ grpcPort: number; httpPort: number }>(join(folder, "ready"));
     const { grpcPort, httpPort } = await untilReady(collector, clock, signal, ready);
     relay.target(grpcPort);
@@ -94,7 +100,7 @@ export async function openStage(clock: Clock, signal: AbortSignal): Promise<Stag
       config,
       JSON.stringify({ collector: `127.0.0.1:${relay.port}`, stateDir, nodeId: NODE_ID, logLevel, enrol }),
     );
-    const agent = start("agent", ["--config", config], AGENT_NODE_FLAGS);
+    const agent = start("agent", ["--config", config], AGENT_NODE);
     const database = join(folder, "store", "collector.db");
     return { agent, collector, relay, grpcPort, httpPort, credentials, database, close };
   } catch (error) {

@@ -23,21 +23,21 @@ const ALLOWED: Record<string, readonly string[]> = {
   "apps/cli": ["measure", "window", "catalogue", "probe", "verdict", "wire", "identity", "reflector"],
   "apps/reflector": ["measure", "probe", "stamp", "wire"],
   "tools/lab": ["measure", "stamp", "wire", "reflector", "verdict"],
-  "tools/local": ["measure", "catalogue", "wire", "lab", "cli"],
+  "tools/local": ["measure", "catalogue", "wire", "lab", "cli", "bundle"],
   "tools/drill": ["measure", "catalogue", "verdict", "wire", "lab", "cli"],
   // The collector's store, which no wire leads into: what rolling up costs is measured on it.
   "tools/bench": ["measure", "window", "probe", "wire", "identity", "agent", "collector", "reflector", "lab", "bundle"],
-  // The agent as one file: what the image holds and what is measured. It names the sources, and imports none of them.
+  // The agent as one file, and how each program's Node is started: what images hold and what is measured. It names the sources, and imports none of them.
   "tools/bundle": [],
   "tools/crash": ["measure", "wire", "identity"],
   // Every room that reads what others wrote; and the chance of crash, which can be played again.
   "tools/fuzz": ["measure", "window", "catalogue", "probe", "stamp", "identity", "wire", "agent", "collector", "crash"],
   // The parts of local, the relay and the turning targets of crash, and how bench reads a process.
-  "tools/soak": ["measure", "window", "identity", "wire", "bench", "crash", "local"],
+  "tools/soak": ["measure", "window", "identity", "wire", "bench", "bundle", "crash", "local"],
   // The shipped programs, as crash starts them.
   "tools/attack": ["measure", "wire", "identity", "crash"],
-  // Manifests and guides are held against the programs' own parsers, and against a collector that runs.
-  "tools/deploy": ["measure", "catalogue", "wire", "agent", "collector"],
+  // Manifests and guides are held against the programs' own parsers, how bundle has Node started, and a collector that runs.
+  "tools/deploy": ["measure", "catalogue", "wire", "agent", "collector", "bundle"],
   // How bundle has Node started; the extension is run as a node would run it, and reports to the shipped collector, as crash starts it.
   "tools/extension": ["measure", "wire", "bundle", "crash"],
   "tools/workspace": [],

@@ -1,7 +1,7 @@
 /** The agent as it runs on a node: one bundle with koffi beside it, Node's flags of the image, its plan from a collector. */
 import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AGENT_ENVIRONMENT, AGENT_NODE_FLAGS, type Bundle, bundleAgent, placeKoffi } from "@lifeline/bundle";
+import { AGENT_NODE, type Bundle, bundleAgent, placeKoffi } from "@lifeline/bundle";
 import { BenchError } from "../bench-error.ts";
 import type { BenchProcess, Workshop } from "../workshop.ts";
 import type { Site } from "./site.ts";
@@ -38,9 +38,9 @@ export async function installAgent(
       const agent = workshop.start({
         name: "agent",
         command: node,
-        args: [...AGENT_NODE_FLAGS, main, "--config", config],
+        args: [...AGENT_NODE.flags, main, "--config", config],
         // The stand-ins' authority beside the public ones, whose certificates are in memory on a node as well.
-        env: { ...AGENT_ENVIRONMENT, ...withoutSettings(), NODE_EXTRA_CA_CERTS: caFile },
+        env: { ...AGENT_NODE.environment, ...withoutSettings(), NODE_EXTRA_CA_CERTS: caFile },
       });
       agent.stdout.resume();
       return agent;
