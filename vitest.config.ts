@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-/** Takes both cores for minutes, and must not share them with other tests. */
-const ALONE = "tools/drill/src/matrix.test.ts";
+/** Each takes both cores for minutes, and must not share them with other tests. */
+const ALONE = ["tools/drill/src/matrix.test.ts", "tools/drill/src/extension.test.ts"];
 
 export default defineConfig({
   resolve: { conditions: ["lifeline:source"] },
@@ -18,11 +18,13 @@ export default defineConfig({
         test: {
           name: "rooms",
           include: ["{packages,apps,tools}/*/src/**/*.test.ts"],
-          exclude: [ALONE],
+          exclude: ALONE,
           sequence: { groupOrder: 0 },
         },
       },
-      { extends: true, test: { name: "alone", include: [ALONE], sequence: { groupOrder: 1 } } },
+      ...ALONE.map((path, at) => {
+        return { extends: true, test: { name: `alone-${at + 1}`, include: [path], sequence: { groupOrder: at + 1 } } };
+      }),
     ],
   },
 });

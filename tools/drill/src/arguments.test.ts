@@ -10,6 +10,7 @@ describe("the drill's command line", () => {
     [["--matrix", "--only", "dns-*", "--json"], { kind: "matrix", only: "dns-*", json: true }],
     [["--quiet", "600"], { kind: "quiet", seconds: 600, json: false }],
     [["--loss", "60"], { kind: "loss", seconds: 60, json: false }],
+    [["--extension", "oci", "--json"], { kind: "extension", from: "oci", json: true }],
     [["-h"], { kind: "help" }],
   ])("reads %j", (args, wanted) => {
     expect(readArguments(args)).toEqual(wanted);
@@ -17,7 +18,7 @@ describe("the drill's command line", () => {
 
   it.each<[string[], string]>([
     [["--matrix", "--list"], "--matrix: got it beside --list, want one of them"],
-    [["--json"], "--json: got it alone, want --list, --matrix, --quiet or --loss with it"],
+    [["--json"], "--json: got it alone, want --list, --matrix, --quiet, --loss or --extension with it"],
     [["--only", "x"], '--only: got "x" without --matrix; want --matrix with it'],
     [["--quiet", "0"], '--quiet: got "0", want a whole number of seconds from 1 to 86400'],
     [["--loss", "1e3"], '--loss: got "1e3", want a whole number of seconds from 1 to 86400'],

@@ -13,7 +13,9 @@ export type Arguments =
   /** No fault but 0.1 % random loss for so long, and the tunnel's own traffic watched. */
   | { readonly kind: "quiet"; readonly seconds: number; readonly json: boolean }
   /** Loss that was injected beside the loss that is reported. */
-  | { readonly kind: "loss"; readonly seconds: number; readonly json: boolean };
+  | { readonly kind: "loss"; readonly seconds: number; readonly json: boolean }
+  /** The extension that is in this OCI layout, run on a node. */
+  | { readonly kind: "extension"; readonly from: string; readonly json: boolean };
 
 /** A command line that cannot be followed. */
 export class UsageError extends Error {
@@ -33,7 +35,10 @@ Needs root, nftables, wireguard-go and iproute2; leaves nothing behind.
   --only PATTERN         only faults whose name matches, such as 'dns-*'; with --matrix
   --quiet SECONDS        no fault but 0.1 % random loss: what alarms, and what the tunnel lost
   --loss SECONDS         loss of 0, 1, 5 and 20 % beside what is reported after so long
-  --json                 print JSON; with --list, --matrix, --quiet or --loss
+  --extension DIR        the Talos extension in this OCI layout, such as out/extension/oci of
+                         npm run extension, as a container on a node: enrols, measures, reports
+                         through an outage, comes again; needs runc and squashfs-tools besides
+  --json                 print JSON; with --list, --matrix, --quiet, --loss or --extension
 
 Exit status: 0 all as it should be, 1 not, 2 bad usage, 126 the lab cannot run here.
 `;
@@ -45,12 +50,13 @@ const OPTIONS = {
   only: { type: "string" },
   quiet: { type: "string" },
   loss: { type: "string" },
+  extension: { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 
 /** Flags that say what to do; at most one of them. */
-const MODES = ["fault", "list", "matrix", "quiet", "loss"] as const;
+const MODES = ["fault", "list", "matrix", "quiet", "loss", "extension"] as const;
 
 /** Longest quiet or loss run, s: a day. */
 const SECONDS_MAX = 86_400;
@@ -64,7 +70,7 @@ export function readArguments(args: readonly string[]): Arguments {
   const mode = modes[0];
   const json = values.json === true;
   if (json && (mode === undefined || mode === "fault")) {
-    throw new UsageError("--json: got it alone, want --list, --matrix, --quiet or --loss with it");
+    throw new UsageError("--json: got it alone, want --list, --matrix, --quiet, --loss or --extension with it");
   }
   if (values.only !== undefined && mode !== "matrix") {
     throw new UsageError(`--only: got "${values.only}" without --matrix; want --matrix with it`);
@@ -77,6 +83,8 @@ export function readArguments(args: readonly string[]): Arguments {
     case "quiet":
     case "loss":
       return { kind: mode, seconds: secondsOf(`--${mode}`, values[mode] ?? ""), json };
+    case "extension":
+      return { kind: "extension", from: values.extension ?? "", json };
     default:
       return { kind: "screen", fault: values.fault };
   }

@@ -12,6 +12,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { AGENT_NODE, COLLECTOR_NODE } from "@lifeline/bundle";
 import type { StatusModel, StatusRow } from "@lifeline/cli";
 import {
   canRunFleet,
@@ -48,6 +49,13 @@ export interface Scene {
   /** The node whose UDP leaves from an address of the hop's, and whose agent has an HTTP proxy in its environment. */
   readonly hiddenNode: NodePlace;
   readonly net: FleetNet;
+  /** Folder of the scene, with `public-root.pem`, which certificates of the lab's public names chain to; it goes with the scene. */
+  readonly folder: string;
+  readonly deploymentFile: string;
+  /** The key that agents and the reflector share. */
+  readonly keyFile: string;
+  /** The files of a node of that name which lie over the machine's: path → content. */
+  filesOf(name: string): Readonly<Record<string, string>>;
   /** Puts a service in a mode for one node, both families; and back. */
   setMode<Service extends ServiceName>(
     node: NodePlace,
@@ -185,8 +193,13 @@ async function build(
   const deaths: string[] = [];
   const startAgent = async (node: NodePlace, nodeId: string, more: Readonly<Record<string, string>>) => {
     const stateDir = join(folder, `agent-${node.name}-as-${nodeId}`);
-    const program = [...NODE_FLAGS, PROGRAMS.agent, "--collector", collector];
-    const env = { ...agentEnvironment(folder, key), ...(node === hiddenNode ? proxyEnvironment(net) : {}), ...more };
+    const program = [...AGENT_NODE.flags, PROGRAMS.agent, "--collector", collector];
+    const env = {
+      ...AGENT_NODE.environment,
+      ...agentEnvironment(folder, key),
+      ...(node === hiddenNode ? proxyEnvironment(net) : {}),
+      ...more,
+    };
     return node.host.spawn(process.execPath, [...program, "--state-dir", stateDir, "--node-id", nodeId], { env });
   };
   /** As Talos does with an extension's service: one that dies is started again; and it is said, for it should not. */
@@ -215,6 +228,10 @@ async function build(
     nodes,
     hiddenNode,
     net,
+    folder,
+    deploymentFile: deploymentFileIn(folder),
+    keyFile: key,
+    filesOf: nodeFiles,
     async setMode(node, service, mode, only) {
       const some = only === undefined ? {} : { names: only };
       for (const client of [node.host.outer.ipv4, node.host.outer.ipv6]) {
@@ -261,9 +278,6 @@ const WORDS_MAX_CHARS = 800;
 /** How long the first verdicts may take, ms. */
 const FIRST_MAX_MS = 60_000;
 
-/** Cap of V8's young generation, MiB (half of it): the agent is to share a node of 1 GiB. */
-const NODE_FLAGS = ["--max-semi-space-size=1"];
-
 function isJudged(rows: readonly StatusRow[], node: string): boolean {
   return rows.some((row) => row.node === node && row.verdict === "met");
 }
@@ -308,6 +322,8 @@ async function startServices(net: FleetNet, folder: string, control: string): Pr
   );
 }
 
+const deploymentFileIn = (folder: string) => join(folder, "deployment.yaml");
+
 async function startCollector(net: FleetNet, folder: string): Promise<void> {
   const { omni, collector } = net;
   const { ipv4, ipv6 } = omni.outer;
@@ -327,15 +343,15 @@ async function startCollector(net: FleetNet, folder: string): Promise<void> {
     network: { resolvers: [ipv4], timeServers: [ipv4] },
     catalogue: { extra: ["registry.yaml"] },
   };
-  writeFileSync(join(folder, "deployment.yaml"), stringify(deployment, { aliasDuplicateObjects: false }));
+  writeFileSync(deploymentFileIn(folder), stringify(deployment, { aliasDuplicateObjects: false }));
   copyFileSync(join(import.meta.dirname, "../registry.yaml"), join(folder, "registry.yaml"));
   mkdirSync(join(folder, "store"));
-  const files = ["--data-dir", join(folder, "store"), "--deployment", join(folder, "deployment.yaml")];
+  const files = ["--data-dir", join(folder, "store"), "--deployment", deploymentFileIn(folder)];
   const listen = ["--listen", `${collector.management}:9470`, "--http-listen", `${collector.management}:9471`];
   await spawnReady(
     collector,
     "collector",
-    [PROGRAMS.collector, ...files, ...listen, "--allow-plaintext"],
+    [...COLLECTOR_NODE.flags, PROGRAMS.collector, ...files, ...listen, "--allow-plaintext"],
     "the collector serves",
   );
 }

@@ -1,10 +1,13 @@
 /** One run of `npm run lab`. Everything it started has ended when it resolves. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { matchesPattern } from "@lifeline/catalogue";
 import { CliError, EXIT, noMatch, type ScreenWorld } from "@lifeline/cli";
 import { type Arguments, readArguments, USAGE, UsageError } from "./arguments.ts";
 import type { Drill } from "./drill.ts";
 import { DrillError } from "./drill-error.ts";
 import { DRILLS } from "./drills.ts";
+import { extensionText, runExtension } from "./extension.ts";
 import { lossText, runLoss } from "./loss.ts";
 import { isAsExpected, runMatrix } from "./matrix.ts";
 import { quietText, runQuiet } from "./quiet.ts";
@@ -30,6 +33,7 @@ export async function runDrills(args: readonly string[], world: ScreenWorld): Pr
       case "matrix":
       case "quiet":
       case "loss":
+      case "extension":
         return await inScene(wanted, world);
     }
   } catch (error) {
@@ -41,6 +45,8 @@ type Played = Exclude<Arguments, { kind: "help" | "list" }>;
 
 async function inScene(wanted: Played, world: ScreenWorld): Promise<number> {
   const drills = chosen(wanted);
+  if (wanted.kind === "extension" && !existsSync(join(wanted.from, "index.json")))
+    throw new UsageError(`--extension: got "${wanted.from}", want an OCI image layout; npm run extension makes one`);
   const scene = await openScene({
     clock: world.clock,
     signal: world.interrupt,
@@ -79,6 +85,11 @@ async function play(scene: Scene, wanted: Played, drills: readonly Drill[], worl
       const rows = await runLoss(scene, wanted.seconds, world);
       await print(lossText(rows, width), rows, wanted.json);
       return rows.every(({ isInside }) => isInside) ? 0 : 1;
+    }
+    case "extension": {
+      const checks = await runExtension(scene, wanted.from, clock, (line) => void stderr.write(`lab: ${line}\n`));
+      await print(extensionText(checks, width), checks, wanted.json);
+      return checks.length > 0 && checks.every(({ isRight }) => isRight) ? 0 : 1;
     }
   }
 }

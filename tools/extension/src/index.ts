@@ -1,6 +1,14 @@
 export { ExtensionError } from "./extension-error.ts";
 export { NAME } from "./service.ts";
+export { LayoutError } from "./validate/oci-layout.ts";
 export { type Problem, type ProblemCode, problemLine } from "./validate/problem.ts";
+export { TarError } from "./validate/read-tar.ts";
 export type { ServiceFile } from "./validate/service-file.ts";
 export type { Architecture, TarEntry } from "./validate/tar-entry.ts";
 export { type Validation, type ValidationOptions, validateExtension } from "./validate/validate-extension.ts";
+export { makeNode } from "./verify/image.ts";
+export { HERE, obstacles } from "./verify/machine.ts";
+export { type NodeContainer, type NodeContainerOptions, startOnNode } from "./verify/node-container.ts";
+export { type Prepared, prepare } from "./verify/prepared.ts";
+export { PSS_MAX_BYTES } from "./verify/scene.ts";
+export { VerifyError } from "./verify/verify-error.ts";

@@ -24,7 +24,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   "apps/reflector": ["measure", "probe", "stamp", "wire"],
   "tools/lab": ["measure", "stamp", "wire", "reflector", "verdict"],
   "tools/local": ["measure", "catalogue", "wire", "lab", "cli", "bundle"],
-  "tools/drill": ["measure", "catalogue", "verdict", "wire", "lab", "cli"],
+  // How bundle has Node started; and the container of extension, on a node of the fleet.
+  "tools/drill": ["measure", "catalogue", "verdict", "wire", "lab", "cli", "bundle", "extension"],
   // The collector's store, which no wire leads into: what rolling up costs is measured on it.
   "tools/bench": ["measure", "window", "probe", "wire", "identity", "agent", "collector", "reflector", "lab", "bundle"],
   // The agent as one file, and how each program's Node is started: what images hold and what is measured. It names the sources, and imports none of them.

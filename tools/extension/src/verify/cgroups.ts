@@ -1,10 +1,17 @@
-/** Control groups that a run left behind because it was killed; after one that ended by itself there are none. */
-import { globSync, rmdirSync } from "node:fs";
+/** Control groups of containers: who is in one, and those that a run left behind because it was killed. */
+import { globSync, readFileSync, rmdirSync } from "node:fs";
 import { type Clock, pause } from "@lifeline/measure";
 
 /** The kernel needs a moment to empty them: tries, and the time between two, ms. */
 const TRIES = 50;
 const TRY_EVERY_MS = 20;
+
+/** Process ids in the group of that name, as seen from here. */
+export function processesOf(name: string): readonly number[] {
+  const [file] = globSync([`/sys/fs/cgroup/${name}/cgroup.procs`, `/sys/fs/cgroup/*/${name}/cgroup.procs`]);
+  if (file === undefined) return [];
+  return readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number);
+}
 
 /** Removes those whose names begin with `prefix`, in every hierarchy, whether one is mounted for each controller or one for all. */
 export async function removeCgroups(prefix: string, clock: Clock): Promise<void> {

@@ -5,6 +5,7 @@
  * 1. The environment is the service file's, under what an ExtensionServiceConfig adds; nothing else is in it.
  * 2. The network is the caller's. Root, and /tmp with it, is read-only; /run and /dev/shm are the container's own, 64 MiB each.
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ServiceFile } from "../validate/service-file.ts";
 import type { Profile } from "./arguments.ts";
@@ -23,6 +24,9 @@ export interface SpecParts {
   readonly environment: Readonly<Record<string, string>>;
   readonly cgroup: string;
 }
+
+/** The kernel's arguments, where the node's folder has some of its own: a container of Talos reads its node's. */
+const KERNEL_ARGUMENTS = "/proc/cmdline";
 
 /** Open files through Talos v1.12: containerd's default. */
 const NOFILE = 1_024;
@@ -51,6 +55,7 @@ export function containerSpec(parts: SpecParts) {
     root: { path: root, readonly: true },
     hostname: "",
     mounts: mountsOf(parts),
+    ...hooksOf(parts),
     linux: {
       cgroupsPath: cgroup,
       resources: { devices: [{ allow: true, access: "rwm" }] },
@@ -66,6 +71,14 @@ function environmentOf({ service, environment }: SpecParts): readonly string[] {
   const all = new Map(service.container.environment.map((entry) => [entry.slice(0, entry.indexOf("=")), entry]));
   for (const [name, value] of Object.entries(environment)) all.set(name, `${name}=${value}`);
   return [...all.values()];
+}
+
+/** runc mounts nothing below /proc by itself; it lets a hook do it, once all else is mounted and before the root is changed. */
+function hooksOf({ node, root }: SpecParts) {
+  const file = join(node, KERNEL_ARGUMENTS);
+  if (!existsSync(file)) return {};
+  const args = ["mount", "--bind", file, join(root, KERNEL_ARGUMENTS)];
+  return { hooks: { createContainer: [{ path: "/bin/mount", args }] } };
 }
 
 const SIZE = "size=65536k";

@@ -27,6 +27,8 @@ export interface Life {
   /** What came on standard error. */
   complained(): string;
   isAlive(): boolean;
+  /** Resolves with its exit code; null: a signal's. */
+  readonly ended: Promise<number | null>;
   /** Waits for a line with this `msg`. @throws VerifyError `late`, or `failed` when it ends before. */
   says(message: string, withinMs: number): Promise<Line>;
   /** SIGTERM, as Talos sends it, and SIGKILL after its ten seconds; resolves with how long it took and the exit code. */
@@ -56,12 +58,13 @@ export async function rehearse(spec: ReturnType<typeof containerSpec>, folder: s
   await run("runc", ["--root", join(folder, "runc"), "delete", "--force", "rehearsal"]);
 }
 
-/** Starts a container. @throws VerifyError `failed` */
+/** Starts a container; `onLine` is told what it prints. @throws VerifyError `failed` */
 export async function start(
   spec: ReturnType<typeof containerSpec>,
   folder: string,
   id: string,
   clock: Clock,
+  onLine: (text: string) => void = () => undefined,
 ): Promise<Life> {
   const bundle = bundleOf(spec, folder);
   const pidFile = join(folder, `${id}.pid`);
@@ -72,10 +75,13 @@ export async function start(
     stdio: ["ignore", "pipe", "pipe"],
   });
   const lines: Line[] = [];
-  follow(child, (text) => lines.length < LINES_MAX && lines.push({ ...lineOf(text), atNs: clock.monotonicNs() }));
+  follow(child, (text) => {
+    if (lines.length < LINES_MAX) lines.push({ ...lineOf(text), atNs: clock.monotonicNs() });
+    onLine(text);
+  });
   let complained = "";
   child.stderr?.setEncoding("utf8").on("data", (more: string) => (complained = (complained + more).slice(-8_192)));
-  const ended = once(child, "close") as Promise<[number | null]>;
+  const ended = (once(child, "close") as Promise<[number | null]>).then(([status]) => status);
   const isAlive = () => child.exitCode === null && child.signalCode === null;
   const untilNs = startedNs + MAKE_MAX_MS * NS_PER_MS;
   while (!existsSync(pidFile) && isAlive() && clock.monotonicNs() < untilNs) await pause(clock, LOOK_EVERY_MS);
@@ -88,6 +94,7 @@ export async function start(
     lines,
     complained: () => complained,
     isAlive,
+    ended,
     async says(message, withinMs) {
       const lastNs = clock.monotonicNs() + withinMs * NS_PER_MS;
       for (;;) {
@@ -108,7 +115,7 @@ export async function start(
       const given = new AbortController();
       if (isAlive()) await signal("TERM");
       const late = pause(clock, STOP_MAX_MS, given.signal).then(() => (isAlive() ? signal("KILL") : ""));
-      const [status] = await ended;
+      const status = await ended;
       const tookMs = (clock.monotonicNs() - askedNs) / NS_PER_MS;
       given.abort();
       await late;

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { run } from "./command.ts";
 import { VerifyError } from "./verify-error.ts";
 
@@ -61,14 +61,21 @@ function contentOf(folder: string): ReadonlyMap<string, string> {
 /** Talos's bundle of certificates, and its name before v1.11. */
 const CERTIFICATES = ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-certificates"];
 
-/** Makes what a node of Talos has before any extension starts, as far as a service file may name it. */
-export function makeNode(folder: string, certificates: string): void {
+/**
+ * Makes what a node of Talos has before any extension starts, as far as a service file may name it; `files`, by their paths, are what this
+ * node has instead or besides.
+ */
+export function makeNode(folder: string, certificates: string, files: Readonly<Record<string, string>> = {}): void {
   for (const path of ["/etc/ssl/certs", "/var/lib"]) mkdirSync(join(folder, path), { recursive: true });
   for (const path of CERTIFICATES) writeFileSync(join(folder, path), certificates);
   writeFileSync(join(folder, "/etc/os-release"), 'NAME="Talos"\nID=talos\nVERSION_ID=v1.12.0\n');
   writeFileSync(join(folder, "/etc/hosts"), "127.0.0.1 localhost\n::1 localhost\n");
   // Nobody answers there.
   writeFileSync(join(folder, "/etc/resolv.conf"), "nameserver 127.0.0.53\n");
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(join(folder, dirname(path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
 }
 
 /** Looks for each mount's source as Talos does, and makes what is missing: a folder, 0700. Returns the paths made. */

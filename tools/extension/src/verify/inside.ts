@@ -3,19 +3,15 @@ import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { rootCertificates } from "node:tls";
 import type { Clock } from "@lifeline/measure";
-import { readLayer } from "../validate/oci-layout.ts";
-import { readTar } from "../validate/read-tar.ts";
-import type { Architecture } from "../validate/tar-entry.ts";
-import { validateExtension } from "../validate/validate-extension.ts";
 import type { Arguments } from "./arguments.ts";
 import type { Check } from "./check.ts";
 import { run } from "./command.ts";
 import { playForeign } from "./foreign.ts";
-import { mountSquash, squash, unpackLayer } from "./image.ts";
+import { mountSquash } from "./image.ts";
 import { findAbilities, HERE } from "./machine.ts";
+import { prepare, unpack } from "./prepared.ts";
 import { playProfile } from "./scene.ts";
 import { openSite } from "./site.ts";
-import { VerifyError } from "./verify-error.ts";
 
 /** Most bytes of an extension once squashed: it stays so in the node's memory for ever. Measured: 28.7 MB for amd64. */
 export const SQUASHED_MAX_BYTES = 32_000_000;
@@ -32,18 +28,17 @@ export async function playInside(
   const certificates = `${rootCertificates.join("\n")}\n`;
   for (const architecture of architectures) {
     const at = join(folder, architecture);
-    const { root, service } = await open(from, architecture, at);
     if (architecture !== HERE) {
+      const { root, service } = await unpack(from, architecture, at);
       await playForeign(join(at, "layer", root), certificates, service, architecture, clock, tell);
       continue;
     }
-    const file = join(at, "extension.squashfs");
-    const sizeBytes = await squash(join(at, "layer/rootfs"), file, zstdLevel);
+    const { squashed, sizeBytes, root, service } = await prepare(from, architecture, at, zstdLevel);
     const size = `${(sizeBytes / 1e6).toFixed(1)} MB as squashfs, zstd ${zstdLevel}; at most ${SQUASHED_MAX_BYTES / 1e6}`;
     // Only Talos's own level makes a figure.
     tell({ of: architecture, name: "size", isRight: zstdLevel !== 18 || sizeBytes <= SQUASHED_MAX_BYTES, seen: size });
     const mounted = join(at, "mounted");
-    await mountSquash(file, mounted);
+    await mountSquash(squashed, mounted);
     const abilities = findAbilities(architecture);
     for (const sentence of abilities.unlike) say(`unlike Talos: ${sentence}`);
     const site = await openSite(join(folder, "site"), clock);
@@ -51,7 +46,7 @@ export async function playInside(
       for (const profile of profiles) {
         const place = join(folder, profile);
         mkdirSync(place);
-        const lower = join(mounted, root.replace(/^rootfs\//, ""));
+        const lower = join(mounted, root);
         await playProfile(
           {
             profile,
@@ -72,12 +67,4 @@ export async function playInside(
       await site.close();
     }
   }
-}
-
-async function open(from: string, architecture: Architecture, at: string) {
-  const { tar } = await readLayer(from, architecture);
-  const { service } = validateExtension(await readTar(tar), { architecture });
-  if (service === undefined) throw new VerifyError("failed", `${from}: no service in the layer of ${architecture}`);
-  await unpackLayer(tar, join(at, "layer"));
-  return { root: service.root, service: service.file };
 }

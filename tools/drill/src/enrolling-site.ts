@@ -1,0 +1,107 @@
+/** A second collector of the scene, which knows its nodes by certificates: what a node enrols at, and how it is asked about it. */
+import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { StatusRowJson } from "@lifeline/cli";
+import type { HostProcess } from "@lifeline/lab";
+import { DrillError } from "./drill-error.ts";
+import type { Scene } from "./scene.ts";
+
+/** What `lifeline node ID --json` says. */
+export interface NodeAnswer {
+  readonly rows: readonly StatusRowJson[];
+  readonly incidents: readonly {
+    readonly requirement: string;
+    readonly cause: string | null;
+    readonly start: string | null;
+    readonly end: string | null;
+  }[];
+  readonly boots: readonly {
+    readonly boot: string;
+    readonly firstSequence: number;
+    readonly lastSequence: number;
+    readonly reports: number;
+    readonly missingReports: number;
+    readonly duplicateReports: number;
+  }[];
+}
+
+/** The site. */
+export interface EnrollingSite {
+  /** host:port */
+  readonly collector: string;
+  /** A join token for one node, and the authority's fingerprint. */
+  invite(): Promise<{ readonly token: string; readonly authority: string }>;
+  /** Undefined while the collector does not answer, or does not know the node. */
+  ask(nodeId: string): Promise<NodeAnswer | undefined>;
+  /** Who holds the id: one entry for each key that ever did. */
+  enrolments(nodeId: string): Promise<number>;
+  /** kill -9. */
+  killCollector(): Promise<void>;
+  startCollector(): Promise<void>;
+}
+
+const root = resolve(import.meta.dirname, "../../..");
+const COLLECTOR = join(root, "apps/collector/dist/main.js");
+const CLI = join(root, "apps/cli/dist/main.js");
+
+const PORT = 9_480;
+const METRICS_PORT = 9_481;
+
+/** Opens it. Rejects with a DrillError `not-started`. */
+export async function openEnrollingSite({ net, folder, deploymentFile }: Scene): Promise<EnrollingSite> {
+  const host = net.collector;
+  const collector = `${host.management}:${PORT}`;
+  const store = join(folder, "enrolling-store");
+  mkdirSync(store);
+  const [adminToken, readerToken] = [0, 1].map(() => randomBytes(32).toString("base64url")) as [string, string];
+  const env = { LIFELINE_ADMIN_TOKEN: adminToken, LIFELINE_READER_TOKEN: readerToken };
+  const files = ["--data-dir", store, "--deployment", deploymentFile, "--identity-name", host.management];
+  const listen = ["--listen", collector, "--http-listen", `${host.management}:${METRICS_PORT}`];
+  let running: HostProcess | undefined;
+  const startCollector = async () => {
+    running = host.spawn(process.execPath, [COLLECTOR, ...files, ...listen], { env });
+    try {
+      await running.hasSaid("the collector serves");
+    } catch (error) {
+      const words = `${running.printed().slice(-600)}${running.complained().slice(-600)}`;
+      throw new DrillError("not-started", `the enrolling collector did not start: ${words}`, { cause: error });
+    }
+  };
+  /** Runs the CLI beside the collector; undefined unless it printed JSON. */
+  const cli = async (token: string, ...args: readonly string[]): Promise<unknown> => {
+    const trust = ["--collector", collector, "--ca-file", join(store, "identity/authority.pem"), "--json"];
+    const asked = host.spawn(process.execPath, [CLI, ...args, ...trust], {
+      env: { LIFELINE_TOKEN: token },
+      rawOutput: true,
+    });
+    let printed = "";
+    asked.stdout.setEncoding("utf8").on("data", (more: string) => (printed += more));
+    await asked.ended;
+    try {
+      return JSON.parse(printed);
+    } catch {
+      // What it says is on stderr then: the collector is away, or knows no such node.
+      return undefined;
+    }
+  };
+  await startCollector();
+  return {
+    collector,
+    async invite() {
+      const made = (await cli(adminToken, "token", "create")) as { token: string; authority: string } | undefined;
+      if (made === undefined) throw new DrillError("not-started", "the enrolling collector made no join token");
+      return { token: made.token, authority: made.authority };
+    },
+    ask: async (nodeId) => (await cli(readerToken, "node", nodeId)) as NodeAnswer | undefined,
+    async enrolments(nodeId) {
+      const all = (await cli(adminToken, "enrolments")) as { enrolments: readonly { node: string }[] } | undefined;
+      return (all?.enrolments ?? []).filter(({ node }) => node === nodeId).length;
+    },
+    async killCollector() {
+      running?.signal("SIGKILL");
+      await running?.ended;
+    },
+    startCollector,
+  };
+}
