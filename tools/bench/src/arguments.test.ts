@@ -16,12 +16,13 @@ describe("the command line", () => {
     ["--json accuracy --samples 20", { bench: "accuracy", json: true, samples: 20, rttMs: 20 }],
     ["accuracy --rtt-ms 1", { bench: "accuracy", json: false, samples: 200, rttMs: 1 }],
     ["accuracy --samples=10000", { bench: "accuracy", json: false, samples: 10_000, rttMs: 20 }],
-    ["footprint", { bench: "footprint", json: false, seconds: 30 }],
-    ["footprint --seconds 5 --json", { bench: "footprint", json: true, seconds: 5 }],
+    ["footprint", { bench: "footprint", json: false, seconds: 30, period: 1 }],
+    ["footprint --seconds 5 --json", { bench: "footprint", json: true, seconds: 5, period: 1 }],
     ["rollup --json", { bench: "rollup", json: true }],
     ["spool", { bench: "spool", json: false, targets: 96 }],
     ["spool --targets 20 --json", { bench: "spool", json: true, targets: 20 }],
-    ["footprint --seconds=3600", { bench: "footprint", json: false, seconds: 3_600 }],
+    ["footprint --period 60", { bench: "footprint", json: false, seconds: 30, period: 60 }],
+    ["footprint --seconds=3600", { bench: "footprint", json: false, seconds: 3_600, period: 1 }],
   ];
   it.each(accepted)("%s", (line, request) => {
     expect(readArguments(line.split(" "))).toEqual(request);
@@ -35,12 +36,13 @@ describe("the command line", () => {
     ["accuracy --seconds 30", "--seconds: accuracy takes --samples and --rtt-ms instead"],
     ["spool --samples 30", "--samples: spool takes --targets instead"],
     ["spool --targets 97", '--targets: "97" is out of range; expected a whole number from 1 to 96'],
-    ["footprint --samples 30", "--samples: footprint takes --seconds instead"],
+    ["footprint --samples 30", "--samples: footprint takes --seconds and --period instead"],
     ["rollup --seconds 30", "--seconds: rollup takes no amount"],
     ["accuracy --samples 19", '--samples: "19" is out of range; expected a whole number from 20 to 10000'],
     ["accuracy --samples 10001", '--samples: "10001" is out of range; expected a whole number from 20 to 10000'],
     ["accuracy --samples 1e2", '--samples: "1e2" is out of range; expected a whole number from 20 to 10000'],
     ["accuracy --samples=-5", '--samples: "-5" is out of range; expected a whole number from 20 to 10000'],
+    ["footprint --period 61", '--period: "61" is out of range; expected a whole number from 1 to 60'],
     ["footprint --seconds 4", '--seconds: "4" is out of range; expected a whole number from 5 to 3600'],
     ["footprint --seconds 3601", '--seconds: "3601" is out of range; expected a whole number from 5 to 3600'],
     ["footprint --seconds", "--seconds: needs a value"],
@@ -49,8 +51,11 @@ describe("the command line", () => {
     ["footprint --seconds 5 --seconds 6", "--seconds: given more than once"],
     ["accuracy --json --json", "--json: given more than once"],
     ["accuracy --json=yes", "--json: takes no value"],
-    ["accuracy --verbose", "--verbose: unknown flag; expected --json, --samples, --rtt-ms, --seconds or --targets"],
-    ["accuracy -n 5", "-n: unknown flag; expected --json, --samples, --rtt-ms, --seconds or --targets"],
+    [
+      "accuracy --verbose",
+      "--verbose: unknown flag; expected --json, --samples, --rtt-ms, --seconds, --period or --targets",
+    ],
+    ["accuracy -n 5", "-n: unknown flag; expected --json, --samples, --rtt-ms, --seconds, --period or --targets"],
   ])("refuses %j: %s", (line, message) => {
     expect(refusal(line === "" ? [] : line.split(" "))).toEqual({ code: "bad-usage", message });
   });

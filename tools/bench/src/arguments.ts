@@ -1,4 +1,4 @@
-/** The command line: `accuracy|footprint|rollup|spool [--json] [--samples N] [--rtt-ms N] [--seconds N] [--targets N]`. Pure. */
+/** The command line: `accuracy|footprint|rollup|spool [--json] [--samples N] [--rtt-ms N] [--seconds N] [--period N] [--targets N]`. Pure. */
 import { parseArgs } from "node:util";
 import { BenchError } from "./bench-error.ts";
 import { PLAN_MAX_TARGETS } from "./spool/plan.ts";
@@ -6,7 +6,7 @@ import { PLAN_MAX_TARGETS } from "./spool/plan.ts";
 /** What was asked for. */
 export type BenchRequest =
   | { readonly bench: "accuracy"; readonly json: boolean; readonly samples: number; readonly rttMs: number }
-  | { readonly bench: "footprint"; readonly json: boolean; readonly seconds: number }
+  | { readonly bench: "footprint"; readonly json: boolean; readonly seconds: number; readonly period: number }
   | { readonly bench: "rollup"; readonly json: boolean }
   | { readonly bench: "spool"; readonly json: boolean; readonly targets: number };
 
@@ -16,18 +16,21 @@ const SAMPLES = { flag: "samples", standard: 200, least: 20, most: 10_000 } as c
 /** Seconds measured, after the warm-up: 30 s at 20 probes a second are 600 probes. */
 const SECONDS = { flag: "seconds", standard: 30, least: 5, most: 3_600 } as const;
 
+/** Seconds between two probes of a target: 1 is a lone agent's, more is what a fleet leaves to each (P1). */
+const PERIOD = { flag: "period", standard: 1, least: 1, most: 60 } as const;
+
 /** Delay of the path there and back, ms: 20 is a continent's width. */
 const RTT = { flag: "rtt-ms", standard: 20, least: 1, most: 1_000 } as const;
 
 /** Targets of the plan whose reports are spooled: all of the default plan's. */
 const TARGETS = { flag: "targets", standard: PLAN_MAX_TARGETS, least: 1, most: PLAN_MAX_TARGETS } as const;
 
-type Amount = typeof SAMPLES | typeof SECONDS | typeof RTT | typeof TARGETS;
+type Amount = typeof SAMPLES | typeof SECONDS | typeof PERIOD | typeof RTT | typeof TARGETS;
 
 /** Which amounts each bench is told. */
 const AMOUNTS_OF: Readonly<Record<BenchRequest["bench"], readonly Amount[]>> = {
   accuracy: [SAMPLES, RTT],
-  footprint: [SECONDS],
+  footprint: [SECONDS, PERIOD],
   rollup: [],
   spool: [TARGETS],
 };
@@ -36,7 +39,7 @@ const BENCHES_TEXT = "accuracy, footprint, rollup or spool";
 
 /** How the program is used, in one line. */
 export const USAGE =
-  "usage: bench accuracy [--json] [--samples N] [--rtt-ms N] | bench footprint [--json] [--seconds N] | bench rollup [--json] | bench spool [--json] [--targets N]";
+  "usage: bench accuracy [--json] [--samples N] [--rtt-ms N] | bench footprint [--json] [--seconds N] [--period N] | bench rollup [--json] | bench spool [--json] [--targets N]";
 
 /** Reads the arguments after node and script. Throws `bad-usage`. */
 export function readArguments(args: readonly string[]): BenchRequest {
@@ -56,7 +59,7 @@ export function readArguments(args: readonly string[]): BenchRequest {
     case "accuracy":
       return { bench, json, samples: read(SAMPLES), rttMs: read(RTT) };
     case "footprint":
-      return { bench, json, seconds: read(SECONDS) };
+      return { bench, json, seconds: read(SECONDS), period: read(PERIOD) };
     case "rollup":
       return { bench, json };
     case "spool":
@@ -71,6 +74,7 @@ function tokensOf(args: readonly string[]) {
     samples: { type: "string" },
     "rtt-ms": { type: "string" },
     seconds: { type: "string" },
+    period: { type: "string" },
     targets: { type: "string" },
   } as const;
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
@@ -83,7 +87,7 @@ function tokensOf(args: readonly string[]) {
     if (!Object.hasOwn(options, name) || rawName !== `--${name}`) {
       throw new BenchError(
         "bad-usage",
-        `${rawName}: unknown flag; expected --json, --samples, --rtt-ms, --seconds or --targets`,
+        `${rawName}: unknown flag; expected --json, --samples, --rtt-ms, --seconds, --period or --targets`,
       );
     }
     if (values.has(name)) throw new BenchError("bad-usage", `${rawName}: given more than once`);

@@ -50,7 +50,7 @@ async function measure(workshop: Workshop, request: BenchRequest): Promise<strin
       return request.json ? JSON.stringify(result) : renderAccuracy(result);
     }
     case "footprint": {
-      const result = await measureFootprint(workshop, request.seconds);
+      const result = await measureFootprint(workshop, request.seconds, request.period);
       return request.json ? JSON.stringify(result) : renderFootprint(result);
     }
     case "rollup": {

@@ -4,7 +4,6 @@
  */
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { rootCertificates } from "node:tls";
 import { type StatusRowJson, tableLines } from "@lifeline/cli";
 import {
   HERE,
@@ -127,8 +126,7 @@ interface Play {
 
 /** The node's own files, as the container sees them. */
 function furnish(node: string, { folder, keyFile, filesOf }: Scene, { name }: NodePlace): void {
-  const labRoot = readFileSync(join(folder, "public-root.pem"), "utf8");
-  makeNode(node, `${rootCertificates.join("\n")}\n${labRoot}`, filesOf(name));
+  makeNode(node, readFileSync(join(folder, "public-root.pem"), "utf8"), filesOf(name));
   mkdirSync(join(node, STATE), { recursive: true, mode: 0o700 });
   copyFileSync(keyFile, join(node, STAMP_KEY));
 }

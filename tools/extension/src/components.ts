@@ -9,14 +9,14 @@ import { bytesAt, type Tree } from "./tree.ts";
 
 const LICENCE_FILE = /^(licen[cs]e|copying)(\.(md|txt))?$/i;
 
-/** The npm package in a folder. Throws `bundle` when it says nothing of its licence. */
+/** The npm package in a folder. Throws `licence` when it says nothing of its licence. */
 export function npmComponent(folder: string): Component {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Record<
     string,
     unknown
   >;
   if (typeof name !== "string" || typeof version !== "string" || typeof license !== "string")
-    throw new ExtensionError("bundle", `${folder}/package.json: want name, version and license as text`);
+    throw new ExtensionError("licence", `${folder}/package.json: want name, version and license as text`);
   const file = readdirSync(folder)
     .sort()
     .find((entry) => LICENCE_FILE.test(entry));

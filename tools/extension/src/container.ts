@@ -1,5 +1,5 @@
 /** The root of a container that runs one bundled program on Node: runtime, program, and the places that are mounted over. */
-import { type Bundle, NATIVE_FILE } from "./bundle.ts";
+import { type Bundle, NATIVE_FILE } from "@lifeline/bundle";
 import { DIRECTORY, fileOf, type Tree, treeOf } from "./tree.ts";
 
 /** The program's file. */

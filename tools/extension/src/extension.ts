@@ -1,8 +1,8 @@
 /** The agent as a Talos system extension. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { bundleProgram } from "@lifeline/bundle";
 import { AMD64, ARM64, type Architecture } from "./architecture.ts";
-import { bundleOf } from "./bundle.ts";
 import { npmComponent } from "./components.ts";
 import { applicationOf, bareRoot } from "./container.ts";
 import { layerOf, writeLayout } from "./oci.ts";
@@ -46,7 +46,7 @@ export async function buildExtension(
   out: string,
   measure: (rootfs: Tree) => Promise<number | undefined>,
 ): Promise<ExtensionResult> {
-  const bundle = await bundleOf(root, ENTRY);
+  const bundle = await bundleProgram(ENTRY);
   const { version, createdSeconds, licence } = release;
   const npm = bundle.packageFolders.map((folder) => npmComponent(join(root, folder)));
   const spdx = spdxText({ name: NAME, version, createdSeconds, licence }, [

@@ -1,9 +1,8 @@
 /** Container images of what runs beside Omni: collector, reflector and CLI. No shell, no root, one layer of runtime that they share. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { COLLECTOR_NODE, type NodeProcess } from "@lifeline/bundle";
+import { type Bundle, bundleProgram, COLLECTOR_NODE, type NodeProcess } from "@lifeline/bundle";
 import { ARCHITECTURES, type Architecture } from "./architecture.ts";
-import { type Bundle, bundleOf } from "./bundle.ts";
 import { npmComponent } from "./components.ts";
 import { APPLICATION, applicationOf, bareRoot, USER_ID } from "./container.ts";
 import type { Building } from "./extension.ts";
@@ -87,9 +86,9 @@ async function buildImage(
   bases: ReadonlyMap<Architecture, Layer>,
 ): Promise<ImageResult> {
   const { root, release } = building;
-  const bundle = await bundleOf(root, program.entry);
+  const bundle = await bundleProgram(program.entry);
   const workers: Record<string, Bundle> = {};
-  for (const [file, entry] of Object.entries(program.workers)) workers[file] = await bundleOf(root, entry);
+  for (const [file, entry] of Object.entries(program.workers)) workers[file] = await bundleProgram(entry);
   const shared = joined(filesOf(program, root), inventoryOf(program, [bundle, ...Object.values(workers)], building));
   const images = [];
   for (const [architecture, base] of bases) {

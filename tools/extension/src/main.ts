@@ -1,5 +1,6 @@
 /** `npm run extension`. Exit codes: 0 made, 1 not made, 2 wrong arguments. */
 import { join, resolve } from "node:path";
+import { BundleError } from "@lifeline/bundle";
 import { readArguments, USAGE } from "./arguments.ts";
 import { LOCK_FILE } from "./debian/lock.ts";
 import { buildExtension, type ExtensionResult } from "./extension.ts";
@@ -36,7 +37,7 @@ async function main(args: readonly string[]): Promise<void> {
     for (const { name, architecture, version } of await updateLock(places)) say(`${name}:${architecture} ${version}`);
   const supplies = await openSupplies(places, say);
   if (steps) {
-    const sizes = await measureSteps(root, supplies);
+    const sizes = await measureSteps(supplies);
     if (json) print(sizes);
     else
       for (const { step, squashfsBytes, bundleBytes } of sizes)
@@ -67,7 +68,7 @@ function text(extension: ExtensionResult, images: Readonly<Record<string, ImageR
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof ExtensionError)) throw error;
+  if (!(error instanceof ExtensionError || error instanceof BundleError)) throw error;
   process.stderr.write(`npm run extension: ${error.message}\n`);
   process.exitCode = error.code === "usage" ? 2 : 1;
 }

@@ -6,7 +6,7 @@ import { CONFIG_FILE, manifestText, NAME, serviceText } from "./service.ts";
 import { fileOf, treeOf } from "./tree.ts";
 
 const service = parse(serviceText());
-const bundle = { code: new Uint8Array(), packageFolders: [], usesNative: true };
+const bundle = { code: new Uint8Array(), inputs: [], packageFolders: [], usesNative: true };
 const root = extensionRoot(
   applicationOf(bundle, new Uint8Array()),
   { tree: treeOf({ "bin/node": fileOf("", true) }) },

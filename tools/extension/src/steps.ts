@@ -1,5 +1,5 @@
 /** What each step that makes the image small gives, on amd64: sizes as Talos packs them. */
-import { bundleOf } from "./bundle.ts";
+import { bundleProgram } from "@lifeline/bundle";
 import { applicationOf } from "./container.ts";
 import { extensionRoot } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
@@ -16,10 +16,10 @@ export interface Step {
 }
 
 /** Throws `missing` without mksquashfs. */
-export async function measureSteps(root: string, supplies: Supplies): Promise<readonly Step[]> {
+export async function measureSteps(supplies: Supplies): Promise<readonly Step[]> {
   const runtime = supplies.runtimes.amd64;
-  const plain = await bundleOf(root, "apps/agent/src/main.ts", false);
-  const small = await bundleOf(root, "apps/agent/src/main.ts");
+  const plain = await bundleProgram("apps/agent/src/main.ts", false);
+  const small = await bundleProgram("apps/agent/src/main.ts");
   const { publishedNode, native } = runtime;
   const withNode = (node: Uint8Array): Tree => new Map(runtime.tree).set("bin/node", fileOf(node, true));
   const stripped = await supplies.strip(publishedNode);
@@ -28,7 +28,7 @@ export async function measureSteps(root: string, supplies: Supplies): Promise<re
     ["stripped", plain, withNode(stripped)],
     ["ICU's data cut, not stripped", plain, withNode(cutIcuData(publishedNode).program)],
     ["stripped, ICU's data cut", plain, runtime.tree],
-    ["and bundle minified but for names: the image", small, runtime.tree],
+    ["and bundle minified but for names of functions and classes: the image", small, runtime.tree],
   ] as const;
   const steps: Step[] = [];
   for (const [step, bundle, tree] of cases) {

@@ -1,7 +1,7 @@
 /** The agent as it runs on a node: one bundle with koffi beside it, Node's flags of the image, its plan from a collector. */
 import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AGENT_NODE, type Bundle, bundleAgent, placeKoffi } from "@lifeline/bundle";
+import { AGENT_NODE, bundleProgram, NATIVE_FILE, nativeModule } from "@lifeline/bundle";
 import { BenchError } from "../bench-error.ts";
 import type { BenchProcess, Workshop } from "../workshop.ts";
 import type { Site } from "./site.ts";
@@ -9,7 +9,8 @@ import type { StandIns } from "./stand-ins.ts";
 
 /** An agent that can be started, and started again with the state it has. */
 export interface InstalledAgent {
-  readonly bundle: Bundle;
+  /** Of the bundle, without koffi. */
+  readonly bundleBytes: number;
   start(): BenchProcess;
 }
 
@@ -25,15 +26,16 @@ export async function installAgent(
     string,
     string,
   ];
-  const bundle = await bundleAgent(main);
-  await placeKoffi(folder, platform());
+  const { code } = await bundleProgram("apps/agent/src/main.ts");
+  await writeFile(main, code);
+  await copyFile(installedNative(), join(folder, NATIVE_FILE));
   const settings = { collector, enrol, hostsFile, stateDir: join(folder, "state"), nodeId: "bench", logLevel: "warn" };
   // JSON is YAML (YAML 1.2 §1.3).
   await writeFile(config, JSON.stringify(settings));
   // Its own copy, so that no page is shared with the bench's other Node processes.
   await copyFile(process.execPath, node);
   return {
-    bundle,
+    bundleBytes: code.length,
     start() {
       const agent = workshop.start({
         name: "agent",
@@ -48,8 +50,9 @@ export async function installAgent(
   };
 }
 
-function platform() {
-  if (process.arch === "x64" || process.arch === "arm64") return `linux-${process.arch}` as const;
+function installedNative(): string {
+  const native = nativeModule();
+  if (native !== undefined) return native;
   throw new BenchError("cannot-run", `${process.arch}: the agent's native module is for x64 and arm64`);
 }
 

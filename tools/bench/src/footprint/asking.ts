@@ -1,4 +1,4 @@
-/** Asks an exporter for each target once a second, evenly spread: what a prometheus with a scrape interval of 1 s does. */
+/** Asks an exporter for each target once in a period, evenly spread: what a prometheus with that scrape interval does. */
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { NS_PER_MS, pause } from "@lifeline/measure";
@@ -19,24 +19,23 @@ export interface ExporterTarget {
   readonly module: ExporterModule;
 }
 
-const PERIOD_MS = 1_000;
-
 /** Starts to ask, once the exporter answers. */
 export async function startAsking(
   workshop: Workshop,
   exporterPort: number,
   targets: readonly ExporterTarget[],
+  periodMs: number,
 ): Promise<Asking> {
   const { clock } = workshop;
   const exporter = createExporterClient(clock, exporterPort);
   await exporter.ready();
   const stop = new AbortController();
   const startedNs = clock.monotonicNs();
-  const gapMs = PERIOD_MS / targets.length;
+  const gapMs = periodMs / targets.length;
   // Each target at its own phase, as prometheus spreads its scrapes; a late one is made up for, so the rate stays.
   const ask = async ({ target, module }: ExporterTarget, index: number): Promise<void> => {
     for (let turn = 0; !stop.signal.aborted; turn += 1) {
-      const dueNs = startedNs + (turn * PERIOD_MS + index * gapMs) * NS_PER_MS;
+      const dueNs = startedNs + (turn * periodMs + index * gapMs) * NS_PER_MS;
       await pause(clock, Math.max(0, (dueNs - clock.monotonicNs()) / NS_PER_MS), stop.signal);
       if (stop.signal.aborted) return;
       const { success } = await exporter.probe(target, module);

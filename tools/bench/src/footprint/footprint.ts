@@ -1,7 +1,7 @@
 /**
  * What the agent uses beside a blackbox_exporter that makes the same probes at the same time.
  *
- * 1. Both probe the default plan's endpoints once a second, each by TCP and by TLS, over IPv4 and IPv6; the listener counts what was
+ * 1. Both probe the default plan's endpoints once in a period (a second unless told), each by TCP and by TLS, over IPv4 and IPv6; the listener counts what was
  *    really made.
  * 2. Both run as they would on a node: the agent as the image has it (bundled, with the image's flags, its plan and acknowledgements from
  *    a collector over mutual TLS), alone with its Node (a copy of the binary, or its pages would be shared with the bench's other
@@ -61,6 +61,7 @@ export interface FootprintResult {
   readonly bench: "footprint";
   readonly targets: number;
   readonly seconds: number;
+  readonly periodSeconds: number;
   /** Size of the agent's bundle, without koffi. */
   readonly bundleBytes: number;
   /** From the start of the agent's process to the first connection that a stand-in accepts, ms, to 10 ms. */
@@ -81,17 +82,25 @@ const NOTES = [
 ];
 
 /** Measures both sides for `seconds` after a warm-up of 30 s. Throws `cannot-run` or `child-failed`. */
-export async function measureFootprint(workshop: Workshop, seconds: number): Promise<FootprintResult> {
+export async function measureFootprint(
+  workshop: Workshop,
+  seconds: number,
+  periodSeconds: number,
+): Promise<FootprintResult> {
   const versions = await ensurePrograms([BLACKBOX_EXPORTER], workshop.say);
   const standIns = await startStandIns(workshop);
-  const installed = await installAgent(workshop, await startSite(workshop, standIns.forAgent), standIns);
+  const installed = await installAgent(
+    workshop,
+    await startSite(workshop, standIns.forAgent, periodSeconds * 1_000),
+    standIns,
+  );
   const { agent, firstSampleMs } = await startTwice(workshop, installed, standIns);
   const exporterPort = await freePort(LOOPBACK);
   const exporter = await startExporter(workshop, exporterPort, { caFile: standIns.caFile });
   const targets = standIns.forExporter.flatMap((target) =>
     (["tcp_connect", "tls_connect"] as const).map((module) => ({ target, module })),
   );
-  const asking = await startAsking(workshop, exporterPort, targets);
+  const asking = await startAsking(workshop, exporterPort, targets, periodSeconds * 1_000);
 
   const broken = Promise.race([agent.failure, exporter.failure, asking.failure]);
   workshop.say(`footprint: warming up for ${WARMUP_MS / 1_000} s`);
@@ -103,7 +112,8 @@ export async function measureFootprint(workshop: Workshop, seconds: number): Pro
     bench: "footprint",
     targets: targets.length,
     seconds,
-    bundleBytes: installed.bundle.bytes,
+    periodSeconds,
+    bundleBytes: installed.bundleBytes,
     firstSampleMs,
     versions,
     agent: agentSide,

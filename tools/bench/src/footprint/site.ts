@@ -34,8 +34,8 @@ function collectorProgram(): readonly string[] {
   return ["--conditions=lifeline:source", built.replace(/dist\/main\.js$/, "src/main.ts")];
 }
 
-/** Starts a collector whose rows are `standIns`, each by TCP and TLS. */
-export async function startSite(workshop: Workshop, standIns: readonly StandIn[]): Promise<Site> {
+/** Starts a collector whose rows are `standIns`, each by TCP and TLS once in `cadenceMs`. */
+export async function startSite(workshop: Workshop, standIns: readonly StandIn[], cadenceMs: number): Promise<Site> {
   const folder = await workshop.folder();
   const file = async (name: string, text: string) => {
     const path = join(folder, name);
@@ -45,7 +45,7 @@ export async function startSite(workshop: Workshop, standIns: readonly StandIn[]
   const adminToken = randomBytes(32).toString("base64url");
   // JSON is YAML (YAML 1.2 §1.3).
   const deployment = await file("deployment.yaml", JSON.stringify(DEPLOYMENT));
-  const catalogue = await file("catalogue.yaml", JSON.stringify(catalogueOf(standIns)));
+  const catalogue = await file("catalogue.yaml", JSON.stringify(catalogueOf(standIns, cadenceMs)));
   const tokens = await file("tokens", `bench admin ${adminToken}\n`);
   const [dataDir, readyFile] = [join(folder, "store"), join(folder, "ready")];
   const files = [
@@ -85,7 +85,7 @@ async function ready({ clock }: Workshop, path: string): Promise<{ readonly grpc
   throw new BenchError("child-failed", `collector: not ready in ${READY_MAX_MS} ms`);
 }
 
-function catalogueOf(standIns: readonly StandIn[]) {
+function catalogueOf(standIns: readonly StandIn[], cadenceMs: number) {
   const requirements = standIns.map(({ requirementId, host, port }, at) => ({
     id: `${requirementId}-${at}`,
     purpose: "to be measured as the page's rows are",
@@ -99,8 +99,8 @@ function catalogueOf(standIns: readonly StandIn[]) {
     published: null,
     effective: { value: "a port of loopback", evidence: ["this bench"] },
     probes: [
-      { probe: "tcp", acceptReset: false },
-      { probe: "tls", trust: "public", alpn: ["h2", "http/1.1"], alpnRequired: false },
+      { probe: "tcp", acceptReset: false, cadenceMs },
+      { probe: "tls", trust: "public", alpn: ["h2", "http/1.1"], alpnRequired: false, cadenceMs },
     ],
   }));
   return { schema: 1, version: "v0.0", title: "bench", requirements };

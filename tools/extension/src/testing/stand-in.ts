@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { bundleProgram } from "@lifeline/bundle";
 import { packTar, type TarHeader } from "modern-tar";
 import { readElf } from "../validate/elf.ts";
 import type { Architecture, TarEntry } from "../validate/tar-entry.ts";
@@ -108,17 +108,7 @@ function foldersAbove(path: string): readonly string[] {
 
 /** The agent in one file, from its sources. */
 export async function bundledAgent(): Promise<Uint8Array> {
-  const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, "../../../../apps/agent/src/main.ts")],
-    bundle: true,
-    write: false,
-    platform: "node",
-    format: "esm",
-    minify: true,
-    conditions: ["lifeline:source"],
-    banner: { js: 'import{createRequire as r}from"node:module";const require=r(import.meta.url);' },
-  });
-  return outputFiles[0]?.contents ?? new Uint8Array();
+  return (await bundleProgram("apps/agent/src/main.ts")).code;
 }
 
 /** Writes a layout of these layers. */

@@ -1,24 +1,45 @@
-/** A program of apps/ as one file, from its sources, for Node 24. */
+/**
+ * A program of apps/ as one file, from its sources, for Node 24: what images hold, and what is measured.
+ *
+ * 1. The same sources give the same bytes: no time, no path of this machine.
+ * 2. koffi's native part alone stays outside, as a file beside the bundle: see {@link NATIVE_FILE}.
+ */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build, type Metafile, type Plugin } from "esbuild";
-import { ExtensionError } from "./extension-error.ts";
+
+/** A file of the sources, and what of it is in the bundle. */
+export interface BundleInput {
+  /** From the root of the tree. */
+  readonly path: string;
+  readonly bytes: number;
+}
 
 export interface Bundle {
   readonly code: Uint8Array;
-  /** Folders of the npm packages in it, sorted, relative to the repository's root. */
+  /** Largest first; without what was dropped whole. */
+  readonly inputs: readonly BundleInput[];
+  /** Folders of the npm packages in it, sorted, from the root of the tree. */
   readonly packageFolders: readonly string[];
   /** Whether it asks for {@link NATIVE_FILE}. */
   readonly usesNative: boolean;
 }
 
+/** Why there is no bundle: esbuild failed, and named file and line; or koffi would have been left out although it is asked for. */
+export class BundleError extends Error {
+  readonly code = "bundle";
+}
+
 /** The file, beside the bundle, that koffi's native part lies in. */
 export const NATIVE_FILE = "koffi.node";
+
+/** The root of the tree; `src` and `dist` are equally deep. */
+const ROOT = join(import.meta.dirname, "../../..");
 
 /** grpc-js loads it only to serve channelz or ORCA, which nobody asks of Lifeline: 0.4 MB that would never run. */
 const NEVER_REACHED = ["@grpc/proto-loader"];
 
-/** What CommonJS code within the bundle may ask for. */
+/** What CommonJS code within the bundle may ask for (esbuild issue 1921). */
 const BANNER = [
   'import { createRequire as lifelineCreateRequire } from "node:module";',
   "const require = lifelineCreateRequire(import.meta.url);",
@@ -27,12 +48,12 @@ const BANNER = [
 ].join("\n");
 
 /**
- * Bundles `entry`, a path below `root`. White space and syntax are made small; names stay, so that a stack trace can be read, and cost
- * what BUDGETS.md says. Throws `bundle` when esbuild fails, and when koffi would have been left out although it is asked for.
+ * Bundles `entry`, a path from the root of the tree; `isSmall`: without white space, and with short names for what is local. Functions and
+ * classes keep theirs, so that errors and stack traces can be read. Rejects with a BundleError.
  */
-export async function bundleOf(root: string, entry: string, isSmall = true): Promise<Bundle> {
+export async function bundleProgram(entry: string, isSmall = true): Promise<Bundle> {
   const result = await build({
-    absWorkingDir: root,
+    absWorkingDir: ROOT,
     entryPoints: [entry],
     bundle: true,
     write: false,
@@ -43,20 +64,23 @@ export async function bundleOf(root: string, entry: string, isSmall = true): Pro
     conditions: ["lifeline:source"],
     external: NEVER_REACHED,
     banner: { js: BANNER },
-    minifyWhitespace: isSmall,
-    minifySyntax: isSmall,
+    minify: isSmall,
+    keepNames: true,
+    // A defect that Node tells by its line shows this much of it, characters, and not the whole program.
+    ...(isSmall ? { lineLimit: 500 } : {}),
     legalComments: "none",
     logLevel: "silent",
     plugins: [koffi],
   }).catch((error: unknown) => {
-    throw new ExtensionError("bundle", `${entry}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new BundleError(`${entry}: ${error instanceof Error ? error.message : String(error)}`);
   });
-  const [output] = result.outputFiles;
-  if (output === undefined) throw new ExtensionError("bundle", `${entry}: esbuild gave no file`);
-  if (output.text.includes(ASKS_FOR_KOFFI))
-    throw new ExtensionError("bundle", `${entry}: asks for koffi at a place that the plugin does not know`);
+  const [file] = result.outputFiles;
+  if (file === undefined) throw new BundleError(`${entry}: esbuild gave no file`);
+  if (file.text.includes(ASKS_FOR_KOFFI))
+    throw new BundleError(`${entry}: asks for koffi at a place that the plugin does not know`);
   const packageFolders = packageFoldersOf(result.metafile);
-  return { code: output.contents, packageFolders, usesNative: packageFolders.some((path) => path.endsWith("/koffi")) };
+  const usesNative = packageFolders.some((path) => path.endsWith("/koffi"));
+  return { code: file.contents, inputs: inputsOf(result.metafile), packageFolders, usesNative };
 }
 
 const ASKS_FOR_KOFFI = 'createRequire(import.meta.url)("koffi")';
@@ -100,4 +124,12 @@ function packageFoldersOf({ inputs }: Metafile): readonly string[] {
     (path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [],
   );
   return [...new Set(folders)].sort();
+}
+
+function inputsOf({ outputs }: Metafile): readonly BundleInput[] {
+  const [output] = Object.values(outputs);
+  return Object.entries(output?.inputs ?? {})
+    .map(([path, { bytesInOutput }]) => ({ path, bytes: bytesInOutput }))
+    .filter(({ bytes }) => bytes > 0)
+    .sort((one, other) => other.bytes - one.bytes);
 }
