@@ -224,7 +224,7 @@ export type Enrolment = Message<"lifeline.v1.Enrolment"> & {
   nodeId: string;
 
   /**
-   * SHA-256 of its public key (SubjectPublicKeyInfo, DER), hexadecimal.
+   * SHA-256 of its public key (SubjectPublicKeyInfo, DER), hexadecimal; empty for an id that was revoked before any key of it was seen.
    *
    * @generated from field: string key_sha256 = 2;
    */
