@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AGENT_NODE, COLLECTOR_NODE, type NodeProcess } from "@lifeline/bundle";
-import { entry, openTarget, type Relay, startRelay, turnTargets } from "@lifeline/crash";
+import { entry, loopbackCatalogue, openTarget, type Relay, startRelay, turnTargets } from "@lifeline/crash";
 import { jsonFile, type Part, StartError, startPart, untilReady } from "@lifeline/local";
 import type { Clock } from "@lifeline/measure";
 import { openCredentials, type SoakCredentials, writeTokens } from "./credentials.ts";
@@ -115,28 +115,11 @@ function writeFiles(folder: string, ports: readonly number[]): readonly string[]
   const deployment = join(folder, "deployment.yaml");
   writeFileSync(deployment, JSON.stringify(DEPLOYMENT));
   const catalogue = join(folder, "catalogue.yaml");
-  const requirements = ports.flatMap((port, at) =>
-    Array.from({ length: ROWS_PER_PORT }, (_, twin) => requirementOf(`soak-${at}-${twin}`, port)),
+  const rows = ports.flatMap((port, at) =>
+    Array.from({ length: ROWS_PER_PORT }, (_, twin) => ({ id: `soak-${at}-${twin}`, port, cadenceMs: CADENCE_MS })),
   );
-  writeFileSync(catalogue, JSON.stringify({ schema: 1, version: "v0.0", title: "soak", requirements }));
+  writeFileSync(catalogue, loopbackCatalogue("soak", rows));
   // A day, the least there is: the database grows through a shorter soak, and is told apart.
   const bounds = ["--retention-days", "1", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"];
   return ["--data-dir", join(folder, "store"), "--deployment", deployment, "--catalogue", catalogue, ...bounds];
-}
-
-function requirementOf(id: string, port: number) {
-  return {
-    id,
-    purpose: "to be asked often",
-    source: { document: "soak", version: "soak", section: "soak" },
-    from: "talos-node",
-    deployments: ["on-prem"],
-    obligation: "required",
-    protocol: "tcp",
-    port,
-    place: { kind: "hosts", hosts: ["127.0.0.1"] },
-    published: null,
-    effective: { value: "a port of loopback", evidence: ["this soak"] },
-    probes: [{ probe: "tcp", acceptReset: false, cadenceMs: CADENCE_MS, timeoutMs: CADENCE_MS }],
-  };
 }

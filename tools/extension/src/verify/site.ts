@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { createProgram, DEPLOYMENT, openTarget, turnTargets, untilReady } from "@lifeline/crash";
+import { createProgram, DEPLOYMENT, loopbackCatalogue, openTarget, turnTargets, untilReady } from "@lifeline/crash";
 import type { Clock } from "@lifeline/measure";
 import { adminPb, createRpcClient, queryPb, tlsCredentials } from "@lifeline/wire";
 
@@ -137,24 +137,7 @@ function writeFiles(folder: string, ports: readonly number[]): readonly string[]
     string,
   ];
   writeFileSync(deployment, DEPLOYMENT);
-  const requirements = ports.map((port, at) => requirementOf(`extension-${at}`, port));
-  writeFileSync(catalogue, JSON.stringify({ schema: 1, version: "v0.0", title: "extension", requirements }));
+  const rows = ports.map((port, at) => ({ id: `extension-${at}`, port, cadenceMs: CADENCE_MS }));
+  writeFileSync(catalogue, loopbackCatalogue("extension", rows));
   return ["--deployment", deployment, "--catalogue", catalogue];
-}
-
-function requirementOf(id: string, port: number) {
-  return {
-    id,
-    purpose: "to be measured",
-    source: { document: "extension", version: "extension", section: "extension" },
-    from: "talos-node",
-    deployments: ["on-prem"],
-    obligation: "required",
-    protocol: "tcp",
-    port,
-    place: { kind: "hosts", hosts: ["127.0.0.1"] },
-    published: null,
-    effective: { value: "a port of loopback", evidence: ["this run"] },
-    probes: [{ probe: "tcp", acceptReset: false, cadenceMs: CADENCE_MS, timeoutMs: CADENCE_MS }],
-  };
 }
