@@ -226,6 +226,19 @@ describe("an agent without a certificate", () => {
     },
   );
 
+  it("goes on under its certificate while a next key that was left cannot be read", async () => {
+    const { address, asked } = await collector();
+    await agentOf(address).dial();
+    const left = join(stateDir, "identity/next.key");
+    symlinkSync(left, left);
+    const again = agentOf(address);
+    await again.dial();
+    expect(again.enrolment.stats().notAfterMs).toBeGreaterThan(startMs);
+    // Denied, it would take a new key, and there may be one: it keeps the old.
+    await again.dial("permission-denied");
+    expect(asked).toHaveLength(1);
+  });
+
   it("goes on from memory where the disk takes nothing, and says so", async () => {
     const { address, asked } = await collector();
     writeFileSync(join(stateDir, "identity"), "no directory");

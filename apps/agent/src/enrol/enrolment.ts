@@ -20,6 +20,7 @@ import {
   tlsCredentials,
 } from "@lifeline/wire";
 import type { Logger } from "pino";
+import { EnrolError } from "./enrol-error.ts";
 import type { JoinTokenRead } from "./join-token.ts";
 import { type Credentials, factsOf, type KeptCredentials } from "./kept-credentials.ts";
 
@@ -35,16 +36,6 @@ const RENEW_SPREAD_SHARE = 0.1;
 /** How often it is looked whether a renewal is due, and how long after a failed one the next is tried, ms. */
 export const RENEW_CHECK_MS = 60_000;
 export const RENEW_RETRY_MS = 300_000;
-
-/** Why there are no credentials, apart from what a call ended with: no join token, or a disk that does not give what it keeps. */
-export class EnrolError extends Error {
-  readonly code: "no-token" | "unreadable";
-  constructor(code: EnrolError["code"], message: string) {
-    super(message);
-    this.name = "EnrolError";
-    this.code = code;
-  }
-}
 
 /** What an enrolment needs. */
 export interface EnrolmentOptions {
@@ -156,11 +147,7 @@ export function startEnrolment(options: EnrolmentOptions): Enrolment {
 
   const credentials = (lastEnd: LastEnd): Promise<ChannelCredentials> =>
     alone(async () => {
-      const unreadable = kept.readAgain();
-      if (unreadable !== undefined) {
-        const detail = "the node does not enrol anew while it may have a key; it reads again at the next attempt";
-        throw new EnrolError("unreadable", `the disk does not give the node's identity (${unreadable}): ${detail}`);
-      }
+      kept.readAgain();
       await kept.saveAgain();
       const held = own();
       if (held === undefined) return asChannel(await gain());

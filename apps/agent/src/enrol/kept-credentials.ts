@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { fingerprintOf, type KeyPair, keyPairOf, makeKeyPair } from "@lifeline/identity";
 import { makeDirectory } from "../make-directory.ts";
 import { writeWholeFile } from "../whole-file.ts";
+import { EnrolError } from "./enrol-error.ts";
 
 /** Directory of the identity, in the state directory. */
 export const IDENTITY_DIRECTORY = "identity";
@@ -38,14 +39,14 @@ export interface CertificateFacts {
 
 /** The files of one node's identity. */
 export interface KeptCredentials {
-  /** Reads what could not be read so far; the system's code while it still cannot be: what is there is then not known. */
-  readAgain(): string | undefined;
+  /** Reads the credentials, if they could not be read so far. Throws an EnrolError `unreadable` while they still cannot. */
+  readAgain(): void;
   /** Undefined: none, none that can be used, or not read yet. */
   load(): Credentials | undefined;
   save(credentials: Credentials): Promise<void>;
   /** Writes what the disk refused when it was saved; nothing otherwise. */
   saveAgain(): Promise<void>;
-  /** The key that is to be certified next: kept until what came of it is on disk. */
+  /** The key that is to be certified next: kept until what came of it is on disk. Rejects with an EnrolError `unreadable`. */
   nextKey(): Promise<KeyPair>;
 }
 
@@ -57,8 +58,9 @@ export function openKeptCredentials(stateDir: string, onRefused: (code: string) 
   const credentialsPath = join(directory, "credentials.json");
   const nextPath = join(directory, "next.key");
   let held: Credentials | undefined;
-  let next: KeyPair | undefined;
   let isRead = false;
+  let next: KeyPair | undefined;
+  let isNextRead = false;
   let unsaved: Credentials | undefined;
   /** Whether the disk took it. */
   const keep = async (path: string, text: string): Promise<boolean> => {
@@ -83,17 +85,16 @@ export function openKeptCredentials(stateDir: string, onRefused: (code: string) 
       onRefused(codeOf(error));
     }
   };
-  const readAgain = (): string | undefined => {
-    if (isRead) return undefined;
-    try {
-      [held, next] = [credentialsIn(textOf(credentialsPath)), keyIn(textOf(nextPath))];
-      isRead = true;
-      return undefined;
-    } catch (error) {
-      return codeOf(error);
-    }
+  const readAgain = () => {
+    if (!isRead) held = credentialsIn(textOf(credentialsPath));
+    isRead = true;
   };
-  readAgain();
+  try {
+    readAgain();
+  } catch (error) {
+    // Told when somebody asks for what could not be read.
+    if (!(error instanceof EnrolError)) throw error;
+  }
   return {
     readAgain,
     load: () => held,
@@ -102,6 +103,8 @@ export function openKeptCredentials(stateDir: string, onRefused: (code: string) 
       if (unsaved !== undefined) await save(unsaved);
     },
     async nextKey() {
+      if (!isNextRead) next = keyIn(textOf(nextPath));
+      isNextRead = true;
       // The key of what is held is no next one: it is left from a save that did not come to its end.
       if (next !== undefined && next.privateKeyPem !== held?.keyPem) return next;
       const made = makeKeyPair();
@@ -127,13 +130,15 @@ export function factsOf({ certPem, authorityPem }: Credentials): CertificateFact
 /** What the system says of a path with no file at its end, or none on the way. */
 const NO_FILE = ["ENOENT", "ENOTDIR"];
 
-/** The text of a file; undefined where there is none. Throws the system's error. */
+/** The text of a file; undefined where there is none. Throws an EnrolError `unreadable`. */
 function textOf(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    if (NO_FILE.includes(codeOf(error))) return undefined;
-    throw error;
+    const code = codeOf(error);
+    if (NO_FILE.includes(code)) return undefined;
+    const wait = "the node does not enrol anew while it may have a key; it reads again at the next attempt";
+    throw new EnrolError("unreadable", `the disk does not give the node's identity (${path}: ${code}): ${wait}`);
   }
 }
 

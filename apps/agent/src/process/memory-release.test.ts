@@ -7,20 +7,31 @@ import { type NativeCalls, openNativeCalls } from "./native-calls.ts";
 const SMAPS = `00400000-00746000 r--p 00000000 fe:00 10010865                           /bin/node
 Rss:                 120 kB
 Anonymous:             0 kB
+Swap:                  0 kB
 0074a000-03044000 r-xp 0034a000 fe:00 10010865                           /bin/node
 Anonymous:             0 kB
+Swap:                  0 kB
 06b51000-06c00000 rw-p 06750000 fe:00 10010865                           /bin/node
 Anonymous:            64 kB
+Swap:                  0 kB
 06c00000-06c10000 r--p 06750000 fe:00 10010865                           /lib/a library.so
 Anonymous:            16 kB
+Swap:                  0 kB
+06c10000-06c14000 r--p 06760000 fe:00 10010865                           /bin/node
+Anonymous:             0 kB
+Swap:                  8 kB
 263a9000-26f91000 rw-p 00000000 00:00 0                                  [heap]
 Anonymous:           900 kB
+Swap:                  0 kB
 7f1472e98000-7f1472efe000 r--s 00000000 fe:00 10010863                   /shared
 Anonymous:             0 kB
+Swap:                  0 kB
 7f1473900000-7f1493900000 r-xp 00000000 00:00 0 
 Anonymous:             0 kB
+Swap:                  0 kB
 7ffeaccc5000-7ffeaccc7000 r-xp 00000000 00:00 0                          [vdso]
 Anonymous:             0 kB
+Swap:                  0 kB
 `;
 
 /** uapi/asm-generic/mman-common.h */
@@ -52,6 +63,7 @@ describe("what is given back", () => {
       { from: 0x400000n, to: 0x746000n, file: "/bin/node", isPure: true },
       { from: 0x74a000n, to: 0x3044000n, file: "/bin/node", isPure: true },
       { from: 0x6c00000n, to: 0x6c10000n, file: "/lib/a library.so", isPure: false },
+      { from: 0x6c10000n, to: 0x6c14000n, file: "/bin/node", isPure: false },
     ]);
     expect(readOnlyFiles("")).toEqual([]);
   });

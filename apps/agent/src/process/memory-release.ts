@@ -2,11 +2,12 @@
  * Gives back the memory that only the start needed: pages of the Node binary that are not used again, and what malloc keeps.
  *
  * 1. Nothing that is given back can be lost: MADV_PAGEOUT writes what it must before it takes a page; MADV_DONTNEED, which does not, is
- *    asked for the program's own mappings alone, and only while they have no page that is not the file's.
+ *    asked for the program's own mappings alone, and only while they have no page, in memory or swapped out, that is not the file's.
  * 2. Who may do what (madvise(2)): MADV_PAGEOUT takes a file's pages out of memory, and is heard of the file's owner or root alone;
  *    MADV_DONTNEED lets go of them for this process, whoever it is, and the kernel takes them when it wants to.
  * 3. What cannot be given back stays: this is thrift, and nothing depends on it.
- * 4. One mapping a turn of the event loop, each some 3 ms at most: no probe takes it for a stall (probe's LAG_TOLERANCE_NS is 50 ms).
+ * 4. One mapping a turn of the event loop, each some 3 ms at most, after one of 25 ms at most that reads what is mapped: no probe takes it for a
+ *    stall (probe's LAG_TOLERANCE_NS is 50 ms).
  */
 import { readFileSync, readlinkSync } from "node:fs";
 import type { Clock, Timer } from "@lifeline/measure";
@@ -60,23 +61,26 @@ export function startReleasing(clock: Clock, native: NativeCalls | undefined): T
 }
 
 /** The first line of a mapping (proc_pid_maps(5)): addresses, permissions, offset, device, inode, file; an inode of 0 is no file. */
-const FIRST_LINE = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ (\d+) +(.*)$/;
+const FIRST_LINE = /^([0-9a-f]+)-([0-9a-f]+) r-.p \S+ \S+ [1-9]\d* +(.*)$/;
 
-/** And of those that follow (proc_pid_smaps(5)), the one that counts pages that are no file's. */
-const PAGES_OF_ITS_OWN = /^Anonymous: +(\d+) kB$/;
+/** Of the lines that follow (proc_pid_smaps(5)), those that count pages that are no file's: in memory, and swapped out. The last comes last. */
+const OWN_PAGES = /^(Anonymous|Swap): +(\d+) kB$/;
 
 /** The private mappings of files that are readable and not writable, in the text of an smaps file. */
 export function readOnlyFiles(smaps: string): readonly Mapping[] {
   const found: Mapping[] = [];
-  let mapping: Omit<Mapping, "isPure"> | undefined;
+  let mapping: Mapping | undefined;
   for (const line of smaps.split("\n")) {
-    const [, from, to, permissions, inode, file] = FIRST_LINE.exec(line) ?? [];
-    if (from !== undefined) {
-      const isOne = /^r-.p$/.test(permissions ?? "") && inode !== "0";
-      mapping = isOne ? { from: BigInt(`0x${from}`), to: BigInt(`0x${to}`), file: file ?? "" } : undefined;
+    // Names of counts begin with a capital letter: some 25 lines of each mapping.
+    if (line < "A" || line >= "a") {
+      const [, from, to, file] = FIRST_LINE.exec(line) ?? [];
+      mapping =
+        file === undefined ? undefined : { from: BigInt(`0x${from}`), to: BigInt(`0x${to}`), file, isPure: true };
+    } else if (mapping !== undefined) {
+      const [, name, kb] = OWN_PAGES.exec(line) ?? [];
+      if (name !== undefined && kb !== "0") mapping = { ...mapping, isPure: false };
+      if (name === "Swap") found.push(mapping);
     }
-    const [, ownKb] = PAGES_OF_ITS_OWN.exec(line) ?? [];
-    if (mapping !== undefined && ownKb !== undefined) found.push({ ...mapping, isPure: ownKb === "0" });
   }
   return found;
 }
