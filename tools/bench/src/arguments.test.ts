@@ -21,7 +21,7 @@ describe("the command line", () => {
     ["rollup --json", { bench: "rollup", json: true }],
     ["spool", { bench: "spool", json: false, targets: 96 }],
     ["spool --targets 20 --json", { bench: "spool", json: true, targets: 20 }],
-    ["footprint --period 60", { bench: "footprint", json: false, seconds: 30, period: 60 }],
+    ["footprint --period 60 --seconds 60", { bench: "footprint", json: false, seconds: 60, period: 60 }],
     ["footprint --seconds=3600", { bench: "footprint", json: false, seconds: 3_600, period: 1 }],
   ];
   it.each(accepted)("%s", (line, request) => {
@@ -42,6 +42,7 @@ describe("the command line", () => {
     ["accuracy --samples 10001", '--samples: "10001" is out of range; expected a whole number from 20 to 10000'],
     ["accuracy --samples 1e2", '--samples: "1e2" is out of range; expected a whole number from 20 to 10000'],
     ["accuracy --samples=-5", '--samples: "-5" is out of range; expected a whole number from 20 to 10000'],
+    ["footprint --period 60", "--seconds: 30 is less than --period 60; expected at least one period"],
     ["footprint --period 61", '--period: "61" is out of range; expected a whole number from 1 to 60'],
     ["footprint --seconds 4", '--seconds: "4" is out of range; expected a whole number from 5 to 3600'],
     ["footprint --seconds 3601", '--seconds: "3601" is out of range; expected a whole number from 5 to 3600'],

@@ -59,7 +59,7 @@ export function readArguments(args: readonly string[]): BenchRequest {
     case "accuracy":
       return { bench, json, samples: read(SAMPLES), rttMs: read(RTT) };
     case "footprint":
-      return { bench, json, seconds: read(SECONDS), period: read(PERIOD) };
+      return { bench, json, ...readStretch(read(SECONDS), read(PERIOD)) };
     case "rollup":
       return { bench, json };
     case "spool":
@@ -107,6 +107,15 @@ function readBench(positionals: readonly string[]): BenchRequest["bench"] {
   if (bench === undefined) throw new BenchError("bad-usage", `"${named}": no such bench; expected ${BENCHES_TEXT}`);
   if (extra !== undefined) throw new BenchError("bad-usage", `"${extra}": unexpected after ${bench}`);
   return bench;
+}
+
+/** A stretch in which every target is probed. */
+function readStretch(seconds: number, period: number) {
+  if (seconds >= period) return { seconds, period };
+  throw new BenchError(
+    "bad-usage",
+    `--seconds: ${seconds} is less than --period ${period}; expected at least one period`,
+  );
 }
 
 function readAmount({ flag, standard, least, most }: Amount, text: string | undefined): number {

@@ -6,7 +6,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { build, type Metafile, type Plugin } from "esbuild";
+import type { Metafile, Plugin } from "esbuild";
 
 /** A file of the sources, and what of it is in the bundle. */
 export interface BundleInput {
@@ -52,6 +52,8 @@ const BANNER = [
  * classes keep theirs, so that errors and stack traces can be read. Rejects with a BundleError.
  */
 export async function bundleProgram(entry: string, isSmall = true): Promise<Bundle> {
+  // Only now: who asks how a program is started does not pay for it.
+  const { build } = await import("esbuild");
   const result = await build({
     absWorkingDir: ROOT,
     entryPoints: [entry],

@@ -1,17 +1,19 @@
 /** koffi's native part for this machine, as it was installed here. */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
-/** koffi as the probes' room has it. */
-const KOFFI = dirname(
-  createRequire(join(import.meta.dirname, "../../../packages/probe/package.json")).resolve("koffi"),
-);
+/** A package that has koffi among its dependencies: the probes' room. */
+const USES_KOFFI = join(import.meta.dirname, "../../../packages/probe/package.json");
 
-/** Where its packages (`@koromix/koffi-linux-ARCH`) keep it. */
+/** Where koffi's packages (`@koromix/koffi-linux-ARCH`) keep it. */
 const FOLDER: Readonly<Partial<Record<NodeJS.Architecture, string>>> = { x64: "linux_x64", arm64: "linux_arm64" };
 
-/** Its path, to be copied beside a bundle as NATIVE_FILE; undefined where the agent has no native calls: not 64-bit Linux with glibc. */
+/** Its path, to be copied beside a bundle as NATIVE_FILE; undefined where none was installed: not 64-bit Linux with glibc. */
 export function nativeModule(): string | undefined {
   const folder = process.platform === "linux" ? FOLDER[process.arch] : undefined;
-  return folder && join(KOFFI, "..", `@koromix/koffi-linux-${process.arch}`, folder, "koffi.node");
+  if (folder === undefined) return undefined;
+  const koffi = dirname(createRequire(USES_KOFFI).resolve("koffi"));
+  const path = join(koffi, "..", `@koromix/koffi-linux-${process.arch}`, folder, "koffi.node");
+  return existsSync(path) ? path : undefined;
 }

@@ -1,4 +1,4 @@
-/** How the programs' Node is started wherever Lifeline starts it: images, units, `npm start` and what is measured. BUDGETS.md says what each flag is worth. */
+/** How the programs' Node is started by images, units, `npm start`, the lab, and where its memory is measured. BUDGETS.md says what each flag is worth. */
 
 /** Flags and environment of a program's Node. */
 export interface NodeProcess {

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { COLLECTOR_NODE } from "@lifeline/bundle";
 import type { StatusRowJson } from "@lifeline/cli";
 import type { HostProcess } from "@lifeline/lab";
 import { DrillError } from "./drill-error.ts";
@@ -26,6 +27,16 @@ export interface NodeAnswer {
   }[];
 }
 
+/** What `lifeline enrolments --json` says of one id. */
+export interface Enrolment {
+  readonly node: string;
+  /** Hexadecimal; empty: an id that was revoked before any key of it was seen. */
+  readonly keySha256: string;
+  readonly enrolled: string | null;
+  /** Of other keys to this id. */
+  readonly refusedClaims: number;
+}
+
 /** The site. */
 export interface EnrollingSite {
   /** host:port */
@@ -34,8 +45,10 @@ export interface EnrollingSite {
   invite(): Promise<{ readonly token: string; readonly authority: string }>;
   /** Undefined while the collector does not answer, or does not know the node. */
   ask(nodeId: string): Promise<NodeAnswer | undefined>;
-  /** Who holds the id: one entry for each key that ever did. */
-  enrolments(nodeId: string): Promise<number>;
+  /** Who holds the id; undefined: nobody. Rejects with a DrillError when the collector does not say. */
+  enrolment(nodeId: string): Promise<Enrolment | undefined>;
+  /** The end of what the last question that was not answered has complained. */
+  complaint(): string;
   /** kill -9. */
   killCollector(): Promise<void>;
   startCollector(): Promise<void>;
@@ -47,6 +60,8 @@ const CLI = join(root, "apps/cli/dist/main.js");
 
 const PORT = 9_480;
 const METRICS_PORT = 9_481;
+
+const COMPLAINT_MAX_CHARS = 600;
 
 /** Opens it. Rejects with a DrillError `not-started`. */
 export async function openEnrollingSite({ net, folder, deploymentFile }: Scene): Promise<EnrollingSite> {
@@ -60,7 +75,9 @@ export async function openEnrollingSite({ net, folder, deploymentFile }: Scene):
   const listen = ["--listen", collector, "--http-listen", `${host.management}:${METRICS_PORT}`];
   let running: HostProcess | undefined;
   const startCollector = async () => {
-    running = host.spawn(process.execPath, [COLLECTOR, ...files, ...listen], { env });
+    running = host.spawn(process.execPath, [...COLLECTOR_NODE.flags, COLLECTOR, ...files, ...listen], {
+      env: { ...COLLECTOR_NODE.environment, ...env },
+    });
     try {
       await running.hasSaid("the collector serves");
     } catch (error) {
@@ -68,6 +85,7 @@ export async function openEnrollingSite({ net, folder, deploymentFile }: Scene):
       throw new DrillError("not-started", `the enrolling collector did not start: ${words}`, { cause: error });
     }
   };
+  let complaint = "";
   /** Runs the CLI beside the collector; undefined unless it printed JSON. */
   const cli = async (token: string, ...args: readonly string[]): Promise<unknown> => {
     const trust = ["--collector", collector, "--ca-file", join(store, "identity/authority.pem"), "--json"];
@@ -81,7 +99,8 @@ export async function openEnrollingSite({ net, folder, deploymentFile }: Scene):
     try {
       return JSON.parse(printed);
     } catch {
-      // What it says is on stderr then: the collector is away, or knows no such node.
+      // The collector is away, or knows no such node.
+      complaint = asked.complained().trim().slice(-COMPLAINT_MAX_CHARS);
       return undefined;
     }
   };
@@ -90,14 +109,16 @@ export async function openEnrollingSite({ net, folder, deploymentFile }: Scene):
     collector,
     async invite() {
       const made = (await cli(adminToken, "token", "create")) as { token: string; authority: string } | undefined;
-      if (made === undefined) throw new DrillError("not-started", "the enrolling collector made no join token");
+      if (made === undefined) throw new DrillError("not-started", `no join token was made: ${complaint}`);
       return { token: made.token, authority: made.authority };
     },
     ask: async (nodeId) => (await cli(readerToken, "node", nodeId)) as NodeAnswer | undefined,
-    async enrolments(nodeId) {
-      const all = (await cli(adminToken, "enrolments")) as { enrolments: readonly { node: string }[] } | undefined;
-      return (all?.enrolments ?? []).filter(({ node }) => node === nodeId).length;
+    async enrolment(nodeId) {
+      const all = (await cli(adminToken, "enrolments")) as { enrolments: readonly Enrolment[] } | undefined;
+      if (all === undefined) throw new DrillError("not-started", `the enrolments are not told: ${complaint}`);
+      return all.enrolments.find(({ node }) => node === nodeId);
     },
+    complaint: () => complaint,
     async killCollector() {
       running?.signal("SIGKILL");
       await running?.ended;

@@ -43,7 +43,7 @@ it.skipIf(isSkipped)(
       expect(built.status, built.stderr).toBe(0);
       const scene = await openScene({ clock: systemClock, signal, say: () => {} });
       try {
-        checks = await runExtension(scene, join(folder, "oci"), systemClock, () => {});
+        checks = await runExtension(scene, join(folder, "oci"), { clock: systemClock, signal, say: () => {} });
       } finally {
         await scene.close();
       }

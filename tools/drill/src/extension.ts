@@ -11,6 +11,7 @@ import {
   makeNode,
   type NodeContainer,
   obstacles,
+  type Prepared,
   PSS_MAX_BYTES,
   prepare,
   startOnNode,
@@ -20,7 +21,7 @@ import {
 import { SIDEROLINK_PORT } from "@lifeline/lab";
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { DrillError } from "./drill-error.ts";
-import { type EnrollingSite, type NodeAnswer, openEnrollingSite } from "./enrolling-site.ts";
+import { type EnrollingSite, type Enrolment, type NodeAnswer, openEnrollingSite } from "./enrolling-site.ts";
 import type { NodePlace, Scene } from "./scene.ts";
 
 /** One thing that must be seen. */
@@ -29,6 +30,15 @@ export interface ExtensionCheck {
   readonly isRight: boolean;
   /** In a sentence. */
   readonly seen: string;
+}
+
+/** What a run takes from outside. */
+export interface ExtensionWorld {
+  readonly clock: Clock;
+  /** Ends the run: it then rejects. */
+  readonly signal: AbortSignal;
+  /** Told each check as it is made. */
+  readonly say: (line: string) => void;
 }
 
 /** Where the agent in the image keeps its state, and the key that it shares with the reflector, which is put there. */
@@ -58,34 +68,60 @@ const ZSTD_LEVEL = 3;
 /** Rows that only a node beside a real tunnel has met. */
 const TUNNEL_PROBES = ["stamp", "link"];
 
+/** Throws a DrillError `cannot-run` that says what this machine lacks for it. */
+export function assertExtensionRuns(): void {
+  const reasons = extensionObstacles();
+  if (reasons.length > 0) throw new DrillError("cannot-run", `the extension cannot run here: ${reasons.join("; ")}`);
+}
+
 /** Why it cannot be run here; empty: it can. */
 export function extensionObstacles(): readonly string[] {
   return obstacles(HERE === undefined ? [] : [HERE]);
 }
 
-/** Runs it on the first node, with the extension of the OCI layout `from`; each check is said as it is made. */
+/**
+ * Runs it on the first node, with the extension of the OCI layout `from`. What keeps the extension from running is a check that failed, and
+ * the last. Rejects with a DrillError when the scene fails, and when the world's signal is aborted.
+ */
 export async function runExtension(
   scene: Scene,
   from: string,
-  clock: Clock,
-  say: (line: string) => void,
+  world: ExtensionWorld,
 ): Promise<readonly ExtensionCheck[]> {
+  assertExtensionRuns();
   const [place] = scene.nodes;
-  const reasons = extensionObstacles();
-  if (place === undefined || HERE === undefined || reasons.length > 0)
-    throw new DrillError("cannot-run", `the extension cannot run here: ${reasons.join("; ")}`);
+  if (place === undefined || HERE === undefined) throw new DrillError("cannot-run", "the scene has no node");
   const checks: ExtensionCheck[] = [];
   const tell = (name: string, isRight: boolean, seen: string) => {
     checks.push({ name, isRight, seen });
-    say(`${isRight ? "ok   " : "WRONG"} ${name}: ${seen}`);
+    world.say(`${isRight ? "ok   " : "WRONG"} ${name}: ${seen}`);
   };
-  say("unpacking and squashing the extension, and starting a collector that enrols");
-  const prepared = await prepare(from, HERE, join(scene.folder, "extension"), ZSTD_LEVEL).catch(refused);
-  const site = await openEnrollingSite(scene);
-  await scene.stopAgent(place);
+  world.say("unpacking and squashing the extension, and starting a collector that enrols");
+  try {
+    const prepared = await prepare(from, HERE, join(scene.folder, "extension"), ZSTD_LEVEL);
+    const site = await openEnrollingSite(scene);
+    await scene.stopAgent(place);
+    const play: Play = { ...world, scene, place, site, nodeId: `extension-on-${place.name}`, tell };
+    await playNode(play, prepared).finally(() => scene.restartAgent(place));
+  } catch (error) {
+    if (!(error instanceof VerifyError || error instanceof LayoutError || error instanceof TarError)) throw error;
+    tell("runs", false, error.message);
+  }
+  return checks;
+}
+
+interface Play extends ExtensionWorld {
+  readonly scene: Scene;
+  readonly place: NodePlace;
+  readonly site: EnrollingSite;
+  readonly nodeId: string;
+  readonly tell: (name: string, isRight: boolean, seen: string) => void;
+}
+
+async function playNode(play: Play, prepared: Prepared): Promise<void> {
+  const { scene, place, site, nodeId, clock, signal } = play;
   const node = join(scene.folder, "extension-node");
   furnish(node, scene, place);
-  const nodeId = `extension-on-${place.name}`;
   const name = `${basename(scene.folder)}-extension`;
   const { token, authority } = await site.invite();
   const known = {
@@ -95,33 +131,29 @@ export async function runExtension(
     LIFELINE_ROLES: "talos-node",
     LIFELINE_STAMP_KEY_FILE: STAMP_KEY,
   };
-  const begin = (more: Readonly<Record<string, string>>) =>
-    startOnNode({ prepared, networkPid: place.host.pid, node, environment: { ...known, ...more }, name, clock });
-  const play: Play = { scene, place, site, nodeId, clock, tell };
-  let container = await begin({ LIFELINE_JOIN_TOKEN: token }).catch(refused);
+  const lives: NodeContainer[] = [];
+  const begin = async (more: Readonly<Record<string, string>>) => {
+    const environment = { ...known, ...more };
+    const life = await startOnNode({
+      prepared,
+      networkPid: place.host.pid,
+      node,
+      environment,
+      name,
+      clock,
+      signal,
+    });
+    lives.push(life);
+    return life;
+  };
   try {
-    await playMeasuring(play, container);
-    await playOutage(play, container);
-    container = await playRestart(play, container, () => begin({}));
+    const first = await begin({ LIFELINE_JOIN_TOKEN: token });
+    const enrolment = await playMeasuring(play, first);
+    await playOutage(play, first);
+    await playRestart(play, first, enrolment, () => begin({}));
   } finally {
-    await container.kill();
-    await scene.restartAgent(place);
+    for (const life of lives) await life.kill();
   }
-  return checks;
-}
-
-function refused(error: unknown): never {
-  if (!(error instanceof VerifyError || error instanceof LayoutError || error instanceof TarError)) throw error;
-  throw new DrillError("not-started", `the extension cannot be started: ${error.message}`, { cause: error });
-}
-
-interface Play {
-  readonly scene: Scene;
-  readonly place: NodePlace;
-  readonly site: EnrollingSite;
-  readonly nodeId: string;
-  readonly clock: Clock;
-  readonly tell: (name: string, isRight: boolean, seen: string) => void;
 }
 
 /** The node's own files, as the container sees them. */
@@ -131,30 +163,30 @@ function furnish(node: string, { folder, keyFile, filesOf }: Scene, { name }: No
   copyFileSync(keyFile, join(node, STAMP_KEY));
 }
 
-async function playMeasuring({ site, nodeId, clock, tell }: Play, container: NodeContainer): Promise<void> {
-  const answer = await comesAbout(
-    clock,
-    () => site.ask(nodeId),
-    (now) => isWell(now),
-  );
-  const tunnel = tunnelRows(answer);
-  tell("enrols", (await site.enrolments(nodeId)) === 1, `with a join token in its environment, as ${nodeId}`);
+/** Resolves with who holds the node's id. */
+async function playMeasuring(play: Play, container: NodeContainer): Promise<Enrolment | undefined> {
+  const { site, nodeId, tell } = play;
+  const answer = await comesAbout(play, () => site.ask(nodeId), isWell);
+  const enrolment = await site.enrolment(nodeId);
+  const key = enrolment === undefined ? "no key" : `key ${enrolment.keySha256.slice(0, 8)}…`;
+  tell("enrols", enrolment !== undefined, `with a join token in its environment: ${key} holds ${nodeId}`);
   const met = (answer?.rows ?? []).filter(({ verdict }) => verdict === "met").length;
-  const evidence = tunnel.map((row) => `${row.probe} ${row.target ?? ""}: ${row.verdict}, ${row.evidence}`);
+  const evidence = tunnelRows(answer).map((row) => `${row.probe} ${row.target ?? ""}: ${row.verdict}, ${row.evidence}`);
   tell("measures", isWell(answer), `${met} rows met; of the tunnel ${evidence.join("; ") || "none"}`);
   tell("stays up", container.isAlive(), container.isAlive() ? "the container runs" : "the container has ended");
+  return enrolment;
 }
 
-async function playOutage({ scene, place, site, nodeId, clock, tell }: Play, container: NodeContainer): Promise<void> {
+async function playOutage(play: Play, container: NodeContainer): Promise<void> {
+  const { scene, place, site, nodeId, clock, tell } = play;
   const fault = scene.net.path(place.name, { kind: "drop", traffic: { protocol: "udp", port: SIDEROLINK_PORT } });
   await site.killCollector();
-  await pause(clock, BEFORE_BLOCKED_MS);
+  await rest(play, BEFORE_BLOCKED_MS);
   const startMs = clock.wallMs();
   await fault.inject();
-  await pause(clock, BLOCKED_MS);
-  await fault.clear();
+  await rest(play, BLOCKED_MS).finally(() => fault.clear());
   const endMs = clock.wallMs();
-  await pause(clock, AWAY_MS - BEFORE_BLOCKED_MS - BLOCKED_MS);
+  await rest(play, AWAY_MS - BEFORE_BLOCKED_MS - BLOCKED_MS);
   await site.startCollector();
   const isNear = (time: string | null, ms: number) => time !== null && Math.abs(Date.parse(time) - ms) <= TOLERANCE_MS;
   const blocked = (answer: NodeAnswer | undefined) =>
@@ -162,7 +194,7 @@ async function playOutage({ scene, place, site, nodeId, clock, tell }: Play, con
       return requirement.startsWith("siderolink") && isNear(start, startMs) && isNear(end, endMs);
     });
   const answer = await comesAbout(
-    clock,
+    play,
     () => site.ask(nodeId),
     (now) => blocked(now) !== undefined && isWell(now),
   );
@@ -171,7 +203,7 @@ async function playOutage({ scene, place, site, nodeId, clock, tell }: Play, con
     `${((Date.parse(time ?? "") - ms) / 1_000).toFixed(1)} s after`;
   const seen =
     found === undefined
-      ? `no incident of the tunnel with both times; ${JSON.stringify(answer?.incidents ?? "no answer")}`
+      ? `no incident of the tunnel with both times; ${JSON.stringify(answer?.incidents ?? site.complaint())}`
       : `the tunnel blocked for ${BLOCKED_MS / 1_000} s while the collector was away: ${found.requirement} ${found.cause}, start ${off(found.start, startMs)}, end ${off(found.end, endMs)}`;
   tell("outage", found !== undefined && container.isAlive(), seen);
   tellArrivals(answer, 1, tell);
@@ -182,26 +214,26 @@ async function playOutage({ scene, place, site, nodeId, clock, tell }: Play, con
 }
 
 async function playRestart(
-  { site, nodeId, clock, tell }: Play,
+  play: Play,
   container: NodeContainer,
+  before: Enrolment | undefined,
   begin: () => Promise<NodeContainer>,
-): Promise<NodeContainer> {
+): Promise<void> {
+  const { site, nodeId, tell } = play;
   const { tookMs, status } = await container.stop();
   tell("stop", status === 0 && tookMs < STOP_MAX_MS, `SIGTERM: exit ${status} after ${Math.round(tookMs)} ms`);
-  const again = await begin().catch(refused);
+  await begin();
   const answer = await comesAbout(
-    clock,
+    play,
     () => site.ask(nodeId),
     (now) => now?.boots.length === 2 && now.boots.every(({ reports }) => reports > 0) && isWell(now),
   );
-  const enrolments = await site.enrolments(nodeId);
-  tell(
-    "restart",
-    isWell(answer) && enrolments === 1,
-    `came again without a token as ${nodeId}; ${enrolments} enrolment of it in all`,
-  );
+  const after = await site.enrolment(nodeId);
+  const isSame = after !== undefined && after.keySha256 === before?.keySha256 && after.enrolled === before?.enrolled;
+  const isAlone = after?.refusedClaims === 0;
+  const seen = `came again without a token, under ${isSame ? "the key and the enrolment" : "another key or enrolment than"} it had; ${after?.refusedClaims} claims of another key`;
+  tell("restart", isWell(answer) && isSame && isAlone, seen);
   tellArrivals(answer, 2, tell);
-  return again;
 }
 
 function tellArrivals(answer: NodeAnswer | undefined, boots: number, tell: Play["tell"]): void {
@@ -228,12 +260,23 @@ function isWell(answer: NodeAnswer | undefined): boolean {
   return TUNNEL_PROBES.every((probe) => probes.has(probe)) && measured.every(({ verdict }) => verdict === "met");
 }
 
-async function comesAbout<T>(clock: Clock, ask: () => Promise<T>, isRight: (answer: T) => boolean): Promise<T> {
-  const lastNs = clock.monotonicNs() + COMES_ABOUT_MAX_MS * NS_PER_MS;
+/** Waits; rejects when the run is to end. */
+async function rest({ clock, signal }: ExtensionWorld, ms: number): Promise<void> {
+  await pause(clock, ms, signal);
+  signal.throwIfAborted();
+}
+
+/** Asks until the answer is right, or time is up; resolves with the last answer. */
+async function comesAbout<T>(
+  world: ExtensionWorld,
+  ask: () => Promise<T>,
+  isRight: (answer: T) => boolean,
+): Promise<T> {
+  const lastNs = world.clock.monotonicNs() + COMES_ABOUT_MAX_MS * NS_PER_MS;
   for (;;) {
     const answer = await ask();
-    if (isRight(answer) || clock.monotonicNs() > lastNs) return answer;
-    await pause(clock, LOOK_EVERY_MS);
+    if (isRight(answer) || world.clock.monotonicNs() > lastNs) return answer;
+    await rest(world, LOOK_EVERY_MS);
   }
 }
 

@@ -353,6 +353,7 @@ async function startCollector(net: FleetNet, folder: string): Promise<void> {
     "collector",
     [...COLLECTOR_NODE.flags, PROGRAMS.collector, ...files, ...listen, "--allow-plaintext"],
     "the collector serves",
+    COLLECTOR_NODE.environment,
   );
 }
 
@@ -393,8 +394,14 @@ async function hide({ hop, tunnel }: FleetNet, { name, host }: NodePlace): Promi
   await tunnel.join(name);
 }
 
-async function spawnReady(host: Host, name: string, args: readonly string[], said: string): Promise<HostProcess> {
-  const started = host.spawn(process.execPath, args);
+async function spawnReady(
+  host: Host,
+  name: string,
+  args: readonly string[],
+  said: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<HostProcess> {
+  const started = host.spawn(process.execPath, args, { env });
   try {
     await started.hasSaid(said);
   } catch (error) {

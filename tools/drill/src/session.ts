@@ -7,7 +7,7 @@ import { type Arguments, readArguments, USAGE, UsageError } from "./arguments.ts
 import type { Drill } from "./drill.ts";
 import { DrillError } from "./drill-error.ts";
 import { DRILLS } from "./drills.ts";
-import { extensionText, runExtension } from "./extension.ts";
+import { assertExtensionRuns, extensionText, runExtension } from "./extension.ts";
 import { lossText, runLoss } from "./loss.ts";
 import { isAsExpected, runMatrix } from "./matrix.ts";
 import { quietText, runQuiet } from "./quiet.ts";
@@ -47,6 +47,7 @@ async function inScene(wanted: Played, world: ScreenWorld): Promise<number> {
   const drills = chosen(wanted);
   if (wanted.kind === "extension" && !existsSync(join(wanted.from, "index.json")))
     throw new UsageError(`--extension: got "${wanted.from}", want an OCI image layout; npm run extension makes one`);
+  if (wanted.kind === "extension") assertExtensionRuns();
   const scene = await openScene({
     clock: world.clock,
     signal: world.interrupt,
@@ -87,7 +88,11 @@ async function play(scene: Scene, wanted: Played, drills: readonly Drill[], worl
       return rows.every(({ isInside }) => isInside) ? 0 : 1;
     }
     case "extension": {
-      const checks = await runExtension(scene, wanted.from, clock, (line) => void stderr.write(`lab: ${line}\n`));
+      const checks = await runExtension(scene, wanted.from, {
+        clock,
+        signal: interrupt,
+        say: (line) => void stderr.write(`lab: ${line}\n`),
+      });
       await print(extensionText(checks, width), checks, wanted.json);
       return checks.length > 0 && checks.every(({ isRight }) => isRight) ? 0 : 1;
     }

@@ -20,6 +20,7 @@ export function renderFootprint({
   versions,
   agent,
   exporter,
+  periodSeconds,
   ratios,
   notes,
 }: FootprintResult): string {
@@ -34,7 +35,7 @@ export function renderFootprint({
     ratioText(ratios[figure]),
   ]);
   return [
-    `${targets} TCP and TLS targets once a second for ${seconds} s, both at the same time`,
+    `${targets} TCP and TLS targets once in ${periodSeconds} s for ${seconds} s, both at the same time`,
     "",
     layOut([["", "Lifeline agent", peer, "agent against it"], ...rows]),
     "",

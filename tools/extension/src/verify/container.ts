@@ -41,6 +41,8 @@ export const STOP_MAX_MS = 10_000;
 /** Most lines that are kept: a day of hints, or some minutes at debug. */
 const LINES_MAX = 65_536;
 const LOOK_EVERY_MS = 10;
+/** How long runc may take to see that its container has ended, ms. */
+const ENDED_MEANWHILE_MS = 1_000;
 /** How long runc may take to make a container on a busy machine, ms. */
 const MAKE_MAX_MS = 20_000;
 
@@ -73,6 +75,8 @@ export async function start(
   const startedNs = clock.monotonicNs();
   const child = spawn("runc", [...root, "run", "--bundle", bundle, "--pid-file", pidFile, id], {
     stdio: ["ignore", "pipe", "pipe"],
+    // In a group of its own: it would hand on a signal that is meant for us, beside the one that we send.
+    detached: true,
   });
   const lines: Line[] = [];
   follow(child, (text) => {
@@ -87,7 +91,14 @@ export async function start(
   while (!existsSync(pidFile) && isAlive() && clock.monotonicNs() < untilNs) await pause(clock, LOOK_EVERY_MS);
   if (!existsSync(pidFile))
     throw new VerifyError("failed", `runc run: ${complained.trim() || "no process within 20 s"}`);
-  const signal = (name: string) => run("runc", [...root, "kill", id, name]);
+  const signal = async (name: string) => {
+    if (!isAlive()) return;
+    await run("runc", [...root, "kill", id, name]).catch(async (error: unknown) => {
+      // It may have ended meanwhile, by itself.
+      await Promise.race([ended, pause(clock, ENDED_MEANWHILE_MS)]);
+      if (isAlive()) throw error;
+    });
+  };
   return {
     pid: Number(readFileSync(pidFile, "utf8")),
     startedNs,
@@ -113,8 +124,8 @@ export async function start(
     async stop() {
       const askedNs = clock.monotonicNs();
       const given = new AbortController();
-      if (isAlive()) await signal("TERM");
-      const late = pause(clock, STOP_MAX_MS, given.signal).then(() => (isAlive() ? signal("KILL") : ""));
+      await signal("TERM");
+      const late = pause(clock, STOP_MAX_MS, given.signal).then(() => signal("KILL"));
       const status = await ended;
       const tookMs = (clock.monotonicNs() - askedNs) / NS_PER_MS;
       given.abort();

@@ -19,6 +19,8 @@ export interface NodeContainerOptions {
   /** Begins the name of the control group; no other container has it. */
   readonly name: string;
   readonly clock: Clock;
+  /** Ends waiting for what it says. */
+  readonly signal: AbortSignal;
 }
 
 /** One life of the container. */
@@ -26,7 +28,7 @@ export interface NodeContainer {
   /** What it has printed, the last 64 KiB. */
   printed(): string;
   isAlive(): boolean;
-  /** Waits until it has printed `text`. Rejects with a VerifyError `late`, or `failed` when it ends before. */
+  /** Waits until it has printed `text`. Rejects with a VerifyError `late`, or `failed` when it ends before; and when the signal is aborted. */
   says(text: string, withinMs: number): Promise<void>;
   /** Of the agent; undefined when its process cannot be found. */
   memory(): Memory | undefined;
@@ -51,14 +53,14 @@ const START_MAX_MS = 30_000;
 
 /** Starts the container; resolves when the agent in it has started. Rejects with a VerifyError. */
 export async function startOnNode(options: NodeContainerOptions): Promise<NodeContainer> {
-  const { prepared, networkPid, node, environment, name, clock } = options;
+  const { prepared, networkPid, node, environment, name, clock, signal } = options;
   const child = spawn("setpriv", ["--pdeathsig", "KILL", ...wayInto(networkPid), ...program()], {
     stdio: ["pipe", "pipe", "pipe"],
     detached: true,
   });
   child.stdin.on("error", () => undefined);
   child.stdin.end(JSON.stringify({ prepared, node, environment, name } satisfies OnNodeRequest));
-  const container = follow(child, name, clock);
+  const container = follow(child, name, clock, signal);
   try {
     await container.says('"agent started"', START_MAX_MS);
     return container;
@@ -79,7 +81,7 @@ function program(): readonly string[] {
   return [process.execPath, ...process.execArgv, join(import.meta.dirname, `on-node.${extension}`)];
 }
 
-function follow(child: ChildProcess, name: string, clock: Clock): NodeContainer {
+function follow(child: ChildProcess, name: string, clock: Clock, signal: AbortSignal): NodeContainer {
   let [printed, complained] = ["", ""];
   const keep = (text: string, more: string) => (text + more).slice(-PRINTED_MAX_CHARS);
   child.stdout?.setEncoding("utf8").on("data", (more: string) => (printed = keep(printed, more)));
@@ -100,7 +102,8 @@ function follow(child: ChildProcess, name: string, clock: Clock): NodeContainer 
         if (isOver) throw new VerifyError("failed", `${name} ended before it said ${text}: ${words()}`);
         if (clock.monotonicNs() > lastNs)
           throw new VerifyError("late", `${name}: no ${text} within ${withinMs} ms: ${words()}`);
-        await pause(clock, LOOK_EVERY_MS);
+        await pause(clock, LOOK_EVERY_MS, signal);
+        signal.throwIfAborted();
       }
     },
     memory() {
@@ -109,8 +112,8 @@ function follow(child: ChildProcess, name: string, clock: Clock): NodeContainer 
     },
     async stop() {
       const askedNs = clock.monotonicNs();
-      // To the one that has the container: those before it stand between, and forward nothing.
-      if (!isOver) process.kill(-(child.pid ?? 0), "SIGTERM");
+      // To the group, for the one that has the container: those before it stand between, and forward nothing.
+      if (!isOver && child.pid !== undefined) process.kill(-child.pid, "SIGTERM");
       const status = await ended;
       return { tookMs: (clock.monotonicNs() - askedNs) / NS_PER_MS, status };
     },
