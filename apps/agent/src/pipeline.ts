@@ -254,7 +254,10 @@ class RunningAgent implements Agent {
       nodeId: this.identity.nodeId,
       authority: enrol.authority,
       kept: openKeptCredentials(stateDir, (code) =>
-        log.warn({ code }, "the disk does not keep the node's identity: after a restart it cannot prove itself"),
+        log.warn(
+          { code },
+          "the disk does not keep the node's identity, and is tried again each minute: after a restart it could not prove itself",
+        ),
       ),
       token: () => readJoinToken(enrol.tokenFile, environment),
       clock,
@@ -383,7 +386,7 @@ function uplinkEvents(world: AgentWorld, collector: string, plan: UplinkEvents["
 function logSpoolEvent({ log }: AgentWorld, event: SpoolEvent): void {
   switch (event.kind) {
     case "disk-refused":
-      log.warn({ code: event.code }, "the disk refuses the spool: reports are kept in memory");
+      log.warn({ code: event.code }, "the disk refuses the spool: reports are kept in memory until it takes them");
       return;
     case "disk-accepted":
       log.info("the disk takes the spool again");
