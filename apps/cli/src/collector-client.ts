@@ -1,13 +1,6 @@
 /** Asking the collector: one client, bounded calls, and every failure as one error that says what to check. */
-import {
-  adminPb,
-  type CallOptions,
-  createRpcClient,
-  queryPb,
-  type RpcClient,
-  RpcError,
-  RpcStatus,
-} from "@lifeline/wire";
+import { type CallOptions, createRpcClient, type RpcClient, RpcError, RpcStatus } from "@lifeline/rpc";
+import { adminPb, queryPb } from "@lifeline/wire";
 import { TOKEN_FILE_VARIABLE, TOKEN_VARIABLE } from "./bearer-token.ts";
 import { CliError } from "./cli-error.ts";
 import { type CollectorAddress, channelOptionsOf } from "./collector-address.ts";

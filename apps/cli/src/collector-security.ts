@@ -1,7 +1,7 @@
 /** How the way to a collector is secured. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { type ChannelCredentials, channelCredentials, tlsCredentials } from "@lifeline/wire";
+import { type ChannelCredentials, channelCredentials, tlsCredentials } from "@lifeline/rpc";
 import { CliError } from "./cli-error.ts";
 
 /** The environment variable that names the collector's authority where no flag does. */

@@ -14,7 +14,7 @@ import {
   RpcError,
   RpcStatus,
   type ServerCredentials,
-} from "@lifeline/wire";
+} from "@lifeline/rpc";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { run } from "./run.ts";
 import { runHere } from "./testing/ask.ts";

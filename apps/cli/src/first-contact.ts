@@ -1,5 +1,5 @@
 /** A collector whose authority is known by its fingerprint: seeing the certificate before anything is said. */
-import { FirstContactError, fetchAuthority } from "@lifeline/wire";
+import { FirstContactError, fetchAuthority } from "@lifeline/rpc";
 import { CliError } from "./cli-error.ts";
 import { type CollectorAddress, channelOptionsOf } from "./collector-address.ts";
 

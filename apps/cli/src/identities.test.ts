@@ -1,4 +1,4 @@
-import { RpcError, RpcStatus } from "@lifeline/wire";
+import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
 import { ask } from "./testing/ask.ts";
 import { type Admin, NOW_MS } from "./testing/collector.ts";

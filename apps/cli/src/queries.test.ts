@@ -1,5 +1,6 @@
 import { manualClock } from "@lifeline/measure";
-import { queryPb, RpcError, RpcStatus } from "@lifeline/wire";
+import { RpcError, RpcStatus } from "@lifeline/rpc";
+import { queryPb } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
 import { ask } from "./testing/ask.ts";
 import { MET_ROW, NOW_MS, type Queries, UNKNOWN_ROW, UNMET_ROW } from "./testing/collector.ts";

@@ -1,4 +1,5 @@
-import { queryPb, RpcError, RpcStatus } from "@lifeline/wire";
+import { RpcError, RpcStatus } from "@lifeline/rpc";
+import { queryPb } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
 import { ask } from "./testing/ask.ts";
 import { IDLE_ROW, MET_ROW, type Queries, UNKNOWN_ROW, UNMET_ROW, verdicts } from "./testing/collector.ts";

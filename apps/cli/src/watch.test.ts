@@ -1,5 +1,5 @@
 import { manualClock } from "@lifeline/measure";
-import { RpcError, RpcStatus } from "@lifeline/wire";
+import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
 import { run } from "./run.ts";
 import { MET_ROW, NOW_MS, type Queries, startCollector, UNMET_ROW, verdicts } from "./testing/collector.ts";

@@ -1,5 +1,5 @@
 /** Why a call is not answered: the field, the value and what would be right. */
-import { RpcError, RpcStatus } from "@lifeline/wire";
+import { RpcError, RpcStatus } from "@lifeline/rpc";
 
 /** Refuses a field of the request. */
 export function refuse(field: string, got: string, want: string): never {

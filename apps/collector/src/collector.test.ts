@@ -7,18 +7,9 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { manualClock, type Reason, type Sample, systemClock } from "@lifeline/measure";
+import { channelCredentials, createRpcClient, RpcError, RpcStatus } from "@lifeline/rpc";
 import { followRun, mergeWindows, type Run, type Window, windowOf } from "@lifeline/window";
-import {
-  channelCredentials,
-  createRpcClient,
-  encodeReport,
-  NO_VITALS,
-  NODE_ID_WANTED,
-  queryPb,
-  RpcError,
-  RpcStatus,
-  reportPb,
-} from "@lifeline/wire";
+import { encodeReport, NO_VITALS, NODE_ID_WANTED, queryPb, reportPb } from "@lifeline/wire";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Collector, startCollector } from "./collector.ts";

@@ -3,6 +3,7 @@
  * Everything here can be rebuilt from the store.
  */
 import { type NodeFacts, type Resolution, resolve, resolvedTargets } from "@lifeline/catalogue";
+import type { RpcError } from "@lifeline/rpc";
 import {
   DEFAULT_THRESHOLDS,
   type IncidentState,
@@ -10,7 +11,7 @@ import {
   type RowVerdict,
   stretchMsOf,
 } from "@lifeline/verdict";
-import { MAX_TARGETS_PER_NODE, makePlan, type Plan, type Report, type RpcError, type Vitals } from "@lifeline/wire";
+import { MAX_TARGETS_PER_NODE, makePlan, type Plan, type Report, type Vitals } from "@lifeline/wire";
 import type { Introduction } from "./admit.ts";
 import { paced } from "./cadence.ts";
 import { type BootHistory, createBootHistory } from "./duplicate.ts";

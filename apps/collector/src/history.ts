@@ -8,16 +8,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { matchesPattern, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import { type Clock, requirementIdOf } from "@lifeline/measure";
+import { RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
 import { mergeAllWindows, type Window } from "@lifeline/window";
-import {
-  decodeReport,
-  decodeWindow,
-  MAX_UNIX_MS,
-  type queryPb,
-  RpcError,
-  RpcStatus,
-  type ServiceImplementation,
-} from "@lifeline/wire";
+import { decodeReport, decodeWindow, MAX_UNIX_MS, type queryPb } from "@lifeline/wire";
 import { quoted, refuse, unavailable, unknownNode } from "./call-refusal.ts";
 import { type Fleet, nodeNowMs } from "./fleet.ts";
 import { pointToWire } from "./query-codec.ts";

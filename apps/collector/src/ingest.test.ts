@@ -1,4 +1,4 @@
-import { RpcError, RpcStatus } from "@lifeline/wire";
+import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
 import { createIngest, type IngestParts } from "./ingest.ts";
 

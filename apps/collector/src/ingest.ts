@@ -8,16 +8,8 @@
  * 5. What a node brings in is bounded by its quota, over all its streams; what it does not read is bounded too (S2).
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
-import {
-  type CallContext,
-  type Plan,
-  planToWire,
-  type Respond,
-  RpcError,
-  RpcStatus,
-  type reportPb,
-  type ServiceImplementation,
-} from "@lifeline/wire";
+import { type CallContext, type Respond, RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
+import { type Plan, planToWire, type reportPb } from "@lifeline/wire";
 import { admitHello, sentAtMsOf } from "./admit.ts";
 import type { BacklogGate } from "./backlog-gate.ts";
 import { nextOffsetMs } from "./clock-offset.ts";

@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { systemClock } from "@lifeline/measure";
-import { createRpcServer, shutDown } from "@lifeline/wire";
+import { createRpcServer, shutDown } from "@lifeline/rpc";
 import { pino } from "pino";
 import { afterEach, expect, it } from "vitest";
 import type { Config } from "./config.ts";

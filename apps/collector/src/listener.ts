@@ -1,7 +1,7 @@
 /** The gRPC listener: TLS by the collector's certificates, or plaintext where the configuration says so. */
 import type { Clock } from "@lifeline/measure";
 import { endpointName } from "@lifeline/measure";
-import { listen, listenSecurely, type SecureServers, ServerCredentials } from "@lifeline/wire";
+import { listen, listenSecurely, type SecureServers, ServerCredentials } from "@lifeline/rpc";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";

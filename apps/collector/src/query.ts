@@ -6,8 +6,9 @@
  */
 import { matchesPattern, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import type { Clock } from "@lifeline/measure";
+import type { ServiceImplementation } from "@lifeline/rpc";
 import { type RowVerdict, rowKey } from "@lifeline/verdict";
-import type { queryPb, ServiceImplementation } from "@lifeline/wire";
+import type { queryPb } from "@lifeline/wire";
 import { quoted, refuse, unavailable, unknownNode } from "./call-refusal.ts";
 import type { Fleet, Node } from "./fleet.ts";
 import { createHistory } from "./history.ts";

@@ -7,14 +7,8 @@
  * 4. At most {@link MAX_IN_FLIGHT} reports have no answer, whether the store is slow or the agent does not read its answers (S2).
  */
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
-import {
-  type Report,
-  type Respond,
-  RpcError,
-  RpcStatus,
-  type reportPb,
-  type ServiceImplementation,
-} from "@lifeline/wire";
+import { type Respond, RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
+import type { Report, reportPb } from "@lifeline/wire";
 import { admitReport, type ReportVerdict, sentAtMsOf } from "./admit.ts";
 import type { BacklogGate, Waiting } from "./backlog-gate.ts";
 import { nextOffsetMs } from "./clock-offset.ts";

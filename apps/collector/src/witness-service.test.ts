@@ -4,20 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Reason, type Sample, systemClock } from "@lifeline/measure";
+import { type ChannelCredentials, channelCredentials, createRpcClient, RpcStatus } from "@lifeline/rpc";
 import { followRun, mergeWindows, type Run, type Window, windowOf } from "@lifeline/window";
-import {
-  type ChannelCredentials,
-  channelCredentials,
-  createRpcClient,
-  encodeReport,
-  NO_VITALS,
-  type Plan,
-  planFromWire,
-  queryPb,
-  RpcStatus,
-  reportPb,
-  witnessPb,
-} from "@lifeline/wire";
+import { encodeReport, NO_VITALS, type Plan, planFromWire, queryPb, reportPb, witnessPb } from "@lifeline/wire";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Collector, startCollector } from "./collector.ts";

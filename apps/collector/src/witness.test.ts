@@ -1,5 +1,5 @@
 import { manualClock } from "@lifeline/measure";
-import { RpcStatus } from "@lifeline/wire";
+import { RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
 import type { Node } from "./fleet.ts";
 import { createWitnesses, FORGOTTEN_AFTER_MS, MAX_SOURCES, MAX_WITNESSES } from "./witness.ts";

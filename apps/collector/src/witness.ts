@@ -7,8 +7,9 @@
  */
 import { canonicalAddress, literalFamily } from "@lifeline/catalogue";
 import type { Clock } from "@lifeline/measure";
+import { RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
 import type { WitnessView } from "@lifeline/verdict";
-import { RpcError, RpcStatus, type ServiceImplementation, type witnessPb } from "@lifeline/wire";
+import type { witnessPb } from "@lifeline/wire";
 import type { Node } from "./fleet.ts";
 import { isActive, nodeNowMs } from "./fleet.ts";
 

@@ -1,7 +1,7 @@
 /** A run of the reflector, from its arguments to its end. Exit codes: 0 asked to stop, 1 cannot listen, 2 bad flags or files. */
 import { readFileSync } from "node:fs";
 import type { Clock } from "@lifeline/measure";
-import { type ChannelCredentials, channelCredentials, tlsCredentials } from "@lifeline/wire";
+import { type ChannelCredentials, channelCredentials, tlsCredentials } from "@lifeline/rpc";
 import type { Logger } from "pino";
 import { type Flags, parseFlags, USAGE, type WitnessFlags } from "./flags.ts";
 import { readKeyFile } from "./key-file.ts";

@@ -7,7 +7,8 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
-import { type ChannelCredentials, createRpcClient, RpcError, witnessPb } from "@lifeline/wire";
+import { type ChannelCredentials, createRpcClient, RpcError } from "@lifeline/rpc";
+import { witnessPb } from "@lifeline/wire";
 import type { Logger } from "pino";
 import { createHeardLedger, readElements } from "./heard.ts";
 

@@ -7,19 +7,8 @@ import { join } from "node:path";
 import { createProgram, DEPLOYMENT, type Program, untilReady } from "@lifeline/crash";
 import { type KeyPair, makeKeyPair, signingRequestDer } from "@lifeline/identity";
 import { type Clock, pause } from "@lifeline/measure";
-import {
-  adminPb,
-  type ChannelCredentials,
-  createRpcClient,
-  type DuplexCall,
-  encodeReport,
-  enrolPb,
-  NO_VITALS,
-  queryPb,
-  RpcError,
-  reportPb,
-  tlsCredentials,
-} from "@lifeline/wire";
+import { type ChannelCredentials, createRpcClient, type DuplexCall, RpcError, tlsCredentials } from "@lifeline/rpc";
+import { adminPb, encodeReport, enrolPb, NO_VITALS, queryPb, reportPb } from "@lifeline/wire";
 
 /** A call fails after this long, ms. */
 export const CALL = { timeoutMs: 5_000 };

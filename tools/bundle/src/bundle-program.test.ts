@@ -73,6 +73,12 @@ describe.runIf(nativeModule() !== undefined)("koffi's native part", () => {
   });
 });
 
+it("leaves gRPC out of the store's thread, which opens reports and speaks to nobody", async () => {
+  const { inputs } = await bundleProgram("apps/collector/src/store/store-worker.ts");
+  expect(inputs.some(({ path }) => path.includes("wire/src/report-codec"))).toBe(true);
+  expect(inputs.filter(({ path }) => path.includes("grpc"))).toEqual([]);
+});
+
 it("says which file is missing", async () => {
   await expect(bundleProgram("apps/none.ts")).rejects.toMatchObject({
     code: "bundle",

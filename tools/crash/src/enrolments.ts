@@ -7,7 +7,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
-import { adminPb, createRpcClient, type RpcClient, tlsCredentials } from "@lifeline/wire";
+import { createRpcClient, type RpcClient, tlsCredentials } from "@lifeline/rpc";
+import { adminPb } from "@lifeline/wire";
 import { between, pick, type Random } from "./chance.ts";
 import { CrashError } from "./crash-error.ts";
 import { createProgram, type Program, untilReady } from "./program.ts";

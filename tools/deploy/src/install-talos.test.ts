@@ -61,7 +61,7 @@ describe("commands", () => {
 
 describe("troubleshooting", () => {
   const rows = tableOf(guide, "In the log");
-  const sources = filesOf("{apps/agent,apps/collector,packages/wire,packages/identity}/src/**/*.ts")
+  const sources = filesOf("{apps/agent,apps/collector,packages/wire,packages/rpc,packages/identity}/src/**/*.ts")
     .filter((path) => !path.endsWith(".test.ts"))
     .map(textOf)
     .join("\n");

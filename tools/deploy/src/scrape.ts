@@ -3,16 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Collector, type Config, startCollector } from "@lifeline/collector";
 import { type Clock, pause } from "@lifeline/measure";
-import {
-  type ChannelCredentials,
-  channelCredentials,
-  createRpcClient,
-  encodeReport,
-  enrolPb,
-  RpcError,
-  reportPb,
-  tlsCredentials,
-} from "@lifeline/wire";
+import { type ChannelCredentials, channelCredentials, createRpcClient, RpcError, tlsCredentials } from "@lifeline/rpc";
+import { encodeReport, enrolPb, reportPb } from "@lifeline/wire";
 import { pino } from "pino";
 
 /** How often, and how many times, it is looked whether something has come: ten seconds in all. */

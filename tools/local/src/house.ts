@@ -10,7 +10,7 @@ import { type Catalogue, loadCatalogue, matchesPattern, requirementJson } from "
 import { type CollectorAddress, collectorAddress, noMatch, type QueryClient, withCollector } from "@lifeline/cli";
 import type { StandInState } from "@lifeline/lab";
 import type { Clock } from "@lifeline/measure";
-import { RpcError } from "@lifeline/wire";
+import { RpcError } from "@lifeline/rpc";
 import { stringify } from "yaml";
 import type { Arguments } from "./arguments.ts";
 import { freePort } from "./free-port.ts";

@@ -1,6 +1,7 @@
 /** People and programs that ask: status, nodes, one node, incidents and a scrape, every second. */
 import { type Clock, pause } from "@lifeline/measure";
-import { createRpcClient, queryPb, RpcError } from "@lifeline/wire";
+import { createRpcClient, RpcError } from "@lifeline/rpc";
+import { queryPb } from "@lifeline/wire";
 import type { SoakCredentials } from "./credentials.ts";
 
 /** What was asked. */

@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeKeyPair, openAuthority } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
-import { adminPb, type ChannelCredentials, createRpcClient, tlsCredentials } from "@lifeline/wire";
+import { type ChannelCredentials, createRpcClient, tlsCredentials } from "@lifeline/rpc";
+import { adminPb } from "@lifeline/wire";
 
 /** A day: no simulated node renews. */
 const LIFETIME_MS = 24 * 3_600_000;

@@ -1,16 +1,9 @@
 /** Twenty agents that are none: they come, report or only look, and go, under a bounded set of node ids. */
 import { between, pick, type Random } from "@lifeline/crash";
 import { type Clock, pause, type Reason } from "@lifeline/measure";
+import { type ChannelCredentials, createRpcClient, RpcError } from "@lifeline/rpc";
 import { emptyWindow, type Window } from "@lifeline/window";
-import {
-  type ChannelCredentials,
-  createRpcClient,
-  encodeReport,
-  NO_VITALS,
-  type Report,
-  RpcError,
-  reportPb,
-} from "@lifeline/wire";
+import { encodeReport, NO_VITALS, type Report, reportPb } from "@lifeline/wire";
 import type { SoakCredentials } from "./credentials.ts";
 
 /** What was done, so that a soak without its load does not pass for one. */

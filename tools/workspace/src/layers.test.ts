@@ -17,37 +17,50 @@ const ALLOWED: Record<string, readonly string[]> = {
   "packages/catalogue": ["measure"],
   "packages/probe": ["measure", "stamp"],
   "packages/wire": ["measure", "window"],
+  "packages/rpc": ["measure", "wire"],
   "packages/verdict": ["measure", "window", "catalogue"],
-  "apps/agent": ["measure", "window", "probe", "wire", "identity"],
-  "apps/collector": ["measure", "window", "catalogue", "verdict", "wire", "identity"],
-  "apps/cli": ["measure", "window", "catalogue", "probe", "verdict", "wire", "identity", "reflector"],
-  "apps/reflector": ["measure", "probe", "stamp", "wire"],
+  "apps/agent": ["measure", "window", "probe", "wire", "rpc", "identity"],
+  "apps/collector": ["measure", "window", "catalogue", "verdict", "wire", "rpc", "identity"],
+  "apps/cli": ["measure", "window", "catalogue", "probe", "verdict", "wire", "rpc", "identity", "reflector"],
+  "apps/reflector": ["measure", "probe", "stamp", "wire", "rpc"],
   "tools/lab": ["measure", "stamp", "wire", "reflector", "verdict"],
-  "tools/local": ["measure", "catalogue", "wire", "lab", "cli", "bundle"],
+  "tools/local": ["measure", "catalogue", "rpc", "lab", "cli", "bundle"],
   // How bundle has Node started; and the container of extension, on a node of the fleet.
-  "tools/drill": ["measure", "catalogue", "verdict", "wire", "lab", "cli", "bundle", "extension"],
+  "tools/drill": ["measure", "catalogue", "verdict", "rpc", "lab", "cli", "bundle", "extension"],
   // The collector's store, which no wire leads into: what rolling up costs is measured on it.
-  "tools/bench": ["measure", "window", "probe", "wire", "identity", "agent", "collector", "reflector", "lab", "bundle"],
+  "tools/bench": [
+    "measure",
+    "window",
+    "probe",
+    "wire",
+    "rpc",
+    "identity",
+    "agent",
+    "collector",
+    "reflector",
+    "lab",
+    "bundle",
+  ],
   // The agent as one file, and how each program's Node is started: what images hold and what is measured. It names the sources, and imports none of them.
   "tools/bundle": [],
-  "tools/crash": ["measure", "wire", "identity"],
+  "tools/crash": ["measure", "wire", "rpc", "identity"],
   // Every room that reads what others wrote; and the chance of crash, which can be played again.
   "tools/fuzz": ["measure", "window", "catalogue", "probe", "stamp", "identity", "wire", "agent", "collector", "crash"],
   // The parts of local, the relay and the turning targets of crash, and how bench reads a process.
-  "tools/soak": ["measure", "window", "identity", "wire", "bench", "bundle", "crash", "local"],
+  "tools/soak": ["measure", "window", "identity", "wire", "rpc", "bench", "bundle", "crash", "local"],
   // The shipped programs, as crash starts them.
-  "tools/attack": ["measure", "wire", "identity", "crash"],
+  "tools/attack": ["measure", "wire", "rpc", "identity", "crash"],
   // Manifests and guides are held against the programs' own parsers, how bundle has Node started, and a collector that runs.
-  "tools/deploy": ["measure", "catalogue", "wire", "agent", "collector", "bundle"],
+  "tools/deploy": ["measure", "catalogue", "wire", "rpc", "agent", "collector", "bundle"],
   // How bundle has Node started; the extension is run as a node would run it, and reports to the shipped collector, as crash starts it.
-  "tools/extension": ["measure", "wire", "bundle", "crash"],
+  "tools/extension": ["measure", "wire", "rpc", "bundle", "crash"],
   "tools/workspace": [],
 };
 
 /** Room → rooms that its tests may import besides, each with its reason. */
 const ALLOWED_IN_TESTS: Record<string, readonly string[]> = {
-  // First contact is held against real authorities. Shipped, their library would be in every process that speaks the wire.
-  "packages/wire": ["identity"],
+  // First contact is held against real authorities. Shipped, their library would be in every process that speaks gRPC.
+  "packages/rpc": ["identity"],
 };
 
 /** Edges somebody might want, and why they stay walls. */
@@ -56,6 +69,11 @@ const FORBIDDEN: readonly { from: string; to: string; because: string }[] = [
     from: "packages/measure",
     to: "window",
     because: "measure is the vocabulary; whoever speaks it must not be pulled in by it",
+  },
+  {
+    from: "packages/wire",
+    to: "rpc",
+    because: "who opens what was stored needs the messages alone, and speaks to nobody",
   },
   { from: "packages/window", to: "wire", because: "windows are pure; how they travel is the wire's business" },
   {
@@ -86,7 +104,7 @@ const FORBIDDEN: readonly { from: string; to: string; because: string }[] = [
 const SOCKET_MODULES = ["net", "tls", "dgram", "http", "https", "http2", "dns", "dns/promises"];
 const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   "packages/probe": SOCKET_MODULES,
-  "packages/wire": ["tls"],
+  "packages/rpc": ["tls"],
   "packages/catalogue": ["net"],
   "packages/identity": ["net"],
   "apps/agent": ["net", "dns"],

@@ -19,14 +19,13 @@ import {
   addService,
   type CallContext,
   createRpcServer,
-  type enrolPb,
   listenSecurely,
-  enrolPb as messages,
   RpcError,
   RpcStatus,
   type RpcStatusCode,
   shutDown,
-} from "@lifeline/wire";
+} from "@lifeline/rpc";
+import { type enrolPb, enrolPb as messages } from "@lifeline/wire";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type LastEnd, RENEW_CHECK_MS, startEnrolment } from "./enrolment.ts";

@@ -13,12 +13,12 @@ import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import {
   type ChannelCredentials,
   createRpcClient,
-  enrolPb,
   fetchAuthority,
   RpcError,
   RpcStatus,
   tlsCredentials,
-} from "@lifeline/wire";
+} from "@lifeline/rpc";
+import { enrolPb } from "@lifeline/wire";
 import type { Logger } from "pino";
 import { EnrolError } from "./enrol-error.ts";
 import type { JoinTokenRead } from "./join-token.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { systemClock } from "@lifeline/measure";
-import { createRpcServer, listen, RpcStatus, ServerCredentials } from "@lifeline/wire";
+import { createRpcServer, listen, RpcStatus, ServerCredentials } from "@lifeline/rpc";
 import { afterEach, describe, expect, it } from "vitest";
 import { createLog } from "../log.ts";
 import { scratch, until } from "../testing/fixtures.ts";

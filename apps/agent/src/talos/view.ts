@@ -5,7 +5,7 @@
  * 2. What was not answered is absent, never what was answered before (M4); failures are counted, and told once a minute.
  */
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
-import { type ByteClient, createByteClient, RpcError, RpcStatus } from "@lifeline/wire";
+import { type ByteClient, createByteClient, RpcError, RpcStatus } from "@lifeline/rpc";
 import type { Logger } from "pino";
 import { MalformedMessage } from "./message.ts";
 import {

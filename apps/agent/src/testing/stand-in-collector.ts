@@ -4,13 +4,12 @@ import {
   addService,
   createRpcServer,
   listen,
-  reportPb as messages,
   type Respond,
-  type reportPb,
   ServerCredentials,
   type ServiceImplementation,
   shutDown,
-} from "@lifeline/wire";
+} from "@lifeline/rpc";
+import { reportPb as messages, type reportPb } from "@lifeline/wire";
 
 type Stream = ServiceImplementation<typeof messages.ReportService>["stream"];
 

@@ -1,6 +1,6 @@
 /** The channel's credentials: mutual TLS from files, or none. */
 import { readFileSync } from "node:fs";
-import { type ChannelCredentials, tlsCredentials, channelCredentials as wireCredentials } from "@lifeline/wire";
+import { type ChannelCredentials, tlsCredentials, channelCredentials as wireCredentials } from "@lifeline/rpc";
 
 /** Files of the agent's identity (S1), PEM. */
 export interface TlsFiles {

@@ -9,7 +9,8 @@
  * 4. What the collector says of reports that are not on their way is counted and otherwise ignored.
  */
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
-import { type DuplexCall, RpcError, type reportPb } from "@lifeline/wire";
+import { type DuplexCall, RpcError } from "@lifeline/rpc";
+import type { reportPb } from "@lifeline/wire";
 import type { Spool } from "../spool/spool.ts";
 import type { Bell } from "./bell.ts";
 import { factsTold, type HelloInit } from "./hello.ts";

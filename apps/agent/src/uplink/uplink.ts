@@ -6,8 +6,9 @@
  * 3. Reporting goes to the collector's own address, and needs nothing of the tunnel it reports on (U3).
  */
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
-import type { ChannelCredentials } from "@lifeline/wire";
-import { createRpcClient, RpcError, RpcStatus, reportPb } from "@lifeline/wire";
+import type { ChannelCredentials } from "@lifeline/rpc";
+import { createRpcClient, RpcError, RpcStatus } from "@lifeline/rpc";
+import { reportPb } from "@lifeline/wire";
 import type { Spool } from "../spool/spool.ts";
 import { backoffMs } from "./backoff.ts";
 import { createBell } from "./bell.ts";

@@ -1,5 +1,6 @@
 /** `lifeline node revoke ID` and `lifeline node readmit ID`: shutting a node out, and letting its id in again. */
-import { type adminPb, isNodeId, NODE_ID_WANTED, RpcError, RpcStatus } from "@lifeline/wire";
+import { RpcError, RpcStatus } from "@lifeline/rpc";
+import { type adminPb, isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import type { Command } from "commander";
 import { CliError } from "../cli-error.ts";
 import { type AdminClient, CALL_TIMEOUT_MS } from "../collector-client.ts";

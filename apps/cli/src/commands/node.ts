@@ -1,7 +1,7 @@
 /** `lifeline node ID`: all of one node; below it, what shuts a node out and lets it in again. */
 import { matchesPattern } from "@lifeline/catalogue";
+import { RpcError, RpcStatus } from "@lifeline/rpc";
 import type { queryPb } from "@lifeline/wire";
-import { RpcError, RpcStatus } from "@lifeline/wire";
 import type { Command } from "commander";
 import { CliError } from "../cli-error.ts";
 import type { QueryClient } from "../collector-client.ts";

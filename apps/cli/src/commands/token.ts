@@ -1,6 +1,7 @@
 /** `lifeline token …`: the join tokens by which nodes are let into the fleet. */
 import { PATTERN_MAX_CHARS } from "@lifeline/catalogue";
-import { type adminPb, RpcError, RpcStatus } from "@lifeline/wire";
+import { RpcError, RpcStatus } from "@lifeline/rpc";
+import type { adminPb } from "@lifeline/wire";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { CliError } from "../cli-error.ts";
 import { CALL_TIMEOUT_MS } from "../collector-client.ts";

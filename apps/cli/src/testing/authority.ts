@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { type Authority, createAuthority, makeKeyPair, openAuthority, type Role } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
-import { type ListenerCertificates, ServerCredentials } from "@lifeline/wire";
+import { type ListenerCertificates, ServerCredentials } from "@lifeline/rpc";
 
 const HOUR_MS = 3_600_000;
 

@@ -2,19 +2,17 @@
 import { systemClock } from "@lifeline/measure";
 import {
   addService,
-  adminPb,
   createRpcServer,
-  enrolPb,
   type ListenerCertificates,
   listen,
   listenSecurely,
-  queryPb,
   RpcError,
   RpcStatus,
   ServerCredentials,
   type ServiceImplementation,
   shutDown,
-} from "@lifeline/wire";
+} from "@lifeline/rpc";
+import { adminPb, enrolPb, queryPb } from "@lifeline/wire";
 
 /** The queries. */
 export type Queries = ServiceImplementation<typeof queryPb.QueryService>;

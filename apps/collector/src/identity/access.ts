@@ -8,15 +8,8 @@
  */
 import { ROLE_ORGANISATIONS, type Role } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
-import {
-  type Admit,
-  type CallContext,
-  type ClientCertificate,
-  isNodeId,
-  NODE_ID_WANTED,
-  RpcError,
-  RpcStatus,
-} from "@lifeline/wire";
+import { type Admit, type CallContext, type ClientCertificate, RpcError, RpcStatus } from "@lifeline/rpc";
+import { isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import { quoted } from "../call-refusal.ts";
 import type { PeopleTokens } from "./people-tokens.ts";
 import type { Registry, Standing } from "./registry.ts";

@@ -3,14 +3,8 @@ import { createHash } from "node:crypto";
 import { PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import type { Authority, RandomBytes } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
-import {
-  type adminPb,
-  isNodeId,
-  NODE_ID_WANTED,
-  RpcError,
-  RpcStatus,
-  type ServiceImplementation,
-} from "@lifeline/wire";
+import { RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
+import { type adminPb, isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import { quoted, refuse, unavailable } from "../call-refusal.ts";
 import { token as pageToken, readToken } from "../page-token.ts";
 import { ENROLMENTS_MAX, JOIN_TOKENS_MAX } from "../store/identities.ts";

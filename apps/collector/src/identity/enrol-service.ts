@@ -13,14 +13,12 @@ import type { Clock } from "@lifeline/measure";
 import {
   type CallContext,
   type ClientCertificate,
-  type enrolPb,
-  isNodeId,
-  NODE_ID_WANTED,
   RpcError,
   RpcStatus,
   type RpcStatusCode,
   type ServiceImplementation,
-} from "@lifeline/wire";
+} from "@lifeline/rpc";
+import { type enrolPb, isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import { unavailable } from "../call-refusal.ts";
 import { peerAddress } from "../peer-address.ts";
 import type { EnrolRefusal, RenewRefusal } from "../store/identity-record.ts";

@@ -12,17 +12,8 @@ import {
   signingRequestDer,
 } from "@lifeline/identity";
 import { manualClock, systemClock } from "@lifeline/measure";
-import {
-  adminPb,
-  type ChannelCredentials,
-  channelCredentials,
-  createRpcClient,
-  enrolPb,
-  queryPb,
-  type RpcError,
-  RpcStatus,
-  reportPb,
-} from "@lifeline/wire";
+import { type ChannelCredentials, channelCredentials, createRpcClient, type RpcError, RpcStatus } from "@lifeline/rpc";
+import { adminPb, enrolPb, queryPb, reportPb } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Collector } from "../collector.ts";
 import type { Config } from "../config.ts";

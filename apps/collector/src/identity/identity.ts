@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 import type { Authority } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
-import { addService, adminPb, enrolPb, type OnDefect } from "@lifeline/wire";
+import { addService, type OnDefect } from "@lifeline/rpc";
+import { adminPb, enrolPb } from "@lifeline/wire";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
 import type { Store } from "../store/store.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeKeyPair } from "@lifeline/identity";
 import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
-import type { ListenerCertificates } from "@lifeline/wire";
+import type { ListenerCertificates } from "@lifeline/rpc";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { testAuthority } from "../testing/credentials.ts";

@@ -11,7 +11,7 @@ import { createSecureContext } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
 import { type Authority, BACKDATE_MS, type FileRead, type KeyPair, makeKeyPair } from "@lifeline/identity";
 import { type Clock, pause } from "@lifeline/measure";
-import type { ListenerCertificates } from "@lifeline/wire";
+import type { ListenerCertificates } from "@lifeline/rpc";
 import type { Logger } from "pino";
 import type { TlsFiles } from "../config.ts";
 import { ConfigError } from "../config-error.ts";

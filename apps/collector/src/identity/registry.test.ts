@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ManualClock, manualClock } from "@lifeline/measure";
-import type { ClientCertificate } from "@lifeline/wire";
+import type { ClientCertificate } from "@lifeline/rpc";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { restore } from "../store/backup.ts";
 import { type Database, openDatabase } from "../store/database.ts";

@@ -8,7 +8,7 @@
  */
 import { BACKDATE_MS } from "@lifeline/identity";
 import type { Clock, Timer } from "@lifeline/measure";
-import type { ClientCertificate } from "@lifeline/wire";
+import type { ClientCertificate } from "@lifeline/rpc";
 import { peerAddress } from "../peer-address.ts";
 import { ENROLMENTS_MAX } from "../store/identities.ts";
 import type {

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAuthority, makeKeyPair, openAuthority, type Role } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
-import { type ChannelCredentials, tlsCredentials } from "@lifeline/wire";
+import { type ChannelCredentials, tlsCredentials } from "@lifeline/rpc";
 
 const HOUR_MS = 3_600_000;
 

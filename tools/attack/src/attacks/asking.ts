@@ -1,6 +1,7 @@
 /** By who has a credential of one kind, to do what another is for. */
 import { randomBytes } from "node:crypto";
-import { adminPb, createRpcClient, queryPb, RpcStatus, witnessPb } from "@lifeline/wire";
+import { createRpcClient, RpcStatus } from "@lifeline/rpc";
+import { adminPb, queryPb, witnessPb } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { CALL, refusalOf, type Stage } from "../stage.ts";
 import { isRefusedWith, said } from "./refusal.ts";

@@ -1,6 +1,6 @@
 /** By who reaches the port alone: to keep others from it. */
 import { connect, type Socket } from "node:net";
-import { STRANGERS_MAX, STRANGERS_PER_SOURCE_MAX } from "@lifeline/wire";
+import { STRANGERS_MAX, STRANGERS_PER_SOURCE_MAX } from "@lifeline/rpc";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { comesAbout } from "../stage.ts";
 

@@ -1,6 +1,6 @@
 /** By who has a join token, or none: to let more in than it is for. */
 import { randomBytes } from "node:crypto";
-import { RpcError, RpcStatus } from "@lifeline/wire";
+import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { refusalOf } from "../stage.ts";
 import { isRefusedWith, said } from "./refusal.ts";

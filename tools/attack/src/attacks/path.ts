@@ -4,16 +4,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
 import { pause } from "@lifeline/measure";
-import {
-  addService,
-  channelCredentials,
-  createRpcServer,
-  enrolPb,
-  listenSecurely,
-  RpcError,
-  RpcStatus,
-  reportPb,
-} from "@lifeline/wire";
+import { addService, channelCredentials, createRpcServer, listenSecurely, RpcError, RpcStatus } from "@lifeline/rpc";
+import { enrolPb, reportPb } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { comesAbout, type Stage } from "../stage.ts";
 import { said } from "./refusal.ts";

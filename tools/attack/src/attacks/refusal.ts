@@ -1,5 +1,5 @@
 /** What a call was refused with, and how that is said. */
-import { RpcError, RpcStatus, type RpcStatusCode } from "@lifeline/wire";
+import { RpcError, RpcStatus, type RpcStatusCode } from "@lifeline/rpc";
 
 /** Whether it is that refusal. */
 export function isRefusedWith(outcome: unknown, code: RpcStatusCode): boolean {

@@ -1,7 +1,7 @@
 /** By who has a node's credentials, or something that looks like them: to speak for more than that node. */
 import { randomBytes } from "node:crypto";
 import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
-import { RpcStatus } from "@lifeline/wire";
+import { RpcStatus } from "@lifeline/rpc";
 import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { refusalOf } from "../stage.ts";
 import { isRefusedWith, said } from "./refusal.ts";

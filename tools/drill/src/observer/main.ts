@@ -6,7 +6,7 @@
  */
 import { collectorAddress, fetchStatus, openCollector } from "@lifeline/cli";
 import { pause, systemClock } from "@lifeline/measure";
-import { RpcError } from "@lifeline/wire";
+import { RpcError } from "@lifeline/rpc";
 
 const [collector = "", everyMs = ""] = process.argv.slice(2);
 const ended = new AbortController();

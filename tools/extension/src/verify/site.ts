@@ -5,7 +5,8 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { createProgram, DEPLOYMENT, loopbackCatalogue, openTarget, turnTargets, untilReady } from "@lifeline/crash";
 import type { Clock } from "@lifeline/measure";
-import { adminPb, createRpcClient, queryPb, tlsCredentials } from "@lifeline/wire";
+import { createRpcClient, tlsCredentials } from "@lifeline/rpc";
+import { adminPb, queryPb } from "@lifeline/wire";
 
 /** A boot of a node, as the collector counts it. */
 export interface StoredBoot {

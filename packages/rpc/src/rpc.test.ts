@@ -4,9 +4,8 @@ import { connect } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import { credentials, ServerCredentials } from "@grpc/grpc-js";
 import { systemClock } from "@lifeline/measure";
+import { queryPb, reportPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
-import { ListNodesResponseSchema, QueryService } from "./gen/lifeline/v1/query_pb.ts";
-import { ReportService, type StreamRequest, type StreamResponse } from "./gen/lifeline/v1/report_pb.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
 import {
@@ -24,11 +23,11 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-type Stream = ServiceImplementation<typeof ReportService>["stream"];
+type Stream = ServiceImplementation<typeof reportPb.ReportService>["stream"];
 
 async function start(
   stream: Stream,
-  query: Partial<ServiceImplementation<typeof QueryService>> = {},
+  query: Partial<ServiceImplementation<typeof queryPb.QueryService>> = {},
   clientele: Clientele = "local",
 ) {
   const defects: unknown[] = [];
@@ -36,10 +35,10 @@ async function start(
   const missing = async () => {
     throw new RpcError(RpcStatus.UNIMPLEMENTED, "not in this test");
   };
-  addService(server, ReportService, { stream }, (_, error) => defects.push(error));
+  addService(server, reportPb.ReportService, { stream }, (_, error) => defects.push(error));
   addService(
     server,
-    QueryService,
+    queryPb.QueryService,
     {
       listVerdicts: missing,
       listNodes: missing,
@@ -53,8 +52,8 @@ async function start(
   const port = await listen(server, "127.0.0.1:0", ServerCredentials.createInsecure());
   closers.push(() => shutDown(server, 100, (ms, wake) => systemClock.after(ms, wake)));
   const address = `127.0.0.1:${port}`;
-  const reports = createRpcClient(ReportService, address, credentials.createInsecure());
-  const queries = createRpcClient(QueryService, address, credentials.createInsecure());
+  const reports = createRpcClient(reportPb.ReportService, address, credentials.createInsecure());
+  const queries = createRpcClient(queryPb.QueryService, address, credentials.createInsecure());
   closers.push(
     () => reports.close(),
     () => queries.close(),
@@ -72,7 +71,7 @@ const echo: Stream = async (requests, respond) => {
   }
 };
 
-async function sequences(responses: AsyncIterable<StreamResponse>): Promise<bigint[]> {
+async function sequences(responses: AsyncIterable<reportPb.StreamResponse>): Promise<bigint[]> {
   const seen: bigint[] = [];
   for await (const { message } of responses)
     if (message.case === "ack") seen.push(...message.value.reports.map((key) => key.sequence));
@@ -174,7 +173,7 @@ describe("a bidirectional call", () => {
     });
     const { reports } = await start(async (requests, _, { signal }) => {
       signal.addEventListener("abort", () => ended());
-      for await (const request of requests) void (request satisfies StreamRequest);
+      for await (const request of requests) void (request satisfies reportPb.StreamRequest);
       await new Promise(() => {});
     });
     const call = reports.duplex("stream");
@@ -187,7 +186,7 @@ describe("a bidirectional call", () => {
   });
 
   it("fails with UNAVAILABLE when nothing listens", async () => {
-    const client = createRpcClient(ReportService, "127.0.0.1:1", credentials.createInsecure());
+    const client = createRpcClient(reportPb.ReportService, "127.0.0.1:1", credentials.createInsecure());
     closers.push(() => client.close());
     await expect(sequences(client.duplex("stream").responses)).rejects.toMatchObject({ code: RpcStatus.UNAVAILABLE });
   });
@@ -217,7 +216,7 @@ describe("a connection whose client does not read its answers", () => {
       {
         async listNodes() {
           answered++;
-          return create(ListNodesResponseSchema, { nodes: [{ hostname: megabyte }] });
+          return create(queryPb.ListNodesResponseSchema, { nodes: [{ hostname: megabyte }] });
         },
       },
       "trusted",
@@ -248,7 +247,9 @@ describe("a unary call", () => {
       listNodes: async ({ pageSize }) => ({ generatedUnixMs: BigInt(pageSize), nodes: [{ nodeId: "n1" }] }),
     });
     const response = await queries.unary("listNodes", { pageSize: 7 }, { timeoutMs: 2_000 });
-    expect(response).toEqual(create(ListNodesResponseSchema, { generatedUnixMs: 7n, nodes: [{ nodeId: "n1" }] }));
+    expect(response).toEqual(
+      create(queryPb.ListNodesResponseSchema, { generatedUnixMs: 7n, nodes: [{ nodeId: "n1" }] }),
+    );
   });
 
   it.each([
@@ -260,7 +261,7 @@ describe("a unary call", () => {
     const { queries } = await start(echo, {
       listNodes: async (_request, context) => {
         tokens.push(context.bearerToken);
-        return create(ListNodesResponseSchema);
+        return create(queryPb.ListNodesResponseSchema);
       },
     });
     await queries.unary("listNodes", {}, { timeoutMs: 5_000, ...(bearerToken === undefined ? {} : { bearerToken }) });

@@ -7,7 +7,7 @@
  */
 import { createHash, X509Certificate } from "node:crypto";
 import type { ChannelOptions } from "@grpc/grpc-js";
-import { EnrolService } from "./gen/lifeline/v1/enrol_pb.ts";
+import { enrolPb } from "@lifeline/wire";
 import { createRpcClient } from "./rpc-client.ts";
 import { unverifiedCredentials } from "./tls-credentials.ts";
 
@@ -50,7 +50,7 @@ export async function fetchAuthority(
 ): Promise<FleetAuthority> {
   // A pool of its own: no later call may find itself on this connection.
   const options = { ...channelOptions, "grpc.use_local_subchannel_pool": 1 };
-  const client = createRpcClient(EnrolService, address, unverifiedCredentials(), options);
+  const client = createRpcClient(enrolPb.EnrolService, address, unverifiedCredentials(), options);
   try {
     const call = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
     const { authorityCertificateDer } = await client.unary("getAuthority", {}, call);

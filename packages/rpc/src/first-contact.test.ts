@@ -4,10 +4,10 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { type Authority, createAuthority, fingerprintOf, makeKeyPair, openAuthority } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
+import { enrolPb } from "@lifeline/wire";
 import { BasicConstraintsExtension, X509Certificate, X509CertificateGenerator } from "@peculiar/x509";
 import { afterEach, describe, expect, it } from "vitest";
 import { FirstContactError, fetchAuthority } from "./first-contact.ts";
-import { EnrolService } from "./gen/lifeline/v1/enrol_pb.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
 import { addService, type CallContext, createRpcServer, shutDown } from "./rpc-server.ts";
@@ -79,7 +79,7 @@ async function listening({ by = fleet, shown = by.certDer, issuedAtMs = nowMs }:
     enrol: refuse,
     renew: refuse,
   };
-  addService(server, EnrolService, service, (method, error) => {
+  addService(server, enrolPb.EnrolService, service, (method, error) => {
     throw new Error(method, { cause: error });
   });
   const { port, close } = await listenSecurely(
@@ -114,7 +114,7 @@ const failure = (attempt: Promise<unknown>) =>
 /** Calls the collector as its authority, once shown, lets one: a refusal by its own words is proof that it was reached. */
 async function reach(address: string, certificatePem: string) {
   const credentials = tlsCredentials({ caPem: certificatePem, caMayBeIntermediate: true });
-  const client = createRpcClient(EnrolService, address, credentials);
+  const client = createRpcClient(enrolPb.EnrolService, address, credentials);
   closers.push(() => client.close());
   return failure(client.unary("enrol", {}, LIMITS));
 }
@@ -133,7 +133,7 @@ describe("first contact", () => {
     const { address } = await listening({ by });
     const { certificatePem } = await fetchAuthority(address, by.fingerprint, LIMITS);
     expect(await reach(address, certificatePem)).toMatchObject({ message: "reached" });
-    const client = createRpcClient(EnrolService, address, tlsCredentials({ caPem: certificatePem }));
+    const client = createRpcClient(enrolPb.EnrolService, address, tlsCredentials({ caPem: certificatePem }));
     closers.push(() => client.close());
     expect(await failure(client.unary("enrol", {}, LIMITS))).toMatchObject({ code: RpcStatus.UNAVAILABLE });
   });

@@ -14,7 +14,7 @@ import {
   status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { MAX_MESSAGE_BYTES } from "./limits.ts";
+import { MAX_MESSAGE_BYTES } from "@lifeline/wire";
 import { RpcError } from "./rpc-error.ts";
 import { type Connection, connectionOf } from "./secure-listener.ts";
 import {

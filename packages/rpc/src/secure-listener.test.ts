@@ -5,8 +5,8 @@ import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { createAuthority, keySha256, makeKeyPair, openAuthority } from "@lifeline/identity";
 import { manualClock, systemClock } from "@lifeline/measure";
+import { enrolPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { EnrolService } from "./gen/lifeline/v1/enrol_pb.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
 import { addService, type CallContext, createRpcServer, shutDown } from "./rpc-server.ts";
@@ -46,7 +46,7 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
     return {};
   };
   for (const server of [servers.trusted, servers.strangers])
-    addService(server, EnrolService, { getAuthority, enrol: nobody, renew: nobody }, () => {});
+    addService(server, enrolPb.EnrolService, { getAuthority, enrol: nobody, renew: nobody }, () => {});
   const certificates = async () => {
     const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
     const { pem } = await fleet.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
@@ -68,7 +68,7 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
     const own =
       pair === undefined ? {} : { pair: { certPem: Buffer.from(pair.certPem), keyPem: Buffer.from(pair.keyPem) } };
     const client = createRpcClient(
-      EnrolService,
+      enrolPb.EnrolService,
       `127.0.0.1:${port}`,
       tlsCredentials({ caPem: fleet.certPem, ...own }),
       {

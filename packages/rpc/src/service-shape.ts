@@ -10,7 +10,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ChannelOptions, MethodDefinition } from "@grpc/grpc-js";
-import { MAX_MESSAGE_BYTES } from "./limits.ts";
+import { MAX_MESSAGE_BYTES } from "@lifeline/wire";
 
 /** Input and output of a unary method. */
 export type UnaryShape<M> =
