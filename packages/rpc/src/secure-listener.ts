@@ -13,6 +13,7 @@ import { constants, createHash, type X509Certificate } from "node:crypto";
 import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket } from "node:tls";
 import { type Server as RpcServer, ServerCredentials } from "@grpc/grpc-js";
 import type { Clock, Timer } from "@lifeline/measure";
+import { mendPeerCertificates, shownCertificate } from "./shown-certificate.ts";
 
 /** How long a TLS handshake may take, ms: three lost segments of a slow link, by RFC 6298's 1, 2 and 4 s. */
 export const HANDSHAKE_WITHIN_MS = 10_000;
@@ -111,6 +112,7 @@ export function connectionOf(server: RpcServer, peer: string): Connection | unde
 /** Listens, and hands what is secure to the servers. Rejects with the system's error, or with what OpenSSL says of the certificates. */
 export async function listenSecurely(servers: SecureServers, options: SecureListenerOptions): Promise<SecureListener> {
   const { clock, maxConnections, onRefused } = options;
+  mendPeerCertificates();
   // The servers see secured sockets as they are: what is plain about them is only how they are handed over.
   const injectorOf = (server: RpcServer) => server.createConnectionInjector(ServerCredentials.createInsecure());
   const trusted = injectorOf(servers.trusted);
@@ -301,7 +303,7 @@ function createNamed(onRefused: (why: RefusedConnection) => void) {
 }
 
 function clientCertificateOf(socket: TLSSocket): ClientCertificate | undefined {
-  const shown = socket.getPeerX509Certificate();
+  const shown = shownCertificate(socket);
   if (shown === undefined) return undefined;
   const { CN: commonName, O: organisations } = subjectOf(shown);
   return {
