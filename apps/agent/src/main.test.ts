@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makePlan } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
+import { startAgentProcess } from "./testing/agent-process.ts";
 import { scratch, tcpTarget, until } from "./testing/fixtures.ts";
 import { acknowledge, startCollector } from "./testing/stand-in-collector.ts";
 import { AGENT_VERSION } from "./version.ts";
@@ -20,20 +19,10 @@ function place(): string {
   return path;
 }
 
-/** Starts the agent's process with no environment but what is given, as Talos does. */
 function agent(args: readonly string[], environment: Record<string, string> = {}) {
-  const main = fileURLToPath(new URL("./main.ts", import.meta.url));
-  const child: ChildProcess = spawn(process.execPath, ["--conditions=lifeline:source", main, ...args], {
-    env: environment,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  closers.push(() => void child.kill("SIGKILL"));
-  let output = "";
-  child.stdout?.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  const closed = once(child, "close");
-  return { child, output: () => output, exit: async () => (await closed)[0] as number | null };
+  const started = startAgentProcess(args, environment);
+  closers.push(() => void started.child.kill("SIGKILL"));
+  return started;
 }
 
 describe("the agent's process", () => {

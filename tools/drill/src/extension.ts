@@ -6,6 +6,7 @@ import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type StatusRowJson, tableLines } from "@lifeline/cli";
 import {
+  comesAbout,
   HERE,
   LayoutError,
   makeNode,
@@ -14,12 +15,14 @@ import {
   type Prepared,
   PSS_MAX_BYTES,
   prepare,
+  STATE_DIRECTORY,
+  STOP_MAX_MS,
   startOnNode,
   TarError,
   VerifyError,
 } from "@lifeline/extension";
 import { SIDEROLINK_PORT } from "@lifeline/lab";
-import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
+import { type Clock, pause } from "@lifeline/measure";
 import { DrillError } from "./drill-error.ts";
 import { type EnrollingSite, type Enrolment, type NodeAnswer, openEnrollingSite } from "./enrolling-site.ts";
 import type { NodePlace, Scene } from "./scene.ts";
@@ -41,13 +44,13 @@ export interface ExtensionWorld {
   readonly say: (line: string) => void;
 }
 
-/** Where the agent in the image keeps its state, and the key that it shares with the reflector, which is put there. */
-const STATE = "/var/lib/lifeline-agent";
-const STAMP_KEY = `${STATE}/stamp.key`;
+/** The key that the agent shares with the reflector, put where the agent in the image keeps its state. */
+const STAMP_KEY = `${STATE_DIRECTORY}/stamp.key`;
 
 /** How long what must come about may take, ms. */
 const COMES_ABOUT_MAX_MS = 30_000;
 const LOOK_EVERY_MS = 500;
+const waiting = (world: ExtensionWorld) => ({ ...world, withinMs: COMES_ABOUT_MAX_MS, everyMs: LOOK_EVERY_MS });
 
 /** How long the collector is away, of it how long the tunnel is blocked, and how long before that, ms. */
 const AWAY_MS = 30_000;
@@ -58,9 +61,6 @@ const BEFORE_BLOCKED_MS = 5_000;
 const TOLERANCE_MS = 6_000;
 
 const MIB = 1024 * 1024;
-
-/** Talos kills so long after SIGTERM, ms (machined: runner/containerd). */
-const STOP_MAX_MS = 10_000;
 
 /** Talos's level is 18; what is measured of the size is `npm run extension:verify`'s. */
 const ZSTD_LEVEL = 3;
@@ -159,14 +159,14 @@ async function playNode(play: Play, prepared: Prepared): Promise<void> {
 /** The node's own files, as the container sees them. */
 function furnish(node: string, { folder, keyFile, filesOf }: Scene, { name }: NodePlace): void {
   makeNode(node, readFileSync(join(folder, "public-root.pem"), "utf8"), filesOf(name));
-  mkdirSync(join(node, STATE), { recursive: true, mode: 0o700 });
+  mkdirSync(join(node, STATE_DIRECTORY), { recursive: true, mode: 0o700 });
   copyFileSync(keyFile, join(node, STAMP_KEY));
 }
 
 /** Resolves with who holds the node's id. */
 async function playMeasuring(play: Play, container: NodeContainer): Promise<Enrolment | undefined> {
   const { site, nodeId, tell } = play;
-  const answer = await comesAbout(play, () => site.ask(nodeId), isWell);
+  const answer = await comesAbout(() => site.ask(nodeId), isWell, waiting(play));
   const enrolment = await site.enrolment(nodeId);
   const key = enrolment === undefined ? "no key" : `key ${enrolment.keySha256.slice(0, 8)}…`;
   tell("enrols", enrolment !== undefined, `with a join token in its environment: ${key} holds ${nodeId}`);
@@ -194,9 +194,9 @@ async function playOutage(play: Play, container: NodeContainer): Promise<void> {
       return requirement.startsWith("siderolink") && isNear(start, startMs) && isNear(end, endMs);
     });
   const answer = await comesAbout(
-    play,
     () => site.ask(nodeId),
     (now) => blocked(now) !== undefined && isWell(now),
+    waiting(play),
   );
   const found = blocked(answer);
   const off = (time: string | null | undefined, ms: number) =>
@@ -224,9 +224,9 @@ async function playRestart(
   tell("stop", status === 0 && tookMs < STOP_MAX_MS, `SIGTERM: exit ${status} after ${Math.round(tookMs)} ms`);
   await begin();
   const answer = await comesAbout(
-    play,
     () => site.ask(nodeId),
     (now) => now?.boots.length === 2 && now.boots.every(({ reports }) => reports > 0) && isWell(now),
+    waiting(play),
   );
   const after = await site.enrolment(nodeId);
   const isSame = after !== undefined && after.keySha256 === before?.keySha256 && after.enrolled === before?.enrolled;
@@ -264,20 +264,6 @@ function isWell(answer: NodeAnswer | undefined): boolean {
 async function rest({ clock, signal }: ExtensionWorld, ms: number): Promise<void> {
   await pause(clock, ms, signal);
   signal.throwIfAborted();
-}
-
-/** Asks until the answer is right, or time is up; resolves with the last answer. */
-async function comesAbout<T>(
-  world: ExtensionWorld,
-  ask: () => Promise<T>,
-  isRight: (answer: T) => boolean,
-): Promise<T> {
-  const lastNs = world.clock.monotonicNs() + COMES_ABOUT_MAX_MS * NS_PER_MS;
-  for (;;) {
-    const answer = await ask();
-    if (isRight(answer) || world.clock.monotonicNs() > lastNs) return answer;
-    await rest(world, LOOK_EVERY_MS);
-  }
 }
 
 /** The checks as a table. */

@@ -1,11 +1,8 @@
-export { ExtensionError } from "./extension-error.ts";
-export { NAME } from "./service.ts";
+export { STATE_DIRECTORY } from "./service.ts";
 export { LayoutError } from "./validate/oci-layout.ts";
-export { type Problem, type ProblemCode, problemLine } from "./validate/problem.ts";
 export { TarError } from "./validate/read-tar.ts";
-export type { ServiceFile } from "./validate/service-file.ts";
-export type { Architecture, TarEntry } from "./validate/tar-entry.ts";
-export { type Validation, type ValidationOptions, validateExtension } from "./validate/validate-extension.ts";
+export { comesAbout, type Waiting } from "./verify/comes-about.ts";
+export { STOP_MAX_MS } from "./verify/container.ts";
 export { makeNode } from "./verify/image.ts";
 export { HERE, obstacles } from "./verify/machine.ts";
 export { type NodeContainer, type NodeContainerOptions, startOnNode } from "./verify/node-container.ts";

@@ -12,6 +12,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fingerprintOf, type KeyPair, keyPairOf, makeKeyPair } from "@lifeline/identity";
 import { makeDirectory } from "../make-directory.ts";
+import { systemCode } from "../system-code.ts";
 import { writeWholeFile } from "../whole-file.ts";
 import { EnrolError } from "./enrol-error.ts";
 
@@ -69,7 +70,7 @@ export function openKeptCredentials(stateDir: string, onRefused: (code: string) 
       await writeWholeFile(path, text);
       return true;
     } catch (error) {
-      onRefused(codeOf(error));
+      onRefused(systemCode(error));
       return false;
     }
   };
@@ -82,7 +83,7 @@ export function openKeptCredentials(stateDir: string, onRefused: (code: string) 
     try {
       rmSync(nextPath, { force: true });
     } catch (error) {
-      onRefused(codeOf(error));
+      onRefused(systemCode(error));
     }
   };
   const readAgain = () => {
@@ -135,7 +136,7 @@ function textOf(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    const code = codeOf(error);
+    const code = systemCode(error);
     if (NO_FILE.includes(code)) return undefined;
     const wait = "the node does not enrol anew while it may have a key; it reads again at the next attempt";
     throw new EnrolError("unreadable", `the disk does not give the node's identity (${path}: ${code}): ${wait}`);
@@ -165,9 +166,4 @@ function keyIn(text: string | undefined): KeyPair | undefined {
     // Half of one, from a draft that was never renamed.
     return undefined;
   }
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof Error && "code" in error) return String(error.code);
-  throw error;
 }

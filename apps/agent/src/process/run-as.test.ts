@@ -1,10 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { makePlan } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
+import { startAgentProcess } from "../testing/agent-process.ts";
 import { scratch, tcpTarget, until } from "../testing/fixtures.ts";
 import { acknowledge, startCollector } from "../testing/stand-in-collector.ts";
 
@@ -22,18 +20,9 @@ afterEach(async () => {
 });
 
 function start(environment: Record<string, string>) {
-  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
-  const child: ChildProcess = spawn(process.execPath, ["--conditions=lifeline:source", main], {
-    env: environment,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  closers.push(() => void child.kill("SIGKILL"));
-  let output = "";
-  child.stdout?.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  const closed = once(child, "close");
-  return { pid: child.pid ?? 0, child, output: () => output, exit: async () => (await closed)[0] as number | null };
+  const started = startAgentProcess([], environment);
+  closers.push(() => void started.child.kill("SIGKILL"));
+  return started;
 }
 
 function statusOf(pid: number, thread: number = pid): Readonly<Record<string, string>> {

@@ -8,12 +8,12 @@
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import { makeDirectory } from "../make-directory.ts";
+import { systemCode } from "../system-code.ts";
 import { DISK_RETRY_MS } from "./bounds.ts";
 import { keyOf } from "./held-record.ts";
 import type { RecordIndex } from "./record-index.ts";
 import type { Ring } from "./ring.ts";
 import { listSegments, loadSegment, removeSegment } from "./segment.ts";
-import { systemCode } from "./system-code.ts";
 
 /** What a {@link Recovery} needs. */
 export interface RecoveryOptions {

@@ -8,6 +8,7 @@
  * Whoever calls sees to it that nothing here runs beside another but `release`.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
+import { systemCode } from "../system-code.ts";
 import { ACK_BYTES, appendAcks } from "./acks.ts";
 import {
   AGED_GRACE_MS,
@@ -20,7 +21,6 @@ import {
 import { type DiskPlace, type HeldRecord, keyOf, type Segment } from "./held-record.ts";
 import type { RecordIndex } from "./record-index.ts";
 import { appendFrame, createSegment, type LoadedSegment, type OpenSegment, removeSegment } from "./segment.ts";
-import { systemCode } from "./system-code.ts";
 
 /** What a {@link Ring} needs. */
 export interface RingOptions {

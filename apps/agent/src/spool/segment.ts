@@ -7,11 +7,11 @@
 import { type FileHandle, open, readdir, stat, truncate, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";
+import { systemCode } from "../system-code.ts";
 import { acksPath, loadAcks } from "./acks.ts";
 import { SEGMENT_MAX_BYTES } from "./bounds.ts";
 import { decodeFrame, type FoundFrame, FRAME_HEADER_BYTES, type Frame, scanFrames } from "./frame.ts";
 import { readHead } from "./read-head.ts";
-import { systemCode } from "./system-code.ts";
 
 /** Longest file of frames that is ours: a full segment, or a first report of any size; whatever lies behind is no frame of ours. */
 const SEGMENT_FILE_MAX_BYTES = Math.max(SEGMENT_MAX_BYTES, FRAME_HEADER_BYTES + MAX_REPORT_BYTES);

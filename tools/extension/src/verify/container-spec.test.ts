@@ -6,7 +6,7 @@ import { containerSpec } from "./container-spec.ts";
 import { resolveSeccomp } from "./seccomp.ts";
 
 const service = SERVICE as unknown as ServiceFile;
-const abilities = { capabilities: ["CAP_CHOWN"], lacking: [], oomScoreAdj: -600, seccomp: undefined, unlike: [] };
+const abilities = { capabilities: ["CAP_CHOWN"], oomScoreAdj: -600, seccomp: undefined, unlike: [] };
 const spec = (profile: Profile, environment: Record<string, string> = {}) =>
   containerSpec({ service, profile, abilities, root: "/root", node: "/node", environment, cgroup: "/c" });
 

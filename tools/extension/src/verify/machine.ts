@@ -60,8 +60,6 @@ const WITHHELD = ["CAP_SYS_BOOT", "CAP_SYS_MODULE"];
 /** What a container here can be given of what Talos gives. */
 export interface Abilities {
   readonly capabilities: readonly string[];
-  /** Those that Talos gives and this caller has not. */
-  readonly lacking: readonly string[];
   /** −600, or undefined where this caller may not. */
   readonly oomScoreAdj: number | undefined;
   /** Undefined: there is no profile on this machine. */
@@ -86,7 +84,6 @@ export function findAbilities(architecture: Architecture): Abilities {
     source === undefined ? undefined : resolveSeccomp(v.parse(v.unknown(), source), architecture, capabilities);
   return {
     capabilities,
-    lacking,
     oomScoreAdj: mayAdjust ? OOM_SCORE_ADJ : undefined,
     seccomp,
     unlike: [

@@ -25,8 +25,6 @@ export interface NodeContainerOptions {
 
 /** One life of the container. */
 export interface NodeContainer {
-  /** What it has printed, the last 64 KiB. */
-  printed(): string;
   isAlive(): boolean;
   /** Waits until it has printed `text`. Rejects with a VerifyError `late`, or `failed` when it ends before; and when the signal is aborted. */
   says(text: string, withinMs: number): Promise<void>;
@@ -94,7 +92,6 @@ function follow(child: ChildProcess, name: string, clock: Clock, signal: AbortSi
   });
   const words = () => `${printed.slice(-600)} ${complained.slice(-600)}`.trim();
   return {
-    printed: () => printed,
     isAlive: () => !isOver,
     async says(text, withinMs) {
       const lastNs = clock.monotonicNs() + withinMs * NS_PER_MS;

@@ -11,6 +11,7 @@ import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import type { ServiceFile } from "../validate/service-file.ts";
 import type { Profile } from "./arguments.ts";
 import type { Check } from "./check.ts";
+import { comesAbout } from "./comes-about.ts";
 import { type Life, rehearse, STOP_MAX_MS, start } from "./container.ts";
 import { containerSpec } from "./container-spec.ts";
 import { makeNode, makeSources, type Overlay, overlay } from "./image.ts";
@@ -40,6 +41,7 @@ export interface Play {
 const START_MAX_MS = 15_000;
 const COMES_ABOUT_MAX_MS = 20_000;
 const LOOK_EVERY_MS = 100;
+const waiting = (clock: Clock) => ({ clock, withinMs: COMES_ABOUT_MAX_MS, everyMs: LOOK_EVERY_MS });
 
 /** How long the collector is away, ms: a window of 10 s ends meanwhile, wherever it began. */
 const OUTAGE_MS = 11_000;
@@ -153,7 +155,7 @@ async function playEnrolment(play: Play, place: Place, tell: Tell): Promise<Life
     LIFELINE_NODE_ID: nodeIdOf(play),
   });
   await life.says("connected", COMES_ABOUT_MAX_MS);
-  await comesAbout(clock, () => site.knockedNs() !== undefined);
+  await comesAbout(site.knockedNs, (atNs) => atNs !== undefined, waiting(clock));
   const knockedNs = site.knockedNs();
   const first =
     knockedNs === undefined ? "no sample" : `first sample ${ms(knockedNs - life.startedNs)} ms after the start`;
@@ -191,7 +193,7 @@ async function playOutage(play: Play, place: Place, life: Life, tell: Tell): Pro
   site.forget();
   const again = await place.begin({ ...site.remind(), LIFELINE_LOG_LEVEL: "debug", LIFELINE_NODE_ID: nodeId });
   await again.says("connected", COMES_ABOUT_MAX_MS);
-  await comesAbout(clock, () => site.knockedNs() !== undefined);
+  await comesAbout(site.knockedNs, (atNs) => atNs !== undefined, waiting(clock));
   const knocked = ms((site.knockedNs() ?? Number.NaN) - again.startedNs);
   tell("first sample", Number.isFinite(knocked), `${knocked} ms after the start of a node that knows its plan`);
   const enrolments = await site.enrolments(nodeId);
@@ -219,7 +221,7 @@ async function tellArrivals({ site, clock, ...play }: Play, lives: readonly Life
   };
   const isAll = ({ kept, boots }: Awaited<ReturnType<typeof ask>>) =>
     kept.size === lives.length && [...kept].every(([id, sequences]) => arrived(boots, id) >= Math.max(...sequences));
-  const last = await comesAboutWith(clock, ask, isAll);
+  const last = await comesAbout(ask, isAll, waiting(clock));
   const parts = last.boots.map(({ firstSequence, lastSequence, reports, missing, duplicates }) => {
     return `${reports} of ${firstSequence} to ${lastSequence}, ${missing} missing, ${duplicates} sent twice and counted once`;
   });
@@ -275,19 +277,4 @@ function spoolBytes(state: string): number {
 
 function sum(kept: ReadonlyMap<string, ReadonlySet<number>>): number {
   return [...kept.values()].reduce((all, { size }) => all + size, 0);
-}
-
-async function comesAbout(clock: Clock, what: () => boolean): Promise<void> {
-  const lastNs = clock.monotonicNs() + COMES_ABOUT_MAX_MS * NS_PER_MS;
-  while (!what() && clock.monotonicNs() < lastNs) await pause(clock, LOOK_EVERY_MS);
-}
-
-/** Asks until the answer is as wanted, or time is up; resolves with the last answer. */
-async function comesAboutWith<T>(clock: Clock, ask: () => Promise<T>, isRight: (answer: T) => boolean): Promise<T> {
-  const lastNs = clock.monotonicNs() + COMES_ABOUT_MAX_MS * NS_PER_MS;
-  for (;;) {
-    const answer = await ask();
-    if (isRight(answer) || clock.monotonicNs() > lastNs) return answer;
-    await pause(clock, LOOK_EVERY_MS);
-  }
 }

@@ -1,0 +1,37 @@
+/** The agent's own process, for tests. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+/** A process that was started. */
+export interface AgentProcess {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** What it has printed on standard output. */
+  output(): string;
+  /** Resolves with its exit code once it has ended; null: a signal's. */
+  exit(): Promise<number | null>;
+}
+
+/** Starts it from its source, with no environment but what is given, as Talos does. Whoever starts it ends it. */
+export function startAgentProcess(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): AgentProcess {
+  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--conditions=lifeline:source", main, ...args], {
+    env: environment,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const closed = once(child, "close");
+  return {
+    child,
+    pid: child.pid ?? 0,
+    output: () => output,
+    exit: async () => (await closed)[0] as number | null,
+  };
+}
