@@ -47,27 +47,43 @@ To end it: lifeline token revoke 1f2e3d4c
       usesMax: 1,
       nodes: null,
       note: null,
+      ephemeral: false,
       authority: FINGERPRINT,
     });
     expect(err).toBe("");
   });
 
   it.each([
-    ["nothing: the collector's defaults", [], { note: "", lifetimeSeconds: 0, usesMax: 0, nodePattern: "" }],
+    [
+      "nothing: the collector's defaults",
+      [],
+      { note: "", lifetimeSeconds: 0, usesMax: 0, nodePattern: "", ephemeral: false },
+    ],
     [
       "everything",
-      ["--note", "rack 3", "--uses", "40", "--for", "7d", "--nodes", "rack-3-*"],
-      { note: "rack 3", lifetimeSeconds: 604_800, usesMax: 40, nodePattern: "rack-3-*" },
+      ["--note", "rack 3", "--uses", "40", "--for", "7d", "--nodes", "rack-3-*", "--ephemeral"],
+      { note: "rack 3", lifetimeSeconds: 604_800, usesMax: 40, nodePattern: "rack-3-*", ephemeral: true },
     ],
   ])("asks for %s", async (_, flags, expected) => {
     let asked: unknown;
     const createJoinToken: Admin["createJoinToken"] = async (request, context) => {
-      const { note, lifetimeSeconds, usesMax, nodePattern } = request;
-      asked = { note, lifetimeSeconds, usesMax, nodePattern };
+      const { note, lifetimeSeconds, usesMax, nodePattern, ephemeral } = request;
+      asked = { note, lifetimeSeconds, usesMax, nodePattern, ephemeral };
       return created(request, context);
     };
     await ask(["token", "create", ...flags], { createJoinToken });
     expect(asked).toEqual(expected);
+  });
+
+  it("says of an ephemeral one what becomes of the keys it lets in", async () => {
+    const createJoinToken: Admin["createJoinToken"] = async () => ({
+      token: { ...TOKEN, usesMax: 200, ephemeral: true },
+      joinToken: JOIN_TOKEN,
+    });
+    const { err } = await ask(["token", "create", "--ephemeral", "--uses", "200"], { createJoinToken });
+    expect(err.split("\n")[1]).toBe(
+      "Ephemeral: each key that it lets in gives way to the node's next, which is another of these.",
+    );
   });
 
   it.each([
@@ -112,7 +128,7 @@ ID        STATE         USED  NODES     CREATED               UNTIL             
     ]);
     const csv = await ask(["token", "list", "--output", "csv"], { listJoinTokens });
     expect(csv.out.split("\r\n")[1]).toBe(
-      "1f2e3d4c,good,3,40,rack-3-*,2026-03-01T11:00:00.000Z,2026-03-02T11:00:00.000Z,,rack 3",
+      "1f2e3d4c,good,3,40,rack-3-*,2026-03-01T11:00:00.000Z,2026-03-02T11:00:00.000Z,,rack 3,false",
     );
     const markdown = await ask(["token", "list", "--output", "markdown"], { listJoinTokens });
     expect(markdown.out).toContain("| 00000004 | ✗ revoked |");
@@ -214,10 +230,11 @@ Two machines: give one of them an id of its own. Set up anew: 'lifeline node rev
       lastRefusedClaimFrom: "10.0.0.9",
       joinToken: "1f2e3d4c",
       keySha256: "cd".repeat(32),
+      ephemeral: false,
     });
     const csv = await ask(["enrolments", "--output", "csv"], { listEnrolments });
     expect(csv.out.split("\r\n")[0]).toBe(
-      "node,enrolled,notAfter,renewals,revoked,refusedClaims,lastRefusedClaim,lastRefusedClaimFrom,joinToken,keySha256,state",
+      "node,enrolled,notAfter,renewals,revoked,refusedClaims,lastRefusedClaim,lastRefusedClaimFrom,joinToken,keySha256,ephemeral,state",
     );
     const wide = await ask(["enrolments", "--output", "wide"], { listEnrolments });
     expect(wide.out).toContain(`  1f2e3d4c    ${"cd".repeat(32)}`);

@@ -58,6 +58,8 @@ export interface Ingest {
   endAll(): void;
   /** Ends the streams that speak for a node, since `why`; says how many there were. */
   endNode(nodeId: string, why: string): number;
+  /** Whether a stream speaks for a node. */
+  isSpoken(nodeId: string): boolean;
   /** Ends the streams whose certificate has ended: a certificate is good for its time and no longer. */
   endExpired(): void;
 }
@@ -117,6 +119,7 @@ export function createIngest(parts: IngestParts): Ingest {
       for (const agent of ofNode) agent.end(new RpcError(RpcStatus.PERMISSION_DENIED, why));
       return ofNode.length;
     },
+    isSpoken: (nodeId) => ofNodes.has(nodeId),
     endExpired() {
       const nowMs = parts.clock.wallMs();
       for (const agent of open) {

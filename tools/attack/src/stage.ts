@@ -45,7 +45,12 @@ export interface Stage {
   /** Everything that must never be seen: tokens, and private keys as PEM. */
   readonly secrets: Set<string>;
   /** A join token. */
-  token(options?: { usesMax?: number; nodePattern?: string; lifetimeSeconds?: number }): Promise<string>;
+  token(options?: {
+    usesMax?: number;
+    nodePattern?: string;
+    lifetimeSeconds?: number;
+    ephemeral?: boolean;
+  }): Promise<string>;
   admin<T>(ask: (client: AdminClient, options: typeof CALL & { bearerToken: string }) => Promise<T>): Promise<T>;
   /** Enrols; `via` is another address that leads to the collector. Rejects with an RpcError. */
   enrol(joinToken: string, nodeId: string, options?: { keys?: KeyPair; via?: string }): Promise<NodeCredentials>;

@@ -69,6 +69,7 @@ export function enrolmentFacts(enrolment: Enrolment) {
     lastRefusedClaimFrom: enrolment.lastRefusedClaimFrom || null,
     joinToken: enrolment.joinTokenId || null,
     keySha256: enrolment.keySha256,
+    ephemeral: enrolment.ephemeral,
   };
 }
 
@@ -109,6 +110,7 @@ const WIDE_COLUMNS: readonly Column<Enrolment>[] = [
   { title: "REVOKED", text: ({ revokedUnixMs }) => secondsText(atMs(revokedUnixMs)) },
   { title: "JOIN TOKEN", text: ({ joinTokenId }) => joinTokenId || NONE },
   { title: "KEY (SHA-256)", text: ({ keySha256 }) => keySha256 },
+  { title: "EPHEMERAL", text: ({ ephemeral }) => (ephemeral ? "yes" : NONE) },
 ];
 
 /** `3, last 5 min ago from 10.0.0.9`; an em dash for none. */
@@ -143,6 +145,7 @@ const FACT_NAMES = [
   "lastRefusedClaimFrom",
   "joinToken",
   "keySha256",
+  "ephemeral",
 ] as const satisfies readonly (keyof ReturnType<typeof enrolmentFacts>)[];
 
 /** The fields of CSV: those of {@link enrolmentFacts}. */

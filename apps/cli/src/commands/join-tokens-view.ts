@@ -41,7 +41,10 @@ export function joinTokensView(
       { title: "LEFT", text: (token) => leftText(token, nowMs), align: "right" },
       { title: "NOTE", text: (token) => token.note || NONE, shrinkTo: 6 },
     ],
-    wideColumns: [{ title: "REVOKED", text: ({ revokedUnixMs }) => secondsText(atMs(revokedUnixMs)) }],
+    wideColumns: [
+      { title: "REVOKED", text: ({ revokedUnixMs }) => secondsText(atMs(revokedUnixMs)) },
+      { title: "EPHEMERAL", text: ({ ephemeral }) => (ephemeral ? "yes" : NONE) },
+    ],
     fields: FIELD_NAMES.map((name) => ({ name, value: (token) => joinTokenJson(token, nowMs)[name] })),
     json: {
       ...(nowMs === undefined ? {} : { generatedAt: isoTime(nowMs) }),
@@ -75,6 +78,7 @@ function joinTokenJson(token: JoinToken, nowMs: number | undefined) {
     expires: isoTime(atMs(token.expiresUnixMs)),
     revoked: isoTime(atMs(token.revokedUnixMs)),
     note: token.note || null,
+    ephemeral: token.ephemeral,
   };
 }
 
@@ -88,4 +92,5 @@ const FIELD_NAMES = [
   "expires",
   "revoked",
   "note",
+  "ephemeral",
 ] as const satisfies readonly (keyof ReturnType<typeof joinTokenJson>)[];

@@ -38,6 +38,7 @@ interface CreateFlags {
   readonly uses?: number;
   readonly for?: number;
   readonly nodes?: string;
+  readonly ephemeral?: boolean;
 }
 
 function addCreate(group: Command, session: Session): void {
@@ -54,19 +55,25 @@ function addCreate(group: Command, session: Session): void {
         pattern,
       ),
     )
+    .option(
+      "--ephemeral",
+      "for agents without a disk, whose keys end with them: each key it lets in gives way to the node's next, at a use each",
+    )
     .action((flags: CreateFlags) => createToken(flags, session));
   withTraits(create, {
     uses: [...COLLECTOR_OPTIONS, "json"],
     examples: [
       ["(umask 077; lifeline token create > join-token)", "for one node, good for a day"],
       ["lifeline token create --uses 40 --for 7d --nodes 'rack-3-*' --note 'rack 3'", "for a rack"],
-      ["lifeline token create --json", "with its id, its end and the authority, for a script"],
+      ["lifeline token create --ephemeral --uses 200 --for 30d", "for machines in maintenance mode: 200 starts in all"],
     ],
   });
 }
 
-async function createToken({ note = "", uses = 0, for: lifetime = 0, nodes = "" }: CreateFlags, session: Session) {
-  const request = { note, usesMax: uses, lifetimeSeconds: Math.ceil(lifetime / MS_PER_S), nodePattern: nodes };
+async function createToken(flags: CreateFlags, session: Session) {
+  const { note = "", uses = 0, for: lifetime = 0, nodes = "", ephemeral = false } = flags;
+  const lifetimeSeconds = Math.ceil(lifetime / MS_PER_S);
+  const request = { note, usesMax: uses, lifetimeSeconds, nodePattern: nodes, ephemeral };
   const answer = await session.askAdmin((client, signal) =>
     client.unary("createJoinToken", request, { timeoutMs: CALL_TIMEOUT_MS, signal }),
   );
@@ -94,14 +101,19 @@ function createdJson(token: adminPb.JoinToken, joinToken: string, authority: str
     usesMax: token.usesMax,
     nodes: token.nodePattern || null,
     note: token.note || null,
+    ephemeral: token.ephemeral,
     authority,
   };
 }
 
 function useText(token: adminPb.JoinToken, authority: string): string {
   const many = token.usesMax === 1 ? "1 node" : `${token.usesMax} nodes`;
+  const gives = token.ephemeral
+    ? ["Ephemeral: each key that it lets in gives way to the node's next, which is another of these."]
+    : [];
   const lines = [
     `Join token ${token.id}, shown this once: lets in ${many} (${nodesText(token)}) until ${isoTime(atMs(token.expiresUnixMs))}.`,
+    ...gives,
     "An agent is told of it in its configuration:",
     `  enrol: { tokenFile: join-token, authority: "${authority}" }`,
     "or in its environment, the token itself or its file:",

@@ -116,7 +116,7 @@ export function createAdminService(parts: AdminParts): ServiceImplementation<typ
 
 function tokenRecord(
   id: string,
-  { note, lifetimeSeconds, usesMax, nodePattern }: adminPb.CreateJoinTokenRequest,
+  { note, lifetimeSeconds, usesMax, nodePattern, ephemeral }: adminPb.CreateJoinTokenRequest,
   createdAtMs: number,
 ): JoinTokenRecord {
   if (!/^[\x20-\x7e]*$/.test(note) || note.length > NOTE_MAX_CHARS)
@@ -133,6 +133,7 @@ function tokenRecord(
     usesMax: bounded("uses_max", usesMax, USES),
     uses: 0,
     revokedAtMs: undefined,
+    isEphemeral: ephemeral,
   };
 }
 
@@ -143,7 +144,8 @@ function bounded(field: string, value: number, bounds: { least: number; most: nu
   return refuse(field, String(value), `${bounds.least} to ${bounds.most}`);
 }
 
-function tokenToWire({ id, note, nodePattern, createdAtMs, expiresAtMs, usesMax, uses, revokedAtMs }: JoinTokenRecord) {
+function tokenToWire(token: JoinTokenRecord) {
+  const { id, note, nodePattern, createdAtMs, expiresAtMs, usesMax, uses, revokedAtMs, isEphemeral } = token;
   return {
     id,
     note,
@@ -152,6 +154,7 @@ function tokenToWire({ id, note, nodePattern, createdAtMs, expiresAtMs, usesMax,
     expiresUnixMs: BigInt(expiresAtMs),
     usesMax,
     uses,
+    ephemeral: isEphemeral,
     ...(revokedAtMs === undefined ? {} : { revokedUnixMs: BigInt(revokedAtMs) }),
   };
 }
@@ -169,6 +172,7 @@ function enrolmentToWire(enrolment: EnrolmentRecord) {
     refusedClaims: enrolment.refusedClaims,
     lastRefusedClaimUnixMs: BigInt(enrolment.lastRefusedClaimAtMs ?? 0),
     lastRefusedClaimFrom: enrolment.lastRefusedClaimFrom,
+    ephemeral: enrolment.isEphemeral,
   };
 }
 

@@ -37,7 +37,7 @@ function enrolledDatabase(): void {
   const database = openDatabase(data("collector.db"));
   const secretSha256 = new Uint8Array(32);
   const times = { createdAtMs: 0, expiresAtMs: 10, revokedAtMs: undefined };
-  const token = { id: "a", note: "", nodePattern: "", usesMax: 1, uses: 0, ...times };
+  const token = { id: "a", note: "", nodePattern: "", usesMax: 1, uses: 0, isEphemeral: false, ...times };
   const claim = {
     tokenId: "a",
     secretSha256,
@@ -46,6 +46,7 @@ function enrolledDatabase(): void {
     nowMs: 1,
     notAfterMs: 9,
     from: "",
+    isIdSpoken: false,
   };
   database.run([
     { name: "createJoinToken", input: { token, secretSha256 } },

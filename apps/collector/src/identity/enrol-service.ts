@@ -48,6 +48,8 @@ export interface EnrolParts {
   readonly limit: AttemptLimit;
   readonly clock: Clock;
   readonly onAttempt: (what: EnrolAttempt, nodeId: string, from: string) => void;
+  /** Whether somebody speaks under a node id at the moment. */
+  readonly isSpoken: (nodeId: string) => boolean;
   /** Ends what the key that held the id before still says. */
   readonly onReplaced: (nodeId: string) => void;
 }
@@ -123,8 +125,9 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
         const secretSha256 = createHash("sha256").update(token.secret).digest();
         const key = Buffer.from(keySha256, "hex");
         const times = lifetime();
+        const isIdSpoken = parts.isSpoken(nodeId);
         const outcome = await registry
-          .enrol({ tokenId: token.id, secretSha256, nodeId, key, from, ...times })
+          .enrol({ tokenId: token.id, secretSha256, nodeId, key, from, isIdSpoken, ...times })
           .catch(unavailable);
         if (outcome.kind === "refused") return refuse(outcome.why);
         if (outcome.replacedKey !== undefined) parts.onReplaced(nodeId);

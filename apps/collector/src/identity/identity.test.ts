@@ -14,7 +14,7 @@ import {
 import { manualClock, systemClock } from "@lifeline/measure";
 import { type ChannelCredentials, channelCredentials, createRpcClient, type RpcError, RpcStatus } from "@lifeline/rpc";
 import { adminPb, enrolPb, queryPb, reportPb } from "@lifeline/wire";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Collector } from "../collector.ts";
 import type { Config } from "../config.ts";
 import { clientOf, type Pair, testAuthority } from "../testing/credentials.ts";
@@ -99,7 +99,7 @@ async function speak(collector: Collector, credentials: ChannelCredentials, node
   const end = (async () => {
     for (;;) if ((await responses.next()).done === true) return "ended";
   })().catch((error: RpcError) => error);
-  return { first, end };
+  return { first, end, leave: () => call.cancel() };
 }
 
 async function renewal(address: string, caPem: string, pair: Pair, nodeId: string) {
@@ -390,6 +390,23 @@ describe("a node that was set up anew", () => {
     expect((await speak(collector, clientOf(caPem, former), "n1")).first).toMatchObject({
       code: RpcStatus.PERMISSION_DENIED,
     });
+  });
+});
+
+describe("a node that cannot keep its key", () => {
+  it("comes again by its ephemeral token under its id, once the stream it had is over", async () => {
+    const { collector, caPem, token, enrol, admin, asAdmin } = await fleet();
+    const joinToken = await token({ usesMax: 3, ephemeral: true });
+    const first = await speak(collector, clientOf(caPem, await enrol(joinToken, "n1")), "n1");
+    expect(first.first).toBe("let in");
+    await expect(enrol(joinToken, "n1")).rejects.toMatchObject({ code: RpcStatus.ALREADY_EXISTS });
+    first.leave();
+    const again = await vi.waitFor(() => enrol(joinToken, "n1"));
+    expect((await speak(collector, clientOf(caPem, again), "n1")).first).toBe("let in");
+    const { enrolments } = await admin.unary("listEnrolments", {}, asAdmin);
+    expect(enrolments).toMatchObject([{ nodeId: "n1", ephemeral: true, refusedClaims: 0 }]);
+    const { tokens } = await admin.unary("listJoinTokens", {}, asAdmin);
+    expect(tokens).toMatchObject([{ ephemeral: true, uses: 2 }]);
   });
 });
 

@@ -79,7 +79,9 @@ export async function openIdentity(
   return { authority, registry, access, certificates };
 }
 
-/** Enrolment and administration. `endStreams` ends those of a node, and says how many there were. */
+/**
+ * Enrolment and administration. `endStreams` ends those of a node, and says how many there were; `isSpoken` says whether there are any.
+ */
 export function createIdentityServices(
   { authority, registry, access }: Identity,
   config: Config,
@@ -90,9 +92,10 @@ export function createIdentityServices(
     readonly log: Logger;
     readonly onDefect: OnDefect;
     readonly endStreams: (nodeId: string, why: string) => number;
+    readonly isSpoken: (nodeId: string) => boolean;
   },
 ): { addTo(server: Parameters<typeof addService>[0]): void } {
-  const { store, vitals, clock, log, onDefect, endStreams } = parts;
+  const { store, vitals, clock, log, onDefect, endStreams, isSpoken } = parts;
   const enrolment = createEnrolService({
     authority,
     certificateLifetimeMs: (config.identity?.nodeCertificateHours ?? 0) * MS_PER_HOUR,
@@ -103,6 +106,7 @@ export function createIdentityServices(
       vitals.enrolAttempts.inc({ result: what });
       if (what === "enrolled") log.info({ nodeId, from }, "a node has enrolled");
     },
+    isSpoken,
     onReplaced: (nodeId) => void endStreams(nodeId, "certificate: another key was enrolled for the node"),
   });
   const administration = createAdminService({

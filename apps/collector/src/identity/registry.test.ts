@@ -97,10 +97,11 @@ describe("a registry of a database that was brought back", () => {
     const held = heldStore();
     const secretSha256 = new Uint8Array(32);
     const times = { createdAtMs: 0, expiresAtMs: 9_000_000, revokedAtMs: undefined };
-    const token = { id: "a", note: "", nodePattern: "", usesMax: 1, uses: 0, ...times };
+    const token = { id: "a", note: "", nodePattern: "", usesMax: 1, uses: 0, isEphemeral: false, ...times };
     await held.store.submit("createJoinToken", { token, secretSha256 });
     const key = Buffer.from(KEY, "hex");
-    const claim = { tokenId: "a", secretSha256, nodeId: "n1", key, nowMs: 500_000, notAfterMs: 90_000_000, from: "" };
+    const asked = { nodeId: "n1", key, nowMs: 500_000, notAfterMs: 90_000_000, from: "", isIdSpoken: false };
+    const claim = { tokenId: "a", secretSha256, ...asked };
     await held.store.submit("enrol", claim);
     database.close();
     restore(join(directory, "collector.db"), join(directory, "back"), 600_000);

@@ -28,15 +28,17 @@ const NOW_MS = 1_000 * DAY_MS;
 const SECRET = new Uint8Array(32).fill(7);
 const key = (of: number) => new Uint8Array(32).fill(of);
 
-function makeToken(id: string, more: { createdAtMs?: number; lifetimeMs?: number; usesMax?: number } = {}) {
-  const { createdAtMs = NOW_MS, lifetimeMs = DAY_MS, usesMax = 1 } = more;
+const TOKEN = { createdAtMs: NOW_MS, lifetimeMs: DAY_MS, usesMax: 1, isEphemeral: false };
+
+function makeToken(id: string, more: Partial<typeof TOKEN> = {}) {
+  const { createdAtMs, lifetimeMs, usesMax, isEphemeral } = { ...TOKEN, ...more };
   const times = { createdAtMs, expiresAtMs: createdAtMs + lifetimeMs, revokedAtMs: undefined };
-  const token = { id, note: "", nodePattern: "", usesMax, uses: 0, ...times };
+  const token = { id, note: "", nodePattern: "", usesMax, uses: 0, isEphemeral, ...times };
   return run("createJoinToken", { token, secretSha256: SECRET });
 }
 const ids = () => run("listJoinTokens", { limit: 2 * JOIN_TOKENS_MAX }).map(({ id }) => id);
 
-const enrol = (tokenId: string, nodeId: string, of: number, nowMs = NOW_MS) =>
+const enrol = (tokenId: string, nodeId: string, of: number, nowMs = NOW_MS, isIdSpoken = false) =>
   run("enrol", {
     tokenId,
     secretSha256: SECRET,
@@ -45,6 +47,7 @@ const enrol = (tokenId: string, nodeId: string, of: number, nowMs = NOW_MS) =>
     nowMs,
     notAfterMs: nowMs + DAY_MS,
     from: "127.0.0.1",
+    isIdSpoken,
   });
 const renew = (nodeId: string, of: number, issuedAtMs: number, nowMs = NOW_MS) =>
   run("renew", {
@@ -103,6 +106,44 @@ describe("enrolments", () => {
     run("readmitNode", { nodeId: "n1" });
     expect(enrol("a", "n1", 2)).toMatchObject({ kind: "enrolled", replacedKey: key(1) });
     expect(run("listRevokedKeys", { limit: 9 })).toEqual([key(1)]);
+  });
+});
+
+describe("a key that came by an ephemeral token", () => {
+  const refused = { kind: "refused", why: "another-key" };
+  beforeEach(() => {
+    makeToken("ephemeral", { usesMax: 4, isEphemeral: true });
+    makeToken("lasting", { usesMax: 2 });
+    expect(enrol("ephemeral", "n1", 1)).toMatchObject({ kind: "enrolled", enrolment: { isEphemeral: true } });
+  });
+
+  it("gives way to the next, at the cost of a use, and is refused from then on", () => {
+    expect(enrol("ephemeral", "n1", 2)).toMatchObject({ kind: "enrolled", replacedKey: key(1) });
+    expect(enrol("ephemeral", "n1", 1)).toEqual({ kind: "refused", why: "key-revoked" });
+    expect(run("listJoinTokens", { limit: 9 }).map(({ uses }) => uses)).toEqual([2, 0]);
+  });
+
+  it("does not while somebody speaks under its id: two machines of one id are told, as ever", () => {
+    expect(enrol("ephemeral", "n1", 2, NOW_MS, true)).toEqual(refused);
+    expect(enrol("lasting", "n1", 3, NOW_MS, true)).toEqual(refused);
+    expect(run("listEnrolments", { nodeId: "n1", after: "", limit: 1 })).toMatchObject([{ refusedClaims: 2 }]);
+  });
+
+  it("gives way to one that stays, which an ephemeral token takes nothing from", () => {
+    expect(enrol("lasting", "n1", 2)).toMatchObject({ kind: "enrolled", enrolment: { isEphemeral: false } });
+    expect(enrol("ephemeral", "n1", 3)).toEqual(refused);
+    expect(enrol("lasting", "n1", 3)).toEqual(refused);
+  });
+
+  it("gives way also after it was renewed, or a revocation was taken back", () => {
+    renew("n1", 1, NOW_MS);
+    expect(enrol("ephemeral", "n1", 2)).toMatchObject({ kind: "enrolled" });
+    run("revokeNode", { nodeId: "n1", nowMs: NOW_MS, keys: [] });
+    expect(enrol("ephemeral", "n1", 3)).toEqual({ kind: "refused", why: "node-revoked" });
+    run("readmitNode", { nodeId: "n1" });
+    expect(enrol("ephemeral", "n1", 3)).toMatchObject({ kind: "enrolled", replacedKey: key(2) });
+    expect(enrol("ephemeral", "n1", 4)).toMatchObject({ kind: "enrolled", replacedKey: key(3) });
+    expect(enrol("ephemeral", "n1", 5)).toEqual({ kind: "refused", why: "token-used-up" });
   });
 });
 

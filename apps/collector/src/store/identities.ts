@@ -4,6 +4,8 @@
  * 1. A use of a token and the enrolment it is spent on are one: an answer that was lost on its way costs no second use, for the same key
  *    under the same id is let in again, whatever became of the token meanwhile.
  * 2. A node id belongs to one key until it is readmitted. Keys that were revoked, or replaced, stay refused for good.
+ *    A key that came by an ephemeral token gives way by itself, for who made it cannot keep it; not while somebody speaks under the id, and
+ *    an ephemeral token takes no id from a key that stays.
  * 3. Of a token only the digest of its secret is kept, and who does not have the secret learns nothing of it (S1).
  * 4. A row that may be older than what the authority has issued gives way to a certificate that was issued after it: the authority issues
  *    only to the key that holds an id, so that the one it issued to last is the one that held it last.
@@ -72,7 +74,7 @@ export function identityOperations(statement: Statement): Operations {
     revokeNode({ nodeId, nowMs, keys }) {
       if (enrolment(nodeId) === undefined) {
         if (!hasRoom(statement)) return undefined;
-        statement(INSERT_ENROLMENT).run(nodeId, NO_KEY, "", nowMs, nowMs, HELD);
+        statement(INSERT_ENROLMENT).run(nodeId, NO_KEY, "", nowMs, nowMs, HELD, LASTING);
       }
       statement("UPDATE enrolments SET revoked_ms = coalesce(revoked_ms, ?), is_open = 0 WHERE node_id = ?").run(
         nowMs,
@@ -105,12 +107,15 @@ export function identityOperations(statement: Statement): Operations {
 }
 
 const INSERT_ENROLMENT = `INSERT INTO enrolments (node_id, key_sha256, join_token_id, enrolled_ms, not_after_ms, renewals, is_open,
-  refused_claims, last_refused_claim_from) VALUES (?, ?, ?, ?, ?, 0, ?, 0, '')`;
+  is_ephemeral, refused_claims, last_refused_claim_from) VALUES (?, ?, ?, ?, ?, 0, ?, ?, 0, '')`;
 
 /** Values of `is_open`: a key holds the id; the id is free for one new key; a key holds it by a row that may be older than what was issued. */
 const HELD = 0;
 const OPEN = 1;
 export const DATED = 2;
+
+/** Value of `is_ephemeral` where the key stays. */
+const LASTING = 0;
 
 /** The key of an id that was revoked before any was known. */
 const NO_KEY = new Uint8Array();
@@ -119,7 +124,7 @@ function createJoinToken(
   statement: Statement,
   { token, secretSha256 }: IdentityOperations["createJoinToken"]["input"],
 ): "created" | "too-many" {
-  const { id, note, nodePattern, createdAtMs, expiresAtMs, usesMax } = token;
+  const { id, note, nodePattern, createdAtMs, expiresAtMs, usesMax, isEphemeral } = token;
   statement("DELETE FROM join_tokens WHERE min(expires_ms, coalesce(revoked_ms, expires_ms)) < ?").run(
     createdAtMs - TOKEN_KEPT_MS,
   );
@@ -134,9 +139,9 @@ function createJoinToken(
        ORDER BY min(expires_ms, coalesce(revoked_ms, expires_ms)), id LIMIT max(0, ?))`,
   ).run(createdAtMs, Number(kept) - JOIN_TOKENS_MAX + 1);
   statement(
-    `INSERT INTO join_tokens (id, secret_sha256, note, node_pattern, created_ms, expires_ms, uses_max, uses)
-     VALUES (?, ?, ?, ?, ?, ?, ?, 0)`,
-  ).run(id, secretSha256, note, nodePattern, createdAtMs, expiresAtMs, usesMax);
+    `INSERT INTO join_tokens (id, secret_sha256, note, node_pattern, created_ms, expires_ms, uses_max, uses, is_ephemeral)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+  ).run(id, secretSha256, note, nodePattern, createdAtMs, expiresAtMs, usesMax, Number(isEphemeral));
   return "created";
 }
 
@@ -159,7 +164,7 @@ function enrol(
   if (ofToken !== undefined) return refused(ofToken);
   if (keyIsRevoked) return refused("key-revoked");
   if (held?.revokedAtMs !== undefined) return refused("node-revoked");
-  if (held !== undefined && !isSameKey && !held.isOpen) {
+  if (held !== undefined && !isSameKey && !held.isOpen && !givesWay(held, claim)) {
     statement(
       `UPDATE enrolments SET refused_claims = refused_claims + 1, last_refused_claim_ms = ?, last_refused_claim_from = ?
        WHERE node_id = ?`,
@@ -178,14 +183,19 @@ function enrol(
     statement("UPDATE join_tokens SET uses = uses + 1 WHERE id = ?").run(tokenId);
     statement(
       `${INSERT_ENROLMENT} ON CONFLICT DO UPDATE SET key_sha256 = excluded.key_sha256, join_token_id = excluded.join_token_id,
-         enrolled_ms = excluded.enrolled_ms, not_after_ms = excluded.not_after_ms, renewals = 0, is_open = 0, refused_claims = 0,
-         last_refused_claim_ms = NULL, last_refused_claim_from = ''`,
-    ).run(nodeId, key, tokenId, nowMs, notAfterMs, HELD);
+         enrolled_ms = excluded.enrolled_ms, not_after_ms = excluded.not_after_ms, renewals = 0, is_open = 0,
+         is_ephemeral = excluded.is_ephemeral, refused_claims = 0, last_refused_claim_ms = NULL, last_refused_claim_from = ''`,
+    ).run(nodeId, key, tokenId, nowMs, notAfterMs, HELD, Number(token.isEphemeral));
     revokeKey(statement, held?.key, nodeId, nowMs);
   }
   const row = statement("SELECT * FROM enrolments WHERE node_id = ?").get(nodeId);
   if (row === undefined) throw new Error("an enrolment that was written is not there");
   return { kind: "enrolled", enrolment: enrolmentOf(row), replacedKey: isSameKey ? undefined : held?.key };
+}
+
+/** Whether the key that holds an id gives way: it did not come to stay, and nobody speaks under the id. */
+function givesWay({ isEphemeral }: EnrolmentRecord, { isIdSpoken }: EnrolClaim): boolean {
+  return isEphemeral && !isIdSpoken;
 }
 
 /** Why a token lets nobody in under an id, whatever uses it has left. */
@@ -234,7 +244,7 @@ function adopt(
   let replacedKey: Uint8Array | undefined;
   if (held === undefined) {
     if (!hasRoom(statement)) return { enrolment: undefined, replacedKey };
-    statement(INSERT_ENROLMENT).run(nodeId, key, "", issuedAtMs, notAfterMs, DATED);
+    statement(INSERT_ENROLMENT).run(nodeId, key, "", issuedAtMs, notAfterMs, DATED, LASTING);
   } else if (follows || isSameKey) {
     statement("UPDATE enrolments SET key_sha256 = ?, not_after_ms = max(not_after_ms, ?) WHERE node_id = ?").run(
       key,
@@ -271,6 +281,7 @@ function tokenOf(row: Row): JoinTokenRecord {
     usesMax: Number(row.uses_max),
     uses: Number(row.uses),
     revokedAtMs: optional(row.revoked_ms),
+    isEphemeral: Number(row.is_ephemeral) !== LASTING,
   };
 }
 
@@ -285,6 +296,7 @@ function enrolmentOf(row: Row): EnrolmentRecord {
     revokedAtMs: optional(row.revoked_ms),
     isOpen: Number(row.is_open) === OPEN,
     isDated: Number(row.is_open) === DATED,
+    isEphemeral: Number(row.is_ephemeral) !== LASTING,
     refusedClaims: Number(row.refused_claims),
     lastRefusedClaimAtMs: optional(row.last_refused_claim_ms),
     lastRefusedClaimFrom: String(row.last_refused_claim_from),

@@ -12,6 +12,8 @@ export interface JoinTokenRecord {
   readonly usesMax: number;
   readonly uses: number;
   readonly revokedAtMs: number | undefined;
+  /** The keys it lets in give way: see {@link EnrolmentRecord.isEphemeral}. */
+  readonly isEphemeral: boolean;
 }
 
 /** A node that was given a certificate. */
@@ -29,6 +31,8 @@ export interface EnrolmentRecord {
   readonly isOpen: boolean;
   /** The row is of a copy, or made from a certificate alone: it may be older than what the authority has issued since. */
   readonly isDated: boolean;
+  /** The key came by an ephemeral token, and gives way to another that a token lets in once nobody speaks under the id. */
+  readonly isEphemeral: boolean;
   readonly refusedClaims: number;
   readonly lastRefusedClaimAtMs: number | undefined;
   /** Address; empty: there was none. */
@@ -58,6 +62,8 @@ export interface EnrolClaim {
   readonly notAfterMs: number;
   /** Where it asks from. */
   readonly from: string;
+  /** Whether somebody speaks under the id at the moment. */
+  readonly isIdSpoken: boolean;
 }
 
 /** What became of a claim, durable. */

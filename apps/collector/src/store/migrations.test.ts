@@ -14,6 +14,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
+/** The first schema with join tokens and enrolments. */
+const ENROLS = 4;
+
+/** The first schema under which a report that is stored is marked to be rolled up. */
+const ROLLS_UP = 5;
+
 /** A database as the collector of schema `version` left it, with a row in each of its first tables. */
 function databaseOf(version: number): void {
   const sqlite = new DatabaseSync(path);
@@ -32,6 +38,13 @@ function databaseOf(version: number): void {
       VALUES (1, 1, 'row', 'row|tcp|host:1|ipv4', 'unmet', 'timeout', 'e', 's', 5, '[]', 0);
     INSERT INTO verdicts (node, row_key, verdict, since_ms) VALUES (1, 'row', 'unmet', 5);
   `);
+  if (version >= ENROLS) {
+    sqlite.exec(`
+      INSERT INTO join_tokens VALUES ('1f2e3d4c', x'01', 'rack 3', '', 1, 9, 1, 1, NULL);
+      INSERT INTO enrolments VALUES ('n1', x'02', '1f2e3d4c', 2, 9, 0, NULL, 0, 0, NULL, '');
+    `);
+  }
+  if (version >= ROLLS_UP) sqlite.exec("INSERT INTO unrolled VALUES (1, 3, 1)");
   sqlite.close();
 }
 
@@ -54,6 +67,15 @@ describe("a database of an earlier collector", () => {
         expect(boots).toMatchObject([{ reports: 1, lastSequence: 7 }]);
         expect(incidents).toMatchObject([{ cause: "timeout", startedAtMs: 5 }]);
         expect(verdicts).toMatchObject([{ verdict: "unmet", sinceMs: 5 }]);
+        if (version >= ENROLS) {
+          // Keys of before are to stay.
+          const [tokens, enrolments] = database.run([
+            { name: "listJoinTokens", input: { limit: 10 } },
+            { name: "listEnrolments", input: { nodeId: "n1", after: "", limit: 10 } },
+          ]);
+          expect(tokens).toMatchObject([{ id: "1f2e3d4c", note: "rack 3", uses: 1, isEphemeral: false }]);
+          expect(enrolments).toMatchObject([{ nodeId: "n1", joinTokenId: "1f2e3d4c", isEphemeral: false }]);
+        }
         // A report that had been counted is not counted again.
         const again = {
           nodeId: "n1",

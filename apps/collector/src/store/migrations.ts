@@ -131,4 +131,8 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX rollups_by_age ON rollups (step_s, received_ms);
   `,
+  `
+  ALTER TABLE join_tokens ADD COLUMN is_ephemeral INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE enrolments ADD COLUMN is_ephemeral INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

@@ -67,6 +67,27 @@ export const joining: readonly Attack[] = [
     },
   },
   {
+    name: "ephemeral-token",
+    standing: "node",
+    tries:
+      "takes with an ephemeral token the id of a key that stays, while its node is away, and that of an ephemeral one that speaks",
+    async run(stage) {
+      await stage.enrol(await stage.token(), "lasting-1");
+      const token = await stage.token({ usesMax: 9, ephemeral: true });
+      const lasting = await refusalOf(stage.enrol(token, "lasting-1"));
+      const honest = await stage.enrol(token, "passing-1");
+      const stream = await stage.speak(stage.client(honest), "passing-1");
+      const passing = await refusalOf(stage.enrol(token, "passing-1"));
+      await stream.report(1);
+      const { acked } = await stream.answered(1);
+      return outcomeOf(
+        [`the one that stays: ${said(lasting)}`, isRefusedWith(lasting, RpcStatus.ALREADY_EXISTS)],
+        [`the one that speaks: ${said(passing)}`, isRefusedWith(passing, RpcStatus.ALREADY_EXISTS)],
+        [`it goes on: ${acked} of 1 reports acknowledged`, acked === 1],
+      );
+    },
+  },
+  {
     name: "guess-token",
     standing: "port",
     tries: `guesses the secret of a token whose id it knows, ${GUESSES} times at once`,
