@@ -12,7 +12,7 @@ const guide = textOf(GUIDE);
 /** Flags of other people's programs, as their sources had them in August 2026: those that the guide may use. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   // Docker's own, and behind the image's name the imager's (Talos, cmd/installer/cmd/imager).
-  docker: ["--rm", "--platform", "--arch", "--system-extension-image"],
+  docker: ["--rm", "--platform", "--arch", "--system-extension-image", "--extra-kernel-arg"],
   crane: [],
   skopeo: ["--all"],
   talosctl: ["--image"],

@@ -8,6 +8,7 @@ import { type StatusRowJson, tableLines } from "@lifeline/cli";
 import {
   comesAbout,
   HERE,
+  INSTALLED,
   LayoutError,
   makeNode,
   type NodeContainer,
@@ -15,7 +16,6 @@ import {
   type Prepared,
   PSS_MAX_BYTES,
   prepare,
-  STATE_DIRECTORY,
   STOP_MAX_MS,
   startOnNode,
   TarError,
@@ -45,7 +45,7 @@ export interface ExtensionWorld {
 }
 
 /** The key that the agent shares with the reflector, put where the agent in the image keeps its state. */
-const STAMP_KEY = `${STATE_DIRECTORY}/stamp.key`;
+const STAMP_KEY = `${INSTALLED.stateDirectory}/stamp.key`;
 
 /** How long what must come about may take, ms. */
 const COMES_ABOUT_MAX_MS = 30_000;
@@ -159,7 +159,7 @@ async function playNode(play: Play, prepared: Prepared): Promise<void> {
 /** The node's own files, as the container sees them. */
 function furnish(node: string, { folder, keyFile, filesOf }: Scene, { name }: NodePlace): void {
   makeNode(node, readFileSync(join(folder, "public-root.pem"), "utf8"), filesOf(name));
-  mkdirSync(join(node, STATE_DIRECTORY), { recursive: true, mode: 0o700 });
+  mkdirSync(join(node, INSTALLED.stateDirectory), { recursive: true, mode: 0o700 });
   copyFileSync(keyFile, join(node, STAMP_KEY));
 }
 

@@ -10,14 +10,15 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LOCK_FILE } from "./debian/lock.ts";
 import { readElf } from "./elf.ts";
-import { buildExtension, type ExtensionResult } from "./extension.ts";
+import { buildExtension, type ExtensionResult, FOR_EVERY_NODE } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
 import { readRelease } from "./release.ts";
-import { NAME } from "./service.ts";
+import { INSTALLED } from "./service.ts";
 import { openSupplies, type Supplies, updateLock } from "./supplies.ts";
 import { readTar } from "./tar.ts";
 import { bytesAt, spread, type Tree } from "./tree.ts";
 
+const NAME = INSTALLED.name;
 const root = resolve(import.meta.dirname, "../../..");
 const cacheDirectory = join(root, ".lifeline/extension");
 const isHere = process.platform === "linux" && process.arch === "x64";
@@ -42,8 +43,8 @@ describe.skipIf(!runs)(`npm run extension${why && `, skipped: ${why}`}`, () => {
     directory = await mkdtemp(join(tmpdir(), "lifeline-extension-"));
     const building = { root, supplies: await supplies(directory), release: await readRelease(root, {}), say: () => {} };
     const unmeasured = async () => undefined;
-    first = await buildExtension(building, join(directory, "first"), unmeasured);
-    second = await buildExtension(building, join(directory, "second"), unmeasured);
+    first = await buildExtension(building, FOR_EVERY_NODE, join(directory, "first"), unmeasured);
+    second = await buildExtension(building, FOR_EVERY_NODE, join(directory, "second"), unmeasured);
     trees = [];
     for (const name of ["amd64", "arm64"])
       trees.push(await readTar(await readFile(join(directory, `first/${NAME}-${name}.tar`)), () => true));

@@ -7,7 +7,7 @@ import { npmComponent } from "./components.ts";
 import { applicationOf, bareRoot } from "./container.ts";
 import { layerOf, writeLayout } from "./oci.ts";
 import type { Release } from "./release.ts";
-import { CONFIG_FILE, manifestText, NAME, STATE_DIRECTORY, serviceText } from "./service.ts";
+import { CONFIG_FILE, INSTALLED, manifestText, type ServiceKind, serviceText } from "./service.ts";
 import { spdxText } from "./spdx.ts";
 import type { Runtime, Supplies } from "./supplies.ts";
 import { tarOf } from "./tar.ts";
@@ -27,6 +27,21 @@ export type ExtensionResult = Readonly<Record<Architecture["name"], ImageSize>> 
 
 const ENTRY = "apps/agent/src/main.ts";
 
+/** What the image is for. */
+export interface ExtensionMake {
+  readonly kind: ServiceKind;
+  /** What its container's root holds beside program and runtime: what the agent is told. */
+  readonly told: Tree;
+}
+
+/** The extension of a node that has joined, for every fleet alike: what it is told comes with an ExtensionServiceConfig. */
+export const FOR_EVERY_NODE: ExtensionMake = {
+  kind: INSTALLED,
+  told: treeOf({
+    [CONFIG_FILE.slice(1)]: fileOf("# An ExtensionServiceConfig of Talos is mounted over this file.\n"),
+  }),
+};
+
 /** Where things are, and what they are made of. */
 export interface Building {
   /** The repository's root. */
@@ -43,32 +58,35 @@ export interface Building {
  */
 export async function buildExtension(
   { root, supplies, release, say }: Building,
+  make: ExtensionMake,
   out: string,
   measure: (rootfs: Tree) => Promise<number | undefined>,
 ): Promise<ExtensionResult> {
   const bundle = await bundleProgram(ENTRY);
   const { version, createdSeconds, licence } = release;
+  const { name } = make.kind;
   const npm = bundle.packageFolders.map((folder) => npmComponent(join(root, folder)));
-  const spdx = spdxText({ name: NAME, version, createdSeconds, licence }, [
+  const spdx = spdxText({ name, version, createdSeconds, licence }, [
     ...npm,
     ...supplies.components,
     ...supplies.nativeComponents,
   ]);
   await mkdir(out, { recursive: true });
-  await writeFile(join(out, `${NAME}.spdx.json`), spdx);
+  await writeFile(join(out, `${name}.spdx.json`), spdx);
   const packed = async (architecture: Architecture) => {
     say(`packing ${architecture.name}`);
     const runtime = supplies.runtimes[architecture.name];
-    const rootfs = extensionRoot(applicationOf(bundle, runtime.native), runtime, spdx);
-    const whole = joined(treeOf({ "manifest.yaml": fileOf(manifestText(version)) }), below("rootfs", rootfs));
+    const rootfs = extensionRoot(make, applicationOf(bundle, runtime.native), runtime, spdx);
+    const manifest = treeOf({ "manifest.yaml": fileOf(manifestText(make.kind, version)) });
+    const whole = joined(manifest, below("rootfs", rootfs));
     const tar = await tarOf(whole, createdSeconds);
-    await writeFile(join(out, `${NAME}-${architecture.name}.tar`), tar);
+    await writeFile(join(out, `${name}-${architecture.name}.tar`), tar);
     const layer = await layerOf(tar);
     const sizes = { squashfsBytes: (await measure(rootfs)) ?? null, layerBytes: layer.gzip.length };
     return { image: { architecture, layers: [layer], settings: {} }, sizes };
   };
   const [amd64, arm64] = await Promise.all([packed(AMD64), packed(ARM64)]);
-  const facts = { tag: version, annotations: release.annotations(NAME), createdSeconds };
+  const facts = { tag: version, annotations: release.annotations(name), createdSeconds };
   const { index, manifests } = await writeLayout(join(out, "oci"), [amd64.image, arm64.image], facts);
   return {
     amd64: { ...amd64.sizes, digest: manifests.amd64 },
@@ -78,22 +96,23 @@ export async function buildExtension(
 }
 
 /** What Talos lays over its own root: the service, the inventory, and the container's root. */
-export function extensionRoot(application: Tree, runtime: Pick<Runtime, "tree">, spdx: string): Tree {
-  const container = joined(bareRoot(0), mountPoints(), application, runtime.tree);
+export function extensionRoot(
+  { kind, told }: ExtensionMake,
+  application: Tree,
+  runtime: Pick<Runtime, "tree">,
+  spdx: string,
+): Tree {
+  const container = joined(bareRoot(0), mountPoints(kind), told, application, runtime.tree);
   return joined(
     treeOf({
-      [`usr/local/etc/containers/${NAME}.yaml`]: fileOf(serviceText()),
-      [`usr/local/share/spdx/${NAME}.spdx.json`]: fileOf(spdx),
+      [`usr/local/etc/containers/${kind.name}.yaml`]: fileOf(serviceText(kind)),
+      [`usr/local/share/spdx/${kind.name}.spdx.json`]: fileOf(spdx),
     }),
-    below(`usr/local/lib/containers/${NAME}`, container),
+    below(`usr/local/lib/containers/${kind.name}`, container),
   );
 }
 
-/** What the service's mounts and an ExtensionServiceConfig are mounted on. Without one the agent reads a file that says nothing. */
-function mountPoints(): Tree {
-  return treeOf({
-    [STATE_DIRECTORY.slice(1)]: DIRECTORY,
-    "etc/os-release": fileOf(""),
-    [CONFIG_FILE.slice(1)]: fileOf("# An ExtensionServiceConfig of Talos is mounted over this file.\n"),
-  });
+/** What the service's mounts are mounted on. */
+function mountPoints({ stateDirectory, isOnDisk }: ServiceKind): Tree {
+  return treeOf({ ...(isOnDisk ? { [stateDirectory.slice(1)]: DIRECTORY } : {}), "etc/os-release": fileOf("") });
 }

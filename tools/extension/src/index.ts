@@ -1,4 +1,4 @@
-export { STATE_DIRECTORY } from "./service.ts";
+export { INSTALLED } from "./service.ts";
 export { LayoutError } from "./validate/oci-layout.ts";
 export { TarError } from "./validate/read-tar.ts";
 export { comesAbout, type Waiting } from "./verify/comes-about.ts";

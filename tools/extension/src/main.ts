@@ -1,12 +1,14 @@
 /** `npm run extension`. Exit codes: 0 made, 1 not made, 2 wrong arguments. */
 import { join, resolve } from "node:path";
 import { BundleError } from "@lifeline/bundle";
-import { readArguments, USAGE } from "./arguments.ts";
+import { type Arguments, readArguments, USAGE } from "./arguments.ts";
 import { LOCK_FILE } from "./debian/lock.ts";
-import { buildExtension, type ExtensionResult } from "./extension.ts";
+import { buildExtension, type ExtensionMake, type ExtensionResult, FOR_EVERY_NODE } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
 import { buildImages, type ImageResult } from "./images.ts";
+import { readMaintenance } from "./maintenance.ts";
 import { readRelease } from "./release.ts";
+import { MAINTENANCE } from "./service.ts";
 import { squashfsBytes } from "./squashfs.ts";
 import { measureSteps } from "./steps.ts";
 import { openSupplies, updateLock } from "./supplies.ts";
@@ -27,11 +29,12 @@ async function measured(rootfs: Tree): Promise<number | undefined> {
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  const { help, json, images, steps, out, updateLock: renews } = readArguments(args);
+  const { help, json, images, maintenance, steps, out, updateLock: renews } = readArguments(args);
   if (help) {
     process.stdout.write(USAGE);
     return;
   }
+  const { make, folder } = makeOf(maintenance);
   const places = { root, cacheDirectory: join(root, ".lifeline/extension"), lockFile: LOCK_FILE };
   if (renews)
     for (const { name, architecture, version } of await updateLock(places)) say(`${name}:${architecture} ${version}`);
@@ -45,12 +48,20 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const building = { root, supplies, release: await readRelease(root, process.env), say };
-  const place = resolve(out ?? join(root, "out/extension"));
-  const extension = await buildExtension(building, place, measured);
+  const place = resolve(out ?? join(root, folder));
+  const extension = await buildExtension(building, make, place, measured);
   const imagePlace = out === undefined ? join(root, "out/images") : join(place, "images");
   const built = images ? await buildImages(building, imagePlace) : {};
   if (json) print(images ? { ...extension, images: built } : extension);
   else process.stdout.write(text(extension, built, place));
+}
+
+/** What is made, and the folder it goes to unless told otherwise. */
+function makeOf(maintenance: Arguments["maintenance"]): { readonly make: ExtensionMake; readonly folder: string } {
+  if (maintenance === undefined) return { make: FOR_EVERY_NODE, folder: "out/extension" };
+  const told = readMaintenance(maintenance.configFile, maintenance.tokenFile);
+  say("the image will hold the join token: keep it, and what is made of it, as you would the token");
+  return { make: { kind: MAINTENANCE, told }, folder: "out/extension-maintenance" };
 }
 
 function text(extension: ExtensionResult, images: Readonly<Record<string, ImageResult>>, place: string): string {

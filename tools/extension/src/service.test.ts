@@ -1,18 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { APPLICATION, applicationOf } from "./container.ts";
-import { extensionRoot } from "./extension.ts";
-import { CONFIG_FILE, manifestText, NAME, serviceText } from "./service.ts";
+import { type ExtensionMake, extensionRoot, FOR_EVERY_NODE } from "./extension.ts";
+import { CONFIG_FILE, INSTALLED, JOIN_TOKEN_FILE, MAINTENANCE, manifestText, serviceText } from "./service.ts";
 import { fileOf, treeOf } from "./tree.ts";
+import { checkServiceFile } from "./validate/service-file.ts";
 
-const service = parse(serviceText());
 const bundle = { code: new Uint8Array(), inputs: [], packageFolders: [], usesNative: true };
-const root = extensionRoot(
-  applicationOf(bundle, new Uint8Array()),
-  { tree: treeOf({ "bin/node": fileOf("", true) }) },
-  "{}",
-);
-const container = `usr/local/lib/containers/${NAME}`;
+const rootOf = (make: ExtensionMake) =>
+  extensionRoot(
+    make,
+    applicationOf(bundle, new Uint8Array()),
+    { tree: treeOf({ "bin/node": fileOf("", true) }) },
+    "{}",
+  );
+const service = parse(serviceText(INSTALLED));
+const root = rootOf(FOR_EVERY_NODE);
+const container = `usr/local/lib/containers/${INSTALLED.name}`;
 
 describe("the service", () => {
   it("has the name of its file and of its container's folder", () => {
@@ -61,12 +65,49 @@ describe("the service", () => {
   });
 });
 
+describe("the service of a machine in maintenance mode", () => {
+  const told = treeOf({ [CONFIG_FILE.slice(1)]: fileOf("a: 1\n"), [JOIN_TOKEN_FILE.slice(1)]: fileOf("t\n") });
+  const maintenance = parse(serviceText(MAINTENANCE));
+  const inImage = rootOf({ kind: MAINTENANCE, told });
+
+  it("waits for nothing, mounts nothing of a disk, and logs to the console", () => {
+    expect(Object.keys(maintenance).sort()).toEqual(["container", "logToConsole", "name", "restart"]);
+    expect(maintenance).toMatchObject({ restart: "always", logToConsole: true });
+    const sources = (maintenance.container.mounts as { source: string }[]).map(({ source }) => source);
+    expect(sources).toEqual(["/etc/ssl/certs", "/etc/os-release"]);
+  });
+
+  it("keeps its state in /run, less of it than there is room, and reads what the image brings", () => {
+    const lines = maintenance.container.environment as string[];
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        "LIFELINE_STATE_DIR=/run/lifeline-agent",
+        "LIFELINE_SPOOL_MAX_BYTES=25165824",
+        `LIFELINE_JOIN_TOKEN_FILE=${JOIN_TOKEN_FILE}`,
+      ]),
+    );
+    const at = `usr/local/lib/containers/${maintenance.name}`;
+    for (const path of [CONFIG_FILE, JOIN_TOKEN_FILE]) expect(inImage.get(`${at}${path}`)?.kind).toBe("file");
+    expect(inImage.has(`usr/local/etc/containers/${maintenance.name}.yaml`)).toBe(true);
+  });
+
+  it("has a name of its own: a machine could have both, for a time", () => {
+    expect(MAINTENANCE.name).not.toBe(INSTALLED.name);
+    expect(parse(manifestText(MAINTENANCE, "0.1.0")).metadata.name).toBe(maintenance.name);
+  });
+
+  it.each([INSTALLED, MAINTENANCE])("$name is what the validator wants", (kind) => {
+    const { problems } = checkServiceFile(`${kind.name}.yaml`, new TextEncoder().encode(serviceText(kind)));
+    expect(problems).toEqual([]);
+  });
+});
+
 describe("the manifest", () => {
   it("is what Talos reads, with a range of three numbers", () => {
-    const { version, metadata } = parse(manifestText("0.1.0"));
+    const { version, metadata } = parse(manifestText(INSTALLED, "0.1.0"));
     expect(version).toBe("v1alpha1");
     expect(metadata).toMatchObject({
-      name: NAME,
+      name: "lifeline-agent",
       version: "0.1.0",
       compatibility: { talos: { version: ">= v1.10.0" } },
     });

@@ -1,7 +1,7 @@
 /** What each step that makes the image small gives, on amd64: sizes as Talos packs them. */
 import { bundleProgram } from "@lifeline/bundle";
 import { applicationOf } from "./container.ts";
-import { extensionRoot } from "./extension.ts";
+import { extensionRoot, FOR_EVERY_NODE } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
 import { cutIcuData } from "./icu-data.ts";
 import { squashfsBytes } from "./squashfs.ts";
@@ -32,7 +32,7 @@ export async function measureSteps(supplies: Supplies): Promise<readonly Step[]>
   ] as const;
   const steps: Step[] = [];
   for (const [step, bundle, tree] of cases) {
-    const bytes = await squashfsBytes(extensionRoot(applicationOf(bundle, native), { tree }, ""));
+    const bytes = await squashfsBytes(extensionRoot(FOR_EVERY_NODE, applicationOf(bundle, native), { tree }, ""));
     if (bytes === undefined)
       throw new ExtensionError("missing", "mksquashfs is not on this machine; apt-get install squashfs-tools");
     steps.push({ step, squashfsBytes: bytes, bundleBytes: bundle.code.length });

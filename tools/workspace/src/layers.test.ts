@@ -52,8 +52,9 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/attack": ["measure", "wire", "rpc", "identity", "crash"],
   // Manifests and guides are held against the programs' own parsers, how bundle has Node started, and a collector that runs.
   "tools/deploy": ["measure", "catalogue", "wire", "rpc", "agent", "collector", "bundle"],
-  // How bundle has Node started; the extension is run as a node would run it, and reports to the shipped collector, as crash starts it.
-  "tools/extension": ["measure", "wire", "rpc", "bundle", "crash"],
+  // What an image brings along is read as the agent reads it. How bundle has Node started. The extension is run as a node would run it, and
+  // reports to the shipped collector, as crash starts it.
+  "tools/extension": ["measure", "wire", "rpc", "agent", "bundle", "crash"],
   "tools/workspace": [],
 };
 

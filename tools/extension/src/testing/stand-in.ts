@@ -70,11 +70,22 @@ export const SERVICE = {
   restart: "always",
 };
 
+/** A service file that is right for a machine without a disk: its state ends with its container. */
+export const SERVICE_WITHOUT_DISK = {
+  name: NAME,
+  container: {
+    ...SERVICE.container,
+    environment: SERVICE.container.environment.map((line) => line.replace(/^(LIFELINE_STATE_DIR)=.*/, "$1=/run/state")),
+    mounts: SERVICE.container.mounts.filter(({ options }) => options.includes("ro")),
+  },
+  restart: "always",
+};
+
 /** Folders in which the machine's loader finds its libraries. */
 const LIBRARIES = ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/lib64"];
 
-/** The layer: `program` is the agent, or any text where nothing is run. */
-export function standIn(program: string | Uint8Array): TarEntry[] {
+/** The layer: `program` is the agent, or any text where nothing is run; `service` is its service file. */
+export function standIn(program: string | Uint8Array, service: object = SERVICE): TarEntry[] {
   const files = new Map<string, Uint8Array>([["/bin/node", readFileSync(process.execPath)]]);
   const waiting = [...files.values()];
   for (let bytes = waiting.pop(); bytes !== undefined; bytes = waiting.pop()) {
@@ -89,7 +100,7 @@ export function standIn(program: string | Uint8Array): TarEntry[] {
   }
   const contents = [
     file("manifest.yaml", JSON.stringify(MANIFEST)),
-    file(`rootfs/usr/local/etc/containers/${NAME}.yaml`, JSON.stringify(SERVICE)),
+    file(`rootfs/usr/local/etc/containers/${NAME}.yaml`, JSON.stringify(service)),
     file(`${ROOT}/app/main.mjs`, program),
     file(`${ROOT}/etc/passwd`, "root:x:0:0:root:/run:/sbin/nologin\n"),
     file(`${ROOT}/etc/group`, "root:x:0:\n"),

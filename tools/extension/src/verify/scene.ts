@@ -4,6 +4,7 @@
  * 1. Memory is read while no other container shares the pages of its program.
  * 2. The container that is told nothing comes again beside the node's outage, and lives to the end: it is to be quiet, and the same node.
  * 3. Both have a node's folder and an overlay of their own, over the one squashed root.
+ * 4. What has no disk ends with its container: such an agent reports once its collector is back, and comes again with another key.
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +13,7 @@ import type { ServiceFile } from "../validate/service-file.ts";
 import type { Profile } from "./arguments.ts";
 import type { Check } from "./check.ts";
 import { comesAbout } from "./comes-about.ts";
-import { type Life, rehearse, STOP_MAX_MS, start } from "./container.ts";
+import { type Life, type Line, rehearse, STOP_MAX_MS, start } from "./container.ts";
 import { containerSpec } from "./container-spec.ts";
 import { makeNode, makeSources, type Overlay, overlay } from "./image.ts";
 import type { Abilities } from "./machine.ts";
@@ -57,7 +58,8 @@ interface Place {
   readonly name: string;
   readonly overlay: Overlay;
   readonly before: ReadonlyMap<string, string>;
-  readonly state: string;
+  /** The state on the node's disk; undefined: there is none. */
+  readonly state: string | undefined;
   begin(environment: Readonly<Record<string, string>>): Promise<Life>;
 }
 
@@ -67,11 +69,11 @@ type Tell = (name: string, isRight: boolean, seen: string) => void;
 export async function playProfile(play: Play, tell: (check: Check) => void): Promise<void> {
   const told: Tell = (name, isRight, seen) => tell({ of: play.profile, name, isRight, seen });
   const [idle, enrolled] = [await makePlace(play, "idle", told), await makePlace(play, "enrolled", told)];
-  const idleId = await playStart(play, idle, told);
+  const idleStart = await playStart(play, idle, told);
   const firstLife = await playEnrolment(play, enrolled, told);
   const idleLife = await idle.begin({});
   await playOutage(play, enrolled, firstLife, told);
-  await playQuiet(play, idleId, idleLife, told);
+  await playQuiet(play, idle, idleStart, idleLife, told);
   tellWritten(idle, told);
   tellWritten(enrolled, told);
 }
@@ -94,20 +96,20 @@ async function makePlace(play: Play, name: string, tell: Tell): Promise<Place> {
     containerSpec({ service, profile, abilities, root: over.root, node, environment, cgroup });
   const at = join(folder, name, "bundle");
   await rehearse(spec({}), at);
-  const state = service.container.mounts.find(({ options }) => !options.includes("ro"))?.source ?? "/var/lib";
+  const state = service.container.mounts.find(({ options }) => !options.includes("ro"))?.source;
   return {
     name,
     overlay: over,
     before: over.written(),
-    state: join(node, state),
+    state: state === undefined ? undefined : join(node, state),
     begin: (environment) => start(spec(environment), at, `${profile.replace(".", "-")}-${name}`, play.clock),
   };
 }
 
 const ms = (ns: number) => Math.round(ns / NS_PER_MS);
 
-/** Resolves with the id that the node found for itself. */
-async function playStart(play: Play, place: Place, tell: Tell): Promise<unknown> {
+/** Resolves with what it said of itself. */
+async function playStart(play: Play, place: Place, tell: Tell): Promise<Line> {
   const life = await place.begin({});
   const line = await life.says("agent started", START_MAX_MS);
   await pause(play.clock, play.settleMs);
@@ -116,7 +118,7 @@ async function playStart(play: Play, place: Place, tell: Tell): Promise<unknown>
   tellConfinement(play, life, tell);
   tellMemory("memory idle", readMemory(life.pid), tell);
   await tellStop("stop idle", life, tell);
-  return line.value?.["nodeId"];
+  return line;
 }
 
 function tellConfinement({ profile, abilities }: Play, life: Life, tell: Tell): void {
@@ -150,7 +152,7 @@ async function playEnrolment(play: Play, place: Place, tell: Tell): Promise<Life
   const { site, clock, settleMs } = play;
   site.forget();
   const life = await place.begin({
-    ...(await site.invite()),
+    ...(await site.invite(place.state !== undefined)),
     LIFELINE_LOG_LEVEL: "debug",
     LIFELINE_NODE_ID: nodeIdOf(play),
   });
@@ -171,7 +173,6 @@ async function playEnrolment(play: Play, place: Place, tell: Tell): Promise<Life
 
 async function playOutage(play: Play, place: Place, life: Life, tell: Tell): Promise<void> {
   const { site, clock } = play;
-  const nodeId = nodeIdOf(play);
   await site.stopCollector();
   const before = sum(keptReports(life.lines));
   await pause(clock, OUTAGE_MS);
@@ -181,67 +182,93 @@ async function playOutage(play: Play, place: Place, life: Life, tell: Tell): Pro
     during > 0 && life.isAlive(),
     `collector away for ${OUTAGE_MS / 1_000} s: ${during} reports sealed and kept meanwhile`,
   );
-  const { tookMs, status } = await life.stop();
-  const held = spoolBytes(place.state);
-  const isStopped = status === 0 && tookMs < STOP_MAX_MS;
-  tell(
-    "stop",
-    isStopped && held > 0,
-    `SIGTERM, collector away: exit ${status} after ${Math.round(tookMs)} ms, ${held} bytes in the spool`,
-  );
-  await site.startCollector();
-  site.forget();
-  const again = await place.begin({ ...site.remind(), LIFELINE_LOG_LEVEL: "debug", LIFELINE_NODE_ID: nodeId });
-  await again.says("connected", COMES_ABOUT_MAX_MS);
-  await comesAbout(site.knockedNs, (atNs) => atNs !== undefined, waiting(clock));
-  const knocked = ms((site.knockedNs() ?? Number.NaN) - again.startedNs);
-  tell("first sample", Number.isFinite(knocked), `${knocked} ms after the start of a node that knows its plan`);
-  const enrolments = await site.enrolments(nodeId);
-  const ids = [life, again].map(
-    (each) => each.lines.find(({ value }) => value?.["msg"] === "agent started")?.value?.["nodeId"],
-  );
-  const isSame = enrolments === 1 && ids[0] === ids[1];
-  tell(
-    "restart",
-    isSame,
-    `came again without a token as ${ids[1]}, was ${ids[0]}; ${enrolments} enrolment of it in all`,
-  );
+  if (place.state === undefined) {
+    await site.startCollector();
+    await comesAbout(() => askArrivals(play, [life]), hasArrived, waiting(clock));
+    await tellStop("stop", life, tell);
+  } else {
+    const { tookMs, status } = await life.stop();
+    const held = spoolBytes(place.state);
+    const isStopped = status === 0 && tookMs < STOP_MAX_MS;
+    tell(
+      "stop",
+      isStopped && held > 0,
+      `SIGTERM, collector away: exit ${status} after ${Math.round(tookMs)} ms, ${held} bytes in the spool`,
+    );
+    await site.startCollector();
+  }
+  const again = await playReturn(play, place, life, tell);
   await tellArrivals(play, [life, again], tell);
   await tellStop("stop connected", again, tell);
   const lines = [...life.lines, ...again.lines];
   tellSpeech("speech enrolled", lines, life.complained() + again.complained(), tell);
 }
 
-/** Every report that either life says to have kept until now is in the store, once, and none is missing between. */
-async function tellArrivals({ site, clock, ...play }: Play, lives: readonly Life[], tell: Tell): Promise<void> {
+/** The same node again: with the key it has on its disk, or with another of the same id. */
+async function playReturn(play: Play, place: Place, before: Life, tell: Tell): Promise<Life> {
+  const { site, clock } = play;
   const nodeId = nodeIdOf(play);
-  const ask = async () => {
-    const kept = keptReports(lives.flatMap(({ lines }) => lines));
-    return { kept, boots: await site.boots(nodeId) };
-  };
-  const isAll = ({ kept, boots }: Awaited<ReturnType<typeof ask>>) =>
-    kept.size === lives.length && [...kept].every(([id, sequences]) => arrived(boots, id) >= Math.max(...sequences));
-  const last = await comesAbout(ask, isAll, waiting(clock));
+  const hasKey = place.state !== undefined;
+  site.forget();
+  const again = await place.begin({ ...site.remind(), LIFELINE_LOG_LEVEL: "debug", LIFELINE_NODE_ID: nodeId });
+  await again.says("connected", COMES_ABOUT_MAX_MS);
+  await comesAbout(site.knockedNs, (atNs) => atNs !== undefined, waiting(clock));
+  const knocked = ms((site.knockedNs() ?? Number.NaN) - again.startedNs);
+  const what = hasKey ? "knows its plan" : "knows nothing of before";
+  tell("first sample", Number.isFinite(knocked), `${knocked} ms after the start of a node that ${what}`);
+  const enrolments = await site.enrolments(nodeId);
+  const [was, is] = [before, again].map(
+    (each) => each.lines.find(({ value }) => value?.["msg"] === "agent started")?.value?.["nodeId"],
+  );
+  const how = hasKey ? "without a token" : "with an ephemeral token and another key";
+  const seen = `came again ${how} as ${is}, was ${was}; ${enrolments} enrolment of it in all`;
+  tell("restart", enrolments === 1 && was === is, seen);
+  return again;
+}
+
+interface Arrivals {
+  readonly lives: number;
+  readonly kept: ReturnType<typeof keptReports>;
+  readonly boots: Awaited<ReturnType<Site["boots"]>>;
+}
+
+async function askArrivals({ site, ...play }: Play, lives: readonly Life[]): Promise<Arrivals> {
+  const kept = keptReports(lives.flatMap(({ lines }) => lines));
+  return { lives: lives.length, kept, boots: await site.boots(nodeIdOf(play)) };
+}
+
+/** Whether all that was said to be kept, in every life, is stored. */
+function hasArrived({ lives, kept, boots }: Arrivals): boolean {
+  return kept.size === lives && [...kept].every(([id, sequences]) => arrived(boots, id) >= Math.max(...sequences));
+}
+
+/** Every report that either life says to have kept until now is in the store, once, and none is missing between. */
+async function tellArrivals(play: Play, lives: readonly Life[], tell: Tell): Promise<void> {
+  const last = await comesAbout(() => askArrivals(play, lives), hasArrived, waiting(play.clock));
   const parts = last.boots.map(({ firstSequence, lastSequence, reports, missing, duplicates }) => {
     return `${reports} of ${firstSequence} to ${lastSequence}, ${missing} missing, ${duplicates} sent twice and counted once`;
   });
   const isWhole = last.boots.every(
     (boot) => boot.missing === 0 && boot.reports === boot.lastSequence - boot.firstSequence + 1,
   );
-  tell("reports", isWhole && isAll(last), `${sum(last.kept)} kept in two lives; stored: ${parts.join("; ")}`);
+  tell("reports", isWhole && hasArrived(last), `${sum(last.kept)} kept in two lives; stored: ${parts.join("; ")}`);
 }
 
 function arrived(boots: Awaited<ReturnType<Site["boots"]>>, bootId: string): number {
   return boots.find((boot) => boot.bootId === bootId)?.lastSequence ?? -1;
 }
 
-async function playQuiet({ clock }: Play, idBefore: unknown, life: Life, tell: Tell): Promise<void> {
+async function playQuiet({ clock }: Play, place: Place, before: Line, life: Life, tell: Tell): Promise<void> {
   const afterMs = (clock.monotonicNs() - life.startedNs) / NS_PER_MS;
   const most = idleLinesMax(afterMs);
-  const seen = `${life.lines.length} lines in ${Math.round(afterMs / 1_000)} s, at most ${most}`;
-  tell("quiet", life.isAlive() && life.lines.length <= most, life.isAlive() ? seen : `it ended: ${life.complained()}`);
+  const said = `${life.lines.length} lines in ${Math.round(afterMs / 1_000)} s, at most ${most}`;
+  tell("quiet", life.isAlive() && life.lines.length <= most, life.isAlive() ? said : `it ended: ${life.complained()}`);
   const id = life.lines.find(({ value }) => value?.["msg"] === "agent started")?.value?.["nodeId"];
-  tell("same node", id !== undefined && id === idBefore, `came again as ${id}, was ${idBefore}`);
+  const was = before.value?.["nodeId"];
+  // A random id is kept on a disk, or for one start.
+  const isKept = place.state !== undefined || before.value?.["idSource"] === "product-uuid";
+  const seen = `came again as ${id}, was ${was}${isKept ? "" : "; it has neither a UUID of its firmware nor a disk"}`;
+  tell("same node", id !== undefined && (id === was) === isKept, seen);
   await tellStop("stop again", life, tell);
   tellSpeech("speech idle", life.lines, life.complained(), tell);
 }

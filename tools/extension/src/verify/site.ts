@@ -20,9 +20,9 @@ export interface StoredBoot {
 
 /** The site. */
 export interface Site {
-  /** What a node is told in its environment: where to report, whom to trust, and a token for one use. */
-  invite(): Promise<Readonly<Record<string, string>>>;
-  /** The same without a token, for a node that has been invited and has what it needs. */
+  /** What a node is told in its environment: where to report, whom to trust, and a token for one start, or for two without a disk. */
+  invite(hasDisk: boolean): Promise<Readonly<Record<string, string>>>;
+  /** What the node that was invited last is told again: its token only if it has no disk to have kept its key on. */
   remind(): Readonly<Record<string, string>>;
   boots(nodeId: string): Promise<readonly StoredBoot[]>;
   /** How often the node has enrolled. */
@@ -85,10 +85,13 @@ export async function openSite(folder: string, clock: Clock): Promise<Site> {
   let known: Readonly<Record<string, string>> = {};
   const asAdmin = { ...CALL, bearerToken: adminToken };
   return {
-    async invite() {
-      const { joinToken, authorityFingerprint } = await admin((client) => client.unary("createJoinToken", {}, asAdmin));
-      known = { LIFELINE_COLLECTOR: ADDRESS, LIFELINE_AUTHORITY: authorityFingerprint };
-      return { ...known, LIFELINE_JOIN_TOKEN: joinToken };
+    async invite(hasDisk) {
+      const wish = hasDisk ? {} : { ephemeral: true, usesMax: 2 };
+      const answer = await admin((client) => client.unary("createJoinToken", wish, asAdmin));
+      const trusted = { LIFELINE_COLLECTOR: ADDRESS, LIFELINE_AUTHORITY: answer.authorityFingerprint };
+      const invited = { ...trusted, LIFELINE_JOIN_TOKEN: answer.joinToken };
+      known = hasDisk ? trusted : invited;
+      return invited;
     },
     remind: () => known,
     async boots(nodeId) {

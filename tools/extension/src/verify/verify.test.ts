@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bundledAgent, HERE, standIn, writeLayout } from "../testing/stand-in.ts";
+import { bundledAgent, HERE, SERVICE_WITHOUT_DISK, standIn, writeLayout } from "../testing/stand-in.ts";
 import type { TarEntry } from "../validate/tar-entry.ts";
 import type { Check } from "./check.ts";
 import { obstacles } from "./machine.ts";
@@ -53,6 +53,19 @@ describe(`npm run extension:verify${reasons.length > 0 && !isCi ? ` (skipped: ${
       }
     },
     150_000,
+  );
+
+  it.skipIf(reasons.length > 0 && !isCi)(
+    "runs one that has no disk, which comes again under its id with another key, and finds nothing wrong",
+    async () => {
+      const args = ["--zstd-level", "1", "--settle", "3", "--profile", "v1.14", "--json"];
+      const { stdout, stderr } = await verify(standIn(agent, SERVICE_WITHOUT_DISK), ...args);
+      const checks = JSON.parse(stdout === "" ? "[]" : stdout) as Check[];
+      const wrong = checks.filter((check) => isCounted(check) && !check.isRight);
+      expect(wrong, stderr).toEqual([]);
+      expect(checks.find(({ name }) => name === "restart")?.seen).toContain("with an ephemeral token and another key");
+    },
+    90_000,
   );
 
   it.skipIf(reasons.length > 0 && !isCi)(
