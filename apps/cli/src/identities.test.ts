@@ -81,8 +81,10 @@ To end it: lifeline token revoke 1f2e3d4c
       joinToken: JOIN_TOKEN,
     });
     const { err } = await ask(["token", "create", "--ephemeral", "--uses", "200"], { createJoinToken });
-    expect(err.split("\n")[1]).toBe(
-      "Ephemeral: each key that it lets in gives way to the node's next, which is another of these.",
+    const [first, second] = err.split("\n");
+    expect(first).toContain("lets in 200 keys (any node) until");
+    expect(second).toBe(
+      "Ephemeral: a key that it lets in gives way to the node's next, which is another of these, at each start of its agent.",
     );
   });
 

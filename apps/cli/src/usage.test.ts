@@ -249,7 +249,7 @@ describe("help", () => {
     const helps = await Promise.all([["token"], ["token", "create"]].map((words) => runHere([...words, "--help"])));
     const lines = [...docs, ...helps.map(({ out }) => out)].flatMap((text) => text.split("\n"));
     const written = lines.filter((line) => line.includes("token create") && line.includes(">"));
-    expect(written).toHaveLength(4);
+    expect(written).toHaveLength(5);
     for (const line of written) expect(line.trim()).toMatch(/^\(umask 077; lifeline token create .*> join-token\)/);
   });
 

@@ -107,9 +107,12 @@ function createdJson(token: adminPb.JoinToken, joinToken: string, authority: str
 }
 
 function useText(token: adminPb.JoinToken, authority: string): string {
-  const many = token.usesMax === 1 ? "1 node" : `${token.usesMax} nodes`;
+  const what = token.ephemeral ? "key" : "node";
+  const many = `${token.usesMax} ${what}${token.usesMax === 1 ? "" : "s"}`;
   const gives = token.ephemeral
-    ? ["Ephemeral: each key that it lets in gives way to the node's next, which is another of these."]
+    ? [
+        "Ephemeral: a key that it lets in gives way to the node's next, which is another of these, at each start of its agent.",
+      ]
     : [];
   const lines = [
     `Join token ${token.id}, shown this once: lets in ${many} (${nodesText(token)}) until ${isoTime(atMs(token.expiresUnixMs))}.`,
