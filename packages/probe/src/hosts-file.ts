@@ -4,7 +4,7 @@
  * 1. At most {@link HOSTS_MAX_BYTES} are read and {@link HOSTS_MAX_NAMES} names kept; the rest is dropped and counted (S2).
  * 2. Re-read when its mtime or size changes; a file that is missing or cannot be read is an empty one.
  */
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import type { IpFamily } from "@lifeline/measure";
 import { literalFamily } from "./address.ts";
 
@@ -85,11 +85,12 @@ function readBounded(path: string): string {
   try {
     const fd = openSync(path, "r");
     try {
-      const bytes = Buffer.alloc(HOSTS_MAX_BYTES + 1);
+      // One byte more than the file has, by which one that is longer is told: a buffer of the bound would be a MiB of an agent's for long.
+      const bytes = Buffer.alloc(Math.min(fstatSync(fd).size, HOSTS_MAX_BYTES) + 1);
       const readBytes = readSync(fd, bytes);
-      const text = bytes.toString("utf8", 0, Math.min(readBytes, HOSTS_MAX_BYTES));
+      const text = bytes.toString("utf8", 0, readBytes);
       // A cut file may end within a line, and half an address is another address.
-      return readBytes > HOSTS_MAX_BYTES ? text.slice(0, text.lastIndexOf("\n") + 1) : text;
+      return readBytes === bytes.length ? text.slice(0, text.lastIndexOf("\n") + 1) : text;
     } finally {
       closeSync(fd);
     }
