@@ -1,6 +1,6 @@
 /** Pieces of schema whose every error says what would be right. */
 import * as v from "valibot";
-import { invalid } from "./config-error.ts";
+import { ConfigError, invalid } from "./config-error.ts";
 
 /** A mapping with these keys and no other. */
 export function mapping<const Entries extends v.ObjectEntries>(entries: Entries) {
@@ -54,7 +54,15 @@ export function validated<const Schema extends v.GenericSchema>(
   if (result.success) return result.output;
   const issue = deepest(result.issues[0]);
   const field = fieldName(issue.path ?? []);
+  // A document that is none of ours may be a file with a secret that was taken for it: it is not repeated.
+  if (field === "")
+    throw new ConfigError("invalid", `${sourceOf(field)}: got ${kindOf(issue.input)}, want ${issue.message}`);
   throw invalid(sourceOf(field), field, issue.expected === "never" ? lastKey(issue) : issue.input, issue.message);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return "nothing";
+  return Array.isArray(value) ? "a list" : typeof value === "object" ? "a mapping" : `a ${typeof value}`;
 }
 
 /** In a union, the issue of the alternative that came furthest says most. */

@@ -84,7 +84,7 @@ To end it: lifeline token revoke 1f2e3d4c
     const [first, second] = err.split("\n");
     expect(first).toContain("lets in 200 keys (any node) until");
     expect(second).toBe(
-      "Ephemeral: a key that it lets in gives way to the node's next, which is another of these, at each start of its agent.",
+      "Ephemeral: a key that it lets in gives way to the node's next, which is another of these, at each start of its agent; for machines in maintenance mode.",
     );
   });
 
@@ -252,6 +252,12 @@ Two machines: give one of them an id of its own. Set up anew: 'lifeline node rev
     const { out } = await ask(["enrolments", "--node", "worker-1", "--json"], { listEnrolments: paged });
     expect(JSON.parse(out).enrolments).toHaveLength(2);
     expect(asked).toEqual(["worker-1 ", "worker-1 next"]);
+  });
+
+  it("says of an ephemeral one that is claimed what becomes of it by itself", async () => {
+    const enrolments = [{ ...TWICE, ephemeral: true }];
+    const { out } = await ask(["enrolments"], { listEnrolments: async () => ({ generatedUnixMs, enrolments }) });
+    expect(out).toContain("is let in again by itself, two minutes after it was switched off at the latest.\n");
   });
 
   it("names no more than a few of many below the table", async () => {

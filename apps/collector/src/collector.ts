@@ -136,7 +136,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     catalogueVersion: site.catalogue.version,
     retention: config,
   });
-  const identityParts = { store, vitals, clock, log, onDefect, endStreams: ingest.endNode, isSpoken: ingest.isSpoken };
+  const identityParts = { store, vitals, clock, log, onDefect, endStreams: ingest.endNode, isSilent: ingest.isSilent };
   const identityServices = createIdentityServices(identity, config, identityParts);
   for (const server of [servers.trusted, servers.strangers]) {
     addService(server, reportPb.ReportService, ingest.service, onDefect);

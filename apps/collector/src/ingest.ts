@@ -15,6 +15,7 @@ import type { BacklogGate } from "./backlog-gate.ts";
 import { nextOffsetMs } from "./clock-offset.ts";
 import type { Fleet, Node, SeenFrom, Session } from "./fleet.ts";
 import type { Access, Speaker } from "./identity/access.ts";
+import { createSilence } from "./identity/silence.ts";
 import type { Judging } from "./judging.ts";
 import { peerAddress } from "./peer-address.ts";
 import { HELLO_ALLOWANCE, takeHello } from "./quota.ts";
@@ -58,8 +59,8 @@ export interface Ingest {
   endAll(): void;
   /** Ends the streams that speak for a node, since `why`; says how many there were. */
   endNode(nodeId: string, why: string): number;
-  /** Whether a stream speaks for a node. */
-  isSpoken(nodeId: string): boolean;
+  /** Whether nobody speaks for a node, nor did a moment ago (see silence.ts). */
+  isSilent(nodeId: string): boolean;
   /** Ends the streams whose certificate has ended: a certificate is good for its time and no longer. */
   endExpired(): void;
 }
@@ -68,12 +69,15 @@ export function createIngest(parts: IngestParts): Ingest {
   const open = new Set<AgentStream>();
   /** In the order of their opening. */
   const ofNodes = new Map<string, Set<AgentStream>>();
+  const silence = createSilence(parts.clock);
   const leave = (agent: AgentStream) => {
     open.delete(agent);
     if (agent.speaker.kind === "anybody") return;
     const { nodeId } = agent.speaker;
     const others = ofNodes.get(nodeId);
-    if (others?.delete(agent) && others.size === 0) ofNodes.delete(nodeId);
+    if (!others?.delete(agent) || others.size > 0) return;
+    ofNodes.delete(nodeId);
+    silence.note(nodeId);
   };
   /** Makes room among those of the speaker's node: the oldest goes. */
   const makeRoom = (speaker: Speaker) => {
@@ -119,7 +123,7 @@ export function createIngest(parts: IngestParts): Ingest {
       for (const agent of ofNode) agent.end(new RpcError(RpcStatus.PERMISSION_DENIED, why));
       return ofNode.length;
     },
-    isSpoken: (nodeId) => ofNodes.has(nodeId),
+    isSilent: (nodeId) => !ofNodes.has(nodeId) && silence.isSilent(nodeId),
     endExpired() {
       const nowMs = parts.clock.wallMs();
       for (const agent of open) {

@@ -131,6 +131,11 @@ function claimedTwiceLines(claimed: readonly Enrolment[]): readonly string[] {
   return [
     `! another key claimed ${names.join(", ")}${more}: two machines go by one id, or one was set up anew.`,
     "Two machines: give one of them an id of its own. Set up anew: 'lifeline node revoke ID', then 'lifeline node readmit ID'.",
+    ...(claimed.some(({ ephemeral }) => ephemeral)
+      ? [
+          "An ephemeral one ('--output wide') is let in again by itself, two minutes after it was switched off at the latest.",
+        ]
+      : []),
   ];
 }
 

@@ -111,7 +111,7 @@ function useText(token: adminPb.JoinToken, authority: string): string {
   const many = `${token.usesMax} ${what}${token.usesMax === 1 ? "" : "s"}`;
   const gives = token.ephemeral
     ? [
-        "Ephemeral: a key that it lets in gives way to the node's next, which is another of these, at each start of its agent.",
+        "Ephemeral: a key that it lets in gives way to the node's next, which is another of these, at each start of its agent; for machines in maintenance mode.",
       ]
     : [];
   const lines = [

@@ -46,7 +46,8 @@ function enrolledDatabase(): void {
     nowMs: 1,
     notAfterMs: 9,
     from: "",
-    isIdSpoken: false,
+    isIdSilent: true,
+    silentSinceMs: 0,
   };
   database.run([
     { name: "createJoinToken", input: { token, secretSha256 } },

@@ -25,6 +25,7 @@ import type { EnrolRefusal, RenewRefusal } from "../store/identity-record.ts";
 import type { AttemptLimit } from "./attempt-limit.ts";
 import { readJoinToken } from "./join-token.ts";
 import type { Registry } from "./registry.ts";
+import { SILENT_AFTER_MS } from "./silence.ts";
 
 /** How long after its end a certificate may still be renewed, ms: 30 days, an outage of any length that anybody waits for. */
 export const RENEW_WITHIN_MS = 30 * 24 * 3_600_000;
@@ -32,6 +33,8 @@ export const RENEW_WITHIN_MS = 30 * 24 * 3_600_000;
 /** What became of an attempt. */
 export type EnrolAttempt =
   | "enrolled"
+  /** In the place of an ephemeral key. */
+  | "enrolled-anew"
   | "renewed"
   | "malformed"
   | "too-many-attempts"
@@ -48,8 +51,8 @@ export interface EnrolParts {
   readonly limit: AttemptLimit;
   readonly clock: Clock;
   readonly onAttempt: (what: EnrolAttempt, nodeId: string, from: string) => void;
-  /** Whether somebody speaks under a node id at the moment. */
-  readonly isSpoken: (nodeId: string) => boolean;
+  /** Whether nobody speaks under a node id, nor did a moment ago. */
+  readonly isSilent: (nodeId: string) => boolean;
   /** Ends what the key that held the id before still says. */
   readonly onReplaced: (nodeId: string) => void;
 }
@@ -125,13 +128,14 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
         const secretSha256 = createHash("sha256").update(token.secret).digest();
         const key = Buffer.from(keySha256, "hex");
         const times = lifetime();
-        const isIdSpoken = parts.isSpoken(nodeId);
+        const silence = { isIdSilent: parts.isSilent(nodeId), silentSinceMs: times.nowMs - SILENT_AFTER_MS };
         const outcome = await registry
-          .enrol({ tokenId: token.id, secretSha256, nodeId, key, from, isIdSpoken, ...times })
+          .enrol({ tokenId: token.id, secretSha256, nodeId, key, from, ...silence, ...times })
           .catch(unavailable);
         if (outcome.kind === "refused") return refuse(outcome.why);
-        if (outcome.replacedKey !== undefined) parts.onReplaced(nodeId);
-        onAttempt("enrolled", nodeId, from);
+        const { replacedKey, gaveWay } = outcome;
+        if (replacedKey !== undefined || gaveWay) parts.onReplaced(nodeId);
+        onAttempt(gaveWay ? "enrolled-anew" : "enrolled", nodeId, from);
         return issue(authority, nodeId, publicKeyDer, times.nowMs);
       }),
     async renew({ certificateRequestDer }, context) {
@@ -193,6 +197,10 @@ const ENROL_REFUSALS: Readonly<Record<EnrolRefusal, Said>> = {
   "another-key": [
     RpcStatus.ALREADY_EXISTS,
     "another key holds this node id: two machines have it, or this one has lost its key; an administrator may readmit the node",
+  ],
+  "id-in-use": [
+    RpcStatus.ALREADY_EXISTS,
+    `another key holds this node id until nobody has spoken under it for ${SILENT_AFTER_MS / 1_000} s: two machines have it, or this one was started again`,
   ],
   "too-many-enrolments": [RpcStatus.RESOURCE_EXHAUSTED, "the collector has enrolled as many nodes as it can"],
 };

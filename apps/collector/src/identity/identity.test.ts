@@ -11,7 +11,7 @@ import {
   openAuthority,
   signingRequestDer,
 } from "@lifeline/identity";
-import { manualClock, systemClock } from "@lifeline/measure";
+import { manualClock, NS_PER_MS, systemClock } from "@lifeline/measure";
 import { type ChannelCredentials, channelCredentials, createRpcClient, type RpcError, RpcStatus } from "@lifeline/rpc";
 import { adminPb, enrolPb, queryPb, reportPb } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -19,14 +19,20 @@ import type { Collector } from "../collector.ts";
 import type { Config } from "../config.ts";
 import { clientOf, type Pair, testAuthority } from "../testing/credentials.ts";
 import { type House, openHouse } from "../testing/house.ts";
+import { SILENT_AFTER_MS } from "./silence.ts";
 
 let house: House;
 const closers: (() => void)[] = [];
-/** How far the collector's wall clock is ahead of the host's, ms. */
+/** How far the collector's wall clock is ahead of the host's, ms, and its monotonic one. */
 let aheadMs = 0;
-const clock = { ...systemClock, wallMs: () => systemClock.wallMs() + aheadMs };
+let aheadNs = 0;
+const clock = {
+  ...systemClock,
+  wallMs: () => systemClock.wallMs() + aheadMs,
+  monotonicNs: () => systemClock.monotonicNs() + aheadNs,
+};
 beforeEach(() => {
-  aheadMs = 0;
+  [aheadMs, aheadNs] = [0, 0];
   house = openHouse(clock);
 });
 afterEach(async () => {
@@ -100,6 +106,14 @@ async function speak(collector: Collector, credentials: ChannelCredentials, node
     for (;;) if ((await responses.next()).done === true) return "ended";
   })().catch((error: RpcError) => error);
   return { first, end, leave: () => call.cancel() };
+}
+
+/** A certificate of the collector's authority, as whoever has its key makes one. */
+async function ownNode(nodeId: string, keys: KeyPair): Promise<Pair> {
+  const lifetimeMs = 3_600_000;
+  const { publicKeyDer } = keys;
+  const { pem } = await (await ownAuthority()).issueNode({ nodeId, publicKeyDer, nowMs: clock.wallMs(), lifetimeMs });
+  return { certPem: pem, keyPem: keys.privateKeyPem };
 }
 
 async function renewal(address: string, caPem: string, pair: Pair, nodeId: string) {
@@ -394,19 +408,60 @@ describe("a node that was set up anew", () => {
 });
 
 describe("a node that cannot keep its key", () => {
-  it("comes again by its ephemeral token under its id, once the stream it had is over", async () => {
+  const pass = (ms: number) => {
+    aheadMs += ms;
+    aheadNs += ms * NS_PER_MS;
+  };
+
+  it("comes again by its ephemeral token under its id, once that has been silent for a while", async () => {
     const { collector, caPem, token, enrol, admin, asAdmin } = await fleet();
-    const joinToken = await token({ usesMax: 3, ephemeral: true });
-    const first = await speak(collector, clientOf(caPem, await enrol(joinToken, "n1")), "n1");
-    expect(first.first).toBe("let in");
-    await expect(enrol(joinToken, "n1")).rejects.toMatchObject({ code: RpcStatus.ALREADY_EXISTS });
+    const joinToken = await token({ usesMax: 9, ephemeral: true });
+    const asNode = async (nodeId: string, keys?: KeyPair) =>
+      speak(collector, clientOf(caPem, await enrol(joinToken, nodeId, keys)), nodeId);
+    const inUse = { code: RpcStatus.ALREADY_EXISTS, message: expect.stringContaining("nobody has spoken under it") };
+    pass(SILENT_AFTER_MS);
+    const keys = makeKeyPair();
+    const first = await asNode("n1", keys);
+    expect([first.first, (await asNode("n2")).first]).toEqual(["let in", "let in"]);
+    pass(SILENT_AFTER_MS);
+    await expect(enrol(joinToken, "n1")).rejects.toMatchObject(inUse);
     first.leave();
-    const again = await vi.waitFor(() => enrol(joinToken, "n1"));
-    expect((await speak(collector, clientOf(caPem, again), "n1")).first).toBe("let in");
-    const { enrolments } = await admin.unary("listEnrolments", {}, asAdmin);
-    expect(enrolments).toMatchObject([{ nodeId: "n1", ephemeral: true, refusedClaims: 0 }]);
+    await first.end;
+    await expect(enrol(joinToken, "n1")).rejects.toMatchObject(inUse);
+    // Its stream ends there a moment after it has ended here; that of n2 goes on.
+    await vi.waitFor(async () => {
+      pass(SILENT_AFTER_MS);
+      expect((await asNode("n1")).first).toBe("let in");
+    });
+    const former = await speak(collector, clientOf(caPem, await ownNode("n1", keys)), "n1");
+    expect(former.first).toMatchObject({ code: RpcStatus.PERMISSION_DENIED });
+    const { enrolments } = await admin.unary("listEnrolments", { nodeId: "n1" }, asAdmin);
+    expect(enrolments).toMatchObject([{ ephemeral: true }]);
     const { tokens } = await admin.unary("listJoinTokens", {}, asAdmin);
-    expect(tokens).toMatchObject([{ ephemeral: true, uses: 2 }]);
+    expect(tokens).toMatchObject([{ ephemeral: true, uses: 3 }]);
+    expect(await house.metrics(collector)).toContain('enrol_attempts_total{result="enrolled-anew"} 1');
+    expect(house.logged.join("")).toContain("a node has enrolled anew");
+  });
+
+  it("is not displaced while it is on its way back to a collector that was started again", async () => {
+    const { collector, token, enrol } = await fleet();
+    const joinToken = await token({ usesMax: 9, ephemeral: true });
+    await enrol(joinToken, "n1");
+    await collector.stop();
+    aheadMs += SILENT_AFTER_MS;
+    const again = await fleet();
+    await expect(again.enrol(joinToken, "n1")).rejects.toMatchObject({ code: RpcStatus.ALREADY_EXISTS });
+    aheadNs += SILENT_AFTER_MS * NS_PER_MS;
+    await expect(again.enrol(joinToken, "n1")).resolves.toBeDefined();
+  });
+
+  it("is one of many that ask at once under one id", async () => {
+    const { collector, token, enrol } = await fleet();
+    const joinToken = await token({ usesMax: 9, ephemeral: true });
+    pass(SILENT_AFTER_MS);
+    const asked = await Promise.allSettled(Array.from({ length: 8 }, () => enrol(joinToken, "n1")));
+    expect(asked.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    expect(await house.metrics(collector)).toContain('node_claims_refused_total{holder="ephemeral"} 7');
   });
 });
 
@@ -513,7 +568,9 @@ describe("a node id", () => {
       message: expect.stringContaining("another key"),
     });
     expect(own.first).toBe("let in");
-    expect(await house.metrics(collector)).toContain("lifeline_collector_node_claims_refused_total 1");
+    expect(await house.metrics(collector)).toContain(
+      'lifeline_collector_node_claims_refused_total{holder="lasting"} 1',
+    );
     await collector.stop();
     expect(house.logged.join("")).toContain("another key claims the id of a node");
   });

@@ -63,10 +63,10 @@ export async function openIdentity(
     store,
     clock,
     pinsKeys: authority !== undefined,
-    onRefusedClaim: () => vitals.refusedClaims.inc(),
-    onClaimsTold(nodeId, from, claims) {
-      const what = "another key claims the id of a node: two machines have it, or one has lost its key";
-      log.warn({ nodeId, from, claims }, what);
+    onRefusedClaim: (holder) => vitals.refusedClaims.inc({ holder }),
+    onClaimsTold({ nodeId, from, claims, holder }) {
+      const why = { lasting: "one has lost its key", ephemeral: "it was started again a moment ago" }[holder];
+      log.warn({ nodeId, from, claims }, `another key claims the id of a node: two machines have it, or ${why}`);
     },
   });
   const access = createAccess({
@@ -80,7 +80,8 @@ export async function openIdentity(
 }
 
 /**
- * Enrolment and administration. `endStreams` ends those of a node, and says how many there were; `isSpoken` says whether there are any.
+ * Enrolment and administration. `endStreams` ends those of a node, and says how many there were; `isSilent`, whether
+ * there are none, nor were a moment ago.
  */
 export function createIdentityServices(
   { authority, registry, access }: Identity,
@@ -92,10 +93,10 @@ export function createIdentityServices(
     readonly log: Logger;
     readonly onDefect: OnDefect;
     readonly endStreams: (nodeId: string, why: string) => number;
-    readonly isSpoken: (nodeId: string) => boolean;
+    readonly isSilent: (nodeId: string) => boolean;
   },
 ): { addTo(server: Parameters<typeof addService>[0]): void } {
-  const { store, vitals, clock, log, onDefect, endStreams, isSpoken } = parts;
+  const { store, vitals, clock, log, onDefect, endStreams, isSilent } = parts;
   const enrolment = createEnrolService({
     authority,
     certificateLifetimeMs: (config.identity?.nodeCertificateHours ?? 0) * MS_PER_HOUR,
@@ -105,8 +106,9 @@ export function createIdentityServices(
     onAttempt(what, nodeId, from) {
       vitals.enrolAttempts.inc({ result: what });
       if (what === "enrolled") log.info({ nodeId, from }, "a node has enrolled");
+      if (what === "enrolled-anew") log.info({ nodeId, from }, "a node has enrolled anew: its ephemeral key gave way");
     },
-    isSpoken,
+    isSilent,
     onReplaced: (nodeId) => void endStreams(nodeId, "certificate: another key was enrolled for the node"),
   });
   const administration = createAdminService({

@@ -8,7 +8,7 @@ import { restore } from "../store/backup.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import type { Operation } from "../store/record.ts";
 import type { Store } from "../store/store.ts";
-import { openRegistry } from "./registry.ts";
+import { openRegistry, type ToldClaims } from "./registry.ts";
 
 let directory = "";
 let database: Database;
@@ -57,13 +57,13 @@ const OTHER = "bb".repeat(32);
 
 function opened(more: { readonly pinsKeys?: boolean } = {}) {
   const held = heldStore();
-  const told: [string, string, number][] = [];
+  const told: ToldClaims[] = [];
   const registry = openRegistry({
     store: held.store,
     clock,
     pinsKeys: true,
     onRefusedClaim() {},
-    onClaimsTold: (...claims) => told.push(claims),
+    onClaimsTold: (claims) => told.push(claims),
     ...more,
   });
   return { ...held, registry, told };
@@ -100,7 +100,15 @@ describe("a registry of a database that was brought back", () => {
     const token = { id: "a", note: "", nodePattern: "", usesMax: 1, uses: 0, isEphemeral: false, ...times };
     await held.store.submit("createJoinToken", { token, secretSha256 });
     const key = Buffer.from(KEY, "hex");
-    const asked = { nodeId: "n1", key, nowMs: 500_000, notAfterMs: 90_000_000, from: "", isIdSpoken: false };
+    const asked = {
+      nodeId: "n1",
+      key,
+      nowMs: 500_000,
+      notAfterMs: 90_000_000,
+      from: "",
+      isIdSilent: true,
+      silentSinceMs: 0,
+    };
     const claim = { tokenId: "a", secretSha256, ...asked };
     await held.store.submit("enrol", claim);
     database.close();
@@ -125,7 +133,7 @@ describe("claims of another key", () => {
     for (let at = 0; at < 500; at += 1) await registry.standingOf(certificate(OTHER), "127.0.0.2:1");
     expect(told).toEqual([]);
     clock.advance(10_000);
-    expect(told).toEqual([["n1", "127.0.0.2", 500]]);
+    expect(told).toEqual([{ nodeId: "n1", from: "127.0.0.2", claims: 500, holder: "lasting" }]);
     await registry.stop();
     const [rows] = database.run([{ name: "listEnrolments", input: { nodeId: "n1", after: "", limit: 1 } }]);
     expect(rows).toMatchObject([{ refusedClaims: 500 }]);

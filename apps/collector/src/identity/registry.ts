@@ -3,7 +3,7 @@
  *
  * 1. The store decides, in one transaction; memory follows, so that the door needs no disk.
  * 2. What is revoked is refused from the moment it is durable, on every stream (S1).
- * 3. Claims of another key are counted and told, never obeyed: two nodes under one id are reported, not merged.
+ * 3. Claims of another key to an id that is held are counted and told, never obeyed: two nodes under one id are reported, not merged.
  * 4. What was decided before a wait is decided again after it: a revocation that came meanwhile holds.
  */
 import { BACKDATE_MS } from "@lifeline/identity";
@@ -64,9 +64,19 @@ export interface RegistryParts {
   /** Whether a node id belongs to one key; not so where another authority's certificates change keys as they please. */
   readonly pinsKeys: boolean;
   /** Another key claims the id of a node: each time. */
-  readonly onRefusedClaim: () => void;
-  /** As many claims of other keys to the id since they were told last, the last of them from there. */
-  readonly onClaimsTold: (nodeId: string, from: string, claims: number) => void;
+  readonly onRefusedClaim: (holder: Holder) => void;
+  readonly onClaimsTold: (told: ToldClaims) => void;
+}
+
+/** Which kind of key holds an id. */
+export type Holder = "lasting" | "ephemeral";
+
+/** Claims of other keys to an id since they were told last, the last of them from there. */
+export interface ToldClaims {
+  readonly nodeId: string;
+  readonly from: string;
+  readonly claims: number;
+  readonly holder: Holder;
 }
 
 interface Held {
@@ -76,6 +86,7 @@ interface Held {
   notAfterMs: number;
   enrolledAtMs: number;
   isDated: boolean;
+  isEphemeral: boolean;
   /** Those that were shown, where ids follow their certificates; the newest last. */
   shownKeys: readonly string[];
 }
@@ -85,12 +96,13 @@ export async function openRegistry(parts: RegistryParts): Promise<Registry> {
   const { store, clock, pinsKeys, onRefusedClaim, onClaimsTold } = parts;
   const held = new Map<string, Held>();
   const revokedKeys = new Set<string>();
-  const remember = ({ nodeId, key, revokedAtMs, notAfterMs, enrolledAtMs, isDated }: EnrolmentRecord) => {
-    const keySha256 = hex(key);
-    const isRevoked = revokedAtMs !== undefined;
-    const shownKeys = held.get(nodeId)?.shownKeys ?? [];
-    held.set(nodeId, { keySha256, isRevoked, notAfterMs, enrolledAtMs, isDated, shownKeys });
+  const remember = (enrolment: EnrolmentRecord) => {
+    const { nodeId, key, revokedAtMs, notAfterMs, enrolledAtMs, isDated, isEphemeral } = enrolment;
+    const times = { notAfterMs, enrolledAtMs };
+    const is = { isRevoked: revokedAtMs !== undefined, isDated, isEphemeral };
+    held.set(nodeId, { keySha256: hex(key), ...times, ...is, shownKeys: held.get(nodeId)?.shownKeys ?? [] });
   };
+  const holderOf = (nodeId: string): Holder => (held.get(nodeId)?.isEphemeral === true ? "ephemeral" : "lasting");
   const revokeKey = (key: Uint8Array | undefined) => {
     if (key !== undefined && key.length > 0) revokedKeys.add(hex(key));
   };
@@ -109,7 +121,7 @@ export async function openRegistry(parts: RegistryParts): Promise<Registry> {
   }
   // Each is of a node that was enrolled: as many nodes, and as many keys again for those that were readmitted.
   for (const key of await store.submit("listRevokedKeys", { limit: 2 * ENROLMENTS_MAX })) revokedKeys.add(hex(key));
-  const claims = createClaims(store, clock, onClaimsTold);
+  const claims = createClaims(store, clock, (told) => onClaimsTold({ ...told, holder: holderOf(told.nodeId) }));
   const standingNow = (nodeId: string, keySha256: string): Standing => {
     const known = held.get(nodeId);
     if (revokedKeys.has(keySha256) || known?.isRevoked === true) return "revoked";
@@ -145,7 +157,7 @@ export async function openRegistry(parts: RegistryParts): Promise<Registry> {
       showKey(nodeId, keySha256);
       const standing = standingNow(nodeId, keySha256);
       if (standing === "another-key") {
-        onRefusedClaim();
+        onRefusedClaim(holderOf(nodeId));
         claims.count(nodeId, peerAddress(peer) ?? "", 1);
       }
       return standing;
@@ -155,8 +167,8 @@ export async function openRegistry(parts: RegistryParts): Promise<Registry> {
       if (outcome.kind === "enrolled") {
         remember(outcome.enrolment);
         revokeKey(outcome.replacedKey);
-      } else if (outcome.why === "another-key") {
-        onRefusedClaim();
+      } else if (outcome.why === "another-key" || outcome.why === "id-in-use") {
+        onRefusedClaim(holderOf(claim.nodeId));
         // The store has written it.
         claims.count(claim.nodeId, claim.from, 0);
       }
@@ -194,7 +206,7 @@ export async function openRegistry(parts: RegistryParts): Promise<Registry> {
 }
 
 /** Counts by node, written and told together. Bounded: only ids that are held can be claimed by another key. */
-function createClaims(store: Pick<Store, "submit">, clock: Clock, tell: RegistryParts["onClaimsTold"]) {
+function createClaims(store: Pick<Store, "submit">, clock: Clock, tell: (told: Omit<ToldClaims, "holder">) => void) {
   const waiting = new Map<string, { claims: number; unwritten: number; from: string }>();
   let timer: Timer | undefined;
   const write = async () => {
@@ -203,7 +215,7 @@ function createClaims(store: Pick<Store, "submit">, clock: Clock, tell: Registry
     const claimed = [...waiting];
     waiting.clear();
     const writes = claimed.map(async ([nodeId, { claims, unwritten, from }]) => {
-      tell(nodeId, from, claims);
+      tell({ nodeId, from, claims });
       if (unwritten === 0) return;
       // What could not be written is counted again by the next claim; the metric has it.
       await store.submit("countRefusedClaims", { nodeId, claims: unwritten, nowMs, from }).catch(() => undefined);

@@ -38,7 +38,8 @@ function makeToken(id: string, more: Partial<typeof TOKEN> = {}) {
 }
 const ids = () => run("listJoinTokens", { limit: 2 * JOIN_TOKENS_MAX }).map(({ id }) => id);
 
-const enrol = (tokenId: string, nodeId: string, of: number, nowMs = NOW_MS, isIdSpoken = false) =>
+const SILENT_MS = 30_000;
+const enrol = (tokenId: string, nodeId: string, of: number, nowMs = NOW_MS, isIdSilent = true) =>
   run("enrol", {
     tokenId,
     secretSha256: SECRET,
@@ -47,7 +48,8 @@ const enrol = (tokenId: string, nodeId: string, of: number, nowMs = NOW_MS, isId
     nowMs,
     notAfterMs: nowMs + DAY_MS,
     from: "127.0.0.1",
-    isIdSpoken,
+    isIdSilent,
+    silentSinceMs: nowMs - SILENT_MS,
   });
 const renew = (nodeId: string, of: number, issuedAtMs: number, nowMs = NOW_MS) =>
   run("renew", {
@@ -110,40 +112,52 @@ describe("enrolments", () => {
 });
 
 describe("a key that came by an ephemeral token", () => {
-  const refused = { kind: "refused", why: "another-key" };
+  const inUse = { kind: "refused", why: "id-in-use" };
+  const LATER_MS = NOW_MS + SILENT_MS;
   beforeEach(() => {
     makeToken("ephemeral", { usesMax: 4, isEphemeral: true });
     makeToken("lasting", { usesMax: 2 });
     expect(enrol("ephemeral", "n1", 1)).toMatchObject({ kind: "enrolled", enrolment: { isEphemeral: true } });
   });
 
-  it("gives way to the next, at the cost of a use, and is refused from then on", () => {
-    expect(enrol("ephemeral", "n1", 2)).toMatchObject({ kind: "enrolled", replacedKey: key(1) });
-    expect(enrol("ephemeral", "n1", 1)).toEqual({ kind: "refused", why: "key-revoked" });
+  it("gives way to the next, at the cost of a use, and leaves nothing behind", () => {
+    expect(enrol("ephemeral", "n1", 2, LATER_MS)).toMatchObject({ gaveWay: true, replacedKey: undefined });
+    expect(run("listRevokedKeys", { limit: 9 })).toEqual([]);
     expect(run("listJoinTokens", { limit: 9 }).map(({ uses }) => uses)).toEqual([2, 0]);
+    expect(renew("n1", 1, NOW_MS, LATER_MS)).toEqual({ kind: "refused", why: "another-key" });
   });
 
-  it("does not while somebody speaks under its id: two machines of one id are told, as ever", () => {
-    expect(enrol("ephemeral", "n1", 2, NOW_MS, true)).toEqual(refused);
-    expect(enrol("lasting", "n1", 3, NOW_MS, true)).toEqual(refused);
-    expect(run("listEnrolments", { nodeId: "n1", after: "", limit: 1 })).toMatchObject([{ refusedClaims: 2 }]);
+  it("does not while somebody speaks under its id, or is about to: two machines of one id are told, as ever", () => {
+    expect(enrol("ephemeral", "n1", 2, LATER_MS, false)).toEqual(inUse);
+    expect(enrol("lasting", "n1", 3, LATER_MS, false)).toEqual(inUse);
+    expect(enrol("ephemeral", "n1", 2, LATER_MS - 1)).toEqual(inUse);
+    expect(run("listEnrolments", { nodeId: "n1", after: "", limit: 1 })).toMatchObject([{ refusedClaims: 3 }]);
+    // Enrolled by a clock that has been set back since.
+    expect(enrol("ephemeral", "n1", 2, NOW_MS - 1)).toMatchObject({ kind: "enrolled" });
   });
 
   it("gives way to one that stays, which an ephemeral token takes nothing from", () => {
-    expect(enrol("lasting", "n1", 2)).toMatchObject({ kind: "enrolled", enrolment: { isEphemeral: false } });
-    expect(enrol("ephemeral", "n1", 3)).toEqual(refused);
-    expect(enrol("lasting", "n1", 3)).toEqual(refused);
+    const another = { kind: "refused", why: "another-key" };
+    expect(enrol("lasting", "n1", 2, LATER_MS)).toMatchObject({ kind: "enrolled", enrolment: { isEphemeral: false } });
+    expect(enrol("ephemeral", "n1", 3, LATER_MS + SILENT_MS)).toEqual(another);
+    expect(enrol("lasting", "n1", 3, LATER_MS + SILENT_MS)).toEqual(another);
+  });
+
+  it("stays once a lasting token has let it in as well, and not the other way round", () => {
+    expect(enrol("lasting", "n1", 1)).toMatchObject({ enrolment: { isEphemeral: false } });
+    expect(enrol("ephemeral", "n1", 1)).toMatchObject({ enrolment: { isEphemeral: false } });
   });
 
   it("gives way also after it was renewed, or a revocation was taken back", () => {
     renew("n1", 1, NOW_MS);
-    expect(enrol("ephemeral", "n1", 2)).toMatchObject({ kind: "enrolled" });
+    expect(enrol("ephemeral", "n1", 2, LATER_MS)).toMatchObject({ kind: "enrolled" });
     run("revokeNode", { nodeId: "n1", nowMs: NOW_MS, keys: [] });
-    expect(enrol("ephemeral", "n1", 3)).toEqual({ kind: "refused", why: "node-revoked" });
+    const atMs = LATER_MS + SILENT_MS;
+    expect(enrol("ephemeral", "n1", 3, atMs)).toEqual({ kind: "refused", why: "node-revoked" });
     run("readmitNode", { nodeId: "n1" });
-    expect(enrol("ephemeral", "n1", 3)).toMatchObject({ kind: "enrolled", replacedKey: key(2) });
-    expect(enrol("ephemeral", "n1", 4)).toMatchObject({ kind: "enrolled", replacedKey: key(3) });
-    expect(enrol("ephemeral", "n1", 5)).toEqual({ kind: "refused", why: "token-used-up" });
+    expect(enrol("ephemeral", "n1", 3, atMs)).toMatchObject({ gaveWay: false, replacedKey: key(2) });
+    expect(enrol("ephemeral", "n1", 4, atMs + SILENT_MS)).toMatchObject({ gaveWay: true });
+    expect(enrol("ephemeral", "n1", 5, atMs + 2 * SILENT_MS)).toEqual({ kind: "refused", why: "token-used-up" });
   });
 });
 
@@ -160,6 +174,20 @@ describe("a database that was brought back", () => {
     makeToken("a", { lifetimeMs: 9 * DAY_MS });
     bringBack();
     expect(enrol("a", "n1", 1, NOW_MS + 2 * DAY_MS)).toEqual({ kind: "refused", why: "token-revoked" });
+  });
+
+  it("keeps the id of an ephemeral key for whoever the authority has issued to since, whichever comes first", () => {
+    makeToken("a", { isEphemeral: true });
+    enrol("a", "n1", 1);
+    bringBack();
+    const lateMs = NOW_MS + 2 * DAY_MS;
+    makeToken("b", { createdAtMs: lateMs, usesMax: 9, isEphemeral: true });
+    const another = { kind: "refused", why: "another-key" };
+    expect(enrol("b", "n1", 3, lateMs)).toEqual(another);
+    expect(adopt("n1", 2, NOW_MS + 1)).toMatchObject({ enrolment: { key: key(2), isEphemeral: false } });
+    expect(enrol("b", "n1", 3, lateMs)).toEqual(another);
+    // Of one that it knows nothing of, it does not know either that it was ephemeral.
+    expect(adopt("n9", 9, NOW_MS + 1)).toMatchObject({ enrolment: { isEphemeral: false } });
   });
 
   it("gives an id to the key that the authority issued to last, whichever comes first", () => {

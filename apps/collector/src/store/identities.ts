@@ -3,9 +3,9 @@
  *
  * 1. A use of a token and the enrolment it is spent on are one: an answer that was lost on its way costs no second use, for the same key
  *    under the same id is let in again, whatever became of the token meanwhile.
- * 2. A node id belongs to one key until it is readmitted. Keys that were revoked, or replaced, stay refused for good.
- *    A key that came by an ephemeral token gives way by itself, for who made it cannot keep it; not while somebody speaks under the id, and
- *    an ephemeral token takes no id from a key that stays.
+ * 2. A node id belongs to one key until it is readmitted. Keys that were revoked, or replaced after a readmission, stay refused for good.
+ *    A key that came by an ephemeral token gives way by itself, for who made it cannot keep it, once the id is silent; an ephemeral token
+ *    takes no id from a key that stays, nor one whose row may be older than what was issued since.
  * 3. Of a token only the digest of its secret is kept, and who does not have the secret learns nothing of it (S1).
  * 4. A row that may be older than what the authority has issued gives way to a certificate that was issued after it: the authority issues
  *    only to the key that holds an id, so that the one it issued to last is the one that held it last.
@@ -158,25 +158,24 @@ function enrol(
     return refused("unknown-token");
   }
   const token = tokenOf(tokenRow);
-  const isSameKey = held !== undefined && Buffer.compare(held.key, key) === 0;
-  const isLetInByIt = isSameKey && held.joinTokenId === tokenId;
+  const relation = relationOf(held, claim);
+  const isLetInByIt = relation === "same-key" && held?.joinTokenId === tokenId;
   const ofToken = isLetInByIt ? undefined : refusalBy(token, nodeId, nowMs);
   if (ofToken !== undefined) return refused(ofToken);
   if (keyIsRevoked) return refused("key-revoked");
   if (held?.revokedAtMs !== undefined) return refused("node-revoked");
-  if (held !== undefined && !isSameKey && !held.isOpen && !givesWay(held, claim)) {
+  if (relation === "another-key" || relation === "id-in-use") {
     statement(
       `UPDATE enrolments SET refused_claims = refused_claims + 1, last_refused_claim_ms = ?, last_refused_claim_from = ?
        WHERE node_id = ?`,
     ).run(nowMs, from, nodeId);
-    return refused("another-key");
+    return refused(relation);
   }
-  if (isSameKey) {
+  if (relation === "same-key") {
     // Its answer was lost, or its last certificate has ended: it is let in already, and costs nothing.
-    statement(`UPDATE enrolments SET not_after_ms = max(not_after_ms, ?), ${IS_HELD} WHERE node_id = ?`).run(
-      notAfterMs,
-      nodeId,
-    );
+    statement(
+      `UPDATE enrolments SET not_after_ms = max(not_after_ms, ?), is_ephemeral = min(is_ephemeral, ?), ${IS_HELD} WHERE node_id = ?`,
+    ).run(notAfterMs, Number(token.isEphemeral), nodeId);
   } else {
     if (token.uses >= token.usesMax) return refused("token-used-up");
     if (held === undefined && !hasRoom(statement)) return refused("too-many-enrolments");
@@ -186,16 +185,26 @@ function enrol(
          enrolled_ms = excluded.enrolled_ms, not_after_ms = excluded.not_after_ms, renewals = 0, is_open = 0,
          is_ephemeral = excluded.is_ephemeral, refused_claims = 0, last_refused_claim_ms = NULL, last_refused_claim_from = ''`,
     ).run(nodeId, key, tokenId, nowMs, notAfterMs, HELD, Number(token.isEphemeral));
-    revokeKey(statement, held?.key, nodeId, nowMs);
   }
+  // Of an id that was readmitted. One that gave way leaves nothing behind: it comes and goes without anybody's doing, and must have a bound.
+  const replacedKey = relation === "free" ? held?.key : undefined;
+  revokeKey(statement, replacedKey, nodeId, nowMs);
   const row = statement("SELECT * FROM enrolments WHERE node_id = ?").get(nodeId);
   if (row === undefined) throw new Error("an enrolment that was written is not there");
-  return { kind: "enrolled", enrolment: enrolmentOf(row), replacedKey: isSameKey ? undefined : held?.key };
+  return { kind: "enrolled", enrolment: enrolmentOf(row), replacedKey, gaveWay: relation === "gives-way" };
 }
 
-/** Whether the key that holds an id gives way: it did not come to stay, and nobody speaks under the id. */
-function givesWay({ isEphemeral }: EnrolmentRecord, { isIdSpoken }: EnrolClaim): boolean {
-  return isEphemeral && !isIdSpoken;
+/** How a key that asks for an id stands to the one that has it. */
+type Relation = "free" | "same-key" | "gives-way" | "id-in-use" | "another-key";
+
+function relationOf(held: EnrolmentRecord | undefined, claim: EnrolClaim): Relation {
+  if (held === undefined) return "free";
+  if (Buffer.compare(held.key, claim.key) === 0) return "same-key";
+  if (held.isOpen) return "free";
+  if (!held.isEphemeral || held.isDated) return "another-key";
+  // Who was enrolled a moment ago is about to speak; an enrolment in the future is of a clock that was set back since.
+  const isNew = held.enrolledAtMs > claim.silentSinceMs && held.enrolledAtMs <= claim.nowMs;
+  return claim.isIdSilent && !isNew ? "gives-way" : "id-in-use";
 }
 
 /** Why a token lets nobody in under an id, whatever uses it has left. */
@@ -246,15 +255,15 @@ function adopt(
     if (!hasRoom(statement)) return { enrolment: undefined, replacedKey };
     statement(INSERT_ENROLMENT).run(nodeId, key, "", issuedAtMs, notAfterMs, DATED, LASTING);
   } else if (follows || isSameKey) {
-    statement("UPDATE enrolments SET key_sha256 = ?, not_after_ms = max(not_after_ms, ?) WHERE node_id = ?").run(
-      key,
-      notAfterMs,
-      nodeId,
-    );
+    statement(
+      `UPDATE enrolments SET key_sha256 = ?1, not_after_ms = max(not_after_ms, ?2),
+         is_ephemeral = CASE key_sha256 WHEN ?1 THEN is_ephemeral ELSE ${LASTING} END WHERE node_id = ?3`,
+    ).run(key, notAfterMs, nodeId);
   } else if (isLater) {
     replacedKey = held.key;
     statement(
-      `UPDATE enrolments SET key_sha256 = ?, join_token_id = '', enrolled_ms = ?, not_after_ms = ?, renewals = 0 WHERE node_id = ?`,
+      `UPDATE enrolments SET key_sha256 = ?, join_token_id = '', enrolled_ms = ?, not_after_ms = ?, renewals = 0,
+         is_ephemeral = ${LASTING} WHERE node_id = ?`,
     ).run(key, issuedAtMs, notAfterMs, nodeId);
     revokeKey(statement, replacedKey, nodeId, nowMs);
   }

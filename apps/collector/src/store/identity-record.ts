@@ -31,7 +31,7 @@ export interface EnrolmentRecord {
   readonly isOpen: boolean;
   /** The row is of a copy, or made from a certificate alone: it may be older than what the authority has issued since. */
   readonly isDated: boolean;
-  /** The key came by an ephemeral token, and gives way to another that a token lets in once nobody speaks under the id. */
+  /** The key came by an ephemeral token, and gives way to another that a token lets in once the id is silent. */
   readonly isEphemeral: boolean;
   readonly refusedClaims: number;
   readonly lastRefusedClaimAtMs: number | undefined;
@@ -49,6 +49,8 @@ export type EnrolRefusal =
   | "node-revoked"
   | "key-revoked"
   | "another-key"
+  /** Another key holds it that will give way, and not yet. */
+  | "id-in-use"
   | "too-many-enrolments";
 
 /** A key that asks for a node id with a token. */
@@ -62,8 +64,10 @@ export interface EnrolClaim {
   readonly notAfterMs: number;
   /** Where it asks from. */
   readonly from: string;
-  /** Whether somebody speaks under the id at the moment. */
-  readonly isIdSpoken: boolean;
+  /** Whether nobody speaks under the id, nor did a moment ago. */
+  readonly isIdSilent: boolean;
+  /** Whoever was enrolled since then counts as speaking: it is about to. */
+  readonly silentSinceMs: number;
 }
 
 /** What became of a claim, durable. */
@@ -71,8 +75,10 @@ export type EnrolOutcome =
   | {
       readonly kind: "enrolled";
       readonly enrolment: EnrolmentRecord;
-      /** The key that held the id before. */
+      /** The key that held the id before, which is refused for good. */
       readonly replacedKey: Uint8Array | undefined;
+      /** An ephemeral key held it before, which is not: it may come again by a token, like any other. */
+      readonly gaveWay: boolean;
     }
   | { readonly kind: "refused"; readonly why: EnrolRefusal };
 

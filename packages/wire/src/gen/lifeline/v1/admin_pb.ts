@@ -289,7 +289,7 @@ export type Enrolment = Message<"lifeline.v1.Enrolment"> & {
   lastRefusedClaimFrom: string;
 
   /**
-   * Its key came by an ephemeral token: it gives way to another that a join token lets in, while the node has no stream open.
+   * Its key came by an ephemeral token: it gives way to another that a join token lets in, once nobody has spoken for the node for 30 s.
    *
    * @generated from field: bool ephemeral = 11;
    */
