@@ -13,7 +13,6 @@ export {
 } from "./config.ts";
 export { ConfigError, type ConfigErrorCode } from "./config-error.ts";
 export { documentOf, readDocument, readText } from "./document.ts";
-export { readJoinToken } from "./enrol/join-token.ts";
 export type { Identity } from "./identity.ts";
 export { createLog } from "./log.ts";
 export { type Agent, type AgentStats, FLUSH_GRACE_MS, startAgent } from "./pipeline.ts";

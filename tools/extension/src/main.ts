@@ -6,9 +6,8 @@ import { LOCK_FILE } from "./debian/lock.ts";
 import { buildExtension, type ExtensionMake, type ExtensionResult, FOR_EVERY_NODE } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
 import { buildImages, type ImageResult } from "./images.ts";
-import { readMaintenance } from "./maintenance.ts";
+import { maintenanceMake } from "./maintenance.ts";
 import { readRelease } from "./release.ts";
-import { MAINTENANCE } from "./service.ts";
 import { squashfsBytes } from "./squashfs.ts";
 import { measureSteps } from "./steps.ts";
 import { openSupplies, updateLock } from "./supplies.ts";
@@ -59,9 +58,11 @@ async function main(args: readonly string[]): Promise<void> {
 /** What is made, and the folder it goes to unless told otherwise. */
 function makeOf(maintenance: Arguments["maintenance"]): { readonly make: ExtensionMake; readonly folder: string } {
   if (maintenance === undefined) return { make: FOR_EVERY_NODE, folder: "out/extension" };
-  const told = readMaintenance(maintenance.configFile, maintenance.tokenFile);
+  const make = maintenanceMake(maintenance.configFile, maintenance.tokenFile);
   say("the image will hold the join token: keep it, and what is made of it, as you would the token");
-  return { make: { kind: MAINTENANCE, told }, folder: "out/extension-maintenance" };
+  // What holds a secret is its owner's alone.
+  process.umask(0o077);
+  return { make, folder: "out/extension-maintenance" };
 }
 
 function text(extension: ExtensionResult, images: Readonly<Record<string, ImageResult>>, place: string): string {

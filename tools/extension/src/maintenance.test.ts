@@ -1,9 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { environmentOverrides, parseConfig } from "@lifeline/agent";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readMaintenance } from "./maintenance.ts";
+import { readArguments } from "./arguments.ts";
+import { maintenanceMake } from "./maintenance.ts";
+import { CONFIG_FILE, environmentOf, JOIN_TOKEN_FILE, MAINTENANCE } from "./service.ts";
 import { bytesAt } from "./tree.ts";
+import { readArguments as readVerifyArguments } from "./verify/arguments.ts";
 
 const AUTHORITY = `sha256:${"ab".repeat(32)}`;
 const CONFIG = `# rack 7\ncollector: collector.example.internal:9470\nenrol: { authority: "${AUTHORITY}" }\n`;
@@ -20,24 +24,42 @@ function write(name: string, text: string): string {
   writeFileSync(path, text);
   return path;
 }
-const read = (config: string, token = TOKEN) => readMaintenance(write("agent.yaml", config), write("token", token));
+const make = (config: string, token = TOKEN) => maintenanceMake(write("agent.yaml", config), write("token", token));
+const refusal = (run: () => unknown): string => {
+  try {
+    run();
+  } catch (error) {
+    expect(error).toMatchObject({ code: "usage" });
+    return String(error);
+  }
+  throw new Error("it was not refused");
+};
 
-describe("what an image for maintenance mode brings along", () => {
-  it("is the configuration as it was written, and the token", () => {
-    const tree = read(`${CONFIG}logLevel: debug\nresolvers: ["10.0.0.53:53"]\n`, `${TOKEN}\n`);
-    expect([...tree.keys()].sort()).toEqual(["usr/local/etc/lifeline/agent.yaml", "usr/local/etc/lifeline/join-token"]);
-    const text = (path: string) => new TextDecoder().decode(bytesAt(tree, path));
-    expect(text("usr/local/etc/lifeline/agent.yaml")).toBe(`${CONFIG}logLevel: debug\nresolvers: ["10.0.0.53:53"]\n`);
-    expect(text("usr/local/etc/lifeline/join-token")).toBe(`${TOKEN}\n`);
+describe("an image for maintenance mode", () => {
+  it("is of the service that waits for nothing, and brings the configuration as it was written, and the token", () => {
+    const config = `${CONFIG}logLevel: debug\nresolvers: ["10.0.0.53:53"]\n`;
+    const { kind, told } = make(config, `${TOKEN}\n`);
+    expect(kind).toBe(MAINTENANCE);
+    const text = (path: string) => new TextDecoder().decode(bytesAt(told, path.slice(1)));
+    expect([...told.keys()].sort()).toEqual([CONFIG_FILE.slice(1), JOIN_TOKEN_FILE.slice(1)]);
+    expect([text(CONFIG_FILE), text(JOIN_TOKEN_FILE)]).toEqual([config, `${TOKEN}\n`]);
+  });
+
+  it("is configured by its service's environment as well, as the agent reads it", () => {
+    const environment = environmentOf(MAINTENANCE).map((line) => line.split(/=(.*)/s, 2) as [string, string]);
+    const overrides = environmentOverrides(Object.fromEntries(environment));
+    const config = parseConfig({ collector: "c:1", enrol: { authority: AUTHORITY } }, "agent.yaml", overrides);
+    expect(config).toMatchObject({
+      stateDir: "/run/lifeline-agent",
+      enrol: { tokenFile: JOIN_TOKEN_FILE },
+      spool: { maxBytes: 25_165_824 },
+    });
   });
 
   it.each([
     ["no collector", `enrol: { authority: "${AUTHORITY}" }`, "collector: got none, want host:port"],
     ["no authority", "collector: 127.0.0.1:9470", "enrol: got none, want {authority}"],
     ["nothing", "", "collector: got none, want host:port"],
-    ["the id of one machine", `${CONFIG}nodeId: worker-1`, "nodeId: got it, want it left out"],
-    ["a place of its own", `${CONFIG}stateDir: /var/lib/lifeline`, "stateDir: got it, want it left out"],
-    ["a file that is not there", `${CONFIG}stampKeyFile: /etc/key`, "stampKeyFile: got it, want it left out"],
     [
       "another token's file",
       `collector: c:1\nenrol: { authority: "${AUTHORITY}", tokenFile: t }`,
@@ -47,16 +69,60 @@ describe("what an image for maintenance mode brings along", () => {
     ["a fingerprint that is none", 'collector: c:1\nenrol: { authority: "sha256:1" }', "enrol.authority"],
     ["what is no YAML", "a: [", "want a YAML or JSON document"],
   ])("is refused with %s", (_, config, why) => {
-    expect(() => read(config)).toThrow(
-      expect.objectContaining({ code: "usage", message: expect.stringContaining(why) }),
-    );
+    expect(refusal(() => make(config))).toContain(why);
   });
 
-  it("is refused with a file that holds no token, of which nothing is repeated", () => {
-    const secret = "two words";
-    expect(() => read(CONFIG, secret)).toThrow("want one join token, printable, without spaces");
-    expect(() => read(CONFIG, secret)).not.toThrow(secret);
-    expect(() => readMaintenance(write("agent.yaml", CONFIG), join(directory, "none"))).toThrow("ENOENT");
-    expect(() => readMaintenance(join(directory, "none"), write("token", TOKEN))).toThrow("ENOENT");
+  it.each([
+    "nodeId: worker-1",
+    "stateDir: /var/lib/lifeline",
+    "stampKeyFile: /etc/key",
+    "hostsFile: /etc/hosts",
+    "plan: { file: plan.yaml }",
+    "talos: { socket: /system/run/machined/machine.sock }",
+    "roles: [omni-host]",
+    "runAsUid: 0",
+    "allowPlaintext: true",
+    "spool: { maxBytes: 8388608 }",
+  ])("is refused with what is not of all machines alike: %s", (line) => {
+    const [key = ""] = line.split(":");
+    expect(refusal(() => make(`${CONFIG}${line}`))).toContain(`${key}: got it, want it left out: of all machines`);
+  });
+
+  it.each(["two words", "hunter2", "", `${TOKEN}\n${TOKEN}`])("is refused with %j for a token", (token) => {
+    const said = refusal(() => make(CONFIG, token));
+    expect(said).toMatch(/--join-token: .*token: want one join token, as lifeline token create prints it/);
+    if (token !== "") expect(said).not.toContain(token);
+  });
+
+  it("is refused, and repeats no secret, when the files are the wrong way round", () => {
+    const [config, token] = [write("agent.yaml", CONFIG), write("token", TOKEN)];
+    const said = refusal(() => maintenanceMake(token, config));
+    expect(said).toContain("token: got a string, want a mapping");
+    expect(said).not.toContain("c2VjcmV0");
+  });
+
+  it("is refused when a file is not there", () => {
+    const gone = join(directory, "gone");
+    expect(refusal(() => maintenanceMake(gone, write("token", TOKEN)))).toContain(`--maintenance: ${gone}: ENOENT`);
+    expect(refusal(() => maintenanceMake(write("a", CONFIG), gone))).toContain(`--join-token: ${gone}: ENOENT`);
+  });
+});
+
+describe("the guide", () => {
+  const guide = readFileSync(join(import.meta.dirname, "../../../docs/install-talos.md"), "utf8");
+  const [, section = ""] = guide.split(/^## Before a machine has joined.*$/m);
+
+  it("shows a configuration that the variant takes", () => {
+    const [, config = ""] = /```yaml\n(.*?)```/s.exec(section) ?? [];
+    expect(make(config).kind).toBe(MAINTENANCE);
+  });
+
+  it("names what builds and runs it as it is", () => {
+    const commands = [...guide.matchAll(/npm run (extension(?::verify)?)(?: -- ([^`\n]*))?[`\n]/g)];
+    expect(commands.map(([, name]) => name)).toEqual(expect.arrayContaining(["extension", "extension:verify"]));
+    for (const [, name, args = ""] of commands) {
+      const words = args.split(" ").filter((word) => word !== "");
+      expect(() => (name === "extension" ? readArguments(words) : readVerifyArguments(words))).not.toThrow();
+    }
   });
 });

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { bundleProgram } from "@lifeline/bundle";
 import { packTar, type TarHeader } from "modern-tar";
+import { parse } from "yaml";
+import { CONFIG_FILE, JOIN_TOKEN_FILE, MAINTENANCE, serviceText } from "../service.ts";
 import { readElf } from "../validate/elf.ts";
 import type { Architecture, TarEntry } from "../validate/tar-entry.ts";
 
@@ -70,22 +72,38 @@ export const SERVICE = {
   restart: "always",
 };
 
-/** A service file that is right for a machine without a disk: its state ends with its container. */
-export const SERVICE_WITHOUT_DISK = {
-  name: NAME,
-  container: {
-    ...SERVICE.container,
-    environment: SERVICE.container.environment.map((line) => line.replace(/^(LIFELINE_STATE_DIR)=.*/, "$1=/run/state")),
-    mounts: SERVICE.container.mounts.filter(({ options }) => options.includes("ro")),
-  },
-  restart: "always",
+/** A service file that is right for a machine in maintenance mode: the image's own, but for what the machine's Node and the bundle alone cannot. */
+export function maintenanceService(): object {
+  const service = parse(serviceText(MAINTENANCE));
+  const { mounts, environment } = service.container;
+  const stays = (line: string) => !line.startsWith("LIFELINE_RUN_AS_UID=");
+  return {
+    ...service,
+    name: NAME,
+    container: {
+      ...SERVICE.container,
+      args: [...SERVICE.container.args, "--config", CONFIG_FILE],
+      environment: environment.filter(stays),
+      mounts,
+    },
+  };
+}
+
+/** What the image of {@link maintenanceService} brings along: nobody is at the collector's address, nor is the token anybody's. */
+export const TOLD = {
+  [CONFIG_FILE]: `collector: 127.0.0.1:9\nenrol: { authority: "sha256:${"0".repeat(64)}" }\n`,
+  [JOIN_TOKEN_FILE]: "00000000.nobodys\n",
 };
 
 /** Folders in which the machine's loader finds its libraries. */
 const LIBRARIES = ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/lib64"];
 
-/** The layer: `program` is the agent, or any text where nothing is run; `service` is its service file. */
-export function standIn(program: string | Uint8Array, service: object = SERVICE): TarEntry[] {
+/** The layer: `program` is the agent, or any text where nothing is run; `service` is its service file, `told` what stands in its root besides. */
+export function standIn(
+  program: string | Uint8Array,
+  service: object = SERVICE,
+  told: Readonly<Record<string, string>> = {},
+): TarEntry[] {
   const files = new Map<string, Uint8Array>([["/bin/node", readFileSync(process.execPath)]]);
   const waiting = [...files.values()];
   for (let bytes = waiting.pop(); bytes !== undefined; bytes = waiting.pop()) {
@@ -102,6 +120,7 @@ export function standIn(program: string | Uint8Array, service: object = SERVICE)
     file("manifest.yaml", JSON.stringify(MANIFEST)),
     file(`rootfs/usr/local/etc/containers/${NAME}.yaml`, JSON.stringify(service)),
     file(`${ROOT}/app/main.mjs`, program),
+    ...Object.entries(told).map(([path, content]) => file(`${ROOT}${path}`, content)),
     file(`${ROOT}/etc/passwd`, "root:x:0:0:root:/run:/sbin/nologin\n"),
     file(`${ROOT}/etc/group`, "root:x:0:\n"),
     file(`${ROOT}/etc/nsswitch.conf`, "hosts: files dns\n"),

@@ -42,6 +42,8 @@ export interface Play {
 const START_MAX_MS = 15_000;
 const COMES_ABOUT_MAX_MS = 20_000;
 const LOOK_EVERY_MS = 100;
+/** How long until a node that comes again has connected, ms; without a disk its id must have been silent for half a minute first. */
+const RETURN_MAX_MS = { withKey: COMES_ABOUT_MAX_MS, withoutKey: 75_000 };
 const waiting = (clock: Clock) => ({ clock, withinMs: COMES_ABOUT_MAX_MS, everyMs: LOOK_EVERY_MS });
 
 /** How long the collector is away, ms: a window of 10 s ends meanwhile, wherever it began. */
@@ -209,20 +211,20 @@ async function playReturn(play: Play, place: Place, before: Life, tell: Tell): P
   const { site, clock } = play;
   const nodeId = nodeIdOf(play);
   const hasKey = place.state !== undefined;
+  const keyBefore = await site.keySha256(nodeId);
   site.forget();
   const again = await place.begin({ ...site.remind(), LIFELINE_LOG_LEVEL: "debug", LIFELINE_NODE_ID: nodeId });
-  await again.says("connected", COMES_ABOUT_MAX_MS);
+  await again.says("connected", hasKey ? RETURN_MAX_MS.withKey : RETURN_MAX_MS.withoutKey);
   await comesAbout(site.knockedNs, (atNs) => atNs !== undefined, waiting(clock));
   const knocked = ms((site.knockedNs() ?? Number.NaN) - again.startedNs);
-  const what = hasKey ? "knows its plan" : "knows nothing of before";
+  const what = hasKey ? "knows its plan" : "waits until its id has been silent, and knows nothing of before";
   tell("first sample", Number.isFinite(knocked), `${knocked} ms after the start of a node that ${what}`);
-  const enrolments = await site.enrolments(nodeId);
+  const isSameKey = (await site.keySha256(nodeId)) === keyBefore;
   const [was, is] = [before, again].map(
     (each) => each.lines.find(({ value }) => value?.["msg"] === "agent started")?.value?.["nodeId"],
   );
-  const how = hasKey ? "without a token" : "with an ephemeral token and another key";
-  const seen = `came again ${how} as ${is}, was ${was}; ${enrolments} enrolment of it in all`;
-  tell("restart", enrolments === 1 && was === is, seen);
+  const how = `${hasKey ? "without a" : "by an ephemeral"} token and with ${isSameKey ? "the same" : "another"} key`;
+  tell("restart", isSameKey === hasKey && was === is, `came again ${how} as ${is}, was ${was}`);
   return again;
 }
 
@@ -263,6 +265,8 @@ async function playQuiet({ clock }: Play, place: Place, before: Line, life: Life
   const most = idleLinesMax(afterMs);
   const said = `${life.lines.length} lines in ${Math.round(afterMs / 1_000)} s, at most ${most}`;
   tell("quiet", life.isAlive() && life.lines.length <= most, life.isAlive() ? said : `it ended: ${life.complained()}`);
+  const lacks = life.lines.find(({ value }) => value?.["status"] === "credentials");
+  tell("told enough", lacks === undefined, lacks?.text ?? "lacks nothing that its image should bring");
   const id = life.lines.find(({ value }) => value?.["msg"] === "agent started")?.value?.["nodeId"];
   const was = before.value?.["nodeId"];
   // A random id is kept on a disk, or for one start.

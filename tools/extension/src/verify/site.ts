@@ -25,8 +25,8 @@ export interface Site {
   /** What the node that was invited last is told again: its token only if it has no disk to have kept its key on. */
   remind(): Readonly<Record<string, string>>;
   boots(nodeId: string): Promise<readonly StoredBoot[]>;
-  /** How often the node has enrolled. */
-  enrolments(nodeId: string): Promise<number>;
+  /** Of the key that holds the node's id; undefined: none does. */
+  keySha256(nodeId: string): Promise<string | undefined>;
   /** When the port that is measured was first connected to since `forget`; undefined: not yet. */
   knockedNs(): number | undefined;
   forget(): void;
@@ -110,10 +110,10 @@ export async function openSite(folder: string, clock: Clock): Promise<Site> {
         client.close();
       }
     },
-    enrolments: (nodeId) =>
+    keySha256: (nodeId) =>
       admin(async (client) => {
-        const { enrolments } = await client.unary("listEnrolments", {}, asAdmin);
-        return enrolments.filter((each) => each.nodeId === nodeId).length;
+        const { enrolments } = await client.unary("listEnrolments", { nodeId }, asAdmin);
+        return enrolments[0]?.keySha256;
       }),
     knockedNs: () => knockedNs,
     forget() {
