@@ -1,3 +1,4 @@
+import { manualClock } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
 import { createIngest, type IngestParts } from "./ingest.ts";
@@ -12,7 +13,8 @@ describe("a stream", () => {
       },
     };
     // Nothing else is asked of the collector for one that is refused.
-    const ingest = createIngest({ access, maxStreams: 1 } as IngestParts);
+    const parts: Partial<IngestParts> = { access, clock: manualClock(0), maxStreams: 1 };
+    const ingest = createIngest(parts as IngestParts);
     const opening = ingest.service.stream((async function* () {})(), async () => {}, {} as never);
     await expect(opening).rejects.toBe(revoked);
     expect(ingest.streams()).toBe(0);

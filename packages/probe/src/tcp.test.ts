@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
 import { closedPort, silentTcpPort, tcpPeer } from "./testing/peers.ts";
-import { stallLoop, targetOf, worldOf } from "./testing/scene.ts";
+import { stallLoop, targetOf, temporaryFile, worldOf } from "./testing/scene.ts";
 
 const tcp = { probe: "tcp", acceptReset: false } as const;
 
@@ -33,8 +33,11 @@ describe("the TCP probe", () => {
 
   it("does not try the other family (M1)", async () => {
     await using peer = await tcpPeer(undefined, "::1");
-    const sample = await probe(targetOf(tcp, { port: peer.port, host: "localhost" }), worldOf());
+    // At 127.0.0.1 somebody else may have the same port.
+    using hosts = temporaryFile("hosts", "127.77.0.1 both\n::1 both\n");
+    const sample = await probe(targetOf(tcp, { port: peer.port, host: "both" }), worldOf({ hostsFile: hosts.path }));
     expect(sample.outcome).toEqual({ reason: "refused", phase: "connect" });
+    expect(sample.evidence.address).toBe("127.77.0.1");
   });
 
   it.each([
