@@ -29,7 +29,7 @@ import {
 import type { Speaker } from "./identity/access.ts";
 
 /** Refused codes of a report; stable, part of the contract. */
-export type RefusalCode = "malformed" | "too-large" | "future-dated";
+export type RefusalCode = "malformed" | "too-large";
 
 /** Why something was not let in. */
 export interface Refused {
@@ -61,7 +61,10 @@ export type HelloVerdict =
   /** The certificate names another node. */
   | ({ readonly kind: "foreign" } & Refused);
 
-/** How far ahead of both the agent's and the collector's clock a report may be dated, ms: a day is a clock that was set since. */
+/**
+ * How far ahead of both the agent's and the collector's clock a report is dated that counts as dated ahead, ms: a day. It is admitted none
+ * the less, for a clock that was set back since has dated it, and it is evidence; nothing is judged by it.
+ */
 export const MAX_AHEAD_MS = 24 * 3_600_000;
 
 /** Longest names and versions, characters: a DNS name has at most 253 (RFC 1035 §2.3.4). */
@@ -206,7 +209,13 @@ function isMachineApi(text: string): boolean {
 }
 
 export type ReportVerdict =
-  | { readonly kind: "admitted"; readonly report: Report; readonly sequence: number }
+  | {
+      readonly kind: "admitted";
+      readonly report: Report;
+      readonly sequence: number;
+      /** Dated more than {@link MAX_AHEAD_MS} ahead. */
+      readonly isAhead: boolean;
+    }
   | ({ readonly kind: "refused"; readonly code: RefusalCode } & Refused);
 
 /** The agent's wall clock when it sent a message, ms since the epoch; undefined when it does not say, or says what no clock does. */
@@ -237,22 +246,9 @@ export function admitReport(envelope: reportPb.ReportEnvelope, nowMs: number): R
     return refused("malformed", field, `got ${value}, want ${expected}`);
   }
   const latestMs = Math.max(nowMs, sentAtMsOf(envelope) ?? 0) + MAX_AHEAD_MS;
-  const ahead = firstAhead(decoded.value, latestMs);
-  if (ahead !== undefined) {
-    return refused(
-      "future-dated",
-      ahead.field,
-      `got ${ahead.ms}, want at most ${latestMs}, a day ahead of the agent's and the collector's clock`,
-    );
-  }
-  return { kind: "admitted", report: decoded.value, sequence: Number(sequence) };
-}
-
-function firstAhead({ sealedAtMs, windows }: Report, latestMs: number): { field: string; ms: number } | undefined {
-  if (sealedAtMs > latestMs) return { field: "sealed_unix_ms", ms: sealedAtMs };
-  const at = windows.findIndex(({ startMs, endMs }) => Math.max(startMs, endMs) > latestMs);
-  const window = windows[at];
-  return window && { field: `windows[${at}].end_unix_ms`, ms: Math.max(window.startMs, window.endMs) };
+  const { sealedAtMs, windows } = decoded.value;
+  const isAhead = sealedAtMs > latestMs || windows.some(({ endMs }) => endMs > latestMs);
+  return { kind: "admitted", report: decoded.value, sequence: Number(sequence), isAhead };
 }
 
 function quoted(text: string): string {

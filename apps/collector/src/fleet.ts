@@ -147,6 +147,7 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow, quota
       node.lastReportMs = Math.max(node.lastReportMs ?? 0, receivedAtMs);
       node.vitals = report.vitals;
       const nowMs = nodeNowMs(node, receivedAtMs);
+      const latestMs = nowMs + RECENT_MS;
       const stretches = stretchesOf(node);
       for (const window of report.windows) {
         const stretchMs = stretches.get(window.targetId);
@@ -156,13 +157,14 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow, quota
         }
         const tally = counted ? tallyOf(node, window.targetId) : undefined;
         if (tally !== undefined) addToTally(tally, window);
-        const isRecent = window.endMs > nowMs - stretchMs;
+        // What is dated ahead would take the place of what is recent, and go with the next look.
+        const isRecent = window.endMs > nowMs - stretchMs && window.endMs <= latestMs;
         if (isRecent && !node.recent.add(window)) onOverflow("recent-windows");
       }
       node.recent.prune((targetId) => {
         const stretchMs = stretches.get(targetId);
         return stretchMs === undefined ? undefined : nowMs - stretchMs;
-      }, nowMs + RECENT_MS);
+      }, latestMs);
     },
     repace(nowMs) {
       const size = [...nodes.values()].filter((node) => isActive(node, nowMs)).length;

@@ -4,7 +4,7 @@ import { CAUSES, type Clock } from "@lifeline/measure";
 import { type Incident, type PreviousVerdict, VERDICTS } from "@lifeline/verdict";
 import { decodeReport } from "@lifeline/wire";
 import { type Fleet, MAX_NODES, type Node, nodeNowMs, type SeenFrom, stretchesOf } from "./fleet.ts";
-import { MAX_RECENT_WINDOWS } from "./recent.ts";
+import { MAX_RECENT_WINDOWS, RECENT_MS } from "./recent.ts";
 import type { StoredIncident, StoredNode, VerdictRecord } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
 
@@ -45,7 +45,8 @@ async function restoreWindows(fleet: Fleet, store: Store, node: Node, wallMs: nu
     targetId,
     endedAfterMs: nowMs - stretchMs,
   }));
-  const reports = await store.submit("recentReports", { nodeId, targets, limit: MAX_RECENT_WINDOWS });
+  const endedByMs = nowMs + RECENT_MS;
+  const reports = await store.submit("recentReports", { nodeId, targets, endedByMs, limit: MAX_RECENT_WINDOWS });
   for (let at = 0; at < reports.length; at += REPORTS_PER_READ) {
     const some = await store.submit("readReports", { reports: reports.slice(at, at + REPORTS_PER_READ) });
     for (const { receivedAtMs, payload } of some) {

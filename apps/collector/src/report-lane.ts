@@ -121,8 +121,9 @@ export function createReportLane(parts: LaneParts, send: Send, end: (error: RpcE
       vitals.refusedReports.inc({ code });
       return send({ message: { case: "refusal", value: { report: { bootId, sequence }, code, field, detail } } });
     }
+    if (verdict.isAhead) vitals.futureDated.inc();
     const mayBeDelayed = clock.monotonicNs() - heldAtNs < HELD_MS * NS_PER_MS;
-    node.clockOffsetMs = offsetOf(arrival, verdict.report, mayBeDelayed);
+    node.clockOffsetMs = offsetOf(arrival, verdict, mayBeDelayed);
     if (!isLate(verdict.report.windows, nodeNowMs(node, atMs))) return keep(arrival, verdict);
     return backlog.enter() ? keepLate(arrival, verdict) : waitAndKeep(arrival);
   };
@@ -201,18 +202,18 @@ function plannedWindows({ plan }: Node, { windows }: Report): IndexedWindow[] {
 }
 
 /**
- * The node's clock offset after a report; of an agent that does not say when it sent, at least what a date ahead of now tells. What was
+ * The node's clock offset after a report; of an agent that does not say when it sent, at least what a date up to a day ahead of now tells. What was
  * held back here has been under way for so long, and says only what its clock is at most behind.
  */
 function offsetOf(
   { node: { clockOffsetMs }, envelope, atMs }: Arrival,
-  { sealedAtMs }: Report,
+  { report: { sealedAtMs }, isAhead }: Admitted,
   mayBeDelayed: boolean,
 ): number | undefined {
   const sentMs = sentAtMsOf(envelope);
   if (sentMs === undefined) {
     const aheadMs = Math.round(sealedAtMs - atMs);
-    return aheadMs > 0 ? Math.min(clockOffsetMs ?? 0, -aheadMs) : clockOffsetMs;
+    return aheadMs > 0 && !isAhead ? Math.min(clockOffsetMs ?? 0, -aheadMs) : clockOffsetMs;
   }
   const isMoreThanKept = clockOffsetMs !== undefined && atMs - sentMs > clockOffsetMs;
   return mayBeDelayed && isMoreThanKept ? clockOffsetMs : nextOffsetMs(clockOffsetMs, sentMs, atMs);

@@ -6,6 +6,7 @@ export interface CollectorVitals {
   readonly registry: Registry;
   readonly reports: Counter<"result">;
   readonly refusedReports: Counter<"code">;
+  readonly futureDated: Counter;
   readonly throttledReports: Counter;
   readonly deferredReports: Counter;
   readonly refusedStreams: Counter<"code">;
@@ -85,6 +86,10 @@ export function createVitals({ streams, storePending, deferred, authorityDaysLef
     registry,
     reports: counter("reports_total", "Reports that were admitted, by what the store made of them.", ["result"]),
     refusedReports: counter("reports_refused_total", "Reports that can never be admitted, by code.", ["code"]),
+    futureDated: counter(
+      "reports_future_dated_total",
+      "Reports dated more than a day ahead of the agent's and the collector's clock: kept, and nothing is judged by them.",
+    ),
     throttledReports: counter("throttled_reports_total", "Reports that waited since their node was over its quota."),
     deferredReports: counter("deferred_reports_total", "Late reports that had to wait for live ones."),
     refusedStreams: counter("streams_refused_total", "Streams that were refused, at the door or later, by code.", [

@@ -21,7 +21,6 @@ import type {
   StoredIncident,
   StoredNode,
   StoreOperations,
-  TargetStretch,
   VerdictRecord,
 } from "./record.ts";
 import { pruneRollups, rollUp } from "./rollup.ts";
@@ -107,7 +106,7 @@ function operationsOn(statement: Statement, unrolled: Unrolled): Operations {
     },
     listNodes: ({ limit }) => listNodes(statement, limit),
     listVerdicts: ({ nodeId }) => listVerdicts(statement, nodeId),
-    recentReports: ({ nodeId, targets, limit }) => recentReports(statement, nodeId, targets, limit),
+    recentReports: (input) => recentReports(statement, input),
     readReports: ({ reports }) => readReports(statement, reports),
     historyExtent({ nodeId }) {
       const node = nodeOf(nodeId);
@@ -308,9 +307,7 @@ function faultOf(row: Readonly<Record<string, unknown>>): FaultRecord | undefine
 
 function recentReports(
   statement: Statement,
-  nodeId: string,
-  targets: readonly TargetStretch[],
-  limit: number,
+  { nodeId, targets, endedByMs, limit }: StoreOperations["recentReports"]["input"],
 ): readonly number[] {
   const found = new Set<number>();
   // Targets of one stretch share a scan: a node has few cadences, and the index is by node and time.
@@ -318,10 +315,10 @@ function recentReports(
     const rows = statement(
       `SELECT DISTINCT report FROM (
          SELECT w.report, row_number() OVER (PARTITION BY w.target ORDER BY w.end_ms DESC) AS place
-         FROM windows w JOIN nodes n ON n.id = w.node WHERE n.node_id = ? AND w.end_ms > ?
+         FROM windows w JOIN nodes n ON n.id = w.node WHERE n.node_id = ? AND w.end_ms > ? AND w.end_ms <= ?
            AND w.target IN (SELECT id FROM targets WHERE target_id IN (SELECT value FROM json_each(?)))
        ) WHERE place <= ?`,
-    ).all(nodeId, endedAfterMs, JSON.stringify(group.map(({ targetId }) => targetId)), limit);
+    ).all(nodeId, endedAfterMs, endedByMs, JSON.stringify(group.map(({ targetId }) => targetId)), limit);
     for (const { report } of rows) found.add(Number(report));
   }
   return [...found].sort((a, b) => a - b);

@@ -195,9 +195,12 @@ export interface StoreOperations extends IdentityOperations {
   touch: { input: { nowMs: number }; output: undefined };
   listNodes: { input: { limit: number }; output: readonly StoredNode[] };
   listVerdicts: { input: { nodeId: string }; output: readonly VerdictRecord[] };
-  /** Numbers of the reports of one node that hold the latest `limit` windows of each target that ended after its time; ascending. */
+  /**
+   * Numbers of the reports of one node that hold the latest `limit` windows of each target that ended after its time and by `endedByMs`;
+   * ascending.
+   */
   recentReports: {
-    input: { nodeId: string; targets: readonly TargetStretch[]; limit: number };
+    input: { nodeId: string; targets: readonly TargetStretch[]; endedByMs: number; limit: number };
     output: readonly number[];
   };
   /** Encoded reports by number, ascending; those that are gone are left out. */

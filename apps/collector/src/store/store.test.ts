@@ -156,7 +156,12 @@ describe("the store", () => {
     expect(await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_005, limit: 3 })).toBe(1 + 1);
     expect(await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_005, limit: 3 })).toBe(0);
     const targets = [{ targetId: "t", endedAfterMs: 0 }];
-    const left = await store.submit("recentReports", { nodeId: "n1", targets, limit: 9 });
+    const left = await store.submit("recentReports", {
+      nodeId: "n1",
+      targets,
+      endedByMs: Number.MAX_SAFE_INTEGER,
+      limit: 9,
+    });
     expect(await store.submit("readReports", { reports: left })).toMatchObject([{ receivedAtMs: 1_005 }]);
   });
 

@@ -152,16 +152,17 @@ export const speaking: readonly Attack[] = [
   {
     name: "future-dated-report",
     standing: "node",
-    tries: "dates a report two days ahead, so that it is kept for longer or hides what comes",
+    tries: "dates a report two days ahead, so that it hides what comes",
     async run(stage) {
       const node = await stage.enrol(await stage.token(), "dater-1");
       const stream = await stage.speak(stage.client(node), "dater-1");
       await stream.report(1, { sealedAtMs: stage.clock.wallMs() + 2 * DAY_MS });
       await stream.report(2);
-      const { acked, refused } = await stream.answered(2);
+      const { acked } = await stream.answered(2);
+      const counted = /^lifeline_collector_reports_future_dated_total (\d+)$/m.exec(await stage.metrics())?.[1];
       return outcomeOf([
-        `refused as ${refused.join()}, ${acked} of the others acknowledged`,
-        refused.join() === "future-dated" && acked === 1,
+        `${acked} of 2 acknowledged, ${counted} of them counted as dated ahead, by which nothing is judged`,
+        acked === 2 && counted === "1",
       ]);
     },
   },
