@@ -12,7 +12,7 @@ export {
   VARIABLE_NAMES,
 } from "./config.ts";
 export { ConfigError, type ConfigErrorCode } from "./config-error.ts";
-export { documentOf, readDocument, readText } from "./document.ts";
+export { documentOf, readText } from "./document.ts";
 export type { Identity } from "./identity.ts";
 export { createLog } from "./log.ts";
 export { type Agent, type AgentStats, FLUSH_GRACE_MS, startAgent } from "./pipeline.ts";

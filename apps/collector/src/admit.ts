@@ -63,7 +63,7 @@ export type HelloVerdict =
 
 /**
  * How far ahead of both the agent's and the collector's clock a report is dated that counts as dated ahead, ms: a day. It is admitted none
- * the less, for a clock that was set back since has dated it, and it is evidence; nothing is judged by it.
+ * the less, for a clock that was set back since has dated it, and it is evidence; no window that is ahead is judged by.
  */
 export const MAX_AHEAD_MS = 24 * 3_600_000;
 

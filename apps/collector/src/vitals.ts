@@ -88,7 +88,7 @@ export function createVitals({ streams, storePending, deferred, authorityDaysLef
     refusedReports: counter("reports_refused_total", "Reports that can never be admitted, by code.", ["code"]),
     futureDated: counter(
       "reports_future_dated_total",
-      "Reports dated more than a day ahead of the agent's and the collector's clock: kept, and nothing is judged by them.",
+      "Reports dated more than a day ahead of the agent's and the collector's clock: kept; no window that is ahead is judged by.",
     ),
     throttledReports: counter("throttled_reports_total", "Reports that waited since their node was over its quota."),
     deferredReports: counter("deferred_reports_total", "Late reports that had to wait for live ones."),

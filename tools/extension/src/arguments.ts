@@ -4,8 +4,7 @@ import { ExtensionError } from "./extension-error.ts";
 
 export interface Arguments {
   readonly help: boolean;
-  /** Directory of what is made, from the caller's; undefined: out/extension, out/extension-maintenance and out/images below the
-   * repository's root. */
+  /** Directory of what is made, from the caller's; undefined: one of its own for each kind, in out/ below the repository's root. */
   readonly out: string | undefined;
   readonly json: boolean;
   /** Container images of the other programs as well. */

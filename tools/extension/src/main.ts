@@ -34,6 +34,7 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const { make, folder } = makeOf(maintenance);
+  if (maintenance !== undefined) guardSecret();
   const places = { root, cacheDirectory: join(root, ".lifeline/extension"), lockFile: LOCK_FILE };
   if (renews)
     for (const { name, architecture, version } of await updateLock(places)) say(`${name}:${architecture} ${version}`);
@@ -59,10 +60,13 @@ async function main(args: readonly string[]): Promise<void> {
 function makeOf(maintenance: Arguments["maintenance"]): { readonly make: ExtensionMake; readonly folder: string } {
   if (maintenance === undefined) return { make: FOR_EVERY_NODE, folder: "out/extension" };
   const make = maintenanceMake(maintenance.configFile, maintenance.tokenFile);
-  say("the image will hold the join token: keep it, and what is made of it, as you would the token");
-  // What holds a secret is its owner's alone.
-  process.umask(0o077);
   return { make, folder: "out/extension-maintenance" };
+}
+
+/** An image with a secret: its files are made for their owner alone, and whoever makes it is told. */
+function guardSecret(): void {
+  say("the image will hold the join token: keep it, and what is made of it, as you would the token");
+  process.umask(0o077);
 }
 
 function text(extension: ExtensionResult, images: Readonly<Record<string, ImageResult>>, place: string): string {

@@ -6,7 +6,7 @@
  * 2. What the agent would refuse is refused before anything is made.
  * 3. The token is in the image, and nowhere else: not in what is printed (S1).
  */
-import { ConfigError, parseConfig, readDocument, readText } from "@lifeline/agent";
+import { ConfigError, documentOf, parseConfig, readText } from "@lifeline/agent";
 import type { ExtensionMake } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
 import { CONFIG_FILE, JOIN_TOKEN_FILE, MAINTENANCE } from "./service.ts";
@@ -15,7 +15,7 @@ import { fileOf, treeOf } from "./tree.ts";
 /** Keys of a configuration that may be the same on all machines. */
 const FOR_ALL = ["collector", "enrol", "logLevel", "resolvers"];
 
-/** A join token as a collector hands it out (admin.proto): its id, and its secret. */
+/** A join token as a collector hands it out (admin.proto): its id, and its secret; within the 512 characters that an agent reads. */
 const JOIN_TOKEN = /^[0-9a-f]{8}\.[\x21-\x7e]{1,500}$/;
 
 /**
@@ -49,7 +49,8 @@ function configText(file: string): string {
   const refuse = (key: string, got: string, want: string): never => {
     throw new ConfigError("invalid", `${file}: ${key}: got ${got}, want ${want}`);
   };
-  const document = readDocument(file);
+  const text = readText(file);
+  const document = documentOf(text, file);
   const given = parseConfig(document, file, []);
   for (const key of Object.keys(document ?? {})) {
     if (!FOR_ALL.includes(key)) refuse(key, "it", `it left out: of all machines alike are only ${FOR_ALL.join(", ")}`);
@@ -57,5 +58,5 @@ function configText(file: string): string {
   if (given.collector === undefined) refuse("collector", "none", "host:port: nobody could read what it measures");
   if (given.enrol === undefined) refuse("enrol", "none", "{authority}: each machine makes a key of its own");
   if (given.enrol?.tokenFile !== undefined) refuse("enrol.tokenFile", "it", "it left out: the image brings the token");
-  return readText(file);
+  return text;
 }

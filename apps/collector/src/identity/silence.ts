@@ -31,6 +31,6 @@ export function createSilence(clock: Pick<Clock, "monotonicNs">): Silence {
       endedNs.delete(nodeId);
       endedNs.set(nodeId, clock.monotonicNs());
     },
-    isSilent: (nodeId) => isOver(startedNs) && isOver(endedNs.get(nodeId) ?? startedNs),
+    isSilent: (nodeId) => isOver(endedNs.get(nodeId) ?? startedNs),
   };
 }

@@ -255,10 +255,10 @@ function adopt(
     if (!hasRoom(statement)) return { enrolment: undefined, replacedKey };
     statement(INSERT_ENROLMENT).run(nodeId, key, "", issuedAtMs, notAfterMs, DATED, LASTING);
   } else if (follows || isSameKey) {
+    const stillPasses = isSameKey && held.isEphemeral;
     statement(
-      `UPDATE enrolments SET key_sha256 = ?1, not_after_ms = max(not_after_ms, ?2),
-         is_ephemeral = CASE key_sha256 WHEN ?1 THEN is_ephemeral ELSE ${LASTING} END WHERE node_id = ?3`,
-    ).run(key, notAfterMs, nodeId);
+      "UPDATE enrolments SET key_sha256 = ?, not_after_ms = max(not_after_ms, ?), is_ephemeral = ? WHERE node_id = ?",
+    ).run(key, notAfterMs, Number(stillPasses), nodeId);
   } else if (isLater) {
     replacedKey = held.key;
     statement(

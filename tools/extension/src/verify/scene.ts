@@ -42,7 +42,10 @@ export interface Play {
 const START_MAX_MS = 15_000;
 const COMES_ABOUT_MAX_MS = 20_000;
 const LOOK_EVERY_MS = 100;
-/** How long until a node that comes again has connected, ms; without a disk its id must have been silent for half a minute first. */
+/**
+ * How long until a node that comes again has connected, ms. Without a disk its id must have been silent for 30 s first, and its agent's next
+ * attempt comes up to 15 s later; half a minute for a busy machine.
+ */
 const RETURN_MAX_MS = { withKey: COMES_ABOUT_MAX_MS, withoutKey: 75_000 };
 const waiting = (clock: Clock) => ({ clock, withinMs: COMES_ABOUT_MAX_MS, everyMs: LOOK_EVERY_MS });
 
@@ -219,12 +222,15 @@ async function playReturn(play: Play, place: Place, before: Life, tell: Tell): P
   const knocked = ms((site.knockedNs() ?? Number.NaN) - again.startedNs);
   const what = hasKey ? "knows its plan" : "waits until its id has been silent, and knows nothing of before";
   tell("first sample", Number.isFinite(knocked), `${knocked} ms after the start of a node that ${what}`);
-  const isSameKey = (await site.keySha256(nodeId)) === keyBefore;
+  const keyAfter = await site.keySha256(nodeId);
+  const isHeld = keyBefore !== undefined && keyAfter !== undefined;
+  const isSameKey = keyAfter === keyBefore;
   const [was, is] = [before, again].map(
     (each) => each.lines.find(({ value }) => value?.["msg"] === "agent started")?.value?.["nodeId"],
   );
-  const how = `${hasKey ? "without a" : "by an ephemeral"} token and with ${isSameKey ? "the same" : "another"} key`;
-  tell("restart", isSameKey === hasKey && was === is, `came again ${how} as ${is}, was ${was}`);
+  const key = isHeld ? `${isSameKey ? "the same" : "another"} key` : "no key on record";
+  const how = `${hasKey ? "without a" : "by an ephemeral"} token and with ${key}`;
+  tell("restart", isHeld && isSameKey === hasKey && was === is, `came again ${how} as ${is}, was ${was}`);
   return again;
 }
 
