@@ -18,7 +18,7 @@ export class TarError extends Error {
 }
 
 /** Reads a whole tar. @throws TarError */
-export async function readTar(tar: Uint8Array): Promise<readonly TarEntry[]> {
+export async function readTarEntries(tar: Uint8Array): Promise<readonly TarEntry[]> {
   try {
     const entries = await unpackTar(tar, { strict: true });
     return entries.map(({ header, data }) => entryOf(header, data ?? new Uint8Array()));

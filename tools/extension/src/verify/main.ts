@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { pause, systemClock } from "@lifeline/measure";
 import { LayoutError, readLayer } from "../validate/oci-layout.ts";
 import { problemLine } from "../validate/problem.ts";
-import { readTar, TarError } from "../validate/read-tar.ts";
+import { readTarEntries, TarError } from "../validate/read-tar.ts";
 import type { Architecture } from "../validate/tar-entry.ts";
 import { validateExtension } from "../validate/validate-extension.ts";
 import { type Arguments, readArguments, USAGE } from "./arguments.ts";
@@ -33,7 +33,7 @@ async function validate({ from, architectures }: Arguments): Promise<boolean> {
   let count = 0;
   for (const architecture of architectures) {
     const { tar, manifestDigest, packedBytes } = await readLayer(from, architecture);
-    const { problems } = validateExtension(await readTar(tar), { architecture, talos: TALOS });
+    const { problems } = validateExtension(await readTarEntries(tar), { architecture, talos: TALOS });
     count += problems.length;
     for (const problem of problems) say(`WRONG ${architecture} ${problemLine(problem)}`);
     if (problems.length === 0) say(`valid ${architecture} ${manifestDigest}, ${packedBytes} bytes packed`);

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readLayer } from "../validate/oci-layout.ts";
-import { readTar } from "../validate/read-tar.ts";
+import { readTarEntries } from "../validate/read-tar.ts";
 import type { ServiceFile } from "../validate/service-file.ts";
 import type { Architecture } from "../validate/tar-entry.ts";
 import { validateExtension } from "../validate/validate-extension.ts";
@@ -22,7 +22,7 @@ export interface Prepared {
 /** The layer unpacked into `at`/layer; its container's root there, and its service. Rejects with a LayoutError, a TarError or a VerifyError. */
 export async function unpack(from: string, architecture: Architecture, at: string) {
   const { tar } = await readLayer(from, architecture);
-  const { service } = validateExtension(await readTar(tar), { architecture });
+  const { service } = validateExtension(await readTarEntries(tar), { architecture });
   if (service === undefined) throw new VerifyError("failed", `${from}: no service in the layer of ${architecture}`);
   mkdirSync(at, { recursive: true });
   await unpackLayer(tar, join(at, "layer"));
