@@ -16,11 +16,10 @@ import type { Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { fleetSeries } from "./export/fleet-series.ts";
 import { type HttpContent, startHttp } from "./export/http.ts";
-import { createFleet, type Fleet } from "./fleet.ts";
-import { createFleetIssuers, type FleetIssuers } from "./fleet-issuer.ts";
-import { RENEW_WITHIN_MS } from "./identity/enrol-service.ts";
+import { createFleet } from "./fleet.ts";
+import { createFleetIssuers } from "./fleet-issuer.ts";
+import { type ForgettingParts, startForgetting } from "./forgetting-rounds.ts";
 import { createIdentityServices, openIdentity, readCredentials } from "./identity/identity.ts";
-import type { Registry } from "./identity/registry.ts";
 import { createIngest, type Ingest } from "./ingest.ts";
 import { createJudging, type Judging } from "./judging.ts";
 import { createKnowledge } from "./knowledge.ts";
@@ -48,13 +47,6 @@ const SHUT_DOWN_GRACE_MS = 1_000;
 
 /** Time between ticks of the judge, ms. */
 const TICK_MS = 1_000;
-
-/** Time between rounds of forgetting, ms, and most rows of a kind one deletes: 60,000 an hour beyond what an hour brings. */
-const PRUNE_EVERY_MS = 60_000;
-const PRUNE_ROWS = 1_000;
-
-/** Rounds of forgetting in a row while there is more to forget. */
-const PRUNE_ROUNDS = 50;
 
 /** How long readiness waits for the store, ms. */
 const READY_WITHIN_MS = 1_000;
@@ -117,9 +109,9 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const issuers = createFleetIssuers();
   const knowledge = createKnowledge({ witnesses, issuers, interception: loadInterception() });
   const judging = createJudging(fleet, store, clock, knowledge, judgingEvents(vitals, log));
-  await rehydrate(fleet, store, clock);
-  // The store knows a node as long as there are roll-ups of it; the fleet, as long as there may be reports.
-  fleet.forgetSilent(forgottenBeforeMs(config, clock.wallMs())[10]);
+  const lastMomentMs = await store.submit("lastMoment", {});
+  const silentBeforeMs = lastMomentMs === undefined ? undefined : forgottenBeforeMs(config, lastMomentMs)[10];
+  await rehydrate(fleet, store, clock, silentBeforeMs);
   for (const node of fleet.nodes.values()) judging.judge(node);
 
   const { maxStreams } = config;
@@ -164,7 +156,8 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     const listener = await openListener(servers, config, identity.certificates, { clock, log, vitals });
     undo.unshift(async () => listener.close());
     const { registry } = identity;
-    const rounds = startRounds({ ingest, fleet, judging, issuers, registry, store, config, vitals, clock });
+    const roundParts = { fleet, issuers, store, retention: config, vitals, clock };
+    const rounds = startRounds({ ingest, judging, registry, lastMomentMs, ...roundParts });
     let stopping: Promise<void> | undefined;
     const stop = async () => {
       rounds.stop();
@@ -257,54 +250,27 @@ async function notReady(store: Store, clock: Clock): Promise<string | undefined>
   });
 }
 
-interface RoundParts {
+interface RoundParts extends ForgettingParts {
   readonly ingest: Ingest;
-  readonly fleet: Fleet;
   readonly judging: Judging;
-  readonly issuers: FleetIssuers;
-  readonly registry: Registry;
-  readonly store: Store;
-  readonly config: Config;
-  readonly vitals: CollectorVitals;
-  readonly clock: Clock;
 }
 
 /** The work that time brings: staleness, the fleet's pace, rolling up, forgetting. */
 function startRounds(parts: RoundParts): { stop(): void } {
-  const { ingest, fleet, judging, issuers, registry, store, config, vitals, clock } = parts;
-  let stopped = false;
+  const { ingest, fleet, judging, store, vitals, clock } = parts;
   const tick = () => {
     if (fleet.repace(clock.wallMs())) for (const node of fleet.nodes.values()) judging.touch(node);
     judging.tick();
     ingest.endExpired();
     ticking = clock.after(TICK_MS, tick);
   };
-  const prune = async (rounds: number): Promise<void> => {
-    const { 10: beforeMs, 60: minuteBeforeMs, 3_600: hourBeforeMs } = forgottenBeforeMs(config, clock.wallMs());
-    // From memory first: nothing is written for a node that the store is about to forget.
-    fleet.forgetSilent(beforeMs);
-    issuers.forgetStale(clock.wallMs());
-    // A failed transaction is counted by the store's events; forgetting tries again in the next round.
-    const deleted = await store
-      .submit("prune", { beforeMs, minuteBeforeMs, hourBeforeMs, limit: PRUNE_ROWS })
-      .catch(() => 0);
-    vitals.prunedRows.inc(deleted);
-    if (deleted > 0 && rounds > 1 && !stopped) return prune(rounds - 1);
-  };
-  const forgetEnrolments = () => registry.forget(clock.wallMs() - RENEW_WITHIN_MS).catch(() => undefined);
-  const forgetting = () => {
-    void Promise.all([prune(PRUNE_ROUNDS), forgetEnrolments()]).finally(() => {
-      if (!stopped) pruning = clock.after(PRUNE_EVERY_MS, forgetting);
-    });
-  };
   let ticking = clock.after(TICK_MS, tick);
-  let pruning = clock.after(PRUNE_EVERY_MS, forgetting);
+  const forgetting = startForgetting(parts);
   const rollUps = startRollUps(store, clock, vitals);
   return {
     stop() {
-      stopped = true;
       ticking.cancel();
-      pruning.cancel();
+      forgetting.stop();
       rollUps.stop();
     },
   };

@@ -37,6 +37,12 @@ export interface Session {
   end(error: RpcError): void;
 }
 
+/** A reading of a node's clock, ms since the epoch, and when it came, ns. */
+export interface ClockTold {
+  readonly sentMs: number;
+  readonly atNs: number;
+}
+
 /** One node. Mutable: the one place where its state lives. */
 export interface Node {
   readonly nodeId: string;
@@ -50,8 +56,7 @@ export interface Node {
   observedEndpoint: string | undefined;
   readonly boots: BootHistory;
   firstSeenMs: number;
-  /** When it last introduced itself. */
-  introducedAtMs: number;
+  /** When its latest report arrived. */
   lastReportMs: number | undefined;
   resolution: Resolution;
   plan: Plan;
@@ -62,6 +67,8 @@ export interface Node {
   vitals: Vitals | undefined;
   /** How far the node's clock is behind the collector's, ms; negative: ahead. Undefined: not known. */
   clockOffsetMs: number | undefined;
+  /** What its clock read, by itself, when its latest message came by the monotonic clock. */
+  clockTold: ClockTold | undefined;
   rows: readonly RowVerdict[];
   previous: ReadonlyMap<string, PreviousVerdict>;
   incidents: IncidentState;
@@ -89,8 +96,8 @@ export interface Fleet {
   absorb(node: Node, report: Report, receivedAtMs: number, counted: boolean): void;
   /** Recounts the fleet; when the cadences change, makes new plans and offers them. Says whether they did. */
   repace(nowMs: number): boolean;
-  /** Drops the nodes that are not connected and were not heard of since `beforeMs`. */
-  forgetSilent(beforeMs: number): void;
+  /** Drops those of the nodes that are not connected. */
+  forget(nodeIds: Iterable<string>): void;
 }
 
 export function createFleet({ catalogue, deployment }: Site, { onOverflow, quotaBytes }: FleetOptions): Fleet {
@@ -134,7 +141,7 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow, quota
     introduce({ facts, hostname, agentVersion, addresses, observedEndpoint }, nowMs) {
       const known = nodes.get(facts.nodeId);
       const told = { facts, hostname, agentVersion, addresses, observedEndpoint };
-      if (known !== undefined) return replan(Object.assign(known, { ...told, introducedAtMs: nowMs }), facts);
+      if (known !== undefined) return replan(Object.assign(known, told), facts);
       if (nodes.size >= MAX_NODES) {
         onOverflow("nodes");
         return undefined;
@@ -144,7 +151,6 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow, quota
       return node;
     },
     absorb(node, report, receivedAtMs, counted) {
-      node.lastReportMs = Math.max(node.lastReportMs ?? 0, receivedAtMs);
       node.vitals = report.vitals;
       const nowMs = nodeNowMs(node, receivedAtMs);
       const latestMs = nowMs + RECENT_MS;
@@ -176,10 +182,11 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow, quota
       }
       return true;
     },
-    forgetSilent(beforeMs) {
-      for (const { nodeId, session, introducedAtMs, lastReportMs, tallies } of nodes.values()) {
-        if (session !== undefined || Math.max(introducedAtMs, lastReportMs ?? 0) >= beforeMs) continue;
-        seriesCount -= tallies.size;
+    forget(nodeIds) {
+      for (const nodeId of nodeIds) {
+        const node = nodes.get(nodeId);
+        if (node === undefined || node.session !== undefined) continue;
+        seriesCount -= node.tallies.size;
         nodes.delete(nodeId);
       }
     },
@@ -200,9 +207,9 @@ export function stretchesOf({ resolution }: Node): ReadonlyMap<string, number> {
   return new Map(entries);
 }
 
-/** Whether the node is connected, or reported within the last ten minutes. */
-export function isActive({ session, lastReportMs }: Node, nowMs: number): boolean {
-  return session !== undefined || (lastReportMs ?? 0) > nowMs - ACTIVE_MS;
+/** Whether the node is connected, or reported within the last ten minutes; not one that did so by a clock that was ahead. */
+export function isActive({ session, lastReportMs = 0 }: Node, nowMs: number): boolean {
+  return session !== undefined || Math.abs(nowMs - lastReportMs) < ACTIVE_MS;
 }
 
 /** The power of two that a fleet of that size is counted as (see paced). */
@@ -221,13 +228,13 @@ function newNode(
     peerAddress: undefined,
     boots: createBootHistory(),
     firstSeenMs: nowMs,
-    introducedAtMs: nowMs,
     lastReportMs: undefined,
     recent: createRecent(),
     tallies: new Map(),
     quota: createQuota(quotaBytes),
     vitals: undefined,
     clockOffsetMs: undefined,
+    clockTold: undefined,
     rows: [],
     previous: new Map(),
     incidents: new Map(),

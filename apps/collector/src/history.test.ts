@@ -248,41 +248,73 @@ describe("history", () => {
   });
 });
 
+describe("what waits to be rolled up", () => {
+  it.each([
+    ["arrived long enough ago", 999, 1],
+    ["has yet to wait", 1_000, 0],
+    ["has yet to wait, by a clock that was ahead a little", 1_000 + 24 * 3_600_000, 0],
+    ["arrived by a clock that was ahead by more than a day", 1_001 + 24 * 3_600_000, 1],
+  ])("is due, or not, as it %s", (_, receivedAtMs, reports) => {
+    save([simple(ZERO_MS)], { receivedAtMs });
+    expect(run("rollUp", { dueBeforeMs: 1_000, limit: 2 })).toMatchObject({ reports });
+  });
+});
+
 describe("what is forgotten", () => {
   const DAY_MS = 86_400_000;
-  const prune = (beforeMs: number, minuteBeforeMs: number, hourBeforeMs: number) =>
-    run("prune", { beforeMs, minuteBeforeMs, hourBeforeMs, limit: 100 });
+  /** Prunes each level of what was written before that moment, or not. */
+  const prune = (...levels: readonly boolean[]) => {
+    const [beforeMs = 0, minuteBeforeMs = 0, hourBeforeMs = 0] = levels.map((isBefore) => (isBefore ? NOW_MS : 0));
+    return run("prune", { beforeMs, minuteBeforeMs, hourBeforeMs, reports: 100 });
+  };
+  const note = () => run("noteMoment", { earliestMs: NOW_MS, latestMs: NOW_MS });
 
   it("are reports that were rolled up, never others", async () => {
-    save([simple(ZERO_MS)], { receivedAtMs: 1_000 });
-    save([simple(ZERO_MS)], { receivedAtMs: 2_000 });
-    expect(prune(NOW_MS, 0, 0)).toBe(0);
+    save([simple(ZERO_MS)]);
+    save([simple(ZERO_MS)]);
+    note();
+    expect(prune(true)).toBe(0);
     rollUp(1);
-    expect(prune(NOW_MS, 0, 0)).toBe(2);
+    expect(prune(true)).toBe(2);
     expect((await ask({ stepSeconds: 60 })).targets).toMatchObject([{ points: [{ sent: 2n }] }]);
     rollUp();
-    expect(prune(NOW_MS, 0, 0)).toBe(2);
+    expect(prune(true)).toBe(2);
     expect((await ask({ stepSeconds: 60 })).targets).toMatchObject([{ points: [{ sent: 2n }] }]);
   });
 
   it("are each level's roll-ups at their own time, and the node last of all", async () => {
-    save([simple(ZERO_MS)], { receivedAtMs: 1_000 });
+    save([simple(ZERO_MS)]);
     rollUp();
-    run("saveNode", { ...NODE, seenAtMs: 1_000 });
+    // A roll-up is older than the report after it.
+    save([]);
+    rollUp();
+    note();
     const steps = async () => {
       const points = [];
       for (const stepSeconds of [10, 60, 3_600]) points.push((await ask({ stepSeconds })).targets?.length ?? 0);
       return points;
     };
     expect(await steps()).toEqual([1, 1, 1]);
-    prune(1_001, 0, 0);
+    prune(true);
     expect(await steps()).toEqual([0, 1, 1]);
-    prune(1_001, 1_001, 0);
+    prune(true, true);
     expect(await steps()).toEqual([0, 0, 1]);
     expect(run("listNodes", { limit: 9 })).toHaveLength(1);
-    prune(1_001, 1_001, 1_001);
+    prune(true, true, true);
     expect(run("listNodes", { limit: 9 })).toHaveLength(0);
     await expect(steps()).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND });
+  });
+
+  it("are no roll-ups to which something was added since", async () => {
+    save([simple(ZERO_MS)]);
+    rollUp();
+    save([]);
+    note();
+    save([simple(ZERO_MS)]);
+    rollUp();
+    prune(true, true, true);
+    const points = async (stepSeconds: number) => (await ask({ stepSeconds })).targets?.[0]?.points;
+    expect([await points(60), await points(3_600)]).toMatchObject([[{ sent: 2n }], [{ sent: 2n }]]);
   });
 
   it("is not told before it is deleted either: a step begins where its level is kept from", async () => {

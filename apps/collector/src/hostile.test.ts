@@ -297,10 +297,11 @@ describe("a node that says it again, or otherwise", () => {
     closers.push(() => store.close());
     const beforeMs = Date.now() + 1_000;
     // Nothing is forgotten that was not rolled up.
+    await store.submit("noteMoment", { earliestMs: beforeMs, latestMs: beforeMs });
     const dueBeforeMs = beforeMs;
     while ((await store.submit("rollUp", { dueBeforeMs, limit: 1_000 })).reports > 0);
     for (let rounds = 0; rounds < 5; rounds++)
-      await store.submit("prune", { beforeMs, minuteBeforeMs: beforeMs, hourBeforeMs: beforeMs, limit: 1_000 });
+      await store.submit("prune", { beforeMs, minuteBeforeMs: beforeMs, hourBeforeMs: beforeMs, reports: 1_000 });
     expect(stored("SELECT count(*) FROM boots")).toBe(0);
   });
 });

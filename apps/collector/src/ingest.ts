@@ -19,6 +19,7 @@ import { createSilence } from "./identity/silence.ts";
 import type { Judging } from "./judging.ts";
 import { peerAddress } from "./peer-address.ts";
 import { HELLO_ALLOWANCE, takeHello } from "./quota.ts";
+import { recall } from "./rehydrate.ts";
 import { createReportLane, unavailable } from "./report-lane.ts";
 import type { Store } from "./store/store.ts";
 import type { CollectorVitals } from "./vitals.ts";
@@ -281,10 +282,15 @@ async function welcome(
   const told = { nodeId: facts.nodeId, hostname, agentVersion, factsJson: JSON.stringify(facts) };
   const saved = { ...told, seenFromJson: JSON.stringify(seenFrom), seenAtMs: nowMs, clockOffsetMs };
   await store.submit("saveNode", saved).catch(unavailable);
+  // The store may know it still, though the fleet does not: an incident that is open there ends by what the node says now.
+  const recalled = fleet.nodes.has(facts.nodeId) ? {} : await recall(store, facts.nodeId).catch(unavailable);
   // A stream whose place was taken meanwhile must not put its own facts over those of the one that took it.
   if (hasEnded()) throw new RpcError(RpcStatus.ABORTED, "the stream has ended");
+  const isKnown = fleet.nodes.has(facts.nodeId);
   const node = fleet.introduce(introduction, nowMs) ?? tooMany();
+  if (!isKnown) Object.assign(node, recalled);
   node.clockOffsetMs = clockOffsetMs ?? node.clockOffsetMs;
+  if (sentMs !== undefined) node.clockTold = { sentMs, atNs: clock.monotonicNs() };
   node.peerAddress = seenFrom.peerAddress;
   const seenAt = `${node.peerAddress ?? "an unknown address"} (${hostname || "no host name"})`;
   node.boots.spoke(Buffer.from(hello.bootId).toString("hex"), seenAt, nowMs);

@@ -89,13 +89,31 @@ describe("after a restart", () => {
     );
     await Promise.all(ids.slice(1).map((id) => saveReport(id, 1, SLOW, NOW_MS - 1_000)));
     const fleet = createFleet({ catalogue, deployment }, { onOverflow: () => {} });
-    await rehydrate(fleet, store, manualClock(NOW_MS));
+    await rehydrate(fleet, store, manualClock(NOW_MS), undefined);
     expect(fleet.nodes.size).toBe(FLEET_SIZE);
     const node = fleet.nodes.get("n0");
     expect(node?.plan.targets.map(({ cadenceMs }) => cadenceMs)).toEqual([20_500, 2_100]);
     expect(node?.recent.of(SLOW).map(({ endMs }) => endMs)).toEqual([NOW_MS - 175_000]);
     expect(node?.recent.of(FAST)).toHaveLength(128);
     expect(node?.recent.of(FAST).at(-1)?.endMs).toBe(NOW_MS - 250);
+  });
+
+  it("it does without nodes that were silent since before a time, whatever its clock says", async () => {
+    for (const nodeId of ["n1", "n2", "n3"]) {
+      await saveNode(nodeId);
+      await saveReport(nodeId, 1, FAST, NOW_MS);
+    }
+    await store.submit("noteMoment", { earliestMs: 0, latestMs: 5_000 });
+    await saveReport("n2", 2, FAST, NOW_MS);
+    await saveNode("n3");
+    for (const [silentBeforeMs, want] of [
+      [4_999, ["n1", "n2", "n3"]],
+      [5_000, ["n2", "n3"]],
+    ] as const) {
+      const fleet = createFleet({ catalogue, deployment }, { onOverflow: () => {} });
+      await rehydrate(fleet, store, manualClock(NOW_MS), silentBeforeMs);
+      expect([...fleet.nodes.keys()].sort()).toEqual(want);
+    }
   });
 
   it("a node is known where it was seen, and its faults by what was found out of them", async () => {
@@ -113,7 +131,7 @@ describe("after a restart", () => {
     ];
     await store.submit("saveVerdicts", { nodeId: "n2", verdicts });
     const fleet = createFleet({ catalogue, deployment }, { onOverflow: () => {} });
-    await rehydrate(fleet, store, manualClock(NOW_MS));
+    await rehydrate(fleet, store, manualClock(NOW_MS), undefined);
     expect(fleet.nodes.get("n1")).toMatchObject({ addresses: [], peerAddress: undefined, observedEndpoint: undefined });
     expect(fleet.nodes.get("n2")).toMatchObject(seenFrom);
     expect([...(fleet.nodes.get("n2")?.previous ?? [])]).toEqual([

@@ -14,17 +14,39 @@ const REPORTS_PER_READ = 64;
 /** Most open incidents taken up again; more than every row of a node of a thousand targets each. */
 const MAX_OPEN_INCIDENTS = 100_000;
 
-/** Fills `fleet` from `store`, at the pace of the whole fleet; the caller judges afterwards. */
-export async function rehydrate(fleet: Fleet, store: Store, clock: Clock): Promise<void> {
+const OPEN_INCIDENTS = { nodeId: "", openOnly: true, sinceMs: 0, limit: MAX_OPEN_INCIDENTS, after: undefined };
+
+/**
+ * Fills `fleet` from `store`, at the pace of the whole fleet; the caller judges afterwards. The store knows a node as long as there are
+ * roll-ups of it; the fleet, as long as there may be reports: those that were silent before `silentBeforeMs` are left out.
+ */
+export async function rehydrate(
+  fleet: Fleet,
+  store: Store,
+  clock: Clock,
+  silentBeforeMs: number | undefined,
+): Promise<void> {
   const stored = await store.submit("listNodes", { limit: MAX_NODES });
-  const nodes = stored.flatMap((record) => introduce(fleet, record) ?? []);
+  const silent = silentBeforeMs === undefined ? [] : await store.submit("silentNodes", { beforeMs: silentBeforeMs });
+  const left = new Set(silent);
+  const nodes = stored.flatMap((record) => (left.has(record.nodeId) ? [] : (introduce(fleet, record) ?? [])));
   // The pace says how far back each target's windows count, so the whole fleet is counted before any are read.
   fleet.repace(clock.wallMs());
   for (const node of nodes) {
     await restoreWindows(fleet, store, node, clock.wallMs());
-    await restoreVerdicts(store, node);
+    node.previous = await verdictsOf(store, node.nodeId);
   }
   await restoreIncidents(fleet, store);
+}
+
+/** How a node was judged last, as the store remembers it. Rejects with a StoreError. */
+export async function recall(store: Store, nodeId: string): Promise<Pick<Node, "previous" | "incidents">> {
+  const records = await store.submit("listIncidents", { ...OPEN_INCIDENTS, nodeId });
+  const incidents = records.flatMap((record) => incidentOf(record) ?? []);
+  return {
+    previous: await verdictsOf(store, nodeId),
+    incidents: new Map(incidents.map((incident) => [incident.targetId, incident])),
+  };
 }
 
 function introduce(fleet: Fleet, stored: StoredNode): Node | undefined {
@@ -39,7 +61,7 @@ function introduce(fleet: Fleet, stored: StoredNode): Node | undefined {
 }
 
 async function restoreWindows(fleet: Fleet, store: Store, node: Node, wallMs: number): Promise<void> {
-  const { nodeId, lastReportMs } = node;
+  const { nodeId } = node;
   const nowMs = nodeNowMs(node, wallMs);
   const targets = [...stretchesOf(node)].map(([targetId, stretchMs]) => ({
     targetId,
@@ -55,12 +77,11 @@ async function restoreWindows(fleet: Fleet, store: Store, node: Node, wallMs: nu
       if (decoded.ok) fleet.absorb(node, decoded.value, receivedAtMs, false);
     }
   }
-  node.lastReportMs = lastReportMs;
 }
 
-async function restoreVerdicts(store: Store, node: Node): Promise<void> {
-  const verdicts = await store.submit("listVerdicts", { nodeId: node.nodeId });
-  node.previous = new Map(
+async function verdictsOf(store: Store, nodeId: string): Promise<ReadonlyMap<string, PreviousVerdict>> {
+  const verdicts = await store.submit("listVerdicts", { nodeId });
+  return new Map(
     verdicts.flatMap((record): [string, PreviousVerdict][] => {
       const verdict = VERDICTS.find((word) => word === record.verdict);
       return verdict === undefined ? [] : [[record.rowKey, { verdict, sinceMs: record.sinceMs, ...faultOf(record) }]];
@@ -74,9 +95,8 @@ function faultOf({ fault }: VerdictRecord): Partial<PreviousVerdict> {
 }
 
 async function restoreIncidents(fleet: Fleet, store: Store): Promise<void> {
-  const all = { nodeId: "", openOnly: true, sinceMs: 0, limit: MAX_OPEN_INCIDENTS, after: undefined };
   const states = new Map<Node, Map<string, Incident>>();
-  for (const record of await store.submit("listIncidents", all)) {
+  for (const record of await store.submit("listIncidents", OPEN_INCIDENTS)) {
     const node = fleet.nodes.get(record.nodeId);
     const incident = incidentOf(record);
     if (node === undefined || incident === undefined) continue;

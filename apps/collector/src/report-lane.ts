@@ -17,7 +17,7 @@ import { createHeldNotice } from "./held-notice.ts";
 import type { Judging } from "./judging.ts";
 import { reportWaitMs, spendReport, spendWindows } from "./quota.ts";
 import { isLate } from "./replay.ts";
-import type { IndexedWindow } from "./store/record.ts";
+import { type IndexedWindow, REPORT_WAITS_MAX_MS } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
 import type { CollectorVitals } from "./vitals.ts";
 
@@ -87,6 +87,9 @@ export function createReportLane(parts: LaneParts, send: Send, end: (error: RpcE
     if (result === "no-node") throw new RpcError(RpcStatus.UNAVAILABLE, "the store does not know the node any more");
     vitals.reports.inc({ result });
     if (result === "stored") {
+      const { lastReportMs = 0 } = node;
+      const isOvertaken = lastReportMs > atMs && lastReportMs <= atMs + REPORT_WAITS_MAX_MS;
+      if (!isOvertaken) node.lastReportMs = atMs;
       fleet.absorb(node, report, atMs, true);
       judging.touch(node);
     }
@@ -124,6 +127,8 @@ export function createReportLane(parts: LaneParts, send: Send, end: (error: RpcE
     if (verdict.isAhead) vitals.futureDated.inc();
     const mayBeDelayed = clock.monotonicNs() - heldAtNs < HELD_MS * NS_PER_MS;
     node.clockOffsetMs = offsetOf(arrival, verdict, mayBeDelayed);
+    const sentMs = sentAtMsOf(envelope);
+    if (sentMs !== undefined && !mayBeDelayed) node.clockTold = { sentMs, atNs: clock.monotonicNs() };
     if (!isLate(verdict.report.windows, nodeNowMs(node, atMs))) return keep(arrival, verdict);
     return backlog.enter() ? keepLate(arrival, verdict) : waitAndKeep(arrival);
   };

@@ -1,4 +1,4 @@
-/** How long each level of the past is kept. By when a report arrived, not by its own dates: a clock may have been years ahead. */
+/** How long each level of the past is kept: from when it was stored, and by no date of its own, for a clock may have been years ahead or behind. */
 import type { Config } from "./config.ts";
 import type { HistoryStepS } from "./store/record.ts";
 
@@ -7,9 +7,9 @@ export type Retention = Pick<Config, "retentionDays" | "minuteRetentionDays" | "
 
 const MS_PER_DAY = 24 * 3_600_000;
 
-/** What arrived before this is forgotten, by the step in which it is kept; ms since the epoch, whole. */
-export function forgottenBeforeMs(retention: Retention, wallMs: number): Readonly<Record<HistoryStepS, number>> {
-  const ago = (days: number) => Math.round(wallMs - days * MS_PER_DAY);
+/** What was stored before this is forgotten at `nowMs`, by the step in which it is kept; ms since the epoch, whole. */
+export function forgottenBeforeMs(retention: Retention, nowMs: number): Readonly<Record<HistoryStepS, number>> {
+  const ago = (days: number) => Math.round(nowMs - days * MS_PER_DAY);
   return {
     10: ago(retention.retentionDays),
     60: ago(retention.minuteRetentionDays),

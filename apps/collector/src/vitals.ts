@@ -18,6 +18,9 @@ export interface CollectorVitals {
   readonly commitOperations: Histogram;
   readonly judgeSeconds: Histogram;
   readonly prunedRows: Counter;
+  readonly forgettingTime: Gauge;
+  /** Seconds; not a number before a node has told what its clock reads. */
+  readonly clockOffset: Gauge;
   readonly orphanWrites: Counter;
   readonly rolledReports: Counter;
   readonly unrolledReports: Gauge;
@@ -65,6 +68,16 @@ export function createVitals({ streams, storePending, deferred, authorityDaysLef
     help: "Reports that wait to be rolled up; five minutes of the fleet's, when all is well.",
     registers,
   });
+  const forgettingTime = new Gauge({
+    name: "lifeline_collector_forgetting_timestamp_seconds",
+    help: "What time it surely is, for whatever is forgotten by its age. Stands still while that is not sure; at first, the start or where it stood.",
+    registers,
+  });
+  const clockOffset = new Gauge({
+    name: "lifeline_collector_clock_offset_seconds",
+    help: "How far the collector's clock is behind the median of the nodes' clocks; negative when it is ahead.",
+    registers,
+  });
   const refusedClaims = counter(
     "node_claims_refused_total",
     "Claims of another key to the id of an enrolled node, by whether the key that holds it is lasting or ephemeral.",
@@ -74,6 +87,7 @@ export function createVitals({ streams, storePending, deferred, authorityDaysLef
   for (const holder of ["lasting", "ephemeral"] as const) refusedClaims.inc({ holder }, 0);
   // Not known before the first step, and no zero (M4).
   unrolledReports.set(Number.NaN);
+  clockOffset.set(Number.NaN);
   gauge("streams", "Agents connected.", streams);
   gauge("store_pending_operations", "Operations waiting for the store or under way.", storePending);
   gauge("deferred_reports_waiting", "Late reports that wait until the store has caught up.", deferred);
@@ -129,6 +143,8 @@ export function createVitals({ streams, storePending, deferred, authorityDaysLef
       "rollup_overfull_total",
       "Merges left out since a count of the roll-up would have been beyond what a window can hold.",
     ),
+    forgettingTime,
+    clockOffset,
     prunedRows: counter("pruned_rows_total", "Rows deleted since they were older than the retention."),
   };
 }

@@ -19,6 +19,7 @@ import type { Collector } from "../collector.ts";
 import type { Config } from "../config.ts";
 import { clientOf, type Pair, testAuthority } from "../testing/credentials.ts";
 import { type House, openHouse } from "../testing/house.ts";
+import { reportBytes } from "../testing/site.ts";
 import { SILENT_AFTER_MS } from "./silence.ts";
 
 let house: House;
@@ -45,6 +46,7 @@ const READER_TOKEN = randomBytes(32).toString("base64url");
 const ENVIRONMENT = { LIFELINE_ADMIN_TOKEN: ADMIN_TOKEN, LIFELINE_READER_TOKEN: READER_TOKEN };
 const ISSUING = { identity: { names: ["127.0.0.1"], authority: undefined, nodeCertificateHours: 24 } };
 const OPTIONS = { timeoutMs: 5_000 };
+const DAY_MS = 24 * 3_600_000;
 
 /** A collector that enrols, and what an administrator may do there. */
 async function fleet(config: Partial<Config> = ISSUING) {
@@ -90,12 +92,16 @@ function ownAuthority() {
 }
 
 /** Opens a node's stream and says hello; resolves with "let in", or with the error it ended with. */
-async function speak(collector: Collector, credentials: ChannelCredentials, nodeId: string) {
+async function speak(collector: Collector, credentials: ChannelCredentials, nodeId: string, sentMs = 0) {
   const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${collector.grpcPort}`, credentials);
   closers.push(() => client.close());
   const call = client.duplex("stream");
+  const sentUnixMs = BigInt(Math.round(sentMs));
+  const bootId = randomBytes(16);
   await call
-    .send({ message: { case: "hello", value: { nodeId, bootId: randomBytes(16), roles: [2], ipVersions: [4] } } })
+    .send({
+      message: { case: "hello", value: { nodeId, bootId, roles: [2], ipVersions: [4], sentUnixMs } },
+    })
     .catch(() => {});
   const responses = call.responses[Symbol.asyncIterator]();
   const first = await responses.next().then(
@@ -105,12 +111,15 @@ async function speak(collector: Collector, credentials: ChannelCredentials, node
   const end = (async () => {
     for (;;) if ((await responses.next()).done === true) return "ended";
   })().catch((error: RpcError) => error);
-  return { first, end, leave: () => call.cancel() };
+  const report = (sequence: number) => {
+    const value = { bootId, sequence: BigInt(sequence), report: reportBytes({ sealedAtMs: sentMs }), sentUnixMs };
+    return call.send({ message: { case: "report", value } });
+  };
+  return { first, end, report, leave: () => call.cancel() };
 }
 
 /** A certificate of the collector's authority, as whoever has its key makes one. */
-async function ownNode(nodeId: string, keys: KeyPair): Promise<Pair> {
-  const lifetimeMs = 3_600_000;
+async function ownNode(nodeId: string, keys: KeyPair, lifetimeMs = 3_600_000): Promise<Pair> {
   const { publicKeyDer } = keys;
   const { pem } = await (await ownAuthority()).issueNode({ nodeId, publicKeyDer, nowMs: clock.wallMs(), lifetimeMs });
   return { certPem: pem, keyPem: keys.privateKeyPem };
@@ -618,19 +627,38 @@ describe("the streams of a node", () => {
 });
 
 describe("an enrolment", () => {
-  it("is forgotten a month after its last certificate has ended, and its id is free", async () => {
+  it("is forgotten a month after its last certificate has ended, and its id is free; so is a token three after its own", async () => {
     const hours = manualClock(systemClock.wallMs());
     await house.close();
     house = openHouse(hours);
-    const { collector, token, enrol, admin, asAdmin } = await fleet();
+    const { collector, caPem, token, enrol, admin, asAdmin } = await fleet();
     await enrol(await token(), "n1");
-    hours.advance(60_000);
-    const nodes = async () => (await admin.unary("listEnrolments", {}, asAdmin)).enrolments.map(({ nodeId }) => nodeId);
-    expect(await nodes()).toEqual(["n1"]);
-    hours.stepWall(31 * 24 * 3_600_000);
-    for (let tries = 0; tries < 200 && (await nodes()).length > 0; tries += 1) hours.advance(60_000);
-    expect(await nodes()).toEqual([]);
-    expect(collector.grpcPort).toBeGreaterThan(0);
+    const known = async () => {
+      const { enrolments } = await admin.unary("listEnrolments", {}, asAdmin);
+      const { tokens } = await admin.unary("listJoinTokens", {}, asAdmin);
+      return [enrolments.map(({ nodeId }) => nodeId), tokens.map(({ note }) => note)];
+    };
+    const n2 = clientOf(caPem, await ownNode("n2", makeKeyPair(), 200 * DAY_MS));
+    hours.stepWall(100 * DAY_MS);
+    await token({ note: "of now" });
+    const pass = async (minutes: number) => {
+      for (let minute = 0; minute < minutes; minute += 1) {
+        // A node that is heard confirms what time it is, and what it reports is younger.
+        if (minute % 10 === 0) await (await speak(collector, n2, "n2", hours.wallMs())).report(minute + 1);
+        await known();
+        hours.advance(60_000);
+      }
+    };
+    await pass(55);
+    expect(await known()).toEqual([
+      ["n1", "n2"],
+      ["of now", ""],
+    ]);
+    await pass(20);
+    expect(await known()).toEqual([["n1", "n2"], ["of now"]]);
+    hours.stepWall(31 * DAY_MS);
+    await pass(75);
+    expect(await known()).toEqual([["n2"], ["of now"]]);
   });
 });
 

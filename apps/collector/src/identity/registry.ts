@@ -49,7 +49,7 @@ export interface Registry {
   /** Undefined: there is no room for an id of which nothing is known. */
   revoke(nodeId: string): Promise<EnrolmentRecord | undefined>;
   readmit(nodeId: string): Promise<EnrolmentRecord | undefined>;
-  /** Forgets nodes, not those that were revoked, whose last certificate ended before. */
+  /** Forgets nodes, not those that were revoked, whose last certificate was made and ended before. Rejects with a StoreError. */
   forget(endedBeforeMs: number): Promise<void>;
   /** Nodes that are enrolled or revoked, and keys that were revoked. */
   counts(): { readonly enrolments: number; readonly revokedKeys: number };

@@ -9,21 +9,23 @@ import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { readHistory, readHistoryExtent } from "./history-rows.ts";
 import { identityOperations } from "./identities.ts";
 import { MIGRATIONS } from "./migrations.ts";
-import type {
-  BootRecord,
-  FaultRecord,
-  IncidentQuery,
-  IncidentRecord,
-  NodeRecord,
-  Operation,
-  OperationName,
-  ReportRecord,
-  StoredIncident,
-  StoredNode,
-  StoreOperations,
-  VerdictRecord,
+import { createMoments, type Moments } from "./moments.ts";
+import {
+  type BootRecord,
+  type FaultRecord,
+  type IncidentQuery,
+  type IncidentRecord,
+  type NodeRecord,
+  type Operation,
+  type OperationName,
+  REPORT_WAITS_MAX_MS,
+  type ReportRecord,
+  type StoredIncident,
+  type StoredNode,
+  type StoreOperations,
+  type VerdictRecord,
 } from "./record.ts";
-import { pruneRollups, rollUp } from "./rollup.ts";
+import { HOUR_S, MINUTE_S, pruneRollups, rollUp } from "./rollup.ts";
 import { bytesOf, type Statement, statementCache } from "./statement.ts";
 import { createUnrolled, type Unrolled } from "./unrolled.ts";
 
@@ -87,19 +89,29 @@ type Operations = { readonly [K in OperationName]: Run<K> };
 
 function operationsOn(statement: Statement, unrolled: Unrolled): Operations {
   const nodeOf = nodeNumbers(statement);
+  const moments = createMoments(statement);
   return {
-    saveNode: (node) => saveNode(statement, node),
-    saveReport: saveReport(statement, nodeOf, unrolled),
+    saveNode: (node) => saveNode(statement, moments.mark(), node),
+    saveReport: saveReport(statement, nodeOf, unrolled, moments),
     saveIncident(incident) {
       const node = nodeOf(incident.nodeId);
-      return node === undefined ? "no-node" : saveIncident(statement, node, incident);
+      return node === undefined ? "no-node" : saveIncident(statement, node, moments.mark(), incident);
     },
     saveVerdicts({ nodeId, verdicts }) {
       const node = nodeOf(nodeId);
       return node === undefined ? "no-node" : saveVerdicts(statement, node, verdicts);
     },
-    prune: (input) => prune(statement, input),
-    rollUp: (input) => rollUp(statement, unrolled, input),
+    noteMoment(bounds) {
+      moments.note(bounds);
+      return undefined;
+    },
+    lastMoment: () => moments.lastEarliestMs(),
+    silentNodes: ({ beforeMs }) =>
+      statement("SELECT node_id FROM nodes WHERE mark <= ?")
+        .all(moments.lastBefore(beforeMs))
+        .map(({ node_id }) => String(node_id)),
+    prune: (input) => prune(statement, moments, input),
+    rollUp: (input) => rollUp(statement, unrolled, moments.mark(), input),
     touch: ({ nowMs }) => {
       statement("INSERT INTO heartbeat VALUES (1, ?) ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms").run(nowMs);
       return undefined;
@@ -118,7 +130,7 @@ function operationsOn(statement: Statement, unrolled: Unrolled): Operations {
     },
     listBoots: ({ nodeId, limit }) => listBoots(statement, nodeId, limit),
     listIncidents: (query) => listIncidents(statement, query),
-    ...identityOperations(statement),
+    ...identityOperations(statement, moments),
   };
 }
 
@@ -134,30 +146,47 @@ function nodeNumbers(statement: Statement): NodeNumbers {
 
 function saveNode(
   statement: Statement,
+  mark: number,
   { nodeId, hostname, agentVersion, factsJson, seenAtMs, clockOffsetMs, seenFromJson }: NodeRecord,
 ): undefined {
   statement(
-    `INSERT INTO nodes (node_id, hostname, agent_version, facts_json, first_seen_ms, seen_ms, clock_offset_ms, seen_from_json)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO nodes (node_id, hostname, agent_version, facts_json, first_seen_ms, seen_ms, clock_offset_ms, seen_from_json, mark)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (node_id) DO UPDATE SET hostname = excluded.hostname, agent_version = excluded.agent_version,
-       facts_json = excluded.facts_json, seen_ms = excluded.seen_ms, seen_from_json = excluded.seen_from_json,
+       facts_json = excluded.facts_json, seen_ms = excluded.seen_ms, seen_from_json = excluded.seen_from_json, mark = excluded.mark,
        clock_offset_ms = coalesce(excluded.clock_offset_ms, clock_offset_ms)`,
-  ).run(nodeId, hostname, agentVersion, factsJson, seenAtMs, seenAtMs, clockOffsetMs ?? null, seenFromJson ?? null);
+  ).run(
+    nodeId,
+    hostname,
+    agentVersion,
+    factsJson,
+    seenAtMs,
+    seenAtMs,
+    clockOffsetMs ?? null,
+    seenFromJson ?? null,
+    mark,
+  );
 }
 
-function saveReport(statement: Statement, nodeOf: NodeNumbers, unrolled: Unrolled): Run<"saveReport"> {
+function saveReport(
+  statement: Statement,
+  nodeOf: NodeNumbers,
+  unrolled: Unrolled,
+  moments: Moments,
+): Run<"saveReport"> {
   return (report) => {
     const node = nodeOf(report.nodeId);
     if (node === undefined) return "no-node";
     const { bootId, sequence, receivedAtMs, sealedAtMs, clockOffsetMs, payload } = report;
+    const number = moments.mark();
     const inserted = statement(
-      `INSERT INTO reports (node, boot_id, sequence, received_ms, sealed_ms, payload) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT DO NOTHING`,
-    ).run(node, bootId, sequence, receivedAtMs, sealedAtMs, payload);
+      `INSERT INTO reports (id, node, boot_id, sequence, received_ms, sealed_ms, payload) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (node, boot_id, sequence) DO NOTHING`,
+    ).run(number, node, bootId, sequence, receivedAtMs, sealedAtMs, payload);
     statement(
-      `UPDATE nodes SET last_report_ms = max(coalesce(last_report_ms, 0), ?),
-         clock_offset_ms = coalesce(?, clock_offset_ms) WHERE id = ?`,
-    ).run(receivedAtMs, clockOffsetMs ?? null, node);
+      `UPDATE nodes SET last_report_ms = CASE WHEN last_report_ms BETWEEN ?1 AND ?1 + ${REPORT_WAITS_MAX_MS} THEN last_report_ms ELSE ?1 END,
+         clock_offset_ms = coalesce(?2, clock_offset_ms), mark = ?3 WHERE id = ?4`,
+    ).run(receivedAtMs, clockOffsetMs ?? null, number, node);
     if (inserted.changes === 0) {
       statement("UPDATE boots SET duplicates = duplicates + 1 WHERE node = ? AND boot_id = ?").run(node, bootId);
       const isSame = statement(
@@ -165,7 +194,7 @@ function saveReport(statement: Statement, nodeOf: NodeNumbers, unrolled: Unrolle
       ).get(payload, node, bootId, sequence)?.same;
       return isSame === 1 ? "duplicate" : "conflicting";
     }
-    const number = Number(inserted.lastInsertRowid);
+    moments.advance();
     saveWindows(statement, node, number, report);
     unrolled.add(node, receivedAtMs, number);
     statement(
@@ -187,13 +216,13 @@ function saveWindows(statement: Statement, node: number, report: number, { windo
   }
 }
 
-function saveIncident(statement: Statement, node: number, incident: IncidentRecord): "saved" {
+function saveIncident(statement: Statement, node: number, mark: number, incident: IncidentRecord): "saved" {
   statement(
     `INSERT INTO incidents (node, requirement_id, target_id, verdict, cause, evidence, next_step, started_ms, ended_ms,
-       changes_json, dropped_changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       changes_json, dropped_changes, mark) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (node, target_id, started_ms) DO UPDATE SET verdict = excluded.verdict, cause = excluded.cause,
        evidence = excluded.evidence, next_step = excluded.next_step, ended_ms = excluded.ended_ms,
-       changes_json = excluded.changes_json, dropped_changes = excluded.dropped_changes`,
+       changes_json = excluded.changes_json, dropped_changes = excluded.dropped_changes, mark = excluded.mark`,
   ).run(
     node,
     incident.requirementId,
@@ -206,6 +235,7 @@ function saveIncident(statement: Statement, node: number, incident: IncidentReco
     incident.endedAtMs ?? null,
     incident.changesJson,
     incident.droppedChanges,
+    mark,
   );
   return "saved";
 }
@@ -226,40 +256,63 @@ function saveVerdicts(statement: Statement, node: number, verdicts: readonly Ver
 
 type PruneInput = StoreOperations["prune"]["input"];
 
-function prune(statement: Statement, { beforeMs, minuteBeforeMs, hourBeforeMs, limit }: PruneInput): number {
-  // What has not been rolled up stays, however old: roll-ups begin with the oldest, so it is among the next to go.
-  const oldest = `SELECT id FROM (SELECT id, node, received_ms FROM reports WHERE received_ms < ? ORDER BY received_ms LIMIT ?) AS r
-    WHERE NOT EXISTS (SELECT 1 FROM unrolled AS u WHERE (u.node, u.received_ms, u.report) = (r.node, r.received_ms, r.id))`;
+function prune(
+  statement: Statement,
+  moments: Moments,
+  { beforeMs, minuteBeforeMs, hourBeforeMs, reports }: PruneInput,
+): number {
+  const last = moments.lastBefore(beforeMs);
   const deleted = [
-    statement(`DELETE FROM windows WHERE report IN (${oldest})`).run(beforeMs, limit),
-    statement(`DELETE FROM reports WHERE id IN (${oldest})`).run(beforeMs, limit),
-    statement(
-      "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE ended_ms < ? ORDER BY started_ms LIMIT ?)",
-    ).run(beforeMs, limit),
+    pruneReports(statement, last, reports),
+    pruneIncidents(statement, last, reports),
+    pruneRollups(statement, MINUTE_S, moments.lastBefore(minuteBeforeMs), reports),
+    pruneRollups(statement, HOUR_S, moments.lastBefore(hourBeforeMs), reports),
   ];
-  const rollups = pruneRollups(statement, { minuteBeforeMs, hourBeforeMs, limit });
-  forgetBoots(statement, beforeMs, limit);
-  forgetNodes(statement, beforeMs, limit);
-  return deleted.reduce((sum, { changes }) => sum + Number(changes), rollups);
+  forgetNodes(statement, last, reports);
+  moments.forget(hourBeforeMs);
+  return deleted.reduce((sum, rows) => sum + rows, 0);
 }
 
-/** Boots that began so long ago, and of which no report is left: one that reports again is counted anew. */
-function forgetBoots(statement: Statement, beforeMs: number, limit: number): void {
-  statement(
-    `DELETE FROM boots WHERE (node, boot_id) IN (
-       SELECT node, boot_id FROM boots AS b WHERE first_received_ms < ?
-         AND NOT EXISTS (SELECT 1 FROM reports AS r WHERE r.node = b.node AND r.boot_id = b.boot_id) LIMIT ?)`,
-  ).run(beforeMs, limit);
+/** With their windows, and with the boots of which no other is left: one that reports again is counted anew. */
+function pruneReports(statement: Statement, last: number, limit: number): number {
+  // What has not been rolled up stays, however old.
+  const oldest = statement(
+    `SELECT id FROM reports AS r WHERE id <= ?
+       AND NOT EXISTS (SELECT 1 FROM unrolled AS u WHERE (u.node, u.received_ms, u.report) = (r.node, r.received_ms, r.id))
+     ORDER BY id LIMIT ?`,
+  ).all(last, limit);
+  const ids = JSON.stringify(oldest.map(({ id }) => Number(id)));
+  const windows = statement("DELETE FROM windows WHERE report IN (SELECT value FROM json_each(?))").run(ids);
+  const gone = statement(
+    "DELETE FROM reports WHERE id IN (SELECT value FROM json_each(?)) RETURNING node, boot_id, hex(boot_id) AS boot",
+  ).all(ids);
+  const boots = new Map(gone.map((row) => [`${row.node} ${row.boot}`, row]));
+  const forget = statement(
+    `DELETE FROM boots WHERE (node, boot_id) = (?1, ?2)
+       AND NOT EXISTS (SELECT 1 FROM reports WHERE (node, boot_id) = (?1, ?2))`,
+  );
+  for (const { node, boot_id } of boots.values()) forget.run(Number(node), bytesOf(boot_id));
+  return Number(windows.changes) + gone.length;
 }
 
-/** Nodes that were not heard of for so long, and of which nothing is kept: no report, no roll-up, no incident. */
-function forgetNodes(statement: Statement, beforeMs: number, limit: number): void {
+/** Those that ended; and those of nodes that were silent since, of which nothing is left to say whether they did. */
+function pruneIncidents(statement: Statement, last: number, limit: number): number {
+  const { changes } = statement(
+    `DELETE FROM incidents WHERE id IN (
+       SELECT i.id FROM incidents AS i JOIN nodes AS n ON n.id = i.node
+       WHERE i.mark <= ?1 AND (i.ended_ms IS NOT NULL OR n.mark <= ?1) ORDER BY i.mark LIMIT ?2)`,
+  ).run(last, limit);
+  return Number(changes);
+}
+
+/** Nodes that were silent for so long, and of which nothing is kept: no report, no roll-up, no incident. */
+function forgetNodes(statement: Statement, last: number, limit: number): void {
   const silent = statement(
-    `SELECT id FROM nodes WHERE seen_ms < ?1 AND coalesce(last_report_ms, 0) < ?1
+    `SELECT id FROM nodes WHERE mark <= ?1
        AND NOT EXISTS (SELECT 1 FROM reports WHERE node = nodes.id) AND NOT EXISTS (SELECT 1 FROM incidents WHERE node = nodes.id)
        AND NOT EXISTS (SELECT 1 FROM rollups WHERE node = nodes.id)
      LIMIT ?2`,
-  ).all(beforeMs, limit);
+  ).all(last, limit);
   for (const { id } of silent) {
     const node = Number(id);
     statement("DELETE FROM boots WHERE node = ?").run(node);

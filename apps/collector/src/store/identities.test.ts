@@ -89,6 +89,34 @@ describe("join tokens", () => {
   });
 });
 
+describe("join tokens that have ended", () => {
+  it("are forgotten by when they expired or were revoked, whichever came first", () => {
+    makeToken("expires");
+    makeToken("revoked", { lifetimeMs: 9 * DAY_MS });
+    makeToken("good", { lifetimeMs: 9 * DAY_MS });
+    run("revokeJoinToken", { id: "revoked", nowMs: NOW_MS + 2 * DAY_MS });
+    const prune = (endedBeforeMs: number) => run("pruneJoinTokens", { endedBeforeMs });
+    expect([prune(NOW_MS + DAY_MS), prune(NOW_MS + DAY_MS + 1), prune(NOW_MS + 2 * DAY_MS + 1)]).toEqual([0, 1, 1]);
+    expect(ids()).toEqual(["good"]);
+    expect(makeToken("later", { createdAtMs: NOW_MS + 99 * DAY_MS })).toBe("created");
+    expect(ids()).toEqual(["later", "good"]);
+  });
+});
+
+let sequence = 0;
+/** A report comes, and it is that time: what was written before is older. */
+function noteMoment(atMs: number) {
+  const node = { nodeId: "n", hostname: "h", agentVersion: "1", factsJson: "{}", seenFromJson: undefined };
+  const report = { nodeId: "n", bootId: new Uint8Array(16), sequence: ++sequence, payload: new Uint8Array() };
+  const dates = { receivedAtMs: atMs, sealedAtMs: atMs, clockOffsetMs: undefined, windowCount: 0, windows: [] };
+  const bounds = { earliestMs: atMs, latestMs: atMs };
+  database.run([
+    { name: "saveNode", input: { ...node, seenAtMs: atMs, clockOffsetMs: undefined } },
+    { name: "saveReport", input: { ...report, ...dates } },
+    { name: "noteMoment", input: bounds },
+  ]);
+}
+
 describe("enrolments", () => {
   it("are forgotten when their last certificate ended long ago, those that were revoked never", () => {
     makeToken("a", { usesMax: 9 });
@@ -96,10 +124,26 @@ describe("enrolments", () => {
     run("revokeNode", { nodeId: "n1", nowMs: NOW_MS, keys: [] });
     renew("n2", 2, NOW_MS, NOW_MS + 10 * DAY_MS);
     const prune = (nowMs: number) => run("pruneEnrolments", { endedBeforeMs: nowMs - 30 * DAY_MS, limit: 10 });
+    expect(prune(NOW_MS + 99 * DAY_MS)).toEqual([]);
+    noteMoment(NOW_MS);
     expect(prune(NOW_MS + 31 * DAY_MS)).toEqual([]);
     expect(prune(NOW_MS + 31 * DAY_MS + 1)).toEqual(["n3"]);
     expect(prune(NOW_MS + 99 * DAY_MS)).toEqual(["n2"]);
     expect(run("listEnrolments", { nodeId: "", after: "", limit: 9 }).map(({ nodeId }) => nodeId)).toEqual(["n1"]);
+  });
+
+  it.each<[string, () => unknown]>([
+    ["enrols", () => enrol("a", "n1", 1, NOW_MS - 40 * DAY_MS)],
+    ["renews", () => renew("n1", 1, NOW_MS - 40 * DAY_MS, NOW_MS - 40 * DAY_MS)],
+    ["is adopted", () => adopt("n1", 1, NOW_MS - 40 * DAY_MS)],
+  ])("are kept for a while from when a node %s, though the clock is behind that dates it", (_, prove) => {
+    makeToken("a", { usesMax: 9 });
+    enrol("a", "n1", 1, NOW_MS - 40 * DAY_MS);
+    noteMoment(NOW_MS - 2 * DAY_MS);
+    prove();
+    noteMoment(NOW_MS);
+    const prune = (nowMs: number) => run("pruneEnrolments", { endedBeforeMs: nowMs - 30 * DAY_MS, limit: 10 });
+    expect([prune(NOW_MS), prune(NOW_MS + 30 * DAY_MS - 1), prune(NOW_MS + 30 * DAY_MS)]).toEqual([[], [], ["n1"]]);
   });
 
   it("that were replaced leave their key behind, which is refused for good", () => {

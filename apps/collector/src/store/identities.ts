@@ -26,14 +26,11 @@ import type {
   RenewOutcome,
   RenewRefusal,
 } from "./identity-record.ts";
+import type { Moments } from "./moments.ts";
 import { bytesOf, type Statement } from "./statement.ts";
 
-/**
- * Most tokens that are kept, and how long one is kept after its end, ms: 90 days, for whoever asks by which a node came in; shorter where
- * others need its place.
- */
+/** Most tokens that are kept: beyond it those that ended longest ago make room. */
 export const JOIN_TOKENS_MAX = 1_000;
-const TOKEN_KEPT_MS = 90 * 24 * 3_600_000;
 
 /** Most nodes that are enrolled or revoked: ten times the fleet a collector serves. */
 export const ENROLMENTS_MAX = 100_000;
@@ -44,7 +41,7 @@ type Operations = {
 };
 
 /** The operations on a database. */
-export function identityOperations(statement: Statement): Operations {
+export function identityOperations(statement: Statement, moments: Moments): Operations {
   const token = (id: string) => statement("SELECT * FROM join_tokens WHERE id = ?").get(id);
   const enrolment = (nodeId: string) => {
     const row = statement("SELECT * FROM enrolments WHERE node_id = ?").get(nodeId);
@@ -52,6 +49,11 @@ export function identityOperations(statement: Statement): Operations {
   };
   const isRevoked = (key: Uint8Array) =>
     statement("SELECT 1 FROM revoked_keys WHERE key_sha256 = ?").get(key) !== undefined;
+  /** Whoever proves an id has it from now on, whatever its certificate's dates say: they may be of a clock that was behind. */
+  const marked = <T>(outcome: T, { nodeId, key }: { readonly nodeId: string; readonly key: Uint8Array }): T => {
+    statement("UPDATE enrolments SET mark = ? WHERE (node_id, key_sha256) = (?, ?)").run(moments.mark(), nodeId, key);
+    return outcome;
+  };
   return {
     createJoinToken: (input) => createJoinToken(statement, input),
     listJoinTokens: ({ limit }) =>
@@ -61,9 +63,16 @@ export function identityOperations(statement: Statement): Operations {
       const row = token(id);
       return row && tokenOf(row);
     },
-    enrol: (claim) => enrol(statement, claim, token(claim.tokenId), enrolment(claim.nodeId), isRevoked(claim.key)),
-    renew: (claim) => renew(statement, claim, enrolment(claim.nodeId), isRevoked(claim.key)),
-    adopt: (claim) => adopt(statement, claim, enrolment(claim.nodeId)),
+    pruneJoinTokens: ({ endedBeforeMs }) =>
+      Number(
+        statement("DELETE FROM join_tokens WHERE min(expires_ms, coalesce(revoked_ms, expires_ms)) < ?").run(
+          endedBeforeMs,
+        ).changes,
+      ),
+    enrol: (claim) =>
+      marked(enrol(statement, claim, token(claim.tokenId), enrolment(claim.nodeId), isRevoked(claim.key)), claim),
+    renew: (claim) => marked(renew(statement, claim, enrolment(claim.nodeId), isRevoked(claim.key)), claim),
+    adopt: (claim) => marked(adopt(statement, claim, enrolment(claim.nodeId)), claim),
     countRefusedClaims({ nodeId, claims, nowMs, from }) {
       statement(
         `UPDATE enrolments SET refused_claims = refused_claims + ?, last_refused_claim_ms = ?, last_refused_claim_from = ?
@@ -95,9 +104,9 @@ export function identityOperations(statement: Statement): Operations {
     pruneEnrolments: ({ endedBeforeMs, limit }) =>
       statement(
         `DELETE FROM enrolments WHERE node_id IN (
-           SELECT node_id FROM enrolments WHERE not_after_ms < ? AND revoked_ms IS NULL LIMIT ?) RETURNING node_id`,
+           SELECT node_id FROM enrolments WHERE not_after_ms < ? AND mark <= ? AND revoked_ms IS NULL LIMIT ?) RETURNING node_id`,
       )
-        .all(endedBeforeMs, limit)
+        .all(endedBeforeMs, moments.lastBefore(endedBeforeMs), limit)
         .map((row) => String(row.node_id)),
     listRevokedKeys: ({ limit }) =>
       statement("SELECT key_sha256 FROM revoked_keys ORDER BY revoked_ms DESC LIMIT ?")
@@ -125,9 +134,6 @@ function createJoinToken(
   { token, secretSha256 }: IdentityOperations["createJoinToken"]["input"],
 ): "created" | "too-many" {
   const { id, note, nodePattern, createdAtMs, expiresAtMs, usesMax, isEphemeral } = token;
-  statement("DELETE FROM join_tokens WHERE min(expires_ms, coalesce(revoked_ms, expires_ms)) < ?").run(
-    createdAtMs - TOKEN_KEPT_MS,
-  );
   const live = "(revoked_ms IS NULL AND expires_ms > ? AND uses < uses_max)";
   const { kept, alive } = statement(
     `SELECT count(*) AS kept, count(*) FILTER (WHERE ${live}) AS alive FROM join_tokens`,

@@ -123,11 +123,13 @@ export type RenewRefusal = "too-many-enrolments" | "node-revoked" | "key-revoked
 
 /** Every operation on tokens and enrolments. */
 export interface IdentityOperations {
-  /** `too-many`: as many live tokens as there may be. Forgets those that ended long ago. */
+  /** `too-many`: as many live tokens as there may be. Forgets the one that ended longest ago where its place is needed. */
   createJoinToken: {
     input: { readonly token: JoinTokenRecord; readonly secretSha256: Uint8Array };
     output: "created" | "too-many";
   };
+  /** Forgets tokens that expired or were revoked before; says how many. */
+  pruneJoinTokens: { input: { readonly endedBeforeMs: number }; output: number };
   listJoinTokens: { input: { readonly limit: number }; output: readonly JoinTokenRecord[] };
   /** Undefined: there is no such token. One that was revoked stays as it was. */
   revokeJoinToken: { input: { readonly id: string; readonly nowMs: number }; output: JoinTokenRecord | undefined };
@@ -155,7 +157,7 @@ export interface IdentityOperations {
     input: { readonly nodeId: string; readonly after: string; readonly limit: number };
     output: readonly EnrolmentRecord[];
   };
-  /** Forgets at most `limit` enrolments, not those that were revoked, whose last certificate ended before; says whose. */
+  /** Forgets at most `limit` enrolments, not those that were revoked, whose last certificate was made and ended before; says whose. */
   pruneEnrolments: { input: { readonly endedBeforeMs: number; readonly limit: number }; output: readonly string[] };
   listRevokedKeys: { input: { readonly limit: number }; output: readonly Uint8Array[] };
 }

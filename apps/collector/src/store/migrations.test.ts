@@ -36,12 +36,16 @@ function databaseOf(version: number): void {
     INSERT INTO boots VALUES (1, x'00000000000000000000000000000000', 3, 7, 7, 1, 1, 0);
     INSERT INTO incidents (id, node, requirement_id, target_id, verdict, cause, evidence, next_step, started_ms, changes_json, dropped_changes)
       VALUES (1, 1, 'row', 'row|tcp|host:1|ipv4', 'unmet', 'timeout', 'e', 's', 5, '[]', 0);
+    INSERT INTO incidents (id, node, requirement_id, target_id, verdict, cause, evidence, next_step, started_ms, ended_ms, changes_json, dropped_changes)
+      VALUES (2, 1, 'row', 'row|tcp|host:1|ipv4', 'unmet', 'timeout', 'e', 's', 1, 4, '[]', 0);
     INSERT INTO verdicts (node, row_key, verdict, since_ms) VALUES (1, 'row', 'unmet', 5);
   `);
   if (version >= ENROLS) {
     sqlite.exec(`
-      INSERT INTO join_tokens VALUES ('1f2e3d4c', x'01', 'rack 3', '', 1, 9, 1, 1, NULL);
-      INSERT INTO enrolments VALUES ('n1', x'02', '1f2e3d4c', 2, 9, 0, NULL, 0, 0, NULL, '');
+      INSERT INTO join_tokens (id, secret_sha256, note, node_pattern, created_ms, expires_ms, uses_max, uses)
+        VALUES ('1f2e3d4c', x'01', 'rack 3', '', 1, 9, 1, 1);
+      INSERT INTO enrolments (node_id, key_sha256, join_token_id, enrolled_ms, not_after_ms, renewals, is_open, refused_claims,
+        last_refused_claim_from) VALUES ('n1', x'02', '1f2e3d4c', 2, 9, 0, 0, 0, '');
     `);
   }
   if (version >= ROLLS_UP) sqlite.exec("INSERT INTO unrolled VALUES (1, 3, 1)");
@@ -94,6 +98,14 @@ describe("a database of an earlier collector", () => {
         expect(database.run([due])).toMatchObject([{ reports: isFirst ? 1 : 0, unrolled: 0 }]);
         database.close();
       }
+      // All that was there counts as written when it was sure for the first time what time it is.
+      const database = openDatabase(path);
+      const prune = (beforeMs: number) =>
+        ({ name: "prune", input: { beforeMs, minuteBeforeMs: 0, hourBeforeMs: 0, reports: 9 } }) as const;
+      const note = { name: "noteMoment", input: { earliestMs: 8, latestMs: 9 } } as const;
+      // A report, and the incident that ended.
+      expect(database.run([prune(99), note, prune(8), prune(9)])).toEqual([0, undefined, 0, 1 + 1]);
+      database.close();
       const sqlite = new DatabaseSync(path, { readOnly: true });
       expect(sqlite.prepare("SELECT version FROM schema_version").all()).toHaveLength(MIGRATIONS.length);
       sqlite.close();

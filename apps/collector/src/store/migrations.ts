@@ -135,4 +135,17 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE join_tokens ADD COLUMN is_ephemeral INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE enrolments ADD COLUMN is_ephemeral INTEGER NOT NULL DEFAULT 0;
   `,
+  // What is there has the mark 0: it counts as written when the first moment is noted, for the clock that dated it may have been wrong.
+  `
+  CREATE TABLE moments (report INTEGER PRIMARY KEY, earliest_ms INTEGER NOT NULL, latest_ms INTEGER NOT NULL) STRICT;
+  DROP INDEX reports_by_age;
+  DROP INDEX rollups_by_age;
+  ALTER TABLE rollups DROP COLUMN received_ms;
+  ALTER TABLE rollups ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX rollups_by_mark ON rollups (step_s, mark);
+  ALTER TABLE nodes ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE incidents ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX incidents_by_mark ON incidents (mark);
+  ALTER TABLE enrolments ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

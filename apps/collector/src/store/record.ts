@@ -30,6 +30,12 @@ export interface IndexedWindow {
   readonly endMs: number;
 }
 
+/**
+ * How long a report may wait between its arrival and the store, ms: an hour. Others overtake it, so the latest arrival is that of the
+ * report that was stored last only where the one before it is later by more: then the clock was put back.
+ */
+export const REPORT_WAITS_MAX_MS = 3_600_000;
+
 /** A report that was admitted, with the identity it is counted under. */
 export interface ReportRecord {
   readonly nodeId: string;
@@ -178,12 +184,19 @@ export interface StoreOperations extends IdentityOperations {
   saveReport: { input: ReportRecord; output: "stored" | "duplicate" | "conflicting" | NoNode };
   saveIncident: { input: IncidentRecord; output: "saved" | NoNode };
   saveVerdicts: { input: { nodeId: string; verdicts: readonly VerdictRecord[] }; output: "saved" | NoNode };
+  /** What time it is: what is written from now on is younger. */
+  noteMoment: { input: { readonly earliestMs: number; readonly latestMs: number }; output: undefined };
+  /** What time it was at the earliest when a moment was noted last; undefined: none was. */
+  lastMoment: { input: Readonly<Record<string, never>>; output: number | undefined };
+  /** Ids of the nodes that were last heard of before that time. */
+  silentNodes: { input: { readonly beforeMs: number }; output: readonly string[] };
   /**
-   * Deletes at most `limit` reports (with their windows) and `limit` closed incidents older than `beforeMs`, and roll-ups of whose
-   * reports the latest arrived before the time of their level; says how many rows went. Reports that wait to be rolled up stay.
+   * Deletes at most so many reports that were stored before `beforeMs`, with their windows; as many incidents that were written before
+   * and have ended, or whose node is silent since; and roll-ups to which nothing was added since the time of their level. Says how many
+   * rows went. Reports that wait to be rolled up stay.
    */
   prune: {
-    input: { beforeMs: number; minuteBeforeMs: number; hourBeforeMs: number; limit: number };
+    input: { beforeMs: number; minuteBeforeMs: number; hourBeforeMs: number; reports: number };
     output: number;
   };
   /**

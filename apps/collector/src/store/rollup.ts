@@ -15,8 +15,9 @@ import type { HistoryStepS, RolledUp, StoreOperations } from "./record.ts";
 import { bytesOf, type Statement } from "./statement.ts";
 import type { Unrolled } from "./unrolled.ts";
 
-const MINUTE_S = 60 satisfies HistoryStepS;
-const HOUR_S = 3_600 satisfies HistoryStepS;
+/** The steps of what is rolled up. */
+export const MINUTE_S = 60 satisfies HistoryStepS;
+export const HOUR_S = 3_600 satisfies HistoryStepS;
 
 /** Most report bytes opened in one step, though fewer reports than asked for: a large node's 64 reports are some 2 MB. */
 const MAX_STEP_BYTES = 8 * 1024 * 1024;
@@ -46,14 +47,13 @@ interface Share {
   readonly target: number;
   readonly startMs: number;
   readonly window: Window;
-  /** When the latest of its reports arrived. */
-  readonly receivedAtMs: number;
 }
 
 /** One step; see {@link StoreOperations}. To be run in a transaction. */
 export function rollUp(
   statement: Statement,
   unrolled: Unrolled,
+  mark: number,
   { dueBeforeMs, limit }: StoreOperations["rollUp"]["input"],
 ): RolledUp {
   const node = unrolled.due(dueBeforeMs, limit);
@@ -64,8 +64,8 @@ export function rollUp(
   // Of the minutes rather than of the windows: grouping changes nothing (W1), and they are fewer.
   const hours = merged(minutes, HOUR_S);
   const written = [
-    ...minutes.map((share) => saveShare(statement, node, MINUTE_S, share)),
-    ...hours.map((share) => saveShare(statement, node, HOUR_S, share)),
+    ...minutes.map((share) => saveShare(statement, node, MINUTE_S, mark, share)),
+    ...hours.map((share) => saveShare(statement, node, HOUR_S, mark, share)),
   ];
   unrolled.remove(node, reports);
   return {
@@ -100,7 +100,7 @@ function openShares(
   const indexed = statement("SELECT target, position FROM windows WHERE report = ?");
   const shares: Share[] = [];
   let undecodable = 0;
-  for (const { report, receivedAtMs, payload } of reports) {
+  for (const { report, payload } of reports) {
     const decoded = decodeReport(payload);
     if (!decoded.ok) {
       undecodable++;
@@ -110,7 +110,7 @@ function openShares(
       const window = decoded.value.windows[Number(position)];
       // Only a database that was tampered with names a window that its report does not have.
       if (window === undefined) undecodable++;
-      else shares.push({ target: Number(target), startMs: window.startMs, window: aggregateOf(window), receivedAtMs });
+      else shares.push({ target: Number(target), startMs: window.startMs, window: aggregateOf(window) });
     }
   }
   return { shares, undecodable };
@@ -129,7 +129,6 @@ function merged(shares: readonly Share[], stepS: HistoryStepS): readonly Share[]
         first.window,
         rest.map(({ window }) => window),
       ),
-      receivedAtMs: group.reduce((latest, share) => Math.max(latest, share.receivedAtMs), 0),
     };
   });
 }
@@ -137,8 +136,8 @@ function merged(shares: readonly Share[], stepS: HistoryStepS): readonly Share[]
 type Saved = "saved" | "overfull" | "begun-anew";
 
 /** Merges a share into its row. */
-function saveShare(statement: Statement, node: number, stepS: HistoryStepS, share: Share): Saved {
-  const { target, startMs, window, receivedAtMs } = share;
+function saveShare(statement: Statement, node: number, stepS: HistoryStepS, mark: number, share: Share): Saved {
+  const { target, startMs, window } = share;
   const row = statement(
     "SELECT payload FROM rollups WHERE node = ? AND step_s = ? AND target = ? AND start_ms = ?",
   ).get(node, stepS, target, startMs);
@@ -146,24 +145,17 @@ function saveShare(statement: Statement, node: number, stepS: HistoryStepS, shar
   const encoded = encodeWindow(kept?.ok ? mergeAllWindows(kept.value, [window]) : window);
   if (!encoded.ok) return "overfull";
   statement(
-    `INSERT INTO rollups (node, step_s, target, start_ms, received_ms, payload) VALUES (?, ?, ?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET received_ms = max(received_ms, excluded.received_ms), payload = excluded.payload`,
-  ).run(node, stepS, target, startMs, receivedAtMs, encoded.value);
+    `INSERT INTO rollups (node, step_s, target, start_ms, mark, payload) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET mark = excluded.mark, payload = excluded.payload`,
+  ).run(node, stepS, target, startMs, mark, encoded.value);
   return kept?.ok === false ? "begun-anew" : "saved";
 }
 
-/** Deletes roll-ups by age, a bounded number at a time; says how many went. */
-export function pruneRollups(
-  statement: Statement,
-  { minuteBeforeMs, hourBeforeMs, limit }: Omit<StoreOperations["prune"]["input"], "beforeMs">,
-): number {
-  // By arrival as reports are, not by label: what a clock labelled that was years ahead would stay for years.
-  const oldest = statement(
+/** Deletes roll-ups of one step of which nothing was added after that mark, as many as that number of reports brings; says how many went. */
+export function pruneRollups(statement: Statement, stepS: HistoryStepS, last: number, reports: number): number {
+  const { changes } = statement(
     `DELETE FROM rollups WHERE (node, step_s, target, start_ms) IN (
-       SELECT node, step_s, target, start_ms FROM rollups WHERE step_s = ? AND received_ms < ? ORDER BY received_ms LIMIT ?)`,
-  );
-  const most = limit * ROLLUPS_PER_REPORT;
-  return (
-    Number(oldest.run(MINUTE_S, minuteBeforeMs, most).changes) + Number(oldest.run(HOUR_S, hourBeforeMs, most).changes)
-  );
+       SELECT node, step_s, target, start_ms FROM rollups WHERE step_s = ? AND mark <= ? ORDER BY mark LIMIT ?)`,
+  ).run(stepS, last, reports * ROLLUPS_PER_REPORT);
+  return Number(changes);
 }

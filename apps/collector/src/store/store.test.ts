@@ -41,6 +41,8 @@ const NODE = {
 };
 const ROLL_UP_ALL = { dueBeforeMs: Number.MAX_SAFE_INTEGER, limit: 100 };
 const KEEP_ROLLUPS = { minuteBeforeMs: 0, hourBeforeMs: 0 };
+/** It is between so long before and so long after that time. */
+const moment = (atMs: number, aroundMs = 0) => ({ earliestMs: atMs - aroundMs, latestMs: atMs + aroundMs });
 const BOOT = new Uint8Array(16).fill(7);
 const report = (sequence: number, more: Partial<ReportRecord> = {}): ReportRecord => ({
   nodeId: "n1",
@@ -68,6 +70,21 @@ const incident = (startedAtMs: number, more: Partial<IncidentRecord> = {}): Inci
   droppedChanges: 0,
   ...more,
 });
+
+const ALL_INCIDENTS = { nodeId: "", openOnly: false, sinceMs: 0, limit: 9, after: undefined };
+
+/** The first column of what the database answers. */
+function numbers(sql: string): unknown[] {
+  const reader = new DatabaseSync(path, { readOnly: true });
+  try {
+    return reader
+      .prepare(sql)
+      .all()
+      .map((row) => Object.values(row)[0]);
+  } finally {
+    reader.close();
+  }
+}
 
 describe("the store", () => {
   it("answers only what another reader of the file can already see (U1)", async () => {
@@ -148,13 +165,16 @@ describe("the store", () => {
   it("forgets by age, a bounded number at a time, and never what is open", async () => {
     const store = await open();
     await store.submit("saveNode", NODE);
-    for (let sequence = 1; sequence <= 5; sequence++) await store.submit("saveReport", report(sequence));
-    await store.submit("rollUp", ROLL_UP_ALL);
     await store.submit("saveIncident", incident(1, { endedAtMs: 2 }));
     await store.submit("saveIncident", incident(3));
-    expect(await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_005, limit: 3 })).toBe(3 + 3 + 1);
-    expect(await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_005, limit: 3 })).toBe(1 + 1);
-    expect(await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_005, limit: 3 })).toBe(0);
+    for (let sequence = 1; sequence <= 4; sequence++) await store.submit("saveReport", report(sequence));
+    await store.submit("rollUp", ROLL_UP_ALL);
+    await store.submit("noteMoment", moment(5_000, 5));
+    await store.submit("saveReport", report(5));
+    await store.submit("rollUp", ROLL_UP_ALL);
+    const prune = (beforeMs: number) => store.submit("prune", { ...KEEP_ROLLUPS, beforeMs, reports: 3 });
+    expect(await prune(5_004)).toBe(0);
+    expect([await prune(5_005), await prune(5_005), await prune(5_005)]).toEqual([3 + 3 + 1, 1 + 1, 0]);
     const targets = [{ targetId: "t", endedAfterMs: 0 }];
     const left = await store.submit("recentReports", {
       nodeId: "n1",
@@ -163,6 +183,90 @@ describe("the store", () => {
       limit: 9,
     });
     expect(await store.submit("readReports", { reports: left })).toMatchObject([{ receivedAtMs: 1_005 }]);
+    expect(await store.submit("listIncidents", ALL_INCIDENTS)).toMatchObject([{ startedAtMs: 3 }]);
+  });
+
+  it("goes by the order in which reports came, by no clock that was wrong then", async () => {
+    const store = await open();
+    await store.submit("saveNode", NODE);
+    const farMs = 40 * 86_400_000;
+    for (const [at, receivedAtMs] of [5 + farMs, 5, 5 - farMs].entries()) {
+      await store.submit("saveReport", report(at + 1, { receivedAtMs, sealedAtMs: receivedAtMs }));
+    }
+    await store.submit("noteMoment", moment(1_000));
+    for (const [at, receivedAtMs] of [2_000 - farMs, 2_000, 2_000 + farMs].entries()) {
+      await store.submit("saveReport", report(at + 4, { receivedAtMs, sealedAtMs: receivedAtMs }));
+    }
+    while ((await store.submit("rollUp", ROLL_UP_ALL)).reports > 0);
+    await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_000, reports: 9 });
+    expect(numbers("SELECT sequence FROM reports ORDER BY 1")).toEqual([4, 5, 6]);
+  });
+
+  it("numbers reports on and on, also when all are gone, a batch failed, and it was opened anew", async () => {
+    let store = await open();
+    await store.submit("saveNode", NODE);
+    for (let sequence = 1; sequence <= 3; sequence++) await store.submit("saveReport", report(sequence));
+    await store.submit("rollUp", ROLL_UP_ALL);
+    await store.submit("noteMoment", moment(1_000));
+    await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_000, reports: 9 });
+    expect(numbers("SELECT id FROM reports")).toEqual([]);
+    await store.close();
+    store = await open();
+    await store.submit("saveNode", NODE);
+    const bad = { ...report(5), sequence: null as never };
+    await Promise.allSettled([store.submit("saveReport", report(4)), store.submit("saveReport", bad)]);
+    expect(await store.submit("saveReport", report(6))).toBe("stored");
+    expect(await store.submit("saveReport", report(6))).toBe("duplicate");
+    await store.submit("rollUp", ROLL_UP_ALL);
+    await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_000, reports: 9 });
+    expect(numbers("SELECT sequence FROM reports")).toEqual([6]);
+    expect(numbers("SELECT id FROM reports")[0]).toBeGreaterThan(3);
+  });
+
+  it("forgets incidents by when they were written last, and open ones with the node that went silent", async () => {
+    const store = await open();
+    for (const nodeId of ["n1", "n2"]) {
+      await store.submit("saveNode", { ...NODE, nodeId });
+      for (const startedAtMs of [1, 2, 3]) await store.submit("saveIncident", incident(startedAtMs, { nodeId }));
+      await store.submit("saveIncident", incident(1, { nodeId, endedAtMs: 5 }));
+      await store.submit("saveReport", report(1, { nodeId }));
+    }
+    await store.submit("noteMoment", moment(1_000));
+    await store.submit("saveIncident", incident(2, { endedAtMs: 6 }));
+    await store.submit("saveReport", report(2));
+    expect(await store.submit("silentNodes", { beforeMs: 999 })).toEqual([]);
+    expect(await store.submit("silentNodes", { beforeMs: 1_000 })).toEqual(["n2"]);
+    await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_000, reports: 9 });
+    const left = await store.submit("listIncidents", ALL_INCIDENTS);
+    expect(left.map(({ nodeId, startedAtMs }) => [nodeId, startedAtMs])).toEqual([
+      ["n1", 3],
+      ["n1", 2],
+    ]);
+  });
+
+  it("keeps moments as long as they tell of anything, and the first of those at which there were as many reports", async () => {
+    const store = await open();
+    await store.submit("saveNode", NODE);
+    expect(await store.submit("lastMoment", {})).toBeUndefined();
+    for (let at = 1; at <= 5; at++) {
+      await store.submit("saveReport", report(at));
+      await store.submit("noteMoment", moment(1_000 * at, 1));
+      await store.submit("noteMoment", moment(1_000 * at + 500, 1));
+    }
+    expect(await store.submit("lastMoment", {})).toBe(5_499);
+    await store.submit("prune", { beforeMs: 0, minuteBeforeMs: 0, hourBeforeMs: 3_001, reports: 9 });
+    expect(numbers("SELECT latest_ms FROM moments ORDER BY 1")).toEqual([3_001, 4_001, 5_001]);
+  });
+
+  it("tells when a report came last, though one had to wait, or a clock was ahead", async () => {
+    const store = await open();
+    await store.submit("saveNode", NODE);
+    const last = async (sequence: number, receivedAtMs: number) => {
+      await store.submit("saveReport", report(sequence, { receivedAtMs }));
+      return (await store.submit("listNodes", { limit: 1 }))[0]?.lastReportMs;
+    };
+    expect([await last(1, 9_000_000), await last(2, 5_400_000)]).toEqual([9_000_000, 9_000_000]);
+    expect([await last(3, 5_399_999), await last(4, 6_000_000)]).toEqual([5_399_999, 6_000_000]);
   });
 
   it("says that it does not know a node, and does the rest of the batch", async () => {
@@ -179,15 +283,15 @@ describe("the store", () => {
     expect(log).toEqual(["commit 1", "commit 4"]);
   });
 
-  it("forgets boots of which no report is left, but those that are young", async () => {
+  it("forgets boots with the last of their reports", async () => {
     const store = await open();
     await store.submit("saveNode", NODE);
     const bootIds = [1, 2, 3].map((byte) => new Uint8Array(16).fill(byte));
-    for (const [at, bootId] of bootIds.entries())
-      await store.submit("saveReport", report(1, { bootId, receivedAtMs: 1_000 * (at + 1) }));
-    await store.submit("saveReport", report(2, { bootId: Uint8Array.from(bootIds[1] ?? []), receivedAtMs: 9_000 }));
+    for (const bootId of bootIds.slice(0, 2)) await store.submit("saveReport", report(1, { bootId }));
+    await store.submit("noteMoment", moment(2_000));
+    for (const bootId of bootIds.slice(1)) await store.submit("saveReport", report(2, { bootId }));
     await store.submit("rollUp", ROLL_UP_ALL);
-    await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 2_500, limit: 9 });
+    await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 2_500, reports: 9 });
     const left = await store.submit("listBoots", { nodeId: "n1", limit: 9 });
     expect(left.map(({ bootId, reports }) => [bootId[0], reports])).toEqual([
       [3, 1],

@@ -4,6 +4,9 @@
  */
 import type { Statement } from "./statement.ts";
 
+/** How much later than what is due something arrived whose time will not come: a day, ms. It is due at once. */
+const AHEAD_MS = 24 * 3_600_000;
+
 export interface Unrolled {
   /** A report was stored. */
   add(node: number, receivedAtMs: number, report: number): void;
@@ -12,7 +15,7 @@ export interface Unrolled {
   /** All that wait. */
   total(): number;
   of(node: number): number;
-  /** The node whose oldest report arrived before `beforeMs`, else one that has at least `crowd` waiting. */
+  /** The node whose oldest report arrived before `beforeMs`, or by a clock that was ahead; else one that has at least `crowd` waiting. */
   due(beforeMs: number, crowd: number): number | undefined;
   /** Forgets the counts: the table is not what it was. */
   recount(): void;
@@ -51,10 +54,10 @@ export function createUnrolled(statement: Statement): Unrolled {
     },
     of: (node) => counts().get(node) ?? 0,
     due(beforeMs, crowd) {
-      const oldest = statement("SELECT node FROM unrolled WHERE received_ms < ? ORDER BY received_ms LIMIT 1").get(
-        beforeMs,
-      );
-      if (oldest !== undefined) return Number(oldest.node);
+      const oldest = statement("SELECT node FROM unrolled WHERE received_ms < ? ORDER BY received_ms LIMIT 1");
+      const latest = statement("SELECT node FROM unrolled WHERE received_ms > ? ORDER BY received_ms DESC LIMIT 1");
+      const found = oldest.get(beforeMs) ?? latest.get(beforeMs + AHEAD_MS);
+      if (found !== undefined) return Number(found.node);
       for (const [node, reports] of counts()) if (reports >= crowd) return node;
       return undefined;
     },
