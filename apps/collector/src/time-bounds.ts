@@ -2,8 +2,8 @@
  * What time it is at the earliest and at the latest. Whatever is deleted by age goes by this and not by the wall clock: deleting cannot be undone, and
  * a clock may be wrong by years.
  *
- * 1. The bounds are those of all that was read in the last hour, from the collector's clock and from the nodes': one that has just stepped moves
- *    neither the bound it steps away from, nor, as long as the others do not follow, that bound ever.
+ * 1. The bounds hold all that was read in the last hour, from the collector's clock and from the nodes': one clock that is wrong moves a bound
+ *    away from the truth and none past it, and all of them together move none past it within the hour.
  * 2. Of the nodes the median counts. A node that was heard has a voice as long as it is known: its clock goes on by the collector's monotonic one, so
  *    that a wrong clock of the collector, which cuts off the nodes whose certificates it takes for ended, does not choose who is asked.
  * 3. Nothing is known until half of the nodes were heard since the start, or a week has gone: the others may be gone for good.
