@@ -45,14 +45,18 @@ export const STOP_WITHIN_MS = 3_000;
 /** How long streams and calls may take to end at a stop, ms: a third of {@link STOP_WITHIN_MS}. */
 const SHUT_DOWN_GRACE_MS = 1_000;
 
+const MS_PER_DAY = 24 * 3_600_000;
+
 /** Time between ticks of the judge, ms. */
 const TICK_MS = 1_000;
+
+/** A node that was heard within so long before the last moment is waited for after a start, ms: a week. */
+const AWAITED_MS = 7 * MS_PER_DAY;
 
 /** How long readiness waits for the store, ms. */
 const READY_WITHIN_MS = 1_000;
 
 const NS_PER_S = 1e9;
-const MS_PER_DAY = 24 * 3_600_000;
 
 /** What the collector takes from outside, apart from its configuration. */
 export interface World {
@@ -109,9 +113,11 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const issuers = createFleetIssuers();
   const knowledge = createKnowledge({ witnesses, issuers, interception: loadInterception() });
   const judging = createJudging(fleet, store, clock, knowledge, judgingEvents(vitals, log));
-  const lastMomentMs = await store.submit("lastMoment", {});
-  const silentBeforeMs = lastMomentMs === undefined ? undefined : forgottenBeforeMs(config, lastMomentMs)[10];
-  await rehydrate(fleet, store, clock, silentBeforeMs);
+  const lastMomentMs = (await store.submit("lastMoment", {})) ?? (await firstMoment(store, clock));
+  await rehydrate(fleet, store, clock, {
+    silentBeforeMs: forgottenBeforeMs(config, lastMomentMs)[10],
+    awaitedSinceMs: lastMomentMs - AWAITED_MS,
+  });
   for (const node of fleet.nodes.values()) judging.judge(node);
 
   const { maxStreams } = config;
@@ -176,6 +182,15 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     for (const step of undo) await step();
     throw error;
   }
+}
+
+/** Since when it is waited for a moment to be noted. Nothing is older than it: by what clock it was written is not known. */
+async function firstMoment(store: Store, clock: Clock): Promise<number> {
+  const mark = await store.submit("nextMoment", {});
+  const earliestMs = Math.round(clock.wallMs());
+  const never = { latestMs: Number.MAX_SAFE_INTEGER, tellsFromMs: 0 };
+  await store.submit("noteMoment", { mark, earliestMs, ...never });
+  return earliestMs;
 }
 
 function databasePath(dataDir: string): string {

@@ -1,6 +1,6 @@
 /** When what is older than its time is forgotten: a little at a time, by what time it surely is (time-bounds.ts). */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
-import type { Fleet } from "./fleet.ts";
+import { type Fleet, MAX_NODES } from "./fleet.ts";
 import type { FleetIssuers } from "./fleet-issuer.ts";
 import { RENEW_WITHIN_MS } from "./identity/enrol-service.ts";
 import type { Registry } from "./identity/registry.ts";
@@ -32,39 +32,48 @@ export interface ForgettingParts {
   readonly retention: Retention;
   readonly vitals: CollectorVitals;
   readonly clock: Clock;
-  /** What time it was when the collector before this one was sure last; undefined: never. */
-  readonly lastMomentMs: number | undefined;
+  /** What time it was at the earliest when that was noted last, ms since the epoch. */
+  readonly lastMomentMs: number;
 }
+
+type Levels = ReturnType<typeof forgottenBeforeMs>;
 
 /** Forgets until it is stopped. */
 export function startForgetting(parts: ForgettingParts): { stop(): void } {
   const { fleet, issuers, registry, store, retention, vitals, clock } = parts;
   const timekeeper = createTimekeeper(clock, fleet.nodes);
-  vitals.forgettingTime.set((parts.lastMomentMs ?? clock.wallMs()) / MS_PER_S);
+  vitals.forgettingTime.set(parts.lastMomentMs / MS_PER_S);
   let stopped = false;
   let notedAtNs = Number.NEGATIVE_INFINITY;
-  const note = async (bounds: TimeBounds): Promise<void> => {
-    const nowNs = clock.monotonicNs();
-    if (nowNs - notedAtNs < MOMENTS_EVERY_MS * NS_PER_MS) return;
-    await store.submit("noteMoment", bounds);
-    notedAtNs = nowNs;
-  };
-  const prune = async (levels: ReturnType<typeof forgottenBeforeMs>, steps: number): Promise<void> => {
+  const prune = async (levels: Levels, steps: number): Promise<void> => {
     const { 10: beforeMs, 60: minuteBeforeMs, 3_600: hourBeforeMs } = levels;
     const deleted = await store.submit("prune", { beforeMs, minuteBeforeMs, hourBeforeMs, reports: REPORTS });
     vitals.prunedRows.inc(deleted);
     if (deleted > 0 && steps > 1 && !stopped) return prune(levels, steps - 1);
   };
-  const forget = async (bounds: TimeBounds): Promise<void> => {
-    const { earliestMs } = bounds;
-    vitals.forgettingTime.set(earliestMs / MS_PER_S);
-    await note(bounds);
+  /** What there is once an hour. */
+  const note = async (levels: Levels, tokensEndedMs: number): Promise<void> => {
+    const nowNs = clock.monotonicNs();
+    if (nowNs - notedAtNs < MOMENTS_EVERY_MS * NS_PER_MS) return;
+    const mark = await store.submit("nextMoment", {});
+    // Read after the store has answered: what has the mark was written before.
+    const bounds = timekeeper.look();
+    if (bounds === undefined) return;
+    await store.submit("noteMoment", { mark, ...bounds, tellsFromMs: Math.min(levels[3_600], tokensEndedMs) });
+    await store.submit("pruneJoinTokens", { endedBeforeMs: tokensEndedMs });
+    await store.submit("forgetNodes", { beforeMs: levels[3_600], limit: MAX_NODES });
+    notedAtNs = nowNs;
+  };
+  const forget = async ({ earliestMs }: TimeBounds): Promise<void> => {
     const levels = forgottenBeforeMs(retention, earliestMs);
+    await note(levels, earliestMs - JOIN_TOKEN_KEPT_MS);
     // From memory first: nothing is written for a node that the store is about to forget.
-    fleet.forget(await store.submit("silentNodes", { beforeMs: levels[10] }));
+    const away = [...fleet.nodes.values()].filter(({ session }) => session === undefined);
+    const nodeIds = away.map(({ nodeId }) => nodeId);
+    fleet.forget(await store.submit("silentNodes", { nodeIds, beforeMs: levels[10] }));
     await prune(levels, STEPS);
     await registry.forget(earliestMs - RENEW_WITHIN_MS);
-    await store.submit("pruneJoinTokens", { endedBeforeMs: earliestMs - JOIN_TOKEN_KEPT_MS });
+    vitals.forgettingTime.set(earliestMs / MS_PER_S);
   };
   const round = () => {
     issuers.forgetStale(clock.wallMs());

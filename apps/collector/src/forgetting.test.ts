@@ -90,6 +90,40 @@ describe("a collector", () => {
     clock.stepWall(-40 * DAY_MS);
     await pass(70);
     expect(isStored(first)).toBe(true);
+    // One for each hour of 270 minutes, but for the first, and the one of the start.
+    expect(stored("SELECT count(*) FROM moments")).toBe(4 + 1);
+  });
+
+  it("keeps what is there at its first start with moments as if it came then", async () => {
+    const first = await report();
+    agent.close();
+    await collector.stop();
+    const writer = new DatabaseSync(join(directory, "data", "collector.db"));
+    writer.exec("DELETE FROM moments");
+    writer.close();
+    await start();
+    await pass(70);
+    expect(isStored(first)).toBe(true);
+    stepAll(31 * DAY_MS);
+    await pass(70);
+    expect(isStored(first)).toBe(false);
+    // The moments that roll-ups go by stay.
+    stepAll(100 * DAY_MS);
+    await pass(130);
+    expect(stored("SELECT count(*) FROM moments")).toBe(1 + 4);
+  });
+
+  it("whose store refuses goes on with forgetting when that takes it again", async () => {
+    const writer = new DatabaseSync(join(directory, "data", "collector.db"));
+    writer.exec("CREATE TRIGGER refuse BEFORE INSERT ON moments BEGIN SELECT RAISE(ABORT, 'refused'); END");
+    await pass(70);
+    const behindMs = async () =>
+      trueMs - 1_000 * (await metricOf(collector, "lifeline_collector_forgetting_timestamp_seconds"));
+    expect(await behindMs()).toBeGreaterThanOrEqual(70 * MINUTE_MS);
+    writer.exec("DROP TRIGGER refuse");
+    writer.close();
+    await pass(5);
+    expect(await behindMs()).toBeLessThanOrEqual(3 * MINUTE_MS);
   });
 
   it("with all its fleet 40 days ahead for less than an hour forgets nothing; for longer, what is old by then", async () => {
@@ -192,8 +226,10 @@ describe("a collector", () => {
     };
     const told = { evidence: "e", nextStep: "s", endedAtMs: undefined, changesJson: "[]", droppedChanges: 0 };
     await store.submit("saveIncident", { nodeId: "n1", ...open, ...told });
-    await store.submit("noteMoment", { earliestMs: NOW_MS, latestMs: NOW_MS });
-    await store.submit("noteMoment", { earliestMs: NOW_MS + 31 * DAY_MS, latestMs: NOW_MS + 31 * DAY_MS });
+    for (const atMs of [NOW_MS, NOW_MS + 31 * DAY_MS]) {
+      const mark = await store.submit("nextMoment", {});
+      await store.submit("noteMoment", { mark, earliestMs: atMs, latestMs: atMs, tellsFromMs: 0 });
+    }
     await store.close();
     collector = await startIn(directory, clock);
     expect(await metricOf(collector, 'lifeline_agent_last_seen_timestamp_seconds{node="n1"}')).toBe(0);

@@ -297,7 +297,8 @@ describe("a node that says it again, or otherwise", () => {
     closers.push(() => store.close());
     const beforeMs = Date.now() + 1_000;
     // Nothing is forgotten that was not rolled up.
-    await store.submit("noteMoment", { earliestMs: beforeMs, latestMs: beforeMs });
+    const mark = await store.submit("nextMoment", {});
+    await store.submit("noteMoment", { mark, earliestMs: beforeMs, latestMs: beforeMs, tellsFromMs: 0 });
     const dueBeforeMs = beforeMs;
     while ((await store.submit("rollUp", { dueBeforeMs, limit: 1_000 })).reports > 0);
     for (let rounds = 0; rounds < 5; rounds++)

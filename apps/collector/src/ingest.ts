@@ -281,14 +281,18 @@ async function welcome(
   const clockOffsetMs = sentMs === undefined ? undefined : nextOffsetMs(undefined, sentMs, nowMs);
   const told = { nodeId: facts.nodeId, hostname, agentVersion, factsJson: JSON.stringify(facts) };
   const saved = { ...told, seenFromJson: JSON.stringify(seenFrom), seenAtMs: nowMs, clockOffsetMs };
-  await store.submit("saveNode", saved).catch(unavailable);
+  const result = await store.submit("saveNode", saved).catch(unavailable);
   // The store may know it still, though the fleet does not: an incident that is open there ends by what the node says now.
-  const recalled = fleet.nodes.has(facts.nodeId) ? {} : await recall(store, facts.nodeId).catch(unavailable);
+  const isForgotten = result === "known" && !fleet.nodes.has(facts.nodeId);
+  const recalled = isForgotten ? await recall(store, facts.nodeId).catch(unavailable) : {};
+  const isNew = !fleet.nodes.has(facts.nodeId);
+  const ended = () => new RpcError(RpcStatus.ABORTED, "the stream has ended");
   // A stream whose place was taken meanwhile must not put its own facts over those of the one that took it.
-  if (hasEnded()) throw new RpcError(RpcStatus.ABORTED, "the stream has ended");
-  const isKnown = fleet.nodes.has(facts.nodeId);
+  if (hasEnded() && !isNew) throw ended();
   const node = fleet.introduce(introduction, nowMs) ?? tooMany();
-  if (!isKnown) Object.assign(node, recalled);
+  if (isNew) Object.assign(node, recalled);
+  // Known from now on, so that its next Hello is within its quota.
+  if (hasEnded()) throw ended();
   node.clockOffsetMs = clockOffsetMs ?? node.clockOffsetMs;
   if (sentMs !== undefined) node.clockTold = { sentMs, atNs: clock.monotonicNs() };
   node.peerAddress = seenFrom.peerAddress;

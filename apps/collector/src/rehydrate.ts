@@ -1,4 +1,4 @@
-/** After a start: the fleet as the store remembers it. */
+/** The fleet as the store remembers it: after a start, and when a node comes again. */
 import type { NodeFacts } from "@lifeline/catalogue";
 import { CAUSES, type Clock } from "@lifeline/measure";
 import { type Incident, type PreviousVerdict, VERDICTS } from "@lifeline/verdict";
@@ -14,22 +14,22 @@ const REPORTS_PER_READ = 64;
 /** Most open incidents taken up again; more than every row of a node of a thousand targets each. */
 const MAX_OPEN_INCIDENTS = 100_000;
 
-const OPEN_INCIDENTS = { nodeId: "", openOnly: true, sinceMs: 0, limit: MAX_OPEN_INCIDENTS, after: undefined };
+/** Which nodes are taken up, by when they were heard last; ms since the epoch. */
+export interface Heard {
+  /** Before this: not. The store knows a node as long as there are roll-ups of it; the fleet, as long as there may be reports. */
+  readonly silentBeforeMs: number;
+  /** Since this: what its clock reads is waited for. */
+  readonly awaitedSinceMs: number;
+}
 
-/**
- * Fills `fleet` from `store`, at the pace of the whole fleet; the caller judges afterwards. The store knows a node as long as there are
- * roll-ups of it; the fleet, as long as there may be reports: those that were silent before `silentBeforeMs` are left out.
- */
-export async function rehydrate(
-  fleet: Fleet,
-  store: Store,
-  clock: Clock,
-  silentBeforeMs: number | undefined,
-): Promise<void> {
+/** Fills `fleet` from `store`, at the pace of the whole fleet; the caller judges afterwards. */
+export async function rehydrate(fleet: Fleet, store: Store, clock: Clock, heard: Heard): Promise<void> {
   const stored = await store.submit("listNodes", { limit: MAX_NODES });
-  const silent = silentBeforeMs === undefined ? [] : await store.submit("silentNodes", { beforeMs: silentBeforeMs });
-  const left = new Set(silent);
-  const nodes = stored.flatMap((record) => (left.has(record.nodeId) ? [] : (introduce(fleet, record) ?? [])));
+  const nodeIds = stored.map(({ nodeId }) => nodeId);
+  const silent = new Set(await store.submit("silentNodes", { nodeIds, beforeMs: heard.silentBeforeMs }));
+  const away = new Set(await store.submit("silentNodes", { nodeIds, beforeMs: heard.awaitedSinceMs }));
+  const nodes = stored.flatMap((record) => (silent.has(record.nodeId) ? [] : (introduce(fleet, record) ?? [])));
+  for (const node of nodes) node.isAwaited = !away.has(node.nodeId);
   // The pace says how far back each target's windows count, so the whole fleet is counted before any are read.
   fleet.repace(clock.wallMs());
   for (const node of nodes) {
@@ -41,7 +41,7 @@ export async function rehydrate(
 
 /** How a node was judged last, as the store remembers it. Rejects with a StoreError. */
 export async function recall(store: Store, nodeId: string): Promise<Pick<Node, "previous" | "incidents">> {
-  const records = await store.submit("listIncidents", { ...OPEN_INCIDENTS, nodeId });
+  const records = await store.submit("openIncidents", { nodeId });
   const incidents = records.flatMap((record) => incidentOf(record) ?? []);
   return {
     previous: await verdictsOf(store, nodeId),
@@ -95,8 +95,9 @@ function faultOf({ fault }: VerdictRecord): Partial<PreviousVerdict> {
 }
 
 async function restoreIncidents(fleet: Fleet, store: Store): Promise<void> {
+  const all = { nodeId: "", openOnly: true, sinceMs: 0, limit: MAX_OPEN_INCIDENTS, after: undefined };
   const states = new Map<Node, Map<string, Incident>>();
-  for (const record of await store.submit("listIncidents", OPEN_INCIDENTS)) {
+  for (const record of await store.submit("listIncidents", all)) {
     const node = fleet.nodes.get(record.nodeId);
     const incident = incidentOf(record);
     if (node === undefined || incident === undefined) continue;

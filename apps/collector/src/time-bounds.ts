@@ -6,7 +6,9 @@
  *    away from the truth and none past it, and all of them together move none past it within the hour.
  * 2. Of the nodes the median counts. A node that was heard has a voice as long as it is known: its clock goes on by the collector's monotonic one, so
  *    that a wrong clock of the collector, which cuts off the nodes whose certificates it takes for ended, does not choose who is asked.
- * 3. Nothing is known until half of the nodes were heard since the start, or a week has gone: the others may be gone for good.
+ * 3. Nothing is known until half of those were heard that are awaited after a start, or a day has gone: the others may be gone for good.
+ *
+ * The monotonic clock stands still while a host is suspended. Nodes that were heard before it and not since are behind by as much.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import type { Node } from "./fleet.ts";
@@ -14,8 +16,8 @@ import type { Node } from "./fleet.ts";
 /** How far back readings count, and how long ago the first one must be, ms: an hour, within which time servers put a clock right. */
 export const READINGS_MS = 3_600_000;
 
-/** How long half of the nodes are waited for after a start, ms: a week. */
-export const QUORUM_WITHIN_MS = 7 * 24 * 3_600_000;
+/** How long half of the nodes are waited for after a start, ms: a day. */
+export const QUORUM_WITHIN_MS = 24 * 3_600_000;
 
 /** Between what and what it is, ms since the epoch, whole. */
 export interface TimeBounds {
@@ -30,6 +32,9 @@ export interface Timekeeper {
   fleetMs(): number | undefined;
 }
 
+/** A node whose clock counts. */
+export type TellingNode = Pick<Node, "clockTold" | "isAwaited">;
+
 /** A minute's bounds, by how far they are from the monotonic clock, ms. */
 interface Reading {
   readonly atNs: number;
@@ -38,21 +43,24 @@ interface Reading {
 }
 
 /** Starts to keep time by the collector's clock and those of `nodes`. */
-export function createTimekeeper(clock: Clock, nodes: ReadonlyMap<string, Pick<Node, "clockTold">>): Timekeeper {
+export function createTimekeeper(clock: Clock, nodes: ReadonlyMap<string, TellingNode>): Timekeeper {
   const startedNs = clock.monotonicNs();
   let readings: readonly Reading[] = [];
-  /** The nodes' clocks: how many, and the two in their middle by how far they are from the monotonic one, ms. */
+  /** The nodes' clocks: whether enough were heard, and the two in their middle by how far they are from the monotonic one, ms. */
   const fleet = () => {
+    let awaited = 0;
+    for (const { clockTold, isAwaited } of nodes.values()) if (clockTold === undefined && isAwaited) awaited++;
     const apartMs = [...nodes.values()]
       .flatMap(({ clockTold }) => (clockTold === undefined ? [] : [clockTold.sentMs - clockTold.atNs / NS_PER_MS]))
       .sort((a, b) => a - b);
     const { length } = apartMs;
-    return { heard: length, lowerMs: apartMs[Math.floor((length - 1) / 2)], upperMs: apartMs[Math.floor(length / 2)] };
+    const isQuorum = length >= awaited;
+    return { isQuorum, lowerMs: apartMs[Math.floor((length - 1) / 2)], upperMs: apartMs[Math.floor(length / 2)] };
   };
   const read = (nowNs: number): readonly Reading[] => {
-    const { heard, lowerMs, upperMs } = fleet();
-    const isQuorum = 2 * heard >= nodes.size || nowNs - startedNs >= QUORUM_WITHIN_MS * NS_PER_MS;
-    if (!isQuorum || lowerMs === undefined || upperMs === undefined) return [];
+    const { isQuorum, lowerMs, upperMs } = fleet();
+    const isWaiting = !isQuorum && nowNs - startedNs < QUORUM_WITHIN_MS * NS_PER_MS;
+    if (isWaiting || lowerMs === undefined || upperMs === undefined) return [];
     const ownMs = clock.wallMs() - nowNs / NS_PER_MS;
     return [{ atNs: nowNs, earliestMs: Math.min(ownMs, lowerMs), latestMs: Math.max(ownMs, upperMs) }];
   };

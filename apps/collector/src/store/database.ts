@@ -5,7 +5,7 @@
  * 2. A report is counted once under (node, boot, sequence); one that comes again, even with other bytes, changes nothing but the
  *    count of duplicates.
  */
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqlite";
 import { readHistory, readHistoryExtent } from "./history-rows.ts";
 import { identityOperations } from "./identities.ts";
 import { MIGRATIONS } from "./migrations.ts";
@@ -91,7 +91,11 @@ function operationsOn(statement: Statement, unrolled: Unrolled): Operations {
   const nodeOf = nodeNumbers(statement);
   const moments = createMoments(statement);
   return {
-    saveNode: (node) => saveNode(statement, moments.mark(), node),
+    saveNode(node) {
+      const known = nodeOf(node.nodeId);
+      saveNode(statement, moments.mark(), node);
+      return known === undefined ? "new" : "known";
+    },
     saveReport: saveReport(statement, nodeOf, unrolled, moments),
     saveIncident(incident) {
       const node = nodeOf(incident.nodeId);
@@ -101,16 +105,27 @@ function operationsOn(statement: Statement, unrolled: Unrolled): Operations {
       const node = nodeOf(nodeId);
       return node === undefined ? "no-node" : saveVerdicts(statement, node, verdicts);
     },
-    noteMoment(bounds) {
-      moments.note(bounds);
+    nextMoment() {
+      const mark = moments.mark();
+      moments.advance();
+      return mark;
+    },
+    noteMoment({ mark, tellsFromMs, ...bounds }) {
+      moments.note(mark, bounds);
+      moments.forget(tellsFromMs);
       return undefined;
     },
     lastMoment: () => moments.lastEarliestMs(),
-    silentNodes: ({ beforeMs }) =>
-      statement("SELECT node_id FROM nodes WHERE mark <= ?")
-        .all(moments.lastBefore(beforeMs))
-        .map(({ node_id }) => String(node_id)),
+    silentNodes({ nodeIds, beforeMs }) {
+      const heard = statement("SELECT 1 FROM nodes WHERE node_id = ? AND mark > ?");
+      const last = moments.lastBefore(beforeMs);
+      return nodeIds.filter((nodeId) => heard.get(nodeId, last) === undefined);
+    },
     prune: (input) => prune(statement, moments, input),
+    forgetNodes({ beforeMs, limit }) {
+      forgetNodes(statement, moments.lastBefore(beforeMs), limit);
+      return undefined;
+    },
     rollUp: (input) => rollUp(statement, unrolled, moments.mark(), input),
     touch: ({ nowMs }) => {
       statement("INSERT INTO heartbeat VALUES (1, ?) ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms").run(nowMs);
@@ -130,6 +145,7 @@ function operationsOn(statement: Statement, unrolled: Unrolled): Operations {
     },
     listBoots: ({ nodeId, limit }) => listBoots(statement, nodeId, limit),
     listIncidents: (query) => listIncidents(statement, query),
+    openIncidents: ({ nodeId }) => openIncidents(statement, nodeId),
     ...identityOperations(statement, moments),
   };
 }
@@ -268,18 +284,19 @@ function prune(
     pruneRollups(statement, MINUTE_S, moments.lastBefore(minuteBeforeMs), reports),
     pruneRollups(statement, HOUR_S, moments.lastBefore(hourBeforeMs), reports),
   ];
-  forgetNodes(statement, last, reports);
-  moments.forget(hourBeforeMs);
   return deleted.reduce((sum, rows) => sum + rows, 0);
 }
 
+/** Reports looked through for each that is to be deleted. */
+const LOOKED_THROUGH = 10;
+
 /** With their windows, and with the boots of which no other is left: one that reports again is counted anew. */
 function pruneReports(statement: Statement, last: number, limit: number): number {
-  // What has not been rolled up stays, however old.
+  // What has not been rolled up stays, however old: it is the next to be, and few may stand in the way of others.
   const oldest = statement(
-    `SELECT id FROM reports AS r WHERE id <= ?
-       AND NOT EXISTS (SELECT 1 FROM unrolled AS u WHERE (u.node, u.received_ms, u.report) = (r.node, r.received_ms, r.id))
-     ORDER BY id LIMIT ?`,
+    `SELECT id FROM (SELECT id, node, received_ms FROM reports WHERE id <= ?1 ORDER BY id LIMIT ?2 * ${LOOKED_THROUGH}) AS r
+     WHERE NOT EXISTS (SELECT 1 FROM unrolled AS u WHERE (u.node, u.received_ms, u.report) = (r.node, r.received_ms, r.id))
+     ORDER BY id LIMIT ?2`,
   ).all(last, limit);
   const ids = JSON.stringify(oldest.map(({ id }) => Number(id)));
   const windows = statement("DELETE FROM windows WHERE report IN (SELECT value FROM json_each(?))").run(ids);
@@ -305,7 +322,7 @@ function pruneIncidents(statement: Statement, last: number, limit: number): numb
   return Number(changes);
 }
 
-/** Nodes that were silent for so long, and of which nothing is kept: no report, no roll-up, no incident. */
+/** Nodes that were heard last up to that mark, and of which nothing is kept: no report, no roll-up, no incident. */
 function forgetNodes(statement: Statement, last: number, limit: number): void {
   const silent = statement(
     `SELECT id FROM nodes WHERE mark <= ?1
@@ -417,18 +434,30 @@ function listIncidents(statement: Statement, query: IncidentQuery): StoredIncide
      ORDER BY i.started_ms DESC, i.id DESC LIMIT ?6`,
   )
     .all(...inputs)
-    .map((row) => ({
-      id: Number(row.id),
-      nodeId: String(row.node_id),
-      requirementId: String(row.requirement_id),
-      targetId: String(row.target_id),
-      verdict: String(row.verdict),
-      cause: String(row.cause),
-      evidence: String(row.evidence),
-      nextStep: String(row.next_step),
-      startedAtMs: Number(row.started_ms),
-      endedAtMs: row.ended_ms === null ? undefined : Number(row.ended_ms),
-      changesJson: String(row.changes_json),
-      droppedChanges: Number(row.dropped_changes),
-    }));
+    .map(incidentOf);
+}
+
+function openIncidents(statement: Statement, nodeId: string): StoredIncident[] {
+  return statement(
+    `SELECT i.*, n.node_id FROM nodes n JOIN incidents i ON i.node = n.id WHERE n.node_id = ? AND i.ended_ms IS NULL`,
+  )
+    .all(nodeId)
+    .map(incidentOf);
+}
+
+function incidentOf(row: Readonly<Record<string, SQLOutputValue>>): StoredIncident {
+  return {
+    id: Number(row.id),
+    nodeId: String(row.node_id),
+    requirementId: String(row.requirement_id),
+    targetId: String(row.target_id),
+    verdict: String(row.verdict),
+    cause: String(row.cause),
+    evidence: String(row.evidence),
+    nextStep: String(row.next_step),
+    startedAtMs: Number(row.started_ms),
+    endedAtMs: row.ended_ms === null ? undefined : Number(row.ended_ms),
+    changesJson: String(row.changes_json),
+    droppedChanges: Number(row.dropped_changes),
+  };
 }

@@ -71,6 +71,13 @@ const adopt = (nodeId: string, of: number, issuedAtMs: number) =>
     follows: false,
   });
 
+/** It is that time: what was written before is older. */
+function noteMoment(atMs: number) {
+  const [mark] = database.run([{ name: "nextMoment", input: {} }]);
+  const bounds = { earliestMs: atMs, latestMs: atMs, tellsFromMs: 0 };
+  database.run([{ name: "noteMoment", input: { mark: mark as number, ...bounds } }]);
+}
+
 describe("join tokens", () => {
   it("are bounded by those that have not ended: others give way, ended longest ago first", () => {
     for (let at = 0; at < JOIN_TOKENS_MAX; at += 1) {
@@ -96,26 +103,21 @@ describe("join tokens that have ended", () => {
     makeToken("good", { lifetimeMs: 9 * DAY_MS });
     run("revokeJoinToken", { id: "revoked", nowMs: NOW_MS + 2 * DAY_MS });
     const prune = (endedBeforeMs: number) => run("pruneJoinTokens", { endedBeforeMs });
+    expect(prune(NOW_MS + 99 * DAY_MS)).toBe(0);
+    noteMoment(NOW_MS);
     expect([prune(NOW_MS + DAY_MS), prune(NOW_MS + DAY_MS + 1), prune(NOW_MS + 2 * DAY_MS + 1)]).toEqual([0, 1, 1]);
     expect(ids()).toEqual(["good"]);
+    // Revoked by a clock that was behind: then it was not before.
+    run("revokeJoinToken", { id: "good", nowMs: NOW_MS - 400 * DAY_MS });
+    expect(prune(NOW_MS + 9 * DAY_MS)).toBe(0);
+    noteMoment(NOW_MS + 9 * DAY_MS);
+    makeToken("of a clock that was behind", { createdAtMs: NOW_MS - 400 * DAY_MS });
+    expect(prune(NOW_MS + 9 * DAY_MS)).toBe(1);
+    expect(ids()).toEqual(["of a clock that was behind"]);
     expect(makeToken("later", { createdAtMs: NOW_MS + 99 * DAY_MS })).toBe("created");
-    expect(ids()).toEqual(["later", "good"]);
+    expect(ids()).toEqual(["later", "of a clock that was behind"]);
   });
 });
-
-let sequence = 0;
-/** A report comes, and it is that time: what was written before is older. */
-function noteMoment(atMs: number) {
-  const node = { nodeId: "n", hostname: "h", agentVersion: "1", factsJson: "{}", seenFromJson: undefined };
-  const report = { nodeId: "n", bootId: new Uint8Array(16), sequence: ++sequence, payload: new Uint8Array() };
-  const dates = { receivedAtMs: atMs, sealedAtMs: atMs, clockOffsetMs: undefined, windowCount: 0, windows: [] };
-  const bounds = { earliestMs: atMs, latestMs: atMs };
-  database.run([
-    { name: "saveNode", input: { ...node, seenAtMs: atMs, clockOffsetMs: undefined } },
-    { name: "saveReport", input: { ...report, ...dates } },
-    { name: "noteMoment", input: bounds },
-  ]);
-}
 
 describe("enrolments", () => {
   it("are forgotten when their last certificate ended long ago, those that were revoked never", () => {
@@ -144,6 +146,15 @@ describe("enrolments", () => {
     noteMoment(NOW_MS);
     const prune = (nowMs: number) => run("pruneEnrolments", { endedBeforeMs: nowMs - 30 * DAY_MS, limit: 10 });
     expect([prune(NOW_MS), prune(NOW_MS + 30 * DAY_MS - 1), prune(NOW_MS + 30 * DAY_MS)]).toEqual([[], [], ["n1"]]);
+  });
+
+  it("are not kept by claims that are refused", () => {
+    makeToken("a");
+    enrol("a", "n1", 1);
+    noteMoment(NOW_MS);
+    expect(renew("n1", 1, NOW_MS, NOW_MS + 90 * DAY_MS)).toMatchObject({ why: "lapsed" });
+    expect(enrol("a", "n1", 2)).toMatchObject({ kind: "refused" });
+    expect(run("pruneEnrolments", { endedBeforeMs: NOW_MS + 9 * DAY_MS, limit: 9 })).toEqual(["n1"]);
   });
 
   it("that were replaced leave their key behind, which is refused for good", () => {

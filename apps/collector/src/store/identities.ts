@@ -49,25 +49,36 @@ export function identityOperations(statement: Statement, moments: Moments): Oper
   };
   const isRevoked = (key: Uint8Array) =>
     statement("SELECT 1 FROM revoked_keys WHERE key_sha256 = ?").get(key) !== undefined;
-  /** Whoever proves an id has it from now on, whatever its certificate's dates say: they may be of a clock that was behind. */
-  const marked = <T>(outcome: T, { nodeId, key }: { readonly nodeId: string; readonly key: Uint8Array }): T => {
-    statement("UPDATE enrolments SET mark = ? WHERE (node_id, key_sha256) = (?, ?)").run(moments.mark(), nodeId, key);
+  /** An id is held from now on by the key that was let in, whatever the certificate's dates say: they may be of a clock that was behind. */
+  const marked = <T extends object>(
+    outcome: T,
+    { nodeId, key }: { readonly nodeId: string; readonly key: Uint8Array },
+  ): T => {
+    const isRefused = "kind" in outcome && outcome.kind === "refused";
+    const mark = statement("UPDATE enrolments SET mark = ? WHERE (node_id, key_sha256) = (?, ?)");
+    if (!isRefused) mark.run(moments.mark(), nodeId, key);
     return outcome;
   };
+  const markToken = (id: string) => statement("UPDATE join_tokens SET mark = ? WHERE id = ?").run(moments.mark(), id);
   return {
-    createJoinToken: (input) => createJoinToken(statement, input),
+    createJoinToken(input) {
+      const created = createJoinToken(statement, input);
+      markToken(input.token.id);
+      return created;
+    },
     listJoinTokens: ({ limit }) =>
       statement("SELECT * FROM join_tokens ORDER BY created_ms DESC, id LIMIT ?").all(limit).map(tokenOf),
     revokeJoinToken({ id, nowMs }) {
       statement("UPDATE join_tokens SET revoked_ms = coalesce(revoked_ms, ?) WHERE id = ?").run(nowMs, id);
+      markToken(id);
       const row = token(id);
       return row && tokenOf(row);
     },
     pruneJoinTokens: ({ endedBeforeMs }) =>
       Number(
-        statement("DELETE FROM join_tokens WHERE min(expires_ms, coalesce(revoked_ms, expires_ms)) < ?").run(
-          endedBeforeMs,
-        ).changes,
+        statement(
+          "DELETE FROM join_tokens WHERE min(expires_ms, coalesce(revoked_ms, expires_ms)) < ? AND mark <= ?",
+        ).run(endedBeforeMs, moments.lastBefore(endedBeforeMs)).changes,
       ),
     enrol: (claim) =>
       marked(enrol(statement, claim, token(claim.tokenId), enrolment(claim.nodeId), isRevoked(claim.key)), claim),

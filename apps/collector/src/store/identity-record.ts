@@ -128,7 +128,7 @@ export interface IdentityOperations {
     input: { readonly token: JoinTokenRecord; readonly secretSha256: Uint8Array };
     output: "created" | "too-many";
   };
-  /** Forgets tokens that expired or were revoked before; says how many. */
+  /** Forgets tokens that were made or revoked, and have ended, before; says how many. */
   pruneJoinTokens: { input: { readonly endedBeforeMs: number }; output: number };
   listJoinTokens: { input: { readonly limit: number }; output: readonly JoinTokenRecord[] };
   /** Undefined: there is no such token. One that was revoked stays as it was. */

@@ -17,6 +17,9 @@ afterEach(() => rmSync(directory, { recursive: true }));
 /** The first schema with join tokens and enrolments. */
 const ENROLS = 4;
 
+/** When a roll-up had its last report, of a schema that went by the clock. */
+const FAR_MS = Date.parse("2026-11-26T06:00:00Z");
+
 /** The first schema under which a report that is stored is marked to be rolled up. */
 const ROLLS_UP = 5;
 
@@ -48,7 +51,15 @@ function databaseOf(version: number): void {
         last_refused_claim_from) VALUES ('n1', x'02', '1f2e3d4c', 2, 9, 0, 0, 0, '');
     `);
   }
-  if (version >= ROLLS_UP) sqlite.exec("INSERT INTO unrolled VALUES (1, 3, 1)");
+  if (version >= ROLLS_UP) {
+    sqlite.exec(`
+      INSERT INTO unrolled VALUES (1, 3, 1);
+      INSERT INTO rollups VALUES (1, 60, 1, 0, ${FAR_MS}, x'00'), (1, 3600, 1, 0, ${FAR_MS}, x'00');
+      INSERT INTO nodes (id, node_id, hostname, agent_version, facts_json, first_seen_ms, seen_ms, last_report_ms)
+        VALUES (2, 'gone', 'h', 'v', '{"nodeId":"gone"}', 1, 2, 3);
+      INSERT INTO rollups VALUES (2, 3600, 1, 0, 1, x'00');
+    `);
+  }
   sqlite.close();
 }
 
@@ -67,7 +78,12 @@ describe("a database of an earlier collector", () => {
           { name: "listIncidents", input: { nodeId: "n1", openOnly: true, sinceMs: 0, limit: 10, after: undefined } },
           { name: "listVerdicts", input: { nodeId: "n1" } },
         ]);
-        expect(nodes).toMatchObject([{ nodeId: "n1", firstSeenMs: 1, lastReportMs: 3, factsJson: '{"nodeId":"n1"}' }]);
+        const [n1, gone] = nodes as unknown[];
+        expect(n1).toMatchObject({ nodeId: "n1", firstSeenMs: 1, lastReportMs: 3, factsJson: '{"nodeId":"n1"}' });
+        expect(gone !== undefined).toBe(version >= ROLLS_UP);
+        // Of which no report is left: the fleet is without it from the start.
+        const silent = { name: "silentNodes", input: { nodeIds: ["n1", "gone"], beforeMs: 0 } } as const;
+        expect(database.run([silent])).toEqual([["gone"]]);
         expect(boots).toMatchObject([{ reports: 1, lastSequence: 7 }]);
         expect(incidents).toMatchObject([{ cause: "timeout", startedAtMs: 5 }]);
         expect(verdicts).toMatchObject([{ verdict: "unmet", sinceMs: 5 }]);
@@ -101,10 +117,15 @@ describe("a database of an earlier collector", () => {
       // All that was there counts as written when it was sure for the first time what time it is.
       const database = openDatabase(path);
       const prune = (beforeMs: number) =>
-        ({ name: "prune", input: { beforeMs, minuteBeforeMs: 0, hourBeforeMs: 0, reports: 9 } }) as const;
-      const note = { name: "noteMoment", input: { earliestMs: 8, latestMs: 9 } } as const;
-      // A report, and the incident that ended.
-      expect(database.run([prune(99), note, prune(8), prune(9)])).toEqual([0, undefined, 0, 1 + 1]);
+        ({ name: "prune", input: { beforeMs, minuteBeforeMs: beforeMs, hourBeforeMs: beforeMs, reports: 9 } }) as const;
+      const next = { name: "nextMoment", input: {} } as const;
+      const [, mark] = database.run([prune(FAR_MS), next]);
+      const note = {
+        name: "noteMoment",
+        input: { mark: Number(mark), earliestMs: 8, latestMs: 9, tellsFromMs: 0 },
+      } as const;
+      // A report and its node's incidents, for that was silent since; and roll-ups, where there were any.
+      expect(database.run([note, prune(8), prune(9)])).toEqual([undefined, 0, 1 + 2 + (version >= ROLLS_UP ? 3 : 0)]);
       database.close();
       const sqlite = new DatabaseSync(path, { readOnly: true });
       expect(sqlite.prepare("SELECT version FROM schema_version").all()).toHaveLength(MIGRATIONS.length);

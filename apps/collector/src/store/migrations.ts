@@ -135,17 +135,17 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE join_tokens ADD COLUMN is_ephemeral INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE enrolments ADD COLUMN is_ephemeral INTEGER NOT NULL DEFAULT 0;
   `,
-  // What is there has the mark 0: it counts as written when the first moment is noted, for the clock that dated it may have been wrong.
+  // What is there counts as written at the first moment, for the clock that dated it may have been wrong; a node of which no report is left, as
+  // silent for long. Of roll-ups there are millions for each node: none is written anew, and the time that stands there stays below any mark.
   `
-  CREATE TABLE moments (report INTEGER PRIMARY KEY, earliest_ms INTEGER NOT NULL, latest_ms INTEGER NOT NULL) STRICT;
+  CREATE TABLE moments (mark INTEGER PRIMARY KEY, earliest_ms INTEGER NOT NULL, latest_ms INTEGER NOT NULL) STRICT;
   DROP INDEX reports_by_age;
-  DROP INDEX rollups_by_age;
-  ALTER TABLE rollups DROP COLUMN received_ms;
-  ALTER TABLE rollups ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
-  CREATE INDEX rollups_by_mark ON rollups (step_s, mark);
+  ALTER TABLE rollups RENAME COLUMN received_ms TO mark;
   ALTER TABLE nodes ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+  UPDATE nodes SET mark = -1 WHERE NOT EXISTS (SELECT 1 FROM reports WHERE node = nodes.id);
   ALTER TABLE incidents ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX incidents_by_mark ON incidents (mark);
   ALTER TABLE enrolments ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE join_tokens ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
   `,
 ];

@@ -179,17 +179,34 @@ export type HistoryRows =
 
 /** Every operation of the store and its answer. */
 export interface StoreOperations extends IdentityOperations {
-  saveNode: { input: NodeRecord; output: undefined };
+  /** `known`: there was a node of that id. */
+  saveNode: { input: NodeRecord; output: "new" | "known" };
   /** `conflicting`: other bytes came before under the same key, and stay. */
   saveReport: { input: ReportRecord; output: "stored" | "duplicate" | "conflicting" | NoNode };
   saveIncident: { input: IncidentRecord; output: "saved" | NoNode };
   saveVerdicts: { input: { nodeId: string; verdicts: readonly VerdictRecord[] }; output: "saved" | NoNode };
-  /** What time it is: what is written from now on is younger. */
-  noteMoment: { input: { readonly earliestMs: number; readonly latestMs: number }; output: undefined };
-  /** What time it was at the earliest when a moment was noted last; undefined: none was. */
+  /** The mark up to which all was written; what is written from now on has a later one. To be followed by `noteMoment`. */
+  nextMoment: { input: Readonly<Record<string, never>>; output: number };
+  /**
+   * Notes between which times all up to `mark` was written at the latest; forgets what tells nothing of what was written since
+   * `tellsFromMs`.
+   */
+  noteMoment: {
+    input: {
+      readonly mark: number;
+      readonly earliestMs: number;
+      readonly latestMs: number;
+      readonly tellsFromMs: number;
+    };
+    output: undefined;
+  };
+  /** What time it was at the earliest at the last moment that was noted; undefined: none was. */
   lastMoment: { input: Readonly<Record<string, never>>; output: number | undefined };
-  /** Ids of the nodes that were last heard of before that time. */
-  silentNodes: { input: { readonly beforeMs: number }; output: readonly string[] };
+  /** Those of the nodes that were last heard of before that time, and those that are not known. */
+  silentNodes: {
+    input: { readonly nodeIds: readonly string[]; readonly beforeMs: number };
+    output: readonly string[];
+  };
   /**
    * Deletes at most so many reports that were stored before `beforeMs`, with their windows; as many incidents that were written before
    * and have ended, or whose node is silent since; and roll-ups to which nothing was added since the time of their level. Says how many
@@ -199,6 +216,8 @@ export interface StoreOperations extends IdentityOperations {
     input: { beforeMs: number; minuteBeforeMs: number; hourBeforeMs: number; reports: number };
     output: number;
   };
+  /** Deletes at most `limit` nodes that were last heard of before that time and of which nothing is left. */
+  forgetNodes: { input: { readonly beforeMs: number; readonly limit: number }; output: undefined };
   /**
    * Rolls up at most `limit` reports of one node, oldest first: of the node whose oldest arrived before `dueBeforeMs`, else of one that
    * has `limit` waiting. Each report is rolled up once in effect, whatever ends the process.
@@ -225,6 +244,8 @@ export interface StoreOperations extends IdentityOperations {
   history: { input: HistoryQuery; output: HistoryRows };
   listBoots: { input: { nodeId: string; limit: number }; output: readonly BootRecord[] };
   listIncidents: { input: IncidentQuery; output: readonly StoredIncident[] };
+  /** Those of one node that have not ended; at most one for each target. */
+  openIncidents: { input: { readonly nodeId: string }; output: readonly StoredIncident[] };
 }
 export type OperationName = keyof StoreOperations;
 

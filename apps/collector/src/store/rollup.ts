@@ -15,6 +15,12 @@ import type { HistoryStepS, RolledUp, StoreOperations } from "./record.ts";
 import { bytesOf, type Statement } from "./statement.ts";
 import type { Unrolled } from "./unrolled.ts";
 
+/**
+ * What the marks of roll-ups count from: in a database from before there were marks a time of arrival stands there, ms since the epoch, which is to
+ * be less than any of them. 2^42: what the clock reads in 2109.
+ */
+const MARKS_FROM = 2 ** 42;
+
 /** The steps of what is rolled up. */
 export const MINUTE_S = 60 satisfies HistoryStepS;
 export const HOUR_S = 3_600 satisfies HistoryStepS;
@@ -147,7 +153,7 @@ function saveShare(statement: Statement, node: number, stepS: HistoryStepS, mark
   statement(
     `INSERT INTO rollups (node, step_s, target, start_ms, mark, payload) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET mark = excluded.mark, payload = excluded.payload`,
-  ).run(node, stepS, target, startMs, mark, encoded.value);
+  ).run(node, stepS, target, startMs, MARKS_FROM + mark, encoded.value);
   return kept?.ok === false ? "begun-anew" : "saved";
 }
 
@@ -156,6 +162,6 @@ export function pruneRollups(statement: Statement, stepS: HistoryStepS, last: nu
   const { changes } = statement(
     `DELETE FROM rollups WHERE (node, step_s, target, start_ms) IN (
        SELECT node, step_s, target, start_ms FROM rollups WHERE step_s = ? AND mark <= ? ORDER BY mark LIMIT ?)`,
-  ).run(stepS, last, reports * ROLLUPS_PER_REPORT);
+  ).run(stepS, last < 0 ? last : MARKS_FROM + last, reports * ROLLUPS_PER_REPORT);
   return Number(changes);
 }

@@ -42,7 +42,10 @@ const NODE = {
 const ROLL_UP_ALL = { dueBeforeMs: Number.MAX_SAFE_INTEGER, limit: 100 };
 const KEEP_ROLLUPS = { minuteBeforeMs: 0, hourBeforeMs: 0 };
 /** It is between so long before and so long after that time. */
-const moment = (atMs: number, aroundMs = 0) => ({ earliestMs: atMs - aroundMs, latestMs: atMs + aroundMs });
+async function note(store: Store, atMs: number, aroundMs = 0, tellsFromMs = 0): Promise<void> {
+  const mark = await store.submit("nextMoment", {});
+  await store.submit("noteMoment", { mark, earliestMs: atMs - aroundMs, latestMs: atMs + aroundMs, tellsFromMs });
+}
 const BOOT = new Uint8Array(16).fill(7);
 const report = (sequence: number, more: Partial<ReportRecord> = {}): ReportRecord => ({
   nodeId: "n1",
@@ -169,7 +172,7 @@ describe("the store", () => {
     await store.submit("saveIncident", incident(3));
     for (let sequence = 1; sequence <= 4; sequence++) await store.submit("saveReport", report(sequence));
     await store.submit("rollUp", ROLL_UP_ALL);
-    await store.submit("noteMoment", moment(5_000, 5));
+    await note(store, 5_000, 5);
     await store.submit("saveReport", report(5));
     await store.submit("rollUp", ROLL_UP_ALL);
     const prune = (beforeMs: number) => store.submit("prune", { ...KEEP_ROLLUPS, beforeMs, reports: 3 });
@@ -193,7 +196,7 @@ describe("the store", () => {
     for (const [at, receivedAtMs] of [5 + farMs, 5, 5 - farMs].entries()) {
       await store.submit("saveReport", report(at + 1, { receivedAtMs, sealedAtMs: receivedAtMs }));
     }
-    await store.submit("noteMoment", moment(1_000));
+    await note(store, 1_000);
     for (const [at, receivedAtMs] of [2_000 - farMs, 2_000, 2_000 + farMs].entries()) {
       await store.submit("saveReport", report(at + 4, { receivedAtMs, sealedAtMs: receivedAtMs }));
     }
@@ -207,7 +210,7 @@ describe("the store", () => {
     await store.submit("saveNode", NODE);
     for (let sequence = 1; sequence <= 3; sequence++) await store.submit("saveReport", report(sequence));
     await store.submit("rollUp", ROLL_UP_ALL);
-    await store.submit("noteMoment", moment(1_000));
+    await note(store, 1_000);
     await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_000, reports: 9 });
     expect(numbers("SELECT id FROM reports")).toEqual([]);
     await store.close();
@@ -231,11 +234,13 @@ describe("the store", () => {
       await store.submit("saveIncident", incident(1, { nodeId, endedAtMs: 5 }));
       await store.submit("saveReport", report(1, { nodeId }));
     }
-    await store.submit("noteMoment", moment(1_000));
+    await note(store, 1_000);
     await store.submit("saveIncident", incident(2, { endedAtMs: 6 }));
     await store.submit("saveReport", report(2));
-    expect(await store.submit("silentNodes", { beforeMs: 999 })).toEqual([]);
-    expect(await store.submit("silentNodes", { beforeMs: 1_000 })).toEqual(["n2"]);
+    const nodeIds = ["n1", "n2", "n3"];
+    expect(await store.submit("silentNodes", { nodeIds, beforeMs: 999 })).toEqual(["n3"]);
+    expect(await store.submit("silentNodes", { nodeIds, beforeMs: 1_000 })).toEqual(["n2", "n3"]);
+    expect(await store.submit("openIncidents", { nodeId: "n1" })).toMatchObject([{ startedAtMs: 3 }]);
     await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_000, reports: 9 });
     const left = await store.submit("listIncidents", ALL_INCIDENTS);
     expect(left.map(({ nodeId, startedAtMs }) => [nodeId, startedAtMs])).toEqual([
@@ -244,18 +249,32 @@ describe("the store", () => {
     ]);
   });
 
-  it("keeps moments as long as they tell of anything, and the first of those at which there were as many reports", async () => {
+  it("keeps moments as long as they tell of anything, and tells the last, with no report in between as well", async () => {
     const store = await open();
     await store.submit("saveNode", NODE);
+    await store.submit("saveIncident", incident(1, { endedAtMs: 2 }));
     expect(await store.submit("lastMoment", {})).toBeUndefined();
-    for (let at = 1; at <= 5; at++) {
-      await store.submit("saveReport", report(at));
-      await store.submit("noteMoment", moment(1_000 * at, 1));
-      await store.submit("noteMoment", moment(1_000 * at + 500, 1));
-    }
-    expect(await store.submit("lastMoment", {})).toBe(5_499);
-    await store.submit("prune", { beforeMs: 0, minuteBeforeMs: 0, hourBeforeMs: 3_001, reports: 9 });
+    for (let at = 1; at <= 5; at++) await note(store, 1_000 * at, 1, at === 5 ? 3_001 : 0);
+    expect(await store.submit("lastMoment", {})).toBe(4_999);
     expect(numbers("SELECT latest_ms FROM moments ORDER BY 1")).toEqual([3_001, 4_001, 5_001]);
+    const prune = { ...KEEP_ROLLUPS, reports: 9 };
+    expect(await store.submit("prune", { ...prune, beforeMs: 3_000 })).toBe(0);
+    expect(await store.submit("prune", { ...prune, beforeMs: 3_001 })).toBe(1);
+  });
+
+  it("forgets nodes of which nothing is left, when they were silent for long enough", async () => {
+    const store = await open();
+    for (const nodeId of ["n1", "n2", "n3"]) await store.submit("saveNode", { ...NODE, nodeId });
+    await store.submit("saveReport", report(1, { nodeId: "n2" }));
+    await note(store, 1_000);
+    expect(await store.submit("saveNode", { ...NODE, nodeId: "n3" })).toBe("known");
+    expect(await store.submit("saveNode", { ...NODE, nodeId: "n4" })).toBe("new");
+    const left = async (beforeMs: number) => {
+      await store.submit("forgetNodes", { beforeMs, limit: 9 });
+      return (await store.submit("listNodes", { limit: 9 })).map(({ nodeId }) => nodeId).sort();
+    };
+    expect(await left(999)).toEqual(["n1", "n2", "n3", "n4"]);
+    expect(await left(1_000)).toEqual(["n2", "n3", "n4"]);
   });
 
   it("tells when a report came last, though one had to wait, or a clock was ahead", async () => {
@@ -288,7 +307,7 @@ describe("the store", () => {
     await store.submit("saveNode", NODE);
     const bootIds = [1, 2, 3].map((byte) => new Uint8Array(16).fill(byte));
     for (const bootId of bootIds.slice(0, 2)) await store.submit("saveReport", report(1, { bootId }));
-    await store.submit("noteMoment", moment(2_000));
+    await note(store, 2_000);
     for (const bootId of bootIds.slice(1)) await store.submit("saveReport", report(2, { bootId }));
     await store.submit("rollUp", ROLL_UP_ALL);
     await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 2_500, reports: 9 });
