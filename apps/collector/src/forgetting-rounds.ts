@@ -51,7 +51,7 @@ export function startForgetting(parts: ForgettingParts): { stop(): void } {
     vitals.prunedRows.inc(deleted);
     if (deleted > 0 && steps > 1 && !stopped) return prune(levels, steps - 1);
   };
-  /** What there is once an hour. */
+  /** What is due once an hour. */
   const note = async (levels: Levels, tokensEndedMs: number): Promise<void> => {
     const nowNs = clock.monotonicNs();
     if (nowNs - notedAtNs < MOMENTS_EVERY_MS * NS_PER_MS) return;
