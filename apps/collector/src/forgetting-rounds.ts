@@ -9,12 +9,12 @@ import type { Store } from "./store/store.ts";
 import { createTimekeeper, type TimeBounds } from "./time-bounds.ts";
 import type { CollectorVitals } from "./vitals.ts";
 
-/** Time between rounds, ms, and most reports that one of their steps deletes: some 80 ms of the store's. */
+/** Time between rounds, ms, and most reports that one of their steps deletes: with the roll-ups of as many some 70 ms, which a commit may wait for. */
 const EVERY_MS = 60_000;
-const REPORTS = 1_000;
+const REPORTS = 250;
 
 /** Steps of a round while there is more to forget: six million reports an hour, where 10,000 nodes bring 3.6 million. */
-const STEPS = 100;
+const STEPS = 400;
 
 /** Between moments that the store notes, ms: by so much longer than its time something may be kept. */
 const MOMENTS_EVERY_MS = 3_600_000;
