@@ -285,14 +285,11 @@ async function welcome(
   // The store may know it still, though the fleet does not: an incident that is open there ends by what the node says now.
   const isForgotten = result === "known" && !fleet.nodes.has(facts.nodeId);
   const recalled = isForgotten ? await recall(store, facts.nodeId).catch(unavailable) : {};
-  const isNew = !fleet.nodes.has(facts.nodeId);
-  const ended = () => new RpcError(RpcStatus.ABORTED, "the stream has ended");
   // A stream whose place was taken meanwhile must not put its own facts over those of the one that took it.
-  if (hasEnded() && !isNew) throw ended();
+  if (hasEnded()) throw new RpcError(RpcStatus.ABORTED, "the stream has ended");
+  const isNew = !fleet.nodes.has(facts.nodeId);
   const node = fleet.introduce(introduction, nowMs) ?? tooMany();
   if (isNew) Object.assign(node, recalled);
-  // Known from now on, so that its next Hello is within its quota.
-  if (hasEnded()) throw ended();
   node.clockOffsetMs = clockOffsetMs ?? node.clockOffsetMs;
   if (sentMs !== undefined) node.clockTold = { sentMs, atNs: clock.monotonicNs() };
   node.peerAddress = seenFrom.peerAddress;
