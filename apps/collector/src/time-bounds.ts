@@ -14,7 +14,7 @@ import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import type { Node } from "./fleet.ts";
 
 /** How far back readings count, and how long ago the first one must be, ms: an hour, within which time servers put a clock right. */
-export const READINGS_MS = 3_600_000;
+const READINGS_MS = 3_600_000;
 
 /** How long half of the nodes are waited for after a start, ms: a day. */
 export const QUORUM_WITHIN_MS = 24 * 3_600_000;
@@ -48,9 +48,9 @@ export function createTimekeeper(clock: Clock, nodes: ReadonlyMap<string, Tellin
   let readings: readonly Reading[] = [];
   /** The nodes' clocks: whether enough were heard, and the two in their middle by how far they are from the monotonic one, ms. */
   const fleet = () => {
-    let awaited = 0;
-    for (const { clockTold, isAwaited } of nodes.values()) if (clockTold === undefined && isAwaited) awaited++;
-    const apartMs = [...nodes.values()]
+    const all = [...nodes.values()];
+    const awaited = all.filter(({ clockTold, isAwaited }) => clockTold === undefined && isAwaited).length;
+    const apartMs = all
       .flatMap(({ clockTold }) => (clockTold === undefined ? [] : [clockTold.sentMs - clockTold.atNs / NS_PER_MS]))
       .sort((a, b) => a - b);
     const { length } = apartMs;

@@ -434,7 +434,7 @@ function listIncidents(statement: Statement, query: IncidentQuery): StoredIncide
      ORDER BY i.started_ms DESC, i.id DESC LIMIT ?6`,
   )
     .all(...inputs)
-    .map(incidentOf);
+    .map(storedIncidentOf);
 }
 
 function openIncidents(statement: Statement, nodeId: string): StoredIncident[] {
@@ -442,10 +442,10 @@ function openIncidents(statement: Statement, nodeId: string): StoredIncident[] {
     `SELECT i.*, n.node_id FROM nodes n JOIN incidents i ON i.node = n.id WHERE n.node_id = ? AND i.ended_ms IS NULL`,
   )
     .all(nodeId)
-    .map(incidentOf);
+    .map(storedIncidentOf);
 }
 
-function incidentOf(row: Readonly<Record<string, SQLOutputValue>>): StoredIncident {
+function storedIncidentOf(row: Readonly<Record<string, SQLOutputValue>>): StoredIncident {
   return {
     id: Number(row.id),
     nodeId: String(row.node_id),
