@@ -123,8 +123,8 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const { maxStreams } = config;
   const ingest = createIngest({ fleet, judging, store, vitals, backlog, clock, access, maxStreams });
   streams = ingest.streams;
-  const trusted = createRpcServer(identity.certificates === undefined ? "local" : "trusted");
-  const servers = { trusted, strangers: createRpcServer("strangers") };
+  const authenticated = createRpcServer(identity.certificates === undefined ? "local" : "authenticated", clock);
+  const servers = { authenticated, unauthenticated: createRpcServer("unauthenticated", clock) };
   const onDefect = (method: string, error: unknown) => log.error({ method, err: error }, "a call failed by a defect");
   const query = createQuery({
     fleet,
@@ -136,8 +136,8 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   });
   const identityParts = { store, vitals, clock, log, onDefect, endStreams: ingest.endNode, isSilent: ingest.isSilent };
   const identityServices = createIdentityServices(identity, config, identityParts);
-  for (const server of [servers.trusted, servers.strangers]) {
-    addService(server, reportPb.ReportService, ingest.service, onDefect);
+  for (const server of Object.values(servers)) {
+    addService(server, reportPb.ReportService, ingest.service, onDefect, access.node);
     addService(server, queryPb.QueryService, query, onDefect, access.reader);
     addService(server, witnessPb.WitnessService, witnesses.service, onDefect, access.witness);
     identityServices.addTo(server);
@@ -169,7 +169,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
       rounds.stop();
       listener.close();
       ingest.endAll();
-      const endings = [servers.trusted, servers.strangers];
+      const endings = Object.values(servers);
       await Promise.all(endings.map((server) => shutDown(server, SHUT_DOWN_GRACE_MS, clock.after)));
       judging.stop();
       await judging.flush();

@@ -34,6 +34,7 @@ describe("loadConfig", () => {
       catalogue: undefined,
       catalogueExtras: [],
       tls: undefined,
+      handshakeMaxBytes: 12_288,
       allowPlaintext: false,
       retentionDays: 30,
       minuteRetentionDays: 90,
@@ -82,7 +83,7 @@ describe("loadConfig", () => {
   });
 
   const settings =
-    "listen, httpListen, dataDir, deployment, catalogue, catalogueExtras, tls.certFile, tls.keyFile, tls.caFile, " +
+    "listen, httpListen, dataDir, deployment, catalogue, catalogueExtras, tls.certFile, tls.keyFile, tls.caFile, tls.handshakeMaxBytes, " +
     "identity.names, identity.authorityCertFile, identity.authorityKeyFile, identity.nodeCertificateHours, " +
     "access.tokensFile, allowPlaintext, retentionDays, minuteRetentionDays, hourRetentionDays, maxStreams, readyFile";
   it.each([
@@ -135,7 +136,7 @@ describe("loadConfig", () => {
     [
       "tls that is no mapping",
       `${GOOD}tls: true`,
-      ["collector.yaml: tls: got true, want a mapping with certFile, keyFile, caFile"],
+      ["collector.yaml: tls: got true, want a mapping with certFile, keyFile, caFile, handshakeMaxBytes"],
     ],
     [
       "plaintext beyond loopback",

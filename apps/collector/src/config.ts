@@ -2,6 +2,7 @@
  * What the collector is told: a file, the environment, flags; the later wins. Every problem names its source, the setting, the
  * value and what would be right, and all problems are told at once.
  */
+import { HANDSHAKE_BYTES } from "@lifeline/rpc";
 import * as v from "valibot";
 import { ConfigError } from "./config-error.ts";
 import { type AllWritten, readEnvironment, readFile, readFlags, readText, shown } from "./setting-sources.ts";
@@ -39,6 +40,8 @@ export interface Config {
   /** Files of own rows, beside those the deployment names. */
   readonly catalogueExtras: readonly string[];
   readonly tls: TlsFiles | undefined;
+  /** Most bytes of a client's side of a TLS handshake, 4,096–65,536. Default 12,288: four certificates of 4,096-bit RSA keys. */
+  readonly handshakeMaxBytes: number;
   /** Undefined: the collector enrols nobody. */
   readonly identity: IdentitySettings | undefined;
   /** Tokens that people and programs ask with; undefined: none but those of the environment. */
@@ -105,6 +108,7 @@ function complete(written: AllWritten, problems: string[]): Config {
     catalogue: read("catalogue"),
     catalogueExtras: read("catalogueExtras") ?? [],
     tls: tlsOf(read("tls.certFile"), read("tls.keyFile"), read("tls.caFile"), problems),
+    handshakeMaxBytes: read("tls.handshakeMaxBytes") ?? HANDSHAKE_BYTES.default,
     identity: identityOf(read, problems),
     accessTokensFile: read("access.tokensFile"),
     allowPlaintext: read("allowPlaintext") ?? false,

@@ -36,7 +36,7 @@ export const SILENT_MAX_MS = 15 * 60_000;
 /** Most open streams of one node: the live one, the one that takes its place, and as many again of a connection that is not yet known to be gone. */
 export const STREAMS_OF_NODE_MAX = 4;
 
-type ReportService = ServiceImplementation<typeof reportPb.ReportService>;
+type ReportService = ServiceImplementation<typeof reportPb.ReportService, Speaker>;
 type Requests = Parameters<ReportService["stream"]>[0];
 type Send = Respond<Parameters<Parameters<ReportService["stream"]>[1]>[0]>;
 
@@ -48,7 +48,7 @@ export interface IngestParts {
   readonly vitals: CollectorVitals;
   readonly backlog: BacklogGate;
   readonly clock: Clock;
-  readonly access: Pick<Access, "speakerOf" | "mayStill">;
+  readonly access: Pick<Access, "mayStill">;
   readonly maxStreams: number;
 }
 
@@ -96,8 +96,8 @@ export function createIngest(parts: IngestParts): Ingest {
     const others = ofNodes.get(nodeId) ?? new Set();
     ofNodes.set(nodeId, others.add(agent));
   };
-  const stream = async (requests: Requests, send: Send, context: CallContext): Promise<void> => {
-    const speaker = await parts.access.speakerOf(context);
+  const stream = async (requests: Requests, send: Send, context: CallContext<Speaker>): Promise<void> => {
+    const speaker = context.principal;
     // From here to `enter` nothing is waited for: whoever is revoked later is found among those that are open.
     parts.access.mayStill(speaker);
     makeRoom(speaker);

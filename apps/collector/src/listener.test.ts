@@ -32,7 +32,7 @@ async function open(port: number, keyPem?: string) {
       authorityDaysLeft: () => Number.NaN,
     }),
   };
-  const listener = await openListener({ trusted: server, strangers: server }, config, certificates, world);
+  const listener = await openListener({ authenticated: server, unauthenticated: server }, config, certificates, world);
   closers.push(() => listener.close());
 }
 

@@ -1,15 +1,25 @@
 /** The gRPC listener: TLS by the collector's certificates, or plaintext where the configuration says so. */
 import type { Clock } from "@lifeline/measure";
 import { endpointName } from "@lifeline/measure";
-import { listen, listenSecurely, type SecureServers, ServerCredentials } from "@lifeline/rpc";
+import {
+  HANDSHAKES_MAX,
+  listen,
+  listenSecurely,
+  type SecureServers,
+  ServerCredentials,
+  UNAUTHENTICATED_MAX,
+} from "@lifeline/rpc";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import type { CertificateSource } from "./identity/listener-certificates.ts";
 import type { CollectorVitals } from "./vitals.ts";
 
-/** Connections beyond one for each agent: people's, witnesses', and agents that renew. */
-const CONNECTIONS_BESIDE_STREAMS = 2_048;
+/**
+ * Connections beyond one for each agent: people's, witnesses', agents that renew, and as many as may be in the handshake and unauthenticated,
+ * so that those never keep an agent out.
+ */
+const CONNECTIONS_BESIDE_STREAMS = 2_048 + HANDSHAKES_MAX + UNAUTHENTICATED_MAX;
 
 /** A listener that accepts calls. */
 export interface Listener {
@@ -21,13 +31,13 @@ export interface Listener {
 /** Opens the listener. Rejects with a ConfigError. */
 export async function openListener(
   servers: SecureServers,
-  { listen: { host, port }, maxStreams }: Config,
+  { listen: { host, port }, maxStreams, handshakeMaxBytes }: Config,
   certificates: CertificateSource | undefined,
   { clock, log, vitals }: { readonly clock: Clock; readonly log: Logger; readonly vitals: CollectorVitals },
 ): Promise<Listener> {
   const address = endpointName(host, port);
   if (certificates === undefined) {
-    const bound = await listen(servers.trusted, address, ServerCredentials.createInsecure()).catch(() =>
+    const bound = await listen(servers.authenticated, address, ServerCredentials.createInsecure()).catch(() =>
       cannotListen("listen", address),
     );
     // The server closes it with its calls.
@@ -39,6 +49,7 @@ export async function openListener(
     port,
     certificates: certificates.first,
     maxConnections: maxStreams + CONNECTIONS_BESIDE_STREAMS,
+    handshakeMaxBytes,
     clock,
     onRefused: (why) => vitals.refusedConnections.inc({ why }),
   }).catch((error: unknown) => {

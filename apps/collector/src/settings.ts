@@ -1,6 +1,7 @@
 /** Every setting of the collector: where it may be written, and what is right for it. */
 import { isIP } from "node:net";
 import { isHost, readHostPort } from "@lifeline/catalogue";
+import { HANDSHAKE_BYTES } from "@lifeline/rpc";
 import * as v from "valibot";
 
 /** Where to listen; port 0 takes any free one. */
@@ -101,6 +102,12 @@ export const SETTINGS = {
     env: "LIFELINE_TLS_CA",
     schema: path,
     does: "authority that agents' certificates are of (mutual TLS)",
+  },
+  "tls.handshakeMaxBytes": {
+    flag: "tls-handshake-max-bytes",
+    env: "LIFELINE_TLS_HANDSHAKE_MAX_BYTES",
+    schema: count(HANDSHAKE_BYTES.min, HANDSHAKE_BYTES.max),
+    does: `most bytes of a client's side of a handshake; longer chains of certificates want more (default ${HANDSHAKE_BYTES.default})`,
   },
   "identity.names": {
     flag: "identity-name",

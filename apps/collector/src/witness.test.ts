@@ -27,7 +27,13 @@ function scene(nodes: readonly Node[]) {
       endpoints: [],
       ...more,
     };
-    const context = { peer: "", connection: undefined, bearerToken: undefined, signal: new AbortController().signal };
+    const context = {
+      principal: undefined,
+      peer: "",
+      connection: undefined,
+      bearerToken: undefined,
+      signal: new AbortController().signal,
+    };
     return Promise.resolve(witnesses.service.witness(request as never, context));
   };
   return { clock, witnesses, report, touched: () => touched };

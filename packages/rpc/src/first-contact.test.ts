@@ -7,6 +7,7 @@ import { systemClock } from "@lifeline/measure";
 import { enrolPb } from "@lifeline/wire";
 import { BasicConstraintsExtension, X509Certificate, X509CertificateGenerator } from "@peculiar/x509";
 import { afterEach, describe, expect, it } from "vitest";
+import { admitAnybody } from "./admission.ts";
 import { FirstContactError, fetchAuthority } from "./first-contact.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
@@ -79,11 +80,17 @@ async function listening({ by = fleet, shown = by.certDer, issuedAtMs = nowMs }:
     enrol: refuse,
     renew: refuse,
   };
-  addService(server, enrolPb.EnrolService, service, (method, error) => {
-    throw new Error(method, { cause: error });
-  });
+  addService(
+    server,
+    enrolPb.EnrolService,
+    service,
+    (method, error) => {
+      throw new Error(method, { cause: error });
+    },
+    admitAnybody,
+  );
   const { port, close } = await listenSecurely(
-    { trusted: server, strangers: server },
+    { authenticated: server, unauthenticated: server },
     {
       host: "127.0.0.1",
       port: 0,

@@ -1,6 +1,8 @@
 // Credentials are told by class, so both ends must take them from the copy of grpc-js that this package runs on.
 export { type ChannelCredentials, credentials as channelCredentials, ServerCredentials } from "@grpc/grpc-js";
+export { type Admit, admitAnybody, type Caller, REQUEST_WITHIN_MS } from "./admission.ts";
 export { type ByteClient, createByteClient } from "./byte-client.ts";
+export type { ClientCertificate } from "./client-certificate.ts";
 export {
   FirstContactError,
   type FirstContactOptions,
@@ -10,7 +12,6 @@ export {
 export { type CallOptions, createRpcClient, type DuplexCall, type RpcClient } from "./rpc-client.ts";
 export { RpcError, RpcStatus, type RpcStatusCode, rpcErrorFrom } from "./rpc-error.ts";
 export {
-  type Admit,
   addService,
   type CallContext,
   type Clientele,
@@ -22,18 +23,22 @@ export {
   shutDown,
 } from "./rpc-server.ts";
 export {
-  type ClientCertificate,
   CONNECTIONS_PER_NAME_MAX,
   type Connection,
+  type ConnectionCounts,
+  HANDSHAKE_BYTES,
   HANDSHAKE_WITHIN_MS,
+  HANDSHAKES_MAX,
+  HANDSHAKES_PER_SOURCE_MAX,
   type ListenerCertificates,
   listenSecurely,
   type RefusedConnection,
   type SecureListener,
   type SecureListenerOptions,
   type SecureServers,
-  STRANGER_STAYS_MS,
-  STRANGERS_MAX,
-  STRANGERS_PER_SOURCE_MAX,
+  UNAUTHENTICATED_FOR_MS,
+  UNAUTHENTICATED_MAX,
+  UNAUTHENTICATED_PER_SOURCE_MAX,
 } from "./secure-listener.ts";
+export { sourceOf } from "./source.ts";
 export { type TlsOptions, tlsCredentials } from "./tls-credentials.ts";

@@ -3,7 +3,6 @@ import { once } from "node:events";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
   logVerbosity,
-  type Metadata,
   Server,
   type ServerCredentials,
   type ServerDuplexStream,
@@ -14,9 +13,11 @@ import {
   status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { type Clock, systemClock } from "@lifeline/measure";
 import { MAX_MESSAGE_BYTES } from "@lifeline/wire";
+import { type Admissions, type Admit, admissionInterceptor, type Caller } from "./admission.ts";
 import { RpcError } from "./rpc-error.ts";
-import { type Connection, connectionOf } from "./secure-listener.ts";
+import { connectionOf } from "./secure-listener.ts";
 import {
   CHANNEL_LIMITS,
   type DuplexShape,
@@ -26,13 +27,9 @@ import {
 } from "./service-shape.ts";
 
 /** Who calls, and for how long. */
-export interface CallContext {
-  /** Remote address and port, as grpc-js names it. */
-  readonly peer: string;
-  /** The connection it came by; undefined on a listener without TLS. */
-  readonly connection: Connection | undefined;
-  /** The secret the caller says who it is with (RFC 6750 §2.1); undefined: none. */
-  readonly bearerToken: string | undefined;
+export interface CallContext<Principal = unknown> extends Caller {
+  /** Who the caller is, as its admission has found. */
+  readonly principal: Principal;
   /**
    * Aborts when the caller goes away or the call ends. grpc-js ends the requests of a vanished caller as if it had finished,
    * and aborts some turns later: the end of requests says only that no more will come.
@@ -44,17 +41,17 @@ export interface CallContext {
 export type Respond<Init> = (response: Init) => Promise<void>;
 
 /** What a service must provide, by local method name. */
-export type ServiceImplementation<S extends DescService> = {
+export type ServiceImplementation<S extends DescService, Principal = unknown> = {
   [K in keyof MethodsOf<S>]: MethodsOf<S>[K] extends { methodKind: "unary" }
     ? (
         request: UnaryShape<MethodsOf<S>[K]>["request"],
-        context: CallContext,
+        context: CallContext<Principal>,
       ) => Promise<UnaryShape<MethodsOf<S>[K]>["responseInit"]>
     : MethodsOf<S>[K] extends { methodKind: "bidi_streaming" }
       ? (
           requests: AsyncIterable<DuplexShape<MethodsOf<S>[K]>["request"]>,
           respond: Respond<DuplexShape<MethodsOf<S>[K]>["responseInit"]>,
-          context: CallContext,
+          context: CallContext<Principal>,
         ) => Promise<void>
       : never;
 };
@@ -62,25 +59,29 @@ export type ServiceImplementation<S extends DescService> = {
 /** Called with what an implementation threw that is no {@link RpcError}: a defect, told to the caller as INTERNAL alone. */
 export type OnDefect = (method: string, error: unknown) => void;
 
-/** Decides whether a caller may call at all; throws an {@link RpcError} where not. */
-export type Admit = (context: CallContext) => void | Promise<void>;
+/** The admissions of each server. */
+const admissionsOf = new WeakMap<Server, Admissions>();
 
-/** Adds a service to a grpc-js server. `admit` is asked before each call; by default everybody may call. */
-export function addService<S extends DescService>(
+/** Adds a service to a server of {@link createRpcServer}. `admit` decides on each call before anything of it is read. */
+export function addService<S extends DescService, Principal>(
   server: Server,
   service: S,
-  implementation: ServiceImplementation<S>,
+  implementation: ServiceImplementation<S, Principal>,
   onDefect: OnDefect,
-  admit: Admit = () => {},
+  admit: Admit<Principal>,
 ): void {
-  const door = { onDefect, admit, contextOf: (call: AnyCall) => contextOf(server, call) };
+  const admissions = admissionsOf.get(server);
+  if (admissions === undefined) throw new Error("the server is none of createRpcServer");
   const definitions: Record<string, ReturnType<typeof methodDefinition>> = {};
   const implementations: UntypedServiceImplementation = {};
   for (const method of service.methods) {
     const run = (implementation as Record<string, (...args: never[]) => Promise<unknown>>)[method.localName];
     if (run === undefined) throw new Error(`${service.typeName}.${method.name} has no implementation`);
-    definitions[method.name] = methodDefinition(method);
-    implementations[method.name] = method.methodKind === "unary" ? unary(method, run, door) : duplex(method, run, door);
+    const definition = methodDefinition(method);
+    const door = { statusOf: (error: unknown) => statusOf(method, error, onDefect), admissions };
+    admissions.ofMethods.set(definition.path, { admit, statusOf: door.statusOf });
+    definitions[method.name] = definition;
+    implementations[method.name] = method.methodKind === "unary" ? unary(run, door) : duplex(run, door);
   }
   server.addService(definitions, implementations);
 }
@@ -96,25 +97,38 @@ const SERVER_LIMITS: ServerOptions = {
   "grpc.max_connection_idle_ms": 60_000,
 };
 
-/** Who a server is for. */
-export type Clientele = "trusted" | "strangers" | "local";
+/** Whose connections a server is given. */
+export type Clientele = "authenticated" | "unauthenticated" | "local";
 
 /**
- * Of those whose certificate is believed: an agent has one stream, and a call beside it. Of strangers: a request to enrol has some 4,200
- * bytes, a question of a person with a token fewer; a person's tool asks four things at once. Without TLS, on this host, clients of one
- * process share a connection.
+ * Of those whose certificate is believed: an agent has one stream, and a call beside it. Of those who have proven nothing: a request to
+ * enrol has some 4,200 bytes, a question of a person with a token fewer; a person's tool asks four things at once. Without TLS, on this host,
+ * clients of one process share a connection.
  */
 const CLIENTELE_LIMITS: Readonly<Record<Clientele, ServerOptions>> = {
-  trusted: { "grpc.max_concurrent_streams": 4 },
+  authenticated: { "grpc.max_concurrent_streams": 4 },
   local: { "grpc.max_concurrent_streams": 64 },
-  strangers: { "grpc.max_concurrent_streams": 4, "grpc.max_receive_message_length": 16 * 1024 },
+  unauthenticated: { "grpc.max_concurrent_streams": 4, "grpc.max_receive_message_length": 16 * 1024 },
 };
 
-/** A grpc-js server with Lifeline's limits on messages. */
-export function createRpcServer(clientele: Clientele = "local"): Server {
-  // It prints lines of its own to stderr, in the midst of JSON; whatever fails is told by a rejection or a status.
+/** A grpc-js server with Lifeline's limits on messages, which admits a call before it reads anything of it. */
+export function createRpcServer(clientele: Clientele = "local", clock: Pick<Clock, "after"> = systemClock): Server {
+  // grpc-js prints lines of its own to stderr, which is JSON. What fails ends in a rejection or a status instead.
   setLogVerbosity(logVerbosity.NONE);
-  return new Server({ ...CHANNEL_LIMITS, ...SERVER_LIMITS, ...CLIENTELE_LIMITS[clientele] });
+  const admissions: Admissions = {
+    ofMethods: new Map(),
+    admitted: new WeakMap(),
+    connectionOf: (peer) => connectionOf(server, peer),
+  };
+  const interceptors = [admissionInterceptor(admissions, clock)];
+  const server: Server = new Server({
+    ...CHANNEL_LIMITS,
+    ...SERVER_LIMITS,
+    ...CLIENTELE_LIMITS[clientele],
+    interceptors,
+  });
+  admissionsOf.set(server, admissions);
+  return server;
 }
 
 /** Binds the server; resolves with the port that was bound. Rejects with the cause when it cannot be. */
@@ -144,79 +158,63 @@ export function shutDown(
 
 type AnyCall = ServerUnaryCall<object, object> | ServerDuplexStream<object, object>;
 
-/** What stands before every method of a service. */
+/** What a method's handler needs of its server. */
 interface Door {
-  readonly onDefect: OnDefect;
-  readonly admit: Admit;
-  readonly contextOf: (call: AnyCall) => CallContext;
+  readonly statusOf: (error: unknown) => { readonly code: status; readonly details: string };
+  readonly admissions: Admissions;
 }
 
-function unary(method: DescMethod, run: (...args: never[]) => Promise<unknown>, { onDefect, admit, contextOf }: Door) {
+function unary(run: (...args: never[]) => Promise<unknown>, { statusOf, admissions }: Door) {
   return (call: ServerUnaryCall<object, object>, done: sendUnaryData<object>) => {
-    const context = contextOf(call);
-    const answer = async () => {
-      await admit(context);
-      return (run as (request: object, context: CallContext) => Promise<object>)(call.request, context);
-    };
+    const answer = async () =>
+      (run as (request: object, context: CallContext) => Promise<object>)(call.request, contextOf(admissions, call));
     answer().then(
       (response) => done(null, response),
-      (error: unknown) => done(statusOf(method, error, onDefect)),
+      (error: unknown) => done(statusOf(error)),
     );
   };
 }
 
-function duplex(method: DescMethod, run: (...args: never[]) => Promise<unknown>, { onDefect, admit, contextOf }: Door) {
+function duplex(run: (...args: never[]) => Promise<unknown>, { statusOf, admissions }: Door) {
   return (call: ServerDuplexStream<object, object>) => {
-    const context = contextOf(call);
+    const context = contextOf(admissions, call);
     // A stream error is always followed by the call's end; without a listener it would end the process.
     call.on("error", () => {});
     let draining: Promise<void> | undefined;
     const respond: Respond<object> = async (response) => {
       if (context.signal.aborted) throw new RpcError(status.CANCELLED, "the call has ended");
       if (call.write(response)) return;
-      // Whoever has to wait waits for the same room: a listener for each would add up.
+      // All senders wait on one promise. A listener for each would add up.
       draining ??= once(call, "drain", { signal: context.signal }).then(() => {
         draining = undefined;
       });
       await draining;
     };
-    const serve = async () => {
-      await admit(context);
-      // Left as it is when the reader throws, for the status of that error is still to be sent on it.
-      const requests = call.iterator({ destroyOnReturn: false });
-      await (run as (requests: AsyncIterable<object>, respond: Respond<object>, context: CallContext) => Promise<void>)(
+    // Left as it is when the reader throws, because the status of that error is still to be sent on it.
+    const requests = call.iterator({ destroyOnReturn: false });
+    const serve = async () =>
+      (run as (requests: AsyncIterable<object>, respond: Respond<object>, context: CallContext) => Promise<void>)(
         requests,
         respond,
         context,
       );
-    };
     serve().then(
       () => call.end(),
       (error: unknown) => {
         if (context.signal.aborted) return;
-        call.emit("error", statusOf(method, error, onDefect));
+        call.emit("error", statusOf(error));
       },
     );
   };
 }
 
-function contextOf(server: Server, call: AnyCall): CallContext {
+function contextOf({ admitted }: Admissions, call: AnyCall): CallContext {
   const abort = new AbortController();
   call.once("cancelled", () => abort.abort());
   call.once("close", () => abort.abort());
-  const peer = call.getPeer();
-  return {
-    peer,
-    connection: connectionOf(server, peer),
-    bearerToken: bearerTokenOf(call),
-    signal: abort.signal,
-  };
-}
-
-function bearerTokenOf({ metadata }: { readonly metadata: Metadata }): string | undefined {
-  const [said] = metadata.get("authorization");
-  const [, token] = /^Bearer ([\x21-\x7e]+)$/.exec(typeof said === "string" ? said : "") ?? [];
-  return token;
+  const found = admitted.get(call.metadata);
+  if (found === undefined) throw new Error("a call reached its handler without an admission");
+  return { ...found.caller, principal: found.principal, signal: abort.signal };
 }
 
 function statusOf(method: DescMethod, error: unknown, onDefect: OnDefect) {

@@ -6,6 +6,7 @@ import { credentials, ServerCredentials } from "@grpc/grpc-js";
 import { systemClock } from "@lifeline/measure";
 import { queryPb, reportPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
+import { type Admit, admitAnybody } from "./admission.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
 import {
@@ -29,13 +30,14 @@ async function start(
   stream: Stream,
   query: Partial<ServiceImplementation<typeof queryPb.QueryService>> = {},
   clientele: Clientele = "local",
+  admit: Admit<unknown> = admitAnybody,
 ) {
   const defects: unknown[] = [];
   const server = createRpcServer(clientele);
   const missing = async () => {
     throw new RpcError(RpcStatus.UNIMPLEMENTED, "not in this test");
   };
-  addService(server, reportPb.ReportService, { stream }, (_, error) => defects.push(error));
+  addService(server, reportPb.ReportService, { stream }, (_, error) => defects.push(error), admit);
   addService(
     server,
     queryPb.QueryService,
@@ -48,6 +50,7 @@ async function start(
       ...query,
     },
     (_, error) => defects.push(error),
+    admit,
   );
   const port = await listen(server, "127.0.0.1:0", ServerCredentials.createInsecure());
   closers.push(() => shutDown(server, 100, (ms, wake) => systemClock.after(ms, wake)));
@@ -219,7 +222,7 @@ describe("a connection whose client does not read its answers", () => {
           return create(queryPb.ListNodesResponseSchema, { nodes: [{ hostname: megabyte }] });
         },
       },
-      "trusted",
+      "authenticated",
     );
     // No window: nothing of any answer may be sent.
     const session = http2Connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 0 } });

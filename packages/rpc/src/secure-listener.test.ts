@@ -7,16 +7,19 @@ import { createAuthority, keySha256, makeKeyPair, openAuthority } from "@lifelin
 import { manualClock, systemClock } from "@lifeline/measure";
 import { enrolPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { admitAnybody } from "./admission.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
 import { addService, type CallContext, createRpcServer, shutDown } from "./rpc-server.ts";
 import {
   CONNECTIONS_PER_NAME_MAX,
+  HANDSHAKE_BYTES,
+  HANDSHAKE_WITHIN_MS,
+  HANDSHAKES_PER_SOURCE_MAX,
   listenSecurely,
   type RefusedConnection,
-  STRANGER_STAYS_MS,
-  STRANGERS_MAX,
-  STRANGERS_PER_SOURCE_MAX,
+  UNAUTHENTICATED_FOR_MS,
+  UNAUTHENTICATED_PER_SOURCE_MAX,
 } from "./secure-listener.ts";
 import { tlsCredentials } from "./tls-credentials.ts";
 
@@ -37,7 +40,10 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
   const clock = manualClock(times.nowMs);
   const refused: RefusedConnection[] = [];
   const contexts: CallContext[] = [];
-  const servers = { trusted: createRpcServer("trusted"), strangers: createRpcServer("strangers") };
+  const servers = {
+    authenticated: createRpcServer("authenticated", clock),
+    unauthenticated: createRpcServer("unauthenticated", clock),
+  };
   const nobody = async () => {
     throw new RpcError(RpcStatus.PERMISSION_DENIED, "nobody");
   };
@@ -45,8 +51,10 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
     contexts.push(context);
     return {};
   };
-  for (const server of [servers.trusted, servers.strangers])
-    addService(server, enrolPb.EnrolService, { getAuthority, enrol: nobody, renew: nobody }, () => {});
+  for (const server of Object.values(servers)) {
+    const service = { getAuthority, enrol: nobody, renew: nobody };
+    addService(server, enrolPb.EnrolService, service, () => {}, admitAnybody);
+  }
   const certificates = async () => {
     const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
     const { pem } = await fleet.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
@@ -61,8 +69,8 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
     onRefused: (why) => refused.push(why),
   });
   const { port } = listener;
-  const end = (server: typeof servers.trusted) => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake));
-  closers.push(() => Promise.all([end(servers.trusted), end(servers.strangers)]), listener.close);
+  const end = (server: typeof servers.authenticated) => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake));
+  closers.push(() => Promise.all(Object.values(servers).map(end)), listener.close);
   /** Says something on a connection of its own. */
   const call = (pair?: { certPem: string; keyPem: string }) => {
     const own =
@@ -78,6 +86,20 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
     closers.push(() => client.close());
     return client.unary("getAuthority", {}, { timeoutMs: 5_000 });
   };
+  const credentials = (pair: { certPem: string; keyPem: string }) =>
+    tlsCredentials({
+      caPem: fleet.certPem,
+      pair: { certPem: Buffer.from(pair.certPem), keyPem: Buffer.from(pair.keyPem) },
+    });
+  /** Connects, completes the handshake without a certificate, and says nothing more. */
+  const secure = async () => {
+    const socket = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["h2"] });
+    socket.on("error", () => {}).resume();
+    closers.push(() => socket.destroy());
+    await once(socket, "secureConnect");
+    await until(() => refused.length > 0 || listener.connections().unauthenticated > 0);
+    return socket;
+  };
   /** Connects and says nothing. */
   const open = (localAddress = "127.0.0.1"): Socket => {
     const socket = connect({ port, host: "127.0.0.1", localAddress });
@@ -85,7 +107,7 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
     closers.push(() => socket.destroy());
     return socket;
   };
-  return { listener, port, clock, refused, contexts, call, open, certificates };
+  return { listener, port, clock, refused, contexts, call, credentials, secure, open, certificates };
 }
 
 async function leaf(by = fleet, more: Partial<typeof times> = {}, keys = makeKeyPair()) {
@@ -144,26 +166,68 @@ describe("a caller", () => {
 });
 
 describe("connections", () => {
-  it("of strangers from one source are bounded: who comes is let in, and who has been there longest goes", async () => {
+  it("in the handshake are bounded by source: the one that has said nothing for longest is evicted", async () => {
     const { open, refused, listener, call } = await listening();
-    const strangers = Array.from({ length: STRANGERS_PER_SOURCE_MAX }, () => open());
-    await until(() => listener.connections().strangers === STRANGERS_PER_SOURCE_MAX);
-    const gone = once(strangers[0] ?? open(), "close");
+    const idle = Array.from({ length: HANDSHAKES_PER_SOURCE_MAX }, () => open());
+    await until(() => listener.connections().handshakes === HANDSHAKES_PER_SOURCE_MAX);
+    const gone = once(idle[0] ?? open(), "close");
     await call();
     await gone;
-    expect(refused[0]).toBe("too-many-strangers");
-    expect(listener.connections().strangers).toBe(STRANGERS_PER_SOURCE_MAX);
-    for (const socket of strangers) socket.destroy();
-    await until(() => listener.connections().strangers <= 1);
+    expect(refused).toEqual(["too-many-handshakes"]);
+    for (const socket of idle) socket.destroy();
+    await until(() => listener.connections().handshakes === 0);
   });
 
-  it("of strangers from many sources keep nobody out: the source that has most pays", async () => {
-    const { open, listener, call, refused } = await listening();
-    const sources = Array.from({ length: 5 }, (_, at) => `127.0.1.${at + 1}`);
-    for (const source of sources) for (let at = 0; at < STRANGERS_PER_SOURCE_MAX; at += 1) open(source);
-    await until(() => listener.connections().strangers === STRANGERS_MAX && refused.length >= STRANGERS_PER_SOURCE_MAX);
-    for (let tries = 0; tries < 5; tries += 1) await call(await leaf());
-    expect(listener.connections().strangers).toBeLessThanOrEqual(STRANGERS_MAX);
+  it("that have proven nothing are bounded by source: the oldest is evicted, and who has a certificate is let in", async () => {
+    const { secure, refused, listener, call } = await listening();
+    const first = await secure();
+    const gone = once(first, "close");
+    for (let at = 0; at < UNAUTHENTICATED_PER_SOURCE_MAX; at += 1) await secure();
+    await gone;
+    expect(refused).toEqual(["too-many-unauthenticated"]);
+    await call(await leaf());
+    expect(listener.connections()).toMatchObject({ unauthenticated: UNAUTHENTICATED_PER_SOURCE_MAX });
+    expect(refused).toHaveLength(1);
+  });
+
+  it("that send more in the handshake than is allowed are ended before it is looked at", async () => {
+    const { port, refused } = await listening();
+    const own = await leaf(other);
+    // Node sends the chain as it is given.
+    const cert = [own.certPem, ...Array.from({ length: 40 }, () => other.certPem)].join("");
+    expect(Buffer.byteLength(cert) * 0.7).toBeGreaterThan(HANDSHAKE_BYTES.default);
+    const socket = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false, cert, key: own.keyPem });
+    await new Promise((settle) => socket.on("error", () => {}).once("close", settle));
+    expect(refused).toEqual(["handshake-too-large"]);
+  });
+
+  it("that have proven nothing may send so much and no more, whatever frames they send", async () => {
+    const { secure, refused } = await listening();
+    const socket = await secure();
+    const closed = once(socket, "close");
+    socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    socket.write(Buffer.from("000000040000000000", "hex"));
+    // Frames of an unknown type, which HTTP/2 has ignored (RFC 9113 §5.5).
+    const ignored = Buffer.concat([Buffer.from("001000ee0000000000", "hex"), Buffer.alloc(4_096)]);
+    for (let at = 0; at < 30; at += 1) socket.write(ignored);
+    await closed;
+    expect(refused).toEqual(["too-many-bytes"]);
+  });
+
+  it("that are authenticated send what they like", async () => {
+    const { port, credentials, refused, contexts } = await listening();
+    const client = createRpcClient(enrolPb.EnrolService, `127.0.0.1:${port}`, credentials(await leaf()));
+    closers.push(() => client.close());
+    for (let at = 0; at < 3; at += 1) {
+      const enrolling = client.unary(
+        "enrol",
+        { joinToken: "x", certificateRequestDer: new Uint8Array(60_000) },
+        { timeoutMs: 5_000 },
+      );
+      await expect(enrolling).rejects.toMatchObject({ code: RpcStatus.PERMISSION_DENIED });
+    }
+    expect(contexts).toEqual([]);
+    expect(refused).toEqual([]);
   });
 
   it("that come from one address and port to two of this host's are not taken for each other", async () => {
@@ -178,25 +242,28 @@ describe("connections", () => {
     const second = connectTls({ socket: from("127.0.0.1", raw.localPort), ...pair, rejectUnauthorized: false });
     await new Promise((settle) => second.on("error", () => {}).once("close", settle));
     expect(refused).toContain("same-peer");
-    expect(listener.connections()).toEqual({ all: 1, strangers: 1 });
+    expect(listener.connections()).toEqual({ all: 1, handshakes: 0, unauthenticated: 1 });
     expect(contexts).toEqual([]);
     first.destroy();
     await until(() => listener.connections().all === 0);
-    expect(listener.connections().strangers).toBe(0);
+    expect(listener.connections().unauthenticated).toBe(0);
   });
 
-  it("of strangers end when their time is up, those that are known or vouched for stay", async () => {
-    const { open, call, clock, contexts, refused } = await listening();
-    const stranger = open();
-    const closed = once(stranger, "close");
+  it("without a byte end soon, those that prove nothing later, and those that are authenticated stay", async () => {
+    const { open, secure, call, clock, contexts, refused, listener } = await listening();
+    const idle = once(open(), "close");
+    const unauthenticated = once(await secure(), "close");
     await call(await leaf());
     await call();
-    contexts[1]?.connection?.vouch("ada");
-    clock.advance(STRANGER_STAYS_MS);
-    await closed;
-    // It had not even begun its handshake.
-    await until(() => refused.length === 2);
-    expect(refused).toEqual(["stranger-stayed", "handshake"]);
+    contexts[1]?.connection?.authenticate("ada");
+    clock.advance(HANDSHAKE_WITHIN_MS);
+    await idle;
+    expect(refused).toEqual(["handshake"]);
+    clock.advance(UNAUTHENTICATED_FOR_MS - HANDSHAKE_WITHIN_MS);
+    await unauthenticated;
+    expect(refused).toEqual(["handshake", "unauthenticated-too-long"]);
+    await until(() => listener.connections().all === 2);
+    expect(listener.connections()).toEqual({ all: 2, handshakes: 0, unauthenticated: 0 });
   });
 
   it("under one key or token are bounded, and the oldest goes", async () => {
@@ -209,12 +276,12 @@ describe("connections", () => {
     expect(refused).toEqual(["too-many-of-name"]);
     for (let at = 0; at <= CONNECTIONS_PER_NAME_MAX; at += 1) {
       await call();
-      contexts.at(-1)?.connection?.vouch("token ada");
+      contexts.at(-1)?.connection?.authenticate("token ada");
     }
     expect(refused).toEqual(["too-many-of-name", "too-many-of-name"]);
   });
 
-  it("of strangers hold little in memory: a message that says it is large is refused by its head", async () => {
+  it("that have proven nothing hold little in memory: a message that says it is large is refused by its head", async () => {
     const { port, refused } = await listening();
     const session = connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
     closers.push(() => session.destroy());
@@ -238,7 +305,7 @@ describe("connections", () => {
     for (let at = 0; at < 5; at += 1) open();
     await until(() => refused.length === 2);
     expect(refused).toEqual(["too-many", "too-many"]);
-    expect(listener.connections().strangers).toBe(3);
+    expect(listener.connections().handshakes).toBe(3);
   });
 
   it.each([

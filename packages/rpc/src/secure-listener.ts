@@ -1,29 +1,62 @@
 /**
- * The listener that strangers can reach: TLS 1.3 and nothing else, client certificates asked for but not demanded.
+ * The listener that anybody can reach: TLS 1.3 and nothing else, client certificates asked for but not demanded.
  *
- * 1. Whoever shows no certificate, or one that cannot be believed, is a stranger: heard, so that it can enrol, renew what has ended, or be
- *    told what is wrong; what it may ask is decided call by call. Strangers are served small messages on few streams.
- * 2. Connections are bounded in all, strangers among them in all, by source and in time, and those under one name by number. Who comes
- *    last is let in, and who has been there longest goes: nobody keeps others out by holding connections (S2).
- * 3. A connection is known by the address and port it comes from, which no two have at once: calls do not tell to which of this host's
+ * 1. Whoever shows no certificate, or one that cannot be believed, is unauthenticated: heard, so that it can enrol, renew what has ended, or
+ *    be told what is wrong; what it may ask is decided call by call. It is served small messages on few streams.
+ * 2. What the unauthenticated send is bounded in bytes, and worked on in turns within a budget of time, by source and in all (work-budget.ts).
+ * 3. Connections are bounded in all, those in the handshake and the unauthenticated in all, by source and in time, and those under one name
+ *    by number. Handshakes wait for each other; among those who then prove nothing the one that has been there longest is evicted: nobody
+ *    keeps others out by holding connections (S2).
+ * 4. A connection is known by the address and port it comes from, which no two have at once: calls do not tell to which of this host's
  *    addresses it goes, so one that would be taken for another is not let in (S1).
- * 4. Plaintext ends in the handshake. Sessions are not resumed, so each connection proves its key anew.
+ * 5. Plaintext ends in the handshake. Sessions are not resumed, so each connection proves its key anew.
  */
-import { constants, createHash, type X509Certificate } from "node:crypto";
-import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket } from "node:tls";
+import { constants } from "node:crypto";
+import { createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
+import {
+  createSecureContext,
+  createServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  type Server as TlsServer,
+} from "node:tls";
 import { type Server as RpcServer, ServerCredentials } from "@grpc/grpc-js";
 import type { Clock, Timer } from "@lifeline/measure";
-import { mendPeerCertificates, shownCertificate } from "./shown-certificate.ts";
+import { type ClientCertificate, clientCertificateOf } from "./client-certificate.ts";
+import { ConnectionsBySource, oldestOf } from "./connections-by-source.ts";
+import { MeteredSocket } from "./metered-socket.ts";
+import { mendPeerCertificates } from "./shown-certificate.ts";
+import { sourceOf } from "./source.ts";
+import { WorkBudget } from "./work-budget.ts";
 
-/** How long a TLS handshake may take, ms: three lost segments of a slow link, by RFC 6298's 1, 2 and 4 s. */
+/**
+ * How long a connection may be without its first byte, and a handshake may take from its first turn, ms: three lost segments of a slow
+ * link, by RFC 6298's 1, 2 and 4 s.
+ */
 export const HANDSHAKE_WITHIN_MS = 10_000;
 
-/** How long a stranger may stay, ms: an enrolment takes two seconds at most. */
-export const STRANGER_STAYS_MS = 60_000;
+/** How long a connection may stay unauthenticated, ms: an enrolment takes two seconds at most, and the handshakes of a site wait for each other. */
+export const UNAUTHENTICATED_FOR_MS = 60_000;
 
-/** Most strangers at once, in all and from one source: a rack behind one address may enrol together. A source is an IPv4 address or an IPv6 /64. */
-export const STRANGERS_MAX = 1_024;
-export const STRANGERS_PER_SOURCE_MAX = 256;
+/**
+ * Most connections in the handshake, in all and from one source: a site of a thousand agents behind one address translator comes back
+ * together. Each holds some 10 KB until its first turn.
+ */
+export const HANDSHAKES_MAX = 4_096;
+export const HANDSHAKES_PER_SOURCE_MAX = 2_048;
+
+/** Most connections whose handshake is complete and that have proven nothing, in all and from one source: a rack behind one address may enrol together. */
+export const UNAUTHENTICATED_MAX = 1_024;
+export const UNAUTHENTICATED_PER_SOURCE_MAX = 256;
+
+/**
+ * Bytes of a client's side of a handshake: a hello of 1.8 KB with a post-quantum key share, four certificates with RSA keys of 4,096 bits of
+ * 1.8 KB each, and a signature of 0.6 KB are 9.6 KB. What is verified of twelve costs some 40 ms at worst (brainpoolP512r1).
+ */
+export const HANDSHAKE_BYTES = { default: 12 * 1024, min: 4 * 1024, max: 64 * 1024 };
+
+/** Most bytes an unauthenticated connection may send after its handshake: four requests of 16 KiB, as many as it has streams, and their frames. */
+const UNAUTHENTICATED_BYTES_MAX = 72 * 1024;
 
 /**
  * Most connections under one key or token: an agent has two while it renews, and on a network that swallows packets leaves a few behind,
@@ -34,27 +67,11 @@ export const CONNECTIONS_PER_NAME_MAX = 8;
 /** Connections that may wait to be accepted: Node's 511 costs a reconnecting fleet SYNs that are sent again. The kernel cuts it to somaxconn. */
 const BACKLOG = 4_096;
 
-/** The certificate a client has shown, whose key it has proven. */
-export interface ClientCertificate {
-  /** Empty unless the subject has exactly one. */
-  readonly commonName: string;
-  readonly organisations: readonly string[];
-  /** SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal. */
-  readonly keySha256: string;
-  /** As it was shown. */
-  readonly der: Uint8Array;
-  /** ms since the epoch */
-  readonly notBeforeMs: number;
-  readonly notAfterMs: number;
-  /** Why it is not to be believed, in OpenSSL's word (CERT_HAS_EXPIRED …); undefined: it is of the listener's authority and in time. */
-  readonly problem: string | undefined;
-}
-
 /** What a call knows of the connection it came by. */
 export interface Connection {
   readonly certificate: ClientCertificate | undefined;
-  /** Says that the caller has proven itself otherwise, as whom: it is no stranger any more. */
-  vouch(name: string): void;
+  /** Says that the caller has proven who it is in another way than by certificate, and as whom. */
+  authenticate(name: string): void;
 }
 
 /** What the listener shows of itself, and whose clients it believes. PEM. */
@@ -68,16 +85,19 @@ export interface ListenerCertificates {
 /** Why a connection was ended before a call. */
 export type RefusedConnection =
   | "handshake"
+  | "handshake-too-large"
   | "too-many"
-  | "too-many-strangers"
+  | "too-many-handshakes"
+  | "too-many-unauthenticated"
   | "too-many-of-name"
-  | "stranger-stayed"
+  | "too-many-bytes"
+  | "unauthenticated-too-long"
   | "same-peer";
 
 /** Who serves: those whose certificate is believed, and all others. May be one server. */
 export interface SecureServers {
-  readonly trusted: RpcServer;
-  readonly strangers: RpcServer;
+  readonly authenticated: RpcServer;
+  readonly unauthenticated: RpcServer;
 }
 
 /** What a secure listener needs. */
@@ -87,8 +107,19 @@ export interface SecureListenerOptions {
   readonly port: number;
   readonly certificates: ListenerCertificates;
   readonly maxConnections: number;
+  /** Most bytes of a client's side of a handshake. Default, least and most: {@link HANDSHAKE_BYTES}. */
+  readonly handshakeMaxBytes?: number;
   readonly clock: Clock;
   readonly onRefused: (why: RefusedConnection) => void;
+}
+
+/** Connections at a moment. */
+export interface ConnectionCounts {
+  readonly all: number;
+  /** Their handshake is not complete. */
+  readonly handshakes: number;
+  /** Their handshake is complete, and they have proven nothing. */
+  readonly unauthenticated: number;
 }
 
 /** A listener that accepts connections. */
@@ -96,7 +127,7 @@ export interface SecureListener {
   readonly port: number;
   /** Shows and believes these from the next connection on. Throws what OpenSSL says of them. */
   renew(certificates: ListenerCertificates): void;
-  connections(): { readonly all: number; readonly strangers: number };
+  connections(): ConnectionCounts;
   /** Accepts no more; connections go on. */
   close(): void;
 }
@@ -111,76 +142,231 @@ export function connectionOf(server: RpcServer, peer: string): Connection | unde
 
 /** Listens, and hands what is secure to the servers. Rejects with the system's error, or with what OpenSSL says of the certificates. */
 export async function listenSecurely(servers: SecureServers, options: SecureListenerOptions): Promise<SecureListener> {
-  const { clock, maxConnections, onRefused } = options;
   mendPeerCertificates();
-  // The servers see secured sockets as they are: what is plain about them is only how they are handed over.
-  const injectorOf = (server: RpcServer) => server.createConnectionInjector(ServerCredentials.createInsecure());
-  const trusted = injectorOf(servers.trusted);
-  const strangersInjector = servers.strangers === servers.trusted ? trusted : injectorOf(servers.strangers);
-  const known = new Map<string, Connection>();
-  for (const server of [servers.trusted, servers.strangers]) connectionsOf.set(server, known);
-  const peers = new Set<string>();
-  const strangers = createStrangers(clock, onRefused);
-  const named = createNamed(onRefused);
-
-  const tls = createServer({
-    ...contextOf(options.certificates),
-    requestCert: true,
-    rejectUnauthorized: false,
-    handshakeTimeout: HANDSHAKE_WITHIN_MS,
-    ALPNProtocols: ["h2"],
-  });
-  tls.maxConnections = maxConnections;
-  tls.on("drop", () => onRefused("too-many"));
-  tls.on("connection", (socket) => {
-    // A client that goes away in the midst is told of by its close.
-    socket.on("error", () => {});
-    const peer = peerOf(socket);
-    if (peers.has(peer)) {
-      onRefused("same-peer");
-      socket.destroy();
-      return;
-    }
-    peers.add(peer);
-    socket.once("close", () => peers.delete(peer));
-    strangers.admit(peer, socket);
-  });
-  tls.on("tlsClientError", () => onRefused("handshake"));
-  tls.on("secureConnection", (socket) => {
-    socket.on("error", () => {});
-    const peer = peerOf(socket);
-    // It went away, or was shown out, while the handshake ended.
-    if (socket.remoteAddress === undefined || socket.destroyed || !peers.has(peer)) return void socket.destroy();
-    const certificate = clientCertificateOf(socket);
-    const vouch = (name: string) => {
-      if (strangers.vouch(peer)) named.admit(name, socket);
-    };
-    const isBelieved = certificate !== undefined && certificate.problem === undefined;
-    if (isBelieved) vouch(`key ${certificate.keySha256}`);
-    known.set(peer, { certificate, vouch });
-    socket.once("close", () => known.delete(peer));
-    (isBelieved ? trusted : strangersInjector).injectConnection(socket);
-  });
-  const port = await new Promise<number>((resolve, reject) => {
-    tls.once("error", reject);
-    tls.listen({ host: options.host, port: options.port, backlog: BACKLOG }, () => {
-      const address = tls.address();
-      resolve(typeof address === "object" && address !== null ? address.port : 0);
-    });
-  });
-  // An accept that fails (EMFILE) leaves the next one to succeed.
-  tls.on("error", () => onRefused("too-many"));
+  const arrivals = new Arrivals(servers, options);
+  const port = await arrivals.listen(options.host, options.port);
   return {
     port,
-    renew: (certificates) => tls.setSecureContext(contextOf(certificates)),
-    connections: () => ({ all: peers.size, strangers: strangers.size() }),
-    close: () => void tls.close(),
+    renew: (certificates) => arrivals.renew(certificates),
+    connections: () => arrivals.counts(),
+    close: () => arrivals.close(),
   };
 }
 
+/** A connection that has proven nothing yet. */
+interface Arrival {
+  readonly source: string;
+  readonly peer: string;
+  readonly raw: Socket;
+  readonly metered: MeteredSocket;
+  /** Bytes it may have sent by now. */
+  bytesMax: number;
+  timer: Timer;
+}
+
+/** From the accepted socket to the server: every connection until it is authenticated, and its name from then on. */
+class Arrivals {
+  readonly #options: SecureListenerOptions;
+  readonly #budget: WorkBudget;
+  readonly #tcp: TcpServer;
+  readonly #tls: TlsServer;
+  /** By peer. */
+  readonly #peers = new Map<string, Arrival>();
+  readonly #known = new Map<string, Connection>();
+  readonly #handshakes = new ConnectionsBySource<Arrival>(
+    { max: HANDSHAKES_MAX, perSourceMax: HANDSHAKES_PER_SOURCE_MAX },
+    idleOrNewestOf,
+  );
+  readonly #unauthenticated = new ConnectionsBySource<Arrival>(
+    { max: UNAUTHENTICATED_MAX, perSourceMax: UNAUTHENTICATED_PER_SOURCE_MAX },
+    oldestOf,
+  );
+  readonly #named: Named;
+  readonly #inject: { readonly authenticated: Inject; readonly unauthenticated: Inject };
+
+  /** Whose bytes are being passed on: TLS completes a handshake within that, and does not say whose. */
+  #current: Arrival | undefined;
+
+  constructor(servers: SecureServers, options: SecureListenerOptions) {
+    this.#options = options;
+    this.#budget = new WorkBudget(options.clock);
+    this.#named = new Named(options.onRefused);
+    this.#inject = injectorsOf(servers);
+    for (const server of Object.values(servers)) connectionsOf.set(server, this.#known);
+    this.#tls = createServer({
+      ...contextOf(options.certificates),
+      requestCert: true,
+      rejectUnauthorized: false,
+      handshakeTimeout: HANDSHAKE_WITHIN_MS,
+      ALPNProtocols: ["h2"],
+    });
+    // What is wrong with a handshake ends its connection, and is counted there.
+    this.#tls.on("tlsClientError", (_, socket) => socket.destroy());
+    this.#tls.on("secureConnection", (socket) => this.#secured(socket));
+    this.#tcp = createTcpServer({ pauseOnConnect: true, noDelay: true });
+    this.#tcp.maxConnections = options.maxConnections;
+    this.#tcp.on("drop", () => options.onRefused("too-many"));
+    this.#tcp.on("connection", (raw) => this.#accept(raw));
+  }
+
+  async listen(host: string, port: number): Promise<number> {
+    const bound = await new Promise<number>((resolve, reject) => {
+      this.#tcp.once("error", reject);
+      this.#tcp.listen({ host, port, backlog: BACKLOG }, () => {
+        const address = this.#tcp.address();
+        resolve(typeof address === "object" && address !== null ? address.port : 0);
+      });
+    });
+    // An accept that fails (EMFILE) leaves the next one to succeed.
+    this.#tcp.on("error", () => this.#options.onRefused("too-many"));
+    return bound;
+  }
+
+  renew(certificates: ListenerCertificates): void {
+    this.#tls.setSecureContext(contextOf(certificates));
+  }
+
+  counts(): ConnectionCounts {
+    return {
+      all: this.#peers.size,
+      handshakes: this.#handshakes.size,
+      unauthenticated: this.#unauthenticated.size,
+    };
+  }
+
+  close(): void {
+    this.#tcp.close();
+  }
+
+  #accept(raw: Socket): void {
+    const { clock, onRefused, handshakeMaxBytes = HANDSHAKE_BYTES.default } = this.#options;
+    const peer = peerOf(raw);
+    // It went away while it waited to be accepted.
+    if (raw.remoteAddress === undefined) return void raw.destroy();
+    if (this.#peers.has(peer)) {
+      onRefused("same-peer");
+      return void raw.destroy();
+    }
+    const source = sourceOf(raw.remoteAddress);
+    const metered = new MeteredSocket(raw, {
+      budget: this.#budget,
+      source,
+      bytesMax: () => arrival.bytesMax,
+      pass: (push, isFirst) => {
+        if (isFirst) this.#tls.emit("connection", metered);
+        this.#current = arrival;
+        push();
+        this.#current = undefined;
+      },
+      onExcess: () => this.#evict(arrival, this.#known.has(peer) ? "too-many-bytes" : "handshake-too-large"),
+    });
+    const stayed = () => this.#evict(arrival, "unauthenticated-too-long");
+    const timer = clock.after(HANDSHAKE_WITHIN_MS, () => {
+      if (!metered.hasBegun && !metered.isWaiting) return this.#evict(arrival, "handshake");
+      arrival.timer = clock.after(UNAUTHENTICATED_FOR_MS - HANDSHAKE_WITHIN_MS, stayed);
+    });
+    const arrival: Arrival = { source, peer, raw, metered, bytesMax: handshakeMaxBytes, timer };
+    this.#peers.set(peer, arrival);
+    raw.once("close", () => {
+      if (this.#handshakes.delete(arrival)) onRefused("handshake");
+      this.#leave(arrival);
+      this.#peers.delete(peer);
+      this.#known.delete(peer);
+    });
+    const victim = this.#handshakes.add(arrival);
+    if (victim !== undefined) this.#evict(victim, "too-many-handshakes");
+  }
+
+  #secured(socket: TLSSocket): void {
+    socket.on("error", () => {});
+    const arrival = this.#current;
+    // It went away, or was evicted, while the handshake ended.
+    if (arrival === undefined || socket.destroyed || this.#peers.get(arrival.peer) !== arrival) {
+      return void socket.destroy();
+    }
+    const { peer, raw, metered } = arrival;
+    this.#handshakes.delete(arrival);
+    const certificate = readCertificate(socket);
+    if (certificate === "unreadable") {
+      this.#evict(arrival, "handshake");
+      return;
+    }
+    // TLS over a stream knows no addresses; grpc-js names the peer of a call by them.
+    Object.defineProperties(socket, {
+      remoteAddress: { value: raw.remoteAddress },
+      remotePort: { value: raw.remotePort },
+    });
+    let isAuthenticated = false;
+    const authenticate = (name: string) => {
+      if (isAuthenticated || this.#peers.get(peer) !== arrival) return;
+      isAuthenticated = true;
+      this.#leave(arrival);
+      metered.free();
+      this.#named.add(name, raw);
+    };
+    this.#known.set(peer, { certificate, authenticate });
+    arrival.bytesMax += UNAUTHENTICATED_BYTES_MAX;
+    const isBelieved = certificate !== undefined && certificate.problem === undefined;
+    if (isBelieved) authenticate(`key ${certificate.keySha256}`);
+    else {
+      const victim = this.#unauthenticated.add(arrival);
+      if (victim !== undefined) this.#evict(victim, "too-many-unauthenticated");
+      if (victim === arrival) return;
+    }
+    this.#inject[isBelieved ? "authenticated" : "unauthenticated"](socket);
+  }
+
+  /** Takes it from among those that have proven nothing. */
+  #leave(arrival: Arrival): void {
+    arrival.timer.cancel();
+    this.#handshakes.delete(arrival);
+    this.#unauthenticated.delete(arrival);
+  }
+
+  #evict(arrival: Arrival, why: RefusedConnection): void {
+    this.#leave(arrival);
+    this.#options.onRefused(why);
+    arrival.raw.destroy();
+  }
+}
+
+type Inject = (socket: TLSSocket) => void;
+
+/** The servers see secured sockets as they are: what is plain about them is only how they are handed over. */
+function injectorsOf({ authenticated, unauthenticated }: SecureServers) {
+  const injectorOf = (server: RpcServer): Inject => {
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    return (socket) => injector.injectConnection(socket);
+  };
+  const inject = injectorOf(authenticated);
+  return {
+    authenticated: inject,
+    unauthenticated: unauthenticated === authenticated ? inject : injectorOf(unauthenticated),
+  };
+}
+
+/** Of one source: the one that has said nothing for longest; where all wait for their turn, the newest, so that those before it keep theirs. */
+function idleOrNewestOf(arrivals: ReadonlySet<Arrival>): Arrival {
+  let newest: Arrival | undefined;
+  for (const arrival of arrivals) {
+    if (!arrival.metered.isWaiting) return arrival;
+    newest = arrival;
+  }
+  if (newest === undefined) throw new Error("a source without a connection");
+  return newest;
+}
+
+/** What a client has shown; it may be a certificate that Node cannot read, though OpenSSL has taken it. */
+function readCertificate(socket: TLSSocket): ClientCertificate | undefined | "unreadable" {
+  try {
+    return clientCertificateOf(socket);
+  } catch {
+    return "unreadable";
+  }
+}
+
 /** As grpc-js names the peer of a call. */
-function peerOf(socket: Pick<TLSSocket, "remoteAddress" | "remotePort">): string {
-  const { remoteAddress, remotePort } = socket;
+function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress}:${remotePort}`;
 }
 
@@ -200,131 +386,28 @@ function contextOf({ certPem, keyPem, clientAuthorityPem }: ListenerCertificates
   return context;
 }
 
-interface Strangers {
-  admit(peer: string, socket: ClosingSocket & Pick<TLSSocket, "remoteAddress">): void;
-  /** Takes a peer from among the strangers; false: it is none, or not any more. */
-  vouch(peer: string): boolean;
-  size(): number;
-}
+/** Connections by who has proven to hold them. The oldest of too many ends. */
+class Named {
+  readonly #onRefused: (why: RefusedConnection) => void;
+  readonly #byName = new Map<string, Set<Socket>>();
 
-interface ClosingSocket {
-  destroy(): unknown;
-  once(event: "close", listener: () => void): unknown;
-}
+  constructor(onRefused: (why: RefusedConnection) => void) {
+    this.#onRefused = onRefused;
+  }
 
-interface Stranger {
-  readonly source: string;
-  readonly showOut: (why: RefusedConnection) => void;
-  /** Lets it be, as a stranger that has gone or is none any more. */
-  readonly forget: () => void;
-}
-
-/** Counts those that have proven nothing yet, and shows out the one that has been there longest when there are too many, or its time is up. */
-function createStrangers(clock: Clock, onRefused: (why: RefusedConnection) => void): Strangers {
-  // In the order in which they came.
-  const all = new Map<string, Stranger>();
-  const bySource = new Map<string, number>();
-  const oldestOf = (source: string | undefined): Stranger | undefined => {
-    for (const stranger of all.values()) if (source === undefined || stranger.source === source) return stranger;
-    return undefined;
-  };
-  /** Of the source that has most, so that one who fills the house pays for it. */
-  const fullest = (): string | undefined => {
-    let most = 0;
-    let found: string | undefined;
-    for (const [source, count] of bySource) if (count > most) [most, found] = [count, source];
-    return found;
-  };
-  return {
-    admit(peer, socket) {
-      const source = sourceOf(socket.remoteAddress ?? "");
-      if ((bySource.get(source) ?? 0) >= STRANGERS_PER_SOURCE_MAX) oldestOf(source)?.showOut("too-many-strangers");
-      if (all.size >= STRANGERS_MAX) oldestOf(fullest())?.showOut("too-many-strangers");
-      bySource.set(source, (bySource.get(source) ?? 0) + 1);
-      const timer: Timer = clock.after(STRANGER_STAYS_MS, () => stranger.showOut("stranger-stayed"));
-      const forget = () => {
-        if (all.get(peer) !== stranger) return;
-        all.delete(peer);
-        timer.cancel();
-        const left = (bySource.get(source) ?? 1) - 1;
-        if (left === 0) bySource.delete(source);
-        else bySource.set(source, left);
-      };
-      const stranger: Stranger = {
-        source,
-        forget,
-        showOut(why) {
-          forget();
-          onRefused(why);
-          socket.destroy();
-        },
-      };
-      all.set(peer, stranger);
-      socket.once("close", forget);
-    },
-    vouch(peer) {
-      const stranger = all.get(peer);
-      stranger?.forget();
-      return stranger !== undefined;
-    },
-    size: () => all.size,
-  };
-}
-
-/** An IPv4 address, or the 64 bits of an IPv6 address that a site has for itself (RFC 6177): within them one host has any number. */
-function sourceOf(address: string): string {
-  if (!address.includes(":") || address.startsWith("::ffff:")) return address;
-  const [head = "", tail = ""] = address.split("::");
-  const [before, after] = [head, tail].map((part) => (part === "" ? [] : part.split(":"))) as [string[], string[]];
-  const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => "0");
-  return [...before, ...zeros, ...after].slice(0, 4).join(":");
-}
-
-/** Counts connections by who has proven to hold them, and ends the oldest of too many. */
-function createNamed(onRefused: (why: RefusedConnection) => void) {
-  const byName = new Map<string, Set<ClosingSocket>>();
-  return {
-    admit(name: string, socket: ClosingSocket): void {
-      const sockets = byName.get(name) ?? new Set();
-      byName.set(name, sockets);
-      const [oldest] = sockets;
-      if (sockets.size >= CONNECTIONS_PER_NAME_MAX && oldest !== undefined) {
-        sockets.delete(oldest);
-        onRefused("too-many-of-name");
-        oldest.destroy();
-      }
-      sockets.add(socket);
-      socket.once("close", () => {
-        sockets.delete(socket);
-        if (sockets.size === 0 && byName.get(name) === sockets) byName.delete(name);
-      });
-    },
-  };
-}
-
-function clientCertificateOf(socket: TLSSocket): ClientCertificate | undefined {
-  const shown = shownCertificate(socket);
-  if (shown === undefined) return undefined;
-  const { CN: commonName, O: organisations } = subjectOf(shown);
-  return {
-    commonName: typeof commonName === "string" ? commonName : "",
-    organisations: [organisations ?? []].flat(),
-    keySha256: createHash("sha256")
-      .update(shown.publicKey.export({ format: "der", type: "spki" }))
-      .digest("hex"),
-    der: shown.raw,
-    notBeforeMs: shown.validFromDate.getTime(),
-    notAfterMs: shown.validToDate.getTime(),
-    problem: socket.authorized ? undefined : problemOf(socket),
-  };
-}
-
-function subjectOf(certificate: X509Certificate): Readonly<Record<string, string | string[] | undefined>> {
-  // Node's types have the values as single strings; an attribute that occurs twice is a list.
-  return certificate.toLegacyObject().subject as never;
-}
-
-function problemOf({ authorizationError }: TLSSocket): string {
-  // Node's types say Error; it is OpenSSL's word.
-  return typeof authorizationError === "string" ? authorizationError : "UNSPECIFIED";
+  add(name: string, socket: Socket): void {
+    const sockets = this.#byName.get(name) ?? new Set();
+    this.#byName.set(name, sockets);
+    if (sockets.size >= CONNECTIONS_PER_NAME_MAX) {
+      const oldest = oldestOf(sockets);
+      sockets.delete(oldest);
+      this.#onRefused("too-many-of-name");
+      oldest.destroy();
+    }
+    sockets.add(socket);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      if (sockets.size === 0 && this.#byName.get(name) === sockets) this.#byName.delete(name);
+    });
+  }
 }

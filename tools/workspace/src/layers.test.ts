@@ -105,7 +105,7 @@ const FORBIDDEN: readonly { from: string; to: string; because: string }[] = [
 const SOCKET_MODULES = ["net", "tls", "dgram", "http", "https", "http2", "dns", "dns/promises"];
 const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   "packages/probe": SOCKET_MODULES,
-  "packages/rpc": ["tls"],
+  "packages/rpc": ["net", "tls"],
   "packages/catalogue": ["net"],
   "packages/identity": ["net"],
   "apps/agent": ["net", "dns"],

@@ -16,6 +16,7 @@ import { createAuthority, makeKeyPair, openAuthority, readSigningRequest } from 
 import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
 import {
   addService,
+  admitAnybody,
   type CallContext,
   createRpcServer,
   listenSecurely,
@@ -83,13 +84,19 @@ async function collector(conduct: { refuse?: RpcStatusCode; lose?: boolean } = {
     enrol: (request: enrolPb.EnrolRequest, context: CallContext) => answer("enrol", request, context),
     renew: (request: enrolPb.RenewRequest, context: CallContext) => answer("renew", request, context),
   };
-  addService(server, messages.EnrolService, service, (_, error) => {
-    throw error;
-  });
+  addService(
+    server,
+    messages.EnrolService,
+    service,
+    (_, error) => {
+      throw error;
+    },
+    admitAnybody,
+  );
   const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
   const { pem: certPem } = await fleet.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
   const listener = await listenSecurely(
-    { trusted: server, strangers: server },
+    { authenticated: server, unauthenticated: server },
     {
       host: "127.0.0.1",
       port: 0,

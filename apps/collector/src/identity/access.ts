@@ -8,7 +8,7 @@
  */
 import { ROLE_ORGANISATIONS, type Role } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
-import { type Admit, type CallContext, type ClientCertificate, RpcError, RpcStatus } from "@lifeline/rpc";
+import { type Admit, type Caller, type ClientCertificate, RpcError, RpcStatus } from "@lifeline/rpc";
 import { isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import { quoted } from "../call-refusal.ts";
 import type { PeopleTokens } from "./people-tokens.ts";
@@ -34,13 +34,13 @@ export type RefusedCall =
 export interface Access {
   /** Whether callers must say who they are. */
   readonly isGuarded: boolean;
-  /** For {@link Admit}: reader or admin; admin; witness. */
-  readonly reader: Admit;
-  readonly admin: Admit;
-  readonly witness: Admit;
-  /** Who may speak on a stream. Throws an RpcError. */
-  speakerOf(context: CallContext): Promise<Speaker>;
-  /** Refuses a speaker that was revoked since {@link speakerOf} began to decide: to be asked without a wait before it is counted in. */
+  /** A reader or an admin. */
+  readonly reader: Admit<void>;
+  readonly admin: Admit<void>;
+  readonly witness: Admit<void>;
+  /** Whoever may speak on a stream, and for whom. */
+  readonly node: Admit<Speaker>;
+  /** Refuses a speaker that was revoked since {@link node} began to decide: to be asked without a wait before it is counted in. */
   mayStill(speaker: Speaker): void;
 }
 
@@ -97,11 +97,11 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
         return;
     }
   };
-  const roleOf = ({ bearerToken, connection }: CallContext, want: string): Role | "node" => {
+  const roleOf = ({ bearerToken, connection }: Caller, want: string): Role | "node" => {
     if (bearerToken !== undefined) {
       const person = tokens.personOf(bearerToken);
       if (person === undefined) return refuse("bad-token", UNAUTHENTICATED, `token: got one of nobody, want ${want}`);
-      connection?.vouch(`token ${person.role} ${person.name}`);
+      connection?.authenticate(`token ${person.role} ${person.name}`);
       return person.role;
     }
     const { organisations, keySha256 } = believed(connection?.certificate, want);
@@ -109,11 +109,11 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
     return ROLES.find((role) => organisations.includes(ROLE_ORGANISATIONS[role])) ?? "node";
   };
   const needs =
-    (role: Role): Admit =>
-    (context) => {
+    (role: Role): Admit<void> =>
+    (caller) => {
       if (!isGuarded) return;
       const want = `a token or a certificate of the role ${SUFFICES[role].join(" or ")}`;
-      const found = roleOf(context, want);
+      const found = roleOf(caller, want);
       if (SUFFICES[role].some((sufficient) => sufficient === found)) return;
       refuse("wrong-role", PERMISSION_DENIED, `role: got ${found}, want ${SUFFICES[role].join(" or ")}`);
     };
@@ -122,7 +122,7 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
     reader: needs("reader"),
     admin: needs("admin"),
     witness: needs("witness"),
-    async speakerOf({ connection, peer }) {
+    async node({ connection, peer }) {
       if (!isSecure) return { kind: "anybody" };
       const want = "a node's, of this collector's authority";
       const certificate = believed(connection?.certificate, want);

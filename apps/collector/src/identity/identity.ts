@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Authority } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
-import { addService, type OnDefect } from "@lifeline/rpc";
+import { addService, admitAnybody, type OnDefect } from "@lifeline/rpc";
 import { adminPb, enrolPb } from "@lifeline/wire";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
@@ -122,7 +122,7 @@ export function createIdentityServices(
   });
   return {
     addTo(server) {
-      addService(server, enrolPb.EnrolService, enrolment, onDefect);
+      addService(server, enrolPb.EnrolService, enrolment, onDefect, admitAnybody);
       addService(server, adminPb.AdminService, administration, onDefect, access.admin);
     },
   };

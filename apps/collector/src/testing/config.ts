@@ -12,6 +12,7 @@ export function testConfig(directory: string, more: Partial<Config> = {}): Confi
     catalogue: join(directory, "catalogue.yaml"),
     catalogueExtras: [],
     tls: undefined,
+    handshakeMaxBytes: 12_288,
     identity: undefined,
     accessTokensFile: undefined,
     allowPlaintext: false,

@@ -4,7 +4,15 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
 import { pause } from "@lifeline/measure";
-import { addService, channelCredentials, createRpcServer, listenSecurely, RpcError, RpcStatus } from "@lifeline/rpc";
+import {
+  addService,
+  admitAnybody,
+  channelCredentials,
+  createRpcServer,
+  listenSecurely,
+  RpcError,
+  RpcStatus,
+} from "@lifeline/rpc";
 import { enrolPb, reportPb } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { comesAbout, type Stage } from "../stage.ts";
@@ -173,10 +181,16 @@ async function pose(stage: Stage, heard: string[]): Promise<{ readonly address: 
     heard.push("getAuthority");
     return { authorityCertificateDer: shown };
   };
-  addService(server, enrolPb.EnrolService, { getAuthority, enrol: note("enrol"), renew: note("renew") }, onDefect);
-  addService(server, reportPb.ReportService, { stream: note("stream") }, onDefect);
+  addService(
+    server,
+    enrolPb.EnrolService,
+    { getAuthority, enrol: note("enrol"), renew: note("renew") },
+    onDefect,
+    admitAnybody,
+  );
+  addService(server, reportPb.ReportService, { stream: note("stream") }, onDefect, admitAnybody);
   const listener = await listenSecurely(
-    { trusted: server, strangers: server },
+    { authenticated: server, unauthenticated: server },
     {
       host: "127.0.0.1",
       port: 0,

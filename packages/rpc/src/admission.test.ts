@@ -1,0 +1,169 @@
+import { once } from "node:events";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from "node:http2";
+import { deflateSync } from "node:zlib";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { ServerCredentials } from "@grpc/grpc-js";
+import { manualClock, systemClock } from "@lifeline/measure";
+import { queryPb, reportPb } from "@lifeline/wire";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { type Admit, admitAnybody, REQUEST_WITHIN_MS } from "./admission.ts";
+import { RpcError, RpcStatus } from "./rpc-error.ts";
+import { addService, createRpcServer, listen, type ServiceImplementation, shutDown } from "./rpc-server.ts";
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+const LIST_NODES = "/lifeline.v1.QueryService/ListNodes";
+const STREAM = "/lifeline.v1.ReportService/Stream";
+
+async function serving(admit: Admit<unknown>, withPrincipal: (principal: unknown) => void = () => {}) {
+  const clock = manualClock(0);
+  const timers = new Set<object>();
+  const after = (ms: number, wake: () => void) => {
+    const timer = clock.after(ms, wake);
+    timers.add(timer);
+    const cancel = () => {
+      timers.delete(timer);
+      timer.cancel();
+    };
+    return { cancel };
+  };
+  const server = createRpcServer("unauthenticated", { after });
+  const defects: unknown[] = [];
+  const onDefect = (_: string, error: unknown) => defects.push(error);
+  const none = async () => ({});
+  const listNodes: ServiceImplementation<typeof queryPb.QueryService>["listNodes"] = async (_, { principal }) => {
+    withPrincipal(principal);
+    return {};
+  };
+  const queries = { listVerdicts: none, listNodes, getNode: none, listIncidents: none, listHistory: none };
+  addService(server, queryPb.QueryService, queries, onDefect, admit);
+  const stream: ServiceImplementation<typeof reportPb.ReportService>["stream"] = async (requests) => {
+    for await (const _ of requests);
+  };
+  addService(server, reportPb.ReportService, { stream }, onDefect, admit);
+  const port = await listen(server, "127.0.0.1:0", ServerCredentials.createInsecure());
+  closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)));
+  const session = connect(`http://127.0.0.1:${port}`);
+  session.on("error", () => {});
+  closers.push(() => session.destroy());
+  return { session, clock, timers, defects };
+}
+
+function call(session: ClientHttp2Session, path: string, more: Record<string, string> = {}): ClientHttp2Stream {
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+    ...more,
+  });
+  return stream.on("error", () => {}).resume();
+}
+
+/** A gRPC frame (grpc/grpc doc/PROTOCOL-HTTP2.md, length-prefixed message). */
+function frame(message: Uint8Array, isCompressed = false): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(isCompressed ? 1 : 0);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
+
+const headersOf = async (stream: ClientHttp2Stream) => (await once(stream, "response"))[0] as IncomingHttpHeaders;
+const statusOf = async (stream: ClientHttp2Stream) => Number((await headersOf(stream))["grpc-status"]);
+
+/** What no message is: whoever reads it says INTERNAL. */
+const UNREADABLE = frame(Buffer.from("ffff", "hex"));
+
+describe("a call", () => {
+  it.each([LIST_NODES, STREAM])("of %s that is not admitted is refused before anything of it is read", async (path) => {
+    const { session } = await serving(() => {
+      throw new RpcError(RpcStatus.PERMISSION_DENIED, "nobody");
+    });
+    const stream = call(session, path);
+    // Never finished, and not to be read.
+    stream.write(UNREADABLE);
+    const headers = await headersOf(stream);
+    expect(headers["grpc-status"]).toBe(String(RpcStatus.PERMISSION_DENIED));
+    expect(headers["grpc-message"]).toBe("nobody");
+  });
+
+  it("whose admission fails by a defect is told no more than that", async () => {
+    const { session, defects } = await serving(() => {
+      throw new TypeError("secret");
+    });
+    const headers = await headersOf(call(session, LIST_NODES));
+    expect(headers["grpc-status"]).toBe(String(RpcStatus.INTERNAL));
+    expect(headers["grpc-message"]).not.toContain("secret");
+    expect(defects).toEqual([new TypeError("secret")]);
+  });
+
+  it("is not read while its admission is being decided", async () => {
+    let decide: ((principal: string) => void) | undefined;
+    const principals: unknown[] = [];
+    const { session } = await serving(
+      () => new Promise((resolve) => (decide = resolve)),
+      (principal) => principals.push(principal),
+    );
+    const stream = call(session, LIST_NODES);
+    stream.end(frame(new Uint8Array()));
+    const answered = once(stream, "response");
+    await vi.waitFor(() => expect(decide).toBeDefined());
+    expect(principals).toEqual([]);
+    decide?.("ada");
+    await answered;
+    expect(principals).toEqual(["ada"]);
+  });
+
+  it.each([
+    ["gzip", LIST_NODES],
+    ["deflate", STREAM],
+    ["br", LIST_NODES],
+  ])("that says its messages are encoded with %s is refused, and told what would do", async (encoding, path) => {
+    const { session } = await serving(admitAnybody);
+    const stream = call(session, path, { "grpc-encoding": encoding });
+    stream.write(frame(deflateSync(Buffer.alloc(1_000_000)), true));
+    const headers = await headersOf(stream);
+    expect(headers["grpc-status"]).toBe(String(RpcStatus.UNIMPLEMENTED));
+    expect(headers["grpc-accept-encoding"]).toBe("identity");
+  });
+
+  it("that says identity, or nothing, is served, and told of no other encoding", async () => {
+    const { session } = await serving(admitAnybody);
+    const stream = call(session, LIST_NODES, { "grpc-encoding": "identity" });
+    stream.end(frame(toBinary(queryPb.ListNodesRequestSchema, create(queryPb.ListNodesRequestSchema))));
+    expect((await headersOf(stream))["grpc-accept-encoding"]).toBe("identity");
+  });
+
+  it("of one request that does not arrive whole in time is ended; a stream goes on", async () => {
+    let admitted = 0;
+    const { session, clock } = await serving(() => admitted++);
+    const unary = call(session, LIST_NODES);
+    const stream = call(session, STREAM);
+    let hasEnded = false;
+    stream.on("response", () => (hasEnded = true));
+    unary.write(frame(new Uint8Array(8)).subarray(0, 7));
+    stream.write(frame(new Uint8Array()));
+    const status = statusOf(unary);
+    await vi.waitFor(() => expect(admitted).toBe(2));
+    clock.advance(REQUEST_WITHIN_MS);
+    expect(await status).toBe(RpcStatus.DEADLINE_EXCEEDED);
+    expect(hasEnded).toBe(false);
+  });
+
+  it("of one request that has arrived, or that is given up, is waited for no more", async () => {
+    const { session, timers } = await serving(admitAnybody);
+    const answered = call(session, LIST_NODES);
+    const ended = once(answered, "end");
+    answered.end(frame(new Uint8Array()));
+    await ended;
+    expect(timers.size).toBe(0);
+    const givenUp = call(session, LIST_NODES);
+    givenUp.write(frame(new Uint8Array()));
+    await vi.waitFor(() => expect(timers.size).toBe(1));
+    givenUp.close();
+    await vi.waitFor(() => expect(timers.size).toBe(0));
+  });
+});

@@ -1,0 +1,136 @@
+/**
+ * Admission: what is decided on a call's metadata, before a byte of its messages is read.
+ *
+ * 1. Every service says who may call it. There is no default: a service that anybody may call says so.
+ * 2. Messages are never compressed: one that is would cost memory before anybody has looked at it.
+ * 3. A unary request has to arrive within {@link REQUEST_WITHIN_MS}: one that is never finished is not kept.
+ */
+import { Metadata, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder, status } from "@grpc/grpc-js";
+import type { Clock, Timer } from "@lifeline/measure";
+import { RpcError } from "./rpc-error.ts";
+import type { Connection } from "./secure-listener.ts";
+
+/** How long a unary request may take to arrive whole, ms: its 16 KiB at most take 2 s at 64 kbit/s, and three lost segments 7 s (RFC 6298). */
+export const REQUEST_WITHIN_MS = 10_000;
+
+/** Who calls, as far as the call's metadata and its connection say. */
+export interface Caller {
+  /** Remote address and port, as grpc-js names it. */
+  readonly peer: string;
+  /** The connection it came by; undefined on a listener without TLS. */
+  readonly connection: Connection | undefined;
+  /** The secret the caller says who it is with (RFC 6750 §2.1); undefined: none. */
+  readonly bearerToken: string | undefined;
+}
+
+/** Decides whether a caller may call at all, and as whom; throws an {@link RpcError} where not. */
+export type Admit<Principal> = (caller: Caller) => Principal | Promise<Principal>;
+
+/** For a service that anybody may call. */
+export const admitAnybody: Admit<undefined> = () => undefined;
+
+/** A caller that was admitted. */
+export interface Admitted {
+  readonly caller: Caller;
+  readonly principal: unknown;
+}
+
+/** What an interceptor needs to know of a method. */
+export interface MethodAdmission {
+  readonly admit: Admit<unknown>;
+  /** The status of what `admit` threw. */
+  readonly statusOf: (error: unknown) => { readonly code: status; readonly details: string };
+}
+
+/** The admissions of one server. */
+export interface Admissions {
+  /** Whether and how a method may be called; by its path, `/package.Service/Method`. */
+  readonly ofMethods: Map<string, MethodAdmission>;
+  /** Who was admitted, by the metadata that the handler is given. */
+  readonly admitted: WeakMap<Metadata, Admitted>;
+  /** The connection of a peer; undefined on a listener without TLS. */
+  readonly connectionOf: (peer: string) => Connection | undefined;
+}
+
+/** gRPC's header of the encodings that are understood (grpc/grpc doc/compression.md): sent with every answer. */
+const ACCEPTED_ENCODINGS = "identity";
+
+const NOT_COMPRESSED = {
+  code: status.UNIMPLEMENTED,
+  details: "grpc-encoding: got one that is not served, want identity: messages are not compressed",
+};
+
+const NOT_FINISHED = {
+  code: status.DEADLINE_EXCEEDED,
+  details: `request: got none whole within ${REQUEST_WITHIN_MS} ms`,
+};
+
+/** The interceptor that admits calls. It reads nothing of a call that is refused. */
+export function admissionInterceptor(admissions: Admissions, clock: Pick<Clock, "after">): ServerInterceptor {
+  return (method, call) => {
+    const encoding = encodingOf(call);
+    let deadline: Timer | undefined;
+    let hasEnded = false;
+    const refuse = (refusal: { readonly code: status; readonly details: string }) =>
+      intercepting.sendStatus({ ...refusal, metadata: null });
+    const admit = async (metadata: Metadata): Promise<void> => {
+      const admission = admissions.ofMethods.get(method.path);
+      if (admission === undefined) throw new Error(`${method.path} was added without an admission`);
+      const peer = call.getPeer();
+      const caller = {
+        peer,
+        connection: admissions.connectionOf(peer),
+        bearerToken: bearerTokenOf(metadata),
+      };
+      try {
+        admissions.admitted.set(metadata, { caller, principal: await admission.admit(caller) });
+      } catch (error) {
+        return refuse(admission.statusOf(error));
+      }
+    };
+    const listener = new ServerListenerBuilder()
+      .withOnReceiveMetadata((metadata, next) => {
+        if (encoding !== "identity") return refuse(NOT_COMPRESSED);
+        void admit(metadata).then(() => {
+          if (hasEnded || !admissions.admitted.has(metadata)) return;
+          if (!method.requestStream) deadline = clock.after(REQUEST_WITHIN_MS, () => refuse(NOT_FINISHED));
+          next(metadata);
+        });
+      })
+      .withOnReceiveHalfClose((next) => {
+        deadline?.cancel();
+        next();
+      })
+      .withOnCancel(() => {
+        hasEnded = true;
+        deadline?.cancel();
+      })
+      .build();
+    const intercepting = new ServerInterceptingCall(call, {
+      start: (next) => next(listener),
+      sendMetadata: (metadata, next) => next(saysEncodings(metadata)),
+      sendStatus: (sent, next) => next({ ...sent, metadata: saysEncodings(sent.metadata ?? new Metadata()) }),
+    });
+    return intercepting;
+  };
+}
+
+function saysEncodings(metadata: Metadata): Metadata {
+  metadata.set("grpc-accept-encoding", ACCEPTED_ENCODINGS);
+  return metadata;
+}
+
+/**
+ * What a call's messages are encoded with. grpc-js takes the header out of the metadata before interceptors see it, and keeps what it said on
+ * the call; where that is not found nothing is admitted (rpc.test.ts holds both).
+ */
+function encodingOf(call: object): string {
+  const encoding: unknown = Reflect.get(call, "incomingEncoding");
+  return typeof encoding === "string" ? encoding : "unknown";
+}
+
+function bearerTokenOf(metadata: Metadata): string | undefined {
+  const [said] = metadata.get("authorization");
+  const [, token] = /^Bearer ([\x21-\x7e]+)$/.exec(typeof said === "string" ? said : "") ?? [];
+  return token;
+}

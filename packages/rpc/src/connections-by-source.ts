@@ -1,0 +1,65 @@
+/** Connections that are bounded in number, in all and by source. */
+
+/** Most of them at once. */
+export interface ConnectionBounds {
+  readonly max: number;
+  readonly perSourceMax: number;
+}
+
+/**
+ * A set of connections. Where there is no room for one more, one of the source that has most is left out, so that whoever fills it pays for it.
+ * `victimOf` chooses among those of a source, which are in the order in which they came; it may choose the newest.
+ */
+export class ConnectionsBySource<T extends { readonly source: string }> {
+  readonly #bounds: ConnectionBounds;
+  readonly #victimOf: (ofSource: ReadonlySet<T>) => T;
+  readonly #bySource = new Map<string, Set<T>>();
+  #size = 0;
+
+  constructor(bounds: ConnectionBounds, victimOf: (ofSource: ReadonlySet<T>) => T) {
+    this.#bounds = bounds;
+    this.#victimOf = victimOf;
+  }
+
+  /** Adds one. Returns the one that had to go for it, which is in the set no more; undefined: there was room. */
+  add(connection: T): T | undefined {
+    const { source } = connection;
+    const ofSource = this.#bySource.get(source) ?? new Set();
+    this.#bySource.set(source, ofSource.add(connection));
+    this.#size += 1;
+    const { max, perSourceMax } = this.#bounds;
+    const overfull = ofSource.size > perSourceMax ? ofSource : this.#size > max ? this.#fullest() : undefined;
+    if (overfull === undefined) return undefined;
+    const victim = this.#victimOf(overfull);
+    this.delete(victim);
+    return victim;
+  }
+
+  /** Whether it was there. */
+  delete(connection: T): boolean {
+    const ofSource = this.#bySource.get(connection.source);
+    if (ofSource === undefined || !ofSource.delete(connection)) return false;
+    this.#size -= 1;
+    if (ofSource.size === 0) this.#bySource.delete(connection.source);
+    return true;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  #fullest(): ReadonlySet<T> | undefined {
+    let fullest: ReadonlySet<T> | undefined;
+    for (const ofSource of this.#bySource.values()) {
+      if (ofSource.size > (fullest?.size ?? 0)) fullest = ofSource;
+    }
+    return fullest;
+  }
+}
+
+/** The one that has been there longest. */
+export function oldestOf<T>(connections: ReadonlySet<T>): T {
+  const [oldest] = connections;
+  if (oldest === undefined) throw new Error("a source without a connection");
+  return oldest;
+}
