@@ -4,9 +4,10 @@ import type { Stage } from "./stage.ts";
 /** Where the attacker stands (docs/security.md). */
 export type Standing = "node" | "path" | "port" | "anywhere";
 
-/** What was seen. `held`: the attack came to nothing. */
+/** What was seen. */
 export interface Outcome {
-  readonly held: boolean;
+  /** `held`: the attack came to nothing. `skipped`: this machine lacks what it takes. */
+  readonly outcome: "held" | "broke" | "skipped";
   /** In a sentence, for whoever doubts it. */
   readonly observed: string;
 }
@@ -26,7 +27,7 @@ export type Claim = readonly [observed: string, isRight: boolean];
 
 /** Held when everything that was to be seen was. */
 export function outcomeOf(...claims: readonly Claim[]): Outcome {
-  const held = claims.every(([, isRight]) => isRight);
-  const shown = held ? claims : claims.filter(([, isRight]) => !isRight);
-  return { held, observed: shown.map(([observed]) => observed).join("; ") };
+  const isHeld = claims.every(([, isRight]) => isRight);
+  const shown = isHeld ? claims : claims.filter(([, isRight]) => !isRight);
+  return { outcome: isHeld ? "held" : "broke", observed: shown.map(([observed]) => observed).join("; ") };
 }

@@ -2,57 +2,89 @@
 import { parseArgs } from "node:util";
 import { systemClock } from "@lifeline/measure";
 import { ATTACKS } from "./attacks.ts";
+import { LIMITS, type Played, play } from "./play.ts";
 import { openStage } from "./stage.ts";
 
-const USAGE = `npm run attack -- [--only NAME] [--json]
+const SECONDS = { least: 1, most: 600, usual: 5 };
 
-Plays the attacks of docs/security.md on the shipped collector and agent, over real sockets on loopback.
+const USAGE = `npm run attack -- [--only NAME ...] [--seconds N] [--json]
 
-  --only NAME   one of ${ATTACKS.map(({ name }) => name).join(", ")}
-  --json        one JSON array: name, standing, tries, held, observed
+Plays the attacks of docs/security.md on the shipped collector, agent and reflector, over real sockets on loopback, with honest nodes
+beside them. The collector runs in a memory cgroup of 2 GiB where this machine lets one be made (root). An attack is held when it comes to
+nothing and costs no restart, less than ${LIMITS.peakRssMb} MB, and honest nodes at most ${LIMITS.honestAckP99Ms} ms for an acknowledgement (p99).
+
+  --only NAME    one of ${ATTACKS.map(({ name }) => name).join(", ")};
+                 may be given more than once
+  --seconds N    how long each flood lasts, ${SECONDS.least} to ${SECONDS.most} (default ${SECONDS.usual})
+  --json         one JSON array: attack, standing, tries, outcome (held, broke, skipped), observed, collectorCpuSeconds, peakRssMb,
+                 honestAckP99Ms, honestAdmitMs, restarts, memoryLimit
 `;
 
 // grpc-js names a collector by its address within TLS too (DEP0123).
 process.noDeprecation = true;
 
-function parsed(args: readonly string[]) {
+interface Arguments {
+  readonly only: readonly string[];
+  readonly seconds: number;
+  readonly json: boolean;
+  readonly help: boolean;
+}
+
+/** What was asked for, or what is wrong with it. */
+function readArguments(args: readonly string[]): Arguments | string {
   try {
-    return parseArgs({
+    const { values } = parseArgs({
       args: [...args],
-      options: { only: { type: "string" }, json: { type: "boolean" }, help: { type: "boolean" } },
-    }).values;
+      options: {
+        only: { type: "string", multiple: true },
+        seconds: { type: "string" },
+        json: { type: "boolean" },
+        help: { type: "boolean" },
+      },
+    });
+    const { only = [], seconds = String(SECONDS.usual), json = false, help = false } = values;
+    const unknown = only.find((name) => ATTACKS.every((attack) => attack.name !== name));
+    if (unknown !== undefined) return `--only: got '${unknown}', want the name of an attack`;
+    const isRight = /^\d{1,3}$/.test(seconds) && Number(seconds) >= SECONDS.least && Number(seconds) <= SECONDS.most;
+    if (!isRight) return `--seconds: got '${seconds}', want an integer from ${SECONDS.least} to ${SECONDS.most}`;
+    return { only, seconds: Number(seconds), json, help };
   } catch (error) {
     // Node's own words name the argument.
     return error instanceof Error ? error.message : String(error);
   }
 }
 
+function line({ attack, outcome, observed, ...cost }: Played): string {
+  const { collectorCpuSeconds, peakRssMb, honestAckP99Ms, restarts } = cost;
+  const costs = `${collectorCpuSeconds.toFixed(1)} s CPU, ${peakRssMb} MB, ack ${honestAckP99Ms} ms, ${restarts} restarts`;
+  return `${outcome === "broke" ? "BROKE" : outcome.padEnd(5)}  ${attack.padEnd(24)} ${costs}: ${observed}\n`;
+}
+
 async function main(args: readonly string[]): Promise<number> {
-  const values = parsed(args);
-  const only = typeof values === "string" ? undefined : values.only;
-  const chosen = ATTACKS.filter(({ name }) => only === undefined || name === only);
-  const wrong = typeof values === "string" ? values : chosen.length === 0 ? `--only: got '${only}'` : undefined;
-  if (wrong !== undefined || typeof values === "string") {
-    process.stderr.write(`npm run attack: ${wrong}\n${USAGE}`);
+  const read = readArguments(args);
+  if (typeof read === "string") {
+    process.stderr.write(`npm run attack: ${read}\n${USAGE}`);
     return 2;
   }
-  if (values.help === true) {
+  const { only, seconds, json, help } = read;
+  if (help) {
     process.stdout.write(USAGE);
     return 0;
   }
-  const stage = await openStage(systemClock);
-  const results = [];
+  const stage = await openStage({ clock: systemClock, seconds });
+  const played: Played[] = [];
   try {
-    for (const { name, standing, tries, run } of chosen) {
-      const { held, observed } = await run(stage);
-      results.push({ name, standing, tries, held, observed });
-      if (values.json !== true) process.stdout.write(`${held ? "held " : "BROKE"}  ${name.padEnd(20)} ${observed}\n`);
+    process.stderr.write(`the collector's memory is limited by: ${stage.collector.limit.kind}\n`);
+    for (const attack of ATTACKS.filter(({ name }) => only.length === 0 || only.includes(name))) {
+      const result = await play(attack, stage);
+      played.push(result);
+      (json ? process.stderr : process.stdout).write(line(result));
     }
   } finally {
     await stage.close();
   }
-  if (values.json === true) process.stdout.write(`${JSON.stringify(results)}\n`);
-  return results.every(({ held }) => held) ? 0 : 1;
+  if (json) process.stdout.write(`${JSON.stringify(played)}\n`);
+  return played.every(({ outcome }) => outcome !== "broke") ? 0 : 1;
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -6,8 +6,11 @@ import { join } from "node:path";
 import { type Clock, pause } from "@lifeline/measure";
 import { CrashError } from "./crash-error.ts";
 
+/** The shipped programs, by the room each lives in. */
+export type Room = "agent" | "collector" | "reflector" | "cli";
+
 /** What Node is given to run a program: its build beside this file's build, or its source when this runs from source. */
-export function entry(room: "agent" | "collector"): readonly string[] {
+export function entry(room: Room): readonly string[] {
   const folder = join(import.meta.dirname, "../../../apps", room);
   const isSource = import.meta.filename.endsWith(".ts");
   if (isSource) return ["--conditions=lifeline:source", join(folder, "src/main.ts")];
@@ -23,6 +26,8 @@ const READY_MAX_MS = 15_000;
 /** A program. */
 export interface Program {
   readonly name: string;
+  /** Of its process; undefined while it is dead. */
+  readonly pid: number | undefined;
   /** Everything it has printed, of all its lives. */
   printed(): string;
   /** Starts it, unless it lives. */
@@ -39,15 +44,20 @@ export interface Program {
 
 /** What a program is run with. */
 export interface ProgramOptions {
-  readonly room: "agent" | "collector";
+  readonly room: Room;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   /** File that holds the shift of its wall clock; undefined: it is not shifted. */
   readonly clockFile: string | undefined;
+  /** Flags of its Node. Default none. */
+  readonly flags?: readonly string[];
+  /** A command that is given Node and its arguments, and becomes it (exec). Default none. */
+  readonly launcher?: readonly string[];
 }
 
 /** A program that is not started yet. */
-export function createProgram({ room, args, environment, clockFile }: ProgramOptions): Program {
+export function createProgram(options: ProgramOptions): Program {
+  const { room, args, environment, clockFile, flags = [], launcher = [] } = options;
   let child: ChildProcess | undefined;
   let text = "";
   let lives = 0;
@@ -61,6 +71,9 @@ export function createProgram({ room, args, environment, clockFile }: ProgramOpt
   };
   return {
     name: room,
+    get pid() {
+      return child?.pid;
+    },
     printed: () => text,
     get isAlive() {
       return child !== undefined;
@@ -77,7 +90,8 @@ export function createProgram({ room, args, environment, clockFile }: ProgramOpt
       const shifted = clockFile === undefined ? {} : { LIFELINE_CRASH_CLOCK: clockFile };
       const env = { ...process.env, ...environment, ...shifted };
       const before = clockFile === undefined ? [] : ["--import", WALL_CLOCK];
-      const started = spawn(process.execPath, [...before, ...entry(room), ...args], {
+      const [command = "", ...rest] = [...launcher, process.execPath, ...flags, ...before, ...entry(room), ...args];
+      const started = spawn(command, rest, {
         env,
         stdio: ["ignore", "pipe", "pipe"],
       });

@@ -48,8 +48,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/fuzz": ["measure", "window", "catalogue", "probe", "stamp", "identity", "wire", "agent", "collector", "crash"],
   // The parts of local, the relay and the turning targets of crash, and how bench reads a process.
   "tools/soak": ["measure", "window", "identity", "wire", "rpc", "bench", "bundle", "crash", "local"],
-  // The shipped programs, as crash starts them.
-  "tools/attack": ["measure", "wire", "rpc", "identity", "crash"],
+  // The shipped programs, as crash starts them and with the flags that bundle has for them; the windows that an honest node reports.
+  "tools/attack": ["measure", "window", "wire", "rpc", "identity", "bundle", "crash"],
   // Manifests and guides are held against the programs' own parsers, how bundle has Node started, and a collector that runs.
   "tools/deploy": ["measure", "catalogue", "wire", "rpc", "agent", "collector", "bundle"],
   // What an image brings along is read as the agent reads it. How bundle has Node started. The extension is run as a node would run it, and
@@ -118,8 +118,8 @@ const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   "tools/bench": SOCKET_MODULES,
   // The way between agent and collector, to be cut; and targets that turn.
   "tools/crash": ["net"],
-  // Who poses as a collector, listens in, or holds connections.
-  "tools/attack": ["net", "tls"],
+  // Whoever poses as a collector, listens in, or floods.
+  "tools/attack": ["net", "tls", "http", "http2", "dgram"],
   // A port that tells when it is first measured; and Node's own list of authorities, for a node that has none.
   "tools/extension": ["net", "tls"],
   // The texts of small programs that run inside a namespace.

@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { createRpcClient, RpcStatus } from "@lifeline/rpc";
 import { adminPb, queryPb, witnessPb } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
-import { CALL, refusalOf, type Stage } from "../stage.ts";
-import { isRefusedWith, said } from "./refusal.ts";
+import { CALL, type Stage } from "../stage.ts";
+import { isRefusedWith, refusalOf, said } from "./refusal.ts";
 
 async function nodeOf(stage: Stage, nodeId: string) {
   return stage.client(await stage.enrol(await stage.token(), nodeId));

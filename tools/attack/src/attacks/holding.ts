@@ -2,7 +2,7 @@
 import { connect, type Socket } from "node:net";
 import { HANDSHAKES_MAX, HANDSHAKES_PER_SOURCE_MAX } from "@lifeline/rpc";
 import { type Attack, outcomeOf } from "../attack.ts";
-import { comesAbout } from "../stage.ts";
+import { comesAbout } from "../poll.ts";
 
 /** Sources it comes from: with as many as each may hold, more than strangers may be in all. */
 const SOURCES = 5;

@@ -2,8 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { type Attack, outcomeOf } from "../attack.ts";
-import { refusalOf } from "../stage.ts";
-import { isRefusedWith, said } from "./refusal.ts";
+import { isRefusedWith, refusalOf, said } from "./refusal.ts";
 
 /** Guesses of a token: far more than a source may have wrong at once. */
 const GUESSES = 60;
@@ -36,12 +35,12 @@ export const joining: readonly Attack[] = [
     tries: "enrols with a token after its end",
     async run(stage) {
       const token = await stage.token({ lifetimeSeconds: SHORTEST_S });
-      await stage.jump(AFTER_IT_MS);
+      await stage.collector.jump(AFTER_IT_MS);
       try {
         const late = await refusalOf(stage.enrol(token, "late-1"));
         return outcomeOf([said(late), isRefusedWith(late, RpcStatus.UNAUTHENTICATED)]);
       } finally {
-        await stage.jump(0);
+        await stage.collector.jump(0);
       }
     },
   },

@@ -1,6 +1,6 @@
 /** By who reads what was logged, stored and shown: for secrets. Comes last, when all of a run's secrets have been used. */
 import { type Attack, outcomeOf } from "../attack.ts";
-import { comesAbout } from "../stage.ts";
+import { comesAbout } from "../poll.ts";
 
 export const looking: readonly Attack[] = [
   {

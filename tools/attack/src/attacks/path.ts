@@ -15,7 +15,8 @@ import {
 } from "@lifeline/rpc";
 import { enrolPb, reportPb } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
-import { comesAbout, type Stage } from "../stage.ts";
+import { comesAbout } from "../poll.ts";
+import type { Stage } from "../stage.ts";
 import { said } from "./refusal.ts";
 
 const HOUR_MS = 3_600_000;

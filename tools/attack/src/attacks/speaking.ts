@@ -3,8 +3,7 @@ import { randomBytes } from "node:crypto";
 import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
 import { RpcStatus } from "@lifeline/rpc";
 import { type Attack, type Claim, outcomeOf } from "../attack.ts";
-import { refusalOf } from "../stage.ts";
-import { isRefusedWith, said } from "./refusal.ts";
+import { isRefusedWith, refusalOf, said } from "./refusal.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -1,0 +1,40 @@
+/** By whoever reaches the port: with requests that are small on the wire and large when they are inflated. */
+import { deflateSync, gzipSync } from "node:zlib";
+import { type Attack, outcomeOf } from "../attack.ts";
+import { floodText } from "../flood.ts";
+import { emptyMessages, field, framed } from "../message-bytes.ts";
+import { SOURCES } from "./flooding.ts";
+import { ENROL, STREAM, WITNESS } from "./methods.ts";
+
+/** Messages in one write, and what each inflates to: as much as a stranger's message may have. */
+const MESSAGES = 356;
+const INFLATED_BYTES = 16_380;
+
+/** From one connection: 32 KiB a second. */
+const EVERY_MS = 500;
+
+const COMPRESSIONS = { deflate: deflateSync, gzip: gzipSync } as const;
+
+function inflating(name: string, encoding: keyof typeof COMPRESSIONS, path: string, message: Uint8Array): Attack {
+  const small = framed(COMPRESSIONS[encoding](message, { level: 9 }), true);
+  const bytes = Buffer.concat(Array.from({ length: MESSAGES }, () => small)).toString("base64");
+  return {
+    name,
+    standing: "port",
+    tries: `sends ${path.slice(1)} ${MESSAGES} messages in a write that inflate (${encoding}) to 16 KiB each`,
+    async run(stage) {
+      const requests = [{ path, headers: { "grpc-encoding": encoding }, body: bytes, resetAfterMs: EVERY_MS }];
+      const speech = { kind: "calls", streams: 1, requests } as const;
+      const basics = { sources: SOURCES.slice(0, 1), connections: 1, again: true, start: { kind: "tls" } } as const;
+      const account = await stage.flood({ ...basics, speech });
+      // UNIMPLEMENTED is what gRPC has for an encoding that is not supported ("gRPC Compression").
+      return outcomeOf([floodText(account), Object.keys(account.statuses).every((status) => status === "12")]);
+    },
+  };
+}
+
+export const inflatingRequests: readonly Attack[] = [
+  inflating("inflated-witness", "deflate", WITNESS, emptyMessages(4, INFLATED_BYTES / 2)),
+  inflating("inflated-enrolment", "gzip", ENROL, field(1, Buffer.alloc(INFLATED_BYTES - 8, "a"))),
+  inflating("inflated-reports", "deflate", STREAM, field(2, emptyMessages(3, INFLATED_BYTES / 2 - 8))),
+];

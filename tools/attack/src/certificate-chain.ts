@@ -1,0 +1,88 @@
+/** Certificate chains that no authority would make, as DER (X.690, RFC 5280). */
+import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+
+/** A leaf with everything above it, and the leaf's key. PEM. */
+export interface ChainPems {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** Object identifiers, encoded. */
+const OID = {
+  ecdsaWithSha512: Buffer.from("06082a8648ce3d040304", "hex"),
+  commonName: Buffer.from("0603550403", "hex"),
+  basicConstraints: Buffer.from("0603551d13", "hex"),
+} as const;
+
+const SEQUENCE = 0x30;
+const YEAR_MS = 365 * 24 * 3_600_000;
+
+function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
+  const content = Buffer.concat(parts);
+  const { length } = content;
+  const head = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...head]), content]);
+}
+
+const sequence = (...parts: readonly Uint8Array[]) => der(SEQUENCE, ...parts);
+
+function nameOf(commonName: string): Buffer {
+  return sequence(der(0x31, sequence(OID.commonName, der(0x0c, Buffer.from(commonName)))));
+}
+
+function time(ms: number): Buffer {
+  const text = `${new Date(ms).toISOString().replace(/[-:T]|\.\d+/g, "")}`;
+  return der(0x18, Buffer.from(text));
+}
+
+interface CertificateOptions {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly publicKey: KeyObject;
+  readonly isAuthority: boolean;
+  readonly signedWith: KeyObject;
+  readonly nowMs: number;
+}
+
+function certificatePem({ issuer, subject, publicKey, isAuthority, signedWith, nowMs }: CertificateOptions): string {
+  const algorithm = sequence(OID.ecdsaWithSha512);
+  const constraints = sequence(
+    OID.basicConstraints,
+    der(0x04, sequence(...(isAuthority ? [Buffer.from([1, 1, 0xff])] : []))),
+  );
+  const serial = createHash("sha256").update(subject).digest().subarray(0, 8);
+  serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x01;
+  const body = sequence(
+    der(0xa0, Buffer.from([2, 1, 2])),
+    der(0x02, serial),
+    algorithm,
+    nameOf(issuer),
+    sequence(time(nowMs - YEAR_MS), time(nowMs + YEAR_MS)),
+    nameOf(subject),
+    publicKey.export({ format: "der", type: "spki" }),
+    der(0xa3, sequence(constraints)),
+  );
+  const signature = der(0x03, Buffer.from([0]), sign("sha512", body, signedWith));
+  const base64 = sequence(body, algorithm, signature).toString("base64");
+  return `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}/g, "$&\n")}\n-----END CERTIFICATE-----\n`;
+}
+
+/** A leaf of P-256 below `length` − 1 authorities, all of brainpoolP512r1, whose signatures take OpenSSL longest to verify. */
+export function longChain(length: number, nowMs: number): ChainPems {
+  const authority = generateKeyPairSync("ec", { namedCurve: "brainpoolP512r1" });
+  const leaf = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  const certificates = Array.from({ length }, (_, at) =>
+    certificatePem({
+      issuer: `authority ${at + 1}`,
+      subject: at === 0 ? "leaf" : `authority ${at}`,
+      publicKey: at === 0 ? leaf.publicKey : authority.publicKey,
+      isAuthority: at > 0,
+      signedWith: authority.privateKey,
+      nowMs,
+    }),
+  );
+  return {
+    certPem: certificates.join(""),
+    keyPem: leaf.privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
+  };
+}

@@ -1,0 +1,119 @@
+/** The shipped collector with an authority of its own, started again when it dies, as a supervisor would. */
+import { createHash, randomBytes, X509Certificate } from "node:crypto";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { COLLECTOR_NODE } from "@lifeline/bundle";
+import { createProgram, DEPLOYMENT, type Program, untilReady } from "@lifeline/crash";
+import { type Clock, pause } from "@lifeline/measure";
+import { type MemoryLimit, makeMemoryLimit } from "./memory-limit.ts";
+
+/** How long a program takes to notice that its clock was set, ms: thrice what it looks after. */
+const CLOCK_TAKES_MS = 300;
+
+/** Tokens by role. */
+export interface RoleTokens {
+  readonly admin: string;
+  readonly reader: string;
+  readonly witness: string;
+}
+
+/** The collector under attack. */
+export class CollectorProcess {
+  readonly dataDir: string;
+  readonly tokens: RoleTokens;
+  readonly limit: MemoryLimit;
+  readonly #program: Program;
+  readonly #readyFile: string;
+  readonly #clockFile: string;
+  readonly #clock: Clock;
+  #ports = { grpcPort: 0, httpPort: 0 };
+
+  /** `host`: where it listens, an address literal. */
+  constructor(folder: string, host: string, clock: Clock) {
+    this.#clock = clock;
+    this.dataDir = join(folder, "store");
+    this.#readyFile = join(folder, "ready");
+    this.#clockFile = join(folder, "clock");
+    const [admin, reader, witness] = [0, 1, 2].map(() => randomBytes(32).toString("base64url"));
+    this.tokens = { admin, reader, witness } as RoleTokens;
+    const write = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text, { mode: 0o600 });
+      return join(folder, name);
+    };
+    const files = ["--data-dir", this.dataDir, "--deployment", write("deployment.yaml", DEPLOYMENT)];
+    const access = ["--access-tokens", write("access-tokens", `omni witness ${witness}\n`)];
+    const listen = ["--listen", host.includes(":") ? `[${host}]:0` : `${host}:0`, "--http-listen", "127.0.0.1:0"];
+    this.limit = makeMemoryLimit(`lifeline-attack-${process.pid}-${randomBytes(4).toString("hex")}`);
+    this.#program = createProgram({
+      room: "collector",
+      args: [...files, ...access, ...listen, "--identity-name", "127.0.0.1", "--ready-file", this.#readyFile],
+      environment: {
+        LIFELINE_ADMIN_TOKEN: this.tokens.admin,
+        LIFELINE_READER_TOKEN: this.tokens.reader,
+        ...COLLECTOR_NODE.environment,
+      },
+      clockFile: this.#clockFile,
+      flags: COLLECTOR_NODE.flags,
+      launcher: this.limit.launcher,
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#program.pid;
+  }
+
+  get isAlive(): boolean {
+    return this.#program.isAlive;
+  }
+
+  get port(): number {
+    return this.#ports.grpcPort;
+  }
+
+  get httpPort(): number {
+    return this.#ports.httpPort;
+  }
+
+  get authorityPem(): string {
+    return readFileSync(join(this.dataDir, "identity/authority.pem"), "utf8");
+  }
+
+  /** The authority's key, PEM. */
+  get authorityKeyPem(): string {
+    return readFileSync(join(this.dataDir, "identity/authority.key"), "utf8");
+  }
+
+  get fingerprint(): string {
+    const { raw } = new X509Certificate(this.authorityPem);
+    return `sha256:${createHash("sha256").update(raw).digest("hex")}`;
+  }
+
+  /** Starts it unless it lives. Rejects with a CrashError. */
+  async start(): Promise<void> {
+    if (this.#program.isAlive) return;
+    rmSync(this.#readyFile, { force: true });
+    this.#program.start();
+    await untilReady(this.#readyFile, this.#program, this.#clock);
+    this.#ports = JSON.parse(readFileSync(this.#readyFile, "utf8")) as { grpcPort: number; httpPort: number };
+  }
+
+  /** kill -9; resolves when it is dead. */
+  async end(): Promise<void> {
+    await this.#program.kill();
+  }
+
+  /** Sets its wall clock so far from the true one, ms. */
+  async jump(byMs: number): Promise<void> {
+    writeFileSync(this.#clockFile, String(byMs));
+    await pause(this.#clock, CLOCK_TAKES_MS);
+  }
+
+  printed(): string {
+    return this.#program.printed();
+  }
+
+  async close(): Promise<void> {
+    await this.#program.kill();
+    this.limit.close();
+  }
+}

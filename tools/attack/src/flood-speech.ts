@@ -1,0 +1,103 @@
+/** What a flood says on one connection. */
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from "node:http2";
+import type { Socket } from "node:net";
+import { systemClock } from "@lifeline/measure";
+import type { FloodRequest, FloodSpeech } from "./flood.ts";
+import { batchOf, CONNECTION_PREFACE } from "./http2-frames.ts";
+
+/** How it goes on, and where it is counted. */
+export interface SpeechParts {
+  readonly again: boolean;
+  readonly account: { calls: number; statuses: Record<string, number> };
+}
+
+/** Speaks until the socket is closed. */
+export function speak(socket: Socket, speech: FloodSpeech, parts: SpeechParts): void {
+  if (speech.kind === "frames") sendFrames(socket, speech);
+  else new Caller(socket, speech, parts).begin();
+}
+
+function sendFrames(socket: Socket, { flood, reads = true }: Extract<FloodSpeech, { kind: "frames" }>): void {
+  if (reads) socket.resume();
+  else socket.pause();
+  socket.write(CONNECTION_PREFACE);
+  let nth = 0;
+  const go = () => {
+    while (!socket.destroyed && socket.write(batchOf(flood, nth))) nth += 1;
+    nth += 1;
+  };
+  socket.on("drain", go);
+  go();
+}
+
+class Caller {
+  readonly #session: ClientHttp2Session;
+  readonly #speech: Extract<FloodSpeech, { kind: "calls" }>;
+  readonly #parts: SpeechParts;
+  #turn = 0;
+
+  constructor(socket: Socket, speech: Extract<FloodSpeech, { kind: "calls" }>, parts: SpeechParts) {
+    this.#speech = speech;
+    this.#parts = parts;
+    const settings = speech.reads === false ? { initialWindowSize: 0 } : {};
+    this.#session = connectHttp2("http://collector", { createConnection: () => socket, settings });
+    this.#session.on("error", () => {});
+  }
+
+  begin(): void {
+    for (let at = 0; at < this.#speech.streams; at += 1) this.#call();
+  }
+
+  #call(): void {
+    const { requests } = this.#speech;
+    const request = requests[this.#turn % requests.length];
+    this.#turn += 1;
+    if (request === undefined || this.#session.destroyed || this.#session.closed) return;
+    const headers = { ":method": "POST", ":path": request.path, "content-type": "application/grpc", te: "trailers" };
+    const stream = this.#session.request({ ...headers, ...request.headers }, { endStream: false });
+    this.#parts.account.calls += 1;
+    stream.on("error", () => {});
+    this.#countEnd(stream);
+    write(stream, request);
+    if (this.#parts.again) stream.once("close", () => setImmediate(() => this.#call()));
+  }
+
+  #countEnd(stream: ClientHttp2Stream): void {
+    let status = "none";
+    const note = (headers: Record<string, unknown>) => {
+      if (headers["grpc-status"] !== undefined) status = String(headers["grpc-status"]);
+    };
+    stream.on("response", note);
+    stream.on("trailers", note);
+    if (this.#speech.reads !== false) stream.resume();
+    stream.once("close", () => {
+      if (status === "none" && stream.rstCode !== 0) status = `reset ${stream.rstCode}`;
+      const { statuses } = this.#parts.account;
+      statuses[status] = (statuses[status] ?? 0) + 1;
+    });
+  }
+}
+
+function write(stream: ClientHttp2Stream, { body, more, ends = false, resetAfterMs }: FloodRequest): void {
+  if (resetAfterMs !== undefined) systemClock.after(resetAfterMs, () => stream.close(constants.NGHTTP2_CANCEL));
+  if (body !== undefined) stream.write(Buffer.from(body, "base64"));
+  if (ends) stream.end();
+  if (more === undefined) return;
+  const bytes = Buffer.from(more.bytes, "base64");
+  const { everyMs } = more;
+  const isOpen = () => !stream.destroyed && stream.writable;
+  if (everyMs === undefined) {
+    const go = () => {
+      while (isOpen() && stream.write(bytes));
+    };
+    stream.on("drain", go);
+    go();
+    return;
+  }
+  const trickle = () => {
+    if (!isOpen()) return;
+    stream.write(bytes);
+    systemClock.after(everyMs, trickle);
+  };
+  systemClock.after(everyMs, trickle);
+}

@@ -1,0 +1,98 @@
+/** Floods: many connections, what is said on each, and what came of it. Played by a process of its own (flood-program). */
+import { spawn } from "node:child_process";
+import { childProgram } from "./child-program.ts";
+import type { FrameFlood } from "./http2-frames.ts";
+
+/** One call, said over HTTP/2 as gRPC has it. */
+export interface FloodRequest {
+  /** `/lifeline.v1.Service/Method`. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Base64 of what is written at once; default nothing. */
+  readonly body?: string;
+  /** Base64 of what is written again and again, as fast as it is taken or once in so many ms. */
+  readonly more?: { readonly bytes: string; readonly everyMs?: number };
+  /** Whether the request is finished; default false. */
+  readonly ends?: boolean;
+  /** The caller resets the stream after so long, ms; default never. */
+  readonly resetAfterMs?: number;
+}
+
+/** What is said on a connection once it is there; default nothing. */
+export type FloodSpeech =
+  | {
+      readonly kind: "calls";
+      /** Calls under way at once; one that ends is followed by another when the flood goes on `again`. */
+      readonly streams: number;
+      /** Taken in turn. */
+      readonly requests: readonly FloodRequest[];
+      /** Whether answers are read; without, the stream's window is closed and stays so. Default true. */
+      readonly reads?: boolean;
+    }
+  | { readonly kind: "frames"; readonly flood: FrameFlood /** Default true. */; readonly reads?: boolean };
+
+/** How a connection begins. */
+export type FloodStart =
+  /** TCP and nothing more. */
+  | { readonly kind: "tcp" }
+  /** The first message of a handshake, and none after it; `leaves` as soon as it is answered. */
+  | { readonly kind: "client-hello"; readonly leaves: boolean }
+  /** A whole handshake, with that certificate chain where there is one; `leaves` as soon as it is over. */
+  | { readonly kind: "tls"; readonly certPem?: string; readonly keyPem?: string; readonly leaves?: boolean }
+  /** HTTP/1.1 without TLS: these bytes, base64. */
+  | { readonly kind: "plain"; readonly bytes: string; readonly reads: boolean };
+
+/** A flood. */
+export interface FloodJob {
+  readonly host: string;
+  readonly port: number;
+  /** Addresses of this host that connections come from, in turn. */
+  readonly sources: readonly string[];
+  /** Open at once. */
+  readonly connections: number;
+  /** Begun a second at most; default as fast as it goes. */
+  readonly perSecond?: number;
+  /** Whether what is ended is begun anew. */
+  readonly again: boolean;
+  readonly seconds: number;
+  readonly start: FloodStart;
+  readonly speech?: FloodSpeech;
+}
+
+/** What came of it. */
+export interface FloodAccount {
+  readonly begun: number;
+  /** Connections on which everything of {@link FloodStart} was done. */
+  readonly established: number;
+  /** Ended by the other side, or never there. */
+  readonly ended: number;
+  readonly calls: number;
+  /** Calls by the status they ended with (`0` to `16`), `reset` or `none`. */
+  readonly statuses: Readonly<Record<string, number>>;
+}
+
+/** Plays it; resolves when its time is over. Rejects when the process fails. */
+export function flood(job: FloodJob): Promise<FloodAccount> {
+  const { execArgv, path } = childProgram("flood-program");
+  const child = spawn(process.execPath, [...execArgv, path], { stdio: ["pipe", "pipe", "inherit"] });
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (more: string) => {
+    text += more;
+  });
+  child.stdin.end(JSON.stringify(job));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => {
+      if (code === 0) resolve(JSON.parse(text) as FloodAccount);
+      else reject(new Error(`the flood ended with ${code}`));
+    });
+  });
+}
+
+/** In a sentence. */
+export function floodText({ begun, established, ended, calls, statuses }: FloodAccount): string {
+  const heard = Object.entries(statuses).map(([status, count]) => `${status} ${count}`);
+  const answers = heard.length === 0 ? "none answered" : `by status: ${heard.join(", ")}`;
+  const said = calls === 0 ? "" : `; ${calls} calls, ${answers}`;
+  return `${begun} connections begun, ${established} established, ${ended} ended by the collector${said}`;
+}

@@ -1,0 +1,99 @@
+/** Honest nodes beside an attack, and what it costs them. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { setPriority } from "node:os";
+import { type Clock, pause } from "@lifeline/measure";
+import { childProgram } from "./child-program.ts";
+
+/** A node that was enrolled. */
+export interface HonestIdentity {
+  readonly nodeId: string;
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** What the process of honest nodes is told. */
+export type HonestOrder =
+  | {
+      readonly kind: "start";
+      readonly address: string;
+      readonly authorityPem: string;
+      /** Those that report. */
+      readonly reporting: readonly HonestIdentity[];
+      /** Those that connect anew again and again. */
+      readonly coming: readonly HonestIdentity[];
+    }
+  /** Where the collector is now. */
+  | { readonly kind: "address"; readonly address: string }
+  /** Count from now. */
+  | { readonly kind: "begin" }
+  /** Say what was counted. */
+  | { readonly kind: "account" };
+
+/** What was counted. Waits that have not ended count as long as they have lasted. */
+export interface HonestAccount {
+  /** From when a report was due to its acknowledgement, ms. */
+  readonly ackMs: readonly number[];
+  /** From the first attempt to connect to a plan, ms. */
+  readonly admitMs: readonly number[];
+  /** Reports that were refused for good. */
+  readonly refused: number;
+}
+
+/** When all is calm: that many acknowledgements in a row, none slower, ms; and how often it is looked, ms. */
+const CALM = { acks: 8, withinMs: 100, lookEveryMs: 500 };
+
+/** Niceness (nice(2)). */
+const PRIORITY = -10;
+
+/** The process of honest nodes. */
+export class Honest {
+  readonly #child: ChildProcess;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    const { execArgv, path } = childProgram("honest-program");
+    this.#child = fork(path, { execArgv: [...execArgv], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    this.#clock = clock;
+    try {
+      // Honest nodes are on other machines: they do not wait for a processor that the attacker has. Without root they do.
+      setPriority(this.#child.pid ?? 0, PRIORITY);
+    } catch {}
+  }
+
+  tell(order: HonestOrder): void {
+    this.#child.send(order);
+  }
+
+  /** What was counted since `begin`. */
+  async account(): Promise<HonestAccount> {
+    const answer = once(this.#child, "message");
+    this.tell({ kind: "account" });
+    const [account] = (await answer) as [HonestAccount];
+    return account;
+  }
+
+  /** Waits until reports are acknowledged as fast as without an attack; false: not within so many ms. */
+  async isCalmWithin(patienceMs: number): Promise<boolean> {
+    for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += CALM.lookEveryMs) {
+      this.tell({ kind: "begin" });
+      await pause(this.#clock, CALM.lookEveryMs);
+      const { ackMs } = await this.account();
+      if (ackMs.length >= CALM.acks && ackMs.every((ms) => ms <= CALM.withinMs)) return true;
+    }
+    return false;
+  }
+
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const closed = once(this.#child, "close");
+    this.#child.kill("SIGKILL");
+    await closed;
+  }
+}
+
+/** The nearest-rank 99th percentile; with fewer than a hundred values the greatest. Undefined for none. */
+export function p99(values: readonly number[]): number | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.ceil(sorted.length * 0.99) - 1];
+}

@@ -1,0 +1,76 @@
+/** What the collector uses while an attack lasts, as Linux tells it (proc_pid_stat(5), proc_pid_status(5)). */
+import { readFileSync, writeFileSync } from "node:fs";
+
+/** Of all processes that were the collector since {@link Meter.begin}. */
+export interface Usage {
+  /** User and system time, all threads. */
+  readonly cpuSeconds: number;
+  /** Largest resident set; MB are 10^6 bytes. */
+  readonly peakRssMb: number;
+}
+
+/** Clock ticks a second in /proc (sysconf(3), _SC_CLK_TCK): 100 on every Linux that Node runs on. */
+const TICKS_PER_S = 100;
+const BYTES_PER_KB = 1_024;
+const BYTES_PER_MB = 1e6;
+
+/** Follows one program through its lives. */
+export class Meter {
+  #pid: number | undefined;
+  #cpuAtBegin = 0;
+  #cpuOfLife = 0;
+  #cpuBefore = 0;
+  #peakRssMb = 0;
+
+  /** Counts from now. */
+  begin(pid: number): void {
+    this.#pid = pid;
+    this.#cpuAtBegin = this.#cpuOfLife = cpuSecondsOf(pid) ?? 0;
+    this.#cpuBefore = 0;
+    this.#peakRssMb = 0;
+    try {
+      // Resets the peak (proc_pid_clear_refs(5)). Where it may not be written the peak is that of the process's whole life.
+      writeFileSync(`/proc/${pid}/clear_refs`, "5");
+    } catch {}
+    this.sample(pid);
+  }
+
+  /** Reads it again; another pid is another life. A process that has ended keeps what was last read of it. */
+  sample(pid: number | undefined): void {
+    if (pid === undefined) return;
+    if (pid !== this.#pid) {
+      this.#cpuBefore += this.#cpuOfLife - this.#cpuAtBegin;
+      this.#pid = pid;
+      this.#cpuAtBegin = this.#cpuOfLife = 0;
+    }
+    this.#cpuOfLife = cpuSecondsOf(pid) ?? this.#cpuOfLife;
+    this.#peakRssMb = Math.max(this.#peakRssMb, peakRssMbOf(pid) ?? 0);
+  }
+
+  usage(): Usage {
+    return { cpuSeconds: this.#cpuBefore + this.#cpuOfLife - this.#cpuAtBegin, peakRssMb: this.#peakRssMb };
+  }
+}
+
+/** Undefined when the process is gone. */
+function cpuSecondsOf(pid: number): number | undefined {
+  const text = read(`/proc/${pid}/stat`);
+  if (text === undefined) return undefined;
+  // The name in brackets may hold spaces; user and system time are the 14th and 15th field.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
+}
+
+/** Largest resident set since the process began or {@link Meter.begin}; undefined when the process is gone. */
+export function peakRssMbOf(pid: number): number | undefined {
+  const kb = /^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`) ?? "")?.[1];
+  return kb === undefined ? undefined : (Number(kb) * BYTES_PER_KB) / BYTES_PER_MB;
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,125 @@
+/** A stream that a node speaks on, as an agent would or otherwise. */
+import { randomBytes } from "node:crypto";
+import type { Clock } from "@lifeline/measure";
+import { type ChannelCredentials, createRpcClient, RpcError } from "@lifeline/rpc";
+import { encodeReport, NO_VITALS, reportPb } from "@lifeline/wire";
+import { comesAbout } from "./poll.ts";
+
+/** No call finds itself on a connection under another identity. */
+export const OWN_CHANNEL = { "grpc.use_local_subchannel_pool": 1 };
+
+/** What a node says of itself, beside who it is. */
+export type HelloFacts = Partial<
+  Pick<reportPb.Hello, "addresses" | "resolvers" | "hostname" | "agentVersion" | "sentUnixMs">
+>;
+
+/** How a node speaks, where it does not as an agent would. */
+export interface SpeakOptions {
+  readonly bootId?: Uint8Array;
+  readonly address?: string;
+  /** Keeps no limit on what it sends. */
+  readonly isUnbounded?: boolean;
+  readonly hello?: HelloFacts;
+}
+
+/** How a report differs from an empty one that was sealed now. */
+export interface ReportOptions {
+  readonly sealedAtMs?: number;
+  readonly bytes?: Uint8Array;
+}
+
+/** Says hello, and waits for what comes of it. */
+export async function speak(
+  credentials: ChannelCredentials,
+  nodeId: string,
+  options: SpeakOptions,
+  clock: Clock,
+): Promise<NodeStream> {
+  const stream = new NodeStream(credentials, nodeId, options, clock);
+  await stream.begin(options.hello);
+  return stream;
+}
+
+/** A stream on which hello was said. */
+export class NodeStream {
+  /** What came first: `let in`, or the error it ended with. */
+  first: "let in" | RpcError = "let in";
+  /** The error it ends with; undefined when it ends well. */
+  end: Promise<RpcError | undefined> = Promise.resolve(undefined);
+  readonly #nodeId: string;
+  readonly #bootId: Uint8Array;
+  readonly #clock: Clock;
+  readonly #client;
+  readonly #call;
+  readonly #seen = { acked: 0, refused: [] as string[] };
+
+  constructor(
+    credentials: ChannelCredentials,
+    nodeId: string,
+    { address = "", bootId = randomBytes(16), isUnbounded = false }: SpeakOptions,
+    clock: Clock,
+  ) {
+    this.#nodeId = nodeId;
+    this.#bootId = bootId;
+    this.#clock = clock;
+    this.#client = createRpcClient(reportPb.ReportService, address, credentials, {
+      ...OWN_CHANNEL,
+      ...(isUnbounded ? { "grpc.max_send_message_length": -1 } : {}),
+    });
+    this.#call = this.#client.duplex("stream");
+  }
+
+  async begin(facts: HelloFacts = {}): Promise<void> {
+    // Its end says why not.
+    await this.hello(facts).catch(() => {});
+    const responses = this.#call.responses[Symbol.asyncIterator]();
+    this.first = await responses.next().then(
+      () => "let in" as const,
+      (error: RpcError) => error,
+    );
+    this.end = this.first === "let in" ? this.#listen(responses) : Promise.resolve(this.first);
+  }
+
+  hello(facts: HelloFacts): Promise<void> {
+    const about = {
+      nodeId: this.#nodeId,
+      bootId: this.#bootId,
+      roles: [reportPb.NodeRole.TALOS_NODE],
+      ipVersions: [4],
+    };
+    const value = { ...about, sentUnixMs: BigInt(this.#clock.wallMs()), ...facts };
+    return this.#call.send({ message: { case: "hello", value } });
+  }
+
+  report(sequence: number, { sealedAtMs = this.#clock.wallMs(), bytes }: ReportOptions = {}): Promise<void> {
+    const report = bytes ?? encodeReport({ sealedAtMs, windows: [], vitals: NO_VITALS });
+    const sentUnixMs = BigInt(this.#clock.wallMs());
+    const value = { bootId: this.#bootId, sequence: BigInt(sequence), report, sentUnixMs };
+    return this.#call.send({ message: { case: "report", value } });
+  }
+
+  /** Waits until so many reports were acknowledged or refused, ten seconds at most. */
+  async answered(count: number): Promise<{ readonly acked: number; readonly refused: readonly string[] }> {
+    await comesAbout(this.#clock, () => this.#seen.acked + this.#seen.refused.length >= count);
+    return this.#seen;
+  }
+
+  close(): void {
+    this.#call.cancel();
+    this.#client.close();
+  }
+
+  async #listen(responses: AsyncIterator<reportPb.StreamResponse>): Promise<RpcError | undefined> {
+    try {
+      for (let next = await responses.next(); next.done !== true; next = await responses.next()) {
+        const { message } = next.value;
+        if (message.case === "ack") this.#seen.acked += message.value.reports.length;
+        if (message.case === "refusal") this.#seen.refused.push(message.value.code);
+      }
+      return undefined;
+    } catch (error) {
+      if (error instanceof RpcError) return error;
+      throw error;
+    }
+  }
+}
