@@ -2,12 +2,12 @@
 import type { Clock } from "@lifeline/measure";
 import { endpointName } from "@lifeline/measure";
 import {
-  HANDSHAKES_MAX,
   listen,
   listenSecurely,
   type SecureServers,
   ServerCredentials,
   UNAUTHENTICATED_MAX,
+  WAITING_MAX,
 } from "@lifeline/rpc";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
@@ -19,7 +19,7 @@ import type { CollectorVitals } from "./vitals.ts";
  * Connections beyond one for each agent: people's, witnesses', agents that renew, and as many as may be in the handshake and unauthenticated,
  * so that those never keep an agent out.
  */
-const CONNECTIONS_BESIDE_STREAMS = 2_048 + HANDSHAKES_MAX + UNAUTHENTICATED_MAX;
+const CONNECTIONS_BESIDE_STREAMS = 2_048 + WAITING_MAX + UNAUTHENTICATED_MAX;
 
 /** A listener that accepts calls. */
 export interface Listener {

@@ -44,6 +44,10 @@ export class ConnectionsBySource<T extends { readonly source: string }> {
     return true;
   }
 
+  has(connection: T): boolean {
+    return this.#bySource.get(connection.source)?.has(connection) ?? false;
+  }
+
   get size(): number {
     return this.#size;
   }

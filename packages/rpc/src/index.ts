@@ -28,8 +28,6 @@ export {
   type ConnectionCounts,
   HANDSHAKE_BYTES,
   HANDSHAKE_WITHIN_MS,
-  HANDSHAKES_MAX,
-  HANDSHAKES_PER_SOURCE_MAX,
   type ListenerCertificates,
   listenSecurely,
   type RefusedConnection,
@@ -39,6 +37,8 @@ export {
   UNAUTHENTICATED_FOR_MS,
   UNAUTHENTICATED_MAX,
   UNAUTHENTICATED_PER_SOURCE_MAX,
+  WAITING_MAX,
+  WAITING_PER_SOURCE_MAX,
 } from "./secure-listener.ts";
 export { sourceOf } from "./source.ts";
 export { type TlsOptions, tlsCredentials } from "./tls-credentials.ts";

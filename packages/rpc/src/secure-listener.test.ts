@@ -15,11 +15,11 @@ import {
   CONNECTIONS_PER_NAME_MAX,
   HANDSHAKE_BYTES,
   HANDSHAKE_WITHIN_MS,
-  HANDSHAKES_PER_SOURCE_MAX,
   listenSecurely,
   type RefusedConnection,
   UNAUTHENTICATED_FOR_MS,
   UNAUTHENTICATED_PER_SOURCE_MAX,
+  WAITING_PER_SOURCE_MAX,
 } from "./secure-listener.ts";
 import { tlsCredentials } from "./tls-credentials.ts";
 
@@ -168,14 +168,14 @@ describe("a caller", () => {
 describe("connections", () => {
   it("in the handshake are bounded by source: the one that has said nothing for longest is evicted", async () => {
     const { open, refused, listener, call } = await listening();
-    const idle = Array.from({ length: HANDSHAKES_PER_SOURCE_MAX }, () => open());
-    await until(() => listener.connections().handshakes === HANDSHAKES_PER_SOURCE_MAX);
+    const idle = Array.from({ length: WAITING_PER_SOURCE_MAX }, () => open());
+    await until(() => listener.connections().waiting === WAITING_PER_SOURCE_MAX);
     const gone = once(idle[0] ?? open(), "close");
     await call();
     await gone;
-    expect(refused).toEqual(["too-many-handshakes"]);
+    expect(refused).toEqual(["too-many-waiting"]);
     for (const socket of idle) socket.destroy();
-    await until(() => listener.connections().handshakes === 0);
+    await until(() => listener.connections().waiting === 0);
   });
 
   it("that have proven nothing are bounded by source: the oldest is evicted, and who has a certificate is let in", async () => {
@@ -185,9 +185,11 @@ describe("connections", () => {
     for (let at = 0; at < UNAUTHENTICATED_PER_SOURCE_MAX; at += 1) await secure();
     await gone;
     expect(refused).toEqual(["too-many-unauthenticated"]);
+    // Until its certificate is seen it is one of them, and the oldest goes for it too.
     await call(await leaf());
-    expect(listener.connections()).toMatchObject({ unauthenticated: UNAUTHENTICATED_PER_SOURCE_MAX });
-    expect(refused).toHaveLength(1);
+    expect(refused).toEqual(["too-many-unauthenticated", "too-many-unauthenticated"]);
+    await until(() => listener.connections().unauthenticated === UNAUTHENTICATED_PER_SOURCE_MAX - 1);
+    expect(listener.connections().all).toBe(UNAUTHENTICATED_PER_SOURCE_MAX);
   });
 
   it("that send more in the handshake than is allowed are ended before it is looked at", async () => {
@@ -242,7 +244,7 @@ describe("connections", () => {
     const second = connectTls({ socket: from("127.0.0.1", raw.localPort), ...pair, rejectUnauthorized: false });
     await new Promise((settle) => second.on("error", () => {}).once("close", settle));
     expect(refused).toContain("same-peer");
-    expect(listener.connections()).toEqual({ all: 1, handshakes: 0, unauthenticated: 1 });
+    expect(listener.connections()).toEqual({ all: 1, waiting: 0, unauthenticated: 1 });
     expect(contexts).toEqual([]);
     first.destroy();
     await until(() => listener.connections().all === 0);
@@ -263,7 +265,7 @@ describe("connections", () => {
     await unauthenticated;
     expect(refused).toEqual(["handshake", "unauthenticated-too-long"]);
     await until(() => listener.connections().all === 2);
-    expect(listener.connections()).toEqual({ all: 2, handshakes: 0, unauthenticated: 0 });
+    expect(listener.connections()).toEqual({ all: 2, waiting: 0, unauthenticated: 0 });
   });
 
   it("under one key or token are bounded, and the oldest goes", async () => {
@@ -305,7 +307,7 @@ describe("connections", () => {
     for (let at = 0; at < 5; at += 1) open();
     await until(() => refused.length === 2);
     expect(refused).toEqual(["too-many", "too-many"]);
-    expect(listener.connections().handshakes).toBe(3);
+    expect(listener.connections().waiting).toBe(3);
   });
 
   it.each([

@@ -4,9 +4,9 @@
  * 1. Whoever shows no certificate, or one that cannot be believed, is unauthenticated: heard, so that it can enrol, renew what has ended, or
  *    be told what is wrong; what it may ask is decided call by call. It is served small messages on few streams.
  * 2. What the unauthenticated send is bounded in bytes, and worked on in turns within a budget of time, by source and in all (work-budget.ts).
- * 3. Connections are bounded in all, those in the handshake and the unauthenticated in all, by source and in time, and those under one name
- *    by number. Handshakes wait for each other; among those who then prove nothing the one that has been there longest is evicted: nobody
- *    keeps others out by holding connections (S2).
+ * 3. Connections are bounded in all, those that wait for their handshake and the unauthenticated in all, by source and in time, and those under
+ *    one name by number. Among those who prove nothing the one that has been there longest is evicted: nobody keeps others out by holding
+ *    connections (S2).
  * 4. A connection is known by the address and port it comes from, which no two have at once: calls do not tell to which of this host's
  *    addresses it goes, so one that would be taken for another is not let in (S1).
  * 5. Plaintext ends in the handshake. Sessions are not resumed, so each connection proves its key anew.
@@ -39,15 +39,18 @@ export const HANDSHAKE_WITHIN_MS = 10_000;
 export const UNAUTHENTICATED_FOR_MS = 60_000;
 
 /**
- * Most connections in the handshake, in all and from one source: a site of a thousand agents behind one address translator comes back
- * together. Each holds some 10 KB until its first turn.
+ * Most connections whose handshake has not begun, in all and from one source: a site of a thousand agents behind one address translator comes
+ * back together. Each holds some 10 KB.
  */
-export const HANDSHAKES_MAX = 4_096;
-export const HANDSHAKES_PER_SOURCE_MAX = 2_048;
+export const WAITING_MAX = 4_096;
+export const WAITING_PER_SOURCE_MAX = 2_048;
 
-/** Most connections whose handshake is complete and that have proven nothing, in all and from one source: a rack behind one address may enrol together. */
+/**
+ * Most connections whose handshake has begun and that have proven nothing, in all and from one source: a rack behind one address may enrol
+ * together. Each holds some 100 KB.
+ */
 export const UNAUTHENTICATED_MAX = 1_024;
-export const UNAUTHENTICATED_PER_SOURCE_MAX = 256;
+export const UNAUTHENTICATED_PER_SOURCE_MAX = 512;
 
 /**
  * Bytes of a client's side of a handshake: a hello of 1.8 KB with a post-quantum key share, four certificates with RSA keys of 4,096 bits of
@@ -87,7 +90,7 @@ export type RefusedConnection =
   | "handshake"
   | "handshake-too-large"
   | "too-many"
-  | "too-many-handshakes"
+  | "too-many-waiting"
   | "too-many-unauthenticated"
   | "too-many-of-name"
   | "too-many-bytes"
@@ -116,9 +119,9 @@ export interface SecureListenerOptions {
 /** Connections at a moment. */
 export interface ConnectionCounts {
   readonly all: number;
-  /** Their handshake is not complete. */
-  readonly handshakes: number;
-  /** Their handshake is complete, and they have proven nothing. */
+  /** Their handshake has not begun. */
+  readonly waiting: number;
+  /** Their handshake has begun, and they have proven nothing. */
   readonly unauthenticated: number;
 }
 
@@ -161,6 +164,8 @@ interface Arrival {
   readonly metered: MeteredSocket;
   /** Bytes it may have sent by now. */
   bytesMax: number;
+  /** Its handshake is complete. */
+  isSecured: boolean;
   timer: Timer;
 }
 
@@ -173,8 +178,8 @@ class Arrivals {
   /** By peer. */
   readonly #peers = new Map<string, Arrival>();
   readonly #known = new Map<string, Connection>();
-  readonly #handshakes = new ConnectionsBySource<Arrival>(
-    { max: HANDSHAKES_MAX, perSourceMax: HANDSHAKES_PER_SOURCE_MAX },
+  readonly #waiting = new ConnectionsBySource<Arrival>(
+    { max: WAITING_MAX, perSourceMax: WAITING_PER_SOURCE_MAX },
     idleOrNewestOf,
   );
   readonly #unauthenticated = new ConnectionsBySource<Arrival>(
@@ -229,7 +234,7 @@ class Arrivals {
   counts(): ConnectionCounts {
     return {
       all: this.#peers.size,
-      handshakes: this.#handshakes.size,
+      waiting: this.#waiting.size,
       unauthenticated: this.#unauthenticated.size,
     };
   }
@@ -253,28 +258,35 @@ class Arrivals {
       source,
       bytesMax: () => arrival.bytesMax,
       pass: (push, isFirst) => {
-        if (isFirst) this.#tls.emit("connection", metered);
+        if (isFirst) this.#begin(arrival);
         this.#current = arrival;
         push();
         this.#current = undefined;
       },
-      onExcess: () => this.#evict(arrival, this.#known.has(peer) ? "too-many-bytes" : "handshake-too-large"),
+      onExcess: () => this.#evict(arrival, arrival.isSecured ? "too-many-bytes" : "handshake-too-large"),
     });
     const stayed = () => this.#evict(arrival, "unauthenticated-too-long");
     const timer = clock.after(HANDSHAKE_WITHIN_MS, () => {
       if (!metered.hasBegun && !metered.isWaiting) return this.#evict(arrival, "handshake");
       arrival.timer = clock.after(UNAUTHENTICATED_FOR_MS - HANDSHAKE_WITHIN_MS, stayed);
     });
-    const arrival: Arrival = { source, peer, raw, metered, bytesMax: handshakeMaxBytes, timer };
+    const arrival: Arrival = { source, peer, raw, metered, bytesMax: handshakeMaxBytes, isSecured: false, timer };
     this.#peers.set(peer, arrival);
     raw.once("close", () => {
-      if (this.#handshakes.delete(arrival)) onRefused("handshake");
+      if (!arrival.isSecured && this.#isUnknown(arrival)) onRefused("handshake");
       this.#leave(arrival);
       this.#peers.delete(peer);
       this.#known.delete(peer);
     });
-    const victim = this.#handshakes.add(arrival);
-    if (victim !== undefined) this.#evict(victim, "too-many-handshakes");
+    const victim = this.#waiting.add(arrival);
+    if (victim !== undefined) this.#evict(victim, "too-many-waiting");
+  }
+
+  #begin(arrival: Arrival): void {
+    this.#waiting.delete(arrival);
+    const victim = this.#unauthenticated.add(arrival);
+    if (victim !== undefined) this.#evict(victim, "too-many-unauthenticated");
+    this.#tls.emit("connection", arrival.metered);
   }
 
   #secured(socket: TLSSocket): void {
@@ -285,7 +297,7 @@ class Arrivals {
       return void socket.destroy();
     }
     const { peer, raw, metered } = arrival;
-    this.#handshakes.delete(arrival);
+    arrival.isSecured = true;
     const certificate = readCertificate(socket);
     if (certificate === "unreadable") {
       this.#evict(arrival, "handshake");
@@ -308,19 +320,18 @@ class Arrivals {
     arrival.bytesMax += UNAUTHENTICATED_BYTES_MAX;
     const isBelieved = certificate !== undefined && certificate.problem === undefined;
     if (isBelieved) authenticate(`key ${certificate.keySha256}`);
-    else {
-      const victim = this.#unauthenticated.add(arrival);
-      if (victim !== undefined) this.#evict(victim, "too-many-unauthenticated");
-      if (victim === arrival) return;
-    }
     this.#inject[isBelieved ? "authenticated" : "unauthenticated"](socket);
   }
 
   /** Takes it from among those that have proven nothing. */
   #leave(arrival: Arrival): void {
     arrival.timer.cancel();
-    this.#handshakes.delete(arrival);
+    this.#waiting.delete(arrival);
     this.#unauthenticated.delete(arrival);
+  }
+
+  #isUnknown(arrival: Arrival): boolean {
+    return this.#waiting.has(arrival) || this.#unauthenticated.has(arrival);
   }
 
   #evict(arrival: Arrival, why: RefusedConnection): void {

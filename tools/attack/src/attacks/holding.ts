@@ -1,6 +1,6 @@
 /** By who reaches the port alone: to keep others from it. */
 import { connect, type Socket } from "node:net";
-import { HANDSHAKES_MAX, HANDSHAKES_PER_SOURCE_MAX } from "@lifeline/rpc";
+import { WAITING_MAX, WAITING_PER_SOURCE_MAX } from "@lifeline/rpc";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { comesAbout } from "../poll.ts";
 
@@ -14,16 +14,16 @@ export const holding: readonly Attack[] = [
   {
     name: "hold-connections",
     standing: "port",
-    tries: `opens ${SOURCES * HANDSHAKES_PER_SOURCE_MAX} connections from ${SOURCES} addresses and says nothing on them`,
+    tries: `opens ${SOURCES * WAITING_PER_SOURCE_MAX} connections from ${SOURCES} addresses and says nothing on them`,
     async run(stage) {
       const node = await stage.enrol(await stage.token(), "patient-1");
       let ended = 0;
-      const sockets: Socket[] = Array.from({ length: SOURCES * HANDSHAKES_PER_SOURCE_MAX }, (_, at) => {
+      const sockets: Socket[] = Array.from({ length: SOURCES * WAITING_PER_SOURCE_MAX }, (_, at) => {
         const localAddress = `127.0.66.${(at % SOURCES) + 1}`;
         const socket = connect({ port: stage.port, host: "127.0.0.1", localAddress });
         return socket.on("error", () => {}).on("close", () => (ended += 1));
       });
-      const isFull = await comesAbout(stage.clock, () => ended >= SOURCES * HANDSHAKES_PER_SOURCE_MAX - HANDSHAKES_MAX);
+      const isFull = await comesAbout(stage.clock, () => ended >= SOURCES * WAITING_PER_SOURCE_MAX - WAITING_MAX);
       let letIn = 0;
       for (let calls = 0; calls < HONEST; calls += 1) {
         const { first, close } = await stage.speak(stage.client(node), "patient-1");
