@@ -1,22 +1,31 @@
 /**
- * A connection whose bytes are passed on in turns until its peer has proven who it is, and as they come from then on.
+ * A connection whose bytes are passed on in turns, and in bounded number until its peer has proven who it is.
  *
- * Node hands what a socket receives to OpenSSL by itself: a chain of certificates is verified before anybody could look at its size. Here the
- * bytes go through this process first. It costs some 25 µs for a message and its answer, and 3 KB of heap (BUDGETS.md, metered connections).
+ * Node hands what a socket receives to OpenSSL by itself: a chain of certificates is verified before anybody could look at its size, and as
+ * much is worked on at once as was received. Here the bytes go through this process first. It costs some 30 µs for a message and its answer, and 3 KB
+ * of heap a connection (BUDGETS.md, metered connections).
  */
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { WorkBudget } from "./work-budget.ts";
 
-/** Most bytes that are passed on in a turn: a handshake's last ones, and whatever follows them, are in different turns. */
-const SLICE_BYTES = 2_048;
+/**
+ * Most bytes that are passed on in a turn. While nothing is proven: so few that the last of a handshake, and whatever follows it, are in
+ * different turns. Afterwards: what a TLS record holds (RFC 8446 §5.1).
+ */
+const SLICE_BYTES = { unproven: 2_048, proven: 16_384 };
 
-/** What a metered socket needs. */
-export interface MeterOptions {
+/** Whose turns a connection's bytes wait for. */
+export interface Lane {
   readonly budget: Pick<WorkBudget, "ask" | "giveUp">;
   /** Whose allowance its work is taken from. */
   readonly source: string;
-  /** Most bytes that may be passed on by now. */
+}
+
+/** What a metered socket needs. */
+export interface MeterOptions {
+  readonly lane: Lane;
+  /** Most bytes that may be passed on by now, until it is moved to another lane. */
   readonly bytesMax: () => number;
   /** Passes bytes on by calling `push`; `isFirst`: nothing was before. */
   readonly pass: (push: () => void, isFirst: boolean) => void;
@@ -28,16 +37,18 @@ export interface MeterOptions {
 export class MeteredSocket extends Duplex {
   readonly #raw: Socket;
   readonly #options: MeterOptions;
+  #lane: Lane;
+  #isProven = false;
   #bytes = 0;
   /** Received, and not passed on yet. */
   #waiting: Buffer | undefined;
   #isAtWork = false;
-  #isFree = false;
 
   constructor(raw: Socket, options: MeterOptions) {
     super();
     this.#raw = raw;
     this.#options = options;
+    this.#lane = options.lane;
     // Whoever listens to the connection is told of its errors. Before TLS begins that is nobody, and its close says enough.
     this.on("error", () => {});
     raw.on("data", (chunk) => this.#receive(chunk));
@@ -57,36 +68,32 @@ export class MeteredSocket extends Duplex {
     return this.#bytes > 0;
   }
 
-  /** Passes on all that waits, and from now on whatever comes. */
-  free(): void {
-    if (this.#isFree) return;
-    this.#isFree = true;
-    this.#options.budget.giveUp(this.#options.source, this.#work);
+  /** Its peer has proven who it is: from now on its bytes wait for the turns of that lane, and their number is not bounded. */
+  prove(lane: Lane): void {
+    this.#lane.budget.giveUp(this.#lane.source, this.#work);
+    this.#lane = lane;
+    this.#isProven = true;
     // Within a turn the slice that is being passed on comes first.
-    if (!this.#isAtWork) this.#pass();
+    if (this.#waiting !== undefined && !this.#isAtWork) this.#ask();
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#isFree) {
-      if (!this.push(chunk)) this.#raw.pause();
-      return;
-    }
-    this.#raw.pause();
     this.#waiting = chunk;
     this.#ask();
+    // What had its turn at once, and found room, needs no pause.
+    if (this.#waiting !== undefined) this.#raw.pause();
   }
 
   #ask(): void {
-    const { budget, source } = this.#options;
-    budget.ask(source, this.hasBegun, this.#work);
+    this.#lane.budget.ask(this.#lane.source, this.hasBegun, this.#work);
   }
 
   readonly #work = (): void => {
     const chunk = this.#waiting;
     if (chunk === undefined || this.destroyed) return;
     const { bytesMax, pass, onExcess } = this.#options;
-    const slice = chunk.subarray(0, SLICE_BYTES);
-    if (this.#bytes + slice.length > bytesMax()) {
+    const slice = chunk.subarray(0, this.#isProven ? SLICE_BYTES.proven : SLICE_BYTES.unproven);
+    if (!this.#isProven && this.#bytes + slice.length > bytesMax()) {
       this.#waiting = undefined;
       onExcess();
       return;
@@ -95,18 +102,15 @@ export class MeteredSocket extends Duplex {
     this.#bytes += slice.length;
     this.#waiting = chunk.length > slice.length ? chunk.subarray(slice.length) : undefined;
     this.#isAtWork = true;
-    pass(() => this.push(slice), isFirst);
+    let hasRoom = true;
+    pass(() => {
+      hasRoom = this.push(slice);
+    }, isFirst);
     this.#isAtWork = false;
-    if (this.#isFree || this.#waiting === undefined) this.#pass();
-    else this.#ask();
+    if (this.#waiting !== undefined) this.#ask();
+    else if (!hasRoom) this.#raw.pause();
+    else if (this.#raw.isPaused()) this.#raw.resume();
   };
-
-  /** Passes on what waits, whole, and reads on. */
-  #pass(): void {
-    const chunk = this.#waiting;
-    this.#waiting = undefined;
-    if (chunk === undefined || this.push(chunk)) this.#raw.resume();
-  }
 
   override _read(): void {
     if (this.#waiting === undefined) this.#raw.resume();
@@ -127,7 +131,7 @@ export class MeteredSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#options.budget.giveUp(this.#options.source, this.#work);
+    this.#lane.budget.giveUp(this.#lane.source, this.#work);
     this.#waiting = undefined;
     this.#raw.destroy();
     done(error);

@@ -3,7 +3,8 @@
  *
  * 1. Whoever shows no certificate, or one that cannot be believed, is unauthenticated: heard, so that it can enrol, renew what has ended, or
  *    be told what is wrong; what it may ask is decided call by call. It is served small messages on few streams.
- * 2. What the unauthenticated send is bounded in bytes, and worked on in turns within a budget of time, by source and in all (work-budget.ts).
+ * 2. What peers send is worked on in turns within a budget of time: of the unauthenticated by source and in all, and bounded in bytes; of
+ *    others by key or token (work-budget.ts).
  * 3. Connections are bounded in all, those that wait for their handshake and the unauthenticated in all, by source and in time, and those under
  *    one name by number. Among those who prove nothing the one that has been there longest is evicted: nobody keeps others out by holding
  *    connections (S2).
@@ -27,7 +28,7 @@ import { ConnectionsBySource, oldestOf } from "./connections-by-source.ts";
 import { MeteredSocket } from "./metered-socket.ts";
 import { mendPeerCertificates } from "./shown-certificate.ts";
 import { sourceOf } from "./source.ts";
-import { WorkBudget } from "./work-budget.ts";
+import { AUTHENTICATED_ALLOWANCES, UNAUTHENTICATED_ALLOWANCES, WorkBudget } from "./work-budget.ts";
 
 /**
  * How long a connection may be without its first byte, and a handshake may take from its first turn, ms: three lost segments of a slow
@@ -172,7 +173,8 @@ interface Arrival {
 /** From the accepted socket to the server: every connection until it is authenticated, and its name from then on. */
 class Arrivals {
   readonly #options: SecureListenerOptions;
-  readonly #budget: WorkBudget;
+  readonly #unproven: WorkBudget;
+  readonly #proven: WorkBudget;
   readonly #tcp: TcpServer;
   readonly #tls: TlsServer;
   /** By peer. */
@@ -194,7 +196,8 @@ class Arrivals {
 
   constructor(servers: SecureServers, options: SecureListenerOptions) {
     this.#options = options;
-    this.#budget = new WorkBudget(options.clock);
+    this.#unproven = new WorkBudget(options.clock, UNAUTHENTICATED_ALLOWANCES);
+    this.#proven = new WorkBudget(options.clock, AUTHENTICATED_ALLOWANCES);
     this.#named = new Named(options.onRefused);
     this.#inject = injectorsOf(servers);
     for (const server of Object.values(servers)) connectionsOf.set(server, this.#known);
@@ -254,8 +257,7 @@ class Arrivals {
     }
     const source = sourceOf(raw.remoteAddress);
     const metered = new MeteredSocket(raw, {
-      budget: this.#budget,
-      source,
+      lane: { budget: this.#unproven, source },
       bytesMax: () => arrival.bytesMax,
       pass: (push, isFirst) => {
         if (isFirst) this.#begin(arrival);
@@ -313,7 +315,7 @@ class Arrivals {
       if (isAuthenticated || this.#peers.get(peer) !== arrival) return;
       isAuthenticated = true;
       this.#leave(arrival);
-      metered.free();
+      metered.prove({ budget: this.#proven, source: name });
       this.#named.add(name, raw);
     };
     this.#known.set(peer, { certificate, authenticate });

@@ -1,5 +1,5 @@
 /**
- * How much of the main thread those who have proven nothing may take. What they send is worked on in turns, and paid for with the time it took.
+ * How much of the main thread what peers send may take. It is worked on in turns, and paid for with the time it took.
  *
  * 1. Each source has a bucket of time, and all of them together have one. Whoever's bucket is empty waits; nothing is refused here (F2).
  * 2. Sources take turns, so a source with a thousand connections delays another by one turn.
@@ -13,17 +13,36 @@ export interface Allowance {
   readonly msPerS: number;
 }
 
+/** What one source may take, and all of them together. */
+export interface Allowances {
+  readonly source: Allowance;
+  readonly all: Allowance;
+}
+
 /**
- * Of one source: a tenth of a core for long, and at once the handshakes of a thousand agents behind one address translator, 3 ms each
- * (BUDGETS.md, handshakes).
+ * Of those who have proven nothing. One source: a tenth of a core for long, and at once the handshakes of a thousand agents behind one
+ * address translator, 3 ms each (BUDGETS.md, handshakes). All: half of a core, so that those who are let in keep the other half; after a
+ * restart that is 10,000 agents in a minute.
  */
-export const SOURCE_ALLOWANCE: Allowance = { capacityMs: 3_000, msPerS: 100 };
+export const UNAUTHENTICATED_ALLOWANCES: Allowances = {
+  source: { capacityMs: 3_000, msPerS: 100 },
+  all: { capacityMs: 100, msPerS: 500 },
+};
 
-/** Of all sources together: half of a core, so that those who are let in keep the other half. After a restart that is 10,000 agents in a minute. */
-export const ALL_ALLOWANCE: Allowance = { capacityMs: 100, msPerS: 500 };
+/**
+ * Of those who have. One key or token: a tenth of a core, some 500 messages a second where an agent sends 11 at most (the collector's
+ * REPORT_ALLOWANCE). All: the whole of it, for they are to take turns and no more.
+ */
+export const AUTHENTICATED_ALLOWANCES: Allowances = {
+  source: { capacityMs: 3_000, msPerS: 100 },
+  all: { capacityMs: 1_000, msPerS: 1_000 },
+};
 
-/** Most sources that are remembered. The one that spent longest ago is forgotten first: its bucket is the likeliest to be full. */
-export const SOURCES_MAX = 16_384;
+/** Most sources that are remembered, more than a collector has agents. */
+export const SOURCES_MAX = 32_768;
+
+/** How many sources are looked at for one whose bucket is not empty, before one is forgotten whose is. */
+const FORGETTING_LOOKS = 16;
 
 /** How long turns may follow each other before the event loop has its own, ms. */
 const SLICE_MS = 5;
@@ -63,8 +82,9 @@ interface Source {
 /** The budget of a listener. */
 export class WorkBudget {
   readonly #clock: Clock;
+  readonly #allowances: Allowances;
   readonly #all: Bucket;
-  /** In the order of their last turn. */
+  /** In the order in which they came. */
   readonly #sources = new Map<string, Source>();
   /** Those with work that waits; the next one to have a turn is first. */
   readonly #waiting = new Map<string, Source>();
@@ -72,14 +92,21 @@ export class WorkBudget {
   #sliceNs = 0;
   #timer: Timer | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, allowances: Allowances) {
     this.#clock = clock;
-    this.#all = new Bucket(ALL_ALLOWANCE, clock.monotonicNs());
+    this.#allowances = allowances;
+    this.#all = new Bucket(allowances.all, clock.monotonicNs());
   }
 
   /** Runs `work` when its source and all of them have time left: at once where nobody waits. `hasBegun`: its connection has had a turn before. */
   ask(name: string, hasBegun: boolean, work: () => void): void {
     const source = this.#sourceOf(name);
+    const nowNs = this.#clock.monotonicNs();
+    const mayNow = !this.#isAtWork && this.#waiting.size === 0 && this.#all.waitMs(nowNs) === 0;
+    if (mayNow && source.bucket.waitMs(nowNs) === 0) {
+      this.#run(source, work, nowNs);
+      return;
+    }
     (hasBegun ? source.begun : source.fresh).add(work);
     this.#waiting.set(name, source);
     this.#next();
@@ -99,23 +126,34 @@ export class WorkBudget {
     return this.#waiting.size;
   }
 
+  /** Sources that are remembered, {@link SOURCES_MAX} at most. */
+  get sources(): number {
+    return this.#sources.size;
+  }
+
   #sourceOf(name: string): Source {
     const known = this.#sources.get(name);
     if (known !== undefined) return known;
     const source = {
-      bucket: new Bucket(SOURCE_ALLOWANCE, this.#clock.monotonicNs()),
+      bucket: new Bucket(this.#allowances.source, this.#clock.monotonicNs()),
       begun: new Set<() => void>(),
       fresh: new Set<() => void>(),
     };
     this.#sources.set(name, source);
-    if (this.#sources.size > SOURCES_MAX) {
-      for (const [oldest, { begun, fresh }] of this.#sources) {
-        if (begun.size + fresh.size > 0) continue;
-        this.#sources.delete(oldest);
-        break;
-      }
-    }
+    if (this.#sources.size > SOURCES_MAX) this.#forgetOne();
     return source;
+  }
+
+  /** The first that waits for nothing. One that would have had to wait longer is looked over a few times, not for ever. */
+  #forgetOne(): void {
+    const nowNs = this.#clock.monotonicNs();
+    let looks = 0;
+    for (const [name, source] of this.#sources) {
+      looks += 1;
+      if (!isIdle(source) || (looks < FORGETTING_LOOKS && source.bucket.waitMs(nowNs) > 0)) continue;
+      this.#sources.delete(name);
+      return;
+    }
   }
 
   /** Gives the next one its turn, or waits until there is one to give. */
@@ -129,7 +167,7 @@ export class WorkBudget {
       for (const [name, source] of this.#waiting) {
         const waitMs = source.bucket.waitMs(nowNs);
         if (waitMs === 0) {
-          this.#run(name, source);
+          this.#runFirst(name, source, nowNs);
           return;
         }
         soonestMs = Math.min(soonestMs, waitMs);
@@ -138,17 +176,18 @@ export class WorkBudget {
     this.#timer = this.#clock.after(soonestMs, () => this.#next());
   }
 
-  #run(name: string, source: Source): void {
+  #runFirst(name: string, source: Source, nowNs: number): void {
     const queue = source.begun.size > 0 ? source.begun : source.fresh;
     const [work] = queue;
     if (work === undefined) throw new Error("a source waits without work");
     queue.delete(work);
     this.#waiting.delete(name);
     if (!isIdle(source)) this.#waiting.set(name, source);
-    this.#sources.delete(name);
-    this.#sources.set(name, source);
+    this.#run(source, work, nowNs);
+  }
+
+  #run(source: Source, work: () => void, startNs: number): void {
     this.#isAtWork = true;
-    const startNs = this.#clock.monotonicNs();
     work();
     // What the work has put off to the end of this turn of the event loop is part of it: HTTP/2 has its streams told of there.
     process.nextTick(() => {
