@@ -19,6 +19,7 @@ describe("the command line", () => {
     ["footprint", { bench: "footprint", json: false, seconds: 30, period: 1 }],
     ["footprint --seconds 5 --json", { bench: "footprint", json: true, seconds: 5, period: 1 }],
     ["rollup --json", { bench: "rollup", json: true }],
+    ["connections --json", { bench: "connections", json: true }],
     ["spool", { bench: "spool", json: false, targets: 96 }],
     ["spool --targets 20 --json", { bench: "spool", json: true, targets: 20 }],
     ["footprint --period 60 --seconds 60", { bench: "footprint", json: false, seconds: 60, period: 60 }],
@@ -29,9 +30,9 @@ describe("the command line", () => {
   });
 
   it.each([
-    ["", "no bench named; expected accuracy, footprint, rollup or spool"],
-    ["--json", "no bench named; expected accuracy, footprint, rollup or spool"],
-    ["speed", '"speed": no such bench; expected accuracy, footprint, rollup or spool'],
+    ["", "no bench named; expected accuracy, footprint, rollup, connections or spool"],
+    ["--json", "no bench named; expected accuracy, footprint, rollup, connections or spool"],
+    ["speed", '"speed": no such bench; expected accuracy, footprint, rollup, connections or spool'],
     ["accuracy footprint", '"footprint": unexpected after accuracy'],
     ["accuracy --seconds 30", "--seconds: accuracy takes --samples and --rtt-ms instead"],
     ["spool --samples 30", "--samples: spool takes --targets instead"],

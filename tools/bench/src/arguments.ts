@@ -1,4 +1,4 @@
-/** The command line: `accuracy|footprint|rollup|spool [--json] [--samples N] [--rtt-ms N] [--seconds N] [--period N] [--targets N]`. Pure. */
+/** The command line: `accuracy|footprint|rollup|connections|spool [--json] [--samples N] [--rtt-ms N] [--seconds N] [--period N] [--targets N]`. Pure. */
 import { parseArgs } from "node:util";
 import { BenchError } from "./bench-error.ts";
 import { PLAN_MAX_TARGETS } from "./spool/plan.ts";
@@ -8,6 +8,7 @@ export type BenchRequest =
   | { readonly bench: "accuracy"; readonly json: boolean; readonly samples: number; readonly rttMs: number }
   | { readonly bench: "footprint"; readonly json: boolean; readonly seconds: number; readonly period: number }
   | { readonly bench: "rollup"; readonly json: boolean }
+  | { readonly bench: "connections"; readonly json: boolean }
   | { readonly bench: "spool"; readonly json: boolean; readonly targets: number };
 
 /** Samples per way of measuring: p99 of 200 still has two samples above it. */
@@ -32,14 +33,15 @@ const AMOUNTS_OF: Readonly<Record<BenchRequest["bench"], readonly Amount[]>> = {
   accuracy: [SAMPLES, RTT],
   footprint: [SECONDS, PERIOD],
   rollup: [],
+  connections: [],
   spool: [TARGETS],
 };
 const BENCHES = Object.keys(AMOUNTS_OF) as BenchRequest["bench"][];
-const BENCHES_TEXT = "accuracy, footprint, rollup or spool";
+const BENCHES_TEXT = "accuracy, footprint, rollup, connections or spool";
 
 /** How the program is used, in one line. */
 export const USAGE =
-  "usage: bench accuracy [--json] [--samples N] [--rtt-ms N] | bench footprint [--json] [--seconds N] [--period N] | bench rollup [--json] | bench spool [--json] [--targets N]";
+  "usage: bench accuracy [--json] [--samples N] [--rtt-ms N] | bench footprint [--json] [--seconds N] [--period N] | bench rollup [--json] | bench connections [--json] | bench spool [--json] [--targets N]";
 
 /** Reads the arguments after node and script. Throws `bad-usage`. */
 export function readArguments(args: readonly string[]): BenchRequest {
@@ -61,6 +63,7 @@ export function readArguments(args: readonly string[]): BenchRequest {
     case "footprint":
       return { bench, json, ...readStretch(read(SECONDS), read(PERIOD)) };
     case "rollup":
+    case "connections":
       return { bench, json };
     case "spool":
       return { bench, json, targets: read(TARGETS) };

@@ -10,6 +10,8 @@ import { measureAccuracy } from "./accuracy/accuracy.ts";
 import { renderAccuracy } from "./accuracy/render.ts";
 import { type BenchRequest, readArguments, USAGE } from "./arguments.ts";
 import { BenchError, type BenchErrorCode } from "./bench-error.ts";
+import { measureConnections } from "./connections/connections.ts";
+import { renderConnections } from "./connections/render.ts";
 import { measureFootprint } from "./footprint/footprint.ts";
 import { renderFootprint } from "./footprint/render.ts";
 import { renderRollup } from "./rollup/render.ts";
@@ -56,6 +58,10 @@ async function measure(workshop: Workshop, request: BenchRequest): Promise<strin
     case "rollup": {
       const result = await measureRollup(workshop);
       return request.json ? JSON.stringify(result) : renderRollup(result);
+    }
+    case "connections": {
+      const result = await measureConnections(workshop);
+      return request.json ? JSON.stringify(result) : renderConnections(result);
     }
     case "spool": {
       const result = await measureSpool(workshop, request.targets);

@@ -4,7 +4,11 @@ import { fileURLToPath } from "node:url";
 import type { ProcessSpec } from "./workshop.ts";
 
 /** What to start for the program in folder `name`, with `order` as its only argument, as JSON. */
-export function ownProgram(name: "asker" | "listener" | "prober", order: object, namespace?: string): ProcessSpec {
+export function ownProgram(
+  name: "acknowledger" | "asker" | "listener" | "prober",
+  order: object,
+  namespace?: string,
+): ProcessSpec {
   const main = fileURLToPath(new URL(`./${name}/main${extname(import.meta.url)}`, import.meta.url));
   return {
     name,
