@@ -48,3 +48,4 @@ export {
   targetId,
   targetPlace,
 } from "./target.ts";
+export { visibleJsonLine, visibleLines, visibleText } from "./visible-text.ts";
