@@ -1,5 +1,8 @@
-/** The log: JSON lines with `msg`, `level` as a word and `time` as RFC 3339, which Talos parses (talosctl logs). */
-import type { Clock } from "@lifeline/measure";
+/**
+ * The log: JSON lines with `msg`, `level` as a word and `time` as RFC 3339, which Talos parses (talosctl logs). Text of others
+ * is visible text.
+ */
+import { type Clock, visibleJsonLine } from "@lifeline/measure";
 import { type DestinationStream, type Logger, pino } from "pino";
 import type { LogLevel } from "./config.ts";
 
@@ -10,6 +13,7 @@ export function createLog(clock: Clock, level: LogLevel, destination?: Destinati
       level,
       base: null,
       formatters: { level: (label) => ({ level: label }) },
+      hooks: { streamWrite: visibleJsonLine },
       timestamp: () => `,"time":"${new Date(clock.wallMs()).toISOString()}"`,
     },
     destination ?? pino.destination({ dest: 1, sync: true }),

@@ -15,7 +15,7 @@ import {
   readEndpointUrl,
   readHostPort,
 } from "@lifeline/catalogue";
-import type { IpFamily } from "@lifeline/measure";
+import { type IpFamily, visibleText } from "@lifeline/measure";
 import {
   BOOT_ID_BYTES,
   decodeReport,
@@ -252,5 +252,5 @@ export function admitReport(envelope: reportPb.ReportEnvelope, nowMs: number): R
 }
 
 function quoted(text: string): string {
-  return JSON.stringify(text.slice(0, 80));
+  return `"${visibleText(text.slice(0, 80))}"`;
 }

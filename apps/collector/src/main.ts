@@ -2,20 +2,15 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { CatalogueError, problemLine } from "@lifeline/catalogue";
 import { systemClock } from "@lifeline/measure";
-import { pino } from "pino";
 import { type Collector, STOP_WITHIN_MS, startCollector } from "./collector.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { CERTIFICATE_USAGE, runCertificate } from "./identity/certificate-command.ts";
+import { createLog } from "./log.ts";
 import { usage } from "./settings.ts";
 import { BACKUP_USAGE, runBackup } from "./store/backup-command.ts";
 
-/** JSON lines as the agent's: the level as a word, RFC 3339 times. */
-const log = pino({
-  base: null,
-  formatters: { level: (level) => ({ level }) },
-  timestamp: () => `,"time":"${new Date(systemClock.wallMs()).toISOString()}"`,
-});
+const log = createLog(systemClock);
 
 function fail(error: unknown): never {
   if (error instanceof ConfigError) {

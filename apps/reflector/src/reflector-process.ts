@@ -1,7 +1,7 @@
 /** The process of a reflector: its log, signals and chance. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { systemClock } from "@lifeline/measure";
+import { systemClock, visibleJsonLine } from "@lifeline/measure";
 import { pino } from "pino";
 import { runReflector } from "./run.ts";
 
@@ -9,7 +9,7 @@ import { runReflector } from "./run.ts";
 export function reflectorProcess(args: readonly string[]): Promise<number> {
   return runReflector(args, {
     clock: systemClock,
-    log: pino({ name: "lifeline-reflector" }),
+    log: pino({ name: "lifeline-reflector", hooks: { streamWrite: visibleJsonLine } }),
     randomBytes,
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),

@@ -1,15 +1,19 @@
 /** The one error of the RPC boundary. */
 import { status } from "@grpc/grpc-js";
+import { visibleText } from "@lifeline/measure";
 
 /** gRPC status codes by name (grpc/grpc doc/statuscodes.md). */
 export const RpcStatus = status;
 export type RpcStatusCode = status;
 
-/** A call that ended with a status other than OK. Told apart by `code`, never by its message. */
+/**
+ * A call that ended with a status other than OK. Told apart by `code`, never by its message. The other side may have written
+ * the message, so it is one line of visible text.
+ */
 export class RpcError extends Error {
   readonly code: RpcStatusCode;
   constructor(code: RpcStatusCode, message: string) {
-    super(message);
+    super(visibleText(message));
     this.name = "RpcError";
     this.code = code;
   }

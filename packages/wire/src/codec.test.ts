@@ -248,6 +248,20 @@ describe("reports", () => {
     expect(decoded).toMatchObject({ ok: false, malformed: { field, expected } });
   });
 
+  it.each([
+    ["a control character", "\u001b[2J\u202e", "\\u{1B}[2J\\u{202E}"],
+    ["its length", `\u202e\u200b${"x".repeat(600)}`, `\\u{202E}\\u{200B}${"x".repeat(64)}`],
+    ["its length, through an emoji", `${"x".repeat(79)}👩${"x".repeat(600)}`, `${"x".repeat(79)}\\`],
+    [
+      "its length, and with an emoji at the cut",
+      `\u202e${"x".repeat(71)}👩👩${"x".repeat(600)}`,
+      `\\u{202E}${"x".repeat(71)}\ufffd`,
+    ],
+  ])("quotes what it refuses for %s as visible text, cut at 80 characters", (_, targetId, value) => {
+    const decoded = decodeReport(toBinary(ReportSchema, create(ReportSchema, { targetIds: [targetId] })));
+    expect(decoded).toMatchObject({ ok: false, malformed: { field: "target_ids[0]", value } });
+  });
+
   it("refuses what is larger than a report may be before opening it", () => {
     expect(decodeReport(new Uint8Array(MAX_REPORT_BYTES + 1))).toMatchObject({
       ok: false,

@@ -1,10 +1,11 @@
 /** Reading what another process wrote: every doubt becomes a {@link Malformed} with the field, the value and what would be right. */
+import { visibleText } from "@lifeline/measure";
 
 /** Why a message was refused. */
 export interface Malformed {
   /** Path of the field, such as `windows[3].start_unix_ms`. */
   readonly field: string;
-  /** What stood there, cut at 80 characters. */
+  /** What stood there, as visible text of one line, cut at 80 characters. */
   readonly value: string;
   /** What would be right. */
   readonly expected: string;
@@ -28,7 +29,9 @@ class MalformedError extends Error {
 
 /** Ends the reading: to be called only inside {@link reading}. */
 export function refuse(field: string, value: unknown, expected: string): never {
-  throw new MalformedError({ field, value: String(value).slice(0, MAX_QUOTED_LENGTH), expected });
+  const shown = visibleText(String(value).slice(0, MAX_QUOTED_LENGTH));
+  // A pair may be cut in half.
+  throw new MalformedError({ field, value: shown.slice(0, MAX_QUOTED_LENGTH).toWellFormed(), expected });
 }
 
 /** Runs a reader; what it refuses becomes a value. Any other error is a defect and passes through. */
@@ -56,14 +59,9 @@ export function text(field: string, value: string, min: number, max: number): st
     refuse(field, value, `${min} to ${max} characters, not ${value.length}`);
   for (let at = 0; at < value.length; at++) {
     const unit = value.charCodeAt(at);
-    if (unit < 0x20 || (unit >= 0x7f && unit <= 0x9f)) refuse(field, escaped(value), "text without control characters");
+    if (unit < 0x20 || (unit >= 0x7f && unit <= 0x9f)) refuse(field, value, "text without control characters");
   }
   return value;
-}
-
-/** In quotes, with every control character as an escape: JSON has none for DEL and C1. */
-function escaped(text: string): string {
-  return JSON.stringify(text).replace(/[\x7f-\x9f]/g, (unit) => `\\u00${unit.charCodeAt(0).toString(16)}`);
 }
 
 /** A list of at most `max` entries. */

@@ -8,7 +8,7 @@
  * unmet rows must not be woken by a direct path that nobody takes.
  */
 import { resolvedTargets } from "@lifeline/catalogue";
-import { detailOf, endpointName, type Target, targetPlace } from "@lifeline/measure";
+import { detailOf, endpointName, type Target, targetPlace, visibleText } from "@lifeline/measure";
 import { UDP_EVIDENCE, VERDICTS } from "@lifeline/verdict";
 import type { Fleet, Node } from "../fleet.ts";
 import { RTT_BOUNDS_NS, type Tally } from "../tally.ts";
@@ -225,7 +225,7 @@ function labelsOf(node: string, requirement: string, target: Target | undefined)
     .join(",");
 }
 
-/** A label value as the text format wants it. */
+/** A label value as the text format wants it; a node may have named its host. */
 function escaped(text: string): string {
-  return text.replace(/[\\"\n]/g, (unit) => (unit === "\n" ? "\\n" : `\\${unit}`));
+  return visibleText(text).replace(/[\\"]/g, "\\$&");
 }

@@ -1,0 +1,22 @@
+import { manualClock } from "@lifeline/measure";
+import { expect, it } from "vitest";
+import { createLog } from "./log.ts";
+
+it("shows what others wrote as visible text, wherever in a line it stands, and keeps the lines of a stack", () => {
+  const lines: string[] = [];
+  const log = createLog(manualClock(0), { write: (line) => void lines.push(line) });
+  log
+    .child({ peer: "a\u202eb" })
+    .warn({ detail: "\u001b[2J\u200b", err: new Error("said \u{e0041}") }, "refused: \u2028");
+  const [line = "", ...others] = lines;
+  expect(others).toEqual([]);
+  expect(line).toMatch(/^[\x20-\x7e]+\n$/);
+  expect(JSON.parse(line)).toMatchObject({
+    level: "warn",
+    time: "1970-01-01T00:00:00.000Z",
+    peer: "a\\u{202E}b",
+    detail: "\\u{1B}[2J\\u{200B}",
+    err: { message: "said \\u{E0041}", stack: expect.stringContaining("\n    at ") },
+    msg: "refused: \\u{2028}",
+  });
+});
