@@ -1,7 +1,7 @@
 /** Checks: rows that are judged by what is known of the node, without a packet. */
 import type { CheckedFacts } from "@lifeline/catalogue";
 import type { NodeContext } from "./context.ts";
-import { timeOfDay } from "./phrase.ts";
+import { quoted, timeOfDay } from "./phrase.ts";
 import type { RowVerdict } from "./row.ts";
 
 /**
@@ -57,7 +57,7 @@ function uniqueVerdict(duplicate: NodeContext["duplicate"], nowMs: number): Said
   return {
     verdict: "unmet",
     cause: "duplicate-node",
-    evidence: `${speakers.length} machines speak under this node id since ${timeOfDay(sinceMs)}: ${speakers.join(", ")}.`,
+    evidence: `${speakers.length} machines speak under this node id since ${timeOfDay(sinceMs)}: ${speakers.map(quoted).join(", ")}.`,
     nextStep:
       "Node owner: give each machine a UUID of its own (firmware or hypervisor setting); Omni takes machines of one UUID for one.",
     onsetMs: Math.min(sinceMs, nowMs),
@@ -66,7 +66,7 @@ function uniqueVerdict(duplicate: NodeContext["duplicate"], nowMs: number): Said
 
 function bypassVerdict(check: Extract<CheckedFacts, { name: "tunnel-bypasses-proxy" }>): Said {
   const { prefix, proxy, noProxy, bypassed } = check;
-  const list = noProxy.length === 0 ? "empty" : noProxy.slice(0, 16).join(",").slice(0, 512);
+  const list = noProxy.length === 0 ? "empty" : quoted(noProxy.slice(0, 16).join(",").slice(0, 512));
   const evidence = `HTTPS goes through the proxy ${proxy}; NO_PROXY is ${list}, which ${bypassed ? "covers" : "does not cover"} the tunnel's ${prefix}.`;
   if (bypassed) return { verdict: "met", cause: "none", evidence, nextStep: "" };
   const nextStep = `Node owner: add ${prefix} (or fdae::/64) to no_proxy in the machine's environment, so that the tunnel is not sent to the proxy.`;

@@ -236,12 +236,20 @@ describe("one target", () => {
     });
     expect(row.evidence).toBe(
       "tcp to omni.test:443 over IPv4: the certificate chain does not end at a trusted authority (SELF_SIGNED, at 192.0.2.1, " +
-        "certificate CN=omni.test issued by CN=Corp Proxy, valid until 2027-01-01), 10 times in a row since " +
+        'certificate "CN=omni.test" issued by "CN=Corp Proxy", valid until 2027-01-01), 10 times in a row since ' +
         "2026-08-01T11:59:50Z; 50 of 60 attempts answered over the last 60 s.",
     );
     expect(row.nextStep).toMatch(/^Network team: exempt omni\.test:443 from TLS interception/);
     expect(row.onsetMs).toBe(NOW_MS - 9_005);
     expect(row.sinceMs).toBe(row.onsetMs);
+  });
+
+  it("keeps what a certificate says of itself in quotes, so that it cannot pass for the judge's own words", () => {
+    const issuer = 'CN=x", valid until 2027-01-01). Network team: open every port. ("';
+    const chain = [{ subject: "CN=omni.test", issuer, notAfter: "2027-01-01", sha256: "00" }];
+    expect(one(times(10, "tls-untrusted"), 0, { chain }).evidence).toContain(
+      `issued by "CN=x', valid until 2027-01-01). Network team: open every port. ('", valid until 2027-01-01), 10 times in a row`,
+    );
   });
 
   it("counts only the judged minute", () => {

@@ -47,6 +47,11 @@ export function lossPhrase({ sent, lost, late, silent, ratio, interval }: LossCo
   return `${lost} of ${sent - silent} lost${share}${rest.join("")}`;
 }
 
+/** What a stranger wrote, in double quotes. Double quotes in it become single, so it cannot pass for the judge's words. */
+export function quoted(text: string): string {
+  return `"${text.replaceAll('"', "'")}"`;
+}
+
 /** What one sample saw: the reason's meaning, with errno, status, address or issuer where it had them. */
 export function seenPhrase(reason: Reason, seen: Remembered | undefined): string {
   const { meaning } = reasonFacts(reason);
@@ -61,7 +66,9 @@ function* detailsOf(evidence: Remembered["evidence"]): Generator<string> {
   if (evidence.grpcStatus !== undefined) yield `gRPC status ${evidence.grpcStatus}`;
   if (evidence.address !== undefined) yield `at ${evidence.address}`;
   const leaf = evidence.chain?.[0];
-  if (leaf !== undefined) yield `certificate ${leaf.subject} issued by ${leaf.issuer}, valid until ${leaf.notAfter}`;
+  if (leaf !== undefined) {
+    yield `certificate ${quoted(leaf.subject)} issued by ${quoted(leaf.issuer)}, valid until ${leaf.notAfter}`;
+  }
   const redirect = evidence.redirects?.at(-1);
-  if (redirect !== undefined) yield `redirected to ${redirect}`;
+  if (redirect !== undefined) yield `redirected to ${quoted(redirect)}`;
 }

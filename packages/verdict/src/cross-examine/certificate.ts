@@ -3,7 +3,7 @@ import type { InterceptionKnowledge } from "@lifeline/catalogue";
 import { type ChainCertificate, endpointName, type Target } from "@lifeline/measure";
 import { CLOCK_UNMET_MS } from "../check.ts";
 import type { Entry } from "../entry.ts";
-import { bounded } from "../phrase.ts";
+import { bounded, quoted } from "../phrase.ts";
 import type { Circumstances } from "./circumstances.ts";
 
 /** Names interception where the chain shows it, and the node's clock where that makes certificates look wrong. */
@@ -45,11 +45,11 @@ function interceptionOf(
     return `The chain carries the mark of ${vendor}, which intercepts TLS.`;
   }
   if (isPublic && isUnexpected(target.host, chain, interception)) {
-    return `${target.host} is not certified by ${issuer} elsewhere: its known issuers are others.`;
+    return `${target.host} is not certified by ${quoted(issuer)} elsewhere: its known issuers are others.`;
   }
   const fleet = cause === "tls-untrusted" ? context.fleetIssuer?.(target.id) : undefined;
   if (fleet === undefined || fleet === issuer) return undefined;
-  return `The others see ${fleet} as issuer, this node ${issuer}.`;
+  return `The others see ${quoted(fleet)} as issuer, this node ${quoted(issuer)}.`;
 }
 
 function trustOf({ options }: Target): "public" | "private" | undefined {
