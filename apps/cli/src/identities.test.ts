@@ -133,7 +133,7 @@ ID        STATE         USED  NODES     CREATED               UNTIL             
       "1f2e3d4c,good,3,40,rack-3-*,2026-03-01T11:00:00.000Z,2026-03-02T11:00:00.000Z,,rack 3,false",
     );
     const markdown = await ask(["token", "list", "--output", "markdown"], { listJoinTokens });
-    expect(markdown.out).toContain("| 00000004 | ✗ revoked |");
+    expect(markdown.out).toContain("| `00000004` | ✗ revoked |");
   });
 
   it("says how to make one when there is none", async () => {

@@ -10,7 +10,7 @@ export { CALL_TIMEOUT_MS, openCollector, type QueryClient, withCollector } from 
 export { type CollectorSecurity, readPem } from "./collector-security.ts";
 export { EXIT, type ExitCode, exitCodeOf } from "./exit-code.ts";
 export { type FetchOptions, fetchIncidents, fetchStatus, type IncidentOptions } from "./fetch.ts";
-export { wrapped } from "./render/display-width.ts";
+export { proseLines } from "./render/display-width.ts";
 export { type StatusJson, type StatusRowJson, statusJson } from "./render/json.ts";
 export { renderStatus, type StatusLayout, statusCsv, statusMarkdown } from "./render/status.ts";
 export { type Column, type TableLayout, tableLines } from "./render/table.ts";

@@ -277,7 +277,7 @@ TIME              SENT  LOST  LOSS  P50  P95  MAX
       "worker-1,siderolink-endpoint,siderolink-endpoint|udp|10.0.0.1:50180|ipv4,2026-03-01T11:00:00.000Z,3600,60,0,0,60,0,,,,",
     );
     expect(await print("markdown")).toContain(
-      "| machine-api grpc omni.example.com:8090 ipv4 | 2026-03-01 07:00 | 3600 | 1 | 0.028 % | 12.3 ms | 15.0 ms | 99.9 ms |\n",
+      "| `machine-api grpc omni.example.com:8090 ipv4` | 2026-03-01 07:00 | 3600 | 1 | 0.028 % | 12.3 ms | 15.0 ms | 99.9 ms |\n",
     );
     expect(await print("wide")).toMatch(/LOST +LATE +SILENT +NOT SENT +LOSS/);
   });

@@ -1,5 +1,6 @@
 /** Patterns that are refused, and the ids that were probably meant. */
 import { PATTERN_MAX_CHARS } from "@lifeline/catalogue";
+import { visibleText } from "@lifeline/measure";
 import { CliError } from "./cli-error.ts";
 
 /** Most ids listed when a pattern matches none. */
@@ -30,7 +31,7 @@ export function noMatch(pattern: string, ids: readonly string[]): CliError {
 
 /**
  * The ids close to `word`, nearest first, at most five: those that contain it, then by edit distance for their length. When none
- * is close, the nearest three.
+ * is close, the nearest three. As visible text, for they are shown.
  */
 export function closest(word: string, ids: readonly string[]): string[] {
   const scored = [...new Set(ids)].map((id) => ({
@@ -39,7 +40,7 @@ export function closest(word: string, ids: readonly string[]): string[] {
   }));
   scored.sort((a, b) => a.far - b.far || (a.id < b.id ? -1 : 1));
   const close = scored.filter(({ far }) => far <= CLOSE_DISTANCE).slice(0, CLOSE_SHOWN);
-  return (close.length === 0 ? scored.slice(0, FAR_SHOWN) : close).map(({ id }) => id);
+  return (close.length === 0 ? scored.slice(0, FAR_SHOWN) : close).map(({ id }) => visibleText(id));
 }
 
 /** Levenshtein distance, in one row of memory. */

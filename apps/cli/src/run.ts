@@ -1,11 +1,11 @@
 /** One run of the command line: arguments in, text out, an exit code back. */
 import { CatalogueError } from "@lifeline/catalogue";
+import { visibleLines } from "@lifeline/measure";
 import { CommanderError } from "commander";
 import { CliError } from "./cli-error.ts";
 import { REFLECTOR } from "./commands/reflector.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { createProgram } from "./program.ts";
-import { printable } from "./render/display-width.ts";
 import type { CliWorld } from "./world.ts";
 
 /**
@@ -32,7 +32,7 @@ export async function run(argv: readonly string[], world: CliWorld): Promise<Exi
       return code;
     });
   if (said.out !== "") await world.stdout.write(said.out);
-  if (said.err !== "") await world.stderr.write(said.err);
+  if (said.err !== "") await world.stderr.write(visibleLines(said.err));
   return exitCode;
 }
 
@@ -45,5 +45,5 @@ function explained(error: unknown): [message: string, code: ExitCode] {
 }
 
 function errorText(message: string): string {
-  return `error: ${message.split("\n").map(printable).join("\n")}\n`;
+  return `error: ${message}\n`;
 }

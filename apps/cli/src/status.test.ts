@@ -117,16 +117,19 @@ shows them)
     );
   });
 
-  it("prints Markdown in which evidence cannot start a cell or a link", async () => {
+  it("prints Markdown in which evidence is code, in the table and in what is to be done", async () => {
     const row = { ...UNMET_ROW, evidence: "a|b [c](d)" };
     const { out } = await ask(["status", "--output", "markdown"], { listVerdicts: async () => verdicts(row) });
-    expect(out.split("\n")[2]?.endsWith("| a\\|b \\[c\\](d) |")).toBe(true);
+    expect(out.split("\n")[2]?.endsWith("| `a`&#124;`b [c](d)` |")).toBe(true);
+    expect(out.trimEnd().split("\n").at(-1)).toBe(
+      "- ✗ `node-discovery discovery.talos.dev:443`: `a`&#124;`b [c](d)` → `let the node reach discovery.talos.dev on 443/TCP`",
+    );
   });
 
   it("shows control characters of evidence as what they are, so that a stranger cannot drive the terminal", async () => {
     const row = { ...UNMET_ROW, evidence: "\u001b[2Jissuer\r\n" };
     const { out } = await ask(["status"], { listVerdicts: async () => verdicts(row) });
-    expect(out).toContain("\ufffd[2Jissuer\ufffd\ufffd →");
+    expect(out).toContain("\\u{1B}[2Jissuer\\u{D}\\u{A} →");
     expect(out).not.toContain("\u001b");
   });
 

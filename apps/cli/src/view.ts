@@ -1,8 +1,11 @@
 /** What a command found, in every form it can be shown, and showing it once. */
+import { visibleLines } from "@lifeline/measure";
 import type { ExitCode } from "./exit-code.ts";
 import { csvText, type Field } from "./render/csv.ts";
-import { printable, wrapped } from "./render/display-width.ts";
-import { markdownLines } from "./render/markdown.ts";
+import { proseLines } from "./render/display-width.ts";
+import { jsonText } from "./render/json.ts";
+import { codeSpan, markdownLines } from "./render/markdown.ts";
+import { screenText } from "./render/paint.ts";
 import type { StatusLayout } from "./render/status.ts";
 import { type Column, tableLines } from "./render/table.ts";
 import type { ScreenWorld } from "./world.ts";
@@ -41,35 +44,39 @@ export interface Records<Row> {
 export function recordsView<Row>(records: Records<Row>): View {
   const { rows, columns, wideColumns = [], fields, json, empty, footer = [], exitCode } = records;
   const all = [...columns, ...wideColumns];
-  const said = footer.map(printable);
   return {
     exitCode,
     json: () => json,
     csv: () => csvText(fields, rows),
-    markdown: () => `${[...markdownLines(all, rows), ...(said.length === 0 ? [] : ["", ...said])].join("\n")}\n`,
+    markdown: () => `${[...markdownLines(all, rows), ...below(footer.map(codeSpan))].join("\n")}\n`,
     text({ wide, width, color }) {
       const layout = { color, width: wide ? undefined : width };
       const chosen = wide ? all.map(({ maxWidth: _, ...column }) => column) : columns;
       const table = rows.length === 0 ? [empty] : tableLines(chosen, rows, layout);
-      const below = said.flatMap((line) => (layout.width === undefined ? [line] : wrapped(line, layout.width)));
-      return `${[...table, ...(below.length === 0 ? [] : ["", ...below])].join("\n")}\n`;
+      const said = footer.flatMap((line) => proseLines(line, layout.width));
+      return `${[...table, ...below(said)].join("\n")}\n`;
     },
   };
 }
 
-/** The view as text in a format. */
+/** Lines that stand below a table, apart from it. */
+function below(lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : ["", ...lines];
+}
+
+/** The view as text in a format, without hidden characters. */
 export function viewText(view: View, format: Format, layout: Omit<StatusLayout, "wide">): string {
   switch (format) {
     case "table":
-      return view.text({ ...layout, wide: false });
+      return screenText(view.text({ ...layout, wide: false }), layout.color);
     case "wide":
-      return view.text({ ...layout, wide: true });
+      return screenText(view.text({ ...layout, wide: true }), layout.color);
     case "json":
-      return `${JSON.stringify(view.json(), null, 2)}\n`;
+      return `${jsonText(view.json(), 2)}\n`;
     case "csv":
       return view.csv();
     case "markdown":
-      return view.markdown();
+      return visibleLines(view.markdown());
   }
 }
 

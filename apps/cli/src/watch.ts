@@ -5,10 +5,11 @@
  * 2. A frame never has more lines than the terminal, for lines that scrolled away cannot be painted over.
  * 3. A collector that goes away is said so above what was last known; what is old is never shown as current (M4).
  */
-import { NS_PER_MS, pause } from "@lifeline/measure";
+import { NS_PER_MS, pause, visibleText } from "@lifeline/measure";
 import { CliError } from "./cli-error.ts";
 import type { ExitCode } from "./exit-code.ts";
-import { printable, truncateEnd } from "./render/display-width.ts";
+import { truncateEnd } from "./render/display-width.ts";
+import { jsonText } from "./render/json.ts";
 import { paint } from "./render/paint.ts";
 import { ageText } from "./render/units.ts";
 import { type Format, layoutOf, type View, viewText } from "./view.ts";
@@ -77,7 +78,7 @@ async function findAgain({ clock, interrupt }: ScreenWorld, known: Known, find: 
 
 /** One object a line; what could not be found again is not repeated as if it were new. */
 async function writeObject({ stdout }: ScreenWorld, { view, trouble }: Known): Promise<void> {
-  if (trouble === undefined) await stdout.write(`${JSON.stringify(view.json())}\n`);
+  if (trouble === undefined) await stdout.write(`${jsonText(view.json(), 0)}\n`);
 }
 
 function frameOf(world: ScreenWorld, known: Known, format: "table" | "wide", wantsColor: boolean): readonly string[] {
@@ -95,7 +96,7 @@ async function writeFrame({ stdout }: ScreenWorld, frame: readonly string[], pai
 function staleLine(world: ScreenWorld, trouble: string, seenNs: number, wantsColor: boolean): string {
   const { width, color } = layoutOf(world, wantsColor);
   const age = ageText((world.clock.monotonicNs() - seenNs) / NS_PER_MS);
-  const text = printable(`! ${age} old: ${trouble}`);
+  const text = visibleText(`! ${age} old: ${trouble}`);
   return paint(width === undefined ? text : truncateEnd(text, width), "bad", color);
 }
 

@@ -1,5 +1,5 @@
 /** The fleet on screen, one fault after another, until Ctrl-C. */
-import { renderStatus, type ScreenWorld, statusView, type View, watch, wrapped } from "@lifeline/cli";
+import { proseLines, renderStatus, type ScreenWorld, statusView, type View, watch } from "@lifeline/cli";
 import { NS_PER_MS, pause } from "@lifeline/measure";
 import type { Drill } from "./drill.ts";
 import type { NodePlace, Scene } from "./scene.ts";
@@ -67,7 +67,7 @@ async function frame(scene: Scene, act: () => Act, { clock, interrupt }: ScreenW
     ...statusView(model),
     text(layout) {
       const heading = [`lab · ${summary.join(" · ")}`, `${seconds} s: ${line}`];
-      const lines = heading.flatMap((text) => (layout.width === undefined ? text : wrapped(text, layout.width)));
+      const lines = heading.flatMap((text) => proseLines(text, layout.width));
       const table = failing.rows.length === 0 ? "every row that counts is met\n" : renderStatus(failing, layout);
       return `${lines.join("\n")}\n\n${table}`;
     },

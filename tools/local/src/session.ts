@@ -8,6 +8,7 @@ import {
   EXIT,
   fetchStatus,
   layoutOf,
+  proseLines,
   readPem,
   type ScreenWorld,
   statusView,
@@ -15,7 +16,6 @@ import {
   viewText,
   watch,
   withCollector,
-  wrapped,
 } from "@lifeline/cli";
 import { pause } from "@lifeline/measure";
 import { type Arguments, readArguments, USAGE, UsageError } from "./arguments.ts";
@@ -118,5 +118,5 @@ function headingOf({ parts, labControl, collector }: House, width: number | unde
       `break it: npm run fault -- --control ${labControl} machine-api refuse   (or drop, stall, none; api, siderolink)`,
     );
   }
-  return lines.flatMap((line) => (width === undefined ? line : wrapped(line, width))).join("\n");
+  return lines.flatMap((line) => proseLines(line, width)).join("\n");
 }

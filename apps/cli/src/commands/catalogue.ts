@@ -122,7 +122,7 @@ const ROW_COLUMNS: readonly Column<Requirement>[] = [
 ];
 
 const ROW_WIDE_COLUMNS: readonly Column<Requirement>[] = [
-  { title: "PORT", text: ({ port, protocol }) => `${port}/${protocol}`, align: "right" },
+  { title: "PORT", text: ({ port, protocol }) => `${port}/${protocol}`, align: "right", isOwn: true },
   { title: "PROBES", text: ({ probes }) => probes.map(({ probe }) => probe).join(",") },
   { title: "DEPLOYMENTS", text: ({ deployments }) => deployments.join(",") },
   { title: "PURPOSE", text: ({ purpose }) => purpose },

@@ -83,10 +83,10 @@ export function enrolmentsView(enrolments: readonly Enrolment[], generatedAtMs: 
     rows,
     columns: [
       { title: "NODE", text: ({ nodeId }) => nodeId, shrinkTo: 8, cut: "middle" },
-      { title: "STATE", text: (each) => look(each).text, tone: (each) => look(each).tone },
-      { title: "SINCE", text: ({ enrolledUnixMs }) => secondsText(atMs(enrolledUnixMs)) },
-      { title: "UNTIL", text: ({ notAfterUnixMs }) => secondsText(atMs(notAfterUnixMs)) },
-      { title: "RENEWALS", text: ({ renewals }) => String(renewals), align: "right" },
+      { title: "STATE", text: (each) => look(each).text, tone: (each) => look(each).tone, isOwn: true },
+      { title: "SINCE", text: ({ enrolledUnixMs }) => secondsText(atMs(enrolledUnixMs)), isOwn: true },
+      { title: "UNTIL", text: ({ notAfterUnixMs }) => secondsText(atMs(notAfterUnixMs)), isOwn: true },
+      { title: "RENEWALS", text: ({ renewals }) => String(renewals), align: "right", isOwn: true },
       {
         title: "OTHER KEYS REFUSED",
         text: (each) => claimsText(each, generatedAtMs),
@@ -107,10 +107,10 @@ export function enrolmentsView(enrolments: readonly Enrolment[], generatedAtMs: 
 }
 
 const WIDE_COLUMNS: readonly Column<Enrolment>[] = [
-  { title: "REVOKED", text: ({ revokedUnixMs }) => secondsText(atMs(revokedUnixMs)) },
+  { title: "REVOKED", text: ({ revokedUnixMs }) => secondsText(atMs(revokedUnixMs)), isOwn: true },
   { title: "JOIN TOKEN", text: ({ joinTokenId }) => joinTokenId || NONE },
   { title: "KEY (SHA-256)", text: ({ keySha256 }) => keySha256 },
-  { title: "EPHEMERAL", text: ({ ephemeral }) => (ephemeral ? "yes" : NONE) },
+  { title: "EPHEMERAL", text: ({ ephemeral }) => (ephemeral ? "yes" : NONE), isOwn: true },
 ];
 
 /** `3, last 5 min ago from 10.0.0.9`; an em dash for none. */

@@ -71,7 +71,7 @@ export function incidentsView(incidents: readonly Incident[], generatedAtMs: num
     columns: incidentColumns(generatedAtMs),
     wideColumns: [
       { title: "TARGET", text: (incident) => incident.targetId || NONE },
-      { title: "END", text: (incident) => isoTime(atMs(incident.endUnixMs)) ?? NONE },
+      { title: "END", text: (incident) => isoTime(atMs(incident.endUnixMs)) ?? NONE, isOwn: true },
       { title: "NEXT STEP", text: (incident) => incident.nextStep },
     ],
     fields: FIELD_NAMES.map((name) => ({ name, value: (incident) => incidentJson(incident)[name] })),
@@ -84,17 +84,18 @@ export function incidentsView(incidents: readonly Incident[], generatedAtMs: num
 /** The columns of an incident table. */
 export function incidentColumns(generatedAtMs: number): Column<Incident>[] {
   return [
-    { title: "ID", text: (incident) => String(incident.id), align: "right" },
+    { title: "ID", text: (incident) => String(incident.id), align: "right", isOwn: true },
     { title: "NODE", text: (incident) => incident.nodeId, shrinkTo: 8, cut: "middle" },
     { title: "REQUIREMENT", text: (incident) => incident.requirementId, shrinkTo: 12 },
     {
       title: "VERDICT",
       text: (incident) => VERDICT_LOOKS[verdictWord(incident.verdict)].text,
       tone: (incident) => VERDICT_LOOKS[verdictWord(incident.verdict)].tone,
+      isOwn: true,
     },
     { title: "CAUSE", text: (incident) => incident.cause, shrinkTo: 5 },
-    { title: "START", text: (incident) => secondsText(atMs(incident.startUnixMs)) },
-    { title: "LASTED", text: (incident) => lastedText(incident, generatedAtMs), align: "right" },
+    { title: "START", text: (incident) => secondsText(atMs(incident.startUnixMs)), isOwn: true },
+    { title: "LASTED", text: (incident) => lastedText(incident, generatedAtMs), align: "right", isOwn: true },
     { title: "EVIDENCE", text: (incident) => incident.evidence, shrinkTo: 8 },
   ];
 }

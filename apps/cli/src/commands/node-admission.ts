@@ -1,4 +1,5 @@
 /** `lifeline node revoke ID` and `lifeline node readmit ID`: shutting a node out, and letting its id in again. */
+import { visibleText } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { type adminPb, isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import type { Command } from "commander";
@@ -6,6 +7,7 @@ import { CliError } from "../cli-error.ts";
 import { type AdminClient, CALL_TIMEOUT_MS } from "../collector-client.ts";
 import { EXIT } from "../exit-code.ts";
 import { fetchEnrolments } from "../fetch.ts";
+import { codeSpan } from "../render/markdown.ts";
 import { closest } from "../requirement-pattern.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
 import { recordsView, type View } from "../view.ts";
@@ -114,6 +116,6 @@ function admissionView(enrolment: adminPb.Enrolment | undefined, more: object, l
     empty: "",
     exitCode: EXIT.met,
   });
-  const text = `${lines.join("\n")}\n`;
-  return { ...records, text: () => text, markdown: () => text };
+  const text = (shown: readonly string[]) => `${shown.join("\n")}\n`;
+  return { ...records, text: () => text(lines.map(visibleText)), markdown: () => text(lines.map(codeSpan)) };
 }

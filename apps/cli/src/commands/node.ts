@@ -1,5 +1,6 @@
 /** `lifeline node ID`: all of one node; below it, what shuts a node out and lets it in again. */
 import { matchesPattern } from "@lifeline/catalogue";
+import { visibleText } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import type { queryPb } from "@lifeline/wire";
 import type { Command } from "commander";
@@ -7,7 +8,6 @@ import { CliError } from "../cli-error.ts";
 import type { QueryClient } from "../collector-client.ts";
 import { exitCodeOf } from "../exit-code.ts";
 import { fetchNode, fetchNodes } from "../fetch.ts";
-import { printable } from "../render/display-width.ts";
 import { rowJson } from "../render/json.ts";
 import { renderStatus, type StatusLayout, statusCsv, statusMarkdown } from "../render/status.ts";
 import { tableLines } from "../render/table.ts";
@@ -112,7 +112,7 @@ function headline(node: queryPb.NodeSummary, generatedAtMs: number): string {
     atMs(node.lastReportUnixMs) === null
       ? "no report yet"
       : `last report ${ageOf(node.lastReportUnixMs, generatedAtMs)} ago`;
-  return printable(`${node.nodeId} (${node.hostname || NONE}): ${state}, ${report}, ${agent}`);
+  return visibleText(`${node.nodeId} (${node.hostname || NONE}): ${state}, ${report}, ${agent}`);
 }
 
 function bootJson(boot: queryPb.BootCount) {

@@ -57,6 +57,7 @@ export function nodesView(nodes: readonly Node[], generatedAtMs: number): View {
     title,
     text: (node) => String(of(node)),
     align: "right",
+    isOwn: true,
   });
   const allMet = nodes.length > 0 && nodes.every(({ verdict }) => verdictWord(verdict) === "met");
   return recordsView<Node>({
@@ -68,19 +69,25 @@ export function nodesView(nodes: readonly Node[], generatedAtMs: number): View {
         title: "VERDICT",
         text: (node) => VERDICT_LOOKS[verdictWord(node.verdict)].text,
         tone: (node) => VERDICT_LOOKS[verdictWord(node.verdict)].tone,
+        isOwn: true,
       },
       count("MET", (node) => node.metRows),
       count("DEGRADED", (node) => node.degradedRows),
       count("UNMET", (node) => node.unmetRows),
       count("UNKNOWN", (node) => node.unknownRows),
-      { title: "CONNECTED", text: (node) => (node.connected ? "yes" : "no") },
-      { title: "LAST REPORT", text: (node) => ageOf(node.lastReportUnixMs, generatedAtMs), align: "right" },
+      { title: "CONNECTED", text: (node) => (node.connected ? "yes" : "no"), isOwn: true },
+      {
+        title: "LAST REPORT",
+        text: (node) => ageOf(node.lastReportUnixMs, generatedAtMs),
+        align: "right",
+        isOwn: true,
+      },
     ],
     wideColumns: [
       count("N/A", (node) => node.notApplicableRows),
       { title: "AGENT", text: (node) => node.agentVersion || NONE },
-      { title: "FIRST SEEN", text: (node) => isoTime(atMs(node.firstSeenUnixMs)) ?? NONE },
-      { title: "REPORTED AT", text: (node) => isoTime(atMs(node.lastReportUnixMs)) ?? NONE },
+      { title: "FIRST SEEN", text: (node) => isoTime(atMs(node.firstSeenUnixMs)) ?? NONE, isOwn: true },
+      { title: "REPORTED AT", text: (node) => isoTime(atMs(node.lastReportUnixMs)) ?? NONE, isOwn: true },
     ],
     fields: NODE_FIELD_NAMES.map((name) => ({ name, value: (node) => nodeJson(node)[name] })),
     json: { generatedAt: isoTime(generatedAtMs), nodes: nodes.map(nodeJson) },

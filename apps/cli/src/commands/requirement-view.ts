@@ -1,7 +1,7 @@
 /** One catalogue row whole: every field, published beside effective. */
 import { hasDrift, type Requirement, requirementJson } from "@lifeline/catalogue";
 import { EXIT } from "../exit-code.ts";
-import { printable, wrapped } from "../render/display-width.ts";
+import { proseLines } from "../render/display-width.ts";
 import type { View } from "../view.ts";
 import { recordsView } from "../view.ts";
 
@@ -16,7 +16,7 @@ export function requirementView(row: Requirement): View {
   const records = recordsView<Entry>({
     rows: entries,
     columns: [
-      { title: "FIELD", text: ({ field }) => field },
+      { title: "FIELD", text: ({ field }) => field, isOwn: true },
       { title: "VALUE", text: ({ value }) => value },
     ],
     fields: [
@@ -76,9 +76,7 @@ const LABEL_COLUMNS = 12;
 
 function entryLines(entries: readonly Entry[], width: number | undefined): string[] {
   return entries.flatMap(({ field, value }) => {
-    const text = printable(value);
     const room = width === undefined ? undefined : Math.max(20, width - LABEL_COLUMNS);
-    const lines = room === undefined ? [text] : wrapped(text, room);
-    return lines.map((line, at) => (at === 0 ? field : "").padEnd(LABEL_COLUMNS) + line);
+    return proseLines(value, room).map((line, at) => (at === 0 ? field : "").padEnd(LABEL_COLUMNS) + line);
   });
 }

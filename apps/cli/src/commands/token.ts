@@ -1,12 +1,13 @@
 /** `lifeline token …`: the join tokens by which nodes are let into the fleet. */
 import { PATTERN_MAX_CHARS } from "@lifeline/catalogue";
+import { visibleText } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import type { adminPb } from "@lifeline/wire";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { CliError } from "../cli-error.ts";
 import { CALL_TIMEOUT_MS } from "../collector-client.ts";
 import { readDurationMs } from "../duration.ts";
-import { printable } from "../render/display-width.ts";
+import { jsonText } from "../render/json.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
 import { atMs, isoTime } from "../wire-time.ts";
 import { joinTokensView, nodesText } from "./join-tokens-view.ts";
@@ -86,7 +87,7 @@ async function createToken(flags: CreateFlags, session: Session) {
     );
   }
   if (session.options().json) {
-    await session.print(`${JSON.stringify(createdJson(token, joinToken, authorityFingerprint), null, 2)}\n`);
+    await session.print(`${jsonText(createdJson(token, joinToken, authorityFingerprint), 2)}\n`);
     return;
   }
   await session.print(`${joinToken}\n`);
@@ -123,7 +124,7 @@ function useText(token: adminPb.JoinToken, authority: string): string {
     `  LIFELINE_JOIN_TOKEN=… or LIFELINE_JOIN_TOKEN_FILE=join-token, and LIFELINE_AUTHORITY=${authority}`,
     `To end it: lifeline token revoke ${token.id}`,
   ];
-  return `${lines.map(printable).join("\n")}\n`;
+  return `${lines.map(visibleText).join("\n")}\n`;
 }
 
 function addList(group: Command, session: Session): void {
@@ -183,7 +184,7 @@ function tokenId(text: string): string {
 }
 
 function note(text: string): string {
-  if (text !== "" && text.length <= NOTE_MAX_CHARS && printable(text) === text) return text;
+  if (text !== "" && text.length <= NOTE_MAX_CHARS && visibleText(text) === text) return text;
   throw new InvalidArgumentError(`want 1 to ${NOTE_MAX_CHARS} printable characters`);
 }
 

@@ -1,4 +1,5 @@
 /** How many columns of a terminal a text takes, and cutting it to fit. */
+import { visibleText } from "@lifeline/measure";
 
 /** Marks what was cut. One column wide. */
 export const ELLIPSIS = "…";
@@ -12,18 +13,7 @@ const WIDE =
 /** Takes no column of its own: combining marks and format characters. */
 const ZERO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}]+$/u;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
-
-/**
- * The text as it may go to a terminal: control characters and bidirectional overrides shown as U+FFFD. Evidence holds what
- * strangers sent (certificate subjects, redirects), which must not drive the reader's terminal.
- */
-export function printable(text: string): string {
-  return text.replace(CONTROL, "\ufffd");
-}
-
-/** Columns that a text without control characters takes. */
+/** Columns that visible text takes. */
 export function displayWidth(text: string): number {
   let width = 0;
   for (const { segment } of graphemes.segment(text)) width += graphemeWidth(segment);
@@ -50,8 +40,16 @@ export function padded(text: string, width: number, align: "left" | "right"): st
   return align === "left" ? text + space : space + text;
 }
 
-/** Breaks at spaces into lines of at most `width` columns; a longer word keeps a line of its own, cut. */
-export function wrapped(text: string, width: number): string[] {
+/**
+ * A sentence as visible text, in lines of at most `width` columns; undefined: in one line. A longer word has a line of its own
+ * and is cut.
+ */
+export function proseLines(text: string, width: number | undefined): string[] {
+  return width === undefined ? [visibleText(text)] : wrapped(visibleText(text), width);
+}
+
+/** Breaks at spaces. */
+function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {

@@ -4,11 +4,12 @@
  * 1. A step without a window is no step without loss: gaps are lines of their own (M4).
  * 2. A bar tells of the 95th percentile how it compares within its block; the figure stands beside it.
  */
+import { visibleText } from "@lifeline/measure";
 import type { ExitCode } from "../exit-code.ts";
 import type { View } from "../view.ts";
 import { isoTime } from "../wire-time.ts";
 import { csvText, type Field } from "./csv.ts";
-import { printable } from "./display-width.ts";
+import { proseLines } from "./display-width.ts";
 import { markdownLines } from "./markdown.ts";
 import { paint } from "./paint.ts";
 import type { StatusLayout } from "./status.ts";
@@ -84,13 +85,16 @@ const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 function historyText(model: HistoryModel, layout: StatusLayout): string {
   const { node, stepSeconds, targets } = model;
-  if (targets.length === 0) return `No history of ${printable(node)} in this time.\n`;
+  if (targets.length === 0) return `${proseLines(`No history of ${node} in this time.`, undefined)}\n`;
   const { color, wide } = layout;
   const width = wide ? undefined : layout.width;
-  const lines = [printable(`${node}, ${ageText(stepSeconds * 1_000)} a line, times are its own clock's in UTC`)];
+  const lines = proseLines(
+    `${node}, ${ageText(stepSeconds * 1_000)} a line, times are its own clock's in UTC`,
+    undefined,
+  );
   for (const target of targets) {
     const rows = withGaps(target.steps, stepSeconds * 1_000);
-    lines.push("", paint(printable(target.targetId.replaceAll("|", " ")), "strong", color) + totalText(target.steps));
+    lines.push("", paint(visibleText(target.targetId.replaceAll("|", " ")), "strong", color) + totalText(target.steps));
     lines.push(...tableLines(columnsFor(rows, stepSeconds, wide, width), rows, { color, width }));
   }
   return `${lines.join("\n")}\n`;
@@ -202,10 +206,15 @@ function fieldsOf({ node, stepSeconds }: HistoryModel): readonly Field<FlatRow>[
 }
 
 function markdownColumns(stepSeconds: number): Column<FlatRow>[] {
-  const right = (title: string, text: (row: FlatRow) => string): Column<FlatRow> => ({ title, text, align: "right" });
+  const right = (title: string, text: (row: FlatRow) => string): Column<FlatRow> => ({
+    title,
+    text,
+    align: "right",
+    isOwn: true,
+  });
   return [
     { title: "TARGET", text: (row) => row.targetId.replaceAll("|", " ") },
-    { title: "TIME (UTC)", text: (row) => timeText(row.startMs, stepSeconds) },
+    { title: "TIME (UTC)", text: (row) => timeText(row.startMs, stepSeconds), isOwn: true },
     right("SENT", (row) => String(row.sent)),
     right("LOST", (row) => String(row.lost)),
     right("LOSS", (row) => ratioText(row.lossRatio)),

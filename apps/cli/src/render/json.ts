@@ -1,8 +1,16 @@
-/** JSON of status and check: exactly one object, names as documented, times in ISO 8601, durations in ms. */
-import type { DirectionCounts } from "@lifeline/measure";
+/**
+ * The text of JSON, and the JSON of status and check: exactly one object, names as documented, times in ISO 8601, durations in
+ * ms.
+ */
+import { type DirectionCounts, visibleText } from "@lifeline/measure";
 import type { StatusModel, StatusRow } from "../status-row.ts";
 import { isoTime } from "../wire-time.ts";
 import { toMs } from "./units.ts";
+
+/** A value as JSON, with every string in it as visible text; `indent` in spaces, 0: one line. */
+export function jsonText(value: object, indent: number): string {
+  return JSON.stringify(value, (_, part: unknown) => (typeof part === "string" ? visibleText(part) : part), indent);
+}
 
 /** One row of the JSON. The names are a contract with scripts. */
 export interface StatusRowJson {
@@ -42,7 +50,7 @@ export interface StatusJson {
   readonly rows: readonly StatusRowJson[];
 }
 
-/** The object of a model; `JSON.stringify` of it is what `--json` prints. */
+/** The object of a model; {@link jsonText} of it is what `--json` prints. */
 export function statusJson(model: StatusModel): StatusJson {
   return {
     generatedAt: isoTime(model.generatedAtMs),

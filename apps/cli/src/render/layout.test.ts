@@ -1,10 +1,11 @@
+import { visibleText } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { displayWidth, padded, printable, truncateEnd, truncateMiddle, wrapped } from "./display-width.ts";
+import { displayWidth, padded, proseLines, truncateEnd, truncateMiddle } from "./display-width.ts";
 import { type Column, tableLines } from "./table.ts";
 import { ageText, durationsText, durationText, lossText } from "./units.ts";
 
-const anyText = fc.string({ unit: "grapheme", maxLength: 40 }).map(printable);
+const anyText = fc.string({ unit: "grapheme", maxLength: 40 }).map(visibleText);
 const anyWidth = fc.integer({ min: 1, max: 60 });
 
 describe("fitting text to columns", () => {
@@ -24,7 +25,7 @@ describe("fitting text to columns", () => {
     const words = fc.array(fc.stringMatching(/^[a-z]{1,8}$/), { minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(words, fc.integer({ min: 8, max: 40 }), (list, width) => {
-        const lines = wrapped(list.join(" "), width);
+        const lines = proseLines(list.join(" "), width);
         expect(lines.join(" ")).toBe(list.join(" "));
         for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(width);
       }),
@@ -65,13 +66,13 @@ describe("a table", () => {
     );
   });
 
-  it("has one line for each row, and never a control character of a cell", () => {
+  it("has one line for each row, and never a hidden character of a cell", () => {
     const hostile = fc.array(fc.tuple(fc.string({ unit: "binary" }), fc.string({ unit: "binary" })), { maxLength: 6 });
     fc.assert(
       fc.property(hostile, (cells) => {
         const lines = tableLines(columns, cells, { width: undefined, color: false });
         expect(lines).toHaveLength(cells.length + 1);
-        for (const line of lines) expect(printable(line)).toBe(line);
+        for (const line of lines) expect(visibleText(line)).toBe(line);
       }),
     );
   });

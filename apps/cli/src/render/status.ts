@@ -3,9 +3,9 @@ import { countsAgainst } from "../exit-code.ts";
 import type { StatusModel, StatusRow } from "../status-row.ts";
 import { isoTime } from "../wire-time.ts";
 import { csvText, type Field } from "./csv.ts";
-import { printable, wrapped } from "./display-width.ts";
+import { proseLines } from "./display-width.ts";
 import { foldAlike } from "./fold.ts";
-import { escaped, markdownLines } from "./markdown.ts";
+import { codeSpan, markdownLines } from "./markdown.ts";
 import { paint, VERDICT_LOOKS } from "./paint.ts";
 import { type Column, narrowestWidth, type TableLayout, tableLines } from "./table.ts";
 import { ONE_WAY_LOSS, targetText, UDP_PORT } from "./tunnel.ts";
@@ -30,14 +30,14 @@ export function renderStatus(model: StatusModel, layout: StatusLayout): string {
   }
   const advice = adviceLines(model, shown, layout);
   const summary = summaryLine(model, wide);
-  lines.push("", ...(wide || width === undefined ? [summary] : wrapped(summary, width)));
+  lines.push("", ...proseLines(summary, wide ? undefined : width));
   if (advice.length > 0) lines.push("", ...advice);
   return `${lines.join("\n")}\n`;
 }
 
 /** The rows as a Markdown table with the advice as a list. */
 export function statusMarkdown(model: StatusModel): string {
-  const advice = model.rows.filter(needsAdvice).map((row) => `- ${escaped(printable(adviceOf(row, model)))}`);
+  const advice = model.rows.filter(needsAdvice).map((row) => `- ${adviceOf(row, model, codeSpan)}`);
   const table = markdownLines(wideColumns(model), model.rows);
   return `${[...table, "", summaryLine(model, true), ...(advice.length === 0 ? [] : ["", ...advice])].join("\n")}\n`;
 }
@@ -54,6 +54,7 @@ const VERDICT: Column<StatusRow> = {
   title: "VERDICT",
   text: (row) => VERDICT_LOOKS[row.verdict].text,
   tone: (row) => VERDICT_LOOKS[row.verdict].tone,
+  isOwn: true,
 };
 const CAUSE: Column<StatusRow> = {
   title: "CAUSE",
@@ -64,6 +65,7 @@ const LOSS: Column<StatusRow> = {
   title: "LOSS (95 %)",
   text: (row) => lossText(row.lossRatio, row.lossInterval),
   align: "right",
+  isOwn: true,
 };
 const RTT: Column<StatusRow> = {
   title: "P50/P95/MAX",
@@ -104,11 +106,12 @@ function wideColumns(model: StatusModel): Column<StatusRow>[] {
     title,
     text,
     align: "right",
+    isOwn: true,
   });
   return [
     NODE,
     REQUIREMENT,
-    { title: "COUNTS", text: (row) => (row.required ? "required" : row.obligation) },
+    { title: "COUNTS", text: (row) => (row.required ? "required" : row.obligation), isOwn: true },
     TARGET,
     figure("IP", (row) => (row.ipVersion === null ? NONE : String(row.ipVersion))),
     PROBE,
@@ -126,7 +129,7 @@ function wideColumns(model: StatusModel): Column<StatusRow>[] {
     figure("P95", (row) => durationText(row.rttNs.p95)),
     figure("MAX", (row) => durationText(row.rttNs.max)),
     figure("BY KERNEL", (row) => `${row.rttKernelCount}/${row.rttCount}`),
-    { title: "SINCE", text: (row) => wideSince(row, model) },
+    { title: "SINCE", text: (row) => wideSince(row, model), isOwn: true },
     { title: "EVIDENCE", text: (row) => row.evidence },
   ];
 }
@@ -189,12 +192,11 @@ function adviceLines(model: StatusModel, rows: readonly StatusRow[], { width, co
   return advised.flatMap((row) => {
     if (rootOf(row) !== undefined) return [];
     const symptoms = advised.filter((other) => rootOf(other) === row);
-    const texts = [adviceOf(row, model), ...symptomText(symptoms)].map(printable);
     const { tone } = VERDICT_LOOKS[row.verdict];
-    return texts.flatMap((text, nth) => {
-      const lines = width === undefined || wide ? [text] : wrapped(text, width - INDENT.length);
-      return lines.map((line, at) => (nth + at === 0 ? paint(line, tone, color) : INDENT + line));
-    });
+    const room = width === undefined || wide ? undefined : width - INDENT.length;
+    return [adviceOf(row, model), ...symptomText(symptoms)].flatMap((text, nth) =>
+      proseLines(text, room).map((line, at) => (nth + at === 0 ? paint(line, tone, color) : INDENT + line)),
+    );
   });
 }
 
@@ -221,12 +223,13 @@ function needsAdvice(row: StatusRow): boolean {
   return row.verdict === "unmet" || row.verdict === "degraded" || countsAgainst(row);
 }
 
-function adviceOf(row: StatusRow, model: StatusModel): string {
+/** `mark` is applied to each part that a stranger may have written. */
+function adviceOf(row: StatusRow, model: StatusModel, mark = (text: string) => text): string {
   const sign = VERDICT_LOOKS[row.verdict].text.charAt(0);
-  const node = severalNodes(model) ? `${row.node} ` : "";
-  const where = row.target === null ? row.requirement : `${row.requirement} ${row.target}`;
-  const next = row.nextStep === null ? "" : ` → ${row.nextStep}`;
-  return `${sign} ${node}${where}: ${row.evidence || "no evidence was given"}${next}`;
+  const node = severalNodes(model) ? `${mark(row.node)} ` : "";
+  const where = mark(row.target === null ? row.requirement : `${row.requirement} ${row.target}`);
+  const next = row.nextStep === null ? "" : ` → ${mark(row.nextStep)}`;
+  return `${sign} ${node}${where}: ${row.evidence === "" ? "no evidence was given" : mark(row.evidence)}${next}`;
 }
 
 function severalNodes({ rows }: StatusModel): boolean {

@@ -2,15 +2,21 @@
  * Tables for terminals.
  *
  * 1. With a width, no line is wider than it: columns that may shrink do, widest first, then the line itself is cut.
- * 2. Every cell is free of control characters.
+ * 2. Every cell is visible text.
  */
-import { displayWidth, padded, printable, truncateEnd, truncateMiddle } from "./display-width.ts";
+import { visibleText } from "@lifeline/measure";
+import { displayWidth, padded, truncateEnd, truncateMiddle } from "./display-width.ts";
 import { paint, type Tone } from "./paint.ts";
 
 /** One column of a table over rows of type `Row`. */
 export interface Column<Row> {
   readonly title: string;
   readonly text: (row: Row) => string;
+  /**
+   * The program itself made the text, from numbers and closed lists; Markdown shows it plainly. Default: no. A stranger may have
+   * written it, and Markdown shows it as code.
+   */
+  readonly isOwn?: boolean;
   readonly tone?: (row: Row) => Tone | undefined;
   /** Default left. */
   readonly align?: "left" | "right";
@@ -35,7 +41,7 @@ const DEFAULT_GAP_COLUMNS = 2;
 
 /** The header and one line for each row. */
 export function tableLines<Row>(columns: readonly Column<Row>[], rows: readonly Row[], layout: TableLayout): string[] {
-  const cells = rows.map((row) => columns.map((column) => printable(column.text(row))));
+  const cells = rows.map((row) => columns.map((column) => visibleText(column.text(row))));
   const widths = fitted(columns, naturalWidths(columns, cells), layout);
   const header = columns.map((column, at) => aligned(column, column.title, widths[at] ?? 0));
   const lines = [
@@ -60,7 +66,7 @@ export function tableLines<Row>(columns: readonly Column<Row>[], rows: readonly 
 
 /** Columns of the table when all that may shrink has: a narrower terminal cuts lines. */
 export function narrowestWidth<Row>(columns: readonly Column<Row>[], rows: readonly Row[], gapColumns: number): number {
-  const cells = rows.map((row) => columns.map((column) => printable(column.text(row))));
+  const cells = rows.map((row) => columns.map((column) => visibleText(column.text(row))));
   const gaps = gapColumns * (columns.length - 1);
   return naturalWidths(columns, cells).reduce(
     (sum, natural, at) => sum + Math.min(natural, columns[at]?.shrinkTo ?? natural),

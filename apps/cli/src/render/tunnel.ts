@@ -8,8 +8,8 @@ export const UDP_PORT: Column<StatusRow> = { title: "UDP PORT", text: ({ udpEvid
 
 /** Packets lost of those sent, each way; an em dash where they are not numbered. */
 export const ONE_WAY_LOSS: readonly Column<StatusRow>[] = [
-  { title: "LOST FORWARD", text: (row) => wayText(row, "forwardLost", "forwardSent"), align: "right" },
-  { title: "LOST ON RETURN", text: (row) => wayText(row, "returnLost", "returnSent"), align: "right" },
+  { title: "LOST FORWARD", text: (row) => wayText(row, "forwardLost", "forwardSent"), align: "right", isOwn: true },
+  { title: "LOST ON RETURN", text: (row) => wayText(row, "returnLost", "returnSent"), align: "right", isOwn: true },
 ];
 
 /** Where, by which way; what is only compared says so, for it is not counted. */
