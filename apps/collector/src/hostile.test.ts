@@ -101,8 +101,11 @@ describe("a report that is dated two days ahead", () => {
 
 describe("a report that can never be admitted", () => {
   it.each([
-    ["of bytes that are none", { bytes: new Uint8Array([8, 8, 8, 255]) }, "malformed", "report"],
-    ["of 1,025 windows", { bytes: twice(report(targets(1).concat(times(1_023)))) }, "malformed", "windows"],
+    ["of bytes that are none", { bytes: new Uint8Array([255, 8, 8, 255]) }, "malformed", "report"],
+    ["of 1,025 windows", { bytes: withEmptyWindows(report(times(1_024)), 1) }, "malformed", "windows"],
+    ["of two million empty windows", { bytes: withEmptyWindows(good(), 2_000_000) }, "malformed", "windows"],
+    ["of two million fields that nobody knows", { bytes: withEmpty(good(), 15, 2_000_000) }, "malformed", "report"],
+    ["that says twice what it says once", { bytes: twice(good()) }, "malformed", "sealed_unix_ms"],
     ["of 513 targets", { bytes: report(targets(513)) }, "malformed", "target_ids"],
     [
       "that ends before it starts",
@@ -170,6 +173,21 @@ describe("a report that can never be admitted", () => {
   );
 });
 
+describe("a report that would become gigabytes", () => {
+  it("takes no more memory than its bytes, and holds up nobody", async () => {
+    const collector = await start();
+    const [agent, honest] = [await admitted(collector), await admitted(collector, "n2")];
+    const beforeKb = process.resourceUsage().maxRSS;
+    const bomb = withEmptyWindows(good(), 2_000_000);
+    for (let sequence = 1; sequence <= 8; sequence++) await agent.report(sequence, bomb);
+    await honest.report(1, reportBytes({ sealedAtMs: Date.now() }));
+    await until(() => agent.refusals().length === 8 && honest.acked().length === 1);
+    expect(await metricOf(collector, refused("malformed"))).toBe(8);
+    // Each is 4 MB, held by the client, both ends of the socket and the server; opened it is 2.4 GB.
+    expect((process.resourceUsage().maxRSS - beforeKb) / 1_000).toBeLessThan(400);
+  });
+});
+
 describe("a message that is none", () => {
   it.each([
     [
@@ -181,6 +199,12 @@ describe("a message that is none", () => {
       "of bytes that are no message",
       RpcStatus.INTERNAL,
       (stream: ClientHttp2Stream) => stream.write(framed(Buffer.alloc(64, 255))),
+    ],
+    [
+      "that would become too much, for it has a million resolvers",
+      RpcStatus.INTERNAL,
+      (stream: ClientHttp2Stream) =>
+        stream.write(framed(withEmpty(Buffer.from([0x0a, 0x80, 0x89, 0x7a]), 11, 1_000_000))),
     ],
   ])("%s ends its stream alone, and is counted", async (_, status, say) => {
     const collector = await start();
@@ -362,6 +386,15 @@ describe("a node that never reads its answers", () => {
 /** As a window of one sample, so many times. */
 function times(count: number) {
   return Array.from({ length: count }, () => windowOfOne(nowMs, TARGET));
+}
+
+/** A report with so many empty windows more, of two bytes each. */
+function withEmptyWindows(bytes: Uint8Array, count: number): Uint8Array {
+  return withEmpty(bytes, 3, count);
+}
+
+function withEmpty(bytes: Uint8Array, number: number, count: number): Uint8Array {
+  return Buffer.concat([bytes, Buffer.alloc(2 * count, Uint8Array.of((number << 3) | 2, 0))]);
 }
 
 /** A report's bytes twice: lists of a message that comes twice are one after the other (protobuf, "Last One Wins"). */

@@ -8,7 +8,7 @@ import { matchesPattern, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import type { Clock } from "@lifeline/measure";
 import type { ServiceImplementation } from "@lifeline/rpc";
 import { type RowVerdict, rowKey } from "@lifeline/verdict";
-import type { queryPb } from "@lifeline/wire";
+import { MAX_PAGE_ROWS, type queryPb } from "@lifeline/wire";
 import { quoted, refuse, unavailable, unknownNode } from "./call-refusal.ts";
 import type { Fleet, Node } from "./fleet.ts";
 import { createHistory } from "./history.ts";
@@ -19,9 +19,8 @@ import type { Retention } from "./retention.ts";
 import type { StoredIncident } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
 
-/** Rows of a page when the caller does not say, and at most (query.proto). */
+/** Rows of a page when the caller does not say (query.proto). */
 const DEFAULT_PAGE_ROWS = 1_000;
-const MAX_PAGE_ROWS = 10_000;
 
 /** Bytes of a page after which it ends, by estimate: three quarters of the largest message. */
 const MAX_PAGE_BYTES = 3 * 1024 * 1024;

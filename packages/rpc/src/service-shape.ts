@@ -8,9 +8,10 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import type { ChannelOptions, MethodDefinition } from "@grpc/grpc-js";
-import { MAX_MESSAGE_BYTES } from "@lifeline/wire";
+import { MAX_MESSAGE_BYTES, readMessage } from "@lifeline/wire";
+import { RpcError, RpcStatus } from "./rpc-error.ts";
 
 /** Input and output of a unary method. */
 export type UnaryShape<M> =
@@ -50,7 +51,7 @@ export const CHANNEL_LIMITS: ChannelOptions = {
 export function methodDefinition(method: DescMethod): MethodDefinition<object, object> {
   const codec = (schema: DescMessage) => ({
     write: (init: object) => Buffer.from(toBinary(schema, create(schema, init as never))),
-    read: (bytes: Buffer): object => fromBinary(schema, bytes, { readUnknownFields: false }),
+    read: (bytes: Buffer): object => read(schema, bytes),
   });
   const input = codec(method.input);
   const output = codec(method.output);
@@ -63,4 +64,15 @@ export function methodDefinition(method: DescMethod): MethodDefinition<object, o
     responseSerialize: output.write,
     responseDeserialize: output.read,
   };
+}
+
+/**
+ * Throws what ends the call, of which grpc-js makes INTERNAL: a server tells its caller no more, a client's caller is told the field as well
+ * (server-interceptors.js, client-interceptors.js).
+ */
+function read(schema: DescMessage, bytes: Buffer): object {
+  const message = readMessage(schema, bytes);
+  if (message.ok) return message.value;
+  const { field, value, expected } = message.malformed;
+  throw new RpcError(RpcStatus.INVALID_ARGUMENT, `${field}: got ${value}, want ${expected}`);
 }

@@ -5,10 +5,12 @@ export * as reportPb from "./gen/lifeline/v1/report_pb.ts";
 export * as witnessPb from "./gen/lifeline/v1/witness_pb.ts";
 export {
   BOOT_ID_BYTES,
+  MAX_DECODED_BYTES,
   MAX_EVIDENCE_ENTRIES,
   MAX_EVIDENCE_LENGTH,
   MAX_IDENTIFIER_LENGTH,
   MAX_MESSAGE_BYTES,
+  MAX_PAGE_ROWS,
   MAX_REPORT_BYTES,
   MAX_TARGETS_PER_NODE,
   MAX_UNIX_MS,
@@ -17,5 +19,6 @@ export {
 export type { Decoded, Malformed } from "./malformed.ts";
 export { isNodeId, MAX_NODE_ID_LENGTH, NODE_ID_WANTED } from "./node-id.ts";
 export { makePlan, type Plan, planFromWire, planToWire } from "./plan-codec.ts";
+export { readMessage } from "./read-message.ts";
 export { decodeReport, encodeReport, NO_VITALS, type Report, type Vitals } from "./report-codec.ts";
 export { decodeWindow, encodeWindow } from "./stored-window.ts";

@@ -9,6 +9,13 @@ export const MAX_REPORT_BYTES = MAX_MESSAGE_BYTES - 1024;
 /** Most targets one node may be told to measure: every row of the catalogue, both families, with room for a fleet's own rows. */
 export const MAX_TARGETS_PER_NODE = 512;
 
+/** Most authorities a plan may carry, and the largest PEM of one in characters (a bundle of ~30 certificates). */
+export const MAX_CA_PEMS = 16;
+export const MAX_CA_PEM_LENGTH = 65_536;
+
+/** Most accepted HTTP statuses or ALPN names of a target. */
+export const MAX_OPTIONS = 16;
+
 /** Most windows in one report: a full boundary (one for each target) and as many early seals again. */
 export const MAX_WINDOWS_PER_REPORT = 2 * MAX_TARGETS_PER_NODE;
 
@@ -21,8 +28,23 @@ export const MAX_EVIDENCE_LENGTH = 256;
 /** Most entries in any list of evidence. */
 export const MAX_EVIDENCE_ENTRIES = 16;
 
+/** Longest text of any other kind, UTF-16 units: a request's pattern or page token, a fact of a Hello, a row's sentence. */
+export const MAX_TEXT_LENGTH = 4_096;
+
+/** Most rows of a page (query.proto, admin.proto). */
+export const MAX_PAGE_ROWS = 10_000;
+
 /** Bytes of a boot id: 128 random bits. */
 export const BOOT_ID_BYTES = 16;
 
 /** Latest wall time admitted, ms since the epoch: 2100-01-01, beyond which a clock is broken rather than fast. */
 export const MAX_UNIX_MS = Date.UTC(2100, 0, 1);
+
+/** Most fields of numbers that this contract does not have, in one message: four for each window, from a later version of it. */
+export const MAX_UNKNOWN_FIELDS = 4 * MAX_WINDOWS_PER_REPORT;
+
+/**
+ * Most heap that decoding one message may take, bytes, by the estimate of wire-shape.ts. The dearest that Lifeline sends are a page of
+ * 7,864 rows (3 MiB in query.ts, at 400 bytes a row) at some 2.9 kB each, and a report of 4 MiB with every list of evidence full: 24 MB.
+ */
+export const MAX_DECODED_BYTES = 8 * MAX_MESSAGE_BYTES;

@@ -44,6 +44,12 @@ export function reading<T>(read: () => T): Decoded<T> {
   }
 }
 
+/** What another reader has read; what that refused is refused here: to be called only inside {@link reading}. */
+export function decoded<T>(read: Decoded<T>): T {
+  if (!read.ok) throw new MalformedError(read.malformed);
+  return read.value;
+}
+
 /** An integer within `min`…`max`, of a number or a bigint. */
 export function integer(field: string, value: number | bigint, min: number, max: number): number {
   const asNumber = Number(value);

@@ -18,7 +18,7 @@ import {
   type Target as WireTarget,
   type Trust as WireTrust,
 } from "./gen/lifeline/v1/report_pb.ts";
-import { MAX_IDENTIFIER_LENGTH, MAX_TARGETS_PER_NODE } from "./limits.ts";
+import { MAX_CA_PEM_LENGTH, MAX_CA_PEMS, MAX_IDENTIFIER_LENGTH, MAX_OPTIONS, MAX_TARGETS_PER_NODE } from "./limits.ts";
 import { type Decoded, integer, list, reading, refuse, text } from "./malformed.ts";
 
 /** What one node measures; replaces the plan before it as a whole. */
@@ -31,13 +31,6 @@ export interface Plan {
 /** Bounds of a target's cadence and timeout, ms (see Target). */
 const CADENCE_MS = { min: 100, max: 3_600_000 };
 const TIMEOUT_MS = { min: 10, max: 60_000 };
-
-/** Most authorities a plan may carry, and the largest PEM of one in characters (a bundle of ~30 certificates). */
-const MAX_CA_PEMS = 16;
-const MAX_CA_PEM_LENGTH = 65_536;
-
-/** Most accepted HTTP statuses or ALPN names of a target. */
-const MAX_OPTIONS = 16;
 
 /** Makes a plan of targets, with its revision. */
 export function makePlan(targets: readonly Target[]): Plan {

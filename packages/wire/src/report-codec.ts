@@ -1,5 +1,5 @@
 /** Reports: encoded once by the agent, spooled and sent as those bytes, opened by the collector after it has them safe. */
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import type { Window } from "@lifeline/window";
 import { ReportSchema, VitalsSchema, type Vitals as WireVitals } from "./gen/lifeline/v1/report_pb.ts";
 import {
@@ -9,7 +9,8 @@ import {
   MAX_UNIX_MS,
   MAX_WINDOWS_PER_REPORT,
 } from "./limits.ts";
-import { type Decoded, integer, list, reading, refuse, text } from "./malformed.ts";
+import { type Decoded, decoded, integer, list, reading, refuse, text } from "./malformed.ts";
+import { readMessage } from "./read-message.ts";
 import { windowFromWire, windowToWire } from "./window-codec.ts";
 
 /** How the agent itself fares; units as in report.proto. */
@@ -62,7 +63,7 @@ export function encodeReport(report: Report): Uint8Array {
 export function decodeReport(bytes: Uint8Array): Decoded<Report> {
   return reading(() => {
     if (bytes.length > MAX_REPORT_BYTES) refuse("report", `${bytes.length} bytes`, `at most ${MAX_REPORT_BYTES} bytes`);
-    const wire = parseReport(bytes);
+    const wire = decoded(readMessage(ReportSchema, bytes));
     const targetIds = list("target_ids", wire.targetIds, MAX_TARGETS_PER_NODE);
     for (const [at, id] of targetIds.entries()) text(`target_ids[${at}]`, id, 1, MAX_IDENTIFIER_LENGTH);
     return {
@@ -73,15 +74,6 @@ export function decodeReport(bytes: Uint8Array): Decoded<Report> {
       vitals: vitalsFromWire(wire.vitals),
     };
   });
-}
-
-function parseReport(bytes: Uint8Array) {
-  try {
-    return fromBinary(ReportSchema, bytes, { readUnknownFields: false });
-  } catch {
-    // The library tells truncated, overlong and wrongly typed bytes apart by message text alone; all mean the same here.
-    return refuse("report", `${bytes.length} bytes`, "a lifeline.v1.Report message");
-  }
 }
 
 function vitalsToWire(vitals: Vitals): WireVitals {

@@ -1,9 +1,10 @@
 /** One window by itself, as a store keeps it: a lifeline.v1.Window whose target the store names. decode∘encode = id. */
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { toBinary } from "@bufbuild/protobuf";
 import type { Window } from "@lifeline/window";
 import { WindowSchema } from "./gen/lifeline/v1/window_pb.ts";
 import { MAX_REPORT_BYTES } from "./limits.ts";
-import { type Decoded, integer, reading, refuse } from "./malformed.ts";
+import { type Decoded, decoded, integer, reading, refuse } from "./malformed.ts";
+import { readMessage } from "./read-message.ts";
 import { MAX_COUNT, windowFromWire, windowToWire } from "./window-codec.ts";
 
 /** The bytes of a window; refused when a count of it is beyond what decodes: a merge adds up, and may outgrow uint32. */
@@ -18,17 +19,8 @@ export function encodeWindow(window: Window): Decoded<Uint8Array> {
 export function decodeWindow(bytes: Uint8Array, targetId: string): Decoded<Window> {
   return reading(() => {
     if (bytes.length > MAX_REPORT_BYTES) refuse("window", `${bytes.length} bytes`, `at most ${MAX_REPORT_BYTES} bytes`);
-    return windowFromWire("window", parseWindow(bytes), [targetId]);
+    return windowFromWire("window", decoded(readMessage(WindowSchema, bytes, "window")), [targetId]);
   });
-}
-
-function parseWindow(bytes: Uint8Array) {
-  try {
-    return fromBinary(WindowSchema, bytes, { readUnknownFields: false });
-  } catch {
-    // As of reports: the library tells the ways apart by message text alone.
-    return refuse("window", `${bytes.length} bytes`, "a lifeline.v1.Window message");
-  }
 }
 
 /** Every field that a merge adds up; extremes stay within what each part kept. */

@@ -4,7 +4,7 @@ import { PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import type { Authority, RandomBytes } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 import { RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
-import { type adminPb, isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
+import { type adminPb, isNodeId, MAX_PAGE_ROWS, NODE_ID_WANTED } from "@lifeline/wire";
 import { quoted, refuse, unavailable } from "../call-refusal.ts";
 import { token as pageToken, readToken } from "../page-token.ts";
 import { ENROLMENTS_MAX, JOIN_TOKENS_MAX } from "../store/identities.ts";
@@ -18,9 +18,8 @@ const NOTE_MAX_CHARS = 253;
 const LIFETIME_S = { least: 60, most: 31_536_000, default: 86_400 };
 const USES = { least: 1, most: 100_000, default: 1 };
 
-/** Rows of a page when the caller does not say, and at most: each has some 200 bytes. */
+/** Rows of a page when the caller does not say: each has some 200 bytes. */
 const DEFAULT_PAGE_ROWS = 1_000;
-const MAX_PAGE_ROWS = 10_000;
 
 const MS_PER_S = 1_000;
 

@@ -1,0 +1,236 @@
+/**
+ * How many entries and bytes each field of the contract may have on the wire, checked before anything is built (S2).
+ *
+ * 1. Every list, text and byte field has a bound here: the types demand it, and so does a test of the descriptors.
+ * 2. Where a reader refuses too much by name and goes on, the bound here is above its own: what exceeds this one ends the call.
+ * 3. Texts are bounded in bytes here and in UTF-16 units by their readers: at most three bytes to a unit (RFC 3629).
+ */
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { SKETCH_MAX_BUCKETS, TIMED_PHASES } from "@lifeline/window";
+import * as admin from "./gen/lifeline/v1/admin_pb.ts";
+import * as enrol from "./gen/lifeline/v1/enrol_pb.ts";
+import * as query from "./gen/lifeline/v1/query_pb.ts";
+import * as report from "./gen/lifeline/v1/report_pb.ts";
+import * as window from "./gen/lifeline/v1/window_pb.ts";
+import * as witness from "./gen/lifeline/v1/witness_pb.ts";
+import {
+  MAX_CA_PEM_LENGTH,
+  MAX_CA_PEMS,
+  MAX_EVIDENCE_ENTRIES,
+  MAX_EVIDENCE_LENGTH,
+  MAX_IDENTIFIER_LENGTH,
+  MAX_MESSAGE_BYTES,
+  MAX_OPTIONS,
+  MAX_PAGE_ROWS,
+  MAX_TARGETS_PER_NODE,
+  MAX_TEXT_LENGTH,
+  MAX_WINDOWS_PER_REPORT,
+} from "./limits.ts";
+
+/** Most entries of a list, and most bytes of each where they are texts or bytes. */
+export interface ListLimit {
+  readonly entries: number;
+  readonly bytes?: number;
+}
+
+/** A list's bound, or the most bytes of a text or byte field. */
+export type FieldLimit = ListLimit | number;
+
+/** The bounds of a message's fields, by their local names. */
+export type MessageLimits = Readonly<Record<string, FieldLimit>>;
+
+type Sized = string | Uint8Array;
+type LimitOf<Value> = Value extends readonly (infer Entry)[]
+  ? Entry extends Sized
+    ? Required<ListLimit>
+    : { readonly entries: number }
+  : number;
+type IsBounded<Value> = Value extends readonly unknown[] | Sized ? true : false;
+
+/** What a message must state: a bound for each list, text and byte field, and for no other. */
+type LimitsOf<Shape> = {
+  readonly [Name in keyof Shape as Name extends `$${string}`
+    ? never
+    : IsBounded<NonNullable<Shape[Name]>> extends true
+      ? Name
+      : never]-?: LimitOf<NonNullable<Shape[Name]>>;
+};
+
+function limit<Desc extends DescMessage>(
+  { typeName }: Desc,
+  limits: LimitsOf<MessageShape<Desc>>,
+): [typeName: string, limits: MessageLimits] {
+  return [typeName, limits];
+}
+
+/** Bytes of UTF-8 that an UTF-16 unit takes at most (RFC 3629 §3: a pair takes four). */
+const BYTES_PER_UNIT = 3;
+
+const IDENTIFIER = MAX_IDENTIFIER_LENGTH * BYTES_PER_UNIT;
+const EVIDENCE = MAX_EVIDENCE_LENGTH * BYTES_PER_UNIT;
+const TEXT = MAX_TEXT_LENGTH * BYTES_PER_UNIT;
+
+/** Random ids are of 16 bytes, which their readers demand by name. */
+const RANDOM_ID = 64;
+
+/** A certificate or a request for one, DER: a request has at most 4,096 bytes, an RSA certificate some 2,000. */
+const DER = 16_384;
+
+/** Most certificates of a chain that an agent is given: the leaf, the fleet's authority, and an own PKI's above it. */
+const CHAIN_ENTRIES = 16;
+
+/** Twice what readers take of a Hello's lists (256), of a witness's sources (4,096) and of a plan's lists: see rule 2. */
+const HELLO_LIST = { entries: 512, bytes: TEXT };
+const SOURCES = { entries: 8_192 };
+const PLAN_TARGETS = { entries: 2 * MAX_TARGETS_PER_NODE };
+const CA_PEMS = { entries: 2 * MAX_CA_PEMS, bytes: MAX_CA_PEM_LENGTH * BYTES_PER_UNIT };
+const OPTIONS = { entries: 2 * MAX_OPTIONS, bytes: IDENTIFIER };
+
+/** Sixteen times the reports that an agent has on their way. */
+const ACKED_REPORTS = { entries: 1_024 };
+
+const EVIDENCE_LIST = { entries: MAX_EVIDENCE_ENTRIES, bytes: EVIDENCE };
+const CHAIN = { entries: MAX_EVIDENCE_ENTRIES };
+const BUCKETS = { entries: SKETCH_MAX_BUCKETS };
+const PHASES = { entries: TIMED_PHASES.length };
+
+/** Of a closed list of some fifty reasons, each at most once; room for those of a later version. */
+const REASONS = { entries: 128 };
+
+/** Columns of counts by direction: six now, as many again later. */
+const DIRECTIONS = { entries: 12 };
+
+const ROWS = { entries: MAX_PAGE_ROWS };
+
+/** Steps of a history, and targets of one answer: no more than its points (history.ts: 1,000 and 20,000). */
+const POINTS = { entries: 1_000 };
+const HISTORIES = { entries: 20_000 };
+
+/** By the message's full name; a message without a list, text or byte field is not here. */
+export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
+  limit(report.ReportSchema, {
+    targetIds: { entries: MAX_TARGETS_PER_NODE, bytes: IDENTIFIER },
+    windows: { entries: MAX_WINDOWS_PER_REPORT },
+  }),
+  limit(window.WindowSchema, {
+    reasons: REASONS,
+    reasonCounts: REASONS,
+    rttBucketDeltas: BUCKETS,
+    rttBucketCounts: BUCKETS,
+    phaseCounts: PHASES,
+    phaseSumsNs: PHASES,
+    phaseMaxesNs: PHASES,
+    directions: DIRECTIONS,
+  }),
+  limit(window.EvidenceSchema, {
+    address: EVIDENCE,
+    answers: EVIDENCE_LIST,
+    code: EVIDENCE,
+    tlsVersion: EVIDENCE,
+    alpn: EVIDENCE,
+    chain: CHAIN,
+    redirects: EVIDENCE_LIST,
+    localAddress: EVIDENCE,
+    proxy: EVIDENCE,
+  }),
+  limit(window.ChainCertificateSchema, { subject: EVIDENCE, issuer: EVIDENCE, notAfter: EVIDENCE, sha256: EVIDENCE }),
+  limit(window.LinkReadingSchema, { name: EVIDENCE }),
+
+  // A report that is too large for its envelope is refused by name.
+  limit(report.ReportEnvelopeSchema, { bootId: RANDOM_ID, report: MAX_MESSAGE_BYTES }),
+  limit(report.HelloSchema, {
+    nodeId: TEXT,
+    bootId: RANDOM_ID,
+    agentVersion: TEXT,
+    hostname: TEXT,
+    roles: { entries: HELLO_LIST.entries },
+    ipVersions: { entries: HELLO_LIST.entries },
+    siderolinkPrefix: TEXT,
+    talosVersion: TEXT,
+    planRevision: TEXT,
+    resolvers: HELLO_LIST,
+    machineApi: TEXT,
+    addresses: HELLO_LIST,
+  }),
+  limit(report.ProxyEnvironmentSchema, { httpsProxy: TEXT, httpProxy: TEXT, noProxy: HELLO_LIST }),
+  limit(report.TalosViewSchema, { siderolinkHost: TEXT, wireguardEndpoint: TEXT }),
+
+  limit(report.PlanSchema, { revision: IDENTIFIER, caPems: CA_PEMS, targets: PLAN_TARGETS }),
+  limit(report.TargetSchema, { requirementId: IDENTIFIER, host: IDENTIFIER }),
+  limit(report.TlsOptionsSchema, { alpn: OPTIONS }),
+  limit(report.HttpOptionsSchema, {
+    method: IDENTIFIER,
+    path: IDENTIFIER,
+    version: IDENTIFIER,
+    statuses: { entries: OPTIONS.entries },
+  }),
+  limit(report.DnsOptionsSchema, { query: IDENTIFIER, transport: IDENTIFIER }),
+  limit(report.ProxyEndpointSchema, { host: IDENTIFIER }),
+  limit(report.ReportKeySchema, { bootId: RANDOM_ID }),
+  limit(report.AckSchema, { reports: ACKED_REPORTS }),
+  limit(report.RefusalSchema, { code: IDENTIFIER, field: TEXT, detail: TEXT }),
+
+  limit(witness.WitnessRequestSchema, {
+    witnessId: RANDOM_ID,
+    sources: SOURCES,
+    endpoints: { entries: MAX_EVIDENCE_ENTRIES, bytes: IDENTIFIER },
+  }),
+  limit(witness.HeardSourceSchema, { address: IDENTIFIER }),
+
+  limit(enrol.EnrolRequestSchema, { joinToken: IDENTIFIER, certificateRequestDer: DER }),
+  limit(enrol.EnrolResponseSchema, { certificateChainDer: { entries: CHAIN_ENTRIES, bytes: DER } }),
+  limit(enrol.GetAuthorityResponseSchema, { authorityCertificateDer: DER }),
+  limit(enrol.RenewRequestSchema, { certificateRequestDer: DER }),
+  limit(enrol.RenewResponseSchema, { certificateChainDer: { entries: CHAIN_ENTRIES, bytes: DER } }),
+
+  limit(query.ListVerdictsRequestSchema, { nodeId: TEXT, only: TEXT, pageToken: TEXT }),
+  limit(query.ListVerdictsResponseSchema, { rows: ROWS, nextPageToken: TEXT, catalogueVersion: TEXT }),
+  limit(query.VerdictRowSchema, {
+    nodeId: IDENTIFIER,
+    requirementId: IDENTIFIER,
+    targetId: TEXT,
+    endpoint: TEXT,
+    probe: IDENTIFIER,
+    cause: IDENTIFIER,
+    evidence: TEXT,
+    nextStep: TEXT,
+    followsFrom: TEXT,
+    udpEvidence: IDENTIFIER,
+    proxy: TEXT,
+  }),
+  limit(query.ListNodesRequestSchema, { pageToken: TEXT }),
+  limit(query.ListNodesResponseSchema, { nodes: ROWS, nextPageToken: TEXT }),
+  limit(query.NodeSummarySchema, { nodeId: IDENTIFIER, hostname: IDENTIFIER, agentVersion: IDENTIFIER }),
+  limit(query.GetNodeRequestSchema, { nodeId: TEXT }),
+  limit(query.GetNodeResponseSchema, { rows: ROWS, incidents: ROWS, boots: ROWS }),
+  limit(query.BootCountSchema, { bootId: RANDOM_ID }),
+  limit(query.ListIncidentsRequestSchema, { nodeId: TEXT, pageToken: TEXT }),
+  limit(query.ListIncidentsResponseSchema, { incidents: ROWS, nextPageToken: TEXT }),
+  limit(query.IncidentSchema, {
+    nodeId: IDENTIFIER,
+    requirementId: IDENTIFIER,
+    targetId: TEXT,
+    cause: IDENTIFIER,
+    evidence: TEXT,
+    nextStep: TEXT,
+  }),
+  limit(query.ListHistoryRequestSchema, { nodeId: TEXT, only: TEXT }),
+  limit(query.ListHistoryResponseSchema, { targets: HISTORIES }),
+  limit(query.TargetHistorySchema, { requirementId: IDENTIFIER, targetId: TEXT, points: POINTS }),
+
+  limit(admin.JoinTokenSchema, { id: IDENTIFIER, note: TEXT, nodePattern: TEXT }),
+  limit(admin.CreateJoinTokenRequestSchema, { note: TEXT, nodePattern: TEXT }),
+  limit(admin.CreateJoinTokenResponseSchema, { joinToken: IDENTIFIER, authorityFingerprint: IDENTIFIER }),
+  limit(admin.ListJoinTokensResponseSchema, { tokens: ROWS }),
+  limit(admin.RevokeJoinTokenRequestSchema, { id: TEXT }),
+  limit(admin.EnrolmentSchema, {
+    nodeId: IDENTIFIER,
+    keySha256: IDENTIFIER,
+    joinTokenId: IDENTIFIER,
+    lastRefusedClaimFrom: IDENTIFIER,
+  }),
+  limit(admin.ListEnrolmentsRequestSchema, { nodeId: TEXT, pageToken: TEXT }),
+  limit(admin.ListEnrolmentsResponseSchema, { enrolments: ROWS, nextPageToken: TEXT }),
+  limit(admin.RevokeNodeRequestSchema, { nodeId: TEXT }),
+  limit(admin.ReadmitNodeRequestSchema, { nodeId: TEXT }),
+]);
