@@ -10,7 +10,13 @@ import { createLog } from "./log.ts";
 import { type Agent, startAgent } from "./pipeline.ts";
 import { loadCachedPlan } from "./plan-cache.ts";
 import { scratch, tcpTarget, until } from "./testing/fixtures.ts";
-import { acknowledge, type Conduct, type StandInCollector, startCollector } from "./testing/stand-in-collector.ts";
+import {
+  type Answer,
+  acknowledge,
+  type Conduct,
+  type StandInCollector,
+  startCollector,
+} from "./testing/stand-in-collector.ts";
 import { type AgentWorld, createAgentWorld } from "./world.ts";
 
 const closers: (() => Promise<void> | void)[] = [];
@@ -40,6 +46,8 @@ async function collector(conduct: Conduct): Promise<StandInCollector> {
 interface Logged {
   readonly msg: string;
   readonly field?: string;
+  readonly status?: string;
+  readonly detail?: string;
 }
 
 async function agentOf(overrides: Partial<AgentConfig>): Promise<{ agent: Agent; lines: Logged[] }> {
@@ -69,6 +77,11 @@ const planning = (plan: ReturnType<typeof makePlan>): Conduct => ({
   hello: (_, answer) => answer({ case: "plan", value: planToWire(plan) }),
   report: (report, answer) => acknowledge(report, answer),
 });
+
+const many = <T>(one: T) => new Array<T>(100_000).fill(one);
+const wirePlan = planToWire(planOf([1]));
+const target = wirePlan.targets[0] as reportPb.Target;
+const wireKey = { $typeName: "lifeline.v1.ReportKey" as const, bootId: new Uint8Array(16), sequence: 1n };
 
 describe("the agent", () => {
   it("measures the collector's plan; everything begun arrives, and stopping leaves nothing behind (M3, U1)", async () => {
@@ -130,6 +143,35 @@ describe("the agent", () => {
     await until("the bad plan was refused", () => agent.stats().refusedPlans === 1);
     expect(agent.planRevision()).toBe(good.revision);
     expect(lines.find(({ msg }) => msg.startsWith("plan refused"))?.field).toBe("targets[0].port");
+  });
+
+  it.each<[string, Parameters<Answer>[0], string]>([
+    ["a plan of 100,000 targets", { case: "plan", value: { ...wirePlan, targets: many(target) } }, "plan.targets"],
+    [
+      "100,000 acknowledgements",
+      { case: "ack", value: { $typeName: "lifeline.v1.Ack", reports: many(wireKey) } },
+      "ack.reports",
+    ],
+  ])("outlives %s: it stays with the plan it has, and comes again later", async (_, bomb, why) => {
+    const { port } = await listener();
+    const good = planOf([port]);
+    const { address, hellos, reports } = await collector({
+      hello: async (_hello, answer, streamNumber) => {
+        await answer({ case: "plan", value: planToWire(good) });
+        if (streamNumber <= 2) await answer(bomb);
+      },
+      report: (report, answer) => acknowledge(report, answer),
+    });
+    const { agent, lines } = await agentOf({ collector: address });
+    await until("it came a third time", () => hellos.length === 3);
+    expect(agent.planRevision()).toBe(good.revision);
+    const told = lines.find(({ msg }) => msg === "not connected");
+    expect(told).toMatchObject({
+      status: "INTERNAL",
+      detail: expect.stringContaining(`${why}: got 1025 entries or more, want at most 1024`),
+    });
+    const arrived = reports.length;
+    await until("it reports", () => reports.length > arrived);
   });
 
   it("spools while there is no collector, and a later start delivers what is left under its own boot (U1)", async () => {
