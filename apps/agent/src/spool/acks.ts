@@ -4,6 +4,7 @@
  * An acknowledgement is 8 bytes: the frame's offset and a CRC-32 over segment number and offset, so that zeros left by a
  * power cut acknowledge nothing. It is not synced: losing one sends a report again, which is counted once (U1).
  */
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
@@ -16,6 +17,10 @@ export const ACK_BYTES = 8;
 /** Longest file that is ours: one for each record, twice where a start ended before it could remove the segment. */
 const ACKS_FILE_MAX_BYTES = 2 * SEGMENT_MAX_RECORDS * ACK_BYTES;
 
+/** No link is followed, and no reader of a pipe waited for: see read-head.ts. */
+const APPENDING =
+  constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 /** Path of a segment's acknowledgements. */
 export function acksPath(directory: string, number: number): string {
   return join(directory, `segment-${String(number).padStart(12, "0")}.acks`);
@@ -23,7 +28,7 @@ export function acksPath(directory: string, number: number): string {
 
 /** Appends acknowledgements. Rejects with the system's error, which costs no more than sending again. */
 export async function appendAcks(directory: string, number: number, offsets: readonly number[]): Promise<void> {
-  const handle = await open(acksPath(directory, number), "a", 0o600);
+  const handle = await open(acksPath(directory, number), APPENDING, 0o600);
   try {
     await handle.appendFile(Buffer.concat(offsets.map((offset) => encodeAck(number, offset))));
   } finally {

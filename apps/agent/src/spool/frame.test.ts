@@ -88,4 +88,20 @@ describe("a scan", () => {
     const nested = encodeFrame(new Uint8Array(16), 9, Buffer.concat([Buffer.from("LLS1"), Buffer.alloc(60, 0xff)]));
     expect(sequences(Buffer.concat([nested, third]))).toEqual([9, 3]);
   });
+
+  it("gives up on heads that lie, whose checksums would take minutes (S2)", () => {
+    const head = Buffer.alloc(12);
+    FRAME_MAGIC.copy(head);
+    head.writeUInt32LE(1024 * 1024, 8);
+    const bytes = Buffer.concat([first, Buffer.alloc(4 * 1024 * 1024, head)]);
+    expect(scanFrames(bytes)).toMatchObject({ found: [{ offset: 0 }], corruptFrames: 1, goodBytes: first.length });
+  });
+
+  it("gives up behind more frames than a segment has (S2)", () => {
+    const empty = encodeFrame(new Uint8Array(16), 1, new Uint8Array());
+    const bytes = Buffer.concat(new Array<Buffer>(50_000).fill(empty));
+    const { found, goodBytes } = scanFrames(bytes);
+    expect(found).toHaveLength(2_048);
+    expect(goodBytes).toBe(2_048 * empty.length);
+  });
 });

@@ -8,6 +8,7 @@
 import { strict as assert } from "node:assert";
 import { crc32 } from "node:zlib";
 import { BOOT_ID_BYTES, MAX_REPORT_BYTES } from "@lifeline/wire";
+import { SEGMENT_MAX_RECORDS } from "./bounds.ts";
 
 /** First bytes of a frame: "LLS1". */
 export const FRAME_MAGIC = Buffer.from("LLS1", "latin1");
@@ -22,6 +23,15 @@ const SEQUENCE_OFFSET = BOOT_OFFSET + BOOT_ID_BYTES;
 
 /** Bytes before the payload. */
 export const FRAME_HEADER_BYTES = SEQUENCE_OFFSET + 8;
+
+/** Most frames of a segment that are looked at: all of a full one, and as many again. */
+const SCAN_MAX_FRAMES = 2 * SEGMENT_MAX_RECORDS;
+
+/**
+ * How often a scan checksums as many bytes as there are, at most: once for frames that are sound or harmed. Heads that overlap could each
+ * claim all the rest, and 512 KiB of them took 3 s.
+ */
+const SCAN_MAX_PASSES = 16;
 
 /** A frame that was read. */
 export interface Frame {
@@ -91,17 +101,23 @@ export function decodeFrame(bytes: Buffer, offset = 0): Frame | undefined {
   };
 }
 
-/** Finds every good frame in any bytes; damaged stretches are skipped up to the next frame that checks out. Never throws. */
+/**
+ * Finds the good frames in any bytes; damaged stretches are skipped up to the next frame that checks out. Never throws. Gives up behind
+ * {@link SCAN_MAX_FRAMES}, and where heads that lie have cost {@link SCAN_MAX_PASSES}: what follows is no segment of ours.
+ */
 export function scanFrames(bytes: Buffer): Scan {
   const found: FoundFrame[] = [];
   let corruptFrames = 0;
   let goodBytes = 0;
   let wholeButWrong = false;
+  let leftBytes = SCAN_MAX_PASSES * bytes.length;
   let offset = bytes.indexOf(FRAME_MAGIC);
-  while (offset >= 0) {
+  while (offset >= 0 && found.length < SCAN_MAX_FRAMES && leftBytes > 0) {
     const frame = decodeFrame(bytes, offset);
     if (frame === undefined) {
-      wholeButWrong ||= isWhole(bytes, offset);
+      const claimedBytes = wholeBytes(bytes, offset);
+      wholeButWrong ||= claimedBytes > 0;
+      leftBytes -= claimedBytes;
       offset = bytes.indexOf(FRAME_MAGIC, offset + 1);
       continue;
     }
@@ -114,11 +130,12 @@ export function scanFrames(bytes: Buffer): Scan {
   return { found, corruptFrames: corruptFrames + (wholeButWrong ? 1 : 0), goodBytes };
 }
 
-/** Whether all the bytes are there that the head of a frame at `offset` claims: then it was not torn off, it came to harm. */
-function isWhole(bytes: Buffer, offset: number): boolean {
-  if (offset + FRAME_HEADER_BYTES > bytes.length) return false;
-  const { payloadBytes } = lengthAt(bytes, offset);
-  return payloadBytes <= MAX_REPORT_BYTES && offset + FRAME_HEADER_BYTES + payloadBytes <= bytes.length;
+/** Bytes that the head of a frame at `offset` claims, if all are there: then it was not torn off, it came to harm. Else 0. */
+function wholeBytes(bytes: Buffer, offset: number): number {
+  if (offset + FRAME_HEADER_BYTES > bytes.length) return 0;
+  const frameBytes = FRAME_HEADER_BYTES + lengthAt(bytes, offset).payloadBytes;
+  const isWhole = frameBytes <= FRAME_HEADER_BYTES + MAX_REPORT_BYTES && offset + frameBytes <= bytes.length;
+  return isWhole ? frameBytes : 0;
 }
 
 function lengthAt(bytes: Buffer, offset: number): { readonly payloadBytes: number; readonly isDeflated: boolean } {

@@ -1,10 +1,16 @@
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 
-/** The first `maxBytes` of a file, or all of it where that is less. Rejects with the system's error. */
+/** A link is not followed, and nobody is waited for who would write into a pipe: the spool makes neither. */
+const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** The first `maxBytes` of a file, or all of it where that is less. Rejects with the system's error; with EINVAL for what is no file. */
 export async function readHead(path: string, maxBytes: number): Promise<Buffer> {
-  const handle = await open(path, "r");
+  const handle = await open(path, FLAGS);
   try {
-    const bytes = Buffer.alloc(Math.min(maxBytes, (await handle.stat()).size));
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw Object.assign(new Error(`${path}: is no file`), { code: "EINVAL" });
+    const bytes = Buffer.alloc(Math.min(maxBytes, stats.size));
     let readBytes = 0;
     while (readBytes < bytes.length) {
       const { bytesRead } = await handle.read(bytes, readBytes, bytes.length - readBytes, readBytes);

@@ -9,7 +9,7 @@
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import { makeDirectory } from "../make-directory.ts";
 import { systemCode } from "../system-code.ts";
-import { DISK_RETRY_MS } from "./bounds.ts";
+import { DISK_RETRY_MS, SPOOL_MAX_RECORDS } from "./bounds.ts";
 import { keyOf } from "./held-record.ts";
 import type { RecordIndex } from "./record-index.ts";
 import type { Ring } from "./ring.ts";
@@ -46,20 +46,23 @@ export class Recovery {
   /** Reads what can be read. Rejects with the system's error when the directory cannot be had. */
   async open(): Promise<void> {
     const unread = await this.#list();
-    const known = new Set<string>();
-    // One unreadable segment does not hide the others.
-    for (const number of unread.splice(0)) if (!(await this.#load(number, known, false))) unread.push(number);
+    let known = new Set<string>();
+    for (const number of unread.splice(0)) {
+      // One unreadable segment does not hide the others.
+      if (!(await this.#load(number, known, false))) unread.push(number);
+      // What the ring has dropped since need not be known.
+      if (known.size > 2 * SPOOL_MAX_RECORDS) known = this.#held();
+    }
     this.#retryLater();
   }
 
   /** Tries again, when it is time, what could not be read. Never rejects on what a disk may do. */
   async retry(): Promise<void> {
-    const { clock, index } = this.#options;
+    const { clock } = this.#options;
     const unread = this.#unread ?? [];
     if (unread.length === 0 || clock.monotonicNs() < this.#retryNs) return;
     this.#retryLater();
-    const known = new Set<string>();
-    for (const record of index.all()) known.add(keyOf(record));
+    const known = this.#held();
     for (const number of [...unread]) {
       unread.shift();
       if (await this.#load(number, known, true)) continue;
@@ -79,6 +82,12 @@ export class Recovery {
   /** Another directory is in the place of the one that was listed: what is in it is found as what could not be read. */
   listAgain(): void {
     this.#unread = undefined;
+  }
+
+  #held(): Set<string> {
+    const known = new Set<string>();
+    for (const record of this.#options.index.all()) known.add(keyOf(record));
+    return known;
   }
 
   #retryLater(): void {

@@ -72,7 +72,10 @@ export class Ring {
     return { kind: "disk", segment, offset, frameBytes: frame.length };
   }
 
-  /** Takes what a segment of an earlier start still holds, but for the reports that are `known` already. */
+  /**
+   * Takes what a segment of an earlier start still holds, but for the reports that are `known` already. What is more than the bounds
+   * allow goes at once: a directory may have any number of segments.
+   */
   async take(number: number, loaded: LoadedSegment, known: Set<string>, isRecovered: boolean): Promise<void> {
     const { clock, index, maxAgeNs, onDamage } = this.#options;
     onDamage(loaded.corruptFrames);
@@ -96,6 +99,7 @@ export class Ring {
       this.hold(index.add({ bootId, sequence, place, isRecovered }), place);
     }
     if (segment.heldRecords === 0) await this.#remove(segment);
+    await this.keepBounds(0);
   }
 
   /** Notes that a record is where its frame was written. */

@@ -1,4 +1,5 @@
 /** What a disk may do to a spool, each beside what the spool promises of it. */
+import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   existsSync,
@@ -7,15 +8,20 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { deflateRawSync, constants as zlib } from "node:zlib";
 import { manualClock } from "@lifeline/measure";
 import { afterEach, describe, expect, it } from "vitest";
 import { obstruct, scratch } from "../testing/fixtures.ts";
-import { DISK_HANGS_MS, MEMORY_MAX_REPORTS, SEGMENTS_MAX } from "./bounds.ts";
+import { acksPath } from "./acks.ts";
+import { DISK_HANGS_MS, MEMORY_MAX_REPORTS, SEGMENTS_MAX, SPOOL_MAX_BYTES, SPOOL_MAX_RECORDS } from "./bounds.ts";
 import { encodeFrame } from "./frame.ts";
+import { RecordIndex } from "./record-index.ts";
+import { Ring } from "./ring.ts";
 import { segmentPath } from "./segment.ts";
 import { DISK_RETRY_MS, openSpool, type Spool, type SpoolEvent, type SpoolOptions } from "./spool.ts";
 
@@ -315,5 +321,62 @@ describe("what is found at opening", () => {
     expect(spool.stats().heldBytes).toBeLessThan(100);
     expect(readFileSync(segmentPath(path, 1))).toHaveLength(encodeFrame(boot(1), 1, Buffer.from("one")).length);
     expect(readdirSync(path)).toEqual(["segment-000000000001.spool"]);
+  });
+
+  it("is bounded in reports at any time, however many segments there are (S2)", async () => {
+    const index = new RecordIndex(boot(1));
+    const ring = new Ring({
+      directory: directory(),
+      clock: manualClock(0),
+      index,
+      maxBytes: SPOOL_MAX_BYTES,
+      maxAgeNs: 1e18,
+      onDrop: () => {},
+      newNumber: async () => 1,
+      onReplaced: () => {},
+      onDamage: () => {},
+    });
+    const frame = { payload: new Uint8Array(), isDeflated: false, frameBytes: 36 };
+    const known = new Set<string>();
+    for (let number = 1; number <= 40; number++) {
+      const found = Array.from({ length: 2_048 }, (_, at) => {
+        return { offset: at * 36, frame: { ...frame, bootId: boot(number), sequence: at + 1 } };
+      });
+      const loaded = { found, ackedOffsets: new Set<number>(), corruptFrames: 0, diskBytes: 1, writtenAtMs: 0 };
+      await ring.take(number, loaded, known, false);
+      expect(index.size).toBeLessThan(SPOOL_MAX_RECORDS);
+    }
+    expect(index.nextAfter(-1)?.bootId).toEqual(boot(10));
+  });
+
+  it("takes no memory for a report that inflates to a gigabyte, which is damage (S2)", async () => {
+    const path = directory();
+    mkdirSync(path);
+    // A mebibyte of zeros, a thousand times: what builds it takes no memory either.
+    const piece = deflateRawSync(Buffer.alloc(1024 ** 2), { finishFlush: zlib.Z_FULL_FLUSH });
+    const bomb = Buffer.concat([...new Array<Buffer>(1_024).fill(piece), deflateRawSync(Buffer.alloc(0))]);
+    writeFileSync(segmentPath(path, 1), encodeFrame(boot(9), 1, bomb, true));
+    const { spool } = await open(path);
+    const beforeKb = process.resourceUsage().maxRSS;
+    expect(await contents(spool)).toEqual([]);
+    expect(spool.stats()).toMatchObject({ droppedReports: 1, corruptRecords: 1 });
+    expect((process.resourceUsage().maxRSS - beforeKb) / 1_000).toBeLessThan(100);
+  });
+
+  it("is no link, whose end stays as it is, and no pipe that nobody writes to", async () => {
+    const path = await leftBehind("one");
+    const precious = join(path, "precious");
+    writeFileSync(precious, "precious");
+    symlinkSync(precious, segmentPath(path, 2));
+    symlinkSync(precious, acksPath(path, 1));
+    execFileSync("mkfifo", [segmentPath(path, 3)]);
+    const { spool } = await open(path);
+    expect(await contents(spool)).toEqual(["one"]);
+    expect(spool.stats().unreadableReads).toBe(2);
+    const record = spool.nextAfter(-1);
+    if (record !== undefined) spool.release(record);
+    await spool.append(Buffer.from("two"));
+    await spool.close();
+    expect(readFileSync(precious, "utf8")).toBe("precious");
   });
 });

@@ -92,7 +92,6 @@ class DiskSpool implements Spool {
     } catch (error) {
       this.#disk.refused(error);
     }
-    await this.#ring.keepBounds(0);
   }
 
   append(report: Uint8Array): Promise<Kept> {
