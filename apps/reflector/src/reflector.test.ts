@@ -36,6 +36,13 @@ async function client(port: number, address = "127.0.0.1"): Promise<Socket & Asy
   return socket;
 }
 
+async function startAt(port: number, address: string): Promise<Socket & AsyncDisposable> {
+  const socket = createSocket("udp4");
+  socket.bind(port, address);
+  await once(socket, "listening");
+  return socket;
+}
+
 async function ask(socket: Socket, bytes: Uint8Array): Promise<Buffer> {
   const answered = once(socket, "message");
   socket.send(bytes);
@@ -96,6 +103,51 @@ describe("the reflector", () => {
     expect(replies).toHaveLength(1);
     expect(reflector.stats()).toMatchObject({ reflected: 1, malformed: 3, wireguard: 4 });
   });
+
+  it.each<[string, { key?: Uint8Array }]>([
+    ["unauthenticated", {}],
+    ["authenticated", { key }],
+  ])("never answers another's reply, %s: a forged source starts no loop", async (_, mode) => {
+    await using one = await start(mode);
+    await using other = await start(mode);
+    // Stands for the network: each reflector sees the other behind a socket of it, as with a forged source.
+    await using toOne = await client(one.address.port);
+    await using toOther = await client(other.address.port);
+    const carried: Buffer[] = [];
+    const carry = (to: Socket) => (bytes: Buffer) => {
+      carried.push(bytes);
+      if (carried.length < 10) to.send(bytes);
+    };
+    toOne.on("message", carry(toOther));
+    toOther.on("message", carry(toOne));
+    toOne.send(encodeSender(request, mode.key));
+    await expect.poll(() => [other.stats().replies, carried.length]).toEqual([1, 1]);
+    expect([one.stats(), other.stats()]).toMatchObject([
+      { reflected: 1, replies: 0 },
+      { reflected: 0, replies: 1 },
+    ]);
+  });
+
+  it("never answers its own port", async () => {
+    await using reflector = await start({ host: "127.0.0.1" });
+    const { port } = reflector.address;
+    await using namesake = await startAt(port, "127.0.0.2");
+    namesake.send(packet, port, "127.0.0.1");
+    await expect.poll(() => reflector.stats().ownPort).toBe(1);
+    expect(reflector.stats().reflected).toBe(0);
+  });
+
+  // A system port can be had by root alone.
+  it.skipIf(process.getuid?.() !== 0 && process.env["CI"] !== "true")(
+    "never answers a system port, as of echo or another reflector",
+    async () => {
+      await using reflector = await start();
+      await using service = await startAt(1_019, "127.0.0.2");
+      service.send(packet, reflector.address.port, "127.0.0.1");
+      await expect.poll(() => reflector.stats().systemPort).toBe(1);
+      expect(reflector.stats().reflected).toBe(0);
+    },
+  );
 
   it("gives a long request a reply exactly as long", async () => {
     await using reflector = await start();

@@ -4,7 +4,8 @@
  *
  * 1. A reply is exactly as long as its request, is never fragmented by this host, and goes only where the request came from: nothing is amplified.
  * 2. What looks like WireGuard is never answered: the reflector may sit behind the SideroLink port, and must not be taken for
- *    a peer.
+ *    a peer. Neither is a reply, nor what comes from a port at which something answers by itself (source-port.ts): a datagram
+ *    with a forged source cannot make two services answer each other.
  * 3. Without room for another session the answer is stateless: it copies the sender's number, which says that nothing was counted.
  * 4. Each source has a bounded share, in a bounded table; every datagram is counted under exactly one outcome (S2).
  * 5. T3 − T2 is a monotonic duration: a step of the wall clock cannot be seen in it (M2).
@@ -21,6 +22,7 @@ import {
   decodeSender,
   encodeReflected,
   looksLikeWireGuard,
+  type MalformedReason,
   ntpFromWallMs,
   reflect,
   TTL_UNKNOWN,
@@ -28,6 +30,7 @@ import {
 import type { Logger } from "pino";
 import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSourceLimit } from "./source-limit.ts";
+import { type RefusedPort, refusedPort } from "./source-port.ts";
 
 /**
  * Requests answered a second for each source address, by default: 2,000, the budget of all agents together for an in-tunnel
@@ -66,6 +69,12 @@ export interface ReflectorStats {
   readonly malformed: number;
   /** Without the key's HMAC. */
   readonly unauthentic: number;
+  /** Replies of a reflector. */
+  readonly replies: number;
+  /** From a port below 1024. */
+  readonly systemPort: number;
+  /** From the port that this reflector listens on. */
+  readonly ownPort: number;
   readonly wireguard: number;
   /** Above the source's share. */
   readonly limited: number;
@@ -121,6 +130,9 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
     reflected: 0,
     malformed: 0,
     unauthentic: 0,
+    replies: 0,
+    systemPort: 0,
+    ownPort: 0,
     wireguard: 0,
     limited: 0,
     overloaded: 0,
@@ -132,17 +144,18 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
     if (!limit.admit(address, nowNs)) return "limited";
     return total.admit("", nowNs) ? "admitted" : "overloaded";
   };
+  const own = socket.address();
   socket.on("message", (bytes, from) => {
-    const answer = answerTo(bytes, from, { clock, key, admit, sessions });
+    const answer = answerTo(bytes, from, { clock, key, ownPort: own.port, admit, sessions });
     if (typeof answer === "string") counts[answer] += 1;
-    else send(socket, answer, from, (sent) => (counts[sent] += 1));
+    else
+      socket.send(answer, from.port, from.address, (error) => (counts[error === null ? "reflected" : "unsent"] += 1));
   });
   socket.on("error", (error) => {
     counts.socketErrors += 1;
     log.warn({ err: error }, "the socket reported an error");
   });
 
-  const own = socket.address();
   const closed = once(socket, "close");
   let closing = false;
   return {
@@ -164,35 +177,41 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
 interface Answering {
   readonly clock: Clock;
   readonly key: Uint8Array | undefined;
+  readonly ownPort: number;
   readonly admit: (address: string, nowNs: number) => "admitted" | "limited" | "overloaded";
   readonly sessions: SessionTable;
 }
+
+/** The counter of each reason for which a datagram is no request. */
+const COUNTERS = {
+  short: "malformed",
+  "error-estimate": "malformed",
+  "timestamp-format": "malformed",
+  unauthentic: "unauthentic",
+  reply: "replies",
+} as const satisfies Record<MalformedReason, Unanswered>;
+
+/** Why a datagram is not answered, by the name of its counter. */
+type Unanswered = "malformed" | "unauthentic" | "replies" | "wireguard" | "limited" | "overloaded" | RefusedPort;
 
 /** The reply to a datagram, or the counter that says why there is none. */
 function answerTo(
   bytes: Uint8Array,
   from: RemoteInfo,
-  { clock, key, admit, sessions }: Answering,
-): Uint8Array | "malformed" | "unauthentic" | "wireguard" | "limited" | "overloaded" {
+  { clock, key, ownPort, admit, sessions }: Answering,
+): Uint8Array | Unanswered {
   const receivedNs = clock.monotonicNs();
   if (looksLikeWireGuard(bytes)) return "wireguard";
+  const refused = refusedPort(from.port, ownPort);
+  if (refused !== undefined) return refused;
   // Before the HMAC is computed: the limit bounds what a flood costs.
   const admission = admit(from.address, receivedNs);
   if (admission !== "admitted") return admission;
   const request = decodeSender(bytes, key);
-  if (request.kind === "malformed") return request.reason === "unauthentic" ? "unauthentic" : "malformed";
+  if (request.kind === "malformed") return COUNTERS[request.reason];
   // The reply begins with our own number, or with the sender's, which a firewall must not take for WireGuard's either.
   const sequence = sessions.next(`${from.address} ${from.port}`, receivedNs) ?? request.packet.sequence;
   const receivedAt = ntpFromWallMs(clock.wallMs());
   const sentAt = addNs(receivedAt, clock.monotonicNs() - receivedNs);
   return asLongAs(encodeReflected(reflect(request.packet, receivedAt, sentAt, TTL_UNKNOWN, sequence), key), bytes);
-}
-
-function send(socket: Socket, reply: Uint8Array, to: RemoteInfo, count: (sent: "reflected" | "unsent") => void): void {
-  // `send` throws what it can tell at once, such as port 0, which a forged request can come from.
-  try {
-    socket.send(reply, to.port, to.address, (error) => count(error === null ? "reflected" : "unsent"));
-  } catch {
-    count("unsent");
-  }
 }

@@ -3,8 +3,20 @@ import { createSocket, type Socket } from "node:dgram";
 import type { IpFamily, RttSource } from "@lifeline/measure";
 import { codeOf } from "./errno.ts";
 
-/** Connects a socket to `address`; gives the code of what hindered it, and nothing is then left open. */
-export function connectedSocket(family: IpFamily, address: string, port: number): Promise<Socket | string> {
+/**
+ * Connects a socket to `address`; gives the code of what hindered it, and nothing is then left open. Its own port is never `port`: a
+ * reflector takes what comes from there for another reflector's, and does not answer.
+ */
+export async function connectedSocket(family: IpFamily, address: string, port: number): Promise<Socket | string> {
+  const first = await connectedOnce(family, address, port);
+  if (typeof first === "string" || first.address().port !== port) return first;
+  // Closed only afterwards, so that the kernel cannot give the port again.
+  const second = await connectedOnce(family, address, port);
+  first.close();
+  return second;
+}
+
+function connectedOnce(family: IpFamily, address: string, port: number): Promise<Socket | string> {
   const socket = createSocket(family === 4 ? { type: "udp4" } : { type: "udp6", ipv6Only: true });
   return new Promise((resolve) => {
     const fail = (error: Error) => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ErrorEstimate } from "./error-estimate.ts";
@@ -11,6 +12,7 @@ import {
   type SenderPacket,
   UNAUTHENTICATED_BYTES,
 } from "./packet.ts";
+import { padded } from "./padding.ts";
 
 const estimates: fc.Arbitrary<ErrorEstimate> = fc.record({
   synchronised: fc.boolean(),
@@ -122,12 +124,47 @@ describe("STAMP packets", () => {
     expect(decodeSender(bytes, secret)).toEqual({ kind: "malformed", reason });
   });
 
+  it("are no request when they are a reply, whatever was asked and however it was padded", () => {
+    fc.assert(
+      fc.property(replies, keys, fc.nat(200), (packet, secret, extraBytes) => {
+        const bytes = encodeReflected(packet, secret);
+        const longer = padded(bytes, bytes.byteLength + extraBytes);
+        expect(decodeSender(longer, secret)).toEqual({ kind: "malformed", reason: "reply" });
+      }),
+    );
+  });
+
+  it.each([
+    ["STAMP with a session id (RFC 8972 §3)", withBytes(encodeSender(request), 14, [0xbe, 0xef]), "request"],
+    ["TWAMP Light with random padding", withBytes(encodeSender(request), 14, randomLike(30)), "request"],
+    ["TWAMP Light with a pattern for padding", withBytes(encodeSender(request), 14, Array(30).fill(0xab)), "request"],
+    ["a reply with a session id", withBytes(encodeReflected(reply), 14, [0xbe, 0xef]), "reply"],
+    ["a TWAMP reply with random padding after the TTL", withBytes(encodeReflected(reply), 41, [1, 2, 3]), "reply"],
+    ["a reply of a reflector without a clock", encodeReflected({ ...reply, receivedAt: 0n }), "reply"],
+    ["a reply that was sent back unchanged", encodeReflected(reply), "reply"],
+  ])("of other implementations are told apart: %s", (_, bytes, kind) => {
+    const decoded = decodeSender(bytes);
+    expect(decoded).toEqual(
+      kind === "reply" ? { kind: "malformed", reason: "reply" } : { kind: "ok", packet: request },
+    );
+  });
+
   it("ignore what follows the base packet (RFC 8972)", () => {
     const longer = new Uint8Array(UNAUTHENTICATED_BYTES + 20).fill(0xee);
     longer.set(encodeSender(request));
     expect(decodeSender(longer)).toEqual({ kind: "ok", packet: request });
   });
 });
+
+/** Bytes without a pattern, the same at each run. */
+function randomLike(count: number): number[] {
+  return [...createHash("sha512").update("padding").digest().subarray(0, count)];
+}
+
+function withBytes(bytes: Uint8Array, at: number, values: readonly number[]): Uint8Array {
+  bytes.set(values, at);
+  return bytes;
+}
 
 function withByte(bytes: Uint8Array, at: number, value: number): Uint8Array {
   bytes[at] = value;

@@ -3,9 +3,10 @@
  *
  * 1. Decoding never throws: any bytes give `ok` or `malformed` with a reason.
  * 2. decode(encode(packet)) is the packet, in both modes.
- * 3. Fields that must be zero are sent as zero and ignored when read; bytes past the base packet (RFC 8972 TLVs, padding)
- *    are ignored too (padding.ts).
+ * 3. Fields that must be zero are sent as zero. When read they only tell a reply from a request. Bytes past the base packet
+ *    (RFC 8972 TLVs, padding) are ignored (padding.ts).
  * 4. A reflected packet is exactly as long as the shortest request that earns one, so a reflector cannot amplify.
+ * 5. A reply is no request, so two reflectors never answer each other: decodeSender refuses whatever encodeReflected made.
  */
 import assert from "node:assert/strict";
 import { createHmac, timingSafeEqual } from "node:crypto";
@@ -23,6 +24,9 @@ export const HMAC_COVERED_BYTES = 96;
 
 /** Bytes of the HMAC-SHA-256 that are sent (RFC 8762 §4.4, RFC 4868). */
 export const HMAC_BYTES = 16;
+
+/** Bytes of an error estimate (RFC 8762 §4.2.1). */
+const ERROR_ESTIMATE_BYTES = 2;
 
 /** What a Session-Sender sends. */
 export interface SenderPacket {
@@ -53,8 +57,9 @@ export interface ReflectedPacket {
  * - `unauthentic`: the HMAC does not match the key.
  * - `error-estimate`: a multiplier of zero, which marks a corrupt packet (RFC 4656 §4.1.2).
  * - `timestamp-format`: PTPv2 timestamps, which are not spoken here.
+ * - `reply`: a reflector's reply where a request is read.
  */
-export type MalformedReason = "short" | "unauthentic" | "error-estimate" | "timestamp-format";
+export type MalformedReason = "short" | "unauthentic" | "error-estimate" | "timestamp-format" | "reply";
 
 /** What bytes turned out to be. */
 export type Decoded<Packet> =
@@ -104,11 +109,12 @@ export function encodeSender(packet: SenderPacket, key?: Uint8Array): Uint8Array
   return sealed(view, key);
 }
 
-/** Reads a request; with a key only an authentic one is `ok`. */
+/** Reads a request; with a key only an authentic one is `ok`, and a reply never is. */
 export function decodeSender(bytes: Uint8Array, key?: Uint8Array): Decoded<SenderPacket> {
   const opened = open(bytes, key);
   if (opened.kind === "malformed") return opened;
   const { view, layout } = opened;
+  if (isReply(view, layout)) return { kind: "malformed", reason: "reply" };
   return checked(readSender(view, 0, layout.sentAt, layout.errorEstimate));
 }
 
@@ -168,6 +174,21 @@ function open(bytes: Uint8Array, key: Uint8Array | undefined): Opened {
   if (bytes.byteLength < layout.bytes) return { kind: "malformed", reason: "short" };
   if (key !== undefined && !isAuthentic(bytes, key)) return { kind: "malformed", reason: "unauthentic" };
   return { kind: "ok", view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), layout };
+}
+
+/**
+ * Whether the bytes hold what only a reply holds: a receive timestamp or a copied request.
+ *
+ * - A STAMP request has zeros there (RFC 8762 §4.2).
+ * - A TWAMP Light request has padding there, which may be random (RFC 5357 §4.1.2, RFC 4656 §4.1.2). So a reply must also have
+ *   the two zero bytes after the copied error estimate, as every STAMP and TWAMP reply does (RFC 8762 §4.3, RFC 5357 §4.2.1).
+ *   One in 65,536 random paddings has them by chance.
+ * - A reflector that copies our reply instead of building its own copies our two zero bytes with it.
+ */
+function isReply(view: DataView, { receivedAt, senderErrorEstimate }: Layout): boolean {
+  const behindEstimate = senderErrorEstimate + ERROR_ESTIMATE_BYTES;
+  if (view.getUint16(behindEstimate) !== 0) return false;
+  return view.getBigUint64(receivedAt) !== 0n || view.getUint16(senderErrorEstimate) !== 0;
 }
 
 function checked<Packet extends SenderPacket>(packet: Packet): Decoded<Packet> {

@@ -45,6 +45,7 @@ function checkBy(input: Uint8Array, key: Uint8Array | undefined): boolean {
     law(asLongAs(reply, input).length === input.length, "a padded reply is exactly as long");
     const back = decodeReflected(asLongAs(reply, input), key);
     law(back.kind === "ok", "a reply is read");
+    law(decodeSender(asLongAs(reply, input), key).kind === "malformed", "a reply is no request");
     lawSame("a reply holds its request", back.packet.sender, sender.packet);
   }
   const reflected = decodeReflected(input, key);
