@@ -9,7 +9,16 @@ import { scratch, tcpTarget } from "./testing/fixtures.ts";
 const place = scratch();
 afterAll(() => place.remove());
 
-const privateTrust = { kind: "private", caPem: "-----BEGIN CERTIFICATE-----" } as const;
+const AUTHORITY_PEM = `-----BEGIN CERTIFICATE-----
+MIH0MIGnAhQXeXTfrb+zXPlQKYEqR0lILin2PjAFBgMrZXAwHDEaMBgGA1UEAwwR
+RXhhbXBsZSBhdXRob3JpdHkwIBcNMjYxMTMwMTMxNzE1WhgPMjEyNjExMDYxMzE3
+MTVaMBwxGjAYBgNVBAMMEUV4YW1wbGUgYXV0aG9yaXR5MCowBQYDK2VwAyEA8GtK
+AHyQ/D4tsP1PEMaPtz7IWnLWdSE/c5BbH6bUcjcwBQYDK2VwA0EA5rWnNY+/8fxw
+gRWrX51ldTGlbrnOH1nCnngb7cfjcwnBKyuSjpB1vLdMXqEwtGqJotB0sMz/zNim
+5N6LgU5kBg==
+-----END CERTIFICATE-----
+`;
+const privateTrust = { kind: "private", caPem: AUTHORITY_PEM } as const;
 const everyOptions: readonly ProbeOptions[] = [
   { probe: "tcp", acceptReset: true },
   { probe: "tls", trust: { kind: "public" }, alpn: ["h2"], alpnRequired: true },
@@ -31,6 +40,11 @@ const plan = makePlan([
   tcpTarget(443, proxied),
 ]);
 
+const httpOptions = (path: string) => ({
+  probe: "http",
+  expect: { method: "GET", path, version: "1.1", statuses: [] },
+});
+
 describe("a plan as a document", () => {
   it("reads back every kind of target, with the revision its content has", () => {
     expect(parsePlan(JSON.parse(JSON.stringify(plan)), "plan")).toEqual(plan);
@@ -39,6 +53,7 @@ describe("a plan as a document", () => {
   });
 
   const target = { ...tcpTarget(1) };
+  const { id: _id, ...targetWithoutId } = target;
   it.each([
     ["a field too many", { ...target, retries: 3 }, 'targets[0].retries: got "retries", want one of the keys id,'],
     [
@@ -59,6 +74,11 @@ describe("a plan as a document", () => {
     ["a port out of range", { ...tcpTarget(70_000) }, 'targets[0].port: got "70000", want an integer from 1 to 65535'],
     ["a cadence out of range", { ...target, cadenceMs: 5 }, "targets[0].cadence_ms"],
     ["a fraction", { ...target, timeoutMs: 0.5 }, "targets[0].timeoutMs: got 0.5, want an integer"],
+    [
+      "a path with a space",
+      { ...targetWithoutId, options: httpOptions("/a b") },
+      'targets[0].http.path: got "/a b", want an absolute path',
+    ],
     ["a third family", { ...target, family: 5 }, "targets[0].family: got 5, want 4 or 6"],
   ])("is refused whole: %s", (_, bad, message) => {
     expect(() => parsePlan({ targets: [bad] }, "plan.yaml")).toThrow(`plan.yaml: ${message}`);

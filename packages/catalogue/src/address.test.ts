@@ -1,19 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { isHost, literalFamily, readHostPort } from "./address.ts";
+import { isHost, readHostPort } from "./address.ts";
 
-describe("an address literal", () => {
+describe("a host", () => {
   it.each([
-    ["192.0.2.1", 4],
-    ["::1", 6],
-    ["::ffff:127.0.0.1", 6],
-    ["::ffff:127.0.0.01", undefined],
-    ["fe80::1%eth0", undefined],
-    ["omni.example", undefined],
-  ])("is what Node connects to without a lookup: %s", (text, family) => {
-    expect(literalFamily(text)).toBe(family);
-  });
+    ["omni.example", true],
+    ["192.0.2.1", true],
+    ["2001:db8::1", true],
+    ["my_host.example", false],
+    ["1.2.3", false],
+    // No URL can name it, and so no request of HTTP/2.
+    ["omni.1", false],
+  ])("is what a target can be measured at: %s %s", (text, isOne) => expect(isHost(text)).toBe(isOne));
 
-  it("that is none is refused as a host, not looked up", () => {
+  it("that looks like a literal and is none is refused, not looked up", () => {
     expect(isHost("::ffff:127.0.0.01")).toBe(false);
     expect(readHostPort("[::ffff:127.0.0.01]:443")).toBeUndefined();
   });

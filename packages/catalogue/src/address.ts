@@ -1,6 +1,5 @@
 /** Host names, address literals and `host:port`, read without touching the network. */
-import { isIP } from "node:net";
-import type { IpFamily } from "@lifeline/measure";
+import { isTargetHost, literalFamily } from "@lifeline/measure";
 import ipaddr from "ipaddr.js";
 
 /** Where to connect: a host name or an address literal (IPv6 without brackets), and a port of 1–65535. */
@@ -15,21 +14,8 @@ export interface Endpoint {
 export const PORT_MIN = 1;
 export const PORT_MAX = 65_535;
 
-/** Longest host name in characters, RFC 1035 §2.3.4 without the root's dot. */
-const HOST_MAX_CHARS = 253;
-
 /** One label of a host name, RFC 1123 §2.1: letters, digits and inner hyphens, at most 63. */
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
-
-/**
- * The family of an address literal, or undefined for a host name. Bracketless; zones are no literals here. Node's own reading
- * decides: what it takes for no literal when it connects, it would look up.
- */
-export function literalFamily(host: string): IpFamily | undefined {
-  if (host.includes("%")) return undefined;
-  const family = isIP(host);
-  return family === 4 || family === 6 ? family : undefined;
-}
 
 /**
  * The one form of an address literal, so that two spellings are one address: lower case, shortest zeros (RFC 5952), and IPv4 for what
@@ -44,11 +30,10 @@ export function isLoopback(host: string): boolean {
   return literalFamily(host) !== undefined && ipaddr.parse(host).range() === "loopback";
 }
 
-/** Whether `text` is a host name (RFC 1123) or an address literal. A name of digits and dots alone is neither. */
+/** Whether `text` is a host name (RFC 1123) or an address literal, and what a target can be measured at. */
 export function isHost(text: string): boolean {
   if (literalFamily(text) !== undefined) return true;
-  if (text.length > HOST_MAX_CHARS || /^[\d.]*$/.test(text)) return false;
-  return text.split(".").every((label) => LABEL.test(label));
+  return isTargetHost(text) && text.split(".").every((label) => LABEL.test(label));
 }
 
 /** Whether `text` is a wildcard domain: `*.` and a host name of two labels or more. */

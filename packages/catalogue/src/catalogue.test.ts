@@ -1,3 +1,4 @@
+import { TARGET_TEXT_WANTED } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { loadCatalogue } from "./bundled.ts";
 import {
@@ -36,6 +37,8 @@ function failure(work: () => unknown): CatalogueError {
   }
   throw new Error("nothing was refused");
 }
+
+const PATH_WANTED = `${TARGET_TEXT_WANTED.requestPath}, at most 256 characters`;
 
 const refusal = (yaml: string) => failure(() => parseCatalogue("omni-v1.13.yaml", yaml));
 
@@ -103,6 +106,30 @@ describe("parseCatalogue", () => {
       probes("[{ probe: udp, payloadBytes: 48 }, { probe: udp, payloadBytes: 64 }]"),
       "bad-value",
       "omni-v1.13.yaml: requirements[0].probes: got a list of 2, want probes that differ in protocol, service, path or query, for these are what a target is known by",
+    ],
+    ...["/a b", "/a#b", "/é", "/%zz"].map((path): [string, string, string, string] => [
+      `a path that no request can have: ${path}`,
+      probes(`[{ probe: http, trust: public, expect: { method: GET, path: "${path}", version: "2", statuses: [] } }]`),
+      "bad-value",
+      `omni-v1.13.yaml: requirements[0].probes[0].expect.path: got "${path}", want ${PATH_WANTED}`,
+    ]),
+    [
+      "a status that no answer ends with",
+      probes('[{ probe: http, trust: public, expect: { method: GET, path: /, version: "2", statuses: [100] } }]'),
+      "bad-value",
+      "omni-v1.13.yaml: requirements[0].probes[0].expect.statuses[0]: got 100, want a final status from 200 to 599",
+    ],
+    [
+      "an ALPN protocol that is required and not named",
+      probes("[{ probe: tls, trust: public, alpn: [], alpnRequired: true }]"),
+      "bad-value",
+      "omni-v1.13.yaml: requirements[0].probes: got a list of 1, want an ALPN protocol where alpnRequired is true",
+    ],
+    [
+      "a host that no URL can name",
+      place("{ kind: hosts, hosts: [ntp.1] }"),
+      "bad-value",
+      'omni-v1.13.yaml: requirements[0].place.hosts[0]: got "ntp.1", want a host name or an address literal, without port or scheme',
     ],
     [
       "no probe",

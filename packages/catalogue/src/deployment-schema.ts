@@ -1,6 +1,7 @@
 /** A deployment file as it is written: the strict schema, and the rules that tie its fields together. */
+import { isCertificatesPem, literalFamily } from "@lifeline/measure";
 import * as v from "valibot";
-import { type Endpoint, isHost, isWildcard, literalFamily, readEndpointUrl, readHostPort } from "./address.ts";
+import { type Endpoint, isHost, isWildcard, readEndpointUrl, readHostPort } from "./address.ts";
 import { type Problem, refuseProblems } from "./error.ts";
 import { checked, flag, host, listOf, oneOf, record, text, textThat, version } from "./field.ts";
 import { DEPLOYMENT_KINDS } from "./requirement.ts";
@@ -17,9 +18,12 @@ const MACHINE_API_WANTED =
   "an https or grpc URL of host and optional port, without path, query (no join token) or credentials";
 const HOST_PORT_WANTED = "host:port with a port from 1 to 65535, IPv6 in brackets";
 
-/** Whether `value` is certificates and no private key, within {@link MAX_PEM_CHARS}. */
+/** Whether `value` is certificates that can be read and no private key, within {@link MAX_PEM_CHARS}. */
 export const isPem = (value: string): boolean =>
-  value.length <= MAX_PEM_CHARS && value.includes("-----BEGIN CERTIFICATE-----") && !value.includes("PRIVATE KEY");
+  value.length <= MAX_PEM_CHARS && !value.includes("PRIVATE KEY") && isCertificatesPem(value);
+
+/** What errors say that {@link isPem} wants. */
+export const PEM_WANTED = "PEM certificates of at most 64 KiB, each of which can be read, without a private key";
 
 const url = (schemes: readonly string[], wanted: string) =>
   v.pipe(
@@ -33,7 +37,7 @@ const hostPort = v.pipe(
   textThat((value) => readHostPort(value) !== undefined, HOST_PORT_WANTED),
   v.transform((value) => endpointOf(readHostPort(value))),
 );
-const pem = textThat(isPem, "PEM certificates of at most 64 KiB, without a private key");
+const pem = textThat(isPem, PEM_WANTED);
 const filePath = textThat((value) => value !== "" && value.length <= 4096 && !value.includes("\0"), "a file path");
 const authority = { caFile: v.exactOptional(filePath), caPem: v.exactOptional(pem) };
 const trusted = record({ url: httpUrl, ...authority });

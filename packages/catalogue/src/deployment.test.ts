@@ -5,8 +5,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { loadCatalogueFor, loadDeployment } from "./bundled.ts";
 import { deploymentFrom, parseDeployment } from "./deployment.ts";
 import { CatalogueError } from "./error.ts";
+import { AUTHORITY_PEM } from "./testing/authority.ts";
 
-const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 const GOOD = `version: 1
 name: berlin
 kind: on-prem
@@ -119,11 +119,16 @@ describe("parseDeployment", () => {
     [
       "a private key for an authority, of which only the first line is repeated (S1)",
       `${GOOD}  caPem: "-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----BEGIN CERTIFICATE-----"\n`,
-      'deployment.yaml: omni.caPem: got "-----BEGIN PRIVATE KEY-----…", want PEM certificates of at most 64 KiB, without a private key',
+      'deployment.yaml: omni.caPem: got "-----BEGIN PRIVATE KEY-----…", want PEM certificates of at most 64 KiB, each of which can be read, without a private key',
+    ],
+    [
+      "an authority that cannot be read, which would fail at each attempt of each node",
+      `${GOOD}  caPem: "-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----"\n`,
+      'deployment.yaml: omni.caPem: got "-----BEGIN CERTIFICATE-----…", want PEM certificates of at most 64 KiB, each of which can be read, without a private key',
     ],
     [
       "two authorities for one endpoint",
-      `${GOOD}  caFile: ca.pem\n  caPem: "-----BEGIN CERTIFICATE-----"\n`,
+      `${GOOD}  caFile: ca.pem\n  caPem: ${JSON.stringify(AUTHORITY_PEM)}\n`,
       "deployment.yaml: omni: got caFile and caPem, want one of caFile, caPem",
     ],
     [
@@ -164,14 +169,14 @@ describe("deploymentFrom", () => {
       machineApi: "grpc://omni.example:8090",
       siderolink: ["10.0.0.1:50180"],
       stampReflectors: ["10.0.0.1:862"],
-      caPem: PEM,
+      caPem: AUTHORITY_PEM,
     });
     expect([deployment.name, deployment.kind]).toEqual(["omni.example", "on-prem"]);
     expect(deployment.omni).toMatchObject({
       machineApi: { host: "omni.example", port: 8090, secure: false },
       siderolink: [{ host: "10.0.0.1", port: 50180 }],
       stampReflectors: [{ host: "10.0.0.1", port: 862 }],
-      caPem: PEM,
+      caPem: AUTHORITY_PEM,
     });
   });
 
@@ -199,8 +204,8 @@ describe("loadDeployment", () => {
   };
 
   it("reads certificates relative to the deployment file", () => {
-    written("ca.pem", PEM);
-    expect(loadDeployment(written("deployment.yaml", `${GOOD}  caFile: ca.pem\n`)).omni.caPem).toBe(PEM);
+    written("ca.pem", AUTHORITY_PEM);
+    expect(loadDeployment(written("deployment.yaml", `${GOOD}  caFile: ca.pem\n`)).omni.caPem).toBe(AUTHORITY_PEM);
   });
 
   it("says which field names a certificate that is not there", () => {
@@ -215,7 +220,7 @@ describe("loadDeployment", () => {
     written("empty.pem", "hello");
     const path = written("empty.yaml", `${GOOD}  caFile: empty.pem\n`);
     expect(failure(() => loadDeployment(path)).message).toBe(
-      'empty.yaml: omni.caFile: got "empty.pem", want a file of PEM certificates of at most 64 KiB, without a private key',
+      'empty.yaml: omni.caFile: got "empty.pem", want a file of PEM certificates of at most 64 KiB, each of which can be read, without a private key',
     );
   });
 

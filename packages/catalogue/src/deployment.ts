@@ -3,7 +3,7 @@
  * here, certificates are asked of the caller.
  */
 import { type Endpoint, readEndpointUrl } from "./address.ts";
-import { type Authority, isPem, type WrittenDeployment, writtenDeployment } from "./deployment-schema.ts";
+import { type Authority, isPem, PEM_WANTED, type WrittenDeployment, writtenDeployment } from "./deployment-schema.ts";
 import { parseYaml } from "./document.ts";
 import { CatalogueError } from "./error.ts";
 import type { DeploymentKind } from "./requirement.ts";
@@ -180,6 +180,7 @@ function caOf(file: string, field: string, owner: Authority, readPem: ReadPem): 
   const path = `${field}.caFile`;
   const text = readPem(owner.caFile, path);
   if (isPem(text)) return text;
-  const expected = "a file of PEM certificates of at most 64 KiB, without a private key";
-  throw new CatalogueError([{ code: "bad-value", file, path, value: JSON.stringify(owner.caFile), expected }]);
+  throw new CatalogueError([
+    { code: "bad-value", file, path, value: JSON.stringify(owner.caFile), expected: `a file of ${PEM_WANTED}` },
+  ]);
 }

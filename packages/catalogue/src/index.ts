@@ -1,4 +1,5 @@
-export { canonicalAddress, type Endpoint, isHost, literalFamily, readEndpointUrl, readHostPort } from "./address.ts";
+export { literalFamily } from "@lifeline/measure";
+export { canonicalAddress, type Endpoint, isHost, readEndpointUrl, readHostPort } from "./address.ts";
 export {
   listCatalogues,
   loadCatalogue,

@@ -1,7 +1,7 @@
-import { type Target, targetId } from "@lifeline/measure";
+import { literalFamily, type Target, targetId } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isLoopback, literalFamily, readHostPort } from "./address.ts";
+import { isLoopback, readHostPort } from "./address.ts";
 import { loadCatalogue } from "./bundled.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { NodeFacts } from "./condition.ts";

@@ -3,9 +3,9 @@
  * follows (golang.org/x/net/http/httpproxy, Config): an entry of NO_PROXY is an address, a CIDR prefix, a domain that covers itself and
  * its subdomains (only these with a leading dot), each with an optional port, or `*`; loopback is never proxied.
  */
-import type { ProxyEndpoint } from "@lifeline/measure";
+import { literalFamily, type ProxyEndpoint } from "@lifeline/measure";
 import ipaddr from "ipaddr.js";
-import { isLoopback, literalFamily, readHostPort } from "./address.ts";
+import { isLoopback, readHostPort } from "./address.ts";
 import type { ProxyFacts } from "./condition.ts";
 
 /** The proxy that HTTPS to `host`:`port` goes through; undefined: none, the endpoint is reached directly. */

@@ -1,4 +1,5 @@
 /** The strict schema of a row: unknown keys refused, every field bounded, and the rules that tie fields together. */
+import { isRequestPath, TARGET_TEXT_WANTED } from "@lifeline/measure";
 import * as v from "valibot";
 import { matchesWildcard } from "./address.ts";
 import { flag, host, id, integer, listOf, oneOf, port, record, text, textThat, wildcard } from "./field.ts";
@@ -43,9 +44,11 @@ const terms = {
   timeoutMs: v.exactOptional(integer(10, 60_000)),
 };
 const trust = oneOf(["public", "deployment"]);
+/** Longest path of a request, characters. */
+const PATH_MAX_CHARS = 256;
 const absolutePath = textThat(
-  (value) => /^\/[\x21-\x7e]{0,255}$/.test(value),
-  "an absolute path, / first, at most 256 characters",
+  (value) => isRequestPath(value) && value.length <= PATH_MAX_CHARS,
+  `${TARGET_TEXT_WANTED.requestPath}, at most ${PATH_MAX_CHARS} characters`,
 );
 const alpn = textThat((value) => /^[\x21-\x7e]{1,32}$/.test(value), "an ALPN protocol name such as h2");
 
@@ -70,7 +73,7 @@ const probePlan = v.variant(
         method: oneOf(["GET", "HEAD"]),
         path: absolutePath,
         version: oneOf(["1.1", "2"]),
-        statuses: listOf(integer(100, 599, "a status"), "status codes", 0),
+        statuses: listOf(integer(200, 599, "a final status"), "status codes", 0),
       }),
       ...terms,
     }),
@@ -149,6 +152,9 @@ function contradictions(row: Requirement): Contradiction[] {
   if (row.place.kind === "wildcard") addWildcardRules(row.place, add);
   if (differs(row) && row.effective.evidence.length === 0) {
     add("effective", "evidence, for the effective value is not the published one");
+  }
+  if (row.probes.some((plan) => plan.probe === "tls" && plan.alpnRequired && plan.alpn.length === 0)) {
+    add("probes", "an ALPN protocol where alpnRequired is true");
   }
   if (new Set(row.probes.map(planKey)).size < row.probes.length) {
     add("probes", "probes that differ in protocol, service, path or query, for these are what a target is known by");

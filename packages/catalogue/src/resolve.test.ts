@@ -4,8 +4,8 @@ import { type Catalogue, extendCatalogue, parseExtra } from "./catalogue.ts";
 import type { NodeFacts } from "./condition.ts";
 import { type Deployment, deploymentFrom, parseDeployment } from "./deployment.ts";
 import { type ResolvedRow, resolve } from "./resolve.ts";
+import { AUTHORITY_PEM as CA } from "./testing/authority.ts";
 
-const CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 const page = loadCatalogue("v1.13");
 const newest = loadCatalogue("v1.14");
 const node: NodeFacts = {

@@ -9,6 +9,7 @@
 import {
   endpointName,
   type IpFamily,
+  literalFamily,
   type ProbeKind,
   type ProbeOptions,
   type ProxyEndpoint,
@@ -16,7 +17,7 @@ import {
   type Trust,
   targetId,
 } from "@lifeline/measure";
-import { firstOfPrefix, isLoopback, literalFamily } from "./address.ts";
+import { firstOfPrefix, isLoopback } from "./address.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { exemption, type NodeFacts } from "./condition.ts";
 import type { Deployment } from "./deployment.ts";

@@ -48,4 +48,14 @@ export {
   targetId,
   targetPlace,
 } from "./target.ts";
+export {
+  certificatesOf,
+  isAlpnName,
+  isCertificatesPem,
+  isDnsName,
+  isRequestPath,
+  isTargetHost,
+  literalFamily,
+  TARGET_TEXT_WANTED,
+} from "./target-text.ts";
 export { visibleJsonLine, visibleLines, visibleText } from "./visible-text.ts";

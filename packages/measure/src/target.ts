@@ -61,7 +61,7 @@ export type ProbeOptions =
   | {
       readonly probe: "mtu" /** As for stamp. */;
       readonly authenticated: boolean;
-      /** Size of an IP packet that must pass, header included, 576–9,000: 1,340 on IPv4 and 1,360 on IPv6 for SideroLink. */
+      /** Size of an IP packet that must pass, header included, 576–9,000, on IPv6 1,280 at least: 1,340 on IPv4 and 1,360 on IPv6 for SideroLink. */
       readonly requiredBytes: number;
     };
 

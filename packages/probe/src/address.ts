@@ -1,17 +1,5 @@
-/** Address literals: which family they are of, and a fixed order for sets of them. */
-import { isIP } from "node:net";
-import type { IpFamily } from "@lifeline/measure";
+/** A fixed order for sets of address literals. */
 import ipaddr from "ipaddr.js";
-
-/**
- * The family of a literal, or undefined when `text` is none. IPv4-mapped IPv6 counts as IPv6; zones are not accepted.
- * What Node takes for no literal when it connects, it hands to getaddrinfo: so Node's own reading decides.
- */
-export function literalFamily(text: string): IpFamily | undefined {
-  if (text.includes("%")) return undefined;
-  const family = isIP(text);
-  return family === 4 || family === 6 ? family : undefined;
-}
 
 /** `addresses` without repeats, in ascending order of their bytes: the same set always reads the same, and starts the same. */
 export function sortedAddresses(addresses: readonly string[]): readonly string[] {

@@ -59,7 +59,12 @@ export async function openChannel(
   if (carried.kind === "ended" || trust === undefined) return carried;
 
   const { socket, deadline } = carried;
-  const secured = await secure(world, socket, deadline, { host: target.host, trust, alpn }, trace);
+  const securing = secure(world, socket, deadline, { host: target.host, trust, alpn }, trace);
+  const secured = await securing.catch((error: unknown) => {
+    // A defect: what was asked for cannot be asked. The connection must not outlive it.
+    closeChannel(carried);
+    throw error;
+  });
   const fault = secured.kind === "ended" ? secured.outcome : secured.fault;
   if (secured.kind === "secure" && fault === undefined) return { kind: "open", socket: secured.socket, deadline };
   assert(fault !== undefined, "a channel that is not open has a reason");

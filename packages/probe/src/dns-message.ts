@@ -4,13 +4,13 @@
  * 1. Reading never throws and never loops: compression pointers are stepped over, and a name has at most {@link LABELS_MAX} labels.
  * 2. Only the header, the question and the addresses that answer it are read.
  */
+import { isDnsName } from "@lifeline/measure";
 
 /** Bytes of a header (RFC 1035 §4.1.1). */
 const HEADER_BYTES = 12;
 
-/** Longest label and longest name, in bytes on the wire (RFC 1035 §2.3.4). */
+/** Longest label, bytes (RFC 1035 §2.3.4). */
 const LABEL_MAX_BYTES = 63;
-const NAME_MAX_BYTES = 255;
 
 /** Labels of the longest name: each takes two bytes at least, and the root one (RFC 1035 §2.3.4). */
 const LABELS_MAX = 127;
@@ -42,13 +42,12 @@ export type DnsAnswer =
   | { readonly kind: "other" }
   | { readonly kind: "malformed" };
 
-/** A question for the A records of `name` with recursion; undefined when `name` breaks RFC 1035 §2.3.4 or is not ASCII. */
+/** A question for the A records of `name` with recursion; undefined when `name` is no isDnsName. */
 export function encodeQuery(id: number, name: string): Uint8Array | undefined {
+  if (!isDnsName(name)) return undefined;
   const labels = name.replace(/\.$/, "").split(".");
   const encoded = labels.map((label) => Buffer.from(label, "latin1"));
-  const isSound = encoded.every((label) => label.length > 0 && label.length <= LABEL_MAX_BYTES);
   const nameBytes = encoded.reduce((sum, label) => sum + 1 + label.length, 1);
-  if (!isSound || nameBytes > NAME_MAX_BYTES || !/^[\x21-\x7e]+$/.test(name)) return undefined;
 
   const message = Buffer.alloc(HEADER_BYTES + nameBytes + 4);
   message.writeUInt16BE(id, 0);

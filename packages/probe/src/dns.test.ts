@@ -51,7 +51,7 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
 
   it("sends no name that cannot exist (RFC 1035 §2.3.4)", async () => {
     const sample = await ask(9, "x".repeat(64), transport);
-    expect(sample.outcome).toEqual({ reason: "dns-nxdomain", phase: "plan" });
+    expect(sample.outcome).toEqual({ reason: "agent-resource", phase: "plan" });
   });
 });
 

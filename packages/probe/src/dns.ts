@@ -39,7 +39,7 @@ export const probeDns: ProbeProtocol<"dns"> = async (target, { query, transport 
   const message = encodeQuery(Math.floor(world.random() * ID_COUNT), query);
   if (message === undefined) {
     trace.evidence.code = "EBADNAME";
-    return findingOf(trace, outcome("dns-nxdomain", "plan"));
+    return findingOf(trace, outcome("agent-resource", "plan"));
   }
   const ask = transport === "udp" ? askByDatagram : askByStream;
   return ask(target, message, world, trace);

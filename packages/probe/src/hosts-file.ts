@@ -5,8 +5,7 @@
  * 2. Re-read when its mtime or size changes; a file that is missing or cannot be read is an empty one.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
-import type { IpFamily } from "@lifeline/measure";
-import { literalFamily } from "./address.ts";
+import { type IpFamily, literalFamily } from "@lifeline/measure";
 
 /** Bytes of the file that are read: 1 MiB. */
 export const HOSTS_MAX_BYTES = 1_048_576;

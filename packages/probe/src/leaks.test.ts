@@ -23,6 +23,16 @@ const KINDS: readonly ProbeOptions[] = [
   { probe: "stamp", authenticated: false },
 ];
 
+it("an attempt that fails by a defect leaves nothing open either (S2)", async () => {
+  await using mute = await tcpPeer((socket) => socket.resume());
+  const world = worldOf();
+  const before = openDescriptors();
+  const options = { probe: "tls", trust, alpn: ["x".repeat(256)], alpnRequired: false } as const;
+  const attempt = probe(targetOf(options, { port: mute.port, timeoutMs: 60 }), world);
+  await expect(attempt).rejects.toMatchObject({ code: "ERR_OUT_OF_RANGE" });
+  await expect.poll(openDescriptors, { timeout: 1_000, interval: 5 }).toBe(before);
+});
+
 function openDescriptors(): number {
   return readdirSync("/proc/self/fd").length;
 }

@@ -59,7 +59,7 @@ describe("the name resolver", () => {
   it("tells a resolver that is not there, and a name that cannot be", async () => {
     const { names } = resolverOn(await closedPort());
     expect(await names.resolve("good.test", 4)).toMatchObject({ reason: "dns-unreachable", code: "ECONNREFUSED" });
-    expect(await names.resolve("a..test", 4)).toMatchObject({ reason: "dns-nxdomain", code: "EBADNAME" });
+    expect(await names.resolve("a..test", 4)).toMatchObject({ reason: "agent-resource", code: "EBADNAME" });
   });
 
   it("puts a timeout that a stall of this process brought about down to it, and asks again at once (M3)", async () => {

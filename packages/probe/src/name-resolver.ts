@@ -9,8 +9,8 @@
  * 6. Never rejects. `localhost` and names under it never leave the host (RFC 6761 §6.3).
  */
 import { Resolver } from "node:dns/promises";
-import { type Clock, type IpFamily, NS_PER_MS, type Reason } from "@lifeline/measure";
-import { literalFamily, sortedAddresses } from "./address.ts";
+import { type Clock, type IpFamily, literalFamily, NS_PER_MS, type Reason } from "@lifeline/measure";
+import { sortedAddresses } from "./address.ts";
 import { watchStalls } from "./deadline.ts";
 import { codeOf } from "./errno.ts";
 import { HOSTS_PATH, openHostsFile, versionOf } from "./hosts-file.ts";

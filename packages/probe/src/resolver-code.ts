@@ -18,9 +18,9 @@ const RESOLVER_CODES: Readonly<Record<string, Reason>> = {
   EBADRESP: "dns-malformed",
   EBADQUERY: "dns-malformed",
   EBADFAMILY: "dns-malformed",
-  // A name that breaks RFC 1035 §2.3.4 cannot exist; c-ares says so without asking.
-  EBADNAME: "dns-nxdomain",
-  EBADSTR: "dns-nxdomain",
+  // A name that breaks RFC 1035 §2.3.4: no plan has one, and c-ares says so without asking. No resolver is to blame.
+  EBADNAME: "agent-resource",
+  EBADSTR: "agent-resource",
   ENOMEM: "agent-resource",
   ECANCELLED: "agent-resource",
   EDESTRUCTION: "agent-resource",

@@ -18,7 +18,7 @@ import {
   type SecureContext,
   type TLSSocket,
 } from "node:tls";
-import type { ChainCertificate, Reason, Trust } from "@lifeline/measure";
+import { type ChainCertificate, certificatesOf, type Reason, type Trust } from "@lifeline/measure";
 import { codeOf } from "./errno.ts";
 import { boundedText } from "./finding.ts";
 
@@ -95,10 +95,6 @@ function createContext(ca: readonly string[] | undefined): ContextFound {
 function readEvery(pem: string): void {
   const blocks = certificatesOf(pem);
   for (const block of blocks.length === 0 ? [""] : blocks) new X509Certificate(block);
-}
-
-function certificatesOf(pem: string): readonly string[] {
-  return pem.match(/-----BEGIN [^-]*CERTIFICATE-----[^-]*-----END [^-]*CERTIFICATE-----/g) ?? [];
 }
 
 /** OpenSSL's verification codes (`X509_V_ERR_*`, as Node names them) that are about time; all others are about trust. */

@@ -1,5 +1,15 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { CAUSES, type Evidence, PHASES, type ProbeOptions, REASONS, type Target, targetId } from "@lifeline/measure";
+import {
+  CAUSES,
+  type Evidence,
+  literalFamily,
+  PHASES,
+  type ProbeOptions,
+  REASONS,
+  TARGET_TEXT_WANTED,
+  type Target,
+  targetId,
+} from "@lifeline/measure";
 import { emptyWindow, mergeWindows, type Remembered, TIMED_PHASES, type Window } from "@lifeline/window";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -325,16 +335,31 @@ describe("windows by themselves", () => {
   });
 });
 
+/** Of an authority that signs nothing, Ed25519. */
+const AUTHORITY_PEM = `-----BEGIN CERTIFICATE-----
+MIH0MIGnAhQXeXTfrb+zXPlQKYEqR0lILin2PjAFBgMrZXAwHDEaMBgGA1UEAwwR
+RXhhbXBsZSBhdXRob3JpdHkwIBcNMjYxMTMwMTMxNzE1WhgPMjEyNjExMDYxMzE3
+MTVaMBwxGjAYBgNVBAMMEUV4YW1wbGUgYXV0aG9yaXR5MCowBQYDK2VwAyEA8GtK
+AHyQ/D4tsP1PEMaPtz7IWnLWdSE/c5BbH6bUcjcwBQYDK2VwA0EA5rWnNY+/8fxw
+gRWrX51ldTGlbrnOH1nCnngb7cfjcwnBKyuSjpB1vLdMXqEwtGqJotB0sMz/zNim
+5N6LgU5kBg==
+-----END CERTIFICATE-----
+`;
+
 const trust = fc.oneof(
   fc.constant({ kind: "public" as const }),
-  word.map((caPem) => ({ kind: "private" as const, caPem })),
+  fc.nat(4).map((lines) => ({ kind: "private" as const, caPem: `${"#\n".repeat(lines)}${AUTHORITY_PEM}` })),
+);
+const host = fc.oneof(
+  fc.stringMatching(/^([a-z0-9_-]{1,20}\.){0,3}[a-z][a-z_]{0,20}\.?$/).filter((name) => !name.includes("xn--")),
+  fc.constantFrom("192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"),
 );
 const options: fc.Arbitrary<ProbeOptions> = fc.oneof(
   fc.record({ probe: fc.constant("tcp" as const), acceptReset: fc.boolean() }),
   fc.record({
     probe: fc.constant("tls" as const),
     trust,
-    alpn: fc.array(word, { maxLength: 3 }),
+    alpn: fc.array(fc.stringMatching(/^[!-~]{1,40}$/), { minLength: 1, maxLength: 3 }),
     alpnRequired: fc.boolean(),
   }),
   fc.record(
@@ -343,15 +368,19 @@ const options: fc.Arbitrary<ProbeOptions> = fc.oneof(
       trust,
       expect: fc.record({
         method: fc.constantFrom("GET", "HEAD"),
-        path: word.map((rest) => `/${rest}`),
+        path: fc.webPath().map((path) => path || "/"),
         version: fc.constantFrom("1.1", "2"),
-        statuses: fc.array(fc.integer({ min: 100, max: 599 }), { maxLength: 4 }),
+        statuses: fc.array(fc.integer({ min: 200, max: 599 }), { maxLength: 4 }),
       }),
     },
     { requiredKeys: ["probe", "expect"] },
   ),
   fc.record({ probe: fc.constant("grpc" as const), trust }, { requiredKeys: ["probe"] }),
-  fc.record({ probe: fc.constant("dns" as const), query: word, transport: fc.constantFrom("udp", "tcp") }),
+  fc.record({
+    probe: fc.constant("dns" as const),
+    query: fc.stringMatching(/^[!-\-/-~]{1,40}(\.[!-\-/-~]{1,20}){0,3}\.?$/),
+    transport: fc.constantFrom("udp", "tcp"),
+  }),
   fc.record({
     probe: fc.constant("udp" as const),
     payloadBytes: fc.integer({ min: 6, max: 1_232 }),
@@ -362,24 +391,26 @@ const options: fc.Arbitrary<ProbeOptions> = fc.oneof(
   fc.record({
     probe: fc.constant("mtu" as const),
     authenticated: fc.boolean(),
-    requiredBytes: fc.integer({ min: 576, max: 9_000 }),
+    requiredBytes: fc.integer({ min: 1_280, max: 9_000 }),
   }),
 );
 const target: fc.Arbitrary<Target> = fc
   .record({
     requirementId: word,
-    host: word,
+    host,
     port: fc.integer({ min: 1, max: 65_535 }),
     family: fc.constantFrom(4 as const, 6 as const),
     options,
-    proxy: fc.option(fc.record({ host: word, port: fc.integer({ min: 1, max: 65_535 }) })),
+    proxy: fc.option(fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) })),
     cadenceMs: fc.integer({ min: 100, max: 3_600_000 }),
     timeoutMs: fc.integer({ min: 10, max: 60_000 }),
   })
   .map(({ proxy, port, ...rest }) => {
     const { probe } = rest.options;
     const isProxied = proxy !== null && ["tls", "http", "grpc"].includes(probe);
-    const fields = { ...rest, port: probe === "link" ? 0 : port, ...(isProxied ? { proxy } : {}) };
+    const dialled = isProxied ? proxy.host : rest.host;
+    const family = literalFamily(dialled) ?? rest.family;
+    const fields = { ...rest, family, port: probe === "link" ? 0 : port, ...(isProxied ? { proxy } : {}) };
     return { id: targetId(fields), ...fields };
   });
 
@@ -455,6 +486,77 @@ describe("plans", () => {
     const plan = { ...planToWire(makePlan([])), targets: [wire] } as never;
     expect(planFromWire(plan)).toMatchObject({ ok: false, malformed: { field, expected } });
   });
+
+  const tls = (value: object) => ({
+    ...tcp,
+    options: { case: "tls", value: { trust: { kind: 1 }, alpn: [], ...value } },
+  });
+  const http = (path: string, status = 200) => ({
+    ...tcp,
+    options: { case: "http", value: { method: "GET", version: "2", path, statuses: [status] } },
+  });
+  const dns = (query: string) => ({ ...tcp, options: { case: "dns", value: { query, transport: "udp" } } });
+  const { host: HOST, requestPath: PATH, alpnName: ALPN, dnsName: NAME } = TARGET_TEXT_WANTED;
+  const longLabel = `${"a".repeat(64)}.example`;
+  it.each<[string, object, string, string, string]>([
+    ["a path with a space", http("/a b"), "http.path", "/a b", PATH],
+    ["a path with a fragment", http("/a#b"), "http.path", "/a#b", PATH],
+    ["a path beyond ASCII", http("/é"), "http.path", "/é", PATH],
+    ["a path with half an escape", http("/%2"), "http.path", "/%2", PATH],
+    ["a path that is none", http("a"), "http.path", "a", PATH],
+    ["a status that ends nothing", http("/", 101), "http.statuses", "101", "an integer from 200 to 599"],
+    ["an ALPN name of 128 letters in 256 bytes", tls({ alpn: ["é".repeat(128)] }), "tls.alpn[0]", "é".repeat(80), ALPN],
+    ["an ALPN name with a space", tls({ alpn: ["h2", "a b"] }), "tls.alpn[1]", "a b", ALPN],
+    [
+      "no ALPN name where one is required",
+      tls({ alpnRequired: true }),
+      "tls.alpn",
+      "no name",
+      "one at least, for alpn_required is set",
+    ],
+    ["a question with a long label", dns(longLabel), "dns.query", longLabel, NAME],
+    ["a question with an empty label", dns("a..b"), "dns.query", "a..b", NAME],
+    ["a host with a space", { ...tcp, host: "a b" }, "host", "a b", HOST],
+    ["a host beyond ASCII", { ...tcp, host: "bücher.example" }, "host", "bücher.example", HOST],
+    ["a host with a zone", { ...tcp, host: "fe80::1%eth0", ipVersion: 6 }, "host", "fe80::1%eth0", HOST],
+    ["a host in brackets", { ...tcp, host: "[::1]", ipVersion: 6 }, "host", "[::1]", HOST],
+    ["a host that no URL can name", { ...tcp, host: "omni.1" }, "host", "omni.1", HOST],
+    ["a host with a long label", { ...tcp, host: longLabel }, "host", longLabel, HOST],
+    ["an address of the other family", { ...tcp, host: "::1" }, "ip_version", "4", "6, that of ::1"],
+    ["a proxy with a space", { ...tls({}), proxy: { host: "a b", port: 1 } }, "proxy.host", "a b", HOST],
+    [
+      "a proxy's address of the other family",
+      { ...tls({}), proxy: { host: "::1", port: 1 } },
+      "ip_version",
+      "4",
+      "6, that of ::1",
+    ],
+    [
+      "a size that IPv6 does not have",
+      { ...tcp, ipVersion: 6, options: { case: "mtu", value: { requiredBytes: 1_279 } } },
+      "mtu.required_bytes",
+      "1279",
+      "an integer from 1280 to 9000",
+    ],
+  ])("refuses what would fail at each attempt: %s", (_, wire, field, value, expected) => {
+    const plan = { ...planToWire(makePlan([])), targets: [wire] } as never;
+    expect(planFromWire(plan)).toEqual({ ok: false, malformed: { field: `targets[0].${field}`, value, expected } });
+  });
+
+  it("takes a literal of either family behind a proxy of the target's", () => {
+    const wire = { ...tls({}), host: "::1", proxy: { host: "192.0.2.1", port: 1 } };
+    expect(planFromWire({ ...planToWire(makePlan([])), targets: [wire] } as never).ok).toBe(true);
+  });
+
+  it.each(["hello", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"])(
+    "refuses an authority that cannot be read: %j",
+    (pem) => {
+      expect(planFromWire({ ...planToWire(makePlan([])), caPems: [pem] })).toMatchObject({
+        ok: false,
+        malformed: { field: "ca_pems[0]", expected: TARGET_TEXT_WANTED.certificates },
+      });
+    },
+  );
 
   it.each([0, 65_537])(
     "refuses an authority of %d characters, which the agent's own copy of the plan may not have",

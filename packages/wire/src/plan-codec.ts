@@ -3,9 +3,16 @@ import { createHash } from "node:crypto";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
   type HttpExpectation,
+  isAlpnName,
+  isCertificatesPem,
+  isDnsName,
+  isRequestPath,
+  isTargetHost,
+  literalFamily,
   PROBE_KINDS,
   type ProbeOptions,
   type ProxyEndpoint,
+  TARGET_TEXT_WANTED,
   type Target,
   type Trust,
   targetId,
@@ -32,6 +39,12 @@ export interface Plan {
 const CADENCE_MS = { min: 100, max: 3_600_000 };
 const TIMEOUT_MS = { min: 10, max: 60_000 };
 
+/** Statuses that an answer ends with; those below precede it (RFC 9110 §15). */
+const FINAL_STATUS = { min: 200, max: 599 };
+
+/** Sizes of an IP packet, bytes: what every host must take (RFC 791 §3.1, RFC 8200 §5), and the usual jumbo frame. */
+const MTU_BYTES = { min4: 576, min6: 1_280, max: 9_000 };
+
 /** Makes a plan of targets, with its revision. */
 export function makePlan(targets: readonly Target[]): Plan {
   return { revision: planToWire({ revision: "", targets }).revision, targets };
@@ -52,6 +65,7 @@ export function planFromWire(wire: WirePlan): Decoded<Plan> {
     for (const [at, pem] of caPems.entries()) {
       if (pem.length < 1 || pem.length > MAX_CA_PEM_LENGTH)
         refuse(`ca_pems[${at}]`, `${pem.length} characters`, `1 to ${MAX_CA_PEM_LENGTH}`);
+      if (!isCertificatesPem(pem)) refuse(`ca_pems[${at}]`, "what is none", TARGET_TEXT_WANTED.certificates);
     }
     const targets = list("targets", wire.targets, MAX_TARGETS_PER_NODE).map((target, at) =>
       targetFromWire(`targets[${at}]`, target, caPems),
@@ -122,7 +136,7 @@ function targetFromWire(field: string, wire: WireTarget, caPems: readonly string
   const proxy = proxyFromWire(`${field}.proxy`, wire.proxy, options);
   const target = {
     requirementId: text(`${field}.requirement_id`, wire.requirementId, 1, MAX_IDENTIFIER_LENGTH),
-    host: text(`${field}.host`, wire.host, 1, MAX_IDENTIFIER_LENGTH),
+    host: readHost(`${field}.host`, wire.host),
     port: options.probe === "link" ? integer(`${field}.port`, wire.port, 0, 0) : readPort(`${field}.port`, wire.port),
     ...(proxy === undefined ? {} : { proxy }),
     family: oneOf(`${field}.ip_version`, wire.ipVersion, [4, 6] as const),
@@ -130,7 +144,15 @@ function targetFromWire(field: string, wire: WireTarget, caPems: readonly string
     cadenceMs: integer(`${field}.cadence_ms`, wire.cadenceMs, CADENCE_MS.min, CADENCE_MS.max),
     timeoutMs: integer(`${field}.timeout_ms`, wire.timeoutMs, TIMEOUT_MS.min, TIMEOUT_MS.max),
   };
+  refuseOtherFamily(field, target);
   return { id: text(field, targetId(target), 1, MAX_IDENTIFIER_LENGTH), ...target };
+}
+
+/** What is dialled, the proxy where there is one, has no address of another family than its own. */
+function refuseOtherFamily(field: string, { host, family, proxy }: Omit<Target, "id">): void {
+  const dialled = proxy?.host ?? host;
+  const own = literalFamily(dialled) ?? family;
+  if (own !== family) refuse(`${field}.ip_version`, family, `${own}, that of ${dialled}`);
 }
 
 function optionsFromWire(field: string, wire: WireTarget, caPems: readonly string[]): ProbeOptions {
@@ -144,10 +166,7 @@ function optionsFromWire(field: string, wire: WireTarget, caPems: readonly strin
         trust:
           trustFromWire(`${field}.tls.trust`, options.value.trust, caPems) ??
           refuse(`${field}.tls.trust`, "nothing", "a trust"),
-        alpn: list(`${field}.tls.alpn`, options.value.alpn, MAX_OPTIONS).map((name) =>
-          text(`${field}.tls.alpn`, name, 1, 255),
-        ),
-        alpnRequired: options.value.alpnRequired,
+        ...alpnFromWire(`${field}.tls`, options.value),
       };
     case "http": {
       const trust = trustFromWire(`${field}.http.trust`, options.value.trust, caPems);
@@ -164,7 +183,7 @@ function optionsFromWire(field: string, wire: WireTarget, caPems: readonly strin
     case "dns":
       return {
         probe: "dns",
-        query: text(`${field}.dns.query`, options.value.query, 1, 253),
+        query: textThat(isDnsName, `${field}.dns.query`, options.value.query, TARGET_TEXT_WANTED.dnsName),
         transport: oneOf(`${field}.dns.transport`, options.value.transport, ["udp", "tcp"] as const),
       };
     case "udp":
@@ -179,11 +198,15 @@ function optionsFromWire(field: string, wire: WireTarget, caPems: readonly strin
     case "link":
       return { probe: "link" };
     case "mtu":
-      // 576: what every IPv4 host must take (RFC 791 §3.1); 9,000: the usual jumbo frame.
       return {
         probe: "mtu",
         authenticated: options.value.authenticated,
-        requiredBytes: integer(`${field}.mtu.required_bytes`, options.value.requiredBytes, 576, 9_000),
+        requiredBytes: integer(
+          `${field}.mtu.required_bytes`,
+          options.value.requiredBytes,
+          wire.ipVersion === 6 ? MTU_BYTES.min6 : MTU_BYTES.min4,
+          MTU_BYTES.max,
+        ),
       };
     case undefined:
       return refuse(`${field}.options`, "a protocol this agent does not know", `one of ${PROBE_KINDS.join(", ")}`);
@@ -201,9 +224,27 @@ function proxyFromWire(
   if (wire === undefined) return undefined;
   if (!PROXIED.includes(probe)) refuse(field, probe, `a probe of ${PROXIED.join(", ")}`);
   return {
-    host: text(`${field}.host`, wire.host, 1, MAX_IDENTIFIER_LENGTH),
+    host: readHost(`${field}.host`, wire.host),
     port: readPort(`${field}.port`, wire.port),
   };
+}
+
+function alpnFromWire(field: string, { alpn, alpnRequired }: { alpn: string[]; alpnRequired: boolean }) {
+  const names = list(`${field}.alpn`, alpn, MAX_OPTIONS).map((name, at) =>
+    textThat(isAlpnName, `${field}.alpn[${at}]`, name, TARGET_TEXT_WANTED.alpnName),
+  );
+  if (alpnRequired && names.length === 0) refuse(`${field}.alpn`, "no name", "one at least, for alpn_required is set");
+  return { alpn: names, alpnRequired };
+}
+
+function readHost(field: string, host: string): string {
+  return textThat(isTargetHost, field, host, TARGET_TEXT_WANTED.host);
+}
+
+/** A text within the bounds of an identifier that `accepts` takes. */
+function textThat(accepts: (value: string) => boolean, field: string, value: string, expected: string): string {
+  text(field, value, 1, MAX_IDENTIFIER_LENGTH);
+  return accepts(value) ? value : refuse(field, value, expected);
 }
 
 function readPort(field: string, port: number): number {
@@ -214,13 +255,12 @@ function expectFromWire(
   field: string,
   wire: { method: string; path: string; version: string; statuses: number[] },
 ): HttpExpectation {
-  if (!wire.path.startsWith("/")) refuse(`${field}.path`, wire.path, "an absolute path, / first");
   return {
     method: oneOf(`${field}.method`, wire.method, ["GET", "HEAD"] as const),
-    path: text(`${field}.path`, wire.path, 1, MAX_IDENTIFIER_LENGTH),
+    path: textThat(isRequestPath, `${field}.path`, wire.path, TARGET_TEXT_WANTED.requestPath),
     version: oneOf(`${field}.version`, wire.version, ["1.1", "2"] as const),
     statuses: list(`${field}.statuses`, wire.statuses, MAX_OPTIONS).map((status) =>
-      integer(`${field}.statuses`, status, 100, 599),
+      integer(`${field}.statuses`, status, FINAL_STATUS.min, FINAL_STATUS.max),
     ),
   };
 }

@@ -9,8 +9,8 @@ import {
 import { endpointName } from "@lifeline/measure";
 import { type Decoder, isReread, law, lawSame, unlessRefused } from "../decoder.ts";
 import { drawDocument } from "../document-draw.ts";
+import { PEM } from "./authority-pem.ts";
 
-const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 const LEAST = { version: 1, name: "n", kind: "on-prem", omni: { api: "https://omni.example" } };
 const FULL = {
   ...LEAST,
@@ -52,10 +52,7 @@ omni:
     - omni.example:50180
     - "[2001:db8::10]:50180"
   caPem: |
-    -----BEGIN CERTIFICATE-----
-    MIIB
-    -----END CERTIFICATE-----
-network:
+${PEM.replace(/^(?=.)/gm, "    ")}network:
   resolvers: [10.0.0.53]
 `,
 ];

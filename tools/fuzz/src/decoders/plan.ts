@@ -6,9 +6,9 @@ import { MAX_TARGETS_PER_NODE, makePlan, type Plan, planFromWire, planToWire, re
 import { type Decoder, isReread, law, lawSame, unlessRefused } from "../decoder.ts";
 import { drawDocument } from "../document-draw.ts";
 import { drawEncoding } from "../message-course.ts";
+import { PEM } from "./authority-pem.ts";
 
 const { PlanSchema } = reportPb;
-const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 
 const OPTIONS: readonly ProbeOptions[] = [
   { probe: "tcp", acceptReset: true },

@@ -1,0 +1,114 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isAlpnName, isCertificatesPem, isDnsName, isRequestPath, isTargetHost, literalFamily } from "./target-text.ts";
+
+const AUTHORITY = `-----BEGIN CERTIFICATE-----
+MIH0MIGnAhQXeXTfrb+zXPlQKYEqR0lILin2PjAFBgMrZXAwHDEaMBgGA1UEAwwR
+RXhhbXBsZSBhdXRob3JpdHkwIBcNMjYxMTMwMTMxNzE1WhgPMjEyNjExMDYxMzE3
+MTVaMBwxGjAYBgNVBAMMEUV4YW1wbGUgYXV0aG9yaXR5MCowBQYDK2VwAyEA8GtK
+AHyQ/D4tsP1PEMaPtz7IWnLWdSE/c5BbH6bUcjcwBQYDK2VwA0EA5rWnNY+/8fxw
+gRWrX51ldTGlbrnOH1nCnngb7cfjcwnBKyuSjpB1vLdMXqEwtGqJotB0sMz/zNim
+5N6LgU5kBg==
+-----END CERTIFICATE-----
+`;
+
+describe("an address literal", () => {
+  it.each([
+    ["192.0.2.1", 4],
+    ["192.0.2.01", undefined],
+    ["::1", 6],
+    ["::ffff:127.0.0.1", 6],
+    ["::ffff:127.0.0.01", undefined],
+    ["fe80::1%eth0", undefined],
+    ["[::1]", undefined],
+    ["omni.example", undefined],
+  ])("is what Node connects to without a lookup: %s", (text, family) => {
+    expect(literalFamily(text)).toBe(family);
+  });
+});
+
+describe("a target's host", () => {
+  const label = "a".repeat(63);
+  it.each([
+    ["omni.example"],
+    ["OMNI.example."],
+    ["my_proxy"],
+    ["xn--bcher-kva.example"],
+    ["192.0.2.1"],
+    ["2001:DB8:0:0::1"],
+    ["::ffff:192.0.2.1"],
+    [`${label}.${label}.${label}.${"a".repeat(61)}`],
+  ])("may be %s", (host) => expect(isTargetHost(host)).toBe(true));
+
+  it.each([
+    ["empty", ""],
+    ["a space", "omni example"],
+    ["a path", "omni.example/x"],
+    ["credentials", "user@omni.example"],
+    ["a port", "omni.example:443"],
+    ["brackets", "[::1]"],
+    ["a zone", "fe80::1%eth0"],
+    ["what is no ASCII", "bücher.example"],
+    ["a wildcard", "*.example"],
+    ["an empty label", "omni..example"],
+    ["a long label", `a${label}.example`],
+    ["a long name", `${label}.${label}.${label}.${"a".repeat(62)}`],
+    ["an IPv4 address in short", "192.0.513"],
+    ["an IPv4 address in hexadecimal", "0x7f.1"],
+    ["a number for its last label", "omni.1"],
+  ])("may not have %s", (_, host) => expect(isTargetHost(host)).toBe(false));
+
+  it("stands in a URL as it is", () => {
+    const piece = fc.constantFrom("a", "1", "0x", "xn--", ".", "-", "_", "%", " ", "ü", ":", "[", "]", "@", "/");
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+        const host = pieces.join("");
+        if (!isTargetHost(host) || literalFamily(host) !== undefined) return;
+        expect(new URL(`https://${host}:8443/`).host).toBe(`${host}:8443`);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+it.each([
+  ["_dmarc.example.", true],
+  ["a b.example", false],
+  ["a..example", false],
+  ["", false],
+  [`${"a".repeat(64)}.example`, false],
+  ["é.example", false],
+])("a name that can be asked for: %j %s", (name, isOne) => expect(isDnsName(name)).toBe(isOne));
+
+it.each([
+  ["/", true],
+  ["/v2/?a=b&c=%20;@:!$'()*+,~", true],
+  ["//two", true],
+  ["", false],
+  ["v2", false],
+  ["/a b", false],
+  ["/a#b", false],
+  ["/é", false],
+  ["/☃", false],
+  ["/%zz", false],
+  ["/%2", false],
+  ["/a\r\nHost: b", false],
+  ['/"<>\\^`{|}[]', false],
+])("a path of a request: %j %s", (path, isOne) => expect(isRequestPath(path)).toBe(isOne));
+
+it.each([
+  ["h2", true],
+  ["a".repeat(255), true],
+  ["", false],
+  ["a".repeat(256), false],
+  ["a b", false],
+  ["é".repeat(128), false],
+])("an ALPN name: %j %s", (name, isOne) => expect(isAlpnName(name)).toBe(isOne));
+
+it.each([
+  ["one", AUTHORITY, true],
+  ["two, with words between", `${AUTHORITY}and\n${AUTHORITY}`, true],
+  ["none", "hello", false],
+  ["a beginning", "-----BEGIN CERTIFICATE-----", false],
+  ["nonsense after a good one", `${AUTHORITY}${AUTHORITY.replace("MIH0", "AAAA")}`, false],
+])("certificates: %s", (_, pem, isOne) => expect(isCertificatesPem(pem)).toBe(isOne));
