@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { constants } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { packageManager } from "./package-manager.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const binaries = join(root, "node_modules", ".bin");
@@ -91,11 +92,13 @@ async function install() {
   const stamp = join(root, "node_modules", ".lifeline-installed");
   const key = installationKey();
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === key) return 0;
-  const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  say(`installing with ${packageManager} …`);
-  const code = await run("npx", ["--yes", packageManager, "install", "--frozen-lockfile", "--reporter=append-only"], {
-    quiet: true,
-  });
+  say("installing …");
+  const pnpm = await packageManager(root, (npmArguments) => run("npm", npmArguments, { quiet: true }));
+  if (pnpm.trouble !== undefined) {
+    say(`enter.mjs: ${pnpm.trouble}`);
+    return 1;
+  }
+  const code = await run(pnpm.path, ["install", "--frozen-lockfile", "--reporter=append-only"], { quiet: true });
   if (code === 0) writeFileSync(stamp, key);
   return code;
 }
