@@ -32,15 +32,18 @@ describe("the agent's process", () => {
     writeFileSync(planPath, JSON.stringify(makePlan([tcpTarget(1, { cadenceMs: 100, timeoutMs: 90 })])));
     const collector = await startCollector({ report: (report, answer) => acknowledge(report, answer) });
     closers.push(() => collector.stop());
-    const { child, output, exit } = agent(["--plan", planPath, "--state-dir", join(path, "state")], {
+    const { child, output, errors, exit } = agent(["--plan", planPath, "--state-dir", join(path, "state")], {
       LIFELINE_COLLECTOR: collector.address,
       LIFELINE_NODE_ID: "node-1",
     });
     await until("it is connected and has reported", () => collector.reports.length > 0, 8_000);
     const before = collector.reports.length;
+    // Node's own signal for its inspector is none of the agent's.
+    child.kill("SIGUSR1");
     await new Promise((resolve) => setTimeout(resolve, 150));
     child.kill("SIGTERM");
     expect(await exit()).toBe(0);
+    expect(errors()).toBe("");
     expect(collector.reports.length).toBeGreaterThan(before);
     const lines = output()
       .trim()

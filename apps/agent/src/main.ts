@@ -1,6 +1,6 @@
 /** The agent's process: configuration in, signals in, exit code out (0 stopped, 1 defect, 2 configuration). */
 import { parseArgs } from "node:util";
-import { systemClock } from "@lifeline/measure";
+import { guardProcess, systemClock } from "@lifeline/measure";
 import {
   type AgentConfig,
   configFileOf,
@@ -18,6 +18,8 @@ import { startReleasing } from "./process/memory-release.ts";
 import { openNativeCalls } from "./process/native-calls.ts";
 import { AGENT_VERSION } from "./version.ts";
 import { createAgentWorld } from "./world.ts";
+
+guardProcess();
 
 // Node warns on stderr, between lines of JSON, that a collector named by its address is named so within TLS too (DEP0123): grpc-js's doing.
 process.noDeprecation = true;

@@ -3,7 +3,7 @@
 import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { systemClock } from "@lifeline/measure";
+import { guardProcess, systemClock } from "@lifeline/measure";
 import { routeFamilies, siderolinkPrefix } from "@lifeline/probe";
 import { talosVersionOf } from "./os-release.ts";
 import { run } from "./run.ts";
@@ -12,6 +12,8 @@ import type { Host } from "./world.ts";
 
 /** Largest range of `randomInt` (Node.js crypto documentation): 2^48 − 1. */
 const RANDOM_RANGE = 2 ** 48 - 1;
+
+guardProcess();
 
 // Node warns on stderr that a collector named by its address is named so within TLS too (DEP0123): grpc-js's doing, and no user's matter.
 process.noDeprecation = true;

@@ -893,6 +893,8 @@ describe("the program", () => {
     expect(program.pid).toBe(program.child.pid);
     const { introduce, plans, ended } = agent(program.grpcPort);
     await introduce();
+    // Node would open its inspector on it, and say so in a line that is no JSON.
+    program.child.kill("SIGUSR1");
     await until(() => plans().length === 1);
     program.child.kill("SIGTERM");
     expect(await program.exit).toBe(0);

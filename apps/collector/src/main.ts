@@ -1,7 +1,7 @@
 /** The collector as a program. Exit codes: 0 stopped as asked, 1 a failure, 2 a configuration that cannot be used. */
 import { renameSync, writeFileSync } from "node:fs";
 import { CatalogueError, problemLine } from "@lifeline/catalogue";
-import { systemClock } from "@lifeline/measure";
+import { guardProcess, systemClock } from "@lifeline/measure";
 import { type Collector, STOP_WITHIN_MS, startCollector } from "./collector.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
@@ -9,6 +9,8 @@ import { CERTIFICATE_USAGE, runCertificate } from "./identity/certificate-comman
 import { createLog } from "./log.ts";
 import { usage } from "./settings.ts";
 import { BACKUP_USAGE, runBackup } from "./store/backup-command.ts";
+
+guardProcess();
 
 const log = createLog(systemClock);
 

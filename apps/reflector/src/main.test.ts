@@ -16,10 +16,16 @@ describe("the reflector's process", () => {
   it("reflects until SIGTERM, logs JSON, and exits with 0", async () => {
     const child = run("--listen", "127.0.0.1:0");
     const lines: { msg: string; port?: number; reflected?: number }[] = [];
+    let errors = "";
+    child.stderr?.on("data", (chunk) => {
+      errors += chunk;
+    });
     for await (const line of createInterface({ input: child.stdout ?? process.stdin })) {
       lines.push(JSON.parse(line));
       const { msg, port } = lines.at(-1) ?? { msg: "" };
       if (msg !== "reflecting") continue;
+      // Node would open its inspector on it, and say so on stderr.
+      child.kill("SIGUSR1");
       const socket = createSocket("udp4");
       const answered = once(socket, "message");
       socket.send(encodeSender({ sequence: sequenceAt(0), sentAt: 0n, errorEstimate: OWN_ERROR_ESTIMATE }), port ?? 0);
@@ -30,6 +36,7 @@ describe("the reflector's process", () => {
     }
     if (child.exitCode === null) await once(child, "exit");
     expect(child.exitCode).toBe(0);
+    expect(errors).toBe("");
     expect(lines.at(-1)).toMatchObject({ msg: "stopped", reflected: 1 });
   });
 

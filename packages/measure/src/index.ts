@@ -23,6 +23,7 @@ export {
   type Reason,
   reasonFacts,
 } from "./outcome.ts";
+export { guardProcess } from "./process-guard.ts";
 export type {
   ChainCertificate,
   DirectionCounts,

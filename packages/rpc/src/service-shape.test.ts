@@ -4,6 +4,7 @@ import { Client, credentials, type MethodDefinition, Server, ServerCredentials }
 import { systemClock } from "@lifeline/measure";
 import { queryPb, reportPb, witnessPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
+import { admitAnybody } from "./admission.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { RpcStatus } from "./rpc-error.ts";
 import { addService, createRpcServer, listen, shutDown } from "./rpc-server.ts";
@@ -49,11 +50,11 @@ describe("a server", () => {
       taken.push("witness");
       return {};
     };
-    addService(server, witnessPb.WitnessService, { witness }, onDefect);
+    addService(server, witnessPb.WitnessService, { witness }, onDefect, admitAnybody);
     const stream = async (requests: AsyncIterable<reportPb.StreamRequest>) => {
       for await (const { message } of requests) taken.push(message.case ?? "nothing");
     };
-    addService(server, reportPb.ReportService, { stream }, onDefect);
+    addService(server, reportPb.ReportService, { stream }, onDefect, admitAnybody);
     const port = await listen(server, "127.0.0.1:0", ServerCredentials.createInsecure());
     closers.push(() => shutDown(server, 100, (ms, wake) => systemClock.after(ms, wake)));
     return { port, taken, defects };

@@ -6,6 +6,9 @@ export interface NodeProcess {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** SIGUSR1 opens no inspector, from the first moment on; later the programs themselves see to it (guardProcess of measure). */
+const NO_INSPECTOR = "--disable-sigusr1";
+
 /**
  * MiB. The kernel sets no bound to an extension's memory, so the heap has one: well above what the agent holds at its own bounds (an index of
  * 10 MiB for the fullest spool, 4 MiB of reports in memory, one report of 4 MiB being encoded), since a heap that is full is an agent that ends.
@@ -20,6 +23,7 @@ const AGENT_OLD_SPACE_MAX_MIB = 96;
  */
 export const AGENT_NODE: NodeProcess = {
   flags: [
+    NO_INSPECTOR,
     "--max-semi-space-size=1",
     `--max-old-space-size=${AGENT_OLD_SPACE_MAX_MIB}`,
     "--optimize-for-size",
@@ -35,6 +39,9 @@ export const AGENT_NODE: NodeProcess = {
  * collects (its own rule: to four times as much), keeps a young generation of 3 × 16 MB at most, and malloc two arenas, one for each thread at work.
  */
 export const COLLECTOR_NODE: NodeProcess = {
-  flags: ["--max-semi-space-size=16", "--heap-growing-percent=100"],
+  flags: [NO_INSPECTOR, "--max-semi-space-size=16", "--heap-growing-percent=100"],
   environment: { MALLOC_ARENA_MAX: "2" },
 };
+
+/** The reflector and the command line: Node as it is, but for the inspector. */
+export const PLAIN_NODE: NodeProcess = { flags: [NO_INSPECTOR], environment: {} };

@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FLUSH_GRACE_MS } from "@lifeline/agent";
-import { AGENT_NODE, COLLECTOR_NODE, type NodeProcess } from "@lifeline/bundle";
+import { AGENT_NODE, COLLECTOR_NODE, type NodeProcess, PLAIN_NODE } from "@lifeline/bundle";
 import { STOP_WITHIN_MS } from "@lifeline/collector";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { filesOf, ROOT, textOf } from "./place.ts";
@@ -16,7 +16,7 @@ const NAMES: readonly ProgramName[] = ["agent", "collector", "reflector"];
 const NODE_OF: Readonly<Record<ProgramName, NodeProcess>> = {
   agent: AGENT_NODE,
   collector: COLLECTOR_NODE,
-  reflector: { flags: [], environment: {} },
+  reflector: PLAIN_NODE,
 };
 const DROP_IN = "deploy/systemd/lifeline-reflector.service.d/witness.conf";
 const pathOf = (name: ProgramName) => `deploy/systemd/lifeline-${name}.service`;
@@ -82,6 +82,15 @@ describe("the units", () => {
     const grantedMs = Number(/^(\d+)s$/.exec(text)?.[1]) * 1_000;
     expect(grantedMs).toBeGreaterThan(2 * Math.max(STOP_WITHIN_MS, FLUSH_GRACE_MS));
   });
+
+  it.each(NAMES)(
+    "lifeline-%s.service leaves no image of its memory behind, and takes nobody's options for Node",
+    (name) => {
+      const unit = unitOf(pathOf(name));
+      expect(valuesOf(unit, "Service", "LimitCORE")).toEqual(["0"]);
+      expect(valuesOf(unit, "Service", "UnsetEnvironment")).toEqual(["NODE_OPTIONS"]);
+    },
+  );
 
   it.each(NAMES)(
     "lifeline-%s.service does not start again and again with a configuration that cannot be used",

@@ -1,7 +1,7 @@
 /** Container images of what runs beside Omni: collector, reflector and CLI. No shell, no root, one layer of runtime that they share. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Bundle, bundleProgram, COLLECTOR_NODE, type NodeProcess } from "@lifeline/bundle";
+import { type Bundle, bundleProgram, COLLECTOR_NODE, type NodeProcess, PLAIN_NODE } from "@lifeline/bundle";
 import { ARCHITECTURES, type Architecture } from "./architecture.ts";
 import { npmComponent } from "./components.ts";
 import { APPLICATION, applicationOf, bareRoot, USER_ID } from "./container.ts";
@@ -19,8 +19,8 @@ interface Program {
   /** What it reads of the catalogue lies where the bundle looks for it: `../data`. */
   readonly readsCatalogue: boolean;
   readonly ports: readonly string[];
-  /** How its Node is started; undefined: as Node is by itself. */
-  readonly node: NodeProcess | undefined;
+  /** How its Node is started. */
+  readonly node: NodeProcess;
   /** Where it writes; a volume takes the directory's owner from here. */
   readonly stateDirectory: string | undefined;
 }
@@ -41,7 +41,7 @@ const PROGRAMS: readonly Program[] = [
     workers: {},
     readsCatalogue: false,
     ports: ["862/udp"],
-    node: undefined,
+    node: PLAIN_NODE,
     stateDirectory: undefined,
   },
   {
@@ -50,7 +50,7 @@ const PROGRAMS: readonly Program[] = [
     workers: {},
     readsCatalogue: true,
     ports: [],
-    node: undefined,
+    node: PLAIN_NODE,
     stateDirectory: undefined,
   },
 ];
@@ -133,10 +133,10 @@ function inventoryOf({ name }: Program, bundles: readonly Bundle[], { root, supp
 }
 
 function settingsOf({ ports, node, stateDirectory }: Program): ImageSettings {
-  const variables = Object.entries(node?.environment ?? {}).map(([name, value]) => `${name}=${value}`);
+  const variables = Object.entries(node.environment).map(([name, value]) => `${name}=${value}`);
   return {
     User: `${USER_ID}:${USER_ID}`,
-    Entrypoint: ["/bin/node", ...(node?.flags ?? []), APPLICATION],
+    Entrypoint: ["/bin/node", ...node.flags, APPLICATION],
     Env: ["PATH=/bin", "HOME=/tmp", "NODE_ENV=production", ...variables],
     WorkingDir: stateDirectory ?? "/",
     ...(ports.length === 0 ? {} : { ExposedPorts: Object.fromEntries(ports.map((port) => [port, {}])) }),

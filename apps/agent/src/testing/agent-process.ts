@@ -9,6 +9,8 @@ export interface AgentProcess {
   readonly pid: number;
   /** What it has printed on standard output. */
   output(): string;
+  /** What it has printed on standard error. */
+  errors(): string;
   /** Resolves with its exit code once it has ended; null: a signal's. */
   exit(): Promise<number | null>;
 }
@@ -21,17 +23,23 @@ export function startAgentProcess(
   const main = fileURLToPath(new URL("../main.ts", import.meta.url));
   const child = spawn(process.execPath, ["--conditions=lifeline:source", main, ...args], {
     env: environment,
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => {
     output += chunk.toString();
+  });
+  let errors = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    errors += chunk.toString();
+    process.stderr.write(chunk);
   });
   const closed = once(child, "close");
   return {
     child,
     pid: child.pid ?? 0,
     output: () => output,
+    errors: () => errors,
     exit: async () => (await closed)[0] as number | null,
   };
 }

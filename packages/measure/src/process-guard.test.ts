@@ -1,0 +1,42 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { promisify } from "node:util";
+import { expect, it } from "vitest";
+
+const GUARD = JSON.stringify(new URL("process-guard.ts", import.meta.url).href);
+const flags = ["--conditions=lifeline:source", "--input-type=module", "-e"];
+
+it("opens no inspector on SIGUSR1, and goes on", async () => {
+  const program = `import { guardProcess } from ${GUARD}; guardProcess(); setInterval(() => {}, 1000); console.log("ready");`;
+  const child = spawn(process.execPath, [...flags, program], { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  child.stderr.on("data", (chunk) => {
+    said += chunk;
+  });
+  await once(child.stdout, "data");
+  child.kill("SIGUSR1");
+  // Nothing is to happen: a process that is slow to open one is not caught here, and none is blamed that opens none.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  child.kill("SIGTERM");
+  const [, signal] = await once(child, "exit");
+  expect([said, signal]).toEqual(["", "SIGTERM"]);
+});
+
+it.each([
+  ["an inspector that a signal opened before", [], "undefined"],
+  ["no inspector that Node was started with", ["--inspect=127.0.0.1:0"], "string"],
+])("closes %s", async (_, more, kind) => {
+  const program = `import { guardProcess } from ${GUARD}; import inspector from "node:inspector";
+    if (inspector.url() === undefined) inspector.open(0, "127.0.0.1");
+    guardProcess(); console.log(typeof inspector.url()); process.exit();`;
+  const { stdout } = await promisify(execFile)(process.execPath, [...more, ...flags, program]);
+  expect(stdout.trim()).toBe(kind);
+});
+
+it("leaves the environment out of Node's reports", async () => {
+  const program = `import { guardProcess } from ${GUARD}; guardProcess(); console.log(JSON.stringify(process.report.getReport()));`;
+  const env = { ...process.env, LIFELINE_JOIN_TOKEN: "hush-hush" };
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, program], { env, maxBuffer: 1 << 24 });
+  expect(stdout).toContain("nodejsVersion");
+  expect(stdout).not.toContain("hush-hush");
+});
