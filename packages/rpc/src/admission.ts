@@ -3,12 +3,14 @@
  *
  * 1. Every service says who may call it. There is no default: a service that anybody may call says so.
  * 2. Messages are never compressed: one that is would cost memory before anybody has looked at it.
- * 3. A unary request has to arrive within {@link REQUEST_WITHIN_MS}: one that is never finished is not kept.
+ * 3. A request that cannot be read ends its call, which is told the field.
+ * 4. A unary request has to arrive within {@link REQUEST_WITHIN_MS}: one that is never finished is not kept.
  */
 import { Metadata, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder, status } from "@grpc/grpc-js";
 import type { Clock, Timer } from "@lifeline/measure";
 import { RpcError } from "./rpc-error.ts";
 import type { Connection } from "./secure-listener.ts";
+import { MalformedRequest } from "./service-shape.ts";
 
 /** How long a unary request may take to arrive whole, ms: its 16 KiB at most take 2 s at 64 kbit/s, and three lost segments 7 s (RFC 6298). */
 export const REQUEST_WITHIN_MS = 10_000;
@@ -96,6 +98,10 @@ export function admissionInterceptor(admissions: Admissions, clock: Pick<Clock, 
           if (!method.requestStream) deadline = clock.after(REQUEST_WITHIN_MS, () => refuse(NOT_FINISHED));
           next(metadata);
         });
+      })
+      .withOnReceiveMessage((message, next) => {
+        if (message instanceof MalformedRequest) refuse({ code: message.error.code, details: message.error.message });
+        else next(message);
       })
       .withOnReceiveHalfClose((next) => {
         deadline?.cancel();

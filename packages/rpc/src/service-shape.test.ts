@@ -77,7 +77,7 @@ describe("a server", () => {
         client.makeUnaryRequest(path, same, same, bytes, (error) => resolve(error?.code));
       });
     const growth = growthMb();
-    expect(await call(empties(4, 2 * MILLION))).toBe(RpcStatus.INTERNAL);
+    expect(await call(empties(4, 2 * MILLION))).toBe(RpcStatus.INVALID_ARGUMENT);
     expect(growth()).toBeLessThan(GROWTH_MAX_MB);
     expect(await call(Buffer.alloc(0))).toBe(undefined);
     expect(taken).toEqual(["witness"]);
@@ -96,7 +96,7 @@ describe("a server", () => {
       for (let times = 0; times < 3; times += 1) call.write(within(1, empties(11, MILLION)));
       return ended;
     });
-    expect(await Promise.all(streams)).toEqual(streams.map(() => RpcStatus.INTERNAL));
+    expect(await Promise.all(streams)).toEqual(streams.map(() => RpcStatus.INVALID_ARGUMENT));
     expect(growth()).toBeLessThan(GROWTH_MAX_MB);
     expect(taken).toEqual([]);
     // Its own handler sees that the call has ended, as for any caller that goes.
@@ -127,7 +127,7 @@ describe("a server", () => {
     const head = Buffer.alloc(5);
     head.writeUInt32BE(malformed.length, 1);
     stream.write(Buffer.concat(new Array<Buffer>(10).fill(Buffer.concat([head, malformed]))));
-    expect(await status).toBe(RpcStatus.INTERNAL);
+    expect(await status).toBe(RpcStatus.INVALID_ARGUMENT);
     const other = createRpcClient(witnessPb.WitnessService, `127.0.0.1:${port}`, credentials.createInsecure());
     closers.push(() => other.close());
     await other.unary("witness", {}, { timeoutMs: 5_000 });

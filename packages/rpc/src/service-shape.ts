@@ -47,32 +47,42 @@ export const CHANNEL_LIMITS: ChannelOptions = {
   "grpc.enable_channelz": 0,
 };
 
+/**
+ * Stands for a request that cannot be read. grpc-js tells a caller nothing of what a decoder throws, so it is no error until its call is
+ * refused for it (admission.ts).
+ */
+export class MalformedRequest {
+  readonly error: RpcError;
+  constructor(error: RpcError) {
+    this.error = error;
+  }
+}
+
 /** The grpc-js definition of one method. Request and response inits are completed with defaults when written. */
 export function methodDefinition(method: DescMethod): MethodDefinition<object, object> {
-  const codec = (schema: DescMessage) => ({
-    write: (init: object) => Buffer.from(toBinary(schema, create(schema, init as never))),
-    read: (bytes: Buffer): object => read(schema, bytes),
-  });
-  const input = codec(method.input);
-  const output = codec(method.output);
+  const write = (schema: DescMessage) => (init: object) => Buffer.from(toBinary(schema, create(schema, init as never)));
   return {
     path: `/${method.parent.typeName}/${method.name}`,
     requestStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
     responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
-    requestSerialize: input.write,
-    requestDeserialize: input.read,
-    responseSerialize: output.write,
-    responseDeserialize: output.read,
+    requestSerialize: write(method.input),
+    requestDeserialize(bytes) {
+      const request = read(method.input, bytes);
+      return request instanceof RpcError ? new MalformedRequest(request) : request;
+    },
+    responseSerialize: write(method.output),
+    responseDeserialize(bytes) {
+      const response = read(method.output, bytes);
+      // A caller is told the field of what is thrown here (grpc-js, client-interceptors.js).
+      if (response instanceof RpcError) throw response;
+      return response;
+    },
   };
 }
 
-/**
- * Throws what ends the call, of which grpc-js makes INTERNAL: a server tells its caller no more, a client's caller is told the field as well
- * (server-interceptors.js, client-interceptors.js).
- */
 function read(schema: DescMessage, bytes: Buffer): object {
   const message = readMessage(schema, bytes);
   if (message.ok) return message.value;
   const { field, value, expected } = message.malformed;
-  throw new RpcError(RpcStatus.INVALID_ARGUMENT, `${field}: got ${value}, want ${expected}`);
+  return new RpcError(RpcStatus.INVALID_ARGUMENT, `${field}: got ${value}, want ${expected}`);
 }
