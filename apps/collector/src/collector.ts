@@ -23,7 +23,7 @@ import { createIdentityServices, openIdentity, readCredentials } from "./identit
 import { createIngest, type Ingest } from "./ingest.ts";
 import { createJudging, type Judging } from "./judging.ts";
 import { createKnowledge } from "./knowledge.ts";
-import { cannotListen, openListener } from "./listener.ts";
+import { cannotListen, type Listener, openListener } from "./listener.ts";
 import { createQuery } from "./query.ts";
 import { rehydrate } from "./rehydrate.ts";
 import { forgottenBeforeMs } from "./retention.ts";
@@ -88,11 +88,13 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   let streams = () => 0;
   let storePending = () => 0;
   let storeLoad = () => 0;
+  let connections: Listener["connections"] = () => undefined;
   const backlog = createBacklogGate(() => storeLoad());
   const vitals = createVitals({
     streams: () => streams(),
     storePending: () => storePending(),
     deferred: backlog.waiting,
+    connections: () => connections(),
     authorityDaysLeft: () => ((credentials.authority?.notAfterMs ?? Number.NaN) - clock.wallMs()) / MS_PER_DAY,
   });
   ownDatabase(dataPath, log);
@@ -160,6 +162,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     );
     undo.unshift(http.stop);
     const listener = await openListener(servers, config, identity.certificates, { clock, log, vitals });
+    connections = listener.connections;
     undo.unshift(async () => listener.close());
     const { registry } = identity;
     const roundParts = { fleet, issuers, store, retention: config, vitals, clock };

@@ -29,6 +29,7 @@ async function open(port: number, keyPem?: string) {
       streams: () => 0,
       storePending: () => 0,
       deferred: () => 0,
+      connections: () => undefined,
       authorityDaysLeft: () => Number.NaN,
     }),
   };

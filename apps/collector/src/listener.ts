@@ -2,6 +2,7 @@
 import type { Clock } from "@lifeline/measure";
 import { endpointName } from "@lifeline/measure";
 import {
+  type ConnectionCounts,
   listen,
   listenSecurely,
   type SecureServers,
@@ -24,6 +25,8 @@ const CONNECTIONS_BESIDE_STREAMS = 2_048 + WAITING_MAX + UNAUTHENTICATED_MAX;
 /** A listener that accepts calls. */
 export interface Listener {
   readonly port: number;
+  /** Undefined: it speaks plaintext. */
+  connections(): ConnectionCounts | undefined;
   /** Accepts no more; calls go on. */
   close(): void;
 }
@@ -41,7 +44,7 @@ export async function openListener(
       cannotListen("listen", address),
     );
     // The server closes it with its calls.
-    return { port: bound, close() {} };
+    return { port: bound, connections: () => undefined, close() {} };
   }
   const stopped = new AbortController();
   const secure = await listenSecurely(servers, {
@@ -61,6 +64,7 @@ export async function openListener(
   log.info({ address }, "the listener speaks TLS 1.3");
   return {
     port: secure.port,
+    connections: secure.connections,
     close() {
       stopped.abort();
       secure.close();

@@ -1,4 +1,5 @@
 /** How the collector itself fares: its own counters, in Prometheus's words. */
+import type { ConnectionCounts } from "@lifeline/rpc";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 /** The collector's own metrics. Label values are of closed lists, so their number is bounded (S2). */
@@ -38,11 +39,19 @@ export interface VitalsSources {
   readonly streams: () => number;
   readonly storePending: () => number;
   readonly deferred: () => number;
+  /** Undefined: the listener speaks plaintext, or is not open. */
+  readonly connections: () => ConnectionCounts | undefined;
   /** NaN: there is no authority. */
   readonly authorityDaysLeft: () => number;
 }
 
-export function createVitals({ streams, storePending, deferred, authorityDaysLeft }: VitalsSources): CollectorVitals {
+export function createVitals({
+  streams,
+  storePending,
+  deferred,
+  connections,
+  authorityDaysLeft,
+}: VitalsSources): CollectorVitals {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -91,6 +100,20 @@ export function createVitals({ streams, storePending, deferred, authorityDaysLef
   gauge("streams", "Agents connected.", streams);
   gauge("store_pending_operations", "Operations waiting for the store or under way.", storePending);
   gauge("deferred_reports_waiting", "Late reports that wait until the store has caught up.", deferred);
+  new Gauge({
+    name: "lifeline_collector_connections",
+    help: "Connections by state: waiting for their handshake, unauthenticated since it began, authenticated.",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      const counts = connections();
+      if (counts === undefined) return;
+      const { all, waiting, unauthenticated } = counts;
+      this.set({ state: "waiting" }, waiting);
+      this.set({ state: "unauthenticated" }, unauthenticated);
+      this.set({ state: "authenticated" }, all - waiting - unauthenticated);
+    },
+  });
   gauge(
     "authority_days_left",
     "Days until the fleet's authority ends; not a number where there is none.",
