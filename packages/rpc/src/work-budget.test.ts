@@ -55,6 +55,26 @@ describe("a budget of work", () => {
     expect(done).toEqual(["first", "begun", "fresh"]);
   });
 
+  it.each([
+    [true, ["dear"]],
+    [false, ["dear", "later"]],
+  ])("counts what calls begin to do: %s", async (countsCalls, expected) => {
+    const counting = new WorkBudget(
+      { ...clock, monotonicNs: () => clock.monotonicNs() + workedMs * NS_PER_MS },
+      { ...UNAUTHENTICATED_ALLOWANCES, countsCalls },
+    );
+    counting.ask("a", false, () => {
+      done.push("dear");
+      process.nextTick(() => Promise.resolve().then(() => (workedMs += 3 * SOURCE_ALLOWANCE.capacityMs)));
+    });
+    await settle();
+    // All of them together have paid their debt by then.
+    clock.advance((3 * SOURCE_ALLOWANCE.capacityMs * 1_000) / ALL_ALLOWANCE.msPerS);
+    counting.ask("a", false, () => done.push("later"));
+    await settle();
+    expect(done).toEqual(expected);
+  });
+
   it("lets a source wait that has spent its allowance, and others go on", async () => {
     const { capacityMs, msPerS } = SOURCE_ALLOWANCE;
     // One piece of work may leave a debt, of the source and of all together.

@@ -17,6 +17,8 @@ export interface Allowance {
 export interface Allowances {
   readonly source: Allowance;
   readonly all: Allowance;
+  /** Whether what a call does until it first waits for something is counted too, or its way to the handler alone. */
+  readonly countsCalls: boolean;
 }
 
 /**
@@ -27,15 +29,18 @@ export interface Allowances {
 export const UNAUTHENTICATED_ALLOWANCES: Allowances = {
   source: { capacityMs: 3_000, msPerS: 100 },
   all: { capacityMs: 100, msPerS: 500 },
+  countsCalls: true,
 };
 
 /**
  * Of those who have. One key or token: a tenth of a core, some 500 messages a second where an agent sends 11 at most (the collector's
- * REPORT_ALLOWANCE). All: the whole of it, for they are to take turns and no more.
+ * REPORT_ALLOWANCE). All: the whole of it, for they are to take turns and no more. What their calls do is the services' to bound: a person's
+ * query may take a second.
  */
 export const AUTHENTICATED_ALLOWANCES: Allowances = {
   source: { capacityMs: 3_000, msPerS: 100 },
   all: { capacityMs: 1_000, msPerS: 1_000 },
+  countsCalls: false,
 };
 
 /** Most sources that are remembered, more than a collector has agents. */
@@ -189,8 +194,11 @@ export class WorkBudget {
   #run(source: Source, work: () => void, startNs: number): void {
     this.#isAtWork = true;
     work();
-    // What the work has put off to the end of this turn of the event loop is part of it: HTTP/2 has its streams told of there.
-    process.nextTick(() => {
+    // What the work has put off to the end of this turn of the event loop is part of it: HTTP/2 has its streams told of there, and a call is
+    // admitted, decoded and begun in the microtasks after that.
+    const afterTicks = (done: () => void) => process.nextTick(done);
+    const afterCalls = (done: () => void) => afterTicks(() => queueMicrotask(() => afterTicks(done)));
+    (this.#allowances.countsCalls ? afterCalls : afterTicks)(() => {
       const spentNs = this.#clock.monotonicNs() - startNs;
       source.bucket.spend(spentNs);
       this.#all.spend(spentNs);
