@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isNodeId } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
@@ -50,6 +50,15 @@ describe("the node's identity", () => {
       expect(isNodeId(find({ stateDir: "/dev/null" }).nodeId)).toBe(true);
     },
   );
+
+  it("is written over a link, and not where that leads", () => {
+    mkdirSync(join(place.path, "state"));
+    writeFileSync(join(place.path, "victim"), "theirs");
+    symlinkSync(join(place.path, "victim"), join(place.path, "state", "node-id"));
+    expect(find().source).toBe("state-directory");
+    expect(readFileSync(join(place.path, "victim"), "utf8")).toBe("theirs");
+    expect(readFileSync(join(place.path, "state", "node-id"), "utf8")).toBe("abababab-abab-4bab-abab-abababababab\n");
+  });
 
   it("is a passing one, and says so, where nothing can be kept", () => {
     writeFileSync(join(place.path, "file"), "");

@@ -2,12 +2,15 @@
  * Who this node is, in this order: as configured; the firmware's product UUID; a random id kept in the state directory.
  * All are node ids as the wire admits them: the configuration is held to that, and the others are UUIDs in lower case.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectory } from "./make-directory.ts";
 
 /** Where Linux shows the SMBIOS product UUID; on Talos it is normally the machine id that Omni uses. */
 export const PRODUCT_UUID_PATH = "/sys/class/dmi/id/product_uuid";
+
+/** The file of a random id, in the state directory. */
+export const NODE_ID_NAME = "node-id";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -35,13 +38,15 @@ export function findIdentity(options: IdentityOptions): Identity {
   if (configuredId !== undefined) return { nodeId: configuredId, source: "configured" };
   const productUuid = uuidIn(productUuidPath);
   if (productUuid !== undefined) return { nodeId: productUuid, source: "product-uuid" };
-  const path = join(stateDir, "node-id");
+  const path = join(stateDir, NODE_ID_NAME);
   const kept = uuidIn(path);
   if (kept !== undefined) return { nodeId: kept, source: "state-directory" };
   const nodeId = randomUuid(randomBytes);
   try {
     makeDirectory(stateDir);
-    writeFileSync(path, `${nodeId}\n`, { mode: 0o600, flush: true });
+    // What was there is no id; a link is replaced and not followed.
+    rmSync(path, { force: true });
+    writeFileSync(path, `${nodeId}\n`, { flag: "wx", mode: 0o600, flush: true });
     return { nodeId, source: "state-directory" };
   } catch {
     return { nodeId, source: "ephemeral" };

@@ -16,6 +16,7 @@ import { readJoinToken } from "./enrol/join-token.ts";
 import { openKeptCredentials } from "./enrol/kept-credentials.ts";
 import { findIdentity, type Identity } from "./identity.ts";
 import { missingParents } from "./make-directory.ts";
+import { refusePlanted, SPOOL_DIRECTORY } from "./own-state.ts";
 import { loadCachedPlan, storeCachedPlan } from "./plan-cache.ts";
 import { readPlanFile } from "./plan-file.ts";
 import { encodeParts } from "./report-parts.ts";
@@ -85,6 +86,7 @@ export async function startAgent(
   onDefect: (error: unknown) => void = throwLater,
 ): Promise<Agent> {
   const filePlan = config.plan.kind === "file" ? readPlanFile(config.plan.path) : undefined;
+  refusePlanted(config.stateDir, config.runAsUid, "stateDir");
   const madeParents = missingParents(config.stateDir);
   const unlock = lockState(config.stateDir, "stateDir");
   const identity = findIdentity({
@@ -97,7 +99,7 @@ export async function startAgent(
   world.becomeUser?.(madeParents);
   const bootId = world.randomBytes(BOOT_ID_BYTES);
   const spool = await openSpool({
-    directory: join(config.stateDir, "spool"),
+    directory: join(config.stateDir, SPOOL_DIRECTORY),
     clock: world.clock,
     bootId,
     onEvent: (event) => logSpoolEvent(world, event),

@@ -1,10 +1,10 @@
 /** The collector's latest plan, kept on disk: an agent that starts while the collector is away goes on measuring. */
 import { join } from "node:path";
+import { writeWholeFile } from "@lifeline/identity";
 import type { Plan } from "@lifeline/wire";
 import { ConfigError } from "./config-error.ts";
 import { readText } from "./document.ts";
 import { parsePlan } from "./plan-file.ts";
-import { writeWholeFile } from "./whole-file.ts";
 
 /** The cached plan, nothing, or why it cannot be used. */
 export type CachedPlan =

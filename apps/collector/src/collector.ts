@@ -4,8 +4,6 @@
  * 1. It listens only once the store is open and the fleet is what it was before (U1).
  * 2. It is crash-only: what is acknowledged is on disk, so a stop is a courtesy to the agents and nothing more.
  */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { loadInterception } from "@lifeline/catalogue";
 import { type Clock, endpointName } from "@lifeline/measure";
 import { addService, createRpcServer, shutDown } from "@lifeline/rpc";
@@ -14,6 +12,7 @@ import type { Logger } from "pino";
 import { type BacklogGate, createBacklogGate } from "./backlog-gate.ts";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
+import { openDataDirectory } from "./data-directory.ts";
 import { fleetSeries } from "./export/fleet-series.ts";
 import { type HttpContent, startHttp } from "./export/http.ts";
 import { createFleet } from "./fleet.ts";
@@ -29,7 +28,6 @@ import { rehydrate } from "./rehydrate.ts";
 import { forgottenBeforeMs } from "./retention.ts";
 import { startRollUps } from "./roll-up-rounds.ts";
 import { loadSite } from "./site.ts";
-import { DATABASE_NAME } from "./store/backup.ts";
 import { keepToOwner } from "./store/owner-only.ts";
 import { openStore, type Store } from "./store/store.ts";
 import { createSuspects } from "./suspects.ts";
@@ -82,7 +80,7 @@ export interface Collector {
 export async function startCollector(config: Config, world: World): Promise<Collector> {
   const { clock, log } = world;
   const site = loadSite(config);
-  const dataPath = databasePath(config.dataDir);
+  const dataPath = openDataDirectory(config.dataDir);
   const identityWorld = { clock, log, environment: world.environment ?? {} };
   const credentials = await readCredentials(config, identityWorld);
   let streams = () => 0;
@@ -196,27 +194,14 @@ async function firstMoment(store: Store, clock: Clock): Promise<number> {
   return earliestMs;
 }
 
-function databasePath(dataDir: string): string {
-  try {
-    // The store holds what every node sees of its network: for the owner alone.
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw unreadable("dataDir", dataDir, error, "a directory that can be created");
-  }
-  return join(dataDir, DATABASE_NAME);
-}
-
 function ownDatabase(path: string, log: Logger): void {
   try {
     keepToOwner(path, log);
   } catch (error) {
-    throw unreadable("dataDir", path, error, "a file that can be written");
+    if (!(error instanceof Error && "code" in error)) throw error;
+    const got = `${JSON.stringify(path)} (${String(error.code)})`;
+    throw new ConfigError([`dataDir: got ${got}, want a file that can be written`]);
   }
-}
-
-function unreadable(field: string, path: string, error: unknown, want: string): unknown {
-  if (!(error instanceof Error && "code" in error)) return error;
-  return new ConfigError([`${field}: got ${JSON.stringify(path)} (${String(error.code)}), want ${want}`]);
 }
 
 function storeEvents(vitals: CollectorVitals, backlog: Pick<BacklogGate, "review">, { log, onDeath }: World) {

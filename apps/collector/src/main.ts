@@ -1,6 +1,6 @@
 /** The collector as a program. Exit codes: 0 stopped as asked, 1 a failure, 2 a configuration that cannot be used. */
-import { renameSync, writeFileSync } from "node:fs";
 import { CatalogueError, problemLine } from "@lifeline/catalogue";
+import { writeWholeFile } from "@lifeline/identity";
 import { guardProcess, systemClock } from "@lifeline/measure";
 import { type Collector, STOP_WITHIN_MS, startCollector } from "./collector.ts";
 import { type Config, loadConfig } from "./config.ts";
@@ -27,11 +27,11 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
-/** Readers see the whole file or none. */
-function writeReady(path: string, { grpcPort, httpPort }: Collector): void {
-  const draft = `${path}.${process.pid}`;
-  writeFileSync(draft, `${JSON.stringify({ pid: process.pid, grpcPort, httpPort })}\n`);
-  renameSync(draft, path);
+/** For everybody to read: whoever waits for the collector may be another user. */
+const READY_MODE = 0o644;
+
+function writeReady(path: string, { grpcPort, httpPort }: Collector): Promise<void> {
+  return writeWholeFile(path, `${JSON.stringify({ pid: process.pid, grpcPort, httpPort })}\n`, READY_MODE);
 }
 
 async function main(config: Config): Promise<void> {
@@ -47,7 +47,7 @@ async function main(config: Config): Promise<void> {
   process.once("SIGINT", () => stop("SIGINT"));
   // Started by another process with a channel to it: when that one is gone, this one has nobody to work for.
   process.once("disconnect", () => stop("disconnect"));
-  if (config.readyFile !== undefined) writeReady(config.readyFile, collector);
+  if (config.readyFile !== undefined) await writeReady(config.readyFile, collector);
   log.info({ grpcPort, httpPort, pid: process.pid }, "the collector serves");
 }
 

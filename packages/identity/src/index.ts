@@ -12,6 +12,8 @@ export {
 } from "./authority.ts";
 export { FINGERPRINT_WANTED, fingerprintOf, readFingerprint } from "./fingerprint.ts";
 export { type KeyPair, keyPairOf, keySha256, makeKeyPair } from "./key-pair.ts";
+export { type Planted, plantedAt } from "./planted.ts";
 export { signingRequestDer } from "./signing-request.ts";
 export { readSigningRequest, SIGNING_REQUEST_MAX_BYTES, type SigningRequest } from "./signing-request-reader.ts";
 export { FILE_CHECK_MS, type FileRead, type WatchedFile, type WatchedFileOptions, watchFile } from "./watched-file.ts";
+export { writeWholeFile } from "./whole-file.ts";

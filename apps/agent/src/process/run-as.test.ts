@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makePlan } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
@@ -77,7 +77,8 @@ describe.runIf(isRoot)("an agent that root starts, to run as another user", () =
     closers.push(remove);
     chmodSync(path, 0o755);
     const [stateDir, elsewhere] = [join(path, "state"), join(path, "elsewhere")];
-    mkdirSync(join(stateDir, "identity"), { recursive: true });
+    mkdirSync(join(path, "disk", "identity"), { recursive: true });
+    symlinkSync(join(path, "disk"), stateDir);
     writeFileSync(join(stateDir, "identity", "next.key"), "", { mode: 0o600 });
     writeFileSync(elsewhere, "root's");
     symlinkSync(elsewhere, join(stateDir, "link"));
@@ -94,7 +95,7 @@ describe.runIf(isRoot)("an agent that root starts, to run as another user", () =
     });
     await until("it says what is wrong with the token", () => output().includes("without spaces"), 12_000);
     expect(statSync(join(stateDir, "identity", "next.key")).uid).toBe(UID);
-    expect(statSync(elsewhere).uid).toBe(0);
+    expect([statSync(elsewhere).uid, lstatSync(join(stateDir, "link")).uid]).toEqual([0, 0]);
     child.kill("SIGTERM");
     expect(await exit()).toBe(0);
   });

@@ -8,7 +8,7 @@
  * 3. The memory that the start needed is given back while root may ask for it.
  * 4. Capabilities belong to threads: what is read with them is read by the main thread, which synchronous calls are.
  */
-import { lchownSync, lstatSync, readdirSync } from "node:fs";
+import { lchownSync, lstatSync, readdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { pageOutFiles } from "./memory-release.ts";
 import type { NativeCalls } from "./native-calls.ts";
@@ -85,12 +85,14 @@ function giveOver(madeParents: readonly string[], stateDir: string, uid: number)
   };
   const give = (path: string, depth: number) => {
     const found = attempt(() => lstatSync(path));
-    if (found === undefined) return;
+    // A link stays its maker's: what root has made is not the user's to lead elsewhere.
+    if (found === undefined || found.isSymbolicLink()) return;
     if (found.uid !== uid || found.gid !== uid) attempt(() => lchownSync(path, uid, uid));
     if (!found.isDirectory() || depth === DEPTH_MAX) return;
     for (const name of attempt(() => readdirSync(path)) ?? []) give(join(path, name), depth + 1);
   };
   for (const parent of madeParents) give(parent, DEPTH_MAX);
-  give(stateDir, 0);
+  // The directory itself may be a link of root's.
+  give(attempt(() => realpathSync(stateDir)) ?? stateDir, 0);
   return code;
 }

@@ -6,17 +6,18 @@
  *    whose nodes were enrolled by another one.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { type Authority, AuthorityError, createAuthority, openAuthority } from "@lifeline/identity";
+import { type Authority, AuthorityError, createAuthority, openAuthority, writeWholeFile } from "@lifeline/identity";
 import type { Logger } from "pino";
 import { ConfigError } from "../config-error.ts";
 import { DATABASE_NAME } from "../store/backup.ts";
 
 /** Where the collector keeps its own authority, in its data directory. */
-export const AUTHORITY_CERT_NAME = "identity/authority.pem";
-export const AUTHORITY_KEY_NAME = "identity/authority.key";
+export const IDENTITY_DIRECTORY = "identity";
+export const AUTHORITY_CERT_NAME = `${IDENTITY_DIRECTORY}/authority.pem`;
+export const AUTHORITY_KEY_NAME = `${IDENTITY_DIRECTORY}/authority.key`;
 
 /** How long an authority of the collector's own lasts, ms: ten years, longer than the hardware. */
 export const AUTHORITY_LIFETIME_MS = 3_650 * 24 * 3_600_000;
@@ -109,31 +110,12 @@ async function makeOwn({ certFile, keyFile }: AuthorityFiles, nowMs: number): Pr
   });
   try {
     mkdirSync(dirname(keyFile), { recursive: true, mode: 0o700 });
-    writeWhole(keyFile, made.keyPem, 0o600);
-    writeWhole(certFile, made.certPem, 0o644);
+    await writeWholeFile(keyFile, made.keyPem);
+    await writeWholeFile(certFile, made.certPem, 0o644);
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
     const got = `${JSON.stringify(dirname(keyFile))} (${String(error.code)})`;
     throw new ConfigError([`dataDir: got ${got}, want a directory that the authority can be written to`]);
-  }
-}
-
-/** Writes a file so that whoever looks, also after a power cut, finds it whole or not at all. */
-function writeWhole(path: string, text: string, mode: number): void {
-  const draft = `${path}.unfinished`;
-  const file = openSync(draft, "w", mode);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(draft, path);
-  const directory = openSync(dirname(path), "r");
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
   }
 }
 

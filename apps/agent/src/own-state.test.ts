@@ -1,0 +1,75 @@
+import { lchownSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { refusePlanted } from "./own-state.ts";
+import { startAgentProcess } from "./testing/agent-process.ts";
+import { scratch } from "./testing/fixtures.ts";
+
+/** Users that nobody is: another, and the one that the agent becomes. */
+const STRANGER = 4_711;
+const AGENT = 4_712;
+
+let place = scratch();
+afterEach(() => {
+  place.remove();
+  place = scratch();
+});
+const state = (name = "") => join(place.path, "state", name);
+const give = (path: string, uid: number) => lchownSync(path, uid, uid);
+
+it("a state directory of one's own is right, and so is none", () => {
+  refusePlanted(state(), undefined, "stateDir");
+  mkdirSync(state("spool"), { recursive: true });
+  writeFileSync(state("node-id"), "");
+  refusePlanted(state(), undefined, "stateDir");
+});
+
+// Files can be given to another user by root alone.
+const canGive = process.getuid?.() === 0 || process.env["CI"] === "true";
+
+describe.skipIf(!canGive)("a state directory in which another user has put something", () => {
+  const names = [
+    "node-id",
+    "plan.json",
+    "identity/credentials.json",
+    "identity/next.key",
+    "spool/segment-000000000001.spool",
+  ];
+  it.each(names)("is refused: %s", (name) => {
+    mkdirSync(dirname(state(name)), { recursive: true });
+    writeFileSync(state(name), "");
+    give(state(name), STRANGER);
+    expect(() => refusePlanted(state(), undefined, "stateDir")).toThrow(
+      `stateDir: got ${JSON.stringify(state(name))}, which belongs to uid ${STRANGER}, want one that belongs to root, or to whom runAsUid names`,
+    );
+  });
+
+  it("is refused where it is another user's itself, but for the one that the agent becomes", () => {
+    mkdirSync(state());
+    give(state(), AGENT);
+    refusePlanted(state(), AGENT, "stateDir");
+    expect(() => refusePlanted(state(), undefined, "stateDir")).toThrow(`which belongs to uid ${AGENT}`);
+  });
+
+  it("keeps root from writing where the agent's own user has laid a link", async () => {
+    const victim = join(place.path, "victim");
+    writeFileSync(victim, "theirs");
+    mkdirSync(state());
+    symlinkSync(victim, state("node-id"));
+    for (const path of [state(), state("node-id")]) give(path, AGENT);
+    const { exit, output, child } = startAgentProcess([], {
+      LIFELINE_STATE_DIR: state(),
+      LIFELINE_RUN_AS_UID: String(AGENT),
+    });
+    try {
+      expect(await exit()).toBe(2);
+    } finally {
+      child.kill("SIGKILL");
+    }
+    expect(JSON.parse(output())).toMatchObject({
+      level: "fatal",
+      msg: `stateDir: got ${JSON.stringify(state("node-id"))}, a link that belongs to uid ${AGENT}, want one that belongs to root, or to whom runAsUid names`,
+    });
+    expect(readFileSync(victim, "utf8")).toBe("theirs");
+  });
+});
