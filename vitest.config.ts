@@ -1,7 +1,11 @@
 import { defineConfig } from "vitest/config";
 
 /** Each takes both cores for minutes, and must not share them with other tests. */
-const ALONE = ["tools/drill/src/matrix.test.ts", "tools/drill/src/extension.test.ts"];
+const ALONE = [
+  "tools/drill/src/matrix.test.ts",
+  "tools/drill/src/extension.test.ts",
+  "tools/attack/src/attacks.test.ts",
+];
 
 export default defineConfig({
   resolve: { conditions: ["lifeline:source"] },

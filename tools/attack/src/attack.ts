@@ -19,6 +19,8 @@ export interface Attack {
   readonly standing: Standing;
   /** What is tried, in a sentence. */
   readonly tries: string;
+  /** Played in a network namespace of its own, whose loopback has the addresses of network-namespace. */
+  readonly needsNetwork?: boolean;
   run(stage: Stage): Promise<Outcome>;
 }
 

@@ -5,23 +5,25 @@ import { systemClock } from "@lifeline/measure";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { outcomeOf } from "./attack.ts";
 import { ATTACKS } from "./attacks.ts";
-import { play } from "./play.ts";
+import { judged, LIMITS, play } from "./play.ts";
 import { openStage, type Stage } from "./stage.ts";
 
 let stage: Stage;
 beforeAll(async () => {
-  stage = await openStage({ clock: systemClock, seconds: 4 });
+  stage = await openStage({ clock: systemClock, seconds: 3 });
 }, 60_000);
 afterAll(() => stage.close());
 
+/** A time is no assertion: what stalls for seconds is seen on a busy machine too. `npm run attack` has the limits themselves. */
+const ANY_MACHINE = { ...LIMITS, honestAckP99Ms: 5_000, honestAdmitMs: 30_000 };
+
 describe("an attacker", () => {
-  it.each(ATTACKS)(
-    "$standing: $name comes to nothing",
-    async (attack) => {
-      expect(await play(attack, stage)).toMatchObject({ outcome: "held" });
-    },
-    60_000,
-  );
+  it.for(ATTACKS)("$standing: $name comes to nothing", { timeout: 180_000 }, async (attack, { skip }) => {
+    const played = judged(await play(attack, stage), ANY_MACHINE);
+    // What a machine lacks is a failure in CI.
+    if (played.outcome === "skipped" && process.env["CI"] === undefined) skip(played.observed);
+    expect(played).toMatchObject({ outcome: "held" });
+  });
 });
 
 describe("the threat model", () => {

@@ -1,5 +1,5 @@
 /** Certificate chains that no authority would make, as DER (X.690, RFC 5280). */
-import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject, sign, X509Certificate } from "node:crypto";
 
 /** A leaf with everything above it, and the leaf's key. PEM. */
 export interface ChainPems {
@@ -35,8 +35,29 @@ function time(ms: number): Buffer {
   return der(0x18, Buffer.from(text));
 }
 
+/** The subject of a certificate, as it stands there: the sixth part of what is signed. */
+function subjectOf(certificate: Uint8Array): Buffer {
+  const bytes = Buffer.from(certificate);
+  // Into the certificate, and into what is signed.
+  let at = contentAt(bytes, contentAt(bytes, 0));
+  for (let part = 0; part < 5; part += 1) at = endOf(bytes, at);
+  return bytes.subarray(at, endOf(bytes, at));
+}
+
+/** Where the content of the element at `at` begins. */
+function contentAt(bytes: Buffer, at: number): number {
+  const first = bytes.readUInt8(at + 1);
+  return at + 2 + (first < 0x80 ? 0 : first & 0x7f);
+}
+
+function endOf(bytes: Buffer, at: number): number {
+  const start = contentAt(bytes, at);
+  const first = bytes.readUInt8(at + 1);
+  return start + (first < 0x80 ? first : bytes.readUIntBE(at + 2, first & 0x7f));
+}
+
 interface CertificateOptions {
-  readonly issuer: string;
+  readonly issuer: string | Buffer;
   readonly subject: string;
   readonly publicKey: KeyObject;
   readonly isAuthority: boolean;
@@ -56,7 +77,7 @@ function certificatePem({ issuer, subject, publicKey, isAuthority, signedWith, n
     der(0xa0, Buffer.from([2, 1, 2])),
     der(0x02, serial),
     algorithm,
-    nameOf(issuer),
+    typeof issuer === "string" ? nameOf(issuer) : issuer,
     sequence(time(nowMs - YEAR_MS), time(nowMs + YEAR_MS)),
     nameOf(subject),
     publicKey.export({ format: "der", type: "spki" }),
@@ -85,4 +106,13 @@ export function longChain(length: number, nowMs: number): ChainPems {
     certPem: certificates.join(""),
     keyPem: leaf.privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
   };
+}
+
+/** A certificate of that name, signed with the key of a certificate that is no authority, and that certificate above it. */
+export function chainBelowLeaf(leafPem: string, leafKeyPem: string, subject: string, nowMs: number): ChainPems {
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  const issuer = subjectOf(new X509Certificate(leafPem).raw);
+  const signedWith = createPrivateKey(leafKeyPem);
+  const forged = certificatePem({ issuer, subject, publicKey, isAuthority: false, signedWith, nowMs });
+  return { certPem: forged + leafPem, keyPem: privateKey.export({ format: "pem", type: "pkcs8" }).toString() };
 }

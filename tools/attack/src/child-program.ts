@@ -5,7 +5,7 @@ import { join } from "node:path";
 export function childProgram(name: string): { readonly execArgv: readonly string[]; readonly path: string } {
   const isSource = import.meta.filename.endsWith(".ts");
   return {
-    execArgv: ["--no-deprecation", ...(isSource ? ["--conditions=lifeline:source"] : [])],
+    execArgv: isSource ? ["--conditions=lifeline:source"] : [],
     path: join(import.meta.dirname, `${name}.${isSource ? "ts" : "js"}`),
   };
 }

@@ -10,6 +10,9 @@ import { type MemoryLimit, makeMemoryLimit } from "./memory-limit.ts";
 /** How long a program takes to notice that its clock was set, ms: thrice what it looks after. */
 const CLOCK_TAKES_MS = 300;
 
+/** How long it may take to serve, ms: after an attack it replays what was reported. */
+const READY_WITHIN_MS = 60_000;
+
 /** Tokens by role. */
 export interface RoleTokens {
   readonly admin: string;
@@ -93,7 +96,7 @@ export class CollectorProcess {
     if (this.#program.isAlive) return;
     rmSync(this.#readyFile, { force: true });
     this.#program.start();
-    await untilReady(this.#readyFile, this.#program, this.#clock);
+    await untilReady(this.#readyFile, this.#program, this.#clock, READY_WITHIN_MS);
     this.#ports = JSON.parse(readFileSync(this.#readyFile, "utf8")) as { grpcPort: number; httpPort: number };
   }
 

@@ -1,9 +1,11 @@
 /** What a flood says on one connection. */
+import { randomBytes } from "node:crypto";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from "node:http2";
 import type { Socket } from "node:net";
 import { systemClock } from "@lifeline/measure";
 import type { FloodRequest, FloodSpeech } from "./flood.ts";
 import { batchOf, CONNECTION_PREFACE } from "./http2-frames.ts";
+import { field, framed, numberField } from "./message-bytes.ts";
 
 /** How it goes on, and where it is counted. */
 export interface SpeechParts {
@@ -14,7 +16,46 @@ export interface SpeechParts {
 /** Speaks until the socket is closed. */
 export function speak(socket: Socket, speech: FloodSpeech, parts: SpeechParts): void {
   if (speech.kind === "frames") sendFrames(socket, speech);
+  else if (speech.kind === "reports") sendReports(socket, speech, parts);
   else new Caller(socket, speech, parts).begin();
+}
+
+function sendReports(
+  socket: Socket,
+  { nodeId, report, reads = true }: Extract<FloodSpeech, { kind: "reports" }>,
+  { account }: SpeechParts,
+): void {
+  const settings = reads ? {} : { initialWindowSize: 0 };
+  const session = connectHttp2("http://collector", { createConnection: () => socket, settings });
+  session.on("error", () => {});
+  const path = "/lifeline.v1.ReportService/Stream";
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  stream.on("error", () => {});
+  if (reads) stream.resume();
+  const bootId = field(2, randomBytes(16));
+  stream.write(framed(field(1, Buffer.concat([field(1, nodeId), bootId, numberField(5, 2), numberField(6, 4)]))));
+  const envelope = (sequence: number) =>
+    framed(
+      field(
+        2,
+        Buffer.concat([
+          field(1, bootId.subarray(2)),
+          numberField(2, sequence),
+          field(3, Buffer.from(report, "base64")),
+        ]),
+      ),
+    );
+  const go = () => {
+    do account.calls += 1;
+    while (!stream.destroyed && stream.write(envelope(account.calls)));
+  };
+  stream.on("drain", go);
+  go();
 }
 
 function sendFrames(socket: Socket, { flood, reads = true }: Extract<FloodSpeech, { kind: "frames" }>): void {

@@ -29,6 +29,15 @@ export type FloodSpeech =
       /** Whether answers are read; without, the stream's window is closed and stays so. Default true. */
       readonly reads?: boolean;
     }
+  /** A node's stream: hello, then reports of the same content under numbers that count up, as fast as they are taken. */
+  | {
+      readonly kind: "reports";
+      readonly nodeId: string;
+      /** Of one report, base64. */
+      readonly report: string;
+      /** Default true. */
+      readonly reads?: boolean;
+    }
   | { readonly kind: "frames"; readonly flood: FrameFlood /** Default true. */; readonly reads?: boolean };
 
 /** How a connection begins. */
@@ -67,7 +76,7 @@ export interface FloodAccount {
   /** Ended by the other side, or never there. */
   readonly ended: number;
   readonly calls: number;
-  /** Calls by the status they ended with (`0` to `16`), `reset` or `none`. */
+  /** Calls by the status they ended with (`0` to `16`), `reset` with its code, or `none`. */
   readonly statuses: Readonly<Record<string, number>>;
 }
 

@@ -3,19 +3,23 @@
  * once a second. How long each waits is what an attack costs others.
  */
 import { randomBytes } from "node:crypto";
-import { NS_PER_MS, pause, systemClock, type Target, targetId } from "@lifeline/measure";
+import { NS_PER_MS, pause, systemClock, type Target } from "@lifeline/measure";
 import { createRpcClient, tlsCredentials } from "@lifeline/rpc";
-import { followRun, type Window, windowOf } from "@lifeline/window";
 import { encodeReport, NO_VITALS, planFromWire, reportPb } from "@lifeline/wire";
 import type { HonestAccount, HonestIdentity, HonestOrder } from "./honest.ts";
+import { windowFor } from "./windows.ts";
 
 /** As often as an agent's early seals come. */
 const REPORT_EVERY_MS = 100;
 const WINDOWS_PER_REPORT = 2;
+const ANSWERED = { reason: "answered" } as const;
 const CONNECT_EVERY_MS = 1_000;
 const AGAIN_AFTER_MS = 250;
 /** An attempt to connect is given up after so long, and made again. */
 const PATIENCE_MS = 5_000;
+
+// grpc-js names a collector by its address within TLS too (DEP0123).
+process.noDeprecation = true;
 
 const world = { address: "", authorityPem: "" };
 const msSince = (ns: number) => (systemClock.monotonicNs() - ns) / NS_PER_MS;
@@ -100,7 +104,7 @@ class ReportingNode {
     if (this.#targets.length === 0) return;
     this.#sequence += 1;
     const sealedAtMs = systemClock.wallMs();
-    const windows = this.#targets.slice(0, WINDOWS_PER_REPORT).map((target) => windowOfOne(target, sealedAtMs));
+    const windows = this.#targets.slice(0, WINDOWS_PER_REPORT).map((target) => windowFor(target, sealedAtMs, ANSWERED));
     const report = encodeReport({ sealedAtMs, windows, vitals: NO_VITALS });
     this.#pending.set(this.#sequence, { dueNs: systemClock.monotonicNs(), report });
     this.#send(this.#sequence);
@@ -118,13 +122,6 @@ class ReportingNode {
 function planOf(plan: reportPb.Plan): readonly Target[] {
   const read = planFromWire(plan);
   return read.ok ? read.value.targets : [];
-}
-
-function windowOfOne(target: Target, endMs: number): Window {
-  const outcome = { reason: "answered", phase: "connect" } as const;
-  const times = { startedAtMs: endMs - 1, endedAtMs: endMs };
-  const sample = { targetId: targetId(target), ...times, outcome, phases: {}, evidence: {} };
-  return windowOf(followRun(undefined, sample), endMs - REPORT_EVERY_MS, endMs);
 }
 
 /** A node that connects, is told its plan, leaves, and comes again. */

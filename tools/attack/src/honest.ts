@@ -92,8 +92,8 @@ export class Honest {
   }
 }
 
-/** The nearest-rank 99th percentile; with fewer than a hundred values the greatest. Undefined for none. */
-export function p99(values: readonly number[]): number | undefined {
+/** The nearest-rank 99th percentile; with fewer than a hundred values the greatest. NaN for none. */
+export function p99(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.ceil(sorted.length * 0.99) - 1];
+  return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN;
 }

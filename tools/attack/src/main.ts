@@ -2,7 +2,8 @@
 import { parseArgs } from "node:util";
 import { systemClock } from "@lifeline/measure";
 import { ATTACKS } from "./attacks.ts";
-import { LIMITS, type Played, play } from "./play.ts";
+import { isInside } from "./network-namespace.ts";
+import { judged, LIMITS, type Played, play } from "./play.ts";
 import { openStage } from "./stage.ts";
 
 const SECONDS = { least: 1, most: 600, usual: 5 };
@@ -17,7 +18,7 @@ nothing and costs no restart, less than ${LIMITS.peakRssMb} MB, and honest nodes
                  may be given more than once
   --seconds N    how long each flood lasts, ${SECONDS.least} to ${SECONDS.most} (default ${SECONDS.usual})
   --json         one JSON array: attack, standing, tries, outcome (held, broke, skipped), observed, collectorCpuSeconds, peakRssMb,
-                 honestAckP99Ms, honestAdmitMs, restarts, memoryLimit
+                 honestAckP99Ms, honestAdmitMs, honestRefused, restarts, memoryLimit
 `;
 
 // grpc-js names a collector by its address within TLS too (DEP0123).
@@ -71,14 +72,17 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const stage = await openStage({ clock: systemClock, seconds });
+  // Inside, attackers come by IPv6 as well.
+  const stage = await openStage({ clock: systemClock, seconds, host: isInside ? "::" : "127.0.0.1" });
   const played: Played[] = [];
   try {
     process.stderr.write(`the collector's memory is limited by: ${stage.collector.limit.kind}\n`);
     for (const attack of ATTACKS.filter(({ name }) => only.length === 0 || only.includes(name))) {
-      const result = await play(attack, stage);
-      played.push(result);
-      (json ? process.stderr : process.stdout).write(line(result));
+      const measured = await play(attack, stage);
+      // Inside, whoever has started this program judges.
+      const shown = isInside ? measured : judged(measured, LIMITS);
+      played.push(shown);
+      (json ? process.stderr : process.stdout).write(line(shown));
     }
   } finally {
     await stage.close();

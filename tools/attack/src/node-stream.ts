@@ -1,8 +1,8 @@
 /** A stream that a node speaks on, as an agent would or otherwise. */
 import { randomBytes } from "node:crypto";
-import type { Clock } from "@lifeline/measure";
+import type { Clock, Target } from "@lifeline/measure";
 import { type ChannelCredentials, createRpcClient, RpcError } from "@lifeline/rpc";
-import { encodeReport, NO_VITALS, reportPb } from "@lifeline/wire";
+import { encodeReport, NO_VITALS, planFromWire, reportPb } from "@lifeline/wire";
 import { comesAbout } from "./poll.ts";
 
 /** No call finds itself on a connection under another identity. */
@@ -10,7 +10,7 @@ export const OWN_CHANNEL = { "grpc.use_local_subchannel_pool": 1 };
 
 /** What a node says of itself, beside who it is. */
 export type HelloFacts = Partial<
-  Pick<reportPb.Hello, "addresses" | "resolvers" | "hostname" | "agentVersion" | "sentUnixMs">
+  Pick<reportPb.Hello, "addresses" | "resolvers" | "hostname" | "agentVersion" | "sentUnixMs" | "siderolinkPrefix">
 >;
 
 /** How a node speaks, where it does not as an agent would. */
@@ -25,6 +25,8 @@ export interface SpeakOptions {
 /** How a report differs from an empty one that was sealed now. */
 export interface ReportOptions {
   readonly sealedAtMs?: number;
+  /** What the node's clock reads. */
+  readonly sentAtMs?: number;
   readonly bytes?: Uint8Array;
 }
 
@@ -46,6 +48,8 @@ export class NodeStream {
   first: "let in" | RpcError = "let in";
   /** The error it ends with; undefined when it ends well. */
   end: Promise<RpcError | undefined> = Promise.resolve(undefined);
+  /** Of the latest plan. */
+  targets: readonly Target[] = [];
   readonly #nodeId: string;
   readonly #bootId: Uint8Array;
   readonly #clock: Clock;
@@ -74,7 +78,10 @@ export class NodeStream {
     await this.hello(facts).catch(() => {});
     const responses = this.#call.responses[Symbol.asyncIterator]();
     this.first = await responses.next().then(
-      () => "let in" as const,
+      (response) => {
+        if (response.done !== true) this.#hear(response.value);
+        return "let in" as const;
+      },
       (error: RpcError) => error,
     );
     this.end = this.first === "let in" ? this.#listen(responses) : Promise.resolve(this.first);
@@ -91,9 +98,11 @@ export class NodeStream {
     return this.#call.send({ message: { case: "hello", value } });
   }
 
-  report(sequence: number, { sealedAtMs = this.#clock.wallMs(), bytes }: ReportOptions = {}): Promise<void> {
+  report(sequence: number, options: ReportOptions = {}): Promise<void> {
+    const nowMs = this.#clock.wallMs();
+    const { sealedAtMs = nowMs, sentAtMs = nowMs, bytes } = options;
     const report = bytes ?? encodeReport({ sealedAtMs, windows: [], vitals: NO_VITALS });
-    const sentUnixMs = BigInt(this.#clock.wallMs());
+    const sentUnixMs = BigInt(sentAtMs);
     const value = { bootId: this.#bootId, sequence: BigInt(sequence), report, sentUnixMs };
     return this.#call.send({ message: { case: "report", value } });
   }
@@ -111,15 +120,19 @@ export class NodeStream {
 
   async #listen(responses: AsyncIterator<reportPb.StreamResponse>): Promise<RpcError | undefined> {
     try {
-      for (let next = await responses.next(); next.done !== true; next = await responses.next()) {
-        const { message } = next.value;
-        if (message.case === "ack") this.#seen.acked += message.value.reports.length;
-        if (message.case === "refusal") this.#seen.refused.push(message.value.code);
-      }
+      for (let next = await responses.next(); next.done !== true; next = await responses.next()) this.#hear(next.value);
       return undefined;
     } catch (error) {
       if (error instanceof RpcError) return error;
       throw error;
     }
+  }
+
+  #hear({ message }: reportPb.StreamResponse): void {
+    if (message.case === "ack") this.#seen.acked += message.value.reports.length;
+    if (message.case === "refusal") this.#seen.refused.push(message.value.code);
+    if (message.case !== "plan") return;
+    const plan = planFromWire(message.value);
+    if (plan.ok) this.targets = plan.value.targets;
   }
 }

@@ -1,19 +1,10 @@
 /** Plays an attack, and measures what it costs the collector and honest nodes. */
 import { pause } from "@lifeline/measure";
-import { type Attack, type Claim, type Outcome, outcomeOf, type Standing } from "./attack.ts";
+import { type Attack, type Outcome, outcomeOf, type Standing } from "./attack.ts";
 import { p99 } from "./honest.ts";
-import { Meter } from "./meter.ts";
+import { isInside, runInside, whyNoNetwork } from "./network-namespace.ts";
 import type { Stage } from "./stage.ts";
-
-/** Most that any attack may cost, with the attacker on the same two cores. */
-export const LIMITS = {
-  restarts: 0,
-  /** A quarter of what the container has; MB are 10^6 bytes. */
-  peakRssMb: 512,
-  honestAckP99Ms: 250,
-  /** From an honest node's first attempt to connect to its plan, tries that fail among it: an agent's own first wait is as long. */
-  honestAdmitMs: 5_000,
-} as const;
+import { Watch } from "./watch.ts";
 
 /** An attack that was played. */
 export interface Played {
@@ -25,21 +16,34 @@ export interface Played {
   readonly collectorCpuSeconds: number;
   /** Largest resident set of the collector; MB are 10^6 bytes. */
   readonly peakRssMb: number;
-  /** From when a report was due to its acknowledgement, 99th percentile. */
-  readonly honestAckP99Ms: number;
+  /** From when a report was due to its acknowledgement, 99th percentile; null: none was due. */
+  readonly honestAckP99Ms: number | null;
   /** Longest that an honest node took to be admitted; null: none connected meanwhile. */
   readonly honestAdmitMs: number | null;
+  /** Honest reports that were refused for good. */
+  readonly honestRefused: number;
   readonly restarts: number;
   /** What kept the collector to 2 GiB. */
   readonly memoryLimit: string;
 }
 
-/** How often the collector is looked at, ms. */
-const LOOK_EVERY_MS = 100;
+/** Most that an attack may cost. */
+export interface Limits {
+  readonly peakRssMb: number;
+  readonly honestAckP99Ms: number;
+  readonly honestAdmitMs: number;
+}
+
+/**
+ * With the attacker on the same two cores: a quarter of the memory that the container has; what a person takes for at once; and for an
+ * honest node from its first attempt to connect to its plan, attempts that fail among it, as long as an agent waits once.
+ */
+export const LIMITS: Limits = { peakRssMb: 512, honestAckP99Ms: 250, honestAdmitMs: 5_000 };
 
 /** Honest acknowledgements that an attack is measured by, at least, and how long they are waited for, ms. */
 const ACKS_MIN = 20;
 const ACKS_WITHIN_MS = 10_000;
+const LOOK_EVERY_MS = 100;
 
 /** How long the collector may take to be calm again before it is started anew for the next attack, ms. */
 const CALM_WITHIN_MS = 5_000;
@@ -47,50 +51,61 @@ const CALM_WITHIN_MS = 5_000;
 /** Above this a collector is started anew for the next attack, so that each answers for its own memory. */
 const FRESH_ABOVE_MB = 250;
 
-/** Plays one attack. Never rejects for what the attack does. */
-export async function play({ name, standing, tries, run }: Attack, stage: Stage): Promise<Played> {
-  const { collector, honest } = stage;
+/** Plays one attack, where it needs one in a network of its own. Never rejects for what the attack does. */
+export async function play(attack: Attack, stage: Stage): Promise<Played> {
+  if (attack.needsNetwork !== true || isInside) return playHere(attack, stage);
+  const why = whyNoNetwork();
+  if (why !== undefined)
+    return playHere({ ...attack, run: async () => ({ outcome: "skipped", observed: why }) }, stage);
+  const text = await runInside(["--only", attack.name, "--seconds", String(stage.seconds), "--json"]);
+  const [played] = JSON.parse(text) as [Played];
+  return played;
+}
+
+async function playHere({ name, standing, tries, run }: Attack, stage: Stage): Promise<Played> {
   const watch = new Watch(stage);
   await watch.begin();
-  const outcome = await run(stage).catch((error: unknown) => brokeWith(error));
+  const outcome = await run(stage).catch(brokeWith);
   await untilMeasured(stage);
-  const { ackMs, admitMs, refused } = await honest.account();
+  const { ackMs, admitMs, refused } = await stage.honest.account();
   const { cpuSeconds, peakRssMb } = await watch.end();
-  const honestAckP99Ms = Math.round(p99(ackMs) ?? Number.POSITIVE_INFINITY);
-  const honestAdmitMs = admitMs.length === 0 ? null : Math.round(Math.max(...admitMs));
-  const { restarts } = watch;
-  const limits = outcomeOf(
-    [`${restarts} restarts of the collector`, restarts <= LIMITS.restarts],
-    [`it held ${Math.round(peakRssMb)} MB`, peakRssMb < LIMITS.peakRssMb],
-    [`an honest acknowledgement took ${honestAckP99Ms} ms`, honestAckP99Ms <= LIMITS.honestAckP99Ms],
-    [`an honest node came in within ${honestAdmitMs} ms`, (honestAdmitMs ?? 0) <= LIMITS.honestAdmitMs],
-    [`${refused} honest reports were refused`, refused === 0],
-  );
+  const longestMs = ackMs.length === 0 ? null : Math.round(p99(ackMs));
   const played = {
     attack: name,
     standing,
     tries,
-    ...joined(outcome, limits),
+    ...outcome,
     collectorCpuSeconds: Math.round(cpuSeconds * 100) / 100,
     peakRssMb: Math.round(peakRssMb),
-    honestAckP99Ms,
-    honestAdmitMs,
-    restarts,
-    memoryLimit: collector.limit.kind,
+    honestAckP99Ms: longestMs,
+    honestAdmitMs: admitMs.length === 0 ? null : Math.round(Math.max(...admitMs)),
+    honestRefused: refused,
+    restarts: watch.restarts,
+    memoryLimit: stage.collector.limit.kind,
   };
-  await settle(stage, played.outcome === "broke" || peakRssMb > FRESH_ABOVE_MB);
+  await settle(stage, outcome.outcome === "broke" || watch.restarts > 0 || peakRssMb > FRESH_ABOVE_MB);
   return played;
 }
 
-function brokeWith(error: unknown): Outcome {
-  const claim: Claim = [`it ended with: ${error instanceof Error ? error.message : String(error)}`, false];
-  return outcomeOf(claim);
+/** Broken, too, by what it costs; what it cost then stands first. */
+export function judged(played: Played, limits: Limits): Played {
+  if (played.outcome === "skipped") return played;
+  const { restarts, peakRssMb, honestAckP99Ms, honestAdmitMs, honestRefused } = played;
+  const { outcome, observed } = outcomeOf(
+    [`the collector died ${restarts} times`, restarts === 0],
+    [`it held ${peakRssMb} MB`, peakRssMb < limits.peakRssMb],
+    [
+      `an honest report was acknowledged after ${honestAckP99Ms} ms`,
+      honestAckP99Ms !== null && honestAckP99Ms <= limits.honestAckP99Ms,
+    ],
+    [`an honest node was admitted after ${honestAdmitMs} ms`, (honestAdmitMs ?? 0) <= limits.honestAdmitMs],
+    [`${honestRefused} honest reports were refused`, honestRefused === 0],
+  );
+  return outcome === "held" ? played : { ...played, outcome, observed: `${observed}; ${played.observed}` };
 }
 
-/** Broken by either; what was seen stands first. */
-function joined(outcome: Outcome, limits: Outcome): Outcome {
-  if (limits.outcome === "held" || outcome.outcome === "skipped") return outcome;
-  return { outcome: "broke", observed: `${limits.observed}; ${outcome.observed}` };
+function brokeWith(error: unknown): Outcome {
+  return outcomeOf([`it ended with: ${error instanceof Error ? error.message : String(error)}`, false]);
 }
 
 async function untilMeasured({ honest, clock }: Stage): Promise<void> {
@@ -105,44 +120,4 @@ async function untilMeasured({ honest, clock }: Stage): Promise<void> {
 async function settle(stage: Stage, isSpent: boolean): Promise<void> {
   const isCalm = !isSpent && (await stage.honest.isCalmWithin(CALM_WITHIN_MS));
   if (!isCalm) await stage.startFresh();
-}
-
-/** Looks at the collector while an attack lasts, and starts it again when it has died. */
-class Watch {
-  restarts = 0;
-  readonly #stage: Stage;
-  readonly #meter = new Meter();
-  readonly #over = new AbortController();
-  #looking: Promise<void> = Promise.resolve();
-
-  constructor(stage: Stage) {
-    this.#stage = stage;
-  }
-
-  async begin(): Promise<void> {
-    const { collector, honest } = this.#stage;
-    await collector.start();
-    if (collector.pid !== undefined) this.#meter.begin(collector.pid);
-    honest.tell({ kind: "begin" });
-    this.#looking = this.#look();
-  }
-
-  async end() {
-    this.#over.abort();
-    await this.#looking;
-    return this.#meter.usage();
-  }
-
-  async #look(): Promise<void> {
-    const { collector, clock } = this.#stage;
-    while (!this.#over.signal.aborted) {
-      this.#meter.sample(collector.pid);
-      if (!collector.isAlive) {
-        this.restarts += 1;
-        await this.#stage.revive();
-      }
-      await pause(clock, LOOK_EVERY_MS, this.#over.signal);
-    }
-    this.#meter.sample(collector.pid);
-  }
 }

@@ -218,18 +218,23 @@ export class Stage {
   }
 
   /** Floods the collector from other addresses of loopback than honest nodes come from, for as long as floods last. */
-  flood(job: Omit<FloodJob, "host" | "port" | "seconds">): Promise<FloodAccount> {
+  flood(
+    job: Omit<FloodJob, "host" | "port" | "seconds"> & Partial<Pick<FloodJob, "host" | "port">>,
+  ): Promise<FloodAccount> {
     return flood({ host: "127.0.0.1", port: this.port, seconds: this.seconds, ...job });
   }
 
-  /** Starts the shipped agent, pointed at an address. */
-  agent(nodeId: string, at: string, joinToken: string): Program {
-    const stateDir = join(this.folder, `agent-${this.#agents.length}`);
-    mkdirSync(stateDir);
-    const plan = join(this.folder, "plan.yaml");
+  /**
+   * Starts the shipped agent of a node, pointed at an address. It measures nothing, whatever a collector plans; without `measuresNothing`
+   * it must be led to no true collector, whose plan leads beyond this host.
+   */
+  agent(nodeId: string, at: string, joinToken: string, { measuresNothing = true } = {}): Program {
+    const stateDir = join(this.folder, `agent-${nodeId}`);
+    mkdirSync(stateDir, { recursive: true });
+    const plan = measuresNothing ? ["--plan", join(this.folder, "plan.yaml")] : [];
     const program = createProgram({
       room: "agent",
-      args: ["--collector", at, "--plan", plan, "--node-id", nodeId, "--log-level", "debug"],
+      args: ["--collector", at, ...plan, "--node-id", nodeId, "--log-level", "debug"],
       environment: {
         LIFELINE_STATE_DIR: stateDir,
         LIFELINE_JOIN_TOKEN: joinToken,

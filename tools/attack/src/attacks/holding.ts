@@ -26,9 +26,9 @@ export const holding: readonly Attack[] = [
       const isFull = await comesAbout(stage.clock, () => ended >= SOURCES * WAITING_PER_SOURCE_MAX - WAITING_MAX);
       let letIn = 0;
       for (let calls = 0; calls < HONEST; calls += 1) {
-        const { first, close } = await stage.speak(stage.client(node), "patient-1");
-        if (first === "let in") letIn += 1;
-        close();
+        const stream = await stage.speak(stage.client(node), "patient-1");
+        if (stream.first === "let in") letIn += 1;
+        stream.close();
       }
       for (const socket of sockets) socket.destroy();
       return outcomeOf(

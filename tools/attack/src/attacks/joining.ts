@@ -87,6 +87,17 @@ export const joining: readonly Attack[] = [
     },
   },
   {
+    name: "id-by-case",
+    standing: "node",
+    tries: "enrols under the id of another node written in capitals",
+    async run(stage) {
+      const token = await stage.token({ usesMax: 2 });
+      await stage.enrol(token, "case-1");
+      const second = await refusalOf(stage.enrol(token, "CASE-1"));
+      return outcomeOf([said(second), second !== "OK"]);
+    },
+  },
+  {
     name: "guess-token",
     standing: "port",
     tries: `guesses the secret of a token whose id it knows, ${GUESSES} times at once`,

@@ -1,0 +1,75 @@
+/** By whoever is let in: with messages of few bytes that become many objects. */
+import { randomBytes } from "node:crypto";
+import { makeKeyPair, openAuthority, type Role } from "@lifeline/identity";
+import { type Attack, outcomeOf } from "../attack.ts";
+import { floodText } from "../flood.ts";
+import { emptyMessages, framed } from "../message-bytes.ts";
+import type { Stage } from "../stage.ts";
+import { SOURCES } from "./flooding.ts";
+import { METHOD_PATHS, WITNESS } from "./methods.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** Two bytes each: as many as a message of 4 MiB holds. */
+const EMPTY = 2_000_000;
+
+/** Report.windows, WitnessRequest.sources. */
+const WINDOWS_FIELD = 3;
+const SOURCES_FIELD = 4;
+
+/** How often a node sends such a report again. */
+const TIMES = 5;
+
+/** The start of a group (protobuf wire type 3) that is not known: each nests in the one before. */
+const GROUP_START = 0x7b;
+
+/** A certificate of a role, as an administrator would have issued it. */
+export async function roleCertificate(stage: Stage, role: Role) {
+  const { authorityPem, authorityKeyPem } = stage.collector;
+  const authority = await openAuthority(authorityPem, authorityKeyPem, randomBytes);
+  const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
+  const times = { nowMs: stage.clock.wallMs(), lifetimeMs: HOUR_MS };
+  const { pem: certPem } = await authority.issueRole({ name: "greedy", role, publicKeyDer, ...times });
+  return { certPem, keyPem };
+}
+
+/** Sends a request of 4 MiB to methods, as whoever has a certificate of the role. */
+async function sendLarge(stage: Stage, role: Role, paths: readonly string[], message: Uint8Array) {
+  const start = { kind: "tls", ...(await roleCertificate(stage, role)) } as const;
+  const requests = paths.map((path) => ({ path, body: framed(message).toString("base64"), ends: true }));
+  const speech = { kind: "calls", streams: 1, requests } as const;
+  const account = await stage.flood({ sources: SOURCES.slice(0, 1), connections: 1, again: true, start, speech });
+  const isRefused = account.statuses["0"] === undefined && account.statuses["none"] === undefined;
+  return outcomeOf([floodText(account), isRefused && account.calls > 1]);
+}
+
+export const counting: readonly Attack[] = [
+  {
+    name: "empty-windows",
+    standing: "node",
+    tries: `sends a report of ${EMPTY} empty windows, ${TIMES} times`,
+    async run(stage) {
+      const stream = await stage.speak(stage.client(await stage.node("empty-1")), "empty-1");
+      const bytes = emptyMessages(WINDOWS_FIELD, EMPTY);
+      for (let sequence = 1; sequence <= TIMES; sequence += 1) await stream.report(sequence, { bytes });
+      await stream.report(TIMES + 1);
+      const { acked, refused } = await stream.answered(TIMES + 1);
+      return outcomeOf([
+        `${refused.length} of ${TIMES} refused (${[...new Set(refused)].join(", ")}), ${acked} of 1 that is right acknowledged`,
+        refused.length === TIMES && acked === 1,
+      ]);
+    },
+  },
+  {
+    name: "empty-sources",
+    standing: "port",
+    tries: `reports with a witness's certificate ${EMPTY} empty sources, without end`,
+    run: (stage) => sendLarge(stage, "witness", [WITNESS], emptyMessages(SOURCES_FIELD, EMPTY)),
+  },
+  {
+    name: "nested-groups",
+    standing: "port",
+    tries: "asks every method, with an administrator's certificate, in 4 MB of groups within groups",
+    run: (stage) => sendLarge(stage, "admin", METHOD_PATHS, Buffer.alloc(2 * EMPTY, GROUP_START)),
+  },
+];

@@ -1,0 +1,105 @@
+/** By whoever speaks to an agent as its collector, with the authority's key: to end the agent, or to have it measure without end. */
+import { randomBytes } from "node:crypto";
+import { createSecureServer, type ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { startRelay } from "@lifeline/crash";
+import { makeKeyPair, openAuthority } from "@lifeline/identity";
+import { pause } from "@lifeline/measure";
+import { type Attack, outcomeOf } from "../attack.ts";
+import { emptyMessages, field, framed, numberField } from "../message-bytes.ts";
+import { peakRssMbOf } from "../meter.ts";
+import { comesAbout } from "../poll.ts";
+import type { Stage } from "../stage.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** Two bytes each: as many as a message of 4 MiB holds. */
+const EMPTY = 2_000_000;
+
+/** What an agent may hold while it is lied to, MB. */
+const AGENT_MAX_MB = 150;
+
+/** StreamResponse.plan and its targets, StreamResponse.ack and its reports. */
+const EMPTY_TARGETS = framed(field(1, emptyMessages(3, EMPTY)));
+const EMPTY_KEYS = framed(field(2, emptyMessages(1, EMPTY)));
+
+/** A target that is right but for its options: requirement, host, port, IPv4, cadence and timeout. */
+const target = (options: Buffer) =>
+  Buffer.concat([
+    field(1, "lied"),
+    field(2, "127.0.0.1"),
+    ...[9, 4, 1_000, 1_000].map((value, at) => numberField(3 + at, value)),
+    options,
+  ]);
+
+/** Each fails at every attempt, if it is begun at all: a path with a space, an ALPN name of 400 bytes, where 255 are the most (RFC 7301). */
+const UNUSABLE = [
+  target(field(9, Buffer.concat([field(2, "GET"), field(3, "/a b"), field(4, "1.1")]))),
+  target(field(8, Buffer.concat([field(1, numberField(1, 1)), field(2, "é".repeat(200))]))),
+].map((one) => framed(field(1, Buffer.concat([field(1, "0123456789abcdef"), field(3, one)]))));
+
+/** A collector that answers every stream with those messages. */
+async function lie(stage: Stage, messages: readonly Buffer[]) {
+  const { authorityPem, authorityKeyPem } = stage.collector;
+  const authority = await openAuthority(authorityPem, authorityKeyPem, randomBytes);
+  const { publicKeyDer, privateKeyPem: key } = makeKeyPair();
+  const times = { nowMs: stage.clock.wallMs(), lifetimeMs: HOUR_MS };
+  const { pem: cert } = await authority.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
+  const server = createSecureServer({ cert, key, minVersion: "TLSv1.3" });
+  let streams = 0;
+  server.on("sessionError", () => {});
+  server.on("stream", (stream: ServerHttp2Stream) => {
+    streams += 1;
+    stream.on("error", () => {}).resume();
+    stream.respond({ ":status": 200, "content-type": "application/grpc" });
+    for (const message of messages) stream.write(message);
+  });
+  await new Promise<void>((settle) => server.listen(0, "127.0.0.1", settle));
+  return { port: (server.address() as AddressInfo).port, streams: () => streams, close: () => server.close() };
+}
+
+/** An agent that has enrolled, and then comes to a collector that says those messages; what became of it. */
+async function deceive(stage: Stage, nodeId: string, messages: readonly Buffer[]) {
+  const liar = await lie(stage, messages);
+  const relay = await startRelay(stage.clock);
+  const via = `127.0.0.1:${relay.port}`;
+  const token = await stage.token();
+  relay.target(stage.port);
+  const enrolling = stage.agent(nodeId, via, token);
+  await comesAbout(stage.clock, () => enrolling.printed().includes('"connected"'));
+  await enrolling.kill();
+  relay.target(liar.port);
+  const agent = stage.agent(nodeId, via, token, { measuresNothing: false });
+  const { pid } = agent;
+  await comesAbout(stage.clock, () => liar.streams() > 0);
+  await pause(stage.clock, stage.seconds * 1_000);
+  const isSame = pid !== undefined && agent.pid === pid;
+  const peakMb = Math.round(isSame ? (peakRssMbOf(pid) ?? 0) : 0);
+  await agent.kill();
+  liar.close();
+  await relay.close();
+  return { isSame, peakMb, streams: liar.streams(), log: agent.printed() };
+}
+
+function lying(name: string, tries: string, messages: readonly Buffer[]): Attack {
+  return {
+    name,
+    standing: "anywhere",
+    tries,
+    async run(stage) {
+      const { isSame, peakMb, streams, log } = await deceive(stage, `${name}-1`, messages);
+      const isMeasuring = log.includes('"plan applied"');
+      return outcomeOf(
+        [`${streams} streams of the agent were lied to, and it ${isSame ? "lives" : "died"}`, isSame && streams > 0],
+        [`it held at most ${peakMb} MB`, peakMb < AGENT_MAX_MB],
+        [`it ${isMeasuring ? "measures" : "does not measure"} what it was told`, !isMeasuring],
+      );
+    },
+  };
+}
+
+export const deceiving: readonly Attack[] = [
+  lying("empty-targets", `hands an agent a plan of ${EMPTY} empty targets`, [EMPTY_TARGETS]),
+  lying("empty-keys", `acknowledges ${EMPTY} reports without a key to an agent`, [EMPTY_KEYS]),
+  lying("unusable-plan", "hands an agent a plan of a path with a space and of an ALPN name that is too long", UNUSABLE),
+];

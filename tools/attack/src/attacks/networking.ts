@@ -1,0 +1,59 @@
+/** By whoever has a whole IPv6 network, and so any number of addresses. */
+import { randomBytes } from "node:crypto";
+import { makeKeyPair, signingRequestDer } from "@lifeline/identity";
+import { type Attack, outcomeOf } from "../attack.ts";
+import { floodText } from "../flood.ts";
+import { field, framed } from "../message-bytes.ts";
+import { NETWORK_ADDRESSES } from "../network-namespace.ts";
+import { ENROL } from "./methods.ts";
+import { refusalOf, said } from "./refusal.ts";
+
+const [HOST = ""] = NETWORK_ADDRESSES;
+const ADDRESSES = 20;
+const ATTEMPTS = 400;
+
+/** Attempts that one source may have wrong while floods last: twenty at once, and one in three seconds. */
+const TRIED_MAX = 40;
+
+export const networking: readonly Attack[] = [
+  {
+    name: "enrolment-from-one-network",
+    standing: "port",
+    tries: `guesses the secret of a token ${ATTEMPTS} times from ${ADDRESSES} addresses of one IPv6 /64`,
+    needsNetwork: true,
+    async run(stage) {
+      const [id] = (await stage.token()).split(".");
+      const requests = Array.from({ length: ATTEMPTS }, () => {
+        // A key of its own each time, for keys have a limit too.
+        const certificateRequest = signingRequestDer(makeKeyPair().privateKeyPem, "guess-2");
+        const guess = `${id}.${randomBytes(32).toString("base64url")}`;
+        const message = Buffer.concat([field(1, guess), field(2, certificateRequest)]);
+        return { path: ENROL, body: framed(message).toString("base64"), ends: true };
+      });
+      const speech = { kind: "calls", streams: 1, requests } as const;
+      const sources = NETWORK_ADDRESSES.slice(0, ADDRESSES);
+      const basics = { host: HOST, sources, connections: ADDRESSES, again: true, start: { kind: "tls" } } as const;
+      const account = await stage.flood({ ...basics, speech });
+      const elsewhere = await refusalOf(stage.node("elsewhere-1"));
+      const tried = account.statuses["16"] ?? 0;
+      return outcomeOf(
+        [
+          `${floodText(account)}; ${tried} tried`,
+          tried > 0 && tried <= TRIED_MAX && account.statuses["0"] === undefined,
+        ],
+        [`from another address meanwhile: ${said(elsewhere)}`, elsewhere === "OK"],
+      );
+    },
+  },
+  {
+    name: "handshakes-of-one-network",
+    standing: "port",
+    tries: `begins handshakes without end from ${NETWORK_ADDRESSES.length} addresses of one IPv6 /64`,
+    needsNetwork: true,
+    async run(stage) {
+      const start = { kind: "client-hello", leaves: true } as const;
+      const pace = { host: HOST, sources: NETWORK_ADDRESSES, connections: 512, perSecond: 2_000, again: true };
+      return outcomeOf([floodText(await stage.flood({ ...pace, start })), true]);
+    },
+  },
+];

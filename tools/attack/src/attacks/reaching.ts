@@ -1,0 +1,154 @@
+/** By whoever reaches a port or a process of the collector: to guess, to read what is not for it, or to have it wait. */
+import { randomBytes } from "node:crypto";
+import { request } from "node:http";
+import { createProgram } from "@lifeline/crash";
+import { pause } from "@lifeline/measure";
+import { createRpcClient } from "@lifeline/rpc";
+import { queryPb } from "@lifeline/wire";
+import { type Attack, type Claim, outcomeOf } from "../attack.ts";
+import { floodText } from "../flood.ts";
+import { listeningPorts } from "../listening-ports.ts";
+import { field, framed, numberField } from "../message-bytes.ts";
+import { comesAbout } from "../poll.ts";
+import { CALL, type Stage } from "../stage.ts";
+import { SOURCES } from "./flooding.ts";
+import { refusalOf, said } from "./refusal.ts";
+
+/** Guesses that one source may have wrong, at most: twenty at once, and one in three seconds. */
+const GUESSES_MAX = 40;
+const GUESSES = 4_000;
+
+const QUERY = "/lifeline.v1.QueryService";
+
+/** How long Node may take to listen for a debugger, ms. */
+const NOTICES_WITHIN_MS = 500;
+
+/** What the metrics listener answers to a request under that name. */
+function getMetrics(port: number, host: string): Promise<{ readonly status: number; readonly text: string }> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ host: "127.0.0.1", port, path: "/metrics", headers: { host } }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (more: string) => {
+        text += more;
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    asked.on("error", reject).end();
+  });
+}
+
+/** Sends a program the signal that makes Node listen for a debugger; what came of it. */
+async function signalled({ clock }: Stage, name: string, pid: number | undefined): Promise<Claim> {
+  if (pid === undefined) return [`the ${name} is dead`, false];
+  const before = listeningPorts(pid);
+  process.kill(pid, "SIGUSR1");
+  await pause(clock, NOTICES_WITHIN_MS);
+  try {
+    const more = listeningPorts(pid).filter((port) => !before.includes(port));
+    return [
+      `the ${name} lives and opened ${more.length === 0 ? "no port" : `port ${more.join(", ")}`}`,
+      more.length === 0,
+    ];
+  } catch {
+    return [`the ${name} died`, false];
+  }
+}
+
+export const reaching: readonly Attack[] = [
+  {
+    name: "guess-access-token",
+    standing: "port",
+    tries: `asks with ${GUESSES} access tokens of its own making`,
+    async run(stage) {
+      const requests = Array.from({ length: GUESSES }, () => ({
+        path: `${QUERY}/ListNodes`,
+        headers: { authorization: `Bearer ${randomBytes(32).toString("base64url")}` },
+        body: framed(new Uint8Array()).toString("base64"),
+        ends: true,
+      }));
+      const speech = { kind: "calls", streams: 4, requests } as const;
+      const basics = { sources: SOURCES.slice(0, 1), connections: 8, again: true, start: { kind: "tls" } } as const;
+      const account = await stage.flood({ ...basics, speech });
+      const reader = createRpcClient(queryPb.QueryService, stage.address, stage.client());
+      const honest = await refusalOf(reader.unary("listNodes", {}, { ...CALL, bearerToken: stage.readerToken }));
+      reader.close();
+      const tried = account.statuses["16"] ?? 0;
+      return outcomeOf(
+        [
+          `${floodText(account)}; ${tried} tried`,
+          tried > 0 && tried <= GUESSES_MAX && account.statuses["0"] === undefined,
+        ],
+        [`a reader at another address: ${said(honest)}`, honest === "OK"],
+      );
+    },
+  },
+  {
+    name: "foreign-host",
+    standing: "anywhere",
+    tries: "has a browser ask for the metrics under a name that leads to them (DNS rebinding)",
+    async run({ collector: { httpPort } }) {
+      const foreign = await getMetrics(httpPort, `evil.example:${httpPort}`);
+      const own = await getMetrics(httpPort, `127.0.0.1:${httpPort}`);
+      return outcomeOf(
+        [`under another name: ${foreign.status} ${foreign.text.slice(0, 120).trim()}`, foreign.status === 421],
+        [`under its address: ${own.status}`, own.status === 200],
+      );
+    },
+  },
+  {
+    name: "unread-metrics",
+    standing: "anywhere",
+    tries: "asks for the metrics on 500 connections and reads none",
+    async run(stage) {
+      const { httpPort: port } = stage.collector;
+      const bytes = Buffer.from(`GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`.repeat(16)).toString(
+        "base64",
+      );
+      const start = { kind: "plain", bytes, reads: false } as const;
+      return outcomeOf([
+        floodText(await stage.flood({ port, sources: SOURCES, connections: 500, again: true, start })),
+        true,
+      ]);
+    },
+  },
+  {
+    name: "unread-queries",
+    standing: "port",
+    tries: "asks for the whole fleet with a reader's token without end, and reads no answer",
+    async run(stage) {
+      const headers = { authorization: `Bearer ${stage.readerToken}` };
+      const messages = {
+        ListVerdicts: numberField(3, 10_000),
+        ListIncidents: numberField(4, 10_000),
+        GetNode: field(1, "bystander-1"),
+      };
+      const requests = Object.entries(messages).map(([method, message]) => ({
+        path: `${QUERY}/${method}`,
+        headers,
+        body: framed(message).toString("base64"),
+        ends: true,
+      }));
+      const speech = { kind: "calls", streams: 4, requests, reads: false } as const;
+      const basics = { sources: SOURCES, connections: 64, again: true, start: { kind: "tls" } } as const;
+      return outcomeOf([floodText(await stage.flood({ ...basics, speech })), true]);
+    },
+  },
+  {
+    name: "inspector-by-signal",
+    standing: "anywhere",
+    tries: "sends collector, agent and reflector SIGUSR1, at which Node listens for a debugger",
+    async run(stage) {
+      const agent = stage.agent("signalled-1", stage.address, await stage.token());
+      const args = ["--listen", "127.0.0.1:0"];
+      const reflector = createProgram({ room: "reflector", args, environment: {}, clockFile: undefined });
+      reflector.start();
+      await comesAbout(stage.clock, () => agent.printed().includes('"connected"'));
+      await comesAbout(stage.clock, () => reflector.printed().includes('"reflecting"'));
+      const programs = { collector: stage.collector, agent, reflector };
+      const claims: Claim[] = [];
+      for (const [name, { pid }] of Object.entries(programs)) claims.push(await signalled(stage, name, pid));
+      await Promise.all([agent.kill(), reflector.kill()]);
+      return outcomeOf(...claims);
+    },
+  },
+];

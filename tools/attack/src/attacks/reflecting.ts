@@ -1,0 +1,80 @@
+/** By whoever can send a datagram under another's address: to have two reflectors answer each other. */
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { createProgram, type Program } from "@lifeline/crash";
+import { pause } from "@lifeline/measure";
+import { type Attack, outcomeOf } from "../attack.ts";
+import { comesAbout } from "../poll.ts";
+import type { Stage } from "../stage.ts";
+
+/** An unauthenticated STAMP test packet (RFC 8762 §4.2.1): number 7, timestamp, an error estimate whose multiplier is 1, zeros. */
+const PACKET = Buffer.alloc(44);
+PACKET.writeUInt32BE(7, 0);
+PACKET.writeUInt8(1, 13);
+
+/** The port of an unused socket of that address. */
+async function freePort(address: string): Promise<number> {
+  const socket = createSocket("udp4").bind(0, address);
+  await once(socket, "listening");
+  const { port } = socket.address();
+  socket.close();
+  await once(socket, "close");
+  return port;
+}
+
+function reflectorAt(address: string, port: number): Program {
+  const args = ["--listen", `${address}:${port}`];
+  return createProgram({ room: "reflector", args, environment: {}, clockFile: undefined });
+}
+
+/** Datagrams that a reflector has answered, once it has stopped. */
+function reflectedBy(reflector: Program): number {
+  const last = reflector.printed().trim().split("\n").at(-1) ?? "";
+  return Number((JSON.parse(last) as { reflected?: number }).reflected);
+}
+
+/**
+ * Sends one datagram to the first under the address of the second, and counts what both have answered. The first is stopped meanwhile, so
+ * that the datagram waits in its socket while the sender's socket makes room for the second's.
+ */
+async function forge({ clock, seconds }: Stage, ports: readonly [number, number]): Promise<readonly number[]> {
+  const [first, second] = [reflectorAt("127.0.0.1", ports[0]), reflectorAt("127.0.0.2", ports[1])];
+  const isUp = (program: Program) => comesAbout(clock, () => program.printed().includes('"reflecting"'));
+  try {
+    first.start();
+    await isUp(first);
+    if (first.pid === undefined) throw new Error(first.printed());
+    process.kill(first.pid, "SIGSTOP");
+    const forger = createSocket("udp4").bind(ports[1], "127.0.0.2");
+    await once(forger, "listening");
+    await new Promise((settle) => forger.send(PACKET, ports[0], "127.0.0.1", settle));
+    forger.close();
+    await once(forger, "close");
+    second.start();
+    await isUp(second);
+    process.kill(first.pid, "SIGCONT");
+    await pause(clock, seconds * 1_000);
+    await Promise.all([first.stop(), second.stop()]);
+    return [first, second].map(reflectedBy);
+  } finally {
+    await Promise.all([first.kill(), second.kill()]);
+  }
+}
+
+export const reflecting: readonly Attack[] = [
+  {
+    name: "reflector-loop",
+    standing: "anywhere",
+    tries: "sends a reflector one datagram under the address of another, at another port and at the same",
+    async run(stage) {
+      const [one, two] = [await freePort("127.0.0.1"), await freePort("127.0.0.2")];
+      const apart = await forge(stage, [one, two]);
+      const alike = await forge(stage, [one, one]);
+      const isOver = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0) <= 1;
+      return outcomeOf(
+        [`at another port they answered ${apart.join(" and ")} datagrams`, isOver(apart)],
+        [`at the same port ${alike.join(" and ")}`, isOver(alike)],
+      );
+    },
+  },
+];

@@ -1,0 +1,153 @@
+/** By whoever has a node's credentials: with what people are shown of it. */
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { entry } from "@lifeline/crash";
+import { pause, type Target } from "@lifeline/measure";
+import { createRpcClient } from "@lifeline/rpc";
+import { encodeReport, NO_VITALS, queryPb, witnessPb } from "@lifeline/wire";
+import { type Attack, outcomeOf } from "../attack.ts";
+import { comesAbout } from "../poll.ts";
+import { CALL, type Stage } from "../stage.ts";
+import { type Seen, windowFor } from "../windows.ts";
+
+/** What a spreadsheet, a page or a terminal would take for more than text. */
+const FORMULA = '=HYPERLINK("http://evil.example","x")';
+const VERSION = "=1+1";
+const ISSUER = `CN=see http://evil.example www.evil.example @team fixes #1 <b>x</b> \u202egnp\u200b\u2066\u{e0041}`;
+
+/** Zero-width, direction and tag characters, controls but line feeds (Unicode 16, Default_Ignorable_Code_Point and Bidi_Control). */
+const INVISIBLE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  /[\u0000-\u0008\u000b-\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e0fff}]/u;
+
+/** What Markdown makes more of outside of code. */
+const LIVE = /https?:\/\/|www\.|(^|\s)@\w|(^|\s)#\d|<\w/;
+
+/** How often the witness reports, and after how many reports the victim must have been judged by them. */
+const WITNESS_EVERY_MS = 500;
+const WITNESS_WORDS = 10;
+
+/** Runs the shipped command line as a reader. */
+function lifeline(stage: Stage, ...args: readonly string[]): Promise<string> {
+  const env = {
+    ...process.env,
+    LIFELINE_COLLECTOR: stage.address,
+    LIFELINE_AUTHORITY: stage.collector.fingerprint,
+    LIFELINE_TOKEN: stage.readerToken,
+  };
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, [...entry("cli"), ...args], { env }, (error, out, err) => {
+      // 1: not everything is met.
+      if (error !== null && error.code !== 1) reject(new Error(`lifeline ${args.join(" ")}: ${err}`));
+      else resolve(out);
+    });
+  });
+}
+
+/** Cells of a CSV file (RFC 4180). */
+function cellsOf(csv: string): readonly string[] {
+  return [...csv.matchAll(/(?:^|,|\r\n)(?:"((?:[^"]|"")*)"|([^",\r\n]*))/g)].map(
+    ([, quoted, plain]) => quoted ?? plain ?? "",
+  );
+}
+
+function isFormula(cell: string): boolean {
+  return /^[\s"']*[=+\-@\t\r]/.test(cell) && !/^-\d/.test(cell);
+}
+
+/** A stream of a node, on which it has reported what it saw of each of its targets. */
+async function reportAs(
+  stage: Stage,
+  nodeId: string,
+  sees: (target: Target) => Seen,
+  options: Parameters<Stage["speak"]>[2] = {},
+) {
+  const stream = await stage.speak(stage.client(await stage.node(nodeId)), nodeId, options);
+  const sealedAtMs = stage.clock.wallMs();
+  const windows = stream.targets.map((target) => windowFor(target, sealedAtMs, sees(target)));
+  await stream.report(1, { bytes: encodeReport({ sealedAtMs, windows, vitals: NO_VITALS }) });
+  await stream.answered(1);
+  return stream;
+}
+
+function verdictsOf(stage: Stage, nodeId: string): Promise<readonly queryPb.VerdictRow[]> {
+  const client = createRpcClient(queryPb.QueryService, stage.address, stage.client());
+  const by = { ...CALL, bearerToken: stage.readerToken };
+  return client
+    .unary("listVerdicts", { nodeId }, by)
+    .then(({ rows }) => rows)
+    .finally(() => client.close());
+}
+
+export const showing: readonly Attack[] = [
+  {
+    name: "hostile-text",
+    standing: "node",
+    tries:
+      "calls itself by a formula, and reports a certificate whose issuer is links, mentions and invisible characters",
+    async run(stage) {
+      const chain = [{ subject: "CN=x", issuer: ISSUER, notAfter: "2030-01-01T00:00:00Z", sha256: "ab".repeat(32) }];
+      const untrusted = { reason: "tls-untrusted", evidence: { chain }, attempts: 3 } as const;
+      const sees = ({ options: { probe } }: Target) =>
+        probe === "tls" ? untrusted : ({ reason: "answered" } as const);
+      await reportAs(stage, "hostile-1", sees, { hello: { hostname: FORMULA, agentVersion: VERSION } });
+      const isJudged = await comesAbout(stage.clock, async () =>
+        (await verdictsOf(stage, "hostile-1")).some(({ evidence }) => evidence.includes("evil")),
+      );
+      const [csv, statusCsv, markdown, statusMarkdown, wide, statusWide, json] = await Promise.all([
+        lifeline(stage, "nodes", "--output", "csv"),
+        lifeline(stage, "incidents", "--output", "csv"),
+        lifeline(stage, "nodes", "--output", "markdown"),
+        lifeline(stage, "status", "--output", "markdown"),
+        lifeline(stage, "nodes", "--output", "wide"),
+        lifeline(stage, "status", "--output", "wide"),
+        lifeline(stage, "node", "hostile-1", "--output", "json"),
+      ]);
+      const all = [csv, statusCsv, markdown, statusMarkdown, wide, statusWide, json].join("\n");
+      const formulas = [csv, statusCsv].flatMap(cellsOf).filter(isFormula);
+      const outsideCode = [markdown, statusMarkdown].join("\n").replace(/(`+)[^`](?:.*?[^`])?\1(?!`)/g, "");
+      return outcomeOf(
+        ["what it reported is shown", isJudged && all.includes("evil.example")],
+        [`live cells: ${formulas.length}`, formulas.length === 0],
+        [`live in Markdown: ${LIVE.exec(outsideCode)?.[0] ?? "nothing"}`, !LIVE.test(outsideCode)],
+        [`invisible characters: ${INVISIBLE.test(all) ? "some" : "none"}`, !INVISIBLE.test(all)],
+      );
+    },
+  },
+  {
+    name: "claimed-address",
+    standing: "node",
+    tries:
+      "names the address of a node whose answers are blocked as its own, so that what the witness hears of it counts for nobody",
+    async run(stage) {
+      const hello = { siderolinkPrefix: "fd00:41e4:649b:9303" };
+      const address = await stage.from("127.0.0.9");
+      const liar = await stage.speak(stage.client(await stage.node("liar-9")), "liar-9", {
+        hello: { ...hello, addresses: ["127.0.0.9"] },
+      });
+      const sees = ({ host, options: { probe } }: Target): Seen => {
+        if (probe === "udp") return { reason: "silent", attempts: 10 };
+        if (probe === "link") return { reason: "link-frozen", attempts: 10 };
+        return { reason: host.startsWith("fd") ? "timeout" : "answered", attempts: 10 };
+      };
+      await reportAs(stage, "victim-9", sees, { address, hello });
+      const witness = createRpcClient(witnessPb.WitnessService, stage.address, stage.client());
+      const witnessId = randomBytes(16);
+      const by = { ...CALL, bearerToken: stage.collector.tokens.witness };
+      let cause = "";
+      for (let words = 0; words < WITNESS_WORDS && cause !== "return-path-blocked"; words += 1) {
+        const sources = [{ address: "127.0.0.9", port: 51_820, packets: 9n, heardAgoMs: 0n }];
+        await witness.unary("witness", { witnessId, port: 51_820, watchedMs: 60_000n, sources }, by);
+        await pause(stage.clock, WITNESS_EVERY_MS);
+        const rows = await verdictsOf(stage, "victim-9");
+        const row = rows.find(({ requirementId, probe }) => requirementId === "siderolink-endpoint" && probe === "udp");
+        cause = row?.cause ?? "none";
+      }
+      witness.close();
+      return outcomeOf(
+        [`the liar: ${liar.first}`, liar.first === "let in"],
+        [`the victim's tunnel: ${cause}`, cause === "return-path-blocked"],
+      );
+    },
+  },
+];

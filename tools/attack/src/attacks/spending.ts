@@ -1,0 +1,78 @@
+/** By whoever has a node's credentials: to spend more of the collector than one node may. */
+import { pause } from "@lifeline/measure";
+import { encodeReport, NO_VITALS } from "@lifeline/wire";
+import { type Attack, outcomeOf } from "../attack.ts";
+import type { Stage } from "../stage.ts";
+import { windowFor } from "../windows.ts";
+import { SOURCES } from "./flooding.ts";
+
+/** The most that a report may hold. */
+const WINDOWS = 1_024;
+
+/** How often a node says hello anew, and resolvers each time. */
+const HELLOS = 40;
+const RESOLVERS = 16;
+
+/** How long the collector may take to judge by them, ms. */
+const JUDGED_WITHIN_MS = 100;
+
+/** Label sets of one metric that a node may make in a minute: some 60 of its rows, and room for changes of them. */
+const SERIES_MAX = 250;
+
+async function reportsOf(stage: Stage, nodeId: string, windows: number, reads: boolean) {
+  const { certPem, keys } = await stage.node(nodeId);
+  const stream = await stage.speak(stage.client({ certPem, keys }), nodeId);
+  const { targets } = stream;
+  stream.close();
+  const nowMs = stage.clock.wallMs();
+  const seen = { reason: "timeout", evidence: { code: "ETIMEDOUT", address: "192.0.2.1" }, attempts: 5 } as const;
+  const each = targets.map((target) => windowFor(target, nowMs, seen));
+  const all = Array.from({ length: windows }, (_, at) => each[at % each.length]).filter((one) => one !== undefined);
+  const report = Buffer.from(encodeReport({ sealedAtMs: nowMs, windows: all, vitals: NO_VITALS })).toString("base64");
+  const start = { kind: "tls", certPem, keyPem: keys.privateKeyPem } as const;
+  const speech = { kind: "reports", nodeId, report, reads } as const;
+  const { calls } = await stage.flood({ sources: SOURCES.slice(0, 1), connections: 1, again: false, start, speech });
+  const { reports } = await stage.stored(nodeId);
+  return { sent: calls, reports, bytes: Buffer.from(report, "base64").length };
+}
+
+export const spending: readonly Attack[] = [
+  {
+    name: "crowded-reports",
+    standing: "node",
+    tries: `sends reports of ${WINDOWS} windows as fast as they are taken`,
+    async run(stage) {
+      const { sent, reports, bytes } = await reportsOf(stage, "crowd-1", WINDOWS, true);
+      return outcomeOf([`${sent} reports of ${bytes} bytes sent, ${reports} stored`, reports > 0]);
+    },
+  },
+  {
+    name: "unread-acks",
+    standing: "node",
+    tries: "sends reports without end and reads no acknowledgement",
+    async run(stage) {
+      const { sent, reports } = await reportsOf(stage, "deaf-1", 1, false);
+      return outcomeOf([`${sent} reports sent, ${reports} stored`, reports < sent]);
+    },
+  },
+  {
+    name: "changing-resolvers",
+    standing: "node",
+    tries: `says hello ${HELLOS} times, each time with ${RESOLVERS} other resolvers`,
+    async run(stage) {
+      const nodeId = "changing-1";
+      const stream = await stage.speak(stage.client(await stage.node(nodeId)), nodeId);
+      const seen = new Set<string>();
+      for (let hello = 0; hello < HELLOS; hello += 1) {
+        const resolvers = Array.from({ length: RESOLVERS }, (_, at) => `198.51.${hello}.${at + 1}`);
+        await stream.hello({ resolvers });
+        await pause(stage.clock, JUDGED_WITHIN_MS);
+        for (const line of (await stage.metrics()).split("\n")) {
+          if (line.startsWith("lifeline_requirement_verdict{") && line.includes(`node="${nodeId}"`))
+            seen.add(line.slice(0, line.indexOf(",obligation=")));
+        }
+      }
+      return outcomeOf([`${seen.size} label sets of one metric`, seen.size > 0 && seen.size <= SERIES_MAX]);
+    },
+  },
+];
