@@ -104,15 +104,26 @@ export function longChain(length: number, nowMs: number): ChainPems {
   );
   return {
     certPem: certificates.join(""),
-    keyPem: leaf.privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
+    keyPem: pemOf(leaf.privateKey),
   };
 }
 
-/** A certificate of that name, signed with the key of a certificate that is no authority, and that certificate above it. */
-export function chainBelowLeaf(leafPem: string, leafKeyPem: string, subject: string, nowMs: number): ChainPems {
+/** What somebody signs who may sign nothing. */
+export interface ForgedCertificate {
+  readonly subject: string;
+  /** Whether it says that it is an authority. */
+  readonly isAuthority: boolean;
+  readonly nowMs: number;
+}
+
+/** A certificate that is signed with the key of one that is no authority, and that one's chain above it. */
+export function chainBelowLeaf(leaf: ChainPems, forged: ForgedCertificate): ChainPems {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  const issuer = subjectOf(new X509Certificate(leafPem).raw);
-  const signedWith = createPrivateKey(leafKeyPem);
-  const forged = certificatePem({ issuer, subject, publicKey, isAuthority: false, signedWith, nowMs });
-  return { certPem: forged + leafPem, keyPem: privateKey.export({ format: "pem", type: "pkcs8" }).toString() };
+  const issuer = subjectOf(new X509Certificate(leaf.certPem).raw);
+  const certPem = certificatePem({ ...forged, issuer, publicKey, signedWith: createPrivateKey(leaf.keyPem) });
+  return { certPem: certPem + leaf.certPem, keyPem: pemOf(privateKey) };
+}
+
+function pemOf(key: KeyObject): string {
+  return key.export({ format: "pem", type: "pkcs8" }).toString();
 }

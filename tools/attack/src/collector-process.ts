@@ -20,6 +20,19 @@ export interface RoleTokens {
   readonly witness: string;
 }
 
+/** Certificates of a PKI that is not the collector's, PEM. */
+export interface OwnPki {
+  readonly certPem: string;
+  readonly keyPem: string;
+  readonly caPem: string;
+}
+
+/** Where it listens, an address literal; and whose certificates it takes, by default its own authority's. */
+export interface CollectorOptions {
+  readonly host: string;
+  readonly ownPki?: OwnPki;
+}
+
 /** The collector under attack. */
 export class CollectorProcess {
   readonly dataDir: string;
@@ -31,8 +44,8 @@ export class CollectorProcess {
   readonly #clock: Clock;
   #ports = { grpcPort: 0, httpPort: 0 };
 
-  /** `host`: where it listens, an address literal. */
-  constructor(folder: string, host: string, clock: Clock) {
+  /** Keeps everything in `folder`. */
+  constructor(folder: string, { host, ownPki }: CollectorOptions, clock: Clock) {
     this.#clock = clock;
     this.dataDir = join(folder, "store");
     this.#readyFile = join(folder, "ready");
@@ -46,10 +59,17 @@ export class CollectorProcess {
     const files = ["--data-dir", this.dataDir, "--deployment", write("deployment.yaml", DEPLOYMENT)];
     const access = ["--access-tokens", write("access-tokens", `omni witness ${witness}\n`)];
     const listen = ["--listen", host.includes(":") ? `[${host}]:0` : `${host}:0`, "--http-listen", "127.0.0.1:0"];
+    const identity =
+      ownPki === undefined
+        ? ["--identity-name", "127.0.0.1"]
+        : ["cert", "key", "ca"].flatMap((kind) => {
+            const pem = ownPki[`${kind}Pem` as keyof OwnPki];
+            return [`--tls-${kind}`, write(`${kind}.pem`, pem)];
+          });
     this.limit = makeMemoryLimit(`lifeline-attack-${process.pid}-${randomBytes(4).toString("hex")}`);
     this.#program = createProgram({
       room: "collector",
-      args: [...files, ...access, ...listen, "--identity-name", "127.0.0.1", "--ready-file", this.#readyFile],
+      args: [...files, ...access, ...listen, ...identity, "--ready-file", this.#readyFile],
       environment: {
         LIFELINE_ADMIN_TOKEN: this.tokens.admin,
         LIFELINE_READER_TOKEN: this.tokens.reader,

@@ -76,7 +76,9 @@ async function main(args: readonly string[]): Promise<number> {
   const stage = await openStage({ clock: systemClock, seconds, host: isInside ? "::" : "127.0.0.1" });
   const played: Played[] = [];
   try {
-    process.stderr.write(`the collector's memory is limited by: ${stage.collector.limit.kind}\n`);
+    const usualMs = Math.round(await stage.usualAckP99Ms());
+    const limit = `the collector's memory is limited by: ${stage.collector.limit.kind}`;
+    process.stderr.write(`${limit}; without an attack an honest report is acknowledged after ${usualMs} ms (p99)\n`);
     for (const attack of ATTACKS.filter(({ name }) => only.length === 0 || only.includes(name))) {
       const measured = await play(attack, stage);
       // Inside, whoever has started this program judges.

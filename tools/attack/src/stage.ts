@@ -7,12 +7,12 @@ import { join } from "node:path";
 import { AGENT_NODE } from "@lifeline/bundle";
 import { createProgram, type Program } from "@lifeline/crash";
 import { type KeyPair, makeKeyPair, signingRequestDer } from "@lifeline/identity";
-import type { Clock } from "@lifeline/measure";
+import { type Clock, pause } from "@lifeline/measure";
 import { type ChannelCredentials, createRpcClient, tlsCredentials } from "@lifeline/rpc";
 import { adminPb, enrolPb, queryPb } from "@lifeline/wire";
 import { CollectorProcess } from "./collector-process.ts";
 import { type FloodAccount, type FloodJob, flood } from "./flood.ts";
-import { Honest, type HonestIdentity } from "./honest.ts";
+import { Honest, type HonestIdentity, p99 } from "./honest.ts";
 import { type NodeStream, OWN_CHANNEL, type SpeakOptions, speak } from "./node-stream.ts";
 import { contentOf, keysIn, pemBody } from "./secrets.ts";
 
@@ -21,6 +21,9 @@ export const CALL = { timeoutMs: 5_000 };
 
 /** How long honest nodes may take to be back at a collector that was started anew, ms. */
 const CALM_WITHIN_MS = 10_000;
+
+/** How long honest nodes are looked at without an attack, ms. */
+const USUAL_MS = 3_000;
 
 /** A certificate and its key, as a node holds them. */
 export interface NodeCredentials {
@@ -75,7 +78,7 @@ export class Stage {
   constructor({ clock, seconds, host = "127.0.0.1" }: StageOptions) {
     this.clock = clock;
     this.seconds = seconds;
-    this.collector = new CollectorProcess(this.folder, host, clock);
+    this.collector = new CollectorProcess(this.folder, { host }, clock);
     this.honest = new Honest(clock);
   }
 
@@ -105,6 +108,13 @@ export class Stage {
     await this.collector.end();
     await this.revive();
     await this.honest.isCalmWithin(CALM_WITHIN_MS);
+  }
+
+  /** How long an acknowledgement takes without an attack, 99th percentile: what this machine is like now. */
+  async usualAckP99Ms(): Promise<number> {
+    this.honest.tell({ kind: "begin" });
+    await pause(this.clock, USUAL_MS);
+    return p99((await this.honest.account()).ackMs);
   }
 
   get port(): number {

@@ -1,12 +1,19 @@
 /** By whoever has a node's credentials: to be an authority, or to be later than it is. */
+import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
 import { pause } from "@lifeline/measure";
 import { RpcStatus, tlsCredentials } from "@lifeline/rpc";
-import { type Attack, outcomeOf } from "../attack.ts";
-import { chainBelowLeaf } from "../certificate-chain.ts";
+import { type Attack, type Claim, outcomeOf } from "../attack.ts";
+import { type ChainPems, chainBelowLeaf } from "../certificate-chain.ts";
+import { CollectorProcess } from "../collector-process.ts";
 import type { Stage } from "../stage.ts";
 import { isRefusedWith, said } from "./refusal.ts";
 
-const AHEAD_MS = 400 * 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const AHEAD_MS = 400 * DAY_MS;
 
 /** How long until the retention job has looked at the nodes' clocks, ms: it does once a minute. */
 const LOOKS_WITHIN_MS = 65_000;
@@ -20,6 +27,44 @@ async function seriesOf(stage: Stage, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(await stage.metrics())?.[1]);
 }
 
+/** A collector whose certificates another authority issues, and chains for its node victim-7 that it must not believe. */
+async function openOwnPki({ clock, folder }: Stage) {
+  const nowMs = clock.wallMs();
+  const make = async () => {
+    const pems = await createAuthority({ commonName: "own", nowMs, lifetimeMs: DAY_MS, randomBytes });
+    return openAuthority(pems.certPem, pems.keyPem, randomBytes);
+  };
+  const [authority, twin] = [await make(), await make()];
+  const pairOf = async (issue: (publicKeyDer: Uint8Array) => Promise<{ readonly pem: string }>): Promise<ChainPems> => {
+    const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
+    return { certPem: (await issue(publicKeyDer)).pem, keyPem };
+  };
+  const times = { nowMs, lifetimeMs: HOUR_MS };
+  const node = (nodeId: string, by = authority, when = times) =>
+    pairOf((publicKeyDer) => by.issueNode({ nodeId, publicKeyDer, ...when }));
+  const server = (name: string) =>
+    pairOf((publicKeyDer) => authority.issueServer({ names: [name], publicKeyDer, ...times }));
+  const thief = await node("thief-7");
+  const middle = chainBelowLeaf(thief, { subject: "between", isAuthority: true, nowMs });
+  const chains = {
+    "below a leaf": chainBelowLeaf(thief, { subject: "victim-7", isAuthority: false, nowMs }),
+    "below an authority of a leaf's": chainBelowLeaf(middle, { subject: "victim-7", isAuthority: false, nowMs }),
+    "of an authority of the same name": await node("victim-7", twin),
+    expired: await node("victim-7", authority, { nowMs: nowMs - 2 * HOUR_MS, lifetimeMs: HOUR_MS }),
+    "a listener's": await server("victim-7"),
+  };
+  const own = await server("127.0.0.1");
+  const home = join(folder, "own-pki");
+  mkdirSync(home);
+  const collector = new CollectorProcess(
+    home,
+    { host: "127.0.0.1", ownPki: { ...own, caPem: authority.certPem } },
+    clock,
+  );
+  await collector.start();
+  return { collector, caPem: authority.certPem, victim: await node("victim-7"), chains };
+}
+
 export const pretending: readonly Attack[] = [
   {
     name: "leaf-as-issuer",
@@ -28,10 +73,37 @@ export const pretending: readonly Attack[] = [
     async run(stage) {
       await stage.node("victim-5");
       const { certPem: leafPem, keys } = await stage.node("thief-5");
-      const { certPem, keyPem } = chainBelowLeaf(leafPem, keys.privateKeyPem, "victim-5", stage.clock.wallMs());
+      const leaf = { certPem: leafPem, keyPem: keys.privateKeyPem };
+      const forged = { subject: "victim-5", isAuthority: false, nowMs: stage.clock.wallMs() };
+      const { certPem, keyPem } = chainBelowLeaf(leaf, forged);
       const pair = { certPem: Buffer.from(certPem), keyPem: Buffer.from(keyPem) };
       const { first } = await stage.speak(tlsCredentials({ caPem: stage.authorityPem, pair }), "victim-5");
       return outcomeOf([said(first), isRefusedWith(first, RpcStatus.UNAUTHENTICATED)]);
+    },
+  },
+  {
+    name: "odd-chains",
+    standing: "node",
+    tries: "speaks for another node of an own PKI by chains that are broken in one thing each",
+    async run(stage) {
+      const pki = await openOwnPki(stage);
+      const { collector, victim, chains } = pki;
+      const address = `127.0.0.1:${collector.port}`;
+      const speakBy = async ({ certPem, keyPem }: ChainPems) => {
+        const pair = { certPem: Buffer.from(certPem), keyPem: Buffer.from(keyPem) };
+        return (await stage.speak(tlsCredentials({ caPem: pki.caPem, pair }), "victim-7", { address })).first;
+      };
+      try {
+        const honest = await speakBy(victim);
+        const claims: Claim[] = [[`a right one: ${said(honest)}`, honest === "let in"]];
+        for (const [what, chain] of Object.entries(chains)) {
+          const first = await speakBy(chain);
+          claims.push([`${what}: ${said(first)}`, isRefusedWith(first, RpcStatus.UNAUTHENTICATED)]);
+        }
+        return outcomeOf(...claims);
+      } finally {
+        await collector.close();
+      }
     },
   },
   {

@@ -27,6 +27,17 @@ const LIVE = /https?:\/\/|www\.|(^|\s)@\w|(^|\s)#\d|<\w/;
 const WITNESS_EVERY_MS = 500;
 const WITNESS_WORDS = 10;
 
+/** What people run, one after the other: a person does not take the collector's processors. */
+const OUTPUTS = [
+  [["nodes"], "csv"],
+  [["incidents"], "csv"],
+  [["nodes"], "markdown"],
+  [["status"], "markdown"],
+  [["nodes"], "wide"],
+  [["status"], "wide"],
+  [["node", "hostile-1"], "json"],
+] as const;
+
 /** Runs the shipped command line as a reader. */
 function lifeline(stage: Stage, ...args: readonly string[]): Promise<string> {
   const env = {
@@ -94,18 +105,14 @@ export const showing: readonly Attack[] = [
       const isJudged = await comesAbout(stage.clock, async () =>
         (await verdictsOf(stage, "hostile-1")).some(({ evidence }) => evidence.includes("evil")),
       );
-      const [csv, statusCsv, markdown, statusMarkdown, wide, statusWide, json] = await Promise.all([
-        lifeline(stage, "nodes", "--output", "csv"),
-        lifeline(stage, "incidents", "--output", "csv"),
-        lifeline(stage, "nodes", "--output", "markdown"),
-        lifeline(stage, "status", "--output", "markdown"),
-        lifeline(stage, "nodes", "--output", "wide"),
-        lifeline(stage, "status", "--output", "wide"),
-        lifeline(stage, "node", "hostile-1", "--output", "json"),
-      ]);
-      const all = [csv, statusCsv, markdown, statusMarkdown, wide, statusWide, json].join("\n");
-      const formulas = [csv, statusCsv].flatMap(cellsOf).filter(isFormula);
-      const outsideCode = [markdown, statusMarkdown].join("\n").replace(/(`+)[^`](?:.*?[^`])?\1(?!`)/g, "");
+      const shown: string[] = [];
+      for (const [command, output] of OUTPUTS) shown.push(await lifeline(stage, ...command, "--output", output));
+      const all = shown.join("\n");
+      const as = (format: string) => shown.filter((_, at) => OUTPUTS[at]?.[1] === format);
+      const formulas = as("csv").flatMap(cellsOf).filter(isFormula);
+      const outsideCode = as("markdown")
+        .join("\n")
+        .replace(/(`+)[^`](?:.*?[^`])?\1(?!`)/g, "");
       return outcomeOf(
         ["what it reported is shown", isJudged && all.includes("evil.example")],
         [`live cells: ${formulas.length}`, formulas.length === 0],
