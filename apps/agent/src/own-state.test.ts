@@ -10,7 +10,9 @@ const STRANGER = 4_711;
 const AGENT = 4_712;
 
 let place = scratch();
+const closers: (() => unknown)[] = [];
 afterEach(() => {
+  for (const close of closers.splice(0)) close();
   place.remove();
   place = scratch();
 });
@@ -61,11 +63,8 @@ describe.skipIf(!canGive)("a state directory in which another user has put somet
       LIFELINE_STATE_DIR: state(),
       LIFELINE_RUN_AS_UID: String(AGENT),
     });
-    try {
-      expect(await exit()).toBe(2);
-    } finally {
-      child.kill("SIGKILL");
-    }
+    closers.push(() => child.kill("SIGKILL"));
+    expect(await exit()).toBe(2);
     expect(JSON.parse(output())).toMatchObject({
       level: "fatal",
       msg: `stateDir: got ${JSON.stringify(state("node-id"))}, a link that belongs to uid ${AGENT}, want one that belongs to root, or to whom runAsUid names`,
