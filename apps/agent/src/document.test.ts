@@ -34,6 +34,11 @@ describe("a document", () => {
     ["a tag of its own", "a: !own 1", "plan.yaml:1: TAG_RESOLVE_FAILED: want a YAML or JSON document"],
     ["two documents", "a: 1\n---\nb: 1", "plan.yaml:2: MULTIPLE_DOCS: want a YAML or JSON document"],
     ["nesting without end", "[".repeat(20_000), "plan.yaml:1: RESOURCE_EXHAUSTION: want a YAML or JSON document"],
+    [
+      "values of values without end",
+      `{"a":"b${'":"b'.repeat(9_000)}"}`,
+      "plan.yaml:1: RESOURCE_EXHAUSTION: want a YAML or JSON document",
+    ],
   ])("is refused where it is %s", (_, text, message) => {
     expect(refusal(text)).toBe(message);
   });

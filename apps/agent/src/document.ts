@@ -29,16 +29,21 @@ function refuseLong(text: string, source: string): void {
   throw new ConfigError("invalid", `${source}: ${text.length} characters, want at most ${DOCUMENT_MAX_CHARS}`);
 }
 
+function parsed(text: string, source: string, lines: LineCounter) {
+  try {
+    return parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true, uniqueKeys: false });
+  } catch (error) {
+    // Of some ways to nest without end the parser makes an error of its own; of others its stack does.
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError("invalid", `${source}:1: RESOURCE_EXHAUSTION: want a YAML or JSON document`);
+  }
+}
+
 /** The value of one document. Throws a {@link ConfigError} `invalid` that names `source`, the line and what would be right. */
 export function documentOf(text: string, source: string): unknown {
   refuseLong(text, source);
   const lines = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    stringKeys: true,
-    uniqueKeys: false,
-  });
+  const document = parsed(text, source, lines);
   const refuse = (offset: number, wrong: string): never => {
     throw new ConfigError("invalid", `${source}:${lines.linePos(offset).line}: ${wrong}`);
   };

@@ -258,6 +258,12 @@ describe("parseCatalogue", () => {
       "syntax",
       "omni-v1.13.yaml:1:1: got nesting too deep to read, want a few levels",
     ],
+    [
+      "values of values deeper than the stack (S2)",
+      `{"a":"b${'":"b'.repeat(9_000)}"}`,
+      "syntax",
+      "omni-v1.13.yaml:1:1: got nesting too deep to read, want a few levels",
+    ],
   ];
   it.each(bad)("refuses %s", (_title, yaml, code, message) => {
     const error = refusal(yaml);

@@ -17,14 +17,19 @@ export function parseYaml(file: string, text: string): unknown {
   const sizeBytes = Buffer.byteLength(text);
   if (sizeBytes > MAX_FILE_BYTES) throw tooLarge(file, sizeBytes);
   const lines = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    stringKeys: true,
-    uniqueKeys: false,
-  });
+  const document = parsed(file, text, lines);
   refuseProblems(syntaxProblems(file, document, lines));
   return document.toJS({ maxAliasCount: 0 });
+}
+
+function parsed(file: string, text: string, lines: LineCounter): Document {
+  try {
+    return parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true, uniqueKeys: false });
+  } catch (error) {
+    // Of some ways to nest without end the parser makes an error of its own; of others its stack does.
+    if (error instanceof RangeError) throw new CatalogueError([tooDeep(file)]);
+    throw error;
+  }
 }
 
 /** The error for a file over {@link MAX_FILE_BYTES}. */
