@@ -20,10 +20,14 @@ export function usage(names: readonly string[]): string {
 Gives every decoder inputs that nobody would send: mutations of valid ones that keep their structure, and bytes. Each must be refused or
 decoded as the decoder says it does, within its limits, in bounded time and memory, and read back as it was read.
 
+The first 40 inputs and one in 1000 are out of proportion: any field of a message up to two million times, alone and within others, up to
+4 MiB; deflate bombs; pieces of documents repeated. What each takes of heap and time for each of its bytes is bounded and shown.
+
   --inputs N   for each decoder, 1 to 1000000000 (default 100000)
   --seed S     0 to 4294967295: the same seed draws the same inputs
   --only NAME  ${names.join(", ")}
-  --json       one JSON object: of each decoder its inputs, refused, decoded, seconds and memory; and every failure
+  --json       one JSON object: of each decoder its inputs, refused, decoded, seconds, memory and growth, which is what inputs out of
+               proportion took; and every failure
 
 Exit codes: 0 nothing found, 1 a failure, with seed, index and input; 2 wrong arguments.
 `;

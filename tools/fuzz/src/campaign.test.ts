@@ -14,7 +14,7 @@ describe("a campaign", () => {
   beforeAll(async () => {
     const module = import.meta.resolve("./testing/broken-decoders.ts");
     const say = () => {};
-    const limits = { hangCpuMs: 2_000, heapMaxMb: 64 };
+    const limits = { hangCpuMs: 5_000, heapMaxMb: 64 };
     const campaign = { module, decoders: DECODERS, inputs: 1_000, seed: SEED, limits, clock: systemClock, say };
     results = await runCampaign(campaign);
   }, 60_000);
@@ -51,8 +51,23 @@ describe("a campaign", () => {
     expect(failure?.inputHex).toContain("42");
   });
 
+  it.each([
+    ["takes-much-memory", "costly-heap", "500000 bytes took "],
+    ["takes-much-time", "costly-time", "2000 bytes took "],
+  ])("finds what %s for its bytes, and which input it was", (name, kind, detail) => {
+    expect(resultOf(name)?.failure).toMatchObject({ kind, index: 3, detail: expect.stringContaining(detail) });
+    expect(resultOf(name)?.growth).toMatchObject({ inputs: 4 });
+  });
+
   it("finds what keeps its inputs", () => {
     expect(resultOf("keeps")?.failure).toMatchObject({ kind: "heap-grew" });
+  });
+
+  it("shows what inputs out of proportion took", () => {
+    const table = renderResults(SEED, results);
+    expect(table).toMatch(/^out of proportion +inputs +largest MiB +heap MiB +heap bytes\/byte +CPU ns\/byte$/m);
+    expect(table).toMatch(/^takes-much-memory +4 +0\.48 +\d/m);
+    expect(table).not.toContain(`${"00".repeat(5_000)}`);
   });
 
   it("says what plays a failure again", () => {

@@ -4,6 +4,8 @@ import { Worker } from "node:worker_threads";
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { type Decoder, inputOf } from "./decoder.ts";
 import { FuzzError } from "./fuzz-error.ts";
+import { NO_COSTS } from "./growth.ts";
+import { shownHex } from "./shown-input.ts";
 import type { DecoderResult, Failure, WorkerOrder } from "./worker.ts";
 
 /** What to run. */
@@ -75,7 +77,7 @@ async function runThread(campaign: Campaign, decoders: readonly Decoder[]): Prom
   const [at = 0, index = 0] = new Int32Array(progress);
   const decoder = decoders[at];
   if (ended.kind !== "done" && decoder !== undefined) {
-    const inputHex = Buffer.from(inputOf(decoder, seed, index)).toString("hex");
+    const inputHex = shownHex(inputOf(decoder, seed, index));
     const failure: Failure = { decoder: decoder.name, index, kind: ended.kind, detail: ended.detail, inputHex };
     results.push(unfinished(failure));
     say(`${decoder.name}: ${ended.kind}`);
@@ -94,6 +96,7 @@ function unfinished(failure: Failure): DecoderResult {
     slowestMs: 0,
     slowestIndex: index,
     heapGrowthBytes: 0,
+    growth: NO_COSTS,
   };
   return { decoder, inputs: index, ...nothing, rssBytes: process.memoryUsage.rss(), failure };
 }

@@ -7,6 +7,7 @@
 import { strict as assert } from "node:assert";
 import { isDeepStrictEqual } from "node:util";
 import { type Random, randomFrom } from "@lifeline/crash";
+import { type Growth, grownAt } from "./growth.ts";
 
 /** What became of an input. */
 export type Verdict = "decoded" | "refused";
@@ -18,6 +19,8 @@ export interface Decoder {
   draw(random: Random): Uint8Array;
   /** Decodes it and holds the laws. Throws, or rejects, where one does not hold. */
   check(input: Uint8Array): Verdict | Promise<Verdict>;
+  /** How it is given too much; undefined: it is not. */
+  readonly growth?: Growth;
 }
 
 /** The decoder does not keep what it promises. */
@@ -60,5 +63,7 @@ export function unlessRefused<T>(refusal: abstract new (...args: never[]) => Err
 export function inputOf(decoder: Decoder, seed: number, index: number): Uint8Array {
   let hash = 0x811c9dc5;
   for (const unit of decoder.name) hash = Math.imul(hash ^ unit.charCodeAt(0), 0x0100_0193);
-  return decoder.draw(randomFrom((hash ^ seed ^ Math.imul(index + 1, 0x9e37_79b1)) >>> 0));
+  const random = randomFrom((hash ^ seed ^ Math.imul(index + 1, 0x9e37_79b1)) >>> 0);
+  const at = grownAt(index);
+  return decoder.growth === undefined || at === undefined ? decoder.draw(random) : decoder.growth.draw(random, at);
 }

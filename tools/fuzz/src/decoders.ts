@@ -5,6 +5,7 @@ import { agentConfigDecoder, collectorConfigDecoder } from "./decoders/configura
 import { deploymentDecoder } from "./decoders/deployment.ts";
 import { dnsDecoder } from "./decoders/dns.ts";
 import { helloDecoder } from "./decoders/hello.ts";
+import { METHOD_DECODERS } from "./decoders/methods.ts";
 import { planDecoder, planFileDecoder } from "./decoders/plan.ts";
 import { reportDecoder, windowDecoder } from "./decoders/report.ts";
 import { signingRequestDecoder } from "./decoders/signing-request.ts";
@@ -17,6 +18,7 @@ export const DECODERS: readonly Decoder[] = [
   helloDecoder,
   planDecoder,
   planFileDecoder,
+  ...METHOD_DECODERS,
   frameDecoder,
   segmentDecoder,
   stampDecoder,

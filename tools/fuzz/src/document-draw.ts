@@ -118,6 +118,9 @@ const DEEP = [50, 400, 2_000] as const;
 /** How deep a path into a document's tree is followed. */
 const PATH_MAX = 8;
 
+/** Largest document out of proportion, bytes: to nest takes the parser of YAML heap that grows with the square, 270 MB for 16 KiB. */
+export const DOCUMENT_BYTES = 4_096;
+
 /** Draws a document; `trees` are valid ones as values, `texts` as people write them. */
 export function drawDocument(random: Random, trees: readonly unknown[], texts: readonly string[]): Uint8Array {
   const way = random();

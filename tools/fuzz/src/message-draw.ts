@@ -47,6 +47,48 @@ export function drawMessage(random: Random, schema: DescMessage): Uint8Array {
   return toBinary(schema, create(schema, initOf(random, schema, 0) as never));
 }
 
+/** The encoding of a message of `schema` with a little in each of its fields; of each oneof the member of that number. */
+export function plainMessage(schema: DescMessage, variant: number): Uint8Array {
+  return toBinary(schema, create(schema, plainInit(schema, variant) as never));
+}
+
+function plainInit({ members }: DescMessage, variant: number): Record<string, unknown> {
+  const init: Record<string, unknown> = {};
+  for (const member of members) {
+    if (member.kind === "field") {
+      init[member.localName] = plainField(member, variant);
+      continue;
+    }
+    const field = member.fields[variant % member.fields.length];
+    if (field !== undefined) init[member.localName] = { case: field.localName, value: plainField(field, variant) };
+  }
+  return init;
+}
+
+function plainField(field: DescField, variant: number): unknown {
+  const { message } = field;
+  if (field.fieldKind === "map") return undefined;
+  const value =
+    message !== undefined ? create(message, plainInit(message, variant) as never) : plainScalar(field.scalar);
+  return field.fieldKind === "list" ? [value, value] : value;
+}
+
+/** Of an enum, without a scalar, as of a number. */
+function plainScalar(type: ScalarType | undefined): unknown {
+  switch (type) {
+    case ScalarType.STRING:
+      return "a";
+    case ScalarType.BOOL:
+      return true;
+    case ScalarType.BYTES:
+      return new Uint8Array(16);
+    case ScalarType.UINT64:
+      return 1n;
+    default:
+      return 1;
+  }
+}
+
 function initOf(random: Random, schema: DescMessage, depth: number): Record<string, unknown> {
   const init: Record<string, unknown> = {};
   for (const field of schema.fields) {

@@ -3,6 +3,8 @@ import type { DecoderResult, Failure } from "./worker.ts";
 
 const BYTES_PER_MB = 1e6;
 
+const BYTES_PER_MIB = 1024 * 1024;
+
 const HEADINGS = [
   "decoder",
   "inputs",
@@ -16,7 +18,10 @@ const HEADINGS = [
   "RSS MB",
 ];
 
-/** A table of all decoders, and each failure with what plays it again. */
+/** Of inputs out of proportion: the most that one had, and took, and took for each of its bytes. */
+const GROWTH_HEADINGS = ["out of proportion", "inputs", "largest MiB", "heap MiB", "heap bytes/byte", "CPU ns/byte"];
+
+/** A table of all decoders, one of what inputs out of proportion cost, and each failure with what plays it again. */
 export function renderResults(seed: number, results: readonly DecoderResult[]): string {
   const rows = results.map((result) => [
     result.decoder,
@@ -31,7 +36,20 @@ export function renderResults(seed: number, results: readonly DecoderResult[]): 
     (result.rssBytes / BYTES_PER_MB).toFixed(0),
   ]);
   const failures = results.flatMap(({ failure }) => (failure === undefined ? [] : failureLines(seed, failure)));
-  return [...laidOut([HEADINGS, ...rows]), "", `seed ${seed}`, ...failures, ""].join("\n");
+  const grown = results.filter(({ growth }) => growth.inputs > 0).map(growthRow);
+  const tables = [...laidOut([HEADINGS, ...rows]), "", ...laidOut([GROWTH_HEADINGS, ...grown])];
+  return [...tables, "", `seed ${seed}`, ...failures, ""].join("\n");
+}
+
+function growthRow({ decoder, growth }: DecoderResult): readonly string[] {
+  return [
+    decoder,
+    String(growth.inputs),
+    (growth.inputBytesMost / BYTES_PER_MIB).toFixed(2),
+    (growth.heapBytesMost / BYTES_PER_MIB).toFixed(1),
+    growth.heapBytesPerByte.toFixed(1),
+    growth.cpuNsPerByte.toFixed(1),
+  ];
 }
 
 function failureLines(seed: number, { decoder, index, kind, detail, inputHex }: Failure): readonly string[] {
@@ -40,7 +58,7 @@ function failureLines(seed: number, { decoder, index, kind, detail, inputHex }: 
 }
 
 function laidOut(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]) =>
     row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)));
   return rows.map((row) => line(row).join("  "));

@@ -124,7 +124,8 @@ function encoded(fields: readonly WireField[]): Uint8Array {
   return joined(...pieces);
 }
 
-function varint(value: bigint): Uint8Array {
+/** A number as a varint. */
+export function varint(value: bigint): Uint8Array {
   const bytes: number[] = [];
   let rest = value;
   while (rest > 0x7fn) {

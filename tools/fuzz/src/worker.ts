@@ -5,11 +5,14 @@
  * decoder and which input it was.
  */
 import { strict as assert } from "node:assert";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { runInNewContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
 import { NS_PER_MS, systemClock } from "@lifeline/measure";
 import { type Decoder, inputOf, type Verdict } from "./decoder.ts";
+import { type Cost, excessOf, type Growth, type GrowthCosts, grownAt, NO_COSTS, withCost } from "./growth.ts";
 import { minimise } from "./minimise.ts";
+import { INPUT_SHOWN_BYTES, shownHex } from "./shown-input.ts";
 
 /** What this thread is given. */
 export interface WorkerOrder {
@@ -37,6 +40,8 @@ export interface DecoderResult {
   /** How much more the heap holds at the end than after the first tenth, both after a collection. */
   readonly heapGrowthBytes: number;
   readonly rssBytes: number;
+  /** What inputs out of proportion have cost; none where the decoder is not given any. */
+  readonly growth: GrowthCosts;
   readonly failure?: Failure;
 }
 
@@ -44,11 +49,13 @@ export interface DecoderResult {
 export interface Failure {
   readonly decoder: string;
   readonly index: number;
-  readonly kind: "threw" | "hung" | "memory" | "heap-grew";
+  readonly kind: "threw" | "hung" | "memory" | "heap-grew" | "costly-heap" | "costly-time";
   readonly detail: string;
-  /** The input, smaller where that could be had, in hexadecimal. */
+  /** The input, smaller where that could be had, in hexadecimal; of one over 4 KiB the beginning, and how many bytes it has. */
   readonly inputHex: string;
 }
+
+const NS_PER_S = 1e9;
 
 /** How much the heap may grow over a decoder's run: what the engine keeps of compiled code and caches of its own, and no input. */
 const HEAP_SLACK_BYTES = 8 * 1024 * 1024;
@@ -62,7 +69,7 @@ const place = new Int32Array(progress);
 // Its starter has set --expose-gc for contexts made from now on.
 const collectGarbage = runInNewContext("gc") as () => void;
 
-function heapBytes(): number {
+function heldBytes(): number {
   collectGarbage();
   return process.memoryUsage().heapUsed;
 }
@@ -70,6 +77,24 @@ function heapBytes(): number {
 /** Frames of a stack that is told. While nothing is wrong none are taken: refusals are errors too, and stacks cost more than decoding. */
 const STACK_FRAMES = 12;
 Error.stackTraceLimit = 0;
+
+/** How much garbage may lie about while a cost is measured, bytes: it is so much less where it is collected then. */
+const GARBAGE_SLACK_BYTES = 16 * 1024 * 1024;
+
+/** What the heap held after the latest collection. */
+let liveBytes = 0;
+
+/** What decoding an input takes. */
+async function costOf(growth: Growth, input: Uint8Array): Promise<Cost> {
+  if (process.memoryUsage().heapUsed > liveBytes + GARBAGE_SLACK_BYTES) liveBytes = heldBytes();
+  const before = process.memoryUsage();
+  const cpu = process.threadCpuUsage();
+  await growth.decode(input);
+  const cpuNs = cpuSecondsSince(cpu) * NS_PER_S;
+  const after = process.memoryUsage();
+  const heapBytes = after.heapUsed + after.external - before.heapUsed - before.external;
+  return { inputBytes: input.length, heapBytes: Math.max(0, heapBytes), cpuNs };
+}
 
 async function outcomeOf(decoder: Decoder, input: Uint8Array): Promise<Verdict | Error> {
   try {
@@ -82,7 +107,8 @@ async function outcomeOf(decoder: Decoder, input: Uint8Array): Promise<Verdict |
 /** A failure, with the smallest input that fails by the same kind of error. */
 async function failureOf(decoder: Decoder, index: number, error: Error): Promise<Failure> {
   const input = inputOf(decoder, seed, index);
-  const least = await minimise(input, async (candidate) => {
+  const isSmall = input.length <= INPUT_SHOWN_BYTES;
+  const least = await minimise(isSmall ? input : new Uint8Array(), async (candidate) => {
     const outcome = await outcomeOf(decoder, candidate);
     return outcome instanceof Error && outcome.name === error.name && firstLine(outcome) === firstLine(error);
   });
@@ -90,7 +116,7 @@ async function failureOf(decoder: Decoder, index: number, error: Error): Promise
   const told = await outcomeOf(decoder, input);
   Error.stackTraceLimit = 0;
   const detail = (told instanceof Error ? (told.stack ?? told.message) : error.message).slice(0, DETAIL_MAX_CHARS);
-  return { decoder: decoder.name, index, kind: "threw", detail, inputHex: Buffer.from(least).toString("hex") };
+  return { decoder: decoder.name, index, kind: "threw", detail, inputHex: shownHex(isSmall ? least : input) };
 }
 
 function cpuSecondsSince(before: NodeJS.CpuUsage): number {
@@ -100,55 +126,102 @@ function cpuSecondsSince(before: NodeJS.CpuUsage): number {
 
 const firstLine = ({ message }: Error) => message.split("\n", 1)[0];
 
-async function run(decoder: Decoder, at: number): Promise<DecoderResult> {
-  const startedNs = systemClock.monotonicNs();
-  const cpu = process.threadCpuUsage();
-  const counts = { decoded: 0, refused: 0 };
-  let slowest = { ns: 0, index: 0 };
-  let heapBefore = 0;
-  let lastNs = startedNs;
-  let failure: Failure | undefined;
-  const warmInputs = Math.ceil(inputs / 10);
-  let index = 0;
-  Atomics.store(place, 0, at);
-  for (; index < inputs && failure === undefined; index += 1) {
-    Atomics.store(place, 1, index);
-    if (index === warmInputs) {
-      heapBefore = heapBytes();
-      lastNs = systemClock.monotonicNs();
-    }
-    try {
-      const verdict = decoder.check(inputOf(decoder, seed, index));
+/** What was seen while a decoder ran. */
+class Run {
+  readonly #decoder: Decoder;
+  readonly #startedNs = systemClock.monotonicNs();
+  readonly #cpu = process.threadCpuUsage();
+  readonly #counts = { decoded: 0, refused: 0 };
+  #slowest = { ns: 0, index: 0 };
+  #growth = NO_COSTS;
+  #failure: Failure | undefined;
+
+  constructor(decoder: Decoder) {
+    this.#decoder = decoder;
+  }
+
+  async all(): Promise<DecoderResult> {
+    const warmInputs = Math.ceil(inputs / 10);
+    let heapBefore = 0;
+    let index = 0;
+    for (; index < inputs && this.#failure === undefined; index += 1) {
+      Atomics.store(place, 1, index);
+      if (index === warmInputs) heapBefore = heldBytes();
+      const done = this.#one(index);
       // Most answer at once, and a million turns of the event loop are not free.
-      counts[typeof verdict === "string" ? verdict : await verdict] += 1;
-    } catch (error) {
-      failure = await failureOf(decoder, index, error instanceof Error ? error : new Error(`threw ${String(error)}`));
+      if (done !== undefined) await done;
     }
-    const nowNs = systemClock.monotonicNs();
-    if (nowNs - lastNs > slowest.ns) slowest = { ns: nowNs - lastNs, index };
-    lastNs = nowNs;
+    const isMeasured = inputs > warmInputs && this.#failure === undefined;
+    return this.#result(index, isMeasured ? heldBytes() - heapBefore : 0);
   }
-  const heapGrowthBytes = inputs > warmInputs && failure === undefined ? heapBytes() - heapBefore : 0;
-  if (heapGrowthBytes > HEAP_SLACK_BYTES) {
-    const detail = `the heap holds ${heapGrowthBytes} bytes more than after the first tenth, want at most ${HEAP_SLACK_BYTES}`;
-    failure = { decoder: decoder.name, index: inputs - 1, kind: "heap-grew", detail, inputHex: "" };
+
+  #one(index: number): Promise<void> | undefined {
+    const { growth } = this.#decoder;
+    const input = inputOf(this.#decoder, seed, index);
+    if (growth !== undefined && grownAt(index) !== undefined) return this.#grown(growth, input, index);
+    const startedNs = systemClock.monotonicNs();
+    const ended = (verdict: Verdict) => {
+      this.#counts[verdict] += 1;
+      const ns = systemClock.monotonicNs() - startedNs;
+      if (ns > this.#slowest.ns) this.#slowest = { ns, index };
+    };
+    try {
+      const verdict = this.#decoder.check(input);
+      if (typeof verdict !== "string") return verdict.then(ended, (error: unknown) => this.#threw(index, error));
+      ended(verdict);
+    } catch (error) {
+      return this.#threw(index, error);
+    }
+    return undefined;
   }
-  return {
-    decoder: decoder.name,
-    inputs: index,
-    ...counts,
-    cpuSeconds: cpuSecondsSince(cpu),
-    seconds: (systemClock.monotonicNs() - startedNs) / NS_PER_MS / 1_000,
-    slowestMs: slowest.ns / NS_PER_MS,
-    slowestIndex: slowest.index,
-    heapGrowthBytes,
-    rssBytes: process.memoryUsage.rss(),
-    ...(failure === undefined ? {} : { failure }),
-  };
+
+  /** One that is out of proportion: what it costs is measured first, and it is not among the slowest. */
+  async #grown(growth: Growth, input: Uint8Array, index: number): Promise<void> {
+    try {
+      const cost = await costOf(growth, input);
+      this.#growth = withCost(this.#growth, cost);
+      const excess = excessOf(cost);
+      if (excess !== undefined) {
+        this.#failure = { decoder: this.#decoder.name, index, ...excess, inputHex: shownHex(input) };
+        return;
+      }
+      this.#counts[await this.#decoder.check(input)] += 1;
+      // What is closed in the next turn, such as an inflater, must not pile up.
+      await nextTurn();
+    } catch (error) {
+      await this.#threw(index, error);
+    }
+  }
+
+  async #threw(index: number, error: unknown): Promise<void> {
+    const thrown = error instanceof Error ? error : new Error(`threw ${String(error)}`);
+    this.#failure = await failureOf(this.#decoder, index, thrown);
+  }
+
+  #result(index: number, heapGrowthBytes: number): DecoderResult {
+    if (heapGrowthBytes > HEAP_SLACK_BYTES) {
+      const detail = `the heap holds ${heapGrowthBytes} bytes more than after the first tenth, want at most ${HEAP_SLACK_BYTES}`;
+      this.#failure = { decoder: this.#decoder.name, index: inputs - 1, kind: "heap-grew", detail, inputHex: "" };
+    }
+    return {
+      decoder: this.#decoder.name,
+      inputs: index,
+      ...this.#counts,
+      cpuSeconds: cpuSecondsSince(this.#cpu),
+      seconds: (systemClock.monotonicNs() - this.#startedNs) / NS_PER_S,
+      slowestMs: this.#slowest.ns / NS_PER_MS,
+      slowestIndex: this.#slowest.index,
+      heapGrowthBytes,
+      rssBytes: process.memoryUsage.rss(),
+      growth: this.#growth,
+      ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+    };
+  }
 }
 
 for (const [at, name] of names.entries()) {
   const decoder = DECODERS.find((candidate) => candidate.name === name);
   assert(decoder !== undefined, `no decoder ${name}`);
-  parentPort?.postMessage(await run(decoder, at));
+  Atomics.store(place, 0, at);
+  parentPort?.postMessage(await new Run(decoder).all());
 }

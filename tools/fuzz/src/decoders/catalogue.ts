@@ -1,7 +1,9 @@
 /** Catalogue files. */
 import { CatalogueError, MAX_REQUIREMENTS, parseCatalogue } from "@lifeline/catalogue";
+import type { Random } from "@lifeline/crash";
 import { type Decoder, isReread, law, lawSame, unlessRefused } from "../decoder.ts";
-import { drawDocument } from "../document-draw.ts";
+import { DOCUMENT_BYTES, drawDocument } from "../document-draw.ts";
+import { byteGrowth } from "../growth.ts";
 
 const ROW = {
   id: "machine-api",
@@ -63,13 +65,20 @@ requirements:
 `,
 ];
 
+const draw = (random: Random) => drawDocument(random, TREES, TEXTS);
+
+function read(input: Uint8Array) {
+  const text = Buffer.from(input).toString();
+  return unlessRefused(CatalogueError, () => parseCatalogue("c.yaml", text));
+}
+
 /** parseCatalogue. */
 export const catalogueDecoder: Decoder = {
   name: "catalogue",
-  draw: (random) => drawDocument(random, TREES, TEXTS),
+  draw,
+  growth: byteGrowth(draw, DOCUMENT_BYTES, read),
   check(input) {
-    const text = Buffer.from(input).toString();
-    const catalogue = unlessRefused(CatalogueError, () => parseCatalogue("c.yaml", text));
+    const catalogue = read(input);
     if (catalogue === undefined) return "refused";
     const { requirements } = catalogue;
     law(requirements.length >= 1 && requirements.length <= MAX_REQUIREMENTS, "a catalogue is within its length");

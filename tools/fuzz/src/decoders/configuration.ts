@@ -6,10 +6,12 @@ import {
   parseConfig as parseAgentConfig,
 } from "@lifeline/agent";
 import { type Config, ConfigError, parseConfig } from "@lifeline/collector";
+import type { Random } from "@lifeline/crash";
 import { endpointName } from "@lifeline/measure";
 import { isNodeId } from "@lifeline/wire";
 import { type Decoder, isReread, law, lawSame, unlessRefused } from "../decoder.ts";
-import { drawDocument } from "../document-draw.ts";
+import { DOCUMENT_BYTES, drawDocument } from "../document-draw.ts";
+import { byteGrowth } from "../growth.ts";
 
 const AGENT_TREES = [
   {},
@@ -30,13 +32,20 @@ function agentFile({ plan, ...config }: AgentConfig): string {
   return JSON.stringify({ ...config, plan: file, allowPlaintext: true });
 }
 
+const drawAgent = (random: Random) => drawDocument(random, AGENT_TREES, AGENT_TEXTS);
+
+function readAgent(input: Uint8Array): AgentConfig | undefined {
+  const text = Buffer.from(input).toString();
+  return unlessRefused(AgentConfigError, () => parseAgentConfig(documentOf(text, "a.yaml"), "a.yaml", []));
+}
+
 /** parseConfig of the agent. */
 export const agentConfigDecoder: Decoder = {
   name: "agent-config",
-  draw: (random) => drawDocument(random, AGENT_TREES, AGENT_TEXTS),
+  draw: drawAgent,
+  growth: byteGrowth(drawAgent, DOCUMENT_BYTES, readAgent),
   check(input) {
-    const text = Buffer.from(input).toString();
-    const config = unlessRefused(AgentConfigError, () => parseAgentConfig(documentOf(text, "a.yaml"), "a.yaml", []));
+    const config = readAgent(input);
     if (config === undefined) return "refused";
     law(config.nodeId === undefined || isNodeId(config.nodeId), "a node id is one");
     law(config.stateDir.length >= 1 && config.stateDir.length <= 4_096, "a path is within its length");
@@ -69,13 +78,20 @@ function collectorFile({ listen, httpListen, ...config }: Config): string {
   return JSON.stringify({ ...config, ...places });
 }
 
+const drawCollector = (random: Random) => drawDocument(random, COLLECTOR_TREES, COLLECTOR_TEXTS);
+
+function readCollector(input: Uint8Array): Config | undefined {
+  const text = Buffer.from(input).toString();
+  return unlessRefused(ConfigError, () => parseConfig("/etc/c.yaml", text));
+}
+
 /** parseConfig of the collector. */
 export const collectorConfigDecoder: Decoder = {
   name: "collector-config",
-  draw: (random) => drawDocument(random, COLLECTOR_TREES, COLLECTOR_TEXTS),
+  draw: drawCollector,
+  growth: byteGrowth(drawCollector, DOCUMENT_BYTES, readCollector),
   check(input) {
-    const text = Buffer.from(input).toString();
-    const config = unlessRefused(ConfigError, () => parseConfig("/etc/c.yaml", text));
+    const config = readCollector(input);
     if (config === undefined) return "refused";
     law(config.retentionDays >= 1 && config.retentionDays <= 3_650, "retention is within its range");
     law(config.maxStreams >= 1 && config.maxStreams <= 20_000, "streams are within their range");

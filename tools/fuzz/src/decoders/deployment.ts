@@ -6,9 +6,11 @@ import {
   parseDeployment,
   type TrustedEndpoint,
 } from "@lifeline/catalogue";
+import type { Random } from "@lifeline/crash";
 import { endpointName } from "@lifeline/measure";
 import { type Decoder, isReread, law, lawSame, unlessRefused } from "../decoder.ts";
-import { drawDocument } from "../document-draw.ts";
+import { DOCUMENT_BYTES, drawDocument } from "../document-draw.ts";
+import { byteGrowth } from "../growth.ts";
 import { PEM } from "./authority-pem.ts";
 
 const LEAST = { version: 1, name: "n", kind: "on-prem", omni: { api: "https://omni.example" } };
@@ -88,13 +90,20 @@ function url({ host, port, secure }: Endpoint): string {
 const hostPort = ({ host, port }: Endpoint) => endpointName(host, port);
 const trust = (key: "url" | "with", { caPem, ...endpoint }: TrustedEndpoint) => ({ [key]: url(endpoint), caPem });
 
+const draw = (random: Random) => drawDocument(random, TREES, TEXTS);
+
+function read(input: Uint8Array): Deployment | undefined {
+  const text = Buffer.from(input).toString();
+  return unlessRefused(CatalogueError, () => parseDeployment("d.yaml", text, () => PEM));
+}
+
 /** parseDeployment; a certificate file is a certificate, whatever its path. */
 export const deploymentDecoder: Decoder = {
   name: "deployment",
-  draw: (random) => drawDocument(random, TREES, TEXTS),
+  draw,
+  growth: byteGrowth(draw, DOCUMENT_BYTES, read),
   check(input) {
-    const text = Buffer.from(input).toString();
-    const deployment = unlessRefused(CatalogueError, () => parseDeployment("d.yaml", text, () => PEM));
+    const deployment = read(input);
     if (deployment === undefined) return "refused";
     for (const list of [deployment.omni.siderolink, deployment.omni.stampReflectors]) {
       law(list.length <= 16, "at most 16 endpoints of one kind");

@@ -4,6 +4,7 @@ import { between, pick, type Random } from "@lifeline/crash";
 import { decodeAnswer, encodeQuery } from "@lifeline/probe";
 import { drawBytes, joined, mutateBytes } from "../byte-mutation.ts";
 import { type Decoder, law } from "../decoder.ts";
+import { byteGrowth } from "../growth.ts";
 
 const ID = 7;
 const NAME = "omni.example";
@@ -32,9 +33,13 @@ function drawAnswer(random: Random): Uint8Array {
   return answer;
 }
 
+/** Largest message over TCP, bytes (RFC 1035 §4.2.2). */
+const MESSAGE_BYTES = 65_535;
+
 /** decodeAnswer. */
 export const dnsDecoder: Decoder = {
   name: "dns",
+  growth: byteGrowth(drawAnswer, MESSAGE_BYTES, (input) => decodeAnswer(input, QUERY)),
   draw(random) {
     if (random() < 0.15) return drawBytes(random, 1_500);
     const answer = drawAnswer(random);

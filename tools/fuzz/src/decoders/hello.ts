@@ -1,10 +1,11 @@
 /** A node's introduction, as the collector's door takes it. */
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { admitHello, type Introduction } from "@lifeline/collector";
 import { endpointName } from "@lifeline/measure";
-import { isNodeId, reportPb } from "@lifeline/wire";
+import { isNodeId, readMessage, reportPb } from "@lifeline/wire";
 import { type Decoder, law, lawSame } from "../decoder.ts";
 import { drawEncoding } from "../message-course.ts";
+import { messageGrowth } from "../message-growth.ts";
 
 const { HelloSchema } = reportPb;
 type HelloInit = Parameters<typeof create<typeof HelloSchema>>[1];
@@ -60,19 +61,10 @@ function helloOf({ facts, hostname, agentVersion, planRevision, addresses, obser
   });
 }
 
-/** The Hello of those bytes; undefined when they are none, which the transport refuses. */
-function parsed(input: Uint8Array): reportPb.Hello | undefined {
-  try {
-    return fromBinary(HelloSchema, input);
-  } catch {
-    // The library's own refusal: it has no class of its own to be told by.
-    return undefined;
-  }
-}
-
 function check(input: Uint8Array) {
-  const hello = parsed(input);
-  if (hello === undefined) return "refused";
+  const read = readMessage(HelloSchema, input);
+  if (!read.ok) return "refused";
+  const hello = read.value;
   const verdict = admitHello(hello, { kind: "anybody" });
   if (verdict.kind !== "admitted") return "refused";
   const { introduction } = verdict;
@@ -95,4 +87,5 @@ export const helloDecoder: Decoder = {
   name: "hello",
   draw: (random) => drawEncoding(random, HelloSchema, VALID),
   check,
+  growth: messageGrowth(HelloSchema, VALID, (input) => readMessage(HelloSchema, input)),
 };

@@ -1,11 +1,22 @@
 /** Plans: from the wire, and as documents. */
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { toBinary } from "@bufbuild/protobuf";
 import { ConfigError, documentOf, parsePlan } from "@lifeline/agent";
+import type { Random } from "@lifeline/crash";
 import { type ProbeOptions, type Target, targetId } from "@lifeline/measure";
-import { MAX_TARGETS_PER_NODE, makePlan, type Plan, planFromWire, planToWire, reportPb } from "@lifeline/wire";
+import {
+  MAX_TARGETS_PER_NODE,
+  makePlan,
+  type Plan,
+  planFromWire,
+  planToWire,
+  readMessage,
+  reportPb,
+} from "@lifeline/wire";
 import { type Decoder, isReread, law, lawSame, unlessRefused } from "../decoder.ts";
-import { drawDocument } from "../document-draw.ts";
+import { DOCUMENT_BYTES, drawDocument } from "../document-draw.ts";
+import { byteGrowth } from "../growth.ts";
 import { drawEncoding } from "../message-course.ts";
+import { messageGrowth } from "../message-growth.ts";
 import { PEM } from "./authority-pem.ts";
 
 const { PlanSchema } = reportPb;
@@ -54,20 +65,10 @@ function holdPlan({ targets }: Plan): void {
   }
 }
 
-/** The plan of those bytes; undefined when they are none, which the transport refuses. */
-function parsedWire(input: Uint8Array): reportPb.Plan | undefined {
-  try {
-    return fromBinary(PlanSchema, input);
-  } catch {
-    // The library's own refusal: it has no class of its own to be told by.
-    return undefined;
-  }
-}
-
 function checkWire(input: Uint8Array) {
-  const wire = parsedWire(input);
-  if (wire === undefined) return "refused";
-  const decoded = planFromWire(wire);
+  const wire = readMessage(PlanSchema, input);
+  if (!wire.ok) return "refused";
+  const decoded = planFromWire(wire.value);
   if (!decoded.ok) return "refused";
   const plan = decoded.value;
   holdPlan(plan);
@@ -80,13 +81,18 @@ function checkWire(input: Uint8Array) {
   return "decoded";
 }
 
+const VALID = PLANS.map((plan) => toBinary(PlanSchema, planToWire(plan)));
+
 /** planFromWire, of a plan's bytes; what it takes, the agent's cache must take too. */
 export const planDecoder: Decoder = {
   name: "plan",
   draw: (random) => drawEncoding(random, PlanSchema, VALID),
   check: checkWire,
+  growth: messageGrowth(PlanSchema, VALID, (input) => {
+    const wire = readMessage(PlanSchema, input);
+    return wire.ok ? planFromWire(wire.value) : wire;
+  }),
 };
-const VALID = PLANS.map((plan) => toBinary(PlanSchema, planToWire(plan)));
 
 const TEXTS = [
   `targets:
@@ -104,9 +110,13 @@ targets:
 `,
 ];
 
-function checkDocument(input: Uint8Array) {
+function readDocument(input: Uint8Array): Plan | undefined {
   const text = Buffer.from(input).toString();
-  const plan = unlessRefused(ConfigError, () => parsePlan(documentOf(text, "plan.yaml"), "plan.yaml"));
+  return unlessRefused(ConfigError, () => parsePlan(documentOf(text, "plan.yaml"), "plan.yaml"));
+}
+
+function checkDocument(input: Uint8Array) {
+  const plan = readDocument(input);
   if (plan === undefined) return "refused";
   holdPlan(plan);
   if (!isReread(input)) return "decoded";
@@ -121,9 +131,12 @@ function checkDocument(input: Uint8Array) {
 /** One target a document, but for one of two: what is to be parsed is to be short. */
 const TREES = [...TARGETS.map((target) => ({ targets: [target] })), { revision: "r", targets: TARGETS.slice(5, 7) }];
 
+const drawFile = (random: Random) => drawDocument(random, TREES, TEXTS);
+
 /** parsePlan, of the text of a plan file or of the agent's cache. */
 export const planFileDecoder: Decoder = {
   name: "plan-file",
-  draw: (random) => drawDocument(random, TREES, TEXTS),
+  draw: drawFile,
   check: checkDocument,
+  growth: byteGrowth(drawFile, DOCUMENT_BYTES, readDocument),
 };

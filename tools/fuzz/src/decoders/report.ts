@@ -17,6 +17,7 @@ import {
 import { joined } from "../byte-mutation.ts";
 import { type Decoder, law, lawSame } from "../decoder.ts";
 import { drawEncoding } from "../message-course.ts";
+import { messageGrowth } from "../message-growth.ts";
 
 const START_MS = Date.UTC(2026, 10, 20, 9);
 const TARGET = "machine-api|tcp|omni.example:8090|ipv4";
@@ -143,6 +144,7 @@ export const reportDecoder: Decoder = {
   name: "report",
   draw: (random) => drawEncoding(random, reportPb.ReportSchema, VALID),
   check,
+  growth: messageGrowth(reportPb.ReportSchema, VALID, decodeReport),
 };
 
 const windowSchema = messageOf("windows");
@@ -188,8 +190,13 @@ function fieldBody(message: Uint8Array, number: number): Uint8Array {
 export const windowDecoder: Decoder = {
   name: "window",
   draw: (random) => drawEncoding(random, windowSchema, VALID_WINDOWS),
-  check: (input) => check(joined(ENVELOPE, Uint8Array.of(0x1a), lengthOf(input.length), input)),
+  check: (input) => check(inReport(input)),
+  growth: messageGrowth(windowSchema, VALID_WINDOWS, (input) => decodeReport(inReport(input))),
 };
+
+function inReport(window: Uint8Array): Uint8Array {
+  return joined(ENVELOPE, Uint8Array.of(0x1a), lengthOf(window.length), window);
+}
 
 /** A length as a varint of five bytes, which any reader takes. */
 function lengthOf(length: number): Uint8Array {

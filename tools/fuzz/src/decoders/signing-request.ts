@@ -5,6 +5,7 @@ import { keySha256, readSigningRequest, SIGNING_REQUEST_MAX_BYTES } from "@lifel
 import { drawBytes, mutateBytes } from "../byte-mutation.ts";
 import { type Decoder, law, lawSame } from "../decoder.ts";
 import { type DerValue, mutateDer, readDer, writeDer } from "../der.ts";
+import { byteGrowth } from "../growth.ts";
 import { REQUESTS } from "./signing-request-samples.ts";
 
 /** An Ed25519 key of a fixed secret (RFC 8410 §7): its signatures are the same each time, so an input can be drawn again. */
@@ -72,6 +73,7 @@ function drawRequest(random: Random): Uint8Array {
 /** readSigningRequest. */
 export const signingRequestDecoder: Decoder = {
   name: "signing-request",
+  growth: byteGrowth(drawRequest, 2 * SIGNING_REQUEST_MAX_BYTES, readSigningRequest),
   draw: drawRequest,
   async check(input) {
     const request = await readSigningRequest(input);

@@ -15,6 +15,7 @@ import {
 } from "@lifeline/stamp";
 import { drawBytes, mutateBytes } from "../byte-mutation.ts";
 import { type Decoder, law, lawSame } from "../decoder.ts";
+import { byteGrowth } from "../growth.ts";
 
 const KEY = Buffer.from("a key of sixteen bytes or more");
 const SENT_AT = ntpFromWallMs(Date.UTC(2026, 10, 20));
@@ -56,9 +57,13 @@ function checkBy(input: Uint8Array, key: Uint8Array | undefined): boolean {
   return sender.kind === "ok" || reflected.kind === "ok";
 }
 
+/** Largest datagram, bytes (RFC 768). */
+const DATAGRAM_BYTES = 65_535;
+
 /** decodeSender, decodeReflected and reflect, each without a key and with one. */
 export const stampDecoder: Decoder = {
   name: "stamp",
+  growth: byteGrowth(drawPacket, DATAGRAM_BYTES, (input) => [decodeSender(input, KEY), decodeReflected(input, KEY)]),
   draw(random) {
     if (random() < 0.2) return drawBytes(random, 1_500);
     const packet = drawPacket(random);

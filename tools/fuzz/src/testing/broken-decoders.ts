@@ -51,5 +51,28 @@ export const DECODERS: readonly Decoder[] = [
       return "decoded";
     },
   },
+  {
+    name: "takes-much-memory",
+    draw,
+    check: sound,
+    growth: {
+      draw: (_, at) => new Uint8Array(at === 3 ? 500_000 : 10_000),
+      // Beside the heap, which has a bound of its own here.
+      decode: (input) => Buffer.alloc(200 * input.length, 1),
+    },
+  },
+  {
+    name: "takes-much-time",
+    draw,
+    check: sound,
+    growth: {
+      draw: (_, at) => new Uint8Array(at === 3 ? 2_000 : 10),
+      decode(input) {
+        const spentUs = ({ user, system }: NodeJS.CpuUsage) => user + system;
+        const beforeUs = spentUs(process.threadCpuUsage());
+        while (spentUs(process.threadCpuUsage()) - beforeUs < 1_200 * input.length);
+      },
+    },
+  },
   { name: "sound-after-all", draw, check: sound },
 ];
