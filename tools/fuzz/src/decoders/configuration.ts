@@ -70,12 +70,12 @@ const COLLECTOR_TEXTS = [
 ];
 
 /** A file that says the same, every default written out. */
-function collectorFile({ listen, httpListen, ...config }: Config): string {
+function collectorFile({ listen, httpListen, tls, handshakeMaxBytes, ...config }: Config): string {
   const places = {
     listen: endpointName(listen.host, listen.port),
     httpListen: endpointName(httpListen.host, httpListen.port),
   };
-  return JSON.stringify({ ...config, ...places });
+  return JSON.stringify({ ...config, ...places, tls: { ...tls, handshakeMaxBytes } });
 }
 
 const drawCollector = (random: Random) => drawDocument(random, COLLECTOR_TREES, COLLECTOR_TEXTS);
