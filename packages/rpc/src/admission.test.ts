@@ -90,6 +90,26 @@ describe("a call", () => {
     expect(headers["grpc-message"]).toBe("nobody");
   });
 
+  it("of a method that was added past addService is refused", async () => {
+    const server = createRpcServer();
+    const raw = (bytes: Buffer) => bytes;
+    const Get = {
+      path: "/a.Service/Get",
+      requestStream: false,
+      responseStream: false,
+      requestSerialize: raw,
+      requestDeserialize: raw,
+      responseSerialize: raw,
+      responseDeserialize: raw,
+    };
+    server.addService({ Get }, { Get: () => expect.unreachable() });
+    const port = await listen(server, "127.0.0.1:0", ServerCredentials.createInsecure());
+    closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)));
+    const session = connect(`http://127.0.0.1:${port}`);
+    closers.push(() => session.destroy());
+    expect(await statusOf(call(session, Get.path))).toBe(RpcStatus.PERMISSION_DENIED);
+  });
+
   it("whose admission fails by a defect is told no more than that", async () => {
     const { session, defects } = await serving(() => {
       throw new TypeError("secret");

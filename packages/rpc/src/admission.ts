@@ -62,6 +62,9 @@ const NOT_COMPRESSED = {
   details: "grpc-encoding: got one that is not served, want identity: messages are not compressed",
 };
 
+/** Of a method that was added to the server past addService. */
+const NOT_ADMITTED = { code: status.PERMISSION_DENIED, details: "the method has no admission" };
+
 const NOT_FINISHED = {
   code: status.DEADLINE_EXCEEDED,
   details: `request: got none whole within ${REQUEST_WITHIN_MS} ms`,
@@ -77,7 +80,7 @@ export function admissionInterceptor(admissions: Admissions, clock: Pick<Clock, 
       intercepting.sendStatus({ ...refusal, metadata: null });
     const admit = async (metadata: Metadata): Promise<void> => {
       const admission = admissions.ofMethods.get(method.path);
-      if (admission === undefined) throw new Error(`${method.path} was added without an admission`);
+      if (admission === undefined) return refuse(NOT_ADMITTED);
       const peer = call.getPeer();
       const caller = {
         peer,

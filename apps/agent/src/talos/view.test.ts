@@ -1,6 +1,7 @@
 import { join } from "node:path";
+import { Server } from "@grpc/grpc-js";
 import { systemClock } from "@lifeline/measure";
-import { createRpcServer, listen, RpcStatus, ServerCredentials } from "@lifeline/rpc";
+import { listen, RpcStatus, ServerCredentials } from "@lifeline/rpc";
 import { afterEach, describe, expect, it } from "vitest";
 import { createLog } from "../log.ts";
 import { scratch, until } from "../testing/fixtures.ts";
@@ -33,7 +34,8 @@ async function machined(answer: (type: string) => Answer) {
   const socketPath = join(scratch().path, "machine.sock");
   const roles: string[] = [];
   const types: string[] = [];
-  const server = createRpcServer();
+  // Machined is none of our servers.
+  const server = new Server();
   const raw = (bytes: Buffer) => bytes;
   server.addService(
     {
