@@ -6,7 +6,7 @@
  * 3. The order of the windows is irrelevant (W1).
  */
 import { type Bearing, bearingOf, type Reason, reasonFacts } from "@lifeline/measure";
-import type { Remembered, Run, Window } from "@lifeline/window";
+import { compareContent, type Remembered, type Run, type Window } from "@lifeline/window";
 import type { Thresholds } from "./thresholds.ts";
 
 /** The run that decides. */
@@ -168,5 +168,5 @@ function latestFirst(a: KnownRun, b: KnownRun): number {
 function isLater(a: Remembered, b: Remembered): boolean {
   if (a.run.length !== b.run.length) return a.run.length > b.run.length;
   if (a.endedAtMs !== b.endedAtMs) return a.endedAtMs > b.endedAtMs;
-  return JSON.stringify(a) > JSON.stringify(b);
+  return compareContent(a, b) > 0;
 }

@@ -1,3 +1,4 @@
+export { compareContent } from "./content-order.ts";
 export { binomialTail, type LossCount, type RatioInterval, wilsonInterval } from "./loss.ts";
 export { type FollowedSample, followRun, type Run } from "./run.ts";
 export {

@@ -8,6 +8,7 @@
  */
 import type { DirectionCounts, Evidence, Phase, PhaseDurations, Reason } from "@lifeline/measure";
 import { bearingOf, reasonFacts } from "@lifeline/measure";
+import { compareContent } from "./content-order.ts";
 import { type LossCount, wilsonInterval } from "./loss.ts";
 import type { FollowedSample, Run } from "./run.ts";
 import { addSketch, bucketIndex, SKETCH_MAX_NS, type Sketch, sketchCount, sketchQuantileNs } from "./sketch.ts";
@@ -272,5 +273,5 @@ function later(a: Remembered | undefined, b: Remembered | undefined): Remembered
   if (a.run.ordinal !== b.run.ordinal) return a.run.ordinal > b.run.ordinal ? a : b;
   if (a.run.length !== b.run.length) return a.run.length > b.run.length ? a : b;
   if (a.endedAtMs !== b.endedAtMs) return a.endedAtMs > b.endedAtMs ? a : b;
-  return JSON.stringify(a) >= JSON.stringify(b) ? a : b;
+  return compareContent(a, b) >= 0 ? a : b;
 }

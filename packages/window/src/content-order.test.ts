@@ -1,0 +1,73 @@
+import { isDeepStrictEqual } from "node:util";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { compareContent } from "./content-order.ts";
+import type { Remembered } from "./window.ts";
+
+const word = fc.constantFrom("", "a", "b");
+const few = fc.nat(1);
+const certificate = fc.record({ subject: word, issuer: word, notAfter: word, sha256: word });
+const evidence = fc.record(
+  {
+    answers: fc.array(word, { maxLength: 2 }),
+    code: word,
+    httpStatus: few,
+    chain: fc.array(certificate, { maxLength: 2 }),
+    link: fc.record({
+      name: word,
+      rxBytes: few,
+      txBytes: few,
+      rxFrozenMs: few,
+      txPacketsSince: few,
+      mtuBytes: few,
+    }),
+  },
+  { requiredKeys: [] },
+);
+const remembered: fc.Arbitrary<Remembered> = fc.record({
+  endedAtMs: few,
+  reason: fc.constantFrom("answered", "refused"),
+  phase: fc.constantFrom("connect", "tls"),
+  run: fc.record({
+    ordinal: few,
+    bearing: fc.constantFrom("good", "bad"),
+    length: few,
+    startedAtMs: few,
+    lossRun: few,
+  }),
+  evidence,
+});
+
+describe("the order of what is remembered", () => {
+  it("puts two in the same place if, and only if, they hold the same", () => {
+    fc.assert(
+      fc.property(remembered, remembered, (a, b) => {
+        expect(compareContent(a, b) === 0).toBe(isDeepStrictEqual(a, b));
+        expect(compareContent(a, structuredClone(a))).toBe(0);
+      }),
+    );
+  });
+
+  it("is total: turned round it is the opposite, and it goes through a third", () => {
+    fc.assert(
+      fc.property(remembered, remembered, remembered, (a, b, c) => {
+        expect(Math.sign(compareContent(a, b)) + Math.sign(compareContent(b, a))).toBe(0);
+        if (compareContent(a, b) <= 0 && compareContent(b, c) <= 0) expect(compareContent(a, c)).toBeLessThanOrEqual(0);
+      }),
+    );
+  });
+
+  it("does not depend on the order in which fields were written", () => {
+    const [a, b] = [
+      { code: "x", alpn: "h2" },
+      { alpn: "h2", code: "x" },
+    ].map((of) => ({
+      endedAtMs: 1,
+      reason: "refused" as const,
+      phase: "connect" as const,
+      run: { ordinal: 1, bearing: "bad" as const, length: 1, startedAtMs: 1, lossRun: 0 },
+      evidence: of,
+    })) as [Remembered, Remembered];
+    expect(compareContent(a, b)).toBe(0);
+  });
+});

@@ -1,0 +1,112 @@
+/** An order of what windows remember by its content, for what nothing else puts in order: so that merging is free of order (W1). */
+import type { ChainCertificate, Evidence, LinkReading } from "@lifeline/measure";
+import type { Run } from "./run.ts";
+import type { Remembered } from "./window.ts";
+
+/** Reads each field of a shape: a function a field, for a name that varies is looked up at each reading. */
+type Readers<T> = Readonly<Record<keyof T, (of: T) => unknown>>;
+
+const EVIDENCE: Readers<Evidence> = {
+  address: (of) => of.address,
+  answers: (of) => of.answers,
+  code: (of) => of.code,
+  tlsVersion: (of) => of.tlsVersion,
+  alpn: (of) => of.alpn,
+  chain: (of) => of.chain,
+  httpStatus: (of) => of.httpStatus,
+  redirects: (of) => of.redirects,
+  grpcStatus: (of) => of.grpcStatus,
+  synRetransmits: (of) => of.synRetransmits,
+  strays: (of) => of.strays,
+  localAddress: (of) => of.localAddress,
+  proxy: (of) => of.proxy,
+  proxyStatus: (of) => of.proxyStatus,
+  pathMtuBytes: (of) => of.pathMtuBytes,
+  link: (of) => of.link,
+};
+const CERTIFICATE: Readers<ChainCertificate> = {
+  subject: (of) => of.subject,
+  issuer: (of) => of.issuer,
+  notAfter: (of) => of.notAfter,
+  sha256: (of) => of.sha256,
+};
+const LINK: Readers<LinkReading> = {
+  name: (of) => of.name,
+  rxBytes: (of) => of.rxBytes,
+  txBytes: (of) => of.txBytes,
+  rxFrozenMs: (of) => of.rxFrozenMs,
+  txPacketsSince: (of) => of.txPacketsSince,
+  mtuBytes: (of) => of.mtuBytes,
+};
+const RUN: Readers<Run> = {
+  ordinal: (of) => of.ordinal,
+  bearing: (of) => of.bearing,
+  length: (of) => of.length,
+  startedAtMs: (of) => of.startedAtMs,
+  lossRun: (of) => of.lossRun,
+};
+const REMEMBERED: Readers<Remembered> = {
+  endedAtMs: (of) => of.endedAtMs,
+  reason: (of) => of.reason,
+  phase: (of) => of.phase,
+  run: (of) => of.run,
+  evidence: (of) => of.evidence,
+};
+
+type Compare<T> = (a: T, b: T) => number;
+
+/** Compares by one field after the other; `inner` says how those are compared that are no text or number. */
+function byFields<T>(readers: Readers<T>, inner: { readonly [K in keyof T]?: Compare<never> } = {}): Compare<T> {
+  const fields = Object.entries(readers).map(([name, read]) => ({
+    read: read as (of: T) => unknown,
+    compare: defined((inner as Readonly<Record<string, Compare<unknown>>>)[name] ?? plain),
+  }));
+  return (a, b) => {
+    for (const { read, compare } of fields) {
+      const found = compare(read(a), read(b));
+      if (found !== 0) return found;
+    }
+    return 0;
+  };
+}
+
+/** What is absent comes first. */
+function defined<T>(compare: Compare<T>): Compare<T | undefined> {
+  return (a, b) => {
+    if (a === b) return 0;
+    if (a === undefined || b === undefined) return a === undefined ? -1 : 1;
+    return compare(a, b);
+  };
+}
+
+function plain(a: unknown, b: unknown): number {
+  return (a as string | number) < (b as string | number) ? -1 : 1;
+}
+
+function byItems<T>(compare: Compare<T>): Compare<readonly T[]> {
+  const each = defined(compare);
+  return (a, b) => {
+    for (const [at, item] of a.entries()) {
+      const found = each(item, b[at]);
+      if (found !== 0) return found;
+    }
+    return a.length - b.length;
+  };
+}
+
+const texts = byItems<string>(plain);
+const byEvidence = byFields(EVIDENCE, {
+  answers: texts,
+  redirects: texts,
+  chain: byItems(byFields(CERTIFICATE)),
+  link: byFields(LINK),
+});
+
+/**
+ * Less than 0: `a` comes first; 0: they hold the same; more: `b` does. Total. It builds nothing, for whoever sends the same thousands of
+ * times makes it be asked for each.
+ */
+export const compareContent: (a: Remembered, b: Remembered) => number = byFields(REMEMBERED, {
+  run: byFields(RUN),
+  evidence: byEvidence,
+});
