@@ -19,6 +19,12 @@ export const MAX_OPTIONS = 16;
 /** Most windows in one report: a full boundary (one for each target) and as many early seals again. */
 export const MAX_WINDOWS_PER_REPORT = 2 * MAX_TARGETS_PER_NODE;
 
+/**
+ * Most buckets of all sketches of one report: no more than samples, of which {@link MAX_TARGETS_PER_NODE} targets have 51,200 in ten seconds at
+ * the shortest cadence (100 ms). To open so many takes a collector 8 ms.
+ */
+export const MAX_BUCKETS_PER_REPORT = 65_536;
+
 /** Longest identifier (node id, target id, host name …), in UTF-16 units: 253 of a DNS name, a path, and a row's id. */
 export const MAX_IDENTIFIER_LENGTH = 512;
 

@@ -3,6 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { Window } from "@lifeline/window";
 import { ReportSchema, VitalsSchema, type Vitals as WireVitals } from "./gen/lifeline/v1/report_pb.ts";
 import {
+  MAX_BUCKETS_PER_REPORT,
   MAX_IDENTIFIER_LENGTH,
   MAX_REPORT_BYTES,
   MAX_TARGETS_PER_NODE,
@@ -66,6 +67,10 @@ export function decodeReport(bytes: Uint8Array): Decoded<Report> {
     const wire = decoded(readMessage(ReportSchema, bytes));
     const targetIds = list("target_ids", wire.targetIds, MAX_TARGETS_PER_NODE);
     for (const [at, id] of targetIds.entries()) text(`target_ids[${at}]`, id, 1, MAX_IDENTIFIER_LENGTH);
+    const buckets = wire.windows.reduce((sum, { rttBucketDeltas }) => sum + rttBucketDeltas.length, 0);
+    if (buckets > MAX_BUCKETS_PER_REPORT) {
+      refuse("windows", `${buckets} rtt_bucket_deltas in all`, `at most ${MAX_BUCKETS_PER_REPORT}`);
+    }
     return {
       sealedAtMs: integer("sealed_unix_ms", wire.sealedUnixMs, 0, MAX_UNIX_MS),
       windows: list("windows", wire.windows, MAX_WINDOWS_PER_REPORT).map((window, at) =>
