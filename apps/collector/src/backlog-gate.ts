@@ -29,8 +29,8 @@ export interface Waiting {
 export interface BacklogGate {
   /** Lets a late report go on at once, when the gate is open and nobody waits. Who goes on must {@link leave}. */
   enter(): boolean;
-  /** Waits for the turn of a report of so many bytes. Who goes on must {@link leave}. */
-  wait(bytes: number): Waiting;
+  /** Waits for the turn of a report of so many bytes, behind those that wait when `ready` resolves (default: now). Who goes on must {@link leave}. */
+  wait(bytes: number, ready?: Promise<void>): Waiting;
   /** A report that went on is stored and judged, or has failed. */
   leave(): void;
   /** Resolves when there is room for one more to wait; undefined: there is. */
@@ -49,6 +49,8 @@ interface Place {
 /** A gate before a store; `load` is the share of its queue that is taken, 0 to 1. */
 export function createBacklogGate(load: () => number): BacklogGate {
   const places = new Set<Place>();
+  /** Not ready yet. */
+  const held = new Set<Place>();
   let bytes = 0;
   let underWay = 0;
   let isShut = false;
@@ -61,9 +63,9 @@ export function createBacklogGate(load: () => number): BacklogGate {
     else if (share <= OPEN_AT_LOAD) isShut = false;
     return !isShut && underWay < MAX_UNDER_WAY;
   };
-  const hasRoom = () => places.size < MAX_WAITING_REPORTS && bytes < MAX_WAITING_BYTES;
+  const hasRoom = () => places.size + held.size < MAX_WAITING_REPORTS && bytes < MAX_WAITING_BYTES;
   const remove = (place: Place, hasTurn: boolean) => {
-    if (!places.delete(place)) return;
+    if (!places.delete(place) && !held.delete(place)) return;
     bytes -= place.bytes;
     if (hasTurn) underWay += 1;
     place.settle(hasTurn);
@@ -84,14 +86,16 @@ export function createBacklogGate(load: () => number): BacklogGate {
       underWay += 1;
       return true;
     },
-    wait(size) {
-      let place: Place | undefined;
-      const turn = new Promise<boolean>((settle) => {
-        place = { bytes: size, settle };
-        places.add(place);
-        bytes += size;
+    wait(size, ready) {
+      const { promise: turn, resolve: settle } = Promise.withResolvers<boolean>();
+      const place = { bytes: size, settle };
+      (ready === undefined ? places : held).add(place);
+      bytes += size;
+      void ready?.then(() => {
+        if (held.delete(place)) places.add(place);
+        review();
       });
-      return { turn, giveUp: () => place !== undefined && remove(place, false) };
+      return { turn, giveUp: () => remove(place, false) };
     },
     leave() {
       underWay -= 1;
@@ -105,6 +109,6 @@ export function createBacklogGate(load: () => number): BacklogGate {
       return room;
     },
     review,
-    waiting: () => places.size,
+    waiting: () => places.size + held.size,
   };
 }

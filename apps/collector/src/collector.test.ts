@@ -16,7 +16,7 @@ import { type Collector, startCollector } from "./collector.ts";
 import type { Config } from "./config.ts";
 import { HELLO_WITHIN_MS } from "./ingest.ts";
 import { testConfig } from "./testing/config.ts";
-import { catalogueOf, requirementRow } from "./testing/site.ts";
+import { catalogueOf, judged, requirementRow } from "./testing/site.ts";
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -577,7 +577,7 @@ describe("verdicts", () => {
     await before.introduce();
     await before.report(1, reportOf(times(5, "refused"), firstMs), BOOT, firstMs);
     await until(() => before.acked().length === 1);
-    clock.advance(30);
+    await judged(clock);
     before.call.cancel();
     await before.ended;
     clock.advance(600_000);
@@ -586,7 +586,7 @@ describe("verdicts", () => {
     await after.introduce();
     await after.report(9, reportOf(times(5, "refused"), nowMs), BOOT, nowMs);
     await until(() => after.acked().length === 1);
-    clock.advance(30);
+    await judged(clock);
     await after.report(2, reportOf(times(10, "answered"), firstMs + 300_000), BOOT, nowMs);
     await until(() => {
       clock.advance(30);

@@ -31,6 +31,7 @@ import { loadSite } from "./site.ts";
 import { keepToOwner } from "./store/owner-only.ts";
 import { openStore, type Store } from "./store/store.ts";
 import { createSuspects } from "./suspects.ts";
+import { Turns } from "./turns.ts";
 import { type CollectorVitals, createVitals } from "./vitals.ts";
 import { createWitnesses } from "./witness.ts";
 
@@ -112,7 +113,8 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const suspects = createSuspects(witnesses.viewOf);
   const issuers = createFleetIssuers();
   const knowledge = createKnowledge({ witnesses, issuers, interception: loadInterception() });
-  const judging = createJudging(fleet, store, clock, knowledge, judgingEvents(vitals, log));
+  const turns = new Turns(clock);
+  const judging = createJudging(fleet, store, turns, clock, knowledge, judgingEvents(vitals, log));
   const lastMomentMs = (await store.submit("lastMoment", {})) ?? (await firstMoment(store, clock));
   await rehydrate(fleet, store, clock, {
     silentBeforeMs: forgottenBeforeMs(config, lastMomentMs)[10],
@@ -121,7 +123,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   for (const node of fleet.nodes.values()) judging.judge(node);
 
   const { maxStreams } = config;
-  const ingest = createIngest({ fleet, judging, store, vitals, backlog, clock, access, maxStreams });
+  const ingest = createIngest({ fleet, judging, store, vitals, backlog, turns, clock, access, maxStreams });
   streams = ingest.streams;
   const authenticated = createRpcServer(identity.certificates === undefined ? "local" : "authenticated", clock);
   const servers = { authenticated, unauthenticated: createRpcServer("unauthenticated", clock) };
@@ -221,7 +223,7 @@ function storeEvents(vitals: CollectorVitals, backlog: Pick<BacklogGate, "review
   };
 }
 
-function judgingEvents(vitals: CollectorVitals, log: Logger): Parameters<typeof createJudging>[4] {
+function judgingEvents(vitals: CollectorVitals, log: Logger): Parameters<typeof createJudging>[5] {
   return {
     onJudged: (durationNs) => vitals.judgeSeconds.observe(durationNs / NS_PER_S),
     onIncident(nodeId, change, { targetId, verdict, cause, startedAtMs, endedAtMs, evidence }) {

@@ -16,7 +16,7 @@ import type { Introduction } from "./admit.ts";
 import { paced } from "./cadence.ts";
 import { type BootHistory, createBootHistory } from "./duplicate.ts";
 import { createQuota, type Quota } from "./quota.ts";
-import { createRecent, RECENT_MS, type Recent } from "./recent.ts";
+import { RECENT_MS, Recent } from "./recent.ts";
 import type { Site } from "./site.ts";
 import { addToTally, emptyTally, type Tally } from "./tally.ts";
 
@@ -231,7 +231,7 @@ function newNode(
     boots: createBootHistory(),
     firstSeenMs: nowMs,
     lastReportMs: undefined,
-    recent: createRecent(),
+    recent: new Recent(),
     tallies: new Map(),
     quota: createQuota(quotaBytes),
     vitals: undefined,

@@ -237,7 +237,10 @@ describe("a collector", () => {
     await agent.hello({ sentUnixMs: BigInt(nodeNowMs()) });
     await until(() => agent.plans().length === 1);
     await pass(3);
-    await until(() => stored("SELECT count(*) FROM incidents WHERE ended_ms IS NULL") === 0);
+    await until(() => {
+      clock.advance(30);
+      return stored("SELECT count(*) FROM incidents WHERE ended_ms IS NULL") === 0;
+    });
     expect(stored("SELECT count(*) FROM incidents")).toBe(1);
   });
 });

@@ -20,8 +20,9 @@ import type { Judging } from "./judging.ts";
 import { peerAddress } from "./peer-address.ts";
 import { HELLO_ALLOWANCE, takeHello } from "./quota.ts";
 import { recall } from "./rehydrate.ts";
-import { createReportLane, unavailable } from "./report-lane.ts";
+import { ReportLane, unavailable } from "./report-lane.ts";
 import type { Store } from "./store/store.ts";
+import type { Turns } from "./turns.ts";
 import type { CollectorVitals } from "./vitals.ts";
 
 /** How long a stream may stay without its Hello, ms: an agent sends it with the opening. */
@@ -47,6 +48,7 @@ export interface IngestParts {
   readonly store: Store;
   readonly vitals: CollectorVitals;
   readonly backlog: BacklogGate;
+  readonly turns: Turns;
   readonly clock: Clock;
   readonly access: Pick<Access, "mayStill">;
   readonly maxStreams: number;
@@ -155,7 +157,7 @@ function agentStream(parts: IngestParts, speaker: Speaker, send: Send, context: 
   let node: Node | undefined;
   let bootId: Uint8Array = new Uint8Array();
   let session: Session | undefined;
-  const reports = createReportLane(parts, send, end);
+  const reports = new ReportLane(parts, send, end);
   // Its requests end as if it had finished; what waits then would wait for nobody.
   context.signal.addEventListener("abort", () => reports.close(), { once: true });
   /** Since when a message is waited for; undefined while one is dealt with. */

@@ -3,8 +3,10 @@
  *
  * 1. A node is judged soon after its windows changed, once for all that came together; and by the tick, when a target of it goes
  *    stale or its plan changed: silence, too, turns a verdict (M4).
- * 2. Verdicts' since and incidents are written when they change; what the store refuses is written again at the next tick.
- * 3. One write of an incident or a node's verdicts is under way at a time, so that an older state never follows a newer one.
+ * 2. Nodes take turns (turns.ts), and one node is judged no more often than keeps it at {@link JUDGE_SHARE} of the main thread: what changes
+ *    meanwhile is judged once.
+ * 3. Verdicts' since and incidents are written when they change; what the store refuses is written again at the next tick.
+ * 4. One write of an incident or a node's verdicts is under way at a time, so that an older state never follows a newer one.
  */
 
 import { resolvedTargets } from "@lifeline/catalogue";
@@ -22,17 +24,20 @@ import type { Window } from "@lifeline/window";
 import { type Fleet, type Node, nodeNowMs } from "./fleet.ts";
 import { createReplays } from "./replay.ts";
 import type { Store } from "./store/store.ts";
+import type { Turns } from "./turns.ts";
 import { createUnsaved } from "./unsaved.ts";
 
 /** How long judging waits for more windows of a node, ms: a tenth of what a person sees as at once. */
 const SETTLE_MS = 20;
 
 /**
- * Judging in one go, and the pause after, ms: a node of 91 targets takes some 2.6 ms, and acknowledging must not wait for a
- * whole fleet. Nodes that change again while they wait are judged once.
+ * Share of the main thread that judging one node may take, 0 to 1: a node of 91 targets takes some 2.6 ms, and is judged every 130 ms at most;
+ * one that was made to take 50 ms, every 2.5 s.
  */
-const SLICE_MS = 20;
-const BREATH_MS = 5;
+const JUDGE_SHARE = 0.02;
+
+/** Most time that a question may spend on judging what waits, ms. */
+const CATCH_UP_MS = 20;
 
 export interface Judging {
   /** The node's windows or plan changed. */
@@ -44,8 +49,8 @@ export interface Judging {
   /** Judges at once. */
   judge(node: Node): void;
   /**
-   * Judges what is waiting, for one slice at most: whoever asks after an acknowledgement sees what was acknowledged. A fleet of more
-   * than a slice's nodes is answered as far as it has been judged.
+   * Judges what is waiting, for {@link CATCH_UP_MS} at most: whoever asks after an acknowledgement sees what was acknowledged. A fleet
+   * of more nodes than that is answered as far as it has been judged.
    */
   catchUp(): void;
   /** To be called once a second: judges what has gone stale, writes what is unsaved. */
@@ -70,11 +75,16 @@ export type Knowledge = (node: Node, nowMs: number) => Pick<Judgement, "context"
 export function createJudging(
   fleet: Fleet,
   store: Store,
+  turns: Pick<Turns, "run">,
   clock: Clock,
   knowledge: Knowledge,
   events: JudgingEvents,
 ): Judging {
   const dirty = new Set<Node>();
+  /** Those of them that wait for their turn. */
+  const queued = new Set<Node>();
+  /** When a node may be judged again, ns. */
+  const restedAtNs = new Map<Node, number>();
   const nextDueMs = new Map<Node, number>();
   const unsaved = createUnsaved(store, events);
   const past = (node: Node) => {
@@ -83,13 +93,22 @@ export function createJudging(
     const { witness: _witness, duplicate: _duplicate, ...lasting } = context ?? {};
     return { ...rest, context: lasting };
   };
-  const replays = createReplays(clock, past, (node, change, incident, isNew) => {
+  const replays = createReplays({ clock, turns, knowledge: past }, (node, change, incident, isNew) => {
     if (change !== "changed" && isNew) events.onIncident(node.nodeId, change, incident);
     unsaved.addIncident(node.nodeId, incident);
     if (change === "closed") touch(node);
   });
   let settling: Timer | undefined;
-
+  let isFlushDue = false;
+  /** Once for all that was judged in one slice. */
+  const flushSoon = () => {
+    if (isFlushDue) return;
+    isFlushDue = true;
+    queueMicrotask(() => {
+      isFlushDue = false;
+      void unsaved.flush();
+    });
+  };
   const judge = (node: Node) => {
     dirty.delete(node);
     const beganNs = clock.monotonicNs();
@@ -97,7 +116,7 @@ export function createJudging(
     const nowMs = nodeNowMs(node, wallMs);
     const { resolution, previous } = node;
     const thresholds = DEFAULT_THRESHOLDS;
-    const judgement = { resolution, windows: node.recent.of, nowMs, thresholds, previous };
+    const judgement = { resolution, windows: (id: string) => node.recent.of(id), nowMs, thresholds, previous };
     node.rows = judgeNode({ ...judgement, ...knowledge(node, wallMs) });
     const step = advanceIncidents(node.incidents, node.rows, nowMs);
     node.incidents = step.state;
@@ -108,24 +127,26 @@ export function createJudging(
     if (verdictsChanged(node)) unsaved.addVerdicts(node.nodeId, node.rows);
     node.previous = new Map(node.rows.map((row) => [rowKey(row), row]));
     nextDueMs.set(node, wallMs + staleAtMs(node, nowMs) - nowMs);
-    events.onJudged(clock.monotonicNs() - beganNs);
+    const endedNs = clock.monotonicNs();
+    restedAtNs.set(node, endedNs + (endedNs - beganNs) * (1 / JUDGE_SHARE - 1));
+    events.onJudged(endedNs - beganNs);
   };
-  const judgeWaiting = (untilNs: number) => {
-    for (const node of dirty) {
-      if (fleet.nodes.get(node.nodeId) === node) judge(node);
-      else dirty.delete(node);
-      if (clock.monotonicNs() >= untilNs) break;
-    }
+  const isKnown = (node: Node) => fleet.nodes.get(node.nodeId) === node;
+  const judgeInTurn = (node: Node) => {
+    queued.delete(node);
+    if (!dirty.has(node)) return;
+    if (isKnown(node)) judge(node);
+    else dirty.delete(node);
+    flushSoon();
   };
-  const sliceEndNs = () => clock.monotonicNs() + SLICE_MS * NS_PER_MS;
   const settle = () => {
-    const untilNs = sliceEndNs();
-    judgeWaiting(untilNs);
-    // The past waits for the present, but not for ever: one report of it has its turn in any case.
-    do replays.step();
-    while (replays.pending() && clock.monotonicNs() < untilNs);
-    settling = dirty.size > 0 || replays.pending() ? clock.after(BREATH_MS, settle) : undefined;
-    void unsaved.flush();
+    const nowNs = clock.monotonicNs();
+    for (const node of dirty) {
+      if (queued.has(node) || (restedAtNs.get(node) ?? 0) > nowNs) continue;
+      queued.add(node);
+      void turns.run("judging", node, () => judgeInTurn(node));
+    }
+    settling = dirty.size > 0 ? clock.after(SETTLE_MS, settle) : undefined;
   };
   const touch = (node: Node) => {
     dirty.add(node);
@@ -133,18 +154,24 @@ export function createJudging(
   };
   return {
     judge,
-    catchUp: () => judgeWaiting(sliceEndNs()),
+    catchUp() {
+      const untilNs = clock.monotonicNs() + CATCH_UP_MS * NS_PER_MS;
+      for (const node of dirty) {
+        if (isKnown(node)) judge(node);
+        if (clock.monotonicNs() >= untilNs) break;
+      }
+    },
     touch,
     welcome: (node) => replays.begin(node),
-    replay(node, windows) {
-      const judged = replays.add(node, windows);
-      settling ??= clock.after(SETTLE_MS, settle);
-      return judged;
-    },
+    replay: (node, windows) => replays.add(node, windows).then(flushSoon),
     tick() {
       const nowMs = clock.wallMs();
-      for (const node of nextDueMs.keys()) if (fleet.nodes.get(node.nodeId) !== node) nextDueMs.delete(node);
-      replays.settle((node) => fleet.nodes.get(node.nodeId) === node);
+      for (const node of nextDueMs.keys()) {
+        if (isKnown(node)) continue;
+        nextDueMs.delete(node);
+        restedAtNs.delete(node);
+      }
+      replays.settle(isKnown);
       for (const node of fleet.nodes.values()) if ((nextDueMs.get(node) ?? 0) <= nowMs) touch(node);
       void unsaved.flush();
     },

@@ -6,7 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { manualClock, systemClock } from "@lifeline/measure";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Collector } from "./collector.ts";
 import { NOTICE_EVERY_MS } from "./held-notice.ts";
+import { LIVE_RESERVE, WINDOWS_CAPACITY, windowsPerSecond } from "./quota.ts";
 import { dialAs, metricOf, reportBytes, startIn, until, writeSite } from "./testing/site.ts";
 
 let directory = "";
@@ -32,6 +34,17 @@ function dial(port: number, nodeId = "n1") {
   const agent = dialAs(port, nodeId);
   closers.push(() => agent.close());
   return agent;
+}
+
+/** Waits until a series has a value as it should be. */
+async function untilMetric(collector: Collector, series: string, isRight: (value: number) => boolean): Promise<void> {
+  let value = Number.NaN;
+  for (let tries = 0; tries < 1_000; tries++) {
+    value = await metricOf(collector, series);
+    if (isRight(value)) return;
+    await sleep(10);
+  }
+  expect.fail(`${series} is ${value}`);
 }
 
 /** Bytes that are no report, as many as a report may have: refused at little cost, and counted like any. */
@@ -112,59 +125,126 @@ describe("a node over its quota", () => {
   });
 });
 
+/** Streams of which each has three reports of 1 MiB here: together more than half of what may wait for the store. */
+const CROWD = 20;
+
 describe("a collector whose store is behind", () => {
-  it("lets late reports wait and live ones pass, on the same stream, and loses neither", async () => {
-    const collector = await start();
+  /** A collector whose database is locked, with more than half of its store's queue taken; what opens it, and those who wait. */
+  async function behind() {
+    const collector = await start(systemClock, { config: { maxStreams: CROWD + 8 } });
+    const crowd = Array.from({ length: CROWD }, (_, at) => dial(collector.grpcPort, `crowd-${at}`));
     const agent = dial(collector.grpcPort);
-    await agent.hello();
+    for (const each of [agent, ...crowd]) await each.hello();
     await agent.report(1, reportBytes({ sealedAtMs: Date.now() }));
-    await until(() => agent.acked().length === 1);
+    await until(() => agent.acked().length === 1 && crowd.every((each) => each.plans().length === 1));
     const locker = new DatabaseSync(join(directory, "data", "collector.db"));
     closers.push(() => locker.close());
     locker.exec("BEGIN IMMEDIATE");
-    // Some 1 MiB each: the first goes to the store's thread, 33 more are half of what may wait for it.
     const large = reportBytes({ sealedAtMs: Date.now(), windows: 1_024, evidenceChars: 256 });
-    const many = Math.ceil((34 * 1024 * 1024) / large.length) + 1;
-    expect(many).toBeLessThan(60);
-    for (let sequence = 2; sequence < 2 + many; sequence++) await agent.report(sequence, large);
+    expect(large.length).toBeGreaterThan(800_000);
+    for (const sequence of [1, 2, 3]) {
+      for (const each of crowd) void each.report(sequence, large).catch(() => {});
+    }
+    await untilMetric(collector, "lifeline_collector_store_pending_operations", (pending) => pending >= 3 * CROWD - 4);
+    return { collector, agent, crowd, unlock: () => locker.exec("ROLLBACK") };
+  }
+  const waiting = "lifeline_collector_deferred_reports_waiting";
+
+  it("lets late reports wait and live ones pass, on the same stream, and loses neither", async () => {
+    const { collector, agent, crowd, unlock } = await behind();
     const lateMs = Date.now() - 600_000;
     for (const sequence of [101, 102, 103]) await agent.report(sequence, reportBytes({ sealedAtMs: lateMs }));
     await agent.report(200, reportBytes({ sealedAtMs: Date.now() }));
-    const waiting = "lifeline_collector_deferred_reports_waiting";
-    for (let tries = 0; tries < 400 && (await metricOf(collector, waiting)) < 3; tries++) await sleep(5);
-    expect(await metricOf(collector, waiting)).toBe(3);
+    await untilMetric(collector, waiting, (reports) => reports === 3);
     expect(agent.acked()).toEqual([1]);
-    locker.exec("ROLLBACK");
-    await until(() => agent.acked().length === many + 5);
+    unlock();
+    await until(() => agent.acked().length === 5);
     const acked = agent.acked();
     expect(acked.indexOf(200)).toBeLessThan(acked.indexOf(101));
     expect(acked.filter((sequence) => sequence > 100 && sequence < 200)).toEqual([101, 102, 103]);
+    await until(() => crowd.every((each) => each.acked().length === 3));
     expect(await metricOf(collector, waiting)).toBe(0);
     expect(await metricOf(collector, "lifeline_collector_deferred_reports_total")).toBe(3);
-    expect(await metricOf(collector, "lifeline_collector_streams")).toBe(1);
-  });
+    expect(await metricOf(collector, "lifeline_collector_streams")).toBe(CROWD + 1);
+  }, 60_000);
 
   it("forgets what waited for a stream that has ended", async () => {
+    const { collector, agent, unlock } = await behind();
+    await agent.report(101, reportBytes({ sealedAtMs: Date.now() - 600_000 }));
+    await untilMetric(collector, waiting, (reports) => reports === 1);
+    agent.call.cancel();
+    await untilMetric(collector, waiting, (reports) => reports === 0);
+    unlock();
+    await untilMetric(collector, "lifeline_collector_streams", (streams) => streams === CROWD);
+  }, 60_000);
+
+  it("ends no stream for what does not fit: large reports wait for room, and small ones find some", async () => {
+    const { collector, agent, crowd, unlock } = await behind();
+    const more = Array.from({ length: 4 }, (_, at) => dial(collector.grpcPort, `more-${at}`));
+    const largest = reportBytes({ sealedAtMs: Date.now(), windows: 1_024, evidenceChars: 256, texts: 12 });
+    expect(largest.length).toBeGreaterThan(3_000_000);
+    for (const each of more) await each.hello();
+    for (const each of more) void each.report(1, largest).catch(() => {});
+    void agent.report(2, reportBytes({ sealedAtMs: Date.now() })).catch(() => {});
+    await sleep(200);
+    unlock();
+    const all = [...crowd, ...more];
+    await until(() => agent.acked().includes(2) && all.every((each) => each.acked().includes(1)));
+    expect(await metricOf(collector, "lifeline_collector_streams")).toBe(CROWD + 5);
+  }, 60_000);
+});
+
+describe("a node that sends windows without end", () => {
+  /** A report of as many windows as one may hold. */
+  const full = (sealedAtMs: number) => reportBytes({ sealedAtMs, windows: 1_024 });
+
+  it("is taken as far as its allowance goes, then at its rate, live ones of it first; and others are not held up", async () => {
+    const clock = manualClock(Date.now());
+    const collector = await start(clock);
+    const greedy = dial(collector.grpcPort);
+    await greedy.hello();
+    const lateMs = clock.wallMs() - 600_000;
+    // Half of it is late, as of a spool that is drained: those leave the reserve.
+    const all = WINDOWS_CAPACITY / 1_024;
+    const reserve = all * LIVE_RESERVE;
+    const sending = (async () => {
+      for (let sequence = 1; sequence <= all; sequence++) await greedy.report(sequence, full(lateMs));
+      for (let sequence = 1_001; sequence <= 1_000 + reserve; sequence++)
+        await greedy.report(sequence, full(clock.wallMs()));
+    })();
+    const late = () => greedy.acked().filter((sequence) => sequence <= all).length;
+    const live = () => greedy.acked().length - late();
+    await until(() => late() === all - reserve && live() === reserve, 30_000);
+    await sending;
+    expect(await metricOf(collector, "lifeline_collector_deferred_reports_waiting")).toBe(reserve);
+    const modest = dial(collector.grpcPort, "n2");
+    await modest.hello();
+    await modest.report(1, reportBytes({ sealedAtMs: clock.wallMs() }));
+    await until(() => modest.acked().length === 1);
+    // So many windows come back in a second; the reserve must have come back before a late one goes on.
+    const perS = windowsPerSecond(2);
+    for (let seconds = 0; seconds < (reserve * 1_024) / perS; seconds++) clock.advance(1_000);
+    await until(() => {
+      clock.advance(100);
+      return late() > all - reserve;
+    });
+    for (let seconds = 0; seconds < reserve; seconds++) {
+      clock.advance(1_000);
+      await sleep(20);
+    }
+    await until(() => {
+      clock.advance(1_000);
+      return late() === all;
+    });
+    await collector.stop();
+  }, 60_000);
+
+  it("has its work shown", async () => {
     const collector = await start();
     const agent = dial(collector.grpcPort);
     await agent.hello();
-    const locker = new DatabaseSync(join(directory, "data", "collector.db"));
-    closers.push(() => locker.close());
-    await until(() => agent.plans().length === 1);
-    locker.exec("BEGIN IMMEDIATE");
-    const large = reportBytes({ sealedAtMs: Date.now(), windows: 1_024, evidenceChars: 256 });
-    const many = Math.ceil((34 * 1024 * 1024) / large.length) + 1;
-    for (let sequence = 2; sequence < 2 + many; sequence++) await agent.report(sequence, large);
-    await agent.report(101, reportBytes({ sealedAtMs: Date.now() - 600_000 }));
-    const waiting = "lifeline_collector_deferred_reports_waiting";
-    for (let tries = 0; tries < 400 && (await metricOf(collector, waiting)) < 1; tries++) await sleep(5);
-    expect(await metricOf(collector, waiting)).toBe(1);
-    agent.call.cancel();
-    for (let tries = 0; tries < 400 && (await metricOf(collector, waiting)) > 0; tries++) await sleep(5);
-    expect(await metricOf(collector, waiting)).toBe(0);
-    locker.exec("ROLLBACK");
-    const streams = "lifeline_collector_streams";
-    for (let tries = 0; tries < 400 && (await metricOf(collector, streams)) > 0; tries++) await sleep(5);
-    expect(await metricOf(collector, streams)).toBe(0);
+    await agent.report(1, full(Date.now()));
+    await until(() => agent.acked().length === 1);
+    expect(await metricOf(collector, 'lifeline_node_work_seconds_total{node="n1"}')).toBeGreaterThan(0);
   });
 });

@@ -5,29 +5,47 @@ import {
   BYTES_CAPACITY,
   bytesPerSecond,
   createQuota,
+  DRAIN_WINDOWS_PER_S,
   HELLO_ALLOWANCE,
+  LIVE_RESERVE,
+  lateWaitMs,
   REPORT_ALLOWANCE,
   REPORT_COST_BYTES,
   reportWaitMs,
+  spendIndex,
   spendReport,
+  spendTime,
   spendWindows,
+  TIME_CAPACITY_NS,
+  TIME_SHARE,
   takeHello,
   WINDOW_COST_BYTES,
+  WINDOWS_CAPACITY,
+  windowsPerSecond,
 } from "./quota.ts";
 
 const NS_PER_S = 1e9;
 const MAX_REPORT_BYTES = 4 * 1024 * 1024;
 
-/** What a node that sends as fast as it may brings in: reports of those sizes and windows, after those waits. */
+/** What a node that sends as fast as it may brings in: reports of those sizes, windows and times, after those waits. */
 const anySteps = fc.array(
   fc.record({
     payloadBytes: fc.integer({ min: 0, max: MAX_REPORT_BYTES }),
     windows: fc.integer({ min: 0, max: 1_024 }),
+    workMs: fc.integer({ min: 0, max: 200 }),
     idleMs: fc.integer({ min: 0, max: 120_000 }),
   }),
   { minLength: 1, maxLength: 200 },
 );
 const anyTargets = fc.integer({ min: 0, max: 512 });
+
+/** A report, opened, stored and judged. */
+function spend(quota: ReturnType<typeof createQuota>, payloadBytes: number, windows: number, workMs = 0): void {
+  spendReport(quota, payloadBytes);
+  spendWindows(quota, windows);
+  spendIndex(quota, windows);
+  spendTime(quota, workMs * NS_PER_MS);
+}
 
 describe("a quota", () => {
   it("lets in at most its capacity, its rate and one report more, however it is asked", () => {
@@ -35,17 +53,20 @@ describe("a quota", () => {
       fc.property(anySteps, anyTargets, (steps, targets) => {
         const quota = createQuota();
         let nowNs = 0;
-        let bytes = 0;
-        for (const { payloadBytes, windows, idleMs } of steps) {
+        const sum = { bytes: 0, windows: 0, workNs: 0 };
+        for (const { payloadBytes, windows, workMs, idleMs } of steps) {
           nowNs += idleMs * NS_PER_MS;
-          if (reportWaitMs(quota, targets, nowNs) > 0) continue;
-          spendReport(quota, payloadBytes);
-          spendWindows(quota, windows);
-          bytes += payloadBytes + REPORT_COST_BYTES + windows * WINDOW_COST_BYTES;
+          nowNs += reportWaitMs(quota, targets, nowNs) * NS_PER_MS;
+          expect(reportWaitMs(quota, targets, nowNs)).toBe(0);
+          spend(quota, payloadBytes, windows, workMs);
+          sum.bytes += payloadBytes + REPORT_COST_BYTES + windows * WINDOW_COST_BYTES;
+          sum.windows += windows;
+          sum.workNs += workMs * NS_PER_MS;
+          const s = nowNs / NS_PER_S;
           const oneMore = MAX_REPORT_BYTES + REPORT_COST_BYTES + 1_024 * WINDOW_COST_BYTES;
-          expect(bytes).toBeLessThanOrEqual(
-            BYTES_CAPACITY + (bytesPerSecond(targets) * nowNs) / NS_PER_S + oneMore + 1,
-          );
+          expect(sum.bytes).toBeLessThanOrEqual(BYTES_CAPACITY + bytesPerSecond(targets) * s + oneMore + 1);
+          expect(sum.windows).toBeLessThanOrEqual(WINDOWS_CAPACITY + windowsPerSecond(targets) * s + 1_024 + 1);
+          expect(sum.workNs).toBeLessThanOrEqual(TIME_CAPACITY_NS + TIME_SHARE * nowNs + 200 * NS_PER_MS + 1);
         }
       }),
     );
@@ -55,10 +76,8 @@ describe("a quota", () => {
     fc.assert(
       fc.property(anySteps, anyTargets, (steps, targets) => {
         const quota = createQuota();
-        for (const { payloadBytes, windows } of [...steps, { payloadBytes: BYTES_CAPACITY, windows: 0 }]) {
-          spendReport(quota, payloadBytes);
-          spendWindows(quota, windows);
-        }
+        for (const { payloadBytes, windows, workMs } of steps) spend(quota, payloadBytes, windows, workMs);
+        spend(quota, BYTES_CAPACITY, 0);
         const waitMs = reportWaitMs(quota, targets, 0);
         expect(waitMs).toBeGreaterThan(0);
         expect(reportWaitMs(quota, targets, (waitMs - 2) * NS_PER_MS)).toBeGreaterThan(0);
@@ -71,19 +90,51 @@ describe("a quota", () => {
     const quota = createQuota();
     expect(reportWaitMs(quota, 512, 1e18)).toBe(0);
     expect([quota.reports.left, quota.bytes.left]).toEqual([REPORT_ALLOWANCE.capacity, BYTES_CAPACITY]);
+    expect([quota.windows.left, quota.time.left]).toEqual([WINDOWS_CAPACITY, TIME_CAPACITY_NS]);
   });
 
-  it("does not slow a whole spool of 64 MiB in 65,536 reports at 50/s, with live reports between them", () => {
+  it.each([
+    ["good", 91, 0.7],
+    // Judged at its own time besides.
+    ["bad", 91, 4],
+    ["good", 148, 1],
+  ])(
+    "takes a spool of 72 h of %s windows of %i targets within the hour, and live reports beside it at once",
+    (_, targets, workMs) => {
+      const quota = createQuota();
+      let nowNs = 0;
+      for (let left = 25_920; left > 0; ) {
+        // An agent sends one of them every 20 ms at most, and a live one every 10 s.
+        nowNs += 20 * NS_PER_MS;
+        if (lateWaitMs(quota, targets, nowNs) === 0) {
+          spend(quota, targets * 150, targets, workMs);
+          left -= 1;
+        }
+        if (nowNs % (10 * NS_PER_S) > 0) continue;
+        expect(reportWaitMs(quota, targets, nowNs)).toBe(0);
+        spend(quota, targets * 150, targets, 3);
+      }
+      expect(nowNs / NS_PER_S).toBeLessThan(3_600);
+    },
+  );
+
+  it("lets late reports wait while little is left, and live ones not yet", () => {
     const quota = createQuota();
-    const targets = 20;
-    // Of 1,024 bytes: six windows of 151 bytes.
-    for (let at = 0; at < 65_536; at++) {
-      const nowNs = (at / 50) * NS_PER_S;
-      expect(reportWaitMs(quota, targets, nowNs)).toBe(0);
-      spendReport(quota, 1_024);
-      spendWindows(quota, 6);
-      if (at % 500 === 0) spendReport(quota, 4_096);
-    }
+    spendWindows(quota, WINDOWS_CAPACITY * (1 - LIVE_RESERVE));
+    expect([lateWaitMs(quota, 0, 0), reportWaitMs(quota, 0, 0)]).toEqual([1, 0]);
+    const other = createQuota();
+    spendTime(other, TIME_CAPACITY_NS * (1 - LIVE_RESERVE) + NS_PER_MS);
+    expect([lateWaitMs(other, 0, 0), reportWaitMs(other, 0, 0)]).toEqual([1 / TIME_SHARE + 1, 0]);
+  });
+
+  it("slows who sends windows or makes work without end, at the rates that are told", () => {
+    const windows = createQuota();
+    spendWindows(windows, WINDOWS_CAPACITY + DRAIN_WINDOWS_PER_S);
+    expect(reportWaitMs(windows, 0, 0)).toBe(1_001);
+    const work = createQuota();
+    spendTime(work, TIME_CAPACITY_NS + 50 * NS_PER_MS);
+    expect(reportWaitMs(work, 0, 0)).toBe(1_001);
+    expect(work.workNs).toBe(TIME_CAPACITY_NS + 50 * NS_PER_MS);
   });
 
   it.each([1, 20, 91, 512])("does not slow %i targets that all turn without end for a day", (targets) => {
@@ -93,8 +144,8 @@ describe("a quota", () => {
     for (let at = 0; at < 86_400 * 10; at++) {
       const waitMs = reportWaitMs(quota, targets, (at * 10 * NS_PER_S) / 101);
       if (waitMs > 0) expect.fail(`had to wait ${waitMs} ms at report ${at}`);
-      spendReport(quota, 85 + windows * 192);
-      spendWindows(quota, windows);
+      // And opened in 10 µs each, and judged, which takes 2 % of the time at most.
+      spend(quota, 85 + windows * 192, windows, windows * 0.01 + 2);
     }
     // Nor would it on any later day.
     expect(REPORT_ALLOWANCE.capacity - quota.reports.left).toBeLessThanOrEqual(2);
@@ -104,7 +155,7 @@ describe("a quota", () => {
     const quota = createQuota();
     let taken = 0;
     for (; reportWaitMs(quota, 91, 0) === 0; taken++) spendReport(quota, 100);
-    expect(taken).toBe(REPORT_ALLOWANCE.capacity);
+    expect(taken).toBeLessThan(REPORT_ALLOWANCE.capacity);
   });
 
   it("takes hellos of an agent that has something to say every 5 s, and not those in a row", () => {

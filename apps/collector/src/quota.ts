@@ -3,9 +3,10 @@
  * node's, and nothing is allocated when one is asked.
  *
  * 1. Over any time of t s a node brings in at most capacity + rate · t, and one report more: what is taken may leave a debt, and nothing
- *    more is taken until it is paid.
+ *    more is taken until it is paid. That holds for reports, bytes, windows, and the time that the collector spends on them.
  * 2. Over quota nothing is refused or lost: the stream is not read on, and the node's spool holds what waits (U1).
- * 3. An honest agent is never slowed: the rates are the most that its early seals allow, the capacities hold its whole spool.
+ * 3. An honest agent's live reports are never slowed: the rates are the most that its early seals allow. Its spool after the longest
+ *    outage drains within the hour ({@link DRAIN_WINDOWS_PER_S}); late reports leave a reserve for live ones.
  * 4. The quota is the node's, not its stream's: to come again refills nothing. It is forgotten with the node (S2).
  */
 const NS_PER_S = 1e9;
@@ -54,6 +55,34 @@ const WINDOW_BYTES = 256;
  */
 export const BYTES_CAPACITY = 2 * 1024 * 1024 * 1024;
 
+/**
+ * Windows that may be taken at once: an hour and fifty minutes of 96 targets, or two seconds of the store's thread (storing a window and
+ * rolling it up takes 25 µs: `npm run bench -- rollup`).
+ */
+export const WINDOWS_CAPACITY = 64 * 1024;
+
+/**
+ * Windows a second beside the live ones, for whoever drains a spool: the 2.5 million of 96 targets over 72 h take 35 minutes, the 3.8
+ * million of 148 targets 50, within the hour that an agent grants (AGED_GRACE_MS). It is 2.6 % of the store's thread.
+ */
+export const DRAIN_WINDOWS_PER_S = 1_024;
+
+/** Share of one core that the collector's main thread spends on one node for ever, 0 to 1: opening, counting, judging. */
+export const TIME_SHARE = 0.05;
+
+/** What it may spend at once, ns: two seconds. A node of 96 targets at rest takes 0.3 ms a second, at its worst 25. */
+export const TIME_CAPACITY_NS = 2 * NS_PER_S;
+
+/**
+ * What a report costs beside the time that is measured, ns, by number and byte: the transport's share, which cannot be told by node. Of
+ * empty reports over TLS, and of the largest.
+ */
+export const REPORT_TIME_NS = 100_000;
+export const BYTE_TIME_NS = 3;
+
+/** Share of windows and time that is left for live reports: late ones wait while less is left. */
+export const LIVE_RESERVE = 1 / 8;
+
 /** Bytes a second beside the targets': of 11 reports, with 85 bytes of vitals and date each. */
 export const BASE_BYTES_PER_S = 3 * 1024;
 
@@ -66,7 +95,12 @@ export interface Quota {
   readonly bytesCapacity: number;
   readonly reports: Bucket;
   readonly bytes: Bucket;
+  readonly windows: Bucket;
+  /** Of the main thread, ns. */
+  readonly time: Bucket;
   readonly hellos: Bucket;
+  /** Time of the main thread spent on it since the collector's start, ns, as far as it was measured. */
+  workNs: number;
   /** Whether its last report had to wait. */
   isThrottled: boolean;
 }
@@ -77,28 +111,62 @@ export function createQuota(bytesCapacity = BYTES_CAPACITY): Quota {
     bytesCapacity,
     reports: { left: REPORT_ALLOWANCE.capacity, atNs: 0 },
     bytes: { left: bytesCapacity, atNs: 0 },
+    windows: { left: WINDOWS_CAPACITY, atNs: 0 },
+    time: { left: TIME_CAPACITY_NS, atNs: 0 },
     hellos: { left: HELLO_ALLOWANCE.capacity, atNs: 0 },
+    workNs: 0,
     isThrottled: false,
   };
 }
 
 /** How long until the next report of a node with so many planned targets may be taken, ms; 0: now. `nowNs` is monotonic. */
-export function reportWaitMs({ reports, bytes, bytesCapacity }: Quota, targets: number, nowNs: number): number {
+export function reportWaitMs(quota: Quota, targets: number, nowNs: number): number {
+  const { reports, bytes, bytesCapacity } = quota;
   const bytesPerS = bytesPerSecond(targets);
   refill(reports, REPORT_ALLOWANCE.capacity, REPORT_ALLOWANCE.perSecond, nowNs);
   refill(bytes, bytesCapacity, bytesPerS, nowNs);
-  return Math.max(waitMs(reports, REPORT_ALLOWANCE.perSecond), waitMs(bytes, bytesPerS));
+  const workMs = workWaitMs(quota, targets, nowNs, 0);
+  return Math.max(waitMs(reports, REPORT_ALLOWANCE.perSecond), waitMs(bytes, bytesPerS), workMs);
 }
 
-/** Takes a report of that size, whatever becomes of it: one that comes again costs as much. */
-export function spendReport({ reports, bytes }: Quota, payloadBytes: number): void {
+/** How long until a late report that was read may be stored and judged, ms; 0: now. */
+export function lateWaitMs(quota: Quota, targets: number, nowNs: number): number {
+  return workWaitMs(quota, targets, nowNs, LIVE_RESERVE);
+}
+
+/** Until more than that share of the windows and of the time is left. */
+function workWaitMs({ windows, time }: Quota, targets: number, nowNs: number, share: number): number {
+  const windowsPerS = windowsPerSecond(targets);
+  const timePerS = TIME_SHARE * NS_PER_S;
+  refill(windows, WINDOWS_CAPACITY, windowsPerS, nowNs);
+  refill(time, TIME_CAPACITY_NS, timePerS, nowNs);
+  return Math.max(
+    waitMs(windows, windowsPerS, share * WINDOWS_CAPACITY),
+    waitMs(time, timePerS, share * TIME_CAPACITY_NS),
+  );
+}
+
+/** Takes a report of that size, whatever becomes of it: one that comes again, or is refused, costs as much. */
+export function spendReport({ reports, bytes, time }: Quota, payloadBytes: number): void {
   reports.left -= 1;
   bytes.left -= payloadBytes + REPORT_COST_BYTES;
+  time.left -= REPORT_TIME_NS + payloadBytes * BYTE_TIME_NS;
 }
 
-/** Takes the index of a report's windows, known once it is open. */
-export function spendWindows({ bytes }: Quota, windows: number): void {
+/** Takes a report's windows, known once it is open: all of them, for each is work. */
+export function spendWindows({ windows }: Quota, all: number): void {
+  windows.left -= all;
+}
+
+/** Takes the index of the windows that the store has a place for. */
+export function spendIndex({ bytes }: Quota, windows: number): void {
   bytes.left -= windows * WINDOW_COST_BYTES;
+}
+
+/** Takes time that was spent on the node, ns. */
+export function spendTime(quota: Quota, tookNs: number): void {
+  quota.time.left -= tookNs;
+  quota.workNs += tookNs;
 }
 
 /** Takes a Hello, or says for how long none may be, ms; 0: taken. */
@@ -114,12 +182,17 @@ export function bytesPerSecond(targets: number): number {
   return BASE_BYTES_PER_S + targets * TARGET_BYTES_PER_S;
 }
 
+/** Windows that a node with so many planned targets may bring in for ever, a second. */
+export function windowsPerSecond(targets: number): number {
+  return DRAIN_WINDOWS_PER_S + (targets * WINDOWS_PER_10_S) / 10;
+}
+
 function refill(bucket: Bucket, capacity: number, perSecond: number, nowNs: number): void {
   bucket.left = Math.min(capacity, bucket.left + (perSecond * (nowNs - bucket.atNs)) / NS_PER_S);
   bucket.atNs = nowNs;
 }
 
-/** Until something is left: a whole number, which is what timers take. */
-function waitMs({ left }: Bucket, perSecond: number): number {
-  return left > 0 ? 0 : Math.floor((-left / perSecond) * MS_PER_S) + 1;
+/** Until more than `above` is left: a whole number, which is what timers take. */
+function waitMs({ left }: Bucket, perSecond: number, above = 0): number {
+  return left > above ? 0 : Math.floor(((above - left) / perSecond) * MS_PER_S) + 1;
 }

@@ -1,6 +1,6 @@
-/** The recent windows of one node in memory: what the judge reads. Bounded in age and count (S2). */
+/** The recent windows of one node in memory: what the judge reads. Bounded in age, count and bytes (S2). */
 import { bearingOf } from "@lifeline/measure";
-import type { Window } from "@lifeline/window";
+import type { Remembered, Window } from "@lifeline/window";
 
 /** Least age kept, ms: twice the judged minute, so that the run before an outage is still known. */
 export const RECENT_MS = 120_000;
@@ -8,24 +8,78 @@ export const RECENT_MS = 120_000;
 /** Most windows of one target: 120 s in which each second's sample turned and sealed one, and a margin. */
 export const MAX_RECENT_WINDOWS = 128;
 
+/**
+ * Most bytes of all targets' windows, by {@link recentBytes}: at rest 96 targets take 1.3 MiB. Where each outcome of theirs turns without end
+ * the latest seventy windows of each are kept. The judge reads all of them at once: 8 MiB take it some 30 ms.
+ */
+export const MAX_RECENT_BYTES = 8 * 1024 * 1024;
+
+/** Bytes of heap that a window takes at least, a bucket of its sketch, and an entry of its evidence beside the text: as measured, opened. */
+const WINDOW_BYTES = 1_024;
+const BUCKET_BYTES = 24;
+const ENTRY_BYTES = 40;
+
+/** How many bytes a window is counted as: an estimate that grows with everything that may be long. */
+export function recentBytes({ rtt, last, lastBad }: Window): number {
+  return WINDOW_BYTES + rtt.sketch.size * BUCKET_BYTES + evidenceBytes(last) + evidenceBytes(lastBad);
+}
+
 /** Recent windows by target. */
-export interface Recent {
-  /** Takes a window; false when the oldest had to go for it. */
-  add(window: Window): boolean;
+export class Recent {
+  readonly #byTarget: Map<string, Window[]>;
+  #bytes: number;
+
+  constructor(byTarget: Map<string, Window[]> = new Map(), bytes = 0) {
+    this.#byTarget = byTarget;
+    this.#bytes = bytes;
+  }
+
+  /** How much they hold. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Takes a window; false when the target's oldest had to go for it, or it finds no room itself. */
+  add(window: Window): boolean {
+    const windows = this.#byTarget.get(window.targetId) ?? [];
+    this.#byTarget.set(window.targetId, windows);
+    const after = windows.findLastIndex(({ endMs }) => endMs <= window.endMs);
+    windows.splice(after + 1, 0, window);
+    this.#bytes += recentBytes(window);
+    let hasRoom = true;
+    while (windows.length > MAX_RECENT_WINDOWS || this.#bytes > MAX_RECENT_BYTES) {
+      const gone = windows.shift();
+      if (gone === undefined) break;
+      this.#bytes -= recentBytes(gone);
+      hasRoom = false;
+    }
+    return hasRoom;
+  }
+
   /** Windows of a target, oldest end first. */
-  of(targetId: string): readonly Window[];
+  of(targetId: string): readonly Window[] {
+    return this.#byTarget.get(targetId) ?? [];
+  }
+
   /** The same windows, to go their own way. */
-  copy(): Recent;
+  copy(): Recent {
+    return new Recent(new Map([...this.#byTarget].map(([targetId, windows]) => [targetId, [...windows]])), this.#bytes);
+  }
+
   /**
    * Drops windows that ended at `beforeMs` or earlier, by target, and those that end after `latestMs`: a clock that was set back
    * since has labelled them, and they would outstay all others. Targets without a `beforeMs` go whole. The newest window that holds
    * an answer as it should be stays, however old: it says what it was like when it last worked.
    */
-  prune(beforeMs: (targetId: string) => number | undefined, latestMs: number): void;
-}
-
-export function createRecent(): Recent {
-  return recentOf(new Map());
+  prune(beforeMs: (targetId: string) => number | undefined, latestMs: number): void {
+    for (const [targetId, windows] of this.#byTarget) {
+      const least = beforeMs(targetId);
+      const kept = least === undefined ? [] : keptOf(windows, least, latestMs);
+      if (kept.length < windows.length) this.#bytes += sum(kept) - sum(windows);
+      if (kept.length === 0) this.#byTarget.delete(targetId);
+      else this.#byTarget.set(targetId, kept);
+    }
+  }
 }
 
 function keptOf(windows: readonly Window[], leastMs: number, latestMs: number): Window[] {
@@ -39,26 +93,17 @@ function hasGood({ last }: Window): boolean {
   return last !== undefined && bearingOf(last.reason) === "good";
 }
 
-function recentOf(byTarget: Map<string, Window[]>): Recent {
-  return {
-    add(window) {
-      const windows = byTarget.get(window.targetId) ?? [];
-      byTarget.set(window.targetId, windows);
-      const after = windows.findLastIndex(({ endMs }) => endMs <= window.endMs);
-      windows.splice(after + 1, 0, window);
-      if (windows.length <= MAX_RECENT_WINDOWS) return true;
-      windows.shift();
-      return false;
-    },
-    copy: () => recentOf(new Map([...byTarget].map(([targetId, windows]) => [targetId, [...windows]]))),
-    of: (targetId) => byTarget.get(targetId) ?? [],
-    prune(beforeMs, latestMs) {
-      for (const [targetId, windows] of byTarget) {
-        const least = beforeMs(targetId);
-        const kept = least === undefined ? [] : keptOf(windows, least, latestMs);
-        if (kept.length === 0) byTarget.delete(targetId);
-        else byTarget.set(targetId, kept);
-      }
-    },
-  };
+function sum(windows: readonly Window[]): number {
+  return windows.reduce((all, window) => all + recentBytes(window), 0);
+}
+
+function evidenceBytes(remembered: Remembered | undefined): number {
+  return remembered === undefined ? 0 : bytesOf(remembered.evidence);
+}
+
+/** Of texts, and of what holds them. */
+function bytesOf(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null) return 0;
+  return Object.values(value).reduce<number>((all, entry) => all + ENTRY_BYTES + bytesOf(entry), 0);
 }

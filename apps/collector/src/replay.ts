@@ -5,7 +5,7 @@
  *    sends both in turns.
  * 2. It begins with the incidents that were open when the node came back, and ends, when no more is late, with those still open
  *    held against the live rows.
- * 3. A report is acknowledged after its turn, so that no more of them wait than are on their way.
+ * 3. A report is acknowledged after its turn (turns.ts), so that no more of them wait than are on their way.
  */
 import type { Clock } from "@lifeline/measure";
 import { bearingOf, NS_PER_MS } from "@lifeline/measure";
@@ -21,6 +21,7 @@ import {
 import { WINDOW_MS, type Window } from "@lifeline/window";
 import { type Node, nodeNowMs, stretchesOf } from "./fleet.ts";
 import type { Recent } from "./recent.ts";
+import type { Turns } from "./turns.ts";
 
 /** How long after the last late report a backlog counts as drained, ms: agents send fifty of them a second. */
 const DRAINED_AFTER_MS = 10_000;
@@ -30,7 +31,8 @@ interface Backlog {
   /** As the live judgement had them: told of already. */
   readonly base: IncidentState;
   incidents: IncidentState;
-  readonly waiting: { readonly windows: readonly Window[]; readonly done: () => void }[];
+  /** Reports that wait for their turn. */
+  waiting: number;
   lastNs: number;
 }
 
@@ -40,12 +42,8 @@ export type OnPast = (node: Node, change: "opened" | "changed" | "closed", incid
 export interface Replays {
   /** The node has come back: what is late from now on follows what is known of it now. */
   begin(node: Node): void;
-  /** Takes windows of the past; resolves when they were judged. */
+  /** Judges windows of the past when the node's turn comes; resolves then. */
   add(node: Node, windows: readonly Window[]): Promise<void>;
-  /** Whether any wait. */
-  pending(): boolean;
-  /** Judges one report of the node that has waited longest. */
-  step(): void;
   /** Ends the backlogs that are drained; `forget` says which nodes are gone. */
   settle(isKnown: (node: Node) => boolean): void;
 }
@@ -58,13 +56,19 @@ export function isLate(windows: readonly Window[], nowMs: number): boolean {
 /** What the judge is told of a node's past beside its windows: nothing that speaks of now alone. */
 export type PastKnowledge = (node: Node) => Pick<Judgement, "context" | "interception">;
 
-export function createReplays(clock: Clock, knowledge: PastKnowledge, onPast: OnPast): Replays {
+/** What replays need. */
+export interface ReplayParts {
+  readonly clock: Clock;
+  readonly turns: Pick<Turns, "run">;
+  readonly knowledge: PastKnowledge;
+}
+
+export function createReplays({ clock, turns, knowledge }: ReplayParts, onPast: OnPast): Replays {
   const backlogs = new Map<Node, Backlog>();
-  const waiting = new Set<Node>();
   const open = (node: Node): Backlog => {
     const { recent, incidents } = node;
     const lastNs = clock.monotonicNs();
-    const backlog = { recent: recent.copy(), base: incidents, incidents, waiting: [], lastNs };
+    const backlog = { recent: recent.copy(), base: incidents, incidents, waiting: 0, lastNs };
     backlogs.set(node, backlog);
     return backlog;
   };
@@ -93,7 +97,12 @@ export function createReplays(clock: Clock, knowledge: PastKnowledge, onPast: On
     // Good windows alone open nothing; most of a backlog is that.
     if (backlog.incidents.size === 0 && !windows.some(hasBad)) return;
     const { resolution } = node;
-    const judgement = { resolution, windows: backlog.recent.of, nowMs, thresholds: DEFAULT_THRESHOLDS };
+    const judgement = {
+      resolution,
+      windows: (id: string) => backlog.recent.of(id),
+      nowMs,
+      thresholds: DEFAULT_THRESHOLDS,
+    };
     const rows = judgeNode({ ...judgement, ...knowledge(node) });
     const step = advanceIncidents(backlog.incidents, rows, nowMs);
     backlog.incidents = step.state;
@@ -121,27 +130,17 @@ export function createReplays(clock: Clock, knowledge: PastKnowledge, onPast: On
     },
     add(node, windows) {
       const backlog = backlogs.get(node) ?? open(node);
-      waiting.add(node);
-      return new Promise((done) => backlog.waiting.push({ windows, done }));
-    },
-    pending: () => waiting.size > 0,
-    step() {
-      const [node] = waiting;
-      const backlog = node && backlogs.get(node);
-      const next = backlog?.waiting.shift();
-      if (node === undefined || backlog === undefined) return;
-      // Behind all others again, so that a long backlog does not hold up the rest.
-      waiting.delete(node);
-      if (backlog.waiting.length > 0) waiting.add(node);
-      if (next === undefined) return;
-      backlog.lastNs = clock.monotonicNs();
-      judge(node, backlog, next.windows);
-      next.done();
+      backlog.waiting += 1;
+      return turns.run("judging", node, () => {
+        backlog.waiting -= 1;
+        backlog.lastNs = clock.monotonicNs();
+        judge(node, backlog, windows);
+      });
     },
     settle(isKnown) {
       const beforeNs = clock.monotonicNs() - DRAINED_AFTER_MS * NS_PER_MS;
       for (const [node, backlog] of backlogs) {
-        if (backlog.waiting.length > 0 || backlog.lastNs > beforeNs) continue;
+        if (backlog.waiting > 0 || backlog.lastNs > beforeNs) continue;
         backlogs.delete(node);
         if (isKnown(node)) end(node, backlog);
       }

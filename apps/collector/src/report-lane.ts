@@ -2,9 +2,11 @@
  * The reports of one stream, from their arrival to their acknowledgement.
  *
  * 1. A report is acknowledged after it is durable, never before (U1). What the store cannot take ends the stream; nothing is lost.
- * 2. A node over its quota is not read on until it is within it; its agent is told that its reports are held back.
+ * 2. A node over its quota is not read on until it is within it; its agent is told that its reports are held back. Late reports are set
+ *    aside a little before that, so that live ones of the same stream go on.
  * 3. Under overload late reports wait at the gate, encoded as they came, and hold up no live one behind them.
- * 4. At most {@link MAX_IN_FLIGHT} reports have no answer, whether the store is slow or the agent does not read its answers (S2).
+ * 4. Opening and counting a report is work that nodes take turns at (turns.ts); the next is read when this one has been opened.
+ * 5. Few reports have no answer at a time ({@link MAX_IN_FLIGHT}), whether the store is slow or the agent does not read its answers (S2).
  */
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { type Respond, RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
@@ -13,16 +15,20 @@ import { admitReport, type ReportVerdict, sentAtMsOf } from "./admit.ts";
 import type { BacklogGate, Waiting } from "./backlog-gate.ts";
 import { nextOffsetMs } from "./clock-offset.ts";
 import { type Fleet, type Node, nodeNowMs } from "./fleet.ts";
-import { createHeldNotice } from "./held-notice.ts";
+import { createHeldNotice, type HeldNotice } from "./held-notice.ts";
 import type { Judging } from "./judging.ts";
-import { reportWaitMs, spendReport, spendWindows } from "./quota.ts";
+import { lateWaitMs, reportWaitMs, spendIndex, spendReport, spendWindows } from "./quota.ts";
 import { isLate } from "./replay.ts";
 import { type IndexedWindow, REPORT_WAITS_MAX_MS } from "./store/record.ts";
 import type { Store } from "./store/store.ts";
+import type { Turns } from "./turns.ts";
 import type { CollectorVitals } from "./vitals.ts";
 
-/** Most reports of one stream that wait for the store at once: further ones wait in the agent's spool. */
-const MAX_IN_FLIGHT = 64;
+/**
+ * After how many reports, bytes of them, or opened windows of one stream without an answer no more are read: further ones wait in the agent's
+ * spool. Of 96 windows each 64 reports are 6,144, some 7 MB opened.
+ */
+const MAX_IN_FLIGHT = { reports: 64, bytes: 2 * 1024 * 1024, windows: 6_144 } as const;
 
 /** How long after a stream was held back its messages may have been under way for that, ms: what lies in its buffers goes at once. */
 const HELD_MS = 60_000;
@@ -38,16 +44,8 @@ export interface LaneParts {
   readonly vitals: CollectorVitals;
   /** Where late reports wait under overload, those of all streams. */
   readonly backlog: BacklogGate;
+  readonly turns: Turns;
   readonly clock: Clock;
-}
-
-export interface ReportLane {
-  /** Admits a report and hands it to the store; resolves when the lane has room again. */
-  take(node: Node, envelope: reportPb.ReportEnvelope): Promise<void>;
-  /** Resolves when every report taken has been answered. */
-  settled(): Promise<void>;
-  /** The stream has ended: what waits is given up. */
-  close(): void;
 }
 
 /** A report with when and for whom it came. */
@@ -59,26 +57,180 @@ interface Arrival {
 
 type Admitted = Extract<ReportVerdict, { kind: "admitted" }>;
 
-/** Opens a lane; `end` ends its stream. */
-export function createReportLane(parts: LaneParts, send: Send, end: (error: RpcError) => void): ReportLane {
-  const { fleet, judging, store, vitals, backlog, clock } = parts;
-  const inFlight = new Set<Promise<void>>();
-  const places = new Set<Waiting>();
-  const closing = new AbortController();
-  const closed = new Promise<void>((resolve) =>
-    closing.signal.addEventListener("abort", () => resolve(), { once: true }),
-  );
-  const notice = createHeldNotice(clock, () => send({ message: { case: "ack", value: {} } }));
-  const acknowledge = acknowledging(send);
-  let heldAtNs = Number.NEGATIVE_INFINITY;
-  let lastNode: Node | undefined;
+/** The reports of one stream. */
+export class ReportLane {
+  readonly #parts: LaneParts;
+  readonly #send: Send;
+  readonly #end: (error: RpcError) => void;
+  readonly #notice: HeldNotice;
+  readonly #acknowledge: ReturnType<typeof acknowledging>;
+  readonly #inFlight = new Set<Promise<void>>();
+  #bytes = 0;
+  #windows = 0;
+  /** Late reports that are set aside. */
+  readonly #aside = new Set<Waiting>();
+  /** Resolves when the one that was set aside last has been dealt with. */
+  #lastAside: Promise<void> = Promise.resolve();
+  readonly #closing = new AbortController();
+  readonly #closed: Promise<void>;
+  #heldAtNs = Number.NEGATIVE_INFINITY;
+  #lastNode: Node | undefined;
 
-  const keep = async ({ node, envelope, atMs }: Arrival, { report, sequence }: Admitted): Promise<void> => {
+  /** `end` ends the stream. */
+  constructor(parts: LaneParts, send: Send, end: (error: RpcError) => void) {
+    this.#parts = parts;
+    this.#send = send;
+    this.#end = end;
+    this.#notice = createHeldNotice(parts.clock, () => send({ message: { case: "ack", value: {} } }));
+    this.#acknowledge = acknowledging(send);
+    const { signal } = this.#closing;
+    this.#closed = new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  }
+
+  /** Opens a report and hands it to the store; resolves when the lane has room again. */
+  async take(node: Node, envelope: reportPb.ReportEnvelope): Promise<void> {
+    const { clock } = this.#parts;
+    this.#lastNode = node;
+    const waitMs = () => reportWaitMs(node.quota, node.plan.targets.length, clock.monotonicNs());
+    node.quota.isThrottled = waitMs() > 0;
+    if (node.quota.isThrottled) await this.#throttle(waitMs);
+    if (this.#isClosed) return;
+    const arrival = { node, envelope, atMs: clock.wallMs() };
+    spendReport(node.quota, envelope.report.length);
+    const verdict = await this.#open(arrival);
+    if (this.#isClosed) return;
+    this.#begin(this.#answer(arrival, verdict), envelope.report.length);
+    await this.#makeRoom();
+  }
+
+  /** Resolves when every report taken has been answered. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#inFlight);
+  }
+
+  /** The stream has ended: what waits is given up. */
+  close(): void {
+    this.#closing.abort();
+    this.#notice.stop();
+    for (const place of this.#aside) place.giveUp();
+    if (this.#lastNode !== undefined) this.#lastNode.quota.isThrottled = false;
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  #open({ node, envelope, atMs }: Arrival): Promise<ReportVerdict> {
+    return this.#parts.turns.run("report", node, () => admitReport(envelope, atMs));
+  }
+
+  #begin(answer: Promise<void>, bytes: number): void {
+    this.#bytes += bytes;
+    const answered = answer
+      .catch((error: unknown) => this.#end(endingOf(error)))
+      .finally(() => {
+        this.#inFlight.delete(answered);
+        this.#bytes -= bytes;
+      });
+    this.#inFlight.add(answered);
+  }
+
+  async #answer(arrival: Arrival, verdict: ReportVerdict): Promise<void> {
+    const { node, envelope, atMs } = arrival;
+    const { vitals, clock } = this.#parts;
+    if (verdict.kind === "refused") {
+      const { code, field, detail } = verdict;
+      const { bootId, sequence } = envelope;
+      vitals.refusedReports.inc({ code });
+      return this.#send({ message: { case: "refusal", value: { report: { bootId, sequence }, code, field, detail } } });
+    }
+    if (verdict.isAhead) vitals.futureDated.inc();
+    const mayBeDelayed = clock.monotonicNs() - this.#heldAtNs < HELD_MS * NS_PER_MS;
+    node.clockOffsetMs = offsetOf(arrival, verdict, mayBeDelayed);
+    const sentMs = sentAtMsOf(envelope);
+    if (sentMs !== undefined && !mayBeDelayed) node.clockTold = { sentMs, atNs: clock.monotonicNs() };
+    const { windows } = verdict.report;
+    if (isLate(windows, nodeNowMs(node, atMs))) return this.#answerLate(arrival, verdict);
+    spendWindows(node.quota, windows.length);
+    return this.#keep(arrival, verdict);
+  }
+
+  #answerLate(arrival: Arrival, verdict: Admitted): Promise<void> {
+    const { quota } = arrival.node;
+    const { length } = verdict.report.windows;
+    const mayGo = this.#aside.size === 0 && this.#lateWaitMs(arrival.node) === 0 && this.#parts.backlog.enter();
+    if (!mayGo) return this.#setAside(arrival, length);
+    spendWindows(quota, length);
+    return this.#keepLate(arrival, verdict);
+  }
+
+  /**
+   * Holds on to the bytes alone, for what they say when opened takes many times as much; and opens it when the others that were set aside
+   * have been dealt with, the node is within its reserve, and the gate is open.
+   */
+  async #setAside(arrival: Arrival, windows: number): Promise<void> {
+    const { vitals, backlog } = this.#parts;
+    vitals.deferredReports.inc();
+    const ready = this.#lastAside.then(() => this.#withinReserve(arrival.node, windows));
+    const { promise, resolve: dealtWith } = Promise.withResolvers<void>();
+    this.#lastAside = promise;
+    const place = backlog.wait(arrival.envelope.report.length, ready);
+    this.#aside.add(place);
+    this.#notice.hold();
+    const hasTurn = await place.turn;
+    this.#notice.release();
+    this.#aside.delete(place);
+    try {
+      if (hasTurn) await this.#openLate(arrival);
+    } finally {
+      dealtWith();
+    }
+  }
+
+  async #openLate(arrival: Arrival): Promise<void> {
+    const verdict = await this.#open(arrival);
+    if (verdict.kind === "admitted") return this.#keepLate(arrival, verdict);
+    this.#parts.backlog.leave();
+    throw new TypeError("a report that was admitted is refused by the same rules");
+  }
+
+  /** Resolves when late windows of the node may be stored, and takes so many; or when the stream has ended. */
+  async #withinReserve(node: Node, windows: number): Promise<void> {
+    for (let waitMs = this.#lateWaitMs(node); waitMs > 0 && !this.#isClosed; waitMs = this.#lateWaitMs(node)) {
+      await pause(this.#parts.clock, waitMs, this.#closing.signal);
+    }
+    if (!this.#isClosed) spendWindows(node.quota, windows);
+  }
+
+  #lateWaitMs({ quota, plan }: Node): number {
+    return lateWaitMs(quota, plan.targets.length, this.#parts.clock.monotonicNs());
+  }
+
+  #keepLate(arrival: Arrival, verdict: Admitted): Promise<void> {
+    return this.#keep(arrival, verdict).finally(() => this.#parts.backlog.leave());
+  }
+
+  async #keep(arrival: Arrival, verdict: Admitted): Promise<void> {
+    const { length } = verdict.report.windows;
+    this.#windows += length;
+    try {
+      await this.#store(arrival, verdict);
+    } finally {
+      this.#windows -= length;
+    }
+  }
+
+  async #store({ node, envelope, atMs }: Arrival, { report, sequence }: Admitted): Promise<void> {
+    const { fleet, judging, store, vitals, turns } = this.#parts;
     const { bootId } = envelope;
     const windows = plannedWindows(node, report);
-    spendWindows(node.quota, windows.length);
     const windowCount = report.windows.length;
+    spendIndex(node.quota, windows.length);
     const identity = { nodeId: node.nodeId, bootId, sequence };
+    const { length: bytes } = envelope.report;
+    for (let room = store.room(bytes); room !== undefined && !this.#isClosed; room = store.room(bytes)) {
+      await Promise.race([room, this.#closed]);
+    }
     const times = { receivedAtMs: atMs, sealedAtMs: report.sealedAtMs, clockOffsetMs: node.clockOffsetMs };
     const result = await store
       .submit("saveReport", { ...identity, ...times, payload: envelope.report, windowCount, windows })
@@ -90,95 +242,42 @@ export function createReportLane(parts: LaneParts, send: Send, end: (error: RpcE
       const { lastReportMs = 0 } = node;
       const isOvertaken = lastReportMs > atMs && lastReportMs <= atMs + REPORT_WAITS_MAX_MS;
       if (!isOvertaken) node.lastReportMs = atMs;
-      fleet.absorb(node, report, atMs, true);
+      await turns.run("report", node, () => fleet.absorb(node, report, atMs, true));
       judging.touch(node);
     }
     // A duplicate too: the one before may have been stored right before the end of the collector that had it.
     const isKnown = result !== "conflicting";
     if (isKnown && isLate(report.windows, nodeNowMs(node, atMs))) await judging.replay(node, report.windows);
-    return acknowledge({ bootId, sequence: envelope.sequence });
-  };
-  const keepLate = (arrival: Arrival, verdict: Admitted): Promise<void> =>
-    keep(arrival, verdict).finally(() => backlog.leave());
-  /** Holds on to the bytes alone: what they say when opened takes many times as much. */
-  const waitAndKeep = async (arrival: Arrival): Promise<void> => {
-    vitals.deferredReports.inc();
-    const place = backlog.wait(arrival.envelope.report.length);
-    places.add(place);
-    notice.hold();
-    const hasTurn = await place.turn;
-    notice.release();
-    places.delete(place);
-    if (!hasTurn) return;
-    const verdict = admitReport(arrival.envelope, arrival.atMs);
-    if (verdict.kind === "admitted") return keepLate(arrival, verdict);
-    backlog.leave();
-    throw new TypeError("a report that was admitted is refused by the same rules");
-  };
-  const answer = async (arrival: Arrival): Promise<void> => {
-    const { node, envelope, atMs } = arrival;
-    const verdict = admitReport(envelope, atMs);
-    if (verdict.kind === "refused") {
-      const { code, field, detail } = verdict;
-      const { bootId, sequence } = envelope;
-      vitals.refusedReports.inc({ code });
-      return send({ message: { case: "refusal", value: { report: { bootId, sequence }, code, field, detail } } });
-    }
-    if (verdict.isAhead) vitals.futureDated.inc();
-    const mayBeDelayed = clock.monotonicNs() - heldAtNs < HELD_MS * NS_PER_MS;
-    node.clockOffsetMs = offsetOf(arrival, verdict, mayBeDelayed);
-    const sentMs = sentAtMsOf(envelope);
-    if (sentMs !== undefined && !mayBeDelayed) node.clockTold = { sentMs, atNs: clock.monotonicNs() };
-    if (!isLate(verdict.report.windows, nodeNowMs(node, atMs))) return keep(arrival, verdict);
-    return backlog.enter() ? keepLate(arrival, verdict) : waitAndKeep(arrival);
-  };
-  const waitMsOf = (node: Node) => reportWaitMs(node.quota, node.plan.targets.length, clock.monotonicNs());
+    return this.#acknowledge({ bootId, sequence: envelope.sequence });
+  }
+
   /** Waits until the node is within its quota, or its stream has ended. */
-  const throttle = async (node: Node): Promise<void> => {
+  async #throttle(waitMsNow: () => number): Promise<void> {
+    const { vitals, clock } = this.#parts;
     vitals.throttledReports.inc();
-    node.quota.isThrottled = true;
-    notice.hold();
-    for (let waitMs = waitMsOf(node); waitMs > 0 && !closing.signal.aborted; waitMs = waitMsOf(node)) {
-      await pause(clock, waitMs, closing.signal);
+    this.#notice.hold();
+    for (let waitMs = waitMsNow(); waitMs > 0 && !this.#isClosed; waitMs = waitMsNow()) {
+      await pause(clock, waitMs, this.#closing.signal);
     }
-    notice.release();
-    heldAtNs = clock.monotonicNs();
-  };
+    this.#notice.release();
+    this.#heldAtNs = clock.monotonicNs();
+  }
+
   /** Waits until there is room for more of this stream's reports. */
-  const makeRoom = async (): Promise<void> => {
-    while (inFlight.size >= MAX_IN_FLIGHT && !closing.signal.aborted) {
-      await Promise.race([...inFlight, closed]);
-      heldAtNs = clock.monotonicNs();
+  async #makeRoom(): Promise<void> {
+    const { backlog, vitals, clock } = this.#parts;
+    const { reports, bytes, windows } = MAX_IN_FLIGHT;
+    const isFull = () => this.#inFlight.size >= reports || this.#bytes >= bytes || this.#windows >= windows;
+    while (isFull() && !this.#isClosed) {
+      await Promise.race([...this.#inFlight, this.#closed]);
+      this.#heldAtNs = clock.monotonicNs();
     }
-    for (let room = backlog.full(); room !== undefined && places.size > 0; room = backlog.full()) {
+    for (let room = backlog.full(); room !== undefined && this.#aside.size > 0; room = backlog.full()) {
       vitals.overflows.inc({ what: "deferred-reports" });
-      await Promise.race([room, closed]);
-      heldAtNs = clock.monotonicNs();
+      await Promise.race([room, this.#closed]);
+      this.#heldAtNs = clock.monotonicNs();
     }
-  };
-  return {
-    async take(node, envelope) {
-      lastNode = node;
-      if (waitMsOf(node) > 0) await throttle(node);
-      else node.quota.isThrottled = false;
-      if (closing.signal.aborted) return;
-      spendReport(node.quota, envelope.report.length);
-      const answered = answer({ node, envelope, atMs: clock.wallMs() })
-        .catch((error: unknown) => end(endingOf(error)))
-        .finally(() => inFlight.delete(answered));
-      inFlight.add(answered);
-      await makeRoom();
-    },
-    settled: async () => {
-      await Promise.all(inFlight);
-    },
-    close() {
-      closing.abort();
-      notice.stop();
-      for (const place of places) place.giveUp();
-      if (lastNode !== undefined) lastNode.quota.isThrottled = false;
-    },
-  };
+  }
 }
 
 /** Acknowledges in one message all that one transaction made durable: its promises resolve within one turn. */

@@ -41,6 +41,7 @@ export function* fleetSeries(
   yield* clockOffsets(nodes);
   yield* duplicates(nodes, nowMs);
   yield* throttled(nodes);
+  yield* worked(nodes);
   yield* verdicts(nodes);
   yield* udpEvidence(nodes);
   yield* heard(witnesses.counts());
@@ -121,6 +122,16 @@ function* throttled(nodes: readonly Node[]): Generator<string> {
   const name = "lifeline_node_throttled";
   yield head(name, "gauge", "1 while the node's reports wait since it is over its quota.");
   for (const { nodeId, quota } of nodes) yield `${name}{node="${escaped(nodeId)}"} ${quota.isThrottled ? 1 : 0}\n`;
+}
+
+function* worked(nodes: readonly Node[]): Generator<string> {
+  const name = "lifeline_node_work_seconds_total";
+  yield head(
+    name,
+    "counter",
+    "Time of the collector's main thread spent on the node's reports: opening, counting, judging.",
+  );
+  for (const { nodeId, quota } of nodes) yield `${name}{node="${escaped(nodeId)}"} ${quota.workNs / NS_PER_S}\n`;
 }
 
 function* udpEvidence(nodes: readonly Node[]): Generator<string> {

@@ -28,6 +28,12 @@ export const HOUR_S = 3_600 satisfies HistoryStepS;
 /** Most report bytes opened in one step, though fewer reports than asked for: a large node's 64 reports are some 2 MB. */
 const MAX_STEP_BYTES = 8 * 1024 * 1024;
 
+/**
+ * Windows opened in one step, after which no further report is: 32 reports of 96 windows, which take some 60 ms. What is to be stored
+ * meanwhile waits for so long.
+ */
+const MAX_STEP_WINDOWS = 3_072;
+
 /** Roll-ups deleted for each report that may be: a minute of a node brings six reports and a row for each of some sixty targets. */
 const ROLLUPS_PER_REPORT = 10;
 
@@ -64,8 +70,7 @@ export function rollUp(
 ): RolledUp {
   const node = unrolled.due(dueBeforeMs, limit);
   if (node === undefined) return { reports: 0, undecodable: 0, overfull: 0, unrolled: unrolled.total() };
-  const reports = waitingReports(statement, node, limit);
-  const { shares, undecodable } = openShares(statement, reports);
+  const { reports, shares, undecodable } = openShares(statement, waitingReports(statement, node, limit));
   const minutes = merged(shares, MINUTE_S);
   // Of the minutes rather than of the windows: grouping changes nothing (W1), and they are fewer.
   const hours = merged(minutes, HOUR_S);
@@ -98,16 +103,25 @@ function waitingReports(statement: Statement, node: number, limit: number): Wait
   return reports;
 }
 
-/** The indexed windows of the reports that can be opened. */
-function openShares(
-  statement: Statement,
-  reports: readonly WaitingReport[],
-): { readonly shares: readonly Share[]; readonly undecodable: number } {
+/** What was opened of the reports that wait. */
+interface Opened {
+  readonly reports: readonly WaitingReport[];
+  readonly shares: readonly Share[];
+  readonly undecodable: number;
+}
+
+/** The indexed windows of those reports that can be opened, oldest first, up to the report that reaches {@link MAX_STEP_WINDOWS}. */
+function openShares(statement: Statement, waiting: readonly WaitingReport[]): Opened {
   const indexed = statement("SELECT target, position FROM windows WHERE report = ?");
+  const reports: WaitingReport[] = [];
   const shares: Share[] = [];
   let undecodable = 0;
-  for (const { report, payload } of reports) {
+  let windows = 0;
+  for (const { report, receivedAtMs, payload } of waiting) {
+    if (windows >= MAX_STEP_WINDOWS) break;
+    reports.push({ report, receivedAtMs, payload });
     const decoded = decodeReport(payload);
+    windows += decoded.ok ? decoded.value.windows.length : 0;
     if (!decoded.ok) {
       undecodable++;
       continue;
@@ -119,7 +133,7 @@ function openShares(
       else shares.push({ target: Number(target), startMs: window.startMs, window: aggregateOf(window) });
     }
   }
-  return { shares, undecodable };
+  return { reports, shares, undecodable };
 }
 
 /** Shares of one target and step become one. */

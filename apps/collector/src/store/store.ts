@@ -2,20 +2,38 @@
  * The store as the collector sees it: operations go in one by one, and are committed together.
  *
  * 1. An operation's promise resolves only after its transaction is on disk (U1).
- * 2. While one batch commits the next gathers: under load fewer, larger commits (group commit), at rest no delay.
- * 3. The queue is bounded in operations and bytes; what does not fit is refused at once and counted (S2).
+ * 2. While one batch commits the next gathers: under load fewer, larger commits (group commit), at rest no delay. A batch is bounded in
+ *    rows, and the next one is of those nodes that have had fewest rows written of late (fair-queue.ts).
+ * 3. The queue is bounded in operations and bytes; what does not fit is refused at once and counted (S2). Whoever can wait asks for room
+ *    before; large payloads have three quarters of the queue, so that small ones find some.
  * 4. When the thread dies unasked, `onDeath` is called once: the collector ends, and starts anew from the disk.
  */
 import { Worker } from "node:worker_threads";
 import type { Clock } from "@lifeline/measure";
+import { FairQueue } from "../fair-queue.ts";
 import type { Batch, BatchResult, OpenResult, Operation, OperationName, StoreOperations } from "./record.ts";
 
 /** Most operations waiting, and most payload bytes among them; 64 MiB is sixteen reports of the largest size. */
 export const MAX_QUEUED_OPERATIONS = 8_192;
 export const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 
+/** Payloads of more bytes are large. A report of 96 windows has 10 to 100 KiB. */
+const LARGE_BYTES = 128 * 1024;
+
+/** Share of the queue that large ones may fill: a little more than what makes late reports wait (backlog-gate.ts). */
+const LARGE_SHARE = 3 / 4;
+
 /** Most operations in one transaction: 1,000 rows a commit is where node:sqlite stops gaining. */
 const MAX_BATCH_OPERATIONS = 1_024;
+
+/** Rows after which a transaction takes no more operations: at 7 µs a row what comes next waits for some 15 ms, and one report more. */
+const MAX_BATCH_ROWS = 2_048;
+
+/** Bytes of a payload that take as long as a row. */
+const BYTES_PER_ROW = 2_048;
+
+/** Rows that are so few that nobody need wait for them: a few reports of 96 windows. */
+const FEW_ROWS = 512;
 
 /** Why an operation was not done. `code`: `queue-full`, `closed`, `died`, or the database's own. */
 export class StoreError extends Error {
@@ -43,6 +61,8 @@ export interface StoreEvents {
 export interface Store {
   /** Queues one operation; resolves once durable, rejects with {@link StoreError}. */
   submit<K extends OperationName>(name: K, input: StoreOperations[K]["input"]): Promise<StoreOperations[K]["output"]>;
+  /** Resolves when there may be room for a payload of so many bytes; undefined: there is. */
+  room(bytes: number): Promise<void> | undefined;
   /** Operations waiting or under way. */
   pending(): number;
   /** How full the queue is, of operations or of bytes, whichever is fuller: 0 to 1. */
@@ -80,16 +100,36 @@ function opening(worker: Worker): Promise<void> {
 }
 
 function storeOn(worker: Worker, clock: Clock, events: StoreEvents): Store {
-  const queue: Waiting[] = [];
+  const queue = new FairQueue<Waiting>(clock, FEW_ROWS);
   let queuedBytes = 0;
   let underWay: readonly Waiting[] = [];
   let beganNs = 0;
   let ended: StoreError | undefined;
   const drained: (() => void)[] = [];
+  let room = Promise.withResolvers<void>();
+  const makeRoom = () => {
+    room.resolve();
+    room = Promise.withResolvers();
+  };
+  const hasRoom = (bytes: number, share: number) =>
+    queue.size < MAX_QUEUED_OPERATIONS * share && queuedBytes + bytes <= MAX_QUEUED_BYTES * share;
 
+  const nextBatch = (): readonly Waiting[] => {
+    const batch: Waiting[] = [];
+    let rows = 0;
+    const take = (waiting: Waiting): number => {
+      const own = rowsOf(waiting.operation);
+      batch.push(waiting);
+      rows += own;
+      queuedBytes -= waiting.bytes;
+      return own;
+    };
+    while (batch.length < MAX_BATCH_OPERATIONS && rows < MAX_BATCH_ROWS && queue.serve(take));
+    return batch;
+  };
   const next = () => {
-    underWay = queue.splice(0, MAX_BATCH_OPERATIONS);
-    for (const { bytes } of underWay) queuedBytes -= bytes;
+    underWay = nextBatch();
+    makeRoom();
     beganNs = clock.monotonicNs();
     if (underWay.length === 0) for (const wake of drained.splice(0)) wake();
     else worker.postMessage({ operations: underWay.map(({ operation }) => operation) } satisfies Batch);
@@ -108,8 +148,9 @@ function storeOn(worker: Worker, clock: Clock, events: StoreEvents): Store {
   worker.once("exit", (exitCode) => {
     const asked = ended !== undefined;
     ended ??= new StoreError("died", "the store's thread has ended");
-    for (const waiting of [...underWay, ...queue.splice(0)]) waiting.reject(ended);
+    for (const waiting of [...underWay, ...queue.clear()]) waiting.reject(ended);
     underWay = [];
+    makeRoom();
     for (const wake of drained.splice(0)) wake();
     if (!asked) events.onDeath(death ?? new Error(`the store's thread exited with ${exitCode}`));
   });
@@ -117,29 +158,47 @@ function storeOn(worker: Worker, clock: Clock, events: StoreEvents): Store {
     submit(name, input) {
       const bytes = "payload" in input ? input.payload.byteLength : 0;
       if (ended !== undefined) return Promise.reject(ended);
-      if (queue.length >= MAX_QUEUED_OPERATIONS || queuedBytes + bytes > MAX_QUEUED_BYTES) {
+      if (!hasRoom(bytes, 1)) {
         events.onOverflow();
-        return Promise.reject(new StoreError("queue-full", `${queue.length} operations wait for the store`));
+        return Promise.reject(new StoreError("queue-full", `${queue.size} operations wait for the store`));
       }
       queuedBytes += bytes;
       return new Promise((resolve, reject) => {
         const operation = { name, input } as Operation;
-        queue.push({ operation, bytes, resolve: resolve as (output: unknown) => void, reject });
+        queue.push(ownerOf(operation), { operation, bytes, resolve: resolve as (output: unknown) => void, reject });
         // Waits for the end of this turn, so that what arrives together is committed together.
-        if (underWay.length === 0 && queue.length === 1) queueMicrotask(() => underWay.length === 0 && next());
+        if (underWay.length === 0 && queue.size === 1) queueMicrotask(() => underWay.length === 0 && next());
       });
     },
-    pending: () => queue.length + underWay.length,
-    load: () => Math.max(queue.length / MAX_QUEUED_OPERATIONS, queuedBytes / MAX_QUEUED_BYTES),
+    room(bytes) {
+      if (ended !== undefined || hasRoom(bytes, bytes > LARGE_BYTES ? LARGE_SHARE : 1)) return undefined;
+      events.onOverflow();
+      return room.promise;
+    },
+    pending: () => queue.size + underWay.length,
+    load: () => Math.max(queue.size / MAX_QUEUED_OPERATIONS, queuedBytes / MAX_QUEUED_BYTES),
     async close() {
       if (ended !== undefined) return;
-      if (queue.length + underWay.length > 0) await new Promise<void>((resolve) => drained.push(resolve));
+      if (queue.size + underWay.length > 0) await new Promise<void>((resolve) => drained.push(resolve));
       ended ??= new StoreError("closed", "the store is closed");
       const gone = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
       worker.postMessage("close");
       await gone;
     },
   };
+}
+
+/** Whose turn an operation takes; empty: the collector's own. Those of one node keep their order. */
+function ownerOf({ input }: Operation): string {
+  return "nodeId" in input ? input.nodeId : "";
+}
+
+/** What an operation costs, in rows: those it writes, its payload, and one for itself. */
+function rowsOf({ name, input }: Operation): number {
+  if (name === "saveReport") {
+    return 1 + input.windows.length + input.payload.byteLength / BYTES_PER_ROW;
+  }
+  return name === "saveVerdicts" ? 1 + input.verdicts.length : 1;
 }
 
 function settle(waiting: Waiting, result: BatchResult, at: number): void {

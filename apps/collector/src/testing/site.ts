@@ -1,13 +1,14 @@
 /** A small site, a collector in it, and a raw client that may say whatever the wire carries. For tests. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Clock, Evidence, Reason } from "@lifeline/measure";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import type { Clock, Evidence, ManualClock, Reason } from "@lifeline/measure";
 import { channelCredentials, createRpcClient, type RpcError } from "@lifeline/rpc";
 import { followRun, type Window, windowOf } from "@lifeline/window";
 import { encodeReport, NO_VITALS, reportPb } from "@lifeline/wire";
 import { pino } from "pino";
 import { type Collector, startCollector } from "../collector.ts";
+import type { Config } from "../config.ts";
 import { testConfig } from "./config.ts";
 
 const SITE = `
@@ -71,13 +72,13 @@ export function startIn(
   directory: string,
   clock: Clock,
   lines: string[] = [],
-  more: { readonly quotaBytes?: number } = {},
+  { config = {}, ...more }: { readonly quotaBytes?: number; readonly config?: Partial<Config> } = {},
 ): Promise<Collector> {
   const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
   const onDeath = (error: Error) => {
     throw error;
   };
-  return startCollector(testConfig(directory), { clock, log, onDeath, ...more });
+  return startCollector(testConfig(directory, config), { clock, log, onDeath, ...more });
 }
 
 /** A client that has said nothing yet. */
@@ -152,13 +153,20 @@ export interface ReportWish {
   readonly windows?: number;
   /** Three texts of that length besides. */
   readonly evidenceChars?: number;
+  /** And as many addresses of that length. */
+  readonly texts?: number;
 }
 
 /** A report whose windows hold one sample each, that ended when it was sealed. */
 export function reportBytes(wish: ReportWish): Uint8Array {
-  const { sealedAtMs, targetId = TARGET, reason = "answered", windows = 1, evidenceChars = 0 } = wish;
+  const { sealedAtMs, targetId = TARGET, reason = "answered", windows = 1, evidenceChars = 0, texts = 0 } = wish;
   const text = "x".repeat(evidenceChars);
-  const evidence = { ...(evidenceChars === 0 ? {} : { code: text, alpn: text, tlsVersion: text }), ...wish.evidence };
+  const answers = Array.from({ length: texts }, () => text);
+  const evidence = {
+    ...(texts === 0 ? {} : { answers }),
+    ...(evidenceChars === 0 ? {} : { code: text, alpn: text, tlsVersion: text }),
+    ...wish.evidence,
+  };
   const one = windowOfOne(sealedAtMs, targetId, reason, evidence);
   return encodeReport({ sealedAtMs, windows: Array.from({ length: windows }, () => one), vitals: NO_VITALS });
 }
@@ -170,11 +178,17 @@ export async function metricOf({ httpPort }: Collector, series: string): Promise
   return line === undefined ? 0 : Number(line.slice(series.length + 1));
 }
 
-/** Waits for what must come about within 10 s. */
-export async function until(what: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 2_000; tries++) {
+/** Lets the judge's time come, and its turn (turns.ts). */
+export async function judged(clock: ManualClock): Promise<void> {
+  clock.advance(30);
+  await nextTurn();
+}
+
+/** Waits for what must come about, by default within 10 s. */
+export async function until(what: () => boolean, withinMs = 10_000): Promise<void> {
+  for (let tries = 0; tries < withinMs / 5; tries++) {
     if (what()) return;
     await sleep(5);
   }
-  throw new Error(`not within 10 s: ${what}`);
+  throw new Error(`not within ${withinMs} ms: ${what}`);
 }

@@ -1,0 +1,71 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { manualClock } from "@lifeline/measure";
+import { describe, expect, it } from "vitest";
+import { createQuota, TIME_CAPACITY_NS } from "./quota.ts";
+import { type Owner, Turns, type WorkKind } from "./turns.ts";
+
+/** Nodes whose work takes as long as it is told to, by a clock that nothing else moves; and what was done, in order. */
+function site() {
+  const clock = manualClock(0);
+  const turns = new Turns(clock);
+  const done: string[] = [];
+  const owner = (nodeId: string): Owner => ({ nodeId, quota: createQuota() });
+  const work = (of: Owner, takesMs: number, kind: WorkKind = "report") =>
+    turns.run(kind, of, () => {
+      clock.advance(takesMs);
+      done.push(of.nodeId);
+      return takesMs;
+    });
+  return { turns, done, owner, work };
+}
+
+describe("turns at the main thread", () => {
+  it("give what the work gives, or throws, and charge the time it took to the node", async () => {
+    const { turns, owner, work } = site();
+    const node = owner("n1");
+    expect(await work(node, 30)).toBe(30);
+    await expect(
+      turns.run("report", node, () => {
+        throw new RangeError("no");
+      }),
+    ).rejects.toBeInstanceOf(RangeError);
+    expect(node.quota.workNs).toBe(30e6);
+    expect(node.quota.time.left).toBe(TIME_CAPACITY_NS - 30e6);
+  });
+
+  it("never run at once, for whoever asks may be in the midst of something", async () => {
+    const { done, owner, work } = site();
+    const result = work(owner("n1"), 1);
+    await Promise.resolve();
+    expect(done).toEqual([]);
+    await result;
+  });
+
+  it("let the event loop go round after a slice, however much waits", async () => {
+    const { done, owner, work } = site();
+    const node = owner("n1");
+    const all = Array.from({ length: 20 }, () => work(node, 10));
+    const seen: number[] = [];
+    for (let rounds = 0; rounds < 10; rounds++) {
+      await nextTurn();
+      seen.push(done.length);
+    }
+    // One piece that takes longer than a slice at a time.
+    expect(seen).toEqual(seen.map((_, at) => (seen[0] ?? 0) + at));
+    await Promise.all(all);
+  });
+
+  it("let a modest node's report wait for one piece of the others' at most, whatever its own judging has taken", async () => {
+    const { done, owner, work } = site();
+    const greedy = Array.from({ length: 16 }, (_, at) => owner(`greedy ${at}`));
+    const all = greedy.flatMap((node) => Array.from({ length: 8 }, () => work(node, 9)));
+    while (done.length < 64) await nextTurn();
+    const modest = owner("modest");
+    await work(modest, 50, "judging");
+    const before = done.length;
+    await work(modest, 1);
+    // Each eighth turn is of whoever has waited longest.
+    expect(done.length - before).toBeLessThanOrEqual(3);
+    await Promise.all(all);
+  });
+});
