@@ -11,7 +11,7 @@ import {
   type RowVerdict,
   stretchMsOf,
 } from "@lifeline/verdict";
-import { MAX_TARGETS_PER_NODE, makePlan, type Plan, type Report, type Vitals } from "@lifeline/wire";
+import { makePlan, type Plan, type Report, type Vitals } from "@lifeline/wire";
 import type { Introduction } from "./admit.ts";
 import { paced } from "./cadence.ts";
 import { type BootHistory, createBootHistory } from "./duplicate.ts";
@@ -19,6 +19,7 @@ import { createQuota, type Quota } from "./quota.ts";
 import { RECENT_MS, Recent } from "./recent.ts";
 import type { Site } from "./site.ts";
 import { addToTally, emptyTally, type Tally } from "./tally.ts";
+import { TargetBudget } from "./target-budget.ts";
 
 /** Most nodes known at once; those silent for the whole retention are forgotten. */
 export const MAX_NODES = 20_000;
@@ -60,6 +61,8 @@ export interface Node {
   lastReportMs: number | undefined;
   resolution: Resolution;
   plan: Plan;
+  /** Which targets it may have. */
+  readonly budget: TargetBudget;
   readonly recent: Recent;
   readonly tallies: Map<string, Tally>;
   /** What it may bring in, over all its streams. */
@@ -107,14 +110,14 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow, quota
   let fleetSize = 1;
   let seriesCount = 0;
 
-  const planned = (facts: NodeFacts): { resolution: Resolution; plan: Plan } => {
-    const resolution = paced(resolve(catalogue, deployment, facts), fleetSize);
-    const targets = resolvedTargets(resolution);
-    if (targets.length > MAX_TARGETS_PER_NODE) onOverflow("targets");
-    return { resolution, plan: makePlan(targets.slice(0, MAX_TARGETS_PER_NODE)) };
+  const planned = (facts: NodeFacts, budget: TargetBudget, nowMs: number): { resolution: Resolution; plan: Plan } => {
+    const fitted = budget.fit(resolve(catalogue, deployment, facts), nowMs);
+    if (fitted.leftOut > 0) onOverflow("targets");
+    const resolution = paced(fitted.resolution, fleetSize);
+    return { resolution, plan: makePlan(resolvedTargets(resolution)) };
   };
-  const replan = (node: Node, facts: NodeFacts): Node => {
-    Object.assign(node, planned(facts));
+  const replan = (node: Node, nowMs: number): Node => {
+    Object.assign(node, planned(node.facts, node.budget, nowMs));
     const ids = new Set(node.plan.targets.map(({ id }) => id));
     for (const targetId of [...node.tallies.keys()]) {
       if (!ids.has(targetId) && node.tallies.delete(targetId)) seriesCount--;
@@ -143,12 +146,13 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow, quota
     introduce({ facts, hostname, agentVersion, addresses, observedEndpoint }, nowMs) {
       const known = nodes.get(facts.nodeId);
       const told = { facts, hostname, agentVersion, addresses, observedEndpoint };
-      if (known !== undefined) return replan(Object.assign(known, told), facts);
+      if (known !== undefined) return replan(Object.assign(known, told), nowMs);
       if (nodes.size >= MAX_NODES) {
         onOverflow("nodes");
         return undefined;
       }
-      const node = { ...newNode(facts, nowMs, quotaBytes), ...told, ...planned(facts) };
+      const budget = new TargetBudget();
+      const node = { ...newNode(facts, nowMs, quotaBytes), ...told, budget, ...planned(facts, budget, nowMs) };
       nodes.set(facts.nodeId, node);
       return node;
     },
@@ -179,7 +183,7 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow, quota
       if (doublings(size) === doublings(fleetSize)) return false;
       fleetSize = size;
       for (const node of nodes.values()) {
-        replan(node, node.facts);
+        replan(node, nowMs);
         node.session?.offerPlan(node.plan);
       }
       return true;
@@ -223,7 +227,7 @@ function newNode(
   facts: NodeFacts,
   nowMs: number,
   quotaBytes: number | undefined,
-): Omit<Node, "hostname" | "agentVersion" | "addresses" | "observedEndpoint" | "resolution" | "plan"> {
+): Omit<Node, "hostname" | "agentVersion" | "addresses" | "observedEndpoint" | "budget" | "resolution" | "plan"> {
   return {
     nodeId: facts.nodeId,
     facts,

@@ -1,5 +1,5 @@
 /** What an admitted node may try, and what comes of it: a table of messages, then what takes more than one. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type ClientHttp2Stream, connect as http2Connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,20 @@ import { SILENT_MAX_MS } from "./ingest.ts";
 import { HELLO_ALLOWANCE } from "./quota.ts";
 import { MAX_RECENT_WINDOWS } from "./recent.ts";
 import { openStore } from "./store/store.ts";
-import { BOOT, dialAs, metricOf, reportBytes, startIn, TARGET, until, windowOfOne, writeSite } from "./testing/site.ts";
+import { DAY_TARGETS_MAX } from "./target-budget.ts";
+import {
+  BOOT,
+  catalogueOf,
+  dialAs,
+  metricOf,
+  reportBytes,
+  requirementRow,
+  startIn,
+  TARGET,
+  until,
+  windowOfOne,
+  writeSite,
+} from "./testing/site.ts";
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -64,6 +77,14 @@ async function metrics({ httpPort }: Collector): Promise<string> {
 async function untilMetric(collector: Collector, series: string, value: number): Promise<void> {
   for (let tries = 0; tries < 400 && (await metricOf(collector, series)) !== value; tries++) await sleep(10);
   expect(await metricOf(collector, series), series).toBe(value);
+}
+
+async function untilSeen(what: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 1_000; tries++) {
+    if (await what()) return;
+    await sleep(10);
+  }
+  throw new Error(`not within 10 s: ${what}`);
 }
 
 const refused = (code: string) => `lifeline_collector_reports_refused_total{code="${code}"}`;
@@ -328,6 +349,35 @@ describe("a node that says it again, or otherwise", () => {
     for (let rounds = 0; rounds < 5; rounds++)
       await store.submit("prune", { beforeMs, minuteBeforeMs: beforeMs, hourBeforeMs: beforeMs, reports: 1_000 });
     expect(stored("SELECT count(*) FROM boots")).toBe(0);
+  });
+});
+
+describe("a node that names other endpoints in each Hello", () => {
+  /** What each Hello names: as many resolvers as one may. */
+  const resolvers = (at: number) => Array.from({ length: 16 }, (_, nth) => `10.0.${at}.${nth + 1}`);
+
+  it("has no more targets, and series, within a day than it may have at once; the rest is counted, and an open question", async () => {
+    const dns = "{ probe: dns, query: omni.example.test, transport: udp }";
+    writeFileSync(join(directory, "catalogue.yaml"), catalogueOf(requirementRow("dns", "resolver", "udp", dns)));
+    const collector = await start();
+    const agent = dial(collector.grpcPort);
+    const series = new Set<string>();
+    let text = "";
+    for (let at = 0; at < 40; at++) {
+      await agent.hello({ resolvers: resolvers(at) });
+      const mine = `endpoint="10.0.${at}.`;
+      // The 33rd Hello and those after it name nothing that is measured.
+      const told = () => (at < 32 ? text.includes(mine) : text.includes('endpoint="",ip="",proxy=""'));
+      await untilSeen(async () => {
+        text = await metrics(collector);
+        return told();
+      });
+      for (const [labels] of text.matchAll(/^lifeline_requirement_verdict\{.*(?=,verdict="met")/gm)) series.add(labels);
+    }
+    // 512 targets, and the row without any.
+    expect(series.size).toBe(DAY_TARGETS_MAX + 1);
+    expect(await metricOf(collector, 'lifeline_collector_overflows_total{what="targets"}')).toBeGreaterThanOrEqual(8);
+    expect(agent.plans().at(-1)?.targets).toEqual([]);
   });
 });
 

@@ -15,6 +15,7 @@ import {
   advanceIncidents,
   DEFAULT_THRESHOLDS,
   type Incident,
+  type IncidentStep,
   type Judgement,
   judgeNode,
   rowKey,
@@ -22,6 +23,7 @@ import {
 } from "@lifeline/verdict";
 import type { Window } from "@lifeline/window";
 import { type Fleet, type Node, nodeNowMs } from "./fleet.ts";
+import { withinAllowance } from "./incident-allowance.ts";
 import { createReplays } from "./replay.ts";
 import type { Store } from "./store/store.ts";
 import type { Turns } from "./turns.ts";
@@ -64,7 +66,7 @@ export interface Judging {
 export interface JudgingEvents {
   onJudged(durationNs: number): void;
   onIncident(nodeId: string, change: "opened" | "closed", incident: Incident): void;
-  onOverflow(what: "unsaved-incidents"): void;
+  onOverflow(what: "unsaved-incidents" | "incidents"): void;
   /** What was to be written belongs to a node that the store does not know. */
   onOrphan(): void;
 }
@@ -93,7 +95,9 @@ export function createJudging(
     const { witness: _witness, duplicate: _duplicate, ...lasting } = context ?? {};
     return { ...rest, context: lasting };
   };
-  const replays = createReplays({ clock, turns, knowledge: past }, (node, change, incident, isNew) => {
+  const bounded = (node: Node, step: IncidentStep) =>
+    withinAllowance(node, step, clock.monotonicNs(), () => events.onOverflow("incidents"));
+  const replays = createReplays({ clock, turns, knowledge: past, bounded }, (node, change, incident, isNew) => {
     if (change !== "changed" && isNew) events.onIncident(node.nodeId, change, incident);
     unsaved.addIncident(node.nodeId, incident);
     if (change === "closed") touch(node);
@@ -118,7 +122,7 @@ export function createJudging(
     const thresholds = DEFAULT_THRESHOLDS;
     const judgement = { resolution, windows: (id: string) => node.recent.of(id), nowMs, thresholds, previous };
     node.rows = judgeNode({ ...judgement, ...knowledge(node, wallMs) });
-    const step = advanceIncidents(node.incidents, node.rows, nowMs);
+    const step = bounded(node, advanceIncidents(node.incidents, node.rows, nowMs));
     node.incidents = step.state;
     for (const incident of step.opened) events.onIncident(node.nodeId, "opened", incident);
     for (const incident of step.closed) events.onIncident(node.nodeId, "closed", incident);

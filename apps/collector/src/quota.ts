@@ -37,6 +37,12 @@ export const REPORT_ALLOWANCE: Allowance = { capacity: 80_000, perSecond: 11 };
  */
 export const HELLO_ALLOWANCE: Allowance = { capacity: 60, perSecond: 1 };
 
+/**
+ * Incidents that are opened: one of each of 512 targets, twice over; then one every 5 s, which is 17 MB a day in the store. 96 targets that
+ * all fail every eight minutes open as many.
+ */
+export const INCIDENT_ALLOWANCE: Allowance = { capacity: 1_024, perSecond: 0.2 };
+
 /** What the store needs for a report and its boot beside the payload, bytes: 136 and 45, measured with empty reports. */
 export const REPORT_COST_BYTES = 192;
 
@@ -99,6 +105,7 @@ export interface Quota {
   /** Of the main thread, ns. */
   readonly time: Bucket;
   readonly hellos: Bucket;
+  readonly incidents: Bucket;
   /** Time of the main thread spent on it since the collector's start, ns, as far as it was measured. */
   workNs: number;
   /** Whether its last report had to wait. */
@@ -114,6 +121,7 @@ export function createQuota(bytesCapacity = BYTES_CAPACITY): Quota {
     windows: { left: WINDOWS_CAPACITY, atNs: 0 },
     time: { left: TIME_CAPACITY_NS, atNs: 0 },
     hellos: { left: HELLO_ALLOWANCE.capacity, atNs: 0 },
+    incidents: { left: INCIDENT_ALLOWANCE.capacity, atNs: 0 },
     workNs: 0,
     isThrottled: false,
   };
@@ -175,6 +183,14 @@ export function takeHello({ hellos }: Quota, nowNs: number): number {
   if (hellos.left < 1) return ((1 - hellos.left) / HELLO_ALLOWANCE.perSecond) * MS_PER_S;
   hellos.left -= 1;
   return 0;
+}
+
+/** Takes an incident; false: none may be opened now. */
+export function takeIncident({ incidents }: Quota, nowNs: number): boolean {
+  refill(incidents, INCIDENT_ALLOWANCE.capacity, INCIDENT_ALLOWANCE.perSecond, nowNs);
+  if (incidents.left < 1) return false;
+  incidents.left -= 1;
+  return true;
 }
 
 /** What a node with so many planned targets may bring in for ever, bytes a second. */

@@ -61,9 +61,11 @@ export interface ReplayParts {
   readonly clock: Clock;
   readonly turns: Pick<Turns, "run">;
   readonly knowledge: PastKnowledge;
+  /** Leaves out what the node may not open. */
+  readonly bounded: (node: Node, step: IncidentStep) => IncidentStep;
 }
 
-export function createReplays({ clock, turns, knowledge }: ReplayParts, onPast: OnPast): Replays {
+export function createReplays({ clock, turns, knowledge, bounded }: ReplayParts, onPast: OnPast): Replays {
   const backlogs = new Map<Node, Backlog>();
   const open = (node: Node): Backlog => {
     const { recent, incidents } = node;
@@ -104,7 +106,7 @@ export function createReplays({ clock, turns, knowledge }: ReplayParts, onPast: 
       thresholds: DEFAULT_THRESHOLDS,
     };
     const rows = judgeNode({ ...judgement, ...knowledge(node) });
-    const step = advanceIncidents(backlog.incidents, rows, nowMs);
+    const step = bounded(node, advanceIncidents(backlog.incidents, rows, nowMs));
     backlog.incidents = step.state;
     tell(node, backlog, step);
   };
