@@ -1,4 +1,4 @@
-/** How often a source may try before it has to wait: a token bucket for each address and key, on the monotonic clock. */
+/** How often a source may try before it has to wait: a token bucket for each source and key, on the monotonic clock. */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 
 /** Attempts a source may spend at once, and how long until it may spend one more, ms: a misconfigured rack is told, a guesser is slowed. */

@@ -3,7 +3,7 @@
  *
  * 1. The use of a token and the enrolment are durable before a certificate is made (S1).
  * 2. Renewing needs no token: the key that the connection has proven is the one the node was enrolled with.
- * 3. Whoever fails too often waits, by source address; whoever asks too often, by key; what was wrong is told in a sentence that holds no secret.
+ * 3. Whoever fails too often waits, by source (an IPv4 address or an IPv6 /64); whoever asks too often, by key; what was wrong is told in a sentence that holds no secret.
  * 4. An attempt counts from its beginning, so that those at the same time count as well.
  * 5. The store is asked for nobody whose certificate the authority has not signed (S2).
  */
@@ -20,7 +20,7 @@ import {
 } from "@lifeline/rpc";
 import { type enrolPb, isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import { unavailable } from "../call-refusal.ts";
-import { peerAddress } from "../peer-address.ts";
+import { peerAddress, peerSource } from "../peer-address.ts";
 import type { EnrolRefusal, RenewRefusal } from "../store/identity-record.ts";
 import type { AttemptLimit } from "./attempt-limit.ts";
 import { readJoinToken } from "./join-token.ts";
@@ -70,17 +70,18 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
     onAttempt("too-many-attempts", "", from);
     throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "too many attempts; try again later");
   };
-  /** Runs one enrolment; whatever it is refused for counts against the address. */
-  const atAddress = async <T>({ peer }: CallContext, run: (from: string) => Promise<T>): Promise<T> => {
+  /** Runs one enrolment; whatever it is refused for counts against its source. */
+  const atSource = async <T>({ peer }: CallContext, run: (from: string) => Promise<T>): Promise<T> => {
     const from = peerAddress(peer) ?? "";
-    take(from, from);
+    const source = peerSource(peer);
+    take(source, from);
     try {
       const answer = await run(from);
-      limit.giveBack(from);
+      limit.giveBack(source);
       return answer;
     } catch (error) {
       // A store that cannot write is no fault of the one who asks.
-      if (!(error instanceof RpcError) || error.code === RpcStatus.UNAVAILABLE) limit.giveBack(from);
+      if (!(error instanceof RpcError) || error.code === RpcStatus.UNAVAILABLE) limit.giveBack(source);
       throw error;
     }
   };
@@ -114,7 +115,7 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
       return { authorityCertificateDer: authorityOrRefuse().certDer };
     },
     enrol: ({ joinToken, certificateRequestDer }, context) =>
-      atAddress(context, async (from) => {
+      atSource(context, async (from) => {
         const authority = authorityOrRefuse();
         const token = readJoinToken(joinToken);
         const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
@@ -142,8 +143,8 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
       const from = peerAddress(context.peer) ?? "";
       const authority = authorityOrRefuse();
       const shown = ofAuthority(authority, context.connection?.certificate);
-      // By its key: those who share an address with one that fails must still renew. Each costs a commit and a signature.
-      take(shown?.keySha256 ?? from, from);
+      // By its key: those who share a source with one that fails must still renew. Each costs a commit and a signature.
+      take(shown?.keySha256 ?? peerSource(context.peer), from);
       const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
       const refuse = (why: RenewRefusal | "no-certificate"): never => {
         onAttempt(why, nodeId, from);
