@@ -4,14 +4,17 @@
  * 1. A node speaks only for itself: its id is the name of its certificate, under the key the id was enrolled with (S1).
  * 2. What a person, a program or a witness may do is said by a certificate's organisation or by a token, and by nothing else.
  * 3. A certificate is good until its end, also on a connection that was opened before.
- * 4. On a listener without TLS and without tokens everybody may do everything: it is on loopback, or was opened in so many words.
+ * 4. Unknown tokens are counted by source, and a source with too many waits: no token of it is looked up until then.
+ * 5. On a listener without TLS and without tokens everybody may do everything: it is on loopback, or was opened in so many words.
  */
 import { ROLE_ORGANISATIONS, type Role } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 import { type Admit, type Caller, type ClientCertificate, RpcError, RpcStatus } from "@lifeline/rpc";
 import { isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import { quoted } from "../call-refusal.ts";
-import type { PeopleTokens } from "./people-tokens.ts";
+import { ATTEMPT_EVERY_MS } from "./attempt-limit.ts";
+import { CheckedTokens } from "./checked-tokens.ts";
+import type { PeopleTokens, Person } from "./people-tokens.ts";
 import type { Registry, Standing } from "./registry.ts";
 
 /** Who a stream speaks for. */
@@ -25,6 +28,7 @@ export type RefusedCall =
   | "no-credential"
   | "bad-certificate"
   | "bad-token"
+  | "too-many-guesses"
   | "wrong-role"
   | "no-node-id"
   | "revoked"
@@ -61,13 +65,15 @@ const SUFFICES: Readonly<Record<Role, readonly Role[]>> = {
   witness: ["witness"],
 };
 
+const TOO_MANY_GUESSES = `token: too many unknown ones from this address; try again in ${ATTEMPT_EVERY_MS / 1_000} s`;
+
 export function createAccess({ isSecure, tokens, registry, clock, onRefused }: AccessParts): Access {
   const isGuarded = isSecure || !tokens.isEmpty;
   const refuse = (why: RefusedCall, status: (typeof RpcStatus)[keyof typeof RpcStatus], message: string): never => {
     onRefused(why);
     throw new RpcError(status, message);
   };
-  const { UNAUTHENTICATED, PERMISSION_DENIED } = RpcStatus;
+  const { UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED } = RpcStatus;
   const believed = (certificate: ClientCertificate | undefined, want: string): ClientCertificate => {
     if (certificate === undefined) {
       return refuse("no-credential", UNAUTHENTICATED, `certificate: got none, want ${want}`);
@@ -97,13 +103,17 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
         return;
     }
   };
-  const roleOf = ({ bearerToken, connection }: Caller, want: string): Role | "node" => {
-    if (bearerToken !== undefined) {
-      const person = tokens.personOf(bearerToken);
-      if (person === undefined) return refuse("bad-token", UNAUTHENTICATED, `token: got one of nobody, want ${want}`);
-      connection?.authenticate(`token ${person.role} ${person.name}`);
-      return person.role;
-    }
+  const checked = new CheckedTokens(tokens, clock);
+  const personBy = (token: string, caller: Caller, want: string): Person => {
+    const found = checked.personOf(token, caller);
+    if (found === "bad-token") return refuse(found, UNAUTHENTICATED, `token: got one of nobody, want ${want}`);
+    if (found === "too-many-guesses") return refuse(found, RESOURCE_EXHAUSTED, TOO_MANY_GUESSES);
+    caller.connection?.authenticate(`token ${found.role} ${found.name}`);
+    return found;
+  };
+  const roleOf = (caller: Caller, want: string): Role | "node" => {
+    const { bearerToken, connection } = caller;
+    if (bearerToken !== undefined) return personBy(bearerToken, caller, want).role;
     const { organisations, keySha256 } = believed(connection?.certificate, want);
     if (registry.isRevoked(keySha256)) return refuse("revoked", PERMISSION_DENIED, "certificate: got a revoked one");
     return ROLES.find((role) => organisations.includes(ROLE_ORGANISATIONS[role])) ?? "node";

@@ -55,7 +55,7 @@ export function openPeopleTokens(
   log: Logger,
 ): PeopleTokens {
   const fixed = fromEnvironment(environment);
-  if (path === undefined) return { personOf: (token) => fixed.get(digestOf(token)), isEmpty: fixed.size === 0 };
+  if (path === undefined) return { personOf: (token) => fixed.get(tokenDigest(token)), isEmpty: fixed.size === 0 };
   const first = readTokens(path);
   if (first.kind === "bad") throw new ConfigError([first.problem]);
   if (first.kind === "gone") throw new ConfigError([unreadable(path, "ENOENT")]);
@@ -79,15 +79,15 @@ export function openPeopleTokens(
   });
   return {
     personOf(token) {
-      const digest = digestOf(token);
+      const digest = tokenDigest(token);
       return file.current().get(digest) ?? fixed.get(digest);
     },
     isEmpty: false,
   };
 }
 
-/** Looked up by its digest, a token is compared in a time that says nothing of the others. */
-function digestOf(token: string): string {
+/** SHA-256 of a token, hex. Looked up by its digest, a token is compared in a time that says nothing of the others. */
+export function tokenDigest(token: string): string {
   return createHash("sha256").update(token).digest("hex");
 }
 
@@ -97,7 +97,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
     const token = environment[variable];
     if (token === undefined || token === "") continue;
     if (!TOKEN.test(token)) throw new ConfigError([`environment: ${variable}: want ${TOKEN_WANTED}`]);
-    people.set(digestOf(token), { name: variable, role });
+    people.set(tokenDigest(token), { name: variable, role });
   }
   return people;
 }
@@ -130,7 +130,7 @@ function readTokens(path: string): FileRead<People> | { readonly kind: "gone" } 
     if (known === undefined || !TOKEN.test(token) || more.length > 0) {
       return { kind: "bad", problem: `access.tokensFile: ${path}: line ${at + 1}: want ${LINE_WANTED}` };
     }
-    people.set(digestOf(token), { name, role: known });
+    people.set(tokenDigest(token), { name, role: known });
     if (people.size > TOKENS_MAX)
       return { kind: "bad", problem: `access.tokensFile: ${path}: want at most ${TOKENS_MAX} tokens` };
   }

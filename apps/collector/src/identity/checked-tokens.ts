@@ -1,0 +1,41 @@
+/** Tokens as callers show them: an unknown one counts as a guess of its source, and a source with too many guesses waits. */
+import type { Clock } from "@lifeline/measure";
+import type { Caller, Connection } from "@lifeline/rpc";
+import { peerSource } from "../peer-address.ts";
+import { createAttemptLimit } from "./attempt-limit.ts";
+import { type PeopleTokens, type Person, tokenDigest } from "./people-tokens.ts";
+
+/** Checks the tokens of callers. */
+export class CheckedTokens {
+  readonly #tokens: PeopleTokens;
+  readonly #guesses: ReturnType<typeof createAttemptLimit>;
+  /** The digest of the token that a connection has proven. */
+  readonly #proven = new WeakMap<Connection, string>();
+
+  constructor(tokens: PeopleTokens, clock: Clock) {
+    this.#tokens = tokens;
+    this.#guesses = createAttemptLimit(clock);
+  }
+
+  /**
+   * Whose token it is. The token that a connection has proven before is no guess: a person who is connected works on while somebody guesses
+   * from the same source. No other token is looked up for a source that has to wait, or guesses would go on.
+   */
+  personOf(
+    token: string,
+    { connection, peer }: Pick<Caller, "connection" | "peer">,
+  ): Person | "bad-token" | "too-many-guesses" {
+    const source = peerSource(peer);
+    const isProven = connection !== undefined && this.#proven.get(connection) === tokenDigest(token);
+    if (!isProven && !this.#guesses.take(source)) return "too-many-guesses";
+    const person = this.#tokens.personOf(token);
+    if (person === undefined) {
+      if (isProven) this.#proven.delete(connection);
+      return "bad-token";
+    }
+    if (isProven) return person;
+    this.#guesses.giveBack(source);
+    if (connection !== undefined) this.#proven.set(connection, tokenDigest(token));
+    return person;
+  }
+}
