@@ -156,8 +156,9 @@ export async function startCollector(config: Config, world: World): Promise<Coll
       notReady: () => notReady(store, clock),
       onDefect: (error) => onDefect("http", error),
       onOverflow: (what) => vitals.overflows.inc({ what }),
+      onRefused: (why) => vitals.refusedRequests.inc({ why }),
     };
-    const http = await startHttp(config.httpListen, content, clock).catch(() =>
+    const http = await startHttp({ ...config.httpListen, names: config.httpNames }, content, clock).catch(() =>
       cannotListen("httpListen", endpointName(config.httpListen.host, config.httpListen.port)),
     );
     undo.unshift(http.stop);

@@ -29,6 +29,7 @@ describe("loadConfig", () => {
     expect(load(GOOD)).toEqual({
       listen: { host: "127.0.0.1", port: 9_470 },
       httpListen: { host: "127.0.0.1", port: 9_471 },
+      httpNames: [],
       dataDir: join(directory, "data"),
       deployment: join(directory, "site.yaml"),
       catalogue: undefined,
@@ -83,8 +84,8 @@ describe("loadConfig", () => {
   });
 
   const settings =
-    "listen, httpListen, dataDir, deployment, catalogue, catalogueExtras, tls.certFile, tls.keyFile, tls.caFile, tls.handshakeMaxBytes, " +
-    "identity.names, identity.authorityCertFile, identity.authorityKeyFile, identity.nodeCertificateHours, " +
+    "listen, httpListen, httpNames, dataDir, deployment, catalogue, catalogueExtras, tls.certFile, tls.keyFile, tls.caFile, " +
+    "tls.handshakeMaxBytes, identity.names, identity.authorityCertFile, identity.authorityKeyFile, identity.nodeCertificateHours, " +
     "access.tokensFile, allowPlaintext, retentionDays, minuteRetentionDays, hourRetentionDays, maxStreams, readyFile";
   it.each([
     ["an unknown key", `${GOOD}lisen: x`, [`collector.yaml: lisen: got an unknown key, want one of ${settings}`]],
@@ -164,6 +165,11 @@ describe("loadConfig", () => {
       ["collector.yaml: identity.names: got a list of 1, want a list of at most 16 host names or addresses"],
     ],
     [
+      "a name with a port for metrics",
+      `${GOOD}httpNames: ["a.example:9471"]`,
+      ["collector.yaml: httpNames: got a list of 1, want a list of at most 16 host names or addresses"],
+    ],
+    [
       "half an authority",
       `${GOOD}identity: {names: [a], authorityKeyFile: k}`,
       ["identity.authorityCertFile and identity.authorityKeyFile: got one of them, want both or none"],
@@ -239,6 +245,9 @@ describe("loadConfig", () => {
     });
     expect(load(GOOD, [], { LIFELINE_IDENTITY_NAMES: "a.example,::1" }).identity?.names).toEqual(["a.example", "::1"]);
     expect(load(GOOD, ["--identity-name", "a", "--identity-name", "b"]).identity?.names).toEqual(["a", "b"]);
+    expect(load(`${GOOD}httpNames: [a.example]`).httpNames).toEqual(["a.example"]);
+    expect(load(GOOD, [], { LIFELINE_HTTP_NAMES: "a.example,b" }).httpNames).toEqual(["a.example", "b"]);
+    expect(load(GOOD, ["--http-name", "a", "--http-name", "b"]).httpNames).toEqual(["a", "b"]);
   });
 
   it("allows plaintext beyond loopback where it is asked for", () => {

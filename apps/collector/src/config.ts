@@ -31,6 +31,8 @@ export interface Config {
   readonly listen: Listen;
   /** Metrics and health. Default 127.0.0.1:9471. */
   readonly httpListen: Listen;
+  /** Names that metrics and health may be asked for under, beside addresses, `localhost` and the host of `httpListen`; at most 16. Default: none. */
+  readonly httpNames: readonly string[];
   /** Directory of the database; created when missing. */
   readonly dataDir: string;
   /** The deployment file. */
@@ -103,6 +105,7 @@ function complete(written: AllWritten, problems: string[]): Config {
   const config: Config = {
     listen: read("listen") ?? { host: "127.0.0.1", port: 9_470 },
     httpListen: read("httpListen") ?? { host: "127.0.0.1", port: 9_471 },
+    httpNames: read("httpNames") ?? [],
     dataDir: need("dataDir"),
     deployment: need("deployment"),
     catalogue: read("catalogue"),

@@ -58,9 +58,9 @@ const names = v.pipe(
     ),
     NAMES_WANTED,
   ),
-  v.minLength(1, NAMES_WANTED),
   v.maxLength(16, NAMES_WANTED),
 );
+const someNames = v.pipe(names, v.minLength(1, NAMES_WANTED));
 
 /** Every setting: its key in the file (dots for nesting), its flag, its variable, and what is right for it. */
 export const SETTINGS = {
@@ -75,6 +75,12 @@ export const SETTINGS = {
     env: "LIFELINE_HTTP_LISTEN",
     schema: listen,
     does: "metrics and health, host:port (default 127.0.0.1:9471)",
+  },
+  httpNames: {
+    flag: "http-name",
+    env: "LIFELINE_HTTP_NAMES",
+    schema: names,
+    does: "name that metrics and health may be asked for under, beside addresses and localhost; may be given more than once",
   },
   dataDir: { flag: "data-dir", env: "LIFELINE_DATA_DIR", schema: path, does: "directory of the database" },
   deployment: { flag: "deployment", env: "LIFELINE_DEPLOYMENT", schema: path, does: "the deployment file" },
@@ -112,7 +118,7 @@ export const SETTINGS = {
   "identity.names": {
     flag: "identity-name",
     env: "LIFELINE_IDENTITY_NAMES",
-    schema: names,
+    schema: someNames,
     does: "name or address that agents dial: makes this collector the fleet's authority; may be given more than once",
   },
   "identity.authorityCertFile": {
@@ -189,6 +195,7 @@ export const FILE_KEYS: readonly Key[] = KEYS.filter((key) =>
 export const LIST_SEPARATORS: ReadonlyMap<Key, string> = new Map([
   ["catalogueExtras", ":"],
   ["identity.names", ","],
+  ["httpNames", ","],
 ]);
 /** Mappings of the file whose keys are settings. */
 export const SECTIONS = ["tls", "identity", "access"] as const;

@@ -30,6 +30,7 @@ export interface CollectorVitals {
   readonly droppedFacts: Counter<"field">;
   readonly refusedConnections: Counter<"why">;
   readonly refusedCalls: Counter<"why">;
+  readonly refusedRequests: Counter<"why">;
   readonly refusedClaims: Counter<"holder">;
   readonly enrolAttempts: Counter<"result">;
 }
@@ -154,6 +155,7 @@ export function createVitals({
     ),
     refusedConnections: counter("connections_refused_total", "Connections ended before a call, by why.", ["why"]),
     refusedCalls: counter("calls_refused_total", "Calls refused since the caller may not make them, by why.", ["why"]),
+    refusedRequests: counter("http_requests_refused_total", "HTTP requests not answered, by why.", ["why"]),
     refusedClaims,
     enrolAttempts: counter("enrol_attempts_total", "Attempts to enrol or renew, by result.", ["result"]),
     rolledReports: counter("rolled_reports_total", "Reports whose windows were merged into minutes and hours."),

@@ -11,8 +11,8 @@ afterEach(async () => {
 /** 64 KiB: a chunk as the server writes them. */
 const CHUNK = "x".repeat(65_536);
 
-async function serve(content: Partial<HttpContent> = {}, patience: Partial<HttpPatience> = {}) {
-  const seen = { chunks: 0, overflows: [] as string[], defects: [] as unknown[] };
+async function serve(content: Partial<HttpContent> = {}, patience: Partial<HttpPatience> = {}, names: string[] = []) {
+  const seen = { chunks: 0, overflows: [] as string[], refused: [] as string[], defects: [] as unknown[] };
   /** A scrape of 1 GiB, far more than any socket's buffers. */
   async function* endless() {
     for (let at = 0; at < 16_384; at++) {
@@ -21,12 +21,13 @@ async function serve(content: Partial<HttpContent> = {}, patience: Partial<HttpP
     }
   }
   const { port, stop } = await startHttp(
-    { host: "127.0.0.1", port: 0 },
+    { host: "127.0.0.1", port: 0, names },
     {
       metrics: endless,
       notReady: async () => undefined,
       onDefect: (error) => seen.defects.push(error),
       onOverflow: (what) => seen.overflows.push(what),
+      onRefused: (why) => seen.refused.push(why),
       ...content,
     },
     systemClock,
@@ -48,9 +49,76 @@ function dial(port: number): { socket: Socket; closed: Promise<void> } {
 function deafScrape(port: number) {
   const dialled = dial(port);
   dialled.socket.pause();
-  dialled.socket.write("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
+  dialled.socket.write("GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
   return dialled;
 }
+
+/** What is answered to a request of these lines, and its first line. */
+async function answerTo(port: number, ...lines: string[]): Promise<{ first: string; text: string }> {
+  const { socket, closed } = dial(port);
+  let text = "";
+  socket.setEncoding("utf8").on("data", (more: string) => {
+    text += more;
+  });
+  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+  await closed;
+  return { first: text.split("\r\n", 1)[0] ?? "", text };
+}
+
+describe("the name a server is asked under (DNS rebinding)", () => {
+  const ok = {
+    metrics: async function* () {
+      yield "up 1\n";
+    },
+  };
+  const under = (port: number, host: string, path = "/metrics") =>
+    answerTo(port, `GET ${path} HTTP/1.1`, `Host: ${host}`, "Connection: close");
+
+  it.each([
+    "127.0.0.1",
+    "127.0.0.1:9471",
+    "192.0.2.9:1",
+    "[::1]:9471",
+    "[2001:db8::1]",
+    "localhost",
+    "LocalHost:9471",
+    "collector.monitoring.svc:9471",
+    "Collector.monitoring.SVC.",
+  ])("is right when it is an address, localhost or one of the names: %s", async (host) => {
+    const { port, seen } = await serve(ok, {}, ["Collector.Monitoring.svc"]);
+    expect((await under(port, host)).first).toBe("HTTP/1.1 200 OK");
+    expect(seen.refused).toEqual([]);
+  });
+
+  it.each([
+    "evil.example",
+    "evil.example:9471",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "evil.example:127.0.0.1",
+    "user@127.0.0.1",
+    "[evil.example]",
+    "::1",
+    "127.1",
+    "",
+  ])("is wrong when it is any other: %j", async (host) => {
+    const { port, seen } = await serve(ok, {}, ["collector.monitoring.svc"]);
+    for (const path of ["/metrics", "/healthz", "/readyz", "/"]) {
+      const { first, text } = await under(port, host, path);
+      expect(first).toBe("HTTP/1.1 421 Misdirected Request");
+      expect(text).toContain(
+        "host: want an address, localhost, the host of httpListen, or one of httpNames (--http-name, LIFELINE_HTTP_NAMES)",
+      );
+    }
+    expect(seen.refused).toEqual(Array(4).fill("foreign-host"));
+  });
+
+  it("is not asked for of HTTP/1.0, which no browser speaks", async () => {
+    const { port } = await serve(ok);
+    expect((await answerTo(port, "GET /healthz HTTP/1.0")).first).toBe("HTTP/1.1 200 OK");
+    expect((await answerTo(port, "GET /healthz HTTP/1.0", "Host: evil.example")).first).toContain("421");
+  });
+});
 
 async function until(what: () => boolean): Promise<void> {
   for (let tries = 0; tries < 1_000; tries++) {

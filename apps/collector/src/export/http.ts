@@ -2,7 +2,8 @@
  * Metrics and health over HTTP: GET /metrics, /healthz, /readyz.
  *
  * 1. Who sends slowly, or does not read, is cut off; what is not read is not made (S2).
- * 2. Scrapes under way are few; one more is told to come later. Any number of questions whether the store is ready ask it once.
+ * 2. Who asks under a foreign name gets nothing, not even an error of a page.
+ * 3. Scrapes under way are few; one more is told to come later. Any number of questions whether the store is ready ask it once.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -11,6 +12,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "@lifeline/measure";
 import type { Listen } from "../settings.ts";
+import { HOST_WANTED, hostCheck } from "./http-host.ts";
 
 /** Most connections at once; a scraper or two and a few health checks. */
 const MAX_CONNECTIONS = 64;
@@ -34,6 +36,11 @@ export const HTTP_PATIENCE: HttpPatience = { requestMs: 10_000, checkMs: 1_000, 
 /** Scrapes under way at once: two scrapers, and one of each that has given up and is not told off yet. */
 export const MAX_SCRAPES = 4;
 
+/** Where to listen, and under which names beside its host. */
+export interface HttpListen extends Listen {
+  readonly names: readonly string[];
+}
+
 /** What the server shows. */
 export interface HttpContent {
   /** Chunks of the text format. */
@@ -44,6 +51,8 @@ export interface HttpContent {
   readonly onDefect: (error: unknown) => void;
   /** A scrape was refused, for others are under way, or was cut off since it was not read. */
   readonly onOverflow: (what: "scrapes" | "slow-scrapes") => void;
+  /** A request was refused since it names another host. */
+  readonly onRefused: (why: "foreign-host") => void;
 }
 
 export interface HttpServer {
@@ -53,13 +62,18 @@ export interface HttpServer {
 
 /** Starts listening. Rejects with the cause when it cannot. */
 export async function startHttp(
-  { host, port }: Listen,
+  { host, port, names }: HttpListen,
   content: HttpContent,
   clock: Pick<Clock, "after">,
   { requestMs, checkMs, scrapeMs }: HttpPatience = HTTP_PATIENCE,
 ): Promise<HttpServer> {
   const pages = pagesOf(content, clock, scrapeMs);
+  const isOwnHost = hostCheck([host, ...names]);
   const server = createServer({ connectionsCheckingInterval: checkMs }, (request, response) => {
+    if (!isOwnHost(request.headers.host)) {
+      content.onRefused("foreign-host");
+      return plain(response, 421, HOST_WANTED);
+    }
     answer(request, response, pages).catch((error: unknown) => {
       if (!response.destroyed) content.onDefect(error);
       response.destroy();

@@ -7,6 +7,7 @@ export function testConfig(directory: string, more: Partial<Config> = {}): Confi
   return {
     listen: { host: "127.0.0.1", port: 0 },
     httpListen: { host: "127.0.0.1", port: 0 },
+    httpNames: [],
     dataDir: join(directory, "data"),
     deployment: join(directory, "site.yaml"),
     catalogue: join(directory, "catalogue.yaml"),

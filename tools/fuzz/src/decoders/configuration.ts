@@ -63,7 +63,7 @@ const COLLECTOR_TREES = [
   NEEDED,
   { ...NEEDED, listen: "127.0.0.1:0", httpListen: "[::1]:9471", retentionDays: 7, maxStreams: 100, readyFile: "r" },
   { ...NEEDED, listen: "0.0.0.0:9470", tls: { certFile: "c", keyFile: "k", caFile: "ca" }, catalogue: "c.yaml" },
-  { ...NEEDED, allowPlaintext: true, listen: "h.example:1", catalogueExtras: ["a.yaml", "/b.yaml"] },
+  { ...NEEDED, allowPlaintext: true, listen: "h.example:1", catalogueExtras: ["a.yaml", "/b.yaml"], httpNames: ["h"] },
 ];
 const COLLECTOR_TEXTS = [
   'dataDir: data\ndeployment: site.yaml # beside\nlisten: "127.0.0.1:9470"\ntls:\n  certFile: c.pem\n  keyFile: k.pem\nretentionDays: 30\n',

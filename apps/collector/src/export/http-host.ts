@@ -1,0 +1,31 @@
+/**
+ * Under which names metrics and health may be asked for. A page of the web can lead a name of its own to any address (DNS rebinding) and read
+ * what a browser behind the firewall is answered; the browser then sends that name as the host.
+ */
+import { isIP } from "node:net";
+
+/** What a request under another name is told. */
+export const HOST_WANTED =
+  "host: want an address, localhost, the host of httpListen, or one of httpNames (--http-name, LIFELINE_HTTP_NAMES)";
+
+/** A host and an optional port (RFC 9110 §7.2), IPv6 in brackets. */
+const HOST = /^(?:\[(?<literal>[0-9a-f:.]+)\]|(?<name>[a-z0-9._-]+))(?::\d{0,5})?$/;
+
+/**
+ * Whether a `Host` header names this server: by an address, which no page can lead elsewhere, as `localhost`, or by one of `names`, in any
+ * case. Undefined is right: only HTTP/1.0 may leave the header out, which no browser speaks.
+ */
+export function hostCheck(names: readonly string[]): (header: string | undefined) => boolean {
+  const known = new Set(["localhost", ...names.map(canonicalName)]);
+  return (header) => {
+    if (header === undefined) return true;
+    const { literal, name } = HOST.exec(header.toLowerCase())?.groups ?? {};
+    if (literal !== undefined) return isIP(literal) === 6;
+    return name !== undefined && (isIP(name) === 4 || known.has(canonicalName(name)));
+  };
+}
+
+/** A name without the dot of the root. */
+function canonicalName(name: string): string {
+  return name.toLowerCase().replace(/\.$/, "");
+}
