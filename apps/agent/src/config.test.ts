@@ -133,10 +133,15 @@ describe("a configuration", () => {
     [
       "a node id no collector admits",
       "nodeId: node/1",
-      'agent.yaml: nodeId: got "node/1", want 1 to 253 letters, digits, dots, hyphens and underscores, a letter or digit first and last',
+      'agent.yaml: nodeId: got "node/1", want 1 to 253 lower-case letters, digits, dots, hyphens and underscores, a letter or digit first and last',
     ],
-    ["a node id that is a number", "nodeId: 12", "agent.yaml: nodeId: got 12, want 1 to 253 letters, digits,"],
-    ["an empty node id", 'nodeId: ""', 'agent.yaml: nodeId: got "", want 1 to 253 letters, digits,'],
+    ["a node id in capitals", "nodeId: Rack-7", 'agent.yaml: nodeId: got "Rack-7", want 1 to 253 lower-case letters,'],
+    [
+      "a node id that is a number",
+      "nodeId: 12",
+      "agent.yaml: nodeId: got 12, want 1 to 253 lower-case letters, digits,",
+    ],
+    ["an empty node id", 'nodeId: ""', 'agent.yaml: nodeId: got "", want 1 to 253 lower-case letters, digits,'],
     ["a key twice", "stateDir: a\nstateDir: b", "agent.yaml:2: DUPLICATE_KEY: want each key once"],
     ["no YAML", "a: [", "agent.yaml:"],
     ["an alias", "stateDir: &a x\nnodeId: *a", "agent.yaml:2: got an alias, want a document without aliases"],

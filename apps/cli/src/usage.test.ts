@@ -99,6 +99,11 @@ describe("usage errors exit 2 and say what would be right", () => {
       `error: option '--nodes <pattern>' argument '' is invalid. want a pattern of 1 to 256 characters such as 'rack-3-*'\n${hint}`,
     ],
     [
+      "pattern in capitals, which no node id has",
+      ["token", "create", "--nodes", "Rack-*"],
+      `error: option '--nodes <pattern>' argument 'Rack-*' is invalid. want lower-case letters, as node ids have, such as 'rack-3-*'\n${hint}`,
+    ],
+    [
       "watching what is made once",
       ["token", "create", "--watch"],
       "error: --watch: 'token create' has no use for it\n",
@@ -121,7 +126,7 @@ describe("usage errors exit 2 and say what would be right", () => {
     [
       "node id that is none",
       ["node", "revoke", "a/b"],
-      "error: <id>: got 'a/b', want 1 to 253 letters, digits, dots, hyphens and underscores, a letter or digit first and last\n",
+      "error: <id>: got 'a/b', want 1 to 253 lower-case letters, digits, dots, hyphens and underscores, a letter or digit first and last\n",
     ],
     [
       "missing file",

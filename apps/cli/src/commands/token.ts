@@ -190,6 +190,9 @@ function note(text: string): string {
 
 /** Empty is no pattern here: a variable that was not set must not let in every node. */
 function pattern(text: string): string {
+  if (/[A-Z]/.test(text)) {
+    throw new InvalidArgumentError("want lower-case letters, as node ids have, such as 'rack-3-*'");
+  }
   if (text !== "" && text.length <= PATTERN_MAX_CHARS) return text;
   throw new InvalidArgumentError(`want a pattern of 1 to ${PATTERN_MAX_CHARS} characters such as 'rack-3-*'`);
 }

@@ -122,6 +122,7 @@ function tokenRecord(
     refuse("note", `${note.length} characters`, `at most ${NOTE_MAX_CHARS} printable ones`);
   if (!/^[\x20-\x7e]*$/.test(nodePattern) || nodePattern.length > PATTERN_MAX_CHARS)
     refuse("node_pattern", `${nodePattern.length} characters`, `at most ${PATTERN_MAX_CHARS} printable ones`);
+  if (/[A-Z]/.test(nodePattern)) refuse("node_pattern", quoted(nodePattern), "lower-case letters, as node ids have");
   const lifetimeS = bounded("lifetime_seconds", lifetimeSeconds, LIFETIME_S);
   return {
     id,

@@ -189,6 +189,7 @@ describe("enrolment", () => {
       RpcStatus.PERMISSION_DENIED,
     ],
     ["a name that is no node id", async ({ enrol, token }) => enrol(await token(), "a/b"), RpcStatus.INVALID_ARGUMENT],
+    ["a name in capitals", async ({ enrol, token }) => enrol(await token(), "RACK-1"), RpcStatus.INVALID_ARGUMENT],
     [
       "a request that is none",
       async ({ address, caPem, token }) => {
@@ -204,6 +205,14 @@ describe("enrolment", () => {
     await expect(ask(of)).rejects.toMatchObject({ code });
     expect(await house.metrics(of.collector)).toMatch(/lifeline_collector_enrol_attempts_total\{result="(?!enrolled)/);
     expect(house.logged.join("")).not.toContain(foreign.slice(9));
+  });
+
+  it("makes no token with a pattern in capitals, which no node id matches", async () => {
+    const { token } = await fleet();
+    await expect(token({ nodePattern: "Rack-*" })).rejects.toMatchObject({
+      code: RpcStatus.INVALID_ARGUMENT,
+      message: 'node_pattern: got "Rack-*", want lower-case letters, as node ids have',
+    });
   });
 
   it("makes whoever fails too often wait, and nobody else", async () => {
@@ -697,15 +706,15 @@ describe("a certificate", () => {
     expect(await house.metrics(collector)).toContain('calls_refused_total{why="bad-certificate"} 2');
   });
 
-  it("whose name is no node id speaks for no node", async () => {
+  it.each(["a b", "N1"])("whose name is no node id speaks for no node: %s", async (name) => {
     const test = await testAuthority();
     const collector = await house.start({ tls: await test.listenerFiles(join(house.directory, "tls")) }, ENVIRONMENT);
     const caPem = test.pems.certPem;
     const admin = createRpcClient(adminPb.AdminService, `127.0.0.1:${collector.grpcPort}`, clientOf(caPem));
     closers.push(() => admin.close());
-    expect((await speak(collector, clientOf(caPem, await test.node("a b")), "n1")).first).toMatchObject({
+    expect((await speak(collector, clientOf(caPem, await test.node(name)), "n1")).first).toMatchObject({
       code: RpcStatus.PERMISSION_DENIED,
-      message: expect.stringContaining('certificate: got the common name "a b", want a node id'),
+      message: expect.stringContaining(`certificate: got the common name "${name}", want a node id`),
     });
     const asAdmin = { ...OPTIONS, bearerToken: ADMIN_TOKEN };
     expect((await admin.unary("listEnrolments", {}, asAdmin)).enrolments).toEqual([]);
