@@ -109,7 +109,8 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const onReport = () => {
     for (const node of suspects(fleet.nodes.values(), clock.wallMs())) judging.touch(node);
   };
-  const witnesses = createWitnesses({ clock, nodes: fleet.nodes, onReport });
+  const areProven = identity.certificates !== undefined;
+  const witnesses = createWitnesses({ clock, nodes: fleet.nodes, areProven, onReport });
   const suspects = createSuspects(witnesses.viewOf);
   const issuers = createFleetIssuers();
   const knowledge = createKnowledge({ witnesses, issuers, interception: loadInterception() });

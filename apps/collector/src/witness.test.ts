@@ -12,11 +12,11 @@ function nodeAt(nodeId: string, addresses: readonly string[], more: Partial<Node
   return { nodeId, addresses, peerAddress: undefined, session, clockOffsetMs: undefined, ...more } as Node;
 }
 
-function scene(nodes: readonly Node[]) {
+function scene(nodes: readonly Node[], areProven = true) {
   const clock = manualClock(START_MS);
   let touched = 0;
   const byId = new Map(nodes.map((node) => [node.nodeId, node]));
-  const witnesses = createWitnesses({ clock, nodes: byId, onReport: () => touched++ });
+  const witnesses = createWitnesses({ clock, nodes: byId, areProven, onReport: () => touched++ });
   const report = (sources: readonly [address: string, heardAgoMs: number][], more: object = {}) => {
     const request = {
       witnessId: new Uint8Array(16).fill(1),
@@ -106,6 +106,48 @@ describe("what a witness says of a node", () => {
     await report([["192.0.2.1", 0]]);
     expect(witnesses.viewOf(node)).toBeDefined();
     expect(witnesses.viewOf(away)).toBeUndefined();
+  });
+});
+
+describe("an address that a node names", () => {
+  const X = "192.0.2.1";
+  const from = (nodeId: string, peerAddress: string | undefined, ...addresses: string[]) =>
+    nodeAt(nodeId, addresses, { peerAddress });
+  /** Whether the witness says something of each, and which claims are contested. */
+  const heardAt = async (nodes: readonly Node[], areProven = true) => {
+    const { witnesses, report } = scene(nodes, areProven);
+    await report([[X, 0]]);
+    const views = nodes.map((node) => witnesses.viewOf(node)?.heardAtMs !== undefined);
+    return { views, ...witnesses.counts().contested };
+  };
+
+  it("is no claim's where another's stream comes from there: that one keeps its evidence", async () => {
+    const [victim, liar] = [from("victim", X), from("liar", "192.0.2.66", X)];
+    expect(await heardAt([victim, liar])).toEqual({ views: [true, false], byStream: 1, byClaim: 0 });
+    expect(await heardAt([liar, victim])).toEqual({ views: [false, true], byStream: 1, byClaim: 0 });
+    // The victim names it too: that takes nothing from its proof.
+    expect(await heardAt([liar, from("victim", X, X)])).toEqual({ views: [false, true], byStream: 1, byClaim: 0 });
+  });
+
+  it("is shared by streams that come from there (NAT), and no claim changes that", async () => {
+    const both = [from("a", X), from("b", X, X)];
+    expect(await heardAt(both)).toEqual({ views: [false, false], byStream: 0, byClaim: 0 });
+    expect(await heardAt([...both, from("liar", undefined, X)])).toMatchObject({
+      views: [false, false, false],
+      byStream: 1,
+    });
+  });
+
+  it("is a claim's that is alone, and shared among those that name it while no stream comes from there", async () => {
+    const [a, b] = [from("a", "192.0.2.7", X), from("b", "192.0.2.8", X)];
+    expect(await heardAt([a])).toEqual({ views: [true], byStream: 0, byClaim: 0 });
+    expect(await heardAt([a, b])).toEqual({ views: [false, false], byStream: 0, byClaim: 2 });
+  });
+
+  it("is a claim like any other on a plaintext listener, wherever the stream comes from", async () => {
+    const [a, b] = [from("a", X), from("b", "192.0.2.8", X)];
+    expect(await heardAt([a], false)).toEqual({ views: [true], byStream: 0, byClaim: 0 });
+    expect(await heardAt([a, b], false)).toEqual({ views: [false, false], byStream: 0, byClaim: 2 });
   });
 });
 

@@ -3,13 +3,15 @@
  *
  * 1. Everything is bounded: witnesses, sources of each, and the age of what is believed (S2).
  * 2. Times are this collector's: a report says how long ago, so no clock but this one is needed (M2).
- * 3. An address that two nodes share, or a witness that had no room for every source, says nothing of a silent one (M4).
+ * 3. An address that two nodes share, or a witness that had no room for every source, says nothing of a silent one (M4). Nor does a claim
+ *    of an address that is another node's (address-owners.ts).
  */
 import { canonicalAddress, literalFamily } from "@lifeline/catalogue";
 import type { Clock } from "@lifeline/measure";
 import { RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
 import type { WitnessView } from "@lifeline/verdict";
 import type { witnessPb } from "@lifeline/wire";
+import { type AddressOwners, addressesOf, addressOwners, type ContestedClaims, UNCONTESTED } from "./address-owners.ts";
 import type { Node } from "./fleet.ts";
 import { isActive, nodeNowMs } from "./fleet.ts";
 
@@ -49,6 +51,8 @@ export interface WitnessCounts {
   readonly sources: number;
   /** Wall time of the latest report, ms; undefined: none. */
   readonly lastReportMs: number | undefined;
+  /** Of the active nodes, within the last second; none while no witness reports. */
+  readonly contested: ContestedClaims;
 }
 
 /** All witnesses. */
@@ -63,11 +67,13 @@ export interface Witnesses {
 export interface WitnessParts {
   readonly clock: Clock;
   readonly nodes: ReadonlyMap<string, Node>;
+  /** Whether nodes' streams are authenticated: on a plaintext listener no address is proven. */
+  readonly areProven: boolean;
   /** A report has come. */
   readonly onReport: () => void;
 }
 
-export function createWitnesses({ clock, nodes, onReport }: WitnessParts): Witnesses {
+export function createWitnesses({ clock, nodes, areProven, onReport }: WitnessParts): Witnesses {
   const witnesses = new Map<string, Witness>();
   let reports = 0;
   let refused = 0;
@@ -76,14 +82,17 @@ export function createWitnesses({ clock, nodes, onReport }: WitnessParts): Witne
       if (reportedAtMs < nowMs - FORGOTTEN_AFTER_MS) witnesses.delete(id);
     }
   };
-  let owners: ReadonlyMap<string, string> = new Map();
+  let owners: AddressOwners | undefined;
   let ownersAtMs = Number.NEGATIVE_INFINITY;
-  /** Who has which address, looked up once a second for the whole fleet. */
-  const ownersNow = (nowMs: number) => {
-    if (nowMs - ownersAtMs >= OWNERS_FOR_MS || nowMs < ownersAtMs) {
-      owners = ownersOf(nodes.values(), nowMs);
-      ownersAtMs = nowMs;
-    }
+  /** Who has which address, looked up once a second for the whole fleet. A node that has lost the collector may be heard there still. */
+  const ownersNow = (nowMs: number): AddressOwners => {
+    const isStale = nowMs - ownersAtMs >= OWNERS_FOR_MS || nowMs < ownersAtMs;
+    if (owners !== undefined && !isStale) return owners;
+    ownersAtMs = nowMs;
+    owners = addressOwners(
+      [...nodes.values()].filter((node) => isActive(node, nowMs)),
+      areProven,
+    );
     return owners;
   };
   const refuse = (status: (typeof RpcStatus)[keyof typeof RpcStatus], message: string): never => {
@@ -113,7 +122,7 @@ export function createWitnesses({ clock, nodes, onReport }: WitnessParts): Witne
       // Most sites have no witness, and nothing is looked for then.
       if (witnesses.size === 0) return undefined;
       const owners = ownersNow(nowMs);
-      const addresses = addressesOf(node).filter((address) => (owners.get(address) ?? node.nodeId) === node.nodeId);
+      const addresses = addressesOf(node).filter((address) => owners.isOwn(address, node.nodeId));
       if (addresses.length === 0) return undefined;
       const views = [...witnesses.values()].flatMap((witness) => viewBy(witness, addresses) ?? []);
       const latest = views.sort((a, b) => (b.heardAtMs ?? 0) - (a.heardAtMs ?? 0))[0];
@@ -129,13 +138,15 @@ export function createWitnesses({ clock, nodes, onReport }: WitnessParts): Witne
       };
     },
     counts: () => {
-      forget(clock.wallMs());
+      const nowMs = clock.wallMs();
+      forget(nowMs);
       const all = [...witnesses.values()];
       return {
         reports,
         refused,
         witnesses: all.length,
         sources: all.reduce((sum, { heardAtMs }) => sum + heardAtMs.size, 0),
+        contested: all.length === 0 ? UNCONTESTED : ownersNow(nowMs).contested,
         lastReportMs: all.length === 0 ? undefined : Math.max(...all.map(({ reportedAtMs }) => reportedAtMs)),
       };
     },
@@ -168,29 +179,8 @@ function witnessOf({ watchedMs, sources, droppedSources }: witnessPb.WitnessRequ
   return { watchingSinceMs: nowMs - Number(watchedMs), reportedAtMs: nowMs, heardAtMs, isComplete };
 }
 
-/** Where a node may be seen from: what it says of itself, and where its stream comes from. */
-export function addressesOf({ addresses, peerAddress }: Node): readonly string[] {
-  return peerAddress === undefined || addresses.includes(peerAddress) ? addresses : [...addresses, peerAddress];
-}
-
-/** Stands for more than one node. */
-const SHARED = "";
-
 /** How long an index of addresses is good for, ms: as long as a witness's report. */
 const OWNERS_FOR_MS = 1_000;
-
-/** Address → id of the one active node that has it, or {@link SHARED}: a node that has lost the collector may be heard there still. */
-function ownersOf(nodes: Iterable<Node>, nowMs: number): ReadonlyMap<string, string> {
-  const owners = new Map<string, string>();
-  for (const node of nodes) {
-    if (!isActive(node, nowMs)) continue;
-    for (const address of addressesOf(node)) {
-      const owner = owners.get(address) ?? node.nodeId;
-      owners.set(address, owner === node.nodeId ? owner : SHARED);
-    }
-  }
-  return owners;
-}
 
 /**
  * Since when the silence of a node means something: all witnesses must have watched, for it may be heard by another of them. Now, where

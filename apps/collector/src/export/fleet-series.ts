@@ -147,13 +147,20 @@ function* udpEvidence(nodes: readonly Node[]): Generator<string> {
   }
 }
 
-function* heard({ reports, refused, witnesses, sources, lastReportMs }: WitnessCounts): Generator<string> {
+function* heard({ reports, refused, witnesses, sources, contested, lastReportMs }: WitnessCounts): Generator<string> {
   const one = (name: string, type: "counter" | "gauge", help: string, value: number) =>
     `${head(name, type, help)}${name} ${value}\n`;
   yield one("lifeline_witness_reports_total", "counter", "Reports of witnesses that were admitted.", reports);
   yield one("lifeline_witness_refused_total", "counter", "Reports of witnesses that were refused.", refused);
   yield one("lifeline_witnesses", "gauge", "Witnesses that reported within the last minute.", witnesses);
   yield one("lifeline_witness_sources", "gauge", "Sources that they have heard.", sources);
+  const claims = "lifeline_witness_contested_claims";
+  yield head(
+    claims,
+    "gauge",
+    "Addresses that nodes name and that count for nothing, since another's stream comes from there, or others name them.",
+  );
+  yield `${claims}{by="stream"} ${contested.byStream}\n${claims}{by="claim"} ${contested.byClaim}\n`;
   if (lastReportMs === undefined) return;
   const name = "lifeline_witness_last_report_timestamp_seconds";
   yield one(name, "gauge", "When the latest report of a witness arrived.", lastReportMs / MS_PER_S);
