@@ -10,7 +10,7 @@ import { openStage, type Stage } from "./stage.ts";
 
 let stage: Stage;
 beforeAll(async () => {
-  stage = await openStage({ clock: systemClock, seconds: 3 });
+  stage = await openStage({ clock: systemClock, seconds: 2 });
 }, 60_000);
 afterAll(() => stage.close());
 

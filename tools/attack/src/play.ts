@@ -41,11 +41,12 @@ export interface Limits {
 export const LIMITS: Limits = { peakRssMb: 512, honestAckP99Ms: 250, honestAdmitMs: 5_000 };
 
 /** Honest acknowledgements that an attack is measured by, at least, and how long they are waited for, ms. */
-const ACKS_MIN = 20;
+const ACKS_MIN = 10;
 const ACKS_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 100;
 
-/** How long the collector may take to be calm again before it is started anew for the next attack, ms. */
+/** Acknowledgements that are no slower, ms, say that the collector is calm. How long it may take to be, before it is started anew, ms. */
+const CALM_MS = 100;
 const CALM_WITHIN_MS = 5_000;
 
 /** Above this a collector is started anew for the next attack, so that each answers for its own memory. */
@@ -83,7 +84,8 @@ async function playHere({ name, standing, tries, run }: Attack, stage: Stage): P
     restarts: watch.restarts,
     memoryLimit: stage.collector.limit.kind,
   };
-  await settle(stage, outcome.outcome === "broke" || watch.restarts > 0 || peakRssMb > FRESH_ABOVE_MB);
+  const isSpent = outcome.outcome === "broke" || watch.restarts > 0 || peakRssMb > FRESH_ABOVE_MB;
+  if (isSpent || longestMs === null || longestMs > CALM_MS) await settle(stage, isSpent);
   return played;
 }
 
@@ -116,7 +118,7 @@ async function untilMeasured({ honest, clock }: Stage): Promise<void> {
   }
 }
 
-/** Makes the stage as it was, for the next attack. */
+/** Waits until the collector is calm, or starts it anew, so that each attack answers for itself. */
 async function settle(stage: Stage, isSpent: boolean): Promise<void> {
   const isCalm = !isSpent && (await stage.honest.isCalmWithin(CALM_WITHIN_MS));
   if (!isCalm) await stage.startFresh();
