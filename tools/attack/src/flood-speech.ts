@@ -103,19 +103,25 @@ class Caller {
     if (this.#parts.again) stream.once("close", () => setImmediate(() => this.#call()));
   }
 
+  /** Counts a call once: when its status is told, or when it ends without one. */
   #countEnd(stream: ClientHttp2Stream): void {
-    let status = "none";
+    let isCounted = false;
+    const count = (status: string) => {
+      if (isCounted) return;
+      isCounted = true;
+      const { statuses } = this.#parts.account;
+      statuses[status] = (statuses[status] ?? 0) + 1;
+    };
     const note = (headers: Record<string, unknown>) => {
-      if (headers["grpc-status"] !== undefined) status = String(headers["grpc-status"]);
+      if (headers["grpc-status"] === undefined) return;
+      count(String(headers["grpc-status"]));
+      // A caller that never finishes its request holds the stream after the answer as well.
+      if (this.#parts.again) stream.close(constants.NGHTTP2_CANCEL);
     };
     stream.on("response", note);
     stream.on("trailers", note);
     if (this.#speech.reads !== false) stream.resume();
-    stream.once("close", () => {
-      if (status === "none" && stream.rstCode !== 0) status = `reset ${stream.rstCode}`;
-      const { statuses } = this.#parts.account;
-      statuses[status] = (statuses[status] ?? 0) + 1;
-    });
+    stream.once("close", () => count(stream.rstCode === 0 ? "none" : `reset ${stream.rstCode}`));
   }
 }
 
