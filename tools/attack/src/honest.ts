@@ -1,7 +1,7 @@
 /** Honest nodes beside an attack, and what it costs them. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { setPriority } from "node:os";
+import { getPriority, setPriority } from "node:os";
 import { type Clock, pause } from "@lifeline/measure";
 import { childProgram } from "./child-program.ts";
 
@@ -43,8 +43,9 @@ export interface HonestAccount {
 /** When all is calm: that many acknowledgements in a row, none slower, ms; and how often it is looked, ms. */
 const CALM = { acks: 8, withinMs: 100, lookEveryMs: 500 };
 
-/** Niceness (nice(2)). */
-const PRIORITY = -10;
+/** How much less nice than this program it is, and the least niceness there is (nice(2)). */
+const LESS_NICE = 10;
+const NICENESS_MIN = -20;
 
 /** The process of honest nodes. */
 export class Honest {
@@ -57,7 +58,7 @@ export class Honest {
     this.#clock = clock;
     try {
       // Honest nodes are on other machines: they do not wait for a processor that the attacker has. Without root they do.
-      setPriority(this.#child.pid ?? 0, PRIORITY);
+      setPriority(this.#child.pid ?? 0, Math.max(NICENESS_MIN, getPriority() - LESS_NICE));
     } catch {}
   }
 
