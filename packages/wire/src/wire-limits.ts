@@ -5,14 +5,14 @@
  * 2. Where a reader refuses too much by name and goes on, the bound here is above its own: what exceeds this one ends the call.
  * 3. Texts are bounded in bytes here and in UTF-16 units by their readers: at most three bytes to a unit (RFC 3629).
  */
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import { SKETCH_MAX_BUCKETS, TIMED_PHASES } from "@lifeline/window";
-import * as admin from "./gen/lifeline/v1/admin_pb.ts";
-import * as enrol from "./gen/lifeline/v1/enrol_pb.ts";
-import * as query from "./gen/lifeline/v1/query_pb.ts";
-import * as report from "./gen/lifeline/v1/report_pb.ts";
-import * as window from "./gen/lifeline/v1/window_pb.ts";
-import * as witness from "./gen/lifeline/v1/witness_pb.ts";
+import type * as admin from "./gen/lifeline/v1/admin_pb.ts";
+import type * as enrol from "./gen/lifeline/v1/enrol_pb.ts";
+import type * as query from "./gen/lifeline/v1/query_pb.ts";
+import type * as report from "./gen/lifeline/v1/report_pb.ts";
+import type * as window from "./gen/lifeline/v1/window_pb.ts";
+import type * as witness from "./gen/lifeline/v1/witness_pb.ts";
 import {
   MAX_CA_PEM_LENGTH,
   MAX_CA_PEMS,
@@ -56,9 +56,10 @@ type LimitsOf<Shape> = {
       : never]-?: LimitOf<NonNullable<Shape[Name]>>;
 };
 
-function limit<Desc extends DescMessage>(
-  { typeName }: Desc,
-  limits: LimitsOf<MessageShape<Desc>>,
+/** By name, not by descriptor: a program must not carry the descriptors of what it never reads. */
+function limit<Shape extends Message>(
+  typeName: Shape["$typeName"],
+  limits: LimitsOf<Shape>,
 ): [typeName: string, limits: MessageLimits] {
   return [typeName, limits];
 }
@@ -108,11 +109,11 @@ const HISTORIES = { entries: 20_000 };
 
 /** By the message's full name; a message without a list, text or byte field is not here. */
 export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
-  limit(report.ReportSchema, {
+  limit<report.Report>("lifeline.v1.Report", {
     targetIds: { entries: MAX_TARGETS_PER_NODE, bytes: IDENTIFIER },
     windows: { entries: MAX_WINDOWS_PER_REPORT },
   }),
-  limit(window.WindowSchema, {
+  limit<window.Window>("lifeline.v1.Window", {
     reasons: REASONS,
     reasonCounts: REASONS,
     rttBucketDeltas: BUCKETS,
@@ -122,7 +123,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     phaseMaxesNs: PHASES,
     directions: DIRECTIONS,
   }),
-  limit(window.EvidenceSchema, {
+  limit<window.Evidence>("lifeline.v1.Evidence", {
     address: EVIDENCE,
     answers: EVIDENCE_LIST,
     code: EVIDENCE,
@@ -133,12 +134,17 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     localAddress: EVIDENCE,
     proxy: EVIDENCE,
   }),
-  limit(window.ChainCertificateSchema, { subject: EVIDENCE, issuer: EVIDENCE, notAfter: EVIDENCE, sha256: EVIDENCE }),
-  limit(window.LinkReadingSchema, { name: EVIDENCE }),
+  limit<window.ChainCertificate>("lifeline.v1.ChainCertificate", {
+    subject: EVIDENCE,
+    issuer: EVIDENCE,
+    notAfter: EVIDENCE,
+    sha256: EVIDENCE,
+  }),
+  limit<window.LinkReading>("lifeline.v1.LinkReading", { name: EVIDENCE }),
 
   // A report that is too large for its envelope is refused by name.
-  limit(report.ReportEnvelopeSchema, { bootId: RANDOM_ID, report: MAX_MESSAGE_BYTES }),
-  limit(report.HelloSchema, {
+  limit<report.ReportEnvelope>("lifeline.v1.ReportEnvelope", { bootId: RANDOM_ID, report: MAX_MESSAGE_BYTES }),
+  limit<report.Hello>("lifeline.v1.Hello", {
     nodeId: TEXT,
     bootId: RANDOM_ID,
     agentVersion: TEXT,
@@ -152,40 +158,52 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     machineApi: TEXT,
     addresses: HELLO_LIST,
   }),
-  limit(report.ProxyEnvironmentSchema, { httpsProxy: TEXT, httpProxy: TEXT, noProxy: HELLO_LIST }),
-  limit(report.TalosViewSchema, { siderolinkHost: TEXT, wireguardEndpoint: TEXT }),
+  limit<report.ProxyEnvironment>("lifeline.v1.ProxyEnvironment", {
+    httpsProxy: TEXT,
+    httpProxy: TEXT,
+    noProxy: HELLO_LIST,
+  }),
+  limit<report.TalosView>("lifeline.v1.TalosView", { siderolinkHost: TEXT, wireguardEndpoint: TEXT }),
 
-  limit(report.PlanSchema, { revision: IDENTIFIER, caPems: CA_PEMS, targets: PLAN_TARGETS }),
-  limit(report.TargetSchema, { requirementId: IDENTIFIER, host: IDENTIFIER }),
-  limit(report.TlsOptionsSchema, { alpn: OPTIONS }),
-  limit(report.HttpOptionsSchema, {
+  limit<report.Plan>("lifeline.v1.Plan", { revision: IDENTIFIER, caPems: CA_PEMS, targets: PLAN_TARGETS }),
+  limit<report.Target>("lifeline.v1.Target", { requirementId: IDENTIFIER, host: IDENTIFIER }),
+  limit<report.TlsOptions>("lifeline.v1.TlsOptions", { alpn: OPTIONS }),
+  limit<report.HttpOptions>("lifeline.v1.HttpOptions", {
     method: IDENTIFIER,
     path: IDENTIFIER,
     version: IDENTIFIER,
     statuses: { entries: OPTIONS.entries },
   }),
-  limit(report.DnsOptionsSchema, { query: IDENTIFIER, transport: IDENTIFIER }),
-  limit(report.ProxyEndpointSchema, { host: IDENTIFIER }),
-  limit(report.ReportKeySchema, { bootId: RANDOM_ID }),
-  limit(report.AckSchema, { reports: ACKED_REPORTS }),
-  limit(report.RefusalSchema, { code: IDENTIFIER, field: TEXT, detail: TEXT }),
+  limit<report.DnsOptions>("lifeline.v1.DnsOptions", { query: IDENTIFIER, transport: IDENTIFIER }),
+  limit<report.ProxyEndpoint>("lifeline.v1.ProxyEndpoint", { host: IDENTIFIER }),
+  limit<report.ReportKey>("lifeline.v1.ReportKey", { bootId: RANDOM_ID }),
+  limit<report.Ack>("lifeline.v1.Ack", { reports: ACKED_REPORTS }),
+  limit<report.Refusal>("lifeline.v1.Refusal", { code: IDENTIFIER, field: TEXT, detail: TEXT }),
 
-  limit(witness.WitnessRequestSchema, {
+  limit<witness.WitnessRequest>("lifeline.v1.WitnessRequest", {
     witnessId: RANDOM_ID,
     sources: SOURCES,
     endpoints: { entries: MAX_EVIDENCE_ENTRIES, bytes: IDENTIFIER },
   }),
-  limit(witness.HeardSourceSchema, { address: IDENTIFIER }),
+  limit<witness.HeardSource>("lifeline.v1.HeardSource", { address: IDENTIFIER }),
 
-  limit(enrol.EnrolRequestSchema, { joinToken: IDENTIFIER, certificateRequestDer: DER }),
-  limit(enrol.EnrolResponseSchema, { certificateChainDer: { entries: CHAIN_ENTRIES, bytes: DER } }),
-  limit(enrol.GetAuthorityResponseSchema, { authorityCertificateDer: DER }),
-  limit(enrol.RenewRequestSchema, { certificateRequestDer: DER }),
-  limit(enrol.RenewResponseSchema, { certificateChainDer: { entries: CHAIN_ENTRIES, bytes: DER } }),
+  limit<enrol.EnrolRequest>("lifeline.v1.EnrolRequest", { joinToken: IDENTIFIER, certificateRequestDer: DER }),
+  limit<enrol.EnrolResponse>("lifeline.v1.EnrolResponse", {
+    certificateChainDer: { entries: CHAIN_ENTRIES, bytes: DER },
+  }),
+  limit<enrol.GetAuthorityResponse>("lifeline.v1.GetAuthorityResponse", { authorityCertificateDer: DER }),
+  limit<enrol.RenewRequest>("lifeline.v1.RenewRequest", { certificateRequestDer: DER }),
+  limit<enrol.RenewResponse>("lifeline.v1.RenewResponse", {
+    certificateChainDer: { entries: CHAIN_ENTRIES, bytes: DER },
+  }),
 
-  limit(query.ListVerdictsRequestSchema, { nodeId: TEXT, only: TEXT, pageToken: TEXT }),
-  limit(query.ListVerdictsResponseSchema, { rows: ROWS, nextPageToken: TEXT, catalogueVersion: TEXT }),
-  limit(query.VerdictRowSchema, {
+  limit<query.ListVerdictsRequest>("lifeline.v1.ListVerdictsRequest", { nodeId: TEXT, only: TEXT, pageToken: TEXT }),
+  limit<query.ListVerdictsResponse>("lifeline.v1.ListVerdictsResponse", {
+    rows: ROWS,
+    nextPageToken: TEXT,
+    catalogueVersion: TEXT,
+  }),
+  limit<query.VerdictRow>("lifeline.v1.VerdictRow", {
     nodeId: IDENTIFIER,
     requirementId: IDENTIFIER,
     targetId: TEXT,
@@ -198,15 +216,19 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     udpEvidence: IDENTIFIER,
     proxy: TEXT,
   }),
-  limit(query.ListNodesRequestSchema, { pageToken: TEXT }),
-  limit(query.ListNodesResponseSchema, { nodes: ROWS, nextPageToken: TEXT }),
-  limit(query.NodeSummarySchema, { nodeId: IDENTIFIER, hostname: IDENTIFIER, agentVersion: IDENTIFIER }),
-  limit(query.GetNodeRequestSchema, { nodeId: TEXT }),
-  limit(query.GetNodeResponseSchema, { rows: ROWS, incidents: ROWS, boots: ROWS }),
-  limit(query.BootCountSchema, { bootId: RANDOM_ID }),
-  limit(query.ListIncidentsRequestSchema, { nodeId: TEXT, pageToken: TEXT }),
-  limit(query.ListIncidentsResponseSchema, { incidents: ROWS, nextPageToken: TEXT }),
-  limit(query.IncidentSchema, {
+  limit<query.ListNodesRequest>("lifeline.v1.ListNodesRequest", { pageToken: TEXT }),
+  limit<query.ListNodesResponse>("lifeline.v1.ListNodesResponse", { nodes: ROWS, nextPageToken: TEXT }),
+  limit<query.NodeSummary>("lifeline.v1.NodeSummary", {
+    nodeId: IDENTIFIER,
+    hostname: IDENTIFIER,
+    agentVersion: IDENTIFIER,
+  }),
+  limit<query.GetNodeRequest>("lifeline.v1.GetNodeRequest", { nodeId: TEXT }),
+  limit<query.GetNodeResponse>("lifeline.v1.GetNodeResponse", { rows: ROWS, incidents: ROWS, boots: ROWS }),
+  limit<query.BootCount>("lifeline.v1.BootCount", { bootId: RANDOM_ID }),
+  limit<query.ListIncidentsRequest>("lifeline.v1.ListIncidentsRequest", { nodeId: TEXT, pageToken: TEXT }),
+  limit<query.ListIncidentsResponse>("lifeline.v1.ListIncidentsResponse", { incidents: ROWS, nextPageToken: TEXT }),
+  limit<query.Incident>("lifeline.v1.Incident", {
     nodeId: IDENTIFIER,
     requirementId: IDENTIFIER,
     targetId: TEXT,
@@ -214,23 +236,30 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     evidence: TEXT,
     nextStep: TEXT,
   }),
-  limit(query.ListHistoryRequestSchema, { nodeId: TEXT, only: TEXT }),
-  limit(query.ListHistoryResponseSchema, { targets: HISTORIES }),
-  limit(query.TargetHistorySchema, { requirementId: IDENTIFIER, targetId: TEXT, points: POINTS }),
+  limit<query.ListHistoryRequest>("lifeline.v1.ListHistoryRequest", { nodeId: TEXT, only: TEXT }),
+  limit<query.ListHistoryResponse>("lifeline.v1.ListHistoryResponse", { targets: HISTORIES }),
+  limit<query.TargetHistory>("lifeline.v1.TargetHistory", {
+    requirementId: IDENTIFIER,
+    targetId: TEXT,
+    points: POINTS,
+  }),
 
-  limit(admin.JoinTokenSchema, { id: IDENTIFIER, note: TEXT, nodePattern: TEXT }),
-  limit(admin.CreateJoinTokenRequestSchema, { note: TEXT, nodePattern: TEXT }),
-  limit(admin.CreateJoinTokenResponseSchema, { joinToken: IDENTIFIER, authorityFingerprint: IDENTIFIER }),
-  limit(admin.ListJoinTokensResponseSchema, { tokens: ROWS }),
-  limit(admin.RevokeJoinTokenRequestSchema, { id: TEXT }),
-  limit(admin.EnrolmentSchema, {
+  limit<admin.JoinToken>("lifeline.v1.JoinToken", { id: IDENTIFIER, note: TEXT, nodePattern: TEXT }),
+  limit<admin.CreateJoinTokenRequest>("lifeline.v1.CreateJoinTokenRequest", { note: TEXT, nodePattern: TEXT }),
+  limit<admin.CreateJoinTokenResponse>("lifeline.v1.CreateJoinTokenResponse", {
+    joinToken: IDENTIFIER,
+    authorityFingerprint: IDENTIFIER,
+  }),
+  limit<admin.ListJoinTokensResponse>("lifeline.v1.ListJoinTokensResponse", { tokens: ROWS }),
+  limit<admin.RevokeJoinTokenRequest>("lifeline.v1.RevokeJoinTokenRequest", { id: TEXT }),
+  limit<admin.Enrolment>("lifeline.v1.Enrolment", {
     nodeId: IDENTIFIER,
     keySha256: IDENTIFIER,
     joinTokenId: IDENTIFIER,
     lastRefusedClaimFrom: IDENTIFIER,
   }),
-  limit(admin.ListEnrolmentsRequestSchema, { nodeId: TEXT, pageToken: TEXT }),
-  limit(admin.ListEnrolmentsResponseSchema, { enrolments: ROWS, nextPageToken: TEXT }),
-  limit(admin.RevokeNodeRequestSchema, { nodeId: TEXT }),
-  limit(admin.ReadmitNodeRequestSchema, { nodeId: TEXT }),
+  limit<admin.ListEnrolmentsRequest>("lifeline.v1.ListEnrolmentsRequest", { nodeId: TEXT, pageToken: TEXT }),
+  limit<admin.ListEnrolmentsResponse>("lifeline.v1.ListEnrolmentsResponse", { enrolments: ROWS, nextPageToken: TEXT }),
+  limit<admin.RevokeNodeRequest>("lifeline.v1.RevokeNodeRequest", { nodeId: TEXT }),
+  limit<admin.ReadmitNodeRequest>("lifeline.v1.ReadmitNodeRequest", { nodeId: TEXT }),
 ]);

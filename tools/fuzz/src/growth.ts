@@ -5,6 +5,7 @@
  * the first {@link GROWN_FIRST} inputs of each decoder are such, and one in {@link GROWN_EVERY} of the others.
  */
 import { between, type Random } from "@lifeline/crash";
+import { MAX_DECODED_BYTES } from "@lifeline/wire";
 import { joined } from "./byte-mutation.ts";
 
 /** How a decoder is given too much. */
@@ -66,11 +67,11 @@ export function withCost(costs: GrowthCosts, { inputBytes, heapBytes, cpuNs }: C
 }
 
 /**
- * What an input may cost: a part that any may, and one for each of its bytes. Heap: twice what a message may take decoded
- * (MAX_DECODED_BYTES in wire), for lists leave their smaller selves behind; and eight bytes a byte. Time: what the slowest, a parser of
- * YAML, takes of a document that nests, on a machine that does other things; and ten times what decoding valid reports takes.
+ * What an input may cost: a part that any may, and one for each of its bytes. Heap: twice what a message may take decoded, for lists leave
+ * their smaller selves behind; and eight bytes a byte. Time: what the slowest, a parser of YAML, takes of a document that nests, on a
+ * machine that does other things; and ten times what decoding valid reports takes.
  */
-const HEAP_MOST = { fixedBytes: 64 * 1024 * 1024, perByte: 8 };
+const HEAP_MOST = { fixedBytes: 2 * MAX_DECODED_BYTES, perByte: 8 };
 const CPU_MOST = { fixedNs: 2_000_000_000, nsPerByte: 250 };
 
 /** What an input cost too much of, and how much; undefined: nothing. */
