@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -824,6 +825,20 @@ describe("HTTP", () => {
     expect(await status("/readyz")).toBe(200);
     expect(await status("/metrics", "POST")).toBe(405);
     expect(await status("/")).toBe(404);
+  });
+
+  it("answers under its own names only, and counts who asks under another", async () => {
+    const { httpPort } = await start({ httpNames: ["collector.example"] });
+    const statusUnder = (host: string) =>
+      new Promise((resolve, reject) => {
+        const asked = request({ port: httpPort, host: "127.0.0.1", path: "/metrics", headers: { host } });
+        asked.on("response", (response) => resolve(response.resume().statusCode));
+        asked.on("error", reject).end();
+      });
+    expect(await statusUnder("collector.example:9471")).toBe(200);
+    expect(await statusUnder("evil.example")).toBe(421);
+    const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+    expect(text).toContain('lifeline_collector_http_requests_refused_total{why="foreign-host"} 1\n');
   });
 });
 

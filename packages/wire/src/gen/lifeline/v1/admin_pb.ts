@@ -60,7 +60,7 @@ export type JoinToken = Message<"lifeline.v1.JoinToken"> & {
   revokedUnixMs?: bigint | undefined;
 
   /**
-   * Shell-style pattern on the node ids it may let in; empty: any.
+   * Shell-style pattern on the node ids it may let in, in lower case; empty: any.
    *
    * @generated from field: string node_pattern = 8;
    */
