@@ -126,8 +126,9 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const { maxStreams } = config;
   const ingest = createIngest({ fleet, judging, store, vitals, backlog, turns, clock, access, maxStreams });
   streams = ingest.streams;
-  const authenticated = createRpcServer(identity.certificates === undefined ? "local" : "authenticated", clock);
-  const servers = { authenticated, unauthenticated: createRpcServer("unauthenticated", clock) };
+  const onUnread = () => vitals.overflows.inc({ what: "unread-answers" });
+  const authenticated = createRpcServer(areProven ? "authenticated" : "local", clock, onUnread);
+  const servers = { authenticated, unauthenticated: createRpcServer("unauthenticated", clock, onUnread) };
   const onDefect = (method: string, error: unknown) => log.error({ method, err: error }, "a call failed by a defect");
   const query = createQuery({
     fleet,

@@ -179,7 +179,7 @@ describe("a call", () => {
     const ended = once(answered, "end");
     answered.end(frame(new Uint8Array()));
     await ended;
-    expect(timers.size).toBe(0);
+    await vi.waitFor(() => expect(timers.size).toBe(0));
     const givenUp = call(session, LIST_NODES);
     givenUp.write(frame(new Uint8Array()));
     await vi.waitFor(() => expect(timers.size).toBe(1));

@@ -4,10 +4,21 @@
  * 1. Every service says who may call it. There is no default: a service that anybody may call says so.
  * 2. Messages are never compressed: one that is would cost memory before anybody has looked at it.
  * 3. A request that cannot be read ends its call, which is told the field.
- * 4. A unary request has to arrive within {@link REQUEST_WITHIN_MS}: one that is never finished is not kept.
+ * 4. A unary request has to arrive within {@link REQUEST_WITHIN_MS}: one that is never finished is not kept. Nor is an answer that is
+ *    never read (answer-deadline.ts).
  */
-import { Metadata, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder, status } from "@grpc/grpc-js";
+import { Duplex } from "node:stream";
+import {
+  Metadata,
+  type Responder,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  ServerListenerBuilder,
+  status,
+} from "@grpc/grpc-js";
 import type { Clock, Timer } from "@lifeline/measure";
+import { AnswerDeadline, type ResettableStream } from "./answer-deadline.ts";
 import { RpcError } from "./rpc-error.ts";
 import type { Connection } from "./secure-listener.ts";
 import { MalformedRequest } from "./service-shape.ts";
@@ -52,6 +63,8 @@ export interface Admissions {
   readonly admitted: WeakMap<Metadata, Admitted>;
   /** The connection of a peer; undefined on a listener without TLS. */
   readonly connectionOf: (peer: string) => Connection | undefined;
+  /** A call was ended since its answers were not read. */
+  readonly onUnread: () => void;
 }
 
 /** gRPC's header of the encodings that are understood (grpc/grpc doc/compression.md): sent with every answer. */
@@ -74,6 +87,7 @@ const NOT_FINISHED = {
 export function admissionInterceptor(admissions: Admissions, clock: Pick<Clock, "after">): ServerInterceptor {
   return (method, call) => {
     const encoding = encodingOf(call);
+    const answers = new AnswerDeadline(streamOf(call), clock, admissions.onUnread);
     let deadline: Timer | undefined;
     let hasEnded = false;
     const refuse = (refusal: { readonly code: status; readonly details: string }) =>
@@ -115,13 +129,37 @@ export function admissionInterceptor(admissions: Admissions, clock: Pick<Clock, 
         deadline?.cancel();
       })
       .build();
-    const intercepting = new ServerInterceptingCall(call, {
+    const intercepting = new AnsweringCall(call, answers, {
       start: (next) => next(listener),
       sendMetadata: (metadata, next) => next(saysEncodings(metadata)),
       sendStatus: (sent, next) => next({ ...sent, metadata: saysEncodings(sent.metadata ?? new Metadata()) }),
     });
     return intercepting;
   };
+}
+
+/** Tells the deadline what is sent and taken: an interceptor is told the former alone. */
+class AnsweringCall extends ServerInterceptingCall {
+  readonly #answers: AnswerDeadline;
+
+  constructor(call: ServerInterceptingCallInterface, answers: AnswerDeadline, responder: Responder) {
+    super(call, responder);
+    this.#answers = answers;
+  }
+
+  override sendMessage(message: unknown, callback: () => void): void {
+    this.#answers.sent();
+    super.sendMessage(message, () => {
+      this.#answers.taken();
+      callback();
+    });
+  }
+
+  override sendStatus(sent: Parameters<ServerInterceptingCall["sendStatus"]>[0]): void {
+    // Taken when the stream closes.
+    this.#answers.sent();
+    super.sendStatus(sent);
+  }
 }
 
 function saysEncodings(metadata: Metadata): Metadata {
@@ -136,6 +174,13 @@ function saysEncodings(metadata: Metadata): Metadata {
 function encodingOf(call: object): string {
   const encoding: unknown = Reflect.get(call, "incomingEncoding");
   return typeof encoding === "string" ? encoding : "unknown";
+}
+
+/** The stream of a call, which grpc-js keeps on it (admission.test.ts). */
+function streamOf(call: object): ResettableStream {
+  const stream: unknown = Reflect.get(call, "stream");
+  if (stream instanceof Duplex && "close" in stream && "closed" in stream) return stream as Duplex & ResettableStream;
+  throw new Error("a call of grpc-js has no stream of HTTP/2");
 }
 
 function bearerTokenOf(metadata: Metadata): string | undefined {

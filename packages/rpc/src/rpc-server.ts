@@ -111,14 +111,22 @@ const CLIENTELE_LIMITS: Readonly<Record<Clientele, ServerOptions>> = {
   unauthenticated: { "grpc.max_concurrent_streams": 4, "grpc.max_receive_message_length": 16 * 1024 },
 };
 
-/** A grpc-js server with Lifeline's limits on messages, which admits a call before it reads anything of it. */
-export function createRpcServer(clientele: Clientele = "local", clock: Pick<Clock, "after"> = systemClock): Server {
+/**
+ * A grpc-js server with Lifeline's limits on messages, which admits a call before it reads anything of it. `onUnread` hears of each call that
+ * was ended since its answers were not read.
+ */
+export function createRpcServer(
+  clientele: Clientele = "local",
+  clock: Pick<Clock, "after"> = systemClock,
+  onUnread: () => void = () => {},
+): Server {
   // grpc-js prints lines of its own to stderr, which is JSON. What fails ends in a rejection or a status instead.
   setLogVerbosity(logVerbosity.NONE);
   const admissions: Admissions = {
     ofMethods: new Map(),
     admitted: new WeakMap(),
     connectionOf: (peer) => connectionOf(server, peer),
+    onUnread,
   };
   const interceptors = [admissionInterceptor(admissions, clock)];
   const server: Server = new Server({
