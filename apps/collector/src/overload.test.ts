@@ -158,15 +158,15 @@ describe("a collector whose store is behind", () => {
     await untilMetric(collector, waiting, (reports) => reports === 3);
     expect(agent.acked()).toEqual([1]);
     unlock();
-    await until(() => agent.acked().length === 5);
+    await until(() => agent.acked().length === 5, 60_000);
     const acked = agent.acked();
     expect(acked.indexOf(200)).toBeLessThan(acked.indexOf(101));
     expect(acked.filter((sequence) => sequence > 100 && sequence < 200)).toEqual([101, 102, 103]);
-    await until(() => crowd.every((each) => each.acked().length === 3));
+    await until(() => crowd.every((each) => each.acked().length === 3), 60_000);
     expect(await metricOf(collector, waiting)).toBe(0);
     expect(await metricOf(collector, "lifeline_collector_deferred_reports_total")).toBe(3);
     expect(await metricOf(collector, "lifeline_collector_streams")).toBe(CROWD + 1);
-  }, 60_000);
+  }, 120_000);
 
   it("forgets what waited for a stream that has ended", async () => {
     const { collector, agent, unlock } = await behind();
@@ -176,7 +176,7 @@ describe("a collector whose store is behind", () => {
     await untilMetric(collector, waiting, (reports) => reports === 0);
     unlock();
     await untilMetric(collector, "lifeline_collector_streams", (streams) => streams === CROWD);
-  }, 60_000);
+  }, 120_000);
 
   it("ends no stream for what does not fit: large reports wait for room, and small ones find some", async () => {
     const { collector, agent, crowd, unlock } = await behind();
@@ -189,9 +189,9 @@ describe("a collector whose store is behind", () => {
     await sleep(200);
     unlock();
     const all = [...crowd, ...more];
-    await until(() => agent.acked().includes(2) && all.every((each) => each.acked().includes(1)));
+    await until(() => agent.acked().includes(2) && all.every((each) => each.acked().includes(1)), 60_000);
     expect(await metricOf(collector, "lifeline_collector_streams")).toBe(CROWD + 5);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe("a node that sends windows without end", () => {
@@ -214,7 +214,7 @@ describe("a node that sends windows without end", () => {
     })();
     const late = () => greedy.acked().filter((sequence) => sequence <= all).length;
     const live = () => greedy.acked().length - late();
-    await until(() => late() === all - reserve && live() === reserve, 30_000);
+    await until(() => late() === all - reserve && live() === reserve, 60_000);
     await sending;
     expect(await metricOf(collector, "lifeline_collector_deferred_reports_waiting")).toBe(reserve);
     const modest = dial(collector.grpcPort, "n2");
@@ -237,7 +237,7 @@ describe("a node that sends windows without end", () => {
       return late() === all;
     });
     await collector.stop();
-  }, 60_000);
+  }, 120_000);
 
   it("has its work shown", async () => {
     const collector = await start();
