@@ -218,12 +218,12 @@ describe("a message that is none", () => {
     ],
     [
       "of bytes that are no message",
-      RpcStatus.INTERNAL,
+      RpcStatus.INVALID_ARGUMENT,
       (stream: ClientHttp2Stream) => stream.write(framed(Buffer.alloc(64, 255))),
     ],
     [
       "that would become too much, for it has a million resolvers",
-      RpcStatus.INTERNAL,
+      RpcStatus.INVALID_ARGUMENT,
       (stream: ClientHttp2Stream) =>
         stream.write(framed(withEmpty(Buffer.from([0x0a, 0x80, 0x89, 0x7a]), 11, 1_000_000))),
     ],

@@ -87,6 +87,8 @@ const NOT_FINISHED = {
 export function admissionInterceptor(admissions: Admissions, clock: Pick<Clock, "after">): ServerInterceptor {
   return (method, call) => {
     const encoding = encodingOf(call);
+    // Before its metadata: calls that are reset at once have none.
+    admissions.connectionOf(call.getPeer())?.countCall();
     const answers = new AnswerDeadline(streamOf(call), clock, admissions.onUnread);
     let deadline: Timer | undefined;
     let hasEnded = false;

@@ -34,6 +34,7 @@ export {
   type SecureListener,
   type SecureListenerOptions,
   type SecureServers,
+  UNAUTHENTICATED_CALLS_MAX,
   UNAUTHENTICATED_FOR_MS,
   UNAUTHENTICATED_MAX,
   UNAUTHENTICATED_PER_SOURCE_MAX,
@@ -42,3 +43,4 @@ export {
 } from "./secure-listener.ts";
 export { sourceOf } from "./source.ts";
 export { type TlsOptions, tlsCredentials } from "./tls-credentials.ts";
+export { type Allowance, type Allowances, WorkBudget } from "./work-budget.ts";

@@ -17,6 +17,7 @@ import {
   HANDSHAKE_WITHIN_MS,
   listenSecurely,
   type RefusedConnection,
+  UNAUTHENTICATED_CALLS_MAX,
   UNAUTHENTICATED_FOR_MS,
   UNAUTHENTICATED_PER_SOURCE_MAX,
   WAITING_PER_SOURCE_MAX,
@@ -214,6 +215,24 @@ describe("connections", () => {
     for (let at = 0; at < 30; at += 1) socket.write(ignored);
     await closed;
     expect(refused).toEqual(["too-many-bytes"]);
+  });
+
+  it("that have proven nothing may make so many calls and no more", async () => {
+    const { port, refused, credentials } = await listening();
+    const calling = (by: ReturnType<typeof tlsCredentials>) => {
+      const own = { "grpc.use_local_subchannel_pool": 1 };
+      const client = createRpcClient(enrolPb.EnrolService, `127.0.0.1:${port}`, by, own);
+      closers.push(() => client.close());
+      return () => client.unary("getAuthority", {}, { timeoutMs: 5_000 });
+    };
+    const call = calling(tlsCredentials({ caPem: fleet.certPem }));
+    for (let at = 0; at < UNAUTHENTICATED_CALLS_MAX; at += 1) await call();
+    expect(refused).toEqual([]);
+    await expect(call()).rejects.toThrow(RpcError);
+    expect(refused).toEqual(["too-many-calls"]);
+    const authenticated = calling(credentials(await leaf()));
+    for (let at = 0; at < 2 * UNAUTHENTICATED_CALLS_MAX; at += 1) await authenticated();
+    expect(refused).toHaveLength(1);
   });
 
   it("that are authenticated send what they like", async () => {

@@ -63,6 +63,12 @@ export const HANDSHAKE_BYTES = { default: 12 * 1024, min: 4 * 1024, max: 64 * 10
 const UNAUTHENTICATED_BYTES_MAX = 72 * 1024;
 
 /**
+ * Most calls on a connection that proves nothing: an agent makes one or two to enrol, and a person's tool proves itself by the first. HTTP/2 lets
+ * a peer open and reset streams as fast as it can send.
+ */
+export const UNAUTHENTICATED_CALLS_MAX = 32;
+
+/**
  * Most connections under one key or token: an agent has two while it renews, and on a network that swallows packets leaves a few behind,
  * each for the eighty seconds until it is missed.
  */
@@ -76,6 +82,8 @@ export interface Connection {
   readonly certificate: ClientCertificate | undefined;
   /** Says that the caller has proven who it is in another way than by certificate, and as whom. */
   authenticate(name: string): void;
+  /** A call has begun on it. Ends a connection that has proven nothing with {@link UNAUTHENTICATED_CALLS_MAX} of them. */
+  countCall(): void;
 }
 
 /** What the listener shows of itself, and whose clients it believes. PEM. */
@@ -95,6 +103,7 @@ export type RefusedConnection =
   | "too-many-unauthenticated"
   | "too-many-of-name"
   | "too-many-bytes"
+  | "too-many-calls"
   | "unauthenticated-too-long"
   | "same-peer";
 
@@ -318,7 +327,13 @@ class Arrivals {
       metered.prove({ budget: this.#proven, source: name });
       this.#named.add(name, raw);
     };
-    this.#known.set(peer, { certificate, authenticate });
+    let calls = 0;
+    const countCall = () => {
+      calls += 1;
+      if (!isAuthenticated && calls > UNAUTHENTICATED_CALLS_MAX && !raw.destroyed)
+        this.#evict(arrival, "too-many-calls");
+    };
+    this.#known.set(peer, { certificate, authenticate, countCall });
     arrival.bytesMax += UNAUTHENTICATED_BYTES_MAX;
     const isBelieved = certificate !== undefined && certificate.problem === undefined;
     if (isBelieved) authenticate(`key ${certificate.keySha256}`);

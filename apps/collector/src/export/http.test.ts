@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { systemClock } from "@lifeline/measure";
+import { type Clock, manualClock, NS_PER_MS, systemClock } from "@lifeline/measure";
 import { afterEach, describe, expect, it } from "vitest";
 import { HTTP_PATIENCE, type HttpContent, type HttpPatience, MAX_SCRAPES, startHttp } from "./http.ts";
 
@@ -11,7 +11,12 @@ afterEach(async () => {
 /** 64 KiB: a chunk as the server writes them. */
 const CHUNK = "x".repeat(65_536);
 
-async function serve(content: Partial<HttpContent> = {}, patience: Partial<HttpPatience> = {}, names: string[] = []) {
+async function serve(
+  content: Partial<HttpContent> = {},
+  patience: Partial<HttpPatience> = {},
+  names: string[] = [],
+  clock: Clock = systemClock,
+) {
   const seen = { chunks: 0, overflows: [] as string[], refused: [] as string[], defects: [] as unknown[] };
   /** A scrape of 1 GiB, far more than any socket's buffers. */
   async function* endless() {
@@ -30,7 +35,7 @@ async function serve(content: Partial<HttpContent> = {}, patience: Partial<HttpP
       onRefused: (why) => seen.refused.push(why),
       ...content,
     },
-    systemClock,
+    clock,
     { ...HTTP_PATIENCE, ...patience },
   );
   closers.push(stop);
@@ -183,6 +188,33 @@ describe("a client that means no good", () => {
       await again.body?.cancel();
     }
     expect(status).toBe(200);
+  });
+
+  it("waits before it makes more of a scrape than a quarter of the time allows", async () => {
+    const clock = manualClock(0);
+    let workedMs = 0;
+    let chunks = 0;
+    async function* dear() {
+      for (; ; chunks++) {
+        workedMs += 300;
+        yield CHUNK;
+      }
+    }
+    const monotonicNs = () => clock.monotonicNs() + workedMs * NS_PER_MS;
+    const { port } = await serve({ metrics: dear }, {}, [], { ...clock, monotonicNs });
+    const scrape = await fetch(`http://127.0.0.1:${port}/metrics`);
+    const reader = scrape.body?.getReader();
+    const reading = (async () => {
+      while (reader !== undefined && !(await reader.read()).done);
+    })();
+    reading.catch(() => {});
+    // 2 s at once, and what comes back meanwhile.
+    await until(() => chunks >= 8);
+    const made = chunks;
+    expect(made).toBeLessThan(12);
+    clock.advance(10_000);
+    await until(() => chunks > made);
+    await reader?.cancel();
   });
 
   it("asks the store once, however often it asks at a time whether that is ready", async () => {

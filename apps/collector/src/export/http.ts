@@ -3,7 +3,7 @@
  *
  * 1. Who sends slowly, or does not read, is cut off; what is not read is not made (S2).
  * 2. Who asks under a foreign name gets nothing, not even an error of a page.
- * 3. Scrapes under way are few; one more is told to come later. Any number of questions whether the store is ready ask it once.
+ * 3. Scrapes under way are few, and take a quarter of the main thread at most; one more is told to come later. Any number of questions whether the store is ready ask it once.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -11,6 +11,7 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "@lifeline/measure";
+import { type Allowance, WorkBudget } from "@lifeline/rpc";
 import type { Listen } from "../settings.ts";
 import { HOST_WANTED, hostCheck } from "./http-host.ts";
 
@@ -41,6 +42,12 @@ export interface HttpListen extends Listen {
   readonly names: readonly string[];
 }
 
+/**
+ * Of the main thread: 2 s at once, for the scrapes of a thousand nodes, and a quarter of a core for long. A scraper that asks every 15 s takes
+ * less; one that asks without end leaves the rest to the agents.
+ */
+const SCRAPE_ALLOWANCE: Allowance = { capacityMs: 2_000, msPerS: 250 };
+
 /** What the server shows. */
 export interface HttpContent {
   /** Chunks of the text format. */
@@ -64,7 +71,7 @@ export interface HttpServer {
 export async function startHttp(
   { host, port, names }: HttpListen,
   content: HttpContent,
-  clock: Pick<Clock, "after">,
+  clock: Clock,
   { requestMs, checkMs, scrapeMs }: HttpPatience = HTTP_PATIENCE,
 ): Promise<HttpServer> {
   const pages = pagesOf(content, clock, scrapeMs);
@@ -99,7 +106,7 @@ function stop(server: Server): Promise<void> {
 type Page = (response: ServerResponse) => Promise<void> | void;
 
 /** The pages by path. */
-function pagesOf(content: HttpContent, clock: Pick<Clock, "after">, scrapeMs: number): ReadonlyMap<string, Page> {
+function pagesOf(content: HttpContent, clock: Clock, scrapeMs: number): ReadonlyMap<string, Page> {
   let asking: Promise<string | undefined> | undefined;
   const readiness = () => {
     asking ??= content.notReady().finally(() => {
@@ -108,6 +115,7 @@ function pagesOf(content: HttpContent, clock: Pick<Clock, "after">, scrapeMs: nu
     return asking;
   };
   let scrapes = 0;
+  const budget = new WorkBudget(clock, { source: SCRAPE_ALLOWANCE, all: SCRAPE_ALLOWANCE, countsCalls: true });
   const scrape = async (response: ServerResponse): Promise<void> => {
     if (scrapes >= MAX_SCRAPES) {
       content.onOverflow("scrapes");
@@ -121,7 +129,7 @@ function pagesOf(content: HttpContent, clock: Pick<Clock, "after">, scrapeMs: nu
     });
     try {
       response.setHeader("content-type", "text/plain; version=0.0.4; charset=utf-8");
-      await pipeline(Readable.from(batched(content.metrics())), response);
+      await pipeline(Readable.from(batched(content.metrics(), budget)), response);
     } finally {
       timer.cancel();
       scrapes -= 1;
@@ -154,14 +162,17 @@ async function answer(
   return page(response);
 }
 
-/** Joins small chunks: one write of 64 Ki units instead of hundreds. */
-async function* batched(chunks: AsyncIterable<string>): AsyncGenerator<string> {
+/** Joins small chunks: one write of 64 Ki units instead of hundreds. Each waits for its turn before it is made. */
+async function* batched(chunks: AsyncIterable<string>, budget: WorkBudget): AsyncGenerator<string> {
+  const turn = () => new Promise<void>((resolve) => budget.ask("scrape", true, resolve));
   let waiting = "";
+  await turn();
   for await (const chunk of chunks) {
     waiting += chunk;
     if (waiting.length < 65_536) continue;
     yield waiting;
     waiting = "";
+    await turn();
   }
   yield waiting;
 }

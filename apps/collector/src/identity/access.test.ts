@@ -51,7 +51,7 @@ function door() {
 }
 
 function connected(certificate?: ClientCertificate): Connection {
-  return { certificate, authenticate() {} };
+  return { certificate, countCall() {}, authenticate() {} };
 }
 
 const { UNAUTHENTICATED, RESOURCE_EXHAUSTED, OK } = RpcStatus;
