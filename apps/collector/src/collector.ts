@@ -10,6 +10,7 @@ import { addService, createRpcServer, shutDown } from "@lifeline/rpc";
 import { queryPb, reportPb, witnessPb } from "@lifeline/wire";
 import type { Logger } from "pino";
 import { type BacklogGate, createBacklogGate } from "./backlog-gate.ts";
+import { ClockSteps } from "./clock-steps.ts";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { openDataDirectory } from "./data-directory.ts";
@@ -169,7 +170,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     undo.unshift(async () => listener.close());
     const { registry } = identity;
     const roundParts = { fleet, issuers, store, retention: config, vitals, clock };
-    const rounds = startRounds({ ingest, judging, registry, lastMomentMs, ...roundParts });
+    const rounds = startRounds({ ingest, judging, registry, lastMomentMs, log, ...roundParts });
     let stopping: Promise<void> | undefined;
     const stop = async () => {
       rounds.stop();
@@ -261,12 +262,20 @@ async function notReady(store: Store, clock: Clock): Promise<string | undefined>
 interface RoundParts extends ForgettingParts {
   readonly ingest: Ingest;
   readonly judging: Judging;
+  readonly log: Logger;
 }
 
 /** The work that time brings: staleness, the fleet's pace, rolling up, forgetting. */
 function startRounds(parts: RoundParts): { stop(): void } {
-  const { ingest, fleet, judging, store, vitals, clock } = parts;
+  const { ingest, fleet, judging, store, vitals, clock, log } = parts;
+  const steps = new ClockSteps(clock);
   const tick = () => {
+    const stepMs = steps.look();
+    if (stepMs !== 0) {
+      log.warn({ stepMs }, "the collector's clock was set; nodes are judged by their own clocks as before");
+      steps.follow(fleet.nodes.values(), stepMs);
+      for (const node of fleet.nodes.values()) judging.touch(node);
+    }
     if (fleet.repace(clock.wallMs())) for (const node of fleet.nodes.values()) judging.touch(node);
     judging.tick();
     ingest.endExpired();

@@ -31,6 +31,14 @@ describe("two machines under one id", () => {
     expect(history.duplicate(2)?.speakers).toEqual(["one, boot aaaaaaaa", "one, boot bbbbbbbb"]);
   });
 
+  it("are not told of for days since this clock was set back", () => {
+    const history = createBootHistory();
+    for (const [at, boot] of ["a", "b", "a"].entries()) history.spoke(boot, boot, 864_000_000 + at);
+    expect(history.duplicate(QUIET_MS)).toBeUndefined();
+    history.spoke("b", "b", QUIET_MS);
+    expect(history.duplicate(QUIET_MS)).toBeUndefined();
+  });
+
   it("names nobody who only restarted", () => {
     expect(after("c", "b", "a", "b")?.speakers).toEqual(["address of a", "address of b"]);
   });

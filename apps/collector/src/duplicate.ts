@@ -38,9 +38,9 @@ export function createBootHistory(): BootHistory {
     spoke(boot, words, nowMs) {
       const before = speakers.get(boot);
       const other = last === undefined || last === boot ? undefined : speakers.get(last);
-      const isSwap = before !== undefined && other !== undefined && nowMs - before.spokeMs <= QUIET_MS;
+      const isSwap = before !== undefined && other !== undefined && Math.abs(nowMs - before.spokeMs) <= QUIET_MS;
       if (isSwap) {
-        if (sinceMs === undefined || nowMs - swappedMs > QUIET_MS) sinceMs = nowMs;
+        if (sinceMs === undefined || Math.abs(nowMs - swappedMs) > QUIET_MS) sinceMs = nowMs;
         swappedMs = nowMs;
         other.isDouble = true;
       }
@@ -51,7 +51,8 @@ export function createBootHistory(): BootHistory {
       last = boot;
     },
     duplicate(nowMs) {
-      if (sinceMs === undefined || nowMs - swappedMs > QUIET_MS) return undefined;
+      // Ahead of now: by a clock that was set back since.
+      if (sinceMs === undefined || Math.abs(nowMs - swappedMs) > QUIET_MS) return undefined;
       const doubles = [...speakers].filter(([, { isDouble }]) => isDouble);
       const words = doubles.map(([boot, speaker]) => {
         // Clones behind one NAT have all their words in common.

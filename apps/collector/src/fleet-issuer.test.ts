@@ -36,6 +36,13 @@ it("hears nobody for longer than an hour, so that nodes that are away do not out
   expect(fleet.of("target")).toBe("new");
 });
 
+it("hears nobody for years who saw it in the future, by a clock that was set back or that lies", () => {
+  const fleet = createFleetIssuers();
+  for (const node of ["a", "b", "c"]) fleet.saw(node, seen("A", 10 * ISSUER_FRESH_MS));
+  fleet.forgetStale(0);
+  expect(fleet.of("target")).toBeUndefined();
+});
+
 it("hears 1,024 nodes of a target, and those that are heard may still change their mind (S2)", () => {
   const fleet = createFleetIssuers();
   for (let at = 0; at < 1_024; at++) fleet.saw(`n${at}`, seen("A"));

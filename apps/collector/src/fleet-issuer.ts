@@ -28,7 +28,7 @@ export interface FleetIssuers {
   saw(nodeId: string, issuers: ReadonlyMap<string, SeenIssuer>): void;
   /** The issuer that most see; undefined where too few do, or they disagree. */
   of(targetId: string): string | undefined;
-  /** Forgets what was seen longer than {@link ISSUER_FRESH_MS} before `nowMs`. */
+  /** Forgets what was seen longer than {@link ISSUER_FRESH_MS} before `nowMs`, or after it, by a clock that was set back since or lies. */
   forgetStale(nowMs: number): void;
 }
 
@@ -72,7 +72,7 @@ export function createFleetIssuers(): FleetIssuers {
       return agreed?.[0];
     },
     forgetStale(nowMs) {
-      for (const nodeId of voices.keys()) drop(nodeId, (_, { atMs }) => atMs < nowMs - ISSUER_FRESH_MS);
+      for (const nodeId of voices.keys()) drop(nodeId, (_, { atMs }) => Math.abs(atMs - nowMs) > ISSUER_FRESH_MS);
     },
   };
 }

@@ -41,7 +41,7 @@ function issuersOf(node: Node, nowMs: number): ReadonlyMap<string, SeenIssuer> {
     const window = node.recent.of(id).findLast(({ last }) => last?.evidence.chain !== undefined);
     const issuer = window?.last?.evidence.chain?.[0]?.issuer;
     const atMs = (window?.endMs ?? 0) + behindMs;
-    if (issuer !== undefined && atMs >= nowMs - ISSUER_FRESH_MS) seen.set(id, { issuer, atMs });
+    if (issuer !== undefined && Math.abs(atMs - nowMs) <= ISSUER_FRESH_MS) seen.set(id, { issuer, atMs });
   }
   return seen;
 }

@@ -151,6 +151,17 @@ describe("an address that a node names", () => {
   });
 });
 
+describe("a witness that has gone", () => {
+  it("is forgotten though this clock was set back since, and says nothing of a node for days", async () => {
+    const node = nodeAt("n1", ["192.0.2.1"]);
+    const { clock, witnesses, report } = scene([node]);
+    await report([["192.0.2.1", 0]]);
+    clock.stepWall(-10 * 86_400_000);
+    expect(witnesses.viewOf(node)).toBeUndefined();
+    expect(witnesses.counts().witnesses).toBe(0);
+  });
+});
+
 describe("the door for witnesses", () => {
   it("refuses by the field what is malformed or too much, and counts it (S2)", async () => {
     const { witnesses, report, touched } = scene([]);

@@ -79,7 +79,8 @@ export function createWitnesses({ clock, nodes, areProven, onReport }: WitnessPa
   let refused = 0;
   const forget = (nowMs: number) => {
     for (const [id, { reportedAtMs }] of witnesses) {
-      if (reportedAtMs < nowMs - FORGOTTEN_AFTER_MS) witnesses.delete(id);
+      // One from the future has reported before this clock was set back: nothing says how long ago.
+      if (Math.abs(nowMs - reportedAtMs) > FORGOTTEN_AFTER_MS) witnesses.delete(id);
     }
   };
   let owners: AddressOwners | undefined;
