@@ -1,6 +1,6 @@
 /** By whoever has a node's credentials: to spend more of the collector than one node may. */
 import { pause } from "@lifeline/measure";
-import { encodeReport, NO_VITALS } from "@lifeline/wire";
+import { encodeReport, MAX_TARGETS_PER_NODE, NO_VITALS } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
 import type { Stage } from "../stage.ts";
 import { windowFor } from "../windows.ts";
@@ -16,8 +16,8 @@ const RESOLVERS = 16;
 /** How long the collector may take to judge by them, ms. */
 const JUDGED_WITHIN_MS = 100;
 
-/** Label sets of one metric that a node may make in a minute: some 60 of its rows, and room for changes of them. */
-const SERIES_MAX = 250;
+/** Label sets of one metric that a node may make in a day: the targets it may have within one, and its rows without any. */
+const SERIES_MAX = MAX_TARGETS_PER_NODE + 64;
 
 async function reportsOf(stage: Stage, nodeId: string, windows: number, reads: boolean) {
   const { certPem, keys } = await stage.node(nodeId);
