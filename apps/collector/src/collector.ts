@@ -25,6 +25,7 @@ import { createJudging, type Judging } from "./judging.ts";
 import { createKnowledge } from "./knowledge.ts";
 import { cannotListen, type Listener, openListener } from "./listener.ts";
 import { createQuery } from "./query.ts";
+import { inTurns } from "./query-turns.ts";
 import { rehydrate } from "./rehydrate.ts";
 import { forgottenBeforeMs } from "./retention.ts";
 import { startRollUps } from "./roll-up-rounds.ts";
@@ -131,19 +132,21 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const authenticated = createRpcServer(areProven ? "authenticated" : "local", clock, onUnread);
   const servers = { authenticated, unauthenticated: createRpcServer("unauthenticated", clock, onUnread) };
   const onDefect = (method: string, error: unknown) => log.error({ method, err: error }, "a call failed by a defect");
-  const query = createQuery({
-    fleet,
-    judging,
-    store,
-    clock,
-    catalogueVersion: site.catalogue.version,
-    retention: config,
-  });
+  const queries = inTurns(
+    createQuery({
+      fleet,
+      judging,
+      store,
+      clock,
+      catalogueVersion: site.catalogue.version,
+      retention: config,
+    }),
+  );
   const identityParts = { store, vitals, clock, log, onDefect, endStreams: ingest.endNode, isSilent: ingest.isSilent };
   const identityServices = createIdentityServices(identity, config, identityParts);
   for (const server of Object.values(servers)) {
     addService(server, reportPb.ReportService, ingest.service, onDefect, access.node);
-    addService(server, queryPb.QueryService, query, onDefect, access.reader);
+    addService(server, queryPb.QueryService, queries, onDefect, access.reader);
     addService(server, witnessPb.WitnessService, witnesses.service, onDefect, access.witness);
     identityServices.addTo(server);
   }
