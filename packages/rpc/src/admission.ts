@@ -20,7 +20,7 @@ import {
 import type { Clock, Timer } from "@lifeline/measure";
 import { AnswerDeadline, type ResettableStream } from "./answer-deadline.ts";
 import { RpcError } from "./rpc-error.ts";
-import type { Connection } from "./secure-listener.ts";
+import type { Connection } from "./secure-connection.ts";
 import { MalformedRequest } from "./service-shape.ts";
 
 /** How long a unary request may take to arrive whole, ms: its 16 KiB at most take 2 s at 64 kbit/s, and three lost segments 7 s (RFC 6298). */

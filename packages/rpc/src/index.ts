@@ -1,14 +1,27 @@
 // Credentials are told by class, so both ends must take them from the copy of grpc-js that this package runs on.
 export { type ChannelCredentials, credentials as channelCredentials, ServerCredentials } from "@grpc/grpc-js";
 export { type Admit, admitAnybody, type Caller, REQUEST_WITHIN_MS } from "./admission.ts";
+export type { SecureListenerOptions, SecureServers } from "./arrivals.ts";
 export { type ByteClient, createByteClient } from "./byte-client.ts";
 export type { ClientCertificate } from "./client-certificate.ts";
+export {
+  CONNECTIONS_PER_NAME_MAX,
+  HANDSHAKE_BYTES,
+  HANDSHAKE_WITHIN_MS,
+  UNAUTHENTICATED_CALLS_MAX,
+  UNAUTHENTICATED_FOR_MS,
+  UNAUTHENTICATED_MAX,
+  UNAUTHENTICATED_PER_SOURCE_MAX,
+  WAITING_MAX,
+  WAITING_PER_SOURCE_MAX,
+} from "./connection-limits.ts";
 export {
   FirstContactError,
   type FirstContactOptions,
   type FleetAuthority,
   fetchAuthority,
 } from "./first-contact.ts";
+export type { ListenerCertificates } from "./listener-certificates.ts";
 export { type CallOptions, createRpcClient, type DuplexCall, type RpcClient } from "./rpc-client.ts";
 export { RpcError, RpcStatus, type RpcStatusCode, rpcErrorFrom } from "./rpc-error.ts";
 export {
@@ -22,25 +35,8 @@ export {
   type ServiceImplementation,
   shutDown,
 } from "./rpc-server.ts";
-export {
-  CONNECTIONS_PER_NAME_MAX,
-  type Connection,
-  type ConnectionCounts,
-  HANDSHAKE_BYTES,
-  HANDSHAKE_WITHIN_MS,
-  type ListenerCertificates,
-  listenSecurely,
-  type RefusedConnection,
-  type SecureListener,
-  type SecureListenerOptions,
-  type SecureServers,
-  UNAUTHENTICATED_CALLS_MAX,
-  UNAUTHENTICATED_FOR_MS,
-  UNAUTHENTICATED_MAX,
-  UNAUTHENTICATED_PER_SOURCE_MAX,
-  WAITING_MAX,
-  WAITING_PER_SOURCE_MAX,
-} from "./secure-listener.ts";
+export type { Connection, ConnectionCounts, RefusedConnection } from "./secure-connection.ts";
+export { listenSecurely, type SecureListener } from "./secure-listener.ts";
 export { sourceOf } from "./source.ts";
 export { type TlsOptions, tlsCredentials } from "./tls-credentials.ts";
 export { type Allowance, type Allowances, WorkBudget } from "./work-budget.ts";

@@ -17,7 +17,7 @@ import { type Clock, systemClock } from "@lifeline/measure";
 import { MAX_MESSAGE_BYTES } from "@lifeline/wire";
 import { type Admissions, type Admit, admissionInterceptor, type Caller } from "./admission.ts";
 import { RpcError } from "./rpc-error.ts";
-import { connectionOf } from "./secure-listener.ts";
+import { connectionOf } from "./secure-connection.ts";
 import {
   CHANNEL_LIMITS,
   type DuplexShape,

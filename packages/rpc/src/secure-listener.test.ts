@@ -8,20 +8,20 @@ import { manualClock, systemClock } from "@lifeline/measure";
 import { enrolPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { admitAnybody } from "./admission.ts";
-import { createRpcClient } from "./rpc-client.ts";
-import { RpcError, RpcStatus } from "./rpc-error.ts";
-import { addService, type CallContext, createRpcServer, shutDown } from "./rpc-server.ts";
 import {
   CONNECTIONS_PER_NAME_MAX,
   HANDSHAKE_BYTES,
   HANDSHAKE_WITHIN_MS,
-  listenSecurely,
-  type RefusedConnection,
   UNAUTHENTICATED_CALLS_MAX,
   UNAUTHENTICATED_FOR_MS,
   UNAUTHENTICATED_PER_SOURCE_MAX,
   WAITING_PER_SOURCE_MAX,
-} from "./secure-listener.ts";
+} from "./connection-limits.ts";
+import { createRpcClient } from "./rpc-client.ts";
+import { RpcError, RpcStatus } from "./rpc-error.ts";
+import { addService, type CallContext, createRpcServer, shutDown } from "./rpc-server.ts";
+import type { RefusedConnection } from "./secure-connection.ts";
+import { listenSecurely } from "./secure-listener.ts";
 import { tlsCredentials } from "./tls-credentials.ts";
 
 const times = { nowMs: systemClock.wallMs(), lifetimeMs: 3_600_000 };

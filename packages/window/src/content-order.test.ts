@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compareContent } from "./content-order.ts";
-import type { Remembered } from "./window.ts";
+import type { Remembered } from "./remembered.ts";
 
 const word = fc.constantFrom("", "a", "b");
 const few = fc.nat(1);

@@ -1,5 +1,6 @@
 export { compareContent } from "./content-order.ts";
 export { binomialTail, type LossCount, type RatioInterval, wilsonInterval } from "./loss.ts";
+export type { Remembered } from "./remembered.ts";
 export { type FollowedSample, followRun, type Run } from "./run.ts";
 export {
   addSketch,
@@ -24,7 +25,6 @@ export {
   mergeWindows,
   NO_DIRECTIONS,
   type PhaseSum,
-  type Remembered,
   type RttSummary,
   rttCount,
   rttQuantileNs,

@@ -6,24 +6,16 @@
  * 2. A sample belongs to the window in which it ended; attempts begun and not ended are in flight, and are counted (M3).
  * 3. Bounded: one count for each reason of a closed list, at most SKETCH_MAX_BUCKETS buckets, two remembered samples.
  */
-import type { DirectionCounts, Evidence, Phase, PhaseDurations, Reason } from "@lifeline/measure";
+import type { DirectionCounts, PhaseDurations, Reason } from "@lifeline/measure";
 import { bearingOf, reasonFacts } from "@lifeline/measure";
 import { compareContent } from "./content-order.ts";
 import { type LossCount, wilsonInterval } from "./loss.ts";
-import type { FollowedSample, Run } from "./run.ts";
+import type { Remembered } from "./remembered.ts";
+import type { FollowedSample } from "./run.ts";
 import { addSketch, bucketIndex, SKETCH_MAX_NS, type Sketch, sketchCount, sketchQuantileNs } from "./sketch.ts";
 
 /** Length of a full window, ms; windows are aligned to multiples of it since the Unix epoch. */
 export const WINDOW_MS = 10_000;
-
-/** A sample worth remembering: what it was and where the run stood. */
-export interface Remembered {
-  readonly endedAtMs: number;
-  readonly reason: Reason;
-  readonly phase: Phase;
-  readonly run: Run;
-  readonly evidence: Evidence;
-}
 
 /** Sums over one phase of the attempts that went through it. */
 export interface PhaseSum {
