@@ -14,6 +14,8 @@ export interface Clock {
   monotonicNs(): number;
   /** Milliseconds since the Unix epoch as the host believes them; may jump either way. */
   wallMs(): number;
+  /** Nanoseconds that this thread has had a processor: what work costs, also on a machine that has other work. */
+  threadCpuNs(): number;
   /** Calls `wake` once, no earlier than `delayMs` from now. */
   after(delayMs: number, wake: () => void): Timer;
 }
@@ -30,6 +32,10 @@ const originNs = process.hrtime.bigint();
 export const systemClock: Clock = {
   monotonicNs: () => Number(process.hrtime.bigint() - originNs),
   wallMs: () => Date.now(),
+  threadCpuNs() {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) * NS_PER_US;
+  },
   after(delayMs, wake) {
     const timer = setTimeout(wake, delayMs);
     return { cancel: () => clearTimeout(timer) };
@@ -70,6 +76,8 @@ export function manualClock(wallMs: number): ManualClock {
   return {
     monotonicNs: () => nowNs,
     wallMs: () => wall,
+    // As if this thread had the processor all the time.
+    threadCpuNs: () => nowNs,
     after(delayMs, wake) {
       const entry = { dueNs: nowNs + delayMs * NS_PER_MS, wake };
       waiting.push(entry);

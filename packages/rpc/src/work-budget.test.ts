@@ -1,4 +1,4 @@
-import { type ManualClock, manualClock, NS_PER_MS } from "@lifeline/measure";
+import { type Clock, type ManualClock, manualClock, NS_PER_MS } from "@lifeline/measure";
 import { beforeEach, describe, expect, it } from "vitest";
 import { SOURCES_MAX, UNAUTHENTICATED_ALLOWANCES, WorkBudget } from "./work-budget.ts";
 
@@ -12,12 +12,15 @@ let done: string[];
 beforeEach(() => {
   clock = manualClock(0);
   workedMs = 0;
-  budget = new WorkBudget(
-    { ...clock, monotonicNs: () => clock.monotonicNs() + workedMs * NS_PER_MS },
-    UNAUTHENTICATED_ALLOWANCES,
-  );
+  budget = new WorkBudget(working(), UNAUTHENTICATED_ALLOWANCES);
   done = [];
 });
+
+/** The clock, on which the work has passed as well. */
+function working(): Clock {
+  const monotonicNs = () => clock.monotonicNs() + workedMs * NS_PER_MS;
+  return { ...clock, monotonicNs, threadCpuNs: monotonicNs };
+}
 
 /** Asks for work that takes so long. */
 const ask = (source: string, ms: number, name = source, hasBegun = false) =>
@@ -58,11 +61,8 @@ describe("a budget of work", () => {
   it.each([
     [true, ["dear"]],
     [false, ["dear", "later"]],
-  ])("counts what calls begin to do: %s", async (countsCalls, expected) => {
-    const counting = new WorkBudget(
-      { ...clock, monotonicNs: () => clock.monotonicNs() + workedMs * NS_PER_MS },
-      { ...UNAUTHENTICATED_ALLOWANCES, countsCalls },
-    );
+  ])("counts what calls begin to do: %s", async (isExact, expected) => {
+    const counting = new WorkBudget(working(), { ...UNAUTHENTICATED_ALLOWANCES, isExact });
     counting.ask("a", false, () => {
       done.push("dear");
       process.nextTick(() => Promise.resolve().then(() => (workedMs += 3 * SOURCE_ALLOWANCE.capacityMs)));

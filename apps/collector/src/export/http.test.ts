@@ -201,7 +201,7 @@ describe("a client that means no good", () => {
       }
     }
     const monotonicNs = () => clock.monotonicNs() + workedMs * NS_PER_MS;
-    const { port } = await serve({ metrics: dear }, {}, [], { ...clock, monotonicNs });
+    const { port } = await serve({ metrics: dear }, {}, [], { ...clock, monotonicNs, threadCpuNs: monotonicNs });
     const scrape = await fetch(`http://127.0.0.1:${port}/metrics`);
     const reader = scrape.body?.getReader();
     const reading = (async () => {

@@ -115,7 +115,7 @@ function pagesOf(content: HttpContent, clock: Clock, scrapeMs: number): Readonly
     return asking;
   };
   let scrapes = 0;
-  const budget = new WorkBudget(clock, { source: SCRAPE_ALLOWANCE, all: SCRAPE_ALLOWANCE, countsCalls: true });
+  const budget = new WorkBudget(clock, { source: SCRAPE_ALLOWANCE, all: SCRAPE_ALLOWANCE, isExact: true });
   const scrape = async (response: ServerResponse): Promise<void> => {
     if (scrapes >= MAX_SCRAPES) {
       content.onOverflow("scrapes");
