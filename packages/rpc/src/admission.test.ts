@@ -90,6 +90,17 @@ describe("a call", () => {
     expect(headers["grpc-message"]).toBe("nobody");
   });
 
+  it("that is refused leaves no stream open, though its request goes on", async () => {
+    const { session } = await serving(() => {
+      throw new RpcError(RpcStatus.PERMISSION_DENIED, "nobody");
+    });
+    const stream = call(session, STREAM);
+    const closed = once(stream, "close");
+    stream.write(frame(new Uint8Array(8)));
+    await closed;
+    expect(stream.rstCode).toBe(0);
+  });
+
   it("of a method that was added past addService is refused", async () => {
     const server = createRpcServer();
     const raw = (bytes: Buffer) => bytes;

@@ -75,6 +75,9 @@ const NOT_COMPRESSED = {
   details: "grpc-encoding: got one that is not served, want identity: messages are not compressed",
 };
 
+/** NO_ERROR: the answer is complete, and no more of the request is read (RFC 9113 §7). */
+const RESET_NO_ERROR = 0;
+
 /** Of a method that was added to the server past addService. */
 const NOT_ADMITTED = { code: status.PERMISSION_DENIED, details: "the method has no admission" };
 
@@ -89,11 +92,16 @@ export function admissionInterceptor(admissions: Admissions, clock: Pick<Clock, 
     const encoding = encodingOf(call);
     // Before its metadata: calls that are reset at once have none.
     admissions.connectionOf(call.getPeer())?.countCall();
-    const answers = new AnswerDeadline(streamOf(call), clock, admissions.onUnread);
+    const stream = streamOf(call);
+    if (stream === undefined) return refusing(call);
+    const answers = new AnswerDeadline(stream, clock, admissions.onUnread);
     let deadline: Timer | undefined;
     let hasEnded = false;
-    const refuse = (refusal: { readonly code: status; readonly details: string }) =>
+    const refuse = (refusal: { readonly code: status; readonly details: string }) => {
       intercepting.sendStatus({ ...refusal, metadata: null });
+      // What is still to come of the request is not wanted (RFC 9113 §8.1); a status alone would leave the stream open.
+      if (!stream.closed) stream.once("finish", () => stream.close(RESET_NO_ERROR));
+    };
     const admit = async (metadata: Metadata): Promise<void> => {
       const admission = admissions.ofMethods.get(method.path);
       if (admission === undefined) return refuse(NOT_ADMITTED);
@@ -178,11 +186,19 @@ function encodingOf(call: object): string {
   return typeof encoding === "string" ? encoding : "unknown";
 }
 
-/** The stream of a call, which grpc-js keeps on it (admission.test.ts). */
-function streamOf(call: object): ResettableStream {
+/** The stream of a call, which grpc-js keeps on it (admission.test.ts); undefined: it does so no more. */
+function streamOf(call: object): ResettableStream | undefined {
   const stream: unknown = Reflect.get(call, "stream");
-  if (stream instanceof Duplex && "close" in stream && "closed" in stream) return stream as Duplex & ResettableStream;
-  throw new Error("a call of grpc-js has no stream of HTTP/2");
+  return stream instanceof Duplex && "close" in stream && "closed" in stream
+    ? (stream as Duplex & ResettableStream)
+    : undefined;
+}
+
+/** Refuses a call that cannot be bounded: an upgrade of grpc-js must serve nobody rather than end the process. */
+function refusing(call: ServerInterceptingCallInterface): ServerInterceptingCall {
+  const refusal = { code: status.INTERNAL, details: "the stream of the call is not known", metadata: null };
+  const listener = new ServerListenerBuilder().withOnReceiveMetadata(() => call.sendStatus(refusal)).build();
+  return new ServerInterceptingCall(call, { start: (next) => next(listener) });
 }
 
 function bearerTokenOf(metadata: Metadata): string | undefined {

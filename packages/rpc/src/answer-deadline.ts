@@ -17,7 +17,7 @@ const RESET_CANCEL = 8;
 export interface ResettableStream {
   readonly closed: boolean;
   close(code: number): void;
-  once(event: "close", listener: () => void): unknown;
+  once(event: "close" | "finish", listener: () => void): unknown;
 }
 
 /** Watches one call; resets its stream when nothing of what was sent is taken in time. */

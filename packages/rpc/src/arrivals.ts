@@ -20,7 +20,7 @@ import { ConnectionsBySource, oldestOf } from "./connections-by-source.ts";
 import { contextOf, type ListenerCertificates } from "./listener-certificates.ts";
 import { MeteredSocket } from "./metered-socket.ts";
 import { type Connection, type ConnectionCounts, connectionsOf, type RefusedConnection } from "./secure-connection.ts";
-import { sourceOf } from "./source.ts";
+import { networkOf, sourceOf } from "./source.ts";
 import { AUTHENTICATED_ALLOWANCES, UNAUTHENTICATED_ALLOWANCES, WorkBudget } from "./work-budget.ts";
 
 /** Connections that may wait to be accepted: Node's 511 costs a reconnecting fleet SYNs that are sent again. The kernel cuts it to somaxconn. */
@@ -84,7 +84,7 @@ export class Arrivals {
 
   constructor(servers: SecureServers, options: SecureListenerOptions) {
     this.#options = options;
-    this.#unproven = new WorkBudget(options.clock, UNAUTHENTICATED_ALLOWANCES);
+    this.#unproven = new WorkBudget(options.clock, UNAUTHENTICATED_ALLOWANCES, networkOf);
     this.#proven = new WorkBudget(options.clock, AUTHENTICATED_ALLOWANCES);
     this.#named = new ConnectionsByName(options.onRefused);
     this.#inject = injectorsOf(servers);

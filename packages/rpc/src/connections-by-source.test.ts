@@ -1,16 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConnectionsBySource, oldestOf } from "./connections-by-source.ts";
+import { networkOf } from "./source.ts";
 
 interface Connection {
-  readonly source: string;
+  readonly source: (typeof SOURCES)[number] | string;
   readonly at: number;
 }
 
-const coming = fc.array(fc.record({ source: fc.constantFrom("a", "b", "c"), goes: fc.boolean() }), { maxLength: 60 });
+/** Three of two networks. */
+const SOURCES = ["192.0.2.1", "192.0.2.2", "198.51.100.1"] as const;
+
+const coming = fc.array(fc.record({ source: fc.constantFrom(...SOURCES), goes: fc.boolean() }), { maxLength: 60 });
 
 describe("connections by source", () => {
-  it("are never more than their bounds, and whoever goes is of a source that has most", () => {
+  it("are never more than their bounds, and who goes is of a network that has most", () => {
     fc.assert(
       fc.property(coming, fc.nat({ max: 6 }), fc.nat({ max: 6 }), (steps, more, moreOfSource) => {
         const bounds = { max: more + 1, perSourceMax: moreOfSource + 1 };
@@ -25,13 +29,14 @@ describe("connections by source", () => {
           }
           kept.push({ source, at });
           const victim = set.add(kept.at(-1) as Connection);
-          const counts = new Map(
-            ["a", "b", "c"].map((name) => [name, kept.filter((one) => one.source === name).length]),
+          const counts = new Map<string, number>(
+            SOURCES.map((name) => [name, kept.filter((one) => one.source === name).length]),
           );
+          const networkCount = (of: string) => kept.filter((one) => networkOf(one.source) === networkOf(of)).length;
           if (victim !== undefined) {
-            const most = Math.max(...counts.values());
             const isOverSource = (counts.get(source) ?? 0) > bounds.perSourceMax;
-            expect(isOverSource ? victim.source === source : counts.get(victim.source) === most).toBe(true);
+            const most = Math.max(...SOURCES.map(networkCount));
+            expect(isOverSource ? victim.source === source : networkCount(victim.source) === most).toBe(true);
             expect(victim).toBe(kept.find((one) => one.source === victim.source));
             kept = kept.filter((one) => one !== victim);
           } else {
@@ -42,6 +47,14 @@ describe("connections by source", () => {
         }
       }),
     );
+  });
+
+  it("of an honest source are not evicted for the many sources of one network", () => {
+    const set = new ConnectionsBySource<Connection>({ max: 100, perSourceMax: 100 }, oldestOf);
+    const honest = { source: "192.0.2.1", at: 0 };
+    set.add(honest);
+    for (let at = 1; at < 1_000; at += 1) set.add({ source: `2001:db8:1:${at.toString(16)}`, at });
+    expect([set.size, set.has(honest)]).toEqual([100, true]);
   });
 
   it("say whether one was there", () => {

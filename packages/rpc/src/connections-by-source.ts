@@ -1,4 +1,5 @@
 /** Connections that are bounded in number, in all and by source. */
+import { networkOf } from "./source.ts";
 
 /** Most of them at once. */
 export interface ConnectionBounds {
@@ -7,13 +8,15 @@ export interface ConnectionBounds {
 }
 
 /**
- * A set of connections. Where there is no room for one more, one of the source that has most is left out, so that whoever fills it pays for it.
+ * A set of connections. Where there is no room for one more, one of the network that has most is left out, of its source that has most, so
+ * that whoever fills the set pays for it.
  * `victimOf` chooses among those of a source, which are in the order in which they came; it may choose the newest.
  */
 export class ConnectionsBySource<T extends { readonly source: string }> {
   readonly #bounds: ConnectionBounds;
   readonly #victimOf: (ofSource: ReadonlySet<T>) => T;
   readonly #bySource = new Map<string, Set<T>>();
+  readonly #countByNetwork = new Map<string, number>();
   #size = 0;
 
   constructor(bounds: ConnectionBounds, victimOf: (ofSource: ReadonlySet<T>) => T) {
@@ -26,7 +29,7 @@ export class ConnectionsBySource<T extends { readonly source: string }> {
     const { source } = connection;
     const ofSource = this.#bySource.get(source) ?? new Set();
     this.#bySource.set(source, ofSource.add(connection));
-    this.#size += 1;
+    this.#count(source, 1);
     const { max, perSourceMax } = this.#bounds;
     const overfull = ofSource.size > perSourceMax ? ofSource : this.#size > max ? this.#fullest() : undefined;
     if (overfull === undefined) return undefined;
@@ -39,7 +42,7 @@ export class ConnectionsBySource<T extends { readonly source: string }> {
   delete(connection: T): boolean {
     const ofSource = this.#bySource.get(connection.source);
     if (ofSource === undefined || !ofSource.delete(connection)) return false;
-    this.#size -= 1;
+    this.#count(connection.source, -1);
     if (ofSource.size === 0) this.#bySource.delete(connection.source);
     return true;
   }
@@ -52,10 +55,21 @@ export class ConnectionsBySource<T extends { readonly source: string }> {
     return this.#size;
   }
 
+  #count(source: string, change: 1 | -1): void {
+    const network = networkOf(source);
+    const count = (this.#countByNetwork.get(network) ?? 0) + change;
+    if (count === 0) this.#countByNetwork.delete(network);
+    else this.#countByNetwork.set(network, count);
+    this.#size += change;
+  }
+
   #fullest(): ReadonlySet<T> | undefined {
+    let fullestNetwork = "";
+    let most = 0;
+    for (const [network, count] of this.#countByNetwork) if (count > most) [most, fullestNetwork] = [count, network];
     let fullest: ReadonlySet<T> | undefined;
-    for (const ofSource of this.#bySource.values()) {
-      if (ofSource.size > (fullest?.size ?? 0)) fullest = ofSource;
+    for (const [source, ofSource] of this.#bySource) {
+      if (ofSource.size > (fullest?.size ?? 0) && networkOf(source) === fullestNetwork) fullest = ofSource;
     }
     return fullest;
   }

@@ -43,6 +43,7 @@ export class MeteredSocket extends Duplex {
   /** Received, and not passed on yet. */
   #waiting: Buffer | undefined;
   #isAtWork = false;
+  #hasEnded = false;
 
   constructor(raw: Socket, options: MeterOptions) {
     super();
@@ -52,9 +53,18 @@ export class MeteredSocket extends Duplex {
     // Whoever listens to the connection is told of its errors. Before TLS begins that is nobody, and its close says enough.
     this.on("error", () => {});
     raw.on("data", (chunk) => this.#receive(chunk));
-    raw.once("end", () => this.push(null));
+    raw.once("end", () => {
+      this.#hasEnded = true;
+      // A socket that is paused ends all the same, and its end must not overtake what waits.
+      if (this.#waiting === undefined) this.push(null);
+    });
     raw.on("error", (error) => this.destroy(error));
-    raw.once("close", () => this.destroy());
+    raw.once("close", (hadError) => {
+      // What a peer that has proven itself sent before its end is passed on all the same.
+      const isStillDue = this.#isProven && this.#hasEnded && this.#waiting !== undefined && !hadError;
+      if (isStillDue) this.once("end", () => this.destroy());
+      else this.destroy();
+    });
     raw.resume();
   }
 
@@ -108,6 +118,7 @@ export class MeteredSocket extends Duplex {
     }, isFirst);
     this.#isAtWork = false;
     if (this.#waiting !== undefined) this.#ask();
+    else if (this.#hasEnded) this.push(null);
     else if (!hasRoom) this.#raw.pause();
     else if (this.#raw.isPaused()) this.#raw.resume();
   };

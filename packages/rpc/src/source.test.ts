@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { sourceOf } from "./source.ts";
+import { networkOf, sourceOf } from "./source.ts";
 
 describe("a source", () => {
   it.each([
@@ -19,5 +19,15 @@ describe("a source", () => {
     ["", ""],
   ])("of %s is %s", (address, source) => {
     expect(sourceOf(address)).toBe(source);
+  });
+});
+
+describe("the network", () => {
+  it.each([
+    ["192.0.2.7", "192.0.2"],
+    ["2001:db8:1:2", "2001:db8:1"],
+    ["", ""],
+  ])("of %s is %s", (source, network) => {
+    expect(networkOf(source)).toBe(network);
   });
 });

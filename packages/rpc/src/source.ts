@@ -21,3 +21,11 @@ export function sourceOf(address: string): string {
     .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ""))
     .join(":");
 }
+
+/**
+ * The network of a source, which one site or one host may have all of: a /48 of IPv6 (RFC 6177), 65,536 sources, or a /24 of IPv4. Who is
+ * chosen to wait or to go is chosen by networks first, so that many sources of one are no better than one.
+ */
+export function networkOf(source: string): string {
+  return source.includes(":") ? source.split(":").slice(0, 3).join(":") : source.split(".").slice(0, 3).join(".");
+}

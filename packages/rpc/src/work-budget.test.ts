@@ -47,6 +47,14 @@ describe("a budget of work", () => {
     expect(done).toEqual(["a0", "a1", "b", "a2", "a3"]);
   });
 
+  it("gives groups turns, however many of their sources wait", async () => {
+    budget = new WorkBudget(working(), UNAUTHENTICATED_ALLOWANCES, (name) => name.slice(0, 1));
+    for (let at = 0; at < 4; at += 1) ask(`a${at}`, 1);
+    ask("b", 1);
+    await settle();
+    expect(done).toEqual(["a0", "a1", "b", "a2", "a3"]);
+  });
+
   it("finishes what was begun before it begins more of the same source", async () => {
     for (const [name, hasBegun] of [
       ["first", false],

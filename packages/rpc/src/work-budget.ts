@@ -2,7 +2,8 @@
  * How much of the main thread what peers send may take. It is worked on in turns, and paid for with the processor time it took.
  *
  * 1. Each source has a bucket of time, and all of them together have one. Whoever's bucket is empty waits; nothing is refused here (F2).
- * 2. Sources take turns, so a source with a thousand connections delays another by one turn.
+ * 2. Groups of sources take turns, and within them their sources: a source with a thousand connections, or a network with a thousand
+ *    sources, delays another by one turn.
  * 3. Within a source, connections that were begun go first: a handshake that has cost something is finished, not given up at its timeout.
  */
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
@@ -94,14 +95,17 @@ export class WorkBudget {
   readonly #all: Bucket;
   /** In the order in which they came. */
   readonly #sources = new Map<string, Source>();
-  /** Those with work that waits; the next one to have a turn is first. */
-  readonly #waiting = new Map<string, Source>();
+  /** Those with work that waits, by group; the next one to have a turn is first. */
+  readonly #waiting = new Map<string, Map<string, Source>>();
+  readonly #groupOf: (name: string) => string;
   #isAtWork = false;
   #sliceNs = 0;
   #timer: Timer | undefined;
 
-  constructor(clock: Clock, allowances: Allowances) {
+  /** `groupOf`: which sources take turns together. Default: each by itself. */
+  constructor(clock: Clock, allowances: Allowances, groupOf: (name: string) => string = (name) => name) {
     this.#clock = clock;
+    this.#groupOf = groupOf;
     this.#allowances = allowances;
     this.#all = new Bucket(allowances.all, clock.monotonicNs());
   }
@@ -116,22 +120,22 @@ export class WorkBudget {
       return;
     }
     (hasBegun ? source.begun : source.fresh).add(work);
-    this.#waiting.set(name, source);
+    this.#wait(name, source);
     this.#next();
   }
 
   /** Forgets work that was asked for and has not had its turn. Idempotent. */
   giveUp(name: string, work: () => void): void {
-    const source = this.#waiting.get(name);
+    const source = this.#waiting.get(this.#groupOf(name))?.get(name);
     if (source === undefined) return;
     source.begun.delete(work);
     source.fresh.delete(work);
-    if (isIdle(source)) this.#waiting.delete(name);
+    if (isIdle(source)) this.#unwait(name);
   }
 
   /** Sources with work that waits. */
   get waiting(): number {
-    return this.#waiting.size;
+    return [...this.#waiting.values()].reduce((sum, sources) => sum + sources.size, 0);
   }
 
   /** Sources that are remembered, {@link SOURCES_MAX} at most. */
@@ -172,13 +176,15 @@ export class WorkBudget {
     let soonestMs = this.#all.waitMs(nowNs);
     if (soonestMs === 0) {
       soonestMs = Number.POSITIVE_INFINITY;
-      for (const [name, source] of this.#waiting) {
-        const waitMs = source.bucket.waitMs(nowNs);
-        if (waitMs === 0) {
-          this.#runFirst(name, source);
-          return;
+      for (const sources of this.#waiting.values()) {
+        for (const [name, source] of sources) {
+          const waitMs = source.bucket.waitMs(nowNs);
+          if (waitMs === 0) {
+            this.#runFirst(name, source);
+            return;
+          }
+          soonestMs = Math.min(soonestMs, waitMs);
         }
-        soonestMs = Math.min(soonestMs, waitMs);
       }
     }
     this.#timer = this.#clock.after(soonestMs, () => this.#next());
@@ -189,9 +195,26 @@ export class WorkBudget {
     const [work] = queue;
     if (work === undefined) throw new Error("a source waits without work");
     queue.delete(work);
-    this.#waiting.delete(name);
-    if (!isIdle(source)) this.#waiting.set(name, source);
+    this.#unwait(name);
+    if (!isIdle(source)) this.#wait(name, source);
     this.#run(source, work);
+  }
+
+  /** Last in its group, which keeps its place if it has one. */
+  #wait(name: string, source: Source): void {
+    const group = this.#groupOf(name);
+    const sources = this.#waiting.get(group) ?? new Map<string, Source>();
+    this.#waiting.set(group, sources.set(name, source));
+  }
+
+  /** Takes it out of its group, which goes last if others of it wait. */
+  #unwait(name: string): void {
+    const group = this.#groupOf(name);
+    const sources = this.#waiting.get(group);
+    if (sources === undefined) return;
+    sources.delete(name);
+    this.#waiting.delete(group);
+    if (sources.size > 0) this.#waiting.set(group, sources);
   }
 
   #run(source: Source, work: () => void): void {

@@ -1,0 +1,102 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
+import { afterEach, describe, expect, it } from "vitest";
+import { MeteredSocket } from "./metered-socket.ts";
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** A connection whose server side is metered; each piece of work waits until it is let go. */
+async function metered(bytesMax = Number.POSITIVE_INFINITY) {
+  const work: (() => void)[] = [];
+  const seen = { excess: 0, firsts: 0 };
+  const accepted = Promise.withResolvers<MeteredSocket>();
+  const lane = {
+    source: "a",
+    budget: {
+      ask: (_: string, __: boolean, piece: () => void) => void work.push(piece),
+      giveUp: (_: string, piece: () => void) =>
+        void work.splice(0, work.length, ...work.filter((one) => one !== piece)),
+    },
+  };
+  const server = createServer({ pauseOnConnect: true }, (raw) => {
+    accepted.resolve(
+      new MeteredSocket(raw, {
+        lane,
+        bytesMax: () => bytesMax,
+        pass(push, isFirst) {
+          if (isFirst) seen.firsts += 1;
+          push();
+        },
+        onExcess: () => (seen.excess += 1),
+      }),
+    );
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  closers.push(() => server.close());
+  const peer: Socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  closers.push(() => peer.destroy());
+  const socket = await accepted.promise;
+  closers.push(() => socket.destroy());
+  /** Lets work go until the connection has ended, or nothing comes any more. */
+  const letGo = async (): Promise<void> => {
+    while (!socket.readableEnded && !socket.destroyed) {
+      work.shift()?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  return { socket, peer, work, seen, letGo, lane };
+}
+
+describe("a metered socket", () => {
+  it("passes on all that was received, in slices and in order, and the end after it", async () => {
+    const { socket, peer, work, seen, letGo, lane } = await metered();
+    socket.prove(lane);
+    const sent = Array.from({ length: 3_000 }, (_, at) => `${at};`).join("");
+    peer.end(sent);
+    const received = text(socket);
+    // The end has come, and what was sent before it waits for its turn.
+    while (work.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await letGo();
+    expect(await received).toBe(sent);
+    expect(seen).toEqual({ excess: 0, firsts: 1 });
+  });
+
+  it("passes nothing on beyond its bound, and says so once", async () => {
+    const { socket, peer, work, seen } = await metered(4_096);
+    let bytes = 0;
+    socket.on("data", (chunk: Buffer) => (bytes += chunk.length));
+    peer.write(Buffer.alloc(10_000));
+    while (seen.excess === 0) {
+      work.shift()?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(bytes).toBeLessThanOrEqual(4_096);
+    expect(work).toEqual([]);
+  });
+
+  it("whose peer has proven itself waits for the turns of its other lane", async () => {
+    const { socket, peer, work, letGo } = await metered(100);
+    const received = text(socket);
+    peer.write("unproven ");
+    while (work.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const asked: string[] = [];
+    const budget = {
+      ask(source: string, _: boolean, piece: () => void) {
+        asked.push(source);
+        piece();
+      },
+      giveUp() {},
+    };
+    socket.prove({ budget, source: "key" });
+    expect(work).toEqual([]);
+    peer.end("x".repeat(1_000));
+    await letGo();
+    expect(await received).toBe(`unproven ${"x".repeat(1_000)}`);
+    expect(new Set(asked)).toEqual(new Set(["key"]));
+  });
+});
