@@ -1,6 +1,6 @@
 /**
- * How long an answer waits for whoever asked to take it. HTTP/2's flow control lets a caller ask and never read: what was made for it stays in
- * memory, and so does its stream, whatever status it is ended with, for that waits behind the answer.
+ * How long an answer may stay unread. HTTP/2's flow control lets a caller ask and never read. The answer and its stream stay in memory; a
+ * status does not end them, because it queues behind the answer.
  */
 import type { Clock, Timer } from "@lifeline/measure";
 

@@ -79,7 +79,7 @@ export class Arrivals {
   readonly #named: ConnectionsByName;
   readonly #inject: { readonly authenticated: Inject; readonly unauthenticated: Inject };
 
-  /** Whose bytes are being passed on: TLS completes a handshake within that, and does not say whose. */
+  /** Whose bytes are being passed on: `secureConnection` fires during that, and does not name the connection. */
   #current: Arrival | undefined;
 
   constructor(servers: SecureServers, options: SecureListenerOptions) {

@@ -1,7 +1,7 @@
 /**
  * How much of the main thread what peers send may take. It is worked on in turns, and paid for with the processor time it took.
  *
- * 1. Each source has a bucket of time, and all of them together have one. Whoever's bucket is empty waits; nothing is refused here (F2).
+ * 1. Each source has a bucket of time, and all of them together have one. A source with an empty bucket waits; nothing is refused here (F2).
  * 2. Groups of sources take turns, and within them their sources: a source with a thousand connections, or a network with a thousand
  *    sources, delays another by one turn.
  * 3. Within a source, connections that were begun go first: a handshake that has cost something is finished, not given up at its timeout.
