@@ -659,6 +659,25 @@ describe("verdicts", () => {
     await collector.stop();
   });
 
+  it("become unknown when reports stop, though the collector's clock was set back by forty days meanwhile (M4)", async () => {
+    const clock = manualClock(Date.now() + 40 * 86_400_000);
+    const collector = await start({}, clock);
+    const sentMs = clock.wallMs() - 40 * 86_400_000;
+    const { introduce, report, acked } = agent(collector.grpcPort, { sentUnixMs: BigInt(sentMs) });
+    await introduce();
+    await report(1, reportOf(times(5, "answered"), sentMs), BOOT, sentMs);
+    await until(() => acked().length === 1);
+    await judged(clock);
+    const { verdicts } = queries(collector);
+    const verdict = async () => (await verdicts({ only: "api-tcp" })).rows[0]?.verdict;
+    expect(await verdict()).toBe(queryPb.Verdict.MET);
+    clock.stepWall(-40 * 86_400_000);
+    clock.advance(60_000);
+    await judged(clock);
+    expect(await verdict()).toBe(queryPb.Verdict.UNKNOWN);
+    await collector.stop();
+  });
+
   it("are what they were after a restart, with everything that was acknowledged", async () => {
     const first = await start();
     const { introduce, report, acked } = agent(first.grpcPort);
