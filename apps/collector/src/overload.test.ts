@@ -1,12 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Collector } from "./collector.ts";
 import { NOTICE_EVERY_MS } from "./held-notice.ts";
 import { LIVE_RESERVE, WINDOWS_CAPACITY, windowsPerSecond } from "./quota.ts";
 import { dialAs, metricOf, reportBytes, startIn, until, writeSite } from "./testing/site.ts";
@@ -34,17 +32,6 @@ function dial(port: number, nodeId = "n1") {
   const agent = dialAs(port, nodeId);
   closers.push(() => agent.close());
   return agent;
-}
-
-/** Waits until a series has a value as it should be. */
-async function untilMetric(collector: Collector, series: string, isRight: (value: number) => boolean): Promise<void> {
-  let value = Number.NaN;
-  for (let tries = 0; tries < 1_000; tries++) {
-    value = await metricOf(collector, series);
-    if (isRight(value)) return;
-    await sleep(10);
-  }
-  expect.fail(`${series} is ${value}`);
 }
 
 /** Bytes that are no report, as many as a report may have: refused at little cost, and counted like any. */
@@ -133,75 +120,6 @@ describe("a node over its quota", () => {
     expect(await metricOf(collector, 'lifeline_agent_clock_offset_seconds{node="n1"}')).toBe(0);
     await collector.stop();
   });
-});
-
-/** Streams of which each has three reports of 1 MiB here: together more than half of what may wait for the store. */
-const CROWD = 20;
-
-describe("a collector whose store is behind", () => {
-  /** A collector whose database is locked, with more than half of its store's queue taken; what opens it, and those who wait. */
-  async function behind() {
-    const collector = await start(systemClock, { config: { maxStreams: CROWD + 8 } });
-    const crowd = Array.from({ length: CROWD }, (_, at) => dial(collector.grpcPort, `crowd-${at}`));
-    const agent = dial(collector.grpcPort);
-    for (const each of [agent, ...crowd]) await each.hello();
-    await agent.report(1, reportBytes({ sealedAtMs: Date.now() }));
-    await until(() => agent.acked().length === 1 && crowd.every((each) => each.plans().length === 1));
-    const locker = new DatabaseSync(join(directory, "data", "collector.db"));
-    closers.push(() => locker.close());
-    locker.exec("BEGIN IMMEDIATE");
-    const large = reportBytes({ sealedAtMs: Date.now(), windows: 1_024, evidenceChars: 256 });
-    expect(large.length).toBeGreaterThan(800_000);
-    for (const sequence of [1, 2, 3]) {
-      for (const each of crowd) void each.report(sequence, large).catch(() => {});
-    }
-    await untilMetric(collector, "lifeline_collector_store_pending_operations", (pending) => pending >= 3 * CROWD - 4);
-    return { collector, agent, crowd, unlock: () => locker.exec("ROLLBACK") };
-  }
-  const waiting = "lifeline_collector_deferred_reports_waiting";
-
-  it("lets late reports wait and live ones pass, on the same stream, and loses neither", async () => {
-    const { collector, agent, crowd, unlock } = await behind();
-    const lateMs = Date.now() - 600_000;
-    for (const sequence of [101, 102, 103]) await agent.report(sequence, reportBytes({ sealedAtMs: lateMs }));
-    await agent.report(200, reportBytes({ sealedAtMs: Date.now() }));
-    await untilMetric(collector, waiting, (reports) => reports === 3);
-    expect(agent.acked()).toEqual([1]);
-    unlock();
-    await until(() => agent.acked().length === 5, 60_000);
-    const acked = agent.acked();
-    expect(acked.indexOf(200)).toBeLessThan(acked.indexOf(101));
-    expect(acked.filter((sequence) => sequence > 100 && sequence < 200)).toEqual([101, 102, 103]);
-    await until(() => crowd.every((each) => each.acked().length === 3), 60_000);
-    expect(await metricOf(collector, waiting)).toBe(0);
-    expect(await metricOf(collector, "lifeline_collector_deferred_reports_total")).toBe(3);
-    expect(await metricOf(collector, "lifeline_collector_streams")).toBe(CROWD + 1);
-  }, 120_000);
-
-  it("forgets what waited for a stream that has ended", async () => {
-    const { collector, agent, unlock } = await behind();
-    await agent.report(101, reportBytes({ sealedAtMs: Date.now() - 600_000 }));
-    await untilMetric(collector, waiting, (reports) => reports === 1);
-    agent.call.cancel();
-    await untilMetric(collector, waiting, (reports) => reports === 0);
-    unlock();
-    await untilMetric(collector, "lifeline_collector_streams", (streams) => streams === CROWD);
-  }, 120_000);
-
-  it("ends no stream for what does not fit: large reports wait for room, and small ones find some", async () => {
-    const { collector, agent, crowd, unlock } = await behind();
-    const more = Array.from({ length: 4 }, (_, at) => dial(collector.grpcPort, `more-${at}`));
-    const largest = reportBytes({ sealedAtMs: Date.now(), windows: 1_024, evidenceChars: 256, texts: 12 });
-    expect(largest.length).toBeGreaterThan(3_000_000);
-    for (const each of more) await each.hello();
-    for (const each of more) void each.report(1, largest).catch(() => {});
-    void agent.report(2, reportBytes({ sealedAtMs: Date.now() })).catch(() => {});
-    await sleep(200);
-    unlock();
-    const all = [...crowd, ...more];
-    await until(() => agent.acked().includes(2) && all.every((each) => each.acked().includes(1)), 60_000);
-    expect(await metricOf(collector, "lifeline_collector_streams")).toBe(CROWD + 5);
-  }, 120_000);
 });
 
 describe("a node that sends windows without end", () => {

@@ -143,6 +143,46 @@ describe("the store", () => {
     expect(log).toContain("overflow");
   });
 
+  it("has room for small payloads when large ones have theirs, and says when there is more", async () => {
+    const log: string[] = [];
+    const store = await open(log);
+    await store.submit("saveNode", NODE);
+    const payload = new Uint8Array(4 * 1024 * 1024);
+    const saving: Promise<unknown>[] = [];
+    // Within one turn nothing leaves the queue: three quarters of 64 MiB.
+    while (store.room(payload.length) === undefined) {
+      saving.push(store.submit("saveReport", report(saving.length + 1, { payload })));
+    }
+    expect(saving).toHaveLength(12);
+    expect(store.room(100_000)).toBeUndefined();
+    await store.room(payload.length);
+    expect(await Promise.all(saving)).toEqual(Array(12).fill("stored"));
+    expect(store.room(payload.length)).toBeUndefined();
+    expect(log.filter((line) => line === "overflow")).toHaveLength(2);
+  });
+
+  it("commits what a node has that asks for little before what others have much of", async () => {
+    const store = await open();
+    for (const nodeId of ["n1", "n2"]) await store.submit("saveNode", { ...NODE, nodeId });
+    const windows = Array.from({ length: 1_024 }, (_, at) => ({
+      targetId: `t${at}`,
+      position: at,
+      startMs: 1,
+      endMs: 2,
+    }));
+    const order: string[] = [];
+    const save = (nodeId: string, sequence: number) =>
+      store.submit("saveReport", report(sequence, { nodeId, windows })).then(() => order.push(nodeId));
+    const greedy = Array.from({ length: 12 }, (_, at) => save("n1", at + 1));
+    await greedy[0];
+    await Promise.all([
+      ...greedy,
+      store.submit("saveReport", report(1, { nodeId: "n2" })).then(() => order.push("n2")),
+    ]);
+    // In the batch after the one that was under way.
+    expect(order.indexOf("n2")).toBeLessThan(8);
+  });
+
   it("keeps everything over a reopening, and refuses a schema it does not know", async () => {
     const first = await open();
     await first.submit("saveNode", NODE);
