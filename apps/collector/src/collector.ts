@@ -6,7 +6,7 @@
  */
 import { loadInterception } from "@lifeline/catalogue";
 import { type Clock, endpointName } from "@lifeline/measure";
-import { addService, createRpcServer, shutDown } from "@lifeline/rpc";
+import { addService, createRpcServer, type RpcOverflow, shutDown } from "@lifeline/rpc";
 import { queryPb, reportPb, witnessPb } from "@lifeline/wire";
 import type { Logger } from "pino";
 import { type BacklogGate, createBacklogGate } from "./backlog-gate.ts";
@@ -128,9 +128,9 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const { maxStreams } = config;
   const ingest = createIngest({ fleet, judging, store, vitals, backlog, turns, clock, access, maxStreams });
   streams = ingest.streams;
-  const onUnread = () => vitals.overflows.inc({ what: "unread-answers" });
-  const authenticated = createRpcServer(areProven ? "authenticated" : "local", clock, onUnread);
-  const servers = { authenticated, unauthenticated: createRpcServer("unauthenticated", clock, onUnread) };
+  const onOverflow = (what: RpcOverflow) => vitals.overflows.inc({ what });
+  const authenticated = createRpcServer(areProven ? "authenticated" : "local", clock, onOverflow);
+  const servers = { authenticated, unauthenticated: createRpcServer("unauthenticated", clock, onOverflow) };
   const onDefect = (method: string, error: unknown) => log.error({ method, err: error }, "a call failed by a defect");
   const queries = inTurns(
     createQuery({

@@ -32,6 +32,7 @@ export {
   listen,
   type OnDefect,
   type Respond,
+  type RpcOverflow,
   type ServiceImplementation,
   shutDown,
 } from "./rpc-server.ts";

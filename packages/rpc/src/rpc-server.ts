@@ -16,6 +16,7 @@ import {
 import { type Clock, systemClock } from "@lifeline/measure";
 import { MAX_MESSAGE_BYTES } from "@lifeline/wire";
 import { type Admissions, type Admit, admissionInterceptor, type Caller } from "./admission.ts";
+import { limitHeaders } from "./request-headers.ts";
 import { RpcError } from "./rpc-error.ts";
 import { connectionOf } from "./secure-connection.ts";
 import {
@@ -97,6 +98,9 @@ const SERVER_LIMITS: ServerOptions = {
   "grpc.max_connection_idle_ms": 60_000,
 };
 
+/** Why a call was ended: nothing of an answer was taken in time, or its headers are larger than HEADERS_MAX_BYTES. */
+export type RpcOverflow = "unread-answers" | "large-headers";
+
 /** Whose connections a server is given. */
 export type Clientele = "authenticated" | "unauthenticated" | "local";
 
@@ -112,13 +116,13 @@ const CLIENTELE_LIMITS: Readonly<Record<Clientele, ServerOptions>> = {
 };
 
 /**
- * A grpc-js server with Lifeline's limits on messages, which admits a call before it reads anything of it. `onUnread` hears of each call that
- * was ended since its answers were not read.
+ * A grpc-js server with Lifeline's limits on messages, which admits a call before it reads anything of it. `onOverflow` hears of each call that
+ * was ended since its answers were not read, or its headers are too large.
  */
 export function createRpcServer(
   clientele: Clientele = "local",
   clock: Pick<Clock, "after"> = systemClock,
-  onUnread: () => void = () => {},
+  onOverflow: (what: RpcOverflow) => void = () => {},
 ): Server {
   // grpc-js prints lines of its own to stderr, which is JSON. What fails ends in a rejection or a status instead.
   setLogVerbosity(logVerbosity.NONE);
@@ -126,7 +130,7 @@ export function createRpcServer(
     ofMethods: new Map(),
     admitted: new WeakMap(),
     connectionOf: (peer) => connectionOf(server, peer),
-    onUnread,
+    onUnread: () => onOverflow("unread-answers"),
   };
   const interceptors = [admissionInterceptor(admissions, clock)];
   const server: Server = new Server({
@@ -135,6 +139,7 @@ export function createRpcServer(
     ...CLIENTELE_LIMITS[clientele],
     interceptors,
   });
+  limitHeaders(server, () => onOverflow("large-headers"));
   admissionsOf.set(server, admissions);
   return server;
 }

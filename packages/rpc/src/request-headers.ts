@@ -1,0 +1,47 @@
+/**
+ * What a call's headers may be, looked at before grpc-js makes metadata of them.
+ *
+ * HPACK (RFC 7541) repeats a field of 4 KB for one byte, and Node puts values under one name together: a frame of 150 bytes becomes half a
+ * megabyte. grpc-js splits binary metadata at its commas and keeps an object of 200 bytes for each, for as long as the call is open; a hundred
+ * such calls of a stranger took a gigabyte, and held the event loop up for a second (Node 24.21). A limit by HTTP/2's settings
+ * (RFC 9113 §6.5.2) binds only peers that acknowledge it.
+ */
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { Server } from "@grpc/grpc-js";
+
+/** Most bytes of a call's headers, names and values: gRPC's own default (grpc/grpc, `grpc.max_metadata_size`). Ours have some 300. */
+export const HEADERS_MAX_BYTES = 8 * 1024;
+
+/** Ends a name whose values are bytes in base64 (grpc/grpc doc/PROTOCOL-HTTP2.md). None of ours has one. */
+const BINARY_NAME_END = "-bin";
+
+type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+/**
+ * Has a server that was not bound yet reset the streams whose headers are too large, and leave out binary metadata; `onTooLarge`
+ * hears of each reset. Throws where grpc-js no longer takes its streams where it is known to.
+ */
+export function limitHeaders(server: Server, onTooLarge: () => void): void {
+  const handle: unknown = Reflect.get(server, "_streamHandler");
+  if (typeof handle !== "function") throw new Error("a server of grpc-js has no handler of streams");
+  const limited: StreamHandler = (interceptors, stream, headers) => {
+    if (isTooLarge(headers)) {
+      onTooLarge();
+      // Its end says enough.
+      stream.on("error", () => {});
+      stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      return;
+    }
+    for (const name of Object.keys(headers)) if (name.endsWith(BINARY_NAME_END)) delete headers[name];
+    Reflect.apply(handle, server, [interceptors, stream, headers]);
+  };
+  Reflect.set(server, "_streamHandler", limited);
+}
+
+function isTooLarge(headers: IncomingHttpHeaders): boolean {
+  let bytes = 0;
+  for (const [name, values] of Object.entries(headers)) {
+    for (const value of [values ?? ""].flat()) bytes += name.length + value.length;
+  }
+  return bytes > HEADERS_MAX_BYTES;
+}
