@@ -90,8 +90,6 @@ const NOT_FINISHED = {
 export function admissionInterceptor(admissions: Admissions, clock: Pick<Clock, "after">): ServerInterceptor {
   return (method, call) => {
     const encoding = encodingOf(call);
-    // Before its metadata: calls that are reset at once have none.
-    admissions.connectionOf(call.getPeer())?.countCall();
     const stream = streamOf(call);
     if (stream === undefined) return refusing(call);
     const answers = new AnswerDeadline(stream, clock, admissions.onUnread);

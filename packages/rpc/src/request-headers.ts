@@ -17,14 +17,24 @@ const BINARY_NAME_END = "-bin";
 
 type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
+/** What is told of streams. */
+export interface StreamEvents {
+  /** One has begun, whatever it asks for; its peer as grpc-js names it. */
+  readonly onStream: (peer: string) => void;
+  /** One was reset for its headers. */
+  readonly onTooLarge: () => void;
+}
+
 /**
- * Has a server that was not bound yet reset the streams whose headers are too large, and leave out binary metadata; `onTooLarge`
- * hears of each reset. Throws where grpc-js no longer takes its streams where it is known to.
+ * Has a server that was not bound yet reset the streams whose headers are too large, and leave out binary metadata. Throws where grpc-js no
+ * longer takes its streams where it is known to.
  */
-export function limitHeaders(server: Server, onTooLarge: () => void): void {
+export function limitHeaders(server: Server, { onStream, onTooLarge }: StreamEvents): void {
   const handle: unknown = Reflect.get(server, "_streamHandler");
   if (typeof handle !== "function") throw new Error("a server of grpc-js has no handler of streams");
   const limited: StreamHandler = (interceptors, stream, headers) => {
+    const { remoteAddress, remotePort } = stream.session?.socket ?? {};
+    onStream(`${remoteAddress}:${remotePort}`);
     if (isTooLarge(headers)) {
       onTooLarge();
       // Its end says enough.

@@ -139,7 +139,11 @@ export function createRpcServer(
     ...CLIENTELE_LIMITS[clientele],
     interceptors,
   });
-  limitHeaders(server, () => onOverflow("large-headers"));
+  limitHeaders(server, {
+    // grpc-js answers what no service has by itself, and calls that are reset at once reach no handler: all are counted here.
+    onStream: (peer) => connectionOf(server, peer)?.countCall(),
+    onTooLarge: () => onOverflow("large-headers"),
+  });
   admissionsOf.set(server, admissions);
   return server;
 }

@@ -235,6 +235,26 @@ describe("connections", () => {
     expect(refused).toHaveLength(1);
   });
 
+  it("that have proven nothing may make so many calls of what no service has, and no more", async () => {
+    const { port, refused } = await listening();
+    const session = connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
+    session.on("error", () => {});
+    closers.push(() => session.destroy());
+    const ended = new Promise((resolve) => session.once("close", resolve));
+    let answered = 0;
+    const next = () => {
+      const stream = session.request({ ":method": "POST", ":path": "/x/y", "content-type": "application/grpc" });
+      stream.on("error", () => {}).resume();
+      stream.once("response", () => (answered += 1));
+      stream.once("close", () => !session.destroyed && next());
+      stream.end();
+    };
+    next();
+    await ended;
+    expect(refused).toEqual(["too-many-calls"]);
+    expect(answered).toBeLessThanOrEqual(UNAUTHENTICATED_CALLS_MAX);
+  });
+
   it("that are authenticated send what they like", async () => {
     const { port, credentials, refused, contexts } = await listening();
     const client = createRpcClient(enrolPb.EnrolService, `127.0.0.1:${port}`, credentials(await leaf()));
