@@ -32,6 +32,30 @@ const made = async (commonName: string) => {
 const fleet = await made("fleet");
 const other = await made("other");
 
+/** A certificate that nobody has signed but its own key, of brainpoolP512r1, which WebCrypto cannot make (openssl req -x509). */
+const ODD_CURVE = {
+  cert: `-----BEGIN CERTIFICATE-----
+MIICAzCCAWigAwIBAgIUTsN/t6ZQVXXDPp7OzDu88qMCy5QwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJb2RkLWN1cnZlMCAXDTI2MTEzMDE1MTg1MVoYDzIxMjYxMTA2
+MTUxODUxWjAUMRIwEAYDVQQDDAlvZGQtY3VydmUwgZswFAYHKoZIzj0CAQYJKyQD
+AwIIAQENA4GCAAQ7wbEh+hZmWRQYAo2gmanyIyzzsEEpXtI3LonCo6lv9DJ7wDgd
+XVrAgvIFnk/f7B8aS4P0hmskRqsAoBIHA5mCdn+xgl/AVlicZVsyTeOmH71d8+fp
+AU2jgnpsxphWCxOjb46aD2wWcq992uaRkBQk08YGq0aE1Etk1sgGzshuHqNTMFEw
+HQYDVR0OBBYEFPf4wyFoUQJI/7lm8PnOwVdhA8ANMB8GA1UdIwQYMBaAFPf4wyFo
+UQJI/7lm8PnOwVdhA8ANMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDgYgA
+MIGEAkBncUCrUdAMF4G/nE0dUmmYMNdZCD6gaYFKRshbs3+EfcA5dillCFh2W2LY
+unNw0UsYldr3J6IKCfFrZIvOurC1AkB7Y3Zjj0NH2aLpZF6WqwZi8ab00deW/8j6
+drXQmS4+O53UjOAlr2RDlGIzW1HCEe8Jog3+3fVDTtrb6ANcbVeP
+-----END CERTIFICATE-----`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIHsAgEAMBQGByqGSM49AgEGCSskAwMCCAEBDQSB0DCBzQIBAQRABTw9NmbbjDdI
+M4pt/hHF++B22X9oGNQPY4rv/R99pKJeUnhHPut2AigMOGs3TeMH7dVtr2+IOd+E
+s/k8HMKaWqGBhQOBggAEO8GxIfoWZlkUGAKNoJmp8iMs87BBKV7SNy6JwqOpb/Qy
+e8A4HV1awILyBZ5P3+wfGkuD9IZrJEarAKASBwOZgnZ/sYJfwFZYnGVbMk3jph+9
+XfPn6QFNo4J6bMaYVgsTo2+Omg9sFnKvfdrmkZAUJNPGBqtGhNRLZNbIBs7Ibh4=
+-----END PRIVATE KEY-----`,
+};
+
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
@@ -132,6 +156,22 @@ describe("a caller", () => {
       { commonName: "n1", problem: "CERT_HAS_EXPIRED" },
       undefined,
     ]);
+  });
+
+  it("cannot show a certificate of a curve whose name Node does not know, which would end the process", async () => {
+    const { call, contexts, listener, port, refused } = await listening();
+    const socket = connectTls({
+      port,
+      host: "127.0.0.1",
+      rejectUnauthorized: false,
+      ALPNProtocols: ["h2"],
+      ...ODD_CURVE,
+    });
+    socket.on("error", () => {}).resume();
+    closers.push(() => socket.destroy());
+    await until(() => refused.length > 0 || listener.connections().unauthenticated > 0);
+    await call();
+    expect(contexts.map(({ connection }) => connection?.certificate)).toEqual([undefined]);
   });
 
   it("cannot show a listener's certificate as its own", async () => {
