@@ -112,3 +112,23 @@ it.each([
   ["a beginning", "-----BEGIN CERTIFICATE-----", false],
   ["nonsense after a good one", `${AUTHORITY}${AUTHORITY.replace("MIH0", "AAAA")}`, false],
 ])("certificates: %s", (_, pem, isOne) => expect(isCertificatesPem(pem)).toBe(isOne));
+
+/** Self-signed, of brainpoolP512r1. */
+const BRAINPOOL = `-----BEGIN CERTIFICATE-----
+MIICGjCCAX6gAwIBAgIUDqua/TUhubuM3rGy7fifCplpnPAwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJcGVlci50ZXN0MCAXDTI2MTEzMDE1MjM1M1oYDzIxMjYxMTA2
+MTUyMzUzWjAUMRIwEAYDVQQDDAlwZWVyLnRlc3QwgZswFAYHKoZIzj0CAQYJKyQD
+AwIIAQENA4GCAAQvtwEoVZ6R9CQGtjUbVjOMjj4ELzrejElVyLmlE/XETLP/wKH1
+Ldye6UnsGNH9VtYjtD7R3rrPVoCY9XtdEpA1M4jNMd806RCGhIP2lcpq3wAkWa6g
+DhR39xBUEVT3Rmh+hS4vvli6Gnmf9gGcRvDWrZWzrgErYeE6hpkiSz1vvKNpMGcw
+HQYDVR0OBBYEFE7AO57fYrp7tKo9wvn+oHV7+VtXMB8GA1UdIwQYMBaAFE7AO57f
+Yrp7tKo9wvn+oHV7+VtXMA8GA1UdEwEB/wQFMAMBAf8wFAYDVR0RBA0wC4IJcGVl
+ci50ZXN0MAoGCCqGSM49BAMCA4GJADCBhQJBAImFUHq2Quo3VqmGE3esYk+NTVRY
+eSMpZz/aXqJNLccUDERH8lD/OzIau1rZ+yZmqQvIkBJukjgw5l8Arbu7i4UCQETV
+ej0o/hluTu5zozHGv4YBprK8vNzlh0NLl61Onn9PbUe2JJkLfZO5l0B6DZ6Wvhn+
+6hnFYMKdZmpt6TonHos=
+-----END CERTIFICATE-----`;
+
+it("an authority whose key Node cannot name is none that can be used", () => {
+  expect(isCertificatesPem(BRAINPOOL)).toBe(false);
+});

@@ -70,16 +70,20 @@ export function certificatesOf(pem: string): readonly string[] {
   return pem.match(CERTIFICATE) ?? [];
 }
 
-/** Whether a PEM text holds a certificate, and none that cannot be read. OpenSSL skips what it cannot read, and would trust nobody. */
+/** Whether a PEM text holds a certificate, and none that cannot be read, or whose key is on a curve without a name of NIST's (brainpool). OpenSSL skips what it cannot read, and would trust nobody. */
 export function isCertificatesPem(pem: string): boolean {
   const blocks = certificatesOf(pem);
   return blocks.length > 0 && blocks.every(isReadable);
 }
 
+/** OpenSSL's names of the curves that NIST has a name for (FIPS 186-4, appendix D.1.2). */
+const NIST_CURVES: readonly string[] = ["prime192v1", "secp224r1", "prime256v1", "secp384r1", "secp521r1"];
+
+/** A key on a curve without a name of NIST's ends a process whose TLS trusts it, by a memory fault (Node 24.21, getPeerCertificate). */
 function isReadable(block: string): boolean {
   try {
-    new X509Certificate(block);
-    return true;
+    const { asymmetricKeyType, asymmetricKeyDetails } = new X509Certificate(block).publicKey;
+    return asymmetricKeyType !== "ec" || NIST_CURVES.includes(asymmetricKeyDetails?.namedCurve ?? "");
   } catch {
     return false;
   }

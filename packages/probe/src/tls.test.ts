@@ -92,6 +92,15 @@ describe("the TLS probe", () => {
     }
   });
 
+  it("says of a key on a curve that Node cannot name what it is, and goes on", async () => {
+    await using peer = await tlsPeer("brainpool.pem");
+    for (let times = 0; times < 2; times += 1) {
+      const sample = await probeNamed(peer.port, tls);
+      expect(sample.outcome).toEqual({ reason: "tls-untrusted", phase: "tls" });
+      expect(sample.evidence.chain).toMatchObject([{ subject: "CN=peer.test", issuer: "CN=peer.test" }]);
+    }
+  });
+
   it("judges a chain against the host's own roots where no others are given", async () => {
     await using peer = await tlsPeer("published-alone.pem");
     using hosts = temporaryFile("hosts", "127.0.0.1 peer.test\n");

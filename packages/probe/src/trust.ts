@@ -43,7 +43,7 @@ export interface TrustStore {
   /** Whether an authority of this very name (as Node prints it) is trusted. Reads every certificate: for failures only. Never throws. */
   names(trust: Trust, subject: string): boolean;
   /** A chain that was shown, as evidence. A certificate is read once and then known by its SHA-256. */
-  describe(leaf: DetailedPeerCertificate): readonly ChainCertificate[];
+  describe(leaf: ShownCertificate | undefined): readonly ChainCertificate[];
 }
 
 /** Creates a store whose public trust is `publicRoots`, or Node's default roots with NODE_EXTRA_CA_CERTS. */
@@ -135,8 +135,18 @@ export function judgePeer(
   store: TrustStore,
   shown?: PeerCertificate,
 ): PeerJudgement {
-  const leaf = shown !== undefined && isDetailed(shown) ? shown : socket.getPeerCertificate(true);
+  // getPeerCertificate reads NIST's name of a key's curve, and a curve without one (brainpoolP256r1, secp256k1) ends the process by a memory
+  // fault (Node 24.21): whoever is measured could end the agent.
+  const leaf = shown !== undefined && isDetailed(shown) ? shown : socket.getPeerX509Certificate();
   return { chain: store.describe(leaf), fault: faultOf(socket, leaf, wish, store) };
+}
+
+/** As much of a certificate as both of Node's readers give. */
+export interface ShownCertificate {
+  readonly raw: Buffer;
+  readonly fingerprint256: string;
+  /** Undefined: none was shown. A root's is itself, or none. */
+  readonly issuerCertificate?: ShownCertificate | undefined;
 }
 
 function isDetailed(certificate: PeerCertificate): certificate is DetailedPeerCertificate {
@@ -145,7 +155,7 @@ function isDetailed(certificate: PeerCertificate): certificate is DetailedPeerCe
 
 function faultOf(
   socket: TLSSocket,
-  leaf: DetailedPeerCertificate,
+  leaf: ShownCertificate | undefined,
   { host, trust }: PeerWish,
   store: TrustStore,
 ): PeerJudgement["fault"] {
@@ -155,7 +165,8 @@ function faultOf(
     const reason = TIME_CODES[chainCode] ?? (isIncomplete ? "tls-incomplete-chain" : "tls-untrusted");
     return { reason, code: chainCode };
   }
-  const mismatch = checkServerIdentity(host.replace(/\.$/, ""), leaf);
+  // Node has read a certificate that is trusted, and holds it against no name: that is ours to do.
+  const mismatch = checkServerIdentity(host.replace(/\.$/, ""), leaf as DetailedPeerCertificate);
   return mismatch === undefined ? undefined : { reason: "tls-name-mismatch", code: codeOf(mismatch) };
 }
 
@@ -172,8 +183,8 @@ function faultOf(
  * certificate issued by an unknown root itself, with the root's URL in it; interception products are not known to write one. The
  * chain is kept as evidence either way, so who knows the fleet's issuer can overrule this.
  */
-function lacksIntermediate(leaf: DetailedPeerCertificate, trust: Trust, store: TrustStore): boolean {
-  if (leaf.raw === undefined || leaf.issuerCertificate !== undefined) return false;
+function lacksIntermediate(leaf: ShownCertificate | undefined, trust: Trust, store: TrustStore): boolean {
+  if (leaf?.raw === undefined || leaf.issuerCertificate !== undefined) return false;
   const { issuer, subject, infoAccess } = new X509Certificate(leaf.raw);
   const namesIssuerUrl = /^CA Issuers - URI:/m.test(infoAccess ?? "");
   return issuer !== subject && namesIssuerUrl && !store.names(trust, issuer);
@@ -187,21 +198,22 @@ function authorizationCode(socket: TLSSocket): string | undefined {
 }
 
 function chainOf(
-  leaf: DetailedPeerCertificate,
-  describe: (shown: DetailedPeerCertificate) => ChainCertificate,
+  leaf: ShownCertificate | undefined,
+  describe: (shown: ShownCertificate) => ChainCertificate,
 ): readonly ChainCertificate[] {
   const chain: ChainCertificate[] = [];
-  let shown: DetailedPeerCertificate | undefined = leaf;
+  let shown = leaf;
   // A root is its own issuer; a peer without a certificate shows an empty object.
   while (shown?.raw !== undefined && chain.length < CHAIN_MAX) {
     chain.push(describe(shown));
-    shown = shown.issuerCertificate === shown ? undefined : shown.issuerCertificate;
+    const { issuerCertificate: issuer } = shown;
+    shown = issuer?.fingerprint256 === shown.fingerprint256 ? undefined : issuer;
   }
   return chain;
 }
 
 /** Descriptions by the certificate's SHA-256, at most {@link DESCRIPTIONS_MAX}, the oldest first to go. */
-function createDescriptions(): (shown: DetailedPeerCertificate) => ChainCertificate {
+function createDescriptions(): (shown: ShownCertificate) => ChainCertificate {
   const known = new Map<string, ChainCertificate>();
   return (shown) => {
     const { fingerprint256 } = shown;
