@@ -72,7 +72,10 @@ export class ReportLane {
   /** Resolves when the one that was set aside last has been dealt with. */
   #lastAside: Promise<void> = Promise.resolve();
   readonly #closing = new AbortController();
-  readonly #closed: Promise<void>;
+  /** Resolves when something has changed that may end a wait, and is replaced then: a promise of the whole stream would keep all who waited. */
+  #changed = Promise.withResolvers<void>();
+  /** What wakes this lane when there is room. */
+  readonly #rooms = new WeakSet<Promise<void>>();
   #heldAtNs = Number.NEGATIVE_INFINITY;
   #lastNode: Node | undefined;
 
@@ -83,8 +86,6 @@ export class ReportLane {
     this.#end = end;
     this.#notice = createHeldNotice(parts.clock, () => send({ message: { case: "ack", value: {} } }));
     this.#acknowledge = acknowledging(send);
-    const { signal } = this.#closing;
-    this.#closed = new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   }
 
   /** Opens a report and hands it to the store; resolves when the lane has room again. */
@@ -111,6 +112,7 @@ export class ReportLane {
   /** The stream has ended: what waits is given up. */
   close(): void {
     this.#closing.abort();
+    this.#wake();
     this.#notice.stop();
     for (const place of this.#aside) place.giveUp();
     if (this.#lastNode !== undefined) this.#lastNode.quota.isThrottled = false;
@@ -118,6 +120,11 @@ export class ReportLane {
 
   get #isClosed(): boolean {
     return this.#closing.signal.aborted;
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
   }
 
   #open({ node, envelope, atMs }: Arrival): Promise<ReportVerdict> {
@@ -131,6 +138,7 @@ export class ReportLane {
       .finally(() => {
         this.#inFlight.delete(answered);
         this.#bytes -= bytes;
+        this.#wake();
       });
     this.#inFlight.add(answered);
   }
@@ -228,9 +236,10 @@ export class ReportLane {
     spendIndex(node.quota, windows.length);
     const identity = { nodeId: node.nodeId, bootId, sequence };
     const { length: bytes } = envelope.report;
-    for (let room = store.room(bytes); room !== undefined && !this.#isClosed; room = store.room(bytes)) {
-      await Promise.race([room, this.#closed]);
-    }
+    let room = store.room(bytes);
+    if (room !== undefined) vitals.overflows.inc({ what: "store-queue" });
+    // Nothing is waited for between the last look and the submission: others that were woken would see the same room.
+    for (; room !== undefined && !this.#isClosed; room = store.room(bytes)) await this.#woken(room);
     const times = { receivedAtMs: atMs, sealedAtMs: report.sealedAtMs, clockOffsetMs: node.clockOffsetMs };
     const result = await store
       .submit("saveReport", { ...identity, ...times, payload: envelope.report, windowCount, windows })
@@ -269,14 +278,25 @@ export class ReportLane {
     const { reports, bytes, windows } = MAX_IN_FLIGHT;
     const isFull = () => this.#inFlight.size >= reports || this.#bytes >= bytes || this.#windows >= windows;
     while (isFull() && !this.#isClosed) {
-      await Promise.race([...this.#inFlight, this.#closed]);
+      await this.#changed.promise;
       this.#heldAtNs = clock.monotonicNs();
     }
-    for (let room = backlog.full(); room !== undefined && this.#aside.size > 0; room = backlog.full()) {
-      vitals.overflows.inc({ what: "deferred-reports" });
-      await Promise.race([room, this.#closed]);
+    const full = () => (this.#aside.size > 0 ? backlog.full() : undefined);
+    let room = full();
+    if (room !== undefined) vitals.overflows.inc({ what: "deferred-reports" });
+    for (; room !== undefined && !this.#isClosed; room = full()) {
+      await this.#woken(room);
       this.#heldAtNs = clock.monotonicNs();
     }
+  }
+
+  /** Resolves when there may be room, or something else has changed. Those of this lane that wait for the same room share one reaction to it. */
+  #woken(room: Promise<void>): Promise<void> {
+    if (!this.#rooms.has(room)) {
+      this.#rooms.add(room);
+      void room.then(() => this.#wake());
+    }
+    return this.#changed.promise;
   }
 }
 

@@ -51,7 +51,7 @@ export interface StoreEvents {
   onCommit(durationNs: number, operations: number): void;
   /** One transaction failed; nothing of it happened. */
   onFailure(code: string, detail: string): void;
-  /** The queue was full. */
+  /** The queue was full, and an operation refused. */
   onOverflow(): void;
   /** The thread ended unasked. */
   onDeath(error: Error): void;
@@ -61,7 +61,7 @@ export interface StoreEvents {
 export interface Store {
   /** Queues one operation; resolves once durable, rejects with {@link StoreError}. */
   submit<K extends OperationName>(name: K, input: StoreOperations[K]["input"]): Promise<StoreOperations[K]["output"]>;
-  /** Resolves when there may be room for a payload of so many bytes; undefined: there is. */
+  /** Resolves when there may be room for a payload of so many bytes; undefined: there is. Whoever waits counts that, and asks again. */
   room(bytes: number): Promise<void> | undefined;
   /** Operations waiting or under way. */
   pending(): number;
@@ -172,7 +172,6 @@ function storeOn(worker: Worker, clock: Clock, events: StoreEvents): Store {
     },
     room(bytes) {
       if (ended !== undefined || hasRoom(bytes, bytes > LARGE_BYTES ? LARGE_SHARE : 1)) return undefined;
-      events.onOverflow();
       return room.promise;
     },
     pending: () => queue.size + underWay.length,
