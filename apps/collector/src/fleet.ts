@@ -77,6 +77,8 @@ export interface Node {
   rows: readonly RowVerdict[];
   previous: ReadonlyMap<string, PreviousVerdict>;
   incidents: IncidentState;
+  /** Targets whose incident it may not open now (incident-allowance.ts). */
+  readonly leftOut: Set<string>;
   session: Session | undefined;
 }
 
@@ -245,6 +247,7 @@ function newNode(
     rows: [],
     previous: new Map(),
     incidents: new Map(),
+    leftOut: new Set(),
     session: undefined,
   };
 }

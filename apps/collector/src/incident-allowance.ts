@@ -4,22 +4,25 @@ import type { Node } from "./fleet.ts";
 import { takeIncident } from "./quota.ts";
 
 /**
- * The step without the incidents that the node may not open now; `onOverflow` counts them. The verdict says what is wrong all the same, and
- * the next judgement tries again.
+ * The step without the incidents that the node may not open now. The verdict says what is wrong all the same, and the next judgement tries
+ * again: `leftOut` keeps the targets of those that wait, from step to step, so that `onOverflow` counts each once until it opens or its fault
+ * ends.
  */
 export function withinAllowance(
   { quota }: Pick<Node, "quota">,
   step: IncidentStep,
+  leftOut: Set<string>,
   nowNs: number,
   onOverflow: () => void,
 ): IncidentStep {
-  const opened = step.opened.filter(() => {
-    const isTaken = takeIncident(quota, nowNs);
-    if (!isTaken) onOverflow();
-    return isTaken;
-  });
-  if (opened.length === step.opened.length) return step;
+  const opened = step.opened.filter(() => takeIncident(quota, nowNs));
   const state = new Map(step.state);
-  for (const incident of step.opened) if (!opened.includes(incident)) state.delete(incident.targetId);
-  return { ...step, state, opened };
+  const before = new Set(leftOut);
+  leftOut.clear();
+  for (const { targetId } of step.opened.filter((incident) => !opened.includes(incident))) {
+    state.delete(targetId);
+    leftOut.add(targetId);
+    if (!before.has(targetId)) onOverflow();
+  }
+  return leftOut.size === 0 ? step : { ...step, state, opened };
 }

@@ -95,8 +95,8 @@ export function createJudging(
     const { witness: _witness, duplicate: _duplicate, ...lasting } = context ?? {};
     return { ...rest, context: lasting };
   };
-  const bounded = (node: Node, step: IncidentStep) =>
-    withinAllowance(node, step, clock.monotonicNs(), () => events.onOverflow("incidents"));
+  const bounded = (node: Node, step: IncidentStep, leftOut: Set<string>) =>
+    withinAllowance(node, step, leftOut, clock.monotonicNs(), () => events.onOverflow("incidents"));
   const replays = createReplays({ clock, turns, knowledge: past, bounded }, (node, change, incident, isNew) => {
     if (change !== "changed" && isNew) events.onIncident(node.nodeId, change, incident);
     unsaved.addIncident(node.nodeId, incident);
@@ -122,7 +122,7 @@ export function createJudging(
     const thresholds = DEFAULT_THRESHOLDS;
     const judgement = { resolution, windows: (id: string) => node.recent.of(id), nowMs, thresholds, previous };
     node.rows = judgeNode({ ...judgement, ...knowledge(node, wallMs) });
-    const step = bounded(node, advanceIncidents(node.incidents, node.rows, nowMs));
+    const step = bounded(node, advanceIncidents(node.incidents, node.rows, nowMs), node.leftOut);
     node.incidents = step.state;
     for (const incident of step.opened) events.onIncident(node.nodeId, "opened", incident);
     for (const incident of step.closed) events.onIncident(node.nodeId, "closed", incident);

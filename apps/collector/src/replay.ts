@@ -31,6 +31,8 @@ interface Backlog {
   /** As the live judgement had them: told of already. */
   readonly base: IncidentState;
   incidents: IncidentState;
+  /** Targets whose incident the node may not open now. */
+  readonly leftOut: Set<string>;
   /** Reports that wait for their turn. */
   waiting: number;
   lastNs: number;
@@ -61,8 +63,8 @@ export interface ReplayParts {
   readonly clock: Clock;
   readonly turns: Pick<Turns, "run">;
   readonly knowledge: PastKnowledge;
-  /** Leaves out what the node may not open. */
-  readonly bounded: (node: Node, step: IncidentStep) => IncidentStep;
+  /** Leaves out what the node may not open; keeps which targets that was. */
+  readonly bounded: (node: Node, step: IncidentStep, leftOut: Set<string>) => IncidentStep;
 }
 
 export function createReplays({ clock, turns, knowledge, bounded }: ReplayParts, onPast: OnPast): Replays {
@@ -70,7 +72,14 @@ export function createReplays({ clock, turns, knowledge, bounded }: ReplayParts,
   const open = (node: Node): Backlog => {
     const { recent, incidents } = node;
     const lastNs = clock.monotonicNs();
-    const backlog = { recent: recent.copy(), base: incidents, incidents, waiting: 0, lastNs };
+    const backlog = {
+      recent: recent.copy(),
+      base: incidents,
+      incidents,
+      leftOut: new Set<string>(),
+      waiting: 0,
+      lastNs,
+    };
     backlogs.set(node, backlog);
     return backlog;
   };
@@ -106,7 +115,7 @@ export function createReplays({ clock, turns, knowledge, bounded }: ReplayParts,
       thresholds: DEFAULT_THRESHOLDS,
     };
     const rows = judgeNode({ ...judgement, ...knowledge(node) });
-    const step = bounded(node, advanceIncidents(backlog.incidents, rows, nowMs));
+    const step = bounded(node, advanceIncidents(backlog.incidents, rows, nowMs), backlog.leftOut);
     backlog.incidents = step.state;
     tell(node, backlog, step);
   };
