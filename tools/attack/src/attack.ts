@@ -1,8 +1,8 @@
 /** An attack: what somebody tries who holds one thing, and what came of it. */
-import type { Stage } from "./stage.ts";
+import type { TestBed } from "./test-bed.ts";
 
-/** Where the attacker stands (docs/security.md). */
-export type Standing = "node" | "path" | "port" | "anywhere";
+/** The position of the attacker (docs/security.md). */
+export type Position = "node" | "path" | "port" | "anywhere";
 
 /** What was seen. */
 export interface Outcome {
@@ -16,12 +16,12 @@ export interface Outcome {
 export interface Attack {
   /** As docs/security.md names it. */
   readonly name: string;
-  readonly standing: Standing;
+  readonly position: Position;
   /** What is tried, in a sentence. */
   readonly tries: string;
   /** Played in a network namespace of its own, whose loopback has the addresses of network-namespace. */
   readonly needsNetwork?: boolean;
-  run(stage: Stage): Promise<Outcome>;
+  run(testBed: TestBed): Promise<Outcome>;
 }
 
 /** What was seen, and whether it is as it should be. */

@@ -6,20 +6,20 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { outcomeOf } from "./attack.ts";
 import { ATTACKS } from "./attacks.ts";
 import { judged, LIMITS, play } from "./play.ts";
-import { openStage, type Stage } from "./stage.ts";
+import { openTestBed, type TestBed } from "./test-bed.ts";
 
-let stage: Stage;
+let testBed: TestBed;
 beforeAll(async () => {
-  stage = await openStage({ clock: systemClock, seconds: 2 });
+  testBed = await openTestBed({ clock: systemClock, seconds: 2 });
 }, 60_000);
-afterAll(() => stage.close());
+afterAll(() => testBed.close());
 
 /** A time is no assertion: what stalls for seconds is seen on a busy machine too. `npm run attack` has the limits themselves. */
 const ANY_MACHINE = { ...LIMITS, honestAckP99Ms: 5_000, honestAdmitMs: 30_000 };
 
 describe("an attacker", () => {
-  it.for(ATTACKS)("$standing: $name comes to nothing", { timeout: 180_000 }, async (attack, { skip }) => {
-    const played = judged(await play(attack, stage), ANY_MACHINE);
+  it.for(ATTACKS)("$position: $name comes to nothing", { timeout: 180_000 }, async (attack, { skip }) => {
+    const played = judged(await play(attack, testBed), ANY_MACHINE);
     // What a machine lacks is a failure in CI.
     if (played.outcome === "skipped" && process.env["CI"] === undefined) skip(played.observed);
     expect(played).toMatchObject({ outcome: "held" });

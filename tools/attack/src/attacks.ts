@@ -6,6 +6,7 @@ import { deceiving } from "./attacks/deceiving.ts";
 import { flooding } from "./attacks/flooding.ts";
 import { handshaking } from "./attacks/handshaking.ts";
 import { holding } from "./attacks/holding.ts";
+import { impersonating } from "./attacks/impersonating.ts";
 import { inflatingRequests } from "./attacks/inflating.ts";
 import { joining } from "./attacks/joining.ts";
 import { looking } from "./attacks/looking.ts";
@@ -15,12 +16,11 @@ import { pretending } from "./attacks/pretending.ts";
 import { reaching } from "./attacks/reaching.ts";
 import { reflecting } from "./attacks/reflecting.ts";
 import { showing } from "./attacks/showing.ts";
-import { speaking } from "./attacks/speaking.ts";
 import { spending } from "./attacks/spending.ts";
 
 /** Looking comes last: it wants the secrets of all the others. */
 export const ATTACKS: readonly Attack[] = [
-  ...speaking,
+  ...impersonating,
   ...pretending,
   ...asking,
   ...joining,

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
 import { NS_PER_MS, pause, systemClock } from "@lifeline/measure";
 import type { FloodAccount, FloodJob } from "./flood.ts";
-import { speak } from "./flood-speech.ts";
+import { sendTraffic } from "./flood-traffic.ts";
 
 /** How often connections are begun anew, ms. */
 const TICK_MS = 10;
@@ -67,7 +67,7 @@ class Flood {
   }
 
   #established(socket: Socket): void {
-    const { start, speech, again } = this.#job;
+    const { start, traffic, again } = this.#job;
     const leave = () => {
       this.#account.established += 1;
       // What was said is sent before the end.
@@ -89,7 +89,7 @@ class Flood {
       return;
     }
     this.#account.established += 1;
-    if (speech !== undefined) speak(socket, speech, { again, account: this.#account });
+    if (traffic !== undefined) sendTraffic(socket, traffic, { again, account: this.#account });
   }
 }
 

@@ -1,4 +1,4 @@
-/** Floods: many connections, what is said on each, and what came of it. Played by a process of its own (flood-program). */
+/** Floods: many connections, what is sent on each, and what came of it. Played by a process of its own (flood-program). */
 import { spawn } from "node:child_process";
 import { childProgram } from "./child-program.ts";
 import type { FrameFlood } from "./http2-frames.ts";
@@ -18,8 +18,8 @@ export interface FloodRequest {
   readonly resetAfterMs?: number;
 }
 
-/** What is said on a connection once it is there; default nothing. */
-export type FloodSpeech =
+/** What is sent on a connection once it is established; default nothing. */
+export type FloodTraffic =
   | {
       readonly kind: "calls";
       /** Calls under way at once; one that ends is followed by another when the flood goes on `again`. */
@@ -65,7 +65,7 @@ export interface FloodJob {
   readonly again: boolean;
   readonly seconds: number;
   readonly start: FloodStart;
-  readonly speech?: FloodSpeech;
+  readonly traffic?: FloodTraffic;
 }
 
 /** What came of it. */

@@ -15,8 +15,8 @@ const WINDOWS_PER_REPORT = 2;
 const ANSWERED = { reason: "answered" } as const;
 const CONNECT_EVERY_MS = 1_000;
 const AGAIN_AFTER_MS = 250;
-/** An attempt to connect is given up after so long, and made again. */
-const PATIENCE_MS = 5_000;
+/** Timeout of an attempt to connect, which is then made again, ms. */
+const TIMEOUT_MS = 5_000;
 
 // grpc-js names a collector by its address within TLS too (DEP0123).
 process.noDeprecation = true;
@@ -124,7 +124,7 @@ function planOf(plan: reportPb.Plan): readonly Target[] {
   return read.ok ? read.value.targets : [];
 }
 
-/** A node that connects, is told its plan, leaves, and comes again. */
+/** A node that connects, gets its plan, leaves, and comes again. */
 class ComingNode {
   readonly #identity: HonestIdentity;
   #sinceNs: number | undefined;
@@ -151,7 +151,7 @@ class ComingNode {
 
   async #isAdmitted(): Promise<boolean> {
     const { call, end } = dial(this.#identity, randomBytes(16));
-    const timer = systemClock.after(PATIENCE_MS, end);
+    const timer = systemClock.after(TIMEOUT_MS, end);
     try {
       const first = await call.responses[Symbol.asyncIterator]().next();
       return first.done !== true && first.value.message.case === "plan";

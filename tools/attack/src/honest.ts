@@ -12,7 +12,7 @@ export interface HonestIdentity {
   readonly keyPem: string;
 }
 
-/** What the process of honest nodes is told. */
+/** Orders to the process of honest nodes. */
 export type HonestOrder =
   | {
       readonly kind: "start";
@@ -75,8 +75,8 @@ export class Honest {
   }
 
   /** Waits until reports are acknowledged as fast as without an attack; false: not within so many ms. */
-  async isCalmWithin(patienceMs: number): Promise<boolean> {
-    for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += CALM.lookEveryMs) {
+  async isCalmWithin(timeoutMs: number): Promise<boolean> {
+    for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += CALM.lookEveryMs) {
       this.tell({ kind: "begin" });
       await pause(this.#clock, CALM.lookEveryMs);
       const { ackMs } = await this.account();

@@ -4,7 +4,7 @@ import { systemClock } from "@lifeline/measure";
 import { ATTACKS } from "./attacks.ts";
 import { isInside } from "./network-namespace.ts";
 import { judged, LIMITS, type Played, play } from "./play.ts";
-import { openStage } from "./stage.ts";
+import { openTestBed } from "./test-bed.ts";
 
 const SECONDS = { least: 1, most: 600, usual: 5 };
 
@@ -17,7 +17,7 @@ nothing and costs no restart, less than ${LIMITS.peakRssMb} MB, and honest nodes
   --only NAME    one of ${ATTACKS.map(({ name }) => name).join(", ")};
                  may be given more than once
   --seconds N    how long each flood lasts, ${SECONDS.least} to ${SECONDS.most} (default ${SECONDS.usual})
-  --json         one JSON array: attack, standing, tries, outcome (held, broke, skipped), observed, collectorCpuSeconds, peakRssMb,
+  --json         one JSON array: attack, position, tries, outcome (held, broke, skipped), observed, collectorCpuSeconds, peakRssMb,
                  honestAckP99Ms, honestAdmitMs, honestRefused, restarts, memoryLimit
 `;
 
@@ -73,21 +73,21 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   // Inside, attackers come by IPv6 as well.
-  const stage = await openStage({ clock: systemClock, seconds, host: isInside ? "::" : "127.0.0.1" });
+  const testBed = await openTestBed({ clock: systemClock, seconds, host: isInside ? "::" : "127.0.0.1" });
   const played: Played[] = [];
   try {
-    const usualMs = Math.round(await stage.usualAckP99Ms());
-    const limit = `the collector's memory is limited by: ${stage.collector.limit.kind}`;
+    const usualMs = Math.round(await testBed.usualAckP99Ms());
+    const limit = `the collector's memory is limited by: ${testBed.collector.limit.kind}`;
     process.stderr.write(`${limit}; without an attack an honest report is acknowledged after ${usualMs} ms (p99)\n`);
     for (const attack of ATTACKS.filter(({ name }) => only.length === 0 || only.includes(name))) {
-      const measured = await play(attack, stage);
+      const measured = await play(attack, testBed);
       // Inside, whoever has started this program judges.
       const shown = isInside ? measured : judged(measured, LIMITS);
       played.push(shown);
       (json ? process.stderr : process.stdout).write(line(shown));
     }
   } finally {
-    await stage.close();
+    await testBed.close();
   }
   if (json) process.stdout.write(`${JSON.stringify(played)}\n`);
   return played.every(({ outcome }) => outcome !== "broke") ? 0 : 1;

@@ -1,9 +1,9 @@
-/** A stream that a node speaks on, as an agent would or otherwise. */
+/** The report stream of a node, as an agent would use it or otherwise. */
 import { randomBytes } from "node:crypto";
 import type { Clock, Target } from "@lifeline/measure";
 import { type ChannelCredentials, createRpcClient, RpcError } from "@lifeline/rpc";
 import { encodeReport, NO_VITALS, planFromWire, reportPb } from "@lifeline/wire";
-import { comesAbout } from "./poll.ts";
+import { within } from "./poll.ts";
 
 /** No call finds itself on a connection under another identity. */
 export const OWN_CHANNEL = { "grpc.use_local_subchannel_pool": 1 };
@@ -13,8 +13,8 @@ export type HelloFacts = Partial<
   Pick<reportPb.Hello, "addresses" | "resolvers" | "hostname" | "agentVersion" | "sentUnixMs" | "siderolinkPrefix">
 >;
 
-/** How a node speaks, where it does not as an agent would. */
-export interface SpeakOptions {
+/** How a stream differs from that of an agent. */
+export interface StreamOptions {
   readonly bootId?: Uint8Array;
   readonly address?: string;
   /** Keeps no limit on what it sends. */
@@ -31,10 +31,10 @@ export interface ReportOptions {
 }
 
 /** Says hello, and waits for what comes of it. */
-export async function speak(
+export async function openStream(
   credentials: ChannelCredentials,
   nodeId: string,
-  options: SpeakOptions,
+  options: StreamOptions,
   clock: Clock,
 ): Promise<NodeStream> {
   const stream = new NodeStream(credentials, nodeId, options, clock);
@@ -60,7 +60,7 @@ export class NodeStream {
   constructor(
     credentials: ChannelCredentials,
     nodeId: string,
-    { address = "", bootId = randomBytes(16), isUnbounded = false }: SpeakOptions,
+    { address = "", bootId = randomBytes(16), isUnbounded = false }: StreamOptions,
     clock: Clock,
   ) {
     this.#nodeId = nodeId;
@@ -109,7 +109,7 @@ export class NodeStream {
 
   /** Waits until so many reports were acknowledged or refused, ten seconds at most. */
   async answered(count: number): Promise<{ readonly acked: number; readonly refused: readonly string[] }> {
-    await comesAbout(this.#clock, () => this.#seen.acked + this.#seen.refused.length >= count);
+    await within(this.#clock, () => this.#seen.acked + this.#seen.refused.length >= count);
     return this.#seen;
   }
 

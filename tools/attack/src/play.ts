@@ -1,15 +1,15 @@
 /** Plays an attack, and measures what it costs the collector and honest nodes. */
 import { pause } from "@lifeline/measure";
-import { type Attack, type Outcome, outcomeOf, type Standing } from "./attack.ts";
+import { type Attack, type Outcome, outcomeOf, type Position } from "./attack.ts";
 import { p99 } from "./honest.ts";
 import { isInside, runInside, whyNoNetwork } from "./network-namespace.ts";
-import type { Stage } from "./stage.ts";
+import type { TestBed } from "./test-bed.ts";
 import { Watch } from "./watch.ts";
 
 /** An attack that was played. */
 export interface Played {
   readonly attack: string;
-  readonly standing: Standing;
+  readonly position: Position;
   readonly tries: string;
   readonly outcome: Outcome["outcome"];
   readonly observed: string;
@@ -53,27 +53,27 @@ const CALM_WITHIN_MS = 5_000;
 const FRESH_ABOVE_MB = 250;
 
 /** Plays one attack, where it needs one in a network of its own. Never rejects for what the attack does. */
-export async function play(attack: Attack, stage: Stage): Promise<Played> {
-  if (attack.needsNetwork !== true || isInside) return playHere(attack, stage);
+export async function play(attack: Attack, testBed: TestBed): Promise<Played> {
+  if (attack.needsNetwork !== true || isInside) return playHere(attack, testBed);
   const why = whyNoNetwork();
   if (why !== undefined)
-    return playHere({ ...attack, run: async () => ({ outcome: "skipped", observed: why }) }, stage);
-  const text = await runInside(["--only", attack.name, "--seconds", String(stage.seconds), "--json"]);
+    return playHere({ ...attack, run: async () => ({ outcome: "skipped", observed: why }) }, testBed);
+  const text = await runInside(["--only", attack.name, "--seconds", String(testBed.seconds), "--json"]);
   const [played] = JSON.parse(text) as [Played];
   return played;
 }
 
-async function playHere({ name, standing, tries, run }: Attack, stage: Stage): Promise<Played> {
-  const watch = new Watch(stage);
+async function playHere({ name, position, tries, run }: Attack, testBed: TestBed): Promise<Played> {
+  const watch = new Watch(testBed);
   await watch.begin();
-  const outcome = await run(stage).catch(brokeWith);
-  await untilMeasured(stage);
-  const { ackMs, admitMs, refused } = await stage.honest.account();
+  const outcome = await run(testBed).catch(brokeWith);
+  await untilMeasured(testBed);
+  const { ackMs, admitMs, refused } = await testBed.honest.account();
   const { cpuSeconds, peakRssMb } = await watch.end();
   const longestMs = ackMs.length === 0 ? null : Math.round(p99(ackMs));
   const played = {
     attack: name,
-    standing,
+    position,
     tries,
     ...outcome,
     collectorCpuSeconds: Math.round(cpuSeconds * 100) / 100,
@@ -82,10 +82,10 @@ async function playHere({ name, standing, tries, run }: Attack, stage: Stage): P
     honestAdmitMs: admitMs.length === 0 ? null : Math.round(Math.max(...admitMs)),
     honestRefused: refused,
     restarts: watch.restarts,
-    memoryLimit: stage.collector.limit.kind,
+    memoryLimit: testBed.collector.limit.kind,
   };
   const isSpent = outcome.outcome === "broke" || watch.restarts > 0 || peakRssMb > FRESH_ABOVE_MB;
-  if (isSpent || longestMs === null || longestMs > CALM_MS) await settle(stage, isSpent);
+  if (isSpent || longestMs === null || longestMs > CALM_MS) await settle(testBed, isSpent);
   return played;
 }
 
@@ -110,7 +110,7 @@ function brokeWith(error: unknown): Outcome {
   return outcomeOf([`it ended with: ${error instanceof Error ? error.message : String(error)}`, false]);
 }
 
-async function untilMeasured({ honest, clock }: Stage): Promise<void> {
+async function untilMeasured({ honest, clock }: TestBed): Promise<void> {
   for (let waitedMs = 0; waitedMs < ACKS_WITHIN_MS; waitedMs += LOOK_EVERY_MS) {
     const { ackMs } = await honest.account();
     if (ackMs.length >= ACKS_MIN) return;
@@ -119,7 +119,7 @@ async function untilMeasured({ honest, clock }: Stage): Promise<void> {
 }
 
 /** Waits until the collector is calm, or starts it anew, so that each attack answers for itself. */
-async function settle(stage: Stage, isSpent: boolean): Promise<void> {
-  const isCalm = !isSpent && (await stage.honest.isCalmWithin(CALM_WITHIN_MS));
-  if (!isCalm) await stage.startFresh();
+async function settle(testBed: TestBed, isSpent: boolean): Promise<void> {
+  const isCalm = !isSpent && (await testBed.honest.isCalmWithin(CALM_WITHIN_MS));
+  if (!isCalm) await testBed.startFresh();
 }

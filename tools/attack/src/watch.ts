@@ -1,24 +1,24 @@
 /** Looks at the collector while an attack lasts, and starts it again when it has died. */
 import { pause } from "@lifeline/measure";
 import { Meter, type Usage } from "./meter.ts";
-import type { Stage } from "./stage.ts";
+import type { TestBed } from "./test-bed.ts";
 
 const LOOK_EVERY_MS = 100;
 
 /** One attack's. */
 export class Watch {
   restarts = 0;
-  readonly #stage: Stage;
+  readonly #testBed: TestBed;
   readonly #meter = new Meter();
   readonly #over = new AbortController();
   #looking: Promise<void> = Promise.resolve();
 
-  constructor(stage: Stage) {
-    this.#stage = stage;
+  constructor(testBed: TestBed) {
+    this.#testBed = testBed;
   }
 
   async begin(): Promise<void> {
-    const { collector, honest } = this.#stage;
+    const { collector, honest } = this.#testBed;
     await collector.start();
     if (collector.pid !== undefined) this.#meter.begin(collector.pid);
     honest.tell({ kind: "begin" });
@@ -33,12 +33,12 @@ export class Watch {
   }
 
   async #look(): Promise<void> {
-    const { collector, clock } = this.#stage;
+    const { collector, clock } = this.#testBed;
     while (!this.#over.signal.aborted) {
       this.#meter.sample(collector.pid);
       if (!collector.isAlive) {
         this.restarts += 1;
-        await this.#stage.revive();
+        await this.#testBed.revive();
       }
       await pause(clock, LOOK_EVERY_MS, this.#over.signal);
     }

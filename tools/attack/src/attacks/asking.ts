@@ -3,20 +3,20 @@ import { randomBytes } from "node:crypto";
 import { createRpcClient, RpcStatus } from "@lifeline/rpc";
 import { adminPb, queryPb, witnessPb } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
-import { CALL, type Stage } from "../stage.ts";
+import { CALL, type TestBed } from "../test-bed.ts";
 import { isRefusedWith, refusalOf, said } from "./refusal.ts";
 
-async function nodeOf(stage: Stage, nodeId: string) {
-  return stage.client(await stage.enrol(await stage.token(), nodeId));
+async function nodeOf(testBed: TestBed, nodeId: string) {
+  return testBed.client(await testBed.enrol(await testBed.token(), nodeId));
 }
 
 export const asking: readonly Attack[] = [
   {
     name: "node-as-reader",
-    standing: "node",
+    position: "node",
     tries: "asks under a node's certificate what the fleet sees",
-    async run(stage) {
-      const client = createRpcClient(queryPb.QueryService, stage.address, await nodeOf(stage, "curious-1"));
+    async run(testBed) {
+      const client = createRpcClient(queryPb.QueryService, testBed.address, await nodeOf(testBed, "curious-1"));
       const refusal = await refusalOf(client.unary("listVerdicts", {}, CALL));
       client.close();
       return outcomeOf([said(refusal), isRefusedWith(refusal, RpcStatus.PERMISSION_DENIED)]);
@@ -24,10 +24,10 @@ export const asking: readonly Attack[] = [
   },
   {
     name: "node-as-admin",
-    standing: "node",
+    position: "node",
     tries: "makes itself a join token under a node's certificate",
-    async run(stage) {
-      const client = createRpcClient(adminPb.AdminService, stage.address, await nodeOf(stage, "curious-2"));
+    async run(testBed) {
+      const client = createRpcClient(adminPb.AdminService, testBed.address, await nodeOf(testBed, "curious-2"));
       const refusal = await refusalOf(client.unary("createJoinToken", {}, CALL));
       client.close();
       return outcomeOf([said(refusal), isRefusedWith(refusal, RpcStatus.PERMISSION_DENIED)]);
@@ -35,10 +35,10 @@ export const asking: readonly Attack[] = [
   },
   {
     name: "node-as-witness",
-    standing: "node",
+    position: "node",
     tries: "says under a node's certificate what a witness beside Omni would have heard of others",
-    async run(stage) {
-      const client = createRpcClient(witnessPb.WitnessService, stage.address, await nodeOf(stage, "curious-3"));
+    async run(testBed) {
+      const client = createRpcClient(witnessPb.WitnessService, testBed.address, await nodeOf(testBed, "curious-3"));
       const word = { witnessId: randomBytes(16), port: 51_820, watchedMs: 60_000n };
       const refusal = await refusalOf(client.unary("witness", word, CALL));
       client.close();
@@ -47,11 +47,11 @@ export const asking: readonly Attack[] = [
   },
   {
     name: "reader-as-admin",
-    standing: "port",
+    position: "port",
     tries: "makes itself a join token, and revokes a node, with a reader's token",
-    async run(stage) {
-      const client = createRpcClient(adminPb.AdminService, stage.address, stage.client());
-      const by = { ...CALL, bearerToken: stage.readerToken };
+    async run(testBed) {
+      const client = createRpcClient(adminPb.AdminService, testBed.address, testBed.client());
+      const by = { ...CALL, bearerToken: testBed.readerToken };
       const made = await refusalOf(client.unary("createJoinToken", {}, by));
       const revoked = await refusalOf(client.unary("revokeNode", { nodeId: "victim-1" }, by));
       client.close();

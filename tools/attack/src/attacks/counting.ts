@@ -4,7 +4,7 @@ import { makeKeyPair, openAuthority, type Role } from "@lifeline/identity";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";
 import { emptyMessages, framed } from "../message-bytes.ts";
-import type { Stage } from "../stage.ts";
+import type { TestBed } from "../test-bed.ts";
 import { SOURCES } from "./flooding.ts";
 import { METHOD_PATHS, WITNESS } from "./methods.ts";
 
@@ -24,21 +24,21 @@ const TIMES = 5;
 const GROUP_START = 0x7b;
 
 /** A certificate of a role, as an administrator would have issued it. */
-export async function roleCertificate(stage: Stage, role: Role) {
-  const { authorityPem, authorityKeyPem } = stage.collector;
+export async function roleCertificate(testBed: TestBed, role: Role) {
+  const { authorityPem, authorityKeyPem } = testBed.collector;
   const authority = await openAuthority(authorityPem, authorityKeyPem, randomBytes);
   const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
-  const times = { nowMs: stage.clock.wallMs(), lifetimeMs: HOUR_MS };
+  const times = { nowMs: testBed.clock.wallMs(), lifetimeMs: HOUR_MS };
   const { pem: certPem } = await authority.issueRole({ name: "greedy", role, publicKeyDer, ...times });
   return { certPem, keyPem };
 }
 
 /** Sends a request of 4 MiB to methods, as whoever has a certificate of the role. */
-async function sendLarge(stage: Stage, role: Role, paths: readonly string[], message: Uint8Array) {
-  const start = { kind: "tls", ...(await roleCertificate(stage, role)) } as const;
+async function sendLarge(testBed: TestBed, role: Role, paths: readonly string[], message: Uint8Array) {
+  const start = { kind: "tls", ...(await roleCertificate(testBed, role)) } as const;
   const requests = paths.map((path) => ({ path, body: framed(message).toString("base64"), ends: true }));
-  const speech = { kind: "calls", streams: 1, requests } as const;
-  const account = await stage.flood({ sources: SOURCES.slice(0, 1), connections: 1, again: true, start, speech });
+  const traffic = { kind: "calls", streams: 1, requests } as const;
+  const account = await testBed.flood({ sources: SOURCES.slice(0, 1), connections: 1, again: true, start, traffic });
   const isRefused = account.statuses["0"] === undefined && account.statuses["none"] === undefined;
   return outcomeOf([floodText(account), isRefused && account.calls > 1]);
 }
@@ -46,10 +46,10 @@ async function sendLarge(stage: Stage, role: Role, paths: readonly string[], mes
 export const counting: readonly Attack[] = [
   {
     name: "empty-windows",
-    standing: "node",
+    position: "node",
     tries: `sends a report of ${EMPTY} empty windows, ${TIMES} times`,
-    async run(stage) {
-      const stream = await stage.speak(stage.client(await stage.node("empty-1")), "empty-1");
+    async run(testBed) {
+      const stream = await testBed.openStream(testBed.client(await testBed.node("empty-1")), "empty-1");
       const bytes = emptyMessages(WINDOWS_FIELD, EMPTY);
       for (let sequence = 1; sequence <= TIMES; sequence += 1) await stream.report(sequence, { bytes });
       await stream.report(TIMES + 1);
@@ -62,14 +62,14 @@ export const counting: readonly Attack[] = [
   },
   {
     name: "empty-sources",
-    standing: "port",
+    position: "port",
     tries: `reports with a witness's certificate ${EMPTY} empty sources, without end`,
-    run: (stage) => sendLarge(stage, "witness", [WITNESS], emptyMessages(SOURCES_FIELD, EMPTY)),
+    run: (testBed) => sendLarge(testBed, "witness", [WITNESS], emptyMessages(SOURCES_FIELD, EMPTY)),
   },
   {
     name: "nested-groups",
-    standing: "port",
+    position: "port",
     tries: "asks every method, with an administrator's certificate, in 4 MB of groups within groups",
-    run: (stage) => sendLarge(stage, "admin", METHOD_PATHS, Buffer.alloc(2 * EMPTY, GROUP_START)),
+    run: (testBed) => sendLarge(testBed, "admin", METHOD_PATHS, Buffer.alloc(2 * EMPTY, GROUP_START)),
   },
 ];

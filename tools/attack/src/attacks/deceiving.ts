@@ -8,8 +8,8 @@ import { pause } from "@lifeline/measure";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { emptyMessages, field, framed, numberField } from "../message-bytes.ts";
 import { peakRssMbOf } from "../meter.ts";
-import { comesAbout } from "../poll.ts";
-import type { Stage } from "../stage.ts";
+import { within } from "../poll.ts";
+import type { TestBed } from "../test-bed.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -39,11 +39,11 @@ const UNUSABLE = [
 ].map((one) => framed(field(1, Buffer.concat([field(1, "0123456789abcdef"), field(3, one)]))));
 
 /** A collector that answers every stream with those messages. */
-async function lie(stage: Stage, messages: readonly Buffer[]) {
-  const { authorityPem, authorityKeyPem } = stage.collector;
+async function lie(testBed: TestBed, messages: readonly Buffer[]) {
+  const { authorityPem, authorityKeyPem } = testBed.collector;
   const authority = await openAuthority(authorityPem, authorityKeyPem, randomBytes);
   const { publicKeyDer, privateKeyPem: key } = makeKeyPair();
-  const times = { nowMs: stage.clock.wallMs(), lifetimeMs: HOUR_MS };
+  const times = { nowMs: testBed.clock.wallMs(), lifetimeMs: HOUR_MS };
   const { pem: cert } = await authority.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
   const server = createSecureServer({ cert, key, minVersion: "TLSv1.3" });
   let streams = 0;
@@ -59,20 +59,20 @@ async function lie(stage: Stage, messages: readonly Buffer[]) {
 }
 
 /** An agent that has enrolled, and then comes to a collector that says those messages; what became of it. */
-async function deceive(stage: Stage, nodeId: string, messages: readonly Buffer[]) {
-  const liar = await lie(stage, messages);
-  const relay = await startRelay(stage.clock);
+async function deceive(testBed: TestBed, nodeId: string, messages: readonly Buffer[]) {
+  const liar = await lie(testBed, messages);
+  const relay = await startRelay(testBed.clock);
   const via = `127.0.0.1:${relay.port}`;
-  const token = await stage.token();
-  relay.target(stage.port);
-  const enrolling = stage.agent(nodeId, via, token);
-  await comesAbout(stage.clock, () => enrolling.printed().includes('"connected"'));
+  const token = await testBed.token();
+  relay.target(testBed.port);
+  const enrolling = testBed.agent(nodeId, via, token);
+  await within(testBed.clock, () => enrolling.printed().includes('"connected"'));
   await enrolling.kill();
   relay.target(liar.port);
-  const agent = stage.agent(nodeId, via, token, { measuresNothing: false });
+  const agent = testBed.agent(nodeId, via, token, { measuresNothing: false });
   const { pid } = agent;
-  await comesAbout(stage.clock, () => liar.streams() > 0);
-  await pause(stage.clock, stage.seconds * 1_000);
+  await within(testBed.clock, () => liar.streams() > 0);
+  await pause(testBed.clock, testBed.seconds * 1_000);
   const isSame = pid !== undefined && agent.pid === pid;
   const peakMb = Math.round(isSame ? (peakRssMbOf(pid) ?? 0) : 0);
   await agent.kill();
@@ -84,10 +84,10 @@ async function deceive(stage: Stage, nodeId: string, messages: readonly Buffer[]
 function lying(name: string, tries: string, messages: readonly Buffer[]): Attack {
   return {
     name,
-    standing: "anywhere",
+    position: "anywhere",
     tries,
-    async run(stage) {
-      const { isSame, peakMb, streams, log } = await deceive(stage, `${name}-1`, messages);
+    async run(testBed) {
+      const { isSame, peakMb, streams, log } = await deceive(testBed, `${name}-1`, messages);
       const isMeasuring = log.includes('"plan applied"');
       return outcomeOf(
         [`${streams} streams of the agent were lied to, and it ${isSame ? "lives" : "died"}`, isSame && streams > 0],

@@ -21,61 +21,61 @@ const fullRequest = base64(framed(emptyMessages(SOURCES_FIELD, EMPTY_SOURCES)));
 export const flooding: readonly Attack[] = [
   {
     name: "unfinished-requests",
-    standing: "port",
+    position: "port",
     tries: `holds ${CONNECTIONS} connections of ${STREAMS} streams, on each a request of 16 KiB and ${EMPTY_SOURCES} messages that does not end`,
-    async run(stage) {
+    async run(testBed) {
       const requests = [{ path: WITNESS, body: fullRequest }];
-      const speech = { kind: "calls", streams: STREAMS, requests } as const;
+      const traffic = { kind: "calls", streams: STREAMS, requests } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: false, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await stage.flood({ ...basics, speech })), true]);
+      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
     },
   },
   {
     name: "endless-requests",
-    standing: "port",
+    position: "port",
     tries: "the same on every method in turn, and whatever is ended is begun anew",
-    async run(stage) {
+    async run(testBed) {
       const requests = METHOD_PATHS.map((path) => ({ path, body: fullRequest }));
-      const speech = { kind: "calls", streams: STREAMS, requests } as const;
+      const traffic = { kind: "calls", streams: STREAMS, requests } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: true, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await stage.flood({ ...basics, speech })), true]);
+      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
     },
   },
   {
     name: "trickled-requests",
-    standing: "port",
+    position: "port",
     tries: "sends the head of a message on every method, and one byte of it ten times a second",
-    async run(stage) {
+    async run(testBed) {
       const head = Buffer.from([0, 0, 0, 0x40, 0]);
       const more = { bytes: base64(Buffer.from([8])), everyMs: 100 };
       const requests = METHOD_PATHS.map((path) => ({ path, body: base64(head), more }));
-      const speech = { kind: "calls", streams: STREAMS, requests } as const;
+      const traffic = { kind: "calls", streams: STREAMS, requests } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: false, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await stage.flood({ ...basics, speech })), true]);
+      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
     },
   },
   {
     name: "unread-answers",
-    standing: "port",
+    position: "port",
     tries: "asks for the authority without end, and reads no answer",
-    async run(stage) {
+    async run(testBed) {
       const requests = [
         { path: "/lifeline.v1.EnrolService/GetAuthority", body: base64(framed(new Uint8Array())), ends: true },
       ];
-      const speech = { kind: "calls", streams: 100, requests, reads: false } as const;
+      const traffic = { kind: "calls", streams: 100, requests, reads: false } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: true, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await stage.flood({ ...basics, speech })), true]);
+      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
     },
   },
   {
     name: "stranger-reports",
-    standing: "port",
+    position: "port",
     tries: "opens report streams without a certificate and writes to them as fast as they take it",
-    async run(stage) {
+    async run(testBed) {
       const requests = [{ path: STREAM, more: { bytes: fullRequest } }];
-      const speech = { kind: "calls", streams: STREAMS, requests } as const;
+      const traffic = { kind: "calls", streams: STREAMS, requests } as const;
       const basics = { sources: SOURCES, connections: 64, again: true, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await stage.flood({ ...basics, speech })), true]);
+      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
     },
   },
   ...frameFloods(),
@@ -93,12 +93,12 @@ function frameFloods(): readonly Attack[] {
   ];
   return floods.map(([name, flood, reads, tries]) => ({
     name,
-    standing: "port",
+    position: "port",
     tries,
-    async run(stage) {
-      const speech = { kind: "frames", flood, reads } as const;
+    async run(testBed) {
+      const traffic = { kind: "frames", flood, reads } as const;
       const basics = { sources: SOURCES, connections: 32, again: true, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await stage.flood({ ...basics, speech })), true]);
+      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
     },
   }));
 }

@@ -12,64 +12,64 @@ const IDLE = 10_000;
 export const handshaking: readonly Attack[] = [
   {
     name: "long-chains",
-    standing: "port",
+    position: "port",
     tries: `shows a chain of ${CHAIN_CERTIFICATES} certificates of a slow curve, ${CHAINS_PER_SECOND} times a second`,
-    async run(stage) {
-      const start = { kind: "tls", leaves: true, ...longChain(CHAIN_CERTIFICATES, stage.clock.wallMs()) } as const;
+    async run(testBed) {
+      const start = { kind: "tls", leaves: true, ...longChain(CHAIN_CERTIFICATES, testBed.clock.wallMs()) } as const;
       const pace = { connections: 64, perSecond: CHAINS_PER_SECOND, again: true };
-      return outcomeOf([floodText(await stage.flood({ sources: SOURCES, ...pace, start })), true]);
+      return outcomeOf([floodText(await testBed.flood({ sources: SOURCES, ...pace, start })), true]);
     },
   },
   {
     name: "handshake-flood",
-    standing: "port",
+    position: "port",
     tries: `begins ${HANDSHAKES_PER_SECOND} handshakes a second and leaves when they are answered`,
-    async run(stage) {
+    async run(testBed) {
       const start = { kind: "client-hello", leaves: true } as const;
       const pace = { connections: 512, perSecond: HANDSHAKES_PER_SECOND, again: true };
-      return outcomeOf([floodText(await stage.flood({ sources: SOURCES, ...pace, start })), true]);
+      return outcomeOf([floodText(await testBed.flood({ sources: SOURCES, ...pace, start })), true]);
     },
   },
   {
     name: "handshakes-of-many",
-    standing: "port",
+    position: "port",
     tries: `the same from ${250} sources`,
-    async run(stage) {
+    async run(testBed) {
       const start = { kind: "client-hello", leaves: true } as const;
       const sources = Array.from({ length: 250 }, (_, at) => `127.0.67.${at + 1}`);
       const pace = { connections: 512, perSecond: HANDSHAKES_PER_SECOND, again: true };
-      return outcomeOf([floodText(await stage.flood({ sources, ...pace, start })), true]);
+      return outcomeOf([floodText(await testBed.flood({ sources, ...pace, start })), true]);
     },
   },
   {
     name: "half-handshakes",
-    standing: "port",
+    position: "port",
     tries: "begins handshakes and never goes on with them",
-    async run(stage) {
+    async run(testBed) {
       const start = { kind: "client-hello", leaves: false } as const;
       const pace = { connections: 2_000, perSecond: HANDSHAKES_PER_SECOND, again: true };
-      return outcomeOf([floodText(await stage.flood({ sources: SOURCES, ...pace, start })), true]);
+      return outcomeOf([floodText(await testBed.flood({ sources: SOURCES, ...pace, start })), true]);
     },
   },
   {
     name: "idle-connections",
-    standing: "port",
+    position: "port",
     tries: `opens ${IDLE} connections from one address and says nothing on them`,
-    async run(stage) {
+    async run(testBed) {
       const pace = { connections: IDLE, perSecond: 5_000, again: false };
       const start = { kind: "tcp" } as const;
-      return outcomeOf([floodText(await stage.flood({ sources: SOURCES.slice(0, 1), ...pace, start })), true]);
+      return outcomeOf([floodText(await testBed.flood({ sources: SOURCES.slice(0, 1), ...pace, start })), true]);
     },
   },
   {
     name: "idle-node",
-    standing: "node",
+    position: "node",
     tries: `opens ${IDLE} connections with one node's certificate and says nothing on them`,
-    async run(stage) {
-      const { certPem, keys } = await stage.node("idle-1");
+    async run(testBed) {
+      const { certPem, keys } = await testBed.node("idle-1");
       const start = { kind: "tls", certPem, keyPem: keys.privateKeyPem } as const;
       const pace = { connections: IDLE, perSecond: 5_000, again: false };
-      return outcomeOf([floodText(await stage.flood({ sources: SOURCES.slice(0, 1), ...pace, start })), true]);
+      return outcomeOf([floodText(await testBed.flood({ sources: SOURCES.slice(0, 1), ...pace, start })), true]);
     },
   },
 ];

@@ -2,7 +2,7 @@
 import { connect, type Socket } from "node:net";
 import { WAITING_MAX, WAITING_PER_SOURCE_MAX } from "@lifeline/rpc";
 import { type Attack, outcomeOf } from "../attack.ts";
-import { comesAbout } from "../poll.ts";
+import { within } from "../poll.ts";
 
 /** Sources it comes from: with as many as each may hold, more than strangers may be in all. */
 const SOURCES = 5;
@@ -13,26 +13,26 @@ const HONEST = 3;
 export const holding: readonly Attack[] = [
   {
     name: "hold-connections",
-    standing: "port",
+    position: "port",
     tries: `opens ${SOURCES * WAITING_PER_SOURCE_MAX} connections from ${SOURCES} addresses and says nothing on them`,
-    async run(stage) {
-      const node = await stage.enrol(await stage.token(), "patient-1");
+    async run(testBed) {
+      const node = await testBed.enrol(await testBed.token(), "patient-1");
       let ended = 0;
       const sockets: Socket[] = Array.from({ length: SOURCES * WAITING_PER_SOURCE_MAX }, (_, at) => {
         const localAddress = `127.0.66.${(at % SOURCES) + 1}`;
-        const socket = connect({ port: stage.port, host: "127.0.0.1", localAddress });
+        const socket = connect({ port: testBed.port, host: "127.0.0.1", localAddress });
         return socket.on("error", () => {}).on("close", () => (ended += 1));
       });
-      const isFull = await comesAbout(stage.clock, () => ended >= SOURCES * WAITING_PER_SOURCE_MAX - WAITING_MAX);
+      const isFull = await within(testBed.clock, () => ended >= SOURCES * WAITING_PER_SOURCE_MAX - WAITING_MAX);
       let letIn = 0;
       for (let calls = 0; calls < HONEST; calls += 1) {
-        const stream = await stage.speak(stage.client(node), "patient-1");
+        const stream = await testBed.openStream(testBed.client(node), "patient-1");
         if (stream.first === "let in") letIn += 1;
         stream.close();
       }
       for (const socket of sockets) socket.destroy();
       return outcomeOf(
-        [`${ended} of them were shown out by then`, isFull],
+        [`${ended} of them were evicted by then`, isFull],
         [`a node meanwhile came in ${letIn} of ${HONEST} times`, letIn === HONEST],
       );
     },

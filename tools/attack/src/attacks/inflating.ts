@@ -23,13 +23,13 @@ function inflating(name: string, encoding: keyof typeof COMPRESSIONS, path: stri
   const bytes = Buffer.concat(Array.from({ length: MESSAGES }, () => small)).toString("base64");
   return {
     name,
-    standing: "port",
+    position: "port",
     tries: `sends ${path.slice(1)} ${MESSAGES} messages in a write that inflate (${encoding}) to 16 KiB each`,
-    async run(stage) {
+    async run(testBed) {
       const requests = [{ path, headers: { "grpc-encoding": encoding }, body: bytes, resetAfterMs: EVERY_MS }];
-      const speech = { kind: "calls", streams: 1, requests } as const;
+      const traffic = { kind: "calls", streams: 1, requests } as const;
       const basics = { sources: SOURCES.slice(0, 1), connections: 1, again: true, start: { kind: "tls" } } as const;
-      const account = await stage.flood({ ...basics, speech });
+      const account = await testBed.flood({ ...basics, traffic });
       // UNIMPLEMENTED is what gRPC has for an encoding that is not supported ("gRPC Compression").
       // What the flood has reset itself has no status.
       const { 12: refused = 0, [OWN_RESET]: reset = 0, ...others } = account.statuses;

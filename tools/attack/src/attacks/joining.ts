@@ -14,14 +14,14 @@ const AFTER_IT_MS = 61_000;
 export const joining: readonly Attack[] = [
   {
     name: "reuse-token",
-    standing: "node",
+    position: "node",
     tries: "lets a second node in with a token for one, in turn and both at once",
-    async run(stage) {
-      const token = await stage.token();
-      await stage.enrol(token, "first-1");
-      const second = await refusalOf(stage.enrol(token, "second-1"));
-      const raced = await stage.token();
-      const both = await Promise.all(["race-1", "race-2", "race-3"].map((id) => refusalOf(stage.enrol(raced, id))));
+    async run(testBed) {
+      const token = await testBed.token();
+      await testBed.enrol(token, "first-1");
+      const second = await refusalOf(testBed.enrol(token, "second-1"));
+      const raced = await testBed.token();
+      const both = await Promise.all(["race-1", "race-2", "race-3"].map((id) => refusalOf(testBed.enrol(raced, id))));
       const letIn = both.filter((outcome) => outcome === "OK").length;
       return outcomeOf(
         [`the second: ${said(second)}`, isRefusedWith(second, RpcStatus.UNAUTHENTICATED)],
@@ -31,52 +31,52 @@ export const joining: readonly Attack[] = [
   },
   {
     name: "expired-token",
-    standing: "node",
+    position: "node",
     tries: "enrols with a token after its end",
-    async run(stage) {
-      const token = await stage.token({ lifetimeSeconds: SHORTEST_S });
-      await stage.collector.jump(AFTER_IT_MS);
+    async run(testBed) {
+      const token = await testBed.token({ lifetimeSeconds: SHORTEST_S });
+      await testBed.collector.jump(AFTER_IT_MS);
       try {
-        const late = await refusalOf(stage.enrol(token, "late-1"));
+        const late = await refusalOf(testBed.enrol(token, "late-1"));
         return outcomeOf([said(late), isRefusedWith(late, RpcStatus.UNAUTHENTICATED)]);
       } finally {
-        await stage.collector.jump(0);
+        await testBed.collector.jump(0);
       }
     },
   },
   {
     name: "revoked-token",
-    standing: "node",
+    position: "node",
     tries: "enrols with a token that was revoked",
-    async run(stage) {
-      const token = await stage.token();
+    async run(testBed) {
+      const token = await testBed.token();
       const [id = ""] = token.split(".");
-      await stage.admin((client, by) => client.unary("revokeJoinToken", { id }, by));
-      const refusal = await refusalOf(stage.enrol(token, "late-2"));
+      await testBed.admin((client, by) => client.unary("revokeJoinToken", { id }, by));
+      const refusal = await refusalOf(testBed.enrol(token, "late-2"));
       return outcomeOf([said(refusal), isRefusedWith(refusal, RpcStatus.UNAUTHENTICATED)]);
     },
   },
   {
     name: "token-for-others",
-    standing: "node",
+    position: "node",
     tries: "enrols under an id that the token is not for",
-    async run(stage) {
-      const refusal = await refusalOf(stage.enrol(await stage.token({ nodePattern: "rack-7-*" }), "rack-8-1"));
+    async run(testBed) {
+      const refusal = await refusalOf(testBed.enrol(await testBed.token({ nodePattern: "rack-7-*" }), "rack-8-1"));
       return outcomeOf([said(refusal), isRefusedWith(refusal, RpcStatus.PERMISSION_DENIED)]);
     },
   },
   {
     name: "ephemeral-token",
-    standing: "node",
+    position: "node",
     tries:
       "takes with an ephemeral token the id of a key that stays, while its node is away, and that of an ephemeral one that speaks",
-    async run(stage) {
-      await stage.enrol(await stage.token(), "lasting-1");
-      const token = await stage.token({ usesMax: 9, ephemeral: true });
-      const lasting = await refusalOf(stage.enrol(token, "lasting-1"));
-      const honest = await stage.enrol(token, "passing-1");
-      const stream = await stage.speak(stage.client(honest), "passing-1");
-      const passing = await refusalOf(stage.enrol(token, "passing-1"));
+    async run(testBed) {
+      await testBed.enrol(await testBed.token(), "lasting-1");
+      const token = await testBed.token({ usesMax: 9, ephemeral: true });
+      const lasting = await refusalOf(testBed.enrol(token, "lasting-1"));
+      const honest = await testBed.enrol(token, "passing-1");
+      const stream = await testBed.openStream(testBed.client(honest), "passing-1");
+      const passing = await refusalOf(testBed.enrol(token, "passing-1"));
       await stream.report(1);
       const { acked } = await stream.answered(1);
       return outcomeOf(
@@ -88,30 +88,30 @@ export const joining: readonly Attack[] = [
   },
   {
     name: "id-by-case",
-    standing: "node",
+    position: "node",
     tries: "enrols under the id of another node written in capitals",
-    async run(stage) {
-      const token = await stage.token({ usesMax: 2 });
-      await stage.enrol(token, "case-1");
-      const second = await refusalOf(stage.enrol(token, "CASE-1"));
+    async run(testBed) {
+      const token = await testBed.token({ usesMax: 2 });
+      await testBed.enrol(token, "case-1");
+      const second = await refusalOf(testBed.enrol(token, "CASE-1"));
       return outcomeOf([said(second), second !== "OK"]);
     },
   },
   {
     name: "guess-token",
-    standing: "port",
+    position: "port",
     tries: `guesses the secret of a token whose id it knows, ${GUESSES} times at once`,
-    async run(stage) {
-      const [id] = (await stage.token()).split(".");
-      const via = await stage.from("127.0.0.77");
+    async run(testBed) {
+      const [id] = (await testBed.token()).split(".");
+      const via = await testBed.from("127.0.0.77");
       const guesses = Array.from({ length: GUESSES }, () => `${id}.${randomBytes(32).toString("base64url")}`);
-      const outcomes = await Promise.all(guesses.map((guess) => refusalOf(stage.enrol(guess, "guess-1", { via }))));
+      const outcomes = await Promise.all(guesses.map((guess) => refusalOf(testBed.enrol(guess, "guess-1", { via }))));
       const codes = new Map<string, number>();
       for (const outcome of outcomes) {
         const word = outcome instanceof RpcError ? RpcStatus[outcome.code] : outcome;
         codes.set(word, (codes.get(word) ?? 0) + 1);
       }
-      const elsewhere = await refusalOf(stage.enrol(await stage.token(), "honest-1"));
+      const elsewhere = await refusalOf(testBed.enrol(await testBed.token(), "honest-1"));
       const tried = codes.get("UNAUTHENTICATED") ?? 0;
       const heard = [...codes].map(([word, count]) => `${word} ${count}`).join(", ");
       return outcomeOf(

@@ -1,21 +1,24 @@
 /** By who reads what was logged, stored and shown: for secrets. Comes last, when all of a run's secrets have been used. */
 import { type Attack, outcomeOf } from "../attack.ts";
-import { comesAbout } from "../poll.ts";
+import { within } from "../poll.ts";
 
 export const looking: readonly Attack[] = [
   {
     name: "secrets-in-logs",
-    standing: "anywhere",
+    position: "anywhere",
     tries: "looks for every token and key of this run in all that was logged, stored and exported",
-    async run(stage) {
-      const agent = stage.agent("talkative-1", stage.address, await stage.token());
-      const enrolled = await comesAbout(stage.clock, () => agent.printed().includes("the node has enrolled"));
-      const keys = stage.gatherKeys();
-      const told = `${stage.told()}${await stage.metrics()}`;
-      const found = [...stage.secrets].filter((secret) => told.includes(secret)).length;
+    async run(testBed) {
+      const agent = testBed.agent("talkative-1", testBed.address, await testBed.token());
+      const enrolled = await within(testBed.clock, () => agent.printed().includes("the node has enrolled"));
+      const keys = testBed.gatherKeys();
+      const output = `${testBed.output()}${await testBed.metrics()}`;
+      const found = [...testBed.secrets].filter((secret) => output.includes(secret)).length;
       return outcomeOf(
         [`an agent enrolled, logging everything; agents keep ${keys} keys`, enrolled && keys > 0],
-        [`${stage.secrets.size} secrets, ${found} found in ${told.length} characters`, found === 0 && told.length > 0],
+        [
+          `${testBed.secrets.size} secrets, ${found} found in ${output.length} characters`,
+          found === 0 && output.length > 0,
+        ],
       );
     },
   },

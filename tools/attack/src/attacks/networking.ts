@@ -18,11 +18,11 @@ const TRIED_MAX = 40;
 export const networking: readonly Attack[] = [
   {
     name: "enrolment-from-one-network",
-    standing: "port",
+    position: "port",
     tries: `guesses the secret of a token ${ATTEMPTS} times from ${ADDRESSES} addresses of one IPv6 /64`,
     needsNetwork: true,
-    async run(stage) {
-      const [id] = (await stage.token()).split(".");
+    async run(testBed) {
+      const [id] = (await testBed.token()).split(".");
       const requests = Array.from({ length: ATTEMPTS }, () => {
         // A key of its own each time, for keys have a limit too.
         const certificateRequest = signingRequestDer(makeKeyPair().privateKeyPem, "guess-2");
@@ -30,11 +30,11 @@ export const networking: readonly Attack[] = [
         const message = Buffer.concat([field(1, guess), field(2, certificateRequest)]);
         return { path: ENROL, body: framed(message).toString("base64"), ends: true };
       });
-      const speech = { kind: "calls", streams: 1, requests } as const;
+      const traffic = { kind: "calls", streams: 1, requests } as const;
       const sources = NETWORK_ADDRESSES.slice(0, ADDRESSES);
       const basics = { host: HOST, sources, connections: ADDRESSES, again: true, start: { kind: "tls" } } as const;
-      const account = await stage.flood({ ...basics, speech });
-      const elsewhere = await refusalOf(stage.node("elsewhere-1"));
+      const account = await testBed.flood({ ...basics, traffic });
+      const elsewhere = await refusalOf(testBed.node("elsewhere-1"));
       const tried = account.statuses["16"] ?? 0;
       return outcomeOf(
         [
@@ -47,13 +47,13 @@ export const networking: readonly Attack[] = [
   },
   {
     name: "handshakes-of-one-network",
-    standing: "port",
+    position: "port",
     tries: `begins handshakes without end from ${NETWORK_ADDRESSES.length} addresses of one IPv6 /64`,
     needsNetwork: true,
-    async run(stage) {
+    async run(testBed) {
       const start = { kind: "client-hello", leaves: true } as const;
       const pace = { host: HOST, sources: NETWORK_ADDRESSES, connections: 512, perSecond: 2_000, again: true };
-      return outcomeOf([floodText(await stage.flood({ ...pace, start })), true]);
+      return outcomeOf([floodText(await testBed.flood({ ...pace, start })), true]);
     },
   },
 ];

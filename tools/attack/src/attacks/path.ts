@@ -15,8 +15,8 @@ import {
 } from "@lifeline/rpc";
 import { enrolPb, reportPb } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
-import { comesAbout } from "../poll.ts";
-import type { Stage } from "../stage.ts";
+import { within } from "../poll.ts";
+import type { TestBed } from "../test-bed.ts";
 import { said } from "./refusal.ts";
 
 const HOUR_MS = 3_600_000;
@@ -44,15 +44,15 @@ const TLS_HANDSHAKE = 22;
 export const path: readonly Attack[] = [
   {
     name: "downgrade-plaintext",
-    standing: "path",
+    position: "path",
     tries: "has a client speak plaintext to the collector, and an agent to a listener that speaks nothing else",
-    async run(stage) {
-      const { first } = await stage.speak(channelCredentials.createInsecure(), "plain-1");
+    async run(testBed) {
+      const { first } = await testBed.openStream(channelCredentials.createInsecure(), "plain-1");
       const ear = await eavesdrop();
-      const token = await stage.token();
-      const agent = stage.agent("plain-2", ear.address, token);
-      await comesAbout(stage.clock, () => ear.heard().length > 0);
-      await pause(stage.clock, DECEIVE_MS);
+      const token = await testBed.token();
+      const agent = testBed.agent("plain-2", ear.address, token);
+      await within(testBed.clock, () => ear.heard().length > 0);
+      await pause(testBed.clock, DECEIVE_MS);
       await agent.kill();
       ear.close();
       const heard = ear.heard();
@@ -67,12 +67,12 @@ export const path: readonly Attack[] = [
   },
   {
     name: "downgrade-tls",
-    standing: "path",
+    position: "path",
     tries: "offers TLS 1.2 to the collector, and nothing later to an agent",
-    async run(stage) {
+    async run(testBed) {
       const offered = await new Promise<string>((settle) => {
         const options = {
-          port: stage.port,
+          port: testBed.port,
           host: "127.0.0.1",
           maxVersion: "TLSv1.2",
           rejectUnauthorized: false,
@@ -80,7 +80,7 @@ export const path: readonly Attack[] = [
         const socket = connectTls(options, () => settle(`${socket.getProtocol()}`));
         socket.on("error", () => settle("refused"));
       });
-      const { pem: cert, key } = await forgedListener(stage);
+      const { pem: cert, key } = await forgedListener(testBed);
       let sessions = 0;
       const old = createTlsServer({ cert, key, maxVersion: "TLSv1.2" }, () => {
         sessions += 1;
@@ -90,8 +90,8 @@ export const path: readonly Attack[] = [
         tried += 1;
       });
       const port = await bound(old);
-      const agent = stage.agent("old-1", `127.0.0.1:${port}`, await stage.token());
-      await comesAbout(stage.clock, () => tried > 0);
+      const agent = testBed.agent("old-1", `127.0.0.1:${port}`, await testBed.token());
+      await within(testBed.clock, () => tried > 0);
       await agent.kill();
       old.close();
       return outcomeOf(
@@ -102,15 +102,15 @@ export const path: readonly Attack[] = [
   },
   {
     name: "man-in-the-middle",
-    standing: "path",
+    position: "path",
     tries: "poses as the collector: shows the true authority's certificate, and a listener's of its own",
-    async run(stage) {
-      const token = await stage.token();
+    async run(testBed) {
+      const token = await testBed.token();
       const heard: string[] = [];
-      const impostor = await pose(stage, heard);
-      const agent = stage.agent("deceived-1", impostor.address, token);
-      const asked = await comesAbout(stage.clock, () => heard.includes("getAuthority"));
-      await pause(stage.clock, DECEIVE_MS);
+      const impostor = await pose(testBed, heard);
+      const agent = testBed.agent("deceived-1", impostor.address, token);
+      const asked = await within(testBed.clock, () => heard.includes("getAuthority"));
+      await pause(testBed.clock, DECEIVE_MS);
       const fared = await agent.kill().then(() => agent.printed());
       impostor.close();
       return outcomeOf(
@@ -125,31 +125,31 @@ export const path: readonly Attack[] = [
   },
   {
     name: "replay-connection",
-    standing: "path",
+    position: "path",
     tries: "records what a node sends on its connection, and sends the same bytes on one of its own",
-    async run(stage) {
-      const node = await stage.enrol(await stage.token(), "recorded-1");
+    async run(testBed) {
+      const node = await testBed.enrol(await testBed.token(), "recorded-1");
       const sent: Buffer[] = [];
       const server = createServer((socket: Socket) => {
-        const onward = connect(stage.port, "127.0.0.1");
+        const onward = connect(testBed.port, "127.0.0.1");
         socket.on("data", (bytes) => sent.push(bytes));
         socket.pipe(onward).pipe(socket);
         for (const each of [socket, onward]) each.on("error", () => {});
       });
       const port = await bound(server);
-      const stream = await stage.speak(stage.client(node), "recorded-1", { address: `127.0.0.1:${port}` });
+      const stream = await testBed.openStream(testBed.client(node), "recorded-1", { address: `127.0.0.1:${port}` });
       await stream.report(1);
       await stream.answered(1);
       stream.close();
       server.close();
-      const before = await stage.stored("recorded-1");
-      const again = connect(stage.port, "127.0.0.1");
+      const before = await testBed.stored("recorded-1");
+      const again = connect(testBed.port, "127.0.0.1");
       again.on("error", () => {});
       const closed = new Promise<void>((settle) => again.once("close", () => settle()));
       again.end(Buffer.concat(sent));
       again.resume();
       await closed;
-      const after = await stage.stored("recorded-1");
+      const after = await testBed.stored("recorded-1");
       return outcomeOf([
         `${Buffer.concat(sent).length} bytes sent again: ${before.reports} report before, ${after.reports} after, ${after.duplicates} again`,
         before.reports === 1 && after.reports === 1 && after.duplicates === 0,
@@ -159,7 +159,7 @@ export const path: readonly Attack[] = [
 ];
 
 /** A listener's certificate that nobody asked for, of an authority of the attacker's. */
-async function forgedListener({ clock }: Stage) {
+async function forgedListener({ clock }: TestBed) {
   const times = { nowMs: clock.wallMs(), lifetimeMs: HOUR_MS };
   const pems = await createAuthority({ commonName: "forged", ...times, randomBytes });
   const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
@@ -169,15 +169,15 @@ async function forgedListener({ clock }: Stage) {
 }
 
 /** A collector that is none: it speaks the protocol, and notes every call it gets. */
-async function pose(stage: Stage, heard: string[]): Promise<{ readonly address: string; close(): void }> {
-  const { pem, key, authorityPem } = await forgedListener(stage);
+async function pose(testBed: TestBed, heard: string[]): Promise<{ readonly address: string; close(): void }> {
+  const { pem, key, authorityPem } = await forgedListener(testBed);
   const server = createRpcServer();
   const note = (what: string) => async () => {
     heard.push(what);
     throw new RpcError(RpcStatus.UNAVAILABLE, "later");
   };
   const onDefect = (what: string) => void heard.push(what);
-  const shown = Buffer.from(stage.authorityPem.replace(/-----[^-]+-----|\s/g, ""), "base64");
+  const shown = Buffer.from(testBed.authorityPem.replace(/-----[^-]+-----|\s/g, ""), "base64");
   const getAuthority = async () => {
     heard.push("getAuthority");
     return { authorityCertificateDer: shown };
@@ -197,7 +197,7 @@ async function pose(stage: Stage, heard: string[]): Promise<{ readonly address: 
       port: 0,
       certificates: { certPem: pem, keyPem: key, clientAuthorityPem: authorityPem },
       maxConnections: 100,
-      clock: stage.clock,
+      clock: testBed.clock,
       onRefused() {},
     },
   );

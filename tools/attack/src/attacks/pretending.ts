@@ -8,7 +8,7 @@ import { RpcStatus, tlsCredentials } from "@lifeline/rpc";
 import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { type ChainPems, chainBelowLeaf } from "../certificate-chain.ts";
 import { CollectorProcess } from "../collector-process.ts";
-import type { Stage } from "../stage.ts";
+import type { TestBed } from "../test-bed.ts";
 import { isRefusedWith, said } from "./refusal.ts";
 
 const HOUR_MS = 3_600_000;
@@ -23,12 +23,12 @@ const LOOK_EVERY_MS = 1_000;
 const OFF_MAX_S = 60;
 
 /** A series of the collector; not a number where it has none. */
-async function seriesOf(stage: Stage, name: string): Promise<number> {
-  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(await stage.metrics())?.[1]);
+async function seriesOf(testBed: TestBed, name: string): Promise<number> {
+  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(await testBed.metrics())?.[1]);
 }
 
 /** A collector whose certificates another authority issues, and chains for its node victim-7 that it must not believe. */
-async function openOwnPki({ clock, folder }: Stage) {
+async function openOwnPki({ clock, folder }: TestBed) {
   const nowMs = clock.wallMs();
   const make = async () => {
     const pems = await createAuthority({ commonName: "own", nowMs, lifetimeMs: DAY_MS, randomBytes });
@@ -68,36 +68,36 @@ async function openOwnPki({ clock, folder }: Stage) {
 export const pretending: readonly Attack[] = [
   {
     name: "leaf-as-issuer",
-    standing: "node",
-    tries: "speaks for another node under a certificate that it has signed with its own key",
-    async run(stage) {
-      await stage.node("victim-5");
-      const { certPem: leafPem, keys } = await stage.node("thief-5");
+    position: "node",
+    tries: "reports for another node under a certificate that it has signed with its own key",
+    async run(testBed) {
+      await testBed.node("victim-5");
+      const { certPem: leafPem, keys } = await testBed.node("thief-5");
       const leaf = { certPem: leafPem, keyPem: keys.privateKeyPem };
-      const forged = { subject: "victim-5", isAuthority: false, nowMs: stage.clock.wallMs() };
+      const forged = { subject: "victim-5", isAuthority: false, nowMs: testBed.clock.wallMs() };
       const { certPem, keyPem } = chainBelowLeaf(leaf, forged);
       const pair = { certPem: Buffer.from(certPem), keyPem: Buffer.from(keyPem) };
-      const { first } = await stage.speak(tlsCredentials({ caPem: stage.authorityPem, pair }), "victim-5");
+      const { first } = await testBed.openStream(tlsCredentials({ caPem: testBed.authorityPem, pair }), "victim-5");
       return outcomeOf([said(first), isRefusedWith(first, RpcStatus.UNAUTHENTICATED)]);
     },
   },
   {
     name: "odd-chains",
-    standing: "node",
-    tries: "speaks for another node of an own PKI by chains that are broken in one thing each",
-    async run(stage) {
-      const pki = await openOwnPki(stage);
+    position: "node",
+    tries: "reports for another node of an own PKI by chains that are broken in one thing each",
+    async run(testBed) {
+      const pki = await openOwnPki(testBed);
       const { collector, victim, chains } = pki;
       const address = `127.0.0.1:${collector.port}`;
-      const speakBy = async ({ certPem, keyPem }: ChainPems) => {
+      const streamBy = async ({ certPem, keyPem }: ChainPems) => {
         const pair = { certPem: Buffer.from(certPem), keyPem: Buffer.from(keyPem) };
-        return (await stage.speak(tlsCredentials({ caPem: pki.caPem, pair }), "victim-7", { address })).first;
+        return (await testBed.openStream(tlsCredentials({ caPem: pki.caPem, pair }), "victim-7", { address })).first;
       };
       try {
-        const honest = await speakBy(victim);
+        const honest = await streamBy(victim);
         const claims: Claim[] = [[`a right one: ${said(honest)}`, honest === "let in"]];
         for (const [what, chain] of Object.entries(chains)) {
-          const first = await speakBy(chain);
+          const first = await streamBy(chain);
           claims.push([`${what}: ${said(first)}`, isRefusedWith(first, RpcStatus.UNAUTHENTICATED)]);
         }
         return outcomeOf(...claims);
@@ -108,24 +108,24 @@ export const pretending: readonly Attack[] = [
   },
   {
     name: "lying-clock",
-    standing: "node",
+    position: "node",
     tries: "says with two of five nodes that it is 400 days later, so that what others reported is forgotten",
-    async run(stage) {
-      const before = await stage.stored("bystander-1");
-      const aheadMs = stage.clock.wallMs() + AHEAD_MS;
+    async run(testBed) {
+      const before = await testBed.stored("bystander-1");
+      const aheadMs = testBed.clock.wallMs() + AHEAD_MS;
       for (const nodeId of ["ahead-1", "ahead-2"]) {
-        const credentials = stage.client(await stage.node(nodeId));
-        const liar = await stage.speak(credentials, nodeId, { hello: { sentUnixMs: BigInt(aheadMs) } });
+        const credentials = testBed.client(await testBed.node(nodeId));
+        const liar = await testBed.openStream(credentials, nodeId, { hello: { sentUnixMs: BigInt(aheadMs) } });
         await liar.report(1, { sealedAtMs: aheadMs, sentAtMs: aheadMs });
         await liar.answered(1);
       }
       let offsetS = Number.NaN;
       for (let waitedMs = 0; waitedMs < LOOKS_WITHIN_MS && Number.isNaN(offsetS); waitedMs += LOOK_EVERY_MS) {
-        await pause(stage.clock, LOOK_EVERY_MS);
-        offsetS = await seriesOf(stage, "lifeline_collector_clock_offset_seconds");
+        await pause(testBed.clock, LOOK_EVERY_MS);
+        offsetS = await seriesOf(testBed, "lifeline_collector_clock_offset_seconds");
       }
-      const after = await stage.stored("bystander-1");
-      const pruned = await seriesOf(stage, "lifeline_collector_pruned_rows_total");
+      const after = await testBed.stored("bystander-1");
+      const pruned = await seriesOf(testBed, "lifeline_collector_pruned_rows_total");
       return outcomeOf(
         [`the fleet's clock is ${offsetS} s from the collector's`, Math.abs(offsetS) < OFF_MAX_S],
         [`${pruned} rows are forgotten`, pruned === 0],

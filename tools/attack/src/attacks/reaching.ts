@@ -9,8 +9,8 @@ import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";
 import { listeningPorts } from "../listening-ports.ts";
 import { field, framed, numberField } from "../message-bytes.ts";
-import { comesAbout } from "../poll.ts";
-import { CALL, type Stage } from "../stage.ts";
+import { within } from "../poll.ts";
+import { CALL, type TestBed } from "../test-bed.ts";
 import { SOURCES } from "./flooding.ts";
 import { refusalOf, said } from "./refusal.ts";
 
@@ -38,7 +38,7 @@ function getMetrics(port: number, host: string): Promise<{ readonly status: numb
 }
 
 /** Sends a program the signal that makes Node listen for a debugger; what came of it. */
-async function signalled({ clock }: Stage, name: string, pid: number | undefined): Promise<Claim> {
+async function signalled({ clock }: TestBed, name: string, pid: number | undefined): Promise<Claim> {
   if (pid === undefined) return [`the ${name} is dead`, false];
   const before = listeningPorts(pid);
   process.kill(pid, "SIGUSR1");
@@ -57,20 +57,20 @@ async function signalled({ clock }: Stage, name: string, pid: number | undefined
 export const reaching: readonly Attack[] = [
   {
     name: "guess-access-token",
-    standing: "port",
+    position: "port",
     tries: `asks with ${GUESSES} access tokens of its own making`,
-    async run(stage) {
+    async run(testBed) {
       const requests = Array.from({ length: GUESSES }, () => ({
         path: `${QUERY}/ListNodes`,
         headers: { authorization: `Bearer ${randomBytes(32).toString("base64url")}` },
         body: framed(new Uint8Array()).toString("base64"),
         ends: true,
       }));
-      const speech = { kind: "calls", streams: 4, requests } as const;
+      const traffic = { kind: "calls", streams: 4, requests } as const;
       const basics = { sources: SOURCES.slice(0, 1), connections: 8, again: true, start: { kind: "tls" } } as const;
-      const account = await stage.flood({ ...basics, speech });
-      const reader = createRpcClient(queryPb.QueryService, stage.address, stage.client());
-      const honest = await refusalOf(reader.unary("listNodes", {}, { ...CALL, bearerToken: stage.readerToken }));
+      const account = await testBed.flood({ ...basics, traffic });
+      const reader = createRpcClient(queryPb.QueryService, testBed.address, testBed.client());
+      const honest = await refusalOf(reader.unary("listNodes", {}, { ...CALL, bearerToken: testBed.readerToken }));
       reader.close();
       const tried = account.statuses["16"] ?? 0;
       return outcomeOf(
@@ -84,7 +84,7 @@ export const reaching: readonly Attack[] = [
   },
   {
     name: "foreign-host",
-    standing: "anywhere",
+    position: "anywhere",
     tries: "has a browser ask for the metrics under a name that leads to them (DNS rebinding)",
     async run({ collector: { httpPort } }) {
       const foreign = await getMetrics(httpPort, `evil.example:${httpPort}`);
@@ -97,26 +97,26 @@ export const reaching: readonly Attack[] = [
   },
   {
     name: "unread-metrics",
-    standing: "anywhere",
+    position: "anywhere",
     tries: "asks for the metrics on 500 connections and reads none",
-    async run(stage) {
-      const { httpPort: port } = stage.collector;
+    async run(testBed) {
+      const { httpPort: port } = testBed.collector;
       const bytes = Buffer.from(`GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`.repeat(16)).toString(
         "base64",
       );
       const start = { kind: "plain", bytes, reads: false } as const;
       return outcomeOf([
-        floodText(await stage.flood({ port, sources: SOURCES, connections: 500, again: true, start })),
+        floodText(await testBed.flood({ port, sources: SOURCES, connections: 500, again: true, start })),
         true,
       ]);
     },
   },
   {
     name: "unread-queries",
-    standing: "port",
+    position: "port",
     tries: "asks for the whole fleet with a reader's token without end, and reads no answer",
-    async run(stage) {
-      const headers = { authorization: `Bearer ${stage.readerToken}` };
+    async run(testBed) {
+      const headers = { authorization: `Bearer ${testBed.readerToken}` };
       const messages = {
         ListVerdicts: numberField(3, 10_000),
         ListIncidents: numberField(4, 10_000),
@@ -128,25 +128,25 @@ export const reaching: readonly Attack[] = [
         body: framed(message).toString("base64"),
         ends: true,
       }));
-      const speech = { kind: "calls", streams: 4, requests, reads: false } as const;
+      const traffic = { kind: "calls", streams: 4, requests, reads: false } as const;
       const basics = { sources: SOURCES, connections: 64, again: true, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await stage.flood({ ...basics, speech })), true]);
+      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
     },
   },
   {
     name: "inspector-by-signal",
-    standing: "anywhere",
+    position: "anywhere",
     tries: "sends collector, agent and reflector SIGUSR1, at which Node listens for a debugger",
-    async run(stage) {
-      const agent = stage.agent("signalled-1", stage.address, await stage.token());
+    async run(testBed) {
+      const agent = testBed.agent("signalled-1", testBed.address, await testBed.token());
       const args = ["--listen", "127.0.0.1:0"];
       const reflector = createProgram({ room: "reflector", args, environment: {}, clockFile: undefined });
       reflector.start();
-      await comesAbout(stage.clock, () => agent.printed().includes('"connected"'));
-      await comesAbout(stage.clock, () => reflector.printed().includes('"reflecting"'));
-      const programs = { collector: stage.collector, agent, reflector };
+      await within(testBed.clock, () => agent.printed().includes('"connected"'));
+      await within(testBed.clock, () => reflector.printed().includes('"reflecting"'));
+      const programs = { collector: testBed.collector, agent, reflector };
       const claims: Claim[] = [];
-      for (const [name, { pid }] of Object.entries(programs)) claims.push(await signalled(stage, name, pid));
+      for (const [name, { pid }] of Object.entries(programs)) claims.push(await signalled(testBed, name, pid));
       await Promise.all([agent.kill(), reflector.kill()]);
       return outcomeOf(...claims);
     },

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { createProgram, type Program } from "@lifeline/crash";
 import { pause } from "@lifeline/measure";
 import { type Attack, outcomeOf } from "../attack.ts";
-import { comesAbout } from "../poll.ts";
-import type { Stage } from "../stage.ts";
+import { within } from "../poll.ts";
+import type { TestBed } from "../test-bed.ts";
 
 /** An unauthenticated STAMP test packet (RFC 8762 §4.2.1): number 7, timestamp, an error estimate whose multiplier is 1, zeros. */
 const PACKET = Buffer.alloc(44);
@@ -37,9 +37,9 @@ function reflectedBy(reflector: Program): number {
  * Sends one datagram to the first under the address of the second, and counts what both have answered. The first is stopped meanwhile, so
  * that the datagram waits in its socket while the sender's socket makes room for the second's.
  */
-async function forge({ clock, seconds }: Stage, ports: readonly [number, number]): Promise<readonly number[]> {
+async function forge({ clock, seconds }: TestBed, ports: readonly [number, number]): Promise<readonly number[]> {
   const [first, second] = [reflectorAt("127.0.0.1", ports[0]), reflectorAt("127.0.0.2", ports[1])];
-  const isUp = (program: Program) => comesAbout(clock, () => program.printed().includes('"reflecting"'));
+  const isUp = (program: Program) => within(clock, () => program.printed().includes('"reflecting"'));
   try {
     first.start();
     await isUp(first);
@@ -64,12 +64,12 @@ async function forge({ clock, seconds }: Stage, ports: readonly [number, number]
 export const reflecting: readonly Attack[] = [
   {
     name: "reflector-loop",
-    standing: "anywhere",
+    position: "anywhere",
     tries: "sends a reflector one datagram under the address of another, at another port and at the same",
-    async run(stage) {
+    async run(testBed) {
       const [one, two] = [await freePort("127.0.0.1"), await freePort("127.0.0.2")];
-      const apart = await forge(stage, [one, two]);
-      const alike = await forge(stage, [one, one]);
+      const apart = await forge(testBed, [one, two]);
+      const alike = await forge(testBed, [one, one]);
       const isOver = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0) <= 1;
       return outcomeOf(
         [`at another port they answered ${apart.join(" and ")} datagrams`, isOver(apart)],

@@ -6,8 +6,8 @@ import { pause, type Target } from "@lifeline/measure";
 import { createRpcClient } from "@lifeline/rpc";
 import { encodeReport, NO_VITALS, queryPb, witnessPb } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
-import { comesAbout } from "../poll.ts";
-import { CALL, type Stage } from "../stage.ts";
+import { within } from "../poll.ts";
+import { CALL, type TestBed } from "../test-bed.ts";
 import { type Seen, windowFor } from "../windows.ts";
 
 /** What a spreadsheet, a page or a terminal would take for more than text. */
@@ -39,12 +39,12 @@ const OUTPUTS = [
 ] as const;
 
 /** Runs the shipped command line as a reader. */
-function lifeline(stage: Stage, ...args: readonly string[]): Promise<string> {
+function lifeline(testBed: TestBed, ...args: readonly string[]): Promise<string> {
   const env = {
     ...process.env,
-    LIFELINE_COLLECTOR: stage.address,
-    LIFELINE_AUTHORITY: stage.collector.fingerprint,
-    LIFELINE_TOKEN: stage.readerToken,
+    LIFELINE_COLLECTOR: testBed.address,
+    LIFELINE_AUTHORITY: testBed.collector.fingerprint,
+    LIFELINE_TOKEN: testBed.readerToken,
   };
   return new Promise((resolve, reject) => {
     execFile(process.execPath, [...entry("cli"), ...args], { env }, (error, out, err) => {
@@ -68,22 +68,22 @@ function isFormula(cell: string): boolean {
 
 /** A stream of a node, on which it has reported what it saw of each of its targets. */
 async function reportAs(
-  stage: Stage,
+  testBed: TestBed,
   nodeId: string,
   sees: (target: Target) => Seen,
-  options: Parameters<Stage["speak"]>[2] = {},
+  options: Parameters<TestBed["openStream"]>[2] = {},
 ) {
-  const stream = await stage.speak(stage.client(await stage.node(nodeId)), nodeId, options);
-  const sealedAtMs = stage.clock.wallMs();
+  const stream = await testBed.openStream(testBed.client(await testBed.node(nodeId)), nodeId, options);
+  const sealedAtMs = testBed.clock.wallMs();
   const windows = stream.targets.map((target) => windowFor(target, sealedAtMs, sees(target)));
   await stream.report(1, { bytes: encodeReport({ sealedAtMs, windows, vitals: NO_VITALS }) });
   await stream.answered(1);
   return stream;
 }
 
-function verdictsOf(stage: Stage, nodeId: string): Promise<readonly queryPb.VerdictRow[]> {
-  const client = createRpcClient(queryPb.QueryService, stage.address, stage.client());
-  const by = { ...CALL, bearerToken: stage.readerToken };
+function verdictsOf(testBed: TestBed, nodeId: string): Promise<readonly queryPb.VerdictRow[]> {
+  const client = createRpcClient(queryPb.QueryService, testBed.address, testBed.client());
+  const by = { ...CALL, bearerToken: testBed.readerToken };
   return client
     .unary("listVerdicts", { nodeId }, by)
     .then(({ rows }) => rows)
@@ -93,20 +93,20 @@ function verdictsOf(stage: Stage, nodeId: string): Promise<readonly queryPb.Verd
 export const showing: readonly Attack[] = [
   {
     name: "hostile-text",
-    standing: "node",
+    position: "node",
     tries:
       "calls itself by a formula, and reports a certificate whose issuer is links, mentions and invisible characters",
-    async run(stage) {
+    async run(testBed) {
       const chain = [{ subject: "CN=x", issuer: ISSUER, notAfter: "2030-01-01T00:00:00Z", sha256: "ab".repeat(32) }];
       const untrusted = { reason: "tls-untrusted", evidence: { chain }, attempts: 3 } as const;
       const sees = ({ options: { probe } }: Target) =>
         probe === "tls" ? untrusted : ({ reason: "answered" } as const);
-      await reportAs(stage, "hostile-1", sees, { hello: { hostname: FORMULA, agentVersion: VERSION } });
-      const isJudged = await comesAbout(stage.clock, async () =>
-        (await verdictsOf(stage, "hostile-1")).some(({ evidence }) => evidence.includes("evil")),
+      await reportAs(testBed, "hostile-1", sees, { hello: { hostname: FORMULA, agentVersion: VERSION } });
+      const isJudged = await within(testBed.clock, async () =>
+        (await verdictsOf(testBed, "hostile-1")).some(({ evidence }) => evidence.includes("evil")),
       );
       const shown: string[] = [];
-      for (const [command, output] of OUTPUTS) shown.push(await lifeline(stage, ...command, "--output", output));
+      for (const [command, output] of OUTPUTS) shown.push(await lifeline(testBed, ...command, "--output", output));
       const all = shown.join("\n");
       const as = (format: string) => shown.filter((_, at) => OUTPUTS[at]?.[1] === format);
       const formulas = as("csv").flatMap(cellsOf).filter(isFormula);
@@ -123,13 +123,13 @@ export const showing: readonly Attack[] = [
   },
   {
     name: "claimed-address",
-    standing: "node",
+    position: "node",
     tries:
       "names the address of a node whose answers are blocked as its own, so that what the witness hears of it counts for nobody",
-    async run(stage) {
+    async run(testBed) {
       const hello = { siderolinkPrefix: "fd00:41e4:649b:9303" };
-      const address = await stage.from("127.0.0.9");
-      const liar = await stage.speak(stage.client(await stage.node("liar-9")), "liar-9", {
+      const address = await testBed.from("127.0.0.9");
+      const liar = await testBed.openStream(testBed.client(await testBed.node("liar-9")), "liar-9", {
         hello: { ...hello, addresses: ["127.0.0.9"] },
       });
       const sees = ({ host, options: { probe } }: Target): Seen => {
@@ -137,16 +137,16 @@ export const showing: readonly Attack[] = [
         if (probe === "link") return { reason: "link-frozen", attempts: 10 };
         return { reason: host.startsWith("fd") ? "timeout" : "answered", attempts: 10 };
       };
-      await reportAs(stage, "victim-9", sees, { address, hello });
-      const witness = createRpcClient(witnessPb.WitnessService, stage.address, stage.client());
+      await reportAs(testBed, "victim-9", sees, { address, hello });
+      const witness = createRpcClient(witnessPb.WitnessService, testBed.address, testBed.client());
       const witnessId = randomBytes(16);
-      const by = { ...CALL, bearerToken: stage.collector.tokens.witness };
+      const by = { ...CALL, bearerToken: testBed.collector.tokens.witness };
       let cause = "";
       for (let words = 0; words < WITNESS_WORDS && cause !== "return-path-blocked"; words += 1) {
         const sources = [{ address: "127.0.0.9", port: 51_820, packets: 9n, heardAgoMs: 0n }];
         await witness.unary("witness", { witnessId, port: 51_820, watchedMs: 60_000n, sources }, by);
-        await pause(stage.clock, WITNESS_EVERY_MS);
-        const rows = await verdictsOf(stage, "victim-9");
+        await pause(testBed.clock, WITNESS_EVERY_MS);
+        const rows = await verdictsOf(testBed, "victim-9");
         const row = rows.find(({ requirementId, probe }) => requirementId === "siderolink-endpoint" && probe === "udp");
         cause = row?.cause ?? "none";
       }

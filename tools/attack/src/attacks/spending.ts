@@ -2,7 +2,7 @@
 import { pause } from "@lifeline/measure";
 import { encodeReport, MAX_TARGETS_PER_NODE, NO_VITALS } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
-import type { Stage } from "../stage.ts";
+import type { TestBed } from "../test-bed.ts";
 import { windowFor } from "../windows.ts";
 import { SOURCES } from "./flooding.ts";
 
@@ -19,55 +19,55 @@ const JUDGED_WITHIN_MS = 100;
 /** Label sets of one metric that a node may make in a day: the targets it may have within one, and its rows without any. */
 const SERIES_MAX = MAX_TARGETS_PER_NODE + 64;
 
-async function reportsOf(stage: Stage, nodeId: string, windows: number, reads: boolean) {
-  const { certPem, keys } = await stage.node(nodeId);
-  const stream = await stage.speak(stage.client({ certPem, keys }), nodeId);
+async function reportsOf(testBed: TestBed, nodeId: string, windows: number, reads: boolean) {
+  const { certPem, keys } = await testBed.node(nodeId);
+  const stream = await testBed.openStream(testBed.client({ certPem, keys }), nodeId);
   const { targets } = stream;
   stream.close();
-  const nowMs = stage.clock.wallMs();
+  const nowMs = testBed.clock.wallMs();
   const seen = { reason: "timeout", evidence: { code: "ETIMEDOUT", address: "192.0.2.1" }, attempts: 5 } as const;
   const each = targets.map((target) => windowFor(target, nowMs, seen));
   const all = Array.from({ length: windows }, (_, at) => each[at % each.length]).filter((one) => one !== undefined);
   const report = Buffer.from(encodeReport({ sealedAtMs: nowMs, windows: all, vitals: NO_VITALS })).toString("base64");
   const start = { kind: "tls", certPem, keyPem: keys.privateKeyPem } as const;
-  const speech = { kind: "reports", nodeId, report, reads } as const;
-  const { calls } = await stage.flood({ sources: SOURCES.slice(0, 1), connections: 1, again: false, start, speech });
-  const { reports } = await stage.stored(nodeId);
+  const traffic = { kind: "reports", nodeId, report, reads } as const;
+  const { calls } = await testBed.flood({ sources: SOURCES.slice(0, 1), connections: 1, again: false, start, traffic });
+  const { reports } = await testBed.stored(nodeId);
   return { sent: calls, reports, bytes: Buffer.from(report, "base64").length };
 }
 
 export const spending: readonly Attack[] = [
   {
     name: "crowded-reports",
-    standing: "node",
+    position: "node",
     tries: `sends reports of ${WINDOWS} windows as fast as they are taken`,
-    async run(stage) {
-      const { sent, reports, bytes } = await reportsOf(stage, "crowd-1", WINDOWS, true);
+    async run(testBed) {
+      const { sent, reports, bytes } = await reportsOf(testBed, "crowd-1", WINDOWS, true);
       return outcomeOf([`${sent} reports of ${bytes} bytes sent, ${reports} stored`, reports > 0]);
     },
   },
   {
     name: "unread-acks",
-    standing: "node",
+    position: "node",
     tries: "sends reports without end and reads no acknowledgement",
-    async run(stage) {
-      const { sent, reports } = await reportsOf(stage, "deaf-1", 1, false);
+    async run(testBed) {
+      const { sent, reports } = await reportsOf(testBed, "deaf-1", 1, false);
       return outcomeOf([`${sent} reports sent, ${reports} stored`, reports < sent]);
     },
   },
   {
     name: "changing-resolvers",
-    standing: "node",
+    position: "node",
     tries: `says hello ${HELLOS} times, each time with ${RESOLVERS} other resolvers`,
-    async run(stage) {
+    async run(testBed) {
       const nodeId = "changing-1";
-      const stream = await stage.speak(stage.client(await stage.node(nodeId)), nodeId);
+      const stream = await testBed.openStream(testBed.client(await testBed.node(nodeId)), nodeId);
       const seen = new Set<string>();
       for (let hello = 0; hello < HELLOS; hello += 1) {
         const resolvers = Array.from({ length: RESOLVERS }, (_, at) => `198.51.${hello}.${at + 1}`);
         await stream.hello({ resolvers });
-        await pause(stage.clock, JUDGED_WITHIN_MS);
-        for (const line of (await stage.metrics()).split("\n")) {
+        await pause(testBed.clock, JUDGED_WITHIN_MS);
+        for (const line of (await testBed.metrics()).split("\n")) {
           if (line.startsWith("lifeline_requirement_verdict{") && line.includes(`node="${nodeId}"`))
             seen.add(line.slice(0, line.indexOf(",obligation=")));
         }

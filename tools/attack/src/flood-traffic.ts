@@ -1,29 +1,29 @@
-/** What a flood says on one connection. */
+/** What a flood sends on one connection. */
 import { randomBytes } from "node:crypto";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from "node:http2";
 import type { Socket } from "node:net";
 import { systemClock } from "@lifeline/measure";
-import type { FloodRequest, FloodSpeech } from "./flood.ts";
+import type { FloodRequest, FloodTraffic } from "./flood.ts";
 import { batchOf, CONNECTION_PREFACE } from "./http2-frames.ts";
 import { field, framed, numberField } from "./message-bytes.ts";
 
 /** How it goes on, and where it is counted. */
-export interface SpeechParts {
+export interface TrafficParts {
   readonly again: boolean;
   readonly account: { calls: number; statuses: Record<string, number> };
 }
 
-/** Speaks until the socket is closed. */
-export function speak(socket: Socket, speech: FloodSpeech, parts: SpeechParts): void {
-  if (speech.kind === "frames") sendFrames(socket, speech);
-  else if (speech.kind === "reports") sendReports(socket, speech, parts);
-  else new Caller(socket, speech, parts).begin();
+/** Sends until the socket is closed. */
+export function sendTraffic(socket: Socket, traffic: FloodTraffic, parts: TrafficParts): void {
+  if (traffic.kind === "frames") sendFrames(socket, traffic);
+  else if (traffic.kind === "reports") sendReports(socket, traffic, parts);
+  else new Caller(socket, traffic, parts).begin();
 }
 
 function sendReports(
   socket: Socket,
-  { nodeId, report, reads = true }: Extract<FloodSpeech, { kind: "reports" }>,
-  { account }: SpeechParts,
+  { nodeId, report, reads = true }: Extract<FloodTraffic, { kind: "reports" }>,
+  { account }: TrafficParts,
 ): void {
   const settings = reads ? {} : { initialWindowSize: 0 };
   const session = connectHttp2("http://collector", { createConnection: () => socket, settings });
@@ -58,7 +58,7 @@ function sendReports(
   go();
 }
 
-function sendFrames(socket: Socket, { flood, reads = true }: Extract<FloodSpeech, { kind: "frames" }>): void {
+function sendFrames(socket: Socket, { flood, reads = true }: Extract<FloodTraffic, { kind: "frames" }>): void {
   if (reads) socket.resume();
   else socket.pause();
   socket.write(CONNECTION_PREFACE);
@@ -73,24 +73,24 @@ function sendFrames(socket: Socket, { flood, reads = true }: Extract<FloodSpeech
 
 class Caller {
   readonly #session: ClientHttp2Session;
-  readonly #speech: Extract<FloodSpeech, { kind: "calls" }>;
-  readonly #parts: SpeechParts;
+  readonly #traffic: Extract<FloodTraffic, { kind: "calls" }>;
+  readonly #parts: TrafficParts;
   #turn = 0;
 
-  constructor(socket: Socket, speech: Extract<FloodSpeech, { kind: "calls" }>, parts: SpeechParts) {
-    this.#speech = speech;
+  constructor(socket: Socket, traffic: Extract<FloodTraffic, { kind: "calls" }>, parts: TrafficParts) {
+    this.#traffic = traffic;
     this.#parts = parts;
-    const settings = speech.reads === false ? { initialWindowSize: 0 } : {};
+    const settings = traffic.reads === false ? { initialWindowSize: 0 } : {};
     this.#session = connectHttp2("http://collector", { createConnection: () => socket, settings });
     this.#session.on("error", () => {});
   }
 
   begin(): void {
-    for (let at = 0; at < this.#speech.streams; at += 1) this.#call();
+    for (let at = 0; at < this.#traffic.streams; at += 1) this.#call();
   }
 
   #call(): void {
-    const { requests } = this.#speech;
+    const { requests } = this.#traffic;
     const request = requests[this.#turn % requests.length];
     this.#turn += 1;
     if (request === undefined || this.#session.destroyed || this.#session.closed) return;
@@ -103,7 +103,7 @@ class Caller {
     if (this.#parts.again) stream.once("close", () => setImmediate(() => this.#call()));
   }
 
-  /** Counts a call once: when its status is told, or when it ends without one. */
+  /** Counts a call once: when its status arrives, or when it ends without one. */
   #countEnd(stream: ClientHttp2Stream): void {
     let isCounted = false;
     const count = (status: string) => {
@@ -120,7 +120,7 @@ class Caller {
     };
     stream.on("response", note);
     stream.on("trailers", note);
-    if (this.#speech.reads !== false) stream.resume();
+    if (this.#traffic.reads !== false) stream.resume();
     stream.once("close", () => count(stream.rstCode === 0 ? "none" : `reset ${stream.rstCode}`));
   }
 }

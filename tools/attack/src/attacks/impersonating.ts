@@ -1,4 +1,4 @@
-/** By who has a node's credentials, or something that looks like them: to speak for more than that node. */
+/** By who has a node's credentials, or something that looks like them: to report for more than that node. */
 import { randomBytes } from "node:crypto";
 import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
 import { RpcStatus } from "@lifeline/rpc";
@@ -8,17 +8,17 @@ import { isRefusedWith, refusalOf, said } from "./refusal.ts";
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-export const speaking: readonly Attack[] = [
+export const impersonating: readonly Attack[] = [
   {
     name: "impersonate-node",
-    standing: "node",
+    position: "node",
     tries: "says hello for another node under its own certificate",
-    async run(stage) {
-      const token = await stage.token({ usesMax: 2 });
-      const thief = await stage.enrol(token, "thief-1");
-      const victim = await stage.enrol(token, "victim-1");
-      const honest = await stage.speak(stage.client(victim), "victim-1");
-      const { first } = await stage.speak(stage.client(thief), "victim-1");
+    async run(testBed) {
+      const token = await testBed.token({ usesMax: 2 });
+      const thief = await testBed.enrol(token, "thief-1");
+      const victim = await testBed.enrol(token, "victim-1");
+      const honest = await testBed.openStream(testBed.client(victim), "victim-1");
+      const { first } = await testBed.openStream(testBed.client(thief), "victim-1");
       await honest.report(1);
       const { acked } = await honest.answered(1);
       return outcomeOf(
@@ -29,14 +29,14 @@ export const speaking: readonly Attack[] = [
   },
   {
     name: "impersonate-key",
-    standing: "node",
+    position: "node",
     tries: "enrols a key of its own under the id of a node that is enrolled, with a good token",
-    async run(stage) {
-      const token = await stage.token({ usesMax: 2 });
-      const victim = await stage.enrol(token, "victim-2");
-      const taken = await refusalOf(stage.enrol(token, "victim-2"));
-      const { first } = await stage.speak(stage.client(victim), "victim-2");
-      const { enrolments } = await stage.admin((client, by) =>
+    async run(testBed) {
+      const token = await testBed.token({ usesMax: 2 });
+      const victim = await testBed.enrol(token, "victim-2");
+      const taken = await refusalOf(testBed.enrol(token, "victim-2"));
+      const { first } = await testBed.openStream(testBed.client(victim), "victim-2");
+      const { enrolments } = await testBed.admin((client, by) =>
         client.unary("listEnrolments", { nodeId: "victim-2" }, by),
       );
       const claims = enrolments[0]?.refusedClaims ?? 0;
@@ -49,28 +49,28 @@ export const speaking: readonly Attack[] = [
   },
   {
     name: "foreign-authority",
-    standing: "port",
-    tries: "speaks for a node under a certificate of its name that another authority has signed",
-    async run(stage) {
-      await stage.enrol(await stage.token(), "victim-3");
-      const times = { nowMs: stage.clock.wallMs(), lifetimeMs: HOUR_MS };
+    position: "port",
+    tries: "reports for a node under a certificate of its name that another authority has signed",
+    async run(testBed) {
+      await testBed.enrol(await testBed.token(), "victim-3");
+      const times = { nowMs: testBed.clock.wallMs(), lifetimeMs: HOUR_MS };
       const pems = await createAuthority({ commonName: "forged", ...times, randomBytes });
       const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
       const keys = makeKeyPair();
       const { publicKeyDer } = keys;
       const { pem: certPem } = await authority.issueNode({ nodeId: "victim-3", publicKeyDer, ...times });
-      const { first } = await stage.speak(stage.client({ certPem, keys }), "victim-3");
+      const { first } = await testBed.openStream(testBed.client({ certPem, keys }), "victim-3");
       return outcomeOf([said(first), isRefusedWith(first, RpcStatus.UNAUTHENTICATED)]);
     },
   },
   {
     name: "revoked-stream",
-    standing: "node",
-    tries: "goes on speaking on a stream that was open when its node was revoked",
-    async run(stage) {
-      const stolen = await stage.enrol(await stage.token(), "stolen-1");
-      const stream = await stage.speak(stage.client(stolen), "stolen-1");
-      const { endedStreams } = await stage.admin((client, by) =>
+    position: "node",
+    tries: "goes on reporting on a stream that was open when its node was revoked",
+    async run(testBed) {
+      const stolen = await testBed.enrol(await testBed.token(), "stolen-1");
+      const stream = await testBed.openStream(testBed.client(stolen), "stolen-1");
+      const { endedStreams } = await testBed.admin((client, by) =>
         client.unary("revokeNode", { nodeId: "stolen-1" }, by),
       );
       const end = await stream.end;
@@ -82,43 +82,43 @@ export const speaking: readonly Attack[] = [
   },
   {
     name: "revoked-key",
-    standing: "node",
+    position: "node",
     tries:
       "comes again, renews, and enrols anew with a copied key whose node was revoked, also once the id was readmitted",
-    async run(stage) {
-      const token = await stage.token({ usesMax: 3 });
-      const stolen = await stage.enrol(token, "stolen-2");
+    async run(testBed) {
+      const token = await testBed.token({ usesMax: 3 });
+      const stolen = await testBed.enrol(token, "stolen-2");
       // Each way in, in words.
       const tryAll = async (when: string): Promise<readonly Claim[]> => {
         const outcomes = [
-          ["a stream", (await stage.speak(stage.client(stolen), "stolen-2")).first],
-          ["a renewal", await refusalOf(stage.renew(stolen, "stolen-2"))],
-          ["an enrolment", await refusalOf(stage.enrol(token, "stolen-2", { keys: stolen.keys }))],
+          ["a stream", (await testBed.openStream(testBed.client(stolen), "stolen-2")).first],
+          ["a renewal", await refusalOf(testBed.renew(stolen, "stolen-2"))],
+          ["an enrolment", await refusalOf(testBed.enrol(token, "stolen-2", { keys: stolen.keys }))],
         ] as const;
         return outcomes.map(([what, outcome]) => [
           `${what} ${when}: ${said(outcome)}`,
           isRefusedWith(outcome, RpcStatus.PERMISSION_DENIED),
         ]);
       };
-      const couldRenew = await refusalOf(stage.renew(stolen, "stolen-2"));
-      await stage.admin((client, by) => client.unary("revokeNode", { nodeId: "stolen-2" }, by));
+      const couldRenew = await refusalOf(testBed.renew(stolen, "stolen-2"));
+      await testBed.admin((client, by) => client.unary("revokeNode", { nodeId: "stolen-2" }, by));
       const revoked = await tryAll("once revoked");
-      await stage.admin((client, by) => client.unary("readmitNode", { nodeId: "stolen-2" }, by));
+      await testBed.admin((client, by) => client.unary("readmitNode", { nodeId: "stolen-2" }, by));
       const readmitted = await tryAll("once readmitted");
       return outcomeOf([`a renewal before: ${said(couldRenew)}`, couldRenew === "OK"], ...revoked, ...readmitted);
     },
   },
   {
     name: "replay-report",
-    standing: "node",
+    position: "node",
     tries: "sends a report again under its key, and other bytes under the same key",
-    async run(stage) {
-      const node = await stage.enrol(await stage.token(), "replayer-1");
+    async run(testBed) {
+      const node = await testBed.enrol(await testBed.token(), "replayer-1");
       const bootId = randomBytes(16);
-      const stream = await stage.speak(stage.client(node), "replayer-1", { bootId });
+      const stream = await testBed.openStream(testBed.client(node), "replayer-1", { bootId });
       for (const sealedAtMs of [1_000, 1_000, 2_000]) await stream.report(1, { sealedAtMs });
       const { acked } = await stream.answered(3);
-      const { reports, duplicates } = await stage.stored("replayer-1");
+      const { reports, duplicates } = await testBed.stored("replayer-1");
       return outcomeOf(
         [`${acked} of 3 acknowledged`, acked === 3],
         [`${reports} counted, ${duplicates} known as come again`, reports === 1 && duplicates === 2],
@@ -127,21 +127,21 @@ export const speaking: readonly Attack[] = [
   },
   {
     name: "replay-as-other",
-    standing: "node",
+    position: "node",
     tries: "sends another node's report under that one's boot and number",
-    async run(stage) {
-      const token = await stage.token({ usesMax: 2 });
-      const victim = await stage.enrol(token, "victim-4");
-      const thief = await stage.enrol(token, "thief-4");
+    async run(testBed) {
+      const token = await testBed.token({ usesMax: 2 });
+      const victim = await testBed.enrol(token, "victim-4");
+      const thief = await testBed.enrol(token, "thief-4");
       const bootId = randomBytes(16);
-      const own = await stage.speak(stage.client(victim), "victim-4", { bootId });
+      const own = await testBed.openStream(testBed.client(victim), "victim-4", { bootId });
       await own.report(1);
       await own.answered(1);
-      const copied = await stage.speak(stage.client(thief), "thief-4", { bootId });
+      const copied = await testBed.openStream(testBed.client(thief), "thief-4", { bootId });
       await copied.report(1);
       await copied.report(2);
       await copied.answered(2);
-      const [ofVictim, ofThief] = [await stage.stored("victim-4"), await stage.stored("thief-4")];
+      const [ofVictim, ofThief] = [await testBed.stored("victim-4"), await testBed.stored("thief-4")];
       return outcomeOf([
         `the victim has ${ofVictim.reports} and ${ofVictim.duplicates} again, the thief its own ${ofThief.reports}`,
         ofVictim.reports === 1 && ofVictim.duplicates === 0 && ofThief.reports === 2,
@@ -150,15 +150,15 @@ export const speaking: readonly Attack[] = [
   },
   {
     name: "future-dated-report",
-    standing: "node",
+    position: "node",
     tries: "dates a report two days ahead, so that it hides what comes",
-    async run(stage) {
-      const node = await stage.enrol(await stage.token(), "dater-1");
-      const stream = await stage.speak(stage.client(node), "dater-1");
-      await stream.report(1, { sealedAtMs: stage.clock.wallMs() + 2 * DAY_MS });
+    async run(testBed) {
+      const node = await testBed.enrol(await testBed.token(), "dater-1");
+      const stream = await testBed.openStream(testBed.client(node), "dater-1");
+      await stream.report(1, { sealedAtMs: testBed.clock.wallMs() + 2 * DAY_MS });
       await stream.report(2);
       const { acked } = await stream.answered(2);
-      const counted = /^lifeline_collector_reports_future_dated_total (\d+)$/m.exec(await stage.metrics())?.[1];
+      const counted = /^lifeline_collector_reports_future_dated_total (\d+)$/m.exec(await testBed.metrics())?.[1];
       return outcomeOf([
         `${acked} of 2 acknowledged, ${counted} of them counted as dated ahead`,
         acked === 2 && counted === "1",
@@ -167,15 +167,15 @@ export const speaking: readonly Attack[] = [
   },
   {
     name: "oversized-message",
-    standing: "node",
+    position: "node",
     tries: "sends a message of five megabytes",
-    async run(stage) {
-      const node = await stage.enrol(await stage.token(), "large-1");
-      const credentials = stage.client(node);
-      const stream = await stage.speak(credentials, "large-1", { isUnbounded: true });
+    async run(testBed) {
+      const node = await testBed.enrol(await testBed.token(), "large-1");
+      const credentials = testBed.client(node);
+      const stream = await testBed.openStream(credentials, "large-1", { isUnbounded: true });
       await stream.report(1, { bytes: new Uint8Array(5_000_000) }).catch(() => {});
       const end = await stream.end;
-      const again = await stage.speak(credentials, "large-1");
+      const again = await testBed.openStream(credentials, "large-1");
       await again.report(2);
       const { acked } = await again.answered(1);
       return outcomeOf(

@@ -13,7 +13,7 @@ import { adminPb, enrolPb, queryPb } from "@lifeline/wire";
 import { CollectorProcess } from "./collector-process.ts";
 import { type FloodAccount, type FloodJob, flood } from "./flood.ts";
 import { Honest, type HonestIdentity, p99 } from "./honest.ts";
-import { type NodeStream, OWN_CHANNEL, type SpeakOptions, speak } from "./node-stream.ts";
+import { type NodeStream, OWN_CHANNEL, openStream, type StreamOptions } from "./node-stream.ts";
 import { contentOf, keysIn, pemBody } from "./secrets.ts";
 
 /** A call fails after this long, ms. */
@@ -31,8 +31,8 @@ export interface NodeCredentials {
   readonly keys: KeyPair;
 }
 
-/** How a stage is built. */
-export interface StageOptions {
+/** How a test bed is built. */
+export interface TestBedOptions {
   readonly clock: Clock;
   /** How long each flood lasts. */
   readonly seconds: number;
@@ -51,19 +51,19 @@ export interface TokenOptions {
 type AdminClient = ReturnType<typeof createRpcClient<typeof adminPb.AdminService>>;
 
 /** Builds it. */
-export async function openStage(options: StageOptions): Promise<Stage> {
-  const stage = new Stage(options);
+export async function openTestBed(options: TestBedOptions): Promise<TestBed> {
+  const testBed = new TestBed(options);
   try {
-    await stage.open();
-    return stage;
+    await testBed.open();
+    return testBed;
   } catch (error) {
-    await stage.close();
+    await testBed.close();
     throw error;
   }
 }
 
 /** The fixture of every attack. */
-export class Stage {
+export class TestBed {
   readonly clock: Clock;
   /** How long each flood lasts. */
   readonly seconds: number;
@@ -75,7 +75,7 @@ export class Stage {
   readonly #agents: { readonly program: Program; readonly stateDir: string }[] = [];
   readonly #closers: (() => void)[] = [];
 
-  constructor({ clock, seconds, host = "127.0.0.1" }: StageOptions) {
+  constructor({ clock, seconds, host = "127.0.0.1" }: TestBedOptions) {
     this.clock = clock;
     this.seconds = seconds;
     this.collector = new CollectorProcess(this.folder, { host }, clock);
@@ -192,8 +192,8 @@ export class Stage {
     return tlsCredentials({ caPem, pair });
   }
 
-  async speak(credentials: ChannelCredentials, nodeId: string, options: SpeakOptions = {}): Promise<NodeStream> {
-    const stream = await speak(credentials, nodeId, { address: this.address, ...options }, this.clock);
+  async openStream(credentials: ChannelCredentials, nodeId: string, options: StreamOptions = {}): Promise<NodeStream> {
+    const stream = await openStream(credentials, nodeId, { address: this.address, ...options }, this.clock);
     this.#closers.push(() => stream.close());
     return stream;
   }
@@ -271,7 +271,7 @@ export class Stage {
   }
 
   /** Everything the collector and the agents have printed, and what they have on their disks apart from their identities. */
-  told(): string {
+  output(): string {
     const printed = [this.collector, ...this.#agents.map(({ program }) => program)].map((program) => program.printed());
     const kept = [this.collector.dataDir, ...this.#agents.map(({ stateDir }) => stateDir)].map(contentOf);
     return [...printed, ...kept].join("");
