@@ -5,7 +5,7 @@ import { systemClock } from "@lifeline/measure";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { outcomeOf } from "./attack.ts";
 import { ATTACKS } from "./attacks.ts";
-import { judged, LIMITS, play } from "./play.ts";
+import { judged, LIMITS, type Played, play } from "./play.ts";
 import { openTestBed, type TestBed } from "./test-bed.ts";
 
 let testBed: TestBed;
@@ -40,6 +40,29 @@ describe("the threat model", () => {
     expect(named.filter((name) => !known.has(name))).toEqual([]);
     expect(named.length).toBeGreaterThan(10);
   });
+});
+
+it.each([
+  ["nobody was admitted", { honestAdmitMs: null }, "no honest node was admitted"],
+  ["an admission takes too long", { honestAdmitMs: 5_001 }, "an honest node was admitted after 5001 ms"],
+  ["no report was acknowledged", { honestAckP99Ms: null }, "an honest report was acknowledged after null ms"],
+])("an attack is broken when %s", (_, cost, observed) => {
+  const played: Played = {
+    attack: "any",
+    position: "port",
+    tries: "any",
+    outcome: "held",
+    observed: "any",
+    collectorCpuSeconds: 1,
+    peakRssMb: 100,
+    honestAckP99Ms: 1,
+    honestAdmitMs: 1,
+    honestRefused: 0,
+    restarts: 0,
+    memoryLimit: "none",
+  };
+  expect(judged(played, LIMITS)).toBe(played);
+  expect(judged({ ...played, ...cost }, LIMITS)).toMatchObject({ outcome: "broke", observed: `${observed}; any` });
 });
 
 it("an outcome tells what was not as it should be", () => {

@@ -171,6 +171,7 @@ function account(): HonestAccount {
   return {
     ackMs: reporting.flatMap((node) => [...node.ackMs, ...node.waitingMs()]),
     admitMs: coming.flatMap((node) => [...node.admitMs, ...node.waitingMs()]),
+    admissions: coming.reduce((sum, { admitMs }) => sum + admitMs.length, 0),
     refused: reporting.reduce((sum, { refused }) => sum + refused, 0),
   };
 }

@@ -36,6 +36,8 @@ export interface HonestAccount {
   readonly ackMs: readonly number[];
   /** From the first attempt to connect to a plan, ms. */
   readonly admitMs: readonly number[];
+  /** Nodes that got a plan: admissions that are over. */
+  readonly admissions: number;
   /** Reports that were refused for good. */
   readonly refused: number;
 }

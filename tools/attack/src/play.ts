@@ -18,7 +18,7 @@ export interface Played {
   readonly peakRssMb: number;
   /** From when a report was due to its acknowledgement, 99th percentile; null: none was due. */
   readonly honestAckP99Ms: number | null;
-  /** Longest that an honest node took to be admitted; null: none connected meanwhile. */
+  /** Longest that an honest node took to be admitted; null: none was admitted. */
   readonly honestAdmitMs: number | null;
   /** Honest reports that were refused for good. */
   readonly honestRefused: number;
@@ -40,9 +40,10 @@ export interface Limits {
  */
 export const LIMITS: Limits = { peakRssMb: 512, honestAckP99Ms: 250, honestAdmitMs: 5_000 };
 
-/** Honest acknowledgements that an attack is measured by, at least, and how long they are waited for, ms. */
+/** Honest acknowledgements and admissions that an attack is measured by, at least, and how long the harness waits for them, ms. */
 const ACKS_MIN = 10;
-const ACKS_WITHIN_MS = 10_000;
+const ADMISSIONS_MIN = 1;
+const MEASURED_WITHIN_MS = 30_000;
 const LOOK_EVERY_MS = 100;
 
 /** Acknowledgements that are no slower, ms, say that the collector is calm. How long it may take to be, before it is started anew, ms. */
@@ -68,7 +69,7 @@ async function playHere({ name, position, tries, run }: Attack, testBed: TestBed
   await watch.begin();
   const outcome = await run(testBed).catch(brokeWith);
   await untilMeasured(testBed);
-  const { ackMs, admitMs, refused } = await testBed.honest.account();
+  const { ackMs, admitMs, admissions, refused } = await testBed.honest.account();
   const { cpuSeconds, peakRssMb } = await watch.end();
   const longestMs = ackMs.length === 0 ? null : Math.round(p99(ackMs));
   const played = {
@@ -79,7 +80,7 @@ async function playHere({ name, position, tries, run }: Attack, testBed: TestBed
     collectorCpuSeconds: Math.round(cpuSeconds * 100) / 100,
     peakRssMb: Math.round(peakRssMb),
     honestAckP99Ms: longestMs,
-    honestAdmitMs: admitMs.length === 0 ? null : Math.round(Math.max(...admitMs)),
+    honestAdmitMs: admissions === 0 ? null : Math.round(Math.max(...admitMs)),
     honestRefused: refused,
     restarts: watch.restarts,
     memoryLimit: testBed.collector.limit.kind,
@@ -100,7 +101,10 @@ export function judged(played: Played, limits: Limits): Played {
       `an honest report was acknowledged after ${honestAckP99Ms} ms`,
       honestAckP99Ms !== null && honestAckP99Ms <= limits.honestAckP99Ms,
     ],
-    [`an honest node was admitted after ${honestAdmitMs} ms`, (honestAdmitMs ?? 0) <= limits.honestAdmitMs],
+    [
+      honestAdmitMs === null ? "no honest node was admitted" : `an honest node was admitted after ${honestAdmitMs} ms`,
+      honestAdmitMs !== null && honestAdmitMs <= limits.honestAdmitMs,
+    ],
     [`${honestRefused} honest reports were refused`, honestRefused === 0],
   );
   return outcome === "held" ? played : { ...played, outcome, observed: `${observed}; ${played.observed}` };
@@ -111,9 +115,9 @@ function brokeWith(error: unknown): Outcome {
 }
 
 async function untilMeasured({ honest, clock }: TestBed): Promise<void> {
-  for (let waitedMs = 0; waitedMs < ACKS_WITHIN_MS; waitedMs += LOOK_EVERY_MS) {
-    const { ackMs } = await honest.account();
-    if (ackMs.length >= ACKS_MIN) return;
+  for (let waitedMs = 0; waitedMs < MEASURED_WITHIN_MS; waitedMs += LOOK_EVERY_MS) {
+    const { ackMs, admissions } = await honest.account();
+    if (ackMs.length >= ACKS_MIN && admissions >= ADMISSIONS_MIN) return;
     await pause(clock, LOOK_EVERY_MS);
   }
 }
