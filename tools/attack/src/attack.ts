@@ -21,6 +21,8 @@ export interface Attack {
   readonly tries: string;
   /** Played in a network namespace of its own, whose loopback has the addresses of network-namespace. */
   readonly needsNetwork?: boolean;
+  /** What it attacks takes so long: its floods last this long at least, s. Default none. */
+  readonly leastSeconds?: number;
   run(testBed: TestBed): Promise<Outcome>;
 }
 

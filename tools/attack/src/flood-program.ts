@@ -76,7 +76,8 @@ class Flood {
     if (start.kind === "client-hello") {
       socket.write(this.#hello);
       if (start.leaves) socket.once("data", leave);
-      else socket.pause();
+      // What is not read does not show its end.
+      else socket.resume();
       return;
     }
     if (start.kind === "plain") {

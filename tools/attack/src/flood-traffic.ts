@@ -75,7 +75,6 @@ class Caller {
   readonly #session: ClientHttp2Session;
   readonly #traffic: Extract<FloodTraffic, { kind: "calls" }>;
   readonly #parts: TrafficParts;
-  #turn = 0;
 
   constructor(socket: Socket, traffic: Extract<FloodTraffic, { kind: "calls" }>, parts: TrafficParts) {
     this.#traffic = traffic;
@@ -91,8 +90,8 @@ class Caller {
 
   #call(): void {
     const { requests } = this.#traffic;
-    const request = requests[this.#turn % requests.length];
-    this.#turn += 1;
+    // Counted over all connections, so that each request has its turn where a connection makes few.
+    const request = requests[this.#parts.account.calls % requests.length];
     if (request === undefined || this.#session.destroyed || this.#session.closed) return;
     const headers = { ":method": "POST", ":path": request.path, "content-type": "application/grpc", te: "trailers" };
     const stream = this.#session.request({ ...headers, ...request.headers }, { endStream: false });

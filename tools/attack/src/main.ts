@@ -16,7 +16,7 @@ nothing and costs no restart, less than ${LIMITS.peakRssMb} MB, and honest nodes
 
   --only NAME    one of ${ATTACKS.map(({ name }) => name).join(", ")};
                  may be given more than once
-  --seconds N    how long each flood lasts, ${SECONDS.least} to ${SECONDS.most} (default ${SECONDS.usual})
+  --seconds N    how long each flood lasts, ${SECONDS.least} to ${SECONDS.most} (default ${SECONDS.usual}); floods that attack a deadline last longer than it
   --json         one JSON array: attack, position, tries, outcome (held, broke, skipped), observed, collectorCpuSeconds, peakRssMb,
                  honestAckP99Ms, honestAdmitMs, honestRefused, restarts, memoryLimit
 `;

@@ -55,6 +55,7 @@ const FRESH_ABOVE_MB = 250;
 
 /** Plays one attack, where it needs one in a network of its own. Never rejects for what the attack does. */
 export async function play(attack: Attack, testBed: TestBed): Promise<Played> {
+  testBed.leastSeconds = attack.leastSeconds ?? 0;
   if (attack.needsNetwork !== true || isInside) return playHere(attack, testBed);
   const why = whyNoNetwork();
   if (why !== undefined)

@@ -65,19 +65,20 @@ export async function openTestBed(options: TestBedOptions): Promise<TestBed> {
 /** The fixture of every attack. */
 export class TestBed {
   readonly clock: Clock;
-  /** How long each flood lasts. */
-  readonly seconds: number;
+  /** Of the attack that is being played (attack.ts), s. */
+  leastSeconds = 0;
   readonly collector: CollectorProcess;
   readonly honest: Honest;
   readonly folder: string = mkdtempSync(join(tmpdir(), "lifeline-attack-"));
   /** Everything that must never be seen: tokens, and private keys as PEM. */
   readonly secrets = new Set<string>();
   readonly #agents: { readonly program: Program; readonly stateDir: string }[] = [];
+  readonly #seconds: number;
   readonly #closers: (() => void)[] = [];
 
   constructor({ clock, seconds, host = "127.0.0.1" }: TestBedOptions) {
     this.clock = clock;
-    this.seconds = seconds;
+    this.#seconds = seconds;
     this.collector = new CollectorProcess(this.folder, { host }, clock);
     this.honest = new Honest(clock);
   }
@@ -115,6 +116,11 @@ export class TestBed {
     this.honest.tell({ kind: "begin" });
     await pause(this.clock, USUAL_MS);
     return p99((await this.honest.account()).ackMs);
+  }
+
+  /** How long each flood lasts. */
+  get seconds(): number {
+    return Math.max(this.#seconds, this.leastSeconds);
   }
 
   get port(): number {

@@ -1,9 +1,10 @@
 /** By whoever reaches the port, without certificate or token: to make the collector work or hold memory. */
-import { type Attack, outcomeOf } from "../attack.ts";
-import { floodText } from "../flood.ts";
+import { REQUEST_WITHIN_MS } from "@lifeline/rpc";
+import { type Attack, type Claim, outcomeOf } from "../attack.ts";
+import { floodOutcome } from "../flood-outcome.ts";
 import type { FrameFlood } from "../http2-frames.ts";
-import { emptyMessages, framed } from "../message-bytes.ts";
-import { METHOD_PATHS, STREAM, WITNESS } from "./methods.ts";
+import { emptyMessages, field, framed } from "../message-bytes.ts";
+import { ENROL, METHOD_PATHS, STREAM, WITNESS } from "./methods.ts";
 
 /** As many as one source may hold, and one more source than honest nodes come from. */
 export const SOURCES: readonly string[] = Array.from({ length: 8 }, (_, at) => `127.0.66.${at + 1}`);
@@ -11,23 +12,32 @@ export const SOURCES: readonly string[] = Array.from({ length: 8 }, (_, at) => `
 const CONNECTIONS = 320;
 const STREAMS = 4;
 
+/** Twelve: the deadline of a request, and two for the flood to begin. */
+const PAST_DEADLINE_S = REQUEST_WITHIN_MS / 1_000 + 2;
+
 /** The largest message a stranger may send, and what it holds: empty sources, two bytes each. */
 const EMPTY_SOURCES = 8_190;
 const SOURCES_FIELD = 4;
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
 const fullRequest = base64(framed(emptyMessages(SOURCES_FIELD, EMPTY_SOURCES)));
+/** An enrolment without its last byte: a whole one is read and refused at once. */
+const partEnrolment = base64(framed(field(1, Buffer.alloc(2 * EMPTY_SOURCES - 8, "a"))).subarray(0, -1));
 
 export const flooding: readonly Attack[] = [
   {
     name: "unfinished-requests",
+    leastSeconds: PAST_DEADLINE_S,
     position: "port",
-    tries: `holds ${CONNECTIONS} connections of ${STREAMS} streams, on each a request of 16 KiB and ${EMPTY_SOURCES} messages that does not end`,
+    tries: `holds ${CONNECTIONS} connections of ${STREAMS} streams, on each a request of 16 KiB that does not end: a witness's of ${EMPTY_SOURCES} messages, or an enrolment`,
     async run(testBed) {
-      const requests = [{ path: WITNESS, body: fullRequest }];
+      const requests = [
+        { path: WITNESS, body: fullRequest },
+        { path: ENROL, body: partEnrolment },
+      ];
       const traffic = { kind: "calls", streams: STREAMS, requests } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: false, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
+      return floodOutcome(await testBed.flood({ ...basics, traffic }), { calls: 1, statuses: { 16: 1, 4: 1 } });
     },
   },
   {
@@ -38,11 +48,12 @@ export const flooding: readonly Attack[] = [
       const requests = METHOD_PATHS.map((path) => ({ path, body: fullRequest }));
       const traffic = { kind: "calls", streams: STREAMS, requests } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: true, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
+      return floodOutcome(await testBed.flood({ ...basics, traffic }), { calls: 1, statuses: { 16: 1 } });
     },
   },
   {
     name: "trickled-requests",
+    leastSeconds: PAST_DEADLINE_S,
     position: "port",
     tries: "sends the head of a message on every method, and one byte of it ten times a second",
     async run(testBed) {
@@ -51,7 +62,7 @@ export const flooding: readonly Attack[] = [
       const requests = METHOD_PATHS.map((path) => ({ path, body: base64(head), more }));
       const traffic = { kind: "calls", streams: STREAMS, requests } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: false, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
+      return floodOutcome(await testBed.flood({ ...basics, traffic }), { calls: 1, statuses: { 16: 1, 4: 1 } });
     },
   },
   {
@@ -64,7 +75,7 @@ export const flooding: readonly Attack[] = [
       ];
       const traffic = { kind: "calls", streams: 100, requests, reads: false } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: true, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
+      return floodOutcome(await testBed.flood({ ...basics, traffic }), { calls: 1 });
     },
   },
   {
@@ -75,7 +86,7 @@ export const flooding: readonly Attack[] = [
       const requests = [{ path: STREAM, more: { bytes: fullRequest } }];
       const traffic = { kind: "calls", streams: STREAMS, requests } as const;
       const basics = { sources: SOURCES, connections: 64, again: true, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
+      return floodOutcome(await testBed.flood({ ...basics, traffic }), { ended: 1, calls: 1 });
     },
   },
   ...frameFloods(),
@@ -83,22 +94,27 @@ export const flooding: readonly Attack[] = [
 
 /** Frames that cost the sender little; those of RFC 9113 §10.5, and of CVE-2023-44487 and CVE-2024-27983. */
 function frameFloods(): readonly Attack[] {
-  const floods: readonly [name: string, flood: FrameFlood, reads: boolean, tries: string][] = [
-    ["rapid-reset", "rapid-reset", true, "opens streams and resets them at once, without end"],
-    ["header-flood", "headers", true, "opens streams without end, each with 8 KiB of header fields"],
-    ["continuation-flood", "continuation", true, "sends a header that does not end"],
-    ["settings-flood", "settings", false, "sends settings without end, and reads no acknowledgement"],
-    ["ping-flood", "ping", false, "sends pings without end, and reads no answer"],
-    ["empty-frames", "empty-data", true, "sends frames of no data without end"],
+  const floods: readonly [name: string, frames: readonly FrameFlood[], reads: boolean, tries: string][] = [
+    ["rapid-reset", ["rapid-reset"], true, "opens streams and resets them at once, without end"],
+    ["header-flood", ["headers"], true, "opens streams without end, each with 8 KiB of header fields"],
+    ["continuation-flood", ["continuation"], true, "sends a header that does not end"],
+    ["settings-flood", ["settings"], false, "sends settings without end, and reads no acknowledgement"],
+    ["ping-flood", ["ping"], false, "sends pings without end, and reads no answer"],
+    ["empty-frames", ["empty-data"], true, "sends frames of no data without end"],
   ];
-  return floods.map(([name, flood, reads, tries]) => ({
+  return floods.map(([name, frames, reads, tries]) => ({
     name,
     position: "port",
     tries,
     async run(testBed) {
-      const traffic = { kind: "frames", flood, reads } as const;
       const basics = { sources: SOURCES, connections: 32, again: true, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
+      const claims: Claim[] = [];
+      for (const flood of frames) {
+        const account = await testBed.flood({ ...basics, traffic: { kind: "frames", flood, reads } });
+        const { outcome, observed } = floodOutcome(account, { ended: 1 });
+        claims.push([`${flood}: ${observed}`, outcome === "held"]);
+      }
+      return outcomeOf(...claims);
     },
   }));
 }

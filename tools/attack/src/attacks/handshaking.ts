@@ -1,13 +1,21 @@
 /** By whoever reaches the port: to make the collector work before anybody has said who they are. */
-import { type Attack, outcomeOf } from "../attack.ts";
+
+import { HANDSHAKE_WITHIN_MS, WAITING_PER_SOURCE_MAX } from "@lifeline/rpc";
+import type { Attack } from "../attack.ts";
 import { longChain } from "../certificate-chain.ts";
-import { floodText } from "../flood.ts";
+import { floodOutcome } from "../flood-outcome.ts";
 import { SOURCES } from "./flooding.ts";
 
 const CHAIN_CERTIFICATES = 96;
 const CHAINS_PER_SECOND = 24;
 const HANDSHAKES_PER_SECOND = 2_000;
 const IDLE = 10_000;
+
+/** Twelve: the deadline of a first byte and of a handshake, and two for the flood to begin. */
+const PAST_DEADLINE_S = HANDSHAKE_WITHIN_MS / 1_000 + 2;
+
+/** What {@link IDLE} connections take to begin, and more where the machine is busy, s. */
+const IDLE_BEGUN_WITHIN_S = 3;
 
 export const handshaking: readonly Attack[] = [
   {
@@ -17,7 +25,7 @@ export const handshaking: readonly Attack[] = [
     async run(testBed) {
       const start = { kind: "tls", leaves: true, ...longChain(CHAIN_CERTIFICATES, testBed.clock.wallMs()) } as const;
       const pace = { connections: 64, perSecond: CHAINS_PER_SECOND, again: true };
-      return outcomeOf([floodText(await testBed.flood({ sources: SOURCES, ...pace, start })), true]);
+      return floodOutcome(await testBed.flood({ sources: SOURCES, ...pace, start }), { ended: 1 });
     },
   },
   {
@@ -27,7 +35,7 @@ export const handshaking: readonly Attack[] = [
     async run(testBed) {
       const start = { kind: "client-hello", leaves: true } as const;
       const pace = { connections: 512, perSecond: HANDSHAKES_PER_SECOND, again: true };
-      return outcomeOf([floodText(await testBed.flood({ sources: SOURCES, ...pace, start })), true]);
+      return floodOutcome(await testBed.flood({ sources: SOURCES, ...pace, start }));
     },
   },
   {
@@ -38,27 +46,32 @@ export const handshaking: readonly Attack[] = [
       const start = { kind: "client-hello", leaves: true } as const;
       const sources = Array.from({ length: 250 }, (_, at) => `127.0.67.${at + 1}`);
       const pace = { connections: 512, perSecond: HANDSHAKES_PER_SECOND, again: true };
-      return outcomeOf([floodText(await testBed.flood({ sources, ...pace, start })), true]);
+      return floodOutcome(await testBed.flood({ sources, ...pace, start }));
     },
   },
   {
     name: "half-handshakes",
+    leastSeconds: PAST_DEADLINE_S,
     position: "port",
     tries: "begins handshakes and never goes on with them",
     async run(testBed) {
       const start = { kind: "client-hello", leaves: false } as const;
       const pace = { connections: 2_000, perSecond: HANDSHAKES_PER_SECOND, again: true };
-      return outcomeOf([floodText(await testBed.flood({ sources: SOURCES, ...pace, start })), true]);
+      return floodOutcome(await testBed.flood({ sources: SOURCES, ...pace, start }), { established: 0, ended: 1 });
     },
   },
   {
     name: "idle-connections",
+    leastSeconds: IDLE_BEGUN_WITHIN_S + PAST_DEADLINE_S,
     position: "port",
     tries: `opens ${IDLE} connections from one address and says nothing on them`,
     async run(testBed) {
       const pace = { connections: IDLE, perSecond: 5_000, again: false };
       const start = { kind: "tcp" } as const;
-      return outcomeOf([floodText(await testBed.flood({ sources: SOURCES.slice(0, 1), ...pace, start })), true]);
+      // The source holds so many at once: what is ended beyond the others is ended for its deadline.
+      return floodOutcome(await testBed.flood({ sources: SOURCES.slice(0, 1), ...pace, start }), {
+        ended: IDLE - WAITING_PER_SOURCE_MAX + 1,
+      });
     },
   },
   {
@@ -69,7 +82,7 @@ export const handshaking: readonly Attack[] = [
       const { certPem, keys } = await testBed.node("idle-1");
       const start = { kind: "tls", certPem, keyPem: keys.privateKeyPem } as const;
       const pace = { connections: IDLE, perSecond: 5_000, again: false };
-      return outcomeOf([floodText(await testBed.flood({ sources: SOURCES.slice(0, 1), ...pace, start })), true]);
+      return floodOutcome(await testBed.flood({ sources: SOURCES.slice(0, 1), ...pace, start }));
     },
   },
 ];

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { makeKeyPair, signingRequestDer } from "@lifeline/identity";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";
+import { floodOutcome } from "../flood-outcome.ts";
 import { field, framed } from "../message-bytes.ts";
 import { NETWORK_ADDRESSES } from "../network-namespace.ts";
 import { ENROL } from "./methods.ts";
@@ -53,7 +54,7 @@ export const networking: readonly Attack[] = [
     async run(testBed) {
       const start = { kind: "client-hello", leaves: true } as const;
       const pace = { host: HOST, sources: NETWORK_ADDRESSES, connections: 512, perSecond: 2_000, again: true };
-      return outcomeOf([floodText(await testBed.flood({ ...pace, start })), true]);
+      return floodOutcome(await testBed.flood({ ...pace, start }));
     },
   },
 ];

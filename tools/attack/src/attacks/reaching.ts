@@ -7,6 +7,7 @@ import { createRpcClient } from "@lifeline/rpc";
 import { queryPb } from "@lifeline/wire";
 import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";
+import { floodOutcome } from "../flood-outcome.ts";
 import { listeningPorts } from "../listening-ports.ts";
 import { field, framed, numberField } from "../message-bytes.ts";
 import { within } from "../poll.ts";
@@ -105,10 +106,7 @@ export const reaching: readonly Attack[] = [
         "base64",
       );
       const start = { kind: "plain", bytes, reads: false } as const;
-      return outcomeOf([
-        floodText(await testBed.flood({ port, sources: SOURCES, connections: 500, again: true, start })),
-        true,
-      ]);
+      return floodOutcome(await testBed.flood({ port, sources: SOURCES, connections: 500, again: true, start }));
     },
   },
   {
@@ -130,7 +128,7 @@ export const reaching: readonly Attack[] = [
       }));
       const traffic = { kind: "calls", streams: 4, requests, reads: false } as const;
       const basics = { sources: SOURCES, connections: 64, again: true, start: { kind: "tls" } } as const;
-      return outcomeOf([floodText(await testBed.flood({ ...basics, traffic })), true]);
+      return floodOutcome(await testBed.flood({ ...basics, traffic }), { calls: 1 });
     },
   },
   {
