@@ -34,6 +34,9 @@ it.each([
   expect(await taken(flood)).toEqual({ streams, error: expect.stringMatching(error) });
 });
 
-it("rapid-reset opens a thousand streams before it is taken for a flood", async () => {
-  expect((await taken("rapid-reset")).streams).toBeGreaterThan(1_000);
-});
+it.each(["rapid-reset", "unserved-reset"] as const)(
+  "%s opens a thousand streams before it is taken for a flood",
+  async (flood) => {
+    expect((await taken(flood)).streams).toBeGreaterThan(1_000);
+  },
+);

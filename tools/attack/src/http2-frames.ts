@@ -1,7 +1,14 @@
 /** Floods of HTTP/2 frames (RFC 9113) that no client library would send. */
 
 /** What is sent without end on a connection. */
-export type FrameFlood = "settings" | "ping" | "rapid-reset" | "continuation" | "headers" | "empty-data";
+export type FrameFlood =
+  | "settings"
+  | "ping"
+  | "rapid-reset"
+  | "unserved-reset"
+  | "continuation"
+  | "headers"
+  | "empty-data";
 
 /** RFC 9113 §6. */
 const TYPE = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, continuation: 9 } as const;
@@ -35,14 +42,22 @@ function literal(name: string, value: string): Buffer {
   ]);
 }
 
-const REQUEST = Buffer.concat([
-  literal(":method", "POST"),
-  literal(":scheme", "http"),
-  literal(":path", "/lifeline.v1.WitnessService/Witness"),
-  literal(":authority", "collector"),
-  literal("content-type", "application/grpc"),
-  literal("te", "trailers"),
-]);
+function request(path: string, contentType: string): Buffer {
+  return Buffer.concat([
+    literal(":method", "POST"),
+    literal(":scheme", "http"),
+    literal(":path", path),
+    literal(":authority", "collector"),
+    literal("content-type", contentType),
+    literal("te", "trailers"),
+  ]);
+}
+
+const PATH = "/lifeline.v1.WitnessService/Witness";
+const REQUEST = request(PATH, "application/grpc");
+
+/** Calls that grpc-js answers before interceptors, so that no admission counts them: a path and a content type that are not served. */
+const UNSERVED = [request("/x/y", "application/grpc"), request(PATH, "text/plain")];
 
 /** Header fields that nobody knows, some 8 KiB. */
 const MANY_FIELDS = Buffer.concat(Array.from({ length: 64 }, (_, at) => literal(`x-${at}`, "x".repeat(120))));
@@ -57,12 +72,9 @@ export function batchOf(flood: FrameFlood, nth: number): Buffer {
     case "ping":
       return Buffer.concat(streams.map(() => frame(TYPE.ping, 0, 0, Buffer.alloc(8))));
     case "rapid-reset":
-      return Buffer.concat(
-        streams.flatMap((stream) => [
-          frame(TYPE.headers, END_HEADERS, stream, REQUEST),
-          frame(TYPE.reset, 0, stream, Buffer.from([0, 0, 0, 8])),
-        ]),
-      );
+      return resets(streams, [REQUEST]);
+    case "unserved-reset":
+      return resets(streams, UNSERVED);
     case "headers":
       return Buffer.concat(
         streams.map((stream) => frame(TYPE.headers, END_HEADERS, stream, Buffer.concat([REQUEST, MANY_FIELDS]))),
@@ -78,4 +90,14 @@ export function batchOf(flood: FrameFlood, nth: number): Buffer {
         ...streams.map(() => frame(TYPE.data, 0, 1, Buffer.alloc(0))),
       ]);
   }
+}
+
+/** Opens streams, the requests taken in turn, and resets each at once with CANCEL (RFC 9113 §7). */
+function resets(streams: readonly number[], requests: readonly Buffer[]): Buffer {
+  return Buffer.concat(
+    streams.flatMap((stream, at) => [
+      frame(TYPE.headers, END_HEADERS, stream, requests[at % requests.length] ?? REQUEST),
+      frame(TYPE.reset, 0, stream, Buffer.from([0, 0, 0, 8])),
+    ]),
+  );
 }

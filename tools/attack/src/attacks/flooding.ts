@@ -95,7 +95,12 @@ export const flooding: readonly Attack[] = [
 /** Frames that cost the sender little; those of RFC 9113 §10.5, and of CVE-2023-44487 and CVE-2024-27983. */
 function frameFloods(): readonly Attack[] {
   const floods: readonly [name: string, frames: readonly FrameFlood[], reads: boolean, tries: string][] = [
-    ["rapid-reset", ["rapid-reset"], true, "opens streams and resets them at once, without end"],
+    [
+      "rapid-reset",
+      ["rapid-reset", "unserved-reset"],
+      true,
+      "opens streams of a method, and of a path or content type that is not served, and resets them at once",
+    ],
     ["header-flood", ["headers"], true, "opens streams without end, each with 8 KiB of header fields"],
     ["continuation-flood", ["continuation"], true, "sends a header that does not end"],
     ["settings-flood", ["settings"], false, "sends settings without end, and reads no acknowledgement"],
