@@ -7,6 +7,7 @@ import { manualClock, systemClock } from "@lifeline/measure";
 import { queryPb, reportPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Admit, admitAnybody, REQUEST_WITHIN_MS } from "./admission.ts";
+import { MessageGatherer } from "./received-bytes.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
 import { addService, createRpcServer, listen, type ServiceImplementation, shutDown } from "./rpc-server.ts";
 
@@ -99,6 +100,16 @@ describe("a call", () => {
     stream.write(frame(new Uint8Array(8)));
     await closed;
     expect(stream.rstCode).toBe(0);
+  });
+
+  it("has its messages put together in their own bytes", async () => {
+    const gathered = vi.spyOn(MessageGatherer.prototype, "write");
+    closers.push(() => gathered.mockRestore());
+    const { session } = await serving(admitAnybody);
+    const stream = call(session, LIST_NODES);
+    stream.end(frame(Buffer.alloc(0)));
+    await once(stream, "end");
+    expect(gathered).toHaveBeenCalledWith(frame(Buffer.alloc(0)));
   });
 
   it("of a method that was added past addService is refused", async () => {

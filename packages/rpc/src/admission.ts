@@ -19,6 +19,7 @@ import {
 } from "@grpc/grpc-js";
 import type { Clock, Timer } from "@lifeline/measure";
 import { AnswerDeadline, type ResettableStream } from "./answer-deadline.ts";
+import { MessageGatherer } from "./received-bytes.ts";
 import { RpcError } from "./rpc-error.ts";
 import type { Connection } from "./secure-connection.ts";
 import { MalformedRequest } from "./service-shape.ts";
@@ -91,7 +92,7 @@ export function admissionInterceptor(admissions: Admissions, clock: Pick<Clock, 
   return (method, call) => {
     const encoding = encodingOf(call);
     const stream = streamOf(call);
-    if (stream === undefined) return refusing(call);
+    if (stream === undefined || !gathersOwn(call)) return refusing(call);
     const answers = new AnswerDeadline(stream, clock, admissions.onUnread);
     let deadline: Timer | undefined;
     let hasEnded = false;
@@ -182,6 +183,17 @@ function saysEncodings(metadata: Metadata): Metadata {
 function encodingOf(call: object): string {
   const encoding: unknown = Reflect.get(call, "incomingEncoding");
   return typeof encoding === "string" ? encoding : "unknown";
+}
+
+/**
+ * Has a call keep its messages in their own bytes; grpc-js has what puts them together on the call (admission.test.ts). False: it does so no
+ * more.
+ */
+function gathersOwn(call: object): boolean {
+  const decoder: unknown = Reflect.get(call, "decoder");
+  const bytesMax: unknown = typeof decoder === "object" && decoder && Reflect.get(decoder, "maxReadMessageLength");
+  if (typeof bytesMax !== "number" || bytesMax < 0) return false;
+  return Reflect.set(call, "decoder", new MessageGatherer(bytesMax));
 }
 
 /** The stream of a call, which grpc-js keeps on it (admission.test.ts); undefined: it does so no more. */

@@ -8,6 +8,7 @@
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Server } from "@grpc/grpc-js";
+import { keepOwnBytes } from "./received-bytes.ts";
 
 /** Most bytes of a call's headers, names and values: gRPC's own default (grpc/grpc, `grpc.max_metadata_size`). Ours have some 300. */
 export const HEADERS_MAX_BYTES = 8 * 1024;
@@ -21,22 +22,25 @@ type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers:
 export interface StreamEvents {
   /** One has begun, whatever it asks for; its peer as grpc-js names it. */
   readonly onStream: (peer: string) => void;
-  /** One was reset for its headers. */
-  readonly onTooLarge: () => void;
+  /** One was reset: its headers are larger than {@link HEADERS_MAX_BYTES}, or its bytes come in crumbs. */
+  readonly onOverflow: (what: "large-headers" | "small-frames") => void;
 }
 
 /**
- * Has a server that was not bound yet reset the streams whose headers are too large, and leave out binary metadata. Throws where grpc-js no
- * longer takes its streams where it is known to.
+ * Has a server that was not bound yet reset the streams whose headers are too large, or whose bytes come in crumbs, and leave out binary metadata.
+ * Throws where grpc-js no longer takes its streams where it is known to.
  */
-export function limitHeaders(server: Server, { onStream, onTooLarge }: StreamEvents): void {
+export function limitHeaders(server: Server, { onStream, onOverflow }: StreamEvents): void {
   const handle: unknown = Reflect.get(server, "_streamHandler");
   if (typeof handle !== "function") throw new Error("a server of grpc-js has no handler of streams");
   const limited: StreamHandler = (interceptors, stream, headers) => {
     const { remoteAddress, remotePort } = stream.session?.socket ?? {};
     onStream(`${remoteAddress}:${remotePort}`);
+    // It was reset, or its connection evicted, meanwhile. grpc-js answers some calls at once, and an answer on such a stream throws.
+    if (stream.destroyed || stream.closed) return;
+    keepOwnBytes(stream, () => onOverflow("small-frames"));
     if (isTooLarge(headers)) {
-      onTooLarge();
+      onOverflow("large-headers");
       // Its end says enough.
       stream.on("error", () => {});
       stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);

@@ -98,8 +98,8 @@ const SERVER_LIMITS: ServerOptions = {
   "grpc.max_connection_idle_ms": 60_000,
 };
 
-/** Why a call was ended: nothing of an answer was taken in time, or its headers are larger than HEADERS_MAX_BYTES. */
-export type RpcOverflow = "unread-answers" | "large-headers";
+/** Why a call was ended: nothing of an answer was taken in time, its headers are too large, or it came in frames of a few bytes. */
+export type RpcOverflow = "unread-answers" | "large-headers" | "small-frames";
 
 /** Whose connections a server is given. */
 export type Clientele = "authenticated" | "unauthenticated" | "local";
@@ -117,7 +117,7 @@ const CLIENTELE_LIMITS: Readonly<Record<Clientele, ServerOptions>> = {
 
 /**
  * A grpc-js server with Lifeline's limits on messages, which admits a call before it reads anything of it. `onOverflow` hears of each call that
- * was ended since its answers were not read, or its headers are too large.
+ * was ended since its answers were not read, or for what it has sent.
  */
 export function createRpcServer(
   clientele: Clientele = "local",
@@ -142,7 +142,7 @@ export function createRpcServer(
   limitHeaders(server, {
     // grpc-js answers what no service has by itself, and calls that are reset at once reach no handler: all are counted here.
     onStream: (peer) => connectionOf(server, peer)?.countCall(),
-    onTooLarge: () => onOverflow("large-headers"),
+    onOverflow,
   });
   admissionsOf.set(server, admissions);
   return server;
