@@ -5,7 +5,14 @@
  * byte in a record of 16 KiB, the rest of it frames that mean nothing, holds 16 KiB, and one byte in a frame of its own a view of 110 bytes. So a
  * message of 4 MiB that never ended held as much as its sender cared to send: 500 MB in 14 s under one key (Node 24.21).
  */
-import { constants, type ServerHttp2Stream } from "node:http2";
+import type { Duplex } from "node:stream";
+import type { ResettableStream } from "./answer-deadline.ts";
+
+/** ENHANCE_YOUR_CALM: the peer may be making load (RFC 9113 §7). */
+export const RESET_CALM = 11;
+
+/** A stream of node:http2, as far as it is needed. */
+export type ReceivingStream = Duplex & ResettableStream;
 
 /** gRPC's flag and length before a message (grpc/grpc doc/PROTOCOL-HTTP2.md). */
 const HEAD_BYTES = 5;
@@ -66,7 +73,7 @@ export class MessageGatherer {
 }
 
 /** Has a stream keep what is not read of it without what was received beside it, and resets it when it comes in crumbs, which `onCrumbs` hears of. */
-export function keepOwnBytes(stream: ServerHttp2Stream, onCrumbs: () => void): void {
+export function keepOwnBytes(stream: ReceivingStream, onCrumbs: () => void): void {
   const push = stream.push.bind(stream);
   let chunks = 0;
   let bytes = 0;
@@ -76,7 +83,7 @@ export function keepOwnBytes(stream: ServerHttp2Stream, onCrumbs: () => void): v
     bytes += chunk.length;
     if (chunks > CHUNKS_FREE + bytes / BYTES_PER_CHUNK) {
       if (!stream.closed) onCrumbs();
-      stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      stream.close(RESET_CALM);
       return false;
     }
     return push(chunk.length < chunk.buffer.byteLength / 2 ? ownCopy(chunk) : chunk);

@@ -1,4 +1,5 @@
 import { type ClientHttp2Session, connect, constants, type OutgoingHttpHeaders } from "node:http2";
+import { connect as connectTcp } from "node:net";
 import { type Metadata, ServerCredentials } from "@grpc/grpc-js";
 import { systemClock } from "@lifeline/measure";
 import { afterEach, describe, expect, it } from "vitest";
@@ -63,5 +64,54 @@ describe("a call's headers", () => {
     await ending(session, { "x-bin": ",".repeat(1_000), "x-text": "kept" });
     expect(given.map((metadata) => metadata.getMap())).toEqual([expect.objectContaining({ "x-text": "kept" })]);
     expect(given[0]?.get("x-bin")).toEqual([]);
+  });
+});
+
+/** An HTTP/2 frame (RFC 9113 §4.1). */
+function http2Frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** A POST over http with these, by RFC 7541's static table and literals that are not indexed. */
+function headerBlock(path: string, contentType: string): Buffer {
+  const text = (value: string) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+  return Buffer.concat([Buffer.from([0x83, 0x86, 0x04]), text(path), Buffer.from([0x0f, 0x10]), text(contentType)]);
+}
+
+describe("a stream that is reset with the write that opened it", () => {
+  it.each([
+    ["what no service has", "/x/y", "application/grpc", 8],
+    ["a content type that is not gRPC's", "/lifeline.v1.EnrolService/Enrol", "text/plain", 8],
+    ["what no service has, for an error", "/x/y", "application/grpc", 2],
+  ])("and asks for %s ends no process", async (_, path, contentType, code) => {
+    const server = createRpcServer();
+    const port = await listen(server, "127.0.0.1:0", ServerCredentials.createInsecure());
+    closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)));
+    const socket = connectTcp(port, "127.0.0.1");
+    closers.push(() => socket.destroy());
+    const cancel = Buffer.from([0, 0, 0, code]);
+    socket.write(
+      Buffer.concat([
+        Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        http2Frame(4, 0, 0),
+        http2Frame(1, 4, 1, headerBlock(path, contentType)),
+        http2Frame(3, 0, 1, cancel),
+        http2Frame(6, 0, 0, Buffer.alloc(8, 7)),
+      ]),
+    );
+    // The answer to the ping comes after all of it was dealt with; what was thrown would have ended this test.
+    let received = Buffer.alloc(0);
+    await new Promise<void>((resolve) => {
+      socket.on("data", (chunk) => {
+        received = Buffer.concat([received, chunk]);
+        if (received.includes(Buffer.alloc(8, 7))) resolve();
+      });
+    });
+    await new Promise((resolve) => setImmediate(resolve));
   });
 });

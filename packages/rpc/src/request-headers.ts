@@ -6,9 +6,9 @@
  * such calls of a stranger took a gigabyte, and held the event loop up for a second (Node 24.21). A limit by HTTP/2's settings
  * (RFC 9113 §6.5.2) binds only peers that acknowledge it.
  */
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import type { Server } from "@grpc/grpc-js";
-import { keepOwnBytes } from "./received-bytes.ts";
+import { keepOwnBytes, RESET_CALM, type ReceivingStream } from "./received-bytes.ts";
 
 /** Most bytes of a call's headers, names and values: gRPC's own default (grpc/grpc, `grpc.max_metadata_size`). Ours have some 300. */
 export const HEADERS_MAX_BYTES = 8 * 1024;
@@ -16,7 +16,14 @@ export const HEADERS_MAX_BYTES = 8 * 1024;
 /** Ends a name whose values are bytes in base64 (grpc/grpc doc/PROTOCOL-HTTP2.md). None of ours has one. */
 const BINARY_NAME_END = "-bin";
 
-type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+/** As node:http2 gives them. */
+type Headers = Record<string, string | string[] | undefined>;
+
+type Stream = ReceivingStream & {
+  readonly session?: { readonly socket: Pick<Socket, "remoteAddress" | "remotePort"> } | undefined;
+};
+
+type StreamHandler = (interceptors: unknown, stream: Stream, headers: Headers) => void;
 
 /** What is told of streams. */
 export interface StreamEvents {
@@ -36,14 +43,14 @@ export function limitHeaders(server: Server, { onStream, onOverflow }: StreamEve
   const limited: StreamHandler = (interceptors, stream, headers) => {
     const { remoteAddress, remotePort } = stream.session?.socket ?? {};
     onStream(`${remoteAddress}:${remotePort}`);
+    // Its end says enough, and an error without a listener would end the process.
+    stream.on("error", () => {});
     // It was reset, or its connection evicted, meanwhile. grpc-js answers some calls at once, and an answer on such a stream throws.
     if (stream.destroyed || stream.closed) return;
     keepOwnBytes(stream, () => onOverflow("small-frames"));
     if (isTooLarge(headers)) {
       onOverflow("large-headers");
-      // Its end says enough.
-      stream.on("error", () => {});
-      stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      stream.close(RESET_CALM);
       return;
     }
     for (const name of Object.keys(headers)) if (name.endsWith(BINARY_NAME_END)) delete headers[name];
@@ -52,7 +59,7 @@ export function limitHeaders(server: Server, { onStream, onOverflow }: StreamEve
   Reflect.set(server, "_streamHandler", limited);
 }
 
-function isTooLarge(headers: IncomingHttpHeaders): boolean {
+function isTooLarge(headers: Headers): boolean {
   let bytes = 0;
   for (const [name, values] of Object.entries(headers)) {
     for (const value of [values ?? ""].flat()) bytes += name.length + value.length;
