@@ -85,7 +85,7 @@ function certificatePem({ issuer, subject, publicKey, isAuthority, signedWith, n
   );
   const signature = der(0x03, Buffer.from([0]), sign("sha512", body, signedWith));
   const base64 = sequence(body, algorithm, signature).toString("base64");
-  return `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}/g, "$&\n")}\n-----END CERTIFICATE-----\n`;
+  return `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}(?=.)/g, "$&\n")}\n-----END CERTIFICATE-----\n`;
 }
 
 /** A leaf of P-256 below `length` − 1 authorities, all of brainpoolP512r1, whose signatures take OpenSSL longest to verify. */
@@ -106,6 +106,13 @@ export function longChain(length: number, nowMs: number): ChainPems {
     certPem: certificates.join(""),
     keyPem: pemOf(leaf.privateKey),
   };
+}
+
+/** A certificate that is signed by itself, with a key on a curve of OpenSSL's. */
+export function selfSigned(namedCurve: string, nowMs: number): ChainPems {
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve });
+  const own = { issuer: "self", subject: "self", publicKey, isAuthority: false, signedWith: privateKey, nowMs };
+  return { certPem: certificatePem(own), keyPem: pemOf(privateKey) };
 }
 
 /** What somebody signs who may sign nothing. */

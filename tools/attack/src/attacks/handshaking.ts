@@ -2,7 +2,7 @@
 
 import { HANDSHAKE_WITHIN_MS, WAITING_PER_SOURCE_MAX } from "@lifeline/rpc";
 import type { Attack } from "../attack.ts";
-import { longChain } from "../certificate-chain.ts";
+import { longChain, selfSigned } from "../certificate-chain.ts";
 import { floodOutcome } from "../flood-outcome.ts";
 import { SOURCES } from "./flooding.ts";
 
@@ -26,6 +26,15 @@ export const handshaking: readonly Attack[] = [
       const start = { kind: "tls", leaves: true, ...longChain(CHAIN_CERTIFICATES, testBed.clock.wallMs()) } as const;
       const pace = { connections: 64, perSecond: CHAINS_PER_SECOND, again: true };
       return floodOutcome(await testBed.flood({ sources: SOURCES, ...pace, start }), { ended: 1 });
+    },
+  },
+  {
+    name: "odd-curve",
+    position: "port",
+    tries: "shows a certificate of its own making whose key is on a curve that Node has no name for",
+    async run(testBed) {
+      const start = { kind: "tls", leaves: true, ...selfSigned("brainpoolP512r1", testBed.clock.wallMs()) } as const;
+      return floodOutcome(await testBed.flood({ sources: SOURCES, connections: 4, perSecond: 4, again: true, start }));
     },
   },
   {
