@@ -158,7 +158,8 @@ describe("the store", () => {
     await store.room(payload.length);
     expect(await Promise.all(saving)).toEqual(Array(12).fill("stored"));
     expect(store.room(payload.length)).toBeUndefined();
-    expect(log.filter((line) => line === "overflow")).toHaveLength(2);
+    // Who asks counts whoever waits: one report may ask more than once.
+    expect(log).not.toContain("overflow");
   });
 
   it("commits what a node has that asks for little before what others have much of", async () => {
