@@ -97,9 +97,11 @@ export function admissionInterceptor(admissions: Admissions, clock: Pick<Clock, 
     let deadline: Timer | undefined;
     let hasEnded = false;
     const refuse = (refusal: { readonly code: status; readonly details: string }) => {
+      // A status stands in trailers where an answer has begun, else in the only headers.
+      const isLast = stream.headersSent ? "wantTrailers" : "finish";
       intercepting.sendStatus({ ...refusal, metadata: null });
       // What is still to come of the request is not wanted (RFC 9113 §8.1); a status alone would leave the stream open.
-      if (!stream.closed) stream.once("finish", () => stream.close(RESET_NO_ERROR));
+      if (!stream.closed) stream.once(isLast, () => setImmediate(() => stream.close(RESET_NO_ERROR)));
     };
     const admit = async (metadata: Metadata): Promise<void> => {
       const admission = admissions.ofMethods.get(method.path);

@@ -16,8 +16,9 @@ const RESET_CANCEL = 8;
 /** As much of a stream of node:http2 as is needed. */
 export interface ResettableStream {
   readonly closed: boolean;
+  readonly headersSent: boolean;
   close(code: number): void;
-  once(event: "close" | "finish", listener: () => void): unknown;
+  once(event: "close" | "finish" | "wantTrailers", listener: () => void): unknown;
 }
 
 /** Watches one call; resets its stream when nothing of what was sent is taken in time. */
