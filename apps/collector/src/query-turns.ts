@@ -1,4 +1,4 @@
-/** Queries begin one after the other, and the event loop goes round between two: whoever asks without end does not hold up the agents' reports. */
+/** Queries begin one after the other, and the event loop goes round between two, so reports wait for one query and not for all that have come. */
 import { setImmediate as loopRound } from "node:timers/promises";
 import { type CallContext, RpcError, RpcStatus } from "@lifeline/rpc";
 

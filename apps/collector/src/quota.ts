@@ -2,8 +2,8 @@
  * What one node may bring in, whoever speaks for it: token buckets on the caller's clock. Pure: the buckets are plain numbers of the
  * node's, and nothing is allocated when one is asked.
  *
- * 1. Over any time of t s a node brings in at most capacity + rate · t, and one report more: what is taken may leave a debt, and nothing
- *    more is taken until it is paid. That holds for reports, bytes, windows, and the time that the collector spends on them.
+ * 1. Over any time of t s a node brings in at most capacity + rate · t, and one report of each of its streams more: what is taken may leave
+ *    a debt, and nothing more is taken until it is paid. That holds for reports, bytes, windows, and the time that the collector spends on them.
  * 2. Over quota nothing is refused or lost: the stream is not read on, and the node's spool holds what waits (U1).
  * 3. An honest agent's live reports are never slowed: the rates are the most that its early seals allow. Its spool after the longest
  *    outage drains within the hour ({@link DRAIN_WINDOWS_PER_S}); late reports leave a reserve for live ones.

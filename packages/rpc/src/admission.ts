@@ -180,7 +180,7 @@ function saysEncodings(metadata: Metadata): Metadata {
 
 /**
  * What a call's messages are encoded with. grpc-js takes the header out of the metadata before interceptors see it, and keeps what it said on
- * the call; where that is not found nothing is admitted (rpc.test.ts holds both).
+ * the call; where that is not found nothing is admitted (admission.test.ts).
  */
 function encodingOf(call: object): string {
   const encoding: unknown = Reflect.get(call, "incomingEncoding");

@@ -19,7 +19,13 @@ import { ConnectionsByName } from "./connections-by-name.ts";
 import { ConnectionsBySource, oldestOf } from "./connections-by-source.ts";
 import { contextOf, type ListenerCertificates } from "./listener-certificates.ts";
 import { MeteredSocket } from "./metered-socket.ts";
-import { type Connection, type ConnectionCounts, connectionsOf, type RefusedConnection } from "./secure-connection.ts";
+import {
+  type Connection,
+  type ConnectionCounts,
+  connectionsOf,
+  peerOf,
+  type RefusedConnection,
+} from "./secure-connection.ts";
 import { networkOf, sourceOf } from "./source.ts";
 import { AUTHENTICATED_ALLOWANCES, UNAUTHENTICATED_ALLOWANCES, WorkBudget } from "./work-budget.ts";
 
@@ -176,6 +182,7 @@ export class Arrivals {
     this.#waiting.delete(arrival);
     const victim = this.#unauthenticated.add(arrival);
     if (victim !== undefined) this.#evict(victim, "too-many-unauthenticated");
+    if (victim === arrival) return;
     this.#tls.emit("connection", arrival.metered);
   }
 
@@ -270,9 +277,4 @@ function readCertificate(socket: TLSSocket): ClientCertificate | undefined | "un
   } catch {
     return "unreadable";
   }
-}
-
-/** As grpc-js names the peer of a call. */
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress}:${remotePort}`;
 }

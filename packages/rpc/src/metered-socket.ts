@@ -2,8 +2,8 @@
  * A connection whose bytes are passed on in turns, and in bounded number until its peer has proven who it is.
  *
  * Node hands what a socket receives to OpenSSL by itself: a chain of certificates is verified before anybody could look at its size, and as
- * much is worked on at once as was received. Here the bytes go through this process first. It costs some 30 µs for a message and its answer, and 3 KB
- * of heap a connection (BUDGETS.md, metered connections).
+ * much is worked on at once as was received. Here the bytes go through this process first. It costs some 50 µs for a message and its answer, and 3 KB
+ * of heap a connection (BUDGETS.md, Connections).
  */
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";

@@ -9,6 +9,7 @@
 import type { Socket } from "node:net";
 import type { Server } from "@grpc/grpc-js";
 import { keepOwnBytes, RESET_CALM, type ReceivingStream } from "./received-bytes.ts";
+import { peerOf } from "./secure-connection.ts";
 
 /** Most bytes of a call's headers, names and values: gRPC's own default (grpc/grpc, `grpc.max_metadata_size`). Ours have some 300. */
 export const HEADERS_MAX_BYTES = 8 * 1024;
@@ -41,8 +42,7 @@ export function limitHeaders(server: Server, { onStream, onOverflow }: StreamEve
   const handle: unknown = Reflect.get(server, "_streamHandler");
   if (typeof handle !== "function") throw new Error("a server of grpc-js has no handler of streams");
   const limited: StreamHandler = (interceptors, stream, headers) => {
-    const { remoteAddress, remotePort } = stream.session?.socket ?? {};
-    onStream(`${remoteAddress}:${remotePort}`);
+    if (stream.session !== undefined) onStream(peerOf(stream.session.socket));
     // Its end says enough, and an error without a listener would end the process.
     stream.on("error", () => {});
     // It was reset, or its connection evicted, meanwhile. grpc-js answers some calls at once, and an answer on such a stream throws.

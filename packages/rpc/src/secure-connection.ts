@@ -1,4 +1,5 @@
 /** What is known of a connection, and why one is ended. */
+import type { Socket } from "node:net";
 import type { Server as RpcServer } from "@grpc/grpc-js";
 import type { ClientCertificate } from "./client-certificate.ts";
 
@@ -31,6 +32,11 @@ export interface ConnectionCounts {
   readonly waiting: number;
   /** Their handshake has begun, and they have proven nothing. */
   readonly unauthenticated: number;
+}
+
+/** The peer of a connection, as grpc-js names that of a call. */
+export function peerOf({ remoteAddress, remotePort }: Pick<Socket, "remoteAddress" | "remotePort">): string {
+  return `${remoteAddress}:${remotePort}`;
 }
 
 /** By server, and by the peer's address and port as grpc-js names it. */

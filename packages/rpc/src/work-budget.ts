@@ -27,7 +27,7 @@ export interface Allowances {
 
 /**
  * Of those who have proven nothing. One source: a tenth of a core for long, and at once the handshakes of a thousand agents behind one
- * address translator, 3 ms each (BUDGETS.md, handshakes). All: half of a core, so that those who are let in keep the other half; after a
+ * address translator, 3 ms each (BUDGETS.md, Connections). All: half of a core, so that those who are let in keep the other half; after a
  * restart that is 10,000 agents in a minute.
  */
 export const UNAUTHENTICATED_ALLOWANCES: Allowances = {
