@@ -135,9 +135,19 @@ export function judgePeer(
   store: TrustStore,
   shown?: PeerCertificate,
 ): PeerJudgement {
+  if (shown !== undefined && isDetailed(shown)) return judged(socket, shown, wish, store);
   // getPeerCertificate reads NIST's name of a key's curve, and a curve without one (brainpoolP256r1, secp256k1) ends the process by a memory
-  // fault (Node 24.21): whoever is measured could end the agent.
-  const leaf = shown !== undefined && isDetailed(shown) ? shown : socket.getPeerX509Certificate();
+  // fault (Node 24.21): whoever is measured could end the agent. A trusted chain was read by it already, and its name is held against that.
+  const leaf = socket.authorized ? socket.getPeerCertificate(true) : socket.getPeerX509Certificate();
+  return judged(socket, leaf, wish, store);
+}
+
+function judged(
+  socket: TLSSocket,
+  leaf: ShownCertificate | undefined,
+  wish: PeerWish,
+  store: TrustStore,
+): PeerJudgement {
   return { chain: store.describe(leaf), fault: faultOf(socket, leaf, wish, store) };
 }
 
@@ -165,7 +175,7 @@ function faultOf(
     const reason = TIME_CODES[chainCode] ?? (isIncomplete ? "tls-incomplete-chain" : "tls-untrusted");
     return { reason, code: chainCode };
   }
-  // Node has read a certificate that is trusted, and holds it against no name: that is ours to do.
+  // Of a trusted chain it is what getPeerCertificate gives (judgePeer), which is what names are held against.
   const mismatch = checkServerIdentity(host.replace(/\.$/, ""), leaf as DetailedPeerCertificate);
   return mismatch === undefined ? undefined : { reason: "tls-name-mismatch", code: codeOf(mismatch) };
 }
