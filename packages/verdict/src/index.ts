@@ -11,9 +11,10 @@ export {
   type IncidentStep,
   MAX_INCIDENT_CHANGES,
 } from "./incident.ts";
-export { type Judgement, judgeNode, type PreviousVerdict } from "./judge-node.ts";
+export { type Judgement, judgeNode } from "./judge-node.ts";
 export { requiredRowsMet } from "./required.ts";
 export {
+  type PreviousVerdict,
   type RowVerdict,
   type RttFigures,
   rowKey,

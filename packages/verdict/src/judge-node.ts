@@ -17,12 +17,8 @@ import { evidenceOf } from "./evidence.ts";
 import { rttFiguresOf } from "./figures.ts";
 import { type Finding, findingOf } from "./finding.ts";
 import { NO_DATA_STEP, nextStepFor, UNCONFIRMED_STEP } from "./next-step.ts";
-import { type RowVerdict, rowKey, type UdpEvidence } from "./row.ts";
+import { type PreviousVerdict, type RowVerdict, rowKey, type UdpEvidence } from "./row.ts";
 import type { Thresholds } from "./thresholds.ts";
-
-/** What a row keeps of the judgement before. */
-export type PreviousVerdict = Pick<RowVerdict, "verdict" | "sinceMs"> &
-  Partial<Pick<RowVerdict, "cause" | "onsetMs" | "evidence" | "nextStep">>;
 
 /** All the judge knows. */
 export interface Judgement {

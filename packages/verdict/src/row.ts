@@ -75,6 +75,10 @@ export interface RowVerdict {
   readonly lastSampleAtMs: number | undefined;
 }
 
+/** What a row takes over from the judgement before. */
+export type PreviousVerdict = Pick<RowVerdict, "verdict" | "sinceMs"> &
+  Partial<Pick<RowVerdict, "cause" | "onsetMs" | "evidence" | "nextStep">>;
+
 /** Identifies a row among those of its node: the target's id, or the requirement's where there is none. */
 export function rowKey(row: Pick<RowVerdict, "requirementId" | "target">): string {
   return row.target?.id ?? row.requirementId;

@@ -1,7 +1,7 @@
 /** What the cross-examination knows beside the entries. */
 import type { InterceptionKnowledge } from "@lifeline/catalogue";
 import type { NodeContext } from "../context.ts";
-import type { PreviousVerdict } from "../judge-node.ts";
+import type { PreviousVerdict } from "../row.ts";
 import type { Thresholds } from "../thresholds.ts";
 
 /** Inputs of the judgement that every question may use. */
