@@ -10,12 +10,19 @@
  * 4. Whatever ends the exchange, the socket is closed.
  */
 import type { Socket } from "node:dgram";
-import type { IpFamily, RttSource } from "@lifeline/measure";
+import type { Clock, IpFamily, RttSource } from "@lifeline/measure";
 import { type ArrivalTime, arrivalTime, connectedSocket } from "./connected-socket.ts";
 import { type Expired, startDeadline } from "./deadline.ts";
 import { codeOf, type ErrnoPlace } from "./errno.ts";
+import type { KernelClock } from "./kernel.ts";
 import { datagramFd } from "./socket-fd.ts";
-import type { ProbeWorld } from "./world.ts";
+
+/** The two clocks that time an exchange. */
+export interface DatagramClocks {
+  readonly clock: Clock;
+  /** Undefined where the kernel's stamps cannot be read: arrivals are then timed by `clock`. */
+  readonly kernel: KernelClock | undefined;
+}
 
 /** Where to send, and how long to wait. */
 export interface DatagramTarget {
@@ -63,7 +70,7 @@ export interface DatagramExchange<T> {
 
 /** Sends `payload` once and waits until `read` accepts a datagram, an error comes, or the time is up. */
 export async function exchangeDatagram<T>(
-  world: ProbeWorld,
+  clocks: DatagramClocks,
   target: DatagramTarget,
   payload: Uint8Array,
   read: (arrival: Arrival) => Reading<T>,
@@ -72,7 +79,7 @@ export async function exchangeDatagram<T>(
   if (typeof socket === "string") return { end: neverSent(socket), strays: 0, localAddress: undefined };
   try {
     const localAddress = socket.address().address;
-    return { ...(await sendAndWait(world, socket, target, payload, read)), localAddress };
+    return { ...(await sendAndWait(clocks, socket, target, payload, read)), localAddress };
   } finally {
     socket.close();
   }
@@ -84,19 +91,19 @@ export function neverSent(code: string): Extract<DatagramEnd<never>, { kind: "er
 }
 
 async function sendAndWait<T>(
-  world: ProbeWorld,
+  clocks: DatagramClocks,
   socket: Socket,
   { timeoutMs }: DatagramTarget,
   payload: Uint8Array,
   read: (arrival: Arrival) => Reading<T>,
 ): Promise<Omit<DatagramExchange<T>, "localAddress">> {
   const fd = datagramFd(socket);
-  if (fd !== undefined) world.kernel?.stampArrivals(fd);
+  if (fd !== undefined) clocks.kernel?.stampArrivals(fd);
   let strays = 0;
   const first = Promise.withResolvers<DatagramEnd<T>>();
-  const deadline = startDeadline(world.clock, timeoutMs);
+  const deadline = startDeadline(clocks.clock, timeoutMs);
   socket.on("message", (bytes) => {
-    const ageNs = fd === undefined ? undefined : world.kernel?.sinceArrivalNs(fd);
+    const ageNs = fd === undefined ? undefined : clocks.kernel?.sinceArrivalNs(fd);
     const arrival = { bytes, ...arrivalTime(ageNs, deadline.elapsedNs()) };
     const reading = read(arrival);
     if (reading.kind === "stray") strays += 1;

@@ -11,7 +11,7 @@
  * 4. Sessions are bounded in number and idle time; what an ICMP error ends are the attempts, not the session.
  */
 import type { Socket } from "node:dgram";
-import { type Clock, type DirectionCounts, type IpFamily, NS_PER_MS, type Timer } from "@lifeline/measure";
+import { type DirectionCounts, type IpFamily, NS_PER_MS, type Timer } from "@lifeline/measure";
 import {
   decodeReflected,
   encodeSender,
@@ -23,11 +23,10 @@ import {
   sequenceAt,
 } from "@lifeline/stamp";
 import { arrivalTime, connectedSocket } from "./connected-socket.ts";
-import { type DatagramEnd, neverSent } from "./datagram.ts";
+import { type DatagramClocks, type DatagramEnd, neverSent } from "./datagram.ts";
 import { type Deadline, isExpired, startDeadline } from "./deadline.ts";
 import { directionsFrom, type EndedPacket } from "./direction-account.ts";
 import { codeOf } from "./errno.ts";
-import type { KernelClock } from "./kernel.ts";
 import { datagramFd } from "./socket-fd.ts";
 
 /** Most sessions of a process: a plan has one or two reflectors by family. */
@@ -72,10 +71,9 @@ export interface StampSessions {
 }
 
 /** What sessions take from outside. */
-export interface SessionWorld {
-  readonly clock: Clock;
+export interface SessionWorld extends DatagramClocks {
+  /** Uniform in [0, 1): the first sequence number. */
   readonly random: () => number;
-  readonly kernel: KernelClock | undefined;
 }
 
 /** Creates no session yet. */
