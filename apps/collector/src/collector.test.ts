@@ -14,8 +14,8 @@ import { encodeReport, NO_VITALS, NODE_ID_WANTED, queryPb, reportPb } from "@lif
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Collector, startCollector } from "./collector.ts";
-import type { Config } from "./config.ts";
-import { HELLO_WITHIN_MS } from "./ingest.ts";
+import type { Config } from "./config/config.ts";
+import { HELLO_WITHIN_MS } from "./streams/ingest.ts";
 import { testConfig } from "./testing/config.ts";
 import { catalogueOf, judged, requirementRow } from "./testing/site.ts";
 

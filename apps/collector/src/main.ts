@@ -3,11 +3,11 @@ import { CatalogueError, problemLine } from "@lifeline/catalogue";
 import { writeWholeFile } from "@lifeline/identity";
 import { guardProcess, systemClock } from "@lifeline/measure";
 import { type Collector, STOP_WITHIN_MS, startCollector } from "./collector.ts";
-import { type Config, loadConfig } from "./config.ts";
-import { ConfigError } from "./config-error.ts";
+import { type Config, loadConfig } from "./config/config.ts";
+import { ConfigError } from "./config/config-error.ts";
+import { createLog } from "./config/log.ts";
+import { usage } from "./config/settings.ts";
 import { CERTIFICATE_USAGE, runCertificate } from "./identity/certificate-command.ts";
-import { createLog } from "./log.ts";
-import { usage } from "./settings.ts";
 import { BACKUP_USAGE, runBackup } from "./store/backup-command.ts";
 
 guardProcess();

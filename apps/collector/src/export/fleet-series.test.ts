@@ -1,7 +1,7 @@
 import { deploymentFrom, loadCatalogue } from "@lifeline/catalogue";
 import { expect, it } from "vitest";
-import { UNCONTESTED } from "../address-owners.ts";
-import { createFleet } from "../fleet.ts";
+import { UNCONTESTED } from "../fleet/address-owners.ts";
+import { createFleet } from "../fleet/fleet.ts";
 import { fleetSeries } from "./fleet-series.ts";
 
 it("shows text of others as visible text, in the escapes of the format", () => {

@@ -10,9 +10,9 @@
 import { resolvedTargets } from "@lifeline/catalogue";
 import { detailOf, endpointName, type Target, targetPlace, visibleText } from "@lifeline/measure";
 import { UDP_EVIDENCE, VERDICTS } from "@lifeline/verdict";
-import type { Fleet, Node } from "../fleet.ts";
-import { RTT_BOUNDS_NS, type Tally } from "../tally.ts";
-import type { WitnessCounts, Witnesses } from "../witness.ts";
+import type { Fleet, Node } from "../fleet/fleet.ts";
+import { RTT_BOUNDS_NS, type Tally } from "../fleet/target-counters.ts";
+import type { WitnessCounts, Witnesses } from "../fleet/witness.ts";
 
 /** Nanoseconds in a second. */
 const NS_PER_S = 1e9;

@@ -12,7 +12,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "@lifeline/measure";
 import { type Allowance, WorkBudget } from "@lifeline/rpc";
-import type { Listen } from "../settings.ts";
+import type { Listen } from "../config/settings.ts";
 import { HOST_WANTED, hostCheck } from "./http-host.ts";
 
 /** Most connections at once; a scraper or two and a few health checks. */

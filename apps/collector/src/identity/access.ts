@@ -11,7 +11,7 @@ import { ROLE_ORGANISATIONS, type Role } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 import { type Admit, type Caller, type ClientCertificate, RpcError, RpcStatus } from "@lifeline/rpc";
 import { isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
-import { quoted } from "../call-refusal.ts";
+import { quoted } from "../streams/call-refusal.ts";
 import { ATTEMPT_EVERY_MS } from "./attempt-limit.ts";
 import { CheckedTokens } from "./checked-tokens.ts";
 import type { PeopleTokens, Person } from "./people-tokens.ts";

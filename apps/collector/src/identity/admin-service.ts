@@ -5,11 +5,11 @@ import type { Authority, RandomBytes } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 import { RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
 import { type adminPb, isNodeId, MAX_PAGE_ROWS, NODE_ID_WANTED } from "@lifeline/wire";
-import { quoted, refuse, unavailable } from "../call-refusal.ts";
-import { token as pageToken, readToken } from "../page-token.ts";
+import { token as pageToken, readToken } from "../query/page-token.ts";
 import { ENROLMENTS_MAX, JOIN_TOKENS_MAX } from "../store/identities.ts";
 import type { EnrolmentRecord, JoinTokenRecord } from "../store/identity-record.ts";
 import type { Store } from "../store/store.ts";
+import { quoted, refuse, unavailable } from "../streams/call-refusal.ts";
 import { joinTokenText, makeJoinToken } from "./join-token.ts";
 import type { Registry } from "./registry.ts";
 

@@ -11,7 +11,7 @@ import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type Authority, AuthorityError, createAuthority, openAuthority, writeWholeFile } from "@lifeline/identity";
 import type { Logger } from "pino";
-import { ConfigError } from "../config-error.ts";
+import { ConfigError } from "../config/config-error.ts";
 import { DATABASE_NAME } from "../store/backup.ts";
 
 /** Where the collector keeps its own authority, in its data directory. */

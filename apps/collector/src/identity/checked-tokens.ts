@@ -1,7 +1,7 @@
 /** Tokens as callers show them: an unknown one counts as a guess of its source, and a source with too many guesses waits. */
 import type { Clock } from "@lifeline/measure";
 import type { Caller, Connection } from "@lifeline/rpc";
-import { peerSource } from "../peer-address.ts";
+import { peerSource } from "../streams/peer-address.ts";
 import { createAttemptLimit } from "./attempt-limit.ts";
 import { type PeopleTokens, type Person, tokenDigest } from "./people-tokens.ts";
 

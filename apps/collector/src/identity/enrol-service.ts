@@ -19,9 +19,9 @@ import {
   type ServiceImplementation,
 } from "@lifeline/rpc";
 import { type enrolPb, isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
-import { unavailable } from "../call-refusal.ts";
-import { peerAddress, peerSource } from "../peer-address.ts";
 import type { EnrolRefusal, RenewRefusal } from "../store/identity-record.ts";
+import { unavailable } from "../streams/call-refusal.ts";
+import { peerAddress, peerSource } from "../streams/peer-address.ts";
 import type { AttemptLimit } from "./attempt-limit.ts";
 import { readJoinToken } from "./join-token.ts";
 import type { Registry } from "./registry.ts";

@@ -23,7 +23,7 @@ import {
 import { adminPb, enrolPb, queryPb, reportPb } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Collector } from "../collector.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { clientOf, type Pair, testAuthority } from "../testing/credentials.ts";
 import { type House, openHouse } from "../testing/house.ts";
 import { reportBytes } from "../testing/site.ts";

@@ -13,8 +13,8 @@ import { type Authority, BACKDATE_MS, type FileRead, type KeyPair, makeKeyPair }
 import { type Clock, pause } from "@lifeline/measure";
 import type { ListenerCertificates } from "@lifeline/rpc";
 import type { Logger } from "pino";
-import type { TlsFiles } from "../config.ts";
-import { ConfigError } from "../config-error.ts";
+import type { TlsFiles } from "../config/config.ts";
+import { ConfigError } from "../config/config-error.ts";
 
 /** How long a listener's certificate lasts, ms: a week, so that one that leaks is soon worth nothing. */
 export const LISTENER_LIFETIME_MS = 7 * 24 * 3_600_000;

@@ -7,7 +7,7 @@ import { readFileSync, statSync } from "node:fs";
 import { type FileRead, type Role, watchFile } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 import type { Logger } from "pino";
-import { ConfigError } from "../config-error.ts";
+import { ConfigError } from "../config/config-error.ts";
 
 /** Least and most characters of a token: 32 of base64 are 192 bits; the most is what a header line comfortably holds. */
 export const TOKEN_MIN_CHARS = 32;

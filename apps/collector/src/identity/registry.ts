@@ -9,7 +9,6 @@
 import { BACKDATE_MS } from "@lifeline/identity";
 import type { Clock, Timer } from "@lifeline/measure";
 import type { ClientCertificate } from "@lifeline/rpc";
-import { peerAddress } from "../peer-address.ts";
 import { ENROLMENTS_MAX } from "../store/identities.ts";
 import type {
   Adopted,
@@ -20,6 +19,7 @@ import type {
   RenewOutcome,
 } from "../store/identity-record.ts";
 import type { Store } from "../store/store.ts";
+import { peerAddress } from "../streams/peer-address.ts";
 
 /** What a certificate may do. */
 export type Standing = "good" | "revoked" | "another-key";

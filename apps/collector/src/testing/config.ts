@@ -1,6 +1,6 @@
 /** The configuration of a collector in a directory, for tests. */
 import { join } from "node:path";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 
 /** Any free ports of loopback, plaintext; deployment and catalogue are the directory's `site.yaml` and `catalogue.yaml`. */
 export function testConfig(directory: string, more: Partial<Config> = {}): Config {

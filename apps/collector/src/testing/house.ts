@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Clock, systemClock } from "@lifeline/measure";
 import { pino } from "pino";
 import { type Collector, startCollector } from "../collector.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { testConfig } from "./config.ts";
 import { writeSite } from "./site.ts";
 

@@ -8,7 +8,7 @@ import { followRun, type Window, windowOf } from "@lifeline/window";
 import { encodeReport, NO_VITALS, reportPb } from "@lifeline/wire";
 import { pino } from "pino";
 import { type Collector, startCollector } from "../collector.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { testConfig } from "./config.ts";
 
 const SITE = `

@@ -1,0 +1,39 @@
+/** The collector's data directory: made for its owner alone, and held to have been filled by nobody else. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { plantedAt } from "@lifeline/identity";
+import { AUTHORITY_CERT_NAME, AUTHORITY_KEY_NAME, IDENTITY_DIRECTORY } from "../identity/authority-files.ts";
+import { DATABASE_NAME } from "../store/backup.ts";
+import { ConfigError } from "./config-error.ts";
+
+/** What is opened, written or changed in it; SQLite's own files among them. */
+const OWN_NAMES = [
+  "",
+  DATABASE_NAME,
+  `${DATABASE_NAME}-wal`,
+  `${DATABASE_NAME}-shm`,
+  `${DATABASE_NAME}-journal`,
+  IDENTITY_DIRECTORY,
+  AUTHORITY_CERT_NAME,
+  AUTHORITY_KEY_NAME,
+];
+
+/**
+ * Makes the directory where it is missing; gives the path of its database.
+ * @throws ConfigError when it cannot be made, or another user has put something in the place of the collector's own
+ */
+export function openDataDirectory(dataDir: string): string {
+  try {
+    // The store holds what every node sees of its network: for the owner alone.
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    const got = `${JSON.stringify(dataDir)} (${String(error.code)})`;
+    throw new ConfigError([`dataDir: got ${got}, want a directory that can be created`]);
+  }
+  for (const name of OWN_NAMES) {
+    const planted = plantedAt(join(dataDir, name));
+    if (planted !== undefined) throw new ConfigError([`dataDir: got ${planted.got}, want ${planted.want}`]);
+  }
+  return join(dataDir, DATABASE_NAME);
+}

@@ -1,0 +1,125 @@
+import { deploymentFrom, parseCatalogue } from "@lifeline/catalogue";
+import { emptyWindow } from "@lifeline/window";
+import { NO_VITALS, type Report } from "@lifeline/wire";
+import { describe, expect, it } from "vitest";
+import type { Introduction } from "../streams/admission.ts";
+import { createFleet, type Node } from "./fleet.ts";
+import { MAX_RECENT_WINDOWS } from "./recent-windows.ts";
+
+const catalogue = parseCatalogue(
+  "test.yaml",
+  `
+schema: 1
+version: v1.13
+title: test
+requirements:
+  - id: api
+    purpose: test
+    source: { document: d, version: v1, section: s }
+    from: talos-node
+    deployments: [on-prem]
+    obligation: required
+    protocol: tcp
+    port: 443
+    place: { kind: service, service: api }
+    published: { value: x }
+    effective: { value: x, evidence: [] }
+    probes: [{ probe: tls, trust: public, alpn: [], alpnRequired: false }]
+`,
+);
+const deployment = deploymentFrom({ api: "https://127.0.0.1:8443", siderolink: [] });
+const TARGET = "api|tls|127.0.0.1:8443|ipv4";
+
+function fleetOf(count: number) {
+  const overflows: string[] = [];
+  const fleet = createFleet({ catalogue, deployment }, { onOverflow: (what) => overflows.push(what) });
+  const nodes = Array.from({ length: count }, (_, at) => introduce(`n${at}`));
+  function introduce(nodeId: string, nowMs = 1_000, roles: Introduction["facts"]["roles"] = ["talos-node"]): Node {
+    const facts: Introduction["facts"] = { nodeId, roles, families: [4] };
+    const node = fleet.introduce(
+      { facts, hostname: "h", agentVersion: "1", planRevision: "", addresses: [], observedEndpoint: undefined },
+      nowMs,
+    );
+    if (node === undefined) throw new Error("no room");
+    return node;
+  }
+  return { fleet, nodes, overflows, introduce };
+}
+
+const report = (sealedAtMs: number, windows: Report["windows"]): Report => ({
+  sealedAtMs,
+  windows,
+  vitals: NO_VITALS,
+});
+const window = (endMs: number, targetId = TARGET) => ({
+  ...emptyWindow(targetId, endMs - 1_000, endMs),
+  started: 1,
+  counts: new Map([["answered" as const, 1]]),
+});
+
+describe("the fleet", () => {
+  it("offers connected agents a slower plan when it doubles past an endpoint's budget (P1)", () => {
+    const { fleet, nodes } = fleetOf(100);
+    const offered: number[] = [];
+    for (const node of nodes) {
+      node.session = { offerPlan: ({ targets }) => offered.push(targets[0]?.cadenceMs ?? 0), end: () => {} };
+    }
+    expect(nodes[0]?.plan.targets[0]?.cadenceMs).toBe(1_000);
+    expect(fleet.repace(1_000)).toBe(true);
+    expect(offered).toEqual(Array.from({ length: 100 }, () => 2_600));
+    expect(fleet.repace(1_000)).toBe(false);
+  });
+
+  it("counts a node towards the pace for ten minutes after its last report", () => {
+    const { fleet, nodes } = fleetOf(100);
+    for (const node of nodes) node.lastReportMs = 1_000_000;
+    expect(fleet.repace(1_000_000 + 599_999)).toBe(true);
+    expect(fleet.repace(1_000_000 + 600_000)).toBe(true);
+    expect(nodes[0]?.plan.targets[0]?.cadenceMs).toBe(1_000);
+    // By a clock that was ahead by that much, and was put right.
+    expect(fleet.repace(1_000_000 - 600_000)).toBe(false);
+  });
+
+  it("keeps a bounded number of recent windows, and counts what it does not keep (S2)", () => {
+    const { fleet, nodes, overflows } = fleetOf(1);
+    const [node] = nodes;
+    if (node === undefined) throw new Error("no node");
+    const windows = Array.from({ length: MAX_RECENT_WINDOWS + 2 }, (_, at) => window(1_000_000 + at));
+    fleet.absorb(node, report(1_000_200, [...windows, window(1_000_000, "unplanned")]), 1_000_200, true);
+    expect(node.recent.of(TARGET)).toHaveLength(MAX_RECENT_WINDOWS);
+    expect(overflows).toEqual(["recent-windows", "recent-windows", "unplanned-windows"]);
+    expect(node.tallies.get(TARGET)?.attempts).toBe(MAX_RECENT_WINDOWS + 2);
+  });
+
+  it("lets windows go by age, on the node's own clock", () => {
+    const { fleet, nodes } = fleetOf(1);
+    const [node] = nodes;
+    if (node === undefined) throw new Error("no node");
+    fleet.absorb(node, report(1_000_000, [window(1_000_000)]), 1_000_000, true);
+    fleet.absorb(node, report(1_119_999, [window(1_119_999)]), 1_119_999, true);
+    expect(node.recent.of(TARGET)).toHaveLength(2);
+    node.clockOffsetMs = -119_500;
+    fleet.absorb(node, report(1_240_000, [window(1_240_000)]), 1_120_500, true);
+    expect(node.recent.of(TARGET)).toHaveLength(1);
+  });
+
+  it("drops the counters of targets that have left the plan", () => {
+    const { fleet, nodes, introduce } = fleetOf(1);
+    const [node] = nodes;
+    if (node === undefined) throw new Error("no node");
+    fleet.absorb(node, report(1_000_000, [window(1_000_000)]), 1_000_000, true);
+    expect([...node.tallies.keys()]).toEqual([TARGET]);
+    introduce("n0", 2_000, ["omni-host"]);
+    expect([...node.tallies.keys()]).toEqual([]);
+    introduce("n0", 3_000);
+    expect(node.plan.targets.map(({ id }) => id)).toEqual([TARGET]);
+  });
+
+  it("forgets nodes that it is told to, never one that is connected", () => {
+    const { fleet, nodes } = fleetOf(3);
+    const [, connected] = nodes;
+    if (connected !== undefined) connected.session = { offerPlan: () => {}, end: () => {} };
+    fleet.forget(["n0", "n1", "unknown"]);
+    expect([...fleet.nodes.keys()]).toEqual(["n1", "n2"]);
+  });
+});

@@ -1,0 +1,40 @@
+import type { Cause } from "@lifeline/measure";
+import type { RowVerdict, WitnessView } from "@lifeline/verdict";
+import { expect, it } from "vitest";
+import type { Node } from "../fleet/fleet.ts";
+import { createSuspects } from "./affected-nodes.ts";
+
+const ONSET_MS = 1_800_000_000_000;
+const NOW_MS = ONSET_MS + 10_000;
+
+function nodeOf(cause: Cause): Node {
+  const row = { udpEvidence: "suspected-blocked", cause, onsetMs: ONSET_MS } as Partial<RowVerdict>;
+  return { nodeId: "n1", rows: [row], clockOffsetMs: undefined } as unknown as Node;
+}
+
+/** A fresh witness that has watched for long. */
+function view(heardAtMs: number | undefined): WitnessView {
+  return { address: "192.0.2.1", watchingSinceMs: 0, reportedAtMs: NOW_MS, heardAtMs };
+}
+
+it.each<[string, Cause, WitnessView | undefined, boolean]>([
+  ["an outage whose node is heard", "udp-blocked", view(NOW_MS), true],
+  ["an outage whose node fell silent with it", "udp-blocked", view(ONSET_MS - 1_000), true],
+  ["an outage of which it says nothing", "udp-blocked", view(undefined), false],
+  ["an outage without a witness", "udp-blocked", undefined, false],
+  ["a fault that no witness explains", "wrong-endpoint", view(NOW_MS), false],
+  ["no fault", "none", view(NOW_MS), false],
+])("%s", (_, cause, said, isSuspect) => {
+  const node = nodeOf(cause);
+  expect(createSuspects(() => said)([node], NOW_MS)).toEqual(isSuspect ? [node] : []);
+});
+
+it("names a node once for the same word, and again for another", () => {
+  const node = nodeOf("udp-blocked");
+  let said = view(ONSET_MS - 1_000);
+  const suspects = createSuspects(() => said);
+  expect(suspects([node], NOW_MS)).toEqual([node]);
+  expect(suspects([node], NOW_MS)).toEqual([]);
+  said = view(NOW_MS);
+  expect(suspects([node], NOW_MS)).toEqual([node]);
+});

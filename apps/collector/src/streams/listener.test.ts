@@ -1,0 +1,51 @@
+import { createServer } from "node:net";
+import { systemClock } from "@lifeline/measure";
+import { createRpcServer, shutDown } from "@lifeline/rpc";
+import { pino } from "pino";
+import { afterEach, expect, it } from "vitest";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/config-error.ts";
+import { createVitals } from "../export/self-metrics.ts";
+import { testAuthority } from "../testing/credentials.ts";
+import { openListener } from "./listener.ts";
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** Opens a listener at a port; with a key that is not the certificate's, if asked to. */
+async function open(port: number, keyPem?: string) {
+  const { authority, role } = await testAuthority();
+  const first = { ...(await role("admin")), clientAuthorityPem: authority.certPem };
+  const server = createRpcServer();
+  closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)));
+  const config = { listen: { host: "127.0.0.1", port }, maxStreams: 1 } as Config;
+  const certificates = { first: keyPem === undefined ? first : { ...first, keyPem }, follow() {} };
+  const world = {
+    clock: systemClock,
+    log: pino({ level: "silent" }),
+    vitals: createVitals({
+      streams: () => 0,
+      storePending: () => 0,
+      deferred: () => 0,
+      connections: () => undefined,
+      authorityDaysLeft: () => Number.NaN,
+    }),
+  };
+  const listener = await openListener({ authenticated: server, unauthenticated: server }, config, certificates, world);
+  closers.push(() => listener.close());
+}
+
+it("says that the port is taken when it is, and nothing of it when the certificates are of no use", async () => {
+  const other = createServer();
+  await new Promise<void>((settle) => other.listen(0, "127.0.0.1", settle));
+  closers.push(() => other.close());
+  const bound = other.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : 0;
+  await expect(open(port)).rejects.toThrow(ConfigError);
+  await expect(open(port)).rejects.toThrow(/^listen: got "127.0.0.1:\d+", want a free port/);
+  await expect(open(0, (await (await testAuthority()).role("admin")).keyPem)).rejects.toMatchObject({
+    code: "ERR_OSSL_X509_KEY_VALUES_MISMATCH",
+  });
+});

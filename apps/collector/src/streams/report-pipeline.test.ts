@@ -1,0 +1,141 @@
+/** One stream's reports before a store that answers when it is told to. */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { manualClock } from "@lifeline/measure";
+import type { RpcError } from "@lifeline/rpc";
+import type { reportPb } from "@lifeline/wire";
+import { describe, expect, it } from "vitest";
+import type { Node } from "../fleet/fleet.ts";
+import { BOOT, reportBytes } from "../testing/site.ts";
+import { createBacklogGate } from "./backlog-limiter.ts";
+import { createQuota } from "./quota.ts";
+import { type LaneParts, ReportLane } from "./report-pipeline.ts";
+import { Turns } from "./turns.ts";
+
+/** Counters by name that nobody exports. */
+function countersOf() {
+  const counts = new Map<string, number>();
+  const vitals = new Proxy(
+    {},
+    { get: (_, name: string) => ({ inc: () => counts.set(name, (counts.get(name) ?? 0) + 1) }) },
+  ) as LaneParts["vitals"];
+  return { vitals, count: (name: string) => counts.get(name) ?? 0 };
+}
+
+function site() {
+  const clock = manualClock(Date.now());
+  const at = { load: 0, isFull: false };
+  const asked: { sequence: number; answer: () => void }[] = [];
+  let roomMade = () => {};
+  const store = {
+    submit: (_: string, { sequence }: { sequence: number }) =>
+      new Promise((resolve) => asked.push({ sequence, answer: () => resolve("stored") })),
+    room: () =>
+      at.isFull
+        ? new Promise<void>((resolve) => {
+            roomMade = resolve;
+          })
+        : undefined,
+  } as unknown as LaneParts["store"];
+  const backlog = createBacklogGate(() => at.load);
+  const { vitals, count } = countersOf();
+  const parts = {
+    clock,
+    store,
+    backlog,
+    vitals,
+    turns: new Turns(clock),
+    fleet: { absorb() {} },
+    judging: { touch() {}, replay: async () => {} },
+  } as unknown as LaneParts;
+  const acked: number[] = [];
+  const endings: RpcError[] = [];
+  const send: ConstructorParameters<typeof ReportLane>[1] = async ({ message }) => {
+    if (message?.case !== "ack") return;
+    for (const { sequence } of message.value.reports ?? []) acked.push(Number(sequence));
+  };
+  const lane = new ReportLane(parts, send, (error) => endings.push(error));
+  const node = { nodeId: "n1", plan: { targets: [] }, quota: createQuota() } as unknown as Node;
+  const take = (sequence: number, report: Uint8Array) =>
+    lane.take(node, { bootId: BOOT, sequence: BigInt(sequence), report, sentUnixMs: 0n } as reportPb.ReportEnvelope);
+  const live = () => reportBytes({ sealedAtMs: clock.wallMs() });
+  const late = () => reportBytes({ sealedAtMs: clock.wallMs() - 600_000 });
+  /** Lets everything go on that can. */
+  const settle = async () => {
+    for (let rounds = 0; rounds < 8; rounds++) await nextTurn();
+  };
+  const submitted = () => asked.map(({ sequence }) => sequence);
+  const answer = async () => {
+    for (const { answer: resolve } of asked.splice(0)) resolve();
+    await settle();
+  };
+  const makeRoom = () => {
+    at.isFull = false;
+    roomMade();
+  };
+  return { at, lane, node, take, live, late, settle, submitted, answer, makeRoom, acked, endings, backlog, count };
+}
+
+describe("the reports of a stream", () => {
+  it("that are late wait while the store is behind, in their order, and let live ones pass; none is lost", async () => {
+    const { at, take, live, late, settle, submitted, answer, acked, backlog, count } = site();
+    at.load = 1;
+    for (const sequence of [1, 2, 3]) await take(sequence, late());
+    await take(9, live());
+    expect(submitted()).toEqual([9]);
+    expect([backlog.waiting(), count("deferredReports")]).toEqual([3, 3]);
+    await answer();
+    at.load = 0;
+    backlog.review();
+    for (let rounds = 0; rounds < 3; rounds++) {
+      await settle();
+      await answer();
+    }
+    expect(acked).toEqual([9, 1, 2, 3]);
+    expect(backlog.waiting()).toBe(0);
+  });
+
+  it("that wait are given up when the stream ends", async () => {
+    const { at, lane, take, late, settle, submitted, backlog } = site();
+    at.load = 1;
+    await take(1, late());
+    lane.close();
+    await settle();
+    expect([backlog.waiting(), submitted()]).toEqual([0, []]);
+    await lane.settled();
+  });
+
+  it("wait for room in the store's queue, which ends no stream", async () => {
+    const { at, take, live, settle, submitted, answer, makeRoom, acked, endings } = site();
+    at.isFull = true;
+    await take(1, live());
+    await settle();
+    expect(submitted()).toEqual([]);
+    makeRoom();
+    await settle();
+    await answer();
+    expect([acked, endings]).toEqual([[1], []]);
+  });
+
+  it.each([
+    ["64 of them", 64, (now: number) => reportBytes({ sealedAtMs: now })],
+    ["6,144 windows", 6, (now: number) => reportBytes({ sealedAtMs: now, windows: 1_024 })],
+    ["2 MiB", 3, (now: number) => reportBytes({ sealedAtMs: now, windows: 1_024, evidenceChars: 256 })],
+  ])("are not read on while %s have no answer", async (_, most, bytes) => {
+    const { take, settle, submitted, answer } = site();
+    const report = bytes(Date.now());
+    let read = 0;
+    const reading = (async () => {
+      for (let sequence = 1; sequence <= most + 1; sequence++) {
+        await take(sequence, report);
+        read = sequence;
+      }
+    })();
+    while (submitted().length < most) await settle();
+    await settle();
+    // The last of them is here, and its place is waited for.
+    expect([read, submitted().length]).toEqual([most - 1, most]);
+    await answer();
+    await reading;
+    expect(read).toBe(most + 1);
+  });
+});
