@@ -108,7 +108,7 @@ describe("the agent", () => {
     await until("it is answered", () => agent.stats().tally.endedAttempts >= 3);
     server.close();
     const isTurn = ({ last }: Window) => last?.reason === "refused" && last.run.length === 1;
-    const isConfirmed = ({ last }: Window) => last?.run.bearing === "bad" && last.run.length === 3;
+    const isConfirmed = ({ last }: Window) => last?.run.outcomeClass === "bad" && last.run.length === 3;
     await until("the turn arrived", () => windowsOf(reports).some(isTurn), 2_000);
     await until("its confirmation arrived", () => windowsOf(reports).some(isConfirmed), 2_000);
   });

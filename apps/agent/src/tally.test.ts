@@ -72,14 +72,14 @@ describe("an early seal", () => {
     attempt("refused");
     clock.advance(GATHER_MS);
     expect(reports).toHaveLength(1);
-    expect(reports[0]?.windows[0]?.last?.run).toMatchObject({ bearing: "bad", length: 1 });
+    expect(reports[0]?.windows[0]?.last?.run).toMatchObject({ outcomeClass: "bad", length: 1 });
     attempt("refused");
     clock.advance(GATHER_MS);
     expect(reports).toHaveLength(1);
     attempt("refused");
     clock.advance(GATHER_MS);
     expect(reports).toHaveLength(2);
-    expect(reports[1]?.windows[0]?.last?.run).toMatchObject({ bearing: "bad", length: 3 });
+    expect(reports[1]?.windows[0]?.last?.run).toMatchObject({ outcomeClass: "bad", length: 3 });
     attempt("refused");
     clock.advance(GATHER_MS);
     expect(reports).toHaveLength(2);
@@ -131,7 +131,7 @@ describe("an early seal", () => {
     const reasons = losses.flatMap((ticket) =>
       tally
         .ended(ticket, sampleOf("a", clock.wallMs(), "timeout"))
-        .followed.map(({ run }) => [run.bearing, run.length]),
+        .followed.map(({ run }) => [run.outcomeClass, run.length]),
     );
     expect(reasons).toEqual([
       ["bad", 1],

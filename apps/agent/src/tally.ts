@@ -191,7 +191,7 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
     // Begun is counted when an attempt begins, which may have been in an earlier window.
     account.open = mergeWindows(account.open, { ...windowOf(followed, startMs, startMs), started: 0 });
     const isConfirmedNow = isConfirmed(before, followed.run);
-    if (isConfirmedNow && followed.run.bearing === "bad") wantBeside();
+    if (isConfirmedNow && followed.run.outcomeClass === "bad") wantBeside();
     if (followed.turned || isConfirmedNow) sealEarly(account);
     return followed;
   };
@@ -230,7 +230,7 @@ export function createTally({ clock, sealed }: TallyOptions): Tally {
         const isFirst = account.run === undefined;
         const one = follow(account, first);
         followed.push(one);
-        suspicious ||= one.turned || (isFirst && one.run.bearing === "bad");
+        suspicious ||= one.turned || (isFirst && one.run.outcomeClass === "bad");
       }
       return { followed, suspicious };
     },

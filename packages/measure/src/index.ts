@@ -9,14 +9,14 @@ export {
   type Timer,
 } from "./clock.ts";
 export {
-  type Bearing,
   type Blame,
-  bearingOf,
   CAUSES,
   type Cause,
   OUTCOME_KINDS,
   type Outcome,
+  type OutcomeClass,
   type OutcomeKind,
+  outcomeClassOf,
   PHASES,
   type Phase,
   REASONS,

@@ -370,11 +370,11 @@ export interface Outcome {
   readonly phase: Phase;
 }
 
-/** How an outcome bears on the requirement: `inconclusive` ones neither confirm nor deny (M4). */
-export type Bearing = "good" | "bad" | "inconclusive";
+/** What an outcome says of the requirement: `inconclusive` ones neither confirm nor deny it (M4). */
+export type OutcomeClass = "good" | "bad" | "inconclusive";
 
-/** The bearing of a reason: what turns, and what the judge counts a run of. */
-export function bearingOf(reason: Reason): Bearing {
+/** The class of a reason. A window seals when it changes, and the judge counts runs of one class. */
+export function outcomeClassOf(reason: Reason): OutcomeClass {
   const { kind, blame, cause } = facts[reason];
   if (cause === "none") return "good";
   if (kind === "silent" || blame === "agent" || blame === "nobody") return "inconclusive";

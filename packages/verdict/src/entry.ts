@@ -40,5 +40,5 @@ export function isAnswering({ verdict }: Pick<Entry, "verdict">): boolean {
 /** Whether its latest conclusive sample is good and ended later than `wallMs`, ms since the epoch. */
 export function hasAnsweredSince({ finding: { stretch } }: Pick<Entry, "finding">, wallMs: number): boolean {
   const { last } = stretch;
-  return last !== undefined && last.run.bearing === "good" && last.endedAtMs > wallMs;
+  return last !== undefined && last.run.outcomeClass === "good" && last.endedAtMs > wallMs;
 }

@@ -5,7 +5,14 @@
  * 2. The confirmed run decides; what fails now and then degrades.
  * 3. The agent's own trouble is never the network's fault (M3).
  */
-import { type Bearing, bearingOf, type Cause, type Reason, reasonFacts, type Target } from "@lifeline/measure";
+import {
+  type Cause,
+  type OutcomeClass,
+  outcomeClassOf,
+  type Reason,
+  reasonFacts,
+  type Target,
+} from "@lifeline/measure";
 import {
   binomialTail,
   emptyWindow,
@@ -140,7 +147,7 @@ function working(
   thresholds: Thresholds,
 ): Conclusion {
   const seen =
-    stretch.lastBad !== undefined && bearingOf(stretch.lastBad.reason) === "bad" ? stretch.lastBad : undefined;
+    stretch.lastBad !== undefined && outcomeClassOf(stretch.lastBad.reason) === "bad" ? stretch.lastBad : undefined;
   const met: Conclusion = {
     verdict: "met",
     cause: "none",
@@ -192,7 +199,7 @@ function comesAndGoes(refused: number, ended: number, { refusedRatio, refusedMin
 }
 
 function mostFrequentNo(window: Window): Reason | undefined {
-  const refusals = [...window.counts].filter(([reason]) => bearingOf(reason) === "bad" && !isSilence(reason));
+  const refusals = [...window.counts].filter(([reason]) => outcomeClassOf(reason) === "bad" && !isSilence(reason));
   return refusals.sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))[0]?.[0];
 }
 
@@ -203,9 +210,9 @@ function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
   if (endedCount(merged) === 0 || last === undefined) {
     return open("no-attempt", "not-measured", "agent-overload", undefined, nowMs);
   }
-  const reason = bearingOf(last.reason) === "inconclusive" ? last.reason : "stalled";
+  const reason = outcomeClassOf(last.reason) === "inconclusive" ? last.reason : "stalled";
   // An inconclusive sample keeps the run before it; what is unknown has been so since the first window without an answer.
-  const sinceMs = last.run.bearing === "inconclusive" ? last.run.startedAtMs : merged.startMs;
+  const sinceMs = last.run.outcomeClass === "inconclusive" ? last.run.startedAtMs : merged.startMs;
   const { cause } = reasonFacts(reason);
   if (cause === "no-evidence" && reason !== "silent") return open("silent", cause, reason, last, sinceMs);
   if (reason === "dns-nodata") return open("name-has-no-address", "dns-nodata", reason, last, sinceMs);
@@ -217,10 +224,10 @@ function open(ground: Ground, cause: Cause, reason: Reason, seen: Remembered | u
   return { verdict: "unknown", cause, ground, reason, seen, runLength: seen?.run.length ?? 0, onsetMs };
 }
 
-/** Attempts that ended with a reason of that bearing. */
-export function endedOf(window: Window, bearing: Bearing): number {
+/** Attempts that ended with a reason of that class. */
+export function endedOf(window: Window, outcomeClass: OutcomeClass): number {
   let ended = 0;
-  for (const [reason, count] of window.counts) if (bearingOf(reason) === bearing) ended += count;
+  for (const [reason, count] of window.counts) if (outcomeClassOf(reason) === outcomeClass) ended += count;
   return ended;
 }
 
@@ -234,7 +241,7 @@ function goodAnswersOf(own: readonly Window[], { verdict, seen }: Conclusion): r
   const now = verdict === "unmet" ? undefined : seen?.evidence.answers?.join();
   let latest: Remembered | undefined;
   for (const { last } of own) {
-    if (last === undefined || bearingOf(last.reason) !== "good" || last.evidence.answers === undefined) continue;
+    if (last === undefined || outcomeClassOf(last.reason) !== "good" || last.evidence.answers === undefined) continue;
     if (last.evidence.answers.join() === now) continue;
     if (latest === undefined || last.endedAtMs > latest.endedAtMs) latest = last;
   }

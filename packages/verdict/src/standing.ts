@@ -5,7 +5,7 @@
  * 2. Inconclusive samples neither make nor break a run (M4).
  * 3. The order of the windows is irrelevant (W1).
  */
-import { type Bearing, bearingOf, type Reason, reasonFacts } from "@lifeline/measure";
+import { type OutcomeClass, outcomeClassOf, type Reason, reasonFacts } from "@lifeline/measure";
 import { compareContent, type Remembered, type Run, type Window } from "@lifeline/window";
 import type { Thresholds } from "./thresholds.ts";
 
@@ -34,7 +34,7 @@ export type Standing =
 /** A run as far as windows remember it. */
 interface KnownRun {
   readonly ordinal: number;
-  readonly bearing: Bearing;
+  readonly outcomeClass: OutcomeClass;
   readonly startedAtMs: number;
   readonly endedAtMs: number;
   readonly length: number;
@@ -47,9 +47,9 @@ export function standingOf(windows: readonly Window[], thresholds: Thresholds): 
   const runs = knownRuns(windows);
   const current = runs[0];
   if (current === undefined) return { kind: "inconclusive" };
-  const anyBad = runs.some(({ bearing }) => bearing === "bad");
+  const anyBad = runs.some(({ outcomeClass }) => outcomeClass === "bad");
   for (const run of runs) {
-    if (run.bearing === "good" && (run.length >= thresholds.recoveryRunLength || !anyBad)) {
+    if (run.outcomeClass === "good" && (run.length >= thresholds.recoveryRunLength || !anyBad)) {
       return goodFrom(run, runs, thresholds);
     }
     if (isOutage(run, thresholds)) return badFrom(run, run.seen);
@@ -59,7 +59,7 @@ export function standingOf(windows: readonly Window[], thresholds: Thresholds): 
 
 /** How many distinct bad runs the windows remember: two or more are a fault that comes and goes. */
 export function badRunCount(windows: readonly Window[]): number {
-  return knownRuns(windows).filter(({ bearing }) => bearing === "bad").length;
+  return knownRuns(windows).filter(({ outcomeClass }) => outcomeClass === "bad").length;
 }
 
 /** Whether a reason is the absence of an answer, which chance may cause, rather than an answer that says no. */
@@ -79,7 +79,7 @@ function unconfirmed(
   current: KnownRun,
   thresholds: Thresholds,
 ): Standing {
-  const good = runs.find(({ bearing }) => bearing === "good");
+  const good = runs.find(({ outcomeClass }) => outcomeClass === "good");
   if (good !== undefined) return goodFrom(good, runs, thresholds);
   const answered = windows.some((window) => (window.counts.get("answered") ?? 0) > 0);
   if (answered) {
@@ -98,7 +98,7 @@ function goodFrom(run: KnownRun, runs: readonly KnownRun[], thresholds: Threshol
 
 /** Whether a run is bad, and long enough to be more than an accident. */
 function isOutage(run: KnownRun, thresholds: Thresholds): run is KnownRun & { readonly seen: Remembered } {
-  if (run.bearing !== "bad" || run.seen === undefined) return false;
+  if (run.outcomeClass !== "bad" || run.seen === undefined) return false;
   if (run.length < confirmation(run.seen.reason, thresholds)) return false;
   return run.seen.reason !== "dns-timeout" || run.endedAtMs - run.startedAtMs >= thresholds.sharedQueryMs;
 }
@@ -121,13 +121,13 @@ function knownRuns(windows: readonly Window[]): KnownRun[] {
 }
 
 function knownRun(run: Run, moment: Remembered): KnownRun {
-  const seen = bearingOf(moment.reason) === "bad" ? moment : undefined;
+  const seen = outcomeClassOf(moment.reason) === "bad" ? moment : undefined;
   return { ...run, endedAtMs: moment.endedAtMs, seen };
 }
 
 function addRun(runs: Map<string, KnownRun>, run: KnownRun): void {
-  if (run.bearing === "inconclusive") return;
-  const key = `${run.bearing} ${run.ordinal}`;
+  if (run.outcomeClass === "inconclusive") return;
+  const key = `${run.outcomeClass} ${run.ordinal}`;
   const before = runs.get(key);
   runs.set(key, before === undefined ? run : joined(before, run));
 }
@@ -147,21 +147,28 @@ function joined(a: KnownRun, b: KnownRun): KnownRun {
  */
 function goodRunBefore({ startMs, last, counts }: Window): KnownRun | undefined {
   const answered = counts.get("answered") ?? 0;
-  if (last === undefined || last.run.bearing !== "bad" || answered === 0) return undefined;
+  if (last === undefined || last.run.outcomeClass !== "bad" || answered === 0) return undefined;
   let failed = 0;
-  for (const [reason, count] of counts) if (bearingOf(reason) === "bad") failed += count;
+  for (const [reason, count] of counts) if (outcomeClassOf(reason) === "bad") failed += count;
   const length = failed === last.run.length ? answered : Math.ceil(answered / (failed + 1));
   const endedAtMs = last.run.startedAtMs;
   // Right before the bad run; where that run is remembered itself, it has this very place.
   const ordinal = last.run.ordinal - 1;
-  return { ordinal, bearing: "good", startedAtMs: Math.min(startMs, endedAtMs), endedAtMs, length, seen: undefined };
+  return {
+    ordinal,
+    outcomeClass: "good",
+    startedAtMs: Math.min(startMs, endedAtMs),
+    endedAtMs,
+    length,
+    seen: undefined,
+  };
 }
 
 /** The latest by their order; of two that share a place (a run remembered twice) the one that ended last, then the worse. */
 function latestFirst(a: KnownRun, b: KnownRun): number {
   if (a.ordinal !== b.ordinal) return b.ordinal - a.ordinal;
   if (a.endedAtMs !== b.endedAtMs) return b.endedAtMs - a.endedAtMs;
-  return a.bearing < b.bearing ? -1 : 1;
+  return a.outcomeClass < b.outcomeClass ? -1 : 1;
 }
 
 /** Within a run the longer is the later; a loss is known a whole threshold after it began, so ends do not tell. */

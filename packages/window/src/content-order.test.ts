@@ -30,7 +30,7 @@ const remembered: fc.Arbitrary<Remembered> = fc.record({
   phase: fc.constantFrom("connect", "tls"),
   run: fc.record({
     ordinal: few,
-    bearing: fc.constantFrom("good", "bad"),
+    outcomeClass: fc.constantFrom("good", "bad"),
     length: few,
     startedAtMs: few,
     lossRun: few,
@@ -65,7 +65,7 @@ describe("the order of what is remembered", () => {
       endedAtMs: 1,
       reason: "refused" as const,
       phase: "connect" as const,
-      run: { ordinal: 1, bearing: "bad" as const, length: 1, startedAtMs: 1, lossRun: 0 },
+      run: { ordinal: 1, outcomeClass: "bad" as const, length: 1, startedAtMs: 1, lossRun: 0 },
       evidence: of,
     })) as [Remembered, Remembered];
     expect(compareContent(a, b)).toBe(0);

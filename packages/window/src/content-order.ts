@@ -40,7 +40,7 @@ const LINK: Readers<LinkReading> = {
 };
 const RUN: Readers<Run> = {
   ordinal: (of) => of.ordinal,
-  bearing: (of) => of.bearing,
+  outcomeClass: (of) => of.outcomeClass,
   length: (of) => of.length,
   startedAtMs: (of) => of.startedAtMs,
   lossRun: (of) => of.lossRun,

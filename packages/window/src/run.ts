@@ -1,8 +1,8 @@
 /**
- * Runs: how long the latest bearing has lasted. A run crosses windows, so it is followed beside them and each sample is
+ * Runs: how long the latest outcome class has lasted. A run crosses windows, so it is followed beside them and each sample is
  * annotated with it; that keeps the windows' merge free of order (W1).
  */
-import { type Bearing, bearingOf, reasonFacts, type Sample } from "@lifeline/measure";
+import { type OutcomeClass, outcomeClassOf, reasonFacts, type Sample } from "@lifeline/measure";
 
 /** Where a target stands after a sample. */
 export interface Run {
@@ -11,9 +11,9 @@ export interface Run {
    * counts on by one, so it goes on rising over restarts and does not feel the wall clock being set back (M2). A safe integer.
    */
   readonly ordinal: number;
-  /** Bearing of the run; inconclusive samples neither extend nor break a good or bad run (M4). */
-  readonly bearing: Bearing;
-  /** Conclusive samples in a row of that bearing (inconclusive ones, while nothing else has been seen). */
+  /** Class of the run; inconclusive samples neither extend nor break a good or bad run (M4). */
+  readonly outcomeClass: OutcomeClass;
+  /** Conclusive samples in a row of that class (inconclusive ones, while nothing else has been seen). */
   readonly length: number;
   /** Wall time, ms since the epoch, at which the first sample of the run began. */
   readonly startedAtMs: number;
@@ -25,20 +25,20 @@ export interface Run {
 export interface FollowedSample {
   readonly sample: Sample;
   readonly run: Run;
-  /** The sample's bearing differs from that of the run before it: the moment a window seals early (W2). */
+  /** The sample's class differs from that of the run before it: the moment a window seals early (W2). */
   readonly turned: boolean;
 }
 
 /** Follows one target's run over one more sample. */
 export function followRun(previous: Run | undefined, sample: Sample): FollowedSample {
-  const bearing = bearingOf(sample.outcome.reason);
+  const outcomeClass = outcomeClassOf(sample.outcome.reason);
   const lossRun = nextLossRun(previous?.lossRun ?? 0, sample);
-  if (previous === undefined || (bearing !== "inconclusive" && bearing !== previous.bearing)) {
+  if (previous === undefined || (outcomeClass !== "inconclusive" && outcomeClass !== previous.outcomeClass)) {
     const ordinal = previous === undefined ? Math.round(sample.startedAtMs) : previous.ordinal + 1;
-    const run = { ordinal, bearing, length: 1, startedAtMs: sample.startedAtMs, lossRun };
+    const run = { ordinal, outcomeClass, length: 1, startedAtMs: sample.startedAtMs, lossRun };
     return { sample, run, turned: previous !== undefined };
   }
-  const extends_ = bearing === previous.bearing;
+  const extends_ = outcomeClass === previous.outcomeClass;
   const run = { ...previous, length: previous.length + (extends_ ? 1 : 0), lossRun };
   return { sample, run, turned: false };
 }

@@ -1,4 +1,11 @@
-import { bearingOf, type DirectionCounts, REASONS, type Reason, reasonFacts, type Sample } from "@lifeline/measure";
+import {
+  type DirectionCounts,
+  outcomeClassOf,
+  REASONS,
+  type Reason,
+  reasonFacts,
+  type Sample,
+} from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { binomialTail, wilsonInterval } from "./loss.ts";
@@ -183,29 +190,29 @@ describe("loss", () => {
 
 describe("runs", () => {
   const cases: { name: string; reasons: Reason[]; run: Partial<Run>; turns: number[] }[] = [
-    { name: "a first sample is no turn", reasons: ["timeout"], run: { bearing: "bad", length: 1 }, turns: [] },
+    { name: "a first sample is no turn", reasons: ["timeout"], run: { outcomeClass: "bad", length: 1 }, turns: [] },
     {
       name: "good to bad turns",
       reasons: ["answered", "refused", "timeout"],
-      run: { bearing: "bad", length: 2, startedAtMs: 1_000 },
+      run: { outcomeClass: "bad", length: 2, startedAtMs: 1_000 },
       turns: [1],
     },
     {
       name: "the agent's own trouble does not turn (M3)",
       reasons: ["answered", "stalled", "answered"],
-      run: { bearing: "good", length: 2, startedAtMs: 0 },
+      run: { outcomeClass: "good", length: 2, startedAtMs: 0 },
       turns: [],
     },
     {
       name: "silence does not end a proof",
       reasons: ["refused", "silent", "refused"],
-      run: { bearing: "bad", length: 2, startedAtMs: 0 },
+      run: { outcomeClass: "bad", length: 2, startedAtMs: 0 },
       turns: [],
     },
     {
       name: "inconclusive then good turns",
       reasons: ["silent", "silent", "answered"],
-      run: { bearing: "good", length: 1, startedAtMs: 2_000 },
+      run: { outcomeClass: "good", length: 1, startedAtMs: 2_000 },
       turns: [2],
     },
     {
@@ -225,7 +232,7 @@ describe("runs", () => {
     const lost = { ...sampleOf("timeout", 1_000), endedAtMs: 1_950 };
     const answered = [1_250, 1_500].map((atMs) => sampleOf("answered", atMs));
     const window = replay(follow([lost, ...answered]));
-    expect(window.last).toMatchObject({ reason: "answered", run: { bearing: "good", length: 2 } });
+    expect(window.last).toMatchObject({ reason: "answered", run: { outcomeClass: "good", length: 2 } });
     expect(window.lastBad).toMatchObject({ reason: "timeout", endedAtMs: 1_950 });
   });
 
@@ -234,7 +241,10 @@ describe("runs", () => {
     const followed = follow(reasons.map((reason, at) => sampleOf(reason, at < 2 ? 10_000_000 + at : 1_000 + at)));
     const before = replay(followed.slice(0, 2));
     const after = replay(followed.slice(2));
-    expect(mergeWindows(before, after).last).toMatchObject({ reason: "refused", run: { bearing: "bad", length: 2 } });
+    expect(mergeWindows(before, after).last).toMatchObject({
+      reason: "refused",
+      run: { outcomeClass: "bad", length: 2 },
+    });
     expect(mergeWindows(after, before)).toEqual(mergeWindows(before, after));
   });
 
@@ -263,7 +273,7 @@ describe("runs", () => {
 describe("the vocabulary holds together", () => {
   it.each(REASONS.map((reason) => ({ reason })))("$reason bears as its kind and blame say", ({ reason }) => {
     const { kind, blame, cause } = reasonFacts(reason);
-    expect(bearingOf(reason) === "good").toBe(cause === "none");
+    expect(outcomeClassOf(reason) === "good").toBe(cause === "none");
     expect(cause === "none").toBe(kind === "answered" || reason === "link-alive");
     if (blame === "agent") expect(kind).toBe("not-sent");
   });

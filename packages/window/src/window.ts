@@ -7,7 +7,7 @@
  * 3. Bounded: one count for each reason of a closed list, at most SKETCH_MAX_BUCKETS buckets, two remembered samples.
  */
 import type { DirectionCounts, PhaseDurations, Reason } from "@lifeline/measure";
-import { bearingOf, reasonFacts } from "@lifeline/measure";
+import { outcomeClassOf, reasonFacts } from "@lifeline/measure";
 import { compareContent } from "./content-order.ts";
 import { type LossCount, wilsonInterval } from "./loss.ts";
 import type { Remembered } from "./remembered.ts";
@@ -170,7 +170,7 @@ export function windowOf(followed: FollowedSample, startMs: number, endMs: numbe
     longestLossRun: lost ? run.lossRun : 0,
     directions: sample.directions ?? NO_DIRECTIONS,
     last: remembered,
-    lastBad: bearingOf(reason) === "good" ? undefined : remembered,
+    lastBad: outcomeClassOf(reason) === "good" ? undefined : remembered,
   };
 }
 

@@ -61,7 +61,7 @@ const remembered: fc.Arbitrary<Remembered> = fc.record({
   phase: fc.constantFrom(...PHASES),
   run: fc.record({
     ordinal: fc.maxSafeNat(),
-    bearing: fc.constantFrom("good", "bad", "inconclusive"),
+    outcomeClass: fc.constantFrom("good", "bad", "inconclusive"),
     length: count,
     startedAtMs: unixMs,
     lossRun: fc.nat(1_000),
@@ -179,7 +179,7 @@ describe("reports", () => {
 
   const good = { targetIds: ["t"], windows: [{ targetIndex: 0, startUnixMs: 1n, endUnixMs: 2n }] };
   const win = (more: object) => ({ ...good, windows: [{ ...good.windows[0], ...more }] });
-  const remembering = (evidence: object) => ({ reason: 1, phase: 1, runBearing: 1, runLength: 1, evidence });
+  const remembering = (evidence: object) => ({ reason: 1, phase: 1, runOutcomeClass: 1, runLength: 1, evidence });
   it.each([
     {
       name: "a target that is not listed",

@@ -25,7 +25,7 @@ import {
 } from "./gen/lifeline/v1/window_pb.ts";
 import { MAX_EVIDENCE_ENTRIES, MAX_EVIDENCE_LENGTH, MAX_UNIX_MS } from "./limits.ts";
 import { integer, list, refuse, sameLength, text } from "./malformed.ts";
-import { bearingWords, phaseWords, reasonWords } from "./words.ts";
+import { outcomeClassWords, phaseWords, reasonWords } from "./words.ts";
 
 /** Largest count a window may hold: uint32. */
 export const MAX_COUNT = 0xffff_ffff;
@@ -171,7 +171,7 @@ function rememberedToWire(remembered: Remembered): WireRemembered {
     endedUnixMs: BigInt(Math.round(remembered.endedAtMs)),
     reason: reasonWords.toWire(remembered.reason),
     phase: phaseWords.toWire(remembered.phase),
-    runBearing: bearingWords.toWire(run.bearing),
+    runOutcomeClass: outcomeClassWords.toWire(run.outcomeClass),
     runLength: run.length,
     runStartedUnixMs: BigInt(Math.round(run.startedAtMs)),
     lossRun: run.lossRun,
@@ -187,7 +187,7 @@ function rememberedFromWire(field: string, wire: WireRemembered): Remembered {
     phase: phaseWords.fromWire(`${field}.phase`, wire.phase),
     run: {
       ordinal: integer(`${field}.run_ordinal`, wire.runOrdinal, 0, Number.MAX_SAFE_INTEGER),
-      bearing: bearingWords.fromWire(`${field}.run_bearing`, wire.runBearing),
+      outcomeClass: outcomeClassWords.fromWire(`${field}.run_outcome_class`, wire.runOutcomeClass),
       length: integer(`${field}.run_length`, wire.runLength, 1, MAX_COUNT),
       startedAtMs: integer(`${field}.run_started_unix_ms`, wire.runStartedUnixMs, 0, MAX_UNIX_MS),
       lossRun: wire.lossRun,

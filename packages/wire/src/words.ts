@@ -1,6 +1,10 @@
 /** Words of the code beside the numbers of the wire. Each table is total in both directions, which the compiler holds. */
-import type { Bearing, Phase, Reason } from "@lifeline/measure";
-import { Bearing as WireBearing, Phase as WirePhase, Reason as WireReason } from "./gen/lifeline/v1/window_pb.ts";
+import type { OutcomeClass, Phase, Reason } from "@lifeline/measure";
+import {
+  OutcomeClass as WireOutcomeClass,
+  Phase as WirePhase,
+  Reason as WireReason,
+} from "./gen/lifeline/v1/window_pb.ts";
 import { refuse } from "./malformed.ts";
 
 /** A word's number and a number's word. */
@@ -79,8 +83,8 @@ export const phaseWords = words<Phase, WirePhase>({
   proxy: WirePhase.PROXY,
 });
 
-export const bearingWords = words<Bearing, WireBearing>({
-  good: WireBearing.GOOD,
-  bad: WireBearing.BAD,
-  inconclusive: WireBearing.INCONCLUSIVE,
+export const outcomeClassWords = words<OutcomeClass, WireOutcomeClass>({
+  good: WireOutcomeClass.GOOD,
+  bad: WireOutcomeClass.BAD,
+  inconclusive: WireOutcomeClass.INCONCLUSIVE,
 });

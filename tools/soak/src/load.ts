@@ -160,7 +160,7 @@ function windowOf(targetId: string, nowMs: number, ordinal: number, reason: Reas
   const isGood = reason === "answered";
   const run = {
     ordinal,
-    bearing: isGood ? ("good" as const) : ("bad" as const),
+    outcomeClass: isGood ? ("good" as const) : ("bad" as const),
     length: 10,
     startedAtMs: nowMs - REPORT_EVERY_MS,
     lossRun: reason === "timeout" ? 10 : 0,

@@ -1,5 +1,5 @@
 /** The recent windows of one node in memory: what the judge reads. Bounded in age, count and bytes (S2). */
-import { bearingOf } from "@lifeline/measure";
+import { outcomeClassOf } from "@lifeline/measure";
 import type { Remembered, Window } from "@lifeline/window";
 
 /** Least age kept, ms: twice the judged minute, so that the run before an outage is still known. */
@@ -90,7 +90,7 @@ function keptOf(windows: readonly Window[], leastMs: number, latestMs: number): 
 }
 
 function hasGood({ last }: Window): boolean {
-  return last !== undefined && bearingOf(last.reason) === "good";
+  return last !== undefined && outcomeClassOf(last.reason) === "good";
 }
 
 function sum(windows: readonly Window[]): number {

@@ -1,5 +1,5 @@
 /** What one target of one node has shown since the collector started: monotone counters for the fleet's series. */
-import { bearingOf, type Cause, type DirectionCounts, reasonFacts } from "@lifeline/measure";
+import { type Cause, type DirectionCounts, outcomeClassOf, reasonFacts } from "@lifeline/measure";
 import { addDirections, bucketUpperNs, lossOf, NO_DIRECTIONS, type Window } from "@lifeline/window";
 
 /**
@@ -40,7 +40,7 @@ export function addToTally(tally: Tally, window: Window): void {
   tally.lost += lost;
   for (const [reason, count] of window.counts) {
     const { cause, kind } = reasonFacts(reason);
-    const isFailure = kind === "observed" ? bearingOf(reason) === "bad" : kind !== "answered" && kind !== "silent";
+    const isFailure = kind === "observed" ? outcomeClassOf(reason) === "bad" : kind !== "answered" && kind !== "silent";
     if (isFailure) tally.failures.set(cause, (tally.failures.get(cause) ?? 0) + count);
   }
   for (const [index, count] of window.rtt.sketch) {

@@ -8,7 +8,7 @@
  * 3. A report is acknowledged after its turn (turns.ts), so that no more of them wait than are on their way.
  */
 import type { Clock } from "@lifeline/measure";
-import { bearingOf, NS_PER_MS } from "@lifeline/measure";
+import { NS_PER_MS, outcomeClassOf } from "@lifeline/measure";
 import {
   advanceIncidents,
   DEFAULT_THRESHOLDS,
@@ -172,5 +172,5 @@ function latestEndMs(windows: readonly Window[]): number {
 }
 
 function hasBad({ counts }: Window): boolean {
-  return [...counts.keys()].some((reason) => bearingOf(reason) === "bad");
+  return [...counts.keys()].some((reason) => outcomeClassOf(reason) === "bad");
 }

@@ -1,5 +1,5 @@
 /** What is known of the SideroLink UDP port? */
-import { bearingOf } from "@lifeline/measure";
+import { outcomeClassOf } from "@lifeline/measure";
 import { type Entry, isAnswering, isAt } from "../entry.ts";
 import type { Finding } from "../finding.ts";
 import { bounded } from "../phrase.ts";
@@ -48,7 +48,7 @@ function udpEvidenceOf(entry: Entry, entries: readonly Entry[], circumstances: C
  * answers from the same place since then do.
  */
 function isSince({ onsetMs }: Entry, seen: Finding["seen"]): boolean {
-  return seen === undefined || bearingOf(seen.reason) !== "bad" || onsetMs >= seen.endedAtMs;
+  return seen === undefined || outcomeClassOf(seen.reason) !== "bad" || onsetMs >= seen.endedAtMs;
 }
 
 /** STAMP that answers from this very endpoint. */

@@ -29,7 +29,7 @@ function fullWindow(reason: Reason, at: number): Window {
     endedAtMs: START_MS + 9_000,
     reason,
     phase,
-    run: { ordinal: at + 1, bearing: "bad" as const, length: 3, startedAtMs: START_MS, lossRun: at % 4 },
+    run: { ordinal: at + 1, outcomeClass: "bad" as const, length: 3, startedAtMs: START_MS, lossRun: at % 4 },
     evidence: {
       address: "192.0.2.1",
       answers: ["192.0.2.1", "2001:db8::1"],
