@@ -39,12 +39,12 @@ export async function runPreflight(preflight: Preflight): Promise<StatusModel> {
   const windows = await measure(preflight);
   const nowMs = clock.wallMs();
   // The whole run is judged: attempts begun in its last second may end a few seconds after it.
-  const stretchMs = Math.max(DEFAULT_THRESHOLDS.stretchMs, 2 * durationS * 1_000);
+  const lookbackMs = Math.max(DEFAULT_THRESHOLDS.lookbackMs, 2 * durationS * 1_000);
   const rows = judgeNode({
     resolution,
     windows: (targetId) => windows.get(targetId) ?? [],
     nowMs,
-    thresholds: { ...DEFAULT_THRESHOLDS, stretchMs },
+    thresholds: { ...DEFAULT_THRESHOLDS, lookbackMs },
   });
   return {
     generatedAtMs: nowMs,

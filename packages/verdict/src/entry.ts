@@ -38,7 +38,7 @@ export function isAnswering({ verdict }: Pick<Entry, "verdict">): boolean {
 }
 
 /** Whether its latest conclusive sample is good and ended later than `wallMs`, ms since the epoch. */
-export function hasAnsweredSince({ finding: { stretch } }: Pick<Entry, "finding">, wallMs: number): boolean {
-  const { last } = stretch;
+export function hasAnsweredSince({ finding: { lookback } }: Pick<Entry, "finding">, wallMs: number): boolean {
+  const { last } = lookback;
   return last !== undefined && last.run.outcomeClass === "good" && last.endedAtMs > wallMs;
 }

@@ -16,25 +16,25 @@ function what(target: Target): string {
 }
 
 function sentence(finding: Finding): string {
-  const { ground, reason, seen, runLength, onsetMs, stretch, stretchMs, lastSampleAtMs } = finding;
-  const over = `over the last ${inSeconds(stretchMs)}`;
+  const { ground, reason, seen, runLength, onsetMs, lookback, lookbackMs, lastSampleAtMs } = finding;
+  const over = `over the last ${inSeconds(lookbackMs)}`;
   switch (ground) {
     case "answered":
       return `${tally(finding)} ${over}${address(finding)}${rtt(finding)}.`;
     case "failed":
       return `${seenPhrase(reason, seen)}, ${runLength} times in a row since ${timeOfDay(onsetMs)}; ${tally(finding)} ${over}.`;
     case "intermittent":
-      return `${tally(finding)} ${over}${share(finding)}; ${seenPhrase(reason, seen)}; longest run of loss ${stretch.longestLossRun}${rtt(finding)}.`;
+      return `${tally(finding)} ${over}${share(finding)}; ${seenPhrase(reason, seen)}; longest run of loss ${lookback.longestLossRun}${rtt(finding)}.`;
     case "unconfirmed":
       return `${seenPhrase(reason, seen)}, ${times(runLength)} so far, which is too few to decide.`;
     case "silent":
-      return `${times(lossOf(stretch).silent)} sent ${over}, nothing came back; ${seenPhrase(reason, undefined)}.`;
+      return `${times(lossOf(lookback).silent)} sent ${over}, nothing came back; ${seenPhrase(reason, undefined)}.`;
     case "name-has-no-address":
-      return `${seenPhrase(reason, seen)}, ${times(stretch.counts.get("dns-nodata") ?? 0)} ${over}.`;
+      return `${seenPhrase(reason, seen)}, ${times(lookback.counts.get("dns-nodata") ?? 0)} ${over}.`;
     case "agent-trouble":
       return `not measured ${over}: ${seenPhrase(reason, seen)}.`;
     case "no-attempt":
-      return `no attempt ended ${over}; ${stretch.missedTicks} ticks of the schedule were missed.`;
+      return `no attempt ended ${over}; ${lookback.missedTicks} ticks of the schedule were missed.`;
     case "no-data":
       return lastSampleAtMs === undefined
         ? "no sample has arrived."
@@ -42,26 +42,26 @@ function sentence(finding: Finding): string {
   }
 }
 
-function tally({ stretch }: Finding): string {
-  const loss = lossOf(stretch);
-  const answered = endedOf(stretch, "good");
-  const ended = answered + endedOf(stretch, "bad");
+function tally({ lookback }: Finding): string {
+  const loss = lossOf(lookback);
+  const answered = endedOf(lookback, "good");
+  const ended = answered + endedOf(lookback, "bad");
   const lossPart = loss.lost + loss.late > 0 ? `, ${lossPhrase(loss)}` : "";
   return `${answered} of ${ended} attempts answered${lossPart}`;
 }
 
-function share({ stretch, reason }: Finding): string {
+function share({ lookback, reason }: Finding): string {
   if (reason === "timeout" || reason === "late") return "";
-  const failed = endedOf(stretch, "bad");
-  return ` (${inPercent(failed / (failed + endedOf(stretch, "good")))} failed)`;
+  const failed = endedOf(lookback, "bad");
+  return ` (${inPercent(failed / (failed + endedOf(lookback, "good")))} failed)`;
 }
 
 function address({ seen }: Finding): string {
   return seen?.evidence.address === undefined ? "" : ` at ${seen.evidence.address}`;
 }
 
-function rtt({ stretch }: Finding): string {
-  const phrase = rttPhrase(rttFiguresOf(stretch));
+function rtt({ lookback }: Finding): string {
+  const phrase = rttPhrase(rttFiguresOf(lookback));
   return phrase === "" ? "" : `; ${phrase}`;
 }
 

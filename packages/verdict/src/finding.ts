@@ -26,7 +26,7 @@ import {
 } from "@lifeline/window";
 import type { Verdict } from "./row.ts";
 import { badRunCount, isSilence, type Standing, standingOf } from "./standing.ts";
-import { staleAfterMsOf, stretchMsOf, type Thresholds } from "./thresholds.ts";
+import { lookbackMsOf, staleAfterMsOf, type Thresholds } from "./thresholds.ts";
 
 /** Why a target got its verdict; closed, so that each has its sentence. */
 export type Ground =
@@ -51,9 +51,9 @@ export interface Finding {
   /** Length of the deciding run, 0 without one. */
   readonly runLength: number;
   readonly onsetMs: number;
-  /** Everything of the judged stretch. */
-  readonly stretch: Window;
-  readonly stretchMs: number;
+  /** Every window of the lookback, merged. */
+  readonly lookback: Window;
+  readonly lookbackMs: number;
   readonly lastSampleAtMs: number | undefined;
   /** What the name resolved to when the target last answered, sorted; undefined: no window remembers it. */
   readonly goodAnswers: readonly string[] | undefined;
@@ -65,15 +65,15 @@ type Conclusion = Pick<Finding, "verdict" | "cause" | "ground" | "reason" | "see
 export function findingOf(target: Target, windows: readonly Window[], nowMs: number, thresholds: Thresholds): Finding {
   // A window that ends beyond now was labelled by a clock that has been set back since: fresh for ever, and of no known time.
   const own = windows.filter(({ targetId, endMs }) => targetId === target.id && endMs <= nowMs + WINDOW_MS);
-  const stretchMs = stretchMsOf(thresholds, target.cadenceMs);
-  const recent = own.filter(({ endMs }) => endMs > nowMs - stretchMs);
+  const lookbackMs = lookbackMsOf(thresholds, target.cadenceMs);
+  const recent = own.filter(({ endMs }) => endMs > nowMs - lookbackMs);
   const fresh = recent.filter(({ endMs }) => endMs > nowMs - staleAfterMsOf(thresholds, target.cadenceMs));
   const standing = standingOf(own, thresholds);
   const judged = sinceRecovery(recent, standing);
-  const stretch = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - stretchMs), judged);
+  const lookback = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged);
   const lastSampleAtMs = own.reduce(latestSample, undefined);
-  const conclusion = conclude(own, judged, fresh, stretch, standing, nowMs, thresholds);
-  return { ...conclusion, stretch, stretchMs, lastSampleAtMs, goodAnswers: goodAnswersOf(own, conclusion) };
+  const conclusion = conclude(own, judged, fresh, lookback, standing, nowMs, thresholds);
+  return { ...conclusion, lookback, lookbackMs, lastSampleAtMs, goodAnswers: goodAnswersOf(own, conclusion) };
 }
 
 /**
@@ -93,7 +93,7 @@ function conclude(
   own: readonly Window[],
   judged: readonly Window[],
   fresh: readonly Window[],
-  stretch: Window,
+  lookback: Window,
   standing: Standing,
   nowMs: number,
   thresholds: Thresholds,
@@ -102,8 +102,8 @@ function conclude(
   if (!fresh.some((window) => endedOf(window, "good") + endedOf(window, "bad") > 0)) return inconclusive(fresh, nowMs);
   switch (standing.kind) {
     case "bad":
-      if (isOutlived(standing, stretch)) {
-        return open("silent", "no-evidence", "silent", stretch.last, standing.seen.endedAtMs);
+      if (isOutlived(standing, lookback)) {
+        return open("silent", "no-evidence", "silent", lookback.last, standing.seen.endedAtMs);
       }
       return {
         verdict: "unmet",
@@ -125,7 +125,7 @@ function conclude(
     case "inconclusive":
       return inconclusive(fresh, nowMs);
     case "good":
-      return working(standing, judged, stretch, thresholds);
+      return working(standing, judged, lookback, thresholds);
   }
 }
 
@@ -143,21 +143,21 @@ function isOutlived({ seen }: Extract<Standing, { kind: "bad" }>, { last }: Wind
 function working(
   standing: Extract<Standing, { kind: "good" }>,
   judged: readonly Window[],
-  stretch: Window,
+  lookback: Window,
   thresholds: Thresholds,
 ): Conclusion {
   const seen =
-    stretch.lastBad !== undefined && outcomeClassOf(stretch.lastBad.reason) === "bad" ? stretch.lastBad : undefined;
+    lookback.lastBad !== undefined && outcomeClassOf(lookback.lastBad.reason) === "bad" ? lookback.lastBad : undefined;
   const met: Conclusion = {
     verdict: "met",
     cause: "none",
     ground: "answered",
     reason: "answered",
-    seen: stretch.last,
+    seen: lookback.last,
     runLength: standing.runLength,
     onsetMs: standing.sinceMs,
   };
-  const reason = degradedBy(judged, stretch, thresholds);
+  const reason = degradedBy(judged, lookback, thresholds);
   if (reason === undefined) return met;
   const onsetMs = judged.reduce(
     (least, window) => (endedOf(window, "bad") > 0 ? Math.min(least, window.startMs) : least),
@@ -175,14 +175,14 @@ function working(
 }
 
 /**
- * The reason that degrades a target whose standing is good. Silence degrades when chance does not explain it, wherever in the stretch
+ * The reason that degrades a target whose standing is good. Silence degrades when chance does not explain it, wherever in the lookback
  * it lies. Answers that say no count when they come and go (two runs or more); one run that has ended is an outage that is over.
  */
-function degradedBy(judged: readonly Window[], stretch: Window, thresholds: Thresholds): Reason | undefined {
-  const { lost, late } = lossOf(stretch);
-  const unresolved = stretch.counts.get("dns-timeout") ?? 0;
+function degradedBy(judged: readonly Window[], lookback: Window, thresholds: Thresholds): Reason | undefined {
+  const { lost, late } = lossOf(lookback);
+  const unresolved = lookback.counts.get("dns-timeout") ?? 0;
   const badRuns = badRunCount(judged);
-  const ended = endedOf(stretch, "bad") + endedOf(stretch, "good");
+  const ended = endedOf(lookback, "bad") + endedOf(lookback, "good");
   // The attempts of a run share the question that was lost: as many questions as there were runs, at most.
   const unanswered = lost + late + Math.min(unresolved, badRuns);
   const { toleratedLossRatio, chanceMin } = thresholds;
@@ -190,8 +190,8 @@ function degradedBy(judged: readonly Window[], stretch: Window, thresholds: Thre
     if (unresolved > lost + late) return "dns-timeout";
     return lost >= late ? "timeout" : "late";
   }
-  const refused = endedOf(stretch, "bad") - lost - late - unresolved;
-  return badRuns >= 2 && comesAndGoes(refused, ended, thresholds) ? mostFrequentNo(stretch) : undefined;
+  const refused = endedOf(lookback, "bad") - lost - late - unresolved;
+  return badRuns >= 2 && comesAndGoes(refused, ended, thresholds) ? mostFrequentNo(lookback) : undefined;
 }
 
 function comesAndGoes(refused: number, ended: number, { refusedRatio, refusedMin }: Thresholds): boolean {

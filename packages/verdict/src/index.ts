@@ -23,4 +23,4 @@ export {
   VERDICTS,
   type Verdict,
 } from "./row.ts";
-export { DEFAULT_THRESHOLDS, staleAfterMsOf, stretchMsOf, type Thresholds } from "./thresholds.ts";
+export { DEFAULT_THRESHOLDS, lookbackMsOf, staleAfterMsOf, type Thresholds } from "./thresholds.ts";

@@ -23,7 +23,7 @@ import type { Thresholds } from "./thresholds.ts";
 /** All the judge knows. */
 export interface Judgement {
   readonly resolution: Resolution;
-  /** Recent windows of a target in any order; at least those of its judged stretch (stretchMsOf). */
+  /** Recent windows of a target in any order; at least those of its lookback (lookbackMsOf). */
   readonly windows: (targetId: string) => readonly Window[];
   /** Wall time of the judgement, ms since the epoch, on the clock that labelled the windows. */
   readonly nowMs: number;
@@ -118,7 +118,7 @@ function targetRow(entry: Entry): RowVerdict {
   const { requirement, target, finding, verdict, cause, evidence, nextStep, followsFrom, onsetMs, comparison } = entry;
   const { id, host, port, family, options } = target;
   const proxy = target.proxy === undefined ? undefined : endpointName(target.proxy.host, target.proxy.port);
-  const { directions } = finding.stretch;
+  const { directions } = finding.lookback;
   return {
     requirementId: requirement.id,
     obligation: requirement.obligation,
@@ -132,8 +132,8 @@ function targetRow(entry: Entry): RowVerdict {
     udpEvidence: entry.udpEvidence,
     comparison,
     directions: directions.forwardSent + directions.returnSent > 0 ? directions : undefined,
-    loss: lossOf(finding.stretch),
-    rtt: rttFiguresOf(finding.stretch),
+    loss: lossOf(finding.lookback),
+    rtt: rttFiguresOf(finding.lookback),
     sinceMs: onsetMs,
     onsetMs,
     lastSampleAtMs: finding.lastSampleAtMs,

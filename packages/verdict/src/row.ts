@@ -19,7 +19,7 @@ export type Verdict = (typeof VERDICTS)[number];
 export const UDP_EVIDENCE = ["confirmed", "refused", "suspected-blocked", "no-evidence", "not-applicable"] as const;
 export type UdpEvidence = (typeof UDP_EVIDENCE)[number];
 
-/** Round-trip times over the judged stretch; undefined without a sample. */
+/** Round-trip times over the lookback; undefined without a sample. */
 export interface RttFigures {
   readonly p50Ns: number | undefined;
   readonly p95Ns: number | undefined;
@@ -62,9 +62,9 @@ export interface RowVerdict {
   readonly udpEvidence: UdpEvidence | undefined;
   /** Measured beside what the node itself uses; never required. */
   readonly comparison: boolean;
-  /** By direction, over the judged stretch; undefined where packets are not numbered. */
+  /** By direction, over the lookback; undefined where packets are not numbered. */
   readonly directions: DirectionCounts | undefined;
-  /** Over the judged stretch. */
+  /** Over the lookback. */
   readonly loss: LossCount;
   readonly rtt: RttFigures;
   /** Wall time, ms since the epoch, at which the verdict became what it is. */

@@ -2,8 +2,8 @@
 
 /** When a verdict turns. */
 export interface Thresholds {
-  /** The stretch of time that is judged, ms: the windows that ended in it are merged. */
-  readonly stretchMs: number;
+  /** The lookback: how far back windows are judged, ms. Those that ended within it are merged. */
+  readonly lookbackMs: number;
   /** Without a window that ended within this, ms, nothing is known (M4). */
   readonly staleAfterMs: number;
   /** Bad samples in a row that are proof when something said no: a reset, an ICMP error, a certificate, a status. */
@@ -19,11 +19,11 @@ export interface Thresholds {
   readonly recoveryRunLength: number;
   /** Ratio, 0–1, of attempts that may go unanswered by chance on a path that is called good. */
   readonly toleratedLossRatio: number;
-  /** Probability, 0–1, below which what went unanswered within the stretch is no chance any more: the target is degraded. */
+  /** Probability, 0–1, below which what went unanswered within the lookback is no chance any more: the target is degraded. */
   readonly chanceMin: number;
   /** Ratio, 0–1, that the low end of the 95 % interval of the answers that say no must exceed to call a target degraded. */
   readonly refusedRatio: number;
-  /** Such answers within the stretch below which a target is never called degraded. */
+  /** Such answers within the lookback below which a target is never called degraded. */
   readonly refusedMin: number;
 }
 
@@ -41,10 +41,10 @@ export interface Thresholds {
  *   few hours.
  * - `refusedRatio` 1 % and `refusedMin` 3: the interval's low end passes 1 % at 3 of 60 (1.7 %), not at 2 (0.9 %). The minimum keeps one
  *   odd answer of a short history quiet.
- * - `staleAfterMs` 30 s: three windows of 10 s. `stretchMs` 60 s: six.
+ * - `staleAfterMs` 30 s: three windows of 10 s. `lookbackMs` 60 s: six.
  */
 export const DEFAULT_THRESHOLDS: Thresholds = {
-  stretchMs: 60_000,
+  lookbackMs: 60_000,
   staleAfterMs: 30_000,
   proofRunLength: 2,
   lossRunLength: 3,
@@ -64,7 +64,7 @@ export function staleAfterMsOf(thresholds: Thresholds, cadenceMs: number): numbe
   return Math.max(thresholds.staleAfterMs, STALE_CADENCES * cadenceMs);
 }
 
-/** The judged stretch of a target of that cadence, ms: never less than twice what makes it stale. */
-export function stretchMsOf(thresholds: Thresholds, cadenceMs: number): number {
-  return Math.max(thresholds.stretchMs, 2 * staleAfterMsOf(thresholds, cadenceMs));
+/** The lookback of a target of that cadence, ms: never less than twice what makes it stale. */
+export function lookbackMsOf(thresholds: Thresholds, cadenceMs: number): number {
+  return Math.max(thresholds.lookbackMs, 2 * staleAfterMsOf(thresholds, cadenceMs));
 }

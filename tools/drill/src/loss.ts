@@ -16,7 +16,7 @@ export interface LossRow {
   readonly injectedRatio: number;
   /** Datagrams that the firewall dropped while it was measured. */
   readonly droppedPackets: number;
-  /** STAMP packets sent forward over the judged stretch, and those lost on the way there; by their sequence numbers. */
+  /** STAMP packets sent forward over the lookback, and those lost on the way there; by their sequence numbers. */
   readonly forwardSent: number;
   readonly forwardLost: number;
   /** Lost on the way back, where nothing was dropped. */

@@ -58,7 +58,7 @@ const ECHO_PORT = 7;
 const STREAM_PER_S = 20;
 const STREAM_SETTLE_MS = 2_000;
 
-/** How long the fleet settles before the quiet is counted, ms: a judged stretch, so that what came before is forgotten. */
+/** How long the fleet settles before the quiet is counted, ms: one lookback, so that nothing from before is judged. */
 const SETTLE_MS = 65_000;
 
 const STREAM = `

@@ -7,9 +7,9 @@ import type { RpcError } from "@lifeline/rpc";
 import {
   DEFAULT_THRESHOLDS,
   type IncidentState,
+  lookbackMsOf,
   type PreviousVerdict,
   type RowVerdict,
-  stretchMsOf,
 } from "@lifeline/verdict";
 import { makePlan, type Plan, type Report, type Vitals } from "@lifeline/wire";
 import type { Site } from "../judging/requirements.ts";
@@ -162,22 +162,22 @@ export function createFleet({ catalogue, deployment }: Site, { onOverflow, quota
       node.vitals = report.vitals;
       const nowMs = nodeNowMs(node, receivedAtMs);
       const latestMs = nowMs + RECENT_MS;
-      const stretches = stretchesOf(node);
+      const lookbacks = lookbacksOf(node);
       for (const window of report.windows) {
-        const stretchMs = stretches.get(window.targetId);
-        if (stretchMs === undefined) {
+        const lookbackMs = lookbacks.get(window.targetId);
+        if (lookbackMs === undefined) {
           onOverflow("unplanned-windows");
           continue;
         }
         const tally = counted ? tallyOf(node, window.targetId) : undefined;
         if (tally !== undefined) addToTally(tally, window);
         // What is dated ahead would take the place of what is recent, and go with the next look.
-        const isRecent = window.endMs > nowMs - stretchMs && window.endMs <= latestMs;
+        const isRecent = window.endMs > nowMs - lookbackMs && window.endMs <= latestMs;
         if (isRecent && !node.recent.add(window)) onOverflow("recent-windows");
       }
       node.recent.prune((targetId) => {
-        const stretchMs = stretches.get(targetId);
-        return stretchMs === undefined ? undefined : nowMs - stretchMs;
+        const lookbackMs = lookbacks.get(targetId);
+        return lookbackMs === undefined ? undefined : nowMs - lookbackMs;
       }, latestMs);
     },
     repace(nowMs) {
@@ -206,11 +206,11 @@ export function nodeNowMs({ clockOffsetMs }: Node, wallMs: number): number {
   return wallMs - (clockOffsetMs ?? 0);
 }
 
-/** How long windows of each planned target are kept: the judged stretch and a minute more, at least {@link RECENT_MS}. */
-export function stretchesOf({ resolution }: Node): ReadonlyMap<string, number> {
+/** How long windows of each planned target are kept: the lookback and a minute more, at least {@link RECENT_MS}. */
+export function lookbacksOf({ resolution }: Node): ReadonlyMap<string, number> {
   const entries = resolvedTargets(resolution).map(({ id, cadenceMs }): [string, number] => {
-    const stretchMs = stretchMsOf(DEFAULT_THRESHOLDS, cadenceMs);
-    return [id, Math.max(RECENT_MS, stretchMs + 60_000)];
+    const lookbackMs = lookbackMsOf(DEFAULT_THRESHOLDS, cadenceMs);
+    return [id, Math.max(RECENT_MS, lookbackMs + 60_000)];
   });
   return new Map(entries);
 }

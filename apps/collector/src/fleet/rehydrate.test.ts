@@ -81,7 +81,7 @@ const saveReport = (nodeId: string, sequence: number, targetId: string, endMs: n
 };
 
 describe("after a restart", () => {
-  it("each target has the windows of its own stretch, at the pace of the whole fleet", async () => {
+  it("each target has the windows of its own lookback, at the pace of the whole fleet", async () => {
     const ids = Array.from({ length: FLEET_SIZE }, (_, at) => `n${at}`);
     await Promise.all(ids.map(saveNode));
     await saveReport("n0", 1, SLOW, NOW_MS - 175_000);

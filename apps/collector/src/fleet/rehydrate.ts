@@ -5,7 +5,7 @@ import { type Incident, type PreviousVerdict, VERDICTS } from "@lifeline/verdict
 import { decodeReport } from "@lifeline/wire";
 import type { StoredIncident, StoredNode, VerdictRecord } from "../store/record.ts";
 import type { Store } from "../store/store.ts";
-import { type Fleet, MAX_NODES, type Node, nodeNowMs, type SeenFrom, stretchesOf } from "./fleet.ts";
+import { type Fleet, lookbacksOf, MAX_NODES, type Node, nodeNowMs, type SeenFrom } from "./fleet.ts";
 import { MAX_RECENT_WINDOWS, RECENT_MS } from "./recent-windows.ts";
 
 /** Reports read at a time: some 2 MB of a large node's, so that no node's whole stretch is in memory twice. */
@@ -63,9 +63,9 @@ function introduce(fleet: Fleet, stored: StoredNode): Node | undefined {
 async function restoreWindows(fleet: Fleet, store: Store, node: Node, wallMs: number): Promise<void> {
   const { nodeId } = node;
   const nowMs = nodeNowMs(node, wallMs);
-  const targets = [...stretchesOf(node)].map(([targetId, stretchMs]) => ({
+  const targets = [...lookbacksOf(node)].map(([targetId, lookbackMs]) => ({
     targetId,
-    endedAfterMs: nowMs - stretchMs,
+    endedAfterMs: nowMs - lookbackMs,
   }));
   const endedByMs = nowMs + RECENT_MS;
   const reports = await store.submit("recentReports", { nodeId, targets, endedByMs, limit: MAX_RECENT_WINDOWS });

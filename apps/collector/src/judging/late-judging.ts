@@ -19,7 +19,7 @@ import {
   judgeNode,
 } from "@lifeline/verdict";
 import { WINDOW_MS, type Window } from "@lifeline/window";
-import { type Node, nodeNowMs, stretchesOf } from "../fleet/fleet.ts";
+import { lookbacksOf, type Node, nodeNowMs } from "../fleet/fleet.ts";
 import type { Recent } from "../fleet/recent-windows.ts";
 import type { Turns } from "../streams/turns.ts";
 
@@ -99,11 +99,11 @@ export function createReplays({ clock, turns, knowledge, bounded }: ReplayParts,
   };
   const judge = (node: Node, backlog: Backlog, windows: readonly Window[]) => {
     const nowMs = latestEndMs(windows);
-    const stretches = stretchesOf(node);
-    for (const window of windows) if (stretches.has(window.targetId)) backlog.recent.add(window);
+    const lookbacks = lookbacksOf(node);
+    for (const window of windows) if (lookbacks.has(window.targetId)) backlog.recent.add(window);
     backlog.recent.prune((targetId) => {
-      const stretchMs = stretches.get(targetId);
-      return stretchMs === undefined ? undefined : nowMs - stretchMs;
+      const lookbackMs = lookbacks.get(targetId);
+      return lookbackMs === undefined ? undefined : nowMs - lookbackMs;
     }, nowMs + WINDOW_MS);
     // Good windows alone open nothing; most of a backlog is that.
     if (backlog.incidents.size === 0 && !windows.some(hasBad)) return;

@@ -16,19 +16,19 @@ export function withLoss(entry: Entry): Entry {
   return { ...entry, cause: "loss", evidence, nextStep };
 }
 
-function burstPhrase({ finding: { stretch } }: Entry): string {
-  const { lost, late, sent, silent, notSent } = lossOf(stretch);
+function burstPhrase({ finding: { lookback } }: Entry): string {
+  const { lost, late, sent, silent, notSent } = lossOf(lookback);
   const trials = sent - silent;
-  // A burst that began before the stretch is not counted in it.
-  const bursts = Math.max(stretch.lossBursts, lost > 0 ? 1 : 0);
+  // A burst that began before the lookback is not counted in it.
+  const bursts = Math.max(lookback.lossBursts, lost > 0 ? 1 : 0);
   const mean = bursts === 0 ? 0 : lost / bursts;
   const resolution = trials > 0 ? ` One loss would be ${inPercent(1 / trials)}: less cannot be seen.` : "";
   const apart = ` Late ${late}, not sent ${notSent}; neither counts as lost.`;
-  return ` Losses came in ${bursts} bursts, mean ${Number(mean.toPrecision(2))}, longest ${stretch.longestLossRun}.${resolution}${apart}`;
+  return ` Losses came in ${bursts} bursts, mean ${Number(mean.toPrecision(2))}, longest ${lookback.longestLossRun}.${resolution}${apart}`;
 }
 
-function directionPhrase({ finding: { stretch } }: Entry): string {
-  const { forwardSent, forwardLost, returnSent, returnLost } = stretch.directions;
+function directionPhrase({ finding: { lookback } }: Entry): string {
+  const { forwardSent, forwardLost, returnSent, returnLost } = lookback.directions;
   if (forwardSent + returnSent === 0 || forwardLost + returnLost === 0) return "";
   return ` By direction: forward ${part(forwardLost, forwardSent)}, return ${part(returnLost, returnSent)}.`;
 }
@@ -39,8 +39,8 @@ function part(lost: number, sent: number): string {
 }
 
 /** A direction is named only where the intervals lie apart. */
-function wayOf({ finding: { stretch } }: Entry): string {
-  const { forwardSent, forwardLost, returnSent, returnLost } = stretch.directions;
+function wayOf({ finding: { lookback } }: Entry): string {
+  const { forwardSent, forwardLost, returnSent, returnLost } = lookback.directions;
   const forward = wilsonInterval(Math.min(forwardLost, forwardSent), forwardSent);
   const back = wilsonInterval(Math.min(returnLost, returnSent), returnSent);
   if (forward[0] > back[1]) return ", on the way there";

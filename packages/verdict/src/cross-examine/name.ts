@@ -15,7 +15,7 @@ export function withName(entry: Entry, entries: readonly Entry[], { thresholds }
     return { ...entry, verdict: "not-applicable", cause: "none", evidence, nextStep: "" };
   }
   const neither = siblings.every(({ finding: other }) => other.ground === "name-has-no-address");
-  if (neither && (finding.stretch.counts.get("dns-nodata") ?? 0) >= thresholds.proofRunLength) {
+  if (neither && (finding.lookback.counts.get("dns-nodata") ?? 0) >= thresholds.proofRunLength) {
     const lacking =
       siblings.length > 0
         ? "neither an IPv4 nor an IPv6 address"
@@ -26,9 +26,9 @@ export function withName(entry: Entry, entries: readonly Entry[], { thresholds }
   return { ...entry, nextStep: UNCONFIRMED_STEP };
 }
 
-/** Whether the stretch holds an attempt that got past the resolver. */
+/** Whether the lookback holds an attempt that got past the resolver. */
 function hasResolved({ finding }: Entry): boolean {
-  return [...finding.stretch.counts.keys()].some((reason) => {
+  return [...finding.lookback.counts.keys()].some((reason) => {
     const { cause, blame } = reasonFacts(reason);
     return !isDnsCause(cause) && blame !== "agent";
   });

@@ -18,7 +18,7 @@ export function withPathMtu(entry: Entry, entries: readonly Entry[], { threshold
   if (entries.some((other) => isAt(other, "tunnel-link") && isFailing(other))) return entry;
   const small = entries.filter((other) => isSmaller(other, entry, bytes));
   if (!small.some((other) => hasAnsweredSince(other, finding.onsetMs))) return entry;
-  const losses = small.map((other) => lossOf(other.finding.stretch));
+  const losses = small.map((other) => lossOf(other.finding.lookback));
   const trials = losses.reduce((sum, { sent, silent }) => sum + sent - silent, 0);
   const lost = losses.reduce((sum, loss) => sum + loss.lost, 0);
   const [, high] = wilsonInterval(Math.min(lost, trials), trials);
@@ -45,8 +45,8 @@ function isSmaller(other: Entry, entry: Entry, bytes: number): boolean {
 const SEARCH_ROUNDS = 3;
 
 /** What a search found that began after the fault did: what passed before says nothing of now. */
-function pathMtuOf({ finding: { stretch }, target }: Entry, onsetMs: number): number | undefined {
-  const { last } = stretch;
+function pathMtuOf({ finding: { lookback }, target }: Entry, onsetMs: number): number | undefined {
+  const { last } = lookback;
   if (target.options.probe !== "mtu" || last === undefined) return undefined;
   return last.endedAtMs - SEARCH_ROUNDS * target.timeoutMs > onsetMs ? last.evidence.pathMtuBytes : undefined;
 }

@@ -103,7 +103,7 @@ export type VerdictRow = Message<"lifeline.v1.VerdictRow"> & {
   lastSampleUnixMs: bigint;
 
   /**
-   * Over the judged stretch of time.
+   * Over the lookback.
    *
    * @generated from field: uint64 sent = 15;
    */
