@@ -53,11 +53,11 @@ function uniqueVerdict(duplicate: NodeContext["duplicate"], nowMs: number): Said
   if (duplicate === undefined) {
     return { verdict: "met", cause: "none", evidence: "One machine speaks under this node id.", nextStep: "" };
   }
-  const { speakers, sinceMs } = duplicate;
+  const { peers, sinceMs } = duplicate;
   return {
     verdict: "unmet",
     cause: "duplicate-node",
-    evidence: `${speakers.length} machines speak under this node id since ${timeOfDay(sinceMs)}: ${speakers.map(quoted).join(", ")}.`,
+    evidence: `${peers.length} machines speak under this node id since ${timeOfDay(sinceMs)}: ${peers.map(quoted).join(", ")}.`,
     nextStep:
       "Node owner: give each machine a UUID of its own (firmware or hypervisor setting); Omni takes machines of one UUID for one.",
     onsetMs: Math.min(sinceMs, nowMs),

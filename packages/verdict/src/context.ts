@@ -7,7 +7,7 @@ export interface WitnessView {
   /** When it last reported, ms since the epoch. */
   readonly reportedAtMs: number;
   /** When the latest datagram of this node arrived, ms since the epoch; undefined: none has since it began to watch. */
-  readonly heardAtMs: number | undefined;
+  readonly receivedAtMs: number | undefined;
   /** Source address that stands for the node there. */
   readonly address: string;
 }
@@ -15,7 +15,7 @@ export interface WitnessView {
 /** Two machines that speak under one node id. */
 export interface DuplicateNode {
   /** Where they spoke from: address, or address and host name; at least two, sorted, at most 8. */
-  readonly speakers: readonly string[];
+  readonly peers: readonly string[];
   /** When it was first seen, ms since the epoch. */
   readonly sinceMs: number;
 }

@@ -1,7 +1,7 @@
 export { CAUSE_FACTS, type CauseFacts, causesDocument } from "./cause-facts.ts";
 export { CLOCK_DEGRADED_MS, CLOCK_UNMET_MS } from "./check.ts";
 export type { DuplicateNode, NodeContext, WitnessView } from "./context.ts";
-export { hearingOf } from "./cross-examine/tunnel.ts";
+export { receptionOf } from "./cross-examine/tunnel.ts";
 export { rttFiguresOf } from "./figures.ts";
 export {
   advanceIncidents,

@@ -87,7 +87,7 @@ function judge(samples: readonly (readonly [Target, readonly Reason[], Samples?]
 }
 
 const heardAgo = (agoMs: number): NodeContext => ({
-  witness: { watchingSinceMs: 0, reportedAtMs: NOW_MS, heardAtMs: NOW_MS - agoMs, address: "192.0.2.1" },
+  witness: { watchingSinceMs: 0, reportedAtMs: NOW_MS, receivedAtMs: NOW_MS - agoMs, address: "192.0.2.1" },
 });
 
 describe("a dead tunnel", () => {

@@ -22,13 +22,13 @@ describe("two machines under one id", () => {
   });
 
   it("names both, since when they were seen to take turns", () => {
-    expect(after("b", "a", "b", "a")).toEqual({ speakers: ["address of a", "address of b"], sinceMs: 2_000 });
+    expect(after("b", "a", "b", "a")).toEqual({ peers: ["address of a", "address of b"], sinceMs: 2_000 });
   });
 
   it("tells clones of one name behind one address apart by their boots", () => {
     const history = createBootHistory();
     for (const [at, boot] of ["aaaaaaaa00", "bbbbbbbb00", "aaaaaaaa00"].entries()) history.spoke(boot, "one", at);
-    expect(history.duplicate(2)?.speakers).toEqual(["one, boot aaaaaaaa", "one, boot bbbbbbbb"]);
+    expect(history.duplicate(2)?.peers).toEqual(["one, boot aaaaaaaa", "one, boot bbbbbbbb"]);
   });
 
   it("are not told of for days since this clock was set back", () => {
@@ -40,7 +40,7 @@ describe("two machines under one id", () => {
   });
 
   it("names nobody who only restarted", () => {
-    expect(after("c", "b", "a", "b")?.speakers).toEqual(["address of a", "address of b"]);
+    expect(after("c", "b", "a", "b")?.peers).toEqual(["address of a", "address of b"]);
   });
 
   it("is none when the boot comes back a day later, as from a snapshot", () => {

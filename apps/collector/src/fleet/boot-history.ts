@@ -59,7 +59,7 @@ export function createBootHistory(): BootHistory {
         const isTold = doubles.every(([other, { words: of }]) => other === boot || of !== speaker.words);
         return isTold ? speaker.words : `${speaker.words}, boot ${boot.slice(0, 8)}`;
       });
-      return { speakers: words.sort(), sinceMs };
+      return { peers: words.sort(), sinceMs };
     },
   };
 }

@@ -52,7 +52,7 @@ describe("what a witness says of a node", () => {
       address: "2001:db8::1",
       watchingSinceMs: START_MS - 60_000 - 5_000,
       reportedAtMs: START_MS - 5_000,
-      heardAtMs: START_MS - 3_000 - 5_000,
+      receivedAtMs: START_MS - 3_000 - 5_000,
     });
   });
 
@@ -60,7 +60,7 @@ describe("what a witness says of a node", () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
     const { witnesses, report } = scene([node]);
     await report([["192.0.2.9", 0]]);
-    expect(witnesses.viewOf(node)).toMatchObject({ heardAtMs: undefined });
+    expect(witnesses.viewOf(node)).toMatchObject({ receivedAtMs: undefined });
     await report([["192.0.2.9", 0]], { droppedSources: 1n });
     expect(witnesses.viewOf(node)).toBeUndefined();
   });
@@ -117,7 +117,7 @@ describe("an address that a node names", () => {
   const heardAt = async (nodes: readonly Node[], areProven = true) => {
     const { witnesses, report } = scene(nodes, areProven);
     await report([[X, 0]]);
-    const views = nodes.map((node) => witnesses.viewOf(node)?.heardAtMs !== undefined);
+    const views = nodes.map((node) => witnesses.viewOf(node)?.receivedAtMs !== undefined);
     return { views, ...witnesses.counts().contested };
   };
 

@@ -38,7 +38,7 @@ interface Witness {
   watchingSinceMs: number;
   reportedAtMs: number;
   /** Address → wall time at which it was last heard, ms. */
-  heardAtMs: ReadonlyMap<string, number>;
+  receivedAtMs: ReadonlyMap<string, number>;
   /** Whether it had room for every source. */
   isComplete: boolean;
 }
@@ -126,16 +126,16 @@ export function createWitnesses({ clock, nodes, areProven, onReport }: WitnessPa
       const addresses = addressesOf(node).filter((address) => owners.isOwn(address, node.nodeId));
       if (addresses.length === 0) return undefined;
       const views = [...witnesses.values()].flatMap((witness) => viewBy(witness, addresses) ?? []);
-      const latest = views.sort((a, b) => (b.heardAtMs ?? 0) - (a.heardAtMs ?? 0))[0];
+      const latest = views.sort((a, b) => (b.receivedAtMs ?? 0) - (a.receivedAtMs ?? 0))[0];
       if (latest === undefined) return undefined;
       const behindMs = nowMs - nodeNowMs(node, nowMs);
-      const { address, reportedAtMs, heardAtMs } = latest;
+      const { address, reportedAtMs, receivedAtMs } = latest;
       const watchingSinceMs = watchedSinceMs([...witnesses.values()], addresses, nowMs);
       return {
         address,
         watchingSinceMs: watchingSinceMs - behindMs,
         reportedAtMs: reportedAtMs - behindMs,
-        heardAtMs: heardAtMs === undefined ? undefined : heardAtMs - behindMs,
+        receivedAtMs: receivedAtMs === undefined ? undefined : receivedAtMs - behindMs,
       };
     },
     counts: () => {
@@ -146,7 +146,7 @@ export function createWitnesses({ clock, nodes, areProven, onReport }: WitnessPa
         reports,
         refused,
         witnesses: all.length,
-        sources: all.reduce((sum, { heardAtMs }) => sum + heardAtMs.size, 0),
+        sources: all.reduce((sum, { receivedAtMs }) => sum + receivedAtMs.size, 0),
         contested: all.length === 0 ? UNCONTESTED : ownersNow(nowMs).contested,
         lastReportMs: all.length === 0 ? undefined : Math.max(...all.map(({ reportedAtMs }) => reportedAtMs)),
       };
@@ -170,14 +170,14 @@ function problemOf({ witnessId, watchedMs, sources }: witnessPb.WitnessRequest):
 }
 
 function witnessOf({ watchedMs, sources, droppedSources }: witnessPb.WitnessRequest, nowMs: number): Witness {
-  const heardAtMs = new Map<string, number>();
+  const receivedAtMs = new Map<string, number>();
   for (const { address: given, heardAgoMs } of sources) {
     const address = canonicalAddress(given) ?? given;
     const atMs = nowMs - Math.min(Number(heardAgoMs), MAX_AGO_MS);
-    heardAtMs.set(address, Math.max(heardAtMs.get(address) ?? 0, atMs));
+    receivedAtMs.set(address, Math.max(receivedAtMs.get(address) ?? 0, atMs));
   }
   const isComplete = droppedSources === 0n;
-  return { watchingSinceMs: nowMs - Number(watchedMs), reportedAtMs: nowMs, heardAtMs, isComplete };
+  return { watchingSinceMs: nowMs - Number(watchedMs), reportedAtMs: nowMs, receivedAtMs, isComplete };
 }
 
 /** How long an index of addresses is good for, ms: as long as a witness's report. */
@@ -188,24 +188,24 @@ const OWNERS_FOR_MS = 1_000;
  * one of them has no fresh word, or had no room for this node.
  */
 function watchedSinceMs(witnesses: readonly Witness[], addresses: readonly string[], nowMs: number): number {
-  const speaks = ({ reportedAtMs, isComplete, heardAtMs }: Witness) =>
-    reportedAtMs >= nowMs - FRESH_MS && (isComplete || addresses.some((address) => heardAtMs.has(address)));
+  const speaks = ({ reportedAtMs, isComplete, receivedAtMs }: Witness) =>
+    reportedAtMs >= nowMs - FRESH_MS && (isComplete || addresses.some((address) => receivedAtMs.has(address)));
   if (!witnesses.every(speaks)) return nowMs;
   return Math.max(...witnesses.map(({ watchingSinceMs }) => watchingSinceMs));
 }
 
 type View = Pick<Witness, "reportedAtMs"> & {
-  readonly heardAtMs: number | undefined;
+  readonly receivedAtMs: number | undefined;
   readonly address: string;
 };
 
-function viewBy({ reportedAtMs, heardAtMs, isComplete }: Witness, addresses: readonly string[]): View | undefined {
+function viewBy({ reportedAtMs, receivedAtMs, isComplete }: Witness, addresses: readonly string[]): View | undefined {
   const heard = addresses.flatMap((address) => {
-    const atMs = heardAtMs.get(address);
+    const atMs = receivedAtMs.get(address);
     return atMs === undefined ? [] : [{ address, atMs }];
   });
   const latest = heard.sort((a, b) => b.atMs - a.atMs)[0];
-  if (latest !== undefined) return { reportedAtMs, heardAtMs: latest.atMs, address: latest.address };
+  if (latest !== undefined) return { reportedAtMs, receivedAtMs: latest.atMs, address: latest.address };
   const [address] = addresses;
-  return isComplete && address !== undefined ? { reportedAtMs, heardAtMs: undefined, address } : undefined;
+  return isComplete && address !== undefined ? { reportedAtMs, receivedAtMs: undefined, address } : undefined;
 }

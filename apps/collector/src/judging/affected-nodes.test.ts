@@ -13,8 +13,8 @@ function nodeOf(cause: Cause): Node {
 }
 
 /** A fresh witness that has watched for long. */
-function view(heardAtMs: number | undefined): WitnessView {
-  return { address: "192.0.2.1", watchingSinceMs: 0, reportedAtMs: NOW_MS, heardAtMs };
+function view(receivedAtMs: number | undefined): WitnessView {
+  return { address: "192.0.2.1", watchingSinceMs: 0, reportedAtMs: NOW_MS, receivedAtMs };
 }
 
 it.each<[string, Cause, WitnessView | undefined, boolean]>([

@@ -3,7 +3,7 @@
  * come once a second, and a dead Omni is an outage of the whole fleet: what says nothing new is not worth judging every node again.
  */
 import type { Cause } from "@lifeline/measure";
-import { hearingOf, type WitnessView } from "@lifeline/verdict";
+import { receptionOf, type WitnessView } from "@lifeline/verdict";
 import { type Node, nodeNowMs } from "../fleet/fleet.ts";
 
 /** Causes of a dead tunnel that another word of the witness would change. */
@@ -22,10 +22,10 @@ export function createSuspects(viewOf: (node: Node) => WitnessView | undefined):
   const hasNews = (node: Node, wallMs: number): boolean => {
     const row = node.rows.find(({ udpEvidence, cause }) => udpEvidence !== undefined && HANGING.has(cause));
     if (row === undefined) return false;
-    const hearing = hearingOf(viewOf(node), row.onsetMs, nodeNowMs(node, wallMs));
-    const word = `${row.onsetMs} ${hearing}`;
+    const reception = receptionOf(viewOf(node), row.onsetMs, nodeNowMs(node, wallMs));
+    const word = `${row.onsetMs} ${reception}`;
     // The judge keeps a direction that it has named when the witness falls silent: that is no news.
-    if (hearing === undefined || told.get(node) === word) return false;
+    if (reception === undefined || told.get(node) === word) return false;
     told.set(node, word);
     return true;
   };

@@ -22,7 +22,7 @@ const IN_FLIGHT_MS = 1_000;
 const HEARD_MARGIN_MS = 2_000;
 /** How shortly before the onset a node must have been heard, ms: its keepalive of 25 s and a margin. */
 const KNOWN_MS = 30_000;
-/** Within a live session the stimuli leave about once a second: three seconds of hearing nothing are three of them, ms. */
+/** Within a live session the stimuli leave about once a second: three seconds of reception nothing are three of them, ms. */
 const SILENCE_MS = 3_000;
 
 /** Names what stops the tunnel at the endpoint that it runs over. */
@@ -87,10 +87,11 @@ type Stop = Pick<Entry, "cause" | "evidence" | "nextStep">;
 function stopOf(entry: Entry, entries: readonly Entry[], onsetMs: number, circumstances: Circumstances): Stop {
   const { context, nowMs, previous } = circumstances;
   const where = endpointName(entry.target.host, entry.target.port);
-  const heard = hearingOf(context.witness, onsetMs, nowMs);
-  if (stampWitness(entry, entries) !== undefined) return heard === "not-heard" ? inspected(where) : stale(where, heard);
-  if (heard === "heard") return returnBlocked(where, context.witness);
-  if (heard === "not-heard") return forwardBlocked(where, context.witness);
+  const heard = receptionOf(context.witness, onsetMs, nowMs);
+  if (stampWitness(entry, entries) !== undefined)
+    return heard === "not-received" ? inspected(where) : stale(where, heard);
+  if (heard === "received") return returnBlocked(where, context.witness);
+  if (heard === "not-received") return forwardBlocked(where, context.witness);
   const was = previous?.get(entry.target.id);
   // A witness that falls silent itself takes nothing back of what it has said of this outage.
   if (was?.onsetMs === onsetMs && was.cause === "return-path-blocked") return returnBlocked(where, undefined);
@@ -99,27 +100,27 @@ function stopOf(entry: Entry, entries: readonly Entry[], onsetMs: number, circum
 }
 
 /** What the witness says of the forward direction since the onset; undefined: nothing yet, or nothing fresh. */
-export function hearingOf(
+export function receptionOf(
   witness: WitnessView | undefined,
   onsetMs: number,
   nowMs: number,
-): "heard" | "not-heard" | undefined {
+): "received" | "not-received" | undefined {
   if (witness === undefined || nowMs - witness.reportedAtMs > WITNESS_FRESH_MS) return undefined;
-  const { heardAtMs, watchingSinceMs, reportedAtMs } = witness;
-  if (heardAtMs !== undefined && heardAtMs > onsetMs + HEARD_MARGIN_MS) return "heard";
+  const { receivedAtMs, watchingSinceMs, reportedAtMs } = witness;
+  if (receivedAtMs !== undefined && receivedAtMs > onsetMs + HEARD_MARGIN_MS) return "received";
   // Whom it did not hear until then it may not hear at all, as behind a NAT whose address nobody knows.
-  const isKnown = heardAtMs !== undefined && heardAtMs >= onsetMs - KNOWN_MS;
-  const stopped = isKnown && heardAtMs <= onsetMs + IN_FLIGHT_MS;
+  const isKnown = receivedAtMs !== undefined && receivedAtMs >= onsetMs - KNOWN_MS;
+  const stopped = isKnown && receivedAtMs <= onsetMs + IN_FLIGHT_MS;
   const watched = watchingSinceMs <= onsetMs && reportedAtMs >= onsetMs + SILENCE_MS;
-  return stopped && watched ? "not-heard" : undefined;
+  return stopped && watched ? "not-received" : undefined;
 }
 
 function heardPhrase(witness: WitnessView | undefined): string {
   if (witness === undefined) return "as the witness beside Omni said of this outage";
-  const { address, heardAtMs } = witness;
-  return heardAtMs === undefined
+  const { address, receivedAtMs } = witness;
+  return receivedAtMs === undefined
     ? `the witness beside Omni has heard nothing from ${address}`
-    : `the witness beside Omni last heard ${address} at ${timeOfDay(heardAtMs)}`;
+    : `the witness beside Omni last heard ${address} at ${timeOfDay(receivedAtMs)}`;
 }
 
 function returnBlocked(where: string, witness: WitnessView | undefined): Stop {
@@ -147,8 +148,8 @@ function inspected(where: string): Stop {
   };
 }
 
-function stale(where: string, heard: "heard" | "not-heard" | undefined): Stop {
-  const hears = heard === "heard" ? " The witness beside Omni hears this node." : "";
+function stale(where: string, heard: "received" | "not-received" | undefined): Stop {
+  const hears = heard === "received" ? " The witness beside Omni hears this node." : "";
   return {
     cause: "tunnel-stale",
     evidence: `The port itself answers STAMP both ways, so the path is open and the WireGuard session is not.${hears}`,
