@@ -6,7 +6,7 @@ import { type Catalogue, extendCatalogue, parseCatalogue, parseExtra } from "./c
 import { type Deployment, parseDeployment } from "./deployment.ts";
 import { MAX_FILE_BYTES, tooLarge } from "./document.ts";
 import { CatalogueError } from "./error.ts";
-import { type InterceptionKnowledge, parseInterception } from "./interception.ts";
+import { type InterceptionSigns, parseInterception } from "./interception.ts";
 
 /** `data/` lies beside `src` and `dist`, so the same relative address serves both. Not asked for by a bundled agent. */
 function dataDirectory(): string {
@@ -42,11 +42,11 @@ export function loadCatalogue(version?: string): Catalogue {
   return parseCatalogue(name, readText(resolvePath(dataDirectory(), name), name));
 }
 
-/** The bundled file of what is known of certificate issuers. */
+/** The bundled file of expected issuers and vendors. */
 const ISSUERS_NAME = "certificate-issuers.yaml";
 
-/** Reads what is known of certificate issuers. */
-export function loadInterception(): InterceptionKnowledge {
+/** Reads the bundled signs of TLS interception. */
+export function loadInterception(): InterceptionSigns {
   return parseInterception(ISSUERS_NAME, readText(resolvePath(dataDirectory(), ISSUERS_NAME), ISSUERS_NAME));
 }
 

@@ -31,7 +31,7 @@ export {
 export { type CatalogueDiff, diffCatalogues, type FieldChange } from "./diff.ts";
 export { MAX_FILE_BYTES, parseYaml } from "./document.ts";
 export { CatalogueError, PROBLEM_CODES, type Problem, type ProblemCode, problemLine } from "./error.ts";
-export type { ExpectedIssuers, InterceptionKnowledge, InterceptionVendor } from "./interception.ts";
+export type { ExpectedIssuers, InterceptionSigns, InterceptionVendor } from "./interception.ts";
 export { matchesPattern, PATTERN_MAX_CHARS } from "./pattern.ts";
 export {
   CHECKS,

@@ -6,7 +6,7 @@ import { CatalogueError, problemLine } from "./error.ts";
 import { parseInterception } from "./interception.ts";
 import type { Requirement } from "./requirement.ts";
 
-const knowledge = loadInterception();
+const signs = loadInterception();
 
 /** Public hosts of a row whose TLS is judged by the public authorities. */
 function publicHosts({ place, probes }: Requirement): readonly string[] {
@@ -22,14 +22,14 @@ function publicHosts({ place, probes }: Requirement): readonly string[] {
 }
 
 function issuersOf(host: string): readonly string[] {
-  return knowledge.expected.flatMap(({ hosts, issuers }) =>
+  return signs.expected.flatMap(({ hosts, issuers }) =>
     hosts.some((pattern) => (pattern.startsWith("*.") ? matchesWildcard(pattern, host) : pattern === host))
       ? issuers
       : [],
   );
 }
 
-describe("what is known of certificate issuers", () => {
+describe("certificate issuers", () => {
   const hosts = new Set(
     listCatalogues().flatMap((version) => loadCatalogue(version).requirements.flatMap(publicHosts)),
   );
@@ -51,14 +51,14 @@ describe("what is known of certificate issuers", () => {
   });
 
   it("has no mark that an honest authority carries too", () => {
-    const honest = knowledge.expected.flatMap(({ issuers }) => issuers.map((issuer) => issuer.toLowerCase()));
-    const marks = knowledge.vendors.flatMap((vendor) => vendor.marks.map((mark) => mark.toLowerCase()));
+    const honest = signs.expected.flatMap(({ issuers }) => issuers.map((issuer) => issuer.toLowerCase()));
+    const marks = signs.vendors.flatMap((vendor) => vendor.marks.map((mark) => mark.toLowerCase()));
     expect(marks.filter((mark) => honest.some((issuer) => issuer.includes(mark)))).toEqual([]);
   });
 
   it("names every vendor and every mark once, and no mark so short that a word may hold it", () => {
-    const names = knowledge.vendors.map(({ name }) => name);
-    const marks = knowledge.vendors.flatMap((vendor) => vendor.marks);
+    const names = signs.vendors.map(({ name }) => name);
+    const marks = signs.vendors.flatMap((vendor) => vendor.marks);
     expect(new Set(names).size).toBe(names.length);
     expect(new Set(marks.map((mark) => mark.toLowerCase())).size).toBe(marks.length);
     expect(marks.filter((mark) => mark.length < 5 && mark !== "ESET")).toEqual([]);
@@ -74,7 +74,7 @@ describe("what is known of certificate issuers", () => {
     "Squid",
     "mitmproxy",
   ])("knows %s", (name) => {
-    expect(knowledge.vendors.map((vendor) => vendor.name)).toContain(name);
+    expect(signs.vendors.map((vendor) => vendor.name)).toContain(name);
   });
 });
 
@@ -131,7 +131,7 @@ vendors: [{ name: A Vendor, marks: [Vendor] }]
     expect(problemsOf(yaml)).toEqual([line]);
   });
 
-  it("of any text gives knowledge or problems, never another error", () => {
+  it("of any text gives signs or problems, never another error", () => {
     fc.assert(
       fc.property(fc.string(), (yaml) => {
         expect(problemsOf(yaml).length).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-/** What is known of certificate issuers: whom public hosts are expected to be certified by, and who intercepts (C1: data). */
+/** Signs of TLS interception, as data (C1): the issuers that public hosts are expected to have, and the marks of vendors. */
 import * as v from "valibot";
 import { isHost, isWildcard } from "./address.ts";
 import { listOf, record, text, textThat } from "./field.ts";
@@ -19,8 +19,8 @@ export interface InterceptionVendor {
   readonly marks: readonly string[];
 }
 
-/** Both lists. */
-export interface InterceptionKnowledge {
+/** Signs that TLS is intercepted: an issuer that is not expected, or the mark of a vendor. */
+export interface InterceptionSigns {
   readonly expected: readonly ExpectedIssuers[];
   readonly vendors: readonly InterceptionVendor[];
 }
@@ -36,8 +36,8 @@ const issuersSchema = record({
   vendors: listOf(record({ name: text, marks: listOf(text, "marks", 1) }), "vendors", 1),
 });
 
-/** Reads what is known of issuers from YAML text. @throws CatalogueError with every problem of the file. */
-export function parseInterception(file: string, yaml: string): InterceptionKnowledge {
+/** Reads the signs from YAML text. @throws CatalogueError with every problem of the file. */
+export function parseInterception(file: string, yaml: string): InterceptionSigns {
   const { expected, vendors } = parsed(issuersSchema, file, yaml);
   return { expected, vendors };
 }

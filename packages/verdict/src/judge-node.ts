@@ -6,7 +6,7 @@
  * 2. Every row that is not met or not applicable names a cause, the evidence and the next thing to do (J2).
  * 3. No data, no evidence and the agent's own trouble are `unknown` (M4).
  */
-import type { InterceptionKnowledge, Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
+import type { InterceptionSigns, Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
 import { endpointName, type Target, targetPlace } from "@lifeline/measure";
 import { emptyWindow, lossOf, type Window } from "@lifeline/window";
 import { checkVerdict } from "./check.ts";
@@ -30,8 +30,8 @@ export interface Judgement {
   readonly thresholds: Thresholds;
   /** What else is known of the node. Default: nothing. */
   readonly context?: NodeContext;
-  /** What is known of certificate issuers. Default: nothing. */
-  readonly interception?: InterceptionKnowledge;
+  /** Signs of TLS interception. Default: none. */
+  readonly interception?: InterceptionSigns;
   /** The rows of the judgement before, by rowKey: a verdict that stays keeps its `sinceMs`. Default: none. */
   readonly previous?: ReadonlyMap<string, PreviousVerdict>;
 }

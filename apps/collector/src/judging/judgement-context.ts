@@ -1,5 +1,5 @@
 /** What the judge is told beside windows: the node's clock, its witnesses, its doubles, and what the fleet sees. */
-import type { InterceptionKnowledge } from "@lifeline/catalogue";
+import type { InterceptionSigns } from "@lifeline/catalogue";
 import type { NodeContext } from "@lifeline/verdict";
 import { type Node, nodeNowMs } from "../fleet/fleet.ts";
 import type { Witnesses } from "../fleet/witness.ts";
@@ -10,7 +10,7 @@ import type { Knowledge } from "./judging.ts";
 export interface KnowledgeParts {
   readonly witnesses: Pick<Witnesses, "viewOf">;
   readonly issuers: Pick<FleetIssuers, "of" | "saw">;
-  readonly interception: InterceptionKnowledge;
+  readonly interception: InterceptionSigns;
 }
 
 /** The knowledge of a node at a moment of the collector's clock. */

@@ -1,5 +1,5 @@
 /** Whose certificate is it, and does the clock make it look wrong? */
-import type { InterceptionKnowledge } from "@lifeline/catalogue";
+import type { InterceptionSigns } from "@lifeline/catalogue";
 import { type ChainCertificate, endpointName, type Target } from "@lifeline/measure";
 import { CLOCK_UNMET_MS } from "../check.ts";
 import type { Entry } from "../entry.ts";
@@ -56,23 +56,16 @@ function trustOf({ options }: Target): "public" | "private" | undefined {
   return "trust" in options ? options.trust?.kind : undefined;
 }
 
-function vendorIn(
-  chain: readonly ChainCertificate[],
-  knowledge: InterceptionKnowledge | undefined,
-): string | undefined {
+function vendorIn(chain: readonly ChainCertificate[], signs: InterceptionSigns | undefined): string | undefined {
   // The leaf's own subject is the server's name, which may well hold a vendor's.
   const names = chain.flatMap(({ subject, issuer }, at) => (at === 0 ? [issuer] : [subject, issuer]));
   const text = names.join("\n").toLowerCase();
-  return knowledge?.vendors.find(({ marks }) => marks.some((mark) => text.includes(mark.toLowerCase())))?.name;
+  return signs?.vendors.find(({ marks }) => marks.some((mark) => text.includes(mark.toLowerCase())))?.name;
 }
 
 /** Whether the host is one whose issuers are known, and none of them has issued any certificate of the chain. */
-function isUnexpected(
-  host: string,
-  chain: readonly ChainCertificate[],
-  knowledge: InterceptionKnowledge | undefined,
-): boolean {
-  const lists = (knowledge?.expected ?? []).filter(({ hosts }) => hosts.some((pattern) => covers(pattern, host)));
+function isUnexpected(host: string, chain: readonly ChainCertificate[], signs: InterceptionSigns | undefined): boolean {
+  const lists = (signs?.expected ?? []).filter(({ hosts }) => hosts.some((pattern) => covers(pattern, host)));
   if (lists.length === 0) return false;
   const expected = new Set(lists.flatMap(({ issuers }) => issuers.map((issuer) => issuer.toLowerCase())));
   return !chain.some(({ issuer }) => attributesOf(issuer).some((value) => expected.has(value)));

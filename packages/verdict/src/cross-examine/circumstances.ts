@@ -1,5 +1,5 @@
 /** What the cross-examination knows beside the entries. */
-import type { InterceptionKnowledge } from "@lifeline/catalogue";
+import type { InterceptionSigns } from "@lifeline/catalogue";
 import type { NodeContext } from "../context.ts";
 import type { PreviousVerdict } from "../row.ts";
 import type { Thresholds } from "../thresholds.ts";
@@ -9,7 +9,7 @@ export interface Circumstances {
   readonly thresholds: Thresholds;
   readonly nowMs: number;
   readonly context: NodeContext;
-  readonly interception: InterceptionKnowledge | undefined;
+  readonly interception: InterceptionSigns | undefined;
   readonly previous: ReadonlyMap<string, PreviousVerdict> | undefined;
   /** Id of the requirement that checks the clock; undefined: the catalogue has none. */
   readonly clockRowId: string | undefined;
