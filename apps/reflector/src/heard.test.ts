@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createHeardLedger, readElements, SOURCES_MAX } from "./heard.ts";
+import { createHeardLedger, REPORTED_SOURCES_MAX, readElements } from "./heard.ts";
 
 const NS = 1e6;
 const one = (packets: number) => [{ address: "192.0.2.1", port: 4_711, packets }];
@@ -38,11 +38,15 @@ describe("the ledger of who was heard", () => {
 
   it("has room for so many sources, the latest heard first, and counts the others (S2)", () => {
     const ledger = createHeardLedger();
-    const many = Array.from({ length: SOURCES_MAX + 3 }, (_, port) => ({ address: "192.0.2.1", port, packets: 1 }));
+    const many = Array.from({ length: REPORTED_SOURCES_MAX + 3 }, (_, port) => ({
+      address: "192.0.2.1",
+      port,
+      packets: 1,
+    }));
     ledger.read(many, 0);
     ledger.read([{ address: "192.0.2.1", port: 7, packets: 2 }], NS);
     const { sources, dropped } = ledger.report(NS);
-    expect(sources).toHaveLength(SOURCES_MAX);
+    expect(sources).toHaveLength(REPORTED_SOURCES_MAX);
     expect(sources[0]).toMatchObject({ port: 7, packets: 2 });
     expect(dropped).toBe(3);
   });

@@ -19,7 +19,7 @@ export interface HeardSource extends HeardElement {
 }
 
 /** Sources reported at most: the latest heard; more are counted as dropped. */
-export const SOURCES_MAX = 4_096;
+export const REPORTED_SOURCES_MAX = 4_096;
 
 /** Sources remembered at most; what the kernel's two sets hold together. */
 const REMEMBERED_MAX = 131_072;
@@ -74,13 +74,13 @@ export function createHeardLedger(): HeardLedger {
     },
     report(nowNs) {
       const latest = [...remembered.values()].sort((a, b) => b.heardNs - a.heardNs);
-      const sources = latest.slice(0, SOURCES_MAX).map(({ address, port, before, now, heardNs }) => ({
+      const sources = latest.slice(0, REPORTED_SOURCES_MAX).map(({ address, port, before, now, heardNs }) => ({
         address,
         port,
         packets: before + now,
         heardAgoMs: Math.max(0, Math.round((nowNs - heardNs) / NS_PER_MS)),
       }));
-      return { sources, dropped: overflow + Math.max(0, latest.length - SOURCES_MAX) };
+      return { sources, dropped: overflow + Math.max(0, latest.length - REPORTED_SOURCES_MAX) };
     },
   };
 }

@@ -14,7 +14,7 @@ import assert from "node:assert/strict";
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { isIPv6 } from "node:net";
-import type { Clock, IpFamily } from "@lifeline/measure";
+import { type Clock, type IpFamily, KeyedTokenBuckets, type RateLimit, TokenBucket } from "@lifeline/measure";
 import { datagramFd, openKernelClock } from "@lifeline/probe";
 import {
   addNs,
@@ -29,7 +29,6 @@ import {
 } from "@lifeline/stamp";
 import type { Logger } from "pino";
 import { createSessionTable, type SessionTable } from "./session-table.ts";
-import { createSourceLimit } from "./source-limit.ts";
 import { type RefusedPort, refusedPort } from "./source-port.ts";
 
 /**
@@ -43,6 +42,9 @@ export const MAX_PER_SOURCE_PER_SECOND = 2_000;
  * sources, each within its own share, can make this host send.
  */
 export const MAX_PER_SECOND = 20_000;
+
+/** Most source addresses that are remembered (S2). A fleet of ten thousand nodes, few of them behind one address, fits. */
+const LIMITED_SOURCES_MAX = 16_384;
 
 /** What a reflector is made from. */
 export interface ReflectorOptions {
@@ -88,7 +90,7 @@ export interface ReflectorStats {
   readonly unsent: number;
   /** Errors of the socket itself. */
   readonly socketErrors: number;
-  /** Sources forgotten before their second was over. */
+  /** Sources that a new one replaced in the full table before their whole share had come back. */
   readonly sourceEvictions: number;
 }
 
@@ -108,6 +110,11 @@ function forbidsFragments(socket: Socket, host: string): boolean {
   return isIPv6(host) ? forbid(6) && forbid(4) : forbid(4);
 }
 
+/** A second's share may come at once. */
+function rateOf(perSecond: number): RateLimit {
+  return { capacity: perSecond, perSecond };
+}
+
 /** Opens the socket and starts to answer. Rejects with the system's error (`code`) when it cannot listen. */
 export async function startReflector(options: ReflectorOptions): Promise<Reflector> {
   const { host, port, clock, log, key, maxPerSourcePerSecond = MAX_PER_SOURCE_PER_SECOND } = options;
@@ -123,8 +130,8 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
   if (!forbidsFragments(socket, host)) {
     log.warn("fragments cannot be forbidden here (no koffi): large replies do not test the way back");
   }
-  const limit = createSourceLimit(maxPerSourcePerSecond);
-  const total = createSourceLimit(maxPerSecond, 1);
+  const perSource = new KeyedTokenBuckets(rateOf(maxPerSourcePerSecond), LIMITED_SOURCES_MAX);
+  const total = new TokenBucket(rateOf(maxPerSecond), clock.monotonicNs());
   const sessions = createSessionTable(options.maxSessions);
   const counts = {
     reflected: 0,
@@ -141,8 +148,8 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
   };
   const admit = (address: string, nowNs: number) => {
     // The source first, so that one that floods does not use up what is for all.
-    if (!limit.admit(address, nowNs)) return "limited";
-    return total.admit("", nowNs) ? "admitted" : "overloaded";
+    if (!perSource.take(address, nowNs)) return "limited";
+    return total.take(nowNs) === 0 ? "admitted" : "overloaded";
   };
   const own = socket.address();
   socket.on("message", (bytes, from) => {
@@ -164,7 +171,7 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
       ...counts,
       stateless: sessions.refusals(),
       sessions: sessions.size(),
-      sourceEvictions: limit.evictions(),
+      sourceEvictions: perSource.evictions,
     }),
     async close() {
       if (!closing) socket.close();

@@ -59,4 +59,5 @@ export {
   literalFamily,
   TARGET_TEXT_WANTED,
 } from "./target-text.ts";
+export { KeyedTokenBuckets, type RateLimit, TokenBucket } from "./token-bucket.ts";
 export { visibleJsonLine, visibleLines, visibleText } from "./visible-text.ts";

@@ -40,4 +40,4 @@ export type { Connection, ConnectionCounts, RefusedConnection } from "./secure-c
 export { listenSecurely, type SecureListener } from "./secure-listener.ts";
 export { sourceOf } from "./source.ts";
 export { type TlsOptions, tlsCredentials } from "./tls-credentials.ts";
-export { type Allowance, type Allowances, WorkBudget } from "./work-budget.ts";
+export { type TimeAllowance, type TimeAllowances, WorkBudget } from "./work-budget.ts";

@@ -1,6 +1,6 @@
 import { type Clock, type ManualClock, manualClock, NS_PER_MS } from "@lifeline/measure";
 import { beforeEach, describe, expect, it } from "vitest";
-import { SOURCES_MAX, UNAUTHENTICATED_ALLOWANCES, WorkBudget } from "./work-budget.ts";
+import { BUDGET_SOURCES_MAX, UNAUTHENTICATED_ALLOWANCES, WorkBudget } from "./work-budget.ts";
 
 const { all: ALL_ALLOWANCE, source: SOURCE_ALLOWANCE } = UNAUTHENTICATED_ALLOWANCES;
 
@@ -134,12 +134,12 @@ describe("a budget of work", () => {
     ask("debtor", 2 * SOURCE_ALLOWANCE.capacityMs);
     await settle();
     clock.advance((2 * SOURCE_ALLOWANCE.capacityMs * 1_000) / ALL_ALLOWANCE.msPerS);
-    for (let at = 0; at < SOURCES_MAX + 10; at += 1) {
+    for (let at = 0; at < BUDGET_SOURCES_MAX + 10; at += 1) {
       ask(`s${at}`, 0);
       await Promise.resolve();
     }
     await settle();
-    expect(budget.sources).toBe(SOURCES_MAX);
+    expect(budget.sources).toBe(BUDGET_SOURCES_MAX);
     done = [];
     ask("debtor", 1);
     await settle();

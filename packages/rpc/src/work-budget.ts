@@ -6,18 +6,18 @@
  *    sources, delays another by one turn.
  * 3. Within a source, connections that were begun go first: a handshake that has cost something is finished, not given up at its timeout.
  */
-import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
+import { type Clock, NS_PER_MS, type Timer, TokenBucket } from "@lifeline/measure";
 
 /** How much time may be spent at once, ms, and how much comes back in a second, ms. */
-export interface Allowance {
+export interface TimeAllowance {
   readonly capacityMs: number;
   readonly msPerS: number;
 }
 
 /** What one source may take, and all of them together. */
-export interface Allowances {
-  readonly source: Allowance;
-  readonly all: Allowance;
+export interface TimeAllowances {
+  readonly source: TimeAllowance;
+  readonly all: TimeAllowance;
   /**
    * Exact: processor time, and what a call does until it first waits for something is counted too. Else elapsed time, of its way to the handler
    * alone: to read the thread's processor time takes 4.5 µs, twice for each piece of work.
@@ -30,7 +30,7 @@ export interface Allowances {
  * address translator, 3 ms each (BUDGETS.md, Connections). All: half of a core, so that those who are let in keep the other half; after a
  * restart that is 10,000 agents in a minute.
  */
-export const UNAUTHENTICATED_ALLOWANCES: Allowances = {
+export const UNAUTHENTICATED_ALLOWANCES: TimeAllowances = {
   source: { capacityMs: 3_000, msPerS: 100 },
   all: { capacityMs: 100, msPerS: 500 },
   isExact: true,
@@ -41,14 +41,14 @@ export const UNAUTHENTICATED_ALLOWANCES: Allowances = {
  * REPORT_ALLOWANCE). All: the whole of it, for they are to take turns and no more. What their calls do is the services' to bound: a person's
  * query may take a second.
  */
-export const AUTHENTICATED_ALLOWANCES: Allowances = {
+export const AUTHENTICATED_ALLOWANCES: TimeAllowances = {
   source: { capacityMs: 3_000, msPerS: 100 },
   all: { capacityMs: 1_000, msPerS: 1_000 },
   isExact: false,
 };
 
 /** Most sources that are remembered, more than a collector has agents. */
-export const SOURCES_MAX = 32_768;
+export const BUDGET_SOURCES_MAX = 32_768;
 
 /** How many sources are looked at for one whose bucket is not empty, before one is forgotten whose is. */
 const FORGETTING_LOOKS = 16;
@@ -56,33 +56,13 @@ const FORGETTING_LOOKS = 16;
 /** How long turns may follow each other before the event loop has its own, ms. */
 const SLICE_MS = 5;
 
-const MS_PER_S = 1_000;
-
-class Bucket {
-  readonly #allowance: Allowance;
-  #leftNs: number;
-  #atNs: number;
-  constructor(allowance: Allowance, nowNs: number) {
-    this.#allowance = allowance;
-    this.#leftNs = allowance.capacityMs * NS_PER_MS;
-    this.#atNs = nowNs;
-  }
-  /** How long until something may be spent, ms; 0: now. */
-  waitMs(nowNs: number): number {
-    const { capacityMs, msPerS } = this.#allowance;
-    const backNs = ((nowNs - this.#atNs) * msPerS) / MS_PER_S;
-    this.#leftNs = Math.min(capacityMs * NS_PER_MS, this.#leftNs + backNs);
-    this.#atNs = nowNs;
-    return this.#leftNs > 0 ? 0 : (-this.#leftNs / NS_PER_MS / msPerS) * MS_PER_S + 1;
-  }
-  /** What was spent may leave a debt: nothing more is spent until it is paid. */
-  spend(ns: number): void {
-    this.#leftNs -= ns;
-  }
+function bucketOf({ capacityMs, msPerS }: TimeAllowance, nowNs: number): TokenBucket {
+  return new TokenBucket({ capacity: capacityMs * NS_PER_MS, perSecond: msPerS * NS_PER_MS }, nowNs);
 }
 
 interface Source {
-  readonly bucket: Bucket;
+  /** Of ns. */
+  readonly bucket: TokenBucket;
   /** Work of connections that were begun, and of others; in the order in which it was asked for. */
   readonly begun: Set<() => void>;
   readonly fresh: Set<() => void>;
@@ -91,8 +71,8 @@ interface Source {
 /** The budget of a listener. */
 export class WorkBudget {
   readonly #clock: Clock;
-  readonly #allowances: Allowances;
-  readonly #all: Bucket;
+  readonly #allowances: TimeAllowances;
+  readonly #all: TokenBucket;
   /** In the order in which they came. */
   readonly #sources = new Map<string, Source>();
   /** Those with work that waits, by group; the next one to have a turn is first. */
@@ -103,11 +83,11 @@ export class WorkBudget {
   #timer: Timer | undefined;
 
   /** `groupOf`: which sources take turns together. Default: each by itself. */
-  constructor(clock: Clock, allowances: Allowances, groupOf: (name: string) => string = (name) => name) {
+  constructor(clock: Clock, allowances: TimeAllowances, groupOf: (name: string) => string = (name) => name) {
     this.#clock = clock;
     this.#groupOf = groupOf;
     this.#allowances = allowances;
-    this.#all = new Bucket(allowances.all, clock.monotonicNs());
+    this.#all = bucketOf(allowances.all, clock.monotonicNs());
   }
 
   /** Runs `work` when its source and all of them have time left: at once where nobody waits. `hasBegun`: its connection has had a turn before. */
@@ -138,7 +118,7 @@ export class WorkBudget {
     return [...this.#waiting.values()].reduce((sum, sources) => sum + sources.size, 0);
   }
 
-  /** Sources that are remembered, {@link SOURCES_MAX} at most. */
+  /** Sources that are remembered, {@link BUDGET_SOURCES_MAX} at most. */
   get sources(): number {
     return this.#sources.size;
   }
@@ -147,12 +127,12 @@ export class WorkBudget {
     const known = this.#sources.get(name);
     if (known !== undefined) return known;
     const source = {
-      bucket: new Bucket(this.#allowances.source, this.#clock.monotonicNs()),
+      bucket: bucketOf(this.#allowances.source, this.#clock.monotonicNs()),
       begun: new Set<() => void>(),
       fresh: new Set<() => void>(),
     };
     this.#sources.set(name, source);
-    if (this.#sources.size > SOURCES_MAX) this.#forgetOne();
+    if (this.#sources.size > BUDGET_SOURCES_MAX) this.#forgetOne();
     return source;
   }
 

@@ -11,7 +11,7 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "@lifeline/measure";
-import { type Allowance, WorkBudget } from "@lifeline/rpc";
+import { type TimeAllowance, WorkBudget } from "@lifeline/rpc";
 import type { Listen } from "../config/settings.ts";
 import { HOST_WANTED, hostCheck } from "./http-host.ts";
 
@@ -46,7 +46,7 @@ export interface HttpListen extends Listen {
  * Of the main thread: 2 s at once, for the scrapes of a thousand nodes, and a quarter of a core for long. A scraper that asks every 15 s takes
  * less; one that asks without end leaves the rest to the agents.
  */
-const SCRAPE_ALLOWANCE: Allowance = { capacityMs: 2_000, msPerS: 250 };
+const SCRAPE_ALLOWANCE: TimeAllowance = { capacityMs: 2_000, msPerS: 250 };
 
 /** What the server shows. */
 export interface HttpContent {
