@@ -1,14 +1,15 @@
 /** A target under judgement, with what is known of it so far. */
 import type { Requirement, Service } from "@lifeline/catalogue";
 import type { Cause, Target } from "@lifeline/measure";
-import type { Finding } from "./finding.ts";
 import type { UdpEvidence, Verdict } from "./row.ts";
+import type { TargetVerdict } from "./target-verdict.ts";
 
-/** One target, its own finding, and the verdict as the other targets let it stand. */
+/** One target, the verdict from its own windows, and that verdict as correlated with the other targets. */
 export interface Entry {
   readonly requirement: Requirement;
   readonly target: Target;
-  readonly finding: Finding;
+  /** From its own windows alone. */
+  readonly own: TargetVerdict;
   readonly verdict: Verdict;
   readonly cause: Cause;
   readonly onsetMs: number;
@@ -38,7 +39,7 @@ export function isAnswering({ verdict }: Pick<Entry, "verdict">): boolean {
 }
 
 /** Whether its latest conclusive sample is good and ended later than `wallMs`, ms since the epoch. */
-export function hasAnsweredSince({ finding: { lookback } }: Pick<Entry, "finding">, wallMs: number): boolean {
+export function hasAnsweredSince({ own: { lookback } }: Pick<Entry, "own">, wallMs: number): boolean {
   const { last } = lookback;
   return last !== undefined && last.run.outcomeClass === "good" && last.endedAtMs > wallMs;
 }

@@ -1,8 +1,6 @@
 export { CAUSE_FACTS, type CauseFacts, causesDocument } from "./cause-facts.ts";
-export { CLOCK_DEGRADED_MS, CLOCK_UNMET_MS } from "./check.ts";
-export type { DuplicateNode, NodeContext, WitnessView } from "./context.ts";
-export { receptionOf } from "./cross-examine/tunnel.ts";
-export { rttFiguresOf } from "./figures.ts";
+export { CLOCK_DEGRADED_MS, CLOCK_UNMET_MS } from "./check-verdict.ts";
+export { receptionOf } from "./correlate/tunnel-fault.ts";
 export {
   advanceIncidents,
   type Incident,
@@ -12,6 +10,7 @@ export {
   MAX_INCIDENT_CHANGES,
 } from "./incident.ts";
 export { type Judgement, judgeNode } from "./judge-node.ts";
+export type { DuplicateNode, NodeContext, WitnessView } from "./node-context.ts";
 export { requiredRowsMet } from "./required.ts";
 export {
   type PreviousVerdict,
@@ -23,4 +22,5 @@ export {
   VERDICTS,
   type Verdict,
 } from "./row.ts";
+export { rttFiguresOf } from "./rtt-figures.ts";
 export { DEFAULT_THRESHOLDS, lookbackMsOf, staleAfterMsOf, type Thresholds } from "./thresholds.ts";

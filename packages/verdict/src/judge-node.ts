@@ -9,15 +9,15 @@
 import type { InterceptionSigns, Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
 import { endpointName, type Target, targetPlace } from "@lifeline/measure";
 import { emptyWindow, lossOf, type Window } from "@lifeline/window";
-import { checkVerdict } from "./check.ts";
-import type { NodeContext } from "./context.ts";
-import { crossExamine } from "./cross-examine/cross-examine.ts";
+import { checkVerdict } from "./check-verdict.ts";
+import { correlate } from "./correlate/correlate.ts";
 import type { Entry } from "./entry.ts";
-import { evidenceOf } from "./evidence.ts";
-import { rttFiguresOf } from "./figures.ts";
-import { type Finding, findingOf } from "./finding.ts";
+import { evidenceOf } from "./evidence-text.ts";
 import { NO_DATA_STEP, nextStepFor, UNCONFIRMED_STEP } from "./next-step.ts";
+import type { NodeContext } from "./node-context.ts";
 import { type PreviousVerdict, type RowVerdict, rowKey, type UdpEvidence } from "./row.ts";
+import { rttFiguresOf } from "./rtt-figures.ts";
+import { type TargetVerdict, targetVerdictOf } from "./target-verdict.ts";
 import type { Thresholds } from "./thresholds.ts";
 
 /** All the judge knows. */
@@ -38,31 +38,30 @@ export interface Judgement {
 
 /** Judges every requirement of one node. Total: any windows give rows. */
 export function judgeNode(judgement: Judgement): readonly RowVerdict[] {
-  const { resolution, thresholds, nowMs, interception, previous } = judgement;
-  const context = judgement.context ?? {};
+  const { resolution, thresholds, nowMs, interception, previous, context = {} } = judgement;
   const entries = resolution.rows.flatMap((row) => entriesOf(row, judgement));
-  const clock = resolution.rows.find((row) => row.kind === "check" && row.check.name === "clock");
-  const circumstances = { thresholds, nowMs, context, interception, previous, clockRowId: clock?.requirement.id };
-  const examined = new Map(crossExamine(entries, circumstances).map((entry) => [entry.target.id, entry]));
+  const clockRowId = resolution.rows.find((row) => row.kind === "check" && row.check.name === "clock")?.requirement.id;
+  const correlated = correlate(entries, { thresholds, nowMs, node: context, interception, previous, clockRowId });
+  const byTarget = new Map(correlated.map((entry) => [entry.target.id, entry]));
   return resolution.rows
-    .flatMap((row) => rowsOf(row, examined, judgement))
-    .map((row) => withSince(row, judgement.previous?.get(rowKey(row))));
+    .flatMap((row) => rowsOf(row, byTarget, judgement))
+    .map((row) => withSince(row, previous?.get(rowKey(row))));
 }
 
 function entriesOf(row: ResolvedRow, { windows, nowMs, thresholds }: Judgement): readonly Entry[] {
   if (row.kind !== "targets") return [];
   return row.targets.map((target): Entry => {
-    const finding = findingOf(target, windows(target.id), nowMs, thresholds);
-    const { verdict, cause, onsetMs } = finding;
+    const own = targetVerdictOf(target, windows(target.id), nowMs, thresholds);
+    const { verdict, cause, onsetMs } = own;
     return {
       requirement: row.requirement,
       target,
-      finding,
+      own,
       verdict,
       cause,
       onsetMs,
-      evidence: evidenceOf(target, finding),
-      nextStep: stepFor(target, finding),
+      evidence: evidenceOf(target, own),
+      nextStep: stepFor(target, own),
       followsFrom: undefined,
       comparison: row.comparisonIds.includes(target.id),
       udpEvidence: undefined,
@@ -70,8 +69,8 @@ function entriesOf(row: ResolvedRow, { windows, nowMs, thresholds }: Judgement):
   });
 }
 
-function stepFor(target: Target, { ground, reason }: Finding): string {
-  switch (ground) {
+function stepFor(target: Target, { basis, reason }: TargetVerdict): string {
+  switch (basis) {
     case "answered":
       return "";
     case "no-data":
@@ -115,10 +114,10 @@ function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, judgement
 }
 
 function targetRow(entry: Entry): RowVerdict {
-  const { requirement, target, finding, verdict, cause, evidence, nextStep, followsFrom, onsetMs, comparison } = entry;
+  const { requirement, target, own, verdict, cause, evidence, nextStep, followsFrom, onsetMs, comparison } = entry;
   const { id, host, port, family, options } = target;
   const proxy = target.proxy === undefined ? undefined : endpointName(target.proxy.host, target.proxy.port);
-  const { directions } = finding.lookback;
+  const { directions } = own.lookback;
   return {
     requirementId: requirement.id,
     obligation: requirement.obligation,
@@ -132,11 +131,11 @@ function targetRow(entry: Entry): RowVerdict {
     udpEvidence: entry.udpEvidence,
     comparison,
     directions: directions.forwardSent + directions.returnSent > 0 ? directions : undefined,
-    loss: lossOf(finding.lookback),
-    rtt: rttFiguresOf(finding.lookback),
+    loss: lossOf(own.lookback),
+    rtt: rttFiguresOf(own.lookback),
     sinceMs: onsetMs,
     onsetMs,
-    lastSampleAtMs: finding.lastSampleAtMs,
+    lastSampleAtMs: own.lastSampleAtMs,
   };
 }
 

@@ -1,14 +1,14 @@
 /** What the cross-examination knows beside the entries. */
 import type { InterceptionSigns } from "@lifeline/catalogue";
-import type { NodeContext } from "../context.ts";
+import type { NodeContext } from "../node-context.ts";
 import type { PreviousVerdict } from "../row.ts";
 import type { Thresholds } from "../thresholds.ts";
 
 /** Inputs of the judgement that every question may use. */
-export interface Circumstances {
+export interface CorrelationContext {
   readonly thresholds: Thresholds;
   readonly nowMs: number;
-  readonly context: NodeContext;
+  readonly node: NodeContext;
   readonly interception: InterceptionSigns | undefined;
   readonly previous: ReadonlyMap<string, PreviousVerdict> | undefined;
   /** Id of the requirement that checks the clock; undefined: the catalogue has none. */

@@ -7,34 +7,34 @@
  * 4. A symptom names the fault it follows from; it keeps its own verdict.
  */
 import type { Entry } from "../entry.ts";
-import { withCertificate } from "./certificate.ts";
-import type { Circumstances } from "./circumstances.ts";
+import { withCertificateCause } from "./certificate-cause.ts";
+import type { CorrelationContext } from "./correlation-context.ts";
 import { withDrift } from "./dns-drift.ts";
-import { withLoss } from "./loss.ts";
-import { withName } from "./name.ts";
+import { withMissingAddress } from "./missing-address.ts";
 import { withPathMtu } from "./path-mtu.ts";
-import { withProxy } from "./proxy.ts";
-import { withRoot } from "./root.ts";
-import { withTunnel } from "./tunnel.ts";
+import { withProxyPath } from "./proxy-path.ts";
+import { withRandomLoss } from "./random-loss.ts";
+import { withRootCause } from "./root-cause.ts";
+import { withTunnelFault } from "./tunnel-fault.ts";
 import { withConfirmation, withUdpEvidence } from "./udp-evidence.ts";
 
-type Question = (entry: Entry, entries: readonly Entry[], circumstances: Circumstances) => Entry;
+type CorrelationRule = (entry: Entry, entries: readonly Entry[], context: CorrelationContext) => Entry;
 
 /** In this order: each may rest on what those before it have found. */
-const QUESTIONS: readonly Question[] = [
-  withName,
-  withLoss,
-  withCertificate,
+const RULES: readonly CorrelationRule[] = [
+  withMissingAddress,
+  withRandomLoss,
+  withCertificateCause,
   withDrift,
-  withProxy,
+  withProxyPath,
   withPathMtu,
   withConfirmation,
-  withTunnel,
+  withTunnelFault,
   withUdpEvidence,
-  withRoot,
+  withRootCause,
 ];
 
 /** The entries as their neighbours let them stand. */
-export function crossExamine(entries: readonly Entry[], circumstances: Circumstances): readonly Entry[] {
-  return QUESTIONS.reduce((known, question) => known.map((entry) => question(entry, known, circumstances)), entries);
+export function correlate(entries: readonly Entry[], context: CorrelationContext): readonly Entry[] {
+  return RULES.reduce((known, rule) => known.map((entry) => rule(entry, known, context)), entries);
 }

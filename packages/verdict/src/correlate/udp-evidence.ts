@@ -1,11 +1,11 @@
 /** What is known of the SideroLink UDP port? */
 import { outcomeClassOf } from "@lifeline/measure";
 import { type Entry, isAnswering, isAt } from "../entry.ts";
-import type { Finding } from "../finding.ts";
 import { bounded } from "../phrase.ts";
 import type { UdpEvidence } from "../row.ts";
-import type { Circumstances } from "./circumstances.ts";
-import { endpointsOf, isObserved } from "./endpoint.ts";
+import type { TargetVerdict } from "../target-verdict.ts";
+import type { CorrelationContext } from "./correlation-context.ts";
+import { endpointsOf, isObserved } from "./siderolink-endpoint.ts";
 
 interface Witness {
   readonly by: string;
@@ -13,33 +13,33 @@ interface Witness {
 }
 
 /** UDP silence that an answer over the same path settles. */
-export function withConfirmation(entry: Entry, entries: readonly Entry[], circumstances: Circumstances): Entry {
-  const { target, finding } = entry;
+export function withConfirmation(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry {
+  const { target, own } = entry;
   if (target.options.probe !== "udp" || target.options.expectRefusal) return entry;
-  if (finding.ground !== "silent" && finding.ground !== "failed") return entry;
-  const witness = stampWitness(entry, entries) ?? tunnelWitness(entry, entries, circumstances);
-  if (witness === undefined || !isSince(witness.entry, finding.seen)) return entry;
+  if (own.basis !== "silent" && own.basis !== "failed") return entry;
+  const witness = stampWitness(entry, entries) ?? tunnelWitness(entry, entries, context);
+  if (witness === undefined || !isSince(witness.entry, own.seen)) return entry;
   const { verdict, cause, onsetMs, nextStep } = witness.entry;
   const evidence = bounded(`Confirmed by ${witness.by}. ${witness.entry.evidence}`);
   return { ...entry, verdict, cause, onsetMs, evidence, nextStep };
 }
 
 /** The evidence class of a target of the SideroLink port. */
-export function withUdpEvidence(entry: Entry, entries: readonly Entry[], circumstances: Circumstances): Entry {
+export function withUdpEvidence(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry {
   if (!isAt(entry, "siderolink")) return entry;
-  return { ...entry, udpEvidence: udpEvidenceOf(entry, entries, circumstances) };
+  return { ...entry, udpEvidence: udpEvidenceOf(entry, entries, context) };
 }
 
 const BLOCKED = new Set(["udp-blocked", "forward-path-blocked", "return-path-blocked"]);
 const ICMP_CAUSES = new Set(["wrong-endpoint", "refused", "filtered", "unreachable"]);
 
-function udpEvidenceOf(entry: Entry, entries: readonly Entry[], circumstances: Circumstances): UdpEvidence {
+function udpEvidenceOf(entry: Entry, entries: readonly Entry[], context: CorrelationContext): UdpEvidence {
   if (entry.verdict === "not-applicable") return "not-applicable";
-  const { finding } = entry;
+  const { own } = entry;
   const port = entries.find((other) => other.target.options.probe === "udp" && isSameEndpoint(other, entry));
   if (BLOCKED.has(entry.cause) || (port !== undefined && BLOCKED.has(port.cause))) return "suspected-blocked";
-  if (entry.verdict === "unmet" && finding.ground === "failed" && ICMP_CAUSES.has(entry.cause)) return "refused";
-  const confirmed = stampWitness(entry, entries) ?? tunnelWitness(entry, entries, circumstances);
+  if (entry.verdict === "unmet" && own.basis === "failed" && ICMP_CAUSES.has(entry.cause)) return "refused";
+  const confirmed = stampWitness(entry, entries) ?? tunnelWitness(entry, entries, context);
   return confirmed === undefined ? "no-evidence" : "confirmed";
 }
 
@@ -47,7 +47,7 @@ function udpEvidenceOf(entry: Entry, entries: readonly Entry[], circumstances: C
  * Whether a witness speaks of the time after a refusal. Silence cannot end a refusal by itself, for ICMP errors are rate limited;
  * answers from the same place since then do.
  */
-function isSince({ onsetMs }: Entry, seen: Finding["seen"]): boolean {
+function isSince({ onsetMs }: Entry, seen: TargetVerdict["seen"]): boolean {
   return seen === undefined || outcomeClassOf(seen.reason) !== "bad" || onsetMs >= seen.endedAtMs;
 }
 
@@ -68,13 +68,13 @@ function isSameEndpoint({ target: other, requirement: of }: Entry, { target, req
   );
 }
 
-function tunnelWitness(entry: Entry, entries: readonly Entry[], { context }: Circumstances): Witness | undefined {
+function tunnelWitness(entry: Entry, entries: readonly Entry[], { node }: CorrelationContext): Witness | undefined {
   if (!isAt(entry, "siderolink")) return undefined;
   const inside = entries.find(
     (other) => (isAt(other, "in-tunnel") || isAt(other, "tunnel-link")) && isAnswering(other),
   );
   if (inside === undefined) return undefined;
-  const { observedEndpoint } = context;
+  const { observedEndpoint } = node;
   if (observedEndpoint !== undefined) {
     if (!isObserved(entry, observedEndpoint)) return undefined;
     return { by: "answers through the tunnel, which runs over this endpoint", entry: inside };

@@ -10,7 +10,7 @@ import { compareContent, type Remembered, type Run, type Window } from "@lifelin
 import type { Thresholds } from "./thresholds.ts";
 
 /** The run that decides. */
-export type Standing =
+export type Streak =
   | {
       readonly kind: "good";
       readonly sinceMs: number;
@@ -42,8 +42,8 @@ interface KnownRun {
   readonly seen: Remembered | undefined;
 }
 
-/** The standing after `windows` of one target, in any order. */
-export function standingOf(windows: readonly Window[], thresholds: Thresholds): Standing {
+/** The streak after `windows` of one target, in any order. */
+export function streakOf(windows: readonly Window[], thresholds: Thresholds): Streak {
   const runs = knownRuns(windows);
   const current = runs[0];
   if (current === undefined) return { kind: "inconclusive" };
@@ -78,7 +78,7 @@ function unconfirmed(
   runs: readonly KnownRun[],
   current: KnownRun,
   thresholds: Thresholds,
-): Standing {
+): Streak {
   const good = runs.find(({ outcomeClass }) => outcomeClass === "good");
   if (good !== undefined) return goodFrom(good, runs, thresholds);
   const answered = windows.some((window) => (window.counts.get("answered") ?? 0) > 0);
@@ -91,7 +91,7 @@ function unconfirmed(
   return { kind: "unconfirmed", reason: current.seen.reason, seen: current.seen };
 }
 
-function goodFrom(run: KnownRun, runs: readonly KnownRun[], thresholds: Thresholds): Standing {
+function goodFrom(run: KnownRun, runs: readonly KnownRun[], thresholds: Thresholds): Streak {
   const outageOrdinal = runs.find((other) => isOutage(other, thresholds))?.ordinal;
   return { kind: "good", sinceMs: run.startedAtMs, runLength: run.length, outageOrdinal };
 }
@@ -103,7 +103,7 @@ function isOutage(run: KnownRun, thresholds: Thresholds): run is KnownRun & { re
   return run.seen.reason !== "dns-timeout" || run.endedAtMs - run.startedAtMs >= thresholds.sharedQueryMs;
 }
 
-function badFrom(run: KnownRun, seen: Remembered): Standing {
+function badFrom(run: KnownRun, seen: Remembered): Streak {
   return { kind: "bad", sinceMs: run.startedAtMs, runLength: run.length, reason: seen.reason, seen };
 }
 

@@ -25,11 +25,11 @@ import {
   wilsonInterval,
 } from "@lifeline/window";
 import type { Verdict } from "./row.ts";
-import { badRunCount, isSilence, type Standing, standingOf } from "./standing.ts";
+import { badRunCount, isSilence, type Streak, streakOf } from "./streak.ts";
 import { lookbackMsOf, staleAfterMsOf, type Thresholds } from "./thresholds.ts";
 
 /** Why a target got its verdict; closed, so that each has its sentence. */
-export type Ground =
+export type Basis =
   | "answered"
   | "failed"
   | "intermittent"
@@ -41,10 +41,10 @@ export type Ground =
   | "no-data";
 
 /** A verdict before the other targets are asked. */
-export interface Finding {
+export interface TargetVerdict {
   readonly verdict: Verdict;
   readonly cause: Cause;
-  readonly ground: Ground;
+  readonly basis: Basis;
   /** What was seen; `answered` where nothing bad was. */
   readonly reason: Reason;
   readonly seen: Remembered | undefined;
@@ -59,20 +59,25 @@ export interface Finding {
   readonly goodAnswers: readonly string[] | undefined;
 }
 
-type Conclusion = Pick<Finding, "verdict" | "cause" | "ground" | "reason" | "seen" | "runLength" | "onsetMs">;
+type Conclusion = Pick<TargetVerdict, "verdict" | "cause" | "basis" | "reason" | "seen" | "runLength" | "onsetMs">;
 
 /** Judges one target. Windows of other targets are ignored; order is irrelevant. */
-export function findingOf(target: Target, windows: readonly Window[], nowMs: number, thresholds: Thresholds): Finding {
+export function targetVerdictOf(
+  target: Target,
+  windows: readonly Window[],
+  nowMs: number,
+  thresholds: Thresholds,
+): TargetVerdict {
   // A window that ends beyond now was labelled by a clock that has been set back since: fresh for ever, and of no known time.
   const own = windows.filter(({ targetId, endMs }) => targetId === target.id && endMs <= nowMs + WINDOW_MS);
   const lookbackMs = lookbackMsOf(thresholds, target.cadenceMs);
   const recent = own.filter(({ endMs }) => endMs > nowMs - lookbackMs);
   const fresh = recent.filter(({ endMs }) => endMs > nowMs - staleAfterMsOf(thresholds, target.cadenceMs));
-  const standing = standingOf(own, thresholds);
-  const judged = sinceRecovery(recent, standing);
+  const streak = streakOf(own, thresholds);
+  const judged = sinceRecovery(recent, streak);
   const lookback = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged);
   const lastSampleAtMs = own.reduce(latestSample, undefined);
-  const conclusion = conclude(own, judged, fresh, lookback, standing, nowMs, thresholds);
+  const conclusion = conclude(own, judged, fresh, lookback, streak, nowMs, thresholds);
   return { ...conclusion, lookback, lookbackMs, lastSampleAtMs, goodAnswers: goodAnswersOf(own, conclusion) };
 }
 
@@ -80,9 +85,9 @@ export function findingOf(target: Target, windows: readonly Window[], nowMs: num
  * The windows that a working target is judged by: an outage that was confirmed and is over has had its verdict and its incident,
  * and does not count a second time against what came after it. A window sealed at the turn (W2) ends the outage's.
  */
-function sinceRecovery(recent: readonly Window[], standing: Standing): readonly Window[] {
-  if (standing.kind !== "good" || standing.outageOrdinal === undefined) return recent;
-  const { outageOrdinal } = standing;
+function sinceRecovery(recent: readonly Window[], streak: Streak): readonly Window[] {
+  if (streak.kind !== "good" || streak.outageOrdinal === undefined) return recent;
+  const { outageOrdinal } = streak;
   const isLater = (seen: Remembered | undefined) => seen !== undefined && seen.run.ordinal > outageOrdinal;
   const after = recent.filter(({ last, lastBad }) => isLater(last) && (lastBad === undefined || isLater(lastBad)));
   // A window that holds the outage's end as well as all that came after it cannot be divided.
@@ -94,38 +99,38 @@ function conclude(
   judged: readonly Window[],
   fresh: readonly Window[],
   lookback: Window,
-  standing: Standing,
+  streak: Streak,
   nowMs: number,
   thresholds: Thresholds,
 ): Conclusion {
   if (fresh.length === 0) return open("no-data", "no-data", "answered", undefined, latestEnd(own) ?? nowMs);
   if (!fresh.some((window) => endedOf(window, "good") + endedOf(window, "bad") > 0)) return inconclusive(fresh, nowMs);
-  switch (standing.kind) {
+  switch (streak.kind) {
     case "bad":
-      if (isOutlived(standing, lookback)) {
-        return open("silent", "no-evidence", "silent", lookback.last, standing.seen.endedAtMs);
+      if (isOutlived(streak, lookback)) {
+        return open("silent", "no-evidence", "silent", lookback.last, streak.seen.endedAtMs);
       }
       return {
         verdict: "unmet",
-        cause: reasonFacts(standing.reason).cause,
-        ground: "failed",
-        reason: standing.reason,
-        seen: standing.seen,
-        runLength: standing.runLength,
-        onsetMs: standing.sinceMs,
+        cause: reasonFacts(streak.reason).cause,
+        basis: "failed",
+        reason: streak.reason,
+        seen: streak.seen,
+        runLength: streak.runLength,
+        onsetMs: streak.sinceMs,
       };
     case "unconfirmed":
       return open(
         "unconfirmed",
-        reasonFacts(standing.reason).cause,
-        standing.reason,
-        standing.seen,
-        standing.seen.run.startedAtMs,
+        reasonFacts(streak.reason).cause,
+        streak.reason,
+        streak.seen,
+        streak.seen.run.startedAtMs,
       );
     case "inconclusive":
       return inconclusive(fresh, nowMs);
     case "good":
-      return working(standing, judged, lookback, thresholds);
+      return working(streak, judged, lookback, thresholds);
   }
 }
 
@@ -136,12 +141,12 @@ function conclude(
 const REFUSAL_STANDS_MS = 10_000;
 
 /** Whether the bad run was followed by silence from a peer that need not answer, for so long that it proves nothing of now (M4). */
-function isOutlived({ seen }: Extract<Standing, { kind: "bad" }>, { last }: Window): boolean {
+function isOutlived({ seen }: Extract<Streak, { kind: "bad" }>, { last }: Window): boolean {
   return last?.reason === "silent" && last.endedAtMs - seen.endedAtMs > REFUSAL_STANDS_MS;
 }
 
 function working(
-  standing: Extract<Standing, { kind: "good" }>,
+  streak: Extract<Streak, { kind: "good" }>,
   judged: readonly Window[],
   lookback: Window,
   thresholds: Thresholds,
@@ -151,11 +156,11 @@ function working(
   const met: Conclusion = {
     verdict: "met",
     cause: "none",
-    ground: "answered",
+    basis: "answered",
     reason: "answered",
     seen: lookback.last,
-    runLength: standing.runLength,
-    onsetMs: standing.sinceMs,
+    runLength: streak.runLength,
+    onsetMs: streak.sinceMs,
   };
   const reason = degradedBy(judged, lookback, thresholds);
   if (reason === undefined) return met;
@@ -167,15 +172,15 @@ function working(
     ...met,
     verdict: "degraded",
     cause: reasonFacts(reason).cause,
-    ground: "intermittent",
+    basis: "intermittent",
     reason,
     seen: seen?.reason === reason ? seen : undefined,
-    onsetMs: Number.isFinite(onsetMs) ? onsetMs : standing.sinceMs,
+    onsetMs: Number.isFinite(onsetMs) ? onsetMs : streak.sinceMs,
   };
 }
 
 /**
- * The reason that degrades a target whose standing is good. Silence degrades when chance does not explain it, wherever in the lookback
+ * The reason that degrades a target whose streak is good. Silence degrades when chance does not explain it, wherever in the lookback
  * it lies. Answers that say no count when they come and go (two runs or more); one run that has ended is an outage that is over.
  */
 function degradedBy(judged: readonly Window[], lookback: Window, thresholds: Thresholds): Reason | undefined {
@@ -220,8 +225,8 @@ function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
   return open("agent-trouble", cause, reason, last, sinceMs);
 }
 
-function open(ground: Ground, cause: Cause, reason: Reason, seen: Remembered | undefined, onsetMs: number): Conclusion {
-  return { verdict: "unknown", cause, ground, reason, seen, runLength: seen?.run.length ?? 0, onsetMs };
+function open(basis: Basis, cause: Cause, reason: Reason, seen: Remembered | undefined, onsetMs: number): Conclusion {
+  return { verdict: "unknown", cause, basis, reason, seen, runLength: seen?.run.length ?? 0, onsetMs };
 }
 
 /** Attempts that ended with a reason of that class. */

@@ -5,9 +5,9 @@ import type { Entry } from "../entry.ts";
 import { bounded, inPercent } from "../phrase.ts";
 
 /** Names random loss, and says its bursts, its directions and what loss could have been seen at all. */
-export function withLoss(entry: Entry): Entry {
+export function withRandomLoss(entry: Entry): Entry {
   const directions = directionPhrase(entry);
-  const isRandom = entry.verdict === "degraded" && entry.finding.reason === "timeout";
+  const isRandom = entry.verdict === "degraded" && entry.own.reason === "timeout";
   if (!isRandom) return directions === "" ? entry : { ...entry, evidence: bounded(`${entry.evidence}${directions}`) };
   const { target } = entry;
   const evidence = bounded(`${entry.evidence}${burstPhrase(entry)}${directions}`);
@@ -16,7 +16,7 @@ export function withLoss(entry: Entry): Entry {
   return { ...entry, cause: "loss", evidence, nextStep };
 }
 
-function burstPhrase({ finding: { lookback } }: Entry): string {
+function burstPhrase({ own: { lookback } }: Entry): string {
   const { lost, late, sent, silent, notSent } = lossOf(lookback);
   const trials = sent - silent;
   // A burst that began before the lookback is not counted in it.
@@ -27,7 +27,7 @@ function burstPhrase({ finding: { lookback } }: Entry): string {
   return ` Losses came in ${bursts} bursts, mean ${Number(mean.toPrecision(2))}, longest ${lookback.longestLossRun}.${resolution}${apart}`;
 }
 
-function directionPhrase({ finding: { lookback } }: Entry): string {
+function directionPhrase({ own: { lookback } }: Entry): string {
   const { forwardSent, forwardLost, returnSent, returnLost } = lookback.directions;
   if (forwardSent + returnSent === 0 || forwardLost + returnLost === 0) return "";
   return ` By direction: forward ${part(forwardLost, forwardSent)}, return ${part(returnLost, returnSent)}.`;
@@ -39,7 +39,7 @@ function part(lost: number, sent: number): string {
 }
 
 /** A direction is named only where the intervals lie apart. */
-function wayOf({ finding: { lookback } }: Entry): string {
+function wayOf({ own: { lookback } }: Entry): string {
   const { forwardSent, forwardLost, returnSent, returnLost } = lookback.directions;
   const forward = wilsonInterval(Math.min(forwardLost, forwardSent), forwardSent);
   const back = wilsonInterval(Math.min(returnLost, returnSent), returnSent);

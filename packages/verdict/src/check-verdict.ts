@@ -1,6 +1,6 @@
 /** Checks: rows that are judged by what is known of the node, without a packet. */
 import type { CheckedFacts } from "@lifeline/catalogue";
-import type { NodeContext } from "./context.ts";
+import type { NodeContext } from "./node-context.ts";
 import { quoted, timeOfDay } from "./phrase.ts";
 import type { RowVerdict } from "./row.ts";
 

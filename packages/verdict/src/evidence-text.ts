@@ -1,13 +1,13 @@
 /** What was seen, said in a sentence with its figures (J2). */
 import { type Target, targetPlace } from "@lifeline/measure";
 import { lossOf } from "@lifeline/window";
-import { rttFiguresOf } from "./figures.ts";
-import { endedOf, type Finding } from "./finding.ts";
 import { bounded, inPercent, inSeconds, lossPhrase, rttPhrase, seenPhrase, timeOfDay } from "./phrase.ts";
+import { rttFiguresOf } from "./rtt-figures.ts";
+import { endedOf, type TargetVerdict } from "./target-verdict.ts";
 
-/** The sentence for one target and its finding. */
-export function evidenceOf(target: Target, finding: Finding): string {
-  return bounded(`${what(target)}: ${sentence(finding)}`);
+/** The sentence for one target and the verdict from its own windows. */
+export function evidenceOf(target: Target, own: TargetVerdict): string {
+  return bounded(`${what(target)}: ${sentence(own)}`);
 }
 
 function what(target: Target): string {
@@ -15,16 +15,16 @@ function what(target: Target): string {
   return `${options.probe} to ${targetPlace(target)} over IPv${family}`;
 }
 
-function sentence(finding: Finding): string {
-  const { ground, reason, seen, runLength, onsetMs, lookback, lookbackMs, lastSampleAtMs } = finding;
+function sentence(own: TargetVerdict): string {
+  const { basis, reason, seen, runLength, onsetMs, lookback, lookbackMs, lastSampleAtMs } = own;
   const over = `over the last ${inSeconds(lookbackMs)}`;
-  switch (ground) {
+  switch (basis) {
     case "answered":
-      return `${tally(finding)} ${over}${address(finding)}${rtt(finding)}.`;
+      return `${tally(own)} ${over}${address(own)}${rtt(own)}.`;
     case "failed":
-      return `${seenPhrase(reason, seen)}, ${runLength} times in a row since ${timeOfDay(onsetMs)}; ${tally(finding)} ${over}.`;
+      return `${seenPhrase(reason, seen)}, ${runLength} times in a row since ${timeOfDay(onsetMs)}; ${tally(own)} ${over}.`;
     case "intermittent":
-      return `${tally(finding)} ${over}${share(finding)}; ${seenPhrase(reason, seen)}; longest run of loss ${lookback.longestLossRun}${rtt(finding)}.`;
+      return `${tally(own)} ${over}${share(own)}; ${seenPhrase(reason, seen)}; longest run of loss ${lookback.longestLossRun}${rtt(own)}.`;
     case "unconfirmed":
       return `${seenPhrase(reason, seen)}, ${times(runLength)} so far, which is too few to decide.`;
     case "silent":
@@ -42,7 +42,7 @@ function sentence(finding: Finding): string {
   }
 }
 
-function tally({ lookback }: Finding): string {
+function tally({ lookback }: TargetVerdict): string {
   const loss = lossOf(lookback);
   const answered = endedOf(lookback, "good");
   const ended = answered + endedOf(lookback, "bad");
@@ -50,17 +50,17 @@ function tally({ lookback }: Finding): string {
   return `${answered} of ${ended} attempts answered${lossPart}`;
 }
 
-function share({ lookback, reason }: Finding): string {
+function share({ lookback, reason }: TargetVerdict): string {
   if (reason === "timeout" || reason === "late") return "";
   const failed = endedOf(lookback, "bad");
   return ` (${inPercent(failed / (failed + endedOf(lookback, "good")))} failed)`;
 }
 
-function address({ seen }: Finding): string {
+function address({ seen }: TargetVerdict): string {
   return seen?.evidence.address === undefined ? "" : ` at ${seen.evidence.address}`;
 }
 
-function rtt({ lookback }: Finding): string {
+function rtt({ lookback }: TargetVerdict): string {
   const phrase = rttPhrase(rttFiguresOf(lookback));
   return phrase === "" ? "" : `; ${phrase}`;
 }

@@ -3,29 +3,28 @@ import type { Target } from "@lifeline/measure";
 import { lossOf, wilsonInterval } from "@lifeline/window";
 import { type Entry, hasAnsweredSince, isAt, isFailing } from "../entry.ts";
 import { bounded, inPercent } from "../phrase.ts";
-import type { Circumstances } from "./circumstances.ts";
+import type { CorrelationContext } from "./correlation-context.ts";
 
 /** Chance below which a run of large losses is no accident of the loss that small ones show: once in 1,000 such runs. */
 const CHANCE_MAX = 0.001;
 
 /** Large datagrams in the tunnel lost in a run, while small ones and TCP beside them pass. */
-export function withPathMtu(entry: Entry, entries: readonly Entry[], { thresholds }: Circumstances): Entry {
-  const { finding, target, verdict } = entry;
+export function withPathMtu(entry: Entry, entries: readonly Entry[], { thresholds }: CorrelationContext): Entry {
+  const { own, target, verdict } = entry;
   const bytes = payloadBytesOf(target);
-  if (verdict !== "unmet" || finding.reason !== "timeout" || bytes === undefined || !isAt(entry, "in-tunnel"))
-    return entry;
+  if (verdict !== "unmet" || own.reason !== "timeout" || bytes === undefined || !isAt(entry, "in-tunnel")) return entry;
   // Without the node's own end of the tunnel what is lost goes another way.
   if (entries.some((other) => isAt(other, "tunnel-link") && isFailing(other))) return entry;
   const small = entries.filter((other) => isSmaller(other, entry, bytes));
-  if (!small.some((other) => hasAnsweredSince(other, finding.onsetMs))) return entry;
-  const losses = small.map((other) => lossOf(other.finding.lookback));
+  if (!small.some((other) => hasAnsweredSince(other, own.onsetMs))) return entry;
+  const losses = small.map((other) => lossOf(other.own.lookback));
   const trials = losses.reduce((sum, { sent, silent }) => sum + sent - silent, 0);
   const lost = losses.reduce((sum, loss) => sum + loss.lost, 0);
   const [, high] = wilsonInterval(Math.min(lost, trials), trials);
-  if (finding.runLength < thresholds.lossRunLength || high ** finding.runLength > CHANCE_MAX) return entry;
-  const known = entries.map((other) => pathMtuOf(other, finding.onsetMs)).find((mtu) => mtu !== undefined);
+  if (own.runLength < thresholds.lossRunLength || high ** own.runLength > CHANCE_MAX) return entry;
+  const known = entries.map((other) => pathMtuOf(other, own.onsetMs)).find((mtu) => mtu !== undefined);
   const mtuPhrase = known === undefined ? "" : ` The largest packet that passes has ${known} bytes.`;
-  const evidence = `${entry.evidence} ${finding.runLength} datagrams of ${bytes} bytes were lost in a row while ${trials - lost} of ${trials} small packets passed (their loss is at most ${inPercent(high)}).${mtuPhrase}`;
+  const evidence = `${entry.evidence} ${own.runLength} datagrams of ${bytes} bytes were lost in a row while ${trials - lost} of ${trials} small packets passed (their loss is at most ${inPercent(high)}).${mtuPhrase}`;
   const nextStep =
     "Network team: let IP packets of 1,340 bytes (IPv4) and 1,360 bytes (IPv6) pass to the SideroLink endpoint, unfragmented.";
   return { ...entry, cause: "path-mtu", evidence: bounded(evidence), nextStep };
@@ -45,7 +44,7 @@ function isSmaller(other: Entry, entry: Entry, bytes: number): boolean {
 const SEARCH_ROUNDS = 3;
 
 /** What a search found that began after the fault did: what passed before says nothing of now. */
-function pathMtuOf({ finding: { lookback }, target }: Entry, onsetMs: number): number | undefined {
+function pathMtuOf({ own: { lookback }, target }: Entry, onsetMs: number): number | undefined {
   const { last } = lookback;
   if (target.options.probe !== "mtu" || last === undefined) return undefined;
   return last.endedAtMs - SEARCH_ROUNDS * target.timeoutMs > onsetMs ? last.evidence.pathMtuBytes : undefined;

@@ -1,19 +1,19 @@
 /** Whose certificate is it, and does the clock make it look wrong? */
 import type { InterceptionSigns } from "@lifeline/catalogue";
 import { type ChainCertificate, endpointName, type Target } from "@lifeline/measure";
-import { CLOCK_UNMET_MS } from "../check.ts";
+import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import type { Entry } from "../entry.ts";
 import { bounded, quoted } from "../phrase.ts";
-import type { Circumstances } from "./circumstances.ts";
+import type { CorrelationContext } from "./correlation-context.ts";
 
 /** Names interception where the chain shows it, and the node's clock where that makes certificates look wrong. */
-export function withCertificate(entry: Entry, _: readonly Entry[], circumstances: Circumstances): Entry {
-  const offsetMs = circumstances.context.clockOffsetMs;
+export function withCertificateCause(entry: Entry, _: readonly Entry[], context: CorrelationContext): Entry {
+  const offsetMs = context.node.clockOffsetMs;
   if (entry.cause === "clock" || entry.cause === "tls-expired") return withClock(entry, offsetMs);
   if (entry.verdict !== "met" && entry.cause !== "tls-untrusted") return entry;
-  const chain = entry.finding.seen?.evidence.chain;
+  const chain = entry.own.seen?.evidence.chain;
   if (chain === undefined || chain.length === 0) return entry;
-  const why = interceptionOf(entry, chain, circumstances);
+  const why = interceptionOf(entry, chain, context);
   if (why === undefined) return entry;
   const where = endpointName(entry.target.host, entry.target.port);
   return {
@@ -36,7 +36,7 @@ function withClock(entry: Entry, offsetMs: number | undefined): Entry {
 function interceptionOf(
   { target, cause }: Entry,
   chain: readonly ChainCertificate[],
-  { interception, context }: Circumstances,
+  { interception, node }: CorrelationContext,
 ): string | undefined {
   const issuer = chain[0]?.issuer ?? "";
   const isPublic = trustOf(target) === "public";
@@ -47,7 +47,7 @@ function interceptionOf(
   if (isPublic && isUnexpected(target.host, chain, interception)) {
     return `${target.host} is not certified by ${quoted(issuer)} elsewhere: its known issuers are others.`;
   }
-  const fleet = cause === "tls-untrusted" ? context.fleetIssuer?.(target.id) : undefined;
+  const fleet = cause === "tls-untrusted" ? node.fleetIssuer?.(target.id) : undefined;
   if (fleet === undefined || fleet === issuer) return undefined;
   return `The others see ${quoted(fleet)} as issuer, this node ${quoted(issuer)}.`;
 }

@@ -2,9 +2,9 @@ import type { Requirement, ResolvedRow, Service } from "@lifeline/catalogue";
 import { type ProbeOptions, type Reason, type Sample, type Target, targetId } from "@lifeline/measure";
 import { followRun, type Run, type Window, windowOf } from "@lifeline/window";
 import { describe, expect, it } from "vitest";
-import type { NodeContext } from "./context.ts";
-import { judgeNode } from "./judge-node.ts";
-import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
+import { judgeNode } from "../judge-node.ts";
+import type { NodeContext } from "../node-context.ts";
+import { DEFAULT_THRESHOLDS } from "../thresholds.ts";
 
 const NOW_MS = Date.UTC(2026, 7, 1, 12, 0, 0);
 const requirement = (id: string, service: Service): Requirement => ({

@@ -1,14 +1,14 @@
 /** Has the name moved since the target last answered? */
 import type { Entry } from "../entry.ts";
 import { bounded } from "../phrase.ts";
-import type { Circumstances } from "./circumstances.ts";
-import { isDnsCause } from "./name.ts";
+import type { CorrelationContext } from "./correlation-context.ts";
+import { isDnsCause } from "./missing-address.ts";
 
 /** A target that fails at an address its name did not have when it last answered; a working one only has it said. */
-export function withDrift(entry: Entry, _: readonly Entry[], { previous }: Circumstances): Entry {
-  const { finding, target, verdict } = entry;
-  const answers = finding.seen?.evidence.answers;
-  const before = finding.goodAnswers;
+export function withDrift(entry: Entry, _: readonly Entry[], { previous }: CorrelationContext): Entry {
+  const { own, target, verdict } = entry;
+  const answers = own.seen?.evidence.answers;
+  const before = own.goodAnswers;
   if (verdict === "met" && before !== undefined && answers !== undefined) {
     return { ...entry, evidence: bounded(`${entry.evidence} ${moved(target.host, before, answers)}`) };
   }
@@ -20,7 +20,7 @@ export function withDrift(entry: Entry, _: readonly Entry[], { previous }: Circu
     if (was?.verdict !== "unmet" || was.cause !== "dns-drift") return entry;
     return { ...entry, cause: "dns-drift", evidence: was.evidence ?? entry.evidence, nextStep };
   }
-  if (answers === undefined || !isElsewhere(finding.seen?.evidence.address, answers, before)) return entry;
+  if (answers === undefined || !isElsewhere(own.seen?.evidence.address, answers, before)) return entry;
   const evidence = bounded(`${entry.evidence} ${moved(target.host, before, answers)}`);
   return { ...entry, cause: "dns-drift", evidence, nextStep };
 }

@@ -10,8 +10,8 @@ export function endpointsOf(entries: readonly Entry[]): readonly Entry[] {
 }
 
 /** Whether the entry's endpoint is the observed host:port, by its name or by the address it resolved to. */
-export function isObserved({ target, finding }: Entry, observed: string): boolean {
-  const address = finding.lookback.last?.evidence.address;
+export function isObserved({ target, own }: Entry, observed: string): boolean {
+  const address = own.lookback.last?.evidence.address;
   const names = [target.host, ...(address === undefined ? [] : [address])];
   return names.some((host) => endpointName(host, target.port) === observed);
 }

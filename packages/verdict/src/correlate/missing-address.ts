@@ -3,19 +3,19 @@ import { type Cause, reasonFacts } from "@lifeline/measure";
 import type { Entry } from "../entry.ts";
 import { nextStepFor, UNCONFIRMED_STEP } from "../next-step.ts";
 import { bounded } from "../phrase.ts";
-import type { Circumstances } from "./circumstances.ts";
+import type { CorrelationContext } from "./correlation-context.ts";
 
 /** A family that the name lacks does not apply while it has the other; a name with neither is a fault. */
-export function withName(entry: Entry, entries: readonly Entry[], { thresholds }: Circumstances): Entry {
-  const { finding, target } = entry;
-  if (finding.ground !== "name-has-no-address") return entry;
+export function withMissingAddress(entry: Entry, entries: readonly Entry[], { thresholds }: CorrelationContext): Entry {
+  const { own, target } = entry;
+  if (own.basis !== "name-has-no-address") return entry;
   const siblings = entries.filter(({ target: other }) => other.host === target.host && other.family !== target.family);
   if (siblings.some(hasResolved)) {
     const evidence = `The name ${target.host} has no IPv${target.family} address; it is measured over IPv${target.family === 4 ? 6 : 4}.`;
     return { ...entry, verdict: "not-applicable", cause: "none", evidence, nextStep: "" };
   }
-  const neither = siblings.every(({ finding: other }) => other.ground === "name-has-no-address");
-  if (neither && (finding.lookback.counts.get("dns-nodata") ?? 0) >= thresholds.proofRunLength) {
+  const neither = siblings.every(({ own: other }) => other.basis === "name-has-no-address");
+  if (neither && (own.lookback.counts.get("dns-nodata") ?? 0) >= thresholds.proofRunLength) {
     const lacking =
       siblings.length > 0
         ? "neither an IPv4 nor an IPv6 address"
@@ -27,8 +27,8 @@ export function withName(entry: Entry, entries: readonly Entry[], { thresholds }
 }
 
 /** Whether the lookback holds an attempt that got past the resolver. */
-function hasResolved({ finding }: Entry): boolean {
-  return [...finding.lookback.counts.keys()].some((reason) => {
+function hasResolved({ own }: Entry): boolean {
+  return [...own.lookback.counts.keys()].some((reason) => {
     const { cause, blame } = reasonFacts(reason);
     return !isDnsCause(cause) && blame !== "agent";
   });

@@ -4,7 +4,7 @@ import { type Entry, isAnswering, isFailing } from "../entry.ts";
 import { bounded } from "../phrase.ts";
 
 /** Compares what goes through the proxy with the direct way to the same endpoint. */
-export function withProxy(entry: Entry, entries: readonly Entry[]): Entry {
+export function withProxyPath(entry: Entry, entries: readonly Entry[]): Entry {
   const { proxy } = entry.target;
   if (proxy === undefined) return entry;
   const direct = entries.filter((other) => isDirectOf(other, entry));

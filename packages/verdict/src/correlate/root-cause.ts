@@ -1,11 +1,11 @@
 /** Which fault does this one follow from? */
 import { type Cause, type ProbeKind, targetPlace } from "@lifeline/measure";
-import { CLOCK_UNMET_MS } from "../check.ts";
+import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import { type Entry, isAt, isFailing } from "../entry.ts";
 import { bounded } from "../phrase.ts";
-import type { Circumstances } from "./circumstances.ts";
-import { isDnsCause } from "./name.ts";
-import { deadSinceMs } from "./tunnel.ts";
+import type { CorrelationContext } from "./correlation-context.ts";
+import { isDnsCause } from "./missing-address.ts";
+import { deadSinceMs } from "./tunnel-fault.ts";
 
 /** What a probe stands on: a lower one that fails at the same endpoint explains the higher. */
 const LAYER: Readonly<Record<ProbeKind, number>> = {
@@ -21,8 +21,8 @@ const LAYER: Readonly<Record<ProbeKind, number>> = {
 };
 
 /** A symptom names its fault, and what is to be mended first. */
-export function withRoot(entry: Entry, entries: readonly Entry[], circumstances: Circumstances): Entry {
-  if (entry.cause === "clock" && isFailing(entry)) return withClockRoot(entry, circumstances);
+export function withRootCause(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry {
+  if (entry.cause === "clock" && isFailing(entry)) return withClockRoot(entry, context);
   const isSilentPort = isAt(entry, "siderolink") && entry.cause === "no-evidence";
   if (!isFailing(entry) && !isSilentPort) return entry;
   const root = isFailing(entry) ? rootOf(entry, entries) : outerRoot(entries);
@@ -33,7 +33,7 @@ export function withRoot(entry: Entry, entries: readonly Entry[], circumstances:
   return { ...entry, evidence, nextStep: `First mend ${name}. ${root.nextStep}`, followsFrom: target.id };
 }
 
-function withClockRoot(entry: Entry, { clockRowId, context: { clockOffsetMs } }: Circumstances): Entry {
+function withClockRoot(entry: Entry, { clockRowId, node: { clockOffsetMs } }: CorrelationContext): Entry {
   if (clockRowId === undefined || Math.abs(clockOffsetMs ?? 0) < CLOCK_UNMET_MS) return entry;
   return { ...entry, followsFrom: clockRowId };
 }
@@ -49,7 +49,7 @@ function rootOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
     .sort((a, b) => LAYER[a.target.options.probe] - LAYER[b.target.options.probe])[0];
   if (below !== undefined) return below;
   // A handshake's certificates fill whole packets: what swallows these stops it after the connection is made.
-  const narrow = entry.finding.reason === "handshake-timeout" && failing.find(({ cause }) => cause === "path-mtu");
+  const narrow = entry.own.reason === "handshake-timeout" && failing.find(({ cause }) => cause === "path-mtu");
   return narrow || tunnelRoot(entry, entries, failing);
 }
 

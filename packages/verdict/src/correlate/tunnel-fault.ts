@@ -6,12 +6,12 @@
  * 3. Who hears whom tells the directions apart; without a witness, UDP is only suspected.
  */
 import { endpointName } from "@lifeline/measure";
-import type { WitnessView } from "../context.ts";
 import { type Entry, hasAnsweredSince, isAnswering, isAt, isFailing } from "../entry.ts";
+import type { WitnessView } from "../node-context.ts";
 import { bounded, timeOfDay } from "../phrase.ts";
-import type { Circumstances } from "./circumstances.ts";
-import { endpointsOf, isObserved } from "./endpoint.ts";
+import type { CorrelationContext } from "./correlation-context.ts";
 import { payloadBytesOf } from "./path-mtu.ts";
+import { endpointsOf, isObserved } from "./siderolink-endpoint.ts";
 import { stampWitness } from "./udp-evidence.ts";
 
 /** A witness reports once a second; five missed reports say nothing of now, ms. */
@@ -26,22 +26,22 @@ const KNOWN_MS = 30_000;
 const SILENCE_MS = 3_000;
 
 /** Names what stops the tunnel at the endpoint that it runs over. */
-export function withTunnel(entry: Entry, entries: readonly Entry[], circumstances: Circumstances): Entry {
+export function withTunnelFault(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry {
   const endpoints = endpointsOf(entries);
   if (!endpoints.includes(entry)) return entry;
-  if (isFailing(entry) && entry.finding.ground === "failed") return refusedAt(entry);
+  if (isFailing(entry) && entry.own.basis === "failed") return refusedAt(entry);
   const onsetMs = deadSinceMs(entries);
   if (onsetMs === undefined) return entry;
   const outer = entries.filter((other) => isAt(other, "machine-api") && !other.comparison);
   if (outer.some(isFailing) || !outer.some(isAnswering)) return entry;
-  if (!isInUse(entry, endpoints, entries, circumstances)) return entry;
-  const found = stopOf(entry, entries, onsetMs, circumstances);
+  if (!isInUse(entry, endpoints, entries, context)) return entry;
+  const found = stopOf(entry, entries, onsetMs, context);
   const evidence = `The Machine API answers, and nothing has come back through the tunnel since ${timeOfDay(onsetMs)}. ${found.evidence} ${entry.evidence}`;
   return { ...entry, ...found, verdict: "unmet", onsetMs, evidence: bounded(evidence) };
 }
 
 function refusedAt(entry: Entry): Entry {
-  if (entry.finding.reason !== "refused") return entry;
+  if (entry.own.reason !== "refused") return entry;
   const where = endpointName(entry.target.host, entry.target.port);
   const evidence = bounded(`Something refuses at the advertised SideroLink endpoint ${where}. ${entry.evidence}`);
   const nextStep = `Omni owner: correct the advertised SideroLink address and port (${where}), or start Omni there; network team: look for a firewall that rejects.`;
@@ -61,9 +61,9 @@ export function deadSinceMs(entries: readonly Entry[]): number | undefined {
 /** A large datagram lost may be the path's MTU; all else that is lost inside the tunnel, or a frozen interface, is a sign. */
 function isDeathSign(entry: Entry): boolean {
   if (entry.verdict !== "unmet") return false;
-  if (isAt(entry, "tunnel-link")) return entry.finding.reason === "link-frozen";
+  if (isAt(entry, "tunnel-link")) return entry.own.reason === "link-frozen";
   const isSmall = entry.target.options.probe === "tcp" || (payloadBytesOf(entry.target) ?? Infinity) < LARGE_BYTES;
-  return isAt(entry, "in-tunnel") && isSmall && entry.finding.reason === "timeout";
+  return isAt(entry, "in-tunnel") && isSmall && entry.own.reason === "timeout";
 }
 
 /** A payload that an IPv6 link's least MTU (1,280) carries inside a WireGuard packet on any path: 1,280 − 80 − 48 bytes of headers. */
@@ -74,7 +74,7 @@ function isInUse(
   entry: Entry,
   endpoints: readonly Entry[],
   entries: readonly Entry[],
-  { context: { observedEndpoint } }: Circumstances,
+  { node: { observedEndpoint } }: CorrelationContext,
 ): boolean {
   const observed = endpoints.filter((one) => observedEndpoint !== undefined && isObserved(one, observedEndpoint));
   if (observed.length > 0) return observed.includes(entry);
@@ -84,14 +84,14 @@ function isInUse(
 
 type Stop = Pick<Entry, "cause" | "evidence" | "nextStep">;
 
-function stopOf(entry: Entry, entries: readonly Entry[], onsetMs: number, circumstances: Circumstances): Stop {
-  const { context, nowMs, previous } = circumstances;
+function stopOf(entry: Entry, entries: readonly Entry[], onsetMs: number, context: CorrelationContext): Stop {
+  const { node, nowMs, previous } = context;
   const where = endpointName(entry.target.host, entry.target.port);
-  const heard = receptionOf(context.witness, onsetMs, nowMs);
+  const heard = receptionOf(node.witness, onsetMs, nowMs);
   if (stampWitness(entry, entries) !== undefined)
     return heard === "not-received" ? inspected(where) : stale(where, heard);
-  if (heard === "received") return returnBlocked(where, context.witness);
-  if (heard === "not-received") return forwardBlocked(where, context.witness);
+  if (heard === "received") return returnBlocked(where, node.witness);
+  if (heard === "not-received") return forwardBlocked(where, node.witness);
   const was = previous?.get(entry.target.id);
   // A witness that falls silent itself takes nothing back of what it has said of this outage.
   if (was?.onsetMs === onsetMs && was.cause === "return-path-blocked") return returnBlocked(where, undefined);
