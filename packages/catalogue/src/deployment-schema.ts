@@ -1,7 +1,7 @@
 /** A deployment file as it is written: the strict schema, and the rules that tie its fields together. */
 import { isCertificatesPem, literalFamily } from "@lifeline/measure";
 import * as v from "valibot";
-import { type Endpoint, isHost, isWildcard, readEndpointUrl, readHostPort } from "./address.ts";
+import { type Endpoint, isHost, isWildcard, readEndpointUrl, readHostPort } from "./endpoint.ts";
 import { type Problem, refuseProblems } from "./error.ts";
 import { checked, flag, host, listOf, oneOf, record, text, textThat, version } from "./field.ts";
 import { DEPLOYMENT_KINDS } from "./requirement.ts";
@@ -39,8 +39,8 @@ const hostPort = v.pipe(
 );
 const pem = textThat(isPem, PEM_WANTED);
 const filePath = textThat((value) => value !== "" && value.length <= 4096 && !value.includes("\0"), "a file path");
-const authority = { caFile: v.exactOptional(filePath), caPem: v.exactOptional(pem) };
-const trusted = record({ url: httpUrl, ...authority });
+const writtenCa = { caFile: v.exactOptional(filePath), caPem: v.exactOptional(pem) };
+const trusted = record({ url: httpUrl, ...writtenCa });
 
 const deploymentSchema = record({
   version: v.literal(1, "1, the version of this file format"),
@@ -51,7 +51,7 @@ const deploymentSchema = record({
     machineApi: v.exactOptional(machineApiUrl),
     siderolink: v.exactOptional(listOf(hostPort, "endpoints", 0, ENDPOINTS_MAX), []),
     grpcTunnel: v.exactOptional(flag, false),
-    ...authority,
+    ...writtenCa,
     inTunnelAddress: v.exactOptional(
       textThat((value) => literalFamily(value) === 6, "an IPv6 address without brackets"),
     ),
@@ -81,7 +81,7 @@ const deploymentSchema = record({
         record({
           replaces: textThat((value) => isHost(value) || isWildcard(value), "a host name or a wildcard domain"),
           with: httpUrl,
-          ...authority,
+          ...writtenCa,
         }),
         "mirrors",
         0,
@@ -100,7 +100,7 @@ const deploymentSchema = record({
 export type WrittenDeployment = v.InferOutput<typeof deploymentSchema>;
 
 /** The authority of an endpoint as written: one of both, or neither. */
-export interface Authority {
+export interface WrittenCa {
   readonly caFile?: string;
   readonly caPem?: string;
 }
@@ -122,14 +122,14 @@ function conflicts(file: string, written: WrittenDeployment): Problem[] {
   const add = (path: string, value: string, expected: string) =>
     problems.push({ code: "bad-value", file, path, value, expected });
   const { omni, airGapped } = written;
-  const authorities: [string, Authority | undefined][] = [
+  const cas: [string, WrittenCa | undefined][] = [
     ["omni", omni],
     ["omni.identityProvider", omni.identityProvider],
     ["omni.etcdBackup", omni.etcdBackup],
     ["omni.vault", omni.vault],
-    ...(airGapped?.mirrors ?? []).map((mirror, index): [string, Authority] => [`airGapped.mirrors[${index}]`, mirror]),
+    ...(airGapped?.mirrors ?? []).map((mirror, index): [string, WrittenCa] => [`airGapped.mirrors[${index}]`, mirror]),
   ];
-  for (const [path, owner] of authorities) {
+  for (const [path, owner] of cas) {
     if (owner?.caFile !== undefined && owner.caPem !== undefined) add(path, "caFile and caPem", "one of caFile, caPem");
   }
   const replaced = new Set<string>();

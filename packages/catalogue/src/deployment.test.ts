@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { loadCatalogueFor, loadDeployment } from "./bundled.ts";
 import { deploymentFrom, parseDeployment } from "./deployment.ts";
 import { CatalogueError } from "./error.ts";
-import { AUTHORITY_PEM } from "./testing/authority.ts";
+import { CA_PEM } from "./testing/ca-certificate.ts";
 
 const GOOD = `version: 1
 name: berlin
@@ -128,7 +128,7 @@ describe("parseDeployment", () => {
     ],
     [
       "two authorities for one endpoint",
-      `${GOOD}  caFile: ca.pem\n  caPem: ${JSON.stringify(AUTHORITY_PEM)}\n`,
+      `${GOOD}  caFile: ca.pem\n  caPem: ${JSON.stringify(CA_PEM)}\n`,
       "deployment.yaml: omni: got caFile and caPem, want one of caFile, caPem",
     ],
     [
@@ -169,14 +169,14 @@ describe("deploymentFrom", () => {
       machineApi: "grpc://omni.example:8090",
       siderolink: ["10.0.0.1:50180"],
       stampReflectors: ["10.0.0.1:862"],
-      caPem: AUTHORITY_PEM,
+      caPem: CA_PEM,
     });
     expect([deployment.name, deployment.kind]).toEqual(["omni.example", "on-prem"]);
     expect(deployment.omni).toMatchObject({
       machineApi: { host: "omni.example", port: 8090, secure: false },
       siderolink: [{ host: "10.0.0.1", port: 50180 }],
       stampReflectors: [{ host: "10.0.0.1", port: 862 }],
-      caPem: AUTHORITY_PEM,
+      caPem: CA_PEM,
     });
   });
 
@@ -204,8 +204,8 @@ describe("loadDeployment", () => {
   };
 
   it("reads certificates relative to the deployment file", () => {
-    written("ca.pem", AUTHORITY_PEM);
-    expect(loadDeployment(written("deployment.yaml", `${GOOD}  caFile: ca.pem\n`)).omni.caPem).toBe(AUTHORITY_PEM);
+    written("ca.pem", CA_PEM);
+    expect(loadDeployment(written("deployment.yaml", `${GOOD}  caFile: ca.pem\n`)).omni.caPem).toBe(CA_PEM);
   });
 
   it("says which field names a certificate that is not there", () => {

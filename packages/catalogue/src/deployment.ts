@@ -2,11 +2,12 @@
  * Which deployment is measured: where Omni is, and what the site decided. Parsed, checked and completed; no file is read
  * here, certificates are asked of the caller.
  */
-import { type Endpoint, readEndpointUrl } from "./address.ts";
-import { type Authority, isPem, PEM_WANTED, type WrittenDeployment, writtenDeployment } from "./deployment-schema.ts";
-import { parseYaml } from "./document.ts";
+
+import { isPem, PEM_WANTED, type WrittenCa, type WrittenDeployment, writtenDeployment } from "./deployment-schema.ts";
+import { type Endpoint, readEndpointUrl } from "./endpoint.ts";
 import { CatalogueError } from "./error.ts";
 import type { DeploymentKind } from "./requirement.ts";
+import { parseYaml } from "./yaml-document.ts";
 
 /** An endpoint with the authority its certificate must end at; public roots when `caPem` is absent. */
 export interface TrustedEndpoint extends Endpoint {
@@ -132,8 +133,8 @@ function deployed(file: string, value: unknown, readPem: ReadPem): Deployment {
 
 function completed(file: string, written: WrittenDeployment, readPem: ReadPem): Deployment {
   const { omni, egress, network, catalogue } = written;
-  const ca = (field: string, owner: Authority) => caOf(file, field, owner, readPem);
-  const trustedAt = (field: string, owner: (Authority & { readonly url: Endpoint }) | undefined) =>
+  const ca = (field: string, owner: WrittenCa) => caOf(file, field, owner, readPem);
+  const trustedAt = (field: string, owner: (WrittenCa & { readonly url: Endpoint }) | undefined) =>
     owner === undefined ? undefined : trustedEndpoint(owner.url, ca(field, owner));
   return {
     name: written.name,
@@ -175,7 +176,7 @@ function trustedEndpoint(endpoint: Endpoint, caPem: string | undefined): Trusted
   return caPem === undefined ? endpoint : { ...endpoint, caPem };
 }
 
-function caOf(file: string, field: string, owner: Authority, readPem: ReadPem): string | undefined {
+function caOf(file: string, field: string, owner: WrittenCa, readPem: ReadPem): string | undefined {
   if (owner.caFile === undefined) return owner.caPem;
   const path = `${field}.caFile`;
   const text = readPem(owner.caFile, path);

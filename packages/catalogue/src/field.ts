@@ -1,6 +1,6 @@
 /** The smallest parts of the schemas: each states in words what would be right, and every list and text has a bound (S2). */
 import * as v from "valibot";
-import { isHost, isWildcard, PORT_MAX, PORT_MIN } from "./address.ts";
+import { isHost, isWildcard, PORT_MAX, PORT_MIN } from "./endpoint.ts";
 import { type Problem, shownValue } from "./error.ts";
 
 /** Longest text of a catalogue, in characters. */

@@ -1,5 +1,4 @@
 export { literalFamily } from "@lifeline/measure";
-export { canonicalAddress, type Endpoint, isHost, readEndpointUrl, readHostPort } from "./address.ts";
 export {
   listCatalogues,
   loadCatalogue,
@@ -29,7 +28,7 @@ export {
   type TrustedEndpoint,
 } from "./deployment.ts";
 export { type CatalogueDiff, diffCatalogues, type FieldChange } from "./diff.ts";
-export { MAX_FILE_BYTES, parseYaml } from "./document.ts";
+export { canonicalAddress, type Endpoint, isHost, readEndpointUrl, readHostPort } from "./endpoint.ts";
 export { CatalogueError, PROBLEM_CODES, type Problem, type ProblemCode, problemLine } from "./error.ts";
 export type { ExpectedIssuers, InterceptionSigns, InterceptionVendor } from "./interception.ts";
 export { matchesPattern, PATTERN_MAX_CHARS } from "./pattern.ts";
@@ -65,3 +64,4 @@ export {
   resolvedTargets,
   type Skipped,
 } from "./resolve.ts";
+export { MAX_FILE_BYTES, parseYaml } from "./yaml-document.ts";

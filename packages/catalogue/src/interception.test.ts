@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { matchesWildcard } from "./address.ts";
 import { listCatalogues, loadCatalogue, loadInterception } from "./bundled.ts";
+import { matchesWildcard } from "./endpoint.ts";
 import { CatalogueError, problemLine } from "./error.ts";
 import { parseInterception } from "./interception.ts";
 import type { Requirement } from "./requirement.ts";

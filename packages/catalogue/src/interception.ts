@@ -1,6 +1,6 @@
 /** Signs of TLS interception, as data (C1): the issuers that public hosts are expected to have, and the marks of vendors. */
 import * as v from "valibot";
-import { isHost, isWildcard } from "./address.ts";
+import { isHost, isWildcard } from "./endpoint.ts";
 import { listOf, record, text, textThat } from "./field.ts";
 import { parsed } from "./parsed.ts";
 

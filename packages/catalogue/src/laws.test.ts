@@ -1,12 +1,12 @@
 import { literalFamily, type Target, targetId } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isLoopback, readHostPort } from "./address.ts";
 import { loadCatalogue } from "./bundled.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { NodeFacts } from "./condition.ts";
 import { type Deployment, deploymentFrom } from "./deployment.ts";
 import { type CatalogueDiff, diffCatalogues } from "./diff.ts";
+import { isLoopback, readHostPort } from "./endpoint.ts";
 import type { Requirement } from "./requirement.ts";
 import { resolve, resolvedTargets } from "./resolve.ts";
 

@@ -5,8 +5,8 @@
  */
 import { literalFamily, type ProxyEndpoint } from "@lifeline/measure";
 import ipaddr from "ipaddr.js";
-import { isLoopback, readHostPort } from "./address.ts";
 import type { ProxyFacts } from "./condition.ts";
+import { isLoopback, readHostPort } from "./endpoint.ts";
 
 /** The proxy that HTTPS to `host`:`port` goes through; undefined: none, the endpoint is reached directly. */
 export function httpsProxyFor(host: string, port: number, proxy: ProxyFacts | undefined): ProxyEndpoint | undefined {

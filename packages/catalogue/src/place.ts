@@ -1,8 +1,8 @@
 /** From a row's place to the endpoints that stand for it in this deployment, mirrors and proxies considered. */
 import { TUNNEL_LINK } from "@lifeline/measure";
-import { type Endpoint, firstOfPrefix, readEndpointUrl, readHostPort } from "./address.ts";
 import type { NodeFacts } from "./condition.ts";
 import type { Deployment, TrustedEndpoint } from "./deployment.ts";
+import { type Endpoint, firstOfPrefix, readEndpointUrl, readHostPort } from "./endpoint.ts";
 import type { Place, Requirement, Service } from "./requirement.ts";
 
 /** One endpoint to measure, with what resolving it needs to know. */

@@ -1,7 +1,7 @@
 /** The strict schema of a row: unknown keys refused, every field bounded, and the rules that tie fields together. */
 import { isRequestPath, TARGET_TEXT_WANTED } from "@lifeline/measure";
 import * as v from "valibot";
-import { matchesWildcard } from "./address.ts";
+import { matchesWildcard } from "./endpoint.ts";
 import { flag, host, id, integer, listOf, oneOf, port, record, text, textThat, wildcard } from "./field.ts";
 import {
   CHECKS,

@@ -4,7 +4,7 @@ import { type Catalogue, extendCatalogue, parseExtra } from "./catalogue.ts";
 import type { NodeFacts } from "./condition.ts";
 import { type Deployment, deploymentFrom, parseDeployment } from "./deployment.ts";
 import { type ResolvedRow, resolve } from "./resolve.ts";
-import { AUTHORITY_PEM as CA } from "./testing/authority.ts";
+import { CA_PEM as CA } from "./testing/ca-certificate.ts";
 
 const page = loadCatalogue("v1.13");
 const newest = loadCatalogue("v1.14");

@@ -17,10 +17,10 @@ import {
   type Trust,
   targetId,
 } from "@lifeline/measure";
-import { firstOfPrefix, isLoopback } from "./address.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { exemption, type NodeFacts } from "./condition.ts";
 import type { Deployment } from "./deployment.ts";
+import { firstOfPrefix, isLoopback } from "./endpoint.ts";
 import { coversPrefix, httpsProxyFor } from "./no-proxy.ts";
 import { isPublicWithSaas, type Located, locate, type Spot, serviceSpots, tunnelPrefix } from "./place.ts";
 import type { Check, ProbePlan, Requirement, Service, TrustSource } from "./requirement.ts";

@@ -1,7 +1,7 @@
 /** An order of what windows remember by its content, for what nothing else puts in order: so that merging is free of order (W1). */
 import type { ChainCertificate, Evidence, LinkReading } from "@lifeline/measure";
+import type { Run } from "./outcome-run.ts";
 import type { Remembered } from "./remembered.ts";
-import type { Run } from "./run.ts";
 
 /** Reads each field of a shape: a function a field, for a name that varies is looked up at each reading. */
 type Readers<T> = Readonly<Record<keyof T, (of: T) => unknown>>;

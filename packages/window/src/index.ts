@@ -1,7 +1,7 @@
 export { compareContent } from "./content-order.ts";
-export { binomialTail, type LossCount, type RatioInterval, wilsonInterval } from "./loss.ts";
+export { binomialTail, type LossCount, type RatioInterval, wilsonInterval } from "./loss-ratio.ts";
+export { type FollowedSample, followRun, type Run } from "./outcome-run.ts";
 export type { Remembered } from "./remembered.ts";
-export { type FollowedSample, followRun, type Run } from "./run.ts";
 export {
   addSketch,
   bucketIndex,

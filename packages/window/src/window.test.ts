@@ -8,8 +8,8 @@ import {
 } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { binomialTail, wilsonInterval } from "./loss.ts";
-import { type FollowedSample, followRun, type Run } from "./run.ts";
+import { binomialTail, wilsonInterval } from "./loss-ratio.ts";
+import { type FollowedSample, followRun, type Run } from "./outcome-run.ts";
 import { bucketIndex, bucketUpperNs, SKETCH_MAX_BUCKETS, SKETCH_MAX_NS, SKETCH_RELATIVE_ERROR } from "./sketch.ts";
 import {
   emptyWindow,

@@ -9,9 +9,9 @@
 import type { DirectionCounts, PhaseDurations, Reason } from "@lifeline/measure";
 import { outcomeClassOf, reasonFacts } from "@lifeline/measure";
 import { compareContent } from "./content-order.ts";
-import { type LossCount, wilsonInterval } from "./loss.ts";
+import { type LossCount, wilsonInterval } from "./loss-ratio.ts";
+import type { FollowedSample } from "./outcome-run.ts";
 import type { Remembered } from "./remembered.ts";
-import type { FollowedSample } from "./run.ts";
 import { addSketch, bucketIndex, SKETCH_MAX_NS, type Sketch, sketchCount, sketchQuantileNs } from "./sketch.ts";
 
 /** Length of a full window, ms; windows are aligned to multiples of it since the Unix epoch. */

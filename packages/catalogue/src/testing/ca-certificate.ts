@@ -1,5 +1,5 @@
 /** For tests: the certificate of an authority that signs nothing, Ed25519. Not part of the package. */
-export const AUTHORITY_PEM = `-----BEGIN CERTIFICATE-----
+export const CA_PEM = `-----BEGIN CERTIFICATE-----
 MIH0MIGnAhQXeXTfrb+zXPlQKYEqR0lILin2PjAFBgMrZXAwHDEaMBgGA1UEAwwR
 RXhhbXBsZSBhdXRob3JpdHkwIBcNMjYxMTMwMTMxNzE1WhgPMjEyNjExMDYxMzE3
 MTVaMBwxGjAYBgNVBAMMEUV4YW1wbGUgYXV0aG9yaXR5MCowBQYDK2VwAyEA8GtK

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isHost, readHostPort } from "./address.ts";
+import { isHost, readHostPort } from "./endpoint.ts";
 
 describe("a host", () => {
   it.each([
