@@ -17,7 +17,8 @@ import { type Collector, startCollector } from "./collector.ts";
 import type { Config } from "./config/config.ts";
 import { HELLO_WITHIN_MS } from "./streams/ingest.ts";
 import { testConfig } from "./testing/config.ts";
-import { catalogueOf, judged, requirementRow } from "./testing/site.ts";
+import { catalogueOf, requirementRow } from "./testing/deployment-fixture.ts";
+import { judged } from "./testing/wait.ts";
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { windowOfOne } from "../testing/site.ts";
+import { windowOfOne } from "../testing/report-fixture.ts";
 import { MAX_RECENT_BYTES, MAX_RECENT_WINDOWS, Recent, recentBytes } from "./recent-windows.ts";
 
 const ALL = () => 0;

@@ -13,7 +13,7 @@ import { type Collector, startCollector } from "../collector.ts";
 import type { TlsFiles } from "../config/config.ts";
 import { testConfig } from "../testing/config.ts";
 import { clientOf, testAuthority } from "../testing/credentials.ts";
-import { catalogueOf, requirementRow } from "../testing/site.ts";
+import { catalogueOf, requirementRow } from "../testing/deployment-fixture.ts";
 
 const SITE = `
 version: 1

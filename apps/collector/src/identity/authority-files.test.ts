@@ -16,14 +16,14 @@ import { createAuthority } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openDatabase } from "../store/database.ts";
-import { type House, openHouse } from "../testing/house.ts";
+import { type CollectorFixture, openCollectorFixture } from "../testing/collector-fixture.ts";
 
-let house: House;
+let house: CollectorFixture;
 let aheadMs = 0;
 const clock = { ...systemClock, wallMs: () => systemClock.wallMs() + aheadMs };
 beforeEach(() => {
   aheadMs = 0;
-  house = openHouse(clock);
+  house = openCollectorFixture(clock);
 });
 afterEach(() => house.close());
 

@@ -24,12 +24,12 @@ import { adminPb, enrolPb, queryPb, reportPb } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Collector } from "../collector.ts";
 import type { Config } from "../config/config.ts";
+import { type CollectorFixture, openCollectorFixture } from "../testing/collector-fixture.ts";
 import { clientOf, type Pair, testAuthority } from "../testing/credentials.ts";
-import { type House, openHouse } from "../testing/house.ts";
-import { reportBytes } from "../testing/site.ts";
+import { reportBytes } from "../testing/report-fixture.ts";
 import { SILENT_AFTER_MS } from "./silence.ts";
 
-let house: House;
+let house: CollectorFixture;
 const closers: (() => void)[] = [];
 /** How far the collector's wall clock is ahead of the host's, ms, and its monotonic one. */
 let aheadMs = 0;
@@ -41,7 +41,7 @@ const clock = {
 };
 beforeEach(() => {
   [aheadMs, aheadNs] = [0, 0];
-  house = openHouse(clock);
+  house = openCollectorFixture(clock);
 });
 afterEach(async () => {
   for (const close of closers.splice(0)) close();
@@ -647,7 +647,7 @@ describe("an enrolment", () => {
   it("is forgotten a month after its last certificate has ended, and its id is free; so is a token three after its own", async () => {
     const hours = manualClock(systemClock.wallMs());
     await house.close();
-    house = openHouse(hours);
+    house = openCollectorFixture(hours);
     const { collector, caPem, token, enrol, admin, asAdmin } = await fleet();
     await enrol(await token(), "n1");
     const known = async () => {

@@ -1,6 +1,7 @@
 import type { Incident } from "@lifeline/verdict";
 import { describe, expect, it } from "vitest";
-import { createQuota, INCIDENT_ALLOWANCE } from "../streams/quota.ts";
+import { createQuota } from "../streams/quota.ts";
+import { INCIDENT_ALLOWANCE } from "../streams/quota-limits.ts";
 import { withinAllowance } from "./incident-limit.ts";
 
 const incident = (targetId: string): Incident => ({

@@ -7,7 +7,11 @@ import { type ManualClock, manualClock } from "@lifeline/measure";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Collector } from "../collector.ts";
 import { openStore } from "../store/store.ts";
-import { dialAs, metricOf, reportBytes, startIn, TARGET, until, writeSite } from "../testing/site.ts";
+import { metricOf, startIn } from "../testing/collector-fixture.ts";
+import { TARGET, writeDeployment } from "../testing/deployment-fixture.ts";
+import { dialAs } from "../testing/node-fixture.ts";
+import { reportBytes } from "../testing/report-fixture.ts";
+import { until } from "../testing/wait.ts";
 
 const NOW_MS = Date.parse("2026-11-26T06:00:00Z");
 const MINUTE_MS = 60_000;
@@ -27,7 +31,7 @@ describe("a collector", () => {
 
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), "lifeline-forgetting-"));
-    writeSite(directory);
+    writeDeployment(directory);
     clock = manualClock(NOW_MS);
     [sequence, nodeAheadMs, trueMs] = [0, 0, NOW_MS];
     await start();

@@ -13,27 +13,19 @@ import type { Collector } from "../collector.ts";
 import { MAX_RECENT_WINDOWS } from "../fleet/recent-windows.ts";
 import { DAY_TARGETS_MAX } from "../fleet/target-budget.ts";
 import { openStore } from "../store/store.ts";
-import {
-  BOOT,
-  catalogueOf,
-  dialAs,
-  metricOf,
-  reportBytes,
-  requirementRow,
-  startIn,
-  TARGET,
-  until,
-  windowOfOne,
-  writeSite,
-} from "../testing/site.ts";
+import { metricOf, startIn } from "../testing/collector-fixture.ts";
+import { catalogueOf, requirementRow, TARGET, writeDeployment } from "../testing/deployment-fixture.ts";
+import { BOOT, dialAs } from "../testing/node-fixture.ts";
+import { reportBytes, windowOfOne } from "../testing/report-fixture.ts";
+import { until } from "../testing/wait.ts";
 import { SILENT_MAX_MS } from "./ingest.ts";
-import { HELLO_ALLOWANCE } from "./quota.ts";
+import { HELLO_ALLOWANCE } from "./quota-limits.ts";
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "lifeline-hostile-"));
-  writeSite(directory);
+  writeDeployment(directory);
 });
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();

@@ -21,7 +21,8 @@ import type { Store } from "../store/store.ts";
 import { admitHello, sentAtMsOf } from "./admission.ts";
 import type { BacklogGate } from "./backlog-limiter.ts";
 import { peerAddress } from "./peer-address.ts";
-import { HELLO_ALLOWANCE, takeHello } from "./quota.ts";
+import { takeHello } from "./quota.ts";
+import { HELLO_ALLOWANCE } from "./quota-limits.ts";
 import { ReportLane, unavailable } from "./report-pipeline.ts";
 import type { Turns } from "./turns.ts";
 

@@ -5,15 +5,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { dialAs, metricOf, reportBytes, startIn, until, writeSite } from "../testing/site.ts";
+import { metricOf, startIn } from "../testing/collector-fixture.ts";
+import { writeDeployment } from "../testing/deployment-fixture.ts";
+import { dialAs } from "../testing/node-fixture.ts";
+import { reportBytes } from "../testing/report-fixture.ts";
+import { until } from "../testing/wait.ts";
 import { NOTICE_EVERY_MS } from "./flow-control-notice.ts";
-import { LIVE_RESERVE, WINDOWS_CAPACITY, windowsPerSecond } from "./quota.ts";
+import { LIVE_RESERVE, WINDOWS_CAPACITY, windowsPerSecond } from "./quota-limits.ts";
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "lifeline-overload-"));
-  writeSite(directory);
+  writeDeployment(directory);
 });
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();

@@ -2,27 +2,29 @@ import { NS_PER_MS } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  BYTES_CAPACITY,
-  bytesPerSecond,
   createQuota,
-  DRAIN_WINDOWS_PER_S,
-  HELLO_ALLOWANCE,
-  LIVE_RESERVE,
   lateWaitMs,
-  REPORT_ALLOWANCE,
-  REPORT_COST_BYTES,
   reportWaitMs,
   spendIndex,
   spendReport,
   spendTime,
   spendWindows,
+  takeHello,
+} from "./quota.ts";
+import {
+  BYTES_CAPACITY,
+  bytesPerSecond,
+  DRAIN_WINDOWS_PER_S,
+  HELLO_ALLOWANCE,
+  LIVE_RESERVE,
+  REPORT_ALLOWANCE,
+  REPORT_COST_BYTES,
   TIME_CAPACITY_NS,
   TIME_SHARE,
-  takeHello,
   WINDOW_COST_BYTES,
   WINDOWS_CAPACITY,
   windowsPerSecond,
-} from "./quota.ts";
+} from "./quota-limits.ts";
 
 const NS_PER_S = 1e9;
 const MAX_REPORT_BYTES = 4 * 1024 * 1024;

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { manualClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { createQuota, TIME_CAPACITY_NS } from "./quota.ts";
+import { createQuota } from "./quota.ts";
+import { TIME_CAPACITY_NS } from "./quota-limits.ts";
 import { type Owner, Turns, type WorkKind } from "./turns.ts";
 
 /** Nodes whose work takes as long as it is told to, by a clock that nothing else moves; and what was done, in order. */

@@ -7,10 +7,10 @@ import { pino } from "pino";
 import { type Collector, startCollector } from "../collector.ts";
 import type { Config } from "../config/config.ts";
 import { testConfig } from "./config.ts";
-import { writeSite } from "./site.ts";
+import { writeDeployment } from "./deployment-fixture.ts";
 
-/** Somewhere to start collectors, one after the other on the same data or side by side. */
-export interface House {
+/** A directory in which to start collectors, one after the other on the same data or side by side. */
+export interface CollectorFixture {
   readonly directory: string;
   start(config?: Partial<Config>, environment?: Readonly<Record<string, string>>): Promise<Collector>;
   /** What was logged, line by line. */
@@ -20,9 +20,9 @@ export interface House {
   close(): Promise<void>;
 }
 
-export function openHouse(clock: Clock = systemClock): House {
-  const directory = mkdtempSync(join(tmpdir(), "lifeline-house-"));
-  writeSite(directory);
+export function openCollectorFixture(clock: Clock = systemClock): CollectorFixture {
+  const directory = mkdtempSync(join(tmpdir(), "lifeline-collector-"));
+  writeDeployment(directory);
   const running: Collector[] = [];
   const logged: string[] = [];
   const log = pino({ base: null }, { write: (line: string) => logged.push(line) });
@@ -45,4 +45,25 @@ export function openHouse(clock: Clock = systemClock): House {
       rmSync(directory, { recursive: true });
     },
   };
+}
+
+/** Starts a collector in a directory that {@link writeDeployment} has filled. `lines` takes what it logs. */
+export function startIn(
+  directory: string,
+  clock: Clock,
+  lines: string[] = [],
+  { config = {}, ...more }: { readonly quotaBytes?: number; readonly config?: Partial<Config> } = {},
+): Promise<Collector> {
+  const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
+  const onDeath = (error: Error) => {
+    throw error;
+  };
+  return startCollector(testConfig(directory, config), { clock, log, onDeath, ...more });
+}
+
+/** The value of one series; 0 where there is none. */
+export async function metricOf({ httpPort }: Collector, series: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+  const line = text.split("\n").find((one) => one.startsWith(`${series} `));
+  return line === undefined ? 0 : Number(line.slice(series.length + 1));
 }
