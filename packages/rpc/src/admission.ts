@@ -7,6 +7,7 @@
  * 4. A unary request has to arrive within {@link REQUEST_WITHIN_MS}: one that is never finished is not kept. Nor is an answer that is
  *    never read (answer-deadline.ts).
  */
+import { constants } from "node:http2";
 import { Duplex } from "node:stream";
 import {
   Metadata,
@@ -76,9 +77,6 @@ const NOT_COMPRESSED = {
   details: "grpc-encoding: got one that is not served, want identity: messages are not compressed",
 };
 
-/** NO_ERROR: the answer is complete, and no more of the request is read (RFC 9113 §7). */
-const RESET_NO_ERROR = 0;
-
 /** Of a method that was added to the server past addService. */
 const NOT_ADMITTED = { code: status.PERMISSION_DENIED, details: "the method has no admission" };
 
@@ -100,8 +98,8 @@ export function admissionInterceptor(admissions: Admissions, clock: Pick<Clock, 
       // A status stands in trailers where an answer has begun, else in the only headers.
       const isLast = stream.headersSent ? "wantTrailers" : "finish";
       intercepting.sendStatus({ ...refusal, metadata: null });
-      // What is still to come of the request is not wanted (RFC 9113 §8.1); a status alone would leave the stream open.
-      if (!stream.closed) stream.once(isLast, () => setImmediate(() => stream.close(RESET_NO_ERROR)));
+      // A status alone would leave the stream open. NO_ERROR says that the rest of the request is not needed (RFC 9113 §8.1).
+      if (!stream.closed) stream.once(isLast, () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
     };
     const admit = async (metadata: Metadata): Promise<void> => {
       const admission = admissions.ofMethods.get(method.path);
@@ -161,7 +159,7 @@ class AnsweringCall extends ServerInterceptingCall {
   override sendMessage(message: unknown, callback: () => void): void {
     this.#answers.sent();
     super.sendMessage(message, () => {
-      this.#answers.taken();
+      this.#answers.read();
       callback();
     });
   }

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { ServerCredentials } from "@grpc/grpc-js";
 import { manualClock, systemClock } from "@lifeline/measure";
 import { queryPb, reportPb } from "@lifeline/wire";
@@ -10,7 +10,6 @@ import { addService, createRpcServer, listen, type ServiceImplementation, shutDo
 
 /** What an empty message takes of a stream's window, bytes (grpc/grpc doc/PROTOCOL-HTTP2.md). */
 const EMPTY_BYTES = 5;
-const RESET_CANCEL = 8;
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -71,7 +70,7 @@ describe("an answer that nobody takes", () => {
     expect(seen()).toMatchObject({ unread: 0, aborted: 0 });
     clock.advance(1);
     await closed;
-    expect(stream.rstCode).toBe(RESET_CANCEL);
+    expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL);
     expect(seen().unread).toBe(1);
     if (path === STREAM) await vi.waitFor(() => expect(seen().aborted).toBe(1));
   });

@@ -1,19 +1,17 @@
 /**
- * How long an answer may stay unread. HTTP/2's flow control lets a caller ask and never read. The answer and its stream stay in memory; a
- * status does not end them, because it queues behind the answer.
+ * How long an answer may stay unread. HTTP/2's flow control lets a caller send a request and never read the answer, which then stays in memory
+ * with its stream. A status does not end the stream, because it is queued behind the answer.
  */
+import { constants } from "node:http2";
 import type { Clock, Timer } from "@lifeline/measure";
 
 /**
- * How long one message, or the end of the call, may wait to be taken, ms: as long as it takes to miss a connection that is gone
- * (keepalive), within which 3 MiB arrive at 320 kbit/s.
+ * How long one message, or the end of the call, may stay unread, ms: as long as keepalive takes to detect a connection that is gone. 3 MiB
+ * arrive in that time at 320 kbit/s.
  */
 export const ANSWER_WITHIN_MS = 80_000;
 
-/** CANCEL: the stream is not wanted any more (RFC 9113 §7). */
-const RESET_CANCEL = 8;
-
-/** As much of a stream of node:http2 as is needed. */
+/** The part of a node:http2 stream that is used here. */
 export interface ResettableStream {
   readonly closed: boolean;
   readonly headersSent: boolean;
@@ -21,7 +19,7 @@ export interface ResettableStream {
   once(event: "close" | "finish" | "wantTrailers", listener: () => void): unknown;
 }
 
-/** Watches one call; resets its stream when nothing of what was sent is taken in time. */
+/** Watches one call. Resets its stream when the caller reads nothing for {@link ANSWER_WITHIN_MS}. */
 export class AnswerDeadline {
   readonly #stream: ResettableStream;
   readonly #clock: Pick<Clock, "after">;
@@ -36,14 +34,14 @@ export class AnswerDeadline {
     stream.once("close", () => this.#timer?.cancel());
   }
 
-  /** Something more was sent. */
+  /** One more message, or the status, was sent. */
   sent(): void {
     this.#waiting += 1;
     if (this.#waiting === 1) this.#restart();
   }
 
-  /** One of it was taken: the next has its own time. */
-  taken(): void {
+  /** The caller has read one of them: the time of the next begins. */
+  read(): void {
     this.#waiting -= 1;
     this.#timer?.cancel();
     if (this.#waiting > 0) this.#restart();
@@ -54,7 +52,7 @@ export class AnswerDeadline {
     if (this.#stream.closed) return;
     this.#timer = this.#clock.after(ANSWER_WITHIN_MS, () => {
       this.#onUnread();
-      this.#stream.close(RESET_CANCEL);
+      this.#stream.close(constants.NGHTTP2_CANCEL);
     });
   }
 }

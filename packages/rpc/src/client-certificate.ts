@@ -1,7 +1,7 @@
 /** The certificate that a client has shown in the handshake, as calls are told of it. */
 import { createHash, type X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
-import { shownCertificate } from "./shown-certificate.ts";
+import { peerCertificate } from "./peer-certificate.ts";
 
 /** The certificate a client has shown, whose key it has proven. */
 export interface ClientCertificate {
@@ -21,7 +21,7 @@ export interface ClientCertificate {
 
 /** The certificate of a connection whose handshake is complete; undefined: none was shown. */
 export function clientCertificateOf(socket: TLSSocket): ClientCertificate | undefined {
-  const shown = shownCertificate(socket);
+  const shown = peerCertificate(socket);
   if (shown === undefined) return undefined;
   const { CN: commonName, O: organisations } = subjectOf(shown);
   return {

@@ -66,9 +66,9 @@ async function called() {
   call.on("error", () => {});
   const [stream] = await arrived;
   stream.on("error", () => {});
-  const crumbs = vi.fn();
-  keepOwnBytes(stream, crumbs);
-  return { call, stream, crumbs };
+  const smallFrames = vi.fn();
+  keepOwnBytes(stream, smallFrames);
+  return { call, stream, smallFrames };
 }
 
 describe("a stream that is not read", () => {
@@ -82,8 +82,8 @@ describe("a stream that is not read", () => {
     expect(first.buffer.byteLength).toBe(5);
   });
 
-  it("is reset when it comes in crumbs", async () => {
-    const { call, stream, crumbs } = await called();
+  it("is reset when it sends many frames of one byte", async () => {
+    const { call, stream, smallFrames } = await called();
     const closed = new Promise((resolve) => call.once("close", resolve));
     for (let at = 0; at < 2_000 && !call.destroyed; at += 1) {
       call.write("x");
@@ -92,6 +92,6 @@ describe("a stream that is not read", () => {
     await closed;
     expect(call.rstCode).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     expect(stream.readableLength).toBeLessThan(1_100);
-    expect(crumbs).toHaveBeenCalledOnce();
+    expect(smallFrames).toHaveBeenCalledOnce();
   });
 });

@@ -1,44 +1,42 @@
 /**
- * What a stream has received and not yet read whole, kept in as many bytes as it has.
+ * Keeps the bytes of incomplete messages in buffers of their own size.
  *
- * Node hands over each DATA frame as a view of everything that was received with it, and grpc-js keeps views until their message is whole: one
- * byte in a record of 16 KiB, the rest of it frames that mean nothing, holds 16 KiB, and one byte in a frame of its own a view of 110 bytes. So a
- * message of 4 MiB that never ended held as much as its sender cared to send: 500 MB in 14 s under one key (Node 24.21).
+ * Node gives each DATA frame as a view of the whole buffer it was received in, and grpc-js keeps the views until the message is complete. One
+ * byte in a TLS record of 16 KiB keeps 16 KiB, and each frame of one byte costs a view of 110 bytes. A message of 4 MiB that never ended
+ * took 500 MB in 14 s under one key (Node 24.21).
  */
+import { constants } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { ResettableStream } from "./answer-deadline.ts";
 
-/** ENHANCE_YOUR_CALM: the peer may be making load (RFC 9113 §7). */
-export const RESET_CALM = 11;
-
-/** A stream of node:http2, as far as it is needed. */
+/** The part of a node:http2 stream that is used here. */
 export type ReceivingStream = Duplex & ResettableStream;
 
 /** gRPC's flag and length before a message (grpc/grpc doc/PROTOCOL-HTTP2.md). */
 const HEAD_BYTES = 5;
 
-/** First room for a message that has not come whole, bytes; it doubles. */
+/** First size of the buffer of an incomplete message, bytes. It doubles as the message grows. */
 const ROOM_BYTES = 256;
 
-/** Frames a stream may have of any size, and bytes that each further one must bring on average: no message of ours is as small. */
-const CHUNKS_FREE = 1_024;
-const BYTES_PER_CHUNK = 16;
+/** Frames of any size that a stream may send; and bytes that each frame beyond those must have on average. Lifeline sends larger ones. */
+const FRAMES_FREE = 1_024;
+const BYTES_PER_FRAME = 16;
 
-/** Puts messages together, as grpc-js's StreamDecoder does; in one buffer each. */
+/** Puts messages together as grpc-js's StreamDecoder does, each in one buffer. */
 export class MessageGatherer {
   readonly #bytesMax: number;
   readonly #head = Buffer.allocUnsafeSlow(HEAD_BYTES);
   #room = this.#head;
   #have = 0;
-  /** Of its head, and once that is whole of the message too. */
+  /** Bytes of the head; of the head and the message once the head is complete. */
   #want = HEAD_BYTES;
 
-  /** `bytesMax`: of a message, without its head. */
+  /** `bytesMax`: most bytes of a message without its head. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  /** Gives the messages that are whole now, with their heads. Throws when one would be larger than it may be. */
+  /** Returns the messages that `chunk` completes, with their heads. Throws when a head announces more than `bytesMax`. */
   write(chunk: Buffer): Buffer[] {
     const whole: Buffer[] = [];
     for (let at = 0; at < chunk.length; ) {
@@ -72,25 +70,28 @@ export class MessageGatherer {
   }
 }
 
-/** Has a stream keep what is not read of it without what was received beside it, and resets it when it comes in crumbs, which `onCrumbs` hears of. */
-export function keepOwnBytes(stream: ReceivingStream, onCrumbs: () => void): void {
+/**
+ * Makes a stream keep unread bytes in buffers of their own. Resets a stream that sends many frames of a few bytes, and calls `onSmallFrames`
+ * once.
+ */
+export function keepOwnBytes(stream: ReceivingStream, onSmallFrames: () => void): void {
   const push = stream.push.bind(stream);
-  let chunks = 0;
+  let frames = 0;
   let bytes = 0;
   stream.push = (chunk: Buffer | null) => {
     if (chunk === null) return push(null);
-    chunks += 1;
+    frames += 1;
     bytes += chunk.length;
-    if (chunks > CHUNKS_FREE + bytes / BYTES_PER_CHUNK) {
-      if (!stream.closed) onCrumbs();
-      stream.close(RESET_CALM);
+    if (frames > FRAMES_FREE + bytes / BYTES_PER_FRAME) {
+      if (!stream.closed) onSmallFrames();
+      stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
       return false;
     }
     return push(chunk.length < chunk.buffer.byteLength / 2 ? ownCopy(chunk) : chunk);
   };
 }
 
-/** Outside of Node's pool, which a copy of one byte would hold 64 KiB of. */
+/** A copy outside of Node's buffer pool: in the pool a copy of one byte would keep 64 KiB. */
 function ownCopy(bytes: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length);
   bytes.copy(copy);

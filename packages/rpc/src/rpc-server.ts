@@ -16,7 +16,6 @@ import {
 import { type Clock, systemClock } from "@lifeline/measure";
 import { MAX_MESSAGE_BYTES } from "@lifeline/wire";
 import { type Admissions, type Admit, admissionInterceptor, type Caller } from "./admission.ts";
-import { limitHeaders } from "./request-headers.ts";
 import { RpcError } from "./rpc-error.ts";
 import { connectionOf } from "./secure-connection.ts";
 import {
@@ -26,6 +25,7 @@ import {
   methodDefinition,
   type UnaryShape,
 } from "./service-shape.ts";
+import { guardStreams } from "./stream-guard.ts";
 
 /** Who calls, and for how long. */
 export interface CallContext<Principal = unknown> extends Caller {
@@ -139,8 +139,8 @@ export function createRpcServer(
     ...CLIENTELE_LIMITS[clientele],
     interceptors,
   });
-  limitHeaders(server, {
-    // grpc-js answers what no service has by itself, and calls that are reset at once reach no handler: all are counted here.
+  guardStreams(server, {
+    // grpc-js itself answers calls of unknown methods, and a call that is reset at once reaches no handler. The guard sees all of them.
     onStream: (peer) => connectionOf(server, peer)?.countCall(),
     onOverflow,
   });

@@ -14,8 +14,8 @@
  */
 import { Arrivals, type SecureListenerOptions, type SecureServers } from "./arrivals.ts";
 import type { ListenerCertificates } from "./listener-certificates.ts";
+import { patchPeerCertificates } from "./peer-certificate.ts";
 import type { ConnectionCounts } from "./secure-connection.ts";
-import { mendPeerCertificates } from "./shown-certificate.ts";
 
 /** A listener that accepts connections. */
 export interface SecureListener {
@@ -29,7 +29,7 @@ export interface SecureListener {
 
 /** Listens, and hands what is secure to the servers. Rejects with the system's error, or with what OpenSSL says of the certificates. */
 export async function listenSecurely(servers: SecureServers, options: SecureListenerOptions): Promise<SecureListener> {
-  mendPeerCertificates();
+  patchPeerCertificates();
   const arrivals = new Arrivals(servers, options);
   const port = await arrivals.listen(options.host, options.port);
   return {

@@ -107,7 +107,8 @@ const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   "packages/probe": SOCKET_MODULES,
   // isIP: what is an address is what Node connects to.
   "packages/measure": ["net"],
-  "packages/rpc": ["net", "tls"],
+  // http2: its error codes.
+  "packages/rpc": ["net", "tls", "http2"],
   "packages/identity": ["net"],
   "apps/agent": ["net", "dns"],
   "apps/cli": ["net"],

@@ -7,14 +7,14 @@ import { runInNewContext } from "node:vm";
 import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
 import koffi from "koffi";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { mendPeerCertificates, shownCertificate } from "./shown-certificate.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { patchPeerCertificates, peerCertificate } from "./peer-certificate.ts";
 
 const times = { nowMs: systemClock.wallMs(), lifetimeMs: 3_600_000 };
 
 const CONNECTIONS = 400;
-/** What Node loses of so many is 1.8 MB. */
-const GROWN_MAX_MB = 0.6;
+/** Between what Node leaks of so many, 1.8 MB, and nothing. */
+const LEAK_MB = 0.6;
 
 /** `struct mallinfo2` (mallinfo(3), glibc 2.33). */
 const MALLINFO = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split(" ");
@@ -24,20 +24,19 @@ const collectGarbage = (() => {
   return runInNewContext("gc") as () => void;
 })();
 
-interface Shown {
+interface Seen {
   readonly subject: string | undefined;
-  readonly isBelieved: boolean;
-  readonly isNodesOwn: boolean;
+  readonly isAuthorised: boolean;
+  readonly isAsNodeSays: boolean;
 }
 
 let server: Server;
 let port = 0;
 let ca = "";
 let pair = { cert: "", key: "" };
-const seen: Shown[] = [];
+const seen: Seen[] = [];
 
 beforeAll(async () => {
-  mendPeerCertificates();
   const pems = await createAuthority({ commonName: "fleet", ...times, randomBytes });
   const fleet = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
   const [own, node] = [makeKeyPair(), makeKeyPair()];
@@ -47,9 +46,9 @@ beforeAll(async () => {
   pair = { cert: issued.pem, key: node.privateKeyPem };
   server = createServer({ cert: pem, key: own.privateKeyPem, ca, requestCert: true, rejectUnauthorized: false });
   server.on("secureConnection", (socket) => {
-    const shown = shownCertificate(socket);
-    const isNodesOwn = socket.getPeerX509Certificate()?.fingerprint256 === shown?.fingerprint256;
-    seen.push({ subject: shown?.subject, isBelieved: socket.authorized, isNodesOwn });
+    const certificate = peerCertificate(socket);
+    const isAsNodeSays = socket.getPeerX509Certificate()?.fingerprint256 === certificate?.fingerprint256;
+    seen.push({ subject: certificate?.subject, isAuthorised: socket.authorized, isAsNodeSays });
     socket.on("error", () => {}).end();
   });
   server.listen(0, "127.0.0.1");
@@ -64,17 +63,8 @@ async function visit(shown: Partial<typeof pair>): Promise<void> {
   await once(socket, "close");
 }
 
-it("is the one that was shown, by our call and by Node's, and none where none was", async () => {
-  await visit(pair);
-  await visit({});
-  expect(seen.splice(0)).toEqual([
-    { subject: "CN=n1", isBelieved: true, isNodesOwn: true },
-    { subject: undefined, isBelieved: false, isNodesOwn: true },
-  ]);
-});
-
-// What the C library has given out: resident memory tells nothing of what is lost within pages that are there.
-it.runIf(process.platform === "linux")("costs no memory once its connection is gone", async () => {
+/** Megabytes that {@link CONNECTIONS} connections leave allocated by the C library. Resident memory would not show what is lost within pages. */
+async function leakedMb(): Promise<number> {
   const struct = koffi.struct(Object.fromEntries(MALLINFO.map((name) => [name, "size_t"])));
   const mallinfo = koffi.load(null).func("mallinfo2", struct, []) as () => Readonly<Record<string, unknown>>;
   const usedMbAfter = async (visits: number) => {
@@ -86,7 +76,28 @@ it.runIf(process.platform === "linux")("costs no memory once its connection is g
     return Number(mallinfo()["uordblks"]) / 1e6;
   };
   const before = await usedMbAfter(CONNECTIONS / 2);
-  const grownMb = (await usedMbAfter(CONNECTIONS)) - before;
-  expect(seen.every(({ isBelieved }) => isBelieved)).toBe(true);
-  expect(grownMb).toBeLessThan(GROWN_MAX_MB);
+  return (await usedMbAfter(CONNECTIONS)) - before;
+}
+
+// In this order: a patch of the process cannot be taken back.
+describe.runIf(process.platform === "linux")("memory that connections leave behind", () => {
+  it("is lost by Node without the patch; when this fails, Node is fixed: delete the patch", async () => {
+    expect(await leakedMb()).toBeGreaterThan(LEAK_MB);
+  });
+
+  it("is none with the patch", async () => {
+    patchPeerCertificates();
+    expect(await leakedMb()).toBeLessThan(LEAK_MB);
+    expect(seen.splice(0).every(({ isAuthorised }) => isAuthorised)).toBe(true);
+  });
+});
+
+it("the certificate is the one that was sent, by our call and by Node's, and none where none was", async () => {
+  patchPeerCertificates();
+  await visit(pair);
+  await visit({});
+  expect(seen.splice(0)).toEqual([
+    { subject: "CN=n1", isAuthorised: true, isAsNodeSays: true },
+    { subject: undefined, isAuthorised: false, isAsNodeSays: true },
+  ]);
 });

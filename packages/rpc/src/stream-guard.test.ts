@@ -11,12 +11,12 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** A server of one method that keeps what metadata it was given. */
+/** A server of one method, and the metadata that its interceptors are given. */
 async function serving() {
   const overflows: string[] = [];
   const server = createRpcServer("unauthenticated", systemClock, (what) => overflows.push(what));
   const given: Metadata[] = [];
-  // Past addService: what admission refuses has had its metadata made all the same.
+  // Not by addService: grpc-js makes the metadata of a call that admission refuses, too.
   server.register("/test.Service/Ask", () => {}, Buffer.from, Buffer.from, "bidi");
   const handlers = Reflect.get(server, "interceptors") as unknown[];
   handlers.unshift((_: unknown, call: object) => {
@@ -31,7 +31,7 @@ async function serving() {
   return { session, given, overflows };
 }
 
-/** How a call with these headers beside gRPC's own ends: its gRPC status, or the code of its reset. */
+/** How a call with these headers and gRPC's own ends: its gRPC status, or the code of its reset. */
 async function ending(session: ClientHttp2Session, more: OutgoingHttpHeaders): Promise<string> {
   const own = { ":method": "POST", ":path": "/test.Service/Ask", "content-type": "application/grpc", te: "trailers" };
   const stream = session.request({ ...own, ...more });
@@ -59,7 +59,7 @@ describe("a call's headers", () => {
     expect({ given, overflows }).toEqual({ given: [], overflows: ["large-headers"] });
   });
 
-  it("have no binary metadata made of them", async () => {
+  it("become no binary metadata", async () => {
     const { session, given } = await serving();
     await ending(session, { "x-bin": ",".repeat(1_000), "x-text": "kept" });
     expect(given.map((metadata) => metadata.getMap())).toEqual([expect.objectContaining({ "x-text": "kept" })]);
@@ -77,7 +77,7 @@ function http2Frame(type: number, flags: number, stream: number, payload: Buffer
   return Buffer.concat([head, payload]);
 }
 
-/** A POST over http with these, by RFC 7541's static table and literals that are not indexed. */
+/** The header block of a POST, of RFC 7541's static table and literals without indexing. */
 function headerBlock(path: string, contentType: string): Buffer {
   const text = (value: string) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
   return Buffer.concat([Buffer.from([0x83, 0x86, 0x04]), text(path), Buffer.from([0x0f, 0x10]), text(contentType)]);
@@ -85,10 +85,10 @@ function headerBlock(path: string, contentType: string): Buffer {
 
 describe("a stream that is reset with the write that opened it", () => {
   it.each([
-    ["what no service has", "/x/y", "application/grpc", 8],
+    ["an unknown method", "/x/y", "application/grpc", 8],
     ["a content type that is not gRPC's", "/lifeline.v1.EnrolService/Enrol", "text/plain", 8],
-    ["what no service has, for an error", "/x/y", "application/grpc", 2],
-  ])("and asks for %s ends no process", async (_, path, contentType, code) => {
+    ["an unknown method, by INTERNAL_ERROR", "/x/y", "application/grpc", 2],
+  ])("and asks for %s does not end the process", async (_, path, contentType, code) => {
     const server = createRpcServer();
     const port = await listen(server, "127.0.0.1:0", ServerCredentials.createInsecure());
     closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)));
@@ -104,7 +104,7 @@ describe("a stream that is reset with the write that opened it", () => {
         http2Frame(6, 0, 0, Buffer.alloc(8, 7)),
       ]),
     );
-    // The answer to the ping comes after all of it was dealt with; what was thrown would have ended this test.
+    // The PING is answered after everything before it was handled. An exception there would fail this test.
     let received = Buffer.alloc(0);
     await new Promise<void>((resolve) => {
       socket.on("data", (chunk) => {
