@@ -3,7 +3,7 @@
  *
  * 1. Unknown keys are refused; every error names where the value came from, the field, the value and what would be right.
  * 2. No secret is configured: keys, certificates and the join token are named by path.
- *    What a proxy asks for, and a join token, may stand in the environment, and are read there (proxy-environment.ts, enrol/join-token.ts).
+ *    What a proxy asks for, and a join token, may stand in the environment, and are read there (prober, enrol/join-token.ts).
  * 3. Plaintext goes to loopback only, unless that is allowed in so many words (S1).
  */
 import { statSync } from "node:fs";
@@ -14,10 +14,11 @@ import * as v from "valibot";
 import { invalid } from "./config-error.ts";
 import { readDocument } from "./document.ts";
 import { JOIN_TOKEN_VARIABLE } from "./enrol/join-token.ts";
+import { readHostPort } from "./host-port.ts";
+import { NODE_ROLES, type NodeRole } from "./node-role.ts";
 import { SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./spool/bounds.ts";
 import { integerOf, listOf, mapping, section, textOf, validated, wordOf } from "./strict-schema.ts";
 import type { TlsFiles } from "./uplink/credentials.ts";
-import { NODE_ROLES, type NodeRole } from "./uplink/hello.ts";
 
 /** Where state is kept unless told otherwise: what survives a reboot and an upgrade of Talos. */
 export const DEFAULT_STATE_DIR = "/var/lib/lifeline";
@@ -83,7 +84,7 @@ const SOCKET_WANTED = `a path of 1 to ${SOCKET_PATH_MAX_BYTES} bytes`;
 const path = textOf(1, PATH_MAX_LENGTH, "a path");
 const address = v.pipe(
   textOf(3, MAX_IDENTIFIER_LENGTH, "host:port"),
-  v.check((text) => endpointOf(text) !== undefined, "host:port, IPv6 literals in brackets, port 1 to 65535"),
+  v.check((text) => readHostPort(text) !== undefined, "host:port, IPv6 literals in brackets, port 1 to 65535"),
 );
 
 const schema = mapping({
@@ -126,7 +127,7 @@ const schema = mapping({
     listOf(
       v.pipe(
         textOf(3, MAX_IDENTIFIER_LENGTH, "address:port"),
-        v.check((text) => isIP(endpointOf(text)?.host ?? "") !== 0, "address:port, IPv6 in brackets"),
+        v.check((text) => isIP(readHostPort(text)?.host ?? "") !== 0, "address:port, IPv6 in brackets"),
       ),
       RESOLVERS_MAX,
       "resolvers",
@@ -261,21 +262,13 @@ export function parseConfig(input: unknown, source: string, overrides: readonly 
   };
 }
 
-/** Host and port of `host:port` or `[v6]:port`; undefined when it is neither. */
-export function endpointOf(text: string): { readonly host: string; readonly port: number } | undefined {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port };
-}
-
 const loopback = new BlockList();
 // RFC 1122 §3.2.1.3 and RFC 4291 §2.5.3.
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
 function isLoopback(collector: string): boolean {
-  const host = endpointOf(collector)?.host ?? "";
+  const host = readHostPort(collector)?.host ?? "";
   // RFC 6761 §6.3: localhost is loopback. Another name may resolve to anything.
   if (host === "localhost") return true;
   const family = isIP(host);

@@ -1,4 +1,3 @@
-export { BOUNDARY_SLACK_MS } from "./boundary.ts";
 export {
   type AgentConfig,
   DEFAULT_STATE_DIR,
@@ -18,8 +17,6 @@ export { createLog } from "./log.ts";
 export { type Agent, type AgentStats, FLUSH_GRACE_MS, startAgent } from "./pipeline.ts";
 export { parsePlan, readPlanFile } from "./plan-file.ts";
 export { encodeParts } from "./report-parts.ts";
-export { createRunner, IN_FLIGHT_MAX, IN_FLIGHT_PER_TARGET_MAX, type Runner, type RunnerOptions } from "./run.ts";
-export { cadenceAt, FAST_CADENCE_MS, FAST_STRETCH_MS, nextDueNs, phaseNs, ticksDue } from "./schedule.ts";
 export { ACK_BYTES, decodeAcks, encodeAck } from "./spool/acks.ts";
 export { SEGMENT_MAX_RECORDS, SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES, SPOOL_MAX_RECORDS } from "./spool/bounds.ts";
 export { decodeFrame, encodeFrame, type FoundFrame, type Frame, type Scan, scanFrames } from "./spool/frame.ts";
@@ -33,8 +30,6 @@ export {
   type SpoolRecord,
   type SpoolStats,
 } from "./spool/spool.ts";
-export { createTally, type Tallied, type Tally, type TallyOptions, type TallyStats, type Ticket } from "./tally.ts";
-export type { NodeFacts, NodeRole } from "./uplink/hello.ts";
 export { startUplink, type Uplink, type UplinkEvents, type UplinkOptions, type UplinkStats } from "./uplink/uplink.ts";
 export { AGENT_VERSION } from "./version.ts";
 export { type AgentWorld, createAgentWorld } from "./world.ts";

@@ -89,10 +89,10 @@ describe("the agent", () => {
     const { port: other } = await listener();
     const { address, reports, hellos } = await collector(planning(planOf([port, other])));
     const { agent } = await agentOf({ collector: address });
-    await until("twenty attempts ended", () => agent.stats().tally.endedAttempts >= 20);
+    await until("twenty attempts ended", () => agent.stats().prober.endedAttempts >= 20);
     await agent.stop();
     const windows = windowsOf(reports);
-    const { begunAttempts } = agent.stats().tally;
+    const { begunAttempts } = agent.stats().prober;
     expect(windows.reduce((sum, window) => sum + window.started, 0)).toBe(begunAttempts);
     expect(windows.reduce((sum, window) => sum + endedCount(window), 0)).toBeGreaterThanOrEqual(begunAttempts - 2);
     expect(windows.every(({ counts }) => [...counts.keys()].every((reason) => reason === "answered"))).toBe(true);
@@ -105,7 +105,7 @@ describe("the agent", () => {
     const { server, port } = await listener();
     const { address, reports } = await collector(planning(planOf([port])));
     const { agent } = await agentOf({ collector: address });
-    await until("it is answered", () => agent.stats().tally.endedAttempts >= 3);
+    await until("it is answered", () => agent.stats().prober.endedAttempts >= 3);
     server.close();
     const isTurn = ({ last }: Window) => last?.reason === "refused" && last.run.length === 1;
     const isConfirmed = ({ last }: Window) => last?.run.outcomeClass === "bad" && last.run.length === 3;
@@ -124,7 +124,7 @@ describe("the agent", () => {
     await stop();
     expect(loadCachedPlan(place)).toEqual({ kind: "plan", plan });
     const { agent: next } = await agentOf({ stateDir: place });
-    await until("it measures", () => next.stats().tally.endedAttempts > 0);
+    await until("it measures", () => next.stats().prober.endedAttempts > 0);
     expect(next.planRevision()).toBe(plan.revision);
   });
 
@@ -180,9 +180,9 @@ describe("the agent", () => {
     const planPath = join(place, "targets.json");
     writeFileSync(planPath, JSON.stringify(planOf([port])));
     const { agent } = await agentOf({ stateDir: place, plan: { kind: "file", path: planPath } });
-    await until("it measured", () => agent.stats().tally.endedAttempts >= 3);
+    await until("it measured", () => agent.stats().prober.endedAttempts >= 3);
     await agent.stop();
-    const { begunAttempts } = agent.stats().tally;
+    const { begunAttempts } = agent.stats().prober;
     const left = agent.stats().spool.heldReports;
     expect(left).toBeGreaterThan(0);
     const { address, reports } = await collector({ report: (report, answer) => acknowledge(report, answer) });
@@ -213,6 +213,6 @@ describe("the agent", () => {
   it("is idle and says how to give it something to do when it has neither collector nor plan", async () => {
     const { agent, lines } = await agentOf({});
     expect(lines.at(-1)?.msg).toContain("LIFELINE_COLLECTOR");
-    expect(agent.stats().tally.begunAttempts).toBe(0);
+    expect(agent.stats().prober.begunAttempts).toBe(0);
   });
 });

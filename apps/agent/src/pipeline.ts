@@ -8,6 +8,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { NS_PER_MS, type Timer } from "@lifeline/measure";
+import { Prober, type ProberStats } from "@lifeline/prober";
 import type { Window } from "@lifeline/window";
 import { BOOT_ID_BYTES, type Plan, planFromWire, type reportPb } from "@lifeline/wire";
 import { type AgentConfig, DEFAULT_CONFIG_FILE } from "./config.ts";
@@ -20,10 +21,8 @@ import { refusePlanted, SPOOL_DIRECTORY } from "./own-state.ts";
 import { loadCachedPlan, storeCachedPlan } from "./plan-cache.ts";
 import { readPlanFile } from "./plan-file.ts";
 import { encodeParts } from "./report-parts.ts";
-import { createRunner, type Runner } from "./run.ts";
 import { openSpool, type Spool, type SpoolEvent, type SpoolStats } from "./spool/spool.ts";
 import { lockState } from "./state-lock.ts";
-import { createTally, type Tally, type TallyStats } from "./tally.ts";
 import { type TalosWatch, watchTalos } from "./talos/view.ts";
 import { channelCredentials } from "./uplink/credentials.ts";
 import { makeHello } from "./uplink/hello.ts";
@@ -50,13 +49,12 @@ const UPLINK_LOG_MS = 60_000;
 
 /** Figures of a running agent; counters are since its start. */
 export interface AgentStats {
-  readonly tally: TallyStats;
+  readonly prober: ProberStats;
   readonly spool: SpoolStats;
   /** Undefined without a collector. */
   readonly uplink: UplinkStats | undefined;
   /** Undefined unless the node enrols. */
   readonly enrolment: EnrolmentStats | undefined;
-  readonly inFlight: number;
   readonly sealedWindows: number;
   /** Plans of the collector's that were not admitted. */
   readonly refusedPlans: number;
@@ -130,8 +128,7 @@ class RunningAgent implements Agent {
   /** Lets go of the state directory. */
   readonly #unlock: () => void;
   readonly #vitals: VitalsReader;
-  readonly #tally: Tally;
-  readonly #runner: Runner;
+  readonly #prober: Prober;
   #uplink: Uplink | undefined;
   #enrolment: Enrolment | undefined;
   #talos: TalosWatch | undefined;
@@ -162,16 +159,11 @@ class RunningAgent implements Agent {
     this.#unlock = unlock;
     const { clock } = world;
     this.#vitals = startVitals(clock);
-    this.#tally = createTally({ clock, sealed: (windows, sealedAtMs) => this.#report(windows, sealedAtMs) });
-    this.#runner = createRunner({
+    this.#prober = new Prober({
       clock,
       nodeId: identity.nodeId,
       probe: world.probe,
-      begun: (targetId) => {
-        const ticket = this.#tally.begun(targetId);
-        return (sample) => this.#tally.ended(ticket, sample).suspicious;
-      },
-      missed: (targetId, ticks) => this.#tally.missed(targetId, ticks),
+      sealed: (windows, sealedAtMs) => this.#report(windows, sealedAtMs),
       onDefect: (targetId, error) => this.#tellDefect(targetId, error),
     });
   }
@@ -192,11 +184,10 @@ class RunningAgent implements Agent {
 
   stats(): AgentStats {
     return {
-      tally: this.#tally.stats(),
+      prober: this.#prober.stats(),
       spool: this.#spool.stats(),
       uplink: this.#uplink?.stats(),
       enrolment: this.#enrolment?.stats(),
-      inFlight: this.#runner.inFlight(),
       sealedWindows: this.#sealedWindows,
       refusedPlans: this.#refusedPlans,
       talos: this.#talos?.stats(),
@@ -211,8 +202,7 @@ class RunningAgent implements Agent {
   async #stop(): Promise<void> {
     this.#hintTimer?.cancel();
     this.#talos?.stop();
-    this.#runner.stop();
-    this.#tally.stop();
+    this.#prober.stop();
     await this.#spooling;
     await this.#uplink?.flush(FLUSH_GRACE_MS);
     // Begun first: the uplink may be waiting for an attempt to enrol.
@@ -231,12 +221,12 @@ class RunningAgent implements Agent {
     const { clock, random, observe } = this.#world;
     const { nodeId } = this.identity;
     const { roles } = this.#config;
-    const speaker = { nodeId, bootId: this.bootId, agentVersion: AGENT_VERSION, roles };
+    const sender = { nodeId, bootId: this.bootId, agentVersion: AGENT_VERSION, roles };
     return startUplink(
       {
         collector,
         credentials: this.#credentials(collector),
-        hello: () => makeHello(speaker, { ...observe(), talos: this.#talos?.view() }, this.planRevision()),
+        hello: () => makeHello(sender, { ...observe(), talos: this.#talos?.view() }, this.planRevision()),
         spool: this.#spool,
         clock,
         random,
@@ -286,8 +276,7 @@ class RunningAgent implements Agent {
 
   #apply(plan: Plan): void {
     this.#plan = plan;
-    this.#tally.retain(new Set(plan.targets.map(({ id }) => id)));
-    this.#runner.setTargets(plan.targets);
+    this.#prober.setTargets(plan.targets);
     this.#world.log.info({ revision: plan.revision, targets: plan.targets.length }, "plan applied");
   }
 
@@ -320,7 +309,7 @@ class RunningAgent implements Agent {
       spoolReports: heldReports,
       spoolDroppedReports: droppedReports,
       spoolMemoryReports: memoryReports,
-      missedTicks: this.#tally.stats().missedTicks,
+      missedTicks: this.#prober.stats().missedTicks,
       refusedReports: this.#uplink?.stats().refusedReports ?? 0,
     });
     const appends = encodeParts(sealedAtMs, windows, vitals).map((part) => this.#keep(part));

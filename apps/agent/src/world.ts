@@ -1,14 +1,13 @@
 /** Everything the agent takes from outside: time, chance, probes, the node's facts and a log. */
 import { randomBytes } from "node:crypto";
 import { type Clock, type Sample, systemClock, type Target } from "@lifeline/measure";
-import { createProbeWorld, type ProbeWorld, probe } from "@lifeline/probe";
+import { type NodeFacts, openLocalNode } from "@lifeline/prober";
 import type { Logger } from "pino";
 import type { AgentConfig } from "./config.ts";
+import { boundedEvidence } from "./evidence.ts";
 import { openNativeCalls } from "./process/native-calls.ts";
 import { runAs } from "./process/run-as.ts";
-import { type ProxyEnvironment, readProxyEnvironment } from "./proxy-environment.ts";
-import { openStampKey, type StampKey } from "./stamp-key.ts";
-import { type NodeFacts, observeNode } from "./uplink/hello.ts";
+import { openStampKey } from "./stamp-key.ts";
 
 /** The world an agent lives in. */
 export interface AgentWorld {
@@ -42,29 +41,17 @@ export function createAgentWorld(
   environment: Readonly<Record<string, string | undefined>> = {},
 ): AgentWorld {
   const random = () => randomBytes(RANDOM_BYTES).readUIntBE(0, RANDOM_BYTES) / 2 ** (8 * RANDOM_BYTES);
-  const proxies = readProxyEnvironment(environment);
-  for (const warning of proxies.warnings) log.warn(warning);
-  const { stampKeyFile } = config;
+  const { resolvers, hostsFile, stampKeyFile } = config;
   const key = stampKeyFile === undefined ? undefined : openStampKey(stampKeyFile, systemClock, log);
-  const probeWorld = createProbeWorld({
-    clock: systemClock,
-    random,
-    proxyAuthorization: proxies.authorization,
-    ...(config.resolvers === undefined ? {} : { resolvers: config.resolvers }),
-    ...(config.hostsFile === undefined ? {} : { hostsFile: config.hostsFile }),
-  });
-  const keyedWorld = withKey(probeWorld, key);
+  const stampKey = key === undefined ? undefined : () => key.current();
+  const node = openLocalNode({ clock: systemClock, random, environment, resolvers, hostsFile, stampKey });
+  for (const warning of node.warnings) log.warn(warning);
   return {
     clock: systemClock,
     random,
     randomBytes: (size) => randomBytes(size),
-    probe: (target) => probe(target, keyedWorld),
-    observe: () => ({
-      ...observeNode(),
-      ...proxyFacts(proxies),
-      // Resolvers that were configured are the ones in use.
-      ...(config.resolvers === undefined ? {} : { resolvers: config.resolvers }),
-    }),
+    probe: (target) => node.probe(target).then(withBoundedEvidence),
+    observe: node.facts,
     log,
     environment,
     becomeUser: (madeParents) => becomeUser(config, log, madeParents),
@@ -96,17 +83,7 @@ function becomeUser(
   }
 }
 
-/** One world for the whole process, in which the key is the file's of now. */
-function withKey(world: ProbeWorld, key: StampKey | undefined): ProbeWorld {
-  if (key === undefined) return world;
-  return {
-    ...world,
-    get stampKey() {
-      return key.current();
-    },
-  };
-}
-
-function proxyFacts({ https, http, noProxy }: ProxyEnvironment): Pick<NodeFacts, "proxy"> {
-  return { proxy: https === undefined && http === undefined ? undefined : { https, http, noProxy } };
+/** The sample as the wire admits it. */
+function withBoundedEvidence(sample: Sample): Sample {
+  return { ...sample, evidence: boundedEvidence(sample.evidence) };
 }

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { guardProcess, systemClock } from "@lifeline/measure";
 import { routeFamilies, siderolinkPrefix } from "@lifeline/probe";
-import { talosVersionOf } from "./os-release.ts";
+import { talosVersionOf } from "@lifeline/prober";
 import { run } from "./run.ts";
 import { outputOf } from "./stream-output.ts";
 import type { Host } from "./world.ts";

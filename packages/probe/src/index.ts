@@ -7,7 +7,7 @@ export type { LinkWatch } from "./link-watch.ts";
 export { createNameResolver, type NameAnswer, type NameResolver, type NameResolverStats } from "./name-resolver.ts";
 export { probe } from "./probe.ts";
 export { routeFamilies } from "./route-families.ts";
-export { siderolinkPrefix } from "./siderolink-prefix.ts";
+export { SIDEROLINK_INTERFACES, siderolinkPrefix } from "./siderolink-prefix.ts";
 export { datagramFd } from "./socket-fd.ts";
 export type { TrustStore } from "./trust.ts";
 export { PAYLOAD_MAX_BYTES, PAYLOAD_MIN_BYTES } from "./udp.ts";

@@ -6,7 +6,7 @@
  * LinkStatusSpec wireguard 29, WireguardSpec peers 5, WireguardPeer endpoint 3). Keys are fields beside these: they are stepped over.
  */
 import { endpointName } from "@lifeline/measure";
-import { endpointOf } from "../config.ts";
+import { readHostPort } from "../host-port.ts";
 import { bytesAt, encodeTexts, fieldOf, fieldsOf } from "./message.ts";
 
 /** The method that is called, and the metadata that states the role (Talos, pkg/grpc/middleware/authz). */
@@ -40,7 +40,7 @@ export function wireguardEndpointOf(response: Uint8Array): string {
   const wireguard = bytesAt(response, 1, 2, 1, 29) ?? new Uint8Array();
   for (const { number, value } of fieldsOf(wireguard)) {
     if (number !== 5 || !(value instanceof Uint8Array)) continue;
-    const endpoint = endpointOf(textOf(fieldOf(value, 3)));
+    const endpoint = readHostPort(textOf(fieldOf(value, 3)));
     if (endpoint !== undefined) return endpointName(endpoint.host, endpoint.port);
   }
   return "";

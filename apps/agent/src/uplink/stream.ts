@@ -13,7 +13,7 @@ import { type DuplexCall, RpcError } from "@lifeline/rpc";
 import type { reportPb } from "@lifeline/wire";
 import type { Spool } from "../spool/spool.ts";
 import type { Bell } from "./bell.ts";
-import { factsTold, type HelloInit } from "./hello.ts";
+import { factsText, type HelloInit } from "./hello.ts";
 import { createSending, type InFlight } from "./sending.ts";
 
 /** Longest without an acknowledgement while reports are outstanding, ms: two windows. */
@@ -131,14 +131,14 @@ export async function runStream(options: StreamOptions): Promise<StreamEnd> {
   const sayHello = async (hello: HelloInit) => {
     await call.send({ message: { case: "hello", value: { ...hello, sentUnixMs: sentUnixMs(clock) } } });
     awaitFacts();
-    return factsTold(hello);
+    return factsText(hello);
   };
 
   /** Says hello again if there is something new to say; gives what is told by then. */
   const retell = async (told: string): Promise<string> => {
     factsAreDue = false;
     const hello = options.hello();
-    if (factsTold(hello) === told) {
+    if (factsText(hello) === told) {
       awaitFacts();
       return told;
     }

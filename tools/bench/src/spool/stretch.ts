@@ -1,7 +1,8 @@
-/** Twenty minutes of reports as an agent makes them: its own tally and encoding, over attempts that were never made, on a manual clock. */
+/** Twenty minutes of reports as an agent makes them: its own window accumulator and encoding, over attempts that were never made, on a manual clock. */
 import { createHash } from "node:crypto";
-import { createTally, encodeParts } from "@lifeline/agent";
+import { encodeParts } from "@lifeline/agent";
 import { type ChainCertificate, manualClock, NS_PER_MS, type Sample, type Target } from "@lifeline/measure";
+import { WindowAccumulator } from "@lifeline/prober";
 import type { Vitals } from "@lifeline/wire";
 
 /**
@@ -32,7 +33,7 @@ export function stretchOf(targets: readonly Target[], condition: Condition): Str
   const chance = mulberry32(1);
   const reports: Uint8Array[] = [];
   let windows = 0;
-  const tally = createTally({
+  const accumulator = new WindowAccumulator({
     clock,
     sealed(sealed, sealedAtMs) {
       windows += sealed.length;
@@ -42,13 +43,13 @@ export function stretchOf(targets: readonly Target[], condition: Condition): Str
   const peers = targets.map((target) => peerOf(target, chance));
   for (let second = 0; second < STRETCH_S; second++) {
     for (const peer of peers) {
-      const ticket = tally.begun(peer.target.id);
+      const attempt = accumulator.begun(peer.target.id);
       const isLost = isLostAt(condition, second, chance);
-      tally.ended(ticket, isLost ? lostSample(peer, clock.wallMs()) : goodSample(peer, clock.wallMs(), chance));
+      accumulator.ended(attempt, isLost ? lostSample(peer, clock.wallMs()) : goodSample(peer, clock.wallMs(), chance));
       clock.advance(1_000 / peers.length);
     }
   }
-  tally.stop();
+  accumulator.stop();
   return { reports, windows };
 }
 

@@ -2,27 +2,27 @@ import { NS_PER_MS } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  BURST_CADENCE_MS,
+  BURST_FACTOR_MAX,
+  BURST_MS,
+  BURSTS_MAX,
+  BURSTS_WITHIN_MS,
   cadenceAt,
-  FAST_CADENCE_MS,
-  FAST_FACTOR_MAX,
-  FAST_STRETCH_MS,
-  FAST_STRETCHES_MAX,
-  FAST_STRETCHES_WITHIN_MS,
   FIRST_TICK_WITHIN_MS,
   firstDueNs,
-  mayHasten,
+  mayBurst,
+  NO_BURSTS,
   nextDueNs,
   phaseNs,
-  suspect,
+  startBurst,
   ticksDue,
-  UNSUSPICIOUS,
 } from "./schedule.ts";
 
 const cadence = fc.integer({ min: 100, max: 3_600_000 });
 const moment = fc.integer({ min: 0, max: 1e15 });
 
 describe("the grid of ticks", () => {
-  it("has exactly one tick in any stretch of one cadence, wherever it begins", () => {
+  it("has exactly one tick in any span of one cadence, wherever it begins", () => {
     fc.assert(
       fc.property(cadence, moment, fc.string(), (cadenceMs, fromNs, id) => {
         const intervalNs = cadenceMs * NS_PER_MS;
@@ -34,7 +34,7 @@ describe("the grid of ticks", () => {
     );
   });
 
-  it("begins within five seconds, and on the grid where that is as soon", () => {
+  it("begins within five seconds, and on the grid when that is sooner", () => {
     fc.assert(
       fc.property(cadence, moment, fc.string(), (cadenceMs, nowNs, id) => {
         const intervalNs = cadenceMs * NS_PER_MS;
@@ -47,7 +47,7 @@ describe("the grid of ticks", () => {
     );
   });
 
-  it("does not drift: late wake-ups leave the ticks where they were", () => {
+  it("does not drift: late wake-ups do not move the ticks", () => {
     fc.assert(
       fc.property(
         cadence,
@@ -92,12 +92,12 @@ describe("the grid of ticks", () => {
   });
 });
 
-describe("a suspicious target", () => {
-  it("is probed faster, never above four times the plan's rate, never slower than the plan (P1)", () => {
-    const fast = suspect(UNSUSPICIOUS, 0);
-    expect(cadenceAt(1_000, fast, 1)).toBe(FAST_CADENCE_MS);
-    expect(cadenceAt(60_000, fast, 1)).toBe(60_000 / FAST_FACTOR_MAX);
-    expect(cadenceAt(100, fast, 1)).toBe(100);
+describe("a burst", () => {
+  it("probes faster, never above four times the plan's rate, never slower than the plan (P1)", () => {
+    const burst = startBurst(NO_BURSTS, 0);
+    expect(cadenceAt(1_000, burst, 1)).toBe(BURST_CADENCE_MS);
+    expect(cadenceAt(60_000, burst, 1)).toBe(60_000 / BURST_FACTOR_MAX);
+    expect(cadenceAt(100, burst, 1)).toBe(100);
   });
 
   it.each([
@@ -107,24 +107,24 @@ describe("a suspicious target", () => {
     [{ probe: "stamp", authenticated: true }, true],
     [{ probe: "link" }, true],
     [{ probe: "tcp", acceptReset: true }, true],
-  ] as const)("hastens no target whose own haste would look like loss: %j (P1)", (options, may) => {
-    expect(mayHasten(options)).toBe(may);
+  ] as const)("is not for a target whose own haste would look like loss: %j (P1)", (options, may) => {
+    expect(mayBurst(options)).toBe(may);
   });
 
-  it("goes back to its cadence after ten seconds", () => {
-    const fast = suspect(UNSUSPICIOUS, 0);
-    expect(cadenceAt(1_000, fast, FAST_STRETCH_MS * NS_PER_MS - 1)).toBe(FAST_CADENCE_MS);
-    expect(cadenceAt(1_000, fast, FAST_STRETCH_MS * NS_PER_MS)).toBe(1_000);
+  it("ends after ten seconds", () => {
+    const burst = startBurst(NO_BURSTS, 0);
+    expect(cadenceAt(1_000, burst, BURST_MS * NS_PER_MS - 1)).toBe(BURST_CADENCE_MS);
+    expect(cadenceAt(1_000, burst, BURST_MS * NS_PER_MS)).toBe(1_000);
   });
 
-  it("is fast for half of the time at most, however often it turns (P1)", () => {
-    let suspicion = UNSUSPICIOUS;
-    let fastMs = 0;
-    for (let ms = 0; ms < 10 * FAST_STRETCHES_WITHIN_MS; ms += 100) {
-      suspicion = suspect(suspicion, ms * NS_PER_MS);
-      expect(suspicion.stretchesNs.length).toBeLessThanOrEqual(FAST_STRETCHES_MAX);
-      if (cadenceAt(1_000, suspicion, ms * NS_PER_MS) < 1_000) fastMs += 100;
+  it("lasts half of the time at most, however often the target turns (P1)", () => {
+    let bursts = NO_BURSTS;
+    let burstMs = 0;
+    for (let ms = 0; ms < 10 * BURSTS_WITHIN_MS; ms += 100) {
+      bursts = startBurst(bursts, ms * NS_PER_MS);
+      expect(bursts.startsNs.length).toBeLessThanOrEqual(BURSTS_MAX);
+      if (cadenceAt(1_000, bursts, ms * NS_PER_MS) < 1_000) burstMs += 100;
     }
-    expect(fastMs / (10 * FAST_STRETCHES_WITHIN_MS)).toBeLessThanOrEqual(0.5);
+    expect(burstMs / (10 * BURSTS_WITHIN_MS)).toBeLessThanOrEqual(0.5);
   });
 });

@@ -1,19 +1,19 @@
 import { type ManualClock, manualClock, type Sample, type Target } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { createRunner, type RunnerOptions } from "./run.ts";
-import { sampleOf, tcpTarget } from "./testing/fixtures.ts";
+import { Runner, type RunnerOptions } from "./runner.ts";
+import { sampleOf, tcpTarget } from "./testing/samples.ts";
 
 function start(
   targets: readonly Target[],
   overrides: Partial<RunnerOptions> = {},
   clock: ManualClock = manualClock(0),
-  suspicious = () => false,
+  wantsBurst = () => false,
 ) {
   const begun: number[] = [];
   const missed = new Map<string, number>();
   const ended: Sample[] = [];
   const defects: unknown[] = [];
-  const runner = createRunner({
+  const runner = new Runner({
     clock,
     nodeId: "node",
     probe: async (target) => sampleOf(target.id, clock.wallMs(), "answered"),
@@ -21,7 +21,7 @@ function start(
       begun.push(clock.monotonicNs());
       return (sample) => {
         ended.push(sample);
-        return suspicious();
+        return wantsBurst();
       };
     },
     missed: (id, ticks) => missed.set(id, (missed.get(id) ?? 0) + ticks),
@@ -44,7 +44,7 @@ describe("the runner", () => {
     expect(begun).toHaveLength(10 + 20);
   });
 
-  it("keeps the cadence of a suspicious target that lives on ICMP errors (P1)", async () => {
+  it("keeps the cadence of a target that is answered by ICMP errors (P1)", async () => {
     const options = { probe: "udp", payloadBytes: 16, expectRefusal: true } as const;
     for (const [target, expected] of [
       [tcpTarget(1, { options }), 10],
@@ -75,7 +75,7 @@ describe("the runner", () => {
     expect(missed.get(target.id)).toBe(5);
   });
 
-  it("counts a tick as missed when too many attempts are under way at a target (S2)", () => {
+  it("counts a tick as missed when too many attempts are in flight at a target (S2)", () => {
     const target = tcpTarget(1);
     const { clock, runner, begun, missed } = start([target], {
       probe: () => new Promise(() => {}),
@@ -87,7 +87,7 @@ describe("the runner", () => {
     expect(missed.get(target.id)).toBe(3);
   });
 
-  it("counts a tick as missed when too many attempts are under way in all (S2)", () => {
+  it("counts a tick as missed when too many attempts are in flight in all (S2)", () => {
     const targets = [1, 2, 3].map((port) => tcpTarget(port));
     const { clock, begun, missed } = start(targets, { probe: () => new Promise(() => {}), inFlightMax: 2 });
     clock.advance(1_000);
@@ -95,7 +95,7 @@ describe("the runner", () => {
     expect([...missed.values()]).toEqual([1]);
   });
 
-  it("probes four times as fast for ten seconds once a sample is suspicious", async () => {
+  it("probes four times as fast for ten seconds once a sample asks for a burst", async () => {
     const clock = manualClock(0);
     let samples = 0;
     const { begun } = start([tcpTarget(1)], {}, clock, () => ++samples === 1);
@@ -104,9 +104,9 @@ describe("the runner", () => {
       await settle();
     }
     const [first = 0] = begun;
-    const inStretch = begun.filter((ns) => ns > first && ns <= first + 10e9).length;
+    const inBurst = begun.filter((ns) => ns > first && ns <= first + 10e9).length;
     const after = begun.filter((ns) => ns > first + 10.5e9 && ns <= first + 20.5e9).length;
-    expect(inStretch).toBe(40);
+    expect(inBurst).toBe(40);
     expect(after).toBe(10);
   });
 

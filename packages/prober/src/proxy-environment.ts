@@ -1,13 +1,13 @@
 /**
- * HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as Talos hands them to its services. Upper case goes before lower case, and an empty variable
- * is as good as none (golang.org/x/net/http/httpproxy, which Talos's own clients use).
+ * HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as Talos passes them to its services. Upper case wins over lower case, and an empty variable
+ * counts as unset (golang.org/x/net/http/httpproxy, which Talos's own clients use).
  *
- * Credentials stay in this process, for the proxy they were written for; no warning holds any part of a value (S1).
+ * Credentials stay in this process and go to the proxy they were written for. No warning holds any part of a value (S1).
  */
 import { isIP } from "node:net";
 import { endpointName, type ProxyEndpoint } from "@lifeline/measure";
 
-/** Most entries of NO_PROXY kept: a list written by hand is shorter. */
+/** Most entries of NO_PROXY kept: more than a list written by hand has. */
 export const NO_PROXY_MAX = 64;
 
 /** Longest entry: a DNS name, or a prefix. */
@@ -18,21 +18,27 @@ const HTTP_PORT = 80;
 
 const WANTED = "want http://[user:pass@]host:port";
 
-/** What an environment says of proxies. */
-export interface ProxyEnvironment {
-  readonly https: ProxyEndpoint | undefined;
-  readonly http: ProxyEndpoint | undefined;
+/** HTTPS_PROXY, HTTP_PROXY and NO_PROXY. */
+export interface NodeProxy {
+  readonly https?: ProxyEndpoint;
+  readonly http?: ProxyEndpoint;
   /** Entries as written, in order. */
   readonly noProxy: readonly string[];
-  /** Value of Proxy-Authorization for a proxy (host:port); undefined: none was written. A secret. */
+}
+
+/** What an environment says of proxies. */
+export interface ProxyEnvironment {
+  /** Undefined when neither HTTPS_PROXY nor HTTP_PROXY names a usable proxy. */
+  readonly proxy: NodeProxy | undefined;
+  /** Value of Proxy-Authorization for a proxy (host:port); undefined: its variable has no credentials. A secret. */
   readonly authorization: (proxy: string) => string | undefined;
-  /** What could not be used: names the variable, and never its value. */
+  /** What could not be used. Each names the variable, and never its value. */
   readonly warnings: readonly string[];
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads the proxies of an environment. What cannot be used is left out and warned of. */
+/** Reads the proxies of an environment. What cannot be used is left out, with a warning. */
 export function readProxyEnvironment(environment: Environment): ProxyEnvironment {
   const warnings: string[] = [];
   const secrets = new Map<string, string>();
@@ -41,19 +47,23 @@ export function readProxyEnvironment(environment: Environment): ProxyEnvironment
     if (given === undefined) return undefined;
     const proxy = proxyOf(given.text);
     if (typeof proxy === "string") {
-      warnings.push(`${given.name}: ${proxy}; it is left aside`);
+      warnings.push(`${given.name}: ${proxy}; it is ignored`);
       return undefined;
     }
     const { authorization, ...endpoint } = proxy;
     const key = endpointName(endpoint.host, endpoint.port);
-    // HTTPS_PROXY is read first and is what the probes go through.
+    // HTTPS_PROXY is read first, and it is the proxy that probes use.
     if (authorization !== undefined && !secrets.has(key)) secrets.set(key, authorization);
     return endpoint;
   };
   const https = read("HTTPS_PROXY");
   const http = read("HTTP_PROXY");
   const noProxy = readNoProxy(environment, warnings);
-  return { https, http, noProxy, authorization: (proxy) => secrets.get(proxy), warnings };
+  const proxy =
+    https === undefined && http === undefined
+      ? undefined
+      : { ...(https === undefined ? {} : { https }), ...(http === undefined ? {} : { http }), noProxy };
+  return { proxy, authorization: (name) => secrets.get(name), warnings };
 }
 
 function variable(
@@ -75,17 +85,16 @@ function readNoProxy(environment: Environment, warnings: string[]): string[] {
   if (kept.length < written.length) {
     const left = written.length - kept.length;
     const want = `want at most ${NO_PROXY_MAX}, each of 1 to ${ENTRY_MAX_LENGTH} ASCII characters`;
-    warnings.push(`${given?.name}: ${left} of ${written.length} entries are left aside; ${want}`);
+    warnings.push(`${given?.name}: ${left} of ${written.length} entries are ignored; ${want}`);
   }
   return kept;
 }
 
-/** A proxy, or what is wrong with its URL in words that hold nothing of it. */
+/** A proxy, or what is wrong with its URL. The text holds no part of the URL. */
 function proxyOf(text: string): (ProxyEndpoint & { readonly authorization: string | undefined }) | string {
   const url = URL.parse(text.includes("://") ? text : `http://${text}`);
   if (url === null) return `not a URL; ${WANTED}`;
-  if (url.protocol === "https:")
-    return `a proxy that is itself spoken to by TLS (https://) is not supported; ${WANTED}`;
+  if (url.protocol === "https:") return `a proxy that is reached by TLS (https://) is not supported; ${WANTED}`;
   if (url.protocol !== "http:") return `not an http:// URL; ${WANTED}`;
   if (!["", "/"].includes(url.pathname) || url.search !== "" || url.hash !== "")
     return `more than host and port; ${WANTED}`;

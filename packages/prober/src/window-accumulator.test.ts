@@ -2,8 +2,8 @@ import { manualClock, type Reason } from "@lifeline/measure";
 import { endedCount, WINDOW_MS, type Window } from "@lifeline/window";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createTally, EARLY_SEALS_MAX, GATHER_MS, type Ticket } from "./tally.ts";
-import { sampleOf } from "./testing/fixtures.ts";
+import { sampleOf } from "./testing/samples.ts";
+import { type Attempt, EARLY_SEALS_MAX, GATHER_MS, WindowAccumulator } from "./window-accumulator.ts";
 
 /** A multiple of WINDOW_MS. */
 const EPOCH_MS = 1_800_000_000_000;
@@ -11,12 +11,15 @@ const EPOCH_MS = 1_800_000_000_000;
 function start(wallMs = EPOCH_MS) {
   const clock = manualClock(wallMs);
   const reports: { windows: readonly Window[]; atMs: number }[] = [];
-  const tally = createTally({ clock, sealed: (windows) => reports.push({ windows, atMs: clock.wallMs() }) });
+  const accumulator = new WindowAccumulator({
+    clock,
+    sealed: (windows) => reports.push({ windows, atMs: clock.wallMs() }),
+  });
   const attempt = (reason: Reason, id = "a") => {
-    return tally.ended(tally.begun(id), sampleOf(id, clock.wallMs(), reason, 0));
+    return accumulator.ended(accumulator.begun(id), sampleOf(id, clock.wallMs(), reason, 0));
   };
   const windows = () => reports.flatMap((report) => report.windows);
-  return { clock, tally, reports, attempt, windows };
+  return { clock, accumulator, reports, attempt, windows };
 }
 
 describe("a window's boundary", () => {
@@ -94,13 +97,13 @@ describe("an early seal", () => {
   });
 
   it("happens at most twelve times for a target in ten seconds, and loses no sample (S2)", () => {
-    const { clock, reports, attempt, tally, windows } = start();
+    const { clock, reports, attempt, accumulator, windows } = start();
     for (let at = 0; at < 90; at++) {
       attempt(at % 2 === 0 ? "answered" : "refused");
       clock.advance(100);
     }
     expect(reports).toHaveLength(EARLY_SEALS_MAX);
-    expect(tally.stats().suppressedSeals).toBe(89 - EARLY_SEALS_MAX);
+    expect(accumulator.stats().suppressedSeals).toBe(89 - EARLY_SEALS_MAX);
     clock.advance(WINDOW_MS);
     expect(windows().reduce((sum, window) => sum + window.started, 0)).toBe(90);
   });
@@ -119,18 +122,18 @@ describe("an early seal", () => {
   });
 
   it("follows attempts in the order they began: losses told late break no run of later answers", () => {
-    const { clock, tally, windows } = start();
-    const losses = [tally.begun("a"), tally.begun("a"), tally.begun("a")];
-    const answers = [tally.begun("a"), tally.begun("a"), tally.begun("a")];
-    for (const ticket of answers) {
-      expect(tally.ended(ticket, sampleOf("a", clock.wallMs(), "answered"))).toEqual({
+    const { clock, accumulator, windows } = start();
+    const losses = [accumulator.begun("a"), accumulator.begun("a"), accumulator.begun("a")];
+    const answers = [accumulator.begun("a"), accumulator.begun("a"), accumulator.begun("a")];
+    for (const pending of answers) {
+      expect(accumulator.ended(pending, sampleOf("a", clock.wallMs(), "answered"))).toEqual({
         followed: [],
-        suspicious: false,
+        needsConfirmation: false,
       });
     }
-    const reasons = losses.flatMap((ticket) =>
-      tally
-        .ended(ticket, sampleOf("a", clock.wallMs(), "timeout"))
+    const reasons = losses.flatMap((pending) =>
+      accumulator
+        .ended(pending, sampleOf("a", clock.wallMs(), "timeout"))
         .followed.map(({ run }) => [run.outcomeClass, run.length]),
     );
     expect(reasons).toEqual([
@@ -145,16 +148,16 @@ describe("an early seal", () => {
     expect(windows().reduce((most, { longestLossRun }) => Math.max(most, longestLossRun), 0)).toBe(3);
   });
 
-  it("asks for a closer look when an outcome turned, and when the very first one is bad", () => {
+  it("asks for confirmation when an outcome turned, and when the very first one is bad", () => {
     const { attempt } = start();
-    expect(attempt("refused").suspicious).toBe(true);
-    expect(attempt("refused").suspicious).toBe(false);
-    expect(attempt("answered").suspicious).toBe(true);
-    expect(attempt("answered", "b").suspicious).toBe(false);
+    expect(attempt("refused").needsConfirmation).toBe(true);
+    expect(attempt("refused").needsConfirmation).toBe(false);
+    expect(attempt("answered").needsConfirmation).toBe(true);
+    expect(attempt("answered", "b").needsConfirmation).toBe(false);
   });
 });
 
-describe("the windows of a tally", () => {
+describe("the windows of an accumulator", () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant("begin" as const), id: fc.constantFrom("a", "b") }),
     fc.record({
@@ -171,8 +174,8 @@ describe("the windows of a tally", () => {
   it("add up to what was begun, ended and missed, whatever happens in between (M3)", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-        const { clock, tally, windows } = start();
-        const open = new Map<string, Ticket[]>([
+        const { clock, accumulator, windows } = start();
+        const open = new Map<string, Attempt[]>([
           ["a", []],
           ["b", []],
         ]);
@@ -181,23 +184,23 @@ describe("the windows of a tally", () => {
           wait: (next: { ms: number }) => clock.advance(next.ms),
           step: (next: { ms: number }) => clock.stepWall(next.ms),
           miss({ id }: { id: string }) {
-            tally.missed(id, 2);
+            accumulator.missed(id, 2);
             total.missed += 2;
           },
           begin({ id }: { id: string }) {
-            open.get(id)?.push(tally.begun(id));
+            open.get(id)?.push(accumulator.begun(id));
             total.begun += 1;
           },
           end({ id, reason, which }: { id: string; reason: Reason; which: number }) {
             const inFlight = open.get(id) ?? [];
-            const [ticket] = inFlight.splice(which % Math.max(1, inFlight.length), 1);
-            if (ticket === undefined) return;
-            tally.ended(ticket, sampleOf(id, clock.wallMs(), reason));
+            const [pending] = inFlight.splice(which % Math.max(1, inFlight.length), 1);
+            if (pending === undefined) return;
+            accumulator.ended(pending, sampleOf(id, clock.wallMs(), reason));
             total.ended += 1;
           },
         };
         for (const next of steps) act[next.kind](next as never);
-        tally.stop();
+        accumulator.stop();
         const sum = (count: (window: Window) => number) => windows().reduce((all, window) => all + count(window), 0);
         expect(sum((window) => window.started)).toBe(total.begun);
         expect(sum(endedCount)).toBe(total.ended);
@@ -208,23 +211,23 @@ describe("the windows of a tally", () => {
   });
 
   it("are sealed no more after stopping: what ends then was in flight", () => {
-    const { clock, tally, reports, attempt } = start();
+    const { clock, accumulator, reports, attempt } = start();
     attempt("answered");
-    const ticket = tally.begun("a");
-    tally.stop();
-    tally.ended(ticket, sampleOf("a", EPOCH_MS, "refused"));
+    const pending = accumulator.begun("a");
+    accumulator.stop();
+    accumulator.ended(pending, sampleOf("a", EPOCH_MS, "refused"));
     clock.advance(WINDOW_MS);
     expect(reports).toHaveLength(1);
   });
 
   it("outlive their target, and so does its run, until its attempts have ended", () => {
-    const { clock, tally, windows, attempt } = start();
+    const { clock, accumulator, windows, attempt } = start();
     attempt("refused");
     clock.advance(WINDOW_MS);
-    const ticket = tally.begun("a");
-    tally.retain(new Set());
+    const pending = accumulator.begun("a");
+    accumulator.retain(new Set());
     clock.advance(WINDOW_MS);
-    expect(tally.ended(ticket, sampleOf("a", EPOCH_MS, "answered")).followed[0]?.turned).toBe(true);
+    expect(accumulator.ended(pending, sampleOf("a", EPOCH_MS, "answered")).followed[0]?.turned).toBe(true);
     clock.advance(WINDOW_MS);
     expect(windows().map((window) => [window.started, endedCount(window)])).toEqual([
       [1, 1],

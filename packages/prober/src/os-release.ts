@@ -1,6 +1,6 @@
-/** Which Talos this is, from the text of /etc/os-release (freedesktop.org os-release). */
+/** The Talos version, from the text of /etc/os-release (os-release(5)). */
 
-/** The version such as `v1.13.2`, or undefined when the system is not Talos or does not say. */
+/** The version such as `v1.13.2`, or undefined when the system is not Talos or names none. */
 export function talosVersionOf(osRelease: string): string | undefined {
   const fields = new Map(osRelease.split("\n").map((line) => fieldOf(line)));
   return fields.get("ID") === "talos" ? fields.get("VERSION_ID") : undefined;

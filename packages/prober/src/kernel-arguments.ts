@@ -1,37 +1,37 @@
 /**
- * What the kernel's command line says of SideroLink. It holds the join token: every function here gives one fact and nothing else of
- * the text, and nobody keeps the text (S1).
+ * What the kernel's command line says of SideroLink. It holds the join token. Every function here returns one fact and nothing else of
+ * the text, and the text is not kept (S1).
  */
 import { isIP } from "node:net";
-import { endpointOfUrl } from "./wire-text.ts";
+import { endpointOfUrl } from "./endpoint-url.ts";
 
 /**
- * The Machine API (`siderolink.api=URL`): scheme, host and port alone. The URL's query carries the join token, and its user part could
- * carry another secret: neither leaves this function. Without a scheme Talos dials plaintext gRPC. Empty when there is none, or
- * none that Talos could dial.
+ * The Machine API (`siderolink.api=URL`): scheme, host and port alone. The URL's query carries the join token, and its user part
+ * could carry another secret: neither leaves this function. Without a scheme Talos dials plaintext gRPC. Undefined when there is
+ * none, or when Talos could not dial it.
  */
-export function machineApiOf(kernelArguments: string): string {
+export function machineApiOf(kernelArguments: string): string | undefined {
   const url = machineApiUrl(kernelArguments);
-  return url === undefined ? "" : (endpointOfUrl(url) ?? "");
+  return url === undefined ? undefined : endpointOfUrl(url);
 }
 
-/** Whether the argument asks for WireGuard over gRPC; undefined when it does not, for then the Machine API may still say so. */
+/** True when the argument asks for WireGuard over gRPC. Undefined when it does not: the Machine API may still ask for it. */
 export function asksForGrpcTunnel(kernelArguments: string): true | undefined {
   const url = URL.parse(machineApiUrl(kernelArguments) ?? "");
-  // As Go's strconv.ParseBool, by which Talos reads it.
+  // Talos reads it by Go's strconv.ParseBool.
   return /^(1|t|true)$/i.test(url?.searchParams.get("grpc_tunnel") ?? "") ? true : undefined;
 }
 
 /**
- * The /64 of the in-tunnel addresses that `talos.events.sink` and `talos.logging.kernel` name, as four groups: where the tunnel will
- * be, before its interface is up. Empty when neither names a unique local address (RFC 4193).
+ * The /64 of the in-tunnel addresses that `talos.events.sink` and `talos.logging.kernel` name, as four groups: where the tunnel
+ * will be before its interface is up. Undefined when neither names a unique local address (RFC 4193).
  */
-export function namedPrefixOf(kernelArguments: string): string {
+export function namedPrefixOf(kernelArguments: string): string | undefined {
   for (const [, name = ""] of kernelArguments.matchAll(/(?:^|\s)talos\.(?:events\.sink|logging\.kernel)=(\S+)/g)) {
     const address = /\[([0-9A-Fa-f:]+)\]/.exec(name)?.[1] ?? "";
     if (isIP(address) === 6 && /^f[cd]/i.test(address)) return leadingGroups(address);
   }
-  return "";
+  return undefined;
 }
 
 function machineApiUrl(kernelArguments: string): string | undefined {

@@ -12,11 +12,12 @@ describe("the proxies of an environment", () => {
     ["http://user:pass@192.0.2.1:8080", { host: "192.0.2.1", port: 8080 }],
   ])("are read of a URL: %s", (url, expected) => {
     const read = readProxyEnvironment({ HTTPS_PROXY: url });
-    expect(read).toMatchObject({ https: expected, http: undefined, noProxy: [], warnings: [] });
+    expect(read).toMatchObject({ proxy: { https: expected, noProxy: [] }, warnings: [] });
+    expect(read.proxy).not.toHaveProperty("http");
   });
 
   it.each([
-    ["https://SECRET:SECRET@proxy.example:3128", "a proxy that is itself spoken to by TLS (https://) is not supported"],
+    ["https://SECRET:SECRET@proxy.example:3128", "a proxy that is reached by TLS (https://) is not supported"],
     ["socks5://SECRET@proxy.example:1080", "not an http:// URL"],
     ["http://SECRET:SECRET@", "not a URL"],
     ["http://SECRET@proxy.example:3128/SECRET", "more than host and port"],
@@ -25,22 +26,22 @@ describe("the proxies of an environment", () => {
     ["http://SECRET@proxy.example:0", "port 0"],
     ["http://SECRET@proxy.example:70000", "not a URL"],
     ["http://SECRET@pro!xy:80", "not a host name or address"],
-  ])("are left aside and warned of by variable, never by value (S1): %s", (url, what) => {
+  ])("are ignored with a warning that names the variable, never the value (S1): %s", (url, what) => {
     const read = readProxyEnvironment({ https_proxy: url });
-    expect(read.https).toBeUndefined();
-    expect(read.warnings).toEqual([`https_proxy: ${what}; want http://[user:pass@]host:port; it is left aside`]);
+    expect(read.proxy).toBeUndefined();
+    expect(read.warnings).toEqual([`https_proxy: ${what}; want http://[user:pass@]host:port; it is ignored`]);
     expect(read.warnings.join()).not.toContain("SECRET");
   });
 
-  it("are those in upper case first, and an empty one is none", () => {
+  it("are read from upper case before lower case, and an empty variable counts as unset", () => {
     const read = readProxyEnvironment({
       HTTPS_PROXY: "http://a:1",
       https_proxy: "http://b:2",
       HTTP_PROXY: "",
       http_proxy: "http://c:3",
     });
-    expect(read).toMatchObject({ https: { host: "a", port: 1 }, http: { host: "c", port: 3 } });
-    expect(readProxyEnvironment({})).toMatchObject({ https: undefined, http: undefined, noProxy: [], warnings: [] });
+    expect(read).toMatchObject({ proxy: { https: { host: "a", port: 1 }, http: { host: "c", port: 3 } } });
+    expect(readProxyEnvironment({})).toMatchObject({ proxy: undefined, warnings: [] });
   });
 
   it("keep credentials for the proxy they were written for", () => {
@@ -53,18 +54,13 @@ describe("the proxies of an environment", () => {
     expect(authorization("elsewhere:80")).toBeUndefined();
   });
 
-  it("come with NO_PROXY as written, bounded, and what is left aside is told (S2)", () => {
-    expect(readProxyEnvironment({ NO_PROXY: " .cluster.local, 10.0.0.0/8,,fdae::/64 *" }).noProxy).toEqual([
-      ".cluster.local",
-      "10.0.0.0/8",
-      "fdae::/64",
-      "*",
-    ]);
+  it("come with NO_PROXY as written, bounded, and a warning counts what is ignored (S2)", () => {
+    const HTTPS_PROXY = "http://a:1";
+    const written = readProxyEnvironment({ HTTPS_PROXY, NO_PROXY: " .cluster.local, 10.0.0.0/8,,fdae::/64 *" });
+    expect(written.proxy?.noProxy).toEqual([".cluster.local", "10.0.0.0/8", "fdae::/64", "*"]);
     const many = Array.from({ length: NO_PROXY_MAX + 3 }, (_, at) => `h${at}`);
-    const read = readProxyEnvironment({ no_proxy: ["ö", ...many].join(",") });
-    expect(read.noProxy).toHaveLength(NO_PROXY_MAX);
-    expect(read.warnings).toEqual([
-      expect.stringContaining(`no_proxy: 4 of ${NO_PROXY_MAX + 4} entries are left aside`),
-    ]);
+    const read = readProxyEnvironment({ HTTPS_PROXY, no_proxy: ["ö", ...many].join(",") });
+    expect(read.proxy?.noProxy).toHaveLength(NO_PROXY_MAX);
+    expect(read.warnings).toEqual([expect.stringContaining(`no_proxy: 4 of ${NO_PROXY_MAX + 4} entries are ignored`)]);
   });
 });

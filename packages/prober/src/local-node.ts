@@ -1,0 +1,67 @@
+/**
+ * This node as a prober uses it: one attempt at a target, and what the node observes of itself. The agent and `lifeline check` open
+ * it alike, so both measure through the same resolvers, hosts file, proxies and roots.
+ */
+import type { Clock, Sample, Target } from "@lifeline/measure";
+import { createProbeWorld, type ProbeWorld, probe } from "@lifeline/probe";
+import { type NodeFacts, type NodePaths, observeNode } from "./node-facts.ts";
+import { readProxyEnvironment } from "./proxy-environment.ts";
+
+/** What a {@link LocalNode} is opened with. */
+export interface LocalNodeOptions {
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Variables of the process: HTTPS_PROXY, HTTP_PROXY and NO_PROXY are read. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** `address:port` of each resolver; undefined: those of /etc/resolv.conf. */
+  readonly resolvers?: readonly string[] | undefined;
+  /** Undefined: /etc/hosts. */
+  readonly hostsFile?: string | undefined;
+  /** The key of authenticated STAMP as it is now; undefined: none. A secret (S1). */
+  readonly stampKey?: (() => Uint8Array) | undefined;
+  /** Files that describe the host, where they are not in their usual places. */
+  readonly paths?: Partial<NodePaths> | undefined;
+}
+
+/** This node. */
+export interface LocalNode {
+  /** Makes one attempt (M1). Rejects only on a defect of a probe. */
+  readonly probe: (target: Target) => Promise<Sample>;
+  /** Reads the facts of the node as they are now. Never throws. */
+  readonly facts: () => NodeFacts;
+  /** What of the proxy variables could not be used. Each names the variable, and never its value (S1). */
+  readonly warnings: readonly string[];
+  /** Closes the sockets that outlive an attempt. */
+  close(): void;
+}
+
+/** Opens the running host. Throws when `resolvers` holds an entry that is not an address. */
+export function openLocalNode(options: LocalNodeOptions): LocalNode {
+  const { clock, random, environment, resolvers, hostsFile, stampKey, paths } = options;
+  const { proxy, authorization, warnings } = readProxyEnvironment(environment);
+  const world = createProbeWorld({
+    clock,
+    random,
+    proxyAuthorization: authorization,
+    ...(resolvers === undefined ? {} : { resolvers }),
+    ...(hostsFile === undefined ? {} : { hostsFile }),
+  });
+  const keyedWorld = stampKey === undefined ? world : withKey(world, stampKey);
+  return {
+    probe: (target) => probe(target, keyedWorld),
+    facts: () => observeNode({ resolvers, proxy }, paths),
+    warnings,
+    close: () => world.sessions.close(),
+  };
+}
+
+/** The world with the key read at each use: its file may be replaced while the process runs. */
+function withKey(world: ProbeWorld, stampKey: () => Uint8Array): ProbeWorld {
+  return {
+    ...world,
+    get stampKey() {
+      return stampKey();
+    },
+  };
+}

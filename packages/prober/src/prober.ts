@@ -1,0 +1,77 @@
+/**
+ * The one measuring loop: schedule → probe → sample → window. The agent and `lifeline check` both run it.
+ *
+ * 1. Targets may be replaced while it runs. A target that stays keeps its place on the grid and its open window.
+ * 2. Every attempt that begins is counted in a window, whether or not it ends before the prober stops (M3).
+ */
+import type { Clock, Sample, Target } from "@lifeline/measure";
+import type { Window } from "@lifeline/window";
+import { Runner } from "./runner.ts";
+import { type AccumulatorStats, WindowAccumulator } from "./window-accumulator.ts";
+
+/** What a {@link Prober} needs. */
+export interface ProberOptions {
+  readonly clock: Clock;
+  /** Places each target's ticks within its cadence (schedule.ts). */
+  readonly nodeId: string;
+  /** Makes one attempt (M1). A rejection is a defect: the attempt counts as not measured. */
+  readonly probe: (target: Target) => Promise<Sample>;
+  /** Takes windows that were sealed together; never called with none. */
+  readonly sealed: (windows: readonly Window[], sealedAtMs: number) => void;
+  /** A probe rejected. Called at every attempt that does. */
+  readonly onDefect: (targetId: string, error: unknown) => void;
+  /** Whether a target that needs confirmation is probed in bursts; default true. */
+  readonly bursts?: boolean;
+  /** Most attempts in flight; default IN_FLIGHT_MAX. */
+  readonly inFlightMax?: number;
+  /** Most attempts in flight at one target; default IN_FLIGHT_PER_TARGET_MAX. */
+  readonly inFlightPerTargetMax?: number;
+}
+
+/** Counts since the start, and attempts in flight now. */
+export interface ProberStats extends AccumulatorStats {
+  readonly inFlight: number;
+}
+
+/** Measures a set of targets until stopped. Starts without targets. */
+export class Prober {
+  readonly #runner: Runner;
+  readonly #accumulator: WindowAccumulator;
+
+  constructor({ sealed, bursts = true, ...options }: ProberOptions) {
+    const accumulator = new WindowAccumulator({ clock: options.clock, sealed });
+    this.#accumulator = accumulator;
+    this.#runner = new Runner({
+      ...options,
+      begun(targetId) {
+        const attempt = accumulator.begun(targetId);
+        return (sample) => accumulator.ended(attempt, sample).needsConfirmation && bursts;
+      },
+      missed: (targetId, ticks) => accumulator.missed(targetId, ticks),
+    });
+  }
+
+  /** Replaces the targets. Windows of a target that is gone still seal at the next boundary. */
+  setTargets(targets: readonly Target[]): void {
+    this.#accumulator.retain(new Set(targets.map(({ id }) => id)));
+    this.#runner.setTargets(targets);
+  }
+
+  /** Counts since the start. */
+  stats(): ProberStats {
+    return { ...this.#accumulator.stats(), inFlight: this.#runner.inFlight() };
+  }
+
+  /** Begins no more attempts, waits for those in flight, or until `signal` aborts, and then stops. */
+  async finish(signal: AbortSignal): Promise<void> {
+    this.#runner.stop();
+    await this.#runner.drained(signal);
+    this.stop();
+  }
+
+  /** Begins no more attempts and seals every window now. */
+  stop(): void {
+    this.#runner.stop();
+    this.#accumulator.stop();
+  }
+}

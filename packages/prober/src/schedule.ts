@@ -1,0 +1,89 @@
+/**
+ * When to probe: pure arithmetic over monotonic nanoseconds.
+ *
+ * 1. Ticks stand on a grid `phase + k × interval`. The next tick follows from the present alone, so ticks do not drift, and
+ *    ticks missed in a stall are not made up (M3).
+ * 2. The phase is a hash of node and target, so a fleet that starts together spreads evenly over a cadence (P1).
+ * 3. A target that needs confirmation is probed in a burst: faster, for a bounded time and a bounded share of the time (P1).
+ */
+import { createHash } from "node:crypto";
+import { NS_PER_MS, type ProbeOptions } from "@lifeline/measure";
+
+/** Cadence within a burst, ms: three samples confirm a turn within a second. */
+export const BURST_CADENCE_MS = 250;
+
+/** A burst probes at most this many times as often as the plan (P1). */
+export const BURST_FACTOR_MAX = 4;
+
+/** Length of a burst, ms. */
+export const BURST_MS = 10_000;
+
+/** Most bursts of one target within {@link BURSTS_WITHIN_MS}: a target that flaps is in a burst half of the time at most. */
+export const BURSTS_MAX = 3;
+
+/** The time over which bursts are limited, ms. */
+export const BURSTS_WITHIN_MS = 60_000;
+
+/** Bytes of the digest that make the phase: 48 bits, which a double holds exactly. */
+const PHASE_BYTES = 6;
+
+/** Where a target's grid stands on its cadence, ns from 0 to below the cadence. Depends on node and target alone. */
+export function phaseNs(nodeId: string, targetId: string, cadenceMs: number): number {
+  const digest = createHash("sha256").update(nodeId).update("\0").update(targetId).digest();
+  const share = digest.readUIntBE(0, PHASE_BYTES) / 2 ** (8 * PHASE_BYTES);
+  return Math.floor(share * cadenceMs * NS_PER_MS);
+}
+
+/** The first tick of the grid strictly after `afterNs`. */
+export function nextDueNs(afterNs: number, intervalNs: number, phase: number): number {
+  return phase + (Math.floor((afterNs - phase) / intervalNs) + 1) * intervalNs;
+}
+
+/** A target's first attempt comes within this, ms, however slow its cadence: a row without a sample is unknown (M4). */
+export const FIRST_TICK_WITHIN_MS = 5_000;
+
+/** The first tick of a target that is new at `nowNs`: spread by phase over FIRST_TICK_WITHIN_MS, or on the grid if sooner. */
+export function firstDueNs(nowNs: number, intervalNs: number, phase: number): number {
+  const onGridNs = nextDueNs(nowNs, intervalNs, phase);
+  const withinNs = FIRST_TICK_WITHIN_MS * NS_PER_MS;
+  return intervalNs <= withinNs ? onGridNs : Math.min(onGridNs, nowNs + 1 + (phase % withinNs));
+}
+
+/** Ticks of the grid from `dueNs` to `nowNs`, both included; 0 when the first is not due yet. */
+export function ticksDue(dueNs: number, nowNs: number, intervalNs: number): number {
+  return dueNs > nowNs ? 0 : 1 + Math.floor((nowNs - dueNs) / intervalNs);
+}
+
+/** A target's bursts. */
+export interface Bursts {
+  /** Monotonic time at which the latest burst ends, ns. */
+  readonly untilNs: number;
+  /** When the latest bursts began, ns, oldest first; at most {@link BURSTS_MAX}. */
+  readonly startsNs: readonly number[];
+}
+
+/** No burst so far. */
+export const NO_BURSTS: Bursts = { untilNs: 0, startsNs: [] };
+
+/**
+ * Whether a target may be probed in bursts. False for a target that is answered by ICMP errors: Linux limits those to about
+ * one a second (RFC 4443 §2.4 f), so a burst would look like loss. False for a search of the path's MTU, whose attempt is
+ * many large datagrams.
+ */
+export function mayBurst(options: ProbeOptions): boolean {
+  if (options.probe === "udp") return !options.expectRefusal;
+  return options.probe !== "mtu";
+}
+
+/** The bursts after one more was asked for at `nowNs`; unchanged when there were {@link BURSTS_MAX} of late. */
+export function startBurst(before: Bursts, nowNs: number): Bursts {
+  const recent = before.startsNs.filter((startNs) => nowNs - startNs < BURSTS_WITHIN_MS * NS_PER_MS);
+  if (recent.length >= BURSTS_MAX) return before;
+  return { untilNs: nowNs + BURST_MS * NS_PER_MS, startsNs: [...recent, nowNs] };
+}
+
+/** Time between attempts at `nowNs`, ms: the plan's, or the burst's while one lasts. Never above the plan's. */
+export function cadenceAt(cadenceMs: number, bursts: Bursts, nowNs: number): number {
+  if (nowNs >= bursts.untilNs) return cadenceMs;
+  return Math.min(cadenceMs, Math.max(BURST_CADENCE_MS, cadenceMs / BURST_FACTOR_MAX));
+}
