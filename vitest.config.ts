@@ -13,6 +13,8 @@ export default defineConfig({
   test: {
     // Workers and child processes started by a test load the sources too.
     execArgv: ["--conditions=lifeline:source"],
+    // A poll waits for an event; how long it takes depends on what else the machine does.
+    expect: { poll: { timeout: 15_000 } },
     testTimeout: 20_000,
     hookTimeout: 20_000,
     maxWorkers: 2,

@@ -5,8 +5,9 @@ import type { ProbeOptions } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
 import { dnsServer } from "./testing/dns-server.ts";
+import { targetOf, worldOf } from "./testing/loopback.ts";
 import { closedPort, fixture, listening, type Peer, silentTcpPort, tcpPeer } from "./testing/peers.ts";
-import { stallLoop, targetOf, worldOf } from "./testing/scene.ts";
+import { PunctualClock } from "./testing/punctual-clock.ts";
 import type { ProbeWorldOptions } from "./world.ts";
 
 const pem = fixture("good.pem");
@@ -206,8 +207,9 @@ describe("an attempt through a proxy", () => {
   });
 
   it("blames a stall of its own on itself (M3)", async () => {
-    await using proxy = await tcpPeer((client) => client.once("data", () => stallLoop(1_600)));
-    const sample = await via(proxy.port, tls, 9);
+    const clock = new PunctualClock();
+    await using proxy = await tcpPeer((client) => client.once("data", () => clock.stall(1_600)));
+    const sample = await via(proxy.port, tls, 9, { clock });
     expect(sample.outcome).toEqual({ reason: "stalled", phase: "proxy" });
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { dial } from "./dial.ts";
 import { emptyTrace } from "./finding.ts";
-import { worldOf } from "./testing/scene.ts";
+import { worldOf } from "./testing/loopback.ts";
 
 describe("a dial", () => {
   it("settles, and asks no resolver of the system's, when its address is none after all", async () => {

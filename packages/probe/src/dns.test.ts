@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
 import { dnsServer, dnsTcpServer } from "./testing/dns-server.ts";
+import { stampsReady, targetOf, worldOf } from "./testing/loopback.ts";
 import { closedPort, silentUdpPort, tcpPeer } from "./testing/peers.ts";
-import { stampsReady, targetOf, worldOf } from "./testing/scene.ts";
 
 beforeAll(stampsReady);
 

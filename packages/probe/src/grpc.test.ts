@@ -5,15 +5,15 @@ import { createServer as createTlsServer } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { UNKNOWN_METHOD } from "./grpc.ts";
 import { probe } from "./probe.ts";
+import { targetOf, worldOf } from "./testing/loopback.ts";
 import { fixture, listening, type Peer, tcpPeer } from "./testing/peers.ts";
-import { targetOf, worldOf } from "./testing/scene.ts";
 
 const pem = fixture("good.pem");
 const trust = { kind: "private", caPem: fixture("root.pem") } as const;
 
 function call(port: number, secure = false) {
   const options = { probe: "grpc", ...(secure ? { trust } : {}) } as const;
-  return probe(targetOf(options, { port, host: "localhost", timeoutMs: secure ? 2_000 : 300 }), worldOf());
+  return probe(targetOf(options, { port, host: "localhost", timeoutMs: secure ? 10_000 : 300 }), worldOf());
 }
 
 function streamPeer(serve: (stream: ServerHttp2Stream, headers: Record<string, unknown>) => void): Promise<Peer> {

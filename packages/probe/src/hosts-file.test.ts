@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HOSTS_MAX_BYTES, HOSTS_MAX_NAMES, openHostsFile, parseHosts } from "./hosts-file.ts";
-import { temporaryFile } from "./testing/scene.ts";
+import { temporaryFile } from "./testing/loopback.ts";
 
 describe("the hosts file", () => {
   it.each([

@@ -4,15 +4,16 @@ import { createServer as createHttpsServer } from "node:https";
 import type { HttpExpectation } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
+import { targetOf, worldOf } from "./testing/loopback.ts";
 import { fixture, listening, tcpPeer } from "./testing/peers.ts";
-import { stallLoop, targetOf, worldOf } from "./testing/scene.ts";
+import { PunctualClock } from "./testing/punctual-clock.ts";
 
 const expectation: HttpExpectation = { method: "GET", path: "/healthz", version: "1.1", statuses: [200] };
 const trust = { kind: "private", caPem: fixture("root.pem") } as const;
 
-function ask(port: number, changes: Partial<HttpExpectation> = {}, secure = false) {
+function ask(port: number, changes: Partial<HttpExpectation> = {}, secure = false, world = worldOf()) {
   const options = { probe: "http", expect: { ...expectation, ...changes }, ...(secure ? { trust } : {}) } as const;
-  return probe(targetOf(options, { port, host: "localhost", timeoutMs: secure ? 2_000 : 300 }), worldOf());
+  return probe(targetOf(options, { port, host: "localhost", timeoutMs: secure ? 10_000 : 300 }), world);
 }
 
 const statusPeer = (status: number, headers: Record<string, string> = {}) =>
@@ -37,10 +38,11 @@ describe("the HTTP probe over HTTP/1.1", () => {
   });
 
   it("takes no duration from a response it was held up in reading (M3)", async () => {
+    const clock = new PunctualClock();
     await using peer = await tcpPeer((socket) =>
-      socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\n\r\n", () => stallLoop(500))),
+      socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\n\r\n", () => clock.stall(500))),
     );
-    const sample = await ask(peer.port);
+    const sample = await ask(peer.port, {}, false, worldOf({ clock }));
     expect(sample.outcome).toEqual({ reason: "stalled", phase: "first-byte" });
     expect(sample.phases.firstByteNs).toBeUndefined();
   });

@@ -1,11 +1,11 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import type { ProbeOptions } from "@lifeline/measure";
 import { expect, it } from "vitest";
 import { probe } from "./probe.ts";
+import { targetOf, worldOf } from "./testing/loopback.ts";
 import { closedPort, listening, silentTcpPort, silentUdpPort, tcpPeer, udpPeer } from "./testing/peers.ts";
-import { targetOf, worldOf } from "./testing/scene.ts";
 
 const trust = { kind: "public" } as const;
 const http = (version: "1.1" | "2") =>
@@ -26,15 +26,31 @@ const KINDS: readonly ProbeOptions[] = [
 it("an attempt that fails by a defect leaves nothing open either (S2)", async () => {
   await using mute = await tcpPeer((socket) => socket.resume());
   const world = worldOf();
-  const before = openDescriptors();
+  const before = openSockets();
   const options = { probe: "tls", trust, alpn: ["x".repeat(256)], alpnRequired: false } as const;
   const attempt = probe(targetOf(options, { port: mute.port, timeoutMs: 60 }), world);
   await expect(attempt).rejects.toMatchObject({ code: "ERR_OUT_OF_RANGE" });
-  await expect.poll(openDescriptors, { timeout: 1_000, interval: 5 }).toBe(before);
+  await expect.poll(() => socketsSince(before)).toEqual([]);
 });
 
-function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").length;
+/** The sockets of this process, each by its inode (proc(5)). A file that something else has open for a moment is none. */
+function openSockets(): readonly string[] {
+  return readdirSync("/proc/self/fd")
+    .map(linkOf)
+    .filter((link) => link.startsWith("socket:"));
+}
+
+function socketsSince(before: readonly string[]): readonly string[] {
+  return openSockets().filter((socket) => !before.includes(socket));
+}
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    // Closed since the folder was read.
+    return "";
+  }
 }
 
 it.each(KINDS.map((options) => [options.probe, options] as const))(
@@ -50,10 +66,10 @@ it.each(KINDS.map((options) => [options.probe, options] as const))(
     const peers = [mute, answering, http2, echo, silentTcp, silentUdp];
     const ports = [...peers.map(({ port }) => port), await closedPort()];
     const world = worldOf();
-    const before = openDescriptors();
+    const before = openSockets();
     await Promise.all(ports.map((port) => probe(targetOf(options, { port, timeoutMs: 60 }), world)));
     // A session of STAMP outlives its attempts; it ends with its world.
     world.sessions.close();
-    await expect.poll(openDescriptors, { timeout: 1_000, interval: 5 }).toBe(before);
+    await expect.poll(() => socketsSince(before)).toEqual([]);
   },
 );

@@ -5,7 +5,7 @@ import { manualClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { tunnelInterfaces } from "./link.ts";
 import { probe } from "./probe.ts";
-import { targetOf, worldOf } from "./testing/scene.ts";
+import { targetOf, worldOf } from "./testing/loopback.ts";
 
 const GLOBAL = "fdae41e4649b9303123456789abcdef0 05 40 00 80";
 const LINK_LOCAL = "fe8000000000000000fc00fffe000001 05 40 20 80";

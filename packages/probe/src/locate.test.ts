@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { emptyTrace } from "./finding.ts";
 import { locate } from "./locate.ts";
 import { answerOf, dnsServer } from "./testing/dns-server.ts";
+import { targetOf, worldOf } from "./testing/loopback.ts";
 import { udpPeer } from "./testing/peers.ts";
-import { stallLoop, targetOf, worldOf } from "./testing/scene.ts";
+import { PunctualClock } from "./testing/punctual-clock.ts";
 
 const tcp = { probe: "tcp", acceptReset: false } as const;
 
@@ -18,12 +19,13 @@ describe("locating a target", () => {
   });
 
   it("uses an answer it was held up in reading, and takes no duration from it (M3)", async () => {
+    const clock = new PunctualClock();
     await using server = await udpPeer((query, from, socket) => {
-      socket.send(answerOf(query) ?? "", from.port, from.address, () => stallLoop(300));
+      socket.send(answerOf(query) ?? "", from.port, from.address, () => clock.stall(20_000));
     });
     const trace = emptyTrace();
-    const world = worldOf({ resolvers: [`127.0.0.1:${server.port}`] });
-    const located = await locate(world, targetOf(tcp, { host: "good.test", port: 1, timeoutMs: 100 }), trace);
+    const world = worldOf({ clock, resolvers: [`127.0.0.1:${server.port}`] });
+    const located = await locate(world, targetOf(tcp, { host: "good.test", port: 1 }), trace);
     expect(located).toEqual({ kind: "address", address: "127.0.0.1" });
     expect(trace.phases.dnsNs).toBeUndefined();
   });

@@ -1,8 +1,8 @@
 import { asLongAs, decodeSender, encodeReflected, ntpFromWallMs, reflect } from "@lifeline/stamp";
 import { describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
+import { targetOf, worldOf } from "./testing/loopback.ts";
 import { closedPort, silentUdpPort, udpPeer } from "./testing/peers.ts";
-import { targetOf, worldOf } from "./testing/scene.ts";
 
 const mtu = { probe: "mtu", authenticated: false, requiredBytes: 1_340 } as const;
 const START = ntpFromWallMs(1_800_000_000_000);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseSiderolinkPrefix, siderolinkPrefix } from "./siderolink-prefix.ts";
-import { temporaryFile } from "./testing/scene.ts";
+import { temporaryFile } from "./testing/loopback.ts";
 
 const line = (address: string, name: string) => `${address} 05 40 00 80     ${name}\n`;
 const linkLocal = "fe8000000000000000fc00fffe000001";

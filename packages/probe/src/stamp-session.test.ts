@@ -1,8 +1,8 @@
 import { decodeSender, encodeReflected, ntpFromWallMs, reflect, sequenceAt } from "@lifeline/stamp";
 import { beforeAll, describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
+import { stampsReady, targetOf, worldOf } from "./testing/loopback.ts";
 import { closedPort, udpPeer } from "./testing/peers.ts";
-import { stampsReady, targetOf, worldOf } from "./testing/scene.ts";
 
 beforeAll(stampsReady);
 

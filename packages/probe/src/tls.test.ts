@@ -1,9 +1,10 @@
 import { createServer, type TlsOptions } from "node:tls";
-import { systemClock } from "@lifeline/measure";
+import { manualClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
+import { afterSyn, targetOf, temporaryFile, worldOf } from "./testing/loopback.ts";
 import { closedPort, fixture, listening, type Peer, silentTcpPort, tcpPeer } from "./testing/peers.ts";
-import { stallLoop, targetOf, temporaryFile, worldOf } from "./testing/scene.ts";
+import { PunctualClock } from "./testing/punctual-clock.ts";
 import { createProbeWorld } from "./world.ts";
 
 const tls = { probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false } as const;
@@ -17,7 +18,7 @@ function tlsPeer(certificate: string, options: TlsOptions = {}): Promise<Peer> {
 
 async function probeNamed(port: number, options: Parameters<typeof targetOf>[0] = tls, host = "peer.test") {
   using hosts = temporaryFile("hosts", "127.0.0.1 peer.test other.test\n");
-  return probe(targetOf(options, { port, host, timeoutMs: 2_000 }), worldOf({ hostsFile: hosts.path }));
+  return probe(targetOf(options, { port, host }), worldOf({ hostsFile: hosts.path }));
 }
 
 describe("the TLS probe", () => {
@@ -85,7 +86,7 @@ describe("the TLS probe", () => {
     ];
     for (const { trust, publicRoots } of ways) {
       using hosts = temporaryFile("hosts", "127.0.0.1 peer.test\n");
-      const target = targetOf({ ...tls, trust }, { port: peer.port, host: "peer.test", timeoutMs: 2_000 });
+      const target = targetOf({ ...tls, trust }, { port: peer.port, host: "peer.test" });
       const sample = await probe(target, worldOf({ hostsFile: hosts.path, publicRoots }));
       expect(sample.outcome).toEqual({ reason: reason ?? "answered", phase: "tls" });
       expect(sample.evidence.code).toBe(code);
@@ -104,8 +105,13 @@ describe("the TLS probe", () => {
   it("judges a chain against the host's own roots where no others are given", async () => {
     await using peer = await tlsPeer("published-alone.pem");
     using hosts = temporaryFile("hosts", "127.0.0.1 peer.test\n");
-    const world = createProbeWorld({ clock: systemClock, random: () => 0.5, resolvers: [], hostsFile: hosts.path });
-    const target = targetOf(tls, { port: peer.port, host: "peer.test", timeoutMs: 2_000 });
+    const world = createProbeWorld({
+      clock: new PunctualClock(),
+      random: () => 0.5,
+      resolvers: [],
+      hostsFile: hosts.path,
+    });
+    const target = targetOf(tls, { port: peer.port, host: "peer.test" });
     expect((await probe(target, world)).outcome.reason).toBe("tls-incomplete-chain");
   });
 
@@ -113,7 +119,17 @@ describe("the TLS probe", () => {
     await using peer = await silentTcpPort();
     using hosts = temporaryFile("hosts", "127.0.0.1 peer.test\n");
     const target = targetOf(tls, { port: peer.port, host: "peer.test", timeoutMs: 3_000 });
-    const sample = await probe(target, worldOf({ hostsFile: hosts.path }));
+    const clock = manualClock(0);
+    let isOver = false;
+    const sampling = probe(target, worldOf({ clock, hostsFile: hosts.path })).finally(() => {
+      isOver = true;
+    });
+    await afterSyn();
+    clock.advance(949);
+    await turns(8);
+    expect(isOver).toBe(false);
+    clock.advance(1);
+    const sample = await sampling;
     expect(sample.outcome).toEqual({ reason: "timeout", phase: "connect" });
     expect(sample.evidence.synRetransmits).toBeUndefined();
     expect(sample.rtt).toBeUndefined();
@@ -134,7 +150,7 @@ describe("the TLS probe", () => {
         done(null);
       },
     });
-    const sample = await probe(targetOf(tls, { port: peer.port, timeoutMs: 2_000 }), worldOf());
+    const sample = await probe(targetOf(tls, { port: peer.port }), worldOf());
     expect(sample.outcome.reason).toBe("answered");
     expect(names).toEqual([]);
   });
@@ -171,13 +187,14 @@ describe("the TLS probe", () => {
   });
 
   it("takes no duration from a handshake it was held up in (M3)", async () => {
+    const clock = new PunctualClock();
     await using peer = await tlsPeer("good.pem", {
       SNICallback(_name, done) {
         done(null);
-        process.nextTick(() => stallLoop(300));
+        process.nextTick(() => clock.stall(20_000));
       },
     });
-    const sample = await probe(targetOf(tls, { port: peer.port, host: "localhost", timeoutMs: 150 }), worldOf());
+    const sample = await probe(targetOf(tls, { port: peer.port, host: "localhost" }), worldOf({ clock }));
     expect(sample.outcome).toEqual({ reason: "stalled", phase: "tls" });
     expect(sample.phases.tlsNs).toBeUndefined();
   });
@@ -201,3 +218,8 @@ describe("the TLS probe", () => {
     expect(sample.evidence.code).toMatch(/^ERR_/);
   });
 });
+
+/** Lets the event loop read what the kernel holds, so many times. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -46,14 +46,14 @@ export interface ProbeWorldOptions {
   readonly sysRoot?: string;
   /** Where procfs is, for the tunnel's interface; default /proc. */
   readonly procRoot?: string;
-  /** False leaves the kernel's stamps alone, as where they cannot be read; default true. */
-  readonly kernelStamps?: boolean;
+  /** The kernel's stamps; `none`: as on a host where they cannot be read. Default: this host's. */
+  readonly kernel?: KernelClock | "none";
 }
 
 /** Creates the world of the running host. Throws when `resolvers` holds what is no address. */
 export function createProbeWorld(options: ProbeWorldOptions): ProbeWorld {
-  const { clock, random, publicRoots, kernelStamps = true } = options;
-  const kernel = kernelStamps ? openKernelClock() : undefined;
+  const { clock, random, publicRoots } = options;
+  const kernel = options.kernel === "none" ? undefined : (options.kernel ?? openKernelClock());
   return {
     clock,
     random,

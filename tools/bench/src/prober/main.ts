@@ -22,7 +22,7 @@ const TIMEOUT_MS = 900;
 async function main(order: ProberOrder): Promise<ProberAnswer> {
   const clock = systemClock;
   const random = () => Math.random();
-  const world = createProbeWorld({ clock, random, kernelStamps: order.kernelStamps });
+  const world = createProbeWorld({ clock, random, ...(order.kernelStamps ? {} : { kernel: "none" }) });
   const target = targetOf(order);
   if (order.blocked) blockHalfOfTheTime(clock);
 

@@ -1,27 +1,35 @@
 /** For tests: targets on loopback and worlds to probe them in. Not part of the package. */
-
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ProbeOptions, systemClock, type Target, targetId } from "@lifeline/measure";
+import { type ProbeOptions, pause, systemClock, type Target, targetId } from "@lifeline/measure";
+import { openKernelClock } from "../kernel.ts";
 import { probe } from "../probe.ts";
 import { createProbeWorld, type ProbeWorld, type ProbeWorldOptions } from "../world.ts";
 import { fixture, udpPeer } from "./peers.ts";
+import { PunctualClock } from "./punctual-clock.ts";
 
-/** A target at `127.0.0.1` unless said otherwise, with 500 ms to answer. */
+/** A target at `127.0.0.1` unless said otherwise, with 10 s to answer: an attempt that waits for an answer ends when it comes. */
 export function targetOf(options: ProbeOptions, changes: Partial<Target> & { port: number }): Target {
   const target = { requirementId: "test", host: "127.0.0.1", family: 4 as const, options, ...changes };
-  return { id: targetId(target), cadenceMs: 1_000, timeoutMs: 500, ...target };
+  return { id: targetId(target), cadenceMs: 1_000, timeoutMs: 10_000, ...target };
 }
 
-/** The system's world, without any resolver or hosts file of this host, trusting the fixtures' root as public. */
+/**
+ * The host's world, without any resolver or hosts file of this host, trusting the fixtures' root as public. Its clock is a
+ * {@link PunctualClock} unless another is given, so that no attempt is stalled by chance.
+ */
 export function worldOf(changes: Partial<ProbeWorldOptions> = {}): ProbeWorld {
+  const { clock = new PunctualClock() } = changes;
+  const stamps = openKernelClock();
+  const kernel = clock instanceof PunctualClock && stamps !== undefined ? { kernel: clock.kernel(stamps) } : {};
   return createProbeWorld({
-    clock: systemClock,
+    clock,
     random: () => 0.5,
     resolvers: ["127.0.0.1:9"],
     hostsFile: "/nonexistent",
     publicRoots: [fixture("root.pem")],
+    ...kernel,
     ...changes,
   });
 }
@@ -34,16 +42,15 @@ export function temporaryFile(name: string, text: string): Disposable & { readon
   return { path, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
 }
 
-/** Stalls the event loop for `ms`, as a long garbage collection does. */
-export function stallLoop(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+/** Lets the name be resolved and connect(2) be called, and not yet the loop turn. */
+export async function afterSyn(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+  await new Promise<void>((resolve) => process.nextTick(resolve));
 }
 
 /** Resolves when the kernel stamps arrivals, which begins a moment after the first world is made. */
 export async function stampsReady(): Promise<void> {
   await using echo = await udpPeer((bytes, from, socket) => socket.send(bytes, from.port, from.address));
   const target = targetOf({ probe: "udp", payloadBytes: 6, expectRefusal: false }, { port: echo.port });
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    if ((await probe(target, worldOf())).rtt?.source === "kernel") return;
-  }
+  while ((await probe(target, worldOf())).rtt?.source !== "kernel") await pause(systemClock, 5);
 }
