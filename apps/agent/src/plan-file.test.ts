@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { type ProbeOptions, TUNNEL_LINK } from "@lifeline/measure";
+import { CA_PEM } from "@lifeline/measure/testing";
 import { makePlan } from "@lifeline/wire";
 import { afterAll, describe, expect, it } from "vitest";
 import { loadCachedPlan, planCachePath, storeCachedPlan } from "./plan-cache.ts";
@@ -9,16 +10,7 @@ import { scratch, tcpTarget } from "./testing/fixtures.ts";
 const place = scratch();
 afterAll(() => place.remove());
 
-const AUTHORITY_PEM = `-----BEGIN CERTIFICATE-----
-MIH0MIGnAhQXeXTfrb+zXPlQKYEqR0lILin2PjAFBgMrZXAwHDEaMBgGA1UEAwwR
-RXhhbXBsZSBhdXRob3JpdHkwIBcNMjYxMTMwMTMxNzE1WhgPMjEyNjExMDYxMzE3
-MTVaMBwxGjAYBgNVBAMMEUV4YW1wbGUgYXV0aG9yaXR5MCowBQYDK2VwAyEA8GtK
-AHyQ/D4tsP1PEMaPtz7IWnLWdSE/c5BbH6bUcjcwBQYDK2VwA0EA5rWnNY+/8fxw
-gRWrX51ldTGlbrnOH1nCnngb7cfjcwnBKyuSjpB1vLdMXqEwtGqJotB0sMz/zNim
-5N6LgU5kBg==
------END CERTIFICATE-----
-`;
-const privateTrust = { kind: "private", caPem: AUTHORITY_PEM } as const;
+const privateTrust = { kind: "private", caPem: CA_PEM } as const;
 const everyOptions: readonly ProbeOptions[] = [
   { probe: "tcp", acceptReset: true },
   { probe: "tls", trust: { kind: "public" }, alpn: ["h2"], alpnRequired: true },

@@ -1,11 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CA_PEM } from "@lifeline/measure/testing";
 import { afterAll, describe, expect, it } from "vitest";
 import { loadCatalogueFor, loadDeployment } from "./bundled.ts";
 import { deploymentFrom, parseDeployment } from "./deployment.ts";
 import { CatalogueError } from "./error.ts";
-import { CA_PEM } from "./testing/ca-certificate.ts";
 
 const GOOD = `version: 1
 name: berlin

@@ -1,10 +1,10 @@
+import { CA_PEM as CA } from "@lifeline/measure/testing";
 import { describe, expect, it } from "vitest";
 import { loadCatalogue } from "./bundled.ts";
 import { type Catalogue, extendCatalogue, parseExtra } from "./catalogue.ts";
 import type { NodeFacts } from "./condition.ts";
 import { type Deployment, deploymentFrom, parseDeployment } from "./deployment.ts";
 import { type ResolvedRow, resolve } from "./resolve.ts";
-import { CA_PEM as CA } from "./testing/ca-certificate.ts";
 
 const page = loadCatalogue("v1.13");
 const newest = loadCatalogue("v1.14");

@@ -1,16 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isAlpnName, isCertificatesPem, isDnsName, isRequestPath, isTargetHost, literalFamily } from "./target-text.ts";
-
-const AUTHORITY = `-----BEGIN CERTIFICATE-----
-MIH0MIGnAhQXeXTfrb+zXPlQKYEqR0lILin2PjAFBgMrZXAwHDEaMBgGA1UEAwwR
-RXhhbXBsZSBhdXRob3JpdHkwIBcNMjYxMTMwMTMxNzE1WhgPMjEyNjExMDYxMzE3
-MTVaMBwxGjAYBgNVBAMMEUV4YW1wbGUgYXV0aG9yaXR5MCowBQYDK2VwAyEA8GtK
-AHyQ/D4tsP1PEMaPtz7IWnLWdSE/c5BbH6bUcjcwBQYDK2VwA0EA5rWnNY+/8fxw
-gRWrX51ldTGlbrnOH1nCnngb7cfjcwnBKyuSjpB1vLdMXqEwtGqJotB0sMz/zNim
-5N6LgU5kBg==
------END CERTIFICATE-----
-`;
+import { CA_PEM } from "./testing/ca-certificate.ts";
 
 describe("an address literal", () => {
   it.each([
@@ -106,11 +97,11 @@ it.each([
 ])("an ALPN name: %j %s", (name, isOne) => expect(isAlpnName(name)).toBe(isOne));
 
 it.each([
-  ["one", AUTHORITY, true],
-  ["two, with words between", `${AUTHORITY}and\n${AUTHORITY}`, true],
+  ["one", CA_PEM, true],
+  ["two, with words between", `${CA_PEM}and\n${CA_PEM}`, true],
   ["none", "hello", false],
   ["a beginning", "-----BEGIN CERTIFICATE-----", false],
-  ["nonsense after a good one", `${AUTHORITY}${AUTHORITY.replace("MIH0", "AAAA")}`, false],
+  ["nonsense after a good one", `${CA_PEM}${CA_PEM.replace("MIH0", "AAAA")}`, false],
 ])("certificates: %s", (_, pem, isOne) => expect(isCertificatesPem(pem)).toBe(isOne));
 
 /** Self-signed, of brainpoolP512r1. */

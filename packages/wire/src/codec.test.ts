@@ -10,6 +10,7 @@ import {
   type Target,
   targetId,
 } from "@lifeline/measure";
+import { CA_PEM } from "@lifeline/measure/testing";
 import { emptyWindow, mergeWindows, type Remembered, TIMED_PHASES, type Window } from "@lifeline/window";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -335,20 +336,9 @@ describe("windows by themselves", () => {
   });
 });
 
-/** Of an authority that signs nothing, Ed25519. */
-const AUTHORITY_PEM = `-----BEGIN CERTIFICATE-----
-MIH0MIGnAhQXeXTfrb+zXPlQKYEqR0lILin2PjAFBgMrZXAwHDEaMBgGA1UEAwwR
-RXhhbXBsZSBhdXRob3JpdHkwIBcNMjYxMTMwMTMxNzE1WhgPMjEyNjExMDYxMzE3
-MTVaMBwxGjAYBgNVBAMMEUV4YW1wbGUgYXV0aG9yaXR5MCowBQYDK2VwAyEA8GtK
-AHyQ/D4tsP1PEMaPtz7IWnLWdSE/c5BbH6bUcjcwBQYDK2VwA0EA5rWnNY+/8fxw
-gRWrX51ldTGlbrnOH1nCnngb7cfjcwnBKyuSjpB1vLdMXqEwtGqJotB0sMz/zNim
-5N6LgU5kBg==
------END CERTIFICATE-----
-`;
-
 const trust = fc.oneof(
   fc.constant({ kind: "public" as const }),
-  fc.nat(4).map((lines) => ({ kind: "private" as const, caPem: `${"#\n".repeat(lines)}${AUTHORITY_PEM}` })),
+  fc.nat(4).map((lines) => ({ kind: "private" as const, caPem: `${"#\n".repeat(lines)}${CA_PEM}` })),
 );
 const host = fc.oneof(
   fc.stringMatching(/^([a-z0-9_-]{1,20}\.){0,3}[a-z][a-z_]{0,20}\.?$/).filter((name) => !name.includes("xn--")),

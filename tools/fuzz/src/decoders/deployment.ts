@@ -8,10 +8,10 @@ import {
 } from "@lifeline/catalogue";
 import type { Random } from "@lifeline/crash";
 import { endpointName } from "@lifeline/measure";
+import { CA_PEM } from "@lifeline/measure/testing";
 import { type Decoder, isReread, law, lawSame, unlessRefused } from "../decoder.ts";
 import { DOCUMENT_BYTES, drawDocument } from "../document-draw.ts";
 import { byteGrowth } from "../growth.ts";
-import { PEM } from "./authority-pem.ts";
 
 const LEAST = { version: 1, name: "n", kind: "on-prem", omni: { api: "https://omni.example" } };
 const FULL = {
@@ -22,13 +22,13 @@ const FULL = {
     machineApi: "grpc://omni.example:8090",
     siderolink: ["omni.example:50180", "[2001:db8::10]:50180"],
     grpcTunnel: false,
-    caPem: PEM,
+    caPem: CA_PEM,
     inTunnelAddress: "fdae::1",
     stampReflectors: ["192.0.2.1:862"],
     stampAuthenticated: true,
     identityProvider: { url: "https://auth.example:5556", caFile: "ca.pem" },
     etcdBackup: { url: "http://s3.example" },
-    vault: { url: "https://vault.example:8200", caPem: PEM },
+    vault: { url: "https://vault.example:8200", caPem: CA_PEM },
   },
   egress: { nodesPullDirectly: true, mediaThroughOmni: false, httpProxy: "http://proxy.example:3128" },
   network: { resolvers: ["10.0.0.53"], timeServers: ["ntp.example"], networkTimeSecurity: true },
@@ -54,7 +54,7 @@ omni:
     - omni.example:50180
     - "[2001:db8::10]:50180"
   caPem: |
-${PEM.replace(/^(?=.)/gm, "    ")}network:
+${CA_PEM.replace(/^(?=.)/gm, "    ")}network:
   resolvers: [10.0.0.53]
 `,
 ];
@@ -94,7 +94,7 @@ const draw = (random: Random) => drawDocument(random, TREES, TEXTS);
 
 function read(input: Uint8Array): Deployment | undefined {
   const text = Buffer.from(input).toString();
-  return unlessRefused(CatalogueError, () => parseDeployment("d.yaml", text, () => PEM));
+  return unlessRefused(CatalogueError, () => parseDeployment("d.yaml", text, () => CA_PEM));
 }
 
 /** parseDeployment; a certificate file is a certificate, whatever its path. */
@@ -116,7 +116,7 @@ export const deploymentDecoder: Decoder = {
     const grpc = isCleartext ? again.replace('"machineApi":"http:', '"machineApi":"grpc:') : again;
     lawSame(
       "decode∘encode = id",
-      parseDeployment("again", grpc, () => PEM),
+      parseDeployment("again", grpc, () => CA_PEM),
       deployment,
     );
     return "decoded";

@@ -3,6 +3,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import { ConfigError, documentOf, parsePlan } from "@lifeline/agent";
 import type { Random } from "@lifeline/crash";
 import { type ProbeOptions, type Target, targetId } from "@lifeline/measure";
+import { CA_PEM } from "@lifeline/measure/testing";
 import {
   MAX_TARGETS_PER_NODE,
   makePlan,
@@ -17,20 +18,19 @@ import { DOCUMENT_BYTES, drawDocument } from "../document-draw.ts";
 import { byteGrowth } from "../growth.ts";
 import { drawEncoding } from "../message-course.ts";
 import { messageGrowth } from "../message-growth.ts";
-import { PEM } from "./authority-pem.ts";
 
 const { PlanSchema } = reportPb;
 
 const OPTIONS: readonly ProbeOptions[] = [
   { probe: "tcp", acceptReset: true },
-  { probe: "tls", trust: { kind: "private", caPem: PEM }, alpn: ["h2"], alpnRequired: true },
+  { probe: "tls", trust: { kind: "private", caPem: CA_PEM }, alpn: ["h2"], alpnRequired: true },
   {
     probe: "http",
     trust: { kind: "public" },
     expect: { method: "GET", path: "/healthz", version: "1.1", statuses: [200] },
   },
   { probe: "grpc" },
-  { probe: "grpc", trust: { kind: "private", caPem: `${PEM}${PEM}` } },
+  { probe: "grpc", trust: { kind: "private", caPem: `${CA_PEM}${CA_PEM}` } },
   { probe: "dns", query: "omni.example", transport: "udp" },
   { probe: "udp", payloadBytes: 16, expectRefusal: true },
   { probe: "stamp", authenticated: true },

@@ -1,4 +1,4 @@
-/** For tests: the certificate of an authority that signs nothing, Ed25519. Not part of the package. */
+/** For tests: the certificate of a CA whose key is not kept, Ed25519, valid until 2126. PEM. */
 export const CA_PEM = `-----BEGIN CERTIFICATE-----
 MIH0MIGnAhQXeXTfrb+zXPlQKYEqR0lILin2PjAFBgMrZXAwHDEaMBgGA1UEAwwR
 RXhhbXBsZSBhdXRob3JpdHkwIBcNMjYxMTMwMTMxNzE1WhgPMjEyNjExMDYxMzE3
