@@ -17,8 +17,8 @@ import {
 } from "@lifeline/measure";
 import type { Deadline, Expired } from "./deadline.ts";
 import { dial } from "./dial.ts";
-import { outcome, type Trace } from "./finding.ts";
 import { locate } from "./locate.ts";
+import { outcome, type Trace } from "./probe-result.ts";
 import { askTunnel, encodeConnect, type Tunnelled } from "./proxy-tunnel.ts";
 import { secure } from "./tls-session.ts";
 import type { ProbeWorld } from "./world.ts";
@@ -34,7 +34,7 @@ const SYN_THRESHOLD_MS = 950;
 const PROXY_AUTHENTICATION_REQUIRED = 407;
 
 /** What the connection is to carry. */
-export interface ChannelWish {
+export interface ChannelOptions {
   /** Absent: cleartext. */
   readonly trust: Trust | undefined;
   /** ALPN protocols offered over TLS. What the server picked is `trace.evidence.alpn`. */
@@ -50,7 +50,7 @@ export type Channel =
 export async function openChannel(
   world: ProbeWorld,
   target: Target,
-  { trust, alpn }: ChannelWish,
+  { trust, alpn }: ChannelOptions,
   trace: Trace,
 ): Promise<Channel> {
   const { proxy } = target;
@@ -128,8 +128,8 @@ function judgeTunnel(tunnelled: Tunnelled | Expired, deadline: Deadline, trace: 
   trace.evidence.proxyStatus = status;
   if (status === PROXY_AUTHENTICATION_REQUIRED) return outcome("proxy-auth", "proxy");
   if (status < 200 || status > 299) return outcome("proxy-refused", "proxy");
-  const tardy = deadline.tardiness(deadline.elapsedNs());
-  return tardy === undefined ? undefined : proxyFault(outcome(tardy, "proxy"), trace);
+  const late = deadline.lateness(deadline.elapsedNs());
+  return late === undefined ? undefined : proxyFault(outcome(late, "proxy"), trace);
 }
 
 /** Ends an open channel, whatever state it is in. */

@@ -47,7 +47,7 @@ export type DatagramEnd<T> =
       readonly value: T;
       readonly arrival: Arrival;
       /** Set when it arrived after the threshold. */
-      readonly tardy: "late" | "stalled" | undefined;
+      readonly late: "late" | "stalled" | undefined;
     }
   | {
       readonly kind: "error";
@@ -56,7 +56,7 @@ export type DatagramEnd<T> =
       readonly elapsedNs: number;
       readonly source: RttSource;
       /** Set when it came, as far as is known, after the threshold. */
-      readonly tardy: "late" | "stalled" | undefined;
+      readonly late: "late" | "stalled" | undefined;
     }
   | Expired;
 
@@ -87,7 +87,7 @@ export async function exchangeDatagram<T>(
 
 /** The end of an exchange whose socket could not be connected, by the code of what hindered it. */
 export function neverSent(code: string): Extract<DatagramEnd<never>, { kind: "error" }> {
-  return { kind: "error", code, place: "datagram-send", elapsedNs: 0, source: "monotonic", tardy: undefined };
+  return { kind: "error", code, place: "datagram-send", elapsedNs: 0, source: "monotonic", late: undefined };
 }
 
 async function sendAndWait<T>(
@@ -107,13 +107,12 @@ async function sendAndWait<T>(
     const arrival = { bytes, ...arrivalTime(ageNs, deadline.elapsedNs()) };
     const reading = read(arrival);
     if (reading.kind === "stray") strays += 1;
-    else
-      first.resolve({ kind: "answered", value: reading.value, arrival, tardy: deadline.tardiness(arrival.elapsedNs) });
+    else first.resolve({ kind: "answered", value: reading.value, arrival, late: deadline.lateness(arrival.elapsedNs) });
   });
   const failAt = (place: ErrnoPlace) => (error: Error) => {
     const elapsedNs = deadline.elapsedNs();
-    const tardy = deadline.tardiness(elapsedNs);
-    first.resolve({ kind: "error", code: codeOf(error), place, elapsedNs, source: "monotonic", tardy });
+    const late = deadline.lateness(elapsedNs);
+    first.resolve({ kind: "error", code: codeOf(error), place, elapsedNs, source: "monotonic", late });
   };
   socket.on("error", failAt("datagram-answer"));
   // Node hands the datagram to the kernel within this call, so the deadline and the packet start together.

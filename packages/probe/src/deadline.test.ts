@@ -49,9 +49,9 @@ describe("a deadline", () => {
     const clock = manualClock(0);
     const deadline = startDeadline(lagging(clock, stallFrom(10, 400)), 50);
     clock.advance(60);
-    expect(deadline.tardiness(deadline.elapsedNs())).toBe("late");
+    expect(deadline.lateness(deadline.elapsedNs())).toBe("late");
     clock.advance(100);
-    expect(deadline.tardiness(deadline.elapsedNs())).toBe("stalled");
+    expect(deadline.lateness(deadline.elapsedNs())).toBe("stalled");
     deadline.cancel();
   });
 

@@ -46,7 +46,7 @@ export interface Deadline {
   /** Nanoseconds since the start. */
   elapsedNs(): number;
   /** What an answer counts as that took `tookNs`: undefined within the threshold, else `late`, or `stalled` if we were. */
-  tardiness(tookNs: number): Extract<Reason, "late" | "stalled"> | undefined;
+  lateness(tookNs: number): Extract<Reason, "late" | "stalled"> | undefined;
   /** `work`, or `expired` when the time is up first. `work` must not reject. After an expiry every race expires at once. */
   race<T>(work: Promise<T>): Promise<T | Expired>;
   cancel(): void;
@@ -84,7 +84,7 @@ export function startDeadline(clock: Clock, timeoutMs: number): Deadline {
 
   return {
     elapsedNs: () => clock.monotonicNs() - startedNs,
-    tardiness: (tookNs) => (tookNs <= timeoutNs ? undefined : stalled() ? "stalled" : "late"),
+    lateness: (tookNs) => (tookNs <= timeoutNs ? undefined : stalled() ? "stalled" : "late"),
     race: (work) => Promise.race([work, expiry]),
     cancel: () => timer?.cancel(),
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { dial } from "./dial.ts";
-import { emptyTrace } from "./finding.ts";
+import { emptyTrace } from "./probe-result.ts";
 import { worldOf } from "./testing/loopback.ts";
 
 describe("a dial", () => {

@@ -10,8 +10,8 @@ import { connect, type LookupFunction, type Socket } from "node:net";
 import type { IpFamily, Outcome } from "@lifeline/measure";
 import { type Deadline, isExpired, startDeadline } from "./deadline.ts";
 import { codeOf, reasonOfErrno } from "./errno.ts";
-import { outcome, type Trace } from "./finding.ts";
 import type { TcpInfo } from "./kernel.ts";
+import { outcome, type Trace } from "./probe-result.ts";
 import { streamFd } from "./socket-fd.ts";
 import type { ProbeWorld } from "./world.ts";
 
@@ -125,8 +125,8 @@ function judgeOpening(
   trace.evidence.code = first.code;
   const reason = reasonOfErrno(first.code, "connect");
   if (reason !== "refused") return outcome(reason, "connect");
-  const tardy = deadline.tardiness(first.elapsedNs);
-  if (tardy !== undefined) return outcome(tardy, "connect");
+  const late = deadline.lateness(first.elapsedNs);
+  if (late !== undefined) return outcome(late, "connect");
   // A reset is an answer of the host's: a round trip, though the kernel keeps no time of it.
   trace.rtt = { ns: first.elapsedNs, source: "monotonic" };
   return outcome("refused", "connect");
@@ -138,8 +138,8 @@ function judgeHandshake(deadline: Deadline, { info, elapsedNs }: Opened & { kind
   const kernelNs = info !== undefined && info.rttNs > 0 ? info.rttNs : undefined;
   // After a lost SYN the kernel's figure is that of the last SYN alone, and proves nothing about the whole.
   const wholeNs = kernelNs !== undefined && info?.totalRetransmits === 0 ? kernelNs : elapsedNs;
-  const tardy = deadline.tardiness(wholeNs);
-  if (tardy !== undefined) return outcome(tardy, "connect");
+  const late = deadline.lateness(wholeNs);
+  if (late !== undefined) return outcome(late, "connect");
   trace.phases.connectNs = wholeNs;
   trace.rtt = kernelNs === undefined ? { ns: elapsedNs, source: "monotonic" } : { ns: kernelNs, source: "kernel" };
   return undefined;

@@ -58,7 +58,7 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
 describe("the DNS probe", () => {
   it("counts answers to another's question as strays, and is lost when nothing else comes", async () => {
     await using server = await dnsServer();
-    const sample = await ask(server.port, "stranger");
+    const sample = await ask(server.port, "otherid");
     expect(sample.outcome).toEqual({ reason: "timeout", phase: "first-byte" });
     expect(sample.evidence.strays).toBe(1);
   });

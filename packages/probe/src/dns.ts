@@ -14,9 +14,9 @@ import { isExpired } from "./deadline.ts";
 import { type DnsAnswer, decodeAnswer, encodeQuery } from "./dns-message.ts";
 import { exchangeDnsStream } from "./dns-stream.ts";
 import { reasonOfErrno } from "./errno.ts";
-import { emptyTrace, type Finding, findingOf, outcome, type Trace } from "./finding.ts";
 import { locate } from "./locate.ts";
 import { ANSWERS_MAX } from "./name-resolver.ts";
+import { emptyTrace, outcome, type ProbeResult, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import { judgeDatagramError } from "./udp.ts";
 
@@ -39,7 +39,7 @@ export const probeDns: ProbeProtocol<"dns"> = async (target, { query, transport 
   const message = encodeQuery(Math.floor(world.random() * ID_COUNT), query);
   if (message === undefined) {
     trace.evidence.code = "EBADNAME";
-    return findingOf(trace, outcome("agent-resource", "plan"));
+    return resultOf(trace, outcome("agent-resource", "plan"));
   }
   const ask = transport === "udp" ? askByDatagram : askByStream;
   return ask(target, message, world, trace);
@@ -50,11 +50,11 @@ type Ask = (
   query: Uint8Array,
   world: Parameters<typeof locate>[0],
   trace: Trace,
-) => Promise<Finding>;
+) => Promise<ProbeResult>;
 
 const askByDatagram: Ask = async (target, query, world, trace) => {
   const located = await locate(world, target, trace);
-  if (located.kind === "ended") return findingOf(trace, located.outcome);
+  if (located.kind === "ended") return resultOf(trace, located.outcome);
   trace.evidence.address = located.address;
   delete trace.evidence.answers;
   const { end, strays, localAddress } = await exchangeDatagram(
@@ -65,7 +65,7 @@ const askByDatagram: Ask = async (target, query, world, trace) => {
   );
   if (localAddress !== undefined) trace.evidence.localAddress = localAddress;
   if (strays > 0) trace.evidence.strays = strays;
-  return findingOf(trace, judgeDatagram(end, trace));
+  return resultOf(trace, judgeDatagram(end, trace));
 };
 
 function readAnswer(query: Uint8Array, { bytes }: Arrival): Reading<DnsAnswer> {
@@ -76,7 +76,7 @@ function readAnswer(query: Uint8Array, { bytes }: Arrival): Reading<DnsAnswer> {
 function judgeDatagram(end: DatagramEnd<DnsAnswer>, trace: Trace): Outcome {
   if (end.kind === "expired") return outcome(end.stalled ? "stalled" : "timeout", "first-byte");
   if (end.kind === "error") return judgeDatagramError(end, trace);
-  if (end.tardy !== undefined) return outcome(end.tardy, "first-byte");
+  if (end.late !== undefined) return outcome(end.late, "first-byte");
   trace.rtt = { ns: end.arrival.elapsedNs, source: end.arrival.source };
   return judgeAnswer(end.value, trace);
 }
@@ -84,22 +84,22 @@ function judgeDatagram(end: DatagramEnd<DnsAnswer>, trace: Trace): Outcome {
 const askByStream: Ask = async (target, query, world, trace) => {
   const channel = await openChannel(world, target, { trust: undefined, alpn: [] }, trace);
   delete trace.evidence.answers;
-  if (channel.kind === "ended") return findingOf(trace, channel.outcome);
+  if (channel.kind === "ended") return resultOf(trace, channel.outcome);
   const { socket, deadline } = channel;
   try {
     const startedNs = deadline.elapsedNs();
     const exchanged = await deadline.race(exchangeDnsStream(socket, query));
     if (isExpired(exchanged)) {
-      return findingOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
+      return resultOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
     }
     if (exchanged.kind === "error") {
       trace.evidence.code = exchanged.code;
-      return findingOf(trace, outcome(reasonOfErrno(exchanged.code, "stream"), "first-byte"));
+      return resultOf(trace, outcome(reasonOfErrno(exchanged.code, "stream"), "first-byte"));
     }
-    const tardy = deadline.tardiness(deadline.elapsedNs());
-    if (tardy !== undefined) return findingOf(trace, outcome(tardy, "first-byte"));
+    const late = deadline.lateness(deadline.elapsedNs());
+    if (late !== undefined) return resultOf(trace, outcome(late, "first-byte"));
     trace.phases.firstByteNs = deadline.elapsedNs() - startedNs;
-    return findingOf(trace, judgeAnswer(decodeAnswer(exchanged.message, query), trace));
+    return resultOf(trace, judgeAnswer(decodeAnswer(exchanged.message, query), trace));
   } finally {
     closeChannel(channel);
   }

@@ -9,9 +9,9 @@ import type { Outcome } from "@lifeline/measure";
 import { closeChannel, openChannel } from "./channel.ts";
 import { isExpired } from "./deadline.ts";
 import { type Exchanged, reasonOfExchangeCode, USER_AGENT } from "./exchange.ts";
-import { emptyTrace, findingOf, outcome, type Trace } from "./finding.ts";
 import { originOf } from "./http.ts";
 import { exchangeHttp2 } from "./http2-exchange.ts";
+import { emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 
 /** The method that is called: in Lifeline's own package, so that no server can have it. */
@@ -28,10 +28,10 @@ export const probeGrpc: ProbeProtocol<"grpc"> = async (target, { trust }, world)
   const trace = emptyTrace();
   // A gRPC client offers h2 alone (grpc-go credentials/tls.go).
   const channel = await openChannel(world, target, { trust, alpn: ["h2"] }, trace);
-  if (channel.kind === "ended") return findingOf(trace, channel.outcome);
+  if (channel.kind === "ended") return resultOf(trace, channel.outcome);
   const { socket, deadline } = channel;
   try {
-    if (trust !== undefined && trace.evidence.alpn !== "h2") return findingOf(trace, outcome("grpc-protocol", "tls"));
+    if (trust !== undefined && trace.evidence.alpn !== "h2") return resultOf(trace, outcome("grpc-protocol", "tls"));
     const startedNs = deadline.elapsedNs();
     const exchanged = await deadline.race(
       exchangeHttp2(socket, callOf(originOf(target, trust !== undefined)), () => {
@@ -39,12 +39,12 @@ export const probeGrpc: ProbeProtocol<"grpc"> = async (target, { trust }, world)
       }),
     );
     if (isExpired(exchanged)) {
-      return findingOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
+      return resultOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
     }
-    const tardy = deadline.tardiness(deadline.elapsedNs());
-    if (tardy !== undefined) return findingOf(trace, outcome(tardy, "first-byte"));
+    const late = deadline.lateness(deadline.elapsedNs());
+    if (late !== undefined) return resultOf(trace, outcome(late, "first-byte"));
     trace.phases.firstByteNs = deadline.elapsedNs() - startedNs - (trace.phases.requestNs ?? 0);
-    return findingOf(trace, judgeCall(exchanged, trace));
+    return resultOf(trace, judgeCall(exchanged, trace));
   } finally {
     closeChannel(channel);
   }

@@ -9,9 +9,9 @@ import { endpointName, type HttpExpectation, type Reason, type Target } from "@l
 import { closeChannel, openChannel } from "./channel.ts";
 import { isExpired } from "./deadline.ts";
 import { type Exchanged, reasonOfExchangeCode, USER_AGENT } from "./exchange.ts";
-import { boundedText, emptyTrace, findingOf, outcome, type Trace } from "./finding.ts";
 import { exchangeHttp1 } from "./http1-exchange.ts";
 import { exchangeHttp2 } from "./http2-exchange.ts";
+import { boundedText, emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 
 /** Statuses from here on are faults of the server (RFC 9110 §15.6): never accepted unless they are asked for. */
@@ -24,11 +24,11 @@ const ALPN = { "1.1": ["http/1.1"], "2": ["h2", "http/1.1"] } as const;
 export const probeHttp: ProbeProtocol<"http"> = async (target, { trust, expect }, world) => {
   const trace = emptyTrace();
   const channel = await openChannel(world, target, { trust, alpn: ALPN[expect.version] }, trace);
-  if (channel.kind === "ended") return findingOf(trace, channel.outcome);
+  if (channel.kind === "ended") return resultOf(trace, channel.outcome);
   const { socket, deadline } = channel;
   try {
     if (trust !== undefined && !agreesOn(expect.version, trace.evidence.alpn)) {
-      return findingOf(trace, outcome("http-protocol", "tls"));
+      return resultOf(trace, outcome("http-protocol", "tls"));
     }
     const startedNs = deadline.elapsedNs();
     const sent = () => {
@@ -40,17 +40,14 @@ export const probeHttp: ProbeProtocol<"http"> = async (target, { trust, expect }
         : exchangeHttp1(socket, http1Request(target, trust !== undefined, expect), sent),
     );
     if (isExpired(exchanged)) {
-      return findingOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
+      return resultOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
     }
     if (exchanged.kind === "response") {
-      const tardy = deadline.tardiness(deadline.elapsedNs());
-      if (tardy !== undefined) return findingOf(trace, outcome(tardy, "first-byte"));
+      const late = deadline.lateness(deadline.elapsedNs());
+      if (late !== undefined) return resultOf(trace, outcome(late, "first-byte"));
       trace.phases.firstByteNs = deadline.elapsedNs() - startedNs - (trace.phases.requestNs ?? 0);
     }
-    return findingOf(
-      trace,
-      outcome(judgeExchange(exchanged, target, trust !== undefined, expect, trace), "first-byte"),
-    );
+    return resultOf(trace, outcome(judgeExchange(exchanged, target, trust !== undefined, expect, trace), "first-byte"));
   } finally {
     closeChannel(channel);
   }

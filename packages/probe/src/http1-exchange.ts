@@ -18,13 +18,13 @@ export interface Http1Request {
 }
 
 /** Sends the request and resolves at the response's headers, or at whatever comes instead. The caller closes the socket. */
-export function exchangeHttp1(socket: Socket, wish: Http1Request, sent: Sent): Promise<Exchanged> {
+export function exchangeHttp1(socket: Socket, request: Http1Request, sent: Sent): Promise<Exchanged> {
   const { promise, resolve } = Promise.withResolvers<Exchanged>();
   const message = process.getBuiltinModule("node:http").request({
     createConnection: () => socket,
-    method: wish.method,
-    path: wish.path,
-    headers: { host: wish.authority, "user-agent": wish.userAgent, accept: "*/*", connection: "close" },
+    method: request.method,
+    path: request.path,
+    headers: { host: request.authority, "user-agent": request.userAgent, accept: "*/*", connection: "close" },
     maxHeaderSize: HEADERS_MAX_BYTES,
   });
   message.once("finish", sent);

@@ -25,9 +25,9 @@ export interface Http2Request {
 }
 
 /** Sends the request and resolves at the answer, or at whatever comes instead. The caller closes the socket. */
-export function exchangeHttp2(socket: Socket, wish: Http2Request, sent: Sent): Promise<Exchanged> {
+export function exchangeHttp2(socket: Socket, request: Http2Request, sent: Sent): Promise<Exchanged> {
   const { promise, resolve } = Promise.withResolvers<Exchanged>();
-  const session = connect(wish.origin, {
+  const session = connect(request.origin, {
     createConnection: () => socket,
     settings: { enablePush: false, maxHeaderListSize: HEADERS_MAX_BYTES },
     maxSessionMemory: SESSION_MAX_MB,
@@ -37,10 +37,10 @@ export function exchangeHttp2(socket: Socket, wish: Http2Request, sent: Sent): P
   session.on("error", (error) => resolve({ kind: "error", code: codeOf(error) }));
   session.once("close", () => resolve({ kind: "error", code: "ECONNRESET" }));
 
-  const stream = session.request(wish.headers, { endStream: wish.body === undefined });
-  listen(stream, wish.awaitsTrailers, resolve);
+  const stream = session.request(request.headers, { endStream: request.body === undefined });
+  listen(stream, request.awaitsTrailers, resolve);
   stream.once("ready", sent);
-  if (wish.body !== undefined) stream.end(wish.body);
+  if (request.body !== undefined) stream.end(request.body);
   return promise.finally(() => session.destroy());
 }
 

@@ -8,8 +8,8 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { codeOf } from "./errno.ts";
-import { emptyTrace, type Finding, findingOf, outcome } from "./finding.ts";
 import type { LinkCounters } from "./link-watch.ts";
+import { emptyTrace, outcome, type ProbeResult, resultOf } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import { SIDEROLINK_INTERFACES } from "./siderolink-prefix.ts";
 import type { ProbeWorld } from "./world.ts";
@@ -32,11 +32,11 @@ export const probeLink: ProbeProtocol<"link"> = async (_target, _options, world)
   } catch (error) {
     const trace = emptyTrace();
     trace.evidence.code = codeOf(error);
-    return findingOf(trace, outcome("agent-resource", "plan"));
+    return resultOf(trace, outcome("agent-resource", "plan"));
   }
 };
 
-function readLink({ clock, link, sysRoot, procRoot }: ProbeWorld): Finding {
+function readLink({ clock, link, sysRoot, procRoot }: ProbeWorld): ProbeResult {
   const trace = emptyTrace();
   const present = tunnelInterfaces(sysRoot);
   const addressed = withAddress(procRoot);
@@ -46,7 +46,7 @@ function readLink({ clock, link, sysRoot, procRoot }: ProbeWorld): Finding {
   if (name === undefined) {
     link.forget();
     if (isIpv6Disabled(procRoot)) trace.evidence.code = IPV6_DISABLED;
-    return findingOf(trace, outcome("link-absent", "plan"));
+    return resultOf(trace, outcome("link-absent", "plan"));
   }
 
   const counters = readCounters(sysRoot, name);
@@ -59,9 +59,9 @@ function readLink({ clock, link, sysRoot, procRoot }: ProbeWorld): Finding {
     txPacketsSince,
     mtuBytes: readNumber(join(sysRoot, "class/net", name, "mtu")),
   };
-  if (addressed.length > 0) return findingOf(trace, outcome(REASONS[kind], "plan"));
+  if (addressed.length > 0) return resultOf(trace, outcome(REASONS[kind], "plan"));
   trace.evidence.code = isIpv6Disabled(procRoot, name) ? IPV6_DISABLED : NO_ADDRESS;
-  return findingOf(trace, outcome("link-no-address", "plan"));
+  return resultOf(trace, outcome("link-no-address", "plan"));
 }
 
 /** The tunnel's interfaces that this node has, `siderolink` first. `sysRoot` is where sysfs is; throws when it cannot be read. */

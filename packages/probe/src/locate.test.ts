@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { emptyTrace } from "./finding.ts";
 import { locate } from "./locate.ts";
+import { emptyTrace } from "./probe-result.ts";
 import { answerOf, dnsServer } from "./testing/dns-server.ts";
 import { targetOf, worldOf } from "./testing/loopback.ts";
 import { udpPeer } from "./testing/peers.ts";

@@ -1,7 +1,7 @@
 /** The first step of every attempt: from the target's host to the one address that is tried. */
 import type { Outcome, Target } from "@lifeline/measure";
 import { isExpired, startDeadline } from "./deadline.ts";
-import { outcome, type Trace } from "./finding.ts";
+import { outcome, type Trace } from "./probe-result.ts";
 import type { ProbeWorld } from "./world.ts";
 
 /** The address to try, or how the attempt ended without one. */
@@ -22,7 +22,7 @@ export async function locate(world: ProbeWorld, target: Target, trace: Trace): P
   }
   const tookNs = deadline.elapsedNs();
   // An answer that came late, or was held up here, is still an address to try; its duration is none of the resolver's.
-  if (answer.asked && deadline.tardiness(tookNs) === undefined) trace.phases.dnsNs = tookNs;
+  if (answer.asked && deadline.lateness(tookNs) === undefined) trace.phases.dnsNs = tookNs;
   if (answer.kind === "failed") {
     trace.evidence.code = answer.code;
     return { kind: "ended", outcome: outcome(answer.reason, "dns") };

@@ -21,9 +21,9 @@ import {
 import { connectedSocket } from "./connected-socket.ts";
 import { type Deadline, isExpired, startDeadline } from "./deadline.ts";
 import { codeOf, reasonOfErrno } from "./errno.ts";
-import { emptyTrace, findingOf, outcome, type Trace } from "./finding.ts";
 import { locate } from "./locate.ts";
 import { boundsOf, carriesRequired, firstSizes, furtherSizes, ROUNDS_MAX, SIZE_MIN_BYTES } from "./mtu-search.ts";
+import { emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import { datagramFd } from "./socket-fd.ts";
 import type { ProbeWorld } from "./world.ts";
@@ -35,15 +35,15 @@ const HEADER_BYTES = { 4: 20 + 8, 6: 40 + 8 } as const;
 export const probeMtu: ProbeProtocol<"mtu"> = async (target, { authenticated, requiredBytes }, world) => {
   const trace = emptyTrace();
   const key = authenticated ? world.stampKey : undefined;
-  if (authenticated && key === undefined) return findingOf(trace, outcome("stamp-unkeyed", "plan"));
+  if (authenticated && key === undefined) return resultOf(trace, outcome("stamp-unkeyed", "plan"));
   const located = await locate(world, target, trace);
-  if (located.kind === "ended") return findingOf(trace, located.outcome);
+  if (located.kind === "ended") return resultOf(trace, located.outcome);
   trace.evidence.address = located.address;
   const { family, port, timeoutMs } = target;
   const opened = await openSearch(world, { family, port, address: located.address, key });
-  if (typeof opened === "string") return findingOf(trace, ended(opened, trace));
+  if (typeof opened === "string") return resultOf(trace, ended(opened, trace));
   try {
-    return findingOf(trace, await search(opened, world, family, requiredBytes, timeoutMs, trace));
+    return resultOf(trace, await search(opened, world, family, requiredBytes, timeoutMs, trace));
   } finally {
     opened.socket.close();
   }

@@ -1,11 +1,11 @@
 /** The table of protocols, and the one way to use it. */
 import { NS_PER_MS, type ProbeKind, type Sample, type Target } from "@lifeline/measure";
 import { probeDns } from "./dns.ts";
-import type { Finding } from "./finding.ts";
 import { probeGrpc } from "./grpc.ts";
 import { probeHttp } from "./http.ts";
 import { probeLink } from "./link.ts";
 import { probeMtu } from "./mtu.ts";
+import type { ProbeResult } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import { probeStamp } from "./stamp.ts";
 import { probeTcp } from "./tcp.ts";
@@ -33,13 +33,13 @@ const PROTOCOLS: { readonly [Kind in ProbeKind]: ProbeProtocol<Kind> } = {
 export async function probe(target: Target, world: ProbeWorld): Promise<Sample> {
   const startedAtMs = world.clock.wallMs();
   const startedNs = world.clock.monotonicNs();
-  const finding = await attempt(target, world);
+  const result = await attempt(target, world);
   const tookMs = (world.clock.monotonicNs() - startedNs) / NS_PER_MS;
   // The end is the start plus a monotonic duration: a stepped wall clock cannot make it precede the start (M2).
-  return { targetId: target.id, startedAtMs, endedAtMs: startedAtMs + tookMs, ...finding };
+  return { targetId: target.id, startedAtMs, endedAtMs: startedAtMs + tookMs, ...result };
 }
 
-function attempt<Kind extends ProbeKind>(target: Target, world: ProbeWorld): Promise<Finding> {
+function attempt<Kind extends ProbeKind>(target: Target, world: ProbeWorld): Promise<ProbeResult> {
   // The table pairs every kind with its own options; the compiler cannot follow the pair through a lookup.
   const options = target.options as Parameters<ProbeProtocol<Kind>>[1];
   return PROTOCOLS[options.probe as Kind](target, options, world);

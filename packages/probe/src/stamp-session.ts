@@ -25,7 +25,7 @@ import {
 import { arrivalTime, connectedSocket } from "./connected-socket.ts";
 import { type DatagramClocks, type DatagramEnd, neverSent } from "./datagram.ts";
 import { type Deadline, isExpired, startDeadline } from "./deadline.ts";
-import { directionsFrom, type EndedPacket } from "./direction-account.ts";
+import { createDirectionLoss, type EndedPacket } from "./direction-loss.ts";
 import { codeOf } from "./errno.ts";
 import { datagramFd } from "./socket-fd.ts";
 
@@ -140,7 +140,7 @@ class Session {
   readonly #onIdle: () => void;
   /** In the order of sending; those at the front that are over are told and forgotten. */
   readonly #sent: Sent[] = [];
-  readonly #account = directionsFrom();
+  readonly #account = createDirectionLoss();
   readonly #start: number;
   #count = 0;
   #duplicates = 0;
@@ -240,7 +240,7 @@ class Session {
     const own = value.kind === "reply" && value.packet.sequence !== sequence ? value.packet.sequence : undefined;
     const isAnswer = value.kind === "reply";
     sent.ended = { index, reflected: isAnswer ? { sequence: own } : undefined };
-    sent.settle({ kind: "answered", value, arrival, tardy: deadline.tardiness(arrival.elapsedNs) });
+    sent.settle({ kind: "answered", value, arrival, late: deadline.lateness(arrival.elapsedNs) });
   }
 
   #fail(code: string, place: "datagram-answer" | "datagram-send"): void {
@@ -251,8 +251,8 @@ class Session {
     if (sent.ended !== undefined) return;
     const elapsedNs = sent.deadline.elapsedNs();
     sent.ended = { index: sent.index, reflected: undefined };
-    const tardy = sent.deadline.tardiness(elapsedNs);
-    sent.settle({ kind: "error", code, place, elapsedNs, source: "monotonic", tardy });
+    const late = sent.deadline.lateness(elapsedNs);
+    sent.settle({ kind: "error", code, place, elapsedNs, source: "monotonic", late });
   }
 
   /** What the packets that are over say of each direction, in the order of sending. */

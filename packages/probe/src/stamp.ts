@@ -5,8 +5,8 @@
 import { NS_PER_US, type Outcome } from "@lifeline/measure";
 import { residenceNs } from "@lifeline/stamp";
 import type { DatagramEnd } from "./datagram.ts";
-import { emptyTrace, type Finding, findingOf, outcome, type Trace } from "./finding.ts";
 import { locate } from "./locate.ts";
+import { emptyTrace, outcome, type ProbeResult, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import type { Reply } from "./stamp-session.ts";
 import { judgeDatagramError } from "./udp.ts";
@@ -18,23 +18,23 @@ const ROUND_TRIP_MIN_NS = NS_PER_US;
 export const probeStamp: ProbeProtocol<"stamp"> = async (target, { authenticated }, world) => {
   const trace = emptyTrace();
   const key = authenticated ? world.stampKey : undefined;
-  if (authenticated && key === undefined) return findingOf(trace, outcome("stamp-unkeyed", "plan"));
+  if (authenticated && key === undefined) return resultOf(trace, outcome("stamp-unkeyed", "plan"));
   const located = await locate(world, target, trace);
-  if (located.kind === "ended") return findingOf(trace, located.outcome);
+  if (located.kind === "ended") return resultOf(trace, located.outcome);
   const { address } = located;
   trace.evidence.address = address;
   const { end, strays, localAddress, directions } = await world.sessions.exchange({ ...target, address }, key);
   if (strays > 0) trace.evidence.strays = strays;
   if (localAddress !== undefined) trace.evidence.localAddress = localAddress;
-  const finding = findingOf(trace, judge(end, trace));
-  return directions === undefined ? finding : ({ ...finding, directions } satisfies Finding);
+  const result = resultOf(trace, judge(end, trace));
+  return directions === undefined ? result : ({ ...result, directions } satisfies ProbeResult);
 };
 
 function judge(end: DatagramEnd<Reply>, trace: Trace): Outcome {
   if (end.kind === "expired") return outcome(end.stalled ? "stalled" : "timeout", "first-byte");
   if (end.kind === "error") return judgeDatagramError(end, trace);
   if (end.value.kind === "malformed") return malformed(end.value.code, trace);
-  if (end.tardy !== undefined) return outcome(end.tardy, "first-byte");
+  if (end.late !== undefined) return outcome(end.late, "first-byte");
   const { elapsedNs, source } = end.arrival;
   const stayNs = residenceNs(end.value.packet);
   const roundTripNs = elapsedNs - stayNs;

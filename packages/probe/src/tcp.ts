@@ -5,15 +5,15 @@
  * NAT and firewall on the way at once, where a FIN leaves TIME_WAIT for a minute at each probe.
  */
 import { dial } from "./dial.ts";
-import { emptyTrace, findingOf, outcome } from "./finding.ts";
 import { locate } from "./locate.ts";
+import { emptyTrace, outcome, resultOf } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 
 /** Answered by a handshake, or by a reset where `acceptReset` says that a closed port proves the path as well. */
 export const probeTcp: ProbeProtocol<"tcp"> = async (target, { acceptReset }, world) => {
   const trace = emptyTrace();
   const located = await locate(world, target, trace);
-  if (located.kind === "ended") return findingOf(trace, located.outcome);
+  if (located.kind === "ended") return resultOf(trace, located.outcome);
   const dialled = await dial(
     world,
     { ...target, handshakeTimeoutMs: target.timeoutMs, address: located.address },
@@ -21,9 +21,9 @@ export const probeTcp: ProbeProtocol<"tcp"> = async (target, { acceptReset }, wo
   );
   if (dialled.kind === "ended") {
     const proven = acceptReset && dialled.outcome.reason === "refused";
-    return findingOf(trace, proven ? outcome("answered", "connect") : dialled.outcome);
+    return resultOf(trace, proven ? outcome("answered", "connect") : dialled.outcome);
   }
   dialled.deadline.cancel();
   dialled.socket.resetAndDestroy();
-  return findingOf(trace, outcome("answered", "connect"));
+  return resultOf(trace, outcome("answered", "connect"));
 };

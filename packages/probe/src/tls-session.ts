@@ -10,12 +10,12 @@ import { connect, type PeerCertificate, type TLSSocket } from "node:tls";
 import type { Outcome, Trust } from "@lifeline/measure";
 import { type Deadline, isExpired } from "./deadline.ts";
 import { codeOf } from "./errno.ts";
-import { outcome, type Trace } from "./finding.ts";
+import { outcome, type Trace } from "./probe-result.ts";
 import { judgePeer, serverNameOf } from "./trust.ts";
 import type { ProbeWorld } from "./world.ts";
 
 /** What to ask of the peer. */
-export interface TlsWish {
+export interface HandshakeOptions {
   /** The host that the certificate must be for. */
   readonly host: string;
   readonly trust: Trust;
@@ -36,10 +36,10 @@ export async function secure(
   world: ProbeWorld,
   socket: Socket,
   deadline: Deadline,
-  wish: TlsWish,
+  options: HandshakeOptions,
   trace: Trace,
 ): Promise<Secured> {
-  const found = world.trust.contextFor(wish.trust);
+  const found = world.trust.contextFor(options.trust);
   if (found.kind === "unreadable") {
     trace.evidence.code = found.code;
     return ended(outcome("agent-resource", "plan"));
@@ -50,9 +50,9 @@ export async function secure(
     socket,
     secureContext: found.context,
     rejectUnauthorized: false,
-    host: wish.host,
-    servername: serverNameOf(wish.host),
-    ALPNProtocols: [...wish.alpn],
+    host: options.host,
+    servername: serverNameOf(options.host),
+    ALPNProtocols: [...options.alpn],
     // The name is judged with the chain, by code, once the handshake is over. Node reads the whole chain for this call.
     checkServerIdentity: (_host, certificate) => {
       shown = certificate;
@@ -65,10 +65,10 @@ export async function secure(
     trace.evidence.code = shaken.code;
     return ended(outcome(reasonOfTlsCode(shaken.code), "tls"));
   }
-  const tardy = deadline.tardiness(deadline.elapsedNs());
-  if (tardy !== undefined) return ended(outcome(tardy, "tls"));
+  const late = deadline.lateness(deadline.elapsedNs());
+  if (late !== undefined) return ended(outcome(late, "tls"));
   trace.phases.tlsNs = deadline.elapsedNs() - startedNs;
-  const fault = examine(world, session, wish, shown, trace);
+  const fault = examine(world, session, options, shown, trace);
   return { kind: "secure", socket: session, fault };
 }
 
@@ -85,14 +85,14 @@ function whenSecure(session: TLSSocket): Promise<Shaken> {
 function examine(
   world: ProbeWorld,
   session: TLSSocket,
-  wish: TlsWish,
+  options: HandshakeOptions,
   shown: PeerCertificate | undefined,
   trace: Trace,
 ): Outcome | undefined {
   const version = session.getProtocol();
   if (version !== null) trace.evidence.tlsVersion = version;
   trace.evidence.alpn = session.alpnProtocol || "";
-  const { chain, fault } = judgePeer(session, wish, world.trust, shown);
+  const { chain, fault } = judgePeer(session, options, world.trust, shown);
   trace.evidence.chain = chain;
   if (fault === undefined) return undefined;
   trace.evidence.code = fault.code;

@@ -23,7 +23,7 @@ async function probeNamed(port: number, options: Parameters<typeof targetOf>[0] 
 
 describe("the TLS probe", () => {
   it("is answered by a trusted chain for the right name, and notes what was agreed", async () => {
-    await using peer = await tlsPeer("below-chain.pem", { ALPNProtocols: ["h2"] });
+    await using peer = await tlsPeer("leaf-chain.pem", { ALPNProtocols: ["h2"] });
     const sample = await probeNamed(peer.port, { ...tls, alpn: ["h2"], alpnRequired: true });
     expect(sample.outcome).toEqual({ reason: "answered", phase: "tls" });
     expect(sample.evidence).toMatchObject({ tlsVersion: "TLSv1.3", alpn: "h2" });
@@ -58,26 +58,26 @@ describe("the TLS probe", () => {
 
   it.each([
     // Alone, and it says where its issuer's certificate is to be had.
-    ["its issuer's URL and no issuer", "published-alone.pem", "root.pem", "tls-incomplete-chain", LEAF],
+    ["its issuer's URL and no issuer", "aia-alone.pem", "root.pem", "tls-incomplete-chain", LEAF],
     [
       "the same, where no such authority is known either",
-      "published-alone.pem",
-      "stranger.pem",
+      "aia-alone.pem",
+      "unknown-root.pem",
       "tls-incomplete-chain",
       LEAF,
     ],
-    ["the whole chain", "published-chain.pem", "root.pem", undefined, undefined],
+    ["the whole chain", "aia-chain.pem", "root.pem", undefined, undefined],
     // Nothing tells these from a certificate of an unknown authority's own.
-    ["no issuer and no URL", "below-alone.pem", "root.pem", "tls-untrusted", LEAF],
+    ["no issuer and no URL", "leaf-alone.pem", "root.pem", "tls-untrusted", LEAF],
     [
       "an intermediate of an unknown root",
-      "published-chain.pem",
-      "stranger.pem",
+      "aia-chain.pem",
+      "unknown-root.pem",
       "tls-untrusted",
       "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
     ],
-    ["an unknown root, shown", "published-estranged.pem", "root.pem", "tls-untrusted", "SELF_SIGNED_CERT_IN_CHAIN"],
-    ["the name of a trusted root on another key", "published-impostor.pem", "root.pem", "tls-untrusted", LEAF],
+    ["an unknown root, shown", "aia-unknown-root.pem", "root.pem", "tls-untrusted", "SELF_SIGNED_CERT_IN_CHAIN"],
+    ["the name of a trusted root on another key", "aia-same-name-root.pem", "root.pem", "tls-untrusted", LEAF],
   ])("tells a chain that shows %s", async (_, certificate, root, reason, code) => {
     await using peer = await tlsPeer(certificate);
     const ways = [
@@ -103,7 +103,7 @@ describe("the TLS probe", () => {
   });
 
   it("judges a chain against the host's own roots where no others are given", async () => {
-    await using peer = await tlsPeer("published-alone.pem");
+    await using peer = await tlsPeer("aia-alone.pem");
     using hosts = temporaryFile("hosts", "127.0.0.1 peer.test\n");
     const world = createProbeWorld({
       clock: new PunctualClock(),
@@ -139,7 +139,7 @@ describe("the TLS probe", () => {
     await using peer = await tlsPeer("good.pem");
     const privately = (name: string) => ({ ...tls, trust: { kind: "private", caPem: fixture(name) } }) as const;
     expect((await probeNamed(peer.port, privately("root.pem"))).outcome.reason).toBe("answered");
-    expect((await probeNamed(peer.port, privately("stranger.pem"))).outcome.reason).toBe("tls-untrusted");
+    expect((await probeNamed(peer.port, privately("unknown-root.pem"))).outcome.reason).toBe("tls-untrusted");
   });
 
   it("checks an address literal against the certificate's addresses, and sends it no server name", async () => {

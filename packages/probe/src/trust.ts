@@ -20,7 +20,7 @@ import {
 } from "node:tls";
 import { type ChainCertificate, certificatesOf, type Reason, type Trust } from "@lifeline/measure";
 import { codeOf } from "./errno.ts";
-import { boundedText } from "./finding.ts";
+import { boundedText } from "./probe-result.ts";
 
 /** Contexts kept: one for the public roots and one for each private authority; a deployment has a handful. */
 export const CONTEXTS_MAX = 32;
@@ -119,7 +119,7 @@ export interface PeerJudgement {
 }
 
 /** What a certificate is held against. */
-export interface PeerWish {
+export interface PeerOptions {
   /** The host that it must be for. */
   readonly host: string;
   readonly trust: Trust;
@@ -131,24 +131,24 @@ export interface PeerWish {
  */
 export function judgePeer(
   socket: TLSSocket,
-  wish: PeerWish,
+  options: PeerOptions,
   store: TrustStore,
   shown?: PeerCertificate,
 ): PeerJudgement {
-  if (shown !== undefined && isDetailed(shown)) return judged(socket, shown, wish, store);
+  if (shown !== undefined && isDetailed(shown)) return judged(socket, shown, options, store);
   // getPeerCertificate reads NIST's name of a key's curve, and a curve without one (brainpoolP256r1, secp256k1) ends the process by a memory
   // fault (Node 24.21): whoever is measured could end the agent. A trusted chain was read by it already, and its name is held against that.
   const leaf = socket.authorized ? socket.getPeerCertificate(true) : socket.getPeerX509Certificate();
-  return judged(socket, leaf, wish, store);
+  return judged(socket, leaf, options, store);
 }
 
 function judged(
   socket: TLSSocket,
   leaf: ShownCertificate | undefined,
-  wish: PeerWish,
+  options: PeerOptions,
   store: TrustStore,
 ): PeerJudgement {
-  return { chain: store.describe(leaf), fault: faultOf(socket, leaf, wish, store) };
+  return { chain: store.describe(leaf), fault: faultOf(socket, leaf, options, store) };
 }
 
 /** As much of a certificate as both of Node's readers give. */
@@ -166,7 +166,7 @@ function isDetailed(certificate: PeerCertificate): certificate is DetailedPeerCe
 function faultOf(
   socket: TLSSocket,
   leaf: ShownCertificate | undefined,
-  { host, trust }: PeerWish,
+  { host, trust }: PeerOptions,
   store: TrustStore,
 ): PeerJudgement["fault"] {
   const chainCode = authorizationCode(socket);

@@ -11,8 +11,8 @@ import assert from "node:assert/strict";
 import type { Outcome } from "@lifeline/measure";
 import { type DatagramEnd, exchangeDatagram } from "./datagram.ts";
 import { reasonOfErrno } from "./errno.ts";
-import { emptyTrace, findingOf, outcome, type Trace } from "./finding.ts";
 import { locate } from "./locate.ts";
+import { emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 
 /** Least payload: Omni's TUN drops inner packets under 54 bytes, which a datagram of 6 is on IPv6 (40 + 8 + 6). */
@@ -35,7 +35,7 @@ export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes, exp
   );
   const trace = emptyTrace();
   const located = await locate(world, target, trace);
-  if (located.kind === "ended") return findingOf(trace, located.outcome);
+  if (located.kind === "ended") return resultOf(trace, located.outcome);
   trace.evidence.address = located.address;
   const payload = new Uint8Array(payloadBytes);
   payload[0] = FIRST_BYTE;
@@ -44,7 +44,7 @@ export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes, exp
     value: undefined,
   }));
   if (localAddress !== undefined) trace.evidence.localAddress = localAddress;
-  return findingOf(trace, judge(end, expectRefusal, trace));
+  return resultOf(trace, judge(end, expectRefusal, trace));
 };
 
 function judge(end: DatagramEnd<undefined>, expectRefusal: boolean, trace: Trace): Outcome {
@@ -56,7 +56,7 @@ function judge(end: DatagramEnd<undefined>, expectRefusal: boolean, trace: Trace
       return expectRefusal && judged.reason === "refused" ? outcome("answered", judged.phase) : judged;
     }
     case "answered":
-      if (end.tardy !== undefined) return outcome(end.tardy, "first-byte");
+      if (end.late !== undefined) return outcome(end.late, "first-byte");
       trace.rtt = { ns: end.arrival.elapsedNs, source: end.arrival.source };
       return outcome("answered", "first-byte");
   }
@@ -68,7 +68,7 @@ export function judgeDatagramError(end: DatagramEnd<unknown> & { kind: "error" }
   const reason = reasonOfErrno(end.code, end.place);
   const phase = end.place === "datagram-send" ? "request" : "first-byte";
   if (reason !== "refused") return outcome(reason, phase);
-  if (end.tardy !== undefined) return outcome(end.tardy, phase);
+  if (end.late !== undefined) return outcome(end.late, phase);
   trace.rtt = { ns: end.elapsedNs, source: end.source };
   return outcome(reason, phase);
 }

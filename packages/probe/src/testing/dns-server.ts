@@ -21,7 +21,7 @@ const TTL_SECONDS = 30;
 /**
  * Answers the query, or undefined for none. Labels: an RCODE's name; `nodata`; `garbage` (no message); `cut` (truncated, and empty); `short`
  * (truncated, with what addresses there was room for);
- * `stranger` (another id); `overrun` (promises more than it holds); `none`; `ttl0`; anything else has addresses.
+ * `otherid` (the id of another query); `overrun` (promises more than it holds); `none`; `ttl0`; anything else has addresses.
  */
 export function answerOf(query: Buffer): Buffer | undefined {
   const { label, type, end } = questionOf(query);
@@ -30,7 +30,7 @@ export function answerOf(query: Buffer): Buffer | undefined {
   const head = Buffer.from(query.subarray(0, end));
   head.writeUInt16BE(0x8180 | (RCODES[label] ?? 0), 2);
   head.writeUInt16BE(0, 10);
-  if (label === "stranger") head.writeUInt16BE((head.readUInt16BE(0) + 1) & 0xffff, 0);
+  if (label === "otherid") head.writeUInt16BE((head.readUInt16BE(0) + 1) & 0xffff, 0);
   if (label === "cut" || label === "short") head.writeUInt16BE(0x8380, 2);
   if (label === "overrun") head.writeUInt16BE(2, 6);
   if (label in RCODES || ["nodata", "cut", "overrun"].includes(label)) return head;

@@ -21,7 +21,7 @@ export interface EndedPacket {
 export type DirectionSums = Pick<DirectionCounts, "forwardSent" | "forwardLost" | "returnSent" | "returnLost">;
 
 /** A growing account. */
-export interface DirectionAccount {
+export interface DirectionLoss {
   /** Takes the next packet, in the order of sending. */
   add(packet: EndedPacket): void;
   /** What was learned since it was last taken; undefined: nothing. */
@@ -29,7 +29,7 @@ export interface DirectionAccount {
 }
 
 /** Creates an account that knows nothing yet. */
-export function directionsFrom(): DirectionAccount {
+export function createDirectionLoss(): DirectionLoss {
   let base: { readonly index: number; readonly sequence: number } | undefined;
   /** Answered since the base, itself left out. */
   let answered = 0;

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { directionsFrom } from "./direction-account.ts";
+import { createDirectionLoss } from "./direction-loss.ts";
 
 /** Replays what became of each packet: lost forward, lost on the return, or answered by a stateful reflector that began at `first`. */
 function replay(fates: readonly ("forward" | "return" | "answered")[], first = 1_000) {
-  const account = directionsFrom();
+  const account = createDirectionLoss();
   let reflected = first;
   for (const [index, fate] of fates.entries()) {
     const sequence = fate === "forward" ? undefined : reflected++;
@@ -36,7 +36,7 @@ describe("loss by direction", () => {
   });
 
   it("is not told by a reflector that keeps no count", () => {
-    const account = directionsFrom();
+    const account = createDirectionLoss();
     for (const index of [0, 1, 5]) account.add({ index, reflected: { sequence: undefined } });
     expect(account.take()).toBeUndefined();
   });
@@ -46,7 +46,7 @@ describe("loss by direction", () => {
     ["counts more than was sent", [1, 9]],
     ["stands still", [7, 7]],
   ])("begins again from a reflector that %s", (_, [first = 0, second = 0]) => {
-    const account = directionsFrom();
+    const account = createDirectionLoss();
     account.add({ index: 0, reflected: { sequence: first } });
     account.add({ index: 1, reflected: { sequence: second } });
     expect(account.take()).toBeUndefined();

@@ -2,7 +2,7 @@
 import type { Evidence, Outcome, Phase, PhaseDurations, Reason, Sample } from "@lifeline/measure";
 
 /** A {@link Sample} without its labels. */
-export type Finding = Pick<Sample, "outcome" | "rtt" | "phases" | "evidence" | "directions">;
+export type ProbeResult = Pick<Sample, "outcome" | "rtt" | "phases" | "evidence" | "directions">;
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -18,8 +18,8 @@ export function emptyTrace(): Trace {
   return { rtt: undefined, phases: {}, evidence: {} };
 }
 
-/** The finding of a trace that ended so. */
-export function findingOf(trace: Trace, outcome: Outcome): Finding {
+/** The result of an attempt that ended with `outcome`. */
+export function resultOf(trace: Trace, outcome: Outcome): ProbeResult {
   const { rtt, phases, evidence } = trace;
   return { outcome, phases, evidence, ...(rtt === undefined ? {} : { rtt }) };
 }
