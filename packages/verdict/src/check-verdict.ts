@@ -22,7 +22,7 @@ type Said = Pick<RowVerdict, "verdict" | "cause" | "evidence" | "nextStep"> & { 
 export function checkVerdict(check: CheckedFacts, context: NodeContext, nowMs: number): Said {
   switch (check.name) {
     case "clock":
-      return clockVerdict(context.clockOffsetMs);
+      return clockVerdict(context);
     case "unique-node":
       return uniqueVerdict(context.duplicate, nowMs);
     case "tunnel-bypasses-proxy":
@@ -30,7 +30,7 @@ export function checkVerdict(check: CheckedFacts, context: NodeContext, nowMs: n
   }
 }
 
-function clockVerdict(offsetMs: number | undefined): Said {
+function clockVerdict({ clockOffsetMs: offsetMs, clockReference = "collector" }: NodeContext): Said {
   if (offsetMs === undefined || !Number.isFinite(offsetMs)) {
     return {
       verdict: "unknown",
@@ -41,11 +41,10 @@ function clockVerdict(offsetMs: number | undefined): Said {
   }
   const apartMs = Math.abs(offsetMs);
   const side = offsetMs > 0 ? "behind" : "ahead of";
-  const evidence = `The node's clock is ${(apartMs / 1_000).toFixed(3)} s ${side} the collector's; degraded from ${CLOCK_DEGRADED_MS / 1_000} s, unmet from ${CLOCK_UNMET_MS / 1_000} s.`;
+  const evidence = `The node's clock is ${(apartMs / 1_000).toFixed(3)} s ${side} the ${clockReference}'s; degraded from ${CLOCK_DEGRADED_MS / 1_000} s, unmet from ${CLOCK_UNMET_MS / 1_000} s.`;
   if (apartMs < CLOCK_DEGRADED_MS) return { verdict: "met", cause: "none", evidence, nextStep: "" };
   const verdict = apartMs < CLOCK_UNMET_MS ? "degraded" : "unmet";
-  const nextStep =
-    "Node owner: make the node's time server reachable (UDP 123; NTS also TCP 4460) and let it set the clock; if every node differs alike, the collector's own clock is wrong.";
+  const nextStep = `Node owner: make the node's time server reachable (UDP 123; NTS also TCP 4460) and let it set the clock; if every node differs alike, the ${clockReference}'s own clock is wrong.`;
   return { verdict, cause: "clock", evidence, nextStep };
 }
 

@@ -10,7 +10,8 @@ export {
   MAX_INCIDENT_CHANGES,
 } from "./incident.ts";
 export { type Judgement, judgeNode } from "./judge-node.ts";
-export type { DuplicateNode, NodeContext, WitnessView } from "./node-context.ts";
+export { type JudgementContext, judgementContextOf, type KnownOfNode } from "./judgement-context.ts";
+export type { ClockReference, DuplicateNode, NodeContext, WitnessView } from "./node-context.ts";
 export { requiredRowsMet } from "./required.ts";
 export {
   type PreviousVerdict,

@@ -20,10 +20,15 @@ export interface DuplicateNode {
   readonly sinceMs: number;
 }
 
-/** Everything the collector knows that windows do not tell. */
+/** Whose clock a node's clock is compared with: the collector's, or without a collector that of the node's time server. */
+export type ClockReference = "collector" | "time server";
+
+/** What is known of a node that its windows do not show. */
 export interface NodeContext {
-  /** How far the node's clock is behind the collector's, ms; negative: ahead. Undefined: not known. */
+  /** How far the node's clock is behind the reference, ms; negative: ahead. Undefined: not known. */
   readonly clockOffsetMs?: number;
+  /** The reference of `clockOffsetMs`. Default: the collector. */
+  readonly clockReference?: ClockReference;
   /** Undefined: no witness, or one that cannot tell this node from another behind the same address. */
   readonly witness?: WitnessView;
   readonly duplicate?: DuplicateNode;

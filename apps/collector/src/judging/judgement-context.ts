@@ -1,6 +1,6 @@
 /** What the judge is told beside windows: the node's clock, its witnesses, its doubles, and what the fleet sees. */
 import type { InterceptionSigns } from "@lifeline/catalogue";
-import type { NodeContext } from "@lifeline/verdict";
+import { judgementContextOf } from "@lifeline/verdict";
 import { type Node, nodeNowMs } from "../fleet/fleet.ts";
 import type { Witnesses } from "../fleet/witness.ts";
 import { type FleetIssuers, ISSUER_FRESH_MS, type SeenIssuer } from "./fleet-issuer.ts";
@@ -21,14 +21,13 @@ export function createKnowledge({ witnesses, issuers, interception }: KnowledgeP
     const duplicate = node.boots.duplicate(nowMs);
     const { clockOffsetMs, observedEndpoint } = node;
     const behindMs = nowMs - nodeNowMs(node, nowMs);
-    const context: NodeContext = {
-      ...(clockOffsetMs === undefined ? {} : { clockOffsetMs }),
-      ...(witness === undefined ? {} : { witness }),
-      ...(duplicate === undefined ? {} : { duplicate: { ...duplicate, sinceMs: duplicate.sinceMs - behindMs } }),
-      ...(observedEndpoint === undefined ? {} : { observedEndpoint }),
+    return judgementContextOf(interception, {
+      clockOffsetMs,
+      witness,
+      duplicate: duplicate && { ...duplicate, sinceMs: duplicate.sinceMs - behindMs },
+      observedEndpoint,
       fleetIssuer: issuers.of,
-    };
-    return { context, interception };
+    });
   };
 }
 

@@ -3,13 +3,13 @@ import type { InterceptionSigns } from "@lifeline/catalogue";
 import { type ChainCertificate, endpointName, type Target } from "@lifeline/measure";
 import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import type { Entry } from "../entry.ts";
+import type { NodeContext } from "../node-context.ts";
 import { bounded, quoted } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 
 /** Names interception where the chain shows it, and the node's clock where that makes certificates look wrong. */
 export function withCertificateCause(entry: Entry, _: readonly Entry[], context: CorrelationContext): Entry {
-  const offsetMs = context.node.clockOffsetMs;
-  if (entry.cause === "clock" || entry.cause === "tls-expired") return withClock(entry, offsetMs);
+  if (entry.cause === "clock" || entry.cause === "tls-expired") return withClock(entry, context.node);
   if (entry.verdict !== "met" && entry.cause !== "tls-untrusted") return entry;
   const chain = entry.own.seen?.evidence.chain;
   if (chain === undefined || chain.length === 0) return entry;
@@ -25,10 +25,10 @@ export function withCertificateCause(entry: Entry, _: readonly Entry[], context:
   };
 }
 
-function withClock(entry: Entry, offsetMs: number | undefined): Entry {
+function withClock(entry: Entry, { clockOffsetMs: offsetMs, clockReference = "collector" }: NodeContext): Entry {
   if (offsetMs === undefined || Math.abs(offsetMs) < CLOCK_UNMET_MS) return entry;
   const apart = `${Math.round(Math.abs(offsetMs) / 1_000)} s ${offsetMs > 0 ? "behind" : "ahead of"}`;
-  const evidence = bounded(`${entry.evidence} The node's clock is ${apart} the collector's.`);
+  const evidence = bounded(`${entry.evidence} The node's clock is ${apart} the ${clockReference}'s.`);
   const nextStep = "Node owner: correct the node's clock; see the time server rows.";
   return { ...entry, cause: "clock", evidence, nextStep };
 }
