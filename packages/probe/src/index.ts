@@ -1,3 +1,4 @@
+export type { ClockSample } from "./clock-sample.ts";
 export { LAG_TOLERANCE_NS } from "./deadline.ts";
 export { type DnsAnswer, decodeAnswer, encodeQuery } from "./dns-message.ts";
 export { UNKNOWN_METHOD } from "./grpc.ts";

@@ -1,5 +1,6 @@
 /** Everything a probe takes from outside: time, chance, names, the kernel's stamps and trust. */
 import type { Clock } from "@lifeline/measure";
+import type { ClockSample } from "./clock-sample.ts";
 import { type KernelClock, openKernelClock } from "./kernel.ts";
 import { createLinkWatch, type LinkWatch } from "./link-watch.ts";
 import { createNameResolver, type NameResolver } from "./name-resolver.ts";
@@ -21,6 +22,8 @@ export interface ProbeWorld {
   readonly stampKey: Uint8Array | undefined;
   /** Value of Proxy-Authorization for a proxy (host:port); undefined: none. A secret (S1). */
   readonly proxyAuthorization: (proxy: string) => string | undefined;
+  /** Takes what a time server's answer shows of this host's clock; undefined: nobody wants to know. */
+  readonly onClockSample: ((sample: ClockSample) => void) | undefined;
   /** What the counters of the tunnel's interface have shown so far. */
   readonly link: LinkWatch;
   /** Where sysfs and procfs are. */
@@ -42,6 +45,8 @@ export interface ProbeWorldOptions {
   readonly stampKey?: Uint8Array;
   /** See {@link ProbeWorld.proxyAuthorization}; default none. */
   readonly proxyAuthorization?: (proxy: string) => string | undefined;
+  /** See {@link ProbeWorld.onClockSample}; default none. */
+  readonly onClockSample?: (sample: ClockSample) => void;
   /** Where sysfs is, for the tunnel's interface; default /sys. */
   readonly sysRoot?: string;
   /** Where procfs is, for the tunnel's interface; default /proc. */
@@ -63,6 +68,7 @@ export function createProbeWorld(options: ProbeWorldOptions): ProbeWorld {
     trust: createTrustStore(publicRoots),
     stampKey: options.stampKey,
     proxyAuthorization: options.proxyAuthorization ?? (() => undefined),
+    onClockSample: options.onClockSample,
     link: createLinkWatch(),
     sysRoot: options.sysRoot ?? "/sys",
     procRoot: options.procRoot ?? "/proc",

@@ -3,7 +3,7 @@
  * it alike, so both measure through the same resolvers, hosts file, proxies and roots.
  */
 import type { Clock, Sample, Target } from "@lifeline/measure";
-import { createProbeWorld, type ProbeWorld, probe } from "@lifeline/probe";
+import { type ClockSample, createProbeWorld, type ProbeWorld, probe } from "@lifeline/probe";
 import { type NodeFacts, type NodePaths, observeNode } from "./node-facts.ts";
 import { readProxyEnvironment } from "./proxy-environment.ts";
 
@@ -30,6 +30,8 @@ export interface LocalNode {
   readonly probe: (target: Target) => Promise<Sample>;
   /** Reads the facts of the node as they are now. Never throws. */
   readonly facts: () => NodeFacts;
+  /** How far this host's clock is behind its time server's, ms; negative: ahead. Undefined: no time server has answered yet. */
+  readonly clockOffsetMs: () => number | undefined;
   /** What of the proxy variables could not be used. Each names the variable, and never its value (S1). */
   readonly warnings: readonly string[];
   /** Closes the sockets that outlive an attempt. */
@@ -40,9 +42,14 @@ export interface LocalNode {
 export function openLocalNode(options: LocalNodeOptions): LocalNode {
   const { clock, random, environment, resolvers, hostsFile, stampKey, paths } = options;
   const { proxy, authorization, warnings } = readProxyEnvironment(environment);
+  let bestSample: ClockSample | undefined;
   const world = createProbeWorld({
     clock,
     random,
+    // The shortest round trip errs least (RFC 5905 §10).
+    onClockSample(sample) {
+      if (bestSample === undefined || sample.rttMs < bestSample.rttMs) bestSample = sample;
+    },
     proxyAuthorization: authorization,
     ...(resolvers === undefined ? {} : { resolvers }),
     ...(hostsFile === undefined ? {} : { hostsFile }),
@@ -51,6 +58,7 @@ export function openLocalNode(options: LocalNodeOptions): LocalNode {
   return {
     probe: (target) => probe(target, keyedWorld),
     facts: () => observeNode({ resolvers, proxy }, paths),
+    clockOffsetMs: () => bestSample?.offsetMs,
     warnings,
     close: () => world.sessions.close(),
   };
