@@ -1,14 +1,11 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { configFileOf, environmentOverrides, loadConfig, unknownVariables } from "./config.ts";
-import { ConfigError } from "./config-error.ts";
+import { ConfigError } from "@lifeline/settings";
+import { afterAll, describe, expect, it } from "vitest";
+import { type AgentConfig, parseConfig, readAgentCommand } from "./config.ts";
 import { scratch } from "./testing/fixtures.ts";
 
-let place = scratch();
-beforeAll(() => {
-  place = scratch();
-});
+const place = scratch();
 afterAll(() => place.remove());
 
 function fileOf(text: string): string {
@@ -17,189 +14,201 @@ function fileOf(text: string): string {
   return path;
 }
 
-function refusal(text: string, environment: Record<string, string> = {}): string {
-  try {
-    loadConfig(fileOf(text), environmentOverrides(environment));
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message.replace(`${place.path}/`, "");
-    throw error;
-  }
-  return "admitted";
+function load(text: string, environment: Record<string, string> = {}, flags: readonly string[] = []): AgentConfig {
+  const command = readAgentCommand(["--config", fileOf(text), ...flags], environment);
+  if (command.kind === "print") throw new Error("it printed a text");
+  return command.config;
 }
 
-describe("a configuration", () => {
-  it("has defaults for everything", () => {
-    expect(loadConfig(undefined, [])).toEqual({
+function refusal(text: string, environment: Record<string, string> = {}, flags: readonly string[] = []): string {
+  try {
+    load(text, environment, flags);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.replaceAll(`${place.path}/`, "");
+    throw error;
+  }
+  return "taken";
+}
+
+const FINGERPRINT = `sha256:${"0".repeat(64)}`;
+const NODE_ID = "1 to 253 lower-case letters, digits, dots, hyphens and underscores, a letter or digit first and last";
+const PLAINTEXT =
+  "enrol.authority, tls.caFile with tls.certFile and tls.keyFile, a loopback address, or allowPlaintext: true";
+const KEYS =
+  "collector, allowPlaintext, enrol.authority, enrol.tokenFile, tls.caFile, tls.certFile, tls.keyFile, stateDir, spool.maxBytes, " +
+  "spool.maxAgeHours, nodeId, roles, plan, plan.file, resolvers, hostsFile, stampKeyFile, talos.socket, runAsUid, logLevel";
+const HOST_PORT = "host:port with a port from 1 to 65535, IPv6 in brackets";
+const SPOOL = "an integer from 8388608 to 17179869184 bytes";
+
+describe("the agent's settings", () => {
+  it("have defaults", () => {
+    expect(load("# nothing yet\n")).toEqual({
       collector: undefined,
       stateDir: "/var/lib/lifeline",
       nodeId: undefined,
       roles: ["talos-node"],
       plan: { kind: "collector" },
       tls: undefined,
+      enrol: undefined,
       spool: { maxBytes: 384 * 1024 * 1024, maxAgeHours: 72 },
       logLevel: "info",
       resolvers: undefined,
       hostsFile: undefined,
+      stampKeyFile: undefined,
+      talos: undefined,
+      runAsUid: undefined,
     });
-    expect(loadConfig(fileOf("# nothing yet\n"), [])).toEqual(loadConfig(undefined, []));
+    expect(readAgentCommand([], {})).toEqual({ kind: "run", config: load("{}") });
   });
 
-  it("is read from the file that is named, else from the default one where there is such a file", () => {
-    const there = fileOf("logLevel: debug\n");
-    const absent = join(place.path, "nothing", "agent.yaml");
-    // Talos makes a directory of a mount's source that is missing.
-    const directory = join(place.path, "made.yaml");
-    mkdirSync(directory);
-    expect(configFileOf(undefined, {}, there)).toBe(there);
-    expect(configFileOf(undefined, {}, absent)).toBeUndefined();
-    expect(configFileOf(undefined, {}, join(there, "agent.yaml"))).toBeUndefined();
-    expect(configFileOf(undefined, {}, directory)).toBeUndefined();
-    expect(configFileOf(undefined, { LIFELINE_CONFIG: "" }, there)).toBe(there);
-    expect(configFileOf(undefined, { LIFELINE_CONFIG: absent }, there)).toBe(absent);
-    expect(configFileOf("/flag.yaml", { LIFELINE_CONFIG: absent }, there)).toBe("/flag.yaml");
-    expect(() => loadConfig(configFileOf(undefined, { LIFELINE_CONFIG: absent }, there), [])).toThrow(/ENOENT/);
-  });
-
-  it("names the user to become, as a number", () => {
-    expect(loadConfig(undefined, environmentOverrides({ LIFELINE_RUN_AS_UID: "65532" })).runAsUid).toBe(65_532);
-    expect(refusal("", { LIFELINE_RUN_AS_UID: "nobody" })).toBe(
-      'LIFELINE_RUN_AS_UID: runAsUid: got "nobody", want an integer from 0 to 4294967294, a user id',
-    );
-  });
-
-  it("takes a STAMP key and Talos's socket by path, of the file or the environment", () => {
-    const file = fileOf("stampKeyFile: /a/key\ntalos: {socket: /a/machine.sock}\n");
-    expect(loadConfig(file, [])).toMatchObject({ stampKeyFile: "/a/key", talos: { socket: "/a/machine.sock" } });
-    const environment = { LIFELINE_STAMP_KEY_FILE: "/b/key", LIFELINE_TALOS_SOCKET: "/b/machine.sock" };
-    expect(loadConfig(file, environmentOverrides(environment))).toMatchObject({
-      stampKeyFile: "/b/key",
-      talos: { socket: "/b/machine.sock" },
+  it("name files relative to the file they stand in", () => {
+    expect(load("stateDir: state\nstampKeyFile: /a/key\ntalos: {socket: machine.sock}\n")).toMatchObject({
+      stateDir: join(place.path, "state"),
+      stampKeyFile: "/a/key",
+      talos: { socket: join(place.path, "machine.sock") },
     });
+    expect(load("{}", { LIFELINE_STATE_DIR: "state" }).stateDir).toBe("state");
   });
 
-  it("lets the environment stand above the file, field by field", () => {
-    const file = fileOf("collector: 127.0.0.1:1\nspool: {maxBytes: 8388608, maxAgeHours: 5}\nplan: collector\n");
+  it("come from flags before the environment, and from that before the file, key by key", () => {
+    const file = "collector: 127.0.0.1:1\nspool: {maxBytes: 8388608, maxAgeHours: 5}\nplan: collector\nnodeId: a\n";
     const environment = {
       LIFELINE_COLLECTOR: "[::1]:2",
       LIFELINE_SPOOL_MAX_AGE_HOURS: "6",
       LIFELINE_PLAN_FILE: "/plan.yaml",
       LIFELINE_ROLES: "omni-host, talos-node",
-      LIFELINE_NODE_ID: "",
+      LIFELINE_NODE_ID: "b",
+      LIFELINE_LOG_LEVEL: "",
+      LIFELINE_RUN_AS_UID: "65532",
+      LIFELINE_ALLOW_PLAINTEXT: "true",
     };
-    expect(loadConfig(file, environmentOverrides(environment))).toMatchObject({
+    expect(load(file, environment, ["--node-id", "c"])).toMatchObject({
       collector: "[::1]:2",
       spool: { maxBytes: 8_388_608, maxAgeHours: 6 },
       plan: { kind: "file", path: "/plan.yaml" },
       roles: ["omni-host", "talos-node"],
-      nodeId: undefined,
+      nodeId: "c",
+      logLevel: "info",
+      runAsUid: 65_532,
     });
   });
 
   it.each([
-    ["unknown key", "colector: a:1", 'agent.yaml: colector: got "colector", want one of the keys collector,'],
+    ["an unknown key", "colector: a:1", `agent.yaml: colector: got an unknown key, want one of ${KEYS}`],
+    ["an unknown inner key", "spool: {b: 1}", `agent.yaml: spool.b: got an unknown key, want one of ${KEYS}`],
     [
-      "unknown inner key",
-      "spool: {bytes: 1}",
-      'agent.yaml: spool.bytes: got "bytes", want one of the keys maxBytes, maxAgeHours',
+      "a token among the settings",
+      `enrol: {authority: "${FINGERPRINT}", token: hush}`,
+      `agent.yaml: enrol.token: got an unknown key, want one of ${KEYS}`,
     ],
-    ["list for a mapping", "[1]", "agent.yaml: got a list, want a mapping"],
-    ["another file, which may be a secret", "1f2e3d4c.c2VjcmV0", "agent.yaml: got a string, want a mapping"],
-    ["list for an inner mapping", "spool: []", "agent.yaml: spool: got [], want a mapping"],
-    ["no port", "collector: omni.example", 'agent.yaml: collector: got "omni.example", want host:port'],
-    ["port out of range", "collector: 127.0.0.1:70000", 'agent.yaml: collector: got "127.0.0.1:70000", want host:port'],
+    ["a list", "[1]", "agent.yaml: got a list of 1, want a mapping of settings"],
+    ["a text, which may be a secret", "1f2e3d4c.c2VjcmV0", "agent.yaml: got a string, want a mapping of settings"],
     [
-      "text for a number",
-      "spool: {maxBytes: 64MiB}",
-      'agent.yaml: spool.maxBytes: got "64MiB", want an integer from 8388608 to',
+      "a list for a mapping",
+      "spool: []",
+      "agent.yaml: spool: got an empty list, want a mapping with some of maxBytes, maxAgeHours",
     ],
-    ["too small a spool", "spool: {maxBytes: 1}", "agent.yaml: spool.maxBytes: got 1, want an integer from 8388608 to"],
-    ["unknown role", "roles: [master]", 'agent.yaml: roles[0]: got "master", want one of talos-node, omni-host'],
-    ["no role", "roles: []", "agent.yaml: roles: got [], want at least one of talos-node, omni-host"],
-    ["half of mutual TLS", "tls: {caFile: a, certFile: b}", "agent.yaml: tls.keyFile: got nothing, want a value for"],
+    ["an empty mapping", "talos: {}", "agent.yaml: talos: got a mapping, want a mapping with some of socket"],
+    ["no port", "collector: omni.example", `agent.yaml: collector: got "omni.example", want ${HOST_PORT}`],
+    ["a wrong port", "collector: 127.0.0.1:70000", `agent.yaml: collector: got "127.0.0.1:70000", want ${HOST_PORT}`],
+    ["nothing for text", "collector:", `agent.yaml: collector: got null, want ${HOST_PORT}`],
+    ["text for a number", "spool: {maxBytes: 64MiB}", `agent.yaml: spool.maxBytes: got "64MiB", want ${SPOOL}`],
+    ["digits in quotes", 'spool: {maxBytes: "9000000"}', `agent.yaml: spool.maxBytes: got "9000000", want ${SPOOL}`],
+    ["too small a spool", "spool: {maxBytes: 1}", `agent.yaml: spool.maxBytes: got 1, want ${SPOOL}`],
+    ["an unknown role", "roles: [master]", 'agent.yaml: roles[0]: got "master", want one of talos-node, omni-host'],
+    ["no role", "roles: []", "agent.yaml: roles: got an empty list, want a list of 1 to 2 of talos-node, omni-host"],
     [
-      "another key of talos",
-      "talos: {socket: a, role: admin}",
-      'agent.yaml: talos.role: got "role", want one of the keys socket',
+      "half of mutual TLS",
+      "tls: {caFile: a, certFile: b}",
+      "tls.keyFile: got nothing, want FILE (LIFELINE_TLS_KEY_FILE, tls.keyFile), because agent.yaml: tls.caFile is given",
     ],
-    ["talos without a socket", "talos: {}", "agent.yaml: talos.socket: got nothing, want a value for"],
-    ["too long a socket", `talos: {socket: ${"s".repeat(108)}}`, "want a path of 1 to 107 bytes"],
-    ["a key for its file", "stampKeyFile: [1]", "agent.yaml: stampKeyFile: got [1], want a path"],
+    ["too long a socket", `talos: {socket: /${"s".repeat(107)}}`, "want a path of 1 to 107 bytes"],
+    [
+      "a key for its file",
+      "stampKeyFile: [1]",
+      "agent.yaml: stampKeyFile: got a list of 1, want a path of 1 to 4095 bytes",
+    ],
     ["another plan", "plan: none", 'agent.yaml: plan: got "none", want the word collector, or a mapping {file: PATH}'],
     [
-      "resolver by name",
+      "a resolver by name",
       "resolvers: [dns.example:53]",
-      'agent.yaml: resolvers[0]: got "dns.example:53", want address:port',
+      'agent.yaml: resolvers[0]: got "dns.example:53", want address:port, IPv6 in brackets',
     ],
+    ["a node id no collector admits", "nodeId: node/1", `agent.yaml: nodeId: got "node/1", want ${NODE_ID}`],
+    ["a node id in capitals", "nodeId: Rack-7", `agent.yaml: nodeId: got "Rack-7", want ${NODE_ID}`],
+    ["a node id that is a number", "nodeId: 12", `agent.yaml: nodeId: got 12, want ${NODE_ID}`],
+    ["a key twice", "stateDir: a\nstateDir: b", "agent.yaml:2:1: got a key twice, want each key once"],
     [
-      "a node id no collector admits",
-      "nodeId: node/1",
-      'agent.yaml: nodeId: got "node/1", want 1 to 253 lower-case letters, digits, dots, hyphens and underscores, a letter or digit first and last',
+      "no YAML",
+      "a: [",
+      "agent.yaml:1:5: got broken YAML (BAD_INDENT), want consistent indentation and closed brackets",
     ],
-    ["a node id in capitals", "nodeId: Rack-7", 'agent.yaml: nodeId: got "Rack-7", want 1 to 253 lower-case letters,'],
-    [
-      "a node id that is a number",
-      "nodeId: 12",
-      "agent.yaml: nodeId: got 12, want 1 to 253 lower-case letters, digits,",
-    ],
-    ["an empty node id", 'nodeId: ""', 'agent.yaml: nodeId: got "", want 1 to 253 lower-case letters, digits,'],
-    ["a key twice", "stateDir: a\nstateDir: b", "agent.yaml:2: DUPLICATE_KEY: want each key once"],
-    ["no YAML", "a: [", "agent.yaml:"],
-    ["an alias", "stateDir: &a x\nnodeId: *a", "agent.yaml:2: got an alias, want a document without aliases"],
-    ["a tag of its own", "stateDir: !own x", "agent.yaml:1: TAG_RESOLVE_FAILED: want a YAML or JSON document"],
-    ["a key that is no text", "? [a]\n: b", "agent.yaml:1: NON_STRING_KEY: want a YAML or JSON document"],
     [
       "plaintext beyond loopback",
       "collector: 192.0.2.1:443",
-      'agent.yaml: collector: got "192.0.2.1:443", want enrol {authority}, tls {caFile, certFile, keyFile}, a loopback address, or allowPlaintext: true',
+      `agent.yaml: collector: got "192.0.2.1:443" without TLS, want ${PLAINTEXT}`,
     ],
     [
-      "an authority that is no fingerprint",
+      "plaintext to a name",
+      "collector: 127.example:443",
+      `agent.yaml: collector: got "127.example:443" without TLS, want ${PLAINTEXT}`,
+    ],
+    [
+      "no fingerprint",
       "enrol: {authority: x}",
       'agent.yaml: enrol.authority: got "x", want sha256: and 64 hexadecimal characters',
     ],
     [
-      "a token in the configuration",
-      `enrol: {authority: "sha256:${"0".repeat(64)}", token: x}`,
-      'agent.yaml: enrol.token: got "token", want one of the keys',
+      "a join token without a fingerprint",
+      "enrol: {tokenFile: t}",
+      "enrol.authority: got nothing, want FINGERPRINT (LIFELINE_AUTHORITY, enrol.authority), because agent.yaml: enrol.tokenFile is given",
     ],
     [
       "two ways to a certificate",
-      `enrol: {authority: "sha256:${"0".repeat(64)}"}\ntls: {caFile: a, certFile: b, keyFile: c}`,
-      'agent.yaml: enrol: got "it beside tls", want one of them',
+      `enrol: {authority: "${FINGERPRINT}"}\ntls: {caFile: a, certFile: b, keyFile: c}`,
+      "agent.yaml: enrol.authority: got it beside tls, want one of them: a certificate from the collector, or from files",
     ],
-    ["plaintext to a name", "collector: omni.example:443", 'agent.yaml: collector: got "omni.example:443", want enrol'],
-  ])("is refused with file, field, value and what would be right: %s", (_, text, message) => {
-    expect(refusal(text)).toContain(message);
+    [
+      "several problems",
+      "runAsUid: -1\nlogLevel: loud",
+      "agent.yaml: runAsUid: got -1, want an integer from 0 to 4294967294 (a user id)\n" +
+        'agent.yaml: logLevel: got "loud", want one of trace, debug, info, warn, error, fatal, silent',
+    ],
+  ])("are refused with file, key, value and what would be right: %s", (_, text, message) => {
+    if (message.startsWith("want")) expect(refusal(text)).toContain(message);
+    else expect(refusal(text)).toBe(message);
   });
 
-  it("names the variable when that is where a value came from", () => {
-    expect(refusal("{}", { LIFELINE_SPOOL_MAX_BYTES: "lots" })).toContain(
-      'LIFELINE_SPOOL_MAX_BYTES: spool.maxBytes: got "lots", want an integer',
+  it.each([
+    [{ LIFELINE_SPOOL_MAX_BYTES: "lots" }, `LIFELINE_SPOOL_MAX_BYTES: spool.maxBytes: got "lots", want ${SPOOL}`],
+    [{ LIFELINE_ROLES: "x" }, 'LIFELINE_ROLES: roles[0]: got "x", want one of talos-node, omni-host'],
+    [{ LIFELINE_ALLOW_PLAINTEXT: "yes" }, 'LIFELINE_ALLOW_PLAINTEXT: allowPlaintext: got "yes", want true or false'],
+  ])("name the variable that is wrong: %j", (environment, message) => {
+    expect(refusal("{}", environment)).toBe(message);
+  });
+
+  it("refuse a variable that is misspelt, without its value, and a flag", () => {
+    expect(refusal("{}", { LIFELINE_JOIN_TOKN: "hush" })).toMatch(
+      /^LIFELINE_JOIN_TOKN: got an unknown variable, want one of LIFELINE_CONFIG, LIFELINE_COLLECTOR, [A-Z_, ]+$/,
     );
-    expect(refusal("{}", { LIFELINE_ROLES: "x" })).toContain('LIFELINE_ROLES: roles[0]: got "x"');
-  });
-
-  it.each(["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"])(
-    "may speak plaintext to loopback: %s (S1)",
-    (collector) => {
-      expect(refusal(`collector: "${collector}"`)).toBe("admitted");
-    },
-  );
-
-  it("may speak plaintext elsewhere when that is allowed, or TLS is given (S1)", () => {
-    expect(refusal("{collector: 192.0.2.1:443, allowPlaintext: true}")).toBe("admitted");
-    expect(refusal("{collector: 192.0.2.1:443, tls: {caFile: a, certFile: b, keyFile: c}}")).toBe("admitted");
-  });
-
-  it("is unreadable when its file is", () => {
-    expect(() => loadConfig("/nonexistent/agent.yaml", [])).toThrow(
-      "/nonexistent/agent.yaml: ENOENT: want a readable file",
+    expect(refusal("{}", {}, ["--colector", "a"])).toMatch(
+      /^command line: got Unknown option '--colector', want some of/,
     );
   });
 
-  it("points out variables that mean nothing to it", () => {
-    expect(unknownVariables({ LIFELINE_COLECTOR: "a", LIFELINE_COLLECTOR: "b", PATH: "c" })).toEqual([
-      "LIFELINE_COLECTOR",
-    ]);
+  it.each(["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"])("take plaintext to loopback: %s (S1)", (to) => {
+    expect(refusal(`collector: "${to}"`)).toBe("taken");
+  });
+
+  it("take plaintext elsewhere when it is allowed, or TLS (S1)", () => {
+    expect(refusal("{collector: 192.0.2.1:443, allowPlaintext: true}")).toBe("taken");
+    expect(refusal("{collector: 192.0.2.1:443, tls: {caFile: a, certFile: b, keyFile: c}}")).toBe("taken");
+  });
+
+  it("are those of a text, for tools", () => {
+    expect(parseConfig("/etc/agent.yaml", "stateDir: s\n", { LIFELINE_NODE_ID: "n" })).toMatchObject({
+      stateDir: "/etc/s",
+      nodeId: "n",
+    });
   });
 });

@@ -1,299 +1,253 @@
 /**
- * What the agent is told: a YAML file, then environment variables, then flags; the later wins.
+ * The agent's settings.
  *
- * 1. Unknown keys are refused; every error names where the value came from, the field, the value and what would be right.
- * 2. No secret is configured: keys, certificates and the join token are named by path.
- *    What a proxy asks for, and a join token, may stand in the environment, and are read there (prober, enrol/join-token.ts).
- * 3. Plaintext goes to loopback only, unless that is allowed in so many words (S1).
+ * 1. No secret is one: keys, certificates and the join token are named by path. What a proxy wants, and a join token, may stand in the
+ *    environment, and are read there (prober, enrol/join-token.ts).
+ * 2. Plaintext beyond loopback needs `allowPlaintext` (S1).
  */
-import { statSync } from "node:fs";
-import { BlockList, isIP } from "node:net";
+
+import { isIP } from "node:net";
 import { FINGERPRINT_WANTED, readFingerprint } from "@lifeline/identity";
-import { isNodeId, MAX_IDENTIFIER_LENGTH, NODE_ID_WANTED } from "@lifeline/wire";
-import * as v from "valibot";
-import { invalid } from "./config-error.ts";
-import { readDocument } from "./document.ts";
+import {
+  booleanSetting,
+  type Command,
+  directoryPath,
+  type Environment,
+  filePath,
+  type GivenSettings,
+  hostPort,
+  integerSetting,
+  isLoopback,
+  LOG_LEVELS,
+  type LogLevel,
+  listSetting,
+  type Program,
+  pathOf,
+  readCommand,
+  readFileText,
+  readHostPort,
+  type Settings,
+  textSetting,
+  wordSetting,
+} from "@lifeline/settings";
+import { isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import { JOIN_TOKEN_VARIABLE } from "./enrol/join-token.ts";
-import { readHostPort } from "./host-port.ts";
 import { NODE_ROLES, type NodeRole } from "./node-role.ts";
 import { SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./spool/bounds.ts";
-import { integerOf, listOf, mapping, section, textOf, validated, wordOf } from "./strict-schema.ts";
 import type { TlsFiles } from "./uplink/credentials.ts";
-
-/** Where state is kept unless told otherwise: what survives a reboot and an upgrade of Talos. */
-export const DEFAULT_STATE_DIR = "/var/lib/lifeline";
 
 /** The file that is read when none is named: where an ExtensionServiceConfig of Talos puts it. */
 export const DEFAULT_CONFIG_FILE = "/usr/local/etc/lifeline/agent.yaml";
 
-/** The variable that names another. */
-export const CONFIG_FILE_VARIABLE = "LIFELINE_CONFIG";
+/** Where state is kept by default: what survives a reboot and an upgrade of Talos. */
+export const DEFAULT_STATE_DIR = "/var/lib/lifeline";
 
-/** Levels of logging, as pino names them. */
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+/** Bounds of `spool.maxBytes`: it must hold the largest report (4 MiB) beside the segment it is written to. */
+const SPOOL_BYTES = { min: 8 * 1024 * 1024, max: 16 * 1024 * 1024 * 1024 };
+/** The largest user id: 2^32 - 1 means "no change" (setuid(2)). */
+const UID_MAX = 2 ** 32 - 2;
+const HOURS_PER_YEAR = 8_760;
+const RESOLVERS_MAX = 8;
+/** sun_path of unix(7), without its closing zero. */
+const SOCKET_PATH_MAX_BYTES = 107;
+
+const nodeId = textSetting((text) => (isNodeId(text) ? text : undefined), NODE_ID_WANTED, "ID");
+const resolver = textSetting(
+  (text) => (isIP(readHostPort(text)?.host ?? "") === 0 ? undefined : text),
+  "address:port, IPv6 in brackets",
+  "ADDRESS:PORT",
+);
+
+const SETTINGS = {
+  collector: {
+    flag: "collector",
+    variable: "LIFELINE_COLLECTOR",
+    type: hostPort,
+    help: "where reports go; without one they stay in the spool",
+  },
+  allowPlaintext: {
+    variable: "LIFELINE_ALLOW_PLAINTEXT",
+    type: booleanSetting,
+    default: false,
+    help: "reports to a collector beyond loopback without TLS",
+  },
+  "enrol.authority": {
+    variable: "LIFELINE_AUTHORITY",
+    type: textSetting(readFingerprint, FINGERPRINT_WANTED, "FINGERPRINT"),
+    help: "fingerprint of the fleet CA; the node gets its certificate from the collector",
+  },
+  "enrol.tokenFile": {
+    variable: "LIFELINE_JOIN_TOKEN_FILE",
+    type: filePath,
+    help: "file of the join token; needed for the first certificate",
+  },
+  "tls.caFile": { variable: "LIFELINE_TLS_CA_FILE", type: filePath, help: "CA of the collector's certificate, PEM" },
+  "tls.certFile": {
+    variable: "LIFELINE_TLS_CERT_FILE",
+    type: filePath,
+    help: "the node's certificate, instead of enrol",
+  },
+  "tls.keyFile": { variable: "LIFELINE_TLS_KEY_FILE", type: filePath, help: "its key" },
+  stateDir: {
+    flag: "state-dir",
+    variable: "LIFELINE_STATE_DIR",
+    type: directoryPath,
+    default: DEFAULT_STATE_DIR,
+    help: "directory of the spool, the plan, the identity and a random node id",
+  },
+  "spool.maxBytes": {
+    variable: "LIFELINE_SPOOL_MAX_BYTES",
+    type: integerSetting(SPOOL_BYTES.min, SPOOL_BYTES.max, "bytes"),
+    default: SPOOL_MAX_BYTES,
+    help: "largest size of the spool, bytes; the oldest reports are dropped first",
+  },
+  "spool.maxAgeHours": {
+    variable: "LIFELINE_SPOOL_MAX_AGE_HOURS",
+    type: integerSetting(1, HOURS_PER_YEAR, "hours"),
+    default: SPOOL_MAX_AGE_HOURS,
+    help: "longest time a report stays in the spool, hours",
+  },
+  nodeId: {
+    flag: "node-id",
+    variable: "LIFELINE_NODE_ID",
+    type: nodeId,
+    help: "this node's id (default: the machine's DMI UUID, else a random one that is kept in stateDir)",
+  },
+  roles: {
+    variable: "LIFELINE_ROLES",
+    type: listSetting(wordSetting(NODE_ROLES, "ROLE"), NODE_ROLES.length, `of ${NODE_ROLES.join(", ")}`, 1),
+    default: ["talos-node"],
+    help: `what this node is: ${NODE_ROLES.join(", ")}, or both`,
+  },
+  plan: {
+    type: textSetting(
+      (text) => (text === "collector" ? text : undefined),
+      "the word collector, or a mapping {file: PATH}",
+      "",
+    ),
+    default: "collector",
+    help: "the word collector: the collector says what to measure",
+  },
+  "plan.file": {
+    flag: "plan",
+    variable: "LIFELINE_PLAN_FILE",
+    type: filePath,
+    help: "measures what this file says, instead of what the collector says",
+  },
+  resolvers: {
+    variable: "LIFELINE_RESOLVERS",
+    type: listSetting(resolver, RESOLVERS_MAX, "resolvers"),
+    help: "DNS resolvers, each ADDRESS:PORT (default: those of /etc/resolv.conf)",
+  },
+  hostsFile: { variable: "LIFELINE_HOSTS_FILE", type: filePath, help: "hosts file (default: /etc/hosts)" },
+  stampKeyFile: {
+    variable: "LIFELINE_STAMP_KEY_FILE",
+    type: filePath,
+    help: "key of authenticated STAMP, 16 to 1024 bytes; without it targets that need it stay unknown",
+  },
+  "talos.socket": {
+    variable: "LIFELINE_TALOS_SOCKET",
+    type: pathOf(SOCKET_PATH_MAX_BYTES, "SOCKET"),
+    help: "Talos's machine socket, used as os:reader (default: not used)",
+  },
+  runAsUid: {
+    variable: "LIFELINE_RUN_AS_UID",
+    type: integerSetting(0, UID_MAX, "(a user id)"),
+    help: "user and group to become after what needs root (default: stay who starts it)",
+  },
+  logLevel: {
+    flag: "log-level",
+    variable: "LIFELINE_LOG_LEVEL",
+    type: wordSetting(LOG_LEVELS, "LEVEL"),
+    default: "info",
+    help: `least important lines that are logged: ${LOG_LEVELS.join(", ")}`,
+  },
+} as const satisfies Settings;
+
+/** The agent's program. */
+export const AGENT_PROGRAM: Program<typeof SETTINGS> = {
+  name: "lifeline-agent",
+  summary: "measures from this node what Omni needs to be reachable",
+  settings: SETTINGS,
+  file: { path: DEFAULT_CONFIG_FILE },
+  otherVariables: {
+    [JOIN_TOKEN_VARIABLE]: "the join token itself, instead of enrol.tokenFile",
+    "HTTPS_PROXY, HTTP_PROXY, NO_PROXY": "the node's proxy, as for other programs",
+  },
+  notes: "exit codes: 0 stopped as asked, 1 a defect, 2 settings that cannot be used\n",
+};
 
 /** Where the targets come from. */
 export type PlanSource = { readonly kind: "collector" } | { readonly kind: "file"; readonly path: string };
 
-/** Enrolment. The join token itself is no part of the configuration (S1). */
+/** Enrolment. The join token itself is no setting (S1). */
 export interface EnrolSettings {
-  /** Fingerprint of the collector's authority: `sha256:` and 64 lower-case hexadecimal characters. */
+  /** Fingerprint of the fleet CA: `sha256:` and 64 lower-case hexadecimal characters. */
   readonly authority: string;
   /** File of the join token; undefined: it stands in the environment, or is not needed any more. */
   readonly tokenFile: string | undefined;
 }
 
-/** The agent's configuration, complete. */
+/** The agent's settings, complete; each is described in the table above. */
 export interface AgentConfig {
-  /** host:port; undefined: measure and spool only. */
   readonly collector: string | undefined;
   readonly stateDir: string;
   readonly nodeId: string | undefined;
   readonly roles: readonly NodeRole[];
   readonly plan: PlanSource;
   readonly tls: TlsFiles | undefined;
-  /** How the node gains a certificate of the collector's authority; undefined: it does not. */
   readonly enrol: EnrolSettings | undefined;
   readonly spool: { readonly maxBytes: number; readonly maxAgeHours: number };
   readonly logLevel: LogLevel;
-  /** `address:port` of each resolver; undefined: those of /etc/resolv.conf. */
   readonly resolvers: readonly string[] | undefined;
-  /** Undefined: /etc/hosts. */
   readonly hostsFile: string | undefined;
-  /** Key of authenticated STAMP; undefined: none, and targets that want one stay unknown. */
   readonly stampKeyFile: string | undefined;
-  /** Talos's machine socket, asked as os:reader; undefined: never opened. */
   readonly talos: { readonly socket: string } | undefined;
-  /** User and group to become once what needs root is done; undefined: stay who starts it. */
   readonly runAsUid: number | undefined;
 }
 
-/** 8 MiB: the spool must hold the largest report (4 MiB) beside the segment it is written to. */
-const SPOOL_MIN_BYTES = 8 * 1024 * 1024;
-const SPOOL_LIMIT_BYTES = 16 * 1024 * 1024 * 1024;
-/** The largest user id: 2^32 - 1 means "no change" (setuid(2)). */
-const UID_MAX = 2 ** 32 - 2;
-const HOURS_PER_YEAR = 8_760;
-const RESOLVERS_MAX = 8;
-const PATH_MAX_LENGTH = 4_096;
-/** sun_path of unix(7), without its closing zero. */
-const SOCKET_PATH_MAX_BYTES = 107;
-const SOCKET_WANTED = `a path of 1 to ${SOCKET_PATH_MAX_BYTES} bytes`;
-
-const path = textOf(1, PATH_MAX_LENGTH, "a path");
-const address = v.pipe(
-  textOf(3, MAX_IDENTIFIER_LENGTH, "host:port"),
-  v.check((text) => readHostPort(text) !== undefined, "host:port, IPv6 literals in brackets, port 1 to 65535"),
-);
-
-const schema = mapping({
-  collector: v.optional(address),
-  stateDir: v.optional(path, DEFAULT_STATE_DIR),
-  nodeId: v.optional(v.pipe(v.string(NODE_ID_WANTED), v.check(isNodeId, NODE_ID_WANTED))),
-  roles: v.optional(
-    v.pipe(
-      listOf(wordOf(NODE_ROLES), NODE_ROLES.length, `of ${NODE_ROLES.join(", ")}`),
-      v.minLength(1, `at least one of ${NODE_ROLES.join(", ")}`),
-    ),
-    ["talos-node"],
-  ),
-  plan: v.optional(
-    v.union([v.literal("collector"), mapping({ file: path })], "the word collector, or a mapping {file: PATH}"),
-    "collector",
-  ),
-  tls: v.optional(mapping({ caFile: path, certFile: path, keyFile: path })),
-  enrol: v.optional(
-    mapping({
-      authority: v.pipe(
-        v.string(FINGERPRINT_WANTED),
-        v.check((text) => readFingerprint(text) !== undefined, FINGERPRINT_WANTED),
-      ),
-      tokenFile: v.optional(path),
-    }),
-  ),
-  allowPlaintext: v.optional(v.boolean("true or false"), false),
-  spool: v.optional(
-    section(
-      mapping({
-        maxBytes: v.optional(integerOf(SPOOL_MIN_BYTES, SPOOL_LIMIT_BYTES, " bytes"), SPOOL_MAX_BYTES),
-        maxAgeHours: v.optional(integerOf(1, HOURS_PER_YEAR, " hours"), SPOOL_MAX_AGE_HOURS),
-      }),
-    ),
-    {},
-  ),
-  logLevel: v.optional(wordOf(LOG_LEVELS), "info"),
-  resolvers: v.optional(
-    listOf(
-      v.pipe(
-        textOf(3, MAX_IDENTIFIER_LENGTH, "address:port"),
-        v.check((text) => isIP(readHostPort(text)?.host ?? "") !== 0, "address:port, IPv6 in brackets"),
-      ),
-      RESOLVERS_MAX,
-      "resolvers",
-    ),
-  ),
-  hostsFile: v.optional(path),
-  stampKeyFile: v.optional(path),
-  talos: v.optional(mapping({ socket: v.pipe(path, v.maxBytes(SOCKET_PATH_MAX_BYTES, SOCKET_WANTED)) })),
-  runAsUid: v.optional(integerOf(0, UID_MAX, ", a user id")),
-});
-
-/** How a variable's text becomes a value. */
-type Reading = "text" | "list" | "flag" | "integer";
-
-/** Every environment variable, the field it sets, and how it is read. */
-const VARIABLES: Readonly<Record<string, readonly [field: string, reading: Reading]>> = {
-  LIFELINE_COLLECTOR: ["collector", "text"],
-  LIFELINE_STATE_DIR: ["stateDir", "text"],
-  LIFELINE_NODE_ID: ["nodeId", "text"],
-  LIFELINE_ROLES: ["roles", "list"],
-  LIFELINE_PLAN_FILE: ["plan.file", "text"],
-  LIFELINE_TLS_CA_FILE: ["tls.caFile", "text"],
-  LIFELINE_TLS_CERT_FILE: ["tls.certFile", "text"],
-  LIFELINE_TLS_KEY_FILE: ["tls.keyFile", "text"],
-  LIFELINE_AUTHORITY: ["enrol.authority", "text"],
-  LIFELINE_JOIN_TOKEN_FILE: ["enrol.tokenFile", "text"],
-  LIFELINE_ALLOW_PLAINTEXT: ["allowPlaintext", "flag"],
-  LIFELINE_SPOOL_MAX_BYTES: ["spool.maxBytes", "integer"],
-  LIFELINE_SPOOL_MAX_AGE_HOURS: ["spool.maxAgeHours", "integer"],
-  LIFELINE_LOG_LEVEL: ["logLevel", "text"],
-  LIFELINE_RESOLVERS: ["resolvers", "list"],
-  LIFELINE_HOSTS_FILE: ["hostsFile", "text"],
-  LIFELINE_STAMP_KEY_FILE: ["stampKeyFile", "text"],
-  LIFELINE_TALOS_SOCKET: ["talos.socket", "text"],
-  LIFELINE_RUN_AS_UID: ["runAsUid", "integer"],
-};
-
-/** The names of all environment variables the agent reads. */
-export const VARIABLE_NAMES: readonly string[] = [CONFIG_FILE_VARIABLE, ...Object.keys(VARIABLES), JOIN_TOKEN_VARIABLE];
-
-/** A value that stands above the file's, by the field it sets. */
-export interface Override {
-  readonly source: string;
-  readonly field: string;
-  readonly value: unknown;
+/** What the command line asks for. Throws a ConfigError with every problem. */
+export function readAgentCommand(args: readonly string[], environment: Environment): Command<AgentConfig> {
+  return readCommand(AGENT_PROGRAM, args, environment, complete);
 }
 
-/** The overrides in an environment. An empty variable is as good as none. */
-export function environmentOverrides(environment: Readonly<Record<string, string | undefined>>): Override[] {
-  return Object.entries(VARIABLES).flatMap(([name, [field, reading]]) => {
-    const text = environment[name];
-    return text === undefined || text === "" ? [] : [{ source: name, field, value: readAs(reading, text) }];
-  });
+/** The settings of a YAML file's text under those of an environment. Throws a ConfigError with every problem. */
+export function parseConfig(file: string, text: string, environment: Environment = {}): AgentConfig {
+  return complete(readFileText(AGENT_PROGRAM, file, text, environment));
 }
 
-/** Lifeline variables in an environment that mean nothing to the agent: most likely misspelt. */
-export function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
-  return Object.keys(environment).filter((name) => name.startsWith("LIFELINE_") && !VARIABLE_NAMES.includes(name));
-}
-
-/**
- * The file to read: the one that was named, which must be there, or the default one where there is such a file. A directory is none:
- * Talos makes one of a mount's source that is missing.
- */
-export function configFileOf(
-  flag: string | undefined,
-  environment: Readonly<Record<string, string | undefined>>,
-  defaultFile: string = DEFAULT_CONFIG_FILE,
-): string | undefined {
-  const named = flag ?? (environment[CONFIG_FILE_VARIABLE] || undefined);
-  if (named !== undefined) return named;
-  return isThere(defaultFile) ? defaultFile : undefined;
-}
-
-/** Whether there is something to read; what cannot be looked at counts, so that reading it says why. */
-function isThere(path: string): boolean {
-  try {
-    return statSync(path).isFile();
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    return code !== "ENOENT" && code !== "ENOTDIR";
+function complete(given: GivenSettings<typeof SETTINGS>): AgentConfig {
+  const { values } = given;
+  const { collector, stateDir, nodeId, roles, logLevel, resolvers, hostsFile, stampKeyFile, runAsUid } = values;
+  const authority = values["enrol.authority"];
+  const planFile = values["plan.file"];
+  const tls = given.allOf("tls", ["caFile", "certFile", "keyFile"]);
+  given.needs("enrol.authority", ["enrol.tokenFile"]);
+  if (authority !== undefined && tls !== undefined) {
+    given.refuse("enrol.authority", "it beside tls", "one of them: a certificate from the collector, or from files");
   }
-}
-
-/** Puts the configuration together. Throws a ConfigError. */
-export function loadConfig(file: string | undefined, overrides: readonly Override[]): AgentConfig {
-  return file === undefined
-    ? parseConfig({}, "configuration", overrides)
-    : parseConfig(readDocument(file), file, overrides);
-}
-
-/** The configuration of a file's document, `null` for an empty one, under `overrides`. Throws a ConfigError that names `source`. */
-export function parseConfig(input: unknown, source: string, overrides: readonly Override[]): AgentConfig {
-  const document = input ?? {};
-  const sources = new Map(overrides.map(({ field, source }) => [field, source]));
-  const sourceOf = (field: string) => sources.get(field) ?? sources.get(field.replace(/[.[].*$/, "")) ?? source;
-  const given = validated(section(schema), overrides.reduce(override, document), sourceOf);
-  const { collector, tls, enrol } = given;
-  if (tls !== undefined && enrol !== undefined) {
-    throw invalid(
-      sourceOf("enrol"),
-      "enrol",
-      "it beside tls",
-      "one of them: certificates from files, or from the collector",
-    );
+  const isSafe = tls !== undefined || authority !== undefined || values.allowPlaintext;
+  if (collector !== undefined && !isSafe && !isLoopback(readHostPort(collector)?.host ?? "")) {
+    given.refuse("collector", `${JSON.stringify(collector)} without TLS`, PLAINTEXT_WANTED);
   }
-  if (
-    collector !== undefined &&
-    tls === undefined &&
-    enrol === undefined &&
-    !given.allowPlaintext &&
-    !isLoopback(collector)
-  ) {
-    const want = "enrol {authority}, tls {caFile, certFile, keyFile}, a loopback address, or allowPlaintext: true";
-    throw invalid(sourceOf("collector"), "collector", collector, want);
-  }
+  given.check();
   return {
     collector,
-    stateDir: given.stateDir,
-    nodeId: given.nodeId,
-    roles: [...new Set(given.roles)],
-    plan: given.plan === "collector" ? { kind: "collector" } : { kind: "file", path: given.plan.file },
+    stateDir,
+    nodeId,
+    roles: [...new Set(roles)],
+    plan: planFile === undefined ? { kind: "collector" } : { kind: "file", path: planFile },
     tls,
-    enrol: enrol && { authority: readFingerprint(enrol.authority) ?? "", tokenFile: enrol.tokenFile },
-    spool: given.spool,
-    logLevel: given.logLevel,
-    resolvers: given.resolvers,
-    hostsFile: given.hostsFile,
-    stampKeyFile: given.stampKeyFile,
-    talos: given.talos,
-    runAsUid: given.runAsUid,
+    enrol: authority === undefined ? undefined : { authority, tokenFile: values["enrol.tokenFile"] },
+    spool: { maxBytes: values["spool.maxBytes"], maxAgeHours: values["spool.maxAgeHours"] },
+    logLevel,
+    resolvers,
+    hostsFile,
+    stampKeyFile,
+    talos: given.allOf("talos", ["socket"]),
+    runAsUid,
   };
 }
 
-const loopback = new BlockList();
-// RFC 1122 §3.2.1.3 and RFC 4291 §2.5.3.
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
-function isLoopback(collector: string): boolean {
-  const host = readHostPort(collector)?.host ?? "";
-  // RFC 6761 §6.3: localhost is loopback. Another name may resolve to anything.
-  if (host === "localhost") return true;
-  const family = isIP(host);
-  return family !== 0 && loopback.check(host, family === 4 ? "ipv4" : "ipv6");
-}
-
-function readAs(reading: Reading, text: string): unknown {
-  switch (reading) {
-    case "text":
-      return text;
-    case "list":
-      return text.split(",").map((entry) => entry.trim());
-    case "flag":
-      return text === "true" ? true : text === "false" ? false : text;
-    case "integer":
-      return /^\d+$/.test(text) ? Number(text) : text;
-  }
-}
-
-/** A copy of the document with one field set; what is no mapping on the way there is left for the schema to refuse. */
-function override(document: unknown, { field, value }: Override): unknown {
-  if (typeof document !== "object" || document === null || Array.isArray(document)) return document;
-  const [key = "", ...rest] = field.split(".");
-  if (rest.length === 0) return { ...document, [key]: value };
-  const inner: unknown = Reflect.get(document, key);
-  const base = typeof inner === "object" && inner !== null ? inner : {};
-  return { ...document, [key]: override(base, { source: "", field: rest.join("."), value }) };
-}
+const PLAINTEXT_WANTED =
+  "enrol.authority, tls.caFile with tls.certFile and tls.keyFile, a loopback address, or allowPlaintext: true";

@@ -1,19 +1,5 @@
-export {
-  type AgentConfig,
-  DEFAULT_STATE_DIR,
-  environmentOverrides,
-  LOG_LEVELS,
-  type LogLevel,
-  loadConfig,
-  type Override,
-  type PlanSource,
-  parseConfig,
-  VARIABLE_NAMES,
-} from "./config.ts";
-export { ConfigError, type ConfigErrorCode } from "./config-error.ts";
-export { documentOf, readText } from "./document.ts";
+export { AGENT_PROGRAM, type AgentConfig, DEFAULT_STATE_DIR, type PlanSource, parseConfig } from "./config.ts";
 export type { Identity } from "./identity.ts";
-export { createLog } from "./log.ts";
 export { type Agent, type AgentStats, FLUSH_GRACE_MS, startAgent } from "./pipeline.ts";
 export { parsePlan, readPlanFile } from "./plan-file.ts";
 export { encodeParts } from "./report-parts.ts";
@@ -31,5 +17,4 @@ export {
   type SpoolStats,
 } from "./spool/spool.ts";
 export { startUplink, type Uplink, type UplinkEvents, type UplinkOptions, type UplinkStats } from "./uplink/uplink.ts";
-export { AGENT_VERSION } from "./version.ts";
 export { type AgentWorld, createAgentWorld } from "./world.ts";

@@ -42,7 +42,7 @@ describe.skipIf(!canGive)("a state directory in which another user has put somet
     writeFileSync(state(name), "");
     give(state(name), STRANGER);
     expect(() => refusePlanted(state(), undefined, "stateDir")).toThrow(
-      `stateDir: got ${JSON.stringify(state(name))}, which belongs to uid ${STRANGER}, want one that belongs to root, or to whom runAsUid names`,
+      `stateDir: got ${JSON.stringify(state(name))}, which belongs to uid ${STRANGER}, want one that belongs to root, or to the user of runAsUid`,
     );
   });
 
@@ -67,7 +67,7 @@ describe.skipIf(!canGive)("a state directory in which another user has put somet
     expect(await exit()).toBe(2);
     expect(JSON.parse(output())).toMatchObject({
       level: "fatal",
-      msg: `stateDir: got ${JSON.stringify(state("node-id"))}, a link that belongs to uid ${AGENT}, want one that belongs to root, or to whom runAsUid names`,
+      msg: `stateDir: got ${JSON.stringify(state("node-id"))}, a link that belongs to uid ${AGENT}, want one that belongs to root, or to the user of runAsUid`,
     });
     expect(readFileSync(victim, "utf8")).toBe("theirs");
   });

@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { plantedAt } from "@lifeline/identity";
-import { ConfigError } from "./config-error.ts";
+import { ConfigError, problem } from "@lifeline/settings";
 import { IDENTITY_DIRECTORY } from "./enrol/kept-credentials.ts";
 import { NODE_ID_NAME } from "./identity.ts";
 import { planCachePath } from "./plan-cache.ts";
@@ -14,7 +14,7 @@ export const SPOOL_DIRECTORY = "spool";
  * Refuses a state directory in which another user has put something where the agent keeps its own.
  *
  * @param runAsUid whom the agent is about to become; what is in the directory may be that user's from an earlier start.
- * @throws ConfigError `invalid`
+ * @throws ConfigError `bad-value`
  */
 export function refusePlanted(stateDir: string, runAsUid: number | undefined, source: string): void {
   const directories = [SPOOL_DIRECTORY, IDENTITY_DIRECTORY].map((name) => join(stateDir, name));
@@ -23,7 +23,8 @@ export function refusePlanted(stateDir: string, runAsUid: number | undefined, so
   for (const path of [stateDir, ...files, ...directories, ...within]) {
     const planted = plantedAt(path, runAsUid === undefined ? [] : [runAsUid]);
     if (planted === undefined) continue;
-    throw new ConfigError("invalid", `${source}: got ${planted.got}, want ${planted.want}, or to whom runAsUid names`);
+    const { got, want } = planted;
+    throw new ConfigError(problem("bad-value", source, got, `${want}, or to the user of runAsUid`));
   }
 }
 

@@ -2,11 +2,11 @@ import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { systemClock } from "@lifeline/measure";
+import { createLog } from "@lifeline/settings";
 import { endedCount, type Window } from "@lifeline/window";
 import { decodeReport, makePlan, planToWire, type reportPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
-import { type AgentConfig, loadConfig } from "./config.ts";
-import { createLog } from "./log.ts";
+import { type AgentConfig, parseConfig } from "./config.ts";
 import { type Agent, startAgent } from "./pipeline.ts";
 import { loadCachedPlan } from "./plan-cache.ts";
 import { scratch, tcpTarget, until } from "./testing/fixtures.ts";
@@ -53,7 +53,12 @@ interface Logged {
 async function agentOf(overrides: Partial<AgentConfig>): Promise<{ agent: Agent; lines: Logged[] }> {
   const lines: Logged[] = [];
   const log = createLog(systemClock, "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
-  const config: AgentConfig = { ...loadConfig(undefined, []), stateDir: stateDir(), nodeId: "node-1", ...overrides };
+  const config: AgentConfig = {
+    ...parseConfig("agent.yaml", ""),
+    stateDir: stateDir(),
+    nodeId: "node-1",
+    ...overrides,
+  };
   const world: AgentWorld = createAgentWorld(
     { ...config, resolvers: ["127.0.0.1:1"], hostsFile: undefined, stampKeyFile: undefined },
     log,
@@ -200,7 +205,7 @@ describe("the agent", () => {
     closers.push(() => void silent.close());
     const { port } = silent.address() as AddressInfo;
     const enrol = { authority: `sha256:${"0".repeat(64)}`, tokenFile: undefined };
-    const config = { ...loadConfig(undefined, []), stateDir: stateDir(), nodeId: "node-1" };
+    const config = { ...parseConfig("agent.yaml", ""), stateDir: stateDir(), nodeId: "node-1" };
     const log = createLog(systemClock, "silent");
     const inputs = { resolvers: ["127.0.0.1:1"], hostsFile: undefined, stampKeyFile: undefined };
     const world = createAgentWorld({ ...config, ...inputs }, log, { LIFELINE_JOIN_TOKEN: "a-token" });

@@ -7,7 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { NS_PER_MS, type Timer } from "@lifeline/measure";
+import { LIFELINE_VERSION, NS_PER_MS, type Timer } from "@lifeline/measure";
 import { Prober, type ProberStats } from "@lifeline/prober";
 import type { Window } from "@lifeline/window";
 import { BOOT_ID_BYTES, type Plan, planFromWire, type reportPb } from "@lifeline/wire";
@@ -34,7 +34,6 @@ import {
   type UplinkOptions,
   type UplinkStats,
 } from "./uplink/uplink.ts";
-import { AGENT_VERSION } from "./version.ts";
 import { startVitals, type VitalsReader } from "./vitals.ts";
 import type { AgentWorld } from "./world.ts";
 
@@ -108,7 +107,7 @@ export async function startAgent(
     {
       nodeId: identity.nodeId,
       idSource: identity.source,
-      version: AGENT_VERSION,
+      version: LIFELINE_VERSION,
       spoolReports: spool.stats().heldReports,
     },
     "agent started",
@@ -221,7 +220,7 @@ class RunningAgent implements Agent {
     const { clock, random, observe } = this.#world;
     const { nodeId } = this.identity;
     const { roles } = this.#config;
-    const sender = { nodeId, bootId: this.bootId, agentVersion: AGENT_VERSION, roles };
+    const sender = { nodeId, bootId: this.bootId, agentVersion: LIFELINE_VERSION, roles };
     return startUplink(
       {
         collector,

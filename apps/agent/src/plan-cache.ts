@@ -1,9 +1,8 @@
 /** The collector's latest plan, kept on disk: an agent that starts while the collector is away goes on measuring. */
 import { join } from "node:path";
 import { writeWholeFile } from "@lifeline/identity";
+import { ConfigError, problem, readText } from "@lifeline/settings";
 import type { Plan } from "@lifeline/wire";
-import { ConfigError } from "./config-error.ts";
-import { readText } from "./document.ts";
 import { parsePlan } from "./plan-file.ts";
 
 /** The cached plan, nothing, or why it cannot be used. */
@@ -33,7 +32,7 @@ function jsonOf(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new ConfigError("invalid", `${path}: want a JSON document`);
+    throw new ConfigError(problem("syntax", path, undefined, "a JSON document"));
   }
 }
 

@@ -47,7 +47,7 @@ describe("a plan as a document", () => {
   const target = { ...tcpTarget(1) };
   const { id: _id, ...targetWithoutId } = target;
   it.each([
-    ["a field too many", { ...target, retries: 3 }, 'targets[0].retries: got "retries", want one of the keys id,'],
+    ["a field too many", { ...target, retries: 3 }, "targets[0].retries: got an unknown key, want one of id,"],
     [
       "an option too many",
       { ...target, options: { probe: "stamp", authenticated: true, key: 1 } },

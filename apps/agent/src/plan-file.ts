@@ -6,6 +6,18 @@
  */
 import { type Target, targetId } from "@lifeline/measure";
 import {
+  ConfigError,
+  integerOf,
+  listOf,
+  mapping,
+  problem,
+  readDocument,
+  shownValue,
+  textOf,
+  validated,
+  wordOf,
+} from "@lifeline/settings";
+import {
   MAX_IDENTIFIER_LENGTH,
   MAX_TARGETS_PER_NODE,
   makePlan,
@@ -14,9 +26,6 @@ import {
   planToWire,
 } from "@lifeline/wire";
 import * as v from "valibot";
-import { invalid } from "./config-error.ts";
-import { readDocument } from "./document.ts";
-import { integerOf, listOf, mapping, textOf, validated, wordOf } from "./strict-schema.ts";
 
 /** Shape bounds, wide on purpose: the codec's own limits are narrower. */
 const UINT32_MAX = 0xffff_ffff;
@@ -86,18 +95,22 @@ const document = mapping({
 
 /** Reads a plan of its document. Throws a ConfigError that names `source`, field, value and what would be right. */
 export function parsePlan(input: unknown, source: string): Plan {
-  const { revision, targets } = validated(document, input, () => source);
+  const { revision, targets } = validated(document, input, source);
   const complete = targets.map((given, at): Target => {
     const id = targetId(given);
-    if (given.id !== undefined && given.id !== id) throw invalid(source, `targets[${at}].id`, given.id, id);
+    if (given.id !== undefined && given.id !== id) throw badValue(source, `targets[${at}].id`, given.id, id);
     return { ...given, id };
   });
   const checked = planFromWire(planToWire(makePlan(complete)));
   if (!checked.ok) {
     const { field, value, expected } = checked.malformed;
-    throw invalid(source, field, value, expected);
+    throw badValue(source, field, value, expected);
   }
   return { revision: revision ?? checked.value.revision, targets: checked.value.targets };
+}
+
+function badValue(source: string, field: string, value: unknown, want: string): ConfigError {
+  return new ConfigError(problem("bad-value", `${source}: ${field}`, shownValue(value), want));
 }
 
 /** Reads the plan file at `path`. Throws a ConfigError. */

@@ -2,8 +2,8 @@ import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FILE_CHECK_MS } from "@lifeline/identity";
 import { manualClock } from "@lifeline/measure";
+import { createLog } from "@lifeline/settings";
 import { describe, expect, it } from "vitest";
-import { createLog } from "./log.ts";
 import { openStampKey } from "./stamp-key.ts";
 import { scratch } from "./testing/fixtures.ts";
 
@@ -29,21 +29,21 @@ describe("the STAMP key file", () => {
   });
 
   it.each([
-    ["too short", "SECRET\n", "holds 6 bytes"],
-    ["too long", `${"S".repeat(1_025)}`, "holds 1025 bytes"],
-    ["much too long", "S".repeat(9_999), "holds 9999 bytes"],
-  ])("is refused %s, by field and never by content (S1)", (_, content, what) => {
+    ["too short", "SECRET\n", 6],
+    ["too long", `${"S".repeat(1_025)}`, 1_025],
+    ["much too long", "S".repeat(9_999), 9_999],
+  ])("is refused %s, by field and never by content (S1)", (_, content, bytes) => {
     const { path, open: opening } = open(content);
-    expect(opening).toThrow(`stampKeyFile: ${path} ${what}, want a key of 16 to 1024 bytes`);
+    expect(opening).toThrow(`stampKeyFile: got ${path} (${bytes} bytes), want a file with a key of 16 to 1024 bytes`);
     expect(opening).not.toThrow(/SECRET|SSSS/);
   });
 
   it("is refused when it is not there, or no file", () => {
     const { path, open: opening } = open("");
     rmSync(path);
-    expect(opening).toThrow(`stampKeyFile: ${path}: ENOENT: want a readable file`);
+    expect(opening).toThrow(`stampKeyFile: got ${path} (ENOENT), want a file that can be read`);
     expect(() => openStampKey("/dev/zero", manualClock(0), createLog(manualClock(0), "silent"))).toThrow(
-      "/dev/zero is no file",
+      "stampKeyFile: got /dev/zero (no file), want",
     );
   });
 

@@ -2,8 +2,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { watchFile } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
+import { ConfigError, errorCode, type ProblemCode, problemLine } from "@lifeline/settings";
 import type { Logger } from "pino";
-import { ConfigError } from "./config-error.ts";
 
 /** Least and most bytes of a key, as the reflector has them: HMAC-SHA-256's truncated output, and more than any block of it. */
 export const KEY_MIN_BYTES = 16;
@@ -23,7 +23,7 @@ export interface StampKey {
 /** Opens the key file. Throws a ConfigError that names the field and what is wrong. */
 export function openStampKey(path: string, clock: Clock, log: Logger): StampKey {
   const first = readKey(path);
-  if (first.kind === "bad") throw new ConfigError(first.code, first.problem);
+  if (first.kind === "bad") throw new ConfigError({ code: first.code, line: first.problem });
   return watchFile({
     path,
     first: first.value,
@@ -36,7 +36,7 @@ export function openStampKey(path: string, clock: Clock, log: Logger): StampKey 
 
 type KeyRead =
   | { readonly kind: "read"; readonly value: Uint8Array }
-  | { readonly kind: "bad"; readonly code: "unreadable" | "invalid"; readonly problem: string };
+  | { readonly kind: "bad"; readonly code: ProblemCode; readonly problem: string };
 
 function readKey(path: string): KeyRead {
   try {
@@ -47,15 +47,15 @@ function readKey(path: string): KeyRead {
     if (key.length < KEY_MIN_BYTES || key.length > KEY_MAX_BYTES) return wrongSize(path, key.length);
     return { kind: "read", value: key };
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    return { kind: "bad", code: "unreadable", problem: `${FIELD}: ${path}: ${code}: want a readable file` };
+    const got = `${path} (${errorCode(error)})`;
+    return { kind: "bad", code: "unreadable", problem: problemLine(FIELD, got, "a file that can be read") };
   }
 }
 
 function wrongSize(path: string, sizeBytes: number | undefined): KeyRead & { readonly kind: "bad" } {
-  const found = sizeBytes === undefined ? `${path} is no file` : `${path} holds ${sizeBytes} bytes`;
-  const want = `want a key of ${KEY_MIN_BYTES} to ${KEY_MAX_BYTES} bytes`;
-  return { kind: "bad", code: "invalid", problem: `${FIELD}: ${found}, ${want}` };
+  const got = `${path} (${sizeBytes === undefined ? "no file" : `${sizeBytes} bytes`})`;
+  const want = `a file with a key of ${KEY_MIN_BYTES} to ${KEY_MAX_BYTES} bytes`;
+  return { kind: "bad", code: "bad-value", problem: problemLine(FIELD, got, want) };
 }
 
 /** Without the one line end that editors add. */

@@ -12,7 +12,7 @@ describe("the lock of a state directory", () => {
   it("is refused to a second agent, by name, until the first lets go (U1)", () => {
     const release = lockState(place.path, "stateDir");
     expect(() => lockState(place.path, "stateDir")).toThrow(
-      `stateDir: got "${place.path}", which process ${process.pid} uses; want a directory of its own`,
+      `stateDir: got "${place.path}", which process ${process.pid} uses, want a directory of its own`,
     );
     release();
     lockState(place.path, "stateDir")();

@@ -6,13 +6,13 @@
  */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ConfigError, invalid } from "./config-error.ts";
+import { ConfigError, errorCode, problem } from "@lifeline/settings";
 import { makeDirectory } from "./make-directory.ts";
 
 /** The file, beside the spool. */
 const LOCK_NAME = "agent.lock";
 
-/** Takes the directory for this process; gives what lets go of it. @throws ConfigError `invalid` when a living agent holds it, or no directory can be there. */
+/** Takes the directory for this process; gives what lets go of it. @throws ConfigError `bad-value` when a living agent holds it, or no directory can be there. */
 export function lockState(stateDir: string, source: string): () => void {
   refuseImpossible(stateDir, source);
   const path = join(stateDir, LOCK_NAME);
@@ -20,10 +20,8 @@ export function lockState(stateDir: string, source: string): () => void {
   if (!take(path, own)) {
     const holder = holderOf(path);
     if (holder !== undefined) {
-      throw new ConfigError(
-        "invalid",
-        `${source}: got "${stateDir}", which process ${holder} uses; want a directory of its own`,
-      );
+      const got = `"${stateDir}", which process ${holder} uses`;
+      throw new ConfigError(problem("bad-value", source, got, "a directory of its own"));
     }
     rmSync(path, { force: true });
     take(path, own);
@@ -39,8 +37,9 @@ function refuseImpossible(stateDir: string, source: string): void {
   try {
     makeDirectory(stateDir);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (code === "ENOENT") throw invalid(source, "", stateDir, "a path at which a directory can be made");
+    if (errorCode(error) !== "ENOENT") return;
+    const want = "a path at which a directory can be made";
+    throw new ConfigError(problem("bad-value", source, JSON.stringify(stateDir), want));
   }
 }
 

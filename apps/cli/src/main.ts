@@ -15,9 +15,6 @@ const RANDOM_RANGE = 2 ** 48 - 1;
 
 guardProcess();
 
-// Node warns on stderr that a collector named by its address is named so within TLS too (DEP0123): grpc-js's doing, and no user's matter.
-process.noDeprecation = true;
-
 const interrupt = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
 

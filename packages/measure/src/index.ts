@@ -60,4 +60,5 @@ export {
   TARGET_TEXT_WANTED,
 } from "./target-text.ts";
 export { KeyedTokenBuckets, type RateLimit, TokenBucket } from "./token-bucket.ts";
+export { LIFELINE_VERSION } from "./version.ts";
 export { visibleJsonLine, visibleLines, visibleText } from "./visible-text.ts";

@@ -40,3 +40,10 @@ it("leaves the environment out of Node's reports", async () => {
   expect(stdout).toContain("nodejsVersion");
   expect(stdout).not.toContain("hush-hush");
 });
+
+it("prints no deprecation warning", async () => {
+  const warn = 'process.emitWarning("old", "DeprecationWarning", "DEP0123");';
+  const program = `import { guardProcess } from ${GUARD}; guardProcess(); ${warn}`;
+  const { stderr } = await promisify(execFile)(process.execPath, [...flags, program]);
+  expect(stderr).toBe("");
+});

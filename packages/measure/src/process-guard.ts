@@ -1,4 +1,4 @@
-/** What every program does before anything else, so that what it holds in memory (private keys, tokens) stays in it. */
+/** What every program does before anything else: what it holds in memory (private keys, tokens) stays in it, and stderr stays clean. */
 
 /**
  * 1. SIGUSR1 does nothing. Node would open its inspector on it, and whoever reaches 127.0.0.1:9229 then runs code in the process.
@@ -6,6 +6,8 @@
  *    `--disable-sigusr1` (node-process of tools/bundle) leaves no such moment.
  * 3. Node's diagnostic reports, for which somebody has to ask (`--report-on-fatalerror`), hold no environment: a join token or a
  *    proxy's password may stand in it.
+ * 4. Node prints no deprecation warnings. grpc-js names a collector that is dialled by address by that address within TLS too
+ *    (DEP0123), which no user can change.
  */
 export function guardProcess(): void {
   process.on("SIGUSR1", () => {});
@@ -16,6 +18,7 @@ export function guardProcess(): void {
     setImmediate(closeInspector);
   });
   if (process.report !== undefined) process.report.excludeEnv = true;
+  process.noDeprecation = true;
 }
 
 function closeInspector(): void {

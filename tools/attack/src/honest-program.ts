@@ -3,7 +3,7 @@
  * once a second. How long each waits is what an attack costs others.
  */
 import { randomBytes } from "node:crypto";
-import { NS_PER_MS, pause, systemClock, type Target } from "@lifeline/measure";
+import { guardProcess, NS_PER_MS, pause, systemClock, type Target } from "@lifeline/measure";
 import { createRpcClient, tlsCredentials } from "@lifeline/rpc";
 import { encodeReport, NO_VITALS, planFromWire, reportPb } from "@lifeline/wire";
 import type { HonestAccount, HonestIdentity, HonestOrder } from "./honest.ts";
@@ -18,8 +18,7 @@ const AGAIN_AFTER_MS = 250;
 /** Timeout of an attempt to connect, which is then made again, ms. */
 const TIMEOUT_MS = 5_000;
 
-// grpc-js names a collector by its address within TLS too (DEP0123).
-process.noDeprecation = true;
+guardProcess();
 
 const world = { address: "", authorityPem: "" };
 const msSince = (ns: number) => (systemClock.monotonicNs() - ns) / NS_PER_MS;

@@ -1,6 +1,6 @@
 /** `npm run attack`. Exit codes: 0 every attack came to nothing, 1 one did not, 2 wrong arguments. */
 import { parseArgs } from "node:util";
-import { systemClock } from "@lifeline/measure";
+import { guardProcess, systemClock } from "@lifeline/measure";
 import { ATTACKS } from "./attacks.ts";
 import { isInside } from "./network-namespace.ts";
 import { judged, LIMITS, type Played, play } from "./play.ts";
@@ -21,8 +21,7 @@ nothing and costs no restart, less than ${LIMITS.peakRssMb} MB, and honest nodes
                  honestAckP99Ms, honestAdmitMs, honestRefused, restarts, memoryLimit
 `;
 
-// grpc-js names a collector by its address within TLS too (DEP0123).
-process.noDeprecation = true;
+guardProcess();
 
 interface Arguments {
   readonly only: readonly string[];

@@ -1,7 +1,8 @@
 /** Every example of a configuration in the guides is read by the parser of whoever will read it. */
-import { documentOf, parseConfig as parseAgentConfig, VARIABLE_NAMES } from "@lifeline/agent";
+import { AGENT_PROGRAM, parseConfig as parseAgentConfig } from "@lifeline/agent";
 import { parseDeployment } from "@lifeline/catalogue";
 import { parseConfig as parseCollectorConfig } from "@lifeline/collector";
+import { variablesOf } from "@lifeline/settings";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
@@ -19,7 +20,7 @@ const READERS: readonly { readonly key: string; readonly read: (text: string) =>
 ];
 
 function readAgent(text: string) {
-  return parseAgentConfig(documentOf(text, "example"), "example", []);
+  return parseAgentConfig("example", text);
 }
 
 function readServiceConfig(text: string) {
@@ -31,7 +32,7 @@ function readServiceConfig(text: string) {
   expect(parse(document.configFiles[0]?.content ?? "")).not.toHaveProperty("stateDir");
   expect(config?.enrol).toBeDefined();
   const named = document.environment.map((line) => line.split("=", 1)[0] ?? "");
-  expect(named.filter((name) => !VARIABLE_NAMES.includes(name))).toEqual([]);
+  expect(named.filter((name) => !variablesOf(AGENT_PROGRAM).includes(name))).toEqual([]);
   return document;
 }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { environmentOverrides, parseConfig } from "@lifeline/agent";
+import { parseConfig } from "@lifeline/agent";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readArguments } from "./arguments.ts";
 import { maintenanceMake } from "./maintenance.ts";
@@ -47,8 +47,7 @@ describe("an image for maintenance mode", () => {
 
   it("is configured by its service's environment as well, as the agent reads it", () => {
     const environment = environmentOf(MAINTENANCE).map((line) => line.split(/=(.*)/s, 2) as [string, string]);
-    const overrides = environmentOverrides(Object.fromEntries(environment));
-    const config = parseConfig({ collector: "c:1", enrol: { authority: AUTHORITY } }, "agent.yaml", overrides);
+    const config = parseConfig("agent.yaml", CONFIG, Object.fromEntries(environment));
     expect(config).toMatchObject({
       stateDir: "/run/lifeline-agent",
       enrol: { tokenFile: JOIN_TOKEN_FILE },
@@ -67,7 +66,7 @@ describe("an image for maintenance mode", () => {
     ],
     ["what the agent refuses", `${CONFIG}colector: c:1`, "colector"],
     ["a fingerprint that is none", 'collector: c:1\nenrol: { authority: "sha256:1" }', "enrol.authority"],
-    ["what is no YAML", "a: [", "want a YAML or JSON document"],
+    ["what is no YAML", "a: [", "got broken YAML (BAD_INDENT)"],
   ])("is refused with %s", (_, config, why) => {
     expect(refusal(() => make(config))).toContain(why);
   });
@@ -103,8 +102,12 @@ describe("an image for maintenance mode", () => {
 
   it("is refused when a file is not there", () => {
     const gone = join(directory, "gone");
-    expect(refusal(() => maintenanceMake(gone, write("token", TOKEN)))).toContain(`--maintenance: ${gone}: ENOENT`);
-    expect(refusal(() => maintenanceMake(write("a", CONFIG), gone))).toContain(`--join-token: ${gone}: ENOENT`);
+    expect(refusal(() => maintenanceMake(gone, write("token", TOKEN)))).toContain(
+      `--maintenance: ${gone}: got ENOENT, want a file that can be read`,
+    );
+    expect(refusal(() => maintenanceMake(write("a", CONFIG), gone))).toContain(
+      `--join-token: ${gone}: got ENOENT, want a file that can be read`,
+    );
   });
 });
 

@@ -6,7 +6,8 @@
  * 2. What the agent would refuse is refused before anything is made.
  * 3. The token is in the image, and nowhere else: not in what is printed (S1).
  */
-import { ConfigError, documentOf, parseConfig, readText } from "@lifeline/agent";
+import { parseConfig } from "@lifeline/agent";
+import { ConfigError, documentOf, problem, readText } from "@lifeline/settings";
 import type { ExtensionMake } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
 import { CONFIG_FILE, JOIN_TOKEN_FILE, MAINTENANCE } from "./service.ts";
@@ -42,17 +43,16 @@ function underFlag<T>(flag: string, read: () => T): T {
 function tokenText(file: string): string {
   const token = readText(file).trim();
   if (JOIN_TOKEN.test(token)) return `${token}\n`;
-  throw new ConfigError("invalid", `${file}: want one join token, as lifeline token create prints it`);
+  throw new ConfigError(problem("bad-value", file, undefined, "one join token, as lifeline token create prints it"));
 }
 
 function configText(file: string): string {
   const refuse = (key: string, got: string, want: string): never => {
-    throw new ConfigError("invalid", `${file}: ${key}: got ${got}, want ${want}`);
+    throw new ConfigError(problem("bad-value", `${file}: ${key}`, got, want));
   };
   const text = readText(file);
-  const document = documentOf(text, file);
-  const given = parseConfig(document, file, []);
-  for (const key of Object.keys(document ?? {})) {
+  const given = parseConfig(file, text);
+  for (const key of Object.keys(documentOf(text, file) ?? {})) {
     if (!FOR_ALL.includes(key)) refuse(key, "it", `it left out: of all machines alike are only ${FOR_ALL.join(", ")}`);
   }
   if (given.collector === undefined) refuse("collector", "none", "host:port: nobody could read what it measures");

@@ -13,6 +13,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "packages/measure": [],
   "packages/stamp": [],
   "packages/identity": ["measure"],
+  "packages/settings": ["measure"],
   "packages/window": ["measure"],
   "packages/catalogue": ["measure"],
   "packages/probe": ["measure", "stamp"],
@@ -20,10 +21,10 @@ const ALLOWED: Record<string, readonly string[]> = {
   "packages/wire": ["measure", "window"],
   "packages/rpc": ["measure", "wire"],
   "packages/verdict": ["measure", "window", "catalogue"],
-  "apps/agent": ["measure", "window", "prober", "wire", "rpc", "identity"],
-  "apps/collector": ["measure", "window", "catalogue", "verdict", "wire", "rpc", "identity"],
+  "apps/agent": ["measure", "window", "prober", "wire", "rpc", "identity", "settings"],
+  "apps/collector": ["measure", "window", "catalogue", "verdict", "wire", "rpc", "identity", "settings"],
   "apps/cli": ["measure", "window", "catalogue", "probe", "prober", "verdict", "wire", "rpc", "identity", "reflector"],
-  "apps/reflector": ["measure", "probe", "stamp", "wire", "rpc"],
+  "apps/reflector": ["measure", "probe", "stamp", "wire", "rpc", "settings"],
   "tools/lab": ["measure", "stamp", "wire", "reflector", "verdict"],
   "tools/local": ["measure", "catalogue", "rpc", "lab", "cli", "bundle"],
   // How bundle has Node started; and the container of extension, on a node of the fleet.
@@ -47,16 +48,28 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/bundle": [],
   "tools/crash": ["measure", "wire", "rpc", "identity"],
   // Every room that reads what others wrote; and the chance of crash, which can be played again.
-  "tools/fuzz": ["measure", "window", "catalogue", "probe", "stamp", "identity", "wire", "agent", "collector", "crash"],
+  "tools/fuzz": [
+    "measure",
+    "window",
+    "catalogue",
+    "probe",
+    "stamp",
+    "identity",
+    "settings",
+    "wire",
+    "agent",
+    "collector",
+    "crash",
+  ],
   // The parts of local, the relay and the turning targets of crash, and how bench reads a process.
   "tools/soak": ["measure", "window", "identity", "wire", "rpc", "bench", "bundle", "crash", "local"],
   // The shipped programs, as crash starts them and with the flags that bundle has for them; the windows that an honest node reports.
   "tools/attack": ["measure", "window", "wire", "rpc", "identity", "bundle", "crash"],
   // Manifests and guides are held against the programs' own parsers, how bundle has Node started, and a collector that runs.
-  "tools/deploy": ["measure", "catalogue", "wire", "rpc", "agent", "collector", "bundle"],
+  "tools/deploy": ["measure", "catalogue", "wire", "rpc", "settings", "agent", "collector", "bundle"],
   // What an image brings along is read as the agent reads it. How bundle has Node started. The extension is run as a node would run it, and
   // reports to the shipped collector, as crash starts it.
-  "tools/extension": ["measure", "wire", "rpc", "agent", "bundle", "crash"],
+  "tools/extension": ["measure", "wire", "rpc", "settings", "agent", "bundle", "crash"],
   "tools/workspace": [],
 };
 
@@ -85,6 +98,17 @@ const FORBIDDEN: readonly { from: string; to: string; because: string }[] = [
     because: "the catalogue is data (C1): what must be reachable does not depend on how it is measured",
   },
   { from: "packages/verdict", to: "wire", because: "the judge is pure (J1): an audit replays it without a network" },
+  {
+    from: "packages/settings",
+    to: "catalogue",
+    because:
+      "a setting is text, a number or a path; what a program makes of it is in the program, and the agent must not load the catalogue",
+  },
+  {
+    from: "apps/cli",
+    to: "settings",
+    because: "it loads pino, which is 60 ms of each command; the version and the process guard are in measure",
+  },
   { from: "packages/verdict", to: "probe", because: "the judge sees windows, never sockets" },
   {
     from: "packages/probe",
@@ -136,6 +160,8 @@ const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   // isIP and BlockList: which of the node's own addresses and resolvers are addresses. The sockets are probe's.
   "packages/prober": ["net"],
   "packages/identity": ["net"],
+  // isIP and BlockList: what is an address, and what is loopback.
+  "packages/settings": ["net"],
   "apps/agent": ["net"],
   "apps/cli": ["net"],
   "apps/reflector": ["dgram", "net", "dns", "dns/promises"],

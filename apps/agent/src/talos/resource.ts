@@ -6,7 +6,7 @@
  * LinkStatusSpec wireguard 29, WireguardSpec peers 5, WireguardPeer endpoint 3). Keys are fields beside these: they are stepped over.
  */
 import { endpointName } from "@lifeline/measure";
-import { readHostPort } from "../host-port.ts";
+import { readHostPort } from "@lifeline/settings";
 import { bytesAt, encodeTexts, fieldOf, fieldsOf } from "./message.ts";
 
 /** The method that is called, and the metadata that states the role (Talos, pkg/grpc/middleware/authz). */

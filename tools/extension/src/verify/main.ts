@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { pause, systemClock } from "@lifeline/measure";
+import { guardProcess, pause, systemClock } from "@lifeline/measure";
 import { LayoutError, readLayer } from "../validate/oci-layout.ts";
 import { problemLine } from "../validate/problem.ts";
 import { readTarEntries, TarError } from "../validate/read-tar.ts";
@@ -16,8 +16,7 @@ import { playInside } from "./inside.ts";
 import { obstacles } from "./machine.ts";
 import { VerifyError } from "./verify-error.ts";
 
-// grpc-js names a collector by its address within TLS too (DEP0123).
-process.noDeprecation = true;
+guardProcess();
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
 

@@ -1,13 +1,9 @@
 /** Configuration files: the agent's and the collector's. */
-import {
-  type AgentConfig,
-  ConfigError as AgentConfigError,
-  documentOf,
-  parseConfig as parseAgentConfig,
-} from "@lifeline/agent";
-import { type Config, ConfigError, parseConfig } from "@lifeline/collector";
+import { type AgentConfig, parseConfig as parseAgentConfig } from "@lifeline/agent";
+import { ConfigError as CollectorConfigError, type Config, parseConfig } from "@lifeline/collector";
 import type { Random } from "@lifeline/crash";
 import { endpointName } from "@lifeline/measure";
+import { ConfigError } from "@lifeline/settings";
 import { isNodeId } from "@lifeline/wire";
 import { type Decoder, isReread, law, lawSame, unlessRefused } from "../decoder.ts";
 import { DOCUMENT_BYTES, drawDocument } from "../document-draw.ts";
@@ -36,7 +32,7 @@ const drawAgent = (random: Random) => drawDocument(random, AGENT_TREES, AGENT_TE
 
 function readAgent(input: Uint8Array): AgentConfig | undefined {
   const text = Buffer.from(input).toString();
-  return unlessRefused(AgentConfigError, () => parseAgentConfig(documentOf(text, "a.yaml"), "a.yaml", []));
+  return unlessRefused(ConfigError, () => parseAgentConfig("/etc/a.yaml", text));
 }
 
 /** parseConfig of the agent. */
@@ -52,7 +48,7 @@ export const agentConfigDecoder: Decoder = {
     law(config.spool.maxBytes >= 8 * 1024 * 1024, "the spool holds the largest report");
     law((config.resolvers?.length ?? 0) <= 8, "at most 8 resolvers");
     if (!isReread(input)) return "decoded";
-    const again = parseAgentConfig(documentOf(agentFile(config), "again"), "again", []);
+    const again = parseAgentConfig("/etc/again.yaml", agentFile(config));
     lawSame("decode∘encode = id", again, config);
     return "decoded";
   },
@@ -82,7 +78,7 @@ const drawCollector = (random: Random) => drawDocument(random, COLLECTOR_TREES, 
 
 function readCollector(input: Uint8Array): Config | undefined {
   const text = Buffer.from(input).toString();
-  return unlessRefused(ConfigError, () => parseConfig("/etc/c.yaml", text));
+  return unlessRefused(CollectorConfigError, () => parseConfig("/etc/c.yaml", text));
 }
 
 /** parseConfig of the collector. */

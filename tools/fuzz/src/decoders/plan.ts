@@ -1,9 +1,10 @@
 /** Plans: from the wire, and as documents. */
 import { toBinary } from "@bufbuild/protobuf";
-import { ConfigError, documentOf, parsePlan } from "@lifeline/agent";
+import { parsePlan } from "@lifeline/agent";
 import type { Random } from "@lifeline/crash";
 import { type ProbeOptions, type Target, targetId } from "@lifeline/measure";
 import { CA_PEM } from "@lifeline/measure/testing";
+import { ConfigError, documentOf } from "@lifeline/settings";
 import {
   MAX_TARGETS_PER_NODE,
   makePlan,

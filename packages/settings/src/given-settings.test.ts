@@ -1,0 +1,205 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LIFELINE_VERSION } from "@lifeline/measure";
+import { afterAll, describe, expect, it } from "vitest";
+import { ConfigError } from "./config-error.ts";
+import { readCommand } from "./given-settings.ts";
+import { helpText } from "./help.ts";
+import type { Program, Settings } from "./setting.ts";
+import { booleanSetting, filePath, hostPort, integerSetting, listSetting } from "./setting-type.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "lifeline-settings-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+const defaultFile = join(directory, "default.yaml");
+const file = join(directory, "named.yaml");
+
+const SETTINGS = {
+  address: { flag: "address", variable: "LIFELINE_ADDRESS", type: hostPort, required: true, help: "where to go" },
+  days: {
+    flag: "days",
+    variable: "LIFELINE_DAYS",
+    type: integerSetting(1, 9, "days"),
+    default: 3,
+    help: "how long it lasts, days",
+  },
+  extras: {
+    flag: "extra",
+    variable: "LIFELINE_EXTRAS",
+    type: listSetting(filePath, 2, "files"),
+    help: "more files; may be given more than once",
+  },
+  "tls.certFile": { flag: "cert", variable: "LIFELINE_CERT", type: filePath, help: "certificate" },
+  "tls.keyFile": { variable: "LIFELINE_KEY", type: filePath, help: "its key" },
+  isOpen: { flag: "open", type: booleanSetting, default: false, help: "lets everybody in" },
+} as const satisfies Settings;
+
+const PROGRAM: Program<typeof SETTINGS> = {
+  name: "lifeline-example",
+  summary: "is an example",
+  settings: SETTINGS,
+  file: { path: defaultFile },
+  otherVariables: { LIFELINE_SECRET: "a secret" },
+  notes: "exit codes: 0\n",
+};
+const { file: _, ...FLAGS_ONLY } = PROGRAM;
+
+function read(args: readonly string[], environment: Record<string, string> = {}, program: typeof PROGRAM = PROGRAM) {
+  const command = readCommand(program, args, environment, (given) => {
+    const tls = given.allOf("tls", ["certFile", "keyFile"]);
+    if (given.values.isOpen && given.isGiven("days")) given.refuse("days", "it beside isOpen", "one of them");
+    given.check();
+    return { ...given.values, tls };
+  });
+  if (command.kind === "print") throw new Error(command.text);
+  return command.config;
+}
+
+function refusal(args: readonly string[], environment: Record<string, string> = {}, program = PROGRAM): string[] {
+  try {
+    read(args, environment, program);
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      return error.problems.map(({ code, line }) => `${code} ${line.replaceAll(`${directory}/`, "")}`);
+    }
+    throw error;
+  }
+  return [];
+}
+
+function write(path: string, text: string): void {
+  writeFileSync(path, text);
+}
+
+const ADDRESS = ["--address", "a:1"];
+const FLAGS = "some of --help, --version, --config, --address, --days, --extra, --cert, --open";
+const VARIABLES =
+  "LIFELINE_CONFIG, LIFELINE_ADDRESS, LIFELINE_DAYS, LIFELINE_EXTRAS, LIFELINE_CERT, LIFELINE_KEY, LIFELINE_SECRET";
+
+describe("settings", () => {
+  it("come from flags, then the environment, then the file, then the defaults", () => {
+    write(file, "address: file:1\ndays: 4\nextras: [a, /b]\ntls: {certFile: c}\n");
+    const environment = { LIFELINE_ADDRESS: "variable:1", LIFELINE_DAYS: "5", LIFELINE_KEY: "k", LIFELINE_CERT: "" };
+    expect(read(["--config", file, "--days", "6"], environment)).toMatchObject({
+      address: "variable:1",
+      days: 6,
+      extras: [join(directory, "a"), "/b"],
+      tls: { certFile: join(directory, "c"), keyFile: "k" },
+      isOpen: false,
+    });
+    expect(read([...ADDRESS, "--open"], { LIFELINE_EXTRAS: "a: b" })).toMatchObject({
+      extras: ["a", "b"],
+      isOpen: true,
+    });
+    expect(read([...ADDRESS, "--extra", "a", "--extra", "b"])).toMatchObject({
+      extras: ["a", "b"],
+      days: 3,
+      tls: undefined,
+    });
+  });
+
+  it("come from the file that is named, else from the default one where there is such a file", () => {
+    expect(read(ADDRESS).days).toBe(3);
+    write(defaultFile, "days: 7\n");
+    write(file, "days: 8\n");
+    expect(read(ADDRESS).days).toBe(7);
+    expect(read(ADDRESS, { LIFELINE_CONFIG: "" }).days).toBe(7);
+    expect(read(ADDRESS, { LIFELINE_CONFIG: file }).days).toBe(8);
+    expect(read([...ADDRESS, "--config", defaultFile], { LIFELINE_CONFIG: file }).days).toBe(7);
+    rmSync(defaultFile);
+    // Talos makes a directory of a mount's missing source.
+    mkdirSync(defaultFile);
+    expect(read(ADDRESS).days).toBe(3);
+    rmSync(defaultFile, { recursive: true });
+    expect(refusal(ADDRESS, { LIFELINE_CONFIG: "/nonexistent" })).toEqual([
+      "unreadable /nonexistent: got ENOENT, want a file that can be read",
+    ]);
+  });
+
+  it.each<[readonly string[], Record<string, string>, string]>([
+    [[], {}, "missing address: got nothing, want HOST:PORT (--address, LIFELINE_ADDRESS, address)"],
+    [[...ADDRESS, "--days", "10"], {}, "bad-value --days: days: got 10, want an integer from 1 to 9 days"],
+    [[...ADDRESS, "--days=-1"], {}, 'bad-value --days: days: got "-1", want an integer from 1 to 9 days'],
+    [
+      ADDRESS,
+      { LIFELINE_EXTRAS: "a:b:c" },
+      "bad-value LIFELINE_EXTRAS: extras: got a list of 3, want a list of at most 2 files",
+    ],
+    [
+      ADDRESS,
+      { LIFELINE_DAY: "hush" },
+      `unknown-variable LIFELINE_DAY: got an unknown variable, want one of ${VARIABLES}`,
+    ],
+    [["--day", "1"], {}, `bad-flag command line: got Unknown option '--day', want ${FLAGS}`],
+    [["--days"], {}, `bad-flag command line: got Option '--days <value>' argument missing, want ${FLAGS}`],
+    [["hush"], {}, `bad-flag command line: got an argument that is no flag, want ${FLAGS}`],
+    [
+      [...ADDRESS, "--cert", "c"],
+      {},
+      "missing tls.keyFile: got nothing, want FILE (LIFELINE_KEY, tls.keyFile), because --cert: tls.certFile is given",
+    ],
+    [[...ADDRESS, "--open", "--days", "1"], {}, "contradiction --days: days: got it beside isOpen, want one of them"],
+    [
+      ["--address", "http://user:hush@a/"],
+      {},
+      'bad-value --address: address: got "http://…@a/", want host:port with a port from 1 to 65535, IPv6 in brackets',
+    ],
+  ])("are refused: %j %j", (args, environment, problem) => {
+    const problems = refusal(args, environment);
+    expect(problems).toEqual([problem]);
+    expect(problems.join()).not.toContain("hush");
+  });
+
+  it("leave variables of the command line, of Kubernetes's services and of others alone", () => {
+    const environment = {
+      LIFELINE_TOKEN: "t",
+      LIFELINE_SECRET: "s",
+      LIFELINE_COLLECTOR_SERVICE_HOST: "10.0.0.1",
+      LIFELINE_COLLECTOR_PORT: "tcp://10.0.0.1:9470",
+      LIFELINE_COLLECTOR_PORT_9470_TCP_ADDR: "10.0.0.1",
+      PATH: "/bin",
+    };
+    expect(refusal(ADDRESS, environment)).toEqual([]);
+  });
+
+  it("of a program without a file are named by their flags", () => {
+    expect(refusal(["--days", "10"], {}, FLAGS_ONLY)).toEqual([
+      "missing --address: got nothing, want HOST:PORT (--address, LIFELINE_ADDRESS)",
+      "bad-value --days: got 10, want an integer from 1 to 9 days",
+    ]);
+  });
+
+  it("print the version", () => {
+    expect(readCommand(PROGRAM, ["--version"], {}, () => 0)).toEqual({ kind: "print", text: `${LIFELINE_VERSION}\n` });
+  });
+
+  it("are all in the help", () => {
+    expect(helpText(PROGRAM).replaceAll(directory, "/etc")).toBe(`lifeline-example: is an example
+
+A flag overrides its environment variable, which overrides its key in the YAML file.
+
+  --address HOST:PORT, LIFELINE_ADDRESS, address
+      where to go
+  --days N, LIFELINE_DAYS, days
+      how long it lasts, days (default 3)
+  --extra FILE, LIFELINE_EXTRAS, extras
+      more files; may be given more than once
+  --cert FILE, LIFELINE_CERT, tls.certFile
+      certificate
+  LIFELINE_KEY, tls.keyFile
+      its key
+  --open, isOpen
+      lets everybody in (default false)
+  --config FILE, LIFELINE_CONFIG
+      YAML file of settings (default /etc/default.yaml, where it exists); paths in it are relative to it
+  --version
+      prints the version
+  --help, -h
+      prints this text
+  LIFELINE_SECRET
+      a secret
+
+exit codes: 0
+`);
+  });
+});

@@ -1,0 +1,40 @@
+/** `--help`, the same layout for every program. */
+import { CONFIG_FLAG, CONFIG_VARIABLE, namesOf, type Program, type Setting } from "./setting.ts";
+
+/** What `--help` prints. */
+export function helpText(program: Program): string {
+  const { name, summary, settings, file, otherVariables = {}, notes } = program;
+  const lines = Object.entries(settings).map(([key, setting]) => {
+    const [first = key, ...others] = namesOf(program, key, setting);
+    const placeholder = setting.flag === undefined ? "" : ` ${setting.type.placeholder}`;
+    return entry([`${first}${placeholder.trimEnd()}`, ...others], `${setting.help}${defaultText(setting)}`);
+  });
+  const common = [
+    ...(file === undefined ? [] : [entry([`--${CONFIG_FLAG} FILE`, CONFIG_VARIABLE], fileHelp(file.path))]),
+    entry(["--version"], "prints the version"),
+    entry(["--help, -h"], "prints this text"),
+  ];
+  const variables = Object.entries(otherVariables).map(([variable, help]) => entry([variable], help));
+  const order = "A flag overrides its environment variable, which overrides its key in the YAML file.\n\n";
+  return [
+    `${name}: ${summary}\n\n`,
+    file === undefined ? "" : order,
+    ...lines,
+    ...common,
+    ...variables,
+    `\n${notes}`,
+  ].join("");
+}
+
+/** ` (default 30)`; empty where there is none. */
+export function defaultText({ default: value }: Setting): string {
+  return value === undefined ? "" : ` (default ${Array.isArray(value) ? value.join(", ") : String(value)})`;
+}
+
+function entry(names: readonly string[], help: string): string {
+  return `  ${names.join(", ")}\n      ${help}\n`;
+}
+
+function fileHelp(path: string | undefined): string {
+  return `YAML file of settings${path === undefined ? "" : ` (default ${path}, where it exists)`}; paths in it are relative to it`;
+}

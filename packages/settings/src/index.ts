@@ -1,0 +1,33 @@
+export {
+  ConfigError,
+  errorCode,
+  PROBLEM_CODES,
+  type Problem,
+  type ProblemCode,
+  problem,
+  problemLine,
+  shownValue,
+} from "./config-error.ts";
+export { DOCUMENT_MAX_CHARS, documentOf, readDocument, readText } from "./document.ts";
+export { type Command, GivenSettings, readCommand, readFileText } from "./given-settings.ts";
+export { defaultText, helpText } from "./help.ts";
+export { createLog, LOG_LEVELS, type LogLevel } from "./log.ts";
+export { integerOf, listOf, mapping, textOf, validated, wordOf } from "./schema.ts";
+export { namesOf, type Program, type Setting, type Settings, type ValuesOf } from "./setting.ts";
+export {
+  booleanSetting,
+  directoryPath,
+  filePath,
+  type HostPort,
+  hostPort,
+  integerSetting,
+  isLoopback,
+  listSetting,
+  pathOf,
+  portSetting,
+  readHostPort,
+  type SettingType,
+  textSetting,
+  wordSetting,
+} from "./setting-type.ts";
+export { CLI_VARIABLES, type Environment, variablesOf } from "./sources.ts";

@@ -1,0 +1,160 @@
+/** Where settings are given: a YAML file, the environment, flags. Each source adds to, and replaces, what the one before gave. */
+import { dirname, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { ConfigError, type Problem, problem, shownValue } from "./config-error.ts";
+import { documentOf } from "./document.ts";
+import { CONFIG_FLAG, CONFIG_VARIABLE, type Program } from "./setting.ts";
+
+/** Largest settings file, characters: some hundred times what a full one takes. */
+export const CONFIG_MAX_CHARS = 65_536;
+
+/** The variables of a process. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A setting as it was given. */
+export interface Given {
+  /** The file, the variable or the flag. */
+  readonly source: string;
+  readonly value: unknown;
+}
+
+/** What was given, by key, and what is wrong with it so far. */
+export interface AllGiven {
+  readonly given: Map<string, Given>;
+  readonly problems: Problem[];
+}
+
+/** Variables of the command line `lifeline`. They may be set in the shell that starts another program, which then ignores them. */
+export const CLI_VARIABLES: readonly string[] = [
+  "LIFELINE_COLLECTOR",
+  "LIFELINE_AUTHORITY",
+  "LIFELINE_TOKEN",
+  "LIFELINE_TOKEN_FILE",
+];
+
+/** Variables that Kubernetes sets in a pod for each service, such as one named `lifeline-collector` (kubelet, service links). */
+const SERVICE_LINK = /_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+
+/** The arguments of a process, split into flags. */
+export interface Flags {
+  readonly help: boolean;
+  readonly version: boolean;
+  /** The file that `--config` names. */
+  readonly file: string | undefined;
+  /** By name, without dashes. */
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Splits the arguments after the program's name. Throws a {@link ConfigError} `bad-flag`. */
+export function readFlags(program: Program, args: readonly string[]): Flags {
+  const options: Record<string, { type: "string" | "boolean"; multiple?: boolean; short?: string }> = {
+    help: { type: "boolean", short: "h" },
+    version: { type: "boolean" },
+  };
+  if (program.file !== undefined) options[CONFIG_FLAG] = { type: "string" };
+  for (const { flag, type } of Object.values(program.settings)) {
+    if (flag === undefined) continue;
+    options[flag] = { type: type.placeholder === "" ? "boolean" : "string", multiple: type.separator !== undefined };
+  }
+  try {
+    const { values } = parseArgs({ args: [...args], options });
+    const { help, version, [CONFIG_FLAG]: file } = values;
+    return {
+      help: help === true,
+      version: version === true,
+      file: typeof file === "string" ? file : undefined,
+      values,
+    };
+  } catch (error) {
+    if (!(error instanceof TypeError && "code" in error)) throw error;
+    // Node's own words name the flag. They repeat an argument that is no flag, which may be a secret.
+    const isStray = error.code === "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL";
+    const got = isStray ? "an argument that is no flag" : (error.message.split(". ", 1)[0] ?? "");
+    const want = `some of ${Object.keys(options)
+      .map((name) => `--${name}`)
+      .join(", ")}`;
+    throw new ConfigError(problem("bad-flag", "command line", got, want));
+  }
+}
+
+/** Adds what flags give. */
+export function addFlags({ settings }: Program, { values }: Flags, { given }: AllGiven): void {
+  for (const [key, { flag = "", type }] of Object.entries(settings)) {
+    const value = Object.hasOwn(values, flag) ? values[flag] : undefined;
+    if (value !== undefined) given.set(key, { source: `--${flag}`, value: valueOfFlag(value, type.ofText) });
+  }
+}
+
+function valueOfFlag(value: unknown, ofText: (text: string) => unknown): unknown {
+  if (Array.isArray(value)) return value.map((entry) => valueOfFlag(entry, ofText));
+  return typeof value === "string" ? ofText(value) : value;
+}
+
+/** Adds what variables give; an empty one counts as not set. A variable `LIFELINE_…` that nobody reads is a problem. */
+export function addEnvironment(program: Program, environment: Environment, { given, problems }: AllGiven): void {
+  for (const [key, { variable = "", type }] of Object.entries(program.settings)) {
+    const text = environment[variable];
+    if (text === undefined || text === "") continue;
+    const { separator, ofText } = type;
+    const value = separator === undefined ? ofText(text) : text.split(separator).map((entry) => ofText(entry.trim()));
+    given.set(key, { source: variable, value });
+  }
+  const known = variablesOf(program);
+  const want = known.length === 0 ? "no variable: this program has flags only" : `one of ${known.join(", ")}`;
+  for (const name of Object.keys(environment)) {
+    if (!name.startsWith("LIFELINE_") || known.includes(name)) continue;
+    if (CLI_VARIABLES.includes(name) || SERVICE_LINK.test(name)) continue;
+    problems.push(problem("unknown-variable", name, "an unknown variable", want));
+  }
+}
+
+/** The `LIFELINE_…` variables that a program knows. */
+export function variablesOf({ settings, file, otherVariables = {} }: Program): readonly string[] {
+  const own = Object.values(settings).flatMap(({ variable }) => variable ?? []);
+  const others = Object.keys(otherVariables).filter((name) => name.startsWith("LIFELINE_"));
+  return [...(file === undefined ? [] : [CONFIG_VARIABLE]), ...own, ...others];
+}
+
+/** Adds what the text of a YAML file gives. Throws a {@link ConfigError} when it is no YAML or no mapping. */
+export function addFile(program: Program, file: string, text: string, all: AllGiven): void {
+  const content = documentOf(text, file, CONFIG_MAX_CHARS) ?? {};
+  if (!isMapping(content)) {
+    // A file that is no mapping may be one with a secret: it is not repeated.
+    const got = typeof content === "string" ? "a string" : shownValue(content);
+    throw new ConfigError(problem("bad-value", file, got, "a mapping of settings"));
+  }
+  for (const [key, value] of Object.entries(content)) {
+    const inner = innerKeys(program, key);
+    if (inner.length > 0 && isMapping(value) && Object.keys(value).length > 0) {
+      for (const [name, setting] of Object.entries(value)) add(`${key}.${name}`, setting);
+    } else if (inner.length > 0 && !Object.hasOwn(program.settings, key)) {
+      const want = `a mapping with some of ${inner.join(", ")}`;
+      all.problems.push(problem("bad-value", `${file}: ${key}`, shownValue(value), want));
+    } else add(key, value);
+  }
+
+  function add(key: string, value: unknown): void {
+    const setting = Object.hasOwn(program.settings, key) ? program.settings[key] : undefined;
+    if (setting !== undefined) {
+      all.given.set(key, { source: file, value: setting.type.isPath === true ? beside(file, value) : value });
+      return;
+    }
+    const want = `one of ${Object.keys(program.settings).join(", ")}`;
+    all.problems.push(problem("unknown-key", `${file}: ${key}`, "an unknown key", want));
+  }
+}
+
+/** The keys within a nested mapping. */
+function innerKeys({ settings }: Program, section: string): readonly string[] {
+  return Object.keys(settings).flatMap((key) => (key.startsWith(`${section}.`) ? key.slice(section.length + 1) : []));
+}
+
+/** A path in a YAML file is relative to that file. */
+function beside(file: string, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((entry: unknown) => beside(file, entry));
+  return typeof value === "string" && value !== "" ? resolve(dirname(file), value) : value;
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
