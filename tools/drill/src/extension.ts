@@ -6,20 +6,18 @@ import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type StatusRowJson, tableLines } from "@lifeline/cli";
 import {
-  comesAbout,
+  ExtensionError,
   HERE,
   INSTALLED,
-  LayoutError,
-  makeNode,
-  type NodeContainer,
+  makeNodeRoot,
+  NodeContainer,
   obstacles,
-  type Prepared,
   PSS_MAX_BYTES,
-  prepare,
+  pollUntil,
+  type SquashedExtension,
   STOP_MAX_MS,
-  startOnNode,
-  TarError,
-  VerifyError,
+  squashExtension,
+  WAIT_MAX_MS,
 } from "@lifeline/extension";
 import { SIDEROLINK_PORT } from "@lifeline/lab";
 import { type Clock, pause } from "@lifeline/measure";
@@ -47,10 +45,8 @@ export interface ExtensionWorld {
 /** The key that the agent shares with the reflector, put where the agent in the image keeps its state. */
 const STAMP_KEY = `${INSTALLED.stateDirectory}/stamp.key`;
 
-/** How long what must come about may take, ms. */
-const COMES_ABOUT_MAX_MS = 30_000;
-const LOOK_EVERY_MS = 500;
-const waiting = (world: ExtensionWorld) => ({ ...world, withinMs: COMES_ABOUT_MAX_MS, everyMs: LOOK_EVERY_MS });
+const POLL_MS = 500;
+const waiting = (world: ExtensionWorld) => ({ ...world, withinMs: WAIT_MAX_MS, everyMs: POLL_MS });
 
 /** How long the collector is away, of it how long the tunnel is blocked, and how long before that, ms. */
 const AWAY_MS = 30_000;
@@ -98,13 +94,13 @@ export async function runExtension(
   };
   world.say("unpacking and squashing the extension, and starting a collector that enrols");
   try {
-    const prepared = await prepare(from, HERE, join(scene.folder, "extension"), ZSTD_LEVEL);
+    const extension = await squashExtension(from, HERE, join(scene.folder, "extension"), ZSTD_LEVEL);
     const site = await openEnrollingSite(scene);
     await scene.stopAgent(place);
     const play: Play = { ...world, scene, place, site, nodeId: `extension-on-${place.name}`, tell };
-    await playNode(play, prepared).finally(() => scene.restartAgent(place));
+    await playNode(play, extension).finally(() => scene.restartAgent(place));
   } catch (error) {
-    if (!(error instanceof VerifyError || error instanceof LayoutError || error instanceof TarError)) throw error;
+    if (!(error instanceof ExtensionError)) throw error;
     tell("runs", false, error.message);
   }
   return checks;
@@ -118,7 +114,7 @@ interface Play extends ExtensionWorld {
   readonly tell: (name: string, isRight: boolean, seen: string) => void;
 }
 
-async function playNode(play: Play, prepared: Prepared): Promise<void> {
+async function playNode(play: Play, extension: SquashedExtension): Promise<void> {
   const { scene, place, site, nodeId, clock, signal } = play;
   const node = join(scene.folder, "extension-node");
   furnish(node, scene, place);
@@ -134,8 +130,8 @@ async function playNode(play: Play, prepared: Prepared): Promise<void> {
   const lives: NodeContainer[] = [];
   const begin = async (more: Readonly<Record<string, string>>) => {
     const environment = { ...known, ...more };
-    const life = await startOnNode({
-      prepared,
+    const life = await NodeContainer.start({
+      extension,
       networkPid: place.host.pid,
       node,
       environment,
@@ -158,7 +154,7 @@ async function playNode(play: Play, prepared: Prepared): Promise<void> {
 
 /** The node's own files, as the container sees them. */
 function furnish(node: string, { folder, keyFile, filesOf }: Scene, { name }: NodePlace): void {
-  makeNode(node, readFileSync(join(folder, "public-root.pem"), "utf8"), filesOf(name));
+  makeNodeRoot(node, readFileSync(join(folder, "public-root.pem"), "utf8"), filesOf(name));
   mkdirSync(join(node, INSTALLED.stateDirectory), { recursive: true, mode: 0o700 });
   copyFileSync(keyFile, join(node, STAMP_KEY));
 }
@@ -166,7 +162,7 @@ function furnish(node: string, { folder, keyFile, filesOf }: Scene, { name }: No
 /** Resolves with who holds the node's id. */
 async function playMeasuring(play: Play, container: NodeContainer): Promise<Enrolment | undefined> {
   const { site, nodeId, tell } = play;
-  const answer = await comesAbout(() => site.ask(nodeId), isWell, waiting(play));
+  const answer = await pollUntil(() => site.ask(nodeId), isWell, waiting(play));
   const enrolment = await site.enrolment(nodeId);
   const key = enrolment === undefined ? "no key" : `key ${enrolment.keySha256.slice(0, 8)}…`;
   tell("enrols", enrolment !== undefined, `with a join token in its environment: ${key} holds ${nodeId}`);
@@ -193,7 +189,7 @@ async function playOutage(play: Play, container: NodeContainer): Promise<void> {
     answer?.incidents.find(({ requirement, start, end }) => {
       return requirement.startsWith("siderolink") && isNear(start, startMs) && isNear(end, endMs);
     });
-  const answer = await comesAbout(
+  const answer = await pollUntil(
     () => site.ask(nodeId),
     (now) => blocked(now) !== undefined && isWell(now),
     waiting(play),
@@ -223,7 +219,7 @@ async function playRestart(
   const { tookMs, status } = await container.stop();
   tell("stop", status === 0 && tookMs < STOP_MAX_MS, `SIGTERM: exit ${status} after ${Math.round(tookMs)} ms`);
   await begin();
-  const answer = await comesAbout(
+  const answer = await pollUntil(
     () => site.ask(nodeId),
     (now) => now?.boots.length === 2 && now.boots.every(({ reports }) => reports > 0) && isWell(now),
     waiting(play),

@@ -12,9 +12,9 @@ import { LOCK_FILE } from "./debian/lock.ts";
 import { readElf } from "./elf.ts";
 import { buildExtension, type ExtensionResult, FOR_EVERY_NODE } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
+import { openSupplies, type Supplies, updateLock } from "./image-inputs.ts";
 import { readRelease } from "./release.ts";
 import { INSTALLED } from "./service.ts";
-import { openSupplies, type Supplies, updateLock } from "./supplies.ts";
 import { readTar } from "./tar.ts";
 import { bytesAt, spread, type Tree } from "./tree.ts";
 

@@ -1,12 +1,31 @@
 /**
- * Why there is no image. `code`: `usage` (wrong arguments), `missing` (a program, or the source date), `command` (a program failed),
- * `lock` (Debian packages other than the lock file's), `integrity` (bytes other than the lock file's), `binary` (an ELF file that is not
- * what is expected), `tree` (paths that cannot stand in one image) or `licence` (a package that says nothing of its own).
+ * Why an image cannot be made, read or run. `code`:
+ *
+ * - `usage`: wrong arguments
+ * - `missing`: a program, or the time of the source, is not on this machine
+ * - `command`: a program failed
+ * - `late`: a container did not do in time what it must
+ * - `lock`: the Debian archive has other packages than the lock file
+ * - `integrity`: bytes that do not match a lock file, a digest or a size
+ * - `binary`: an ELF file that is not what is expected
+ * - `tree`: paths or kinds of files that cannot be in one image
+ * - `layout`: an OCI layout that cannot be read
+ * - `licence`: a package that does not name its licence
  */
 export class ExtensionError extends Error {
-  readonly code: "usage" | "missing" | "command" | "lock" | "integrity" | "binary" | "tree" | "licence";
-  constructor(code: ExtensionError["code"], message: string) {
-    super(message);
+  readonly code:
+    | "usage"
+    | "missing"
+    | "command"
+    | "late"
+    | "lock"
+    | "integrity"
+    | "binary"
+    | "tree"
+    | "layout"
+    | "licence";
+  constructor(code: ExtensionError["code"], message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = "ExtensionError";
     this.code = code;
   }

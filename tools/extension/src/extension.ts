@@ -5,11 +5,11 @@ import { bundleProgram } from "@lifeline/bundle";
 import { AMD64, ARM64, type Architecture } from "./architecture.ts";
 import { npmComponent } from "./components.ts";
 import { applicationOf, bareRoot } from "./container.ts";
+import type { Runtime, Supplies } from "./image-inputs.ts";
 import { layerOf, writeLayout } from "./oci.ts";
 import type { Release } from "./release.ts";
 import { CONFIG_FILE, INSTALLED, manifestText, type ServiceKind, serviceText } from "./service.ts";
 import { spdxText } from "./spdx.ts";
-import type { Runtime, Supplies } from "./supplies.ts";
 import { tarOf } from "./tar.ts";
 import { below, DIRECTORY, fileOf, joined, type Tree, treeOf } from "./tree.ts";
 
@@ -77,9 +77,7 @@ export async function buildExtension(
     say(`packing ${architecture.name}`);
     const runtime = supplies.runtimes[architecture.name];
     const rootfs = extensionRoot(make, applicationOf(bundle, runtime.native), runtime, spdx);
-    const manifest = treeOf({ "manifest.yaml": fileOf(manifestText(make.kind, version)) });
-    const whole = joined(manifest, below("rootfs", rootfs));
-    const tar = await tarOf(whole, createdSeconds);
+    const tar = await tarOf(layerTree(make, rootfs, version), createdSeconds);
     await writeFile(join(out, `${name}-${architecture.name}.tar`), tar);
     const layer = await layerOf(tar);
     const sizes = { squashfsBytes: (await measure(rootfs)) ?? null, layerBytes: layer.gzip.length };
@@ -93,6 +91,11 @@ export async function buildExtension(
     arm64: { ...arm64.sizes, digest: manifests.arm64 },
     index,
   };
+}
+
+/** The whole layer: the manifest, and `rootfs` of {@link extensionRoot}. */
+export function layerTree({ kind }: ExtensionMake, rootfs: Tree, version: string): Tree {
+  return joined(treeOf({ "manifest.yaml": fileOf(manifestText(kind, version)) }), below("rootfs", rootfs));
 }
 
 /** What Talos lays over its own root: the service, the inventory, and the container's root. */

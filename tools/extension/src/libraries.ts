@@ -1,28 +1,29 @@
-/** The libraries that programs need, computed as the loader finds them, from Debian's packages. */
+/** The libraries that programs need, found as the dynamic loader finds them. */
 import { posix } from "node:path";
 import type { Architecture } from "./architecture.ts";
 import { readElf } from "./elf.ts";
 import { ExtensionError } from "./extension-error.ts";
-import { bytesAt, fileOf, type Tree, treeOf } from "./tree.ts";
+import { bytesAt, type Files, fileOf, type Tree, treeOf } from "./tree.ts";
 
-/** Links from one file to the next in a tree; Debian's libraries have at most two. */
+/** Most links from one file to the next; Debian's libraries have two. */
 const LINKS_MAX = 8;
 
 /**
- * What `programs` need of `packages`: the loader at the path they ask for, libraries at Debian's multiarch paths, each a regular file
- * under the name it is needed by. Throws `binary` when one is missing or is for another machine.
+ * What `programs` need of `files`: the loader at the path that they name, libraries at Debian's multiarch paths, each a regular file
+ * under the name by which it is needed. Throws ExtensionError: `binary` when a library is missing or for another machine, `tree` when the
+ * loader is missing.
  */
-export function librariesOf(programs: readonly Uint8Array[], packages: Tree, architecture: Architecture): Tree {
+export function librariesOf(programs: readonly Uint8Array[], files: Files, architecture: Architecture): Tree {
   const found = new Map<string, Uint8Array>();
   const waiting = [...programs];
   for (let program = waiting.pop(); program !== undefined; program = waiting.pop()) {
     const { machine, interpreter, needed } = readElf(program, "a program of the image");
     if (machine !== architecture.elfMachine)
-      throw new ExtensionError("binary", `got an ELF file of machine ${machine}, want ${architecture.elfMachine}`);
-    const paths = needed.map((name) => placeOf(name, packages, architecture));
+      throw new ExtensionError("binary", `an ELF file is for machine ${machine}, want ${architecture.elfMachine}`);
+    const paths = needed.map((name) => placeOf(name, files, architecture));
     for (const path of interpreter === undefined ? paths : [interpreter.slice(1), ...paths]) {
       if (found.has(path)) continue;
-      const library = bytesAt(packages, resolved(path, packages));
+      const library = bytesAt(files, resolved(path, files));
       found.set(path, library);
       waiting.push(library);
     }
@@ -31,19 +32,21 @@ export function librariesOf(programs: readonly Uint8Array[], packages: Tree, arc
 }
 
 /** Where a needed name lies, in glibc's order of Debian's directories; the loader itself lies where programs ask for it. */
-function placeOf(name: string, packages: Tree, { triplet }: Architecture): string {
+function placeOf(name: string, files: Files, { triplet }: Architecture): string {
   const loader = name.startsWith("ld-linux-") ? ["lib64", "lib"] : [];
   const directories = [...loader, `lib/${triplet}`, `usr/lib/${triplet}`];
-  const path = directories.map((directory) => `${directory}/${name}`).find((candidate) => packages.has(candidate));
-  if (path === undefined) throw new ExtensionError("binary", `${name}: is in none of the Debian packages`);
+  const path = directories
+    .map((directory) => `${directory}/${name}`)
+    .find((candidate) => files.get(candidate) !== undefined);
+  if (path === undefined) throw new ExtensionError("binary", `${name}: is in none of ${directories.join(", ")}`);
   return path;
 }
 
 /** The file at the end of a path's links. */
-function resolved(path: string, packages: Tree): string {
+function resolved(path: string, files: Files): string {
   let at = path;
   for (let links = 0; links < LINKS_MAX; links += 1) {
-    const entry = packages.get(at);
+    const entry = files.get(at);
     if (entry?.kind !== "symlink") return at;
     at = posix.resolve("/", posix.dirname(at), entry.target).slice(1);
   }

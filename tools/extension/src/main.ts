@@ -5,12 +5,12 @@ import { type Arguments, readArguments, USAGE } from "./arguments.ts";
 import { LOCK_FILE } from "./debian/lock.ts";
 import { buildExtension, type ExtensionMake, type ExtensionResult, FOR_EVERY_NODE } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
+import { openSupplies, updateLock } from "./image-inputs.ts";
 import { buildImages, type ImageResult } from "./images.ts";
 import { maintenanceMake } from "./maintenance.ts";
 import { readRelease } from "./release.ts";
 import { squashfsBytes } from "./squashfs.ts";
 import { measureSteps } from "./steps.ts";
-import { openSupplies, updateLock } from "./supplies.ts";
 import type { Tree } from "./tree.ts";
 
 const root = resolve(import.meta.dirname, "../../..");

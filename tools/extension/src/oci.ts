@@ -61,9 +61,9 @@ const OCI = "application/vnd.oci.image";
 /** The best that DEFLATE does: layers are made seldom and pulled often. */
 const GZIP_LEVEL = 9;
 
-/** Packs a tar archive. Node writes neither a name nor a time into the header. */
-export async function layerOf(tar: Uint8Array): Promise<Layer> {
-  return { gzip: await pack(tar, { level: GZIP_LEVEL }), diffId: digestOf(tar) };
+/** Packs a tar archive at `level` of DEFLATE, 0 to 9, default 9. Node writes neither a name nor a time into the header. */
+export async function layerOf(tar: Uint8Array, level = GZIP_LEVEL): Promise<Layer> {
+  return { gzip: await pack(tar, { level }), diffId: digestOf(tar) };
 }
 
 /** Writes the images of a set of architectures to `directory`, in place of what lay there. */

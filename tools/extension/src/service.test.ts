@@ -4,7 +4,7 @@ import { APPLICATION, applicationOf } from "./container.ts";
 import { type ExtensionMake, extensionRoot, FOR_EVERY_NODE } from "./extension.ts";
 import { CONFIG_FILE, INSTALLED, JOIN_TOKEN_FILE, MAINTENANCE, manifestText, serviceText } from "./service.ts";
 import { fileOf, treeOf } from "./tree.ts";
-import { checkServiceFile } from "./validate/service-file.ts";
+import { readServiceFile } from "./validate/service-file.ts";
 
 const bundle = { code: new Uint8Array(), inputs: [], packageFolders: [], usesNative: true };
 const rootOf = (make: ExtensionMake) =>
@@ -97,7 +97,7 @@ describe("the service of a machine in maintenance mode", () => {
   });
 
   it.each([INSTALLED, MAINTENANCE])("$name is what the validator wants", (kind) => {
-    const { problems } = checkServiceFile(`${kind.name}.yaml`, new TextEncoder().encode(serviceText(kind)));
+    const { problems } = readServiceFile(`${kind.name}.yaml`, new TextEncoder().encode(serviceText(kind)));
     expect(problems).toEqual([]);
   });
 });

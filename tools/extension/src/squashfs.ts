@@ -1,4 +1,4 @@
-/** How large Talos will make it: squashfs by the flags that its imager uses. */
+/** A tree as Talos keeps it in memory: squashfs, by the flags of its imager (pkg/imager/extensions). */
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,17 +6,22 @@ import { outputOf } from "./command.ts";
 import { ExtensionError } from "./extension-error.ts";
 import { spread, type Tree } from "./tree.ts";
 
-/** As Talos calls mksquashfs for an extension: everything root's, zstd at level 18. */
-const FLAGS = ["-all-root", "-noappend", "-comp", "zstd", "-Xcompression-level", "18", "-no-progress", "-quiet"];
+/** Talos's own level of zstd; a size is only a figure at this one. */
+export const TALOS_ZSTD_LEVEL = 18;
 
-/** Bytes of the tree as squashfs; undefined where there is no mksquashfs. */
+/** Writes a directory to `file`, every entry root's. Returns the size, bytes. Throws ExtensionError as {@link outputOf} does. */
+export async function squash(directory: string, file: string, zstdLevel = TALOS_ZSTD_LEVEL): Promise<number> {
+  const zstd = ["-comp", "zstd", "-Xcompression-level", String(zstdLevel)];
+  await outputOf("mksquashfs", [directory, file, "-all-root", "-noappend", ...zstd, "-no-progress", "-quiet"]);
+  return (await stat(file)).size;
+}
+
+/** Size of the tree as squashfs, bytes; undefined where mksquashfs is not installed. */
 export async function squashfsBytes(tree: Tree): Promise<number | undefined> {
   const directory = await mkdtemp(join(tmpdir(), "lifeline-squashfs-"));
   try {
     await spread(tree, join(directory, "root"));
-    const image = join(directory, "image");
-    await outputOf("mksquashfs", [join(directory, "root"), image, ...FLAGS]);
-    return (await stat(image)).size;
+    return await squash(join(directory, "root"), join(directory, "image"));
   } catch (error) {
     if (error instanceof ExtensionError && error.code === "missing") return undefined;
     throw error;

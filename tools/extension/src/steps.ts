@@ -4,8 +4,8 @@ import { applicationOf } from "./container.ts";
 import { extensionRoot, FOR_EVERY_NODE } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
 import { cutIcuData } from "./icu-data.ts";
+import type { Supplies } from "./image-inputs.ts";
 import { squashfsBytes } from "./squashfs.ts";
-import type { Supplies } from "./supplies.ts";
 import { fileOf, type Tree } from "./tree.ts";
 
 export interface Step {

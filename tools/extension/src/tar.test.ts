@@ -1,6 +1,7 @@
 import fc from "fast-check";
+import { packTar, type TarHeader } from "modern-tar";
 import { describe, expect, it } from "vitest";
-import { readTar, tarOf } from "./tar.ts";
+import { readImageTar, readTar, tarOf } from "./tar.ts";
 import { complete, DIRECTORY, fileOf, type Tree, type TreeEntry, treeOf } from "./tree.ts";
 
 const part = fc.stringMatching(/^[a-z0-9_+-][a-z0-9._+-]{0,30}$/);
@@ -68,6 +69,49 @@ describe("tarOf", () => {
   it("writes the owner of a directory that a program writes to", async () => {
     const tar = Buffer.from(await tarOf(treeOf({ state: { kind: "directory", owner: 65_532 } }), 1));
     expect(Number.parseInt(tar.toString("latin1", 108, 115), 8)).toBe(65_532);
+  });
+});
+
+describe("readImageTar", () => {
+  const header = { name: "a", type: "file", size: 0, mode: 0o644, uid: 0, gid: 0 } as const;
+  const packed = (...headers: TarHeader[]) => packTar(headers.map((one) => ({ header: one })));
+
+  it("gives back any tree without links", () =>
+    fc.assert(
+      fc.asyncProperty(tree, async (one) => {
+        const files = new Map([...one].filter(([, { kind }]) => kind !== "symlink"));
+        expect(plain(await readImageTar(await tarOf(files, 1)))).toEqual(plain(complete(files)));
+      }),
+      { numRuns: 50 },
+    ));
+
+  it.each<[string, TarHeader, string]>([
+    ["a hard link", { ...header, type: "link", linkname: "b" }, "got a link of 0:0, mode 644"],
+    ["a symbolic link", { ...header, type: "symlink", linkname: "b" }, "got a symlink"],
+    ["a FIFO", { ...header, type: "fifo" }, "got a fifo"],
+    ["a device", { ...header, type: "character-device" }, "got a character-device"],
+    ["a file that everybody may write to", { ...header, mode: 0o666 }, "mode 666"],
+    ["a directory that everybody may write to", { ...header, name: "a/", type: "directory", mode: 0o777 }, "mode 777"],
+    ["setuid", { ...header, mode: 0o4755 }, "mode 4755"],
+    ["a sticky directory", { ...header, name: "a/", type: "directory", mode: 0o1755 }, "mode 1755"],
+    ["another owner", { ...header, uid: 1_000 }, "of 1000:0"],
+    ["another group", { ...header, gid: 1_000 }, "of 0:1000"],
+    ["an absolute path", { ...header, name: "/a" }, "/a: got a file"],
+    ["a path that climbs", { ...header, name: "a/../b" }, "want a relative path without '..'"],
+  ])("refuses %s", async (_, one, why) => {
+    const archive = await packed(one);
+    await expect(readImageTar(archive)).rejects.toMatchObject({ code: "tree", message: expect.stringContaining(why) });
+  });
+
+  it("refuses a path that is there twice, and one that goes through a file", async () => {
+    await expect(readImageTar(await packed(header, header))).rejects.toThrow("a: is in the layer twice");
+    const within = packed(header, { ...header, name: "a/b" });
+    await expect(readImageTar(await within)).rejects.toThrow("a/b: a is a file");
+  });
+
+  it("refuses half an archive", async () => {
+    const half = (await tarOf(treeOf({ a: fileOf("x".repeat(2_000)) }), 1)).subarray(0, 1_000);
+    await expect(readImageTar(half)).rejects.toMatchObject({ code: "integrity" });
   });
 });
 

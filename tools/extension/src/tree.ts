@@ -17,6 +17,9 @@ export type TreeEntry =
 
 export type Tree = ReadonlyMap<string, TreeEntry>;
 
+/** Something that has files by path, such as a tree or this machine's root. */
+export type Files = Pick<Tree, "get">;
+
 export const DIRECTORY: TreeEntry = { kind: "directory", owner: 0 };
 
 /** A file, 0644 unless it is executable. */
@@ -63,8 +66,8 @@ export function complete(tree: Tree): Tree {
 }
 
 /** The bytes of the file at `path`. Throws `tree` when there is none. */
-export function bytesAt(tree: Tree, path: string): Uint8Array {
-  const entry = tree.get(path);
+export function bytesAt(files: Files, path: string): Uint8Array {
+  const entry = files.get(path);
   if (entry?.kind !== "file") throw new ExtensionError("tree", `${path}: got ${entry?.kind ?? "nothing"}, want a file`);
   return entry.bytes;
 }

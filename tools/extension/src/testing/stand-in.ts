@@ -1,217 +1,59 @@
-/** A small extension made of what this machine has: its Node, its C library, and the agent in one file. For tests. */
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+/** An extension for tests: the service and the files of the image, with the Node and the libraries of this machine. Linux only. */
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
-import { bundleProgram } from "@lifeline/bundle";
-import { packTar, type TarHeader } from "modern-tar";
-import { parse } from "yaml";
-import { CONFIG_FILE, JOIN_TOKEN_FILE, MAINTENANCE, serviceText } from "../service.ts";
-import { readElf } from "../validate/elf.ts";
-import type { Architecture, TarEntry } from "../validate/tar-entry.ts";
+import { type Bundle, bundleProgram, nativeModule } from "@lifeline/bundle";
+import { architectureOf, HERE } from "../architecture.ts";
+import { applicationOf } from "../container.ts";
+import { type ExtensionMake, extensionRoot, FOR_EVERY_NODE, layerTree } from "../extension.ts";
+import { librariesOf } from "../libraries.ts";
+import { layerOf, writeLayout } from "../oci.ts";
+import { MAINTENANCE } from "../service.ts";
+import { tarOf } from "../tar.ts";
+import { type Files, fileOf, joined, type Tree, treeOf } from "../tree.ts";
 
-/** The service's name. */
-export const NAME = "lifeline-agent";
+/** This machine's architecture. */
+export const ARCHITECTURE = architectureOf(HERE ?? "amd64");
 
-/** The container's root in the layer. */
-export const ROOT = `rootfs/usr/local/lib/containers/${NAME}`;
-
-/** A regular file. */
-export function file(path: string, content: string | Uint8Array, mode = 0o644): TarEntry {
-  const bytes = typeof content === "string" ? Buffer.from(content) : content;
-  return { path, type: "file", mode, uid: 0, gid: 0, linkTarget: "", sizeBytes: bytes.length, bytes };
-}
-
-/** A folder. */
-export function folder(path: string): TarEntry {
-  return {
-    path: `${path}/`,
-    type: "directory",
-    mode: 0o755,
-    uid: 0,
-    gid: 0,
-    linkTarget: "",
-    sizeBytes: 0,
-    bytes: new Uint8Array(),
-  };
-}
-
-/** A manifest that is right. */
-export const MANIFEST = {
-  version: "v1alpha1",
-  metadata: {
-    name: NAME,
-    version: "0.1.0",
-    author: "Lifeline",
-    description: "A stand-in for tests.",
-    compatibility: { talos: { version: ">= v1.10.0" } },
-  },
+/** The variant for maintenance mode. Nothing listens at the collector's address, and no collector issued the token. */
+export const MAINTENANCE_MAKE: ExtensionMake = {
+  kind: MAINTENANCE,
+  told: treeOf({
+    "usr/local/etc/lifeline/agent.yaml": fileOf(
+      `collector: 127.0.0.1:9\nenrol: { authority: "sha256:${"0".repeat(64)}" }\n`,
+    ),
+    "usr/local/etc/lifeline/join-token": fileOf("00000000.unknown\n"),
+  }),
 };
 
-/** A service file that is right. */
-export const SERVICE = {
-  name: NAME,
-  container: {
-    entrypoint: "/bin/node",
-    args: ["--max-old-space-size=48", "--max-semi-space-size=1", "--v8-pool-size=0", "/app/main.mjs"],
-    environment: [
-      "PATH=/bin",
-      "HOME=/run",
-      "TMPDIR=/run",
-      "NODE_ENV=production",
-      `LIFELINE_STATE_DIR=/var/lib/${NAME}`,
-      "NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt",
-    ],
-    mounts: [
-      { source: `/var/lib/${NAME}`, destination: `/var/lib/${NAME}`, type: "bind", options: ["bind", "rw"] },
-      { source: "/etc/ssl/certs", destination: "/etc/ssl/certs", type: "bind", options: ["rbind", "ro"] },
-      { source: "/etc/os-release", destination: "/etc/os-release", type: "bind", options: ["bind", "ro"] },
-    ],
-  },
-  depends: [{ service: "cri" }],
-  restart: "always",
+/** The agent of this checkout in one file. */
+export const bundledAgent = (): Promise<Bundle> => bundleProgram("apps/agent/src/main.ts");
+
+/** A program of one file. */
+export function programOf(source: string): Bundle {
+  return { code: Buffer.from(source), inputs: [], packageFolders: [], usesNative: false };
+}
+
+const machineFiles: Files = {
+  get: (path) => (existsSync(`/${path}`) ? fileOf(readFileSync(`/${path}`), true) : undefined),
 };
 
-/** A service file that is right for a machine in maintenance mode: the image's own, but for what the machine's Node and the bundle alone cannot. */
-export function maintenanceService(): object {
-  const service = parse(serviceText(MAINTENANCE));
-  const { mounts, environment } = service.container;
-  const stays = (line: string) => !line.startsWith("LIFELINE_RUN_AS_UID=");
-  return {
-    ...service,
-    name: NAME,
-    container: {
-      ...SERVICE.container,
-      args: [...SERVICE.container.args, "--config", CONFIG_FILE],
-      environment: environment.filter(stays),
-      mounts,
-    },
-  };
+/** The layer with `program` as its agent. */
+export function standIn(program: Bundle, make = FOR_EVERY_NODE): Tree {
+  const node = readFileSync(process.execPath);
+  const nativePath = nativeModule();
+  const native = nativePath === undefined ? new Uint8Array() : readFileSync(nativePath);
+  const libraries = librariesOf(native.length === 0 ? [node] : [node, native], machineFiles, ARCHITECTURE);
+  const tree = joined(treeOf({ "bin/node": fileOf(node, true) }), libraries);
+  return layerTree(make, extensionRoot(make, applicationOf(program, native), { tree }, "{}"), "0.1.0");
 }
 
-/** What the image of {@link maintenanceService} brings along: nobody is at the collector's address, nor is the token anybody's. */
-export const TOLD = {
-  [CONFIG_FILE]: `collector: 127.0.0.1:9\nenrol: { authority: "sha256:${"0".repeat(64)}" }\n`,
-  [JOIN_TOKEN_FILE]: "00000000.nobodys\n",
-};
-
-/** Folders in which the machine's loader finds its libraries. */
-const LIBRARIES = ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/lib64"];
-
-/** The layer: `program` is the agent, or any text where nothing is run; `service` is its service file, `told` what stands in its root besides. */
-export function standIn(
-  program: string | Uint8Array,
-  service: object = SERVICE,
-  told: Readonly<Record<string, string>> = {},
-): TarEntry[] {
-  const files = new Map<string, Uint8Array>([["/bin/node", readFileSync(process.execPath)]]);
-  const waiting = [...files.values()];
-  for (let bytes = waiting.pop(); bytes !== undefined; bytes = waiting.pop()) {
-    const { interpreter, needed } = readElf(bytes);
-    const paths = needed.flatMap((name) => LIBRARIES.map((each) => `${each}/${name}`).find(existsSync) ?? []);
-    for (const path of [...paths, ...(interpreter === undefined ? [] : [interpreter])]) {
-      if (files.has(path)) continue;
-      const content = readFileSync(path);
-      files.set(path, content);
-      waiting.push(content);
-    }
-  }
-  const contents = [
-    file("manifest.yaml", JSON.stringify(MANIFEST)),
-    file(`rootfs/usr/local/etc/containers/${NAME}.yaml`, JSON.stringify(service)),
-    file(`${ROOT}/app/main.mjs`, program),
-    ...Object.entries(told).map(([path, content]) => file(`${ROOT}${path}`, content)),
-    file(`${ROOT}/etc/passwd`, "root:x:0:0:root:/run:/sbin/nologin\n"),
-    file(`${ROOT}/etc/group`, "root:x:0:\n"),
-    file(`${ROOT}/etc/nsswitch.conf`, "hosts: files dns\n"),
-    ...[...files].map(([path, bytes]) => file(`${ROOT}${path}`, bytes, 0o755)),
-  ];
-  const empty = ["dev", "proc", "run", "sys", "tmp"].map((name) => `${ROOT}/${name}`);
-  const folders = [...contents.flatMap(({ path }) => foldersAbove(path)), ...empty];
-  return [...new Set(folders)].sort().map(folder).concat(contents);
+/** Writes an OCI layout of the layer to `directory`, without compression: a Node takes seconds to pack. */
+export async function writeStandIn(directory: string, layer: Tree): Promise<void> {
+  const layers = [await layerOf(await tarOf(layer, 0), 0)];
+  const facts = { tag: "0.1.0", annotations: {}, createdSeconds: 0 };
+  await writeLayout(directory, [{ architecture: ARCHITECTURE, layers, settings: {} }], facts);
 }
 
-function foldersAbove(path: string): readonly string[] {
-  const parts = path.split("/").slice(0, -1);
-  return parts.map((_, at) => parts.slice(0, at + 1).join("/"));
-}
-
-/** The agent in one file, from its sources. */
-export async function bundledAgent(): Promise<Uint8Array> {
-  return (await bundleProgram("apps/agent/src/main.ts")).code;
-}
-
-/** Writes a layout of these layers. */
-export async function writeLayout(
-  at: string,
-  layers: Partial<Record<Architecture, readonly TarEntry[]>>,
-): Promise<void> {
-  mkdirSync(join(at, "blobs/sha256"), { recursive: true });
-  const put = (bytes: Uint8Array) => {
-    const hex = createHash("sha256").update(bytes).digest("hex");
-    writeFileSync(join(at, "blobs/sha256", hex), bytes);
-    return { digest: `sha256:${hex}`, size: bytes.length };
-  };
-  const type = (name: string) => `application/vnd.oci.image.${name}`;
-  const manifests = [];
-  for (const [architecture, entries] of Object.entries(layers)) {
-    const tar = await tarOf(entries);
-    const diff_ids = [`sha256:${createHash("sha256").update(tar).digest("hex")}`];
-    const config = put(
-      Buffer.from(JSON.stringify({ os: "linux", architecture, rootfs: { type: "layers", diff_ids } })),
-    );
-    const layer = put(gzipSync(tar, { level: 0 }));
-    const manifest = {
-      schemaVersion: 2,
-      mediaType: type("manifest.v1+json"),
-      config: { mediaType: type("config.v1+json"), ...config },
-      layers: [{ mediaType: type("layer.v1.tar+gzip"), ...layer }],
-    };
-    const put_ = put(Buffer.from(JSON.stringify(manifest)));
-    manifests.push({ mediaType: type("manifest.v1+json"), ...put_, platform: { os: "linux", architecture } });
-  }
-  writeFileSync(join(at, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
-  writeFileSync(
-    join(at, "index.json"),
-    JSON.stringify({ schemaVersion: 2, mediaType: type("index.v1+json"), manifests }),
-  );
-}
-
-/** The entries as a tar. */
-export function tarOf(entries: readonly TarEntry[]): Promise<Uint8Array> {
-  return packTar(
-    entries.map(({ path, type, mode, uid, gid, linkTarget, bytes }) => ({
-      header: {
-        name: path,
-        type: TAR_TYPES[type],
-        mode,
-        uid,
-        gid,
-        mtime: new Date(0),
-        linkname: linkTarget,
-        size: bytes.length,
-      },
-      body: bytes,
-    })),
-  );
-}
-
-const TAR_TYPES: Readonly<Record<TarEntry["type"], NonNullable<TarHeader["type"]>>> = {
-  file: "file",
-  directory: "directory",
-  symlink: "symlink",
-  "hard-link": "link",
-  fifo: "fifo",
-  "character-device": "character-device",
-  "block-device": "block-device",
-  other: "file",
-};
-
-/** The machine's architecture as OCI names it. */
-export const HERE: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
-
-/** The other one. */
-export const ELSEWHERE: Architecture = HERE === "amd64" ? "arm64" : "amd64";
-
-/** Path of the loader in the layer. */
-export const LOADER = `${ROOT}${readElf(readFileSync(process.execPath)).interpreter}`;
+/** Path of a file of the container's root in the layer. */
+export const inContainer = (path: string, { kind }: ExtensionMake = FOR_EVERY_NODE) =>
+  join("rootfs/usr/local/lib/containers", kind.name, path);

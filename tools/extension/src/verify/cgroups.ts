@@ -1,9 +1,9 @@
-/** Control groups of containers: who is in one, and those that a run left behind because it was killed. */
+/** Control groups of containers: their processes, and removing those of a run that was killed. */
 import { globSync, readFileSync, rmdirSync } from "node:fs";
 import { type Clock, pause } from "@lifeline/measure";
 
-/** The kernel needs a moment to empty them: tries, and the time between two, ms. */
-const TRIES = 50;
+/** The kernel empties them a moment after the processes end: tries, and the time between two, ms. */
+const TRIES = 500;
 const TRY_EVERY_MS = 20;
 
 /** Process ids in the group of that name, as seen from here. */
@@ -13,7 +13,7 @@ export function processesOf(name: string): readonly number[] {
   return readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number);
 }
 
-/** Removes those whose names begin with `prefix`, in every hierarchy, whether one is mounted for each controller or one for all. */
+/** Removes those whose names begin with `prefix`, with cgroup v1 (a hierarchy for each controller) and v2 alike. */
 export async function removeCgroups(prefix: string, clock: Clock): Promise<void> {
   for (let tries = 0; tries < TRIES; tries += 1) {
     const left = globSync([`/sys/fs/cgroup/${prefix}*`, `/sys/fs/cgroup/*/${prefix}*`]);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { SERVICE } from "../testing/stand-in.ts";
-import type { ServiceFile } from "../validate/service-file.ts";
+import { INSTALLED, serviceText } from "../service.ts";
+import { readServiceFile, type ServiceFile } from "../validate/service-file.ts";
 import type { Profile } from "./arguments.ts";
 import { containerSpec } from "./container-spec.ts";
 import { resolveSeccomp } from "./seccomp.ts";
 
-const service = SERVICE as unknown as ServiceFile;
-const abilities = { capabilities: ["CAP_CHOWN"], oomScoreAdj: -600, seccomp: undefined, unlike: [] };
+const service = readServiceFile("service.yaml", Buffer.from(serviceText(INSTALLED))).value as ServiceFile;
+const abilities = { capabilities: ["CAP_CHOWN"], oomScoreAdj: -600, seccomp: undefined, differences: [] };
 const spec = (profile: Profile, environment: Record<string, string> = {}) =>
   containerSpec({ service, profile, abilities, root: "/root", node: "/node", environment, cgroup: "/c" });
 
@@ -23,7 +23,7 @@ describe("a container as Talos makes it", () => {
   it("has the file's environment, under what a document adds, and nothing else", () => {
     const { env } = spec("v1.12", { NODE_ENV: "test", LIFELINE_COLLECTOR: "c:1" }).process;
     expect(env).toEqual([
-      ...SERVICE.container.environment.map((entry) => (entry.startsWith("NODE_ENV=") ? "NODE_ENV=test" : entry)),
+      ...service.container.environment.map((entry) => (entry.startsWith("NODE_ENV=") ? "NODE_ENV=test" : entry)),
       "LIFELINE_COLLECTOR=c:1",
     ]);
   });
@@ -34,7 +34,7 @@ describe("a container as Talos makes it", () => {
     expect(root.readonly).toBe(true);
     const bound = mounts.filter(({ type }) => type === "bind").map(({ source }) => source);
     expect(bound).toEqual([
-      ...SERVICE.container.mounts.map(({ source }) => `/node${source}`),
+      ...service.container.mounts.map(({ source }) => `/node${source}`),
       "/node/etc/hosts",
       "/node/etc/resolv.conf",
     ]);

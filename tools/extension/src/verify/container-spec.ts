@@ -1,9 +1,9 @@
 /**
- * The OCI runtime specification of a container, as Talos and containerd make it of a service file (machined: services/extension.go;
- * containerd: pkg/oci/spec.go).
+ * The OCI runtime specification that Talos and containerd make of a service file (machined: services/extension.go; containerd:
+ * pkg/oci/spec.go).
  *
- * 1. The environment is the service file's, under what an ExtensionServiceConfig adds; nothing else is in it.
- * 2. The network is the caller's. Root, and /tmp with it, is read-only; /run and /dev/shm are the container's own, 64 MiB each.
+ * 1. The environment is the service file's; an ExtensionServiceConfig may replace and add variables. Nothing else is in it.
+ * 2. The network is the caller's. The root, with /tmp, is read-only; /run and /dev/shm are the container's own, 64 MiB each.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -11,21 +11,21 @@ import type { ServiceFile } from "../validate/service-file.ts";
 import type { Profile } from "./arguments.ts";
 import type { Abilities } from "./machine.ts";
 
-/** What a specification is made of. */
+/** What it is made of. */
 export interface SpecParts {
   readonly service: ServiceFile;
   readonly profile: Profile;
   readonly abilities: Abilities;
   /** The container's root on this machine. */
   readonly root: string;
-  /** Folder that stands for the node's root: sources of mounts are looked up in it. */
+  /** Directory that stands for the node's root: sources of mounts are in it. */
   readonly node: string;
-  /** What is added to the environment, by name. */
+  /** Variables of an ExtensionServiceConfig, by name. */
   readonly environment: Readonly<Record<string, string>>;
   readonly cgroup: string;
 }
 
-/** The kernel's arguments, where the node's folder has some of its own: a container of Talos reads its node's. */
+/** The kernel's arguments. On Talos a container reads those of its node, so a test may put such a file into the node's root. */
 const KERNEL_ARGUMENTS = "/proc/cmdline";
 
 /** Open files through Talos v1.12: containerd's default. */
@@ -35,7 +35,7 @@ const NOFILE = 1_024;
 const MASKED = "acpi asound kcore keys latency_stats timer_list timer_stats sched_debug scsi".split(" ");
 const READONLY = "bus fs irq sys sysrq-trigger".split(" ");
 
-/** Makes it. */
+/** The specification, as config.json has it. */
 export function containerSpec(parts: SpecParts) {
   const { service, profile, abilities, root, cgroup } = parts;
   const { capabilities, oomScoreAdj, seccomp } = abilities;
@@ -73,7 +73,7 @@ function environmentOf({ service, environment }: SpecParts): readonly string[] {
   return [...all.values()];
 }
 
-/** runc mounts nothing below /proc by itself; it lets a hook do it, once all else is mounted and before the root is changed. */
+/** runc refuses mounts below /proc. A hook may make one, after all others and before the root is changed. */
 function hooksOf({ node, root }: SpecParts) {
   const file = join(node, KERNEL_ARGUMENTS);
   if (!existsSync(file)) return {};

@@ -1,10 +1,9 @@
-/** What this machine lets be run as Talos would, and what it does not. */
-
+/** What a run needs of this machine, and in what it differs from Talos. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import * as v from "valibot";
-import type { Architecture } from "../validate/tar-entry.ts";
-import { isInstalled } from "./command.ts";
+import { type ArchitectureName, HERE } from "../architecture.ts";
+import { isInstalled } from "../command.ts";
 import { resolveSeccomp, type Seccomp, seccompSource } from "./seccomp.ts";
 
 /** Programs of the run, and the Debian packages they are in. */
@@ -14,30 +13,25 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   ip: "iproute2",
   unshare: "util-linux",
   setpriv: "util-linux",
-  tar: "tar",
   mount: "mount",
 };
 
 /** Programs that start another architecture's programs (Debian: qemu-user-static). */
-export const QEMU: Readonly<Record<Architecture, string>> = {
+export const QEMU: Readonly<Record<ArchitectureName, string>> = {
   amd64: "qemu-x86_64-static",
   arm64: "qemu-aarch64-static",
 };
 
-/** This machine's architecture, as OCI names it; undefined: none that Talos runs on. */
-export const HERE: Architecture | undefined =
-  process.arch === "x64" ? "amd64" : process.arch === "arm64" ? "arm64" : undefined;
-
-/** Why a run is not possible here; empty: it is. */
-export function obstacles(architectures: readonly Architecture[]): readonly string[] {
+/** Why a run is not possible on this machine, a sentence each; empty when it is possible. */
+export function obstacles(architectures: readonly ArchitectureName[]): readonly string[] {
   if (process.platform !== "linux" || HERE === undefined) return [`this is ${process.platform} on ${process.arch}`];
   if (process.getuid?.() !== 0) return ["this is not root"];
   const missing = Object.entries(PROGRAMS).filter(([program]) => !isInstalled(program));
-  const foreign = architectures.filter((each) => each !== HERE && !isInstalled(QEMU[each]));
+  const others = architectures.filter((each) => each !== HERE && !isInstalled(QEMU[each]));
   const systems = readFileSync("/proc/filesystems", "utf8");
   return [
     ...missing.map(([program, name]) => `${program} is missing: apt-get install ${name}`),
-    ...foreign.map((each) => `${QEMU[each]} is missing: apt-get install qemu-user-static`),
+    ...others.map((each) => `${QEMU[each]} is missing: apt-get install qemu-user-static`),
     ...["squashfs", "overlay"]
       .filter((name) => !systems.includes(`\t${name}\n`))
       .map((name) => `the kernel has no ${name}`),
@@ -54,27 +48,27 @@ const CAPABILITIES =
     .split(/\s+/)
     .map((name) => `CAP_${name}`);
 
-/** What Talos keeps from every extension. */
-const WITHHELD = ["CAP_SYS_BOOT", "CAP_SYS_MODULE"];
+/** What Talos gives to no extension. */
+const DENIED = ["CAP_SYS_BOOT", "CAP_SYS_MODULE"];
 
-/** What a container here can be given of what Talos gives. */
+/** What of Talos's settings a container on this machine can have. */
 export interface Abilities {
   readonly capabilities: readonly string[];
-  /** −600, or undefined where this caller may not. */
+  /** −600; undefined where this process may not set it. */
   readonly oomScoreAdj: number | undefined;
-  /** Undefined: there is no profile on this machine. */
+  /** Undefined when there is no profile on this machine. */
   readonly seccomp: Seccomp | undefined;
-  /** What is not as on Talos, in sentences. */
-  readonly unlike: readonly string[];
+  /** What differs from Talos, a sentence each. */
+  readonly differences: readonly string[];
 }
 
 /** As Talos runs extensions (machined, services/extension.go). */
 const OOM_SCORE_ADJ = -600;
 
-/** Finds out what can be given. */
-export function findAbilities(architecture: Architecture): Abilities {
+/** Finds out what a container can have. */
+export function findAbilities(architecture: ArchitectureName): Abilities {
   const held = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0"}`);
-  const talos = CAPABILITIES.filter((name) => !WITHHELD.includes(name));
+  const talos = CAPABILITIES.filter((name) => !DENIED.includes(name));
   const capabilities = talos.filter((name) => (held & (1n << BigInt(CAPABILITIES.indexOf(name)))) !== 0n);
   const lacking = talos.filter((name) => !capabilities.includes(name));
   const mayAdjust =
@@ -86,13 +80,13 @@ export function findAbilities(architecture: Architecture): Abilities {
     capabilities,
     oomScoreAdj: mayAdjust ? OOM_SCORE_ADJ : undefined,
     seccomp,
-    unlike: [
-      ...(lacking.length === 0 ? [] : [`this caller lacks ${lacking.join(", ")}`]),
-      ...(mayAdjust ? [] : [`oom_score_adj stays as it is: this caller may not set ${OOM_SCORE_ADJ}`]),
+    differences: [
+      ...(lacking.length === 0 ? [] : [`this process lacks ${lacking.join(", ")}`]),
+      ...(mayAdjust ? [] : [`oom_score_adj stays as it is: this process may not set it to ${OOM_SCORE_ADJ}`]),
       seccomp === undefined
         ? "no seccomp profile: apt-get install golang-github-containers-common"
         : "seccomp is the profile of containers-common with containerd's answer (EPERM) and without io_uring, not containerd's own",
-      "the root is squashed and mounted alone, without the rest of Talos's; no SELinux; cgroups are this machine's",
+      "only the extension's root is mounted, without Talos's own; no SELinux; control groups are this machine's",
     ],
   };
 }

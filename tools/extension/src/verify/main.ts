@@ -1,48 +1,38 @@
-/** `npm run extension:verify`. Exit codes: 0 all is right or cannot be run here, 1 something is wrong, 2 wrong arguments. */
+/** `npm run extension:verify`. Exit codes: 0 every check passed, or it cannot run here; 1 a check failed; 2 wrong arguments. */
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { guardProcess, pause, systemClock } from "@lifeline/measure";
-import { LayoutError, readLayer } from "../validate/oci-layout.ts";
-import { problemLine } from "../validate/problem.ts";
-import { readTarEntries, TarError } from "../validate/read-tar.ts";
-import type { Architecture } from "../validate/tar-entry.ts";
+import { ExtensionError } from "../extension-error.ts";
+import { readLayer } from "../oci-layout.ts";
 import { validateExtension } from "../validate/validate-extension.ts";
 import { type Arguments, readArguments, USAGE } from "./arguments.ts";
 import { removeCgroups } from "./cgroups.ts";
 import { type Check, checkLine } from "./check.ts";
-import { playInside } from "./inside.ts";
 import { obstacles } from "./machine.ts";
-import { VerifyError } from "./verify-error.ts";
+import { runInNamespaces } from "./namespaced-run.ts";
 
 guardProcess();
 
-const say = (text: string) => process.stderr.write(`${text}\n`);
+const log = (text: string) => process.stderr.write(`${text}\n`);
 
-/** Versions of Talos that the extension must be for. */
-const TALOS = [
-  [1, 10, 0],
-  [1, 12, 0],
-  [1, 14, 0],
-] as const;
-
-/** True when all layers are right; else every problem has been told. */
+/** Whether all layers are valid. Prints every problem. */
 async function validate({ from, architectures }: Arguments): Promise<boolean> {
   let count = 0;
   for (const architecture of architectures) {
-    const { tar, manifestDigest, packedBytes } = await readLayer(from, architecture);
-    const { problems } = validateExtension(await readTarEntries(tar), { architecture, talos: TALOS });
+    const { tree, manifestDigest, packedBytes } = await readLayer(from, architecture);
+    const { problems } = validateExtension(tree, architecture);
     count += problems.length;
-    for (const problem of problems) say(`WRONG ${architecture} ${problemLine(problem)}`);
-    if (problems.length === 0) say(`valid ${architecture} ${manifestDigest}, ${packedBytes} bytes packed`);
+    for (const problem of problems) log(`WRONG ${architecture} ${problem}`);
+    if (problems.length === 0) log(`valid ${architecture} ${manifestDigest}, ${packedBytes} bytes packed`);
   }
   return count === 0;
 }
 
 /** Runs this program again as the first process of namespaces of its own; resolves with its exit code. */
 async function enter(args: readonly string[]): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), "lifeline-extension-verify-"));
+  const directory = mkdtempSync(join(tmpdir(), "lifeline-extension-verify-"));
   const namespaces = [
     "--mount",
     "--propagation",
@@ -53,8 +43,9 @@ async function enter(args: readonly string[]): Promise<number> {
     "--kill-child",
     "--mount-proc",
   ];
-  const again = [process.execPath, ...process.execArgv, import.meta.filename, ...args, "--inside", folder];
-  // In a group of its own: a terminal's Ctrl-C comes to us alone. Killed with us, and what it started with it, by the kernel.
+  const again = [process.execPath, ...process.execArgv, import.meta.filename, ...args, "--inside", directory];
+  // In a process group of its own, so that a terminal's Ctrl-C reaches this process alone. The kernel kills it, and all that it started, when
+  // this process ends.
   const command = ["--pdeathsig", "KILL", "unshare", ...namespaces, ...again];
   const child = spawn("setpriv", command, { stdio: ["ignore", "inherit", "inherit"], detached: true });
   const interrupt = () => child.kill("SIGKILL");
@@ -62,32 +53,32 @@ async function enter(args: readonly string[]): Promise<number> {
   const code = await new Promise<number>((settle) => {
     child.once("error", () => settle(1)).once("close", (status) => settle(status ?? 130));
   });
-  await clear(folder);
+  await remove(directory);
   return code;
 }
 
-/** Tries of removing what is left, and the time between two, ms: what a killed run was writing may come again until it is all dead. */
-const CLEAR_TRIES = 20;
-const CLEAR_EVERY_MS = 100;
+/** Tries of removing the directory, and the time between two, ms: the processes of a killed run may write until the last one is dead. */
+const REMOVE_TRIES = 20;
+const REMOVE_EVERY_MS = 100;
 
-async function clear(folder: string): Promise<void> {
-  for (let tries = 0; tries < CLEAR_TRIES; tries += 1) {
-    await removeCgroups(basename(folder), systemClock);
-    rmSync(folder, { recursive: true, force: true, maxRetries: CLEAR_TRIES, retryDelay: CLEAR_EVERY_MS });
-    await pause(systemClock, CLEAR_EVERY_MS);
-    if (!existsSync(folder)) return;
+async function remove(directory: string): Promise<void> {
+  for (let tries = 0; tries < REMOVE_TRIES; tries += 1) {
+    await removeCgroups(basename(directory), systemClock);
+    rmSync(directory, { recursive: true, force: true, maxRetries: REMOVE_TRIES, retryDelay: REMOVE_EVERY_MS });
+    await pause(systemClock, REMOVE_EVERY_MS);
+    if (!existsSync(directory)) return;
   }
-  say(`left behind: ${folder}`);
+  log(`cannot remove: ${directory}`);
 }
 
-async function runInside(given: Arguments, folder: string): Promise<number> {
+async function runInside(given: Arguments, directory: string): Promise<number> {
   const checks: Check[] = [];
-  const tell = (check: Check) => {
+  const onCheck = (check: Check) => {
     checks.push(check);
     if (!given.json) process.stdout.write(`${checkLine(check)}\n`);
   };
   try {
-    await playInside(given, folder, systemClock, tell, say);
+    await runInNamespaces(given, directory, systemClock, { onCheck, log });
   } finally {
     if (given.json) process.stdout.write(`${JSON.stringify(checks)}\n`);
   }
@@ -102,19 +93,19 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (given.inside !== undefined) return runInside(given, given.inside);
   if (!(await validate(given))) return 1;
-  const reasons = obstacles(given.architectures satisfies readonly Architecture[]);
+  const reasons = obstacles(given.architectures);
   if (reasons.length === 0) return enter(args);
   const isCi = process.env["CI"] === "true";
-  say(`${isCi ? "cannot run" : "not run"} here: ${reasons.join("; ")}`);
+  log(`${isCi ? "cannot run" : "not run"} here: ${reasons.join("; ")}`);
   return isCi ? 1 : 0;
 }
 
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof VerifyError || error instanceof LayoutError || error instanceof TarError)) throw error;
+  if (!(error instanceof ExtensionError)) throw error;
   process.stderr.write(`npm run extension:verify: ${error.message}\n`);
-  process.exitCode = error instanceof VerifyError && error.code === "usage" ? 2 : 1;
+  process.exitCode = error.code === "usage" ? 2 : 1;
 }
-// The first process of its namespaces must not wait for what it started: the kernel ends that.
+// The first process of its namespaces does not wait for what it started: the kernel ends that.
 if (process.pid === 1) process.exit();

@@ -1,14 +1,14 @@
-/** What the kernel says of a container's first process. */
+/** What /proc says of a container's first process. */
 import { readFileSync, readlinkSync } from "node:fs";
 
-/** How it is confined (proc_pid_status(5), proc_pid_limits(5)). */
+/** Its confinement (proc_pid_status(5), proc_pid_limits(5)). */
 export interface Confinement {
   readonly noNewPrivileges: boolean;
   /** 0 none, 2 filtered. */
   readonly seccomp: number;
   readonly openFilesMax: string;
   readonly oomScoreAdj: number;
-  /** Of its namespaces, those that are not this process's. */
+  /** Its namespaces that are not this process's. */
   readonly ownNamespaces: readonly string[];
 }
 
@@ -28,11 +28,11 @@ export function readConfinement(pid: number): Confinement {
   };
 }
 
-/** Memory, as smaps_rollup tells it (proc_pid_smaps_rollup(5)). */
+/** Memory, from smaps_rollup (proc_pid_smaps_rollup(5)). */
 export interface Memory {
   /** Proportional set size: what is mapped and in memory, shared pages divided among those that share them. */
   readonly pssBytes: number;
-  /** Of it, pages of files: they can be read again, and go first when memory is short. */
+  /** Of it, pages of files: the kernel drops them first when memory is short, and reads them again. */
   readonly fileBytes: number;
 }
 

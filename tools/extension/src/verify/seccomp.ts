@@ -1,13 +1,13 @@
 /**
- * The system calls a container may make. containerd's own default profile is compiled into it; Debian has its sibling as a file, in
- * golang-github-containers-common. Of that are taken: what it allows for the capabilities held; the answer to everything else is
- * containerd's, EPERM; and io_uring is left out, as containerd does since 2.0.
+ * The system calls a container may make. containerd's default profile is compiled into it. Debian ships a similar one as a file, in
+ * golang-github-containers-common. This takes what that file allows for the capabilities held, answers everything else with EPERM as
+ * containerd does, and leaves out io_uring as containerd does since 2.0.
  */
 import { existsSync, readFileSync } from "node:fs";
 import * as v from "valibot";
-import type { Architecture } from "../validate/tar-entry.ts";
+import type { ArchitectureName } from "../architecture.ts";
 
-/** Where Debian's package puts it. */
+/** Its path in Debian's package. */
 const PROFILE = "/usr/share/containers/seccomp.json";
 
 const condition = v.optional(
@@ -36,15 +36,22 @@ export interface Seccomp {
 }
 
 const EPERM = 1;
-const ARCHITECTURES: Readonly<Record<Architecture, string>> = { amd64: "SCMP_ARCH_X86_64", arm64: "SCMP_ARCH_AARCH64" };
+const ARCHITECTURES: Readonly<Record<ArchitectureName, string>> = {
+  amd64: "SCMP_ARCH_X86_64",
+  arm64: "SCMP_ARCH_AARCH64",
+};
 
-/** The profile on this machine, as it stands; undefined: none. */
+/** The profile on this machine; undefined when there is none. */
 export function seccompSource(): unknown {
   return existsSync(PROFILE) ? JSON.parse(readFileSync(PROFILE, "utf8")) : undefined;
 }
 
-/** The profile for an architecture and what capabilities are held. Throws a ValiError when it is of another format. */
-export function resolveSeccomp(source: unknown, architecture: Architecture, capabilities: readonly string[]): Seccomp {
+/** The profile for an architecture and the capabilities held. Throws a ValiError when the file has another format. */
+export function resolveSeccomp(
+  source: unknown,
+  architecture: ArchitectureName,
+  capabilities: readonly string[],
+): Seccomp {
   const { archMap, syscalls } = v.parse(profile, source);
   const own = archMap.find((each) => each.architecture === ARCHITECTURES[architecture]);
   const applies = ({ action, includes, excludes }: Rule) =>

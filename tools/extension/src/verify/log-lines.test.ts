@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Line } from "./container.ts";
-import { idleLinesMax, keptReports, malformedLines } from "./speech.ts";
+import { idleLinesMax, keptReports, type Line, malformedLines } from "./log-lines.ts";
 
 const line = (value: Record<string, unknown> | undefined, text = JSON.stringify(value)): Line => ({
   text,
@@ -9,7 +8,7 @@ const line = (value: Record<string, unknown> | undefined, text = JSON.stringify(
 });
 const right = { msg: "a", level: "info", time: "2026-11-24T10:00:00.000Z" };
 
-describe("a line for Talos", () => {
+describe("a line that Talos parses", () => {
   it.each<[string, Line, boolean]>([
     ["with RFC 3339", line(right), true],
     ["with an epoch", line({ ...right, time: 1_795_000_000 }), true],
@@ -31,7 +30,7 @@ it.each([
   expect(idleLinesMax(afterMs)).toBe(most);
 });
 
-it("reports are those kept on the disk, each once", () => {
+it("kept reports are those on the disk, each once", () => {
   const kept = (bootId: string, sequence: number, where = "disk") =>
     line({ msg: "report kept", bootId, sequence, where });
   const lines = [kept("a", 1), kept("a", 2), kept("a", 2), kept("b", 1), kept("b", 2, "memory"), line(right)];
