@@ -15,7 +15,7 @@ function run(...args: string[]): ChildProcess {
 describe("the reflector's process", () => {
   it("reflects until SIGTERM, logs JSON, and exits with 0", async () => {
     const child = run("--listen", "127.0.0.1:0");
-    const lines: { msg: string; port?: number; reflected?: number }[] = [];
+    const lines: { level: string; time: string; msg: string; port?: number; reflected?: number }[] = [];
     let errors = "";
     child.stderr?.on("data", (chunk) => {
       errors += chunk;
@@ -37,16 +37,21 @@ describe("the reflector's process", () => {
     if (child.exitCode === null) await once(child, "exit");
     expect(child.exitCode).toBe(0);
     expect(errors).toBe("");
-    expect(lines.at(-1)).toMatchObject({ msg: "stopped", reflected: 1 });
+    const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(lines.at(-1)).toMatchObject({ level: "info", time, msg: "stopped", reflected: 1 });
   });
 
   it.each([
     [
       ["--listen", "nowhere"],
       2,
-      "lifeline-reflector: --listen: nowhere is not ADDRESS:PORT, such as 192.0.2.1:862 or [::]:862\n",
+      'lifeline-reflector: --listen: got "nowhere", want ADDRESS:PORT, such as 192.0.2.1:862 or [::]:862\n',
     ],
-    [["--key-file", "/nonexistent"], 2, "lifeline-reflector: --key-file: /nonexistent cannot be read: ENOENT\n"],
+    [
+      ["--key-file", "/nonexistent"],
+      2,
+      'lifeline-reflector: --key-file: got "/nonexistent" (ENOENT), want a file that can be read\n',
+    ],
   ])("refuses %j with exit code %d", async (args, code, message) => {
     const child = run(...args);
     let stderr = "";

@@ -1,15 +1,16 @@
 /** The process of a reflector: its log, signals and chance. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { systemClock, visibleJsonLine } from "@lifeline/measure";
-import { pino } from "pino";
+import { systemClock } from "@lifeline/measure";
+import { createLog } from "@lifeline/settings";
 import { runReflector } from "./run.ts";
 
 /** Runs a reflector in this process until SIGTERM or SIGINT; resolves with its exit code (see run). */
 export function reflectorProcess(args: readonly string[]): Promise<number> {
   return runReflector(args, {
     clock: systemClock,
-    log: pino({ name: "lifeline-reflector", hooks: { streamWrite: visibleJsonLine } }),
+    log: createLog(systemClock),
+    environment: process.env,
     randomBytes,
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),

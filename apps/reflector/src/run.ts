@@ -1,10 +1,10 @@
-/** A run of the reflector, from its arguments to its end. Exit codes: 0 asked to stop, 1 cannot listen, 2 bad flags or files. */
-import { readFileSync } from "node:fs";
+/** A run of the reflector, from its arguments to its end. Exit codes: 0 asked to stop, 1 cannot listen, 2 settings that cannot be used. */
 import type { Clock } from "@lifeline/measure";
 import { type ChannelCredentials, channelCredentials, tlsCredentials } from "@lifeline/rpc";
+import { ConfigError, type Environment } from "@lifeline/settings";
 import type { Logger } from "pino";
-import { type Flags, parseFlags, USAGE, type WitnessFlags } from "./flags.ts";
-import { readKeyFile } from "./key-file.ts";
+import { type ReflectorConfig, readReflectorCommand, type WitnessConfig } from "./config.ts";
+import { readFlagFile, readKeyFile } from "./key-file.ts";
 import { type Reflector, startReflector } from "./reflector.ts";
 import { shareRules } from "./share-rules.ts";
 import { startWitness, type Witness } from "./witness.ts";
@@ -13,13 +13,14 @@ import { startWitness, type Witness } from "./witness.ts";
 const STATS_PERIOD_MS = 60_000;
 
 const EXIT_CANNOT_LISTEN = 1;
-const EXIT_BAD_FLAGS = 2;
+const EXIT_BAD_SETTINGS = 2;
 
 /** What a run takes from outside. */
 export interface RunWorld {
   readonly clock: Clock;
   readonly log: Logger;
   readonly randomBytes: (count: number) => Uint8Array;
+  readonly environment: Environment;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
   /** Resolves when the reflector is to end. */
@@ -28,70 +29,53 @@ export interface RunWorld {
 
 /** Runs a reflector until it is asked to end; resolves with the exit code. */
 export async function runReflector(args: readonly string[], world: RunWorld): Promise<number> {
-  const parsed = parseFlags(args);
-  switch (parsed.kind) {
-    case "help":
-      world.out(USAGE);
-      return 0;
-    case "rules":
-      world.out(shareRules(parsed.share));
-      return 0;
-    case "bad":
-      return refuse(world, parsed.message);
-    case "run":
-      return reflect(parsed.flags, world);
+  try {
+    const command = readReflectorCommand(args, world.environment);
+    if (command.kind === "print") world.out(command.text);
+    else if (command.config.kind === "reflect") return await reflect(command.config, world);
+    else world.out(shareRules(command.config.share));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const { line } of error.problems) world.err(`lifeline-reflector: ${line}\n`);
+    return EXIT_BAD_SETTINGS;
   }
 }
 
-function refuse({ err }: RunWorld, message: string): number {
-  err(`lifeline-reflector: ${message}\n`);
-  return EXIT_BAD_FLAGS;
-}
+type Reflection = Extract<ReflectorConfig, { readonly kind: "reflect" }>;
 
-async function reflect(flags: Flags, world: RunWorld): Promise<number> {
-  const { host, port, keyFile, maxPerSourcePerSecond, witness: watched } = flags;
+async function reflect(config: Reflection, world: RunWorld): Promise<number> {
+  const { listen, keyFile, maxPerSourcePerSecond, witness: watched } = config;
   const { clock, log } = world;
-  const read = keyFile === undefined ? undefined : readKeyFile(keyFile);
-  if (read?.kind === "bad") return refuse(world, read.message);
-  const credentials = watched === undefined ? undefined : credentialsOf(watched);
-  if (typeof credentials === "string") return refuse(world, credentials);
-  const key = read === undefined ? {} : { key: read.key };
+  const key = keyFile === undefined ? {} : { key: readKeyFile(keyFile) };
+  const credentials = watched && credentialsOf(watched);
   let reflector: Reflector;
   try {
-    reflector = await startReflector({ host, port, clock, log, maxPerSourcePerSecond, ...key });
+    reflector = await startReflector({ ...listen, clock, log, maxPerSourcePerSecond, ...key });
   } catch (error) {
-    log.fatal({ err: error, host, port }, "cannot listen");
+    log.fatal({ err: error, ...listen }, "cannot listen");
     return EXIT_CANNOT_LISTEN;
   }
   const witness = watched && credentials && watch(watched, credentials, world);
   const watching = watched === undefined ? {} : { witness: watched.port, collector: watched.collector };
-  log.info({ ...reflector.address, authenticated: read !== undefined, ...watching }, "reflecting");
+  log.info({ ...reflector.address, authenticated: keyFile !== undefined, ...watching }, "reflecting");
   await untilAsked(reflector, witness, world);
   return 0;
 }
 
-function watch({ port, collector }: WitnessFlags, credentials: ChannelCredentials, world: RunWorld): Witness {
+function watch({ port, collector }: WitnessConfig, credentials: ChannelCredentials, world: RunWorld): Witness {
   const { clock, log, randomBytes } = world;
   return startWitness({ port, collector, credentials, clock, log, id: randomBytes(16) });
 }
 
-/** The witness's credentials, or what is wrong with a file. */
-function credentialsOf({ tls }: WitnessFlags): ChannelCredentials | string {
+/** The witness's credentials. Throws a ConfigError for a file that cannot be read. */
+function credentialsOf({ tls }: WitnessConfig): ChannelCredentials {
   if (tls === undefined) return channelCredentials.createInsecure();
-  const bytes = (flag: string, path: string): Buffer | string => {
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      return `--${flag}: ${path} cannot be read: ${error instanceof Error && "code" in error ? String(error.code) : String(error)}`;
-    }
-  };
-  const ca = bytes("tls-ca", tls.caFile);
-  const cert = tls.certFile === undefined ? null : bytes("tls-cert", tls.certFile);
-  const key = tls.keyFile === undefined ? null : bytes("tls-key", tls.keyFile);
-  const wrong = [ca, cert, key].find((file) => typeof file === "string");
-  if (wrong !== undefined) return wrong;
-  const pair = cert === null || key === null ? {} : { pair: { certPem: cert as Buffer, keyPem: key as Buffer } };
-  return tlsCredentials({ caPem: ca as Buffer, caMayBeIntermediate: true, ...pair });
+  const { caFile, pair } = tls;
+  const caPem = readFlagFile("tls-ca", caFile);
+  if (pair === undefined) return tlsCredentials({ caPem, caMayBeIntermediate: true });
+  const pems = { certPem: readFlagFile("tls-cert", pair.certFile), keyPem: readFlagFile("tls-key", pair.keyFile) };
+  return tlsCredentials({ caPem, caMayBeIntermediate: true, pair: pems });
 }
 
 async function untilAsked(reflector: Reflector, witness: Witness | undefined, world: RunWorld): Promise<void> {

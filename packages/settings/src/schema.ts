@@ -57,7 +57,10 @@ export function validated<const Schema extends v.GenericSchema>(
 ): v.InferOutput<Schema> {
   const result = v.safeParse(schema, input);
   if (result.success) return result.output;
-  throw new ConfigError(issueProblem(result.issues[0], source, ""));
+  const [issue] = result.issues;
+  // A text where a whole document belongs may be a file with a secret: it is not repeated.
+  if (typeof input === "string") throw new ConfigError(problem("bad-value", source, "a string", issue.message));
+  throw new ConfigError(issueProblem(issue, source, ""));
 }
 
 /** The problem of an issue in the value of `field`, which `source` gave; `field` is empty for a whole document. */
@@ -66,9 +69,7 @@ export function issueProblem(issue: v.BaseIssue<unknown>, source: string, field:
   const name = path.reduce((outer, { key }) => fieldWithin(outer, key), field);
   const at = name === "" ? source : `${source}: ${name}`;
   if (expected === "never") return problem("unknown-key", at, "an unknown key", want);
-  // A text where a whole document belongs may be a file with a secret: it is not repeated.
-  const got = name === "" && typeof input === "string" ? "a string" : shownValue(input);
-  return problem(input === undefined ? "missing" : "bad-value", at, got, want);
+  return problem(input === undefined ? "missing" : "bad-value", at, shownValue(input), want);
 }
 
 function fieldWithin(outer: string, key: unknown): string {
