@@ -16,7 +16,7 @@ import { fleetSeries } from "./export/fleet-series.ts";
 import { type HttpContent, startHttp } from "./export/http.ts";
 import { type CollectorVitals, createVitals } from "./export/self-metrics.ts";
 import { ClockSteps } from "./fleet/clock-steps.ts";
-import { createFleet } from "./fleet/fleet.ts";
+import { createFleet, type Fleet } from "./fleet/fleet.ts";
 import { rehydrate } from "./fleet/rehydrate.ts";
 import { createWitnesses } from "./fleet/witness.ts";
 import { createIdentityServices, openIdentity, readCredentials } from "./identity/identity.ts";
@@ -27,8 +27,8 @@ import { createJudging, type Judging } from "./judging/judging.ts";
 import { loadSite } from "./judging/requirements.ts";
 import { createQuery } from "./query/query-service.ts";
 import { inTurns } from "./query/query-turns.ts";
-import { forgottenBeforeMs } from "./retention/retention.ts";
-import { type ForgettingParts, startForgetting } from "./retention/retention-job.ts";
+import { pruneBeforeMs } from "./retention/retention.ts";
+import { RetentionJob, type RetentionParts } from "./retention/retention-job.ts";
 import { startRollUps } from "./retention/roll-up-job.ts";
 import { keepToOwner } from "./store/owner-only.ts";
 import { openStore, type Store } from "./store/store.ts";
@@ -50,9 +50,6 @@ const MS_PER_DAY = 24 * 3_600_000;
 
 /** Time between ticks of the judge, ms. */
 const TICK_MS = 1_000;
-
-/** A node that was heard within so long before the last moment is waited for after a start, ms: a week. */
-const AWAITED_MS = 7 * MS_PER_DAY;
 
 /** How long readiness waits for the store, ms. */
 const READY_WITHIN_MS = 1_000;
@@ -118,11 +115,8 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const knowledge = createKnowledge({ witnesses, issuers, interception: loadInterception() });
   const turns = new Turns(clock);
   const judging = createJudging(fleet, store, turns, clock, knowledge, judgingEvents(vitals, log));
-  const lastMomentMs = (await store.submit("lastMoment", {})) ?? (await firstMoment(store, clock));
-  await rehydrate(fleet, store, clock, {
-    silentBeforeMs: forgottenBeforeMs(config, lastMomentMs)[10],
-    awaitedSinceMs: lastMomentMs - AWAITED_MS,
-  });
+  const lastRunMs = (await store.submit("lastHourEndedMs", {})) ?? clock.wallMs();
+  await rehydrate(fleet, store, clock, pruneBeforeMs(config, lastRunMs)[10]);
   for (const node of fleet.nodes.values()) judging.judge(node);
 
   const { maxStreams } = config;
@@ -173,7 +167,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     undo.unshift(async () => listener.close());
     const { registry } = identity;
     const roundParts = { fleet, issuers, store, retention: config, vitals, clock };
-    const rounds = startRounds({ ingest, judging, registry, lastMomentMs, log, ...roundParts });
+    const rounds = startRounds({ ingest, judging, registry, lastRunMs, log, ...roundParts });
     let stopping: Promise<void> | undefined;
     const stop = async () => {
       rounds.stop();
@@ -192,15 +186,6 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     for (const step of undo) await step();
     throw error;
   }
-}
-
-/** Since when it is waited for a moment to be noted. Nothing is older than it: by what clock it was written is not known. */
-async function firstMoment(store: Store, clock: Clock): Promise<number> {
-  const mark = await store.submit("nextMoment", {});
-  const earliestMs = Math.round(clock.wallMs());
-  const never = { latestMs: Number.MAX_SAFE_INTEGER, tellsFromMs: 0 };
-  await store.submit("noteMoment", { mark, earliestMs, ...never });
-  return earliestMs;
 }
 
 function ownDatabase(path: string, log: Logger): void {
@@ -262,13 +247,16 @@ async function notReady(store: Store, clock: Clock): Promise<string | undefined>
   });
 }
 
-interface RoundParts extends ForgettingParts {
+interface RoundParts extends RetentionParts {
+  readonly fleet: Fleet;
+  readonly store: Store;
+  readonly vitals: CollectorVitals;
+  readonly log: Logger;
   readonly ingest: Ingest;
   readonly judging: Judging;
-  readonly log: Logger;
 }
 
-/** The work that time brings: staleness, the fleet's pace, rolling up, forgetting. */
+/** The work that time brings: staleness, the fleet's pace, rolling up, pruning. */
 function startRounds(parts: RoundParts): { stop(): void } {
   const { ingest, fleet, judging, store, vitals, clock, log } = parts;
   const steps = new ClockSteps(clock);
@@ -285,12 +273,13 @@ function startRounds(parts: RoundParts): { stop(): void } {
     ticking = clock.after(TICK_MS, tick);
   };
   let ticking = clock.after(TICK_MS, tick);
-  const forgetting = startForgetting(parts);
+  const retention = new RetentionJob(parts);
+  retention.start();
   const rollUps = startRollUps(store, clock, vitals);
   return {
     stop() {
       ticking.cancel();
-      forgetting.stop();
+      retention.stop();
       rollUps.stop();
     },
   };

@@ -19,7 +19,8 @@ export interface CollectorVitals {
   readonly commitOperations: Histogram;
   readonly judgeSeconds: Histogram;
   readonly prunedRows: Counter;
-  readonly forgettingTime: Gauge;
+  readonly retentionBlocked: Gauge<"reason">;
+  readonly retentionLastRun: Gauge;
   /** Seconds; not a number before a node has told what its clock reads. */
   readonly clockOffset: Gauge;
   readonly orphanWrites: Counter;
@@ -78,9 +79,15 @@ export function createVitals({
     help: "Reports that wait to be rolled up; five minutes of the fleet's, when all is well.",
     registers,
   });
-  const forgettingTime = new Gauge({
-    name: "lifeline_collector_forgetting_timestamp_seconds",
-    help: "What time it surely is, for whatever is forgotten by its age. Stands still while that is not sure; at first, the start or where it stood.",
+  const retentionBlocked = new Gauge({
+    name: "lifeline_collector_retention_blocked",
+    help: "1 for the reason why nothing is pruned now, 0 for the others; all are 0 while pruning runs.",
+    labelNames: ["reason"],
+    registers,
+  });
+  const retentionLastRun = new Gauge({
+    name: "lifeline_collector_retention_last_run_timestamp_seconds",
+    help: "When pruning ran last, before a restart too; before the first time, when the collector started.",
     registers,
   });
   const clockOffset = new Gauge({
@@ -168,7 +175,8 @@ export function createVitals({
       "rollup_overfull_total",
       "Merges left out since a count of the roll-up would have been beyond what a window can hold.",
     ),
-    forgettingTime,
+    retentionBlocked,
+    retentionLastRun,
     clockOffset,
     prunedRows: counter("pruned_rows_total", "Rows deleted since they were older than the retention."),
   };

@@ -72,8 +72,6 @@ export interface Node {
   clockOffsetMs: number | undefined;
   /** What its clock read, by itself, when its latest message came by the monotonic clock. */
   clockTold: ClockTold | undefined;
-  /** It was heard not long before the start, and may be heard again: the others are not all there are (time-bounds.ts). */
-  isAwaited: boolean;
   rows: readonly RowVerdict[];
   previous: ReadonlyMap<string, PreviousVerdict>;
   incidents: IncidentState;
@@ -243,7 +241,6 @@ function newNode(
     vitals: undefined,
     clockOffsetMs: undefined,
     clockTold: undefined,
-    isAwaited: false,
     rows: [],
     previous: new Map(),
     incidents: new Map(),

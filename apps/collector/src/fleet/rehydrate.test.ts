@@ -36,7 +36,7 @@ const deployment = deploymentFrom({ api: "https://127.0.0.1:8443", siderolink: [
 const SLOW = "slow|tls|127.0.0.1:8443|ipv4";
 const FAST = "fast|tcp|127.0.0.1:8443|ipv4";
 const NOW_MS = 10_000_000;
-const EVERYBODY = { silentBeforeMs: 0, awaitedSinceMs: 0 };
+const EVERYBODY = 0;
 
 /** A fleet so large that TLS handshakes, at 50 a second in all, are 20.5 s apart. */
 const FLEET_SIZE = 600;
@@ -99,29 +99,21 @@ describe("after a restart", () => {
     expect(node?.recent.of(FAST).at(-1)?.endMs).toBe(NOW_MS - 250);
   });
 
-  it("it does without nodes that were silent since before a time, whatever its clock says, and awaits those heard lately", async () => {
+  it("it does without nodes that were silent since before a time, whatever its clock says", async () => {
     for (const nodeId of ["n1", "n2", "n3"]) {
       await saveNode(nodeId);
       await saveReport(nodeId, 1, FAST, NOW_MS);
     }
-    const note = async (latestMs: number) => {
-      const mark = await store.submit("nextMoment", {});
-      await store.submit("noteMoment", { mark, earliestMs: 0, latestMs, tellsFromMs: 0 });
-    };
-    await note(5_000);
+    await store.submit("closeHour", { endedMs: 5_000, keepFromMs: 0 });
     await saveReport("n2", 2, FAST, NOW_MS);
-    await note(6_000);
     await saveNode("n3");
     for (const [silentBeforeMs, want] of [
       [4_999, ["n1", "n2", "n3"]],
       [5_000, ["n2", "n3"]],
     ] as const) {
       const fleet = createFleet({ catalogue, deployment }, { onOverflow: () => {} });
-      await rehydrate(fleet, store, manualClock(NOW_MS), { silentBeforeMs, awaitedSinceMs: 6_000 });
+      await rehydrate(fleet, store, manualClock(NOW_MS), silentBeforeMs);
       expect([...fleet.nodes.keys()].sort()).toEqual(want);
-      expect([...fleet.nodes.values()].filter(({ isAwaited }) => isAwaited).map(({ nodeId }) => nodeId)).toEqual([
-        "n3",
-      ]);
     }
   });
 

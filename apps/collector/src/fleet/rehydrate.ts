@@ -14,22 +14,16 @@ const REPORTS_PER_READ = 64;
 /** Most open incidents taken up again; more than every row of a node of a thousand targets each. */
 const MAX_OPEN_INCIDENTS = 100_000;
 
-/** Which nodes are taken up, by when they were heard last; ms since the epoch. */
-export interface Heard {
-  /** Before this: not. The store knows a node as long as there are roll-ups of it; the fleet, as long as there may be reports. */
-  readonly silentBeforeMs: number;
-  /** Since this: what its clock reads is waited for. */
-  readonly awaitedSinceMs: number;
-}
-
-/** Fills `fleet` from `store`, at the pace of the whole fleet; the caller judges afterwards. */
-export async function rehydrate(fleet: Fleet, store: Store, clock: Clock, heard: Heard): Promise<void> {
+/**
+ * Fills `fleet` from `store`, at the pace of the whole fleet; the caller judges afterwards. Leaves out the nodes that were heard last
+ * before `silentBeforeMs`, ms since the epoch: the store knows a node as long as there are roll-ups of it; the fleet, as long as there
+ * may be reports.
+ */
+export async function rehydrate(fleet: Fleet, store: Store, clock: Clock, silentBeforeMs: number): Promise<void> {
   const stored = await store.submit("listNodes", { limit: MAX_NODES });
   const nodeIds = stored.map(({ nodeId }) => nodeId);
-  const silent = new Set(await store.submit("silentNodes", { nodeIds, beforeMs: heard.silentBeforeMs }));
-  const away = new Set(await store.submit("silentNodes", { nodeIds, beforeMs: heard.awaitedSinceMs }));
+  const silent = new Set(await store.submit("silentNodes", { nodeIds, beforeMs: silentBeforeMs }));
   const nodes = stored.flatMap((record) => (silent.has(record.nodeId) ? [] : (introduce(fleet, record) ?? [])));
-  for (const node of nodes) node.isAwaited = !away.has(node.nodeId);
   // The pace says how far back each target's windows count, so the whole fleet is counted before any are read.
   fleet.repace(clock.wallMs());
   for (const node of nodes) {

@@ -260,22 +260,19 @@ describe("what waits to be rolled up", () => {
   });
 });
 
-describe("what is forgotten", () => {
+describe("what is pruned", () => {
   const DAY_MS = 86_400_000;
-  /** Prunes each level of what was written before that moment, or not. */
+  /** Prunes each level of what was stored in the hour that was closed, or not. */
   const prune = (...levels: readonly boolean[]) => {
     const [beforeMs = 0, minuteBeforeMs = 0, hourBeforeMs = 0] = levels.map((isBefore) => (isBefore ? NOW_MS : 0));
     return run("prune", { beforeMs, minuteBeforeMs, hourBeforeMs, reports: 100 });
   };
-  const note = () => {
-    const mark = run("nextMoment", {}) as number;
-    run("noteMoment", { mark, earliestMs: NOW_MS, latestMs: NOW_MS, tellsFromMs: 0 });
-  };
+  const closeHour = () => run("closeHour", { endedMs: NOW_MS, keepFromMs: 0 });
 
   it("are reports that were rolled up, never others", async () => {
     save([simple(ZERO_MS)]);
     save([simple(ZERO_MS)]);
-    note();
+    closeHour();
     expect(prune(true)).toBe(0);
     rollUp(1);
     expect(prune(true)).toBe(2);
@@ -288,7 +285,7 @@ describe("what is forgotten", () => {
   it("are each level's roll-ups at their own time, and the node last of all", async () => {
     save([simple(ZERO_MS)]);
     rollUp();
-    note();
+    closeHour();
     const steps = async () => {
       const points = [];
       for (const stepSeconds of [10, 60, 3_600]) points.push((await ask({ stepSeconds })).targets?.length ?? 0);
@@ -299,10 +296,10 @@ describe("what is forgotten", () => {
     expect(await steps()).toEqual([0, 1, 1]);
     prune(true, true);
     expect(await steps()).toEqual([0, 0, 1]);
-    run("forgetNodes", { beforeMs: NOW_MS, limit: 9 });
+    run("pruneNodes", { beforeMs: NOW_MS, limit: 9 });
     expect(run("listNodes", { limit: 9 })).toHaveLength(1);
     prune(true, true, true);
-    run("forgetNodes", { beforeMs: NOW_MS, limit: 9 });
+    run("pruneNodes", { beforeMs: NOW_MS, limit: 9 });
     expect(run("listNodes", { limit: 9 })).toHaveLength(0);
     await expect(steps()).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND });
   });
@@ -310,7 +307,7 @@ describe("what is forgotten", () => {
   it("are no roll-ups to which something was added since", async () => {
     save([simple(ZERO_MS)]);
     rollUp();
-    note();
+    closeHour();
     save([simple(ZERO_MS)]);
     rollUp();
     prune(true, true, true);

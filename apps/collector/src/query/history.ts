@@ -12,7 +12,7 @@ import { RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
 import { mergeAllWindows, type Window } from "@lifeline/window";
 import { decodeReport, decodeWindow, MAX_UNIX_MS, type queryPb } from "@lifeline/wire";
 import { type Fleet, nodeNowMs } from "../fleet/fleet.ts";
-import { forgottenBeforeMs, type Retention } from "../retention/retention.ts";
+import { pruneBeforeMs, type Retention } from "../retention/retention.ts";
 import { HISTORY_STEPS_S, type HistoryRows, type HistoryStepS } from "../store/record.ts";
 import { aggregateOf, stepStartMs } from "../store/rollup.ts";
 import type { Store } from "../store/store.ts";
@@ -65,7 +65,7 @@ export function createHistory({ fleet, store, clock, retention }: HistorySources
     const targetIds = [...new Set([...planned, ...extent.targetIds])].filter(
       (id) => only === "" || matchesPattern(only, requirementIdOf(id)),
     );
-    const keptMs = forgottenBeforeMs(retention, nowMs);
+    const keptMs = pruneBeforeMs(retention, nowMs);
     const fromMs = Math.max(asked.fromMs, extent.firstMs ?? asked.toMs);
     const stepS = asked.stepS ?? finestStep(fromMs, asked.toMs, keptMs);
     const answer = { generatedUnixMs: BigInt(Math.round(wallMs)), stepSeconds: stepS };

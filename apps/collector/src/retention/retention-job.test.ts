@@ -1,250 +1,314 @@
-/** What a collector still knows after clocks were wrong: nothing is forgotten before its time, and everything after it. */
+/** What the store still holds after clocks were wrong: nothing is pruned before its time, and everything after it. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { type ManualClock, manualClock } from "@lifeline/measure";
+import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
+import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Collector } from "../collector.ts";
-import { openStore } from "../store/store.ts";
-import { metricOf, startIn } from "../testing/collector-fixture.ts";
-import { TARGET, writeDeployment } from "../testing/deployment-fixture.ts";
-import { dialAs } from "../testing/node-fixture.ts";
-import { reportBytes } from "../testing/report-fixture.ts";
-import { until } from "../testing/wait.ts";
+import { createVitals } from "../export/self-metrics.ts";
+import type { Node } from "../fleet/fleet.ts";
+import { openStore, type Store } from "../store/store.ts";
+import { RetentionJob } from "./retention-job.ts";
 
 const NOW_MS = Date.parse("2026-11-26T06:00:00Z");
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
-const SILENT = { onCommit() {}, onFailure() {}, onOverflow() {}, onDeath() {} };
+const TWO_YEARS_MS = 730 * DAY_MS;
+const IN_2040_MS = Date.parse("2040-01-01") - NOW_MS;
+const RETENTION = { retentionDays: 5, minuteRetentionDays: 90, hourRetentionDays: 400 };
+const BOOT = new Uint8Array(16);
 
-describe("a collector", () => {
-  let directory = "";
-  let clock: ManualClock;
-  let collector: Collector;
-  let agent: ReturnType<typeof dialAs>;
-  let sequence = 0;
-  /** How far the node's clock is ahead of what time it is. */
-  let nodeAheadMs = 0;
-  let trueMs = 0;
-  const nodeNowMs = () => Math.round(trueMs + nodeAheadMs);
+/** Time between two rounds of a test, minutes: fewer than sixty an hour, and every node is heard in each. */
+const STEP_MINUTES = 10;
 
-  beforeEach(async () => {
-    directory = mkdtempSync(join(tmpdir(), "lifeline-forgetting-"));
-    writeDeployment(directory);
-    clock = manualClock(NOW_MS);
-    [sequence, nodeAheadMs, trueMs] = [0, 0, NOW_MS];
-    await start();
-  });
-  afterEach(async () => {
-    agent.close();
-    await collector.stop();
-    rmSync(directory, { recursive: true });
-  });
+type TestNode = Pick<Node, "nodeId" | "session" | "clockTold">;
 
-  async function start(): Promise<void> {
-    collector = await startIn(directory, clock);
-    agent = dialAs(collector.grpcPort, "n1");
-    await agent.hello({ sentUnixMs: BigInt(nodeNowMs()) });
-    await until(() => agent.plans().length === 1);
+/** A store, a retention job, and nodes given by how far their clocks are ahead of the time it is, ms. */
+class TestBed {
+  readonly lines: string[] = [];
+  readonly nodes = new Map<string, TestNode>();
+  readonly #path: string;
+  clock: ManualClock = manualClock(NOW_MS);
+  #store: Store | undefined;
+  #job: RetentionJob | undefined;
+  #vitals = vitals();
+  #aheadMs: readonly number[] = [0];
+  #nodeIds: readonly string[] = ["n0"];
+  #trueMs = NOW_MS;
+  #sequence = 0;
+
+  constructor(directory: string) {
+    this.#path = join(directory, "collector.db");
   }
-  async function report(): Promise<number> {
-    sequence++;
-    await agent.report(sequence, reportBytes({ sealedAtMs: nodeNowMs() }), { sentMs: nodeNowMs() });
-    await until(() => agent.acked().includes(sequence));
+
+  get store(): Store {
+    if (this.#store === undefined) throw new Error("start the test bed first");
+    return this.#store;
+  }
+
+  /** Starts the collector's part, by a clock so far ahead of the time it is. */
+  async start(aheadMs = 0): Promise<void> {
+    const silent = { onCommit() {}, onFailure() {}, onOverflow() {}, onDeath() {} };
+    this.#store = await openStore(this.#path, systemClock, silent);
+    this.clock = manualClock(this.#trueMs + aheadMs);
+    this.#vitals = vitals();
+    this.nodes.clear();
+    const { clock, nodes, store } = this;
+    const forget = (nodeIds: Iterable<string>) => {
+      for (const nodeId of nodeIds) nodes.delete(nodeId);
+    };
+    const log = pino({}, { write: (line: string) => void this.lines.push(String(JSON.parse(line).reason)) });
+    const lastRunMs = (await store.submit("lastHourEndedMs", {})) ?? clock.wallMs();
+    const others = { issuers: { forgetStale() {} }, registry: { forget: async () => {} } };
+    const own = { fleet: { nodes, forget }, vitals: this.#vitals, retention: RETENTION, store, clock, log, lastRunMs };
+    this.#job = new RetentionJob({ ...own, ...others });
+  }
+
+  async stop(): Promise<void> {
+    this.#job?.stop();
+    await this.#store?.close();
+    this.#store = undefined;
+  }
+
+  /** The collector is off for so long. */
+  async off(ms: number): Promise<void> {
+    await this.stop();
+    this.#trueMs += ms;
+    await this.start();
+  }
+
+  /** From now on these nodes are heard. */
+  hear(aheadMs: readonly number[], nodeIds = aheadMs.map((_, at) => `n${at}`)): void {
+    this.#aheadMs = aheadMs;
+    this.#nodeIds = nodeIds;
+  }
+
+  /** A node brings a report, dated and received by the collector's clock; gives its sequence. */
+  async save(nodeId = "n0"): Promise<number> {
+    const nowMs = Math.round(this.clock.wallMs());
+    const facts = { hostname: "h", agentVersion: "1", factsJson: "{}", seenFromJson: undefined };
+    await this.store.submit("saveNode", { nodeId, ...facts, seenAtMs: nowMs, clockOffsetMs: undefined });
+    const sequence = ++this.#sequence;
+    const identity = { nodeId, bootId: BOOT, sequence };
+    const times = { receivedAtMs: nowMs, sealedAtMs: nowMs, clockOffsetMs: undefined };
+    const rest = { payload: Uint8Array.of(1), windowCount: 0, windows: [] };
+    expect(await this.store.submit("saveReport", { ...identity, ...times, ...rest })).toBe("stored");
+    // What waits for its roll-up is kept, however old.
+    await this.store.submit("rollUp", { dueBeforeMs: Number.MAX_SAFE_INTEGER, limit: 100 });
     return sequence;
   }
-  /** Time goes by, minute by minute; the node reports in each. */
-  async function pass(minutes: number): Promise<void> {
-    for (let minute = 0; minute < minutes; minute++) {
-      clock.advance(MINUTE_MS);
-      trueMs += MINUTE_MS;
-      await report();
-      // The round that the minute began ends in the store's thread: it is asked before the next minute.
-      expect((await fetch(`http://127.0.0.1:${collector.httpPort}/readyz`)).status).toBe(200);
+
+  /** Time passes, with a sample of each node's clock and a round of the job every ten minutes. */
+  async pass(minutes: number): Promise<void> {
+    for (let minute = 0; minute < minutes; minute += STEP_MINUTES) {
+      this.skip(STEP_MINUTES * MINUTE_MS);
+      for (const [at, aheadMs] of this.#aheadMs.entries()) {
+        const clockTold = { sentMs: this.#trueMs + aheadMs, atNs: this.clock.monotonicNs() };
+        const nodeId = this.#nodeIds[at] ?? "";
+        this.nodes.set(nodeId, { nodeId, session: undefined, clockTold });
+      }
+      await this.#job?.round();
     }
   }
-  function stored(sql: string, ...values: number[]): number {
-    const reader = new DatabaseSync(join(directory, "data", "collector.db"), { readOnly: true });
+
+  /** Time passes with nothing else. */
+  skip(ms: number): void {
+    this.clock.advance(ms);
+    this.#trueMs += ms;
+  }
+
+  async blocked(): Promise<string | undefined> {
+    const { values } = await this.#vitals.retentionBlocked.get();
+    return values
+      .filter(({ value }) => value === 1)
+      .map(({ labels }) => labels.reason)[0]
+      ?.toString();
+  }
+
+  async lastRunMs(): Promise<number | undefined> {
+    const { values } = await this.#vitals.retentionLastRun.get();
+    return values[0] && Math.round(values[0].value * 1_000 - this.#trueMs);
+  }
+
+  /** The sequences of the reports that are stored. */
+  stored(): number[] {
+    return this.#column("SELECT sequence FROM reports ORDER BY sequence");
+  }
+
+  count(sql: string): number | undefined {
+    return this.#column(sql)[0];
+  }
+
+  #column(sql: string): number[] {
+    const reader = new DatabaseSync(this.#path, { readOnly: true });
     try {
-      return Number(Object.values(reader.prepare(sql).get(...values) ?? {})[0]);
+      return reader
+        .prepare(sql)
+        .all()
+        .map((row) => Number(Object.values(row)[0]));
     } finally {
       reader.close();
     }
   }
-  const isStored = (sequence: number) => stored("SELECT count(*) FROM reports WHERE sequence = ?", sequence) === 1;
-  const stepAll = (ms: number) => {
-    clock.stepWall(ms);
-    nodeAheadMs += ms;
-  };
-  /** How many days what time it surely is differs from what it is; rounds may be a minute or two apart. */
-  const forgettingDays = async () => {
-    const seconds = await metricOf(collector, "lifeline_collector_forgetting_timestamp_seconds");
-    return Math.round((seconds * 1_000 - trueMs) / DAY_MS) + 0;
-  };
+}
 
-  it("whose clock is 40 days ahead, for however long, forgets nothing before its time", async () => {
-    const first = await report();
-    await pass(70);
-    expect(await forgettingDays()).toBe(0);
-    clock.stepWall(40 * DAY_MS);
-    await pass(130);
-    expect(await forgettingDays()).toBe(0);
-    expect(await metricOf(collector, "lifeline_collector_clock_offset_seconds")).toBe((-40 * DAY_MS) / 1_000);
-    clock.stepWall(-40 * DAY_MS);
-    await pass(70);
-    expect(isStored(first)).toBe(true);
-    // One for each hour of 270 minutes, but for the first, and the one of the start.
-    expect(stored("SELECT count(*) FROM moments")).toBe(4 + 1);
+function vitals() {
+  const none = () => 0;
+  const connections = () => undefined;
+  return createVitals({ streams: none, storePending: none, deferred: none, connections, authorityDaysLeft: none });
+}
+
+describe("the retention job", () => {
+  let directory = "";
+  let bed: TestBed;
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), "lifeline-retention-"));
+    bed = new TestBed(directory);
+    await bed.start();
+  });
+  afterEach(async () => {
+    await bed.stop();
+    rmSync(directory, { recursive: true });
   });
 
-  it("keeps what is there at its first start with moments as if it came then", async () => {
-    const first = await report();
-    agent.close();
-    await collector.stop();
-    const writer = new DatabaseSync(join(directory, "data", "collector.db"));
-    writer.exec("DELETE FROM moments");
-    writer.close();
-    await start();
-    await pass(70);
-    expect(isStored(first)).toBe(true);
-    stepAll(31 * DAY_MS);
-    await pass(70);
-    expect(isStored(first)).toBe(false);
-    // The moments that roll-ups go by stay.
-    stepAll(100 * DAY_MS);
-    await pass(130);
-    expect(stored("SELECT count(*) FROM moments")).toBe(1 + 4);
+  /** Everything stored so far is pruned once it is old, and what is stored then stays. */
+  async function expectPruningGoesOn(): Promise<void> {
+    bed.skip(RETENTION.retentionDays * DAY_MS);
+    const young = await bed.save();
+    await bed.pass(70);
+    expect(await bed.blocked()).toBeUndefined();
+    expect(bed.stored()).toEqual([young]);
+    expect(await bed.lastRunMs()).toBe(0);
+  }
+
+  it("prunes what is older than its retention, by at most an hour and a minute later", async () => {
+    const first = await bed.save();
+    await bed.pass(60);
+    expect(bed.stored()).toEqual([first]);
+    bed.skip(RETENTION.retentionDays * DAY_MS - 10 * MINUTE_MS);
+    await bed.pass(10);
+    expect(bed.stored()).toEqual([first]);
+    await bed.pass(10);
+    expect(bed.stored()).toEqual([]);
   });
 
-  it("whose store refuses goes on with forgetting when that takes it again", async () => {
-    const writer = new DatabaseSync(join(directory, "data", "collector.db"));
-    writer.exec("CREATE TRIGGER refuse BEFORE INSERT ON moments BEGIN SELECT RAISE(ABORT, 'refused'); END");
-    await pass(70);
-    const behindMs = async () =>
-      trueMs - 1_000 * (await metricOf(collector, "lifeline_collector_forgetting_timestamp_seconds"));
-    expect(await behindMs()).toBeGreaterThanOrEqual(70 * MINUTE_MS);
-    writer.exec("DROP TRIGGER refuse");
-    writer.close();
-    await pass(5);
-    expect(await behindMs()).toBeLessThanOrEqual(3 * MINUTE_MS);
-  });
-
-  it("with all its fleet 40 days ahead for less than an hour forgets nothing; for longer, what is old by then", async () => {
-    const gone = dialAs(collector.grpcPort, "n2");
-    await gone.hello();
-    await gone.report(9_999, reportBytes({ sealedAtMs: trueMs }));
-    await until(() => gone.acked().length === 1);
-    gone.close();
-    const first = await report();
-    await pass(70);
-    stepAll(40 * DAY_MS);
-    await pass(55);
-    expect(await forgettingDays()).toBe(0);
-    stepAll(-40 * DAY_MS);
-    await pass(70);
-    expect(isStored(first)).toBe(true);
-    const lastSeen = 'lifeline_agent_last_seen_timestamp_seconds{node="n2"}';
-    expect(await metricOf(collector, lastSeen)).toBe(NOW_MS / 1_000);
-    stepAll(40 * DAY_MS);
-    await pass(70);
-    expect(isStored(first)).toBe(false);
-    expect(await metricOf(collector, lastSeen)).toBe(0);
-    expect(stored("SELECT count(*) FROM nodes")).toBe(2);
-    expect(isStored(sequence)).toBe(true);
+  it("in a collector that was off for a week prunes nothing young, nothing without a node, and goes on when nodes are back", async () => {
+    const old = await bed.save();
+    await bed.pass(60);
+    await bed.off(7 * DAY_MS);
+    const young = await bed.save();
+    bed.hear([]);
+    await bed.pass(180);
+    expect(await bed.blocked()).toBe("no-node-heard");
+    expect(await bed.lastRunMs()).toBeLessThan(-7 * DAY_MS);
+    expect(bed.stored()).toEqual([old, young]);
+    bed.hear([0]);
+    await bed.pass(10);
+    expect(bed.stored()).toEqual([young]);
+    await expectPruningGoesOn();
   });
 
   it.each([
-    ["alone", () => clock.stepWall(-40 * DAY_MS), () => clock.stepWall(40 * DAY_MS)],
-    ["with all its fleet", () => stepAll(-40 * DAY_MS), () => stepAll(40 * DAY_MS)],
+    ["1970", -NOW_MS],
+    ["2040", IN_2040_MS],
   ])(
-    "whose clock was 40 days behind, %s, keeps as long as any what came then, and counts it once",
-    async (_, back, forth) => {
-      await pass(70);
-      back();
-      const first = await report();
-      const bytes = reportBytes({ sealedAtMs: nodeNowMs() });
-      await pass(30);
-      forth();
-      await pass(130);
-      expect(isStored(first)).toBe(true);
-      await agent.report(first, bytes, { sentMs: nodeNowMs() });
-      // It is of the past, and acknowledged when that was judged, in the minute after it came.
-      await pass(2);
-      await until(() => agent.acked().filter((acked) => acked === first).length === 2);
-      expect(await metricOf(collector, 'lifeline_collector_reports_total{result="stored"}')).toBe(sequence);
-      stepAll(31 * DAY_MS);
-      await pass(130);
-      expect(isStored(first)).toBe(false);
+    "in a collector that starts at %s prunes nothing young, and goes on when its clock is right",
+    async (_, aheadMs) => {
+      const first = await bed.save();
+      await bed.pass(60);
+      await bed.stop();
+      await bed.start(aheadMs);
+      const second = await bed.save();
+      await bed.pass(120);
+      expect(await bed.blocked()).toBe("clocks-differ");
+      bed.clock.stepWall(-aheadMs);
+      await bed.pass(120);
+      expect(bed.stored()).toEqual([first, second]);
+      await expectPruningGoesOn();
     },
   );
 
-  it("is told what time it is by a Hello as well", async () => {
-    clock.stepWall(40 * DAY_MS);
-    clock.advance(MINUTE_MS);
-    const offset = () => metricOf(collector, "lifeline_collector_clock_offset_seconds");
-    expect(await offset()).toBe((-40 * DAY_MS) / 1_000);
-  });
-
-  it("whose clock was ten years ahead forgets in time what came then", async () => {
-    await pass(70);
-    clock.stepWall(3_650 * DAY_MS);
-    const first = await report();
-    await pass(5);
-    clock.stepWall(-3_650 * DAY_MS);
-    await pass(130);
-    stepAll(31 * DAY_MS);
-    await pass(70);
-    expect([isStored(first), isStored(sequence)]).toEqual([false, true]);
-    expect(await metricOf(collector, 'lifeline_agent_last_seen_timestamp_seconds{node="n1"}')).toBe(
-      clock.wallMs() / 1_000,
-    );
-  });
-
-  it("that starts with its clock 40 days ahead knows the nodes that it knew, and where it was with forgetting", async () => {
-    await pass(66);
-    agent.close();
-    await collector.stop();
-    clock.stepWall(40 * DAY_MS);
-    for (const start of [1, 2]) {
-      collector = await startIn(directory, clock);
-      expect(await metricOf(collector, 'lifeline_agent_last_seen_timestamp_seconds{node="n1"}'), `start ${start}`).toBe(
-        trueMs / 1_000,
-      );
-      expect(await forgettingDays()).toBe(0);
-      if (start === 1) await collector.stop();
-    }
-  });
-
-  it("ends an incident of a node that it had forgotten meanwhile, when that comes again", async () => {
-    await report();
-    agent.close();
-    await collector.stop();
-    const store = await openStore(join(directory, "data", "collector.db"), clock, SILENT);
-    const open = {
-      requirementId: "api-tcp",
-      targetId: TARGET,
-      verdict: "unmet",
-      cause: "refused",
-      startedAtMs: NOW_MS,
-    };
-    const told = { evidence: "e", nextStep: "s", endedAtMs: undefined, changesJson: "[]", droppedChanges: 0 };
-    await store.submit("saveIncident", { nodeId: "n1", ...open, ...told });
-    for (const atMs of [NOW_MS, NOW_MS + 31 * DAY_MS]) {
-      const mark = await store.submit("nextMoment", {});
-      await store.submit("noteMoment", { mark, earliestMs: atMs, latestMs: atMs, tellsFromMs: 0 });
-    }
-    await store.close();
-    collector = await startIn(directory, clock);
-    expect(await metricOf(collector, 'lifeline_agent_last_seen_timestamp_seconds{node="n1"}')).toBe(0);
-    agent = dialAs(collector.grpcPort, "n1");
-    await agent.hello({ sentUnixMs: BigInt(nodeNowMs()) });
-    await until(() => agent.plans().length === 1);
-    await pass(3);
-    await until(() => {
-      clock.advance(30);
-      return stored("SELECT count(*) FROM incidents WHERE ended_ms IS NULL") === 0;
+  describe.each([
+    ["forward and back", TWO_YEARS_MS],
+    ["back and forward", -TWO_YEARS_MS],
+  ])("with a jump of two years %s", (_, stepMs) => {
+    it.each([
+      ["of the collector's clock, for three hours", 180, 0],
+      ["of the collector's clock, for twenty minutes", 20, 0],
+      ["of all clocks, for fifty minutes", 50, stepMs],
+    ])("%s, prunes nothing young, and goes on", async (_, minutes, nodesAheadMs) => {
+      const before = await bed.save();
+      await bed.pass(70);
+      bed.clock.stepWall(stepMs);
+      bed.hear([nodesAheadMs]);
+      const meanwhile = await bed.save();
+      await bed.pass(minutes);
+      expect(await bed.blocked()).toBe(nodesAheadMs === 0 ? "clocks-differ" : "clock-stepped");
+      bed.clock.stepWall(-stepMs);
+      bed.hear([0]);
+      const after = await bed.save();
+      await bed.pass(130);
+      expect(bed.stored()).toEqual([before, meanwhile, after]);
+      const reasons = nodesAheadMs === 0 ? ["clocks-differ", "clock-stepped"] : ["clock-stepped"];
+      expect(bed.lines).toEqual(["starting", "undefined", ...reasons, "undefined"]);
+      await expectPruningGoesOn();
     });
-    expect(stored("SELECT count(*) FROM incidents")).toBe(1);
+  });
+
+  it.each([
+    ["1970", -NOW_MS],
+    ["2040", IN_2040_MS],
+  ])(
+    "with nodes of which one says %s goes on by the others, and without others not until it is right",
+    async (_, aheadMs) => {
+      const first = await bed.save();
+      bed.hear([0, aheadMs, 0]);
+      await bed.pass(70);
+      expect([await bed.blocked(), bed.stored()]).toEqual([undefined, [first]]);
+      bed.hear([aheadMs]);
+      bed.skip(RETENTION.retentionDays * DAY_MS + 70 * MINUTE_MS);
+      await bed.pass(120);
+      expect([await bed.blocked(), bed.stored()]).toEqual(["clocks-differ", [first]]);
+      bed.hear([0]);
+      await bed.pass(10);
+      expect(bed.stored()).toEqual([]);
+      await expectPruningGoesOn();
+    },
+  );
+
+  it("that the store refuses goes on when the store takes it again", async () => {
+    const writer = new DatabaseSync(join(directory, "collector.db"));
+    writer.exec("CREATE TRIGGER refuse BEFORE INSERT ON hours BEGIN SELECT RAISE(ABORT, 'refused'); END");
+    await bed.pass(120);
+    expect(await bed.lastRunMs()).toBe(-120 * MINUTE_MS);
+    writer.exec("DROP TRIGGER refuse");
+    writer.close();
+    await bed.pass(10);
+    expect(await bed.lastRunMs()).toBe(0);
+  });
+
+  it("keeps one date for each hour, as many as the longest retention has", async () => {
+    await bed.pass(300);
+    expect(bed.count("SELECT count(*) FROM hours")).toBe(5);
+    bed.skip(RETENTION.hourRetentionDays * DAY_MS);
+    await bed.pass(60);
+    expect(bed.count("SELECT count(*) FROM hours")).toBe(2);
+  });
+
+  it("takes a node that was silent for the whole retention out of the fleet, and out of the store when nothing of it is left", async () => {
+    await bed.save("gone");
+    await bed.save("here");
+    bed.hear([0, 0], ["here", "gone"]);
+    await bed.pass(70);
+    bed.hear([0], ["here"]);
+    bed.skip(RETENTION.retentionDays * DAY_MS);
+    await bed.save("here");
+    await bed.pass(10);
+    expect([...bed.nodes.keys()]).toEqual(["here"]);
+    bed.skip(RETENTION.hourRetentionDays * DAY_MS);
+    await bed.pass(60);
+    await bed.save("here");
+    expect((await bed.store.submit("listNodes", { limit: 9 })).map(({ nodeId }) => nodeId)).toEqual(["here"]);
   });
 });

@@ -1,4 +1,4 @@
-/** How long each level of the past is kept: from when it was stored, and by no date of its own, for a clock may have been years ahead or behind. */
+/** How long each level of the past is kept, from the hour in which it was stored (storage-hours.ts). */
 import type { Config } from "../config/config.ts";
 import type { HistoryStepS } from "../store/record.ts";
 
@@ -7,8 +7,8 @@ export type Retention = Pick<Config, "retentionDays" | "minuteRetentionDays" | "
 
 const MS_PER_DAY = 24 * 3_600_000;
 
-/** What was stored before this is forgotten at `nowMs`, by the step in which it is kept; ms since the epoch, whole. */
-export function forgottenBeforeMs(retention: Retention, nowMs: number): Readonly<Record<HistoryStepS, number>> {
+/** What was stored before this is deleted at `nowMs`, by the step in which it is kept; ms since the epoch, whole. */
+export function pruneBeforeMs(retention: Retention, nowMs: number): Readonly<Record<HistoryStepS, number>> {
   const ago = (days: number) => Math.round(nowMs - days * MS_PER_DAY);
   return {
     10: ago(retention.retentionDays),

@@ -9,7 +9,6 @@ import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqli
 import { readHistory, readHistoryExtent } from "./history-rows.ts";
 import { identityOperations } from "./identities.ts";
 import { MIGRATIONS } from "./migrations.ts";
-import { createMoments, type Moments } from "./moments.ts";
 import {
   type BootRecord,
   type FaultRecord,
@@ -27,6 +26,7 @@ import {
 } from "./record.ts";
 import { HOUR_S, MINUTE_S, pruneRollups, rollUp } from "./rollup.ts";
 import { bytesOf, type Statement, statementCache } from "./statement.ts";
+import { StorageHours } from "./storage-hours.ts";
 import { createUnrolled, type Unrolled } from "./unrolled.ts";
 
 /** The version of the database is of a later collector than this one. */
@@ -54,7 +54,8 @@ export function openDatabase(path: string): Database {
   migrate(sqlite);
   const statement = statementCache(sqlite);
   const unrolled = createUnrolled(statement);
-  const operations = operationsOn(statement, unrolled);
+  const hours = new StorageHours(statement);
+  const operations = operationsOn(statement, unrolled, hours);
   return {
     run(batch) {
       sqlite.exec("BEGIN IMMEDIATE");
@@ -65,6 +66,7 @@ export function openDatabase(path: string): Database {
       } catch (error) {
         if (sqlite.isTransaction) sqlite.exec("ROLLBACK");
         unrolled.recount();
+        hours.reset();
         throw error;
       }
     },
@@ -87,46 +89,40 @@ function migrate(sqlite: DatabaseSync): void {
 type Run<K extends OperationName> = (input: StoreOperations[K]["input"]) => StoreOperations[K]["output"];
 type Operations = { readonly [K in OperationName]: Run<K> };
 
-function operationsOn(statement: Statement, unrolled: Unrolled): Operations {
+function operationsOn(statement: Statement, unrolled: Unrolled, hours: StorageHours): Operations {
   const nodeOf = nodeNumbers(statement);
-  const moments = createMoments(statement);
   return {
     saveNode(node) {
       const known = nodeOf(node.nodeId);
-      saveNode(statement, moments.mark(), node);
+      saveNode(statement, hours.current(), node);
       return known === undefined ? "new" : "known";
     },
-    saveReport: saveReport(statement, nodeOf, unrolled, moments),
+    saveReport: saveReport(statement, nodeOf, unrolled, hours),
     saveIncident(incident) {
       const node = nodeOf(incident.nodeId);
-      return node === undefined ? "no-node" : saveIncident(statement, node, moments.mark(), incident);
+      return node === undefined ? "no-node" : saveIncident(statement, node, hours.current(), incident);
     },
     saveVerdicts({ nodeId, verdicts }) {
       const node = nodeOf(nodeId);
       return node === undefined ? "no-node" : saveVerdicts(statement, node, verdicts);
     },
-    nextMoment() {
-      const mark = moments.mark();
-      moments.advance();
-      return mark;
-    },
-    noteMoment({ mark, tellsFromMs, ...bounds }) {
-      moments.note(mark, bounds);
-      moments.forget(tellsFromMs);
+    closeHour({ endedMs, keepFromMs }) {
+      hours.close(endedMs);
+      hours.prune(keepFromMs);
       return undefined;
     },
-    lastMoment: () => moments.lastEarliestMs(),
+    lastHourEndedMs: () => hours.lastEndedMs(),
     silentNodes({ nodeIds, beforeMs }) {
-      const heard = statement("SELECT 1 FROM nodes WHERE node_id = ? AND mark > ?");
-      const last = moments.lastBefore(beforeMs);
+      const heard = statement("SELECT 1 FROM nodes WHERE node_id = ? AND hour > ?");
+      const last = hours.lastBefore(beforeMs);
       return nodeIds.filter((nodeId) => heard.get(nodeId, last) === undefined);
     },
-    prune: (input) => prune(statement, moments, input),
-    forgetNodes({ beforeMs, limit }) {
-      forgetNodes(statement, moments.lastBefore(beforeMs), limit);
+    prune: (input) => prune(statement, hours, input),
+    pruneNodes({ beforeMs, limit }) {
+      pruneNodes(statement, hours.lastBefore(beforeMs), limit);
       return undefined;
     },
-    rollUp: (input) => rollUp(statement, unrolled, moments.mark(), input),
+    rollUp: (input) => rollUp(statement, unrolled, hours.current(), input),
     touch: ({ nowMs }) => {
       statement("INSERT INTO heartbeat VALUES (1, ?) ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms").run(nowMs);
       return undefined;
@@ -146,13 +142,13 @@ function operationsOn(statement: Statement, unrolled: Unrolled): Operations {
     listBoots: ({ nodeId, limit }) => listBoots(statement, nodeId, limit),
     listIncidents: (query) => listIncidents(statement, query),
     openIncidents: ({ nodeId }) => openIncidents(statement, nodeId),
-    ...identityOperations(statement, moments),
+    ...identityOperations(statement, hours),
   };
 }
 
 type NodeNumbers = (nodeId: string) => number | undefined;
 
-/** The number of a node; undefined for one that was never saved, or was forgotten. */
+/** The number of a node; undefined for one that was never saved, or was pruned. */
 function nodeNumbers(statement: Statement): NodeNumbers {
   return (nodeId) => {
     const row = statement("SELECT id FROM nodes WHERE node_id = ?").get(nodeId);
@@ -162,14 +158,14 @@ function nodeNumbers(statement: Statement): NodeNumbers {
 
 function saveNode(
   statement: Statement,
-  mark: number,
+  hour: number,
   { nodeId, hostname, agentVersion, factsJson, seenAtMs, clockOffsetMs, seenFromJson }: NodeRecord,
 ): undefined {
   statement(
-    `INSERT INTO nodes (node_id, hostname, agent_version, facts_json, first_seen_ms, seen_ms, clock_offset_ms, seen_from_json, mark)
+    `INSERT INTO nodes (node_id, hostname, agent_version, facts_json, first_seen_ms, seen_ms, clock_offset_ms, seen_from_json, hour)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (node_id) DO UPDATE SET hostname = excluded.hostname, agent_version = excluded.agent_version,
-       facts_json = excluded.facts_json, seen_ms = excluded.seen_ms, seen_from_json = excluded.seen_from_json, mark = excluded.mark,
+       facts_json = excluded.facts_json, seen_ms = excluded.seen_ms, seen_from_json = excluded.seen_from_json, hour = excluded.hour,
        clock_offset_ms = coalesce(excluded.clock_offset_ms, clock_offset_ms)`,
   ).run(
     nodeId,
@@ -180,7 +176,7 @@ function saveNode(
     seenAtMs,
     clockOffsetMs ?? null,
     seenFromJson ?? null,
-    mark,
+    hour,
   );
 }
 
@@ -188,21 +184,21 @@ function saveReport(
   statement: Statement,
   nodeOf: NodeNumbers,
   unrolled: Unrolled,
-  moments: Moments,
+  hours: StorageHours,
 ): Run<"saveReport"> {
   return (report) => {
     const node = nodeOf(report.nodeId);
     if (node === undefined) return "no-node";
     const { bootId, sequence, receivedAtMs, sealedAtMs, clockOffsetMs, payload } = report;
-    const number = moments.mark();
+    const hour = hours.current();
     const inserted = statement(
-      `INSERT INTO reports (id, node, boot_id, sequence, received_ms, sealed_ms, payload) VALUES (?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO reports (hour, node, boot_id, sequence, received_ms, sealed_ms, payload) VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (node, boot_id, sequence) DO NOTHING`,
-    ).run(number, node, bootId, sequence, receivedAtMs, sealedAtMs, payload);
+    ).run(hour, node, bootId, sequence, receivedAtMs, sealedAtMs, payload);
     statement(
       `UPDATE nodes SET last_report_ms = CASE WHEN last_report_ms BETWEEN ?1 AND ?1 + ${REPORT_WAITS_MAX_MS} THEN last_report_ms ELSE ?1 END,
-         clock_offset_ms = coalesce(?2, clock_offset_ms), mark = ?3 WHERE id = ?4`,
-    ).run(receivedAtMs, clockOffsetMs ?? null, number, node);
+         clock_offset_ms = coalesce(?2, clock_offset_ms), hour = ?3 WHERE id = ?4`,
+    ).run(receivedAtMs, clockOffsetMs ?? null, hour, node);
     if (inserted.changes === 0) {
       statement("UPDATE boots SET duplicates = duplicates + 1 WHERE node = ? AND boot_id = ?").run(node, bootId);
       const isSame = statement(
@@ -210,7 +206,7 @@ function saveReport(
       ).get(payload, node, bootId, sequence)?.same;
       return isSame === 1 ? "duplicate" : "conflicting";
     }
-    moments.advance();
+    const number = Number(inserted.lastInsertRowid);
     saveWindows(statement, node, number, report);
     unrolled.add(node, receivedAtMs, number);
     statement(
@@ -232,13 +228,13 @@ function saveWindows(statement: Statement, node: number, report: number, { windo
   }
 }
 
-function saveIncident(statement: Statement, node: number, mark: number, incident: IncidentRecord): "saved" {
+function saveIncident(statement: Statement, node: number, hour: number, incident: IncidentRecord): "saved" {
   statement(
     `INSERT INTO incidents (node, requirement_id, target_id, verdict, cause, evidence, next_step, started_ms, ended_ms,
-       changes_json, dropped_changes, mark) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       changes_json, dropped_changes, hour) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (node, target_id, started_ms) DO UPDATE SET verdict = excluded.verdict, cause = excluded.cause,
        evidence = excluded.evidence, next_step = excluded.next_step, ended_ms = excluded.ended_ms,
-       changes_json = excluded.changes_json, dropped_changes = excluded.dropped_changes, mark = excluded.mark`,
+       changes_json = excluded.changes_json, dropped_changes = excluded.dropped_changes, hour = excluded.hour`,
   ).run(
     node,
     incident.requirementId,
@@ -251,7 +247,7 @@ function saveIncident(statement: Statement, node: number, mark: number, incident
     incident.endedAtMs ?? null,
     incident.changesJson,
     incident.droppedChanges,
-    mark,
+    hour,
   );
   return "saved";
 }
@@ -274,15 +270,15 @@ type PruneInput = StoreOperations["prune"]["input"];
 
 function prune(
   statement: Statement,
-  moments: Moments,
+  hours: StorageHours,
   { beforeMs, minuteBeforeMs, hourBeforeMs, reports }: PruneInput,
 ): number {
-  const last = moments.lastBefore(beforeMs);
+  const last = hours.lastBefore(beforeMs);
   const deleted = [
     pruneReports(statement, last, reports),
     pruneIncidents(statement, last, reports),
-    pruneRollups(statement, MINUTE_S, moments.lastBefore(minuteBeforeMs), reports),
-    pruneRollups(statement, HOUR_S, moments.lastBefore(hourBeforeMs), reports),
+    pruneRollups(statement, MINUTE_S, hours.lastBefore(minuteBeforeMs), reports),
+    pruneRollups(statement, HOUR_S, hours.lastBefore(hourBeforeMs), reports),
   ];
   return deleted.reduce((sum, rows) => sum + rows, 0);
 }
@@ -294,8 +290,8 @@ const LOOKED_THROUGH = 10;
 function pruneReports(statement: Statement, last: number, limit: number): number {
   // What has not been rolled up stays, however old: it is the next to be, and few may stand in the way of others.
   const oldest = statement(
-    `SELECT id FROM (SELECT id, node, received_ms FROM reports WHERE id <= ?1 ORDER BY id LIMIT ?2 * ${LOOKED_THROUGH}) AS r
-     WHERE NOT EXISTS (SELECT 1 FROM unrolled AS u WHERE (u.node, u.received_ms, u.report) = (r.node, r.received_ms, r.id))
+    `SELECT id FROM (SELECT id, hour, node, received_ms FROM reports ORDER BY id LIMIT ?2 * ${LOOKED_THROUGH}) AS r
+     WHERE hour <= ?1 AND NOT EXISTS (SELECT 1 FROM unrolled AS u WHERE (u.node, u.received_ms, u.report) = (r.node, r.received_ms, r.id))
      ORDER BY id LIMIT ?2`,
   ).all(last, limit);
   const ids = JSON.stringify(oldest.map(({ id }) => Number(id)));
@@ -304,11 +300,11 @@ function pruneReports(statement: Statement, last: number, limit: number): number
     "DELETE FROM reports WHERE id IN (SELECT value FROM json_each(?)) RETURNING node, boot_id, hex(boot_id) AS boot",
   ).all(ids);
   const boots = new Map(gone.map((row) => [`${row.node} ${row.boot}`, row]));
-  const forget = statement(
+  const pruneBoot = statement(
     `DELETE FROM boots WHERE (node, boot_id) = (?1, ?2)
        AND NOT EXISTS (SELECT 1 FROM reports WHERE (node, boot_id) = (?1, ?2))`,
   );
-  for (const { node, boot_id } of boots.values()) forget.run(Number(node), bytesOf(boot_id));
+  for (const { node, boot_id } of boots.values()) pruneBoot.run(Number(node), bytesOf(boot_id));
   return Number(windows.changes) + gone.length;
 }
 
@@ -317,15 +313,15 @@ function pruneIncidents(statement: Statement, last: number, limit: number): numb
   const { changes } = statement(
     `DELETE FROM incidents WHERE id IN (
        SELECT i.id FROM incidents AS i JOIN nodes AS n ON n.id = i.node
-       WHERE i.mark <= ?1 AND (i.ended_ms IS NOT NULL OR n.mark <= ?1) ORDER BY i.mark LIMIT ?2)`,
+       WHERE i.hour <= ?1 AND (i.ended_ms IS NOT NULL OR n.hour <= ?1) ORDER BY i.hour LIMIT ?2)`,
   ).run(last, limit);
   return Number(changes);
 }
 
-/** Nodes that were heard last up to that mark, and of which nothing is kept: no report, no roll-up, no incident. */
-function forgetNodes(statement: Statement, last: number, limit: number): void {
+/** Nodes that were heard last up to that hour, and of which nothing is kept: no report, no roll-up, no incident. */
+function pruneNodes(statement: Statement, last: number, limit: number): void {
   const silent = statement(
-    `SELECT id FROM nodes WHERE mark <= ?1
+    `SELECT id FROM nodes WHERE hour <= ?1
        AND NOT EXISTS (SELECT 1 FROM reports WHERE node = nodes.id) AND NOT EXISTS (SELECT 1 FROM incidents WHERE node = nodes.id)
        AND NOT EXISTS (SELECT 1 FROM rollups WHERE node = nodes.id)
      LIMIT ?2`,

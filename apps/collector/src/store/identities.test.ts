@@ -71,11 +71,9 @@ const adopt = (nodeId: string, of: number, issuedAtMs: number) =>
     follows: false,
   });
 
-/** It is that time: what was written before is older. */
-function noteMoment(atMs: number) {
-  const [mark] = database.run([{ name: "nextMoment", input: {} }]);
-  const bounds = { earliestMs: atMs, latestMs: atMs, tellsFromMs: 0 };
-  database.run([{ name: "noteMoment", input: { mark: mark as number, ...bounds } }]);
+/** What was stored before was stored by then. */
+function closeHour(endedMs: number) {
+  database.run([{ name: "closeHour", input: { endedMs, keepFromMs: 0 } }]);
 }
 
 describe("join tokens", () => {
@@ -104,13 +102,13 @@ describe("join tokens that have ended", () => {
     run("revokeJoinToken", { id: "revoked", nowMs: NOW_MS + 2 * DAY_MS });
     const prune = (endedBeforeMs: number) => run("pruneJoinTokens", { endedBeforeMs });
     expect(prune(NOW_MS + 99 * DAY_MS)).toBe(0);
-    noteMoment(NOW_MS);
+    closeHour(NOW_MS);
     expect([prune(NOW_MS + DAY_MS), prune(NOW_MS + DAY_MS + 1), prune(NOW_MS + 2 * DAY_MS + 1)]).toEqual([0, 1, 1]);
     expect(ids()).toEqual(["good"]);
     // Revoked by a clock that was behind: then it was not before.
     run("revokeJoinToken", { id: "good", nowMs: NOW_MS - 400 * DAY_MS });
     expect(prune(NOW_MS + 9 * DAY_MS)).toBe(0);
-    noteMoment(NOW_MS + 9 * DAY_MS);
+    closeHour(NOW_MS + 9 * DAY_MS);
     makeToken("of a clock that was behind", { createdAtMs: NOW_MS - 400 * DAY_MS });
     expect(prune(NOW_MS + 9 * DAY_MS)).toBe(1);
     expect(ids()).toEqual(["of a clock that was behind"]);
@@ -127,7 +125,7 @@ describe("enrolments", () => {
     renew("n2", 2, NOW_MS, NOW_MS + 10 * DAY_MS);
     const prune = (nowMs: number) => run("pruneEnrolments", { endedBeforeMs: nowMs - 30 * DAY_MS, limit: 10 });
     expect(prune(NOW_MS + 99 * DAY_MS)).toEqual([]);
-    noteMoment(NOW_MS);
+    closeHour(NOW_MS);
     expect(prune(NOW_MS + 31 * DAY_MS)).toEqual([]);
     expect(prune(NOW_MS + 31 * DAY_MS + 1)).toEqual(["n3"]);
     expect(prune(NOW_MS + 99 * DAY_MS)).toEqual(["n2"]);
@@ -141,9 +139,9 @@ describe("enrolments", () => {
   ])("are kept for a while from when a node %s, though the clock is behind that dates it", (_, prove) => {
     makeToken("a", { usesMax: 9 });
     enrol("a", "n1", 1, NOW_MS - 40 * DAY_MS);
-    noteMoment(NOW_MS - 2 * DAY_MS);
+    closeHour(NOW_MS - 2 * DAY_MS);
     prove();
-    noteMoment(NOW_MS);
+    closeHour(NOW_MS);
     const prune = (nowMs: number) => run("pruneEnrolments", { endedBeforeMs: nowMs - 30 * DAY_MS, limit: 10 });
     expect([prune(NOW_MS), prune(NOW_MS + 30 * DAY_MS - 1), prune(NOW_MS + 30 * DAY_MS)]).toEqual([[], [], ["n1"]]);
   });
@@ -151,7 +149,7 @@ describe("enrolments", () => {
   it("are not kept by claims that are refused", () => {
     makeToken("a");
     enrol("a", "n1", 1);
-    noteMoment(NOW_MS);
+    closeHour(NOW_MS);
     expect(renew("n1", 1, NOW_MS, NOW_MS + 90 * DAY_MS)).toMatchObject({ why: "lapsed" });
     expect(enrol("a", "n1", 2)).toMatchObject({ kind: "refused" });
     expect(run("pruneEnrolments", { endedBeforeMs: NOW_MS + 9 * DAY_MS, limit: 9 })).toEqual(["n1"]);

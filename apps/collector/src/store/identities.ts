@@ -26,8 +26,8 @@ import type {
   RenewOutcome,
   RenewRefusal,
 } from "./identity-record.ts";
-import type { Moments } from "./moments.ts";
 import { bytesOf, type Statement } from "./statement.ts";
+import type { StorageHours } from "./storage-hours.ts";
 
 /** Most tokens that are kept: beyond it those that ended longest ago make room. */
 export const JOIN_TOKENS_MAX = 1_000;
@@ -41,7 +41,7 @@ type Operations = {
 };
 
 /** The operations on a database. */
-export function identityOperations(statement: Statement, moments: Moments): Operations {
+export function identityOperations(statement: Statement, hours: StorageHours): Operations {
   const token = (id: string) => statement("SELECT * FROM join_tokens WHERE id = ?").get(id);
   const enrolment = (nodeId: string) => {
     const row = statement("SELECT * FROM enrolments WHERE node_id = ?").get(nodeId);
@@ -50,40 +50,41 @@ export function identityOperations(statement: Statement, moments: Moments): Oper
   const isRevoked = (key: Uint8Array) =>
     statement("SELECT 1 FROM revoked_keys WHERE key_sha256 = ?").get(key) !== undefined;
   /** An id is held from now on by the key that was let in, whatever the certificate's dates say: they may be of a clock that was behind. */
-  const marked = <T extends object>(
+  const stamped = <T extends object>(
     outcome: T,
     { nodeId, key }: { readonly nodeId: string; readonly key: Uint8Array },
   ): T => {
     const isRefused = "kind" in outcome && outcome.kind === "refused";
-    const mark = statement("UPDATE enrolments SET mark = ? WHERE (node_id, key_sha256) = (?, ?)");
-    if (!isRefused) mark.run(moments.mark(), nodeId, key);
+    const stamp = statement("UPDATE enrolments SET hour = ? WHERE (node_id, key_sha256) = (?, ?)");
+    if (!isRefused) stamp.run(hours.current(), nodeId, key);
     return outcome;
   };
-  const markToken = (id: string) => statement("UPDATE join_tokens SET mark = ? WHERE id = ?").run(moments.mark(), id);
   return {
-    createJoinToken(input) {
-      const created = createJoinToken(statement, input);
-      markToken(input.token.id);
-      return created;
-    },
+    createJoinToken: (input) => createJoinToken(statement, hours, input),
     listJoinTokens: ({ limit }) =>
       statement("SELECT * FROM join_tokens ORDER BY created_ms DESC, id LIMIT ?").all(limit).map(tokenOf),
     revokeJoinToken({ id, nowMs }) {
-      statement("UPDATE join_tokens SET revoked_ms = coalesce(revoked_ms, ?) WHERE id = ?").run(nowMs, id);
-      markToken(id);
+      statement("UPDATE join_tokens SET revoked_ms = coalesce(revoked_ms, ?), hour = ? WHERE id = ?").run(
+        nowMs,
+        hours.current(),
+        id,
+      );
       const row = token(id);
       return row && tokenOf(row);
     },
     pruneJoinTokens: ({ endedBeforeMs }) =>
       Number(
         statement(
-          "DELETE FROM join_tokens WHERE min(expires_ms, coalesce(revoked_ms, expires_ms)) < ? AND mark <= ?",
-        ).run(endedBeforeMs, moments.lastBefore(endedBeforeMs)).changes,
+          "DELETE FROM join_tokens WHERE min(expires_ms, coalesce(revoked_ms, expires_ms)) < ? AND hour <= ?",
+        ).run(endedBeforeMs, hours.lastBefore(endedBeforeMs)).changes,
       ),
     enrol: (claim) =>
-      marked(enrol(statement, claim, token(claim.tokenId), enrolment(claim.nodeId), isRevoked(claim.key)), claim),
-    renew: (claim) => marked(renew(statement, claim, enrolment(claim.nodeId), isRevoked(claim.key)), claim),
-    adopt: (claim) => marked(adopt(statement, claim, enrolment(claim.nodeId)), claim),
+      stamped(
+        enrol(statement, hours, claim, token(claim.tokenId), enrolment(claim.nodeId), isRevoked(claim.key)),
+        claim,
+      ),
+    renew: (claim) => stamped(renew(statement, hours, claim, enrolment(claim.nodeId), isRevoked(claim.key)), claim),
+    adopt: (claim) => stamped(adopt(statement, hours, claim, enrolment(claim.nodeId)), claim),
     countRefusedClaims({ nodeId, claims, nowMs, from }) {
       statement(
         `UPDATE enrolments SET refused_claims = refused_claims + ?, last_refused_claim_ms = ?, last_refused_claim_from = ?
@@ -94,7 +95,7 @@ export function identityOperations(statement: Statement, moments: Moments): Oper
     revokeNode({ nodeId, nowMs, keys }) {
       if (enrolment(nodeId) === undefined) {
         if (!hasRoom(statement)) return undefined;
-        statement(INSERT_ENROLMENT).run(nodeId, NO_KEY, "", nowMs, nowMs, HELD, LASTING);
+        statement(INSERT_ENROLMENT).run(hours.current(), nodeId, NO_KEY, "", nowMs, nowMs, HELD, LASTING);
       }
       statement("UPDATE enrolments SET revoked_ms = coalesce(revoked_ms, ?), is_open = 0 WHERE node_id = ?").run(
         nowMs,
@@ -115,9 +116,9 @@ export function identityOperations(statement: Statement, moments: Moments): Oper
     pruneEnrolments: ({ endedBeforeMs, limit }) =>
       statement(
         `DELETE FROM enrolments WHERE node_id IN (
-           SELECT node_id FROM enrolments WHERE not_after_ms < ? AND mark <= ? AND revoked_ms IS NULL LIMIT ?) RETURNING node_id`,
+           SELECT node_id FROM enrolments WHERE not_after_ms < ? AND hour <= ? AND revoked_ms IS NULL LIMIT ?) RETURNING node_id`,
       )
-        .all(endedBeforeMs, moments.lastBefore(endedBeforeMs), limit)
+        .all(endedBeforeMs, hours.lastBefore(endedBeforeMs), limit)
         .map((row) => String(row.node_id)),
     listRevokedKeys: ({ limit }) =>
       statement("SELECT key_sha256 FROM revoked_keys ORDER BY revoked_ms DESC LIMIT ?")
@@ -126,8 +127,8 @@ export function identityOperations(statement: Statement, moments: Moments): Oper
   };
 }
 
-const INSERT_ENROLMENT = `INSERT INTO enrolments (node_id, key_sha256, join_token_id, enrolled_ms, not_after_ms, renewals, is_open,
-  is_ephemeral, refused_claims, last_refused_claim_from) VALUES (?, ?, ?, ?, ?, 0, ?, ?, 0, '')`;
+const INSERT_ENROLMENT = `INSERT INTO enrolments (hour, node_id, key_sha256, join_token_id, enrolled_ms, not_after_ms, renewals, is_open,
+  is_ephemeral, refused_claims, last_refused_claim_from) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, 0, '')`;
 
 /** Values of `is_open`: a key holds the id; the id is free for one new key; a key holds it by a row that may be older than what was issued. */
 const HELD = 0;
@@ -142,6 +143,7 @@ const NO_KEY = new Uint8Array();
 
 function createJoinToken(
   statement: Statement,
+  hours: StorageHours,
   { token, secretSha256 }: IdentityOperations["createJoinToken"]["input"],
 ): "created" | "too-many" {
   const { id, note, nodePattern, createdAtMs, expiresAtMs, usesMax, isEphemeral } = token;
@@ -156,14 +158,15 @@ function createJoinToken(
        ORDER BY min(expires_ms, coalesce(revoked_ms, expires_ms)), id LIMIT max(0, ?))`,
   ).run(createdAtMs, Number(kept) - JOIN_TOKENS_MAX + 1);
   statement(
-    `INSERT INTO join_tokens (id, secret_sha256, note, node_pattern, created_ms, expires_ms, uses_max, uses, is_ephemeral)
-     VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)`,
-  ).run(id, secretSha256, note, nodePattern, createdAtMs, expiresAtMs, usesMax, Number(isEphemeral));
+    `INSERT INTO join_tokens (id, hour, secret_sha256, note, node_pattern, created_ms, expires_ms, uses_max, uses, is_ephemeral)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+  ).run(id, hours.current(), secretSha256, note, nodePattern, createdAtMs, expiresAtMs, usesMax, Number(isEphemeral));
   return "created";
 }
 
 function enrol(
   statement: Statement,
+  hours: StorageHours,
   claim: EnrolClaim,
   tokenRow: Row | undefined,
   held: EnrolmentRecord | undefined,
@@ -201,7 +204,7 @@ function enrol(
       `${INSERT_ENROLMENT} ON CONFLICT DO UPDATE SET key_sha256 = excluded.key_sha256, join_token_id = excluded.join_token_id,
          enrolled_ms = excluded.enrolled_ms, not_after_ms = excluded.not_after_ms, renewals = 0, is_open = 0,
          is_ephemeral = excluded.is_ephemeral, refused_claims = 0, last_refused_claim_ms = NULL, last_refused_claim_from = ''`,
-    ).run(nodeId, key, tokenId, nowMs, notAfterMs, HELD, Number(token.isEphemeral));
+    ).run(hours.current(), nodeId, key, tokenId, nowMs, notAfterMs, HELD, Number(token.isEphemeral));
   }
   // Of an id that was readmitted. One that gave way leaves nothing behind: it comes and goes without anybody's doing, and must have a bound.
   const replacedKey = relation === "free" ? held?.key : undefined;
@@ -240,6 +243,7 @@ const IS_HELD = `is_open = CASE is_open WHEN ${DATED} THEN ${DATED} ELSE ${HELD}
 
 function renew(
   statement: Statement,
+  hours: StorageHours,
   { nodeId, key, nowMs, notAfterMs, issuedAtMs, endsAtMs, lapsedBeforeMs }: RenewClaim,
   held: EnrolmentRecord | undefined,
   keyIsRevoked: boolean,
@@ -250,7 +254,7 @@ function renew(
   if (Math.max(held?.notAfterMs ?? endsAtMs, endsAtMs) < lapsedBeforeMs) return refused("lapsed");
   let adopted: Adopted | undefined;
   if (held === undefined || Buffer.compare(held.key, key) !== 0) {
-    adopted = adopt(statement, { nodeId, key, nowMs, issuedAtMs, notAfterMs: endsAtMs, follows: false }, held);
+    adopted = adopt(statement, hours, { nodeId, key, nowMs, issuedAtMs, notAfterMs: endsAtMs, follows: false }, held);
     if (adopted.enrolment === undefined) return refused("too-many-enrolments");
     if (Buffer.compare(adopted.enrolment.key, key) !== 0) return refused("another-key");
   }
@@ -262,6 +266,7 @@ function renew(
 
 function adopt(
   statement: Statement,
+  hours: StorageHours,
   { nodeId, key, nowMs, issuedAtMs, notAfterMs, follows }: AdoptClaim,
   held: EnrolmentRecord | undefined,
 ): Adopted {
@@ -270,7 +275,7 @@ function adopt(
   let replacedKey: Uint8Array | undefined;
   if (held === undefined) {
     if (!hasRoom(statement)) return { enrolment: undefined, replacedKey };
-    statement(INSERT_ENROLMENT).run(nodeId, key, "", issuedAtMs, notAfterMs, DATED, LASTING);
+    statement(INSERT_ENROLMENT).run(hours.current(), nodeId, key, "", issuedAtMs, notAfterMs, DATED, LASTING);
   } else if (follows || isSameKey) {
     const stillPasses = isSameKey && held.isEphemeral;
     statement(

@@ -112,7 +112,7 @@ export interface IncidentQuery {
   readonly after: { readonly startedAtMs: number; readonly id: number } | undefined;
 }
 
-/** The store does not know the node that this belongs to: it was never saved, or was forgotten. Nothing was written. */
+/** The store does not know the node that this belongs to: it was never saved, or was pruned. Nothing was written. */
 export type NoNode = "no-node";
 
 /** Which windows of a target are asked for. */
@@ -185,23 +185,13 @@ export interface StoreOperations extends IdentityOperations {
   saveReport: { input: ReportRecord; output: "stored" | "duplicate" | "conflicting" | NoNode };
   saveIncident: { input: IncidentRecord; output: "saved" | NoNode };
   saveVerdicts: { input: { nodeId: string; verdicts: readonly VerdictRecord[] }; output: "saved" | NoNode };
-  /** The mark up to which all was written; what is written from now on has a later one. To be followed by `noteMoment`. */
-  nextMoment: { input: Readonly<Record<string, never>>; output: number };
   /**
-   * Notes between which times all up to `mark` was written at the latest; forgets what tells nothing of what was written since
-   * `tellsFromMs`.
+   * Ends the hour under way at that time (storage-hours.ts): rows written from now on are of the next one. Deletes the dates of hours
+   * that no row stored since `keepFromMs` needs.
    */
-  noteMoment: {
-    input: {
-      readonly mark: number;
-      readonly earliestMs: number;
-      readonly latestMs: number;
-      readonly tellsFromMs: number;
-    };
-    output: undefined;
-  };
-  /** What time it was at the earliest at the last moment that was noted; undefined: none was. */
-  lastMoment: { input: Readonly<Record<string, never>>; output: number | undefined };
+  closeHour: { input: { readonly endedMs: number; readonly keepFromMs: number }; output: undefined };
+  /** When the last hour was closed; undefined: none was. */
+  lastHourEndedMs: { input: Readonly<Record<string, never>>; output: number | undefined };
   /** Those of the nodes that were last heard of before that time, and those that are not known. */
   silentNodes: {
     input: { readonly nodeIds: readonly string[]; readonly beforeMs: number };
@@ -217,7 +207,7 @@ export interface StoreOperations extends IdentityOperations {
     output: number;
   };
   /** Deletes at most `limit` nodes that were last heard of before that time and of which nothing is left. */
-  forgetNodes: { input: { readonly beforeMs: number; readonly limit: number }; output: undefined };
+  pruneNodes: { input: { readonly beforeMs: number; readonly limit: number }; output: undefined };
   /**
    * Rolls up at most `limit` reports of one node, oldest first: of the node whose oldest arrived before `dueBeforeMs`, else of one that
    * has `limit` waiting. Each report is rolled up once in effect, whatever ends the process.

@@ -3,7 +3,7 @@
  *
  * 1. A window belongs to the minute and the hour in which it began, by its own label: the agent's clock, as verdicts and incidents.
  * 2. Merging is exact and free of order (W1), so it is the same whatever way reports arrive, and a late backlog is no special case.
- * 3. A report's windows are merged and its mark is taken away in one transaction: once in effect, whatever ends the process.
+ * 3. A report's windows are merged and it leaves the pending ones in one transaction: once in effect, whatever ends the process.
  * 4. Only windows of the index are rolled up, the planned targets' alone: a node cannot make up rows (S2).
  *
  * What was seen last and what was last bad are left out: they take half of a window's bytes, no figure is made of them, the reports
@@ -14,12 +14,6 @@ import { decodeReport, decodeWindow, encodeWindow } from "@lifeline/wire";
 import type { HistoryStepS, RolledUp, StoreOperations } from "./record.ts";
 import { bytesOf, type Statement } from "./statement.ts";
 import type { Unrolled } from "./unrolled.ts";
-
-/**
- * What the marks of roll-ups count from: in a database from before there were marks a time of arrival stands there, ms since the epoch, which is to
- * be less than any of them. 2^42: what the clock reads in 2109.
- */
-const MARKS_FROM = 2 ** 42;
 
 /** The steps of what is rolled up. */
 export const MINUTE_S = 60 satisfies HistoryStepS;
@@ -65,7 +59,7 @@ interface Share {
 export function rollUp(
   statement: Statement,
   unrolled: Unrolled,
-  mark: number,
+  hour: number,
   { dueBeforeMs, limit }: StoreOperations["rollUp"]["input"],
 ): RolledUp {
   const node = unrolled.due(dueBeforeMs, limit);
@@ -75,8 +69,8 @@ export function rollUp(
   // Of the minutes rather than of the windows: grouping changes nothing (W1), and they are fewer.
   const hours = merged(minutes, HOUR_S);
   const written = [
-    ...minutes.map((share) => saveShare(statement, node, MINUTE_S, mark, share)),
-    ...hours.map((share) => saveShare(statement, node, HOUR_S, mark, share)),
+    ...minutes.map((share) => saveShare(statement, node, MINUTE_S, hour, share)),
+    ...hours.map((share) => saveShare(statement, node, HOUR_S, hour, share)),
   ];
   unrolled.remove(node, reports);
   return {
@@ -156,7 +150,7 @@ function merged(shares: readonly Share[], stepS: HistoryStepS): readonly Share[]
 type Saved = "saved" | "overfull" | "begun-anew";
 
 /** Merges a share into its row. */
-function saveShare(statement: Statement, node: number, stepS: HistoryStepS, mark: number, share: Share): Saved {
+function saveShare(statement: Statement, node: number, stepS: HistoryStepS, hour: number, share: Share): Saved {
   const { target, startMs, window } = share;
   const row = statement(
     "SELECT payload FROM rollups WHERE node = ? AND step_s = ? AND target = ? AND start_ms = ?",
@@ -165,17 +159,17 @@ function saveShare(statement: Statement, node: number, stepS: HistoryStepS, mark
   const encoded = encodeWindow(kept?.ok ? mergeAllWindows(kept.value, [window]) : window);
   if (!encoded.ok) return "overfull";
   statement(
-    `INSERT INTO rollups (node, step_s, target, start_ms, mark, payload) VALUES (?, ?, ?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET mark = excluded.mark, payload = excluded.payload`,
-  ).run(node, stepS, target, startMs, MARKS_FROM + mark, encoded.value);
+    `INSERT INTO rollups (node, step_s, target, start_ms, hour, payload) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET hour = excluded.hour, payload = excluded.payload`,
+  ).run(node, stepS, target, startMs, hour, encoded.value);
   return kept?.ok === false ? "begun-anew" : "saved";
 }
 
-/** Deletes roll-ups of one step of which nothing was added after that mark, as many as that number of reports brings; says how many went. */
+/** Deletes roll-ups of one step to which nothing was added after that hour, as many as that number of reports brings; says how many went. */
 export function pruneRollups(statement: Statement, stepS: HistoryStepS, last: number, reports: number): number {
   const { changes } = statement(
     `DELETE FROM rollups WHERE (node, step_s, target, start_ms) IN (
-       SELECT node, step_s, target, start_ms FROM rollups WHERE step_s = ? AND mark <= ? ORDER BY mark LIMIT ?)`,
-  ).run(stepS, last < 0 ? last : MARKS_FROM + last, reports * ROLLUPS_PER_REPORT);
+       SELECT node, step_s, target, start_ms FROM rollups WHERE step_s = ? AND hour <= ? ORDER BY hour LIMIT ?)`,
+  ).run(stepS, last, reports * ROLLUPS_PER_REPORT);
   return Number(changes);
 }

@@ -41,11 +41,7 @@ const NODE = {
 };
 const ROLL_UP_ALL = { dueBeforeMs: Number.MAX_SAFE_INTEGER, limit: 100 };
 const KEEP_ROLLUPS = { minuteBeforeMs: 0, hourBeforeMs: 0 };
-/** It is between so long before and so long after that time. */
-async function note(store: Store, atMs: number, aroundMs = 0, tellsFromMs = 0): Promise<void> {
-  const mark = await store.submit("nextMoment", {});
-  await store.submit("noteMoment", { mark, earliestMs: atMs - aroundMs, latestMs: atMs + aroundMs, tellsFromMs });
-}
+const closeHour = (store: Store, endedMs: number, keepFromMs = 0) => store.submit("closeHour", { endedMs, keepFromMs });
 const BOOT = new Uint8Array(16).fill(7);
 const report = (sequence: number, more: Partial<ReportRecord> = {}): ReportRecord => ({
   nodeId: "n1",
@@ -206,14 +202,14 @@ describe("the store", () => {
     await expect(open()).rejects.toMatchObject({ code: "newer-schema" });
   });
 
-  it("forgets by age, a bounded number at a time, and never what is open", async () => {
+  it("prunes by age, a bounded number at a time, and never what is open", async () => {
     const store = await open();
     await store.submit("saveNode", NODE);
     await store.submit("saveIncident", incident(1, { endedAtMs: 2 }));
     await store.submit("saveIncident", incident(3));
     for (let sequence = 1; sequence <= 4; sequence++) await store.submit("saveReport", report(sequence));
     await store.submit("rollUp", ROLL_UP_ALL);
-    await note(store, 5_000, 5);
+    await closeHour(store, 5_005);
     await store.submit("saveReport", report(5));
     await store.submit("rollUp", ROLL_UP_ALL);
     const prune = (beforeMs: number) => store.submit("prune", { ...KEEP_ROLLUPS, beforeMs, reports: 3 });
@@ -237,7 +233,7 @@ describe("the store", () => {
     for (const [at, receivedAtMs] of [5 + farMs, 5, 5 - farMs].entries()) {
       await store.submit("saveReport", report(at + 1, { receivedAtMs, sealedAtMs: receivedAtMs }));
     }
-    await note(store, 1_000);
+    await closeHour(store, 1_000);
     for (const [at, receivedAtMs] of [2_000 - farMs, 2_000, 2_000 + farMs].entries()) {
       await store.submit("saveReport", report(at + 4, { receivedAtMs, sealedAtMs: receivedAtMs }));
     }
@@ -251,7 +247,7 @@ describe("the store", () => {
     await store.submit("saveNode", NODE);
     for (let sequence = 1; sequence <= 3; sequence++) await store.submit("saveReport", report(sequence));
     await store.submit("rollUp", ROLL_UP_ALL);
-    await note(store, 1_000);
+    await closeHour(store, 1_000);
     await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 1_000, reports: 9 });
     expect(numbers("SELECT id FROM reports")).toEqual([]);
     await store.close();
@@ -267,7 +263,7 @@ describe("the store", () => {
     expect(numbers("SELECT id FROM reports")[0]).toBeGreaterThan(3);
   });
 
-  it("forgets incidents by when they were written last, and open ones with the node that went silent", async () => {
+  it("prunes incidents by when they were written last, and open ones with the node that went silent", async () => {
     const store = await open();
     for (const nodeId of ["n1", "n2"]) {
       await store.submit("saveNode", { ...NODE, nodeId });
@@ -275,7 +271,7 @@ describe("the store", () => {
       await store.submit("saveIncident", incident(1, { nodeId, endedAtMs: 5 }));
       await store.submit("saveReport", report(1, { nodeId }));
     }
-    await note(store, 1_000);
+    await closeHour(store, 1_000);
     await store.submit("saveIncident", incident(2, { endedAtMs: 6 }));
     await store.submit("saveReport", report(2));
     const nodeIds = ["n1", "n2", "n3"];
@@ -290,28 +286,28 @@ describe("the store", () => {
     ]);
   });
 
-  it("keeps moments as long as they tell of anything, and tells the last, with no report in between as well", async () => {
+  it("keeps the dates of hours as long as a row needs them, and says when the last hour ended", async () => {
     const store = await open();
     await store.submit("saveNode", NODE);
     await store.submit("saveIncident", incident(1, { endedAtMs: 2 }));
-    expect(await store.submit("lastMoment", {})).toBeUndefined();
-    for (let at = 1; at <= 5; at++) await note(store, 1_000 * at, 1, at === 5 ? 3_001 : 0);
-    expect(await store.submit("lastMoment", {})).toBe(4_999);
-    expect(numbers("SELECT latest_ms FROM moments ORDER BY 1")).toEqual([3_001, 4_001, 5_001]);
+    expect(await store.submit("lastHourEndedMs", {})).toBeUndefined();
+    for (let at = 1; at <= 5; at++) await closeHour(store, 1_000 * at, at === 5 ? 3_000 : 0);
+    expect(await store.submit("lastHourEndedMs", {})).toBe(5_000);
+    expect(numbers("SELECT ended_ms FROM hours ORDER BY 1")).toEqual([3_000, 4_000, 5_000]);
     const prune = { ...KEEP_ROLLUPS, reports: 9 };
-    expect(await store.submit("prune", { ...prune, beforeMs: 3_000 })).toBe(0);
-    expect(await store.submit("prune", { ...prune, beforeMs: 3_001 })).toBe(1);
+    expect(await store.submit("prune", { ...prune, beforeMs: 2_999 })).toBe(0);
+    expect(await store.submit("prune", { ...prune, beforeMs: 3_000 })).toBe(1);
   });
 
-  it("forgets nodes of which nothing is left, when they were silent for long enough", async () => {
+  it("prunes nodes of which nothing is left, when they were silent for long enough", async () => {
     const store = await open();
     for (const nodeId of ["n1", "n2", "n3"]) await store.submit("saveNode", { ...NODE, nodeId });
     await store.submit("saveReport", report(1, { nodeId: "n2" }));
-    await note(store, 1_000);
+    await closeHour(store, 1_000);
     expect(await store.submit("saveNode", { ...NODE, nodeId: "n3" })).toBe("known");
     expect(await store.submit("saveNode", { ...NODE, nodeId: "n4" })).toBe("new");
     const left = async (beforeMs: number) => {
-      await store.submit("forgetNodes", { beforeMs, limit: 9 });
+      await store.submit("pruneNodes", { beforeMs, limit: 9 });
       return (await store.submit("listNodes", { limit: 9 })).map(({ nodeId }) => nodeId).sort();
     };
     expect(await left(999)).toEqual(["n1", "n2", "n3", "n4"]);
@@ -343,12 +339,12 @@ describe("the store", () => {
     expect(log).toEqual(["commit 1", "commit 4"]);
   });
 
-  it("forgets boots with the last of their reports", async () => {
+  it("prunes boots with the last of their reports", async () => {
     const store = await open();
     await store.submit("saveNode", NODE);
     const bootIds = [1, 2, 3].map((byte) => new Uint8Array(16).fill(byte));
     for (const bootId of bootIds.slice(0, 2)) await store.submit("saveReport", report(1, { bootId }));
-    await note(store, 2_000);
+    await closeHour(store, 2_000);
     for (const bootId of bootIds.slice(1)) await store.submit("saveReport", report(2, { bootId }));
     await store.submit("rollUp", ROLL_UP_ALL);
     await store.submit("prune", { ...KEEP_ROLLUPS, beforeMs: 2_500, reports: 9 });

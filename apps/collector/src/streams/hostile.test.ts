@@ -333,9 +333,8 @@ describe("a node that says it again, or otherwise", () => {
     const store = await openStore(join(directory, "data", "collector.db"), systemClock, events);
     closers.push(() => store.close());
     const beforeMs = Date.now() + 1_000;
-    // Nothing is forgotten that was not rolled up.
-    const mark = await store.submit("nextMoment", {});
-    await store.submit("noteMoment", { mark, earliestMs: beforeMs, latestMs: beforeMs, tellsFromMs: 0 });
+    // Nothing is pruned that was not rolled up.
+    await store.submit("closeHour", { endedMs: beforeMs, keepFromMs: 0 });
     const dueBeforeMs = beforeMs;
     while ((await store.submit("rollUp", { dueBeforeMs, limit: 1_000 })).reports > 0);
     for (let rounds = 0; rounds < 5; rounds++)

@@ -1,0 +1,106 @@
+import { manualClock, NS_PER_MS } from "@lifeline/measure";
+import { describe, expect, it } from "vitest";
+import { RetentionGuard, type SampledNode } from "./retention-guard.ts";
+
+const NOW_MS = Date.parse("2026-11-26T06:00:00Z");
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+const TWO_YEARS_MS = 730 * DAY_MS;
+
+/** A collector and its nodes, given by how far each node's clock is ahead of the time it is, ms. */
+function guardOf(aheadMs: readonly number[]) {
+  const clock = manualClock(NOW_MS);
+  const nodes = new Map<string, SampledNode>();
+  const guard = new RetentionGuard(clock, nodes);
+  let heard = aheadMs;
+  const trueMs = () => NOW_MS + clock.monotonicNs() / NS_PER_MS;
+  return {
+    clock,
+    /** From now on these nodes are heard. */
+    hear(now: readonly number[]) {
+      heard = now;
+    },
+    fleetMs: () => (guard.fleetMs() ?? Number.NaN) - trueMs(),
+    /** Lets minutes pass, each with a sample from every node and a check; gives what the last one found. */
+    pass(minutes: number) {
+      let found = "";
+      for (let minute = 0; minute < minutes; minute++) {
+        clock.advance(MINUTE_MS);
+        for (const [at, ahead] of heard.entries()) {
+          nodes.set(`n${at}`, { clockTold: { sentMs: trueMs() + ahead, atNs: clock.monotonicNs() } });
+        }
+        const result = guard.check();
+        found = result.kind === "open" ? `open at ${result.nowMs - trueMs()}` : result.reason;
+      }
+      return found;
+    },
+  };
+}
+
+describe("the retention guard", () => {
+  it("opens an hour after the start", () => {
+    const { pass } = guardOf([0]);
+    expect([pass(59), pass(1)]).toEqual(["starting", "open at 0"]);
+  });
+
+  it.each([
+    ["one node at 1970", [-NOW_MS], "clocks-differ"],
+    ["one node at 2040", [Date.parse("2040-01-01") - NOW_MS], "clocks-differ"],
+    ["a node at 1970 beside one that is right", [0, -NOW_MS], "clocks-differ"],
+    ["a node at 2040 beside one that is right", [TWO_YEARS_MS, 0], "clocks-differ"],
+    ["a node at 1970 and one at 2040 beside one that is right", [-NOW_MS, TWO_YEARS_MS, 0], "open at 0"],
+    ["a node at 1970 beside two that are right", [0, -NOW_MS, 0], "open at 0"],
+    ["a node that is a day ahead", [DAY_MS], "clocks-differ"],
+    ["a node that is a day behind", [-DAY_MS], "clocks-differ"],
+    ["a node that is less than a day ahead", [DAY_MS - 1], "open at 0"],
+    ["a node that is less than a day behind", [1 - DAY_MS], "open at 0"],
+    ["no node", [], "no-node-heard"],
+  ])("with %s", (_, aheadMs, found) => {
+    expect(guardOf(aheadMs).pass(61)).toBe(found);
+  });
+
+  it.each([
+    ["forward", TWO_YEARS_MS],
+    ["back", -TWO_YEARS_MS],
+  ])("stays closed while the collector's clock is set %s, and opens an hour after it is right again", (_, stepMs) => {
+    const { clock, pass } = guardOf([0]);
+    pass(61);
+    clock.stepWall(stepMs);
+    expect([pass(1), pass(600)]).toEqual(["clocks-differ", "clocks-differ"]);
+    clock.stepWall(-stepMs);
+    expect([pass(1), pass(59), pass(1)]).toEqual(["clock-stepped", "clock-stepped", "open at 0"]);
+  });
+
+  it("stays closed for an hour after all clocks were set at once", () => {
+    const { clock, hear, pass } = guardOf([0]);
+    pass(61);
+    clock.stepWall(TWO_YEARS_MS);
+    hear([TWO_YEARS_MS]);
+    expect(pass(60)).toBe("clock-stepped");
+    clock.stepWall(-TWO_YEARS_MS);
+    hear([0]);
+    expect([pass(60), pass(1)]).toEqual(["clock-stepped", "open at 0"]);
+  });
+
+  it("takes a minute between two checks for no step, and more for one", () => {
+    const { clock, pass } = guardOf([0]);
+    pass(61);
+    clock.stepWall(MINUTE_MS);
+    expect(pass(1)).toBe(`open at ${MINUTE_MS}`);
+    clock.stepWall(-MINUTE_MS - 1);
+    expect(pass(1)).toBe("clock-stepped");
+  });
+
+  it("counts the nodes that were heard within the hour", () => {
+    const { clock, hear, pass, fleetMs } = guardOf([0, 0, 0]);
+    pass(61);
+    clock.stepWall(TWO_YEARS_MS);
+    // Its certificate alone is still good by the collector's wrong clock.
+    hear([TWO_YEARS_MS]);
+    expect(pass(60)).toBe("clocks-differ");
+    expect(fleetMs()).toBe(0);
+    hear([]);
+    expect([pass(59), pass(2)]).toEqual(["open at 63072000000", "no-node-heard"]);
+    expect(fleetMs()).toBeNaN();
+  });
+});
