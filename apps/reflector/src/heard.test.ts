@@ -28,12 +28,12 @@ describe("the ledger of who was heard", () => {
     const ledger = createHeardLedger();
     ledger.read(one(5), 0);
     ledger.read(one(5), 2_000 * NS);
-    expect(ledger.report(3_000 * NS).sources).toEqual([{ ...one(5)[0], heardAgoMs: 3_000 }]);
+    expect(ledger.report(3_000 * NS).sources).toEqual([{ ...one(5)[0], receivedAgoMs: 3_000 }]);
     ledger.read(one(6), 3_000 * NS);
-    expect(ledger.report(3_500 * NS).sources[0]?.heardAgoMs).toBe(500);
+    expect(ledger.report(3_500 * NS).sources[0]?.receivedAgoMs).toBe(500);
     // Timed out in the kernel, and back.
     ledger.read(one(1), 4_000 * NS);
-    expect(ledger.report(4_000 * NS).sources[0]).toMatchObject({ packets: 7, heardAgoMs: 0 });
+    expect(ledger.report(4_000 * NS).sources[0]).toMatchObject({ packets: 7, receivedAgoMs: 0 });
   });
 
   it("has room for so many sources, the latest heard first, and counts the others (S2)", () => {

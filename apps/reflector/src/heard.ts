@@ -14,8 +14,8 @@ export interface HeardElement {
 }
 
 /** One source, as it is reported. */
-export interface HeardSource extends HeardElement {
-  readonly heardAgoMs: number;
+export interface WitnessSource extends HeardElement {
+  readonly receivedAgoMs: number;
 }
 
 /** Sources reported at most: the latest heard; more are counted as dropped. */
@@ -44,7 +44,7 @@ export interface HeardLedger {
   /** Takes a reading of the sets at `nowNs` (monotonic). */
   read(elements: readonly HeardElement[], nowNs: number): void;
   /** The sources, latest heard first, and how many there was no room for. */
-  report(nowNs: number): { readonly sources: readonly HeardSource[]; readonly dropped: number };
+  report(nowNs: number): { readonly sources: readonly WitnessSource[]; readonly dropped: number };
 }
 
 /** Creates an empty ledger. */
@@ -78,7 +78,7 @@ export function createHeardLedger(): HeardLedger {
         address,
         port,
         packets: before + now,
-        heardAgoMs: Math.max(0, Math.round((nowNs - heardNs) / NS_PER_MS)),
+        receivedAgoMs: Math.max(0, Math.round((nowNs - heardNs) / NS_PER_MS)),
       }));
       return { sources, dropped: overflow + Math.max(0, latest.length - REPORTED_SOURCES_MAX) };
     },

@@ -89,10 +89,10 @@ export function startWitness(options: WitnessOptions): Witness {
       witnessId: id,
       port,
       watchedMs: BigInt(Math.round((nowNs - startedNs) / NS_PER_MS)),
-      sources: sources.map(({ packets, heardAgoMs, ...source }) => ({
+      sources: sources.map(({ packets, receivedAgoMs, ...source }) => ({
         ...source,
         packets: BigInt(packets),
-        heardAgoMs: BigInt(heardAgoMs),
+        receivedAgoMs: BigInt(receivedAgoMs),
       })),
       droppedSources: BigInt(dropped),
     };

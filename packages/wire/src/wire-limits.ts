@@ -185,7 +185,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     sources: SOURCES,
     endpoints: { entries: MAX_EVIDENCE_ENTRIES, bytes: IDENTIFIER },
   }),
-  limit<witness.HeardSource>("lifeline.v1.HeardSource", { address: IDENTIFIER }),
+  limit<witness.WitnessSource>("lifeline.v1.WitnessSource", { address: IDENTIFIER }),
 
   limit<enrol.EnrolRequest>("lifeline.v1.EnrolRequest", { joinToken: IDENTIFIER, certificateRequestDer: DER }),
   limit<enrol.EnrolResponse>("lifeline.v1.EnrolResponse", {

@@ -54,8 +54,8 @@ async function start(tls?: TlsFiles): Promise<Collector> {
 function witness({ grpcPort }: Collector, credentials: ChannelCredentials = channelCredentials.createInsecure()) {
   const client = createRpcClient(witnessPb.WitnessService, `127.0.0.1:${grpcPort}`, credentials);
   closers.push(() => client.close());
-  return (sources: readonly [address: string, heardAgoMs: number][], more: object = {}) => {
-    const heard = sources.map(([address, ago]) => ({ address, port: 4_711, packets: 1n, heardAgoMs: BigInt(ago) }));
+  return (sources: readonly [address: string, receivedAgoMs: number][], more: object = {}) => {
+    const heard = sources.map(([address, ago]) => ({ address, port: 4_711, packets: 1n, receivedAgoMs: BigInt(ago) }));
     const request = { witnessId: new Uint8Array(16), port: 50_180, watchedMs: 600_000n, sources: heard, ...more };
     return client.unary("witness", request, { timeoutMs: 5_000 });
   };

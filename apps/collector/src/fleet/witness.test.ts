@@ -17,12 +17,12 @@ function scene(nodes: readonly Node[], areProven = true) {
   let touched = 0;
   const byId = new Map(nodes.map((node) => [node.nodeId, node]));
   const witnesses = createWitnesses({ clock, nodes: byId, areProven, onReport: () => touched++ });
-  const report = (sources: readonly [address: string, heardAgoMs: number][], more: object = {}) => {
+  const report = (sources: readonly [address: string, receivedAgoMs: number][], more: object = {}) => {
     const request = {
       witnessId: new Uint8Array(16).fill(1),
       port: 51_820,
       watchedMs: 60_000n,
-      sources: sources.map(([address, ago]) => ({ address, port: 4_711, packets: 1n, heardAgoMs: BigInt(ago) })),
+      sources: sources.map(([address, ago]) => ({ address, port: 4_711, packets: 1n, receivedAgoMs: BigInt(ago) })),
       droppedSources: 0n,
       endpoints: [],
       ...more,

@@ -171,9 +171,9 @@ function problemOf({ witnessId, watchedMs, sources }: witnessPb.WitnessRequest):
 
 function witnessOf({ watchedMs, sources, droppedSources }: witnessPb.WitnessRequest, nowMs: number): Witness {
   const receivedAtMs = new Map<string, number>();
-  for (const { address: given, heardAgoMs } of sources) {
+  for (const { address: given, receivedAgoMs } of sources) {
     const address = canonicalAddress(given) ?? given;
-    const atMs = nowMs - Math.min(Number(heardAgoMs), MAX_AGO_MS);
+    const atMs = nowMs - Math.min(Number(receivedAgoMs), MAX_AGO_MS);
     receivedAtMs.set(address, Math.max(receivedAtMs.get(address) ?? 0, atMs));
   }
   const isComplete = droppedSources === 0n;

@@ -143,7 +143,7 @@ export const showing: readonly Attack[] = [
       const by = { ...CALL, bearerToken: testBed.collector.tokens.witness };
       let cause = "";
       for (let words = 0; words < WITNESS_WORDS && cause !== "return-path-blocked"; words += 1) {
-        const sources = [{ address: "127.0.0.9", port: 51_820, packets: 9n, heardAgoMs: 0n }];
+        const sources = [{ address: "127.0.0.9", port: 51_820, packets: 9n, receivedAgoMs: 0n }];
         await witness.unary("witness", { witnessId, port: 51_820, watchedMs: 60_000n, sources }, by);
         await pause(testBed.clock, WITNESS_EVERY_MS);
         const rows = await verdictsOf(testBed, "victim-9");

@@ -10,14 +10,14 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/witness.proto.
  */
 export const file_lifeline_v1_witness: GenFile = /*@__PURE__*/
-  fileDesc("ChlsaWZlbGluZS92MS93aXRuZXNzLnByb3RvEgtsaWZlbGluZS52MSJTCgtIZWFyZFNvdXJjZRIPCgdhZGRyZXNzGAEgASgJEgwKBHBvcnQYAiABKA0SDwoHcGFja2V0cxgDIAEoBBIUCgxoZWFyZF9hZ29fbXMYBCABKAQinQEKDldpdG5lc3NSZXF1ZXN0EhIKCndpdG5lc3NfaWQYASABKAwSDAoEcG9ydBgCIAEoDRISCgp3YXRjaGVkX21zGAMgASgEEikKB3NvdXJjZXMYBCADKAsyGC5saWZlbGluZS52MS5IZWFyZFNvdXJjZRIXCg9kcm9wcGVkX3NvdXJjZXMYBSABKAQSEQoJZW5kcG9pbnRzGAYgAygJIhEKD1dpdG5lc3NSZXNwb25zZTJWCg5XaXRuZXNzU2VydmljZRJECgdXaXRuZXNzEhsubGlmZWxpbmUudjEuV2l0bmVzc1JlcXVlc3QaHC5saWZlbGluZS52MS5XaXRuZXNzUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChlsaWZlbGluZS92MS93aXRuZXNzLnByb3RvEgtsaWZlbGluZS52MSJYCg1XaXRuZXNzU291cmNlEg8KB2FkZHJlc3MYASABKAkSDAoEcG9ydBgCIAEoDRIPCgdwYWNrZXRzGAMgASgEEhcKD3JlY2VpdmVkX2Fnb19tcxgEIAEoBCKfAQoOV2l0bmVzc1JlcXVlc3QSEgoKd2l0bmVzc19pZBgBIAEoDBIMCgRwb3J0GAIgASgNEhIKCndhdGNoZWRfbXMYAyABKAQSKwoHc291cmNlcxgEIAMoCzIaLmxpZmVsaW5lLnYxLldpdG5lc3NTb3VyY2USFwoPZHJvcHBlZF9zb3VyY2VzGAUgASgEEhEKCWVuZHBvaW50cxgGIAMoCSIRCg9XaXRuZXNzUmVzcG9uc2UyVgoOV2l0bmVzc1NlcnZpY2USRAoHV2l0bmVzcxIbLmxpZmVsaW5lLnYxLldpdG5lc3NSZXF1ZXN0GhwubGlmZWxpbmUudjEuV2l0bmVzc1Jlc3BvbnNlYgZwcm90bzM");
 
 /**
- * WireGuard datagrams that one source has got through to the SideroLink port, as the kernel there counted them.
+ * WireGuard datagrams from one source that arrived at the SideroLink port, as the kernel there counted them.
  *
- * @generated from message lifeline.v1.HeardSource
+ * @generated from message lifeline.v1.WitnessSource
  */
-export type HeardSource = Message<"lifeline.v1.HeardSource"> & {
+export type WitnessSource = Message<"lifeline.v1.WitnessSource"> & {
   /**
    * Address literal, as it arrives there: behind a NAT it is the NAT's.
    *
@@ -38,18 +38,18 @@ export type HeardSource = Message<"lifeline.v1.HeardSource"> & {
   packets: bigint;
 
   /**
-   * Age of the latest growth of `packets` that the witness saw, when the report was sent.
+   * How long before the report the witness last saw `packets` grow.
    *
-   * @generated from field: uint64 heard_ago_ms = 4;
+   * @generated from field: uint64 received_ago_ms = 4;
    */
-  heardAgoMs: bigint;
+  receivedAgoMs: bigint;
 };
 
 /**
- * Describes the message lifeline.v1.HeardSource.
- * Use `create(HeardSourceSchema)` to create a new message.
+ * Describes the message lifeline.v1.WitnessSource.
+ * Use `create(WitnessSourceSchema)` to create a new message.
  */
-export const HeardSourceSchema: GenMessage<HeardSource> = /*@__PURE__*/
+export const WitnessSourceSchema: GenMessage<WitnessSource> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_witness, 0);
 
 /**
@@ -80,12 +80,12 @@ export type WitnessRequest = Message<"lifeline.v1.WitnessRequest"> & {
   watchedMs: bigint;
 
   /**
-   * @generated from field: repeated lifeline.v1.HeardSource sources = 4;
+   * @generated from field: repeated lifeline.v1.WitnessSource sources = 4;
    */
-  sources: HeardSource[];
+  sources: WitnessSource[];
 
   /**
-   * Sources that the kernel's set had no room for, or that the report had none for: silence of others proves nothing then.
+   * Sources that did not fit into the kernel's set or into the report. If there are any, the absence of a source proves nothing.
    *
    * @generated from field: uint64 dropped_sources = 5;
    */
@@ -120,7 +120,7 @@ export const WitnessResponseSchema: GenMessage<WitnessResponse> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_witness, 2);
 
 /**
- * Beside Omni, a witness says whose datagrams arrive, so that a blocked return path is told from a blocked forward one.
+ * A witness beside Omni reports whose datagrams arrive. This distinguishes a blocked return path from a blocked forward path.
  *
  * @generated from service lifeline.v1.WitnessService
  */
