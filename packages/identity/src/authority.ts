@@ -4,23 +4,9 @@
  * 1. Its key signs leaves and nothing else: it is a CA without CAs below it (RFC 5280 §4.2.1.9, path length 0).
  * 2. A leaf is either a listener's (serverAuth), or a node's or a role's (clientAuth), never both.
  */
-import "reflect-metadata";
-import { createPrivateKey, X509Certificate as NodeCertificate, webcrypto } from "node:crypto";
-import { isIP } from "node:net";
-import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  type Name,
-  PublicKey,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  X509Certificate,
-  X509CertificateGenerator,
-} from "@peculiar/x509";
+import { createPrivateKey, X509Certificate as NodeCertificate } from "node:crypto";
+import type { Name } from "@peculiar/x509";
+import { makeCa, makeLeaf, openSigner, P256, type Signer, type SigningAlgorithm } from "./certificate-maker.ts";
 import { nameOf } from "./distinguished-name.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 
@@ -98,14 +84,8 @@ export class AuthorityError extends Error {
   }
 }
 
-const USAGES = { client: ExtendedKeyUsage.clientAuth, server: ExtendedKeyUsage.serverAuth };
-
-const P256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
-
 /** How a key signs, by its type and curve. */
-const SIGNING: Readonly<
-  Record<string, { readonly name: string; readonly namedCurve?: string; readonly hash?: string }>
-> = {
+const SIGNING: Readonly<Record<string, SigningAlgorithm>> = {
   "ec prime256v1": P256,
   "ec secp384r1": { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" },
   "rsa ": { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
@@ -119,60 +99,33 @@ export async function createAuthority(options: {
   readonly randomBytes: RandomBytes;
 }): Promise<AuthorityPems> {
   const { commonName, nowMs, lifetimeMs, randomBytes } = options;
-  const keys = await webcrypto.subtle.generateKey(P256, true, ["sign", "verify"]);
-  const certificate = await X509CertificateGenerator.createSelfSigned(
-    {
-      name: nameOf([["CN", commonName]]),
-      keys,
-      signingAlgorithm: P256,
-      serialNumber: serialFrom(randomBytes),
-      notBefore: new Date(nowMs - BACKDATE_MS.authority),
-      notAfter: new Date(nowMs + lifetimeMs),
-      extensions: [
-        new BasicConstraintsExtension(true, 0, true),
-        new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-        await SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
-      ],
-    },
-    webcrypto,
-  );
-  const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey));
-  const keyPem = createPrivateKey({ key: der, format: "der", type: "pkcs8" }).export({ format: "pem", type: "pkcs8" });
-  return { certPem: `${certificate.toString("pem")}\n`, keyPem: keyPem.toString() };
+  const { certPem, keyPem } = await makeCa({
+    subject: nameOf([["CN", commonName]]),
+    serialNumber: serialFrom(randomBytes),
+    notBeforeMs: nowMs - BACKDATE_MS.authority,
+    notAfterMs: nowMs + lifetimeMs,
+    pathLength: 0,
+  });
+  return { certPem, keyPem };
 }
 
 /** Opens an authority from its files. Rejects with an {@link AuthorityError}. */
 export async function openAuthority(certPem: string, keyPem: string, randomBytes: RandomBytes): Promise<Authority> {
-  const { certificate, signingKey, signingAlgorithm } = await opened(certPem, keyPem);
-  const certDer = Buffer.from(certificate.rawData);
-  const notAfterMs = certificate.notAfter.getTime();
-  const issue = async (subject: Name, kind: "client" | "server", names: readonly string[], options: IssueOptions) => {
-    const publicKey = new PublicKey(new Uint8Array(options.publicKeyDer));
-    const endMs = Math.min(options.nowMs + options.lifetimeMs, notAfterMs);
-    const leaf = await X509CertificateGenerator.create(
-      {
-        subject,
-        issuer: certificate.subjectName,
-        serialNumber: serialFrom(randomBytes),
-        publicKey,
-        signingKey,
-        signingAlgorithm,
-        notBefore: new Date(options.nowMs - BACKDATE_MS[kind]),
-        notAfter: new Date(endMs),
-        extensions: [
-          await AuthorityKeyIdentifierExtension.create(certificate, false, webcrypto),
-          await SubjectKeyIdentifierExtension.create(publicKey, false, webcrypto),
-          new BasicConstraintsExtension(false, undefined, true),
-          new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-          new ExtendedKeyUsageExtension([USAGES[kind]]),
-          ...(names.length === 0 ? [] : [alternativeNames(names)]),
-        ],
-      },
-      webcrypto,
-    );
-    const notAfter = leaf.notAfter.getTime();
-    const der = Buffer.from(leaf.rawData);
-    return { der, pem: `${leaf.toString("pem")}\n`, serial: leaf.serialNumber.toLowerCase(), notAfterMs: notAfter };
+  const signer = await opened(certPem, keyPem);
+  const certDer = Buffer.from(signer.certificate.rawData);
+  const notAfterMs = signer.certificate.notAfter.getTime();
+  const issue = async (subject: Name, usage: "client" | "server", names: readonly string[], options: IssueOptions) => {
+    const { certificate, certPem: pem } = await makeLeaf(signer, {
+      subject,
+      usage,
+      names,
+      publicKeyDer: options.publicKeyDer,
+      serialNumber: serialFrom(randomBytes),
+      notBeforeMs: options.nowMs - BACKDATE_MS[usage],
+      notAfterMs: Math.min(options.nowMs + options.lifetimeMs, notAfterMs),
+    });
+    const [der, serial] = [Buffer.from(certificate.rawData), certificate.serialNumber.toLowerCase()];
+    return { der, pem, serial, notAfterMs: certificate.notAfter.getTime() };
   };
   return {
     certPem,
@@ -194,7 +147,7 @@ export async function openAuthority(certPem: string, keyPem: string, randomBytes
   };
 }
 
-async function opened(certPem: string, keyPem: string) {
+async function opened(certPem: string, keyPem: string): Promise<Signer> {
   let known: NodeCertificate;
   let secret: ReturnType<typeof createPrivateKey>;
   try {
@@ -211,15 +164,7 @@ async function opened(certPem: string, keyPem: string) {
   if (signingAlgorithm === undefined) {
     throw new AuthorityError("unsupported-key", "a key of P-256, P-384 or RSA");
   }
-  const der = secret.export({ format: "der", type: "pkcs8" });
-  const signingKey = await webcrypto.subtle.importKey("pkcs8", der, signingAlgorithm, false, ["sign"]);
-  return { certificate: new X509Certificate(known.raw), signingKey, signingAlgorithm };
-}
-
-function alternativeNames(names: readonly string[]): SubjectAlternativeNameExtension {
-  return new SubjectAlternativeNameExtension(
-    names.map((name) => ({ type: isIP(name) === 0 ? ("dns" as const) : ("ip" as const), value: name })),
-  );
+  return openSigner(known.raw, secret.export({ format: "der", type: "pkcs8" }), signingAlgorithm);
 }
 
 function serialFrom(randomBytes: RandomBytes): string {

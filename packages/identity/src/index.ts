@@ -10,6 +10,7 @@ export {
   ROLE_ORGANISATIONS,
   type Role,
 } from "./authority.ts";
+export { makeCa, makeLeaf, type Signer } from "./certificate-maker.ts";
 export { FINGERPRINT_WANTED, fingerprintOf, readFingerprint } from "./fingerprint.ts";
 export { type KeyPair, keyPairOf, keySha256, makeKeyPair } from "./key-pair.ts";
 export { type Planted, plantedAt } from "./planted.ts";

@@ -11,7 +11,7 @@ import {
   type OutgoingHttpHeaders,
 } from "node:http2";
 import type { Socket } from "node:net";
-import type { Identity } from "./authority.ts";
+import type { StandInCertificate } from "./stand-in-certificate.ts";
 
 /** The word every answer of the stand-in carries, so that nobody takes it for Omni. */
 export const LAB_LABEL = "lab";
@@ -46,10 +46,10 @@ export function apiPage(method: string, path: string): Page {
 }
 
 /** Creates the server; it takes connections accepted elsewhere and listens nowhere itself. */
-export function createApiEndpoint(identity: Identity): (connection: Socket) => void {
+export function createApiEndpoint(certificate: StandInCertificate): (connection: Socket) => void {
   const server = createSecureServer({
-    cert: identity.chainPem,
-    key: identity.keyPem,
+    cert: certificate.chainPem,
+    key: certificate.keyPem,
     minVersion: "TLSv1.3",
     allowHTTP1: true,
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,

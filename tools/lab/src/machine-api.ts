@@ -7,7 +7,7 @@
  */
 import type { Socket } from "node:net";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
-import type { Identity } from "./authority.ts";
+import type { StandInCertificate } from "./stand-in-certificate.ts";
 
 /** A running gRPC server that takes connections accepted elsewhere. */
 export interface MachineApi {
@@ -23,16 +23,16 @@ const MESSAGE_MAX_BYTES = 64 * 1024;
 const STREAMS_MAX = 100;
 
 /**
- * Creates the server. ALPN is h2 only, as with grpc-go. Without an identity it takes connections whose TLS has been ended
+ * Creates the server. ALPN is h2 only, as with grpc-go. Without an certificate it takes connections whose TLS has been ended
  * by somebody else.
  */
-export function createMachineApi(identity?: Identity): MachineApi {
+export function createMachineApi(certificate?: StandInCertificate): MachineApi {
   const server = new Server({
     "grpc.max_receive_message_length": MESSAGE_MAX_BYTES,
     "grpc.max_concurrent_streams": STREAMS_MAX,
     "grpc.enable_channelz": 0,
   });
-  const injector = server.createConnectionInjector(credentialsOf(identity));
+  const injector = server.createConnectionInjector(credentialsOf(certificate));
   return {
     serve: (connection) => injector.injectConnection(connection),
     close() {
@@ -42,8 +42,8 @@ export function createMachineApi(identity?: Identity): MachineApi {
   };
 }
 
-function credentialsOf(identity: Identity | undefined): ServerCredentials {
-  if (identity === undefined) return ServerCredentials.createInsecure();
-  const pair = { cert_chain: Buffer.from(identity.chainPem), private_key: Buffer.from(identity.keyPem) };
+function credentialsOf(certificate: StandInCertificate | undefined): ServerCredentials {
+  if (certificate === undefined) return ServerCredentials.createInsecure();
+  const pair = { cert_chain: Buffer.from(certificate.chainPem), private_key: Buffer.from(certificate.keyPem) };
   return ServerCredentials.createSsl(null, [pair], false);
 }

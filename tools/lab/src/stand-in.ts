@@ -9,12 +9,12 @@ import { isIP } from "node:net";
 import type { Clock } from "@lifeline/measure";
 import type { Logger } from "pino";
 import { createApiEndpoint, LAB_LABEL } from "./api-endpoint.ts";
-import { createIdentity, type Identity } from "./authority.ts";
 import { controlOf, openControl } from "./control.ts";
 import { LISTENER_NAMES, type ListenerName, shown } from "./fault.ts";
 import { LabError } from "./lab-error.ts";
 import { createMachineApi } from "./machine-api.ts";
 import { openSiderolink } from "./siderolink.ts";
+import { createStandInCertificate, type StandInCertificate } from "./stand-in-certificate.ts";
 import type { Endpoint, StandIn, StandInState } from "./stand-in-state.ts";
 import { removeStateFile, writeStateFile } from "./state-file.ts";
 import { type Listener, openTcpGate } from "./tcp-gate.ts";
@@ -46,14 +46,14 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   if (names.length > NAMES_MAX) {
     throw new LabError("bad-input", `names: ${names.length} names; expected at most ${NAMES_MAX}`);
   }
-  const identity = await createIdentity(clock, [host, ...names]);
+  const certificate = await createStandInCertificate(clock, [host, ...names]);
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
     await Promise.all(closers.map((closer) => closer()));
   };
   try {
-    const listeners = await openListeners({ ...options, host }, identity, closers);
-    const standIn = assemble(listeners, identity.caPem, options, close);
+    const listeners = await openListeners({ ...options, host }, certificate, closers);
+    const standIn = assemble(listeners, certificate.caPem, options, close);
     await publish(standIn, options, closers);
     return standIn;
   } catch (error) {
@@ -72,7 +72,7 @@ type Closers = (() => Promise<void>)[];
 
 async function openListeners(
   options: StandInOptions & { readonly host: string },
-  identity: Identity,
+  certificate: StandInCertificate,
   closers: Closers,
 ): Promise<Listeners> {
   const { host, ports = {}, clock, log } = options;
@@ -81,10 +81,10 @@ async function openListeners(
     closers.push(() => listener.close());
     return listener;
   };
-  const machineApi = createMachineApi(identity);
+  const machineApi = createMachineApi(certificate);
   closers.push(async () => machineApi.close());
   return {
-    api: await open(openTcpGate({ host, port: ports.api ?? 0, serve: createApiEndpoint(identity) })),
+    api: await open(openTcpGate({ host, port: ports.api ?? 0, serve: createApiEndpoint(certificate) })),
     "machine-api": await open(openTcpGate({ host, port: ports.machineApi ?? 0, serve: machineApi.serve })),
     siderolink: await open(openSiderolink({ host, port: ports.siderolink ?? 0, clock, log })),
   };

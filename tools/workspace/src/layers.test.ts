@@ -25,7 +25,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "apps/collector": ["measure", "window", "catalogue", "verdict", "wire", "rpc", "identity", "settings"],
   "apps/cli": ["measure", "window", "catalogue", "probe", "prober", "verdict", "wire", "rpc", "identity", "reflector"],
   "apps/reflector": ["measure", "probe", "stamp", "wire", "rpc", "settings"],
-  "tools/lab": ["measure", "stamp", "wire", "reflector", "verdict"],
+  "tools/lab": ["measure", "stamp", "identity", "wire", "reflector", "verdict"],
   "tools/local": ["measure", "catalogue", "rpc", "lab", "cli", "bundle"],
   // How bundle has Node started; and the container of extension, on a node of the fleet.
   "tools/drill": ["measure", "catalogue", "verdict", "rpc", "lab", "cli", "bundle", "extension"],

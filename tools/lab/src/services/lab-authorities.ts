@@ -4,34 +4,12 @@
  * 1. Every one says `lab` in its subject, also the copy of an interception product.
  * 2. Only root certificates leave the process; keys never do.
  */
-import "reflect-metadata";
-import { webcrypto } from "node:crypto";
-import { isIP } from "node:net";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { makeCa, makeLeaf, type Signer } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
-import {
-  AuthorityInfoAccessExtension,
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  type X509Certificate,
-  X509CertificateGenerator,
-} from "@peculiar/x509";
 
-/** ECDSA on P-256 with SHA-256: what every TLS 1.3 client must support (RFC 8446 §9.1). */
-const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
-
-/** RSA of the size public authorities ask for at least (CA/Browser Forum BR §6.1.5). */
-const RSA = {
-  name: "RSASSA-PKCS1-v1_5",
-  hash: "SHA-256",
-  modulusLength: 2_048,
-  publicExponent: new Uint8Array([1, 0, 1]),
-} as const;
+/** Size of an RSA key, bits: what public authorities ask for at least (CA/Browser Forum BR §6.1.5). */
+const RSA_BITS = 2_048;
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -53,8 +31,7 @@ const ISSUER_URL = "http://issuer.lab.test/intermediate.cer";
 
 /** What signs leaves, and the certificates that a server sends after them. */
 export interface Authority {
-  readonly certificate: X509Certificate;
-  readonly keys: webcrypto.CryptoKeyPair;
+  readonly signer: Signer;
   /** Whether its leaves say where its certificate can be had, as public authorities' must (CA/Browser Forum BR §7.1.2.7.7). */
   readonly isPublic: boolean;
   /** The authority's own certificate and those above it, without a root that every client has; PEM. */
@@ -70,10 +47,10 @@ export interface Leaf {
 }
 
 /** What a leaf should be like. */
-export interface LeafWish {
+export interface LeafOptions {
   readonly issuer: Authority;
-  /** DNS name or IP literal. */
-  readonly name: string;
+  /** DNS names or IP literals. */
+  readonly names: readonly string[];
   readonly validity: keyof typeof VALIDITY_DAYS;
   readonly keyType: "ec" | "rsa";
 }
@@ -90,7 +67,7 @@ export interface LabAuthorities {
   readonly private: Authority;
   /** The intermediate under the public root that bears `organisation`. */
   publicIssuer(organisation: string): Promise<Authority>;
-  issue(wish: LeafWish): Promise<Leaf>;
+  issue(options: LeafOptions): Promise<Leaf>;
 }
 
 /** Makes the authorities; a few signatures, no file, no network. */
@@ -99,7 +76,7 @@ export async function createLabAuthorities(clock: Clock): Promise<LabAuthorities
   const privateRoot = await createRoot(clock, "CN=Private CA that nobody was told of,OU=lab,O=Lifeline lab private");
   const interceptionRoot = await createRoot(clock, INTERCEPTION_ROOT);
   // One pair of keys serves every leaf: making an RSA key takes tenths of a second, and secrecy is no aim here.
-  const leafKeys = { ec: await newKeys(EC), rsa: await newKeys(RSA) };
+  const leafKeys = { ec: newKeys("ec"), rsa: newKeys("rsa") };
   return {
     publicRootPem: publicRoot.chainPem,
     interceptionRootPem: interceptionRoot.chainPem,
@@ -108,23 +85,14 @@ export async function createLabAuthorities(clock: Clock): Promise<LabAuthorities
     private: privateRoot,
     publicIssuer: (organisation) =>
       createIntermediate(clock, publicRoot, `CN=Lifeline lab intermediate,OU=lab,O=${escapeName(organisation)}`, true),
-    issue: (wish) => issueLeaf(clock, wish, leafKeys[wish.keyType]),
+    issue: (options) => issueLeaf(clock, options, leafKeys[options.keyType]),
   };
 }
 
-async function createRoot(clock: Clock, name: string): Promise<Authority> {
-  const keys = await newKeys(EC);
-  const certificate = await X509CertificateGenerator.createSelfSigned(
-    {
-      name,
-      keys,
-      signingAlgorithm: EC,
-      ...validity(clock, -AUTHORITY_DAYS, AUTHORITY_DAYS),
-      extensions: await authorityExtensions(keys, undefined),
-    },
-    webcrypto,
-  );
-  return { certificate, keys, isPublic: false, chainPem: pem(certificate) };
+/** Makes a root of a name of its own. */
+export async function createRoot(clock: Clock, subject: string): Promise<Authority> {
+  const { certPem, ...signer } = await makeCa({ subject, pathLength: 1, ...authorityValidity(clock) });
+  return { signer, isPublic: false, chainPem: certPem };
 }
 
 async function createIntermediate(
@@ -133,74 +101,50 @@ async function createIntermediate(
   subject: string,
   isPublic: boolean,
 ): Promise<Authority> {
-  const keys = await newKeys(EC);
-  const certificate = await X509CertificateGenerator.create(
-    {
-      subject,
-      issuer: root.certificate.subject,
-      publicKey: keys.publicKey,
-      signingKey: root.keys.privateKey,
-      signingAlgorithm: EC,
-      ...validity(clock, -AUTHORITY_DAYS, AUTHORITY_DAYS),
-      extensions: await authorityExtensions(keys, root),
-    },
-    webcrypto,
-  );
-  return { certificate, keys, isPublic, chainPem: pem(certificate) };
+  const options = { subject, pathLength: 0, issuer: root.signer, ...authorityValidity(clock) };
+  const { certPem, ...signer } = await makeCa(options);
+  return { signer, isPublic, chainPem: certPem };
 }
 
-async function issueLeaf(clock: Clock, wish: LeafWish, keys: webcrypto.CryptoKeyPair): Promise<Leaf> {
-  const { issuer, name } = wish;
-  const [fromDays, toDays] = VALIDITY_DAYS[wish.validity];
-  const certificate = await X509CertificateGenerator.create(
-    {
-      subject: `CN=Lifeline lab stand-in,OU=lab,O=${LAB_ISSUER}`,
-      issuer: issuer.certificate.subject,
-      publicKey: keys.publicKey,
-      signingKey: issuer.keys.privateKey,
-      signingAlgorithm: EC,
-      ...validity(clock, fromDays, toDays),
-      extensions: [
-        await AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey, false, webcrypto),
-        ...(issuer.isPublic ? [new AuthorityInfoAccessExtension({ caIssuers: [ISSUER_URL] })] : []),
-        new BasicConstraintsExtension(false, undefined, true),
-        new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-        new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-        new SubjectAlternativeNameExtension([{ type: isIP(name) === 0 ? "dns" : "ip", value: name }]),
-      ],
-    },
-    webcrypto,
-  );
-  const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
-  const keyPem = `-----BEGIN PRIVATE KEY-----\n${der.replace(/(.{64})(?=.)/g, "$1\n")}\n-----END PRIVATE KEY-----\n`;
-  return { certPem: pem(certificate), restPem: issuer.chainPem, keyPem };
+/** Makes a leaf under that key. */
+export async function issueLeaf(clock: Clock, options: Omit<LeafOptions, "keyType">, keys: LeafKeys): Promise<Leaf> {
+  const { issuer, names } = options;
+  const [fromDays, toDays] = VALIDITY_DAYS[options.validity];
+  const { certPem } = await makeLeaf(issuer.signer, {
+    subject: `CN=Lifeline lab stand-in,OU=lab,O=${LAB_ISSUER}`,
+    usage: "server",
+    names,
+    publicKeyDer: keys.publicKey.export({ format: "der", type: "spki" }),
+    ...validity(clock, fromDays, toDays),
+    ...(issuer.isPublic ? { issuerUrl: ISSUER_URL } : {}),
+  });
+  const keyPem = keys.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+  return { certPem, restPem: issuer.chainPem, keyPem };
 }
 
-async function authorityExtensions(keys: webcrypto.CryptoKeyPair, parent: Authority | undefined) {
-  return [
-    new BasicConstraintsExtension(true, parent === undefined ? 1 : 0, true),
-    new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-    await SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
-    ...(parent === undefined
-      ? []
-      : [await AuthorityKeyIdentifierExtension.create(parent.keys.publicKey, false, webcrypto)]),
-  ];
+/** The key of a leaf. */
+export interface LeafKeys {
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject;
 }
 
-function newKeys(algorithm: typeof EC | typeof RSA): Promise<webcrypto.CryptoKeyPair> {
-  return webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]) as Promise<webcrypto.CryptoKeyPair>;
+/** Makes a key of P-256, or of RSA with {@link RSA_BITS}. */
+export function newKeys(type: LeafOptions["keyType"]): LeafKeys {
+  return type === "ec"
+    ? generateKeyPairSync("ec", { namedCurve: "P-256" })
+    : generateKeyPairSync("rsa", { modulusLength: RSA_BITS });
+}
+
+function authorityValidity(clock: Clock) {
+  return validity(clock, -AUTHORITY_DAYS, AUTHORITY_DAYS);
 }
 
 function validity(clock: Clock, fromDays: number, toDays: number) {
   const nowMs = clock.wallMs();
-  return { notBefore: new Date(nowMs + fromDays * DAY_MS), notAfter: new Date(nowMs + toDays * DAY_MS) };
+  return { notBeforeMs: nowMs + fromDays * DAY_MS, notAfterMs: nowMs + toDays * DAY_MS };
 }
 
 /** An attribute value as RFC 4514 §2.4 writes it. */
 function escapeName(value: string): string {
   return value.replace(/[,+"\\<>;=#]/g, (character) => `\\${character}`);
-}
-
-function pem(certificate: X509Certificate): string {
-  return `${certificate.toString("pem")}\n`;
 }

@@ -54,23 +54,23 @@ export function createLeafStore(authorities: LabAuthorities, issuers: ReadonlyMa
     return known;
   };
   const make = async (kind: LeafKind, name: string): Promise<Leaf> => {
-    const wish = { name, validity: "current", keyType: "ec", issuer: await issuerOf(name) } as const;
+    const options = { names: [name], validity: "current", keyType: "ec", issuer: await issuerOf(name) } as const;
     switch (kind) {
       case "ok":
-        return authorities.issue(wish);
+        return authorities.issue(options);
       case "rsa":
-        return authorities.issue({ ...wish, keyType: "rsa" });
+        return authorities.issue({ ...options, keyType: "rsa" });
       case "untrusted":
-        return authorities.issue({ ...wish, issuer: authorities.private });
+        return authorities.issue({ ...options, issuer: authorities.private });
       case "intercepted":
-        return authorities.issue({ ...wish, issuer: authorities.interception });
+        return authorities.issue({ ...options, issuer: authorities.interception });
       case "expired":
       case "not-yet-valid":
-        return authorities.issue({ ...wish, validity: kind });
+        return authorities.issue({ ...options, validity: kind });
       case "wrong-name":
-        return authorities.issue({ ...wish, name: WRONG_NAME });
+        return authorities.issue({ ...options, names: [WRONG_NAME] });
       case "missing-intermediate":
-        return { ...(await authorities.issue(wish)), restPem: "" };
+        return { ...(await authorities.issue(options)), restPem: "" };
     }
   };
 
