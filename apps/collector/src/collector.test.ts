@@ -249,7 +249,7 @@ describe("the door", () => {
     expect(await scrape(collector)).toContain('lifeline_collector_streams_refused_total{code="invalid"} 1');
   });
 
-  it("refuses reports before hello, and another speaker on the same stream (S1)", async () => {
+  it("refuses reports before hello, and another principal on the same stream (S1)", async () => {
     const collector = await start();
     const early = agent(collector.grpcPort);
     await early.report(1, reportOf(["answered"]));
@@ -272,7 +272,7 @@ describe("the door", () => {
       code: RpcStatus.INVALID_ARGUMENT,
       message: "hello.boot_id: got another one on this stream, want the first one",
     });
-    expect(await scrape(collector)).toContain('lifeline_collector_streams_refused_total{code="another-speaker"} 2');
+    expect(await scrape(collector)).toContain('lifeline_collector_streams_refused_total{code="another-principal"} 2');
   });
 
   it("ends a stream that says nothing for 10 s", async () => {

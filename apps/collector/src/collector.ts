@@ -14,7 +14,7 @@ import { ConfigError } from "./config/config-error.ts";
 import { openDataDirectory } from "./config/data-directory.ts";
 import { fleetSeries } from "./export/fleet-series.ts";
 import { type HttpContent, startHttp } from "./export/http.ts";
-import { type CollectorVitals, createVitals } from "./export/self-metrics.ts";
+import { createSelfMetrics, type SelfMetrics } from "./export/self-metrics.ts";
 import { ClockSteps } from "./fleet/clock-steps.ts";
 import { createFleet, type Fleet } from "./fleet/fleet.ts";
 import { rehydrate } from "./fleet/rehydrate.ts";
@@ -88,7 +88,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   let storeLoad = () => 0;
   let connections: Listener["connections"] = () => undefined;
   const backlog = createBacklogGate(() => storeLoad());
-  const vitals = createVitals({
+  const vitals = createSelfMetrics({
     streams: () => streams(),
     storePending: () => storePending(),
     deferred: backlog.waiting,
@@ -198,7 +198,7 @@ function ownDatabase(path: string, log: Logger): void {
   }
 }
 
-function storeEvents(vitals: CollectorVitals, backlog: Pick<BacklogGate, "review">, { log, onDeath }: World) {
+function storeEvents(vitals: SelfMetrics, backlog: Pick<BacklogGate, "review">, { log, onDeath }: World) {
   return {
     onCommit(durationNs: number, operations: number) {
       vitals.commitSeconds.observe(durationNs / NS_PER_S);
@@ -215,7 +215,7 @@ function storeEvents(vitals: CollectorVitals, backlog: Pick<BacklogGate, "review
   };
 }
 
-function judgingEvents(vitals: CollectorVitals, log: Logger): Parameters<typeof createJudging>[5] {
+function judgingEvents(vitals: SelfMetrics, log: Logger): Parameters<typeof createJudging>[5] {
   return {
     onJudged: (durationNs) => vitals.judgeSeconds.observe(durationNs / NS_PER_S),
     onIncident(nodeId, change, { targetId, verdict, cause, startedAtMs, endedAtMs, evidence }) {
@@ -226,7 +226,7 @@ function judgingEvents(vitals: CollectorVitals, log: Logger): Parameters<typeof 
   };
 }
 
-async function* metrics(vitals: CollectorVitals, series: () => Iterable<string>): AsyncGenerator<string> {
+async function* metrics(vitals: SelfMetrics, series: () => Iterable<string>): AsyncGenerator<string> {
   yield await vitals.registry.metrics();
   yield "\n";
   yield* series();
@@ -250,7 +250,7 @@ async function notReady(store: Store, clock: Clock): Promise<string | undefined>
 interface RoundParts extends RetentionParts {
   readonly fleet: Fleet;
   readonly store: Store;
-  readonly vitals: CollectorVitals;
+  readonly vitals: SelfMetrics;
   readonly log: Logger;
   readonly ingest: Ingest;
   readonly judging: Judging;

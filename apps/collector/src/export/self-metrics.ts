@@ -3,7 +3,7 @@ import type { ConnectionCounts } from "@lifeline/rpc";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 /** The collector's own metrics. Label values are of closed lists, so their number is bounded (S2). */
-export interface CollectorVitals {
+export interface SelfMetrics {
   readonly registry: Registry;
   readonly reports: Counter<"result">;
   readonly refusedReports: Counter<"code">;
@@ -37,7 +37,7 @@ export interface CollectorVitals {
 }
 
 /** What the gauges read when they are asked. */
-export interface VitalsSources {
+export interface SelfMetricsSources {
   readonly streams: () => number;
   readonly storePending: () => number;
   readonly deferred: () => number;
@@ -47,13 +47,13 @@ export interface VitalsSources {
   readonly authorityDaysLeft: () => number;
 }
 
-export function createVitals({
+export function createSelfMetrics({
   streams,
   storePending,
   deferred,
   connections,
   authorityDaysLeft,
-}: VitalsSources): CollectorVitals {
+}: SelfMetricsSources): SelfMetrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });

@@ -13,7 +13,7 @@ export const QUIET_MS = 90_000;
 const MAX_BOOTS = 8;
 
 /** Who spoke, as people know them. */
-interface Speaker {
+interface StreamPrincipal {
   readonly words: string;
   readonly spokeMs: number;
   /** Whether it came back after another had spoken, or was the other. */
@@ -30,7 +30,7 @@ export interface BootHistory {
 
 export function createBootHistory(): BootHistory {
   /** In the order in which they last spoke. */
-  const speakers = new Map<string, Speaker>();
+  const speakers = new Map<string, StreamPrincipal>();
   let last: string | undefined;
   let sinceMs: number | undefined;
   let swappedMs = 0;
@@ -54,10 +54,10 @@ export function createBootHistory(): BootHistory {
       // Ahead of now: by a clock that was set back since.
       if (sinceMs === undefined || Math.abs(nowMs - swappedMs) > QUIET_MS) return undefined;
       const doubles = [...speakers].filter(([, { isDouble }]) => isDouble);
-      const words = doubles.map(([boot, speaker]) => {
+      const words = doubles.map(([boot, principal]) => {
         // Clones behind one NAT have all their words in common.
-        const isTold = doubles.every(([other, { words: of }]) => other === boot || of !== speaker.words);
-        return isTold ? speaker.words : `${speaker.words}, boot ${boot.slice(0, 8)}`;
+        const isTold = doubles.every(([other, { words: of }]) => other === boot || of !== principal.words);
+        return isTold ? principal.words : `${principal.words}, boot ${boot.slice(0, 8)}`;
       });
       return { peers: words.sort(), sinceMs };
     },

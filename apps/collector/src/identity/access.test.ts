@@ -2,13 +2,13 @@ import { manualClock } from "@lifeline/measure";
 import { type Caller, type ClientCertificate, type Connection, RpcError, RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
 import { createAccess } from "./access.ts";
+import type { TokenPrincipal } from "./access-tokens.ts";
 import { ATTEMPT_EVERY_MS, ATTEMPTS_MAX } from "./attempt-limit.ts";
-import type { Person } from "./people-tokens.ts";
 import type { Registry } from "./registry.ts";
 
 const READER = "r".repeat(32);
 const ADMIN = "a".repeat(32);
-const PEOPLE: Readonly<Record<string, Person>> = {
+const PEOPLE: Readonly<Record<string, TokenPrincipal>> = {
   [READER]: { name: "grafana", role: "reader" },
   [ADMIN]: { name: "ada", role: "admin" },
 };
@@ -23,7 +23,7 @@ function door() {
     isSecure: true,
     tokens: {
       isEmpty: false,
-      personOf(token) {
+      principalOf(token) {
         looked.push(token);
         return PEOPLE[token];
       },

@@ -12,13 +12,13 @@ import type { Clock } from "@lifeline/measure";
 import { type Admit, type Caller, type ClientCertificate, RpcError, RpcStatus } from "@lifeline/rpc";
 import { isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import { quoted } from "../streams/call-refusal.ts";
+import type { AccessTokens, TokenPrincipal } from "./access-tokens.ts";
 import { ATTEMPT_EVERY_MS } from "./attempt-limit.ts";
 import { CheckedTokens } from "./checked-tokens.ts";
-import type { PeopleTokens, Person } from "./people-tokens.ts";
 import type { Registry, Standing } from "./registry.ts";
 
 /** Who a stream speaks for. */
-export type Speaker =
+export type StreamPrincipal =
   /** Whoever it says it is. */
   | { readonly kind: "anybody" }
   | { readonly kind: "node"; readonly nodeId: string; readonly keySha256: string; readonly notAfterMs: number };
@@ -43,16 +43,16 @@ export interface Access {
   readonly admin: Admit<void>;
   readonly witness: Admit<void>;
   /** Whoever may speak on a stream, and for whom. */
-  readonly node: Admit<Speaker>;
-  /** Refuses a speaker that was revoked since {@link node} began to decide: to be asked without a wait before it is counted in. */
-  mayStill(speaker: Speaker): void;
+  readonly node: Admit<StreamPrincipal>;
+  /** Refuses a principal that was revoked since {@link node} began to decide: to be asked without a wait before it is counted in. */
+  mayStill(principal: StreamPrincipal): void;
 }
 
 /** What the door needs. */
 export interface AccessParts {
   /** Whether the listener speaks TLS. */
   readonly isSecure: boolean;
-  readonly tokens: PeopleTokens;
+  readonly tokens: AccessTokens;
   readonly registry: Registry;
   readonly clock: Clock;
   readonly onRefused: (why: RefusedCall) => void;
@@ -104,8 +104,8 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
     }
   };
   const checked = new CheckedTokens(tokens, clock);
-  const personBy = (token: string, caller: Caller, want: string): Person => {
-    const found = checked.personOf(token, caller);
+  const principalBy = (token: string, caller: Caller, want: string): TokenPrincipal => {
+    const found = checked.principalOf(token, caller);
     if (found === "bad-token") return refuse(found, UNAUTHENTICATED, `token: got one of nobody, want ${want}`);
     if (found === "too-many-guesses") return refuse(found, RESOURCE_EXHAUSTED, TOO_MANY_GUESSES);
     caller.connection?.authenticate(`token ${found.role} ${found.name}`);
@@ -113,7 +113,7 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
   };
   const roleOf = (caller: Caller, want: string): Role | "node" => {
     const { bearerToken, connection } = caller;
-    if (bearerToken !== undefined) return personBy(bearerToken, caller, want).role;
+    if (bearerToken !== undefined) return principalBy(bearerToken, caller, want).role;
     const { organisations, keySha256 } = believed(connection?.certificate, want);
     if (registry.isRevoked(keySha256)) return refuse("revoked", PERMISSION_DENIED, "certificate: got a revoked one");
     return ROLES.find((role) => organisations.includes(ROLE_ORGANISATIONS[role])) ?? "node";
@@ -148,8 +148,9 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
       insist(await registry.standingOf(certificate, peer), nodeId);
       return { kind: "node", nodeId, keySha256, notAfterMs };
     },
-    mayStill(speaker) {
-      if (speaker.kind === "node") insist(registry.standingNow(speaker.nodeId, speaker.keySha256), speaker.nodeId);
+    mayStill(principal) {
+      if (principal.kind === "node")
+        insist(registry.standingNow(principal.nodeId, principal.keySha256), principal.nodeId);
     },
   };
 }

@@ -2,17 +2,17 @@
 import type { Clock } from "@lifeline/measure";
 import type { Caller, Connection } from "@lifeline/rpc";
 import { peerSource } from "../streams/peer-address.ts";
+import { type AccessTokens, type TokenPrincipal, tokenDigest } from "./access-tokens.ts";
 import { createAttemptLimit } from "./attempt-limit.ts";
-import { type PeopleTokens, type Person, tokenDigest } from "./people-tokens.ts";
 
 /** Checks the tokens of callers. */
 export class CheckedTokens {
-  readonly #tokens: PeopleTokens;
+  readonly #tokens: AccessTokens;
   readonly #guesses: ReturnType<typeof createAttemptLimit>;
   /** The digest of the token that a connection has proven. */
   readonly #proven = new WeakMap<Connection, string>();
 
-  constructor(tokens: PeopleTokens, clock: Clock) {
+  constructor(tokens: AccessTokens, clock: Clock) {
     this.#tokens = tokens;
     this.#guesses = createAttemptLimit(clock);
   }
@@ -21,21 +21,21 @@ export class CheckedTokens {
    * Whose token it is. The token that a connection has proven before is no guess: a person who is connected works on while somebody guesses
    * from the same source. No other token is looked up for a source that has to wait, or guesses would go on.
    */
-  personOf(
+  principalOf(
     token: string,
     { connection, peer }: Pick<Caller, "connection" | "peer">,
-  ): Person | "bad-token" | "too-many-guesses" {
+  ): TokenPrincipal | "bad-token" | "too-many-guesses" {
     const source = peerSource(peer);
     const isProven = connection !== undefined && this.#proven.get(connection) === tokenDigest(token);
     if (!isProven && !this.#guesses.take(source)) return "too-many-guesses";
-    const person = this.#tokens.personOf(token);
-    if (person === undefined) {
+    const principal = this.#tokens.principalOf(token);
+    if (principal === undefined) {
       if (isProven) this.#proven.delete(connection);
       return "bad-token";
     }
-    if (isProven) return person;
+    if (isProven) return principal;
     this.#guesses.giveBack(source);
     if (connection !== undefined) this.#proven.set(connection, tokenDigest(token));
-    return person;
+    return principal;
   }
 }

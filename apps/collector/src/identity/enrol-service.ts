@@ -23,9 +23,9 @@ import type { EnrolRefusal, RenewRefusal } from "../store/identity-record.ts";
 import { unavailable } from "../streams/call-refusal.ts";
 import { peerAddress, peerSource } from "../streams/peer-address.ts";
 import type { AttemptLimit } from "./attempt-limit.ts";
+import { SILENT_AFTER_MS } from "./id-activity.ts";
 import { readJoinToken } from "./join-token.ts";
 import type { Registry } from "./registry.ts";
-import { SILENT_AFTER_MS } from "./silence.ts";
 
 /** How long after its end a certificate may still be renewed, ms: 30 days, an outage of any length that anybody waits for. */
 export const RENEW_WITHIN_MS = 30 * 24 * 3_600_000;

@@ -27,7 +27,7 @@ import type { Config } from "../config/config.ts";
 import { type CollectorFixture, openCollectorFixture } from "../testing/collector-fixture.ts";
 import { clientOf, type Pair, testAuthority } from "../testing/credentials.ts";
 import { reportBytes } from "../testing/report-fixture.ts";
-import { SILENT_AFTER_MS } from "./silence.ts";
+import { SILENT_AFTER_MS } from "./id-activity.ts";
 
 let house: CollectorFixture;
 const closers: (() => void)[] = [];

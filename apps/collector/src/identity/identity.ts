@@ -6,15 +6,15 @@ import { addService, admitAnybody, type OnDefect } from "@lifeline/rpc";
 import { adminPb, enrolPb } from "@lifeline/wire";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.ts";
-import type { CollectorVitals } from "../export/self-metrics.ts";
+import type { SelfMetrics } from "../export/self-metrics.ts";
 import type { Store } from "../store/store.ts";
 import { type Access, createAccess } from "./access.ts";
+import { openAccessTokens } from "./access-tokens.ts";
 import { createAdminService } from "./admin-service.ts";
 import { createAttemptLimit } from "./attempt-limit.ts";
 import { openFleetAuthority } from "./authority-files.ts";
 import { createEnrolService } from "./enrol-service.ts";
 import { type CertificateSource, certificatesFromFiles, issuedCertificates } from "./listener-certificates.ts";
-import { openPeopleTokens } from "./people-tokens.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 
 const MS_PER_HOUR = 3_600_000;
@@ -45,7 +45,7 @@ export async function readCredentials(config: Config, world: IdentityWorld) {
     authority !== undefined && identity !== undefined
       ? await issuedCertificates(authority, identity.names, world)
       : tls && certificatesFromFiles(tls, world);
-  const tokens = openPeopleTokens(config.accessTokensFile, environment, clock, log);
+  const tokens = openAccessTokens(config.accessTokensFile, environment, clock, log);
   return { authority, certificates, tokens };
 }
 
@@ -53,7 +53,7 @@ export async function readCredentials(config: Config, world: IdentityWorld) {
 export async function openIdentity(
   credentials: Awaited<ReturnType<typeof readCredentials>>,
   store: Store,
-  vitals: CollectorVitals,
+  vitals: SelfMetrics,
   { clock, log }: IdentityWorld,
 ): Promise<Identity> {
   const { authority, certificates, tokens } = credentials;
@@ -88,7 +88,7 @@ export function createIdentityServices(
   config: Config,
   parts: {
     readonly store: Store;
-    readonly vitals: CollectorVitals;
+    readonly vitals: SelfMetrics;
     readonly clock: Clock;
     readonly log: Logger;
     readonly onDefect: OnDefect;

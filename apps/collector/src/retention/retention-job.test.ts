@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createVitals } from "../export/self-metrics.ts";
+import { createSelfMetrics } from "../export/self-metrics.ts";
 import type { Node } from "../fleet/fleet.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { RetentionJob } from "./retention-job.ts";
@@ -156,7 +156,7 @@ class TestBed {
 function vitals() {
   const none = () => 0;
   const connections = () => undefined;
-  return createVitals({ streams: none, storePending: none, deferred: none, connections, authorityDaysLeft: none });
+  return createSelfMetrics({ streams: none, storePending: none, deferred: none, connections, authorityDaysLeft: none });
 }
 
 describe("the retention job", () => {

@@ -1,7 +1,7 @@
 /** Deletes what is older than its retention, a little at a time, and only while the guard is open (retention-guard.ts). */
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
 import type { Logger } from "pino";
-import type { CollectorVitals } from "../export/self-metrics.ts";
+import type { SelfMetrics } from "../export/self-metrics.ts";
 import { type Fleet, MAX_NODES, type Node } from "../fleet/fleet.ts";
 import { RENEW_WITHIN_MS } from "../identity/enrol-service.ts";
 import type { Registry } from "../identity/registry.ts";
@@ -46,7 +46,7 @@ export interface RetentionParts {
   readonly registry: Pick<Registry, "forget">;
   readonly store: Pick<Store, "submit">;
   readonly retention: Retention;
-  readonly vitals: Pick<CollectorVitals, "clockOffset" | "prunedRows" | "retentionBlocked" | "retentionLastRun">;
+  readonly vitals: Pick<SelfMetrics, "clockOffset" | "prunedRows" | "retentionBlocked" | "retentionLastRun">;
   readonly clock: Clock;
   readonly log: Pick<Logger, "info" | "warn">;
   /** When retention ran last, ms since the epoch; before the first time, when the collector started. */

@@ -1,6 +1,6 @@
 /** When reports are rolled up: a little at a time, so that what agents wait for does not wait for it. */
 import type { Clock } from "@lifeline/measure";
-import type { CollectorVitals } from "../export/self-metrics.ts";
+import type { SelfMetrics } from "../export/self-metrics.ts";
 import type { Store } from "../store/store.ts";
 
 /** How long a report waits at most, ms; a node that brings {@link ROLL_UP_REPORTS} sooner is due sooner. What waits is told from the reports. */
@@ -17,7 +17,7 @@ const BREATH_MS = 50;
 const IDLE_MS = 10_000;
 
 /** Rolls up until it is stopped. */
-export function startRollUps(store: Store, clock: Clock, vitals: CollectorVitals): { stop(): void } {
+export function startRollUps(store: Store, clock: Clock, vitals: SelfMetrics): { stop(): void } {
   let stopped = false;
   const step = async (): Promise<number> => {
     const dueBeforeMs = Math.round(clock.wallMs()) - ROLL_UP_AFTER_MS;

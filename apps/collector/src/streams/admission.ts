@@ -26,7 +26,7 @@ import {
   type Report,
   type reportPb,
 } from "@lifeline/wire";
-import type { Speaker } from "../identity/access.ts";
+import type { StreamPrincipal } from "../identity/access.ts";
 
 /** Refused codes of a report; stable, part of the contract. */
 export type RefusalCode = "malformed" | "too-large";
@@ -94,12 +94,12 @@ const ROLES: ReadonlyMap<number, Origin> = new Map([
   [2, "talos-node"],
 ]);
 
-/** Judges a Hello of a stream on which `speaker` may speak. */
-export function admitHello(hello: reportPb.Hello, speaker: Speaker): HelloVerdict {
+/** Judges a Hello of a stream on which `principal` may speak. */
+export function admitHello(hello: reportPb.Hello, principal: StreamPrincipal): HelloVerdict {
   const invalid = identityProblem(hello) ?? excess(hello);
   if (invalid !== undefined) return { kind: "invalid", ...invalid };
-  if (speaker.kind === "node" && hello.nodeId !== speaker.nodeId) {
-    const detail = `got ${quoted(hello.nodeId)}, want ${quoted(speaker.nodeId)}, the name of the certificate`;
+  if (principal.kind === "node" && hello.nodeId !== principal.nodeId) {
+    const detail = `got ${quoted(hello.nodeId)}, want ${quoted(principal.nodeId)}, the name of the certificate`;
     return { kind: "foreign", field: "hello.node_id", detail };
   }
   return { kind: "admitted", ...introductionOf(hello) };

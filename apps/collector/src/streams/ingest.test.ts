@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { createIngest, type IngestParts } from "./ingest.ts";
 
 describe("a stream", () => {
-  it("is not opened for a speaker that was revoked while it was decided who it is", async () => {
+  it("is not opened for a principal that was revoked while it was decided who it is", async () => {
     const revoked = new RpcError(RpcStatus.PERMISSION_DENIED, "revoked meanwhile");
     const principal = { kind: "node", nodeId: "n1", keySha256: "", notAfterMs: 0 };
     const access: IngestParts["access"] = {

@@ -10,12 +10,12 @@
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import { type CallContext, type Respond, RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
 import { type Plan, planToWire, type reportPb } from "@lifeline/wire";
-import type { CollectorVitals } from "../export/self-metrics.ts";
+import type { SelfMetrics } from "../export/self-metrics.ts";
 import { nextOffsetMs } from "../fleet/clock-offset.ts";
 import type { Fleet, Node, SeenFrom, Session } from "../fleet/fleet.ts";
 import { recall } from "../fleet/rehydrate.ts";
-import type { Access, Speaker } from "../identity/access.ts";
-import { createSilence } from "../identity/silence.ts";
+import type { Access, StreamPrincipal } from "../identity/access.ts";
+import { IdActivity } from "../identity/id-activity.ts";
 import type { Judging } from "../judging/judging.ts";
 import type { Store } from "../store/store.ts";
 import { admitHello, sentAtMsOf } from "./admission.ts";
@@ -38,7 +38,7 @@ export const SILENT_MAX_MS = 15 * 60_000;
 /** Most open streams of one node: the live one, the one that takes its place, and as many again of a connection that is not yet known to be gone. */
 export const STREAMS_OF_NODE_MAX = 4;
 
-type ReportService = ServiceImplementation<typeof reportPb.ReportService, Speaker>;
+type ReportService = ServiceImplementation<typeof reportPb.ReportService, StreamPrincipal>;
 type Requests = Parameters<ReportService["stream"]>[0];
 type Send = Respond<Parameters<Parameters<ReportService["stream"]>[1]>[0]>;
 
@@ -47,7 +47,7 @@ export interface IngestParts {
   readonly fleet: Fleet;
   readonly judging: Judging;
   readonly store: Store;
-  readonly vitals: CollectorVitals;
+  readonly vitals: SelfMetrics;
   readonly backlog: BacklogGate;
   readonly turns: Turns;
   readonly clock: Clock;
@@ -63,7 +63,7 @@ export interface Ingest {
   endAll(): void;
   /** Ends the streams that speak for a node, since `why`; says how many there were. */
   endNode(nodeId: string, why: string): number;
-  /** Whether nobody speaks for a node, nor did a moment ago (see silence.ts). */
+  /** Whether nobody speaks for a node, nor did a moment ago (see id-activity.ts). */
   isSilent(nodeId: string): boolean;
   /** Ends the streams whose certificate has ended: a certificate is good for its time and no longer. */
   endExpired(): void;
@@ -73,19 +73,19 @@ export function createIngest(parts: IngestParts): Ingest {
   const open = new Set<AgentStream>();
   /** In the order of their opening. */
   const ofNodes = new Map<string, Set<AgentStream>>();
-  const silence = createSilence(parts.clock);
+  const activity = new IdActivity(parts.clock);
   const leave = (agent: AgentStream) => {
     open.delete(agent);
-    if (agent.speaker.kind === "anybody") return;
-    const { nodeId } = agent.speaker;
+    if (agent.principal.kind === "anybody") return;
+    const { nodeId } = agent.principal;
     const others = ofNodes.get(nodeId);
     if (!others?.delete(agent) || others.size > 0) return;
     ofNodes.delete(nodeId);
-    silence.note(nodeId);
+    activity.ended(nodeId);
   };
-  /** Makes room among those of the speaker's node: the oldest goes. */
-  const makeRoom = (speaker: Speaker) => {
-    const others = speaker.kind === "node" ? ofNodes.get(speaker.nodeId) : undefined;
+  /** Makes room among those of the principal's node: the oldest goes. */
+  const makeRoom = (principal: StreamPrincipal) => {
+    const others = principal.kind === "node" ? ofNodes.get(principal.nodeId) : undefined;
     const [oldest] = others ?? [];
     if (others === undefined || oldest === undefined || others.size < STREAMS_OF_NODE_MAX) return;
     parts.vitals.refusedStreams.inc({ code: "too-many-of-node" });
@@ -94,21 +94,21 @@ export function createIngest(parts: IngestParts): Ingest {
   };
   const enter = (agent: AgentStream) => {
     open.add(agent);
-    if (agent.speaker.kind === "anybody") return;
-    const { nodeId } = agent.speaker;
+    if (agent.principal.kind === "anybody") return;
+    const { nodeId } = agent.principal;
     const others = ofNodes.get(nodeId) ?? new Set();
     ofNodes.set(nodeId, others.add(agent));
   };
-  const stream = async (requests: Requests, send: Send, context: CallContext<Speaker>): Promise<void> => {
-    const speaker = context.principal;
+  const stream = async (requests: Requests, send: Send, context: CallContext<StreamPrincipal>): Promise<void> => {
+    const principal = context.principal;
     // From here to `enter` nothing is waited for: whoever is revoked later is found among those that are open.
-    parts.access.mayStill(speaker);
-    makeRoom(speaker);
+    parts.access.mayStill(principal);
+    makeRoom(principal);
     if (open.size >= parts.maxStreams) {
       parts.vitals.refusedStreams.inc({ code: "too-many-streams" });
       throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, `streams: got one more, want at most ${parts.maxStreams}`);
     }
-    const agent = agentStream(parts, speaker, send, context);
+    const agent = agentStream(parts, principal, send, context);
     enter(agent);
     try {
       await agent.serve(requests);
@@ -127,11 +127,11 @@ export function createIngest(parts: IngestParts): Ingest {
       for (const agent of ofNode) agent.end(new RpcError(RpcStatus.PERMISSION_DENIED, why));
       return ofNode.length;
     },
-    isSilent: (nodeId) => !ofNodes.has(nodeId) && silence.isSilent(nodeId),
+    isSilent: (nodeId) => !ofNodes.has(nodeId) && activity.isSilent(nodeId),
     endExpired() {
       const nowMs = parts.clock.wallMs();
       for (const agent of open) {
-        if (agent.speaker.kind === "anybody" || agent.speaker.notAfterMs > nowMs) continue;
+        if (agent.principal.kind === "anybody" || agent.principal.notAfterMs > nowMs) continue;
         parts.vitals.refusedStreams.inc({ code: "certificate-ended" });
         agent.end(new RpcError(RpcStatus.UNAUTHENTICATED, "certificate: it has ended, want a renewed one"));
       }
@@ -140,14 +140,14 @@ export function createIngest(parts: IngestParts): Ingest {
 }
 
 interface AgentStream {
-  readonly speaker: Speaker;
+  readonly principal: StreamPrincipal;
   /** Resolves when the agent has finished and all is acknowledged; rejects with the status to end with. */
   serve(requests: Requests): Promise<void>;
   /** Ends the stream from outside; what its requests still bring is ignored. */
   end(error: RpcError): void;
 }
 
-function agentStream(parts: IngestParts, speaker: Speaker, send: Send, context: CallContext): AgentStream {
+function agentStream(parts: IngestParts, principal: StreamPrincipal, send: Send, context: CallContext): AgentStream {
   const { clock, vitals } = parts;
   let ended = false;
   let reject: (error: RpcError) => void = () => {};
@@ -168,7 +168,7 @@ function agentStream(parts: IngestParts, speaker: Speaker, send: Send, context: 
     if (message.case === "hello" && node !== undefined) {
       const again = await welcome(
         parts,
-        speaker,
+        principal,
         sameSpeaker(message.value, node, bootId, vitals),
         context,
         () => ended,
@@ -176,7 +176,7 @@ function agentStream(parts: IngestParts, speaker: Speaker, send: Send, context: 
       session?.offerPlan(again.plan);
     } else if (message.case === "hello") {
       bootId = message.value.bootId;
-      const welcomed = await welcome(parts, speaker, message.value, context, () => ended);
+      const welcomed = await welcome(parts, principal, message.value, context, () => ended);
       if (ended) return; // A stream that ended meanwhile is nobody's session.
       node = welcomed;
       session = sessionOf(node, send, end, message.value.planRevision, vitals);
@@ -219,7 +219,7 @@ function agentStream(parts: IngestParts, speaker: Speaker, send: Send, context: 
   };
   let timer = clock.after(HELLO_WITHIN_MS, watch);
   return {
-    speaker,
+    principal,
     end,
     async serve(requests) {
       try {
@@ -237,16 +237,16 @@ function agentStream(parts: IngestParts, speaker: Speaker, send: Send, context: 
   };
 }
 
-/** A Hello that comes again on a stream, whose speaker may not change (S1). */
+/** A Hello that comes again on a stream, whose principal may not change (S1). */
 function sameSpeaker(
   hello: reportPb.Hello,
   { nodeId }: Node,
   bootId: Uint8Array,
-  { refusedStreams }: CollectorVitals,
+  { refusedStreams }: SelfMetrics,
 ): reportPb.Hello {
   const isSameBoot = Buffer.compare(hello.bootId, bootId) === 0;
   if (hello.nodeId === nodeId && isSameBoot) return hello;
-  refusedStreams.inc({ code: "another-speaker" });
+  refusedStreams.inc({ code: "another-principal" });
   const want =
     hello.nodeId === nodeId
       ? "hello.boot_id: got another one on this stream, want the first one"
@@ -257,13 +257,13 @@ function sameSpeaker(
 /** Admits a Hello. The node is durable before the fleet knows it, so that nothing of it is written before it is. */
 async function welcome(
   parts: IngestParts,
-  speaker: Speaker,
+  principal: StreamPrincipal,
   hello: reportPb.Hello,
   context: CallContext,
   hasEnded: () => boolean,
 ): Promise<Node> {
   const { fleet, judging, store, vitals, clock } = parts;
-  const verdict = admitHello(hello, speaker);
+  const verdict = admitHello(hello, principal);
   if (verdict.kind !== "admitted") {
     vitals.refusedStreams.inc({ code: verdict.kind });
     const status = verdict.kind === "foreign" ? RpcStatus.PERMISSION_DENIED : RpcStatus.INVALID_ARGUMENT;
@@ -304,7 +304,7 @@ async function welcome(
 }
 
 /** A Hello costs a write and a plan: a node that has nothing else to say is told to come later. */
-function withinQuota(known: Node | undefined, clock: Clock, { refusedStreams }: CollectorVitals): void {
+function withinQuota(known: Node | undefined, clock: Clock, { refusedStreams }: SelfMetrics): void {
   if (known === undefined || takeHello(known.quota, clock.monotonicNs()) === 0) return;
   refusedStreams.inc({ code: "too-many-hellos" });
   const { capacity, perSecond } = HELLO_ALLOWANCE;
@@ -318,7 +318,7 @@ function sessionOf(
   send: Send,
   end: (error: RpcError) => void,
   heldRevision: string,
-  vitals: CollectorVitals,
+  vitals: SelfMetrics,
 ): Session {
   let offered = heldRevision;
   let newest: Plan | undefined;

@@ -5,7 +5,7 @@ import { pino } from "pino";
 import { afterEach, expect, it } from "vitest";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/config-error.ts";
-import { createVitals } from "../export/self-metrics.ts";
+import { createSelfMetrics } from "../export/self-metrics.ts";
 import { testAuthority } from "../testing/credentials.ts";
 import { openListener } from "./listener.ts";
 
@@ -25,7 +25,7 @@ async function open(port: number, keyPem?: string) {
   const world = {
     clock: systemClock,
     log: pino({ level: "silent" }),
-    vitals: createVitals({
+    vitals: createSelfMetrics({
       streams: () => 0,
       storePending: () => 0,
       deferred: () => 0,

@@ -13,7 +13,7 @@ import {
 import type { Logger } from "pino";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/config-error.ts";
-import type { CollectorVitals } from "../export/self-metrics.ts";
+import type { SelfMetrics } from "../export/self-metrics.ts";
 import type { CertificateSource } from "../identity/listener-certificates.ts";
 
 /**
@@ -36,7 +36,7 @@ export async function openListener(
   servers: SecureServers,
   { listen: { host, port }, maxStreams, handshakeMaxBytes }: Config,
   certificates: CertificateSource | undefined,
-  { clock, log, vitals }: { readonly clock: Clock; readonly log: Logger; readonly vitals: CollectorVitals },
+  { clock, log, vitals }: { readonly clock: Clock; readonly log: Logger; readonly vitals: SelfMetrics },
 ): Promise<Listener> {
   const address = endpointName(host, port);
   if (certificates === undefined) {

@@ -1,7 +1,7 @@
 import { deploymentFrom, parseCatalogue } from "@lifeline/catalogue";
 import { manualClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { createVitals } from "../export/self-metrics.ts";
+import { createSelfMetrics } from "../export/self-metrics.ts";
 import { createFleet } from "../fleet/fleet.ts";
 import type { Judging } from "../judging/judging.ts";
 import type { Store } from "../store/store.ts";
@@ -43,7 +43,7 @@ function laneBefore(store: Pick<Store, "room">) {
   if (node === undefined) throw new Error("no room");
   const none = () => 0;
   const sources = { streams: none, storePending: none, deferred: none, authorityDaysLeft: none };
-  const vitals = createVitals({ ...sources, connections: () => undefined });
+  const vitals = createSelfMetrics({ ...sources, connections: () => undefined });
   const submitted: unknown[] = [];
   const submit = (_name: string, input: unknown) => Promise.resolve(submitted.push(input)).then(() => "stored");
   const parts = {

@@ -11,7 +11,7 @@
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { type Respond, RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
 import type { Report, reportPb } from "@lifeline/wire";
-import type { CollectorVitals } from "../export/self-metrics.ts";
+import type { SelfMetrics } from "../export/self-metrics.ts";
 import { nextOffsetMs } from "../fleet/clock-offset.ts";
 import { type Fleet, type Node, nodeNowMs } from "../fleet/fleet.ts";
 import type { Judging } from "../judging/judging.ts";
@@ -41,7 +41,7 @@ export interface LaneParts {
   readonly fleet: Fleet;
   readonly judging: Judging;
   readonly store: Store;
-  readonly vitals: CollectorVitals;
+  readonly vitals: SelfMetrics;
   /** Where late reports wait under overload, those of all streams. */
   readonly backlog: BacklogGate;
   readonly turns: Turns;

@@ -5,7 +5,7 @@ import { FILE_CHECK_MS } from "@lifeline/identity";
 import { manualClock } from "@lifeline/measure";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openPeopleTokens } from "./people-tokens.ts";
+import { openAccessTokens } from "./access-tokens.ts";
 
 let directory = "";
 beforeEach(() => {
@@ -26,7 +26,7 @@ function opened(text: string | undefined, environment: Readonly<Record<string, s
   const logged: string[] = [];
   const clock = manualClock(0);
   const log = pino({}, { write: (line: string) => logged.push(line) });
-  const tokens = openPeopleTokens(text === undefined ? undefined : path, environment, clock, log);
+  const tokens = openAccessTokens(text === undefined ? undefined : path, environment, clock, log);
   return { tokens, write, clock, logged };
 }
 
@@ -35,10 +35,10 @@ describe("the tokens of people", () => {
     const { tokens } = opened(`# who\nada admin ${ONE} # for the night shift\n\n  grafana\treader ${TWO}\n`, {
       LIFELINE_READER_TOKEN: "c".repeat(32),
     });
-    expect(tokens.personOf(ONE)).toEqual({ name: "ada", role: "admin" });
-    expect(tokens.personOf(TWO)).toEqual({ name: "grafana", role: "reader" });
-    expect(tokens.personOf("c".repeat(32))).toMatchObject({ role: "reader" });
-    expect(tokens.personOf(`${ONE}a`)).toBeUndefined();
+    expect(tokens.principalOf(ONE)).toEqual({ name: "ada", role: "admin" });
+    expect(tokens.principalOf(TWO)).toEqual({ name: "grafana", role: "reader" });
+    expect(tokens.principalOf("c".repeat(32))).toMatchObject({ role: "reader" });
+    expect(tokens.principalOf(`${ONE}a`)).toBeUndefined();
     expect(tokens.isEmpty).toBe(false);
     expect(opened(undefined).tokens.isEmpty).toBe(true);
   });
@@ -47,10 +47,10 @@ describe("the tokens of people", () => {
     const { tokens, write, clock, logged } = opened(`ada admin ${ONE}`);
     write(`ada admin ${TWO}`);
     clock.advance(FILE_CHECK_MS);
-    expect([tokens.personOf(ONE), tokens.personOf(TWO)?.name]).toEqual([undefined, "ada"]);
+    expect([tokens.principalOf(ONE), tokens.principalOf(TWO)?.name]).toEqual([undefined, "ada"]);
     write("ada admin short");
     clock.advance(FILE_CHECK_MS);
-    expect(tokens.personOf(TWO)?.name).toBe("ada");
+    expect(tokens.principalOf(TWO)?.name).toBe("ada");
     expect(logged.join("")).toContain("the tokens read before stay in use");
     expect(logged.join("")).not.toContain("bbb");
   });
@@ -65,20 +65,20 @@ describe("the tokens of people", () => {
     else write(text);
     for (let at = 0; at < 3; at += 1) {
       clock.advance(FILE_CHECK_MS);
-      expect(tokens.personOf(ONE)).toBeUndefined();
+      expect(tokens.principalOf(ONE)).toBeUndefined();
     }
     expect(logged.filter((line) => line.includes("nobody's token is good"))).toHaveLength(1);
     expect(tokens.isEmpty).toBe(false);
     write(`ada admin ${TWO}`);
     clock.advance(FILE_CHECK_MS);
-    expect(tokens.personOf(TWO)?.name).toBe("ada");
+    expect(tokens.principalOf(TWO)?.name).toBe("ada");
   });
 
   it("may have any printable character: a comment begins a line, or comes after a space", () => {
     const [odd, last] = [`#${ONE}`, `${ONE}#tail`];
     const { tokens } = opened(`ada admin ${ONE}#${TWO} # of the night shift\nbob reader ${last}\n  # a line\n`);
-    expect(tokens.personOf(`${ONE}#${TWO}`)?.name).toBe("ada");
-    expect([tokens.personOf(last)?.name, tokens.personOf(ONE), tokens.personOf(odd)]).toEqual([
+    expect(tokens.principalOf(`${ONE}#${TWO}`)?.name).toBe("ada");
+    expect([tokens.principalOf(last)?.name, tokens.principalOf(ONE), tokens.principalOf(odd)]).toEqual([
       "bob",
       undefined,
       undefined,
@@ -116,7 +116,7 @@ describe("the tokens of people", () => {
   it("refuses a file that is not there, and a variable that holds no token", () => {
     const clock = manualClock(0);
     const log = pino({ level: "silent" });
-    expect(() => openPeopleTokens(join(directory, "none"), {}, clock, log)).toThrow(/ENOENT/);
+    expect(() => openAccessTokens(join(directory, "none"), {}, clock, log)).toThrow(/ENOENT/);
     expect(() => opened(undefined, { LIFELINE_ADMIN_TOKEN: "short" })).toThrow(/LIFELINE_ADMIN_TOKEN: want 32 to 512/);
   });
 });

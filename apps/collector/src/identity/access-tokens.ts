@@ -24,7 +24,7 @@ export const TOKEN_VARIABLES = {
 } as const satisfies Readonly<Record<string, Role>>;
 
 /** Who a token is, as it may be told. */
-export interface Person {
+export interface TokenPrincipal {
   readonly name: string;
   readonly role: Role;
 }
@@ -33,9 +33,9 @@ export interface Person {
  * The tokens as they are now. A file that turns bad leaves the last good one in use, and is told once; one without a token, or that is
  * gone, is of nobody: whoever takes the last line or the file away means it.
  */
-export interface PeopleTokens {
+export interface AccessTokens {
   /** Undefined: nobody's. */
-  personOf(token: string): Person | undefined;
+  principalOf(token: string): TokenPrincipal | undefined;
   /** Whether there is any. */
   readonly isEmpty: boolean;
 }
@@ -45,17 +45,17 @@ const TOKEN = new RegExp(`^[\\x21-\\x7e]{${TOKEN_MIN_CHARS},${TOKEN_MAX_CHARS}}$
 const TOKEN_WANTED = `${TOKEN_MIN_CHARS} to ${TOKEN_MAX_CHARS} printable characters without spaces`;
 const LINE_WANTED = `NAME ROLE TOKEN, with a role of ${ROLES.join(", ")} and a token of ${TOKEN_WANTED}`;
 
-type People = ReadonlyMap<string, Person>;
+type Principals = ReadonlyMap<string, TokenPrincipal>;
 
 /** Opens the tokens. Throws a ConfigError that names the file and line, or the variable, and never the token. */
-export function openPeopleTokens(
+export function openAccessTokens(
   path: string | undefined,
   environment: Readonly<Record<string, string | undefined>>,
   clock: Clock,
   log: Logger,
-): PeopleTokens {
+): AccessTokens {
   const fixed = fromEnvironment(environment);
-  if (path === undefined) return { personOf: (token) => fixed.get(tokenDigest(token)), isEmpty: fixed.size === 0 };
+  if (path === undefined) return { principalOf: (token) => fixed.get(tokenDigest(token)), isEmpty: fixed.size === 0 };
   const first = readTokens(path);
   if (first.kind === "bad") throw new ConfigError([first.problem]);
   if (first.kind === "gone") throw new ConfigError([unreadable(path, "ENOENT")]);
@@ -78,7 +78,7 @@ export function openPeopleTokens(
     onProblem: (problem) => log.warn(`${problem}; the tokens read before stay in use`),
   });
   return {
-    personOf(token) {
+    principalOf(token) {
       const digest = tokenDigest(token);
       return file.current().get(digest) ?? fixed.get(digest);
     },
@@ -91,22 +91,22 @@ export function tokenDigest(token: string): string {
   return createHash("sha256").update(token).digest("hex");
 }
 
-function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): People {
-  const people = new Map<string, Person>();
+function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): Principals {
+  const principals = new Map<string, TokenPrincipal>();
   for (const [variable, role] of Object.entries(TOKEN_VARIABLES)) {
     const token = environment[variable];
     if (token === undefined || token === "") continue;
     if (!TOKEN.test(token)) throw new ConfigError([`environment: ${variable}: want ${TOKEN_WANTED}`]);
-    people.set(tokenDigest(token), { name: variable, role });
+    principals.set(tokenDigest(token), { name: variable, role });
   }
-  return people;
+  return principals;
 }
 
 function unreadable(path: string, code: string): string {
   return `access.tokensFile: got ${JSON.stringify(path)} (${code}), want a file that can be read`;
 }
 
-function readTokens(path: string): FileRead<People> | { readonly kind: "gone" } {
+function readTokens(path: string): FileRead<Principals> | { readonly kind: "gone" } {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -117,7 +117,7 @@ function readTokens(path: string): FileRead<People> | { readonly kind: "gone" } 
   if (text.length > FILE_MAX_BYTES) {
     return { kind: "bad", problem: `access.tokensFile: ${path} has more than ${FILE_MAX_BYTES} bytes` };
   }
-  const people = new Map<string, Person>();
+  const principals = new Map<string, TokenPrincipal>();
   for (const [at, line] of text.split("\n").entries()) {
     // A token may have the mark in it, so that a comment begins a line or comes after a space.
     const words = line
@@ -130,11 +130,11 @@ function readTokens(path: string): FileRead<People> | { readonly kind: "gone" } 
     if (known === undefined || !TOKEN.test(token) || more.length > 0) {
       return { kind: "bad", problem: `access.tokensFile: ${path}: line ${at + 1}: want ${LINE_WANTED}` };
     }
-    people.set(tokenDigest(token), { name, role: known });
-    if (people.size > TOKENS_MAX)
+    principals.set(tokenDigest(token), { name, role: known });
+    if (principals.size > TOKENS_MAX)
       return { kind: "bad", problem: `access.tokensFile: ${path}: want at most ${TOKENS_MAX} tokens` };
   }
-  return { kind: "read", value: people };
+  return { kind: "read", value: principals };
 }
 
 function warnOfReaders(path: string, log: Logger): void {
