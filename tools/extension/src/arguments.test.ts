@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { readArguments } from "./arguments.ts";
 
 describe("readArguments", () => {
-  it("builds the extension alone unless told otherwise", () => {
+  it("builds the extension alone by default", () => {
     const flags = { help: false, json: false, images: false, steps: false, updateLock: false };
     expect(readArguments([])).toEqual({ ...flags, out: undefined, maintenance: undefined });
   });
@@ -16,15 +16,15 @@ describe("readArguments", () => {
     });
   });
 
-  it("makes the variant for maintenance mode of two files", () => {
+  it("reads the two files of the variant for maintenance mode", () => {
     const { maintenance } = readArguments(["--maintenance", "agent.yaml", "--join-token", "join-token"]);
     expect(maintenance).toEqual({ configFile: "agent.yaml", tokenFile: "join-token" });
   });
 
   it.each([
-    [["--maintenance", "a"], "--maintenance: got it without --join-token"],
-    [["--join-token", "a"], "--join-token: got it without --maintenance"],
-    [["--maintenance", "a", "--join-token", "b", "--images"], "--images are the same beside either extension"],
+    [["--maintenance", "a"], "--maintenance: the image needs a token"],
+    [["--join-token", "a"], "--join-token: only an image for maintenance mode"],
+    [["--maintenance", "a", "--join-token", "b", "--images"], "--images does not depend on the variant"],
     [["--maintenance", "a", "--join-token", "b", "--steps"], "--steps writes nothing"],
     [["--push"], "--push"],
     [["here"], "here"],

@@ -1,19 +1,19 @@
-/** What `npm run extension` is told. */
+/** The command line of `npm run extension`. */
 import { parseArgs } from "node:util";
 import { ExtensionError } from "./extension-error.ts";
 
 export interface Arguments {
   readonly help: boolean;
-  /** Directory of what is made, from the caller's; undefined: one of its own for each kind, in out/ below the repository's root. */
+  /** Output directory; undefined: that of the variant, in out/ below the repository's root. */
   readonly out: string | undefined;
   readonly json: boolean;
-  /** Container images of the other programs as well. */
+  /** Whether to build container images of the other programs as well. */
   readonly images: boolean;
-  /** For machines in maintenance mode, instead of nodes: the agent's configuration, and the join token, by file. */
+  /** Files for the variant for maintenance mode; undefined: the other variant. */
   readonly maintenance: { readonly configFile: string; readonly tokenFile: string } | undefined;
-  /** What each step gives, instead of an image. */
+  /** Whether to measure what each step saves, and build nothing. */
   readonly steps: boolean;
-  /** The newest Debian packages into the lock file, first. */
+  /** Whether to write the newest Debian packages to the lock file first. */
   readonly updateLock: boolean;
 }
 
@@ -21,28 +21,29 @@ export const USAGE = `npm run extension -- [--out DIR] [--images] [--json] [--up
 npm run extension -- --maintenance FILE --join-token FILE [--out DIR] [--json]
 npm run extension -- --steps [--json]
 
-Makes the agent a Talos system extension for amd64 and arm64, without Docker, in DIR (default out/extension): oci/ (an OCI image layout),
+Builds the agent as a Talos system extension for amd64 and arm64, without Docker, in DIR (default out/extension): oci/ (an OCI image layout),
 lifeline-agent-ARCH.tar (manifest.yaml and rootfs/) and lifeline-agent.spdx.json. The same source gives the same digests.
 
-  --images       container images of collector, reflector and CLI as well, in out/images/NAME/oci (with --out: DIR/images)
+  --images       build container images of collector, reflector and CLI too, in out/images/NAME/oci (with --out: DIR/images)
   --maintenance FILE, --join-token FILE
-                 instead: the variant for machines in maintenance mode, in DIR (default out/extension-maintenance). It brings the agent's
-                 configuration and the join token of these files: whoever can pull the image, or read media made of it, has the token
-  --steps        how large the image would be after each step that makes it small; nothing is written
-  --json         one JSON object on stdout
-  --update-lock  take the newest Debian packages, and write them to tools/extension/debian.lock.json
+                 build the variant for machines in maintenance mode instead, in DIR (default out/extension-maintenance). The image holds
+                 these files: the agent's configuration and the join token. Everybody who can pull the image, or read media made of it, has
+                 the token
+  --steps        print how large the image is after each step that makes it small; write nothing
+  --json         print one JSON object
+  --update-lock  first write the newest Debian packages to tools/extension/debian.lock.json
 
-SOURCE_DATE_EPOCH is the time of every file; by default the commit's.
+SOURCE_DATE_EPOCH sets the time of every file; the default is the commit's.
 `;
 
-/** @throws ExtensionError `usage` */
+/** Reads the arguments. Throws ExtensionError `usage`. */
 export function readArguments(args: readonly string[]): Arguments {
   const { help = false, out, json = false, images = false, steps = false, ...rest } = parsed(args);
   const maintenance = maintenanceOf(rest.maintenance, rest["join-token"]);
   if (steps && (images || out !== undefined || maintenance !== undefined))
-    throw new ExtensionError("usage", "--steps writes nothing: want it without --out, --images and --maintenance");
+    throw new ExtensionError("usage", "--steps writes nothing; use it without --out, --images and --maintenance");
   if (images && maintenance !== undefined)
-    throw new ExtensionError("usage", "--images are the same beside either extension: want it without --maintenance");
+    throw new ExtensionError("usage", "--images does not depend on the variant; use it without --maintenance");
   return { help, out, json, images, maintenance, steps, updateLock: rest["update-lock"] ?? false };
 }
 
@@ -52,8 +53,8 @@ function maintenanceOf(configFile: string | undefined, tokenFile: string | undef
   throw new ExtensionError(
     "usage",
     configFile === undefined
-      ? "--join-token: got it without --maintenance; other images are told of a token on the node"
-      : "--maintenance: got it without --join-token; want a token for the image (lifeline token create --ephemeral)",
+      ? "--join-token: only an image for maintenance mode holds a token; use it with --maintenance"
+      : "--maintenance: the image needs a token; use it with --join-token (lifeline token create --ephemeral)",
   );
 }
 
@@ -72,7 +73,7 @@ function parsed(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options }).values;
   } catch (error) {
-    // Node's own words name the argument.
+    // Node's message names the argument.
     throw new ExtensionError("usage", error instanceof Error ? error.message : String(error));
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The image, built twice. It takes the npm registry and Debian's mirror: CI has both; elsewhere this runs when what is fetched lies in
- * .lifeline/extension already, or is skipped.
+ * The image, built twice. It needs packages of the npm registry and of Debian: CI fetches them; elsewhere this runs only when
+ * .lifeline/extension has them already.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -10,13 +10,13 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LOCK_FILE } from "./debian/lock.ts";
 import { readElf } from "./elf.ts";
-import { buildExtension, type ExtensionResult, FOR_EVERY_NODE } from "./extension.ts";
+import { buildExtension, type ExtensionResult, INSTALLED_VARIANT } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
-import { openSupplies, type Supplies, updateLock } from "./image-inputs.ts";
+import { fetchInputs, type ImageInputs, updateLock } from "./image-inputs.ts";
 import { readRelease } from "./release.ts";
 import { INSTALLED } from "./service.ts";
 import { readTar } from "./tar.ts";
-import { bytesAt, spread, type Tree } from "./tree.ts";
+import { bytesAt, type Tree, writeTree } from "./tree.ts";
 
 const NAME = INSTALLED.name;
 const root = resolve(import.meta.dirname, "../../..");
@@ -24,9 +24,13 @@ const cacheDirectory = join(root, ".lifeline/extension");
 const isHere = process.platform === "linux" && process.arch === "x64";
 const isFetched = existsSync(join(cacheDirectory, "npm")) && existsSync(join(cacheDirectory, "debian"));
 const runs = isHere && (isFetched || process.env["CI"] === "true");
-const why = !isHere ? "images are made on x86-64 Linux" : runs ? "" : "nothing fetched: npm run extension, once";
+const why = !isHere
+  ? "images are made on x86-64 Linux"
+  : runs
+    ? ""
+    : "the packages are not fetched: run npm run extension once";
 
-/** Of the gzipped layer; squashfs by Talos's flags is some 11 % less, and its goal is 32 MB. BUDGETS.md has the figures. */
+/** Of the gzipped layer. As squashfs it is 11 % less, and the goal for that is 32 MB (BUDGETS.md). */
 const LAYER_MAX_BYTES = 35e6;
 
 it("can be built wherever the whole test suite must run", () => {
@@ -41,10 +45,15 @@ describe.skipIf(!runs)(`npm run extension${why && `, skipped: ${why}`}`, () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "lifeline-extension-"));
-    const building = { root, supplies: await supplies(directory), release: await readRelease(root, {}), say: () => {} };
+    const context = {
+      root,
+      inputs: await fetchedInputs(directory),
+      release: await readRelease(root, {}),
+      log: () => {},
+    };
     const unmeasured = async () => undefined;
-    first = await buildExtension(building, FOR_EVERY_NODE, join(directory, "first"), unmeasured);
-    second = await buildExtension(building, FOR_EVERY_NODE, join(directory, "second"), unmeasured);
+    first = await buildExtension(context, INSTALLED_VARIANT, join(directory, "first"), unmeasured);
+    second = await buildExtension(context, INSTALLED_VARIANT, join(directory, "second"), unmeasured);
     trees = [];
     for (const name of ["amd64", "arm64"])
       trees.push(await readTar(await readFile(join(directory, `first/${NAME}-${name}.tar`)), () => true));
@@ -60,7 +69,7 @@ describe.skipIf(!runs)(`npm run extension${why && `, skipped: ${why}`}`, () => {
     for (const { layerBytes } of [first.amd64, first.arm64]) expect(layerBytes).toBeLessThan(LAYER_MAX_BYTES);
   });
 
-  it("holds nothing but manifest.yaml and rootfs/usr/local, and one machine's programs in each", () => {
+  it("holds only manifest.yaml and rootfs/usr/local, with programs of its own architecture", () => {
     const container = `rootfs/usr/local/lib/containers/${NAME}`;
     for (const [index, tree] of trees.entries()) {
       const outside = [...tree].filter(
@@ -79,7 +88,7 @@ describe.skipIf(!runs)(`npm run extension${why && `, skipped: ${why}`}`, () => {
     const inside = [...(trees[0] ?? [])].flatMap(([path, entry]) =>
       path.startsWith(prefix) ? [[path.slice(prefix.length), entry] as const] : [],
     );
-    await spread(new Map(inside), container);
+    await writeTree(new Map(inside), container);
     const libraries = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"]
       .map((path) => join(container, path))
       .join(":");
@@ -96,16 +105,16 @@ describe.skipIf(!runs)(`npm run extension${why && `, skipped: ${why}`}`, () => {
   }, 60_000);
 });
 
-/** As locked; or, when Debian has withdrawn a locked version meanwhile, which is no fault of this commit, as Debian has them now. */
-async function supplies(directory: string): Promise<Supplies> {
+/** The locked packages; Debian's newest when it has withdrawn a locked version, which is no fault of this commit. */
+async function fetchedInputs(directory: string): Promise<ImageInputs> {
   try {
-    return await openSupplies({ root, cacheDirectory, lockFile: LOCK_FILE }, () => {});
+    return await fetchInputs({ root, cacheDirectory, lockFile: LOCK_FILE }, () => {});
   } catch (error) {
     if (!(error instanceof ExtensionError && error.code === "lock")) throw error;
     const lockFile = join(directory, "debian.lock.json");
     await cp(LOCK_FILE, lockFile);
     await updateLock({ cacheDirectory, lockFile });
     process.stderr.write(`${error.message}\n`);
-    return openSupplies({ root, cacheDirectory, lockFile }, () => {});
+    return fetchInputs({ root, cacheDirectory, lockFile }, () => {});
   }
 }

@@ -1,4 +1,4 @@
-/** The licences of what goes into an image, from where each is told: package.json and its licence file, Debian's copyright file. */
+/** The packages in an image with their licences: from package.json and the licence file, or from Debian's copyright file. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DebianPackage, LIBRARIES } from "./debian/lock.ts";
@@ -9,7 +9,7 @@ import { bytesAt, type Tree } from "./tree.ts";
 
 const LICENCE_FILE = /^(licen[cs]e|copying)(\.(md|txt))?$/i;
 
-/** The npm package in a folder. Throws `licence` when it says nothing of its licence. */
+/** The npm package in a directory. Throws ExtensionError `licence` when it names no licence. */
 export function npmComponent(folder: string): Component {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Record<
     string,
@@ -30,7 +30,7 @@ export function npmComponent(folder: string): Component {
   };
 }
 
-/** Node's own binary, with the notices of all that is linked into it. */
+/** Node's own binary. Its licence file has the notices of everything linked into it. */
 export function nodeComponent({ name, version }: NpmPackage, licenceText: string): Component {
   return {
     name,
@@ -38,25 +38,25 @@ export function nodeComponent({ name, version }: NpmPackage, licenceText: string
     purl: npmPurl(name, version),
     licence: "MIT",
     text: licenceText,
-    change: "Symbols were stripped, and ICU's data was cut down to English and what belongs to no language.",
+    change: "Symbols are stripped. ICU's data is reduced to English and to what is independent of language.",
     supplier: "NOASSERTION",
   };
 }
 
-/** koffi's native part, which is koffi's by licence as well. */
+/** koffi's native part, which has koffi's licence. */
 export function nativeComponent({ name, version }: NpmPackage, koffi: Component): Component {
-  const change = "Symbols were stripped.";
+  const change = "Symbols are stripped.";
   return { ...koffi, name, version, purl: npmPurl(name, version), change };
 }
 
-/** What Debian's copyright files come to for the libraries alone (their texts say more, of programs that are left out). */
+/** The licences of the libraries, from Debian's copyright files. Those also cover programs, which the image does not hold. */
 const DEBIAN_LICENCES: Readonly<Record<string, { readonly licence: string; readonly folder: string }>> = {
   libc6: { licence: "LGPL-2.1-or-later", folder: "libc6" },
   "libgcc-s1": { licence: "GPL-3.0-or-later WITH GCC-exception-3.1", folder: "gcc-12-base" },
   "libstdc++6": { licence: "GPL-3.0-or-later WITH GCC-exception-3.1", folder: "gcc-12-base" },
 };
 
-/** The packages that libraries were taken from. `files` are those of the packages. */
+/** The Debian packages whose libraries are in the image. `files` are those of the packages. */
 export function debianComponents(locked: readonly DebianPackage[], files: Tree): Component[] {
   return locked
     .filter(({ name }) => LIBRARIES.has(name))

@@ -1,11 +1,11 @@
-/** The root of a container that runs one bundled program on Node: runtime, program, and the places that are mounted over. */
+/** The root of a container that runs one bundled program on Node: the program, and the files and directories that a runtime mounts over. */
 import { type Bundle, NATIVE_FILE } from "@lifeline/bundle";
 import { DIRECTORY, fileOf, type Tree, treeOf } from "./tree.ts";
 
 /** The program's file. */
 export const APPLICATION = "/app/main.js";
 
-/** The user of images that need no root: uid and gid, as distroless images number it. */
+/** uid and gid of programs that need no root: the number of distroless images. */
 export const USER_ID = 65_532;
 
 const PASSWD = `root:x:0:0:root:/run:/sbin/nologin
@@ -14,15 +14,14 @@ lifeline:x:${USER_ID}:${USER_ID}:Lifeline:/run:/sbin/nologin
 const GROUP = `root:x:0:
 lifeline:x:${USER_ID}:
 `;
-/** glibc's own `files` and `dns` are inside libc since 2.34: there is no module to load. */
+/** Since glibc 2.34 `files` and `dns` are part of libc, so no module must be loaded. */
 const NSSWITCH = `passwd: files
 group: files
 hosts: files dns
 `;
 
 /**
- * Names of users and the order of resolvers; and what a runtime mounts over, for a root that is read-only cannot be added to. `userId` may
- * write to /tmp.
+ * Users, the order of resolvers, and what a runtime mounts over: it can add nothing to a read-only root. /tmp belongs to `userId`.
  */
 export function bareRoot(userId: number): Tree {
   return treeOf({
@@ -40,7 +39,7 @@ export function bareRoot(userId: number): Tree {
   });
 }
 
-/** The program, and koffi's native part beside it where the program uses it. `workers` are bundles of further files, by name, that it starts as threads. */
+/** The program, and koffi's native part if the program uses it. `workers`: bundles that it starts as threads, by file name. */
 export function applicationOf(
   bundle: Bundle,
   native: Uint8Array,

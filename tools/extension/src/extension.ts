@@ -5,17 +5,17 @@ import { bundleProgram } from "@lifeline/bundle";
 import { AMD64, ARM64, type Architecture } from "./architecture.ts";
 import { npmComponent } from "./components.ts";
 import { applicationOf, bareRoot } from "./container.ts";
-import type { Runtime, Supplies } from "./image-inputs.ts";
+import type { ImageInputs, Runtime } from "./image-inputs.ts";
 import { layerOf, writeLayout } from "./oci.ts";
 import type { Release } from "./release.ts";
-import { CONFIG_FILE, INSTALLED, manifestText, type ServiceKind, serviceText } from "./service.ts";
+import { CONFIG_FILE, INSTALLED, manifestText, type ServiceOptions, serviceText } from "./service.ts";
 import { spdxText } from "./spdx.ts";
 import { tarOf } from "./tar.ts";
 import { below, DIRECTORY, fileOf, joined, type Tree, treeOf } from "./tree.ts";
 
-/** What one architecture's image comes to. */
+/** The image of one architecture. */
 export interface ImageSize {
-  /** Of `rootfs` as Talos packs it; null where there is no mksquashfs. */
+  /** Of `rootfs` as Talos packs it; null where mksquashfs is not installed. */
   readonly squashfsBytes: number | null;
   /** Of the gzipped layer. */
   readonly layerBytes: number;
@@ -27,57 +27,58 @@ export type ExtensionResult = Readonly<Record<Architecture["name"], ImageSize>> 
 
 const ENTRY = "apps/agent/src/main.ts";
 
-/** What the image is for. */
-export interface ExtensionMake {
-  readonly kind: ServiceKind;
-  /** What its container's root holds beside program and runtime: what the agent is told. */
-  readonly told: Tree;
+/** A variant of the extension. */
+export interface ExtensionVariant {
+  readonly service: ServiceOptions;
+  /** Configuration in the root of its container. */
+  readonly files: Tree;
 }
 
-/** The extension of a node that has joined, for every fleet alike: what it is told comes with an ExtensionServiceConfig. */
-export const FOR_EVERY_NODE: ExtensionMake = {
-  kind: INSTALLED,
-  told: treeOf({
-    [CONFIG_FILE.slice(1)]: fileOf("# An ExtensionServiceConfig of Talos is mounted over this file.\n"),
+/** For nodes that have joined, the same for every fleet: an ExtensionServiceConfig brings the configuration. */
+export const INSTALLED_VARIANT: ExtensionVariant = {
+  service: INSTALLED,
+  files: treeOf({
+    // Part of the image: changing the text changes its digest.
+    [CONFIG_FILE.slice(1)]: fileOf("# Talos mounts the file of an ExtensionServiceConfig over this one.\n"),
   }),
 };
 
-/** Where things are, and what they are made of. */
-export interface Building {
+/** What a build needs. */
+export interface BuildContext {
   /** The repository's root. */
   readonly root: string;
-  readonly supplies: Supplies;
+  readonly inputs: ImageInputs;
   readonly release: Release;
-  /** Told what is being done. */
-  readonly say: (line: string) => void;
+  /** Takes a line for each step. */
+  readonly log: (line: string) => void;
 }
 
 /**
- * Builds both architectures into `out`. `measure` gives the bytes of a tree as Talos packs it, or undefined where that cannot be done. Throws
+ * Builds both architectures into `out`. `measure` returns the size of a tree as Talos packs it, bytes; undefined where it cannot. Throws
  * ExtensionError.
  */
 export async function buildExtension(
-  { root, supplies, release, say }: Building,
-  make: ExtensionMake,
+  { root, inputs, release, log }: BuildContext,
+  variant: ExtensionVariant,
   out: string,
   measure: (rootfs: Tree) => Promise<number | undefined>,
 ): Promise<ExtensionResult> {
   const bundle = await bundleProgram(ENTRY);
   const { version, createdSeconds, licence } = release;
-  const { name } = make.kind;
+  const { name } = variant.service;
   const npm = bundle.packageFolders.map((folder) => npmComponent(join(root, folder)));
   const spdx = spdxText({ name, version, createdSeconds, licence }, [
     ...npm,
-    ...supplies.components,
-    ...supplies.nativeComponents,
+    ...inputs.components,
+    ...inputs.nativeComponents,
   ]);
   await mkdir(out, { recursive: true });
   await writeFile(join(out, `${name}.spdx.json`), spdx);
   const packed = async (architecture: Architecture) => {
-    say(`packing ${architecture.name}`);
-    const runtime = supplies.runtimes[architecture.name];
-    const rootfs = extensionRoot(make, applicationOf(bundle, runtime.native), runtime, spdx);
-    const tar = await tarOf(layerTree(make, rootfs, version), createdSeconds);
+    log(`packing ${architecture.name}`);
+    const runtime = inputs.runtimes[architecture.name];
+    const rootfs = extensionRoot(variant, applicationOf(bundle, runtime.native), runtime, spdx);
+    const tar = await tarOf(layerTree(variant, rootfs, version), createdSeconds);
     await writeFile(join(out, `${name}-${architecture.name}.tar`), tar);
     const layer = await layerOf(tar);
     const sizes = { squashfsBytes: (await measure(rootfs)) ?? null, layerBytes: layer.gzip.length };
@@ -94,28 +95,28 @@ export async function buildExtension(
 }
 
 /** The whole layer: the manifest, and `rootfs` of {@link extensionRoot}. */
-export function layerTree({ kind }: ExtensionMake, rootfs: Tree, version: string): Tree {
-  return joined(treeOf({ "manifest.yaml": fileOf(manifestText(kind, version)) }), below("rootfs", rootfs));
+export function layerTree({ service }: ExtensionVariant, rootfs: Tree, version: string): Tree {
+  return joined(treeOf({ "manifest.yaml": fileOf(manifestText(service, version)) }), below("rootfs", rootfs));
 }
 
-/** What Talos lays over its own root: the service, the inventory, and the container's root. */
+/** What Talos adds to its own root: the service file, the inventory, and the container's root. */
 export function extensionRoot(
-  { kind, told }: ExtensionMake,
+  { service, files }: ExtensionVariant,
   application: Tree,
   runtime: Pick<Runtime, "tree">,
   spdx: string,
 ): Tree {
-  const container = joined(bareRoot(0), mountPoints(kind), told, application, runtime.tree);
+  const container = joined(bareRoot(0), mountPoints(service), files, application, runtime.tree);
   return joined(
     treeOf({
-      [`usr/local/etc/containers/${kind.name}.yaml`]: fileOf(serviceText(kind)),
-      [`usr/local/share/spdx/${kind.name}.spdx.json`]: fileOf(spdx),
+      [`usr/local/etc/containers/${service.name}.yaml`]: fileOf(serviceText(service)),
+      [`usr/local/share/spdx/${service.name}.spdx.json`]: fileOf(spdx),
     }),
-    below(`usr/local/lib/containers/${kind.name}`, container),
+    below(`usr/local/lib/containers/${service.name}`, container),
   );
 }
 
-/** What the service's mounts are mounted on. */
-function mountPoints({ stateDirectory, isOnDisk }: ServiceKind): Tree {
+/** The files and directories that the service's mounts cover. */
+function mountPoints({ stateDirectory, isOnDisk }: ServiceOptions): Tree {
   return treeOf({ ...(isOnDisk ? { [stateDirectory.slice(1)]: DIRECTORY } : {}), "etc/os-release": fileOf("") });
 }

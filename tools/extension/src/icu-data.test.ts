@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { cutIcuData, isKept } from "./icu-data.ts";
 
-/** A package of ICU's format with these items, each of its name's letters, within other bytes. */
+/** A package of ICU's format with these items, each filled with the letters of its name, between other bytes. */
 function packageOf(names: readonly string[]): Buffer {
   const header = Buffer.from([16, 0, 0xda, 0x27, 20, 0, 0, 0, 0, 0, 2, 0, ...Buffer.from("CmnD")]);
   const toc = Buffer.alloc(4 + names.length * 8);
@@ -23,7 +23,7 @@ function packageOf(names: readonly string[]): Buffer {
 }
 
 describe("cutIcuData", () => {
-  it("unnames and blanks what goes, and moves nothing", () => {
+  it("removes names and overwrites data, and moves nothing", () => {
     const names = ["curr/de.res", "curr/en.res", "de.res", "en.res", "zh.res"];
     const program = packageOf(names);
     const { program: cut, cutBytes } = cutIcuData(program);
@@ -36,8 +36,8 @@ describe("cutIcuData", () => {
   });
 
   it.each([
-    ["none", Buffer.from("CmnD"), "0 of them"],
-    ["two", Buffer.concat([packageOf(["en.res"]), packageOf(["en.res"])]), "2 of them"],
+    ["none", Buffer.from("CmnD"), "found 0 packages"],
+    ["two", Buffer.concat([packageOf(["en.res"]), packageOf(["en.res"])]), "found 2 packages"],
     ["one without English", packageOf(["de.res", "fr.res"]), "no English"],
   ])("refuses %s", (_, program, why) => {
     expect(() => cutIcuData(program)).toThrow(why);

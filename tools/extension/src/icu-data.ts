@@ -1,9 +1,9 @@
 /**
- * Node carries ICU's data for all languages, 33 MB of 126, which no program here speaks. This cuts it down, within the binary, to what a
- * Node with "small-icu" has: the root locale, English, time zones, normalisation and boundaries.
+ * Node's binary has ICU's data for all languages: 33 of 126 MB that no program here uses. This reduces it, within the binary, to what a Node
+ * with "small-icu" has: the root locale, English, time zones, normalisation and boundaries.
  *
- * 1. Nothing moves: the table of contents is shortened, what it no longer names is overwritten with zeros, which compress to nothing
- *    and are never read from disk. ICU then finds a locale missing, and falls back to the root, as it does in a small build.
+ * 1. Nothing moves. The table of contents gets shorter, and zeros replace the data that it no longer names; they compress to almost nothing
+ *    and are never read from disk. ICU falls back to the root for a missing locale, as it does in a small build.
  * 2. Legacy character sets, StringPrep profiles, dictionaries, transliteration, spelt-out numbers and character names go too.
  *
  * The format is ICU's "CmnD" (icu4c/source/common/ucmndata.h, udata.h): a header, then a count, then for each item the offsets of
@@ -17,7 +17,7 @@ const FORMAT_OFFSET = 12;
 const MAGIC = [0xda, 0x27];
 const COUNT_BYTES = 4;
 const ENTRY_BYTES = 8;
-/** A full build has 4,305; more than this is not what is looked for. */
+/** A full build has 4,305; a count above this means that the bytes are something else. */
 const ITEMS_MAX = 65_536;
 
 interface Item {
@@ -27,7 +27,7 @@ interface Item {
   readonly dataOffset: number;
 }
 
-/** A copy of the program with ICU's data cut. Throws `binary` unless it holds exactly one, little-endian, in which English is. */
+/** A copy of the program with less ICU data. Throws ExtensionError `binary` unless it has exactly one little-endian package, with English. */
 export function cutIcuData(program: Uint8Array): { readonly program: Uint8Array; readonly cutBytes: number } {
   const view = Buffer.from(program);
   const start = startOf(view);
@@ -37,7 +37,7 @@ export function cutIcuData(program: Uint8Array): { readonly program: Uint8Array;
   let cutBytes = 0;
   for (const [index, { name, dataOffset }] of items.entries()) {
     const next = items[index + 1];
-    // Where the last item ends is told by its own format alone: it stays, unnamed.
+    // Only its own format says where the last item ends. So its data stays, without a name.
     if (isKept(name) || next === undefined) continue;
     view.fill(0, start + dataOffset, start + next.dataOffset);
     cutBytes += next.dataOffset - dataOffset;
@@ -55,7 +55,7 @@ const NEEDLESS_KIND = /\.(cnv|spp|dict|cfu)$/;
 const NEEDLESS = new Set(["unames.icu"]);
 const NEEDLESS_FOLDER = /^(translit|rbnf)\//;
 const ENGLISH = new Set(["root", "en", "en_001", "en_US", "en_US_POSIX"]);
-/** Bundles that are no locale's: each folder's index and pool of keys, and the tables beside the locales, whose names are longer than a language's. */
+/** Bundles of no locale: indexes, pools of keys, and tables, whose names are longer than that of a language. */
 const TABLE = /^(res_index|pool|[A-Za-z0-9]{4,})$/;
 
 /** Whether an item stays, by its name within the package. */
@@ -65,7 +65,7 @@ export function isKept(name: string): boolean {
   return bundle === undefined || ENGLISH.has(bundle) || TABLE.test(bundle);
 }
 
-/** Where the count of items stands. */
+/** Offset of the count of items. */
 function startOf(view: Buffer): number {
   const found: number[] = [];
   for (let at = view.indexOf(DATA_FORMAT); at !== -1; at = view.indexOf(DATA_FORMAT, at + 1)) {
@@ -73,7 +73,7 @@ function startOf(view: Buffer): number {
     if (header >= 0 && view[header + 2] === MAGIC[0] && view[header + 3] === MAGIC[1]) found.push(header);
   }
   const [header, ...others] = found;
-  if (header === undefined || others.length > 0) throw wrong(`${found.length} of them, want one`);
+  if (header === undefined || others.length > 0) throw wrong(`found ${found.length} packages, want one`);
   return header + view.readUInt16LE(header);
 }
 
@@ -87,7 +87,7 @@ function itemsOf(view: Buffer, start: number): Item[] {
     return { name: name.slice(name.indexOf("/") + 1), nameOffset, dataOffset: view.readUInt32LE(at + 4) };
   });
   const disordered = items.find(({ dataOffset }, index) => dataOffset <= (items[index - 1]?.dataOffset ?? 0));
-  if (disordered !== undefined) throw wrong(`${disordered.name} lies before what is named before it`);
+  if (disordered !== undefined) throw wrong(`the data of ${disordered.name} is before that of the item before it`);
   return items;
 }
 

@@ -1,4 +1,4 @@
-/** What an image is made of, fetched and held to the lock files: Node and koffi from npm, libraries and `strip` from Debian. */
+/** What an image is made of, fetched and checked against the lock files: Node and koffi from npm, libraries and `strip` from Debian. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { AMD64, ARM64, type Architecture } from "./architecture.ts";
@@ -13,19 +13,19 @@ import type { Component } from "./spdx.ts";
 import { openStrip, type Strip } from "./strip.ts";
 import { bytesAt, fileOf, joined, type Tree, treeOf } from "./tree.ts";
 
-/** What runs a program on one architecture, ready for an image. */
+/** What a program of one architecture needs, ready for an image. */
 export interface Runtime {
   /** `bin/node`, the loader and the libraries. */
   readonly tree: Tree;
   /** koffi's native part, stripped. */
   readonly native: Uint8Array;
-  /** As it was published, for what each step gave. */
+  /** Node as it was published, to measure what each step saves. */
   readonly publishedNode: Uint8Array;
   readonly nodeComponent: Component;
   readonly nativeComponent: Component;
 }
 
-export interface Supplies {
+export interface ImageInputs {
   readonly runtimes: Readonly<Record<Architecture["name"], Runtime>>;
   readonly strip: Strip;
   /** Node and the libraries, of both architectures. */
@@ -34,29 +34,29 @@ export interface Supplies {
   readonly nativeComponents: readonly Component[];
 }
 
-export interface SupplyPlaces {
+export interface InputPaths {
   /** The repository's root. */
   readonly root: string;
-  /** What was fetched is kept here. */
+  /** Fetched packages are kept here. */
   readonly cacheDirectory: string;
   readonly lockFile: string;
 }
 
-/** In Node's packages. */
+/** Paths in Node's npm package. */
 const NODE = "bin/node";
 const NODE_LICENCE = "LICENSE";
 
-/** Fetches what is not there yet. Throws ExtensionError. */
-export async function openSupplies(places: SupplyPlaces, say: (line: string) => void): Promise<Supplies> {
-  const locked = readLock(places.lockFile);
-  const debs = await readDebs(locked, places, say);
+/** Fetches what the cache does not have. Throws ExtensionError. */
+export async function fetchInputs(paths: InputPaths, log: (line: string) => void): Promise<ImageInputs> {
+  const locked = readLock(paths.lockFile);
+  const debs = await readDebs(locked, paths, log);
   const tools = filesOf(debs, ({ architecture }) => architecture === "amd64");
   const key = locked.find(({ name }) => name === "binutils-multiarch")?.sha256.slice(0, 16) ?? "";
-  const strip = await openStrip(tools, join(places.cacheDirectory, `strip-${key}`));
+  const strip = await openStrip(tools, join(paths.cacheDirectory, `strip-${key}`));
   const runtimeFor = (architecture: Architecture) => {
-    say(`node and koffi for ${architecture.name}`);
+    log(`node and koffi for ${architecture.name}`);
     const isIts = (one: DebianPackage) => one.architecture === architecture.name && LIBRARIES.has(one.name);
-    return openRuntime(architecture, filesOf(debs, isIts), strip, places);
+    return openRuntime(architecture, filesOf(debs, isIts), strip, paths);
   };
   const both = await Promise.all([runtimeFor(AMD64), runtimeFor(ARM64)]);
   return {
@@ -74,7 +74,7 @@ async function openRuntime(
   architecture: Architecture,
   packages: Tree,
   strip: Strip,
-  { root, cacheDirectory }: SupplyPlaces,
+  { root, cacheDirectory }: InputPaths,
 ): Promise<Runtime> {
   const lockText = readFileSync(join(root, "pnpm-lock.yaml"), "utf8");
   const kept = join(cacheDirectory, "npm");
@@ -102,26 +102,26 @@ async function openRuntime(
 
 async function readDebs(
   locked: readonly DebianPackage[],
-  places: SupplyPlaces,
-  say: (line: string) => void,
+  paths: InputPaths,
+  log: (line: string) => void,
 ): Promise<ReadonlyMap<DebianPackage, Tree>> {
   let opening: ReturnType<typeof openDebianArchive> | undefined;
   const archive = () => {
-    if (opening === undefined) say("Debian packages that are not here yet, by apt-get");
-    opening ??= openDebianArchive(join(places.cacheDirectory, "apt"));
+    if (opening === undefined) log("fetching Debian packages with apt-get");
+    opening ??= openDebianArchive(join(paths.cacheDirectory, "apt"));
     return opening;
   };
   const debs = new Map<DebianPackage, Tree>();
   for (const one of locked)
-    debs.set(one, await readDeb(await debOf(one, join(places.cacheDirectory, "debian"), archive)));
+    debs.set(one, await readDeb(await debOf(one, join(paths.cacheDirectory, "debian"), archive)));
   return debs;
 }
 
-/** Replaces the Debian lock file by the newest that the archive has. Throws ExtensionError. */
+/** Writes the archive's newest packages to the Debian lock file. Throws ExtensionError. */
 export async function updateLock({
   cacheDirectory,
   lockFile,
-}: Omit<SupplyPlaces, "root">): Promise<readonly DebianPackage[]> {
+}: Omit<InputPaths, "root">): Promise<readonly DebianPackage[]> {
   const newest = await newestPackages(await openDebianArchive(join(cacheDirectory, "apt")));
   writeLock(lockFile, newest);
   return newest;

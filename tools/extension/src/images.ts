@@ -1,11 +1,11 @@
-/** Container images of what runs beside Omni: collector, reflector and CLI. No shell, no root, one layer of runtime that they share. */
+/** Container images of collector, reflector and CLI: no shell, no root, and one layer with the runtime that all three share. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Bundle, bundleProgram, COLLECTOR_NODE, type NodeProcess, PLAIN_NODE } from "@lifeline/bundle";
 import { ARCHITECTURES, type Architecture } from "./architecture.ts";
 import { npmComponent } from "./components.ts";
 import { APPLICATION, applicationOf, bareRoot, USER_ID } from "./container.ts";
-import type { Building } from "./extension.ts";
+import type { BuildContext } from "./extension.ts";
 import { type ImageSettings, type Layer, layerOf, writeLayout } from "./oci.ts";
 import { spdxText } from "./spdx.ts";
 import { tarOf } from "./tar.ts";
@@ -14,14 +14,14 @@ import { below, fileOf, joined, type Tree, treeOf } from "./tree.ts";
 interface Program {
   readonly name: string;
   readonly entry: string;
-  /** Threads it starts, by the name of the file beside it. */
+  /** Threads it starts, by the name of their file, which is beside the program. */
   readonly workers: Readonly<Record<string, string>>;
-  /** What it reads of the catalogue lies where the bundle looks for it: `../data`. */
+  /** Whether it reads the catalogue, which the bundle looks for in `../data`. */
   readonly readsCatalogue: boolean;
   readonly ports: readonly string[];
-  /** How its Node is started. */
+  /** Flags and environment of its Node. */
   readonly node: NodeProcess;
-  /** Where it writes; a volume takes the directory's owner from here. */
+  /** Where it writes. A new volume takes its owner from this directory. */
   readonly stateDirectory: string | undefined;
 }
 
@@ -33,7 +33,7 @@ const PROGRAMS: readonly Program[] = [
     readsCatalogue: true,
     ports: ["9470/tcp", "9471/tcp"],
     node: COLLECTOR_NODE,
-    stateDirectory: "/var/lib/lifeline",
+    stateDirectory: "/var/lib/lifeline-collector",
   },
   {
     name: "lifeline-reflector",
@@ -57,43 +57,43 @@ const PROGRAMS: readonly Program[] = [
 
 export interface ImageResult {
   readonly index: string;
-  /** Of all layers, by architecture. */
+  /** Sum of all layers, by architecture. */
   readonly layerBytes: Readonly<Record<string, number>>;
 }
 
 const CATALOGUE = "packages/catalogue/data";
 
-/** Builds all of them into `out/NAME/oci`; their results by name. Throws ExtensionError. */
-export async function buildImages(building: Building, out: string): Promise<Record<string, ImageResult>> {
-  const { release, say } = building;
+/** Builds all images into `out/NAME/oci`. Returns the results by name. Throws ExtensionError. */
+export async function buildImages(context: BuildContext, out: string): Promise<Record<string, ImageResult>> {
+  const { release, log } = context;
   const bases = new Map<Architecture, Layer>();
   for (const architecture of ARCHITECTURES) {
-    const base = joined(bareRoot(USER_ID), building.supplies.runtimes[architecture.name].tree);
+    const base = joined(bareRoot(USER_ID), context.inputs.runtimes[architecture.name].tree);
     bases.set(architecture, await layerOf(await tarOf(base, release.createdSeconds)));
   }
   const results: Record<string, ImageResult> = {};
   for (const program of PROGRAMS) {
-    say(`image of ${program.name}`);
-    results[program.name] = await buildImage(program, building, out, bases);
+    log(`image of ${program.name}`);
+    results[program.name] = await buildImage(program, context, out, bases);
   }
   return results;
 }
 
 async function buildImage(
   program: Program,
-  building: Building,
+  context: BuildContext,
   out: string,
   bases: ReadonlyMap<Architecture, Layer>,
 ): Promise<ImageResult> {
-  const { root, release } = building;
+  const { root, release } = context;
   const bundle = await bundleProgram(program.entry);
   const workers: Record<string, Bundle> = {};
   for (const [file, entry] of Object.entries(program.workers)) workers[file] = await bundleProgram(entry);
-  const shared = joined(filesOf(program, root), inventoryOf(program, [bundle, ...Object.values(workers)], building));
+  const shared = joined(filesOf(program, root), inventoryOf(program, [bundle, ...Object.values(workers)], context));
   const images = [];
   for (const [architecture, base] of bases) {
     const application = joined(
-      applicationOf(bundle, building.supplies.runtimes[architecture.name].native, workers),
+      applicationOf(bundle, context.inputs.runtimes[architecture.name].native, workers),
       shared,
     );
     const layer = await layerOf(await tarOf(application, release.createdSeconds));
@@ -122,12 +122,12 @@ function filesOf({ readsCatalogue, stateDirectory }: Program, root: string): Tre
   );
 }
 
-function inventoryOf({ name }: Program, bundles: readonly Bundle[], { root, supplies, release }: Building): Tree {
+function inventoryOf({ name }: Program, bundles: readonly Bundle[], { root, inputs, release }: BuildContext): Tree {
   const { version, createdSeconds, licence } = release;
   const folders = new Set(bundles.flatMap(({ packageFolders }) => packageFolders));
-  const native = bundles.some(({ usesNative }) => usesNative) ? supplies.nativeComponents : [];
+  const native = bundles.some(({ usesNative }) => usesNative) ? inputs.nativeComponents : [];
   const npm = [...folders].map((folder) => npmComponent(join(root, folder)));
-  const components = [...npm, ...supplies.components, ...native];
+  const components = [...npm, ...inputs.components, ...native];
   const text = spdxText({ name, version, createdSeconds, licence }, components);
   return below("usr/local/share/spdx", treeOf({ [`${name}.spdx.json`]: fileOf(text) }));
 }

@@ -1,20 +1,20 @@
-/** `npm run extension`. Exit codes: 0 made, 1 not made, 2 wrong arguments. */
+/** `npm run extension`. Exit codes: 0 built, 1 not built, 2 wrong arguments. */
 import { join, resolve } from "node:path";
 import { BundleError } from "@lifeline/bundle";
 import { type Arguments, readArguments, USAGE } from "./arguments.ts";
 import { LOCK_FILE } from "./debian/lock.ts";
-import { buildExtension, type ExtensionMake, type ExtensionResult, FOR_EVERY_NODE } from "./extension.ts";
+import { buildExtension, type ExtensionResult, type ExtensionVariant, INSTALLED_VARIANT } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
-import { openSupplies, updateLock } from "./image-inputs.ts";
+import { fetchInputs, updateLock } from "./image-inputs.ts";
 import { buildImages, type ImageResult } from "./images.ts";
-import { maintenanceMake } from "./maintenance.ts";
+import { maintenanceVariant } from "./maintenance.ts";
 import { readRelease } from "./release.ts";
 import { squashfsBytes } from "./squashfs.ts";
 import { measureSteps } from "./steps.ts";
 import type { Tree } from "./tree.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
-const say = (line: string) => process.stderr.write(`extension: ${line}\n`);
+const log = (line: string) => process.stderr.write(`extension: ${line}\n`);
 const print = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`);
 
 const BYTES_PER_MB = 1e6;
@@ -23,7 +23,7 @@ const mb = (bytes: number | null) => (bytes === null ? "not measured" : `${(byte
 async function measured(rootfs: Tree): Promise<number | undefined> {
   const bytes = await squashfsBytes(rootfs);
   if (bytes === undefined)
-    say("squashfs is not measured: no mksquashfs on this machine (apt-get install squashfs-tools)");
+    log("mksquashfs is not installed, so the size as squashfs is not measured; apt-get install squashfs-tools");
   return bytes;
 }
 
@@ -33,43 +33,43 @@ async function main(args: readonly string[]): Promise<void> {
     process.stdout.write(USAGE);
     return;
   }
-  const { make, folder } = makeOf(maintenance);
+  const { variant, defaultDirectory } = variantOf(maintenance);
   if (maintenance !== undefined) guardSecret();
-  const places = { root, cacheDirectory: join(root, ".lifeline/extension"), lockFile: LOCK_FILE };
+  const paths = { root, cacheDirectory: join(root, ".lifeline/extension"), lockFile: LOCK_FILE };
   if (renews)
-    for (const { name, architecture, version } of await updateLock(places)) say(`${name}:${architecture} ${version}`);
-  const supplies = await openSupplies(places, say);
+    for (const { name, architecture, version } of await updateLock(paths)) log(`${name}:${architecture} ${version}`);
+  const inputs = await fetchInputs(paths, log);
   if (steps) {
-    const sizes = await measureSteps(supplies);
+    const sizes = await measureSteps(inputs);
     if (json) print(sizes);
     else
       for (const { step, squashfsBytes, bundleBytes } of sizes)
         process.stdout.write(`${mb(squashfsBytes)}, bundle ${mb(bundleBytes)}: ${step}\n`);
     return;
   }
-  const building = { root, supplies, release: await readRelease(root, process.env), say };
-  const place = resolve(out ?? join(root, folder));
-  const extension = await buildExtension(building, make, place, measured);
-  const imagePlace = out === undefined ? join(root, "out/images") : join(place, "images");
-  const built = images ? await buildImages(building, imagePlace) : {};
+  const context = { root, inputs, release: await readRelease(root, process.env), log };
+  const directory = resolve(out ?? join(root, defaultDirectory));
+  const extension = await buildExtension(context, variant, directory, measured);
+  const imageDirectory = out === undefined ? join(root, "out/images") : join(directory, "images");
+  const built = images ? await buildImages(context, imageDirectory) : {};
   if (json) print(images ? { ...extension, images: built } : extension);
-  else process.stdout.write(text(extension, built, place));
+  else process.stdout.write(text(extension, built, directory));
 }
 
-/** What is made, and the folder it goes to unless told otherwise. */
-function makeOf(maintenance: Arguments["maintenance"]): { readonly make: ExtensionMake; readonly folder: string } {
-  if (maintenance === undefined) return { make: FOR_EVERY_NODE, folder: "out/extension" };
-  const make = maintenanceMake(maintenance.configFile, maintenance.tokenFile);
-  return { make, folder: "out/extension-maintenance" };
+/** The variant, and the directory it goes to without --out. */
+function variantOf(maintenance: Arguments["maintenance"]): { variant: ExtensionVariant; defaultDirectory: string } {
+  if (maintenance === undefined) return { variant: INSTALLED_VARIANT, defaultDirectory: "out/extension" };
+  const variant = maintenanceVariant(maintenance.configFile, maintenance.tokenFile);
+  return { variant, defaultDirectory: "out/extension-maintenance" };
 }
 
-/** An image with a secret: its files are made for their owner alone, and whoever makes it is told. */
+/** Makes files readable by their owner alone, because the image holds a secret, and says so. */
 function guardSecret(): void {
-  say("the image will hold the join token: keep it, and what is made of it, as you would the token");
+  log("the image holds the join token: protect the image, and all media made of it, as you protect the token");
   process.umask(0o077);
 }
 
-function text(extension: ExtensionResult, images: Readonly<Record<string, ImageResult>>, place: string): string {
+function text(extension: ExtensionResult, images: Readonly<Record<string, ImageResult>>, directory: string): string {
   const sizes = (["amd64", "arm64"] as const).map((name) => {
     const { squashfsBytes, layerBytes, digest } = extension[name];
     return `${name}: squashfs ${mb(squashfsBytes)}, layer ${mb(layerBytes)}, ${digest}`;
@@ -78,7 +78,7 @@ function text(extension: ExtensionResult, images: Readonly<Record<string, ImageR
     const each = Object.entries(layerBytes).map(([architecture, bytes]) => `${architecture} ${mb(bytes)}`);
     return `${name}: ${each.join(", ")}, ${index}`;
   });
-  return [...sizes, `index: ${extension.index} in ${place}/oci`, ...others, ""].join("\n");
+  return [...sizes, `index: ${extension.index} in ${directory}/oci`, ...others, ""].join("\n");
 }
 
 try {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseConfig } from "@lifeline/agent";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readArguments } from "./arguments.ts";
-import { maintenanceMake } from "./maintenance.ts";
+import { maintenanceVariant } from "./maintenance.ts";
 import { CONFIG_FILE, environmentOf, JOIN_TOKEN_FILE, MAINTENANCE } from "./service.ts";
 import { bytesAt } from "./tree.ts";
 import { readArguments as readVerifyArguments } from "./verify/arguments.ts";
@@ -24,7 +24,7 @@ function write(name: string, text: string): string {
   writeFileSync(path, text);
   return path;
 }
-const make = (config: string, token = TOKEN) => maintenanceMake(write("agent.yaml", config), write("token", token));
+const make = (config: string, token = TOKEN) => maintenanceVariant(write("agent.yaml", config), write("token", token));
 const refusal = (run: () => unknown): string => {
   try {
     run();
@@ -38,10 +38,10 @@ const refusal = (run: () => unknown): string => {
 describe("an image for maintenance mode", () => {
   it("is of the service that waits for nothing, and brings the configuration as it was written, and the token", () => {
     const config = `${CONFIG}logLevel: debug\nresolvers: ["10.0.0.53:53"]\n`;
-    const { kind, told } = make(config, `${TOKEN}\n`);
-    expect(kind).toBe(MAINTENANCE);
-    const text = (path: string) => new TextDecoder().decode(bytesAt(told, path.slice(1)));
-    expect([...told.keys()].sort()).toEqual([CONFIG_FILE.slice(1), JOIN_TOKEN_FILE.slice(1)]);
+    const { service, files } = make(config, `${TOKEN}\n`);
+    expect(service).toBe(MAINTENANCE);
+    const text = (path: string) => new TextDecoder().decode(bytesAt(files, path.slice(1)));
+    expect([...files.keys()].sort()).toEqual([CONFIG_FILE.slice(1), JOIN_TOKEN_FILE.slice(1)]);
     expect([text(CONFIG_FILE), text(JOIN_TOKEN_FILE)]).toEqual([config, `${TOKEN}\n`]);
   });
 
@@ -95,17 +95,17 @@ describe("an image for maintenance mode", () => {
 
   it("is refused, and repeats no secret, when the files are the wrong way round", () => {
     const [config, token] = [write("agent.yaml", CONFIG), write("token", TOKEN)];
-    const said = refusal(() => maintenanceMake(token, config));
+    const said = refusal(() => maintenanceVariant(token, config));
     expect(said).toContain("token: got a string, want a mapping");
     expect(said).not.toContain("c2VjcmV0");
   });
 
   it("is refused when a file is not there", () => {
     const gone = join(directory, "gone");
-    expect(refusal(() => maintenanceMake(gone, write("token", TOKEN)))).toContain(
+    expect(refusal(() => maintenanceVariant(gone, write("token", TOKEN)))).toContain(
       `--maintenance: ${gone}: got ENOENT, want a file that can be read`,
     );
-    expect(refusal(() => maintenanceMake(write("a", CONFIG), gone))).toContain(
+    expect(refusal(() => maintenanceVariant(write("a", CONFIG), gone))).toContain(
       `--join-token: ${gone}: got ENOENT, want a file that can be read`,
     );
   });
@@ -117,7 +117,7 @@ describe("the guide", () => {
 
   it("shows a configuration that the variant takes", () => {
     const [, config = ""] = /```yaml\n(.*?)```/s.exec(section) ?? [];
-    expect(make(config).kind).toBe(MAINTENANCE);
+    expect(make(config).service).toBe(MAINTENANCE);
   });
 
   it("names what builds and runs it as it is", () => {

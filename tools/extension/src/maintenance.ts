@@ -1,14 +1,13 @@
 /**
- * The variant for machines in maintenance mode, and what its image brings along, for such a machine has no configuration yet: the agent's,
- * and a join token.
+ * The variant for machines in maintenance mode. Such a machine has no configuration yet, so the image brings the agent's, and a join token.
  *
- * 1. One image is for many machines: it holds no id, no file and no place of one of them.
- * 2. What the agent would refuse is refused before anything is made.
- * 3. The token is in the image, and nowhere else: not in what is printed (S1).
+ * 1. One image is for many machines: it holds no id, file or path of one of them.
+ * 2. A configuration that the agent would refuse is refused before anything is built.
+ * 3. The token is in the image alone. It is never printed (S1).
  */
 import { parseConfig } from "@lifeline/agent";
 import { ConfigError, documentOf, problem, readText } from "@lifeline/settings";
-import type { ExtensionMake } from "./extension.ts";
+import type { ExtensionVariant } from "./extension.ts";
 import { ExtensionError } from "./extension-error.ts";
 import { CONFIG_FILE, JOIN_TOKEN_FILE, MAINTENANCE } from "./service.ts";
 import { fileOf, treeOf } from "./tree.ts";
@@ -16,19 +15,19 @@ import { fileOf, treeOf } from "./tree.ts";
 /** Keys of a configuration that may be the same on all machines. */
 const FOR_ALL = ["collector", "enrol", "logLevel", "resolvers"];
 
-/** A join token as a collector hands it out (admin.proto): its id, and its secret; within the 512 characters that an agent reads. */
+/** A join token as a collector issues it (admin.proto): id and secret, within the 512 characters that an agent reads. */
 const JOIN_TOKEN = /^[0-9a-f]{8}\.[\x21-\x7e]{1,500}$/;
 
 /**
  * The variant with the agent's configuration of `configFile` and the join token of `tokenFile`. Throws ExtensionError `usage`, which names
  * the flag, the file and what would be right.
  */
-export function maintenanceMake(configFile: string, tokenFile: string): ExtensionMake {
-  const told = treeOf({
+export function maintenanceVariant(configFile: string, tokenFile: string): ExtensionVariant {
+  const files = treeOf({
     [CONFIG_FILE.slice(1)]: fileOf(underFlag("--maintenance", () => configText(configFile))),
     [JOIN_TOKEN_FILE.slice(1)]: fileOf(underFlag("--join-token", () => tokenText(tokenFile))),
   });
-  return { kind: MAINTENANCE, told };
+  return { service: MAINTENANCE, files };
 }
 
 function underFlag<T>(flag: string, read: () => T): T {

@@ -1,4 +1,4 @@
-/** Packages of the npm registry by its ordinary client, held to the integrity that pnpm-lock.yaml has for them, and kept. */
+/** Packages of the npm registry, fetched with npm, checked against pnpm-lock.yaml, and kept. */
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ export interface NpmPackage {
   readonly integrity: string;
 }
 
-/** The locked version of `name` that begins with `version`. Throws `integrity` when the lock file has none or several. */
+/** The locked package called `name`. Throws ExtensionError `integrity` unless the lock file has it exactly once. */
 export function lockedPackage(lockText: string, name: string): NpmPackage {
   const quoted = name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
   const entry = new RegExp(`^ {2}'?${quoted}@([^':(]+)'?:\\n {4}resolution: \\{integrity: (sha512-[^}, ]+)`, "gm");
@@ -25,7 +25,7 @@ export function lockedPackage(lockText: string, name: string): NpmPackage {
   return { name, version: found[1], integrity: found[2] };
 }
 
-/** What is wanted of the package's tarball, by path in the package. Throws `integrity` when the registry gives other bytes than locked. */
+/** The wanted files of a package, by path in it. Throws ExtensionError `integrity` when the registry's bytes are not the locked ones. */
 export async function readNpmPackage(
   wanted: NpmPackage,
   cacheDirectory: string,
@@ -37,8 +37,8 @@ export async function readNpmPackage(
 }
 
 async function tarballOf(wanted: NpmPackage, cacheDirectory: string): Promise<Buffer> {
-  const place = join(cacheDirectory, `${wanted.name.replace("/", "-")}-${wanted.version}.tgz`);
-  const kept = await readFile(place).catch(() => undefined);
+  const path = join(cacheDirectory, `${wanted.name.replace("/", "-")}-${wanted.version}.tgz`);
+  const kept = await readFile(path).catch(() => undefined);
   if (kept !== undefined && integrityOf(kept) === wanted.integrity) return kept;
   await mkdir(cacheDirectory, { recursive: true });
   const draft = await mkdtemp(join(cacheDirectory, "draft-"));
@@ -48,14 +48,14 @@ async function tarballOf(wanted: NpmPackage, cacheDirectory: string): Promise<Bu
     const [file = ""] = await readdir(draft);
     const fetched = await readFile(join(draft, file));
     checkIntegrity(fetched, wanted);
-    await rename(join(draft, file), place);
+    await rename(join(draft, file), path);
     return fetched;
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
 }
 
-/** Throws `integrity` when the bytes are not what the lock file has. */
+/** Throws ExtensionError `integrity` when the bytes are not the locked ones. */
 export function checkIntegrity(tarball: Uint8Array, { name, version, integrity }: NpmPackage): void {
   const got = integrityOf(tarball);
   if (got !== integrity) throw new ExtensionError("integrity", `${name}@${version}: got ${got}, want ${integrity}`);

@@ -1,8 +1,7 @@
 /**
- * Images as a directory in the OCI image layout 1.1 (image-spec: image-layout.md, image-index.md, manifest.md, config.md).
+ * Writes images as an OCI image layout 1.1 (image-spec: image-layout.md, image-index.md, manifest.md, config.md).
  *
- * 1. `index.json` names each architecture's manifest with its platform, for Talos's imager, and an index of the same manifests with a
- *    tag, for skopeo and registries.
+ * 1. `index.json` names the manifest of each platform, for Talos's imager, and a tagged index of the same manifests, for skopeo.
  * 2. The same layers, configuration and time give the same digests.
  */
 import { createHash } from "node:crypto";
@@ -12,10 +11,10 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { Architecture } from "./architecture.ts";
 
-/** A layer, packed once. */
+/** A packed layer. */
 export interface Layer {
   readonly gzip: Uint8Array;
-  /** sha256 of the tar archive in it, which a configuration names. */
+  /** sha256 of the tar archive in it, for the configuration. */
   readonly diffId: string;
 }
 
@@ -34,7 +33,7 @@ export interface PlatformImage {
   readonly settings: ImageSettings;
 }
 
-/** What all architectures have in common. */
+/** What is the same for all architectures. */
 export interface ImageFacts {
   readonly tag: string;
   /** By their full names (image-spec: annotations.md). */
@@ -43,7 +42,7 @@ export interface ImageFacts {
   readonly createdSeconds: number;
 }
 
-/** Digests as `sha256:` and 64 hexadecimal characters; empty for an architecture that no image was given of. */
+/** Digests, `sha256:` and 64 hexadecimal characters; empty for an architecture without an image. */
 export interface LayoutDigests {
   readonly index: string;
   readonly manifests: Readonly<Record<Architecture["name"], string>>;
@@ -58,7 +57,7 @@ interface Descriptor {
 const pack = promisify(gzip);
 
 const OCI = "application/vnd.oci.image";
-/** The best that DEFLATE does: layers are made seldom and pulled often. */
+/** The highest of DEFLATE: layers are packed seldom and pulled often. */
 const GZIP_LEVEL = 9;
 
 /** Packs a tar archive at `level` of DEFLATE, 0 to 9, default 9. Node writes neither a name nor a time into the header. */
@@ -66,7 +65,7 @@ export async function layerOf(tar: Uint8Array, level = GZIP_LEVEL): Promise<Laye
   return { gzip: await pack(tar, { level }), diffId: digestOf(tar) };
 }
 
-/** Writes the images of a set of architectures to `directory`, in place of what lay there. */
+/** Replaces `directory` by a layout of the images, one for each architecture. */
 export async function writeLayout(
   directory: string,
   images: readonly PlatformImage[],

@@ -1,4 +1,4 @@
-/** What an image says of itself, and the one time that is in it. */
+/** Version, licence and annotations of an image, and the one time that is in it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { outputOf } from "./command.ts";
@@ -7,13 +7,13 @@ import { ExtensionError } from "./extension-error.ts";
 export interface Release {
   readonly version: string;
   readonly licence: string;
-  /** Seconds since 1970 of every file and document: SOURCE_DATE_EPOCH, else the commit's time. */
+  /** Time of every file and document, seconds since 1970: SOURCE_DATE_EPOCH, or the commit's. */
   readonly createdSeconds: number;
-  /** Of an image with this title (image-spec: annotations.md). */
+  /** The annotations of an image with this title (image-spec: annotations.md). */
   readonly annotations: (title: string) => Readonly<Record<string, string>>;
 }
 
-/** Reads package.json and git. Throws `missing` when neither SOURCE_DATE_EPOCH nor a commit tells the time. */
+/** Reads package.json and git. Throws ExtensionError: `missing` without SOURCE_DATE_EPOCH and without a commit, `usage` when the former is no time. */
 export async function readRelease(
   root: string,
   environment: Readonly<Record<string, string | undefined>>,
@@ -39,7 +39,7 @@ export async function readRelease(
   };
 }
 
-/** Undefined in a tree that came without its history. */
+/** Undefined in a tree without its history. */
 async function git(root: string, args: readonly string[]): Promise<string | undefined> {
   try {
     return (await outputOf("git", ["-C", root, ...args])).toString().trim();
@@ -51,7 +51,7 @@ async function git(root: string, args: readonly string[]): Promise<string | unde
 
 function secondsOf(text: string | undefined): number {
   if (text === undefined)
-    throw new ExtensionError("missing", "no commit tells the time of the source; set SOURCE_DATE_EPOCH");
+    throw new ExtensionError("missing", "the source has no commit to take its time from; set SOURCE_DATE_EPOCH");
   if (/^\d{1,11}$/.test(text)) return Number(text);
   throw new ExtensionError("usage", `SOURCE_DATE_EPOCH: got '${text}', want seconds since 1970`);
 }

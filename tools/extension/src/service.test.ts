@@ -1,21 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { APPLICATION, applicationOf } from "./container.ts";
-import { type ExtensionMake, extensionRoot, FOR_EVERY_NODE } from "./extension.ts";
+import { type ExtensionVariant, extensionRoot, INSTALLED_VARIANT } from "./extension.ts";
 import { CONFIG_FILE, INSTALLED, JOIN_TOKEN_FILE, MAINTENANCE, manifestText, serviceText } from "./service.ts";
 import { fileOf, treeOf } from "./tree.ts";
 import { readServiceFile } from "./validate/service-file.ts";
 
 const bundle = { code: new Uint8Array(), inputs: [], packageFolders: [], usesNative: true };
-const rootOf = (make: ExtensionMake) =>
+const rootOf = (variant: ExtensionVariant) =>
   extensionRoot(
-    make,
+    variant,
     applicationOf(bundle, new Uint8Array()),
     { tree: treeOf({ "bin/node": fileOf("", true) }) },
     "{}",
   );
 const service = parse(serviceText(INSTALLED));
-const root = rootOf(FOR_EVERY_NODE);
+const root = rootOf(INSTALLED_VARIANT);
 const container = `usr/local/lib/containers/${INSTALLED.name}`;
 
 describe("the service", () => {
@@ -25,13 +25,13 @@ describe("the service", () => {
     expect(root.get(`${container}${service.container.entrypoint}`)).toMatchObject({ kind: "file", isExecutable: true });
   });
 
-  it("waits for nothing that may never come, and is always started again", () => {
+  it("waits for nothing that may never happen, and always starts again", () => {
     expect(service.depends).toEqual([{ service: "cri" }]);
     expect(service.restart).toBe("always");
     expect(Object.keys(service).sort()).toEqual(["container", "depends", "name", "restart"]);
   });
 
-  it("mounts what every Talos has, and writes to its state alone", () => {
+  it("mounts what every Talos has, and writes only to its state", () => {
     const mounts = service.container.mounts as {
       source: string;
       destination: string;
@@ -49,7 +49,7 @@ describe("the service", () => {
     }
   });
 
-  it("names a program and a configuration that are in the image", () => {
+  it("names a program and a configuration of the image", () => {
     const { args } = service.container as { args: string[] };
     expect(args.slice(args.indexOf(APPLICATION))).toEqual([APPLICATION, "--config", CONFIG_FILE]);
     expect(root.has(`${container}${APPLICATION}`)).toBe(true);
@@ -57,7 +57,7 @@ describe("the service", () => {
     expect(config?.kind === "file" && parse(new TextDecoder().decode(config.bytes))).toBeNull();
   });
 
-  it("brings the whole environment, which is empty otherwise", () => {
+  it("has the whole environment, because Talos adds nothing", () => {
     const names = (service.container.environment as string[]).map((line) => line.split("=")[0]);
     expect(new Set(names).size).toBe(names.length);
     for (const name of ["PATH", "HOME", "TMPDIR", "NODE_EXTRA_CA_CERTS", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"])
@@ -66,18 +66,18 @@ describe("the service", () => {
 });
 
 describe("the service of a machine in maintenance mode", () => {
-  const told = treeOf({ [CONFIG_FILE.slice(1)]: fileOf("a: 1\n"), [JOIN_TOKEN_FILE.slice(1)]: fileOf("t\n") });
+  const files = treeOf({ [CONFIG_FILE.slice(1)]: fileOf("a: 1\n"), [JOIN_TOKEN_FILE.slice(1)]: fileOf("t\n") });
   const maintenance = parse(serviceText(MAINTENANCE));
-  const inImage = rootOf({ kind: MAINTENANCE, told });
+  const inImage = rootOf({ service: MAINTENANCE, files });
 
-  it("waits for nothing, mounts nothing of a disk, and logs to the console", () => {
+  it("waits for nothing, mounts no disk, and logs to the console", () => {
     expect(Object.keys(maintenance).sort()).toEqual(["container", "logToConsole", "name", "restart"]);
     expect(maintenance).toMatchObject({ restart: "always", logToConsole: true });
     const sources = (maintenance.container.mounts as { source: string }[]).map(({ source }) => source);
     expect(sources).toEqual(["/etc/ssl/certs", "/etc/os-release"]);
   });
 
-  it("keeps its state in /run, less of it than there is room, and reads what the image brings", () => {
+  it("keeps less in /run than fits, and reads the files of the image", () => {
     const lines = maintenance.container.environment as string[];
     expect(lines).toEqual(
       expect.arrayContaining([
@@ -91,19 +91,19 @@ describe("the service of a machine in maintenance mode", () => {
     expect(inImage.has(`usr/local/etc/containers/${maintenance.name}.yaml`)).toBe(true);
   });
 
-  it("has a name of its own: a machine could have both, for a time", () => {
+  it("has its own name, because a machine may have both variants", () => {
     expect(MAINTENANCE.name).not.toBe(INSTALLED.name);
     expect(parse(manifestText(MAINTENANCE, "0.1.0")).metadata.name).toBe(maintenance.name);
   });
 
-  it.each([INSTALLED, MAINTENANCE])("$name is what the validator wants", (kind) => {
+  it.each([INSTALLED, MAINTENANCE])("$name passes the validator", (kind) => {
     const { problems } = readServiceFile(`${kind.name}.yaml`, new TextEncoder().encode(serviceText(kind)));
     expect(problems).toEqual([]);
   });
 });
 
 describe("the manifest", () => {
-  it("is what Talos reads, with a range of three numbers", () => {
+  it("has what Talos reads", () => {
     const { version, metadata } = parse(manifestText(INSTALLED, "0.1.0"));
     expect(version).toBe("v1alpha1");
     expect(metadata).toMatchObject({

@@ -1,24 +1,24 @@
-/** What Talos reads of the extension: its manifest and the description of its service. */
+/** The files of the extension that Talos reads: its manifest and its service file. */
 import { AGENT_NODE } from "@lifeline/bundle";
 import { stringify } from "yaml";
 import { APPLICATION } from "./container.ts";
 
-/** How the agent is a service of Talos. */
-export interface ServiceKind {
-  /** The extension, its service, the folder of its container and the service's file: one word, as Talos wants it. */
+/** In what the variants of the service differ. */
+export interface ServiceOptions {
+  /** Of the extension, its service, the container's directory and the service file: Talos wants the same for all. */
   readonly name: string;
   readonly description: string;
   readonly stateDirectory: string;
-  /** Whether the state lies on the node's disk: below /var, which is there once `cri` is. */
+  /** Whether the state is on the node's disk, below /var, which is mounted once `cri` runs. */
   readonly isOnDisk: boolean;
-  /** Whether what it logs goes to the console as well. */
+  /** Whether the console gets its log as well. */
   readonly logsToConsole: boolean;
-  /** What it is told beside {@link environmentOf}'s. */
+  /** Variables beside those of {@link environmentOf}. */
   readonly environment: readonly string[];
 }
 
-/** On a node that has joined. The state survives a reboot and an upgrade. */
-export const INSTALLED: ServiceKind = {
+/** For a node that has joined. The state survives reboots and upgrades. */
+export const INSTALLED: ServiceOptions = {
   name: "lifeline-agent",
   description: "Measures from this node what Omni needs to be reachable, and reports it to a Lifeline collector.",
   stateDirectory: "/var/lib/lifeline-agent",
@@ -27,20 +27,20 @@ export const INSTALLED: ServiceKind = {
   environment: [],
 };
 
-/** Where an ExtensionServiceConfig is to put the agent's configuration. The image has a file without content there. */
+/** The agent's configuration. An ExtensionServiceConfig replaces the empty one of the image. */
 export const CONFIG_FILE = "/usr/local/etc/lifeline/agent.yaml";
 
-/** Where an image that brings a join token has it. */
+/** The join token of an image that brings one. */
 export const JOIN_TOKEN_FILE = "/usr/local/etc/lifeline/join-token";
 
-/** Of the 64 MiB that Talos gives a container's /run: the spool, which is memory there, beside key, plan and what is being written. */
+/** Of the 64 MiB of a container's /run, which is memory. Key, plan and files being written need the rest. */
 const SPOOL_IN_MEMORY_BYTES = 24 * 1024 * 1024;
 
 /**
- * On a machine in maintenance mode: it has no disk, no configuration, and no container runtime to wait for. What it is told comes in the
- * image, and what it keeps ends with its container. `talosctl logs` is for machines that have joined: so the console has its log.
+ * For a machine in maintenance mode, which has no disk, no configuration and no `cri`. The image brings the configuration, and the state ends
+ * with the container. `talosctl logs` works only on machines that have joined, so the console gets the log.
  */
-export const MAINTENANCE: ServiceKind = {
+export const MAINTENANCE: ServiceOptions = {
   name: "lifeline-agent-maintenance",
   description: "Measures from a machine in maintenance mode what Omni needs to be reachable.",
   stateDirectory: "/run/lifeline-agent",
@@ -49,18 +49,18 @@ export const MAINTENANCE: ServiceKind = {
   environment: [`LIFELINE_JOIN_TOKEN_FILE=${JOIN_TOKEN_FILE}`, `LIFELINE_SPOOL_MAX_BYTES=${SPOOL_IN_MEMORY_BYTES}`],
 };
 
-/** Talos's bundle of certificates, which it gives to no container by itself. */
+/** Talos's bundle of CA certificates. No container has it without a mount. */
 const CERTIFICATES = "/etc/ssl/certs/ca-certificates";
 
-/** Of the user and group that the agent becomes once what needs root is done: one that no file of Talos belongs to. */
+/** User and group that the agent changes to once it has done what needs root. No file of Talos belongs to them. */
 const UID = 65_532;
 
-/** All of a service's environment: Talos gives it none. */
-export function environmentOf({ stateDirectory, environment }: ServiceKind): readonly string[] {
+/** The whole environment of the service: Talos adds nothing. */
+export function environmentOf({ stateDirectory, environment }: ServiceOptions): readonly string[] {
   return [
     "PATH=/bin",
     "HOME=/run",
-    // Nothing else can be written to; 64 MiB.
+    // The only writable directory, 64 MiB.
     "TMPDIR=/run",
     "NODE_ENV=production",
     `NODE_EXTRA_CA_CERTS=${CERTIFICATES}`,
@@ -72,8 +72,8 @@ export function environmentOf({ stateDirectory, environment }: ServiceKind): rea
   ];
 }
 
-/** `manifest.yaml`. Talos reads the range as blang/semver does, which wants all three numbers. */
-export function manifestText({ name, description }: ServiceKind, version: string): string {
+/** `manifest.yaml`. Talos's range needs all three numbers (blang/semver). */
+export function manifestText({ name, description }: ServiceOptions, version: string): string {
   return text({
     version: "v1alpha1",
     metadata: {
@@ -87,18 +87,18 @@ export function manifestText({ name, description }: ServiceKind, version: string
 }
 
 /**
- * The service's file. Nothing in it can hold up a boot: it waits for no network, no time and no configuration; every source of a mount
- * is there on every Talos, or is made by it; `cri` is waited for where the state lies below /var.
+ * The service file. Nothing in it can hold up a boot: the service does not wait for network, time or configuration, and Talos has or makes
+ * every source of a mount. It waits for `cri` if its state is below /var.
  */
-export function serviceText(kind: ServiceKind): string {
-  const { name, stateDirectory, isOnDisk, logsToConsole } = kind;
+export function serviceText(options: ServiceOptions): string {
+  const { name, stateDirectory, isOnDisk, logsToConsole } = options;
   const state = { source: stateDirectory, destination: stateDirectory, type: "bind", options: ["rbind", "rw"] };
   return text({
     name,
     container: {
       entrypoint: "/bin/node",
       args: [...AGENT_NODE.flags, APPLICATION, "--config", CONFIG_FILE],
-      environment: environmentOf(kind),
+      environment: environmentOf(options),
       mounts: [
         ...(isOnDisk ? [state] : []),
         { source: "/etc/ssl/certs", destination: "/etc/ssl/certs", type: "bind", options: ["rbind", "ro"] },
@@ -111,5 +111,5 @@ export function serviceText(kind: ServiceKind): string {
   });
 }
 
-/** One line to a value, however long. */
+/** Without line folding, so that each value is on one line. */
 const text = (value: object) => stringify(value, { lineWidth: 0 });

@@ -14,7 +14,13 @@ const components = [component("b", "Permission is granted"), component("a", "Per
 
 interface Document {
   readonly [key: string]: unknown;
-  readonly packages: { SPDXID: string; name: string; licenseDeclared: string; licenseConcluded: string }[];
+  readonly packages: {
+    SPDXID: string;
+    name: string;
+    licenseDeclared: string;
+    licenseConcluded: string;
+    licenseComments?: string;
+  }[];
   readonly hasExtractedLicensingInfos: { licenseId: string; extractedText: string }[];
   readonly relationships: { spdxElementId: string; relationshipType: string; relatedSpdxElement: string }[];
 }
@@ -42,25 +48,28 @@ describe("spdxText", () => {
     ).toEqual(ids.map((id, index) => [index === 0 ? "DESCRIBES" : "CONTAINS", id]));
   });
 
-  it("carries each licence's text once, under the name that packages give it", () => {
+  it("names the licence of each package in both fields, as an SPDX id where there is one", () => {
+    const without = { ...component("d", "All rights"), licence: undefined };
+    const { packages } = JSON.parse(spdxText(facts, [...components, without])) as Document;
+    const licences = packages.map(({ licenseDeclared }) => licenseDeclared);
+    expect(licences).toEqual(["Apache-2.0", "MIT", "MIT", "MIT", expect.stringMatching(/^LicenseRef-[0-9a-f]{16}$/)]);
+    expect(packages.map(({ licenseConcluded }) => licenseConcluded)).toEqual(licences);
+  });
+
+  it("carries each licence text once, under the reference that its packages name", () => {
     const [only, ...others] = document.hasExtractedLicensingInfos;
     expect(others).toEqual([]);
     expect(only?.extractedText).toBe("Permission is granted");
-    expect(document.packages.map(({ licenseDeclared }) => licenseDeclared)).toEqual([
-      "Apache-2.0",
-      only?.licenseId,
-      only?.licenseId,
-      "MIT",
-    ]);
-    expect(document.packages.map(({ licenseConcluded }) => licenseConcluded)).toEqual([
-      "Apache-2.0",
-      "MIT",
-      "MIT",
-      "MIT",
+    const named = `The text is ${only?.licenseId}.`;
+    expect(document.packages.map(({ licenseComments }) => licenseComments)).toEqual([
+      undefined,
+      named,
+      named,
+      undefined,
     ]);
   });
 
-  it("is the same in whatever order things come, and another namespace when one differs", () => {
+  it("is the same for any order of the components, and has another namespace when one differs", () => {
     expect(spdxText(facts, [...components].reverse())).toBe(spdxText(facts, components));
     const other = JSON.parse(spdxText(facts, components.slice(1))) as Document;
     expect(other["documentNamespace"]).not.toBe(document["documentNamespace"]);

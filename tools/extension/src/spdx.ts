@@ -1,22 +1,21 @@
 /**
- * What is in the image, as an SPDX 2.3 document in JSON (https://spdx.github.io/spdx-spec/v2.3/): every package with its licence, and the
- * licence's own text where it must travel with a copy. One document describes both architectures.
+ * The inventory of an image as an SPDX 2.3 document in JSON (https://spdx.github.io/spdx-spec/v2.3/): every package with its licence, and the
+ * text of the licence where a copy must carry it. One document describes both architectures.
  */
 import { createHash } from "node:crypto";
 
-/** One thing that is in the image. */
+/** A package in the image. */
 export interface Component {
   readonly name: string;
   readonly version: string;
-  /** `pkg:` URL (https://github.com/package-url/purl-spec); told apart by it. */
+  /** `pkg:` URL, which identifies it (https://github.com/package-url/purl-spec). */
   readonly purl: string;
-  /** An SPDX expression, or `text` stands for it. */
+  /** An SPDX expression; undefined when the package has none. */
   readonly licence: string | undefined;
-  /** The notice that a copy must carry; undefined when the package brings none. */
+  /** The licence text that a copy must carry; undefined when the package has none. */
   readonly text: string | undefined;
-  /** What was done to it. */
+  /** How it differs from what its supplier ships. */
   readonly change?: string;
-  /** Who made it what it is here. */
   readonly supplier: string;
 }
 
@@ -28,7 +27,7 @@ export interface SpdxFacts {
   readonly licence: string;
 }
 
-/** The document's text. The same components give the same text, in whatever order they come. */
+/** The document's text, the same for any order of the components. */
 export function spdxText(facts: SpdxFacts, components: readonly Component[]): string {
   const sorted = [...components].sort((one, other) => (one.purl < other.purl ? -1 : 1));
   const packages = sorted.map(packageOf);
@@ -38,7 +37,7 @@ export function spdxText(facts: SpdxFacts, components: readonly Component[]): st
     dataLicense: "CC0-1.0",
     SPDXID: "SPDXRef-DOCUMENT",
     name: `${facts.name}-${facts.version}`,
-    // Unique for what it describes, as the specification wants; nothing is served there.
+    // The specification wants it unique; nothing is served at it.
     documentNamespace: `https://spdx.org/spdxdocs/${facts.name}-${facts.version}-${sha256Of(content).slice(0, 32)}`,
     creationInfo: {
       created: new Date(facts.createdSeconds * 1_000).toISOString().replace(".000Z", "Z"),
@@ -76,16 +75,19 @@ function rootPackage({ name, version, licence }: SpdxFacts) {
 }
 
 function packageOf(component: Component) {
-  const { name, version, purl, licence, text, change, supplier } = component;
-  const declared = text === undefined ? (licence ?? "NOASSERTION") : referenceOf(component);
+  const { name, version, purl, text, change, supplier } = component;
+  const reference = text === undefined ? undefined : referenceOf(component);
+  // Talos's SBOM items read licenseDeclared alone (SBOMItemController, 1.11 to 1.13), so both fields have the SPDX id.
+  const licence = component.licence ?? reference ?? "NOASSERTION";
   return {
     name,
     SPDXID: `SPDXRef-Package-${sha256Of(purl).slice(0, 16)}`,
     versionInfo: version,
     downloadLocation: "NOASSERTION",
     filesAnalyzed: false,
-    licenseConcluded: licence ?? "NOASSERTION",
-    licenseDeclared: declared,
+    licenseConcluded: licence,
+    licenseDeclared: licence,
+    ...(reference === undefined ? {} : { licenseComments: `The text is ${reference}.` }),
     copyrightText: "NOASSERTION",
     supplier,
     ...(change === undefined ? {} : { comment: change }),
@@ -102,7 +104,7 @@ function licenceTextOf(component: Component, index: number, all: readonly Compon
     : [];
 }
 
-/** Named by the text: packages that bring the same one share it. */
+/** By the text, so that packages with the same text share it. */
 const referenceOf = ({ text = "" }: Component) => `LicenseRef-${sha256Of(text).slice(0, 16)}`;
 
 const purlOf = (purl: string) => ({

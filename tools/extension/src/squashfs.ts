@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { outputOf } from "./command.ts";
 import { ExtensionError } from "./extension-error.ts";
-import { spread, type Tree } from "./tree.ts";
+import { type Tree, writeTree } from "./tree.ts";
 
 /** Talos's own level of zstd; a size is only a figure at this one. */
 export const TALOS_ZSTD_LEVEL = 18;
@@ -20,7 +20,7 @@ export async function squash(directory: string, file: string, zstdLevel = TALOS_
 export async function squashfsBytes(tree: Tree): Promise<number | undefined> {
   const directory = await mkdtemp(join(tmpdir(), "lifeline-squashfs-"));
   try {
-    await spread(tree, join(directory, "root"));
+    await writeTree(tree, join(directory, "root"));
     return await squash(join(directory, "root"), join(directory, "image"));
   } catch (error) {
     if (error instanceof ExtensionError && error.code === "missing") return undefined;

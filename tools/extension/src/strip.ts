@@ -1,24 +1,24 @@
-/** Debian's `strip` for every architecture (binutils-multiarch), run by its own loader on its own libraries: the same on every x86-64 Linux. */
+/** Debian's `strip` for all architectures (binutils-multiarch), run with its own loader and libraries: the same on every x86-64 Linux. */
 import { chmod, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { outputOf } from "./command.ts";
 import { ExtensionError } from "./extension-error.ts";
-import { spread, type Tree } from "./tree.ts";
+import { type Tree, writeTree } from "./tree.ts";
 
-/** Takes the symbols and debugging sections out of an ELF file of any architecture. */
+/** Removes symbols and debugging sections from an ELF file of any architecture. */
 export type Strip = (program: Uint8Array) => Promise<Uint8Array>;
 
 const STRIP = "usr/bin/x86_64-linux-gnu-strip";
 const LOADER = "lib64/ld-linux-x86-64.so.2";
 const LIBRARY_PATH = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
-/** Of the packages' files, what running it takes. */
+/** The files of the packages that it needs. */
 const NEEDED =
   /^(lib64\/|lib\/x86_64-linux-gnu\/|usr\/lib\/x86_64-linux-gnu\/[^/]+\.so|usr\/bin\/x86_64-linux-gnu-strip$)/;
 
-/** Unpacks it to `directory` unless it lies there. Throws `missing` on a machine that cannot run it. */
+/** Unpacks it to `directory` unless it is there. Throws ExtensionError `missing` on a machine that cannot run it. */
 export async function openStrip(packages: Tree, directory: string): Promise<Strip> {
   if (process.platform !== "linux" || process.arch !== "x64")
-    throw new ExtensionError("missing", `got ${process.platform} ${process.arch}; images are made on x86-64 Linux`);
+    throw new ExtensionError("missing", `got ${process.platform} ${process.arch}; images are built on x86-64 Linux`);
   await unpack(packages, directory);
   const libraries = LIBRARY_PATH.map((path) => join(directory, path)).join(":");
   const command = ["--library-path", libraries, join(directory, STRIP), "--strip-all"];
@@ -38,14 +38,14 @@ export async function openStrip(packages: Tree, directory: string): Promise<Stri
 async function unpack(packages: Tree, directory: string): Promise<void> {
   if ((await readFile(join(directory, STRIP)).catch(() => undefined)) !== undefined) return;
   const wanted = [...packages].filter(([path]) => NEEDED.test(path));
-  // Debian's loader is a link from the root, which is not this root.
+  // Debian's loader is an absolute link; here it must stay below `directory`.
   const here = wanted.map(([path, entry]) => {
     const isAbsolute = entry.kind === "symlink" && entry.target.startsWith("/");
     return [path, isAbsolute ? { ...entry, target: join("..", entry.target) } : entry] as const;
   });
   const draft = `${directory}.draft`;
   await rm(draft, { recursive: true, force: true });
-  await spread(new Map(here), draft);
+  await writeTree(new Map(here), draft);
   await chmod(join(draft, STRIP), 0o755);
   await rm(directory, { recursive: true, force: true });
   await rename(draft, directory);

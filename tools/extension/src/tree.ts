@@ -1,9 +1,9 @@
 /**
- * A tree of files as an image holds it: only regular files, directories and symbolic links, by path.
+ * A tree of files as an image holds it: regular files, directories and symbolic links, by path.
  *
- * 1. A path is relative, its parts are neither empty nor `.` or `..`.
- * 2. A path stands in a tree once; two trees that both have a file there cannot be joined.
- * 3. Files are 0644 or 0755; nothing is writable to others, setuid, or a hard link.
+ * 1. A path is relative. No part of it is empty, `.` or `..`.
+ * 2. Two trees with a file at the same path cannot be joined.
+ * 3. Files are 0644 or 0755. Nothing is writable by others, setuid, or a hard link.
  */
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -12,7 +12,7 @@ import { ExtensionError } from "./extension-error.ts";
 export type TreeEntry =
   | { readonly kind: "file"; readonly bytes: Uint8Array; readonly isExecutable: boolean }
   | { readonly kind: "symlink"; readonly target: string }
-  /** `owner` is uid and gid, 0 unless a program that is not root writes there. */
+  /** `owner` is uid and gid: 0, unless a program that is not root writes there. */
   | { readonly kind: "directory"; readonly owner: number };
 
 export type Tree = ReadonlyMap<string, TreeEntry>;
@@ -28,7 +28,7 @@ export function fileOf(content: string | Uint8Array, isExecutable = false): Tree
   return { kind: "file", bytes, isExecutable };
 }
 
-/** The tree of these entries. Throws `tree` for a path that breaks the laws above. */
+/** The tree of these entries. Throws ExtensionError `tree` for a path that breaks the rules above. */
 export function treeOf(entries: Readonly<Record<string, TreeEntry>>): Tree {
   for (const path of Object.keys(entries)) checkPath(path);
   return new Map(Object.entries(entries));
@@ -40,19 +40,19 @@ export function below(directory: string, tree: Tree): Tree {
   return new Map([...tree].map(([path, entry]) => [`${directory}/${path}`, entry]));
 }
 
-/** All of them as one; a directory may stand in several. Throws `tree` when a path is a file in one and stands in another. */
+/** All trees as one. A directory may be in several. Throws ExtensionError `tree` when a file's path is in another tree too. */
 export function joined(...trees: readonly Tree[]): Tree {
   const whole = new Map<string, TreeEntry>();
   for (const [path, entry] of trees.flatMap((tree) => [...tree])) {
     const before = whole.get(path);
     if (before !== undefined && !(before.kind === "directory" && entry.kind === "directory"))
-      throw new ExtensionError("tree", `${path}: stands in two trees, want each path once`);
+      throw new ExtensionError("tree", `${path}: is in two trees, want each path once`);
     whole.set(path, entry);
   }
   return whole;
 }
 
-/** With the directories that its paths go through, sorted by path, parents first. Throws `tree` when a path goes through a file. */
+/** Adds the directories that the paths go through; sorted by path, parents first. Throws ExtensionError `tree` when a path goes through a file. */
 export function complete(tree: Tree): Tree {
   const whole = new Map(tree);
   for (const path of tree.keys()) {
@@ -65,15 +65,15 @@ export function complete(tree: Tree): Tree {
   return new Map([...whole].sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
-/** The bytes of the file at `path`. Throws `tree` when there is none. */
+/** The bytes of the file at `path`. Throws ExtensionError `tree` when there is none. */
 export function bytesAt(files: Files, path: string): Uint8Array {
   const entry = files.get(path);
   if (entry?.kind !== "file") throw new ExtensionError("tree", `${path}: got ${entry?.kind ?? "nothing"}, want a file`);
   return entry.bytes;
 }
 
-/** Writes the tree below `directory`, which is made. Owners are left to the caller's. */
-export async function spread(tree: Tree, directory: string): Promise<void> {
+/** Writes the tree below `directory`, which it makes. All entries belong to the user of this process. */
+export async function writeTree(tree: Tree, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   for (const [path, entry] of complete(tree)) {
     const place = join(directory, path);

@@ -1,6 +1,6 @@
 /**
- * Debian's archive by its ordinary client, apt-get, with a root of its own: sources, lists and status lie in one directory, so that
- * the machine's package lists, architectures and settings stay as they are. The machine's own proxy and mirror settings hold.
+ * Debian's archive, read with apt-get. Sources, lists and status are in a directory of their own, so that the machine's package lists and
+ * architectures stay as they are. The machine's proxy and mirror settings apply.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,19 +16,19 @@ export interface Offer {
 
 /** The archive. `name` is `package:architecture`, with `=version` for another than the newest. */
 export interface DebianArchive {
-  /** Undefined: not there (any more). */
+  /** Undefined when the archive does not have it. */
   offer(name: string): Promise<Offer | undefined>;
   /** The .deb's bytes. */
   fetch(name: string): Promise<Uint8Array>;
 }
 
-/** Debian 12: its glibc 2.36 runs Node's official binaries, which ask for 2.28. */
+/** Debian 12: its glibc 2.36 runs Node's official binaries, which need 2.28. */
 const SOURCES = ["debian bookworm", "debian-security bookworm-security"]
   .map((source) => `deb [signed-by=KEYRING] http://deb.debian.org/${source} main\n`)
   .join("");
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/** Opens the archive and reads its lists anew. Throws `missing` without apt-get, `command` when the mirror does not answer. */
+/** Opens the archive and updates its lists. Throws ExtensionError: `missing` without apt-get, `command` when the mirror does not answer. */
 export async function openDebianArchive(directory: string): Promise<DebianArchive> {
   const options = await aptRoot(directory);
   await outputOf("apt-get", [...options, "update"]);
@@ -38,7 +38,7 @@ export async function openDebianArchive(directory: string): Promise<DebianArchiv
       try {
         return offerOf((await apt(["--print-uris", "download", name])).toString());
       } catch (error) {
-        // apt-get has one code for all that it cannot do; the lists are fresh and lie here, so what fails is the name.
+        // apt-get has one exit code for all failures. The lists are new and on this disk, so only the name can be at fault.
         if (error instanceof ExtensionError && error.code === "command") return undefined;
         throw error;
       }
@@ -77,7 +77,7 @@ async function aptRoot(directory: string): Promise<readonly string[]> {
   return ["-qq", ...split.flatMap((setting) => ["-o", setting])];
 }
 
-/** Of a line `'URI' FILE SIZE SHA256:HEX`; the file is `name_version_architecture.deb`, the version's colon written `%3a`. */
+/** Reads a line `'URI' FILE SIZE SHA256:HEX`. The file is `name_version_architecture.deb`, with `%3a` for the version's colon. */
 export function offerOf(printed: string): Offer | undefined {
   const [, file = "", sha256 = ""] = /^'[^']+' (\S+) \d+ SHA256:([0-9a-f]{64})$/m.exec(printed) ?? [];
   const version = file.split("_")[1];

@@ -1,4 +1,4 @@
-/** The Debian packages an image is made of, to the byte: `debian.lock.json`. */
+/** The Debian packages that an image is made of, with their hashes: `debian.lock.json`. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -13,12 +13,12 @@ export interface DebianPackage {
   readonly sha256: string;
 }
 
-/** Packages that libraries of the image are taken from. */
+/** The packages whose libraries are in the image. */
 export const LIBRARIES: ReadonlySet<string> = new Set(["libc6", "libgcc-s1", "libstdc++6"]);
 
 /**
- * What is asked of Debian: the libraries of each architecture; of amd64 the program that strips for both, with its own libraries; and the
- * copyright of GCC's libraries, which is in a package of its own.
+ * The packages that a build needs: the libraries of each architecture; for amd64 also `strip` for both with its own libraries, and the
+ * package that holds the copyright of GCC's libraries.
  */
 export const WANTED: readonly Pick<DebianPackage, "name" | "architecture">[] = [
   ...(["amd64", "arm64"] as const).flatMap((architecture) => [...LIBRARIES].map((name) => ({ name, architecture }))),
@@ -39,11 +39,11 @@ const schema = v.array(
   }),
 );
 
-/** As a package is named to apt-get. */
+/** The name that apt-get takes. */
 export const named = ({ name, architecture }: Pick<DebianPackage, "name" | "architecture">) =>
   `${name}:${architecture}`;
 
-/** Throws `lock` when the file cannot be used, or is not about the packages that are wanted. */
+/** Reads the lock file. Throws ExtensionError `lock` when it is invalid, or does not list exactly the wanted packages. */
 export function readLock(path: string): readonly DebianPackage[] {
   const packages = parsed(path);
   const got = packages.map(named).sort().join(" ");

@@ -46,7 +46,7 @@ describe("a locked package", () => {
     [
       "another version",
       archiveOf("2.36-10", deb),
-      "libc6:arm64=2.36-9: Debian has 2.36-10 now; renew the lock file with --update-lock",
+      "libc6:arm64=2.36-9: Debian has 2.36-10 now; update the lock file with --update-lock",
     ],
     ["other bytes, by what the archive says", archiveOf("2.36-9", deb, "0".repeat(64)), `got sha256 ${"0".repeat(64)}`],
     ["other bytes, whatever the archive says", archiveOf("2.36-9", Buffer.from("other")), `want ${sha256}`],

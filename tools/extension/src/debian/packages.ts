@@ -1,4 +1,4 @@
-/** The locked Debian packages: from the cache where the bytes are there, else from the archive, and refused when they differ. */
+/** The locked Debian packages, from the cache or the archive. Other bytes than the locked ones are refused. */
 import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,28 +9,28 @@ import type { Tree } from "../tree.ts";
 import type { DebianArchive } from "./apt.ts";
 import { type DebianPackage, named, WANTED } from "./lock.ts";
 
-/** The .deb of a locked package, as a file in `cacheDirectory`. Throws `lock` when the archive has another one. */
+/** Path of a locked package in `cacheDirectory`, fetched if it is not there. Throws ExtensionError as {@link fetchLocked} does. */
 export async function debOf(
   locked: DebianPackage,
   cacheDirectory: string,
   archive: () => Promise<DebianArchive>,
 ): Promise<string> {
-  const place = join(cacheDirectory, `${locked.sha256}.deb`);
-  const kept = await readFile(place).catch(() => undefined);
-  if (kept !== undefined && sha256Of(kept) === locked.sha256) return place;
+  const path = join(cacheDirectory, `${locked.sha256}.deb`);
+  const kept = await readFile(path).catch(() => undefined);
+  if (kept !== undefined && sha256Of(kept) === locked.sha256) return path;
   const fetched = await fetchLocked(locked, await archive());
   await mkdir(cacheDirectory, { recursive: true });
-  await writeFile(place, fetched);
-  return place;
+  await writeFile(path, fetched);
+  return path;
 }
 
-/** The locked bytes from the archive. Throws `lock` when it has others, or the version no more. */
+/** The locked bytes from the archive. Throws ExtensionError `lock` when it has other bytes, or no longer has the version. */
 export async function fetchLocked(locked: DebianPackage, archive: DebianArchive): Promise<Uint8Array> {
   const exact = `${named(locked)}=${locked.version}`;
   const offer = await archive.offer(exact);
   if (offer === undefined) {
     const newest = (await archive.offer(named(locked)))?.version ?? "none";
-    throw new ExtensionError("lock", `${exact}: Debian has ${newest} now; renew the lock file with --update-lock`);
+    throw new ExtensionError("lock", `${exact}: Debian has ${newest} now; update the lock file with --update-lock`);
   }
   if (offer.sha256 !== locked.sha256) throw refusal(exact, offer.sha256, locked.sha256);
   const fetched = await archive.fetch(exact);
@@ -38,12 +38,12 @@ export async function fetchLocked(locked: DebianPackage, archive: DebianArchive)
   return fetched;
 }
 
-/** What a new lock file would hold: the newest of each wanted package. Throws `lock` when the archive lacks one. */
+/** The newest of each wanted package. Throws ExtensionError `lock` when the archive lacks one. */
 export async function newestPackages(archive: DebianArchive): Promise<DebianPackage[]> {
   const newest: DebianPackage[] = [];
   for (const wanted of WANTED) {
     const offer = await archive.offer(named(wanted));
-    if (offer === undefined) throw new ExtensionError("lock", `${named(wanted)}: the archive has none`);
+    if (offer === undefined) throw new ExtensionError("lock", `${named(wanted)}: is not in the archive`);
     newest.push({ ...wanted, version: offer.version, sha256: offer.sha256 });
   }
   return newest;

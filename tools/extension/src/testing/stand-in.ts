@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Bundle, bundleProgram, nativeModule } from "@lifeline/bundle";
 import { architectureOf, HERE } from "../architecture.ts";
 import { applicationOf } from "../container.ts";
-import { type ExtensionMake, extensionRoot, FOR_EVERY_NODE, layerTree } from "../extension.ts";
+import { type ExtensionVariant, extensionRoot, INSTALLED_VARIANT, layerTree } from "../extension.ts";
 import { librariesOf } from "../libraries.ts";
 import { layerOf, writeLayout } from "../oci.ts";
 import { MAINTENANCE } from "../service.ts";
@@ -15,9 +15,9 @@ import { type Files, fileOf, joined, type Tree, treeOf } from "../tree.ts";
 export const ARCHITECTURE = architectureOf(HERE ?? "amd64");
 
 /** The variant for maintenance mode. Nothing listens at the collector's address, and no collector issued the token. */
-export const MAINTENANCE_MAKE: ExtensionMake = {
-  kind: MAINTENANCE,
-  told: treeOf({
+export const MAINTENANCE_VARIANT: ExtensionVariant = {
+  service: MAINTENANCE,
+  files: treeOf({
     "usr/local/etc/lifeline/agent.yaml": fileOf(
       `collector: 127.0.0.1:9\nenrol: { authority: "sha256:${"0".repeat(64)}" }\n`,
     ),
@@ -38,13 +38,13 @@ const machineFiles: Files = {
 };
 
 /** The layer with `program` as its agent. */
-export function standIn(program: Bundle, make = FOR_EVERY_NODE): Tree {
+export function standIn(program: Bundle, variant = INSTALLED_VARIANT): Tree {
   const node = readFileSync(process.execPath);
   const nativePath = nativeModule();
   const native = nativePath === undefined ? new Uint8Array() : readFileSync(nativePath);
   const libraries = librariesOf(native.length === 0 ? [node] : [node, native], machineFiles, ARCHITECTURE);
   const tree = joined(treeOf({ "bin/node": fileOf(node, true) }), libraries);
-  return layerTree(make, extensionRoot(make, applicationOf(program, native), { tree }, "{}"), "0.1.0");
+  return layerTree(variant, extensionRoot(variant, applicationOf(program, native), { tree }, "{}"), "0.1.0");
 }
 
 /** Writes an OCI layout of the layer to `directory`, without compression: a Node takes seconds to pack. */
@@ -55,5 +55,5 @@ export async function writeStandIn(directory: string, layer: Tree): Promise<void
 }
 
 /** Path of a file of the container's root in the layer. */
-export const inContainer = (path: string, { kind }: ExtensionMake = FOR_EVERY_NODE) =>
-  join("rootfs/usr/local/lib/containers", kind.name, path);
+export const inContainer = (path: string, { service }: ExtensionVariant = INSTALLED_VARIANT) =>
+  join("rootfs/usr/local/lib/containers", service.name, path);

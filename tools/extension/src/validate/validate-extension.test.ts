@@ -1,7 +1,7 @@
 /** One layer that is right, and for each rule one that breaks it. */
 import { describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
-import { ARCHITECTURE, inContainer, MAINTENANCE_MAKE, programOf, standIn } from "../testing/stand-in.ts";
+import { ARCHITECTURE, inContainer, MAINTENANCE_VARIANT, programOf, standIn } from "../testing/stand-in.ts";
 import { DIRECTORY, fileOf, type Tree, type TreeEntry } from "../tree.ts";
 import { validateExtension } from "./validate-extension.ts";
 
@@ -46,7 +46,7 @@ const problemsOf = (change: Change) => validateExtension(change(good), ARCHITECT
 describe("a layer that is right", () => {
   it.each<[string, Change]>([
     ["as it is built", (layer) => layer],
-    ["for maintenance mode", () => standIn(programOf("export {};\n"), MAINTENANCE_MAKE)],
+    ["for maintenance mode", () => standIn(programOf("export {};\n"), MAINTENANCE_VARIANT)],
     ["with a licence beside the container", add("rootfs/usr/local/share/LICENSE")],
     ["for an earlier Talos as well", forTalos(">= v1.9.3")],
     ["with a prerelease version", manifest({}, { version: "1.0.0-beta.1" })],

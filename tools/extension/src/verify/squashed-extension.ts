@@ -4,7 +4,7 @@ import type { ArchitectureName } from "../architecture.ts";
 import { ExtensionError } from "../extension-error.ts";
 import { readLayer } from "../oci-layout.ts";
 import { squash } from "../squashfs.ts";
-import { spread } from "../tree.ts";
+import { writeTree } from "../tree.ts";
 import type { ServiceFile } from "../validate/service-file.ts";
 import { validateExtension } from "../validate/validate-extension.ts";
 
@@ -23,7 +23,7 @@ export async function unpackExtension(from: string, architecture: ArchitectureNa
   const { tree } = await readLayer(from, architecture);
   const { service, problems } = validateExtension(tree, architecture);
   if (service === undefined) throw new ExtensionError("tree", `${from}: ${architecture}: ${problems.join("; ")}`);
-  await spread(tree, join(directory, "layer"));
+  await writeTree(tree, join(directory, "layer"));
   return { root: service.root, service: service.file };
 }
 

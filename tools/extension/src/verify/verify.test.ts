@@ -6,7 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Bundle } from "@lifeline/bundle";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ARCHITECTURE, bundledAgent, MAINTENANCE_MAKE, programOf, standIn, writeStandIn } from "../testing/stand-in.ts";
+import {
+  ARCHITECTURE,
+  bundledAgent,
+  MAINTENANCE_VARIANT,
+  programOf,
+  standIn,
+  writeStandIn,
+} from "../testing/stand-in.ts";
 import type { Tree } from "../tree.ts";
 import type { Check } from "./check.ts";
 import { obstacles } from "./machine.ts";
@@ -64,7 +71,7 @@ describe.skipIf(isSkipped)(`npm run extension:verify${isSkipped ? ` (skipped: ${
     "runs the variant for maintenance mode, which has no disk and enrols again with another key",
     async () => {
       const args = ["--zstd-level", "1", "--settle", "3", "--profile", "v1.14", "--json"];
-      const { stdout, stderr } = await verify(standIn(agent, MAINTENANCE_MAKE), ...args);
+      const { stdout, stderr } = await verify(standIn(agent, MAINTENANCE_VARIANT), ...args);
       const checks = checksOf(stdout);
       const failed = checks.filter((check) => isCounted(check) && !check.isRight);
       expect(failed, stderr).toEqual([]);
