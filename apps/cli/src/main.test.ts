@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
+import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { listenerOf, testAuthority } from "./testing/authority.ts";
@@ -59,4 +62,51 @@ describe("the process", () => {
     expect(JSON.parse(await out).rows[0]).toMatchObject({ requirement: "api-endpoint", target });
     expect(code).toBe(1);
   });
+
+  /** A check of an endpoint that never ends a handshake, and of a STAMP reflector that never answers. */
+  async function hangingCheck(seconds: number) {
+    const tcp = createServer((socket) => socket.on("error", () => {}));
+    const udp = createSocket("udp4");
+    tcp.listen(0, "127.0.0.1");
+    udp.bind(0, "127.0.0.1");
+    await Promise.all([once(tcp, "listening"), once(udp, "listening")]);
+    const reflector = `127.0.0.1:${udp.address().port}`;
+    const api = `https://127.0.0.1:${(tcp.address() as AddressInfo).port}`;
+    const omni = `{ api: "${api}", siderolink: ["${reflector}"], stampReflectors: ["${reflector}"] }`;
+    const directory = mkdtempSync(join(tmpdir(), "lifeline-check-process-"));
+    const deployment = join(directory, "deployment.yaml");
+    writeFileSync(deployment, `version: 1\nname: x\nkind: on-prem\nomni: ${omni}\n`);
+    const only = "*-endpoint";
+    const child = start("check", "--deployment", deployment, "--only", only, "--seconds", `${seconds}`, "--json");
+    const closed = once(child, "close").finally(() => {
+      tcp.close();
+      udp.close();
+      rmSync(directory, { recursive: true });
+    });
+    return { child, closed, out: textOf(child.stdout), begun: Promise.all([once(tcp, "connection"), stampOn(udp)]) };
+  }
+
+  it("ends with its result, though a STAMP session would stay open for a minute", async () => {
+    const { out, closed } = await hangingCheck(1);
+    expect(JSON.parse(await out).rows.map(({ probe }: { probe: string }) => probe)).toContain("stamp");
+    const [code] = await closed;
+    expect(code).toBe(1);
+  });
+
+  it("ends at SIGINT with attempts in flight and a STAMP session open, and still prints what it knows", async () => {
+    const { child, out, closed, begun } = await hangingCheck(300);
+    await begun;
+    child.kill("SIGINT");
+    const [code] = await closed;
+    expect(JSON.parse(await out).rows.map(({ probe }: { probe: string }) => probe)).toContain("stamp");
+    expect(code).toBe(1);
+  });
 });
+
+/** Resolves at the first STAMP packet: 44 bytes or more (RFC 8762 §4.2.1). */
+async function stampOn(udp: Socket): Promise<void> {
+  for (;;) {
+    const [bytes] = await once(udp, "message");
+    if (bytes.length >= 44) return;
+  }
+}

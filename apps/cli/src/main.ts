@@ -1,14 +1,11 @@
 #!/usr/bin/env node
 /** The process around {@link run}: streams, signals and the exit code. */
 import { randomInt } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { guardProcess, systemClock } from "@lifeline/measure";
-import { routeFamilies, siderolinkPrefix } from "@lifeline/probe";
-import { talosVersionOf } from "@lifeline/prober";
+import { openLocalNode } from "@lifeline/prober";
 import { run } from "./run.ts";
 import { outputOf } from "./stream-output.ts";
-import type { Host } from "./world.ts";
 
 /** Largest range of `randomInt` (Node.js crypto documentation): 2^48 − 1. */
 const RANDOM_RANGE = 2 ** 48 - 1;
@@ -26,20 +23,13 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-const host: Host = {
-  hostname: hostname(),
-  families: routeFamilies,
-  siderolinkPrefix: () => siderolinkPrefix(),
-  talosVersion: () => talosVersionOf(textOf("/etc/os-release")),
-};
-
-process.exitCode = await run(process.argv.slice(2), {
+const exitCode = await run(process.argv.slice(2), {
   stdout: outputOf(process.stdout),
   stderr: outputOf(process.stderr),
   env: process.env,
   clock: systemClock,
   random: () => randomInt(RANDOM_RANGE) / RANDOM_RANGE,
-  host,
+  host: { hostname: hostname(), openNode: openLocalNode },
   interrupt: interrupt.signal,
   // Loaded when it is asked for: nobody else needs its sockets.
   async reflect(args) {
@@ -48,10 +38,5 @@ process.exitCode = await run(process.argv.slice(2), {
   },
 });
 
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
-}
+// All text is written by now. Attempts that an interrupt left in flight would hold the process for seconds.
+process.exit(exitCode);

@@ -1,4 +1,4 @@
-import { deploymentFrom, loadCatalogue, type Resolution, resolve } from "@lifeline/catalogue";
+import { deploymentFrom, loadCatalogue, loadInterception, type Resolution, resolve } from "@lifeline/catalogue";
 import { type ManualClock, manualClock, type Reason, type Sample, type Target } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
@@ -28,6 +28,8 @@ async function finished<T>(run: Promise<T>, clock: ManualClock, limitMs = 60_000
   const settled = run.finally(() => {
     done = true;
   });
+  // A rejection is the caller's, once the clock stands still.
+  settled.catch(() => {});
   for (let passedMs = 0; !done && passedMs < limitMs; passedMs += 100) {
     await new Promise((resolve) => setImmediate(resolve));
     clock.advance(100);
@@ -35,13 +37,17 @@ async function finished<T>(run: Promise<T>, clock: ManualClock, limitMs = 60_000
   return settled;
 }
 
-function preflight(clock: ManualClock, attempt: Preflight["attempt"], rest: Partial<Preflight> = {}): Preflight {
-  const signal = new AbortController().signal;
-  return { resolution, node: "here", durationS: 10, clock, attempt, signal, ...rest };
+type Probe = Preflight["node"]["probe"];
+
+function preflight(clock: ManualClock, probe: Probe, rest: Partial<Preflight> = {}): Preflight {
+  const node = { probe, clockOffsetMs: () => undefined };
+  const { signal } = new AbortController();
+  const interception = loadInterception();
+  return { resolution, hostname: "here", durationS: 10, clock, node, interception, signal, ...rest };
 }
 
 describe("a preflight", () => {
-  it("tries each target once a second for the time given, and judges as the collector does", async () => {
+  it("probes each target once a second for the time given, and judges as the collector does", async () => {
     const clock = manualClock(0);
     const begun = new Map<string, number[]>();
     const model = await finished(
@@ -53,9 +59,11 @@ describe("a preflight", () => {
       ),
       clock,
     );
-    const [tcp, grpc] = [...begun.values()];
-    expect(tcp).toEqual([0, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 9_000]);
-    expect(grpc?.[0]).toBe(500);
+    expect(begun.size).toBe(2);
+    for (const [first = 0, ...later] of begun.values()) {
+      expect(first).toBeLessThanOrEqual(1_000);
+      expect(later).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9].map((second) => first + second * 1_000));
+    }
     expect(model.rows.map(({ probe, verdict, sent, lost }) => ({ probe, verdict, sent, lost }))).toEqual([
       { probe: "tcp", verdict: "met", sent: 10, lost: 0 },
       { probe: "grpc", verdict: "met", sent: 10, lost: 0 },
@@ -66,15 +74,14 @@ describe("a preflight", () => {
 
   it("names cause and next step of what is lost, since when it is (J2)", async () => {
     const clock = manualClock(1_000_000);
-    const attempt = async (target: Target) =>
-      sampleOf(
-        target,
-        clock,
-        target.options.probe === "tcp" && clock.wallMs() >= 1_004_000 ? "timeout" : "answered",
-        2,
-      );
+    let firstLossMs: number | undefined;
+    const attempt = async (target: Target) => {
+      const isLost = target.options.probe === "tcp" && clock.wallMs() >= 1_004_000;
+      if (isLost) firstLossMs ??= clock.wallMs();
+      return sampleOf(target, clock, isLost ? "timeout" : "answered", 2);
+    };
     const { rows } = await finished(runPreflight(preflight(clock, attempt)), clock);
-    expect(rows[0]).toMatchObject({ verdict: "unmet", cause: "timeout", sent: 10, lost: 6, sinceMs: 1_004_000 });
+    expect(rows[0]).toMatchObject({ verdict: "unmet", cause: "timeout", sent: 10, lost: 6, sinceMs: firstLossMs });
     expect(rows[0]?.nextStep).not.toBeNull();
     expect(rows[1]?.verdict).toBe("met");
   });
@@ -137,15 +144,29 @@ describe("a preflight", () => {
     expect(model.rows).toMatchObject([{ verdict: "unmet", cause: "no-proxy" }]);
   });
 
-  it("judges what is known when it is interrupted", async () => {
+  it("judges what is known when it is interrupted, and waits for no attempt in flight", async () => {
     const clock = manualClock(0);
     const abort = new AbortController();
-    clock.after(3_400, () => abort.abort());
-    const attempt = async (target: Target) => sampleOf(target, clock, "answered", 2);
+    clock.after(4_400, () => abort.abort());
+    const begun = new Map<string, number>();
+    const attempt = async (target: Target) => {
+      begun.set(target.id, (begun.get(target.id) ?? 0) + 1);
+      if (clock.monotonicNs() >= 3_400e6) await new Promise(() => {});
+      return sampleOf(target, clock, "answered", 2);
+    };
     const { rows } = await finished(runPreflight(preflight(clock, attempt, { signal: abort.signal })), clock);
+    expect([...begun.values()]).toEqual([4, 4]);
     expect(rows.map(({ verdict, sent }) => [verdict, sent])).toEqual([
-      ["met", 4],
+      ["met", 3],
       ["met", 3],
     ]);
+  });
+
+  it("rejects with the defect of a probe", async () => {
+    const clock = manualClock(0);
+    const broken = async () => {
+      throw new TypeError("broken");
+    };
+    await expect(finished(runPreflight(preflight(clock, broken)), clock)).rejects.toThrow("broken");
   });
 });

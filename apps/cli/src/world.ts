@@ -1,5 +1,6 @@
 /** Everything a command takes from outside, so that a test can be the outside. */
-import type { Clock, IpFamily } from "@lifeline/measure";
+import type { Clock } from "@lifeline/measure";
+import type { LocalNode, LocalNodeOptions } from "@lifeline/prober";
 
 /** Where text goes. */
 export interface Output {
@@ -14,14 +15,8 @@ export interface Output {
 /** The host that `check` probes from. */
 export interface Host {
   readonly hostname: string;
-  /** Families for which there is a usable route. */
-  families(): readonly IpFamily[];
-  /** The siderolink interface's /64, four groups; undefined without one. */
-  siderolinkPrefix(): string | undefined;
-  /** The Talos version; undefined on another system. */
-  talosVersion(): string | undefined;
-  /** `address:port` of each resolver; undefined: those of /etc/resolv.conf. */
-  readonly resolvers?: readonly string[];
+  /** Opens this host for probing, as the agent does. */
+  openNode(options: Pick<LocalNodeOptions, "clock" | "random" | "environment">): LocalNode;
 }
 
 /** What showing something takes. */

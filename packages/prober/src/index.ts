@@ -1,6 +1,5 @@
 export { type LocalNode, type LocalNodeOptions, openLocalNode } from "./local-node.ts";
 export type { NodeFacts, NodePaths } from "./node-facts.ts";
-export { talosVersionOf } from "./os-release.ts";
 export { Prober, type ProberOptions, type ProberStats } from "./prober.ts";
 export type { NodeProxy } from "./proxy-environment.ts";
 export {

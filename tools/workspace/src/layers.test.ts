@@ -23,7 +23,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "packages/verdict": ["measure", "window", "catalogue"],
   "apps/agent": ["measure", "window", "prober", "wire", "rpc", "identity", "settings"],
   "apps/collector": ["measure", "window", "catalogue", "verdict", "wire", "rpc", "identity", "settings"],
-  "apps/cli": ["measure", "window", "catalogue", "probe", "prober", "verdict", "wire", "rpc", "identity", "reflector"],
+  "apps/cli": ["measure", "window", "catalogue", "prober", "verdict", "wire", "rpc", "identity", "reflector"],
   "apps/reflector": ["measure", "probe", "stamp", "wire", "rpc", "settings"],
   "tools/lab": ["measure", "stamp", "identity", "wire", "reflector", "verdict"],
   "tools/local": ["measure", "catalogue", "rpc", "lab", "cli", "bundle"],
@@ -126,6 +126,11 @@ const FORBIDDEN: readonly { from: string; to: string; because: string }[] = [
     from: "apps/agent",
     to: "probe",
     because: "the agent measures through prober alone, so that it and `lifeline check` measure alike",
+  },
+  {
+    from: "apps/cli",
+    to: "probe",
+    because: "`lifeline check` measures through prober alone, so that it and the agent measure alike",
   },
   {
     from: "packages/prober",

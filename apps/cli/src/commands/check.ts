@@ -5,6 +5,7 @@ import {
   deploymentFrom,
   loadCatalogueFor,
   loadDeployment,
+  loadInterception,
   matchesPattern,
   ORIGINS,
   type Origin,
@@ -12,7 +13,7 @@ import {
   resolve,
   resolvedTargets,
 } from "@lifeline/catalogue";
-import { createProbeWorld, probe } from "@lifeline/probe";
+import type { LocalNode } from "@lifeline/prober";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { CliError } from "../cli-error.ts";
 import { readPem } from "../collector-security.ts";
@@ -20,12 +21,12 @@ import { runPreflight } from "../preflight.ts";
 import { noMatch } from "../requirement-pattern.ts";
 import { OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
 import { statusView } from "../status-view.ts";
-import type { CliWorld } from "../world.ts";
+import type { Output } from "../world.ts";
 
-/** How long targets are tried by default, s: ten samples tell a loss of a quarter from none. */
+/** How long targets are probed by default, s: ten samples tell a loss of a quarter from none. */
 const DEFAULT_SECONDS = 10;
 
-/** Longest run, s: five minutes; who wants longer wants the agent. */
+/** Longest run, s: five minutes. To measure for longer is the agent's task. */
 const MAX_SECONDS = 300;
 
 interface CheckFlags {
@@ -56,13 +57,7 @@ export function addCheck(root: Command, session: Session): void {
         .argParser(wholeSeconds)
         .default(DEFAULT_SECONDS),
     )
-    .action(async (flags: CheckFlags) => {
-      const { only, caFile } = session.options();
-      const resolution = narrowed(resolutionFor(flags, caFile, session.world), only);
-      await session.show(async (signal) =>
-        statusView(await measured(resolution, flags.seconds, session.world, signal)),
-      );
-    });
+    .action((flags: CheckFlags) => check(flags, session));
   const role = command.options.find(({ long }) => long === "--role");
   const parseChoice = role?.parseArg;
   role?.argParser((value: string, before: readonly string[] | undefined) => {
@@ -79,18 +74,39 @@ export function addCheck(root: Command, session: Session): void {
   });
 }
 
-/** Every row of the deployment's catalogue for this host. @throws CliError `usage`, CatalogueError. */
-function resolutionFor(flags: CheckFlags, caFile: string | undefined, { host }: CliWorld): Resolution {
+/** Measures and shows. The node is closed whatever happens, so that no socket of it keeps the process. */
+async function check(flags: CheckFlags, session: Session): Promise<void> {
+  const { world } = session;
+  const { clock, random, env: environment, host, stderr } = world;
+  const { only, caFile } = session.options();
+  const node = host.openNode({ clock, random, environment });
+  try {
+    for (const warning of node.warnings) await stderr.write(`warning: ${warning}\n`);
+    const resolution = narrowed(resolutionFor(flags, caFile, node, host.hostname), only);
+    await session.show(async (signal) => {
+      await announce(resolution, flags.seconds, stderr);
+      const measured = { resolution, durationS: flags.seconds, hostname: host.hostname, clock, node, signal };
+      return statusView(await runPreflight({ ...measured, interception: loadInterception() }));
+    });
+  } finally {
+    node.close();
+  }
+}
+
+async function announce(resolution: Resolution, durationS: number, stderr: Output): Promise<void> {
+  const count = resolvedTargets(resolution).length;
+  if (stderr.isTTY) await stderr.write(`probing ${count} ${count === 1 ? "target" : "targets"} for ${durationS} s …\n`);
+}
+
+/** Every row of the deployment's catalogue for this node. @throws CliError `usage`, CatalogueError. */
+function resolutionFor(flags: CheckFlags, caFile: string | undefined, node: LocalNode, nodeId: string): Resolution {
   const deployment = deploymentOf(flags, caFile);
   const directory = flags.deployment === undefined ? "." : dirname(flags.deployment);
-  const siderolinkPrefix = host.siderolinkPrefix();
-  const talosVersion = flags.talosVersion ?? host.talosVersion();
   return resolve(loadCatalogueFor(deployment, directory), deployment, {
-    nodeId: host.hostname,
+    ...node.facts(),
+    nodeId,
     roles: flags.role ?? ["talos-node"],
-    families: host.families(),
-    ...(siderolinkPrefix === undefined ? {} : { siderolinkPrefix }),
-    ...(talosVersion === undefined ? {} : { talosVersion }),
+    ...(flags.talosVersion === undefined ? {} : { talosVersion: flags.talosVersion }),
   });
 }
 
@@ -133,19 +149,6 @@ function narrowed(resolution: Resolution, only: string | undefined): Resolution 
     only,
     resolution.rows.map(({ requirement }) => requirement.id),
   );
-}
-
-async function measured(resolution: Resolution, durationS: number, world: CliWorld, signal: AbortSignal) {
-  const { clock, random, host, stderr } = world;
-  const probeWorld = createProbeWorld({
-    clock,
-    random,
-    ...(host.resolvers === undefined ? {} : { resolvers: host.resolvers }),
-  });
-  const many = resolvedTargets(resolution).length;
-  if (stderr.isTTY) await stderr.write(`probing ${many} ${many === 1 ? "target" : "targets"} for ${durationS} s …\n`);
-  const attempt = (target: Parameters<typeof probe>[0]) => probe(target, probeWorld);
-  return runPreflight({ resolution, node: host.hostname, durationS, clock, attempt, signal });
 }
 
 function collected(value: string, before: readonly string[] | undefined): readonly string[] {

@@ -1,6 +1,7 @@
 /** The outside of one run in a test: what was written, a terminal of any size, a clock, and an end. */
 import { type Clock, systemClock } from "@lifeline/measure";
-import type { CliWorld, Host, Output } from "../world.ts";
+import { type LocalNodeOptions, type NodeFacts, openLocalNode } from "@lifeline/prober";
+import type { CliWorld, Output } from "../world.ts";
 
 /** What a test may choose. */
 export interface TestWorldOptions {
@@ -8,7 +9,10 @@ export interface TestWorldOptions {
   /** A terminal of that size; absent: a pipe. */
   readonly terminal?: { readonly columns: number; readonly rows: number };
   readonly clock?: Clock;
-  readonly host?: Partial<Host>;
+  /** How this host is opened for probing, beside what every command gives. */
+  readonly node?: Partial<LocalNodeOptions>;
+  /** Facts that stand instead of this host's; an IPv4 node of Talos v1.13.2 where none are given. */
+  readonly facts?: Partial<NodeFacts>;
   readonly interrupt?: AbortSignal;
   /** Called with each text written to stdout. */
   readonly onWrite?: (text: string) => void;
@@ -40,12 +44,12 @@ export function testWorld(options: TestWorldOptions = {}): TestWorld {
     reflect: async () => 0,
     host: {
       hostname: "here",
-      families: () => [4],
-      siderolinkPrefix: () => undefined,
-      talosVersion: () => "v1.13.2",
-      // Nothing answers there: a test that looked up a name would fail, and ask nobody else.
-      resolvers: ["127.0.0.1:1"],
-      ...options.host,
+      openNode(given) {
+        // Nothing answers at that resolver: a test that looked up a name would fail, and ask nobody else.
+        const node = openLocalNode({ ...given, resolvers: ["127.0.0.1:1"], ...options.node });
+        const facts = { families: [4], talosVersion: "v1.13.2" } as const;
+        return { ...node, facts: () => ({ ...node.facts(), ...facts, ...options.facts }) };
+      },
     },
     interrupt: options.interrupt ?? new AbortController().signal,
     said: () => said,
