@@ -1,40 +1,40 @@
 /**
- * What became of one attempt: a closed list of reasons, each with its kind, its blame and its cause.
+ * How one attempt ended: a closed list of reasons, each with its kind, its blame and its cause.
  *
- * 1. A kind says what the attempt proves about the packet; it is what loss is counted from (RFC 7680, RFC 2681).
- * 2. A reason says what was seen. A cause is the word an SRE acts on; several reasons may share one.
- * 3. *not-sent*, *late*, *silent* and *lost* are never folded into one another (M3, M4).
+ * 1. A kind says what the attempt proves about the packet. Loss is counted by kind (RFC 7680, RFC 2681).
+ * 2. A reason says what the probe saw. A cause is what an SRE acts on; several reasons may share one cause.
+ * 3. *not-sent*, *late*, *silent* and *lost* stay apart (M3, M4).
  */
 
 /**
- * - `answered`: the endpoint answered, and as it should.
- * - `rejected`: something answered, and it is not what the requirement asks for (refused, wrong certificate, wrong status).
- *   The path carried a packet both ways, so it is not loss.
+ * - `answered`: the endpoint answered as it should.
+ * - `rejected`: something answered, but not as the requirement demands (refused, wrong certificate, wrong status).
+ *   A packet travelled both ways, so this is not loss.
  * - `lost`: sent, and no answer within the loss threshold (the target's timeout).
- * - `late`: an answer was seen, but after the threshold: neither a latency nor a loss.
- * - `silent`: sent to a peer that need not answer; proves nothing (WireGuard).
+ * - `late`: an answer came after the threshold. It counts neither as a latency nor as a loss.
+ * - `silent`: sent to a peer that need not answer, such as WireGuard. It proves nothing.
  * - `not-sent`: no packet left for the endpoint.
- * - `observed`: nothing was sent by us; a counter of the node was read. Outside every loss ratio.
+ * - `observed`: nothing was sent; a counter of the node was read. Outside every loss ratio.
  */
 export const OUTCOME_KINDS = ["answered", "rejected", "lost", "late", "silent", "not-sent", "observed"] as const;
 export type OutcomeKind = (typeof OUTCOME_KINDS)[number];
 
-/** Who would have to act; `agent` means that the measurement itself failed and says nothing of the network. */
+/** Who must act. `agent`: the measurement itself failed and says nothing of the network. */
 export type Blame = "nobody" | "agent" | "node" | "resolver" | "proxy" | "path" | "peer" | "interception";
 
-/** The part of an attempt in which it ended. */
+/** The part of the attempt in which it ended. */
 export const PHASES = ["plan", "dns", "connect", "tls", "request", "first-byte", "proxy"] as const;
 export type Phase = (typeof PHASES)[number];
 
 interface ReasonFacts {
   readonly kind: OutcomeKind;
   readonly blame: Blame;
-  /** The word shown to people; `none` only for what is good. */
+  /** What an SRE acts on; `none` for good reasons only. */
   readonly cause: Cause;
   readonly meaning: string;
 }
 
-/** Causes: stable words for people, dashboards and alerts. */
+/** Causes: stable names for people, dashboards and alerts. */
 export const CAUSES = [
   "none",
   "dns-nxdomain",
@@ -138,7 +138,7 @@ const facts = {
     kind: "rejected",
     blame: "path",
     cause: "unreachable",
-    meaning: "a router says the host is unreachable",
+    meaning: "a router reports that the host is unreachable",
   },
   "network-unreachable": {
     kind: "not-sent",
@@ -150,13 +150,13 @@ const facts = {
     kind: "rejected",
     blame: "path",
     cause: "filtered",
-    meaning: "a firewall says it prohibits this (ICMP administratively prohibited)",
+    meaning: "a firewall rejects this (ICMP administratively prohibited)",
   },
   reset: {
     kind: "rejected",
     blame: "path",
     cause: "reset",
-    meaning: "the connection was established, then reset or closed before it was done",
+    meaning: "the connection was established, then reset or closed before the exchange ended",
   },
   "handshake-timeout": {
     kind: "rejected",
@@ -202,28 +202,28 @@ const facts = {
     kind: "rejected",
     blame: "interception",
     cause: "http-redirected",
-    meaning: "redirected to a host that was not asked: a captive or block page",
+    meaning: "redirected to another host: a captive portal or a block page",
   },
   "http-protocol": {
     kind: "rejected",
     blame: "peer",
     cause: "http-protocol",
-    meaning: "the answer is not the HTTP version asked for",
+    meaning: "the answer is not the HTTP version requested",
   },
   "grpc-protocol": {
     kind: "rejected",
     blame: "peer",
     cause: "grpc-protocol",
-    meaning: "an answer came, but not a gRPC one: a reverse proxy without gRPC, or another service",
+    meaning: "the answer is not gRPC: a reverse proxy without gRPC, or another service",
   },
   "stamp-malformed": {
     kind: "rejected",
     blame: "peer",
     cause: "stamp-protocol",
-    meaning: "a datagram came back that is no STAMP reply to ours",
+    meaning: "a datagram came back that is not a reply to this STAMP packet",
   },
 
-  // What the resolver itself answered to a dns probe: a packet went and one came back, unlike the dns-… reasons above.
+  // The answer of a resolver that a dns probe queried. A packet was sent and one came back, unlike in the dns-… reasons above.
   "answer-nxdomain": {
     kind: "rejected",
     blame: "resolver",
@@ -246,7 +246,7 @@ const facts = {
     kind: "rejected",
     blame: "resolver",
     cause: "dns-refused",
-    meaning: "the resolver answered that it will not say (REFUSED)",
+    meaning: "the resolver refused the query (REFUSED)",
   },
   "answer-malformed": {
     kind: "rejected",
@@ -318,26 +318,26 @@ const facts = {
     kind: "rejected",
     blame: "path",
     cause: "path-mtu",
-    meaning: "small datagrams pass, and none of the size that SideroLink needs",
+    meaning: "small datagrams pass, but none of the size that SideroLink needs",
   },
 
   "link-alive": {
     kind: "observed",
     blame: "nobody",
     cause: "none",
-    meaning: "the tunnel's interface has received since it was last read",
+    meaning: "the tunnel's interface has received packets since it was last read",
   },
   "link-idle": {
     kind: "observed",
     blame: "nobody",
     cause: "no-evidence",
-    meaning: "too little has been sent through the tunnel for its silence to mean anything",
+    meaning: "too little was sent through the tunnel to judge it by what came back",
   },
   "link-frozen": {
     kind: "observed",
     blame: "path",
     cause: "udp-blocked",
-    meaning: "the tunnel's interface sends and receives nothing",
+    meaning: "the tunnel's interface sends packets and receives none",
   },
   "link-absent": {
     kind: "observed",
@@ -353,7 +353,7 @@ const facts = {
   },
 } as const satisfies Record<string, ReasonFacts>;
 
-/** What was seen; stable, closed, and part of the wire contract (append only). */
+/** What the probe saw; stable, closed, and part of the wire contract (append only). */
 export type Reason = keyof typeof facts;
 
 /** Every reason, in the order of declaration. */
@@ -364,7 +364,7 @@ export function reasonFacts(reason: Reason): ReasonFacts {
   return facts[reason];
 }
 
-/** How one attempt ended: what was seen, and in which phase. */
+/** How one attempt ended: why, and in which phase. */
 export interface Outcome {
   readonly reason: Reason;
   readonly phase: Phase;

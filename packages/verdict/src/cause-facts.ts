@@ -1,19 +1,24 @@
-/** What each cause means, what shows it, and what to tell the network team: the text of docs/causes.md. */
+/** What each cause means, what shows it, and what the network team does about it: the text of docs/causes.md. */
 import type { Cause } from "@lifeline/measure";
 
 /** One cause, explained. */
 export interface CauseFacts {
   readonly meaning: string;
   readonly evidence: string;
-  readonly tell: string;
+  /** What the network team does. */
+  readonly networkTeam: string;
 }
 
 const resolver = "Let the node reach its resolvers on port 53, UDP and TCP, and let them answer this name.";
-const facts = (meaning: string, evidence: string, tell: string): CauseFacts => ({ meaning, evidence, tell });
+const facts = (meaning: string, evidence: string, networkTeam: string): CauseFacts => ({
+  meaning,
+  evidence,
+  networkTeam,
+});
 
 /** Every cause. */
 export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
-  none: facts("Nothing is wrong.", "Answers as they should be, or a row that does not apply.", "Nothing."),
+  none: facts("Nothing is wrong.", "The endpoint answers as it should, or the row does not apply.", "Nothing."),
   "dns-nxdomain": facts(
     "The name does not exist.",
     "NXDOMAIN twice in a row.",
@@ -21,11 +26,11 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
   ),
   "dns-nodata": facts(
     "The name has no address.",
-    "An empty answer in every measured family.",
+    "An empty answer for every address family that is measured.",
     "Give the name an address.",
   ),
   "dns-servfail": facts("The resolver failed.", "SERVFAIL twice in a row.", resolver),
-  "dns-refused": facts("The resolver will not answer this node.", "REFUSED twice in a row.", resolver),
+  "dns-refused": facts("The resolver refuses to answer this node.", "REFUSED twice in a row.", resolver),
   "dns-timeout": facts("No resolver answers.", "Three queries in a row without an answer.", resolver),
   "dns-unreachable": facts("No resolver can be reached.", "Refused, or no route, twice in a row.", resolver),
   "dns-malformed": facts(
@@ -34,14 +39,14 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "Look for a device that rewrites DNS.",
   ),
   "dns-drift": facts(
-    "The name resolves to other addresses than when it last worked, and these fail.",
-    "The answers of the last good sample beside those of now.",
+    "The name has new addresses, and they fail.",
+    "The addresses of the last good sample, compared with the addresses now.",
     "Point the name at working addresses, or allow the new ones.",
   ),
   refused: facts(
     "Nothing listens, or a firewall rejects.",
     "A reset or port-unreachable, twice in a row.",
-    "Say which firewall rejects; else the service is down.",
+    "Find the firewall that rejects. If there is none, the service is down.",
   ),
   "wrong-endpoint": facts(
     "Something refuses at the advertised SideroLink endpoint.",
@@ -50,7 +55,7 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
   ),
   timeout: facts(
     "Sent, and nothing came back.",
-    "Three in a row lost or late.",
+    "Three attempts in a row lost or late.",
     "Allow the port and its answers back.",
   ),
   unreachable: facts("No route.", "An ICMP unreachable, or no route on the node, twice.", "Restore the route."),
@@ -65,33 +70,33 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "Look for a device that cuts connections.",
   ),
   loss: facts(
-    "Answers come and go at random.",
-    "The low end of the 95 % Wilson interval of loss above 1 %, and three losses or more.",
+    "Some packets are lost at random.",
+    "More losses within a minute than a path with 0.2 % loss has once in a million minutes: 5 of 60, or 6 of 120.",
     "Look for a lossy link, a full queue or a rate limit, in the direction named.",
   ),
   "tls-untrusted": facts(
-    "The certificate leads to no trusted authority.",
+    "The certificate chain does not end at a trusted authority.",
     "The captured chain, twice.",
-    "Exempt the host from inspection, or name its private authority.",
+    "Exempt the host from TLS inspection. If its authority is private, name it in the deployment.",
   ),
   "tls-incomplete-chain": facts(
-    "The server leaves out the intermediate.",
+    "The server does not send the intermediate certificate.",
     "The captured chain, twice.",
-    "Nothing: the server's owner serves the intermediate.",
+    "Nothing: the server's owner must send the intermediate certificate.",
   ),
   "tls-intercepted": facts(
-    "Another certificate stands in the server's place.",
-    "A vendor's mark, an issuer the host does not have, or one that the fleet does not see.",
+    "A middlebox replaces the server's certificate.",
+    "The name of an interception product in the chain, an issuer that this host never has, or an issuer that most nodes do not see.",
     "Exempt the host from TLS inspection.",
   ),
   "tls-name": facts(
     "The certificate is for another name.",
     "The captured chain, twice.",
-    "See that the address is that of the host asked.",
+    "Check that the name resolves to the right host.",
   ),
   "tls-expired": facts(
     "The certificate has expired.",
-    "Its end, on a node whose clock is not known to be wrong.",
+    "The end of its validity, on a node whose clock is not known to be wrong.",
     "Nothing: its owner renews it.",
   ),
   "tls-protocol": facts(
@@ -107,89 +112,97 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
   "http-status": facts(
     "An unexpected HTTP status.",
     "The status, twice.",
-    "See whether a proxy answers in the server's place.",
+    "Check whether a proxy answers instead of the server.",
   ),
   "http-redirected": facts(
-    "A captive or block page.",
-    "A redirect to a host that was not asked, twice.",
-    "Exempt the node from that page.",
+    "A captive portal or a block page answers.",
+    "A redirect to another host, twice.",
+    "Exempt the node from that portal or page.",
   ),
-  "http-protocol": facts("Not the HTTP version asked for.", "Two such answers.", "Let the reverse proxy speak HTTP/2."),
-  "grpc-protocol": facts("An answer, but not gRPC.", "Two such answers.", "Let the reverse proxy pass gRPC."),
+  "http-protocol": facts(
+    "The answer is not the HTTP version requested.",
+    "Two such answers.",
+    "Let the reverse proxy speak HTTP/2.",
+  ),
+  "grpc-protocol": facts("The answer is not gRPC.", "Two such answers.", "Let the reverse proxy pass gRPC."),
   proxy: facts(
     "The HTTP proxy itself fails.",
-    "Its refusal, or the direct way working where the proxied one fails.",
-    "Let CONNECT to the host through.",
+    "The proxy refuses or cannot be reached; or the direct path works and the path through the proxy fails.",
+    "Allow CONNECT to the host.",
   ),
   "no-proxy": facts(
     "The tunnel's prefix is missing from NO_PROXY.",
-    "The node's proxy settings beside its prefix.",
-    "Nothing: the node's owner adds fdae::/64.",
+    "The node's proxy settings, compared with its tunnel prefix.",
+    "Nothing: the node's owner adds fdae::/64 to NO_PROXY.",
   ),
   "stamp-protocol": facts(
-    "What answers is no STAMP reflector.",
+    "Something other than a STAMP reflector answers.",
     "Two malformed replies.",
-    "See what answers at that port.",
+    "Find out what answers at that port.",
   ),
   "stamp-key": facts(
-    "The reflector wants a key that the agent lacks.",
+    "The reflector requires a key, and the agent has none.",
     "An agent without stampKeyFile.",
-    "Nothing: the node's owner gives the key.",
+    "Nothing: the node's owner gives the agent the key.",
   ),
   "udp-blocked": facts(
     "UDP is suspected to be blocked.",
-    "Machine API answers, the tunnel sends and receives nothing, and nothing tells the direction.",
-    "Allow the UDP port and its answers back; else use the gRPC tunnel.",
+    "The Machine API answers, the tunnel sends and receives nothing, and no witness shows the direction.",
+    "Allow the UDP port and its answers back. If that is impossible, use the gRPC tunnel.",
   ),
   "forward-path-blocked": facts(
     "The node's datagrams do not arrive at Omni.",
-    "The witness has not heard the node since the onset.",
-    "Allow UDP from the node; where STAMP passes, exempt it from payload inspection.",
+    "The witness has received nothing from the node since the onset.",
+    "Allow UDP from the node to Omni. If STAMP passes, exempt WireGuard from payload inspection.",
   ),
   "return-path-blocked": facts(
     "Omni's answers do not come back.",
-    "The witness hears the node, the tunnel receives nothing.",
-    "Allow the answers back; look for a firewall or NAT that forgets the flow.",
+    "The witness receives the node's datagrams, and the tunnel receives nothing.",
+    "Allow the answers back. Look for a firewall or NAT that drops the state of the flow.",
   ),
   "tunnel-stale": facts(
-    "The path is open and the WireGuard session is not.",
-    "STAMP answers from the very port, the tunnel is dead.",
-    "Nothing but NAT: see whether it has forgotten the flow. Omni may have restarted or lost the peer.",
+    "The UDP path is open, and the WireGuard session is dead.",
+    "STAMP answers from the same port, and nothing comes back through the tunnel.",
+    "Check whether a NAT dropped the state of the flow. Otherwise nothing: Omni may have restarted or lost the peer.",
   ),
   "not-joined": facts(
     "The node has no siderolink interface.",
-    "Two readings.",
+    "Two readings of the node's interfaces.",
     "Nothing unless the Machine API fails too.",
   ),
   "ipv6-disabled": facts(
     "The interface has no IPv6 address.",
-    "Two readings.",
-    "Nothing: the node's kernel needs IPv6.",
+    "Two readings of the node's interfaces.",
+    "Nothing: the node's owner enables IPv6 in the kernel.",
   ),
   "path-mtu": facts(
     "Only large packets are lost.",
-    "A run of large losses with a chance of at most 0.1 % by the loss of small ones, or the mtu probe.",
+    "Large packets lost in a row, with a chance of at most 0.1 % given the loss of small packets; or the mtu probe.",
     "Let packets of 1,340 bytes (IPv4) and 1,360 bytes (IPv6) pass.",
   ),
   "duplicate-node": facts(
     "Two machines share one UUID.",
-    "Two speakers under one node id.",
+    "Two machines report under one node id.",
     "Nothing: the machines need UUIDs of their own.",
   ),
-  "no-evidence": facts("Nothing tells, either way.", "Silence from a peer that need not answer.", "Nothing yet."),
-  "no-data": facts("No fresh sample.", "No window within the stale time.", "Let the agent reach the collector."),
+  "no-evidence": facts("There is no evidence either way.", "Silence from a peer that need not answer.", "Nothing yet."),
+  "no-data": facts(
+    "No fresh sample.",
+    "No window arrived within 30 s, or within three attempts where these are rarer.",
+    "Let the agent reach the collector.",
+  ),
   "not-measured": facts(
     "Not measured.",
-    "The agent's own trouble, or an endpoint that nothing names.",
+    "The agent could not measure, or no setting names the endpoint.",
     "Nothing: it says nothing of the network.",
   ),
 };
 
-/** The document that docs/causes.md is. */
+/** The text of docs/causes.md. */
 export function causesDocument(): string {
   const sections = Object.entries(CAUSE_FACTS).map(
-    ([cause, { meaning, evidence, tell }]) =>
-      `## ${cause}\n\n${meaning}\n\n- Evidence: ${evidence}\n- Tell the network team: ${tell}\n`,
+    ([cause, { meaning, evidence, networkTeam }]) =>
+      `## ${cause}\n\n${meaning}\n\n- Evidence: ${evidence}\n- Network team: ${networkTeam}\n`,
   );
   return `# Causes\n\nGenerated from packages/verdict/src/cause-facts.ts by \`pnpm run generate\`.\n\n${sections.join("\n")}`;
 }

@@ -1,4 +1,4 @@
-/** A target under judgement, with what is known of it so far. */
+/** A target under judgement. */
 import type { Requirement, Service } from "@lifeline/catalogue";
 import type { Cause, Target } from "@lifeline/measure";
 import type { UdpEvidence, Verdict } from "./row.ts";
@@ -15,30 +15,30 @@ export interface Entry {
   readonly onsetMs: number;
   readonly evidence: string;
   readonly nextStep: string;
-  /** Id of the target (of the requirement, for a check) whose fault this one follows from. */
+  /** Id of the target (of the requirement, for a check) whose fault causes this one. */
   readonly followsFrom: string | undefined;
-  /** Measured beside what the node itself uses: no root of what counts. */
+  /** Measured for comparison with the path that the node uses; never the cause of another row. */
   readonly comparison: boolean;
-  /** Only at the SideroLink UDP port. */
+  /** Only for targets of the SideroLink UDP port. */
   readonly udpEvidence: UdpEvidence | undefined;
 }
 
-/** Whether the entry's requirement is placed at that service of the deployment. */
+/** Whether the entry's requirement is for that service of the deployment. */
 export function isAt({ requirement: { place } }: Pick<Entry, "requirement">, service: Service): boolean {
   return place.kind === "service" && place.service === service;
 }
 
-/** Whether something is wrong there. */
+/** Whether the verdict is bad. */
 export function isFailing({ verdict }: Pick<Entry, "verdict">): boolean {
   return verdict === "unmet" || verdict === "degraded";
 }
 
-/** Whether answers come from there, be it not all. */
+/** Whether the target answers, at least part of the time. */
 export function isAnswering({ verdict }: Pick<Entry, "verdict">): boolean {
   return verdict === "met" || verdict === "degraded";
 }
 
-/** Whether its latest conclusive sample is good and ended later than `wallMs`, ms since the epoch. */
+/** Whether the latest conclusive sample is good and ended after `wallMs` (ms since the epoch). */
 export function hasAnsweredSince({ own: { lookback } }: Pick<Entry, "own">, wallMs: number): boolean {
   const { last } = lookback;
   return last !== undefined && last.run.outcomeClass === "good" && last.endedAtMs > wallMs;

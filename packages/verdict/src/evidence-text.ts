@@ -1,4 +1,4 @@
-/** What was seen, said in a sentence with its figures (J2). */
+/** What the probes saw, in one sentence with figures (J2). */
 import { type Target, targetPlace } from "@lifeline/measure";
 import { lossOf } from "@lifeline/window";
 import { bounded, inPercent, inSeconds, lossPhrase, rttPhrase, seenPhrase, timeOfDay } from "./phrase.ts";
@@ -20,17 +20,17 @@ function sentence(own: TargetVerdict): string {
   const over = `over the last ${inSeconds(lookbackMs)}`;
   switch (basis) {
     case "answered":
-      return `${tally(own)} ${over}${address(own)}${rtt(own)}.`;
+      return `${answeredShare(own)} ${over}${address(own)}${rtt(own)}.`;
     case "failed":
-      return `${seenPhrase(reason, seen)}, ${runLength} times in a row since ${timeOfDay(onsetMs)}; ${tally(own)} ${over}.`;
+      return `${seenPhrase(reason, seen)}, ${runLength} times in a row since ${timeOfDay(onsetMs)}; ${answeredShare(own)} ${over}.`;
     case "intermittent":
-      return `${tally(own)} ${over}${share(own)}; ${seenPhrase(reason, seen)}; longest run of loss ${lookback.longestLossRun}${rtt(own)}.`;
+      return `${answeredShare(own)} ${over}${failedRatio(own)}; ${seenPhrase(reason, seen)}; longest run of loss ${lookback.longestLossRun}${rtt(own)}.`;
     case "unconfirmed":
       return `${seenPhrase(reason, seen)}, ${times(runLength)} so far, which is too few to decide.`;
     case "silent":
-      return `${times(lossOf(lookback).silent)} sent ${over}, nothing came back; ${seenPhrase(reason, undefined)}.`;
+      return `${times(lookback.counts.get(reason) ?? 0)} ${over}: ${seenPhrase(reason, undefined)}.`;
     case "name-has-no-address":
-      return `${seenPhrase(reason, seen)}, ${times(lookback.counts.get("dns-nodata") ?? 0)} ${over}.`;
+      return `${seenPhrase(reason, seen)}, ${times(lookback.counts.get(reason) ?? 0)} ${over}.`;
     case "agent-trouble":
       return `not measured ${over}: ${seenPhrase(reason, seen)}.`;
     case "no-attempt":
@@ -42,7 +42,7 @@ function sentence(own: TargetVerdict): string {
   }
 }
 
-function tally({ lookback }: TargetVerdict): string {
+function answeredShare({ lookback }: TargetVerdict): string {
   const loss = lossOf(lookback);
   const answered = endedOf(lookback, "good");
   const ended = answered + endedOf(lookback, "bad");
@@ -50,7 +50,7 @@ function tally({ lookback }: TargetVerdict): string {
   return `${answered} of ${ended} attempts answered${lossPart}`;
 }
 
-function share({ lookback, reason }: TargetVerdict): string {
+function failedRatio({ lookback, reason }: TargetVerdict): string {
   if (reason === "timeout" || reason === "late") return "";
   const failed = endedOf(lookback, "bad");
   return ` (${inPercent(failed / (failed + endedOf(lookback, "good")))} failed)`;

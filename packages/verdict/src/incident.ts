@@ -1,55 +1,57 @@
 /**
- * Incidents: a verdict that is not good, over time.
+ * Incidents: a bad verdict over time.
  *
- * 1. One incident at a time for each target of a node, while its verdict is degraded or unmet.
- * 2. It starts at the fault's onset and ends at the start of the good run that ended it, not when either was noticed.
- * 3. Unknown neither opens nor closes (M4). A row that no longer applies, or is gone from the plan, closes it now.
+ * 1. A target of a node has one incident at a time, while its verdict is degraded or unmet.
+ * 2. An incident starts at the onset of the fault and ends at the start of the good run, not when the judge notices
+ *    either.
+ * 3. An unknown verdict neither opens nor closes an incident (M4). A row that no longer applies or is gone closes it
+ *    now.
  */
 import type { Cause } from "@lifeline/measure";
 import { type RowVerdict, rowKey, type Verdict } from "./row.ts";
 
-/** Most changes one incident records; later ones are counted only (S2). */
+/** Most changes that an incident records; further ones replace the last and are counted (S2). */
 export const MAX_INCIDENT_CHANGES = 32;
 
-/** A verdict and cause, and since when. */
+/** A verdict and cause, and since when (ms since the epoch). */
 export interface IncidentChange {
   readonly atMs: number;
   readonly verdict: Verdict;
   readonly cause: Cause;
 }
 
-/** What was wrong at one target of one node. */
+/** One fault at one target of one node. */
 export interface Incident {
   readonly requirementId: string;
   readonly targetId: string;
-  /** The worst it was, with the latest cause, evidence and next step of that. */
+  /** The worst verdict so far, with the latest cause, evidence and next step of that verdict. */
   readonly verdict: "degraded" | "unmet";
   readonly cause: Cause;
   readonly evidence: string;
   readonly nextStep: string;
   /** Wall time of the onset, ms since the epoch. */
   readonly startedAtMs: number;
-  /** Wall time of the end; undefined while it lasts. */
+  /** Wall time of the end, ms since the epoch; undefined while it lasts. */
   readonly endedAtMs: number | undefined;
-  /** How verdict and cause went, oldest first; at most {@link MAX_INCIDENT_CHANGES}. */
+  /** The changes of verdict and cause, oldest first; at most {@link MAX_INCIDENT_CHANGES}. */
   readonly changes: readonly IncidentChange[];
-  /** Changes beyond the bound. */
+  /** Changes that were not recorded. */
   readonly droppedChanges: number;
 }
 
 /** Open incidents of one node, by target id. */
 export type IncidentState = ReadonlyMap<string, Incident>;
 
-/** What one judgement did to the incidents. */
+/** What one judgement changed. */
 export interface IncidentStep {
   readonly state: IncidentState;
   readonly opened: readonly Incident[];
-  /** Still open, with another verdict or cause. */
+  /** Still open, with a new verdict or cause. */
   readonly changed: readonly Incident[];
   readonly closed: readonly Incident[];
 }
 
-/** Folds the rows of one node's judgement into its open incidents. */
+/** Applies the rows of one judgement of a node to its open incidents. */
 export function advanceIncidents(state: IncidentState, rows: readonly RowVerdict[], nowMs: number): IncidentStep {
   const next = new Map<string, Incident>();
   const opened: Incident[] = [];
@@ -76,7 +78,7 @@ export function advanceIncidents(state: IncidentState, rows: readonly RowVerdict
   return { state: next, opened, changed, closed };
 }
 
-/** When the row ends an incident; undefined while it lasts. */
+/** When the row ends an incident, ms since the epoch; undefined while it lasts. */
 function endOf(row: RowVerdict | undefined, nowMs: number): number | undefined {
   if (row === undefined) return nowMs;
   switch (row.verdict) {
@@ -127,7 +129,7 @@ function withRow(incident: Incident, row: RowVerdict, verdict: Incident["verdict
     cause,
     evidence,
     nextStep,
-    // The latest place is overwritten when full, so that the comparison above keeps seeing the latest.
+    // When full, the last change is overwritten: the comparison above needs the latest one.
     changes: full ? [...incident.changes.slice(0, -1), change] : [...incident.changes, change],
     droppedChanges: incident.droppedChanges + (full ? 1 : 0),
   };

@@ -1,4 +1,3 @@
-export { CAUSE_FACTS, type CauseFacts, causesDocument } from "./cause-facts.ts";
 export { CLOCK_DEGRADED_MS, CLOCK_UNMET_MS } from "./check-verdict.ts";
 export { receptionOf } from "./correlate/tunnel-fault.ts";
 export {

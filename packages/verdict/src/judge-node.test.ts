@@ -404,14 +404,14 @@ describe("targets of one node", () => {
     const tls = target(TLS);
     const resolver = target(DNS, { requirementId: "d", host: "192.0.2.53", port: 53 });
     const [, over] = judge([rowOf([v4, tls])], [...trace(v4, times(9, "refused")), ...trace(tls, times(9, "refused"))]);
-    expect(over?.evidence).toMatch(/It follows from tcp to omni\.test:443 \(r\) being unmet: refused\.$/);
+    expect(over?.evidence).toMatch(/It follows from tcp to omni\.test:443 \(r\), which is unmet: refused\.$/);
     const rows = judge(
       [rowOf([tls]), rowOf([resolver], HERE, "d")],
       [...trace(tls, times(9, "dns-servfail")), ...trace(resolver, times(9, "timeout"))],
     );
-    expect(rows[0]?.evidence).toMatch(/It follows from dns to 192\.0\.2\.53:53 \(d\) being unmet: timeout\.$/);
+    expect(rows[0]?.evidence).toMatch(/It follows from dns to 192\.0\.2\.53:53 \(d\), which is unmet: timeout\.$/);
     expect(rows[0]?.followsFrom).toBe(resolver.id);
-    expect(rows[0]?.nextStep).toBe(`First mend dns to 192.0.2.53:53 (d). ${rows[1]?.nextStep}`);
+    expect(rows[0]?.nextStep).toBe(`First fix dns to 192.0.2.53:53 (d). ${rows[1]?.nextStep}`);
     expect(rows[1]?.evidence).not.toMatch(/follows/);
     expect(rows[1]?.followsFrom).toBeUndefined();
   });

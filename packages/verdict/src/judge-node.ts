@@ -1,10 +1,9 @@
 /**
- * The judge: what was measured in, verdicts out. Pure (J1): the same resolution, windows, time, thresholds and previous rows
- * give the same rows, so that an audit can be replayed.
+ * The judge: windows in, verdicts out. Pure (J1): the same inputs give the same rows, so that an audit can be replayed.
  *
- * 1. One row for each requirement and target, in catalogue order; one for a requirement without targets.
- * 2. Every row that is not met or not applicable names a cause, the evidence and the next thing to do (J2).
- * 3. No data, no evidence and the agent's own trouble are `unknown` (M4).
+ * 1. One row for each requirement and target, in the order of the catalogue; one row for a requirement without targets.
+ * 2. Every row names its evidence; unless it is met or not applicable, also a cause and a next step (J2).
+ * 3. Without data, without evidence, and in trouble of the agent, the verdict is unknown (M4).
  */
 import type { InterceptionSigns, Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
 import { endpointName, type Target, targetPlace } from "@lifeline/measure";
@@ -20,23 +19,23 @@ import { rttFiguresOf } from "./rtt-figures.ts";
 import { type TargetVerdict, targetVerdictOf } from "./target-verdict.ts";
 import type { Thresholds } from "./thresholds.ts";
 
-/** All the judge knows. */
+/** All inputs of a judgement. */
 export interface Judgement {
   readonly resolution: Resolution;
-  /** Recent windows of a target in any order; at least those of its lookback (lookbackMsOf). */
+  /** Recent windows of a target, in any order: at least those of its lookback (lookbackMsOf). */
   readonly windows: (targetId: string) => readonly Window[];
   /** Wall time of the judgement, ms since the epoch, on the clock that labelled the windows. */
   readonly nowMs: number;
   readonly thresholds: Thresholds;
-  /** What else is known of the node. Default: nothing. */
+  /** What is known of the node besides its windows. Default: nothing. */
   readonly context?: NodeContext;
   /** Signs of TLS interception. Default: none. */
   readonly interception?: InterceptionSigns;
-  /** The rows of the judgement before, by rowKey: a verdict that stays keeps its `sinceMs`. Default: none. */
+  /** The rows of the previous judgement, by rowKey. A verdict that stays keeps its `sinceMs`. Default: none. */
   readonly previous?: ReadonlyMap<string, PreviousVerdict>;
 }
 
-/** Judges every requirement of one node. Total: any windows give rows. */
+/** Judges every requirement of one node. Total: any windows give rows. Never throws. */
 export function judgeNode(judgement: Judgement): readonly RowVerdict[] {
   const { resolution, thresholds, nowMs, interception, previous, context = {} } = judgement;
   const entries = resolution.rows.flatMap((row) => entriesOf(row, judgement));
@@ -96,14 +95,19 @@ function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, judgement
         return entry === undefined ? [] : [targetRow(entry)];
       });
     case "check":
-      return [bareRow(row.requirement, nowMs, checkVerdict(row.check, judgement.context ?? {}, nowMs))];
+      return [targetlessRow(row.requirement, nowMs, checkVerdict(row.check, judgement.context ?? {}, nowMs))];
     case "not-applicable":
       return [
-        bareRow(row.requirement, nowMs, { verdict: "not-applicable", cause: "none", evidence: row.why, nextStep: "" }),
+        targetlessRow(row.requirement, nowMs, {
+          verdict: "not-applicable",
+          cause: "none",
+          evidence: row.why,
+          nextStep: "",
+        }),
       ];
     case "unresolved":
       return [
-        bareRow(row.requirement, nowMs, {
+        targetlessRow(row.requirement, nowMs, {
           verdict: "unknown",
           cause: "not-measured",
           evidence: row.why,
@@ -139,38 +143,38 @@ function targetRow(entry: Entry): RowVerdict {
   };
 }
 
-function bareRow(
+function targetlessRow(
   requirement: Requirement,
   nowMs: number,
-  said: Pick<RowVerdict, "verdict" | "cause" | "evidence" | "nextStep"> & { readonly onsetMs?: number },
+  result: Pick<RowVerdict, "verdict" | "cause" | "evidence" | "nextStep"> & { readonly onsetMs?: number },
 ): RowVerdict {
   const { id, obligation } = requirement;
   const nothing = emptyWindow(id, nowMs, nowMs);
   return {
     requirementId: id,
     obligation,
-    required: obligation !== "optional" && said.verdict !== "not-applicable",
+    required: obligation !== "optional" && result.verdict !== "not-applicable",
     target: undefined,
-    ...said,
+    ...result,
     followsFrom: undefined,
-    udpEvidence: udpEvidenceWithoutTarget(requirement, said.verdict),
+    udpEvidence: udpEvidenceWithoutTarget(requirement, result.verdict),
     comparison: false,
     directions: undefined,
     loss: lossOf(nothing),
     rtt: rttFiguresOf(nothing),
-    sinceMs: said.onsetMs ?? nowMs,
-    onsetMs: said.onsetMs ?? nowMs,
+    sinceMs: result.onsetMs ?? nowMs,
+    onsetMs: result.onsetMs ?? nowMs,
     lastSampleAtMs: undefined,
   };
 }
 
-/** The row of the SideroLink port that has no target: WireGuard runs over gRPC, or nothing names the port. */
+/** For a row of the SideroLink port without a target: WireGuard runs over gRPC, or no setting names the port. */
 function udpEvidenceWithoutTarget({ place }: Requirement, verdict: RowVerdict["verdict"]): UdpEvidence | undefined {
   if (place.kind !== "service" || place.service !== "siderolink") return undefined;
   return verdict === "not-applicable" ? "not-applicable" : "no-evidence";
 }
 
-/** A verdict that stays has stood since it first did; a new one since the onset of the run it rests on. */
+/** A verdict that stays keeps its time; a new one takes the onset of the run it rests on. */
 function withSince(row: RowVerdict, previous: PreviousVerdict | undefined): RowVerdict {
   return previous?.verdict === row.verdict ? { ...row, sinceMs: Math.min(previous.sinceMs, row.sinceMs) } : row;
 }

@@ -1,4 +1,4 @@
-/** Who must change what, by what was seen (J2). One sentence each; total over the closed list of reasons. */
+/** Who must change what, for each reason (J2). */
 import { type Reason, type Target, targetPlace } from "@lifeline/measure";
 
 type Step = (target: Target, where: string) => string;
@@ -7,17 +7,16 @@ const openFirewall: Step = (target, where) =>
   `Network team: allow ${transportOf(target)} from this node to ${where} and its answers back.`;
 const fixResolver: Step = ({ host }) =>
   `Network team: make the node's resolvers answer for ${host}; node owner: check the machine's nameservers.`;
-const mendAsked: Step = (_, where) =>
-  `Owner of the resolver ${where}: make it answer public names, or name another resolver in the machine's configuration.`;
+const fixQueriedResolver: Step = (_, where) =>
+  `Owner of the resolver ${where}: make it answer public names; node owner: or configure another resolver.`;
 const fixProxy: Step = (_, where) =>
-  `Omni owner: look at the reverse proxy in front of ${where}; it must pass HTTP/2 and gRPC to the service behind it.`;
-const agentTrouble = "Node owner: give the agent the CPU, memory and permissions it needs; see its vitals.";
+  `Omni owner: check the reverse proxy in front of ${where}; it must pass HTTP/2 and gRPC to the service behind it.`;
+const agentTrouble = "Node owner: give the agent the CPU, memory and permissions it needs; see its self-metrics.";
 
 const steps: Record<Reason, Step | string> = {
   answered: "",
-  "dns-nxdomain": ({ host }) =>
-    `Whoever owns the zone of ${host}: create the name; deployment owner: check that it is spelt as meant.`,
-  "dns-nodata": ({ host }) => `Whoever owns the zone of ${host}: give the name an address.`,
+  "dns-nxdomain": ({ host }) => `Owner of the zone of ${host}: create the name; deployment owner: check its spelling.`,
+  "dns-nodata": ({ host }) => `Owner of the zone of ${host}: give the name an address.`,
   "dns-servfail": fixResolver,
   "dns-refused": fixResolver,
   "dns-timeout": fixResolver,
@@ -27,16 +26,16 @@ const steps: Record<Reason, Step | string> = {
     `Owner of ${where}: start the service or correct the port; network team: look for a firewall that rejects with a reset.`,
   timeout: openFirewall,
   late: (_, where) => `Network team: look for queueing or overload between this node and ${where}.`,
-  "host-unreachable": (_, where) => `Network team: restore the route to ${where}; a router on the way has none.`,
+  "host-unreachable": (_, where) => `Network team: restore the route to ${where}; a router on the path has none.`,
   "network-unreachable": ({ family }, where) =>
     `Node owner: give the node an IPv${family} route to ${where}, such as a default gateway.`,
   "admin-prohibited": openFirewall,
   reset: (_, where) =>
     `Network team: look for a firewall or proxy that cuts connections to ${where}; owner of the endpoint: read its log.`,
   "handshake-timeout": (_, where) =>
-    `Network team: look for a device that accepts connections to ${where} and lets nothing through, or a path MTU below 1,360 bytes.`,
+    `Network team: look for a device that accepts connections to ${where} and passes nothing on, or a path MTU below 1,360 bytes.`,
   "tls-untrusted": (_, where) =>
-    `Network team: exempt ${where} from TLS interception; or deployment owner: name its private authority as caFile.`,
+    `Network team: exempt ${where} from TLS interception; deployment owner: if its authority is private, name it as caFile.`,
   "tls-name-mismatch": ({ host }) => `Owner of ${host}: serve a certificate that names ${host}.`,
   "tls-not-yet-valid": "Node owner: correct the node's clock; see the time server rows.",
   "tls-expired": ({ host }) => `Owner of ${host}: renew the certificate.`,
@@ -44,17 +43,17 @@ const steps: Record<Reason, Step | string> = {
   "alpn-mismatch": fixProxy,
   "http-status": (_, where) => `Owner of ${where}: read its log for this path and status.`,
   "http-redirected": (_, where) =>
-    `Network team: exempt this node's traffic to ${where} from the captive or block page it is sent to.`,
+    `Network team: exempt this node's traffic to ${where} from the captive portal or block page.`,
   "http-protocol": fixProxy,
   "grpc-protocol": fixProxy,
   "stamp-malformed": (_, where) => `Omni owner: check that a STAMP reflector, and nothing else, answers at ${where}.`,
-  "answer-nxdomain": mendAsked,
-  "answer-nodata": mendAsked,
-  "answer-servfail": mendAsked,
-  "answer-refused": mendAsked,
-  "answer-malformed": mendAsked,
+  "answer-nxdomain": fixQueriedResolver,
+  "answer-nodata": fixQueriedResolver,
+  "answer-servfail": fixQueriedResolver,
+  "answer-refused": fixQueriedResolver,
+  "answer-malformed": fixQueriedResolver,
   silent: (_, where) =>
-    `Omni owner: run a STAMP reflector that shares ${where}, so that the port can be confirmed; until then look at the rows inside the tunnel.`,
+    `Omni owner: run a STAMP reflector that shares ${where}, so that the port can be confirmed; until then see the rows inside the tunnel.`,
   stalled: agentTrouble,
   "agent-overload": agentTrouble,
   "agent-resource": agentTrouble,
@@ -65,23 +64,23 @@ const steps: Record<Reason, Step | string> = {
   "proxy-auth": "Node owner: give the agent the credentials of the HTTP proxy.",
   "mtu-too-small": (_, where) => `Network team: let packets of 1,360 bytes pass to ${where}.`,
   "link-alive": "",
-  "link-idle": "Look at the rows inside the tunnel.",
+  "link-idle": "See the rows inside the tunnel.",
   "link-frozen": "Network team: allow the SideroLink UDP port and its answers back.",
-  "link-absent": "Node owner: see why this node has not joined Omni.",
+  "link-absent": "Node owner: find out why this node has not joined Omni.",
   "link-no-address": "Node owner: enable IPv6 in the kernel of this node.",
 };
 
-/** The next thing to do about a reason seen at a target; empty for `answered`. */
+/** The next step for a reason seen at a target; empty for good reasons. */
 export function nextStepFor(reason: Reason, target: Target): string {
   const step = steps[reason];
   return typeof step === "string" ? step : step(target, targetPlace(target));
 }
 
-/** What to do when no sample has come. */
+/** The next step when there is no fresh sample. */
 export const NO_DATA_STEP =
-  "Node owner: see that the agent runs and can reach the collector; its windows are kept on the node and will follow.";
+  "Node owner: check that the agent runs and reaches the collector; the node keeps its windows and sends them later.";
 
-/** What to do when an attempt stands alone. */
+/** The next step while there are too few samples to decide. */
 export const UNCONFIRMED_STEP = "Wait for the next samples: one bad sample alone decides nothing.";
 
 function transportOf({ port, options }: Target): string {

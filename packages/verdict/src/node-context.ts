@@ -1,42 +1,50 @@
-/** What is known of a node beside its own windows. All of it is an input, so that an audit can be replayed (J1). */
+/**
+ * What is known of a node besides its own windows. All of it is an input, so that an audit can replay the judgement
+ * (J1).
+ */
 
-/** What a witness beside Omni has heard of one node's WireGuard datagrams; times are on the clock that labelled the node's windows. */
+/**
+ * What a witness beside Omni received of one node's WireGuard datagrams. Times are on the clock that labels the node's
+ * windows.
+ */
 export interface WitnessView {
-  /** When it began to watch, ms since the epoch. */
+  /** When the witness began to watch, ms since the epoch. */
   readonly watchingSinceMs: number;
-  /** When it last reported, ms since the epoch. */
+  /** When the witness last reported, ms since the epoch. */
   readonly reportedAtMs: number;
-  /** When the latest datagram of this node arrived, ms since the epoch; undefined: none has since it began to watch. */
+  /**
+   * When the latest datagram of this node arrived, ms since the epoch; undefined: none did while the witness watched.
+   */
   readonly receivedAtMs: number | undefined;
-  /** Source address that stands for the node there. */
+  /** The node's source address as the witness sees it. */
   readonly address: string;
 }
 
-/** Two machines that speak under one node id. */
+/** Machines that report under one node id. */
 export interface DuplicateNode {
-  /** Where they spoke from: address, or address and host name; at least two, sorted, at most 8. */
+  /** Address, or address and host name, of each machine; 2 to 8, sorted. */
   readonly peers: readonly string[];
-  /** When it was first seen, ms since the epoch. */
+  /** When the second machine first reported, ms since the epoch. */
   readonly sinceMs: number;
 }
 
-/** Whose clock a node's clock is compared with: the collector's, or without a collector that of the node's time server. */
+/** Whose clock a node's clock is compared with: the collector's, or without a collector that of its time server. */
 export type ClockReference = "collector" | "time server";
 
-/** What is known of a node that its windows do not show. */
+/** What is known of a node besides its windows. */
 export interface NodeContext {
-  /** How far the node's clock is behind the reference, ms; negative: ahead. Undefined: not known. */
+  /** How far the node's clock is behind the reference, ms; negative: ahead. Undefined: unknown. */
   readonly clockOffsetMs?: number;
   /** The reference of `clockOffsetMs`. Default: the collector. */
   readonly clockReference?: ClockReference;
-  /** Undefined: no witness, or one that cannot tell this node from another behind the same address. */
+  /** Undefined: no witness, or several nodes share the source address. */
   readonly witness?: WitnessView;
   readonly duplicate?: DuplicateNode;
   /**
-   * The issuer that most nodes of the fleet see at a target, by target id; undefined where fewer than three nodes do, or where they are
-   * of several minds.
+   * The issuer that most nodes of the fleet see at a target, by target id. Undefined where fewer than three nodes do,
+   * or where they disagree.
    */
   readonly fleetIssuer?: (targetId: string) => string | undefined;
-  /** Where Talos says that its WireGuard peer is (host:port), read by the agent with os:reader; undefined: not asked. */
+  /** WireGuard endpoint that Talos reports (host:port), read by the agent with os:reader. Undefined: not read. */
   readonly observedEndpoint?: string;
 }

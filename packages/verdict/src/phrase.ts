@@ -1,17 +1,17 @@
-/** Figures as people read them. */
+/** Parts of sentences: figures, times and what a sample saw. */
 import { NS_PER_MS, type Reason, reasonFacts } from "@lifeline/measure";
 import type { LossCount, Remembered } from "@lifeline/window";
 import type { RttFigures } from "./row.ts";
 
-/** Longest sentence of evidence, in UTF-16 units: six pieces of evidence at 256 and the words between them. */
+/** Most characters (UTF-16 units) of a text of evidence: six texts of 256 and the words between them. */
 export const MAX_SENTENCE_LENGTH = 2_000;
 
-/** Cuts at {@link MAX_SENTENCE_LENGTH}, marking the cut. */
+/** The text, cut at {@link MAX_SENTENCE_LENGTH}; an ellipsis marks the cut. */
 export function bounded(sentence: string): string {
   return sentence.length <= MAX_SENTENCE_LENGTH ? sentence : `${sentence.slice(0, MAX_SENTENCE_LENGTH - 1)}…`;
 }
 
-/** A wall time as ISO 8601 in UTC, to the second; `?` for one outside what a date can hold. */
+/** A wall time as ISO 8601 in UTC, to the second; `?` for a time that a Date cannot hold. */
 export function timeOfDay(wallMs: number): string {
   return Math.abs(wallMs) <= 8.64e15 ? `${new Date(wallMs).toISOString().slice(0, 19)}Z` : "?";
 }
@@ -31,28 +31,28 @@ export function inSeconds(ms: number): string {
   return `${Math.round(ms / 1_000)} s`;
 }
 
-/** `p50 1.2 ms, p95 2 ms, max 3 ms`, or nothing without a sample. */
+/** Such as `round-trip time p50 1.2 ms, p95 2 ms, max 3 ms`; empty without a sample. */
 export function rttPhrase({ p50Ns, p95Ns, maxNs }: RttFigures): string {
   if (p50Ns === undefined || p95Ns === undefined || maxNs === undefined) return "";
   return `round-trip time p50 ${inMs(p50Ns)}, p95 ${inMs(p95Ns)}, max ${inMs(maxNs)}`;
 }
 
-/** `3 of 60 lost (5 %, 95 % interval 1.7 % to 14 %)`, with late and silent ones where there are any. */
+/** Such as `3 of 60 lost (5 %, 95 % interval 1.7 % to 14 %)`, and how many were late or silent. */
 export function lossPhrase({ sent, lost, late, silent, ratio, interval }: LossCount): string {
   const share =
     ratio === undefined || lost === 0
       ? ""
       : ` (${inPercent(ratio)}, 95 % interval ${inPercent(interval[0])} to ${inPercent(interval[1])})`;
-  const rest = [late > 0 ? `, ${late} late` : "", silent > 0 ? `, ${silent} without an answer that need not come` : ""];
+  const rest = [late > 0 ? `, ${late} late` : "", silent > 0 ? `, ${silent} sent to a peer that need not answer` : ""];
   return `${lost} of ${sent - silent} lost${share}${rest.join("")}`;
 }
 
-/** What a stranger wrote, in double quotes. Double quotes in it become single, so it cannot pass for the judge's words. */
+/** Untrusted text in double quotes. Double quotes in it become single, so that it cannot pass for text of the judge. */
 export function quoted(text: string): string {
   return `"${text.replaceAll('"', "'")}"`;
 }
 
-/** What one sample saw: the reason's meaning, with errno, status, address or issuer where it had them. */
+/** What a sample saw: the reason's meaning, with errno, status, address or certificate where the sample has them. */
 export function seenPhrase(reason: Reason, seen: Remembered | undefined): string {
   const { meaning } = reasonFacts(reason);
   if (seen === undefined) return meaning;

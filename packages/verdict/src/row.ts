@@ -1,19 +1,21 @@
-/** One line of the judgement: a requirement, a target of it, the verdict and what it rests on. */
+/** One row of the judgement: a requirement, one of its targets, the verdict and its evidence. */
 import type { Obligation } from "@lifeline/catalogue";
 import type { Cause, DirectionCounts, IpFamily, ProbeKind } from "@lifeline/measure";
 import type { LossCount } from "@lifeline/window";
 
-/** From good to bad; `unknown` is an open question, never a pass (M4). */
+/** `unknown` is an open question, never a pass (M4). */
 export const VERDICTS = ["met", "degraded", "unmet", "unknown", "not-applicable"] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 /**
- * What is known of the SideroLink UDP port (WireGuard never answers a stranger, so silence is neither open nor closed).
+ * What is known of the SideroLink UDP port. WireGuard answers only its own peers, so silence shows neither an open nor
+ * a closed port.
  *
- * - `confirmed`: an answer came over it lately: STAMP on the very port, an answer inside the tunnel, or the tunnel's interface received.
+ * - `confirmed`: an answer came over the port recently: from STAMP on the same port, from inside the tunnel, or the
+ *   tunnel's interface received packets.
  * - `refused`: an ICMP error came back.
- * - `suspected-blocked`: the Machine API answers, the tunnel sends, and nothing is received.
- * - `no-evidence`: nothing tells.
+ * - `suspected-blocked`: the Machine API answers, the tunnel sends, and it receives nothing.
+ * - `no-evidence`: there is no evidence either way.
  * - `not-applicable`: WireGuard runs over gRPC.
  */
 export const UDP_EVIDENCE = ["confirmed", "refused", "suspected-blocked", "no-evidence", "not-applicable"] as const;
@@ -25,7 +27,7 @@ export interface RttFigures {
   readonly p95Ns: number | undefined;
   readonly maxNs: number | undefined;
   readonly count: number;
-  /** How many were read by the kernel. */
+  /** How many the kernel measured. */
   readonly kernelCount: number;
 }
 
@@ -33,49 +35,52 @@ export interface RttFigures {
 export interface RowVerdict {
   readonly requirementId: string;
   readonly obligation: Obligation;
-  /** Whether the row counts when asking if every required row is met: required, or conditional and binding. */
+  /** Whether the row must be met: its requirement is required, or conditional with its condition fulfilled. */
   readonly required: boolean;
-  /** Absent: the row has no target (not applicable, unresolved). */
+  /** Undefined: the row has no target (a check, not applicable, or unresolved). */
   readonly target:
     | {
         readonly id: string;
         readonly host: string;
         readonly port: number;
-        /** host:port, as people write it. */
+        /** host:port, IPv6 literals in brackets. */
         readonly endpoint: string;
         readonly probe: ProbeKind;
         readonly family: IpFamily;
-        /** host:port of the proxy it is measured through; undefined: direct. */
+        /** host:port of the proxy that the probe goes through; undefined: direct. */
         readonly proxy: string | undefined;
       }
     | undefined;
   readonly verdict: Verdict;
-  /** `none` only for met and not-applicable. */
+  /** `none` for met and not-applicable only. */
   readonly cause: Cause;
-  /** What was seen, in a sentence with its figures. */
+  /** What the probes saw, in one sentence with figures. */
   readonly evidence: string;
-  /** Who must change what, in a sentence; empty for met and not-applicable (J2). */
+  /** Who must change what, in one sentence; empty for met and not-applicable (J2). */
   readonly nextStep: string;
-  /** Id of the target whose fault this one follows from: mend that first. Undefined: a fault of its own, or none. */
+  /**
+   * Id of the target (of the requirement, for a check) whose fault causes this one: fix that first. Undefined: a fault
+   * of its own, or none.
+   */
   readonly followsFrom: string | undefined;
   /** Only for rows of the SideroLink UDP port. */
   readonly udpEvidence: UdpEvidence | undefined;
-  /** Measured beside what the node itself uses; never required. */
+  /** Measured for comparison with the path that the node uses; never required. */
   readonly comparison: boolean;
-  /** By direction, over the lookback; undefined where packets are not numbered. */
+  /** Loss by direction over the lookback; undefined where packets are not numbered. */
   readonly directions: DirectionCounts | undefined;
   /** Over the lookback. */
   readonly loss: LossCount;
   readonly rtt: RttFigures;
-  /** Wall time, ms since the epoch, at which the verdict became what it is. */
+  /** Wall time, ms since the epoch, since which the verdict is what it is. */
   readonly sinceMs: number;
-  /** Wall time at which the run the verdict rests on began: a fault's true onset, a recovery's true end. */
+  /** Wall time, ms since the epoch, at which the deciding run began: the onset of a fault, or the end of an outage. */
   readonly onsetMs: number;
-  /** Undefined: no sample in the windows given. */
+  /** Wall time, ms since the epoch. Undefined: the windows hold no sample. */
   readonly lastSampleAtMs: number | undefined;
 }
 
-/** What a row takes over from the judgement before. */
+/** What a row takes over from the previous judgement. */
 export type PreviousVerdict = Pick<RowVerdict, "verdict" | "sinceMs"> &
   Partial<Pick<RowVerdict, "cause" | "onsetMs" | "evidence" | "nextStep">>;
 

@@ -2,7 +2,7 @@
 import { rttCount, rttQuantileNs, type Window } from "@lifeline/window";
 import type { RttFigures } from "./row.ts";
 
-/** p50, p95 and the exact maximum, with how many samples they rest on. */
+/** Median, 95th percentile and exact maximum, with the number of samples behind them. */
 export function rttFiguresOf(window: Window): RttFigures {
   return {
     p50Ns: rttQuantileNs(window, 0.5),

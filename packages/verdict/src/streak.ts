@@ -1,8 +1,8 @@
 /**
- * Where a target stands, derived from its windows alone.
+ * The deciding run of a target, from its windows alone.
  *
- * 1. A run decides only when it is confirmed, that is long enough; before that the run before it holds.
- * 2. Inconclusive samples neither make nor break a run (M4).
+ * 1. A run decides only when it is long enough. Until then the run before it decides.
+ * 2. Inconclusive samples neither extend nor end a run (M4).
  * 3. The order of the windows is irrelevant (W1).
  */
 import { type OutcomeClass, outcomeClassOf, type Reason, reasonFacts } from "@lifeline/measure";
@@ -15,7 +15,7 @@ export type Streak =
       readonly kind: "good";
       readonly sinceMs: number;
       readonly runLength: number;
-      /** Place of the latest confirmed bad run that the windows remember; undefined: there was none. */
+      /** Ordinal of the latest outage that the windows remember; undefined: none. */
       readonly outageOrdinal: number | undefined;
     }
   | {
@@ -26,9 +26,9 @@ export type Streak =
       /** The latest bad sample of the run. */
       readonly seen: Remembered;
     }
-  /** Only bad samples so far, and too few of them. */
+  /** Bad samples only, and too few of them. */
   | { readonly kind: "unconfirmed"; readonly reason: Reason; readonly seen: Remembered }
-  /** No conclusive sample at all. */
+  /** No conclusive sample. */
   | { readonly kind: "inconclusive" };
 
 /** A run as far as windows remember it. */
@@ -38,11 +38,11 @@ interface KnownRun {
   readonly startedAtMs: number;
   readonly endedAtMs: number;
   readonly length: number;
-  /** The latest sample of the run whose own reason is bad. */
+  /** The latest sample of the run whose reason is bad. */
   readonly seen: Remembered | undefined;
 }
 
-/** The streak after `windows` of one target, in any order. */
+/** The streak after `windows` of one target. Their order is irrelevant. */
 export function streakOf(windows: readonly Window[], thresholds: Thresholds): Streak {
   const runs = knownRuns(windows);
   const current = runs[0];
@@ -54,15 +54,15 @@ export function streakOf(windows: readonly Window[], thresholds: Thresholds): St
     }
     if (isOutage(run, thresholds)) return badFrom(run, run.seen);
   }
-  return unconfirmed(windows, runs, current, thresholds);
+  return undecided(windows, runs, current, thresholds);
 }
 
-/** How many distinct bad runs the windows remember: two or more are a fault that comes and goes. */
+/** How many bad runs the windows remember. Two or more mean that the fault comes and goes. */
 export function badRunCount(windows: readonly Window[]): number {
   return knownRuns(windows).filter(({ outcomeClass }) => outcomeClass === "bad").length;
 }
 
-/** Whether a reason is the absence of an answer, which chance may cause, rather than an answer that says no. */
+/** Whether a reason means that no answer came, which chance may cause; other bad reasons are rejections. */
 export function isSilence(reason: Reason): boolean {
   const { kind } = reasonFacts(reason);
   return kind === "lost" || kind === "late" || reason === "dns-timeout";
@@ -72,8 +72,8 @@ function confirmation(reason: Reason, thresholds: Thresholds): number {
   return isSilence(reason) ? thresholds.lossRunLength : thresholds.proofRunLength;
 }
 
-/** No run is long enough. An answer anywhere says that the path works; a short history of failures alone counts from two on. */
-function unconfirmed(
+/** No run is long enough. Any answer shows that the path works; without one, a few failures are enough. */
+function undecided(
   windows: readonly Window[],
   runs: readonly KnownRun[],
   current: KnownRun,
@@ -96,7 +96,7 @@ function goodFrom(run: KnownRun, runs: readonly KnownRun[], thresholds: Threshol
   return { kind: "good", sinceMs: run.startedAtMs, runLength: run.length, outageOrdinal };
 }
 
-/** Whether a run is bad, and long enough to be more than an accident. */
+/** Whether a run is bad and long enough to prove an outage. */
 function isOutage(run: KnownRun, thresholds: Thresholds): run is KnownRun & { readonly seen: Remembered } {
   if (run.outcomeClass !== "bad" || run.seen === undefined) return false;
   if (run.length < confirmation(run.seen.reason, thresholds)) return false;
@@ -134,16 +134,16 @@ function addRun(runs: Map<string, KnownRun>, run: KnownRun): void {
 
 function joined(a: KnownRun, b: KnownRun): KnownRun {
   const seen = a.seen === undefined || (b.seen !== undefined && isLater(b.seen, a.seen)) ? b.seen : a.seen;
-  // One of the two may be an estimate from a window's counts: the earlier begin, whichever was met first.
+  // One of the two may be an estimate from the counts of a window: the earlier start counts, in any order.
   const startedAtMs = Math.min(a.startedAtMs, b.startedAtMs);
   const endedAtMs = Math.max(a.endedAtMs, b.endedAtMs);
   return { ...a, startedAtMs, endedAtMs, length: Math.max(a.length, b.length), seen };
 }
 
 /**
- * The good run before the bad one a window ends in; windows remember only their latest sample. A window sealed at each turn
- * (W2) holds no other failures, so all its answers are that run. Otherwise g answers and b failures lie in at most b + 1
- * runs of answers, and the longest has at least ⌈g ⁄ (b + 1)⌉.
+ * The good run before the bad run that ends a window, because a window remembers only its latest sample. A window that
+ * sealed at the turn (W2) holds no other failures, so all its answers are that run. Otherwise b failures split g
+ * answers into at most b + 1 runs, and the longest has at least ⌈g ⁄ (b + 1)⌉.
  */
 function goodRunBefore({ startMs, last, counts }: Window): KnownRun | undefined {
   const answered = counts.get("answered") ?? 0;
@@ -152,7 +152,7 @@ function goodRunBefore({ startMs, last, counts }: Window): KnownRun | undefined 
   for (const [reason, count] of counts) if (outcomeClassOf(reason) === "bad") failed += count;
   const length = failed === last.run.length ? answered : Math.ceil(answered / (failed + 1));
   const endedAtMs = last.run.startedAtMs;
-  // Right before the bad run; where that run is remembered itself, it has this very place.
+  // The ordinal of the good run itself, if a window remembers it.
   const ordinal = last.run.ordinal - 1;
   return {
     ordinal,
@@ -164,14 +164,14 @@ function goodRunBefore({ startMs, last, counts }: Window): KnownRun | undefined 
   };
 }
 
-/** The latest by their order; of two that share a place (a run remembered twice) the one that ended last, then the worse. */
+/** The later ordinal first. With equal ordinals: the one that ended later, then the bad one. */
 function latestFirst(a: KnownRun, b: KnownRun): number {
   if (a.ordinal !== b.ordinal) return b.ordinal - a.ordinal;
   if (a.endedAtMs !== b.endedAtMs) return b.endedAtMs - a.endedAtMs;
   return a.outcomeClass < b.outcomeClass ? -1 : 1;
 }
 
-/** Within a run the longer is the later; a loss is known a whole threshold after it began, so ends do not tell. */
+/** Within a run the longer one is later. The end does not show it: a loss ends a whole threshold after it began. */
 function isLater(a: Remembered, b: Remembered): boolean {
   if (a.run.length !== b.run.length) return a.run.length > b.run.length;
   if (a.endedAtMs !== b.endedAtMs) return a.endedAtMs > b.endedAtMs;

@@ -1,9 +1,9 @@
 /**
- * The judgement on one target by its own windows; what other targets say of it comes after (see judge-node).
+ * The verdict on one target from its own windows. Correlation with other targets comes later (see correlate).
  *
- * 1. No fresh window, no verdict (M4).
- * 2. The confirmed run decides; what fails now and then degrades.
- * 3. The agent's own trouble is never the network's fault (M3).
+ * 1. Without a fresh window the verdict is unknown (M4).
+ * 2. The deciding streak gives met or unmet. Failures that come and go degrade.
+ * 3. Trouble of the agent is never a fault of the network (M3).
  */
 import {
   type Cause,
@@ -28,7 +28,7 @@ import type { Verdict } from "./row.ts";
 import { badRunCount, isSilence, type Streak, streakOf } from "./streak.ts";
 import { lookbackMsOf, staleAfterMsOf, type Thresholds } from "./thresholds.ts";
 
-/** Why a target got its verdict; closed, so that each has its sentence. */
+/** What a target verdict rests on; closed, so that each basis has its sentence. */
 export type Basis =
   | "answered"
   | "failed"
@@ -40,35 +40,38 @@ export type Basis =
   | "no-attempt"
   | "no-data";
 
-/** A verdict before the other targets are asked. */
+/** The verdict of a target from its own windows. */
 export interface TargetVerdict {
   readonly verdict: Verdict;
   readonly cause: Cause;
   readonly basis: Basis;
-  /** What was seen; `answered` where nothing bad was. */
+  /** The deciding reason; `answered` where nothing bad was seen. */
   readonly reason: Reason;
+  /** The sample that shows it. Undefined: none is kept. */
   readonly seen: Remembered | undefined;
-  /** Length of the deciding run, 0 without one. */
+  /** Length of the deciding run in samples; 0 without one. */
   readonly runLength: number;
+  /** Wall time at which the deciding run began, ms since the epoch. */
   readonly onsetMs: number;
   /** Every window of the lookback, merged. */
   readonly lookback: Window;
   readonly lookbackMs: number;
   readonly lastSampleAtMs: number | undefined;
-  /** What the name resolved to when the target last answered, sorted; undefined: no window remembers it. */
+  /** What the name resolved to when the target last answered, sorted. Undefined: no window holds it. */
   readonly goodAnswers: readonly string[] | undefined;
 }
 
 type Conclusion = Pick<TargetVerdict, "verdict" | "cause" | "basis" | "reason" | "seen" | "runLength" | "onsetMs">;
 
-/** Judges one target. Windows of other targets are ignored; order is irrelevant. */
+/** Judges one target by its own windows. Ignores windows of other targets; their order is irrelevant. */
 export function targetVerdictOf(
   target: Target,
   windows: readonly Window[],
   nowMs: number,
   thresholds: Thresholds,
 ): TargetVerdict {
-  // A window that ends beyond now was labelled by a clock that has been set back since: fresh for ever, and of no known time.
+  // A window that ends in the future was labelled before the clock was set back. Its time is unknown, and it would stay
+  // fresh for ever.
   const own = windows.filter(({ targetId, endMs }) => targetId === target.id && endMs <= nowMs + WINDOW_MS);
   const lookbackMs = lookbackMsOf(thresholds, target.cadenceMs);
   const recent = own.filter(({ endMs }) => endMs > nowMs - lookbackMs);
@@ -82,15 +85,15 @@ export function targetVerdictOf(
 }
 
 /**
- * The windows that a working target is judged by: an outage that was confirmed and is over has had its verdict and its incident,
- * and does not count a second time against what came after it. A window sealed at the turn (W2) ends the outage's.
+ * The windows by which a working target is judged: those after its latest outage. That outage already had its verdict
+ * and its incident. Windows seal at the turn (W2), so none mixes the outage with what came after.
  */
 function sinceRecovery(recent: readonly Window[], streak: Streak): readonly Window[] {
   if (streak.kind !== "good" || streak.outageOrdinal === undefined) return recent;
   const { outageOrdinal } = streak;
   const isLater = (seen: Remembered | undefined) => seen !== undefined && seen.run.ordinal > outageOrdinal;
   const after = recent.filter(({ last, lastBad }) => isLater(last) && (lastBad === undefined || isLater(lastBad)));
-  // A window that holds the outage's end as well as all that came after it cannot be divided.
+  // One window may hold both the end of the outage and everything after it. It cannot be divided.
   return after.length > 0 ? after : recent;
 }
 
@@ -107,7 +110,7 @@ function conclude(
   if (!fresh.some((window) => endedOf(window, "good") + endedOf(window, "bad") > 0)) return inconclusive(fresh, nowMs);
   switch (streak.kind) {
     case "bad":
-      if (isOutlived(streak, lookback)) {
+      if (isOutdated(streak, lookback)) {
         return open("silent", "no-evidence", "silent", lookback.last, streak.seen.endedAtMs);
       }
       return {
@@ -135,14 +138,15 @@ function conclude(
 }
 
 /**
- * How long a refusal stands that silence followed, ms. Linux sends an ICMP error to a source that keeps asking at least once a second
- * (icmp(7), icmp_ratelimit): ten seconds of asking without one say that it is no longer so, though not what is.
+ * How long a refusal holds when only silence follows it, ms. Linux limits ICMP errors, but sends at least one a second
+ * to a source that goes on sending (icmp(7), icmp_ratelimit). Ten seconds of probes without one mean that the refusal
+ * is over, not that the port is open.
  */
-const REFUSAL_STANDS_MS = 10_000;
+const REFUSAL_HOLDS_MS = 10_000;
 
-/** Whether the bad run was followed by silence from a peer that need not answer, for so long that it proves nothing of now (M4). */
-function isOutlived({ seen }: Extract<Streak, { kind: "bad" }>, { last }: Window): boolean {
-  return last?.reason === "silent" && last.endedAtMs - seen.endedAtMs > REFUSAL_STANDS_MS;
+/** Whether the bad run was followed by silence for so long that it proves nothing about now (M4). */
+function isOutdated({ seen }: Extract<Streak, { kind: "bad" }>, { last }: Window): boolean {
+  return last?.reason === "silent" && last.endedAtMs - seen.endedAtMs > REFUSAL_HOLDS_MS;
 }
 
 function working(
@@ -180,35 +184,36 @@ function working(
 }
 
 /**
- * The reason that degrades a target whose streak is good. Silence degrades when chance does not explain it, wherever in the lookback
- * it lies. Answers that say no count when they come and go (two runs or more); one run that has ended is an outage that is over.
+ * The reason that degrades a target whose streak is good. Unanswered attempts degrade when chance does not explain
+ * them. Rejections degrade when they come and go, which takes two runs at least: a single run that has ended is an
+ * outage that is over.
  */
 function degradedBy(judged: readonly Window[], lookback: Window, thresholds: Thresholds): Reason | undefined {
   const { lost, late } = lossOf(lookback);
   const unresolved = lookback.counts.get("dns-timeout") ?? 0;
   const badRuns = badRunCount(judged);
   const ended = endedOf(lookback, "bad") + endedOf(lookback, "good");
-  // The attempts of a run share the question that was lost: as many questions as there were runs, at most.
+  // Attempts of one run may share one lost DNS query: at most as many queries were lost as there were runs.
   const unanswered = lost + late + Math.min(unresolved, badRuns);
   const { toleratedLossRatio, chanceMin } = thresholds;
   if (binomialTail(unanswered, ended, toleratedLossRatio) < chanceMin) {
     if (unresolved > lost + late) return "dns-timeout";
     return lost >= late ? "timeout" : "late";
   }
-  const refused = endedOf(lookback, "bad") - lost - late - unresolved;
-  return badRuns >= 2 && comesAndGoes(refused, ended, thresholds) ? mostFrequentNo(lookback) : undefined;
+  const rejected = endedOf(lookback, "bad") - lost - late - unresolved;
+  return badRuns >= 2 && comesAndGoes(rejected, ended, thresholds) ? mostFrequentRejection(lookback) : undefined;
 }
 
-function comesAndGoes(refused: number, ended: number, { refusedRatio, refusedMin }: Thresholds): boolean {
-  return refused >= refusedMin && wilsonInterval(Math.min(refused, ended), ended)[0] > refusedRatio;
+function comesAndGoes(rejected: number, ended: number, { rejectedRatio, rejectedMin }: Thresholds): boolean {
+  return rejected >= rejectedMin && wilsonInterval(Math.min(rejected, ended), ended)[0] > rejectedRatio;
 }
 
-function mostFrequentNo(window: Window): Reason | undefined {
-  const refusals = [...window.counts].filter(([reason]) => outcomeClassOf(reason) === "bad" && !isSilence(reason));
-  return refusals.sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))[0]?.[0];
+function mostFrequentRejection(window: Window): Reason | undefined {
+  const rejections = [...window.counts].filter(([reason]) => outcomeClassOf(reason) === "bad" && !isSilence(reason));
+  return rejections.sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))[0]?.[0];
 }
 
-/** Fresh windows without one conclusive sample: the latest one says why. */
+/** Fresh windows without a conclusive sample: the latest sample says why. */
 function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
   const merged = mergeAllWindows(emptyWindow("", nowMs, nowMs), fresh);
   const { last } = merged;
@@ -216,7 +221,7 @@ function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
     return open("no-attempt", "not-measured", "agent-overload", undefined, nowMs);
   }
   const reason = outcomeClassOf(last.reason) === "inconclusive" ? last.reason : "stalled";
-  // An inconclusive sample keeps the run before it; what is unknown has been so since the first window without an answer.
+  // An inconclusive sample keeps the run before it. The verdict is unknown since the first of these windows.
   const sinceMs = last.run.outcomeClass === "inconclusive" ? last.run.startedAtMs : merged.startMs;
   const { cause } = reasonFacts(reason);
   if (cause === "no-evidence" && reason !== "silent") return open("silent", cause, reason, last, sinceMs);
@@ -229,7 +234,7 @@ function open(basis: Basis, cause: Cause, reason: Reason, seen: Remembered | und
   return { verdict: "unknown", cause, basis, reason, seen, runLength: seen?.run.length ?? 0, onsetMs };
 }
 
-/** Attempts that ended with a reason of that class. */
+/** How many attempts ended with a reason of that class. */
 export function endedOf(window: Window, outcomeClass: OutcomeClass): number {
   let ended = 0;
   for (const [reason, count] of window.counts) if (outcomeClassOf(reason) === outcomeClass) ended += count;
@@ -241,7 +246,10 @@ function latestSample(latest: number | undefined, { last }: Window): number | un
   return latest === undefined ? last.endedAtMs : Math.max(latest, last.endedAtMs);
 }
 
-/** The answers of the latest good sample; of a working target, of the latest good one that had others than now. */
+/**
+ * The answers of the latest good sample. For a working target: of the latest good sample whose answers differ from the
+ * present ones.
+ */
 function goodAnswersOf(own: readonly Window[], { verdict, seen }: Conclusion): readonly string[] | undefined {
   const now = verdict === "unmet" ? undefined : seen?.evidence.answers?.join();
   let latest: Remembered | undefined;

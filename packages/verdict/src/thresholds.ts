@@ -1,47 +1,54 @@
-/** The numbers the judge decides by. All are inputs, so that an audit can be replayed with those of its day (J1). */
+/**
+ * The numbers by which the judge decides. All are inputs, so that an audit can be replayed with those of its day (J1).
+ */
 
-/** When a verdict turns. */
+/** When a verdict changes. */
 export interface Thresholds {
   /** The lookback: how far back windows are judged, ms. Those that ended within it are merged. */
   readonly lookbackMs: number;
-  /** Without a window that ended within this, ms, nothing is known (M4). */
+  /** How long a window is fresh after its end, ms. Without a fresh window the verdict is unknown (M4). */
   readonly staleAfterMs: number;
-  /** Bad samples in a row that are proof when something said no: a reset, an ICMP error, a certificate, a status. */
+  /**
+   * Bad samples in a row that prove a fault when something rejected: a reset, an ICMP error, a certificate, a status.
+   */
   readonly proofRunLength: number;
-  /** Bad samples in a row that are proof when nothing came back. */
+  /** Bad samples in a row that prove a fault when nothing came back. */
   readonly lossRunLength: number;
   /**
-   * How long a run of unanswered questions to a resolver must last to be proof, ms: the attempts of a target share one question while it
-   * is under way, and its answer for a second after, so that three attempts may be one lost packet.
+   * How long unanswered DNS queries must go on to prove a fault, ms. Attempts of a target share a query in flight, and
+   * its answer for a second more. So three failed attempts may be one lost packet.
    */
   readonly sharedQueryMs: number;
-  /** Good samples in a row that end a bad run. */
+  /** Good samples in a row that end an outage. */
   readonly recoveryRunLength: number;
-  /** Ratio, 0–1, of attempts that may go unanswered by chance on a path that is called good. */
+  /** Ratio, 0–1, of attempts that go unanswered on a path that is still called good. */
   readonly toleratedLossRatio: number;
-  /** Probability, 0–1, below which what went unanswered within the lookback is no chance any more: the target is degraded. */
+  /**
+   * Probability, 0–1. When chance explains the unanswered attempts of the lookback with less than this, the target is
+   * degraded.
+   */
   readonly chanceMin: number;
-  /** Ratio, 0–1, that the low end of the 95 % interval of the answers that say no must exceed to call a target degraded. */
-  readonly refusedRatio: number;
-  /** Such answers within the lookback below which a target is never called degraded. */
-  readonly refusedMin: number;
+  /** Ratio, 0–1. A target is degraded when the low end of the 95 % interval of its rejections exceeds this. */
+  readonly rejectedRatio: number;
+  /** Fewer rejections than this within the lookback never degrade a target. */
+  readonly rejectedMin: number;
 }
 
 /**
  * The defaults, with their arithmetic for one sample a second.
  *
- * - `lossRunLength` 3: at 0.1 % random loss one target sees 86 single losses a day, 0.09 pairs and 0.00009 triples. A single
- *   loss must not alarm and a pair would wake a fleet of a thousand ninety times a day; three still show within 3–5 s.
- * - `proofRunLength` 2: an answer that says no is no accident of the path; the second one excludes a restart's blink.
- * - `sharedQueryMs` 2.5 s: a question takes 950 ms to be given up and its failure is remembered for 1 s; a run that is longer has asked
- *   twice at least, and a pair of losses at 0.1 % is seen once in eleven days of asking once a second.
- * - `recoveryRunLength` 2: an answer proves the path, two in a row that it was no stray.
- * - `toleratedLossRatio` 0.2 %: an attempt whose one question and one answer each cross a path of 0.1 % random loss. `chanceMin` 1e-6:
- *   that takes 5 losses of 60, 6 of 120, 3 of 10; a node of twenty targets sees it by chance once in a month, where 3 of 60 came every
- *   few hours.
- * - `refusedRatio` 1 % and `refusedMin` 3: the interval's low end passes 1 % at 3 of 60 (1.7 %), not at 2 (0.9 %). The minimum keeps one
- *   odd answer of a short history quiet.
- * - `staleAfterMs` 30 s: three windows of 10 s. `lookbackMs` 60 s: six.
+ * - `lossRunLength` 3: at 0.1 % random loss one target has 86 single losses a day, 0.09 pairs and 0.00009 triples.
+ *   Pairs would alarm a fleet of a thousand ninety times a day. Three in a row still show within 3–5 s.
+ * - `proofRunLength` 2: a rejection is no accident of the path. The second one excludes the moment of a restart.
+ * - `sharedQueryMs` 2.5 s: a query is given up after 950 ms, and its failure is cached for 1 s. A longer run holds two
+ *   queries at least. At 0.1 % loss and one query a second, two in a row are lost once in eleven days.
+ * - `recoveryRunLength` 2: one answer proves the path; the second shows that the first was no stray.
+ * - `toleratedLossRatio` 0.2 %: the packet and its answer each cross a path with 0.1 % random loss. `chanceMin` 1e-6:
+ *   that takes 5 losses of 60, 6 of 120, or 3 of 10. A node with twenty targets sees it by chance once a month; 3 of 60
+ *   would come every few hours.
+ * - `rejectedRatio` 1 % and `rejectedMin` 3: the low end of the interval exceeds 1 % at 3 of 60 (1.7 %), not at 2 (0.9
+ *   %). The minimum ignores a single rejection in a short history.
+ * - `staleAfterMs` 30 s: three windows of 10 s. `lookbackMs` 60 s: six windows.
  */
 export const DEFAULT_THRESHOLDS: Thresholds = {
   lookbackMs: 60_000,
@@ -52,19 +59,19 @@ export const DEFAULT_THRESHOLDS: Thresholds = {
   recoveryRunLength: 2,
   toleratedLossRatio: 0.002,
   chanceMin: 1e-6,
-  refusedRatio: 0.01,
-  refusedMin: 3,
+  rejectedRatio: 0.01,
+  rejectedMin: 3,
 };
 
-/** Missed samples after which a slowly probed target is stale: as many as a window of silence at 10 s each. */
+/** Missed samples after which a slowly probed target is stale: as many as windows of 10 s in `staleAfterMs`. */
 const STALE_CADENCES = 3;
 
-/** After how long without a sample a target of that cadence is unknown, ms: slow cadences (P1) need longer. */
+/** How long the windows of a target with that cadence are fresh, ms: longer for slow cadences (P1). */
 export function staleAfterMsOf(thresholds: Thresholds, cadenceMs: number): number {
   return Math.max(thresholds.staleAfterMs, STALE_CADENCES * cadenceMs);
 }
 
-/** The lookback of a target of that cadence, ms: never less than twice what makes it stale. */
+/** The lookback of a target with that cadence, ms: at least twice the time for which a window is fresh. */
 export function lookbackMsOf(thresholds: Thresholds, cadenceMs: number): number {
   return Math.max(thresholds.lookbackMs, 2 * staleAfterMsOf(thresholds, cadenceMs));
 }

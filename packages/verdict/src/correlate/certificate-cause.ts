@@ -1,4 +1,4 @@
-/** Whose certificate is it, and does the clock make it look wrong? */
+/** Interception of TLS, and clocks that make certificates look wrong. */
 import type { InterceptionSigns } from "@lifeline/catalogue";
 import { type ChainCertificate, endpointName, type Target } from "@lifeline/measure";
 import { CLOCK_UNMET_MS } from "../check-verdict.ts";
@@ -7,7 +7,7 @@ import type { NodeContext } from "../node-context.ts";
 import { bounded, quoted } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 
-/** Names interception where the chain shows it, and the node's clock where that makes certificates look wrong. */
+/** Names interception where the chain shows it, and the clock where the node's clock makes certificates look wrong. */
 export function withCertificateCause(entry: Entry, _: readonly Entry[], context: CorrelationContext): Entry {
   if (entry.cause === "clock" || entry.cause === "tls-expired") return withClock(entry, context.node);
   if (entry.verdict !== "met" && entry.cause !== "tls-untrusted") return entry;
@@ -42,14 +42,14 @@ function interceptionOf(
   const isPublic = trustOf(target) === "public";
   const vendor = vendorIn(chain, interception);
   if (vendor !== undefined && (isPublic || cause === "tls-untrusted")) {
-    return `The chain carries the mark of ${vendor}, which intercepts TLS.`;
+    return `The chain names ${vendor}, which intercepts TLS.`;
   }
   if (isPublic && isUnexpected(target.host, chain, interception)) {
-    return `${target.host} is not certified by ${quoted(issuer)} elsewhere: its known issuers are others.`;
+    return `${quoted(issuer)} is not a known issuer of ${target.host}.`;
   }
   const fleet = cause === "tls-untrusted" ? node.fleetIssuer?.(target.id) : undefined;
   if (fleet === undefined || fleet === issuer) return undefined;
-  return `The others see ${quoted(fleet)} as issuer, this node ${quoted(issuer)}.`;
+  return `Most nodes see the issuer ${quoted(fleet)}; this node sees ${quoted(issuer)}.`;
 }
 
 function trustOf({ options }: Target): "public" | "private" | undefined {
@@ -57,13 +57,13 @@ function trustOf({ options }: Target): "public" | "private" | undefined {
 }
 
 function vendorIn(chain: readonly ChainCertificate[], signs: InterceptionSigns | undefined): string | undefined {
-  // The leaf's own subject is the server's name, which may well hold a vendor's.
+  // The subject of the leaf names the server, which may be a vendor's.
   const names = chain.flatMap(({ subject, issuer }, at) => (at === 0 ? [issuer] : [subject, issuer]));
   const text = names.join("\n").toLowerCase();
   return signs?.vendors.find(({ marks }) => marks.some((mark) => text.includes(mark.toLowerCase())))?.name;
 }
 
-/** Whether the host is one whose issuers are known, and none of them has issued any certificate of the chain. */
+/** Whether the issuers of the host are known and none of them issued a certificate of the chain. */
 function isUnexpected(host: string, chain: readonly ChainCertificate[], signs: InterceptionSigns | undefined): boolean {
   const lists = (signs?.expected ?? []).filter(({ hosts }) => hosts.some((pattern) => covers(pattern, host)));
   if (lists.length === 0) return false;
@@ -77,7 +77,7 @@ function covers(pattern: string, host: string): boolean {
   return wanted.startsWith("*.") ? name.endsWith(wanted.slice(1)) : name === wanted;
 }
 
-/** The values of a distinguished name (CN=…, O=…), whichever separator it is written with; lower case. */
+/** The values of a distinguished name (CN=…, O=…) in lower case, for any separator. */
 function attributesOf(name: string): readonly string[] {
   return name.split(/[,+/\n]\s*(?=[A-Za-z][A-Za-z0-9.]*=)/).map((part) =>
     part

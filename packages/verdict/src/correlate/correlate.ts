@@ -1,10 +1,10 @@
 /**
- * What the targets of a node say of one another. Each question has a file of its own and leaves the other entries alone.
+ * Correlates the targets of a node. Each rule has its own file and changes one entry at a time.
  *
- * 1. A name without an address of one family is no fault while it has one of the other.
- * 2. UDP silence is confirmed only by an answer over the same path. Otherwise it stays an open question (M4).
- * 3. A cause is sharpened only by evidence, which is said.
- * 4. A symptom names the fault it follows from; it keeps its own verdict.
+ * 1. A name without an address of one family is no fault while it has one of the other family.
+ * 2. Only an answer over the same path settles UDP silence. Otherwise the verdict stays unknown (M4).
+ * 3. A rule narrows a cause only by evidence, and adds it to the text.
+ * 4. A symptom names the fault that causes it, and keeps its own verdict.
  */
 import type { Entry } from "../entry.ts";
 import { withCertificateCause } from "./certificate-cause.ts";
@@ -20,7 +20,7 @@ import { withConfirmation, withUdpEvidence } from "./udp-evidence.ts";
 
 type CorrelationRule = (entry: Entry, entries: readonly Entry[], context: CorrelationContext) => Entry;
 
-/** In this order: each may rest on what those before it have found. */
+/** The order matters: a rule uses the results of those before it. */
 const RULES: readonly CorrelationRule[] = [
   withMissingAddress,
   withRandomLoss,
@@ -34,7 +34,7 @@ const RULES: readonly CorrelationRule[] = [
   withRootCause,
 ];
 
-/** The entries as their neighbours let them stand. */
+/** The entries after every rule. */
 export function correlate(entries: readonly Entry[], context: CorrelationContext): readonly Entry[] {
   return RULES.reduce((known, rule) => known.map((entry) => rule(entry, known, context)), entries);
 }

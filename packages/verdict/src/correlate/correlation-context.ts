@@ -1,16 +1,16 @@
-/** What the cross-examination knows beside the entries. */
+/** What the rules know besides the entries. */
 import type { InterceptionSigns } from "@lifeline/catalogue";
 import type { NodeContext } from "../node-context.ts";
 import type { PreviousVerdict } from "../row.ts";
 import type { Thresholds } from "../thresholds.ts";
 
-/** Inputs of the judgement that every question may use. */
+/** Inputs of the judgement that every rule may use. */
 export interface CorrelationContext {
   readonly thresholds: Thresholds;
   readonly nowMs: number;
   readonly node: NodeContext;
   readonly interception: InterceptionSigns | undefined;
   readonly previous: ReadonlyMap<string, PreviousVerdict> | undefined;
-  /** Id of the requirement that checks the clock; undefined: the catalogue has none. */
+  /** Id of the requirement that checks the clock. Undefined: the catalogue has none. */
   readonly clockRowId: string | undefined;
 }

@@ -1,10 +1,13 @@
-/** Has the name moved since the target last answered? */
+/** A name whose addresses changed since the target last answered. */
 import type { Entry } from "../entry.ts";
 import { bounded } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { isDnsCause } from "./missing-address.ts";
 
-/** A target that fails at an address its name did not have when it last answered; a working one only has it said. */
+/**
+ * Names drift where a target fails at an address that its name did not have when it last answered. For a working target
+ * it only adds the change to the evidence.
+ */
 export function withDrift(entry: Entry, _: readonly Entry[], { previous }: CorrelationContext): Entry {
   const { own, target, verdict } = entry;
   const answers = own.seen?.evidence.answers;
@@ -13,9 +16,9 @@ export function withDrift(entry: Entry, _: readonly Entry[], { previous }: Corre
     return { ...entry, evidence: bounded(`${entry.evidence} ${moved(target.host, before, answers)}`) };
   }
   if (verdict !== "unmet" || isDnsCause(entry.cause)) return entry;
-  const nextStep = `Whoever owns the zone of ${target.host}: point it at addresses that answer; network team: allow the new addresses.`;
+  const nextStep = `Owner of the zone of ${target.host}: point it at addresses that answer; network team: allow the new addresses.`;
   if (before === undefined) {
-    // The windows of before the fault have aged out; what was known of them stays.
+    // The windows from before the fault are gone; the previous verdict keeps the cause.
     const was = previous?.get(target.id);
     if (was?.verdict !== "unmet" || was.cause !== "dns-drift") return entry;
     return { ...entry, cause: "dns-drift", evidence: was.evidence ?? entry.evidence, nextStep };
@@ -30,5 +33,5 @@ function isElsewhere(address: string | undefined, answers: readonly string[], be
 }
 
 function moved(host: string, before: readonly string[], now: readonly string[]): string {
-  return `${host} resolved to ${before.join(", ")} before, and to ${now.join(", ")} now.`;
+  return `${host} resolved to ${before.join(", ")} before; it now resolves to ${now.join(", ")}.`;
 }

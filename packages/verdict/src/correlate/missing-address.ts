@@ -1,11 +1,11 @@
-/** Has the name an address at all? */
+/** A name without an address of a family. */
 import { type Cause, reasonFacts } from "@lifeline/measure";
 import type { Entry } from "../entry.ts";
 import { nextStepFor, UNCONFIRMED_STEP } from "../next-step.ts";
 import { bounded } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 
-/** A family that the name lacks does not apply while it has the other; a name with neither is a fault. */
+/** A family without an address does not apply while the other family has one. A name without any address is a fault. */
 export function withMissingAddress(entry: Entry, entries: readonly Entry[], { thresholds }: CorrelationContext): Entry {
   const { own, target } = entry;
   if (own.basis !== "name-has-no-address") return entry;
@@ -26,7 +26,7 @@ export function withMissingAddress(entry: Entry, entries: readonly Entry[], { th
   return { ...entry, nextStep: UNCONFIRMED_STEP };
 }
 
-/** Whether the lookback holds an attempt that got past the resolver. */
+/** Whether an attempt of the lookback got past the resolver. */
 function hasResolved({ own }: Entry): boolean {
   return [...own.lookback.counts.keys()].some((reason) => {
     const { cause, blame } = reasonFacts(reason);
@@ -34,7 +34,7 @@ function hasResolved({ own }: Entry): boolean {
   });
 }
 
-/** Whether the resolver failed; drift is not the resolver's failure to answer. */
+/** Whether the cause is a failure of DNS. Drift is not: the resolver answers. */
 export function isDnsCause(cause: Cause): boolean {
   return cause.startsWith("dns-") && cause !== "dns-drift";
 }

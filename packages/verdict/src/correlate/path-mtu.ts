@@ -1,19 +1,22 @@
-/** Are only large packets lost? */
+/** Only large packets are lost. */
 import type { Target } from "@lifeline/measure";
 import { lossOf, wilsonInterval } from "@lifeline/window";
 import { type Entry, hasAnsweredSince, isAt, isFailing } from "../entry.ts";
 import { bounded, inPercent } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 
-/** Chance below which a run of large losses is no accident of the loss that small ones show: once in 1,000 such runs. */
+/**
+ * Probability, 0–1. A run of large losses that the loss of small packets explains with at most this is the path MTU:
+ * once in 1,000 runs.
+ */
 const CHANCE_MAX = 0.001;
 
-/** Large datagrams in the tunnel lost in a run, while small ones and TCP beside them pass. */
+/** Names the path MTU where large datagrams in the tunnel are lost in a row while small ones and TCP pass. */
 export function withPathMtu(entry: Entry, entries: readonly Entry[], { thresholds }: CorrelationContext): Entry {
   const { own, target, verdict } = entry;
   const bytes = payloadBytesOf(target);
   if (verdict !== "unmet" || own.reason !== "timeout" || bytes === undefined || !isAt(entry, "in-tunnel")) return entry;
-  // Without the node's own end of the tunnel what is lost goes another way.
+  // Without the node's end of the tunnel, packets take another path.
   if (entries.some((other) => isAt(other, "tunnel-link") && isFailing(other))) return entry;
   const small = entries.filter((other) => isSmaller(other, entry, bytes));
   if (!small.some((other) => hasAnsweredSince(other, own.onsetMs))) return entry;
@@ -30,7 +33,7 @@ export function withPathMtu(entry: Entry, entries: readonly Entry[], { threshold
   return { ...entry, cause: "path-mtu", evidence: bounded(evidence), nextStep };
 }
 
-/** Payload of a datagram to a closed port in the tunnel; undefined for anything else. */
+/** Payload of a datagram to a closed port in the tunnel, bytes; undefined for other targets. */
 export function payloadBytesOf({ options }: Target): number | undefined {
   return options.probe === "udp" && options.expectRefusal ? options.payloadBytes : undefined;
 }
@@ -40,10 +43,10 @@ function isSmaller(other: Entry, entry: Entry, bytes: number): boolean {
   return other.target.options.probe === "tcp" || (payloadBytesOf(other.target) ?? bytes) < bytes;
 }
 
-/** Rounds of a search for the path's MTU, each of its threshold at most (probe mtu). */
+/** Rounds of a search for the path MTU. Each takes at most the target's timeout (probe mtu). */
 const SEARCH_ROUNDS = 3;
 
-/** What a search found that began after the fault did: what passed before says nothing of now. */
+/** The result of a search that began after the fault did, bytes. Earlier results say nothing about now. */
 function pathMtuOf({ own: { lookback }, target }: Entry, onsetMs: number): number | undefined {
   const { last } = lookback;
   if (target.options.probe !== "mtu" || last === undefined) return undefined;

@@ -1,9 +1,9 @@
-/** Which way is open: through the proxy, or past it? */
+/** The path through the proxy, compared with the direct path. */
 import { endpointName } from "@lifeline/measure";
 import { type Entry, isAnswering, isFailing } from "../entry.ts";
 import { bounded } from "../phrase.ts";
 
-/** Compares what goes through the proxy with the direct way to the same endpoint. */
+/** Blames the proxy where the direct path to the same endpoint works. */
 export function withProxyPath(entry: Entry, entries: readonly Entry[]): Entry {
   const { proxy } = entry.target;
   if (proxy === undefined) return entry;
@@ -11,14 +11,14 @@ export function withProxyPath(entry: Entry, entries: readonly Entry[]): Entry {
   const name = endpointName(proxy.host, proxy.port);
   if (isFailing(entry) && direct.some(isAnswering)) {
     const evidence = bounded(
-      `${entry.evidence} Past the proxy ${name} the same endpoint answers: the proxy is at fault.`,
+      `${entry.evidence} The same endpoint answers without the proxy ${name}: the proxy is at fault.`,
     );
     const where = endpointName(entry.target.host, entry.target.port);
-    const nextStep = `Owner of the HTTP proxy ${name}: let CONNECT to ${where} through unchanged.`;
+    const nextStep = `Owner of the HTTP proxy ${name}: pass CONNECT to ${where} unchanged.`;
     return { ...entry, cause: "proxy", evidence, nextStep };
   }
   if (isAnswering(entry) && direct.length > 0 && direct.every(isFailing)) {
-    return { ...entry, evidence: bounded(`${entry.evidence} Only the way through the proxy ${name} is open.`) };
+    return { ...entry, evidence: bounded(`${entry.evidence} Only the path through the proxy ${name} is open.`) };
   }
   return entry;
 }

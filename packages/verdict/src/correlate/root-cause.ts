@@ -1,4 +1,4 @@
-/** Which fault does this one follow from? */
+/** The fault that causes another. */
 import { type Cause, type ProbeKind, targetPlace } from "@lifeline/measure";
 import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import { type Entry, isAt, isFailing } from "../entry.ts";
@@ -7,7 +7,7 @@ import type { CorrelationContext } from "./correlation-context.ts";
 import { isDnsCause } from "./missing-address.ts";
 import { deadSinceMs } from "./tunnel-fault.ts";
 
-/** What a probe stands on: a lower one that fails at the same endpoint explains the higher. */
+/** Layer of each probe: a lower one that fails at the same endpoint explains a higher one. 0: no such order. */
 const LAYER: Readonly<Record<ProbeKind, number>> = {
   dns: 0,
   udp: 0,
@@ -20,17 +20,17 @@ const LAYER: Readonly<Record<ProbeKind, number>> = {
   grpc: 3,
 };
 
-/** A symptom names its fault, and what is to be mended first. */
+/** A symptom names the fault that causes it, and what to fix first. */
 export function withRootCause(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry {
   if (entry.cause === "clock" && isFailing(entry)) return withClockRoot(entry, context);
   const isSilentPort = isAt(entry, "siderolink") && entry.cause === "no-evidence";
   if (!isFailing(entry) && !isSilentPort) return entry;
-  const root = isFailing(entry) ? rootOf(entry, entries) : outerRoot(entries);
+  const root = isFailing(entry) ? rootOf(entry, entries) : machineApiRoot(entries);
   if (root === undefined) return entry;
   const { target, requirement, cause, verdict } = root;
   const name = `${target.options.probe} to ${targetPlace(target)} (${requirement.id})`;
-  const evidence = bounded(`${entry.evidence} It follows from ${name} being ${verdict}: ${cause}.`);
-  return { ...entry, evidence, nextStep: `First mend ${name}. ${root.nextStep}`, followsFrom: target.id };
+  const evidence = bounded(`${entry.evidence} It follows from ${name}, which is ${verdict}: ${cause}.`);
+  return { ...entry, evidence, nextStep: `First fix ${name}. ${root.nextStep}`, followsFrom: target.id };
 }
 
 function withClockRoot(entry: Entry, { clockRowId, node: { clockOffsetMs } }: CorrelationContext): Entry {
@@ -48,12 +48,12 @@ function rootOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
     .filter((other) => isBelow(other, entry))
     .sort((a, b) => LAYER[a.target.options.probe] - LAYER[b.target.options.probe])[0];
   if (below !== undefined) return below;
-  // A handshake's certificates fill whole packets: what swallows these stops it after the connection is made.
+  // The certificates of a handshake fill whole packets. A path that drops these stops it after the connection is made.
   const narrow = entry.own.reason === "handshake-timeout" && failing.find(({ cause }) => cause === "path-mtu");
   return narrow || tunnelRoot(entry, entries, failing);
 }
 
-/** What the rows of SideroLink follow from: the outer fault, then the node's own end, then the port. */
+/** The cause of a fault of SideroLink: the Machine API, then the node's end of the tunnel, then the port. */
 function tunnelRoot(entry: Entry, entries: readonly Entry[], failing: readonly Entry[]): Entry | undefined {
   const inside = isAt(entry, "in-tunnel");
   const link = isAt(entry, "tunnel-link");
@@ -62,28 +62,28 @@ function tunnelRoot(entry: Entry, entries: readonly Entry[], failing: readonly E
   if (!inside && !link) return undefined;
   if (entry.cause === "path-mtu") return failing.find(({ target }) => target.options.probe === "mtu");
   if (entry.cause === "ipv6-disabled") return undefined;
-  const outer = link && entry.cause === "not-joined" ? failing.find(isMachineApi) : outerRoot(entries);
-  const absent = failing.find((other) => isAt(other, "tunnel-link") && isOwnEnd(other));
+  const outer = link && entry.cause === "not-joined" ? failing.find(isMachineApi) : machineApiRoot(entries);
+  const absent = failing.find((other) => isAt(other, "tunnel-link") && isNodeEndFault(other));
   if (outer !== undefined) return outer;
   if (inside && absent !== undefined) return absent;
   return port ?? failing.find((other) => isAt(other, "siderolink"));
 }
 
-/** Causes of a STAMP packet's fate that say no more than the port's own row does. */
-const OF_THE_PORT: readonly Cause[] = ["timeout", "refused", "wrong-endpoint", "filtered", "unreachable"];
+/** Causes at a STAMP target that say no more than the row of the port. */
+const PORT_CAUSES: readonly Cause[] = ["timeout", "refused", "wrong-endpoint", "filtered", "unreachable"];
 
-/** What STAMP at an advertised endpoint follows from: the port there, and its large packets from its small ones. */
+/** The cause of a STAMP fault at an advertised endpoint: the port there; for large packets also the small ones. */
 function portRoot(entry: Entry, entries: readonly Entry[], failing: readonly Entry[]): Entry | undefined {
   const { probe } = entry.target.options;
-  if (probe === "udp" || !OF_THE_PORT.includes(entry.cause)) return undefined;
+  if (probe === "udp" || !PORT_CAUSES.includes(entry.cause)) return undefined;
   const there = failing.filter((other) => isAt(other, "siderolink") && isSameEndpoint(other, entry));
   const port = there.find(({ target }) => target.options.probe === "udp");
   const small = probe === "mtu" ? there.find(({ target }) => target.options.probe === "stamp") : undefined;
-  return outerRoot(entries) ?? port ?? small;
+  return machineApiRoot(entries) ?? port ?? small;
 }
 
-/** The Machine API's lowest fault, while the tunnel is dead too. */
-function outerRoot(entries: readonly Entry[]): Entry | undefined {
+/** The lowest fault of the Machine API, while the tunnel is dead too. */
+function machineApiRoot(entries: readonly Entry[]): Entry | undefined {
   if (deadSinceMs(entries) === undefined) return undefined;
   return entries
     .filter((other) => isFailing(other) && isMachineApi(other) && !other.comparison)
@@ -94,7 +94,7 @@ function isMachineApi(entry: Entry): boolean {
   return isAt(entry, "machine-api");
 }
 
-function isOwnEnd({ cause }: Entry): boolean {
+function isNodeEndFault({ cause }: Entry): boolean {
   return cause === "not-joined" || cause === "ipv6-disabled";
 }
 

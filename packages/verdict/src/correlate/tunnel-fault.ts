@@ -1,9 +1,9 @@
 /**
- * The tunnel is dead: what stops it?
+ * What stops a dead tunnel.
  *
- * 1. A refusal at the endpoint is proof, and needs no tunnel to be dead.
- * 2. While the Machine API fails too, that is the fault, and nothing is guessed of the UDP port.
- * 3. Who hears whom tells the directions apart; without a witness, UDP is only suspected.
+ * 1. A refusal at the endpoint is proof, even while the tunnel works.
+ * 2. While the Machine API fails too, that is the fault, and the UDP port stays unknown.
+ * 3. A witness shows the direction that is blocked. Without one, UDP is only suspected.
  */
 import { endpointName } from "@lifeline/measure";
 import { type Entry, hasAnsweredSince, isAnswering, isAt, isFailing } from "../entry.ts";
@@ -12,20 +12,26 @@ import { bounded, timeOfDay } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { payloadBytesOf } from "./path-mtu.ts";
 import { endpointsOf, isObserved } from "./siderolink-endpoint.ts";
-import { stampWitness } from "./udp-evidence.ts";
+import { stampConfirmation } from "./udp-evidence.ts";
 
-/** A witness reports once a second; five missed reports say nothing of now, ms. */
+/** How long a witness's report is fresh, ms: five reports, at one a second. */
 const WITNESS_FRESH_MS = 5_000;
-/** A datagram that left before the onset arrives by then, ms. */
+/** How long a datagram may take to arrive, ms: one that left before the onset arrives by then. */
 const IN_FLIGHT_MS = 1_000;
-/** Hearing later than this after the onset is no straggler, ms. */
-const HEARD_MARGIN_MS = 2_000;
-/** How shortly before the onset a node must have been heard, ms: its keepalive of 25 s and a margin. */
+/** A datagram that arrives later than this after the onset left after it, ms: twice IN_FLIGHT_MS. */
+const STRAGGLER_MS = 2_000;
+/**
+ * The witness knows a node whose datagram arrived at most this long before the onset, ms: its keepalive of 25 s and a
+ * margin.
+ */
 const KNOWN_MS = 30_000;
-/** Within a live session the stimuli leave about once a second: three seconds of reception nothing are three of them, ms. */
+/**
+ * How long the witness must receive nothing, ms: a live session sends about one datagram a second, so three are
+ * missing.
+ */
 const SILENCE_MS = 3_000;
 
-/** Names what stops the tunnel at the endpoint that it runs over. */
+/** Names what stops the tunnel, at the endpoint that the tunnel uses. */
 export function withTunnelFault(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry {
   const endpoints = endpointsOf(entries);
   if (!endpoints.includes(entry)) return entry;
@@ -35,7 +41,7 @@ export function withTunnelFault(entry: Entry, entries: readonly Entry[], context
   const outer = entries.filter((other) => isAt(other, "machine-api") && !other.comparison);
   if (outer.some(isFailing) || !outer.some(isAnswering)) return entry;
   if (!isInUse(entry, endpoints, entries, context)) return entry;
-  const found = stopOf(entry, entries, onsetMs, context);
+  const found = faultOf(entry, entries, onsetMs, context);
   const evidence = `The Machine API answers, and nothing has come back through the tunnel since ${timeOfDay(onsetMs)}. ${found.evidence} ${entry.evidence}`;
   return { ...entry, ...found, verdict: "unmet", onsetMs, evidence: bounded(evidence) };
 }
@@ -48,7 +54,10 @@ function refusedAt(entry: Entry): Entry {
   return { ...entry, cause: "wrong-endpoint", evidence, nextStep };
 }
 
-/** Since when nothing comes back through the tunnel, ms since the epoch; undefined: something does, or nothing tells. */
+/**
+ * Since when nothing comes back through the tunnel, ms since the epoch. Undefined: something does, or there is no
+ * evidence.
+ */
 export function deadSinceMs(entries: readonly Entry[]): number | undefined {
   const signs = entries.filter(isDeathSign);
   if (signs.length === 0) return undefined;
@@ -58,7 +67,9 @@ export function deadSinceMs(entries: readonly Entry[]): number | undefined {
   return inside.some((entry) => hasAnsweredSince(entry, latestMs + IN_FLIGHT_MS)) ? undefined : onsetMs;
 }
 
-/** A large datagram lost may be the path's MTU; all else that is lost inside the tunnel, or a frozen interface, is a sign. */
+/**
+ * Loss inside the tunnel or a frozen interface is a sign. The loss of large datagrams is none: it may be the path MTU.
+ */
 function isDeathSign(entry: Entry): boolean {
   if (entry.verdict !== "unmet") return false;
   if (isAt(entry, "tunnel-link")) return entry.own.reason === "link-frozen";
@@ -66,10 +77,16 @@ function isDeathSign(entry: Entry): boolean {
   return isAt(entry, "in-tunnel") && isSmall && entry.own.reason === "timeout";
 }
 
-/** A payload that an IPv6 link's least MTU (1,280) carries inside a WireGuard packet on any path: 1,280 − 80 − 48 bytes of headers. */
+/**
+ * A datagram with this payload or more is large, bytes. Smaller ones pass on any path: least IPv6 MTU 1,280 − 80
+ * (WireGuard) − 48 (headers).
+ */
 const LARGE_BYTES = 1_152;
 
-/** Of several endpoints: the observed one; else those that STAMP does not speak for, or all where it speaks for all. */
+/**
+ * Whether the tunnel uses the endpoint: the observed one; else those where STAMP does not answer, or all if STAMP
+ * answers at all.
+ */
 function isInUse(
   entry: Entry,
   endpoints: readonly Entry[],
@@ -78,28 +95,31 @@ function isInUse(
 ): boolean {
   const observed = endpoints.filter((one) => observedEndpoint !== undefined && isObserved(one, observedEndpoint));
   if (observed.length > 0) return observed.includes(entry);
-  const unspoken = endpoints.filter((one) => stampWitness(one, entries) === undefined);
-  return unspoken.length === 0 || unspoken.includes(entry);
+  const unanswered = endpoints.filter((one) => stampConfirmation(one, entries) === undefined);
+  return unanswered.length === 0 || unanswered.includes(entry);
 }
 
-type Stop = Pick<Entry, "cause" | "evidence" | "nextStep">;
+type Fault = Pick<Entry, "cause" | "evidence" | "nextStep">;
 
-function stopOf(entry: Entry, entries: readonly Entry[], onsetMs: number, context: CorrelationContext): Stop {
+function faultOf(entry: Entry, entries: readonly Entry[], onsetMs: number, context: CorrelationContext): Fault {
   const { node, nowMs, previous } = context;
   const where = endpointName(entry.target.host, entry.target.port);
-  const heard = receptionOf(node.witness, onsetMs, nowMs);
-  if (stampWitness(entry, entries) !== undefined)
-    return heard === "not-received" ? inspected(where) : stale(where, heard);
-  if (heard === "received") return returnBlocked(where, node.witness);
-  if (heard === "not-received") return forwardBlocked(where, node.witness);
+  const reception = receptionOf(node.witness, onsetMs, nowMs);
+  if (stampConfirmation(entry, entries) !== undefined)
+    return reception === "not-received" ? inspected(where) : stale(where, reception);
+  if (reception === "received") return returnBlocked(where, node.witness);
+  if (reception === "not-received") return forwardBlocked(where, node.witness);
   const was = previous?.get(entry.target.id);
-  // A witness that falls silent itself takes nothing back of what it has said of this outage.
+  // What a witness reported of this outage stays true when the witness itself falls silent.
   if (was?.onsetMs === onsetMs && was.cause === "return-path-blocked") return returnBlocked(where, undefined);
   if (was?.onsetMs === onsetMs && was.cause === "forward-path-blocked") return forwardBlocked(where, undefined);
   return suspected(where);
 }
 
-/** What the witness says of the forward direction since the onset; undefined: nothing yet, or nothing fresh. */
+/**
+ * Whether the witness received the node's datagrams since the onset. Undefined: not known yet, or the report is not
+ * fresh.
+ */
 export function receptionOf(
   witness: WitnessView | undefined,
   onsetMs: number,
@@ -107,60 +127,60 @@ export function receptionOf(
 ): "received" | "not-received" | undefined {
   if (witness === undefined || nowMs - witness.reportedAtMs > WITNESS_FRESH_MS) return undefined;
   const { receivedAtMs, watchingSinceMs, reportedAtMs } = witness;
-  if (receivedAtMs !== undefined && receivedAtMs > onsetMs + HEARD_MARGIN_MS) return "received";
-  // Whom it did not hear until then it may not hear at all, as behind a NAT whose address nobody knows.
+  if (receivedAtMs !== undefined && receivedAtMs > onsetMs + STRAGGLER_MS) return "received";
+  // A witness may never receive this node's datagrams under a known address, as behind a NAT.
   const isKnown = receivedAtMs !== undefined && receivedAtMs >= onsetMs - KNOWN_MS;
   const stopped = isKnown && receivedAtMs <= onsetMs + IN_FLIGHT_MS;
   const watched = watchingSinceMs <= onsetMs && reportedAtMs >= onsetMs + SILENCE_MS;
   return stopped && watched ? "not-received" : undefined;
 }
 
-function heardPhrase(witness: WitnessView | undefined): string {
-  if (witness === undefined) return "as the witness beside Omni said of this outage";
+function receivedPhrase(witness: WitnessView | undefined): string {
+  if (witness === undefined) return "so the witness beside Omni reported earlier in this outage";
   const { address, receivedAtMs } = witness;
   return receivedAtMs === undefined
-    ? `the witness beside Omni has heard nothing from ${address}`
-    : `the witness beside Omni last heard ${address} at ${timeOfDay(receivedAtMs)}`;
+    ? `the witness beside Omni has received nothing from ${address}`
+    : `the witness beside Omni last received from ${address} at ${timeOfDay(receivedAtMs)}`;
 }
 
-function returnBlocked(where: string, witness: WitnessView | undefined): Stop {
+function returnBlocked(where: string, witness: WitnessView | undefined): Fault {
   return {
     cause: "return-path-blocked",
-    evidence: `This node's datagrams arrive at Omni, and the answers do not come back: ${heardPhrase(witness)}.`,
-    nextStep: `Network team: allow UDP answers from ${where} back to this node; look for a stateful firewall or NAT that forgets the flow.`,
+    evidence: `This node's datagrams arrive at Omni, and the answers do not come back: ${receivedPhrase(witness)}.`,
+    nextStep: `Network team: allow UDP answers from ${where} back to this node; look for a stateful firewall or NAT that drops the state of the flow.`,
   };
 }
 
-function forwardBlocked(where: string, witness: WitnessView | undefined): Stop {
+function forwardBlocked(where: string, witness: WitnessView | undefined): Fault {
   return {
     cause: "forward-path-blocked",
-    evidence: `This node's datagrams do not arrive at Omni: ${heardPhrase(witness)}.`,
+    evidence: `This node's datagrams do not arrive at Omni: ${receivedPhrase(witness)}.`,
     nextStep: `Network team: allow UDP from this node to ${where}; the datagrams vanish before Omni.`,
   };
 }
 
-function inspected(where: string): Stop {
+function inspected(where: string): Fault {
   return {
     cause: "forward-path-blocked",
     evidence:
-      "STAMP passes to the very port and back, but the witness hears no WireGuard: only WireGuard datagrams vanish, as by a filter that inspects the payload.",
-    nextStep: `Network team: exempt UDP to ${where} from payload inspection that drops WireGuard; Omni owner: else use the gRPC tunnel.`,
+      "STAMP reaches the same port and comes back, but the witness receives no WireGuard: a filter that inspects the payload drops WireGuard only.",
+    nextStep: `Network team: exempt UDP to ${where} from payload inspection that drops WireGuard; Omni owner: or use the gRPC tunnel.`,
   };
 }
 
-function stale(where: string, heard: "received" | "not-received" | undefined): Stop {
-  const hears = heard === "received" ? " The witness beside Omni hears this node." : "";
+function stale(where: string, reception: "received" | "not-received" | undefined): Fault {
+  const received = reception === "received" ? " The witness beside Omni receives this node's datagrams." : "";
   return {
     cause: "tunnel-stale",
-    evidence: `The port itself answers STAMP both ways, so the path is open and the WireGuard session is not.${hears}`,
-    nextStep: `Omni owner: see whether Omni at ${where} has restarted or lost this peer; node owner: reboot the node if the tunnel does not come back within five minutes.`,
+    evidence: `STAMP reaches the same port and comes back, so the path is open and the WireGuard session is dead.${received}`,
+    nextStep: `Omni owner: check whether Omni at ${where} restarted or lost this peer; node owner: reboot the node if the tunnel does not come back within five minutes.`,
   };
 }
 
-function suspected(where: string): Stop {
+function suspected(where: string): Fault {
   return {
     cause: "udp-blocked",
-    evidence: "UDP is suspected to be blocked; nothing beside Omni tells in which direction.",
-    nextStep: `Network team: allow UDP from this node to ${where} and its answers back; Omni owner: else use the gRPC tunnel (grpc_tunnel=true).`,
+    evidence: "UDP is suspected to be blocked; no witness beside Omni shows the direction.",
+    nextStep: `Network team: allow UDP from this node to ${where} and its answers back; Omni owner: or use the gRPC tunnel (grpc_tunnel=true).`,
   };
 }

@@ -1,4 +1,4 @@
-/** What is known of the SideroLink UDP port? */
+/** Evidence about the SideroLink UDP port. */
 import { outcomeClassOf } from "@lifeline/measure";
 import { type Entry, isAnswering, isAt } from "../entry.ts";
 import { bounded } from "../phrase.ts";
@@ -7,24 +7,25 @@ import type { TargetVerdict } from "../target-verdict.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { endpointsOf, isObserved } from "./siderolink-endpoint.ts";
 
-interface Witness {
+/** A target whose answers confirm the port. */
+interface Confirmation {
   readonly by: string;
   readonly entry: Entry;
 }
 
-/** UDP silence that an answer over the same path settles. */
+/** Settles UDP silence by an answer over the same path. */
 export function withConfirmation(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry {
   const { target, own } = entry;
   if (target.options.probe !== "udp" || target.options.expectRefusal) return entry;
   if (own.basis !== "silent" && own.basis !== "failed") return entry;
-  const witness = stampWitness(entry, entries) ?? tunnelWitness(entry, entries, context);
-  if (witness === undefined || !isSince(witness.entry, own.seen)) return entry;
-  const { verdict, cause, onsetMs, nextStep } = witness.entry;
-  const evidence = bounded(`Confirmed by ${witness.by}. ${witness.entry.evidence}`);
+  const confirmation = stampConfirmation(entry, entries) ?? tunnelConfirmation(entry, entries, context);
+  if (confirmation === undefined || !isSince(confirmation.entry, own.seen)) return entry;
+  const { verdict, cause, onsetMs, nextStep } = confirmation.entry;
+  const evidence = bounded(`Confirmed by ${confirmation.by}. ${confirmation.entry.evidence}`);
   return { ...entry, verdict, cause, onsetMs, evidence, nextStep };
 }
 
-/** The evidence class of a target of the SideroLink port. */
+/** Adds the evidence class to targets of the SideroLink port. */
 export function withUdpEvidence(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry {
   if (!isAt(entry, "siderolink")) return entry;
   return { ...entry, udpEvidence: udpEvidenceOf(entry, entries, context) };
@@ -39,24 +40,24 @@ function udpEvidenceOf(entry: Entry, entries: readonly Entry[], context: Correla
   const port = entries.find((other) => other.target.options.probe === "udp" && isSameEndpoint(other, entry));
   if (BLOCKED.has(entry.cause) || (port !== undefined && BLOCKED.has(port.cause))) return "suspected-blocked";
   if (entry.verdict === "unmet" && own.basis === "failed" && ICMP_CAUSES.has(entry.cause)) return "refused";
-  const confirmed = stampWitness(entry, entries) ?? tunnelWitness(entry, entries, context);
+  const confirmed = stampConfirmation(entry, entries) ?? tunnelConfirmation(entry, entries, context);
   return confirmed === undefined ? "no-evidence" : "confirmed";
 }
 
 /**
- * Whether a witness speaks of the time after a refusal. Silence cannot end a refusal by itself, for ICMP errors are rate limited;
- * answers from the same place since then do.
+ * Whether answers came after the refusal and so end it. Silence cannot end a refusal, because ICMP errors are rate
+ * limited.
  */
 function isSince({ onsetMs }: Entry, seen: TargetVerdict["seen"]): boolean {
   return seen === undefined || outcomeClassOf(seen.reason) !== "bad" || onsetMs >= seen.endedAtMs;
 }
 
-/** STAMP that answers from this very endpoint. */
-export function stampWitness(entry: Entry, entries: readonly Entry[]): Witness | undefined {
+/** STAMP that answers from the same endpoint. */
+export function stampConfirmation(entry: Entry, entries: readonly Entry[]): Confirmation | undefined {
   const found = entries.find(
     (other) => other.target.options.probe === "stamp" && isSameEndpoint(other, entry) && isAnswering(other),
   );
-  return found && { by: "STAMP replies from this very endpoint", entry: found };
+  return found && { by: "STAMP replies from this same endpoint", entry: found };
 }
 
 function isSameEndpoint({ target: other, requirement: of }: Entry, { target, requirement }: Entry): boolean {
@@ -68,7 +69,11 @@ function isSameEndpoint({ target: other, requirement: of }: Entry, { target, req
   );
 }
 
-function tunnelWitness(entry: Entry, entries: readonly Entry[], { node }: CorrelationContext): Witness | undefined {
+function tunnelConfirmation(
+  entry: Entry,
+  entries: readonly Entry[],
+  { node }: CorrelationContext,
+): Confirmation | undefined {
   if (!isAt(entry, "siderolink")) return undefined;
   const inside = entries.find(
     (other) => (isAt(other, "in-tunnel") || isAt(other, "tunnel-link")) && isAnswering(other),
