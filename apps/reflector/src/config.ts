@@ -16,8 +16,8 @@ import {
   type Settings,
   textSetting,
 } from "@lifeline/settings";
+import type { NftablesOptions } from "./nftables-rules.ts";
 import { MAX_PER_SOURCE_PER_SECOND } from "./reflector.ts";
-import type { ShareOptions } from "./share-rules.ts";
 
 /** The STAMP port (RFC 8762 §4.1, IANA: 862 is the TWAMP-Test and STAMP receiver port). */
 export const STAMP_PORT = 862;
@@ -91,7 +91,7 @@ export interface WitnessConfig {
 
 /** What the reflector is to do: print the rules for a shared port, or reflect. */
 export type ReflectorConfig =
-  | { readonly kind: "rules"; readonly share: ShareOptions }
+  | { readonly kind: "rules"; readonly share: NftablesOptions }
   | {
       readonly kind: "reflect";
       readonly listen: HostPort;

@@ -1,4 +1,4 @@
-/** The process of a reflector: its log, signals and chance. */
+/** The reflector in a process: gives it the clock, the log, the signals and randomness. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { systemClock } from "@lifeline/measure";

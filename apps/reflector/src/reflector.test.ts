@@ -51,7 +51,7 @@ async function ask(socket: Socket, bytes: Uint8Array): Promise<Buffer> {
 }
 
 describe("the reflector", () => {
-  it("reflects a request, in as many bytes, with the time it stayed", async () => {
+  it("reflects a request in as many bytes, with its residence time", async () => {
     await using reflector = await start();
     await using socket = await client(reflector.address.port);
     const reply = await ask(socket, packet);
@@ -65,9 +65,9 @@ describe("the reflector", () => {
     expect(reflector.stats()).toMatchObject({ reflected: 1, malformed: 0 });
   });
 
-  it("takes the residence from the monotonic clock, whatever the wall does (M2)", async () => {
+  it("takes the residence time from the monotonic clock, whatever the wall clock does (M2)", async () => {
     const clock = manualClock(1_800_000_000_000);
-    // Each reading of the wall is an hour before the last one, as of a clock that is being stepped.
+    // The wall clock is stepped back by an hour at each reading.
     const stepping: Clock = {
       ...clock,
       wallMs: () => {
@@ -90,7 +90,7 @@ describe("the reflector", () => {
     }
   });
 
-  it("answers nothing that is short, corrupt or like WireGuard, and counts each (S2)", async () => {
+  it("does not answer what is short, corrupt or like WireGuard, and counts each (S2)", async () => {
     await using reflector = await start();
     await using socket = await client(reflector.address.port);
     const replies: Buffer[] = [];
@@ -107,10 +107,10 @@ describe("the reflector", () => {
   it.each<[string, { key?: Uint8Array }]>([
     ["unauthenticated", {}],
     ["authenticated", { key }],
-  ])("never answers another's reply, %s: a forged source starts no loop", async (_, mode) => {
+  ])("does not answer the reply of another reflector, %s: a forged source starts no loop", async (_, mode) => {
     await using one = await start(mode);
     await using other = await start(mode);
-    // Stands for the network: each reflector sees the other behind a socket of it, as with a forged source.
+    // Two sockets carry each reply to the other reflector, as if each had sent with the source of the other.
     await using toOne = await client(one.address.port);
     await using toOther = await client(other.address.port);
     const carried: Buffer[] = [];
@@ -128,7 +128,7 @@ describe("the reflector", () => {
     ]);
   });
 
-  it("never answers its own port", async () => {
+  it("does not answer its own port number", async () => {
     await using reflector = await start({ host: "127.0.0.1" });
     const { port } = reflector.address;
     await using namesake = await startAt(port, "127.0.0.2");
@@ -137,9 +137,9 @@ describe("the reflector", () => {
     expect(reflector.stats().reflected).toBe(0);
   });
 
-  // A system port can be had by root alone.
+  // Only root can bind a system port.
   it.skipIf(process.getuid?.() !== 0 && process.env["CI"] !== "true")(
-    "never answers a system port, as of echo or another reflector",
+    "does not answer a system port, such as that of echo or of another reflector",
     async () => {
       await using reflector = await start();
       await using service = await startAt(1_019, "127.0.0.2");
@@ -158,7 +158,7 @@ describe("the reflector", () => {
     expect(reply.subarray(packet.byteLength)).toEqual(Buffer.from(request.subarray(packet.byteLength)));
   });
 
-  it("numbers the replies of each session by its own count, and copies the number where it has no room", async () => {
+  it("numbers the replies of each session by its own count, and copies the sender's number without room", async () => {
     await using reflector = await start({ maxSessions: 2 });
     const numbers: number[] = [];
     const sockets = await Promise.all([1, 2, 3].map(() => client(reflector.address.port)));
@@ -171,7 +171,7 @@ describe("the reflector", () => {
     expect(reflector.stats()).toMatchObject({ reflected: 6, stateless: 2, sessions: 2 });
   });
 
-  it("gives all sources together a bounded share (S2)", async () => {
+  it("limits all sources together (S2)", async () => {
     await using reflector = await start({ clock: manualClock(0), maxPerSecond: 1 });
     await using socket = await client(reflector.address.port);
     await ask(socket, packet);
@@ -179,7 +179,7 @@ describe("the reflector", () => {
     await expect.poll(() => reflector.stats().overloaded).toBe(1);
   });
 
-  it("with a key answers only those who hold it", async () => {
+  it("with a key answers only requests that are authenticated with it", async () => {
     await using reflector = await start({ key });
     await using socket = await client(reflector.address.port);
     socket.send(packet);
@@ -207,7 +207,7 @@ describe("the reflector", () => {
     expect(reflector.stats()).toMatchObject({ reflected: 3, limited: 1 });
   });
 
-  it("rejects with the system's code when the port is taken, and frees its own when closed", async () => {
+  it("rejects with the system's code when the port is in use, and frees its port when closed", async () => {
     const first = await start();
     await expect(start({ port: first.address.port })).rejects.toMatchObject({ code: "EADDRINUSE" });
     await Promise.all([first.close(), first.close()]);

@@ -1,50 +1,35 @@
 /**
- * A stateful STAMP Session-Reflector (RFC 8762 §4.3) on one UDP socket, IPv4 and IPv6 alike: it numbers its replies by its own
- * count, so that a sender can tell on which way packets are lost.
+ * A stateful STAMP Session-Reflector (RFC 8762 §4.3) on one UDP socket, for IPv4 and IPv6. It numbers its replies by its own count,
+ * which shows a sender in which direction packets are lost.
  *
- * 1. A reply is exactly as long as its request, is never fragmented by this host, and goes only where the request came from: nothing is amplified.
- * 2. What looks like WireGuard is never answered: the reflector may sit behind the SideroLink port, and must not be taken for
- *    a peer. Neither is a reply, nor what comes from a port at which something answers by itself (source-port.ts): a datagram
- *    with a forged source cannot make two services answer each other.
- * 3. Without room for another session the answer is stateless: it copies the sender's number, which says that nothing was counted.
- * 4. Each source has a bounded share, in a bounded table; every datagram is counted under exactly one outcome (S2).
- * 5. T3 − T2 is a monotonic duration: a step of the wall clock cannot be seen in it (M2).
+ * 1. Nothing is amplified. A reply is exactly as long as its request, is never fragmented by this host, and goes only to the source.
+ * 2. Three kinds of datagram are never answered. What looks like WireGuard, because the reflector may share the SideroLink port and must
+ *    not be taken for a peer. Replies of a reflector. And what comes from a port at which a service answers by itself (source-port.ts).
+ *    So a datagram with a forged source cannot make two services answer each other.
+ * 3. Without room for another session a reply is stateless: it copies the sender's number, which says that nothing was counted.
+ * 4. Each source has a bounded share, in a bounded table. Each datagram is counted under exactly one outcome (S2).
+ * 5. T3 − T2 is a monotonic duration: a step of the wall clock does not show in it (M2).
  */
 import assert from "node:assert/strict";
-import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { isIPv6 } from "node:net";
-import { type Clock, type IpFamily, KeyedTokenBuckets, type RateLimit, TokenBucket } from "@lifeline/measure";
+import type { Clock, IpFamily } from "@lifeline/measure";
 import { datagramFd, openKernelClock } from "@lifeline/probe";
-import {
-  addNs,
-  asLongAs,
-  decodeSender,
-  encodeReflected,
-  looksLikeWireGuard,
-  type MalformedReason,
-  ntpFromWallMs,
-  reflect,
-  TTL_UNKNOWN,
-} from "@lifeline/stamp";
 import type { Logger } from "pino";
-import { createSessionTable, type SessionTable } from "./session-table.ts";
-import { type RefusedPort, refusedPort } from "./source-port.ts";
+import { Responder } from "./responder.ts";
 
 /**
  * Requests answered a second for each source address, by default: 2,000, the budget of all agents together for an in-tunnel
- * endpoint (P1), for a whole site may share one address behind NAT, and a limit too low would look like loss.
+ * endpoint (P1). A whole site may share one address behind NAT, and too low a limit would look like loss.
  */
 export const MAX_PER_SOURCE_PER_SECOND = 2_000;
 
 /**
- * Requests answered a second in all, by default: 20,000, twice what ten thousand nodes send at one a second. It bounds what forged
- * sources, each within its own share, can make this host send.
+ * Requests answered a second in all, by default: 20,000, twice what ten thousand nodes send at one a second. It bounds what this host
+ * sends when sources are forged, each within its own share.
  */
 export const MAX_PER_SECOND = 20_000;
-
-/** Most source addresses that are remembered (S2). A fleet of ten thousand nodes, few of them behind one address, fits. */
-const LIMITED_SOURCES_MAX = 16_384;
 
 /** What a reflector is made from. */
 export interface ReflectorOptions {
@@ -78,15 +63,15 @@ export interface ReflectorStats {
   /** From the port that this reflector listens on. */
   readonly ownPort: number;
   readonly wireguard: number;
-  /** Above the source's share. */
+  /** Above the limit of the source. */
   readonly limited: number;
-  /** Above what all sources may have together. */
+  /** Above the limit of all sources together. */
   readonly overloaded: number;
-  /** Replies without a number of our own, for want of room in the table of sessions; counted as reflected too. */
+  /** Stateless replies, because the table of sessions was full; counted as reflected too. */
   readonly stateless: number;
   /** Sessions remembered now. */
   readonly sessions: number;
-  /** Replies that the kernel would not send. */
+  /** Replies that the kernel did not send. */
   readonly unsent: number;
   /** Errors of the socket itself. */
   readonly socketErrors: number;
@@ -102,37 +87,18 @@ export interface Reflector {
   close(): Promise<void>;
 }
 
-/** Lets no reply be fragmented: a large one then tests the way back as its request tested the way there. False: it cannot be had. */
-function forbidsFragments(socket: Socket, host: string): boolean {
-  const fd = datagramFd(socket);
-  const forbid = (family: IpFamily) => fd !== undefined && openKernelClock()?.forbidFragments(fd, family) === true;
-  // A socket of IPv6 serves IPv4 as well.
-  return isIPv6(host) ? forbid(6) && forbid(4) : forbid(4);
-}
-
-/** A second's share may come at once. */
-function rateOf(perSecond: number): RateLimit {
-  return { capacity: perSecond, perSecond };
-}
-
 /** Opens the socket and starts to answer. Rejects with the system's error (`code`) when it cannot listen. */
 export async function startReflector(options: ReflectorOptions): Promise<Reflector> {
   const { host, port, clock, log, key, maxPerSourcePerSecond = MAX_PER_SOURCE_PER_SECOND } = options;
-  const { maxPerSecond = MAX_PER_SECOND } = options;
+  const { maxPerSecond = MAX_PER_SECOND, maxSessions } = options;
   assert(maxPerSourcePerSecond >= 1, `maxPerSourcePerSecond is 1 or more, not ${maxPerSourcePerSecond}`);
-  const socket = createSocket({ type: isIPv6(host) ? "udp6" : "udp4" });
-  socket.bind({ address: host, port });
-  await once(socket, "listening").catch((error: unknown) => {
-    socket.close();
-    throw error;
-  });
-
+  const socket = await listen(host, port);
   if (!forbidsFragments(socket, host)) {
-    log.warn("fragments cannot be forbidden here (no koffi): large replies do not test the way back");
+    log.warn("this host cannot forbid fragments (koffi did not load): large replies do not test the return path");
   }
-  const perSource = new KeyedTokenBuckets(rateOf(maxPerSourcePerSecond), LIMITED_SOURCES_MAX);
-  const total = new TokenBucket(rateOf(maxPerSecond), clock.monotonicNs());
-  const sessions = createSessionTable(options.maxSessions);
+  const own = socket.address();
+  const limits = { maxPerSourcePerSecond, maxPerSecond, maxSessions };
+  const responder = new Responder({ clock, key, ownPort: own.port, ...limits });
   const counts = {
     reflected: 0,
     malformed: 0,
@@ -146,14 +112,8 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
     unsent: 0,
     socketErrors: 0,
   };
-  const admit = (address: string, nowNs: number) => {
-    // The source first, so that one that floods does not use up what is for all.
-    if (!perSource.take(address, nowNs)) return "limited";
-    return total.take(nowNs) === 0 ? "admitted" : "overloaded";
-  };
-  const own = socket.address();
   socket.on("message", (bytes, from) => {
-    const answer = answerTo(bytes, from, { clock, key, ownPort: own.port, admit, sessions });
+    const answer = responder.answer(bytes, from);
     if (typeof answer === "string") counts[answer] += 1;
     else
       socket.send(answer, from.port, from.address, (error) => (counts[error === null ? "reflected" : "unsent"] += 1));
@@ -167,12 +127,7 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
   let closing = false;
   return {
     address: { host: own.address, port: own.port },
-    stats: () => ({
-      ...counts,
-      stateless: sessions.refusals(),
-      sessions: sessions.size(),
-      sourceEvictions: perSource.evictions,
-    }),
+    stats: () => ({ ...counts, ...responder.stats() }),
     async close() {
       if (!closing) socket.close();
       closing = true;
@@ -181,44 +136,20 @@ export async function startReflector(options: ReflectorOptions): Promise<Reflect
   };
 }
 
-interface Answering {
-  readonly clock: Clock;
-  readonly key: Uint8Array | undefined;
-  readonly ownPort: number;
-  readonly admit: (address: string, nowNs: number) => "admitted" | "limited" | "overloaded";
-  readonly sessions: SessionTable;
+async function listen(host: string, port: number): Promise<Socket> {
+  const socket = createSocket({ type: isIPv6(host) ? "udp6" : "udp4" });
+  socket.bind({ address: host, port });
+  await once(socket, "listening").catch((error: unknown) => {
+    socket.close();
+    throw error;
+  });
+  return socket;
 }
 
-/** The counter of each reason for which a datagram is no request. */
-const COUNTERS = {
-  short: "malformed",
-  "error-estimate": "malformed",
-  "timestamp-format": "malformed",
-  unauthentic: "unauthentic",
-  reply: "replies",
-} as const satisfies Record<MalformedReason, Unanswered>;
-
-/** Why a datagram is not answered, by the name of its counter. */
-type Unanswered = "malformed" | "unauthentic" | "replies" | "wireguard" | "limited" | "overloaded" | RefusedPort;
-
-/** The reply to a datagram, or the counter that says why there is none. */
-function answerTo(
-  bytes: Uint8Array,
-  from: RemoteInfo,
-  { clock, key, ownPort, admit, sessions }: Answering,
-): Uint8Array | Unanswered {
-  const receivedNs = clock.monotonicNs();
-  if (looksLikeWireGuard(bytes)) return "wireguard";
-  const refused = refusedPort(from.port, ownPort);
-  if (refused !== undefined) return refused;
-  // Before the HMAC is computed: the limit bounds what a flood costs.
-  const admission = admit(from.address, receivedNs);
-  if (admission !== "admitted") return admission;
-  const request = decodeSender(bytes, key);
-  if (request.kind === "malformed") return COUNTERS[request.reason];
-  // The reply begins with our own number, or with the sender's, which a firewall must not take for WireGuard's either.
-  const sequence = sessions.next(`${from.address} ${from.port}`, receivedNs) ?? request.packet.sequence;
-  const receivedAt = ntpFromWallMs(clock.wallMs());
-  const sentAt = addNs(receivedAt, clock.monotonicNs() - receivedNs);
-  return asLongAs(encodeReflected(reflect(request.packet, receivedAt, sentAt, TTL_UNKNOWN, sequence), key), bytes);
+/** Forbids fragments, so that a large reply tests the return path as its request tested the forward path. False: this host cannot. */
+function forbidsFragments(socket: Socket, host: string): boolean {
+  const fd = datagramFd(socket);
+  const forbid = (family: IpFamily) => fd !== undefined && openKernelClock()?.forbidFragments(fd, family) === true;
+  // A socket of IPv6 serves IPv4 as well.
+  return isIPv6(host) ? forbid(6) && forbid(4) : forbid(4);
 }

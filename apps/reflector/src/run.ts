@@ -5,9 +5,9 @@ import { ConfigError, type Environment } from "@lifeline/settings";
 import type { Logger } from "pino";
 import { type ReflectorConfig, readReflectorCommand, type WitnessConfig } from "./config.ts";
 import { readFlagFile, readKeyFile } from "./key-file.ts";
+import { nftablesRules } from "./nftables-rules.ts";
 import { type Reflector, startReflector } from "./reflector.ts";
-import { shareRules } from "./share-rules.ts";
-import { startWitness, type Witness } from "./witness.ts";
+import { Witness } from "./witness.ts";
 
 /** Time between two lines of counters in the log: one minute. */
 const STATS_PERIOD_MS = 60_000;
@@ -15,7 +15,7 @@ const STATS_PERIOD_MS = 60_000;
 const EXIT_CANNOT_LISTEN = 1;
 const EXIT_BAD_SETTINGS = 2;
 
-/** What a run takes from outside. */
+/** What a run takes from outside (M2). */
 export interface RunWorld {
   readonly clock: Clock;
   readonly log: Logger;
@@ -33,7 +33,7 @@ export async function runReflector(args: readonly string[], world: RunWorld): Pr
     const command = readReflectorCommand(args, world.environment);
     if (command.kind === "print") world.out(command.text);
     else if (command.config.kind === "reflect") return await reflect(command.config, world);
-    else world.out(shareRules(command.config.share));
+    else world.out(nftablesRules(command.config.share));
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -53,19 +53,19 @@ async function reflect(config: Reflection, world: RunWorld): Promise<number> {
   try {
     reflector = await startReflector({ ...listen, clock, log, maxPerSourcePerSecond, ...key });
   } catch (error) {
-    log.fatal({ err: error, ...listen }, "cannot listen");
+    log.fatal({ err: error, ...listen }, "cannot listen on this address and port");
     return EXIT_CANNOT_LISTEN;
   }
   const witness = watched && credentials && watch(watched, credentials, world);
   const watching = watched === undefined ? {} : { witness: watched.port, collector: watched.collector };
   log.info({ ...reflector.address, authenticated: keyFile !== undefined, ...watching }, "reflecting");
-  await untilAsked(reflector, witness, world);
+  await runUntilEnded(reflector, witness, world);
   return 0;
 }
 
 function watch({ port, collector }: WitnessConfig, credentials: ChannelCredentials, world: RunWorld): Witness {
   const { clock, log, randomBytes } = world;
-  return startWitness({ port, collector, credentials, clock, log, id: randomBytes(16) });
+  return new Witness({ port, collector, credentials, clock, log, id: randomBytes(16) });
 }
 
 /** The witness's credentials. Throws a ConfigError for a file that cannot be read. */
@@ -78,7 +78,7 @@ function credentialsOf({ tls }: WitnessConfig): ChannelCredentials {
   return tlsCredentials({ caPem, caMayBeIntermediate: true, pair: pems });
 }
 
-async function untilAsked(reflector: Reflector, witness: Witness | undefined, world: RunWorld): Promise<void> {
+async function runUntilEnded(reflector: Reflector, witness: Witness | undefined, world: RunWorld): Promise<void> {
   const { clock, log, ended } = world;
   const counters = () => ({ ...reflector.stats(), ...(witness === undefined ? {} : { witness: witness.stats() }) });
   let timer = clock.after(STATS_PERIOD_MS, report);

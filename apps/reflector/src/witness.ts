@@ -1,31 +1,25 @@
 /**
- * The witness: tells the collector, once a second, whose WireGuard datagrams get through to the SideroLink port.
+ * The witness: reports to the collector, once a second, whose WireGuard datagrams arrive at the SideroLink port.
  *
- * 1. It only reads: the sets are those of {@link shareRules}, which people load.
- * 2. What is known now is what is sent; nothing waits for a collector that is away.
+ * 1. It only reads the sets of {@link nftablesRules}. The operator loads the rules.
+ * 2. A report holds the counts of the moment. None is kept for a collector that cannot be reached.
  */
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
-import { type ChannelCredentials, createRpcClient, RpcError } from "@lifeline/rpc";
+import { type ChannelCredentials, createRpcClient, type RpcClient, RpcError } from "@lifeline/rpc";
+import { errorCode } from "@lifeline/settings";
 import { witnessPb } from "@lifeline/wire";
 import type { Logger } from "pino";
-import { createHeardLedger, readElements } from "./heard.ts";
+import { listSet, RECEIVED_SETS, readElements } from "./nft-set.ts";
+import { SourceLedger } from "./source-ledger.ts";
 
 /** Time between two reports, ms. */
-export const REPORT_EVERY_MS = 1_000;
+const REPORT_PERIOD_MS = 1_000;
 
-/** How long the collector has to answer, ms: two reports are never under way at once. */
+/** How long the collector has to answer, ms: below the period, so that there is one call at a time. */
 const CALL_TIMEOUT_MS = 900;
 
-/** Longest output of nft that is read, bytes: 65,536 elements of two families at some 150 bytes. */
-const LIST_MAX_BYTES = 32 * 1024 * 1024;
-
-/** How long nft has, ms. */
-const LIST_TIMEOUT_MS = 5_000;
-
-/** Least time between two lines about trouble that stays, ms. */
-const TELL_EVERY_MS = 60_000;
+/** Least time between two log lines with the same message, ms. */
+const REPEATED_LINE_MS = 60_000;
 
 /** What a witness is made from. */
 export interface WitnessOptions {
@@ -38,57 +32,77 @@ export interface WitnessOptions {
   readonly log: Logger;
   /** 16 random bytes. */
   readonly id: Uint8Array;
-  /** Lists one of the sets as JSON; default: by nft. */
-  readonly list?: (set: string) => Promise<string>;
 }
 
 /** A running witness. */
-export interface Witness {
-  /** Reports that the collector took, and those it did not. */
-  stats(): { readonly reported: number; readonly failed: number };
-  stop(): Promise<void>;
-}
+export class Witness {
+  readonly #options: WitnessOptions;
+  readonly #client: RpcClient<typeof witnessPb.WitnessService>;
+  readonly #ledger = new SourceLedger();
+  readonly #startedNs: number;
+  readonly #loggedNs = new Map<string, number>();
+  readonly #counts = { reported: 0, failed: 0 };
+  #isStopped = false;
+  #timer: Timer | undefined;
+  #round: Promise<void>;
 
-const run = promisify(execFile);
+  /** Starts to read and to report. */
+  constructor(options: WitnessOptions) {
+    this.#options = options;
+    this.#client = createRpcClient(witnessPb.WitnessService, options.collector, options.credentials);
+    this.#startedNs = options.clock.monotonicNs();
+    this.#round = this.#startRound();
+  }
 
-async function listSet(set: string): Promise<string> {
-  const args = ["-j", "list", "set", "inet", "lifeline", set];
-  const { stdout } = await run("nft", args, { maxBuffer: LIST_MAX_BYTES, timeout: LIST_TIMEOUT_MS });
-  return stdout;
-}
+  /** Reports that the collector took, and those that it did not. */
+  stats(): { readonly reported: number; readonly failed: number } {
+    return this.#counts;
+  }
 
-/** Starts to watch and to report. */
-export function startWitness(options: WitnessOptions): Witness {
-  const { port, collector, credentials, clock, log, id, list = listSet } = options;
-  const client = createRpcClient(witnessPb.WitnessService, collector, credentials);
-  const ledger = createHeardLedger();
-  const startedNs = clock.monotonicNs();
-  const tell = createTeller(clock, log);
-  const counts = { reported: 0, failed: 0 };
-  let stopped = false;
-  let timer: Timer | undefined;
-  let under: Promise<void> = Promise.resolve();
+  /** Resolves when the report under way is over. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    await this.#round;
+    this.#client.close();
+  }
 
-  const read = async (): Promise<boolean> => {
+  async #startRound(): Promise<void> {
     try {
-      const lists = await Promise.all(["heard4", "heard6"].map(list));
-      ledger.read(lists.flatMap(readElements), clock.monotonicNs());
+      // Without a reading there is no report: the old counts would say that every source has fallen silent.
+      if (await this.#readSets()) await this.#report();
+    } finally {
+      const again = () => {
+        this.#round = this.#startRound();
+      };
+      if (!this.#isStopped) this.#timer = this.#options.clock.after(REPORT_PERIOD_MS, again);
+    }
+  }
+
+  async #readSets(): Promise<boolean> {
+    try {
+      const lists = await Promise.all(Object.values(RECEIVED_SETS).map(listSet));
+      this.#ledger.read(lists.flatMap(readElements), this.#options.clock.monotonicNs());
       return true;
     } catch (error) {
       const hint = "load the rules first: lifeline reflector --share PORT --witness PORT --print-rules | nft -f -";
-      tell("the sets of the witness cannot be read", { code: codeOf(error), hint });
+      this.#warn("cannot read the sets of nftables in which sources are counted", {
+        code: errorCode(error),
+        detail: String(error),
+        hint,
+      });
       return false;
     }
-  };
-  const report = async (): Promise<void> => {
-    // Without a reading nothing is said: an old one would make a silence of it.
-    if (!(await read())) return;
+  }
+
+  async #report(): Promise<void> {
+    const { clock, id, port, collector } = this.#options;
     const nowNs = clock.monotonicNs();
-    const { sources, dropped } = ledger.report(nowNs);
+    const { sources, dropped } = this.#ledger.report(nowNs);
     const request = {
       witnessId: id,
       port,
-      watchedMs: BigInt(Math.round((nowNs - startedNs) / NS_PER_MS)),
+      watchedMs: BigInt(Math.round((nowNs - this.#startedNs) / NS_PER_MS)),
       sources: sources.map(({ packets, receivedAgoMs, ...source }) => ({
         ...source,
         packets: BigInt(packets),
@@ -97,42 +111,25 @@ export function startWitness(options: WitnessOptions): Witness {
       droppedSources: BigInt(dropped),
     };
     try {
-      await client.unary("witness", request, { timeoutMs: CALL_TIMEOUT_MS });
-      counts.reported += 1;
+      await this.#client.unary("witness", request, { timeoutMs: CALL_TIMEOUT_MS });
+      this.#counts.reported += 1;
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
-      counts.failed += 1;
-      tell("the collector did not take the witness's report", { collector, status: error.code, detail: error.message });
+      this.#counts.failed += 1;
+      this.#warn("the collector did not take a witness report", {
+        collector,
+        status: error.code,
+        detail: error.message,
+      });
     }
-  };
-  const round = () => {
-    under = report().finally(() => {
-      if (!stopped) timer = clock.after(REPORT_EVERY_MS, round);
-    });
-  };
-  round();
-  return {
-    stats: () => counts,
-    async stop() {
-      stopped = true;
-      timer?.cancel();
-      await under;
-      client.close();
-    },
-  };
-}
+  }
 
-/** Says the same thing at most once a minute. */
-function createTeller({ monotonicNs }: Clock, log: Logger) {
-  const toldNs = new Map<string, number>();
-  return (message: string, details: object) => {
-    const nowNs = monotonicNs();
-    if (nowNs - (toldNs.get(message) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS * NS_PER_MS) return;
-    toldNs.set(message, nowNs);
+  /** Logs a message at most once a minute. */
+  #warn(message: string, details: object): void {
+    const { clock, log } = this.#options;
+    const nowNs = clock.monotonicNs();
+    if (nowNs - (this.#loggedNs.get(message) ?? Number.NEGATIVE_INFINITY) < REPEATED_LINE_MS * NS_PER_MS) return;
+    this.#loggedNs.set(message, nowNs);
     log.warn(details, message);
-  };
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+  }
 }
