@@ -38,7 +38,7 @@ export const UNAUTHENTICATED_ALLOWANCES: TimeAllowances = {
 
 /**
  * Of those who have. One key or token: a tenth of a core, some 500 messages a second where an agent sends 11 at most (the collector's
- * REPORT_ALLOWANCE). All: the whole of it, for they are to take turns and no more. What their calls do is the services' to bound: a person's
+ * REPORT_RATE). All: the whole of it, for they are to take turns and no more. What their calls do is the services' to bound: a person's
  * query may take a second.
  */
 export const AUTHENTICATED_ALLOWANCES: TimeAllowances = {

@@ -15,6 +15,7 @@ export {
   MAX_TARGETS_PER_NODE,
   MAX_UNIX_MS,
   MAX_WINDOWS_PER_REPORT,
+  UTF8_BYTES_PER_UNIT,
 } from "./limits.ts";
 export type { Decoded, Malformed } from "./malformed.ts";
 export { isNodeId, MAX_NODE_ID_LENGTH, NODE_ID_WANTED } from "./node-id.ts";

@@ -54,3 +54,6 @@ export const MAX_UNKNOWN_FIELDS = 4 * MAX_WINDOWS_PER_REPORT;
  * 7,864 rows (3 MiB in query.ts, at 400 bytes a row) at some 2.9 kB each, and a report of 4 MiB with every list of evidence full: 24 MB.
  */
 export const MAX_DECODED_BYTES = 8 * MAX_MESSAGE_BYTES;
+
+/** Bytes of UTF-8 that a UTF-16 unit takes at most (RFC 3629 §3: a pair takes four). */
+export const UTF8_BYTES_PER_UNIT = 3;

@@ -25,6 +25,7 @@ import {
   MAX_TARGETS_PER_NODE,
   MAX_TEXT_LENGTH,
   MAX_WINDOWS_PER_REPORT,
+  UTF8_BYTES_PER_UNIT,
 } from "./limits.ts";
 
 /** Most entries of a list, and most bytes of each where they are texts or bytes. */
@@ -64,12 +65,9 @@ function limit<Shape extends Message>(
   return [typeName, limits];
 }
 
-/** Bytes of UTF-8 that an UTF-16 unit takes at most (RFC 3629 §3: a pair takes four). */
-const BYTES_PER_UNIT = 3;
-
-const IDENTIFIER = MAX_IDENTIFIER_LENGTH * BYTES_PER_UNIT;
-const EVIDENCE = MAX_EVIDENCE_LENGTH * BYTES_PER_UNIT;
-const TEXT = MAX_TEXT_LENGTH * BYTES_PER_UNIT;
+const IDENTIFIER = MAX_IDENTIFIER_LENGTH * UTF8_BYTES_PER_UNIT;
+const EVIDENCE = MAX_EVIDENCE_LENGTH * UTF8_BYTES_PER_UNIT;
+const TEXT = MAX_TEXT_LENGTH * UTF8_BYTES_PER_UNIT;
 
 /** Random ids are of 16 bytes, which their readers demand by name. */
 const RANDOM_ID = 64;
@@ -84,7 +82,7 @@ const CHAIN_ENTRIES = 16;
 const HELLO_LIST = { entries: 512, bytes: TEXT };
 const SOURCES = { entries: 8_192 };
 const PLAN_TARGETS = { entries: 2 * MAX_TARGETS_PER_NODE };
-const CA_PEMS = { entries: 2 * MAX_CA_PEMS, bytes: MAX_CA_PEM_LENGTH * BYTES_PER_UNIT };
+const CA_PEMS = { entries: 2 * MAX_CA_PEMS, bytes: MAX_CA_PEM_LENGTH * UTF8_BYTES_PER_UNIT };
 const OPTIONS = { entries: 2 * MAX_OPTIONS, bytes: IDENTIFIER };
 
 /** Sixteen times the reports that an agent has on their way. */

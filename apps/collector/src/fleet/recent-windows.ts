@@ -15,13 +15,13 @@ export const MAX_RECENT_WINDOWS = 128;
 export const MAX_RECENT_BYTES = 8 * 1024 * 1024;
 
 /** Bytes of heap that a window takes at least, a bucket of its sketch, and an entry of its evidence beside the text: as measured, opened. */
-const WINDOW_BYTES = 1_024;
+const HEAP_WINDOW_BYTES = 1_024;
 const BUCKET_BYTES = 24;
 const ENTRY_BYTES = 40;
 
 /** How many bytes a window is counted as: an estimate that grows with everything that may be long. */
 export function recentBytes({ rtt, last, lastBad }: Window): number {
-  return WINDOW_BYTES + rtt.sketch.size * BUCKET_BYTES + evidenceBytes(last) + evidenceBytes(lastBad);
+  return HEAP_WINDOW_BYTES + rtt.sketch.size * BUCKET_BYTES + evidenceBytes(last) + evidenceBytes(lastBad);
 }
 
 /** Recent windows by target. */

@@ -1,7 +1,7 @@
 import { manualClock } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ATTEMPT_EVERY_MS, ATTEMPTS_MAX, createAttemptLimit, SOURCES_MAX } from "./attempt-limit.ts";
+import { ATTEMPT_EVERY_MS, ATTEMPT_SOURCES_MAX, ATTEMPTS_MAX, createAttemptLimit } from "./attempt-limit.ts";
 
 describe("the limit of attempts", () => {
   it("lets a source try as often as it may at once, then once in a while, and no other pays for it", () => {
@@ -50,8 +50,8 @@ describe("the limit of attempts", () => {
     };
     exhaust("first");
     exhaust("second");
-    for (let at = 0; at < SOURCES_MAX - 1; at += 1) limit.take(String(at));
-    expect(limit.sources()).toBe(SOURCES_MAX);
+    for (let at = 0; at < ATTEMPT_SOURCES_MAX - 1; at += 1) limit.take(String(at));
+    expect(limit.sources()).toBe(ATTEMPT_SOURCES_MAX);
     expect([limit.take("second"), limit.take("first")]).toEqual([false, true]);
   });
 });

@@ -1,7 +1,7 @@
 import type { Incident } from "@lifeline/verdict";
 import { describe, expect, it } from "vitest";
 import { createQuota } from "../streams/quota.ts";
-import { INCIDENT_ALLOWANCE } from "../streams/quota-limits.ts";
+import { INCIDENT_RATE } from "../streams/quota-limits.ts";
 import { withinAllowance } from "./incident-limit.ts";
 
 const incident = (targetId: string): Incident => ({
@@ -31,8 +31,8 @@ describe("the incidents that a node opens", () => {
     let left = 0;
     const bounded = (targetIds: readonly string[], nowS: number) =>
       withinAllowance(node, stepOf(targetIds), leftOut, nowS * 1e9, () => left++);
-    const names = Array.from({ length: INCIDENT_ALLOWANCE.capacity }, (_, at) => `t${at}`);
-    expect(bounded(names, 0).opened).toHaveLength(INCIDENT_ALLOWANCE.capacity);
+    const names = Array.from({ length: INCIDENT_RATE.capacity }, (_, at) => `t${at}`);
+    expect(bounded(names, 0).opened).toHaveLength(INCIDENT_RATE.capacity);
     expect(left).toBe(0);
     const step = bounded(["a", "b"], 5);
     expect(step.opened.map(({ targetId }) => targetId)).toEqual(["a"]);
@@ -44,7 +44,7 @@ describe("the incidents that a node opens", () => {
 
   it("count once each when they are not opened, until they are or their fault ends", () => {
     const node = { quota: createQuota() };
-    node.quota.incidents.left = 0;
+    node.quota.incidents.spend(INCIDENT_RATE.capacity);
     const leftOut = new Set<string>();
     let left = 0;
     const after = (targetIds: readonly string[], nowS: number) => {

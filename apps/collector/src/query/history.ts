@@ -10,7 +10,7 @@ import { matchesPattern, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import { type Clock, requirementIdOf } from "@lifeline/measure";
 import { RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
 import { mergeAllWindows, type Window } from "@lifeline/window";
-import { decodeReport, decodeWindow, MAX_UNIX_MS, type queryPb } from "@lifeline/wire";
+import { decodeReport, decodeWindow, MAX_UNIX_MS, type queryPb, UTF8_BYTES_PER_UNIT } from "@lifeline/wire";
 import { type Fleet, nodeNowMs } from "../fleet/fleet.ts";
 import { pruneBeforeMs, type Retention } from "../retention/retention.ts";
 import { HISTORY_STEPS_S, type HistoryRows, type HistoryStepS } from "../store/record.ts";
@@ -27,9 +27,6 @@ const MAX_ANSWER_BYTES = 3 * 1024 * 1024;
 
 /** Bytes of a point at most: 11 fields of 1 byte, 7 of a time, 5 counts of 6, a double, 3 durations of 6, and 2 of length. */
 const POINT_BYTES = 76;
-
-/** Bytes of a target beside its points: its id and its requirement's, of 3 an UTF-16 unit. */
-const BYTES_PER_UNIT = 3;
 
 /** Most points of an answer: to open them takes some 0.2 s, in turns. */
 const MAX_POINTS = 20_000;
@@ -123,7 +120,8 @@ function stepEndMs(toMs: number, stepS: HistoryStepS): number {
 
 /** How much of the time one answer may cover, ms: so many steps that all points of all targets are within every bound. */
 function spanOf(targetIds: readonly string[], stepS: HistoryStepS): number {
-  const nameBytes = targetIds.reduce((sum, { length }) => sum + 2 * length * BYTES_PER_UNIT, 0);
+  // A target has its id and the id of its requirement.
+  const nameBytes = targetIds.reduce((sum, { length }) => sum + 2 * length * UTF8_BYTES_PER_UNIT, 0);
   const points = Math.min(MAX_POINTS, Math.floor((MAX_ANSWER_BYTES - nameBytes) / POINT_BYTES));
   const steps = Math.min(MAX_STEPS, Math.floor(points / targetIds.length));
   if (steps < 1) refuse("only", `a pattern of ${targetIds.length} targets`, "one of fewer");

@@ -8,7 +8,7 @@ import { matchesPattern, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import type { Clock } from "@lifeline/measure";
 import type { ServiceImplementation } from "@lifeline/rpc";
 import { type RowVerdict, rowKey } from "@lifeline/verdict";
-import { MAX_PAGE_ROWS, type queryPb } from "@lifeline/wire";
+import { MAX_PAGE_ROWS, type queryPb, UTF8_BYTES_PER_UNIT } from "@lifeline/wire";
 import type { Fleet, Node } from "../fleet/fleet.ts";
 import type { Judging } from "../judging/judging.ts";
 import type { Retention } from "../retention/retention.ts";
@@ -25,9 +25,8 @@ const DEFAULT_PAGE_ROWS = 1_000;
 /** Bytes of a page after which it ends, by estimate: three quarters of the largest message. */
 const MAX_PAGE_BYTES = 3 * 1024 * 1024;
 
-/** Bytes of a row beside its texts, 29 numbers and 6 of each direction among them; and how many an UTF-16 unit may take. */
+/** Bytes of a row without its texts: 29 numbers and 6 of each direction among them. */
 const ROW_BYTES = 400;
-const BYTES_PER_UNIT = 3;
 
 /** Incidents and boots shown with a node, the latest first. */
 const NODE_INCIDENTS = 100;
@@ -78,7 +77,7 @@ export function createQuery(sources: QuerySources): QueryService {
     async listNodes({ pageSize, pageToken }) {
       const [after = ""] = readToken(pageToken, 1);
       judging.catchUp();
-      const page = openPage<Node>(pageSize, ({ hostname }) => ROW_BYTES + hostname.length * BYTES_PER_UNIT);
+      const page = openPage<Node>(pageSize, ({ hostname }) => ROW_BYTES + hostname.length * UTF8_BYTES_PER_UNIT);
       for (const id of ids("")) if (id > after && !page.add(known(id))) break;
       const last = page.overfull ? page.rows.at(-1) : undefined;
       return {
@@ -167,11 +166,11 @@ function openPage<T>(pageSize: number, bytesOf: (row: T) => number): Page<T> {
 function rowBytes({ evidence, nextStep, requirementId, target, followsFrom = "" }: RowVerdict): number {
   const texts =
     evidence.length + nextStep.length + requirementId.length + followsFrom.length + 2 * (target?.id.length ?? 0);
-  return ROW_BYTES + texts * BYTES_PER_UNIT;
+  return ROW_BYTES + texts * UTF8_BYTES_PER_UNIT;
 }
 
 function incidentBytes({ evidence, nextStep, targetId }: StoredIncident): number {
-  return ROW_BYTES + (evidence.length + nextStep.length + targetId.length) * BYTES_PER_UNIT;
+  return ROW_BYTES + (evidence.length + nextStep.length + targetId.length) * UTF8_BYTES_PER_UNIT;
 }
 
 function readIncidentToken(text: string): { startedAtMs: number; id: number } | undefined {

@@ -19,7 +19,7 @@ import { BOOT, dialAs } from "../testing/node-fixture.ts";
 import { reportBytes, windowOfOne } from "../testing/report-fixture.ts";
 import { until } from "../testing/wait.ts";
 import { SILENT_MAX_MS } from "./ingest.ts";
-import { HELLO_ALLOWANCE } from "./quota-limits.ts";
+import { HELLO_RATE } from "./quota-limits.ts";
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -389,7 +389,7 @@ describe("hellos without end", () => {
     });
     expect(await metricOf(collector, ended("too-many-hellos"))).toBe(2);
     // The first made the node, and with it the allowance.
-    expect(stored(`SELECT count(*) FROM nodes WHERE hostname = 'h${HELLO_ALLOWANCE.capacity}'`)).toBe(1);
+    expect(stored(`SELECT count(*) FROM nodes WHERE hostname = 'h${HELLO_RATE.capacity}'`)).toBe(1);
     clock.advance(1_000);
     const later = dial(collector.grpcPort);
     await later.hello();

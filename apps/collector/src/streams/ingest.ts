@@ -22,7 +22,7 @@ import { admitHello, sentAtMsOf } from "./admission.ts";
 import type { BacklogGate } from "./backlog-limiter.ts";
 import { peerAddress } from "./peer-address.ts";
 import { takeHello } from "./quota.ts";
-import { HELLO_ALLOWANCE } from "./quota-limits.ts";
+import { HELLO_RATE } from "./quota-limits.ts";
 import { ReportLane, unavailable } from "./report-pipeline.ts";
 import type { Turns } from "./turns.ts";
 
@@ -307,7 +307,7 @@ async function welcome(
 function withinQuota(known: Node | undefined, clock: Clock, { refusedStreams }: SelfMetrics): void {
   if (known === undefined || takeHello(known.quota, clock.monotonicNs()) === 0) return;
   refusedStreams.inc({ code: "too-many-hellos" });
-  const { capacity, perSecond } = HELLO_ALLOWANCE;
+  const { capacity, perSecond } = HELLO_RATE;
   const want = `at most ${capacity} at once and ${perSecond} a second`;
   throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, `hello: got one more of this node, want ${want}`);
 }

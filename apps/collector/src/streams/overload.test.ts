@@ -11,7 +11,7 @@ import { dialAs } from "../testing/node-fixture.ts";
 import { reportBytes } from "../testing/report-fixture.ts";
 import { until } from "../testing/wait.ts";
 import { NOTICE_EVERY_MS } from "./flow-control-notice.ts";
-import { LIVE_RESERVE, WINDOWS_CAPACITY, windowsPerSecond } from "./quota-limits.ts";
+import { LIVE_RESERVE, WINDOW_RATE, windowsPerSecond } from "./quota-limits.ts";
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -137,7 +137,7 @@ describe("a node that sends windows without end", () => {
     await greedy.hello();
     const lateMs = clock.wallMs() - 600_000;
     // Half of it is late, as of a spool that is drained: those leave the reserve.
-    const all = WINDOWS_CAPACITY / 1_024;
+    const all = WINDOW_RATE.capacity / 1_024;
     const reserve = all * LIVE_RESERVE;
     const sending = (async () => {
       for (let sequence = 1; sequence <= all; sequence++) await greedy.report(sequence, full(lateMs));

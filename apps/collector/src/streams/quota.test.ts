@@ -15,14 +15,14 @@ import {
   BYTES_CAPACITY,
   bytesPerSecond,
   DRAIN_WINDOWS_PER_S,
-  HELLO_ALLOWANCE,
+  HELLO_RATE,
   LIVE_RESERVE,
-  REPORT_ALLOWANCE,
   REPORT_COST_BYTES,
-  TIME_CAPACITY_NS,
+  REPORT_RATE,
+  TIME_RATE,
   TIME_SHARE,
   WINDOW_COST_BYTES,
-  WINDOWS_CAPACITY,
+  WINDOW_RATE,
   windowsPerSecond,
 } from "./quota-limits.ts";
 
@@ -67,8 +67,8 @@ describe("a quota", () => {
           const s = nowNs / NS_PER_S;
           const oneMore = MAX_REPORT_BYTES + REPORT_COST_BYTES + 1_024 * WINDOW_COST_BYTES;
           expect(sum.bytes).toBeLessThanOrEqual(BYTES_CAPACITY + bytesPerSecond(targets) * s + oneMore + 1);
-          expect(sum.windows).toBeLessThanOrEqual(WINDOWS_CAPACITY + windowsPerSecond(targets) * s + 1_024 + 1);
-          expect(sum.workNs).toBeLessThanOrEqual(TIME_CAPACITY_NS + TIME_SHARE * nowNs + 200 * NS_PER_MS + 1);
+          expect(sum.windows).toBeLessThanOrEqual(WINDOW_RATE.capacity + windowsPerSecond(targets) * s + 1_024 + 1);
+          expect(sum.workNs).toBeLessThanOrEqual(TIME_RATE.capacity + TIME_SHARE * nowNs + 200 * NS_PER_MS + 1);
         }
       }),
     );
@@ -91,8 +91,8 @@ describe("a quota", () => {
   it("never holds more than its capacity, however long nothing came", () => {
     const quota = createQuota();
     expect(reportWaitMs(quota, 512, 1e18)).toBe(0);
-    expect([quota.reports.left, quota.bytes.left]).toEqual([REPORT_ALLOWANCE.capacity, BYTES_CAPACITY]);
-    expect([quota.windows.left, quota.time.left]).toEqual([WINDOWS_CAPACITY, TIME_CAPACITY_NS]);
+    expect([quota.reports.left(1e18), quota.bytes.left(1e18)]).toEqual([REPORT_RATE.capacity, BYTES_CAPACITY]);
+    expect([quota.windows.left(1e18), quota.time.left(1e18)]).toEqual([WINDOW_RATE.capacity, TIME_RATE.capacity]);
   });
 
   it.each([
@@ -122,42 +122,44 @@ describe("a quota", () => {
 
   it("lets late reports wait while little is left, and live ones not yet", () => {
     const quota = createQuota();
-    spendWindows(quota, WINDOWS_CAPACITY * (1 - LIVE_RESERVE));
+    spendWindows(quota, WINDOW_RATE.capacity * (1 - LIVE_RESERVE));
     expect([lateWaitMs(quota, 0, 0), reportWaitMs(quota, 0, 0)]).toEqual([1, 0]);
     const other = createQuota();
-    spendTime(other, TIME_CAPACITY_NS * (1 - LIVE_RESERVE) + NS_PER_MS);
+    spendTime(other, TIME_RATE.capacity * (1 - LIVE_RESERVE) + NS_PER_MS);
     expect([lateWaitMs(other, 0, 0), reportWaitMs(other, 0, 0)]).toEqual([1 / TIME_SHARE + 1, 0]);
   });
 
   it("slows who sends windows or makes work without end, at the rates that are told", () => {
     const windows = createQuota();
-    spendWindows(windows, WINDOWS_CAPACITY + DRAIN_WINDOWS_PER_S);
+    spendWindows(windows, WINDOW_RATE.capacity + DRAIN_WINDOWS_PER_S);
     expect(reportWaitMs(windows, 0, 0)).toBe(1_001);
     const work = createQuota();
-    spendTime(work, TIME_CAPACITY_NS + 50 * NS_PER_MS);
+    spendTime(work, TIME_RATE.capacity + 50 * NS_PER_MS);
     expect(reportWaitMs(work, 0, 0)).toBe(1_001);
-    expect(work.workNs).toBe(TIME_CAPACITY_NS + 50 * NS_PER_MS);
+    expect(work.workNs).toBe(TIME_RATE.capacity + 50 * NS_PER_MS);
   });
 
   it.each([1, 20, 91, 512])("does not slow %i targets that all turn without end for a day", (targets) => {
     const quota = createQuota();
     // 101 reports in 10 s hold 16 windows of each target, of 192 bytes and their index.
     const windows = (targets * 16) / 101;
+    let nowNs = 0;
     for (let at = 0; at < 86_400 * 10; at++) {
-      const waitMs = reportWaitMs(quota, targets, (at * 10 * NS_PER_S) / 101);
+      nowNs = (at * 10 * NS_PER_S) / 101;
+      const waitMs = reportWaitMs(quota, targets, nowNs);
       if (waitMs > 0) expect.fail(`had to wait ${waitMs} ms at report ${at}`);
       // And opened in 10 µs each, and judged, which takes 2 % of the time at most.
       spend(quota, 85 + windows * 192, windows, windows * 0.01 + 2);
     }
     // Nor would it on any later day.
-    expect(REPORT_ALLOWANCE.capacity - quota.reports.left).toBeLessThanOrEqual(2);
+    expect(REPORT_RATE.capacity - quota.reports.left(nowNs)).toBeLessThanOrEqual(2);
   });
 
   it("slows who only ever sends again the same report", () => {
     const quota = createQuota();
     let taken = 0;
     for (; reportWaitMs(quota, 91, 0) === 0; taken++) spendReport(quota, 100);
-    expect(taken).toBeLessThan(REPORT_ALLOWANCE.capacity);
+    expect(taken).toBeLessThan(REPORT_RATE.capacity);
   });
 
   it("takes hellos of an agent that has something to say every 5 s, and not those in a row", () => {
@@ -165,7 +167,7 @@ describe("a quota", () => {
     for (let at = 0; at < 1_000; at++) expect(takeHello(quota, at * 5 * NS_PER_S)).toBe(0);
     const nowNs = 5_000 * NS_PER_S;
     const taken = Array.from({ length: 10_000 }, () => takeHello(quota, nowNs)).filter((waitMs) => waitMs === 0);
-    expect(taken).toHaveLength(HELLO_ALLOWANCE.capacity);
+    expect(taken).toHaveLength(HELLO_RATE.capacity);
     expect(takeHello(quota, nowNs)).toBe(1_000);
     expect(takeHello(quota, nowNs + NS_PER_S)).toBe(0);
   });

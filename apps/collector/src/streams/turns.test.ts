@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { manualClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { createQuota } from "./quota.ts";
-import { TIME_CAPACITY_NS } from "./quota-limits.ts";
+import { TIME_RATE } from "./quota-limits.ts";
 import { type Owner, Turns, type WorkKind } from "./turns.ts";
 
 /** Nodes whose work takes as long as it is told to, by a clock that nothing else moves; and what was done, in order. */
@@ -31,7 +31,7 @@ describe("turns at the main thread", () => {
       }),
     ).rejects.toBeInstanceOf(RangeError);
     expect(node.quota.workNs).toBe(30e6);
-    expect(node.quota.time.left).toBe(TIME_CAPACITY_NS - 30e6);
+    expect(node.quota.time.left(0)).toBe(TIME_RATE.capacity - 30e6);
   });
 
   it("never run at once, for whoever asks may be in the midst of something", async () => {
