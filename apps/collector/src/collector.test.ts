@@ -409,8 +409,8 @@ describe("an address to listen at", () => {
       closers.push(() => new Promise((resolve) => taken.close(resolve)));
       const { port } = taken.address() as AddressInfo;
       await expect(start({ [setting]: { host: "127.0.0.1", port } })).rejects.toMatchObject({
-        code: "bad-config",
-        problems: [`${setting}: got "127.0.0.1:${port}", want a free port at an address of this host`],
+        code: "bad-value",
+        message: `${setting}: got "127.0.0.1:${port}", want a free port at an address of this host`,
       });
     },
   );

@@ -5,12 +5,12 @@
  * 2. It is crash-only: what is acknowledged is on disk, so a stop is a courtesy to the agents and nothing more.
  */
 import { loadInterception } from "@lifeline/catalogue";
-import { type Clock, endpointName } from "@lifeline/measure";
+import { type Clock, endpointName, LIFELINE_VERSION } from "@lifeline/measure";
 import { addService, createRpcServer, type RpcOverflow, shutDown } from "@lifeline/rpc";
+import { ConfigError, problem } from "@lifeline/settings";
 import { queryPb, reportPb, witnessPb } from "@lifeline/wire";
 import type { Logger } from "pino";
 import type { Config } from "./config/config.ts";
-import { ConfigError } from "./config/config-error.ts";
 import { openDataDirectory } from "./config/data-directory.ts";
 import { fleetSeries } from "./export/fleet-series.ts";
 import { type HttpContent, startHttp } from "./export/http.ts";
@@ -38,7 +38,6 @@ import { cannotListen, type Listener, openListener } from "./streams/listener.ts
 import { Turns } from "./streams/turns.ts";
 
 /** This collector's version, as package.json has it. */
-export const COLLECTOR_VERSION = "0.1.0";
 
 /** Longest a stop may take, ms: whoever runs the collector (a unit, a pod) must grant more. */
 export const STOP_WITHIN_MS = 3_000;
@@ -145,7 +144,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     identityServices.addTo(server);
   }
   const info = {
-    collectorVersion: COLLECTOR_VERSION,
+    collectorVersion: LIFELINE_VERSION,
     catalogueVersion: site.catalogue.version,
     deployment: site.deployment.name,
   };
@@ -194,7 +193,7 @@ function ownDatabase(path: string, log: Logger): void {
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
     const got = `${JSON.stringify(path)} (${String(error.code)})`;
-    throw new ConfigError([`dataDir: got ${got}, want a file that can be written`]);
+    throw new ConfigError(problem("bad-value", "dataDir", got, "a file that can be written"));
   }
 }
 

@@ -1,12 +1,10 @@
-/** The collector as a program. Exit codes: 0 stopped as asked, 1 a failure, 2 a configuration that cannot be used. */
+/** The collector as a program. Exit codes: 0 stopped as asked, 1 a failure, 2 settings that cannot be used. */
 import { CatalogueError, problemLine } from "@lifeline/catalogue";
 import { writeWholeFile } from "@lifeline/identity";
 import { guardProcess, systemClock } from "@lifeline/measure";
+import { ConfigError, createLog } from "@lifeline/settings";
 import { type Collector, STOP_WITHIN_MS, startCollector } from "./collector.ts";
-import { type Config, loadConfig } from "./config/config.ts";
-import { ConfigError } from "./config/config-error.ts";
-import { createLog } from "./config/log.ts";
-import { usage } from "./config/settings.ts";
+import { type Config, readCollectorCommand } from "./config/config.ts";
 import { CERTIFICATE_USAGE, runCertificate } from "./identity/certificate-command.ts";
 import { BACKUP_USAGE, runBackup } from "./store/backup-command.ts";
 
@@ -16,7 +14,7 @@ const log = createLog(systemClock);
 
 function fail(error: unknown): never {
   if (error instanceof ConfigError) {
-    for (const problem of error.problems) log.fatal({ code: error.code }, problem);
+    for (const { code, line } of error.problems) log.fatal({ code }, line);
     process.exit(2);
   }
   if (error instanceof CatalogueError) {
@@ -60,8 +58,11 @@ try {
       err: (text) => process.stderr.write(text),
     }));
   if (done !== undefined) process.exitCode = done;
-  else if (args.includes("--help")) process.stdout.write(`${usage()}${BACKUP_USAGE}${CERTIFICATE_USAGE}`);
-  else await main(loadConfig(args, process.env));
+  else {
+    const command = readCollectorCommand(args, process.env, `${BACKUP_USAGE}${CERTIFICATE_USAGE}`);
+    if (command.kind === "print") process.stdout.write(command.text);
+    else await main(command.config);
+  }
 } catch (error) {
   fail(error);
 }

@@ -1,192 +1,315 @@
-/**
- * What the collector is told: a file, the environment, flags; the later wins. Every problem names its source, the setting, the
- * value and what would be right, and all problems are told at once.
- */
+/** The collector's settings. */
+import { isHost } from "@lifeline/catalogue";
 import { HANDSHAKE_BYTES } from "@lifeline/rpc";
-import * as v from "valibot";
-import { ConfigError } from "./config-error.ts";
-import { type AllWritten, readEnvironment, readFile, readFlags, readText, shown } from "./setting-sources.ts";
-import { type Key, type Listen, NAMES_WANTED, PATH_WANTED, SETTINGS } from "./settings.ts";
+import {
+  booleanSetting,
+  type Command,
+  directoryPath,
+  type Environment,
+  filePath,
+  type GivenSettings,
+  type HostPort,
+  integerSetting,
+  isLoopback,
+  listSetting,
+  type Program,
+  readCommand,
+  readFileText,
+  readHostPort,
+  type Settings,
+  textSetting,
+} from "@lifeline/settings";
+import { TOKEN_VARIABLES } from "../identity/access-tokens.ts";
 
-/** Files of the gRPC listener's certificate, and of the authority of its clients' (mutual TLS). */
+const LISTS_MAX = 16;
+const DAYS_MAX = 3_650;
+
+const listen = textSetting(
+  (text) => {
+    const address = readHostPort(text, 0);
+    return address !== undefined && isHost(address.host) ? address : undefined;
+  },
+  "host:port with a port from 0 (any free one) to 65535, IPv6 in brackets",
+  "HOST:PORT",
+);
+const name = textSetting((text) => (isHost(text) ? text : undefined), "a host name or an address", "NAME");
+const days = integerSetting(1, DAYS_MAX, "days");
+
+const SETTINGS = {
+  listen: {
+    flag: "listen",
+    variable: "LIFELINE_LISTEN",
+    type: listen,
+    default: "127.0.0.1:9470",
+    help: "gRPC listener, for agents and queries",
+  },
+  httpListen: {
+    flag: "http-listen",
+    variable: "LIFELINE_HTTP_LISTEN",
+    type: listen,
+    default: "127.0.0.1:9471",
+    help: "metrics and health",
+  },
+  httpNames: {
+    flag: "http-name",
+    variable: "LIFELINE_HTTP_NAMES",
+    type: listSetting(name, LISTS_MAX, "host names or addresses"),
+    default: [],
+    help: "name that requests for metrics and health may have, beside addresses, localhost and httpListen; may be given more than once",
+  },
+  dataDir: {
+    flag: "data-dir",
+    variable: "LIFELINE_DATA_DIR",
+    type: directoryPath,
+    required: true,
+    help: "directory of the database; created when missing",
+  },
+  deployment: {
+    flag: "deployment",
+    variable: "LIFELINE_DEPLOYMENT",
+    type: filePath,
+    required: true,
+    help: "the deployment file",
+  },
+  catalogue: {
+    flag: "catalogue",
+    variable: "LIFELINE_CATALOGUE",
+    type: filePath,
+    help: "a whole catalogue instead of the bundled one that the deployment names",
+  },
+  catalogueExtras: {
+    flag: "catalogue-extra",
+    variable: "LIFELINE_CATALOGUE_EXTRAS",
+    type: listSetting(filePath, LISTS_MAX, "files"),
+    default: [],
+    help: "file of your own rows, beside those the deployment names; may be given more than once",
+  },
+  "tls.certFile": {
+    flag: "tls-cert",
+    variable: "LIFELINE_TLS_CERT",
+    type: filePath,
+    help: "certificate of the gRPC listener, instead of identity",
+  },
+  "tls.keyFile": { flag: "tls-key", variable: "LIFELINE_TLS_KEY", type: filePath, help: "its key" },
+  "tls.caFile": {
+    flag: "tls-ca",
+    variable: "LIFELINE_TLS_CA",
+    type: filePath,
+    help: "CA of the agents' certificates (mutual TLS)",
+  },
+  "tls.handshakeMaxBytes": {
+    flag: "tls-handshake-max-bytes",
+    variable: "LIFELINE_TLS_HANDSHAKE_MAX_BYTES",
+    type: integerSetting(HANDSHAKE_BYTES.min, HANDSHAKE_BYTES.max, "bytes"),
+    default: HANDSHAKE_BYTES.default,
+    help: "most bytes of a client's side of a TLS handshake; longer certificate chains need more",
+  },
+  "identity.names": {
+    flag: "identity-name",
+    variable: "LIFELINE_IDENTITY_NAMES",
+    type: listSetting(name, LISTS_MAX, "host names or addresses", 1),
+    help: "name or address that agents dial; this collector then is the fleet CA; may be given more than once",
+  },
+  "identity.authorityCertFile": {
+    flag: "authority-cert",
+    variable: "LIFELINE_AUTHORITY_CERT",
+    type: filePath,
+    help: "certificate of a fleet CA of your own, instead of one kept in dataDir",
+  },
+  "identity.authorityKeyFile": {
+    flag: "authority-key",
+    variable: "LIFELINE_AUTHORITY_KEY",
+    type: filePath,
+    help: "its key",
+  },
+  "identity.nodeCertificateHours": {
+    flag: "node-certificate-hours",
+    variable: "LIFELINE_NODE_CERTIFICATE_HOURS",
+    type: integerSetting(1, 87_600, "hours"),
+    default: 24,
+    help: "how long a node's certificate is valid, hours; agents renew at two thirds of it",
+  },
+  "access.tokensFile": {
+    flag: "access-tokens",
+    variable: "LIFELINE_ACCESS_TOKENS_FILE",
+    type: filePath,
+    help: "lines of NAME ROLE TOKEN, with the role reader, admin or witness",
+  },
+  allowPlaintext: {
+    flag: "allow-plaintext",
+    variable: "LIFELINE_ALLOW_PLAINTEXT",
+    type: booleanSetting,
+    default: false,
+    help: "listens without TLS beyond loopback",
+  },
+  retentionDays: {
+    flag: "retention-days",
+    variable: "LIFELINE_RETENTION_DAYS",
+    type: days,
+    default: 30,
+    help: "how long reports and closed incidents are kept, days",
+  },
+  minuteRetentionDays: {
+    flag: "minute-retention-days",
+    variable: "LIFELINE_MINUTE_RETENTION_DAYS",
+    type: days,
+    default: 90,
+    help: "how long roll-ups by the minute are kept, days, at least retentionDays",
+  },
+  hourRetentionDays: {
+    flag: "hour-retention-days",
+    variable: "LIFELINE_HOUR_RETENTION_DAYS",
+    type: days,
+    default: 400,
+    help: "how long roll-ups by the hour are kept, days, at least minuteRetentionDays",
+  },
+  maxStreams: {
+    flag: "max-streams",
+    variable: "LIFELINE_MAX_STREAMS",
+    type: integerSetting(1, 20_000, "agents"),
+    default: 10_000,
+    help: "most agents connected at once",
+  },
+  readyFile: {
+    flag: "ready-file",
+    variable: "LIFELINE_READY_FILE",
+    type: filePath,
+    help: "written with pid and ports once the collector serves",
+  },
+} as const satisfies Settings;
+
+/** The collector's program. */
+export const COLLECTOR_PROGRAM: Program<typeof SETTINGS> = {
+  name: "lifeline-collector",
+  summary: "takes the agents' reports, judges them, answers queries and exports metrics",
+  settings: SETTINGS,
+  file: {},
+  otherVariables: Object.fromEntries(
+    Object.entries(TOKEN_VARIABLES).map(([variable, role]) => [variable, `an access token with the role ${role}`]),
+  ),
+  notes: "exit codes: 0 stopped as asked, 1 a failure, 2 settings that cannot be used\n",
+};
+
+/** Files of the gRPC listener's certificate, and of the CA of its clients' (mutual TLS). */
 export interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;
   readonly caFile: string;
 }
 
-/** Enrolment: the collector has an authority, and makes the certificates of the fleet. */
+/** Enrolment: the collector is the fleet CA and makes the fleet's certificates. */
 export interface IdentitySettings {
-  /** Names and addresses that agents dial, at least one. */
+  /** At least one. */
   readonly names: readonly string[];
   /** Undefined: the collector's own, kept in its data directory. */
   readonly authority: { readonly certFile: string; readonly keyFile: string } | undefined;
-  /** How long a node's certificate lasts, hours, 1–87,600. Default 24. */
   readonly nodeCertificateHours: number;
 }
 
-/** Everything the collector is told, complete. */
+/** The collector's settings, complete; each is described in the table above. */
 export interface Config {
-  /** The gRPC listener. Default 127.0.0.1:9470. */
-  readonly listen: Listen;
-  /** Metrics and health. Default 127.0.0.1:9471. */
-  readonly httpListen: Listen;
-  /** Names that metrics and health may be asked for under, beside addresses, `localhost` and the host of `httpListen`; at most 16. Default: none. */
+  readonly listen: HostPort;
+  readonly httpListen: HostPort;
   readonly httpNames: readonly string[];
-  /** Directory of the database; created when missing. */
   readonly dataDir: string;
-  /** The deployment file. */
   readonly deployment: string;
-  /** A whole catalogue instead of the bundled one the deployment asks for. */
   readonly catalogue: string | undefined;
-  /** Files of own rows, beside those the deployment names. */
   readonly catalogueExtras: readonly string[];
   readonly tls: TlsFiles | undefined;
-  /** Most bytes of a client's side of a TLS handshake, 4,096–65,536. Default 12,288: four certificates of 4,096-bit RSA keys. */
   readonly handshakeMaxBytes: number;
   /** Undefined: the collector enrols nobody. */
   readonly identity: IdentitySettings | undefined;
-  /** Tokens that people and programs ask with; undefined: none but those of the environment. */
+  /** Undefined: only the tokens of the environment are valid. */
   readonly accessTokensFile: string | undefined;
-  /** Allows listening without TLS beyond loopback. Default false. */
   readonly allowPlaintext: boolean;
-  /** How long reports and closed incidents are kept, days, 1–3,650. Default 30. */
   readonly retentionDays: number;
-  /** How long roll-ups of a minute are kept, days, `retentionDays`–3,650. Default 90, or `retentionDays` where that is more. */
+  /** At least `retentionDays`. */
   readonly minuteRetentionDays: number;
-  /** How long roll-ups of an hour are kept, days, `minuteRetentionDays`–3,650. Default 400, or `minuteRetentionDays`. */
+  /** At least `minuteRetentionDays`. */
   readonly hourRetentionDays: number;
-  /** Most agents connected at once, 1–20,000. Default 10,000. */
   readonly maxStreams: number;
-  /** Written with pid and ports once the collector is ready. */
   readonly readyFile: string | undefined;
 }
 
-/** Reads flags, environment and the file named by `--config`. Throws {@link ConfigError} with every problem. */
-export function loadConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
-  const problems: string[] = [];
-  const flags = readFlags(args);
-  const file = flags.config ?? env.LIFELINE_CONFIG;
-  const written: AllWritten = new Map();
-  if (file !== undefined) readFile(file, written, problems);
-  readEnvironment(env, written);
-  for (const [key, value] of flags.values) {
-    if (value !== undefined) written.set(key, { source: `flag --${SETTINGS[key].flag}`, value });
-  }
-  return complete(written, problems);
+/** What the command line asks for; `--help` ends with `otherCommands`. Throws a ConfigError with every problem. */
+export function readCollectorCommand(
+  args: readonly string[],
+  environment: Environment,
+  otherCommands = "",
+): Command<Config> {
+  const program = { ...COLLECTOR_PROGRAM, notes: `${COLLECTOR_PROGRAM.notes}${otherCommands}` };
+  return readCommand(program, args, environment, complete);
 }
 
-/** The configuration that a file's text alone makes. Throws {@link ConfigError} with every problem. */
+/** The settings of a YAML file's text alone. Throws a ConfigError with every problem. */
 export function parseConfig(file: string, text: string): Config {
-  const problems: string[] = [];
-  const written: AllWritten = new Map();
-  readText(file, text, written, problems);
-  return complete(written, problems);
+  return complete(readFileText(COLLECTOR_PROGRAM, file, text));
 }
 
-function complete(written: AllWritten, problems: string[]): Config {
-  const read = <K extends Key>(key: K): v.InferOutput<(typeof SETTINGS)[K]["schema"]> | undefined => {
-    const given = written.get(key);
-    if (given === undefined) return undefined;
-    const result = v.safeParse(SETTINGS[key].schema, given.value);
-    if (result.success) return result.output as v.InferOutput<(typeof SETTINGS)[K]["schema"]>;
-    problems.push(`${given.source}: got ${shown(given.value)}, want ${result.issues[0].message}`);
-    return undefined;
-  };
-  const need = (key: "dataDir" | "deployment"): string => {
-    const value = read(key);
-    if (value === undefined && !written.has(key))
-      problems.push(`${key}: got nothing, want ${PATH_WANTED} (--${SETTINGS[key].flag})`);
-    return value ?? "";
-  };
-  const retentionDays = read("retentionDays") ?? 30;
-  const minuteRetentionDays = read("minuteRetentionDays") ?? Math.max(90, retentionDays);
-  const hourRetentionDays = read("hourRetentionDays") ?? Math.max(400, minuteRetentionDays);
-  const config: Config = {
-    listen: read("listen") ?? { host: "127.0.0.1", port: 9_470 },
-    httpListen: read("httpListen") ?? { host: "127.0.0.1", port: 9_471 },
-    httpNames: read("httpNames") ?? [],
-    dataDir: need("dataDir"),
-    deployment: need("deployment"),
-    catalogue: read("catalogue"),
-    catalogueExtras: read("catalogueExtras") ?? [],
-    tls: tlsOf(read("tls.certFile"), read("tls.keyFile"), read("tls.caFile"), problems),
-    handshakeMaxBytes: read("tls.handshakeMaxBytes") ?? HANDSHAKE_BYTES.default,
-    identity: identityOf(read, problems),
-    accessTokensFile: read("access.tokensFile"),
-    allowPlaintext: read("allowPlaintext") ?? false,
-    retentionDays,
-    minuteRetentionDays,
-    hourRetentionDays,
-    maxStreams: read("maxStreams") ?? 10_000,
-    readyFile: read("readyFile"),
-  };
-  if (config.tls !== undefined && config.identity !== undefined) {
-    problems.push(
-      "identity: got it beside tls, want one of them: with identity the listener's certificate is the fleet authority's",
-    );
+type Given = GivenSettings<typeof SETTINGS>;
+
+function complete(given: Given): Config {
+  const { values } = given;
+  const { listen, allowPlaintext } = values;
+  const tls = given.allOf("tls", ["certFile", "keyFile", "caFile"]);
+  const identity = identityOf(given);
+  if (tls !== undefined && identity !== undefined) {
+    given.refuse("identity.names", "it beside tls", "one of them: identity makes the listener's certificate itself");
   }
-  refusePlaintext(config, problems);
-  refuseShorter(config, written, problems);
-  if (problems.length > 0) throw new ConfigError(problems);
-  return config;
+  if (!isLoopback(listen.host) && tls === undefined && identity === undefined && !allowPlaintext) {
+    given.refuse("listen", `${listen.host} without TLS`, PLAINTEXT_WANTED);
+  }
+  const retention = retentionOf(given);
+  given.check();
+  return {
+    listen,
+    httpListen: values.httpListen,
+    httpNames: values.httpNames,
+    dataDir: values.dataDir,
+    deployment: values.deployment,
+    catalogue: values.catalogue,
+    catalogueExtras: values.catalogueExtras,
+    tls,
+    handshakeMaxBytes: values["tls.handshakeMaxBytes"],
+    identity,
+    accessTokensFile: values["access.tokensFile"],
+    allowPlaintext,
+    ...retention,
+    maxStreams: values.maxStreams,
+    readyFile: values.readyFile,
+  };
 }
 
-function tlsOf(
-  certFile: string | undefined,
-  keyFile: string | undefined,
-  caFile: string | undefined,
-  problems: string[],
-): TlsFiles | undefined {
-  if (certFile === undefined && keyFile === undefined && caFile === undefined) return undefined;
-  if (certFile === undefined)
-    problems.push("tls.certFile: got nothing, want a file path, for other tls settings are given");
-  if (keyFile === undefined)
-    problems.push("tls.keyFile: got nothing, want a file path, for other tls settings are given");
-  if (caFile === undefined)
-    problems.push(
-      "tls.caFile: got nothing, want a file path, for without it nobody knows whose node an agent speaks for",
-    );
-  if (certFile === undefined || keyFile === undefined || caFile === undefined) return undefined;
-  return { certFile, keyFile, caFile };
-}
+const PLAINTEXT_WANTED =
+  "identity.names, tls.certFile with tls.keyFile and tls.caFile, a loopback address, or allowPlaintext: true";
 
-type Read = <K extends Key>(key: K) => v.InferOutput<(typeof SETTINGS)[K]["schema"]> | undefined;
-
-function identityOf(read: Read, problems: string[]): IdentitySettings | undefined {
-  const names = read("identity.names");
-  const certFile = read("identity.authorityCertFile");
-  const keyFile = read("identity.authorityKeyFile");
-  const hours = read("identity.nodeCertificateHours");
-  const others = [certFile, keyFile, hours].some((setting) => setting !== undefined);
-  if (names === undefined && others) {
-    problems.push(`identity.names: got nothing, want ${NAMES_WANTED}, for other identity settings are given`);
-  }
-  if ((certFile === undefined) !== (keyFile === undefined)) {
-    problems.push("identity.authorityCertFile and identity.authorityKeyFile: got one of them, want both or none");
-  }
+function identityOf(given: Given): IdentitySettings | undefined {
+  const certFile = given.values["identity.authorityCertFile"];
+  const keyFile = given.values["identity.authorityKeyFile"];
+  const names = given.values["identity.names"];
+  given.needs("identity.names", [
+    "identity.authorityCertFile",
+    "identity.authorityKeyFile",
+    "identity.nodeCertificateHours",
+  ]);
+  given.needs("identity.authorityCertFile", ["identity.authorityKeyFile"]);
+  given.needs("identity.authorityKeyFile", ["identity.authorityCertFile"]);
   if (names === undefined) return undefined;
   const authority = certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
-  return { names, authority, nodeCertificateHours: hours ?? 24 };
+  return { names, authority, nodeCertificateHours: given.values["identity.nodeCertificateHours"] };
 }
 
-function refusePlaintext({ listen: { host }, tls, identity, allowPlaintext }: Config, problems: string[]): void {
-  const loopback = host === "localhost" || host === "::1" || host.startsWith("127.");
-  if (loopback || tls !== undefined || identity !== undefined || allowPlaintext) return;
-  problems.push(
-    `listen: got ${host} without tls, want identity.names, tls.certFile with tls.keyFile and tls.caFile, a loopback address, or allowPlaintext: true`,
-  );
-}
-
-/** What is coarser must be kept at least as long: it is what is left when the finer has gone. */
-function refuseShorter(config: Config, written: AllWritten, problems: string[]): void {
-  const levels = [
-    ["minuteRetentionDays", "retentionDays"],
-    ["hourRetentionDays", "minuteRetentionDays"],
-  ] as const;
-  for (const [coarse, fine] of levels) {
-    const source = written.get(coarse)?.source ?? coarse;
-    if (config[coarse] < config[fine])
-      problems.push(`${source}: got ${config[coarse]}, want at least ${config[fine]}, the days of ${fine}`);
-  }
+/** Coarser roll-ups stay at least as long as finer ones, because they are what is left when the finer have gone. */
+function retentionOf(given: Given): Pick<Config, "retentionDays" | "minuteRetentionDays" | "hourRetentionDays"> {
+  const atLeast = (coarse: "minuteRetentionDays" | "hourRetentionDays", fine: string, fineDays: number) => {
+    const coarseDays = given.values[coarse];
+    if (given.isGiven(coarse) && coarseDays < fineDays) {
+      given.refuse(coarse, String(coarseDays), `at least ${fineDays}, the days of ${fine}`);
+    }
+    return Math.max(coarseDays, fineDays);
+  };
+  const { retentionDays } = given.values;
+  const minuteRetentionDays = atLeast("minuteRetentionDays", "retentionDays", retentionDays);
+  const hourRetentionDays = atLeast("hourRetentionDays", "minuteRetentionDays", minuteRetentionDays);
+  return { retentionDays, minuteRetentionDays, hourRetentionDays };
 }

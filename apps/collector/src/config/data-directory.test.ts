@@ -67,9 +67,7 @@ describe.skipIf(!canGive)("a data directory in which another user has put someth
     const { catalogue: _, ...config } = testConfig(directory);
     const world = { clock: systemClock, log: pino({ level: "silent" }), onDeath: () => {} };
     await expect(startCollector({ ...config, catalogue: undefined }, world)).rejects.toMatchObject({
-      problems: [
-        `dataDir: got ${JSON.stringify(data(name))}, a link that belongs to uid ${STRANGER}, want one that belongs to root`,
-      ],
+      message: `dataDir: got ${JSON.stringify(data(name))}, a link that belongs to uid ${STRANGER}, want one that belongs to root`,
     });
     expect([readFileSync(victim, "utf8"), (statSync(victim).mode & 0o777).toString(8)]).toEqual(["theirs", "644"]);
   });

@@ -2,9 +2,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { plantedAt } from "@lifeline/identity";
+import { ConfigError, problem } from "@lifeline/settings";
 import { AUTHORITY_CERT_NAME, AUTHORITY_KEY_NAME, IDENTITY_DIRECTORY } from "../identity/authority-files.ts";
 import { DATABASE_NAME } from "../store/backup.ts";
-import { ConfigError } from "./config-error.ts";
 
 /** What is opened, written or changed in it; SQLite's own files among them. */
 const OWN_NAMES = [
@@ -29,11 +29,11 @@ export function openDataDirectory(dataDir: string): string {
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
     const got = `${JSON.stringify(dataDir)} (${String(error.code)})`;
-    throw new ConfigError([`dataDir: got ${got}, want a directory that can be created`]);
+    throw new ConfigError(problem("bad-value", "dataDir", got, "a directory that can be created"));
   }
   for (const name of OWN_NAMES) {
     const planted = plantedAt(join(dataDir, name));
-    if (planted !== undefined) throw new ConfigError([`dataDir: got ${planted.got}, want ${planted.want}`]);
+    if (planted !== undefined) throw new ConfigError(problem("bad-value", "dataDir", planted.got, planted.want));
   }
   return join(dataDir, DATABASE_NAME);
 }

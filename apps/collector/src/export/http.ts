@@ -12,7 +12,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "@lifeline/measure";
 import { type TimeAllowance, WorkBudget } from "@lifeline/rpc";
-import type { Listen } from "../config/settings.ts";
+import type { HostPort } from "@lifeline/settings";
 import { HOST_WANTED, hostCheck } from "./http-host.ts";
 
 /** Most connections at once; a scraper or two and a few health checks. */
@@ -38,7 +38,7 @@ export const HTTP_PATIENCE: HttpPatience = { requestMs: 10_000, checkMs: 1_000, 
 export const MAX_SCRAPES = 4;
 
 /** Where to listen, and under which names beside its host. */
-export interface HttpListen extends Listen {
+export interface HttpHostPort extends HostPort {
   readonly names: readonly string[];
 }
 
@@ -69,7 +69,7 @@ export interface HttpServer {
 
 /** Starts listening. Rejects with the cause when it cannot. */
 export async function startHttp(
-  { host, port, names }: HttpListen,
+  { host, port, names }: HttpHostPort,
   content: HttpContent,
   clock: Clock,
   { requestMs, checkMs, scrapeMs }: HttpPatience = HTTP_PATIENCE,

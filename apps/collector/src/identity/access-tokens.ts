@@ -6,8 +6,8 @@ import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { type FileRead, type Role, watchFile } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
+import { ConfigError, problem } from "@lifeline/settings";
 import type { Logger } from "pino";
-import { ConfigError } from "../config/config-error.ts";
 
 /** Least and most characters of a token: 32 of base64 are 192 bits; the most is what a header line comfortably holds. */
 export const TOKEN_MIN_CHARS = 32;
@@ -57,10 +57,11 @@ export function openAccessTokens(
   const fixed = fromEnvironment(environment);
   if (path === undefined) return { principalOf: (token) => fixed.get(tokenDigest(token)), isEmpty: fixed.size === 0 };
   const first = readTokens(path);
-  if (first.kind === "bad") throw new ConfigError([first.problem]);
-  if (first.kind === "gone") throw new ConfigError([unreadable(path, "ENOENT")]);
+  if (first.kind === "bad") throw new ConfigError({ code: "bad-value", line: first.problem });
+  if (first.kind === "gone") throw new ConfigError({ code: "unreadable", line: unreadable(path, "ENOENT") });
   if (first.value.size === 0) {
-    throw new ConfigError([`access.tokensFile: ${path} holds no token, want lines of ${LINE_WANTED}`]);
+    const got = `${JSON.stringify(path)} (no token)`;
+    throw new ConfigError(problem("bad-value", "access.tokensFile", got, `lines of ${LINE_WANTED}`));
   }
   warnOfReaders(path, log);
   const file = watchFile({
@@ -96,7 +97,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
   for (const [variable, role] of Object.entries(TOKEN_VARIABLES)) {
     const token = environment[variable];
     if (token === undefined || token === "") continue;
-    if (!TOKEN.test(token)) throw new ConfigError([`environment: ${variable}: want ${TOKEN_WANTED}`]);
+    if (!TOKEN.test(token)) throw new ConfigError(problem("bad-value", variable, undefined, TOKEN_WANTED));
     principals.set(tokenDigest(token), { name: variable, role });
   }
   return principals;

@@ -66,8 +66,8 @@ describe("an authority of the collector's own", () => {
   it("is not made beside enrolments of another one, which is then lost", async () => {
     enrolledDatabase();
     await expect(house.start(ISSUING)).rejects.toMatchObject({
-      code: "bad-config",
-      problems: [expect.stringMatching(/dataDir: got .*, which has enrolments and no authority, want .*identity/)],
+      code: "bad-value",
+      message: expect.stringMatching(/dataDir: got .*, which has enrolments and no authority, want .*identity/),
     });
     expect(existsSync(data("identity"))).toBe(false);
   });
@@ -77,8 +77,8 @@ describe("an authority of the collector's own", () => {
     rmSync(data("identity/authority.pem"));
     const key = readFileSync(data("identity/authority.key"), "utf8");
     await expect(house.start(ISSUING)).rejects.toMatchObject({
-      code: "bad-config",
-      problems: [expect.stringContaining('authority.key", a key without its certificate')],
+      code: "bad-value",
+      message: expect.stringContaining('authority.key", a key without its certificate'),
     });
     expect(readFileSync(data("identity/authority.key"), "utf8")).toBe(key);
   });
@@ -106,8 +106,8 @@ describe("the end of an authority", () => {
     const config = await brought(DAY_MS);
     aheadMs = DAY_MS;
     await expect(house.start(config)).rejects.toMatchObject({
-      code: "bad-config",
-      problems: [expect.stringMatching(/own\.pem" \(ended at .*Z\), want an authority that has not ended/)],
+      code: "bad-value",
+      message: expect.stringMatching(/own\.pem" \(ended at .*Z\), want an authority that has not ended/),
     });
   });
 

@@ -10,8 +10,8 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type Authority, AuthorityError, createAuthority, openAuthority, writeWholeFile } from "@lifeline/identity";
+import { ConfigError, problem } from "@lifeline/settings";
 import type { Logger } from "pino";
-import { ConfigError } from "../config/config-error.ts";
 import { DATABASE_NAME } from "../store/backup.ts";
 
 /** Where the collector keeps its own authority, in its data directory. */
@@ -52,7 +52,7 @@ export async function openFleetAuthority(
   const endsAt = new Date(authority.notAfterMs).toISOString();
   if (authority.notAfterMs <= nowMs) {
     const got = `${JSON.stringify(files.certFile)} (ended at ${endsAt})`;
-    throw new ConfigError([`identity.authorityCertFile: got ${got}, want an authority that has not ended`]);
+    throw new ConfigError(problem("bad-value", "identity.authorityCertFile", got, "an authority that has not ended"));
   }
   if (authority.notAfterMs - nowMs < AUTHORITY_ENDING_MS) {
     log.warn({ path: files.certFile, endsAt }, "the fleet's authority ends, and every certificate with it");
@@ -69,7 +69,7 @@ async function opened(files: AuthorityFiles): Promise<Authority> {
     if (!(error instanceof AuthorityError)) throw error;
     const field = error.code === "not-an-authority" ? "identity.authorityCertFile" : "identity.authorityKeyFile";
     const path = error.code === "not-an-authority" ? files.certFile : files.keyFile;
-    throw new ConfigError([`${field}: got ${JSON.stringify(path)} (${error.code}), want ${error.message}`]);
+    throw new ConfigError(problem("bad-value", field, `${JSON.stringify(path)} (${error.code})`, error.message));
   }
 }
 
@@ -77,14 +77,14 @@ async function opened(files: AuthorityFiles): Promise<Authority> {
 function refuseToReplace(dataDir: string, { keyFile }: AuthorityFiles): void {
   if (existsSync(keyFile)) {
     const want = `its ${AUTHORITY_CERT_NAME} beside it, from your copy; or, where no agent was told of it yet, neither`;
-    throw new ConfigError([`dataDir: got ${JSON.stringify(keyFile)}, a key without its certificate, want ${want}`]);
+    const got = `${JSON.stringify(keyFile)}, a key without its certificate`;
+    throw new ConfigError(problem("bad-value", "dataDir", got, want));
   }
   if (!hasEnrolments(join(dataDir, DATABASE_NAME))) return;
   const want =
     "the copy of its identity/ brought back; or, where that is lost for good, identity.authorityCertFile of a new one, which every agent must be told of";
-  throw new ConfigError([
-    `dataDir: got ${JSON.stringify(dataDir)}, which has enrolments and no authority, want ${want}`,
-  ]);
+  const got = `${JSON.stringify(dataDir)}, which has enrolments and no authority`;
+  throw new ConfigError(problem("bad-value", "dataDir", got, want));
 }
 
 /** Whether nodes were enrolled by an authority, and not only seen with certificates of another one. */
@@ -115,7 +115,7 @@ async function makeOwn({ certFile, keyFile }: AuthorityFiles, nowMs: number): Pr
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
     const got = `${JSON.stringify(dirname(keyFile))} (${String(error.code)})`;
-    throw new ConfigError([`dataDir: got ${got}, want a directory that the authority can be written to`]);
+    throw new ConfigError(problem("bad-value", "dataDir", got, "a directory that the authority can be written to"));
   }
 }
 
@@ -124,8 +124,7 @@ function readPem(field: string, path: string): string {
     return readFileSync(path, "utf8");
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
-    throw new ConfigError([
-      `${field}: got ${JSON.stringify(path)} (${String(error.code)}), want a PEM file that can be read`,
-    ]);
+    const got = `${JSON.stringify(path)} (${String(error.code)})`;
+    throw new ConfigError(problem("unreadable", field, got, "a PEM file that can be read"));
   }
 }

@@ -309,8 +309,8 @@ describe("enrolment", () => {
     writeFileSync(keyFile, makeKeyPair().privateKeyPem);
     const dataDir = join(house.directory, "other");
     await expect(house.start({ identity, dataDir })).rejects.toMatchObject({
-      code: "bad-config",
-      problems: [expect.stringContaining('own.key" (not-its-key), want the private key of the certificate')],
+      code: "bad-value",
+      message: expect.stringContaining('own.key" (not-its-key), want the private key of the certificate'),
     });
   });
 
@@ -838,8 +838,8 @@ describe("the listener", () => {
     const files = await (await testAuthority()).listenerFiles(join(house.directory, "tls"));
     const tls = { ...files, ...broken(files.certFile), caFile: files.caFile };
     await expect(house.start({ tls })).rejects.toMatchObject({
-      code: "bad-config",
-      problems: [expect.stringContaining(`${field}: got `)],
+      code: "bad-value",
+      message: expect.stringContaining(`${field}: got `),
     });
   });
 

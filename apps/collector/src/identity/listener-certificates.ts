@@ -12,9 +12,9 @@ import { isDeepStrictEqual } from "node:util";
 import { type Authority, BACKDATE_MS, type FileRead, type KeyPair, makeKeyPair } from "@lifeline/identity";
 import { type Clock, pause } from "@lifeline/measure";
 import type { ListenerCertificates } from "@lifeline/rpc";
+import { ConfigError, problem } from "@lifeline/settings";
 import type { Logger } from "pino";
 import type { TlsFiles } from "../config/config.ts";
-import { ConfigError } from "../config/config-error.ts";
 
 /** How long a listener's certificate lasts, ms: a week, so that one that leaks is soon worth nothing. */
 export const LISTENER_LIFETIME_MS = 7 * 24 * 3_600_000;
@@ -48,7 +48,8 @@ export async function issuedCertificates(
   const first = await issue(authority, names, keys, clock);
   const refused = refusalOf(createContext, first.certificates);
   if (refused !== undefined) {
-    throw new ConfigError([`identity.authorityCertFile: got one that TLS refuses (${refused}), want a stronger one`]);
+    const got = `one that TLS refuses (${refused})`;
+    throw new ConfigError(problem("bad-value", "identity.authorityCertFile", got, "a stronger one"));
   }
   return {
     first: first.certificates,
@@ -88,7 +89,7 @@ async function issue(authority: Authority, names: readonly string[], keys: KeyPa
 /** Certificates from files. @throws ConfigError */
 export function certificatesFromFiles(files: TlsFiles, { clock, log }: SourceWorld): CertificateSource {
   const first = readAll(files);
-  if (first.kind === "bad") throw new ConfigError([first.problem]);
+  if (first.kind === "bad") throw new ConfigError({ code: "bad-value", line: first.problem });
   return {
     first: first.value,
     follow(renew, signal) {

@@ -1,10 +1,10 @@
 import { createServer } from "node:net";
 import { systemClock } from "@lifeline/measure";
 import { createRpcServer, shutDown } from "@lifeline/rpc";
+import { ConfigError } from "@lifeline/settings";
 import { pino } from "pino";
 import { afterEach, expect, it } from "vitest";
 import type { Config } from "../config/config.ts";
-import { ConfigError } from "../config/config-error.ts";
 import { createSelfMetrics } from "../export/self-metrics.ts";
 import { testAuthority } from "../testing/credentials.ts";
 import { openListener } from "./listener.ts";

@@ -10,9 +10,9 @@ import {
   UNAUTHENTICATED_MAX,
   WAITING_MAX,
 } from "@lifeline/rpc";
+import { ConfigError, problem } from "@lifeline/settings";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.ts";
-import { ConfigError } from "../config/config-error.ts";
 import type { SelfMetrics } from "../export/self-metrics.ts";
 import type { CertificateSource } from "../identity/listener-certificates.ts";
 
@@ -74,5 +74,5 @@ export async function openListener(
 
 /** Nothing but the address keeps a listener from opening: taken by another process, or none of this host. */
 export function cannotListen(setting: string, address: string): never {
-  throw new ConfigError([`${setting}: got "${address}", want a free port at an address of this host`]);
+  throw new ConfigError(problem("bad-value", setting, `"${address}"`, "a free port at an address of this host"));
 }

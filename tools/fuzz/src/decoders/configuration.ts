@@ -1,6 +1,6 @@
 /** Configuration files: the agent's and the collector's. */
 import { type AgentConfig, parseConfig as parseAgentConfig } from "@lifeline/agent";
-import { ConfigError as CollectorConfigError, type Config, parseConfig } from "@lifeline/collector";
+import { type Config, parseConfig } from "@lifeline/collector";
 import type { Random } from "@lifeline/crash";
 import { endpointName } from "@lifeline/measure";
 import { ConfigError } from "@lifeline/settings";
@@ -78,7 +78,7 @@ const drawCollector = (random: Random) => drawDocument(random, COLLECTOR_TREES, 
 
 function readCollector(input: Uint8Array): Config | undefined {
   const text = Buffer.from(input).toString();
-  return unlessRefused(CollectorConfigError, () => parseConfig("/etc/c.yaml", text));
+  return unlessRefused(ConfigError, () => parseConfig("/etc/c.yaml", text));
 }
 
 /** parseConfig of the collector. */
