@@ -768,17 +768,17 @@ describe("queries", () => {
       expect(targets).toMatchObject([
         { requirementId: "api-tcp", targetId: TCP, points: [{ ...figures, rttP95Ns: row?.rttP95Ns }] },
       ]);
-    expect(await scrape(collector)).toContain("lifeline_collector_unrolled_reports Nan\n");
+    expect(await scrape(collector)).toContain("lifeline_collector_rollup_pending_reports Nan\n");
     await collector.stop();
 
     const later = manualClock(wallMs + 601_000);
     const second = await start({}, later);
     later.advance(50);
-    const rolled = async () => (await scrape(second)).includes("lifeline_collector_rolled_reports_total 1");
+    const rolled = async () => (await scrape(second)).includes("lifeline_collector_rollup_reports_total 1");
     for (let tries = 0; tries < 200 && !(await rolled()); tries++) await sleep(5);
     const text = await scrape(second);
-    expect(text).toContain("lifeline_collector_rolled_reports_total 1\n");
-    expect(text).toContain("lifeline_collector_unrolled_reports 0\n");
+    expect(text).toContain("lifeline_collector_rollup_reports_total 1\n");
+    expect(text).toContain("lifeline_collector_rollup_pending_reports 0\n");
     const after = await Promise.all([10, 60, 3_600].map((stepSeconds) => told(second, stepSeconds)));
     expect(after).toEqual(before);
   });

@@ -25,9 +25,9 @@ export interface SelfMetrics {
   readonly clockOffset: Gauge;
   readonly orphanWrites: Counter;
   readonly rolledReports: Counter;
-  readonly unrolledReports: Gauge;
+  readonly pendingRollups: Gauge;
   readonly undecodable: Counter;
-  readonly overfullRollups: Counter;
+  readonly rollupOverflows: Counter;
   readonly droppedFacts: Counter<"field">;
   readonly refusedConnections: Counter<"why">;
   readonly refusedCalls: Counter<"why">;
@@ -74,8 +74,8 @@ export function createSelfMetrics({
     });
   const histogram = (name: string, help: string, buckets: number[]) =>
     new Histogram({ name: `lifeline_collector_${name}`, help, buckets, registers });
-  const unrolledReports = new Gauge({
-    name: "lifeline_collector_unrolled_reports",
+  const pendingRollups = new Gauge({
+    name: "lifeline_collector_rollup_pending_reports",
     help: "Reports that wait to be rolled up; five minutes of the fleet's, when all is well.",
     registers,
   });
@@ -103,7 +103,7 @@ export function createSelfMetrics({
   // Known to be none so far: an alert on what grows sees the first one only where there was a number before.
   for (const holder of ["lasting", "ephemeral"] as const) refusedClaims.inc({ holder }, 0);
   // Not known before the first step, and no zero (M4).
-  unrolledReports.set(Number.NaN);
+  pendingRollups.set(Number.NaN);
   clockOffset.set(Number.NaN);
   gauge("streams", "Agents connected.", streams);
   gauge("store_pending_operations", "Operations waiting for the store or under way.", storePending);
@@ -165,14 +165,14 @@ export function createSelfMetrics({
     refusedRequests: counter("http_requests_refused_total", "HTTP requests not answered, by why.", ["why"]),
     refusedClaims,
     enrolAttempts: counter("enrol_attempts_total", "Attempts to enrol or renew, by result.", ["result"]),
-    rolledReports: counter("rolled_reports_total", "Reports whose windows were merged into minutes and hours."),
-    unrolledReports,
+    rolledReports: counter("rollup_reports_total", "Reports whose windows were merged into minutes and hours."),
+    pendingRollups,
     undecodable: counter(
       "rollup_undecodable_total",
       "Reports and roll-ups that could not be opened when they were to be rolled up; the history is without them.",
     ),
-    overfullRollups: counter(
-      "rollup_overfull_total",
+    rollupOverflows: counter(
+      "rollup_overflows_total",
       "Merges left out since a count of the roll-up would have been beyond what a window can hold.",
     ),
     retentionBlocked,

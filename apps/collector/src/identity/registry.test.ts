@@ -6,8 +6,8 @@ import type { ClientCertificate } from "@lifeline/rpc";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { restore } from "../store/backup.ts";
 import { type Database, openDatabase } from "../store/database.ts";
-import type { Operation } from "../store/record.ts";
 import type { Store } from "../store/store.ts";
+import type { Operation } from "../store/store-operations.ts";
 import { openRegistry, type ToldClaims } from "./registry.ts";
 
 let directory = "";

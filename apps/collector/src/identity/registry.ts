@@ -9,7 +9,7 @@
 import { BACKDATE_MS } from "@lifeline/identity";
 import type { Clock, Timer } from "@lifeline/measure";
 import type { ClientCertificate } from "@lifeline/rpc";
-import { ENROLMENTS_MAX } from "../store/identities.ts";
+import { ENROLMENTS_MAX } from "../store/enrolment-rows.ts";
 import type {
   Adopted,
   EnrolClaim,

@@ -1,7 +1,7 @@
 import type { Incident } from "@lifeline/verdict";
 import { describe, expect, it } from "vitest";
-import type { Operation } from "../store/record.ts";
 import { type Store, StoreError } from "../store/store.ts";
+import type { Operation } from "../store/store-operations.ts";
 import { createUnsaved } from "./write-behind.ts";
 
 const incident = (endedAtMs?: number): Incident => ({

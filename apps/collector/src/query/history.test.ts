@@ -9,9 +9,11 @@ import { encodeReport, NO_VITALS, type queryPb } from "@lifeline/wire";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../store/database.ts";
-import type { Operation, OperationName, ReportRecord, RolledUp } from "../store/record.ts";
+import type { RolledUp } from "../store/history-record.ts";
+import type { ReportRecord } from "../store/record.ts";
 import { aggregateOf, stepStartMs } from "../store/rollup.ts";
 import type { Store } from "../store/store.ts";
+import type { Operation, OperationName } from "../store/store-operations.ts";
 import { createHistory } from "./history.ts";
 import { pointToWire } from "./query-codec.ts";
 
@@ -196,8 +198,8 @@ describe("history", () => {
     save([simple(ZERO_MS + 20_000)]);
     const all = { name: "rollUp", input: { dueBeforeMs: Number.MAX_SAFE_INTEGER, limit: 9 } } as const;
     expect(() => database.run([all, REFUSED])).toThrow();
-    expect(rollUp()).toEqual({ reports: 2, undecodable: 0, overfull: 0, unrolled: 0 });
-    expect(rollUp()).toEqual({ reports: 0, undecodable: 0, overfull: 0, unrolled: 0 });
+    expect(rollUp()).toEqual({ reports: 2, undecodable: 0, overflows: 0, pending: 0 });
+    expect(rollUp()).toEqual({ reports: 0, undecodable: 0, overflows: 0, pending: 0 });
     for (const stepSeconds of [60, 3_600])
       expect((await ask({ stepSeconds })).targets).toMatchObject([{ points: [{ sent: 3n, lost: 0n }] }]);
   });
@@ -207,17 +209,17 @@ describe("history", () => {
     run("saveNode", { ...NODE, nodeId: "n2" });
     save([simple(ZERO_MS)], { nodeId: "n2", receivedAtMs: 5_000 });
     for (const receivedAtMs of [4_000, 6_000, 7_000]) save([simple(ZERO_MS)], { receivedAtMs });
-    expect(due(5_000)).toMatchObject({ reports: 2, unrolled: 2 });
-    expect(due(5_000)).toMatchObject({ reports: 0, unrolled: 2 });
-    expect(due(5_001)).toMatchObject({ reports: 1, unrolled: 1 });
+    expect(due(5_000)).toMatchObject({ reports: 2, pending: 2 });
+    expect(due(5_000)).toMatchObject({ reports: 0, pending: 2 });
+    expect(due(5_001)).toMatchObject({ reports: 1, pending: 1 });
     save([simple(ZERO_MS)], { receivedAtMs: 8_000 });
-    expect(due(0)).toMatchObject({ reports: 2, unrolled: 0 });
+    expect(due(0)).toMatchObject({ reports: 2, pending: 0 });
   });
 
   it("goes on without a report that cannot be opened any more, and counts it", async () => {
     save([simple(ZERO_MS)], { payload: Uint8Array.of(255) });
     save([simple(ZERO_MS)]);
-    expect(rollUp()).toMatchObject({ reports: 2, undecodable: 1, unrolled: 0 });
+    expect(rollUp()).toMatchObject({ reports: 2, undecodable: 1, pending: 0 });
     expect((await ask({ stepSeconds: 60 })).targets).toMatchObject([{ points: [{ sent: 1n }] }]);
   });
 
@@ -233,9 +235,9 @@ describe("history", () => {
 
   it("leaves a roll-up as it was that would outgrow a window, and counts it (S2)", async () => {
     save([simple(ZERO_MS, TARGETS[0], 0xffff_ffff)]);
-    expect(rollUp()).toMatchObject({ overfull: 0 });
+    expect(rollUp()).toMatchObject({ overflows: 0 });
     save([simple(ZERO_MS)]);
-    expect(rollUp()).toMatchObject({ reports: 1, overfull: 2, unrolled: 0 });
+    expect(rollUp()).toMatchObject({ reports: 1, overflows: 2, pending: 0 });
     expect((await ask({ stepSeconds: 60 })).targets).toMatchObject([{ points: [{ sent: 0xffff_ffffn }] }]);
   });
 

@@ -13,7 +13,7 @@ import { mergeAllWindows, type Window } from "@lifeline/window";
 import { decodeReport, decodeWindow, MAX_UNIX_MS, type queryPb, UTF8_BYTES_PER_UNIT } from "@lifeline/wire";
 import { type Fleet, nodeNowMs } from "../fleet/fleet.ts";
 import { pruneBeforeMs, type Retention } from "../retention/retention.ts";
-import { HISTORY_STEPS_S, type HistoryRows, type HistoryStepS } from "../store/record.ts";
+import { HISTORY_STEPS_S, type HistoryRows, type HistoryStepS } from "../store/history-record.ts";
 import { aggregateOf, stepStartMs } from "../store/rollup.ts";
 import type { Store } from "../store/store.ts";
 import { quoted, refuse, unavailable, unknownNode } from "../streams/call-refusal.ts";
@@ -136,7 +136,7 @@ function foundOf(rows: HistoryRows, nodeId: string, stepS: HistoryStepS): FoundR
       return rows;
     case "no-node":
       return unknownNode(nodeId);
-    case "unrolled":
+    case "pending":
       throw new RpcError(
         RpcStatus.FAILED_PRECONDITION,
         `step_seconds: got ${stepS}, want 10 for now: ${rows.reports} reports of ${quoted(nodeId)} wait to be rolled up`,

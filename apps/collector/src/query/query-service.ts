@@ -66,7 +66,7 @@ export function createQuery(sources: QuerySources): QueryService {
         const wanted = only === "" || matchesPattern(only, found.row.requirementId);
         if (wanted && !page.add(found)) break;
       }
-      const last = page.overfull ? page.rows.at(-1) : undefined;
+      const last = page.isFull ? page.rows.at(-1) : undefined;
       return {
         generatedUnixMs: generated(),
         rows: page.rows.map(({ nodeId: of, row }) => rowToWire(of, row)),
@@ -79,7 +79,7 @@ export function createQuery(sources: QuerySources): QueryService {
       judging.catchUp();
       const page = openPage<Node>(pageSize, ({ hostname }) => ROW_BYTES + hostname.length * UTF8_BYTES_PER_UNIT);
       for (const id of ids("")) if (id > after && !page.add(known(id))) break;
-      const last = page.overfull ? page.rows.at(-1) : undefined;
+      const last = page.isFull ? page.rows.at(-1) : undefined;
       return {
         generatedUnixMs: generated(),
         nodes: page.rows.map(nodeToWire),
@@ -112,7 +112,7 @@ export function createQuery(sources: QuerySources): QueryService {
       await written();
       const found = await store.submit("listIncidents", { nodeId, openOnly, sinceMs, limit, after }).catch(unavailable);
       for (const incident of found) if (!page.add(incident)) break;
-      const last = page.overfull ? page.rows.at(-1) : undefined;
+      const last = page.isFull ? page.rows.at(-1) : undefined;
       return {
         generatedUnixMs: generated(),
         incidents: page.rows.map(incidentToWire),
@@ -141,7 +141,7 @@ interface Page<T> {
   readonly rows: T[];
   readonly limit: number;
   /** A row did not fit: another page follows. */
-  overfull: boolean;
+  isFull: boolean;
   /** False when the row did not fit. */
   add(row: T): boolean;
 }
@@ -152,12 +152,12 @@ function openPage<T>(pageSize: number, bytesOf: (row: T) => number): Page<T> {
   const page: Page<T> = {
     rows: [],
     limit: pageSize === 0 ? DEFAULT_PAGE_ROWS : pageSize,
-    overfull: false,
+    isFull: false,
     add(row) {
       bytes += bytesOf(row);
-      page.overfull = page.rows.length >= page.limit || (bytes > MAX_PAGE_BYTES && page.rows.length > 0);
-      if (!page.overfull) page.rows.push(row);
-      return !page.overfull;
+      page.isFull = page.rows.length >= page.limit || (bytes > MAX_PAGE_BYTES && page.rows.length > 0);
+      if (!page.isFull) page.rows.push(row);
+      return !page.isFull;
     },
   };
   return page;

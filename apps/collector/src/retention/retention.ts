@@ -1,6 +1,6 @@
 /** How long each level of the past is kept, from the hour in which it was stored (storage-hours.ts). */
 import type { Config } from "../config/config.ts";
-import type { HistoryStepS } from "../store/record.ts";
+import type { HistoryStepS } from "../store/history-record.ts";
 
 /** What is kept, for how many days. */
 export type Retention = Pick<Config, "retentionDays" | "minuteRetentionDays" | "hourRetentionDays">;

@@ -17,15 +17,15 @@ const BREATH_MS = 50;
 const IDLE_MS = 10_000;
 
 /** Rolls up until it is stopped. */
-export function startRollUps(store: Store, clock: Clock, vitals: SelfMetrics): { stop(): void } {
+export function startRollUps(store: Store, clock: Clock, metrics: SelfMetrics): { stop(): void } {
   let stopped = false;
   const step = async (): Promise<number> => {
     const dueBeforeMs = Math.round(clock.wallMs()) - ROLL_UP_AFTER_MS;
     const rolled = await store.submit("rollUp", { dueBeforeMs, limit: ROLL_UP_REPORTS });
-    vitals.rolledReports.inc(rolled.reports);
-    vitals.undecodable.inc(rolled.undecodable);
-    vitals.overfullRollups.inc(rolled.overfull);
-    vitals.unrolledReports.set(rolled.unrolled);
+    metrics.rolledReports.inc(rolled.reports);
+    metrics.undecodable.inc(rolled.undecodable);
+    metrics.rollupOverflows.inc(rolled.overflows);
+    metrics.pendingRollups.set(rolled.pending);
     return rolled.reports;
   };
   const round = () => {

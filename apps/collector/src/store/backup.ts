@@ -21,7 +21,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { DATED } from "./identities.ts";
+import { DATED } from "./enrolment-rows.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
 /** Name of the database in a collector's directory. */

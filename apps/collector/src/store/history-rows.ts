@@ -6,10 +6,10 @@
  * 2. In time: what is before the cut is whole, over all targets.
  */
 import { WINDOW_MS } from "@lifeline/window";
-import type { HistoryExtent, HistoryQuery, HistoryRows } from "./record.ts";
+import type { HistoryExtent, HistoryQuery, HistoryRows } from "./history-record.ts";
+import type { PendingRollups } from "./pending-rollups.ts";
 import { stepStartMs } from "./rollup.ts";
 import { bytesOf, type Statement } from "./statement.ts";
-import type { Unrolled } from "./unrolled.ts";
 
 const HOUR_S = 3_600;
 
@@ -34,7 +34,7 @@ export function readHistoryExtent(statement: Statement, node: number): HistoryEx
      )
      SELECT target_id, (SELECT min(start_ms) FROM rollups WHERE node = ?1 AND step_s = ${HOUR_S} AND target = id) AS first_ms
        FROM targets WHERE id IN (SELECT target FROM rolled UNION SELECT target FROM windows
-         WHERE report IN (SELECT report FROM unrolled WHERE node = ?1 ORDER BY received_ms LIMIT ${EXTENT_REPORTS}))
+         WHERE report IN (SELECT report FROM pending_rollups WHERE node = ?1 ORDER BY received_ms LIMIT ${EXTENT_REPORTS}))
        ORDER BY target_id`,
   ).all(node);
   const firstWindow = statement("SELECT min(end_ms) AS end_ms FROM windows WHERE node = ?").get(node)?.end_ms;
@@ -47,11 +47,16 @@ export function readHistoryExtent(statement: Statement, node: number): HistoryEx
 }
 
 /** The stretch asked for, from the first of it that is kept, as far as one answer goes. */
-export function readHistory(statement: Statement, unrolled: Unrolled, node: number, query: HistoryQuery): HistoryRows {
+export function readHistory(
+  statement: Statement,
+  pending: PendingRollups,
+  node: number,
+  query: HistoryQuery,
+): HistoryRows {
   const { stepS, fromMs, toMs, spanMs, reportsMax } = query;
-  const waiting = unrolled.of(node);
+  const waiting = pending.of(node);
   const isRaw = stepS === 10;
-  if (!isRaw && waiting > MAX_WAITING) return { kind: "unrolled", reports: waiting };
+  if (!isRaw && waiting > MAX_WAITING) return { kind: "pending", reports: waiting };
   const places: Places = isRaw ? rawPlaces(statement, node, query) : rolledPlaces(statement, node, query);
   const beginMs = places.firstMs(fromMs);
   if (beginMs === undefined || beginMs >= toMs) return EMPTY;
@@ -113,8 +118,8 @@ function rawPlaces(statement: Statement, node: number, { stepS, toMs, targetIds 
 function rolledPlaces(statement: Statement, node: number, { stepS, fromMs, toMs, targetIds }: HistoryQuery): Places {
   const named = JSON.stringify(targetIds);
   const waiting = statement(
-    `SELECT w.report, w.position, w.start_ms FROM unrolled u JOIN windows w ON w.report = u.report
-     WHERE u.node = ? AND w.start_ms >= ? AND w.start_ms < ?
+    `SELECT w.report, w.position, w.start_ms FROM pending_rollups p JOIN windows w ON w.report = p.report
+     WHERE p.node = ? AND w.start_ms >= ? AND w.start_ms < ?
        AND w.target IN (SELECT id FROM targets WHERE target_id IN (SELECT value FROM json_each(?)))
      ORDER BY w.start_ms`,
   )

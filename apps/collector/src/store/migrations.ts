@@ -58,13 +58,13 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (node, boot_id)
   ) STRICT, WITHOUT ROWID;
   -- A table of its own, not a column of reports: to change a column would write the whole report again.
-  CREATE TABLE unrolled (
+  CREATE TABLE pending_rollups (
     node INTEGER NOT NULL,
     received_ms INTEGER NOT NULL,
     report INTEGER NOT NULL,
     PRIMARY KEY (node, received_ms, report)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX unrolled_by_age ON unrolled (received_ms);
+  CREATE INDEX pending_rollups_by_age ON pending_rollups (received_ms);
   CREATE TABLE rollups (
     node INTEGER NOT NULL,
     step_s INTEGER NOT NULL,

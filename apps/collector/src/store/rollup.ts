@@ -11,9 +11,10 @@
  */
 import { mergeAllWindows, type Window } from "@lifeline/window";
 import { decodeReport, decodeWindow, encodeWindow } from "@lifeline/wire";
-import type { HistoryStepS, RolledUp, StoreOperations } from "./record.ts";
+import type { HistoryStepS, RolledUp } from "./history-record.ts";
+import type { PendingReport, PendingRollups } from "./pending-rollups.ts";
 import { bytesOf, type Statement } from "./statement.ts";
-import type { Unrolled } from "./unrolled.ts";
+import type { StoreOperations } from "./store-operations.ts";
 
 /** The steps of what is rolled up. */
 export const MINUTE_S = 60 satisfies HistoryStepS;
@@ -42,9 +43,7 @@ export function stepStartMs(startMs: number, stepS: number): number {
   return Math.floor(startMs / stepMs) * stepMs;
 }
 
-interface WaitingReport {
-  readonly report: number;
-  readonly receivedAtMs: number;
+interface WaitingReport extends PendingReport {
   readonly payload: Uint8Array;
 }
 
@@ -58,12 +57,12 @@ interface Share {
 /** One step; see {@link StoreOperations}. To be run in a transaction. */
 export function rollUp(
   statement: Statement,
-  unrolled: Unrolled,
+  pending: PendingRollups,
   hour: number,
   { dueBeforeMs, limit }: StoreOperations["rollUp"]["input"],
 ): RolledUp {
-  const node = unrolled.due(dueBeforeMs, limit);
-  if (node === undefined) return { reports: 0, undecodable: 0, overfull: 0, unrolled: unrolled.total() };
+  const node = pending.due(dueBeforeMs, limit);
+  if (node === undefined) return { reports: 0, undecodable: 0, overflows: 0, pending: pending.total() };
   const { reports, shares, undecodable } = openShares(statement, waitingReports(statement, node, limit));
   const minutes = merged(shares, MINUTE_S);
   // Of the minutes rather than of the windows: grouping changes nothing (W1), and they are fewer.
@@ -72,19 +71,19 @@ export function rollUp(
     ...minutes.map((share) => saveShare(statement, node, MINUTE_S, hour, share)),
     ...hours.map((share) => saveShare(statement, node, HOUR_S, hour, share)),
   ];
-  unrolled.remove(node, reports);
+  pending.remove(node, reports);
   return {
     reports: reports.length,
-    undecodable: undecodable + written.filter((result) => result === "begun-anew").length,
-    overfull: written.filter((result) => result === "overfull").length,
-    unrolled: unrolled.total(),
+    undecodable: undecodable + written.filter((result) => result === "replaced").length,
+    overflows: written.filter((result) => result === "overflow").length,
+    pending: pending.total(),
   };
 }
 
 function waitingReports(statement: Statement, node: number, limit: number): WaitingReport[] {
   const rows = statement(
-    `SELECT u.report, u.received_ms, r.payload FROM unrolled u JOIN reports r ON r.id = u.report
-     WHERE u.node = ? ORDER BY u.received_ms, u.report LIMIT ?`,
+    `SELECT p.report, p.received_ms, r.payload FROM pending_rollups p JOIN reports r ON r.id = p.report
+     WHERE p.node = ? ORDER BY p.received_ms, p.report LIMIT ?`,
   ).iterate(node, limit);
   const reports: WaitingReport[] = [];
   let bytes = 0;
@@ -147,7 +146,7 @@ function merged(shares: readonly Share[], stepS: HistoryStepS): readonly Share[]
   });
 }
 
-type Saved = "saved" | "overfull" | "begun-anew";
+type Saved = "saved" | "overflow" | "replaced";
 
 /** Merges a share into its row. */
 function saveShare(statement: Statement, node: number, stepS: HistoryStepS, hour: number, share: Share): Saved {
@@ -157,12 +156,12 @@ function saveShare(statement: Statement, node: number, stepS: HistoryStepS, hour
   ).get(node, stepS, target, startMs);
   const kept = row === undefined ? undefined : decodeWindow(bytesOf(row.payload), window.targetId);
   const encoded = encodeWindow(kept?.ok ? mergeAllWindows(kept.value, [window]) : window);
-  if (!encoded.ok) return "overfull";
+  if (!encoded.ok) return "overflow";
   statement(
     `INSERT INTO rollups (node, step_s, target, start_ms, hour, payload) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET hour = excluded.hour, payload = excluded.payload`,
   ).run(node, stepS, target, startMs, hour, encoded.value);
-  return kept?.ok === false ? "begun-anew" : "saved";
+  return kept?.ok === false ? "replaced" : "saved";
 }
 
 /** Deletes roll-ups of one step to which nothing was added after that hour, as many as that number of reports brings; says how many went. */

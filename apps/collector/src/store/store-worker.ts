@@ -1,7 +1,7 @@
 /** The store's thread: opens the database, then runs batches one after another. Its death is the collector's (crash-only). */
 import { parentPort, workerData } from "node:worker_threads";
 import { openDatabase } from "./database.ts";
-import type { Batch, BatchResult, OpenResult } from "./record.ts";
+import type { Batch, BatchResult, OpenResult } from "./store-operations.ts";
 
 if (parentPort === null) throw new TypeError("the store's thread was started as a program");
 const port = parentPort;

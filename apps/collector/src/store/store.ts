@@ -11,7 +11,7 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "@lifeline/measure";
 import { FairQueue } from "../streams/fair-queue.ts";
-import type { Batch, BatchResult, OpenResult, Operation, OperationName, StoreOperations } from "./record.ts";
+import type { Batch, BatchResult, OpenResult, Operation, OperationName, StoreOperations } from "./store-operations.ts";
 
 /** Most operations waiting, and most payload bytes among them; 64 MiB is sixteen reports of the largest size. */
 export const MAX_QUEUED_OPERATIONS = 8_192;

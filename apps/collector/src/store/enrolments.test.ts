@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { restore } from "./backup.ts";
 import { type Database, openDatabase } from "./database.ts";
-import { JOIN_TOKENS_MAX } from "./identities.ts";
 import type { IdentityOperations } from "./identity-record.ts";
+import { JOIN_TOKENS_MAX } from "./join-token-rows.ts";
 
 let directory = "";
 let database: Database;
