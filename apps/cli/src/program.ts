@@ -1,4 +1,5 @@
 /** The command tree: what there is to type. */
+import { LIFELINE_VERSION } from "@lifeline/measure";
 import { Command, Help, type Option } from "commander";
 import { addCatalogue } from "./commands/catalogue.ts";
 import { addCheck } from "./commands/check.ts";
@@ -14,9 +15,6 @@ import { addToken } from "./commands/token.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { addGlobalOptions, createSession, refuseForeignOptions, understands, withTraits } from "./session.ts";
 import type { CliWorld } from "./world.ts";
-
-/** The version of this command line; that of its package.json. */
-export const CLI_VERSION = "0.1.0";
 
 /** Width of help where there is no terminal to measure, columns. */
 const HELP_COLUMNS = 100;
@@ -52,7 +50,7 @@ export function createProgram(world: CliWorld, output: ProgramOutput): Program {
   const root = new Command("lifeline");
   root
     .description("Can every node reach what Omni needs, how well, since when, and if not: who must change what?")
-    .version(CLI_VERSION, "--version", "print the version")
+    .version(LIFELINE_VERSION, "--version", "print the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show help of a command")
     .exitOverride()

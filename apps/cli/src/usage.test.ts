@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { listCatalogues } from "@lifeline/catalogue";
+import { LIFELINE_VERSION } from "@lifeline/measure";
+import { CLI_VARIABLES } from "@lifeline/settings";
 import { describe, expect, it } from "vitest";
-import { CLI_VERSION } from "./program.ts";
 import { runHere } from "./testing/ask.ts";
 
 describe("usage errors exit 2 and say what would be right", () => {
@@ -265,9 +266,14 @@ describe("help", () => {
   });
 
   it("prints the version of the package", async () => {
-    const manifest = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8"));
-    expect(CLI_VERSION).toBe(manifest.version);
-    expect(await runHere(["--version"])).toEqual({ out: `${CLI_VERSION}\n`, err: "", exitCode: 0 });
+    expect(await runHere(["--version"])).toEqual({ out: `${LIFELINE_VERSION}\n`, err: "", exitCode: 0 });
+  });
+
+  it("reads only variables that other programs leave alone", () => {
+    const files = globSync("**/*.ts", { cwd: import.meta.dirname, exclude: ["**/*.test.ts", "testing/**"] });
+    const texts = files.map((path) => readFileSync(join(import.meta.dirname, path), "utf8"));
+    const variables = texts.flatMap((text) => [...text.matchAll(/"(LIFELINE_[A-Z_]+)"/g)].map(([, name]) => name));
+    expect(new Set(variables)).toEqual(new Set(CLI_VARIABLES));
   });
 });
 

@@ -11,7 +11,7 @@ export const NETWORK_ADDRESSES: readonly string[] = Array.from(
 );
 
 /** Set in the program inside. */
-const INSIDE = "LIFELINE_ATTACK_INSIDE";
+const INSIDE = "ATTACK_INSIDE";
 
 /** Whether this program runs inside. */
 export const isInside: boolean = process.env[INSIDE] !== undefined;

@@ -15,7 +15,7 @@ export interface Disk {
 }
 
 /** Set by the program that gave this one a mount namespace of its own. */
-export const ISOLATED = "LIFELINE_CRASH_ISOLATED";
+export const ISOLATED = "CRASH_ISOLATED";
 
 /** Makes a disk of `bytes` at `path` where mounts are private; a plain directory elsewhere. */
 export function makeDisk(path: string, bytes: number): Disk {

@@ -87,7 +87,7 @@ export function createProgram(options: ProgramOptions): Program {
     start() {
       if (child !== undefined) return;
       lives += 1;
-      const shifted = clockFile === undefined ? {} : { LIFELINE_CRASH_CLOCK: clockFile };
+      const shifted = clockFile === undefined ? {} : { CRASH_CLOCK: clockFile };
       const env = { ...process.env, ...environment, ...shifted };
       const before = clockFile === undefined ? [] : ["--import", WALL_CLOCK];
       const [command = "", ...rest] = [...launcher, process.execPath, ...flags, ...before, ...entry(room), ...args];

@@ -1,10 +1,10 @@
 /**
  * Loaded into a program before its own code (`node --import`): shifts its wall clock by the milliseconds that stand in the file which
- * LIFELINE_CRASH_CLOCK names, read anew ten times a second. The program itself is as it is shipped.
+ * CRASH_CLOCK names, read anew ten times a second. The program itself is as it is shipped.
  */
 import { readFileSync } from "node:fs";
 
-const path = process.env["LIFELINE_CRASH_CLOCK"];
+const path = process.env["CRASH_CLOCK"];
 if (path !== undefined) {
   const realNow = Date.now.bind(Date);
   let shiftMs = 0;
