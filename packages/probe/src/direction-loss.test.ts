@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createDirectionLoss } from "./direction-loss.ts";
+import { DirectionLoss } from "./direction-loss.ts";
 
-/** Replays what became of each packet: lost forward, lost on the return, or answered by a stateful reflector that began at `first`. */
+/** The sums after packets with these fates: lost forward, lost on the return, or answered by a stateful reflector that counts from `first`. */
 function replay(fates: readonly ("forward" | "return" | "answered")[], first = 1_000) {
-  const account = createDirectionLoss();
+  const account = new DirectionLoss();
   let reflected = first;
   for (const [index, fate] of fates.entries()) {
     const sequence = fate === "forward" ? undefined : reflected++;
@@ -35,18 +35,18 @@ describe("loss by direction", () => {
     );
   });
 
-  it("is not told by a reflector that keeps no count", () => {
-    const account = createDirectionLoss();
+  it("is unknown where the reflector keeps no count (M4)", () => {
+    const account = new DirectionLoss();
     for (const index of [0, 1, 5]) account.add({ index, reflected: { sequence: undefined } });
     expect(account.take()).toBeUndefined();
   });
 
   it.each([
-    ["begins anew", [500, 1]],
+    ["starts again", [500, 1]],
     ["counts more than was sent", [1, 9]],
-    ["stands still", [7, 7]],
-  ])("begins again from a reflector that %s", (_, [first = 0, second = 0]) => {
-    const account = createDirectionLoss();
+    ["repeats a number", [7, 7]],
+  ])("is compared from the next packet on when the reflector %s", (_, [first = 0, second = 0]) => {
+    const account = new DirectionLoss();
     account.add({ index: 0, reflected: { sequence: first } });
     account.add({ index: 1, reflected: { sequence: second } });
     expect(account.take()).toBeUndefined();

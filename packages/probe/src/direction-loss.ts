@@ -1,15 +1,14 @@
 /**
- * Loss by direction, from two series of numbers: the sender's, and the reflector's own count of what it reflected (RFC 8762 §4.3,
- * stateful). Pure.
+ * Loss by direction, from two series of sequence numbers: the sender's, and the count of a stateful reflector (RFC 8762 §4.3). Pure.
  *
- * 1. Between two answered packets the sender's numbers rise by what was sent, the reflector's by what arrived there; the rest was lost
- *    forward. Of what was reflected, what did not come back in time was lost on the return.
- * 2. Numbers that contradict one another (a reflector that began anew, a duplicate or reordered request) tell nothing: the account begins
- *    again from there.
+ * 1. Between two answered packets the sender's number rises by what was sent, and the reflector's by what arrived there. The difference
+ *    was lost on the forward path. What was reflected and not received in time was lost on the return path.
+ * 2. Numbers that contradict one another say nothing: the reflector started again, or a request was duplicated or reordered. The next
+ *    comparison begins at the later packet.
  */
 import type { DirectionCounts } from "@lifeline/measure";
 
-/** A packet that is over. */
+/** A packet whose attempt has ended. */
 export interface EndedPacket {
   /** Its place in the session: 0, 1, 2 … */
   readonly index: number;
@@ -20,46 +19,42 @@ export interface EndedPacket {
 /** Packets by direction. */
 export type DirectionSums = Pick<DirectionCounts, "forwardSent" | "forwardLost" | "returnSent" | "returnLost">;
 
-/** A growing account. */
-export interface DirectionLoss {
-  /** Takes the next packet, in the order of sending. */
-  add(packet: EndedPacket): void;
-  /** What was learned since it was last taken; undefined: nothing. */
-  take(): DirectionSums | undefined;
-}
+/** No packet in either direction. */
+export const NO_PACKETS: DirectionSums = { forwardSent: 0, forwardLost: 0, returnSent: 0, returnLost: 0 };
 
-/** Creates an account that knows nothing yet. */
-export function createDirectionLoss(): DirectionLoss {
-  let base: { readonly index: number; readonly sequence: number } | undefined;
-  /** Answered since the base, itself left out. */
-  let answered = 0;
-  let sums: DirectionSums | undefined;
-  const learn = (index: number, sequence: number) => {
-    if (base === undefined) return;
-    const sent = index - base.index;
-    const reflected = sequence - base.sequence;
-    if (reflected <= 0 || reflected > sent || answered > reflected) return;
-    const before = sums ?? { forwardSent: 0, forwardLost: 0, returnSent: 0, returnLost: 0 };
-    sums = {
+/** Adds up what pairs of answered packets show. */
+export class DirectionLoss {
+  /** The last answered packet. */
+  #base: { readonly index: number; readonly sequence: number } | undefined;
+  #sums: DirectionSums | undefined;
+
+  /** Takes the next packet, in the order of sending. */
+  add({ index, reflected }: EndedPacket): void {
+    if (reflected === undefined) return;
+    const { sequence } = reflected;
+    if (sequence !== undefined) this.#compare(index, sequence);
+    this.#base = sequence === undefined ? undefined : { index, sequence };
+  }
+
+  /** The sums since they were last taken; undefined: no two packets could be compared. */
+  take(): DirectionSums | undefined {
+    const taken = this.#sums;
+    this.#sums = undefined;
+    return taken;
+  }
+
+  #compare(index: number, sequence: number): void {
+    if (this.#base === undefined) return;
+    const sent = index - this.#base.index;
+    const reflected = sequence - this.#base.sequence;
+    if (reflected <= 0 || reflected > sent) return;
+    const before = this.#sums ?? NO_PACKETS;
+    this.#sums = {
       forwardSent: before.forwardSent + sent,
       forwardLost: before.forwardLost + sent - reflected,
       returnSent: before.returnSent + reflected,
-      returnLost: before.returnLost + reflected - answered,
+      // Of what was reflected since the base, this packet alone was received.
+      returnLost: before.returnLost + reflected - 1,
     };
-  };
-  return {
-    add({ index, reflected }) {
-      if (reflected === undefined) return;
-      const { sequence } = reflected;
-      answered += 1;
-      if (sequence !== undefined) learn(index, sequence);
-      base = sequence === undefined ? undefined : { index, sequence };
-      answered = 0;
-    },
-    take() {
-      const taken = sums;
-      sums = undefined;
-      return taken;
-    },
-  };
+  }
 }

@@ -4,18 +4,18 @@ import { boundsOf, carriesRequired, firstSizes, furtherSizes, ROUNDS_MAX, SIZE_M
 
 /** A search over a path that carries up to `limitBytes` and loses each packet by `isLost`. */
 function search(least: number, required: number, limitBytes: number, isLost: () => boolean) {
-  const asked: number[] = [];
+  const probed: number[] = [];
   const answered = new Set<number>();
   let sizes = firstSizes(least, required);
   for (let round = 0; round < ROUNDS_MAX && sizes.length > 0; round += 1) {
     for (const size of sizes) {
-      asked.push(size);
+      probed.push(size);
       if (size <= limitBytes && !isLost()) answered.add(size);
     }
-    sizes = furtherSizes(boundsOf(asked, answered));
+    sizes = furtherSizes(boundsOf(probed, answered));
   }
-  const bounds = boundsOf(asked, answered);
-  return { ...bounds, carries: carriesRequired(bounds, required), asked };
+  const bounds = boundsOf(probed, answered);
+  return { ...bounds, carries: carriesRequired(bounds, required), probed };
 }
 
 describe("the search for the largest packet", () => {
@@ -35,11 +35,11 @@ describe("the search for the largest packet", () => {
     );
   });
 
-  it("says nothing where nothing comes back", () => {
+  it("leaves the sizes unknown when nothing comes back (M4)", () => {
     expect(search(576, 1_340, 1_500, () => true).carries).toBeUndefined();
   });
 
-  it("asks the required size and at least four above it", () => {
+  it("probes the required size and at least four above it", () => {
     for (const [least, required] of [
       [576, 1_340],
       [1_280, 1_360],
@@ -52,7 +52,7 @@ describe("the search for the largest packet", () => {
     }
   });
 
-  it("does not take a loss of one packet in five for a limit, but once in thousands", () => {
+  it("takes a loss of one packet in five for a limit less than once in a thousand searches", () => {
     let wrong = 0;
     let seed = 7;
     // A fixed generator (Lehmer, MINSTD), so that the test says the same each time.

@@ -34,7 +34,7 @@ describe("the search for the path's MTU", () => {
     expect(limitBytes - (sample.evidence.pathMtuBytes ?? 0)).toBeGreaterThanOrEqual(0);
   });
 
-  it("speaks for the holder of the key", async () => {
+  it("is authenticated with the key, and not sent without one", async () => {
     await using peer = await narrowPath(1_500, KEY);
     const authenticated = { ...mtu, authenticated: true } as const;
     const target = targetOf(authenticated, { port: peer.port, timeoutMs: 60 });
@@ -42,7 +42,7 @@ describe("the search for the path's MTU", () => {
     expect((await probe(target, worldOf())).outcome.reason).toBe("stamp-unkeyed");
   });
 
-  it("tells nothing of sizes where nothing comes back, and a refusal for what it is", async () => {
+  it("leaves the sizes unknown when nothing comes back, and reports a refusal as refused (M4)", async () => {
     await using silent = await silentUdpPort();
     const lost = await probe(targetOf(mtu, { port: silent.port, timeoutMs: 60 }), worldOf());
     expect(lost.outcome.reason).toBe("timeout");

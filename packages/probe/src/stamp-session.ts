@@ -1,17 +1,15 @@
 /**
- * Sessions of STAMP (RFC 8762): one long-lived connected socket for each target, on which packets are numbered one after another, so that
- * both sides' numbers tell on which way packets are lost.
+ * A session of STAMP (RFC 8762): one long-lived connected socket to one reflector, on which packets are numbered one after another. The
+ * numbers of both sides show in which direction packets are lost.
  *
- * 1. A reply is ours when it copies the number and the timestamp of a packet of this session; it ends that packet's attempt and no other.
- * 2. A direction's loss is told between two answered packets: the sender's numbers say how many went, the reflector's own how many
- *    came. They are told in the order of sending, once every packet before has ended, so that neither packets under way nor reordered
- *    ones are taken for lost.
- * 3. A reflector that copies the sender's number keeps none of its own, and one that began anew counts from its start: neither tells
- *    anything of a direction (M4).
- * 4. Sessions are bounded in number and idle time; what an ICMP error ends are the attempts, not the session.
+ * 1. A reply belongs to the packet of this session whose number and timestamp it copies. It ends that packet's attempt and no other.
+ * 2. Packets are compared in the order of sending, and only once every earlier attempt has ended. Packets that are still under way, or
+ *    that were reordered, are therefore not counted as lost.
+ * 3. A reflector that copies the sender's number keeps no count, so it shows nothing of a direction (M4).
+ * 4. An ICMP error ends the attempts under way. It does not end the session.
  */
 import type { Socket } from "node:dgram";
-import { type DirectionCounts, type IpFamily, NS_PER_MS, type Timer } from "@lifeline/measure";
+import { type DirectionCounts, NS_PER_MS } from "@lifeline/measure";
 import {
   decodeReflected,
   encodeSender,
@@ -22,31 +20,15 @@ import {
   SEQUENCE_COUNT,
   sequenceAt,
 } from "@lifeline/stamp";
-import { arrivalTime, connectedSocket } from "./connected-socket.ts";
-import { type DatagramClocks, type DatagramEnd, neverSent } from "./datagram.ts";
+import { arrivalTime } from "./connected-socket.ts";
+import type { DatagramClocks, DatagramEnd } from "./datagram.ts";
 import { type Deadline, isExpired, startDeadline } from "./deadline.ts";
-import { createDirectionLoss, type EndedPacket } from "./direction-loss.ts";
-import { codeOf } from "./errno.ts";
+import { DirectionLoss, type EndedPacket, NO_PACKETS } from "./direction-loss.ts";
+import { codeOf, type ErrnoPlace } from "./errno.ts";
 import { datagramFd } from "./socket-fd.ts";
 
-/** Most sessions of a process: a plan has one or two reflectors by family. */
-export const SESSIONS_MAX = 64;
-
-/** How long a session may stay unused, ms: sixty probes at one a second. Its source port is then another. */
-export const SESSION_IDLE_MS = 60_000;
-
-/** Most packets that a session remembers in order; an attempt ends within its threshold, a second. */
+/** Most packets that a session remembers: an attempt ends within its threshold of about a second. */
 const REMEMBERED_MAX = 1_024;
-
-/** Where a session sends. */
-export interface SessionTarget {
-  /** Identity of the target: one session each. */
-  readonly id: string;
-  readonly address: string;
-  readonly port: number;
-  readonly family: IpFamily;
-  readonly timeoutMs: number;
-}
 
 /** What a datagram from the reflector was. */
 export type Reply =
@@ -58,59 +40,18 @@ export interface SessionExchange {
   readonly end: DatagramEnd<Reply>;
   readonly strays: number;
   readonly localAddress: string | undefined;
-  /** What has been learned of each direction since the attempt before; undefined: nothing. */
+  /** Packets by direction that could be compared since the attempt before; undefined: none. */
   readonly directions: DirectionCounts | undefined;
 }
 
-/** The sessions of a process. */
-export interface StampSessions {
-  /** Sends one packet in the target's session, and waits for its reply. Never rejects. */
-  exchange(target: SessionTarget, key: Uint8Array | undefined): Promise<SessionExchange>;
-  /** Closes all. */
-  close(): void;
-}
-
-/** What sessions take from outside. */
+/** What a session takes from outside (M2). */
 export interface SessionWorld extends DatagramClocks {
   /** Uniform in [0, 1): the first sequence number. */
   readonly random: () => number;
 }
 
-/** Creates no session yet. */
-export function createStampSessions(world: SessionWorld): StampSessions {
-  const sessions = new Map<string, Session>();
-  const drop = (id: string) => {
-    sessions.get(id)?.close();
-    sessions.delete(id);
-  };
-  const sessionOf = async (target: SessionTarget): Promise<Session | string> => {
-    const known = sessions.get(target.id);
-    if (known?.isOpenTo(target) === true) return known;
-    drop(target.id);
-    const [oldest] = sessions.keys();
-    if (sessions.size >= SESSIONS_MAX && oldest !== undefined) drop(oldest);
-    const socket = await connectedSocket(target.family, target.address, target.port);
-    if (typeof socket === "string") return socket;
-    const opened = new Session(world, socket, target, () => drop(target.id));
-    // Another attempt may have opened one meanwhile: the later stays.
-    drop(target.id);
-    sessions.set(target.id, opened);
-    return opened;
-  };
-  return {
-    async exchange(target, key) {
-      const session = await sessionOf(target);
-      if (typeof session !== "string") return session.exchange(target.timeoutMs, key);
-      return { end: neverSent(session), strays: 0, localAddress: undefined, directions: undefined };
-    },
-    close() {
-      for (const id of [...sessions.keys()]) drop(id);
-    },
-  };
-}
-
 /** A packet that was sent. */
-interface Sent {
+interface SentPacket {
   readonly index: number;
   readonly sequence: number;
   readonly sentAt: NtpTimestamp;
@@ -118,103 +59,89 @@ interface Sent {
   readonly deadline: Deadline;
   readonly settle: (end: DatagramEnd<Reply>) => void;
   strays: number;
-  /** Set when it is over: with the reflector's own number when it was answered. */
+  /** Set when its attempt has ended. */
   ended: EndedPacket | undefined;
 }
 
-/** A datagram as it was handed over. */
-interface Seen {
+/** A datagram that was read. */
+interface ReadDatagram {
   readonly bytes: Uint8Array;
-  /** Its age then, by the kernel's stamp, ns. */
+  /** Its age when it was read, by the kernel's stamp, ns. */
   readonly ageNs: number | undefined;
-  /** When that was, by the monotonic clock, ns. */
-  readonly seenNs: number;
+  /** When it was read, by the monotonic clock, ns. */
+  readonly readNs: number;
 }
 
-class Session {
+/** A session over a connected socket, which it owns. */
+export class StampSession {
   readonly #world: SessionWorld;
   readonly #socket: Socket;
   readonly #fd: number | undefined;
-  readonly #target: SessionTarget;
   readonly #localAddress: string;
-  readonly #onIdle: () => void;
-  /** In the order of sending; those at the front that are over are told and forgotten. */
-  readonly #sent: Sent[] = [];
-  readonly #account = createDirectionLoss();
-  readonly #start: number;
+  readonly #rememberedNs: number;
+  /** In the order of sending. */
+  readonly #sent: SentPacket[] = [];
+  readonly #loss = new DirectionLoss();
+  readonly #first: number;
   #count = 0;
   #duplicates = 0;
   #reordered = 0;
   #latestReply = -1;
-  /** The first packet that has not been told of. */
-  #untold = 0;
-  #idle: Timer | undefined;
+  /** The first packet that has not been compared. */
+  #nextCompared = 0;
   #isClosed = false;
 
-  constructor(world: SessionWorld, socket: Socket, target: SessionTarget, onIdle: () => void) {
+  /** `timeoutMs` is the threshold of its attempts: a second reply is recognised for twice as long. */
+  constructor(world: SessionWorld, socket: Socket, timeoutMs: number) {
     this.#world = world;
     this.#socket = socket;
-    this.#target = target;
-    this.#onIdle = onIdle;
+    this.#rememberedNs = 2 * timeoutMs * NS_PER_MS;
     this.#localAddress = socket.address().address;
-    this.#start = Math.floor(world.random() * SEQUENCE_COUNT);
+    this.#first = Math.floor(world.random() * SEQUENCE_COUNT);
     this.#fd = datagramFd(socket);
     if (this.#fd !== undefined) world.kernel?.stampArrivals(this.#fd);
-    socket.on("message", (bytes) => this.#take(bytes));
-    socket.on("error", (error) => this.#fail(codeOf(error), "datagram-answer"));
-    // A session that waits for nobody's answer keeps no process alive.
+    socket.on("message", (bytes) => this.#read(bytes));
+    socket.on("error", (error) => this.#failAll(codeOf(error)));
+    // An idle session keeps no process alive.
     socket.unref();
   }
 
-  isOpenTo({ address, port }: SessionTarget): boolean {
-    return !this.#isClosed && this.#target.address === address && this.#target.port === port;
-  }
-
+  /** Sends one packet and waits for its reply. Never rejects. */
   async exchange(timeoutMs: number, key: Uint8Array | undefined): Promise<SessionExchange> {
     const { clock } = this.#world;
-    this.#rest();
     const { promise, resolve: settle } = Promise.withResolvers<DatagramEnd<Reply>>();
     const index = this.#count++;
-    const sequence = sequenceAt(this.#start + index);
+    const sequence = sequenceAt(this.#first + index);
     const sentAt = ntpFromWallMs(clock.wallMs());
     const packet = encodeSender({ sequence, sentAt, errorEstimate: OWN_ERROR_ESTIMATE }, key);
     // Node hands the datagram to the kernel within `send`, so the deadline and the packet start together.
     const deadline = startDeadline(clock, timeoutMs);
-    const sent: Sent = { index, sequence, sentAt, key, deadline, settle, strays: 0, ended: undefined };
+    const sent: SentPacket = { index, sequence, sentAt, key, deadline, settle, strays: 0, ended: undefined };
     this.#sent.push(sent);
     this.#socket.send(packet, (error) => {
-      if (error !== null) this.#failOne(sent, codeOf(error), "datagram-send");
+      if (error !== null) this.#fail(sent, codeOf(error), "datagram-send");
     });
     const end = await deadline.race(promise);
     deadline.cancel();
     if (isExpired(end)) sent.ended ??= { index, reflected: undefined };
-    const { strays } = sent;
-    return { end, strays, localAddress: this.#localAddress, directions: this.#learned() };
+    return { end, strays: sent.strays, localAddress: this.#localAddress, directions: this.#compareEnded() };
   }
 
+  /** Closes the socket. Idempotent. */
   close(): void {
-    if (this.#isClosed) return;
+    if (!this.#isClosed) this.#socket.close();
     this.#isClosed = true;
-    this.#idle?.cancel();
-    this.#socket.close();
   }
 
-  /** Ends the session when nothing has used it for long. */
-  #rest(): void {
-    this.#idle?.cancel();
-    this.#idle = this.#world.clock.after(SESSION_IDLE_MS, this.#onIdle);
-  }
-
-  #take(bytes: Uint8Array): void {
+  #read(bytes: Uint8Array): void {
     const ageNs = this.#fd === undefined ? undefined : this.#world.kernel?.sinceArrivalNs(this.#fd);
-    const seenNs = this.#world.clock.monotonicNs();
+    const datagram = { bytes, ageNs, readNs: this.#world.clock.monotonicNs() };
     const waiting = this.#sent.filter(({ ended }) => ended === undefined);
-    const [first] = waiting;
-    const key = (first ?? this.#sent.at(-1))?.key;
-    const decoded = decodeReflected(bytes, key);
+    const [oldest] = waiting;
+    const decoded = decodeReflected(bytes, (oldest ?? this.#sent.at(-1))?.key);
     if (decoded.kind === "malformed") {
-      // It cannot be told whose answer it would be: the oldest's, which waits longest.
-      if (first !== undefined) this.#end(first, { kind: "malformed", code: decoded.reason }, { bytes, ageNs, seenNs });
+      // It names no packet. The oldest has waited longest, so it is the likeliest.
+      if (oldest !== undefined) this.#answer(oldest, { kind: "malformed", code: decoded.reason }, datagram);
       return;
     }
     const { sender } = decoded.packet;
@@ -229,54 +156,58 @@ class Session {
     }
     if (sent.index < this.#latestReply) this.#reordered += 1;
     this.#latestReply = Math.max(this.#latestReply, sent.index);
-    this.#end(sent, { kind: "reply", packet: decoded.packet }, { bytes, ageNs, seenNs });
+    this.#answer(sent, { kind: "reply", packet: decoded.packet }, datagram);
   }
 
-  #end(sent: Sent, value: Reply, { bytes, ageNs, seenNs }: Seen): void {
+  #answer(sent: SentPacket, value: Reply, { bytes, ageNs, readNs }: ReadDatagram): void {
     const { deadline, index, sequence } = sent;
-    // Decoding and the digest come after the arrival, and are not the path's.
-    const readingNs = this.#world.clock.monotonicNs() - seenNs;
-    const arrival = { bytes, ...arrivalTime(ageNs, deadline.elapsedNs() - readingNs) };
+    // Decoding and the HMAC took place after the arrival, so their time is not the path's.
+    const decodingNs = this.#world.clock.monotonicNs() - readNs;
+    const arrival = { bytes, ...arrivalTime(ageNs, deadline.elapsedNs() - decodingNs) };
     const own = value.kind === "reply" && value.packet.sequence !== sequence ? value.packet.sequence : undefined;
-    const isAnswer = value.kind === "reply";
-    sent.ended = { index, reflected: isAnswer ? { sequence: own } : undefined };
+    sent.ended = { index, reflected: value.kind === "reply" ? { sequence: own } : undefined };
     sent.settle({ kind: "answered", value, arrival, late: deadline.lateness(arrival.elapsedNs) });
   }
 
-  #fail(code: string, place: "datagram-answer" | "datagram-send"): void {
-    for (const sent of this.#sent) this.#failOne(sent, code, place);
+  #failAll(code: string): void {
+    for (const sent of this.#sent) this.#fail(sent, code, "datagram-answer");
   }
 
-  #failOne(sent: Sent, code: string, place: "datagram-answer" | "datagram-send"): void {
+  #fail(sent: SentPacket, code: string, place: ErrnoPlace): void {
     if (sent.ended !== undefined) return;
     const elapsedNs = sent.deadline.elapsedNs();
     sent.ended = { index: sent.index, reflected: undefined };
-    const late = sent.deadline.lateness(elapsedNs);
-    sent.settle({ kind: "error", code, place, elapsedNs, source: "monotonic", late });
+    sent.settle({
+      kind: "error",
+      code,
+      place,
+      elapsedNs,
+      source: "monotonic",
+      late: sent.deadline.lateness(elapsedNs),
+    });
   }
 
-  /** What the packets that are over say of each direction, in the order of sending. */
-  #learned(): DirectionCounts | undefined {
+  /** Compares the packets up to the first whose attempt has not ended. */
+  #compareEnded(): DirectionCounts | undefined {
     for (const { index, ended } of this.#sent) {
-      if (index < this.#untold) continue;
+      if (index < this.#nextCompared) continue;
       if (ended === undefined) break;
-      this.#account.add(ended);
-      this.#untold = index + 1;
+      this.#loss.add(ended);
+      this.#nextCompared = index + 1;
     }
-    this.#forget();
-    const counts = this.#account.take();
+    this.#forgetOld();
+    const sums = this.#loss.take();
     const { duplicates, reordered } = { duplicates: this.#duplicates, reordered: this.#reordered };
     this.#duplicates = 0;
     this.#reordered = 0;
-    if (counts === undefined && duplicates + reordered === 0) return undefined;
-    const none = { forwardSent: 0, forwardLost: 0, returnSent: 0, returnLost: 0 };
-    return { ...(counts ?? none), duplicates, reordered };
+    if (sums === undefined && duplicates + reordered === 0) return undefined;
+    return { ...(sums ?? NO_PACKETS), duplicates, reordered };
   }
 
-  /** What was told is kept for a moment more, so that a second reply is known for one. */
-  #forget(): void {
-    for (let [first] = this.#sent; first !== undefined && first.index < this.#untold; [first] = this.#sent) {
-      const isOld = first.deadline.elapsedNs() > 2 * this.#target.timeoutMs * NS_PER_MS;
+  /** A compared packet is kept for a while, so that a second reply to it is recognised. */
+  #forgetOld(): void {
+    for (let [first] = this.#sent; first !== undefined && first.index < this.#nextCompared; [first] = this.#sent) {
+      const isOld = first.deadline.elapsedNs() > this.#rememberedNs;
       if (!isOld && this.#sent.length <= REMEMBERED_MAX) return;
       this.#sent.shift();
     }

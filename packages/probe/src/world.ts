@@ -4,7 +4,7 @@ import type { ClockSample } from "./clock-sample.ts";
 import { type KernelClock, openKernelClock } from "./kernel.ts";
 import { createLinkWatch, type LinkWatch } from "./link-watch.ts";
 import { createNameResolver, type NameResolver } from "./name-resolver.ts";
-import { createStampSessions, type StampSessions } from "./stamp-session.ts";
+import { StampSessions } from "./stamp-sessions.ts";
 import { createTrustStore, type TrustStore } from "./trust.ts";
 
 /** The world a probe acts in; one per process. */
@@ -64,7 +64,7 @@ export function createProbeWorld(options: ProbeWorldOptions): ProbeWorld {
     random,
     names: createNameResolver(options),
     kernel,
-    sessions: createStampSessions({ clock, random, kernel }),
+    sessions: new StampSessions({ clock, random, kernel }),
     trust: createTrustStore(publicRoots),
     stampKey: options.stampKey,
     proxyAuthorization: options.proxyAuthorization ?? (() => undefined),
