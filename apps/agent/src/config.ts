@@ -32,9 +32,9 @@ import {
 } from "@lifeline/settings";
 import { isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import { JOIN_TOKEN_VARIABLE } from "./enrol/join-token.ts";
-import { NODE_ROLES, type NodeRole } from "./node-role.ts";
 import { SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./spool/bounds.ts";
 import type { TlsFiles } from "./uplink/credentials.ts";
+import { NODE_ROLES, type NodeRole } from "./uplink/node-role.ts";
 
 /** The file that is read when none is named: where an ExtensionServiceConfig of Talos puts it. */
 export const DEFAULT_CONFIG_FILE = "/usr/local/etc/lifeline/agent.yaml";

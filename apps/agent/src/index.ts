@@ -1,8 +1,8 @@
+export { startAgent } from "./agent.ts";
 export { AGENT_PROGRAM, type AgentConfig, DEFAULT_STATE_DIR, type PlanSource, parseConfig } from "./config.ts";
-export type { Identity } from "./identity.ts";
-export { type Agent, type AgentStats, FLUSH_GRACE_MS, startAgent } from "./pipeline.ts";
-export { parsePlan, readPlanFile } from "./plan-file.ts";
-export { encodeParts } from "./report-parts.ts";
+export { parsePlan, readPlanFile } from "./plan/plan-file.ts";
+export { encodeParts } from "./report/report-parts.ts";
+export { type Agent, type AgentStats, FLUSH_GRACE_MS } from "./running-agent.ts";
 export { ACK_BYTES, decodeAcks, encodeAck } from "./spool/acks.ts";
 export { SEGMENT_MAX_RECORDS, SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES, SPOOL_MAX_RECORDS } from "./spool/bounds.ts";
 export { decodeFrame, encodeFrame, type FoundFrame, type Frame, type Scan, scanFrames } from "./spool/frame.ts";
@@ -16,5 +16,6 @@ export {
   type SpoolRecord,
   type SpoolStats,
 } from "./spool/spool.ts";
+export type { Identity } from "./state/node-identity.ts";
 export { startUplink, type Uplink, type UplinkEvents, type UplinkOptions, type UplinkStats } from "./uplink/uplink.ts";
 export { type AgentWorld, createAgentWorld } from "./world.ts";

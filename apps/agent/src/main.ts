@@ -1,8 +1,8 @@
 /** The agent's process: settings in, signals in, exit code out (0 stopped, 1 defect, 2 settings). */
 import { guardProcess, systemClock } from "@lifeline/measure";
 import { ConfigError, createLog } from "@lifeline/settings";
+import { startAgent } from "./agent.ts";
 import { type AgentConfig, readAgentCommand } from "./config.ts";
-import { startAgent } from "./pipeline.ts";
 import { startReleasing } from "./process/memory-release.ts";
 import { openNativeCalls } from "./process/native-calls.ts";
 import { createAgentWorld } from "./world.ts";

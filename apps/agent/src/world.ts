@@ -4,10 +4,10 @@ import { type Clock, type Sample, systemClock, type Target } from "@lifeline/mea
 import { type NodeFacts, openLocalNode } from "@lifeline/prober";
 import type { Logger } from "pino";
 import type { AgentConfig } from "./config.ts";
-import { boundedEvidence } from "./evidence.ts";
+import { openStampKey } from "./probing/stamp-key.ts";
 import { openNativeCalls } from "./process/native-calls.ts";
 import { runAs } from "./process/run-as.ts";
-import { openStampKey } from "./stamp-key.ts";
+import { boundedEvidence } from "./report/bounded-evidence.ts";
 
 /** The world an agent lives in. */
 export interface AgentWorld {

@@ -16,8 +16,8 @@ export interface ProberOptions {
   readonly nodeId: string;
   /** Makes one attempt (M1). A rejection is a defect: the attempt counts as not measured. */
   readonly probe: (target: Target) => Promise<Sample>;
-  /** Takes windows that were sealed together; never called with none. */
-  readonly sealed: (windows: readonly Window[], sealedAtMs: number) => void;
+  /** Takes windows that were sealed together, never none, and the counts at that moment. */
+  readonly sealed: (windows: readonly Window[], sealedAtMs: number, stats: AccumulatorStats) => void;
   /** A probe rejected. Called at every attempt that does. */
   readonly onDefect: (targetId: string, error: unknown) => void;
   /** Whether a target that needs confirmation is probed in bursts; default true. */

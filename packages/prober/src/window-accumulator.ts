@@ -40,8 +40,8 @@ export const GATHER_MS = 100;
 /** What a {@link WindowAccumulator} needs. */
 export interface WindowAccumulatorOptions {
   readonly clock: Clock;
-  /** Takes windows that were sealed together; never called with none. */
-  readonly sealed: (windows: readonly Window[], sealedAtMs: number) => void;
+  /** Takes windows that were sealed together, never none, and the counts at that moment. */
+  readonly sealed: (windows: readonly Window[], sealedAtMs: number, stats: AccumulatorStats) => void;
 }
 
 /** An attempt that has begun. */
@@ -240,7 +240,7 @@ export class WindowAccumulator {
     if (this.#gathered.length === 0) return;
     const windows = this.#gathered;
     this.#gathered = [];
-    this.#sealed(windows, this.#clock.wallMs());
+    this.#sealed(windows, this.#clock.wallMs(), this.stats());
   }
 }
 

@@ -29,7 +29,7 @@ import { type enrolPb, enrolPb as messages } from "@lifeline/wire";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { obstruct } from "../testing/fixtures.ts";
-import { type LastEnd, RENEW_CHECK_MS, startEnrolment } from "./enrolment.ts";
+import { Enrolment, type LastEnd, RENEW_CHECK_MS } from "./enrolment.ts";
 import type { JoinTokenRead } from "./join-token.ts";
 import { factsOf, openKeptCredentials } from "./kept-credentials.ts";
 
@@ -119,7 +119,7 @@ function agentOf(
 ) {
   const logged: string[] = [];
   let renewals = 0;
-  const enrolment = startEnrolment({
+  const enrolment = new Enrolment({
     collector: address,
     nodeId: more.nodeId ?? "n1",
     authority: more.authority ?? fleet.fingerprint,
@@ -128,9 +128,9 @@ function agentOf(
     clock,
     random: () => 0.5,
     log: pino({}, { write: (line: string) => logged.push(line) }),
-    onRenewed: () => {
-      renewals += 1;
-    },
+  });
+  enrolment.keepRenewed(() => {
+    renewals += 1;
   });
   closers.push(() => enrolment.stop());
   return {

@@ -1,11 +1,12 @@
 /**
- * The node's identity towards the collector: gained once with a join token, and kept up by renewing.
+ * The node's certificate from the fleet CA: gained once with a join token, and renewed.
  *
- * 1. The collector's authority is the one whose fingerprint was configured; nothing secret is said to anybody else.
- * 2. Renewing needs no token. It begins at two thirds of a certificate's life, and goes on after its end.
- * 3. A node that is refused with its key tries a new one, if it has a token: an administrator may have readmitted it.
- * 4. What this process has gained ages by its own time since then: a wall clock that is days off decides for what was found at the start alone.
- * 5. One attempt at a time, each when the uplink dials or a renewal is due: how often is the uplink's backoff, or {@link RENEW_RETRY_MS}.
+ * 1. The fleet CA is the one whose fingerprint is configured. No secret goes to any other peer.
+ * 2. Renewing needs no token. It begins at two thirds of a certificate's life, and is still tried after its end.
+ * 3. A node that is refused with its key tries a new key, if it has a token: an administrator may have readmitted it.
+ * 4. A certificate that this process has gained ages by monotonic time. A wall clock that is days off affects only a certificate that was
+ *    found at the start.
+ * 5. One attempt runs at a time, when the uplink dials or a renewal is due. The uplink's backoff, or {@link RENEW_RETRY_MS}, limits how often.
  */
 import { X509Certificate } from "node:crypto";
 import { signingRequestDer } from "@lifeline/identity";
@@ -42,20 +43,18 @@ export interface EnrolmentOptions {
   /** host:port. */
   readonly collector: string;
   readonly nodeId: string;
-  /** Of the collector's authority: `sha256:` and 64 hexadecimal characters. */
+  /** Fingerprint of the fleet CA: `sha256:` and 64 hexadecimal characters. */
   readonly authority: string;
   readonly kept: KeptCredentials;
-  /** The join token of now. */
+  /** Reads the join token as it is now. */
   readonly token: () => JoinTokenRead;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly log: Logger;
-  /** There is a later certificate: the connection of now still runs under the one before. */
-  readonly onRenewed: () => void;
 }
 
-/** How the last connection ended, as far as it bears on the identity. */
+/** How the last connection ended, as far as it concerns the certificate. */
 export type LastEnd = "unauthenticated" | "permission-denied" | "other";
 
 /** Counters since the start. */
@@ -67,133 +66,147 @@ export interface EnrolmentStats {
   readonly notAfterMs: number | undefined;
 }
 
-/** Keeps the node's identity. */
-export interface Enrolment {
-  /** Credentials for the next connection; enrols or renews first where it must. Rejects with an EnrolError, a FirstContactError or an RpcError. */
-  credentials(lastEnd: LastEnd): Promise<ChannelCredentials>;
-  stats(): EnrolmentStats;
-  /** Renews no more. */
-  stop(): Promise<void>;
-}
+/** Keeps the node's certificate valid. */
+export class Enrolment {
+  readonly #options: EnrolmentOptions;
+  readonly #stopping = new AbortController();
+  /** When a renewal is due, as a share of the certificate's life. Drawn once for each start, which spreads a fleet. */
+  readonly #renewAtShare: number;
+  readonly #stats = { enrolled: 0, renewed: 0, failed: 0 };
+  /** The one attempt that runs. */
+  #attempt: Promise<unknown> = Promise.resolve();
+  #renewing: Promise<void> = Promise.resolve();
+  /** When the certificate was requested; undefined: it was found at the start. */
+  #gainedNs: number | undefined;
 
-/** Starts to keep the identity up. */
-export function startEnrolment(options: EnrolmentOptions): Enrolment {
-  const { kept, clock, log, nodeId, authority } = options;
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  let stats = { enrolled: 0, renewed: 0, failed: 0 };
-  /** The one attempt under way. */
-  let underWay: Promise<unknown> = Promise.resolve();
-  /** When what is held was asked for; undefined: it was found. */
-  let gainedNs: number | undefined;
-  // Drawn once for each start: enough to spread a fleet.
-  const spread = options.random() * RENEW_SPREAD_SHARE;
+  constructor(options: EnrolmentOptions) {
+    this.#options = options;
+    this.#renewAtShare = RENEW_AT_SHARE - options.random() * RENEW_SPREAD_SHARE;
+  }
 
-  /** The credentials that are for this node and this authority; others were left by another configuration. */
-  const own = (): Credentials | undefined => {
-    const credentials = kept.load();
-    if (credentials === undefined) return undefined;
-    const facts = factsOf(credentials);
-    return facts.nodeId === nodeId && facts.authorityFingerprint === authority ? credentials : undefined;
-  };
-  const call = async (
-    run: (by: Attempt) => Promise<Credentials>,
-    what: "enrolled" | "renewed",
-  ): Promise<Credentials> => {
-    const askedNs = clock.monotonicNs();
-    try {
-      const gained = await run({ ...options, signal });
-      await kept.save(gained);
-      gainedNs = askedNs;
-      stats = { ...stats, [what]: stats[what] + 1 };
-      log.info({ notAfter: new Date(factsOf(gained).notAfterMs).toISOString() }, `the node has ${what}`);
-      return gained;
-    } catch (error) {
-      stats = { ...stats, failed: stats.failed + 1 };
-      throw error;
-    }
-  };
-  /** Enrols with a key, or with the next one. */
-  const gain = async (keyPem?: string): Promise<Credentials> => {
-    const read = options.token();
-    if (read.kind === "none") throw new EnrolError("no-token", `enrol: ${read.problem}`);
-    return call((by) => enrol(by, read.token, keyPem), "enrolled");
-  };
-  /** Renews, or enrols where the key is good for nothing any more. */
-  const renewOrGain = async (credentials: Credentials): Promise<Credentials> => {
-    try {
-      return await call((by) => renew(by, credentials), "renewed");
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      log.warn(
-        { detail: error.message },
-        "the certificate is not renewed: the node enrols anew, if it has a join token",
-      );
-      // What has lapsed or is not known there is the certificate; what is denied is the key.
-      return gain(error.code === RpcStatus.UNAUTHENTICATED ? credentials.keyPem : undefined);
-    }
-  };
-  /** The share of a certificate's life that is over. */
-  const spentOf = (held: Credentials): number => {
-    const { notBeforeMs, notAfterMs } = factsOf(held);
-    const ageMs = gainedNs === undefined ? clock.wallMs() - notBeforeMs : (clock.monotonicNs() - gainedNs) / NS_PER_MS;
-    return ageMs / (notAfterMs - notBeforeMs);
-  };
-  const alone = <T>(run: () => Promise<T>): Promise<T> => {
-    const mine = underWay.then(run);
-    underWay = mine.catch(() => {});
-    return mine;
-  };
+  /**
+   * Credentials for the next connection. Enrols or renews first where that is needed. Rejects with an EnrolError, a FirstContactError or
+   * an RpcError.
+   */
+  credentials(lastEnd: LastEnd): Promise<ChannelCredentials> {
+    return this.#alone(async () => asChannel(await this.#next(lastEnd)));
+  }
 
-  const credentials = (lastEnd: LastEnd): Promise<ChannelCredentials> =>
-    alone(async () => {
-      kept.readAgain();
-      await kept.saveAgain();
-      const held = own();
-      if (held === undefined) return asChannel(await gain());
-      const hasEnded = spentOf(held) >= 1;
-      if (hasEnded || lastEnd === "unauthenticated") return asChannel(await renewOrGain(held));
-      if (lastEnd === "permission-denied") return asChannel(await gainOrKeep(held, gain));
-      return asChannel(held);
-    });
-  const renewIfDue = async (): Promise<boolean> => {
+  /** Renews the certificate when it is due, until stopped. `onRenewed`: connections still run under the certificate before. */
+  keepRenewed(onRenewed: () => void): void {
+    this.#renewing = this.#renewWhenDue(onRenewed);
+  }
+
+  /** Counters since the start. */
+  stats(): EnrolmentStats {
+    const held = this.#own();
+    return { ...this.#stats, notAfterMs: held && factsOf(held).notAfterMs };
+  }
+
+  /** Renews no more, and ends the attempt that runs. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#renewing;
+    await this.#attempt;
+  }
+
+  async #next(lastEnd: LastEnd): Promise<Credentials> {
+    const { kept } = this.#options;
+    kept.readAgain();
     await kept.saveAgain();
-    const held = own();
-    if (held === undefined || spentOf(held) < RENEW_AT_SHARE - spread) return false;
-    await call((by) => renew(by, held), "renewed");
-    return true;
-  };
-  const keepUp = async () => {
+    const held = this.#own();
+    if (held === undefined) return this.#gain();
+    if (this.#spentShare(held) >= 1 || lastEnd === "unauthenticated") return this.#renewOrGain(held);
+    return lastEnd === "permission-denied" ? gainOrKeep(held, () => this.#gain()) : held;
+  }
+
+  async #renewWhenDue(onRenewed: () => void): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stopping;
     for (let waitMs = RENEW_CHECK_MS; ; ) {
       await pause(clock, waitMs, signal);
       if (signal.aborted) return;
       waitMs = RENEW_CHECK_MS;
       try {
-        if (await alone(renewIfDue)) options.onRenewed();
+        if (await this.#alone(() => this.#renewIfDue())) onRenewed();
       } catch (error) {
         if (signal.aborted) return;
-        log.warn(
-          { detail: error instanceof Error ? error.message : String(error) },
-          "the certificate could not be renewed yet",
-        );
+        const detail = error instanceof Error ? error.message : String(error);
+        log.warn({ detail, retryInMs: RENEW_RETRY_MS }, "certificate not renewed; the agent tries again");
         waitMs = RENEW_RETRY_MS;
       }
     }
-  };
-  const keeping = keepUp();
+  }
 
-  return {
-    credentials,
-    stats() {
-      const held = own();
-      return { ...stats, notAfterMs: held && factsOf(held).notAfterMs };
-    },
-    async stop() {
-      stopping.abort();
-      await keeping;
-      await underWay;
-    },
-  };
+  async #renewIfDue(): Promise<boolean> {
+    await this.#options.kept.saveAgain();
+    const held = this.#own();
+    if (held === undefined || this.#spentShare(held) < this.#renewAtShare) return false;
+    await this.#call((by) => renew(by, held), "renewed");
+    return true;
+  }
+
+  /** Renews, or enrols where the collector refuses to renew. */
+  async #renewOrGain(held: Credentials): Promise<Credentials> {
+    try {
+      return await this.#call((by) => renew(by, held), "renewed");
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.#options.log.warn(
+        { detail: error.message },
+        "renewal refused; the node enrols again if it has a join token",
+      );
+      // UNAUTHENTICATED is about the certificate, which has lapsed or is unknown there; PERMISSION_DENIED is about the key.
+      return this.#gain(error.code === RpcStatus.UNAUTHENTICATED ? held.keyPem : undefined);
+    }
+  }
+
+  /** Enrols with a key, or with a new one. */
+  async #gain(keyPem?: string): Promise<Credentials> {
+    const read = this.#options.token();
+    if (read.kind === "none") throw new EnrolError("no-token", `enrol: ${read.problem}`);
+    return this.#call((by) => enrol(by, read.token, keyPem), "enrolled");
+  }
+
+  async #call(run: (by: Attempt) => Promise<Credentials>, what: "enrolled" | "renewed"): Promise<Credentials> {
+    const { clock, kept, log } = this.#options;
+    const requestedNs = clock.monotonicNs();
+    try {
+      const gained = await run({ ...this.#options, signal: this.#stopping.signal });
+      await kept.save(gained);
+      this.#gainedNs = requestedNs;
+      this.#stats[what] += 1;
+      log.info({ notAfter: new Date(factsOf(gained).notAfterMs).toISOString() }, `the node has ${what}`);
+      return gained;
+    } catch (error) {
+      this.#stats.failed += 1;
+      throw error;
+    }
+  }
+
+  /** The credentials of this node by this fleet CA. Others were left by another configuration. */
+  #own(): Credentials | undefined {
+    const { kept, nodeId, authority } = this.#options;
+    const credentials = kept.load();
+    if (credentials === undefined) return undefined;
+    const facts = factsOf(credentials);
+    return facts.nodeId === nodeId && facts.authorityFingerprint === authority ? credentials : undefined;
+  }
+
+  /** The share of a certificate's life that is over. */
+  #spentShare(held: Credentials): number {
+    const { clock } = this.#options;
+    const { notBeforeMs, notAfterMs } = factsOf(held);
+    const gainedNs = this.#gainedNs;
+    const ageMs = gainedNs === undefined ? clock.wallMs() - notBeforeMs : (clock.monotonicNs() - gainedNs) / NS_PER_MS;
+    return ageMs / (notAfterMs - notBeforeMs);
+  }
+
+  #alone<T>(run: () => Promise<T>): Promise<T> {
+    const own = this.#attempt.then(run);
+    this.#attempt = own.catch(() => {});
+    return own;
+  }
 }
 
 /** What an attempt is made with. */

@@ -11,8 +11,8 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fingerprintOf, type KeyPair, keyPairOf, makeKeyPair, writeWholeFile } from "@lifeline/identity";
-import { makeDirectory } from "../make-directory.ts";
-import { systemCode } from "../system-code.ts";
+import { makeDirectory } from "../state/make-directory.ts";
+import { systemCode } from "../state/system-code.ts";
 import { EnrolError } from "./enrol-error.ts";
 
 /** Directory of the identity, in the state directory. */

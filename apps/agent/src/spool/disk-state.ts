@@ -5,7 +5,7 @@
  * 2. A disk that refused is left alone for {@link DISK_RETRY_MS}.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
-import { systemCode } from "../system-code.ts";
+import { systemCode } from "../state/system-code.ts";
 import { DISK_RETRY_MS } from "./bounds.ts";
 
 /** A change of the disk's. `code` is the system's; ETIMEDOUT where the disk does not answer at all. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { HeldRecord } from "./held-record.ts";
 import { RecordIndex } from "./record-index.ts";
+import type { HeldRecord } from "./spool-record.ts";
 
 const mine = new Uint8Array(16).fill(1);
 const other = new Uint8Array(16).fill(2);

@@ -5,7 +5,7 @@
  * 2. Ordinals only rise, and are given here: a record that comes is the last. Blocks of {@link BLOCK_MAX_RECORDS} make leaving cheap:
  *    two binary searches and a move of at most so many places.
  */
-import type { HeldRecord } from "./held-record.ts";
+import type { HeldRecord } from "./spool-record.ts";
 
 /** Records of a block: the square root of the most there can be (SPOOL_MAX_RECORDS). */
 const BLOCK_MAX_RECORDS = 256;

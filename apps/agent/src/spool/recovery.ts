@@ -7,13 +7,13 @@
  * 3. No number that is there is given a second time.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
-import { makeDirectory } from "../make-directory.ts";
-import { systemCode } from "../system-code.ts";
+import { makeDirectory } from "../state/make-directory.ts";
+import { systemCode } from "../state/system-code.ts";
 import { DISK_RETRY_MS, SPOOL_MAX_RECORDS } from "./bounds.ts";
-import { keyOf } from "./held-record.ts";
 import type { RecordIndex } from "./record-index.ts";
 import type { Ring } from "./ring.ts";
 import { listSegments, loadSegment, removeSegment } from "./segment.ts";
+import { keyOf } from "./spool-record.ts";
 
 /** What a {@link Recovery} needs. */
 export interface RecoveryOptions {

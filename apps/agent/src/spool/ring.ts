@@ -8,7 +8,7 @@
  * Whoever calls sees to it that nothing here runs beside another but `release`.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
-import { systemCode } from "../system-code.ts";
+import { systemCode } from "../state/system-code.ts";
 import { ACK_BYTES, appendAcks } from "./acks.ts";
 import {
   AGED_GRACE_MS,
@@ -18,9 +18,9 @@ import {
   SEGMENTS_MIN,
   SPOOL_MAX_RECORDS,
 } from "./bounds.ts";
-import { type DiskPlace, type HeldRecord, keyOf, type Segment } from "./held-record.ts";
 import type { RecordIndex } from "./record-index.ts";
 import { appendFrame, createSegment, type LoadedSegment, type OpenSegment, removeSegment } from "./segment.ts";
+import { type DiskPlace, type HeldRecord, keyOf, type Segment } from "./spool-record.ts";
 
 /** What a {@link Ring} needs. */
 export interface RingOptions {

@@ -7,7 +7,7 @@
 import { type FileHandle, open, readdir, stat, truncate, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";
-import { systemCode } from "../system-code.ts";
+import { systemCode } from "../state/system-code.ts";
 import { acksPath, loadAcks } from "./acks.ts";
 import { SEGMENT_MAX_BYTES } from "./bounds.ts";
 import { decodeFrame, type FoundFrame, FRAME_HEADER_BYTES, type Frame, scanFrames } from "./frame.ts";

@@ -1,7 +1,7 @@
 /** What a spool is to whoever uses it: what it needs, what it tells, what it promises. */
 import type { Clock } from "@lifeline/measure";
 import type { DiskEvent } from "./disk-state.ts";
-import type { SpoolRecord } from "./held-record.ts";
+import type { SpoolRecord } from "./spool-record.ts";
 
 /** Why reports were dropped. */
 export type DropReason = "full" | "too-old" | "memory-full" | "damaged" | "gone";

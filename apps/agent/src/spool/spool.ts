@@ -18,19 +18,19 @@ import { NS_PER_MS } from "@lifeline/measure";
 import { MEMORY_MAX_BYTES, SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./bounds.ts";
 import { DiskState } from "./disk-state.ts";
 import type { Frame } from "./frame.ts";
-import type { DiskPlace, HeldRecord, SpoolRecord } from "./held-record.ts";
+import { Standby } from "./memory-spool.ts";
 import { type PackedReport, unpackReport } from "./packing.ts";
 import { RecordIndex } from "./record-index.ts";
 import { Recovery } from "./recovery.ts";
 import { Ring } from "./ring.ts";
 import { readFrame } from "./segment.ts";
 import type { DropReason, Kept, Spool, SpoolOptions, SpoolRead, SpoolStats } from "./spool-interface.ts";
-import { Standby } from "./standby.ts";
+import type { DiskPlace, HeldRecord, SpoolRecord } from "./spool-record.ts";
 import { Writer } from "./writer.ts";
 
 export { DISK_RETRY_MS } from "./bounds.ts";
-export type { SpoolRecord } from "./held-record.ts";
 export type { Kept, Spool, SpoolEvent, SpoolOptions, SpoolRead, SpoolStats } from "./spool-interface.ts";
+export type { SpoolRecord } from "./spool-record.ts";
 
 const MS_PER_HOUR = 3_600_000;
 

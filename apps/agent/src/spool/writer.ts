@@ -9,13 +9,13 @@ import type { Clock } from "@lifeline/measure";
 import { DISK_HANGS_MS } from "./bounds.ts";
 import type { DiskState } from "./disk-state.ts";
 import { encodeFrame } from "./frame.ts";
-import type { DiskPlace, HeldRecord } from "./held-record.ts";
+import type { Standby } from "./memory-spool.ts";
 import { type PackedReport, packReport } from "./packing.ts";
 import type { RecordIndex } from "./record-index.ts";
 import type { Recovery } from "./recovery.ts";
 import type { Ring } from "./ring.ts";
 import type { Kept } from "./spool-interface.ts";
-import type { Standby } from "./standby.ts";
+import type { DiskPlace, HeldRecord } from "./spool-record.ts";
 
 /** What a {@link Writer} works with. */
 export interface WriterOptions {

@@ -57,8 +57,11 @@ export function obstruct(path: string): () => void {
   };
 }
 
-/** Waits, at most `withinMs`, until `holds`; throws with `what` otherwise. */
-export async function until(what: string, holds: () => boolean, withinMs = 5_000): Promise<void> {
+/** Longest wait for an event, ms. A busy machine stays far below it, and a test that waits as long has failed. */
+export const WAIT_MAX_MS = 15_000;
+
+/** Waits until `holds`, at most `withinMs`; throws with `what` otherwise. */
+export async function until(what: string, holds: () => boolean, withinMs = WAIT_MAX_MS): Promise<void> {
   for (let waitedMs = 0; waitedMs < withinMs; waitedMs += 10) {
     if (holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));

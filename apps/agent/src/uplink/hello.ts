@@ -2,8 +2,8 @@
 import { endpointName, type ProxyEndpoint } from "@lifeline/measure";
 import type { NodeFacts, NodeProxy } from "@lifeline/prober";
 import { reportPb } from "@lifeline/wire";
-import type { NodeRole } from "../node-role.ts";
 import type { TalosView } from "../talos/view.ts";
+import type { NodeRole } from "./node-role.ts";
 
 const WIRE_ROLES: Readonly<Record<NodeRole, reportPb.NodeRole>> = {
   "talos-node": reportPb.NodeRole.TALOS_NODE,

@@ -12,8 +12,8 @@ import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
 import { type DuplexCall, RpcError } from "@lifeline/rpc";
 import type { reportPb } from "@lifeline/wire";
 import type { Spool } from "../spool/spool.ts";
-import type { Bell } from "./bell.ts";
 import { factsText, type HelloInit } from "./hello.ts";
+import type { Bell } from "./notifier.ts";
 import { createSending, type InFlight } from "./sending.ts";
 
 /** Longest without an acknowledgement while reports are outstanding, ms: two windows. */

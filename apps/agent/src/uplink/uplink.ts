@@ -11,8 +11,8 @@ import { createRpcClient, RpcError, RpcStatus } from "@lifeline/rpc";
 import { reportPb } from "@lifeline/wire";
 import type { Spool } from "../spool/spool.ts";
 import { backoffMs } from "./backoff.ts";
-import { createBell } from "./bell.ts";
 import type { HelloInit } from "./hello.ts";
+import { createBell } from "./notifier.ts";
 import { NO_PROGRESS_MS, runStream, type StreamCall, type StreamEnd } from "./stream.ts";
 
 /** A stream that was answered and lasted so long has lived: the next wait is a short one, ms. */

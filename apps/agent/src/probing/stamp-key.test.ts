@@ -4,8 +4,8 @@ import { FILE_CHECK_MS } from "@lifeline/identity";
 import { manualClock } from "@lifeline/measure";
 import { createLog } from "@lifeline/settings";
 import { describe, expect, it } from "vitest";
+import { scratch } from "../testing/fixtures.ts";
 import { openStampKey } from "./stamp-key.ts";
-import { scratch } from "./testing/fixtures.ts";
 
 function open(content: string | Uint8Array) {
   const path = join(scratch().path, "stamp.key");

@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isNodeId } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
-import { findIdentity } from "./identity.ts";
-import { scratch } from "./testing/fixtures.ts";
+import { scratch } from "../testing/fixtures.ts";
+import { findIdentity } from "./node-identity.ts";
 
 let place = scratch();
 afterEach(() => {

@@ -1,8 +1,8 @@
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { scratch } from "../testing/fixtures.ts";
 import { lockState } from "./state-lock.ts";
-import { scratch } from "./testing/fixtures.ts";
 
 const place = scratch();
 afterAll(() => place.remove());

@@ -1,9 +1,9 @@
 /** The memory that stands in while the disk refuses: bounded in bytes, reports and age, oldest dropped first. */
 import type { Clock } from "@lifeline/measure";
 import { MEMORY_MAX_REPORTS } from "./bounds.ts";
-import type { HeldRecord, MemoryPlace } from "./held-record.ts";
 import type { PackedReport } from "./packing.ts";
 import type { RecordIndex } from "./record-index.ts";
+import type { HeldRecord, MemoryPlace } from "./spool-record.ts";
 
 /** What a {@link Standby} needs. */
 export interface StandbyOptions {

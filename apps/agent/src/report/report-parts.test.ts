@@ -1,9 +1,9 @@
 import { emptyWindow, followRun, windowOf } from "@lifeline/window";
 import { decodeReport, MAX_REPORT_BYTES, MAX_TARGETS_PER_NODE, type Vitals } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
-import { boundedEvidence } from "./evidence.ts";
+import { sampleOf } from "../testing/fixtures.ts";
+import { boundedEvidence } from "./bounded-evidence.ts";
 import { encodeParts } from "./report-parts.ts";
-import { sampleOf } from "./testing/fixtures.ts";
 
 const vitals: Vitals = {
   rssBytes: 1,

@@ -6,9 +6,10 @@ import { createLog } from "@lifeline/settings";
 import { endedCount, type Window } from "@lifeline/window";
 import { decodeReport, makePlan, planToWire, type reportPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
+import { startAgent } from "./agent.ts";
 import { type AgentConfig, parseConfig } from "./config.ts";
-import { type Agent, startAgent } from "./pipeline.ts";
-import { loadCachedPlan } from "./plan-cache.ts";
+import { loadCachedPlan } from "./plan/plan-cache.ts";
+import type { Agent } from "./running-agent.ts";
 import { scratch, tcpTarget, until } from "./testing/fixtures.ts";
 import {
   type Answer,
@@ -147,7 +148,9 @@ describe("the agent", () => {
     const { agent, lines } = await agentOf({ collector: address });
     await until("the bad plan was refused", () => agent.stats().refusedPlans === 1);
     expect(agent.planRevision()).toBe(good.revision);
-    expect(lines.find(({ msg }) => msg.startsWith("plan refused"))?.field).toBe("targets[0].port");
+    expect(lines.find(({ msg }) => msg.startsWith("the collector's plan cannot be used"))?.field).toBe(
+      "targets[0].port",
+    );
   });
 
   it.each<[string, Parameters<Answer>[0], string]>([

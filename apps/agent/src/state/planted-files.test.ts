@@ -1,9 +1,9 @@
 import { lchownSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { refusePlanted } from "./own-state.ts";
-import { startAgentProcess } from "./testing/agent-process.ts";
-import { scratch } from "./testing/fixtures.ts";
+import { startAgentProcess } from "../testing/agent-process.ts";
+import { scratch } from "../testing/fixtures.ts";
+import { refusePlanted } from "./planted-files.ts";
 
 /** Users that nobody is: another, and the one that the agent becomes. */
 const STRANGER = 4_711;

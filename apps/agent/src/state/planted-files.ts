@@ -3,9 +3,9 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { plantedAt } from "@lifeline/identity";
 import { ConfigError, problem } from "@lifeline/settings";
-import { IDENTITY_DIRECTORY } from "./enrol/kept-credentials.ts";
-import { NODE_ID_NAME } from "./identity.ts";
-import { planCachePath } from "./plan-cache.ts";
+import { IDENTITY_DIRECTORY } from "../enrol/kept-credentials.ts";
+import { planCachePath } from "../plan/plan-cache.ts";
+import { NODE_ID_NAME } from "./node-identity.ts";
 
 /** Directory of the spool, in the state directory. */
 export const SPOOL_DIRECTORY = "spool";

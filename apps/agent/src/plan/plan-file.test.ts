@@ -3,9 +3,9 @@ import { type ProbeOptions, TUNNEL_LINK } from "@lifeline/measure";
 import { CA_PEM } from "@lifeline/measure/testing";
 import { makePlan } from "@lifeline/wire";
 import { afterAll, describe, expect, it } from "vitest";
+import { scratch, tcpTarget } from "../testing/fixtures.ts";
 import { loadCachedPlan, planCachePath, storeCachedPlan } from "./plan-cache.ts";
 import { parsePlan } from "./plan-file.ts";
-import { scratch, tcpTarget } from "./testing/fixtures.ts";
 
 const place = scratch();
 afterAll(() => place.remove());
