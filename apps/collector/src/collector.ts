@@ -45,7 +45,7 @@ export const STOP_WITHIN_MS = 3_000;
 /** How long streams and calls may take to end at a stop, ms: a third of {@link STOP_WITHIN_MS}. */
 const SHUT_DOWN_GRACE_MS = 1_000;
 
-const MS_PER_DAY = 24 * 3_600_000;
+const MS_PER_S = 1_000;
 
 /** Time between ticks of the judge, ms. */
 const TICK_MS = 1_000;
@@ -92,7 +92,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     storePending: () => storePending(),
     deferred: backlog.waiting,
     connections: () => connections(),
-    authorityDaysLeft: () => ((credentials.authority?.notAfterMs ?? Number.NaN) - clock.wallMs()) / MS_PER_DAY,
+    caExpiryS: () => (credentials.ca?.notAfterMs ?? Number.NaN) / MS_PER_S,
   });
   ownDatabase(dataPath, log);
   const store = await openStore(dataPath, clock, storeEvents(vitals, backlog, world));

@@ -98,12 +98,12 @@ export class CollectorProcess {
   }
 
   get authorityPem(): string {
-    return readFileSync(join(this.dataDir, "identity/authority.pem"), "utf8");
+    return readFileSync(join(this.dataDir, "identity/ca.pem"), "utf8");
   }
 
   /** The authority's key, PEM. */
   get authorityKeyPem(): string {
-    return readFileSync(join(this.dataDir, "identity/authority.key"), "utf8");
+    return readFileSync(join(this.dataDir, "identity/ca.key"), "utf8");
   }
 
   get fingerprint(): string {

@@ -115,7 +115,7 @@ async function openEnrolStage(clock: Clock): Promise<EnrolStage> {
   });
   const agents: Program[] = [];
   const port = () => (JSON.parse(readFileSync(readyFile, "utf8")) as { grpcPort: number }).grpcPort;
-  const authorityPem = () => readFileSync(join(folder, "store/identity/authority.pem"), "utf8");
+  const authorityPem = () => readFileSync(join(folder, "store/identity/ca.pem"), "utf8");
   const fingerprint = () =>
     `sha256:${createHash("sha256").update(new X509Certificate(authorityPem()).raw).digest("hex")}`;
   const asked = async <T>(ask: (client: RpcClient<typeof adminPb.AdminService>) => Promise<T>): Promise<T> => {

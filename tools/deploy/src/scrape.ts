@@ -68,7 +68,7 @@ const VITALS = {
 
 /** Tries to enrol with what is no token, and is refused. */
 export async function failToEnrol({ grpcPort }: Collector, dataDir: string): Promise<void> {
-  const authority = readFileSync(join(dataDir, "identity/authority.pem"), "utf8");
+  const authority = readFileSync(join(dataDir, "identity/ca.pem"), "utf8");
   const credentials: ChannelCredentials = tlsCredentials({ caPem: authority, caMayBeIntermediate: true });
   const client = createRpcClient(enrolPb.EnrolService, `localhost:${grpcPort}`, credentials);
   try {

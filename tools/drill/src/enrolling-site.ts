@@ -88,7 +88,7 @@ export async function openEnrollingSite({ net, folder, deploymentFile }: Scene):
   let complaint = "";
   /** Runs the CLI beside the collector; undefined unless it printed JSON. */
   const cli = async (token: string, ...args: readonly string[]): Promise<unknown> => {
-    const trust = ["--collector", collector, "--ca-file", join(store, "identity/authority.pem"), "--json"];
+    const trust = ["--collector", collector, "--ca-file", join(store, "identity/ca.pem"), "--json"];
     const asked = host.spawn(process.execPath, [CLI, ...args, ...trust], {
       env: { LIFELINE_TOKEN: token },
       rawOutput: true,

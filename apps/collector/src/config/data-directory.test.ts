@@ -46,13 +46,7 @@ describe("the data directory", () => {
 const canGive = process.getuid?.() === 0 || process.env["CI"] === "true";
 
 describe.skipIf(!canGive)("a data directory in which another user has put something", () => {
-  const names = [
-    "collector.db",
-    "collector.db-wal",
-    "collector.db-shm",
-    "identity/authority.pem",
-    "identity/authority.key",
-  ];
+  const names = ["collector.db", "collector.db-wal", "collector.db-shm", "identity/ca.pem", "identity/ca.key"];
   it.each(names)("is refused, and what a link leads to stays as it was: %s", async (name) => {
     const victim = join(directory, "victim");
     writeFileSync(victim, "theirs");

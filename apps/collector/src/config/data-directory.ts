@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { plantedAt } from "@lifeline/identity";
 import { ConfigError, problem } from "@lifeline/settings";
-import { AUTHORITY_CERT_NAME, AUTHORITY_KEY_NAME, IDENTITY_DIRECTORY } from "../identity/authority-files.ts";
+import { CA_CERT_NAME, CA_KEY_NAME, IDENTITY_DIRECTORY } from "../identity/fleet-ca-files.ts";
 import { DATABASE_NAME } from "../store/backup.ts";
 
 /** What is opened, written or changed in it; SQLite's own files among them. */
@@ -14,8 +14,8 @@ const OWN_NAMES = [
   `${DATABASE_NAME}-shm`,
   `${DATABASE_NAME}-journal`,
   IDENTITY_DIRECTORY,
-  AUTHORITY_CERT_NAME,
-  AUTHORITY_KEY_NAME,
+  CA_CERT_NAME,
+  CA_KEY_NAME,
 ];
 
 /**

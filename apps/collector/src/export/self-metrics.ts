@@ -43,8 +43,8 @@ export interface SelfMetricsSources {
   readonly deferred: () => number;
   /** Undefined: the listener speaks plaintext, or is not open. */
   readonly connections: () => ConnectionCounts | undefined;
-  /** NaN: there is no authority. */
-  readonly authorityDaysLeft: () => number;
+  /** When the fleet CA ends, s since the epoch. NaN: there is none. */
+  readonly caExpiryS: () => number;
 }
 
 export function createSelfMetrics({
@@ -52,7 +52,7 @@ export function createSelfMetrics({
   storePending,
   deferred,
   connections,
-  authorityDaysLeft,
+  caExpiryS,
 }: SelfMetricsSources): SelfMetrics {
   const registry = new Registry();
   const registers = [registry];
@@ -123,9 +123,9 @@ export function createSelfMetrics({
     },
   });
   gauge(
-    "authority_days_left",
-    "Days until the fleet's authority ends; not a number where there is none.",
-    authorityDaysLeft,
+    "ca_expiry_timestamp_seconds",
+    "When the certificate of the fleet CA ends; not a number where there is none.",
+    caExpiryS,
   );
   return {
     registry,

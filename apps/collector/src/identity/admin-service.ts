@@ -30,7 +30,7 @@ export type AdminAct = "token-created" | "token-revoked" | "node-revoked" | "nod
 /** What administration needs. */
 export interface AdminParts {
   /** Undefined: this collector enrols nobody, and gives no tokens. */
-  readonly authority: Authority | undefined;
+  readonly ca: Authority | undefined;
   readonly registry: Registry;
   readonly store: Pick<Store, "submit">;
   readonly clock: Clock;
@@ -46,8 +46,8 @@ export function createAdminService(parts: AdminParts): ServiceImplementation<typ
   const nodeIdOf = (nodeId: string) => (isNodeId(nodeId) ? nodeId : refuse("node_id", quoted(nodeId), NODE_ID_WANTED));
   return {
     async createJoinToken(request) {
-      const { authority } = parts;
-      if (authority === undefined)
+      const { ca } = parts;
+      if (ca === undefined)
         throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody: it has no identity.names");
       const made = makeJoinToken(parts.randomBytes);
       const token = tokenRecord(made.id, request, nowMs());
@@ -61,7 +61,7 @@ export function createAdminService(parts: AdminParts): ServiceImplementation<typ
       return {
         token: tokenToWire(token),
         joinToken: joinTokenText(made),
-        authorityFingerprint: authority.fingerprint,
+        authorityFingerprint: ca.fingerprint,
       };
     },
     async listJoinTokens() {

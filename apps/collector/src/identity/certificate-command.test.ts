@@ -13,8 +13,8 @@ const pems = await createAuthority({ commonName: "x", nowMs: NOW_MS, lifetimeMs:
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "lifeline-certificate-"));
   mkdirSync(join(directory, "data/identity"), { recursive: true });
-  writeFileSync(join(directory, "data/identity/authority.pem"), pems.certPem);
-  writeFileSync(join(directory, "data/identity/authority.key"), pems.keyPem);
+  writeFileSync(join(directory, "data/identity/ca.pem"), pems.certPem);
+  writeFileSync(join(directory, "data/identity/ca.key"), pems.keyPem);
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
@@ -35,7 +35,7 @@ const to = () => ["--to", join(directory, "ada")];
 
 describe("the authority", () => {
   it("is printed as agents pin it, and as clients trust it", async () => {
-    const { code, out } = await run("authority", ...data());
+    const { code, out } = await run("ca", ...data());
     expect(code).toBe(0);
     expect(out).toMatch(/^sha256:[0-9a-f]{64}\n-----BEGIN CERTIFICATE-----\n/);
     expect(out).not.toContain("PRIVATE");
@@ -70,11 +70,7 @@ describe("a certificate", () => {
       '--days: got "0", want a whole number from 1 to 3650',
     ],
     ["an unknown flag", ["--rolle", "admin"], "Unknown option '--rolle'"],
-    [
-      "half an authority",
-      ["--role", "admin", "--name", "a", "--authority-key", "k"],
-      "got one of them, want both or none",
-    ],
+    ["half an authority", ["--role", "admin", "--name", "a", "--ca-key", "k"], "got one of them, want both or none"],
   ])("is refused with %s", async (_, args, why) => {
     const { code, err } = await run("certificate", ...data(), ...to(), ...args);
     expect([code, err]).toEqual([2, expect.stringContaining(why)]);

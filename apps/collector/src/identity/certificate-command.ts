@@ -1,4 +1,4 @@
-/** `authority` and `certificate` of the collector's program: what agents pin, and certificates for those who are no nodes. */
+/** `ca` and `certificate` of the collector's program: what agents pin, and certificates for people, programs and witnesses. */
 import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -12,11 +12,11 @@ import {
   type Role,
 } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
-import { AUTHORITY_CERT_NAME, AUTHORITY_KEY_NAME } from "./authority-files.ts";
+import { CA_CERT_NAME, CA_KEY_NAME } from "./fleet-ca-files.ts";
 
 const MS_PER_DAY = 24 * 3_600_000;
 
-/** How long a certificate lasts unless told otherwise, and at most, days. */
+/** How long a certificate lasts by default and at most, days. */
 const DAYS = { default: 90, most: 3_650 };
 
 const ROLES = Object.keys(ROLE_ORGANISATIONS) as Role[];
@@ -26,26 +26,26 @@ const NAME_MAX_CHARS = 64;
 
 /** Lines of the usage. */
 export const CERTIFICATE_USAGE = `
-lifeline-collector authority --data-dir DIR
-  prints the fleet's authority: the fingerprint that agents pin, and its certificate
+lifeline-collector ca --data-dir DIR
+  prints the fingerprint of the fleet CA, which agents pin, and its certificate
 lifeline-collector certificate --data-dir DIR --role ${ROLES.join("|")} --name NAME --to PREFIX [--days ${DAYS.default}]
   makes a client certificate for a person, a program or a witness: PREFIX.pem and PREFIX.key; overwrites nothing
 
-both take --authority-cert FILE and --authority-key FILE for an authority of your own
+both take --ca-cert FILE and --ca-key FILE for a CA of your own
 `;
 
 const text = { type: "string" } as const;
 const OPTIONS = {
   "data-dir": text,
-  "authority-cert": text,
-  "authority-key": text,
+  "ca-cert": text,
+  "ca-key": text,
   role: text,
   name: text,
   to: text,
   days: text,
 } as const;
 
-/** What is wrong with the arguments; told in one line. */
+/** What is wrong with the arguments, in one line. */
 class UsageError extends Error {}
 
 /** Runs the command that `args` begin with; undefined: they begin with none. The exit code otherwise: 0, 1 a failure, 2 wrong arguments. */
@@ -55,12 +55,12 @@ export async function runCertificate(
   print: { readonly out: (text: string) => void; readonly err: (text: string) => void },
 ): Promise<number | undefined> {
   const [command, ...rest] = args;
-  if (command !== "authority" && command !== "certificate") return undefined;
+  if (command !== "ca" && command !== "certificate") return undefined;
   try {
     const values = parsed(rest);
-    const authority = await opened(values);
-    if (command === "authority") print.out(`${authority.fingerprint}\n${authority.certPem}`);
-    else await certify(authority, values, clock, print.err);
+    const ca = await opened(values);
+    if (command === "ca") print.out(`${ca.fingerprint}\n${ca.certPem}`);
+    else await certify(ca, values, clock, print.err);
     return 0;
   } catch (error) {
     if (error instanceof UsageError || error instanceof AuthorityError) {
@@ -79,30 +79,30 @@ function parsed(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: false }).values;
   } catch (error) {
-    // Node's own words name the argument.
+    // Node's message names the argument.
     if (error instanceof TypeError) throw new UsageError(error.message);
     throw error;
   }
 }
 
 function opened(values: Values): Promise<Authority> {
-  const { "data-dir": dataDir, "authority-cert": certFile, "authority-key": keyFile } = values;
+  const { "data-dir": dataDir, "ca-cert": certFile, "ca-key": keyFile } = values;
   if (certFile !== undefined && keyFile !== undefined) {
     return openAuthority(readFileSync(certFile, "utf8"), readFileSync(keyFile, "utf8"), randomBytes);
   }
   if (certFile !== undefined || keyFile !== undefined) {
-    throw new UsageError("--authority-cert and --authority-key: got one of them, want both or none");
+    throw new UsageError("--ca-cert and --ca-key: got one of them, want both or none");
   }
   if (dataDir === undefined) throw new UsageError("--data-dir: got nothing, want the collector's data directory");
-  const paths = [join(dataDir, AUTHORITY_CERT_NAME), join(dataDir, AUTHORITY_KEY_NAME)] as const;
+  const paths = [join(dataDir, CA_CERT_NAME), join(dataDir, CA_KEY_NAME)] as const;
   if (!existsSync(paths[0])) {
     const want = "one of a collector that was started with --identity-name";
-    throw new UsageError(`--data-dir: got ${JSON.stringify(dataDir)}, which holds no authority; want ${want}`);
+    throw new UsageError(`--data-dir: got ${JSON.stringify(dataDir)}, which holds no fleet CA; want ${want}`);
   }
   return openAuthority(readFileSync(paths[0], "utf8"), readFileSync(paths[1], "utf8"), randomBytes);
 }
 
-async function certify(authority: Authority, values: Values, clock: Clock, say: (text: string) => void): Promise<void> {
+async function certify(ca: Authority, values: Values, clock: Clock, say: (text: string) => void): Promise<void> {
   const role = ROLES.find((known) => known === values.role);
   if (role === undefined) throw new UsageError(`--role: got ${quoted(values.role)}, want ${ROLES.join(", ")}`);
   const { name, to } = values;
@@ -120,7 +120,7 @@ async function certify(authority: Authority, values: Values, clock: Clock, say: 
   const keys = makeKeyPair();
   const lifetimeMs = days * MS_PER_DAY;
   const { publicKeyDer } = keys;
-  const { pem, notAfterMs } = await authority.issueRole({
+  const { pem, notAfterMs } = await ca.issueRole({
     name,
     role,
     publicKeyDer,
@@ -130,7 +130,7 @@ async function certify(authority: Authority, values: Values, clock: Clock, say: 
   writeNew(`${to}.key`, keys.privateKeyPem, 0o600);
   writeNew(`${to}.pem`, pem, 0o644);
   const until = new Date(notAfterMs).toISOString();
-  say(`${to}.pem and ${to}.key: ${role} ${name}, until ${until}; the authority is ${authority.fingerprint}\n`);
+  say(`${to}.pem and ${to}.key: ${role} ${name}, until ${until}; the CA is ${ca.fingerprint}\n`);
 }
 
 function writeNew(path: string, content: string, mode: number): void {

@@ -10,7 +10,7 @@ function refusing() {
   const refused: string[] = [];
   const clock = manualClock(0);
   const service = createEnrolService({
-    authority: undefined,
+    ca: undefined,
     certificateLifetimeMs: 0,
     registry: {} as Registry,
     limit: createAttemptLimit(clock),

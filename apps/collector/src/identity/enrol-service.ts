@@ -5,7 +5,7 @@
  * 2. Renewing needs no token: the key that the connection has proven is the one the node was enrolled with.
  * 3. Whoever fails too often waits, by source (an IPv4 address or an IPv6 /64); whoever asks too often, by key; what was wrong is told in a sentence that holds no secret.
  * 4. An attempt counts from its beginning, so that those at the same time count as well.
- * 5. The store is asked for nobody whose certificate the authority has not signed (S2).
+ * 5. The store is asked for nobody whose certificate the fleet CA has not signed (S2).
  */
 import { createHash, X509Certificate } from "node:crypto";
 import { type Authority, BACKDATE_MS, ROLE_ORGANISATIONS, readSigningRequest } from "@lifeline/identity";
@@ -45,7 +45,7 @@ export type EnrolAttempt =
 /** What enrolment needs. */
 export interface EnrolParts {
   /** Undefined: this collector enrols nobody. */
-  readonly authority: Authority | undefined;
+  readonly ca: Authority | undefined;
   readonly certificateLifetimeMs: number;
   readonly registry: Registry;
   readonly limit: AttemptLimit;
@@ -61,8 +61,8 @@ type EnrolService = ServiceImplementation<typeof enrolPb.EnrolService>;
 
 export function createEnrolService(parts: EnrolParts): EnrolService {
   const { registry, limit, clock, onAttempt } = parts;
-  const authorityOrRefuse = (): Authority => {
-    if (parts.authority !== undefined) return parts.authority;
+  const caOrRefuse = (): Authority => {
+    if (parts.ca !== undefined) return parts.ca;
     throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody: it has no identity.names");
   };
   const take = (source: string, from: string): void => {
@@ -87,9 +87,9 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
   };
   /** By certificate, which a connection has one of: whoever asks without end has it looked at once. */
   const looked = new WeakMap<ClientCertificate, boolean>();
-  const ofAuthority = (authority: Authority, certificate: ClientCertificate | undefined) => {
+  const signedByCa = (ca: Authority, certificate: ClientCertificate | undefined) => {
     if (certificate === undefined) return undefined;
-    const isSigned = looked.get(certificate) ?? isOf(authority, certificate);
+    const isSigned = looked.get(certificate) ?? isOf(ca, certificate);
     looked.set(certificate, isSigned);
     return isSigned ? certificate : undefined;
   };
@@ -104,19 +104,19 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
     const nowMs = Math.round(clock.wallMs());
     return { nowMs, notAfterMs: nowMs + parts.certificateLifetimeMs };
   };
-  const issue = async (authority: Authority, nodeId: string, publicKeyDer: Uint8Array, nowMs: number) => {
+  const issue = async (ca: Authority, nodeId: string, publicKeyDer: Uint8Array, nowMs: number) => {
     const lifetimeMs = parts.certificateLifetimeMs;
-    const { der, notAfterMs } = await authority.issueNode({ nodeId, publicKeyDer, nowMs, lifetimeMs });
-    return { certificateChainDer: [der, authority.certDer], notAfterUnixMs: BigInt(notAfterMs) };
+    const { der, notAfterMs } = await ca.issueNode({ nodeId, publicKeyDer, nowMs, lifetimeMs });
+    return { certificateChainDer: [der, ca.certDer], notAfterUnixMs: BigInt(notAfterMs) };
   };
 
   return {
     async getAuthority() {
-      return { authorityCertificateDer: authorityOrRefuse().certDer };
+      return { authorityCertificateDer: caOrRefuse().certDer };
     },
     enrol: ({ joinToken, certificateRequestDer }, context) =>
       atSource(context, async (from) => {
-        const authority = authorityOrRefuse();
+        const ca = caOrRefuse();
         const token = readJoinToken(joinToken);
         const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
         const refuse = (why: EnrolRefusal): never => {
@@ -137,12 +137,12 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
         const { replacedKey, gaveWay } = outcome;
         if (replacedKey !== undefined || gaveWay) parts.onReplaced(nodeId);
         onAttempt(gaveWay ? "enrolled-anew" : "enrolled", nodeId, from);
-        return issue(authority, nodeId, publicKeyDer, times.nowMs);
+        return issue(ca, nodeId, publicKeyDer, times.nowMs);
       }),
     async renew({ certificateRequestDer }, context) {
       const from = peerAddress(context.peer) ?? "";
-      const authority = authorityOrRefuse();
-      const shown = ofAuthority(authority, context.connection?.certificate);
+      const ca = caOrRefuse();
+      const shown = signedByCa(ca, context.connection?.certificate);
       // By its key: those who share a source with one that fails must still renew. Each costs a commit and a signature.
       take(shown?.keySha256 ?? peerSource(context.peer), from);
       const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
@@ -160,7 +160,7 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
       if (outcome.kind === "refused") return refuse(outcome.why);
       if (outcome.adopted?.replacedKey !== undefined) parts.onReplaced(nodeId);
       onAttempt("renewed", nodeId, from);
-      return issue(authority, nodeId, publicKeyDer, times.nowMs);
+      return issue(ca, nodeId, publicKeyDer, times.nowMs);
     },
   };
 }
@@ -173,7 +173,7 @@ const CLIENT_AUTH_OID = "1.3.6.1.5.5.7.3.2";
 
 const ROLES: readonly string[] = Object.values(ROLE_ORGANISATIONS);
 
-/** Whether the authority has signed it for a node. OpenSSL's word for what is out of time may hide another, so it is looked at anew. */
+/** Whether the CA has signed it for a node. OpenSSL's error for an expired certificate may hide another one, so the signature is checked again. */
 function isOf({ certDer }: Authority, { problem, der, organisations }: ClientCertificate): boolean {
   if (organisations.some((organisation) => ROLES.includes(organisation))) return false;
   if (problem === undefined) return true;

@@ -95,7 +95,7 @@ async function fleet(config: Partial<Config> = ISSUING) {
 function ownAuthority() {
   const data = join(house.directory, "data/identity");
   const read = (name: string) => readFileSync(join(data, name), "utf8");
-  return openAuthority(read("authority.pem"), read("authority.key"), randomBytes);
+  return openAuthority(read("ca.pem"), read("ca.key"), randomBytes);
 }
 
 /** Opens a node's stream and says hello; resolves with "let in", or with the error it ended with. */
@@ -349,8 +349,8 @@ describe("renewal", () => {
     await enrol(await token(), "n1", keys);
     const data = join(house.directory, "data/identity");
     const authority = await openAuthority(
-      readFileSync(join(data, "authority.pem"), "utf8"),
-      readFileSync(join(data, "authority.key"), "utf8"),
+      readFileSync(join(data, "ca.pem"), "utf8"),
+      readFileSync(join(data, "ca.key"), "utf8"),
       randomBytes,
     );
     // Of three days ago.
@@ -582,9 +582,9 @@ describe("a node id", () => {
     const { collector, caPem, der, token, enrol } = await fleet();
     const pair = await enrol(await token(), "n1");
     const data = join(house.directory, "data/identity");
-    const certPem = readFileSync(join(data, "authority.pem"), "utf8");
+    const certPem = readFileSync(join(data, "ca.pem"), "utf8");
     expect(fingerprintOf(der)).toMatch(/^sha256:/);
-    const authority = await openAuthority(certPem, readFileSync(join(data, "authority.key"), "utf8"), randomBytes);
+    const authority = await openAuthority(certPem, readFileSync(join(data, "ca.key"), "utf8"), randomBytes);
     const thief = makeKeyPair();
     const options = { nodeId: "n1", publicKeyDer: thief.publicKeyDer, nowMs: systemClock.wallMs(), lifetimeMs: 60_000 };
     const stolen = { certPem: (await authority.issueNode(options)).pem, keyPem: thief.privateKeyPem };
@@ -735,8 +735,8 @@ describe("people", () => {
     const node = await enrol(await token(), "n1");
     const data = join(house.directory, "data/identity");
     const authority = await openAuthority(
-      readFileSync(join(data, "authority.pem"), "utf8"),
-      readFileSync(join(data, "authority.key"), "utf8"),
+      readFileSync(join(data, "ca.pem"), "utf8"),
+      readFileSync(join(data, "ca.key"), "utf8"),
       randomBytes,
     );
     const roleOf = async (role: "reader" | "admin" | "witness") => {
@@ -822,7 +822,7 @@ describe("the listener", () => {
 
   it("keeps the authority's key for its owner alone, and the same authority over a restart", async () => {
     const { collector, der } = await fleet();
-    expect(statSync(join(house.directory, "data/identity/authority.key")).mode & 0o777).toBe(0o600);
+    expect(statSync(join(house.directory, "data/identity/ca.key")).mode & 0o777).toBe(0o600);
     await collector.stop();
     expect((await fleet()).der).toEqual(der);
   });

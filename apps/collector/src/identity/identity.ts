@@ -1,4 +1,4 @@
-/** Who the collector is, and who may speak to it, put together from its configuration. */
+/** The collector's own identity, and who may call it, put together from its configuration. */
 import { randomBytes } from "node:crypto";
 import type { Authority } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
@@ -12,8 +12,8 @@ import { type Access, createAccess } from "./access.ts";
 import { openAccessTokens } from "./access-tokens.ts";
 import { createAdminService } from "./admin-service.ts";
 import { createAttemptLimit } from "./attempt-limit.ts";
-import { openFleetAuthority } from "./authority-files.ts";
 import { createEnrolService } from "./enrol-service.ts";
+import { openFleetCa } from "./fleet-ca-files.ts";
 import { type CertificateSource, certificatesFromFiles, issuedCertificates } from "./listener-certificates.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 
@@ -21,7 +21,8 @@ const MS_PER_HOUR = 3_600_000;
 
 /** The collector's identity. */
 export interface Identity {
-  readonly authority: Authority | undefined;
+  /** The fleet CA. Undefined: this collector enrols no nodes. */
+  readonly ca: Authority | undefined;
   readonly registry: Registry;
   readonly access: Access;
   /** Undefined: the listener speaks plaintext. */
@@ -40,13 +41,13 @@ export interface IdentityWorld {
 export async function readCredentials(config: Config, world: IdentityWorld) {
   const { clock, log, environment } = world;
   const { identity, tls } = config;
-  const authority = identity && (await openFleetAuthority(config.dataDir, identity.authority, clock.wallMs(), log));
+  const ca = identity && (await openFleetCa(config.dataDir, identity.authority, clock.wallMs(), log));
   const certificates =
-    authority !== undefined && identity !== undefined
-      ? await issuedCertificates(authority, identity.names, world)
+    ca !== undefined && identity !== undefined
+      ? await issuedCertificates(ca, identity.names, world)
       : tls && certificatesFromFiles(tls, world);
   const tokens = openAccessTokens(config.accessTokensFile, environment, clock, log);
-  return { authority, certificates, tokens };
+  return { ca, certificates, tokens };
 }
 
 /** Opens the identity on the store. Rejects with a StoreError. */
@@ -56,13 +57,13 @@ export async function openIdentity(
   vitals: SelfMetrics,
   { clock, log }: IdentityWorld,
 ): Promise<Identity> {
-  const { authority, certificates, tokens } = credentials;
-  // What agents and people pin, for whoever can read this log and not the data directory. No secret.
-  if (authority !== undefined) log.info({ fingerprint: authority.fingerprint }, "the fleet's authority");
+  const { ca, certificates, tokens } = credentials;
+  // Agents and people pin it. No secret.
+  if (ca !== undefined) log.info({ fingerprint: ca.fingerprint }, "the fleet CA, by the fingerprint that agents pin");
   const registry = await openRegistry({
     store,
     clock,
-    pinsKeys: authority !== undefined,
+    pinsKeys: ca !== undefined,
     onRefusedClaim: (holder) => vitals.refusedClaims.inc({ holder }),
     onClaimsTold({ nodeId, from, claims, holder }) {
       const why = { lasting: "one has lost its key", ephemeral: "it was started again a moment ago" }[holder];
@@ -76,7 +77,7 @@ export async function openIdentity(
     clock,
     onRefused: (why) => vitals.refusedCalls.inc({ why }),
   });
-  return { authority, registry, access, certificates };
+  return { ca, registry, access, certificates };
 }
 
 /**
@@ -84,7 +85,7 @@ export async function openIdentity(
  * there are none, nor were a moment ago.
  */
 export function createIdentityServices(
-  { authority, registry, access }: Identity,
+  { ca, registry, access }: Identity,
   config: Config,
   parts: {
     readonly store: Store;
@@ -98,7 +99,7 @@ export function createIdentityServices(
 ): { addTo(server: Parameters<typeof addService>[0]): void } {
   const { store, vitals, clock, log, onDefect, endStreams, isSilent } = parts;
   const enrolment = createEnrolService({
-    authority,
+    ca,
     certificateLifetimeMs: (config.identity?.nodeCertificateHours ?? 0) * MS_PER_HOUR,
     registry,
     limit: createAttemptLimit(clock),
@@ -112,7 +113,7 @@ export function createIdentityServices(
     onReplaced: (nodeId) => void endStreams(nodeId, "certificate: another key was enrolled for the node"),
   });
   const administration = createAdminService({
-    authority,
+    ca,
     registry,
     store,
     clock,

@@ -1,7 +1,7 @@
 /**
- * What the gRPC listener shows of itself, and whose clients it believes: made by the fleet's authority, or read from files.
+ * The certificate that the gRPC listener shows, and the CA that its clients must have: issued by the fleet CA, or read from files.
  *
- * 1. A certificate of the authority's is renewed at half its life, and when the clock is set back to before it, under a key
+ * 1. An issued certificate is renewed at half its life, and when the clock is set back to before it, under a key
  *    that never leaves memory.
  * 2. Files are read again when they change; what cannot be used leaves the last good ones in use, is told once, and tried again.
  */
@@ -19,7 +19,7 @@ import type { TlsFiles } from "../config/config.ts";
 /** How long a listener's certificate lasts, ms: a week, so that one that leaks is soon worth nothing. */
 export const LISTENER_LIFETIME_MS = 7 * 24 * 3_600_000;
 
-/** How often it is looked whether a certificate of the authority's is due, ms: by the wall clock, which may be put right at any time. */
+/** How often to check whether an issued certificate is due, ms: by the wall clock, which may be set at any time. */
 export const ISSUE_LOOK_MS = 60_000;
 
 /** How often files are looked at, ms. */
@@ -38,14 +38,14 @@ export interface SourceWorld {
   readonly log: Logger;
 }
 
-/** Certificates that the fleet's authority makes for the names agents dial. */
+/** Certificates that the fleet CA issues for the names agents dial. */
 export async function issuedCertificates(
-  authority: Authority,
+  ca: Authority,
   names: readonly string[],
   { clock, log }: SourceWorld,
 ): Promise<CertificateSource> {
   const keys = makeKeyPair();
-  const first = await issue(authority, names, keys, clock);
+  const first = await issue(ca, names, keys, clock);
   const refused = refusalOf(createContext, first.certificates);
   if (refused !== undefined) {
     const got = `one that TLS refuses (${refused})`;
@@ -61,7 +61,7 @@ export async function issuedCertificates(
           await pause(clock, ISSUE_LOOK_MS, signal);
           if (signal.aborted) return;
           if (!isDue(issuedAtMs, clock.wallMs())) continue;
-          const next = await issue(authority, names, keys, clock);
+          const next = await issue(ca, names, keys, clock);
           const refused = refusalOf(renew, next.certificates);
           tell(refused && `the listener's certificate could not be renewed (${refused})`);
           if (refused !== undefined) continue;
@@ -78,12 +78,12 @@ function isDue(issuedAtMs: number, nowMs: number): boolean {
   return nowMs < issuedAtMs - BACKDATE_MS.server / 2 || nowMs >= issuedAtMs + LISTENER_LIFETIME_MS / 2;
 }
 
-async function issue(authority: Authority, names: readonly string[], keys: KeyPair, clock: Clock) {
+async function issue(ca: Authority, names: readonly string[], keys: KeyPair, clock: Clock) {
   const { publicKeyDer, privateKeyPem } = keys;
   const nowMs = clock.wallMs();
-  const { pem } = await authority.issueServer({ names, publicKeyDer, nowMs, lifetimeMs: LISTENER_LIFETIME_MS });
-  const certPem = `${pem}${authority.certPem}`;
-  return { certificates: { certPem, keyPem: privateKeyPem, clientAuthorityPem: authority.certPem }, issuedAtMs: nowMs };
+  const { pem } = await ca.issueServer({ names, publicKeyDer, nowMs, lifetimeMs: LISTENER_LIFETIME_MS });
+  const certPem = `${pem}${ca.certPem}`;
+  return { certificates: { certPem, keyPem: privateKeyPem, clientAuthorityPem: ca.certPem }, issuedAtMs: nowMs };
 }
 
 /** Certificates from files. @throws ConfigError */

@@ -156,7 +156,7 @@ class TestBed {
 function vitals() {
   const none = () => 0;
   const connections = () => undefined;
-  return createSelfMetrics({ streams: none, storePending: none, deferred: none, connections, authorityDaysLeft: none });
+  return createSelfMetrics({ streams: none, storePending: none, deferred: none, connections, caExpiryS: none });
 }
 
 describe("the retention job", () => {

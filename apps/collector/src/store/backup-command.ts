@@ -48,10 +48,10 @@ function parsed(command: string, args: readonly string[], other: "to" | "from") 
 
 function sentence(command: "backup" | "restore", { path, schema, nodes, reports }: Copied): string {
   const what = command === "backup" ? "backed up to" : "restored to";
-  // Whoever holds the authority's key can be any node: it lies in no backup unasked.
+  // Anyone who has the CA's key can pose as any node, so no backup holds it.
   const note =
     command === "backup"
-      ? "; the authority is not in it: keep a copy of identity/ in a safe place"
+      ? "; the fleet CA is not in it: keep a copy of identity/ in a safe place"
       : "; its join tokens are revoked, for they may have been spent since; revoke again what was revoked since";
   return `${what} ${path}: ${nodes} nodes, ${reports} reports, schema ${schema}${note}\n`;
 }

@@ -146,7 +146,7 @@ describe("the commands", () => {
     expect(run("backup", "--data-dir", data, "--to", to)).toBe(0);
     expect(run("restore", "--from", to, "--data-dir", join(directory, "new"))).toBe(0);
     expect(said.join("")).toMatch(
-      /^backed up to .*copy\.db: 1 nodes, 3 reports, schema \d; the authority is not in it: .*\nrestored to .*collector\.db: 1 nodes/,
+      /^backed up to .*copy\.db: 1 nodes, 3 reports, schema \d; the fleet CA is not in it: .*\nrestored to .*collector\.db: 1 nodes/,
     );
     expect(run("--listen", "127.0.0.1:0")).toBeUndefined();
   });

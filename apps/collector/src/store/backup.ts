@@ -6,7 +6,7 @@
  * 2. Whoever looks finds a whole copy, checked, or none: it is made under another name, and given its own at the end.
  * 3. Nothing is overwritten.
  * 4. What is brought back is older than the fleet: a token in it may have been spent since, so that it lets in nobody; of two keys of an
- *    id the one that the authority issued to last is right.
+ *    id the one that the fleet CA issued to last is right.
  */
 import {
   closeSync,

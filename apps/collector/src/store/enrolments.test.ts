@@ -229,7 +229,7 @@ describe("a database that was brought back", () => {
     expect(enrol("a", "n1", 1, NOW_MS + 2 * DAY_MS)).toEqual({ kind: "refused", why: "token-revoked" });
   });
 
-  it("keeps the id of an ephemeral key for whoever the authority has issued to since, whichever comes first", () => {
+  it("keeps the id of an ephemeral key for whoever the fleet CA has issued to since, whichever comes first", () => {
     makeToken("a", { isEphemeral: true });
     enrol("a", "n1", 1);
     bringBack();
@@ -243,7 +243,7 @@ describe("a database that was brought back", () => {
     expect(adopt("n9", 9, NOW_MS + 1)).toMatchObject({ enrolment: { isEphemeral: false } });
   });
 
-  it("gives an id to the key that the authority issued to last, whichever comes first", () => {
+  it("gives an id to the key that the fleet CA issued to last, whichever comes first", () => {
     makeToken("a", { usesMax: 9 });
     enrol("a", "n1", 1);
     bringBack();

@@ -29,7 +29,7 @@ export interface EnrolmentRecord {
   readonly revokedAtMs: number | undefined;
   /** The id is free for one new key. */
   readonly isOpen: boolean;
-  /** The row is of a copy, or made from a certificate alone: it may be older than what the authority has issued since. */
+  /** The row is of a copy, or made from a certificate alone: it may be older than what the fleet CA has issued since. */
   readonly isDated: boolean;
   /** The key came by an ephemeral token, and gives way to another that a token lets in once the id is silent. */
   readonly isEphemeral: boolean;
@@ -95,7 +95,7 @@ export interface RenewClaim {
   readonly lapsedBeforeMs: number;
 }
 
-/** A node id by its certificate, which the fleet's authority has signed. */
+/** A node id by its certificate, which the fleet CA has signed. */
 export interface AdoptClaim {
   readonly nodeId: string;
   readonly key: Uint8Array;

@@ -30,7 +30,7 @@ async function open(port: number, keyPem?: string) {
       storePending: () => 0,
       deferred: () => 0,
       connections: () => undefined,
-      authorityDaysLeft: () => Number.NaN,
+      caExpiryS: () => Number.NaN,
     }),
   };
   const listener = await openListener({ authenticated: server, unauthenticated: server }, config, certificates, world);

@@ -42,7 +42,7 @@ function laneBefore(store: Pick<Store, "room">) {
   const node = fleet.introduce({ facts, ...told }, clock.wallMs());
   if (node === undefined) throw new Error("no room");
   const none = () => 0;
-  const sources = { streams: none, storePending: none, deferred: none, authorityDaysLeft: none };
+  const sources = { streams: none, storePending: none, deferred: none, caExpiryS: none };
   const vitals = createSelfMetrics({ ...sources, connections: () => undefined });
   const submitted: unknown[] = [];
   const submit = (_name: string, input: unknown) => Promise.resolve(submitted.push(input)).then(() => "stored");

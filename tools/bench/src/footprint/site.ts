@@ -66,7 +66,7 @@ export async function startSite(workshop: Workshop, standIns: readonly StandIn[]
   collector.stdout.resume();
   const { grpcPort } = await Promise.race([ready(workshop, readyFile), collector.failure]);
   const address = `127.0.0.1:${grpcPort}`;
-  const caPem = await readFile(join(dataDir, "identity/authority.pem"));
+  const caPem = await readFile(join(dataDir, "identity/ca.pem"));
   const client = createRpcClient(adminPb.AdminService, address, tlsCredentials({ caPem }));
   const { joinToken } = await client.unary("createJoinToken", {}, { timeoutMs: READY_MAX_MS, bearerToken: adminToken });
   client.close();

@@ -106,7 +106,7 @@ export class CollectorFixture {
   }
 
   get #credentials() {
-    return tlsCredentials({ caPem: readFileSync(join(this.#dataDir, "identity/authority.pem"), "utf8") });
+    return tlsCredentials({ caPem: readFileSync(join(this.#dataDir, "identity/ca.pem"), "utf8") });
   }
 
   async #admin<T>(ask: (client: ReturnType<typeof adminClient>) => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-/** The authority's files, and what stands beside them. */
+/** The files of the fleet CA, and what the collector makes of what stands beside them. */
 import { randomBytes } from "node:crypto";
 import {
   chmodSync,
@@ -16,7 +16,7 @@ import { createAuthority } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openDatabase } from "../store/database.ts";
-import { type CollectorFixture, openCollectorFixture } from "../testing/collector-fixture.ts";
+import { type CollectorFixture, metricOf, openCollectorFixture } from "../testing/collector-fixture.ts";
 
 let house: CollectorFixture;
 let aheadMs = 0;
@@ -56,36 +56,36 @@ function enrolledDatabase(): void {
   database.close();
 }
 
-describe("an authority of the collector's own", () => {
-  it("is made once, and that is told", async () => {
+describe("a CA of the collector's own", () => {
+  it("is made once, and that is logged", async () => {
     await (await house.start(ISSUING)).stop();
     await (await house.start(ISSUING)).stop();
-    expect(house.logged.filter((line) => line.includes("an authority was made"))).toHaveLength(1);
+    expect(house.logged.filter((line) => line.includes("made a CA"))).toHaveLength(1);
   });
 
   it("is not made beside enrolments of another one, which is then lost", async () => {
     enrolledDatabase();
     await expect(house.start(ISSUING)).rejects.toMatchObject({
       code: "bad-value",
-      message: expect.stringMatching(/dataDir: got .*, which has enrolments and no authority, want .*identity/),
+      message: expect.stringMatching(/dataDir: got .*, which has enrolments and no CA, want .*identity/),
     });
     expect(existsSync(data("identity"))).toBe(false);
   });
 
   it("is not made over a key that has lost its certificate", async () => {
     await (await house.start(ISSUING)).stop();
-    rmSync(data("identity/authority.pem"));
-    const key = readFileSync(data("identity/authority.key"), "utf8");
+    rmSync(data("identity/ca.pem"));
+    const key = readFileSync(data("identity/ca.key"), "utf8");
     await expect(house.start(ISSUING)).rejects.toMatchObject({
       code: "bad-value",
-      message: expect.stringContaining('authority.key", a key without its certificate'),
+      message: expect.stringContaining('ca.key", a key without its certificate'),
     });
-    expect(readFileSync(data("identity/authority.key"), "utf8")).toBe(key);
+    expect(readFileSync(data("identity/ca.key"), "utf8")).toBe(key);
   });
 });
 
-describe("the end of an authority", () => {
-  async function brought(lifetimeMs: number) {
+describe("the end of the fleet CA", () => {
+  async function supplied(lifetimeMs: number) {
     const files = { certFile: join(house.directory, "own.pem"), keyFile: join(house.directory, "own.key") };
     const pems = await createAuthority({ commonName: "own", nowMs: systemClock.wallMs(), lifetimeMs, randomBytes });
     writeFileSync(files.certFile, pems.certPem);
@@ -93,26 +93,29 @@ describe("the end of an authority", () => {
     return { identity: { ...ISSUING.identity, authority: files } };
   }
 
-  it("is warned of below ninety days, and told as a metric always", async () => {
-    const early = await house.start(await brought(91 * DAY_MS));
-    expect(await house.metrics(early)).toMatch(/\nlifeline_collector_authority_days_left 90\.9/);
-    expect(house.logged.join("")).not.toContain("the fleet's authority ends");
+  it("is warned of below ninety days, and is a metric always", async () => {
+    const early = await house.start(await supplied(91 * DAY_MS));
+    const expiryS = await metricOf(early, "lifeline_collector_ca_expiry_timestamp_seconds");
+    const daysLeft = (expiryS * 1_000 - systemClock.wallMs()) / DAY_MS;
+    expect(daysLeft).toBeGreaterThan(90.9);
+    expect(daysLeft).toBeLessThanOrEqual(91);
+    expect(house.logged.join("")).not.toContain("the fleet CA ends");
     await early.stop();
-    await (await house.start(await brought(89 * DAY_MS))).stop();
-    expect(house.logged.join("")).toContain("the fleet's authority ends");
+    await (await house.start(await supplied(89 * DAY_MS))).stop();
+    expect(house.logged.join("")).toContain("the fleet CA ends");
   });
 
   it("is refused at the start when it has come", async () => {
-    const config = await brought(DAY_MS);
+    const config = await supplied(DAY_MS);
     aheadMs = DAY_MS;
     await expect(house.start(config)).rejects.toMatchObject({
       code: "bad-value",
-      message: expect.stringMatching(/own\.pem" \(ended at .*Z\), want an authority that has not ended/),
+      message: expect.stringMatching(/own\.pem" \(ended at .*Z\), want a CA that has not ended/),
     });
   });
 
-  it("is not known of an authority that there is none of", async () => {
-    expect(await house.metrics(await house.start())).toContain("lifeline_collector_authority_days_left Nan");
+  it("is not a number where there is no CA", async () => {
+    expect(await house.metrics(await house.start())).toContain("lifeline_collector_ca_expiry_timestamp_seconds Nan");
   });
 });
 
