@@ -1,6 +1,6 @@
 /**
- * What a time server's answer shows of this host's clock (RFC 5905 §8). The UDP probe's datagram of 48 bytes is an NTP client request, so
- * the answer carries the server's clock; nothing more is sent for it.
+ * How far this host's clock is off, by a time server's answer (RFC 5905 §8). The UDP probe's datagram of 48 bytes is an NTP client
+ * request, so the answer carries the server's clock, and nothing more is sent for it.
  *
  * A server that is not synchronised, refuses (stratum 0, "kiss of death") or does not answer this request gives no sample (M4).
  */

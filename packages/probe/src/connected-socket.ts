@@ -1,16 +1,16 @@
-/** Connected UDP sockets: the kernel hands over only what the one address sent, and the ICMP errors it calls fatal (udp(7)). */
+/** Connected UDP sockets: the kernel delivers only what the one address sent, and the ICMP errors that it calls fatal (udp(7)). */
 import { createSocket, type Socket } from "node:dgram";
 import type { IpFamily, RttSource } from "@lifeline/measure";
 import { codeOf } from "./errno.ts";
 
 /**
- * Connects a socket to `address`; gives the code of what hindered it, and nothing is then left open. Its own port is never `port`: a
- * reflector takes what comes from there for another reflector's, and does not answer.
+ * Connects a socket to `address`, or gives the code of what prevented it and leaves nothing open. Its own port is never `port`: a
+ * reflector does not answer what comes from the number of its own port, because that may be another reflector.
  */
 export async function connectedSocket(family: IpFamily, address: string, port: number): Promise<Socket | string> {
   const first = await connectedOnce(family, address, port);
   if (typeof first === "string" || first.address().port !== port) return first;
-  // Closed only afterwards, so that the kernel cannot give the port again.
+  // Closed after the second is bound, so that the kernel cannot give the same port again.
   const second = await connectedOnce(family, address, port);
   first.close();
   return second;
@@ -32,7 +32,7 @@ function connectedOnce(family: IpFamily, address: string, port: number): Promise
   });
 }
 
-/** A time since sending, and whose it is. */
+/** A time since sending, and the clock that it is from. */
 export interface ArrivalTime {
   /** ns */
   readonly elapsedNs: number;
@@ -40,10 +40,10 @@ export interface ArrivalTime {
 }
 
 /**
- * When something arrived: by the kernel's stamp, `ageNs` ago, when it is one that can be true, else when this process looked,
- * `elapsedNs` after sending. The age is read first: what passes between the two readings is then never taken off the round trip.
+ * When something arrived: `ageNs` ago by the kernel's stamp, if that is after sending, else `elapsedNs` after sending, when this process
+ * read it. The caller reads the age first, so that the time between its two readings is not taken off the round trip.
  */
 export function arrivalTime(ageNs: number | undefined, elapsedNs: number): ArrivalTime {
-  const isTrue = ageNs !== undefined && ageNs < elapsedNs;
-  return isTrue ? { elapsedNs: elapsedNs - ageNs, source: "kernel" } : { elapsedNs, source: "monotonic" };
+  const isPlausible = ageNs !== undefined && ageNs < elapsedNs;
+  return isPlausible ? { elapsedNs: elapsedNs - ageNs, source: "kernel" } : { elapsedNs, source: "monotonic" };
 }

@@ -1,13 +1,14 @@
 /**
- * One datagram to one address and what comes back, on a connected UDP socket: the kernel then hands over only what that
- * address sent, and the ICMP errors it calls fatal.
+ * One datagram to one address and what comes back, on a connected UDP socket. The kernel then delivers only what that address sent, and
+ * the ICMP errors that it calls fatal.
  *
- * 1. A fresh socket for each attempt: its port tells the answer of this attempt from those of others.
- * 2. Arrival is the kernel's stamp where it can be read, so neither the round trip nor the threshold feels this process (M3).
- * 3. An ICMP error's arrival is when this process was told. The kernel stamps errors only in a socket's error queue (IP_RECVERR, ip(7)),
- *    and libuv 1.52 must not find one there: it negates the errno as an unsigned number (unix/udp.c, uv__udp_recvmsg_errqueue),
- *    and Node ends the process for so large a datagram.
- * 4. Whatever ends the exchange, the socket is closed.
+ * 1. Each attempt has a new socket. Its port distinguishes the answer to this attempt from answers to others.
+ * 2. An arrival is timed by the kernel's stamp where it can be read, so a stall of this process changes neither the round trip nor the
+ *    threshold (M3).
+ * 3. An ICMP error is timed when this process reads it. The kernel stamps errors only in a socket's error queue (IP_RECVERR, ip(7)).
+ *    libuv 1.52 crashes when it finds one there: it negates the errno as an unsigned number (unix/udp.c, uv__udp_recvmsg_errqueue), and
+ *    Node ends the process for so large a datagram.
+ * 4. However the exchange ends, the socket is closed.
  */
 import type { Socket } from "node:dgram";
 import type { Clock, IpFamily, RttSource } from "@lifeline/measure";
@@ -37,8 +38,8 @@ export interface Arrival extends ArrivalTime {
   readonly bytes: Uint8Array;
 }
 
-/** What the caller makes of an arrival: it ends the wait with a value, or it was not ours. */
-export type Reading<T> = { readonly kind: "ours"; readonly value: T } | { readonly kind: "stray" };
+/** What an arrival is: the answer to this attempt, which ends the wait, or a datagram of something else. */
+export type ArrivalMatch<T> = { readonly kind: "answer"; readonly value: T } | { readonly kind: "stray" };
 
 /** How an exchange ended. */
 export type DatagramEnd<T> =
@@ -55,37 +56,37 @@ export type DatagramEnd<T> =
       readonly place: ErrnoPlace;
       readonly elapsedNs: number;
       readonly source: RttSource;
-      /** Set when it came, as far as is known, after the threshold. */
+      /** Set when it was read after the threshold. */
       readonly late: "late" | "stalled" | undefined;
     }
   | Expired;
 
-/** How an exchange ended, and how many datagrams were not ours meanwhile. */
+/** How an exchange ended, and how many datagrams of something else arrived meanwhile. */
 export interface DatagramExchange<T> {
   readonly end: DatagramEnd<T>;
   readonly strays: number;
-  /** The address of this host that it was sent from; undefined when the socket could not be connected. */
+  /** The address of this host from which it was sent; undefined when the socket could not be connected. */
   readonly localAddress: string | undefined;
 }
 
-/** Sends `payload` once and waits until `read` accepts a datagram, an error comes, or the time is up. */
+/** Sends `payload` once and waits until `match` finds an answer, an error arrives, or the time is over. */
 export async function exchangeDatagram<T>(
   clocks: DatagramClocks,
   target: DatagramTarget,
   payload: Uint8Array,
-  read: (arrival: Arrival) => Reading<T>,
+  match: (arrival: Arrival) => ArrivalMatch<T>,
 ): Promise<DatagramExchange<T>> {
   const socket = await connectedSocket(target.family, target.address, target.port);
   if (typeof socket === "string") return { end: neverSent(socket), strays: 0, localAddress: undefined };
   try {
     const localAddress = socket.address().address;
-    return { ...(await sendAndWait(clocks, socket, target, payload, read)), localAddress };
+    return { ...(await sendAndWait(clocks, socket, target, payload, match)), localAddress };
   } finally {
     socket.close();
   }
 }
 
-/** The end of an exchange whose socket could not be connected, by the code of what hindered it. */
+/** The end of an exchange whose socket could not be connected, with the code of what prevented it. */
 export function neverSent(code: string): Extract<DatagramEnd<never>, { kind: "error" }> {
   return { kind: "error", code, place: "datagram-send", elapsedNs: 0, source: "monotonic", late: undefined };
 }
@@ -95,7 +96,7 @@ async function sendAndWait<T>(
   socket: Socket,
   { timeoutMs }: DatagramTarget,
   payload: Uint8Array,
-  read: (arrival: Arrival) => Reading<T>,
+  match: (arrival: Arrival) => ArrivalMatch<T>,
 ): Promise<Omit<DatagramExchange<T>, "localAddress">> {
   const fd = datagramFd(socket);
   if (fd !== undefined) clocks.kernel?.stampArrivals(fd);
@@ -105,9 +106,9 @@ async function sendAndWait<T>(
   socket.on("message", (bytes) => {
     const ageNs = fd === undefined ? undefined : clocks.kernel?.sinceArrivalNs(fd);
     const arrival = { bytes, ...arrivalTime(ageNs, deadline.elapsedNs()) };
-    const reading = read(arrival);
-    if (reading.kind === "stray") strays += 1;
-    else first.resolve({ kind: "answered", value: reading.value, arrival, late: deadline.lateness(arrival.elapsedNs) });
+    const found = match(arrival);
+    if (found.kind === "stray") strays += 1;
+    else first.resolve({ kind: "answered", value: found.value, arrival, late: deadline.lateness(arrival.elapsedNs) });
   });
   const failAt = (place: ErrnoPlace) => (error: Error) => {
     const elapsedNs = deadline.elapsedNs();

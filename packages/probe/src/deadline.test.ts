@@ -4,12 +4,7 @@ import { isExpired, startDeadline, watchStalls } from "./deadline.ts";
 
 const never = new Promise<never>(() => {});
 
-/** Moves the clock as a healthy loop would: timers fire on time. */
-function run(clock: ReturnType<typeof manualClock>, ms: number): void {
-  clock.advance(ms);
-}
-
-/** A clock whose timers fire late, by what `lagMs` says of the moment they are due. */
+/** A clock whose timers fire late: by `lagMs` of the moment at which they are due. */
 function lagging(clock: ReturnType<typeof manualClock>, lagMs: (dueMs: number) => number): Clock {
   return {
     ...clock,
@@ -17,7 +12,7 @@ function lagging(clock: ReturnType<typeof manualClock>, lagMs: (dueMs: number) =
   };
 }
 
-/** What a loop that stands still from one moment to another does to timers due meanwhile. */
+/** How late timers fire when the event loop stands still from one moment to another. */
 function stallFrom(fromMs: number, untilMs: number): (dueMs: number) => number {
   return (dueMs) => (dueMs >= fromMs && dueMs < untilMs ? untilMs - dueMs : 0);
 }
@@ -26,7 +21,7 @@ describe("a deadline", () => {
   it("expires without a stall when timers fire on time", async () => {
     const clock = manualClock(0);
     const deadline = startDeadline(clock, 950);
-    run(clock, 950);
+    clock.advance(950);
     expect(await deadline.race(never)).toEqual({ kind: "expired", stalled: false });
   });
 
@@ -38,10 +33,10 @@ describe("a deadline", () => {
     ["a stall of 5 s that ended within the last second", 10_000, stallFrom(4_500, 9_500), true],
     ["a stall across the end", 950, stallFrom(910, 1_200), true],
     ["a stall anywhere within a threshold below a second", 950, stallFrom(120, 350), true],
-  ])("is stalled only where that can have hidden an answer: %s (M3)", async (_, timeoutMs, lagMs, stalled) => {
+  ])("is stalled only when that can have hidden an answer: %s (M3)", async (_, timeoutMs, lagMs, stalled) => {
     const clock = manualClock(0);
     const deadline = startDeadline(lagging(clock, lagMs), timeoutMs);
-    run(clock, timeoutMs + 1_000);
+    clock.advance(timeoutMs + 1_000);
     expect(await deadline.race(never)).toEqual({ kind: "expired", stalled });
   });
 
@@ -55,16 +50,16 @@ describe("a deadline", () => {
     deadline.cancel();
   });
 
-  it("lets work that I/O settles after the time is up win over the expiry (M3)", async () => {
+  it("prefers an answer that is read right after the end of the time to the expiry (M3)", async () => {
     const clock = manualClock(0);
     const deadline = startDeadline(clock, 10);
     const work = new Promise<string>((resolve) => setImmediate(() => resolve("answer")));
-    run(clock, 10);
+    clock.advance(10);
     const first = await deadline.race(work);
     expect(isExpired(first) ? "expired" : first).toBe("answer");
   });
 
-  it("leaves no timer once cancelled", () => {
+  it("leaves no timer when it is cancelled", () => {
     const clock = manualClock(0);
     let pending = 0;
     const counting = {
@@ -88,8 +83,8 @@ describe("a deadline", () => {
 describe("a watch for stalls", () => {
   it.each([
     ["none, timers 20 ms late for ten seconds", 10_000, () => 20, false],
-    ["one long before", 10_000, stallFrom(1_000, 1_300), true],
-    ["one that is not over", 200, stallFrom(100, 400), true],
+    ["one long ago", 10_000, stallFrom(1_000, 1_300), true],
+    ["one that is still going on", 200, stallFrom(100, 400), true],
   ])("says whether there was one since it began: %s (M3)", (_, forMs, lagMs, stalled) => {
     const clock = manualClock(0);
     const watch = watchStalls(lagging(clock, lagMs));

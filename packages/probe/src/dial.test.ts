@@ -4,7 +4,7 @@ import { emptyTrace } from "./probe-result.ts";
 import { worldOf } from "./testing/loopback.ts";
 
 describe("a dial", () => {
-  it("settles, and asks no resolver of the system's, when its address is none after all", async () => {
+  it("ends, without the system's resolver, when its address is no literal", async () => {
     const trace = emptyTrace();
     const target = {
       address: "::ffff:127.0.0.01",

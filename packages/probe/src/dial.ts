@@ -1,10 +1,10 @@
 /**
- * One TCP connection to one address (M1), timed by the kernel where it can be.
+ * One TCP connection to one address (M1), timed by the kernel where possible.
  *
- * 1. The round trip is the handshake's: `tcpi_rtt` as the kernel saw it, or the monotonic duration of `connect`.
- * 2. A handshake that the kernel finished within the threshold is connected, however late this process looked (M3).
- * 3. A handshake or a reset that came late, or that this process was too slow to see, leaves no duration behind.
- * 4. Whatever ends the dial, the socket is either handed over connected or destroyed.
+ * 1. The round trip is that of the handshake: the kernel's `tcpi_rtt`, or else the monotonic duration of `connect`.
+ * 2. A handshake that the kernel finished within the threshold is connected, however late this process reads that (M3).
+ * 3. A handshake or a reset that was late, or that this process was too slow to read, has no duration.
+ * 4. However the dial ends, the socket is either given to the caller connected, or destroyed.
  */
 import { connect, type LookupFunction, type Socket } from "node:net";
 import type { IpFamily, Outcome } from "@lifeline/measure";
@@ -26,39 +26,39 @@ export interface DialTarget {
   readonly handshakeTimeoutMs: number;
 }
 
-/** A connection and the deadline that began with its SYN, which the caller must `cancel`; or how it ended. */
+/** A connection and the deadline that began with its SYN, which the caller cancels; or how the attempt ended. */
 export type Dialled =
   | { readonly kind: "connected"; readonly socket: Socket; readonly deadline: Deadline }
   | { readonly kind: "ended"; readonly outcome: Outcome };
 
-/** connect(2) is about to be called, and both thresholds run; or it never will be. */
-type Begun =
+/** connect(2) is about to be called, and both thresholds run; or an error came before it. */
+type Started =
   | {
-      readonly kind: "begun";
+      readonly kind: "started";
       readonly deadline: Deadline;
       readonly handshake: Deadline;
       readonly opened: Promise<Opened>;
     }
   | { readonly kind: "error"; readonly code: string };
 
-/** What the first event of a socket said, read within the event itself. */
+/** The first event of a socket, with what was read within the event itself. */
 type Opened =
   | { readonly kind: "open"; readonly elapsedNs: number; readonly info: TcpInfo | undefined }
   | { readonly kind: "error"; readonly elapsedNs: number; readonly code: string };
 
-/** Connects once; fills in rtt, connectNs, address, SYN retransmissions and the errno of a failure. */
+/** Connects once. Fills in rtt, connectNs, addresses, SYN retransmissions and the errno of a failure. */
 export async function dial(world: ProbeWorld, target: DialTarget, trace: Trace): Promise<Dialled> {
   const { address, port, family } = target;
   trace.evidence.address = address;
-  // One family, one address: nothing is left for Node's address selection to choose.
+  // One family and one address, so Node's address selection has nothing to choose.
   const socket = connect({ host: address, port, family, autoSelectFamily: false, noDelay: true, lookup: noLookup });
-  const begun = await whenBegun(world, socket, target);
-  if (begun.kind === "error") {
-    // Nothing was sent: whatever the code is, this node is to blame, and no threshold has begun.
-    trace.evidence.code = begun.code;
+  const started = await whenStarted(world, socket, target);
+  if (started.kind === "error") {
+    // Nothing was sent, so this node is to blame whatever the code is.
+    trace.evidence.code = started.code;
     return { kind: "ended", outcome: outcome("agent-resource", "connect") };
   }
-  const { deadline, handshake, opened } = begun;
+  const { deadline, handshake, opened } = started;
   const first = await handshake.race(opened);
   handshake.cancel();
   const ended = judgeOpening(world, socket, handshake, first, trace);
@@ -71,23 +71,27 @@ export async function dial(world: ProbeWorld, target: DialTarget, trace: Trace):
   return { kind: "ended", outcome: ended };
 }
 
-/** What is no literal is no address: a name is resolved before it gets here, and never by the system's resolver (M1). */
+/** Fails for everything but a literal: a name was resolved before, and never by the system's resolver (M1). */
 const noLookup: LookupFunction = (hostname, _options, done) => {
   done(Object.assign(new Error(`${hostname} is no address`), { code: "ENOTFOUND" }), "", 0);
 };
 
 /**
- * The deadlines start when connect(2) is about to be called, not when this process got round to asking for it. An errno of
- * connect(2) itself is emitted before any promise runs, so the listeners for what follows are added here and now.
+ * The deadlines start when connect(2) is about to be called, not when `connect` was. An errno of connect(2) itself is emitted before
+ * any promise callback runs, so the listeners for it are added within the event.
  */
-function whenBegun(world: ProbeWorld, socket: Socket, { timeoutMs, handshakeTimeoutMs }: DialTarget): Promise<Begun> {
+function whenStarted(
+  world: ProbeWorld,
+  socket: Socket,
+  { timeoutMs, handshakeTimeoutMs }: DialTarget,
+): Promise<Started> {
   return new Promise((resolve) => {
     socket.once("connectionAttempt", () => {
       const deadline = startDeadline(world.clock, timeoutMs);
       const handshake = startDeadline(world.clock, handshakeTimeoutMs);
-      resolve({ kind: "begun", deadline, handshake, opened: whenOpen(world, socket, handshake) });
+      resolve({ kind: "started", deadline, handshake, opened: whenOpen(world, socket, handshake) });
     });
-    // Stays for the socket's life: an error that no attempt precedes ends the dial, and any other concerns nobody here.
+    // Stays for the socket's life: an error before connect(2) ends the dial. A later one is handled elsewhere, and must not be thrown.
     socket.on("error", (error) => resolve({ kind: "error", code: codeOf(error) }));
   });
 }
@@ -127,16 +131,16 @@ function judgeOpening(
   if (reason !== "refused") return outcome(reason, "connect");
   const late = deadline.lateness(first.elapsedNs);
   if (late !== undefined) return outcome(late, "connect");
-  // A reset is an answer of the host's: a round trip, though the kernel keeps no time of it.
+  // A reset is an answer of the host, so it has a round trip, but the kernel does not time it.
   trace.rtt = { ns: first.elapsedNs, source: "monotonic" };
   return outcome("refused", "connect");
 }
 
-/** Whether the handshake as a whole came in time; only then are its duration and its round trip worth noting. */
+/** Undefined when the whole handshake was in time. Only then are its duration and its round trip noted. */
 function judgeHandshake(deadline: Deadline, { info, elapsedNs }: Opened & { kind: "open" }, trace: Trace) {
   noteRetransmits(info, trace);
   const kernelNs = info !== undefined && info.rttNs > 0 ? info.rttNs : undefined;
-  // After a lost SYN the kernel's figure is that of the last SYN alone, and proves nothing about the whole.
+  // After a lost SYN the kernel's figure is that of the last SYN alone, not of the whole handshake.
   const wholeNs = kernelNs !== undefined && info?.totalRetransmits === 0 ? kernelNs : elapsedNs;
   const late = deadline.lateness(wholeNs);
   if (late !== undefined) return outcome(late, "connect");

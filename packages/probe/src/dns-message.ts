@@ -1,7 +1,7 @@
 /**
- * As much of a DNS message (RFC 1035 §4) as a probe needs: one question, and what the answer says about it.
+ * The part of a DNS message (RFC 1035 §4) that a probe needs: one question, and the answer to it.
  *
- * 1. Reading never throws and never loops: compression pointers are stepped over, and a name has at most {@link LABELS_MAX} labels.
+ * 1. Reading never throws and never loops: compression pointers are skipped, and a name has at most {@link LABELS_MAX} labels.
  * 2. Only the header, the question and the addresses that answer it are read.
  */
 import { isDnsName } from "@lifeline/measure";
@@ -15,7 +15,7 @@ const LABEL_MAX_BYTES = 63;
 /** Labels of the longest name: each takes two bytes at least, and the root one (RFC 1035 §2.3.4). */
 const LABELS_MAX = 127;
 
-/** Answer records looked at; a longer section is not read to its end. */
+/** Most answer records that are read. */
 const RECORDS_MAX = 64;
 
 /** TYPE A and CLASS IN (RFC 1035 §3.2). */
@@ -27,22 +27,22 @@ const FLAG_TRUNCATED = 0x0200;
 const FLAG_RECURSION_DESIRED = 0x0100;
 const RCODE_MASK = 0x000f;
 
-/** What an answer says of our question. */
+/** What a message is to our query. */
 export type DnsAnswer =
   | {
       readonly kind: "answer";
       /** 0–15 (RFC 1035 §4.1.1, RFC 6895 §2.3). */
       readonly rcode: number;
-      /** The answer did not fit and was cut (TC). */
+      /** The answer did not fit and was truncated (TC). */
       readonly truncated: boolean;
-      /** Of the A records in the answer section, whoever owns them: aliases are the resolver's affair. */
+      /** Of all A records in the answer section. Their owners are not checked: the resolver follows aliases. */
       readonly addresses: readonly string[];
     }
-  /** Well-formed, and not an answer to our question: another id, another name, or no response at all. */
+  /** Well-formed, but no answer to our query: another id, another name, or no response at all. */
   | { readonly kind: "other" }
   | { readonly kind: "malformed" };
 
-/** A question for the A records of `name` with recursion; undefined when `name` is no isDnsName. */
+/** A query for the A records of `name` with recursion; undefined when isDnsName refuses `name`. */
 export function encodeQuery(id: number, name: string): Uint8Array | undefined {
   if (!isDnsName(name)) return undefined;
   const labels = name.replace(/\.$/, "").split(".");
@@ -68,9 +68,9 @@ export function encodeQuery(id: number, name: string): Uint8Array | undefined {
 export function decodeAnswer(bytes: Uint8Array, query: Uint8Array): DnsAnswer {
   if (bytes.byteLength < HEADER_BYTES) return { kind: "malformed" };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const asked = new DataView(query.buffer, query.byteOffset, query.byteLength);
+  const queryView = new DataView(query.buffer, query.byteOffset, query.byteLength);
   const flags = view.getUint16(2);
-  if (view.getUint16(0) !== asked.getUint16(0) || (flags & FLAG_RESPONSE) === 0) return { kind: "other" };
+  if (view.getUint16(0) !== queryView.getUint16(0) || (flags & FLAG_RESPONSE) === 0) return { kind: "other" };
 
   const rcode = flags & RCODE_MASK;
   const truncated = (flags & FLAG_TRUNCATED) !== 0;
@@ -85,7 +85,7 @@ export function decodeAnswer(bytes: Uint8Array, query: Uint8Array): DnsAnswer {
   return { kind: "answer", rcode, truncated, addresses: addresses ?? [] };
 }
 
-/** The question section is copied as it was; names compare without case (RFC 1035 §2.3.3). */
+/** A response repeats the question section. Names are compared without case (RFC 1035 §2.3.3). */
 function isSameQuestion(bytes: Uint8Array, query: Uint8Array): boolean {
   const text = (whole: Uint8Array) =>
     Buffer.from(whole.subarray(HEADER_BYTES, query.byteLength)).toString("latin1").toLowerCase();
@@ -110,14 +110,14 @@ function readAddresses(view: DataView, start: number, records: number): readonly
   return addresses;
 }
 
-/** Where a name that starts at `start` ends; undefined when it runs off the message. */
+/** Where a name that starts at `start` ends; undefined when it is longer than the message. */
 function skipName(view: DataView, start: number): number | undefined {
   let at = start;
   for (let labels = 0; labels <= LABELS_MAX; labels += 1) {
     if (at >= view.byteLength) return undefined;
     const length = view.getUint8(at);
     if (length === 0) return at + 1;
-    // A pointer ends the name where it stands; what it points at is not needed.
+    // A pointer ends the name here. What it points at is not needed.
     if (length >= 0xc0) return at + 2 <= view.byteLength ? at + 2 : undefined;
     if (length > LABEL_MAX_BYTES) return undefined;
     at += 1 + length;

@@ -2,15 +2,15 @@
 import type { Socket } from "node:net";
 import { codeOf } from "./errno.ts";
 
-/** Bytes of the length prefix; it bounds a message to 65,535 bytes, and so what is held here. */
+/** Bytes of the length prefix. It bounds a message, and so what is buffered here, to 65,535 bytes. */
 const PREFIX_BYTES = 2;
 
-/** The message that came back, or the code of what came instead. */
+/** The message that came back, or the code of the error. */
 export type DnsStreamed =
   | { readonly kind: "message"; readonly message: Uint8Array }
   | { readonly kind: "error"; readonly code: string };
 
-/** Sends `query` and resolves at the first whole message. The caller closes the socket. */
+/** Sends `query` and resolves with the first whole message. The caller closes the socket. */
 export function exchangeDnsStream(socket: Socket, query: Uint8Array): Promise<DnsStreamed> {
   const { promise, resolve } = Promise.withResolvers<DnsStreamed>();
   let received = Buffer.alloc(0);
@@ -23,7 +23,7 @@ export function exchangeDnsStream(socket: Socket, query: Uint8Array): Promise<Dn
     resolve({ kind: "message", message });
   });
   socket.on("error", (error) => resolve({ kind: "error", code: codeOf(error) }));
-  // Closed before a whole message: the same to a caller as a reset.
+  // Closed before the message was whole: the same to a caller as a reset.
   socket.once("close", () => resolve({ kind: "error", code: "ECONNRESET" }));
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.writeUInt16BE(query.byteLength);

@@ -1,15 +1,15 @@
 /**
- * DNS: the resolver at host:port answers a question for a name's A records, over UDP or TCP.
+ * DNS: the resolver at host:port answers a query for a name's A records, over UDP or TCP.
  *
- * 1. The query is made here and not by c-ares, so its id, the resolver's RCODE and truncation are known, and one attempt is
- *    one query (M1).
- * 2. The answers kept as evidence are the query's: those of the resolver's own name, if it has one, would say nothing of drift.
- * 3. A resolver that says no has answered: each RCODE class has its own reason and a round trip. Silence is `timeout`.
+ * 1. This package makes the query, not c-ares. So its id, the resolver's RCODE and truncation are known, and one attempt is one query
+ *    (M1).
+ * 2. The answers in the evidence are those to the query. The addresses of the resolver's own name are removed: they show no drift.
+ * 3. A resolver that refuses has answered: each class of RCODE has its own reason and a round trip. Silence is `timeout`.
  */
 import type { Outcome } from "@lifeline/measure";
 import { sortedAddresses } from "./address.ts";
 import { closeChannel, openChannel } from "./channel.ts";
-import { type Arrival, type DatagramEnd, exchangeDatagram, type Reading } from "./datagram.ts";
+import { type Arrival, type ArrivalMatch, type DatagramEnd, exchangeDatagram } from "./datagram.ts";
 import { isExpired } from "./deadline.ts";
 import { type DnsAnswer, decodeAnswer, encodeQuery } from "./dns-message.ts";
 import { exchangeDnsStream } from "./dns-stream.ts";
@@ -23,7 +23,7 @@ import { judgeDatagramError } from "./udp.ts";
 /** Query ids are 16 bits (RFC 1035 §4.1.1). */
 const ID_COUNT = 0x1_0000;
 
-/** RCODEs by name (RFC 1035 §4.1.1, IANA DNS RCODEs) and what they come to; the others are the resolver's failure too. */
+/** RCODEs by name (RFC 1035 §4.1.1, IANA DNS RCODEs) and their reasons. All others are failures of the resolver as well. */
 const RCODES = [
   { name: "NOERROR", reason: "answered" },
   { name: "FORMERR", reason: "answer-servfail" },
@@ -41,18 +41,18 @@ export const probeDns: ProbeProtocol<"dns"> = async (target, { query, transport 
     trace.evidence.code = "EBADNAME";
     return resultOf(trace, outcome("agent-resource", "plan"));
   }
-  const ask = transport === "udp" ? askByDatagram : askByStream;
-  return ask(target, message, world, trace);
+  const exchange = transport === "udp" ? queryByDatagram : queryByStream;
+  return exchange(target, message, world, trace);
 };
 
-type Ask = (
+type Exchange = (
   target: Parameters<typeof locate>[1],
   query: Uint8Array,
   world: Parameters<typeof locate>[0],
   trace: Trace,
 ) => Promise<ProbeResult>;
 
-const askByDatagram: Ask = async (target, query, world, trace) => {
+const queryByDatagram: Exchange = async (target, query, world, trace) => {
   const located = await locate(world, target, trace);
   if (located.kind === "ended") return resultOf(trace, located.outcome);
   trace.evidence.address = located.address;
@@ -68,9 +68,9 @@ const askByDatagram: Ask = async (target, query, world, trace) => {
   return resultOf(trace, judgeDatagram(end, trace));
 };
 
-function readAnswer(query: Uint8Array, { bytes }: Arrival): Reading<DnsAnswer> {
+function readAnswer(query: Uint8Array, { bytes }: Arrival): ArrivalMatch<DnsAnswer> {
   const answer = decodeAnswer(bytes, query);
-  return answer.kind === "other" ? { kind: "stray" } : { kind: "ours", value: answer };
+  return answer.kind === "other" ? { kind: "stray" } : { kind: "answer", value: answer };
 }
 
 function judgeDatagram(end: DatagramEnd<DnsAnswer>, trace: Trace): Outcome {
@@ -81,7 +81,7 @@ function judgeDatagram(end: DatagramEnd<DnsAnswer>, trace: Trace): Outcome {
   return judgeAnswer(end.value, trace);
 }
 
-const askByStream: Ask = async (target, query, world, trace) => {
+const queryByStream: Exchange = async (target, query, world, trace) => {
   const channel = await openChannel(world, target, { trust: undefined, alpn: [] }, trace);
   delete trace.evidence.answers;
   if (channel.kind === "ended") return resultOf(trace, channel.outcome);
@@ -106,7 +106,7 @@ const askByStream: Ask = async (target, query, world, trace) => {
 };
 
 function judgeAnswer(answer: DnsAnswer, trace: Trace): Outcome {
-  // On a connection of its own nobody else's answer can come, so one to another question is as bad as none.
+  // Over TCP only this query was sent, so an answer to another one is malformed too.
   if (answer.kind !== "answer") return outcome("answer-malformed", "first-byte");
   const { name, reason } = RCODES[answer.rcode] ?? { name: `RCODE${answer.rcode}`, reason: "answer-servfail" };
   if (reason !== "answered") {
@@ -115,7 +115,7 @@ function judgeAnswer(answer: DnsAnswer, trace: Trace): Outcome {
   }
   if (answer.truncated) trace.evidence.code = "TC";
   const isAnswered = answer.truncated || answer.addresses.length > 0;
-  // Of a cut answer it is chance which addresses are left: that is no change of the name's.
+  // Which addresses are left in a truncated answer is chance. It must not look like a change of the name.
   if (answer.addresses.length > 0 && !answer.truncated)
     trace.evidence.answers = sortedAddresses(answer.addresses).slice(0, ANSWERS_MAX);
   return outcome(isAnswered ? "answered" : "answer-nodata", "first-byte");

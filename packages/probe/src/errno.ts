@@ -1,15 +1,13 @@
-/**
- * What the kernel says, in the words of {@link Reason}. One table; a code is looked up, a message is never read.
- *
- * The same errno means different things by where it comes from: see the columns.
- */
+/** From the kernel's errno to a {@link Reason}, by one table. The same errno means different things in different places. */
 import type { Reason } from "@lifeline/measure";
 
 /**
+ * Where an errno was seen.
+ *
  * - `connect`: from `connect(2)` on TCP, at once or by ICMP.
  * - `stream`: on an established TCP connection.
- * - `datagram-send`: from `connect(2)` or `send(2)` on UDP: this node's own tables, nothing has left.
- * - `datagram-answer`: read back from a connected UDP socket: an ICMP error came.
+ * - `datagram-send`: from `connect(2)` or `send(2)` on UDP. It comes from this node's own tables, and nothing was sent.
+ * - `datagram-answer`: read from a connected UDP socket. It was an ICMP error.
  */
 export type ErrnoPlace = "connect" | "stream" | "datagram-send" | "datagram-answer";
 
@@ -30,10 +28,10 @@ const same = (reason: Reason): ErrnoRow => ({
 const RESOURCE = same("agent-resource");
 
 /**
- * Sources: connect(2), udp(7), icmp(7); Linux `net/ipv4/icmp.c` icmp_err_convert and `net/ipv6/icmp.c` tab_unreach. Of an
- * unconnected-style error a connected UDP socket is told only when the kernel calls it fatal, which leaves port-unreachable
- * (ECONNREFUSED) and administratively prohibited (EHOSTUNREACH on IPv4, EACCES on IPv6): so EHOSTUNREACH *read back* from UDP
- * is a filter, while from TCP it is a router, and from a UDP `connect` it is this node's own routing table.
+ * Sources: connect(2), udp(7), icmp(7); Linux `net/ipv4/icmp.c` icmp_err_convert and `net/ipv6/icmp.c` tab_unreach. A connected UDP socket
+ * gets an ICMP error only when the kernel calls it fatal: port-unreachable (ECONNREFUSED) and administratively prohibited (EHOSTUNREACH
+ * on IPv4, EACCES on IPv6). So EHOSTUNREACH read from UDP comes from a filter, from TCP it comes from a router, and from a UDP `connect`
+ * from this node's own routing table.
  */
 const ERRNO: Readonly<Record<string, ErrnoRow>> = {
   ECONNREFUSED: { ...same("refused"), stream: "reset" },
@@ -73,7 +71,7 @@ const ERRNO: Readonly<Record<string, ErrnoRow>> = {
   EAFNOSUPPORT: same("network-unreachable"),
 };
 
-/** The reason for an errno seen at a place; one that is not in the table is this node's own trouble: `agent-resource`. */
+/** The reason for an errno at a place. An errno that is not in the table is a fault of this node: `agent-resource`. */
 export function reasonOfErrno(code: string, place: ErrnoPlace): Reason {
   return (Object.hasOwn(ERRNO, code) ? ERRNO[code]?.[place] : undefined) ?? "agent-resource";
 }

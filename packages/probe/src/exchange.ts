@@ -1,13 +1,13 @@
-/** What an HTTP exchange of either version came to, before anyone judges it. */
+/** The result of an HTTP exchange of either version. The callers judge it. */
 import type { Reason } from "@lifeline/measure";
 
-/** Bytes of headers accepted of a peer: Node's own default for HTTP/1.1, stated because evidence rests on it. */
+/** Most bytes of headers that are read: Node's default for HTTP/1.1, set explicitly for both versions. */
 export const HEADERS_MAX_BYTES = 16_384;
 
 /** How Lifeline names itself to HTTP and gRPC servers, and to proxies. */
 export const USER_AGENT = "lifeline-probe/0.1";
 
-/** A response whose body was not kept, or the code of what came instead. */
+/** A response, whose body is not kept, or the code of the error. */
 export type Exchanged =
   | {
       readonly kind: "response";
@@ -21,10 +21,10 @@ export type Exchanged =
 /** Called when the request has been handed to the kernel. */
 export type Sent = () => void;
 
-/** Codes that mean the connection ended under the exchange; every other code is a peer that speaks another protocol. */
+/** Codes of a connection that ended during the exchange. Every other code means a peer that speaks another protocol. */
 const BROKEN: readonly string[] = ["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"];
 
-/** The reason for a failed exchange, `protocol` being what a peer that speaks something else is called. */
+/** The reason for a failed exchange: `reset`, or `protocol` for a peer that speaks another protocol. */
 export function reasonOfExchangeCode<Protocol extends Reason>(code: string, protocol: Protocol): "reset" | Protocol {
   return BROKEN.includes(code) ? "reset" : protocol;
 }

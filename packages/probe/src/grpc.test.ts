@@ -92,7 +92,7 @@ describe("the gRPC probe", () => {
   it("is not answered by HTTP/1.1, in cleartext or over TLS", async () => {
     await using clear = await listening(createServer((_, response) => response.end()));
     expect((await call(clear.port)).outcome.reason).toBe("grpc-protocol");
-    // TLS that knows no ALPN: the handshake completes, and HTTP/1.1 is what is left (RFC 9113 §3.2).
+    // TLS without ALPN: the handshake completes, and the server speaks HTTP/1.1 (RFC 9113 §3.2).
     await using plain = await listening(createTlsServer({ cert: pem, key: pem }));
     expect((await call(plain.port, true)).outcome).toEqual({ reason: "grpc-protocol", phase: "tls" });
     // TLS that offers HTTP/1.1 alone refuses h2 by an alert (RFC 7301 §3.2).
@@ -100,19 +100,19 @@ describe("the gRPC probe", () => {
     expect((await call(secure.port, true)).outcome).toEqual({ reason: "alpn-mismatch", phase: "tls" });
   });
 
-  it("tells a stream that is refused from a connection that is reset", async () => {
+  it("distinguishes a refused stream from a reset connection", async () => {
     await using refusing = await streamPeer((stream) => stream.close(7));
     expect((await call(refusing.port)).outcome.reason).toBe("grpc-protocol");
     await using resetting = await tcpPeer((socket) => socket.once("data", () => socket.resetAndDestroy()));
     expect((await call(resetting.port)).outcome.reason).toBe("reset");
   });
 
-  it("tells a server that never answers", async () => {
+  it("times out when the server never answers", async () => {
     await using peer = await streamPeer(() => {});
     expect((await call(peer.port)).outcome).toEqual({ reason: "handshake-timeout", phase: "first-byte" });
   });
 
-  it("goes through TLS to a trusted server only", async () => {
+  it("is answered over TLS by a trusted server only", async () => {
     const open = async (certificate: string) => {
       const server = createSecureServer({ cert: fixture(certificate), key: fixture(certificate) });
       server.on("stream", trailersOnly("12"));

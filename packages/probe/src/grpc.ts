@@ -1,9 +1,9 @@
 /**
- * gRPC: a server behind the port understands a call, whatever it makes of it.
+ * gRPC: a server behind the port answers a call with a gRPC status.
  *
- * A method that no server has is called. UNIMPLEMENTED (12) proves TCP, TLS, HTTP/2 and gRPC with no effect at all: Omni's
- * Machine API has neither health checks nor reflection, and its methods register machines. Any other gRPC status proves as
- * much of the way and is kept as evidence.
+ * The call is to a method that no server has. UNIMPLEMENTED (12) proves TCP, TLS, HTTP/2 and gRPC, and the call has no effect. Omni's
+ * Machine API has neither health checks nor reflection, and its methods register machines. Any other gRPC status proves the same, and
+ * is kept as evidence.
  */
 import type { Outcome } from "@lifeline/measure";
 import { closeChannel, openChannel } from "./channel.ts";
@@ -14,7 +14,7 @@ import { exchangeHttp2 } from "./http2-exchange.ts";
 import { emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 
-/** The method that is called: in Lifeline's own package, so that no server can have it. */
+/** The method that is called. It is in Lifeline's own package, so that no other server has it. */
 export const UNKNOWN_METHOD = "/lifeline.v1.Reachability/Unknown";
 
 /** One empty message: not compressed, 0 bytes long (gRPC over HTTP/2, "Length-Prefixed-Message"). */

@@ -15,22 +15,22 @@ describe("the hosts file", () => {
     expect(Object.fromEntries(parseHosts(text).addresses)).toEqual(addresses);
   });
 
-  it("is never thrown by", () => {
+  it("never throws", () => {
     fc.assert(fc.property(fc.string({ maxLength: 200 }), (text) => void parseHosts(text)));
   });
 
-  it("keeps so many names and counts the rest (S2)", () => {
+  it("keeps a bounded number of names and counts the rest (S2)", () => {
     const text = Array.from({ length: HOSTS_MAX_NAMES + 3 }, (_, index) => `127.0.0.1 n${index}`).join("\n");
     expect(parseHosts(text)).toMatchObject({ droppedNames: 3 });
   });
 
-  it("is cut at a whole line when it is too long, for half an address is another", () => {
+  it("is cut at a whole line when it is too long, because half an address is another address", () => {
     const line = "127.0.0.1 filler\n";
     const filler = line.repeat(Math.floor((HOSTS_MAX_BYTES - 20) / line.length));
-    using file = temporaryFile("hosts", `${filler}127.0.0.7 ${"x".repeat(60)}\n127.0.0.7 late\n`);
+    using file = temporaryFile("hosts", `${filler}127.0.0.7 ${"x".repeat(60)}\n127.0.0.7 dropped\n`);
     const hosts = openHostsFile(file.path);
     expect(hosts.lookup("filler", 4)?.[0]).toBe("127.0.0.1");
-    expect(hosts.lookup("late", 4)).toBeUndefined();
+    expect(hosts.lookup("dropped", 4)).toBeUndefined();
   });
 
   it("is empty when there is none", () => {

@@ -1,8 +1,8 @@
 /**
- * `/etc/hosts` (hosts(5)), parsed here because c-ares' plain queries do not look at it and Talos writes static hosts there.
+ * `/etc/hosts` (hosts(5)). It is read here because c-ares' plain queries ignore it, and Talos writes static hosts to it.
  *
  * 1. At most {@link HOSTS_MAX_BYTES} are read and {@link HOSTS_MAX_NAMES} names kept; the rest is dropped and counted (S2).
- * 2. Re-read when its mtime or size changes; a file that is missing or cannot be read is an empty one.
+ * 2. It is read again when its mtime or size changes. A file that is missing or cannot be read counts as empty.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { type IpFamily, literalFamily } from "@lifeline/measure";
@@ -19,7 +19,7 @@ export const HOSTS_PATH = "/etc/hosts";
 /** Addresses by lower-case name, in the order of the file. */
 export interface HostsTable {
   readonly addresses: ReadonlyMap<string, readonly string[]>;
-  /** Names left out because the table was full. */
+  /** Names that were dropped because the table was full. */
   readonly droppedNames: number;
 }
 
@@ -43,11 +43,11 @@ export function parseHosts(text: string): HostsTable {
 /** A hosts file that is kept up to date. */
 export interface HostsFile {
   /**
-   * Addresses of one family for a lower-case name without its final dot; empty when the file has the name with the other family
-   * alone, undefined when it has not got the name.
+   * Addresses of one family for a lower-case name without its final dot. Empty when the file has the name with the other family
+   * alone, undefined when it does not have the name.
    */
   lookup(name: string, family: IpFamily): readonly string[] | undefined;
-  /** Names left out because the table was full. */
+  /** Names that were dropped because the table was full. */
   droppedNames(): number;
 }
 
@@ -70,7 +70,7 @@ export function openHostsFile(path: string): HostsFile {
   };
 }
 
-/** What changes when a file does: its mtime and size; empty when there is no such file. Never throws. */
+/** Mtime and size of a file as text, to compare; empty when there is no such file. Never throws. */
 export function versionOf(path: string): string {
   try {
     const found = statSync(path, { bigint: true });
@@ -84,11 +84,11 @@ function readBounded(path: string): string {
   try {
     const fd = openSync(path, "r");
     try {
-      // One byte more than the file has, by which one that is longer is told: a buffer of the bound would be a MiB of an agent's for long.
+      // One byte more than the file has shows whether it is longer. A buffer of the bound would keep 1 MiB of the agent's memory for long.
       const bytes = Buffer.alloc(Math.min(fstatSync(fd).size, HOSTS_MAX_BYTES) + 1);
       const readBytes = readSync(fd, bytes);
       const text = bytes.toString("utf8", 0, readBytes);
-      // A cut file may end within a line, and half an address is another address.
+      // A truncated file may end within a line, and half an address is another address.
       return readBytes === bytes.length ? text.slice(0, text.lastIndexOf("\n") + 1) : text;
     } finally {
       closeSync(fd);

@@ -20,7 +20,7 @@ const statusPeer = (status: number, headers: Record<string, string> = {}) =>
   listening(createServer((_, response) => response.writeHead(status, headers).end("body")));
 
 describe("the HTTP probe over HTTP/1.1", () => {
-  it("is answered by an expected status, and asks as it was told", async () => {
+  it("is answered by an expected status, and sends the method, path and host of the target", async () => {
     const asked: unknown[] = [];
     await using peer = await listening(
       createServer((request, response) => {
@@ -37,7 +37,7 @@ describe("the HTTP probe over HTTP/1.1", () => {
     expect(sample.rtt?.source).toBe("kernel");
   });
 
-  it("takes no duration from a response it was held up in reading (M3)", async () => {
+  it("has no duration when this process stalled before it read the response (M3)", async () => {
     const clock = new PunctualClock();
     await using peer = await tcpPeer((socket) =>
       socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\n\r\n", () => clock.stall(500))),
@@ -61,7 +61,7 @@ describe("the HTTP probe over HTTP/1.1", () => {
     ["another host", "http://portal.test/login?token=secret", [], "http-redirected", "http://portal.test/login"],
     ["another host, which was expected", "https://cdn.test/blob", [302], "answered", "https://cdn.test/blob"],
     ["the same host", "/elsewhere", [], "answered", undefined],
-    ["nowhere that can be read", "http://[", [], "answered", undefined],
+    ["a location that cannot be parsed", "http://[", [], "answered", undefined],
   ])("records and does not follow a redirect to %s", async (_, location, statuses, reason, recorded) => {
     await using peer = await statusPeer(302, { location });
     const sample = await ask(peer.port, { statuses });
@@ -70,7 +70,7 @@ describe("the HTTP probe over HTTP/1.1", () => {
   });
 
   it.each([
-    ["says nothing", () => {}, "handshake-timeout"],
+    ["is silent", () => {}, "handshake-timeout"],
     ["resets", (socket) => socket.once("data", () => socket.resetAndDestroy()), "reset"],
     ["closes", (socket) => socket.once("data", () => socket.end()), "reset"],
     ["speaks no HTTP", (socket) => socket.once("data", () => socket.end("SSH-2.0-OpenSSH\r\n")), "http-protocol"],
@@ -80,7 +80,7 @@ describe("the HTTP probe over HTTP/1.1", () => {
       "http-status",
     ],
     ["sends headers without end", (socket) => flood(socket), "http-protocol"],
-  ] satisfies [string, Parameters<typeof tcpPeer>[0], string][])("tells a peer that %s", async (_, serve, reason) => {
+  ] satisfies [string, Parameters<typeof tcpPeer>[0], string][])("judges a peer that %s", async (_, serve, reason) => {
     await using peer = await tcpPeer(serve);
     expect((await ask(peer.port)).outcome).toEqual({ reason, phase: "first-byte" });
   });
@@ -114,25 +114,25 @@ describe("the HTTP probe over HTTP/2", () => {
     expect((await ask(clear.port, { version: "2" })).outcome.reason).toBe("answered");
   });
 
-  it("tells a server that only speaks HTTP/1.1", async () => {
+  it("detects a server that only speaks HTTP/1.1", async () => {
     await using secure = await listening(createHttpsServer({ cert: pem, key: pem, ALPNProtocols: ["http/1.1"] }, ok));
     expect((await ask(secure.port, { version: "2" }, true)).outcome).toEqual({ reason: "http-protocol", phase: "tls" });
     await using clear = await listening(createServer(ok));
     expect((await ask(clear.port, { version: "2" })).outcome.reason).toBe("http-protocol");
   });
 
-  it("judges status and redirects alike", async () => {
+  it("judges status and redirects like HTTP/1.1", async () => {
     await using peer = await listening(
       createHttp2Server((_, response) => response.writeHead(302, { location: "http://portal.test/" }).end()),
     );
     expect((await ask(peer.port, { version: "2", statuses: [] })).outcome.reason).toBe("http-redirected");
   });
 
-  it("tells a peer that says nothing, and one that resets", async () => {
-    await using mute = await tcpPeer();
-    expect((await ask(mute.port, { version: "2" })).outcome.reason).toBe("handshake-timeout");
-    await using rude = await tcpPeer((socket) => socket.once("data", () => socket.resetAndDestroy()));
-    expect((await ask(rude.port, { version: "2" })).outcome.reason).toBe("reset");
+  it("distinguishes a silent peer from one that resets", async () => {
+    await using silent = await tcpPeer();
+    expect((await ask(silent.port, { version: "2" })).outcome.reason).toBe("handshake-timeout");
+    await using resetting = await tcpPeer((socket) => socket.once("data", () => socket.resetAndDestroy()));
+    expect((await ask(resetting.port, { version: "2" })).outcome.reason).toBe("reset");
   });
 });
 

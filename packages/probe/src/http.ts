@@ -1,9 +1,9 @@
 /**
- * HTTP/1.1 and HTTP/2: the host that was asked answers, in the version asked for, with a status that will do.
+ * HTTP/1.1 and HTTP/2: the host answers in the required version with an expected status.
  *
- * 1. Redirects are recorded and never followed (M1). One that leads to another host is a captive or block page, unless its
- *    very status is among the expected ones.
- * 2. No body is read; headers are bounded by `HEADERS_MAX_BYTES`.
+ * 1. Redirects are recorded and never followed (M1). One that leads to another host is a captive portal or block page, unless its status
+ *    is among the expected ones.
+ * 2. No body is read. Headers are bounded by `HEADERS_MAX_BYTES`.
  */
 import { endpointName, type HttpExpectation, type Reason, type Target } from "@lifeline/measure";
 import { closeChannel, openChannel } from "./channel.ts";
@@ -14,13 +14,13 @@ import { exchangeHttp2 } from "./http2-exchange.ts";
 import { boundedText, emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 
-/** Statuses from here on are faults of the server (RFC 9110 §15.6): never accepted unless they are asked for. */
+/** Statuses from here on are server errors (RFC 9110 §15.6). They are accepted only when they are expected explicitly. */
 const SERVER_ERROR_STATUS = 500;
 
-/** HTTP/2 first, and 1.1 as well: a server without HTTP/2 then says so, where it would otherwise only hang up. */
+/** HTTP/1.1 is offered beside HTTP/2: a server without HTTP/2 then chooses it, where it would otherwise close the connection. */
 const ALPN = { "1.1": ["http/1.1"], "2": ["h2", "http/1.1"] } as const;
 
-/** Answered by an expected status, from the host asked, in the version asked for. */
+/** Answered by an expected status from the target's own host in the required version. */
 export const probeHttp: ProbeProtocol<"http"> = async (target, { trust, expect }, world) => {
   const trace = emptyTrace();
   const channel = await openChannel(world, target, { trust, alpn: ALPN[expect.version] }, trace);
@@ -90,11 +90,11 @@ function judgeExchange(
   }
   const { status, location } = exchanged;
   trace.evidence.httpStatus = status;
-  const led = location === undefined ? null : URL.parse(location, originOf(target, isSecure));
-  // Queries are left out: what signs a download must not be kept as evidence (S1).
-  if (led !== null) trace.evidence.redirects = [boundedText(`${led.origin}${led.pathname}`)];
+  const redirect = location === undefined ? null : URL.parse(location, originOf(target, isSecure));
+  // Without the query, which may hold the signature of a download (S1).
+  if (redirect !== null) trace.evidence.redirects = [boundedText(`${redirect.origin}${redirect.pathname}`)];
   if (statuses.includes(status)) return "answered";
-  if (led !== null && isRedirect(status) && !isSameHost(led, target, isSecure)) return "http-redirected";
+  if (redirect !== null && isRedirect(status) && !isSameHost(redirect, target, isSecure)) return "http-redirected";
   return statuses.length === 0 && status < SERVER_ERROR_STATUS ? "answered" : "http-status";
 }
 
@@ -102,6 +102,6 @@ function isRedirect(status: number): boolean {
   return status >= 300 && status < 400;
 }
 
-function isSameHost(led: URL, target: Target, isSecure: boolean): boolean {
-  return led.hostname === URL.parse(originOf(target, isSecure))?.hostname;
+function isSameHost(redirect: URL, target: Target, isSecure: boolean): boolean {
+  return redirect.hostname === URL.parse(originOf(target, isSecure))?.hostname;
 }

@@ -1,14 +1,14 @@
 /**
  * One HTTP/1.1 request on a given connection (RFC 9112). The body is not read.
  *
- * Node's module is asked for by name: imported, it gives every name it exports, WebSocket among them, and that one alone is undici, 12 MB of
- * resident memory (Node 24.21).
+ * Node's module is loaded by `getBuiltinModule`. An import would evaluate all its exports, and one of them, WebSocket, loads undici:
+ * 12 MB of resident memory (Node 24.21).
  */
 import type { Socket } from "node:net";
 import { codeOf } from "./errno.ts";
 import { type Exchanged, HEADERS_MAX_BYTES, type Sent } from "./exchange.ts";
 
-/** What to ask. */
+/** The request. */
 export interface Http1Request {
   readonly method: "GET" | "HEAD";
   readonly path: string;
@@ -17,7 +17,7 @@ export interface Http1Request {
   readonly userAgent: string;
 }
 
-/** Sends the request and resolves at the response's headers, or at whatever comes instead. The caller closes the socket. */
+/** Sends the request and resolves with the response's headers or the error. The caller closes the socket. */
 export function exchangeHttp1(socket: Socket, request: Http1Request, sent: Sent): Promise<Exchanged> {
   const { promise, resolve } = Promise.withResolvers<Exchanged>();
   const message = process.getBuiltinModule("node:http").request({
@@ -38,7 +38,7 @@ export function exchangeHttp1(socket: Socket, request: Http1Request, sent: Sent)
     response.destroy();
   });
   message.on("error", (error) => resolve({ kind: "error", code: codeOf(error) }));
-  // Also the end of a 101 nobody asked for, for which Node closes the connection without another word.
+  // Node also closes the connection after a 101 that was not requested, without an error.
   message.once("close", () => resolve({ kind: "error", code: "ECONNRESET" }));
   message.end();
   return promise;

@@ -10,21 +10,21 @@ const BODY_MAX_BYTES = 65_536;
 /** Memory that Node lets a session use, in MB (its own unit); its default is 10. */
 const SESSION_MAX_MB = 1;
 
-/** Pairs of headers accepted: Node's own default. */
+/** Most headers that are accepted: Node's own default. */
 const HEADERS_MAX_PAIRS = 128;
 
-/** What to ask. */
+/** The request. */
 export interface Http2Request {
   /** `http://host:port` or `https://host:port`: gives `:scheme` and `:authority`. */
   readonly origin: string;
   readonly headers: Readonly<Record<string, string>>;
   /** Sent with the end of the stream; absent: the headers end it. */
   readonly body?: Uint8Array;
-  /** Resolve at the trailers or the end, and not yet at the headers. */
+  /** Whether the response is complete at the trailers or the end, and not at the headers. */
   readonly awaitsTrailers: boolean;
 }
 
-/** Sends the request and resolves at the answer, or at whatever comes instead. The caller closes the socket. */
+/** Sends the request and resolves with the response or the error. The caller closes the socket. */
 export function exchangeHttp2(socket: Socket, request: Http2Request, sent: Sent): Promise<Exchanged> {
   const { promise, resolve } = Promise.withResolvers<Exchanged>();
   const session = connect(request.origin, {
@@ -33,7 +33,7 @@ export function exchangeHttp2(socket: Socket, request: Http2Request, sent: Sent)
     maxSessionMemory: SESSION_MAX_MB,
     maxHeaderListPairs: HEADERS_MAX_PAIRS,
   });
-  // Stays for the session's life: what fails after the attempt is over concerns nobody, and must not be thrown.
+  // Stays for the session's life: an error after the end of the attempt must not be thrown.
   session.on("error", (error) => resolve({ kind: "error", code: codeOf(error) }));
   session.once("close", () => resolve({ kind: "error", code: "ECONNRESET" }));
 
@@ -68,7 +68,7 @@ function listen(stream: ClientHttp2Stream, awaitsTrailers: boolean, resolve: (ex
     if (bodyBytes > BODY_MAX_BYTES) finish();
   });
   stream.once("end", () => finish());
-  // With a status already seen, a stream that breaks before its trailers is judged by that status.
+  // A stream that breaks after its status and before its trailers is judged by the status.
   stream.on("error", (error) => {
     if (headers[":status"] === undefined) resolve({ kind: "error", code: codeOf(error) });
     else finish();

@@ -1,17 +1,17 @@
 /**
- * What the kernel itself measured, read by FFI: handshake times and arrival stamps that do not feel this process's event loop.
+ * What the kernel itself measured, read by FFI: handshake times and arrival stamps, which a stall of this process does not change.
  *
- * 1. Everything here may be missing (not Linux, no koffi, a sealed sandbox): callers fall back to the monotonic clock and the
- *    sample says so. Nothing here throws after opening.
- * 2. Only reads, on sockets of this process, without privilege.
- * 3. One idle socket is kept for the life of the process, so that arrival stamps are on before any attempt begins: the kernel
- *    turns them on for the whole host with the first socket that asks and off with the last, by rewriting its own code
- *    (Linux net/core/dev.c, net_enable_timestamp), which is too dear to do at every probe.
+ * 1. All of it may be missing (not Linux, no koffi, a closed sandbox). Callers then use the monotonic clock, and the sample says so.
+ *    Nothing throws after opening.
+ * 2. It needs no privilege, and touches only sockets of this process.
+ * 3. One idle socket is kept for the life of the process, so that arrival stamps are on before any attempt begins. The kernel turns
+ *    them on for the whole host with the first socket that requests them, and off with the last, by rewriting its own code
+ *    (Linux net/core/dev.c, net_enable_timestamp). That is too expensive at every probe.
  */
 import { createRequire } from "node:module";
 import { type IpFamily, NS_PER_US } from "@lifeline/measure";
 
-/** TCP_INFO's part that is used here. */
+/** The part of TCP_INFO that is used. */
 export interface TcpInfo {
   /** The kernel's smoothed round trip, ns, in steps of 1 µs; right after connecting it is the handshake's. 0: none yet. */
   readonly rttNs: number;
@@ -25,9 +25,9 @@ export interface KernelClock {
   tcpInfo(fd: number): TcpInfo | undefined;
   /** Asks the kernel to stamp the datagrams that arrive at `fd` from now on. */
   stampArrivals(fd: number): void;
-  /** Lets no packet of `fd`, a UDP socket, be fragmented here or on the way, whatever is believed of the path; false: it cannot. */
+  /** Forbids fragments of packets from `fd`, a UDP socket, here and on the path, and ignores the cached path MTU. False: not possible. */
   forbidFragments(fd: number, family: IpFamily): boolean;
-  /** Nanoseconds since the last datagram read from `fd` had arrived at this host; undefined when there is no stamp. */
+  /** Nanoseconds since the last datagram that was read from `fd` arrived at this host; undefined when it has no stamp. */
   sinceArrivalNs(fd: number): number | undefined;
 }
 
@@ -53,16 +53,16 @@ const MTU_DISCOVER = { 4: { level: 0, name: 10 }, 6: { level: 41, name: 23 } } a
 const PMTUDISC_PROBE = 3;
 
 /**
- * Youngest stamp that is believed, in ns. For a datagram that was not stamped the kernel makes one up at the question
- * (net/core/sock.c, sock_gettstamp), which is then as old as one call takes; a real one has come through epoll and libuv.
+ * Least age of a stamp that is believed, ns. For a datagram that was not stamped, the kernel returns the time of the call
+ * (net/core/sock.c, sock_gettstamp), so its age is that of one system call. A real stamp is older: it is from before epoll and libuv.
  */
 const STAMP_AGE_MIN_NS = 4_000;
 
 let opened: { readonly clock: KernelClock | undefined } | undefined;
 
 /**
- * The kernel's stamps, or undefined where there are none: not 64-bit Linux, or koffi does not load. Opened once in a process,
- * for the socket it keeps.
+ * The kernel's stamps, or undefined where there are none: not 64-bit Linux, or koffi does not load. Opened once in a process, because
+ * of the socket that it keeps.
  */
 export function openKernelClock(): KernelClock | undefined {
   opened ??= { clock: tryKernelClock() };
@@ -74,14 +74,14 @@ function tryKernelClock(): KernelClock | undefined {
   try {
     return bindKernelClock();
   } catch {
-    // The reason does not matter to a measurement: every sample names the source of its round trip.
+    // Each sample names the source of its round trip, so the loss of precision is visible.
     return undefined;
   }
 }
 
 function bindKernelClock(): KernelClock {
   const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
-  // The process's own symbols: the libc it runs on, whichever that is (glibc or musl).
+  // The symbols of the process itself, so that it works with glibc and with musl.
   const libc = koffi.load(null);
   const getsockopt = libc.func("int getsockopt(int fd, int level, int name, void *value, void *lengthBytes)");
   const ioctl = libc.func("int ioctl(int fd, unsigned long request, void *argument)");
@@ -97,13 +97,13 @@ function bindKernelClock(): KernelClock {
   const stamp = Buffer.alloc(TIMESPEC_BYTES);
   const now = Buffer.alloc(TIMESPEC_BYTES);
 
-  const keeper: number = openSocket(AF_INET, SOCK_DGRAM_CLOEXEC, 0);
-  // The first question turns stamping on for a socket, and is answered ENOENT. On a failed socket it is EBADF, and harmless.
-  ioctl(keeper, SIOCGSTAMPNS, stamp);
+  const stamping: number = openSocket(AF_INET, SOCK_DGRAM_CLOEXEC, 0);
+  // The first call turns stamping on and fails with ENOENT. If the socket could not be opened it fails with EBADF, which is harmless.
+  ioctl(stamping, SIOCGSTAMPNS, stamp);
 
   const sinceStampNs = (fd: number) => {
     if (ioctl(fd, SIOCGSTAMPNS, stamp) !== 0 || clockGettime(CLOCK_REALTIME, now) !== 0) return undefined;
-    // Two readings of the kernel's wall clock. A step between them gives nonsense, which callers bound.
+    // Both are readings of the kernel's wall clock. After a step between them the age is wrong, so callers check that it is plausible.
     const ageNs = Number(timespecNs(now) - timespecNs(stamp));
     return ageNs < STAMP_AGE_MIN_NS ? undefined : ageNs;
   };

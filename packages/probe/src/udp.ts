@@ -1,11 +1,11 @@
 /**
- * UDP where the peer need not answer (WireGuard): negative proof only. Silence is neither open nor closed.
+ * UDP to a peer that need not answer (WireGuard). Only a fault can be proven: silence may mean open or closed.
  *
- * Or, with `expectRefusal`, to a port that is known to be closed, inside the tunnel: the port-unreachable is then the answer that
- * was asked for, with a round trip, and silence is a loss.
+ * With `expectRefusal` the port is one in the tunnel that is known to be closed. Its port-unreachable is then the expected answer, with a
+ * round trip, and silence is a loss.
  *
- * An ICMP error proves a fault; its absence proves nothing, for routers and hosts limit their rate (Linux: about six at once,
- * then one a second, icmp(7) `icmp_ratelimit`).
+ * An ICMP error proves a fault. Its absence proves nothing, because routers and hosts limit their rate (Linux: about six at once, then
+ * one a second, icmp(7) `icmp_ratelimit`).
  */
 import assert from "node:assert/strict";
 import { NS_PER_MS, type Outcome } from "@lifeline/measure";
@@ -24,12 +24,12 @@ export const PAYLOAD_MIN_BYTES = 6;
 export const PAYLOAD_MAX_BYTES = 65_507;
 
 /**
- * First byte of the payload; zeros follow. Not 1–4, WireGuard's message types, so no firewall or server takes the datagram for a
- * handshake; and with 48 bytes it is a client request of NTP version 4 (RFC 5905 §7.3: LI 0, VN 4, mode 3), which a time server answers.
+ * First byte of the payload; zeros follow. It is none of WireGuard's message types 1–4, so no firewall or server takes the datagram for
+ * a handshake. With 48 bytes it is a client request of NTP version 4 (RFC 5905 §7.3: LI 0, VN 4, mode 3), which a time server answers.
  */
 const FIRST_BYTE = 0x23;
 
-/** Answered by any datagram, or by a refusal that is expected; refused or filtered by ICMP; otherwise silent, or lost. */
+/** Answered by any datagram or by an expected refusal; refused or filtered by ICMP; otherwise silent, or lost where refusal is expected. */
 export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes, expectRefusal }, world) => {
   assert(
     payloadBytes >= PAYLOAD_MIN_BYTES && payloadBytes <= PAYLOAD_MAX_BYTES,
@@ -43,7 +43,7 @@ export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes, exp
   payload[0] = FIRST_BYTE;
   const started = { wallMs: world.clock.wallMs(), ns: world.clock.monotonicNs() };
   const { end, localAddress } = await exchangeDatagram(world, { ...target, address: located.address }, payload, () => ({
-    kind: "ours",
+    kind: "answer",
     value: undefined,
   }));
   if (payloadBytes === NTP_PACKET_BYTES) takeClockSample(end, started, world);
@@ -84,7 +84,7 @@ function judge(end: DatagramEnd<undefined>, expectRefusal: boolean, trace: Trace
   }
 }
 
-/** A failed exchange by its errno; a refusal that came back is a round trip too. */
+/** The outcome of a failed exchange, by its errno. A refusal that came back has a round trip too. */
 export function judgeDatagramError(end: DatagramEnd<unknown> & { kind: "error" }, trace: Trace): Outcome {
   trace.evidence.code = end.code;
   const reason = reasonOfErrno(end.code, end.place);

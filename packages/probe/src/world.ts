@@ -1,4 +1,4 @@
-/** Everything a probe takes from outside: time, chance, names, the kernel's stamps and trust. */
+/** Everything that a probe takes from outside (M2): time, randomness, names, the kernel's stamps and trust. */
 import type { Clock } from "@lifeline/measure";
 import type { ClockSample } from "./clock-sample.ts";
 import { type KernelClock, openKernelClock } from "./kernel.ts";
@@ -7,24 +7,24 @@ import { createNameResolver, type NameResolver } from "./name-resolver.ts";
 import { StampSessions } from "./stamp-sessions.ts";
 import { createTrustStore, type TrustStore } from "./trust.ts";
 
-/** The world a probe acts in; one per process. */
+/** What a probe takes from outside; one per process. */
 export interface ProbeWorld {
   readonly clock: Clock;
   /** Uniform in [0, 1): sequence numbers and query ids. */
   readonly random: () => number;
   readonly names: NameResolver;
-  /** Undefined where the kernel's stamps cannot be read: round trips are then monotonic. */
+  /** Undefined where the kernel's stamps cannot be read: round trips are then measured by `clock`. */
   readonly kernel: KernelClock | undefined;
   readonly trust: TrustStore;
-  /** The sessions of STAMP, one for each target; to be closed with the world. */
+  /** The sessions of STAMP, one for each target. The owner of the world closes them. */
   readonly sessions: StampSessions;
-  /** Key of authenticated STAMP, 16–1,024 bytes; undefined: none was given. A secret (S1). */
+  /** Key of authenticated STAMP, 16–1,024 bytes; undefined: none. A secret (S1). */
   readonly stampKey: Uint8Array | undefined;
   /** Value of Proxy-Authorization for a proxy (host:port); undefined: none. A secret (S1). */
   readonly proxyAuthorization: (proxy: string) => string | undefined;
-  /** Takes what a time server's answer shows of this host's clock; undefined: nobody wants to know. */
+  /** Receives a clock sample from each answer of a time server; undefined: none is taken. */
   readonly onClockSample: ((sample: ClockSample) => void) | undefined;
-  /** What the counters of the tunnel's interface have shown so far. */
+  /** What the counters of the tunnel's interface showed so far. */
   readonly link: LinkWatch;
   /** Where sysfs and procfs are. */
   readonly sysRoot: string;
@@ -55,7 +55,7 @@ export interface ProbeWorldOptions {
   readonly kernel?: KernelClock | "none";
 }
 
-/** Creates the world of the running host. Throws when `resolvers` holds what is no address. */
+/** Creates the world of this host. Throws when `resolvers` holds something other than addresses. */
 export function createProbeWorld(options: ProbeWorldOptions): ProbeWorld {
   const { clock, random, publicRoots } = options;
   const kernel = options.kernel === "none" ? undefined : (options.kernel ?? openKernelClock());
