@@ -16,15 +16,17 @@ import { fleetSeries } from "./export/fleet-series.ts";
 import { type HttpContent, startHttp } from "./export/http.ts";
 import { createSelfMetrics, type SelfMetrics } from "./export/self-metrics.ts";
 import { ClockSteps } from "./fleet/clock-steps.ts";
-import { createFleet, type Fleet } from "./fleet/fleet.ts";
+import { Fleet } from "./fleet/fleet.ts";
+import { applyNodeEvent } from "./fleet/node-state.ts";
 import { rehydrate } from "./fleet/rehydrate.ts";
-import { createWitnesses } from "./fleet/witness.ts";
+import { Witnesses } from "./fleet/witness.ts";
+import { WitnessReceiver } from "./fleet/witness-service.ts";
 import { createIdentityServices, openIdentity, readCredentials } from "./identity/identity.ts";
-import { createSuspects } from "./judging/affected-nodes.ts";
-import { createFleetIssuers } from "./judging/fleet-issuer.ts";
-import { createKnowledge } from "./judging/judgement-context.ts";
-import { createJudging, type Judging } from "./judging/judging.ts";
-import { loadSite } from "./judging/requirements.ts";
+import { AffectedNodes } from "./judging/affected-nodes.ts";
+import { FleetIssuers } from "./judging/fleet-issuer.ts";
+import { JudgementContexts } from "./judging/judgement-context.ts";
+import { Judging, type JudgingEvents } from "./judging/judging.ts";
+import { loadRequirements } from "./judging/requirements.ts";
 import { createQuery } from "./query/query-service.ts";
 import { inTurns } from "./query/query-turns.ts";
 import { pruneBeforeMs } from "./retention/retention.ts";
@@ -32,8 +34,8 @@ import { RetentionJob, type RetentionParts } from "./retention/retention-job.ts"
 import { startRollUps } from "./retention/roll-up-job.ts";
 import { keepToOwner } from "./store/owner-only.ts";
 import { openStore, type Store } from "./store/store.ts";
-import { type BacklogGate, createBacklogGate } from "./streams/backlog-limiter.ts";
-import { createIngest, type Ingest } from "./streams/ingest.ts";
+import { BacklogLimiter } from "./streams/backlog-limiter.ts";
+import { Ingest } from "./streams/ingest.ts";
 import { cannotListen, type Listener, openListener } from "./streams/listener.ts";
 import { Turns } from "./streams/turns.ts";
 
@@ -78,7 +80,7 @@ export interface Collector {
 /** Starts a collector. Rejects with ConfigError, CatalogueError, StoreError or what the sockets said. */
 export async function startCollector(config: Config, world: World): Promise<Collector> {
   const { clock, log } = world;
-  const site = loadSite(config);
+  const requirements = loadRequirements(config);
   const dataPath = openDataDirectory(config.dataDir);
   const identityWorld = { clock, log, environment: world.environment ?? {} };
   const credentials = await readCredentials(config, identityWorld);
@@ -86,11 +88,11 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   let storePending = () => 0;
   let storeLoad = () => 0;
   let connections: Listener["connections"] = () => undefined;
-  const backlog = createBacklogGate(() => storeLoad());
+  const backlog = new BacklogLimiter(() => storeLoad());
   const vitals = createSelfMetrics({
     streams: () => streams(),
     storePending: () => storePending(),
-    deferred: backlog.waiting,
+    deferred: () => backlog.waiting,
     connections: () => connections(),
     caExpiryS: () => (credentials.ca?.notAfterMs ?? Number.NaN) / MS_PER_S,
   });
@@ -98,29 +100,30 @@ export async function startCollector(config: Config, world: World): Promise<Coll
   const store = await openStore(dataPath, clock, storeEvents(vitals, backlog, world));
   storePending = store.pending;
   storeLoad = store.load;
-  const fleet = createFleet(site, {
+  const fleet = new Fleet(requirements, {
     onOverflow: (what) => vitals.overflows.inc({ what }),
     quotaBytes: world.quotaBytes,
   });
   const identity = await openIdentity(credentials, store, vitals, identityWorld);
   const { access } = identity;
-  const onReport = () => {
-    for (const node of suspects(fleet.nodes.values(), clock.wallMs())) judging.touch(node);
-  };
   const areProven = identity.certificates !== undefined;
-  const witnesses = createWitnesses({ clock, nodes: fleet.nodes, areProven, onReport });
-  const suspects = createSuspects(witnesses.viewOf);
-  const issuers = createFleetIssuers();
-  const knowledge = createKnowledge({ witnesses, issuers, interception: loadInterception() });
+  const witnesses = new Witnesses({ clock, nodes: fleet.nodes, areProven });
+  const issuers = new FleetIssuers();
+  const contexts = new JudgementContexts({ witnesses, issuers, interception: loadInterception() });
   const turns = new Turns(clock);
-  const judging = createJudging(fleet, store, turns, clock, knowledge, judgingEvents(vitals, log));
+  const judging = new Judging({ fleet, store, turns, clock, contexts, issuers, events: judgingEvents(vitals, log) });
+  const affected = new AffectedNodes((node) => witnesses.viewOf(node));
+  const onReport = () => {
+    for (const node of affected.take(fleet.nodes.values(), clock.wallMs())) judging.touch(node);
+  };
+  const receiver = new WitnessReceiver({ clock, witnesses, onReport });
   const lastRunMs = (await store.submit("lastHourEndedMs", {})) ?? clock.wallMs();
   await rehydrate(fleet, store, clock, pruneBeforeMs(config, lastRunMs)[10]);
   for (const node of fleet.nodes.values()) judging.judge(node);
 
   const { maxStreams } = config;
-  const ingest = createIngest({ fleet, judging, store, vitals, backlog, turns, clock, access, maxStreams });
-  streams = ingest.streams;
+  const ingest = new Ingest({ fleet, judging, store, selfMetrics: vitals, backlog, turns, clock, access, maxStreams });
+  streams = () => ingest.streams.size;
   const onOverflow = (what: RpcOverflow) => vitals.overflows.inc({ what });
   const authenticated = createRpcServer(areProven ? "authenticated" : "local", clock, onOverflow);
   const servers = { authenticated, unauthenticated: createRpcServer("unauthenticated", clock, onOverflow) };
@@ -131,27 +134,35 @@ export async function startCollector(config: Config, world: World): Promise<Coll
       judging,
       store,
       clock,
-      catalogueVersion: site.catalogue.version,
+      catalogueVersion: requirements.catalogue.version,
       retention: config,
     }),
   );
-  const identityParts = { store, vitals, clock, log, onDefect, endStreams: ingest.endNode, isSilent: ingest.isSilent };
+  const identityParts = {
+    store,
+    vitals,
+    clock,
+    log,
+    onDefect,
+    endStreams: (nodeId: string, why: string) => ingest.streams.endNode(nodeId, why),
+    isSilent: (nodeId: string) => ingest.streams.isSilent(nodeId),
+  };
   const identityServices = createIdentityServices(identity, config, identityParts);
   for (const server of Object.values(servers)) {
     addService(server, reportPb.ReportService, ingest.service, onDefect, access.node);
     addService(server, queryPb.QueryService, queries, onDefect, access.reader);
-    addService(server, witnessPb.WitnessService, witnesses.service, onDefect, access.witness);
+    addService(server, witnessPb.WitnessService, receiver.service, onDefect, access.witness);
     identityServices.addTo(server);
   }
   const info = {
     collectorVersion: LIFELINE_VERSION,
-    catalogueVersion: site.catalogue.version,
-    deployment: site.deployment.name,
+    catalogueVersion: requirements.catalogue.version,
+    deployment: requirements.deployment.name,
   };
   const undo: (() => Promise<void>)[] = [() => store.close()];
   try {
     const content: HttpContent = {
-      metrics: () => metrics(vitals, () => fleetSeries(fleet, witnesses, info, clock.wallMs())),
+      metrics: () => metrics(vitals, () => fleetSeries(fleet, receiver, info, clock.wallMs())),
       notReady: () => notReady(store, clock),
       onDefect: (error) => onDefect("http", error),
       onOverflow: (what) => vitals.overflows.inc({ what }),
@@ -171,7 +182,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
     const stop = async () => {
       rounds.stop();
       listener.close();
-      ingest.endAll();
+      ingest.streams.endAll();
       const endings = Object.values(servers);
       await Promise.all(endings.map((server) => shutDown(server, SHUT_DOWN_GRACE_MS, clock.after)));
       judging.stop();
@@ -197,7 +208,7 @@ function ownDatabase(path: string, log: Logger): void {
   }
 }
 
-function storeEvents(vitals: SelfMetrics, backlog: Pick<BacklogGate, "review">, { log, onDeath }: World) {
+function storeEvents(vitals: SelfMetrics, backlog: Pick<BacklogLimiter, "review">, { log, onDeath }: World) {
   return {
     onCommit(durationNs: number, operations: number) {
       vitals.commitSeconds.observe(durationNs / NS_PER_S);
@@ -214,7 +225,7 @@ function storeEvents(vitals: SelfMetrics, backlog: Pick<BacklogGate, "review">, 
   };
 }
 
-function judgingEvents(vitals: SelfMetrics, log: Logger): Parameters<typeof createJudging>[5] {
+function judgingEvents(vitals: SelfMetrics, log: Logger): JudgingEvents {
   return {
     onJudged: (durationNs) => vitals.judgeSeconds.observe(durationNs / NS_PER_S),
     onIncident(nodeId, change, { targetId, verdict, cause, startedAtMs, endedAtMs, evidence }) {
@@ -255,20 +266,28 @@ interface RoundParts extends RetentionParts {
   readonly judging: Judging;
 }
 
-/** The work that time brings: staleness, the fleet's pace, rolling up, pruning. */
+/** The work that time brings: staleness, the fleet's cadences, rolling up, pruning. */
 function startRounds(parts: RoundParts): { stop(): void } {
   const { ingest, fleet, judging, store, vitals, clock, log } = parts;
   const steps = new ClockSteps(clock);
   const tick = () => {
-    const stepMs = steps.look();
+    const stepMs = steps.takeStepMs();
     if (stepMs !== 0) {
       log.warn({ stepMs }, "the collector's clock was set; nodes are judged by their own clocks as before");
-      steps.follow(fleet.nodes.values(), stepMs);
-      for (const node of fleet.nodes.values()) judging.touch(node);
+      const stepped = {
+        kind: "collector-clock-stepped",
+        stepMs,
+        nowMs: clock.wallMs(),
+        monotonicNs: clock.monotonicNs(),
+      } as const;
+      for (const node of fleet.nodes.values()) {
+        applyNodeEvent(node, stepped);
+        judging.touch(node);
+      }
     }
-    if (fleet.repace(clock.wallMs())) for (const node of fleet.nodes.values()) judging.touch(node);
+    if (fleet.updateCadences(clock.wallMs())) for (const node of fleet.nodes.values()) judging.touch(node);
     judging.tick();
-    ingest.endExpired();
+    ingest.streams.endExpired();
     ticking = clock.after(TICK_MS, tick);
   };
   let ticking = clock.after(TICK_MS, tick);

@@ -4,4 +4,6 @@ export { createHistory, type HistorySources } from "./query/history.ts";
 export { ROLL_UP_REPORTS } from "./retention/roll-up-job.ts";
 export type { ReportRecord } from "./store/record.ts";
 export { openStore, type Store } from "./store/store.ts";
-export { admitHello, type DroppedFact, type HelloVerdict, type Introduction } from "./streams/admission.ts";
+export type { DroppedFact } from "./streams/fact-reader.ts";
+export { admitHello, type HelloVerdict } from "./streams/hello.ts";
+export type { AdmittedHello } from "./streams/hello-facts.ts";

@@ -10,9 +10,10 @@
 import { resolvedTargets } from "@lifeline/catalogue";
 import { detailOf, endpointName, type Target, targetPlace, visibleText } from "@lifeline/measure";
 import { UDP_EVIDENCE, VERDICTS } from "@lifeline/verdict";
-import type { Fleet, Node } from "../fleet/fleet.ts";
-import { RTT_BOUNDS_NS, type Tally } from "../fleet/target-counters.ts";
-import type { WitnessCounts, Witnesses } from "../fleet/witness.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { Node } from "../fleet/node.ts";
+import { RTT_BOUNDS_NS, type TargetCounters } from "../fleet/target-counters.ts";
+import type { WitnessCounts, WitnessReceiver } from "../fleet/witness-service.ts";
 
 /** Nanoseconds in a second. */
 const NS_PER_S = 1e9;
@@ -28,7 +29,7 @@ export interface Info {
 /** Every series of the fleet at `nowMs`, the collector's wall time, family by family, in chunks of text. */
 export function* fleetSeries(
   fleet: Fleet,
-  witnesses: Pick<Witnesses, "counts">,
+  witnesses: Pick<WitnessReceiver, "counts">,
   info: Info,
   nowMs: number,
 ): Generator<string> {
@@ -44,19 +45,19 @@ export function* fleetSeries(
   yield* worked(nodes);
   yield* verdicts(nodes);
   yield* udpEvidence(nodes);
-  yield* heard(witnesses.counts());
+  yield* witnessed(witnesses.counts());
   const measured = nodes.flatMap(measuredTargets);
   yield* counters(
     measured,
     "lifeline_probe_attempts_total",
     "Attempts whose packet left the node.",
-    (tally) => tally.attempts,
+    (counted) => counted.attempts,
   );
   yield* counters(
     measured,
     "lifeline_probe_lost_total",
     "Attempts without an answer within the loss threshold (RFC 7680).",
-    (tally) => tally.lost,
+    (counted) => counted.lost,
   );
   yield* oneway(measured);
   yield* failures(measured);
@@ -96,13 +97,13 @@ function* verdicts(nodes: readonly Node[]): Generator<string> {
 
 interface Measured {
   readonly labels: string;
-  readonly tally: Tally;
+  readonly counted: TargetCounters;
 }
 
 function measuredTargets(node: Node): readonly Measured[] {
   return resolvedTargets(node.resolution).flatMap((target) => {
-    const tally = node.tallies.get(target.id);
-    return tally === undefined ? [] : [{ labels: labelsOf(node.nodeId, target.requirementId, target), tally }];
+    const counted = node.counters.of(target.id);
+    return counted === undefined ? [] : [{ labels: labelsOf(node.nodeId, target.requirementId, target), counted }];
   });
 }
 
@@ -121,7 +122,7 @@ function* duplicates(nodes: readonly Node[], nowMs: number): Generator<string> {
 function* throttled(nodes: readonly Node[]): Generator<string> {
   const name = "lifeline_node_throttled";
   yield head(name, "gauge", "1 while the node's reports wait since it is over its quota.");
-  for (const { nodeId, quota } of nodes) yield `${name}{node="${escaped(nodeId)}"} ${quota.isThrottled ? 1 : 0}\n`;
+  for (const { nodeId, isThrottled } of nodes) yield `${name}{node="${escaped(nodeId)}"} ${isThrottled ? 1 : 0}\n`;
 }
 
 function* worked(nodes: readonly Node[]): Generator<string> {
@@ -147,7 +148,14 @@ function* udpEvidence(nodes: readonly Node[]): Generator<string> {
   }
 }
 
-function* heard({ reports, refused, witnesses, sources, contested, lastReportMs }: WitnessCounts): Generator<string> {
+function* witnessed({
+  reports,
+  refused,
+  witnesses,
+  sources,
+  contested,
+  lastReportMs,
+}: WitnessCounts): Generator<string> {
   const one = (name: string, type: "counter" | "gauge", help: string, value: number) =>
     `${head(name, type, help)}${name} ${value}\n`;
   yield one("lifeline_witness_reports_total", "counter", "Reports of witnesses that were admitted.", reports);
@@ -168,21 +176,21 @@ function* heard({ reports, refused, witnesses, sources, contested, lastReportMs 
 
 /** Packets of numbered sessions by direction, and replies out of place. */
 function* oneway(measured: readonly Measured[]): Generator<string> {
-  const numbered = measured.filter(({ tally: { directions } }) => directions.forwardSent + directions.returnSent > 0);
+  const numbered = measured.filter(({ counted: { directions } }) => directions.forwardSent + directions.returnSent > 0);
   const both = (forward: number, back: number, name: string, labels: string) =>
     `${name}{${labels},direction="forward"} ${forward}\n${name}{${labels},direction="return"} ${back}\n`;
   const sent = "lifeline_probe_oneway_sent_total";
   yield head(sent, "counter", "Packets of numbered sessions, by direction.");
-  for (const { labels, tally } of numbered) {
-    yield both(tally.directions.forwardSent, tally.directions.returnSent, sent, labels);
+  for (const { labels, counted } of numbered) {
+    yield both(counted.directions.forwardSent, counted.directions.returnSent, sent, labels);
   }
   const lost = "lifeline_probe_oneway_lost_total";
   yield head(lost, "counter", "Those of them that were lost on that way (RFC 7680).");
-  for (const { labels, tally } of numbered) {
-    yield both(tally.directions.forwardLost, tally.directions.returnLost, lost, labels);
+  for (const { labels, counted } of numbered) {
+    yield both(counted.directions.forwardLost, counted.directions.returnLost, lost, labels);
   }
-  const duplicated = ({ directions }: Tally) => directions.duplicates;
-  const reordered = ({ directions }: Tally) => directions.reordered;
+  const duplicated = ({ directions }: TargetCounters) => directions.duplicates;
+  const reordered = ({ directions }: TargetCounters) => directions.reordered;
   yield* counters(
     numbered,
     "lifeline_probe_duplicates_total",
@@ -201,31 +209,34 @@ function* counters(
   measured: readonly Measured[],
   name: string,
   help: string,
-  read: (tally: Tally) => number,
+  read: (counted: TargetCounters) => number,
 ): Generator<string> {
   yield head(name, "counter", help);
-  for (const { labels, tally } of measured) yield `${name}{${labels}} ${read(tally)}\n`;
+  for (const { labels, counted } of measured) yield `${name}{${labels}} ${read(counted)}\n`;
 }
 
 function* failures(measured: readonly Measured[]): Generator<string> {
   const name = "lifeline_probe_failures_total";
   yield head(name, "counter", "Attempts that were not answered as they should be, by cause; loss is cause timeout.");
-  for (const { labels, tally } of measured) {
-    for (const [cause, count] of tally.failures) yield `${name}{${labels},cause="${cause}"} ${count}\n`;
+  for (const { labels, counted } of measured) {
+    for (const [cause, count] of counted.failures) yield `${name}{${labels},cause="${cause}"} ${count}\n`;
   }
 }
 
 function* rtts(measured: readonly Measured[]): Generator<string> {
   const name = "lifeline_probe_rtt_seconds";
   yield head(name, "histogram", "Round-trip time (RFC 2681) of the attempts that had one.");
-  for (const { labels, tally } of measured) {
+  for (const { labels, counted } of measured) {
     let below = 0;
     const lines = RTT_BOUNDS_NS.map((boundNs, at) => {
-      below += tally.rttCounts[at] ?? 0;
+      below += counted.rttCounts[at] ?? 0;
       return `${name}_bucket{${labels},le="${boundNs / NS_PER_S}"} ${below}\n`;
     });
-    lines.push(`${name}_bucket{${labels},le="+Inf"} ${tally.rttCount}\n`);
-    lines.push(`${name}_sum{${labels}} ${tally.rttSumNs / NS_PER_S}\n`, `${name}_count{${labels}} ${tally.rttCount}\n`);
+    lines.push(`${name}_bucket{${labels},le="+Inf"} ${counted.rttCount}\n`);
+    lines.push(
+      `${name}_sum{${labels}} ${counted.rttSumNs / NS_PER_S}\n`,
+      `${name}_count{${labels}} ${counted.rttCount}\n`,
+    );
     yield lines.join("");
   }
 }

@@ -5,7 +5,7 @@
  * 2. What a node names in its Hello is a claim. It counts where nobody has proven the address; else it gives and takes nothing.
  * 3. Two nodes that have proven an address (NAT), or name it while nobody has, share it.
  */
-import type { Node } from "./fleet.ts";
+import type { Node } from "./node.ts";
 
 /** Stands for more than one node. */
 const SHARED = "";

@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { createBootHistory, QUIET_MS } from "./boot-history.ts";
+import { BootHistory, QUIET_MS } from "./boot-history.ts";
 
-/** Boots that speak one second after another; what is known right after the last. */
+/** Boots that open a stream one second after another; what is known right after the last. */
 function after(...boots: string[]) {
-  const history = createBootHistory();
-  for (const [at, boot] of boots.entries()) history.spoke(boot, `address of ${boot}`, at * 1_000);
+  const history = new BootHistory();
+  for (const [at, boot] of boots.entries()) history.opened(boot, `address of ${boot}`, at * 1_000);
   return history.duplicate((boots.length - 1) * 1_000);
 }
 
 describe("two machines under one id", () => {
   it.each<[string, string[], boolean]>([
     ["one start", ["a"], false],
-    ["a stream opened anew", ["a", "a", "a"], false],
+    ["a stream that is opened again", ["a", "a", "a"], false],
     ["a restart", ["a", "b"], false],
     ["restarts one after another", ["a", "b", "c", "d"], false],
     ["a boot that comes back after another", ["a", "b", "a"], true],
@@ -21,37 +21,37 @@ describe("two machines under one id", () => {
     expect(after(...boots) !== undefined).toBe(isDuplicate);
   });
 
-  it("names both, since when they were seen to take turns", () => {
+  it("names both, and since when they take turns", () => {
     expect(after("b", "a", "b", "a")).toEqual({ peers: ["address of a", "address of b"], sinceMs: 2_000 });
   });
 
-  it("tells clones of one name behind one address apart by their boots", () => {
-    const history = createBootHistory();
-    for (const [at, boot] of ["aaaaaaaa00", "bbbbbbbb00", "aaaaaaaa00"].entries()) history.spoke(boot, "one", at);
+  it("distinguishes clones of one name behind one address by their boots", () => {
+    const history = new BootHistory();
+    for (const [at, boot] of ["aaaaaaaa00", "bbbbbbbb00", "aaaaaaaa00"].entries()) history.opened(boot, "one", at);
     expect(history.duplicate(2)?.peers).toEqual(["one, boot aaaaaaaa", "one, boot bbbbbbbb"]);
   });
 
-  it("are not told of for days since this clock was set back", () => {
-    const history = createBootHistory();
-    for (const [at, boot] of ["a", "b", "a"].entries()) history.spoke(boot, boot, 864_000_000 + at);
+  it("are not reported for days because this clock was set back", () => {
+    const history = new BootHistory();
+    for (const [at, boot] of ["a", "b", "a"].entries()) history.opened(boot, boot, 864_000_000 + at);
     expect(history.duplicate(QUIET_MS)).toBeUndefined();
-    history.spoke("b", "b", QUIET_MS);
+    history.opened("b", "b", QUIET_MS);
     expect(history.duplicate(QUIET_MS)).toBeUndefined();
   });
 
-  it("names nobody who only restarted", () => {
+  it("does not name a machine that only restarted", () => {
     expect(after("c", "b", "a", "b")?.peers).toEqual(["address of a", "address of b"]);
   });
 
   it("is none when the boot comes back a day later, as from a snapshot", () => {
-    const history = createBootHistory();
-    for (const [at, boot] of ["a", "b", "a"].entries()) history.spoke(boot, boot, at * 86_400_000);
+    const history = new BootHistory();
+    for (const [at, boot] of ["a", "b", "a"].entries()) history.opened(boot, boot, at * 86_400_000);
     expect(history.duplicate(2 * 86_400_000)).toBeUndefined();
   });
 
-  it("is over once nobody has swapped for long", () => {
-    const history = createBootHistory();
-    for (const [at, boot] of ["a", "b", "a"].entries()) history.spoke(boot, boot, at);
+  it("is over once there was no swap for long", () => {
+    const history = new BootHistory();
+    for (const [at, boot] of ["a", "b", "a"].entries()) history.opened(boot, boot, at);
     expect(history.duplicate(2 + QUIET_MS)).toBeDefined();
     expect(history.duplicate(3 + QUIET_MS)).toBeUndefined();
   });

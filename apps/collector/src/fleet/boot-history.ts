@@ -1,65 +1,61 @@
 /**
- * Two machines under one node id: each takes the other's place, again and again.
+ * Two machines that report under one node id: each replaces the other's stream, again and again.
  *
- * A restart brings a new boot and never the old one back; so a boot that speaks again after another one did is a second machine. It
- * counts as long as such a swap was seen within {@link QUIET_MS}.
+ * A restart starts a new boot and never the old one again. So a boot that opens a stream after another one did belongs to a second
+ * machine. That holds while such a swap was observed within {@link QUIET_MS}.
  */
 import type { DuplicateNode } from "@lifeline/verdict";
 
-/** How long without a swap ends it, and how soon a swap must follow, ms: agents come back within 15 s (their backoff), a few times over. */
+/** After how long without a swap it is over, and within what time a swap must follow, ms: agents redial within 15 s (their backoff). */
 export const QUIET_MS = 90_000;
 
-/** Boots remembered: two are a duplicate, more only repeat it. */
+/** Boots remembered: two make a duplicate, more add nothing. */
 const MAX_BOOTS = 8;
 
-/** Who spoke, as people know them. */
-interface StreamPrincipal {
-  readonly words: string;
-  readonly spokeMs: number;
-  /** Whether it came back after another had spoken, or was the other. */
-  isDouble: boolean;
+/** A boot that opened a stream. */
+interface BootPeer {
+  /** Its address and host name. */
+  readonly from: string;
+  readonly openedMs: number;
+  /** Whether it took part in a swap. */
+  hasSwapped: boolean;
 }
 
-/** Follows the boots of one node. */
-export interface BootHistory {
-  /** A stream has been opened by `boot` (hexadecimal) at `nowMs`, from `words`: address and host name. */
-  spoke(boot: string, words: string, nowMs: number): void;
-  /** What is known at `nowMs`; undefined: one machine as far as can be told. */
-  duplicate(nowMs: number): DuplicateNode | undefined;
-}
+/** The boots of one node. */
+export class BootHistory {
+  /** In the order in which they last opened a stream. */
+  readonly #peers = new Map<string, BootPeer>();
+  #last: string | undefined;
+  #sinceMs: number | undefined;
+  #swappedMs = 0;
 
-export function createBootHistory(): BootHistory {
-  /** In the order in which they last spoke. */
-  const speakers = new Map<string, StreamPrincipal>();
-  let last: string | undefined;
-  let sinceMs: number | undefined;
-  let swappedMs = 0;
-  return {
-    spoke(boot, words, nowMs) {
-      const before = speakers.get(boot);
-      const other = last === undefined || last === boot ? undefined : speakers.get(last);
-      const isSwap = before !== undefined && other !== undefined && Math.abs(nowMs - before.spokeMs) <= QUIET_MS;
-      if (isSwap) {
-        if (sinceMs === undefined || Math.abs(nowMs - swappedMs) > QUIET_MS) sinceMs = nowMs;
-        swappedMs = nowMs;
-        other.isDouble = true;
-      }
-      speakers.delete(boot);
-      speakers.set(boot, { words, spokeMs: nowMs, isDouble: isSwap || before?.isDouble === true });
-      const [oldest] = speakers.keys();
-      if (speakers.size > MAX_BOOTS && oldest !== undefined) speakers.delete(oldest);
-      last = boot;
-    },
-    duplicate(nowMs) {
-      // Ahead of now: by a clock that was set back since.
-      if (sinceMs === undefined || Math.abs(nowMs - swappedMs) > QUIET_MS) return undefined;
-      const doubles = [...speakers].filter(([, { isDouble }]) => isDouble);
-      const words = doubles.map(([boot, principal]) => {
-        // Clones behind one NAT have all their words in common.
-        const isTold = doubles.every(([other, { words: of }]) => other === boot || of !== principal.words);
-        return isTold ? principal.words : `${principal.words}, boot ${boot.slice(0, 8)}`;
-      });
-      return { peers: words.sort(), sinceMs };
-    },
-  };
+  /** `boot` (hexadecimal) has opened a stream at `nowMs`, from an address and host name. */
+  opened(boot: string, from: string, nowMs: number): void {
+    const before = this.#peers.get(boot);
+    const other = this.#last === undefined || this.#last === boot ? undefined : this.#peers.get(this.#last);
+    const isSwap = before !== undefined && other !== undefined && Math.abs(nowMs - before.openedMs) <= QUIET_MS;
+    if (isSwap) {
+      if (this.#sinceMs === undefined || Math.abs(nowMs - this.#swappedMs) > QUIET_MS) this.#sinceMs = nowMs;
+      this.#swappedMs = nowMs;
+      other.hasSwapped = true;
+    }
+    this.#peers.delete(boot);
+    this.#peers.set(boot, { from, openedMs: nowMs, hasSwapped: isSwap || before?.hasSwapped === true });
+    const [oldest] = this.#peers.keys();
+    if (this.#peers.size > MAX_BOOTS && oldest !== undefined) this.#peers.delete(oldest);
+    this.#last = boot;
+  }
+
+  /** What is known at `nowMs`; undefined: one machine, as far as is known. */
+  duplicate(nowMs: number): DuplicateNode | undefined {
+    // By the distance: a swap may be dated ahead by a clock that was set back since.
+    if (this.#sinceMs === undefined || Math.abs(nowMs - this.#swappedMs) > QUIET_MS) return undefined;
+    const swapped = [...this.#peers].filter(([, { hasSwapped }]) => hasSwapped);
+    const peers = swapped.map(([boot, { from }]) => {
+      // Clones behind one NAT have address and host name in common.
+      const isUnique = swapped.every(([other, peer]) => other === boot || peer.from !== from);
+      return isUnique ? from : `${from}, boot ${boot.slice(0, 8)}`;
+    });
+    return { peers: peers.sort(), sinceMs: this.#sinceMs };
+  }
 }

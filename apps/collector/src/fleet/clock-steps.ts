@@ -1,17 +1,13 @@
 /**
- * When the collector's own wall clock was set. A node's clock is known by how far it is from this one, and that changes with each step: until
- * the node speaks again it would be judged days too early or too late, and one that is silent would keep the verdicts it had.
+ * Steps of the collector's own wall clock. The offset of a node's clock is relative to it and changes with each step. Without a
+ * correction a node would be judged too early or too late until its next message, and a silent one would keep its verdicts.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
-import type { Node } from "./fleet.ts";
 
-/** From how much between two looks on it is a step, ms: what runs too fast or too slow is less by far (500 ppm, adjtimex(2)). */
+/** Least difference between two checks that is a step, ms: a clock that runs too fast or too slow drifts less (500 ppm, adjtimex(2)). */
 export const STEP_MIN_MS = 1_000;
 
-/** As much of a node as follows a step. */
-export type SteppedNode = Pick<Node, "clockTold" | "clockOffsetMs">;
-
-/** Looks for steps. */
+/** Finds steps. */
 export class ClockSteps {
   readonly #clock: Pick<Clock, "wallMs" | "monotonicNs">;
   #apartMs: number;
@@ -21,23 +17,12 @@ export class ClockSteps {
     this.#apartMs = this.#apartNowMs();
   }
 
-  /** How far the wall clock was set since the last look, ms, positive: ahead; 0: it was not. To be asked once a second. */
-  look(): number {
+  /** How far the wall clock was set since the last call, ms; positive: ahead, 0: it was not. To be called once a second. */
+  takeStepMs(): number {
     const apartMs = this.#apartNowMs();
     const stepMs = Math.round(apartMs - this.#apartMs);
     this.#apartMs = apartMs;
     return Math.abs(stepMs) < STEP_MIN_MS ? 0 : stepMs;
-  }
-
-  /** Brings the offsets of the nodes' clocks after a step. What a node has told since the start goes on by the monotonic clock. */
-  follow(nodes: Iterable<SteppedNode>, stepMs: number): void {
-    const nowNs = this.#clock.monotonicNs();
-    for (const node of nodes) {
-      const { clockTold, clockOffsetMs } = node;
-      if (clockOffsetMs === undefined) continue;
-      const readsMs = clockTold && clockTold.sentMs + (nowNs - clockTold.atNs) / NS_PER_MS;
-      node.clockOffsetMs = Math.round(readsMs === undefined ? clockOffsetMs + stepMs : this.#clock.wallMs() - readsMs);
-    }
   }
 
   #apartNowMs(): number {

@@ -2,8 +2,9 @@ import { deploymentFrom, parseCatalogue } from "@lifeline/catalogue";
 import { emptyWindow } from "@lifeline/window";
 import { NO_VITALS, type Report } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
-import type { Introduction } from "../streams/admission.ts";
-import { createFleet, type Node } from "./fleet.ts";
+import { Fleet } from "./fleet.ts";
+import type { Node, NodeDescription } from "./node.ts";
+import { applyNodeEvent } from "./node-state.ts";
 import { MAX_RECENT_WINDOWS } from "./recent-windows.ts";
 
 const catalogue = parseCatalogue(
@@ -32,18 +33,18 @@ const TARGET = "api|tls|127.0.0.1:8443|ipv4";
 
 function fleetOf(count: number) {
   const overflows: string[] = [];
-  const fleet = createFleet({ catalogue, deployment }, { onOverflow: (what) => overflows.push(what) });
-  const nodes = Array.from({ length: count }, (_, at) => introduce(`n${at}`));
-  function introduce(nodeId: string, nowMs = 1_000, roles: Introduction["facts"]["roles"] = ["talos-node"]): Node {
-    const facts: Introduction["facts"] = { nodeId, roles, families: [4] };
-    const node = fleet.introduce(
-      { facts, hostname: "h", agentVersion: "1", planRevision: "", addresses: [], observedEndpoint: undefined },
+  const fleet = new Fleet({ catalogue, deployment }, { onOverflow: (what) => overflows.push(what) });
+  const nodes = Array.from({ length: count }, (_, at) => admit(`n${at}`));
+  function admit(nodeId: string, nowMs = 1_000, roles: NodeDescription["facts"]["roles"] = ["talos-node"]): Node {
+    const facts: NodeDescription["facts"] = { nodeId, roles, families: [4] };
+    const node = fleet.admit(
+      { facts, hostname: "h", agentVersion: "1", addresses: [], observedEndpoint: undefined },
       nowMs,
     );
     if (node === undefined) throw new Error("no room");
     return node;
   }
-  return { fleet, nodes, overflows, introduce };
+  return { fleet, nodes, overflows, admit };
 }
 
 const report = (sealedAtMs: number, windows: Report["windows"]): Report => ({
@@ -51,6 +52,8 @@ const report = (sealedAtMs: number, windows: Report["windows"]): Report => ({
   windows,
   vitals: NO_VITALS,
 });
+const take = (node: Node, taken: Report, receivedAtMs: number) =>
+  applyNodeEvent(node, { kind: "report-taken", report: taken, receivedAtMs, isCounted: true });
 const window = (endMs: number, targetId = TARGET) => ({
   ...emptyWindow(targetId, endMs - 1_000, endMs),
   started: 1,
@@ -62,64 +65,66 @@ describe("the fleet", () => {
     const { fleet, nodes } = fleetOf(100);
     const offered: number[] = [];
     for (const node of nodes) {
-      node.session = { offerPlan: ({ targets }) => offered.push(targets[0]?.cadenceMs ?? 0), end: () => {} };
+      const offerPlan = ({ targets }: Node["plan"]) => void offered.push(targets[0]?.cadenceMs ?? 0);
+      applyNodeEvent(node, { kind: "session-started", session: { offerPlan, end: () => {} } });
     }
     expect(nodes[0]?.plan.targets[0]?.cadenceMs).toBe(1_000);
-    expect(fleet.repace(1_000)).toBe(true);
+    expect(fleet.updateCadences(1_000)).toBe(true);
     expect(offered).toEqual(Array.from({ length: 100 }, () => 2_600));
-    expect(fleet.repace(1_000)).toBe(false);
+    expect(fleet.updateCadences(1_000)).toBe(false);
   });
 
-  it("counts a node towards the pace for ten minutes after its last report", () => {
+  it("counts a node towards the cadences for ten minutes after its last report", () => {
     const { fleet, nodes } = fleetOf(100);
-    for (const node of nodes) node.lastReportMs = 1_000_000;
-    expect(fleet.repace(1_000_000 + 599_999)).toBe(true);
-    expect(fleet.repace(1_000_000 + 600_000)).toBe(true);
+    for (const node of nodes) applyNodeEvent(node, { kind: "report-stored", receivedAtMs: 1_000_000 });
+    expect(fleet.updateCadences(1_000_000 + 599_999)).toBe(true);
+    expect(fleet.updateCadences(1_000_000 + 600_000)).toBe(true);
     expect(nodes[0]?.plan.targets[0]?.cadenceMs).toBe(1_000);
     // By a clock that was ahead by that much, and was put right.
-    expect(fleet.repace(1_000_000 - 600_000)).toBe(false);
+    expect(fleet.updateCadences(1_000_000 - 600_000)).toBe(false);
   });
 
   it("keeps a bounded number of recent windows, and counts what it does not keep (S2)", () => {
-    const { fleet, nodes, overflows } = fleetOf(1);
+    const { nodes, overflows } = fleetOf(1);
     const [node] = nodes;
     if (node === undefined) throw new Error("no node");
     const windows = Array.from({ length: MAX_RECENT_WINDOWS + 2 }, (_, at) => window(1_000_000 + at));
-    fleet.absorb(node, report(1_000_200, [...windows, window(1_000_000, "unplanned")]), 1_000_200, true);
+    take(node, report(1_000_200, [...windows, window(1_000_000, "unplanned")]), 1_000_200);
     expect(node.recent.of(TARGET)).toHaveLength(MAX_RECENT_WINDOWS);
     expect(overflows).toEqual(["recent-windows", "recent-windows", "unplanned-windows"]);
-    expect(node.tallies.get(TARGET)?.attempts).toBe(MAX_RECENT_WINDOWS + 2);
+    expect(node.counters.of(TARGET)?.attempts).toBe(MAX_RECENT_WINDOWS + 2);
   });
 
-  it("lets windows go by age, on the node's own clock", () => {
-    const { fleet, nodes } = fleetOf(1);
+  it("drops windows by age, on the node's own clock", () => {
+    const { nodes } = fleetOf(1);
     const [node] = nodes;
     if (node === undefined) throw new Error("no node");
-    fleet.absorb(node, report(1_000_000, [window(1_000_000)]), 1_000_000, true);
-    fleet.absorb(node, report(1_119_999, [window(1_119_999)]), 1_119_999, true);
+    take(node, report(1_000_000, [window(1_000_000)]), 1_000_000);
+    take(node, report(1_119_999, [window(1_119_999)]), 1_119_999);
     expect(node.recent.of(TARGET)).toHaveLength(2);
-    node.clockOffsetMs = -119_500;
-    fleet.absorb(node, report(1_240_000, [window(1_240_000)]), 1_120_500, true);
+    applyNodeEvent(node, { kind: "clock-observed", offsetMs: -119_500, sample: undefined });
+    take(node, report(1_240_000, [window(1_240_000)]), 1_120_500);
     expect(node.recent.of(TARGET)).toHaveLength(1);
   });
 
   it("drops the counters of targets that have left the plan", () => {
-    const { fleet, nodes, introduce } = fleetOf(1);
+    const { nodes, admit } = fleetOf(1);
     const [node] = nodes;
     if (node === undefined) throw new Error("no node");
-    fleet.absorb(node, report(1_000_000, [window(1_000_000)]), 1_000_000, true);
-    expect([...node.tallies.keys()]).toEqual([TARGET]);
-    introduce("n0", 2_000, ["omni-host"]);
-    expect([...node.tallies.keys()]).toEqual([]);
-    introduce("n0", 3_000);
+    take(node, report(1_000_000, [window(1_000_000)]), 1_000_000);
+    expect(node.counters.of(TARGET)).toBeDefined();
+    admit("n0", 2_000, ["omni-host"]);
+    expect(node.counters.of(TARGET)).toBeUndefined();
+    admit("n0", 3_000);
     expect(node.plan.targets.map(({ id }) => id)).toEqual([TARGET]);
   });
 
-  it("forgets nodes that it is told to, never one that is connected", () => {
+  it("prunes nodes, and never one that is connected", () => {
     const { fleet, nodes } = fleetOf(3);
     const [, connected] = nodes;
-    if (connected !== undefined) connected.session = { offerPlan: () => {}, end: () => {} };
-    fleet.forget(["n0", "n1", "unknown"]);
+    const session = { offerPlan: () => {}, end: () => {} };
+    if (connected !== undefined) applyNodeEvent(connected, { kind: "session-started", session });
+    fleet.prune(["n0", "n1", "unknown"]);
     expect([...fleet.nodes.keys()]).toEqual(["n1", "n2"]);
   });
 });

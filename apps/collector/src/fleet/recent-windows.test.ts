@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { windowOfOne } from "../testing/report-fixture.ts";
-import { MAX_RECENT_BYTES, MAX_RECENT_WINDOWS, Recent, recentBytes } from "./recent-windows.ts";
+import { MAX_RECENT_BYTES, MAX_RECENT_WINDOWS, RecentWindows, recentBytes } from "./recent-windows.ts";
 
 const ALL = () => 0;
-const bytesIn = (recent: Recent, targets: readonly string[]) =>
+const bytesIn = (recent: RecentWindows, targets: readonly string[]) =>
   targets.flatMap((target) => recent.of(target)).reduce((sum, window) => sum + recentBytes(window), 0);
 
 describe("recent windows", () => {
   it("are bounded for each target: the oldest go", () => {
-    const recent = new Recent();
+    const recent = new RecentWindows();
     const kept = Array.from({ length: MAX_RECENT_WINDOWS + 1 }, (_, at) => recent.add(windowOfOne(at + 1, "t")));
     expect(kept.indexOf(false)).toBe(MAX_RECENT_WINDOWS);
     expect(recent.of("t")).toHaveLength(MAX_RECENT_WINDOWS);
@@ -17,7 +17,7 @@ describe("recent windows", () => {
   });
 
   it("are bounded in bytes over all targets, whatever evidence or sketch a node makes up", () => {
-    const recent = new Recent();
+    const recent = new RecentWindows();
     const text = "x".repeat(256);
     const chain = Array.from({ length: 3 }, () => ({ subject: text, issuer: text, notAfter: text, sha256: text }));
     const targets = Array.from({ length: 96 }, (_, at) => `t${at}`);
@@ -38,7 +38,7 @@ describe("recent windows", () => {
     const anyWindow = fc.record({ endMs: fc.integer({ min: 2_000, max: 9_000 }), target: fc.constantFrom("a", "b") });
     fc.assert(
       fc.property(fc.array(anyWindow, { maxLength: 300 }), fc.integer({ min: 0, max: 9_000 }), (windows, beforeMs) => {
-        const recent = new Recent();
+        const recent = new RecentWindows();
         for (const { endMs, target } of windows) recent.add(windowOfOne(endMs, target));
         recent.prune((target) => (target === "a" ? beforeMs : undefined), 8_000);
         recent.prune(ALL, 8_000);

@@ -25,7 +25,7 @@ export function recentBytes({ rtt, last, lastBad }: Window): number {
 }
 
 /** Recent windows by target. */
-export class Recent {
+export class RecentWindows {
   readonly #byTarget: Map<string, Window[]>;
   #bytes: number;
 
@@ -62,8 +62,11 @@ export class Recent {
   }
 
   /** The same windows, to go their own way. */
-  copy(): Recent {
-    return new Recent(new Map([...this.#byTarget].map(([targetId, windows]) => [targetId, [...windows]])), this.#bytes);
+  copy(): RecentWindows {
+    return new RecentWindows(
+      new Map([...this.#byTarget].map(([targetId, windows]) => [targetId, [...windows]])),
+      this.#bytes,
+    );
   }
 
   /**

@@ -7,7 +7,7 @@ import { emptyWindow } from "@lifeline/window";
 import { encodeReport, NO_VITALS } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openStore, type Store } from "../store/store.ts";
-import { createFleet } from "./fleet.ts";
+import { Fleet } from "./fleet.ts";
 import { rehydrate } from "./rehydrate.ts";
 
 const row = (id: string, protocol: string, probe: string) => `
@@ -89,7 +89,7 @@ describe("after a restart", () => {
       Array.from({ length: 400 }, (_, at) => saveReport("n0", at + 2, FAST, NOW_MS - 100_000 + at * 250)),
     );
     await Promise.all(ids.slice(1).map((id) => saveReport(id, 1, SLOW, NOW_MS - 1_000)));
-    const fleet = createFleet({ catalogue, deployment }, { onOverflow: () => {} });
+    const fleet = new Fleet({ catalogue, deployment }, { onOverflow: () => {} });
     await rehydrate(fleet, store, manualClock(NOW_MS), EVERYBODY);
     expect(fleet.nodes.size).toBe(FLEET_SIZE);
     const node = fleet.nodes.get("n0");
@@ -111,7 +111,7 @@ describe("after a restart", () => {
       [4_999, ["n1", "n2", "n3"]],
       [5_000, ["n2", "n3"]],
     ] as const) {
-      const fleet = createFleet({ catalogue, deployment }, { onOverflow: () => {} });
+      const fleet = new Fleet({ catalogue, deployment }, { onOverflow: () => {} });
       await rehydrate(fleet, store, manualClock(NOW_MS), silentBeforeMs);
       expect([...fleet.nodes.keys()].sort()).toEqual(want);
     }
@@ -131,7 +131,7 @@ describe("after a restart", () => {
       { rowKey: "c", verdict: "met", sinceMs: 9, fault: undefined },
     ];
     await store.submit("saveVerdicts", { nodeId: "n2", verdicts });
-    const fleet = createFleet({ catalogue, deployment }, { onOverflow: () => {} });
+    const fleet = new Fleet({ catalogue, deployment }, { onOverflow: () => {} });
     await rehydrate(fleet, store, manualClock(NOW_MS), EVERYBODY);
     expect(fleet.nodes.get("n1")).toMatchObject({ addresses: [], peerAddress: undefined, observedEndpoint: undefined });
     expect(fleet.nodes.get("n2")).toMatchObject(seenFrom);

@@ -1,40 +1,45 @@
-/** The fleet as the store remembers it: after a start, and when a node comes again. */
+/** Rebuilds nodes from the store: the fleet after a start, and one node that was pruned from memory and reports again. */
 import type { NodeFacts } from "@lifeline/catalogue";
 import { CAUSES, type Clock } from "@lifeline/measure";
 import { type Incident, type PreviousVerdict, VERDICTS } from "@lifeline/verdict";
 import { decodeReport } from "@lifeline/wire";
 import type { StoredIncident, StoredNode, VerdictRecord } from "../store/record.ts";
 import type { Store } from "../store/store.ts";
-import { type Fleet, lookbacksOf, MAX_NODES, type Node, nodeNowMs, type SeenFrom } from "./fleet.ts";
+import { type Fleet, MAX_NODES } from "./fleet.ts";
+import { lookbacksOf, type Node, nodeNowMs, type ObservedFrom } from "./node.ts";
+import { applyNodeEvent } from "./node-state.ts";
 import { MAX_RECENT_WINDOWS, RECENT_MS } from "./recent-windows.ts";
 
-/** Reports read at a time: some 2 MB of a large node's, so that no node's whole stretch is in memory twice. */
+/** Reports read at a time: some 2 MB of a large node's, so that no node's whole lookback is in memory twice. */
 const REPORTS_PER_READ = 64;
 
-/** Most open incidents taken up again; more than every row of a node of a thousand targets each. */
+/** Most open incidents read; more than every row of a node of a thousand targets each. */
 const MAX_OPEN_INCIDENTS = 100_000;
 
 /**
- * Fills `fleet` from `store`, at the pace of the whole fleet; the caller judges afterwards. Leaves out the nodes that were heard last
- * before `silentBeforeMs`, ms since the epoch: the store knows a node as long as there are roll-ups of it; the fleet, as long as there
- * may be reports.
+ * Fills `fleet` from `store`, with the cadences of the whole fleet. The caller judges afterwards. Leaves out nodes that reported last before
+ * `silentBeforeMs`, ms since the epoch: the store knows a node as long as it has roll-ups, the fleet as long as it has reports. Rejects with
+ * a StoreError.
  */
 export async function rehydrate(fleet: Fleet, store: Store, clock: Clock, silentBeforeMs: number): Promise<void> {
   const stored = await store.submit("listNodes", { limit: MAX_NODES });
   const nodeIds = stored.map(({ nodeId }) => nodeId);
   const silent = new Set(await store.submit("silentNodes", { nodeIds, beforeMs: silentBeforeMs }));
-  const nodes = stored.flatMap((record) => (silent.has(record.nodeId) ? [] : (introduce(fleet, record) ?? [])));
-  // The pace says how far back each target's windows count, so the whole fleet is counted before any are read.
-  fleet.repace(clock.wallMs());
+  const nodes = stored.flatMap((record) => (silent.has(record.nodeId) ? [] : (rehydrateNode(fleet, record) ?? [])));
+  // Cadences decide how far back windows are read, so the whole fleet is counted first.
+  fleet.updateCadences(clock.wallMs());
   for (const node of nodes) {
-    await restoreWindows(fleet, store, node, clock.wallMs());
-    node.previous = await verdictsOf(store, node.nodeId);
+    await rehydrateWindows(store, node, clock.wallMs());
+    applyNodeEvent(node, { kind: "verdicts-rehydrated", previous: await verdictsOf(store, node.nodeId) });
   }
-  await restoreIncidents(fleet, store);
+  await rehydrateIncidents(fleet, store);
 }
 
-/** How a node was judged last, as the store remembers it. Rejects with a StoreError. */
-export async function recall(store: Store, nodeId: string): Promise<Pick<Node, "previous" | "incidents">> {
+/** How a node was last judged, as the store has it. */
+export type StoredJudgement = Pick<Node, "previous" | "incidents">;
+
+/** Reads how a node was last judged. Rejects with a StoreError. */
+export async function readJudgement(store: Store, nodeId: string): Promise<StoredJudgement> {
   const records = await store.submit("openIncidents", { nodeId });
   const incidents = records.flatMap((record) => incidentOf(record) ?? []);
   return {
@@ -43,18 +48,20 @@ export async function recall(store: Store, nodeId: string): Promise<Pick<Node, "
   };
 }
 
-function introduce(fleet: Fleet, stored: StoredNode): Node | undefined {
+function rehydrateNode(fleet: Fleet, stored: StoredNode): Node | undefined {
   const { hostname, agentVersion, factsJson, seenFromJson = "{}", seenAtMs } = stored;
   const { firstSeenMs, lastReportMs, clockOffsetMs } = stored;
   // Both were written by this collector from an admitted Hello.
   const facts = JSON.parse(factsJson) as NodeFacts;
-  const { addresses = [], peerAddress, observedEndpoint } = JSON.parse(seenFromJson) as Partial<SeenFrom>;
-  const told = { facts, hostname, agentVersion, planRevision: "", addresses, observedEndpoint };
-  const node = fleet.introduce(told, seenAtMs);
-  return node && Object.assign(node, { firstSeenMs, lastReportMs, clockOffsetMs, peerAddress });
+  const { addresses = [], peerAddress, observedEndpoint } = JSON.parse(seenFromJson) as Partial<ObservedFrom>;
+  const node = fleet.admit({ facts, hostname, agentVersion, addresses, observedEndpoint }, seenAtMs);
+  if (node === undefined) return undefined;
+  const contact = { firstSeenMs, lastReportMs, clockOffsetMs, peerAddress };
+  applyNodeEvent(node, { kind: "contact-rehydrated", contact });
+  return node;
 }
 
-async function restoreWindows(fleet: Fleet, store: Store, node: Node, wallMs: number): Promise<void> {
+async function rehydrateWindows(store: Store, node: Node, wallMs: number): Promise<void> {
   const { nodeId } = node;
   const nowMs = nodeNowMs(node, wallMs);
   const targets = [...lookbacksOf(node)].map(([targetId, lookbackMs]) => ({
@@ -68,7 +75,8 @@ async function restoreWindows(fleet: Fleet, store: Store, node: Node, wallMs: nu
     for (const { receivedAtMs, payload } of some) {
       const decoded = decodeReport(payload);
       // A later collector may have tightened a limit; such a report stays in the store and is not judged by.
-      if (decoded.ok) fleet.absorb(node, decoded.value, receivedAtMs, false);
+      if (!decoded.ok) continue;
+      applyNodeEvent(node, { kind: "report-taken", report: decoded.value, receivedAtMs, isCounted: false });
     }
   }
 }
@@ -88,7 +96,7 @@ function faultOf({ fault }: VerdictRecord): Partial<PreviousVerdict> {
   return fault === undefined || cause === undefined ? {} : { ...fault, cause };
 }
 
-async function restoreIncidents(fleet: Fleet, store: Store): Promise<void> {
+async function rehydrateIncidents(fleet: Fleet, store: Store): Promise<void> {
   const all = { nodeId: "", openOnly: true, sinceMs: 0, limit: MAX_OPEN_INCIDENTS, after: undefined };
   const states = new Map<Node, Map<string, Incident>>();
   for (const record of await store.submit("listIncidents", all)) {
@@ -98,7 +106,7 @@ async function restoreIncidents(fleet: Fleet, store: Store): Promise<void> {
     const state = states.get(node) ?? new Map<string, Incident>();
     states.set(node, state.set(incident.targetId, incident));
   }
-  for (const [node, state] of states) node.incidents = state;
+  for (const [node, incidents] of states) applyNodeEvent(node, { kind: "incidents-rehydrated", incidents });
 }
 
 function incidentOf(record: StoredIncident): Incident | undefined {

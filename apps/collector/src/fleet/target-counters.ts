@@ -1,6 +1,7 @@
-/** What one target of one node has shown since the collector started: monotone counters for the fleet's series. */
+/** What each target of a node reported since the collector started: counters for the fleet's series. None ever falls. */
 import { type Cause, type DirectionCounts, outcomeClassOf, reasonFacts } from "@lifeline/measure";
 import { addDirections, bucketUpperNs, lossOf, NO_DIRECTIONS, type Window } from "@lifeline/window";
+import type { SeriesBudget } from "./series-budget.ts";
 
 /**
  * Upper bounds of the exported round-trip histogram, ns: every power of two from 2^15 (32.8 µs) to 2^33 (8.59 s). The sketch's
@@ -8,20 +9,63 @@ import { addDirections, bucketUpperNs, lossOf, NO_DIRECTIONS, type Window } from
  */
 export const RTT_BOUNDS_NS: readonly number[] = Array.from({ length: 19 }, (_, at) => 2 ** (15 + at));
 
-/** Counters of one target; none ever falls within a collector's life. */
-export interface Tally {
-  attempts: number;
-  lost: number;
-  readonly failures: Map<Cause, number>;
+/** Counters of one target. */
+export interface TargetCounters {
+  readonly attempts: number;
+  readonly lost: number;
+  readonly failures: ReadonlyMap<Cause, number>;
   /** Samples at or under each of {@link RTT_BOUNDS_NS}, not cumulative; the last place holds those above all. */
-  readonly rttCounts: number[];
-  rttSumNs: number;
-  rttCount: number;
+  readonly rttCounts: readonly number[];
+  readonly rttSumNs: number;
+  readonly rttCount: number;
   /** Of numbered packets; all zero where there are none. */
-  directions: DirectionCounts;
+  readonly directions: DirectionCounts;
 }
 
-export function emptyTally(): Tally {
+type MutableCounters = { -readonly [K in keyof TargetCounters]: TargetCounters[K] } & {
+  readonly failures: Map<Cause, number>;
+  readonly rttCounts: number[];
+};
+
+/** The counters of one node, by target. */
+export class NodeCounters {
+  readonly #series: SeriesBudget;
+  readonly #byTarget = new Map<string, MutableCounters>();
+
+  constructor(series: SeriesBudget) {
+    this.#series = series;
+  }
+
+  /** Undefined: the target has reported nothing, or there was no room for its series. */
+  of(targetId: string): TargetCounters | undefined {
+    return this.#byTarget.get(targetId);
+  }
+
+  /** Adds a window; false: there is no room for the series of its target. */
+  add(window: Window): boolean {
+    const known = this.#byTarget.get(window.targetId);
+    if (known === undefined && !this.#series.take()) return false;
+    const counters = known ?? zeros();
+    if (known === undefined) this.#byTarget.set(window.targetId, counters);
+    addWindow(counters, window);
+    return true;
+  }
+
+  /** Drops the counters of all other targets. */
+  keepOnly(targetIds: ReadonlySet<string>): void {
+    for (const targetId of this.#byTarget.keys()) {
+      if (!targetIds.has(targetId) && this.#byTarget.delete(targetId)) this.#series.giveBack(1);
+    }
+  }
+
+  /** Drops all. */
+  clear(): void {
+    this.#series.giveBack(this.#byTarget.size);
+    this.#byTarget.clear();
+  }
+}
+
+function zeros(): MutableCounters {
   return {
     attempts: 0,
     lost: 0,
@@ -33,23 +77,23 @@ export function emptyTally(): Tally {
   };
 }
 
-/** Adds a window. Attempts are those whose packet left; failures are told by cause, loss among them as `timeout`. */
-export function addToTally(tally: Tally, window: Window): void {
+/** Attempts are those whose packet left. Failures are counted by cause, loss among them as `timeout`. */
+function addWindow(counters: MutableCounters, window: Window): void {
   const { sent, lost } = lossOf(window);
-  tally.attempts += sent;
-  tally.lost += lost;
+  counters.attempts += sent;
+  counters.lost += lost;
   for (const [reason, count] of window.counts) {
     const { cause, kind } = reasonFacts(reason);
     const isFailure = kind === "observed" ? outcomeClassOf(reason) === "bad" : kind !== "answered" && kind !== "silent";
-    if (isFailure) tally.failures.set(cause, (tally.failures.get(cause) ?? 0) + count);
+    if (isFailure) counters.failures.set(cause, (counters.failures.get(cause) ?? 0) + count);
   }
   for (const [index, count] of window.rtt.sketch) {
     const upperNs = bucketUpperNs(index);
     const place = RTT_BOUNDS_NS.findIndex((boundNs) => upperNs <= boundNs);
     const at = place === -1 ? RTT_BOUNDS_NS.length : place;
-    tally.rttCounts[at] = (tally.rttCounts[at] ?? 0) + count;
-    tally.rttCount += count;
+    counters.rttCounts[at] = (counters.rttCounts[at] ?? 0) + count;
+    counters.rttCount += count;
   }
-  tally.rttSumNs += window.rtt.sumNs;
-  tally.directions = addDirections(tally.directions, window.directions);
+  counters.rttSumNs += window.rtt.sumNs;
+  counters.directions = addDirections(counters.directions, window.directions);
 }

@@ -1,8 +1,10 @@
 import { manualClock } from "@lifeline/measure";
 import { RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
-import type { Node } from "./fleet.ts";
-import { createWitnesses, FORGOTTEN_AFTER_MS, MAX_SOURCES, MAX_WITNESSES } from "./witness.ts";
+import type { Node } from "./node.ts";
+import { GONE_AFTER_MS, MAX_WITNESSES, Witnesses } from "./witness.ts";
+import { MAX_SOURCES } from "./witness-report.ts";
+import { WitnessReceiver } from "./witness-service.ts";
 
 const START_MS = 1_800_000_000_000;
 
@@ -12,11 +14,14 @@ function nodeAt(nodeId: string, addresses: readonly string[], more: Partial<Node
   return { nodeId, addresses, peerAddress: undefined, session, clockOffsetMs: undefined, ...more } as Node;
 }
 
-function scene(nodes: readonly Node[], areProven = true) {
+function witnessed(nodes: readonly Node[], areProven = true) {
   const clock = manualClock(START_MS);
   let touched = 0;
   const byId = new Map(nodes.map((node) => [node.nodeId, node]));
-  const witnesses = createWitnesses({ clock, nodes: byId, areProven, onReport: () => touched++ });
+  const witnesses = new Witnesses({ clock, nodes: byId, areProven });
+  const receiver = new WitnessReceiver({ clock, witnesses, onReport: () => touched++ });
+  const viewOf = (node: Node) => witnesses.viewOf(node);
+  const counts = () => receiver.counts();
   const report = (sources: readonly [address: string, receivedAgoMs: number][], more: object = {}) => {
     const request = {
       witnessId: new Uint8Array(16).fill(1),
@@ -34,21 +39,21 @@ function scene(nodes: readonly Node[], areProven = true) {
       bearerToken: undefined,
       signal: new AbortController().signal,
     };
-    return Promise.resolve(witnesses.service.witness(request as never, context));
+    return Promise.resolve(receiver.service.witness(request as never, context));
   };
-  return { clock, witnesses, report, touched: () => touched };
+  return { clock, viewOf, counts, report, touched: () => touched };
 }
 
 describe("what a witness says of a node", () => {
   it("is when it was last heard, by any of its addresses however they are written, on the node's clock", async () => {
     const node = nodeAt("n1", ["192.0.2.1", "2001:db8::1"], { clockOffsetMs: 5_000 });
-    const { witnesses, report } = scene([node]);
+    const { viewOf, report } = witnessed([node]);
     await report([
       ["2001:DB8:0::1", 3_000],
       ["::ffff:192.0.2.1", 8_000],
       ["192.0.2.9", 0],
     ]);
-    expect(witnesses.viewOf(node)).toEqual({
+    expect(viewOf(node)).toEqual({
       address: "2001:db8::1",
       watchingSinceMs: START_MS - 60_000 - 5_000,
       reportedAtMs: START_MS - 5_000,
@@ -58,32 +63,32 @@ describe("what a witness says of a node", () => {
 
   it("is that it was not heard, but only by a witness with room for all", async () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
-    const { witnesses, report } = scene([node]);
+    const { viewOf, report } = witnessed([node]);
     await report([["192.0.2.9", 0]]);
-    expect(witnesses.viewOf(node)).toMatchObject({ receivedAtMs: undefined });
+    expect(viewOf(node)).toMatchObject({ receivedAtMs: undefined });
     await report([["192.0.2.9", 0]], { droppedSources: 1n });
-    expect(witnesses.viewOf(node)).toBeUndefined();
+    expect(viewOf(node)).toBeUndefined();
   });
 
   it("is nothing for an address that two nodes have, none, or without a fresh witness", async () => {
     const [a, b] = [nodeAt("a", ["192.0.2.1"]), nodeAt("b", ["192.0.2.1"])];
-    const { clock, witnesses, report } = scene([a, b, nodeAt("c", ["192.0.2.3"])]);
-    expect(witnesses.viewOf(a)).toBeUndefined();
+    const { clock, viewOf, report } = witnessed([a, b, nodeAt("c", ["192.0.2.3"])]);
+    expect(viewOf(a)).toBeUndefined();
     await report([["192.0.2.1", 0]]);
-    expect([a, b].map(witnesses.viewOf)).toEqual([undefined, undefined]);
+    expect([a, b].map(viewOf)).toEqual([undefined, undefined]);
     const known = nodeAt("c", [], { peerAddress: "192.0.2.3" });
-    expect(witnesses.viewOf(nodeAt("d", []))).toBeUndefined();
+    expect(viewOf(nodeAt("d", []))).toBeUndefined();
     await report([["192.0.2.3", 0]]);
-    expect(witnesses.viewOf(known)).toBeDefined();
-    clock.advance(FORGOTTEN_AFTER_MS + 1);
-    expect(witnesses.viewOf(known)).toBeUndefined();
+    expect(viewOf(known)).toBeDefined();
+    clock.advance(GONE_AFTER_MS + 1);
+    expect(viewOf(known)).toBeUndefined();
   });
 
   it("is no silence while another witness may hear it: one that just began, has no fresh word, or had no room", async () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
-    const { clock, witnesses, report } = scene([node]);
+    const { clock, viewOf, report } = witnessed([node]);
     const other = { witnessId: new Uint8Array(16).fill(2) };
-    const watchedMs = () => clock.wallMs() - (witnesses.viewOf(node)?.watchingSinceMs ?? 0);
+    const watchedMs = () => clock.wallMs() - (viewOf(node)?.watchingSinceMs ?? 0);
     await report([["192.0.2.1", 9_000]]);
     await report([], { ...other, watchedMs: 3_000n });
     expect(watchedMs()).toBe(3_000);
@@ -99,13 +104,13 @@ describe("what a witness says of a node", () => {
   it("is nothing for an address that another node has which lost the collector lately, and all for one long gone", async () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
     const away = nodeAt("away", ["192.0.2.1"], { session: undefined, lastReportMs: START_MS - 60_000 });
-    const { clock, witnesses, report } = scene([node, away]);
+    const { clock, viewOf, report } = witnessed([node, away]);
     await report([["192.0.2.1", 0]]);
-    expect([node, away].map(witnesses.viewOf)).toEqual([undefined, undefined]);
+    expect([node, away].map(viewOf)).toEqual([undefined, undefined]);
     clock.advance(9 * 60_000);
     await report([["192.0.2.1", 0]]);
-    expect(witnesses.viewOf(node)).toBeDefined();
-    expect(witnesses.viewOf(away)).toBeUndefined();
+    expect(viewOf(node)).toBeDefined();
+    expect(viewOf(away)).toBeUndefined();
   });
 });
 
@@ -115,10 +120,10 @@ describe("an address that a node names", () => {
     nodeAt(nodeId, addresses, { peerAddress });
   /** Whether the witness says something of each, and which claims are contested. */
   const heardAt = async (nodes: readonly Node[], areProven = true) => {
-    const { witnesses, report } = scene(nodes, areProven);
+    const { viewOf, counts, report } = witnessed(nodes, areProven);
     await report([[X, 0]]);
-    const views = nodes.map((node) => witnesses.viewOf(node)?.receivedAtMs !== undefined);
-    return { views, ...witnesses.counts().contested };
+    const views = nodes.map((node) => viewOf(node)?.receivedAtMs !== undefined);
+    return { views, ...counts().contested };
   };
 
   it("is no claim's where another's stream comes from there: that one keeps its evidence", async () => {
@@ -152,19 +157,19 @@ describe("an address that a node names", () => {
 });
 
 describe("a witness that has gone", () => {
-  it("is forgotten though this clock was set back since, and says nothing of a node for days", async () => {
+  it("counts as gone though this clock was set back since, and says nothing of a node for days", async () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
-    const { clock, witnesses, report } = scene([node]);
+    const { clock, viewOf, counts, report } = witnessed([node]);
     await report([["192.0.2.1", 0]]);
     clock.stepWall(-10 * 86_400_000);
-    expect(witnesses.viewOf(node)).toBeUndefined();
-    expect(witnesses.counts().witnesses).toBe(0);
+    expect(viewOf(node)).toBeUndefined();
+    expect(counts().witnesses).toBe(0);
   });
 });
 
-describe("the door for witnesses", () => {
+describe("the witness service", () => {
   it("refuses by the field what is malformed or too much, and counts it (S2)", async () => {
-    const { witnesses, report, touched } = scene([]);
+    const { counts, report, touched } = witnessed([]);
     const many = Array.from({ length: MAX_SOURCES + 1 }, () => ["192.0.2.1", 0] as [string, number]);
     for (const [sources, more, message] of [
       [[], { witnessId: new Uint8Array(3) }, /^witness.witness_id: got 3 bytes/],
@@ -176,18 +181,18 @@ describe("the door for witnesses", () => {
         message: expect.stringMatching(message),
       });
     }
-    expect(witnesses.counts()).toMatchObject({ refused: 3, reports: 0, witnesses: 0 });
+    expect(counts()).toMatchObject({ refused: 3, reports: 0, witnesses: 0 });
     expect(touched()).toBe(0);
   });
 
-  it("has room for so many, and forgets those that are gone", async () => {
-    const { clock, witnesses, report } = scene([]);
+  it("has room for 16, and drops those that are gone", async () => {
+    const { clock, counts, report } = witnessed([]);
     const id = (nth: number) => ({ witnessId: new Uint8Array(16).fill(nth) });
     for (let nth = 0; nth < MAX_WITNESSES; nth += 1) await report([], id(nth));
     await expect(report([], id(99))).rejects.toMatchObject({ code: RpcStatus.RESOURCE_EXHAUSTED });
     await report([], id(0));
-    clock.advance(FORGOTTEN_AFTER_MS + 1);
+    clock.advance(GONE_AFTER_MS + 1);
     await report([], id(99));
-    expect(witnesses.counts().witnesses).toBe(1);
+    expect(counts().witnesses).toBe(1);
   });
 });

@@ -1,8 +1,8 @@
 import type { Cause } from "@lifeline/measure";
 import type { RowVerdict, WitnessView } from "@lifeline/verdict";
 import { expect, it } from "vitest";
-import type { Node } from "../fleet/fleet.ts";
-import { createSuspects } from "./affected-nodes.ts";
+import type { Node } from "../fleet/node.ts";
+import { AffectedNodes } from "./affected-nodes.ts";
 
 const ONSET_MS = 1_800_000_000_000;
 const NOW_MS = ONSET_MS + 10_000;
@@ -24,17 +24,17 @@ it.each<[string, Cause, WitnessView | undefined, boolean]>([
   ["an outage without a witness", "udp-blocked", undefined, false],
   ["a fault that no witness explains", "wrong-endpoint", view(NOW_MS), false],
   ["no fault", "none", view(NOW_MS), false],
-])("%s", (_, cause, said, isSuspect) => {
+])("%s", (_, cause, said, isAffected) => {
   const node = nodeOf(cause);
-  expect(createSuspects(() => said)([node], NOW_MS)).toEqual(isSuspect ? [node] : []);
+  expect(new AffectedNodes(() => said).take([node], NOW_MS)).toEqual(isAffected ? [node] : []);
 });
 
-it("names a node once for the same word, and again for another", () => {
+it("takes a node once for the same news, and again for other news", () => {
   const node = nodeOf("udp-blocked");
   let said = view(ONSET_MS - 1_000);
-  const suspects = createSuspects(() => said);
-  expect(suspects([node], NOW_MS)).toEqual([node]);
-  expect(suspects([node], NOW_MS)).toEqual([]);
+  const affected = new AffectedNodes(() => said);
+  expect(affected.take([node], NOW_MS)).toEqual([node]);
+  expect(affected.take([node], NOW_MS)).toEqual([]);
   said = view(NOW_MS);
-  expect(suspects([node], NOW_MS)).toEqual([node]);
+  expect(affected.take([node], NOW_MS)).toEqual([node]);
 });

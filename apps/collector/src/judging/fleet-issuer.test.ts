@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { createFleetIssuers, ISSUER_FRESH_MS } from "./fleet-issuer.ts";
+import { FleetIssuers, ISSUER_FRESH_MS } from "./fleet-issuer.ts";
 
-const seen = (issuer: string, atMs = 0, targetId = "target") => new Map([[targetId, { issuer, atMs }]]);
+const observed = (issuer: string, atMs = 0, targetId = "target") => new Map([[targetId, { issuer, atMs }]]);
 
 it.each<[string, string[], string | undefined]>([
   ["nobody", [], undefined],
@@ -11,55 +11,55 @@ it.each<[string, string[], string | undefined]>([
   ["one of four that differs", ["A", "A", "B", "A"], "A"],
   ["two of five that differ", ["A", "A", "A", "B", "B"], undefined],
 ])("the fleet's issuer: %s", (_, issuers, issuer) => {
-  const fleet = createFleetIssuers();
-  for (const [at, of] of issuers.entries()) fleet.saw(`n${at}`, seen(of));
+  const fleet = new FleetIssuers();
+  for (const [at, of] of issuers.entries()) fleet.observe(`n${at}`, observed(of));
   expect(fleet.of("target")).toBe(issuer);
 });
 
-it("counts a node once, by what it saw last, and not for a target that it no longer has", () => {
-  const fleet = createFleetIssuers();
-  for (const node of ["a", "b", "c"]) fleet.saw(node, seen("A"));
-  fleet.saw("c", seen("B"));
+it("counts a node once, by what it observed last, and not for a target that it no longer has", () => {
+  const fleet = new FleetIssuers();
+  for (const node of ["a", "b", "c"]) fleet.observe(node, observed("A"));
+  fleet.observe("c", observed("B"));
   expect(fleet.of("target")).toBeUndefined();
-  fleet.saw("c", seen("A"));
+  fleet.observe("c", observed("A"));
   expect(fleet.of("target")).toBe("A");
-  fleet.saw("a", seen("A", 0, "another"));
+  fleet.observe("a", observed("A", 0, "another"));
   expect(fleet.of("target")).toBeUndefined();
 });
 
-it("hears nobody for longer than an hour, so that nodes that are away do not outvote a renewal", () => {
-  const fleet = createFleetIssuers();
-  for (const node of ["a", "b", "c", "d", "e", "f", "g"]) fleet.saw(node, seen("old"));
-  for (const node of ["x", "y", "z"]) fleet.saw(node, seen("new", 1));
+it("counts an observation for an hour, so that nodes that are away do not outvote a renewal", () => {
+  const fleet = new FleetIssuers();
+  for (const node of ["a", "b", "c", "d", "e", "f", "g"]) fleet.observe(node, observed("old"));
+  for (const node of ["x", "y", "z"]) fleet.observe(node, observed("new", 1));
   expect(fleet.of("target")).toBe("old");
-  fleet.forgetStale(ISSUER_FRESH_MS + 1);
+  fleet.prune(ISSUER_FRESH_MS + 1);
   expect(fleet.of("target")).toBe("new");
 });
 
-it("hears nobody for years who saw it in the future, by a clock that was set back or that lies", () => {
-  const fleet = createFleetIssuers();
-  for (const node of ["a", "b", "c"]) fleet.saw(node, seen("A", 10 * ISSUER_FRESH_MS));
-  fleet.forgetStale(0);
+it("drops an observation that is dated ahead, by a clock that was set back or that lies", () => {
+  const fleet = new FleetIssuers();
+  for (const node of ["a", "b", "c"]) fleet.observe(node, observed("A", 10 * ISSUER_FRESH_MS));
+  fleet.prune(0);
   expect(fleet.of("target")).toBeUndefined();
 });
 
-it("hears 1,024 nodes of a target, and those that are heard may still change their mind (S2)", () => {
-  const fleet = createFleetIssuers();
-  for (let at = 0; at < 1_024; at++) fleet.saw(`n${at}`, seen("A"));
-  for (let at = 0; at < 4_096; at++) fleet.saw(`late${at}`, seen("B"));
+it("counts 1,024 nodes of a target, and those may still observe another issuer (S2)", () => {
+  const fleet = new FleetIssuers();
+  for (let at = 0; at < 1_024; at++) fleet.observe(`n${at}`, observed("A"));
+  for (let at = 0; at < 4_096; at++) fleet.observe(`late${at}`, observed("B"));
   expect(fleet.of("target")).toBe("A");
-  for (let at = 0; at < 1_024; at++) fleet.saw(`n${at}`, seen("C"));
+  for (let at = 0; at < 1_024; at++) fleet.observe(`n${at}`, observed("C"));
   expect(fleet.of("target")).toBe("C");
 });
 
-it("agrees with counting every node's last word anew", () => {
+it("agrees with counting the last observation of every node again", () => {
   const word = fc.record({ node: fc.integer({ min: 0, max: 6 }), issuer: fc.constantFrom("A", "B", undefined) });
   fc.assert(
     fc.property(fc.array(word, { maxLength: 40 }), (words) => {
-      const fleet = createFleetIssuers();
+      const fleet = new FleetIssuers();
       const last = new Map<number, string>();
       for (const { node, issuer } of words) {
-        fleet.saw(`n${node}`, issuer === undefined ? new Map() : seen(issuer));
+        fleet.observe(`n${node}`, issuer === undefined ? new Map() : observed(issuer));
         if (issuer === undefined) last.delete(node);
         else last.set(node, issuer);
       }

@@ -1,8 +1,8 @@
 import type { Incident } from "@lifeline/verdict";
 import { describe, expect, it } from "vitest";
-import { createQuota } from "../streams/quota.ts";
+import { createQuota, takeIncident } from "../streams/quota.ts";
 import { INCIDENT_RATE } from "../streams/quota-limits.ts";
-import { withinAllowance } from "./incident-limit.ts";
+import { withinIncidentLimit } from "./incident-limit.ts";
 
 const incident = (targetId: string): Incident => ({
   requirementId: "r",
@@ -26,37 +26,38 @@ function stepOf(targetIds: readonly string[]) {
 
 describe("the incidents that a node opens", () => {
   it("are bounded: those beyond are not opened, and are tried again later", () => {
-    const node = { quota: createQuota() };
-    const leftOut = new Set<string>();
-    let left = 0;
-    const bounded = (targetIds: readonly string[], nowS: number) =>
-      withinAllowance(node, stepOf(targetIds), leftOut, nowS * 1e9, () => left++);
+    const quota = createQuota();
+    const limited = (targetIds: readonly string[], nowS: number) =>
+      withinIncidentLimit(quota, stepOf(targetIds), new Set(), nowS * 1e9);
     const names = Array.from({ length: INCIDENT_RATE.capacity }, (_, at) => `t${at}`);
-    expect(bounded(names, 0).opened).toHaveLength(INCIDENT_RATE.capacity);
-    expect(left).toBe(0);
-    const step = bounded(["a", "b"], 5);
+    const first = limited(names, 0);
+    expect(first.step.opened).toHaveLength(INCIDENT_RATE.capacity);
+    expect(first.newlyDeferred).toBe(0);
+    const { step, newlyDeferred } = limited(["a", "b"], 5);
     expect(step.opened.map(({ targetId }) => targetId)).toEqual(["a"]);
-    // Whatever is open stays so; what could not be opened is not taken for open.
+    // An open incident stays open; one that could not be opened is not open.
     expect([...step.state.keys()]).toEqual(["before", "a"]);
-    expect(left).toBe(1);
-    expect(bounded(["b"], 10).opened).toHaveLength(1);
+    expect(newlyDeferred).toBe(1);
+    expect(limited(["b"], 10).step.opened).toHaveLength(1);
   });
 
   it("count once each when they are not opened, until they are or their fault ends", () => {
-    const node = { quota: createQuota() };
-    node.quota.incidents.spend(INCIDENT_RATE.capacity);
-    const leftOut = new Set<string>();
-    let left = 0;
+    const quota = createQuota();
+    for (let at = 0; at < INCIDENT_RATE.capacity; at++) takeIncident(quota, 0);
+    let deferred: ReadonlySet<string> = new Set();
+    let counted = 0;
     const after = (targetIds: readonly string[], nowS: number) => {
-      withinAllowance(node, stepOf(targetIds), leftOut, nowS * 1e9, () => left++);
-      return { left, waiting: [...leftOut] };
+      const limited = withinIncidentLimit(quota, stepOf(targetIds), deferred, nowS * 1e9);
+      deferred = limited.deferred;
+      counted += limited.newlyDeferred;
+      return { counted, deferred: [...deferred] };
     };
-    expect(after(["a"], 0)).toEqual({ left: 1, waiting: ["a"] });
-    expect(after(["a"], 1)).toEqual({ left: 1, waiting: ["a"] });
-    expect(after(["a", "b"], 2)).toEqual({ left: 2, waiting: ["a", "b"] });
+    expect(after(["a"], 0)).toEqual({ counted: 1, deferred: ["a"] });
+    expect(after(["a"], 1)).toEqual({ counted: 1, deferred: ["a"] });
+    expect(after(["a", "b"], 2)).toEqual({ counted: 2, deferred: ["a", "b"] });
     // One every 5 s.
-    expect(after(["a", "b"], 5)).toEqual({ left: 2, waiting: ["b"] });
-    expect(after([], 6)).toEqual({ left: 2, waiting: [] });
-    expect(after(["b"], 7)).toEqual({ left: 3, waiting: ["b"] });
+    expect(after(["a", "b"], 5)).toEqual({ counted: 2, deferred: ["b"] });
+    expect(after([], 6)).toEqual({ counted: 2, deferred: [] });
+    expect(after(["b"], 7)).toEqual({ counted: 3, deferred: ["b"] });
   });
 });

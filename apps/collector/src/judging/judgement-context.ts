@@ -1,46 +1,43 @@
-/** What the judge is told beside windows: the node's clock, its witnesses, its doubles, and what the fleet sees. */
+/** What the judge knows of a node beside its windows: its clock, its witnesses, whether two machines share its id, what the fleet observes. */
 import type { InterceptionSigns } from "@lifeline/catalogue";
-import { judgementContextOf } from "@lifeline/verdict";
-import { type Node, nodeNowMs } from "../fleet/fleet.ts";
+import { type JudgementContext, judgementContextOf, type KnownOfNode } from "@lifeline/verdict";
+import { type Node, nodeNowMs } from "../fleet/node.ts";
 import type { Witnesses } from "../fleet/witness.ts";
-import { type FleetIssuers, ISSUER_FRESH_MS, type SeenIssuer } from "./fleet-issuer.ts";
-import type { Knowledge } from "./judging.ts";
+import type { FleetIssuers } from "./fleet-issuer.ts";
 
-/** What is asked. */
-export interface KnowledgeParts {
+/** Where it comes from. */
+export interface ContextSources {
   readonly witnesses: Pick<Witnesses, "viewOf">;
-  readonly issuers: Pick<FleetIssuers, "of" | "saw">;
+  readonly issuers: Pick<FleetIssuers, "of">;
   readonly interception: InterceptionSigns;
 }
 
-/** The knowledge of a node at a moment of the collector's clock. */
-export function createKnowledge({ witnesses, issuers, interception }: KnowledgeParts): Knowledge {
-  return (node, nowMs) => {
-    issuers.saw(node.nodeId, issuersOf(node, nowMs));
-    const witness = witnesses.viewOf(node);
-    const duplicate = node.boots.duplicate(nowMs);
-    const { clockOffsetMs, observedEndpoint } = node;
-    const behindMs = nowMs - nodeNowMs(node, nowMs);
-    return judgementContextOf(interception, {
-      clockOffsetMs,
-      witness,
-      duplicate: duplicate && { ...duplicate, sinceMs: duplicate.sinceMs - behindMs },
-      observedEndpoint,
-      fleetIssuer: issuers.of,
-    });
-  };
-}
+/** What is known of nodes. Reads only. */
+export class JudgementContexts {
+  readonly #sources: ContextSources;
 
-/** The issuers that the node's latest windows show, as far as they are fresh. */
-function issuersOf(node: Node, nowMs: number): ReadonlyMap<string, SeenIssuer> {
-  const behindMs = nowMs - nodeNowMs(node, nowMs);
-  const seen = new Map<string, SeenIssuer>();
-  for (const { id, options } of node.plan.targets) {
-    if (options.probe !== "tls") continue;
-    const window = node.recent.of(id).findLast(({ last }) => last?.evidence.chain !== undefined);
-    const issuer = window?.last?.evidence.chain?.[0]?.issuer;
-    const atMs = (window?.endMs ?? 0) + behindMs;
-    if (issuer !== undefined && Math.abs(atMs - nowMs) <= ISSUER_FRESH_MS) seen.set(id, { issuer, atMs });
+  constructor(sources: ContextSources) {
+    this.#sources = sources;
   }
-  return seen;
+
+  /** Of a node now; `nowMs` by the collector's clock. */
+  now(node: Node, nowMs: number): JudgementContext {
+    const duplicate = node.boots.duplicate(nowMs);
+    const behindMs = nowMs - nodeNowMs(node, nowMs);
+    return judgementContextOf(this.#sources.interception, {
+      ...this.#lasting(node),
+      witness: this.#sources.witnesses.viewOf(node),
+      duplicate: duplicate && { ...duplicate, sinceMs: duplicate.sinceMs - behindMs },
+    });
+  }
+
+  /** Of a node's past. What witnesses receive now, and which machines are connected now, says nothing of an outage that is over. */
+  past(node: Node): JudgementContext {
+    return judgementContextOf(this.#sources.interception, this.#lasting(node));
+  }
+
+  #lasting({ clockOffsetMs, observedEndpoint }: Node): KnownOfNode {
+    const fleetIssuer = (targetId: string) => this.#sources.issuers.of(targetId);
+    return { clockOffsetMs, observedEndpoint, fleetIssuer };
+  }
 }

@@ -15,14 +15,14 @@ import {
 } from "@lifeline/catalogue";
 import type { Config } from "../config/config.ts";
 
-/** A deployment and the catalogue it is held to. */
-export interface Site {
+/** A deployment and the catalogue that it must meet. */
+export interface Requirements {
   readonly catalogue: Catalogue;
   readonly deployment: Deployment;
 }
 
 /** Reads the files the configuration names. Throws CatalogueError. */
-export function loadSite({ deployment: file, catalogue, catalogueExtras }: Config): Site {
+export function loadRequirements({ deployment: file, catalogue, catalogueExtras }: Config): Requirements {
   const deployment = loadDeployment(file);
   const base = catalogue === undefined ? loadCatalogueFor(deployment, dirname(file)) : loadCatalogueFile(catalogue);
   const whole = catalogueExtras.reduce((sum, extra) => extendCatalogue(sum, readExtra(extra)), base);

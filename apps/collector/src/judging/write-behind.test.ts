@@ -1,8 +1,8 @@
-import type { Incident } from "@lifeline/verdict";
+import type { Incident, RowVerdict } from "@lifeline/verdict";
 import { describe, expect, it } from "vitest";
 import { type Store, StoreError } from "../store/store.ts";
 import type { Operation } from "../store/store-operations.ts";
-import { createUnsaved } from "./write-behind.ts";
+import { WriteBehind } from "./write-behind.ts";
 
 const incident = (endedAtMs?: number): Incident => ({
   requirementId: "r",
@@ -28,20 +28,25 @@ function heldStore() {
   return { calls, submit: submit as Store["submit"] };
 }
 
-function unsavedOn({ submit }: ReturnType<typeof heldStore>) {
-  const heard: string[] = [];
-  const unsaved = createUnsaved(
+function writeBehindOn({ submit }: ReturnType<typeof heldStore>) {
+  const reported: string[] = [];
+  const writeBehind = new WriteBehind(
     { submit },
-    { onOverflow: (what) => heard.push(what), onOrphan: () => heard.push("orphan") },
+    { onOverflow: (what) => reported.push(what), onOrphan: () => reported.push("orphan") },
   );
-  return { ...unsaved, heard };
+  return {
+    addIncident: (nodeId: string, one: Incident) => writeBehind.addIncident(nodeId, one),
+    addVerdicts: (nodeId: string, rows: readonly RowVerdict[]) => writeBehind.addVerdicts(nodeId, rows),
+    flush: () => writeBehind.flush(),
+    reported,
+  };
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("what is not yet on disk", () => {
   it("is written one state after another, and a refused older one never follows a newer one", async () => {
     const store = heldStore();
-    const { addIncident, flush } = unsavedOn(store);
+    const { addIncident, flush } = writeBehindOn(store);
     addIncident("n", incident());
     void flush();
     addIncident("n", incident(9));
@@ -61,7 +66,7 @@ describe("what is not yet on disk", () => {
 
   it("is written again when the store refused it, and is waited for by the last flush", async () => {
     const store = heldStore();
-    const { addVerdicts, flush } = unsavedOn(store);
+    const { addVerdicts, flush } = writeBehindOn(store);
     addVerdicts("n", []);
     void flush();
     store.calls[0]?.fail();
@@ -81,18 +86,18 @@ describe("what is not yet on disk", () => {
 
   it("is dropped and counted when the store does not know the node", async () => {
     const store = heldStore();
-    const { addIncident, flush, heard } = unsavedOn(store);
+    const { addIncident, flush, reported } = writeBehindOn(store);
     addIncident("gone", incident());
     void flush();
     store.calls[0]?.answer("no-node");
     await turn();
     await flush();
-    expect([store.calls.length, heard]).toEqual([1, ["orphan"]]);
+    expect([store.calls.length, reported]).toEqual([1, ["orphan"]]);
   });
 
   it("is bounded: the oldest goes, counted (S2)", () => {
-    const { addIncident, heard } = unsavedOn(heldStore());
+    const { addIncident, reported } = writeBehindOn(heldStore());
     for (let at = 0; at < 10_002; at++) addIncident(`n${at}`, incident());
-    expect(heard).toEqual(["unsaved-incidents", "unsaved-incidents"]);
+    expect(reported).toEqual(["write-behind-incidents", "write-behind-incidents"]);
   });
 });

@@ -4,7 +4,7 @@ import type { DirectionCounts } from "@lifeline/measure";
 import { type RowVerdict, type RttFigures, rttFiguresOf, type Verdict } from "@lifeline/verdict";
 import { type LossCount, lossOf, type Window } from "@lifeline/window";
 import { queryPb } from "@lifeline/wire";
-import type { Node } from "../fleet/fleet.ts";
+import type { Node } from "../fleet/node.ts";
 import type { BootRecord, StoredIncident } from "../store/record.ts";
 
 const VERDICT_TO_WIRE: Readonly<Record<Verdict, queryPb.Verdict>> = {

@@ -27,7 +27,7 @@ function guardOf(aheadMs: readonly number[]) {
       for (let minute = 0; minute < minutes; minute++) {
         clock.advance(MINUTE_MS);
         for (const [at, ahead] of heard.entries()) {
-          nodes.set(`n${at}`, { clockTold: { sentMs: trueMs() + ahead, atNs: clock.monotonicNs() } });
+          nodes.set(`n${at}`, { clockSample: { sentMs: trueMs() + ahead, atNs: clock.monotonicNs() } });
         }
         const result = guard.check();
         found = result.kind === "open" ? `open at ${result.nowMs - trueMs()}` : result.reason;

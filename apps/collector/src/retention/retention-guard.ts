@@ -17,7 +17,7 @@
  * The monotonic clock stands still while a host is suspended. That looks like a step, and is treated as one.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
-import type { Node } from "../fleet/fleet.ts";
+import type { Node } from "../fleet/node.ts";
 
 /** How long clocks must have advanced alike, and how far back a node counts as heard, ms: an hour. */
 export const GUARD_HOUR_MS = 3_600_000;
@@ -38,7 +38,7 @@ export type GuardResult =
   | { readonly kind: "blocked"; readonly reason: BlockedReason };
 
 /** A node whose clock counts. */
-export type SampledNode = Pick<Node, "clockTold">;
+export type SampledNode = Pick<Node, "clockSample">;
 
 export class RetentionGuard {
   readonly #clock: Clock;
@@ -84,11 +84,11 @@ export class RetentionGuard {
   #mediansMs(): readonly number[] {
     const nowNs = this.#clock.monotonicNs();
     const readings = [...this.#nodes.values()]
-      .flatMap(({ clockTold }) => {
-        const ageNs = nowNs - (clockTold?.atNs ?? Number.NEGATIVE_INFINITY);
-        return clockTold === undefined || ageNs > GUARD_HOUR_MS * NS_PER_MS
+      .flatMap(({ clockSample }) => {
+        const ageNs = nowNs - (clockSample?.atNs ?? Number.NEGATIVE_INFINITY);
+        return clockSample === undefined || ageNs > GUARD_HOUR_MS * NS_PER_MS
           ? []
-          : [clockTold.sentMs + ageNs / NS_PER_MS];
+          : [clockSample.sentMs + ageNs / NS_PER_MS];
       })
       .sort((a, b) => a - b);
     const { length } = readings;

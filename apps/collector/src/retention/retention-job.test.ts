@@ -7,7 +7,7 @@ import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createSelfMetrics } from "../export/self-metrics.ts";
-import type { Node } from "../fleet/fleet.ts";
+import type { Node } from "../fleet/node.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { RetentionJob } from "./retention-job.ts";
 
@@ -22,7 +22,7 @@ const BOOT = new Uint8Array(16);
 /** Time between two rounds of a test, minutes: fewer than sixty an hour, and every node is heard in each. */
 const STEP_MINUTES = 10;
 
-type TestNode = Pick<Node, "nodeId" | "session" | "clockTold">;
+type TestNode = Pick<Node, "nodeId" | "session" | "clockSample">;
 
 /** A store, a retention job, and nodes given by how far their clocks are ahead of the time it is, ms. */
 class TestBed {
@@ -55,13 +55,13 @@ class TestBed {
     this.#vitals = vitals();
     this.nodes.clear();
     const { clock, nodes, store } = this;
-    const forget = (nodeIds: Iterable<string>) => {
+    const prune = (nodeIds: Iterable<string>) => {
       for (const nodeId of nodeIds) nodes.delete(nodeId);
     };
     const log = pino({}, { write: (line: string) => void this.lines.push(String(JSON.parse(line).reason)) });
     const lastRunMs = (await store.submit("lastHourEndedMs", {})) ?? clock.wallMs();
-    const others = { issuers: { forgetStale() {} }, registry: { forget: async () => {} } };
-    const own = { fleet: { nodes, forget }, vitals: this.#vitals, retention: RETENTION, store, clock, log, lastRunMs };
+    const others = { issuers: { prune() {} }, registry: { forget: async () => {} } };
+    const own = { fleet: { nodes, prune }, vitals: this.#vitals, retention: RETENTION, store, clock, log, lastRunMs };
     this.#job = new RetentionJob({ ...own, ...others });
   }
 
@@ -104,9 +104,9 @@ class TestBed {
     for (let minute = 0; minute < minutes; minute += STEP_MINUTES) {
       this.skip(STEP_MINUTES * MINUTE_MS);
       for (const [at, aheadMs] of this.#aheadMs.entries()) {
-        const clockTold = { sentMs: this.#trueMs + aheadMs, atNs: this.clock.monotonicNs() };
+        const clockSample = { sentMs: this.#trueMs + aheadMs, atNs: this.clock.monotonicNs() };
         const nodeId = this.#nodeIds[at] ?? "";
-        this.nodes.set(nodeId, { nodeId, session: undefined, clockTold });
+        this.nodes.set(nodeId, { nodeId, session: undefined, clockSample });
       }
       await this.#job?.round();
     }

@@ -2,7 +2,8 @@
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
 import type { Logger } from "pino";
 import type { SelfMetrics } from "../export/self-metrics.ts";
-import { type Fleet, MAX_NODES, type Node } from "../fleet/fleet.ts";
+import { type Fleet, MAX_NODES } from "../fleet/fleet.ts";
+import type { Node } from "../fleet/node.ts";
 import { RENEW_WITHIN_MS } from "../identity/enrol-service.ts";
 import type { Registry } from "../identity/registry.ts";
 import type { FleetIssuers } from "../judging/fleet-issuer.ts";
@@ -39,10 +40,10 @@ const BLOCKED_MESSAGES: Readonly<Record<BlockedReason, string>> = {
 
 /** What the job needs. */
 export interface RetentionParts {
-  readonly fleet: Pick<Fleet, "forget"> & {
-    readonly nodes: ReadonlyMap<string, Pick<Node, "nodeId" | "session" | "clockTold">>;
+  readonly fleet: Pick<Fleet, "prune"> & {
+    readonly nodes: ReadonlyMap<string, Pick<Node, "nodeId" | "session" | "clockSample">>;
   };
-  readonly issuers: Pick<FleetIssuers, "forgetStale">;
+  readonly issuers: Pick<FleetIssuers, "prune">;
   readonly registry: Pick<Registry, "forget">;
   readonly store: Pick<Store, "submit">;
   readonly retention: Retention;
@@ -84,7 +85,7 @@ export class RetentionJob {
   /** One round. Never rejects: a transaction that fails is counted and logged by the store's events, and the next round tries again. */
   async round(): Promise<void> {
     const { issuers, vitals, clock } = this.#parts;
-    issuers.forgetStale(clock.wallMs());
+    issuers.prune(clock.wallMs());
     const result = this.#guard.check();
     vitals.clockOffset.set(((this.#guard.fleetMs() ?? Number.NaN) - clock.wallMs()) / MS_PER_S);
     this.#note(result.kind === "blocked" ? result.reason : undefined);
@@ -109,7 +110,7 @@ export class RetentionJob {
     // From memory first: nothing is written for a node that the store is about to delete.
     const away = [...fleet.nodes.values()].filter(({ session }) => session === undefined);
     const nodeIds = away.map(({ nodeId }) => nodeId);
-    fleet.forget(await store.submit("silentNodes", { nodeIds, beforeMs: levels[10] }));
+    fleet.prune(await store.submit("silentNodes", { nodeIds, beforeMs: levels[10] }));
     const { 10: beforeMs, 60: minuteBeforeMs, 3_600: hourBeforeMs } = levels;
     for (let step = 0; step < STEPS && !this.#isStopped; step++) {
       const input = { beforeMs, minuteBeforeMs, hourBeforeMs, reports: STEP_REPORTS };

@@ -1,40 +1,40 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  createBacklogGate,
+  BacklogLimiter,
+  HIGH_WATERMARK,
+  LOW_WATERMARK,
   MAX_UNDER_WAY,
   MAX_WAITING_BYTES,
   MAX_WAITING_REPORTS,
-  OPEN_AT_LOAD,
-  SHUT_AT_LOAD,
-  type Waiting,
+  type WaitingReport,
 } from "./backlog-limiter.ts";
 
-/** A gate with its load in the test's hand, and the numbers of the reports that had their turn, in order. */
-function gateWithLoad() {
+/** A limiter whose load the test sets, and the numbers of the reports that had their turn, in order. */
+function limiterWithLoad() {
   const at = { load: 0 };
-  const gate = createBacklogGate(() => at.load);
+  const limiter = new BacklogLimiter(() => at.load);
   const went: number[] = [];
-  const wait = (number: number, bytes = 1): Waiting => {
-    const waiting = gate.wait(bytes);
+  const wait = (number: number, bytes = 1): WaitingReport => {
+    const waiting = limiter.wait(bytes);
     void waiting.turn.then((hasTurn) => hasTurn && went.push(number));
     return waiting;
   };
-  return { at, gate, went, wait };
+  return { at, limiter, went, wait };
 }
 const turns = () => new Promise((resolve) => setImmediate(resolve));
 
-describe("the gate before the store", () => {
-  it("shuts at the high-water mark and opens only at the low one", () => {
-    const { at, gate } = gateWithLoad();
+describe("the backlog limiter", () => {
+  it("closes at the high watermark and opens only at the low one", () => {
+    const { at, limiter } = limiterWithLoad();
     const isOpen = (load: number) => {
       at.load = load;
-      const entered = gate.enter();
-      if (entered) gate.leave();
+      const entered = limiter.enter();
+      if (entered) limiter.leave();
       return entered;
     };
-    const between = (SHUT_AT_LOAD + OPEN_AT_LOAD) / 2;
-    expect([0, between, SHUT_AT_LOAD, between, OPEN_AT_LOAD, between, 1, between].map(isOpen)).toEqual([
+    const between = (HIGH_WATERMARK + LOW_WATERMARK) / 2;
+    expect([0, between, HIGH_WATERMARK, between, LOW_WATERMARK, between, 1, between].map(isOpen)).toEqual([
       true,
       true,
       false,
@@ -46,53 +46,53 @@ describe("the gate before the store", () => {
     ]);
   });
 
-  it("lets those that waited go on in the order they came, before those that come later", async () => {
-    const { at, gate, went, wait } = gateWithLoad();
+  it("lets reports go on in the order in which they arrived, before those that arrive later", async () => {
+    const { at, limiter, went, wait } = limiterWithLoad();
     at.load = 1;
-    expect(gate.enter()).toBe(false);
+    expect(limiter.enter()).toBe(false);
     for (const number of [1, 2, 3]) wait(number);
     at.load = 0;
-    // Nobody passes who came after them, though the gate would be open.
-    expect(gate.enter()).toBe(false);
-    gate.review();
+    // None that arrived after them goes first, though the limiter would be open.
+    expect(limiter.enter()).toBe(false);
+    limiter.review();
     await turns();
     expect(went).toEqual([1, 2, 3]);
-    expect(gate.waiting()).toBe(0);
-    expect(gate.enter()).toBe(true);
+    expect(limiter.waiting).toBe(0);
+    expect(limiter.enter()).toBe(true);
   });
 
-  it("opens for no more than may be under way, and for one more with each that leaves", async () => {
-    const { at, gate, went, wait } = gateWithLoad();
+  it("opens for as many as may be under way, and for one more with each that leaves", async () => {
+    const { at, limiter, went, wait } = limiterWithLoad();
     at.load = 1;
-    gate.enter();
+    limiter.enter();
     for (let number = 0; number < MAX_UNDER_WAY + 10; number++) wait(number);
     at.load = 0;
-    gate.review();
+    limiter.review();
     await turns();
     expect(went).toHaveLength(MAX_UNDER_WAY);
-    gate.leave();
+    limiter.leave();
     await turns();
     expect(went).toHaveLength(MAX_UNDER_WAY + 1);
   });
 
-  it("says when it is full, in reports and in bytes, and when it is no more", async () => {
-    const { at, gate, wait } = gateWithLoad();
+  it("says when it is full, in reports and in bytes, and when there is room again", async () => {
+    const { at, limiter, wait } = limiterWithLoad();
     at.load = 1;
     const waiting = Array.from({ length: MAX_WAITING_REPORTS }, (_, number) => wait(number));
-    const full = gate.full();
-    expect(full).toBeInstanceOf(Promise);
+    const room = limiter.room();
+    expect(room).toBeInstanceOf(Promise);
     waiting[0]?.giveUp();
-    await full;
-    expect(gate.full()).toBeUndefined();
+    await room;
+    expect(limiter.room()).toBeUndefined();
     const large = wait(-1, MAX_WAITING_BYTES);
-    expect(gate.full()).toBeInstanceOf(Promise);
+    expect(limiter.room()).toBeInstanceOf(Promise);
     large.giveUp();
     large.giveUp();
-    expect(gate.full()).toBeUndefined();
-    expect(gate.waiting()).toBe(MAX_WAITING_REPORTS - 1);
+    expect(limiter.room()).toBeUndefined();
+    expect(limiter.waiting).toBe(MAX_WAITING_REPORTS - 1);
   });
 
-  it("loses none and gives none two turns, whatever the load and whoever gives up", async () => {
+  it("loses none and gives none two turns, whatever the load and whichever gives up", async () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant("come" as const) }),
       fc.record({ kind: fc.constant("give up" as const), which: fc.nat({ max: 50 }) }),
@@ -101,8 +101,8 @@ describe("the gate before the store", () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 100 }), async (steps) => {
-        const { at, gate, went, wait } = gateWithLoad();
-        const all: Waiting[] = [];
+        const { at, limiter, went, wait } = limiterWithLoad();
+        const all: WaitingReport[] = [];
         let left = 0;
         for (const one of steps) {
           if (one.kind === "come") all.push(wait(all.length));
@@ -110,17 +110,17 @@ describe("the gate before the store", () => {
           else if (one.kind === "load") at.load = one.load;
           else if (left < went.length) {
             left++;
-            gate.leave();
+            limiter.leave();
           }
-          gate.review();
+          limiter.review();
           await Promise.resolve();
           await Promise.resolve();
         }
         at.load = 0;
-        gate.review();
+        limiter.review();
         const settled = await Promise.all(all.map(({ turn }) => turn));
         expect(went).toEqual(all.flatMap((_, number) => (settled[number] ? [number] : [])));
-        expect(gate.waiting()).toBe(0);
+        expect(limiter.waiting).toBe(0);
       }),
     );
   });

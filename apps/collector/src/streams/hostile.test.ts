@@ -18,7 +18,7 @@ import { catalogueOf, requirementRow, TARGET, writeDeployment } from "../testing
 import { BOOT, dialAs } from "../testing/node-fixture.ts";
 import { reportBytes, windowOfOne } from "../testing/report-fixture.ts";
 import { until } from "../testing/wait.ts";
-import { SILENT_MAX_MS } from "./ingest.ts";
+import { SILENT_MAX_MS } from "./agent-stream.ts";
 import { HELLO_RATE } from "./quota-limits.ts";
 
 let directory = "";

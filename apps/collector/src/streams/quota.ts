@@ -37,8 +37,6 @@ export interface Quota {
   readonly incidents: TokenBucket;
   /** Time of the main thread spent on it since the collector's start, ns, as far as it was measured. */
   workNs: number;
-  /** Whether its last report had to wait. */
-  isThrottled: boolean;
 }
 
 /** A quota of which nothing has been used. */
@@ -51,7 +49,6 @@ export function createQuota(bytesCapacity = BYTES_CAPACITY): Quota {
     hellos: new TokenBucket(HELLO_RATE, 0),
     incidents: new TokenBucket(INCIDENT_RATE, 0),
     workNs: 0,
-    isThrottled: false,
   };
 }
 

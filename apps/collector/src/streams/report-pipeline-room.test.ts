@@ -2,14 +2,14 @@ import { deploymentFrom, parseCatalogue } from "@lifeline/catalogue";
 import { manualClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { createSelfMetrics } from "../export/self-metrics.ts";
-import { createFleet } from "../fleet/fleet.ts";
+import { Fleet } from "../fleet/fleet.ts";
 import type { Judging } from "../judging/judging.ts";
 import type { Store } from "../store/store.ts";
 import { catalogueOf, requirementRow } from "../testing/deployment-fixture.ts";
 import { BOOT } from "../testing/node-fixture.ts";
 import { reportBytes } from "../testing/report-fixture.ts";
-import { createBacklogGate } from "./backlog-limiter.ts";
-import { ReportLane } from "./report-pipeline.ts";
+import { BacklogLimiter } from "./backlog-limiter.ts";
+import { ReportPipeline } from "./report-pipeline.ts";
 import { Turns } from "./turns.ts";
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
@@ -28,18 +28,18 @@ function countedRoom() {
   return { promise: counted, resolve, waiting: () => waiting };
 }
 
-/** A lane of a node without targets, before a store whose room the test makes. */
-function laneBefore(store: Pick<Store, "room">) {
+/** A pipeline of a node without targets, before a store whose room the test makes. */
+function pipelineBefore(store: Pick<Store, "room">) {
   const clock = manualClock(Date.now());
   const catalogue = parseCatalogue(
     "test.yaml",
     catalogueOf(requirementRow("udp", "siderolink", "udp", "{ probe: udp, payloadBytes: 16 }")),
   );
   const deployment = deploymentFrom({ api: "https://127.0.0.1:8443", siderolink: [] });
-  const fleet = createFleet({ catalogue, deployment }, { onOverflow: () => {} });
+  const fleet = new Fleet({ catalogue, deployment }, { onOverflow: () => {} });
   const facts = { nodeId: "n1", roles: [], families: [4 as const] };
-  const told = { hostname: "h", agentVersion: "1", planRevision: "", addresses: [], observedEndpoint: undefined };
-  const node = fleet.introduce({ facts, ...told }, clock.wallMs());
+  const described = { hostname: "h", agentVersion: "1", addresses: [], observedEndpoint: undefined };
+  const node = fleet.admit({ facts, ...described }, clock.wallMs());
   if (node === undefined) throw new Error("no room");
   const none = () => 0;
   const sources = { streams: none, storePending: none, deferred: none, caExpiryS: none };
@@ -47,36 +47,35 @@ function laneBefore(store: Pick<Store, "room">) {
   const submitted: unknown[] = [];
   const submit = (_name: string, input: unknown) => Promise.resolve(submitted.push(input)).then(() => "stored");
   const parts = {
-    fleet,
     judging: { touch: () => {} } as unknown as Judging,
     store: { ...store, submit } as unknown as Store,
-    vitals,
-    backlog: createBacklogGate(none),
+    selfMetrics: vitals,
+    backlog: new BacklogLimiter(none),
     turns: new Turns(clock),
     clock,
   };
   const acked: bigint[] = [];
-  const send = async ({ message }: Parameters<ConstructorParameters<typeof ReportLane>[1]>[0]) => {
+  const send = async ({ message }: Parameters<ConstructorParameters<typeof ReportPipeline>[1]>[0]) => {
     if (message?.case === "ack") acked.push(...(message.value.reports ?? []).map(({ sequence }) => sequence ?? 0n));
   };
-  const lane = new ReportLane(parts, send, () => {});
+  const pipeline = new ReportPipeline(parts, send, () => {});
   const report = reportBytes({ sealedAtMs: clock.wallMs() });
   const take = (sequence: number) => {
     const value = { bootId: BOOT, sequence: BigInt(sequence), report, sentUnixMs: 0n };
-    return lane.take(node, { $typeName: "lifeline.v1.ReportEnvelope", ...value });
+    return pipeline.take(node, { $typeName: "lifeline.v1.ReportEnvelope", ...value });
   };
   const overflows = async () => (await vitals.overflows.get()).values.map(({ labels, value }) => [labels.what, value]);
-  return { lane, take, acked, submitted, overflows };
+  return { pipeline, take, acked, submitted, overflows };
 }
 
-/** As many as make a lane full. */
+/** As many as make a pipeline full. */
 const MOST = 64;
 
-describe("a lane whose reports wait for room in the store", () => {
+describe("a pipeline whose reports wait for room in the store", () => {
   it("waits for each room once, whoever of it waits how often, and counts each report once", async () => {
     const rooms = [countedRoom(), countedRoom()];
     let at = 0;
-    const { lane, take, acked, submitted, overflows } = laneBefore({ room: () => rooms[at]?.promise });
+    const { pipeline, take, acked, submitted, overflows } = pipelineBefore({ room: () => rooms[at]?.promise });
     for (let sequence = 1; sequence < MOST; sequence++) await take(sequence);
     let isReadOn = false;
     const last = take(MOST).then(() => {
@@ -92,7 +91,7 @@ describe("a lane whose reports wait for room in the store", () => {
       room.resolve();
     }
     await last;
-    await lane.settled();
+    await pipeline.settled();
     expect(acked).toHaveLength(MOST);
     expect(await overflows()).toEqual([["store-queue", MOST]]);
   });
@@ -100,7 +99,9 @@ describe("a lane whose reports wait for room in the store", () => {
   it("takes no more room than there is, though all are woken", async () => {
     let free = 0;
     let room = countedRoom();
-    const { lane, take, submitted } = laneBefore({ room: () => (submitted.length < free ? undefined : room.promise) });
+    const { pipeline, take, submitted } = pipelineBefore({
+      room: () => (submitted.length < free ? undefined : room.promise),
+    });
     for (let sequence = 1; sequence <= 3; sequence++) await take(sequence);
     for (free = 1; free <= 3; free++) {
       const { resolve } = room;
@@ -109,17 +110,17 @@ describe("a lane whose reports wait for room in the store", () => {
       await nextTurn();
       expect(submitted).toHaveLength(free);
     }
-    await lane.settled();
+    await pipeline.settled();
   });
 
   it("is done with its waits when its stream has ended", async () => {
     const room = countedRoom();
-    const { lane, take } = laneBefore({ room: () => room.promise });
+    const { pipeline, take } = pipelineBefore({ room: () => room.promise });
     for (let sequence = 1; sequence < MOST; sequence++) await take(sequence);
     const last = take(MOST);
     await nextTurn();
-    lane.close();
+    pipeline.close();
     await last;
-    await lane.settled();
+    await pipeline.settled();
   });
 });

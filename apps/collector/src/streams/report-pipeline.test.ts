@@ -4,12 +4,12 @@ import { manualClock } from "@lifeline/measure";
 import type { RpcError } from "@lifeline/rpc";
 import type { reportPb } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
-import type { Node } from "../fleet/fleet.ts";
+import { createNode } from "../fleet/node-state.ts";
+import { SeriesBudget } from "../fleet/series-budget.ts";
 import { BOOT } from "../testing/node-fixture.ts";
 import { reportBytes } from "../testing/report-fixture.ts";
-import { createBacklogGate } from "./backlog-limiter.ts";
-import { createQuota } from "./quota.ts";
-import { type LaneParts, ReportLane } from "./report-pipeline.ts";
+import { BacklogLimiter } from "./backlog-limiter.ts";
+import { type PipelineParts, ReportPipeline } from "./report-pipeline.ts";
 import { Turns } from "./turns.ts";
 
 /** Counters by name that nobody exports. */
@@ -18,11 +18,11 @@ function countersOf() {
   const vitals = new Proxy(
     {},
     { get: (_, name: string) => ({ inc: () => counts.set(name, (counts.get(name) ?? 0) + 1) }) },
-  ) as LaneParts["vitals"];
+  ) as PipelineParts["selfMetrics"];
   return { vitals, count: (name: string) => counts.get(name) ?? 0 };
 }
 
-function site() {
+function pipelineFixture() {
   const clock = manualClock(Date.now());
   const at = { load: 0, isFull: false };
   const asked: { sequence: number; answer: () => void }[] = [];
@@ -36,28 +36,34 @@ function site() {
             roomMade = resolve;
           })
         : undefined,
-  } as unknown as LaneParts["store"];
-  const backlog = createBacklogGate(() => at.load);
+  } as unknown as PipelineParts["store"];
+  const backlog = new BacklogLimiter(() => at.load);
   const { vitals, count } = countersOf();
   const parts = {
     clock,
     store,
     backlog,
-    vitals,
+    selfMetrics: vitals,
     turns: new Turns(clock),
-    fleet: { absorb() {} },
-    judging: { touch() {}, replay: async () => {} },
-  } as unknown as LaneParts;
+    judging: { touch() {}, judgeLate: async () => {} },
+  } as unknown as PipelineParts;
   const acked: number[] = [];
   const endings: RpcError[] = [];
-  const send: ConstructorParameters<typeof ReportLane>[1] = async ({ message }) => {
+  const send: ConstructorParameters<typeof ReportPipeline>[1] = async ({ message }) => {
     if (message?.case !== "ack") return;
     for (const { sequence } of message.value.reports ?? []) acked.push(Number(sequence));
   };
-  const lane = new ReportLane(parts, send, (error) => endings.push(error));
-  const node = { nodeId: "n1", plan: { targets: [] }, quota: createQuota() } as unknown as Node;
+  const pipeline = new ReportPipeline(parts, send, (error) => endings.push(error));
+  const facts = { nodeId: "n1", roles: [], families: [] };
+  const described = { facts, hostname: "", agentVersion: "", addresses: [], observedEndpoint: undefined };
+  const node = createNode(described, clock.wallMs(), { series: new SeriesBudget(), onOverflow() {} });
   const take = (sequence: number, report: Uint8Array) =>
-    lane.take(node, { bootId: BOOT, sequence: BigInt(sequence), report, sentUnixMs: 0n } as reportPb.ReportEnvelope);
+    pipeline.take(node, {
+      bootId: BOOT,
+      sequence: BigInt(sequence),
+      report,
+      sentUnixMs: 0n,
+    } as reportPb.ReportEnvelope);
   const live = () => reportBytes({ sealedAtMs: clock.wallMs() });
   const late = () => reportBytes({ sealedAtMs: clock.wallMs() - 600_000 });
   /** Lets everything go on that can. */
@@ -73,17 +79,17 @@ function site() {
     at.isFull = false;
     roomMade();
   };
-  return { at, lane, node, take, live, late, settle, submitted, answer, makeRoom, acked, endings, backlog, count };
+  return { at, pipeline, node, take, live, late, settle, submitted, answer, makeRoom, acked, endings, backlog, count };
 }
 
 describe("the reports of a stream", () => {
   it("that are late wait while the store is behind, in their order, and let live ones pass; none is lost", async () => {
-    const { at, take, live, late, settle, submitted, answer, acked, backlog, count } = site();
+    const { at, take, live, late, settle, submitted, answer, acked, backlog, count } = pipelineFixture();
     at.load = 1;
     for (const sequence of [1, 2, 3]) await take(sequence, late());
     await take(9, live());
     expect(submitted()).toEqual([9]);
-    expect([backlog.waiting(), count("deferredReports")]).toEqual([3, 3]);
+    expect([backlog.waiting, count("deferredReports")]).toEqual([3, 3]);
     await answer();
     at.load = 0;
     backlog.review();
@@ -92,21 +98,21 @@ describe("the reports of a stream", () => {
       await answer();
     }
     expect(acked).toEqual([9, 1, 2, 3]);
-    expect(backlog.waiting()).toBe(0);
+    expect(backlog.waiting).toBe(0);
   });
 
   it("that wait are given up when the stream ends", async () => {
-    const { at, lane, take, late, settle, submitted, backlog } = site();
+    const { at, pipeline, take, late, settle, submitted, backlog } = pipelineFixture();
     at.load = 1;
     await take(1, late());
-    lane.close();
+    pipeline.close();
     await settle();
-    expect([backlog.waiting(), submitted()]).toEqual([0, []]);
-    await lane.settled();
+    expect([backlog.waiting, submitted()]).toEqual([0, []]);
+    await pipeline.settled();
   });
 
   it("wait for room in the store's queue, which ends no stream", async () => {
-    const { at, take, live, settle, submitted, answer, makeRoom, acked, endings } = site();
+    const { at, take, live, settle, submitted, answer, makeRoom, acked, endings } = pipelineFixture();
     at.isFull = true;
     await take(1, live());
     await settle();
@@ -122,7 +128,7 @@ describe("the reports of a stream", () => {
     ["6,144 windows", 6, (now: number) => reportBytes({ sealedAtMs: now, windows: 1_024 })],
     ["2 MiB", 3, (now: number) => reportBytes({ sealedAtMs: now, windows: 1_024, evidenceChars: 256 })],
   ])("are not read on while %s have no answer", async (_, most, bytes) => {
-    const { take, settle, submitted, answer } = site();
+    const { take, settle, submitted, answer } = pipelineFixture();
     const report = bytes(Date.now());
     let read = 0;
     const reading = (async () => {

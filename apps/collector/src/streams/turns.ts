@@ -6,7 +6,7 @@
  * 3. One piece of work is not divided: it is what one report, or one judgement of one node, takes.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
-import type { Node } from "../fleet/fleet.ts";
+import type { Node } from "../fleet/node.ts";
 import { FairQueue } from "./fair-queue.ts";
 import { spendTime } from "./quota.ts";
 

@@ -1,6 +1,6 @@
-/** A node's introduction, as the collector's door takes it. */
+/** A node's Hello, as the collector admits it. */
 import { create, toBinary } from "@bufbuild/protobuf";
-import { admitHello, type Introduction } from "@lifeline/collector";
+import { type AdmittedHello, admitHello } from "@lifeline/collector";
 import { endpointName } from "@lifeline/measure";
 import { isNodeId, readMessage, reportPb } from "@lifeline/wire";
 import { type Decoder, law, lawSame } from "../decoder.ts";
@@ -31,7 +31,7 @@ const FULL: HelloInit = {
 const VALID = [LEAST, FULL].map((init) => toBinary(HelloSchema, create(HelloSchema, init)));
 
 /** The Hello that would say what was taken of another. */
-function helloOf({ facts, hostname, agentVersion, planRevision, addresses, observedEndpoint }: Introduction) {
+function helloOf({ facts, hostname, agentVersion, planRevision, addresses, observedEndpoint }: AdmittedHello) {
   const proxy = (endpoint: { host: string; port: number } | undefined) =>
     endpoint === undefined ? "" : endpointName(endpoint.host, endpoint.port);
   return create(HelloSchema, {
@@ -67,18 +67,18 @@ function check(input: Uint8Array) {
   const hello = read.value;
   const verdict = admitHello(hello, { kind: "anybody" });
   if (verdict.kind !== "admitted") return "refused";
-  const { introduction } = verdict;
-  law(isNodeId(introduction.facts.nodeId), "only a node id is admitted");
-  law(introduction.addresses.length <= 16, "at most 16 addresses are kept");
-  law((introduction.facts.resolvers?.length ?? 0) <= 16, "at most 16 resolvers are kept");
-  law((introduction.facts.proxy?.noProxy.length ?? 0) <= 64, "at most 64 entries of NO_PROXY are kept");
-  law(introduction.hostname.length <= 253, "a host name is within its length");
+  const { hello: admitted } = verdict;
+  law(isNodeId(admitted.facts.nodeId), "only a node id is admitted");
+  law(admitted.addresses.length <= 16, "at most 16 addresses are kept");
+  law((admitted.facts.resolvers?.length ?? 0) <= 16, "at most 16 resolvers are kept");
+  law((admitted.facts.proxy?.noProxy.length ?? 0) <= 64, "at most 64 entries of NO_PROXY are kept");
+  law(admitted.hostname.length <= 253, "a host name is within its length");
   for (const { count } of verdict.dropped) law(count >= 1, "what was dropped is counted");
-  const again = admitHello(helloOf(introduction), { kind: "anybody" });
-  lawSame("what was taken is taken whole", again, { kind: "admitted", introduction, dropped: [] });
+  const again = admitHello(helloOf(admitted), { kind: "anybody" });
+  lawSame("what was taken is taken whole", again, { kind: "admitted", hello: admitted, dropped: [] });
   const another = { kind: "node", nodeId: `${hello.nodeId}-other`, keySha256: "", notAfterMs: 0 } as const;
-  const foreign = admitHello(hello, another);
-  law(foreign.kind === "foreign", "a node speaks only for itself");
+  const refused = admitHello(hello, another);
+  law(refused.kind === "another-node", "a node speaks only for itself");
   return "decoded";
 }
 

@@ -1,0 +1,101 @@
+/** One node as the rest of the collector reads it. Only node-state.ts writes. */
+import { type NodeFacts, type Resolution, resolvedTargets } from "@lifeline/catalogue";
+import type { RpcError } from "@lifeline/rpc";
+import {
+  DEFAULT_THRESHOLDS,
+  type IncidentState,
+  lookbackMsOf,
+  type PreviousVerdict,
+  type RowVerdict,
+} from "@lifeline/verdict";
+import type { Plan } from "@lifeline/wire";
+import type { Quota } from "../streams/quota.ts";
+import type { BootHistory } from "./boot-history.ts";
+import { RECENT_MS, type RecentWindows } from "./recent-windows.ts";
+import type { NodeCounters } from "./target-counters.ts";
+
+/** A node counts towards the fleet's cadence for so long after its last report, ms. */
+const ACTIVE_MS = 10 * 60_000;
+
+/** Windows are kept for so long beyond the lookback, ms. */
+const LOOKBACK_MARGIN_MS = 60_000;
+
+/** A connected agent's stream, as far as the fleet needs it. */
+export interface Session {
+  /** Sends a plan, unless the agent has it already. */
+  offerPlan(plan: Plan): void;
+  /** Ends the stream with a status. */
+  end(error: RpcError): void;
+}
+
+/** What a node's clock read, ms since the epoch, and when the message arrived, ns of the monotonic clock. */
+export interface ClockSample {
+  readonly sentMs: number;
+  readonly atNs: number;
+}
+
+/** What a node says of itself in its Hello. */
+export interface NodeDescription {
+  readonly facts: NodeFacts;
+  readonly hostname: string;
+  readonly agentVersion: string;
+  /** Addresses at which others may observe it, beside that of its stream. */
+  readonly addresses: readonly string[];
+  /** Where Talos observes its WireGuard peer, host:port; undefined: not known. */
+  readonly observedEndpoint: string | undefined;
+}
+
+/** Where a node was observed: what is stored of it beside its facts. */
+export type ObservedFrom = Pick<Node, "addresses" | "peerAddress" | "observedEndpoint">;
+
+/** One node. */
+export interface Node extends NodeDescription {
+  readonly nodeId: string;
+  /** Where its latest stream comes from; undefined: not known. */
+  readonly peerAddress: string | undefined;
+  readonly boots: Pick<BootHistory, "duplicate">;
+  readonly firstSeenMs: number;
+  /** When its latest report arrived; undefined: none has. */
+  readonly lastReportMs: number | undefined;
+  readonly resolution: Resolution;
+  readonly plan: Plan;
+  readonly recent: Pick<RecentWindows, "of" | "copy">;
+  /** By target; what it reported since the collector started. */
+  readonly counters: Pick<NodeCounters, "of">;
+  /** What it may bring in, over all its streams. */
+  readonly quota: Quota;
+  /** Whether its last report had to wait because the node is over its quota. */
+  readonly isThrottled: boolean;
+  /** How far the node's clock is behind the collector's, ms; negative: ahead. Undefined: not known. */
+  readonly clockOffsetMs: number | undefined;
+  /** From its latest message since the collector started; undefined: none. */
+  readonly clockSample: ClockSample | undefined;
+  readonly rows: readonly RowVerdict[];
+  readonly previous: ReadonlyMap<string, PreviousVerdict>;
+  readonly incidents: IncidentState;
+  /** Targets whose incident may not be opened yet (judging/incident-limit.ts). */
+  readonly deferredIncidents: ReadonlySet<string>;
+  readonly session: Session | undefined;
+}
+
+/** What the node's own clock reads when the collector's reads `wallMs`: the clock that labelled its windows. */
+export function nodeNowMs({ clockOffsetMs }: Pick<Node, "clockOffsetMs">, wallMs: number): number {
+  return wallMs - (clockOffsetMs ?? 0);
+}
+
+/** How long windows of each planned target are kept, ms: the lookback and a minute more, at least {@link RECENT_MS}. */
+export function lookbacksOf({ resolution }: Pick<Node, "resolution">): ReadonlyMap<string, number> {
+  const entries = resolvedTargets(resolution).map(({ id, cadenceMs }): [string, number] => {
+    const lookbackMs = lookbackMsOf(DEFAULT_THRESHOLDS, cadenceMs);
+    return [id, Math.max(RECENT_MS, lookbackMs + LOOKBACK_MARGIN_MS)];
+  });
+  return new Map(entries);
+}
+
+/** Whether the node is connected, or reported within ten minutes of `nowMs`, before or after: a clock may have been set since. */
+export function isActive(
+  { session, lastReportMs = 0 }: Pick<Node, "session" | "lastReportMs">,
+  nowMs: number,
+): boolean {
+  return session !== undefined || Math.abs(nowMs - lastReportMs) < ACTIVE_MS;
+}

@@ -1,0 +1,50 @@
+/** One report of a witness: what is wrong with it, and what it says. */
+import { canonicalAddress, literalFamily } from "@lifeline/catalogue";
+import type { witnessPb } from "@lifeline/wire";
+
+/** Most sources of one report: what its sender keeps to. */
+export const MAX_SOURCES = 4_096;
+
+/** Bytes of a witness's id. */
+const WITNESS_ID_BYTES = 16;
+
+/** Longest age that is believed, ms: a week, beyond which nothing that is judged reaches. */
+const MAX_AGO_MS = 7 * 24 * 3_600_000;
+
+/** What a witness reported last. Times are ms since the epoch by the collector's clock. */
+export interface WitnessReport {
+  readonly watchingSinceMs: number;
+  readonly reportedAtMs: number;
+  /** Address → when the witness last received from it. */
+  readonly receivedAtMs: ReadonlyMap<string, number>;
+  /** Whether it had room for every source. */
+  readonly isComplete: boolean;
+}
+
+/** What is wrong with a report, by field; undefined: nothing. */
+export function witnessProblem({ witnessId, watchedMs, sources }: witnessPb.WitnessRequest): string | undefined {
+  if (witnessId.length !== WITNESS_ID_BYTES) {
+    return `witness.witness_id: got ${witnessId.length} bytes, want ${WITNESS_ID_BYTES} bytes`;
+  }
+  if (watchedMs > BigInt(Number.MAX_SAFE_INTEGER)) return `witness.watched_ms: got ${watchedMs}, want a duration in ms`;
+  if (sources.length > MAX_SOURCES) {
+    return `witness.sources: got ${sources.length} entries, want at most ${MAX_SOURCES}`;
+  }
+  const at = sources.findIndex(({ address, port }) => literalFamily(address) === undefined || port > 65_535);
+  return at < 0
+    ? undefined
+    : `witness.sources[${at}]: got no address literal with a port, want such as 192.0.2.1 and 51820`;
+}
+
+/** Reads a report without a problem. It says how long ago, so that no clock but the collector's counts (M2). */
+export function readWitnessReport(request: witnessPb.WitnessRequest, nowMs: number): WitnessReport {
+  const { watchedMs, sources, droppedSources } = request;
+  const receivedAtMs = new Map<string, number>();
+  for (const { address: given, receivedAgoMs } of sources) {
+    const address = canonicalAddress(given) ?? given;
+    const atMs = nowMs - Math.min(Number(receivedAgoMs), MAX_AGO_MS);
+    receivedAtMs.set(address, Math.max(receivedAtMs.get(address) ?? 0, atMs));
+  }
+  const isComplete = droppedSources === 0n;
+  return { watchingSinceMs: nowMs - Number(watchedMs), reportedAtMs: nowMs, receivedAtMs, isComplete };
+}
