@@ -1,83 +1,93 @@
-/** The guide for Talos: its commands are those there are, and its troubleshooting quotes what the programs say. */
+/** The guide for Talos: its commands exist, its figures are those of BUDGETS.md, and its troubleshooting quotes what the programs log. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { commandsOf, quotedIn, tableOf } from "./markdown.ts";
+import { grammarProblem } from "./command-grammar.ts";
+import { commandsOf, inlineCommandsOf, quotedIn, tableOf } from "./markdown.ts";
 import { filesOf, ROOT, textOf } from "./place.ts";
 import { flagsOf, settingsOf } from "./program.ts";
 
 const GUIDE = "docs/install-talos.md";
 const guide = textOf(GUIDE);
 
-/** Flags of other people's programs, as their sources had them in August 2026: those that the guide may use. */
-const FOREIGN: Readonly<Record<string, readonly string[]>> = {
-  // Docker's own, and behind the image's name the imager's (Talos, cmd/installer/cmd/imager).
-  docker: ["--rm", "--platform", "--arch", "--system-extension-image", "--extra-kernel-arg"],
-  crane: [],
-  skopeo: ["--all"],
-  talosctl: ["--image"],
-};
-
-function help(path: string, words: readonly string[]): string {
-  const main = join(ROOT, path);
-  const args = ["--conditions=lifeline:source", main, ...words, "--help"];
-  return execFileSync(process.execPath, args, { encoding: "utf8" });
+/** What is wrong with a command of this project, by the programs' own help; undefined when nothing is. */
+function ownProblem([program = "", ...words]: readonly string[]): string | undefined {
+  const known = program === "lifeline" ? cliFlags(words) : [...settingsOf("collector").flags];
+  const unknown = flagsOf(words).filter((flag) => !known.includes(flag));
+  return unknown.length === 0 ? undefined : `${program}: has no ${unknown.join(", ")}`;
 }
 
-/** The flags that a command of the guide may have; undefined: nobody knows it. */
-function knownFlags(command: readonly string[]): readonly string[] | undefined {
-  const [program = "", ...rest] = command;
-  if (program === "lifeline") {
-    const words = rest.slice(
-      0,
-      rest.findIndex((word) => word.startsWith("-")),
-    );
-    return help("apps/cli/src/main.ts", words).match(/--[a-z][a-z-]*/g) ?? [];
-  }
-  if (program === "node") return [...settingsOf("collector").flags];
-  if (program === "npm")
-    return Object.keys(JSON.parse(textOf("package.json")).scripts).includes(rest[1] ?? "") ? [] : undefined;
-  return FOREIGN[program];
+/** The flags of a command of the CLI. Throws when there is no such command. */
+function cliFlags(words: readonly string[]): readonly string[] {
+  const end = words.findIndex((word) => !/^[a-z]+$/.test(word));
+  const names = end < 0 ? words : words.slice(0, end);
+  const main = join(ROOT, "apps/cli/src/main.ts");
+  const args = ["--conditions=lifeline:source", main, ...names, "--help"];
+  const help = execFileSync(process.execPath, args, { encoding: "utf8" });
+  expect(help).toMatch(new RegExp(`^Usage: lifeline ${names.join(" ")} `));
+  return help.match(/--[a-z][a-z-]*/g) ?? [];
 }
 
-/** How the extension is built is the business of the room that builds it. */
-const commands = commandsOf(guide).filter((command) => !command.join(" ").startsWith("npm run extension"));
+/** The room that builds the extension checks its own command. */
+const commands = [...commandsOf(guide), ...inlineCommandsOf(guide, ["lifeline", "talosctl"])].filter(
+  (command) => !command.join(" ").startsWith("npm run extension"),
+);
 
 describe("commands", () => {
   it("are found", () => {
-    expect(commandsOf("a\n\n    b --c \\\n      --d > e\n    f\n")).toEqual([["b", "--c", "--d"], ["f"]]);
-    expect(commands.length).toBeGreaterThanOrEqual(10);
+    const text = "a `b c` and\n`b\nd`\n\n    b --c \\\n      --d > e\n    (umask 077; f > g)\n";
+    expect(commandsOf(text)).toEqual([["b", "--c", "--d"], ["f"]]);
+    expect(inlineCommandsOf(text, ["b"])).toEqual([
+      ["b", "c"],
+      ["b", "d"],
+    ]);
+    expect(commands.length).toBeGreaterThanOrEqual(20);
   });
 
-  it.each(commands.map((command) => [command.join(" "), command] as const))(
-    "%s has only flags that there are",
-    (_, command) => {
-      const known = knownFlags(command);
-      expect(known).toBeDefined();
-      expect(flagsOf(command).filter((flag) => !known?.includes(flag))).toEqual([]);
-    },
-  );
+  it.each(commands.map((command) => [command.join(" "), command] as const))("%s exists", (_, command) => {
+    const isOwn = ["lifeline", "node"].includes(command[0] ?? "");
+    expect(isOwn ? ownProblem(command) : grammarProblem(command)).toBeUndefined();
+  });
+
+  it("push the file that the imager has written for the same architecture", () => {
+    const arches = commandsOf(guide)
+      .filter((command) => command.includes("installer") || command[1] === "push")
+      .map((command) =>
+        command
+          .join(" ")
+          .match(/--arch (\w+)|installer-(\w+)\.tar/)
+          ?.slice(1)
+          .join(""),
+      );
+    expect(arches).toEqual(["amd64", "amd64"]);
+  });
+});
+
+it("the size of the extension is that of BUDGETS.md", () => {
+  const [, measured] = /amd64: squashfs ([\d.]+ MB)/.exec(textOf("BUDGETS.md")) ?? [];
+  const sizes = [...guide.matchAll(/compressed: ([\d.]+ MB) on amd64/g)].map((match) => match[1]);
+  expect(measured).toBeDefined();
+  expect(sizes).toEqual([measured]);
 });
 
 describe("troubleshooting", () => {
   const rows = tableOf(guide, "In the log");
-  const sources = filesOf("{apps/agent,apps/collector,packages/wire,packages/rpc,packages/identity}/src/**/*.ts")
+  const sources = filesOf("{apps/agent,apps/collector,packages/{wire,rpc,identity,settings}}/src/**/*.ts")
     .filter((path) => !path.endsWith(".test.ts"))
     .map(textOf)
     .join("\n");
-  /** What others say: a log's own words of JSON, gRPC's and TLS's, commands. */
-  const OTHERS =
-    /^(status|detail|code|fatal|UNAVAILABLE|"code":"invalid"|certificate (is not yet valid|has expired)|talosctl .*)$/;
+  /** Words that are not in the sources: of pino, gRPC and TLS, and commands. */
+  const OTHERS = /^(status|detail|code|fatal|UNAVAILABLE|certificate (is not yet valid|has expired)|talosctl .*)$/;
 
   it("is found", () => {
     expect(rows.length).toBeGreaterThan(15);
   });
 
-  it.each(rows.map(([symptom = ""]) => symptom))("%s is what a program says", (symptom) => {
+  it.each(rows.map(([symptom = ""]) => symptom))("%s is what a program logs", (symptom) => {
     for (const quoted of quotedIn(symptom).filter((text) => !OTHERS.test(text))) {
-      // A pattern with a gap, or a key with its value: piece by piece.
+      // A quote may have a gap, or a key with its value: each piece must be there.
       for (const piece of quoted.split(/sha256:…|"|:(?=")/).map((text) => text.trim())) {
-        expect(sources).toContain(piece === ", want" ? ", want " : piece);
+        expect(sources.includes(piece), `"${piece}" is in the sources`).toBe(true);
       }
     }
   });

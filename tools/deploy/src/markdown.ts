@@ -1,4 +1,4 @@
-/** What stands in a Markdown document to be typed or copied. */
+/** What a reader of a Markdown document types or copies. */
 
 /** The fenced blocks of a language. */
 export function blocksOf(document: string, language: string): readonly string[] {
@@ -6,10 +6,18 @@ export function blocksOf(document: string, language: string): readonly string[] 
   return [...document.matchAll(fenced)].map((match) => match[1] ?? "");
 }
 
-/** The commands of indented blocks: a line each, continued ones joined, what goes to or comes from a file left out. */
+/** The commands of indented blocks, in words: continued lines joined, without umask and without redirections. */
 export function commandsOf(document: string): readonly (readonly string[])[] {
   const lines = document.replace(/```.*?```/gs, "").replaceAll(/ \\\n\s+/g, " ");
-  return [...lines.matchAll(/^ {4}(\w.*)$/gm)].map((match) => (match[1] ?? "").replace(/ [<>] .*$/, "").split(" "));
+  const commands = [...lines.matchAll(/^ {4}(?:\(umask \d+; )?(\w.*)$/gm)].map((match) => match[1] ?? "");
+  return commands.map((command) => command.replace(/ [<>] .*$/, "").split(" "));
+}
+
+/** The commands within sentences and tables: what is in backticks and begins with one of the programs. */
+export function inlineCommandsOf(document: string, programs: readonly string[]): readonly (readonly string[])[] {
+  return quotedIn(document.replace(/```.*?```/gs, "").replaceAll(/\s+/g, " "))
+    .map((text) => text.split(" "))
+    .filter(([program = "", ...words]) => programs.includes(program) && words.length > 0);
 }
 
 /** The rows of the table whose first heading is `heading`, cell by cell; empty where there is none. */
