@@ -83,6 +83,15 @@ describe("troubleshooting", () => {
     expect(rows.length).toBeGreaterThan(15);
   });
 
+  it("and what a good start logs is in the sources", () => {
+    const sentences = guide.replaceAll("\n", " ").match(/(It logs|The log has) [^.]*\./g) ?? [];
+    const quotes = sentences.flatMap(quotedIn);
+    expect(quotes.length).toBe(5);
+    // A template may give the last word.
+    const isLogged = (quote: string) => sources.includes(quote) || sources.includes(quote.replace(/ \w+$/, " ${"));
+    expect(quotes.filter((quote) => !isLogged(quote))).toEqual([]);
+  });
+
   it.each(rows.map(([symptom = ""]) => symptom))("%s is what a program logs", (symptom) => {
     for (const quoted of quotedIn(symptom).filter((text) => !OTHERS.test(text))) {
       // A quote may have a gap, or a key with its value: each piece must be there.
