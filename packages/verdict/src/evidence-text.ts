@@ -1,13 +1,13 @@
 /** What the probes saw, in one sentence with figures (J2). */
 import { type Target, targetPlace } from "@lifeline/measure";
 import { lossOf } from "@lifeline/window";
-import { bounded, inPercent, inSeconds, lossPhrase, rttPhrase, seenPhrase, timeOfDay } from "./phrase.ts";
+import { inPercent, inSeconds, lossPhrase, rttPhrase, seenPhrase, timeOfDay } from "./phrase.ts";
 import { rttFiguresOf } from "./rtt-figures.ts";
 import { endedOf, type TargetVerdict } from "./target-verdict.ts";
 
 /** The sentence for one target and the verdict from its own windows. */
 export function evidenceOf(target: Target, own: TargetVerdict): string {
-  return bounded(`${what(target)}: ${sentence(own)}`);
+  return `${what(target)}: ${sentence(own)}`;
 }
 
 function what(target: Target): string {

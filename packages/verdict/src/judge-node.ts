@@ -14,6 +14,7 @@ import type { Entry } from "./entry.ts";
 import { evidenceOf } from "./evidence-text.ts";
 import { NO_DATA_STEP, nextStepFor, UNCONFIRMED_STEP } from "./next-step.ts";
 import type { NodeContext } from "./node-context.ts";
+import { bounded } from "./phrase.ts";
 import { type PreviousVerdict, type RowVerdict, rowKey, type UdpEvidence } from "./row.ts";
 import { rttFiguresOf } from "./rtt-figures.ts";
 import { type TargetVerdict, targetVerdictOf } from "./target-verdict.ts";
@@ -129,7 +130,7 @@ function targetRow(entry: Entry): RowVerdict {
     target: { id, host, port, endpoint: targetPlace(target), probe: options.probe, family, proxy },
     verdict,
     cause,
-    evidence,
+    evidence: bounded(evidence),
     nextStep,
     followsFrom,
     udpEvidence: entry.udpEvidence,

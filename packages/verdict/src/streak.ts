@@ -174,6 +174,5 @@ function latestFirst(a: KnownRun, b: KnownRun): number {
 /** Within a run the longer one is later. The end does not show it: a loss ends a whole threshold after it began. */
 function isLater(a: Remembered, b: Remembered): boolean {
   if (a.run.length !== b.run.length) return a.run.length > b.run.length;
-  if (a.endedAtMs !== b.endedAtMs) return a.endedAtMs > b.endedAtMs;
   return compareContent(a, b) > 0;
 }

@@ -17,6 +17,7 @@ import {
   binomialTail,
   emptyWindow,
   endedCount,
+  latestSample,
   lossOf,
   mergeAllWindows,
   type Remembered,
@@ -79,7 +80,7 @@ export function targetVerdictOf(
   const streak = streakOf(own, thresholds);
   const judged = sinceRecovery(recent, streak);
   const lookback = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged);
-  const lastSampleAtMs = own.reduce(latestSample, undefined);
+  const lastSampleAtMs = own.reduce(latestEndOfSample, undefined);
   const conclusion = conclude(own, judged, fresh, lookback, streak, nowMs, thresholds);
   return { ...conclusion, lookback, lookbackMs, lastSampleAtMs, goodAnswers: goodAnswersOf(own, conclusion) };
 }
@@ -155,8 +156,6 @@ function working(
   lookback: Window,
   thresholds: Thresholds,
 ): Conclusion {
-  const seen =
-    lookback.lastBad !== undefined && outcomeClassOf(lookback.lastBad.reason) === "bad" ? lookback.lastBad : undefined;
   const met: Conclusion = {
     verdict: "met",
     cause: "none",
@@ -168,18 +167,15 @@ function working(
   };
   const reason = degradedBy(judged, lookback, thresholds);
   if (reason === undefined) return met;
-  const onsetMs = judged.reduce(
-    (least, window) => (endedOf(window, "bad") > 0 ? Math.min(least, window.startMs) : least),
-    Infinity,
-  );
+  const failing = judged.filter((window) => endedOf(window, "bad") > 0);
   return {
     ...met,
     verdict: "degraded",
     cause: reasonFacts(reason).cause,
     basis: "intermittent",
     reason,
-    seen: seen?.reason === reason ? seen : undefined,
-    onsetMs: Number.isFinite(onsetMs) ? onsetMs : streak.sinceMs,
+    seen: lookback.lastBad?.reason === reason ? lookback.lastBad : undefined,
+    onsetMs: Math.min(...failing.map(({ startMs }) => startMs)),
   };
 }
 
@@ -224,9 +220,8 @@ function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
   // An inconclusive sample keeps the run before it. The verdict is unknown since the first of these windows.
   const sinceMs = last.run.outcomeClass === "inconclusive" ? last.run.startedAtMs : merged.startMs;
   const { cause } = reasonFacts(reason);
-  if (cause === "no-evidence" && reason !== "silent") return open("silent", cause, reason, last, sinceMs);
-  if (reason === "dns-nodata") return open("name-has-no-address", "dns-nodata", reason, last, sinceMs);
-  if (reason === "silent") return open("silent", "no-evidence", reason, last, sinceMs);
+  if (cause === "no-evidence") return open("silent", cause, reason, last, sinceMs);
+  if (cause === "dns-nodata") return open("name-has-no-address", cause, reason, last, sinceMs);
   return open("agent-trouble", cause, reason, last, sinceMs);
 }
 
@@ -241,7 +236,7 @@ export function endedOf(window: Window, outcomeClass: OutcomeClass): number {
   return ended;
 }
 
-function latestSample(latest: number | undefined, { last }: Window): number | undefined {
+function latestEndOfSample(latest: number | undefined, { last }: Window): number | undefined {
   if (last === undefined) return latest;
   return latest === undefined ? last.endedAtMs : Math.max(latest, last.endedAtMs);
 }
@@ -256,7 +251,7 @@ function goodAnswersOf(own: readonly Window[], { verdict, seen }: Conclusion): r
   for (const { last } of own) {
     if (last === undefined || outcomeClassOf(last.reason) !== "good" || last.evidence.answers === undefined) continue;
     if (last.evidence.answers.join() === now) continue;
-    if (latest === undefined || last.endedAtMs > latest.endedAtMs) latest = last;
+    latest = latestSample(latest, last);
   }
   return latest?.evidence.answers;
 }

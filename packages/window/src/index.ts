@@ -20,6 +20,7 @@ export {
   addDirections,
   emptyWindow,
   endedCount,
+  latestSample,
   lossOf,
   mergeAllWindows,
   mergeWindows,

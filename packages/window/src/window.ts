@@ -123,8 +123,8 @@ function mergeScalars(a: Window, b: Window): Window {
     lossBursts: a.lossBursts + b.lossBursts,
     longestLossRun: Math.max(a.longestLossRun, b.longestLossRun),
     directions: addDirections(a.directions, b.directions),
-    last: later(a.last, b.last),
-    lastBad: later(a.lastBad, b.lastBad),
+    last: latestSample(a.last, b.last),
+    lastBad: latestSample(a.lastBad, b.lastBad),
   };
 }
 
@@ -257,10 +257,11 @@ function greatest(a: number | undefined, b: number | undefined): number | undefi
 }
 
 /**
- * The later of two in the order in which the attempts began: by their runs, then by their place in the run. Ends do not tell: a loss is
- * known a whole threshold after it began. What is alike is told apart by its content, so that order never matters.
+ * The later of two samples, by the order in which the attempts began: by their runs, then by their place in the run. Ends
+ * do not show it, because a loss ends a whole threshold after it began, and because the wall clock may be set back. Equal
+ * ones are ordered by content, so that the order of the arguments never matters.
  */
-function later(a: Remembered | undefined, b: Remembered | undefined): Remembered | undefined {
+export function latestSample(a: Remembered | undefined, b: Remembered | undefined): Remembered | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   if (a.run.ordinal !== b.run.ordinal) return a.run.ordinal > b.run.ordinal ? a : b;
   if (a.run.length !== b.run.length) return a.run.length > b.run.length ? a : b;

@@ -4,7 +4,7 @@ import { type ChainCertificate, endpointName, type Target } from "@lifeline/meas
 import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import type { Entry } from "../entry.ts";
 import type { NodeContext } from "../node-context.ts";
-import { bounded, quoted } from "../phrase.ts";
+import { quoted } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 
 /** Names interception where the chain shows it, and the clock where the node's clock makes certificates look wrong. */
@@ -20,7 +20,7 @@ export function withCertificateCause(entry: Entry, _: readonly Entry[], context:
     ...entry,
     verdict: entry.verdict === "met" ? "degraded" : entry.verdict,
     cause: "tls-intercepted",
-    evidence: bounded(`${entry.evidence} ${why}`),
+    evidence: `${entry.evidence} ${why}`,
     nextStep: `Network team: exempt this node's TLS to ${where} from inspection.`,
   };
 }
@@ -28,7 +28,7 @@ export function withCertificateCause(entry: Entry, _: readonly Entry[], context:
 function withClock(entry: Entry, { clockOffsetMs: offsetMs, clockReference = "collector" }: NodeContext): Entry {
   if (offsetMs === undefined || Math.abs(offsetMs) < CLOCK_UNMET_MS) return entry;
   const apart = `${Math.round(Math.abs(offsetMs) / 1_000)} s ${offsetMs > 0 ? "behind" : "ahead of"}`;
-  const evidence = bounded(`${entry.evidence} The node's clock is ${apart} the ${clockReference}'s.`);
+  const evidence = `${entry.evidence} The node's clock is ${apart} the ${clockReference}'s.`;
   const nextStep = "Node owner: correct the node's clock; see the time server rows.";
   return { ...entry, cause: "clock", evidence, nextStep };
 }

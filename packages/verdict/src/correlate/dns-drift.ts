@@ -1,6 +1,5 @@
 /** A name whose addresses changed since the target last answered. */
 import type { Entry } from "../entry.ts";
-import { bounded } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { isDnsCause } from "./missing-address.ts";
 
@@ -13,7 +12,7 @@ export function withDrift(entry: Entry, _: readonly Entry[], { previous }: Corre
   const answers = own.seen?.evidence.answers;
   const before = own.goodAnswers;
   if (verdict === "met" && before !== undefined && answers !== undefined) {
-    return { ...entry, evidence: bounded(`${entry.evidence} ${moved(target.host, before, answers)}`) };
+    return { ...entry, evidence: `${entry.evidence} ${moved(target.host, before, answers)}` };
   }
   if (verdict !== "unmet" || isDnsCause(entry.cause)) return entry;
   const nextStep = `Owner of the zone of ${target.host}: point it at addresses that answer; network team: allow the new addresses.`;
@@ -24,7 +23,7 @@ export function withDrift(entry: Entry, _: readonly Entry[], { previous }: Corre
     return { ...entry, cause: "dns-drift", evidence: was.evidence ?? entry.evidence, nextStep };
   }
   if (answers === undefined || !isElsewhere(own.seen?.evidence.address, answers, before)) return entry;
-  const evidence = bounded(`${entry.evidence} ${moved(target.host, before, answers)}`);
+  const evidence = `${entry.evidence} ${moved(target.host, before, answers)}`;
   return { ...entry, cause: "dns-drift", evidence, nextStep };
 }
 

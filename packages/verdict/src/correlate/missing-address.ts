@@ -2,7 +2,6 @@
 import { type Cause, reasonFacts } from "@lifeline/measure";
 import type { Entry } from "../entry.ts";
 import { nextStepFor, UNCONFIRMED_STEP } from "../next-step.ts";
-import { bounded } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 
 /** A family without an address does not apply while the other family has one. A name without any address is a fault. */
@@ -20,7 +19,7 @@ export function withMissingAddress(entry: Entry, entries: readonly Entry[], { th
       siblings.length > 0
         ? "neither an IPv4 nor an IPv6 address"
         : `no IPv${target.family} address, the only family measured`;
-    const evidence = bounded(`The name ${target.host} has ${lacking}. ${entry.evidence}`);
+    const evidence = `The name ${target.host} has ${lacking}. ${entry.evidence}`;
     return { ...entry, verdict: "unmet", evidence, nextStep: nextStepFor("dns-nodata", target) };
   }
   return { ...entry, nextStep: UNCONFIRMED_STEP };

@@ -1,7 +1,6 @@
 /** The path through the proxy, compared with the direct path. */
 import { endpointName } from "@lifeline/measure";
 import { type Entry, isAnswering, isFailing } from "../entry.ts";
-import { bounded } from "../phrase.ts";
 
 /** Blames the proxy where the direct path to the same endpoint works. */
 export function withProxyPath(entry: Entry, entries: readonly Entry[]): Entry {
@@ -10,15 +9,13 @@ export function withProxyPath(entry: Entry, entries: readonly Entry[]): Entry {
   const direct = entries.filter((other) => isDirectOf(other, entry));
   const name = endpointName(proxy.host, proxy.port);
   if (isFailing(entry) && direct.some(isAnswering)) {
-    const evidence = bounded(
-      `${entry.evidence} The same endpoint answers without the proxy ${name}: the proxy is at fault.`,
-    );
+    const evidence = `${entry.evidence} The same endpoint answers without the proxy ${name}: the proxy is at fault.`;
     const where = endpointName(entry.target.host, entry.target.port);
     const nextStep = `Owner of the HTTP proxy ${name}: pass CONNECT to ${where} unchanged.`;
     return { ...entry, cause: "proxy", evidence, nextStep };
   }
   if (isAnswering(entry) && direct.length > 0 && direct.every(isFailing)) {
-    return { ...entry, evidence: bounded(`${entry.evidence} Only the path through the proxy ${name} is open.`) };
+    return { ...entry, evidence: `${entry.evidence} Only the path through the proxy ${name} is open.` };
   }
   return entry;
 }

@@ -2,15 +2,15 @@
 import { endpointName } from "@lifeline/measure";
 import { lossOf, wilsonInterval } from "@lifeline/window";
 import type { Entry } from "../entry.ts";
-import { bounded, inPercent } from "../phrase.ts";
+import { inPercent } from "../phrase.ts";
 
 /** Names random loss and adds its bursts, its directions and the smallest loss that the figures can show. */
 export function withRandomLoss(entry: Entry): Entry {
   const directions = directionPhrase(entry);
   const isRandom = entry.verdict === "degraded" && entry.own.reason === "timeout";
-  if (!isRandom) return directions === "" ? entry : { ...entry, evidence: bounded(`${entry.evidence}${directions}`) };
+  if (!isRandom) return directions === "" ? entry : { ...entry, evidence: `${entry.evidence}${directions}` };
   const { target } = entry;
-  const evidence = bounded(`${entry.evidence}${burstPhrase(entry)}${directions}`);
+  const evidence = `${entry.evidence}${burstPhrase(entry)}${directions}`;
   const where = endpointName(target.host, target.port);
   const nextStep = `Network team: look for a lossy link, a full queue or a rate limit between this node and ${where}${lossySideOf(entry)}.`;
   return { ...entry, cause: "loss", evidence, nextStep };

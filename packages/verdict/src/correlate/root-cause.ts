@@ -2,7 +2,6 @@
 import { type Cause, type ProbeKind, targetPlace } from "@lifeline/measure";
 import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import { type Entry, isAt, isFailing } from "../entry.ts";
-import { bounded } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { isDnsCause } from "./missing-address.ts";
 import { deadSinceMs } from "./tunnel-fault.ts";
@@ -29,7 +28,7 @@ export function withRootCause(entry: Entry, entries: readonly Entry[], context: 
   if (root === undefined) return entry;
   const { target, requirement, cause, verdict } = root;
   const name = `${target.options.probe} to ${targetPlace(target)} (${requirement.id})`;
-  const evidence = bounded(`${entry.evidence} It follows from ${name}, which is ${verdict}: ${cause}.`);
+  const evidence = `${entry.evidence} It follows from ${name}, which is ${verdict}: ${cause}.`;
   return { ...entry, evidence, nextStep: `First fix ${name}. ${root.nextStep}`, followsFrom: target.id };
 }
 

@@ -1,171 +1,316 @@
-import type { Requirement, ResolvedRow, Service } from "@lifeline/catalogue";
-import { type ProbeOptions, type Reason, type Sample, type Target, targetId } from "@lifeline/measure";
-import { followRun, type Run, type Window, windowOf } from "@lifeline/window";
+import type { Service } from "@lifeline/catalogue";
+import type { Cause, Reason } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { judgeNode } from "../judge-node.ts";
+import type { Entry } from "../entry.ts";
 import type { NodeContext } from "../node-context.ts";
-import { DEFAULT_THRESHOLDS } from "../thresholds.ts";
+import type { PreviousVerdict } from "../row.ts";
+import {
+  closedPort,
+  contextOf,
+  type EntryParts,
+  entryOf,
+  LINK,
+  lookbackOf,
+  NOW_MS,
+  rememberedOf,
+  STAMP,
+  TCP,
+  targetOf,
+  UDP,
+} from "../testing/judgement-fixture.ts";
+import { deadSinceMs, withTunnelFault } from "./tunnel-fault.ts";
 
-const NOW_MS = Date.UTC(2026, 7, 1, 12, 0, 0);
-const requirement = (id: string, service: Service): Requirement => ({
-  id,
-  purpose: "test",
-  source: { document: "d", version: "v1", section: "s" },
-  from: "talos-node",
-  deployments: ["on-prem"],
-  obligation: "required",
-  protocol: "udp",
-  port: 1,
-  place: { kind: "service", service },
-  published: null,
-  effective: { value: "v", evidence: ["e"] },
-  probes: [],
+const ONSET_MS = NOW_MS - 10_000;
+const api = (more: EntryParts = {}) =>
+  entryOf(targetOf(TCP, { requirementId: "api" }), { service: "machine-api", ...more });
+const portAt = (host: string, more: EntryParts = {}) =>
+  entryOf(targetOf(UDP, { requirementId: "port", host, port: 50_180 }), {
+    service: "siderolink",
+    verdict: "unknown",
+    cause: "no-evidence",
+    ...more,
+    own: { basis: "silent", reason: "silent", ...more.own },
+  });
+const port = (more: EntryParts = {}) => portAt("10.0.0.1", more);
+const stampAt = (host: string, more: EntryParts = {}) =>
+  entryOf(targetOf(STAMP, { requirementId: "port", host, port: 50_180 }), { service: "siderolink", ...more });
+const inTunnel = (reason: Reason, more: EntryParts = {}, options = TCP, service: Service = "in-tunnel") =>
+  entryOf(targetOf(options, { requirementId: service, host: "fdae::1", port: 8_090 }), {
+    service,
+    verdict: "unmet",
+    cause: "timeout",
+    onsetMs: ONSET_MS,
+    ...more,
+    own: { reason, ...more.own },
+  });
+const lost = inTunnel("timeout");
+/** A target in the tunnel whose latest sample ended that long after the onset. */
+const answered = (afterMs: number, outcomeClass: "good" | "bad" = "good", service: Service = "in-tunnel") =>
+  entryOf(targetOf(closedPort(16), { requirementId: "small", host: "fdae::1", port: 9 }), {
+    service,
+    own: { lookback: lookbackOf({}, { last: rememberedOf("answered", ONSET_MS + afterMs, {}, { outcomeClass }) }) },
+  });
+
+describe("the tunnel is dead since", () => {
+  const at = (afterMs: number) => inTunnel("timeout", { onsetMs: ONSET_MS + afterMs });
+  it.each<[string, Entry[], number | undefined]>([
+    ["nothing fails", [answered(0)], undefined],
+    ["TCP in the tunnel is lost", [lost], 0],
+    ["the first of several signs", [at(3_000), at(0), at(1_000)], 0],
+    ["TCP in the tunnel is refused, which is an answer", [inTunnel("refused")], undefined],
+    ["TCP in the tunnel only degrades", [inTunnel("timeout", { verdict: "degraded" })], undefined],
+    ["TCP elsewhere is lost", [inTunnel("timeout", {}, TCP, "machine-api")], undefined],
+    ["a small datagram is lost", [inTunnel("timeout", {}, closedPort(1_151))], 0],
+    ["a large datagram is lost, which may be the path MTU", [inTunnel("timeout", {}, closedPort(1_152))], undefined],
+    ["a datagram to an open port is lost", [inTunnel("timeout", {}, UDP)], undefined],
+    ["the interface is frozen", [inTunnel("link-frozen", {}, LINK, "tunnel-link")], 0],
+    ["the interface is absent, which is no silence", [inTunnel("link-absent", {}, LINK, "tunnel-link")], undefined],
+    ["the interface is lost", [inTunnel("timeout", {}, LINK, "tunnel-link")], undefined],
+    ["an answer was in flight", [lost, answered(1_000)], 0],
+    ["an answer came later", [lost, answered(1_001)], undefined],
+    ["an answer came later, but a run of losses goes on", [lost, answered(1_001, "bad")], 0],
+    ["an answer came elsewhere", [lost, answered(1_001, "good", "machine-api")], 0],
+    ["an answer came between two signs", [at(0), at(5_000), answered(5_500)], 0],
+    ["an answer came after all signs", [at(0), at(5_000), answered(6_001)], undefined],
+  ])("%s", (_, entries, afterMs) => {
+    expect(deadSinceMs(entries)).toBe(afterMs === undefined ? undefined : ONSET_MS + afterMs);
+  });
 });
 
-function target(requirementId: string, options: ProbeOptions, host: string, port: number): Target {
-  const base = { requirementId, options, host, port, family: 4 as const, cadenceMs: 1_000, timeoutMs: 950 };
-  return { id: targetId(base), ...base };
-}
-
-const api = target("api", { probe: "tcp", acceptReset: false }, "omni.test", 443);
-const port = target("port", { probe: "udp", payloadBytes: 16, expectRefusal: false }, "10.0.0.1", 50180);
-const stamp = target("port", { probe: "stamp", authenticated: false }, "10.0.0.1", 50180);
-const tcp = target("in", { probe: "tcp", acceptReset: true }, "fdae::1", 8090);
-const small = target("in", { probe: "udp", payloadBytes: 16, expectRefusal: true }, "fdae::1", 9);
-const large = target("in", { probe: "udp", payloadBytes: 1232, expectRefusal: true }, "fdae::1", 9);
-const mtu = target("port", { probe: "mtu", authenticated: false, requiredBytes: 1_360 }, "10.0.0.1", 50180);
-const link = target("link", { probe: "link" }, "siderolink", 0);
-
-/** Samples of a target, one a second; the last of them `agoMs` before now. */
-interface Samples {
-  readonly agoMs?: number;
-  readonly pathMtuBytes?: number;
-}
-
-function windowsOf(of: Target, reasons: readonly Reason[], { agoMs = 0, pathMtuBytes }: Samples = {}): Window[] {
-  let run: Run | undefined;
-  return reasons.map((reason, at) => {
-    const endedAtMs = NOW_MS - agoMs - (reasons.length - 1 - at) * 1_000;
-    const sample: Sample = {
-      targetId: of.id,
-      startedAtMs: endedAtMs - 5,
-      endedAtMs,
-      outcome: { reason, phase: "connect" },
-      phases: {},
-      evidence: pathMtuBytes === undefined ? {} : { pathMtuBytes },
-    };
-    const followed = followRun(run, sample);
-    run = followed.run;
-    return windowOf(followed, endedAtMs - 1_000, endedAtMs);
-  });
-}
-
-/** Thirty samples; the last `bad` of them are not `good`. */
-function turn(good: Reason, reason: Reason, bad = 5): Reason[] {
-  return Array.from({ length: 30 }, (_, at) => (at < 30 - bad ? good : reason));
-}
-const OK = turn("answered", "answered");
-const LOST = turn("answered", "timeout");
-const SILENT = turn("silent", "silent");
-
-function judge(samples: readonly (readonly [Target, readonly Reason[], Samples?])[], context: NodeContext = {}) {
-  const services = { api: "machine-api", port: "siderolink", in: "in-tunnel", link: "tunnel-link" } as const;
-  const rows = Object.entries(services).flatMap(([id, service]): ResolvedRow[] => {
-    const targets = samples.map(([of]) => of).filter(({ requirementId }) => requirementId === id);
-    const row = { requirement: requirement(id, service), kind: "targets", targets } as const;
-    return targets.length === 0 ? [] : [{ ...row, comparisonIds: [], skipped: [], notes: [] }];
-  });
-  const windows = samples.flatMap(([of, reasons, more]) => windowsOf(of, reasons, more));
-  const judged = judgeNode({
-    resolution: { catalogueVersion: "v1.13", rows },
-    windows: (id) => windows.filter(({ targetId: of }) => of === id),
-    nowMs: NOW_MS,
-    thresholds: DEFAULT_THRESHOLDS,
-    context,
-  });
-  return (of: Target) => judged.find((row) => row.target?.id === of.id);
-}
-
-const heardAgo = (agoMs: number): NodeContext => ({
-  witness: { watchingSinceMs: 0, reportedAtMs: NOW_MS, receivedAtMs: NOW_MS - agoMs, address: "192.0.2.1" },
+const witnessed = (receivedAfterMs: number): NodeContext => ({
+  witness: {
+    watchingSinceMs: 0,
+    reportedAtMs: NOW_MS,
+    receivedAtMs: ONSET_MS + receivedAfterMs,
+    address: "192.0.2.1",
+  },
 });
+const RECEIVED = witnessed(9_000);
+const NOT_RECEIVED = witnessed(-1_000);
+const STAMP_ANSWERS = stampAt("10.0.0.1");
 
-describe("a dead tunnel", () => {
-  const dead = (udp: readonly Reason[] = SILENT) =>
+function after(
+  entry: Entry,
+  others: readonly Entry[],
+  node: NodeContext = {},
+  before?: Partial<PreviousVerdict>,
+): Entry {
+  const was = { verdict: "unmet" as const, sinceMs: 0, ...before };
+  const previous = before === undefined ? undefined : new Map([[entry.target.id, was]]);
+  return withTunnelFault(entry, [entry, ...others], contextOf({ node, previous }));
+}
+
+describe("a dead tunnel, while the Machine API answers", () => {
+  it.each<[string, Entry[], NodeContext, Partial<PreviousVerdict> | undefined, Cause, RegExp, RegExp]>([
     [
-      [api, OK],
-      [port, udp],
-      [tcp, LOST],
-    ] as const;
-  const stamped = [...dead(), [stamp, OK]] as const;
-  it.each([
-    ["nothing tells", dead(), {}, "udp-blocked", "suspected-blocked"],
-    ["the witness hears", dead(), heardAgo(100), "return-path-blocked", "suspected-blocked"],
-    ["the witness does not hear", dead(), heardAgo(5_000), "forward-path-blocked", "suspected-blocked"],
-    ["STAMP answers", stamped, {}, "tunnel-stale", "confirmed"],
-    ["STAMP answers and the witness hears", stamped, heardAgo(100), "tunnel-stale", "confirmed"],
-    ["only WireGuard vanishes", stamped, heardAgo(5_000), "forward-path-blocked", "suspected-blocked"],
-    ["the endpoint refuses", dead(turn("silent", "refused")), {}, "wrong-endpoint", "refused"],
-  ] as const)("%s", (_title, samples, context, cause, udpEvidence) => {
-    const row = judge(samples, context);
-    expect(row(port)).toMatchObject({ verdict: "unmet", cause, udpEvidence, nextStep: expect.stringContaining(":") });
-    expect(row(tcp)).toMatchObject({ verdict: "unmet", followsFrom: port.id });
+      "without a witness",
+      [],
+      {},
+      undefined,
+      "udp-blocked",
+      /no witness .* shows the direction\. Seen\.$/,
+      /^Network team: allow UDP from this node to 10\.0\.0\.1:50180 and its answers back/,
+    ],
+    [
+      "whose datagrams arrive",
+      [],
+      RECEIVED,
+      undefined,
+      "return-path-blocked",
+      /answers do not come back: the witness beside Omni last received from 192\.0\.2\.1 at 2026-08-01T11:59:59Z\./,
+      /allow UDP answers from 10\.0\.0\.1:50180 back/,
+    ],
+    [
+      "whose datagrams do not arrive",
+      [],
+      NOT_RECEIVED,
+      undefined,
+      "forward-path-blocked",
+      /do not arrive at Omni: the witness beside Omni last received from 192\.0\.2\.1 at 2026-08-01T11:59:49Z\./,
+      /allow UDP from this node to 10\.0\.0\.1:50180; the datagrams vanish/,
+    ],
+    [
+      "with STAMP from the port",
+      [STAMP_ANSWERS],
+      {},
+      undefined,
+      "tunnel-stale",
+      /WireGuard session is dead\. Seen\.$/,
+      /^Omni owner: check whether Omni at 10\.0\.0\.1:50180/,
+    ],
+    [
+      "with STAMP from the port and datagrams that arrive",
+      [STAMP_ANSWERS],
+      RECEIVED,
+      undefined,
+      "tunnel-stale",
+      /session is dead\. The witness beside Omni receives this node's datagrams\. Seen\.$/,
+      /^Omni owner/,
+    ],
+    [
+      "with STAMP, whose datagrams do not arrive",
+      [STAMP_ANSWERS],
+      NOT_RECEIVED,
+      undefined,
+      "forward-path-blocked",
+      /a filter that inspects the payload/,
+      /^Network team: exempt UDP to 10\.0\.0\.1:50180/,
+    ],
+    [
+      "blocked on the way back before the witness fell silent",
+      [],
+      {},
+      { cause: "return-path-blocked", onsetMs: ONSET_MS },
+      "return-path-blocked",
+      /reported earlier in this outage\./,
+      /allow UDP answers/,
+    ],
+    [
+      "blocked on the way there before the witness fell silent",
+      [],
+      {},
+      { cause: "forward-path-blocked", onsetMs: ONSET_MS },
+      "forward-path-blocked",
+      /reported earlier in this outage\./,
+      /the datagrams vanish/,
+    ],
+    [
+      "blocked on the way back in an earlier outage",
+      [],
+      {},
+      { cause: "return-path-blocked", onsetMs: ONSET_MS - 1 },
+      "udp-blocked",
+      /suspected/,
+      /UDP from this node/,
+    ],
+    [
+      "blocked on the way there in an earlier outage",
+      [],
+      {},
+      { cause: "forward-path-blocked", onsetMs: ONSET_MS - 1 },
+      "udp-blocked",
+      /suspected/,
+      /UDP from this node/,
+    ],
+    [
+      "suspected before",
+      [],
+      {},
+      { cause: "udp-blocked", onsetMs: ONSET_MS },
+      "udp-blocked",
+      /suspected/,
+      /UDP from this node/,
+    ],
+    [
+      "blocked before, with a witness that now receives",
+      [],
+      RECEIVED,
+      { cause: "forward-path-blocked", onsetMs: ONSET_MS },
+      "return-path-blocked",
+      /last received/,
+      /back to this node/,
+    ],
+  ])("%s", (_, others, node, before, cause, evidence, nextStep) => {
+    const found = after(port(), [api(), lost, ...others], node, before);
+    expect(found).toMatchObject({ verdict: "unmet", cause, onsetMs: ONSET_MS });
+    expect(found.evidence).toMatch(
+      /^The Machine API answers, and nothing has come back through the tunnel since 2026-08-01T11:59:50Z\. /,
+    );
+    expect(found.evidence).toMatch(evidence);
+    expect(found.nextStep).toMatch(nextStep);
   });
 
-  it("follows from the Machine API where that fails too", () => {
-    const row = judge([
-      [api, LOST],
-      [port, SILENT],
-      [tcp, LOST],
-    ]);
-    expect(row(port)).toMatchObject({ verdict: "unknown", cause: "no-evidence", followsFrom: api.id });
-    expect(row(tcp)?.followsFrom).toBe(api.id);
-  });
-
-  it("shows by a frozen interface alone", () => {
-    const row = judge([
-      [api, OK],
-      [port, SILENT],
-      [link, turn("link-alive", "link-frozen")],
-    ]);
-    expect(row(port)?.cause).toBe("udp-blocked");
-    expect(row(link)?.followsFrom).toBe(port.id);
+  it("says that the witness received nothing at all", () => {
+    const { witness } = NOT_RECEIVED;
+    if (witness === undefined) throw new Error("want a witness");
+    const silent = { witness: { ...witness, receivedAtMs: undefined } };
+    expect(after(port(), [api(), lost], silent, { cause: "forward-path-blocked", onsetMs: ONSET_MS }).cause).toBe(
+      "forward-path-blocked",
+    );
   });
 });
 
-it("names the path's MTU where only large datagrams are lost", () => {
-  const row = judge([
-    [api, OK],
-    [port, SILENT],
-    [tcp, OK],
-    [small, OK],
-    [large, LOST],
-  ]);
-  expect(row(large)).toMatchObject({ verdict: "unmet", cause: "path-mtu" });
-  expect(row(port)).toMatchObject({ verdict: "met", udpEvidence: "confirmed" });
+describe("the port is left alone", () => {
+  const failing = api({ verdict: "unmet", cause: "refused" });
+  const degraded = api({ verdict: "degraded", cause: "loss" });
+  const refused = { verdict: "unmet", cause: "refused", own: { basis: "failed", reason: "refused" } } as const;
+  it.each<[string, Entry, Entry[], Cause]>([
+    ["while the tunnel works", port(), [api(), answered(0)], "no-evidence"],
+    ["while the Machine API fails", port(), [failing, lost], "no-evidence"],
+    ["while one target of the Machine API fails", port(), [api(), failing, lost], "no-evidence"],
+    ["while the Machine API is degraded", port(), [degraded, lost], "no-evidence"],
+    ["while nothing is known of the Machine API", port(), [api({ verdict: "unknown" }), lost], "no-evidence"],
+    ["while only other endpoints answer", port(), [entryOf(targetOf(TCP)), lost], "no-evidence"],
+    ["while only a comparison answers", port(), [api({ comparison: true }), lost], "no-evidence"],
+    [
+      "while only a comparison fails",
+      port(),
+      [api(), api({ verdict: "unmet", comparison: true }), lost],
+      "udp-blocked",
+    ],
+    ["if it does not apply", port({ verdict: "not-applicable", cause: "none" }), [api(), lost], "none"],
+    ["if it is another port", entryOf(targetOf(UDP)), [api(), lost], "none"],
+    ["if it is STAMP", stampAt("10.0.0.1"), [port(), api(), lost], "none"],
+    [
+      "if it is refused, the endpoint is wrong, whatever the tunnel does",
+      port(refused),
+      [failing, answered(0)],
+      "wrong-endpoint",
+    ],
+    [
+      "if it is filtered, by its own cause",
+      port({ ...refused, cause: "filtered", own: { basis: "failed", reason: "admin-prohibited" } }),
+      [api(), lost],
+      "filtered",
+    ],
+    [
+      "if it is refused at times, while the tunnel is dead",
+      port({ ...refused, own: { basis: "intermittent", reason: "refused" } }),
+      [api(), lost],
+      "udp-blocked",
+    ],
+    [
+      "if it was refused and answers now",
+      port({ verdict: "met", cause: "none", own: { basis: "failed", reason: "refused" } }),
+      [api(), answered(0)],
+      "none",
+    ],
+  ])("%s", (_, entry, others, cause) => {
+    expect(after(entry, others).cause).toBe(cause);
+  });
+
+  it("says who corrects a wrong endpoint", () => {
+    expect(after(port(refused), [])).toMatchObject({
+      evidence: "Something refuses at the advertised SideroLink endpoint 10.0.0.1:50180. Seen.",
+      nextStep: expect.stringMatching(/^Omni owner: correct .*\(10\.0\.0\.1:50180\).* network team: /),
+    });
+  });
 });
 
-it("names no MTU where the small ones are lost too", () => {
-  const row = judge([
-    [api, OK],
-    [port, SILENT],
-    [tcp, LOST],
-    [small, LOST],
-    [large, LOST],
-  ]);
-  expect(row(large)).toMatchObject({ cause: "timeout", followsFrom: port.id });
-});
-
-it.each([
-  ["since the fault began", 0, true],
-  ["before it", 10_000, false],
-])("says the largest packet that passes where it was measured %s", (_, agoMs, isSaid) => {
-  const row = judge([
-    [tcp, OK],
-    [small, OK],
-    [large, LOST],
-    [mtu, ["answered"], { agoMs, pathMtuBytes: 1_300 }],
-  ]);
-  expect(row(large)?.cause).toBe("path-mtu");
-  expect(row(large)?.evidence.includes("1300 bytes")).toBe(isSaid);
+describe("of several endpoints", () => {
+  const second = portAt("10.0.0.2");
+  const stampBoth = [STAMP_ANSWERS, stampAt("10.0.0.2")];
+  const both = (others: readonly Entry[], node: NodeContext = {}) =>
+    [port(), second].map(
+      (entry) =>
+        after(
+          entry,
+          [...[port(), second].filter((other) => other.target.id !== entry.target.id), api(), lost, ...others],
+          node,
+        ).cause,
+    );
+  it.each<[string, Entry[], NodeContext, Cause[]]>([
+    ["all are suspected", [], {}, ["udp-blocked", "udp-blocked"]],
+    ["the observed one is used", [], { observedEndpoint: "10.0.0.2:50180" }, ["no-evidence", "udp-blocked"]],
+    [
+      "an observed one that is not advertised says nothing",
+      [],
+      { observedEndpoint: "10.0.0.3:50180" },
+      ["udp-blocked", "udp-blocked"],
+    ],
+    ["the one that STAMP answers from is open", [STAMP_ANSWERS], {}, ["no-evidence", "udp-blocked"]],
+    ["all are stale where STAMP answers from all", stampBoth, {}, ["tunnel-stale", "tunnel-stale"]],
+  ])("%s", (_, others, node, causes) => {
+    expect(both(others, node)).toEqual(causes);
+  });
 });

@@ -8,7 +8,7 @@
 import { endpointName } from "@lifeline/measure";
 import { type Entry, hasAnsweredSince, isAnswering, isAt, isFailing } from "../entry.ts";
 import type { WitnessView } from "../node-context.ts";
-import { bounded, timeOfDay } from "../phrase.ts";
+import { timeOfDay } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { payloadBytesOf } from "./path-mtu.ts";
 import { endpointsOf, isObserved } from "./siderolink-endpoint.ts";
@@ -43,13 +43,13 @@ export function withTunnelFault(entry: Entry, entries: readonly Entry[], context
   if (!isInUse(entry, endpoints, entries, context)) return entry;
   const found = faultOf(entry, entries, onsetMs, context);
   const evidence = `The Machine API answers, and nothing has come back through the tunnel since ${timeOfDay(onsetMs)}. ${found.evidence} ${entry.evidence}`;
-  return { ...entry, ...found, verdict: "unmet", onsetMs, evidence: bounded(evidence) };
+  return { ...entry, ...found, verdict: "unmet", onsetMs, evidence: evidence };
 }
 
 function refusedAt(entry: Entry): Entry {
   if (entry.own.reason !== "refused") return entry;
   const where = endpointName(entry.target.host, entry.target.port);
-  const evidence = bounded(`Something refuses at the advertised SideroLink endpoint ${where}. ${entry.evidence}`);
+  const evidence = `Something refuses at the advertised SideroLink endpoint ${where}. ${entry.evidence}`;
   const nextStep = `Omni owner: correct the advertised SideroLink address and port (${where}), or start Omni there; network team: look for a firewall that rejects.`;
   return { ...entry, cause: "wrong-endpoint", evidence, nextStep };
 }
@@ -136,11 +136,8 @@ export function receptionOf(
 }
 
 function receivedPhrase(witness: WitnessView | undefined): string {
-  if (witness === undefined) return "so the witness beside Omni reported earlier in this outage";
-  const { address, receivedAtMs } = witness;
-  return receivedAtMs === undefined
-    ? `the witness beside Omni has received nothing from ${address}`
-    : `the witness beside Omni last received from ${address} at ${timeOfDay(receivedAtMs)}`;
+  if (witness?.receivedAtMs === undefined) return "so the witness beside Omni reported earlier in this outage";
+  return `the witness beside Omni last received from ${witness.address} at ${timeOfDay(witness.receivedAtMs)}`;
 }
 
 function returnBlocked(where: string, witness: WitnessView | undefined): Fault {

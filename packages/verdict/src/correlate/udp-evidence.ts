@@ -1,7 +1,6 @@
 /** Evidence about the SideroLink UDP port. */
 import { outcomeClassOf } from "@lifeline/measure";
 import { type Entry, isAnswering, isAt } from "../entry.ts";
-import { bounded } from "../phrase.ts";
 import type { UdpEvidence } from "../row.ts";
 import type { TargetVerdict } from "../target-verdict.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
@@ -21,7 +20,7 @@ export function withConfirmation(entry: Entry, entries: readonly Entry[], contex
   const confirmation = stampConfirmation(entry, entries) ?? tunnelConfirmation(entry, entries, context);
   if (confirmation === undefined || !isSince(confirmation.entry, own.seen)) return entry;
   const { verdict, cause, onsetMs, nextStep } = confirmation.entry;
-  const evidence = bounded(`Confirmed by ${confirmation.by}. ${confirmation.entry.evidence}`);
+  const evidence = `Confirmed by ${confirmation.by}. ${confirmation.entry.evidence}`;
   return { ...entry, verdict, cause, onsetMs, evidence, nextStep };
 }
 
