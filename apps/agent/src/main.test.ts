@@ -8,8 +8,8 @@ import { startAgentProcess } from "./testing/agent-process.ts";
 import { scratch, tcpTarget, until } from "./testing/fixtures.ts";
 import { acknowledge, startCollector } from "./testing/stand-in-collector.ts";
 
-/** Longest wait for the process, ms: a test that takes as long fails anyway. */
-const LIMIT_MS = 18_000;
+/** Longest wait for a process, ms. It starts within seconds on a busy machine; a test that waits as long has failed. */
+const LIMIT_MS = 50_000;
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -28,7 +28,7 @@ function agent(args: readonly string[], environment: Record<string, string> = {}
   return started;
 }
 
-describe("the agent's process", () => {
+describe("the agent's process", { timeout: 60_000 }, () => {
   it("delivers what is open when it is told to stop, and exits 0 (U1)", async () => {
     const path = place();
     let attempts = 0;

@@ -1,63 +1,67 @@
 /**
- * What to send next on one stream: live reports at once, those from before at a bounded rate between them.
+ * What to send next on one stream: live reports at once, and the backlog between them at a bounded rate.
  *
- * 1. Reports that were there when the stream began, and those of earlier starts that are found later, are its backlog; they go oldest
- *    first.
- * 2. Neither starves: with both waiting they take turns, so a live report waits for one of the backlog at most; the backlog is paced and
- *    may fill half of the window only.
- * 3. A report that could not be read is tried again every {@link READ_RETRY_MS}, behind those not tried yet, and holds up no other until
- *    {@link POSTPONED_MAX_REPORTS} of its kind are: then no more of that kind are tried. A backlog that cannot be read holds up no live
+ * 1. The backlog is every report that was in the spool when the stream began, and every report of an earlier start that is found later.
+ *    Both kinds go oldest first.
+ * 2. Neither kind starves. When both wait they take turns, so a live report waits for one of the backlog at most. The backlog is paced and
+ *    fills half of the window at most.
+ * 3. A report that could not be read is read again every {@link READ_RETRY_MS}, after those not tried yet. It delays no other until
+ *    {@link POSTPONED_MAX_REPORTS} of its kind wait; then no more of that kind are tried. A backlog that cannot be read delays no live
  *    report.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import type { Spool, SpoolRecord } from "../spool/spool.ts";
 
-/** Reports sent and not yet acknowledged, at most: at 10 ms a round trip 6,400 reports a second, far more than is made. */
+/** Most reports in flight: at 10 ms a round trip 6,400 reports a second, far more than an agent makes. */
 export const WINDOW_MAX_REPORTS = 64;
 
-/** How many of them may be backlog. */
+/** Most of them that may be backlog. */
 export const BACKLOG_WINDOW_MAX_REPORTS = WINDOW_MAX_REPORTS / 2;
 
-/** Least time between two reports of the backlog, ms: 50 a second, so that three days (25,920 reports) drain in nine minutes. */
+/**
+ * Least time between two reports of the backlog, ms: at most 50 a second, so that live reports and other nodes have room. Reports of
+ * more than 20 windows drain more slowly, because the collector's quota counts windows: 1,024 a second beside the live ones. Three
+ * days of 96 targets (25,920 reports, 2.5 million windows) take about 35 minutes.
+ */
 export const BACKLOG_PACE_MS = 20;
 
-/** How long a report that could not be read is left alone, ms: a shortage of descriptors is over in about that time. */
+/** Time between two attempts to read a report, ms: a shortage of descriptors is over in about that time. */
 export const READ_RETRY_MS = 1_000;
 
-/** Reports of a kind that could not be read and wait for another try, at most: at one try a second each, a harmless load on a sick disk. */
+/** Most reports of a kind that wait to be read again: at one attempt a second each, a light load on a failing disk. */
 export const POSTPONED_MAX_REPORTS = 64;
 
-/** A report on its way. */
+/** A report that was sent and not yet acknowledged. */
 export interface InFlight {
   readonly record: SpoolRecord;
   readonly isBacklog: boolean;
 }
 
-/** What to do next: send, or wait so long (or until something changes). */
+/** What to do next: send, or wait that long or until something changes. */
 export type NextStep =
   | { readonly kind: "send"; readonly record: SpoolRecord; readonly isBacklog: boolean }
   | { readonly kind: "wait"; readonly timeoutMs: number };
 
-/** The order of one stream. */
+/** The order in which one stream sends. */
 export interface Sending {
   next(inFlight: ReadonlyMap<string, InFlight>): NextStep;
-  /** The report that `next` gave could not be read: it is given again later. */
+  /** Notes that the report from `next` could not be read. `next` returns it again later. */
   postpone(record: SpoolRecord, isBacklog: boolean): void;
 }
 
-/** Nothing to do until something changes: as long as a timer conveniently waits, ms. */
+/** How long to wait where only a change can give something to do, ms. */
 const IDLE_MS = 60_000;
 
 /** Live reports, or the backlog. */
 interface Lane {
   readonly isBacklog: boolean;
-  /** The ordinal up to which everything has been given, or was none of this lane's. */
+  /** Every record up to this ordinal was returned, or belongs to the other lane. */
   cursor: number;
   /** In the order they are due. */
   readonly postponed: { readonly record: SpoolRecord; readonly dueNs: number }[];
 }
 
-/** Starts the order of a stream: what the spool holds now is its backlog. */
+/** Begins a stream: what the spool holds now is its backlog. */
 export function createSending(spool: Pick<Spool, "nextAfter" | "nextOrdinal">, clock: Clock): Sending {
   const firstLive = spool.nextOrdinal();
   const live: Lane = { isBacklog: false, cursor: firstLive - 1, postponed: [] };
@@ -74,7 +78,7 @@ export function createSending(spool: Pick<Spool, "nextAfter" | "nextOrdinal">, c
     }
   };
 
-  /** How long until a report of the lane may be tried, ms: 0 or less is now. */
+  /** Time until a report of the lane may be sent, ms; 0 or less: now. */
   const leftMs = (lane: Lane): number => {
     if (untried(lane) !== undefined) return 0;
     const [again] = lane.postponed;
@@ -84,7 +88,7 @@ export function createSending(spool: Pick<Spool, "nextAfter" | "nextOrdinal">, c
   const take = (lane: Lane): NextStep => {
     const record = untried(lane) ?? lane.postponed.shift()?.record;
     if (record === undefined) return { kind: "wait", timeoutMs: IDLE_MS };
-    // One that is tried again lies before the cursor.
+    // A report that is read again lies before the cursor.
     lane.cursor = Math.max(lane.cursor, record.ordinal);
     liveWasLast = !lane.isBacklog;
     if (lane.isBacklog) paceNs = clock.monotonicNs() + BACKLOG_PACE_MS * NS_PER_MS;
