@@ -858,7 +858,7 @@ describe("HTTP", () => {
     expect(await statusUnder("collector.example:9471")).toBe(200);
     expect(await statusUnder("evil.example")).toBe(421);
     const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
-    expect(text).toContain('lifeline_collector_http_requests_refused_total{why="foreign-host"} 1\n');
+    expect(text).toContain('lifeline_collector_http_requests_refused_total{reason="unknown-host"} 1\n');
   });
 });
 

@@ -166,7 +166,7 @@ export async function startCollector(config: Config, world: World): Promise<Coll
       notReady: () => notReady(store, clock),
       onDefect: (error) => onDefect("http", error),
       onOverflow: (what) => vitals.overflows.inc({ what }),
-      onRefused: (why) => vitals.refusedRequests.inc({ why }),
+      onRefused: (reason) => vitals.refusedRequests.inc({ reason }),
     };
     const http = await startHttp({ ...config.httpListen, names: config.httpNames }, content, clock).catch(() =>
       cannotListen("httpListen", endpointName(config.httpListen.host, config.httpListen.port)),

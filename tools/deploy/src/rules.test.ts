@@ -137,4 +137,11 @@ describe.skipIf(isMissing)("promtool (skipped without it; it is of the package p
     const { status, stdout, stderr } = spawnSync("promtool", [verb, "rules", join(ROOT, path)], { encoding: "utf8" });
     expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: "" });
   });
+
+  it("finds nothing wrong with the metrics of a collector", async () => {
+    const [collector] = collectors;
+    const input = await (await fetch(`http://127.0.0.1:${collector?.httpPort}/metrics`)).text();
+    const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input, encoding: "utf8" });
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "", stderr: "" });
+  });
 });

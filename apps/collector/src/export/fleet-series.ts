@@ -159,7 +159,7 @@ function* witnessed({
   const one = (name: string, type: "counter" | "gauge", help: string, value: number) =>
     `${head(name, type, help)}${name} ${value}\n`;
   yield one("lifeline_witness_reports_total", "counter", "Reports of witnesses that were admitted.", reports);
-  yield one("lifeline_witness_refused_total", "counter", "Reports of witnesses that were refused.", refused);
+  yield one("lifeline_witness_reports_refused_total", "counter", "Reports of witnesses that were refused.", refused);
   yield one("lifeline_witnesses", "gauge", "Witnesses that reported within the last minute.", witnesses);
   yield one("lifeline_witness_sources", "gauge", "Sources that they have heard.", sources);
   const claims = "lifeline_witness_contested_claims";

@@ -1,9 +1,10 @@
 /**
  * Metrics and health over HTTP: GET /metrics, /healthz, /readyz.
  *
- * 1. Who sends slowly, or does not read, is cut off; what is not read is not made (S2).
- * 2. Who asks under a foreign name gets nothing, not even an error of a page.
- * 3. Scrapes under way are few, and take a quarter of the main thread at most; one more is told to come later. Any number of questions whether the store is ready ask it once.
+ * 1. A client that sends slowly, or does not read, is cut off. No more of a scrape is made than the client reads (S2).
+ * 2. A request that names another host is refused for every path (http-host.ts).
+ * 3. Scrapes under way are few and take a quarter of the main thread at most; one more is refused. Any number of readiness checks at
+ *    once make one query of the store.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -18,23 +19,23 @@ import { HOST_WANTED, hostCheck } from "./http-host.ts";
 /** Most connections at once; a scraper or two and a few health checks. */
 const MAX_CONNECTIONS = 64;
 
-/** How long who asks may take. */
-export interface HttpPatience {
+/** How long a client may take. */
+export interface HttpTimeouts {
   /** Longest a request may take to arrive, and a connection may carry nothing either way, ms. */
   readonly requestMs: number;
-  /** How often connections are looked at for that, ms. */
+  /** How often connections are checked for that, ms. */
   readonly checkMs: number;
   /** Longest a scrape may take, ms. */
   readonly scrapeMs: number;
 }
 
 /**
- * Prometheus gives up after 10 s by default (scrape_timeout); three times that is longer than any reader that means it. Looking every
- * second, for Node's own default of 30 s would be three times the limit.
+ * Prometheus gives up after 10 s by default (scrape_timeout), so a client that takes three times that is no scraper. Node checks every
+ * 30 s by default, which would be three times the limit.
  */
-export const HTTP_PATIENCE: HttpPatience = { requestMs: 10_000, checkMs: 1_000, scrapeMs: 30_000 };
+export const HTTP_TIMEOUTS: HttpTimeouts = { requestMs: 10_000, checkMs: 1_000, scrapeMs: 30_000 };
 
-/** Scrapes under way at once: two scrapers, and one of each that has given up and is not told off yet. */
+/** Scrapes under way at once: two scrapers, and for each a scrape that it gave up and the server has not ended yet. */
 export const MAX_SCRAPES = 4;
 
 /** Where to listen, and under which names beside its host. */
@@ -43,8 +44,8 @@ export interface HttpHostPort extends HostPort {
 }
 
 /**
- * Of the main thread: 2 s at once, for the scrapes of a thousand nodes, and a quarter of a core for long. A scraper that asks every 15 s takes
- * less; one that asks without end leaves the rest to the agents.
+ * Of the main thread: 2 s at once, for the scrapes of a thousand nodes, and a quarter of a core in the long run. A scraper with an interval
+ * of 15 s takes less; one that scrapes without end leaves the rest to the agents.
  */
 const SCRAPE_ALLOWANCE: TimeAllowance = { capacityMs: 2_000, msPerS: 250 };
 
@@ -54,12 +55,12 @@ export interface HttpContent {
   readonly metrics: () => AsyncIterable<string>;
   /** Undefined when ready, else why not. */
   readonly notReady: () => Promise<string | undefined>;
-  /** A response failed for another reason than its reader's going away. */
+  /** A response failed for another reason than that its client went away. */
   readonly onDefect: (error: unknown) => void;
-  /** A scrape was refused, for others are under way, or was cut off since it was not read. */
+  /** A scrape was refused because others are under way, or was cut off because its client did not read. */
   readonly onOverflow: (what: "scrapes" | "slow-scrapes") => void;
-  /** A request was refused since it names another host. */
-  readonly onRefused: (why: "foreign-host") => void;
+  /** A request was refused because it names another host. */
+  readonly onRefused: (reason: "unknown-host") => void;
 }
 
 export interface HttpServer {
@@ -72,13 +73,13 @@ export async function startHttp(
   { host, port, names }: HttpHostPort,
   content: HttpContent,
   clock: Clock,
-  { requestMs, checkMs, scrapeMs }: HttpPatience = HTTP_PATIENCE,
+  { requestMs, checkMs, scrapeMs }: HttpTimeouts = HTTP_TIMEOUTS,
 ): Promise<HttpServer> {
   const pages = pagesOf(content, clock, scrapeMs);
   const isOwnHost = hostCheck([host, ...names]);
   const server = createServer({ connectionsCheckingInterval: checkMs }, (request, response) => {
     if (!isOwnHost(request.headers.host)) {
-      content.onRefused("foreign-host");
+      content.onRefused("unknown-host");
       return plain(response, 421, HOST_WANTED);
     }
     answer(request, response, pages).catch((error: unknown) => {
@@ -107,12 +108,12 @@ type Page = (response: ServerResponse) => Promise<void> | void;
 
 /** The pages by path. */
 function pagesOf(content: HttpContent, clock: Clock, scrapeMs: number): ReadonlyMap<string, Page> {
-  let asking: Promise<string | undefined> | undefined;
+  let checking: Promise<string | undefined> | undefined;
   const readiness = () => {
-    asking ??= content.notReady().finally(() => {
-      asking = undefined;
+    checking ??= content.notReady().finally(() => {
+      checking = undefined;
     });
-    return asking;
+    return checking;
   };
   let scrapes = 0;
   const budget = new WorkBudget(clock, { source: SCRAPE_ALLOWANCE, all: SCRAPE_ALLOWANCE, isExact: true });
@@ -162,7 +163,7 @@ async function answer(
   return page(response);
 }
 
-/** Joins small chunks: one write of 64 Ki units instead of hundreds. Each waits for its turn before it is made. */
+/** Joins small chunks into writes of 64 Ki characters. Each waits for the work budget before it is made. */
 async function* batched(chunks: AsyncIterable<string>, budget: WorkBudget): AsyncGenerator<string> {
   const turn = () => new Promise<void>((resolve) => budget.ask("scrape", true, resolve));
   let waiting = "";

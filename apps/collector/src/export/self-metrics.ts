@@ -29,9 +29,9 @@ export interface SelfMetrics {
   readonly undecodable: Counter;
   readonly rollupOverflows: Counter;
   readonly droppedFacts: Counter<"field">;
-  readonly refusedConnections: Counter<"why">;
-  readonly refusedCalls: Counter<"why">;
-  readonly refusedRequests: Counter<"why">;
+  readonly refusedConnections: Counter<"reason">;
+  readonly refusedCalls: Counter<"reason">;
+  readonly refusedRequests: Counter<"reason">;
   readonly refusedClaims: Counter<"holder">;
   readonly enrolAttempts: Counter<"result">;
 }
@@ -107,7 +107,7 @@ export function createSelfMetrics({
   clockOffset.set(Number.NaN);
   gauge("streams", "Agents connected.", streams);
   gauge("store_pending_operations", "Operations waiting for the store or under way.", storePending);
-  gauge("deferred_reports_waiting", "Late reports that wait until the store has caught up.", deferred);
+  gauge("reports_deferred", "Late reports that wait until the store has caught up.", deferred);
   new Gauge({
     name: "lifeline_collector_connections",
     help: "Connections by state: waiting for their handshake, unauthenticated since it began, authenticated.",
@@ -135,8 +135,8 @@ export function createSelfMetrics({
       "reports_future_dated_total",
       "Reports dated more than a day ahead of the agent's and the collector's clock: kept; no window that is ahead is judged by.",
     ),
-    throttledReports: counter("throttled_reports_total", "Reports that waited since their node was over its quota."),
-    deferredReports: counter("deferred_reports_total", "Late reports that had to wait for live ones."),
+    throttledReports: counter("reports_throttled_total", "Reports that waited since their node was over its quota."),
+    deferredReports: counter("reports_deferred_total", "Late reports that had to wait for live ones."),
     refusedStreams: counter("streams_refused_total", "Streams that were refused, at the door or later, by code.", [
       "code",
     ]),
@@ -148,21 +148,31 @@ export function createSelfMetrics({
     overflows: counter("overflows_total", "What did not fit into a bound, by which.", ["what"]),
     storeFailures: counter("store_failures_total", "Transactions that failed; nothing of them was acknowledged."),
     commitSeconds: histogram(
-      "commit_seconds",
+      "store_commit_duration_seconds",
       "From handing a batch to the store until it was durable.",
       [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5],
     ),
-    commitOperations: histogram("commit_operations", "Operations committed together.", [1, 4, 16, 64, 256, 1_024]),
-    judgeSeconds: histogram("judge_seconds", "Judging one node.", [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1]),
+    commitOperations: histogram(
+      "store_commit_operations",
+      "Operations committed together.",
+      [1, 4, 16, 64, 256, 1_024],
+    ),
+    judgeSeconds: histogram(
+      "judge_duration_seconds",
+      "Judging one node.",
+      [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1],
+    ),
     orphanWrites: counter("orphan_writes_total", "Verdicts and incidents of nodes that the store does not know."),
     droppedFacts: counter(
       "hello_facts_dropped_total",
       "Optional facts of a Hello that could not be used, by field; the node was let in without them.",
       ["field"],
     ),
-    refusedConnections: counter("connections_refused_total", "Connections ended before a call, by why.", ["why"]),
-    refusedCalls: counter("calls_refused_total", "Calls refused since the caller may not make them, by why.", ["why"]),
-    refusedRequests: counter("http_requests_refused_total", "HTTP requests not answered, by why.", ["why"]),
+    refusedConnections: counter("connections_refused_total", "Connections ended before a call, by reason.", ["reason"]),
+    refusedCalls: counter("calls_refused_total", "Calls refused since the caller may not make them, by reason.", [
+      "reason",
+    ]),
+    refusedRequests: counter("http_requests_refused_total", "HTTP requests not answered, by reason.", ["reason"]),
     refusedClaims,
     enrolAttempts: counter("enrol_attempts_total", "Attempts to enrol or renew, by result.", ["result"]),
     rolledReports: counter("rollup_reports_total", "Reports whose windows were merged into minutes and hours."),

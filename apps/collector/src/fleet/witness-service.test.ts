@@ -194,7 +194,7 @@ describe("a witness", () => {
       code: RpcStatus.INVALID_ARGUMENT,
       message,
     });
-    expect(await metrics(collector)).toContain("lifeline_witness_refused_total 1\n");
+    expect(await metrics(collector)).toContain("lifeline_witness_reports_refused_total 1\n");
   });
 
   it("must have a certificate of its role where agents must have one", async () => {

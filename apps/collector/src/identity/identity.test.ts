@@ -711,7 +711,7 @@ describe("a certificate", () => {
     await expect(client.unary("listEnrolments", {}, OPTIONS)).rejects.toMatchObject(ended);
     const second = node.duplex("stream");
     await expect(second.responses[Symbol.asyncIterator]().next()).rejects.toMatchObject(ended);
-    expect(await house.metrics(collector)).toContain('calls_refused_total{why="bad-certificate"} 2');
+    expect(await house.metrics(collector)).toContain('calls_refused_total{reason="bad-certificate"} 2');
   });
 
   it.each(["a b", "N1"])("whose name is no node id speaks for no node: %s", async (name) => {
@@ -817,7 +817,7 @@ describe("the listener", () => {
     expect([await handshake("TLSv1.2"), await handshake("TLSv1.3")]).toEqual(["refused", "TLSv1.3"]);
     const plain = await speak(collector, channelCredentials.createInsecure(), "n1");
     expect(plain.first).toMatchObject({ code: RpcStatus.UNAVAILABLE });
-    expect(await house.metrics(collector)).toMatch(/connections_refused_total\{why="handshake"\} [1-9]/);
+    expect(await house.metrics(collector)).toMatch(/connections_refused_total\{reason="handshake"\} [1-9]/);
   });
 
   it("keeps the authority's key for its owner alone, and the same authority over a restart", async () => {

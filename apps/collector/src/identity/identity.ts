@@ -75,7 +75,7 @@ export async function openIdentity(
     tokens,
     registry,
     clock,
-    onRefused: (why) => vitals.refusedCalls.inc({ why }),
+    onRefused: (reason) => vitals.refusedCalls.inc({ reason }),
   });
   return { ca, registry, access, certificates };
 }

@@ -54,7 +54,7 @@ export async function openListener(
     maxConnections: maxStreams + CONNECTIONS_BESIDE_STREAMS,
     handshakeMaxBytes,
     clock,
-    onRefused: (why) => vitals.refusedConnections.inc({ why }),
+    onRefused: (reason) => vitals.refusedConnections.inc({ reason }),
   }).catch((error: unknown) => {
     // What is no call to the system is about the certificates, and those were tried when they were read.
     if (!(error instanceof Error && "syscall" in error)) throw error;

@@ -69,7 +69,7 @@ describe("a node over its quota", () => {
     const most = Math.ceil(QUOTA_BYTES / (MAX_REPORT_BYTES + 192));
     for (let sequence = 1; sequence <= most; sequence++) await first.report(sequence, LARGEST);
     await until(() => first.refusals().length === most);
-    expect(await metricOf(collector, "lifeline_collector_throttled_reports_total")).toBe(0);
+    expect(await metricOf(collector, "lifeline_collector_reports_throttled_total")).toBe(0);
 
     await first.report(1_001, reportBytes({ sealedAtMs: clock.wallMs() }));
     await first.report(1_002, reportBytes({ sealedAtMs: clock.wallMs() }));
@@ -96,7 +96,7 @@ describe("a node over its quota", () => {
     await again.report(1_002, reportBytes({ sealedAtMs: clock.wallMs() }));
     await until(() => again.acked().length === 2);
     expect(await metricOf(collector, throttled)).toBe(0);
-    expect(await metricOf(collector, "lifeline_collector_throttled_reports_total")).toBe(2);
+    expect(await metricOf(collector, "lifeline_collector_reports_throttled_total")).toBe(2);
     expect(await metricOf(collector, "lifeline_collector_streams")).toBe(1);
     await collector.stop();
   });
@@ -148,7 +148,7 @@ describe("a node that sends windows without end", () => {
     const live = () => greedy.acked().length - late();
     await until(() => late() === all - reserve && live() === reserve, 60_000);
     await sending;
-    expect(await metricOf(collector, "lifeline_collector_deferred_reports_waiting")).toBe(reserve);
+    expect(await metricOf(collector, "lifeline_collector_reports_deferred")).toBe(reserve);
     const modest = dial(collector.grpcPort, "n2");
     await modest.hello();
     await modest.report(1, reportBytes({ sealedAtMs: clock.wallMs() }));

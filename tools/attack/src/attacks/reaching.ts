@@ -84,7 +84,7 @@ export const reaching: readonly Attack[] = [
     },
   },
   {
-    name: "foreign-host",
+    name: "unknown-host",
     position: "anywhere",
     tries: "has a browser ask for the metrics under a name that leads to them (DNS rebinding)",
     async run({ collector: { httpPort } }) {
