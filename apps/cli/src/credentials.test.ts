@@ -46,9 +46,9 @@ async function collector(credentials?: ServerCredentials | ListenerCertificates,
   const note = (method: string, { bearerToken: token, connection }: CallContext) =>
     calls.push({ method, token, name: connection?.certificate?.commonName });
   const all: Partial<Answers> = {
-    getAuthority: async (_, context) => {
-      note("getAuthority", context);
-      return { authorityCertificateDer: fleet.certDer };
+    getFleetCa: async (_, context) => {
+      note("getFleetCa", context);
+      return { caCertificateDer: fleet.certDer };
     },
     listVerdicts: async (_, context) => {
       note("listVerdicts", context);
@@ -62,7 +62,7 @@ async function collector(credentials?: ServerCredentials | ListenerCertificates,
 }
 
 const ASKED = { method: "listVerdicts", token: SECRET, name: undefined };
-const SHOWN = { method: "getAuthority", token: undefined, name: undefined };
+const SHOWN = { method: "getFleetCa", token: undefined, name: undefined };
 
 describe("a token goes with every call", () => {
   it.each([
@@ -118,7 +118,7 @@ ask over TLS: --authority or --ca-file says whom to trust, and --allow-plaintext
     const flags = ["--collector", address, "--authority", fleet.fingerprint, "--token-file", path];
     await run(["status", "--watch", "--json", ...flags], world);
     expect(calls.map(({ method, token }) => `${method} ${token ?? ""}`)).toEqual([
-      "getAuthority ",
+      "getFleetCa ",
       "listVerdicts first",
       "listVerdicts second",
       "listVerdicts second",
@@ -201,10 +201,10 @@ no token and no certificate was sent; either the fingerprint is not this collect
   });
 
   it("is not shown by a collector that has none, which says so", async () => {
-    const getAuthority = async () => {
+    const getFleetCa = async () => {
       throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody");
     };
-    const { address } = await collector(await listenerOf(fleet), { getAuthority });
+    const { address } = await collector(await listenerOf(fleet), { getFleetCa });
     const said = await runHere(["status", "--collector", address, "--authority", fleet.fingerprint, ...flags]);
     expect(said.err).toBe(
       `error: the collector at ${address} cannot do this as it stands: this collector enrols nobody\n`,

@@ -95,12 +95,12 @@ export async function fetchHistory(client: QueryClient, options: HistoryOptions)
   const first = await ask({ only });
   const targets = new Map<string, TargetSteps & { readonly steps: HistoryStep[] }>();
   let steps = addSteps(targets, first);
-  let cutUnixMs = first.cutUnixMs;
-  for (let answers = 1; cutUnixMs !== undefined; answers++) {
+  let continueFromUnixMs = first.continueFromUnixMs;
+  for (let answers = 1; continueFromUnixMs !== undefined; answers++) {
     if (steps > MAX_ROWS || answers >= MAX_PAGES) throw tooMany(steps);
-    const next = await ask({ only, fromUnixMs: cutUnixMs, stepSeconds: first.stepSeconds });
+    const next = await ask({ only, fromUnixMs: continueFromUnixMs, stepSeconds: first.stepSeconds });
     steps += addSteps(targets, next);
-    cutUnixMs = next.cutUnixMs;
+    continueFromUnixMs = next.continueFromUnixMs;
   }
   if (only !== "" && targets.size === 0) {
     const ids = (await ask({ stepSeconds: 3_600 })).targets.map(({ requirementId }) => requirementId);

@@ -21,7 +21,7 @@ describe("lifeline token create", () => {
   const created: Admin["createJoinToken"] = async () => ({
     token: TOKEN,
     joinToken: JOIN_TOKEN,
-    authorityFingerprint: FINGERPRINT,
+    caFingerprint: FINGERPRINT,
   });
 
   it("prints the token alone on stdout, and what to do with it on stderr", async () => {

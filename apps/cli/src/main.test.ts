@@ -29,7 +29,7 @@ describe("the process", () => {
   it("says nothing of its own on stderr to a collector that is named by its address, over TLS", async () => {
     const fleet = await testAuthority();
     const answers = {
-      getAuthority: async () => ({ authorityCertificateDer: fleet.certDer }),
+      getFleetCa: async () => ({ caCertificateDer: fleet.certDer }),
       listVerdicts: async () => verdicts(MET_ROW),
     };
     const collector = await startCollector(answers, await listenerOf(fleet));

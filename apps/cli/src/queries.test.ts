@@ -289,7 +289,7 @@ TIME              SENT  LOST  LOSS  P50  P95  MAX
       const isFirst = asked.length === 1;
       const points = [point(isFirst ? -6 : -5, 0n, 20)];
       const answer = { generatedUnixMs, stepSeconds: 60, targets: [{ ...TARGET, points }] };
-      return isFirst ? { ...answer, cutUnixMs: BigInt(NOW_MS - 5 * HOUR_MS) } : answer;
+      return isFirst ? { ...answer, continueFromUnixMs: BigInt(NOW_MS - 5 * HOUR_MS) } : answer;
     };
     const times = ["--from", "6h", "--to", "2026-03-01T12:30:00+01:00"];
     const argv = ["history", "worker-1", "--only", "machine-*", ...times, "--json"];

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { manualClock, type Reason, type Sample, systemClock } from "@lifeline/measure";
 import { channelCredentials, createRpcClient, RpcError, RpcStatus } from "@lifeline/rpc";
 import { followRun, mergeWindows, type Run, type Window, windowOf } from "@lifeline/window";
-import { encodeReport, NO_VITALS, NODE_ID_WANTED, queryPb, reportPb } from "@lifeline/wire";
+import { encodeReport, NO_SELF_METRICS, NODE_ID_WANTED, queryPb, reportPb } from "@lifeline/wire";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Collector, startCollector } from "./collector.ts";
@@ -132,7 +132,7 @@ function reportOf(reasons: readonly Reason[], sealedAtMs = Date.now(), targetId 
     const one = windowOf(followed, endedAtMs - 1_000, endedAtMs);
     window = window === undefined ? one : mergeWindows(window, one);
   }
-  return encodeReport({ sealedAtMs, windows: window === undefined ? [] : [window], vitals: NO_VITALS });
+  return encodeReport({ sealedAtMs, windows: window === undefined ? [] : [window], selfMetrics: NO_SELF_METRICS });
 }
 const times = (count: number, reason: Reason): Reason[] => Array.from({ length: count }, () => reason);
 

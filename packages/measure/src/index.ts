@@ -28,7 +28,7 @@ export type {
   ChainCertificate,
   DirectionCounts,
   Evidence,
-  LinkReading,
+  LinkCounters,
   PhaseDurations,
   RttSource,
   Sample,

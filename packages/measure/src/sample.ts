@@ -49,11 +49,11 @@ export interface Evidence {
   readonly proxyStatus?: number;
   /** Largest IP packet, header included, that was answered, bytes. */
   readonly pathMtuBytes?: number;
-  readonly link?: LinkReading;
+  readonly link?: LinkCounters;
 }
 
 /** The counters of the tunnel's interface (/sys/class/net/…/statistics), as they stood. */
-export interface LinkReading {
+export interface LinkCounters {
   /** siderolink or siderolinktun. */
   readonly name: string;
   readonly rxBytes: number;

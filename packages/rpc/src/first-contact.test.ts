@@ -73,9 +73,9 @@ async function listening({ by = fleet, shown = by.certDer, issuedAtMs = nowMs }:
     throw new RpcError(RpcStatus.PERMISSION_DENIED, "reached");
   };
   const service = {
-    getAuthority: async (_: unknown, context: CallContext) => {
+    getFleetCa: async (_: unknown, context: CallContext) => {
       callers.push(context);
-      return { authorityCertificateDer: shown };
+      return { caCertificateDer: shown };
     },
     enrol: refuse,
     renew: refuse,

@@ -1,7 +1,7 @@
 /**
  * First contact with a collector of which only the fingerprint of its authority is known.
  *
- * 1. Nothing but GetAuthority goes over the connection that is not verified: no token, no certificate, nothing of who asks.
+ * 1. Nothing but GetFleetCa goes over the connection that is not verified: no token, no certificate, nothing of who asks.
  * 2. What comes back counts only by its own digest; who passed it on does not matter, for an authority's certificate is no secret.
  * 3. Whatever is said later goes over another connection, verified against that certificate alone (see tlsCredentials).
  */
@@ -53,8 +53,8 @@ export async function fetchAuthority(
   const client = createRpcClient(enrolPb.EnrolService, address, unverifiedCredentials(), options);
   try {
     const call = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
-    const { authorityCertificateDer } = await client.unary("getAuthority", {}, call);
-    return authorityOf(authorityCertificateDer, wantedFingerprint);
+    const { caCertificateDer } = await client.unary("getFleetCa", {}, call);
+    return authorityOf(caCertificateDer, wantedFingerprint);
   } finally {
     client.close();
   }

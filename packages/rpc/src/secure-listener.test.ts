@@ -72,12 +72,12 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
   const nobody = async () => {
     throw new RpcError(RpcStatus.PERMISSION_DENIED, "nobody");
   };
-  const getAuthority = async (_: unknown, context: CallContext) => {
+  const getFleetCa = async (_: unknown, context: CallContext) => {
     contexts.push(context);
     return {};
   };
   for (const server of Object.values(servers)) {
-    const service = { getAuthority, enrol: nobody, renew: nobody };
+    const service = { getFleetCa, enrol: nobody, renew: nobody };
     addService(server, enrolPb.EnrolService, service, () => {}, admitAnybody);
   }
   const certificates = async () => {
@@ -109,7 +109,7 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
       },
     );
     closers.push(() => client.close());
-    return client.unary("getAuthority", {}, { timeoutMs: 5_000 });
+    return client.unary("getFleetCa", {}, { timeoutMs: 5_000 });
   };
   const credentials = (pair: { certPem: string; keyPem: string }) =>
     tlsCredentials({
@@ -263,7 +263,7 @@ describe("connections", () => {
       const own = { "grpc.use_local_subchannel_pool": 1 };
       const client = createRpcClient(enrolPb.EnrolService, `127.0.0.1:${port}`, by, own);
       closers.push(() => client.close());
-      return () => client.unary("getAuthority", {}, { timeoutMs: 5_000 });
+      return () => client.unary("getFleetCa", {}, { timeoutMs: 5_000 });
     };
     const call = calling(tlsCredentials({ caPem: fleet.certPem }));
     for (let at = 0; at < UNAUTHENTICATED_CALLS_MAX; at += 1) await call();

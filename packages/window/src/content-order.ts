@@ -1,5 +1,5 @@
 /** An order of what windows remember by its content, for what nothing else puts in order: so that merging is free of order (W1). */
-import type { ChainCertificate, Evidence, LinkReading } from "@lifeline/measure";
+import type { ChainCertificate, Evidence, LinkCounters } from "@lifeline/measure";
 import type { Run } from "./outcome-run.ts";
 import type { Remembered } from "./remembered.ts";
 
@@ -30,7 +30,7 @@ const CERTIFICATE: Readers<ChainCertificate> = {
   notAfter: (of) => of.notAfter,
   sha256: (of) => of.sha256,
 };
-const LINK: Readers<LinkReading> = {
+const LINK: Readers<LinkCounters> = {
   name: (of) => of.name,
   rxBytes: (of) => of.rxBytes,
   txBytes: (of) => of.txBytes,

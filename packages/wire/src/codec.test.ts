@@ -123,7 +123,7 @@ const windowWithoutSpan: fc.Arbitrary<Omit<Window, "startMs" | "endMs">> = fc.re
 
 const window: fc.Arbitrary<Window> = fc.tuple(windowWithoutSpan, span).map(([rest, times]) => ({ ...rest, ...times }));
 
-const VITALS: Report["vitals"] = {
+const SELF_METRICS: Report["selfMetrics"] = {
   rssBytes: 60_000_000,
   cpuUs: 1,
   uptimeMs: 2,
@@ -140,7 +140,7 @@ describe("reports", () => {
   it("decode∘encode = id", () => {
     fc.assert(
       fc.property(unixMs, fc.array(window, { maxLength: 5 }), (sealedAtMs, windows) => {
-        const report: Report = { sealedAtMs, windows, vitals: VITALS };
+        const report: Report = { sealedAtMs, windows, selfMetrics: SELF_METRICS };
         expect(decodeReport(encodeReport(report))).toEqual({ ok: true, value: report });
       }),
     );
@@ -159,7 +159,7 @@ describe("reports", () => {
     const bytes = encodeReport({
       sealedAtMs: 1,
       windows: [{ ...emptyWindow("a|tcp|h:1|ipv4", 0, 10_000), started: 3 }],
-      vitals: VITALS,
+      selfMetrics: SELF_METRICS,
     });
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), fc.nat(255), (at, value) => {
@@ -173,7 +173,7 @@ describe("reports", () => {
 
   it("more windows than a report may hold is the sender's defect", () => {
     const windows = Array.from({ length: MAX_WINDOWS_PER_REPORT + 1 }, () => emptyWindow("a", 0, 1));
-    expect(() => encodeReport({ sealedAtMs: 0, windows, vitals: VITALS })).toThrow(
+    expect(() => encodeReport({ sealedAtMs: 0, windows, selfMetrics: SELF_METRICS })).toThrow(
       `report.windows: got ${MAX_WINDOWS_PER_REPORT + 1}, want at most ${MAX_WINDOWS_PER_REPORT}`,
     );
   });

@@ -21,5 +21,5 @@ export type { Decoded, Malformed } from "./malformed.ts";
 export { isNodeId, MAX_NODE_ID_LENGTH, NODE_ID_WANTED } from "./node-id.ts";
 export { makePlan, type Plan, planFromWire, planToWire } from "./plan-codec.ts";
 export { readMessage } from "./read-message.ts";
-export { decodeReport, encodeReport, NO_VITALS, type Report, type Vitals } from "./report-codec.ts";
+export { type AgentSelfMetrics, decodeReport, encodeReport, NO_SELF_METRICS, type Report } from "./report-codec.ts";
 export { decodeWindow, encodeWindow } from "./stored-window.ts";

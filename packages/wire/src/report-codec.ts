@@ -1,7 +1,11 @@
 /** Reports: encoded once by the agent, spooled and sent as those bytes, opened by the collector after it has them safe. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Window } from "@lifeline/window";
-import { ReportSchema, VitalsSchema, type Vitals as WireVitals } from "./gen/lifeline/v1/report_pb.ts";
+import {
+  AgentSelfMetricsSchema,
+  ReportSchema,
+  type AgentSelfMetrics as WireSelfMetrics,
+} from "./gen/lifeline/v1/report_pb.ts";
 import {
   MAX_BUCKETS_PER_REPORT,
   MAX_IDENTIFIER_LENGTH,
@@ -14,10 +18,10 @@ import { type Decoded, decoded, integer, list, reading, refuse, text } from "./m
 import { readMessage } from "./read-message.ts";
 import { windowFromWire, windowToWire } from "./window-codec.ts";
 
-/** How the agent itself fares; units as in report.proto. */
-export type Vitals = Record<VitalName, number>;
+/** Metrics of the agent itself; units as in report.proto. */
+export type AgentSelfMetrics = Record<MetricName, number>;
 
-const VITAL_NAMES = [
+const METRIC_NAMES = [
   "rssBytes",
   "cpuUs",
   "uptimeMs",
@@ -29,17 +33,19 @@ const VITAL_NAMES = [
   "missedTicks",
   "refusedReports",
 ] as const;
-type VitalName = (typeof VITAL_NAMES)[number];
+type MetricName = (typeof METRIC_NAMES)[number];
 
-/** Of an agent that has not lived: what a report says that no agent made. */
-export const NO_VITALS: Vitals = Object.fromEntries(VITAL_NAMES.map((name) => [name, 0])) as Vitals;
+/** All 0: for reports that no agent made. */
+export const NO_SELF_METRICS: AgentSelfMetrics = Object.fromEntries(
+  METRIC_NAMES.map((name) => [name, 0]),
+) as AgentSelfMetrics;
 
 /** Windows that were sealed together. */
 export interface Report {
   /** Wall time of the sealing, ms since the epoch. */
   readonly sealedAtMs: number;
   readonly windows: readonly Window[];
-  readonly vitals: Vitals;
+  readonly selfMetrics: AgentSelfMetrics;
 }
 
 /** The bytes of a report. Throws a RangeError when it holds more than MAX_WINDOWS_PER_REPORT windows: the agent splits before. */
@@ -55,7 +61,7 @@ export function encodeReport(report: Report): Uint8Array {
       sealedUnixMs: BigInt(Math.round(report.sealedAtMs)),
       targetIds: [...indexOf.keys()],
       windows: report.windows.map((window) => windowToWire(window, indexOf.get(window.targetId) ?? 0)),
-      vitals: vitalsToWire(report.vitals),
+      selfMetrics: selfMetricsToWire(report.selfMetrics),
     }),
   );
 }
@@ -76,22 +82,22 @@ export function decodeReport(bytes: Uint8Array): Decoded<Report> {
       windows: list("windows", wire.windows, MAX_WINDOWS_PER_REPORT).map((window, at) =>
         windowFromWire(`windows[${at}]`, window, targetIds),
       ),
-      vitals: vitalsFromWire(wire.vitals),
+      selfMetrics: selfMetricsFromWire(wire.selfMetrics),
     };
   });
 }
 
-function vitalsToWire(vitals: Vitals): WireVitals {
-  const wire = create(VitalsSchema);
-  for (const name of VITAL_NAMES) wire[name] = BigInt(Math.round(vitals[name]));
+function selfMetricsToWire(selfMetrics: AgentSelfMetrics): WireSelfMetrics {
+  const wire = create(AgentSelfMetricsSchema);
+  for (const name of METRIC_NAMES) wire[name] = BigInt(Math.round(selfMetrics[name]));
   return wire;
 }
 
-function vitalsFromWire(wire: WireVitals | undefined): Vitals {
-  const source = wire ?? create(VitalsSchema);
-  const entries = VITAL_NAMES.map((name) => [
+function selfMetricsFromWire(wire: WireSelfMetrics | undefined): AgentSelfMetrics {
+  const source = wire ?? create(AgentSelfMetricsSchema);
+  const entries = METRIC_NAMES.map((name) => [
     name,
-    integer(`vitals.${name}`, source[name], 0, Number.MAX_SAFE_INTEGER),
+    integer(`self_metrics.${name}`, source[name], 0, Number.MAX_SAFE_INTEGER),
   ]);
-  return Object.fromEntries(entries) as Vitals;
+  return Object.fromEntries(entries) as AgentSelfMetrics;
 }

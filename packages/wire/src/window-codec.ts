@@ -1,6 +1,6 @@
 /** Windows to and from the wire. decode∘encode = id for every window that keeps the limits. */
 import { create } from "@bufbuild/protobuf";
-import type { ChainCertificate, DirectionCounts, Evidence, LinkReading } from "@lifeline/measure";
+import type { ChainCertificate, DirectionCounts, Evidence, LinkCounters } from "@lifeline/measure";
 import {
   NO_DIRECTIONS,
   type PhaseSum,
@@ -19,7 +19,7 @@ import {
   RememberedSchema,
   WindowSchema,
   type Evidence as WireEvidence,
-  type LinkReading as WireLinkReading,
+  type LinkCounters as WireLinkCounters,
   type Remembered as WireRemembered,
   type Window as WireWindow,
 } from "./gen/lifeline/v1/window_pb.ts";
@@ -239,7 +239,7 @@ function evidenceFromWire(field: string, wire: WireEvidence): Evidence {
   };
 }
 
-function linkToWire({ name, mtuBytes, ...counters }: LinkReading) {
+function linkToWire({ name, mtuBytes, ...counters }: LinkCounters) {
   return {
     name,
     mtuBytes,
@@ -250,7 +250,7 @@ function linkToWire({ name, mtuBytes, ...counters }: LinkReading) {
   };
 }
 
-function linkFromWire(field: string, wire: WireLinkReading): LinkReading {
+function linkFromWire(field: string, wire: WireLinkCounters): LinkCounters {
   const counter = (name: string, value: bigint) => integer(`${field}.${name}`, value, 0, Number.MAX_SAFE_INTEGER);
   return {
     name: text(`${field}.name`, wire.name, 0, MAX_EVIDENCE_LENGTH),

@@ -5,16 +5,16 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ListVerdictsResponseSchema } from "./gen/lifeline/v1/query_pb.ts";
 import {
+  AgentSelfMetricsSchema,
   HelloSchema,
   PlanSchema,
   ReportSchema,
   StreamRequestSchema,
-  VitalsSchema,
 } from "./gen/lifeline/v1/report_pb.ts";
 import { WindowSchema } from "./gen/lifeline/v1/window_pb.ts";
 import { MAX_DECODED_BYTES, MAX_MESSAGE_BYTES, MAX_REPORT_BYTES, MAX_UNKNOWN_FIELDS } from "./limits.ts";
 import { readMessage } from "./read-message.ts";
-import { decodeReport, encodeReport, NO_VITALS } from "./report-codec.ts";
+import { decodeReport, encodeReport, NO_SELF_METRICS } from "./report-codec.ts";
 import { decodeWindow } from "./stored-window.ts";
 import { checkWire } from "./wire-check.ts";
 import { WIRE_LIMITS } from "./wire-limits.ts";
@@ -109,7 +109,7 @@ describe("the contract", () => {
 
 /** Field numbers of report.proto and window.proto. */
 const WINDOWS = 3;
-const VITALS = 4;
+const SELF_METRICS = 4;
 const LAST = 19;
 const EVIDENCE = 8;
 const TARGETS = 3;
@@ -141,7 +141,13 @@ describe("a message", () => {
       "targets[3].tls.alpn",
       "1537 bytes",
     ],
-    ["with a message twice that is no list", ReportSchema, times(2, field(VITALS, NOTHING)), "vitals", "it twice"],
+    [
+      "with a message twice that is no list",
+      ReportSchema,
+      times(2, field(SELF_METRICS, NOTHING)),
+      "self_metrics",
+      "it twice",
+    ],
     [
       "with two members of one choice",
       StreamRequestSchema,
@@ -151,15 +157,21 @@ describe("a message", () => {
     ],
     ["with packed lists of nothing", WindowSchema, times(6, field(TIMED_SUMS, NOTHING)), "phase_sums_ns", "6 entries"],
     ["with a number for a text", ReportSchema, raw(0x10, 1), "target_ids", "wire type 0"],
-    ["with bytes for a number", VitalsSchema, field(1, NOTHING), "rss_bytes", "wire type 2"],
+    ["with bytes for a number", AgentSelfMetricsSchema, field(1, NOTHING), "rss_bytes", "wire type 2"],
     ["with a group for a message", ReportSchema, raw(0x1b, 0x1c), "windows", "wire type 3"],
     ["with a group that is not known", ReportSchema, raw(0x7b, 0x7c), "report", "field 15 of wire type 3"],
     ["with a field of no number", ReportSchema, raw(0x02, 0), "report", "field 0"],
     ["with a wire type that there is not", ReportSchema, raw(0x7e, 0), "report", "field 15 of wire type 6"],
-    ["with a varint of eleven bytes", VitalsSchema, raw(8, ...ONE_BYTE_TOO_LONG), "rss_bytes", "a value that does not"],
+    [
+      "with a varint of eleven bytes",
+      AgentSelfMetricsSchema,
+      raw(8, ...ONE_BYTE_TOO_LONG),
+      "rss_bytes",
+      "a value that does not",
+    ],
     [
       "with a varint of more than 64 bits",
-      VitalsSchema,
+      AgentSelfMetricsSchema,
       raw(8, ...new Array<number>(9).fill(0xff), 2),
       "rss_bytes",
       "a value that does not",
@@ -237,7 +249,7 @@ describe("a message", () => {
       HelloSchema,
       create(HelloSchema, { nodeId: "n", roles: [1], resolvers: ["::1"], proxy: {} }),
     );
-    const report = encodeReport({ sealedAtMs: 1, windows: [], vitals: NO_VITALS });
+    const report = encodeReport({ sealedAtMs: 1, windows: [], selfMetrics: NO_SELF_METRICS });
     const changed = fc.tuple(fc.constantFrom(hello, report), fc.nat(200), fc.nat(255)).map(([bytes, at, byte]) => {
       return Uint8Array.from(bytes, (was, index) => (index === at % bytes.length ? byte : was));
     });

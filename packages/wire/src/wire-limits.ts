@@ -138,7 +138,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     notAfter: EVIDENCE,
     sha256: EVIDENCE,
   }),
-  limit<window.LinkReading>("lifeline.v1.LinkReading", { name: EVIDENCE }),
+  limit<window.LinkCounters>("lifeline.v1.LinkCounters", { name: EVIDENCE }),
 
   // A report that is too large for its envelope is refused by name.
   limit<report.ReportEnvelope>("lifeline.v1.ReportEnvelope", { bootId: RANDOM_ID, report: MAX_MESSAGE_BYTES }),
@@ -189,7 +189,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
   limit<enrol.EnrolResponse>("lifeline.v1.EnrolResponse", {
     certificateChainDer: { entries: CHAIN_ENTRIES, bytes: DER },
   }),
-  limit<enrol.GetAuthorityResponse>("lifeline.v1.GetAuthorityResponse", { authorityCertificateDer: DER }),
+  limit<enrol.GetFleetCaResponse>("lifeline.v1.GetFleetCaResponse", { caCertificateDer: DER }),
   limit<enrol.RenewRequest>("lifeline.v1.RenewRequest", { certificateRequestDer: DER }),
   limit<enrol.RenewResponse>("lifeline.v1.RenewResponse", {
     certificateChainDer: { entries: CHAIN_ENTRIES, bytes: DER },
@@ -246,7 +246,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
   limit<admin.CreateJoinTokenRequest>("lifeline.v1.CreateJoinTokenRequest", { note: TEXT, nodePattern: TEXT }),
   limit<admin.CreateJoinTokenResponse>("lifeline.v1.CreateJoinTokenResponse", {
     joinToken: IDENTIFIER,
-    authorityFingerprint: IDENTIFIER,
+    caFingerprint: IDENTIFIER,
   }),
   limit<admin.ListJoinTokensResponse>("lifeline.v1.ListJoinTokensResponse", { tokens: ROWS }),
   limit<admin.RevokeJoinTokenRequest>("lifeline.v1.RevokeJoinTokenRequest", { id: TEXT }),

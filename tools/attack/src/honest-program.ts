@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { guardProcess, NS_PER_MS, pause, systemClock, type Target } from "@lifeline/measure";
 import { createRpcClient, tlsCredentials } from "@lifeline/rpc";
-import { encodeReport, NO_VITALS, planFromWire, reportPb } from "@lifeline/wire";
+import { encodeReport, NO_SELF_METRICS, planFromWire, reportPb } from "@lifeline/wire";
 import type { HonestAccount, HonestIdentity, HonestOrder } from "./honest.ts";
 import { windowFor } from "./windows.ts";
 
@@ -104,7 +104,7 @@ class ReportingNode {
     this.#sequence += 1;
     const sealedAtMs = systemClock.wallMs();
     const windows = this.#targets.slice(0, WINDOWS_PER_REPORT).map((target) => windowFor(target, sealedAtMs, ANSWERED));
-    const report = encodeReport({ sealedAtMs, windows, vitals: NO_VITALS });
+    const report = encodeReport({ sealedAtMs, windows, selfMetrics: NO_SELF_METRICS });
     this.#pending.set(this.#sequence, { dueNs: systemClock.monotonicNs(), report });
     this.#send(this.#sequence);
   }

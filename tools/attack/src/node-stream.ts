@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Clock, Target } from "@lifeline/measure";
 import { type ChannelCredentials, createRpcClient, RpcError } from "@lifeline/rpc";
-import { encodeReport, NO_VITALS, planFromWire, reportPb } from "@lifeline/wire";
+import { encodeReport, NO_SELF_METRICS, planFromWire, reportPb } from "@lifeline/wire";
 import { within } from "./poll.ts";
 
 /** No call finds itself on a connection under another identity. */
@@ -101,7 +101,7 @@ export class NodeStream {
   report(sequence: number, options: ReportOptions = {}): Promise<void> {
     const nowMs = this.#clock.wallMs();
     const { sealedAtMs = nowMs, sentAtMs = nowMs, bytes } = options;
-    const report = bytes ?? encodeReport({ sealedAtMs, windows: [], vitals: NO_VITALS });
+    const report = bytes ?? encodeReport({ sealedAtMs, windows: [], selfMetrics: NO_SELF_METRICS });
     const sentUnixMs = BigInt(sentAtMs);
     const value = { bootId: this.#bootId, sequence: BigInt(sequence), report, sentUnixMs };
     return this.#call.send({ message: { case: "report", value } });

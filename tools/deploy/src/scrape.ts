@@ -45,7 +45,7 @@ export async function bringReport({ grpcPort }: Collector, nodeId: string, clock
   const node = { nodeId, bootId, agentVersion: "1", hostname: nodeId };
   await call.send({ message: { case: "hello", value: { ...node, roles: [2], ipVersions: [4] } } });
   const sealedAtMs = Math.round(clock.wallMs());
-  const report = encodeReport({ sealedAtMs, windows: [], vitals: VITALS });
+  const report = encodeReport({ sealedAtMs, windows: [], selfMetrics: SELF_METRICS });
   await call.send({
     message: { case: "report", value: { bootId, sequence: 1n, report, sentUnixMs: BigInt(sealedAtMs) } },
   });
@@ -53,7 +53,7 @@ export async function bringReport({ grpcPort }: Collector, nodeId: string, clock
   client.close();
 }
 
-const VITALS = {
+const SELF_METRICS = {
   rssBytes: 1,
   cpuUs: 1,
   uptimeMs: 1,

@@ -25,7 +25,7 @@ describe("inputs out of proportion", () => {
     expect(refused.slice(0, 5)).toEqual([
       "target_ids",
       "windows",
-      "vitals",
+      "self_metrics",
       "windows[0].reasons",
       "windows[0].reason_counts",
     ]);

@@ -3,7 +3,7 @@ import { between, pick, type Random } from "@lifeline/crash";
 import { type Clock, pause, type Reason } from "@lifeline/measure";
 import { type ChannelCredentials, createRpcClient, RpcError } from "@lifeline/rpc";
 import { emptyWindow, type Window } from "@lifeline/window";
-import { encodeReport, NO_VITALS, type Report, reportPb } from "@lifeline/wire";
+import { encodeReport, NO_SELF_METRICS, type Report, reportPb } from "@lifeline/wire";
 import type { SoakCredentials } from "./credentials.ts";
 
 /** What was done, so that a soak without its load does not pass for one. */
@@ -153,7 +153,7 @@ function reportOf(targetIds: readonly string[], ordinal: number, random: Random,
   const windows = targetIds
     .slice(first, first + WINDOWS)
     .map((id) => windowOf(id, nowMs, ordinal, pick(random, ["answered", "answered", "refused", "timeout"])));
-  return { sealedAtMs: nowMs, windows, vitals: NO_VITALS };
+  return { sealedAtMs: nowMs, windows, selfMetrics: NO_SELF_METRICS };
 }
 
 function windowOf(targetId: string, nowMs: number, ordinal: number, reason: Reason): Window {

@@ -80,7 +80,7 @@ async function collector(conduct: { refuse?: RpcStatusCode; lose?: boolean } = {
   };
   const server = createRpcServer();
   const service = {
-    getAuthority: async () => ({ authorityCertificateDer: fleet.certDer }),
+    getFleetCa: async () => ({ caCertificateDer: fleet.certDer }),
     enrol: (request: enrolPb.EnrolRequest, context: CallContext) => answer("enrol", request, context),
     renew: (request: enrolPb.RenewRequest, context: CallContext) => answer("renew", request, context),
   };

@@ -190,7 +190,7 @@ export class Enrolment {
     const credentials = kept.load();
     if (credentials === undefined) return undefined;
     const facts = factsOf(credentials);
-    return facts.nodeId === nodeId && facts.authorityFingerprint === authority ? credentials : undefined;
+    return facts.nodeId === nodeId && facts.caFingerprint === authority ? credentials : undefined;
   }
 
   /** The share of a certificate's life that is over. */

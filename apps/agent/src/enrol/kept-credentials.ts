@@ -34,7 +34,7 @@ export interface CertificateFacts {
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   /** Of the authority it came with. */
-  readonly authorityFingerprint: string;
+  readonly caFingerprint: string;
 }
 
 /** The files of one node's identity. */
@@ -123,7 +123,7 @@ export function factsOf({ certPem, authorityPem }: Credentials): CertificateFact
     nodeId: String(nodeId),
     notBeforeMs: certificate.validFromDate.getTime(),
     notAfterMs: certificate.validToDate.getTime(),
-    authorityFingerprint: fingerprintOf(new X509Certificate(authorityPem).raw),
+    caFingerprint: fingerprintOf(new X509Certificate(authorityPem).raw),
   };
 }
 

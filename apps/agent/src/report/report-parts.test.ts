@@ -1,11 +1,11 @@
 import { emptyWindow, followRun, windowOf } from "@lifeline/window";
-import { decodeReport, MAX_REPORT_BYTES, MAX_TARGETS_PER_NODE, type Vitals } from "@lifeline/wire";
+import { type AgentSelfMetrics, decodeReport, MAX_REPORT_BYTES, MAX_TARGETS_PER_NODE } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
 import { sampleOf } from "../testing/fixtures.ts";
 import { boundedEvidence } from "./bounded-evidence.ts";
 import { encodeParts } from "./report-parts.ts";
 
-const vitals: Vitals = {
+const selfMetrics: AgentSelfMetrics = {
   rssBytes: 1,
   cpuUs: 2,
   uptimeMs: 3,
@@ -29,16 +29,16 @@ function targetIdsOf(parts: readonly Uint8Array[]): string[] {
 
 describe("windows that were sealed together", () => {
   it("make one report where they fit, and are split by the number of targets where they do not", () => {
-    expect(encodeParts(0, windowsOf(MAX_TARGETS_PER_NODE), vitals)).toHaveLength(1);
+    expect(encodeParts(0, windowsOf(MAX_TARGETS_PER_NODE), selfMetrics)).toHaveLength(1);
     const windows = windowsOf(MAX_TARGETS_PER_NODE + 1);
-    const parts = encodeParts(0, windows, vitals);
+    const parts = encodeParts(0, windows, selfMetrics);
     expect(parts).toHaveLength(2);
     expect(targetIdsOf(parts)).toEqual(windows.map(({ targetId }) => targetId));
   });
 
   it("are split by size too, so that evidence never makes a report the collector must refuse (S2)", () => {
     const windows = windowsOf(64);
-    const parts = encodeParts(0, windows, vitals, 500);
+    const parts = encodeParts(0, windows, selfMetrics, 500);
     for (const part of parts) expect(part.length).toBeLessThanOrEqual(500);
     expect(targetIdsOf(parts)).toEqual(windows.map(({ targetId }) => targetId));
     expect(MAX_REPORT_BYTES).toBeGreaterThan(500);
@@ -58,6 +58,6 @@ describe("windows that were sealed together", () => {
       redirects: new Array<string>(50).fill(hostile),
     });
     const followed = followRun(undefined, { ...sampleOf("a", 0, "http-redirected"), evidence });
-    expect(targetIdsOf(encodeParts(0, [windowOf(followed, 0, 1)], vitals))).toEqual(["a"]);
+    expect(targetIdsOf(encodeParts(0, [windowOf(followed, 0, 1)], selfMetrics))).toEqual(["a"]);
   });
 });

@@ -1,7 +1,7 @@
 /** Windows that were sealed together, as few reports as the wire's limits allow. */
 
 import type { Window } from "@lifeline/window";
-import { encodeReport, MAX_REPORT_BYTES, MAX_TARGETS_PER_NODE, type Vitals } from "@lifeline/wire";
+import { type AgentSelfMetrics, encodeReport, MAX_REPORT_BYTES, MAX_TARGETS_PER_NODE } from "@lifeline/wire";
 
 /**
  * Encodes windows as reports. A report holds at most MAX_TARGETS_PER_NODE of them, so that it never names more targets than a
@@ -11,18 +11,23 @@ import { encodeReport, MAX_REPORT_BYTES, MAX_TARGETS_PER_NODE, type Vitals } fro
 export function encodeParts(
   sealedAtMs: number,
   windows: readonly Window[],
-  vitals: Vitals,
+  selfMetrics: AgentSelfMetrics,
   maxBytes: number = MAX_REPORT_BYTES,
 ): Uint8Array[] {
-  if (windows.length > MAX_TARGETS_PER_NODE) return halves(sealedAtMs, windows, vitals, maxBytes);
-  const encoded = encodeReport({ sealedAtMs, windows, vitals });
+  if (windows.length > MAX_TARGETS_PER_NODE) return halves(sealedAtMs, windows, selfMetrics, maxBytes);
+  const encoded = encodeReport({ sealedAtMs, windows, selfMetrics });
   if (encoded.length <= maxBytes || windows.length <= 1) return [encoded];
-  return halves(sealedAtMs, windows, vitals, maxBytes);
+  return halves(sealedAtMs, windows, selfMetrics, maxBytes);
 }
 
-function halves(sealedAtMs: number, windows: readonly Window[], vitals: Vitals, maxBytes: number): Uint8Array[] {
+function halves(
+  sealedAtMs: number,
+  windows: readonly Window[],
+  selfMetrics: AgentSelfMetrics,
+  maxBytes: number,
+): Uint8Array[] {
   const middle = Math.ceil(windows.length / 2);
   return [windows.slice(0, middle), windows.slice(middle)].flatMap((half) =>
-    encodeParts(sealedAtMs, half, vitals, maxBytes),
+    encodeParts(sealedAtMs, half, selfMetrics, maxBytes),
   );
 }

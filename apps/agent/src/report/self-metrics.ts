@@ -1,13 +1,13 @@
 /** How the agent itself fares. What would make its numbers doubtful travels with them. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
-import type { Vitals } from "@lifeline/wire";
+import type { AgentSelfMetrics } from "@lifeline/wire";
 
 /** How often the event loop is sampled, ms. A stall is seen whole but for at most this, and ten wake-ups a second cost little. */
 const LOOP_RESOLUTION_MS = 100;
 
 /** Metrics that are counted elsewhere. */
-export type CountedMetrics = Omit<Vitals, "rssBytes" | "cpuUs" | "uptimeMs" | "eventLoopMaxDelayNs">;
+export type CountedMetrics = Omit<AgentSelfMetrics, "rssBytes" | "cpuUs" | "uptimeMs" | "eventLoopMaxDelayNs">;
 
 /** Reads the process's own metrics. Samples the event loop until stopped. */
 export class SelfMetrics {
@@ -22,7 +22,7 @@ export class SelfMetrics {
   }
 
   /** The metrics now. `eventLoopMaxDelayNs` is the longest delay since the last call. */
-  read(counted: CountedMetrics): Vitals {
+  read(counted: CountedMetrics): AgentSelfMetrics {
     const { user, system } = process.cpuUsage();
     const metrics = {
       ...counted,

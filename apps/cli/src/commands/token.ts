@@ -78,7 +78,7 @@ async function createToken(flags: CreateFlags, session: Session) {
   const answer = await session.askAdmin((client, signal) =>
     client.unary("createJoinToken", request, { timeoutMs: CALL_TIMEOUT_MS, signal }),
   );
-  const { token, joinToken, authorityFingerprint } = answer;
+  const { token, joinToken, caFingerprint } = answer;
   // It is written as it is, to be used as it is: so it may hold nothing that a terminal or a file would take for something else.
   if (token === undefined || !/^[\x21-\x7e]+$/.test(joinToken)) {
     throw new CliError(
@@ -87,11 +87,11 @@ async function createToken(flags: CreateFlags, session: Session) {
     );
   }
   if (session.options().json) {
-    await session.print(`${jsonText(createdJson(token, joinToken, authorityFingerprint), 2)}\n`);
+    await session.print(`${jsonText(createdJson(token, joinToken, caFingerprint), 2)}\n`);
     return;
   }
   await session.print(`${joinToken}\n`);
-  await session.world.stderr.write(useText(token, authorityFingerprint));
+  await session.world.stderr.write(useText(token, caFingerprint));
 }
 
 function createdJson(token: adminPb.JoinToken, joinToken: string, authority: string) {

@@ -22,7 +22,7 @@ export type Queries = ServiceImplementation<typeof queryPb.QueryService>;
 export type Admin = ServiceImplementation<typeof adminPb.AdminService>;
 
 /** Everything the command line asks; no two methods have one name. */
-export type Answers = Queries & Admin & Pick<ServiceImplementation<typeof enrolPb.EnrolService>, "getAuthority">;
+export type Answers = Queries & Admin & Pick<ServiceImplementation<typeof enrolPb.EnrolService>, "getFleetCa">;
 
 /** A server under test. */
 export interface TestCollector {
@@ -65,7 +65,7 @@ export async function startCollector(
   addService(
     server,
     enrolPb.EnrolService,
-    { getAuthority: missing, enrol: missing, renew: missing, ...answers },
+    { getFleetCa: missing, enrol: missing, renew: missing, ...answers },
     onDefect,
     admitAnybody,
   );

@@ -1,6 +1,6 @@
 import { deploymentFrom, parseCatalogue } from "@lifeline/catalogue";
 import { emptyWindow } from "@lifeline/window";
-import { NO_VITALS, type Report } from "@lifeline/wire";
+import { NO_SELF_METRICS, type Report } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
 import { Fleet } from "./fleet.ts";
 import type { Node, NodeDescription } from "./node.ts";
@@ -50,7 +50,7 @@ function fleetOf(count: number) {
 const report = (sealedAtMs: number, windows: Report["windows"]): Report => ({
   sealedAtMs,
   windows,
-  vitals: NO_VITALS,
+  selfMetrics: NO_SELF_METRICS,
 });
 const take = (node: Node, taken: Report, receivedAtMs: number) =>
   applyNodeEvent(node, { kind: "report-taken", report: taken, receivedAtMs, isCounted: true });

@@ -1,7 +1,7 @@
 import type { Resolution } from "@lifeline/catalogue";
 import { type Target, targetId } from "@lifeline/measure";
 import type { Incident, RowVerdict } from "@lifeline/verdict";
-import { NO_VITALS } from "@lifeline/wire";
+import { NO_SELF_METRICS } from "@lifeline/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { windowOfOne } from "../testing/report-fixture.ts";
@@ -47,7 +47,7 @@ const planned = (...targets: Target[]): NodeEvent => {
   return { kind: "planned", resolution: resolutionOf(...targets), fleetSize: 1, nowMs: NOW_MS };
 };
 const reported = (target: Target, endMs: number, isCounted = true): NodeEvent => {
-  const report = { sealedAtMs: endMs, windows: [windowOfOne(endMs, target.id)], vitals: NO_VITALS };
+  const report = { sealedAtMs: endMs, windows: [windowOfOne(endMs, target.id)], selfMetrics: NO_SELF_METRICS };
   return { kind: "report-taken", report, receivedAtMs: NOW_MS, isCounted };
 };
 const stored = (receivedAtMs: number): NodeEvent => ({ kind: "report-stored", receivedAtMs });

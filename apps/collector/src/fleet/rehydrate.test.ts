@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { deploymentFrom, parseCatalogue } from "@lifeline/catalogue";
 import { manualClock, systemClock } from "@lifeline/measure";
 import { emptyWindow } from "@lifeline/window";
-import { encodeReport, NO_VITALS } from "@lifeline/wire";
+import { encodeReport, NO_SELF_METRICS } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openStore, type Store } from "../store/store.ts";
 import { Fleet } from "./fleet.ts";
@@ -74,7 +74,7 @@ const saveReport = (nodeId: string, sequence: number, targetId: string, endMs: n
     receivedAtMs: endMs,
     sealedAtMs: endMs,
     clockOffsetMs: undefined,
-    payload: encodeReport({ sealedAtMs: endMs, windows, vitals: NO_VITALS }),
+    payload: encodeReport({ sealedAtMs: endMs, windows, selfMetrics: NO_SELF_METRICS }),
     windowCount: 1,
     windows: windows.map((window) => ({ ...window, position: 0 })),
   });

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Reason, type Sample, systemClock } from "@lifeline/measure";
 import { type ChannelCredentials, channelCredentials, createRpcClient, RpcStatus } from "@lifeline/rpc";
 import { followRun, mergeWindows, type Run, type Window, windowOf } from "@lifeline/window";
-import { encodeReport, NO_VITALS, type Plan, planFromWire, queryPb, reportPb, witnessPb } from "@lifeline/wire";
+import { encodeReport, NO_SELF_METRICS, type Plan, planFromWire, queryPb, reportPb, witnessPb } from "@lifeline/wire";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Collector, startCollector } from "../collector.ts";
@@ -127,7 +127,7 @@ function deadTunnel({ targets }: Plan, nowMs = Date.now()): Uint8Array {
     return [...repeated("answered", 6), ...repeated("timeout", 8)];
   };
   const windows = targets.map(({ id, requirementId }) => windowOfAll(id, reasonsOf(requirementId), nowMs));
-  return encodeReport({ sealedAtMs: nowMs, windows, vitals: NO_VITALS });
+  return encodeReport({ sealedAtMs: nowMs, windows, selfMetrics: NO_SELF_METRICS });
 }
 
 function causes({ grpcPort }: Collector) {

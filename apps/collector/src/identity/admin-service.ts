@@ -61,7 +61,7 @@ export function createAdminService(parts: AdminParts): ServiceImplementation<typ
       return {
         token: tokenToWire(token),
         joinToken: joinTokenText(made),
-        authorityFingerprint: ca.fingerprint,
+        caFingerprint: ca.fingerprint,
       };
     },
     async listJoinTokens() {

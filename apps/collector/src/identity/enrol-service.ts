@@ -111,8 +111,8 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
   };
 
   return {
-    async getAuthority() {
-      return { authorityCertificateDer: caOrRefuse().certDer };
+    async getFleetCa() {
+      return { caCertificateDer: caOrRefuse().certDer };
     },
     enrol: ({ joinToken, certificateRequestDer }, context) =>
       atSource(context, async (from) => {

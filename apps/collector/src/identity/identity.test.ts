@@ -65,8 +65,8 @@ async function fleet(config: Partial<Config> = ISSUING) {
     channelCredentials.createSsl(null, null, null, { rejectUnauthorized: false }),
   );
   closers.push(() => strangers.close());
-  const { authorityCertificateDer } = await strangers.unary("getAuthority", {}, OPTIONS);
-  const der = Buffer.from(authorityCertificateDer);
+  const { caCertificateDer } = await strangers.unary("getFleetCa", {}, OPTIONS);
+  const der = Buffer.from(caCertificateDer);
   const caPem = `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`;
   const admin = createRpcClient(adminPb.AdminService, address, clientOf(caPem));
   closers.push(() => admin.close());
@@ -325,7 +325,7 @@ describe("enrolment", () => {
       () => admin.close(),
     );
     const refused = { code: RpcStatus.FAILED_PRECONDITION };
-    await expect(strangers.unary("getAuthority", {}, OPTIONS)).rejects.toMatchObject(refused);
+    await expect(strangers.unary("getFleetCa", {}, OPTIONS)).rejects.toMatchObject(refused);
     const asAdmin = { ...OPTIONS, bearerToken: ADMIN_TOKEN };
     await expect(admin.unary("createJoinToken", {}, asAdmin)).rejects.toMatchObject(refused);
   });

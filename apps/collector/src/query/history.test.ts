@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { manualClock } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { emptyWindow, mergeAllWindows, type Window } from "@lifeline/window";
-import { encodeReport, NO_VITALS, type queryPb } from "@lifeline/wire";
+import { encodeReport, NO_SELF_METRICS, type queryPb } from "@lifeline/wire";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../store/database.ts";
@@ -70,11 +70,11 @@ async function askAll(request: Request): Promise<Map<string, unknown[]>> {
   const told = new Map<string, unknown[]>();
   let fromUnixMs = request.fromUnixMs ?? 0n;
   for (let answers = 0; answers < 100; answers++) {
-    const { targets, cutUnixMs } = await ask({ ...request, fromUnixMs });
+    const { targets, continueFromUnixMs } = await ask({ ...request, fromUnixMs });
     for (const { targetId, points } of targets ?? []) told.set(targetId, [...(told.get(targetId) ?? []), ...points]);
-    if (cutUnixMs === undefined) return told;
-    expect(cutUnixMs).toBeGreaterThan(fromUnixMs);
-    fromUnixMs = cutUnixMs;
+    if (continueFromUnixMs === undefined) return told;
+    expect(continueFromUnixMs).toBeGreaterThan(fromUnixMs);
+    fromUnixMs = continueFromUnixMs;
   }
   throw new Error("the answers never end");
 }
@@ -85,7 +85,7 @@ function save(windows: readonly Window[], more: Partial<ReportRecord> = {}): voi
   const bootId = new Uint8Array(16);
   const indexed = windows.map(({ targetId, startMs, endMs }, position) => ({ targetId, position, startMs, endMs }));
   const times = { receivedAtMs: NOW_MS + sequence, sealedAtMs: NOW_MS, clockOffsetMs: undefined };
-  const payload = encodeReport({ sealedAtMs: NOW_MS, windows, vitals: NO_VITALS });
+  const payload = encodeReport({ sealedAtMs: NOW_MS, windows, selfMetrics: NO_SELF_METRICS });
   const report = { nodeId: "n1", bootId, sequence, ...times, payload, windowCount: windows.length, windows: indexed };
   expect(run("saveReport", { ...report, ...more })).toBe("stored");
 }
@@ -400,19 +400,19 @@ describe("ListHistory", () => {
     // It begins up to a window's reach before the first.
     const told = first.targets?.[0]?.points.length ?? 0;
     expect(told).toBeGreaterThan(900);
-    expect(first.cutUnixMs).toBe(BigInt(starts[told] ?? 0));
-    const rest = await askAll({ stepSeconds: 10, fromUnixMs: first.cutUnixMs ?? 0n });
+    expect(first.continueFromUnixMs).toBe(BigInt(starts[told] ?? 0));
+    const rest = await askAll({ stepSeconds: 10, fromUnixMs: first.continueFromUnixMs ?? 0n });
     expect([...rest.values()].map((points) => points.length)).toEqual([1_004 - told]);
   });
 
   it("cuts before a step whose reports are too many to open, and says so when it is a single one (S2)", async () => {
     save([simple(ZERO_MS)]);
     for (let at = 0; at < 1_024; at++) save([simple(ZERO_MS + 60_000)]);
-    const { targets, cutUnixMs } = await ask({ stepSeconds: 60 });
+    const { targets, continueFromUnixMs } = await ask({ stepSeconds: 60 });
     expect(targets).toMatchObject([{ points: [{ startUnixMs: BigInt(ZERO_MS), sent: 1n }] }]);
-    expect(cutUnixMs).toBe(BigInt(ZERO_MS + 60_000));
+    expect(continueFromUnixMs).toBe(BigInt(ZERO_MS + 60_000));
     save([simple(ZERO_MS + 60_000)]);
-    await expect(ask({ stepSeconds: 60, fromUnixMs: cutUnixMs ?? 0n })).rejects.toMatchObject({
+    await expect(ask({ stepSeconds: 60, fromUnixMs: continueFromUnixMs ?? 0n })).rejects.toMatchObject({
       code: RpcStatus.FAILED_PRECONDITION,
     });
     rollUp();

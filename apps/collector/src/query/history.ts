@@ -78,7 +78,7 @@ export function createHistory({ fleet, store, clock, retention }: HistorySources
     return {
       ...answer,
       targets: cells.told(),
-      ...(rows.cutMs === undefined ? {} : { cutUnixMs: BigInt(rows.cutMs) }),
+      ...(rows.cutMs === undefined ? {} : { continueFromUnixMs: BigInt(rows.cutMs) }),
     };
   };
 }

@@ -7,7 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { manualClock, systemClock } from "@lifeline/measure";
 import { channelCredentials, createRpcClient, RpcStatus } from "@lifeline/rpc";
-import { encodeReport, NO_VITALS, queryPb } from "@lifeline/wire";
+import { encodeReport, NO_SELF_METRICS, queryPb } from "@lifeline/wire";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Collector } from "../collector.ts";
 import { MAX_RECENT_WINDOWS } from "../fleet/recent-windows.ts";
@@ -87,7 +87,7 @@ const ESCAPE = "\u001b[2J\u001b]0;owned\u0007";
 const nowMs = Date.now();
 const targets = (count: number) => Array.from({ length: count }, (_, at) => windowOfOne(nowMs, `t${at}`));
 const report = (windows: readonly ReturnType<typeof windowOfOne>[], sealedAtMs = nowMs) =>
-  encodeReport({ sealedAtMs, windows, vitals: NO_VITALS });
+  encodeReport({ sealedAtMs, windows, selfMetrics: NO_SELF_METRICS });
 const good = () => reportBytes({ sealedAtMs: nowMs });
 
 describe("a report that is dated two days ahead", () => {

@@ -1,7 +1,7 @@
 /** Windows and encoded reports, for tests. */
 import type { Evidence, Reason } from "@lifeline/measure";
 import { followRun, type Window, windowOf } from "@lifeline/window";
-import { encodeReport, NO_VITALS } from "@lifeline/wire";
+import { encodeReport, NO_SELF_METRICS } from "@lifeline/wire";
 import { TARGET } from "./deployment-fixture.ts";
 
 /** A window of one sample that has just ended. */
@@ -43,5 +43,9 @@ export function reportBytes(options: ReportOptions): Uint8Array {
     ...options.evidence,
   };
   const one = windowOfOne(sealedAtMs, targetId, reason, evidence);
-  return encodeReport({ sealedAtMs, windows: Array.from({ length: windows }, () => one), vitals: NO_VITALS });
+  return encodeReport({
+    sealedAtMs,
+    windows: Array.from({ length: windows }, () => one),
+    selfMetrics: NO_SELF_METRICS,
+  });
 }

@@ -71,7 +71,7 @@ export const flooding: readonly Attack[] = [
     tries: "asks for the authority without end, and reads no answer",
     async run(testBed) {
       const requests = [
-        { path: "/lifeline.v1.EnrolService/GetAuthority", body: base64(framed(new Uint8Array())), ends: true },
+        { path: "/lifeline.v1.EnrolService/GetFleetCa", body: base64(framed(new Uint8Array())), ends: true },
       ];
       const traffic = { kind: "calls", streams: 100, requests, reads: false } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: true, start: { kind: "tls" } } as const;

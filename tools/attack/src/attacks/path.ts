@@ -109,16 +109,13 @@ export const path: readonly Attack[] = [
       const heard: string[] = [];
       const impostor = await pose(testBed, heard);
       const agent = testBed.agent("deceived-1", impostor.address, token);
-      const asked = await within(testBed.clock, () => heard.includes("getAuthority"));
+      const asked = await within(testBed.clock, () => heard.includes("getFleetCa"));
       await pause(testBed.clock, DECEIVE_MS);
       const fared = await agent.kill().then(() => agent.printed());
       impostor.close();
       return outcomeOf(
         [`it was asked for the authority, as anybody is`, asked],
-        [
-          `and heard ${[...new Set(heard)].join(", ")} and nothing else`,
-          heard.every((what) => what === "getAuthority"),
-        ],
+        [`and heard ${[...new Set(heard)].join(", ")} and nothing else`, heard.every((what) => what === "getFleetCa")],
         ["the agent says that it is not connected", fared.includes("not connected")],
       );
     },
@@ -178,14 +175,14 @@ async function pose(testBed: TestBed, heard: string[]): Promise<{ readonly addre
   };
   const onDefect = (what: string) => void heard.push(what);
   const shown = Buffer.from(testBed.authorityPem.replace(/-----[^-]+-----|\s/g, ""), "base64");
-  const getAuthority = async () => {
-    heard.push("getAuthority");
-    return { authorityCertificateDer: shown };
+  const getFleetCa = async () => {
+    heard.push("getFleetCa");
+    return { caCertificateDer: shown };
   };
   addService(
     server,
     enrolPb.EnrolService,
-    { getAuthority, enrol: note("enrol"), renew: note("renew") },
+    { getFleetCa, enrol: note("enrol"), renew: note("renew") },
     onDefect,
     admitAnybody,
   );

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { entry } from "@lifeline/crash";
 import { pause, type Target } from "@lifeline/measure";
 import { createRpcClient } from "@lifeline/rpc";
-import { encodeReport, NO_VITALS, queryPb, witnessPb } from "@lifeline/wire";
+import { encodeReport, NO_SELF_METRICS, queryPb, witnessPb } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { within } from "../poll.ts";
 import { CALL, type TestBed } from "../test-bed.ts";
@@ -76,7 +76,7 @@ async function reportAs(
   const stream = await testBed.openStream(testBed.client(await testBed.node(nodeId)), nodeId, options);
   const sealedAtMs = testBed.clock.wallMs();
   const windows = stream.targets.map((target) => windowFor(target, sealedAtMs, sees(target)));
-  await stream.report(1, { bytes: encodeReport({ sealedAtMs, windows, vitals: NO_VITALS }) });
+  await stream.report(1, { bytes: encodeReport({ sealedAtMs, windows, selfMetrics: NO_SELF_METRICS }) });
   await stream.answered(1);
   return stream;
 }

@@ -1,6 +1,6 @@
 /** By whoever has a node's credentials: to spend more of the collector than one node may. */
 import { pause } from "@lifeline/measure";
-import { encodeReport, MAX_TARGETS_PER_NODE, NO_VITALS } from "@lifeline/wire";
+import { encodeReport, MAX_TARGETS_PER_NODE, NO_SELF_METRICS } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
 import type { TestBed } from "../test-bed.ts";
 import { windowFor } from "../windows.ts";
@@ -28,7 +28,9 @@ async function reportsOf(testBed: TestBed, nodeId: string, windows: number, read
   const seen = { reason: "timeout", evidence: { code: "ETIMEDOUT", address: "192.0.2.1" }, attempts: 5 } as const;
   const each = targets.map((target) => windowFor(target, nowMs, seen));
   const all = Array.from({ length: windows }, (_, at) => each[at % each.length]).filter((one) => one !== undefined);
-  const report = Buffer.from(encodeReport({ sealedAtMs: nowMs, windows: all, vitals: NO_VITALS })).toString("base64");
+  const report = Buffer.from(encodeReport({ sealedAtMs: nowMs, windows: all, selfMetrics: NO_SELF_METRICS })).toString(
+    "base64",
+  );
   const start = { kind: "tls", certPem, keyPem: keys.privateKeyPem } as const;
   const traffic = { kind: "reports", nodeId, report, reads } as const;
   const { calls } = await testBed.flood({ sources: SOURCES.slice(0, 1), connections: 1, again: false, start, traffic });

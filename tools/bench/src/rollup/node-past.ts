@@ -20,7 +20,7 @@ const RTT_SPREAD = 0.1;
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 const BOOT_ID = new Uint8Array(16).fill(1);
-const VITALS = {
+const SELF_METRICS = {
   rssBytes: 60_000_000,
   cpuUs: 1_000_000,
   uptimeMs: 3_600_000,
@@ -50,7 +50,7 @@ export function* reportsOf(nodeId: string, fromMs: number, hours: number): Gener
       receivedAtMs: endMs,
       sealedAtMs: endMs,
       clockOffsetMs: undefined,
-      payload: encodeReport({ sealedAtMs: endMs, windows, vitals: VITALS }),
+      payload: encodeReport({ sealedAtMs: endMs, windows, selfMetrics: SELF_METRICS }),
       windowCount: windows.length,
       windows: windows.map(({ targetId }, position) => ({ targetId, position, startMs, endMs })),
     };

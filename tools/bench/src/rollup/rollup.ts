@@ -141,8 +141,8 @@ async function askInTurns(clock: Clock, stores: { rolled: Store; raw: Store }, f
     const request = { nodeId: NODE_ID, only: "", ...times } as queryPb.ListHistoryRequest;
     return async () => {
       const beganNs = clock.monotonicNs();
-      const { targets = [], cutUnixMs } = await history(request, {} as never);
-      if (targets.length !== TARGETS || cutUnixMs !== undefined)
+      const { targets = [], continueFromUnixMs } = await history(request, {} as never);
+      if (targets.length !== TARGETS || continueFromUnixMs !== undefined)
         throw new BenchError("child-failed", `rollup: ${targets.length} targets of ${TARGETS} were answered, or cut`);
       return { ms: (clock.monotonicNs() - beganNs) / NS_PER_MS, targets };
     };

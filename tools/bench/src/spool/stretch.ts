@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { encodeParts } from "@lifeline/agent";
 import { type ChainCertificate, manualClock, NS_PER_MS, type Sample, type Target } from "@lifeline/measure";
 import { WindowAccumulator } from "@lifeline/prober";
-import type { Vitals } from "@lifeline/wire";
+import type { AgentSelfMetrics } from "@lifeline/wire";
 
 /**
  * How the targets fare: all `well`; all `failing`, cut off after ten good seconds; `lossy`, each attempt lost with the chance of one in
@@ -133,7 +133,7 @@ function rttOf(baseNs: number, chance: () => number): number {
 }
 
 /** Figures that move as an agent's do. */
-function vitalsAt(report: number, chance: () => number): Vitals {
+function vitalsAt(report: number, chance: () => number): AgentSelfMetrics {
   return {
     rssBytes: 88e6 + Math.floor(chance() * 4e6),
     cpuUs: report * 230_000 + Math.floor(chance() * 50_000),

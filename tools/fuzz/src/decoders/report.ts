@@ -82,7 +82,7 @@ function fullWindow(reason: Reason, at: number): Window {
   };
 }
 
-const VITALS: Report["vitals"] = {
+const SELF_METRICS: Report["selfMetrics"] = {
   rssBytes: 60_000_000,
   cpuUs: 12_000,
   uptimeMs: 3_600_000,
@@ -97,7 +97,7 @@ const VITALS: Report["vitals"] = {
 
 const windows = REASONS.map(fullWindow);
 const VALID = [[], windows.slice(0, 1), windows.slice(1, 3), windows.slice(3, 7)].map((some) =>
-  encodeReport({ sealedAtMs: START_MS + 10_000, windows: some, vitals: VITALS }),
+  encodeReport({ sealedAtMs: START_MS + 10_000, windows: some, selfMetrics: SELF_METRICS }),
 );
 
 function check(input: Uint8Array) {
@@ -164,7 +164,7 @@ function windowsOf(report: Uint8Array): Uint8Array[] {
   const decoded = decodeReport(report);
   law(decoded.ok, "a valid report decodes");
   return decoded.value.windows.map((window) => {
-    const alone = encodeReport({ sealedAtMs: 0, windows: [window], vitals: VITALS });
+    const alone = encodeReport({ sealedAtMs: 0, windows: [window], selfMetrics: SELF_METRICS });
     return fieldBody(alone, 3);
   });
 }

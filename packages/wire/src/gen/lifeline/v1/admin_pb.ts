@@ -10,16 +10,16 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/admin.proto.
  */
 export const file_lifeline_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChdsaWZlbGluZS92MS9hZG1pbi5wcm90bxILbGlmZWxpbmUudjEi0gEKCUpvaW5Ub2tlbhIKCgJpZBgBIAEoCRIMCgRub3RlGAIgASgJEhcKD2NyZWF0ZWRfdW5peF9tcxgDIAEoBBIXCg9leHBpcmVzX3VuaXhfbXMYBCABKAQSEAoIdXNlc19tYXgYBSABKA0SDAoEdXNlcxgGIAEoDRIcCg9yZXZva2VkX3VuaXhfbXMYByABKARIAIgBARIUCgxub2RlX3BhdHRlcm4YCCABKAkSEQoJZXBoZW1lcmFsGAkgASgIQhIKEF9yZXZva2VkX3VuaXhfbXMiewoWQ3JlYXRlSm9pblRva2VuUmVxdWVzdBIMCgRub3RlGAEgASgJEhgKEGxpZmV0aW1lX3NlY29uZHMYAiABKA0SEAoIdXNlc19tYXgYAyABKA0SFAoMbm9kZV9wYXR0ZXJuGAQgASgJEhEKCWVwaGVtZXJhbBgFIAEoCCJ4ChdDcmVhdGVKb2luVG9rZW5SZXNwb25zZRIlCgV0b2tlbhgBIAEoCzIWLmxpZmVsaW5lLnYxLkpvaW5Ub2tlbhIXCgpqb2luX3Rva2VuGAIgASgJQgOAAQESHQoVYXV0aG9yaXR5X2ZpbmdlcnByaW50GAMgASgJIhcKFUxpc3RKb2luVG9rZW5zUmVxdWVzdCJbChZMaXN0Sm9pblRva2Vuc1Jlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEiYKBnRva2VucxgCIAMoCzIWLmxpZmVsaW5lLnYxLkpvaW5Ub2tlbiIkChZSZXZva2VKb2luVG9rZW5SZXF1ZXN0EgoKAmlkGAEgASgJIkAKF1Jldm9rZUpvaW5Ub2tlblJlc3BvbnNlEiUKBXRva2VuGAEgASgLMhYubGlmZWxpbmUudjEuSm9pblRva2VuIrACCglFbnJvbG1lbnQSDwoHbm9kZV9pZBgBIAEoCRISCgprZXlfc2hhMjU2GAIgASgJEhUKDWpvaW5fdG9rZW5faWQYAyABKAkSGAoQZW5yb2xsZWRfdW5peF9tcxgEIAEoBBIZChFub3RfYWZ0ZXJfdW5peF9tcxgFIAEoBBIQCghyZW5ld2FscxgGIAEoDRIcCg9yZXZva2VkX3VuaXhfbXMYByABKARIAIgBARIWCg5yZWZ1c2VkX2NsYWltcxgIIAEoDRIiChpsYXN0X3JlZnVzZWRfY2xhaW1fdW5peF9tcxgJIAEoBBIfChdsYXN0X3JlZnVzZWRfY2xhaW1fZnJvbRgKIAEoCRIRCgllcGhlbWVyYWwYCyABKAhCEgoQX3Jldm9rZWRfdW5peF9tcyJPChVMaXN0RW5yb2xtZW50c1JlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJ4ChZMaXN0RW5yb2xtZW50c1Jlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEioKCmVucm9sbWVudHMYAiADKAsyFi5saWZlbGluZS52MS5FbnJvbG1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJIiQKEVJldm9rZU5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiVgoSUmV2b2tlTm9kZVJlc3BvbnNlEikKCWVucm9sbWVudBgBIAEoCzIWLmxpZmVsaW5lLnYxLkVucm9sbWVudBIVCg1lbmRlZF9zdHJlYW1zGAIgASgNIiUKElJlYWRtaXROb2RlUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJIkAKE1JlYWRtaXROb2RlUmVzcG9uc2USKQoJZW5yb2xtZW50GAEgASgLMhYubGlmZWxpbmUudjEuRW5yb2xtZW50MqEECgxBZG1pblNlcnZpY2USXAoPQ3JlYXRlSm9pblRva2VuEiMubGlmZWxpbmUudjEuQ3JlYXRlSm9pblRva2VuUmVxdWVzdBokLmxpZmVsaW5lLnYxLkNyZWF0ZUpvaW5Ub2tlblJlc3BvbnNlElkKDkxpc3RKb2luVG9rZW5zEiIubGlmZWxpbmUudjEuTGlzdEpvaW5Ub2tlbnNSZXF1ZXN0GiMubGlmZWxpbmUudjEuTGlzdEpvaW5Ub2tlbnNSZXNwb25zZRJcCg9SZXZva2VKb2luVG9rZW4SIy5saWZlbGluZS52MS5SZXZva2VKb2luVG9rZW5SZXF1ZXN0GiQubGlmZWxpbmUudjEuUmV2b2tlSm9pblRva2VuUmVzcG9uc2USWQoOTGlzdEVucm9sbWVudHMSIi5saWZlbGluZS52MS5MaXN0RW5yb2xtZW50c1JlcXVlc3QaIy5saWZlbGluZS52MS5MaXN0RW5yb2xtZW50c1Jlc3BvbnNlEk0KClJldm9rZU5vZGUSHi5saWZlbGluZS52MS5SZXZva2VOb2RlUmVxdWVzdBofLmxpZmVsaW5lLnYxLlJldm9rZU5vZGVSZXNwb25zZRJQCgtSZWFkbWl0Tm9kZRIfLmxpZmVsaW5lLnYxLlJlYWRtaXROb2RlUmVxdWVzdBogLmxpZmVsaW5lLnYxLlJlYWRtaXROb2RlUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChdsaWZlbGluZS92MS9hZG1pbi5wcm90bxILbGlmZWxpbmUudjEi0gEKCUpvaW5Ub2tlbhIKCgJpZBgBIAEoCRIMCgRub3RlGAIgASgJEhcKD2NyZWF0ZWRfdW5peF9tcxgDIAEoBBIXCg9leHBpcmVzX3VuaXhfbXMYBCABKAQSEAoIdXNlc19tYXgYBSABKA0SDAoEdXNlcxgGIAEoDRIcCg9yZXZva2VkX3VuaXhfbXMYByABKARIAIgBARIUCgxub2RlX3BhdHRlcm4YCCABKAkSEQoJZXBoZW1lcmFsGAkgASgIQhIKEF9yZXZva2VkX3VuaXhfbXMiewoWQ3JlYXRlSm9pblRva2VuUmVxdWVzdBIMCgRub3RlGAEgASgJEhgKEGxpZmV0aW1lX3NlY29uZHMYAiABKA0SEAoIdXNlc19tYXgYAyABKA0SFAoMbm9kZV9wYXR0ZXJuGAQgASgJEhEKCWVwaGVtZXJhbBgFIAEoCCJxChdDcmVhdGVKb2luVG9rZW5SZXNwb25zZRIlCgV0b2tlbhgBIAEoCzIWLmxpZmVsaW5lLnYxLkpvaW5Ub2tlbhIXCgpqb2luX3Rva2VuGAIgASgJQgOAAQESFgoOY2FfZmluZ2VycHJpbnQYAyABKAkiFwoVTGlzdEpvaW5Ub2tlbnNSZXF1ZXN0IlsKFkxpc3RKb2luVG9rZW5zUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJgoGdG9rZW5zGAIgAygLMhYubGlmZWxpbmUudjEuSm9pblRva2VuIiQKFlJldm9rZUpvaW5Ub2tlblJlcXVlc3QSCgoCaWQYASABKAkiQAoXUmV2b2tlSm9pblRva2VuUmVzcG9uc2USJQoFdG9rZW4YASABKAsyFi5saWZlbGluZS52MS5Kb2luVG9rZW4isAIKCUVucm9sbWVudBIPCgdub2RlX2lkGAEgASgJEhIKCmtleV9zaGEyNTYYAiABKAkSFQoNam9pbl90b2tlbl9pZBgDIAEoCRIYChBlbnJvbGxlZF91bml4X21zGAQgASgEEhkKEW5vdF9hZnRlcl91bml4X21zGAUgASgEEhAKCHJlbmV3YWxzGAYgASgNEhwKD3Jldm9rZWRfdW5peF9tcxgHIAEoBEgAiAEBEhYKDnJlZnVzZWRfY2xhaW1zGAggASgNEiIKGmxhc3RfcmVmdXNlZF9jbGFpbV91bml4X21zGAkgASgEEh8KF2xhc3RfcmVmdXNlZF9jbGFpbV9mcm9tGAogASgJEhEKCWVwaGVtZXJhbBgLIAEoCEISChBfcmV2b2tlZF91bml4X21zIk8KFUxpc3RFbnJvbG1lbnRzUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIngKFkxpc3RFbnJvbG1lbnRzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSKgoKZW5yb2xtZW50cxgCIAMoCzIWLmxpZmVsaW5lLnYxLkVucm9sbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkiJAoRUmV2b2tlTm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCSJWChJSZXZva2VOb2RlUmVzcG9uc2USKQoJZW5yb2xtZW50GAEgASgLMhYubGlmZWxpbmUudjEuRW5yb2xtZW50EhUKDWVuZGVkX3N0cmVhbXMYAiABKA0iJQoSUmVhZG1pdE5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiQAoTUmVhZG1pdE5vZGVSZXNwb25zZRIpCgllbnJvbG1lbnQYASABKAsyFi5saWZlbGluZS52MS5FbnJvbG1lbnQyoQQKDEFkbWluU2VydmljZRJcCg9DcmVhdGVKb2luVG9rZW4SIy5saWZlbGluZS52MS5DcmVhdGVKb2luVG9rZW5SZXF1ZXN0GiQubGlmZWxpbmUudjEuQ3JlYXRlSm9pblRva2VuUmVzcG9uc2USWQoOTGlzdEpvaW5Ub2tlbnMSIi5saWZlbGluZS52MS5MaXN0Sm9pblRva2Vuc1JlcXVlc3QaIy5saWZlbGluZS52MS5MaXN0Sm9pblRva2Vuc1Jlc3BvbnNlElwKD1Jldm9rZUpvaW5Ub2tlbhIjLmxpZmVsaW5lLnYxLlJldm9rZUpvaW5Ub2tlblJlcXVlc3QaJC5saWZlbGluZS52MS5SZXZva2VKb2luVG9rZW5SZXNwb25zZRJZCg5MaXN0RW5yb2xtZW50cxIiLmxpZmVsaW5lLnYxLkxpc3RFbnJvbG1lbnRzUmVxdWVzdBojLmxpZmVsaW5lLnYxLkxpc3RFbnJvbG1lbnRzUmVzcG9uc2USTQoKUmV2b2tlTm9kZRIeLmxpZmVsaW5lLnYxLlJldm9rZU5vZGVSZXF1ZXN0Gh8ubGlmZWxpbmUudjEuUmV2b2tlTm9kZVJlc3BvbnNlElAKC1JlYWRtaXROb2RlEh8ubGlmZWxpbmUudjEuUmVhZG1pdE5vZGVSZXF1ZXN0GiAubGlmZWxpbmUudjEuUmVhZG1pdE5vZGVSZXNwb25zZWIGcHJvdG8z");
 
 /**
- * A fleet join token as it may be shown: never its secret.
+ * A join token without its secret.
  *
  * @generated from message lifeline.v1.JoinToken
  */
 export type JoinToken = Message<"lifeline.v1.JoinToken"> & {
   /**
-   * Public part of the token, by which it is named: 8 hexadecimal characters.
+   * Public part of the token, 8 hexadecimal characters: what people call it by.
    *
    * @generated from field: string id = 1;
    */
@@ -41,7 +41,7 @@ export type JoinToken = Message<"lifeline.v1.JoinToken"> & {
   expiresUnixMs: bigint;
 
   /**
-   * Nodes it may let in, in all; at least 1.
+   * Nodes it may enrol in all; at least 1.
    *
    * @generated from field: uint32 uses_max = 5;
    */
@@ -53,21 +53,21 @@ export type JoinToken = Message<"lifeline.v1.JoinToken"> & {
   uses: number;
 
   /**
-   * Absent while it is good.
+   * Absent while it is not revoked.
    *
    * @generated from field: optional uint64 revoked_unix_ms = 7;
    */
   revokedUnixMs?: bigint | undefined;
 
   /**
-   * Shell-style pattern on the node ids it may let in, in lower case; empty: any.
+   * Shell-style pattern of the node ids it may enrol, in lower case; empty: any.
    *
    * @generated from field: string node_pattern = 8;
    */
   nodePattern: string;
 
   /**
-   * The keys it lets in end with the agents that made them: see Enrolment.ephemeral.
+   * The keys it enrols end with the agents that made them: see Enrolment.ephemeral.
    *
    * @generated from field: bool ephemeral = 9;
    */
@@ -134,18 +134,18 @@ export type CreateJoinTokenResponse = Message<"lifeline.v1.CreateJoinTokenRespon
   token?: JoinToken | undefined;
 
   /**
-   * Secret: id.secret, told this once.
+   * Secret: id.secret. Returned this once.
    *
    * @generated from field: string join_token = 2;
    */
   joinToken: string;
 
   /**
-   * What agents pin: sha256: and 64 hexadecimal characters, of the authority's certificate.
+   * Fingerprint of the fleet CA's certificate, which agents pin: sha256: and 64 hexadecimal characters.
    *
-   * @generated from field: string authority_fingerprint = 3;
+   * @generated from field: string ca_fingerprint = 3;
    */
-  authorityFingerprint: string;
+  caFingerprint: string;
 };
 
 /**
@@ -225,7 +225,7 @@ export const RevokeJoinTokenResponseSchema: GenMessage<RevokeJoinTokenResponse> 
   messageDesc(file_lifeline_v1_admin, 6);
 
 /**
- * A node that was given a certificate.
+ * A node that has a certificate.
  *
  * @generated from message lifeline.v1.Enrolment
  */
@@ -236,7 +236,8 @@ export type Enrolment = Message<"lifeline.v1.Enrolment"> & {
   nodeId: string;
 
   /**
-   * SHA-256 of its public key (SubjectPublicKeyInfo, DER), hexadecimal; empty for an id that was revoked before any key of it was seen.
+   * SHA-256 of its public key (SubjectPublicKeyInfo, DER), hexadecimal; empty if the id was revoked before it had a
+   * key.
    *
    * @generated from field: string key_sha256 = 2;
    */
@@ -263,14 +264,14 @@ export type Enrolment = Message<"lifeline.v1.Enrolment"> & {
   renewals: number;
 
   /**
-   * Set: none of its certificates is good, and its id cannot be enrolled, until it is readmitted.
+   * Set: its certificates are refused and its id cannot be enrolled, until it is readmitted.
    *
    * @generated from field: optional uint64 revoked_unix_ms = 7;
    */
   revokedUnixMs?: bigint | undefined;
 
   /**
-   * Attempts of another key to enrol under this id or to speak for it.
+   * Attempts of another key to enrol under this id, or to open a stream as this node.
    *
    * @generated from field: uint32 refused_claims = 8;
    */
@@ -282,14 +283,15 @@ export type Enrolment = Message<"lifeline.v1.Enrolment"> & {
   lastRefusedClaimUnixMs: bigint;
 
   /**
-   * Where the last of them came from.
+   * Address that the last of them came from.
    *
    * @generated from field: string last_refused_claim_from = 10;
    */
   lastRefusedClaimFrom: string;
 
   /**
-   * Its key came by an ephemeral token: it gives way to another that a join token lets in, once nobody has spoken for the node for 30 s.
+   * Its key was enrolled by an ephemeral token. A join token may replace the key once the node has had no stream for 30
+   * s.
    *
    * @generated from field: bool ephemeral = 11;
    */
@@ -386,7 +388,7 @@ export type RevokeNodeResponse = Message<"lifeline.v1.RevokeNodeResponse"> & {
   enrolment?: Enrolment | undefined;
 
   /**
-   * Streams of the node that were ended.
+   * Streams of the node that this ended.
    *
    * @generated from field: uint32 ended_streams = 2;
    */
@@ -401,7 +403,7 @@ export const RevokeNodeResponseSchema: GenMessage<RevokeNodeResponse> = /*@__PUR
   messageDesc(file_lifeline_v1_admin, 11);
 
 /**
- * Frees the id for one new key; keys that were revoked stay refused for good.
+ * Lets one new key enrol under the id. Keys that were revoked stay refused.
  *
  * @generated from message lifeline.v1.ReadmitNodeRequest
  */

@@ -10,10 +10,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/enrol.proto.
  */
 export const file_lifeline_v1_enrol: GenFile = /*@__PURE__*/
-  fileDesc("ChdsaWZlbGluZS92MS9lbnJvbC5wcm90bxILbGlmZWxpbmUudjEiSAoMRW5yb2xSZXF1ZXN0EhcKCmpvaW5fdG9rZW4YASABKAlCA4ABARIfChdjZXJ0aWZpY2F0ZV9yZXF1ZXN0X2RlchgCIAEoDCJJCg1FbnJvbFJlc3BvbnNlEh0KFWNlcnRpZmljYXRlX2NoYWluX2RlchgBIAMoDBIZChFub3RfYWZ0ZXJfdW5peF9tcxgCIAEoBCIVChNHZXRBdXRob3JpdHlSZXF1ZXN0IjkKFEdldEF1dGhvcml0eVJlc3BvbnNlEiEKGWF1dGhvcml0eV9jZXJ0aWZpY2F0ZV9kZXIYASABKAwiLwoMUmVuZXdSZXF1ZXN0Eh8KF2NlcnRpZmljYXRlX3JlcXVlc3RfZGVyGAEgASgMIkkKDVJlbmV3UmVzcG9uc2USHQoVY2VydGlmaWNhdGVfY2hhaW5fZGVyGAEgAygMEhkKEW5vdF9hZnRlcl91bml4X21zGAIgASgEMuMBCgxFbnJvbFNlcnZpY2USUwoMR2V0QXV0aG9yaXR5EiAubGlmZWxpbmUudjEuR2V0QXV0aG9yaXR5UmVxdWVzdBohLmxpZmVsaW5lLnYxLkdldEF1dGhvcml0eVJlc3BvbnNlEj4KBUVucm9sEhkubGlmZWxpbmUudjEuRW5yb2xSZXF1ZXN0GhoubGlmZWxpbmUudjEuRW5yb2xSZXNwb25zZRI+CgVSZW5ldxIZLmxpZmVsaW5lLnYxLlJlbmV3UmVxdWVzdBoaLmxpZmVsaW5lLnYxLlJlbmV3UmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChdsaWZlbGluZS92MS9lbnJvbC5wcm90bxILbGlmZWxpbmUudjEiSAoMRW5yb2xSZXF1ZXN0EhcKCmpvaW5fdG9rZW4YASABKAlCA4ABARIfChdjZXJ0aWZpY2F0ZV9yZXF1ZXN0X2RlchgCIAEoDCJJCg1FbnJvbFJlc3BvbnNlEh0KFWNlcnRpZmljYXRlX2NoYWluX2RlchgBIAMoDBIZChFub3RfYWZ0ZXJfdW5peF9tcxgCIAEoBCITChFHZXRGbGVldENhUmVxdWVzdCIwChJHZXRGbGVldENhUmVzcG9uc2USGgoSY2FfY2VydGlmaWNhdGVfZGVyGAEgASgMIi8KDFJlbmV3UmVxdWVzdBIfChdjZXJ0aWZpY2F0ZV9yZXF1ZXN0X2RlchgBIAEoDCJJCg1SZW5ld1Jlc3BvbnNlEh0KFWNlcnRpZmljYXRlX2NoYWluX2RlchgBIAMoDBIZChFub3RfYWZ0ZXJfdW5peF9tcxgCIAEoBDLdAQoMRW5yb2xTZXJ2aWNlEk0KCkdldEZsZWV0Q2ESHi5saWZlbGluZS52MS5HZXRGbGVldENhUmVxdWVzdBofLmxpZmVsaW5lLnYxLkdldEZsZWV0Q2FSZXNwb25zZRI+CgVFbnJvbBIZLmxpZmVsaW5lLnYxLkVucm9sUmVxdWVzdBoaLmxpZmVsaW5lLnYxLkVucm9sUmVzcG9uc2USPgoFUmVuZXcSGS5saWZlbGluZS52MS5SZW5ld1JlcXVlc3QaGi5saWZlbGluZS52MS5SZW5ld1Jlc3BvbnNlYgZwcm90bzM");
 
 /**
- * An agent proves itself once with a join token and receives a certificate for its node id.
+ * An agent presents a join token once and receives a certificate for its node id.
  *
  * @generated from message lifeline.v1.EnrolRequest
  */
@@ -65,42 +65,43 @@ export const EnrolResponseSchema: GenMessage<EnrolResponse> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_enrol, 1);
 
 /**
- * The first thing an agent asks, of a listener it cannot trust yet: what it is told counts only if its fingerprint is the one it was given.
+ * The first request of an agent, over a connection it cannot trust yet. The agent accepts the answer only if it has the
+ * pinned fingerprint.
  *
- * @generated from message lifeline.v1.GetAuthorityRequest
+ * @generated from message lifeline.v1.GetFleetCaRequest
  */
-export type GetAuthorityRequest = Message<"lifeline.v1.GetAuthorityRequest"> & {
+export type GetFleetCaRequest = Message<"lifeline.v1.GetFleetCaRequest"> & {
 };
 
 /**
- * Describes the message lifeline.v1.GetAuthorityRequest.
- * Use `create(GetAuthorityRequestSchema)` to create a new message.
+ * Describes the message lifeline.v1.GetFleetCaRequest.
+ * Use `create(GetFleetCaRequestSchema)` to create a new message.
  */
-export const GetAuthorityRequestSchema: GenMessage<GetAuthorityRequest> = /*@__PURE__*/
+export const GetFleetCaRequestSchema: GenMessage<GetFleetCaRequest> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_enrol, 2);
 
 /**
- * @generated from message lifeline.v1.GetAuthorityResponse
+ * @generated from message lifeline.v1.GetFleetCaResponse
  */
-export type GetAuthorityResponse = Message<"lifeline.v1.GetAuthorityResponse"> & {
+export type GetFleetCaResponse = Message<"lifeline.v1.GetFleetCaResponse"> & {
   /**
-   * The fleet's authority, DER.
+   * Certificate of the fleet CA, DER.
    *
-   * @generated from field: bytes authority_certificate_der = 1;
+   * @generated from field: bytes ca_certificate_der = 1;
    */
-  authorityCertificateDer: Uint8Array;
+  caCertificateDer: Uint8Array;
 };
 
 /**
- * Describes the message lifeline.v1.GetAuthorityResponse.
- * Use `create(GetAuthorityResponseSchema)` to create a new message.
+ * Describes the message lifeline.v1.GetFleetCaResponse.
+ * Use `create(GetFleetCaResponseSchema)` to create a new message.
  */
-export const GetAuthorityResponseSchema: GenMessage<GetAuthorityResponse> = /*@__PURE__*/
+export const GetFleetCaResponseSchema: GenMessage<GetFleetCaResponse> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_enrol, 3);
 
 /**
- * Sent over mutual TLS under the certificate that is to be renewed, whose key stays. It may have ended, for a node that was cut off must
- * find its way back: the key it was enrolled with is what counts.
+ * Sent over mutual TLS under the certificate to renew; the key stays. The certificate may have expired, because a node
+ * that was offline must be able to return: the enrolled key is what counts.
  *
  * @generated from message lifeline.v1.RenewRequest
  */
@@ -147,12 +148,12 @@ export const RenewResponseSchema: GenMessage<RenewResponse> = /*@__PURE__*/
  */
 export const EnrolService: GenService<{
   /**
-   * @generated from rpc lifeline.v1.EnrolService.GetAuthority
+   * @generated from rpc lifeline.v1.EnrolService.GetFleetCa
    */
-  getAuthority: {
+  getFleetCa: {
     methodKind: "unary";
-    input: typeof GetAuthorityRequestSchema;
-    output: typeof GetAuthorityResponseSchema;
+    input: typeof GetFleetCaRequestSchema;
+    output: typeof GetFleetCaResponseSchema;
   },
   /**
    * @generated from rpc lifeline.v1.EnrolService.Enrol

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/query.proto.
  */
 export const file_lifeline_v1_query: GenFile = /*@__PURE__*/
-  fileDesc("ChdsaWZlbGluZS92MS9xdWVyeS5wcm90bxILbGlmZWxpbmUudjEikQYKClZlcmRpY3RSb3cSDwoHbm9kZV9pZBgBIAEoCRIWCg5yZXF1aXJlbWVudF9pZBgCIAEoCRIrCgpvYmxpZ2F0aW9uGAMgASgOMhcubGlmZWxpbmUudjEuT2JsaWdhdGlvbhIQCghyZXF1aXJlZBgEIAEoCBIRCgl0YXJnZXRfaWQYBSABKAkSEAoIZW5kcG9pbnQYBiABKAkSDQoFcHJvYmUYByABKAkSEgoKaXBfdmVyc2lvbhgIIAEoDRIlCgd2ZXJkaWN0GAkgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgKIAEoCRIQCghldmlkZW5jZRgLIAEoCRIRCgluZXh0X3N0ZXAYDCABKAkSFQoNc2luY2VfdW5peF9tcxgNIAEoBBIbChNsYXN0X3NhbXBsZV91bml4X21zGA4gASgEEgwKBHNlbnQYDyABKAQSDAoEbG9zdBgQIAEoBBIMCgRsYXRlGBEgASgEEg4KBnNpbGVudBgSIAEoBBIQCghub3Rfc2VudBgTIAEoBBIXCgpsb3NzX3JhdGlvGBQgASgBSACIAQESFgoObG9zc19yYXRpb19sb3cYFSABKAESFwoPbG9zc19yYXRpb19oaWdoGBYgASgBEhcKCnJ0dF9wNTBfbnMYFyABKARIAYgBARIXCgpydHRfcDk1X25zGBggASgESAKIAQESFwoKcnR0X21heF9ucxgZIAEoBEgDiAEBEhEKCXJ0dF9jb3VudBgaIAEoBBIYChBydHRfa2VybmVsX2NvdW50GBsgASgEEhQKDGZvbGxvd3NfZnJvbRgcIAEoCRIUCgx1ZHBfZXZpZGVuY2UYHSABKAkSDQoFcHJveHkYHiABKAkSEgoKY29tcGFyaXNvbhgfIAEoCBIrCgpkaXJlY3Rpb25zGCAgASgLMhcubGlmZWxpbmUudjEuRGlyZWN0aW9uc0INCgtfbG9zc19yYXRpb0INCgtfcnR0X3A1MF9uc0INCgtfcnR0X3A5NV9uc0INCgtfcnR0X21heF9ucyKJAQoKRGlyZWN0aW9ucxIUCgxmb3J3YXJkX3NlbnQYASABKAQSFAoMZm9yd2FyZF9sb3N0GAIgASgEEhMKC3JldHVybl9zZW50GAMgASgEEhMKC3JldHVybl9sb3N0GAQgASgEEhIKCmR1cGxpY2F0ZXMYBSABKAQSEQoJcmVvcmRlcmVkGAYgASgEIqoCCgtOb2RlU3VtbWFyeRIPCgdub2RlX2lkGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEhUKDWFnZW50X3ZlcnNpb24YAyABKAkSEQoJY29ubmVjdGVkGAQgASgIEhoKEmZpcnN0X3NlZW5fdW5peF9tcxgFIAEoBBIbChNsYXN0X3JlcG9ydF91bml4X21zGAYgASgEEhAKCG1ldF9yb3dzGAcgASgNEhUKDWRlZ3JhZGVkX3Jvd3MYCCABKA0SEgoKdW5tZXRfcm93cxgJIAEoDRIUCgx1bmtub3duX3Jvd3MYCiABKA0SGwoTbm90X2FwcGxpY2FibGVfcm93cxgLIAEoDRIlCgd2ZXJkaWN0GAwgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdCKhAQoJQm9vdENvdW50Eg8KB2Jvb3RfaWQYASABKAwSFgoOZmlyc3Rfc2VxdWVuY2UYAiABKAQSFQoNbGFzdF9zZXF1ZW5jZRgDIAEoBBIPCgdyZXBvcnRzGAQgASgEEg8KB3dpbmRvd3MYBSABKAQSFwoPbWlzc2luZ19yZXBvcnRzGAYgASgEEhkKEWR1cGxpY2F0ZV9yZXBvcnRzGAcgASgEIu4BCghJbmNpZGVudBIKCgJpZBgBIAEoBBIPCgdub2RlX2lkGAIgASgJEhYKDnJlcXVpcmVtZW50X2lkGAMgASgJEhEKCXRhcmdldF9pZBgEIAEoCRIlCgd2ZXJkaWN0GAUgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgGIAEoCRIVCg1zdGFydF91bml4X21zGAcgASgEEhgKC2VuZF91bml4X21zGAggASgESACIAQESEAoIZXZpZGVuY2UYCSABKAkSEQoJbmV4dF9zdGVwGAogASgJQg4KDF9lbmRfdW5peF9tcyJbChNMaXN0VmVyZGljdHNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkSDAoEb25seRgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSKMAQoUTGlzdFZlcmRpY3RzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJQoEcm93cxgCIAMoCzIXLmxpZmVsaW5lLnYxLlZlcmRpY3RSb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEhkKEWNhdGFsb2d1ZV92ZXJzaW9uGAQgASgJIjkKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkicAoRTGlzdE5vZGVzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJwoFbm9kZXMYAiADKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkiIQoOR2V0Tm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCSLMAQoPR2V0Tm9kZVJlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEiYKBG5vZGUYAiABKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIlCgRyb3dzGAMgAygLMhcubGlmZWxpbmUudjEuVmVyZGljdFJvdxIoCglpbmNpZGVudHMYBCADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIlCgVib290cxgFIAMoCzIWLmxpZmVsaW5lLnYxLkJvb3RDb3VudCJ4ChRMaXN0SW5jaWRlbnRzUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEhEKCW9wZW5fb25seRgCIAEoCBIVCg1zaW5jZV91bml4X21zGAMgASgEEhEKCXBhZ2Vfc2l6ZRgEIAEoDRISCgpwYWdlX3Rva2VuGAUgASgJInUKFUxpc3RJbmNpZGVudHNSZXNwb25zZRIZChFnZW5lcmF0ZWRfdW5peF9tcxgBIAEoBBIoCglpbmNpZGVudHMYAiADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkikQIKDEhpc3RvcnlQb2ludBIVCg1zdGFydF91bml4X21zGAEgASgEEgwKBHNlbnQYAiABKAQSDAoEbG9zdBgDIAEoBBIMCgRsYXRlGAQgASgEEg4KBnNpbGVudBgFIAEoBBIQCghub3Rfc2VudBgGIAEoBBIXCgpsb3NzX3JhdGlvGAcgASgBSACIAQESFwoKcnR0X3A1MF9ucxgIIAEoBEgBiAEBEhcKCnJ0dF9wOTVfbnMYCSABKARIAogBARIXCgpydHRfbWF4X25zGAogASgESAOIAQFCDQoLX2xvc3NfcmF0aW9CDQoLX3J0dF9wNTBfbnNCDQoLX3J0dF9wOTVfbnNCDQoLX3J0dF9tYXhfbnMiZQoNVGFyZ2V0SGlzdG9yeRIWCg5yZXF1aXJlbWVudF9pZBgBIAEoCRIRCgl0YXJnZXRfaWQYAiABKAkSKQoGcG9pbnRzGAMgAygLMhkubGlmZWxpbmUudjEuSGlzdG9yeVBvaW50InMKEkxpc3RIaXN0b3J5UmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEgwKBG9ubHkYAiABKAkSFAoMZnJvbV91bml4X21zGAMgASgEEhIKCnRvX3VuaXhfbXMYBCABKAQSFAoMc3RlcF9zZWNvbmRzGAUgASgNIp0BChNMaXN0SGlzdG9yeVJlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEhQKDHN0ZXBfc2Vjb25kcxgCIAEoDRIrCgd0YXJnZXRzGAMgAygLMhoubGlmZWxpbmUudjEuVGFyZ2V0SGlzdG9yeRIYCgtjdXRfdW5peF9tcxgEIAEoBEgAiAEBQg4KDF9jdXRfdW5peF9tcyqNAQoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASDwoLVkVSRElDVF9NRVQQARIUChBWRVJESUNUX0RFR1JBREVEEAISEQoNVkVSRElDVF9VTk1FVBADEhMKD1ZFUkRJQ1RfVU5LTk9XThAEEhoKFlZFUkRJQ1RfTk9UX0FQUExJQ0FCTEUQBSp2CgpPYmxpZ2F0aW9uEhoKFk9CTElHQVRJT05fVU5TUEVDSUZJRUQQABIXChNPQkxJR0FUSU9OX1JFUVVJUkVEEAESFwoTT0JMSUdBVElPTl9PUFRJT05BTBACEhoKFk9CTElHQVRJT05fQ09ORElUSU9OQUwQAzKfAwoMUXVlcnlTZXJ2aWNlElMKDExpc3RWZXJkaWN0cxIgLmxpZmVsaW5lLnYxLkxpc3RWZXJkaWN0c1JlcXVlc3QaIS5saWZlbGluZS52MS5MaXN0VmVyZGljdHNSZXNwb25zZRJKCglMaXN0Tm9kZXMSHS5saWZlbGluZS52MS5MaXN0Tm9kZXNSZXF1ZXN0Gh4ubGlmZWxpbmUudjEuTGlzdE5vZGVzUmVzcG9uc2USRAoHR2V0Tm9kZRIbLmxpZmVsaW5lLnYxLkdldE5vZGVSZXF1ZXN0GhwubGlmZWxpbmUudjEuR2V0Tm9kZVJlc3BvbnNlElYKDUxpc3RJbmNpZGVudHMSIS5saWZlbGluZS52MS5MaXN0SW5jaWRlbnRzUmVxdWVzdBoiLmxpZmVsaW5lLnYxLkxpc3RJbmNpZGVudHNSZXNwb25zZRJQCgtMaXN0SGlzdG9yeRIfLmxpZmVsaW5lLnYxLkxpc3RIaXN0b3J5UmVxdWVzdBogLmxpZmVsaW5lLnYxLkxpc3RIaXN0b3J5UmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChdsaWZlbGluZS92MS9xdWVyeS5wcm90bxILbGlmZWxpbmUudjEikQYKClZlcmRpY3RSb3cSDwoHbm9kZV9pZBgBIAEoCRIWCg5yZXF1aXJlbWVudF9pZBgCIAEoCRIrCgpvYmxpZ2F0aW9uGAMgASgOMhcubGlmZWxpbmUudjEuT2JsaWdhdGlvbhIQCghyZXF1aXJlZBgEIAEoCBIRCgl0YXJnZXRfaWQYBSABKAkSEAoIZW5kcG9pbnQYBiABKAkSDQoFcHJvYmUYByABKAkSEgoKaXBfdmVyc2lvbhgIIAEoDRIlCgd2ZXJkaWN0GAkgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgKIAEoCRIQCghldmlkZW5jZRgLIAEoCRIRCgluZXh0X3N0ZXAYDCABKAkSFQoNc2luY2VfdW5peF9tcxgNIAEoBBIbChNsYXN0X3NhbXBsZV91bml4X21zGA4gASgEEgwKBHNlbnQYDyABKAQSDAoEbG9zdBgQIAEoBBIMCgRsYXRlGBEgASgEEg4KBnNpbGVudBgSIAEoBBIQCghub3Rfc2VudBgTIAEoBBIXCgpsb3NzX3JhdGlvGBQgASgBSACIAQESFgoObG9zc19yYXRpb19sb3cYFSABKAESFwoPbG9zc19yYXRpb19oaWdoGBYgASgBEhcKCnJ0dF9wNTBfbnMYFyABKARIAYgBARIXCgpydHRfcDk1X25zGBggASgESAKIAQESFwoKcnR0X21heF9ucxgZIAEoBEgDiAEBEhEKCXJ0dF9jb3VudBgaIAEoBBIYChBydHRfa2VybmVsX2NvdW50GBsgASgEEhQKDGZvbGxvd3NfZnJvbRgcIAEoCRIUCgx1ZHBfZXZpZGVuY2UYHSABKAkSDQoFcHJveHkYHiABKAkSEgoKY29tcGFyaXNvbhgfIAEoCBIrCgpkaXJlY3Rpb25zGCAgASgLMhcubGlmZWxpbmUudjEuRGlyZWN0aW9uc0INCgtfbG9zc19yYXRpb0INCgtfcnR0X3A1MF9uc0INCgtfcnR0X3A5NV9uc0INCgtfcnR0X21heF9ucyKJAQoKRGlyZWN0aW9ucxIUCgxmb3J3YXJkX3NlbnQYASABKAQSFAoMZm9yd2FyZF9sb3N0GAIgASgEEhMKC3JldHVybl9zZW50GAMgASgEEhMKC3JldHVybl9sb3N0GAQgASgEEhIKCmR1cGxpY2F0ZXMYBSABKAQSEQoJcmVvcmRlcmVkGAYgASgEIqoCCgtOb2RlU3VtbWFyeRIPCgdub2RlX2lkGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEhUKDWFnZW50X3ZlcnNpb24YAyABKAkSEQoJY29ubmVjdGVkGAQgASgIEhoKEmZpcnN0X3NlZW5fdW5peF9tcxgFIAEoBBIbChNsYXN0X3JlcG9ydF91bml4X21zGAYgASgEEhAKCG1ldF9yb3dzGAcgASgNEhUKDWRlZ3JhZGVkX3Jvd3MYCCABKA0SEgoKdW5tZXRfcm93cxgJIAEoDRIUCgx1bmtub3duX3Jvd3MYCiABKA0SGwoTbm90X2FwcGxpY2FibGVfcm93cxgLIAEoDRIlCgd2ZXJkaWN0GAwgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdCKhAQoJQm9vdENvdW50Eg8KB2Jvb3RfaWQYASABKAwSFgoOZmlyc3Rfc2VxdWVuY2UYAiABKAQSFQoNbGFzdF9zZXF1ZW5jZRgDIAEoBBIPCgdyZXBvcnRzGAQgASgEEg8KB3dpbmRvd3MYBSABKAQSFwoPbWlzc2luZ19yZXBvcnRzGAYgASgEEhkKEWR1cGxpY2F0ZV9yZXBvcnRzGAcgASgEIu4BCghJbmNpZGVudBIKCgJpZBgBIAEoBBIPCgdub2RlX2lkGAIgASgJEhYKDnJlcXVpcmVtZW50X2lkGAMgASgJEhEKCXRhcmdldF9pZBgEIAEoCRIlCgd2ZXJkaWN0GAUgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgGIAEoCRIVCg1zdGFydF91bml4X21zGAcgASgEEhgKC2VuZF91bml4X21zGAggASgESACIAQESEAoIZXZpZGVuY2UYCSABKAkSEQoJbmV4dF9zdGVwGAogASgJQg4KDF9lbmRfdW5peF9tcyJbChNMaXN0VmVyZGljdHNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkSDAoEb25seRgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSKMAQoUTGlzdFZlcmRpY3RzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJQoEcm93cxgCIAMoCzIXLmxpZmVsaW5lLnYxLlZlcmRpY3RSb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEhkKEWNhdGFsb2d1ZV92ZXJzaW9uGAQgASgJIjkKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkicAoRTGlzdE5vZGVzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJwoFbm9kZXMYAiADKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkiIQoOR2V0Tm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCSLMAQoPR2V0Tm9kZVJlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEiYKBG5vZGUYAiABKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIlCgRyb3dzGAMgAygLMhcubGlmZWxpbmUudjEuVmVyZGljdFJvdxIoCglpbmNpZGVudHMYBCADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIlCgVib290cxgFIAMoCzIWLmxpZmVsaW5lLnYxLkJvb3RDb3VudCJ4ChRMaXN0SW5jaWRlbnRzUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEhEKCW9wZW5fb25seRgCIAEoCBIVCg1zaW5jZV91bml4X21zGAMgASgEEhEKCXBhZ2Vfc2l6ZRgEIAEoDRISCgpwYWdlX3Rva2VuGAUgASgJInUKFUxpc3RJbmNpZGVudHNSZXNwb25zZRIZChFnZW5lcmF0ZWRfdW5peF9tcxgBIAEoBBIoCglpbmNpZGVudHMYAiADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkikQIKDEhpc3RvcnlQb2ludBIVCg1zdGFydF91bml4X21zGAEgASgEEgwKBHNlbnQYAiABKAQSDAoEbG9zdBgDIAEoBBIMCgRsYXRlGAQgASgEEg4KBnNpbGVudBgFIAEoBBIQCghub3Rfc2VudBgGIAEoBBIXCgpsb3NzX3JhdGlvGAcgASgBSACIAQESFwoKcnR0X3A1MF9ucxgIIAEoBEgBiAEBEhcKCnJ0dF9wOTVfbnMYCSABKARIAogBARIXCgpydHRfbWF4X25zGAogASgESAOIAQFCDQoLX2xvc3NfcmF0aW9CDQoLX3J0dF9wNTBfbnNCDQoLX3J0dF9wOTVfbnNCDQoLX3J0dF9tYXhfbnMiZQoNVGFyZ2V0SGlzdG9yeRIWCg5yZXF1aXJlbWVudF9pZBgBIAEoCRIRCgl0YXJnZXRfaWQYAiABKAkSKQoGcG9pbnRzGAMgAygLMhkubGlmZWxpbmUudjEuSGlzdG9yeVBvaW50InMKEkxpc3RIaXN0b3J5UmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEgwKBG9ubHkYAiABKAkSFAoMZnJvbV91bml4X21zGAMgASgEEhIKCnRvX3VuaXhfbXMYBCABKAQSFAoMc3RlcF9zZWNvbmRzGAUgASgNIrEBChNMaXN0SGlzdG9yeVJlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEhQKDHN0ZXBfc2Vjb25kcxgCIAEoDRIrCgd0YXJnZXRzGAMgAygLMhoubGlmZWxpbmUudjEuVGFyZ2V0SGlzdG9yeRIiChVjb250aW51ZV9mcm9tX3VuaXhfbXMYBCABKARIAIgBAUIYChZfY29udGludWVfZnJvbV91bml4X21zKo0BCgdWZXJkaWN0EhcKE1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABIPCgtWRVJESUNUX01FVBABEhQKEFZFUkRJQ1RfREVHUkFERUQQAhIRCg1WRVJESUNUX1VOTUVUEAMSEwoPVkVSRElDVF9VTktOT1dOEAQSGgoWVkVSRElDVF9OT1RfQVBQTElDQUJMRRAFKnYKCk9ibGlnYXRpb24SGgoWT0JMSUdBVElPTl9VTlNQRUNJRklFRBAAEhcKE09CTElHQVRJT05fUkVRVUlSRUQQARIXChNPQkxJR0FUSU9OX09QVElPTkFMEAISGgoWT0JMSUdBVElPTl9DT05ESVRJT05BTBADMp8DCgxRdWVyeVNlcnZpY2USUwoMTGlzdFZlcmRpY3RzEiAubGlmZWxpbmUudjEuTGlzdFZlcmRpY3RzUmVxdWVzdBohLmxpZmVsaW5lLnYxLkxpc3RWZXJkaWN0c1Jlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLmxpZmVsaW5lLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5saWZlbGluZS52MS5MaXN0Tm9kZXNSZXNwb25zZRJECgdHZXROb2RlEhsubGlmZWxpbmUudjEuR2V0Tm9kZVJlcXVlc3QaHC5saWZlbGluZS52MS5HZXROb2RlUmVzcG9uc2USVgoNTGlzdEluY2lkZW50cxIhLmxpZmVsaW5lLnYxLkxpc3RJbmNpZGVudHNSZXF1ZXN0GiIubGlmZWxpbmUudjEuTGlzdEluY2lkZW50c1Jlc3BvbnNlElAKC0xpc3RIaXN0b3J5Eh8ubGlmZWxpbmUudjEuTGlzdEhpc3RvcnlSZXF1ZXN0GiAubGlmZWxpbmUudjEuTGlzdEhpc3RvcnlSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * The judgement on one requirement and target of one node.
@@ -34,7 +34,7 @@ export type VerdictRow = Message<"lifeline.v1.VerdictRow"> & {
   obligation: Obligation;
 
   /**
-   * Whether the row counts when asking if every required row is met.
+   * Whether the row counts for the verdict of the node.
    *
    * @generated from field: bool required = 4;
    */
@@ -48,7 +48,7 @@ export type VerdictRow = Message<"lifeline.v1.VerdictRow"> & {
   targetId: string;
 
   /**
-   * host:port, as people write it.
+   * host:port; an IPv6 address in brackets.
    *
    * @generated from field: string endpoint = 6;
    */
@@ -72,14 +72,14 @@ export type VerdictRow = Message<"lifeline.v1.VerdictRow"> & {
   verdict: Verdict;
 
   /**
-   * Stable word of the closed list of causes.
+   * A word of the closed list of causes; stable.
    *
    * @generated from field: string cause = 10;
    */
   cause: string;
 
   /**
-   * What was seen, in a sentence.
+   * What was measured, in a sentence.
    *
    * @generated from field: string evidence = 11;
    */
@@ -169,21 +169,22 @@ export type VerdictRow = Message<"lifeline.v1.VerdictRow"> & {
   rttCount: bigint;
 
   /**
-   * How many round-trip times were read by the kernel.
+   * How many of the round-trip times have kernel timestamps.
    *
    * @generated from field: uint64 rtt_kernel_count = 27;
    */
   rttKernelCount: bigint;
 
   /**
-   * Target id of the row whose fault this one follows from; empty when the fault is its own.
+   * Target id of the row whose fault causes this one; empty when the fault is its own.
    *
    * @generated from field: string follows_from = 28;
    */
   followsFrom: string;
 
   /**
-   * For rows of the SideroLink UDP port: confirmed, refused, suspected-blocked, no-evidence or not-applicable. Empty elsewhere.
+   * For rows of the SideroLink UDP port: confirmed, refused, suspected-blocked, no-evidence or not-applicable. Empty
+   * elsewhere.
    *
    * @generated from field: string udp_evidence = 29;
    */
@@ -197,14 +198,15 @@ export type VerdictRow = Message<"lifeline.v1.VerdictRow"> & {
   proxy: string;
 
   /**
-   * Measured beside what the node itself uses, such as the direct way where there is a proxy; never required.
+   * Measured for comparison with the path that the node uses, such as the direct path where there is a proxy; never
+   * required.
    *
    * @generated from field: bool comparison = 31;
    */
   comparison: boolean;
 
   /**
-   * Of numbered datagrams (STAMP), by direction; absent where there are none.
+   * Loss of numbered datagrams (STAMP) by direction; absent for other probes.
    *
    * @generated from field: lifeline.v1.Directions directions = 32;
    */
@@ -337,7 +339,7 @@ export const NodeSummarySchema: GenMessage<NodeSummary> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_query, 2);
 
 /**
- * What has arrived of one boot of the agent.
+ * The reports received of one boot of the agent.
  *
  * @generated from message lifeline.v1.BootCount
  */
@@ -368,14 +370,14 @@ export type BootCount = Message<"lifeline.v1.BootCount"> & {
   windows: bigint;
 
   /**
-   * Sequences between first and last that have not arrived.
+   * Sequences between first and last that were not received.
    *
    * @generated from field: uint64 missing_reports = 6;
    */
   missingReports: bigint;
 
   /**
-   * Reports that came again and were not counted again.
+   * Reports that were received again. They count once.
    *
    * @generated from field: uint64 duplicate_reports = 7;
    */
@@ -429,7 +431,7 @@ export type Incident = Message<"lifeline.v1.Incident"> & {
   startUnixMs: bigint;
 
   /**
-   * Absent while it lasts.
+   * Absent while it is open.
    *
    * @generated from field: optional uint64 end_unix_ms = 8;
    */
@@ -472,7 +474,7 @@ export type ListVerdictsRequest = Message<"lifeline.v1.ListVerdictsRequest"> & {
   only: string;
 
   /**
-   * At most this many rows, 1-10000; 0: 1000.
+   * Most rows, 1-10000; 0: 1000.
    *
    * @generated from field: uint32 page_size = 3;
    */
@@ -638,21 +640,21 @@ export type ListIncidentsRequest = Message<"lifeline.v1.ListIncidentsRequest"> &
   nodeId: string;
 
   /**
-   * Only those that last.
+   * Only open ones.
    *
    * @generated from field: bool open_only = 2;
    */
   openOnly: boolean;
 
   /**
-   * Only those that had not ended before this time; 0: all that are kept.
+   * Only those that had not ended before this time; 0: all that are stored.
    *
    * @generated from field: uint64 since_unix_ms = 3;
    */
   sinceUnixMs: bigint;
 
   /**
-   * At most this many, latest first, 1-10000; 0: 1000.
+   * Most incidents, latest first, 1-10000; 0: 1000.
    *
    * @generated from field: uint32 page_size = 4;
    */
@@ -699,7 +701,7 @@ export const ListIncidentsResponseSchema: GenMessage<ListIncidentsResponse> = /*
   messageDesc(file_lifeline_v1_query, 12);
 
 /**
- * One stretch of time of one target: every window that began in it, merged.
+ * One time step of one target: the windows that began in it, merged.
  *
  * @generated from message lifeline.v1.HistoryPoint
  */
@@ -777,7 +779,7 @@ export type TargetHistory = Message<"lifeline.v1.TargetHistory"> & {
   targetId: string;
 
   /**
-   * In time; stretches without a window are left out.
+   * In the order of time; steps without a window are left out.
    *
    * @generated from field: repeated lifeline.v1.HistoryPoint points = 3;
    */
@@ -820,7 +822,7 @@ export type ListHistoryRequest = Message<"lifeline.v1.ListHistoryRequest"> & {
   toUnixMs: bigint;
 
   /**
-   * 10, 60 or 3600; 0: the finest that is kept for the whole time and gives at most 1000 points.
+   * 10, 60 or 3600; 0: the finest that is stored for the whole time and gives at most 1000 points.
    *
    * @generated from field: uint32 step_seconds = 5;
    */
@@ -854,11 +856,11 @@ export type ListHistoryResponse = Message<"lifeline.v1.ListHistoryResponse"> & {
   targets: TargetHistory[];
 
   /**
-   * Set when more was kept than one answer holds: what is left out lies from this time on, to be asked for from there.
+   * Set when the answer is not complete: send the request again from this time on.
    *
-   * @generated from field: optional uint64 cut_unix_ms = 4;
+   * @generated from field: optional uint64 continue_from_unix_ms = 4;
    */
-  cutUnixMs?: bigint | undefined;
+  continueFromUnixMs?: bigint | undefined;
 };
 
 /**
@@ -893,7 +895,7 @@ export const Verdict = {
   UNMET: 3,
 
   /**
-   * No data or no evidence: an open question, never a pass.
+   * No data or no evidence; never a pass.
    *
    * @generated from enum value: VERDICT_UNKNOWN = 4;
    */

@@ -12,21 +12,21 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/report.proto.
  */
 export const file_lifeline_v1_report: GenFile = /*@__PURE__*/
-  fileDesc("ChhsaWZlbGluZS92MS9yZXBvcnQucHJvdG8SC2xpZmVsaW5lLnYxIvcBCgZWaXRhbHMSEQoJcnNzX2J5dGVzGAEgASgEEg4KBmNwdV91cxgCIAEoBBIRCgl1cHRpbWVfbXMYAyABKAQSHwoXZXZlbnRfbG9vcF9tYXhfZGVsYXlfbnMYBCABKAQSEwoLc3Bvb2xfYnl0ZXMYBSABKAQSFQoNc3Bvb2xfcmVwb3J0cxgGIAEoBBIdChVzcG9vbF9kcm9wcGVkX3JlcG9ydHMYByABKAQSHAoUc3Bvb2xfbWVtb3J5X3JlcG9ydHMYCCABKAQSFAoMbWlzc2VkX3RpY2tzGAkgASgEEhcKD3JlZnVzZWRfcmVwb3J0cxgKIAEoBCJ/CgZSZXBvcnQSFgoOc2VhbGVkX3VuaXhfbXMYASABKAQSEgoKdGFyZ2V0X2lkcxgCIAMoCRIkCgd3aW5kb3dzGAMgAygLMhMubGlmZWxpbmUudjEuV2luZG93EiMKBnZpdGFscxgEIAEoCzITLmxpZmVsaW5lLnYxLlZpdGFscyJZCg5SZXBvcnRFbnZlbG9wZRIPCgdib290X2lkGAEgASgMEhAKCHNlcXVlbmNlGAIgASgEEg4KBnJlcG9ydBgDIAEoDBIUCgxzZW50X3VuaXhfbXMYBCABKAQipgMKBUhlbGxvEg8KB25vZGVfaWQYASABKAkSDwoHYm9vdF9pZBgCIAEoDBIVCg1hZ2VudF92ZXJzaW9uGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJEiQKBXJvbGVzGAUgAygOMhUubGlmZWxpbmUudjEuTm9kZVJvbGUSEwoLaXBfdmVyc2lvbnMYBiADKA0SGQoRc2lkZXJvbGlua19wcmVmaXgYByABKAkSGAoLZ3JwY190dW5uZWwYCCABKAhIAIgBARIVCg10YWxvc192ZXJzaW9uGAkgASgJEhUKDXBsYW5fcmV2aXNpb24YCiABKAkSEQoJcmVzb2x2ZXJzGAsgAygJEhMKC21hY2hpbmVfYXBpGAwgASgJEhQKDHNlbnRfdW5peF9tcxgNIAEoBBIRCglhZGRyZXNzZXMYDiADKAkSLAoFcHJveHkYDyABKAsyHS5saWZlbGluZS52MS5Qcm94eUVudmlyb25tZW50EiUKBXRhbG9zGBAgASgLMhYubGlmZWxpbmUudjEuVGFsb3NWaWV3Qg4KDF9ncnBjX3R1bm5lbCJNChBQcm94eUVudmlyb25tZW50EhMKC2h0dHBzX3Byb3h5GAEgASgJEhIKCmh0dHBfcHJveHkYAiABKAkSEAoIbm9fcHJveHkYAyADKAkipgEKCVRhbG9zVmlldxIXCg9zaWRlcm9saW5rX2hvc3QYASABKAkSIQoUc2lkZXJvbGlua19jb25uZWN0ZWQYAiABKAhIAIgBARIaChJ3aXJlZ3VhcmRfZW5kcG9pbnQYAyABKAkSKAogd2lyZWd1YXJkX2xhc3RfaGFuZHNoYWtlX3VuaXhfbXMYBCABKARCFwoVX3NpZGVyb2xpbmtfY29ubmVjdGVkIm4KDVN0cmVhbVJlcXVlc3QSIwoFaGVsbG8YASABKAsyEi5saWZlbGluZS52MS5IZWxsb0gAEi0KBnJlcG9ydBgCIAEoCzIbLmxpZmVsaW5lLnYxLlJlcG9ydEVudmVsb3BlSABCCQoHbWVzc2FnZSI/CgVUcnVzdBIkCgRraW5kGAEgASgOMhYubGlmZWxpbmUudjEuVHJ1c3RLaW5kEhAKCGNhX2luZGV4GAIgASgNIiIKClRjcE9wdGlvbnMSFAoMYWNjZXB0X3Jlc2V0GAEgASgIIlQKClRsc09wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIMCgRhbHBuGAIgAygJEhUKDWFscG5fcmVxdWlyZWQYAyABKAgicQoLSHR0cE9wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIOCgZtZXRob2QYAiABKAkSDAoEcGF0aBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgJEhAKCHN0YXR1c2VzGAUgAygNIjAKC0dycGNPcHRpb25zEiEKBXRydXN0GAEgASgLMhIubGlmZWxpbmUudjEuVHJ1c3QiLgoKRG5zT3B0aW9ucxINCgVxdWVyeRgBIAEoCRIRCgl0cmFuc3BvcnQYAiABKAkiOwoKVWRwT3B0aW9ucxIVCg1wYXlsb2FkX2J5dGVzGAEgASgNEhYKDmV4cGVjdF9yZWZ1c2FsGAIgASgIIiUKDFN0YW1wT3B0aW9ucxIVCg1hdXRoZW50aWNhdGVkGAEgASgIIg0KC0xpbmtPcHRpb25zIjsKCk10dU9wdGlvbnMSFQoNYXV0aGVudGljYXRlZBgBIAEoCBIWCg5yZXF1aXJlZF9ieXRlcxgCIAEoDSIrCg1Qcm94eUVuZHBvaW50EgwKBGhvc3QYASABKAkSDAoEcG9ydBgCIAEoDSKgBAoGVGFyZ2V0EhYKDnJlcXVpcmVtZW50X2lkGAEgASgJEgwKBGhvc3QYAiABKAkSDAoEcG9ydBgDIAEoDRISCgppcF92ZXJzaW9uGAQgASgNEhIKCmNhZGVuY2VfbXMYBSABKA0SEgoKdGltZW91dF9tcxgGIAEoDRImCgN0Y3AYByABKAsyFy5saWZlbGluZS52MS5UY3BPcHRpb25zSAASJgoDdGxzGAggASgLMhcubGlmZWxpbmUudjEuVGxzT3B0aW9uc0gAEigKBGh0dHAYCSABKAsyGC5saWZlbGluZS52MS5IdHRwT3B0aW9uc0gAEigKBGdycGMYCiABKAsyGC5saWZlbGluZS52MS5HcnBjT3B0aW9uc0gAEiYKA2RucxgLIAEoCzIXLmxpZmVsaW5lLnYxLkRuc09wdGlvbnNIABImCgN1ZHAYDCABKAsyFy5saWZlbGluZS52MS5VZHBPcHRpb25zSAASKgoFc3RhbXAYDSABKAsyGS5saWZlbGluZS52MS5TdGFtcE9wdGlvbnNIABIoCgRsaW5rGA4gASgLMhgubGlmZWxpbmUudjEuTGlua09wdGlvbnNIABImCgNtdHUYDyABKAsyFy5saWZlbGluZS52MS5NdHVPcHRpb25zSAASKQoFcHJveHkYECABKAsyGi5saWZlbGluZS52MS5Qcm94eUVuZHBvaW50QgkKB29wdGlvbnMiTwoEUGxhbhIQCghyZXZpc2lvbhgBIAEoCRIPCgdjYV9wZW1zGAIgAygJEiQKB3RhcmdldHMYAyADKAsyEy5saWZlbGluZS52MS5UYXJnZXQiLgoJUmVwb3J0S2V5Eg8KB2Jvb3RfaWQYASABKAwSEAoIc2VxdWVuY2UYAiABKAQiLgoDQWNrEicKB3JlcG9ydHMYASADKAsyFi5saWZlbGluZS52MS5SZXBvcnRLZXkiXgoHUmVmdXNhbBImCgZyZXBvcnQYASABKAsyFi5saWZlbGluZS52MS5SZXBvcnRLZXkSDAoEY29kZRgCIAEoCRINCgVmaWVsZBgDIAEoCRIOCgZkZXRhaWwYBCABKAkiiAEKDlN0cmVhbVJlc3BvbnNlEiEKBHBsYW4YASABKAsyES5saWZlbGluZS52MS5QbGFuSAASHwoDYWNrGAIgASgLMhAubGlmZWxpbmUudjEuQWNrSAASJwoHcmVmdXNhbBgDIAEoCzIULmxpZmVsaW5lLnYxLlJlZnVzYWxIAEIJCgdtZXNzYWdlKlgKCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhcKE05PREVfUk9MRV9PTU5JX0hPU1QQARIYChROT0RFX1JPTEVfVEFMT1NfTk9ERRACKlYKCVRydXN0S2luZBIaChZUUlVTVF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRVFJVU1RfS0lORF9QVUJMSUMQARIWChJUUlVTVF9LSU5EX1BSSVZBVEUQAjJWCg1SZXBvcnRTZXJ2aWNlEkUKBlN0cmVhbRIaLmxpZmVsaW5lLnYxLlN0cmVhbVJlcXVlc3QaGy5saWZlbGluZS52MS5TdHJlYW1SZXNwb25zZSgBMAFiBnByb3RvMw", [file_lifeline_v1_window]);
+  fileDesc("ChhsaWZlbGluZS92MS9yZXBvcnQucHJvdG8SC2xpZmVsaW5lLnYxIoECChBBZ2VudFNlbGZNZXRyaWNzEhEKCXJzc19ieXRlcxgBIAEoBBIOCgZjcHVfdXMYAiABKAQSEQoJdXB0aW1lX21zGAMgASgEEh8KF2V2ZW50X2xvb3BfbWF4X2RlbGF5X25zGAQgASgEEhMKC3Nwb29sX2J5dGVzGAUgASgEEhUKDXNwb29sX3JlcG9ydHMYBiABKAQSHQoVc3Bvb2xfZHJvcHBlZF9yZXBvcnRzGAcgASgEEhwKFHNwb29sX21lbW9yeV9yZXBvcnRzGAggASgEEhQKDG1pc3NlZF90aWNrcxgJIAEoBBIXCg9yZWZ1c2VkX3JlcG9ydHMYCiABKAQijwEKBlJlcG9ydBIWCg5zZWFsZWRfdW5peF9tcxgBIAEoBBISCgp0YXJnZXRfaWRzGAIgAygJEiQKB3dpbmRvd3MYAyADKAsyEy5saWZlbGluZS52MS5XaW5kb3cSMwoMc2VsZl9tZXRyaWNzGAQgASgLMh0ubGlmZWxpbmUudjEuQWdlbnRTZWxmTWV0cmljcyJZCg5SZXBvcnRFbnZlbG9wZRIPCgdib290X2lkGAEgASgMEhAKCHNlcXVlbmNlGAIgASgEEg4KBnJlcG9ydBgDIAEoDBIUCgxzZW50X3VuaXhfbXMYBCABKAQipgMKBUhlbGxvEg8KB25vZGVfaWQYASABKAkSDwoHYm9vdF9pZBgCIAEoDBIVCg1hZ2VudF92ZXJzaW9uGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJEiQKBXJvbGVzGAUgAygOMhUubGlmZWxpbmUudjEuTm9kZVJvbGUSEwoLaXBfdmVyc2lvbnMYBiADKA0SGQoRc2lkZXJvbGlua19wcmVmaXgYByABKAkSGAoLZ3JwY190dW5uZWwYCCABKAhIAIgBARIVCg10YWxvc192ZXJzaW9uGAkgASgJEhUKDXBsYW5fcmV2aXNpb24YCiABKAkSEQoJcmVzb2x2ZXJzGAsgAygJEhMKC21hY2hpbmVfYXBpGAwgASgJEhQKDHNlbnRfdW5peF9tcxgNIAEoBBIRCglhZGRyZXNzZXMYDiADKAkSLAoFcHJveHkYDyABKAsyHS5saWZlbGluZS52MS5Qcm94eUVudmlyb25tZW50EiUKBXRhbG9zGBAgASgLMhYubGlmZWxpbmUudjEuVGFsb3NWaWV3Qg4KDF9ncnBjX3R1bm5lbCJNChBQcm94eUVudmlyb25tZW50EhMKC2h0dHBzX3Byb3h5GAEgASgJEhIKCmh0dHBfcHJveHkYAiABKAkSEAoIbm9fcHJveHkYAyADKAkipgEKCVRhbG9zVmlldxIXCg9zaWRlcm9saW5rX2hvc3QYASABKAkSIQoUc2lkZXJvbGlua19jb25uZWN0ZWQYAiABKAhIAIgBARIaChJ3aXJlZ3VhcmRfZW5kcG9pbnQYAyABKAkSKAogd2lyZWd1YXJkX2xhc3RfaGFuZHNoYWtlX3VuaXhfbXMYBCABKARCFwoVX3NpZGVyb2xpbmtfY29ubmVjdGVkIm4KDVN0cmVhbVJlcXVlc3QSIwoFaGVsbG8YASABKAsyEi5saWZlbGluZS52MS5IZWxsb0gAEi0KBnJlcG9ydBgCIAEoCzIbLmxpZmVsaW5lLnYxLlJlcG9ydEVudmVsb3BlSABCCQoHbWVzc2FnZSI/CgVUcnVzdBIkCgRraW5kGAEgASgOMhYubGlmZWxpbmUudjEuVHJ1c3RLaW5kEhAKCGNhX2luZGV4GAIgASgNIiIKClRjcE9wdGlvbnMSFAoMYWNjZXB0X3Jlc2V0GAEgASgIIlQKClRsc09wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIMCgRhbHBuGAIgAygJEhUKDWFscG5fcmVxdWlyZWQYAyABKAgicQoLSHR0cE9wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIOCgZtZXRob2QYAiABKAkSDAoEcGF0aBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgJEhAKCHN0YXR1c2VzGAUgAygNIjAKC0dycGNPcHRpb25zEiEKBXRydXN0GAEgASgLMhIubGlmZWxpbmUudjEuVHJ1c3QiLgoKRG5zT3B0aW9ucxINCgVxdWVyeRgBIAEoCRIRCgl0cmFuc3BvcnQYAiABKAkiOwoKVWRwT3B0aW9ucxIVCg1wYXlsb2FkX2J5dGVzGAEgASgNEhYKDmV4cGVjdF9yZWZ1c2FsGAIgASgIIiUKDFN0YW1wT3B0aW9ucxIVCg1hdXRoZW50aWNhdGVkGAEgASgIIg0KC0xpbmtPcHRpb25zIjsKCk10dU9wdGlvbnMSFQoNYXV0aGVudGljYXRlZBgBIAEoCBIWCg5yZXF1aXJlZF9ieXRlcxgCIAEoDSIrCg1Qcm94eUVuZHBvaW50EgwKBGhvc3QYASABKAkSDAoEcG9ydBgCIAEoDSKgBAoGVGFyZ2V0EhYKDnJlcXVpcmVtZW50X2lkGAEgASgJEgwKBGhvc3QYAiABKAkSDAoEcG9ydBgDIAEoDRISCgppcF92ZXJzaW9uGAQgASgNEhIKCmNhZGVuY2VfbXMYBSABKA0SEgoKdGltZW91dF9tcxgGIAEoDRImCgN0Y3AYByABKAsyFy5saWZlbGluZS52MS5UY3BPcHRpb25zSAASJgoDdGxzGAggASgLMhcubGlmZWxpbmUudjEuVGxzT3B0aW9uc0gAEigKBGh0dHAYCSABKAsyGC5saWZlbGluZS52MS5IdHRwT3B0aW9uc0gAEigKBGdycGMYCiABKAsyGC5saWZlbGluZS52MS5HcnBjT3B0aW9uc0gAEiYKA2RucxgLIAEoCzIXLmxpZmVsaW5lLnYxLkRuc09wdGlvbnNIABImCgN1ZHAYDCABKAsyFy5saWZlbGluZS52MS5VZHBPcHRpb25zSAASKgoFc3RhbXAYDSABKAsyGS5saWZlbGluZS52MS5TdGFtcE9wdGlvbnNIABIoCgRsaW5rGA4gASgLMhgubGlmZWxpbmUudjEuTGlua09wdGlvbnNIABImCgNtdHUYDyABKAsyFy5saWZlbGluZS52MS5NdHVPcHRpb25zSAASKQoFcHJveHkYECABKAsyGi5saWZlbGluZS52MS5Qcm94eUVuZHBvaW50QgkKB29wdGlvbnMiTwoEUGxhbhIQCghyZXZpc2lvbhgBIAEoCRIPCgdjYV9wZW1zGAIgAygJEiQKB3RhcmdldHMYAyADKAsyEy5saWZlbGluZS52MS5UYXJnZXQiLgoJUmVwb3J0S2V5Eg8KB2Jvb3RfaWQYASABKAwSEAoIc2VxdWVuY2UYAiABKAQiLgoDQWNrEicKB3JlcG9ydHMYASADKAsyFi5saWZlbGluZS52MS5SZXBvcnRLZXkiXgoHUmVmdXNhbBImCgZyZXBvcnQYASABKAsyFi5saWZlbGluZS52MS5SZXBvcnRLZXkSDAoEY29kZRgCIAEoCRINCgVmaWVsZBgDIAEoCRIOCgZkZXRhaWwYBCABKAkiiAEKDlN0cmVhbVJlc3BvbnNlEiEKBHBsYW4YASABKAsyES5saWZlbGluZS52MS5QbGFuSAASHwoDYWNrGAIgASgLMhAubGlmZWxpbmUudjEuQWNrSAASJwoHcmVmdXNhbBgDIAEoCzIULmxpZmVsaW5lLnYxLlJlZnVzYWxIAEIJCgdtZXNzYWdlKlgKCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhcKE05PREVfUk9MRV9PTU5JX0hPU1QQARIYChROT0RFX1JPTEVfVEFMT1NfTk9ERRACKlYKCVRydXN0S2luZBIaChZUUlVTVF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRVFJVU1RfS0lORF9QVUJMSUMQARIWChJUUlVTVF9LSU5EX1BSSVZBVEUQAjJWCg1SZXBvcnRTZXJ2aWNlEkUKBlN0cmVhbRIaLmxpZmVsaW5lLnYxLlN0cmVhbVJlcXVlc3QaGy5saWZlbGluZS52MS5TdHJlYW1SZXNwb25zZSgBMAFiBnByb3RvMw", [file_lifeline_v1_window]);
 
 /**
- * How the agent itself fares: what would make its numbers doubtful.
+ * Metrics of the agent itself, which show when its measurements may be wrong.
  *
- * @generated from message lifeline.v1.Vitals
+ * @generated from message lifeline.v1.AgentSelfMetrics
  */
-export type Vitals = Message<"lifeline.v1.Vitals"> & {
+export type AgentSelfMetrics = Message<"lifeline.v1.AgentSelfMetrics"> & {
   /**
    * @generated from field: uint64 rss_bytes = 1;
    */
   rssBytes: bigint;
 
   /**
-   * CPU used since the agent started.
+   * Processor time since the agent started.
    *
    * @generated from field: uint64 cpu_us = 2;
    */
@@ -55,28 +55,28 @@ export type Vitals = Message<"lifeline.v1.Vitals"> & {
   spoolReports: bigint;
 
   /**
-   * Reports that were dropped, oldest first, since the spool was full or they were too old.
+   * Reports that were dropped, oldest first, because the spool was full or they were too old.
    *
    * @generated from field: uint64 spool_dropped_reports = 7;
    */
   spoolDroppedReports: bigint;
 
   /**
-   * Reports held in memory alone, since the disk refused them.
+   * Reports kept in memory only, because the disk refused them.
    *
    * @generated from field: uint64 spool_memory_reports = 8;
    */
   spoolMemoryReports: bigint;
 
   /**
-   * Ticks at which no attempt could be begun.
+   * Ticks at which no attempt could start.
    *
    * @generated from field: uint64 missed_ticks = 9;
    */
   missedTicks: bigint;
 
   /**
-   * Reports the collector refused for good.
+   * Reports that the collector has refused.
    *
    * @generated from field: uint64 refused_reports = 10;
    */
@@ -84,14 +84,14 @@ export type Vitals = Message<"lifeline.v1.Vitals"> & {
 };
 
 /**
- * Describes the message lifeline.v1.Vitals.
- * Use `create(VitalsSchema)` to create a new message.
+ * Describes the message lifeline.v1.AgentSelfMetrics.
+ * Use `create(AgentSelfMetricsSchema)` to create a new message.
  */
-export const VitalsSchema: GenMessage<Vitals> = /*@__PURE__*/
+export const AgentSelfMetricsSchema: GenMessage<AgentSelfMetrics> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 0);
 
 /**
- * What was sealed together. Encoded once, spooled, and sent as it is.
+ * Windows that were sealed together. Encoded once, spooled, and sent as those bytes.
  *
  * @generated from message lifeline.v1.Report
  */
@@ -112,9 +112,9 @@ export type Report = Message<"lifeline.v1.Report"> & {
   windows: Window[];
 
   /**
-   * @generated from field: lifeline.v1.Vitals vitals = 4;
+   * @generated from field: lifeline.v1.AgentSelfMetrics self_metrics = 4;
    */
-  vitals?: Vitals | undefined;
+  selfMetrics?: AgentSelfMetrics | undefined;
 };
 
 /**
@@ -152,7 +152,7 @@ export type ReportEnvelope = Message<"lifeline.v1.ReportEnvelope"> & {
   report: Uint8Array;
 
   /**
-   * Wall time of the agent at the moment of sending: tells its clock from the collector's, however old the report is.
+   * Wall time of the agent when it sent this: a sample of its clock, however old the report is.
    *
    * @generated from field: uint64 sent_unix_ms = 4;
    */
@@ -167,8 +167,8 @@ export const ReportEnvelopeSchema: GenMessage<ReportEnvelope> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 2);
 
 /**
- * The first message of a stream: who speaks, and what it observes of itself. Sent again on the same stream when what it observes has
- * changed; identity may not.
+ * The first message of a stream: which node this is, and what it observes of itself. Sent again on the same stream when
+ * that has changed. Node and boot id may not change.
  *
  * @generated from message lifeline.v1.Hello
  */
@@ -213,7 +213,7 @@ export type Hello = Message<"lifeline.v1.Hello"> & {
   siderolinkPrefix: string;
 
   /**
-   * Whether WireGuard goes through gRPC on the Machine API, where the node knows.
+   * Whether WireGuard is tunnelled through gRPC on the Machine API; absent when unknown.
    *
    * @generated from field: optional bool grpc_tunnel = 8;
    */
@@ -225,7 +225,7 @@ export type Hello = Message<"lifeline.v1.Hello"> & {
   talosVersion: string;
 
   /**
-   * Revision of the plan the agent holds; empty without one.
+   * Revision of the plan the agent has; empty without one.
    *
    * @generated from field: string plan_revision = 10;
    */
@@ -246,14 +246,14 @@ export type Hello = Message<"lifeline.v1.Hello"> & {
   machineApi: string;
 
   /**
-   * Wall time of the agent at the moment of sending.
+   * Wall time of the agent when it sent this.
    *
    * @generated from field: uint64 sent_unix_ms = 13;
    */
   sentUnixMs: bigint;
 
   /**
-   * Addresses of the node's own interfaces that others may see as a source: global unicast, the tunnel's left out.
+   * Addresses of the node's interfaces that others may observe as a source: global unicast, without the tunnel's.
    *
    * @generated from field: repeated string addresses = 14;
    */
@@ -267,7 +267,7 @@ export type Hello = Message<"lifeline.v1.Hello"> & {
   proxy?: ProxyEnvironment | undefined;
 
   /**
-   * What Talos itself says, where the agent may ask it; absent otherwise.
+   * Resources of Talos; absent when the agent may not read them.
    *
    * @generated from field: lifeline.v1.TalosView talos = 16;
    */
@@ -282,7 +282,7 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 3);
 
 /**
- * HTTPS_PROXY, HTTP_PROXY and NO_PROXY as the agent found them. Credentials are left out.
+ * HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the agent's environment, without credentials.
  *
  * @generated from message lifeline.v1.ProxyEnvironment
  */
@@ -541,7 +541,7 @@ export type UdpOptions = Message<"lifeline.v1.UdpOptions"> & {
   payloadBytes: number;
 
   /**
-   * The port is known to be closed: the port-unreachable is the answer, and its absence a loss.
+   * The port is known to be closed: a port-unreachable is the answer, and silence is a loss.
    *
    * @generated from field: bool expect_refusal = 2;
    */
@@ -560,7 +560,7 @@ export const UdpOptionsSchema: GenMessage<UdpOptions> = /*@__PURE__*/
  */
 export type StampOptions = Message<"lifeline.v1.StampOptions"> & {
   /**
-   * RFC 8762 authenticated mode, by the key the agent was given.
+   * RFC 8762 authenticated mode, under the key in the agent's configuration.
    *
    * @generated from field: bool authenticated = 1;
    */
@@ -575,7 +575,7 @@ export const StampOptionsSchema: GenMessage<StampOptions> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 14);
 
 /**
- * Reads the tunnel's interface; sends nothing.
+ * Reads the counters of the tunnel's interface; sends nothing.
  *
  * @generated from message lifeline.v1.LinkOptions
  */
@@ -599,7 +599,7 @@ export type MtuOptions = Message<"lifeline.v1.MtuOptions"> & {
   authenticated: boolean;
 
   /**
-   * Size of an IP packet that must pass, header included.
+   * Size of an IP packet that the path must carry, header included.
    *
    * @generated from field: uint32 required_bytes = 2;
    */
@@ -748,7 +748,7 @@ export const TargetSchema: GenMessage<Target> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 18);
 
 /**
- * What to measure; complete, it replaces the plan before it.
+ * What to measure. Complete: it replaces the plan before it.
  *
  * @generated from message lifeline.v1.Plan
  */
@@ -801,8 +801,8 @@ export const ReportKeySchema: GenMessage<ReportKey> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 20);
 
 /**
- * These reports are durable; the agent may forget them. Without any: those outstanding are held back, for the node is over its quota or
- * live reports go first; they stay where they are.
+ * These reports are durable; the agent may delete them. Empty: the collector delays the reports that are outstanding,
+ * because the node is over its quota or live reports go first. The agent keeps them and waits.
  *
  * @generated from message lifeline.v1.Ack
  */
@@ -821,7 +821,7 @@ export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 21);
 
 /**
- * A report that can never be admitted as it is. The agent counts it and moves on; sending it again would not help.
+ * A report that can never be accepted. The agent counts it, deletes it and goes on.
  *
  * @generated from message lifeline.v1.Refusal
  */
@@ -892,7 +892,7 @@ export const StreamResponseSchema: GenMessage<StreamResponse> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 23);
 
 /**
- * What kind of host the agent runs on: which requirements apply.
+ * What kind of host the agent runs on. Decides which requirements apply.
  *
  * @generated from enum lifeline.v1.NodeRole
  */
@@ -914,7 +914,7 @@ export const NodeRole = {
 } as const;
 
 /**
- * What kind of host the agent runs on: which requirements apply.
+ * What kind of host the agent runs on. Decides which requirements apply.
  *
  * @generated from enum lifeline.v1.NodeRole
  */
@@ -927,7 +927,7 @@ export const NodeRoleSchema: GenEnum<NodeRole> = /*@__PURE__*/
   enumDesc(file_lifeline_v1_report, 0);
 
 /**
- * Certificate authorities a target's chain must end at.
+ * Certificate authorities that a target's chain must end at.
  *
  * @generated from enum lifeline.v1.TrustKind
  */
@@ -953,7 +953,7 @@ export const TrustKind = {
 } as const;
 
 /**
- * Certificate authorities a target's chain must end at.
+ * Certificate authorities that a target's chain must end at.
  *
  * @generated from enum lifeline.v1.TrustKind
  */
@@ -966,7 +966,7 @@ export const TrustKindSchema: GenEnum<TrustKind> = /*@__PURE__*/
   enumDesc(file_lifeline_v1_report, 1);
 
 /**
- * The agent's one stream: hello, then reports; plans and acknowledgements come back.
+ * The agent's one stream: it sends a hello, then reports, and receives plans and acknowledgements.
  *
  * @generated from service lifeline.v1.ReportService
  */

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/window.proto.
  */
 export const file_lifeline_v1_window: GenFile = /*@__PURE__*/
-  fileDesc("ChhsaWZlbGluZS92MS93aW5kb3cucHJvdG8SC2xpZmVsaW5lLnYxIlYKEENoYWluQ2VydGlmaWNhdGUSDwoHc3ViamVjdBgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSEQoJbm90X2FmdGVyGAMgASgJEg4KBnNoYTI1NhgEIAEoCSKCAQoLTGlua1JlYWRpbmcSDAoEbmFtZRgBIAEoCRIQCghyeF9ieXRlcxgCIAEoBBIQCgh0eF9ieXRlcxgDIAEoBBIUCgxyeF9mcm96ZW5fbXMYBCABKAQSGAoQdHhfcGFja2V0c19zaW5jZRgFIAEoBBIRCgltdHVfYnl0ZXMYBiABKA0i7gMKCEV2aWRlbmNlEg8KB2FkZHJlc3MYASABKAkSDwoHYW5zd2VycxgCIAMoCRIMCgRjb2RlGAMgASgJEhMKC3Rsc192ZXJzaW9uGAQgASgJEgwKBGFscG4YBSABKAkSLAoFY2hhaW4YBiADKAsyHS5saWZlbGluZS52MS5DaGFpbkNlcnRpZmljYXRlEhgKC2h0dHBfc3RhdHVzGAcgASgNSACIAQESEQoJcmVkaXJlY3RzGAggAygJEhgKC2dycGNfc3RhdHVzGAkgASgNSAGIAQESHAoPc3luX3JldHJhbnNtaXRzGAogASgNSAKIAQESEwoGc3RyYXlzGAsgASgNSAOIAQESFQoNbG9jYWxfYWRkcmVzcxgMIAEoCRINCgVwcm94eRgNIAEoCRIZCgxwcm94eV9zdGF0dXMYDiABKA1IBIgBARIbCg5wYXRoX210dV9ieXRlcxgPIAEoDUgFiAEBEiYKBGxpbmsYECABKAsyGC5saWZlbGluZS52MS5MaW5rUmVhZGluZ0IOCgxfaHR0cF9zdGF0dXNCDgoMX2dycGNfc3RhdHVzQhIKEF9zeW5fcmV0cmFuc21pdHNCCQoHX3N0cmF5c0IPCg1fcHJveHlfc3RhdHVzQhEKD19wYXRoX210dV9ieXRlcyKiAgoKUmVtZW1iZXJlZBIVCg1lbmRlZF91bml4X21zGAEgASgEEiMKBnJlYXNvbhgCIAEoDjITLmxpZmVsaW5lLnYxLlJlYXNvbhIhCgVwaGFzZRgDIAEoDjISLmxpZmVsaW5lLnYxLlBoYXNlEjQKEXJ1bl9vdXRjb21lX2NsYXNzGAQgASgOMhkubGlmZWxpbmUudjEuT3V0Y29tZUNsYXNzEhIKCnJ1bl9sZW5ndGgYBSABKA0SGwoTcnVuX3N0YXJ0ZWRfdW5peF9tcxgGIAEoBBIQCghsb3NzX3J1bhgHIAEoDRInCghldmlkZW5jZRgIIAEoCzIVLmxpZmVsaW5lLnYxLkV2aWRlbmNlEhMKC3J1bl9vcmRpbmFsGAkgASgEIpQECgZXaW5kb3cSFAoMdGFyZ2V0X2luZGV4GAEgASgNEhUKDXN0YXJ0X3VuaXhfbXMYAiABKAQSEwoLZW5kX3VuaXhfbXMYAyABKAQSDwoHc3RhcnRlZBgEIAEoDRIUCgxtaXNzZWRfdGlja3MYBSABKA0SJAoHcmVhc29ucxgGIAMoDjITLmxpZmVsaW5lLnYxLlJlYXNvbhIVCg1yZWFzb25fY291bnRzGAcgAygNEhkKEXJ0dF9idWNrZXRfZGVsdGFzGAggAygREhkKEXJ0dF9idWNrZXRfY291bnRzGAkgAygNEhIKCnJ0dF9taW5fbnMYCiABKAQSEgoKcnR0X21heF9ucxgLIAEoBBISCgpydHRfc3VtX25zGAwgASgEEhgKEHJ0dF9rZXJuZWxfY291bnQYDSABKA0SFAoMcGhhc2VfY291bnRzGA4gAygNEhUKDXBoYXNlX3N1bXNfbnMYDyADKAQSFgoOcGhhc2VfbWF4ZXNfbnMYECADKAQSEwoLbG9zc19idXJzdHMYESABKA0SGAoQbG9uZ2VzdF9sb3NzX3J1bhgSIAEoDRIlCgRsYXN0GBMgASgLMhcubGlmZWxpbmUudjEuUmVtZW1iZXJlZBIpCghsYXN0X2JhZBgUIAEoCzIXLmxpZmVsaW5lLnYxLlJlbWVtYmVyZWQSEgoKZGlyZWN0aW9ucxgVIAMoDSrQCQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEhMKD1JFQVNPTl9BTlNXRVJFRBABEhcKE1JFQVNPTl9ETlNfTlhET01BSU4QAhIVChFSRUFTT05fRE5TX05PREFUQRADEhcKE1JFQVNPTl9ETlNfU0VSVkZBSUwQBBIWChJSRUFTT05fRE5TX1JFRlVTRUQQBRIWChJSRUFTT05fRE5TX1RJTUVPVVQQBhIaChZSRUFTT05fRE5TX1VOUkVBQ0hBQkxFEAcSGAoUUkVBU09OX0ROU19NQUxGT1JNRUQQCBISCg5SRUFTT05fUkVGVVNFRBAJEhIKDlJFQVNPTl9USU1FT1VUEAoSGwoXUkVBU09OX0hPU1RfVU5SRUFDSEFCTEUQCxIeChpSRUFTT05fTkVUV09SS19VTlJFQUNIQUJMRRAMEhsKF1JFQVNPTl9BRE1JTl9QUk9ISUJJVEVEEA0SEAoMUkVBU09OX1JFU0VUEA4SHAoYUkVBU09OX0hBTkRTSEFLRV9USU1FT1VUEA8SGAoUUkVBU09OX1RMU19VTlRSVVNURUQQEBIcChhSRUFTT05fVExTX05BTUVfTUlTTUFUQ0gQERIcChhSRUFTT05fVExTX05PVF9ZRVRfVkFMSUQQEhIWChJSRUFTT05fVExTX0VYUElSRUQQExIXChNSRUFTT05fVExTX1BST1RPQ09MEBQSGAoUUkVBU09OX0FMUE5fTUlTTUFUQ0gQFRIWChJSRUFTT05fSFRUUF9TVEFUVVMQFhIaChZSRUFTT05fSFRUUF9SRURJUkVDVEVEEBcSGAoUUkVBU09OX0hUVFBfUFJPVE9DT0wQGBIYChRSRUFTT05fR1JQQ19QUk9UT0NPTBAZEhoKFlJFQVNPTl9TVEFNUF9NQUxGT1JNRUQQGhIRCg1SRUFTT05fU0lMRU5UEBsSDwoLUkVBU09OX0xBVEUQHBISCg5SRUFTT05fU1RBTExFRBAdEhkKFVJFQVNPTl9BR0VOVF9PVkVSTE9BRBAeEhkKFVJFQVNPTl9BR0VOVF9SRVNPVVJDRRAfEhoKFlJFQVNPTl9BTlNXRVJfTlhET01BSU4QIBIYChRSRUFTT05fQU5TV0VSX05PREFUQRAhEhoKFlJFQVNPTl9BTlNXRVJfU0VSVkZBSUwQIhIZChVSRUFTT05fQU5TV0VSX1JFRlVTRUQQIxIbChdSRUFTT05fQU5TV0VSX01BTEZPUk1FRBAkEhgKFFJFQVNPTl9TVEFNUF9VTktFWUVEECUSHwobUkVBU09OX1RMU19JTkNPTVBMRVRFX0NIQUlOECYSHAoYUkVBU09OX1BST1hZX1VOUkVBQ0hBQkxFECcSGAoUUkVBU09OX1BST1hZX1JFRlVTRUQQKBIVChFSRUFTT05fUFJPWFlfQVVUSBApEhgKFFJFQVNPTl9NVFVfVE9PX1NNQUxMECoSFQoRUkVBU09OX0xJTktfQUxJVkUQKxIUChBSRUFTT05fTElOS19JRExFECwSFgoSUkVBU09OX0xJTktfRlJPWkVOEC0SFgoSUkVBU09OX0xJTktfQUJTRU5UEC4SGgoWUkVBU09OX0xJTktfTk9fQUREUkVTUxAvKpkBCgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEg4KClBIQVNFX1BMQU4QARINCglQSEFTRV9ETlMQAhIRCg1QSEFTRV9DT05ORUNUEAMSDQoJUEhBU0VfVExTEAQSEQoNUEhBU0VfUkVRVUVTVBAFEhQKEFBIQVNFX0ZJUlNUX0JZVEUQBhIPCgtQSEFTRV9QUk9YWRAHKnwKDE91dGNvbWVDbGFzcxIdChlPVVRDT01FX0NMQVNTX1VOU1BFQ0lGSUVEEAASFgoST1VUQ09NRV9DTEFTU19HT09EEAESFQoRT1VUQ09NRV9DTEFTU19CQUQQAhIeChpPVVRDT01FX0NMQVNTX0lOQ09OQ0xVU0lWRRADYgZwcm90bzM");
+  fileDesc("ChhsaWZlbGluZS92MS93aW5kb3cucHJvdG8SC2xpZmVsaW5lLnYxIlYKEENoYWluQ2VydGlmaWNhdGUSDwoHc3ViamVjdBgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSEQoJbm90X2FmdGVyGAMgASgJEg4KBnNoYTI1NhgEIAEoCSKDAQoMTGlua0NvdW50ZXJzEgwKBG5hbWUYASABKAkSEAoIcnhfYnl0ZXMYAiABKAQSEAoIdHhfYnl0ZXMYAyABKAQSFAoMcnhfZnJvemVuX21zGAQgASgEEhgKEHR4X3BhY2tldHNfc2luY2UYBSABKAQSEQoJbXR1X2J5dGVzGAYgASgNIu8DCghFdmlkZW5jZRIPCgdhZGRyZXNzGAEgASgJEg8KB2Fuc3dlcnMYAiADKAkSDAoEY29kZRgDIAEoCRITCgt0bHNfdmVyc2lvbhgEIAEoCRIMCgRhbHBuGAUgASgJEiwKBWNoYWluGAYgAygLMh0ubGlmZWxpbmUudjEuQ2hhaW5DZXJ0aWZpY2F0ZRIYCgtodHRwX3N0YXR1cxgHIAEoDUgAiAEBEhEKCXJlZGlyZWN0cxgIIAMoCRIYCgtncnBjX3N0YXR1cxgJIAEoDUgBiAEBEhwKD3N5bl9yZXRyYW5zbWl0cxgKIAEoDUgCiAEBEhMKBnN0cmF5cxgLIAEoDUgDiAEBEhUKDWxvY2FsX2FkZHJlc3MYDCABKAkSDQoFcHJveHkYDSABKAkSGQoMcHJveHlfc3RhdHVzGA4gASgNSASIAQESGwoOcGF0aF9tdHVfYnl0ZXMYDyABKA1IBYgBARInCgRsaW5rGBAgASgLMhkubGlmZWxpbmUudjEuTGlua0NvdW50ZXJzQg4KDF9odHRwX3N0YXR1c0IOCgxfZ3JwY19zdGF0dXNCEgoQX3N5bl9yZXRyYW5zbWl0c0IJCgdfc3RyYXlzQg8KDV9wcm94eV9zdGF0dXNCEQoPX3BhdGhfbXR1X2J5dGVzIqICCgpSZW1lbWJlcmVkEhUKDWVuZGVkX3VuaXhfbXMYASABKAQSIwoGcmVhc29uGAIgASgOMhMubGlmZWxpbmUudjEuUmVhc29uEiEKBXBoYXNlGAMgASgOMhIubGlmZWxpbmUudjEuUGhhc2USNAoRcnVuX291dGNvbWVfY2xhc3MYBCABKA4yGS5saWZlbGluZS52MS5PdXRjb21lQ2xhc3MSEgoKcnVuX2xlbmd0aBgFIAEoDRIbChNydW5fc3RhcnRlZF91bml4X21zGAYgASgEEhAKCGxvc3NfcnVuGAcgASgNEicKCGV2aWRlbmNlGAggASgLMhUubGlmZWxpbmUudjEuRXZpZGVuY2USEwoLcnVuX29yZGluYWwYCSABKAQilAQKBldpbmRvdxIUCgx0YXJnZXRfaW5kZXgYASABKA0SFQoNc3RhcnRfdW5peF9tcxgCIAEoBBITCgtlbmRfdW5peF9tcxgDIAEoBBIPCgdzdGFydGVkGAQgASgNEhQKDG1pc3NlZF90aWNrcxgFIAEoDRIkCgdyZWFzb25zGAYgAygOMhMubGlmZWxpbmUudjEuUmVhc29uEhUKDXJlYXNvbl9jb3VudHMYByADKA0SGQoRcnR0X2J1Y2tldF9kZWx0YXMYCCADKBESGQoRcnR0X2J1Y2tldF9jb3VudHMYCSADKA0SEgoKcnR0X21pbl9ucxgKIAEoBBISCgpydHRfbWF4X25zGAsgASgEEhIKCnJ0dF9zdW1fbnMYDCABKAQSGAoQcnR0X2tlcm5lbF9jb3VudBgNIAEoDRIUCgxwaGFzZV9jb3VudHMYDiADKA0SFQoNcGhhc2Vfc3Vtc19ucxgPIAMoBBIWCg5waGFzZV9tYXhlc19ucxgQIAMoBBITCgtsb3NzX2J1cnN0cxgRIAEoDRIYChBsb25nZXN0X2xvc3NfcnVuGBIgASgNEiUKBGxhc3QYEyABKAsyFy5saWZlbGluZS52MS5SZW1lbWJlcmVkEikKCGxhc3RfYmFkGBQgASgLMhcubGlmZWxpbmUudjEuUmVtZW1iZXJlZBISCgpkaXJlY3Rpb25zGBUgAygNKtAJCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASEwoPUkVBU09OX0FOU1dFUkVEEAESFwoTUkVBU09OX0ROU19OWERPTUFJThACEhUKEVJFQVNPTl9ETlNfTk9EQVRBEAMSFwoTUkVBU09OX0ROU19TRVJWRkFJTBAEEhYKElJFQVNPTl9ETlNfUkVGVVNFRBAFEhYKElJFQVNPTl9ETlNfVElNRU9VVBAGEhoKFlJFQVNPTl9ETlNfVU5SRUFDSEFCTEUQBxIYChRSRUFTT05fRE5TX01BTEZPUk1FRBAIEhIKDlJFQVNPTl9SRUZVU0VEEAkSEgoOUkVBU09OX1RJTUVPVVQQChIbChdSRUFTT05fSE9TVF9VTlJFQUNIQUJMRRALEh4KGlJFQVNPTl9ORVRXT1JLX1VOUkVBQ0hBQkxFEAwSGwoXUkVBU09OX0FETUlOX1BST0hJQklURUQQDRIQCgxSRUFTT05fUkVTRVQQDhIcChhSRUFTT05fSEFORFNIQUtFX1RJTUVPVVQQDxIYChRSRUFTT05fVExTX1VOVFJVU1RFRBAQEhwKGFJFQVNPTl9UTFNfTkFNRV9NSVNNQVRDSBAREhwKGFJFQVNPTl9UTFNfTk9UX1lFVF9WQUxJRBASEhYKElJFQVNPTl9UTFNfRVhQSVJFRBATEhcKE1JFQVNPTl9UTFNfUFJPVE9DT0wQFBIYChRSRUFTT05fQUxQTl9NSVNNQVRDSBAVEhYKElJFQVNPTl9IVFRQX1NUQVRVUxAWEhoKFlJFQVNPTl9IVFRQX1JFRElSRUNURUQQFxIYChRSRUFTT05fSFRUUF9QUk9UT0NPTBAYEhgKFFJFQVNPTl9HUlBDX1BST1RPQ09MEBkSGgoWUkVBU09OX1NUQU1QX01BTEZPUk1FRBAaEhEKDVJFQVNPTl9TSUxFTlQQGxIPCgtSRUFTT05fTEFURRAcEhIKDlJFQVNPTl9TVEFMTEVEEB0SGQoVUkVBU09OX0FHRU5UX09WRVJMT0FEEB4SGQoVUkVBU09OX0FHRU5UX1JFU09VUkNFEB8SGgoWUkVBU09OX0FOU1dFUl9OWERPTUFJThAgEhgKFFJFQVNPTl9BTlNXRVJfTk9EQVRBECESGgoWUkVBU09OX0FOU1dFUl9TRVJWRkFJTBAiEhkKFVJFQVNPTl9BTlNXRVJfUkVGVVNFRBAjEhsKF1JFQVNPTl9BTlNXRVJfTUFMRk9STUVEECQSGAoUUkVBU09OX1NUQU1QX1VOS0VZRUQQJRIfChtSRUFTT05fVExTX0lOQ09NUExFVEVfQ0hBSU4QJhIcChhSRUFTT05fUFJPWFlfVU5SRUFDSEFCTEUQJxIYChRSRUFTT05fUFJPWFlfUkVGVVNFRBAoEhUKEVJFQVNPTl9QUk9YWV9BVVRIECkSGAoUUkVBU09OX01UVV9UT09fU01BTEwQKhIVChFSRUFTT05fTElOS19BTElWRRArEhQKEFJFQVNPTl9MSU5LX0lETEUQLBIWChJSRUFTT05fTElOS19GUk9aRU4QLRIWChJSRUFTT05fTElOS19BQlNFTlQQLhIaChZSRUFTT05fTElOS19OT19BRERSRVNTEC8qmQEKBVBoYXNlEhUKEVBIQVNFX1VOU1BFQ0lGSUVEEAASDgoKUEhBU0VfUExBThABEg0KCVBIQVNFX0ROUxACEhEKDVBIQVNFX0NPTk5FQ1QQAxINCglQSEFTRV9UTFMQBBIRCg1QSEFTRV9SRVFVRVNUEAUSFAoQUEhBU0VfRklSU1RfQllURRAGEg8KC1BIQVNFX1BST1hZEAcqfAoMT3V0Y29tZUNsYXNzEh0KGU9VVENPTUVfQ0xBU1NfVU5TUEVDSUZJRUQQABIWChJPVVRDT01FX0NMQVNTX0dPT0QQARIVChFPVVRDT01FX0NMQVNTX0JBRBACEh4KGk9VVENPTUVfQ0xBU1NfSU5DT05DTFVTSVZFEANiBnByb3RvMw");
 
 /**
  * One certificate of a captured chain.
@@ -49,11 +49,11 @@ export const ChainCertificateSchema: GenMessage<ChainCertificate> = /*@__PURE__*
   messageDesc(file_lifeline_v1_window, 0);
 
 /**
- * The counters of the tunnel's interface, as they stood.
+ * Counters of the tunnel's interface.
  *
- * @generated from message lifeline.v1.LinkReading
+ * @generated from message lifeline.v1.LinkCounters
  */
-export type LinkReading = Message<"lifeline.v1.LinkReading"> & {
+export type LinkCounters = Message<"lifeline.v1.LinkCounters"> & {
   /**
    * @generated from field: string name = 1;
    */
@@ -70,7 +70,7 @@ export type LinkReading = Message<"lifeline.v1.LinkReading"> & {
   txBytes: bigint;
 
   /**
-   * Time since rx_bytes was last seen to grow.
+   * Time since rx_bytes last grew.
    *
    * @generated from field: uint64 rx_frozen_ms = 4;
    */
@@ -90,14 +90,14 @@ export type LinkReading = Message<"lifeline.v1.LinkReading"> & {
 };
 
 /**
- * Describes the message lifeline.v1.LinkReading.
- * Use `create(LinkReadingSchema)` to create a new message.
+ * Describes the message lifeline.v1.LinkCounters.
+ * Use `create(LinkCountersSchema)` to create a new message.
  */
-export const LinkReadingSchema: GenMessage<LinkReading> = /*@__PURE__*/
+export const LinkCountersSchema: GenMessage<LinkCounters> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_window, 1);
 
 /**
- * What was seen on the way of one attempt.
+ * What was observed during one attempt.
  *
  * @generated from message lifeline.v1.Evidence
  */
@@ -186,9 +186,9 @@ export type Evidence = Message<"lifeline.v1.Evidence"> & {
   pathMtuBytes?: number | undefined;
 
   /**
-   * @generated from field: lifeline.v1.LinkReading link = 16;
+   * @generated from field: lifeline.v1.LinkCounters link = 16;
    */
-  link?: LinkReading | undefined;
+  link?: LinkCounters | undefined;
 };
 
 /**
@@ -199,7 +199,7 @@ export const EvidenceSchema: GenMessage<Evidence> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_window, 2);
 
 /**
- * A sample worth remembering and the run it stood in.
+ * A sample that is kept for its evidence, and the run of samples it belongs to.
  *
  * @generated from message lifeline.v1.Remembered
  */
@@ -245,7 +245,7 @@ export type Remembered = Message<"lifeline.v1.Remembered"> & {
   evidence?: Evidence | undefined;
 
   /**
-   * Order of the target's runs: a later run has a greater one, whatever the wall clock did in between.
+   * Order of the target's runs: a later run has a greater ordinal, even if the wall clock was set back.
    *
    * @generated from field: uint64 run_ordinal = 9;
    */
@@ -260,7 +260,7 @@ export const RememberedSchema: GenMessage<Remembered> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_window, 3);
 
 /**
- * One target over one stretch of time. Columns are packed: few small messages make a report cheap to open.
+ * One target over one span of time. Columns are packed, because few small messages make a report cheap to decode.
  *
  * @generated from message lifeline.v1.Window
  */
@@ -293,7 +293,7 @@ export type Window = Message<"lifeline.v1.Window"> & {
   missedTicks: number;
 
   /**
-   * Attempts ended: reasons[i] happened reason_counts[i] times.
+   * Attempts that ended: reason_counts[i] of them with reasons[i].
    *
    * @generated from field: repeated lifeline.v1.Reason reasons = 6;
    */
@@ -332,7 +332,7 @@ export type Window = Message<"lifeline.v1.Window"> & {
   rttSumNs: bigint;
 
   /**
-   * How many of the round-trip times were read by the kernel.
+   * How many of the round-trip times have kernel timestamps.
    *
    * @generated from field: uint32 rtt_kernel_count = 13;
    */
@@ -376,7 +376,8 @@ export type Window = Message<"lifeline.v1.Window"> & {
   lastBad?: Remembered | undefined;
 
   /**
-   * Of numbered datagrams: sent and lost forward, sent and lost on the return, duplicates, reordered; empty when there are none.
+   * Of numbered datagrams: sent and lost forward, sent and lost on the return, duplicates, reordered; empty when there
+   * are none.
    *
    * @generated from field: repeated uint32 directions = 21;
    */
@@ -391,7 +392,7 @@ export const WindowSchema: GenMessage<Window> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_window, 4);
 
 /**
- * What an attempt saw. Closed, append only; the zero value is never sent.
+ * How an attempt ended. Closed, append only; the zero value is never sent.
  *
  * @generated from enum lifeline.v1.Reason
  */
@@ -638,7 +639,7 @@ export const Reason = {
 } as const;
 
 /**
- * What an attempt saw. Closed, append only; the zero value is never sent.
+ * How an attempt ended. Closed, append only; the zero value is never sent.
  *
  * @generated from enum lifeline.v1.Reason
  */

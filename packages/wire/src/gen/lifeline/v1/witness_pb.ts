@@ -85,7 +85,8 @@ export type WitnessRequest = Message<"lifeline.v1.WitnessRequest"> & {
   sources: WitnessSource[];
 
   /**
-   * Sources that did not fit into the kernel's set or into the report. If there are any, the absence of a source proves nothing.
+   * Sources that did not fit into the kernel's set or into the report. If there are any, the absence of a source proves
+   * nothing.
    *
    * @generated from field: uint64 dropped_sources = 5;
    */
@@ -120,7 +121,8 @@ export const WitnessResponseSchema: GenMessage<WitnessResponse> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_witness, 2);
 
 /**
- * A witness beside Omni reports whose datagrams arrive. This distinguishes a blocked return path from a blocked forward path.
+ * A witness beside Omni reports whose datagrams arrive. This distinguishes a blocked return path from a blocked forward
+ * path.
  *
  * @generated from service lifeline.v1.WitnessService
  */
