@@ -33,9 +33,9 @@ function refusal(text: string, environment: Record<string, string> = {}, flags: 
 const FINGERPRINT = `sha256:${"0".repeat(64)}`;
 const NODE_ID = "1 to 253 lower-case letters, digits, dots, hyphens and underscores, a letter or digit first and last";
 const PLAINTEXT =
-  "enrol.authority, tls.caFile with tls.certFile and tls.keyFile, a loopback address, or allowPlaintext: true";
+  "enrol.caFingerprint, tls.caFile with tls.certFile and tls.keyFile, a loopback address, or allowPlaintext: true";
 const KEYS =
-  "collector, allowPlaintext, enrol.authority, enrol.tokenFile, tls.caFile, tls.certFile, tls.keyFile, stateDir, spool.maxBytes, " +
+  "collector, allowPlaintext, enrol.caFingerprint, enrol.tokenFile, tls.caFile, tls.certFile, tls.keyFile, stateDir, spool.maxBytes, " +
   "spool.maxAgeHours, nodeId, roles, plan, plan.file, resolvers, hostsFile, stampKeyFile, talos.socket, runAsUid, logLevel";
 const HOST_PORT = "host:port with a port from 1 to 65535, IPv6 in brackets";
 const SPOOL = "an integer from 8388608 to 17179869184 bytes";
@@ -98,7 +98,7 @@ describe("the agent's settings", () => {
     ["an unknown inner key", "spool: {b: 1}", `agent.yaml: spool.b: got an unknown key, want one of ${KEYS}`],
     [
       "a token among the settings",
-      `enrol: {authority: "${FINGERPRINT}", token: hush}`,
+      `enrol: { caFingerprint: "${FINGERPRINT}", token: hush}`,
       `agent.yaml: enrol.token: got an unknown key, want one of ${KEYS}`,
     ],
     ["a list", "[1]", "agent.yaml: got a list of 1, want a mapping of settings"],
@@ -155,18 +155,18 @@ describe("the agent's settings", () => {
     ],
     [
       "no fingerprint",
-      "enrol: {authority: x}",
-      'agent.yaml: enrol.authority: got "x", want sha256: and 64 hexadecimal characters',
+      "enrol: { caFingerprint: x}",
+      'agent.yaml: enrol.caFingerprint: got "x", want sha256: and 64 hexadecimal characters',
     ],
     [
       "a join token without a fingerprint",
       "enrol: {tokenFile: t}",
-      "enrol.authority: got nothing, want FINGERPRINT (LIFELINE_AUTHORITY, enrol.authority), because agent.yaml: enrol.tokenFile is given",
+      "enrol.caFingerprint: got nothing, want FINGERPRINT (LIFELINE_CA_FINGERPRINT, enrol.caFingerprint), because agent.yaml: enrol.tokenFile is given",
     ],
     [
       "two ways to a certificate",
-      `enrol: {authority: "${FINGERPRINT}"}\ntls: {caFile: a, certFile: b, keyFile: c}`,
-      "agent.yaml: enrol.authority: got it beside tls, want one of them: a certificate from the collector, or from files",
+      `enrol: { caFingerprint: "${FINGERPRINT}"}\ntls: {caFile: a, certFile: b, keyFile: c}`,
+      "agent.yaml: enrol.caFingerprint: got it beside tls, want one of them: a certificate from the collector, or from files",
     ],
     [
       "several problems",

@@ -71,8 +71,8 @@ const SETTINGS = {
     default: false,
     help: "reports to a collector beyond loopback without TLS",
   },
-  "enrol.authority": {
-    variable: "LIFELINE_AUTHORITY",
+  "enrol.caFingerprint": {
+    variable: "LIFELINE_CA_FINGERPRINT",
     type: textSetting(readFingerprint, FINGERPRINT_WANTED, "FINGERPRINT"),
     help: "fingerprint of the fleet CA; the node gets its certificate from the collector",
   },
@@ -183,7 +183,7 @@ export type PlanSource = { readonly kind: "collector" } | { readonly kind: "file
 /** Enrolment. The join token itself is no setting (S1). */
 export interface EnrolSettings {
   /** Fingerprint of the fleet CA: `sha256:` and 64 lower-case hexadecimal characters. */
-  readonly authority: string;
+  readonly caFingerprint: string;
   /** File of the join token; undefined: it stands in the environment, or is not needed any more. */
   readonly tokenFile: string | undefined;
 }
@@ -219,14 +219,18 @@ export function parseConfig(file: string, text: string, environment: Environment
 function complete(given: GivenSettings<typeof SETTINGS>): AgentConfig {
   const { values } = given;
   const { collector, stateDir, nodeId, roles, logLevel, resolvers, hostsFile, stampKeyFile, runAsUid } = values;
-  const authority = values["enrol.authority"];
+  const caFingerprint = values["enrol.caFingerprint"];
   const planFile = values["plan.file"];
   const tls = given.allOf("tls", ["caFile", "certFile", "keyFile"]);
-  given.needs("enrol.authority", ["enrol.tokenFile"]);
-  if (authority !== undefined && tls !== undefined) {
-    given.refuse("enrol.authority", "it beside tls", "one of them: a certificate from the collector, or from files");
+  given.needs("enrol.caFingerprint", ["enrol.tokenFile"]);
+  if (caFingerprint !== undefined && tls !== undefined) {
+    given.refuse(
+      "enrol.caFingerprint",
+      "it beside tls",
+      "one of them: a certificate from the collector, or from files",
+    );
   }
-  const isSafe = tls !== undefined || authority !== undefined || values.allowPlaintext;
+  const isSafe = tls !== undefined || caFingerprint !== undefined || values.allowPlaintext;
   if (collector !== undefined && !isSafe && !isLoopback(readHostPort(collector)?.host ?? "")) {
     given.refuse("collector", `${JSON.stringify(collector)} without TLS`, PLAINTEXT_WANTED);
   }
@@ -238,7 +242,7 @@ function complete(given: GivenSettings<typeof SETTINGS>): AgentConfig {
     roles: [...new Set(roles)],
     plan: planFile === undefined ? { kind: "collector" } : { kind: "file", path: planFile },
     tls,
-    enrol: authority === undefined ? undefined : { authority, tokenFile: values["enrol.tokenFile"] },
+    enrol: caFingerprint === undefined ? undefined : { caFingerprint, tokenFile: values["enrol.tokenFile"] },
     spool: { maxBytes: values["spool.maxBytes"], maxAgeHours: values["spool.maxAgeHours"] },
     logLevel,
     resolvers,
@@ -250,4 +254,4 @@ function complete(given: GivenSettings<typeof SETTINGS>): AgentConfig {
 }
 
 const PLAINTEXT_WANTED =
-  "enrol.authority, tls.caFile with tls.certFile and tls.keyFile, a loopback address, or allowPlaintext: true";
+  "enrol.caFingerprint, tls.caFile with tls.certFile and tls.keyFile, a loopback address, or allowPlaintext: true";

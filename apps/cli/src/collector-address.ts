@@ -61,7 +61,7 @@ export function channelOptionsOf({ host }: CollectorAddress): { "grpc.enable_htt
 function tokenInPlaintext({ named }: TokenSource): CliError {
   return new CliError(
     "usage",
-    `${named}: a token is never sent in plaintext beyond this host, for whoever reads it on the way can use it\nask over TLS: --authority or --ca-file says whom to trust, and --allow-plaintext has to go`,
+    `${named}: a token is never sent in plaintext beyond this host, for whoever reads it on the way can use it\nask over TLS: --ca-fingerprint or --ca-file says whom to trust, and --allow-plaintext has to go`,
   );
 }
 

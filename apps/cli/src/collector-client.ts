@@ -151,12 +151,12 @@ function unreachableText({ name, security }: CollectorAddress, message: string):
 
 function securityHint(security: CollectorSecurity): string {
   if (security.kind === "plaintext") {
-    return "the collector speaks plaintext there (a TLS one wants --authority or --ca-file)";
+    return "the collector speaks plaintext there (a TLS one wants --ca-fingerprint or --ca-file)";
   }
   const pair = "where it wants a certificate of its clients, --cert-file and --key-file name one of its authority";
   switch (security.trust.kind) {
     case "public":
-      return `its certificate is of a public authority (else --authority or --ca-file); ${pair}`;
+      return `its certificate is of a public authority (else --ca-fingerprint or --ca-file); ${pair}`;
     case "file":
       return `--ca-file holds the collector's authority; ${pair}`;
     case "named":

@@ -4,16 +4,16 @@ import { readFileSync } from "node:fs";
 import { type ChannelCredentials, channelCredentials, tlsCredentials } from "@lifeline/rpc";
 import { CliError } from "./cli-error.ts";
 
-/** The environment variable that names the collector's authority where no flag does. */
-export const AUTHORITY_VARIABLE = "LIFELINE_AUTHORITY";
+/** The environment variable that names the fleet CA's fingerprint where no flag does. */
+export const CA_FINGERPRINT_VARIABLE = "LIFELINE_CA_FINGERPRINT";
 
 /** What the command line says of it; files are paths. */
 export interface SecurityFlags {
   readonly caFile?: string;
   readonly certFile?: string;
   readonly keyFile?: string;
-  /** Fingerprint of the collector's authority. */
-  readonly authority?: string;
+  /** Fingerprint of the fleet CA. */
+  readonly caFingerprint?: string;
   readonly allowPlaintext?: boolean;
 }
 
@@ -95,16 +95,16 @@ function fileTrust(caFile: string | undefined): CollectorTrust {
 
 /** The authority by its fingerprint. A file that a flag names is nearer than a variable. */
 function authorityOf(
-  { authority, caFile }: SecurityFlags,
+  { caFingerprint, caFile }: SecurityFlags,
   env: Readonly<Record<string, string | undefined>>,
 ): Extract<CollectorTrust, { kind: "named" }> | undefined {
-  if (authority !== undefined && caFile !== undefined) {
-    throw new CliError("usage", "--authority: goes not with --ca-file; either says whom to trust");
+  if (caFingerprint !== undefined && caFile !== undefined) {
+    throw new CliError("usage", "--ca-fingerprint: goes not with --ca-file; either says whom to trust");
   }
-  if (authority !== undefined) return { kind: "named", source: "--authority", fingerprint: authority };
-  const named = env[AUTHORITY_VARIABLE] ?? "";
+  if (caFingerprint !== undefined) return { kind: "named", source: "--ca-fingerprint", fingerprint: caFingerprint };
+  const named = env[CA_FINGERPRINT_VARIABLE] ?? "";
   if (named === "" || caFile !== undefined) return undefined;
-  return { kind: "named", source: AUTHORITY_VARIABLE, fingerprint: named };
+  return { kind: "named", source: CA_FINGERPRINT_VARIABLE, fingerprint: named };
 }
 
 function readPair(certFile: string, keyFile: string): { certPem: Buffer; keyPem: Buffer } {

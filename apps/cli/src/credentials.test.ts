@@ -84,7 +84,7 @@ describe("a token goes with every call", () => {
     const { err, exitCode } = await runHere(["status", "--collector", "192.0.2.1:9470", flag, ...flags], { env });
     expect(err).toBe(`\
 error: ${named}: a token is never sent in plaintext beyond this host, for whoever reads it on the way can use it
-ask over TLS: --authority or --ca-file says whom to trust, and --allow-plaintext has to go
+ask over TLS: --ca-fingerprint or --ca-file says whom to trust, and --allow-plaintext has to go
 `);
     expect(exitCode).toBe(2);
   });
@@ -115,7 +115,7 @@ ask over TLS: --authority or --ca-file says whom to trust, and --allow-plaintext
         setImmediate(() => (frames < 3 ? clock.advance(1_000) : abort.abort()));
       },
     });
-    const flags = ["--collector", address, "--authority", fleet.fingerprint, "--token-file", path];
+    const flags = ["--collector", address, "--ca-fingerprint", fleet.fingerprint, "--token-file", path];
     await run(["status", "--watch", "--json", ...flags], world);
     expect(calls.map(({ method, token }) => `${method} ${token ?? ""}`)).toEqual([
       "getFleetCa ",
@@ -130,9 +130,9 @@ describe("an authority by its fingerprint", () => {
   const flags = ["--token-file", tokenFile];
 
   it.each([
-    ["--authority", ["--authority", fleet.fingerprint], {}],
-    ["--authority as openssl prints it", ["--authority", fleet.fingerprint.toUpperCase()], {}],
-    ["LIFELINE_AUTHORITY", [], { LIFELINE_AUTHORITY: fleet.fingerprint }],
+    ["--ca-fingerprint", ["--ca-fingerprint", fleet.fingerprint], {}],
+    ["--ca-fingerprint as openssl prints it", ["--ca-fingerprint", fleet.fingerprint.toUpperCase()], {}],
+    ["LIFELINE_CA_FINGERPRINT", [], { LIFELINE_CA_FINGERPRINT: fleet.fingerprint }],
   ])("of %s: first it is seen, with nothing said of who asks; then the token goes", async (_, authority, env) => {
     const { address, calls } = await collector(await listenerOf(fleet));
     const said = await runHere(["status", "--collector", address, ...authority, ...flags], { env });
@@ -142,7 +142,7 @@ describe("an authority by its fingerprint", () => {
 
   it("is left where a flag names a file", async () => {
     const { address, calls } = await collector(await listenerOf(fleet));
-    const env = { LIFELINE_AUTHORITY: other.fingerprint };
+    const env = { LIFELINE_CA_FINGERPRINT: other.fingerprint };
     const caFile = file("ca.pem", fleet.certPem);
     expect((await runHere(["status", "--collector", address, "--ca-file", caFile], { env })).exitCode).toBe(0);
     expect(calls).toEqual([{ ...ASKED, token: undefined }]);
@@ -151,7 +151,7 @@ describe("an authority by its fingerprint", () => {
   it("brings a certificate of the person to the verified connection alone", async () => {
     const { certPem, keyPem } = await personOf(fleet, "admin");
     const pair = ["--cert-file", file("ada.pem", certPem), "--key-file", file("ada.key", keyPem)];
-    const flags = ["--authority", fleet.fingerprint, ...pair];
+    const flags = ["--ca-fingerprint", fleet.fingerprint, ...pair];
     const { address, calls } = await collector(await listenerOf(fleet));
     expect((await runHere(["status", "--collector", address, ...flags])).exitCode).toBe(0);
     expect(calls).toEqual([SHOWN, { method: "listVerdicts", token: undefined, name: "ada" }]);
@@ -161,7 +161,7 @@ describe("an authority by its fingerprint", () => {
     const { certPem, keyPem } = await personOf(fleet, "admin");
     const pair = ["--cert-file", file("ada.pem", certPem), "--key-file", file("ada.key", keyPem)];
     const { address, calls } = await collector(await demandingListenerOf(fleet));
-    const refused = await runHere(["status", "--collector", address, "--authority", fleet.fingerprint, ...pair]);
+    const refused = await runHere(["status", "--collector", address, "--ca-fingerprint", fleet.fingerprint, ...pair]);
     expect([refused.exitCode, calls]).toEqual([3, []]);
     expect(refused.err).toContain("to clients that show no certificate (one that refuses those wants --ca-file)");
   });
@@ -172,12 +172,12 @@ describe("an authority by its fingerprint", () => {
       "status",
       "--collector",
       address,
-      "--authority",
+      "--ca-fingerprint",
       other.fingerprint,
       ...flags,
     ]);
     expect(err).toBe(`\
-error: the collector at ${address} shows another authority than --authority names: got ${fleet.fingerprint}, want ${other.fingerprint}
+error: the collector at ${address} shows another authority than --ca-fingerprint names: got ${fleet.fingerprint}, want ${other.fingerprint}
 no token and no certificate was sent; either the fingerprint is not this collector's, or something else answers there
 `);
     expect([out, exitCode]).toEqual(["", 2]);
@@ -186,14 +186,14 @@ no token and no certificate was sent; either the fingerprint is not this collect
 
   it("that is only passed on, by a server of another, gets no token", async () => {
     const { address, calls } = await collector(await listenerOf(other));
-    const said = await runHere(["status", "--collector", address, "--authority", fleet.fingerprint, ...flags]);
+    const said = await runHere(["status", "--collector", address, "--ca-fingerprint", fleet.fingerprint, ...flags]);
     expect(said.exitCode).toBe(3);
     expect(calls).toEqual([SHOWN]);
   });
 
   it("does not make up for a certificate that has ended", async () => {
     const { address, calls } = await collector(await listenerOf(fleet, { isExpired: true }));
-    const said = await runHere(["status", "--collector", address, "--authority", fleet.fingerprint, ...flags]);
+    const said = await runHere(["status", "--collector", address, "--ca-fingerprint", fleet.fingerprint, ...flags]);
     expect(said.err).toContain("certificate has expired");
     expect(said.err).toContain("it speaks TLS 1.3, with a certificate for this address and time");
     expect(said.exitCode).toBe(3);
@@ -205,7 +205,7 @@ no token and no certificate was sent; either the fingerprint is not this collect
       throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody");
     };
     const { address } = await collector(await listenerOf(fleet), { getFleetCa });
-    const said = await runHere(["status", "--collector", address, "--authority", fleet.fingerprint, ...flags]);
+    const said = await runHere(["status", "--collector", address, "--ca-fingerprint", fleet.fingerprint, ...flags]);
     expect(said.err).toBe(
       `error: the collector at ${address} cannot do this as it stands: this collector enrols nobody\n`,
     );
@@ -232,7 +232,7 @@ describe("behind an HTTP proxy", () => {
     const flags = [
       "--collector",
       "collector.example:9470",
-      "--authority",
+      "--ca-fingerprint",
       fleet.fingerprint,
       "--token-file",
       tokenFile,

@@ -32,7 +32,7 @@ Join token 1f2e3d4c, shown this once: lets in 1 node (any node) until 2026-03-02
 An agent is told of it in its configuration:
   enrol: { tokenFile: join-token, authority: "${FINGERPRINT}" }
 or in its environment, the token itself or its file:
-  LIFELINE_JOIN_TOKEN=… or LIFELINE_JOIN_TOKEN_FILE=join-token, and LIFELINE_AUTHORITY=${FINGERPRINT}
+  LIFELINE_JOIN_TOKEN=… or LIFELINE_JOIN_TOKEN_FILE=join-token, and LIFELINE_CA_FINGERPRINT=${FINGERPRINT}
 To end it: lifeline token revoke 1f2e3d4c
 `);
     expect(exitCode).toBe(0);

@@ -33,7 +33,7 @@ describe("the process", () => {
       listVerdicts: async () => verdicts(MET_ROW),
     };
     const collector = await startCollector(answers, await listenerOf(fleet));
-    const child = start("status", "--json", "--collector", collector.address, "--authority", fleet.fingerprint);
+    const child = start("status", "--json", "--collector", collector.address, "--ca-fingerprint", fleet.fingerprint);
     const [out, err, [code]] = await Promise.all([textOf(child.stdout), textOf(child.stderr), once(child, "close")]);
     await collector.stop();
     expect([err, code]).toEqual(["", 0]);

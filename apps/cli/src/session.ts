@@ -10,7 +10,7 @@ import {
   DEFAULT_COLLECTOR,
 } from "./collector-address.ts";
 import { type AdminClient, introduced, type QueryClient, withAdmin, withCollector } from "./collector-client.ts";
-import { AUTHORITY_VARIABLE } from "./collector-security.ts";
+import { CA_FINGERPRINT_VARIABLE } from "./collector-security.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { checkPattern } from "./requirement-pattern.ts";
 import { FORMATS, type Format, layoutOf, type View, viewText } from "./view.ts";
@@ -33,7 +33,7 @@ export type GlobalName = keyof GlobalOptions;
 /** The options of a command that asks the collector. */
 export const COLLECTOR_OPTIONS = [
   "collector",
-  "authority",
+  "caFingerprint",
   "caFile",
   "certFile",
   "keyFile",
@@ -47,11 +47,11 @@ export const OUTPUT_OPTIONS = ["output", "json", "color"] as const;
 /** Adds the global options to the root; each command says which of them it understands. */
 export function addGlobalOptions(root: Command): void {
   const collector = `host:port of the collector (env ${COLLECTOR_VARIABLE}, default ${DEFAULT_COLLECTOR})`;
-  const authority = `trust the collector of this authority, sha256:… (env ${AUTHORITY_VARIABLE})`;
+  const caFingerprint = `trust a collector of the fleet CA with this fingerprint, sha256:… (env ${CA_FINGERPRINT_VARIABLE})`;
   const token = `file of the token that says who asks (env ${TOKEN_FILE_VARIABLE}, or ${TOKEN_VARIABLE} for the token itself)`;
   root
     .addOption(new Option("--collector <host:port>", collector))
-    .addOption(new Option("--authority <fingerprint>", authority))
+    .addOption(new Option("--ca-fingerprint <fingerprint>", caFingerprint))
     .addOption(new Option("--ca-file <file>", "PEM authorities: the collector's; for check, Omni's"))
     .addOption(new Option("--cert-file <file>", "PEM client certificate for the collector, with --key-file"))
     .addOption(new Option("--key-file <file>", "PEM key of the client certificate"))

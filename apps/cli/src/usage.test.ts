@@ -61,18 +61,18 @@ describe("usage errors exit 2 and say what would be right", () => {
     ],
     [
       "plaintext and an authority",
-      ["status", "--authority", "sha256:0", "--allow-plaintext"],
-      "error: --allow-plaintext: goes not with --authority, which asks for TLS\n",
+      ["status", "--ca-fingerprint", "sha256:0", "--allow-plaintext"],
+      "error: --allow-plaintext: goes not with --ca-fingerprint, which asks for TLS\n",
     ],
     [
       "two authorities",
-      ["status", "--authority", "sha256:0", "--ca-file", "c"],
-      "error: --authority: goes not with --ca-file; either says whom to trust\n",
+      ["status", "--ca-fingerprint", "sha256:0", "--ca-file", "c"],
+      "error: --ca-fingerprint: goes not with --ca-file; either says whom to trust\n",
     ],
     [
       "a fingerprint that is none",
-      ["status", "--authority", "sha256:0"],
-      "error: --authority: got 'sha256:0', want sha256: and 64 hexadecimal characters\n",
+      ["status", "--ca-fingerprint", "sha256:0"],
+      "error: --ca-fingerprint: got 'sha256:0', want sha256: and 64 hexadecimal characters\n",
     ],
     [
       "token for what asks nobody",
@@ -284,7 +284,7 @@ describe("a collector that is not there", () => {
     expect(err).toBe(`\
 error: the collector at 127.0.0.1:${port} cannot be reached: No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:${port}
 check: it runs; --collector or LIFELINE_COLLECTOR names its address; no firewall stands between;
-       the collector speaks plaintext there (a TLS one wants --authority or --ca-file)
+       the collector speaks plaintext there (a TLS one wants --ca-fingerprint or --ca-file)
 without a collector, 'lifeline check' probes from this host
 `);
     expect(out).toBe("");

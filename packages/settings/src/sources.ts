@@ -27,7 +27,7 @@ export interface AllGiven {
 /** Variables of the command line `lifeline`. They may be set in the shell that starts another program, which then ignores them. */
 export const CLI_VARIABLES: readonly string[] = [
   "LIFELINE_COLLECTOR",
-  "LIFELINE_AUTHORITY",
+  "LIFELINE_CA_FINGERPRINT",
   "LIFELINE_TOKEN",
   "LIFELINE_TOKEN_FILE",
 ];

@@ -254,7 +254,7 @@ export class TestBed {
       environment: {
         LIFELINE_STATE_DIR: stateDir,
         LIFELINE_JOIN_TOKEN: joinToken,
-        LIFELINE_AUTHORITY: this.collector.fingerprint,
+        LIFELINE_CA_FINGERPRINT: this.collector.fingerprint,
         ...AGENT_NODE.environment,
       },
       flags: AGENT_NODE.flags,

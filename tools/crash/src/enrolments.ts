@@ -156,7 +156,7 @@ async function openEnrolStage(clock: Clock): Promise<EnrolStage> {
       const environment = {
         LIFELINE_STATE_DIR: stateDir(nodeId),
         LIFELINE_JOIN_TOKEN: token,
-        LIFELINE_AUTHORITY: fingerprint(),
+        LIFELINE_CA_FINGERPRINT: fingerprint(),
       };
       const agent = createProgram({ room: "agent", args, environment, clockFile });
       agents.push(agent);

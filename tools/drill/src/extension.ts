@@ -122,7 +122,7 @@ async function playNode(play: Play, extension: SquashedExtension): Promise<void>
   const { token, authority } = await site.invite();
   const known = {
     LIFELINE_COLLECTOR: site.collector,
-    LIFELINE_AUTHORITY: authority,
+    LIFELINE_CA_FINGERPRINT: authority,
     LIFELINE_NODE_ID: nodeId,
     LIFELINE_ROLES: "talos-node",
     LIFELINE_STAMP_KEY_FILE: STAMP_KEY,

@@ -10,7 +10,7 @@ import { bytesAt } from "./tree.ts";
 import { readArguments as readVerifyArguments } from "./verify/arguments.ts";
 
 const AUTHORITY = `sha256:${"ab".repeat(32)}`;
-const CONFIG = `# rack 7\ncollector: collector.example.internal:9470\nenrol: { authority: "${AUTHORITY}" }\n`;
+const CONFIG = `# rack 7\ncollector: collector.example.internal:9470\nenrol: { caFingerprint: "${AUTHORITY}" }\n`;
 const TOKEN = "1f2e3d4c.c2VjcmV0LWpvaW4tdG9rZW4";
 
 let directory = "";
@@ -56,16 +56,16 @@ describe("an image for maintenance mode", () => {
   });
 
   it.each([
-    ["no collector", `enrol: { authority: "${AUTHORITY}" }`, "collector: got none, want host:port"],
+    ["no collector", `enrol: { caFingerprint: "${AUTHORITY}" }`, "collector: got none, want host:port"],
     ["no authority", "collector: 127.0.0.1:9470", "enrol: got none, want {authority}"],
     ["nothing", "", "collector: got none, want host:port"],
     [
       "another token's file",
-      `collector: c:1\nenrol: { authority: "${AUTHORITY}", tokenFile: t }`,
+      `collector: c:1\nenrol: { caFingerprint: "${AUTHORITY}", tokenFile: t }`,
       "enrol.tokenFile: got it, want it left out: the image brings the token",
     ],
     ["what the agent refuses", `${CONFIG}colector: c:1`, "colector"],
-    ["a fingerprint that is none", 'collector: c:1\nenrol: { authority: "sha256:1" }', "enrol.authority"],
+    ["a fingerprint that is none", 'collector: c:1\nenrol: { caFingerprint: "sha256:1" }', "enrol.caFingerprint"],
     ["what is no YAML", "a: [", "got broken YAML (BAD_INDENT)"],
   ])("is refused with %s", (_, config, why) => {
     expect(refusal(() => make(config))).toContain(why);

@@ -33,7 +33,7 @@ export interface SoakCredentials {
   /** A node's own: the same key whenever it comes. */
   node(nodeId: string): Promise<ChannelCredentials>;
   /** Files for the measured agent, which enrols by itself. */
-  readonly enrol: { readonly authority: string; readonly tokenFile: string };
+  readonly enrol: { readonly caFingerprint: string; readonly tokenFile: string };
 }
 
 /** Opens the credentials of a collector that serves. */
@@ -63,7 +63,7 @@ export async function openCredentials(
   return {
     verified,
     readerToken: tokens.reader,
-    enrol: { authority: authority.fingerprint, tokenFile },
+    enrol: { caFingerprint: authority.fingerprint, tokenFile },
     node(nodeId) {
       const credentials = known.get(nodeId) ?? make(nodeId);
       known.set(nodeId, credentials);

@@ -16,7 +16,7 @@ export function openEnrolment(
   return new Enrolment({
     collector,
     nodeId,
-    authority: enrol.authority,
+    authority: enrol.caFingerprint,
     kept: openKeptCredentials(stateDir, (code) =>
       log.warn({ code }, "certificate and key not written to stateDir; a restart would lose them; retried each minute"),
     ),

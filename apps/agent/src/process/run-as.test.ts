@@ -93,7 +93,7 @@ describe.runIf(isRoot)("an agent that root starts, to run as another user", { ti
       LIFELINE_STATE_DIR: stateDir,
       LIFELINE_NODE_ID: "n",
       LIFELINE_COLLECTOR: "127.0.0.1:1",
-      LIFELINE_AUTHORITY: `sha256:${"0".repeat(64)}`,
+      LIFELINE_CA_FINGERPRINT: `sha256:${"0".repeat(64)}`,
       LIFELINE_JOIN_TOKEN_FILE: tokenFile,
     });
     await until("it says what is wrong with the token", () => output().includes("without spaces"), LIMIT_MS);

@@ -121,7 +121,7 @@ function useText(token: adminPb.JoinToken, authority: string): string {
     "An agent is told of it in its configuration:",
     `  enrol: { tokenFile: join-token, authority: "${authority}" }`,
     "or in its environment, the token itself or its file:",
-    `  LIFELINE_JOIN_TOKEN=… or LIFELINE_JOIN_TOKEN_FILE=join-token, and LIFELINE_AUTHORITY=${authority}`,
+    `  LIFELINE_JOIN_TOKEN=… or LIFELINE_JOIN_TOKEN_FILE=join-token, and LIFELINE_CA_FINGERPRINT=${authority}`,
     `To end it: lifeline token revoke ${token.id}`,
   ];
   return `${lines.map(visibleText).join("\n")}\n`;

@@ -84,7 +84,7 @@ describe("the collector's settings", () => {
 
   const keys =
     "listen, httpListen, httpNames, dataDir, deployment, catalogue, catalogueExtras, tls.certFile, tls.keyFile, tls.caFile, " +
-    "tls.handshakeMaxBytes, identity.names, identity.authorityCertFile, identity.authorityKeyFile, identity.nodeCertificateHours, " +
+    "tls.handshakeMaxBytes, identity.names, identity.caCertFile, identity.caKeyFile, identity.nodeCertificateHours, " +
     "access.tokensFile, allowPlaintext, retentionDays, minuteRetentionDays, hourRetentionDays, maxStreams, readyFile";
   const listen = "host:port with a port from 0 (any free one) to 65535, IPv6 in brackets";
   const plaintext =
@@ -179,10 +179,10 @@ describe("the collector's settings", () => {
     ],
     [
       "half a fleet CA",
-      `${GOOD}identity: {names: [a], authorityKeyFile: k}`,
+      `${GOOD}identity: {names: [a], caKeyFile: k}`,
       [
-        "identity.authorityCertFile: got nothing, want FILE (--authority-cert, LIFELINE_AUTHORITY_CERT, identity.authorityCertFile), " +
-          "because collector.yaml: identity.authorityKeyFile is given",
+        "identity.caCertFile: got nothing, want FILE (--ca-cert, LIFELINE_CA_CERT, identity.caCertFile), " +
+          "because collector.yaml: identity.caKeyFile is given",
       ],
     ],
     [

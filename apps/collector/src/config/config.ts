@@ -110,15 +110,15 @@ const SETTINGS = {
     type: listSetting(name, LISTS_MAX, "host names or addresses", 1),
     help: "name or address that agents dial; this collector then is the fleet CA; may be given more than once",
   },
-  "identity.authorityCertFile": {
-    flag: "authority-cert",
-    variable: "LIFELINE_AUTHORITY_CERT",
+  "identity.caCertFile": {
+    flag: "ca-cert",
+    variable: "LIFELINE_CA_CERT",
     type: filePath,
     help: "certificate of a fleet CA of your own, instead of one kept in dataDir",
   },
-  "identity.authorityKeyFile": {
-    flag: "authority-key",
-    variable: "LIFELINE_AUTHORITY_KEY",
+  "identity.caKeyFile": {
+    flag: "ca-key",
+    variable: "LIFELINE_CA_KEY",
     type: filePath,
     help: "its key",
   },
@@ -284,16 +284,12 @@ const PLAINTEXT_WANTED =
   "identity.names, tls.certFile with tls.keyFile and tls.caFile, a loopback address, or allowPlaintext: true";
 
 function identityOf(given: Given): IdentitySettings | undefined {
-  const certFile = given.values["identity.authorityCertFile"];
-  const keyFile = given.values["identity.authorityKeyFile"];
+  const certFile = given.values["identity.caCertFile"];
+  const keyFile = given.values["identity.caKeyFile"];
   const names = given.values["identity.names"];
-  given.needs("identity.names", [
-    "identity.authorityCertFile",
-    "identity.authorityKeyFile",
-    "identity.nodeCertificateHours",
-  ]);
-  given.needs("identity.authorityCertFile", ["identity.authorityKeyFile"]);
-  given.needs("identity.authorityKeyFile", ["identity.authorityCertFile"]);
+  given.needs("identity.names", ["identity.caCertFile", "identity.caKeyFile", "identity.nodeCertificateHours"]);
+  given.needs("identity.caCertFile", ["identity.caKeyFile"]);
+  given.needs("identity.caKeyFile", ["identity.caCertFile"]);
   if (names === undefined) return undefined;
   const authority = certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
   return { names, authority, nodeCertificateHours: given.values["identity.nodeCertificateHours"] };

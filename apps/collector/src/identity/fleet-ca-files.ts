@@ -52,7 +52,7 @@ export async function openFleetCa(
   const endsAt = new Date(ca.notAfterMs).toISOString();
   if (ca.notAfterMs <= nowMs) {
     const got = `${JSON.stringify(files.certFile)} (ended at ${endsAt})`;
-    throw new ConfigError(problem("bad-value", "identity.authorityCertFile", got, "a CA that has not ended"));
+    throw new ConfigError(problem("bad-value", "identity.caCertFile", got, "a CA that has not ended"));
   }
   if (ca.notAfterMs - nowMs < CA_ENDING_MS) {
     log.warn(
@@ -64,13 +64,13 @@ export async function openFleetCa(
 }
 
 async function opened(files: CaFiles): Promise<Authority> {
-  const certPem = readPem("identity.authorityCertFile", files.certFile);
-  const keyPem = readPem("identity.authorityKeyFile", files.keyFile);
+  const certPem = readPem("identity.caCertFile", files.certFile);
+  const keyPem = readPem("identity.caKeyFile", files.keyFile);
   try {
     return await openAuthority(certPem, keyPem, randomBytes);
   } catch (error) {
     if (!(error instanceof AuthorityError)) throw error;
-    const field = error.code === "not-an-authority" ? "identity.authorityCertFile" : "identity.authorityKeyFile";
+    const field = error.code === "not-an-authority" ? "identity.caCertFile" : "identity.caKeyFile";
     const path = error.code === "not-an-authority" ? files.certFile : files.keyFile;
     throw new ConfigError(problem("bad-value", field, `${JSON.stringify(path)} (${error.code})`, error.message));
   }
@@ -85,7 +85,7 @@ function refuseToReplace(dataDir: string, { keyFile }: CaFiles): void {
   }
   if (!hasEnrolments(join(dataDir, DATABASE_NAME))) return;
   const want =
-    "its identity/ restored from your copy; or, where that is lost for good, identity.authorityCertFile of a new CA, which every agent must be given";
+    "its identity/ restored from your copy; or, where that is lost for good, identity.caCertFile of a new CA, which every agent must be given";
   const got = `${JSON.stringify(dataDir)}, which has enrolments and no CA`;
   throw new ConfigError(problem("bad-value", "dataDir", got, want));
 }

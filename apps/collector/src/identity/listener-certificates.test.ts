@@ -162,7 +162,7 @@ describe("certificates of the fleet's authority", () => {
     const { authority } = await testAuthority();
     const damaged = { ...authority, certPem: authority.certPem.slice(0, 200) };
     await expect(issuedCertificates(damaged, ["x"], world())).rejects.toThrow(
-      /^identity.authorityCertFile: got one that TLS refuses \(ERR_/,
+      /^identity.caCertFile: got one that TLS refuses \(ERR_/,
     );
   });
 

@@ -49,7 +49,7 @@ export async function issuedCertificates(
   const refused = refusalOf(createContext, first.certificates);
   if (refused !== undefined) {
     const got = `one that TLS refuses (${refused})`;
-    throw new ConfigError(problem("bad-value", "identity.authorityCertFile", got, "a stronger one"));
+    throw new ConfigError(problem("bad-value", "identity.caCertFile", got, "a stronger one"));
   }
   return {
     first: first.certificates,

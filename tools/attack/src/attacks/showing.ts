@@ -43,7 +43,7 @@ function lifeline(testBed: TestBed, ...args: readonly string[]): Promise<string>
   const env = {
     ...process.env,
     LIFELINE_COLLECTOR: testBed.address,
-    LIFELINE_AUTHORITY: testBed.collector.fingerprint,
+    LIFELINE_CA_FINGERPRINT: testBed.collector.fingerprint,
     LIFELINE_TOKEN: testBed.readerToken,
   };
   return new Promise((resolve, reject) => {

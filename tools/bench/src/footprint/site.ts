@@ -13,7 +13,7 @@ import type { StandIn } from "./stand-ins.ts";
 /** What an agent needs to be its. */
 export interface Site {
   readonly collector: string;
-  readonly enrol: { readonly authority: string; readonly tokenFile: string };
+  readonly enrol: { readonly caFingerprint: string; readonly tokenFile: string };
 }
 
 /** How long it may take to serve, ms. */
@@ -73,7 +73,7 @@ export async function startSite(workshop: Workshop, standIns: readonly StandIn[]
   const fingerprint = new X509Certificate(caPem).fingerprint256.replaceAll(":", "").toLowerCase();
   return {
     collector: address,
-    enrol: { authority: `sha256:${fingerprint}`, tokenFile: await file("join-token", joinToken) },
+    enrol: { caFingerprint: `sha256:${fingerprint}`, tokenFile: await file("join-token", joinToken) },
   };
 }
 

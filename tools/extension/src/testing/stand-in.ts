@@ -19,7 +19,7 @@ export const MAINTENANCE_VARIANT: ExtensionVariant = {
   service: MAINTENANCE,
   files: treeOf({
     "usr/local/etc/lifeline/agent.yaml": fileOf(
-      `collector: 127.0.0.1:9\nenrol: { authority: "sha256:${"0".repeat(64)}" }\n`,
+      `collector: 127.0.0.1:9\nenrol: { caFingerprint: "sha256:${"0".repeat(64)}" }\n`,
     ),
     "usr/local/etc/lifeline/join-token": fileOf("00000000.unknown\n"),
   }),

@@ -120,7 +120,7 @@ export class CollectorFixture {
     const answer = await this.#admin((client) =>
       client.unary("createJoinToken", options, { ...CALL, bearerToken: this.#adminToken }),
     );
-    const trusted = { LIFELINE_COLLECTOR: ADDRESS, LIFELINE_AUTHORITY: answer.caFingerprint };
+    const trusted = { LIFELINE_COLLECTOR: ADDRESS, LIFELINE_CA_FINGERPRINT: answer.caFingerprint };
     const invited = { ...trusted, LIFELINE_JOIN_TOKEN: answer.joinToken };
     this.#environmentOfRestart = hasDisk ? trusted : invited;
     return invited;
