@@ -1,5 +1,5 @@
 /** A collector whose authority is known by its fingerprint: seeing the certificate before anything is said. */
-import { FirstContactError, fetchAuthority } from "@lifeline/rpc";
+import { FirstContactError, fetchFleetCa } from "@lifeline/rpc";
 import { CliError } from "./cli-error.ts";
 import { type CollectorAddress, channelOptionsOf } from "./collector-address.ts";
 
@@ -19,7 +19,7 @@ export async function seen(
   const wanted = await fingerprintOf(source, text);
   const options = { timeoutMs, channelOptions: channelOptionsOf(address) };
   try {
-    const authority = await fetchAuthority(name, wanted, signal === undefined ? options : { ...options, signal });
+    const authority = await fetchFleetCa(name, wanted, signal === undefined ? options : { ...options, signal });
     const trust = { kind: "seen", source, caPem: authority.certificatePem } as const;
     return { ...address, security: { ...security, trust } };
   } catch (error) {
@@ -37,12 +37,12 @@ async function fingerprintOf(source: string, text: string): Promise<string> {
 
 function distrust(name: string, source: string, { code, message }: FirstContactError): CliError {
   switch (code) {
-    case "authority-mismatch":
+    case "ca-mismatch":
       return new CliError(
         "distrusted",
         `the collector at ${name} shows another authority than ${source} names: ${message}\nno token and no certificate was sent; either the fingerprint is not this collector's, or something else answers there`,
       );
-    case "no-authority":
+    case "not-a-ca":
       return new CliError("distrusted", `${source}: ${message}; want that of the collector's authority`);
   }
 }

@@ -1,8 +1,8 @@
 import { generateKeyPairSync, randomBytes, X509Certificate } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { AuthorityError, createAuthority, openAuthority } from "./authority.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { createFleetCa, FleetCaError, openFleetCa } from "./fleet-ca.ts";
 import { keySha256, makeKeyPair } from "./key-pair.ts";
 import { signingRequestDer } from "./signing-request.ts";
 import { readSigningRequest, SIGNING_REQUEST_MAX_BYTES } from "./signing-request-reader.ts";
@@ -11,8 +11,8 @@ import { readSigningRequest, SIGNING_REQUEST_MAX_BYTES } from "./signing-request
 const NOW_MS = Date.UTC(2026, 2, 1, 12);
 const HOUR_MS = 3_600_000;
 
-const pems = await createAuthority({ commonName: "fleet", nowMs: NOW_MS, lifetimeMs: 48 * HOUR_MS, randomBytes });
-const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
+const pems = await createFleetCa({ commonName: "fleet", nowMs: NOW_MS, lifetimeMs: 48 * HOUR_MS, randomBytes });
+const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
 const node = makeKeyPair();
 const times = { nowMs: NOW_MS, lifetimeMs: HOUR_MS };
 
@@ -72,16 +72,16 @@ describe("the authority", () => {
   it("may be brought along, of P-384 or RSA too, and is refused with a code where it cannot be used", async () => {
     const leaf = await authority.issueNode({ nodeId: "n", publicKeyDer: node.publicKeyDer, ...times });
     const ed25519 = generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }).toString();
-    const table: [string, string, AuthorityError["code"]][] = [
+    const table: [string, string, FleetCaError["code"]][] = [
       ["no PEM", pems.keyPem, "unreadable"],
       [pems.certPem, "no PEM", "unreadable"],
-      [leaf.pem, node.privateKeyPem, "not-an-authority"],
+      [leaf.pem, node.privateKeyPem, "not-a-ca"],
       [pems.certPem, node.privateKeyPem, "not-its-key"],
       [pems.certPem, ed25519, "not-its-key"],
     ];
     for (const [certPem, keyPem, code] of table) {
-      const refused = await openAuthority(certPem, keyPem, randomBytes).catch((error: unknown) => error);
-      expect(refused).toBeInstanceOf(AuthorityError);
+      const refused = await openFleetCa(certPem, keyPem, randomBytes).catch((error: unknown) => error);
+      expect(refused).toBeInstanceOf(FleetCaError);
       expect(refused).toMatchObject({ code });
     }
   });

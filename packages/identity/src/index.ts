@@ -1,17 +1,17 @@
+export { makeCa, makeLeaf, type Signer } from "./certificate-maker.ts";
+export { FINGERPRINT_WANTED, fingerprintOf, readFingerprint } from "./fingerprint.ts";
 export {
-  type Authority,
-  AuthorityError,
-  type AuthorityPems,
   BACKDATE_MS,
-  createAuthority,
+  createFleetCa,
+  type FleetCa,
+  FleetCaError,
+  type FleetCaPems,
   type Issued,
-  openAuthority,
+  openFleetCa,
   type RandomBytes,
   ROLE_ORGANISATIONS,
   type Role,
-} from "./authority.ts";
-export { makeCa, makeLeaf, type Signer } from "./certificate-maker.ts";
-export { FINGERPRINT_WANTED, fingerprintOf, readFingerprint } from "./fingerprint.ts";
+} from "./fleet-ca.ts";
 export { type KeyPair, keyPairOf, keySha256, makeKeyPair } from "./key-pair.ts";
 export { type Planted, plantedAt } from "./planted.ts";
 export { signingRequestDer } from "./signing-request.ts";

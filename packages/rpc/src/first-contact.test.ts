@@ -2,13 +2,13 @@ import { createPrivateKey, randomBytes, webcrypto } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { type Authority, createAuthority, fingerprintOf, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { createFleetCa, type FleetCa, fingerprintOf, makeKeyPair, openFleetCa } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
 import { enrolPb } from "@lifeline/wire";
 import { BasicConstraintsExtension, X509Certificate, X509CertificateGenerator } from "@peculiar/x509";
 import { afterEach, describe, expect, it } from "vitest";
 import { admitAnybody } from "./admission.ts";
-import { FirstContactError, fetchAuthority } from "./first-contact.ts";
+import { FirstContactError, fetchFleetCa } from "./first-contact.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
 import { addService, type CallContext, createRpcServer, shutDown } from "./rpc-server.ts";
@@ -24,15 +24,15 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-async function authority(commonName: string): Promise<Authority> {
-  const pems = await createAuthority({ commonName, ...TIMES, randomBytes });
-  return openAuthority(pems.certPem, pems.keyPem, randomBytes);
+async function authority(commonName: string): Promise<FleetCa> {
+  const pems = await createFleetCa({ commonName, ...TIMES, randomBytes });
+  return openFleetCa(pems.certPem, pems.keyPem, randomBytes);
 }
 const fleet = await authority("fleet");
 const other = await authority("other");
 
 /** An authority that `other` would have to vouch for, if anybody asked it. */
-async function intermediate(): Promise<Authority> {
+async function intermediate(): Promise<FleetCa> {
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const root = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
@@ -51,14 +51,14 @@ async function intermediate(): Promise<Authority> {
   );
   const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey));
   const keyPem = createPrivateKey({ key: der, format: "der", type: "pkcs8" }).export({ format: "pem", type: "pkcs8" });
-  return openAuthority(`${certificate.toString("pem")}\n`, keyPem.toString(), randomBytes);
+  return openFleetCa(`${certificate.toString("pem")}\n`, keyPem.toString(), randomBytes);
 }
 
 interface Listening {
   /** What it shows as its authority. */
   readonly shown?: Uint8Array;
   /** Who signed its certificate, and when it ends. */
-  readonly by?: Authority;
+  readonly by?: FleetCa;
   readonly issuedAtMs?: number;
 }
 
@@ -94,7 +94,7 @@ async function listening({ by = fleet, shown = by.certDer, issuedAtMs = nowMs }:
     {
       host: "127.0.0.1",
       port: 0,
-      certificates: { certPem: leaf.pem, keyPem: key.privateKeyPem, clientAuthorityPem: by.certPem },
+      certificates: { certPem: leaf.pem, keyPem: key.privateKeyPem, clientCaPem: by.certPem },
       maxConnections: 100,
       clock: systemClock,
       onRefused() {},
@@ -129,7 +129,7 @@ async function reach(address: string, certificatePem: string) {
 describe("first contact", () => {
   it("gives the authority of that fingerprint, saying nothing of who asks, and the way on is verified", async () => {
     const { address, callers } = await listening();
-    const { certificateDer, certificatePem } = await fetchAuthority(address, fleet.fingerprint, LIMITS);
+    const { certificateDer, certificatePem } = await fetchFleetCa(address, fleet.fingerprint, LIMITS);
     expect(fingerprintOf(certificateDer)).toBe(fleet.fingerprint);
     expect(callers).toMatchObject([{ bearerToken: undefined, connection: { certificate: undefined } }]);
     expect(await reach(address, certificatePem)).toMatchObject({ message: "reached" });
@@ -138,7 +138,7 @@ describe("first contact", () => {
   it("is with an authority that another has signed, too", async () => {
     const by = await intermediate();
     const { address } = await listening({ by });
-    const { certificatePem } = await fetchAuthority(address, by.fingerprint, LIMITS);
+    const { certificatePem } = await fetchFleetCa(address, by.fingerprint, LIMITS);
     expect(await reach(address, certificatePem)).toMatchObject({ message: "reached" });
     const client = createRpcClient(enrolPb.EnrolService, address, tlsCredentials({ caPem: certificatePem }));
     closers.push(() => client.close());
@@ -151,29 +151,29 @@ describe("first contact", () => {
     ["nothing", new Uint8Array(), "no certificate"],
   ])("that shows %s is a mismatch which names both", async (_, shown, got) => {
     const { address } = await listening({ shown });
-    const error = await failure(fetchAuthority(address, fleet.fingerprint, LIMITS));
+    const error = await failure(fetchFleetCa(address, fleet.fingerprint, LIMITS));
     expect(error).toBeInstanceOf(FirstContactError);
-    expect(error).toMatchObject({ code: "authority-mismatch", message: `got ${got}, want ${fleet.fingerprint}` });
+    expect(error).toMatchObject({ code: "ca-mismatch", message: `got ${got}, want ${fleet.fingerprint}` });
   });
 
   it("takes no leaf and no garbage for an authority, whoever pinned it", async () => {
     const { der } = await fleet.issueNode({ nodeId: "n", publicKeyDer: makeKeyPair().publicKeyDer, ...TIMES });
     for (const shown of [der, Buffer.from("garbage")]) {
       const { address } = await listening({ shown });
-      const error = await failure(fetchAuthority(address, fingerprintOf(shown), LIMITS));
-      expect(error).toMatchObject({ name: "FirstContactError", code: "no-authority" });
+      const error = await failure(fetchFleetCa(address, fingerprintOf(shown), LIMITS));
+      expect(error).toMatchObject({ name: "FirstContactError", code: "not-a-ca" });
     }
   });
 
   it("is worth nothing to whoever only passes the certificate on: the way on is not open to it", async () => {
     const { address } = await listening({ by: other, shown: fleet.certDer });
-    const { certificatePem } = await fetchAuthority(address, fleet.fingerprint, LIMITS);
+    const { certificatePem } = await fetchFleetCa(address, fleet.fingerprint, LIMITS);
     expect(await reach(address, certificatePem)).toMatchObject({ code: RpcStatus.UNAVAILABLE });
   });
 
   it("does not look at when the server's certificate ends; the way on does", async () => {
     const { address } = await listening({ issuedAtMs: nowMs - 2 * HOUR_MS });
-    const { certificatePem } = await fetchAuthority(address, fleet.fingerprint, LIMITS);
+    const { certificatePem } = await fetchFleetCa(address, fleet.fingerprint, LIMITS);
     const error = await reach(address, certificatePem);
     expect(error).toMatchObject({ code: RpcStatus.UNAVAILABLE });
     expect(String(error)).toContain("certificate has expired");
@@ -182,7 +182,7 @@ describe("first contact", () => {
 
 describe("a first contact with what is no collector fails as a call does", () => {
   const rejected = async (address: string, timeoutMs = 5_000) => {
-    const error = await failure(fetchAuthority(address, fleet.fingerprint, { timeoutMs }));
+    const error = await failure(fetchFleetCa(address, fleet.fingerprint, { timeoutMs }));
     expect(error).toBeInstanceOf(RpcError);
     return (error as RpcError).code;
   };
@@ -217,7 +217,7 @@ describe("a first contact with what is no collector fails as a call does", () =>
     const leaf = await fleet.issueServer({ publicKeyDer: key.publicKeyDer, names: ["127.0.0.1"], ...TIMES });
     const tls = { key: key.privateKeyPem, cert: leaf.pem, ALPNProtocols: ["h2"], maxVersion: "TLSv1.2" } as const;
     const address = await at(createTlsServer(tls, (socket) => socket.on("error", () => {})));
-    const error = await failure(fetchAuthority(address, fleet.fingerprint, LIMITS));
+    const error = await failure(fetchFleetCa(address, fleet.fingerprint, LIMITS));
     expect(String(error)).toMatch(/protocol version/);
   });
 });

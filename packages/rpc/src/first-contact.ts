@@ -12,7 +12,7 @@ import { createRpcClient } from "./rpc-client.ts";
 import { unverifiedCredentials } from "./tls-credentials.ts";
 
 /** The certificate that has the wanted fingerprint. */
-export interface FleetAuthority {
+export interface FleetCaCertificate {
   readonly certificateDer: Uint8Array;
   readonly certificatePem: string;
 }
@@ -27,11 +27,11 @@ export interface FirstContactOptions {
 }
 
 /**
- * Why what was shown is not the authority. `code`: `authority-mismatch` (its fingerprint is another; `message` names both),
- * `no-authority` (it has the fingerprint, but is no certificate of an authority).
+ * Why what was shown is not the authority. `code`: `ca-mismatch` (its fingerprint is another; `message` names both),
+ * `not-a-ca` (it has the fingerprint, but is no certificate of an authority).
  */
 export class FirstContactError extends Error {
-  readonly code: "authority-mismatch" | "no-authority";
+  readonly code: "ca-mismatch" | "not-a-ca";
   constructor(code: FirstContactError["code"], message: string) {
     super(message);
     this.name = "FirstContactError";
@@ -43,11 +43,11 @@ export class FirstContactError extends Error {
  * Asks the collector at `address` (host:port) for its authority. `wantedFingerprint` is `sha256:` and 64 lower-case hexadecimal
  * characters. Rejects with an RpcError when nothing was shown, with a {@link FirstContactError} when it was not the authority.
  */
-export async function fetchAuthority(
+export async function fetchFleetCa(
   address: string,
   wantedFingerprint: string,
   { timeoutMs, signal, channelOptions = {} }: FirstContactOptions,
-): Promise<FleetAuthority> {
+): Promise<FleetCaCertificate> {
   // A pool of its own: no later call may find itself on this connection.
   const options = { ...channelOptions, "grpc.use_local_subchannel_pool": 1 };
   const client = createRpcClient(enrolPb.EnrolService, address, unverifiedCredentials(), options);
@@ -60,15 +60,15 @@ export async function fetchAuthority(
   }
 }
 
-function authorityOf(certificateDer: Uint8Array, wantedFingerprint: string): FleetAuthority {
+function authorityOf(certificateDer: Uint8Array, wantedFingerprint: string): FleetCaCertificate {
   const shownFingerprint = `sha256:${createHash("sha256").update(certificateDer).digest("hex")}`;
   if (shownFingerprint !== wantedFingerprint) {
     const shown = certificateDer.length === 0 ? "no certificate" : shownFingerprint;
-    throw new FirstContactError("authority-mismatch", `got ${shown}, want ${wantedFingerprint}`);
+    throw new FirstContactError("ca-mismatch", `got ${shown}, want ${wantedFingerprint}`);
   }
   const certificate = certificateOf(certificateDer);
   if (!certificate?.ca) {
-    throw new FirstContactError("no-authority", `${wantedFingerprint} is not of a certificate of an authority`);
+    throw new FirstContactError("not-a-ca", `${wantedFingerprint} is not of a certificate of an authority`);
   }
   return { certificateDer, certificatePem: certificate.toString() };
 }

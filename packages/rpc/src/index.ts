@@ -18,8 +18,8 @@ export {
 export {
   FirstContactError,
   type FirstContactOptions,
-  type FleetAuthority,
-  fetchAuthority,
+  type FleetCaCertificate,
+  fetchFleetCa,
 } from "./first-contact.ts";
 export type { ListenerCertificates } from "./listener-certificates.ts";
 export { type CallOptions, createRpcClient, type DuplexCall, type RpcClient } from "./rpc-client.ts";

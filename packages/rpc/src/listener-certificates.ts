@@ -7,7 +7,7 @@ export interface ListenerCertificates {
   readonly certPem: string;
   /** Secret. */
   readonly keyPem: string;
-  readonly clientAuthorityPem: string;
+  readonly clientCaPem: string;
 }
 
 /**
@@ -23,11 +23,11 @@ const SIGNATURES = [
 ].join(":");
 
 /** The options of TLS. Throws what OpenSSL says of certificates that cannot be used. */
-export function contextOf({ certPem, keyPem, clientAuthorityPem }: ListenerCertificates): SecureContextOptions {
+export function contextOf({ certPem, keyPem, clientCaPem }: ListenerCertificates): SecureContextOptions {
   const context: SecureContextOptions = {
     cert: certPem,
     key: keyPem,
-    ca: clientAuthorityPem,
+    ca: clientCaPem,
     minVersion: "TLSv1.3",
     sigalgs: SIGNATURES,
     // With tickets, whoever has copied one speaks for its key without it; without, the session would have to be in a cache, and there is none.

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { connect, createServer, type Server } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
 import koffi from "koffi";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -39,8 +39,8 @@ let pair = { cert: "", key: "" };
 const seen: Seen[] = [];
 
 beforeAll(async () => {
-  const pems = await createAuthority({ commonName: "fleet", ...times, randomBytes });
-  const fleet = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
+  const pems = await createFleetCa({ commonName: "fleet", ...times, randomBytes });
+  const fleet = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
   const [own, node] = [makeKeyPair(), makeKeyPair()];
   const { pem } = await fleet.issueServer({ publicKeyDer: own.publicKeyDer, names: ["localhost"], ...times });
   const issued = await fleet.issueNode({ nodeId: "n1", publicKeyDer: node.publicKeyDer, ...times });

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { createAuthority, keySha256, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { createFleetCa, keySha256, makeKeyPair, openFleetCa } from "@lifeline/identity";
 import { manualClock, systemClock } from "@lifeline/measure";
 import { enrolPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -26,8 +26,8 @@ import { tlsCredentials } from "./tls-credentials.ts";
 
 const times = { nowMs: systemClock.wallMs(), lifetimeMs: 3_600_000 };
 const made = async (commonName: string) => {
-  const pems = await createAuthority({ commonName, ...times, randomBytes });
-  return openAuthority(pems.certPem, pems.keyPem, randomBytes);
+  const pems = await createFleetCa({ commonName, ...times, randomBytes });
+  return openFleetCa(pems.certPem, pems.keyPem, randomBytes);
 };
 const fleet = await made("fleet");
 const other = await made("other");
@@ -83,7 +83,7 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
   const certificates = async () => {
     const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
     const { pem } = await fleet.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
-    return { certPem: pem, keyPem, clientAuthorityPem: fleet.certPem };
+    return { certPem: pem, keyPem, clientCaPem: fleet.certPem };
   };
   const listener = await listenSecurely(servers, {
     host,

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 
 /** Ten years. */
@@ -17,8 +17,8 @@ export interface CredentialFiles {
 /** Makes an authority, a listener's certificate for 127.0.0.1 and one of the node, in `folder`. */
 export async function writeCredentials(folder: string, nodeId: string, clock: Clock): Promise<CredentialFiles> {
   const times = { nowMs: clock.wallMs(), lifetimeMs: LIFETIME_MS };
-  const pems = await createAuthority({ commonName: "crash", ...times, randomBytes });
-  const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
+  const pems = await createFleetCa({ commonName: "crash", ...times, randomBytes });
+  const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
   const write = (name: string, text: string) => {
     const path = join(folder, name);
     writeFileSync(path, text, { mode: 0o600 });

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeKeyPair, openAuthority } from "@lifeline/identity";
+import { makeKeyPair, openFleetCa } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 import { type ChannelCredentials, createRpcClient, tlsCredentials } from "@lifeline/rpc";
 import { adminPb } from "@lifeline/wire";
@@ -45,7 +45,7 @@ export async function openCredentials(
   clock: Clock,
 ): Promise<SoakCredentials> {
   const read = (name: string) => readFileSync(join(dataDir, "identity", name), "utf8");
-  const authority = await openAuthority(read("authority.pem"), read("authority.key"), randomBytes);
+  const authority = await openFleetCa(read("authority.pem"), read("authority.key"), randomBytes);
   const caPem = authority.certPem;
   const verified = tlsCredentials({ caPem });
   const client = createRpcClient(adminPb.AdminService, `127.0.0.1:${grpcPort}`, verified);

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createAuthority, makeKeyPair, openAuthority, readSigningRequest } from "@lifeline/identity";
+import { createFleetCa, makeKeyPair, openFleetCa, readSigningRequest } from "@lifeline/identity";
 import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
 import {
   addService,
@@ -38,8 +38,8 @@ const LIFE_MS = 24 * HOUR_MS;
 const startMs = systemClock.wallMs();
 const times = { nowMs: startMs, lifetimeMs: 1_000 * HOUR_MS };
 const made = async () => {
-  const pems = await createAuthority({ commonName: "fleet", ...times, randomBytes });
-  return openAuthority(pems.certPem, pems.keyPem, randomBytes);
+  const pems = await createFleetCa({ commonName: "fleet", ...times, randomBytes });
+  return openFleetCa(pems.certPem, pems.keyPem, randomBytes);
 };
 const fleet = await made();
 
@@ -100,7 +100,7 @@ async function collector(conduct: { refuse?: RpcStatusCode; lose?: boolean } = {
     {
       host: "127.0.0.1",
       port: 0,
-      certificates: { certPem, keyPem, clientAuthorityPem: fleet.certPem },
+      certificates: { certPem, keyPem, clientCaPem: fleet.certPem },
       maxConnections: 100,
       clock: systemClock,
       onRefused() {},
@@ -184,7 +184,7 @@ describe("an agent without a certificate", () => {
     asked.splice(0);
     await expect(agentOf(address, manualClock(startMs), { authority: other.fingerprint }).dial()).rejects.toMatchObject(
       {
-        code: "authority-mismatch",
+        code: "ca-mismatch",
       },
     );
     expect(asked).toEqual([]);

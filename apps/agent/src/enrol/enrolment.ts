@@ -14,7 +14,7 @@ import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import {
   type ChannelCredentials,
   createRpcClient,
-  fetchAuthority,
+  fetchFleetCa,
   RpcError,
   RpcStatus,
   tlsCredentials,
@@ -221,7 +221,7 @@ async function enrol(
   heldKeyPem: string | undefined,
 ): Promise<Credentials> {
   const bounds = { timeoutMs: ENROL_WITHIN_MS, signal };
-  const { certificatePem } = await fetchAuthority(collector, authority, { ...bounds, channelOptions: CHANNEL_OPTIONS });
+  const { certificatePem } = await fetchFleetCa(collector, authority, { ...bounds, channelOptions: CHANNEL_OPTIONS });
   const keyPem = heldKeyPem ?? (await kept.nextKey()).privateKeyPem;
   const certificateRequestDer = signingRequestDer(keyPem, nodeId);
   const channel = tlsCredentials({ caPem: certificatePem, caMayBeIntermediate: true });

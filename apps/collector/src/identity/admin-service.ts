@@ -1,7 +1,7 @@
 /** What an administrator does with join tokens and nodes. The door is elsewhere: whoever calls here is one. */
 import { createHash } from "node:crypto";
 import { PATTERN_MAX_CHARS } from "@lifeline/catalogue";
-import type { Authority, RandomBytes } from "@lifeline/identity";
+import type { FleetCa, RandomBytes } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 import { RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
 import { type adminPb, isNodeId, MAX_PAGE_ROWS, NODE_ID_WANTED } from "@lifeline/wire";
@@ -30,7 +30,7 @@ export type AdminAct = "token-created" | "token-revoked" | "node-revoked" | "nod
 /** What administration needs. */
 export interface AdminParts {
   /** Undefined: this collector enrols nobody, and gives no tokens. */
-  readonly ca: Authority | undefined;
+  readonly ca: FleetCa | undefined;
   readonly registry: Registry;
   readonly store: Pick<Store, "submit">;
   readonly clock: Clock;

@@ -2,14 +2,14 @@ import { randomBytes, X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createAuthority } from "@lifeline/identity";
+import { createFleetCa } from "@lifeline/identity";
 import { manualClock } from "@lifeline/measure";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runCertificate } from "./certificate-command.ts";
 
 const NOW_MS = Date.UTC(2026, 2, 1, 12);
 let directory = "";
-const pems = await createAuthority({ commonName: "x", nowMs: NOW_MS, lifetimeMs: 400 * 86_400_000, randomBytes });
+const pems = await createFleetCa({ commonName: "x", nowMs: NOW_MS, lifetimeMs: 400 * 86_400_000, randomBytes });
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "lifeline-certificate-"));
   mkdirSync(join(directory, "data/identity"), { recursive: true });

@@ -4,10 +4,10 @@ import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:f
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import {
-  type Authority,
-  AuthorityError,
+  type FleetCa,
+  FleetCaError,
   makeKeyPair,
-  openAuthority,
+  openFleetCa,
   ROLE_ORGANISATIONS,
   type Role,
 } from "@lifeline/identity";
@@ -63,7 +63,7 @@ export async function runCertificate(
     else await certify(ca, values, clock, print.err);
     return 0;
   } catch (error) {
-    if (error instanceof UsageError || error instanceof AuthorityError) {
+    if (error instanceof UsageError || error instanceof FleetCaError) {
       print.err(`lifeline-collector ${command}: ${error.message}\n`);
       return 2;
     }
@@ -85,10 +85,10 @@ function parsed(args: readonly string[]) {
   }
 }
 
-function opened(values: Values): Promise<Authority> {
+function opened(values: Values): Promise<FleetCa> {
   const { "data-dir": dataDir, "ca-cert": certFile, "ca-key": keyFile } = values;
   if (certFile !== undefined && keyFile !== undefined) {
-    return openAuthority(readFileSync(certFile, "utf8"), readFileSync(keyFile, "utf8"), randomBytes);
+    return openFleetCa(readFileSync(certFile, "utf8"), readFileSync(keyFile, "utf8"), randomBytes);
   }
   if (certFile !== undefined || keyFile !== undefined) {
     throw new UsageError("--ca-cert and --ca-key: got one of them, want both or none");
@@ -99,10 +99,10 @@ function opened(values: Values): Promise<Authority> {
     const want = "one of a collector that was started with --identity-name";
     throw new UsageError(`--data-dir: got ${JSON.stringify(dataDir)}, which holds no fleet CA; want ${want}`);
   }
-  return openAuthority(readFileSync(paths[0], "utf8"), readFileSync(paths[1], "utf8"), randomBytes);
+  return openFleetCa(readFileSync(paths[0], "utf8"), readFileSync(paths[1], "utf8"), randomBytes);
 }
 
-async function certify(ca: Authority, values: Values, clock: Clock, say: (text: string) => void): Promise<void> {
+async function certify(ca: FleetCa, values: Values, clock: Clock, say: (text: string) => void): Promise<void> {
   const role = ROLES.find((known) => known === values.role);
   if (role === undefined) throw new UsageError(`--role: got ${quoted(values.role)}, want ${ROLES.join(", ")}`);
   const { name, to } = values;

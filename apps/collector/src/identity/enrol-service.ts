@@ -8,7 +8,7 @@
  * 5. The store is asked for nobody whose certificate the fleet CA has not signed (S2).
  */
 import { createHash, X509Certificate } from "node:crypto";
-import { type Authority, BACKDATE_MS, ROLE_ORGANISATIONS, readSigningRequest } from "@lifeline/identity";
+import { BACKDATE_MS, type FleetCa, ROLE_ORGANISATIONS, readSigningRequest } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 import {
   type CallContext,
@@ -45,7 +45,7 @@ export type EnrolAttempt =
 /** What enrolment needs. */
 export interface EnrolParts {
   /** Undefined: this collector enrols nobody. */
-  readonly ca: Authority | undefined;
+  readonly ca: FleetCa | undefined;
   readonly certificateLifetimeMs: number;
   readonly registry: Registry;
   readonly limit: AttemptLimit;
@@ -61,7 +61,7 @@ type EnrolService = ServiceImplementation<typeof enrolPb.EnrolService>;
 
 export function createEnrolService(parts: EnrolParts): EnrolService {
   const { registry, limit, clock, onAttempt } = parts;
-  const caOrRefuse = (): Authority => {
+  const caOrRefuse = (): FleetCa => {
     if (parts.ca !== undefined) return parts.ca;
     throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody: it has no identity.names");
   };
@@ -87,7 +87,7 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
   };
   /** By certificate, which a connection has one of: whoever asks without end has it looked at once. */
   const looked = new WeakMap<ClientCertificate, boolean>();
-  const signedByCa = (ca: Authority, certificate: ClientCertificate | undefined) => {
+  const signedByCa = (ca: FleetCa, certificate: ClientCertificate | undefined) => {
     if (certificate === undefined) return undefined;
     const isSigned = looked.get(certificate) ?? isOf(ca, certificate);
     looked.set(certificate, isSigned);
@@ -104,7 +104,7 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
     const nowMs = Math.round(clock.wallMs());
     return { nowMs, notAfterMs: nowMs + parts.certificateLifetimeMs };
   };
-  const issue = async (ca: Authority, nodeId: string, publicKeyDer: Uint8Array, nowMs: number) => {
+  const issue = async (ca: FleetCa, nodeId: string, publicKeyDer: Uint8Array, nowMs: number) => {
     const lifetimeMs = parts.certificateLifetimeMs;
     const { der, notAfterMs } = await ca.issueNode({ nodeId, publicKeyDer, nowMs, lifetimeMs });
     return { certificateChainDer: [der, ca.certDer], notAfterUnixMs: BigInt(notAfterMs) };
@@ -174,7 +174,7 @@ const CLIENT_AUTH_OID = "1.3.6.1.5.5.7.3.2";
 const ROLES: readonly string[] = Object.values(ROLE_ORGANISATIONS);
 
 /** Whether the CA has signed it for a node. OpenSSL's error for an expired certificate may hide another one, so the signature is checked again. */
-function isOf({ certDer }: Authority, { problem, der, organisations }: ClientCertificate): boolean {
+function isOf({ certDer }: FleetCa, { problem, der, organisations }: ClientCertificate): boolean {
   if (organisations.some((organisation) => ROLES.includes(organisation))) return false;
   if (problem === undefined) return true;
   if (!RENEWABLE.includes(problem)) return false;

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { createAuthority } from "@lifeline/identity";
+import { createFleetCa } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openDatabase } from "../store/database.ts";
@@ -87,7 +87,7 @@ describe("a CA of the collector's own", () => {
 describe("the end of the fleet CA", () => {
   async function supplied(lifetimeMs: number) {
     const files = { certFile: join(house.directory, "own.pem"), keyFile: join(house.directory, "own.key") };
-    const pems = await createAuthority({ commonName: "own", nowMs: systemClock.wallMs(), lifetimeMs, randomBytes });
+    const pems = await createFleetCa({ commonName: "own", nowMs: systemClock.wallMs(), lifetimeMs, randomBytes });
     writeFileSync(files.certFile, pems.certPem);
     writeFileSync(files.keyFile, pems.keyPem);
     return { identity: { ...ISSUING.identity, authority: files } };

@@ -9,7 +9,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { type Authority, AuthorityError, createAuthority, openAuthority, writeWholeFile } from "@lifeline/identity";
+import { createFleetCa, type FleetCa, FleetCaError, openFleetCa, writeWholeFile } from "@lifeline/identity";
 import { ConfigError, problem } from "@lifeline/settings";
 import type { Logger } from "pino";
 import { DATABASE_NAME } from "../store/backup.ts";
@@ -35,12 +35,12 @@ export interface CaFiles {
  * Opens the CA of those files, or the collector's own, which is made when there is none. Warns of a CA that ends soon.
  * @throws ConfigError also for a CA that has ended
  */
-export async function openFleetCa(
+export async function openOrCreateFleetCa(
   dataDir: string,
   supplied: CaFiles | undefined,
   nowMs: number,
   log: Logger,
-): Promise<Authority> {
+): Promise<FleetCa> {
   const own = { certFile: join(dataDir, CA_CERT_NAME), keyFile: join(dataDir, CA_KEY_NAME) };
   const files = supplied ?? own;
   if (supplied === undefined && !existsSync(own.certFile)) {
@@ -63,15 +63,15 @@ export async function openFleetCa(
   return ca;
 }
 
-async function opened(files: CaFiles): Promise<Authority> {
+async function opened(files: CaFiles): Promise<FleetCa> {
   const certPem = readPem("identity.caCertFile", files.certFile);
   const keyPem = readPem("identity.caKeyFile", files.keyFile);
   try {
-    return await openAuthority(certPem, keyPem, randomBytes);
+    return await openFleetCa(certPem, keyPem, randomBytes);
   } catch (error) {
-    if (!(error instanceof AuthorityError)) throw error;
-    const field = error.code === "not-an-authority" ? "identity.caCertFile" : "identity.caKeyFile";
-    const path = error.code === "not-an-authority" ? files.certFile : files.keyFile;
+    if (!(error instanceof FleetCaError)) throw error;
+    const field = error.code === "not-a-ca" ? "identity.caCertFile" : "identity.caKeyFile";
+    const path = error.code === "not-a-ca" ? files.certFile : files.keyFile;
     throw new ConfigError(problem("bad-value", field, `${JSON.stringify(path)} (${error.code})`, error.message));
   }
 }
@@ -105,7 +105,7 @@ function hasEnrolments(databasePath: string): boolean {
 }
 
 async function makeOwn({ certFile, keyFile }: CaFiles, nowMs: number): Promise<void> {
-  const made = await createAuthority({
+  const made = await createFleetCa({
     commonName: `lifeline fleet CA ${randomBytes(4).toString("hex")}`,
     nowMs,
     lifetimeMs: CA_LIFETIME_MS,

@@ -4,11 +4,11 @@ import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "
 import { join } from "node:path";
 import { connect as tlsConnect } from "node:tls";
 import {
-  createAuthority,
+  createFleetCa,
   fingerprintOf,
   type KeyPair,
   makeKeyPair,
-  openAuthority,
+  openFleetCa,
   signingRequestDer,
 } from "@lifeline/identity";
 import { manualClock, NS_PER_MS, systemClock } from "@lifeline/measure";
@@ -95,7 +95,7 @@ async function fleet(config: Partial<Config> = ISSUING) {
 function ownAuthority() {
   const data = join(house.directory, "data/identity");
   const read = (name: string) => readFileSync(join(data, name), "utf8");
-  return openAuthority(read("ca.pem"), read("ca.key"), randomBytes);
+  return openFleetCa(read("ca.pem"), read("ca.key"), randomBytes);
 }
 
 /** Opens a node's stream and says hello; resolves with "let in", or with the error it ended with. */
@@ -348,7 +348,7 @@ describe("renewal", () => {
     const keys = makeKeyPair();
     await enrol(await token(), "n1", keys);
     const data = join(house.directory, "data/identity");
-    const authority = await openAuthority(
+    const authority = await openFleetCa(
       readFileSync(join(data, "ca.pem"), "utf8"),
       readFileSync(join(data, "ca.key"), "utf8"),
       randomBytes,
@@ -391,7 +391,7 @@ describe("renewal", () => {
   it("is not given for a certificate that its holder has signed itself, and that has ended", async () => {
     const { collector, address, caPem } = await fleet();
     const nowMs = systemClock.wallMs() - 3 * 24 * 3_600_000;
-    const made = await createAuthority({ commonName: "n1", nowMs, lifetimeMs: 3_600_000, randomBytes });
+    const made = await createFleetCa({ commonName: "n1", nowMs, lifetimeMs: 3_600_000, randomBytes });
     await expect(renewal(address, caPem, made, "n1")).rejects.toMatchObject({ code: RpcStatus.UNAUTHENTICATED });
     expect(await house.metrics(collector)).toContain('enrol_attempts_total{result="no-certificate"} 1');
   });
@@ -584,7 +584,7 @@ describe("a node id", () => {
     const data = join(house.directory, "data/identity");
     const certPem = readFileSync(join(data, "ca.pem"), "utf8");
     expect(fingerprintOf(der)).toMatch(/^sha256:/);
-    const authority = await openAuthority(certPem, readFileSync(join(data, "ca.key"), "utf8"), randomBytes);
+    const authority = await openFleetCa(certPem, readFileSync(join(data, "ca.key"), "utf8"), randomBytes);
     const thief = makeKeyPair();
     const options = { nodeId: "n1", publicKeyDer: thief.publicKeyDer, nowMs: systemClock.wallMs(), lifetimeMs: 60_000 };
     const stolen = { certPem: (await authority.issueNode(options)).pem, keyPem: thief.privateKeyPem };
@@ -734,7 +734,7 @@ describe("people", () => {
     const { collector, address, caPem, token, enrol } = await fleet();
     const node = await enrol(await token(), "n1");
     const data = join(house.directory, "data/identity");
-    const authority = await openAuthority(
+    const authority = await openFleetCa(
       readFileSync(join(data, "ca.pem"), "utf8"),
       readFileSync(join(data, "ca.key"), "utf8"),
       randomBytes,

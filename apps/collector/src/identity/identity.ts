@@ -1,6 +1,6 @@
 /** The collector's own identity, and who may call it, put together from its configuration. */
 import { randomBytes } from "node:crypto";
-import type { Authority } from "@lifeline/identity";
+import type { FleetCa } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 import { addService, admitAnybody, type OnDefect } from "@lifeline/rpc";
 import { adminPb, enrolPb } from "@lifeline/wire";
@@ -13,7 +13,7 @@ import { openAccessTokens } from "./access-tokens.ts";
 import { createAdminService } from "./admin-service.ts";
 import { createAttemptLimit } from "./attempt-limit.ts";
 import { createEnrolService } from "./enrol-service.ts";
-import { openFleetCa } from "./fleet-ca-files.ts";
+import { openOrCreateFleetCa } from "./fleet-ca-files.ts";
 import { type CertificateSource, certificatesFromFiles, issuedCertificates } from "./listener-certificates.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 
@@ -22,7 +22,7 @@ const MS_PER_HOUR = 3_600_000;
 /** The collector's identity. */
 export interface Identity {
   /** The fleet CA. Undefined: this collector enrols no nodes. */
-  readonly ca: Authority | undefined;
+  readonly ca: FleetCa | undefined;
   readonly registry: Registry;
   readonly access: Access;
   /** Undefined: the listener speaks plaintext. */
@@ -41,7 +41,7 @@ export interface IdentityWorld {
 export async function readCredentials(config: Config, world: IdentityWorld) {
   const { clock, log, environment } = world;
   const { identity, tls } = config;
-  const ca = identity && (await openFleetCa(config.dataDir, identity.authority, clock.wallMs(), log));
+  const ca = identity && (await openOrCreateFleetCa(config.dataDir, identity.authority, clock.wallMs(), log));
   const certificates =
     ca !== undefined && identity !== undefined
       ? await issuedCertificates(ca, identity.names, world)

@@ -143,7 +143,7 @@ describe("certificates of the fleet's authority", () => {
       "collector.example",
       "192.0.2.1",
     ]);
-    expect(source.first.clientAuthorityPem).toBe(authority.certPem);
+    expect(source.first.clientCaPem).toBe(authority.certPem);
     const renewed: ListenerCertificates[] = [];
     const ends = new AbortController();
     source.follow((certificates) => renewed.push(certificates), ends.signal);

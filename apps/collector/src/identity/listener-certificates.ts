@@ -9,7 +9,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
-import { type Authority, BACKDATE_MS, type FileRead, type KeyPair, makeKeyPair } from "@lifeline/identity";
+import { BACKDATE_MS, type FileRead, type FleetCa, type KeyPair, makeKeyPair } from "@lifeline/identity";
 import { type Clock, pause } from "@lifeline/measure";
 import type { ListenerCertificates } from "@lifeline/rpc";
 import { ConfigError, problem } from "@lifeline/settings";
@@ -40,7 +40,7 @@ export interface SourceWorld {
 
 /** Certificates that the fleet CA issues for the names agents dial. */
 export async function issuedCertificates(
-  ca: Authority,
+  ca: FleetCa,
   names: readonly string[],
   { clock, log }: SourceWorld,
 ): Promise<CertificateSource> {
@@ -78,12 +78,12 @@ function isDue(issuedAtMs: number, nowMs: number): boolean {
   return nowMs < issuedAtMs - BACKDATE_MS.server / 2 || nowMs >= issuedAtMs + LISTENER_LIFETIME_MS / 2;
 }
 
-async function issue(ca: Authority, names: readonly string[], keys: KeyPair, clock: Clock) {
+async function issue(ca: FleetCa, names: readonly string[], keys: KeyPair, clock: Clock) {
   const { publicKeyDer, privateKeyPem } = keys;
   const nowMs = clock.wallMs();
   const { pem } = await ca.issueServer({ names, publicKeyDer, nowMs, lifetimeMs: LISTENER_LIFETIME_MS });
   const certPem = `${pem}${ca.certPem}`;
-  return { certificates: { certPem, keyPem: privateKeyPem, clientAuthorityPem: ca.certPem }, issuedAtMs: nowMs };
+  return { certificates: { certPem, keyPem: privateKeyPem, clientCaPem: ca.certPem }, issuedAtMs: nowMs };
 }
 
 /** Certificates from files. @throws ConfigError */
@@ -133,8 +133,8 @@ function readAll({ certFile, keyFile, caFile }: TlsFiles): FileRead<ListenerCert
       return bad(`${field}: got ${JSON.stringify(path)} (${String(error.code)}), want a PEM file that can be read`);
     }
   }
-  const [certPem = "", keyPem = "", clientAuthorityPem = ""] = texts;
-  if (!areCertificates(clientAuthorityPem)) {
+  const [certPem = "", keyPem = "", clientCaPem = ""] = texts;
+  if (!areCertificates(clientCaPem)) {
     return bad(`tls.caFile: got ${JSON.stringify(caFile)}, want whole certificates, PEM`);
   }
   if (!areCertificates(certPem)) {
@@ -145,14 +145,14 @@ function readAll({ certFile, keyFile, caFile }: TlsFiles): FileRead<ListenerCert
       `tls.keyFile: got ${JSON.stringify(keyFile)}, want the private key of tls.certFile, PEM, without passphrase`,
     );
   }
-  const value = { certPem, keyPem, clientAuthorityPem };
+  const value = { certPem, keyPem, clientCaPem };
   const refused = refusalOf(createContext, value);
   return refused === undefined ? { kind: "read", value } : bad(unusable({ certFile, keyFile, caFile }, refused));
 }
 
 /** Throws what OpenSSL says of them: it reads the whole chain, and knows what is too weak. */
-function createContext({ certPem, keyPem, clientAuthorityPem }: ListenerCertificates): void {
-  createSecureContext({ cert: certPem, key: keyPem, ca: clientAuthorityPem, minVersion: "TLSv1.3" });
+function createContext({ certPem, keyPem, clientCaPem }: ListenerCertificates): void {
+  createSecureContext({ cert: certPem, key: keyPem, ca: clientCaPem, minVersion: "TLSv1.3" });
 }
 
 /** The code of what `use` throws at these; undefined: it takes them. */

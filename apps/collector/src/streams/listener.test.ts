@@ -17,7 +17,7 @@ afterEach(async () => {
 /** Opens a listener at a port; with a key that is not the certificate's, if asked to. */
 async function open(port: number, keyPem?: string) {
   const { authority, role } = await testAuthority();
-  const first = { ...(await role("admin")), clientAuthorityPem: authority.certPem };
+  const first = { ...(await role("admin")), clientCaPem: authority.certPem };
   const server = createRpcServer();
   closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)));
   const config = { listen: { host: "127.0.0.1", port }, maxStreams: 1 } as Config;

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createAuthority, makeKeyPair, openAuthority, type Role } from "@lifeline/identity";
+import { createFleetCa, makeKeyPair, openFleetCa, type Role } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
 import { type ChannelCredentials, tlsCredentials } from "@lifeline/rpc";
 
@@ -17,8 +17,8 @@ export interface Pair {
 /** An authority for one test. */
 export async function testAuthority(commonName = "test") {
   const nowMs = systemClock.wallMs();
-  const pems = await createAuthority({ commonName, nowMs, lifetimeMs: 1_000 * HOUR_MS, randomBytes });
-  const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
+  const pems = await createFleetCa({ commonName, nowMs, lifetimeMs: 1_000 * HOUR_MS, randomBytes });
+  const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
   const times = { nowMs, lifetimeMs: HOUR_MS };
   const pair = async (
     issue: (publicKeyDer: Buffer) => Promise<{ readonly pem: string }>,

@@ -1,6 +1,6 @@
 /** By whoever is let in: with messages of few bytes that become many objects. */
 import { randomBytes } from "node:crypto";
-import { makeKeyPair, openAuthority, type Role } from "@lifeline/identity";
+import { makeKeyPair, openFleetCa, type Role } from "@lifeline/identity";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";
 import { emptyMessages, framed } from "../message-bytes.ts";
@@ -26,7 +26,7 @@ const GROUP_START = 0x7b;
 /** A certificate of a role, as an administrator would have issued it. */
 export async function roleCertificate(testBed: TestBed, role: Role) {
   const { authorityPem, authorityKeyPem } = testBed.collector;
-  const authority = await openAuthority(authorityPem, authorityKeyPem, randomBytes);
+  const authority = await openFleetCa(authorityPem, authorityKeyPem, randomBytes);
   const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
   const times = { nowMs: testBed.clock.wallMs(), lifetimeMs: HOUR_MS };
   const { pem: certPem } = await authority.issueRole({ name: "greedy", role, publicKeyDer, ...times });

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { createSecureServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { startRelay } from "@lifeline/crash";
-import { makeKeyPair, openAuthority } from "@lifeline/identity";
+import { makeKeyPair, openFleetCa } from "@lifeline/identity";
 import { pause } from "@lifeline/measure";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { emptyMessages, field, framed, numberField } from "../message-bytes.ts";
@@ -41,7 +41,7 @@ const UNUSABLE = [
 /** A collector that answers every stream with those messages. */
 async function lie(testBed: TestBed, messages: readonly Buffer[]) {
   const { authorityPem, authorityKeyPem } = testBed.collector;
-  const authority = await openAuthority(authorityPem, authorityKeyPem, randomBytes);
+  const authority = await openFleetCa(authorityPem, authorityKeyPem, randomBytes);
   const { publicKeyDer, privateKeyPem: key } = makeKeyPair();
   const times = { nowMs: testBed.clock.wallMs(), lifetimeMs: HOUR_MS };
   const { pem: cert } = await authority.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });

@@ -1,6 +1,6 @@
 /** By who has a node's credentials, or something that looks like them: to report for more than that node. */
 import { randomBytes } from "node:crypto";
-import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
 import { RpcStatus } from "@lifeline/rpc";
 import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { isRefusedWith, refusalOf, said } from "./refusal.ts";
@@ -54,8 +54,8 @@ export const impersonating: readonly Attack[] = [
     async run(testBed) {
       await testBed.enrol(await testBed.token(), "victim-3");
       const times = { nowMs: testBed.clock.wallMs(), lifetimeMs: HOUR_MS };
-      const pems = await createAuthority({ commonName: "forged", ...times, randomBytes });
-      const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
+      const pems = await createFleetCa({ commonName: "forged", ...times, randomBytes });
+      const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
       const keys = makeKeyPair();
       const { publicKeyDer } = keys;
       const { pem: certPem } = await authority.issueNode({ nodeId: "victim-3", publicKeyDer, ...times });

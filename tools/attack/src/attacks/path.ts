@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
-import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
 import { pause } from "@lifeline/measure";
 import {
   addService,
@@ -158,8 +158,8 @@ export const path: readonly Attack[] = [
 /** A listener's certificate that nobody asked for, of an authority of the attacker's. */
 async function forgedListener({ clock }: TestBed) {
   const times = { nowMs: clock.wallMs(), lifetimeMs: HOUR_MS };
-  const pems = await createAuthority({ commonName: "forged", ...times, randomBytes });
-  const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
+  const pems = await createFleetCa({ commonName: "forged", ...times, randomBytes });
+  const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
   const { publicKeyDer, privateKeyPem: key } = makeKeyPair();
   const { pem } = await authority.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
   return { pem, key, authorityPem: pems.certPem };
@@ -192,7 +192,7 @@ async function pose(testBed: TestBed, heard: string[]): Promise<{ readonly addre
     {
       host: "127.0.0.1",
       port: 0,
-      certificates: { certPem: pem, keyPem: key, clientAuthorityPem: authorityPem },
+      certificates: { certPem: pem, keyPem: key, clientCaPem: authorityPem },
       maxConnections: 100,
       clock: testBed.clock,
       onRefused() {},

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
 import { pause } from "@lifeline/measure";
 import { RpcStatus, tlsCredentials } from "@lifeline/rpc";
 import { type Attack, type Claim, outcomeOf } from "../attack.ts";
@@ -31,8 +31,8 @@ async function seriesOf(testBed: TestBed, name: string): Promise<number> {
 async function openOwnPki({ clock, folder }: TestBed) {
   const nowMs = clock.wallMs();
   const make = async () => {
-    const pems = await createAuthority({ commonName: "own", nowMs, lifetimeMs: DAY_MS, randomBytes });
-    return openAuthority(pems.certPem, pems.keyPem, randomBytes);
+    const pems = await createFleetCa({ commonName: "own", nowMs, lifetimeMs: DAY_MS, randomBytes });
+    return openFleetCa(pems.certPem, pems.keyPem, randomBytes);
   };
   const [authority, twin] = [await make(), await make()];
   const pairOf = async (issue: (publicKeyDer: Uint8Array) => Promise<{ readonly pem: string }>): Promise<ChainPems> => {

@@ -47,7 +47,7 @@ async function main({ side, certFile, keyFile, caFile }: AcknowledgerOrder): Pro
               certificates: {
                 certPem: certPem.toString(),
                 keyPem: keyPem.toString(),
-                clientAuthorityPem: caPem.toString(),
+                clientCaPem: caPem.toString(),
               },
               maxConnections: 10_000,
               clock: systemClock,

@@ -8,7 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
 import { NS_PER_MS, NS_PER_US, pause } from "@lifeline/measure";
 import { createRpcClient, type DuplexCall, tlsCredentials } from "@lifeline/rpc";
 import { reportPb } from "@lifeline/wire";
@@ -106,8 +106,8 @@ interface Pair {
 async function certificates(workshop: Workshop): Promise<Files> {
   const folder = await workshop.folder();
   const times = { nowMs: workshop.clock.wallMs(), lifetimeMs: LIFETIME_MS };
-  const pems = await createAuthority({ commonName: "bench", ...times, randomBytes });
-  const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
+  const pems = await createFleetCa({ commonName: "bench", ...times, randomBytes });
+  const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
   const server = makeKeyPair();
   const { pem } = await authority.issueServer({ names: ["127.0.0.1"], publicKeyDer: server.publicKeyDer, ...times });
   const pairs: Pair[] = [];

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createAuthority, makeKeyPair, openAuthority } from "@lifeline/identity";
+import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
 import { type Listener, startListener } from "../listener.ts";
 import { ENDPOINTS } from "../spool/plan.ts";
 import type { Workshop } from "../workshop.ts";
@@ -38,8 +38,8 @@ export async function startStandIns(workshop: Workshop): Promise<StandIns> {
   const names = [...new Set(ENDPOINTS.map(([, host]) => host))];
   const nowMs = workshop.clock.wallMs();
   const times = { nowMs, lifetimeMs: LIFETIME_MS };
-  const pems = await createAuthority({ commonName: "bench", ...times, randomBytes });
-  const authority = await openAuthority(pems.certPem, pems.keyPem, randomBytes);
+  const pems = await createFleetCa({ commonName: "bench", ...times, randomBytes });
+  const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
   const { privateKeyPem: keyPem, publicKeyDer } = makeKeyPair();
   const { pem: certPem } = await authority.issueServer({ names: [...names, ...ADDRESSES], publicKeyDer, ...times });
   const [address, twin] = ADDRESSES;

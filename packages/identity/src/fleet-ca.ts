@@ -25,13 +25,13 @@ export type Role = keyof typeof ROLE_ORGANISATIONS;
  * the wrong time zone is off by. The authority, which is made once, maybe under a clock that was ahead: 30 days. What the issuer's own
  * clock checks: five minutes, for one that is set back a little; a node's is to be renewed by its age.
  */
-export const BACKDATE_MS = { authority: 30 * 86_400_000, server: 86_400_000, client: 5 * 60_000 } as const;
+export const BACKDATE_MS = { ca: 30 * 86_400_000, server: 86_400_000, client: 5 * 60_000 } as const;
 
 /** Bytes of a serial number: 128 random bits, of which the first is 0 so that the number is positive (RFC 5280 §4.1.2.2). */
 const SERIAL_BYTES = 16;
 
 /** An authority as it is kept. */
-export interface AuthorityPems {
+export interface FleetCaPems {
   readonly certPem: string;
   /** PKCS #8. Secret. */
   readonly keyPem: string;
@@ -58,7 +58,7 @@ export interface IssueOptions {
 }
 
 /** An authority that can sign. */
-export interface Authority {
+export interface FleetCa {
   readonly certPem: string;
   readonly certDer: Buffer;
   /** What agents pin. */
@@ -74,12 +74,12 @@ export interface Authority {
 /** Chance, for serial numbers. */
 export type RandomBytes = (size: number) => Uint8Array;
 
-/** Why an authority's files are of no use. `code`: `unreadable`, `not-an-authority`, `not-its-key` or `unsupported-key`. */
-export class AuthorityError extends Error {
-  readonly code: "unreadable" | "not-an-authority" | "not-its-key" | "unsupported-key";
-  constructor(code: AuthorityError["code"], message: string) {
+/** Why an authority's files are of no use. `code`: `unreadable`, `not-a-ca`, `not-its-key` or `unsupported-key`. */
+export class FleetCaError extends Error {
+  readonly code: "unreadable" | "not-a-ca" | "not-its-key" | "unsupported-key";
+  constructor(code: FleetCaError["code"], message: string) {
     super(message);
-    this.name = "AuthorityError";
+    this.name = "FleetCaError";
     this.code = code;
   }
 }
@@ -92,25 +92,25 @@ const SIGNING: Readonly<Record<string, SigningAlgorithm>> = {
 };
 
 /** Makes an authority of P-256. */
-export async function createAuthority(options: {
+export async function createFleetCa(options: {
   readonly commonName: string;
   readonly nowMs: number;
   readonly lifetimeMs: number;
   readonly randomBytes: RandomBytes;
-}): Promise<AuthorityPems> {
+}): Promise<FleetCaPems> {
   const { commonName, nowMs, lifetimeMs, randomBytes } = options;
   const { certPem, keyPem } = await makeCa({
     subject: nameOf([["CN", commonName]]),
     serialNumber: serialFrom(randomBytes),
-    notBeforeMs: nowMs - BACKDATE_MS.authority,
+    notBeforeMs: nowMs - BACKDATE_MS.ca,
     notAfterMs: nowMs + lifetimeMs,
     pathLength: 0,
   });
   return { certPem, keyPem };
 }
 
-/** Opens an authority from its files. Rejects with an {@link AuthorityError}. */
-export async function openAuthority(certPem: string, keyPem: string, randomBytes: RandomBytes): Promise<Authority> {
+/** Opens an authority from its files. Rejects with an {@link FleetCaError}. */
+export async function openFleetCa(certPem: string, keyPem: string, randomBytes: RandomBytes): Promise<FleetCa> {
   const signer = await opened(certPem, keyPem);
   const certDer = Buffer.from(signer.certificate.rawData);
   const notAfterMs = signer.certificate.notAfter.getTime();
@@ -155,14 +155,14 @@ async function opened(certPem: string, keyPem: string): Promise<Signer> {
     secret = createPrivateKey(keyPem);
   } catch {
     // Which of them, and over what the parser stumbled, might quote the key.
-    throw new AuthorityError("unreadable", "a certificate and a private key without passphrase, PEM");
+    throw new FleetCaError("unreadable", "a certificate and a private key without passphrase, PEM");
   }
-  if (!known.ca) throw new AuthorityError("not-an-authority", "a certificate of an authority (basicConstraints CA)");
-  if (!known.checkPrivateKey(secret)) throw new AuthorityError("not-its-key", "the private key of the certificate");
+  if (!known.ca) throw new FleetCaError("not-a-ca", "a certificate of an authority (basicConstraints CA)");
+  if (!known.checkPrivateKey(secret)) throw new FleetCaError("not-its-key", "the private key of the certificate");
   const kind = `${secret.asymmetricKeyType} ${secret.asymmetricKeyDetails?.namedCurve ?? ""}`;
   const signingAlgorithm = SIGNING[kind];
   if (signingAlgorithm === undefined) {
-    throw new AuthorityError("unsupported-key", "a key of P-256, P-384 or RSA");
+    throw new FleetCaError("unsupported-key", "a key of P-256, P-384 or RSA");
   }
   return openSigner(known.raw, secret.export({ format: "der", type: "pkcs8" }), signingAlgorithm);
 }
