@@ -26,9 +26,15 @@ export function helpText(program: Program): string {
   ].join("");
 }
 
-/** ` (default 30)`; empty where there is none. */
-export function defaultText({ default: value }: Setting): string {
-  return value === undefined ? "" : ` (default ${Array.isArray(value) ? value.join(", ") : String(value)})`;
+/** A setting's default as people write it; undefined: it has none. */
+export function shownDefault({ default: value }: Setting): string | undefined {
+  const text = Array.isArray(value) ? value.join(", ") : String(value ?? "");
+  return text === "" ? undefined : text;
+}
+
+function defaultText(setting: Setting): string {
+  const shown = shownDefault(setting);
+  return shown === undefined ? "" : ` (default ${shown})`;
 }
 
 function entry(names: readonly string[], help: string): string {

@@ -10,7 +10,7 @@ export {
 } from "./config-error.ts";
 export { DOCUMENT_MAX_CHARS, documentOf, readDocument, readText } from "./document.ts";
 export { type Command, GivenSettings, readCommand, readFileText } from "./given-settings.ts";
-export { defaultText, helpText } from "./help.ts";
+export { helpText, shownDefault } from "./help.ts";
 export { createLog, LOG_LEVELS, type LogLevel } from "./log.ts";
 export { integerOf, listOf, mapping, textOf, validated, wordOf } from "./schema.ts";
 export { namesOf, type Program, type Setting, type Settings, type ValuesOf } from "./setting.ts";

@@ -66,7 +66,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   // The shipped programs, as crash starts them and with the flags that bundle has for them; the windows that an honest node reports.
   "tools/attack": ["measure", "window", "wire", "rpc", "identity", "bundle", "crash"],
   // Manifests and guides are held against the programs' own parsers, how bundle has Node started, and a collector that runs.
-  "tools/deploy": ["measure", "catalogue", "wire", "rpc", "settings", "agent", "collector", "bundle"],
+  "tools/deploy": ["measure", "catalogue", "wire", "rpc", "settings", "agent", "collector", "reflector", "bundle"],
   // What an image brings along is read as the agent reads it. How bundle has Node started. The extension is run as a node would run it, and
   // reports to the shipped collector, as crash starts it.
   "tools/extension": ["measure", "wire", "rpc", "settings", "agent", "bundle", "crash"],

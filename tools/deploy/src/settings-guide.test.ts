@@ -1,0 +1,61 @@
+/** docs/settings.md is made of the programs' own declarations: `vitest run -u tools/deploy/src/settings-guide.test.ts` writes it anew. */
+import { AGENT_PROGRAM } from "@lifeline/agent";
+import { COLLECTOR_PROGRAM } from "@lifeline/collector";
+import { REFLECTOR_PROGRAM } from "@lifeline/reflector";
+import { type Program, type Setting, shownDefault } from "@lifeline/settings";
+import { expect, it } from "vitest";
+import { quotedIn, tableOf } from "./markdown.ts";
+import { ROOT, textOf } from "./place.ts";
+
+const INTRODUCTION = `# Settings
+
+The agent and the collector read a YAML file, the environment and flags. A flag overrides its environment variable, which
+overrides its key in the file. The reflector has flags only. A dot in a key stands for a nested mapping. A path in the file is
+relative to the file. In a variable, a comma separates the entries of a list, and a colon those of a list of files; a flag is
+given once for each entry. An empty variable counts as not set.
+
+\`--config FILE\` or \`LIFELINE_CONFIG\` names the file. The agent reads \`${AGENT_PROGRAM.file?.path}\` where neither does
+and that file exists.
+
+A program refuses an unknown key, an unknown flag, an unknown variable \`LIFELINE_…\`, a wrong value and a contradiction. It
+prints a line for each problem, which names the source, the key, the value and what would be right, and ends with exit
+code 2. The line has a stable \`code\`. No line repeats a secret.
+`;
+
+const code = (text: string | undefined) => (text === undefined ? "" : `\`${text.replaceAll("|", "\\|")}\``);
+
+function row(program: Program, key: string, setting: Setting): string {
+  const flag = setting.flag && `--${setting.flag} ${setting.type.placeholder}`.trimEnd();
+  const names = program.file === undefined ? [code(flag)] : [code(key), code(setting.variable), code(flag)];
+  const value = setting.required === true ? "required" : code(shownDefault(setting));
+  return `| ${[...names, value, setting.help].join(" | ")} |`;
+}
+
+function table(program: Program): string {
+  const columns = [...(program.file === undefined ? ["Flag"] : ["Key", "Variable", "Flag"]), "Default", "Meaning"];
+  const rows = Object.entries(program.settings).map(([key, setting]) => row(program, key, setting));
+  const others = Object.entries(program.otherVariables ?? {}).map(([name, help]) => `- \`${name}\`: ${help}\n`);
+  const lines = [`| ${columns.join(" | ")} |`, `|${"---|".repeat(columns.length)}`, ...rows, ""];
+  const variables = others.length === 0 ? "" : `\nOther variables, whose values are no settings:\n\n${others.join("")}`;
+  return `${lines.join("\n")}${variables}`;
+}
+
+it("the guide has every setting", async () => {
+  const programs = [
+    ["The agent", AGENT_PROGRAM],
+    ["The collector", COLLECTOR_PROGRAM],
+    ["The reflector", REFLECTOR_PROGRAM],
+  ] as const;
+  const parts = programs.map(([title, program]) => `\n## ${title}\n\n${table(program)}`);
+  await expect(`${INTRODUCTION}${parts.join("")}`).toMatchFileSnapshot(`${ROOT}/docs/settings.md`);
+});
+
+it("the guide's table of retention has the defaults", () => {
+  const settings = Object.values<Setting>(COLLECTOR_PROGRAM.settings);
+  const rows = tableOf(textOf("docs/running.md"), "Data");
+  expect(rows.length).toBe(3);
+  for (const [, days, flag = ""] of rows) {
+    const setting = settings.find((candidate) => `--${candidate.flag}` === quotedIn(flag)[0]);
+    expect(days).toBe(`${String(setting?.default)} days`);
+  }
+});
