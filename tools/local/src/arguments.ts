@@ -1,7 +1,6 @@
-/** The command line of `npm start`, read strictly. Pure. */
+/** The command line of `npm start`. Pure. */
 import { parseArgs } from "node:util";
 
-/** How this machine is to be measured. */
 export interface Arguments {
   /** Measure for a while, print once, exit by the verdicts. */
   readonly once: boolean;
@@ -9,20 +8,20 @@ export interface Arguments {
   readonly seconds: number;
   /** Print one JSON object; implies `once`. */
   readonly json: boolean;
-  /** Rows not applicable and further columns too. */
+  /** Also print rows that do not apply, and more columns. */
   readonly wide: boolean;
   /** Shell-style pattern on requirement ids. */
   readonly only: string | undefined;
   /** The real Omni instead of the stand-in. */
   readonly omni: RealOmni | undefined;
-  /** Directory for state that is kept; absent: a temporary one, removed at the end. */
+  /** Directory that keeps the state; undefined: a temporary one, removed at the end. */
   readonly stateDir: string | undefined;
-  /** How long a part that died stays dead before it is started again, s; 0–3,600, default 2. */
+  /** Delay between the death of a program and its restart, s; 0–3,600, default 2. */
   readonly restartAfterSeconds: number;
   readonly help: boolean;
 }
 
-/** Where the real Omni is, as the flags name it; the catalogue judges whether these make a deployment. */
+/** The endpoints of a real Omni, as the flags name them. The catalogue validates them. */
 export interface RealOmni {
   readonly api: string;
   readonly machineApi: string | undefined;
@@ -30,7 +29,7 @@ export interface RealOmni {
   readonly caFile: string | undefined;
 }
 
-/** A command line that cannot be followed. */
+/** A wrong command line. */
 export class UsageError extends Error {
   readonly code = "usage";
 }
@@ -38,12 +37,12 @@ export class UsageError extends Error {
 /** What `--help` prints. */
 export const USAGE = `npm start -- [OPTION ...]
 
-Runs a collector and an agent on this machine and shows who can reach what. With nothing
-configured it measures the public domains an Omni host needs, and a stand-in Omni on
-loopback that is labelled lab.
+Runs a collector and an agent on this machine and shows what it can reach. Without options it
+measures the public domains that an Omni host needs, and a stand-in Omni on loopback, which
+is labelled lab.
 
-  --once                 measure, print once and exit: 0 every required row is met, 1 one
-                         is not, 2 bad usage or configuration
+  --once                 measure, print once and exit: 0 every required row is met, 1 one is
+                         not, 2 wrong usage or configuration
   --seconds N            how long --once measures (default 10)
   --json                 print one JSON object; implies --once
   --only PATTERN         only requirements whose id matches, such as 'machine-api' or 'egress-*'
@@ -51,9 +50,9 @@ loopback that is labelled lab.
   --omni URL             measure this Omni instead of the stand-in
   --siderolink HOST:PORT its WireGuard endpoint; may be given more than once
   --machine-api URL      its Machine API, when it is not where the API's address suggests
-  --ca-file FILE         the authority its certificates end at, when it is a private one
+  --ca-file FILE         CA certificate of the Omni, when the CA is private
   --state-dir DIR        keep spool and store here (default: a temporary directory)
-  --restart-after N      seconds before a part that died is started again (default 2)
+  --restart-after N      seconds before a program that died is started again (default 2)
 
 Examples
   npm start
@@ -76,7 +75,7 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** Reads the arguments; throws {@link UsageError} with the flag, its value and what would be right. */
+/** Reads the arguments. Throws {@link UsageError} with the flag, its value and what would be right. */
 export function readArguments(args: readonly string[]): Arguments {
   const { values, tokens } = parseArgs({
     args: [...args],

@@ -1,7 +1,7 @@
-/** A TCP port nobody listens on now, so that a part keeps its address when it is started again. */
+/** A free TCP port, so that a program keeps its address when it is started again. */
 import { createServer } from "node:net";
 
-/** Asks the kernel for a free port of 127.0.0.1. Another process may take it before it is used; the part then fails and says so. */
+/** A free port of 127.0.0.1, from the kernel. If another process takes it first, the program cannot start and logs why. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();

@@ -1,2 +1,2 @@
-export { type Part, startPart } from "./part.ts";
+export { Part } from "./part.ts";
 export { jsonFile, StartError, untilReady } from "./ready.ts";

@@ -1,101 +1,112 @@
 /**
- * One part of Lifeline as a child process: started, watched, started again when it dies, and ended by its own pid.
+ * One program of Lifeline as a child process: started, watched, started again when it dies, and stopped by its own pid.
  *
- * 1. A part runs in a process group of its own, so that Ctrl-C reaches it only when its turn to end has come.
- * 2. It holds an IPC channel to this process and ends when that closes, so that no part outlives its starter.
- * 3. Its log is kept in a file of bounded size; the last lines are shown when it cannot start.
+ * 1. It runs in a process group of its own, so that Ctrl-C does not reach it before this process stops it.
+ * 2. It holds an IPC channel to this process and ends when that closes, so that it never outlives this process.
+ * 3. Its log is a file of bounded size. The last lines are shown when it cannot start.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync } from "node:fs";
 import type { Clock, Timer } from "@lifeline/measure";
 
-/** How to start a part. */
+/** How to start a program. */
 export interface PartOptions {
   readonly name: string;
-  /** The program's file and its arguments, for this process's own Node. */
+  /** Its file and arguments, for this process's own Node. */
   readonly program: readonly [file: string, ...args: string[]];
   readonly nodeArguments: readonly string[];
-  /** Beside this process's own. */
+  /** Added to this process's own. */
   readonly environment: Readonly<Record<string, string>>;
   readonly logFile: string;
-  /** How long it stays dead before it is started again, ms; undefined: it is not. */
+  /** Delay between its death and its restart, ms; undefined: no restart. */
   readonly restartAfterMs?: number;
   readonly clock: Clock;
 }
 
-/** A part under watch. */
-export interface Part {
-  readonly name: string;
-  /** Process id while it runs. */
-  pid(): number | undefined;
-  /** How often it has died and was started again. */
-  restarts(): number;
-  /** How it ended last, such as "exit 2" or "SIGKILL"; undefined while it never has. */
-  lastEnd(): string | undefined;
-  /** The last lines of its log. */
-  logTail(lines: number): string;
-  /** Asks it to end with SIGTERM; after `graceMs` SIGKILL. Resolves when it is gone. Idempotent. */
-  stop(graceMs: number): Promise<void>;
-}
-
-/** Largest log kept of one part, bytes; beyond it the file begins anew. */
+/** Largest log of one program, bytes; beyond it the file starts again from the beginning. */
 const LOG_MAX_BYTES = 16 * 1024 * 1024;
 
-/** Starts a part. Never throws: a part that cannot start shows in `lastEnd`. */
-export function startPart({
-  name,
-  program,
-  nodeArguments,
-  environment,
-  logFile,
-  restartAfterMs,
-  clock,
-}: PartOptions): Part {
-  const log = openSync(logFile, "a", 0o600);
-  let child: ChildProcess | undefined;
-  let restarts = 0;
-  let lastEnd: string | undefined;
-  let stopping = false;
-  let restart: Timer | undefined;
+/** A watched program. */
+export class Part {
+  readonly #options: PartOptions;
+  readonly #log: number;
+  #child: ChildProcess | undefined;
+  #restarts = 0;
+  #lastEnd: string | undefined;
+  #isStopping = false;
+  #restart: Timer | undefined;
 
-  const start = () => {
-    if (fstatSync(log).size > LOG_MAX_BYTES) ftruncateSync(log);
-    const started = spawn(process.execPath, [...nodeArguments, ...program], {
+  /** Starts it. Never throws: `lastEnd` says why a program could not start. */
+  static start(options: PartOptions): Part {
+    const part = new Part(options);
+    part.#start();
+    return part;
+  }
+
+  private constructor(options: PartOptions) {
+    this.#options = options;
+    this.#log = openSync(options.logFile, "a", 0o600);
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  /** Process id while it runs. */
+  pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** How often it was started again. */
+  restarts(): number {
+    return this.#restarts;
+  }
+
+  /** How it ended last, such as "exit 2" or "SIGKILL"; undefined while it never has. */
+  lastEnd(): string | undefined {
+    return this.#lastEnd;
+  }
+
+  /** The last lines of its log. */
+  logTail(lines: number): string {
+    return readFileSync(this.#options.logFile, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+  }
+
+  /** Sends SIGTERM, and SIGKILL after `graceMs`. Resolves when it has ended. Idempotent. */
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true;
+    this.#restart?.cancel();
+    const child = this.#child;
+    if (child === undefined) return;
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    child.kill("SIGTERM");
+    const kill = this.#options.clock.after(graceMs, () => child.kill("SIGKILL"));
+    await ended;
+    kill.cancel();
+    closeSync(this.#log);
+  }
+
+  #start(): void {
+    const { nodeArguments, program, environment } = this.#options;
+    if (fstatSync(this.#log).size > LOG_MAX_BYTES) ftruncateSync(this.#log);
+    const child = spawn(process.execPath, [...nodeArguments, ...program], {
       env: { ...process.env, ...environment },
-      stdio: ["ignore", log, log, "ipc"],
+      stdio: ["ignore", this.#log, this.#log, "ipc"],
       detached: true,
     });
-    started.once("error", (error) => ended(error.message));
-    started.once("exit", (code, signal) => ended(signal ?? `exit ${code}`));
-    child = started;
-  };
-  const ended = (how: string) => {
-    child = undefined;
-    lastEnd = how;
-    if (stopping || restartAfterMs === undefined) return;
-    restart = clock.after(restartAfterMs, () => {
-      restarts++;
-      start();
+    child.once("error", (error) => this.#onEnd(error.message));
+    child.once("exit", (code, signal) => this.#onEnd(signal ?? `exit ${code}`));
+    this.#child = child;
+  }
+
+  #onEnd(how: string): void {
+    this.#child = undefined;
+    this.#lastEnd = how;
+    const { restartAfterMs, clock } = this.#options;
+    if (this.#isStopping || restartAfterMs === undefined) return;
+    this.#restart = clock.after(restartAfterMs, () => {
+      this.#restarts += 1;
+      this.#start();
     });
-  };
-  start();
-  return {
-    name,
-    pid: () => child?.pid,
-    restarts: () => restarts,
-    lastEnd: () => lastEnd,
-    logTail: (lines) => readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-lines).join("\n"),
-    async stop(graceMs) {
-      stopping = true;
-      restart?.cancel();
-      const running = child;
-      if (running === undefined) return;
-      const gone = new Promise<void>((resolve) => running.once("exit", () => resolve()));
-      running.kill("SIGTERM");
-      const impatience = clock.after(graceMs, () => running.kill("SIGKILL"));
-      await gone;
-      impatience.cancel();
-      closeSync(log);
-    },
-  };
+  }
 }

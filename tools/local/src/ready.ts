@@ -1,26 +1,24 @@
-/** Waiting, within a bound, for a part to be of use. */
+/** Waiting for a program to be ready, with a limit. */
 import { readFileSync } from "node:fs";
 import { type Clock, pause } from "@lifeline/measure";
 import type { Part } from "./part.ts";
 
-/** A part did not come up. */
+/** A program did not start. */
 export class StartError extends Error {
   readonly code = "cannot-start";
 }
 
-/** Time between two looks, ms. */
-const LOOK_MS = 50;
+const POLL_MS = 50;
 
-/** How long a part may take to come up, ms: some fifty times what it takes on a slow machine. */
-const START_TIMEOUT_MS = 30_000;
+/** How long a program may take to start, ms: a hundred times what it takes on a slow machine. */
+const START_TIMEOUT_MS = 60_000;
 
-/** Lines of its log that are shown when a part does not come up. */
+/** Lines of its log that are shown when a program does not start. */
 const LOG_LINES = 12;
 
 /**
- * Looks until `look` gives something; its failures are "not yet".
- *
- * @throws StartError with the end of the part's log when it dies or takes longer than 30 s; AbortError when `signal` aborts.
+ * Polls until `look` returns something. Throws StartError, with the end of the program's log, when it ends or takes longer than 60 s; the
+ * signal's reason when `signal` aborts.
  */
 export async function untilReady<T>(
   part: Part,
@@ -32,7 +30,7 @@ export async function untilReady<T>(
   const deadlineNs = startedNs + START_TIMEOUT_MS * 1e6;
   for (;;) {
     signal.throwIfAborted();
-    // What is found may be an earlier run's: a part that has ended is not ready, whatever lies there.
+    // A program that has ended is not ready, even if an earlier run has left a ready file.
     const end = part.lastEnd();
     if (end !== undefined)
       throw new StartError(`the ${part.name} ended with ${end} before it was ready:\n${part.logTail(LOG_LINES)}`);
@@ -43,11 +41,11 @@ export async function untilReady<T>(
         `the ${part.name} was not ready within ${START_TIMEOUT_MS / 1_000} s:\n${part.logTail(LOG_LINES)}`,
       );
     }
-    await pause(clock, LOOK_MS, signal);
+    await pause(clock, POLL_MS, signal);
   }
 }
 
-/** The JSON in a file that a part writes in one piece once it is ready; undefined while there is none. */
+/** The JSON in a file that a program writes at once when it is ready; undefined while there is no file. */
 export function jsonFile<T>(path: string): T | undefined {
   try {
     return JSON.parse(readFileSync(path, "utf8")) as T;

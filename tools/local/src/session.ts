@@ -1,4 +1,4 @@
-/** One run of `npm start`: live until Ctrl-C, or once and out. */
+/** One run of `npm start`: live until Ctrl-C, or once. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,13 +19,14 @@ import {
 } from "@lifeline/cli";
 import { pause } from "@lifeline/measure";
 import { type Arguments, readArguments, USAGE, UsageError } from "./arguments.ts";
-import { type House, narrowed, openHouse } from "./house.ts";
+import { catalogueSubset } from "./catalogue-subset.ts";
+import { LocalStack } from "./local-stack.ts";
 import { StartError } from "./ready.ts";
 
-/** Exit code when a part could not be started: as a shell says of a command that is there and does not run. */
+/** Exit code when a program cannot be started, as shells have it for a command that exists and cannot run. */
 const EXIT_CANNOT_START = 126;
 
-/** Runs `npm start` with its arguments; resolves with the exit code. Everything it started has ended by then. */
+/** Runs `npm start` with its arguments. Resolves with the exit code, after everything it started has ended. */
 export async function runLocal(args: readonly string[], world: ScreenWorld): Promise<number> {
   try {
     const wanted = readArguments(args);
@@ -34,7 +35,7 @@ export async function runLocal(args: readonly string[], world: ScreenWorld): Pro
       return 0;
     }
     checkOmni(wanted);
-    if (wanted.only !== undefined) narrowed(wanted.only);
+    if (wanted.only !== undefined) catalogueSubset(wanted.only);
     return await inDirectory(wanted, world);
   } catch (error) {
     return explain(error, world);
@@ -56,7 +57,7 @@ async function explain(error: unknown, { stderr, interrupt }: ScreenWorld): Prom
   return EXIT_CANNOT_START;
 }
 
-/** Tells what is wrong with --omni and its companions before anything is started. */
+/** Throws for wrong endpoints of the Omni before anything is started. */
 function checkOmni({ omni }: Arguments): void {
   if (omni === undefined) return;
   const { api, machineApi, siderolink, caFile } = omni;
@@ -66,56 +67,56 @@ function checkOmni({ omni }: Arguments): void {
 
 async function inDirectory(wanted: Arguments, world: ScreenWorld): Promise<number> {
   const directory = wanted.stateDir ?? mkdtempSync(join(tmpdir(), "lifeline-"));
-  let house: House | undefined;
+  let stack: LocalStack | undefined;
   try {
-    house = await openHouse({ wanted, directory, clock: world.clock, signal: world.interrupt });
-    await house.planned();
-    return wanted.once ? await measureOnce(house, wanted, world) : await showLive(house, wanted, world);
+    stack = await LocalStack.start({ wanted, directory, clock: world.clock, signal: world.interrupt });
+    await stack.planned();
+    return wanted.once ? await measureOnce(stack, wanted, world) : await showLive(stack, wanted, world);
   } finally {
-    await house?.stop();
+    await stack?.stop();
     if (wanted.stateDir === undefined) rmSync(directory, { recursive: true, force: true });
   }
 }
 
-async function measureOnce(house: House, wanted: Arguments, world: ScreenWorld): Promise<number> {
+async function measureOnce(stack: LocalStack, wanted: Arguments, world: ScreenWorld): Promise<number> {
   await pause(world.clock, wanted.seconds * 1_000, world.interrupt);
   if (world.interrupt.aborted) return EXIT.interrupted;
-  const gone = house.parts.find((part) => part.pid() === undefined);
-  if (gone !== undefined) throw new StartError(`the ${gone.name} ended with ${gone.lastEnd()} while it measured`);
-  await house.stopAgent();
-  const view = await statusOf(house);
+  const ended = stack.parts.find((part) => part.pid() === undefined);
+  if (ended !== undefined) throw new StartError(`the ${ended.name} ended with ${ended.lastEnd()} during the run`);
+  await stack.stopAgent();
+  const view = await statusOf(stack);
   const format = wanted.json ? "json" : wanted.wide ? "wide" : "table";
   const layout = layoutOf(world, true);
-  const heading = wanted.json ? "" : `${headingOf(house, layout.width)}\n\n`;
+  const heading = wanted.json ? "" : `${headingOf(stack, layout.width)}\n\n`;
   await world.stdout.write(heading + viewText(view, format, layout));
   return view.exitCode;
 }
 
-async function showLive(house: House, wanted: Arguments, world: ScreenWorld): Promise<number> {
+async function showLive(stack: LocalStack, wanted: Arguments, world: ScreenWorld): Promise<number> {
   const find = async (): Promise<View> => {
-    const view = await statusOf(house);
-    return { ...view, text: (layout) => `${headingOf(house, layout.width)}\n\n${view.text(layout)}` };
+    const view = await statusOf(stack);
+    return { ...view, text: (layout) => `${headingOf(stack, layout.width)}\n\n${view.text(layout)}` };
   };
   await watch(world, { format: wanted.wide ? "wide" : "table", wantsColor: true, find });
   return 0;
 }
 
-async function statusOf(house: House): Promise<View> {
-  return statusView(await withCollector(house.collector, (client) => fetchStatus(client)));
+async function statusOf(stack: LocalStack): Promise<View> {
+  return statusView(await withCollector(stack.collector, (client) => fetchStatus(client)));
 }
 
-/** What runs here, and how to play with it; no line is wider than `width`, for one that wraps cannot be painted over. */
-function headingOf({ parts, labControl, collector }: House, width: number | undefined): string {
+/** What runs, and how to inject faults. No line is wider than `width`: a wrapped line cannot be overwritten. */
+function headingOf({ parts, labControl, collector }: LocalStack, width: number | undefined): string {
   const running = parts.map((part) => {
     const pid = part.pid();
-    const again = part.restarts() === 0 ? "" : `, started again ${part.restarts()}×`;
-    return `${part.name} ${pid === undefined ? `gone (${part.lastEnd()})` : `pid ${pid}`}${again}`;
+    const restarts = part.restarts() === 0 ? "" : `, started again ${part.restarts()}×`;
+    return `${part.name} ${pid === undefined ? `ended (${part.lastEnd()})` : `pid ${pid}`}${restarts}`;
   });
   const lines = [`Lifeline on this machine · ${running.join(" · ")} · collector at ${collector.name}`];
   if (labControl !== undefined) {
     lines.push(
-      "api-endpoint, machine-api and siderolink-endpoint are a lab stand-in on loopback, not your Omni (npm start -- --help)",
-      `break it: npm run fault -- --control ${labControl} machine-api refuse   (or drop, stall, none; api, siderolink)`,
+      "api-endpoint, machine-api and siderolink-endpoint are a stand-in on loopback, not your Omni (npm start -- --help)",
+      `inject a fault: npm run fault -- --control ${labControl} machine-api refuse   (or drop, stall, none; api, siderolink)`,
     );
   }
   return lines.flatMap((line) => proseLines(line, width)).join("\n");

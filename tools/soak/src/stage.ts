@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AGENT_NODE, COLLECTOR_NODE, type NodeProcess } from "@lifeline/bundle";
 import { entry, loopbackCatalogue, openTarget, type Relay, startRelay, turnTargets } from "@lifeline/crash";
-import { jsonFile, type Part, StartError, startPart, untilReady } from "@lifeline/local";
+import { jsonFile, Part, StartError, untilReady } from "@lifeline/local";
 import type { Clock } from "@lifeline/measure";
 import { openCredentials, type SoakCredentials, writeTokens } from "./credentials.ts";
 import { SoakError } from "./soak-error.ts";
@@ -63,7 +63,7 @@ export async function openStage(clock: Clock, signal: AbortSignal): Promise<Stag
   const start = (name: "agent" | "collector", args: readonly string[], { flags, environment }: NodeProcess): Part => {
     const [file = "", ...before] = entry(name).toReversed();
     const nodeArguments = [...flags, ...before.toReversed()];
-    const part = startPart({
+    const part = Part.start({
       name,
       program: [file, ...args],
       nodeArguments,
