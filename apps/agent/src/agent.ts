@@ -19,7 +19,7 @@ import { openState } from "./state/open-state.ts";
 import { watchTalos } from "./talos/view.ts";
 import { channelCredentials } from "./uplink/credentials.ts";
 import { makeHello } from "./uplink/hello.ts";
-import { startUplink } from "./uplink/uplink.ts";
+import { Uplink } from "./uplink/uplink.ts";
 import { uplinkLog } from "./uplink/uplink-log.ts";
 import type { AgentWorld } from "./world.ts";
 
@@ -46,7 +46,7 @@ export async function startAgent(
   const uplink =
     collector === undefined
       ? undefined
-      : startUplink(
+      : new Uplink(
           {
             collector,
             credentials: (end) => enrolment?.credentials(lastEndOf(end)) ?? channelCredentials(config.tls),

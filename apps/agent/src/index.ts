@@ -17,5 +17,5 @@ export {
   type SpoolStats,
 } from "./spool/spool.ts";
 export type { Identity } from "./state/node-identity.ts";
-export { startUplink, type Uplink, type UplinkEvents, type UplinkOptions, type UplinkStats } from "./uplink/uplink.ts";
+export { Uplink, type UplinkEvents, type UplinkOptions, type UplinkStats } from "./uplink/uplink.ts";
 export { type AgentWorld, createAgentWorld } from "./world.ts";

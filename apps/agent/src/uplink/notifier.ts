@@ -1,34 +1,34 @@
-/** One waiter, many who may wake it. */
+/** Wakes the one waiter of a loop. */
 import type { Clock } from "@lifeline/measure";
 
-/** Wakes whoever waits; a ring while nobody waits is kept for the next wait. */
-export interface Bell {
-  ring(): void;
-  /** Resolves at the next ring, or after `timeoutMs`. */
-  wait(timeoutMs: number): Promise<void>;
-}
+/** For one waiter. A notification that comes while nothing waits is kept for the next wait. */
+export class Notifier {
+  readonly #clock: Clock;
+  #isPending = false;
+  #wake: (() => void) | undefined;
 
-/** Creates a bell for one waiter. */
-export function createBell(clock: Clock): Bell {
-  let rung = false;
-  let wake: (() => void) | undefined;
-  return {
-    ring() {
-      rung = true;
-      wake?.();
-    },
-    wait(timeoutMs) {
-      return new Promise((resolve) => {
-        const done = () => {
-          timer.cancel();
-          wake = undefined;
-          rung = false;
-          resolve();
-        };
-        const timer = clock.after(timeoutMs, done);
-        wake = done;
-        if (rung) done();
-      });
-    },
-  };
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Ends the wait, or the next one at its start. */
+  notify(): void {
+    this.#isPending = true;
+    this.#wake?.();
+  }
+
+  /** Resolves at the next notification, or after `timeoutMs`. */
+  wait(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        this.#wake = undefined;
+        this.#isPending = false;
+        resolve();
+      };
+      const timer = this.#clock.after(timeoutMs, done);
+      this.#wake = done;
+      if (this.#isPending) done();
+    });
+  }
 }

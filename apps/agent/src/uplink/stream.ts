@@ -2,27 +2,27 @@
  * One stream to the collector, from hello to its end.
  *
  * 1. A report leaves the spool only when the collector acknowledges it, or refuses it for good (U1).
- * 2. A stream on which reports are outstanding and nothing is acknowledged for {@link NO_PROGRESS_MS} is half-open: it is cut. An
- *    acknowledgement of none says that the collector holds them back: to come again would bring nothing. One that is finishing is cut
- *    after that time whatever it says: live reports wait for the next stream.
- * 3. When what a hello would say has changed, it is said again on this stream, at most every {@link HELLO_CHECK_MS}.
- * 4. What the collector says of reports that are not on their way is counted and otherwise ignored.
+ * 2. A stream on which reports are in flight and nothing is acknowledged for {@link NO_PROGRESS_MS} is half-open: it is cancelled. An
+ *    acknowledgement of no report is a flow-control notice: the collector holds the reports back, and a new stream would not help. A
+ *    stream that is finishing is cancelled after that time in any case, because live reports wait for the next stream.
+ * 3. When the facts of the hello have changed, the hello is sent again on this stream (re-hello), at most every {@link HELLO_CHECK_MS}.
+ * 4. A key in a response that is not in flight is counted and otherwise ignored.
  */
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
 import { type DuplexCall, RpcError } from "@lifeline/rpc";
 import type { reportPb } from "@lifeline/wire";
 import type { Spool } from "../spool/spool.ts";
 import { factsText, type HelloInit } from "./hello.ts";
-import type { Bell } from "./notifier.ts";
-import { createSending, type InFlight } from "./sending.ts";
+import type { Notifier } from "./notifier.ts";
+import { createSending, type InFlight, type Sending } from "./sending.ts";
 
-/** Longest without an acknowledgement while reports are outstanding, ms: two windows. */
+/** Longest time without an acknowledgement while reports are in flight, ms: two windows. */
 export const NO_PROGRESS_MS = 20_000;
 
-/** How often the node's facts are looked at, ms: a tunnel that comes up is measured within this and a plan's way back. */
+/** How often the node's facts are read, ms: a tunnel that comes up is measured within this and a plan's round trip. */
 export const HELLO_CHECK_MS = 5_000;
 
-/** How often a stream is looked at for progress, as a share of the limit. */
+/** How often a stream is checked for progress: so many times within the limit. */
 const CHECKS_PER_LIMIT = 20;
 
 /** The messages that go up and come down. */
@@ -40,38 +40,40 @@ interface ReportInit {
   readonly report: Uint8Array;
 }
 
-/** What tells the collector this node's clock from its own. */
+/** This node's clock, which the collector compares with its own. */
 interface Dated {
   readonly sentUnixMs: bigint;
 }
 
-/** What a stream tells its owner. */
+/** What a stream reports to its owner. */
 export interface StreamEvents {
-  /** The collector spoke for the first time: the stream is up. */
+  /** The collector has sent its first message: the stream is up. */
   readonly opened: () => void;
   readonly plan: (plan: reportPb.Plan) => void;
   readonly acked: (reports: number) => void;
   readonly refused: (refusal: reportPb.Refusal) => void;
-  /** The collector named a report that is not on its way. */
-  readonly strange: () => void;
-  /** A hello was said again, for the node's facts had changed. */
-  readonly retold: () => void;
+  /** The collector holds reports back. */
+  readonly flowControl: () => void;
+  /** The collector named a report that is not in flight. */
+  readonly unknownKey: () => void;
+  /** The hello was sent again because the node's facts had changed. */
+  readonly rehello: () => void;
 }
 
 /** What a stream needs. */
 export interface StreamOptions {
   readonly call: StreamCall;
-  /** What there is to say of the node now. */
+  /** The hello of now. */
   readonly hello: () => HelloInit;
   /** Default {@link HELLO_CHECK_MS}. */
   readonly helloCheckMs?: number;
   readonly spool: Spool;
   readonly clock: Clock;
-  /** Rung when a report was spooled. */
-  readonly bell: Bell;
+  /** Notified when a report was spooled. */
+  readonly notifier: Notifier;
   readonly events: StreamEvents;
   readonly noProgressMs: number;
-  /** Aborts when nothing more is to be sent: the stream ends when what is on its way is settled, or `noProgressMs` later. */
+  /** Aborts when nothing more is to be sent: the stream ends when what is in flight is settled, or `noProgressMs` later. */
   readonly finishing?: AbortSignal;
 }
 
@@ -82,146 +84,175 @@ export type StreamEnd =
   | { readonly kind: "half-open" };
 
 /** Runs a stream until it ends. Rejects only on a defect. */
-export async function runStream(options: StreamOptions): Promise<StreamEnd> {
-  const { call, clock, bell, noProgressMs, helloCheckMs = HELLO_CHECK_MS } = options;
-  const inFlight = new Map<string, InFlight>();
-  let ended = false;
-  let halfOpen = false;
-  let progressNs = clock.monotonicNs();
-  let finishingNs: number | undefined;
-  let timer: Timer | undefined;
-  let factsTimer: Timer | undefined;
-  let factsAreDue = false;
+export function runStream(options: StreamOptions): Promise<StreamEnd> {
+  return new ReportStream(options).run();
+}
 
-  const settle = (key: reportPb.ReportKey | undefined): boolean => {
+class ReportStream {
+  readonly #options: StreamOptions;
+  readonly #clock: Clock;
+  readonly #sending: Sending;
+  readonly #inFlight = new Map<string, InFlight>();
+  #hasEnded = false;
+  #isHalfOpen = false;
+  /** Monotonic time of the latest progress, ns. */
+  #progressNs: number;
+  #finishingNs: number | undefined;
+  #progressTimer: Timer | undefined;
+  #factsTimer: Timer | undefined;
+  #factsAreDue = false;
+
+  constructor(options: StreamOptions) {
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#sending = createSending(options.spool, options.clock);
+    this.#progressNs = this.#clock.monotonicNs();
+  }
+
+  async run(): Promise<StreamEnd> {
+    const { call, notifier } = this.#options;
+    this.#checkProgress();
+    const writing = this.#write().catch((error: unknown) => {
+      // The responses report that the call has ended; anything else is a defect.
+      if (!(error instanceof RpcError)) throw error;
+    });
+    try {
+      await Promise.race([this.#read(), writing.then(() => new Promise<never>(() => {}))]);
+      return this.#isHalfOpen ? { kind: "half-open" } : { kind: "closed" };
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      return this.#isHalfOpen ? { kind: "half-open" } : { kind: "failed", error };
+    } finally {
+      this.#hasEnded = true;
+      this.#progressTimer?.cancel();
+      this.#factsTimer?.cancel();
+      call.cancel();
+      notifier.notify();
+      await writing;
+    }
+  }
+
+  async #write(): Promise<void> {
+    const { call, notifier, hello } = this.#options;
+    let facts = await this.#sendHello(hello());
+    while (this.#goesOn()) {
+      if (this.#factsAreDue) facts = await this.#rehello(facts);
+      const step = this.#sending.next(this.#inFlight);
+      if (step.kind === "wait") await notifier.wait(step.timeoutMs);
+      else await this.#send(step);
+    }
+    if (!this.#hasEnded) call.finish();
+  }
+
+  #goesOn(): boolean {
+    return !this.#hasEnded && this.#options.finishing?.aborted !== true;
+  }
+
+  async #send({ record, isBacklog }: InFlight): Promise<void> {
+    const { call, spool } = this.#options;
+    const read = await spool.read(record);
+    if (read.kind === "unreadable") this.#sending.postpone(record, isBacklog);
+    if (read.kind !== "report" || this.#hasEnded) return;
+    if (this.#inFlight.size === 0) this.#progressNs = this.#clock.monotonicNs();
+    const { bootId, sequence } = record;
+    this.#inFlight.set(keyName(bootId, sequence), { record, isBacklog });
+    const value = { bootId, sequence: BigInt(sequence), report: read.payload, sentUnixMs: sentUnixMs(this.#clock) };
+    await call.send({ message: { case: "report", value } });
+  }
+
+  /** Sends the hello; resolves with its facts. */
+  async #sendHello(hello: HelloInit): Promise<string> {
+    const value = { ...hello, sentUnixMs: sentUnixMs(this.#clock) };
+    await this.#options.call.send({ message: { case: "hello", value } });
+    this.#awaitFacts();
+    return factsText(hello);
+  }
+
+  /** Sends the hello again if its facts are no longer `sent`; resolves with the facts that the collector has then. */
+  async #rehello(sent: string): Promise<string> {
+    this.#factsAreDue = false;
+    const hello = this.#options.hello();
+    if (factsText(hello) === sent) {
+      this.#awaitFacts();
+      return sent;
+    }
+    const facts = await this.#sendHello(hello);
+    this.#options.events.rehello();
+    return facts;
+  }
+
+  #awaitFacts(): void {
+    const { helloCheckMs = HELLO_CHECK_MS, notifier } = this.#options;
+    this.#factsTimer = this.#clock.after(helloCheckMs, () => {
+      this.#factsAreDue = true;
+      notifier.notify();
+    });
+  }
+
+  #checkProgress(): void {
+    const { call, finishing, noProgressMs } = this.#options;
+    const nowNs = this.#clock.monotonicNs();
+    const limitNs = noProgressMs * NS_PER_MS;
+    if (this.#inFlight.size === 0) this.#progressNs = nowNs;
+    if (finishing?.aborted === true) this.#finishingNs ??= nowNs;
+    this.#isHalfOpen = nowNs - this.#progressNs > limitNs;
+    if (this.#isHalfOpen || nowNs - (this.#finishingNs ?? nowNs) > limitNs) call.cancel();
+    else this.#progressTimer = this.#clock.after(noProgressMs / CHECKS_PER_LIMIT, () => this.#checkProgress());
+  }
+
+  async #read(): Promise<void> {
+    const { call, events } = this.#options;
+    let isFirst = true;
+    for await (const { message } of call.responses) {
+      if (isFirst) events.opened();
+      isFirst = false;
+      switch (message.case) {
+        case "plan":
+          events.plan(message.value);
+          break;
+        case "ack":
+          this.#acknowledged(message.value.reports);
+          break;
+        case "refusal":
+          if (this.#settle(message.value.report)) events.refused(message.value);
+          break;
+        case undefined:
+          // A message of a newer collector, which this agent need not understand.
+          break;
+      }
+    }
+  }
+
+  #acknowledged(keys: readonly reportPb.ReportKey[]): void {
+    const { events } = this.#options;
+    if (keys.length === 0) {
+      this.#progressNs = this.#clock.monotonicNs();
+      events.flowControl();
+      return;
+    }
+    events.acked(keys.filter((key) => this.#settle(key)).length);
+  }
+
+  /** Releases a report that is in flight; false when it is not. */
+  #settle(key: reportPb.ReportKey | undefined): boolean {
+    const { events, spool, notifier } = this.#options;
     const name = key === undefined ? "" : keyName(key.bootId, Number(key.sequence));
-    const found = inFlight.get(name);
+    const found = this.#inFlight.get(name);
     if (found === undefined) {
-      options.events.strange();
+      events.unknownKey();
       return false;
     }
-    inFlight.delete(name);
-    options.spool.release(found.record);
-    progressNs = clock.monotonicNs();
-    bell.ring();
+    this.#inFlight.delete(name);
+    spool.release(found.record);
+    this.#progressNs = this.#clock.monotonicNs();
+    notifier.notify();
     return true;
-  };
-
-  const heldBack = () => {
-    progressNs = clock.monotonicNs();
-  };
-
-  const watch = () => {
-    const nowNs = clock.monotonicNs();
-    const limitNs = noProgressMs * NS_PER_MS;
-    if (inFlight.size === 0) progressNs = nowNs;
-    if (options.finishing?.aborted === true) finishingNs ??= nowNs;
-    halfOpen = nowNs - progressNs > limitNs;
-    if (halfOpen || nowNs - (finishingNs ?? nowNs) > limitNs) call.cancel();
-    else timer = clock.after(noProgressMs / CHECKS_PER_LIMIT, watch);
-  };
-
-  const awaitFacts = () => {
-    factsTimer = clock.after(helloCheckMs, () => {
-      factsAreDue = true;
-      bell.ring();
-    });
-  };
-
-  const sayHello = async (hello: HelloInit) => {
-    await call.send({ message: { case: "hello", value: { ...hello, sentUnixMs: sentUnixMs(clock) } } });
-    awaitFacts();
-    return factsText(hello);
-  };
-
-  /** Says hello again if there is something new to say; gives what is told by then. */
-  const retell = async (told: string): Promise<string> => {
-    factsAreDue = false;
-    const hello = options.hello();
-    if (factsText(hello) === told) {
-      awaitFacts();
-      return told;
-    }
-    const retold = await sayHello(hello);
-    options.events.retold();
-    return retold;
-  };
-
-  const goesOn = () => !ended && options.finishing?.aborted !== true;
-  const write = async () => {
-    const sending = createSending(options.spool, clock);
-    let told = await sayHello(options.hello());
-    while (goesOn()) {
-      if (factsAreDue) told = await retell(told);
-      const step = sending.next(inFlight);
-      if (step.kind === "wait") {
-        await bell.wait(step.timeoutMs);
-        continue;
-      }
-      const { record, isBacklog } = step;
-      const read = await options.spool.read(record);
-      if (read.kind === "unreadable") sending.postpone(record, isBacklog);
-      if (read.kind !== "report" || ended) continue;
-      if (inFlight.size === 0) progressNs = clock.monotonicNs();
-      const { bootId, sequence } = record;
-      inFlight.set(keyName(bootId, sequence), { record, isBacklog });
-      const value = { bootId, sequence: BigInt(sequence), report: read.payload, sentUnixMs: sentUnixMs(clock) };
-      await call.send({ message: { case: "report", value } });
-    }
-    if (!ended) call.finish();
-  };
-
-  watch();
-  const writing = write().catch((error: unknown) => {
-    // That the call has ended is told by its responses; anything else is a defect.
-    if (!(error instanceof RpcError)) throw error;
-  });
-  try {
-    await Promise.race([readResponses(options, settle, heldBack), writing.then(() => new Promise<never>(() => {}))]);
-    return halfOpen ? { kind: "half-open" } : { kind: "closed" };
-  } catch (error) {
-    if (!(error instanceof RpcError)) throw error;
-    return halfOpen ? { kind: "half-open" } : { kind: "failed", error };
-  } finally {
-    ended = true;
-    timer?.cancel();
-    factsTimer?.cancel();
-    call.cancel();
-    bell.ring();
-    await writing;
   }
 }
 
-/** Wall time now as the wire holds it: whole, and 0 for a clock that stands before 1970. */
+/** Wall time now as the wire has it: whole milliseconds, and 0 for a clock before 1970. */
 function sentUnixMs(clock: Clock): bigint {
   return BigInt(Math.max(0, Math.trunc(clock.wallMs())));
-}
-
-async function readResponses(
-  { call, events }: StreamOptions,
-  settle: (key: reportPb.ReportKey | undefined) => boolean,
-  heldBack: () => void,
-): Promise<void> {
-  let isFirst = true;
-  for await (const { message } of call.responses) {
-    if (isFirst) events.opened();
-    isFirst = false;
-    switch (message.case) {
-      case "plan":
-        events.plan(message.value);
-        break;
-      case "ack":
-        if (message.value.reports.length === 0) heldBack();
-        events.acked(message.value.reports.filter(settle).length);
-        break;
-      case "refusal":
-        if (settle(message.value.report)) events.refused(message.value);
-        break;
-      case undefined:
-        // Of a newer collector; what this agent does not know it need not do.
-        break;
-    }
-  }
 }
 
 function keyName(bootId: Uint8Array, sequence: number): string {

@@ -1,13 +1,15 @@
 import { join } from "node:path";
-import { systemClock } from "@lifeline/measure";
+import { manualClock, systemClock } from "@lifeline/measure";
 import { type Plan, planToWire, type reportPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
 import { segmentPath } from "../spool/segment.ts";
 import { openSpool, type Spool } from "../spool/spool.ts";
-import { obstruct, scratch, tcpTarget, until } from "../testing/fixtures.ts";
-import { acknowledge, type Conduct, startCollector } from "../testing/stand-in-collector.ts";
+import { obstruct, scratch, tcpTarget, until, WAIT_MAX_MS } from "../testing/fixtures.ts";
+import { type Answer, acknowledge, type Conduct, startCollector } from "../testing/stand-in-collector.ts";
+import { BACKOFF_FIRST_MS } from "./backoff.ts";
 import { channelCredentials } from "./credentials.ts";
-import { type EndWord, startUplink, type UplinkOptions } from "./uplink.ts";
+import { BACKLOG_PACE_MS } from "./sending.ts";
+import { type EndWord, Uplink, type UplinkOptions } from "./uplink.ts";
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -56,7 +58,7 @@ function uplink(address: string, spool: Spool, overrides: Partial<UplinkOptions>
   const plans: reportPb.Plan[] = [];
   const refusals: reportPb.Refusal[] = [];
   let connections = 0;
-  const running = startUplink(
+  const running = new Uplink(
     {
       collector: address,
       credentials: () => channelCredentials(undefined),
@@ -83,6 +85,7 @@ function uplink(address: string, spool: Spool, overrides: Partial<UplinkOptions>
 }
 
 const sequencesOf = (reports: readonly reportPb.ReportEnvelope[]) => reports.map(({ sequence }) => Number(sequence));
+const flowControlNotice: Parameters<Answer>[0] = { case: "ack", value: { $typeName: "lifeline.v1.Ack", reports: [] } };
 const acking: Conduct = { report: (report, answer) => acknowledge(report, answer) };
 
 describe("the uplink", () => {
@@ -156,7 +159,7 @@ describe("the uplink", () => {
     await until("the report was acknowledged", () => up.stats().ackedReports === 1);
     expect(reports).toHaveLength(1);
     expect(hellos).toHaveLength(2);
-    expect(up.stats()).toMatchObject({ retoldHellos: 1, dials: 1 });
+    expect(up.stats()).toMatchObject({ rehellos: 1, dials: 1 });
     expect(ends).toEqual([]);
   });
 
@@ -178,10 +181,14 @@ describe("the uplink", () => {
   });
 
   it("does not let a long backlog hold up a live report", async () => {
+    const clock = manualClock(0);
     const spool = await spoolOf(200);
     const { address, reports } = await collector(acking);
-    const { uplink: up } = uplink(address, spool);
-    await until("the backlog is being sent", () => reports.length > 5);
+    const { uplink: up } = uplink(address, spool, { clock });
+    await until("the backlog is being sent", () => {
+      clock.advance(BACKLOG_PACE_MS);
+      return reports.length > 5;
+    });
     await spool.append(Buffer.from("live"));
     up.wake();
     await until("the live report arrived", () => sequencesOf(reports).includes(201));
@@ -227,69 +234,89 @@ describe("the uplink", () => {
       },
     });
     const { uplink: up } = uplink(address, spool);
-    await until("both strange keys were seen", () => up.stats().strangeKeys === 2);
-    expect(up.stats()).toMatchObject({ ackedReports: 1, strangeKeys: 2 });
+    await until("both unknown keys were counted", () => up.stats().unknownKeys === 2);
+    expect(up.stats()).toMatchObject({ ackedReports: 1, unknownKeys: 2 });
   });
 
   it("takes a stream on which nothing is acknowledged for half-open, and dials again", async () => {
-    const spool = await spoolOf(2);
-    const { address, hellos } = await collector({
+    const clock = manualClock(0);
+    const spool = await spoolOf(1);
+    const { address, hellos, reports } = await collector({
       report: async (report, answer, streamNumber) => {
         if (streamNumber > 1) await acknowledge(report, answer);
       },
     });
-    const { ends } = uplink(address, spool, { noProgressMs: 300 });
+    const { ends } = uplink(address, spool, { noProgressMs: 300, clock });
+    await until("the report is in flight", () => reports.length === 1);
+    clock.advance(320);
+    await until("the stream ended", () => ends.length === 1);
+    clock.advance(BACKOFF_FIRST_MS);
     await until("all were acknowledged", () => spool.stats().heldReports === 0);
     expect(ends).toEqual(["half-open"]);
     expect(hellos).toHaveLength(2);
   });
 
-  it("leaves a stream alone on which the collector says that it holds the reports back", async () => {
-    const spool = await spoolOf(2);
+  it("does not end a stream on which the collector says that it holds the reports back", async () => {
+    const clock = manualClock(0);
+    const spool = await spoolOf(1);
     const { address, hellos } = await collector({
       report: async (report, answer) => {
-        for (let notices = 0; notices < 8; notices++) {
-          await new Promise((resolve) => setTimeout(resolve, 100));
-          await answer({ case: "ack", value: { $typeName: "lifeline.v1.Ack", reports: [] } });
+        for (let notices = 1; notices <= 8; notices++) {
+          await answer(flowControlNotice);
+          await until("the notice arrived", () => up.stats().flowControlNotices === notices);
+          clock.advance(300);
         }
         await acknowledge(report, answer);
       },
     });
-    const { ends } = uplink(address, spool, { noProgressMs: 400 });
+    const { uplink: up, ends } = uplink(address, spool, { noProgressMs: 400, clock });
     await until("all were acknowledged", () => spool.stats().heldReports === 0);
     expect(ends).toEqual([]);
     expect(hellos).toHaveLength(1);
   });
 
-  it("redials in bounded time though the collector holds back what is on its way", async () => {
-    const spool = await spoolOf(2);
-    const { address, hellos, reports } = await collector({
+  it("redials in bounded time though the collector holds back what is in flight", async () => {
+    const clock = manualClock(0);
+    const spool = await spoolOf(1);
+    let answerFirst: Answer | undefined;
+    const held = Promise.withResolvers<void>();
+    closers.push(held.resolve);
+    const { address, hellos } = await collector({
       report: async (report, answer, streamNumber) => {
         if (streamNumber > 1) return acknowledge(report, answer);
-        for (let notices = 0; notices < 100; notices++) {
-          await new Promise((resolve) => setTimeout(resolve, 100));
-          await answer({ case: "ack", value: { $typeName: "lifeline.v1.Ack", reports: [] } });
-        }
+        answerFirst = answer;
+        await held.promise;
       },
     });
-    const { uplink: up, ends } = uplink(address, spool, { noProgressMs: 400 });
-    await until("a report is on its way", () => reports.length > 0);
+    const { uplink: up, ends } = uplink(address, spool, { noProgressMs: 400, clock });
+    await until("a report is in flight", () => answerFirst !== undefined);
     up.redial();
     await spool.append(Buffer.from("live"));
+    for (let notices = 1; notices <= 4; notices++) {
+      await answerFirst?.(flowControlNotice);
+      await until("the notice arrived", () => up.stats().flowControlNotices === notices);
+      clock.advance(110);
+    }
+    await until("the next stream acknowledged a report", () => up.stats().ackedReports === 1);
+    clock.advance(BACKLOG_PACE_MS);
     await until("all were acknowledged", () => spool.stats().heldReports === 0);
     expect(hellos).toHaveLength(2);
     expect(ends).toEqual([]);
   });
 
-  it("leaves a stream alone that is slow but goes on", async () => {
+  it("does not end a stream that is slow and goes on", async () => {
+    const clock = manualClock(0);
     const spool = await spoolOf(8);
+    let arrived = 0;
     const { address } = await collector({
       report: async (report, answer) => {
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        const before = arrived++;
+        await until("the one before was acknowledged", () => up.stats().ackedReports === before);
+        clock.advance(300);
         await acknowledge(report, answer);
       },
     });
-    const { ends } = uplink(address, spool, { noProgressMs: 400 });
+    const { uplink: up, ends } = uplink(address, spool, { noProgressMs: 400, clock });
     await until("all were acknowledged", () => spool.stats().heldReports === 0);
     expect(ends).toEqual([]);
   });
@@ -325,7 +352,7 @@ describe("the uplink", () => {
     const spool = await spoolOf(3);
     const { address } = await collector(acking);
     const { uplink: up } = uplink(address, spool);
-    await up.flush(3_000);
+    await up.flush(WAIT_MAX_MS);
     expect(spool.stats().heldReports).toBe(0);
     const stuck = await spoolOf(1);
     const { address: deaf } = await collector({});
