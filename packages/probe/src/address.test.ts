@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { sortedAddresses } from "./address.ts";
 
 describe("an address literal", () => {
-  it("can always be put in order", () => {
+  it("can always be sorted", () => {
     const piece = fc.constantFrom("0", "1", "01", "ffff", ":", "::", "1.2.3.4", "1.2.3.04");
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 16 }), (pieces) => {

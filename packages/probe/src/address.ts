@@ -1,7 +1,7 @@
-/** A fixed order for sets of address literals. */
+/** A fixed order of address literals. */
 import ipaddr from "ipaddr.js";
 
-/** `addresses` without repeats, in ascending order of their bytes: the same set always reads the same, and starts the same. */
+/** `addresses` without repeats, in ascending order of their bytes: the same set always gives the same list. */
 export function sortedAddresses(addresses: readonly string[]): readonly string[] {
   const keyed = [...new Set(addresses)].map((address) => ({ address, bytes: Buffer.from(bytesOf(address)) }));
   return keyed.sort((a, b) => Buffer.compare(a.bytes, b.bytes)).map(({ address }) => address);

@@ -21,7 +21,7 @@ const http = (version: "1.1" | "2", secure = false) =>
   }) as const;
 const ok: RequestListener = (_, response) => response.end("ok");
 
-/** A proxy that opens what it is asked for, at loopback, and notes each request. */
+/** A proxy that opens the requested port on loopback, and records each request. */
 async function proxyPeer(prefix = ""): Promise<Peer & { readonly heads: string[] }> {
   const heads: string[] = [];
   const peer = await tcpPeer((client) =>
@@ -31,7 +31,7 @@ async function proxyPeer(prefix = ""): Promise<Peer & { readonly heads: string[]
       const port = Number(/^CONNECT \S+:(\d+) HTTP\/1\.1\r\n/.exec(head)?.[1]);
       const upstream = connect(port, "127.0.0.1", () => {
         client.write(`${prefix}HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n`);
-        // What the target says first may come in one piece with the proxy's own answer.
+        // The target's first bytes may arrive together with the proxy's answer.
         client.cork();
         setImmediate(() => client.uncork());
         client.pipe(upstream).pipe(client);
@@ -55,7 +55,7 @@ function via(
 }
 
 describe("an attempt through a proxy", () => {
-  it("asks for the tunnel once, with credentials, and calls nothing of the proxy's the endpoint's (S1)", async () => {
+  it("requests the tunnel once, with credentials, and reports no measurement of the proxy as one of the endpoint (S1)", async () => {
     await using proxy = await proxyPeer();
     await using server = await listening(createSecureServer({ cert: pem, key: pem }, (_, response) => response.end()));
     const asked: string[] = [];
@@ -114,19 +114,19 @@ describe("an attempt through a proxy", () => {
     },
   );
 
-  it("keeps what the target said in one piece with the proxy's answer", async () => {
+  it("keeps the target's bytes that arrive together with the proxy's answer", async () => {
     const settings = Buffer.from("000000040000000000", "hex");
     await using proxy = await tcpPeer((client) =>
       client.once("data", () => client.write(Buffer.concat([Buffer.from("HTTP/1.1 200 OK\r\n\r\n"), settings]))),
     );
-    // The stream is never answered; a connection preface that was lost would be no HTTP/2 at all.
+    // The stream is never answered. Without the connection preface the reason would be http-protocol.
     expect((await via(proxy.port, http("2"), 9)).outcome).toEqual({ reason: "handshake-timeout", phase: "first-byte" });
-    await using rude = await tcpPeer((client) =>
+    await using banner = await tcpPeer((client) =>
       client.once("data", () => client.write("HTTP/1.1 200 OK\r\n\r\nSSH-2.0-OpenSSH\r\n")),
     );
-    expect((await via(rude.port, http("2"), 9)).outcome.reason).toBe("http-protocol");
-    expect((await via(rude.port, http("1.1"), 9)).outcome.reason).toBe("http-protocol");
-    expect((await via(rude.port, tls, 9)).outcome).toEqual({ reason: "tls-protocol", phase: "tls" });
+    expect((await via(banner.port, http("2"), 9)).outcome.reason).toBe("http-protocol");
+    expect((await via(banner.port, http("1.1"), 9)).outcome.reason).toBe("http-protocol");
+    expect((await via(banner.port, tls, 9)).outcome).toEqual({ reason: "tls-protocol", phase: "tls" });
   });
 
   it.each([
@@ -135,7 +135,7 @@ describe("an attempt through a proxy", () => {
     ["cannot reach the target", "HTTP/1.0 502 Bad Gateway\r\n\r\n", "proxy-refused", 502],
     ["gives no reason phrase", "HTTP/1.1 503\r\n\r\n", "proxy-refused", 503],
     ["redirects", "HTTP/1.1 302 Found\r\nlocation: http://portal.test/\r\n\r\n", "proxy-refused", 302],
-  ])("tells a proxy that %s", async (_, answer, reason, proxyStatus) => {
+  ])("judges a proxy that %s", async (_, answer, reason, proxyStatus) => {
     await using proxy = await tcpPeer((client) => client.once("data", () => client.end(answer)));
     const sample = await via(proxy.port, tls, 9);
     expect(sample.outcome).toEqual({ reason, phase: "proxy" });
@@ -153,17 +153,17 @@ describe("an attempt through a proxy", () => {
     ["has interim heads without end", (client) => interims(client), "PROXY_HEAD_OVERFLOW"],
     ["accepts, and says nothing", () => {}, "ETIMEDOUT"],
     ["stops half-way", (client) => client.once("data", () => client.write("HTTP/1.1 200 OK\r\n")), "ETIMEDOUT"],
-  ] satisfies [string, (client: Socket) => void, string][])("tells a proxy that %s", async (_, serve, code) => {
+  ] satisfies [string, (client: Socket) => void, string][])("judges a proxy that %s", async (_, serve, code) => {
     await using proxy = await tcpPeer(serve);
     const sample = await via(proxy.port, tls, 9);
     expect(sample.outcome).toEqual({ reason: "proxy-unreachable", phase: "proxy" });
     expect(sample.evidence.code).toBe(code);
     expect(sample.evidence.proxyStatus).toBeUndefined();
-    // It was reached all the same, and the trace says so.
+    // The proxy was reached, and the sample shows it.
     expect(sample.phases.connectNs).toBeGreaterThan(0);
   });
 
-  it("tells a proxy that refuses, that is silent, and whose name does not resolve", async () => {
+  it("judges a proxy that refuses, that is silent, and whose name does not resolve", async () => {
     const refused = await via(await closedPort(), tls, 9);
     expect(refused.outcome).toEqual({ reason: "proxy-unreachable", phase: "proxy" });
     expect(refused.evidence.code).toBe("ECONNREFUSED");
@@ -179,7 +179,7 @@ describe("an attempt through a proxy", () => {
     expect(unnamed.evidence).toMatchObject({ code: "ENOTFOUND", proxy: "nxdomain.test:9" });
   });
 
-  it("resolves the proxy's name by its own resolver, and leaves the target's to the proxy", async () => {
+  it("resolves the proxy's name here, and leaves the target's name to the proxy", async () => {
     await using names = await dnsServer();
     await using proxy = await proxyPeer();
     await using server = await listening(createServer(ok));
@@ -190,11 +190,11 @@ describe("an attempt through a proxy", () => {
     expect(names.asked("good.test")).toBe(1);
   });
 
-  it("does not call it the proxy's fault to have no address of this family", async () => {
+  it("does not blame a proxy that has no address of this family", async () => {
     expect((await via(9, tls, 9, {}, "::1")).outcome).toEqual({ reason: "dns-nodata", phase: "dns" });
   });
 
-  it("smuggles nothing into the request", async () => {
+  it("sends no request when the credentials could add a header", async () => {
     const sample = await via(9, tls, 9, { proxyAuthorization: () => "Basic x\r\nEvil: 1" });
     expect(sample.outcome).toEqual({ reason: "agent-resource", phase: "plan" });
   });
@@ -206,7 +206,7 @@ describe("an attempt through a proxy", () => {
     expect((await via(proxy.port, tls, server.port)).outcome).toEqual({ reason: "tls-expired", phase: "tls" });
   });
 
-  it("blames a stall of its own on itself (M3)", async () => {
+  it("is stalled when this process stalled (M3)", async () => {
     const clock = new PunctualClock();
     await using proxy = await tcpPeer((client) => client.once("data", () => clock.stall(1_600)));
     const sample = await via(proxy.port, tls, 9, { clock });

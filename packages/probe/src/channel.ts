@@ -1,9 +1,9 @@
 /**
- * From a target to a connection that an application protocol can be spoken on: name, TCP, a proxy's tunnel and TLS, as asked.
+ * From a target to a connection for an application protocol: name, TCP, and where they are required a proxy's tunnel and TLS.
  *
- * Through a proxy: the name, the address and `connectNs` are the proxy's own, and there is no round trip, for none to the
- * endpoint was measured. All that goes wrong before the tunnel is open is the proxy's doing, unless it is this agent's: that a
- * proxy which was reached does not answer CONNECT in time is `proxy-unreachable` too, with `connectNs` to tell it apart.
+ * Through a proxy, the name, the addresses and `connectNs` are those of the proxy. There is no round trip, because none to the endpoint
+ * was measured. A failure before the tunnel is open is blamed on the proxy, unless this agent is to blame. A proxy that was reached and
+ * does not answer CONNECT in time is `proxy-unreachable` too; then the sample has `connectNs`.
  */
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
@@ -19,21 +19,20 @@ import type { Deadline, Expired } from "./deadline.ts";
 import { dial } from "./dial.ts";
 import { locate } from "./locate.ts";
 import { outcome, type Trace } from "./probe-result.ts";
-import { askTunnel, encodeConnect, type Tunnelled } from "./proxy-tunnel.ts";
+import { encodeConnect, requestTunnel, type Tunnelled } from "./proxy-tunnel.ts";
 import { secure } from "./tls-session.ts";
 import type { ProbeWorld } from "./world.ts";
 
 /**
- * Longest the handshake below an application protocol may take, ms. Linux sends a SYN again after 1 s (RFC 6298 §2,
- * TCP_TIMEOUT_INIT): below that a connect is one SYN and one sample of loss (M1), and a dropped SYN shows as soon under TLS as
- * under TCP.
+ * Threshold of the TCP handshake below an application protocol, ms. Linux sends a SYN again after 1 s (RFC 6298 §2, TCP_TIMEOUT_INIT).
+ * Below that a connect is one SYN and one sample of loss (M1), and a dropped SYN shows as early under TLS as under TCP.
  */
 const SYN_THRESHOLD_MS = 950;
 
 /** RFC 9110 §15.5.8. */
 const PROXY_AUTHENTICATION_REQUIRED = 407;
 
-/** What the connection is to carry. */
+/** What the connection is for. */
 export interface ChannelOptions {
   /** Absent: cleartext. */
   readonly trust: Trust | undefined;
@@ -41,12 +40,12 @@ export interface ChannelOptions {
   readonly alpn: readonly string[];
 }
 
-/** A connection and its running deadline, both the caller's to end with {@link closeChannel}; or how the attempt ended. */
+/** A connection and its running deadline, which the caller ends with {@link closeChannel}; or how the attempt ended. */
 export type Channel =
   | { readonly kind: "open"; readonly socket: Socket; readonly deadline: Deadline }
   | { readonly kind: "ended"; readonly outcome: Outcome };
 
-/** Opens a channel; a certificate that is not good ends it, with the chain in the trace. */
+/** Opens a channel. A certificate with a fault ends it, with the chain in the trace. */
 export async function openChannel(
   world: ProbeWorld,
   target: Target,
@@ -61,7 +60,7 @@ export async function openChannel(
   const { socket, deadline } = carried;
   const securing = secure(world, socket, deadline, { host: target.host, trust, alpn }, trace);
   const secured = await securing.catch((error: unknown) => {
-    // A defect: what was asked for cannot be asked. The connection must not outlive it.
+    // A defect: Node refused these options. The connection must not stay open.
     closeChannel(carried);
     throw error;
   });
@@ -69,12 +68,12 @@ export async function openChannel(
   if (secured.kind === "secure" && fault === undefined) return { kind: "open", socket: secured.socket, deadline };
   assert(fault !== undefined, "a channel that is not open has a reason");
   deadline.cancel();
-  // Destroys the session above it as well.
+  // This also destroys the TLS session on top of it.
   socket.destroy();
   return { kind: "ended", outcome: fault };
 }
 
-/** A TCP connection to the target's own host and port, or to those given in their place. */
+/** A TCP connection to the host and port of `target`. */
 async function connectTo(world: ProbeWorld, target: Target, trace: Trace): Promise<Channel> {
   const located = await locate(world, target, trace);
   if (located.kind === "ended") return located;
@@ -94,20 +93,20 @@ async function tunnel(world: ProbeWorld, target: Target, proxy: ProxyEndpoint, t
     return { kind: "ended", outcome: outcome("agent-resource", "plan") };
   }
   const connected = await connectTo(world, { ...target, ...proxy }, trace);
-  // Neither is the endpoint's: not the addresses of the proxy's name, nor the round trip to it.
+  // The addresses and the round trip are the proxy's, not the endpoint's.
   delete trace.evidence.answers;
   trace.rtt = undefined;
   if (connected.kind === "ended") return { kind: "ended", outcome: proxyFault(connected.outcome, trace) };
 
   const { socket, deadline } = connected;
-  const tunnelled = await deadline.race(askTunnel(socket, request));
+  const tunnelled = await deadline.race(requestTunnel(socket, request));
   const fault = judgeTunnel(tunnelled, deadline, trace);
   if (fault === undefined) return connected;
   closeChannel(connected);
   return { kind: "ended", outcome: fault };
 }
 
-/** This agent's own trouble stays what it is, and so does a family that the proxy has no address of; the rest is the proxy's. */
+/** Blames the proxy, unless this agent is to blame, or nobody: the proxy may have no address of this family. */
 function proxyFault({ reason, phase }: Outcome, trace: Trace): Outcome {
   const { blame } = reasonFacts(reason);
   if (blame === "agent" || blame === "nobody") return { reason, phase };
@@ -115,7 +114,7 @@ function proxyFault({ reason, phase }: Outcome, trace: Trace): Outcome {
   return outcome("proxy-unreachable", "proxy");
 }
 
-/** What is wrong with a proxy's answer; undefined: the tunnel is open. */
+/** The outcome of a proxy's answer; undefined: the tunnel is open. */
 function judgeTunnel(tunnelled: Tunnelled | Expired, deadline: Deadline, trace: Trace): Outcome | undefined {
   if (tunnelled.kind === "expired") {
     return proxyFault(outcome(tunnelled.stalled ? "stalled" : "handshake-timeout", "proxy"), trace);
@@ -132,7 +131,7 @@ function judgeTunnel(tunnelled: Tunnelled | Expired, deadline: Deadline, trace: 
   return late === undefined ? undefined : proxyFault(outcome(late, "proxy"), trace);
 }
 
-/** Ends an open channel, whatever state it is in. */
+/** Ends an open channel in whatever state it is. */
 export function closeChannel({ socket, deadline }: Extract<Channel, { kind: "open" }>): void {
   deadline.cancel();
   socket.destroy();

@@ -10,7 +10,7 @@ function queryOf(name: string): Buffer {
 }
 
 describe("DNS messages", () => {
-  it("ask for the A records of a name, with recursion (RFC 1035 §4.1)", () => {
+  it("query the A records of a name, with recursion (RFC 1035 §4.1)", () => {
     expect(queryOf("a.test.").toString("hex")).toBe("00070100000100000000000001610474657374000001".concat("0001"));
   });
 
@@ -27,7 +27,7 @@ describe("DNS messages", () => {
     expect(encodeQuery(1, name) !== undefined).toBe(sound);
   });
 
-  it("read random bytes, and mangled answers, without throwing", () => {
+  it("are read from random bytes and damaged answers without throwing", () => {
     const query = queryOf("good.test");
     const answer = answerOf(query) ?? Buffer.alloc(0);
     const kinds = ["answer", "other", "malformed"];
@@ -39,14 +39,14 @@ describe("DNS messages", () => {
     const edits = fc.array(fc.tuple(fc.nat(answer.length - 1), fc.nat(255)), { maxLength: 6 });
     fc.assert(
       fc.property(edits, fc.nat(answer.length), (changes, length) => {
-        const mangled = Buffer.from(answer);
-        for (const [at, value] of changes) mangled[at] = value;
-        expect(kinds).toContain(decodeAnswer(mangled.subarray(0, length), query).kind);
+        const damaged = Buffer.from(answer);
+        for (const [at, value] of changes) damaged[at] = value;
+        expect(kinds).toContain(decodeAnswer(damaged.subarray(0, length), query).kind);
       }),
     );
   });
 
-  it("compare names without case (RFC 1035 §2.3.3) and refuse another's", () => {
+  it("are compared by name without case (RFC 1035 §2.3.3)", () => {
     const answer = answerOf(queryOf("good.test")) ?? Buffer.alloc(0);
     expect(decodeAnswer(answer, queryOf("GOOD.test"))).toMatchObject({
       kind: "answer",

@@ -33,12 +33,12 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
     ["overrun", "answer-malformed", undefined],
     ["cut", "answered", "TC"],
     ["short", "answered", "TC"],
-  ])("tells %s as %s", async (label, reason, code) => {
+  ])("judges %s as %s", async (label, reason, code) => {
     await using server = await serve();
     const sample = await ask(server.port, label, transport);
     expect(sample.outcome).toEqual({ reason, phase: "first-byte" });
     expect(sample.evidence.code).toBe(code);
-    // Nor are the resolver's own addresses taken for the name's.
+    // The resolver's own addresses are not those of the name.
     expect(sample.evidence.answers).toBeUndefined();
     expect(sample.rtt).toBeDefined();
   });
@@ -56,19 +56,19 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
 });
 
 describe("the DNS probe", () => {
-  it("counts answers to another's question as strays, and is lost when nothing else comes", async () => {
+  it("counts answers to another query as strays, and times out when no other comes", async () => {
     await using server = await dnsServer();
     const sample = await ask(server.port, "otherid");
     expect(sample.outcome).toEqual({ reason: "timeout", phase: "first-byte" });
     expect(sample.evidence.strays).toBe(1);
   });
 
-  it("is lost by silence over UDP, and times out above TCP", async () => {
+  it("times out by silence, over UDP and above TCP", async () => {
     await using silent = await silentUdpPort();
     expect((await ask(silent.port, "good")).outcome.reason).toBe("timeout");
-    await using mute = await tcpPeer();
-    expect((await ask(mute.port, "good", "tcp")).outcome.reason).toBe("handshake-timeout");
-    await using rude = await tcpPeer((socket) => socket.once("data", () => socket.end()));
-    expect((await ask(rude.port, "good", "tcp")).outcome.reason).toBe("reset");
+    await using silentTcp = await tcpPeer();
+    expect((await ask(silentTcp.port, "good", "tcp")).outcome.reason).toBe("handshake-timeout");
+    await using closing = await tcpPeer((socket) => socket.once("data", () => socket.end()));
+    expect((await ask(closing.port, "good", "tcp")).outcome.reason).toBe("reset");
   });
 });

@@ -1,15 +1,8 @@
 export type { ClockSample } from "./clock-sample.ts";
-export { LAG_TOLERANCE_NS } from "./deadline.ts";
-export { type DnsAnswer, decodeAnswer, encodeQuery } from "./dns-message.ts";
-export { UNKNOWN_METHOD } from "./grpc.ts";
-export { type KernelClock, openKernelClock, type TcpInfo } from "./kernel.ts";
-export { IPV6_DISABLED, NO_ADDRESS, tunnelInterfaces } from "./link.ts";
-export type { LinkWatch } from "./link-watch.ts";
-export { createNameResolver, type NameAnswer, type NameResolver, type NameResolverStats } from "./name-resolver.ts";
+export { decodeAnswer, encodeQuery } from "./dns-message.ts";
+export { openKernelClock } from "./kernel.ts";
 export { probe } from "./probe.ts";
 export { routeFamilies } from "./route-families.ts";
 export { SIDEROLINK_INTERFACES, siderolinkPrefix } from "./siderolink-prefix.ts";
 export { datagramFd } from "./socket-fd.ts";
-export type { TrustStore } from "./trust.ts";
-export { PAYLOAD_MAX_BYTES, PAYLOAD_MIN_BYTES } from "./udp.ts";
-export { createProbeWorld, type ProbeWorld, type ProbeWorldOptions } from "./world.ts";
+export { createProbeWorld, type ProbeWorld } from "./world.ts";

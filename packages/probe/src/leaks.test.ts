@@ -23,12 +23,12 @@ const KINDS: readonly ProbeOptions[] = [
   { probe: "stamp", authenticated: false },
 ];
 
-it("an attempt that fails by a defect leaves nothing open either (S2)", async () => {
-  await using mute = await tcpPeer((socket) => socket.resume());
+it("an attempt that ends by a defect leaves no socket open (S2)", async () => {
+  await using silent = await tcpPeer((socket) => socket.resume());
   const world = worldOf();
   const before = openSockets();
   const options = { probe: "tls", trust, alpn: ["x".repeat(256)], alpnRequired: false } as const;
-  const attempt = probe(targetOf(options, { port: mute.port, timeoutMs: 60 }), world);
+  const attempt = probe(targetOf(options, { port: silent.port, timeoutMs: 60 }), world);
   await expect(attempt).rejects.toMatchObject({ code: "ERR_OUT_OF_RANGE" });
   await expect.poll(() => socketsSince(before)).toEqual([]);
 });
@@ -54,16 +54,16 @@ function linkOf(fd: string): string {
 }
 
 it.each(KINDS.map((options) => [options.probe, options] as const))(
-  "an attempt of %s leaves nothing open, whatever became of it (S2)",
+  "an attempt of %s leaves no socket open, however it ends (S2)",
   async (_, options) => {
-    // Peers that read close their end when the probe closes its own.
-    await using mute = await tcpPeer((socket) => socket.resume());
+    // Peers that read close their end when the probe closes its end.
+    await using silent = await tcpPeer((socket) => socket.resume());
     await using answering = await listening(createServer((_request, response) => response.write("endless")));
     await using http2 = await listening(createHttp2Server((_request, response) => response.end()));
     await using echo = await udpPeer((bytes, from, socket) => socket.send(bytes, from.port, from.address));
     await using silentTcp = await silentTcpPort();
     await using silentUdp = await silentUdpPort();
-    const peers = [mute, answering, http2, echo, silentTcp, silentUdp];
+    const peers = [silent, answering, http2, echo, silentTcp, silentUdp];
     const ports = [...peers.map(({ port }) => port), await closedPort()];
     const world = worldOf();
     const before = openSockets();

@@ -1,12 +1,12 @@
 import { NS_PER_MS } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createLinkWatch, KEEPALIVE_FREEZE_MS, type LinkCounters, type LinkState } from "./link-watch.ts";
+import { KEEPALIVE_FREEZE_MS, type LinkCounters, type LinkState, LinkWatch } from "./link-watch.ts";
 
-/** Bytes of a WireGuard keepalive (32) and of its header: any size will do. */
+/** Bytes of a WireGuard keepalive; the size of packets does not matter. */
 const PACKET_BYTES = 32;
 
-/** When packets go out and come in, ms, ascending. */
+/** When packets are sent and received, ms, ascending. */
 interface Traffic {
   readonly txAtMs: readonly number[];
   readonly rxAtMs: readonly number[];
@@ -26,7 +26,7 @@ function countersAt({ txAtMs, rxAtMs }: Traffic, nowMs: number, countsKeepalives
 
 /** Reads the counters at each of `readAtMs`. */
 function watch(traffic: Traffic, readAtMs: readonly number[], countsKeepalives = true): readonly LinkState[] {
-  const link = createLinkWatch();
+  const link = new LinkWatch();
   return readAtMs.map((atMs) => link.read(countersAt(traffic, atMs, countsKeepalives), atMs * NS_PER_MS));
 }
 
@@ -34,7 +34,7 @@ function every(stepMs: number, fromMs: number, untilMs: number): number[] {
   return Array.from({ length: Math.floor((untilMs - fromMs) / stepMs) + 1 }, (_, index) => fromMs + index * stepMs);
 }
 
-/** Moments whose distances are each within the given bounds. */
+/** Moments with distances within these bounds. */
 function gaps(minMs: number, maxMs: number, count: number): fc.Arbitrary<number[]> {
   return fc.array(fc.integer({ min: minMs, max: maxMs }), { minLength: count, maxLength: count }).map((steps) => {
     let at = 0;
@@ -45,7 +45,7 @@ function gaps(minMs: number, maxMs: number, count: number): fc.Arbitrary<number[
 const kinds = (states: readonly LinkState[]) => states.map(({ kind }) => kind);
 
 describe("the watch of the tunnel's counters", () => {
-  it("never calls a tunnel frozen that carries keepalives alone, with rx gaps of up to 50 s", () => {
+  it("never calls a tunnel with keepalives alone frozen, at gaps of up to 50 s between received packets", () => {
     const cadence = fc.integer({ min: 250, max: 10_000 });
     fc.assert(
       fc.property(gaps(24_000, 26_000, 30), gaps(1_000, 50_000, 20), cadence, fc.nat(10_000), (tx, rx, step, from) => {
@@ -73,14 +73,14 @@ describe("the watch of the tunnel's counters", () => {
           const firstMs = readAtMs[states.findIndex(({ kind }) => kind === "frozen")] ?? Number.NaN;
           expect(firstMs - lastRxMs).toBeGreaterThanOrEqual(3_000);
           expect(firstMs - lastRxMs).toBeLessThanOrEqual(5_000);
-          // And it stays frozen until something comes in.
+          // It stays frozen until something is received.
           expect(kinds(states.slice(readAtMs.indexOf(firstMs)))).not.toContain("idle");
         },
       ),
     );
   });
 
-  it("needs two readings of it, however rarely it is read", () => {
+  it("needs two readings of a stimulus, however rare they are", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1_001, max: 10_000 }), (step) => {
         const txAtMs = every(1_000, 500, 60_000);
@@ -92,7 +92,7 @@ describe("the watch of the tunnel's counters", () => {
     );
   });
 
-  it("takes no burst for a stimulus, at any cadence", () => {
+  it("does not take a burst for a stimulus, at any cadence", () => {
     fc.assert(
       fc.property(fc.integer({ min: 250, max: 10_000 }), fc.integer({ min: 1, max: 200 }), (step, packets) => {
         const burst = Array<number>(packets).fill(20_500);
@@ -102,12 +102,12 @@ describe("the watch of the tunnel's counters", () => {
     );
   });
 
-  it("takes no burst between two rare readings for a stimulus", () => {
+  it("does not take a burst between two rare readings for a stimulus", () => {
     const burst = Array<number>(20).fill(19_900);
     expect(kinds(watch({ txAtMs: burst, rxAtMs: [9_000] }, every(10_000, 0, 40_000)))).not.toContain("frozen");
   });
 
-  it("calls keepalives that are unanswered for 150 s frozen, and not a moment sooner", () => {
+  it("is frozen when keepalives are unanswered for 150 s, and no sooner", () => {
     const txAtMs = every(25_000, 25_000, 400_000);
     const readAtMs = every(1_000, 0, 160_000);
     const states = watch({ txAtMs, rxAtMs: [500] }, readAtMs);
@@ -115,16 +115,16 @@ describe("the watch of the tunnel's counters", () => {
     expect(states.at(-1)).toEqual({ kind: "frozen", rxFrozenMs: 159_000, txPacketsSince: 6 });
   });
 
-  it("makes nothing of an idle TUN device, which counts no keepalive", () => {
+  it("is not frozen by silence on a TUN device, which counts no keepalives (M4)", () => {
     const states = watch({ txAtMs: every(25_000, 0, 400_000), rxAtMs: [] }, every(1_000, 0, 400_000), false);
     expect(kinds(states)).not.toContain("frozen");
   });
 
-  it("makes nothing of silence where nothing was sent (M4)", () => {
+  it("is idle when nothing was sent (M4)", () => {
     expect(new Set(kinds(watch({ txAtMs: [], rxAtMs: [] }, every(1_000, 0, 400_000))))).toEqual(new Set(["idle"]));
   });
 
-  it("is alive at the reading that sees bytes come in, and idle at once after", () => {
+  it("is alive at the reading that shows bytes received, and idle at the next", () => {
     expect(kinds(watch({ txAtMs: [], rxAtMs: [1_500] }, [0, 1_000, 2_000, 3_000]))).toEqual([
       "idle",
       "idle",
@@ -136,8 +136,8 @@ describe("the watch of the tunnel's counters", () => {
   it.each([
     ["counters fall", { rxBytes: 10 }],
     ["it is another interface", { identity: "siderolink 8" }],
-  ])("begins anew when %s", (_, change) => {
-    const link = createLinkWatch();
+  ])("starts again when %s", (_, change) => {
+    const link = new LinkWatch();
     const counters = { identity: "siderolink 7", rxBytes: 500, txBytes: 0, txPackets: 0, countsKeepalives: true };
     link.read(counters, 0);
     for (let second = 1; second <= 5; second += 1) {
@@ -147,7 +147,7 @@ describe("the watch of the tunnel's counters", () => {
     expect(link.read(changed, 6_000 * NS_PER_MS)).toEqual({ kind: "idle", rxFrozenMs: 0, txPacketsSince: 0 });
   });
 
-  it("does not count a silence from before a stimulus began", () => {
+  it("does not count silence from before a stimulus", () => {
     const states = watch({ txAtMs: [60_500, 61_500], rxAtMs: [100] }, every(1_000, 0, 62_000));
     expect(kinds(states)).not.toContain("frozen");
   });

@@ -10,7 +10,7 @@ import { targetOf, worldOf } from "./testing/loopback.ts";
 const GLOBAL = "fdae41e4649b9303123456789abcdef0 05 40 00 80";
 const LINK_LOCAL = "fe8000000000000000fc00fffe000001 05 40 20 80";
 
-/** A node's /sys and /proc, as far as the probe looks. */
+/** A node's /sys and /proc, with the files that the probe reads. */
 function nodeRoots() {
   const root = mkdtempSync(join(tmpdir(), "lifeline-link-"));
   const clock = manualClock(1_000);
@@ -42,7 +42,7 @@ function nodeRoots() {
 }
 
 describe("the link probe", () => {
-  it("shows the counters, and is alive when bytes have come in since", async () => {
+  it("reports the counters, and is alive when bytes were received since the last reading", async () => {
     using node = nodeRoots();
     node.interface("siderolink", { rx: 100, tx: 200, packets: 2 });
     node.addresses(`${LINK_LOCAL} siderolink`, `${GLOBAL} siderolink`);
@@ -58,7 +58,7 @@ describe("the link probe", () => {
     expect(second.rtt).toBeUndefined();
   });
 
-  it("is frozen when a packet a second goes out and nothing comes in", async () => {
+  it("is frozen when a packet a second is sent and nothing is received", async () => {
     using node = nodeRoots();
     node.addresses(`${GLOBAL} siderolink`);
     const reasons: string[] = [];
@@ -70,7 +70,7 @@ describe("the link probe", () => {
     expect(reasons).toEqual(["link-idle", "link-idle", "link-idle", "link-frozen", "link-frozen"]);
   });
 
-  it("knows a TUN device, whose counters hold no keepalives", async () => {
+  it("recognises a TUN device, which counts no keepalives", async () => {
     using node = nodeRoots();
     node.addresses(`${GLOBAL} siderolinktun`);
     node.put("sys/class/net/siderolinktun/tun_flags", "0x1001");
@@ -100,7 +100,7 @@ describe("the link probe", () => {
     ],
     ["the kernel has no IPv6", (node) => node.remove("proc/net/if_inet6"), "IPV6_DISABLED"],
   ] satisfies [string, (node: ReturnType<typeof nodeRoots>) => void, string][])(
-    "has no address, and says why: %s",
+    "has no address, and the code says why: %s",
     async (_, change, code) => {
       using node = nodeRoots();
       node.interface("siderolink", { rx: 100, tx: 200, packets: 2 });
@@ -113,7 +113,7 @@ describe("the link probe", () => {
     },
   );
 
-  it("is absent, and forgets what it saw of an interface before", async () => {
+  it("is absent, and forgets what it read of an earlier interface", async () => {
     using node = nodeRoots();
     expect((await node.read()).outcome).toEqual({ reason: "link-absent", phase: "plan" });
     expect((await node.read()).evidence).toEqual({});
@@ -135,7 +135,7 @@ describe("the link probe", () => {
     ["a counter is empty", (node) => node.put("sys/class/net/siderolink/statistics/rx_bytes", ""), "ERANGE"],
     ["a counter is no number", (node) => node.put("sys/class/net/siderolink/statistics/rx_bytes", "x"), "ERANGE"],
   ] satisfies [string, (node: ReturnType<typeof nodeRoots>) => void, string][])(
-    "says nothing of the tunnel when %s (M4)",
+    "blames the agent, and reports nothing of the tunnel, when %s (M4)",
     async (_, change, code) => {
       using node = nodeRoots();
       node.interface("siderolink", { rx: 100, tx: 200, packets: 2 });
@@ -147,7 +147,7 @@ describe("the link probe", () => {
     },
   );
 
-  it("can be read on the host it runs on", async () => {
+  it("can be read on this host", async () => {
     const target = targetOf({ probe: "link" }, { host: "siderolink", port: 0, family: 6 });
     expect((await probe(target, worldOf())).outcome.reason).toMatch(/^link-/);
   });

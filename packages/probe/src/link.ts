@@ -1,20 +1,21 @@
 /**
  * The tunnel's own interface: its counters are read, and nothing is sent.
  *
- * 1. What cannot be read is this agent's trouble (`agent-resource`), and never said to be missing (M4).
- * 2. The interface is missing, or has no IPv6 address beyond the link, or its counters say what {@link createLinkWatch} makes of them.
- * 3. `evidence.code` tells why there is no address: {@link IPV6_DISABLED} when the kernel's IPv6 is off, {@link NO_ADDRESS} else.
+ * 1. What cannot be read is a fault of this agent (`agent-resource`). It is never reported as missing (M4).
+ * 2. The interface is missing, or has no IPv6 address beyond the link, or is judged by its counters ({@link LinkWatch}).
+ * 3. `evidence.code` says why there is no address: {@link IPV6_DISABLED} when the kernel's IPv6 is off, else {@link NO_ADDRESS}.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { codeOf } from "./errno.ts";
 import type { LinkCounters } from "./link-watch.ts";
 import { emptyTrace, outcome, type ProbeResult, resultOf } from "./probe-result.ts";
+import { rowsOf, textOf } from "./proc-table.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import { SIDEROLINK_INTERFACES } from "./siderolink-prefix.ts";
 import type { ProbeWorld } from "./world.ts";
 
-/** `evidence.code` of a node whose kernel has IPv6 turned off, for the tunnel or altogether. */
+/** `evidence.code` of a node whose kernel has IPv6 turned off, for the tunnel or for all interfaces. */
 export const IPV6_DISABLED = "IPV6_DISABLED";
 
 /** `evidence.code` of a tunnel that was given no address, though IPv6 is on. */
@@ -25,7 +26,7 @@ const SCOPE_GLOBAL = "00";
 
 const REASONS = { alive: "link-alive", idle: "link-idle", frozen: "link-frozen" } as const;
 
-/** Reads the interface that has an address, `siderolink` before `siderolinktun`, or the one there is. */
+/** Reads the interface with an address, else any; `siderolink` before `siderolinktun`. */
 export const probeLink: ProbeProtocol<"link"> = async (_target, _options, world) => {
   try {
     return readLink(world);
@@ -40,7 +41,7 @@ function readLink({ clock, link, sysRoot, procRoot }: ProbeWorld): ProbeResult {
   const trace = emptyTrace();
   const present = tunnelInterfaces(sysRoot);
   const addressed = withAddress(procRoot);
-  // Seen by this process's own tables and not in /sys: that one shows another network namespace.
+  // An interface that this process's own tables have and /sys has not: /sys is that of another network namespace.
   if (addressed.some((name) => !present.includes(name))) throw Object.assign(new Error("/sys"), { code: "ENODEV" });
   const name = addressed[0] ?? present[0];
   if (name === undefined) {
@@ -64,7 +65,7 @@ function readLink({ clock, link, sysRoot, procRoot }: ProbeWorld): ProbeResult {
   return resultOf(trace, outcome("link-no-address", "plan"));
 }
 
-/** The tunnel's interfaces that this node has, `siderolink` first. `sysRoot` is where sysfs is; throws when it cannot be read. */
+/** The tunnel's interfaces on this node, `siderolink` first. `sysRoot` is where sysfs is. Throws when it cannot be read. */
 export function tunnelInterfaces(sysRoot = "/sys"): readonly string[] {
   const names = readdirSync(join(sysRoot, "class/net"));
   return SIDEROLINK_INTERFACES.filter((name) => names.includes(name));
@@ -75,41 +76,31 @@ function readCounters(sysRoot: string, name: string): LinkCounters {
   const counter = (file: string) => readNumber(join(folder, "statistics", file));
   return {
     identity: `${name} ${readNumber(join(folder, "ifindex"))}`,
-    // Sent is read before received: an answer to what is counted is then never missing for the order of reading.
+    // Sent is read before received: an answer to each counted packet that has one is then counted too.
     txPackets: counter("tx_packets"),
     txBytes: counter("tx_bytes"),
     rxBytes: counter("rx_bytes"),
-    // Only a TUN device has this file (Linux drivers/net/tun.c, tun_attrs), and through it no keepalive passes.
+    // Only a TUN device has this file (Linux drivers/net/tun.c, tun_attrs), and no keepalive passes through one.
     countsKeepalives: statSync(join(folder, "tun_flags"), { throwIfNoEntry: false }) === undefined,
   };
 }
 
-/** A file of one whole number; throws ERANGE for anything else, so that a strange file is not taken for a quiet tunnel. */
+/** The whole number in a file. Throws ERANGE for anything else, so that a damaged file does not look like an idle tunnel. */
 function readNumber(path: string): number {
   const value = Number(readFileSync(path, "utf8").trim() || "NaN");
   if (!Number.isSafeInteger(value) || value < 0) throw Object.assign(new Error(path), { code: "ERANGE" });
   return value;
 }
 
-/** The tunnel's interfaces with an address beyond the link, by the kernel's table (proc(5), if_inet6). */
+/** The tunnel's interfaces with an address beyond the link (proc(5), if_inet6). */
 function withAddress(procRoot: string): readonly string[] {
-  const rows = textOf(join(procRoot, "net/if_inet6"))
-    .split("\n")
-    .map((line) => line.trim().split(/\s+/));
+  const rows = rowsOf(textOf(join(procRoot, "net/if_inet6")));
   return SIDEROLINK_INTERFACES.filter((name) => rows.some((row) => row[5] === name && row[3] === SCOPE_GLOBAL));
 }
 
-/** Whether IPv6 is off: no table of its addresses, or turned off for all, or for the interface (ip-sysctl, disable_ipv6). */
+/** Whether IPv6 is off: there is no table of its addresses, or it is off for all interfaces or this one (ip-sysctl, disable_ipv6). */
 function isIpv6Disabled(procRoot: string, name?: string): boolean {
   const settings = ["all", ...(name === undefined ? [] : [name])];
   const isOff = (of: string) => textOf(join(procRoot, "sys/net/ipv6/conf", of, "disable_ipv6")).trim() === "1";
   return statSync(join(procRoot, "net/if_inet6"), { throwIfNoEntry: false }) === undefined || settings.some(isOff);
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -9,7 +9,7 @@ import { PunctualClock } from "./testing/punctual-clock.ts";
 const tcp = { probe: "tcp", acceptReset: false } as const;
 
 describe("locating a target", () => {
-  it("notes how long the resolver took", async () => {
+  it("measures how long the resolver took", async () => {
     await using server = await dnsServer();
     const trace = emptyTrace();
     const world = worldOf({ resolvers: [`127.0.0.1:${server.port}`] });
@@ -18,7 +18,7 @@ describe("locating a target", () => {
     expect(trace.phases.dnsNs).toBeGreaterThan(0);
   });
 
-  it("uses an answer it was held up in reading, and takes no duration from it (M3)", async () => {
+  it("uses an answer that a stall delayed, without its duration (M3)", async () => {
     const clock = new PunctualClock();
     await using server = await udpPeer((query, from, socket) => {
       socket.send(answerOf(query) ?? "", from.port, from.address, () => clock.stall(20_000));

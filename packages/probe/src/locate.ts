@@ -1,4 +1,4 @@
-/** The first step of every attempt: from the target's host to the one address that is tried. */
+/** The first step of every attempt: from the target's host to the one address to try. */
 import type { Outcome, Target } from "@lifeline/measure";
 import { isExpired, startDeadline } from "./deadline.ts";
 import { outcome, type Trace } from "./probe-result.ts";
@@ -10,8 +10,8 @@ export type Located =
   | { readonly kind: "ended"; readonly outcome: Outcome };
 
 /**
- * Resolves the target's host within its own budget of `timeoutMs`: a slow resolver must not look like a lossy path, so what
- * it takes is not taken from the endpoint. Fills in answers, dnsNs (only when this attempt asked) and the resolver's code.
+ * Resolves the target's host within a budget of its own of `timeoutMs`. A slow resolver then takes no time from the endpoint, and does not
+ * look like a lossy path. Fills in answers, dnsNs (only when this attempt queried) and the resolver's code.
  */
 export async function locate(world: ProbeWorld, target: Target, trace: Trace): Promise<Located> {
   const deadline = startDeadline(world.clock, target.timeoutMs);
@@ -21,8 +21,8 @@ export async function locate(world: ProbeWorld, target: Target, trace: Trace): P
     return { kind: "ended", outcome: outcome(answer.stalled ? "stalled" : "dns-timeout", "dns") };
   }
   const tookNs = deadline.elapsedNs();
-  // An answer that came late, or was held up here, is still an address to try; its duration is none of the resolver's.
-  if (answer.asked && deadline.lateness(tookNs) === undefined) trace.phases.dnsNs = tookNs;
+  // A late answer, or one that a stall of this process delayed, still has an address to try. Its duration is not the resolver's.
+  if (answer.queried && deadline.lateness(tookNs) === undefined) trace.phases.dnsNs = tookNs;
   if (answer.kind === "failed") {
     trace.evidence.code = answer.code;
     return { kind: "ended", outcome: outcome(answer.reason, "dns") };

@@ -13,28 +13,28 @@ function resolverOn(port: number, hostsFile = "/nonexistent") {
 }
 
 describe("the name resolver", () => {
-  it("gives all answers, lowest first, whatever their order", async () => {
+  it("returns all answers, lowest first, in whatever order they come", async () => {
     await using server = await dnsServer();
     const { names } = resolverOn(server.port);
     expect(await names.resolve("good.test", 4)).toEqual({
       kind: "addresses",
       addresses: ["127.0.0.1", "127.0.0.2"],
-      asked: true,
+      queried: true,
     });
     expect(await names.resolve("good.test", 6)).toMatchObject({ addresses: ["::1"] });
   });
 
-  it("asks again when the TTL is over and not before, at least a second apart", async () => {
+  it("queries again when the TTL is over and no sooner, at most once a second", async () => {
     await using server = await dnsServer();
     const { names, clock } = resolverOn(server.port);
     await names.resolve("good.test", 4);
     clock.advance(29_999);
-    expect(await names.resolve("GOOD.test.", 4)).toMatchObject({ asked: false });
+    expect(await names.resolve("GOOD.test.", 4)).toMatchObject({ queried: false });
     clock.advance(1);
-    expect(await names.resolve("good.test", 4)).toMatchObject({ asked: true });
+    expect(await names.resolve("good.test", 4)).toMatchObject({ queried: true });
     await names.resolve("ttl0.test", 4);
     clock.advance(999);
-    expect(await names.resolve("ttl0.test", 4)).toMatchObject({ asked: false });
+    expect(await names.resolve("ttl0.test", 4)).toMatchObject({ queried: false });
     expect(server.asked("good.test")).toBe(2);
   });
 
@@ -46,26 +46,26 @@ describe("the name resolver", () => {
     ["formerr", "dns-servfail", "EFORMERR"],
     ["notimp", "dns-servfail", "ENOTIMP"],
     ["garbage", "dns-malformed", "EBADRESP"],
-  ])("maps %s to %s by its code, and remembers it for a second", async (label, reason, code) => {
+  ])("maps %s to %s by its code, and caches it for a second", async (label, reason, code) => {
     await using server = await dnsServer();
     const { names, clock } = resolverOn(server.port);
-    expect(await names.resolve(`${label}.test`, 4)).toEqual({ kind: "failed", reason, code, asked: true });
-    expect(await names.resolve(`${label}.test`, 4)).toEqual({ kind: "failed", reason, code, asked: false });
+    expect(await names.resolve(`${label}.test`, 4)).toEqual({ kind: "failed", reason, code, queried: true });
+    expect(await names.resolve(`${label}.test`, 4)).toEqual({ kind: "failed", reason, code, queried: false });
     expect(server.asked(`${label}.test`)).toBe(1);
     clock.advance(1_000);
     await names.resolve(`${label}.test`, 4);
     expect(server.asked(`${label}.test`)).toBe(2);
   });
 
-  it("tells a resolver that is not there, and a name that cannot be", async () => {
+  it("distinguishes a missing resolver from an impossible name", async () => {
     const { names } = resolverOn(await closedPort());
     expect(await names.resolve("good.test", 4)).toMatchObject({ reason: "dns-unreachable", code: "ECONNREFUSED" });
     expect(await names.resolve("a..test", 4)).toMatchObject({ reason: "agent-resource", code: "EBADNAME" });
   });
 
-  it("puts a timeout that a stall of this process brought about down to it, and asks again at once (M3)", async () => {
+  it("calls a timeout after a stall of this process stalled, and queries again at once (M3)", async () => {
     let stallMs = 1_300;
-    // The answer lies in the socket when c-ares' timer runs, which it does before any socket is read.
+    // The answer is in the socket when c-ares' timer runs, and the timer runs before any socket is read.
     await using server = await udpPeer((query, from, socket) => {
       socket.send(answerOf(query) ?? "", from.port, from.address, () => {
         block(stallMs);
@@ -81,12 +81,12 @@ describe("the name resolver", () => {
       kind: "failed",
       reason: "stalled",
       code: "ETIMEOUT",
-      asked: true,
+      queried: true,
     });
-    expect(await names.resolve("good.test", 4)).toMatchObject({ kind: "addresses", asked: true });
+    expect(await names.resolve("good.test", 4)).toMatchObject({ kind: "addresses", queried: true });
   });
 
-  it("calls a resolver that says nothing a timeout, whatever small lag there is", async () => {
+  it("calls a silent resolver a timeout, also when timers are a little late", async () => {
     await using server = await dnsServer();
     const names = createNameResolver({
       clock: new LaggingClock(35),
@@ -96,20 +96,24 @@ describe("the name resolver", () => {
     expect(await names.resolve("none.test", 4)).toMatchObject({ kind: "failed", reason: "dns-timeout" });
   });
 
-  it("makes one question of lookups at the same time, and tells the asker alone", async () => {
+  it("sends one query for lookups at the same time, and only one of them has queried", async () => {
     await using server = await dnsServer();
     const { names } = resolverOn(server.port);
     const answers = await Promise.all([1, 2, 3].map(() => names.resolve("good.test", 4)));
-    expect(answers.map(({ asked }) => asked)).toEqual([true, false, false]);
+    expect(answers.map(({ queried }) => queried)).toEqual([true, false, false]);
     expect(server.asked("good.test")).toBe(1);
   });
 
-  it("reads the hosts file first, again when it changes, and asks nobody for a name that stands there", async () => {
+  it("reads the hosts file first, again when it changes, and does not query a name that it has", async () => {
     await using server = await dnsServer();
     using hosts = temporaryFile("hosts", "127.0.0.9 good.test\n");
     const { names } = resolverOn(server.port, hosts.path);
-    expect(await names.resolve("Good.test", 4)).toEqual({ kind: "addresses", addresses: ["127.0.0.9"], asked: false });
-    expect(await names.resolve("good.test", 6)).toMatchObject({ reason: "dns-nodata", asked: false });
+    expect(await names.resolve("Good.test", 4)).toEqual({
+      kind: "addresses",
+      addresses: ["127.0.0.9"],
+      queried: false,
+    });
+    expect(await names.resolve("good.test", 6)).toMatchObject({ reason: "dns-nodata", queried: false });
     writeFileSync(hosts.path, "127.0.0.8 good.test\n");
     utimesSync(hosts.path, 1, 1);
     expect(await names.resolve("good.test", 4)).toMatchObject({ addresses: ["127.0.0.8"] });
@@ -117,13 +121,13 @@ describe("the name resolver", () => {
 
   it("keeps localhost on this host (RFC 6761 §6.3), and literals as they are", async () => {
     const { names } = resolverOn(9);
-    expect(await names.resolve("localhost", 4)).toMatchObject({ addresses: ["127.0.0.1"], asked: false });
-    expect(await names.resolve("a.LOCALHOST.", 6)).toMatchObject({ addresses: ["::1"], asked: false });
+    expect(await names.resolve("localhost", 4)).toMatchObject({ addresses: ["127.0.0.1"], queried: false });
+    expect(await names.resolve("a.LOCALHOST.", 6)).toMatchObject({ addresses: ["::1"], queried: false });
     expect(await names.resolve("192.0.2.1", 4)).toMatchObject({ addresses: ["192.0.2.1"] });
     expect(await names.resolve("192.0.2.1", 6)).toMatchObject({ kind: "failed", reason: "dns-nodata" });
   });
 
-  it("forgets the oldest when full, and counts it (S2)", async () => {
+  it("evicts the oldest when full, and counts it (S2)", async () => {
     const { names } = resolverOn(await closedPort());
     for (let index = 0; index <= CACHE_MAX_ENTRIES; index += 1) await names.resolve(`n${index}..test`, 4);
     expect(names.stats().cacheEvictions).toBe(1);

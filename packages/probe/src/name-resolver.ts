@@ -1,11 +1,11 @@
 /**
- * Names to addresses, as a node does it: the hosts file, then the resolvers, remembered for as long as they allow.
+ * Names to addresses, as a node resolves them: by the hosts file, then by the resolvers, with a cache that honours TTLs.
  *
- * 1. A lookup is one question of one family, asked once of each configured resolver (M1: `tries` is 1, no search domains).
- * 2. Lookups of the same name and family at the same time are one question; only the caller that asked is told so.
- * 3. The address used is the lowest in byte order, so a stable set gives a stable path; all answers are kept as evidence.
- * 4. Cache, lookups in flight and answers are bounded; what overflows is counted (S2).
- * 5. A timeout in which this process stalled is `stalled`, and not remembered: it says nothing of the resolver (M3).
+ * 1. A lookup is one query for one family, sent once to each configured resolver until one answers (M1: `tries` is 1, no search domains).
+ * 2. Lookups of the same name and family at the same time share one query. Only the caller that sent it has `queried`.
+ * 3. The address to use is the lowest in byte order, so a stable set gives a stable path. All answers are kept as evidence.
+ * 4. Cache, queries in flight and answers are bounded. What overflows is counted (S2).
+ * 5. A timeout in which this process stalled is `stalled`, and not cached: it shows nothing of the resolver (M3).
  * 6. Never rejects. `localhost` and names under it never leave the host (RFC 6761 §6.3).
  */
 import { Resolver } from "node:dns/promises";
@@ -16,33 +16,33 @@ import { codeOf } from "./errno.ts";
 import { HOSTS_PATH, openHostsFile, versionOf } from "./hosts-file.ts";
 import { reasonOfResolverCode } from "./resolver-code.ts";
 
-/** Names and families remembered: a node has tens of targets. */
+/** Most names and families that are cached: a node has tens of targets. */
 export const CACHE_MAX_ENTRIES = 1_024;
 
-/** Questions in flight. */
-export const LOOKUPS_MAX = 64;
+/** Most queries in flight. */
+export const QUERIES_MAX = 64;
 
-/** Answers kept of one question: what evidence holds. */
+/** Most answers of one query: what evidence holds. */
 export const ANSWERS_MAX = 16;
 
-/** Longest a good answer is remembered, whatever its TTL: 60 s, so a moved endpoint is found within a minute. */
+/** Longest time that an answer is cached, whatever its TTL: 60 s, so that a moved endpoint is found within a minute. */
 export const TTL_MAX_MS = 60_000;
 
-/** Shortest: 1 s, the fastest ordinary cadence, so a TTL of zero does not make two questions of one tick. */
+/** Shortest: 1 s, the fastest ordinary cadence, so that two targets of one round do not query twice at a TTL of zero. */
 export const TTL_MIN_MS = 1_000;
 
-/** How long a failure is remembered: 1 s, so a name that is fixed is seen at the next attempt. */
+/** How long a failure is cached: 1 s, so that the next attempt finds a name that was fixed. */
 export const FAILURE_TTL_MS = 1_000;
 
-/** How long one resolver is given, in ms, before the next is asked: resolv.conf(5) has 5 s; targets are judged in less. */
+/** How long one resolver has, ms, before the next is queried. resolv.conf(5) has 5 s; the thresholds of targets are shorter. */
 const RESOLVER_TIMEOUT_MS = 1_000;
 
 const RESOLV_CONF_PATH = "/etc/resolv.conf";
 
-/** The result of resolving; `asked`: this very call put the question to a resolver, so its duration is a resolver's. */
+/** The result of resolving. `queried`: this call sent the query, so its duration is that of the resolver. */
 export type NameAnswer =
-  | { readonly kind: "addresses"; readonly addresses: readonly [string, ...string[]]; readonly asked: boolean }
-  | { readonly kind: "failed"; readonly reason: Reason; readonly code: string; readonly asked: boolean };
+  | { readonly kind: "addresses"; readonly addresses: readonly [string, ...string[]]; readonly queried: boolean }
+  | { readonly kind: "failed"; readonly reason: Reason; readonly code: string; readonly queried: boolean };
 
 /** What overflowed since the start. */
 export interface NameResolverStats {
@@ -61,27 +61,27 @@ export interface NameResolver {
 /** What a {@link NameResolver} is made from. */
 export interface NameResolverOptions {
   readonly clock: Clock;
-  /** `address:port` of each resolver, IPv6 in brackets. Default: those of /etc/resolv.conf, followed when it changes. */
+  /** `address:port` of each resolver, IPv6 in brackets. Default: those of /etc/resolv.conf, which is read again when it changes. */
   readonly resolvers?: readonly string[];
   /** Path of the hosts file; default /etc/hosts. */
   readonly hostsFile?: string;
 }
 
-interface Remembered {
+interface Cached {
   readonly answer: NameAnswer;
   readonly untilNs: number;
 }
 
-/** Creates a resolver. Throws when `resolvers` holds what is no address. */
+/** Creates a resolver. Throws when `resolvers` holds something other than addresses. */
 export function createNameResolver({ clock, resolvers, hostsFile = HOSTS_PATH }: NameResolverOptions): NameResolver {
   const hosts = openHostsFile(hostsFile);
-  const question = createQuestion(clock, resolvers);
-  const cache = new Map<string, Remembered>();
+  const send = createSender(clock, resolvers);
+  const cache = new Map<string, Cached>();
   const inFlight = new Map<string, Promise<NameAnswer>>();
   let cacheEvictions = 0;
   let refusedLookups = 0;
 
-  const remember = (key: string, { answer, ttlMs }: Asked) => {
+  const remember = (key: string, { answer, ttlMs }: Resolution) => {
     cache.delete(key);
     if (ttlMs === 0) return;
     const oldest = cache.keys().next();
@@ -89,33 +89,33 @@ export function createNameResolver({ clock, resolvers, hostsFile = HOSTS_PATH }:
       cache.delete(oldest.value);
       cacheEvictions += 1;
     }
-    cache.set(key, { answer: { ...answer, asked: false }, untilNs: clock.monotonicNs() + ttlMs * NS_PER_MS });
+    cache.set(key, { answer: { ...answer, queried: false }, untilNs: clock.monotonicNs() + ttlMs * NS_PER_MS });
   };
 
-  const ask = async (key: string, name: string, family: IpFamily): Promise<NameAnswer> => {
-    if (inFlight.size >= LOOKUPS_MAX) {
+  const query = async (key: string, name: string, family: IpFamily): Promise<NameAnswer> => {
+    if (inFlight.size >= QUERIES_MAX) {
       refusedLookups += 1;
-      return { kind: "failed", reason: "agent-overload", code: "LOOKUPS_MAX", asked: false };
+      return { kind: "failed", reason: "agent-overload", code: "QUERIES_MAX", queried: false };
     }
-    const asking = question(name, family).then((asked) => {
+    const querying = send(name, family).then((resolution) => {
       inFlight.delete(key);
-      remember(key, asked);
-      return asked.answer;
+      remember(key, resolution);
+      return resolution.answer;
     });
-    inFlight.set(key, asking);
-    return asking;
+    inFlight.set(key, querying);
+    return querying;
   };
 
   return {
     async resolve(name, family) {
-      const known = withoutAsking(name, family, hosts.lookup);
+      const known = withoutQuery(name, family, hosts.lookup);
       if (known !== undefined) return known;
       const key = `${family} ${canonical(name)}`;
       const cached = cache.get(key);
       if (cached !== undefined && clock.monotonicNs() < cached.untilNs) return cached.answer;
       const shared = inFlight.get(key);
-      if (shared !== undefined) return { ...(await shared), asked: false };
-      return ask(key, canonical(name), family);
+      if (shared !== undefined) return { ...(await shared), queried: false };
+      return query(key, canonical(name), family);
     },
     stats: () => ({ cacheEvictions, refusedLookups, droppedHostsNames: hosts.droppedNames() }),
   };
@@ -126,10 +126,10 @@ function canonical(name: string): string {
 }
 
 /**
- * Literals, `localhost` and the hosts file: what needs no question. A name that the file has is not asked for, whichever family it
- * has there: so does Go's resolver, which Talos's own services use (golang/go src/net/hosts.go, lookupStaticHost).
+ * Literals, `localhost` and the hosts file, which need no query. A name that the file has in either family is not queried. Go's resolver,
+ * which Talos's own services use, does the same (golang/go src/net/hosts.go, lookupStaticHost).
  */
-function withoutAsking(
+function withoutQuery(
   name: string,
   family: IpFamily,
   inHosts: (name: string, family: IpFamily) => readonly string[] | undefined,
@@ -142,25 +142,25 @@ function withoutAsking(
   return addresses && found(addresses);
 }
 
-function found(addresses: readonly string[], asked = false): NameAnswer {
+function found(addresses: readonly string[], queried = false): NameAnswer {
   const [first, ...rest] = sortedAddresses(addresses).slice(0, ANSWERS_MAX);
-  return first === undefined ? noData("ENODATA", asked) : { kind: "addresses", addresses: [first, ...rest], asked };
+  return first === undefined ? noData("ENODATA", queried) : { kind: "addresses", addresses: [first, ...rest], queried };
 }
 
-function noData(code: string, asked = false): NameAnswer {
-  return { kind: "failed", reason: "dns-nodata", code, asked };
+function noData(code: string, queried = false): NameAnswer {
+  return { kind: "failed", reason: "dns-nodata", code, queried };
 }
 
-/** An answer from a resolver and how long it may be remembered; 0: not at all. */
-interface Asked {
+/** An answer from a resolver and how long it may be cached; 0: not at all. */
+interface Resolution {
   readonly answer: NameAnswer;
   readonly ttlMs: number;
 }
 
-type Question = (name: string, family: IpFamily) => Promise<Asked>;
+type Send = (name: string, family: IpFamily) => Promise<Resolution>;
 
-/** Asks c-ares. Without given resolvers, the channel is opened anew when resolv.conf changed: a lease can bring new ones. */
-function createQuestion(clock: Clock, resolvers: readonly string[] | undefined): Question {
+/** Queries by c-ares. Without given resolvers, a new channel is opened when resolv.conf changes: a DHCP lease can bring new ones. */
+function createSender(clock: Clock, resolvers: readonly string[] | undefined): Send {
   const open = () => {
     const channel = new Resolver({ timeout: RESOLVER_TIMEOUT_MS, tries: 1 });
     if (resolvers !== undefined) channel.setServers(resolvers);
@@ -176,7 +176,7 @@ function createQuestion(clock: Clock, resolvers: readonly string[] | undefined):
     }
     const watch = watchStalls(clock);
     try {
-      return fairly(await askChannel(channel, name, family), watch.stalled());
+      return excuseStall(await queryChannel(channel, name, family), watch.stalled());
     } finally {
       watch.stop();
     }
@@ -184,16 +184,16 @@ function createQuestion(clock: Clock, resolvers: readonly string[] | undefined):
 }
 
 /**
- * c-ares runs its timers before it reads its sockets, so after a stall of this process it gives up on a resolver whose answer
- * has arrived. Which resolver was asked when is not told: any stall while the question was open takes a timeout back.
+ * c-ares runs its timers before it reads its sockets. After a stall of this process it therefore gives up on a resolver whose answer has
+ * arrived. It does not say which resolver was queried when, so any stall during the query turns a timeout into `stalled`.
  */
-function fairly(asked: Asked, stalled: boolean): Asked {
-  const { answer } = asked;
-  if (!stalled || answer.kind !== "failed" || answer.reason !== "dns-timeout") return asked;
+function excuseStall(resolution: Resolution, stalled: boolean): Resolution {
+  const { answer } = resolution;
+  if (!stalled || answer.kind !== "failed" || answer.reason !== "dns-timeout") return resolution;
   return { answer: { ...answer, reason: "stalled" }, ttlMs: 0 };
 }
 
-async function askChannel(channel: Resolver, name: string, family: IpFamily): Promise<Asked> {
+async function queryChannel(channel: Resolver, name: string, family: IpFamily): Promise<Resolution> {
   try {
     const ttl = { ttl: true } as const;
     const records = family === 4 ? await channel.resolve4(name, ttl) : await channel.resolve6(name, ttl);
@@ -205,6 +205,9 @@ async function askChannel(channel: Resolver, name: string, family: IpFamily): Pr
     };
   } catch (error) {
     const code = codeOf(error);
-    return { answer: { kind: "failed", reason: reasonOfResolverCode(code), code, asked: true }, ttlMs: FAILURE_TTL_MS };
+    return {
+      answer: { kind: "failed", reason: reasonOfResolverCode(code), code, queried: true },
+      ttlMs: FAILURE_TTL_MS,
+    };
   }
 }

@@ -1,4 +1,4 @@
-/** What one attempt showed, before it is labelled with the target and the time: what every protocol file returns. */
+/** The result of one attempt, before it is labelled with target and time. Every protocol returns one. */
 import type { Evidence, Outcome, Phase, PhaseDurations, Reason, Sample } from "@lifeline/measure";
 
 /** A {@link Sample} without its labels. */
@@ -6,14 +6,14 @@ export type ProbeResult = Pick<Sample, "outcome" | "rtt" | "phases" | "evidence"
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** What has been seen so far in an attempt; filled in as it goes, so that whatever ends it keeps the evidence. */
+/** What an attempt has shown so far. It is filled in as the attempt proceeds, so that the evidence is kept however it ends. */
 export interface Trace {
   rtt: Sample["rtt"];
   readonly phases: Writable<PhaseDurations>;
   readonly evidence: Writable<Evidence>;
 }
 
-/** A trace of nothing yet. */
+/** A trace without evidence. */
 export function emptyTrace(): Trace {
   return { rtt: undefined, phases: {}, evidence: {} };
 }
@@ -29,10 +29,10 @@ export function outcome(reason: Reason, phase: Phase): Outcome {
   return { reason, phase };
 }
 
-/** Characters kept of any text a peer chose. */
+/** Most characters that are kept of a text that a peer chose. */
 const TEXT_MAX_CHARS = 256;
 
-/** `text` cut to what evidence may hold (S2). */
+/** `text`, truncated to what evidence may hold (S2). */
 export function boundedText(text: string): string {
   return text.length <= TEXT_MAX_CHARS ? text : text.slice(0, TEXT_MAX_CHARS);
 }

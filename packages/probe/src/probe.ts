@@ -1,4 +1,4 @@
-/** The table of protocols, and the one way to use it. */
+/** One attempt at a target, by the table of protocols. */
 import { NS_PER_MS, type ProbeKind, type Sample, type Target } from "@lifeline/measure";
 import { probeDns } from "./dns.ts";
 import { probeGrpc } from "./grpc.ts";
@@ -13,7 +13,7 @@ import { probeTls } from "./tls.ts";
 import { probeUdp } from "./udp.ts";
 import type { ProbeWorld } from "./world.ts";
 
-/** Each probe kind's protocol. */
+/** The protocol of each probe kind. */
 const PROTOCOLS: { readonly [Kind in ProbeKind]: ProbeProtocol<Kind> } = {
   dns: probeDns,
   tcp: probeTcp,
@@ -27,8 +27,8 @@ const PROTOCOLS: { readonly [Kind in ProbeKind]: ProbeProtocol<Kind> } = {
 };
 
 /**
- * Makes one attempt at `target` (M1) and says what became of it. Resolves within about twice `timeoutMs` (the name has a
- * budget of its own) and never rejects on what a network may do; a rejection is a defect of this package.
+ * Makes one attempt at `target` (M1). Resolves within about twice `timeoutMs`, because the name has a budget of its own. Never rejects
+ * because of the network; a rejection is a defect of this package.
  */
 export async function probe(target: Target, world: ProbeWorld): Promise<Sample> {
   const startedAtMs = world.clock.wallMs();
@@ -40,7 +40,7 @@ export async function probe(target: Target, world: ProbeWorld): Promise<Sample> 
 }
 
 function attempt<Kind extends ProbeKind>(target: Target, world: ProbeWorld): Promise<ProbeResult> {
-  // The table pairs every kind with its own options; the compiler cannot follow the pair through a lookup.
+  // The table pairs each kind with its own options. The compiler cannot follow the pair through a lookup.
   const options = target.options as Parameters<ProbeProtocol<Kind>>[1];
   return PROTOCOLS[options.probe as Kind](target, options, world);
 }

@@ -1,4 +1,4 @@
-/** The one signature that every protocol file implements. */
+/** The signature of every protocol. */
 import type { ProbeKind, ProbeOptions, Target } from "@lifeline/measure";
 import type { ProbeResult } from "./probe-result.ts";
 import type { ProbeWorld } from "./world.ts";
@@ -7,8 +7,8 @@ import type { ProbeWorld } from "./world.ts";
 export type OptionsOf<Kind extends ProbeKind> = Extract<ProbeOptions, { readonly probe: Kind }>;
 
 /**
- * One attempt (M1). Never rejects on what a network, a peer or this host may do: that is a result. It holds no socket, timer
- * or listener once it has resolved.
+ * One attempt (M1). Never rejects because of the network, the peer or this host: that is a result. It holds no socket, timer or listener
+ * after it has resolved.
  */
 export type ProbeProtocol<Kind extends ProbeKind> = (
   target: Target,

@@ -1,8 +1,8 @@
 /**
- * CONNECT through an HTTP proxy (RFC 9110 §9.3.6): asked once, over a connection to the proxy, for a tunnel to the target.
+ * CONNECT through an HTTP proxy (RFC 9110 §9.3.6): one request, over a connection to the proxy, for a tunnel to the target.
  *
- * 1. What the proxy says is bounded by {@link HEADERS_MAX_BYTES}; bytes after its answer are the target's and are put back.
- * 2. Credentials are sent to the proxy and kept nowhere (S1).
+ * 1. The proxy's answer is bounded by {@link HEADERS_MAX_BYTES}. Bytes after it are the target's and go back into the socket.
+ * 2. Credentials are sent to the proxy and stored nowhere (S1).
  */
 import type { Socket } from "node:net";
 import { codeOf } from "./errno.ts";
@@ -29,12 +29,12 @@ const STATUS_LINE = /^HTTP\/1\.[01] ([1-9]\d\d)(?: .*)?$/;
 /** The empty line that ends a head. */
 const HEAD_END_BYTES = 4;
 
-/** Statuses that precede the answer proper (RFC 9110 §15.2). */
+/** Statuses below are interim: the final answer follows (RFC 9110 §15.2). */
 const INTERIM_BELOW = 200;
 
 /**
- * The request for `authority` (host:port) with the given Proxy-Authorization; undefined when either holds what a header cannot,
- * so that nothing can be smuggled into it.
+ * The request for `authority` (host:port) with the given Proxy-Authorization. Undefined when either holds a character that a header
+ * cannot hold, so that neither can add a header.
  */
 export function encodeConnect(authority: string, authorization: string | undefined): string | undefined {
   // Printable ASCII, and spaces between the parts of a credential (RFC 9110 §5.5).
@@ -43,12 +43,12 @@ export function encodeConnect(authority: string, authorization: string | undefin
   return `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nUser-Agent: ${USER_AGENT}\r\n${credentials}\r\n`;
 }
 
-/** Sends `request` and resolves at the proxy's answer, or at whatever comes instead. The caller closes the socket. */
-export function askTunnel(socket: Socket, request: string): Promise<Tunnelled> {
+/** Sends `request` and resolves with the proxy's answer or the error. The caller closes the socket. */
+export function requestTunnel(socket: Socket, request: string): Promise<Tunnelled> {
   return new Promise((resolve) => {
     let received: Buffer = Buffer.alloc(0);
     const finish = (tunnelled: Tunnelled) => {
-      // Listening to 'readable' and no more leaves the stream as it was: neither flowing nor paused, whoever reads it next.
+      // A 'readable' listener leaves the stream neither flowing nor paused, so the next reader finds it as new.
       socket.off("readable", read);
       socket.off("close", closed);
       resolve(tunnelled);
@@ -63,28 +63,28 @@ export function askTunnel(socket: Socket, request: string): Promise<Tunnelled> {
     };
     const closed = () => finish({ kind: "error", code: "ECONNRESET" });
     socket.on("readable", read);
-    // A proxy that closes its end destroys the socket: it has said all it will.
+    // A proxy that closes its end also destroys the socket, so no more can be read.
     socket.once("close", closed);
-    // Stays for the socket's life, as dial's does.
+    // Stays for the socket's life: a later error must not be thrown.
     socket.on("error", (error) => finish({ kind: "error", code: codeOf(error) }));
     socket.write(request);
   });
 }
 
-/** What was understood of what came, and the bytes that follow it. */
+/** The answer in a head, and the bytes that follow it. */
 interface Head {
   readonly answer: Tunnelled;
   readonly rest: Buffer;
 }
 
-/** The first answer that is no interim one; undefined: not all of it is here. All heads together are bounded. */
+/** The first answer that is not interim; undefined: it is not complete. All heads together are bounded. */
 function readHead(received: Buffer): Head | undefined {
   let rest = received;
   for (;;) {
     const end = rest.indexOf("\r\n\r\n");
     const lineEnd = rest.indexOf("\r\n");
     const status = Number(STATUS_LINE.exec(rest.toString("latin1", 0, Math.max(0, lineEnd)))?.[1]);
-    // A first line that is whole and wrong is not waited out: a peer that speaks another protocol may send no more.
+    // A complete first line that is wrong ends the wait: a peer that speaks another protocol may send no more.
     if (lineEnd >= 0 && Number.isNaN(status)) return failed(HEAD_MALFORMED);
     const headsBytes = received.byteLength - rest.byteLength + (end < 0 ? rest.byteLength : end + HEAD_END_BYTES);
     if (headsBytes > HEADERS_MAX_BYTES) return failed(HEAD_OVERFLOW);

@@ -1,4 +1,4 @@
-/** What c-ares says of a lookup, in the words of {@link Reason}: by code, in one table. */
+/** From the code of c-ares to a {@link Reason}, by one table. */
 import type { Reason } from "@lifeline/measure";
 
 /** Codes of `node:dns` (c-ares `ares.h`, Node's documentation of dns error codes). */
@@ -18,7 +18,7 @@ const RESOLVER_CODES: Readonly<Record<string, Reason>> = {
   EBADRESP: "dns-malformed",
   EBADQUERY: "dns-malformed",
   EBADFAMILY: "dns-malformed",
-  // A name that breaks RFC 1035 §2.3.4: no plan has one, and c-ares says so without asking. No resolver is to blame.
+  // A name that breaks RFC 1035 §2.3.4. No plan has one, c-ares sends no query for it, and no resolver is to blame.
   EBADNAME: "agent-resource",
   EBADSTR: "agent-resource",
   ENOMEM: "agent-resource",

@@ -33,13 +33,13 @@ describe("the families of a host", () => {
       [4],
     ],
     ["there is loopback alone", { route4: HEAD4, route6: "", interfaces: { lo } }, [4, 6]],
-    ["there is nothing", { route4: "", route6: "", interfaces: {} }, []],
-    ["the tables are nonsense", { route4: "x\ny z", route6: "\0", interfaces: { eth0: own("192.0.2.2") } }, [4]],
+    ["there is no interface", { route4: "", route6: "", interfaces: {} }, []],
+    ["the tables cannot be parsed", { route4: "x\ny z", route6: "\0", interfaces: { eth0: own("192.0.2.2") } }, [4]],
   ] as const)("when %s", (_, facts, families) => {
     expect(usableFamilies(facts)).toEqual(families);
   });
 
-  it("can always be asked, also where there are no tables", () => {
+  it("are found also where there are no tables", () => {
     expect(routeFamilies({ route4: "/nonexistent", route6: "/nonexistent" }).length).toBeGreaterThan(0);
   });
 });

@@ -1,18 +1,18 @@
 /**
- * Which address families this host can hope to use, from its own tables: what it reports of itself, so that targets of a
- * family it does not have are left out instead of failing for ever.
+ * Which address families this host can use, by its own tables. The host reports them, so that targets of a family that it does not have
+ * are left out and do not fail for ever.
  *
- * The rule, first that gives any: families with a default route; families with an address beyond the link on an interface
- * other than SideroLink's (a site without a way out); families with any address (a host of loopback alone). A SideroLink
- * address is no sign of IPv6: the tunnel's inside is IPv6 on every node.
+ * The first of these rules that finds a family decides: a default route; an address beyond the link on an interface other than
+ * SideroLink's (a site without an uplink); any address (a host with loopback alone). A SideroLink address is no sign of IPv6: addresses
+ * in the tunnel are IPv6 on every node.
  */
-import { readFileSync } from "node:fs";
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import type { IpFamily } from "@lifeline/measure";
 import ipaddr from "ipaddr.js";
+import { rowsOf, textOf } from "./proc-table.ts";
 import { SIDEROLINK_INTERFACES } from "./siderolink-prefix.ts";
 
-/** `RTF_UP` and `RTF_REJECT` (uapi/linux/route.h): a route in use, and one that exists to refuse. */
+/** `RTF_UP` and `RTF_REJECT` (uapi/linux/route.h): a route in use, and one that rejects. */
 const RTF_UP = 0x0001;
 const RTF_REJECT = 0x0200;
 
@@ -82,16 +82,4 @@ function hasDefaultRoute6(table: string): boolean {
 function isUsable(flags: string | undefined, name: string | undefined): boolean {
   const bits = Number(`0x${flags}`);
   return (bits & RTF_UP) !== 0 && (bits & RTF_REJECT) === 0 && name !== "lo";
-}
-
-function rowsOf(table: string): readonly (readonly string[])[] {
-  return table.split("\n").map((line) => line.trim().split(/\s+/));
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -1,6 +1,6 @@
-/** The /64 of this node's own SideroLink address, from the kernel's table: the surest way to Omni's address in the tunnel. */
-import { readFileSync } from "node:fs";
+/** The /64 of this node's own SideroLink address, from the kernel's table. Omni's address in the tunnel is in it. */
 import ipaddr from "ipaddr.js";
+import { rowsOf, textOf } from "./proc-table.ts";
 
 /** The tunnel's interface: kernel WireGuard, or Talos' userspace device when WireGuard goes through gRPC. */
 export const SIDEROLINK_INTERFACES: readonly string[] = ["siderolink", "siderolinktun"];
@@ -15,21 +15,16 @@ const IF_INET6_PATH = "/proc/net/if_inet6";
  * kernel's list of IPv6 addresses, by default /proc/net/if_inet6.
  */
 export function siderolinkPrefix(path: string = IF_INET6_PATH): string | undefined {
-  try {
-    return parseSiderolinkPrefix(readFileSync(path, "utf8"));
-  } catch {
-    // No such table: IPv6 is off, and there can be no tunnel.
-    return undefined;
-  }
+  // Without such a table IPv6 is off, so there is no tunnel.
+  return parseSiderolinkPrefix(textOf(path));
 }
 
 /**
  * The same from the table's text. A line is: address (32 hex digits), interface index, prefix length, scope, flags, name.
- * Only unique local addresses count (RFC 4193): SideroLink's are, and the interface has a link-local one besides.
+ * Only unique local addresses count (RFC 4193), as SideroLink's are. The interface also has a link-local one.
  */
 export function parseSiderolinkPrefix(table: string): string | undefined {
-  for (const line of table.split("\n")) {
-    const [digits = "", , , , , name = ""] = line.trim().split(/\s+/);
+  for (const [digits = "", , , , , name = ""] of rowsOf(table)) {
     if (!SIDEROLINK_INTERFACES.includes(name) || !/^[0-9a-f]{32}$/i.test(digits)) continue;
     const address = new ipaddr.IPv6([...Buffer.from(digits, "hex")]);
     if (address.range() === "uniqueLocal") {

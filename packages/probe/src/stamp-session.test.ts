@@ -11,10 +11,10 @@ const keyed = { probe: "stamp", authenticated: true } as const;
 const KEY = new TextEncoder().encode("0123456789abcdef");
 const START = ntpFromWallMs(1_800_000_000_000);
 
-/** What becomes of the n-th request: answered, answered twice, lost on its way there, or on the way back. */
+/** What happens to a request: it is answered, answered twice, or lost on the forward or the return path. */
 type Fate = "answer" | "twice" | "forward" | "return";
 
-/** A stateful reflector behind a path with these fates; after the last every request is answered. */
+/** A stateful reflector behind a path with these fates, in the order of requests. Later requests are answered. */
 function statefulPeer(fates: readonly Fate[], key?: Uint8Array) {
   const sources = new Set<number>();
   let requests = 0;
@@ -32,7 +32,7 @@ function statefulPeer(fates: readonly Fate[], key?: Uint8Array) {
 }
 
 describe("a session of STAMP", () => {
-  it("keeps its port, and tells on which way packets are lost", async () => {
+  it("keeps its port, and shows in which direction packets are lost", async () => {
     const { peer: opening, sources } = statefulPeer(["answer", "forward", "return", "answer", "twice", "answer"]);
     await using peer = await opening;
     const world = worldOf();
@@ -61,7 +61,7 @@ describe("a session of STAMP", () => {
     world.sessions.close();
   });
 
-  it("tells nothing of a direction by a reflector that copies the number", async () => {
+  it("shows no direction when the reflector copies the number (M4)", async () => {
     await using peer = await udpPeer((bytes, from, socket) => {
       const request = decodeSender(bytes);
       if (request.kind !== "ok") return;
@@ -74,7 +74,7 @@ describe("a session of STAMP", () => {
     world.sessions.close();
   });
 
-  it("is authenticated by the key of the moment, and not without one", async () => {
+  it("is authenticated with the key, and not sent without one", async () => {
     const { peer: opening } = statefulPeer([], KEY);
     await using peer = await opening;
     const ask = async (stampKey?: Uint8Array) => {
@@ -88,7 +88,7 @@ describe("a session of STAMP", () => {
     expect(await ask()).toBe("stamp-unkeyed");
   });
 
-  it("outlives a refusal, and begins anew when its target has moved", async () => {
+  it("survives a refusal, and starts again when its target has moved", async () => {
     const { peer: opening, sources } = statefulPeer([]);
     await using peer = await opening;
     const world = worldOf();

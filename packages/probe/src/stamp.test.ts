@@ -10,7 +10,7 @@ beforeAll(stampsReady);
 const stamp = { probe: "stamp", authenticated: false } as const;
 const START = ntpFromWallMs(1_800_000_000_000);
 
-/** A reflector that says it kept the request for `residenceMs`, after `change` to its replies; none is sent for no reply. */
+/** A reflector with a residence time of `residenceMs`, that sends what `change` makes of its reply. */
 function reflectorPeer(
   residenceMs: number,
   change: (reply: ReflectedPacket) => readonly ReflectedPacket[] = (reply) => [reply],
@@ -24,7 +24,7 @@ function reflectorPeer(
 }
 
 describe("the STAMP probe", () => {
-  it("is answered by its own packet's reply, with the kernel's arrival time", async () => {
+  it("is answered by the reply to its packet, with the kernel's arrival time", async () => {
     await using peer = await reflectorPeer(0);
     const sample = await probe(targetOf(stamp, peer), worldOf());
     expect(sample.outcome).toEqual({ reason: "answered", phase: "first-byte" });
@@ -32,7 +32,7 @@ describe("the STAMP probe", () => {
     expect(sample.evidence.address).toBe("127.0.0.1");
   });
 
-  it("takes the reflector's own time off (T4 − T1 less T3 − T2)", async () => {
+  it("subtracts the residence time (T4 − T1 less T3 − T2)", async () => {
     const clock = new PunctualClock();
     await using peer = await reflectorPeer(100, (reply) => {
       clock.stall(110);
@@ -44,8 +44,8 @@ describe("the STAMP probe", () => {
     expect(sample.rtt?.ns).toBeLessThanOrEqual(took - 100e6);
   });
 
-  it("counts others' replies as strays and still finds its own", async () => {
-    const late = (reply: ReflectedPacket) => ({
+  it("counts replies to other packets as strays, and finds its own", async () => {
+    const earlier = (reply: ReflectedPacket) => ({
       ...reply,
       sender: { ...reply.sender, sequence: reply.sender.sequence - 1 },
     });
@@ -53,11 +53,11 @@ describe("the STAMP probe", () => {
       ...reply,
       sender: { ...reply.sender, sentAt: reply.sender.sentAt - 1n },
     });
-    await using peer = await reflectorPeer(0, (reply) => [late(reply), older(reply), reply]);
+    await using peer = await reflectorPeer(0, (reply) => [earlier(reply), older(reply), reply]);
     const sample = await probe(targetOf(stamp, peer), worldOf());
     expect(sample.outcome.reason).toBe("answered");
     expect(sample.evidence.strays).toBe(2);
-    await using wrong = await reflectorPeer(0, (reply) => [late(reply)]);
+    await using wrong = await reflectorPeer(0, (reply) => [earlier(reply)]);
     const lost = await probe(targetOf(stamp, { port: wrong.port, timeoutMs: 60 }), worldOf());
     expect(lost.outcome.reason).toBe("timeout");
     expect(lost.evidence.strays).toBe(1);
@@ -65,8 +65,8 @@ describe("the STAMP probe", () => {
 
   it.each([
     ["that is no STAMP packet", "short", () => udpPeer((_, from, socket) => socket.send("?", from.port, from.address))],
-    ["that stayed longer than it was away", "residence", () => reflectorPeer(10_000)],
-    ["that left before it came", "residence", () => reflectorPeer(-1)],
+    ["with a residence time longer than T4 − T1", "residence", () => reflectorPeer(10_000)],
+    ["with a negative residence time", "residence", () => reflectorPeer(-1)],
   ])("rejects a reply %s", async (_, code, open) => {
     await using peer = await open();
     const sample = await probe(targetOf(stamp, peer), worldOf());
@@ -82,7 +82,7 @@ describe("the STAMP probe", () => {
     expect((await probe(targetOf(stamp, { port: await closedPort() }), worldOf())).outcome.reason).toBe("refused");
   });
 
-  it("never looks like WireGuard, whatever chance says", async () => {
+  it("never looks like WireGuard, whatever number is drawn", async () => {
     const first: (number | undefined)[] = [];
     await using peer = await udpPeer((bytes, from, socket) => {
       first.push(bytes[0]);
@@ -94,7 +94,7 @@ describe("the STAMP probe", () => {
     expect(first).toEqual([0x80, 0xa0, 0xff]);
   });
 
-  it("is answered, not lost, when the loop stalls past the deadline (M3)", async () => {
+  it("is answered, not lost, when the event loop stalls past the deadline (M3)", async () => {
     const clock = new PunctualClock();
     await using peer = await udpPeer((bytes, from, socket) => {
       const request = decodeSender(bytes);

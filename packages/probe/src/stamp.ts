@@ -1,6 +1,6 @@
 /**
- * STAMP (RFC 8762): the Session-Sender. The round trip is T4 − T1 by this host less T3 − T2 by the reflector, so neither clock needs to
- * be right, and the reflector's own slowness is not the path's. What a session is: see stamp-session.
+ * STAMP (RFC 8762): the Session-Sender. The round trip is T4 − T1 by this host less T3 − T2 by the reflector. So neither clock needs to
+ * be right, and the reflector's residence time is not counted. What a session is: see stamp-session.
  */
 import { NS_PER_US, type Outcome } from "@lifeline/measure";
 import { residenceNs } from "@lifeline/stamp";
@@ -11,10 +11,10 @@ import type { ProbeProtocol } from "./protocol.ts";
 import type { Reply } from "./stamp-session.ts";
 import { judgeDatagramError } from "./udp.ts";
 
-/** Least round trip that is left once the residence is taken off: the two clocks may differ by this much in so short a time. */
+/** Least round trip after the residence time was subtracted: the two clocks may differ by this much in so short a time. */
 const ROUND_TRIP_MIN_NS = NS_PER_US;
 
-/** Answered by a reply to this very packet; lost by silence. */
+/** Answered by a reply to this packet; lost by silence. */
 export const probeStamp: ProbeProtocol<"stamp"> = async (target, { authenticated }, world) => {
   const trace = emptyTrace();
   const key = authenticated ? world.stampKey : undefined;
@@ -36,10 +36,10 @@ function judge(end: DatagramEnd<Reply>, trace: Trace): Outcome {
   if (end.value.kind === "malformed") return malformed(end.value.code, trace);
   if (end.late !== undefined) return outcome(end.late, "first-byte");
   const { elapsedNs, source } = end.arrival;
-  const stayNs = residenceNs(end.value.packet);
-  const roundTripNs = elapsedNs - stayNs;
-  // A stay that is negative, or longer than the packet was away, is a stepped clock: no round trip can be had from it.
-  if (stayNs < 0 || roundTripNs < 0) return malformed("residence", trace);
+  const residentNs = residenceNs(end.value.packet);
+  const roundTripNs = elapsedNs - residentNs;
+  // A residence time that is negative or longer than T4 − T1 shows that a clock was stepped, so there is no round trip.
+  if (residentNs < 0 || roundTripNs < 0) return malformed("residence", trace);
   trace.rtt = { ns: Math.max(ROUND_TRIP_MIN_NS, roundTripNs), source };
   return outcome("answered", "first-byte");
 }

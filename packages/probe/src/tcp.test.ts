@@ -19,14 +19,14 @@ describe("the TCP probe", () => {
     expect(sample.endedAtMs).toBeGreaterThanOrEqual(sample.startedAtMs);
   });
 
-  it("falls back to the monotonic clock without the kernel's, and says so", async () => {
+  it("is timed by the monotonic clock without the kernel's, and says so", async () => {
     await using peer = await tcpPeer();
     const sample = await probe(targetOf(tcp, peer), worldOf({ kernel: "none" }));
     expect(sample.outcome.reason).toBe("answered");
     expect(sample.rtt?.source).toBe("monotonic");
   });
 
-  it("connects over IPv6 to the very address (M1)", async () => {
+  it("connects over IPv6 to that address (M1)", async () => {
     await using peer = await tcpPeer(undefined, "::1");
     const sample = await probe(targetOf(tcp, { port: peer.port, host: "localhost", family: 6 }), worldOf());
     expect(sample.outcome.reason).toBe("answered");
@@ -35,7 +35,7 @@ describe("the TCP probe", () => {
 
   it("does not try the other family (M1)", async () => {
     await using peer = await tcpPeer(undefined, "::1");
-    // At 127.0.0.1 somebody else may have the same port.
+    // At 127.0.0.1 another process may have the same port.
     using hosts = temporaryFile("hosts", "127.77.0.1 both\n::1 both\n");
     const sample = await probe(targetOf(tcp, { port: peer.port, host: "both" }), worldOf({ hostsFile: hosts.path }));
     expect(sample.outcome).toEqual({ reason: "refused", phase: "connect" });
@@ -45,26 +45,26 @@ describe("the TCP probe", () => {
   it.each([
     [false, "refused"],
     [true, "answered"],
-  ])("takes a reset, when acceptReset is %s, as %s with a round trip", async (acceptReset, reason) => {
+  ])("judges a reset, when acceptReset is %s, as %s with a round trip", async (acceptReset, reason) => {
     const sample = await probe(targetOf({ probe: "tcp", acceptReset }, { port: await closedPort() }), worldOf());
     expect(sample.outcome).toEqual({ reason, phase: "connect" });
     expect(sample.rtt?.source).toBe("monotonic");
     expect(sample.evidence.code).toBe("ECONNREFUSED");
   });
 
-  it("loses a SYN that is dropped, with no round trip", async () => {
+  it("times out when the SYN is dropped, without a round trip", async () => {
     await using peer = await silentTcpPort();
     const sample = await probe(targetOf(tcp, { port: peer.port, timeoutMs: 60 }), worldOf());
     expect(sample.outcome).toEqual({ reason: "timeout", phase: "connect" });
     expect(sample.rtt).toBeUndefined();
   });
 
-  it("counts the SYNs the kernel sent again", async () => {
+  it("counts the SYNs that the kernel sent again", async () => {
     await using peer = await silentTcpPort();
     const startedNs = systemClock.monotonicNs();
     const sample = await probe(targetOf(tcp, { port: peer.port, timeoutMs: 1_900 }), worldOf());
     const tookNs = systemClock.monotonicNs() - startedNs;
-    // The kernel waits a second before each.
+    // The kernel waits at least a second before each.
     expect(sample.evidence.synRetransmits).toBeGreaterThanOrEqual(1);
     expect(sample.evidence.synRetransmits).toBeLessThanOrEqual(Math.floor(tookNs / 1e9));
   });
@@ -83,7 +83,7 @@ describe("the TCP probe", () => {
 });
 
 describe("a stalled event loop (M3)", () => {
-  it("does not make a loss of a handshake the kernel finished: it is answered with the kernel's time", async () => {
+  it("does not lose a handshake that the kernel finished: it is answered, with the kernel's time", async () => {
     await using peer = await tcpPeer();
     const clock = new PunctualClock();
     const sampling = probe(targetOf(tcp, peer), worldOf({ clock }));
@@ -95,7 +95,7 @@ describe("a stalled event loop (M3)", () => {
     expect(sample.rtt?.ns).toBeLessThan(10_000e6);
   });
 
-  it("is named when there is no kernel to prove it: stalled, never lost", async () => {
+  it("makes an attempt stalled, not lost, without the kernel's stamps", async () => {
     await using peer = await tcpPeer();
     const clock = new PunctualClock();
     const sampling = probe(targetOf(tcp, peer), worldOf({ clock, kernel: "none" }));
@@ -103,19 +103,19 @@ describe("a stalled event loop (M3)", () => {
     clock.stall(20_000);
     const sample = await sampling;
     expect(sample.outcome.reason).toBe("stalled");
-    // What was held up is no latency either.
+    // The time of a stall is no latency.
     expect(sample.rtt).toBeUndefined();
     expect(sample.phases.connectNs).toBeUndefined();
   });
 
-  it("is no matter of a little load: a black hole is lost under it all the same", async () => {
+  it("is more than timers that are a little late: then a dropped SYN is a timeout", async () => {
     await using peer = await silentTcpPort();
     const world = worldOf({ clock: new LaggingClock(35) });
     const sample = await probe(targetOf(tcp, { port: peer.port, timeoutMs: 900 }), world);
     expect(sample.outcome.reason).toBe("timeout");
   });
 
-  it("also takes back a loss that happened under it", async () => {
+  it("makes a dropped SYN stalled too", async () => {
     await using peer = await silentTcpPort();
     const clock = new PunctualClock();
     const sampling = probe(targetOf(tcp, peer), worldOf({ clock }));

@@ -1,15 +1,15 @@
 /**
  * TCP connect: the port accepts, refuses, or is silent.
  *
- * The connection is ended by a reset, not a FIN: it carried nothing, and a reset frees the port here and the state in every
- * NAT and firewall on the way at once, where a FIN leaves TIME_WAIT for a minute at each probe.
+ * A reset ends the connection, not a FIN. Nothing was sent on it, and a reset at once frees the port here and the state in every NAT and
+ * firewall on the path. A FIN would leave TIME_WAIT for a minute after each probe.
  */
 import { dial } from "./dial.ts";
 import { locate } from "./locate.ts";
 import { emptyTrace, outcome, resultOf } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 
-/** Answered by a handshake, or by a reset where `acceptReset` says that a closed port proves the path as well. */
+/** Answered by a handshake, or by a reset with `acceptReset`, where a closed port proves the path as well. */
 export const probeTcp: ProbeProtocol<"tcp"> = async (target, { acceptReset }, world) => {
   const trace = emptyTrace();
   const located = await locate(world, target, trace);

@@ -1,9 +1,9 @@
 /**
- * A TLS handshake over a connected socket, with the chain captured and judged afterwards.
+ * A TLS handshake over a connected socket. The chain is captured, and judged afterwards.
  *
- * 1. Node is told to accept any certificate so that the handshake completes and the chain is seen; nothing is sent over a
- *    connection before {@link judgePeer} has found it good.
- * 2. Sessions are never resumed: each attempt proves the whole handshake.
+ * 1. Node accepts any certificate, so that the handshake completes and the chain can be read. No data is sent over the connection before
+ *    {@link judgePeer} has found no fault.
+ * 2. Sessions are never resumed: each attempt tests the whole handshake.
  */
 import type { Socket } from "node:net";
 import { connect, type PeerCertificate, type TLSSocket } from "node:tls";
@@ -14,7 +14,7 @@ import { outcome, type Trace } from "./probe-result.ts";
 import { judgePeer, serverNameOf } from "./trust.ts";
 import type { ProbeWorld } from "./world.ts";
 
-/** What to ask of the peer. */
+/** What is required of the peer. */
 export interface HandshakeOptions {
   /** The host that the certificate must be for. */
   readonly host: string;
@@ -23,15 +23,14 @@ export interface HandshakeOptions {
   readonly alpn: readonly string[];
 }
 
-/** A session, whatever its certificate is worth: `fault` says what is wrong with it. Or how the attempt ended without one. */
+/** A session, where `fault` says what is wrong with its certificate; or how the attempt ended without one. */
 export type Secured =
   | { readonly kind: "secure"; readonly socket: TLSSocket; readonly fault: Outcome | undefined }
   | { readonly kind: "ended"; readonly outcome: Outcome };
 
-type Shaken = { readonly kind: "secure" } | { readonly kind: "error"; readonly code: string };
+type HandshakeEnd = { readonly kind: "secure" } | { readonly kind: "error"; readonly code: string };
 
-/** Completes TLS over `socket`; fills in tlsNs, version, ALPN and chain. The caller destroys the
- * socket, which ends the session with it. */
+/** Completes TLS over `socket`. Fills in tlsNs, version, ALPN and chain. The caller destroys the socket, which ends the session. */
 export async function secure(
   world: ProbeWorld,
   socket: Socket,
@@ -53,17 +52,17 @@ export async function secure(
     host: options.host,
     servername: serverNameOf(options.host),
     ALPNProtocols: [...options.alpn],
-    // The name is judged with the chain, by code, once the handshake is over. Node reads the whole chain for this call.
+    // The name is judged with the chain after the handshake. Node has read the whole chain for this call.
     checkServerIdentity: (_host, certificate) => {
       shown = certificate;
       return undefined;
     },
   });
-  const shaken = await deadline.race(whenSecure(session));
-  if (isExpired(shaken)) return ended(outcome(shaken.stalled ? "stalled" : "handshake-timeout", "tls"));
-  if (shaken.kind === "error") {
-    trace.evidence.code = shaken.code;
-    return ended(outcome(reasonOfTlsCode(shaken.code), "tls"));
+  const handshake = await deadline.race(whenSecure(session));
+  if (isExpired(handshake)) return ended(outcome(handshake.stalled ? "stalled" : "handshake-timeout", "tls"));
+  if (handshake.kind === "error") {
+    trace.evidence.code = handshake.code;
+    return ended(outcome(reasonOfTlsCode(handshake.code), "tls"));
   }
   const late = deadline.lateness(deadline.elapsedNs());
   if (late !== undefined) return ended(outcome(late, "tls"));
@@ -72,16 +71,16 @@ export async function secure(
   return { kind: "secure", socket: session, fault };
 }
 
-function whenSecure(session: TLSSocket): Promise<Shaken> {
+function whenSecure(session: TLSSocket): Promise<HandshakeEnd> {
   return new Promise((resolve) => {
     session.once("secureConnect", () => resolve({ kind: "secure" }));
     session.once("close", () => resolve({ kind: "error", code: "ECONNRESET" }));
-    // Stays for the session's life: what fails after the attempt is over concerns nobody, and must not be thrown.
+    // Stays for the session's life: an error after the end of the attempt must not be thrown.
     session.on("error", (error) => resolve({ kind: "error", code: codeOf(error) }));
   });
 }
 
-/** Notes what was negotiated and says what is wrong with the certificate. */
+/** Fills in what was negotiated, and returns what is wrong with the certificate. */
 function examine(
   world: ProbeWorld,
   session: TLSSocket,
@@ -102,7 +101,7 @@ function examine(
 /** OpenSSL's name for alert 120 (RFC 7301 §3.2), as Node spells it in both generations of OpenSSL. */
 const NO_APPLICATION_PROTOCOL = /^ERR_SSL_(TLSV1|SSL)_ALERT_NO_APPLICATION_PROTOCOL$/;
 
-/** A TLS failure by its code: a reset or a close is the path's, all else is the protocol's. */
+/** The reason for a TLS failure by its code. A reset or a close is blamed on the path, anything else on the protocol. */
 export function reasonOfTlsCode(code: string): "reset" | "alpn-mismatch" | "tls-protocol" {
   if (["ECONNRESET", "EPIPE", "ECONNABORTED"].includes(code)) return "reset";
   return NO_APPLICATION_PROTOCOL.test(code) ? "alpn-mismatch" : "tls-protocol";

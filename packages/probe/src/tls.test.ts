@@ -22,7 +22,7 @@ async function probeNamed(port: number, options: Parameters<typeof targetOf>[0] 
 }
 
 describe("the TLS probe", () => {
-  it("is answered by a trusted chain for the right name, and notes what was agreed", async () => {
+  it("is answered by a trusted chain for the right name, and records what was negotiated", async () => {
     await using peer = await tlsPeer("leaf-chain.pem", { ALPNProtocols: ["h2"] });
     const sample = await probeNamed(peer.port, { ...tls, alpn: ["h2"], alpnRequired: true });
     expect(sample.outcome).toEqual({ reason: "answered", phase: "tls" });
@@ -45,7 +45,7 @@ describe("the TLS probe", () => {
     ["a wrong name", "good.pem", "other.test", "tls-name-mismatch", "ERR_TLS_CERT_ALTNAME_INVALID"],
     ["an expired certificate", "expired.pem", "peer.test", "tls-expired", "CERT_HAS_EXPIRED"],
     ["one not valid yet", "future.pem", "peer.test", "tls-not-yet-valid", "CERT_NOT_YET_VALID"],
-  ])("rejects %s by its code, and still shows the chain", async (_, certificate, host, reason, code) => {
+  ])("rejects %s by its code, and records the chain", async (_, certificate, host, reason, code) => {
     await using peer = await tlsPeer(certificate);
     const sample = await probeNamed(peer.port, tls, host);
     expect(sample.outcome).toEqual({ reason, phase: "tls" });
@@ -57,17 +57,11 @@ describe("the TLS probe", () => {
   const LEAF = "UNABLE_TO_VERIFY_LEAF_SIGNATURE";
 
   it.each([
-    // Alone, and it says where its issuer's certificate is to be had.
+    // Alone, with the URL of its issuer's certificate.
     ["its issuer's URL and no issuer", "aia-alone.pem", "root.pem", "tls-incomplete-chain", LEAF],
-    [
-      "the same, where no such authority is known either",
-      "aia-alone.pem",
-      "unknown-root.pem",
-      "tls-incomplete-chain",
-      LEAF,
-    ],
+    ["the same, when the root is unknown too", "aia-alone.pem", "unknown-root.pem", "tls-incomplete-chain", LEAF],
     ["the whole chain", "aia-chain.pem", "root.pem", undefined, undefined],
-    // Nothing tells these from a certificate of an unknown authority's own.
+    // These cannot be distinguished from a certificate that an unknown authority issued itself.
     ["no issuer and no URL", "leaf-alone.pem", "root.pem", "tls-untrusted", LEAF],
     [
       "an intermediate of an unknown root",
@@ -78,13 +72,13 @@ describe("the TLS probe", () => {
     ],
     ["an unknown root, shown", "aia-unknown-root.pem", "root.pem", "tls-untrusted", "SELF_SIGNED_CERT_IN_CHAIN"],
     ["the name of a trusted root on another key", "aia-same-name-root.pem", "root.pem", "tls-untrusted", LEAF],
-  ])("tells a chain that shows %s", async (_, certificate, root, reason, code) => {
+  ])("judges a chain that shows %s", async (_, certificate, root, reason, code) => {
     await using peer = await tlsPeer(certificate);
-    const ways = [
+    const trusts = [
       { trust: { kind: "private", caPem: fixture(root) } as const, publicRoots: [fixture("good.pem")] },
       { trust: { kind: "public" } as const, publicRoots: [fixture(root)] },
     ];
-    for (const { trust, publicRoots } of ways) {
+    for (const { trust, publicRoots } of trusts) {
       using hosts = temporaryFile("hosts", "127.0.0.1 peer.test\n");
       const target = targetOf({ ...tls, trust }, { port: peer.port, host: "peer.test" });
       const sample = await probe(target, worldOf({ hostsFile: hosts.path, publicRoots }));
@@ -93,7 +87,7 @@ describe("the TLS probe", () => {
     }
   });
 
-  it("says of a key on a curve that Node cannot name what it is, and goes on", async () => {
+  it("survives a key on a curve that Node cannot name, and records the chain", async () => {
     await using peer = await tlsPeer("brainpool.pem");
     for (let times = 0; times < 2; times += 1) {
       const sample = await probeNamed(peer.port, tls);
@@ -102,7 +96,7 @@ describe("the TLS probe", () => {
     }
   });
 
-  it("judges a chain against the host's own roots where no others are given", async () => {
+  it("judges a chain by the host's own roots when no others are given", async () => {
     await using peer = await tlsPeer("aia-alone.pem");
     using hosts = temporaryFile("hosts", "127.0.0.1 peer.test\n");
     const world = createProbeWorld({
@@ -115,7 +109,7 @@ describe("the TLS probe", () => {
     expect((await probe(target, world)).outcome.reason).toBe("tls-incomplete-chain");
   });
 
-  it("gives the handshake below it one SYN's time: a dropped SYN is loss, not a slow exchange (M1)", async () => {
+  it("gives the TCP handshake the time of one SYN: a dropped SYN is loss, not a slow exchange (M1)", async () => {
     await using peer = await silentTcpPort();
     using hosts = temporaryFile("hosts", "127.0.0.1 peer.test\n");
     const target = targetOf(tls, { port: peer.port, host: "peer.test", timeoutMs: 3_000 });
@@ -135,14 +129,14 @@ describe("the TLS probe", () => {
     expect(sample.rtt).toBeUndefined();
   });
 
-  it("trusts only the private authority it is given", async () => {
+  it("trusts only the given private authority", async () => {
     await using peer = await tlsPeer("good.pem");
     const privately = (name: string) => ({ ...tls, trust: { kind: "private", caPem: fixture(name) } }) as const;
     expect((await probeNamed(peer.port, privately("root.pem"))).outcome.reason).toBe("answered");
     expect((await probeNamed(peer.port, privately("unknown-root.pem"))).outcome.reason).toBe("tls-untrusted");
   });
 
-  it("checks an address literal against the certificate's addresses, and sends it no server name", async () => {
+  it("compares an address literal with the certificate's addresses, and sends no server name", async () => {
     const names: (string | undefined)[] = [];
     await using peer = await tlsPeer("good.pem", {
       SNICallback: (name, done) => {
@@ -158,7 +152,7 @@ describe("the TLS probe", () => {
   it.each([
     ["the server has no ALPN", {}, "alpn-mismatch"],
     ["the server refuses ours", { ALPNProtocols: ["acme"] }, "alpn-mismatch"],
-  ])("misses a required protocol when %s", async (_, options, reason) => {
+  ])("is a mismatch of a required protocol when %s", async (_, options, reason) => {
     await using peer = await tlsPeer("good.pem", options);
     const sample = await probeNamed(peer.port, { ...tls, alpn: ["h2"], alpnRequired: true });
     expect(sample.outcome).toEqual({ reason, phase: "tls" });
@@ -174,19 +168,19 @@ describe("the TLS probe", () => {
   });
 
   it.each([
-    ["says nothing", () => {}, "handshake-timeout"],
+    ["is silent", () => {}, "handshake-timeout"],
     ["resets mid-handshake", (socket) => socket.once("data", () => socket.resetAndDestroy()), "reset"],
     ["closes mid-handshake", (socket) => socket.once("data", () => socket.end()), "reset"],
     ["speaks no TLS", (socket) => socket.end("220 mail.test ESMTP\r\n"), "tls-protocol"],
-  ] satisfies [string, Parameters<typeof tcpPeer>[0], string][])("tells a peer that %s", async (_, serve, reason) => {
+  ] satisfies [string, Parameters<typeof tcpPeer>[0], string][])("judges a peer that %s", async (_, serve, reason) => {
     await using peer = await tcpPeer(serve);
     const sample = await probe(targetOf(tls, { port: peer.port, timeoutMs: 150 }), worldOf());
     expect(sample.outcome).toEqual({ reason, phase: "tls" });
-    // TCP answered, whatever came after: latency means the same for every probe.
+    // TCP answered, so there is a round trip: it means the same for every probe.
     expect(sample.rtt?.source).toBe("kernel");
   });
 
-  it("takes no duration from a handshake it was held up in (M3)", async () => {
+  it("has no duration when this process stalled in the handshake (M3)", async () => {
     const clock = new PunctualClock();
     await using peer = await tlsPeer("good.pem", {
       SNICallback(_name, done) {
@@ -205,13 +199,13 @@ describe("the TLS probe", () => {
   });
 
   it.each([
-    ["is nonsense", "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"],
+    ["cannot be parsed", "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"],
     ["is empty", ""],
     [
-      "is only in part nonsense",
+      "can be parsed only in part",
       `${fixture("root.pem")}-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n`,
     ],
-  ])("puts an authority that %s down to this agent, and not to an interception", async (_, caPem) => {
+  ])("blames this agent for an authority that %s, and does not suspect an interception", async (_, caPem) => {
     await using peer = await tlsPeer("good.pem");
     const sample = await probeNamed(peer.port, { ...tls, trust: { kind: "private", caPem } });
     expect(sample.outcome).toEqual({ reason: "agent-resource", phase: "plan" });
@@ -219,7 +213,7 @@ describe("the TLS probe", () => {
   });
 });
 
-/** Lets the event loop read what the kernel holds, so many times. */
+/** Lets the event loop turn, and read what the kernel holds, `count` times. */
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,9 +1,9 @@
-/** TLS: the handshake completes, the chain ends at a trusted authority, the name and the application protocol are right. */
+/** TLS: the handshake completes, the chain ends at a trusted authority, and the name and the application protocol match. */
 import { closeChannel, openChannel } from "./channel.ts";
 import { emptyTrace, outcome, resultOf } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 
-/** Answered by a good certificate and, where it is required, the first ALPN protocol offered. */
+/** Answered by a certificate without fault and, where it is required, the first ALPN protocol offered. */
 export const probeTls: ProbeProtocol<"tls"> = async (target, { trust, alpn, alpnRequired }, world) => {
   const trace = emptyTrace();
   const channel = await openChannel(world, target, { trust, alpn }, trace);

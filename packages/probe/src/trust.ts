@@ -1,11 +1,11 @@
 /**
- * Which authorities count, as secure contexts; and what a certificate chain is worth.
+ * Trusted authorities as secure contexts, and the judgement of certificate chains.
  *
- * 1. The chain is captured whether or not it is trusted: an intercepted connection is worth its evidence.
- * 2. Verdicts come from OpenSSL's and Node's codes, never from messages.
- * 3. A chain that OpenSSL cannot follow is *incomplete* only when the server's own certificate says so; see
- *    {@link lacksIntermediate}. All else that does not end at a trusted authority is untrusted.
- * 4. Contexts are cached, at most {@link CONTEXTS_MAX}, for making one parses every root; the least recently used goes first.
+ * 1. The chain is captured whether or not it is trusted: it is the evidence of an interception.
+ * 2. Faults are found by OpenSSL's and Node's codes, never by messages.
+ * 3. A chain that OpenSSL cannot follow is *incomplete* only when the server's own certificate shows that; see
+ *    {@link lacksIntermediate}. Every other chain that does not end at a trusted authority is untrusted.
+ * 4. At most {@link CONTEXTS_MAX} contexts are cached, because making one parses every root. The least recently used is evicted.
  */
 import { createHash, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
@@ -22,13 +22,13 @@ import { type ChainCertificate, certificatesOf, type Reason, type Trust } from "
 import { codeOf } from "./errno.ts";
 import { boundedText } from "./probe-result.ts";
 
-/** Contexts kept: one for the public roots and one for each private authority; a deployment has a handful. */
+/** Most contexts that are cached: one for the public roots and one for each private authority; a deployment has a handful. */
 export const CONTEXTS_MAX = 32;
 
-/** Certificates kept of a chain. */
+/** Most certificates of a chain that are kept. */
 export const CHAIN_MAX = 8;
 
-/** Certificates whose description is remembered: chains of three of all 64 endpoints of a large plan, and their successors. */
+/** Most descriptions that are cached: chains of three for all 64 endpoints of a large plan, and their successors. */
 const DESCRIPTIONS_MAX = 256;
 
 /** A context, or the code of why the authority's PEM cannot be read. */
@@ -40,9 +40,9 @@ export type ContextFound =
 export interface TrustStore {
   /** The context for `trust`. Never throws. */
   contextFor(trust: Trust): ContextFound;
-  /** Whether an authority of this very name (as Node prints it) is trusted. Reads every certificate: for failures only. Never throws. */
+  /** Whether an authority with this name (as Node prints it) is trusted. Reads every certificate, so use it for failures only. Never throws. */
   names(trust: Trust, subject: string): boolean;
-  /** A chain that was shown, as evidence. A certificate is read once and then known by its SHA-256. */
+  /** A chain as evidence. A certificate is read once, and then found by its SHA-256. */
   describe(leaf: ShownCertificate | undefined): readonly ChainCertificate[];
 }
 
@@ -72,7 +72,7 @@ function isNamed(pem: string, subject: string): boolean {
   try {
     return new X509Certificate(pem).subject === subject;
   } catch {
-    // What cannot be read is nobody's name; a context of it is refused elsewhere.
+    // A certificate that cannot be read has no name. contextFor reports it.
     return false;
   }
 }
@@ -80,7 +80,7 @@ function isNamed(pem: string, subject: string): boolean {
 function createContext(ca: readonly string[] | undefined): ContextFound {
   try {
     for (const pem of ca ?? []) readEvery(pem);
-    // TLS 1.2 is the floor of every published endpoint (RFC 9325 §3.1.1); 1.3 is offered.
+    // Every published endpoint has TLS 1.2 or above (RFC 9325 §3.1.1).
     const versions = { minVersion: "TLSv1.2", maxVersion: "TLSv1.3" } as const;
     return {
       kind: "context",
@@ -91,43 +91,43 @@ function createContext(ca: readonly string[] | undefined): ContextFound {
   }
 }
 
-/** Throws unless every certificate can be read, and there is one: Node skips what it cannot read, and then trusts nobody. */
+/** Throws unless there is a certificate and each can be read: Node skips what it cannot read, and would then trust no peer. */
 function readEvery(pem: string): void {
   const blocks = certificatesOf(pem);
   for (const block of blocks.length === 0 ? [""] : blocks) new X509Certificate(block);
 }
 
-/** OpenSSL's verification codes (`X509_V_ERR_*`, as Node names them) that are about time; all others are about trust. */
+/** OpenSSL's verification codes (`X509_V_ERR_*`, as Node names them) that concern time. All others concern trust. */
 const TIME_CODES: Readonly<Record<string, Reason>> = {
   CERT_NOT_YET_VALID: "tls-not-yet-valid",
   CERT_HAS_EXPIRED: "tls-expired",
 };
 
-/** OpenSSL's verification codes that mean: the next certificate of the chain is nowhere to be found (`X509_V_ERR_*`). */
+/** OpenSSL's verification codes for a chain whose next certificate was not found (`X509_V_ERR_*`). */
 const ISSUER_CODES: readonly string[] = [
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
   "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
   "UNABLE_TO_GET_ISSUER_CERT",
 ];
 
-/** What a peer showed, and what is wrong with it. */
+/** The chain that a peer showed, and what is wrong with it. */
 export interface PeerJudgement {
   /** Leaf first, completed from the trusted roots where OpenSSL could; at most {@link CHAIN_MAX}. */
   readonly chain: readonly ChainCertificate[];
-  /** Undefined when the chain and the name are good. */
+  /** Undefined when the chain is trusted and the name matches. */
   readonly fault: { readonly reason: Reason; readonly code: string } | undefined;
 }
 
-/** What a certificate is held against. */
+/** What a certificate is judged by. */
 export interface PeerOptions {
-  /** The host that it must be for. */
+  /** The host that the certificate must be for. */
   readonly host: string;
   readonly trust: Trust;
 }
 
 /**
- * Captures and judges the certificate of a peer whose handshake is complete. `shown` is what Node has read of the chain already, where it
- * has: reading it is the dearest part of an attempt, next to the handshake itself.
+ * Captures and judges the certificate of a peer whose handshake is complete. `shown` is the chain if Node has read it already: reading it
+ * is the most expensive part of an attempt after the handshake itself.
  */
 export function judgePeer(
   socket: TLSSocket,
@@ -136,8 +136,8 @@ export function judgePeer(
   shown?: PeerCertificate,
 ): PeerJudgement {
   if (shown !== undefined && isDetailed(shown)) return judged(socket, shown, options, store);
-  // getPeerCertificate reads NIST's name of a key's curve, and a curve without one (brainpoolP256r1, secp256k1) ends the process by a memory
-  // fault (Node 24.21): whoever is measured could end the agent. A trusted chain was read by it already, and its name is held against that.
+  // getPeerCertificate reads NIST's name of a key's curve. A curve without one (brainpoolP256r1, secp256k1) ends the process by a memory
+  // fault (Node 24.21), so a measured peer could end the agent. Node has read a trusted chain with it already, so that is safe.
   const leaf = socket.authorized ? socket.getPeerCertificate(true) : socket.getPeerX509Certificate();
   return judged(socket, leaf, options, store);
 }
@@ -151,11 +151,11 @@ function judged(
   return { chain: store.describe(leaf), fault: faultOf(socket, leaf, options, store) };
 }
 
-/** As much of a certificate as both of Node's readers give. */
+/** The part of a certificate that both of Node's readers return. */
 export interface ShownCertificate {
   readonly raw: Buffer;
   readonly fingerprint256: string;
-  /** Undefined: none was shown. A root's is itself, or none. */
+  /** Undefined: none was shown. That of a root is the root itself, or none. */
   readonly issuerCertificate?: ShownCertificate | undefined;
 }
 
@@ -175,23 +175,26 @@ function faultOf(
     const reason = TIME_CODES[chainCode] ?? (isIncomplete ? "tls-incomplete-chain" : "tls-untrusted");
     return { reason, code: chainCode };
   }
-  // Of a trusted chain it is what getPeerCertificate gives (judgePeer), which is what names are held against.
+  // The leaf of a trusted chain is from getPeerCertificate (judgePeer), as checkServerIdentity requires.
   const mismatch = checkServerIdentity(host.replace(/\.$/, ""), leaf as DetailedPeerCertificate);
   return mismatch === undefined ? undefined : { reason: "tls-name-mismatch", code: codeOf(mismatch) };
 }
 
 /**
- * Whether a chain that cannot be followed lacks an intermediate certificate, rather than ending at an unknown authority.
+ * Whether a chain that cannot be followed lacks an intermediate certificate, and does not end at an unknown authority.
  *
- * The two look alike: neither shows the issuer, and to fetch it would be another attempt, at another host (M1). The rule asks for
- * three things: the server showed its own certificate alone; the certificate names a URL of its issuer's (authority information
- * access, RFC 5280 §4.2.2.1), as every public authority writes into what its intermediates issue (CA/Browser Forum Baseline
- * Requirements §7.1.2.7.7); and the issuer's name is not that of a trusted authority, which would be an impostor, or a successor.
+ * The two look alike. Neither shows the issuer, and fetching it would be another attempt at another host (M1). A chain is incomplete when
+ * all three are true:
  *
- * What it misses, and calls untrusted: a private authority that writes no such URL, and a chain that shows one intermediate and
- * lacks a second, for a server rightly leaves out the root and then looks the same. What it takes for incomplete though it is not: a
- * certificate issued by an unknown root itself, with the root's URL in it; interception products are not known to write one. The
- * chain is kept as evidence either way, so who knows the fleet's issuer can overrule this.
+ * - The server showed its own certificate alone.
+ * - The certificate has a URL of its issuer (authority information access, RFC 5280 §4.2.2.1). Every public authority writes one into
+ *   what its intermediates issue (CA/Browser Forum Baseline Requirements §7.1.2.7.7).
+ * - The issuer's name is not that of a trusted authority. If it were, the key would be another one: a forgery, or a successor.
+ *
+ * The rule calls two kinds of incomplete chain untrusted: one of a private authority that writes no such URL, and one that shows one
+ * intermediate and lacks a second, which looks like a chain whose root was rightly left out. It calls one kind of untrusted chain
+ * incomplete: a certificate that an unknown root itself issued, with the root's URL in it. No interception product is known to write one.
+ * The chain is kept as evidence in any case, so a judge that knows the fleet's issuer can overrule this.
  */
 function lacksIntermediate(leaf: ShownCertificate | undefined, trust: Trust, store: TrustStore): boolean {
   if (leaf?.raw === undefined || leaf.issuerCertificate !== undefined) return false;
@@ -213,7 +216,7 @@ function chainOf(
 ): readonly ChainCertificate[] {
   const chain: ChainCertificate[] = [];
   let shown = leaf;
-  // A root is its own issuer; a peer without a certificate shows an empty object.
+  // A root is its own issuer. For a peer without a certificate Node returns an empty object.
   while (shown?.raw !== undefined && chain.length < CHAIN_MAX) {
     chain.push(describe(shown));
     const { issuerCertificate: issuer } = shown;
@@ -222,7 +225,7 @@ function chainOf(
   return chain;
 }
 
-/** Descriptions by the certificate's SHA-256, at most {@link DESCRIPTIONS_MAX}, the oldest first to go. */
+/** Describes certificates, and caches at most {@link DESCRIPTIONS_MAX} by SHA-256. The oldest is evicted. */
 function createDescriptions(): (shown: ShownCertificate) => ChainCertificate {
   const known = new Map<string, ChainCertificate>();
   return (shown) => {
@@ -247,12 +250,12 @@ function describeCertificate(der: Buffer): ChainCertificate {
   };
 }
 
-/** Node prints one attribute a line (`C=US\nO=…`); evidence is one line. A name may be absent altogether. */
+/** Node prints one attribute a line (`C=US\nO=…`), and evidence is one line. A name may be absent. */
 function nameText(name: string | undefined): string {
   return (name ?? "").replaceAll("\n", ", ");
 }
 
-/** The server name to send: names only, never literals (RFC 6066 §3), without the final dot. */
+/** The server name to send, without the final dot; empty for an address literal (RFC 6066 §3). */
 export function serverNameOf(host: string): string {
   return isIP(host) === 0 ? host.replace(/\.$/, "") : "";
 }

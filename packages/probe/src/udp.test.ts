@@ -11,27 +11,27 @@ beforeAll(stampsReady);
 const udp = { probe: "udp", payloadBytes: 6, expectRefusal: false } as const;
 
 describe("the UDP probe", () => {
-  it("proves a closed port, and takes its ICMP error as a round trip", async () => {
+  it("detects a closed port, with its ICMP error as a round trip", async () => {
     const sample = await probe(targetOf(udp, { port: await closedPort() }), worldOf());
     expect(sample.outcome).toEqual({ reason: "refused", phase: "first-byte" });
     expect(sample.evidence.code).toBe("ECONNREFUSED");
     expect(sample.rtt?.source).toBe("monotonic");
   });
 
-  it("proves a closed port over IPv6", async () => {
+  it("detects a closed port over IPv6", async () => {
     const port = await closedPort("::1");
     const sample = await probe(targetOf(udp, { port, host: "::1", family: 6 }), worldOf());
     expect(sample.outcome.reason).toBe("refused");
   });
 
-  it("makes nothing of silence (M4)", async () => {
+  it("proves nothing by silence (M4)", async () => {
     await using silent = await silentUdpPort();
     const sample = await probe(targetOf(udp, { port: silent.port, timeoutMs: 60 }), worldOf());
     expect(sample.outcome).toEqual({ reason: "silent", phase: "first-byte" });
     expect(sample.rtt).toBeUndefined();
   });
 
-  it("sends one datagram of the size asked, that no one takes for WireGuard", async () => {
+  it("sends one datagram of the required size, which does not look like WireGuard", async () => {
     const seen: Buffer[] = [];
     await using peer = await udpPeer((bytes, from, socket) => {
       seen.push(bytes);
@@ -44,7 +44,7 @@ describe("the UDP probe", () => {
     expect([1, 2, 3, 4]).not.toContain(seen[0]?.[0]);
   });
 
-  it("says that this node has no route", async () => {
+  it("reports that this node may not send", async () => {
     const sample = await probe(targetOf(udp, { port: 9, host: "255.255.255.255" }), worldOf());
     expect(sample.outcome.phase).toBe("request");
     expect(sample.outcome.reason).toBe("admin-prohibited");
@@ -56,7 +56,7 @@ describe("the UDP probe", () => {
     );
   });
 
-  it("does not feel a stalled loop: the kernel stamped the answer (M3)", async () => {
+  it("is answered in time when the event loop stalls: the kernel stamped the answer (M3)", async () => {
     const clock = new PunctualClock();
     await using peer = await udpPeer((_, from, socket) => {
       socket.send("hello", from.port, from.address, () => clock.stall(20_000));
@@ -66,7 +66,7 @@ describe("the UDP probe", () => {
     expect(sample.rtt?.ns).toBeLessThan(10_000e6);
   });
 
-  it("says stalled where there is no stamp to prove it (M3)", async () => {
+  it("is stalled where no stamp shows that the answer was in time (M3)", async () => {
     const clock = new PunctualClock();
     await using peer = await udpPeer((_, from, socket) => {
       socket.send("hello", from.port, from.address, () => clock.stall(20_000));
@@ -75,7 +75,7 @@ describe("the UDP probe", () => {
     expect(sample.outcome.reason).toBe("stalled");
   });
 
-  it("makes no round trip of a refusal it was held up in reading", async () => {
+  it("has no round trip when this process stalled before it read the refusal (M3)", async () => {
     const target = targetOf(udp, { port: await closedPort() });
     const sample = await probe(target, worldOf({ clock: new StallingClock() }));
     expect(sample.outcome).toEqual({ reason: "stalled", phase: "first-byte" });
@@ -98,7 +98,7 @@ describe("the UDP probe of a port known to be closed", () => {
     expect(sample.evidence).toMatchObject({ code: "ECONNREFUSED", address: host, localAddress: host });
   });
 
-  it("is lost in silence: here silence is a loss", async () => {
+  it("times out by silence, which is a loss here", async () => {
     await using silent = await silentUdpPort();
     const sample = await probe(targetOf(closed, { port: silent.port, timeoutMs: 60 }), worldOf());
     expect(sample.outcome).toEqual({ reason: "timeout", phase: "first-byte" });
@@ -112,7 +112,7 @@ describe("the UDP probe of a port known to be closed", () => {
     expect(sample.rtt?.source).toBe("kernel");
   });
 
-  it("says that this process stalled where nobody stamped the refusal (M3)", async () => {
+  it("is stalled when this process stalled before it read the refusal (M3)", async () => {
     const target = targetOf(closed, { port: await closedPort() });
     const sample = await probe(target, worldOf({ clock: new StallingClock() }));
     expect(sample.outcome.reason).toBe("stalled");
@@ -120,7 +120,7 @@ describe("the UDP probe of a port known to be closed", () => {
   });
 });
 
-/** Each deadline starts in the turn that sends: this process is held up right behind it, for longer than a target has to answer. */
+/** Stalls right after a deadline has started, which is in the turn that sends, for longer than a target has to answer. */
 class StallingClock extends PunctualClock {
   override after(delayMs: number, wake: () => void): Timer {
     process.nextTick(() => this.stall(20_000));
@@ -133,7 +133,7 @@ describe("errno", () => {
     ["ECONNREFUSED", "connect", "refused"],
     ["ECONNREFUSED", "datagram-answer", "refused"],
     ["EHOSTUNREACH", "connect", "host-unreachable"],
-    // A connected UDP socket is told of no unreachable host: what it reads back is a filter's (icmp_err_convert).
+    // A connected UDP socket gets no error for an unreachable host, so this one is from a filter (icmp_err_convert).
     ["EHOSTUNREACH", "datagram-answer", "admin-prohibited"],
     ["EHOSTUNREACH", "datagram-send", "network-unreachable"],
     ["EMSGSIZE", "datagram-send", "mtu-too-small"],

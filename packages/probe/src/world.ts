@@ -2,7 +2,7 @@
 import type { Clock } from "@lifeline/measure";
 import type { ClockSample } from "./clock-sample.ts";
 import { type KernelClock, openKernelClock } from "./kernel.ts";
-import { createLinkWatch, type LinkWatch } from "./link-watch.ts";
+import { LinkWatch } from "./link-watch.ts";
 import { createNameResolver, type NameResolver } from "./name-resolver.ts";
 import { StampSessions } from "./stamp-sessions.ts";
 import { createTrustStore, type TrustStore } from "./trust.ts";
@@ -69,7 +69,7 @@ export function createProbeWorld(options: ProbeWorldOptions): ProbeWorld {
     stampKey: options.stampKey,
     proxyAuthorization: options.proxyAuthorization ?? (() => undefined),
     onClockSample: options.onClockSample,
-    link: createLinkWatch(),
+    link: new LinkWatch(),
     sysRoot: options.sysRoot ?? "/sys",
     procRoot: options.procRoot ?? "/proc",
   };

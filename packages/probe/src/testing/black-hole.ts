@@ -1,4 +1,4 @@
-/** For tests: a socket that the kernel answers nothing for. Not part of the package. */
+/** For tests: a socket for which the kernel answers nothing. Not part of the package. */
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 
@@ -13,7 +13,7 @@ const BPF_RET_K = 0x06;
 const FILTER_BYTES = 8;
 const PROGRAM_BYTES = 16;
 
-/** Makes the kernel drop every packet for the socket, SYNs included, as a firewall that drops would. Needs no privilege. */
+/** Makes the kernel drop every packet for the socket, SYNs included, as a firewall would. Needs no privilege. */
 export function dropEverything(fd: number): void {
   const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
   const setsockopt = koffi

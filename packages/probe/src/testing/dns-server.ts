@@ -1,4 +1,4 @@
-/** For tests: a resolver on loopback whose answer is chosen by the first label of the name. Not part of the package. */
+/** For tests: a resolver on loopback whose answer depends on the first label of the name. Not part of the package. */
 import { type Peer, tcpPeer, udpPeer } from "./peers.ts";
 
 /** A resolver and how often each name was asked. */
@@ -20,8 +20,8 @@ const TTL_SECONDS = 30;
 
 /**
  * Answers the query, or undefined for none. Labels: an RCODE's name; `nodata`; `garbage` (no message); `cut` (truncated, and empty); `short`
- * (truncated, with what addresses there was room for);
- * `otherid` (the id of another query); `overrun` (promises more than it holds); `none`; `ttl0`; anything else has addresses.
+ * (truncated, with some addresses); `otherid` (the id of another query); `overrun` (more records in the header than in the message);
+ * `none`; `ttl0`. Any other label has addresses.
  */
 export function answerOf(query: Buffer): Buffer | undefined {
   const { label, type, end } = questionOf(query);

@@ -34,7 +34,7 @@ export function worldOf(changes: Partial<ProbeWorldOptions> = {}): ProbeWorld {
   });
 }
 
-/** A file that is gone at the end. */
+/** A file that is removed at the end. */
 export function temporaryFile(name: string, text: string): Disposable & { readonly path: string } {
   const folder = mkdtempSync(join(tmpdir(), "lifeline-probe-"));
   const path = join(folder, name);
@@ -42,7 +42,7 @@ export function temporaryFile(name: string, text: string): Disposable & { readon
   return { path, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
 }
 
-/** Lets the name be resolved and connect(2) be called, and not yet the loop turn. */
+/** Resolves when the name is resolved and connect(2) was called, before the event loop turns. */
 export async function afterSyn(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
   await new Promise<void>((resolve) => process.nextTick(resolve));

@@ -1,4 +1,4 @@
-/** For tests: real peers on loopback that behave and misbehave. Not part of the package. */
+/** For tests: real peers on loopback, good and bad. Not part of the package. */
 import assert from "node:assert/strict";
 import { createSocket, type Socket as DatagramSocket, type RemoteInfo } from "node:dgram";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ export interface Peer extends AsyncDisposable {
   readonly port: number;
 }
 
-/** A TCP peer that does `serve` with each connection; connections are destroyed at the end. */
+/** A TCP peer that calls `serve` with each connection. Connections are destroyed at the end. */
 export async function tcpPeer(serve: (socket: Socket) => void = () => {}, host = "127.0.0.1"): Promise<Peer> {
   return listening(
     createServer((socket) => {
@@ -46,7 +46,7 @@ export async function listening(server: Server, host = "127.0.0.1"): Promise<Pee
   };
 }
 
-/** A TCP port on which SYNs vanish. */
+/** A TCP port on which the kernel drops every SYN. */
 export async function silentTcpPort(): Promise<Peer> {
   const server = createServer();
   const peer = await listening(server);
@@ -56,14 +56,14 @@ export async function silentTcpPort(): Promise<Peer> {
   return peer;
 }
 
-/** A port on which nothing listens, TCP or UDP: one the kernel has just given and taken back. */
+/** A port on which nothing listens, TCP or UDP: one that the kernel gave to a socket that was then closed. */
 export async function closedPort(host = "127.0.0.1"): Promise<number> {
   const peer = await tcpPeer(undefined, host);
   await peer[Symbol.asyncDispose]();
   return peer.port;
 }
 
-/** A UDP peer that does `serve` with each datagram. */
+/** A UDP peer that calls `serve` with each datagram. */
 export async function udpPeer(
   serve: (bytes: Buffer, from: RemoteInfo, socket: DatagramSocket) => void,
   host = "127.0.0.1",
@@ -82,7 +82,7 @@ export async function udpPeer(
   };
 }
 
-/** A UDP port whose datagrams vanish without an ICMP error. */
+/** A UDP port on which the kernel drops every datagram, without an ICMP error. */
 export async function silentUdpPort(): Promise<Peer> {
   const socket = createSocket("udp4");
   socket.bind(0, "127.0.0.1");
