@@ -6,7 +6,7 @@ import { ServerCredentials } from "@grpc/grpc-js";
 import { manualClock, systemClock } from "@lifeline/measure";
 import { queryPb, reportPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type Admit, admitAnybody, REQUEST_WITHIN_MS } from "./admission.ts";
+import { type Admit, admitAnybody, REQUEST_TIMEOUT_MS } from "./admission.ts";
 import { MessageGatherer } from "./received-bytes.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
 import { addService, createRpcServer, listen, type ServiceImplementation, shutDown } from "./rpc-server.ts";
@@ -190,7 +190,7 @@ describe("a call", () => {
     stream.write(frame(new Uint8Array()));
     const status = statusOf(unary);
     await vi.waitFor(() => expect(admitted).toBe(2));
-    clock.advance(REQUEST_WITHIN_MS);
+    clock.advance(REQUEST_TIMEOUT_MS);
     expect(await status).toBe(RpcStatus.DEADLINE_EXCEEDED);
     expect(hasEnded).toBe(false);
   });

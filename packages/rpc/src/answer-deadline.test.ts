@@ -5,7 +5,7 @@ import { manualClock, systemClock } from "@lifeline/measure";
 import { queryPb, reportPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { admitAnybody } from "./admission.ts";
-import { ANSWER_WITHIN_MS } from "./answer-deadline.ts";
+import { ANSWER_TIMEOUT_MS } from "./answer-deadline.ts";
 import { addService, createRpcServer, listen, type ServiceImplementation, shutDown } from "./rpc-server.ts";
 
 /** What an empty message takes of a stream's window, bytes (grpc/grpc doc/PROTOCOL-HTTP2.md). */
@@ -16,7 +16,10 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** A server that answers each question, and each stream with so many messages, to a client that reads `window` bytes of a stream at first. */
+/**
+ * A server that answers each question, and each stream with so many messages, to a client that reads `window` bytes of
+ * a stream at first.
+ */
 async function serving({ messages = 3, window = 0 } = {}) {
   const clock = manualClock(0);
   let unread = 0;
@@ -66,7 +69,7 @@ describe("an answer that nobody takes", () => {
     if (path === LIST_NODES) stream.end(Buffer.alloc(EMPTY_BYTES));
     await vi.waitFor(() => expect(seen().answered).toBe(1));
     await begun;
-    clock.advance(ANSWER_WITHIN_MS - 1);
+    clock.advance(ANSWER_TIMEOUT_MS - 1);
     expect(seen()).toMatchObject({ unread: 0, aborted: 0 });
     clock.advance(1);
     await closed;
@@ -81,14 +84,14 @@ describe("an answer that nobody takes", () => {
     await once(stream, "response");
     await vi.waitFor(() => expect(seen().answered).toBe(1));
     for (const messages of [1, 2, 3]) {
-      clock.advance(ANSWER_WITHIN_MS - 1);
+      clock.advance(ANSWER_TIMEOUT_MS - 1);
       const taken = once(stream, "data");
       session.settings({ initialWindowSize: messages * EMPTY_BYTES });
       await taken;
       // The server has heard of it once it answers what was asked later.
       await new Promise((settle) => session.ping((_error, durationMs) => settle(durationMs)));
     }
-    clock.advance(10 * ANSWER_WITHIN_MS);
+    clock.advance(10 * ANSWER_TIMEOUT_MS);
     expect(seen()).toEqual({ unread: 0, aborted: 0, answered: 1 });
   });
 
@@ -102,7 +105,7 @@ describe("an answer that nobody takes", () => {
     await ended;
     await vi.waitFor(() => expect(seen().answered).toBe(2));
     await new Promise((settle) => session.ping((_error, durationMs) => settle(durationMs)));
-    clock.advance(10 * ANSWER_WITHIN_MS);
+    clock.advance(10 * ANSWER_TIMEOUT_MS);
     expect(seen()).toMatchObject({ unread: 0, aborted: 0 });
     expect(stream.closed).toBe(false);
   });

@@ -1,4 +1,4 @@
-/** Calls of a service that is not ours, by bytes: the caller brings its own few messages. */
+/** Calls of another project's service. The caller encodes and decodes the messages. */
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { systemClock } from "@lifeline/measure";
 import { rpcErrorFrom } from "./rpc-error.ts";
@@ -11,7 +11,10 @@ export interface ByteClient {
   close(): void;
 }
 
-/** A client of the unix socket at `socketPath`, in plaintext; every call carries `headers`. Nothing is opened before the first call. */
+/**
+ * A client of the unix socket at `socketPath`, in plaintext; every call carries `headers`. Nothing is opened before the
+ * first call.
+ */
 export function createByteClient(socketPath: string, headers: Readonly<Record<string, string>>): ByteClient {
   const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
     ...CHANNEL_LIMITS,
@@ -29,7 +32,7 @@ export function createByteClient(socketPath: string, headers: Readonly<Record<st
           (bytes) => bytes,
           request,
           metadata,
-          // grpc-js takes a deadline as wall time, and reads the same clock at once.
+          // grpc-js takes a deadline as wall time and reads the same clock at once.
           { deadline: systemClock.wallMs() + timeoutMs },
           (error, response) =>
             error === null && response !== undefined ? resolve(response) : reject(rpcErrorFrom(error)),

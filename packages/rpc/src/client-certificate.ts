@@ -1,48 +1,51 @@
-/** The certificate that a client has shown in the handshake, as calls are told of it. */
+/** The certificate that a client has sent in the handshake. */
 import { createHash, type X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import { peerCertificate } from "./peer-certificate.ts";
 
-/** The certificate a client has shown, whose key it has proven. */
+/** A client's certificate. The client has proven that it has the key. */
 export interface ClientCertificate {
   /** Empty unless the subject has exactly one. */
   readonly commonName: string;
   readonly organisations: readonly string[];
   /** SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal. */
   readonly keySha256: string;
-  /** As it was shown. */
+  /** As it was sent. */
   readonly der: Uint8Array;
   /** ms since the epoch */
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
-  /** Why it is not to be believed, in OpenSSL's word (CERT_HAS_EXPIRED …); undefined: it is of the listener's authority and in time. */
+  /**
+   * Why it is not valid, as OpenSSL's code (CERT_HAS_EXPIRED …); undefined: a trusted CA has signed it, and it has not
+   * expired.
+   */
   readonly problem: string | undefined;
 }
 
-/** The certificate of a connection whose handshake is complete; undefined: none was shown. */
+/** The certificate of a connection whose handshake is complete; undefined: the client has sent none. */
 export function clientCertificateOf(socket: TLSSocket): ClientCertificate | undefined {
-  const shown = peerCertificate(socket);
-  if (shown === undefined) return undefined;
-  const { CN: commonName, O: organisations } = subjectOf(shown);
+  const certificate = peerCertificate(socket);
+  if (certificate === undefined) return undefined;
+  const { CN: commonName, O: organisations } = subjectOf(certificate);
   return {
     commonName: typeof commonName === "string" ? commonName : "",
     organisations: [organisations ?? []].flat(),
     keySha256: createHash("sha256")
-      .update(shown.publicKey.export({ format: "der", type: "spki" }))
+      .update(certificate.publicKey.export({ format: "der", type: "spki" }))
       .digest("hex"),
-    der: shown.raw,
-    notBeforeMs: shown.validFromDate.getTime(),
-    notAfterMs: shown.validToDate.getTime(),
+    der: certificate.raw,
+    notBeforeMs: certificate.validFromDate.getTime(),
+    notAfterMs: certificate.validToDate.getTime(),
     problem: socket.authorized ? undefined : problemOf(socket),
   };
 }
 
 function subjectOf(certificate: X509Certificate): Readonly<Record<string, string | string[] | undefined>> {
-  // Node's types have the values as single strings; an attribute that occurs twice is a list.
+  // Node's types say string; an attribute that occurs twice is a list.
   return certificate.toLegacyObject().subject as never;
 }
 
 function problemOf({ authorizationError }: TLSSocket): string {
-  // Node's types say Error; it is OpenSSL's word.
+  // Node's types say Error; it is OpenSSL's code.
   return typeof authorizationError === "string" ? authorizationError : "UNSPECIFIED";
 }

@@ -1,10 +1,10 @@
-/** Connections by who has proven to hold them. */
+/** Connections by the name that their peer has authenticated as. */
 import type { Socket } from "node:net";
 import { CONNECTIONS_PER_NAME_MAX } from "./connection-limits.ts";
 import { oldestOf } from "./connections-by-source.ts";
 import type { RefusedConnection } from "./secure-connection.ts";
 
-/** The oldest of too many ends. */
+/** Closes the oldest connection of a name that has too many. */
 export class ConnectionsByName {
   readonly #onRefused: (why: RefusedConnection) => void;
   readonly #byName = new Map<string, Set<Socket>>();

@@ -1,16 +1,16 @@
-/** Connections that are bounded in number, in all and by source. */
+/** A set of connections that is bounded in all and by source. */
 import { networkOf } from "./source.ts";
 
-/** Most of them at once. */
+/** Most connections at once. */
 export interface ConnectionBounds {
   readonly max: number;
   readonly perSourceMax: number;
 }
 
 /**
- * A set of connections. Where there is no room for one more, one of the network that has most is left out, of its source that has most, so
- * that whoever fills the set pays for it.
- * `victimOf` chooses among those of a source, which are in the order in which they came; it may choose the newest.
+ * A set of connections. When it is full, one connection of the source with most connections, in the network with most
+ * connections, is evicted: the source that fills the set pays for it. `victimOf` chooses among the connections of a
+ * source, oldest first; it may choose the newest.
  */
 export class ConnectionsBySource<T extends { readonly source: string }> {
   readonly #bounds: ConnectionBounds;
@@ -24,21 +24,21 @@ export class ConnectionsBySource<T extends { readonly source: string }> {
     this.#victimOf = victimOf;
   }
 
-  /** Adds one. Returns the one that had to go for it, which is in the set no more; undefined: there was room. */
+  /** Adds a connection. Returns the one that was evicted for it; undefined: there was room. */
   add(connection: T): T | undefined {
     const { source } = connection;
     const ofSource = this.#bySource.get(source) ?? new Set();
     this.#bySource.set(source, ofSource.add(connection));
     this.#count(source, 1);
     const { max, perSourceMax } = this.#bounds;
-    const overfull = ofSource.size > perSourceMax ? ofSource : this.#size > max ? this.#fullest() : undefined;
-    if (overfull === undefined) return undefined;
-    const victim = this.#victimOf(overfull);
+    const overflowing = ofSource.size > perSourceMax ? ofSource : this.#size > max ? this.#fullest() : undefined;
+    if (overflowing === undefined) return undefined;
+    const victim = this.#victimOf(overflowing);
     this.delete(victim);
     return victim;
   }
 
-  /** Whether it was there. */
+  /** Removes a connection. False: it was not in the set. */
   delete(connection: T): boolean {
     const ofSource = this.#bySource.get(connection.source);
     if (ofSource === undefined || !ofSource.delete(connection)) return false;
@@ -75,9 +75,9 @@ export class ConnectionsBySource<T extends { readonly source: string }> {
   }
 }
 
-/** The one that has been there longest. */
+/** The oldest connection. */
 export function oldestOf<T>(connections: ReadonlySet<T>): T {
   const [oldest] = connections;
-  if (oldest === undefined) throw new Error("a source without a connection");
+  if (oldest === undefined) throw new Error("a source has no connection");
   return oldest;
 }

@@ -118,7 +118,9 @@ const failure = (attempt: Promise<unknown>) =>
     (error: unknown) => error,
   );
 
-/** Calls the collector as its authority, once shown, lets one: a refusal by its own words is proof that it was reached. */
+/**
+ * Calls the collector as its authority, once shown, lets one: a refusal by its own words is proof that it was reached.
+ */
 async function reach(address: string, certificatePem: string) {
   const credentials = tlsCredentials({ caPem: certificatePem, caMayBeIntermediate: true });
   const client = createRpcClient(enrolPb.EnrolService, address, credentials);

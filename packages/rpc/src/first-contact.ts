@@ -1,9 +1,10 @@
 /**
- * First contact with a collector of which only the fingerprint of its authority is known.
+ * First contact with a collector of which only the fingerprint of the fleet CA is known.
  *
- * 1. Nothing but GetFleetCa goes over the connection that is not verified: no token, no certificate, nothing of who asks.
- * 2. What comes back counts only by its own digest; who passed it on does not matter, for an authority's certificate is no secret.
- * 3. Whatever is said later goes over another connection, verified against that certificate alone (see tlsCredentials).
+ * 1. Nothing but GetFleetCa goes over the connection that is not verified: no token, no certificate, no identity.
+ * 2. The answer is accepted only if it has the pinned digest. Its sender does not matter, because a CA's certificate is
+ *    no secret.
+ * 3. Everything else goes over another connection, verified against that certificate only (tlsCredentials).
  */
 import { createHash, X509Certificate } from "node:crypto";
 import type { ChannelOptions } from "@grpc/grpc-js";
@@ -11,7 +12,7 @@ import { enrolPb } from "@lifeline/wire";
 import { createRpcClient } from "./rpc-client.ts";
 import { unverifiedCredentials } from "./tls-credentials.ts";
 
-/** The certificate that has the wanted fingerprint. */
+/** The certificate of the fleet CA, which has the wanted fingerprint. */
 export interface FleetCaCertificate {
   readonly certificateDer: Uint8Array;
   readonly certificatePem: string;
@@ -19,16 +20,16 @@ export interface FleetCaCertificate {
 
 /** Bounds of a first contact. */
 export interface FirstContactOptions {
-  /** It fails with DEADLINE_EXCEEDED after this long, connecting included, ms. */
+  /** Fails with DEADLINE_EXCEEDED after this time, ms, including the time to connect. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
-  /** As for the later connection, so that both go the same way (HTTP proxy or none). */
+  /** The same as for the later connection, so that both use the same path (HTTP proxy or none). */
   readonly channelOptions?: ChannelOptions;
 }
 
 /**
- * Why what was shown is not the authority. `code`: `ca-mismatch` (its fingerprint is another; `message` names both),
- * `not-a-ca` (it has the fingerprint, but is no certificate of an authority).
+ * Why the answer is not the fleet CA. `code`: `ca-mismatch` (another fingerprint; `message` has both), `not-a-ca` (the
+ * fingerprint matches, but it is no certificate of a CA).
  */
 export class FirstContactError extends Error {
   readonly code: "ca-mismatch" | "not-a-ca";
@@ -40,35 +41,36 @@ export class FirstContactError extends Error {
 }
 
 /**
- * Asks the collector at `address` (host:port) for its authority. `wantedFingerprint` is `sha256:` and 64 lower-case hexadecimal
- * characters. Rejects with an RpcError when nothing was shown, with a {@link FirstContactError} when it was not the authority.
+ * Fetches the fleet CA from the collector at `address` (host:port). `wantedFingerprint`: `sha256:` and 64 lower-case
+ * hexadecimal characters. Rejects with an RpcError when there is no answer, with a {@link FirstContactError} when the
+ * answer is not the fleet CA.
  */
 export async function fetchFleetCa(
   address: string,
   wantedFingerprint: string,
   { timeoutMs, signal, channelOptions = {} }: FirstContactOptions,
 ): Promise<FleetCaCertificate> {
-  // A pool of its own: no later call may find itself on this connection.
+  // A pool of its own, so that no later call uses this connection.
   const options = { ...channelOptions, "grpc.use_local_subchannel_pool": 1 };
   const client = createRpcClient(enrolPb.EnrolService, address, unverifiedCredentials(), options);
   try {
     const call = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
     const { caCertificateDer } = await client.unary("getFleetCa", {}, call);
-    return authorityOf(caCertificateDer, wantedFingerprint);
+    return caCertificateOf(caCertificateDer, wantedFingerprint);
   } finally {
     client.close();
   }
 }
 
-function authorityOf(certificateDer: Uint8Array, wantedFingerprint: string): FleetCaCertificate {
-  const shownFingerprint = `sha256:${createHash("sha256").update(certificateDer).digest("hex")}`;
-  if (shownFingerprint !== wantedFingerprint) {
-    const shown = certificateDer.length === 0 ? "no certificate" : shownFingerprint;
-    throw new FirstContactError("ca-mismatch", `got ${shown}, want ${wantedFingerprint}`);
+function caCertificateOf(certificateDer: Uint8Array, wantedFingerprint: string): FleetCaCertificate {
+  const gotFingerprint = `sha256:${createHash("sha256").update(certificateDer).digest("hex")}`;
+  if (gotFingerprint !== wantedFingerprint) {
+    const got = certificateDer.length === 0 ? "no certificate" : gotFingerprint;
+    throw new FirstContactError("ca-mismatch", `got ${got}, want ${wantedFingerprint}`);
   }
   const certificate = certificateOf(certificateDer);
   if (!certificate?.ca) {
-    throw new FirstContactError("not-a-ca", `${wantedFingerprint} is not of a certificate of an authority`);
+    throw new FirstContactError("not-a-ca", `${wantedFingerprint} is not a certificate of a CA`);
   }
   return { certificateDer, certificatePem: certificate.toString() };
 }
@@ -77,7 +79,7 @@ function certificateOf(der: Uint8Array): X509Certificate | undefined {
   try {
     return new X509Certificate(der);
   } catch {
-    // Whatever the parser stumbles over, it is no certificate.
+    // Node does not say more than that it is no certificate.
     return undefined;
   }
 }

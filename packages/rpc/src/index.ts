@@ -1,17 +1,17 @@
 // Credentials are told by class, so both ends must take them from the copy of grpc-js that this package runs on.
 export { type ChannelCredentials, credentials as channelCredentials, ServerCredentials } from "@grpc/grpc-js";
-export { type Admit, admitAnybody, type Caller, REQUEST_WITHIN_MS } from "./admission.ts";
-export type { SecureListenerOptions, SecureServers } from "./arrivals.ts";
+export { type Admit, admitAnybody, type Caller, REQUEST_TIMEOUT_MS } from "./admission.ts";
 export { type ByteClient, createByteClient } from "./byte-client.ts";
 export type { ClientCertificate } from "./client-certificate.ts";
+export type { SecureListenerOptions, SecureServers } from "./connection-acceptor.ts";
 export {
   CONNECTIONS_PER_NAME_MAX,
   HANDSHAKE_BYTES,
-  HANDSHAKE_WITHIN_MS,
+  HANDSHAKE_TIMEOUT_MS,
   UNAUTHENTICATED_CALLS_MAX,
-  UNAUTHENTICATED_FOR_MS,
   UNAUTHENTICATED_MAX,
   UNAUTHENTICATED_PER_SOURCE_MAX,
+  UNAUTHENTICATED_TIMEOUT_MS,
   WAITING_MAX,
   WAITING_PER_SOURCE_MAX,
 } from "./connection-limits.ts";
@@ -22,6 +22,7 @@ export {
   fetchFleetCa,
 } from "./first-contact.ts";
 export type { ListenerCertificates } from "./listener-certificates.ts";
+export { RateLimitedScheduler, type TimeAllowance, type TimeAllowances } from "./rate-limited-scheduler.ts";
 export { type CallOptions, createRpcClient, type DuplexCall, type RpcClient } from "./rpc-client.ts";
 export { RpcError, RpcStatus, type RpcStatusCode, rpcErrorFrom } from "./rpc-error.ts";
 export {
@@ -40,4 +41,3 @@ export type { Connection, ConnectionCounts, RefusedConnection } from "./secure-c
 export { listenSecurely, type SecureListener } from "./secure-listener.ts";
 export { sourceOf } from "./source.ts";
 export { type TlsOptions, tlsCredentials } from "./tls-credentials.ts";
-export { type TimeAllowance, type TimeAllowances, WorkBudget } from "./work-budget.ts";

@@ -1,8 +1,8 @@
-/** What a listener shows of itself in TLS, and whose clients it believes. */
+/** The certificates of a listener: its own, and the CA of its clients. */
 import { constants } from "node:crypto";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 
-/** What the listener shows of itself, and whose clients it believes. PEM. */
+/** The listener's certificate and key, and the CA whose clients it accepts. PEM. */
 export interface ListenerCertificates {
   readonly certPem: string;
   /** Secret. */
@@ -11,9 +11,9 @@ export interface ListenerCertificates {
 }
 
 /**
- * Signatures that are taken (RFC 8446 §4.2.3), so a client's key is of one of these kinds. Node reads a certificate's curve whenever it is asked
- * what was shown, and one that NIST has no name for ends the process by a memory fault (Node 24.21, getPeerCertificate and toLegacyObject).
- * Those of PKCS #1 are for certificates alone.
+ * Signature algorithms that are accepted (RFC 8446 §4.2.3); they decide which keys a client may have. Node 24.21
+ * crashes with a memory fault when it reads a client certificate on a curve that NIST has no name for
+ * (getPeerCertificate, toLegacyObject). Those of PKCS #1 are for certificates only.
  */
 const SIGNATURES = [
   ...["ecdsa_secp256r1_sha256", "ecdsa_secp384r1_sha384", "ecdsa_secp521r1_sha512", "ed25519", "ed448"],
@@ -22,7 +22,7 @@ const SIGNATURES = [
   ...["rsa_pkcs1_sha256", "rsa_pkcs1_sha384", "rsa_pkcs1_sha512"],
 ].join(":");
 
-/** The options of TLS. Throws what OpenSSL says of certificates that cannot be used. */
+/** The TLS options. Throws OpenSSL's error for certificates that cannot be used. */
 export function contextOf({ certPem, keyPem, clientCaPem }: ListenerCertificates): SecureContextOptions {
   const context: SecureContextOptions = {
     cert: certPem,
@@ -30,12 +30,13 @@ export function contextOf({ certPem, keyPem, clientCaPem }: ListenerCertificates
     ca: clientCaPem,
     minVersion: "TLSv1.3",
     sigalgs: SIGNATURES,
-    // With tickets, whoever has copied one speaks for its key without it; without, the session would have to be in a cache, and there is none.
+    // A stolen session ticket would authenticate without the key. Without tickets, sessions would need a cache; there
+    // is none.
     secureOptions: constants.SSL_OP_NO_TICKET,
-    // An authority that is itself signed by another is what agents pin, and ends the chain.
+    // Agents may pin a CA that another CA has signed; the chain ends there.
     allowPartialTrustChain: true,
   };
-  // Reads them now, so that what cannot be used is known before it is.
+  // Fails now for certificates that cannot be used.
   createSecureContext(context);
   return context;
 }

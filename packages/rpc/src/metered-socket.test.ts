@@ -14,18 +14,18 @@ async function metered(bytesMax = Number.POSITIVE_INFINITY) {
   const work: (() => void)[] = [];
   const seen = { excess: 0, firsts: 0 };
   const accepted = Promise.withResolvers<MeteredSocket>();
-  const lane = {
+  const queue = {
     source: "a",
-    budget: {
-      ask: (_: string, __: boolean, piece: () => void) => void work.push(piece),
-      giveUp: (_: string, piece: () => void) =>
+    scheduler: {
+      schedule: (_: string, __: boolean, piece: () => void) => void work.push(piece),
+      cancel: (_: string, piece: () => void) =>
         void work.splice(0, work.length, ...work.filter((one) => one !== piece)),
     },
   };
   const server = createServer({ pauseOnConnect: true }, (raw) => {
     accepted.resolve(
       new MeteredSocket(raw, {
-        lane,
+        queue,
         bytesMax: () => bytesMax,
         pass(push, isFirst) {
           if (isFirst) seen.firsts += 1;
@@ -49,13 +49,13 @@ async function metered(bytesMax = Number.POSITIVE_INFINITY) {
       await new Promise((resolve) => setImmediate(resolve));
     }
   };
-  return { socket, peer, work, seen, letGo, lane };
+  return { socket, peer, work, seen, letGo, queue };
 }
 
 describe("a metered socket", () => {
   it("passes on all that was received, in slices and in order, and the end after it", async () => {
-    const { socket, peer, work, seen, letGo, lane } = await metered();
-    socket.prove(lane);
+    const { socket, peer, work, seen, letGo, queue } = await metered();
+    socket.authenticate(queue);
     const sent = Array.from({ length: 3_000 }, (_, at) => `${at};`).join("");
     peer.end(sent);
     const received = text(socket);
@@ -79,20 +79,20 @@ describe("a metered socket", () => {
     expect(work).toEqual([]);
   });
 
-  it("whose peer has proven itself waits for the turns of its other lane", async () => {
+  it("whose peer has proven itself waits for the turns of its other queue", async () => {
     const { socket, peer, work, letGo } = await metered(100);
     const received = text(socket);
     peer.write("unproven ");
     while (work.length === 0) await new Promise((resolve) => setImmediate(resolve));
     const asked: string[] = [];
-    const budget = {
-      ask(source: string, _: boolean, piece: () => void) {
+    const scheduler = {
+      schedule(source: string, _: boolean, piece: () => void) {
         asked.push(source);
         piece();
       },
-      giveUp() {},
+      cancel() {},
     };
-    socket.prove({ budget, source: "key" });
+    socket.authenticate({ scheduler, source: "key" });
     expect(work).toEqual([]);
     peer.end("x".repeat(1_000));
     await letGo();

@@ -66,7 +66,10 @@ async function visit(shown: Partial<typeof pair>): Promise<void> {
   await once(socket, "close");
 }
 
-/** Megabytes that {@link CONNECTIONS} connections leave allocated by the C library. Resident memory would not show what is lost within pages. */
+/**
+ * Megabytes that {@link CONNECTIONS} connections leave allocated by the C library. Resident memory would not show what
+ * is lost within pages.
+ */
 async function leakedMb(): Promise<number> {
   const struct = koffi.struct(Object.fromEntries(MALLINFO.map((name) => [name, "size_t"])));
   const mallinfo = koffi.load(null).func("mallinfo2", struct, []) as () => Readonly<Record<string, unknown>>;

@@ -1,12 +1,14 @@
 /**
  * A client's certificate, read without a memory leak of Node.
  *
- * The native `getPeerX509Certificate` of a server's connection leaks an X509, 4.5 KB for each connection (valgrind, Node 24.21: an X509 that
- * OpenSSL made in `tls_process_client_certificate` is lost). The path is `TLSWrap::GetPeerX509Certificate` (src/crypto/crypto_tls.cc) to
- * `X509Certificate::GetPeerCert` (src/crypto/crypto_x509.cc). Since nodejs/node#64677, Node calls it by itself in `onServerSocketSecure`
- * (lib/internal/tls/wrap.js) for each client whose certificate is valid, so a client with a certificate could fill the memory of this process
- * by connecting. The leak is not reported upstream as of 2026-11; nodejs/node#65579 is another defect of the same call, of the chain.
- * The native `getPeerCertificate` frees what it reads, so {@link patchPeerCertificates} answers by it.
+ * The native `getPeerX509Certificate` of a server's connection leaks an X509, 4.5 KB for each connection (valgrind,
+ * Node 24.21: an X509 that OpenSSL made in `tls_process_client_certificate` is lost). The path is
+ * `TLSWrap::GetPeerX509Certificate` (src/crypto/crypto_tls.cc) to `X509Certificate::GetPeerCert`
+ * (src/crypto/crypto_x509.cc). Since nodejs/node#64677, Node calls it by itself in `onServerSocketSecure`
+ * (lib/internal/tls/wrap.js) for each client whose certificate is valid, so a client with a certificate could fill the
+ * memory of this process by connecting. The leak is not reported upstream as of 2026-11; nodejs/node#65579 is another
+ * defect of the same call, of the chain. The native `getPeerCertificate` frees what it reads, so {@link
+ * patchPeerCertificates} answers by it.
  *
  * peer-certificate.test.ts fails once Node no longer leaks. Then delete the patch.
  */
@@ -23,8 +25,8 @@ interface NativeConnection {
 let isPatched = false;
 
 /**
- * Replaces the native `getPeerX509Certificate` of all TLS connections of this process. Idempotent. Does nothing where Node has no such
- * method.
+ * Replaces the native `getPeerX509Certificate` of all TLS connections of this process. Idempotent. Does nothing where
+ * Node has no such method.
  */
 export function patchPeerCertificates(): void {
   if (isPatched) return;

@@ -1,9 +1,9 @@
 /**
  * Keeps the bytes of incomplete messages in buffers of their own size.
  *
- * Node gives each DATA frame as a view of the whole buffer it was received in, and grpc-js keeps the views until the message is complete. One
- * byte in a TLS record of 16 KiB keeps 16 KiB, and each frame of one byte costs a view of 110 bytes. A message of 4 MiB that never ended
- * took 500 MB in 14 s under one key (Node 24.21).
+ * Node gives each DATA frame as a view of the whole buffer it was received in, and grpc-js keeps the views until the
+ * message is complete. One byte in a TLS record of 16 KiB keeps 16 KiB, and each frame of one byte costs a view of 110
+ * bytes. A message of 4 MiB that never ended took 500 MB in 14 s under one key (Node 24.21).
  */
 import { constants } from "node:http2";
 import type { Duplex } from "node:stream";
@@ -18,7 +18,10 @@ const HEAD_BYTES = 5;
 /** First size of the buffer of an incomplete message, bytes. It doubles as the message grows. */
 const ROOM_BYTES = 256;
 
-/** Frames of any size that a stream may send; and bytes that each frame beyond those must have on average. Lifeline sends larger ones. */
+/**
+ * Frames of any size that a stream may send; and bytes that each frame beyond those must have on average. Lifeline
+ * sends larger ones.
+ */
 const FRAMES_FREE = 1_024;
 const BYTES_PER_FRAME = 16;
 
@@ -36,7 +39,9 @@ export class MessageGatherer {
     this.#bytesMax = bytesMax;
   }
 
-  /** Returns the messages that `chunk` completes, with their heads. Throws when a head announces more than `bytesMax`. */
+  /**
+   * Returns the messages that `chunk` completes, with their heads. Throws when a head announces more than `bytesMax`.
+   */
   write(chunk: Buffer): Buffer[] {
     const whole: Buffer[] = [];
     for (let at = 0; at < chunk.length; ) {
@@ -71,8 +76,8 @@ export class MessageGatherer {
 }
 
 /**
- * Makes a stream keep unread bytes in buffers of their own. Resets a stream that sends many frames of a few bytes, and calls `onSmallFrames`
- * once.
+ * Makes a stream keep unread bytes in buffers of their own. Resets a stream that sends many frames of a few bytes, and
+ * calls `onSmallFrames` once.
  */
 export function keepOwnBytes(stream: ReceivingStream, onSmallFrames: () => void): void {
   const push = stream.push.bind(stream);

@@ -1,13 +1,16 @@
 /**
  * Bounds of a call's headers, applied before grpc-js makes metadata of them.
  *
- * HPACK (RFC 7541) repeats a field of 4 KB for one byte, and Node joins the values of one name: a frame of 150 bytes becomes half a megabyte.
- * grpc-js splits binary metadata at its commas and keeps an object of 200 bytes for each while the call is open. A hundred such calls of an
- * unauthenticated connection took a gigabyte and blocked the event loop for a second (Node 24.21). A limit in HTTP/2's settings
- * (RFC 9113 §6.5.2) binds only peers that acknowledge it.
+ * HPACK (RFC 7541) repeats a field of 4 KB for one byte, and Node joins the values of one name: a frame of 150 bytes
+ * becomes half a megabyte. grpc-js splits binary metadata at its commas and keeps an object of 200 bytes for each while
+ * the call is open. A hundred such calls of an unauthenticated connection took a gigabyte and blocked the event loop
+ * for a second (Node 24.21). A limit in HTTP/2's settings (RFC 9113 §6.5.2) binds only peers that acknowledge it.
  */
 
-/** Most bytes of a call's headers, names and values: gRPC's own default (grpc/grpc, `grpc.max_metadata_size`). Ours have some 300. */
+/**
+ * Most bytes of a call's headers, names and values: gRPC's own default (grpc/grpc, `grpc.max_metadata_size`). Ours have
+ * some 300.
+ */
 export const HEADERS_MAX_BYTES = 8 * 1024;
 
 /** Ends a name whose values are bytes in base64 (grpc/grpc doc/PROTOCOL-HTTP2.md). Lifeline sends none. */

@@ -24,7 +24,10 @@ export interface CallOptions {
   /** The call fails with DEADLINE_EXCEEDED after this long, ms. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
-  /** Secret that says who asks (RFC 6750 §2.1), sent as metadata of this call. Whether the way is safe for it is the caller's question. */
+  /**
+   * Secret that authenticates the caller (RFC 6750 §2.1), sent as metadata of this call. The caller must know that the
+   * channel is encrypted.
+   */
   readonly bearerToken?: string;
 }
 
@@ -32,11 +35,11 @@ export interface CallOptions {
 export interface DuplexCall<RequestInit, Response> {
   /** Resolves when the transport has room again; rejects with {@link RpcError} when the call has ended. */
   send(request: RequestInit): Promise<void>;
-  /** Says that no more requests follow; responses go on. */
+  /** Ends the requests; responses go on. */
   finish(): void;
   /** Ends the call at once. Idempotent. */
   cancel(): void;
-  /** Responses in order; ends when the server ends the call well, throws {@link RpcError} otherwise. */
+  /** Responses in order. Ends when the server ends the call with OK; throws {@link RpcError} otherwise. */
   readonly responses: AsyncIterable<Response>;
 }
 
@@ -117,7 +120,7 @@ export function createRpcClient<S extends DescService>(
 
 function duplexCall(call: ClientDuplexStream<object, object>): DuplexCall<object, object> {
   const ended = new AbortController();
-  // Also keeps an error without a reader from ending the process; the reader of `responses` sees it all the same.
+  // Without a listener an error would end the process. The reader of `responses` gets the error, too.
   call.on("error", () => ended.abort());
   call.once("close", () => ended.abort());
   call.once("status", () => ended.abort());
@@ -126,7 +129,7 @@ function duplexCall(call: ClientDuplexStream<object, object>): DuplexCall<object
     async send(request) {
       if (ended.signal.aborted) throw new RpcError(status.CANCELLED, "the call has ended");
       if (call.write(request)) return;
-      // Whoever has to wait waits for the same room: a listener for each would add up.
+      // All senders wait on one promise. A listener for each would add up.
       draining ??= once(call, "drain", { signal: ended.signal }).then(
         () => {
           draining = undefined;

@@ -7,8 +7,8 @@ export const RpcStatus = status;
 export type RpcStatusCode = status;
 
 /**
- * A call that ended with a status other than OK. Told apart by `code`, never by its message. The other side may have written
- * the message, so it is one line of visible text.
+ * A call that ended with a status other than OK. Branch on `code`, never on the message. The message may come from the
+ * peer, so it is one line of visible text.
  */
 export class RpcError extends Error {
   readonly code: RpcStatusCode;

@@ -29,11 +29,11 @@ import { guardStreams } from "./stream-guard.ts";
 
 /** Who calls, and for how long. */
 export interface CallContext<Principal = unknown> extends Caller {
-  /** Who the caller is, as its admission has found. */
+  /** Who the caller is, as its admission decided. */
   readonly principal: Principal;
   /**
-   * Aborts when the caller goes away or the call ends. grpc-js ends the requests of a vanished caller as if it had finished,
-   * and aborts some turns later: the end of requests says only that no more will come.
+   * Aborts when the caller disconnects or the call ends. When a caller disconnects, grpc-js ends its requests as if it
+   * had finished, and aborts some turns later: the end of the requests means only that no more will come.
    */
   readonly signal: AbortSignal;
 }
@@ -57,13 +57,19 @@ export type ServiceImplementation<S extends DescService, Principal = unknown> = 
       : never;
 };
 
-/** Called with what an implementation threw that is no {@link RpcError}: a defect, told to the caller as INTERNAL alone. */
+/**
+ * Called with an error of an implementation that is no {@link RpcError}: a defect. The caller gets INTERNAL without
+ * details.
+ */
 export type OnDefect = (method: string, error: unknown) => void;
 
 /** The admissions of each server. */
 const admissionsOf = new WeakMap<Server, Admissions>();
 
-/** Adds a service to a server of {@link createRpcServer}. `admit` decides on each call before anything of it is read. */
+/**
+ * Adds a service to a server of {@link createRpcServer}. `admit` decides on each call before any of its messages is
+ * read.
+ */
 export function addService<S extends DescService, Principal>(
   server: Server,
   service: S,
@@ -72,24 +78,25 @@ export function addService<S extends DescService, Principal>(
   admit: Admit<Principal>,
 ): void {
   const admissions = admissionsOf.get(server);
-  if (admissions === undefined) throw new Error("the server is none of createRpcServer");
+  if (admissions === undefined) throw new Error("the server was not made by createRpcServer");
   const definitions: Record<string, ReturnType<typeof methodDefinition>> = {};
   const implementations: UntypedServiceImplementation = {};
   for (const method of service.methods) {
     const run = (implementation as Record<string, (...args: never[]) => Promise<unknown>>)[method.localName];
     if (run === undefined) throw new Error(`${service.typeName}.${method.name} has no implementation`);
     const definition = methodDefinition(method);
-    const door = { statusOf: (error: unknown) => statusOf(method, error, onDefect), admissions };
-    admissions.ofMethods.set(definition.path, { admit, statusOf: door.statusOf });
+    const handlerContext = { statusOf: (error: unknown) => statusOf(method, error, onDefect), admissions };
+    admissions.ofMethods.set(definition.path, { admit, statusOf: handlerContext.statusOf });
     definitions[method.name] = definition;
-    implementations[method.name] = method.methodKind === "unary" ? unary(run, door) : duplex(run, door);
+    implementations[method.name] =
+      method.methodKind === "unary" ? unary(run, handlerContext) : duplex(run, handlerContext);
   }
   server.addService(definitions, implementations);
 }
 
 /**
- * Bounds of one connection. Silence: pinged, and cut; one without a call ends by itself. grpc-js gathers a message whole before anybody is
- * asked, so what a connection may have in memory is its streams times its largest message.
+ * Bounds of one connection. A silent one is pinged and then closed; one without a call is closed, too. grpc-js buffers
+ * whole messages, so a connection may take its number of streams times its largest message in memory.
  */
 const SERVER_LIMITS: ServerOptions = {
   "grpc-node.max_session_memory": (4 * MAX_MESSAGE_BYTES) / (1024 * 1024),
@@ -98,16 +105,19 @@ const SERVER_LIMITS: ServerOptions = {
   "grpc.max_connection_idle_ms": 60_000,
 };
 
-/** Why a call was ended: nothing of an answer was taken in time, its headers are too large, or it came in frames of a few bytes. */
+/**
+ * Why a call was ended: its caller did not read the answer in time, its headers are too large, or it sent many frames
+ * of a few bytes.
+ */
 export type RpcOverflow = "unread-answers" | "large-headers" | "small-frames";
 
-/** Whose connections a server is given. */
+/** Which connections a server gets. */
 export type Clientele = "authenticated" | "unauthenticated" | "local";
 
 /**
- * Of those whose certificate is believed: an agent has one stream, and a call beside it. Of those who have proven nothing: a request to
- * enrol has some 4,200 bytes, a question of a person with a token fewer; a person's tool asks four things at once. Without TLS, on this host,
- * clients of one process share a connection.
+ * Authenticated: an agent has one stream and one call beside it. Unauthenticated: a request to enrol has some 4,200
+ * bytes, a query with a token fewer, and a person's tool sends four queries at once. Local, without TLS: the clients of
+ * one process share a connection.
  */
 const CLIENTELE_LIMITS: Readonly<Record<Clientele, ServerOptions>> = {
   authenticated: { "grpc.max_concurrent_streams": 4 },
@@ -116,15 +126,15 @@ const CLIENTELE_LIMITS: Readonly<Record<Clientele, ServerOptions>> = {
 };
 
 /**
- * A grpc-js server with Lifeline's limits on messages, which admits a call before it reads anything of it. `onOverflow` hears of each call that
- * was ended since its answers were not read, or for what it has sent.
+ * A grpc-js server with Lifeline's limits, which admits a call before it reads a message of it. `onOverflow` is called
+ * for each call that was ended for a reason of {@link RpcOverflow}.
  */
 export function createRpcServer(
   clientele: Clientele = "local",
   clock: Pick<Clock, "after"> = systemClock,
   onOverflow: (what: RpcOverflow) => void = () => {},
 ): Server {
-  // grpc-js prints lines of its own to stderr, which is JSON. What fails ends in a rejection or a status instead.
+  // grpc-js prints its own lines to stderr, where programs print JSON. Failures show as rejections or statuses.
   setLogVerbosity(logVerbosity.NONE);
   const admissions: Admissions = {
     ofMethods: new Map(),
@@ -140,7 +150,8 @@ export function createRpcServer(
     interceptors,
   });
   guardStreams(server, {
-    // grpc-js itself answers calls of unknown methods, and a call that is reset at once reaches no handler. The guard sees all of them.
+    // grpc-js itself answers calls of unknown methods, and a call that is reset at once reaches no handler. The guard
+    // sees all of them.
     onStream: (peer) => connectionOf(server, peer)?.countCall(),
     onOverflow,
   });
@@ -155,7 +166,7 @@ export function listen(server: Server, address: string, credentials: ServerCrede
   });
 }
 
-/** Lets calls under way end for at most `graceMs`, then cuts them. */
+/** Waits at most `graceMs` for calls to end, then cancels them. */
 export function shutDown(
   server: Server,
   graceMs: number,
@@ -176,12 +187,12 @@ export function shutDown(
 type AnyCall = ServerUnaryCall<object, object> | ServerDuplexStream<object, object>;
 
 /** What a method's handler needs of its server. */
-interface Door {
+interface HandlerContext {
   readonly statusOf: (error: unknown) => { readonly code: status; readonly details: string };
   readonly admissions: Admissions;
 }
 
-function unary(run: (...args: never[]) => Promise<unknown>, { statusOf, admissions }: Door) {
+function unary(run: (...args: never[]) => Promise<unknown>, { statusOf, admissions }: HandlerContext) {
   return (call: ServerUnaryCall<object, object>, done: sendUnaryData<object>) => {
     const answer = async () =>
       (run as (request: object, context: CallContext) => Promise<object>)(call.request, contextOf(admissions, call));
@@ -192,7 +203,7 @@ function unary(run: (...args: never[]) => Promise<unknown>, { statusOf, admissio
   };
 }
 
-function duplex(run: (...args: never[]) => Promise<unknown>, { statusOf, admissions }: Door) {
+function duplex(run: (...args: never[]) => Promise<unknown>, { statusOf, admissions }: HandlerContext) {
   return (call: ServerDuplexStream<object, object>) => {
     const context = contextOf(admissions, call);
     // A stream error is always followed by the call's end; without a listener it would end the process.
@@ -230,7 +241,7 @@ function contextOf({ admitted }: Admissions, call: AnyCall): CallContext {
   call.once("cancelled", () => abort.abort());
   call.once("close", () => abort.abort());
   const found = admitted.get(call.metadata);
-  if (found === undefined) throw new Error("a call reached its handler without an admission");
+  if (found === undefined) throw new Error("a call reached its handler without admission");
   return { ...found.caller, principal: found.principal, signal: abort.signal };
 }
 

@@ -1,18 +1,20 @@
-/** What is known of a connection, and why one is ended. */
+/** A connection as calls see it, and why connections are closed. */
 import type { Socket } from "node:net";
 import type { Server as RpcServer } from "@grpc/grpc-js";
 import type { ClientCertificate } from "./client-certificate.ts";
 
-/** What a call knows of the connection it came by. */
+/** The connection of a call. */
 export interface Connection {
   readonly certificate: ClientCertificate | undefined;
-  /** Says that the caller has proven who it is in another way than by certificate, and as whom. */
+  /** The caller has authenticated under this name by other means than its certificate. */
   authenticate(name: string): void;
-  /** A call has begun on it. Ends a connection that has proven nothing with {@link UNAUTHENTICATED_CALLS_MAX} of them. */
+  /**
+   * A call has begun. Closes an unauthenticated connection that has made more than {@link UNAUTHENTICATED_CALLS_MAX}.
+   */
   countCall(): void;
 }
 
-/** Why a connection was ended before a call. */
+/** Why a connection was closed. */
 export type RefusedConnection =
   | "handshake"
   | "handshake-too-large"
@@ -25,16 +27,16 @@ export type RefusedConnection =
   | "unauthenticated-too-long"
   | "same-peer";
 
-/** Connections at a moment. */
+/** Numbers of connections. */
 export interface ConnectionCounts {
   readonly all: number;
   /** Their handshake has not begun. */
   readonly waiting: number;
-  /** Their handshake has begun, and they have proven nothing. */
+  /** Their handshake has begun, and they are not authenticated. */
   readonly unauthenticated: number;
 }
 
-/** The peer of a connection, as grpc-js names that of a call. */
+/** The peer of a connection, in the form in which grpc-js names the peer of a call. */
 export function peerOf({ remoteAddress, remotePort }: Pick<Socket, "remoteAddress" | "remotePort">): string {
   return `${remoteAddress}:${remotePort}`;
 }

@@ -11,10 +11,10 @@ import { admitAnybody } from "./admission.ts";
 import {
   CONNECTIONS_PER_NAME_MAX,
   HANDSHAKE_BYTES,
-  HANDSHAKE_WITHIN_MS,
+  HANDSHAKE_TIMEOUT_MS,
   UNAUTHENTICATED_CALLS_MAX,
-  UNAUTHENTICATED_FOR_MS,
   UNAUTHENTICATED_PER_SOURCE_MAX,
+  UNAUTHENTICATED_TIMEOUT_MS,
   WAITING_PER_SOURCE_MAX,
 } from "./connection-limits.ts";
 import { createRpcClient } from "./rpc-client.ts";
@@ -32,7 +32,10 @@ const made = async (commonName: string) => {
 const fleet = await made("fleet");
 const other = await made("other");
 
-/** A certificate that nobody has signed but its own key, of brainpoolP512r1, which WebCrypto cannot make (openssl req -x509). */
+/**
+ * A certificate that nobody has signed but its own key, of brainpoolP512r1, which WebCrypto cannot make (openssl req
+ * -x509).
+ */
 const ODD_CURVE = {
   cert: `-----BEGIN CERTIFICATE-----
 MIICAzCCAWigAwIBAgIUTsN/t6ZQVXXDPp7OzDu88qMCy5QwCgYIKoZIzj0EAwIw
@@ -340,10 +343,10 @@ describe("connections", () => {
     await call(await leaf());
     await call();
     contexts[1]?.connection?.authenticate("ada");
-    clock.advance(HANDSHAKE_WITHIN_MS);
+    clock.advance(HANDSHAKE_TIMEOUT_MS);
     await idle;
     expect(refused).toEqual(["handshake"]);
-    clock.advance(UNAUTHENTICATED_FOR_MS - HANDSHAKE_WITHIN_MS);
+    clock.advance(UNAUTHENTICATED_TIMEOUT_MS - HANDSHAKE_TIMEOUT_MS);
     await unauthenticated;
     expect(refused).toEqual(["handshake", "unauthenticated-too-long"]);
     await until(() => listener.connections().all === 2);

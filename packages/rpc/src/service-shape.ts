@@ -1,4 +1,4 @@
-/** From a protobuf-es service descriptor to what grpc-js needs to serve or call it. */
+/** Turns a protobuf-es service descriptor into the definitions that grpc-js serves or calls. */
 import type {
   DescMessage,
   DescMethod,
@@ -38,18 +38,18 @@ export type DuplexShape<M> =
 /** A service's methods by their local names. */
 export type MethodsOf<S extends DescService> = S["method"];
 
-/** Both directions bounded alike; no transparent retries, for an attempt is an attempt (M1 holds for our own calls too). */
+/** Both directions have the same bound. No transparent retries: M1 applies to our own calls, too. */
 export const CHANNEL_LIMITS: ChannelOptions = {
   "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
   "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
   "grpc.enable_retries": 0,
-  // Nobody asks for it, and it keeps a record of every call and connection.
+  // Unused, and it keeps a record of every call and connection.
   "grpc.enable_channelz": 0,
 };
 
 /**
- * Stands for a request that cannot be read. grpc-js tells a caller nothing of what a decoder throws, so it is no error until its call is
- * refused for it (admission.ts).
+ * A request that cannot be decoded. grpc-js does not send a decoder's error to the caller, so the call is refused with
+ * it later (admission.ts).
  */
 export class MalformedRequest {
   readonly error: RpcError;
@@ -73,7 +73,7 @@ export function methodDefinition(method: DescMethod): MethodDefinition<object, o
     responseSerialize: write(method.output),
     responseDeserialize(bytes) {
       const response = read(method.output, bytes);
-      // A caller is told the field of what is thrown here (grpc-js, client-interceptors.js).
+      // grpc-js rejects the call with what is thrown here (client-interceptors.js).
       if (response instanceof RpcError) throw response;
       return response;
     },

@@ -1,9 +1,9 @@
-/** Where a connection comes from, as far as limits are concerned. */
+/** The source of a connection, which limits apply to. */
 
 /**
- * The source of an address: an IPv4 address itself, or the first 64 bits of an IPv6 address, such as `2001:db8:0:1`. A site has those 64 bits
- * for itself (RFC 6177), so one host has any number of addresses within them. An IPv4-mapped address is the IPv4 address; a zone id
- * (`fe80::1%eth0`) is left out. Any other text is its own source.
+ * The source of an address: an IPv4 address itself, or the first 64 bits of an IPv6 address, such as `2001:db8:0:1`. A
+ * site has these 64 bits for itself (RFC 6177), so one host may use any number of addresses within them. An IPv4-mapped
+ * address is the IPv4 address; a zone id (`fe80::1%eth0`) is left out. Any other text is its own source.
  */
 export function sourceOf(address: string): string {
   const [bare = ""] = address.split("%", 1);
@@ -23,8 +23,8 @@ export function sourceOf(address: string): string {
 }
 
 /**
- * The network of a source, which one site or one host may have all of: a /48 of IPv6 (RFC 6177), 65,536 sources, or a /24 of IPv4. Who is
- * chosen to wait or to go is chosen by networks first, so that many sources of one are no better than one.
+ * The network of a source: a /48 of IPv6 (RFC 6177), 65,536 sources, or a /24 of IPv4. One site or host may have all of
+ * it. Eviction and turns choose by network first, so that many sources of one network gain nothing.
  */
 export function networkOf(source: string): string {
   return source.includes(":") ? source.split(":").slice(0, 3).join(":") : source.split(".").slice(0, 3).join(".");

@@ -1,6 +1,7 @@
 /**
- * Guards a grpc-js server against what peers send on HTTP/2 streams, before grpc-js sees a call of it. For each new stream the guard counts it,
- * bounds the bytes it keeps (received-bytes.ts) and bounds its headers (request-headers.ts).
+ * Guards a grpc-js server against what peers send on HTTP/2 streams, before grpc-js sees a call of it. For each new
+ * stream the guard counts it, bounds the bytes it keeps (received-bytes.ts) and bounds its headers
+ * (request-headers.ts).
  */
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
@@ -32,7 +33,8 @@ export function guardStreams(server: Server, { onStream, onOverflow }: StreamEve
     if (stream.session !== undefined) onStream(peerOf(stream.session.socket));
     // Its "close" event is enough, and an "error" event without a listener would end the process.
     stream.on("error", () => {});
-    // The peer has reset it, or its connection was evicted. grpc-js answers some calls at once, and throws on such a stream.
+    // The peer has reset it, or its connection was evicted. grpc-js answers some calls at once, and throws on such a
+    // stream.
     if (stream.destroyed || stream.closed) return;
     keepOwnBytes(stream, () => onOverflow("small-frames"));
     if (areTooLarge(headers)) {

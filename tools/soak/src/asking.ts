@@ -15,7 +15,7 @@ export interface AskingCounts {
 const ASK_EVERY_MS = 1_000;
 
 /** How long an answer may take, ms. */
-const ANSWER_WITHIN_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 
 /** What is asked, and until when. */
 export interface AskingOptions {
@@ -33,7 +33,7 @@ export async function runAsking(options: AskingOptions): Promise<void> {
   const { grpcPort, httpPort, credentials, nodeId, clock, signal, counts } = options;
   const address = `127.0.0.1:${grpcPort}`;
   const client = createRpcClient(queryPb.QueryService, address, credentials.verified);
-  const within = { timeoutMs: ANSWER_WITHIN_MS, bearerToken: credentials.readerToken };
+  const within = { timeoutMs: ANSWER_TIMEOUT_MS, bearerToken: credentials.readerToken };
   const query = async (ask: Promise<unknown>) => {
     try {
       await ask;
@@ -58,7 +58,7 @@ export async function runAsking(options: AskingOptions): Promise<void> {
 
 async function scrape(url: string, counts: AskingCounts): Promise<void> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
     await response.arrayBuffer();
     counts.scrapes += 1;
   } catch {

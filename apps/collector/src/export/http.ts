@@ -12,7 +12,7 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "@lifeline/measure";
-import { type TimeAllowance, WorkBudget } from "@lifeline/rpc";
+import { RateLimitedScheduler, type TimeAllowance } from "@lifeline/rpc";
 import type { HostPort } from "@lifeline/settings";
 import { HOST_WANTED, hostCheck } from "./http-host.ts";
 
@@ -116,7 +116,7 @@ function pagesOf(content: HttpContent, clock: Clock, scrapeMs: number): Readonly
     return checking;
   };
   let scrapes = 0;
-  const budget = new WorkBudget(clock, { source: SCRAPE_ALLOWANCE, all: SCRAPE_ALLOWANCE, isExact: true });
+  const scheduler = new RateLimitedScheduler(clock, { source: SCRAPE_ALLOWANCE, all: SCRAPE_ALLOWANCE, isExact: true });
   const scrape = async (response: ServerResponse): Promise<void> => {
     if (scrapes >= MAX_SCRAPES) {
       content.onOverflow("scrapes");
@@ -130,7 +130,7 @@ function pagesOf(content: HttpContent, clock: Clock, scrapeMs: number): Readonly
     });
     try {
       response.setHeader("content-type", "text/plain; version=0.0.4; charset=utf-8");
-      await pipeline(Readable.from(batched(content.metrics(), budget)), response);
+      await pipeline(Readable.from(batched(content.metrics(), scheduler)), response);
     } finally {
       timer.cancel();
       scrapes -= 1;
@@ -163,9 +163,9 @@ async function answer(
   return page(response);
 }
 
-/** Joins small chunks into writes of 64 Ki characters. Each waits for the work budget before it is made. */
-async function* batched(chunks: AsyncIterable<string>, budget: WorkBudget): AsyncGenerator<string> {
-  const turn = () => new Promise<void>((resolve) => budget.ask("scrape", true, resolve));
+/** Joins small chunks into writes of 64 Ki characters. Each waits for the scheduler before it is made. */
+async function* batched(chunks: AsyncIterable<string>, scheduler: RateLimitedScheduler): AsyncGenerator<string> {
+  const turn = () => new Promise<void>((resolve) => scheduler.schedule("scrape", true, resolve));
   let waiting = "";
   await turn();
   for await (const chunk of chunks) {

@@ -1,5 +1,5 @@
 /** By whoever reaches the port, without certificate or token: to make the collector work or hold memory. */
-import { REQUEST_WITHIN_MS } from "@lifeline/rpc";
+import { REQUEST_TIMEOUT_MS } from "@lifeline/rpc";
 import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { floodOutcome } from "../flood-outcome.ts";
 import type { FrameFlood } from "../http2-frames.ts";
@@ -13,7 +13,7 @@ const CONNECTIONS = 320;
 const STREAMS = 4;
 
 /** Twelve: the deadline of a request, and two for the flood to begin. */
-const PAST_DEADLINE_S = REQUEST_WITHIN_MS / 1_000 + 2;
+const PAST_DEADLINE_S = REQUEST_TIMEOUT_MS / 1_000 + 2;
 
 /** The largest message a stranger may send, and what it holds: empty sources, two bytes each. */
 const EMPTY_SOURCES = 8_190;

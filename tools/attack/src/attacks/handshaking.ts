@@ -1,6 +1,6 @@
 /** By whoever reaches the port: to make the collector work before anybody has said who they are. */
 
-import { HANDSHAKE_WITHIN_MS, WAITING_PER_SOURCE_MAX } from "@lifeline/rpc";
+import { HANDSHAKE_TIMEOUT_MS, WAITING_PER_SOURCE_MAX } from "@lifeline/rpc";
 import type { Attack } from "../attack.ts";
 import { longChain, selfSigned } from "../certificate-chain.ts";
 import { floodOutcome } from "../flood-outcome.ts";
@@ -12,7 +12,7 @@ const HANDSHAKES_PER_SECOND = 2_000;
 const IDLE = 10_000;
 
 /** Twelve: the deadline of a first byte and of a handshake, and two for the flood to begin. */
-const PAST_DEADLINE_S = HANDSHAKE_WITHIN_MS / 1_000 + 2;
+const PAST_DEADLINE_S = HANDSHAKE_TIMEOUT_MS / 1_000 + 2;
 
 /** What {@link IDLE} connections take to begin, and more where the machine is busy, s. */
 const IDLE_BEGUN_WITHIN_S = 3;

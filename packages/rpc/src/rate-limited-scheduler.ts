@@ -1,34 +1,36 @@
 /**
- * How much of the main thread what peers send may take. It is worked on in turns, and paid for with the processor time it took.
+ * Runs work that peers cause on the main thread: in turns, and within a rate of processor time.
  *
- * 1. Each source has a bucket of time, and all of them together have one. A source with an empty bucket waits; nothing is refused here (F2).
- * 2. Groups of sources take turns, and within them their sources: a source with a thousand connections, or a network with a thousand
- *    sources, delays another by one turn.
- * 3. Within a source, connections that were begun go first: a handshake that has cost something is finished, not given up at its timeout.
+ * 1. Each source has a bucket of time, and all sources together have one. A source whose bucket is empty waits; no work
+ *    is refused (F2).
+ * 2. Groups of sources take turns, and so do the sources of a group. A source with a thousand connections, or a network
+ *    with a thousand sources, delays another source by one turn.
+ * 3. Within a source, connections that have begun go first. A handshake that has already cost time is finished before
+ *    its timeout.
  */
 import { type Clock, NS_PER_MS, type Timer, TokenBucket } from "@lifeline/measure";
 
-/** How much time may be spent at once, ms, and how much comes back in a second, ms. */
+/** Time that may be used at once after a rest, ms, and time that comes back each second, ms. */
 export interface TimeAllowance {
   readonly capacityMs: number;
   readonly msPerS: number;
 }
 
-/** What one source may take, and all of them together. */
+/** Allowances of one source, and of all sources together. */
 export interface TimeAllowances {
   readonly source: TimeAllowance;
   readonly all: TimeAllowance;
   /**
-   * Exact: processor time, and what a call does until it first waits for something is counted too. Else elapsed time, of its way to the handler
-   * alone: to read the thread's processor time takes 4.5 µs, twice for each piece of work.
+   * True: counts processor time, including what a call does until it first waits. False: counts elapsed time until the
+   * handler is called. Reading the processor time of the thread takes 4.5 µs, twice for each piece of work.
    */
   readonly isExact: boolean;
 }
 
 /**
- * Of those who have proven nothing. One source: a tenth of a core for long, and at once the handshakes of a thousand agents behind one
- * address translator, 3 ms each (BUDGETS.md, Connections). All: half of a core, so that those who are let in keep the other half; after a
- * restart that is 10,000 agents in a minute.
+ * Of unauthenticated connections. One source: a tenth of a core, and at once the handshakes of a thousand agents behind
+ * one NAT, 3 ms each (BUDGETS.md, Connections). All: half of a core, so that authenticated connections have the other
+ * half. After a restart of the collector, 10,000 agents connect within a minute.
  */
 export const UNAUTHENTICATED_ALLOWANCES: TimeAllowances = {
   source: { capacityMs: 3_000, msPerS: 100 },
@@ -37,9 +39,9 @@ export const UNAUTHENTICATED_ALLOWANCES: TimeAllowances = {
 };
 
 /**
- * Of those who have. One key or token: a tenth of a core, some 500 messages a second where an agent sends 11 at most (the collector's
- * REPORT_RATE). All: the whole of it, for they are to take turns and no more. What their calls do is the services' to bound: a person's
- * query may take a second.
+ * Of authenticated connections. One key or token: a tenth of a core, some 500 messages a second; an agent sends 11 at
+ * most (the collector's REPORT_RATE). All: a whole core, because they only have to take turns. The services bound what
+ * their calls cost: a person's query may take a second.
  */
 export const AUTHENTICATED_ALLOWANCES: TimeAllowances = {
   source: { capacityMs: 3_000, msPerS: 100 },
@@ -47,13 +49,13 @@ export const AUTHENTICATED_ALLOWANCES: TimeAllowances = {
   isExact: false,
 };
 
-/** Most sources that are remembered, more than a collector has agents. */
+/** Most sources that are remembered; more than a collector has agents. */
 export const BUDGET_SOURCES_MAX = 32_768;
 
-/** How many sources are looked at for one whose bucket is not empty, before one is forgotten whose is. */
-const FORGETTING_LOOKS = 16;
+/** How many sources are searched for one without a debt, before one with a debt is forgotten. */
+const EVICTION_SEARCH_MAX = 16;
 
-/** How long turns may follow each other before the event loop has its own, ms. */
+/** How long turns may follow each other before the event loop runs, ms. */
 const SLICE_MS = 5;
 
 function bucketOf({ capacityMs, msPerS }: TimeAllowance, nowNs: number): TokenBucket {
@@ -63,26 +65,26 @@ function bucketOf({ capacityMs, msPerS }: TimeAllowance, nowNs: number): TokenBu
 interface Source {
   /** Of ns. */
   readonly bucket: TokenBucket;
-  /** Work of connections that were begun, and of others; in the order in which it was asked for. */
+  /** Work of connections that have begun, and of new ones; each in the order in which it was scheduled. */
   readonly begun: Set<() => void>;
   readonly fresh: Set<() => void>;
 }
 
-/** The budget of a listener. */
-export class WorkBudget {
+/** See the head of this file. One for each kind of connection of a listener. */
+export class RateLimitedScheduler {
   readonly #clock: Clock;
   readonly #allowances: TimeAllowances;
   readonly #all: TokenBucket;
-  /** In the order in which they came. */
+  /** In the order of their first work. */
   readonly #sources = new Map<string, Source>();
-  /** Those with work that waits, by group; the next one to have a turn is first. */
+  /** Sources with waiting work, by group. The first one has the next turn. */
   readonly #waiting = new Map<string, Map<string, Source>>();
   readonly #groupOf: (name: string) => string;
-  #isAtWork = false;
+  #isRunning = false;
   #sliceNs = 0;
   #timer: Timer | undefined;
 
-  /** `groupOf`: which sources take turns together. Default: each by itself. */
+  /** `groupOf`: the group of a source. Default: each source is a group. */
   constructor(clock: Clock, allowances: TimeAllowances, groupOf: (name: string) => string = (name) => name) {
     this.#clock = clock;
     this.#groupOf = groupOf;
@@ -90,11 +92,14 @@ export class WorkBudget {
     this.#all = bucketOf(allowances.all, clock.monotonicNs());
   }
 
-  /** Runs `work` when its source and all of them have time left: at once where nobody waits. `hasBegun`: its connection has had a turn before. */
-  ask(name: string, hasBegun: boolean, work: () => void): void {
+  /**
+   * Runs `work` when its source and all sources together have time left: at once if no work waits. `hasBegun`: its
+   * connection has had a turn.
+   */
+  schedule(name: string, hasBegun: boolean, work: () => void): void {
     const source = this.#sourceOf(name);
     const nowNs = this.#clock.monotonicNs();
-    const mayNow = !this.#isAtWork && this.#waiting.size === 0 && this.#all.waitMs(nowNs) === 0;
+    const mayNow = !this.#isRunning && this.#waiting.size === 0 && this.#all.waitMs(nowNs) === 0;
     if (mayNow && source.bucket.waitMs(nowNs) === 0) {
       this.#run(source, work);
       return;
@@ -104,8 +109,8 @@ export class WorkBudget {
     this.#next();
   }
 
-  /** Forgets work that was asked for and has not had its turn. Idempotent. */
-  giveUp(name: string, work: () => void): void {
+  /** Cancels work that has not run. Idempotent. */
+  cancel(name: string, work: () => void): void {
     const source = this.#waiting.get(this.#groupOf(name))?.get(name);
     if (source === undefined) return;
     source.begun.delete(work);
@@ -113,7 +118,7 @@ export class WorkBudget {
     if (isIdle(source)) this.#unwait(name);
   }
 
-  /** Sources with work that waits. */
+  /** Sources with waiting work. */
   get waiting(): number {
     return [...this.#waiting.values()].reduce((sum, sources) => sum + sources.size, 0);
   }
@@ -132,25 +137,28 @@ export class WorkBudget {
       fresh: new Set<() => void>(),
     };
     this.#sources.set(name, source);
-    if (this.#sources.size > BUDGET_SOURCES_MAX) this.#forgetOne();
+    if (this.#sources.size > BUDGET_SOURCES_MAX) this.#evictOne();
     return source;
   }
 
-  /** The first that waits for nothing. One that would have had to wait longer is looked over a few times, not for ever. */
-  #forgetOne(): void {
+  /**
+   * Forgets the first source without waiting work. Passes over sources with a debt, {@link EVICTION_SEARCH_MAX} at
+   * most.
+   */
+  #evictOne(): void {
     const nowNs = this.#clock.monotonicNs();
-    let looks = 0;
+    let searched = 0;
     for (const [name, source] of this.#sources) {
-      looks += 1;
-      if (!isIdle(source) || (looks < FORGETTING_LOOKS && source.bucket.waitMs(nowNs) > 0)) continue;
+      searched += 1;
+      if (!isIdle(source) || (searched < EVICTION_SEARCH_MAX && source.bucket.waitMs(nowNs) > 0)) continue;
       this.#sources.delete(name);
       return;
     }
   }
 
-  /** Gives the next one its turn, or waits until there is one to give. */
+  /** Runs the next work, or sets a timer for the time at which some may run. */
   #next(): void {
-    if (this.#isAtWork || this.#waiting.size === 0) return;
+    if (this.#isRunning || this.#waiting.size === 0) return;
     this.#timer?.cancel();
     const nowNs = this.#clock.monotonicNs();
     let soonestMs = this.#all.waitMs(nowNs);
@@ -173,21 +181,21 @@ export class WorkBudget {
   #runFirst(name: string, source: Source): void {
     const queue = source.begun.size > 0 ? source.begun : source.fresh;
     const [work] = queue;
-    if (work === undefined) throw new Error("a source waits without work");
+    if (work === undefined) throw new Error("a waiting source has no work");
     queue.delete(work);
     this.#unwait(name);
     if (!isIdle(source)) this.#wait(name, source);
     this.#run(source, work);
   }
 
-  /** Last in its group, which keeps its place if it has one. */
+  /** Puts a source last in its group. A group that is waiting keeps its place. */
   #wait(name: string, source: Source): void {
     const group = this.#groupOf(name);
     const sources = this.#waiting.get(group) ?? new Map<string, Source>();
     this.#waiting.set(group, sources.set(name, source));
   }
 
-  /** Takes it out of its group, which goes last if others of it wait. */
+  /** Takes a source out of its group, and puts the group last if other sources of it wait. */
   #unwait(name: string): void {
     const group = this.#groupOf(name);
     const sources = this.#waiting.get(group);
@@ -198,26 +206,26 @@ export class WorkBudget {
   }
 
   #run(source: Source, work: () => void): void {
-    this.#isAtWork = true;
+    this.#isRunning = true;
     const { isExact } = this.#allowances;
     const readNs = () => (isExact ? this.#clock.threadCpuNs() : this.#clock.monotonicNs());
     const startNs = readNs();
     work();
-    // What the work has put off to the end of this turn of the event loop is part of it: HTTP/2 has its streams told of there, and a call is
-    // admitted, decoded and begun in the microtasks after that.
+    // What the work defers to the end of this turn of the event loop is part of it: HTTP/2 reports its streams there,
+    // and a call is admitted, decoded and started in the microtasks after that.
     const afterTicks = (done: () => void) => process.nextTick(done);
     const afterCalls = (done: () => void) => afterTicks(() => queueMicrotask(() => afterTicks(done)));
     (isExact ? afterCalls : afterTicks)(() => {
       const spentNs = readNs() - startNs;
       source.bucket.spend(spentNs);
       this.#all.spend(spentNs);
-      this.#isAtWork = false;
+      this.#isRunning = false;
       this.#sliceNs += spentNs;
       if (this.#sliceNs < SLICE_MS * NS_PER_MS) return this.#next();
-      this.#isAtWork = true;
+      this.#isRunning = true;
       setImmediate(() => {
         this.#sliceNs = 0;
-        this.#isAtWork = false;
+        this.#isRunning = false;
         this.#next();
       });
     });

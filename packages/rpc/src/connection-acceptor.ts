@@ -1,4 +1,4 @@
-/** From the accepted socket to the server: what becomes of a connection until it is authenticated (secure-listener.ts says by which rules). */
+/** Accepts connections, performs their handshakes, and gives them to the server. secure-listener.ts has the rules. */
 import { createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import { createServer, type TLSSocket, type Server as TlsServer } from "node:tls";
 import { type Server as RpcServer, ServerCredentials } from "@grpc/grpc-js";
@@ -6,12 +6,12 @@ import type { Clock, Timer } from "@lifeline/measure";
 import { type ClientCertificate, clientCertificateOf } from "./client-certificate.ts";
 import {
   HANDSHAKE_BYTES,
-  HANDSHAKE_WITHIN_MS,
+  HANDSHAKE_TIMEOUT_MS,
   UNAUTHENTICATED_BYTES_MAX,
   UNAUTHENTICATED_CALLS_MAX,
-  UNAUTHENTICATED_FOR_MS,
   UNAUTHENTICATED_MAX,
   UNAUTHENTICATED_PER_SOURCE_MAX,
+  UNAUTHENTICATED_TIMEOUT_MS,
   WAITING_MAX,
   WAITING_PER_SOURCE_MAX,
 } from "./connection-limits.ts";
@@ -20,6 +20,11 @@ import { ConnectionsBySource, oldestOf } from "./connections-by-source.ts";
 import { contextOf, type ListenerCertificates } from "./listener-certificates.ts";
 import { MeteredSocket } from "./metered-socket.ts";
 import {
+  AUTHENTICATED_ALLOWANCES,
+  RateLimitedScheduler,
+  UNAUTHENTICATED_ALLOWANCES,
+} from "./rate-limited-scheduler.ts";
+import {
   type Connection,
   type ConnectionCounts,
   connectionsOf,
@@ -27,12 +32,14 @@ import {
   type RefusedConnection,
 } from "./secure-connection.ts";
 import { networkOf, sourceOf } from "./source.ts";
-import { AUTHENTICATED_ALLOWANCES, UNAUTHENTICATED_ALLOWANCES, WorkBudget } from "./work-budget.ts";
 
-/** Connections that may wait to be accepted: Node's 511 costs a reconnecting fleet SYNs that are sent again. The kernel cuts it to somaxconn. */
+/**
+ * Connections that the kernel queues before they are accepted. With Node's 511, a reconnecting fleet has to send SYNs
+ * again. Limited by somaxconn.
+ */
 const BACKLOG = 4_096;
 
-/** Who serves: those whose certificate is believed, and all others. May be one server. */
+/** The servers: for connections whose certificate is valid, and for all others. May be the same server. */
 export interface SecureServers {
   readonly authenticated: RpcServer;
   readonly unauthenticated: RpcServer;
@@ -45,53 +52,56 @@ export interface SecureListenerOptions {
   readonly port: number;
   readonly certificates: ListenerCertificates;
   readonly maxConnections: number;
-  /** Most bytes of a client's side of a handshake. Default, least and most: {@link HANDSHAKE_BYTES}. */
+  /** Most bytes that a client may send in its handshake. Default and range: {@link HANDSHAKE_BYTES}. */
   readonly handshakeMaxBytes?: number;
   readonly clock: Clock;
   readonly onRefused: (why: RefusedConnection) => void;
 }
 
-/** A connection that has proven nothing yet. */
-interface Arrival {
+/** A connection that is not authenticated yet. */
+interface PendingConnection {
   readonly source: string;
   readonly peer: string;
   readonly raw: Socket;
   readonly metered: MeteredSocket;
-  /** Bytes it may have sent by now. */
+  /** Most bytes that it may have sent by now. */
   bytesMax: number;
   /** Its handshake is complete. */
   isSecured: boolean;
   timer: Timer;
 }
 
-/** From the accepted socket to the server: every connection until it is authenticated, and its name from then on. */
-export class Arrivals {
+/** Keeps every connection until it is authenticated, and its name from then on. */
+export class ConnectionAcceptor {
   readonly #options: SecureListenerOptions;
-  readonly #unproven: WorkBudget;
-  readonly #proven: WorkBudget;
+  readonly #unauthenticatedWork: RateLimitedScheduler;
+  readonly #authenticatedWork: RateLimitedScheduler;
   readonly #tcp: TcpServer;
   readonly #tls: TlsServer;
   /** By peer. */
-  readonly #peers = new Map<string, Arrival>();
+  readonly #peers = new Map<string, PendingConnection>();
   readonly #known = new Map<string, Connection>();
-  readonly #waiting = new ConnectionsBySource<Arrival>(
+  readonly #waiting = new ConnectionsBySource<PendingConnection>(
     { max: WAITING_MAX, perSourceMax: WAITING_PER_SOURCE_MAX },
     idleOrNewestOf,
   );
-  readonly #unauthenticated = new ConnectionsBySource<Arrival>(
+  readonly #unauthenticated = new ConnectionsBySource<PendingConnection>(
     { max: UNAUTHENTICATED_MAX, perSourceMax: UNAUTHENTICATED_PER_SOURCE_MAX },
     oldestOf,
   );
   readonly #named: ConnectionsByName;
   readonly #inject: { readonly authenticated: Inject; readonly unauthenticated: Inject };
 
-  /** Whose bytes are being passed on: `secureConnection` fires during that, and does not name the connection. */
-  #current: Arrival | undefined;
+  /**
+   * The connection whose bytes are being passed on. `secureConnection` fires meanwhile and does not name its
+   * connection.
+   */
+  #current: PendingConnection | undefined;
 
   constructor(servers: SecureServers, options: SecureListenerOptions) {
     this.#options = options;
-    this.#unproven = new WorkBudget(options.clock, UNAUTHENTICATED_ALLOWANCES, networkOf);
-    this.#proven = new WorkBudget(options.clock, AUTHENTICATED_ALLOWANCES);
+    this.#unauthenticatedWork = new RateLimitedScheduler(options.clock, UNAUTHENTICATED_ALLOWANCES, networkOf);
+    this.#authenticatedWork = new RateLimitedScheduler(options.clock, AUTHENTICATED_ALLOWANCES);
     this.#named = new ConnectionsByName(options.onRefused);
     this.#inject = injectorsOf(servers);
     for (const server of Object.values(servers)) connectionsOf.set(server, this.#known);
@@ -99,10 +109,10 @@ export class Arrivals {
       ...contextOf(options.certificates),
       requestCert: true,
       rejectUnauthorized: false,
-      handshakeTimeout: HANDSHAKE_WITHIN_MS,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       ALPNProtocols: ["h2"],
     });
-    // What is wrong with a handshake ends its connection, and is counted there.
+    // A handshake that fails closes its connection, and is counted there.
     this.#tls.on("tlsClientError", (_, socket) => socket.destroy());
     this.#tls.on("secureConnection", (socket) => this.#secured(socket));
     this.#tcp = createTcpServer({ pauseOnConnect: true, noDelay: true });
@@ -119,7 +129,7 @@ export class Arrivals {
         resolve(typeof address === "object" && address !== null ? address.port : 0);
       });
     });
-    // An accept that fails (EMFILE) leaves the next one to succeed.
+    // After an accept that failed (EMFILE), the next one may succeed.
     this.#tcp.on("error", () => this.#options.onRefused("too-many"));
     return bound;
   }
@@ -143,7 +153,7 @@ export class Arrivals {
   #accept(raw: Socket): void {
     const { clock, onRefused, handshakeMaxBytes = HANDSHAKE_BYTES.default } = this.#options;
     const peer = peerOf(raw);
-    // It went away while it waited to be accepted.
+    // The peer disconnected before the connection was accepted.
     if (raw.remoteAddress === undefined) return void raw.destroy();
     if (this.#peers.has(peer)) {
       onRefused("same-peer");
@@ -151,102 +161,112 @@ export class Arrivals {
     }
     const source = sourceOf(raw.remoteAddress);
     const metered = new MeteredSocket(raw, {
-      lane: { budget: this.#unproven, source },
-      bytesMax: () => arrival.bytesMax,
+      queue: { scheduler: this.#unauthenticatedWork, source },
+      bytesMax: () => pending.bytesMax,
       pass: (push, isFirst) => {
-        if (isFirst) this.#begin(arrival);
-        this.#current = arrival;
+        if (isFirst) this.#begin(pending);
+        this.#current = pending;
         push();
         this.#current = undefined;
       },
-      onExcess: () => this.#evict(arrival, arrival.isSecured ? "too-many-bytes" : "handshake-too-large"),
+      onExcess: () => this.#evict(pending, pending.isSecured ? "too-many-bytes" : "handshake-too-large"),
     });
-    const stayed = () => this.#evict(arrival, "unauthenticated-too-long");
-    const timer = clock.after(HANDSHAKE_WITHIN_MS, () => {
-      if (!metered.hasBegun && !metered.isWaiting) return this.#evict(arrival, "handshake");
-      arrival.timer = clock.after(UNAUTHENTICATED_FOR_MS - HANDSHAKE_WITHIN_MS, stayed);
+    const evictUnauthenticated = () => this.#evict(pending, "unauthenticated-too-long");
+    const timer = clock.after(HANDSHAKE_TIMEOUT_MS, () => {
+      if (!metered.hasBegun && !metered.isWaiting) return this.#evict(pending, "handshake");
+      pending.timer = clock.after(UNAUTHENTICATED_TIMEOUT_MS - HANDSHAKE_TIMEOUT_MS, evictUnauthenticated);
     });
-    const arrival: Arrival = { source, peer, raw, metered, bytesMax: handshakeMaxBytes, isSecured: false, timer };
-    this.#peers.set(peer, arrival);
+    const pending: PendingConnection = {
+      source,
+      peer,
+      raw,
+      metered,
+      bytesMax: handshakeMaxBytes,
+      isSecured: false,
+      timer,
+    };
+    this.#peers.set(peer, pending);
     raw.once("close", () => {
-      if (!arrival.isSecured && this.#isUnknown(arrival)) onRefused("handshake");
-      this.#leave(arrival);
+      if (!pending.isSecured && this.#isUnknown(pending)) onRefused("handshake");
+      this.#leave(pending);
       this.#peers.delete(peer);
       this.#known.delete(peer);
     });
-    const victim = this.#waiting.add(arrival);
+    const victim = this.#waiting.add(pending);
     if (victim !== undefined) this.#evict(victim, "too-many-waiting");
   }
 
-  #begin(arrival: Arrival): void {
-    this.#waiting.delete(arrival);
-    const victim = this.#unauthenticated.add(arrival);
+  #begin(pending: PendingConnection): void {
+    this.#waiting.delete(pending);
+    const victim = this.#unauthenticated.add(pending);
     if (victim !== undefined) this.#evict(victim, "too-many-unauthenticated");
-    if (victim === arrival) return;
-    this.#tls.emit("connection", arrival.metered);
+    if (victim === pending) return;
+    this.#tls.emit("connection", pending.metered);
   }
 
   #secured(socket: TLSSocket): void {
     socket.on("error", () => {});
-    const arrival = this.#current;
-    // It went away, or was evicted, while the handshake ended.
-    if (arrival === undefined || socket.destroyed || this.#peers.get(arrival.peer) !== arrival) {
+    const pending = this.#current;
+    // The peer disconnected, or was evicted, while the handshake ended.
+    if (pending === undefined || socket.destroyed || this.#peers.get(pending.peer) !== pending) {
       return void socket.destroy();
     }
-    const { peer, raw, metered } = arrival;
-    arrival.isSecured = true;
+    const { peer, raw, metered } = pending;
+    pending.isSecured = true;
     const certificate = readCertificate(socket);
     if (certificate === "unreadable") {
-      this.#evict(arrival, "handshake");
+      this.#evict(pending, "handshake");
       return;
     }
-    // TLS over a stream knows no addresses; grpc-js names the peer of a call by them.
+    // A TLS socket over a stream has no addresses; grpc-js names the peer of a call by them.
     Object.defineProperties(socket, {
       remoteAddress: { value: raw.remoteAddress },
       remotePort: { value: raw.remotePort },
     });
     let isAuthenticated = false;
     const authenticate = (name: string) => {
-      if (isAuthenticated || this.#peers.get(peer) !== arrival) return;
+      if (isAuthenticated || this.#peers.get(peer) !== pending) return;
       isAuthenticated = true;
-      this.#leave(arrival);
-      metered.prove({ budget: this.#proven, source: name });
+      this.#leave(pending);
+      metered.authenticate({ scheduler: this.#authenticatedWork, source: name });
       this.#named.add(name, raw);
     };
     let calls = 0;
     const countCall = () => {
       calls += 1;
       if (!isAuthenticated && calls > UNAUTHENTICATED_CALLS_MAX && !raw.destroyed)
-        this.#evict(arrival, "too-many-calls");
+        this.#evict(pending, "too-many-calls");
     };
     this.#known.set(peer, { certificate, authenticate, countCall });
-    arrival.bytesMax += UNAUTHENTICATED_BYTES_MAX;
-    const isBelieved = certificate !== undefined && certificate.problem === undefined;
-    if (isBelieved) authenticate(`key ${certificate.keySha256}`);
-    this.#inject[isBelieved ? "authenticated" : "unauthenticated"](socket);
+    pending.bytesMax += UNAUTHENTICATED_BYTES_MAX;
+    const isValid = certificate !== undefined && certificate.problem === undefined;
+    if (isValid) authenticate(`key ${certificate.keySha256}`);
+    this.#inject[isValid ? "authenticated" : "unauthenticated"](socket);
   }
 
-  /** Takes it from among those that have proven nothing. */
-  #leave(arrival: Arrival): void {
-    arrival.timer.cancel();
-    this.#waiting.delete(arrival);
-    this.#unauthenticated.delete(arrival);
+  /** Removes it from the unauthenticated connections. */
+  #leave(pending: PendingConnection): void {
+    pending.timer.cancel();
+    this.#waiting.delete(pending);
+    this.#unauthenticated.delete(pending);
   }
 
-  #isUnknown(arrival: Arrival): boolean {
-    return this.#waiting.has(arrival) || this.#unauthenticated.has(arrival);
+  #isUnknown(pending: PendingConnection): boolean {
+    return this.#waiting.has(pending) || this.#unauthenticated.has(pending);
   }
 
-  #evict(arrival: Arrival, why: RefusedConnection): void {
-    this.#leave(arrival);
+  #evict(pending: PendingConnection, why: RefusedConnection): void {
+    this.#leave(pending);
     this.#options.onRefused(why);
-    arrival.raw.destroy();
+    pending.raw.destroy();
   }
 }
 
 type Inject = (socket: TLSSocket) => void;
 
-/** The servers see secured sockets as they are: what is plain about them is only how they are handed over. */
+/**
+ * Gives a server TLS sockets whose handshake is complete: "insecure" here means that grpc-js adds no TLS of its own.
+ */
 function injectorsOf({ authenticated, unauthenticated }: SecureServers) {
   const injectorOf = (server: RpcServer): Inject => {
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -259,18 +279,21 @@ function injectorsOf({ authenticated, unauthenticated }: SecureServers) {
   };
 }
 
-/** Of one source: the one that has said nothing for longest; where all wait for their turn, the newest, so that those before it keep theirs. */
-function idleOrNewestOf(arrivals: ReadonlySet<Arrival>): Arrival {
-  let newest: Arrival | undefined;
-  for (const arrival of arrivals) {
-    if (!arrival.metered.isWaiting) return arrival;
-    newest = arrival;
+/**
+ * Of one source: the oldest that has sent nothing; if all wait for their turn, the newest, so that older ones keep
+ * their place.
+ */
+function idleOrNewestOf(connections: ReadonlySet<PendingConnection>): PendingConnection {
+  let newest: PendingConnection | undefined;
+  for (const pending of connections) {
+    if (!pending.metered.isWaiting) return pending;
+    newest = pending;
   }
-  if (newest === undefined) throw new Error("a source without a connection");
+  if (newest === undefined) throw new Error("a source has no connection");
   return newest;
 }
 
-/** What a client has shown; it may be a certificate that Node cannot read, though OpenSSL has taken it. */
+/** The client's certificate. `unreadable`: OpenSSL has accepted it, and Node cannot read it. */
 function readCertificate(socket: TLSSocket): ClientCertificate | undefined | "unreadable" {
   try {
     return clientCertificateOf(socket);
