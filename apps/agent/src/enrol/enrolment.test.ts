@@ -28,8 +28,8 @@ import {
 import { type enrolPb, enrolPb as messages } from "@lifeline/wire";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { obstruct } from "../testing/fixtures.ts";
-import { Enrolment, type LastEnd, RENEW_CHECK_MS } from "./enrolment.ts";
+import { obstruct, WAIT_MAX_MS } from "../testing/fixtures.ts";
+import { Enrolment, type LastEnd, RENEW_CHECK_MS, RENEW_RETRY_MS } from "./enrolment.ts";
 import type { JoinTokenRead } from "./join-token.ts";
 import { factsOf, openKeptCredentials } from "./kept-credentials.ts";
 
@@ -272,8 +272,12 @@ describe("an agent without a certificate", () => {
       draft.clear();
       if (when === "the next dial") await dial();
       else clock.advance(RENEW_CHECK_MS);
-      await vi.waitFor(() => expect(existsSync(join(stateDir, "identity/credentials.json"))).toBe(true));
-      await vi.waitFor(() => expect(existsSync(join(stateDir, "identity/next.key"))).toBe(false));
+      await vi.waitFor(() => expect(existsSync(join(stateDir, "identity/credentials.json"))).toBe(true), {
+        timeout: WAIT_MAX_MS,
+      });
+      await vi.waitFor(() => expect(existsSync(join(stateDir, "identity/next.key"))).toBe(false), {
+        timeout: WAIT_MAX_MS,
+      });
       await agentOf(address, clock, { token: NO_TOKEN }).dial();
       expect(asked).toHaveLength(1);
     },
@@ -298,22 +302,36 @@ describe("an agent without a certificate", () => {
   });
 });
 
+/** A clock that knows how often the renewal loop has begun to wait. */
+function renewalClock(wallMs: number): ManualClock & { readonly waits: () => number } {
+  const clock = manualClock(wallMs);
+  let waits = 0;
+  const after: ManualClock["after"] = (delayMs, wake) => {
+    if (delayMs === RENEW_CHECK_MS || delayMs === RENEW_RETRY_MS) waits += 1;
+    return clock.after(delayMs, wake);
+  };
+  return { ...clock, after, waits: () => waits };
+}
+
+/** Lets `ms` pass, and waits until the renewal loop has done its work and waits again. */
+async function pass(clock: ReturnType<typeof renewalClock>, ms: number): Promise<void> {
+  const before = clock.waits();
+  clock.advance(ms);
+  await vi.waitFor(() => expect(clock.waits()).toBeGreaterThan(before), { timeout: WAIT_MAX_MS });
+}
+
 describe("a certificate", () => {
   it("is renewed at two thirds of its life under the same key, and the connection then begins anew", async () => {
-    const clock = manualClock(startMs);
+    const clock = renewalClock(startMs);
     const { address, asked } = await collector({}, clock);
     const { dial, renewals } = agentOf(address, clock);
     await dial();
     // By 0.5 of the tenth by which it may come earlier.
     const dueMs = (LIFE_MS + 5 * 60_000) * (2 / 3 - 0.05);
-    clock.advance(dueMs - 2 * RENEW_CHECK_MS);
-    await new Promise((settle) => setTimeout(settle, 50));
+    await pass(clock, dueMs - 2 * RENEW_CHECK_MS);
     expect(asked).toHaveLength(1);
-    for (let checks = 0; checks < 4; checks += 1) {
-      clock.advance(RENEW_CHECK_MS);
-      await new Promise((settle) => setTimeout(settle, 20));
-    }
-    await vi.waitFor(() => expect(renewals()).toBe(1), { timeout: 5_000 });
+    for (let checks = 0; checks < 4; checks += 1) await pass(clock, RENEW_CHECK_MS);
+    expect(renewals()).toBe(1);
     expect(asked.map(({ method }) => method)).toEqual(["enrol", "renew"]);
     expect(asked[1]?.key).toBe(asked[0]?.key);
     const kept = openKeptCredentials(stateDir, () => {}).load();
@@ -325,18 +343,15 @@ describe("a certificate", () => {
     ["behind", -2],
   ])("is renewed by its age where the wall clock is two days %s", async (_, days) => {
     const { address, asked } = await collector();
-    const clock = manualClock(startMs + days * LIFE_MS);
+    const clock = renewalClock(startMs + days * LIFE_MS);
     const { dial } = agentOf(address, clock);
     await dial();
-    for (let checks = 0; checks < 3; checks += 1) {
-      clock.advance(RENEW_CHECK_MS);
-      await new Promise((settle) => setTimeout(settle, 20));
-    }
+    for (let checks = 0; checks < 3; checks += 1) await pass(clock, RENEW_CHECK_MS);
     await dial();
     expect(asked.map(({ method }) => method)).toEqual(["enrol"]);
-    clock.advance(LIFE_MS * (2 / 3));
-    await vi.waitFor(() => expect(asked.map(({ method }) => method)).toEqual(["enrol", "renew"]));
-    clock.advance(RENEW_CHECK_MS);
+    await pass(clock, LIFE_MS * (2 / 3));
+    expect(asked.map(({ method }) => method)).toEqual(["enrol", "renew"]);
+    await pass(clock, RENEW_CHECK_MS);
     await dial();
     expect(asked).toHaveLength(2);
   });
