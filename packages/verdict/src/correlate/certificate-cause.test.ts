@@ -1,0 +1,190 @@
+import type { InterceptionSigns } from "@lifeline/catalogue";
+import type { ChainCertificate, ProbeOptions } from "@lifeline/measure";
+import { describe, expect, it } from "vitest";
+import type { NodeContext } from "../node-context.ts";
+import { contextOf, entryOf, NOW_MS, rememberedOf, TCP, TLS, targetOf } from "../testing/judgement-fixture.ts";
+import { withCertificateCause } from "./certificate-cause.ts";
+
+const PRIVATE: ProbeOptions = { probe: "tls", trust: { kind: "private", caPem: "" }, alpn: [], alpnRequired: false };
+const certificate = (issuer: string, subject = "CN=ghcr.io"): ChainCertificate => ({
+  subject,
+  issuer,
+  notAfter: "2027-01-01",
+  sha256: "00",
+});
+const signs: InterceptionSigns = {
+  vendors: [{ name: "Boxes Inc.", marks: ["BoxWall", "box gate"] }],
+  expected: [
+    { hosts: ["ghcr.io"], issuers: ["Sectigo Limited"] },
+    { hosts: ["*.test", "GHCR.IO"], issuers: ["Good CA"] },
+  ],
+};
+const UNTRUSTED = { verdict: "unmet", cause: "tls-untrusted" } as const;
+interface Case {
+  readonly chain?: readonly ChainCertificate[];
+  readonly host?: string;
+  readonly options?: Parameters<typeof targetOf>[0];
+  readonly parts?: Parameters<typeof entryOf>[1];
+  readonly node?: NodeContext;
+  readonly interception?: InterceptionSigns | null;
+}
+function after({ chain, host = "ghcr.io", options = TLS, parts = {}, node = {}, interception = signs }: Case) {
+  const seen = rememberedOf("answered", NOW_MS, chain === undefined ? {} : { chain });
+  const entry = entryOf(targetOf(options, { host }), { ...parts, own: { seen } });
+  return withCertificateCause(entry, [entry], contextOf({ node, interception: interception ?? undefined }));
+}
+const issued = (issuer: string) => [certificate(issuer)];
+const GOOD = issued("C=GB, O=Sectigo Limited, CN=R36");
+
+describe("interception is shown by", () => {
+  const fleetSees = (issuer: string | undefined): NodeContext => ({ fleetIssuer: () => issuer });
+  it.each<[string, Case, RegExp | undefined]>([
+    ["nothing in an expected chain", { chain: GOOD }, undefined],
+    [
+      "a vendor's mark in an issuer, in any case",
+      { chain: issued("CN=BOXWALL Root") },
+      /^Seen\. The chain names Boxes Inc\., which intercepts TLS\.$/,
+    ],
+    ["a vendor's second mark", { chain: issued("CN=Box Gate") }, /Boxes Inc/],
+    [
+      "a mark in an issuer further up",
+      { chain: [certificate("CN=x"), certificate("CN=boxwall", "CN=x")] },
+      /Boxes Inc/,
+    ],
+    [
+      "a mark in a subject further up",
+      { chain: [certificate("O=Good CA"), certificate("CN=y", "CN=boxwall")] },
+      /Boxes Inc/,
+    ],
+    [
+      "no mark in the leaf's subject, which is the server's name",
+      { chain: [certificate("O=Good CA", "CN=boxwall.test")] },
+      undefined,
+    ],
+    ["no mark across two names", { chain: [certificate("O=Good CA, CN=box"), certificate("CN=y", "gate")] }, undefined],
+    [
+      "a mark at a private host whose chain is not trusted",
+      { chain: issued("CN=boxwall"), options: PRIVATE, parts: UNTRUSTED },
+      /Boxes Inc/,
+    ],
+    ["no mark at a private host whose chain is trusted", { chain: issued("CN=boxwall"), options: PRIVATE }, undefined],
+    ["no mark where TLS has no trust", { chain: issued("CN=boxwall"), options: TCP }, undefined],
+    ["no mark where no signs are known", { chain: issued("CN=boxwall"), interception: null }, undefined],
+    [
+      "an issuer that is not the host's",
+      { chain: issued("O=Other CA") },
+      /^Seen\. "O=Other CA" is not a known issuer of ghcr\.io\.$/,
+    ],
+    [
+      "an issuer that is not that of a host under a wildcard",
+      { chain: issued("O=Other CA"), host: "a.TEST" },
+      /not a known issuer of a\.TEST/,
+    ],
+    [
+      "no issuer of a host under a wildcard that is the right one",
+      { chain: issued("O=Good CA"), host: "a.b.test" },
+      undefined,
+    ],
+    ["no issuer of a host that is not listed", { chain: issued("O=Other CA"), host: "example.com" }, undefined],
+    ["no issuer of a wildcard's own domain", { chain: issued("O=Other CA"), host: "test" }, undefined],
+    [
+      "no issuer of a host that merely ends like a listed one",
+      { chain: issued("O=Other CA"), host: "notghcr.io" },
+      undefined,
+    ],
+    ["no issuer from the second list of the host", { chain: issued("O=Good CA") }, undefined],
+    [
+      "no chain with a known issuer further up",
+      { chain: [certificate("O=Other CA"), certificate("O=Good CA", "O=Other CA")] },
+      undefined,
+    ],
+    ["an issuer that only holds a known name", { chain: issued("O=Not Good CA") }, /not a known issuer/],
+    ["no issuer of a private host", { chain: issued("O=Other CA"), options: PRIVATE }, undefined],
+    [
+      "an issuer that most nodes do not see",
+      { chain: issued("O=Odd CA"), host: "example.com", parts: UNTRUSTED, node: fleetSees("O=Fleet CA") },
+      /^Seen\. Most nodes see the issuer "O=Fleet CA"; this node sees "O=Odd CA"\.$/,
+    ],
+    [
+      "no issuer that most nodes see",
+      { chain: issued("O=Odd CA"), host: "example.com", parts: UNTRUSTED, node: fleetSees("O=Odd CA") },
+      undefined,
+    ],
+    [
+      "no issuer of a fleet that disagrees",
+      { chain: issued("O=Odd CA"), host: "example.com", parts: UNTRUSTED, node: fleetSees(undefined) },
+      undefined,
+    ],
+    [
+      "no issuer where the chain is trusted",
+      { chain: issued("O=Odd CA"), host: "example.com", node: fleetSees("O=Fleet CA") },
+      undefined,
+    ],
+    [
+      "no issuer where the fleet is unknown",
+      { chain: issued("O=Odd CA"), host: "example.com", parts: UNTRUSTED },
+      undefined,
+    ],
+    ["no chain at all", { parts: UNTRUSTED }, undefined],
+    ["no empty chain", { chain: [], parts: UNTRUSTED }, undefined],
+    [
+      "no chain of a target that fails otherwise",
+      { chain: issued("CN=boxwall"), parts: { verdict: "unmet", cause: "tls-name" } },
+      undefined,
+    ],
+    [
+      "no chain of a target that is degraded",
+      { chain: issued("CN=boxwall"), parts: { verdict: "degraded", cause: "loss" } },
+      undefined,
+    ],
+  ])("%s", (_, given, evidence) => {
+    const found = after(given);
+    expect(found.cause).toBe(evidence === undefined ? (given.parts?.cause ?? "none") : "tls-intercepted");
+    expect(found.evidence).toMatch(evidence ?? /^Seen\.$/);
+  });
+
+  it("a chain that degrades a target that answers and leaves one that fails unmet", () => {
+    const nextStep = "Network team: exempt this node's TLS to ghcr.io:443 from inspection.";
+    expect(after({ chain: issued("CN=boxwall") })).toMatchObject({ verdict: "degraded", nextStep });
+    expect(after({ chain: issued("CN=boxwall"), parts: UNTRUSTED })).toMatchObject({ verdict: "unmet", nextStep });
+  });
+
+  it.each([
+    ["C=GB, O=Sectigo Limited"],
+    ["C=GB,O=Sectigo Limited,CN=x"],
+    ["C=GB+O=Sectigo Limited"],
+    ["/C=GB/O=Sectigo Limited"],
+    ["C=GB\nO=Sectigo Limited"],
+    ['O="sectigo limited"'],
+    ["O= SECTIGO LIMITED , CN=x"],
+    ["2.5.4.10=Sectigo Limited"],
+    ["CN=a, b,O=Sectigo Limited"],
+  ])("no issuer written as %j", (issuer) => {
+    expect(after({ chain: issued(issuer) }).cause).toBe("none");
+  });
+
+  it.each([["O=Sectigo, Limited"], ["O=x Sectigo Limited"], ["O=Sectigo Limited x"], ['O=x"Sectigo Limited']])(
+    "an issuer written as %j",
+    (issuer) => {
+      expect(after({ chain: issued(issuer) }).cause).toBe("tls-intercepted");
+    },
+  );
+});
+
+describe("a certificate that looks wrong by its time", () => {
+  it.each<[string, "clock" | "tls-expired", number | undefined, string, string]>([
+    ["10 s behind", "tls-expired", 10_000, "clock", "Seen. The node's clock is 10 s behind the collector's."],
+    ["10 s ahead", "tls-expired", -10_000, "clock", "Seen. The node's clock is 10 s ahead of the collector's."],
+    ["0.001 s less", "tls-expired", 9_999, "tls-expired", "Seen."],
+    ["hours behind, rounded", "clock", 7_200_400, "clock", "Seen. The node's clock is 7200 s behind the collector's."],
+    ["unknown", "clock", undefined, "clock", "Seen."],
+  ])("is the fault of a clock %s", (_, cause, clockOffsetMs, wanted, evidence) => {
+    const node = clockOffsetMs === undefined ? {} : { clockOffsetMs };
+    const found = after({ chain: issued("CN=boxwall"), parts: { verdict: "unmet", cause, nextStep: "Renew." }, node });
+    expect(found).toMatchObject({
+      cause: wanted,
+      evidence,
+      nextStep: evidence === "Seen." ? "Renew." : expect.stringMatching(/^Node owner: correct the node's clock/),
+    });
+  });
+});

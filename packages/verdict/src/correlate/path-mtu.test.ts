@@ -1,0 +1,140 @@
+import type { Reason } from "@lifeline/measure";
+import { wilsonInterval } from "@lifeline/window";
+import { describe, expect, it } from "vitest";
+import type { Entry } from "../entry.ts";
+import {
+  closedPort,
+  contextOf,
+  type EntryParts,
+  entryOf,
+  LINK,
+  lookbackOf,
+  MTU,
+  NOW_MS,
+  rememberedOf,
+  TCP,
+  targetOf,
+  UDP,
+} from "../testing/judgement-fixture.ts";
+import { DEFAULT_THRESHOLDS } from "../thresholds.ts";
+import { payloadBytesOf, withPathMtu } from "./path-mtu.ts";
+
+const ONSET_MS = NOW_MS - 10_000;
+const inTunnel = { requirementId: "in", host: "fdae::1", port: 9 };
+const large = (own: EntryParts["own"] = {}, more: EntryParts = {}, bytes = 1_232) =>
+  entryOf(targetOf(closedPort(bytes), inTunnel), {
+    service: "in-tunnel",
+    verdict: "unmet",
+    cause: "timeout",
+    onsetMs: ONSET_MS,
+    ...more,
+    own: { reason: "timeout", runLength: 10, ...own },
+  });
+const counted = (counts: Partial<Record<Reason, number>>, endedAfterMs = 1, outcomeClass: "good" | "bad" = "good") => ({
+  own: {
+    lookback: lookbackOf(counts, { last: rememberedOf("answered", ONSET_MS + endedAfterMs, {}, { outcomeClass }) }),
+  },
+});
+const small = (more: EntryParts = counted({ answered: 60 }), bytes = 16, host = inTunnel.host) =>
+  entryOf(targetOf(closedPort(bytes), { ...inTunnel, host }), { service: "in-tunnel", ...more });
+const tcp = (more: EntryParts = counted({ answered: 60 }), host = inTunnel.host) =>
+  entryOf(targetOf(TCP, { ...inTunnel, host, port: 8_090 }), { service: "in-tunnel", ...more });
+const link = (verdict: Entry["verdict"]) =>
+  entryOf(targetOf(LINK, { requirementId: "link" }), { service: "tunnel-link", verdict });
+const search = (endedAfterMs: number, options = MTU) =>
+  entryOf(targetOf(options, { timeoutMs: 1_000 }), {
+    own: {
+      lookback: lookbackOf({}, { last: rememberedOf("answered", ONSET_MS + endedAfterMs, { pathMtuBytes: 1_300 }) }),
+    },
+  });
+const after = (entry: Entry, others: readonly Entry[], thresholds = DEFAULT_THRESHOLDS) =>
+  withPathMtu(entry, [...others, entry], contextOf({ thresholds }));
+
+describe("large datagrams that are lost show the path MTU", () => {
+  const lossy = counted({ answered: 20, timeout: 40 });
+  it.each<[string, Entry, Entry[], boolean]>([
+    ["beside small ones that pass", large(), [small()], true],
+    ["beside TCP that passes", large(), [tcp()], true],
+    ["not without anything smaller", large(), [], false],
+    ["not beside equally large ones", large(), [small(undefined, 1_232)], false],
+    ["beside those one byte smaller", large(), [small(undefined, 1_231)], true],
+    ["not beside small ones that passed before the onset", large(), [small(counted({ answered: 60 }, 0))], false],
+    [
+      "not beside small ones whose latest sample is a loss",
+      large(),
+      [small(counted({ answered: 60 }, 1, "bad"))],
+      false,
+    ],
+    ["beside one of two kinds that passes", large(), [small(counted({}, 0)), tcp()], true],
+    ["not beside another host", large(), [small(undefined, 16, "fdae::2")], false],
+    ["not beside TCP to another host", large(), [tcp(undefined, "fdae::2")], false],
+    ["not beside another service", large(), [entryOf(targetOf(TCP, inTunnel), counted({ answered: 60 }))], false],
+    [
+      "not beside an open port",
+      large(),
+      [entryOf(targetOf(UDP, inTunnel), { service: "in-tunnel", ...counted({ answered: 60 }) })],
+      false,
+    ],
+    ["not when the interface fails", large(), [small(), link("unmet")], false],
+    ["not when the interface is degraded", large(), [small(), link("degraded")], false],
+    ["when the interface works", large(), [small(), link("met")], true],
+    ["when something else fails", large(), [small(), entryOf(targetOf(TCP), { verdict: "unmet" })], true],
+    ["not while degraded", large({}, { verdict: "degraded" }), [small()], false],
+    ["not when refused", large({ reason: "refused" }), [small()], false],
+    ["not of TCP", tcp({ verdict: "unmet", own: { reason: "timeout", runLength: 10 } }), [small()], false],
+    ["not of another service", large({}, { service: "machine-api" }), [small()], false],
+    ["after three losses", large({ runLength: 3 }), [small()], true],
+    ["not after two", large({ runLength: 2 }), [small()], false],
+    ["not where small ones are lost as well", large(), [small(lossy)], false],
+    ["nor where all small ones together are", large(), [small(lossy), tcp(counted({ timeout: 60 }))], false],
+    ["where all small ones together pass", large(), [small(lossy), tcp(counted({ answered: 200 }))], true],
+    ["not where nothing is known of small ones", large(), [small(counted({}))], false],
+    ["not by small ones that need not answer", large(), [small(counted({ answered: 1, silent: 60 }))], false],
+  ])("%s", (_, entry, others, isNamed) => {
+    const found = after(entry, others);
+    expect(found.cause).toBe(isNamed ? "path-mtu" : entry.cause);
+    if (!isNamed) expect(found).toBe(entry);
+  });
+
+  it("at a chance of 0.1 % by the loss of small ones, and not above", () => {
+    // 8 losses in a row at the high end of the interval of 17 of 60 have a chance of 0.066 %; at that of 20 of 60, 0.14 %.
+    const [, high] = wilsonInterval(17, 60);
+    const [, higher] = wilsonInterval(20, 60);
+    expect([high ** 8 < 0.001, higher ** 8 > 0.001, higher ** 8 < 0.002]).toEqual([true, true, true]);
+    const beside = (lost: number) =>
+      after(large({ runLength: 8 }), [small(counted({ answered: 60 - lost, timeout: lost }))]).cause;
+    expect([beside(17), beside(20)]).toEqual(["path-mtu", "timeout"]);
+  });
+
+  it("with its figures, and the next step", () => {
+    expect(
+      after(large(), [small(counted({ answered: 58, timeout: 2 })), tcp(counted({ answered: 30 }))]),
+    ).toMatchObject({
+      verdict: "unmet",
+      evidence:
+        "Seen. 10 datagrams of 1232 bytes were lost in a row while 88 of 90 small packets passed (their loss is at most 7.7 %).",
+      nextStep: expect.stringMatching(/^Network team: let IP packets of 1,340 bytes/),
+    });
+  });
+});
+
+describe("the largest packet that passes", () => {
+  it.each<[string, Entry[], boolean]>([
+    ["is said where a search began after the onset", [search(3_001)], true],
+    ["is not said where it may have begun before", [search(3_000)], false],
+    ["is not read from another probe", [search(3_001, TCP)], false],
+    ["is that of the first search that has one", [entryOf(targetOf(MTU)), search(3_001)], true],
+  ])("%s", (_, searches, isSaid) => {
+    expect(
+      after(large(), [small(), ...searches]).evidence.endsWith(" The largest packet that passes has 1300 bytes."),
+    ).toBe(isSaid);
+  });
+});
+
+it("is the payload of a datagram to a closed port, and of no other target", () => {
+  expect([closedPort(16), UDP, TCP].map((options) => payloadBytesOf(targetOf(options)))).toEqual([
+    16,
+    undefined,
+    undefined,
+  ]);
+});

@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+import type { Entry } from "../entry.ts";
+import { type EntryParts, entryOf, TCP, TLS, targetOf } from "../testing/judgement-fixture.ts";
+import { withProxyPath } from "./proxy-path.ts";
+
+const proxy = { host: "proxy.test", port: 3_128 };
+const BAD = { verdict: "unmet", cause: "timeout" } as const;
+const proxied = (parts: EntryParts = {}) => entryOf(targetOf(TCP, { proxy }), parts);
+const direct = (parts: EntryParts = {}, more: Parameters<typeof targetOf>[1] = {}) =>
+  entryOf(targetOf(TCP, more), parts);
+
+describe("a target behind a proxy", () => {
+  const failing = proxied(BAD);
+  const fault = "Seen. The same endpoint answers without the proxy proxy.test:3128: the proxy is at fault.";
+  const only = "Seen. Only the path through the proxy proxy.test:3128 is open.";
+  it.each<[string, Entry, Entry[], string, string]>([
+    ["fails by the proxy where the direct path works", failing, [direct()], "proxy", fault],
+    [
+      "is degraded by the proxy where the direct path works",
+      proxied({ verdict: "degraded", cause: "loss" }),
+      [direct()],
+      "proxy",
+      fault,
+    ],
+    [
+      "fails by the proxy where one of the direct paths works",
+      failing,
+      [direct(BAD, { family: 6 }), direct()],
+      "proxy",
+      fault,
+    ],
+    ["fails by itself where no direct path works", failing, [direct(BAD)], "timeout", "Seen."],
+    [
+      "fails by itself where nothing is known of the direct path",
+      failing,
+      [direct({ verdict: "unknown" })],
+      "timeout",
+      "Seen.",
+    ],
+    ["fails by itself without a direct path", failing, [], "timeout", "Seen."],
+    [
+      "fails by itself where only another host answers",
+      failing,
+      [direct({}, { host: "other.test" })],
+      "timeout",
+      "Seen.",
+    ],
+    ["fails by itself where only another port answers", failing, [direct({}, { port: 80 })], "timeout", "Seen."],
+    [
+      "fails by itself where only another requirement answers",
+      failing,
+      [direct({}, { requirementId: "other" })],
+      "timeout",
+      "Seen.",
+    ],
+    ["fails by itself where only another probe answers", failing, [entryOf(targetOf(TLS))], "timeout", "Seen."],
+    ["fails by itself where only another proxied path answers", failing, [proxied()], "timeout", "Seen."],
+    ["answers where no direct path does", proxied(), [direct(BAD), direct(BAD, { family: 6 })], "none", only],
+    [
+      "answers at times where no direct path does",
+      proxied({ verdict: "degraded", cause: "loss" }),
+      [direct(BAD)],
+      "loss",
+      only,
+    ],
+    [
+      "answers beside a direct path that does too",
+      proxied(),
+      [direct(BAD), direct({}, { family: 6 })],
+      "none",
+      "Seen.",
+    ],
+    ["answers without a direct path", proxied(), [], "none", "Seen."],
+    [
+      "of unknown verdict stays so",
+      proxied({ verdict: "unknown", cause: "no-data" }),
+      [direct(BAD)],
+      "no-data",
+      "Seen.",
+    ],
+    ["is compared, never the direct one", direct(BAD), [direct({}, { family: 6 })], "timeout", "Seen."],
+  ])("%s", (_, entry, others, cause, evidence) => {
+    expect(withProxyPath(entry, [entry, ...others])).toMatchObject({ cause, evidence });
+  });
+
+  it("names the owner of the proxy", () => {
+    expect(withProxyPath(failing, [failing, direct()]).nextStep).toBe(
+      "Owner of the HTTP proxy proxy.test:3128: pass CONNECT to omni.test:443 unchanged.",
+    );
+  });
+});
