@@ -1,0 +1,74 @@
+import { outcomeClassOf, REASONS, type Reason } from "@lifeline/measure";
+import { describe, expect, it } from "vitest";
+import { nextStepFor } from "./next-step.ts";
+import { DNS, STAMP, TCP, targetOf, UDP } from "./testing/judgement-fixture.ts";
+
+/** Who acts first, by the reason; complete by type. */
+const OWNERS: Record<Reason, RegExp> = {
+  answered: /^$/,
+  "dns-nxdomain": /^Owner of the zone of omni\.test: create the name/,
+  "dns-nodata": /^Owner of the zone of omni\.test: give the name an address/,
+  "dns-servfail": /^Network team: make the node's resolvers answer for omni\.test/,
+  "dns-refused": /^Network team: make the node's resolvers answer for omni\.test/,
+  "dns-timeout": /^Network team: make the node's resolvers answer for omni\.test/,
+  "dns-unreachable": /^Network team: make the node's resolvers answer for omni\.test/,
+  "dns-malformed": /^Network team: make the node's resolvers answer for omni\.test/,
+  refused: /^Owner of omni\.test:443: start the service or correct the port/,
+  timeout: /^Network team: allow TCP port 443 from this node to omni\.test:443/,
+  late: /^Network team: look for queueing or overload/,
+  "host-unreachable": /^Network team: restore the route to omni\.test:443/,
+  "network-unreachable": /^Node owner: give the node an IPv4 route to omni\.test:443/,
+  "admin-prohibited": /^Network team: allow TCP port 443/,
+  reset: /^Network team: look for a firewall or proxy that cuts connections to omni\.test:443/,
+  "handshake-timeout": /^Network team: look for a device that accepts connections to omni\.test:443/,
+  "tls-untrusted": /^Network team: exempt omni\.test:443 from TLS interception/,
+  "tls-name-mismatch": /^Owner of omni\.test: serve a certificate that names omni\.test/,
+  "tls-not-yet-valid": /^Node owner: correct the node's clock/,
+  "tls-expired": /^Owner of omni\.test: renew the certificate/,
+  "tls-protocol": /^Omni owner: check the reverse proxy in front of omni\.test:443/,
+  "alpn-mismatch": /^Omni owner: check the reverse proxy in front of omni\.test:443/,
+  "http-status": /^Owner of omni\.test:443: read its log/,
+  "http-redirected": /^Network team: exempt this node's traffic to omni\.test:443/,
+  "http-protocol": /^Omni owner: check the reverse proxy/,
+  "grpc-protocol": /^Omni owner: check the reverse proxy/,
+  "stamp-malformed": /^Omni owner: check that a STAMP reflector/,
+  "answer-nxdomain": /^Owner of the resolver omni\.test:443: make it answer/,
+  "answer-nodata": /^Owner of the resolver omni\.test:443: make it answer/,
+  "answer-servfail": /^Owner of the resolver omni\.test:443: make it answer/,
+  "answer-refused": /^Owner of the resolver omni\.test:443: make it answer/,
+  "answer-malformed": /^Owner of the resolver omni\.test:443: make it answer/,
+  silent: /^Omni owner: run a STAMP reflector that shares omni\.test:443/,
+  stalled: /^Node owner: give the agent the CPU, memory and permissions it needs/,
+  "agent-overload": /^Node owner: give the agent the CPU/,
+  "agent-resource": /^Node owner: give the agent the CPU/,
+  "stamp-unkeyed": /^Node owner: give the agent the reflector's key/,
+  "tls-incomplete-chain": /^Owner of omni\.test: serve the intermediate certificates/,
+  "proxy-unreachable": /^Network team: make the HTTP proxy reachable/,
+  "proxy-refused": /^Owner of the HTTP proxy: allow CONNECT to omni\.test:443/,
+  "proxy-auth": /^Node owner: give the agent the credentials of the HTTP proxy/,
+  "mtu-too-small": /^Network team: let packets of 1,360 bytes pass to omni\.test:443/,
+  "link-alive": /^$/,
+  "link-idle": /^See the rows inside the tunnel/,
+  "link-frozen": /^Network team: allow the SideroLink UDP port/,
+  "link-absent": /^Node owner: find out why this node has not joined Omni/,
+  "link-no-address": /^Node owner: enable IPv6/,
+};
+
+describe("the next step", () => {
+  it.each(REASONS.map((reason) => ({ reason })))("after $reason names who acts", ({ reason }) => {
+    const step = nextStepFor(reason, targetOf(TCP));
+    expect(step).toMatch(OWNERS[reason]);
+    expect(step === "").toBe(outcomeClassOf(reason) === "good");
+    expect(step === "" || step.endsWith(".")).toBe(true);
+  });
+
+  it.each([
+    [TCP, "TCP port 443"],
+    [UDP, "UDP port 443"],
+    [STAMP, "UDP port 443"],
+    [DNS, "UDP port 443"],
+    [{ ...DNS, transport: "tcp" } as typeof DNS, "TCP port 443"],
+  ])("of a firewall names the transport: %j", (options, transport) => {
+    expect(nextStepFor("timeout", targetOf(options))).toContain(`allow ${transport} from`);
+  });
+});
