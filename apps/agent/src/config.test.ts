@@ -50,6 +50,7 @@ describe("the agent's settings", () => {
       plan: { kind: "collector" },
       tls: undefined,
       enrol: undefined,
+      allowPlaintext: false,
       spool: { maxBytes: 384 * 1024 * 1024, maxAgeHours: 72 },
       logLevel: "info",
       resolvers: undefined,
@@ -120,7 +121,7 @@ describe("the agent's settings", () => {
     [
       "half of mutual TLS",
       "tls: {caFile: a, certFile: b}",
-      "tls.keyFile: got nothing, want FILE (LIFELINE_TLS_KEY_FILE, tls.keyFile), because agent.yaml: tls.caFile is given",
+      "tls.keyFile: got nothing, want FILE (--tls-key-file, LIFELINE_TLS_KEY_FILE, tls.keyFile), because agent.yaml: tls.caFile is given",
     ],
     ["too long a socket", `talos: {socket: /${"s".repeat(107)}}`, "want a path of 1 to 107 bytes"],
     [
@@ -161,7 +162,7 @@ describe("the agent's settings", () => {
     [
       "a join token without a fingerprint",
       "enrol: {tokenFile: t}",
-      "enrol.caFingerprint: got nothing, want FINGERPRINT (LIFELINE_CA_FINGERPRINT, enrol.caFingerprint), because agent.yaml: enrol.tokenFile is given",
+      "enrol.caFingerprint: got nothing, want FINGERPRINT (--ca-fingerprint, LIFELINE_CA_FINGERPRINT, enrol.caFingerprint), because agent.yaml: enrol.tokenFile is given",
     ],
     [
       "two ways to a certificate",

@@ -5,36 +5,26 @@
  *    environment, and are read there (prober, enrol/join-token.ts).
  * 2. Plaintext beyond loopback needs `allowPlaintext` (S1).
  */
-
-import { isIP } from "node:net";
 import { FINGERPRINT_WANTED, readFingerprint } from "@lifeline/identity";
 import {
-  booleanSetting,
   type Command,
-  directoryPath,
   type Environment,
-  filePath,
   type GivenSettings,
-  hostPort,
-  integerSetting,
   isLoopback,
+  kind,
   LOG_LEVELS,
-  type LogLevel,
-  listSetting,
+  type PlainValuesOf,
   type Program,
-  pathOf,
   readCommand,
   readFileText,
   readHostPort,
   type Settings,
-  textSetting,
-  wordSetting,
 } from "@lifeline/settings";
 import { isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import { JOIN_TOKEN_VARIABLE } from "./enrol/join-token.ts";
 import { SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./spool/bounds.ts";
 import type { TlsFiles } from "./uplink/credentials.ts";
-import { NODE_ROLES, type NodeRole } from "./uplink/node-role.ts";
+import { NODE_ROLES } from "./uplink/node-role.ts";
 
 /** The file that is read when none is named: where an ExtensionServiceConfig of Talos puts it. */
 export const DEFAULT_CONFIG_FILE = "/usr/local/etc/lifeline/agent.yaml";
@@ -47,118 +37,76 @@ const SPOOL_BYTES = { min: 8 * 1024 * 1024, max: 16 * 1024 * 1024 * 1024 };
 /** The largest user id: 2^32 - 1 means "no change" (setuid(2)). */
 const UID_MAX = 2 ** 32 - 2;
 const HOURS_PER_YEAR = 8_760;
-const RESOLVERS_MAX = 8;
 /** sun_path of unix(7), without its closing zero. */
 const SOCKET_PATH_MAX_BYTES = 107;
 
-const nodeId = textSetting((text) => (isNodeId(text) ? text : undefined), NODE_ID_WANTED, "ID");
-const resolver = textSetting(
-  (text) => (isIP(readHostPort(text)?.host ?? "") === 0 ? undefined : text),
-  "address:port, IPv6 in brackets",
-  "ADDRESS:PORT",
+const nodeId = kind.text((text) => (isNodeId(text) ? text : undefined), NODE_ID_WANTED, "ID");
+const fingerprint = kind.text(readFingerprint, FINGERPRINT_WANTED, "FINGERPRINT");
+const collectorWord = kind.text(
+  (text) => (text === "collector" ? text : undefined),
+  "the word collector, or a mapping {file: PATH}",
+  "",
 );
 
 const SETTINGS = {
-  collector: {
-    flag: "collector",
-    variable: "LIFELINE_COLLECTOR",
-    type: hostPort,
-    help: "where reports go; without one they stay in the spool",
-  },
-  allowPlaintext: {
-    variable: "LIFELINE_ALLOW_PLAINTEXT",
-    type: booleanSetting,
-    default: false,
-    help: "reports to a collector beyond loopback without TLS",
-  },
+  collector: { type: kind.hostPort, help: "where reports go; without one they stay in the spool" },
+  allowPlaintext: { type: kind.boolean, default: false, help: "reports without TLS to a collector beyond loopback" },
   "enrol.caFingerprint": {
-    variable: "LIFELINE_CA_FINGERPRINT",
-    type: textSetting(readFingerprint, FINGERPRINT_WANTED, "FINGERPRINT"),
+    name: "ca-fingerprint",
+    type: fingerprint,
     help: "fingerprint of the fleet CA; the node gets its certificate from the collector",
   },
-  "enrol.tokenFile": {
-    variable: "LIFELINE_JOIN_TOKEN_FILE",
-    type: filePath,
-    help: "file of the join token; needed for the first certificate",
-  },
-  "tls.caFile": { variable: "LIFELINE_TLS_CA_FILE", type: filePath, help: "CA of the collector's certificate, PEM" },
-  "tls.certFile": {
-    variable: "LIFELINE_TLS_CERT_FILE",
-    type: filePath,
-    help: "the node's certificate, instead of enrol",
-  },
-  "tls.keyFile": { variable: "LIFELINE_TLS_KEY_FILE", type: filePath, help: "its key" },
+  "enrol.tokenFile": { name: "join-token-file", type: kind.file, help: "join token, needed for the first certificate" },
+  "tls.caFile": { type: kind.file, help: "CA of the collector's certificate, PEM" },
+  "tls.certFile": { type: kind.file, help: "the node's certificate, PEM, instead of enrol" },
+  "tls.keyFile": { type: kind.file, help: "its key, PEM" },
   stateDir: {
-    flag: "state-dir",
-    variable: "LIFELINE_STATE_DIR",
-    type: directoryPath,
+    type: kind.path("DIR"),
     default: DEFAULT_STATE_DIR,
     help: "directory of the spool, the plan, the identity and a random node id",
   },
   "spool.maxBytes": {
-    variable: "LIFELINE_SPOOL_MAX_BYTES",
-    type: integerSetting(SPOOL_BYTES.min, SPOOL_BYTES.max, "bytes"),
+    type: kind.integer(SPOOL_BYTES.min, SPOOL_BYTES.max, "bytes"),
     default: SPOOL_MAX_BYTES,
     help: "largest size of the spool, bytes; the oldest reports are dropped first",
   },
   "spool.maxAgeHours": {
-    variable: "LIFELINE_SPOOL_MAX_AGE_HOURS",
-    type: integerSetting(1, HOURS_PER_YEAR, "hours"),
+    type: kind.integer(1, HOURS_PER_YEAR, "hours"),
     default: SPOOL_MAX_AGE_HOURS,
     help: "longest time a report stays in the spool, hours",
   },
   nodeId: {
-    flag: "node-id",
-    variable: "LIFELINE_NODE_ID",
     type: nodeId,
-    help: "this node's id (default: the machine's DMI UUID, else a random one that is kept in stateDir)",
+    help: "this node's id (default: the machine's DMI UUID, else a random one kept in stateDir)",
   },
   roles: {
-    variable: "LIFELINE_ROLES",
-    type: listSetting(wordSetting(NODE_ROLES, "ROLE"), NODE_ROLES.length, `of ${NODE_ROLES.join(", ")}`, 1),
+    flag: "role",
+    type: kind.list(kind.word(NODE_ROLES, "ROLE"), NODE_ROLES.length, `of ${NODE_ROLES.join(", ")}`, 1),
     default: ["talos-node"],
     help: `what this node is: ${NODE_ROLES.join(", ")}, or both`,
   },
-  plan: {
-    type: textSetting(
-      (text) => (text === "collector" ? text : undefined),
-      "the word collector, or a mapping {file: PATH}",
-      "",
-    ),
-    default: "collector",
-    help: "the word collector: the collector says what to measure",
-  },
-  "plan.file": {
-    flag: "plan",
-    variable: "LIFELINE_PLAN_FILE",
-    type: filePath,
-    help: "measures what this file says, instead of what the collector says",
-  },
+  plan: { name: "", type: collectorWord, default: "collector", help: "the collector says what to measure" },
+  "plan.file": { flag: "plan", type: kind.file, help: "this file says what to measure, instead of the collector" },
   resolvers: {
-    variable: "LIFELINE_RESOLVERS",
-    type: listSetting(resolver, RESOLVERS_MAX, "resolvers"),
-    help: "DNS resolvers, each ADDRESS:PORT (default: those of /etc/resolv.conf)",
+    flag: "resolver",
+    type: kind.list(kind.addressPort, 8, "resolvers"),
+    help: "DNS resolvers (default: those of /etc/resolv.conf)",
   },
-  hostsFile: { variable: "LIFELINE_HOSTS_FILE", type: filePath, help: "hosts file (default: /etc/hosts)" },
+  hostsFile: { type: kind.file, help: "hosts file (default: /etc/hosts)" },
   stampKeyFile: {
-    variable: "LIFELINE_STAMP_KEY_FILE",
-    type: filePath,
-    help: "key of authenticated STAMP, 16 to 1024 bytes; without it targets that need it stay unknown",
+    type: kind.file,
+    help: "key of authenticated STAMP, 16 to 1024 bytes; targets that need it stay unknown without it",
   },
   "talos.socket": {
-    variable: "LIFELINE_TALOS_SOCKET",
-    type: pathOf(SOCKET_PATH_MAX_BYTES, "SOCKET"),
+    type: kind.path("SOCKET", SOCKET_PATH_MAX_BYTES),
     help: "Talos's machine socket, used as os:reader (default: not used)",
   },
   runAsUid: {
-    variable: "LIFELINE_RUN_AS_UID",
-    type: integerSetting(0, UID_MAX, "(a user id)"),
+    type: kind.integer(0, UID_MAX, "(a user id)"),
     help: "user and group to become after what needs root (default: stay who starts it)",
   },
   logLevel: {
-    flag: "log-level",
-    variable: "LIFELINE_LOG_LEVEL",
-    type: wordSetting(LOG_LEVELS, "LEVEL"),
+    type: kind.word(LOG_LEVELS, "LEVEL"),
     default: "info",
     help: `least important lines that are logged: ${LOG_LEVELS.join(", ")}`,
   },
@@ -188,22 +136,13 @@ export interface EnrolSettings {
   readonly tokenFile: string | undefined;
 }
 
-/** The agent's settings, complete; each is described in the table above. */
-export interface AgentConfig {
-  readonly collector: string | undefined;
-  readonly stateDir: string;
-  readonly nodeId: string | undefined;
-  readonly roles: readonly NodeRole[];
+/** The agent's settings, complete. Values of keys without a dot are described in the table above. */
+export interface AgentConfig extends Omit<PlainValuesOf<typeof SETTINGS>, "plan"> {
   readonly plan: PlanSource;
   readonly tls: TlsFiles | undefined;
   readonly enrol: EnrolSettings | undefined;
   readonly spool: { readonly maxBytes: number; readonly maxAgeHours: number };
-  readonly logLevel: LogLevel;
-  readonly resolvers: readonly string[] | undefined;
-  readonly hostsFile: string | undefined;
-  readonly stampKeyFile: string | undefined;
   readonly talos: { readonly socket: string } | undefined;
-  readonly runAsUid: number | undefined;
 }
 
 /** What the command line asks for. Throws a ConfigError with every problem. */
@@ -217,18 +156,13 @@ export function parseConfig(file: string, text: string, environment: Environment
 }
 
 function complete(given: GivenSettings<typeof SETTINGS>): AgentConfig {
-  const { values } = given;
-  const { collector, stateDir, nodeId, roles, logLevel, resolvers, hostsFile, stampKeyFile, runAsUid } = values;
-  const caFingerprint = values["enrol.caFingerprint"];
-  const planFile = values["plan.file"];
+  const { values, plainValues } = given;
+  const { collector, "enrol.caFingerprint": caFingerprint, "plan.file": planFile } = values;
   const tls = given.allOf("tls", ["caFile", "certFile", "keyFile"]);
   given.needs("enrol.caFingerprint", ["enrol.tokenFile"]);
   if (caFingerprint !== undefined && tls !== undefined) {
-    given.refuse(
-      "enrol.caFingerprint",
-      "it beside tls",
-      "one of them: a certificate from the collector, or from files",
-    );
+    const want = "one of them: a certificate from the collector, or from files";
+    given.refuse("enrol.caFingerprint", "it beside tls", want);
   }
   const isSafe = tls !== undefined || caFingerprint !== undefined || values.allowPlaintext;
   if (collector !== undefined && !isSafe && !isLoopback(readHostPort(collector)?.host ?? "")) {
@@ -236,20 +170,13 @@ function complete(given: GivenSettings<typeof SETTINGS>): AgentConfig {
   }
   given.check();
   return {
-    collector,
-    stateDir,
-    nodeId,
-    roles: [...new Set(roles)],
+    ...plainValues,
+    roles: [...new Set(values.roles)],
     plan: planFile === undefined ? { kind: "collector" } : { kind: "file", path: planFile },
     tls,
     enrol: caFingerprint === undefined ? undefined : { caFingerprint, tokenFile: values["enrol.tokenFile"] },
     spool: { maxBytes: values["spool.maxBytes"], maxAgeHours: values["spool.maxAgeHours"] },
-    logLevel,
-    resolvers,
-    hostsFile,
-    stampKeyFile,
     talos: given.allOf("talos", ["socket"]),
-    runAsUid,
   };
 }
 

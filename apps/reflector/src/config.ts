@@ -1,20 +1,15 @@
 /** The reflector's settings. */
 import { isIP } from "node:net";
 import {
-  booleanSetting,
   type Command,
   type Environment,
-  filePath,
   type GivenSettings,
   type HostPort,
-  hostPort,
-  integerSetting,
+  kind,
   type Program,
-  portSetting,
   readCommand,
   readHostPort,
   type Settings,
-  textSetting,
 } from "@lifeline/settings";
 import type { NftablesOptions } from "./nftables-rules.ts";
 import { MAX_PER_SOURCE_PER_SECOND } from "./reflector.ts";
@@ -26,47 +21,38 @@ const LISTEN_WANTED = `ADDRESS:PORT, such as 192.0.2.1:${STAMP_PORT} or [::]:${S
 
 const SETTINGS = {
   listen: {
-    flag: "listen",
-    type: textSetting(readAddressPort, LISTEN_WANTED, "ADDRESS:PORT"),
+    type: kind.text(readAddressPort, LISTEN_WANTED, "ADDRESS:PORT"),
     default: `[::]:${STAMP_PORT}`,
     help: "address and UDP port; IPv6 in brackets, where [::] is IPv4 as well",
   },
-  keyFile: {
-    flag: "key-file",
-    type: filePath,
-    help: "answers only requests authenticated with the key in this file, 16 to 1024 bytes",
-  },
+  keyFile: { type: kind.file, help: "answers only requests authenticated with the key in this file, 16 to 1024 bytes" },
   maxPerSourcePerSecond: {
-    flag: "max-per-source-per-second",
-    type: integerSetting(1, 9_999_999, "requests"),
+    type: kind.integer(1, 9_999_999, "requests"),
     default: MAX_PER_SOURCE_PER_SECOND,
     help: "most requests a second that are answered for one source address",
   },
   share: {
-    flag: "share",
-    type: portSetting,
+    type: kind.port,
     help: "with --print-rules: the port whose datagrams go to the reflector, unless they are WireGuard's",
   },
   printRules: {
-    flag: "print-rules",
-    type: booleanSetting,
+    type: kind.boolean,
     default: false,
     help: "prints the nftables rules for --share; load them with nft -f -, undo: nft delete table inet lifeline",
   },
   witness: {
-    flag: "witness",
-    type: portSetting,
+    type: kind.port,
     help: "with --print-rules: counts WireGuard's datagrams to this port by source; else: reports the counts every second",
   },
-  collector: { flag: "collector", type: hostPort, help: "where the witness reports" },
-  "tls.caFile": { flag: "tls-ca", type: filePath, help: "CA of the collector's certificate, PEM" },
+  collector: { type: kind.hostPort, help: "where the witness reports" },
+  "tls.caFile": { flag: "tls-ca", type: kind.file, help: "CA of the collector's certificate, PEM" },
   "pair.certFile": {
     flag: "tls-cert",
-    type: filePath,
+    type: kind.file,
     help: "the witness's certificate, where the collector wants one",
   },
-  "pair.keyFile": { flag: "tls-key", type: filePath, help: "its key" },
-  allowPlaintext: { flag: "allow-plaintext", type: booleanSetting, default: false, help: "reports without TLS" },
+  "pair.keyFile": { flag: "tls-key", type: kind.file, help: "its key" },
+  allowPlaintext: { type: kind.boolean, default: false, help: "reports without TLS" },
 } as const satisfies Settings;
 
 /** The reflector's program. */

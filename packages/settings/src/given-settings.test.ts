@@ -7,7 +7,7 @@ import { ConfigError } from "./config-error.ts";
 import { readCommand } from "./given-settings.ts";
 import { helpText } from "./help.ts";
 import type { Program, Settings } from "./setting.ts";
-import { booleanSetting, filePath, hostPort, integerSetting, listSetting } from "./setting-type.ts";
+import * as kind from "./setting-type.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lifeline-settings-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -15,23 +15,13 @@ const defaultFile = join(directory, "default.yaml");
 const file = join(directory, "named.yaml");
 
 const SETTINGS = {
-  address: { flag: "address", variable: "LIFELINE_ADDRESS", type: hostPort, required: true, help: "where to go" },
-  days: {
-    flag: "days",
-    variable: "LIFELINE_DAYS",
-    type: integerSetting(1, 9, "days"),
-    default: 3,
-    help: "how long it lasts, days",
-  },
-  extras: {
-    flag: "extra",
-    variable: "LIFELINE_EXTRAS",
-    type: listSetting(filePath, 2, "files"),
-    help: "more files; may be given more than once",
-  },
-  "tls.certFile": { flag: "cert", variable: "LIFELINE_CERT", type: filePath, help: "certificate" },
-  "tls.keyFile": { variable: "LIFELINE_KEY", type: filePath, help: "its key" },
-  isOpen: { flag: "open", type: booleanSetting, default: false, help: "lets everybody in" },
+  address: { type: kind.hostPort, required: true, help: "where to go" },
+  days: { type: kind.integer(1, 9, "days"), default: 3, help: "how long it lasts, days" },
+  extras: { flag: "extra", type: kind.list(kind.file, 2, "files"), help: "more files" },
+  "tls.certFile": { name: "cert", type: kind.file, help: "certificate" },
+  "tls.keyFile": { type: kind.file, help: "its key" },
+  isOpen: { name: "open", type: kind.boolean, default: false, help: "lets everybody in" },
+  mode: { name: "", type: kind.word(["slow"], ""), default: "slow", help: "how it goes" },
 } as const satisfies Settings;
 
 const PROGRAM: Program<typeof SETTINGS> = {
@@ -72,14 +62,19 @@ function write(path: string, text: string): void {
 }
 
 const ADDRESS = ["--address", "a:1"];
-const FLAGS = "some of --help, --version, --config, --address, --days, --extra, --cert, --open";
+const FLAGS = "some of --help, --version, --config, --address, --days, --extra, --cert, --tls-key-file, --open";
 const VARIABLES =
-  "LIFELINE_CONFIG, LIFELINE_ADDRESS, LIFELINE_DAYS, LIFELINE_EXTRAS, LIFELINE_CERT, LIFELINE_KEY, LIFELINE_SECRET";
+  "LIFELINE_CONFIG, LIFELINE_ADDRESS, LIFELINE_DAYS, LIFELINE_EXTRAS, LIFELINE_CERT, LIFELINE_TLS_KEY_FILE, LIFELINE_OPEN, LIFELINE_SECRET";
 
 describe("settings", () => {
   it("come from flags, then the environment, then the file, then the defaults", () => {
     write(file, "address: file:1\ndays: 4\nextras: [a, /b]\ntls: {certFile: c}\n");
-    const environment = { LIFELINE_ADDRESS: "variable:1", LIFELINE_DAYS: "5", LIFELINE_KEY: "k", LIFELINE_CERT: "" };
+    const environment = {
+      LIFELINE_ADDRESS: "variable:1",
+      LIFELINE_DAYS: "5",
+      LIFELINE_TLS_KEY_FILE: "k",
+      LIFELINE_CERT: "",
+    };
     expect(read(["--config", file, "--days", "6"], environment)).toMatchObject({
       address: "variable:1",
       days: 6,
@@ -136,7 +131,7 @@ describe("settings", () => {
     [
       [...ADDRESS, "--cert", "c"],
       {},
-      "missing tls.keyFile: got nothing, want FILE (LIFELINE_KEY, tls.keyFile), because --cert: tls.certFile is given",
+      "missing tls.keyFile: got nothing, want FILE (--tls-key-file, LIFELINE_TLS_KEY_FILE, tls.keyFile), because --cert: tls.certFile is given",
     ],
     [[...ADDRESS, "--open", "--days", "1"], {}, "contradiction --days: days: got it beside isOpen, want one of them"],
     [
@@ -164,7 +159,7 @@ describe("settings", () => {
 
   it("of a program without a file are named by their flags", () => {
     expect(refusal(["--days", "10"], {}, FLAGS_ONLY)).toEqual([
-      "missing --address: got nothing, want HOST:PORT (--address, LIFELINE_ADDRESS)",
+      "missing --address: got nothing, want HOST:PORT (--address)",
       "bad-value --days: got 10, want an integer from 1 to 9 days",
     ]);
   });
@@ -183,13 +178,15 @@ A flag overrides its environment variable, which overrides its key in the YAML f
   --days N, LIFELINE_DAYS, days
       how long it lasts, days (default 3)
   --extra FILE, LIFELINE_EXTRAS, extras
-      more files; may be given more than once
+      more files
   --cert FILE, LIFELINE_CERT, tls.certFile
       certificate
-  LIFELINE_KEY, tls.keyFile
+  --tls-key-file FILE, LIFELINE_TLS_KEY_FILE, tls.keyFile
       its key
-  --open, isOpen
+  --open, LIFELINE_OPEN, isOpen
       lets everybody in (default false)
+  mode
+      how it goes (default slow)
   --config FILE, LIFELINE_CONFIG
       YAML file of settings (default /etc/default.yaml, where it exists); paths in it are relative to it
   --version

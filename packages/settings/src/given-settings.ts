@@ -6,7 +6,7 @@ import { errorCode, type Problem, problem, refuseProblems } from "./config-error
 import { readText } from "./document.ts";
 import { helpText } from "./help.ts";
 import { issueProblem } from "./schema.ts";
-import { CONFIG_VARIABLE, namesOf, type Program, type Settings, type ValuesOf } from "./setting.ts";
+import { CONFIG, listOfNames, type PlainValuesOf, type Program, type Settings, type ValuesOf } from "./setting.ts";
 import {
   type AllGiven,
   addEnvironment,
@@ -34,11 +34,13 @@ export function readCommand<const S extends Settings, Config>(
   complete: (given: GivenSettings<S>) => Config,
 ): Command<Config> {
   const flags = readFlags(program, args);
-  if (flags.help) return { kind: "print", text: helpText(program) };
-  if (flags.version) return { kind: "print", text: `${LIFELINE_VERSION}\n` };
+  if (flags.help === true) return { kind: "print", text: helpText(program) };
+  if (flags.version === true) return { kind: "print", text: `${LIFELINE_VERSION}\n` };
   const all: AllGiven = { given: new Map(), problems: [] };
-  const file = program.file && (flags.file ?? (environment[CONFIG_VARIABLE] || existing(program.file.path)));
-  if (file !== undefined) addFile(program, file, readText(file, CONFIG_MAX_CHARS), all);
+  const { [CONFIG.flag]: named = environment[CONFIG.variable] || existing(program.file?.path) } = flags;
+  if (program.file !== undefined && typeof named === "string") {
+    addFile(program, named, readText(named, CONFIG_MAX_CHARS), all);
+  }
   addEnvironment(program, environment, all);
   addFlags(program, flags, all);
   return { kind: "run", config: complete(new GivenSettings(program, all)) };
@@ -100,6 +102,12 @@ export class GivenSettings<S extends Settings> {
     this.values = Object.fromEntries(values) as ValuesOf<S>;
   }
 
+  /** Those of keys without a dot. */
+  get plainValues(): PlainValuesOf<S> {
+    const entries = Object.entries(this.values).filter(([key]) => !key.includes("."));
+    return Object.fromEntries(entries) as PlainValuesOf<S>;
+  }
+
   /** Whether a source gave it. */
   isGiven(key: keyof S & string): boolean {
     return this.#given.has(key);
@@ -138,21 +146,14 @@ export class GivenSettings<S extends Settings> {
   }
 
   #missing(key: string, because: string): Problem {
-    const names = namesOf(this.#program, key, this.#setting(key));
-    const want = `${this.#setting(key).type.placeholder || "it"} (${names.join(", ")})${because}`;
+    const placeholder = this.#program.settings[key]?.type.placeholder || "it";
+    const want = `${placeholder} (${listOfNames(this.#program, key).join(", ")})${because}`;
     return problem("missing", this.at(key), "nothing", want);
   }
 
   #placeOf(key: string): readonly [source: string, field: string] {
     const source = this.#given.get(key)?.source;
-    const names = namesOf(this.#program, key, this.#setting(key));
-    if (this.#program.file === undefined) return [names[0] ?? key, ""];
+    if (this.#program.file === undefined) return [listOfNames(this.#program, key)[0] ?? key, ""];
     return source === undefined ? [key, ""] : [source, key];
-  }
-
-  #setting(key: string) {
-    const setting = this.#program.settings[key];
-    if (setting === undefined) throw new TypeError(`no setting ${key}`);
-    return setting;
   }
 }

@@ -1,16 +1,16 @@
 /** `--help`, the same layout for every program. */
-import { CONFIG_FLAG, CONFIG_VARIABLE, namesOf, type Program, type Setting } from "./setting.ts";
+import { CONFIG, listOfNames, type Program, type Setting } from "./setting.ts";
 
 /** What `--help` prints. */
 export function helpText(program: Program): string {
   const { name, summary, settings, file, otherVariables = {}, notes } = program;
   const lines = Object.entries(settings).map(([key, setting]) => {
-    const [first = key, ...others] = namesOf(program, key, setting);
-    const placeholder = setting.flag === undefined ? "" : ` ${setting.type.placeholder}`;
-    return entry([`${first}${placeholder.trimEnd()}`, ...others], `${setting.help}${defaultText(setting)}`);
+    const [first = key, ...others] = listOfNames(program, key);
+    const withValue = first.startsWith("--") ? `${first} ${setting.type.placeholder}`.trimEnd() : first;
+    return entry([withValue, ...others], `${setting.help}${defaultText(setting)}`);
   });
   const common = [
-    ...(file === undefined ? [] : [entry([`--${CONFIG_FLAG} FILE`, CONFIG_VARIABLE], fileHelp(file.path))]),
+    ...(file === undefined ? [] : [entry([`--${CONFIG.flag} FILE`, CONFIG.variable], fileHelp(file.path))]),
     entry(["--version"], "prints the version"),
     entry(["--help, -h"], "prints this text"),
   ];

@@ -11,23 +11,9 @@ export {
 export { DOCUMENT_MAX_CHARS, documentOf, readDocument, readText } from "./document.ts";
 export { type Command, GivenSettings, readCommand, readFileText } from "./given-settings.ts";
 export { helpText, shownDefault } from "./help.ts";
+export { type HostPort, isLoopback, readHostPort } from "./host-port.ts";
 export { createLog, LOG_LEVELS, type LogLevel } from "./log.ts";
 export { integerOf, listOf, mapping, textOf, validated, wordOf } from "./schema.ts";
-export { namesOf, type Program, type Setting, type Settings, type ValuesOf } from "./setting.ts";
-export {
-  booleanSetting,
-  directoryPath,
-  filePath,
-  type HostPort,
-  hostPort,
-  integerSetting,
-  isLoopback,
-  listSetting,
-  pathOf,
-  portSetting,
-  readHostPort,
-  type SettingType,
-  textSetting,
-  wordSetting,
-} from "./setting-type.ts";
+export { namesOf, type PlainValuesOf, type Program, type Setting, type Settings, type ValuesOf } from "./setting.ts";
+export * as kind from "./setting-type.ts";
 export { CLI_VARIABLES, type Environment, variablesOf } from "./sources.ts";

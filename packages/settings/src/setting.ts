@@ -3,15 +3,15 @@ import type { SettingType } from "./setting-type.ts";
 
 /** One setting. Its name in the table is its key in the YAML file; a dot stands for a nested mapping. */
 export interface Setting<T = unknown> {
-  /** Without dashes; absent: it has no flag. */
-  readonly flag?: string;
-  /** The environment variable; absent: it has none. */
-  readonly variable?: string;
   readonly type: SettingType<T>;
   /** As a YAML file would hold it; absent: the setting is undefined when it is not given. */
   readonly default?: string | number | boolean | readonly string[];
   /** It must be given. */
   readonly required?: true;
+  /** `tls-ca` makes the flag `--tls-ca` and the variable `LIFELINE_TLS_CA`. Default: the key in kebab case; empty: only the file has it. */
+  readonly name?: string;
+  /** The flag where it is not `name`, such as the singular for a list. */
+  readonly flag?: string;
   /** What it does, for `--help` and the guide. */
   readonly help: string;
 }
@@ -26,6 +26,9 @@ export type ValuesOf<S extends Settings> = {
     : TypeOf<S[K]> | undefined;
 };
 type TypeOf<S> = S extends { readonly type: SettingType<infer T> } ? T : never;
+
+/** The values of the keys without a dot. */
+export type PlainValuesOf<S extends Settings> = Omit<ValuesOf<S>, `${string}.${string}`>;
 
 /** A program, as far as its settings go. */
 export interface Program<S extends Settings = Settings> {
@@ -42,13 +45,26 @@ export interface Program<S extends Settings = Settings> {
   readonly notes: string;
 }
 
-/** The flag that names the YAML file. */
-export const CONFIG_FLAG = "config";
+/** The flag and the variable that name the YAML file. */
+export const CONFIG = { flag: "config", variable: "LIFELINE_CONFIG" } as const;
 
-/** The variable that names the YAML file. */
-export const CONFIG_VARIABLE = "LIFELINE_CONFIG";
+/** How people write a setting; undefined: it has no such name. */
+export interface SettingNames {
+  /** Without dashes. */
+  readonly flag: string | undefined;
+  readonly variable: string | undefined;
+  readonly key: string | undefined;
+}
 
-/** The names under which a person can give a setting, nearest first: `--node-id`, `LIFELINE_NODE_ID`, `nodeId`. */
-export function namesOf({ file }: Program, key: string, { flag, variable }: Setting): readonly string[] {
-  return [flag && `--${flag}`, variable, file && key].flatMap((name) => name || []);
+/** The names of the setting `key`. */
+export function namesOf({ settings, file }: Program, key: string): SettingNames {
+  const { name = key.replace(/\.|(?=[A-Z])/g, "-").toLowerCase(), flag = name } = settings[key] ?? {};
+  const variable = file && name && `LIFELINE_${name.toUpperCase().replaceAll("-", "_")}`;
+  return { flag: flag || undefined, variable: variable || undefined, key: file && key };
+}
+
+/** {@link namesOf} in a list: `--node-id`, `LIFELINE_NODE_ID`, `nodeId`. */
+export function listOfNames(program: Program, key: string): readonly string[] {
+  const { flag, variable, key: inFile } = namesOf(program, key);
+  return [flag && `--${flag}`, variable, inFile].flatMap((name) => name || []);
 }

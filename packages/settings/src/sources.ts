@@ -3,7 +3,8 @@ import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ConfigError, type Problem, problem, shownValue } from "./config-error.ts";
 import { documentOf } from "./document.ts";
-import { CONFIG_FLAG, CONFIG_VARIABLE, type Program } from "./setting.ts";
+import { CONFIG, namesOf, type Program } from "./setting.ts";
+import type { SettingType } from "./setting-type.ts";
 
 /** Largest settings file, characters: some hundred times what a full one takes. */
 export const CONFIG_MAX_CHARS = 65_536;
@@ -35,69 +36,47 @@ export const CLI_VARIABLES: readonly string[] = [
 /** Variables that Kubernetes sets in a pod for each service, such as one named `lifeline-collector` (kubelet, service links). */
 const SERVICE_LINK = /_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
 
-/** The arguments of a process, split into flags. */
-export interface Flags {
-  readonly help: boolean;
-  readonly version: boolean;
-  /** The file that `--config` names. */
-  readonly file: string | undefined;
-  /** By name, without dashes. */
-  readonly values: Readonly<Record<string, unknown>>;
-}
-
-/** Splits the arguments after the program's name. Throws a {@link ConfigError} `bad-flag`. */
-export function readFlags(program: Program, args: readonly string[]): Flags {
+/** The values of the flags by name, without dashes. Throws a {@link ConfigError} `bad-flag`. */
+export function readFlags(program: Program, args: readonly string[]): Readonly<Record<string, unknown>> {
   const options: Record<string, { type: "string" | "boolean"; multiple?: boolean; short?: string }> = {
     help: { type: "boolean", short: "h" },
     version: { type: "boolean" },
   };
-  if (program.file !== undefined) options[CONFIG_FLAG] = { type: "string" };
-  for (const { flag, type } of Object.values(program.settings)) {
+  if (program.file !== undefined) options[CONFIG.flag] = { type: "string" };
+  for (const [key, { type }] of Object.entries(program.settings)) {
+    const { flag } = namesOf(program, key);
     if (flag === undefined) continue;
     options[flag] = { type: type.placeholder === "" ? "boolean" : "string", multiple: type.separator !== undefined };
   }
   try {
-    const { values } = parseArgs({ args: [...args], options });
-    const { help, version, [CONFIG_FLAG]: file } = values;
-    return {
-      help: help === true,
-      version: version === true,
-      file: typeof file === "string" ? file : undefined,
-      values,
-    };
+    return parseArgs({ args: [...args], options }).values;
   } catch (error) {
     if (!(error instanceof TypeError && "code" in error)) throw error;
     // Node's own words name the flag. They repeat an argument that is no flag, which may be a secret.
     const isStray = error.code === "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL";
     const got = isStray ? "an argument that is no flag" : (error.message.split(". ", 1)[0] ?? "");
-    const want = `some of ${Object.keys(options)
-      .map((name) => `--${name}`)
-      .join(", ")}`;
-    throw new ConfigError(problem("bad-flag", "command line", got, want));
+    const known = Object.keys(options).map((name) => `--${name}`);
+    throw new ConfigError(problem("bad-flag", "command line", got, `some of ${known.join(", ")}`));
   }
 }
 
 /** Adds what flags give. */
-export function addFlags({ settings }: Program, { values }: Flags, { given }: AllGiven): void {
-  for (const [key, { flag = "", type }] of Object.entries(settings)) {
-    const value = Object.hasOwn(values, flag) ? values[flag] : undefined;
-    if (value !== undefined) given.set(key, { source: `--${flag}`, value: valueOfFlag(value, type.ofText) });
+export function addFlags(program: Program, flags: Readonly<Record<string, unknown>>, { given }: AllGiven): void {
+  for (const [key, { type }] of Object.entries(program.settings)) {
+    const { flag = "" } = namesOf(program, key);
+    const value = Object.hasOwn(flags, flag) ? flags[flag] : undefined;
+    if (value !== undefined) given.set(key, { source: `--${flag}`, value: ofTexts(type, value) });
   }
-}
-
-function valueOfFlag(value: unknown, ofText: (text: string) => unknown): unknown {
-  if (Array.isArray(value)) return value.map((entry) => valueOfFlag(entry, ofText));
-  return typeof value === "string" ? ofText(value) : value;
 }
 
 /** Adds what variables give; an empty one counts as not set. A variable `LIFELINE_…` that nobody reads is a problem. */
 export function addEnvironment(program: Program, environment: Environment, { given, problems }: AllGiven): void {
-  for (const [key, { variable = "", type }] of Object.entries(program.settings)) {
+  for (const [key, { type }] of Object.entries(program.settings)) {
+    const { variable = "" } = namesOf(program, key);
     const text = environment[variable];
     if (text === undefined || text === "") continue;
-    const { separator, ofText } = type;
-    const value = separator === undefined ? ofText(text) : text.split(separator).map((entry) => ofText(entry.trim()));
-    given.set(key, { source: variable, value });
+    const texts = type.separator === undefined ? text : text.split(type.separator).map((entry) => entry.trim());
+    given.set(key, { source: variable, value: ofTexts(type, texts) });
   }
   const known = variablesOf(program);
   const want = known.length === 0 ? "no variable: this program has flags only" : `one of ${known.join(", ")}`;
@@ -108,11 +87,16 @@ export function addEnvironment(program: Program, environment: Environment, { giv
   }
 }
 
+function ofTexts(type: SettingType<unknown>, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((entry) => ofTexts(type, entry));
+  return typeof value === "string" && type.ofText !== undefined ? type.ofText(value) : value;
+}
+
 /** The `LIFELINE_…` variables that a program knows. */
-export function variablesOf({ settings, file, otherVariables = {} }: Program): readonly string[] {
-  const own = Object.values(settings).flatMap(({ variable }) => variable ?? []);
-  const others = Object.keys(otherVariables).filter((name) => name.startsWith("LIFELINE_"));
-  return [...(file === undefined ? [] : [CONFIG_VARIABLE]), ...own, ...others];
+export function variablesOf(program: Program): readonly string[] {
+  const own = Object.keys(program.settings).flatMap((key) => namesOf(program, key).variable ?? []);
+  const others = Object.keys(program.otherVariables ?? {}).filter((name) => name.startsWith("LIFELINE_"));
+  return [...(program.file === undefined ? [] : [CONFIG.variable]), ...own, ...others];
 }
 
 /** Adds what the text of a YAML file gives. Throws a {@link ConfigError} when it is no YAML or no mapping. */

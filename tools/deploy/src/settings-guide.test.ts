@@ -2,7 +2,7 @@
 import { AGENT_PROGRAM } from "@lifeline/agent";
 import { COLLECTOR_PROGRAM } from "@lifeline/collector";
 import { REFLECTOR_PROGRAM } from "@lifeline/reflector";
-import { type Program, type Setting, shownDefault } from "@lifeline/settings";
+import { namesOf, type Program, type Setting, shownDefault } from "@lifeline/settings";
 import { expect, it } from "vitest";
 import { quotedIn, tableOf } from "./markdown.ts";
 import { ROOT, textOf } from "./place.ts";
@@ -25,8 +25,9 @@ code 2. The line has a stable \`code\`. No line repeats a secret.
 const code = (text: string | undefined) => (text === undefined ? "" : `\`${text.replaceAll("|", "\\|")}\``);
 
 function row(program: Program, key: string, setting: Setting): string {
-  const flag = setting.flag && `--${setting.flag} ${setting.type.placeholder}`.trimEnd();
-  const names = program.file === undefined ? [code(flag)] : [code(key), code(setting.variable), code(flag)];
+  const { flag: name, variable } = namesOf(program, key);
+  const flag = name && `--${name} ${setting.type.placeholder}`.trimEnd();
+  const names = program.file === undefined ? [code(flag)] : [code(key), code(variable), code(flag)];
   const value = setting.required === true ? "required" : code(shownDefault(setting));
   return `| ${[...names, value, setting.help].join(" | ")} |`;
 }
@@ -51,11 +52,11 @@ it("the guide has every setting", async () => {
 });
 
 it("the guide's table of retention has the defaults", () => {
-  const settings = Object.values<Setting>(COLLECTOR_PROGRAM.settings);
+  const settings = Object.entries<Setting>(COLLECTOR_PROGRAM.settings);
   const rows = tableOf(textOf("docs/running.md"), "Data");
   expect(rows.length).toBe(3);
   for (const [, days, flag = ""] of rows) {
-    const setting = settings.find((candidate) => `--${candidate.flag}` === quotedIn(flag)[0]);
-    expect(days).toBe(`${String(setting?.default)} days`);
+    const found = settings.find(([key]) => `--${namesOf(COLLECTOR_PROGRAM, key).flag}` === quotedIn(flag)[0]);
+    expect(days).toBe(`${String(found?.[1].default)} days`);
   }
 });

@@ -2,180 +2,92 @@
 import { isHost } from "@lifeline/catalogue";
 import { HANDSHAKE_BYTES } from "@lifeline/rpc";
 import {
-  booleanSetting,
   type Command,
-  directoryPath,
   type Environment,
-  filePath,
   type GivenSettings,
-  type HostPort,
-  integerSetting,
   isLoopback,
-  listSetting,
+  kind,
+  type PlainValuesOf,
   type Program,
   readCommand,
   readFileText,
   readHostPort,
   type Settings,
-  textSetting,
 } from "@lifeline/settings";
 import { TOKEN_VARIABLES } from "../identity/access-tokens.ts";
 
-const LISTS_MAX = 16;
-const DAYS_MAX = 3_650;
+const LIST_MAX = 16;
 
-const listen = textSetting(
-  (text) => {
-    const address = readHostPort(text, 0);
-    return address !== undefined && isHost(address.host) ? address : undefined;
-  },
+const listen = kind.text(
+  (text) => [readHostPort(text, 0)].find((address) => address !== undefined && isHost(address.host)),
   "host:port with a port from 0 (any free one) to 65535, IPv6 in brackets",
   "HOST:PORT",
 );
-const name = textSetting((text) => (isHost(text) ? text : undefined), "a host name or an address", "NAME");
-const days = integerSetting(1, DAYS_MAX, "days");
+const name = kind.text((text) => (isHost(text) ? text : undefined), "a host name or an address", "NAME");
+const days = kind.integer(1, 3_650, "days");
 
 const SETTINGS = {
-  listen: {
-    flag: "listen",
-    variable: "LIFELINE_LISTEN",
-    type: listen,
-    default: "127.0.0.1:9470",
-    help: "gRPC listener, for agents and queries",
-  },
-  httpListen: {
-    flag: "http-listen",
-    variable: "LIFELINE_HTTP_LISTEN",
-    type: listen,
-    default: "127.0.0.1:9471",
-    help: "metrics and health",
-  },
+  listen: { type: listen, default: "127.0.0.1:9470", help: "gRPC listener, for agents and queries" },
+  httpListen: { type: listen, default: "127.0.0.1:9471", help: "metrics and health" },
   httpNames: {
     flag: "http-name",
-    variable: "LIFELINE_HTTP_NAMES",
-    type: listSetting(name, LISTS_MAX, "host names or addresses"),
+    type: kind.list(name, LIST_MAX, "host names or addresses"),
     default: [],
-    help: "name that requests for metrics and health may have, beside addresses, localhost and httpListen; may be given more than once",
+    help: "name that requests for metrics and health may have, beside addresses, localhost and httpListen",
   },
-  dataDir: {
-    flag: "data-dir",
-    variable: "LIFELINE_DATA_DIR",
-    type: directoryPath,
-    required: true,
-    help: "directory of the database; created when missing",
-  },
-  deployment: {
-    flag: "deployment",
-    variable: "LIFELINE_DEPLOYMENT",
-    type: filePath,
-    required: true,
-    help: "the deployment file",
-  },
-  catalogue: {
-    flag: "catalogue",
-    variable: "LIFELINE_CATALOGUE",
-    type: filePath,
-    help: "a whole catalogue instead of the bundled one that the deployment names",
-  },
+  dataDir: { type: kind.path("DIR"), required: true, help: "directory of the database; created when missing" },
+  deployment: { type: kind.file, required: true, help: "the deployment file" },
+  catalogue: { type: kind.file, help: "a whole catalogue instead of the bundled one that the deployment names" },
   catalogueExtras: {
     flag: "catalogue-extra",
-    variable: "LIFELINE_CATALOGUE_EXTRAS",
-    type: listSetting(filePath, LISTS_MAX, "files"),
+    type: kind.list(kind.file, LIST_MAX, "files"),
     default: [],
-    help: "file of your own rows, beside those the deployment names; may be given more than once",
+    help: "file of your own rows, beside those the deployment names",
   },
-  "tls.certFile": {
-    flag: "tls-cert",
-    variable: "LIFELINE_TLS_CERT",
-    type: filePath,
-    help: "certificate of the gRPC listener, instead of identity",
-  },
-  "tls.keyFile": { flag: "tls-key", variable: "LIFELINE_TLS_KEY", type: filePath, help: "its key" },
-  "tls.caFile": {
-    flag: "tls-ca",
-    variable: "LIFELINE_TLS_CA",
-    type: filePath,
-    help: "CA of the agents' certificates (mutual TLS)",
-  },
+  "tls.certFile": { name: "tls-cert", type: kind.file, help: "certificate of the gRPC listener, instead of identity" },
+  "tls.keyFile": { name: "tls-key", type: kind.file, help: "its key" },
+  "tls.caFile": { name: "tls-ca", type: kind.file, help: "CA of the agents' certificates (mutual TLS)" },
   "tls.handshakeMaxBytes": {
-    flag: "tls-handshake-max-bytes",
-    variable: "LIFELINE_TLS_HANDSHAKE_MAX_BYTES",
-    type: integerSetting(HANDSHAKE_BYTES.min, HANDSHAKE_BYTES.max, "bytes"),
+    type: kind.integer(HANDSHAKE_BYTES.min, HANDSHAKE_BYTES.max, "bytes"),
     default: HANDSHAKE_BYTES.default,
     help: "most bytes of a client's side of a TLS handshake; longer certificate chains need more",
   },
   "identity.names": {
     flag: "identity-name",
-    variable: "LIFELINE_IDENTITY_NAMES",
-    type: listSetting(name, LISTS_MAX, "host names or addresses", 1),
-    help: "name or address that agents dial; this collector then is the fleet CA; may be given more than once",
+    type: kind.list(name, LIST_MAX, "host names or addresses", 1),
+    help: "name or address that agents dial; this collector then is the fleet CA",
   },
   "identity.caCertFile": {
-    flag: "ca-cert",
-    variable: "LIFELINE_CA_CERT",
-    type: filePath,
+    name: "ca-cert",
+    type: kind.file,
     help: "certificate of a fleet CA of your own, instead of one kept in dataDir",
   },
-  "identity.caKeyFile": {
-    flag: "ca-key",
-    variable: "LIFELINE_CA_KEY",
-    type: filePath,
-    help: "its key",
-  },
+  "identity.caKeyFile": { name: "ca-key", type: kind.file, help: "its key" },
   "identity.nodeCertificateHours": {
-    flag: "node-certificate-hours",
-    variable: "LIFELINE_NODE_CERTIFICATE_HOURS",
-    type: integerSetting(1, 87_600, "hours"),
+    name: "node-certificate-hours",
+    type: kind.integer(1, 87_600, "hours"),
     default: 24,
     help: "how long a node's certificate is valid, hours; agents renew at two thirds of it",
   },
   "access.tokensFile": {
     flag: "access-tokens",
-    variable: "LIFELINE_ACCESS_TOKENS_FILE",
-    type: filePath,
+    type: kind.file,
     help: "lines of NAME ROLE TOKEN, with the role reader, admin or witness",
   },
-  allowPlaintext: {
-    flag: "allow-plaintext",
-    variable: "LIFELINE_ALLOW_PLAINTEXT",
-    type: booleanSetting,
-    default: false,
-    help: "listens without TLS beyond loopback",
-  },
-  retentionDays: {
-    flag: "retention-days",
-    variable: "LIFELINE_RETENTION_DAYS",
-    type: days,
-    default: 30,
-    help: "how long reports and closed incidents are kept, days",
-  },
+  allowPlaintext: { type: kind.boolean, default: false, help: "listens without TLS beyond loopback" },
+  retentionDays: { type: days, default: 30, help: "how long reports and closed incidents are kept, days" },
   minuteRetentionDays: {
-    flag: "minute-retention-days",
-    variable: "LIFELINE_MINUTE_RETENTION_DAYS",
     type: days,
     default: 90,
     help: "how long roll-ups by the minute are kept, days, at least retentionDays",
   },
   hourRetentionDays: {
-    flag: "hour-retention-days",
-    variable: "LIFELINE_HOUR_RETENTION_DAYS",
     type: days,
     default: 400,
     help: "how long roll-ups by the hour are kept, days, at least minuteRetentionDays",
   },
-  maxStreams: {
-    flag: "max-streams",
-    variable: "LIFELINE_MAX_STREAMS",
-    type: integerSetting(1, 20_000, "agents"),
-    default: 10_000,
-    help: "most agents connected at once",
-  },
-  readyFile: {
-    flag: "ready-file",
-    variable: "LIFELINE_READY_FILE",
-    type: filePath,
-    help: "written with pid and ports once the collector serves",
-  },
+  maxStreams: { type: kind.integer(1, 20_000, "agents"), default: 10_000, help: "most agents connected at once" },
+  readyFile: { type: kind.file, help: "written with pid and ports once the collector serves" },
 } as const satisfies Settings;
 
 /** The collector's program. */
@@ -206,29 +118,14 @@ export interface IdentitySettings {
   readonly nodeCertificateHours: number;
 }
 
-/** The collector's settings, complete; each is described in the table above. */
-export interface Config {
-  readonly listen: HostPort;
-  readonly httpListen: HostPort;
-  readonly httpNames: readonly string[];
-  readonly dataDir: string;
-  readonly deployment: string;
-  readonly catalogue: string | undefined;
-  readonly catalogueExtras: readonly string[];
+/** The collector's settings, complete. Values of keys without a dot are described in the table above. */
+export interface Config extends PlainValuesOf<typeof SETTINGS> {
   readonly tls: TlsFiles | undefined;
   readonly handshakeMaxBytes: number;
   /** Undefined: the collector enrols nobody. */
   readonly identity: IdentitySettings | undefined;
   /** Undefined: only the tokens of the environment are valid. */
   readonly accessTokensFile: string | undefined;
-  readonly allowPlaintext: boolean;
-  readonly retentionDays: number;
-  /** At least `retentionDays`. */
-  readonly minuteRetentionDays: number;
-  /** At least `minuteRetentionDays`. */
-  readonly hourRetentionDays: number;
-  readonly maxStreams: number;
-  readonly readyFile: string | undefined;
 }
 
 /** What the command line asks for; `--help` ends with `otherCommands`. Throws a ConfigError with every problem. */
@@ -249,34 +146,26 @@ export function parseConfig(file: string, text: string): Config {
 type Given = GivenSettings<typeof SETTINGS>;
 
 function complete(given: Given): Config {
-  const { values } = given;
-  const { listen, allowPlaintext } = values;
+  const { values, plainValues } = given;
   const tls = given.allOf("tls", ["certFile", "keyFile", "caFile"]);
   const identity = identityOf(given);
   if (tls !== undefined && identity !== undefined) {
     given.refuse("identity.names", "it beside tls", "one of them: identity makes the listener's certificate itself");
   }
-  if (!isLoopback(listen.host) && tls === undefined && identity === undefined && !allowPlaintext) {
-    given.refuse("listen", `${listen.host} without TLS`, PLAINTEXT_WANTED);
+  const isSafe = tls !== undefined || identity !== undefined || values.allowPlaintext;
+  if (!isSafe && !isLoopback(values.listen.host)) {
+    given.refuse("listen", `${values.listen.host} without TLS`, PLAINTEXT_WANTED);
   }
   const retention = retentionOf(given);
   given.check();
+  const handshakeMaxBytes = values["tls.handshakeMaxBytes"];
   return {
-    listen,
-    httpListen: values.httpListen,
-    httpNames: values.httpNames,
-    dataDir: values.dataDir,
-    deployment: values.deployment,
-    catalogue: values.catalogue,
-    catalogueExtras: values.catalogueExtras,
+    ...plainValues,
+    ...retention,
     tls,
-    handshakeMaxBytes: values["tls.handshakeMaxBytes"],
+    handshakeMaxBytes,
     identity,
     accessTokensFile: values["access.tokensFile"],
-    allowPlaintext,
-    ...retention,
-    maxStreams: values.maxStreams,
-    readyFile: values.readyFile,
   };
 }
 

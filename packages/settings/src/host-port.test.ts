@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isLoopback, readHostPort } from "./setting-type.ts";
+import { isLoopback, readHostPort } from "./host-port.ts";
 
 it.each([
   ["omni.example:443", { host: "omni.example", port: 443 }],

@@ -1,0 +1,31 @@
+/** `host:port`, and what is loopback. */
+import { BlockList, isIP } from "node:net";
+
+/** A host, without brackets, and a port. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Host (at most 253 characters, RFC 1035 §2.3.4) and port of `host:port` or `[v6]:port`, the port from `minPort` to 65535; undefined
+ * when it is neither.
+ */
+export function readHostPort(text: string, minPort = 1): HostPort | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/@?#]{1,253})):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port < minPort || port > 65_535) return undefined;
+  return match?.[1] === undefined || isIP(host) === 6 ? { host, port } : undefined;
+}
+
+const loopback = new BlockList();
+// RFC 1122 §3.2.1.3 and RFC 4291 §2.5.3.
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** Whether `host` is this very host: an address of loopback, or `localhost` (RFC 6761 §6.3). Another name may resolve to anything. */
+export function isLoopback(host: string): boolean {
+  const family = isIP(host);
+  return host === "localhost" || (family !== 0 && loopback.check(host, family === 4 ? "ipv4" : "ipv6"));
+}
