@@ -1,4 +1,4 @@
-/** Every example of a configuration in the guides is read by the parser of whoever will read it. */
+/** Every configuration example in the guides is read by the parser of the program that it is for. */
 import { AGENT_PROGRAM, parseConfig as parseAgentConfig } from "@lifeline/agent";
 import { parseDeployment } from "@lifeline/catalogue";
 import { parseConfig as parseCollectorConfig } from "@lifeline/collector";
@@ -7,10 +7,10 @@ import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { blocksOf } from "./markdown.ts";
-import { filesOf, textOf } from "./place.ts";
+import { filesOf, textOf } from "./repository.ts";
 import { extensionServiceConfig, imagerProfile } from "./talos-document.ts";
 
-/** Who reads a document, told by a key that no other has, and how. */
+/** The parser of each kind of document, by a key that no other kind has. */
 const READERS: readonly { readonly key: string; readonly read: (text: string) => unknown }[] = [
   { key: "kind: ExtensionServiceConfig", read: readServiceConfig },
   { key: "baseProfileName:", read: (text) => v.parse(imagerProfile, parse(text)) },
@@ -28,7 +28,7 @@ function readServiceConfig(text: string) {
   expect(document.name).toBe("lifeline-agent");
   expect(document.configFiles.map(({ mountPath }) => mountPath)).toEqual(["/usr/local/etc/lifeline/agent.yaml"]);
   const [config] = document.configFiles.map(({ content }) => readAgent(content));
-  // The state lies where the extension has mounted it.
+  // The extension sets the state directory.
   expect(parse(document.configFiles[0]?.content ?? "")).not.toHaveProperty("stateDir");
   expect(config?.enrol).toBeDefined();
   const named = document.environment.map((line) => line.split("=", 1)[0] ?? "");
@@ -44,18 +44,18 @@ const examples = filesOf("{*.md,docs/*.md}").flatMap((document) =>
 );
 
 describe("examples in the guides", () => {
-  it("are there", () => {
+  it("are found", () => {
     expect(examples.map(({ document }) => document)).toContain("docs/install-talos.md");
     expect(examples.length).toBeGreaterThanOrEqual(6);
   });
 
-  it.each(examples)("$document, example $number, is read by whom it is for", ({ text }) => {
+  it.each(examples)("$document, example $number, is valid", ({ text }) => {
     const read = readerOf(text);
-    expect(read, `nobody is known to read:\n${text}`).toBeDefined();
+    expect(read, `no parser for:\n${text}`).toBeDefined();
     expect(read?.(text)).toBeDefined();
   });
 
-  it.each(examples)("$document, example $number, would not be with a key that is not known", ({ text }) => {
+  it.each(examples)("$document, example $number, is invalid with an unknown key", ({ text }) => {
     expect(() => readerOf(text)?.(`${text}\nunheardOf: 1\n`)).toThrow();
   });
 });

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { grammarProblem } from "./command-grammar.ts";
 import { commandsOf, inlineCommandsOf, quotedIn, tableOf } from "./markdown.ts";
-import { filesOf, ROOT, textOf } from "./place.ts";
 import { flagsOf, settingsOf } from "./program.ts";
+import { filesOf, ROOT, textOf } from "./repository.ts";
 
 const GUIDE = "docs/install-talos.md";
 const guide = textOf(GUIDE);

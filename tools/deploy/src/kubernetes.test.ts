@@ -1,13 +1,12 @@
-/** The manifests for Kubernetes: against the API's schemas, the restricted profile, and the collector's own settings. */
+/** The manifests for Kubernetes, checked against the API's schemas, the restricted profile, and the collector's own settings. */
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseDeployment } from "@lifeline/catalogue";
 import { parseConfig, STOP_WITHIN_MS } from "@lifeline/collector";
 import { describe, expect, it } from "vitest";
-import { parseAllDocuments } from "yaml";
 import { type Manifest, problemsOf } from "./manifest-check.ts";
-import { ROOT, textOf } from "./place.ts";
 import { flagsOf, settingsOf } from "./program.ts";
+import { ROOT, yamlOf } from "./repository.ts";
 
 interface Port {
   readonly name: string;
@@ -33,9 +32,9 @@ interface Pod {
   readonly volumes: readonly { readonly name: string; readonly secret?: unknown; readonly configMap?: unknown }[];
 }
 
-const documents = parseAllDocuments(textOf("deploy/kubernetes/collector.yaml"), { stringKeys: true });
+const documents = yamlOf("deploy/kubernetes/collector.yaml");
 const manifests = documents.map((document) => document.toJS() as Manifest & Record<string, unknown>);
-/** The one of a kind. */
+/** The one manifest of a kind. */
 function only<T>(kind: string): T {
   const found = manifests.filter((manifest) => manifest.kind === kind);
   expect(found.map(({ kind: of }) => of)).toEqual([kind]);
@@ -57,26 +56,30 @@ const mountOf = (volume: string) => container.volumeMounts.find(({ name }) => na
 const config = parseConfig(join(mountOf("config"), "collector.yaml"), files["collector.yaml"] ?? "");
 
 describe("the collector's manifests", () => {
-  it("are YAML that says each key once", () => {
+  it("are YAML with each key once", () => {
     expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([]);
   });
 
-  it("are what the API knows", () => {
+  it("match the API's schemas", () => {
     expect(problemsOf(manifests)).toEqual([]);
   });
 
   it.each<[string, (of: Pod) => unknown, string]>([
     ["a misspelt key", (of) => Object.assign(of, { nodeSelectors: {} }), "nodeSelectors"],
     ["another type", (of) => Object.assign(of.containers[0], { args: "--config" }), "args"],
-    ["what is missing", (of) => Reflect.deleteProperty(of.containers[0], "name"), "name"],
-    ["a format", (of) => Object.assign(of, { terminationGracePeriodSeconds: 0.5 }), "terminationGracePeriodSeconds"],
-  ])("%s would be found", (_, spoil, where) => {
+    ["a missing key", (of) => Reflect.deleteProperty(of.containers[0], "name"), "name"],
+    [
+      "a wrong format",
+      (of) => Object.assign(of, { terminationGracePeriodSeconds: 0.5 }),
+      "terminationGracePeriodSeconds",
+    ],
+  ])("%s is found", (_, spoil, where) => {
     const spoilt = structuredClone(only<Workload & Manifest>("Deployment"));
     spoil(spoilt.spec.template.spec);
     expect(problemsOf([spoilt]).join("\n")).toContain(where);
   });
 
-  it("hold to the restricted profile of Pod Security, and write nowhere but to volumes", () => {
+  it("meet the restricted profile of Pod Security, and write only to volumes", () => {
     expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
     expect(container.securityContext).toEqual({
       allowPrivilegeEscalation: false,
@@ -85,19 +88,19 @@ describe("the collector's manifests", () => {
     });
   });
 
-  it("run one collector at a time on one store, and give its stop more than it takes", () => {
+  it("run one collector at a time, and give it more time to stop than it takes", () => {
     expect([deployment.replicas, deployment.strategy]).toEqual([1, { type: "Recreate" }]);
     expect(pod.terminationGracePeriodSeconds * 1_000).toBeGreaterThan(2 * STOP_WITHIN_MS);
   });
 
-  it("say to it only what it knows", () => {
+  it("use only flags and variables that the collector has", () => {
     const { flags, variables } = settingsOf("collector");
     expect(flagsOf(container.args).filter((flag) => !flags.has(flag))).toEqual([]);
     expect((container.env ?? []).filter(({ name }) => !variables.has(name))).toEqual([]);
     expect(container.args).toEqual(["--config", join(mountOf("config"), "collector.yaml")]);
   });
 
-  it("bring a configuration that the collector accepts, whose ports and files are the pod's", () => {
+  it("have a configuration that the collector accepts, with the ports and files of the pod", () => {
     const portOf = (name: string) => container.ports.find((port) => port.name === name)?.containerPort;
     expect([config.listen.port, config.httpListen.port]).toEqual([portOf("grpc"), portOf("metrics")]);
     expect(config.dataDir.startsWith(`${mountOf("data")}/`)).toBe(true);
@@ -106,12 +109,12 @@ describe("the collector's manifests", () => {
     expect(Object.keys(files)).toEqual(["collector.yaml", basename(config.deployment)]);
   });
 
-  it("bring a deployment file that the catalogue accepts", () => {
+  it("have a deployment file that the catalogue accepts", () => {
     const parsed = parseDeployment("deployment.yaml", files["deployment.yaml"] ?? "", () => "");
     expect(parsed.name).toBe("berlin");
   });
 
-  it("probe, scrape and let in only by ports and paths that there are", () => {
+  it("use only existing ports and paths for probes, scrapes and policies", () => {
     const paths = new Set(
       readFileSync(join(ROOT, "apps/collector/src/export/http.ts"), "utf8").match(/(?<=")\/[a-z]+(?=")/g),
     );
@@ -131,11 +134,11 @@ describe("the collector's manifests", () => {
     type Policy = { spec: { ingress: readonly { ports: readonly { port: string }[]; from?: unknown }[] } };
     const { ingress } = only<Policy>("NetworkPolicy").spec;
     expect(ingress.flatMap(({ ports }) => ports.map(({ port }) => port))).toEqual(names);
-    // Metrics are for the scraper alone.
+    // Only the scraper may read metrics.
     expect(ingress.map(({ from }) => from !== undefined)).toEqual([false, true]);
   });
 
-  it("select the pod by the labels it has", () => {
+  it("select the pod by its labels", () => {
     type Labels = { readonly matchLabels: unknown };
     const { labels } = deployment.template.metadata;
     expect(deployment.selector.matchLabels).toEqual(labels);
@@ -144,7 +147,7 @@ describe("the collector's manifests", () => {
     expect(only<{ spec: { selector: Labels } }>("PodMonitor").spec.selector.matchLabels).toEqual(labels);
   });
 
-  it("mount only volumes that there are, and all of them", () => {
+  it("mount all volumes, and no others", () => {
     const volumes = pod.volumes.map(({ name }) => name).sort();
     expect(container.volumeMounts.map(({ name }) => name).sort()).toEqual(volumes);
   });

@@ -1,6 +1,6 @@
 /**
- * Kubernetes manifests against the API's own schemas, as kubernetes-models has them: a document is written as a literal of its type, so that
- * the compiler finds what is missing, misspelt or of another type, and is given to the model's validator, which knows formats besides.
+ * Checks Kubernetes manifests against the API's schemas of kubernetes-models. A manifest is compiled as a literal of its type, which finds
+ * missing and misspelt keys and wrong types. The model's own validator then checks formats.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,14 +10,14 @@ import { Deployment } from "kubernetes-models/apps/v1";
 import { NetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import { ConfigMap, Namespace, PersistentVolumeClaim, Service } from "kubernetes-models/v1";
 
-/** A document of which only its kind is known. */
+/** A manifest of some kind. */
 export interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
 }
 
 const CORE = { ConfigMap, Namespace, PersistentVolumeClaim, Service };
-/** Kinds that are known, by apiVersion: where their type is, and what validates them. A kind that is not here is refused. */
+/** The known kinds by apiVersion: the module of their type, and their validator. Other kinds are problems. */
 const MODELS: Readonly<Record<string, { readonly module: string; readonly kinds: Readonly<Record<string, Model>> }>> = {
   v1: { module: "kubernetes-models/v1", kinds: CORE as unknown as Record<string, Model> },
   "apps/v1": { module: "kubernetes-models/apps/v1", kinds: { Deployment: Deployment as unknown as Model } },
@@ -33,14 +33,14 @@ const MODELS: Readonly<Record<string, { readonly module: string; readonly kinds:
 
 type Model = new (manifest: Manifest) => { validate(): void };
 
-/** The package whose node_modules the literals are compiled with. */
+/** The package whose node_modules the compiler uses. */
 const PACKAGE = join(import.meta.dirname, "..");
 const COMPILER = join(PACKAGE, "../../node_modules/.bin/tsc");
 
-/** What is wrong with the manifests, a line each; empty: nothing. Throws when the compiler cannot be started. */
+/** What is wrong with the manifests, a line each. Throws when the compiler cannot be started. */
 export function problemsOf(manifests: readonly Manifest[]): readonly string[] {
   const unknown = manifests.filter(({ apiVersion, kind }) => MODELS[apiVersion]?.kinds[kind] === undefined);
-  if (unknown.length > 0) return unknown.map(({ apiVersion, kind }) => `${apiVersion} ${kind}: no kind known here`);
+  if (unknown.length > 0) return unknown.map(({ apiVersion, kind }) => `${apiVersion} ${kind}: is not a known kind`);
   return [...compilerProblems(manifests), ...manifests.flatMap(validatorProblems)];
 }
 
@@ -57,7 +57,7 @@ function validatorProblems(manifest: Manifest): readonly string[] {
 }
 
 function compilerProblems(manifests: readonly Manifest[]): readonly string[] {
-  // In the package's node_modules, where its imports are found, and no other tool looks.
+  // In node_modules the compiler finds the imports, and no other tool looks there.
   const directory = mkdtempSync(join(PACKAGE, "node_modules/.manifests-"));
   try {
     const literals = manifests.map((manifest, at) => {

@@ -20,7 +20,7 @@ export function inlineCommandsOf(document: string, programs: readonly string[]):
     .filter(([program = "", ...words]) => programs.includes(program) && words.length > 0);
 }
 
-/** The rows of the table whose first heading is `heading`, cell by cell; empty where there is none. */
+/** The cells of the table whose first heading is `heading`, row by row; empty without such a table. */
 export function tableOf(document: string, heading: string): readonly (readonly string[])[] {
   const lines = document.split("\n");
   const first = lines.findIndex((line) => line.startsWith(`| ${heading} |`)) + 2;
@@ -29,7 +29,7 @@ export function tableOf(document: string, heading: string): readonly (readonly s
   return rest.slice(0, end).map((line) => line.slice(2, -2).split(" | "));
 }
 
-/** What a text has in backticks. */
+/** What is in backticks in a text. */
 export function quotedIn(text: string): readonly string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? "");
 }

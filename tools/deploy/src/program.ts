@@ -1,12 +1,12 @@
-/** What a program of Lifeline's says it can be told: its own `--help` is the table. */
+/** The flags and variables of a program, from its own `--help`. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { ROOT } from "./place.ts";
+import { ROOT } from "./repository.ts";
 
 /** The programs that deployments start. */
 export type ProgramName = "collector" | "agent" | "reflector";
 
-/** What may stand on a program's command line and in its environment. */
+/** What a program reads from its command line and its environment. */
 export interface ProgramSettings {
   /** `--config`, … */
   readonly flags: ReadonlySet<string>;
@@ -14,7 +14,7 @@ export interface ProgramSettings {
   readonly variables: ReadonlySet<string>;
 }
 
-/** Asks a program, from its source. Throws when it does not end with 0. */
+/** Runs the `--help` of a program, from its source. Throws when it fails. */
 export function settingsOf(name: ProgramName): ProgramSettings {
   const main = join(ROOT, "apps", name, "src/main.ts");
   const help = execFileSync(process.execPath, ["--conditions=lifeline:source", main, "--help"], { encoding: "utf8" });

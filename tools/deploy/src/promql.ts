@@ -1,13 +1,13 @@
-/** What a PromQL expression asks for, read with Prometheus's own grammar. */
+/** The selectors of a PromQL expression, read with Prometheus's own grammar. */
 import { parser } from "@prometheus-io/lezer-promql";
 
-/** One selector: a metric's name, and the labels it is chosen by with the values that are written out (`=` alone). */
+/** One selector: the metric, and its label matchers; `equals` only for `=`. */
 export interface Selector {
   readonly metric: string;
   readonly labels: readonly { readonly name: string; readonly equals: string | undefined }[];
 }
 
-/** An expression's selectors; undefined: it is no PromQL. */
+/** The selectors of an expression; undefined when it is not PromQL. */
 export function selectorsOf(expression: string): readonly Selector[] | undefined {
   let isWrong = false;
   const selectors: { metric: string; labels: { name: string; equals: string | undefined }[] }[] = [];

@@ -1,4 +1,4 @@
-/** The alert rules: PromQL by Prometheus's grammar, and every metric and label one that a collector really exports. */
+/** The alert rules: valid PromQL by Prometheus's grammar, on metrics and labels that a collector exports. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,14 +7,14 @@ import { type Collector, type Config, parseConfig } from "@lifeline/collector";
 import { systemClock } from "@lifeline/measure";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parse, parseAllDocuments } from "yaml";
-import { ROOT, textOf } from "./place.ts";
+import { parse } from "yaml";
 import { selectorsOf } from "./promql.ts";
-import { bringReport, type Exported, exportedOnce, failToEnrol, scrape, startQuietly } from "./scrape.ts";
+import { ROOT, textOf, yamlOf } from "./repository.ts";
+import { bringReport, type Exported, exportedOnce, failToEnrol, scrape, startQuietly } from "./used-collector.ts";
 
 const RULES = "deploy/prometheus/rules.yaml";
 
-/** The rule file, as Prometheus has it, and as strict: an alert must say how bad it is, what is so, and what to do. */
+/** The rule file. Every alert has a severity, a summary and a description. */
 const schema = v.strictObject({
   groups: v.array(
     v.strictObject({
@@ -33,9 +33,9 @@ const schema = v.strictObject({
 });
 const rules = v.parse(schema, parse(textOf(RULES))).groups.flatMap((group) => group.rules);
 
-/** The configuration that the manifest for Kubernetes brings, on free ports of loopback. */
+/** The configuration of the manifest for Kubernetes, on free loopback ports. */
 function shippedConfig(directory: string): Config {
-  const [configMap] = parseAllDocuments(textOf("deploy/kubernetes/collector.yaml"))
+  const [configMap] = yamlOf("deploy/kubernetes/collector.yaml")
     .map((document): unknown => document.toJS())
     .filter((manifest): manifest is { data: Record<string, string> } => Object(manifest).kind === "ConfigMap");
   const file = configMap?.data ?? {};
@@ -61,7 +61,7 @@ beforeAll(async () => {
   const enrolling = await startQuietly(guarded, systemClock);
   collectors.push(enrolling);
   await failToEnrol(enrolling, guarded.dataDir);
-  // What no event has happened to has no labels yet: the later one wins where it has more.
+  // A counter without an event has no labels yet, so the metric of the second collector replaces that of the first.
   const attempts = (await scrape(enrolling)).get("lifeline_collector_enrol_attempts_total");
   exported = new Map([
     ...used,
@@ -73,8 +73,8 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-describe("PromQL", () => {
-  it("is read for what it asks", () => {
+describe("selectorsOf", () => {
+  it("reads metrics and labels", () => {
     expect(selectorsOf('sum by (a) (rate(x_total{b="1",c!="2"}[5m])) > 0 or y')).toEqual([
       {
         metric: "x_total",
@@ -87,17 +87,17 @@ describe("PromQL", () => {
     ]);
   });
 
-  it.each(["x >", "rate(x[5m)", "x{a=1}"])("%s is none", (text) => {
+  it.each(["x >", "rate(x[5m)", "x{a=1}"])("%s is not PromQL", (text) => {
     expect(selectorsOf(text)).toBeUndefined();
   });
 });
 
 describe("the alert rules", () => {
-  it("have names of their own", () => {
+  it("have different names", () => {
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
   });
 
-  it.each(rules)("$alert asks for what a collector exports", ({ expr }) => {
+  it.each(rules)("$alert selects metrics that a collector exports", ({ expr }) => {
     const selectors = selectorsOf(expr);
     expect(selectors?.length).toBeGreaterThan(0);
     for (const { metric, labels } of selectors ?? []) {
@@ -110,30 +110,31 @@ describe("the alert rules", () => {
     }
   });
 
-  it.each(rules)("$alert tells only labels that its series have", ({ expr, annotations }) => {
-    const told = [
+  it.each(rules)("$alert prints only labels that its series have", ({ expr, annotations }) => {
+    const printed = [
       ...Object.values(annotations)
         .join(" ")
         .matchAll(/\$labels\.(\w+)/g),
     ].map((match) => match[1] ?? "");
     const [metric = ""] = (selectorsOf(expr) ?? []).map((selector) => selector.metric);
-    // What a scrape without such an event cannot show stands in the guide.
+    // Labels of a series that has no event here are in the guide.
     const written =
       textOf("docs/running.md")
         .match(new RegExp(`\`${metric}\\{([^}]*)\\}`))?.[1]
         ?.split(",") ?? [];
-    for (const label of told) expect([...(exported.get(metric)?.keys() ?? []), ...written]).toContain(label);
+    for (const label of printed) expect([...(exported.get(metric)?.keys() ?? []), ...written]).toContain(label);
   });
 });
 
 const isMissing = spawnSync("promtool", ["--version"]).status !== 0;
-if (isMissing && process.env["CI"] === "true") throw new Error("promtool: want the package prometheus in CI");
+if (isMissing && process.env["CI"] === "true")
+  throw new Error("promtool is not installed; CI needs the package prometheus");
 
-describe.skipIf(isMissing)("promtool (skipped without it; it is of the package prometheus)", () => {
+describe.skipIf(isMissing)("promtool (skipped unless the package prometheus is installed)", () => {
   it.each([
     ["check", RULES],
     ["test", "deploy/prometheus/rules-test.yaml"],
-  ])("%s finds nothing wrong with %s", (verb, path) => {
+  ])("%s accepts %s", (verb, path) => {
     const { status, stdout, stderr } = spawnSync("promtool", [verb, "rules", join(ROOT, path)], { encoding: "utf8" });
     expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: "" });
   });

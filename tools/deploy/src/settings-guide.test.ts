@@ -5,7 +5,7 @@ import { REFLECTOR_PROGRAM } from "@lifeline/reflector";
 import { namesOf, type Program, type Setting, shownDefault } from "@lifeline/settings";
 import { expect, it } from "vitest";
 import { quotedIn, tableOf } from "./markdown.ts";
-import { ROOT, textOf } from "./place.ts";
+import { ROOT, textOf } from "./repository.ts";
 
 const INTRODUCTION = `# Settings
 

@@ -1,11 +1,11 @@
-/** Documents that Talos reads, as strict as its own decoders (pkg/machinery/config) and, for the imager's profile, stricter: that one ignores what it does not know. */
+/** Documents that Talos reads, with the rules of its decoders (pkg/machinery/config). The imager ignores unknown keys of a profile; this does not. */
 import * as v from "valibot";
 
 const text = v.pipe(v.string(), v.nonEmpty());
 /** The name of a service (Talos, extension services: `^[-_a-z0-9]+$`). */
 const serviceName = v.pipe(v.string(), v.regex(/^[-_a-z0-9]+$/));
 
-/** Brings files and variables to an extension's service; at least one of both. */
+/** Gives files and variables to an extension's service: at least one of either. */
 export const extensionServiceConfig = v.pipe(
   v.strictObject({
     apiVersion: v.literal("v1alpha1"),
@@ -25,10 +25,10 @@ export const extensionServiceConfig = v.pipe(
   ),
 );
 
-/** An image, by reference or on disk. */
+/** An image in a registry or on disk. */
 const asset = v.union([v.strictObject({ imageRef: text }), v.strictObject({ ociPath: text })]);
 
-/** What the imager makes of which images, as far as an installer with extensions goes. */
+/** The profile of an installer with extensions. */
 export const imagerProfile = v.strictObject({
   baseProfileName: v.literal("installer"),
   arch: v.picklist(["amd64", "arm64"]),

@@ -1,13 +1,13 @@
-/** Unit files as systemd.syntax(7) has them, as far as ours go: no continued lines, no quoting. */
+/** Unit files of systemd (systemd.syntax(7)), without continued lines and quoting, which Lifeline's do not use. */
 
-/** One `Key=value`, in its order. */
+/** One `Key=value`. */
 export interface UnitSetting {
   readonly section: string;
   readonly key: string;
   readonly value: string;
 }
 
-/** Reads a unit file. Throws an Error that names the line where one is neither a section, a setting, a comment nor empty. */
+/** Reads a unit file. Throws an Error with the number of a line that is no section, setting, comment or empty line. */
 export function readUnit(name: string, text: string): readonly UnitSetting[] {
   let section = "";
   const settings: UnitSetting[] = [];
@@ -23,7 +23,7 @@ export function readUnit(name: string, text: string): readonly UnitSetting[] {
   return settings;
 }
 
-/** The values of a key, in their order; an empty one takes back those before it (systemd.unit(5)). */
+/** The values of a key, in order. An empty value removes those before it (systemd.unit(5)). */
 export function valuesOf(unit: readonly UnitSetting[], section: string, key: string): readonly string[] {
   const values = unit.filter((setting) => setting.section === section && setting.key === key).map(({ value }) => value);
   return values.slice(values.lastIndexOf("") + 1);

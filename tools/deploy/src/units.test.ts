@@ -1,4 +1,4 @@
-/** The units for systemd: what they say to our programs, and what systemd says of them. */
+/** The units for systemd, checked against the programs' settings and by systemd itself. */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,12 +7,12 @@ import { FLUSH_GRACE_MS } from "@lifeline/agent";
 import { AGENT_NODE, COLLECTOR_NODE, type NodeProcess, PLAIN_NODE } from "@lifeline/bundle";
 import { STOP_WITHIN_MS } from "@lifeline/collector";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { filesOf, ROOT, textOf } from "./place.ts";
 import { flagsOf, type ProgramName, settingsOf } from "./program.ts";
+import { filesOf, ROOT, textOf } from "./repository.ts";
 import { readUnit, valuesOf } from "./unit-file.ts";
 
 const NAMES: readonly ProgramName[] = ["agent", "collector", "reflector"];
-/** How each one's Node is started: as the images and `npm start` do. */
+/** Flags and environment of each program's Node, as in images and `npm start`. */
 const NODE_OF: Readonly<Record<ProgramName, NodeProcess>> = {
   agent: AGENT_NODE,
   collector: COLLECTOR_NODE,
@@ -23,11 +23,11 @@ const pathOf = (name: ProgramName) => `deploy/systemd/lifeline-${name}.service`;
 const unitOf = (path: string) => readUnit(path, textOf(path));
 /** Where the units expect the checkout. */
 const INSTALLED = "/opt/lifeline";
-/** `systemd-analyze security`, in tenths: 0 is shut, 10 is root unbounded. A unit without any hardening has 9.6. */
+/** Of `systemd-analyze security`, in tenths of its score: 0 is confined, 10 is unconfined root. A unit without hardening has 9.6. */
 const EXPOSURE_MAX_TENTHS = 20;
 
 describe("a unit file", () => {
-  it("is read line by line, and an empty value takes back what was before", () => {
+  it("is read line by line, and an empty value removes those before it", () => {
     const unit = readUnit("x", "# c\n[Service]\nA=1\nA=\nA=2 3\n\n[Install]\nB=\n");
     expect(valuesOf(unit, "Service", "A")).toEqual(["2 3"]);
     expect(valuesOf(unit, "Install", "B")).toEqual([]);
@@ -40,12 +40,12 @@ describe("a unit file", () => {
 });
 
 describe("the units", () => {
-  it("are all known here", () => {
+  it("are all in this test", () => {
     expect(filesOf("deploy/systemd/**/*.{conf,service}")).toEqual([...NAMES.map(pathOf), DROP_IN].sort());
   });
 
   it.each([...NAMES.map((name) => [pathOf(name), name] as const), [DROP_IN, "reflector"] as const])(
-    "%s says to its program only what that knows",
+    "%s uses only flags and variables of its program",
     (path, name) => {
       const unit = unitOf(path);
       const [command = "", ...more] = valuesOf(unit, "Service", "ExecStart");
@@ -67,52 +67,47 @@ describe("the units", () => {
     },
   );
 
-  it.each([...NAMES.map(pathOf), DROP_IN])("%s hands over each credential it loads, and no other", (path) => {
+  it.each([...NAMES.map(pathOf), DROP_IN])("%s uses each credential that it loads, and no other", (path) => {
     const unit = unitOf(path);
     const loaded = valuesOf(unit, "Service", "LoadCredential").map((text) => text.split(":", 1)[0]);
     const said = ["ExecStart", "Environment"].flatMap((key) => valuesOf(unit, "Service", key)).join(" ");
-    // The drop-in adds to what its unit has loaded.
+    // The unit of the drop-in loads this one.
     const before = path === DROP_IN ? ["stamp-key"] : [];
     const used = [...said.matchAll(/%d\/([\w.-]+)/g)].map((match) => match[1]);
     expect(used.sort()).toEqual([...loaded, ...before].sort());
   });
 
-  it.each(NAMES)("lifeline-%s.service gives a stop more than the program takes for it", (name) => {
+  it.each(NAMES)("lifeline-%s.service gives the program more time to stop than it takes", (name) => {
     const [text = ""] = valuesOf(unitOf(pathOf(name)), "Service", "TimeoutStopSec");
     const grantedMs = Number(/^(\d+)s$/.exec(text)?.[1]) * 1_000;
     expect(grantedMs).toBeGreaterThan(2 * Math.max(STOP_WITHIN_MS, FLUSH_GRACE_MS));
   });
 
-  it.each(NAMES)(
-    "lifeline-%s.service leaves no image of its memory behind, and takes nobody's options for Node",
-    (name) => {
-      const unit = unitOf(pathOf(name));
-      expect(valuesOf(unit, "Service", "LimitCORE")).toEqual(["0"]);
-      expect(valuesOf(unit, "Service", "UnsetEnvironment")).toEqual(["NODE_OPTIONS"]);
-    },
-  );
+  it.each(NAMES)("lifeline-%s.service makes no core dump, and ignores NODE_OPTIONS", (name) => {
+    const unit = unitOf(pathOf(name));
+    expect(valuesOf(unit, "Service", "LimitCORE")).toEqual(["0"]);
+    expect(valuesOf(unit, "Service", "UnsetEnvironment")).toEqual(["NODE_OPTIONS"]);
+  });
 
-  it.each(NAMES)(
-    "lifeline-%s.service does not start again and again with a configuration that cannot be used",
-    (name) => {
-      const unit = unitOf(pathOf(name));
-      expect(valuesOf(unit, "Service", "Restart")).toEqual(["on-failure"]);
-      expect(valuesOf(unit, "Service", "RestartPreventExitStatus")).toEqual(["2"]);
-    },
-  );
+  it.each(NAMES)("lifeline-%s.service does not restart with an invalid configuration", (name) => {
+    const unit = unitOf(pathOf(name));
+    expect(valuesOf(unit, "Service", "Restart")).toEqual(["on-failure"]);
+    expect(valuesOf(unit, "Service", "RestartPreventExitStatus")).toEqual(["2"]);
+  });
 });
 
 const version = spawnSync("systemd-analyze", ["--version"], { encoding: "utf8" });
 const isMissing = version.status !== 0;
-if (isMissing && process.env["CI"] === "true") throw new Error("systemd-analyze: want the package systemd in CI");
+if (isMissing && process.env["CI"] === "true")
+  throw new Error("systemd-analyze is not installed; CI needs the package systemd");
 
-describe.skipIf(isMissing)("systemd itself (skipped without systemd-analyze, of the package systemd)", () => {
+describe.skipIf(isMissing)("systemd itself (skipped unless the package systemd is installed)", () => {
   let directory = "";
   const analyze = (...args: string[]) => spawnSync("systemd-analyze", args, { encoding: "utf8" });
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), "lifeline-units-"));
     cpSync(join(ROOT, "deploy/systemd"), directory, { recursive: true });
-    // It looks whether the program is there: Node itself stands for the one that /opt will have.
+    // systemd-analyze wants the program to exist, so this machine's Node replaces the one in /opt.
     for (const path of filesOf("deploy/systemd/**/*.{conf,service}")) {
       const copy = join(directory, path.slice("deploy/systemd/".length));
       const text = readFileSync(copy, "utf8");
@@ -121,18 +116,18 @@ describe.skipIf(isMissing)("systemd itself (skipped without systemd-analyze, of 
   });
   afterAll(() => rmSync(directory, { recursive: true }));
 
-  it.each(NAMES)("finds nothing wrong with lifeline-%s.service", (name) => {
+  it.each(NAMES)("accepts lifeline-%s.service", (name) => {
     const { status, stderr } = analyze("verify", join(directory, `lifeline-${name}.service`));
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   });
 
-  it("finds what is wrong with one", () => {
+  it("finds an error", () => {
     const path = join(directory, "lifeline-wrong.service");
     writeFileSync(path, `[Service]\nExecStart=${process.execPath}\nProtectSytem=strict\n`);
     expect(analyze("verify", path).stderr).toContain("ProtectSytem");
   });
 
-  it.each(NAMES)("finds lifeline-%s.service well shut", (name) => {
+  it.each(NAMES)("finds lifeline-%s.service well confined", (name) => {
     const path = join(directory, `lifeline-${name}.service`);
     const { status, stdout, stderr } = analyze(
       "security",

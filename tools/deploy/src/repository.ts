@@ -1,8 +1,9 @@
-/** Where the files are that this room reads. */
+/** Files of the checkout. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Document, parseAllDocuments } from "yaml";
 
-/** The checkout. */
+/** Its root. */
 export const ROOT = join(import.meta.dirname, "../../..");
 
 /** Files of the checkout by pattern, relative to {@link ROOT}, sorted. */
@@ -13,4 +14,10 @@ export function filesOf(pattern: string): readonly string[] {
 /** The text of a file of the checkout. Throws when it cannot be read. */
 export function textOf(path: string): string {
   return readFileSync(join(ROOT, path), "utf8");
+}
+
+/** The YAML documents of a file of the checkout. Throws when it cannot be read. */
+export function yamlOf(path: string): readonly Document[] {
+  const documents = parseAllDocuments(textOf(path), { stringKeys: true });
+  return "empty" in documents ? [] : documents;
 }

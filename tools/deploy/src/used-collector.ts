@@ -1,17 +1,17 @@
-/** A collector that has been used a little, and what it exports then. */
+/** A collector with a report and a refused enrolment, and the metrics it exports then. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Collector, type Config, startCollector } from "@lifeline/collector";
-import { type Clock, pause } from "@lifeline/measure";
+import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { type ChannelCredentials, channelCredentials, createRpcClient, RpcError, tlsCredentials } from "@lifeline/rpc";
 import { encodeReport, enrolPb, reportPb } from "@lifeline/wire";
 import { pino } from "pino";
 
-/** How often, and how many times, it is looked whether something has come: ten seconds in all. */
-const LOOK_EVERY_MS = 20;
-const LOOKS_MAX = 500;
+/** How often metrics are read until they are as expected, and for how long, ms: only a failure reaches the limit. */
+const POLL_MS = 20;
+const WAIT_MAX_MS = 120_000;
 
-/** Starts a collector whose log goes nowhere. Rejects as startCollector does. */
+/** Starts a collector without a log. Rejects as startCollector does. */
 export function startQuietly(config: Config, clock: Clock): Promise<Collector> {
   const onDeath = (error: Error) => {
     throw error;
@@ -19,10 +19,10 @@ export function startQuietly(config: Config, clock: Clock): Promise<Collector> {
   return startCollector(config, { clock, log: pino({ level: "silent" }), onDeath });
 }
 
-/** What a collector exports: each metric's labels, and the values of each that were seen. Histograms go by the name of the family too. */
+/** The exported metrics: each one's labels, and the values seen of each label. A histogram is also there by its family's name. */
 export type Exported = ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
 
-/** Scrapes a collector. */
+/** Reads the metrics of a collector. */
 export async function scrape({ httpPort }: Collector): Promise<Exported> {
   const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
   const exported = new Map<string, Map<string, Set<string>>>();
@@ -37,7 +37,7 @@ export async function scrape({ httpPort }: Collector): Promise<Exported> {
   return exported;
 }
 
-/** Lets a node say hello and bring a report, on a listener without TLS. Resolves when the collector has both. */
+/** Sends hello and a report of a node, on a listener without TLS. Resolves when the collector has acknowledged the report. */
 export async function bringReport({ grpcPort }: Collector, nodeId: string, clock: Clock): Promise<void> {
   const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${grpcPort}`, channelCredentials.createInsecure());
   const bootId = new Uint8Array(16).fill(1);
@@ -66,13 +66,17 @@ const SELF_METRICS = {
   refusedReports: 0,
 };
 
-/** Tries to enrol with what is no token, and is refused. */
+/** Tries to enrol with an invalid token. Resolves when the collector has refused it. */
 export async function failToEnrol({ grpcPort }: Collector, dataDir: string): Promise<void> {
   const authority = readFileSync(join(dataDir, "identity/ca.pem"), "utf8");
   const credentials: ChannelCredentials = tlsCredentials({ caPem: authority, caMayBeIntermediate: true });
   const client = createRpcClient(enrolPb.EnrolService, `localhost:${grpcPort}`, credentials);
   try {
-    await client.unary("enrol", { joinToken: "none", certificateRequestDer: new Uint8Array(1) }, { timeoutMs: 10_000 });
+    await client.unary(
+      "enrol",
+      { joinToken: "none", certificateRequestDer: new Uint8Array(1) },
+      { timeoutMs: WAIT_MAX_MS },
+    );
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
   } finally {
@@ -80,16 +84,17 @@ export async function failToEnrol({ grpcPort }: Collector, dataDir: string): Pro
   }
 }
 
-/** Waits until what a collector exports is as wished. Throws when it has not become so. */
+/** Waits until the metrics are as expected. Throws after two minutes. */
 export async function exportedOnce(
   collector: Collector,
   isSo: (exported: Exported) => boolean,
   clock: Clock,
 ): Promise<Exported> {
-  for (let look = 0; look < LOOKS_MAX; look += 1) {
+  const lastNs = clock.monotonicNs() + WAIT_MAX_MS * NS_PER_MS;
+  while (clock.monotonicNs() < lastNs) {
     const exported = await scrape(collector);
     if (isSo(exported)) return exported;
-    await pause(clock, LOOK_EVERY_MS, new AbortController().signal);
+    await pause(clock, POLL_MS);
   }
-  throw new Error(`not exported within ${LOOKS_MAX} looks: ${isSo}`);
+  throw new Error(`not exported within ${WAIT_MAX_MS} ms: ${isSo}`);
 }
