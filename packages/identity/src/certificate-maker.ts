@@ -54,7 +54,10 @@ export interface MadeLeaf {
   readonly certPem: string;
 }
 
-/** Makes a CA with a new key of P-256, signed by `issuer`; by default by itself. `pathLength`: CAs that may be below it (§4.2.1.9). */
+/**
+ * Makes a CA with a new key of P-256, signed by `issuer`; by default by itself. `pathLength`: CAs that may be below it
+ * (§4.2.1.9).
+ */
 export async function makeCa(
   content: CertificateContent & { readonly pathLength: number; readonly issuer?: Signer },
 ): Promise<MadeCa> {

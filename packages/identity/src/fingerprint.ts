@@ -1,7 +1,7 @@
-/** How a certificate is named so that a person can compare it, and an agent pin it. */
+/** Fingerprints of certificates, which people compare and agents pin. */
 import { createHash } from "node:crypto";
 
-/** What a fingerprint looks like. */
+/** The syntax of a fingerprint, for errors. */
 export const FINGERPRINT_WANTED = "sha256: and 64 hexadecimal characters";
 
 const FINGERPRINT = /^sha256:[0-9a-f]{64}$/;

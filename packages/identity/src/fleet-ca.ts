@@ -1,8 +1,8 @@
 /**
- * The fleet's own certificate authority: it says which key speaks for which node, and is what agents pin.
+ * The fleet CA: its certificates bind a node's key to its id, and agents pin its fingerprint.
  *
- * 1. Its key signs leaves and nothing else: it is a CA without CAs below it (RFC 5280 §4.2.1.9, path length 0).
- * 2. A leaf is either a listener's (serverAuth), or a node's or a role's (clientAuth), never both.
+ * 1. Its key signs leaves only: no CA may be below it (RFC 5280 §4.2.1.9, path length 0).
+ * 2. A leaf is either for a listener (serverAuth), or for a node or a role (clientAuth), never both.
  */
 import { createPrivateKey, X509Certificate as NodeCertificate } from "node:crypto";
 import type { Name } from "@peculiar/x509";
@@ -10,34 +10,37 @@ import { makeCa, makeLeaf, openSigner, P256, type Signer, type SigningAlgorithm 
 import { nameOf } from "./distinguished-name.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 
-/** Organisation of the certificate of one who is no node, by role. A node's has none. */
+/** Organisation in a certificate of a person or witness, by role. A node's certificate has none. */
 export const ROLE_ORGANISATIONS = {
   reader: "lifeline:reader",
   admin: "lifeline:admin",
   witness: "lifeline:witness",
 } as const;
 
-/** What one who is no node may do: ask; ask and administer; tell what was heard beside Omni. */
+/** What a person or witness may do: query; query and administer; report received datagrams beside Omni. */
 export type Role = keyof typeof ROLE_ORGANISATIONS;
 
 /**
- * How long before now a certificate begins, ms, by what it is for. One that agents check by their own clocks: a day, more than a clock of
- * the wrong time zone is off by. The authority, which is made once, maybe under a clock that was ahead: 30 days. What the issuer's own
- * clock checks: five minutes, for one that is set back a little; a node's is to be renewed by its age.
+ * How long before now a certificate begins, ms. Server: a day, because agents check it by their own clocks, which may
+ * have the wrong time zone. CA: 30 days, because it is made once, maybe under a clock that was ahead. Client: five
+ * minutes, because the issuer's own clock checks it; a node's certificate is renewed by its age.
  */
 export const BACKDATE_MS = { ca: 30 * 86_400_000, server: 86_400_000, client: 5 * 60_000 } as const;
 
-/** Bytes of a serial number: 128 random bits, of which the first is 0 so that the number is positive (RFC 5280 §4.1.2.2). */
+/**
+ * Bytes of a serial number: 128 random bits, of which the first is 0 so that the number is positive (RFC 5280
+ * §4.1.2.2).
+ */
 const SERIAL_BYTES = 16;
 
-/** An authority as it is kept. */
+/** The fleet CA as it is stored. */
 export interface FleetCaPems {
   readonly certPem: string;
   /** PKCS #8. Secret. */
   readonly keyPem: string;
 }
 
-/** A leaf. */
+/** A leaf that was issued. */
 export interface Issued {
   readonly der: Buffer;
   readonly pem: string;
@@ -47,21 +50,21 @@ export interface Issued {
   readonly notAfterMs: number;
 }
 
-/** What every leaf is made from. */
+/** The content of every leaf. */
 export interface IssueOptions {
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKeyDer: Uint8Array;
   /** ms since the epoch */
   readonly nowMs: number;
-  /** Cut to the authority's own end. */
+  /** The leaf ends no later than the CA. */
   readonly lifetimeMs: number;
 }
 
-/** An authority that can sign. */
+/** The fleet CA, opened to sign. */
 export interface FleetCa {
   readonly certPem: string;
   readonly certDer: Buffer;
-  /** What agents pin. */
+  /** See fingerprintOf. Agents pin it. */
   readonly fingerprint: string;
   /** ms since the epoch */
   readonly notAfterMs: number;
@@ -71,10 +74,10 @@ export interface FleetCa {
   issueRole(options: IssueOptions & { readonly name: string; readonly role: Role }): Promise<Issued>;
 }
 
-/** Chance, for serial numbers. */
+/** Random bytes, for serial numbers. */
 export type RandomBytes = (size: number) => Uint8Array;
 
-/** Why an authority's files are of no use. `code`: `unreadable`, `not-a-ca`, `not-its-key` or `unsupported-key`. */
+/** Why the files of a CA cannot be used. `code`: `unreadable`, `not-a-ca`, `not-its-key` or `unsupported-key`. */
 export class FleetCaError extends Error {
   readonly code: "unreadable" | "not-a-ca" | "not-its-key" | "unsupported-key";
   constructor(code: FleetCaError["code"], message: string) {
@@ -91,7 +94,7 @@ const SIGNING: Readonly<Record<string, SigningAlgorithm>> = {
   "rsa ": { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
 };
 
-/** Makes an authority of P-256. */
+/** Makes a CA with a key of P-256. */
 export async function createFleetCa(options: {
   readonly commonName: string;
   readonly nowMs: number;
@@ -109,7 +112,7 @@ export async function createFleetCa(options: {
   return { certPem, keyPem };
 }
 
-/** Opens an authority from its files. Rejects with an {@link FleetCaError}. */
+/** Opens a CA from its files. Rejects with a {@link FleetCaError}. */
 export async function openFleetCa(certPem: string, keyPem: string, randomBytes: RandomBytes): Promise<FleetCa> {
   const signer = await opened(certPem, keyPem);
   const certDer = Buffer.from(signer.certificate.rawData);
@@ -154,10 +157,10 @@ async function opened(certPem: string, keyPem: string): Promise<Signer> {
     known = new NodeCertificate(certPem);
     secret = createPrivateKey(keyPem);
   } catch {
-    // Which of them, and over what the parser stumbled, might quote the key.
+    // The parser's message might quote the key.
     throw new FleetCaError("unreadable", "a certificate and a private key without passphrase, PEM");
   }
-  if (!known.ca) throw new FleetCaError("not-a-ca", "a certificate of an authority (basicConstraints CA)");
+  if (!known.ca) throw new FleetCaError("not-a-ca", "a certificate of a CA (basicConstraints)");
   if (!known.checkPrivateKey(secret)) throw new FleetCaError("not-its-key", "the private key of the certificate");
   const kind = `${secret.asymmetricKeyType} ${secret.asymmetricKeyDetails?.namedCurve ?? ""}`;
   const signingAlgorithm = SIGNING[kind];
@@ -169,7 +172,7 @@ async function opened(certPem: string, keyPem: string): Promise<Signer> {
 
 function serialFrom(randomBytes: RandomBytes): string {
   const bytes = Buffer.from(randomBytes(SERIAL_BYTES));
-  // Neither negative nor with a leading zero byte, which DER would drop.
+  // Not negative, and without a leading zero byte, which DER would drop.
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
   return bytes.toString("hex");
 }

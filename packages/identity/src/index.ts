@@ -1,4 +1,5 @@
 export { makeCa, makeLeaf, type Signer } from "./certificate-maker.ts";
+export { type WrongOwner, wrongOwnerOf } from "./file-owner.ts";
 export { FINGERPRINT_WANTED, fingerprintOf, readFingerprint } from "./fingerprint.ts";
 export {
   BACKDATE_MS,
@@ -13,7 +14,6 @@ export {
   type Role,
 } from "./fleet-ca.ts";
 export { type KeyPair, keyPairOf, keySha256, makeKeyPair } from "./key-pair.ts";
-export { type Planted, plantedAt } from "./planted.ts";
 export { signingRequestDer } from "./signing-request.ts";
 export { readSigningRequest, SIGNING_REQUEST_MAX_BYTES, type SigningRequest } from "./signing-request-reader.ts";
 export { FILE_CHECK_MS, type FileRead, type WatchedFile, type WatchedFileOptions, watchFile } from "./watched-file.ts";

@@ -1,9 +1,9 @@
-/** The key that an identity stands on. */
+/** Key pairs of nodes, persons and listeners. */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 
-/** A fresh key pair: ECDSA on P-256, what every TLS 1.3 peer must support (RFC 8446 §9.1). */
+/** A key pair. New ones are ECDSA on P-256, which every TLS 1.3 peer supports (RFC 8446 §9.1). */
 export interface KeyPair {
-  /** PKCS #8, PEM. Secret: never logged, stored for its owner alone. */
+  /** PKCS #8, PEM. Secret: never logged; stored readable by its owner only. */
   readonly privateKeyPem: string;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKeyDer: Buffer;
@@ -22,7 +22,7 @@ export function keySha256(publicKeyDer: Uint8Array): string {
   return createHash("sha256").update(publicKeyDer).digest("hex");
 }
 
-/** The pair of a private key that was kept. Throws what OpenSSL says of text that is none. */
+/** The pair of a stored private key. Throws OpenSSL's error for a text that is none. */
 export function keyPairOf(privateKeyPem: string): KeyPair {
   const publicKey = createPublicKey(createPrivateKey(privateKeyPem));
   return { privateKeyPem, publicKeyDer: publicKey.export({ format: "der", type: "spki" }) };

@@ -1,10 +1,10 @@
-/** Certificate signing requests (PKCS #10, RFC 2986) as the authority reads them; a node makes them in signing-request.ts. */
+/** Reads certificate signing requests (PKCS #10, RFC 2986) in the collector; signing-request.ts makes them on nodes. */
 import "reflect-metadata";
 import { createPublicKey, webcrypto } from "node:crypto";
 import { Pkcs10CertificateRequest } from "@peculiar/x509";
 import { keySha256 } from "./key-pair.ts";
 
-/** Largest request that is read, bytes: one with an RSA key of 8,192 bits has some 2,300. */
+/** Largest request, bytes: one with an RSA key of 8,192 bits has some 2,300. */
 export const SIGNING_REQUEST_MAX_BYTES = 4_096;
 
 /** Least strength of an RSA key, bits: 112 bits of security (NIST SP 800-131A). */
@@ -12,18 +12,18 @@ const RSA_MIN_BITS = 2_048;
 
 const CURVES = ["prime256v1", "secp384r1"];
 
-/** What a request said. */
+/** The content of a request. */
 export type SigningRequest =
   | {
       readonly kind: "ok";
-      /** Its subject's only common name; whether it is a node id is the caller's question. */
+      /** The only common name of its subject. The caller must check that it is a node id. */
       readonly nodeId: string;
       readonly publicKeyDer: Buffer;
       readonly keySha256: string;
     }
   | { readonly kind: "malformed"; readonly detail: string };
 
-/** Reads a request. Its signature proves that whoever made it holds the key. Never rejects. */
+/** Reads a request and verifies its signature, which proves that its sender has the key. Never rejects. */
 export async function readSigningRequest(der: Uint8Array): Promise<SigningRequest> {
   if (der.length > SIGNING_REQUEST_MAX_BYTES) {
     return malformed(`${der.length} bytes, want at most ${SIGNING_REQUEST_MAX_BYTES}`);
@@ -31,7 +31,7 @@ export async function readSigningRequest(der: Uint8Array): Promise<SigningReques
   try {
     return await read(der);
   } catch {
-    // Whatever the parser stumbles over: it is no request, and says nothing worth telling.
+    // The parser's message does not help.
     return malformed("no certificate signing request (PKCS #10, DER)");
   }
 }
@@ -45,7 +45,7 @@ async function read(der: Uint8Array): Promise<SigningRequest> {
   const names = request.subjectName.getField("CN");
   const [nodeId] = names;
   if (nodeId === undefined || names.length !== 1) return malformed(`${names.length} common names, want one`);
-  // Of a value that is no text the library gives its bytes in hexadecimal, which nobody has signed as a name.
+  // The library returns a value that is not text as hexadecimal; nobody has signed that as a name.
   if (!Buffer.from(request.subjectName.toArrayBuffer()).includes(nodeId))
     return malformed("a common name that is no text");
   if (!(await request.verify(webcrypto))) return malformed("a signature that is not by its own key");

@@ -1,14 +1,15 @@
 /**
- * Certificate signing requests (PKCS #10, RFC 2986) as a node makes them: one name, one kind of key, nothing to choose.
+ * Makes certificate signing requests (PKCS #10, RFC 2986) for nodes, with one name and a key of P-256.
  *
- * Written out in DER (X.690) here, for the library that the authority reads them with is a megabyte of a node's memory.
+ * It writes DER (X.690) itself, because the library that the collector reads requests with would take a megabyte of a
+ * node's memory.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 
 /** Lengths below this are one byte; above, bytes of length follow a byte that counts them (X.690 §8.1.3). */
 const SHORT_LENGTH_END = 0x80;
 
-/** X.690 §8: tags of what a request is made of. */
+/** Tags of the parts of a request (X.690 §8). */
 const INTEGER = 0x02;
 const BIT_STRING = 0x03;
 const OBJECT_IDENTIFIER = 0x06;
@@ -39,7 +40,7 @@ export function signingRequestDer(privateKeyPem: string, nodeId: string): Uint8A
 
 function refuseOtherKeys({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): void {
   if (asymmetricKeyType === "ec" && asymmetricKeyDetails?.namedCurve === "prime256v1") return;
-  throw new TypeError(`got a key of ${asymmetricKeyType}, want one of P-256`);
+  throw new TypeError(`got a key of ${asymmetricKeyType}, want a key of P-256`);
 }
 
 /** One value: tag, length, content (X.690 §8.1). */

@@ -23,7 +23,8 @@ function watched() {
       return { kind: "bad", problem: "want a file" };
     }
   };
-  // Another file of that name, as a tool that writes whole files leaves it: its number tells it, whatever a clock's grain is.
+  // Another file of that name, as a tool that writes whole files leaves it: its number tells it, whatever a clock's
+  // grain is.
   const write = (text: string) => {
     writeFileSync(`${path}.new`, text);
     renameSync(`${path}.new`, path);

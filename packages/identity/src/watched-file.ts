@@ -1,11 +1,11 @@
-/** A file with a secret in it, which may be replaced while a program runs: looked at when it is used, and read again when it has changed. */
+/** A file that may be replaced while a program runs. It is checked when it is used, and read again after a change. */
 import { statSync } from "node:fs";
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 
-/** How often a file is looked at, ms: at most, and only while it is in use. */
+/** A file is checked at most this often, ms, and only when it is used. */
 export const FILE_CHECK_MS = 5_000;
 
-/** What was made of a file; `problem` says what is wrong with it and nothing of its content (S1). */
+/** The value of a file, or what is wrong with it. `problem` quotes nothing of the file (S1). */
 export type FileRead<T> =
   | { readonly kind: "read"; readonly value: T }
   | { readonly kind: "bad"; readonly problem: string };
@@ -13,38 +13,38 @@ export type FileRead<T> =
 /** What a {@link WatchedFile} needs. */
 export interface WatchedFileOptions<T> {
   readonly path: string;
-  /** What was read at first. */
+  /** The value that was read first. */
   readonly first: T;
   readonly read: (path: string) => FileRead<T>;
   readonly clock: Clock;
-  /** The file has changed and is good. */
+  /** The file has changed and can be read. */
   readonly onReread: (value: T) => void;
-  /** The file has turned bad: told once for each problem. */
+  /** The file cannot be read any more. Called once for each problem. */
   readonly onProblem: (problem: string) => void;
 }
 
-/** The value as it is now. A file that turns bad leaves the last good value in use. */
+/** The current value. If the file cannot be read any more, that is the last good value. */
 export interface WatchedFile<T> {
   current(): T;
 }
 
-/** Watches a file that was read just now. */
+/** Watches a file that has just been read. */
 export function watchFile<T>(options: WatchedFileOptions<T>): WatchedFile<T> {
   const { path, read, clock, onReread, onProblem } = options;
   let value = options.first;
   let version = versionOf(path);
-  let told = "";
+  let reported = "";
   let checkedNs = clock.monotonicNs();
   const check = () => {
     const now = versionOf(path);
-    if (now === version && told === "") return;
+    if (now === version && reported === "") return;
     const found = read(path);
     if (found.kind === "bad") {
-      if (found.problem !== told) onProblem(found.problem);
-      told = found.problem;
+      if (found.problem !== reported) onProblem(found.problem);
+      reported = found.problem;
       return;
     }
-    told = "";
+    reported = "";
     if (now === version) return;
     version = now;
     value = found.value;
@@ -62,7 +62,7 @@ export function watchFile<T>(options: WatchedFileOptions<T>): WatchedFile<T> {
   };
 }
 
-/** Tells a file replaced or rewritten from one that was not; empty when it cannot be told. */
+/** Changes when the file is replaced or rewritten; empty if it cannot be read. */
 function versionOf(path: string): string {
   try {
     const { ino, size, mtimeNs } = statSync(path, { bigint: true });

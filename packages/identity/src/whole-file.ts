@@ -1,14 +1,15 @@
-/** Files that whoever looks, also after a power cut, finds whole or not at all. */
+/** Writes files atomically: a reader finds the old file or the new one, also after a power cut. */
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Replaces a file as a whole, by default for its owner alone: written beside it (`.tmp`), synced, renamed, and the rename synced. Links
- * are replaced and never followed. Rejects with the system's error; the old file is then still there.
+ * Replaces a file atomically: writes a draft beside it (`.tmp`), syncs it, renames it, and syncs the directory. By
+ * default only the owner may read it. Links are replaced, never followed. Rejects with the system's error; then the old
+ * file is still there.
  */
 export async function writeWholeFile(path: string, text: string, mode: number = 0o600): Promise<void> {
   const draft = `${path}.tmp`;
-  // Left by a crash, or put there to lead what is written elsewhere.
+  // Left by a crash, or a link that someone put there to redirect the write.
   await rm(draft, { force: true });
   const file = await open(draft, "wx", mode);
   try {

@@ -1,15 +1,18 @@
-/** Limits that both ends of the wire share (S2). A sender keeps them; a receiver refuses and counts what does not. */
+/** Limits that both ends of the wire share (S2). A receiver refuses and counts messages that exceed them. */
 
-/** Largest gRPC message either end accepts, bytes: a full report of {@link MAX_WINDOWS_PER_REPORT} windows is under 1 MiB of it. */
+/**
+ * Largest gRPC message that either end accepts, bytes. A full report of {@link MAX_WINDOWS_PER_REPORT} windows has
+ * under 1 MiB.
+ */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
-/** Largest encoded report, bytes: leaves the envelope room within {@link MAX_MESSAGE_BYTES}. */
+/** Largest encoded report, bytes: with its envelope it fits into {@link MAX_MESSAGE_BYTES}. */
 export const MAX_REPORT_BYTES = MAX_MESSAGE_BYTES - 1024;
 
-/** Most targets one node may be told to measure: every row of the catalogue, both families, with room for a fleet's own rows. */
+/** Most targets of a node's plan: every row of the catalogue in both IP versions, and room for a fleet's own rows. */
 export const MAX_TARGETS_PER_NODE = 512;
 
-/** Most authorities a plan may carry, and the largest PEM of one in characters (a bundle of ~30 certificates). */
+/** Most CA bundles of a plan, and the largest of them in characters (~30 certificates). */
 export const MAX_CA_PEMS = 16;
 export const MAX_CA_PEM_LENGTH = 65_536;
 
@@ -20,8 +23,8 @@ export const MAX_OPTIONS = 16;
 export const MAX_WINDOWS_PER_REPORT = 2 * MAX_TARGETS_PER_NODE;
 
 /**
- * Most buckets of all sketches of one report: no more than samples, of which {@link MAX_TARGETS_PER_NODE} targets have 51,200 in ten seconds at
- * the shortest cadence (100 ms). To open so many takes a collector 8 ms.
+ * Most buckets of all sketches of one report. There are no more buckets than samples, and {@link MAX_TARGETS_PER_NODE}
+ * targets make 51,200 samples in ten seconds at the shortest cadence (100 ms). A collector decodes as many in 8 ms.
  */
 export const MAX_BUCKETS_PER_REPORT = 65_536;
 
@@ -34,7 +37,9 @@ export const MAX_EVIDENCE_LENGTH = 256;
 /** Most entries in any list of evidence. */
 export const MAX_EVIDENCE_ENTRIES = 16;
 
-/** Longest text of any other kind, UTF-16 units: a request's pattern or page token, a fact of a Hello, a row's sentence. */
+/**
+ * Longest text of any other kind, UTF-16 units: a request's pattern or page token, a fact of a Hello, a row's sentence.
+ */
 export const MAX_TEXT_LENGTH = 4_096;
 
 /** Most rows of a page (query.proto, admin.proto). */
@@ -43,15 +48,16 @@ export const MAX_PAGE_ROWS = 10_000;
 /** Bytes of a boot id: 128 random bits. */
 export const BOOT_ID_BYTES = 16;
 
-/** Latest wall time admitted, ms since the epoch: 2100-01-01, beyond which a clock is broken rather than fast. */
+/** Latest wall time that is accepted, ms since the epoch: 2100-01-01. A clock beyond it is broken. */
 export const MAX_UNIX_MS = Date.UTC(2100, 0, 1);
 
-/** Most fields of numbers that this contract does not have, in one message: four for each window, from a later version of it. */
+/** Most unknown fields in one message: four for each window, for later versions of the contract. */
 export const MAX_UNKNOWN_FIELDS = 4 * MAX_WINDOWS_PER_REPORT;
 
 /**
- * Most heap that decoding one message may take, bytes, by the estimate of wire-shape.ts. The dearest that Lifeline sends are a page of
- * 7,864 rows (3 MiB in query.ts, at 400 bytes a row) at some 2.9 kB each, and a report of 4 MiB with every list of evidence full: 24 MB.
+ * Most heap that decoding one message may take, bytes, by the estimate of wire-shape.ts. The largest that Lifeline
+ * sends take 24 MB: a page of 7,864 rows (3 MiB, at 400 bytes a row) of some 2.9 kB each, and a report of 4 MiB with
+ * every list of evidence full.
  */
 export const MAX_DECODED_BYTES = 8 * MAX_MESSAGE_BYTES;
 

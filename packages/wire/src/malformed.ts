@@ -1,17 +1,20 @@
-/** Reading what another process wrote: every doubt becomes a {@link Malformed} with the field, the value and what would be right. */
+/**
+ * Checks of decoded input. A value that is wrong becomes a {@link Malformed} with the field, the value and what was
+ * expected.
+ */
 import { visibleText } from "@lifeline/measure";
 
 /** Why a message was refused. */
 export interface Malformed {
   /** Path of the field, such as `windows[3].start_unix_ms`. */
   readonly field: string;
-  /** What stood there, as visible text of one line, cut at 80 characters. */
+  /** The value, as visible text of one line, cut at 80 characters. */
   readonly value: string;
-  /** What would be right. */
+  /** What was expected. */
   readonly expected: string;
 }
 
-/** A decoded value, or why it is none. */
+/** A decoded value, or why it was refused. */
 export type Decoded<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly malformed: Malformed };
@@ -27,15 +30,15 @@ class MalformedError extends Error {
   }
 }
 
-/** Ends the reading: to be called only inside {@link reading}. */
+/** Refuses the input. Call it only inside {@link decoding}. */
 export function refuse(field: string, value: unknown, expected: string): never {
   const shown = visibleText(String(value).slice(0, MAX_QUOTED_LENGTH));
   // A pair may be cut in half.
   throw new MalformedError({ field, value: shown.slice(0, MAX_QUOTED_LENGTH).toWellFormed(), expected });
 }
 
-/** Runs a reader; what it refuses becomes a value. Any other error is a defect and passes through. */
-export function reading<T>(read: () => T): Decoded<T> {
+/** Runs a decoder and returns its refusal as a value. Other errors are defects and are thrown on. */
+export function decoding<T>(read: () => T): Decoded<T> {
   try {
     return { ok: true, value: read() };
   } catch (error) {
@@ -44,13 +47,13 @@ export function reading<T>(read: () => T): Decoded<T> {
   }
 }
 
-/** What another reader has read; what that refused is refused here: to be called only inside {@link reading}. */
+/** The value of another decoder's result; its refusal is refused here, too. Call it only inside {@link decoding}. */
 export function decoded<T>(read: Decoded<T>): T {
   if (!read.ok) throw new MalformedError(read.malformed);
   return read.value;
 }
 
-/** An integer within `min`…`max`, of a number or a bigint. */
+/** A number or bigint as an integer within `min`…`max`. */
 export function integer(field: string, value: number | bigint, min: number, max: number): number {
   const asNumber = Number(value);
   if (!Number.isSafeInteger(asNumber) || asNumber < min || asNumber > max) {
@@ -59,7 +62,10 @@ export function integer(field: string, value: number | bigint, min: number, max:
   return asNumber;
 }
 
-/** A string of `min`…`max` UTF-16 units without control characters: C0, DEL and C1, of which one alone (U+009B) begins an escape sequence. */
+/**
+ * A string of `min`…`max` UTF-16 units without control characters: C0, DEL and C1, of which one alone (U+009B) begins
+ * an escape sequence.
+ */
 export function text(field: string, value: string, min: number, max: number): string {
   if (value.length < min || value.length > max)
     refuse(field, value, `${min} to ${max} characters, not ${value.length}`);

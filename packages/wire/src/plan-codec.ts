@@ -1,4 +1,4 @@
-/** Plans: what the collector tells an agent to measure. A revision is a hash of the content, so equal plans are the same plan. */
+/** Plans: what an agent measures. The revision is a hash of the content, so equal plans have equal revisions. */
 import { createHash } from "node:crypto";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
@@ -26,9 +26,9 @@ import {
   type Trust as WireTrust,
 } from "./gen/lifeline/v1/report_pb.ts";
 import { MAX_CA_PEM_LENGTH, MAX_CA_PEMS, MAX_IDENTIFIER_LENGTH, MAX_OPTIONS, MAX_TARGETS_PER_NODE } from "./limits.ts";
-import { type Decoded, integer, list, reading, refuse, text } from "./malformed.ts";
+import { type Decoded, decoding, integer, list, refuse, text } from "./malformed.ts";
 
-/** What one node measures; replaces the plan before it as a whole. */
+/** What one node measures. Replaces the whole plan before it. */
 export interface Plan {
   /** First 16 hexadecimal digits of the SHA-256 of the encoded content. */
   readonly revision: string;
@@ -39,18 +39,21 @@ export interface Plan {
 const CADENCE_MS = { min: 100, max: 3_600_000 };
 const TIMEOUT_MS = { min: 10, max: 60_000 };
 
-/** Statuses that an answer ends with; those below precede it (RFC 9110 §15). */
+/** Final HTTP statuses; those below are interim (RFC 9110 §15). */
 const FINAL_STATUS = { min: 200, max: 599 };
 
-/** Sizes of an IP packet, bytes: what every host must take (RFC 791 §3.1, RFC 8200 §5), and the usual jumbo frame. */
+/**
+ * Sizes of an IP packet, bytes: the least that every host must accept (RFC 791 §3.1, RFC 8200 §5), and the usual jumbo
+ * frame.
+ */
 const MTU_BYTES = { min4: 576, min6: 1_280, max: 9_000 };
 
-/** Makes a plan of targets, with its revision. */
+/** Makes a plan of these targets, with its revision. */
 export function makePlan(targets: readonly Target[]): Plan {
   return { revision: planToWire({ revision: "", targets }).revision, targets };
 }
 
-/** A plan as a message; its revision is computed from the content, whatever `plan.revision` says. */
+/** Encodes a plan. Its revision is computed from the content; `plan.revision` is ignored. */
 export function planToWire(plan: Plan): WirePlan {
   const caPems: string[] = [];
   const wire = create(PlanSchema, { targets: plan.targets.map((target) => targetInit(target, caPems)), caPems });
@@ -58,9 +61,9 @@ export function planToWire(plan: Plan): WirePlan {
   return wire;
 }
 
-/** Reads a plan; refuses it whole if any target is out of bounds or unknown. */
+/** Decodes a plan. Refuses the whole plan if a target is out of bounds or unknown. */
 export function planFromWire(wire: WirePlan): Decoded<Plan> {
-  return reading(() => {
+  return decoding(() => {
     const caPems = list("ca_pems", wire.caPems, MAX_CA_PEMS);
     for (const [at, pem] of caPems.entries()) {
       if (pem.length < 1 || pem.length > MAX_CA_PEM_LENGTH)
@@ -148,7 +151,7 @@ function targetFromWire(field: string, wire: WireTarget, caPems: readonly string
   return { id: text(field, targetId(target), 1, MAX_IDENTIFIER_LENGTH), ...target };
 }
 
-/** What is dialled, the proxy where there is one, has no address of another family than its own. */
+/** The address that is dialled, of the proxy if there is one, is of the IP version of the target. */
 function refuseOtherFamily(field: string, { host, family, proxy }: Omit<Target, "id">): void {
   const dialled = proxy?.host ?? host;
   const own = literalFamily(dialled) ?? family;
@@ -213,7 +216,7 @@ function optionsFromWire(field: string, wire: WireTarget, caPems: readonly strin
   }
 }
 
-/** The protocols that a CONNECT can carry end to end. */
+/** Protocols that CONNECT can tunnel. */
 const PROXIED: readonly ProbeOptions["probe"][] = ["tls", "http", "grpc"];
 
 function proxyFromWire(
@@ -241,7 +244,7 @@ function readHost(field: string, host: string): string {
   return textThat(isTargetHost, field, host, TARGET_TEXT_WANTED.host);
 }
 
-/** A text within the bounds of an identifier that `accepts` takes. */
+/** A text within the bounds of an identifier, which `accepts` accepts. */
 function textThat(accepts: (value: string) => boolean, field: string, value: string, expected: string): string {
   text(field, value, 1, MAX_IDENTIFIER_LENGTH);
   return accepts(value) ? value : refuse(field, value, expected);

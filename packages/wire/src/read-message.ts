@@ -1,13 +1,13 @@
-/** The one way from bytes of the contract to a message: checked as bytes, then decoded. */
+/** Decodes messages of the contract. The bytes are checked first. */
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import type { Decoded } from "./malformed.ts";
 import { checkWire } from "./wire-check.ts";
 
 /**
- * A message of `schema`; or the field that is wrong. Decoding it takes no more heap than MAX_DECODED_BYTES. What is wrong with the message
- * as a whole has its name for a field, such as `plan`.
+ * Returns a message of `schema`, or the field that is wrong. Decoding takes at most MAX_DECODED_BYTES of heap. If the
+ * whole message is wrong, the field is its name, such as `plan`.
  *
- * @param at Path that the message stands at, before the fields in errors. Default: none.
+ * @param at Path of the message, put before the fields in errors. Default: none.
  */
 export function readMessage<Desc extends DescMessage>(
   schema: Desc,
@@ -22,13 +22,13 @@ export function readMessage<Desc extends DescMessage>(
   try {
     return { ok: true, value: fromBinary(schema, bytes, { readUnknownFields: false }) };
   } catch {
-    // What is left for the library to refuse is text that is no UTF-8, which it tells by its message alone.
+    // The library still refuses text that is not UTF-8. Only its message says so.
     const expected = `a ${schema.typeName} message`;
     return { ok: false, malformed: { field: at || nameOf(schema), value: `${bytes.length} bytes`, expected } };
   }
 }
 
-/** A message's name as a field's would be: StreamRequest → stream_request. */
+/** A message's name in the form of a field's name: StreamRequest → stream_request. */
 function nameOf({ name }: DescMessage): string {
   return name.replace(/\B[A-Z]/g, "_$&").toLowerCase();
 }

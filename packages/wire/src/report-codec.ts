@@ -1,4 +1,4 @@
-/** Reports: encoded once by the agent, spooled and sent as those bytes, opened by the collector after it has them safe. */
+/** Reports. The agent encodes a report once, spools it and sends those bytes. The collector decodes it. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Window } from "@lifeline/window";
 import {
@@ -14,7 +14,7 @@ import {
   MAX_UNIX_MS,
   MAX_WINDOWS_PER_REPORT,
 } from "./limits.ts";
-import { type Decoded, decoded, integer, list, reading, refuse, text } from "./malformed.ts";
+import { type Decoded, decoded, decoding, integer, list, refuse, text } from "./malformed.ts";
 import { readMessage } from "./read-message.ts";
 import { windowFromWire, windowToWire } from "./window-codec.ts";
 
@@ -48,7 +48,9 @@ export interface Report {
   readonly selfMetrics: AgentSelfMetrics;
 }
 
-/** The bytes of a report. Throws a RangeError when it holds more than MAX_WINDOWS_PER_REPORT windows: the agent splits before. */
+/**
+ * Encodes a report. Throws a RangeError if it has more than MAX_WINDOWS_PER_REPORT windows; the agent splits it before.
+ */
 export function encodeReport(report: Report): Uint8Array {
   if (report.windows.length > MAX_WINDOWS_PER_REPORT) {
     throw new RangeError(`report.windows: got ${report.windows.length}, want at most ${MAX_WINDOWS_PER_REPORT}`);
@@ -66,9 +68,9 @@ export function encodeReport(report: Report): Uint8Array {
   );
 }
 
-/** Opens a report; what breaks a limit or is no report at all is refused with its field. */
+/** Decodes a report. Refuses one that exceeds a limit or is malformed, with the field. */
 export function decodeReport(bytes: Uint8Array): Decoded<Report> {
-  return reading(() => {
+  return decoding(() => {
     if (bytes.length > MAX_REPORT_BYTES) refuse("report", `${bytes.length} bytes`, `at most ${MAX_REPORT_BYTES} bytes`);
     const wire = decoded(readMessage(ReportSchema, bytes));
     const targetIds = list("target_ids", wire.targetIds, MAX_TARGETS_PER_NODE);

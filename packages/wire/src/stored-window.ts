@@ -1,29 +1,32 @@
-/** One window by itself, as a store keeps it: a lifeline.v1.Window whose target the store names. decode∘encode = id. */
+/**
+ * A single window as the store keeps it: a lifeline.v1.Window without its target, which the store has. decode∘encode =
+ * id.
+ */
 import { toBinary } from "@bufbuild/protobuf";
 import type { Window } from "@lifeline/window";
 import { WindowSchema } from "./gen/lifeline/v1/window_pb.ts";
 import { MAX_REPORT_BYTES } from "./limits.ts";
-import { type Decoded, decoded, integer, reading, refuse } from "./malformed.ts";
+import { type Decoded, decoded, decoding, integer, refuse } from "./malformed.ts";
 import { readMessage } from "./read-message.ts";
 import { MAX_COUNT, windowFromWire, windowToWire } from "./window-codec.ts";
 
-/** The bytes of a window; refused when a count of it is beyond what decodes: a merge adds up, and may outgrow uint32. */
+/** Encodes a window. Refuses it if a count exceeds uint32, which merging may lead to. */
 export function encodeWindow(window: Window): Decoded<Uint8Array> {
-  return reading(() => {
+  return decoding(() => {
     keepLimits(window);
     return toBinary(WindowSchema, windowToWire(window, 0));
   });
 }
 
-/** Opens the bytes of a window of that target; refuses as decodeReport does. */
+/** Decodes a window of that target; refuses as decodeReport does. */
 export function decodeWindow(bytes: Uint8Array, targetId: string): Decoded<Window> {
-  return reading(() => {
+  return decoding(() => {
     if (bytes.length > MAX_REPORT_BYTES) refuse("window", `${bytes.length} bytes`, `at most ${MAX_REPORT_BYTES} bytes`);
     return windowFromWire("window", decoded(readMessage(WindowSchema, bytes, "window")), [targetId]);
   });
 }
 
-/** Every field that a merge adds up; extremes stay within what each part kept. */
+/** Every field that a merge adds up. Minima and maxima cannot exceed those of the parts. */
 function keepLimits({ started, missedTicks, counts, rtt, phases, lossBursts, directions }: Window): void {
   const count = (field: string, value: number) => integer(`window.${field}`, value, 0, MAX_COUNT);
   const sum = (field: string, value: number) => integer(`window.${field}`, value, 0, Number.MAX_SAFE_INTEGER);

@@ -1,4 +1,4 @@
-/** Windows to and from the wire. decode∘encode = id for every window that keeps the limits. */
+/** Encodes and decodes windows. decode∘encode = id for every window within the limits. */
 import { create } from "@bufbuild/protobuf";
 import type { ChainCertificate, DirectionCounts, Evidence, LinkCounters } from "@lifeline/measure";
 import {
@@ -14,6 +14,7 @@ import {
   type TimedPhase,
   type Window,
 } from "@lifeline/window";
+import { outcomeClassWords, phaseWords, reasonWords } from "./enum-words.ts";
 import {
   EvidenceSchema,
   RememberedSchema,
@@ -25,12 +26,11 @@ import {
 } from "./gen/lifeline/v1/window_pb.ts";
 import { MAX_EVIDENCE_ENTRIES, MAX_EVIDENCE_LENGTH, MAX_UNIX_MS } from "./limits.ts";
 import { integer, list, refuse, sameLength, text } from "./malformed.ts";
-import { outcomeClassWords, phaseWords, reasonWords } from "./words.ts";
 
-/** Largest count a window may hold: uint32. */
+/** Largest count of a window: uint32. */
 export const MAX_COUNT = 0xffff_ffff;
 
-/** A window as a message; `targetIndex` is its target's place in the report's list. */
+/** Encodes a window. `targetIndex`: index of its target in the report's list. */
 export function windowToWire(window: Window, targetIndex: number): WireWindow {
   const { rtt, phases } = window;
   const timed = phases.size === 0 ? [] : TIMED_PHASES.map((phase) => phases.get(phase));
@@ -58,7 +58,7 @@ export function windowToWire(window: Window, targetIndex: number): WireWindow {
   });
 }
 
-/** Reads a window of a report; refuses what breaks a limit or contradicts itself. */
+/** Decodes a window of a report. Refuses values that exceed a limit or contradict each other. */
 export function windowFromWire(field: string, wire: WireWindow, targetIds: readonly string[]): Window {
   const targetId = targetIds[wire.targetIndex];
   if (targetId === undefined)
@@ -141,7 +141,7 @@ function phasesFromWire(field: string, wire: WireWindow): Window["phases"] {
   return phases;
 }
 
-/** The directions' counts in the order of the column. */
+/** Counts by direction in the order of the column. */
 const DIRECTION_FIELDS = [
   "forwardSent",
   "forwardLost",

@@ -1,17 +1,18 @@
 /**
- * Walks a message on the wire before anything is built of it, and refuses what decoding would make too much of (S2).
+ * Checks an encoded message before it is decoded, and refuses one whose decoding would take too much memory (S2).
  *
- * Two bytes, a field that is an empty message, become up to 1.1 kB of heap, and a report of two million of them 2.4 GB. So counts and
- * sizes are held against wire-limits.ts, and what decoding would cost against MAX_DECODED_BYTES, on the bytes alone: one pass, nothing
- * allocated but for a refusal.
+ * A field that is an empty message has two bytes and becomes up to 1.1 kB of heap; a report of two million of them 2.4
+ * GB. So the check compares counts and sizes with wire-limits.ts, and the estimated cost of decoding with
+ * MAX_DECODED_BYTES. It takes one pass over the bytes and allocates only for a refusal.
  *
- * Measured of what passes (Node 24.21): a report of 1,024 empty windows is 2 KiB and becomes 1.1 MB, 560 bytes of heap for a byte; a page
- * of 10,000 empty rows, which only clients read, 20 kB and 16 MB. Above 64 KiB a report costs at most 80 bytes a byte, in windows of empty
- * certificates. The most of any is 30 MB, of lists of buckets, and as much again for a moment while they grow. The walk takes 12 µs of a
- * report of ten windows, where decoding takes 66 µs.
+ * Measured for accepted messages (Node 24.21): a report of 1,024 empty windows has 2 KiB and becomes 1.1 MB, 560 bytes
+ * of heap for each byte. A page of 10,000 empty rows, which only clients decode, has 20 kB and becomes 16 MB. Above 64
+ * KiB a report takes at most 80 bytes for each byte, in windows of empty certificates. The largest of all is 30 MB, of
+ * lists of buckets, and the same again while they grow. The check takes 12 µs for a report of ten windows; decoding
+ * takes 66 µs.
  *
- * Refused as well is what no encoder writes, though the encoding allows it or other readers step over it: a field that occurs twice and is
- * no list, a wire type that is not the field's, groups, varints beyond ten bytes, and lengths beyond their message.
+ * The check also refuses what the encoding allows and no encoder writes: a field that occurs twice and is no list, a
+ * wire type that is not the field's, groups, varints of more than ten bytes, and lengths beyond the message.
  */
 import type { DescMessage } from "@bufbuild/protobuf";
 import { MAX_DECODED_BYTES, MAX_UNKNOWN_FIELDS } from "./limits.ts";
@@ -29,16 +30,19 @@ import {
   WIRE_VARINT,
 } from "./wire-shape.ts";
 
-/** Heap of stepping over a field that is not known: the library makes a view of it, and lets it go. */
+/** Heap for an unknown field, bytes: the library makes a view of it and drops it. */
 const UNKNOWN_HEAP_BYTES = 128;
 
-/** Bytes of the longest varint: 64 bits, seven to a byte; its last holds one bit. */
+/** Bytes of the longest varint: 64 bits, seven in each byte; the last has one. */
 const VARINT_MAX_BYTES = 10;
 
-/** How often each field of each message on the way down has occurred. A walk ends before another can begin, so one is enough for all. */
+/**
+ * How often each field has occurred, for each message on the path. A check ends before another begins, so all share one
+ * array.
+ */
 const SEEN = new Uint32Array(DEPTH_MAX * SLOTS_MAX);
 
-/** Why a message of `schema` must not be decoded; undefined: it may. `field` is empty where the message as a whole is wrong. */
+/** Why a message of `schema` must not be decoded; undefined: it may. `field` is empty if the whole message is wrong. */
 export function checkWire(schema: DescMessage, bytes: Uint8Array): Malformed | undefined {
   const walk = new WireWalk(bytes);
   walk.message(shapeOf(schema), bytes.length, 0);
@@ -56,7 +60,7 @@ class WireWalk {
     this.#bytes = bytes;
   }
 
-  /** Walks the fields up to `end`. False when it has refused. */
+  /** Checks the fields up to `end`. False: refused. */
   message(shape: MessageShape, end: number, depth: number): boolean {
     const counts = depth * SLOTS_MAX;
     SEEN.fill(0, counts, counts + shape.slots);
@@ -74,7 +78,7 @@ class WireWalk {
     return true;
   }
 
-  /** Walks one occurrence of a field; `slot` is where it is counted. */
+  /** Checks one occurrence of a field; `slot` is its counter. */
   #field(field: FieldShape, wireType: number, slot: number, end: number, depth: number): boolean {
     if (wireType !== field.wireType && (wireType !== WIRE_BYTES || !field.isPackable)) {
       return this.#refuse(`wire type ${wireType}`, String(field.wireType), field);
@@ -83,7 +87,7 @@ class WireWalk {
     return this.#number(wireType, end) ? this.#count(field, slot, 1, field.entryHeapBytes) : this.#cutOff(field);
   }
 
-  /** Walks what stands behind a length: packed numbers, text or bytes, or a message. */
+  /** Checks a value with a length: packed numbers, text, bytes or a message. */
   #body(field: FieldShape, slot: number, end: number, depth: number): boolean {
     const length = this.#uint32(end);
     const bodyEnd = this.#at + length;
@@ -103,7 +107,7 @@ class WireWalk {
     return false;
   }
 
-  /** Counts entries, and what decoding them takes. */
+  /** Counts entries, and the heap for decoding them. */
   #count(field: FieldShape, slot: number, entries: number, heapBytes: number): boolean {
     const before = SEEN[slot] ?? 0;
     SEEN[slot] = before + entries;
@@ -111,7 +115,7 @@ class WireWalk {
     return this.#spend(field.isList && before === 0 ? heapBytes + LIST_HEAP_BYTES : heapBytes);
   }
 
-  /** Steps over a field that a later version of the contract may have. */
+  /** Skips an unknown field, which a later version of the contract may have. */
   #unknown(number: number, wireType: number, end: number): boolean {
     this.#unknownFields += 1;
     if (this.#unknownFields > MAX_UNKNOWN_FIELDS) {
@@ -127,14 +131,14 @@ class WireWalk {
     return true;
   }
 
-  /** Counts packed numbers, at least one: no encoder writes none. Below 0 when they do not end with their bytes. */
+  /** Counts packed numbers, at least one, because no encoder writes none. Less than 0: the last number is cut off. */
   #packed(wireType: number, end: number): number {
     let entries = 0;
     for (; this.#at < end; entries += 1) if (!this.#number(wireType, end)) return -1;
     return Math.max(1, entries);
   }
 
-  /** Steps over one number. False for one that does not end in time, and for a wire type that is no number's. */
+  /** Skips one number. False: it is too long, or its wire type is not that of a number. */
   #number(wireType: number, end: number): boolean {
     if (wireType === WIRE_VARINT) return this.#varint(end);
     if (wireType !== WIRE_FIXED64 && wireType !== WIRE_FIXED32) return false;
@@ -153,7 +157,7 @@ class WireWalk {
     return false;
   }
 
-  /** A tag or a length; below 0 when it is longer than 32 bits, or cut off. */
+  /** Reads a tag or a length. Less than 0: it has more than 32 bits, or is cut off. */
   #uint32(end: number): number {
     let value = 0;
     let at = this.#at;
@@ -190,7 +194,7 @@ class WireWalk {
     return false;
   }
 
-  /** Says where the message was that has refused. */
+  /** Adds the path of the refused message. */
   #within({ name, isList }: FieldShape, index: number): void {
     if (this.fault === undefined) return;
     const { field } = this.fault;

@@ -1,9 +1,11 @@
 /**
- * How many entries and bytes each field of the contract may have on the wire, checked before anything is built (S2).
+ * How many entries and bytes each field of the contract may have on the wire. Checked before decoding (S2).
  *
- * 1. Every list, text and byte field has a bound here: the types demand it, and so does a test of the descriptors.
- * 2. Where a reader refuses too much by name and goes on, the bound here is above its own: what exceeds this one ends the call.
- * 3. Texts are bounded in bytes here and in UTF-16 units by their readers: at most three bytes to a unit (RFC 3629).
+ * 1. Every list, text and byte field has a bound here. The types require it, and so does a test of the descriptors.
+ * 2. A message that exceeds a bound here ends the call. Where a decoder can refuse with a name and go on, its own bound
+ *    is lower.
+ * 3. Texts are bounded in bytes here, and in UTF-16 units by the decoders: at most three bytes for each unit (RFC
+ *    3629).
  */
 import type { Message } from "@bufbuild/protobuf";
 import { SKETCH_MAX_BUCKETS, TIMED_PHASES } from "@lifeline/window";
@@ -28,7 +30,7 @@ import {
   UTF8_BYTES_PER_UNIT,
 } from "./limits.ts";
 
-/** Most entries of a list, and most bytes of each where they are texts or bytes. */
+/** Most entries of a list, and most bytes of each text or byte entry. */
 export interface ListLimit {
   readonly entries: number;
   readonly bytes?: number;
@@ -48,7 +50,7 @@ type LimitOf<Value> = Value extends readonly (infer Entry)[]
   : number;
 type IsBounded<Value> = Value extends readonly unknown[] | Sized ? true : false;
 
-/** What a message must state: a bound for each list, text and byte field, and for no other. */
+/** The bounds a message must have: one for each list, text and byte field, and for no other. */
 type LimitsOf<Shape> = {
   readonly [Name in keyof Shape as Name extends `$${string}`
     ? never
@@ -57,7 +59,7 @@ type LimitsOf<Shape> = {
       : never]-?: LimitOf<NonNullable<Shape[Name]>>;
 };
 
-/** By name, not by descriptor: a program must not carry the descriptors of what it never reads. */
+/** By name, not by descriptor, so that a program does not contain the descriptors of messages it never decodes. */
 function limit<Shape extends Message>(
   typeName: Shape["$typeName"],
   limits: LimitsOf<Shape>,
@@ -69,23 +71,26 @@ const IDENTIFIER = MAX_IDENTIFIER_LENGTH * UTF8_BYTES_PER_UNIT;
 const EVIDENCE = MAX_EVIDENCE_LENGTH * UTF8_BYTES_PER_UNIT;
 const TEXT = MAX_TEXT_LENGTH * UTF8_BYTES_PER_UNIT;
 
-/** Random ids are of 16 bytes, which their readers demand by name. */
+/** Random ids have 16 bytes; their decoders check that. */
 const RANDOM_ID = 64;
 
-/** A certificate or a request for one, DER: a request has at most 4,096 bytes, an RSA certificate some 2,000. */
+/** A certificate or a signing request, DER: a request has at most 4,096 bytes, an RSA certificate some 2,000. */
 const DER = 16_384;
 
-/** Most certificates of a chain that an agent is given: the leaf, the fleet's authority, and an own PKI's above it. */
+/** Most certificates of an agent's chain: the leaf, the fleet CA, and those of a PKI above it. */
 const CHAIN_ENTRIES = 16;
 
-/** Twice what readers take of a Hello's lists (256), of a witness's sources (4,096) and of a plan's lists: see rule 2. */
+/**
+ * Twice what decoders accept of a Hello's lists (256), of a witness's sources (4,096) and of a plan's lists: see rule
+ * 2.
+ */
 const HELLO_LIST = { entries: 512, bytes: TEXT };
 const SOURCES = { entries: 8_192 };
 const PLAN_TARGETS = { entries: 2 * MAX_TARGETS_PER_NODE };
 const CA_PEMS = { entries: 2 * MAX_CA_PEMS, bytes: MAX_CA_PEM_LENGTH * UTF8_BYTES_PER_UNIT };
 const OPTIONS = { entries: 2 * MAX_OPTIONS, bytes: IDENTIFIER };
 
-/** Sixteen times the reports that an agent has on their way. */
+/** Sixteen times the reports that an agent has in flight. */
 const ACKED_REPORTS = { entries: 1_024 };
 
 const EVIDENCE_LIST = { entries: MAX_EVIDENCE_ENTRIES, bytes: EVIDENCE };
@@ -93,7 +98,7 @@ const CHAIN = { entries: MAX_EVIDENCE_ENTRIES };
 const BUCKETS = { entries: SKETCH_MAX_BUCKETS };
 const PHASES = { entries: TIMED_PHASES.length };
 
-/** Of a closed list of some fifty reasons, each at most once; room for those of a later version. */
+/** Some fifty reasons, each at most once, and room for those of later versions. */
 const REASONS = { entries: 128 };
 
 /** Columns of counts by direction: six now, as many again later. */
@@ -105,7 +110,7 @@ const ROWS = { entries: MAX_PAGE_ROWS };
 const POINTS = { entries: 1_000 };
 const HISTORIES = { entries: 20_000 };
 
-/** By the message's full name; a message without a list, text or byte field is not here. */
+/** By the message's full name. Messages without lists, texts and byte fields are not listed. */
 export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
   limit<report.Report>("lifeline.v1.Report", {
     targetIds: { entries: MAX_TARGETS_PER_NODE, bytes: IDENTIFIER },
@@ -140,7 +145,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
   }),
   limit<window.LinkCounters>("lifeline.v1.LinkCounters", { name: EVIDENCE }),
 
-  // A report that is too large for its envelope is refused by name.
+  // The decoder refuses a report that is too large with its field.
   limit<report.ReportEnvelope>("lifeline.v1.ReportEnvelope", { bootId: RANDOM_ID, report: MAX_MESSAGE_BYTES }),
   limit<report.Hello>("lifeline.v1.Hello", {
     nodeId: TEXT,

@@ -1,8 +1,9 @@
 /**
- * What a message of the contract may look like on the wire: its descriptor and its limits, laid out for one fast walk (wire-check.ts).
+ * The shape of a message on the wire: its descriptor and its limits, prepared for the check of wire-check.ts.
  *
- * The heap that decoding costs is estimated here, from above: measured on Node 24 (V8 13.6) with protobuf-es 2.17. Messages of up to
- * eighteen fields are plain objects of 8 bytes a field, larger ones hash tables of some 50; both are counted alike.
+ * It has an upper estimate of the heap for decoding, measured on Node 24 (V8 13.6) with protobuf-es 2.17. Messages of
+ * up to eighteen fields are plain objects of 8 bytes for each field, larger ones hash tables of some 50; both are
+ * counted with 50.
  */
 import { strict as assert } from "node:assert";
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
@@ -24,36 +25,39 @@ export const SLOTS_MAX = 64;
 const MESSAGE_HEAP_BYTES = 80;
 const FIELD_HEAP_BYTES = 64;
 
-/** Heap of a list with a first entry, whose array V8 makes for seventeen at once; and of each entry more: it grows by half. */
+/**
+ * Heap of a list with one entry, whose array V8 allocates for seventeen; and of each further entry, because it grows by
+ * half.
+ */
 export const LIST_HEAP_BYTES = 32 + 160;
 const ENTRY_HEAP_BYTES = 16;
 
-/** A bigint, the head of a string, and a view of bytes that stay where they are. */
+/** Heap of a bigint, of the head of a string, and of a view of bytes. */
 const BIGINT_HEAP_BYTES = 24;
 const TEXT_HEAP_BYTES = 24;
 const VIEW_HEAP_BYTES = 200;
 
-/** A field as the walk needs it. */
+/** A field as the check needs it. */
 export interface FieldShape {
   readonly name: string;
   readonly isList: boolean;
-  /** Its place among the counts of its message; the members of a oneof share one. */
+  /** Index of its counter in the message; the members of a oneof share one. */
   readonly slot: number;
   /** Most times it may occur in its message: 1 unless it is a list. */
   readonly entriesMax: number;
-  /** Of one entry: WIRE_*. */
+  /** Wire type of one entry: WIRE_*. */
   readonly wireType: number;
-  /** A list of numbers, which may come packed into bytes. */
+  /** Whether it is a list of numbers, which may be packed. */
   readonly isPackable: boolean;
-  /** Most bytes of a text or bytes; no bound of its own for a message. */
+  /** Most bytes of a text or byte field; a message has no bound of its own. */
   readonly bytesMax: number;
-  /** Heap that an entry costs, and each byte of it beside. */
+  /** Heap for an entry, and for each byte of it, bytes. */
   readonly entryHeapBytes: number;
   readonly heapPerByte: number;
   readonly inner: MessageShape | undefined;
 }
 
-/** A message as the walk needs it. */
+/** A message as the check needs it. */
 export interface MessageShape {
   /** By number. */
   readonly fields: readonly (FieldShape | undefined)[];
@@ -63,7 +67,7 @@ export interface MessageShape {
 
 const shapes = new Map<DescMessage, MessageShape>();
 
-/** The shape of a message; laid out once. Asserts that every field has its bound: a contract without it is a broken program. */
+/** The shape of a message, made once. Asserts that every field has a bound. */
 export function shapeOf(schema: DescMessage): MessageShape {
   const known = shapes.get(schema);
   if (known !== undefined) return known;
@@ -72,7 +76,7 @@ export function shapeOf(schema: DescMessage): MessageShape {
   return shape;
 }
 
-/** Lays out a message at that depth. */
+/** Makes the shape of a message at that depth. */
 export function layOut(schema: DescMessage, limits: ReadonlyMap<string, MessageLimits>, depth: number): MessageShape {
   assert.ok(depth <= DEPTH_MAX, `${schema.typeName}: nests deeper than ${DEPTH_MAX}`);
   const slots = slotsOf(schema);
@@ -86,7 +90,7 @@ export function layOut(schema: DescMessage, limits: ReadonlyMap<string, MessageL
   return { fields, slots: slotCount, heapBytes: MESSAGE_HEAP_BYTES + schema.fields.length * FIELD_HEAP_BYTES };
 }
 
-/** A place for each member: of a oneof one field may be set. */
+/** A counter for each member; only one field of a oneof may be set. */
 function slotsOf({ members }: DescMessage): Map<DescField, number> {
   const slots = new Map<DescField, number>();
   for (const [slot, member] of members.entries()) {
@@ -122,7 +126,7 @@ function layOutField(
     isPackable: isList && wireType !== WIRE_BYTES,
     bytesMax: bytes,
     entryHeapBytes: (isList ? ENTRY_HEAP_BYTES : 0) + valueHeapBytes(scalar),
-    // One unit of two bytes for each byte, at worst: a text of ASCII with one character beyond Latin-1.
+    // At worst two bytes for each byte: ASCII with one character beyond Latin-1.
     heapPerByte: isText ? 2 : 0,
     inner: message === undefined ? undefined : layOut(message, limits, depth + 1),
   };
@@ -144,7 +148,7 @@ function limitsOf(
   return { entries, bytes: bytes ?? Number.POSITIVE_INFINITY };
 }
 
-/** The scalar of a field or of a list's entries, an enum's being a number; undefined: a message. */
+/** The scalar type of a field or of a list's entries; an enum is a number; undefined: a message. */
 function scalarOf(field: DescField): ScalarType | undefined {
   const isEnum = field.fieldKind === "enum" || (field.fieldKind === "list" && field.listKind === "enum");
   return isEnum ? ScalarType.INT32 : field.scalar;

@@ -1,7 +1,7 @@
 /** The agent's state directory, held at the start to have been filled by nobody else: what is in it names the node, proves it, and is sent. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { plantedAt } from "@lifeline/identity";
+import { wrongOwnerOf } from "@lifeline/identity";
 import { ConfigError, problem } from "@lifeline/settings";
 import { IDENTITY_DIRECTORY } from "../enrol/kept-credentials.ts";
 import { planCachePath } from "../plan/plan-cache.ts";
@@ -21,7 +21,7 @@ export function refusePlanted(stateDir: string, runAsUid: number | undefined, so
   const files = [join(stateDir, NODE_ID_NAME), planCachePath(stateDir)];
   const within = directories.flatMap((path) => namesIn(path).map((name) => join(path, name)));
   for (const path of [stateDir, ...files, ...directories, ...within]) {
-    const planted = plantedAt(path, runAsUid === undefined ? [] : [runAsUid]);
+    const planted = wrongOwnerOf(path, runAsUid === undefined ? [] : [runAsUid]);
     if (planted === undefined) continue;
     const { got, want } = planted;
     throw new ConfigError(problem("bad-value", source, got, `${want}, or to the user of runAsUid`));

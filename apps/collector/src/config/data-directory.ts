@@ -1,7 +1,7 @@
 /** The collector's data directory: made for its owner alone, and held to have been filled by nobody else. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { plantedAt } from "@lifeline/identity";
+import { wrongOwnerOf } from "@lifeline/identity";
 import { ConfigError, problem } from "@lifeline/settings";
 import { CA_CERT_NAME, CA_KEY_NAME, IDENTITY_DIRECTORY } from "../identity/fleet-ca-files.ts";
 import { DATABASE_NAME } from "../store/backup.ts";
@@ -32,7 +32,7 @@ export function openDataDirectory(dataDir: string): string {
     throw new ConfigError(problem("bad-value", "dataDir", got, "a directory that can be created"));
   }
   for (const name of OWN_NAMES) {
-    const planted = plantedAt(join(dataDir, name));
+    const planted = wrongOwnerOf(join(dataDir, name));
     if (planted !== undefined) throw new ConfigError(problem("bad-value", "dataDir", planted.got, planted.want));
   }
   return join(dataDir, DATABASE_NAME);

@@ -2,7 +2,7 @@ import { lchownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { plantedAt } from "./planted.ts";
+import { wrongOwnerOf } from "./file-owner.ts";
 
 /** Two users that nobody is. */
 const STRANGER = 4_711;
@@ -35,12 +35,12 @@ describe("what is the program's own", () => {
     ["a link to itself", () => link("x", at("x"))],
   ])("%s", (_, make) => {
     make();
-    expect(plantedAt(at("x"))).toBeUndefined();
+    expect(wrongOwnerOf(at("x"))).toBeUndefined();
   });
 
   it("is looked for in vain below a file", () => {
     file("x");
-    expect(plantedAt(at("x/y"))).toBeUndefined();
+    expect(wrongOwnerOf(at("x/y"))).toBeUndefined();
   });
 });
 
@@ -98,7 +98,7 @@ describe.skipIf(!canGive)("what another user has put there", () => {
     ],
   ])("is refused: %s", (_, what, make, also) => {
     make();
-    expect(plantedAt(at("x"), also)).toEqual({
+    expect(wrongOwnerOf(at("x"), also)).toEqual({
       got: `${JSON.stringify(at("x"))}, ${what}`,
       want: "one that belongs to root",
     });
@@ -107,8 +107,8 @@ describe.skipIf(!canGive)("what another user has put there", () => {
   it("is no other's where it belongs to the user that the program is about to become", () => {
     file("x");
     give("x", SERVICE);
-    expect(plantedAt(at("x"), [SERVICE])).toBeUndefined();
+    expect(wrongOwnerOf(at("x"), [SERVICE])).toBeUndefined();
     give("x", STRANGER);
-    expect(plantedAt(at("x"), [SERVICE])?.want).toBe(`one that belongs to root or uid ${SERVICE}`);
+    expect(wrongOwnerOf(at("x"), [SERVICE])?.want).toBe(`one that belongs to root or uid ${SERVICE}`);
   });
 });

@@ -1,4 +1,7 @@
-/** Words of the code beside the numbers of the wire. Each table is total in both directions, which the compiler holds. */
+/**
+ * Translates between the words of the code and the enum numbers of the wire. The compiler checks that each table is
+ * total in both directions.
+ */
 import type { OutcomeClass, Phase, Reason } from "@lifeline/measure";
 import {
   OutcomeClass as WireOutcomeClass,
@@ -7,7 +10,7 @@ import {
 } from "./gen/lifeline/v1/window_pb.ts";
 import { refuse } from "./malformed.ts";
 
-/** A word's number and a number's word. */
+/** Translates one enum in both directions. */
 export interface Words<Word extends string, Number_ extends number> {
   toWire(word: Word): Number_;
   fromWire(field: string, number: Number_): Word;

@@ -1,27 +1,30 @@
 /**
- * Files that another user has put where a program keeps its own: a link that leads a program of root's to a file of the system's, or
- * a key that somebody else knows.
+ * Finds files of a program that belong to another user: a link that would lead a program of root to a file of the
+ * system, or a key that another user knows.
  *
- * 1. A file or directory is the program's own if it belongs to root, or to the user that the program runs as.
- * 2. A link may stand for it if root or that user has made it, and what it leads to is the program's own. Its parents are not looked at.
- * 3. Looked at is what is there at the start. Who may write to a directory can put something there later: hence mode 700.
+ * 1. A file or directory may belong to root, or to the user that the program runs as.
+ * 2. A link must belong to root or that user, and its target by rule 1. Parent directories are not checked.
+ * 3. The check is made at the start. A user that may write to the directory could add files later; that is why it has
+ *    mode 700.
  */
 import { lstatSync, type Stats, statSync } from "node:fs";
 
 const ROOT_UID = 0;
 
-/** What was found, and what is right, for an error that says "got …, want …". */
-export interface Planted {
+/** The owner that was found, and the expected one, for an error "got …, want …". */
+export interface WrongOwner {
   readonly got: string;
   readonly want: string;
 }
 
 /**
- * What is wrong with the owner of `path`. Undefined: nothing, or nothing is there, or it may not be looked at, or the system has no owners.
+ * Whether `path` has a wrong owner. undefined: no; or there is no such file, or it may not be read, or the system has
+ * no owners.
  *
- * @param alsoOwners users that files and directories, but no links, may belong to besides: whom the program is about to become.
+ * @param alsoOwners Further users that files and directories, not links, may belong to: the user that the program will
+ * switch to.
  */
-export function plantedAt(path: string, alsoOwners: readonly number[] = []): Planted | undefined {
+export function wrongOwnerOf(path: string, alsoOwners: readonly number[] = []): WrongOwner | undefined {
   const own = process.geteuid?.();
   const found = own === undefined ? undefined : statOf(() => lstatSync(path));
   if (own === undefined || found === undefined) return undefined;
@@ -38,13 +41,13 @@ function statOf(look: () => Stats): Stats | undefined {
   try {
     return look();
   } catch (error) {
-    // Whoever opens it is told the same.
+    // Opening the file gives the same error.
     if (!(error instanceof Error && "code" in error)) throw error;
     return undefined;
   }
 }
 
-function problem(path: string, what: string, { uid }: Stats, owners: readonly number[]): Planted {
+function problem(path: string, what: string, { uid }: Stats, owners: readonly number[]): WrongOwner {
   const users = [...new Set(owners)].map((owner) => (owner === ROOT_UID ? "root" : `uid ${owner}`)).join(" or ");
   return { got: `${JSON.stringify(path)}, ${what} belongs to uid ${uid}`, want: `one that belongs to ${users}` };
 }
