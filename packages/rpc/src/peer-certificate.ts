@@ -10,7 +10,7 @@
  * defect of the same call, of the chain. The native `getPeerCertificate` frees what it reads, so {@link
  * patchPeerCertificates} answers by it.
  *
- * peer-certificate.test.ts fails once Node no longer leaks. Then delete the patch.
+ * peer-certificate.system.test.ts fails once Node no longer leaks. Then delete the patch.
  */
 import { X509Certificate } from "node:crypto";
 import { PassThrough } from "node:stream";
