@@ -1,4 +1,5 @@
-export { type Collector, STOP_WITHIN_MS, startCollector, type World } from "./collector.ts";
+export { type Collector, STOP_WITHIN_MS, startCollector } from "./collector.ts";
+export type { World } from "./composition/world.ts";
 export { COLLECTOR_PROGRAM, type Config, parseConfig, type TlsFiles } from "./config/config.ts";
 export { createHistory, type HistorySources } from "./query/history.ts";
 export { ROLL_UP_REPORTS } from "./retention/roll-up-job.ts";

@@ -1,5 +1,4 @@
 /** How the collector itself fares: its own counters, in Prometheus's words. */
-import type { ConnectionCounts } from "@lifeline/rpc";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 /** The collector's own metrics. Label values are of closed lists, so their number is bounded (S2). */
@@ -36,24 +35,8 @@ export interface SelfMetrics {
   readonly enrolAttempts: Counter<"result">;
 }
 
-/** What the gauges read when they are asked. */
-export interface SelfMetricsSources {
-  readonly streams: () => number;
-  readonly storePending: () => number;
-  readonly deferred: () => number;
-  /** Undefined: the listener speaks plaintext, or is not open. */
-  readonly connections: () => ConnectionCounts | undefined;
-  /** When the fleet CA ends, s since the epoch. NaN: there is none. */
-  readonly caExpiryS: () => number;
-}
-
-export function createSelfMetrics({
-  streams,
-  storePending,
-  deferred,
-  connections,
-  caExpiryS,
-}: SelfMetricsSources): SelfMetrics {
+/** Counters and histograms, and the gauges that are set. Gauges that are read when asked: collector-gauges.ts. */
+export function createSelfMetrics(): SelfMetrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -63,15 +46,6 @@ export function createSelfMetrics({
   }
   const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
     new Counter({ name: `lifeline_collector_${name}`, help, labelNames, registers });
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name: `lifeline_collector_${name}`,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
   const histogram = (name: string, help: string, buckets: number[]) =>
     new Histogram({ name: `lifeline_collector_${name}`, help, buckets, registers });
   const pendingRollups = new Gauge({
@@ -105,28 +79,6 @@ export function createSelfMetrics({
   // Not known before the first step, and no zero (M4).
   pendingRollups.set(Number.NaN);
   clockOffset.set(Number.NaN);
-  gauge("streams", "Agents connected.", streams);
-  gauge("store_pending_operations", "Operations waiting for the store or under way.", storePending);
-  gauge("reports_deferred", "Late reports that wait until the store has caught up.", deferred);
-  new Gauge({
-    name: "lifeline_collector_connections",
-    help: "Connections by state: waiting for their handshake, unauthenticated since it began, authenticated.",
-    labelNames: ["state"],
-    registers,
-    collect() {
-      const counts = connections();
-      if (counts === undefined) return;
-      const { all, waiting, unauthenticated } = counts;
-      this.set({ state: "waiting" }, waiting);
-      this.set({ state: "unauthenticated" }, unauthenticated);
-      this.set({ state: "authenticated" }, all - waiting - unauthenticated);
-    },
-  });
-  gauge(
-    "ca_expiry_timestamp_seconds",
-    "When the certificate of the fleet CA ends; not a number where there is none.",
-    caExpiryS,
-  );
   return {
     registry,
     reports: counter("reports_total", "Reports that were admitted, by what the store made of them.", ["result"]),

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Reason, type Sample, systemClock } from "@lifeline/measure";
 import { type ChannelCredentials, channelCredentials, createRpcClient, RpcStatus } from "@lifeline/rpc";
 import { followRun, mergeWindows, type Run, type Window, windowOf } from "@lifeline/window";
@@ -14,6 +13,9 @@ import type { TlsFiles } from "../config/config.ts";
 import { testConfig } from "../testing/config.ts";
 import { clientOf, testAuthority } from "../testing/credentials.ts";
 import { catalogueOf, requirementRow } from "../testing/deployment-fixture.ts";
+import { allowBusyMachine, EVENT_WITHIN_MS, until } from "../testing/wait.ts";
+
+allowBusyMachine();
 
 const SITE = `
 version: 1
@@ -57,7 +59,7 @@ function witness({ grpcPort }: Collector, credentials: ChannelCredentials = chan
   return (sources: readonly [address: string, receivedAgoMs: number][], more: object = {}) => {
     const heard = sources.map(([address, ago]) => ({ address, port: 4_711, packets: 1n, receivedAgoMs: BigInt(ago) }));
     const request = { witnessId: new Uint8Array(16), port: 50_180, watchedMs: 600_000n, sources: heard, ...more };
-    return client.unary("witness", request, { timeoutMs: 5_000 });
+    return client.unary("witness", request, { timeoutMs: EVENT_WITHIN_MS });
   };
 }
 
@@ -89,14 +91,6 @@ function agent({ grpcPort }: Collector, nodeId: string, hello: Facts = {}, bootI
   const report = (sequence: number, bytes: Uint8Array) =>
     call.send({ message: { case: "report", value: { bootId, sequence: BigInt(sequence), report: bytes } } });
   return { introduce, report, plans, acked: () => acked, ended };
-}
-
-async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 1_000; tries++) {
-    if (await what()) return;
-    await sleep(5);
-  }
-  throw new Error(`not within 5 s: ${what}`);
 }
 
 /** Samples of one target, one a second, the last just now. */
@@ -134,7 +128,7 @@ function causes({ grpcPort }: Collector) {
   const client = createRpcClient(queryPb.QueryService, `127.0.0.1:${grpcPort}`, channelCredentials.createInsecure());
   closers.push(() => client.close());
   return async () => {
-    const { rows } = await client.unary("listVerdicts", { only: "siderolink" }, { timeoutMs: 5_000 });
+    const { rows } = await client.unary("listVerdicts", { only: "siderolink" }, { timeoutMs: EVENT_WITHIN_MS });
     return Object.fromEntries(rows.map(({ nodeId, cause, udpEvidence }) => [nodeId, `${cause} ${udpEvidence}`]));
   };
 }
@@ -241,7 +235,6 @@ describe("an agent", () => {
     await speak(1);
     await speak(2);
     await until(async () => (await duplicate()) !== undefined);
-    await sleep(50);
     expect(await duplicate()).toBe("0");
     await speak(1);
     await until(async () => (await duplicate()) === "1");

@@ -32,7 +32,7 @@ class TestBed {
   clock: ManualClock = manualClock(NOW_MS);
   #store: Store | undefined;
   #job: RetentionJob | undefined;
-  #vitals = vitals();
+  #vitals = createSelfMetrics();
   #aheadMs: readonly number[] = [0];
   #nodeIds: readonly string[] = ["n0"];
   #trueMs = NOW_MS;
@@ -52,7 +52,7 @@ class TestBed {
     const silent = { onCommit() {}, onFailure() {}, onOverflow() {}, onDeath() {} };
     this.#store = await openStore(this.#path, systemClock, silent);
     this.clock = manualClock(this.#trueMs + aheadMs);
-    this.#vitals = vitals();
+    this.#vitals = createSelfMetrics();
     this.nodes.clear();
     const { clock, nodes, store } = this;
     const prune = (nodeIds: Iterable<string>) => {
@@ -151,12 +151,6 @@ class TestBed {
       reader.close();
     }
   }
-}
-
-function vitals() {
-  const none = () => 0;
-  const connections = () => undefined;
-  return createSelfMetrics({ streams: none, storePending: none, deferred: none, connections, caExpiryS: none });
 }
 
 describe("the retention job", () => {

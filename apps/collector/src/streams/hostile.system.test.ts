@@ -13,13 +13,15 @@ import type { Collector } from "../collector.ts";
 import { MAX_RECENT_WINDOWS } from "../fleet/recent-windows.ts";
 import { DAY_TARGETS_MAX } from "../fleet/target-budget.ts";
 import { openStore } from "../store/store.ts";
-import { metricOf, startIn } from "../testing/collector-fixture.ts";
+import { metricOf, startIn, untilMetric } from "../testing/collector-fixture.ts";
 import { catalogueOf, requirementRow, TARGET, writeDeployment } from "../testing/deployment-fixture.ts";
 import { BOOT, dialAs } from "../testing/node-fixture.ts";
 import { reportBytes, windowOfOne } from "../testing/report-fixture.ts";
-import { until } from "../testing/wait.ts";
+import { allowBusyMachine, EVENT_WITHIN_MS, until } from "../testing/wait.ts";
 import { SILENT_MAX_MS } from "./agent-stream.ts";
 import { HELLO_RATE } from "./quota-limits.ts";
+
+allowBusyMachine();
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -64,19 +66,6 @@ function stored(sql: string): number {
 
 async function metrics({ httpPort }: Collector): Promise<string> {
   return (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
-}
-
-async function untilMetric(collector: Collector, series: string, value: number): Promise<void> {
-  for (let tries = 0; tries < 400 && (await metricOf(collector, series)) !== value; tries++) await sleep(10);
-  expect(await metricOf(collector, series), series).toBe(value);
-}
-
-async function untilSeen(what: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 1_000; tries++) {
-    if (await what()) return;
-    await sleep(10);
-  }
-  throw new Error(`not within 10 s: ${what}`);
 }
 
 const refused = (code: string) => `lifeline_collector_reports_refused_total{code="${code}"}`;
@@ -241,7 +230,6 @@ describe("a message that is none", () => {
     for (let minute = 0; minute < 14; minute++) {
       stream.write(whole.subarray(at, ++at));
       clock.advance(60_000);
-      await sleep(2);
     }
     expect(await metricOf(collector, "lifeline_collector_streams")).toBe(1);
     clock.advance(SILENT_MAX_MS - 14 * 60_000);
@@ -262,7 +250,6 @@ describe("a node that says it again, or otherwise", () => {
     for (let time = 0; time < 5; time++)
       await agent.report(1, reportBytes({ sealedAtMs: lateMs + time, reason: "refused" }));
     await until(() => agent.acked().length === 7);
-    await sleep(50);
     expect(await metricOf(collector, result("stored"))).toBe(1);
     expect(await metricOf(collector, result("duplicate"))).toBe(1);
     expect(await metricOf(collector, result("conflicting"))).toBe(5);
@@ -282,7 +269,7 @@ describe("a node that says it again, or otherwise", () => {
       channelCredentials.createInsecure(),
     );
     closers.push(() => client.close());
-    const { boots } = await client.unary("getNode", { nodeId: "n1" }, { timeoutMs: 5_000 });
+    const { boots } = await client.unary("getNode", { nodeId: "n1" }, { timeoutMs: EVENT_WITHIN_MS });
     expect(boots).toMatchObject([
       { firstSequence: 4n, lastSequence: BigInt(2 ** 53 - 1), reports: 5n, missingReports: BigInt(2 ** 53 - 1) - 8n },
     ]);
@@ -326,7 +313,7 @@ describe("a node that says it again, or otherwise", () => {
       channelCredentials.createInsecure(),
     );
     closers.push(() => client.close());
-    expect((await client.unary("getNode", { nodeId: "n1" }, { timeoutMs: 5_000 })).boots).toHaveLength(100);
+    expect((await client.unary("getNode", { nodeId: "n1" }, { timeoutMs: EVENT_WITHIN_MS })).boots).toHaveLength(100);
     // They go with their reports.
     await collector.stop();
     const events = { onCommit() {}, onFailure() {}, onOverflow() {}, onDeath() {} };
@@ -359,7 +346,7 @@ describe("a node that names other endpoints in each Hello", () => {
       await agent.hello({ resolvers: resolvers(at) });
       // The 33rd Hello and those after it name nothing that is measured.
       const sign = at < 32 ? `endpoint="10.0.${at}.` : `${overflows} ${at - 31}\n`;
-      await untilSeen(async () => {
+      await until(async () => {
         text = await metrics(collector);
         return text.includes(sign);
       });
@@ -483,10 +470,6 @@ async function raw({ grpcPort }: Collector, settings: { initialWindowSize?: numb
     stream.once("trailers", (headers) => resolve(String(headers["grpc-status"])));
   });
   stream.write(HELLO);
-  for (let tries = 0; tries < 400; tries++) {
-    const known = stored("SELECT count(*) FROM nodes");
-    if (known > 0) break;
-    await sleep(5);
-  }
+  await until(() => stored("SELECT count(*) FROM nodes") > 0);
   return { session, stream, trailers };
 }

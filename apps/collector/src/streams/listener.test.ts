@@ -25,13 +25,7 @@ async function open(port: number, keyPem?: string) {
   const world = {
     clock: systemClock,
     log: pino({ level: "silent" }),
-    vitals: createSelfMetrics({
-      streams: () => 0,
-      storePending: () => 0,
-      deferred: () => 0,
-      connections: () => undefined,
-      caExpiryS: () => Number.NaN,
-    }),
+    selfMetrics: createSelfMetrics(),
   };
   const listener = await openListener({ authenticated: server, unauthenticated: server }, config, certificates, world);
   closers.push(() => listener.close());

@@ -36,7 +36,7 @@ export async function openListener(
   servers: SecureServers,
   { listen: { host, port }, maxStreams, handshakeMaxBytes }: Config,
   certificates: CertificateSource | undefined,
-  { clock, log, vitals }: { readonly clock: Clock; readonly log: Logger; readonly vitals: SelfMetrics },
+  { clock, log, selfMetrics }: { readonly clock: Clock; readonly log: Logger; readonly selfMetrics: SelfMetrics },
 ): Promise<Listener> {
   const address = endpointName(host, port);
   if (certificates === undefined) {
@@ -54,7 +54,7 @@ export async function openListener(
     maxConnections: maxStreams + CONNECTIONS_BESIDE_STREAMS,
     handshakeMaxBytes,
     clock,
-    onRefused: (reason) => vitals.refusedConnections.inc({ reason }),
+    onRefused: (reason) => selfMetrics.refusedConnections.inc({ reason }),
   }).catch((error: unknown) => {
     // What is no call to the system is about the certificates, and those were tried when they were read.
     if (!(error instanceof Error && "syscall" in error)) throw error;

@@ -41,16 +41,14 @@ function pipelineBefore(store: Pick<Store, "room">) {
   const described = { hostname: "h", agentVersion: "1", addresses: [], observedEndpoint: undefined };
   const node = fleet.admit({ facts, ...described }, clock.wallMs());
   if (node === undefined) throw new Error("no room");
-  const none = () => 0;
-  const sources = { streams: none, storePending: none, deferred: none, caExpiryS: none };
-  const vitals = createSelfMetrics({ ...sources, connections: () => undefined });
+  const selfMetrics = createSelfMetrics();
   const submitted: unknown[] = [];
   const submit = (_name: string, input: unknown) => Promise.resolve(submitted.push(input)).then(() => "stored");
   const parts = {
     judging: { touch: () => {} } as unknown as Judging,
     store: { ...store, submit } as unknown as Store,
-    selfMetrics: vitals,
-    backlog: new BacklogLimiter(none),
+    selfMetrics,
+    backlog: new BacklogLimiter(() => 0),
     turns: new Turns(clock),
     clock,
   };
@@ -64,7 +62,8 @@ function pipelineBefore(store: Pick<Store, "room">) {
     const value = { bootId: BOOT, sequence: BigInt(sequence), report, sentUnixMs: 0n };
     return pipeline.take(node, { $typeName: "lifeline.v1.ReportEnvelope", ...value });
   };
-  const overflows = async () => (await vitals.overflows.get()).values.map(({ labels, value }) => [labels.what, value]);
+  const overflows = async () =>
+    (await selfMetrics.overflows.get()).values.map(({ labels, value }) => [labels.what, value]);
   return { pipeline, take, acked, submitted, overflows };
 }
 

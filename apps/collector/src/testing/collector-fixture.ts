@@ -8,6 +8,7 @@ import { type Collector, startCollector } from "../collector.ts";
 import type { Config } from "../config/config.ts";
 import { testConfig } from "./config.ts";
 import { writeDeployment } from "./deployment-fixture.ts";
+import { until } from "./wait.ts";
 
 /** A directory in which to start collectors, one after the other on the same data or side by side. */
 export interface CollectorFixture {
@@ -66,4 +67,9 @@ export async function metricOf({ httpPort }: Collector, series: string): Promise
   const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
   const line = text.split("\n").find((one) => one.startsWith(`${series} `));
   return line === undefined ? 0 : Number(line.slice(series.length + 1));
+}
+
+/** Waits until one series has that value. */
+export function untilMetric(collector: Collector, series: string, value: number): Promise<void> {
+  return until(async () => (await metricOf(collector, series)) === value);
 }

@@ -1,18 +1,20 @@
-/** Waits for events, for tests. */
-import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import type { ManualClock } from "@lifeline/measure";
+/** Waits for events, for tests. No limit here says how fast something must be: it only ends a test whose event never comes. */
+import { vi } from "vitest";
 
-/** Lets the judge's time come, and its turn (turns.ts). */
-export async function judged(clock: ManualClock): Promise<void> {
-  clock.advance(30);
-  await nextTurn();
+/** How long an event is waited for, ms: far beyond what it takes on a machine that is busy with other work. */
+export const EVENT_WITHIN_MS = 60_000;
+
+/** Time between looks, ms. */
+const LOOK_EVERY_MS = 5;
+
+/** Gives each test of the file time for several events. To be called before the tests are declared. */
+export function allowBusyMachine(): void {
+  vi.setConfig({ testTimeout: 4 * EVENT_WITHIN_MS, hookTimeout: 2 * EVENT_WITHIN_MS });
 }
 
-/** Waits for what must come about, by default within 10 s. */
-export async function until(what: () => boolean, withinMs = 10_000): Promise<void> {
-  for (let tries = 0; tries < withinMs / 5; tries++) {
-    if (what()) return;
-    await sleep(5);
-  }
-  throw new Error(`not within ${withinMs} ms: ${what}`);
+/** Waits until something holds; fails after {@link EVENT_WITHIN_MS}. */
+export async function until(what: () => boolean | Promise<boolean>): Promise<void> {
+  await vi.waitUntil(what, { timeout: EVENT_WITHIN_MS, interval: LOOK_EVERY_MS }).catch((error: Error) => {
+    throw new Error(`not within ${EVENT_WITHIN_MS} ms: ${what}`, { cause: error });
+  });
 }

@@ -1,0 +1,68 @@
+/** Work that is due from time to time: stale targets, cadences, certificates that end, roll-ups, retention. */
+import type { Timer } from "@lifeline/measure";
+import type { Config } from "../config/config.ts";
+import { ClockSteps } from "../fleet/clock-steps.ts";
+import { applyNodeEvent } from "../fleet/node-state.ts";
+import { RetentionJob } from "../retention/retention-job.ts";
+import { startRollUps } from "../retention/roll-up-job.ts";
+import type { Core } from "./core.ts";
+import type { World } from "./world.ts";
+
+/** Time between ticks, ms. */
+const TICK_MS = 1_000;
+
+/** Runs from its construction until it is stopped. */
+export class PeriodicWork {
+  readonly #core: Core;
+  readonly #world: World;
+  readonly #steps: ClockSteps;
+  readonly #retention: RetentionJob;
+  readonly #rollUps: ReturnType<typeof startRollUps>;
+  #ticking: Timer;
+
+  constructor(core: Core, config: Config, world: World) {
+    const { clock, log } = world;
+    const { fleet, issuers, store, selfMetrics, lastRunMs, identity } = core;
+    const { registry } = identity;
+    this.#core = core;
+    this.#world = world;
+    this.#steps = new ClockSteps(clock);
+    this.#ticking = clock.after(TICK_MS, () => this.#tick());
+    const common = { fleet, issuers, registry, store, clock, log, lastRunMs };
+    this.#retention = new RetentionJob({ ...common, retention: config, vitals: selfMetrics });
+    this.#retention.start();
+    this.#rollUps = startRollUps(store, clock, selfMetrics);
+  }
+
+  stop(): void {
+    this.#ticking.cancel();
+    this.#retention.stop();
+    this.#rollUps.stop();
+  }
+
+  #tick(): void {
+    const { fleet, judging, ingest } = this.#core;
+    const { clock } = this.#world;
+    this.#followClock();
+    if (fleet.updateCadences(clock.wallMs())) this.#touchAll();
+    judging.tick();
+    ingest.streams.endExpired();
+    this.#ticking = clock.after(TICK_MS, () => this.#tick());
+  }
+
+  #followClock(): void {
+    const { clock, log } = this.#world;
+    const stepMs = this.#steps.takeStepMs();
+    if (stepMs === 0) return;
+    log.warn({ stepMs }, "the collector's clock was set; nodes are judged by their own clocks as before");
+    const [nowMs, monotonicNs] = [clock.wallMs(), clock.monotonicNs()];
+    for (const node of this.#core.fleet.nodes.values()) {
+      applyNodeEvent(node, { kind: "collector-clock-stepped", stepMs, nowMs, monotonicNs });
+    }
+    this.#touchAll();
+  }
+
+  #touchAll(): void {
+    for (const node of this.#core.fleet.nodes.values()) this.#core.judging.touch(node);
+  }
+}
