@@ -112,7 +112,7 @@ describe("a signing request", () => {
   it("is made under P-256 alone", () => {
     const { privateKey } = generateKeyPairSync("ed25519");
     const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
-    expect(() => signingRequestDer(pem, "worker-1")).toThrow("got a key of ed25519, want one of P-256");
+    expect(() => signingRequestDer(pem, "worker-1")).toThrow("got a key of ed25519, want a key of P-256");
   });
 
   it("is refused when its name is bytes and no text, which would be named by their hexadecimal", async () => {
