@@ -15,7 +15,7 @@ const EXIT_CONFIG = 2;
 async function run(config: AgentConfig): Promise<void> {
   const log = createLog(systemClock, config.logLevel);
   const onDefect = (error: unknown) => {
-    log.fatal({ err: error }, "the agent ends: a defect");
+    log.fatal({ err: error }, "the agent ends because of a defect");
     process.exit(EXIT_DEFECT);
   };
   process.on("uncaughtException", onDefect);
@@ -24,13 +24,13 @@ async function run(config: AgentConfig): Promise<void> {
   const starting = startAgent(config, createAgentWorld(config, log, process.env), onDefect);
   const stop = (why: NodeJS.Signals | "disconnect") => {
     log.info({ why }, "stopping");
-    // Attempts under way hold sockets; nobody waits for them any more.
+    // Attempts in flight hold sockets, and nothing waits for them now.
     starting.then((agent) => agent.stop()).then(() => process.exit(0), onDefect);
   };
   // Node ignores SIGTERM as process 1 unless it listens.
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
-  // Started by another process with a channel to it: when that one is gone, this one has nobody to work for.
+  // Started by another process with a channel: the agent ends with it.
   process.once("disconnect", () => stop("disconnect"));
   await starting;
   startReleasing(systemClock, openNativeCalls());

@@ -1,4 +1,4 @@
-/** Everything the agent takes from outside: time, chance, probes, the node's facts and a log. */
+/** Everything the agent takes from outside: time, randomness, probes, the node's facts and a log. */
 import { randomBytes } from "node:crypto";
 import { type Clock, type Sample, systemClock, type Target } from "@lifeline/measure";
 import { type NodeFacts, openLocalNode } from "@lifeline/prober";
@@ -9,7 +9,7 @@ import { openNativeCalls } from "./process/native-calls.ts";
 import { runAs } from "./process/run-as.ts";
 import { boundedEvidence } from "./report/bounded-evidence.ts";
 
-/** The world an agent lives in. */
+/** What an agent takes from outside. */
 export interface AgentWorld {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -17,23 +17,23 @@ export interface AgentWorld {
   readonly randomBytes: (size: number) => Uint8Array;
   /** One attempt (M1). */
   readonly probe: (target: Target) => Promise<Sample>;
-  /** What the node observes of itself; asked at each dial. */
+  /** Reads what the node observes of itself, at each dial and re-hello. */
   readonly observe: () => NodeFacts;
   readonly log: Logger;
   /** The variables of the process: a join token may stand in them. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Gives up root's rights, once what needs them is done; told which directories above the state directory were made. Undefined: stay. */
+  /** Gives up root's rights. Takes the directories above the state directory that were made. Undefined: the user stays. */
   readonly becomeUser?: (madeParents: readonly string[]) => void;
   /** Where the firmware's UUID is read; default PRODUCT_UUID_PATH. */
   readonly productUuidPath?: string;
 }
 
-/** Bytes of a random number: 48 bits, what a double holds exactly. */
+/** Bytes of a random number: 48 bits, which a double holds exactly. */
 const RANDOM_BYTES = 6;
 
 /**
- * The world of the running host. `environment` names the proxies; what of it cannot be used is warned of, by variable alone. Throws a
- * ConfigError when the STAMP key cannot be read, and when the configured resolvers are no addresses, which the configuration rules out.
+ * The world of the running host. The proxies are read from `environment`; a warning names a variable that cannot be used, and never its
+ * value. Throws a ConfigError when the STAMP key cannot be read.
  */
 export function createAgentWorld(
   config: Pick<AgentConfig, "resolvers" | "hostsFile" | "stampKeyFile" | "runAsUid" | "stateDir" | "talos">,
@@ -58,7 +58,7 @@ export function createAgentWorld(
   };
 }
 
-/** Becomes who the configuration names, and says what came of it; whatever hinders that, the agent goes on. */
+/** Becomes the configured user, and logs the result. The agent runs on whatever the result. */
 function becomeUser(
   { runAsUid: uid, stateDir, talos }: Pick<AgentConfig, "runAsUid" | "stateDir" | "talos">,
   log: Logger,
@@ -67,7 +67,7 @@ function becomeUser(
   const own = process.getuid?.();
   if (uid === undefined || uid === own) return;
   if (own !== 0) {
-    log.warn({ runAsUid: uid, uid: own }, "runAsUid is left aside: only root can become another user");
+    log.warn({ runAsUid: uid, uid: own }, "runAsUid ignored: only root can become another user");
     return;
   }
   try {

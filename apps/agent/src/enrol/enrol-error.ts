@@ -1,4 +1,4 @@
-/** Why there are no credentials, apart from what a call ended with: no join token, or a disk that does not give what it keeps. */
+/** Why there are no credentials, other than a failed call: no join token, or a file that cannot be read. */
 export class EnrolError extends Error {
   readonly code: "no-token" | "unreadable";
   constructor(code: EnrolError["code"], message: string) {

@@ -25,16 +25,16 @@ import { EnrolError } from "./enrol-error.ts";
 import type { JoinTokenRead } from "./join-token.ts";
 import { type Credentials, factsOf, type KeptCredentials } from "./kept-credentials.ts";
 
-/** How long a call to enrol or renew may take, ms: a handshake, one commit and one signature. */
+/** Timeout of a call to enrol or renew, ms: a handshake, one commit and one signature. */
 export const ENROL_WITHIN_MS = 10_000;
 
-/** Share of a certificate's life after which it is renewed: a third is left for whatever is in the way. */
+/** Share of a certificate's life after which it is renewed: a third is left for failed attempts. */
 export const RENEW_AT_SHARE = 2 / 3;
 
-/** A renewal is due up to this share of the life earlier, by chance, so that a fleet that joined together does not renew together. */
+/** A renewal is due up to this share of the life earlier, at random, so that a fleet that joined together does not renew together. */
 const RENEW_SPREAD_SHARE = 0.1;
 
-/** How often it is looked whether a renewal is due, and how long after a failed one the next is tried, ms. */
+/** Time between checks whether a renewal is due, and from a failed renewal to the next, ms. */
 export const RENEW_CHECK_MS = 60_000;
 export const RENEW_RETRY_MS = 300_000;
 
@@ -212,7 +212,7 @@ export class Enrolment {
 /** What an attempt is made with. */
 type Attempt = Pick<EnrolmentOptions, "collector" | "nodeId" | "authority" | "kept"> & { readonly signal: AbortSignal };
 
-/** Channels of their own: no later call finds itself on a connection under another identity. */
+/** A channel of its own for each call: no call reuses a connection under another certificate. */
 const CHANNEL_OPTIONS = { "grpc.use_local_subchannel_pool": 1 };
 
 async function enrol(
@@ -246,7 +246,7 @@ async function renew({ collector, nodeId, signal }: Attempt, credentials: Creden
   }
 }
 
-/** The credentials of an answer. Rejects with an RpcError when it is none that could be used: the collector has to be asked again. */
+/** The credentials of an answer. Throws an RpcError when the answer has no certificate: the call is to be repeated. */
 function credentialsFrom([leaf]: readonly Uint8Array[], keyPem: string, authorityPem: string): Credentials {
   try {
     const certPem = new X509Certificate(leaf ?? new Uint8Array()).toString();
@@ -261,7 +261,7 @@ function asChannel({ keyPem, certPem, authorityPem }: Credentials): ChannelCrede
   return tlsCredentials({ caPem: authorityPem, caMayBeIntermediate: true, pair });
 }
 
-/** A key that was refused may have been given up for a new one; without a token, or while it was not, the old one is all there is. */
+/** Enrols with a new key, in case an administrator has readmitted the node. Without a token, or when that is refused, the old key stays. */
 async function gainOrKeep(held: Credentials, gain: () => Promise<Credentials>): Promise<Credentials> {
   try {
     return await gain();
@@ -271,7 +271,7 @@ async function gainOrKeep(held: Credentials, gain: () => Promise<Credentials>): 
   }
 }
 
-/** Whether the collector has answered, and will not. */
+/** Whether the collector has answered with a refusal. */
 function isRefusal(error: unknown): error is RpcError {
   const refusals = [RpcStatus.UNAUTHENTICATED, RpcStatus.PERMISSION_DENIED, RpcStatus.ALREADY_EXISTS];
   return error instanceof RpcError && refusals.some((code) => code === error.code);

@@ -1,18 +1,18 @@
-/** The join token the agent was given: in a variable, or in a file that is read when it is needed. Never kept, never told (S1). */
+/** The join token: from a variable, or from a file that is read when it is needed. It is never kept or logged (S1). */
 import { readFileSync } from "node:fs";
 
 /** The variable that may hold the token itself. */
 export const JOIN_TOKEN_VARIABLE = "LIFELINE_JOIN_TOKEN";
 
-/** Longest token that is read, characters: a collector's have 52. */
+/** Longest token that is read, characters: a collector's has 52. */
 const TOKEN_MAX_CHARS = 512;
 
-/** The token, or why there is none: a sentence that names the variable or the file, and nothing of its content. */
+/** The token, or why there is none: a text that names the variable or the file, and nothing of its content. */
 export type JoinTokenRead =
   | { readonly kind: "token"; readonly token: string }
   | { readonly kind: "none"; readonly problem: string };
 
-/** Reads the token that is to be used now. */
+/** Reads the token as it is now. */
 export function readJoinToken(
   file: string | undefined,
   environment: Readonly<Record<string, string | undefined>>,

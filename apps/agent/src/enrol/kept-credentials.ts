@@ -1,11 +1,11 @@
 /**
- * What the node proves itself with, in its state directory.
+ * The node's key and certificate, in its state directory.
  *
- * 1. Key, certificate and authority are one file, replaced as a whole: no crash leaves a key beside another's certificate.
- * 2. A key is on disk before anybody is asked to certify it, and stays there until its certificate is: neither an answer that is lost
- *    nor a disk that is full in between locks the node out of its own id.
- * 3. A disk that refuses costs this start nothing: what could not be kept is used from memory, told, and written again later.
- * 4. A file that is there and cannot be read is no missing one: enrolling anew would ask for the id under another key, and be locked out.
+ * 1. Key, certificate and fleet CA are one file, replaced as a whole, so no crash leaves a key beside the certificate of another.
+ * 2. A key is on disk before the collector is asked to certify it, and stays there until its certificate is on disk. So neither a lost
+ *    answer nor a full disk in between locks the node out of its own id.
+ * 3. When the disk cannot be written, the credentials are used from memory, with a warning, and written again later.
+ * 4. A file that exists and cannot be read is not a missing one: enrolling again would claim the id under another key, and be refused.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
@@ -27,7 +27,7 @@ export interface Credentials {
   readonly authorityPem: string;
 }
 
-/** What a certificate says that its owner must know. */
+/** What its owner reads from a certificate. */
 export interface CertificateFacts {
   readonly nodeId: string;
   /** ms since the epoch */
@@ -41,18 +41,18 @@ export interface CertificateFacts {
 export interface KeptCredentials {
   /** Reads the credentials, if they could not be read so far. Throws an EnrolError `unreadable` while they still cannot. */
   readAgain(): void;
-  /** Undefined: none, none that can be used, or not read yet. */
+  /** Undefined: there are none, they cannot be used, or they are not read yet. */
   load(): Credentials | undefined;
   save(credentials: Credentials): Promise<void>;
-  /** Writes what the disk refused when it was saved; nothing otherwise. */
+  /** Writes credentials that could not be written when they were saved; otherwise does nothing. */
   saveAgain(): Promise<void>;
-  /** The key that is to be certified next: kept until what came of it is on disk. Rejects with an EnrolError `unreadable`. */
+  /** The key that is to be certified next. It is kept until its certificate is on disk. Rejects with an EnrolError `unreadable`. */
   nextKey(): Promise<KeyPair>;
 }
 
 const CREDENTIAL_FIELDS = ["keyPem", "certPem", "authorityPem"] as const;
 
-/** Opens the identity of `stateDir`. `onRefused` is told the system's code when the disk does not take something. */
+/** Opens the credentials in `stateDir`. `onRefused` takes the system's code when a file cannot be written. */
 export function openKeptCredentials(stateDir: string, onRefused: (code: string) => void): KeptCredentials {
   const directory = join(stateDir, IDENTITY_DIRECTORY);
   const credentialsPath = join(directory, "credentials.json");
@@ -62,7 +62,7 @@ export function openKeptCredentials(stateDir: string, onRefused: (code: string) 
   let next: KeyPair | undefined;
   let isNextRead = false;
   let unsaved: Credentials | undefined;
-  /** Whether the disk took it. */
+  /** Whether the file was written. */
   const keep = async (path: string, text: string): Promise<boolean> => {
     try {
       makeDirectory(directory);
@@ -92,7 +92,7 @@ export function openKeptCredentials(stateDir: string, onRefused: (code: string) 
   try {
     readAgain();
   } catch (error) {
-    // Told when somebody asks for what could not be read.
+    // Thrown again when the credentials are needed.
     if (!(error instanceof EnrolError)) throw error;
   }
   return {
@@ -105,7 +105,7 @@ export function openKeptCredentials(stateDir: string, onRefused: (code: string) 
     async nextKey() {
       if (!isNextRead) next = keyIn(textOf(nextPath));
       isNextRead = true;
-      // The key of what is held is no next one: it is left from a save that did not come to its end.
+      // The key of the held credentials is not the next one: a save that was interrupted left it.
       if (next !== undefined && next.privateKeyPem !== held?.keyPem) return next;
       const made = makeKeyPair();
       await keep(nextPath, made.privateKeyPem);
@@ -127,7 +127,7 @@ export function factsOf({ certPem, authorityPem }: Credentials): CertificateFact
   };
 }
 
-/** What the system says of a path with no file at its end, or none on the way. */
+/** The system's codes for a path without a file at its end or on the way. */
 const NO_FILE = ["ENOENT", "ENOTDIR"];
 
 /** The text of a file; undefined where there is none. Throws an EnrolError `unreadable`. */
@@ -152,7 +152,7 @@ function credentialsIn(text: string | undefined): Credentials | undefined {
     const isPair = new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem));
     return isPair && new X509Certificate(authorityPem).ca ? { keyPem, certPem, authorityPem } : undefined;
   } catch {
-    // Cut off or damaged: there is nothing to prove oneself with, and the node enrols.
+    // Incomplete or damaged: the node enrols.
     return undefined;
   }
 }
@@ -162,7 +162,7 @@ function keyIn(text: string | undefined): KeyPair | undefined {
   try {
     return keyPairOf(text);
   } catch {
-    // Half of one, from a draft that was never renamed.
+    // Incomplete: a draft that was never renamed.
     return undefined;
   }
 }

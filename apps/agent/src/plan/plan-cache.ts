@@ -1,4 +1,4 @@
-/** The collector's latest plan, kept on disk: an agent that starts while the collector is away goes on measuring. */
+/** The collector's latest plan, on disk: an agent that starts without the collector measures at once. */
 import { join } from "node:path";
 import { writeWholeFile } from "@lifeline/identity";
 import { ConfigError, problem, readText } from "@lifeline/settings";
@@ -16,7 +16,7 @@ export function planCachePath(stateDir: string): string {
   return join(stateDir, "plan.json");
 }
 
-/** Reads the cache. What cannot be used is told and left where it is. */
+/** Reads the cache. A file that cannot be used is left where it is. */
 export function loadCachedPlan(stateDir: string): CachedPlan {
   const path = planCachePath(stateDir);
   try {
@@ -27,7 +27,7 @@ export function loadCachedPlan(stateDir: string): CachedPlan {
   }
 }
 
-/** Written by this program alone, so JSON and nothing else: half a megabyte of it costs YAML's parser a second. */
+/** The cache is JSON, since only this program writes it: YAML's parser needs a second for half a megabyte. */
 function jsonOf(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
@@ -36,7 +36,7 @@ function jsonOf(text: string, path: string): unknown {
   }
 }
 
-/** Replaces the cache as a whole. Rejects with the system's error; the old plan is then still there. */
+/** Replaces the cache as a whole. Rejects with the system's error, and then leaves the old plan. */
 export function storeCachedPlan(stateDir: string, plan: Plan): Promise<void> {
   return writeWholeFile(planCachePath(stateDir), JSON.stringify(plan));
 }

@@ -1,8 +1,8 @@
 /**
- * Plans as documents: what an agent without a collector measures, and what it keeps of a collector's plan.
+ * Plans as documents: the plan file of an agent without a collector, and the cache of a collector's plan.
  *
- * The shape is checked here, the limits by the codec that checks a collector's plan: there is one set of them. A target's id
- * follows from its other fields; where one is written it must be that.
+ * The shape is checked here. The limits are checked by the codec that checks a collector's plan, so there is one set of limits. A target's
+ * id follows from its other fields; an id in the document must be that one.
  */
 import { type Target, targetId } from "@lifeline/measure";
 import {

@@ -1,4 +1,4 @@
-/** The key of authenticated STAMP (RFC 8762 §4.4), from a file that may be replaced while the agent runs. Its bytes are never told (S1). */
+/** The key of authenticated STAMP (RFC 8762 §4.4), from a file that may be replaced while the agent runs. It is never logged or sent (S1). */
 import { readFileSync, statSync } from "node:fs";
 import { watchFile } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
@@ -9,13 +9,13 @@ import type { Logger } from "pino";
 export const KEY_MIN_BYTES = 16;
 export const KEY_MAX_BYTES = 1_024;
 
-/** A file may hold one line end besides. */
+/** The file may end with one line end. */
 const FILE_MAX_BYTES = KEY_MAX_BYTES + 2;
 
 /** The field that names the file. */
 const FIELD = "stampKeyFile";
 
-/** The key as it is now. A file that turns bad leaves the last good key in use, and is told once. */
+/** The key as it is now. When the file turns bad the last good key stays in use, with one warning. */
 export interface StampKey {
   current(): Uint8Array;
 }

@@ -1,25 +1,25 @@
 /**
- * Gives back the memory that only the start needed: pages of the Node binary that are not used again, and what malloc keeps.
+ * Releases memory that only the start needed: pages of the Node binary that are not used again, and free memory that malloc keeps.
  *
- * 1. Nothing that is given back can be lost: MADV_PAGEOUT writes what it must before it takes a page; MADV_DONTNEED, which does not, is
- *    asked for the program's own mappings alone, and only while they have no page, in memory or swapped out, that is not the file's.
- * 2. Who may do what (madvise(2)): MADV_PAGEOUT takes a file's pages out of memory, and is heard of the file's owner or root alone;
- *    MADV_DONTNEED lets go of them for this process, whoever it is, and the kernel takes them when it wants to.
- * 3. What cannot be given back stays: this is thrift, and nothing depends on it.
- * 4. One mapping a turn of the event loop, each some 3 ms at most, after one of 25 ms at most that reads what is mapped: no probe takes it for a
- *    stall (probe's LAG_TOLERANCE_NS is 50 ms).
+ * 1. No data can be lost. MADV_PAGEOUT writes a changed page before it takes it. MADV_DONTNEED does not, so it is used only for the
+ *    program's own mappings, and only while every page of them, in memory or swapped out, is the file's.
+ * 2. Rights (madvise(2)): MADV_PAGEOUT takes a file's pages out of memory, for the file's owner or root only. MADV_DONTNEED unmaps them
+ *    for this process, for any user, and the kernel reclaims them later.
+ * 3. Memory that cannot be released stays. Nothing depends on this.
+ * 4. Each turn of the event loop releases one mapping, in about 3 ms. The turn before, which reads the mappings, takes 25 ms at most. No
+ *    probe takes either for a stall (probe's LAG_TOLERANCE_NS is 50 ms).
  */
 import { readFileSync, readlinkSync } from "node:fs";
 import type { Clock, Timer } from "@lifeline/measure";
 import type { NativeCalls } from "./native-calls.ts";
 
-/** When, after the start, ms: the plan is there, and each target has been probed. */
+/** Time from the start to the first release, ms: by then the plan is there, and each target has been probed. */
 export const RELEASE_AFTER_MS = 20_000;
 
-/** And again, ms: what V8's compilers used meanwhile, whose work is done once the code that is hot is compiled. */
+/** Time between later releases, ms: V8's compilers use memory until hot code is compiled. */
 export const RELEASE_AGAIN_MS = 600_000;
 
-/** Between two mappings, ms: others have their turn. */
+/** Time between two mappings, ms, so that other work can run. */
 const TURN_MS = 1;
 
 /** uapi/asm-generic/mman-common.h; the second since Linux 5.4. */
@@ -31,11 +31,11 @@ export interface Mapping {
   readonly from: bigint;
   readonly to: bigint;
   readonly file: string;
-  /** None of its pages is other than the file's, such as a relocated one is. */
+  /** True when every page is the file's; a relocated page is not. */
   readonly isPure: boolean;
 }
 
-/** Takes the files' pages out of memory at once: worth it as root, before another user can ask no more. Tens of ms. */
+/** Takes the files' pages out of memory now, in tens of ms. To be called as root: another user may not. */
 export function pageOutFiles(native: NativeCalls): void {
   for (const mapping of readOnlyFiles(smapsText())) advise(native, mapping, MADV_PAGEOUT);
 }
@@ -51,7 +51,7 @@ export function startReleasing(clock: Clock, native: NativeCalls | undefined): T
       return;
     }
     advise(native, next, MADV_PAGEOUT);
-    // Of the program alone: a library that is being loaded meanwhile is mapped anew, and what it writes then stands where this reads.
+    // The program's mappings only: a library that is loaded meanwhile is mapped again and may have written where this reads.
     if (next.isPure && next.file === program) advise(native, next, MADV_DONTNEED);
     timer = clock.after(TURN_MS, () => step(rest, program));
   };
@@ -63,7 +63,7 @@ export function startReleasing(clock: Clock, native: NativeCalls | undefined): T
 /** The first line of a mapping (proc_pid_maps(5)): addresses, permissions, offset, device, inode, file; an inode of 0 is no file. */
 const FIRST_LINE = /^([0-9a-f]+)-([0-9a-f]+) r-.p \S+ \S+ [1-9]\d* +(.*)$/;
 
-/** Of the lines that follow (proc_pid_smaps(5)), those that count pages that are no file's: in memory, and swapped out. The last comes last. */
+/** The lines that count pages which are not the file's, in memory and swapped out (proc_pid_smaps(5)). Swap comes last. */
 const OWN_PAGES = /^(Anonymous|Swap): +(\d+) kB$/;
 
 /** The private mappings of files that are readable and not writable, in the text of an smaps file. */
@@ -71,7 +71,7 @@ export function readOnlyFiles(smaps: string): readonly Mapping[] {
   const found: Mapping[] = [];
   let mapping: Mapping | undefined;
   for (const line of smaps.split("\n")) {
-    // Names of counts begin with a capital letter: some 25 lines of each mapping.
+    // A count's name begins with a capital letter; a mapping has some 25 of these lines.
     if (line < "A" || line >= "a") {
       const [, from, to, file] = FIRST_LINE.exec(line) ?? [];
       mapping =

@@ -1,7 +1,7 @@
-/** Calls of the C library that Node does not have, by FFI: undefined where they cannot be made. */
+/** Calls of the C library that Node does not offer, by FFI. Undefined where they cannot be made. */
 import { createRequire } from "node:module";
 
-/** What the agent asks of the C library for itself. Each gives 0 when it was done. */
+/** Calls of the C library. Each returns 0 on success. */
 export interface NativeCalls {
   /** prctl(2), of the calling thread. */
   prctl(option: number, argument: number): number;
@@ -9,13 +9,13 @@ export interface NativeCalls {
   capset(header: Uint8Array, data: Uint8Array): number;
   /** madvise(2) on whole pages of this process. */
   madvise(address: bigint, lengthBytes: bigint, advice: number): number;
-  /** malloc_trim(3): gives free memory back; 1 when there was some. Undefined: another C library than glibc. */
+  /** malloc_trim(3): releases free memory; returns 1 when there was some. Undefined: the C library is not glibc. */
   readonly mallocTrim: ((padBytes: number) => number) | undefined;
 }
 
 let opened: { readonly calls: NativeCalls | undefined } | undefined;
 
-/** Opens them once in a process; undefined where there are none: not 64-bit Linux, or koffi does not load. */
+/** Opens them once in a process. Undefined on a system other than 64-bit Linux, or when koffi does not load. */
 export function openNativeCalls(): NativeCalls | undefined {
   opened ??= { calls: tryBind() };
   return opened.calls;
@@ -26,7 +26,7 @@ function tryBind(): NativeCalls | undefined {
   try {
     return bind();
   } catch {
-    // Why does not matter: whoever asks says what goes without.
+    // The cause does not matter: the caller logs what it cannot do.
     return undefined;
   }
 }

@@ -1,12 +1,12 @@
 /**
- * From root to a user without rights, once what needs root is done; kept is what reading files again needs, and nothing else.
+ * Changes from root to an ordinary user, after the work that needs root. Only the capability to read root's files is kept.
  *
- * 1. The state directory, and what is in it, belongs to that user first; where the disk refuses, the spool lives in memory as ever.
- * 2. Kept by the main thread alone: CAP_DAC_READ_SEARCH, for a STAMP key, a join token or a TLS key of root's own is read again while
- *    the agent runs; CAP_DAC_OVERRIDE only where Talos's socket is to be opened, which root alone may write to. Nothing else is
- *    needed: probes use ordinary sockets and ports, the kernel's stamps, counters and tables are everybody's to read.
- * 3. The memory that the start needed is given back while root may ask for it.
- * 4. Capabilities belong to threads: what is read with them is read by the main thread, which synchronous calls are.
+ * 1. The state directory and its contents are given to the user first. Where the disk prevents that, the spool stays in memory.
+ * 2. The main thread keeps CAP_DAC_READ_SEARCH, because a STAMP key, a join token or a TLS key that belongs to root is read again while
+ *    the agent runs. It keeps CAP_DAC_OVERRIDE only to open Talos's socket, which only root may write to. Probes need neither: they use
+ *    ordinary sockets and ports, and every user may read the kernel's time stamps, counters and tables.
+ * 3. Memory that only the start needed is released while the process is still root.
+ * 4. Capabilities belong to threads. Files that need them are read synchronously, which is on the main thread.
  */
 import { lchownSync, lstatSync, readdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
@@ -20,10 +20,10 @@ const CAPABILITY_VERSION_3 = 0x20080522;
 const CAP_DAC_OVERRIDE = 1;
 const CAP_DAC_READ_SEARCH = 2;
 
-/** Levels below the state directory that are given over: the spool's and the identity's files. */
+/** Levels below the state directory whose owner is changed: the files of the spool and of the identity. */
 const DEPTH_MAX = 2;
 
-/** Who to become. */
+/** The user to become. */
 export interface RunAs {
   /** User and group id, above 0. */
   readonly uid: number;
@@ -40,12 +40,12 @@ export interface RanAs {
   readonly diskCode: string | undefined;
 }
 
-/** Becomes the user. Throws the system's error when root itself may not: then nothing has changed but owners. */
+/** Becomes the user. Throws the system's error when root itself may not; then only owners have changed. */
 export function runAs({ uid, stateDir, madeParents, opensTalos }: RunAs, native: NativeCalls | undefined): RanAs {
   const diskCode = giveOver(madeParents, stateDir, uid);
   if (native !== undefined) pageOutFiles(native);
   const asks = native?.prctl(PR_SET_KEEPCAPS, 1) === 0;
-  // Groups first: who is no longer root may not give them up.
+  // Groups first: only root may change them.
   process.setgroups?.([uid]);
   process.setgid?.(uid);
   process.setuid?.(uid);
@@ -71,7 +71,7 @@ function capabilitySets(capabilities: readonly number[]): Uint8Array {
   return sets;
 }
 
-/** Gives the directories and what is in the state directory to the user; the first code of what could not be given. Links are not followed. */
+/** Changes the owner of the directories and of what is in the state directory. Returns the first code of a failure. Links are not followed. */
 function giveOver(madeParents: readonly string[], stateDir: string, uid: number): string | undefined {
   let code: string | undefined;
   const attempt = <T>(work: () => T): T | undefined => {
@@ -85,14 +85,14 @@ function giveOver(madeParents: readonly string[], stateDir: string, uid: number)
   };
   const give = (path: string, depth: number) => {
     const found = attempt(() => lstatSync(path));
-    // A link stays its maker's: what root has made is not the user's to lead elsewhere.
+    // A link keeps its owner: the user must not be able to redirect what root has made.
     if (found === undefined || found.isSymbolicLink()) return;
     if (found.uid !== uid || found.gid !== uid) attempt(() => lchownSync(path, uid, uid));
     if (!found.isDirectory() || depth === DEPTH_MAX) return;
     for (const name of attempt(() => readdirSync(path)) ?? []) give(join(path, name), depth + 1);
   };
   for (const parent of madeParents) give(parent, DEPTH_MAX);
-  // The directory itself may be a link of root's.
+  // The directory itself may be a link that root made.
   give(attempt(() => realpathSync(stateDir)) ?? stateDir, 0);
   return code;
 }

@@ -1,4 +1,4 @@
-/** Windows that were sealed together, as few reports as the wire's limits allow. */
+/** Windows that were sealed together, in as few reports as the wire's limits allow. */
 
 import type { Window } from "@lifeline/window";
 import { type AgentSelfMetrics, encodeReport, MAX_REPORT_BYTES, MAX_TARGETS_PER_NODE } from "@lifeline/wire";

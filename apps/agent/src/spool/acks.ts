@@ -1,5 +1,5 @@
 /**
- * What was acknowledged of a segment, in a file beside it.
+ * The acknowledged frames of a segment, in a file beside it.
  *
  * An acknowledgement is 8 bytes: the frame's offset and a CRC-32 over segment number and offset, so that zeros left by a
  * power cut acknowledge nothing. It is not synced: losing one sends a report again, which is counted once (U1).
@@ -14,10 +14,10 @@ import { readHead } from "./read-head.ts";
 /** Bytes of one acknowledgement. */
 export const ACK_BYTES = 8;
 
-/** Longest file that is ours: one for each record, twice where a start ended before it could remove the segment. */
+/** Longest file that the agent writes: one acknowledgement a record, or two when a start ended before it removed the segment. */
 const ACKS_FILE_MAX_BYTES = 2 * SEGMENT_MAX_RECORDS * ACK_BYTES;
 
-/** No link is followed, and no reader of a pipe waited for: see read-head.ts. */
+/** Links are not followed, and opening a pipe does not wait for its reader: see read-head.ts. */
 const APPENDING =
   constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -36,7 +36,7 @@ export async function appendAcks(directory: string, number: number, offsets: rea
   }
 }
 
-/** What a segment's acknowledgements say; none where they cannot be read: then reports are sent again. */
+/** The acknowledged offsets of a segment. None when the file cannot be read: those reports are sent again. */
 export async function loadAcks(
   directory: string,
   number: number,
@@ -53,7 +53,7 @@ export function encodeAck(number: number, offset: number): Buffer {
   return bytes;
 }
 
-/** The offsets of the frames that were acknowledged, of whatever bytes. Pure. */
+/** The offsets of acknowledged frames in any bytes. Pure. */
 export function decodeAcks(number: number, bytes: Buffer): Set<number> {
   const offsets = new Set<number>();
   for (let at = 0; at + ACK_BYTES <= bytes.length; at += ACK_BYTES) {

@@ -1,14 +1,14 @@
 /**
- * Whether the disk takes what is written and gives what is read.
+ * Whether the disk can be written and read.
  *
- * 1. Each change is told once, however often the disk refuses meanwhile.
- * 2. A disk that refused is left alone for {@link DISK_RETRY_MS}.
+ * 1. Each change is reported once, however often the disk fails meanwhile.
+ * 2. After a failed write nothing is written for {@link DISK_RETRY_MS}.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import { systemCode } from "../state/system-code.ts";
 import { DISK_RETRY_MS } from "./bounds.ts";
 
-/** A change of the disk's. `code` is the system's; ETIMEDOUT where the disk does not answer at all. */
+/** A change of the disk. `code` is the system's, or ETIMEDOUT where the disk does not answer. */
 export type DiskEvent =
   | { readonly kind: "disk-refused"; readonly code: string }
   | { readonly kind: "disk-accepted" }
@@ -19,9 +19,9 @@ export type DiskEvent =
 export class DiskState {
   readonly #clock: Clock;
   readonly #onEvent: (event: DiskEvent) => void;
-  /** Monotonic time before which a disk that refused is left alone; undefined while it accepts. */
+  /** Monotonic time of the next attempt to write, ns; undefined while writing works. */
   #retryNs: number | undefined;
-  /** Whether the last read failed for now. */
+  /** Whether the last read failed. */
   #isUnreadable = false;
   #unreadableReads = 0;
 
@@ -30,7 +30,7 @@ export class DiskState {
     this.#onEvent = onEvent;
   }
 
-  /** Times the disk would not read. */
+  /** Failed reads. */
   get unreadableReads(): number {
     return this.#unreadableReads;
   }
@@ -40,22 +40,22 @@ export class DiskState {
     return this.#retryNs === undefined || this.#clock.monotonicNs() >= this.#retryNs;
   }
 
-  /** A write failed. Throws what is no system's error. */
+  /** A write failed. Throws an error that has no code of the system. */
   refused(error: unknown): void {
     this.#refuse(systemCode(error), this.#clock.monotonicNs() + DISK_RETRY_MS * NS_PER_MS);
   }
 
-  /** A write is under way and does not end: nothing more is tried before it does. */
+  /** A write does not end. Nothing more is written before it does. */
   hangs(): void {
     this.#refuse("ETIMEDOUT", Number.POSITIVE_INFINITY);
   }
 
-  /** Whether a write is under way that does not end. */
+  /** Whether a write does not end. */
   isHanging(): boolean {
     return this.#retryNs === Number.POSITIVE_INFINITY;
   }
 
-  /** The write that hung has ended, one way or the other: the next may be tried at once. */
+  /** The write that hung has ended, well or not: the next may begin at once. */
   answered(): void {
     if (this.isHanging()) this.#retryNs = this.#clock.monotonicNs();
   }
@@ -78,7 +78,7 @@ export class DiskState {
     this.#unreadableReads += 1;
   }
 
-  /** A record could not be read for now. */
+  /** A record could not be read. */
   unreadable(code: string): void {
     this.#unreadableReads += 1;
     if (this.#isUnreadable) return;

@@ -24,12 +24,12 @@ const SEQUENCE_OFFSET = BOOT_OFFSET + BOOT_ID_BYTES;
 /** Bytes before the payload. */
 export const FRAME_HEADER_BYTES = SEQUENCE_OFFSET + 8;
 
-/** Most frames of a segment that are looked at: all of a full one, and as many again. */
+/** Most frames of a segment that are read: twice those of a full one. */
 const SCAN_MAX_FRAMES = 2 * SEGMENT_MAX_RECORDS;
 
 /**
- * How often a scan checksums as many bytes as there are, at most: once for frames that are sound or harmed. Heads that overlap could each
- * claim all the rest, and 512 KiB of them took 3 s.
+ * Most bytes that a scan checksums, as a multiple of the file. One pass suffices for frames that are whole or damaged. Forged heads that
+ * overlap could each claim all the rest: 512 KiB of them took 3 s.
  */
 const SCAN_MAX_PASSES = 16;
 
@@ -54,9 +54,9 @@ export interface FoundFrame {
 /** What a segment holds. */
 export interface Scan {
   readonly found: readonly FoundFrame[];
-  /** Stretches of damaged bytes between good frames, and the last one where it holds a frame that was once whole. */
+  /** Damaged regions between good frames, and the last one when it holds a frame that was once whole. */
   readonly corruptFrames: number;
-  /** Bytes up to the end of the last good frame; what follows was torn off while being written. */
+  /** Bytes up to the end of the last good frame. What follows was not completely written. */
   readonly goodBytes: number;
 }
 
@@ -81,7 +81,7 @@ export function encodeFrame(bootId: Uint8Array, sequence: number, payload: Uint8
   return bytes;
 }
 
-/** The frame at `offset` of any bytes; undefined when there is none that is whole and unharmed. Never throws. */
+/** The frame at `offset` of any bytes; undefined when it is incomplete or damaged. Never throws. */
 export function decodeFrame(bytes: Buffer, offset = 0): Frame | undefined {
   if (offset + FRAME_HEADER_BYTES > bytes.length) return undefined;
   if (!bytes.subarray(offset, offset + FRAME_MAGIC.length).equals(FRAME_MAGIC)) return undefined;
@@ -102,8 +102,8 @@ export function decodeFrame(bytes: Buffer, offset = 0): Frame | undefined {
 }
 
 /**
- * Finds the good frames in any bytes; damaged stretches are skipped up to the next frame that checks out. Never throws. Gives up behind
- * {@link SCAN_MAX_FRAMES}, and where heads that lie have cost {@link SCAN_MAX_PASSES}: what follows is no segment of ours.
+ * Finds the good frames in any bytes. Damaged regions are skipped up to the next frame with a right checksum. Never throws. Ends after
+ * {@link SCAN_MAX_FRAMES}, and when forged heads have cost {@link SCAN_MAX_PASSES}: the agent writes no such segment.
  */
 export function scanFrames(bytes: Buffer): Scan {
   const found: FoundFrame[] = [];
@@ -130,7 +130,7 @@ export function scanFrames(bytes: Buffer): Scan {
   return { found, corruptFrames: corruptFrames + (wholeButWrong ? 1 : 0), goodBytes };
 }
 
-/** Bytes that the head of a frame at `offset` claims, if all are there: then it was not torn off, it came to harm. Else 0. */
+/** Bytes that the head of a frame at `offset` claims, when all are there: the frame was whole once and is damaged. Else 0. */
 function wholeBytes(bytes: Buffer, offset: number): number {
   if (offset + FRAME_HEADER_BYTES > bytes.length) return 0;
   const frameBytes = FRAME_HEADER_BYTES + lengthAt(bytes, offset).payloadBytes;

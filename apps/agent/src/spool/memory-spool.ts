@@ -1,12 +1,12 @@
-/** The memory that stands in while the disk refuses: bounded in bytes, reports and age, oldest dropped first. */
+/** Reports in memory while the disk cannot be written: bounded in bytes, reports and age, oldest dropped first. */
 import type { Clock } from "@lifeline/measure";
 import { MEMORY_MAX_REPORTS } from "./bounds.ts";
 import type { PackedReport } from "./packing.ts";
 import type { RecordIndex } from "./record-index.ts";
-import type { HeldRecord, MemoryPlace } from "./spool-record.ts";
+import type { MemoryPlace, PlacedRecord } from "./spool-record.ts";
 
-/** What a {@link Standby} needs. */
-export interface StandbyOptions {
+/** What a {@link MemorySpool} needs. */
+export interface MemorySpoolOptions {
   readonly clock: Clock;
   readonly index: RecordIndex;
   readonly maxBytes: number;
@@ -15,13 +15,13 @@ export interface StandbyOptions {
 }
 
 /** Keeps reports in memory. */
-export class Standby {
-  readonly #options: StandbyOptions;
+export class MemorySpool {
+  readonly #options: MemorySpoolOptions;
   /** Oldest first. */
-  readonly #records = new Set<HeldRecord>();
+  readonly #records = new Set<PlacedRecord>();
   #bytes = 0;
 
-  constructor(options: StandbyOptions) {
+  constructor(options: MemorySpoolOptions) {
     this.#options = options;
   }
 
@@ -33,13 +33,13 @@ export class Standby {
     return this.#records.size;
   }
 
-  /** Those that wait now, oldest first. */
-  records(): readonly HeldRecord[] {
+  /** The reports in memory, oldest first. */
+  records(): readonly PlacedRecord[] {
     return [...this.#records];
   }
 
-  /** Takes a report, at the cost of the oldest where there is no room. */
-  keep(bootId: Uint8Array, sequence: number, packed: PackedReport): HeldRecord {
+  /** Adds a report. Drops the oldest where there is no room. */
+  keep(bootId: Uint8Array, sequence: number, packed: PackedReport): PlacedRecord {
     const { clock, index } = this.#options;
     const keptNs = clock.monotonicNs();
     this.#makeRoom(packed.bytes.length, keptNs);
@@ -49,8 +49,8 @@ export class Standby {
     return record;
   }
 
-  /** Forgets a record: it is settled, or on the disk now. */
-  forget(record: HeldRecord, { packed }: MemoryPlace): void {
+  /** Removes a record that is settled, or on disk now. */
+  forget(record: PlacedRecord, { packed }: MemoryPlace): void {
     if (this.#records.delete(record)) this.#bytes -= packed.bytes.length;
   }
 

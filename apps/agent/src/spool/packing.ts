@@ -1,8 +1,8 @@
 /**
- * A report as it waits: deflated where that makes it smaller.
+ * A report in the spool: deflated when that makes it smaller.
  *
- * A report of 96 targets is 38 kB, most of it names and columns that resemble each other: deflated it is a quarter, at some 0.5 ms
- * every ten seconds (BUDGETS.md). Each report is packed by itself, so that one that comes to harm takes no other along.
+ * A report of 96 targets is 38 kB, most of it names and columns that resemble each other. Deflated it is a quarter, for some 0.5 ms
+ * every ten seconds (BUDGETS.md). Each report is packed alone, so that a damaged one makes no other unreadable.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";
@@ -13,19 +13,19 @@ export interface PackedReport {
   readonly isDeflated: boolean;
 }
 
-/** Packs a report: the smaller of the two ways. */
+/** Packs a report, deflated if that is smaller. */
 export function packReport(report: Uint8Array): PackedReport {
   const deflated = deflateRawSync(report);
   return deflated.length < report.length ? { bytes: deflated, isDeflated: true } : { bytes: report, isDeflated: false };
 }
 
-/** The report; undefined when the bytes are no raw DEFLATE of at most MAX_REPORT_BYTES. */
+/** The report; undefined when the bytes are not raw DEFLATE of at most MAX_REPORT_BYTES. */
 export function unpackReport({ bytes, isDeflated }: PackedReport): Uint8Array | undefined {
   if (!isDeflated) return bytes;
   try {
     return inflateRawSync(bytes, { maxOutputLength: MAX_REPORT_BYTES });
   } catch (error) {
-    // Every way of being no such thing means the same here: what was written is not what is there.
+    // Whatever the code: the bytes are not those that were written.
     if (error instanceof Error && "code" in error) return undefined;
     throw error;
   }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RecordIndex } from "./record-index.ts";
-import type { HeldRecord } from "./spool-record.ts";
+import type { PlacedRecord } from "./spool-record.ts";
 
 const mine = new Uint8Array(16).fill(1);
 const other = new Uint8Array(16).fill(2);
@@ -17,7 +17,7 @@ const change = fc.record({
 /** An index after all the changes, beside a plain list of the records that wait. */
 function play(changes: readonly (typeof change extends fc.Arbitrary<infer One> ? One : never)[]) {
   const index = new RecordIndex(mine);
-  const list: HeldRecord[] = [];
+  const list: PlacedRecord[] = [];
   for (const { comes, bootId, leaves } of changes) {
     for (let sequence = 1; sequence <= comes; sequence++) list.push(index.add({ bootId, sequence, place }));
     for (const at of leaves.slice(0, list.length)) {

@@ -1,21 +1,21 @@
 /**
- * The records that wait, in the order of sending.
+ * The records that are not settled, in the order of sending.
  *
- * 1. Only what waits is here: what is released leaves at once, so the next record is found without passing over others.
- * 2. Ordinals only rise, and are given here: a record that comes is the last. Blocks of {@link BLOCK_MAX_RECORDS} make leaving cheap:
- *    two binary searches and a move of at most so many places.
+ * 1. A record that is released is removed at once, so the next record is found without skipping others.
+ * 2. Ordinals only rise and are assigned here, so a new record is the last. Blocks of {@link BLOCK_MAX_RECORDS} make removal cheap: two
+ *    binary searches and a move of at most so many places.
  */
-import type { HeldRecord } from "./spool-record.ts";
+import type { PlacedRecord } from "./spool-record.ts";
 
 /** Records of a block: the square root of the most there can be (SPOOL_MAX_RECORDS). */
 const BLOCK_MAX_RECORDS = 256;
 
-/** Gives ordinals, and finds the next record above one. */
+/** Assigns ordinals, and finds the next record above one. */
 export class RecordIndex {
   /** Of this start of the agent, by identity. */
   readonly #bootId: Uint8Array;
-  /** None is empty; each is in order, and they are. */
-  readonly #blocks: HeldRecord[][] = [];
+  /** No block is empty. Blocks, and records within a block, are in order. */
+  readonly #blocks: PlacedRecord[][] = [];
   #nextOrdinal = 0;
   #size = 0;
   #ofThisBoot = 0;
@@ -24,25 +24,25 @@ export class RecordIndex {
     this.#bootId = bootId;
   }
 
-  /** Records that wait. */
+  /** Number of records. */
   get size(): number {
     return this.#size;
   }
 
-  /** Those among them that were made since this start. */
+  /** Number of those that were made since this start. */
   get ofThisBoot(): number {
     return this.#ofThisBoot;
   }
 
-  /** The ordinal the next record will get. */
+  /** The ordinal that the next record gets. */
   get nextOrdinal(): number {
     return this.#nextOrdinal;
   }
 
-  /** Takes a record as the last one. */
-  add(record: Pick<HeldRecord, "bootId" | "sequence" | "place"> & { readonly isRecovered?: boolean }): HeldRecord {
+  /** Adds a record as the last one. */
+  add(record: Pick<PlacedRecord, "bootId" | "sequence" | "place"> & { readonly isRecovered?: boolean }): PlacedRecord {
     const { bootId, sequence, place, isRecovered = false } = record;
-    const held: HeldRecord = {
+    const held: PlacedRecord = {
       ordinal: this.#nextOrdinal,
       bootId,
       sequence,
@@ -58,8 +58,8 @@ export class RecordIndex {
     return held;
   }
 
-  /** Lets a record go; false when it had gone before. */
-  release(record: HeldRecord): boolean {
+  /** Removes a record; false when it was removed before. */
+  release(record: PlacedRecord): boolean {
     if (record.isReleased) return false;
     record.isReleased = true;
     const at = firstAbove(this.#blocks, (block) => (block.at(-1)?.ordinal ?? -1) >= record.ordinal);
@@ -74,23 +74,23 @@ export class RecordIndex {
   }
 
   /** The first record whose ordinal is above `ordinal`. */
-  nextAfter(ordinal: number): HeldRecord | undefined {
+  nextAfter(ordinal: number): PlacedRecord | undefined {
     const block = this.#blocks[firstAbove(this.#blocks, (some) => (some.at(-1)?.ordinal ?? -1) > ordinal)];
     return block?.[firstAbove(block, (record) => record.ordinal > ordinal)];
   }
 
-  /** Every record that waits, in order. */
-  *all(): Generator<HeldRecord> {
+  /** Every record, in order. */
+  *all(): Generator<PlacedRecord> {
     for (const block of this.#blocks) yield* block;
   }
 
-  #count({ bootId }: HeldRecord, change: 1 | -1): void {
+  #count({ bootId }: PlacedRecord, change: 1 | -1): void {
     this.#size += change;
     if (bootId === this.#bootId) this.#ofThisBoot += change;
   }
 }
 
-/** The first place from which on `holds` is true; the length when nowhere. It must not become false again after it. */
+/** The first index at which `holds` is true; the length when there is none. Must be true for all later indices too. */
 function firstAbove<T>(list: readonly T[], holds: (entry: T) => boolean): number {
   let low = 0;
   let high = list.length;

@@ -1,10 +1,10 @@
 /**
- * What earlier starts left on the disk, read once it can be.
+ * Reads what earlier starts left on the disk, as soon as the disk can be read.
  *
- * 1. What cannot be read at opening, one segment or the whole directory, is tried again every {@link DISK_RETRY_MS}, oldest first, until
- *    one fails: a sick disk costs one read, one that is well again gives back all it has.
- * 2. What stays unreadable past the bound on age is removed, and told.
- * 3. No number that is there is given a second time.
+ * 1. What cannot be read at opening, one segment or the whole directory, is read again every {@link DISK_RETRY_MS}, oldest first, until
+ *    one read fails. So a failing disk costs one read each time, and a disk that works again gives everything back.
+ * 2. Segments that stay unreadable beyond the bound on age are removed, with an event.
+ * 3. The number of a segment that is in the directory is never used again.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import { makeDirectory } from "../state/make-directory.ts";
@@ -21,20 +21,20 @@ export interface RecoveryOptions {
   readonly clock: Clock;
   readonly index: RecordIndex;
   readonly maxAgeNs: number;
-  /** Where segments that were read go. */
+  /** Takes a segment that was read. */
   readonly take: Ring["take"];
-  /** A segment could not be read; it is tried again. */
+  /** A segment could not be read; it is read again later. */
   readonly onUnreadable: () => void;
-  /** Segments that could never be read are removed, with however many reports they held. */
+  /** Segments that could never be read are removed. How many reports they held is not known. */
   readonly onGiveUp: (segments: number) => void;
 }
 
-/** Finds what is there. */
+/** Finds the segments of earlier starts. */
 export class Recovery {
   readonly #options: RecoveryOptions;
-  /** Of segments that have not been read, the next to try first; undefined until the directory could be listed. */
+  /** Segments that have not been read, the next to read first; undefined until the directory could be listed. */
   #unread: number[] | undefined;
-  /** Monotonic times when what is unread is tried again, and when it is given up, ns. */
+  /** Monotonic times of the next read, and of giving up, ns. */
   #retryNs = 0;
   #giveUpNs = 0;
   #lastNumber = 0;
@@ -43,20 +43,20 @@ export class Recovery {
     this.#options = options;
   }
 
-  /** Reads what can be read. Rejects with the system's error when the directory cannot be had. */
+  /** Reads what can be read. Rejects with the system's error when the directory can be neither made nor listed. */
   async open(): Promise<void> {
     const unread = await this.#list();
     let known = new Set<string>();
     for (const number of unread.splice(0)) {
       // One unreadable segment does not hide the others.
       if (!(await this.#load(number, known, false))) unread.push(number);
-      // What the ring has dropped since need not be known.
+      // Reports that the ring has dropped since need not be known.
       if (known.size > 2 * SPOOL_MAX_RECORDS) known = this.#held();
     }
     this.#retryLater();
   }
 
-  /** Tries again, when it is time, what could not be read. Never rejects on what a disk may do. */
+  /** Reads again, when it is time, what could not be read. Never rejects on a fault of the disk. */
   async retry(): Promise<void> {
     const { clock } = this.#options;
     const unread = this.#unread ?? [];
@@ -72,14 +72,14 @@ export class Recovery {
     if (unread.length > 0 && clock.monotonicNs() > this.#giveUpNs) await this.#giveUp(unread);
   }
 
-  /** Has the directory, and gives a number above every segment's in it. Rejects with the system's error. */
+  /** Makes the directory where it is missing. Resolves with a number above every segment's in it. Rejects with the system's error. */
   async newNumber(): Promise<number> {
     await this.#list();
     this.#lastNumber += 1;
     return this.#lastNumber;
   }
 
-  /** Another directory is in the place of the one that was listed: what is in it is found as what could not be read. */
+  /** Another directory has taken the place of the one that was listed. Its segments are read as those that could not be read. */
   listAgain(): void {
     this.#unread = undefined;
   }
@@ -106,7 +106,7 @@ export class Recovery {
     return this.#unread;
   }
 
-  /** Whether a segment was read, or is there no more. */
+  /** Whether a segment was read, or no longer exists. */
   async #load(number: number, known: Set<string>, isRecovered: boolean): Promise<boolean> {
     const { directory, take, onUnreadable } = this.#options;
     try {

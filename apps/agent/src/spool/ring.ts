@@ -1,11 +1,11 @@
 /**
  * The disk's ring of segments, oldest first.
  *
- * 1. Only the last segment is written to, and only while its file is open; what failed once is never written to again.
- * 2. Bounded in bytes, records and age: the oldest segment goes first, with all it still holds.
- * 3. A segment that holds nothing more goes as soon as it is not the one that is written to.
+ * 1. Only the last segment is written to, and only while its file is open. A segment whose write failed is never written to again.
+ * 2. The ring is bounded in bytes, records and age. The oldest segment is removed first, with all it still holds.
+ * 3. An empty segment is removed, unless it is the one that is written to.
  *
- * Whoever calls sees to it that nothing here runs beside another but `release`.
+ * The caller runs one operation at a time; only `release` may run beside another.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import { systemCode } from "../state/system-code.ts";
@@ -20,7 +20,7 @@ import {
 } from "./bounds.ts";
 import type { RecordIndex } from "./record-index.ts";
 import { appendFrame, createSegment, type LoadedSegment, type OpenSegment, removeSegment } from "./segment.ts";
-import { type DiskPlace, type HeldRecord, keyOf, type Segment } from "./spool-record.ts";
+import { type DiskPlace, keyOf, type PlacedRecord, type Segment } from "./spool-record.ts";
 
 /** What a {@link Ring} needs. */
 export interface RingOptions {
@@ -30,11 +30,11 @@ export interface RingOptions {
   readonly maxBytes: number;
   readonly maxAgeNs: number;
   readonly onDrop: (reports: number, why: "full" | "too-old" | "gone") => void;
-  /** Has the directory, and gives a number above every segment's in it. Rejects with the system's error. */
+  /** Makes the directory where it is missing. Resolves with a number above every segment's in it. Rejects with the system's error. */
   readonly newNumber: () => Promise<number>;
-  /** Another directory stands in the place of this one. */
+  /** Another directory has taken the place of this one. */
   readonly onReplaced: () => void;
-  /** Damaged stretches were found in a segment. */
+  /** Damaged regions were found in a segment. */
   readonly onDamage: (stretches: number) => void;
 }
 
@@ -42,9 +42,9 @@ export interface RingOptions {
 export class Ring {
   readonly #options: RingOptions;
   readonly #segmentMaxBytes: number;
-  /** Oldest first; the last one is written to while `#open` is there. */
+  /** Oldest first. The last one is written to while `#open` is set. */
   readonly #segments: Segment[] = [];
-  /** Those with something to write down or to remove. */
+  /** Segments with acknowledgements to write, or to be removed. */
   readonly #unsettled = new Set<Segment>();
   #open: OpenSegment | undefined;
   #bytes = 0;
@@ -73,13 +73,13 @@ export class Ring {
   }
 
   /**
-   * Takes what a segment of an earlier start still holds, but for the reports that are `known` already. What is more than the bounds
-   * allow goes at once: a directory may have any number of segments.
+   * Takes what a segment of an earlier start still holds, except reports that are `known` already. What exceeds the bounds is dropped
+   * at once: a directory may have any number of segments.
    */
   async take(number: number, loaded: LoadedSegment, known: Set<string>, isRecovered: boolean): Promise<void> {
     const { clock, index, maxAgeNs, onDamage } = this.#options;
     onDamage(loaded.corruptFrames);
-    // Wall times are compared here alone, where no monotonic reading reaches back; a clock that went back gives no age.
+    // Wall times are compared only here, where no monotonic reading reaches back. A clock that was set back gives an age of 0.
     const ageNs = Math.max(0, clock.wallMs() - loaded.writtenAtMs) * NS_PER_MS;
     const mostNs = maxAgeNs - Math.min(AGED_GRACE_MS * NS_PER_MS, maxAgeNs / 2);
     const segment = emptySegment(number, clock.monotonicNs() - Math.min(ageNs, mostNs));
@@ -88,11 +88,11 @@ export class Ring {
     const newer = this.#segments.findIndex((other) => other.number > number);
     this.#segments.splice(newer < 0 ? this.#segments.length : newer, 0, segment);
     for (const { offset, frame } of loaded.found) {
-      // A report whose writing seemed to fail is there twice where it could not be cut off.
+      // A report whose write seemed to fail is there twice when it could not be truncated.
       if (loaded.ackedOffsets.has(offset) || known.has(keyOf(frame))) continue;
       known.add(keyOf(frame));
       const { sequence, frameBytes } = frame;
-      // One array for all: a segment is of one start.
+      // One array for all records: a segment is written by one start.
       const before = segment.records.at(-1)?.bootId;
       const bootId = before !== undefined && Buffer.compare(before, frame.bootId) === 0 ? before : frame.bootId;
       const place = { kind: "disk", segment, offset, frameBytes } as const;
@@ -103,20 +103,20 @@ export class Ring {
   }
 
   /** Notes that a record is where its frame was written. */
-  hold(record: HeldRecord, { segment }: DiskPlace): void {
+  hold(record: PlacedRecord, { segment }: DiskPlace): void {
     segment.records.push(record);
     segment.heldRecords += 1;
     this.#records += 1;
   }
 
-  /** Notes that a record is not waited for any more: {@link settle} writes it down. */
+  /** Notes that a record is settled: {@link settle} writes the acknowledgement. */
   release({ segment, offset }: DiskPlace): void {
     segment.heldRecords -= 1;
     segment.ackQueue.push(offset);
     this.#unsettled.add(segment);
   }
 
-  /** Makes room for `incomingBytes` and lets go of what is too old. */
+  /** Makes room for `incomingBytes`, and drops what is too old. */
   async keepBounds(incomingBytes: number): Promise<void> {
     const { clock, maxAgeNs } = this.#options;
     for (let oldest = this.#segments[0]; oldest !== undefined; oldest = this.#segments[0]) {
@@ -128,7 +128,7 @@ export class Ring {
     }
   }
 
-  /** Writes down what was released, and removes what holds nothing more. */
+  /** Writes acknowledgements, and removes empty segments. */
   async settle(): Promise<void> {
     const unsettled = [...this.#unsettled];
     this.#unsettled.clear();
@@ -140,15 +140,15 @@ export class Ring {
       const offsets = segment.ackQueue.splice(0);
       segment.ackBytes += offsets.length * ACK_BYTES;
       this.#bytes += offsets.length * ACK_BYTES;
-      // An acknowledgement that cannot be kept costs a report that is sent again.
+      // An acknowledgement that is not written costs one report that is sent again.
       await appendAcks(this.#options.directory, segment.number, offsets).catch(() => {});
     }
   }
 
   /**
-   * After a failed write nothing is known of the segment's end: cut it back to what is known, and never write to it again. What it
-   * held is dropped where its file has lost its name; where another file has it, another directory has taken this one's place, and all
-   * that was in this one is gone.
+   * After a failed write the end of the segment is not known: truncate it to what is known, and never write to it again. Its records
+   * are dropped when its file has lost its name. When another file has the name, another directory has taken this one's place, and
+   * everything in this one is gone.
    */
   async abandon(error: unknown): Promise<void> {
     const segment = this.#segments.at(-1);
@@ -161,7 +161,7 @@ export class Ring {
     if (segment.heldRecords === 0) await this.#remove(segment);
   }
 
-  /** What is in the directory now is not this ring's: it is left alone, and found by whoever looks again. */
+  /** The directory's files now are not this ring's. They are left alone, and recovery finds them. */
   #forgetAll(): void {
     for (const segment of this.#segments.splice(0)) {
       this.#dropAll(segment, "gone");

@@ -13,7 +13,7 @@ import { SEGMENT_MAX_BYTES } from "./bounds.ts";
 import { decodeFrame, type FoundFrame, FRAME_HEADER_BYTES, type Frame, scanFrames } from "./frame.ts";
 import { readHead } from "./read-head.ts";
 
-/** Longest file of frames that is ours: a full segment, or a first report of any size; whatever lies behind is no frame of ours. */
+/** Longest file of frames that the agent writes: a full segment, or a first report of any size. What follows is not read. */
 const SEGMENT_FILE_MAX_BYTES = Math.max(SEGMENT_MAX_BYTES, FRAME_HEADER_BYTES + MAX_REPORT_BYTES);
 
 const SEGMENT_NAME = /^segment-(\d{12})\.spool$/;
@@ -39,7 +39,7 @@ export function segmentPath(directory: string, number: number): string {
 export interface Listing {
   /** Ascending. */
   readonly segments: readonly number[];
-  /** Acknowledgements whose segment is gone: a removal was cut short. */
+  /** Acknowledgements whose segment is gone: a removal was interrupted. */
   readonly strayAcks: readonly number[];
 }
 
@@ -60,9 +60,9 @@ export interface OpenSegment {
   readonly inode: number;
 }
 
-/** Creates an empty segment, durably. Rejects with the system's error, and leaves nothing behind then. */
+/** Creates an empty segment, durably. Rejects with the system's error, and then leaves no file. */
 export async function createSegment(directory: string, number: number): Promise<OpenSegment> {
-  // Left behind by a removal that was cut short; they must not speak for this segment.
+  // Left by a removal that was interrupted; they must not count for this segment.
   await unlink(acksPath(directory, number)).catch(() => {});
   const path = segmentPath(directory, number);
   const handle = await open(path, "wx", 0o600);
@@ -112,8 +112,8 @@ export async function appendFrame(
 }
 
 /**
- * What reading one frame came to. `damaged`: its bytes are there and do not check out. `gone`: the file is no more.
- * `unreadable`: the system would not read it now (EMFILE, EIO, ESTALE …), which says nothing of the frame.
+ * The result of reading one frame. `damaged`: its bytes fail the checksum. `gone`: the file no longer exists.
+ * `unreadable`: the system cannot read it now (EMFILE, EIO, ESTALE …), which shows nothing about the frame.
  */
 export type ReadFrame =
   | { readonly kind: "frame"; readonly frame: Frame }
@@ -121,7 +121,7 @@ export type ReadFrame =
   | { readonly kind: "gone" }
   | { readonly kind: "unreadable"; readonly code: string };
 
-/** Reads one frame. Never rejects on what a disk may do. */
+/** Reads one frame. Never rejects on a fault of the disk. */
 export async function readFrame(
   directory: string,
   number: number,
@@ -139,18 +139,18 @@ export async function readFrame(
     const code = systemCode(error);
     return code === "ENOENT" ? { kind: "gone" } : { kind: "unreadable", code };
   } finally {
-    // What was read was read, whatever becomes of the descriptor.
+    // A failure to close does not change what was read.
     await handle?.close().catch(() => {});
   }
 }
 
-/** Reads a segment of an earlier start, and truncates what was torn off at its end. Rejects when it cannot be read. */
+/** Reads a segment of an earlier start, and truncates an incomplete frame at its end. Rejects when it cannot be read. */
 export async function loadSegment(directory: string, number: number): Promise<LoadedSegment> {
   const path = segmentPath(directory, number);
   const { mtimeMs, size } = await stat(path);
   const bytes = await readHead(path, SEGMENT_FILE_MAX_BYTES);
   const { found, corruptFrames, goodBytes } = scanFrames(bytes);
-  // On a disk that cannot be written the torn tail stays, and is skipped again next time.
+  // On a disk that cannot be written the incomplete frame stays, and is skipped again next time.
   if (size > goodBytes) await truncate(path, goodBytes).catch(() => {});
   const acks = await loadAcks(directory, number);
   return {
@@ -162,9 +162,9 @@ export async function loadSegment(directory: string, number: number): Promise<Lo
   };
 }
 
-/** Removes a segment: the acknowledgements last, so that a crash in between does not bring back what was acknowledged. */
+/** Removes a segment. Its acknowledgements go last, so that a crash in between does not bring back acknowledged reports. */
 export async function removeSegment(directory: string, number: number): Promise<void> {
-  // What cannot be removed is found again at the next start.
+  // A file that cannot be removed is found again at the next start.
   await unlink(segmentPath(directory, number)).catch(() => {});
   await unlink(acksPath(directory, number)).catch(() => {});
 }

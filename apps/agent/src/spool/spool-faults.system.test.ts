@@ -223,7 +223,8 @@ describe("memory that stands in", () => {
     expect(spool.stats()).toMatchObject({ memoryReports: MEMORY_MAX_REPORTS, droppedReports: 1 });
     expect(events.at(-1)).toEqual({ kind: "dropped", reports: 1, why: "memory-full" });
     expect(spool.nextAfter(-1)?.sequence).toBe(2);
-  });
+    // It reads and writes thousands of files, which takes long on a busy disk.
+  }, 60_000);
 
   it("goes to the disk at closing, if the disk takes it by then (U1)", async () => {
     const path = directory();

@@ -1,4 +1,4 @@
-/** What a spool is to whoever uses it: what it needs, what it tells, what it promises. */
+/** The interface of a spool. */
 import type { Clock } from "@lifeline/measure";
 import type { DiskEvent } from "./disk-state.ts";
 import type { SpoolRecord } from "./spool-record.ts";
@@ -6,11 +6,11 @@ import type { SpoolRecord } from "./spool-record.ts";
 /** Why reports were dropped. */
 export type DropReason = "full" | "too-old" | "memory-full" | "damaged" | "gone";
 
-/** What happened to the disk, told once for each change, and what was dropped. */
+/** A change of the disk, once for each change, or reports that were dropped. */
 export type SpoolEvent =
   | DiskEvent
   | { readonly kind: "dropped"; readonly reports: number; readonly why: DropReason }
-  /** Segments that could not be read until they were too old were removed, with however many reports they held. */
+  /** Segments that could not be read before they were too old were removed. How many reports they held is not known. */
   | { readonly kind: "given-up"; readonly segments: number };
 
 /** What a {@link Spool} needs. */
@@ -35,20 +35,20 @@ export interface SpoolStats {
   readonly heldBytes: number;
   /** Reports not yet acknowledged. */
   readonly heldReports: number;
-  /** Those among them that were made since this start. */
+  /** Those of them that were made since this start. */
   readonly heldOfThisBoot: number;
-  /** Those among them that are in memory alone. */
+  /** Those of them that are in memory only. */
   readonly memoryReports: number;
   readonly droppedReports: number;
-  /** Damaged stretches found when opening or reading. */
+  /** Damaged regions found when opening or reading. */
   readonly corruptRecords: number;
-  /** Times the disk would not read a record or, at opening, a segment; nothing is dropped for it. */
+  /** Failed reads of a record or, at opening, of a segment. Nothing is dropped because of one. */
   readonly unreadableReads: number;
 }
 
 /**
- * What reading a report came to. `gone`: there is nothing to send any more. `unreadable`: the disk would not say just now; the
- * report is kept and may be read later.
+ * The result of reading a report. `gone`: there is nothing to send any more. `unreadable`: the disk cannot be read now; the report is
+ * kept and may be read later.
  */
 export type SpoolRead =
   | { readonly kind: "report"; readonly payload: Uint8Array }
@@ -64,17 +64,17 @@ export interface Kept {
 /** Holds reports until they are acknowledged. */
 export interface Spool {
   /**
-   * Takes a report under the next sequence. Resolves when it is as safe as it can be made: on disk, or in memory where the disk
-   * refuses, or does not answer within DISK_HANGS_MS. Never rejects on what a disk may do.
+   * Adds a report under the next sequence. Resolves when the report is on disk, or in memory where the disk cannot be written or does
+   * not answer within DISK_HANGS_MS. Never rejects on a fault of the disk.
    */
   append(payload: Uint8Array): Promise<Kept>;
   /** The oldest report whose ordinal is above `ordinal`; undefined when there is none. */
   nextAfter(ordinal: number): SpoolRecord | undefined;
-  /** The ordinal the next report will get: those below were here before. */
+  /** The ordinal that the next report gets. */
   nextOrdinal(): number;
-  /** Reads a report; one that is damaged, or whose file is gone, is dropped and counted. Never rejects on what a disk may do. */
+  /** Reads a report. One that is damaged, or whose file is gone, is dropped and counted. Never rejects on a fault of the disk. */
   read(record: SpoolRecord): Promise<SpoolRead>;
-  /** Forgets a report: it is durable elsewhere, or never will be. Idempotent. */
+  /** Removes a report that the collector has acknowledged or refused for good. Idempotent. */
   release(record: SpoolRecord): void;
   stats(): SpoolStats;
   /** Writes what is still to be written and closes the files. */

@@ -1,31 +1,31 @@
 /**
- * The spool: reports wait here until the collector has made them durable and said so (U1).
+ * The spool: reports wait here until the collector has acknowledged them (U1).
  *
- * 1. `append` says `disk` after fdatasync, and after a look that the file still has its name: from then on neither `kill -9` nor a power
- *    cut loses the report.
- * 2. Bounded in bytes, records, segments and age. The oldest segment goes first, and what it still held is counted (U2).
- * 3. A disk that refuses to be written, or does not answer within DISK_HANGS_MS, costs durability, not reports: they wait in bounded
- *    memory, oldest dropped first, and move to the disk when it takes them again. It is tried again every {@link DISK_RETRY_MS}.
- * 4. Age runs by the monotonic clock. What lay here before a start is aged by the wall clock, which may have been set meanwhile: so no
- *    start drops anything for its age alone; what seems too old has AGED_GRACE_MS to be sent.
- * 5. Reports of earlier starts are found again at opening, or when the disk can be read again, with the key they were first given, so
- *    that a report that is sent twice is counted once.
+ * 1. `append` answers `disk` after fdatasync and after checking that the file still has its name. From then on neither `kill -9` nor a
+ *    power cut loses the report.
+ * 2. The spool is bounded in bytes, records, segments and age. The oldest segment goes first, and what it still held is counted (U2).
+ * 3. A disk that cannot be written, or does not answer within DISK_HANGS_MS, costs durability, not reports. They wait in bounded memory,
+ *    oldest dropped first, and move to the disk once it can be written. The disk is tried again every {@link DISK_RETRY_MS}.
+ * 4. Age is measured by the monotonic clock. Reports of earlier starts are aged by the wall clock, which may have been set meanwhile.
+ *    So a start drops nothing for its age alone: a report that seems too old still has AGED_GRACE_MS to be sent.
+ * 5. Reports of earlier starts are found at opening, or when the disk can be read again. They keep their first key, so that a report that
+ *    is sent twice is counted once.
  *
- * `writer` is the one hand that writes; `ring` the segments on disk, `recovery` how they are found again, `standby` the memory,
- * `record-index` what waits in the order of sending, `disk-state` what is said of the disk, `bounds` every number.
+ * `writer` does all writing; `ring` holds the segments on disk and `recovery` finds them again; `memory-spool` is the memory;
+ * `record-index` keeps the order of sending; `disk-state` follows the disk's faults; `bounds` has every number.
  */
 import { NS_PER_MS } from "@lifeline/measure";
 import { MEMORY_MAX_BYTES, SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./bounds.ts";
 import { DiskState } from "./disk-state.ts";
 import type { Frame } from "./frame.ts";
-import { Standby } from "./memory-spool.ts";
+import { MemorySpool } from "./memory-spool.ts";
 import { type PackedReport, unpackReport } from "./packing.ts";
 import { RecordIndex } from "./record-index.ts";
 import { Recovery } from "./recovery.ts";
 import { Ring } from "./ring.ts";
 import { readFrame } from "./segment.ts";
 import type { DropReason, Kept, Spool, SpoolOptions, SpoolRead, SpoolStats } from "./spool-interface.ts";
-import type { DiskPlace, HeldRecord, SpoolRecord } from "./spool-record.ts";
+import type { DiskPlace, PlacedRecord, SpoolRecord } from "./spool-record.ts";
 import { Writer } from "./writer.ts";
 
 export { DISK_RETRY_MS } from "./bounds.ts";
@@ -34,7 +34,7 @@ export type { SpoolRecord } from "./spool-record.ts";
 
 const MS_PER_HOUR = 3_600_000;
 
-/** Opens the spool; never rejects on what a disk may do: what cannot be read is tried again later. */
+/** Opens the spool. Never rejects on a fault of the disk: what cannot be read is read later. */
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
   const spool = new DiskSpool(options);
   await spool.open();
@@ -46,7 +46,7 @@ class DiskSpool implements Spool {
   readonly #index: RecordIndex;
   readonly #ring: Ring;
   readonly #recovery: Recovery;
-  readonly #standby: Standby;
+  readonly #memory: MemorySpool;
   readonly #disk: DiskState;
   readonly #writer: Writer;
   #droppedReports = 0;
@@ -76,14 +76,14 @@ class DiskSpool implements Spool {
       onUnreadable: () => disk.countUnreadable(),
       onGiveUp: (segments) => onEvent({ kind: "given-up", segments }),
     });
-    const standby = new Standby({ ...bounds, maxBytes: memoryMaxBytes });
+    const memory = new MemorySpool({ ...bounds, maxBytes: memoryMaxBytes });
     this.#options = options;
     this.#index = index;
     this.#disk = disk;
     this.#ring = ring;
     this.#recovery = recovery;
-    this.#standby = standby;
-    this.#writer = new Writer({ clock, bootId, index, disk, ring, recovery, standby });
+    this.#memory = memory;
+    this.#writer = new Writer({ clock, bootId, index, disk, ring, recovery, memory });
   }
 
   async open(): Promise<void> {
@@ -107,26 +107,26 @@ class DiskSpool implements Spool {
   }
 
   async read(record: SpoolRecord): Promise<SpoolRead> {
-    const held = record as HeldRecord;
+    const held = record as PlacedRecord;
     if (held.isReleased) return { kind: "gone" };
     const { place } = held;
     return place.kind === "disk" ? this.#readFromDisk(held, place) : this.#unpack(held, place.packed);
   }
 
   release(record: SpoolRecord): void {
-    const held = record as HeldRecord;
+    const held = record as PlacedRecord;
     if (!this.#index.release(held)) return;
     const { place } = held;
-    if (place.kind === "memory") this.#standby.forget(held, place);
+    if (place.kind === "memory") this.#memory.forget(held, place);
     else this.#writer.settleLater(place);
   }
 
   stats(): SpoolStats {
     return {
-      heldBytes: this.#ring.bytes + this.#standby.bytes,
+      heldBytes: this.#ring.bytes + this.#memory.bytes,
       heldReports: this.#index.size,
       heldOfThisBoot: this.#index.ofThisBoot,
-      memoryReports: this.#standby.reports,
+      memoryReports: this.#memory.reports,
       droppedReports: this.#droppedReports,
       corruptRecords: this.#corruptRecords,
       unreadableReads: this.#disk.unreadableReads,
@@ -137,9 +137,9 @@ class DiskSpool implements Spool {
     return this.#writer.close();
   }
 
-  async #readFromDisk(held: HeldRecord, place: DiskPlace): Promise<SpoolRead> {
+  async #readFromDisk(held: PlacedRecord, place: DiskPlace): Promise<SpoolRead> {
     const read = await readFrame(this.#options.directory, place.segment.number, place.offset, place.frameBytes);
-    // Dropped while it was being read: counted there.
+    // Dropped, and counted, while it was being read.
     if (held.isReleased) return { kind: "gone" };
     if (read.kind === "unreadable") {
       this.#disk.unreadable(read.code);
@@ -151,17 +151,17 @@ class DiskSpool implements Spool {
     return this.#unpack(held, { bytes: read.frame.payload, isDeflated: read.frame.isDeflated });
   }
 
-  #unpack(held: HeldRecord, packed: PackedReport): SpoolRead {
+  #unpack(held: PlacedRecord, packed: PackedReport): SpoolRead {
     const payload = unpackReport(packed);
     return payload === undefined ? this.#loseDamaged(held) : { kind: "report", payload };
   }
 
-  #loseDamaged(held: HeldRecord): SpoolRead {
+  #loseDamaged(held: PlacedRecord): SpoolRead {
     this.#corruptRecords += 1;
     return this.#lose(held, "damaged");
   }
 
-  #lose(record: HeldRecord, why: "damaged" | "gone"): SpoolRead {
+  #lose(record: PlacedRecord, why: "damaged" | "gone"): SpoolRead {
     this.#drop(1, why);
     this.release(record);
     return { kind: "gone" };

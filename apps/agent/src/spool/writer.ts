@@ -1,21 +1,21 @@
 /**
- * The one hand that writes: everything that touches the disk is done by it, one after another.
+ * Writes to the disk, one operation after another. Nothing else writes.
  *
- * 1. A report goes to the disk behind those that wait in memory, so that the order of the disk is the order of making.
- * 2. A disk that refuses, or does not answer within {@link DISK_HANGS_MS}, costs durability alone: the report is in memory then, where
- *    it can be sent. What hung and ends well after all is on the disk.
+ * 1. A report goes to the disk after those that wait in memory, so the order on disk is the order in which reports were made.
+ * 2. A disk that cannot be written, or does not answer within {@link DISK_HANGS_MS}, costs durability only: the report is in memory then,
+ *    from where it can be sent. A write that hung and then succeeds counts as written.
  */
 import type { Clock } from "@lifeline/measure";
 import { DISK_HANGS_MS } from "./bounds.ts";
 import type { DiskState } from "./disk-state.ts";
 import { encodeFrame } from "./frame.ts";
-import type { Standby } from "./memory-spool.ts";
+import type { MemorySpool } from "./memory-spool.ts";
 import { type PackedReport, packReport } from "./packing.ts";
 import type { RecordIndex } from "./record-index.ts";
 import type { Recovery } from "./recovery.ts";
 import type { Ring } from "./ring.ts";
 import type { Kept } from "./spool-interface.ts";
-import type { DiskPlace, HeldRecord } from "./spool-record.ts";
+import type { DiskPlace, PlacedRecord } from "./spool-record.ts";
 
 /** What a {@link Writer} works with. */
 export interface WriterOptions {
@@ -25,21 +25,21 @@ export interface WriterOptions {
   readonly disk: DiskState;
   readonly ring: Ring;
   readonly recovery: Recovery;
-  readonly standby: Standby;
+  readonly memory: MemorySpool;
 }
 
-/** A report on its way to the disk. */
+/** A report that is to be written. */
 interface Incoming {
   readonly sequence: number;
   readonly packed: PackedReport;
   /** Its record, once it is in memory. */
-  inMemory: HeldRecord | undefined;
+  inMemory: PlacedRecord | undefined;
 }
 
 /** Takes reports, and moves them between memory and disk. */
 export class Writer {
   readonly #options: WriterOptions;
-  /** Appended, and neither on disk nor known not to be. */
+  /** Reports of which it is not known yet whether they are on disk. */
   readonly #incoming = new Set<Incoming>();
   #sequence = 0;
   #settleIsDue = false;
@@ -49,7 +49,7 @@ export class Writer {
     this.#options = options;
   }
 
-  /** Takes a report under the next sequence. Never rejects on what a disk may do. */
+  /** Adds a report under the next sequence. Never rejects on a fault of the disk. */
   async append(report: Uint8Array): Promise<Kept> {
     const { clock, disk } = this.#options;
     this.#sequence += 1;
@@ -70,7 +70,7 @@ export class Writer {
     return { sequence, where };
   }
 
-  /** Has it written down, soon, that nobody waits for a frame any more. */
+  /** Writes the acknowledgement of a frame soon. */
   settleLater(place: DiskPlace): void {
     this.#options.ring.release(place);
     if (this.#settleIsDue) return;
@@ -80,10 +80,10 @@ export class Writer {
 
   /** Writes what is still to be written, and closes the files. */
   close(): Promise<void> {
-    const { ring, standby } = this.#options;
+    const { ring, memory } = this.#options;
     return this.#enqueue(async () => {
-      // The last chance of what is in memory, whenever the disk was tried last.
-      if (standby.reports > 0) await this.#tryDisk(async () => {});
+      // The last chance for the reports in memory, whenever the disk was last tried.
+      if (memory.reports > 0) await this.#tryDisk(async () => {});
       await this.#settle();
       await ring.close();
     });
@@ -100,33 +100,33 @@ export class Writer {
     await this.#options.ring.settle();
   }
 
-  /** The disk does not answer: what waits for it is in memory from now on. */
+  /** The disk does not answer: the reports that wait for it are in memory from now on. */
   #stopWaiting(): void {
     this.#options.disk.hangs();
     for (const incoming of this.#incoming) this.#keepInMemory(incoming);
   }
 
   #keepInMemory(incoming: Incoming): void {
-    const { standby, bootId } = this.#options;
-    incoming.inMemory ??= standby.keep(bootId, incoming.sequence, incoming.packed);
+    const { memory, bootId } = this.#options;
+    incoming.inMemory ??= memory.keep(bootId, incoming.sequence, incoming.packed);
   }
 
   async #store(incoming: Incoming): Promise<"disk" | "memory"> {
     const { ring, recovery, disk } = this.#options;
     await ring.keepBounds(0);
     await recovery.retry();
-    // What hung, if anything did, has come to its end.
+    // A write that hung has ended by now.
     disk.answered();
     if (disk.mayTry() && (await this.#tryDisk(() => this.#write(incoming)))) return "disk";
     this.#keepInMemory(incoming);
     return "memory";
   }
 
-  /** What waits in memory goes to the disk first, then `work` is done there; false when the disk refuses either. */
+  /** Writes the reports in memory, and then does `work`; false when the disk cannot be written. */
   async #tryDisk(work: () => Promise<void>): Promise<boolean> {
-    const { ring, disk, standby } = this.#options;
+    const { ring, disk, memory } = this.#options;
     try {
-      for (const waiting of standby.records()) await this.#moveToDisk(waiting);
+      for (const waiting of memory.records()) await this.#moveToDisk(waiting);
       await work();
       disk.accepted();
       return true;
@@ -142,11 +142,11 @@ export class Writer {
     if (incoming.inMemory !== undefined) return this.#moveToDisk(incoming.inMemory);
     const { sequence, packed } = incoming;
     const place = await this.#writeFrame(bootId, sequence, packed);
-    // It may have come to memory while it was being written.
+    // The report may have been added to memory while it was being written.
     this.#holdOnDisk(incoming.inMemory ?? index.add({ bootId, sequence, place }), place);
   }
 
-  async #moveToDisk(record: HeldRecord): Promise<void> {
+  async #moveToDisk(record: PlacedRecord): Promise<void> {
     const { place, bootId, sequence, isReleased } = record;
     if (isReleased || place.kind !== "memory") return;
     this.#holdOnDisk(record, await this.#writeFrame(bootId, sequence, place.packed));
@@ -156,12 +156,12 @@ export class Writer {
     return this.#options.ring.write(encodeFrame(bootId, sequence, bytes, isDeflated));
   }
 
-  #holdOnDisk(record: HeldRecord, place: DiskPlace): void {
-    const { ring, standby } = this.#options;
-    if (record.place.kind === "memory") standby.forget(record, record.place);
+  #holdOnDisk(record: PlacedRecord, place: DiskPlace): void {
+    const { ring, memory } = this.#options;
+    if (record.place.kind === "memory") memory.forget(record, record.place);
     record.place = place;
     ring.hold(record, place);
-    // Let go of while it was being written: it stays on disk as one that nobody waits for.
+    // Released while it was being written: its frame on disk is to be acknowledged.
     if (record.isReleased) this.settleLater(place);
   }
 }

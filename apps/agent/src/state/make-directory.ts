@@ -1,11 +1,14 @@
-/** A directory with its parents. Node's own recursive mkdir never returns where a file system answers ENOENT below a directory that is there, as /proc does. */
+/**
+ * Makes a directory with its parents. Node's recursive mkdir never returns where a file system answers ENOENT below a directory that exists,
+ * as /proc does.
+ */
 import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** Only this process's user: reports name what a node talks to. */
+/** For this process's user only: reports name what a node talks to. */
 const MODE = 0o700;
 
-/** Makes the directory and what is missing above it, durably where it can. Throws the system's error, EEXIST when something else stands there. */
+/** Makes the directory and its missing parents, durably where possible. Throws the system's error, EEXIST when the path is not a directory. */
 export function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { mode: MODE });
@@ -19,14 +22,14 @@ export function makeDirectory(path: string): void {
   syncParent(path);
 }
 
-/** The directories above `path` that are not there, topmost first: what {@link makeDirectory} would make besides. */
+/** The directories above `path` that are missing, topmost first: {@link makeDirectory} makes them too. */
 export function missingParents(path: string): readonly string[] {
   const parent = dirname(path);
   if (parent === path || isThere(parent)) return [];
   return [...missingParents(parent), parent];
 }
 
-/** Whether there is anything; what cannot be looked at is none that could be made. */
+/** Whether the path exists. True when that cannot be found out: then it could not be made either. */
 function isThere(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -35,7 +38,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** The name of what was made is durable only when its directory is (fsync(2)); one that may not be read cannot be asked to. */
+/** A new name is durable only when its directory is (fsync(2)). A directory that may not be read cannot be synced. */
 function syncParent(path: string): void {
   let parent: number | undefined;
   try {

@@ -1,6 +1,6 @@
 /**
- * Who this node is, in this order: as configured; the firmware's product UUID; a random id kept in the state directory.
- * All are node ids as the wire admits them: the configuration is held to that, and the others are UUIDs in lower case.
+ * The node's id, in this order: as configured; the firmware's product UUID; a random id in the state directory.
+ * Each is a node id as the wire admits it: the settings check the first, and the others are UUIDs in lower case.
  */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,13 +17,13 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Bytes of a random id: that of a UUID. */
 const RANDOM_ID_BYTES = 16;
 
-/** A node id and where it comes from; `ephemeral` could not be kept, and changes with the next start. */
+/** A node id and its source. An `ephemeral` id could not be written, and changes with the next start. */
 export interface Identity {
   readonly nodeId: string;
   readonly source: "configured" | "product-uuid" | "state-directory" | "ephemeral";
 }
 
-/** What an identity is found from. */
+/** What the identity depends on. */
 export interface IdentityOptions {
   readonly configuredId: string | undefined;
   readonly stateDir: string;
@@ -32,7 +32,7 @@ export interface IdentityOptions {
   readonly productUuidPath?: string;
 }
 
-/** Finds the node's identity; never throws on what a file system may do. */
+/** Finds the node's identity. Never throws on a fault of the file system. */
 export function findIdentity(options: IdentityOptions): Identity {
   const { configuredId, stateDir, randomBytes, productUuidPath = PRODUCT_UUID_PATH } = options;
   if (configuredId !== undefined) return { nodeId: configuredId, source: "configured" };
@@ -44,7 +44,7 @@ export function findIdentity(options: IdentityOptions): Identity {
   const nodeId = randomUuid(randomBytes);
   try {
     makeDirectory(stateDir);
-    // What was there is no id; a link is replaced and not followed.
+    // A file without an id is replaced. A link is replaced and not followed.
     rmSync(path, { force: true });
     writeFileSync(path, `${nodeId}\n`, { flag: "wx", mode: 0o600, flush: true });
     return { nodeId, source: "state-directory" };

@@ -1,4 +1,4 @@
-/** The agent's state directory, held at the start to have been filled by nobody else: what is in it names the node, proves it, and is sent. */
+/** Refuses a state directory with files of another user. Its files give the node its id and its certificate, and are sent as reports. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { wrongOwnerOf } from "@lifeline/identity";
@@ -11,9 +11,9 @@ import { NODE_ID_NAME } from "./node-identity.ts";
 export const SPOOL_DIRECTORY = "spool";
 
 /**
- * Refuses a state directory in which another user has put something where the agent keeps its own.
+ * Refuses a state directory in which a file of the agent belongs to another user.
  *
- * @param runAsUid whom the agent is about to become; what is in the directory may be that user's from an earlier start.
+ * @param runAsUid the user that the agent is about to become: files of an earlier start may belong to that user.
  * @throws ConfigError `bad-value`
  */
 export function refusePlanted(stateDir: string, runAsUid: number | undefined, source: string): void {
@@ -28,7 +28,7 @@ export function refusePlanted(stateDir: string, runAsUid: number | undefined, so
   }
 }
 
-/** What cannot be listed is told by whoever needs it. */
+/** Names in a directory. None when it cannot be listed: its user reports that. */
 function namesIn(path: string): readonly string[] {
   try {
     return readdirSync(path);

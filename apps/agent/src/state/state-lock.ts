@@ -1,8 +1,8 @@
 /**
- * One agent at a state directory. Two would drop each other's segments from the spool, and evidence with them (U1).
+ * One agent for each state directory. Two would drop each other's segments from the spool, and evidence with them (U1).
  *
- * The lock names its holder by process id and the time that process began (proc(5), field 22), so one that a `kill -9` left behind, or
- * that another process of the same id could be taken for, holds nobody: in a container every agent is process 1.
+ * The lock names its holder by process id and the start time of that process (proc(5), field 22). A lock that a `kill -9` left, or one whose
+ * process id belongs to another process now, is not held: in a container every agent is process 1.
  */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -12,7 +12,7 @@ import { makeDirectory } from "./make-directory.ts";
 /** The file, beside the spool. */
 const LOCK_NAME = "agent.lock";
 
-/** Takes the directory for this process; gives what lets go of it. @throws ConfigError `bad-value` when a living agent holds it, or no directory can be there. */
+/** Locks the directory for this process; returns the function that unlocks it. @throws ConfigError `bad-value` when a running agent holds it, or no directory can be made there. */
 export function lockState(stateDir: string, source: string): () => void {
   refuseImpossible(stateDir, source);
   const path = join(stateDir, LOCK_NAME);
@@ -30,8 +30,8 @@ export function lockState(stateDir: string, source: string): () => void {
 }
 
 /**
- * A file system that makes no directories (/proc) is a slip of the pen. A directory that cannot be written now, full or read-only, is
- * not: the spool lives in memory until it can.
+ * Refuses a path on a file system without directories of our own (/proc): it is a mistake in the settings. A directory that cannot be
+ * written now, full or read-only, is none: the spool stays in memory until it can be.
  */
 function refuseImpossible(stateDir: string, source: string): void {
   try {
@@ -43,7 +43,7 @@ function refuseImpossible(stateDir: string, source: string): void {
   }
 }
 
-/** Whether the lock could be created. A directory that cannot be written locks nobody out: the spool then lives in memory. */
+/** Whether the lock was created. True for a directory that cannot be written: the spool then stays in memory. */
 function take(path: string, own: string): boolean {
   try {
     makeDirectory(dirname(path));
@@ -54,14 +54,14 @@ function take(path: string, own: string): boolean {
   }
 }
 
-/** The living process that holds the lock; undefined when there is none. */
+/** The running process that holds the lock; undefined when there is none. */
 function holderOf(path: string): number | undefined {
   const [pid, began] = textOf(path).trim().split(" ");
   const isHeld = pid !== undefined && began !== undefined && began !== "" && beginningOf(Number(pid)) === began;
   return isHeld ? Number(pid) : undefined;
 }
 
-/** When a process began, in clock ticks since boot, as the kernel writes it; empty when there is no such process. */
+/** Start time of a process, in clock ticks since boot, as the kernel writes it; empty when there is no such process. */
 function beginningOf(pid: number): string {
   // The second field is the command in brackets, and may hold spaces and brackets itself.
   const fields = textOf(`/proc/${pid}/stat`).split(") ").at(-1)?.split(" ") ?? [];

@@ -1,9 +1,9 @@
 /**
- * As much of the protobuf encoding as reading a handful of fields needs (protobuf.dev, "Encoding"). A whole message is bounded by what
- * the channel admits; fields that nobody asks for are stepped over and never decoded, for some of Talos's hold secrets (S1).
+ * The part of the protobuf encoding that reading a few fields needs (protobuf.dev, "Encoding"). The channel bounds the size of a message.
+ * Other fields are skipped and never decoded, because some of Talos's hold secrets (S1).
  */
 
-/** What is no protobuf message. */
+/** Bytes that are not a protobuf message. */
 export class MalformedMessage extends Error {
   constructor() {
     super("not a protobuf message");
@@ -23,13 +23,13 @@ const VARINT_MAX_BYTES = 10;
 /** Longest text that {@link encodeTexts} takes, bytes: its length is one byte of varint. */
 const TEXT_MAX_BYTES = 127;
 
-/** A field of a message: a number, or bytes (text, or a message in turn). Fixed-width ones are stepped over. */
+/** A field of a message: a number, or bytes (text, or a message in turn). Fixed-width fields are skipped. */
 export interface Field {
   readonly number: number;
   readonly value: bigint | Uint8Array;
 }
 
-/** The fields of a message, in order. Throws a {@link MalformedMessage} at the first byte that cannot be. */
+/** The fields of a message, in order. Throws a {@link MalformedMessage} at the first wrong byte. */
 export function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   let at = 0;
   const varint = (): bigint => {

@@ -3,7 +3,7 @@
  *
  * Field numbers: cosi-project/runtime api/v1alpha1 (GetRequest namespace 1, type 2, id 3; GetResponse resource 1; Resource spec 2; Spec
  * proto_spec 1) and siderolabs/talos pkg/machinery/resources, as of v1.13 (siderolink StatusSpec host 1, connected 2; network
- * LinkStatusSpec wireguard 29, WireguardSpec peers 5, WireguardPeer endpoint 3). Keys are fields beside these: they are stepped over.
+ * LinkStatusSpec wireguard 29, WireguardSpec peers 5, WireguardPeer endpoint 3). Keys are other fields, which are skipped.
  */
 import { endpointName } from "@lifeline/measure";
 import { readHostPort } from "@lifeline/settings";
@@ -13,17 +13,17 @@ import { bytesAt, encodeTexts, fieldOf, fieldsOf } from "./message.ts";
 export const GET_METHOD = "/cosi.resource.State/Get";
 export const READER_HEADERS = { "talos-role": "os:reader" } as const;
 
-/** What SideroLink's controller says of its stream to the Machine API. */
+/** The state of SideroLink's stream to the Machine API. */
 export const SIDEROLINK_STATUS = encodeTexts([
   "config",
   "SiderolinkStatuses.siderolink.talos.dev",
   "siderolink-status",
 ]);
 
-/** What the kernel says of the tunnel's link. Talos puts no handshake time there. */
+/** The state of the tunnel's link in the kernel. Talos puts no handshake time there. */
 export const SIDEROLINK_LINK = encodeTexts(["network", "LinkStatuses.net.talos.dev", "siderolink"]);
 
-/** Longest host said: a DNS name and a port. */
+/** Longest host: a DNS name and a port. */
 const HOST_MAX_LENGTH = 260;
 
 /** The answer about {@link SIDEROLINK_STATUS}: host[:port], and whether it is connected. Throws a MalformedMessage. */
@@ -46,7 +46,7 @@ export function wireguardEndpointOf(response: Uint8Array): string {
   return "";
 }
 
-/** A host with or without a port and nothing else: what could carry a token is no host. */
+/** Whether the text is a host, with or without a port, and nothing else that could carry a token. */
 function isHost(text: string): boolean {
   return text.length <= HOST_MAX_LENGTH && /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?$/.test(text);
 }

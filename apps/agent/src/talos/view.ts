@@ -1,8 +1,8 @@
 /**
- * Talos's own view, where the configuration opens it: asked every 30 s, and gone as soon as it cannot be had.
+ * How Talos sees the tunnel, polled every 30 s where the settings name its socket.
  *
- * 1. Without `talos.socket` nothing here exists: the socket could grant os:admin, so it is opened only when asked for.
- * 2. What was not answered is absent, never what was answered before (M4); failures are counted, and told once a minute.
+ * 1. Without `talos.socket` nothing is opened: the socket could grant os:admin.
+ * 2. A view that Talos does not answer is absent; an old answer is never used (M4). Failures are counted, and logged once a minute.
  */
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
 import { type ByteClient, createByteClient, RpcError, RpcStatus } from "@lifeline/rpc";
@@ -17,26 +17,26 @@ import {
   wireguardEndpointOf,
 } from "./resource.ts";
 
-/** How often Talos is asked, ms: as often as it looks at its own peer. */
+/** Time between polls, ms: as often as Talos checks its own peer. */
 export const VIEW_EVERY_MS = 30_000;
 
-/** How long it has for one answer, ms. */
+/** Timeout of one answer, ms. */
 export const VIEW_TIMEOUT_MS = 2_000;
 
 /** Least time between two lines about failures, ms. */
 const VIEW_LOG_MS = 60_000;
 
-/** What Talos says. */
+/** How Talos sees the tunnel. */
 export interface TalosView {
-  /** host[:port] of the Machine API; empty when it says none. */
+  /** host[:port] of the Machine API; empty when Talos names none. */
   readonly siderolinkHost: string;
-  /** Undefined when it does not say. */
+  /** Undefined when Talos does not say. */
   readonly siderolinkConnected: boolean | undefined;
-  /** host:port as WireGuard uses it now; empty when it says none. */
+  /** host:port as WireGuard uses it now; empty when Talos names none. */
   readonly wireguardEndpoint: string;
 }
 
-/** Asks Talos until stopped. */
+/** Polls Talos until stopped. */
 export interface TalosWatch {
   /** The latest answer; undefined while there is none. */
   view(): TalosView | undefined;
@@ -56,27 +56,27 @@ export interface TalosWatchOptions {
   readonly timeoutMs?: number;
 }
 
-/** An answer read by `read`, nothing where Talos has no such resource, or a word for why there is none. */
+/** The value of an answer, nothing where Talos has no such resource, or the reason of a failure in a word. */
 type Asked<T> = { readonly kind: "answer"; readonly value: T } | { readonly kind: "none" } | Failed;
 type Failed = { readonly kind: "failed"; readonly word: string };
 
-/** Starts asking at once. A defect of its own is an unhandled rejection. */
+/** Polls at once and from then on. A defect is an unhandled rejection. */
 export function watchTalos(options: TalosWatchOptions): TalosWatch {
   const { clock, log, everyMs = VIEW_EVERY_MS, timeoutMs = VIEW_TIMEOUT_MS } = options;
   let latest: TalosView | undefined;
   let polls = 0;
   let failures = 0;
-  let toldNs: number | undefined;
+  let loggedNs: number | undefined;
   let timer: Timer | undefined;
   let stopped = false;
   const client = createByteClient(options.socketPath, READER_HEADERS);
 
-  const tell = (word: string) => {
+  const countFailure = (word: string) => {
     failures += 1;
     const nowNs = clock.monotonicNs();
-    if (toldNs !== undefined && nowNs - toldNs < VIEW_LOG_MS * NS_PER_MS) return;
-    toldNs = nowNs;
-    log.warn({ socket: options.socketPath, status: word, failures }, "Talos does not say how it sees the tunnel");
+    if (loggedNs !== undefined && nowNs - loggedNs < VIEW_LOG_MS * NS_PER_MS) return;
+    loggedNs = nowNs;
+    log.warn({ socket: options.socketPath, status: word, failures }, "Talos cannot be asked how it sees the tunnel");
   };
 
   const poll = async () => {
@@ -88,7 +88,7 @@ export function watchTalos(options: TalosWatchOptions): TalosWatch {
     polls += 1;
     latest = viewOf(status, link);
     const failed = [status, link].find((asked) => asked.kind === "failed");
-    if (failed !== undefined) tell(failed.word);
+    if (failed !== undefined) countFailure(failed.word);
     timer = clock.after(everyMs, () => void poll());
   };
   void poll();
@@ -127,7 +127,7 @@ async function ask<T>(
   } catch (error) {
     if (error instanceof MalformedMessage) return { kind: "failed", word: "MALFORMED" };
     if (!(error instanceof RpcError)) throw error;
-    // A Talos without SideroLink, or older than the resource.
+    // Talos runs without SideroLink, or is older than the resource.
     return error.code === RpcStatus.NOT_FOUND ? { kind: "none" } : { kind: "failed", word: RpcStatus[error.code] };
   }
 }

@@ -1,4 +1,4 @@
-/** What several tests need. */
+/** Targets, samples, directories and waiting, for several tests. */
 import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,20 +34,20 @@ export function sampleOf(target: string, startedAtMs: number, reason: Reason, to
   };
 }
 
-/** Removed once a test file is done, whatever it forgot or wrote after removing. */
+/** Directories to remove after the test file, whatever was written to them late. */
 const made: string[] = [];
 afterAll(() => {
   for (const path of made) rmSync(path, { recursive: true, force: true, maxRetries: 5 });
 });
 
-/** A directory of its own, and how to be rid of it. */
+/** A new directory, and how to remove it. */
 export function scratch(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "lifeline-agent-"));
   made.push(path);
   return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
-/** Makes a file unreadable for now, to any user, and gives what undoes it. */
+/** Makes a file unreadable to any user; returns the function that undoes it. */
 export function obstruct(path: string): () => void {
   renameSync(path, `${path}.away`);
   mkdirSync(path);

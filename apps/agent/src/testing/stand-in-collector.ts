@@ -1,4 +1,4 @@
-/** A collector for tests: a real gRPC server on loopback whose conduct each test chooses. */
+/** A collector for tests: a real gRPC server on loopback that answers as each test chooses. */
 import { systemClock } from "@lifeline/measure";
 import {
   addService,

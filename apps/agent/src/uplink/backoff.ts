@@ -3,7 +3,7 @@
 /** Ceiling of the first wait, ms. */
 export const BACKOFF_FIRST_MS = 250;
 
-/** Ceiling of every wait, ms: a collector that is back is found within this. */
+/** Ceiling of every wait, ms: a collector that is available again is found within this. */
 export const BACKOFF_MAX_MS = 15_000;
 
 /**
