@@ -3,14 +3,12 @@ import {
   type Evidence,
   type IpFamily,
   type ProbeOptions,
-  REASONS,
   type Reason,
   type Sample,
   type Target,
   targetId,
 } from "@lifeline/measure";
 import { followRun, mergeWindows, type Remembered, type Run, type Window, windowOf } from "@lifeline/window";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { judgeNode } from "./judge-node.ts";
 import { requiredRowsMet } from "./required.ts";
@@ -449,51 +447,5 @@ describe("requiredRowsMet", () => {
     ["one is unmet", [{}, { verdict: "unmet" }], false],
   ] satisfies [string, Partial<RowVerdict>[], boolean][])("%s: %#", (_, rows, met) => {
     expect(requiredRowsMet(rows.map((row) => ({ ...base, ...row })))).toBe(met);
-  });
-});
-
-describe("laws", () => {
-  const tcp = target(TCP);
-  const resolution = [rowOf([tcp, target(TCP, { family: 6 }), target(UDP), target(STAMP)])];
-  const reasons = fc.array(fc.constantFrom(...REASONS), { maxLength: 80 });
-
-  it("the judge is total, and the order of windows is irrelevant (W1)", () => {
-    fc.assert(
-      fc.property(fc.array(reasons, { minLength: 4, maxLength: 4 }), fc.integer(), (lists, seed) => {
-        const [row] = resolution;
-        const targets = row?.kind === "targets" ? row.targets : [];
-        const windows = targets.flatMap((of, at) => trace(of, lists[at] ?? []));
-        const shuffled =
-          fc.sample(fc.shuffledSubarray(windows, { minLength: windows.length }), { numRuns: 1, seed })[0] ?? [];
-        const rows = judge(resolution, windows);
-        expect(rows).toHaveLength(4);
-        expect(judge(resolution, shuffled)).toEqual(rows);
-        for (const { verdict, cause, nextStep, evidence } of rows) {
-          const settled = verdict === "met" || verdict === "not-applicable";
-          expect([evidence !== "", (cause === "none") === settled, (nextStep === "") === settled]).toEqual([
-            true,
-            true,
-            true,
-          ]);
-        }
-      }),
-      { examples: [[[["mtu-too-small", "answered", "answered", "dns-unreachable"], ["answered"], [], []], 0]] },
-    );
-  });
-
-  it("more loss never improves the verdict, unless it makes an outage that is over", () => {
-    const isOver = (of: readonly Reason[]) => /(timeout ){3,}.*(answered ){2}/.test(`${of.join(" ")} `);
-    const rank = { met: 0, unknown: 1, degraded: 1, unmet: 2, "not-applicable": -1 };
-    const history = fc.array(fc.constantFrom<Reason>(OK, OK, OK, "timeout"), { minLength: 1, maxLength: 60 });
-    fc.assert(
-      fc.property(history, fc.nat(59), (list, at) => {
-        fc.pre(list[at] === OK);
-        const worse = list.with(at, "timeout");
-        fc.pre(!isOver(worse));
-        const verdictOf = (of: readonly Reason[]) => only(judge([rowOf([tcp])], trace(tcp, of))).verdict;
-        expect(rank[verdictOf(worse)]).toBeGreaterThanOrEqual(rank[verdictOf(list)]);
-      }),
-      { numRuns: 3_000 },
-    );
   });
 });

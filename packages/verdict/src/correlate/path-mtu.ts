@@ -30,7 +30,7 @@ export function withPathMtu(entry: Entry, entries: readonly Entry[], { threshold
   const evidence = `${entry.evidence} ${own.runLength} datagrams of ${bytes} bytes were lost in a row while ${trials - lost} of ${trials} small packets passed (their loss is at most ${inPercent(high)}).${mtuPhrase}`;
   const nextStep =
     "Network team: let IP packets of 1,340 bytes (IPv4) and 1,360 bytes (IPv6) pass to the SideroLink endpoint, unfragmented.";
-  return { ...entry, cause: "path-mtu", evidence: evidence, nextStep };
+  return { ...entry, cause: "path-mtu", evidence, nextStep };
 }
 
 /** Payload of a datagram to a closed port in the tunnel, bytes; undefined for other targets. */

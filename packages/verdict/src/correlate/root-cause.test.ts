@@ -75,7 +75,12 @@ describe("a fault at an endpoint follows from", () => {
     ["TLS below gRPC", bad({ probe: "grpc" }, "timeout"), [tls], tls],
     ["no layer above it", tcp, [tls, http], undefined],
     ["no probe of the same layer", http, [bad({ probe: "grpc" }, "timeout")], undefined],
-    ["no probe without a layer", tcp, [bad(UDP, "refused")], undefined],
+    ["no HTTP, for gRPC", bad({ probe: "grpc" }, "timeout"), [http], undefined],
+    ["no UDP", tls, [bad(UDP, "refused")], undefined],
+    ["no resolver at the endpoint", tls, [bad(DNS, "timeout")], undefined],
+    ["no STAMP", tls, [bad(STAMP, "timeout")], undefined],
+    ["no interface", tls, [bad(LINK, "not-joined")], undefined],
+    ["no search for the path MTU", tls, [bad(MTU, "timeout")], undefined],
     ["TCP that is degraded", tls, [bad(TCP, "loss", { verdict: "degraded" })], tcp],
     ["no TCP that answers", tls, [entryOf(targetOf(TCP))], undefined],
     ["no TCP of unknown verdict", tls, [bad(TCP, "no-data", { verdict: "unknown" })], undefined],
@@ -87,7 +92,12 @@ describe("a fault at an endpoint follows from", () => {
     ["the resolver, for a DNS fault", nxdomain, [dns], dns],
     ["no resolver, for another fault", tcp, [dns], undefined],
     ["no resolver, for drift, which is an answer", bad(TCP, "dns-drift"), [dns], undefined],
-    ["no other resolver, for a resolver", dns, [bad(DNS, "timeout", { host: "192.0.2.54", port: 53 })], undefined],
+    [
+      "no other resolver, for a resolver",
+      bad(DNS, "dns-refused", { host: "192.0.2.53", port: 53 }),
+      [bad(DNS, "timeout", { host: "192.0.2.54", port: 53 })],
+      undefined,
+    ],
     ["no other target, for a DNS fault", nxdomain, [bad(UDP, "timeout", { host: "other.test" })], undefined],
     ["TCP, for a DNS fault where the resolver answers", bad(TLS, "dns-nxdomain"), [tcp], tcp],
     ["the path MTU, for a handshake that times out", bad(TLS, "timeout", reason("handshake-timeout")), [mtu], mtu],
@@ -142,6 +152,7 @@ describe("a fault of SideroLink follows from", () => {
       undefined,
     ],
     ["no tunnel, for a target elsewhere", bad(TCP, "timeout"), [port, lost], undefined],
+    ["no UDP of another service", lost, [bad(UDP, "timeout")], undefined],
     [
       "no Machine API, for the Machine API",
       apiTls,
@@ -180,6 +191,7 @@ describe("a fault of STAMP at the port follows from", () => {
     ["small packets, for large ones", largeStamp, [stamp("timeout")], stamp("timeout")],
     ["the port before small packets", largeStamp, [stamp("timeout"), port], port],
     ["no large packets, for small ones", stamp("timeout"), [largeStamp], undefined],
+    ["nothing, for a port that refuses", at("siderolink", UDP, "wrong-endpoint"), [lost, apiTcp], undefined],
     ["nothing, for the port", port, [stamp("timeout"), largeStamp, lost, apiTcp], undefined],
   ])("%s", (_, entry, others, root) => {
     expect(rootOf(entry, others)).toBe(root?.target.id);

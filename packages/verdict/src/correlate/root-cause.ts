@@ -33,12 +33,12 @@ export function withRootCause(entry: Entry, entries: readonly Entry[], context: 
 }
 
 function withClockRoot(entry: Entry, { clockRowId, node: { clockOffsetMs } }: CorrelationContext): Entry {
-  if (clockRowId === undefined || Math.abs(clockOffsetMs ?? 0) < CLOCK_UNMET_MS) return entry;
+  if (Math.abs(clockOffsetMs ?? 0) < CLOCK_UNMET_MS) return entry;
   return { ...entry, followsFrom: clockRowId };
 }
 
 function rootOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
-  const failing = entries.filter((other) => other !== entry && isFailing(other) && !other.comparison);
+  const failing = entries.filter((other) => isFailing(other) && !other.comparison);
   if (isDnsCause(entry.cause) && entry.target.options.probe !== "dns") {
     const resolver = failing.find(({ target }) => target.options.probe === "dns");
     if (resolver !== undefined) return resolver;
@@ -61,8 +61,8 @@ function tunnelRoot(entry: Entry, entries: readonly Entry[], failing: readonly E
   if (!inside && !link) return undefined;
   if (entry.cause === "path-mtu") return failing.find(({ target }) => target.options.probe === "mtu");
   if (entry.cause === "ipv6-disabled") return undefined;
-  const outer = link && entry.cause === "not-joined" ? failing.find(isMachineApi) : machineApiRoot(entries);
-  const absent = failing.find((other) => isAt(other, "tunnel-link") && isNodeEndFault(other));
+  const outer = entry.cause === "not-joined" ? failing.find(isMachineApi) : machineApiRoot(entries);
+  const absent = failing.find(isNodeEndFault);
   if (outer !== undefined) return outer;
   if (inside && absent !== undefined) return absent;
   return port ?? failing.find((other) => isAt(other, "siderolink"));

@@ -8,6 +8,7 @@ import {
   entryOf,
   LINK,
   lookbackOf,
+  MTU,
   NOW_MS,
   rememberedOf,
   STAMP,
@@ -99,7 +100,7 @@ describe("silence of the port is confirmed", () => {
     ],
     ["not by the tunnel on another port", none, [inside()], { observedEndpoint: "10.0.0.1:50181" }, undefined],
     ["not where a refusal is the answer", expecting, [stamp()], {}, undefined],
-    ["not by the tunnel, of another service", elsewhere, [inside()], {}, undefined],
+    ["not by the tunnel, of another service", elsewhere, [second, inside()], {}, undefined],
     ["not where it is not silent", port({ own: { basis: "unconfirmed" } }), [stamp()], {}, undefined],
     ["not where it is no UDP probe", stamp({ own: { basis: "silent" } }), [stamp()], {}, undefined],
   ])("%s", (_, entry, others, node, evidence) => {
@@ -117,6 +118,30 @@ describe("silence of the port is confirmed", () => {
     const degraded = { verdict: "degraded", cause: "loss", onsetMs: 7, nextStep: "Look." } as const;
     const entry = port();
     expect(withConfirmation(entry, [entry, stamp(degraded)], contextOf())).toMatchObject(degraded);
+  });
+});
+
+describe("of several answers through the tunnel", () => {
+  const answer = (host: string, more: EntryParts) =>
+    entryOf(targetOf(TCP, { requirementId: "in", host }), { service: "in-tunnel", evidence: host, ...more });
+  const LOSSY = { verdict: "degraded", cause: "loss", onsetMs: 1 } as const;
+  it.each<[string, Entry[], string]>([
+    ["one that is met confirms, not one that is degraded", [answer("a", LOSSY), answer("b", { onsetMs: 9 })], "b"],
+    ["the one that has answered longest confirms", [answer("a", { onsetMs: 9 }), answer("b", { onsetMs: 8 })], "b"],
+    [
+      "the first by id confirms where nothing else decides",
+      [answer("b", { onsetMs: 9 }), answer("a", { onsetMs: 9 })],
+      "a",
+    ],
+    ["one since the refusal ends it", [answer("a", { onsetMs: 4_999 }), answer("b", { onsetMs: 5_000 })], "b"],
+    ["STAMP confirms first", [answer("a", { onsetMs: 5_000 }), stamp({ onsetMs: 6_000 })], "Replies."],
+    ["but not if it is older than the refusal", [answer("a", { onsetMs: 5_000 }), stamp({ onsetMs: 4_000 })], "a"],
+  ])("%s", (title, others, by) => {
+    const refused = { basis: "failed", seen: rememberedOf("refused", 5_000) } as const;
+    const entry = port(/refusal|STAMP|older/.test(title) ? { own: refused } : {});
+    for (const order of [others, others.toReversed()]) {
+      expect(withConfirmation(entry, [entry, ...order], contextOf()).evidence.endsWith(by)).toBe(true);
+    }
   });
 });
 
@@ -145,9 +170,20 @@ describe("the evidence class", () => {
     ["of a confirmed port", port(), [stamp()], "confirmed"],
     ["of a port that the tunnel confirms", port(), [inside()], "confirmed"],
     ["of a suspected port", blocked, [], "suspected-blocked"],
-    ["of a blocked forward path", port({ cause: "forward-path-blocked" }), [stamp()], "suspected-blocked"],
+    [
+      "of a blocked forward path",
+      port({ verdict: "unmet", cause: "forward-path-blocked" }),
+      [stamp()],
+      "suspected-blocked",
+    ],
     ["of a blocked return path", port({ cause: "return-path-blocked" }), [stamp()], "suspected-blocked"],
     ["of STAMP at a suspected port", stamp(), [blocked], "suspected-blocked"],
+    [
+      "of STAMP at a suspected port, beside other probes",
+      stamp(),
+      [entryOf(targetOf(MTU, at)), blocked],
+      "suspected-blocked",
+    ],
     ["of STAMP at another port", stamp({}, { port: 1 }), [blocked], "confirmed"],
     [
       "of STAMP that fails beside a silent port",

@@ -17,8 +17,8 @@ export function withConfirmation(entry: Entry, entries: readonly Entry[], contex
   const { target, own } = entry;
   if (target.options.probe !== "udp" || target.options.expectRefusal) return entry;
   if (own.basis !== "silent" && own.basis !== "failed") return entry;
-  const confirmation = stampConfirmation(entry, entries) ?? tunnelConfirmation(entry, entries, context);
-  if (confirmation === undefined || !isSince(confirmation.entry, own.seen)) return entry;
+  const confirmation = confirmationsOf(entry, entries, context).find((one) => isSince(one.entry, own.seen));
+  if (confirmation === undefined) return entry;
   const { verdict, cause, onsetMs, nextStep } = confirmation.entry;
   const evidence = `Confirmed by ${confirmation.by}. ${confirmation.entry.evidence}`;
   return { ...entry, verdict, cause, onsetMs, evidence, nextStep };
@@ -37,10 +37,9 @@ function udpEvidenceOf(entry: Entry, entries: readonly Entry[], context: Correla
   if (entry.verdict === "not-applicable") return "not-applicable";
   const { own } = entry;
   const port = entries.find((other) => other.target.options.probe === "udp" && isSameEndpoint(other, entry));
-  if (BLOCKED.has(entry.cause) || (port !== undefined && BLOCKED.has(port.cause))) return "suspected-blocked";
+  if (port !== undefined && BLOCKED.has(port.cause)) return "suspected-blocked";
   if (entry.verdict === "unmet" && own.basis === "failed" && ICMP_CAUSES.has(entry.cause)) return "refused";
-  const confirmed = stampConfirmation(entry, entries) ?? tunnelConfirmation(entry, entries, context);
-  return confirmed === undefined ? "no-evidence" : "confirmed";
+  return confirmationsOf(entry, entries, context).length === 0 ? "no-evidence" : "confirmed";
 }
 
 /**
@@ -68,21 +67,37 @@ function isSameEndpoint({ target: other, requirement: of }: Entry, { target, req
   );
 }
 
-function tunnelConfirmation(
+/** Every confirmation of the port, STAMP from the same endpoint first. */
+function confirmationsOf(
   entry: Entry,
   entries: readonly Entry[],
-  { node }: CorrelationContext,
-): Confirmation | undefined {
+  context: CorrelationContext,
+): readonly Confirmation[] {
+  const stamp = stampConfirmation(entry, entries);
+  const by = tunnelPhrase(entry, entries, context.node.observedEndpoint);
+  const tunnel = by === undefined ? [] : tunnelAnswers(entries).map((inside) => ({ by, entry: inside }));
+  return stamp === undefined ? tunnel : [stamp, ...tunnel];
+}
+
+/** What answers through the tunnel: met before degraded, then the longest one, so that the order of targets never matters. */
+function tunnelAnswers(entries: readonly Entry[]): readonly Entry[] {
+  const rank = ({ verdict }: Entry) => (verdict === "met" ? 0 : 1);
+  return entries
+    .filter((other) => (isAt(other, "in-tunnel") || isAt(other, "tunnel-link")) && isAnswering(other))
+    .sort((a, b) => rank(a) - rank(b) || a.onsetMs - b.onsetMs || (a.target.id < b.target.id ? -1 : 1));
+}
+
+/** How an answer through the tunnel confirms the port; undefined: the tunnel may run over another endpoint. */
+function tunnelPhrase(
+  entry: Entry,
+  entries: readonly Entry[],
+  observedEndpoint: string | undefined,
+): string | undefined {
   if (!isAt(entry, "siderolink")) return undefined;
-  const inside = entries.find(
-    (other) => (isAt(other, "in-tunnel") || isAt(other, "tunnel-link")) && isAnswering(other),
-  );
-  if (inside === undefined) return undefined;
-  const { observedEndpoint } = node;
-  if (observedEndpoint !== undefined) {
-    if (!isObserved(entry, observedEndpoint)) return undefined;
-    return { by: "answers through the tunnel, which runs over this endpoint", entry: inside };
+  if (observedEndpoint === undefined) {
+    const isOnly = endpointsOf(entries).length === 1;
+    return isOnly ? "answers through the tunnel, which has no other endpoint to run over" : undefined;
   }
-  if (endpointsOf(entries).length !== 1) return undefined;
-  return { by: "answers through the tunnel, which has no other endpoint to run over", entry: inside };
+  const isUsed = isObserved(entry, observedEndpoint);
+  return isUsed ? "answers through the tunnel, which runs over this endpoint" : undefined;
 }
