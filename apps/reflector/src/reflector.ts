@@ -29,7 +29,7 @@ export const MAX_PER_SOURCE_PER_SECOND = 2_000;
  * Requests answered a second in all, by default: 20,000, twice what ten thousand nodes send at one a second. It bounds what this host
  * sends when sources are forged, each within its own share.
  */
-export const MAX_PER_SECOND = 20_000;
+const MAX_PER_SECOND = 20_000;
 
 /** What a reflector is made from. */
 export interface ReflectorOptions {

@@ -2,12 +2,12 @@
 import { type Clock, KeyedTokenBuckets, type RateLimit, TokenBucket } from "@lifeline/measure";
 import {
   addNs,
-  asLongAs,
   decodeSender,
   encodeReflected,
   looksLikeWireGuard,
   type MalformedReason,
   ntpFromWallMs,
+  paddedLike,
   reflect,
   TTL_UNKNOWN,
 } from "@lifeline/stamp";
@@ -85,7 +85,7 @@ export class Responder {
     const sequence = this.#sessions.nextSequence(`${from.address} ${from.port}`, receivedNs) ?? request.packet.sequence;
     const receivedAt = ntpFromWallMs(clock.wallMs());
     const sentAt = addNs(receivedAt, clock.monotonicNs() - receivedNs);
-    return asLongAs(encodeReflected(reflect(request.packet, receivedAt, sentAt, TTL_UNKNOWN, sequence), key), bytes);
+    return paddedLike(encodeReflected(reflect(request.packet, receivedAt, sentAt, TTL_UNKNOWN, sequence), key), bytes);
   }
 
   /** The limit that a request exceeds. The source's own comes first, so that a flood from one source does not use up what is for all. */

@@ -13,13 +13,13 @@
 import { NS_PER_MS } from "@lifeline/measure";
 
 /** Least silence under a stimulus of a packet a second: 3 s, three answers missed (domain knowledge: 3–5 s suffice). */
-export const STIMULUS_FREEZE_MS = 3_000;
+const STIMULUS_FREEZE_MS = 3_000;
 
 /** Longest gap between packets that still is a stimulus: twice the second between two probes, because they jitter. */
-export const STIMULUS_GAP_MS = 2_000;
+const STIMULUS_GAP_MS = 2_000;
 
 /** Least packets of a stimulus: one a second for {@link STIMULUS_FREEZE_MS}. */
-export const STIMULUS_PACKETS_MIN = 3;
+const STIMULUS_PACKETS_MIN = 3;
 
 /** Least readings after the beginning of a stimulus. */
 const STIMULUS_READINGS_MIN = 2;

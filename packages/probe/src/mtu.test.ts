@@ -1,4 +1,4 @@
-import { asLongAs, decodeSender, encodeReflected, ntpFromWallMs, reflect } from "@lifeline/stamp";
+import { decodeSender, encodeReflected, ntpFromWallMs, paddedLike, reflect } from "@lifeline/stamp";
 import { describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
 import { targetOf, worldOf } from "./testing/loopback.ts";
@@ -14,7 +14,7 @@ function narrowPath(limitBytes: number, key?: Uint8Array) {
     if (bytes.byteLength + 28 > limitBytes) return;
     const request = decodeSender(bytes, key);
     if (request.kind !== "ok") return;
-    const reply = asLongAs(encodeReflected(reflect(request.packet, START, START), key), bytes);
+    const reply = paddedLike(encodeReflected(reflect(request.packet, START, START), key), bytes);
     socket.send(reply, from.port, from.address);
   });
 }

@@ -20,19 +20,19 @@ import { reasonOfResolverCode } from "./resolver-code.ts";
 export const CACHE_MAX_ENTRIES = 1_024;
 
 /** Most queries in flight. */
-export const QUERIES_MAX = 64;
+const QUERIES_MAX = 64;
 
 /** Most answers of one query: what evidence holds. */
 export const ANSWERS_MAX = 16;
 
 /** Longest time that an answer is cached, whatever its TTL: 60 s, so that a moved endpoint is found within a minute. */
-export const TTL_MAX_MS = 60_000;
+const TTL_MAX_MS = 60_000;
 
 /** Shortest: 1 s, the fastest ordinary cadence, so that two targets of one round do not query twice at a TTL of zero. */
-export const TTL_MIN_MS = 1_000;
+const TTL_MIN_MS = 1_000;
 
 /** How long a failure is cached: 1 s, so that the next attempt finds a name that was fixed. */
-export const FAILURE_TTL_MS = 1_000;
+const FAILURE_TTL_MS = 1_000;
 
 /** How long one resolver has, ms, before the next is queried. resolv.conf(5) has 5 s; the thresholds of targets are shorter. */
 const RESOLVER_TIMEOUT_MS = 1_000;

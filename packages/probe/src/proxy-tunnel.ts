@@ -19,10 +19,10 @@ export type Tunnelled =
   | { readonly kind: "error"; readonly code: string };
 
 /** The proxy's answer is no HTTP/1 response. */
-export const HEAD_MALFORMED = "PROXY_HEAD_MALFORMED";
+const HEAD_MALFORMED = "PROXY_HEAD_MALFORMED";
 
 /** The head of the proxy's answer is longer than {@link HEADERS_MAX_BYTES}. */
-export const HEAD_OVERFLOW = "PROXY_HEAD_OVERFLOW";
+const HEAD_OVERFLOW = "PROXY_HEAD_OVERFLOW";
 
 const STATUS_LINE = /^HTTP\/1\.[01] ([1-9]\d\d)(?: .*)?$/;
 

@@ -8,7 +8,7 @@ import { type SessionExchange, type SessionWorld, StampSession } from "./stamp-s
 export const SESSIONS_MAX = 64;
 
 /** How long a session may be unused, ms: sixty probes at one a second. The next one then has another source port. */
-export const SESSION_IDLE_MS = 60_000;
+const SESSION_IDLE_MS = 60_000;
 
 /** Where a session sends. */
 export interface SessionTarget {

@@ -102,7 +102,7 @@ function examine(
 const NO_APPLICATION_PROTOCOL = /^ERR_SSL_(TLSV1|SSL)_ALERT_NO_APPLICATION_PROTOCOL$/;
 
 /** The reason for a TLS failure by its code. A reset or a close is blamed on the path, anything else on the protocol. */
-export function reasonOfTlsCode(code: string): "reset" | "alpn-mismatch" | "tls-protocol" {
+function reasonOfTlsCode(code: string): "reset" | "alpn-mismatch" | "tls-protocol" {
   if (["ECONNRESET", "EPIPE", "ECONNABORTED"].includes(code)) return "reset";
   return NO_APPLICATION_PROTOCOL.test(code) ? "alpn-mismatch" : "tls-protocol";
 }

@@ -23,10 +23,10 @@ import { codeOf } from "./errno.ts";
 import { boundedText } from "./probe-result.ts";
 
 /** Most contexts that are cached: one for the public roots and one for each private authority; a deployment has a handful. */
-export const CONTEXTS_MAX = 32;
+const CONTEXTS_MAX = 32;
 
 /** Most certificates of a chain that are kept. */
-export const CHAIN_MAX = 8;
+const CHAIN_MAX = 8;
 
 /** Most descriptions that are cached: chains of three for all 64 endpoints of a large plan, and their successors. */
 const DESCRIPTIONS_MAX = 256;

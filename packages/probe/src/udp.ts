@@ -18,10 +18,10 @@ import type { ProbeProtocol } from "./protocol.ts";
 import type { ProbeWorld } from "./world.ts";
 
 /** Least payload: Omni's TUN drops inner packets under 54 bytes, which a datagram of 6 is on IPv6 (40 + 8 + 6). */
-export const PAYLOAD_MIN_BYTES = 6;
+const PAYLOAD_MIN_BYTES = 6;
 
 /** Most: what a UDP datagram holds on IPv4 (65,535 − 20 − 8). */
-export const PAYLOAD_MAX_BYTES = 65_507;
+const PAYLOAD_MAX_BYTES = 65_507;
 
 /**
  * First byte of the payload; zeros follow. It is none of WireGuard's message types 1–4, so no firewall or server takes the datagram for

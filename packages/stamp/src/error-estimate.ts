@@ -1,10 +1,10 @@
-/** How well the clock that made a timestamp is known (RFC 8762 §4.2.1, RFC 4656 §4.1.2): two bytes beside each timestamp. */
+/** The error estimate of a timestamp (RFC 8762 §4.2.1, RFC 4656 §4.1.2): two bytes after it. */
 
 /** The error bound is `multiplier × 2^(scale − 32)` seconds. */
 export interface ErrorEstimate {
   /** S bit: the clock is synchronised to UTC by an external source. */
   readonly synchronised: boolean;
-  /** Z bit: NTP 64-bit format, or the PTPv2 truncated one, which Lifeline recognises and does not speak. */
+  /** Z bit: NTP 64-bit format, or the truncated one of PTPv2, which Lifeline recognises and does not support. */
   readonly format: "ntp" | "ptp";
   /** 0–63. */
   readonly scale: number;
@@ -13,8 +13,8 @@ export interface ErrorEstimate {
 }
 
 /**
- * What Lifeline says of its own timestamps: unsynchronised as far as it knows, NTP format, and wrong by up to about the
- * millisecond that `Clock.wallMs` resolves: 1 × 2^(22−32) s = 0.98 ms.
+ * The estimate of Lifeline's own timestamps: not known to be synchronised, NTP format, and an error of about the millisecond that
+ * `Clock.wallMs` resolves: 1 × 2^(22−32) s = 0.98 ms.
  */
 export const OWN_ERROR_ESTIMATE: ErrorEstimate = { synchronised: false, format: "ntp", scale: 22, multiplier: 1 };
 
@@ -27,7 +27,7 @@ export function errorEstimateBits({ synchronised, format, scale, multiplier }: E
   return (synchronised ? SYNCHRONISED_BIT : 0) | (format === "ptp" ? PTP_BIT : 0) | (scale << 8) | multiplier;
 }
 
-/** The estimate of 16 bits, any of which are meaningful but a zero multiplier: the caller judges that. */
+/** The estimate in 16 bits. Only a multiplier of zero is invalid, and the caller checks that. */
 export function errorEstimateOf(bits: number): ErrorEstimate {
   return {
     synchronised: (bits & SYNCHRONISED_BIT) !== 0,

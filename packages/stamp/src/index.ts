@@ -11,7 +11,7 @@ export {
   type SenderPacket,
   UNAUTHENTICATED_BYTES,
 } from "./packet.ts";
-export { asLongAs, padded } from "./padding.ts";
+export { padded, paddedLike } from "./padding.ts";
 export { reflect, residenceNs, TTL_UNKNOWN } from "./reflect.ts";
 export { looksLikeWireGuard, SEQUENCE_COUNT, SEQUENCE_FLOOR, sequenceAt } from "./sequence.ts";
 export { addNs, elapsedNs, type NtpTimestamp, ntpFromWallMs } from "./timestamp.ts";

@@ -71,14 +71,14 @@ describe("STAMP packets", () => {
     );
   });
 
-  it("lie as RFC 8762 figures 3 and 5 draw them", () => {
+  it("have the layout of RFC 8762 figures 3 and 5", () => {
     expect(hex(encodeSender(request))).toBe(`80000001${"0102030405060708"}8507${"00".repeat(30)}`);
     expect(hex(encodeReflected(reply))).toBe(
       `80000001${"1112131415161718"}85070000${"2122232425262728"}80000001${"0102030405060708"}850700003d000000`,
     );
   });
 
-  it("lie as RFC 8762 figures 4 and 6 draw them", () => {
+  it("have the layout of RFC 8762 figures 4 and 6", () => {
     const sender = hex(encodeSender(request, key));
     expect(sender.slice(0, 192)).toBe(`80000001${"00".repeat(12)}${"0102030405060708"}8507${"00".repeat(70)}`);
     const reflected = hex(encodeReflected(reply, key));
@@ -96,7 +96,7 @@ describe("STAMP packets", () => {
     expect(hex(bytes.subarray(96))).toBe(hex(whole.subarray(0, 16)));
   });
 
-  it("are refused when a covered bit was changed or the key differs", () => {
+  it("are refused when a covered bit or the key differs", () => {
     fc.assert(
       fc.property(fc.nat(AUTHENTICATED_BYTES * 8 - 1), (bit) => {
         const bytes = encodeSender(request, key);
@@ -117,14 +117,14 @@ describe("STAMP packets", () => {
 
   it.each([
     ["one byte short", encodeSender(request).subarray(1), undefined, "short"],
-    ["unauthenticated where a key is asked", encodeSender(request), key, "short"],
+    ["unauthenticated where a key is required", encodeSender(request), key, "short"],
     ["an error multiplier of zero", withByte(encodeSender(request), 13, 0), undefined, "error-estimate"],
     ["PTPv2 timestamps", withByte(encodeSender(request), 12, 0xc5), undefined, "timestamp-format"],
   ])("are malformed: %s", (_, bytes, secret, reason) => {
     expect(decodeSender(bytes, secret)).toEqual({ kind: "malformed", reason });
   });
 
-  it("are no request when they are a reply, whatever was asked and however it was padded", () => {
+  it("are never a request when they are a reply, whatever their fields and padding", () => {
     fc.assert(
       fc.property(replies, keys, fc.nat(200), (packet, secret, extraBytes) => {
         const bytes = encodeReflected(packet, secret);
@@ -142,7 +142,7 @@ describe("STAMP packets", () => {
     ["a TWAMP reply with random padding after the TTL", withBytes(encodeReflected(reply), 41, [1, 2, 3]), "reply"],
     ["a reply of a reflector without a clock", encodeReflected({ ...reply, receivedAt: 0n }), "reply"],
     ["a reply that was sent back unchanged", encodeReflected(reply), "reply"],
-  ])("of other implementations are told apart: %s", (_, bytes, kind) => {
+  ])("of other implementations are recognised as request or reply: %s", (_, bytes, kind) => {
     const decoded = decodeSender(bytes);
     expect(decoded).toEqual(
       kind === "reply" ? { kind: "malformed", reason: "reply" } : { kind: "ok", packet: request },
@@ -156,7 +156,7 @@ describe("STAMP packets", () => {
   });
 });
 
-/** Bytes without a pattern, the same at each run. */
+/** Bytes without a pattern, the same in each run. */
 function randomLike(count: number): number[] {
   return [...createHash("sha512").update("padding").digest().subarray(0, count)];
 }

@@ -3,10 +3,10 @@
  *
  * 1. Decoding never throws: any bytes give `ok` or `malformed` with a reason.
  * 2. decode(encode(packet)) is the packet, in both modes.
- * 3. Fields that must be zero are sent as zero. When read they only tell a reply from a request. Bytes past the base packet
+ * 3. Fields that must be zero are sent as zero. When read, they only distinguish a reply from a request. Bytes after the base packet
  *    (RFC 8972 TLVs, padding) are ignored (padding.ts).
- * 4. A reflected packet is exactly as long as the shortest request that earns one, so a reflector cannot amplify.
- * 5. A reply is no request, so two reflectors never answer each other: decodeSender refuses whatever encodeReflected made.
+ * 4. A reflected packet is exactly as long as the shortest request, so a reflector cannot amplify.
+ * 5. A reply is no request: decodeSender refuses everything that encodeReflected makes. So two reflectors never answer each other.
  */
 import assert from "node:assert/strict";
 import { createHmac, timingSafeEqual } from "node:crypto";
@@ -20,10 +20,10 @@ export const UNAUTHENTICATED_BYTES = 44;
 export const AUTHENTICATED_BYTES = 112;
 
 /** Bytes that the HMAC covers: the first six blocks of 16 (RFC 8762 §4.4). */
-export const HMAC_COVERED_BYTES = 96;
+const HMAC_COVERED_BYTES = 96;
 
 /** Bytes of the HMAC-SHA-256 that are sent (RFC 8762 §4.4, RFC 4868). */
-export const HMAC_BYTES = 16;
+const HMAC_BYTES = 16;
 
 /** Bytes of an error estimate (RFC 8762 §4.2.1). */
 const ERROR_ESTIMATE_BYTES = 2;
@@ -56,17 +56,17 @@ export interface ReflectedPacket {
  * - `short`: fewer bytes than the mode's packet.
  * - `unauthentic`: the HMAC does not match the key.
  * - `error-estimate`: a multiplier of zero, which marks a corrupt packet (RFC 4656 §4.1.2).
- * - `timestamp-format`: PTPv2 timestamps, which are not spoken here.
- * - `reply`: a reflector's reply where a request is read.
+ * - `timestamp-format`: PTPv2 timestamps, which are not supported.
+ * - `reply`: the reply of a reflector where a request was expected.
  */
 export type MalformedReason = "short" | "unauthentic" | "error-estimate" | "timestamp-format" | "reply";
 
-/** What bytes turned out to be. */
+/** The packet in the bytes, or why there is none. */
 export type Decoded<Packet> =
   | { readonly kind: "ok"; readonly packet: Packet }
   | { readonly kind: "malformed"; readonly reason: MalformedReason };
 
-/** Byte offsets of a mode's fields. Reflected packets begin like sender packets. */
+/** Byte offsets of the fields in one mode. Reflected packets begin like sender packets. */
 interface Layout {
   readonly bytes: number;
   readonly sentAt: number;
@@ -106,10 +106,10 @@ const AUTHENTICATED: Layout = {
 export function encodeSender(packet: SenderPacket, key?: Uint8Array): Uint8Array {
   const { view, layout } = blank(key);
   writeSender(view, 0, layout.sentAt, layout.errorEstimate, packet);
-  return sealed(view, key);
+  return withHmac(view, key);
 }
 
-/** Reads a request; with a key only an authentic one is `ok`, and a reply never is. */
+/** Reads a request. With a key only an authentic one is `ok`. A reply never is. */
 export function decodeSender(bytes: Uint8Array, key?: Uint8Array): Decoded<SenderPacket> {
   const opened = open(bytes, key);
   if (opened.kind === "malformed") return opened;
@@ -125,10 +125,10 @@ export function encodeReflected(packet: ReflectedPacket, key?: Uint8Array): Uint
   view.setBigUint64(layout.receivedAt, packet.receivedAt);
   writeSender(view, layout.senderSequence, layout.senderSentAt, layout.senderErrorEstimate, packet.sender);
   view.setUint8(layout.senderTtl, packet.senderTtl);
-  return sealed(view, key);
+  return withHmac(view, key);
 }
 
-/** Reads a reply; with a key only an authentic one is `ok`. The copied request is not judged, for it may be another's. */
+/** Reads a reply. With a key only an authentic one is `ok`. The copied request is not checked: another sender may have made it. */
 export function decodeReflected(bytes: Uint8Array, key?: Uint8Array): Decoded<ReflectedPacket> {
   const opened = open(bytes, key);
   if (opened.kind === "malformed") return opened;
@@ -161,7 +161,7 @@ function readSender(view: DataView, sequence: number, sentAt: number, estimate: 
   };
 }
 
-function sealed(view: DataView, key: Uint8Array | undefined): Uint8Array {
+function withHmac(view: DataView, key: Uint8Array | undefined): Uint8Array {
   const bytes = new Uint8Array(view.buffer);
   if (key !== undefined) bytes.set(hmacOf(bytes, key), HMAC_COVERED_BYTES);
   return bytes;
@@ -177,17 +177,17 @@ function open(bytes: Uint8Array, key: Uint8Array | undefined): Opened {
 }
 
 /**
- * Whether the bytes hold what only a reply holds: a receive timestamp or a copied request.
+ * Whether the bytes hold what only a reply has: a receive timestamp or a copied request.
  *
  * - A STAMP request has zeros there (RFC 8762 §4.2).
  * - A TWAMP Light request has padding there, which may be random (RFC 5357 §4.1.2, RFC 4656 §4.1.2). So a reply must also have
  *   the two zero bytes after the copied error estimate, as every STAMP and TWAMP reply does (RFC 8762 §4.3, RFC 5357 §4.2.1).
  *   One in 65,536 random paddings has them by chance.
- * - A reflector that copies our reply instead of building its own copies our two zero bytes with it.
+ * - A reflector that sends our reply back unchanged sends these two zero bytes with it.
  */
 function isReply(view: DataView, { receivedAt, senderErrorEstimate }: Layout): boolean {
-  const behindEstimate = senderErrorEstimate + ERROR_ESTIMATE_BYTES;
-  if (view.getUint16(behindEstimate) !== 0) return false;
+  const afterEstimate = senderErrorEstimate + ERROR_ESTIMATE_BYTES;
+  if (view.getUint16(afterEstimate) !== 0) return false;
   return view.getBigUint64(receivedAt) !== 0n || view.getUint16(senderErrorEstimate) !== 0;
 }
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { OWN_ERROR_ESTIMATE } from "./error-estimate.ts";
 import { decodeReflected, decodeSender, encodeReflected, encodeSender } from "./packet.ts";
-import { asLongAs, padded } from "./padding.ts";
+import { padded, paddedLike } from "./padding.ts";
 import { reflect } from "./reflect.ts";
 import { sequenceAt } from "./sequence.ts";
 
@@ -17,7 +17,7 @@ it("a padded request is read like its base, and its reply is exactly as long, in
       expect(bytes.byteLength).toBe(base.byteLength + extraBytes);
       expect(decodeSender(bytes, key)).toEqual({ kind: "ok", packet: request });
       const answer = { ...reflect(request, 1n, 2n), sequence: sequenceAt(count) };
-      const reply = asLongAs(encodeReflected(answer, key), bytes);
+      const reply = paddedLike(encodeReflected(answer, key), bytes);
       expect(reply.byteLength).toBe(bytes.byteLength);
       expect(reply.subarray(base.byteLength)).toEqual(bytes.subarray(base.byteLength));
       expect(decodeReflected(reply, key)).toEqual({ kind: "ok", packet: answer });

@@ -1,10 +1,10 @@
 /**
- * Test packets longer than their base packet, to ask a path for a size.
+ * Test packets longer than their base packet, to probe a path with a packet size.
  *
- * 1. What follows the base packet is one Extra Padding TLV (RFC 8972 §4.1), zeros inside; where fewer than a TLV's four header
- *    bytes are left, it is zeros alone.
- * 2. A reply copies those bytes as they came, so it is exactly as long as its request. They carry nothing, so the HMAC of the base
- *    packet (RFC 8762 §4.4), which does not cover them, protects all that is read.
+ * 1. One Extra Padding TLV (RFC 8972 §4.1) with zeros follows the base packet. Where fewer bytes are left than the four of a TLV's
+ *    header, only zeros follow.
+ * 2. A reply copies these bytes, so it is exactly as long as its request. They are never read, so the HMAC of the base packet
+ *    (RFC 8762 §4.4), which does not cover them, protects everything that is.
  */
 import assert from "node:assert/strict";
 
@@ -15,7 +15,7 @@ const TLV_UNRECOGNISED_FLAG = 0x80;
 /** Extra Padding (RFC 8972 §5.1). */
 const TLV_EXTRA_PADDING = 1;
 
-/** `packet` made `bytes` long, at most 65,507; `packet` itself is the shortest. */
+/** `packet`, padded to `bytes`: from its own length to 65,507. Asserts that. */
 export function padded(packet: Uint8Array, bytes: number): Uint8Array {
   assert(
     bytes >= packet.byteLength && bytes <= 65_507,
@@ -32,8 +32,8 @@ export function padded(packet: Uint8Array, bytes: number): Uint8Array {
   return whole;
 }
 
-/** A reply as long as its request: the base packet, then the request's bytes from there on. */
-export function asLongAs(reply: Uint8Array, request: Uint8Array): Uint8Array {
+/** `reply`, padded to the length of its request with the bytes of the request. Asserts that the request is not shorter. */
+export function paddedLike(reply: Uint8Array, request: Uint8Array): Uint8Array {
   assert(request.byteLength >= reply.byteLength, "a reply is never longer than its request");
   const whole = request.slice();
   whole.set(reply);

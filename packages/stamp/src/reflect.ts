@@ -1,14 +1,14 @@
-/** The Session-Reflector (RFC 8762 §4.3): a reply is a function of the request, of two readings of a clock and, if stateful, a count. */
+/** The reply of a Session-Reflector (RFC 8762 §4.3): a function of the request, two readings of a clock and, if stateful, a count. */
 import { OWN_ERROR_ESTIMATE } from "./error-estimate.ts";
 import type { ReflectedPacket, SenderPacket } from "./packet.ts";
 import { elapsedNs, type NtpTimestamp } from "./timestamp.ts";
 
-/** TTL reported when the one that arrived cannot be read (RFC 5357 §4.2.1). */
+/** TTL to report when that of the request cannot be read (RFC 5357 §4.2.1). */
 export const TTL_UNKNOWN = 255;
 
 /**
- * The reply to `request`, received at T2 and sent back at T3; `ttl` is what it arrived with, 0–255;
- * `sequence` is a stateful reflector's own number, by default the sender's, as of a stateless one.
+ * The reply to `request`, which was received at T2 (`receivedAt`) and is sent back at T3 (`sentAt`). `ttl` is that of the request, 0–255.
+ * `sequence` is the reflector's own number; by default the sender's, as a stateless reflector has it.
  */
 export function reflect(
   request: SenderPacket,
@@ -27,7 +27,7 @@ export function reflect(
   };
 }
 
-/** Nanoseconds the request stayed in the reflector: T3 − T2. Negative when the reflector's clock was stepped between. */
+/** Time that the request spent in the reflector, ns: T3 − T2. Negative when the reflector's clock was stepped meanwhile. */
 export function residenceNs(reply: ReflectedPacket): number {
   return elapsedNs(reply.receivedAt, reply.sentAt);
 }

@@ -30,7 +30,7 @@ describe("sequence numbers", () => {
     [[4, 0, 0, 0], true],
     [[5], false],
     [[0x80, 0, 0, 1], false],
-  ])("know WireGuard's first bytes %j: %s", (bytes, wireguard) => {
+  ])("are distinguished from WireGuard's first bytes %j: %s", (bytes, wireguard) => {
     expect(looksLikeWireGuard(Uint8Array.from(bytes))).toBe(wireguard);
   });
 });

@@ -1,10 +1,10 @@
 /**
- * Sequence numbers that can share a port with WireGuard.
+ * Sequence numbers of packets that can share a port with WireGuard.
  *
  * 1. Every WireGuard message begins with a type 1–4 and three zero bytes (WireGuard protocol, "Messages"; the first 32 bits,
- *    little-endian, are 1–4). A firewall tells the two apart by the first byte alone, so ours is never 1–4.
- * 2. STAMP begins with its sequence number, big-endian. Lifeline numbers from 0x80000000 to 0xffffffff and wraps within: the
- *    first byte is 0x80–0xff. RFC 8762 §4.2.1 would start at zero; a reflector only copies the number, so nothing else differs.
+ *    little-endian, are 1–4). A firewall distinguishes the two by the first byte, so ours is never 1–4.
+ * 2. A STAMP packet begins with its sequence number, big-endian. Lifeline counts from 0x80000000 to 0xffffffff and wraps to 0x80000000,
+ *    so the first byte is 0x80–0xff. RFC 8762 §4.2.1 starts at zero. A reflector only copies the number, so nothing else differs.
  */
 import assert from "node:assert/strict";
 
@@ -20,7 +20,7 @@ export function sequenceAt(index: number): number {
   return SEQUENCE_FLOOR + (index % SEQUENCE_COUNT);
 }
 
-/** Whether a datagram could be WireGuard's: its first byte is a WireGuard message type, 1–4. An empty one could not. */
+/** Whether a datagram may be WireGuard's: its first byte is a WireGuard message type, 1–4. An empty one is not. */
 export function looksLikeWireGuard(datagram: Uint8Array): boolean {
   const first = datagram[0] ?? 0;
   return first >= 1 && first <= 4;

@@ -12,7 +12,7 @@ describe("NTP timestamps", () => {
     expect(ntpFromWallMs(wallMs)).toBe(ntp);
   });
 
-  it("give back a duration that was added, to the nanosecond, also across the end of an era", () => {
+  it("return a duration that was added, to the nanosecond, also across the end of an era", () => {
     const durations = fc.integer({ min: -1e15, max: 1e15 });
     const starts = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n });
     fc.assert(
@@ -26,7 +26,7 @@ describe("NTP timestamps", () => {
     expect(elapsedNs(ntpFromWallMs(1000), ntpFromWallMs(1000.25))).toBe(250_000);
   });
 
-  it("tell the residence in a reflector, negative when its clock was stepped", () => {
+  it("give the residence time in a reflector, negative when its clock was stepped", () => {
     const request = {
       sequence: 0x80000000,
       sentAt: 0n,

@@ -2,7 +2,7 @@
 import { between, pick, type Random } from "@lifeline/crash";
 import {
   AUTHENTICATED_BYTES,
-  asLongAs,
+  paddedLike,
   decodeReflected,
   decodeSender,
   encodeReflected,
@@ -43,10 +43,10 @@ function checkBy(input: Uint8Array, key: Uint8Array | undefined): boolean {
     const reply = encodeReflected(reflect(sender.packet, SENT_AT, SENT_AT), key);
     const leastBytes = key === undefined ? UNAUTHENTICATED_BYTES : AUTHENTICATED_BYTES;
     law(reply.length === leastBytes && reply.length <= input.length, "a reply is no longer than its request");
-    law(asLongAs(reply, input).length === input.length, "a padded reply is exactly as long");
-    const back = decodeReflected(asLongAs(reply, input), key);
+    law(paddedLike(reply, input).length === input.length, "a padded reply is exactly as long");
+    const back = decodeReflected(paddedLike(reply, input), key);
     law(back.kind === "ok", "a reply is read");
-    law(decodeSender(asLongAs(reply, input), key).kind === "malformed", "a reply is no request");
+    law(decodeSender(paddedLike(reply, input), key).kind === "malformed", "a reply is no request");
     lawSame("a reply holds its request", back.packet.sender, sender.packet);
   }
   const reflected = decodeReflected(input, key);
