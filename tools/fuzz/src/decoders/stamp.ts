@@ -2,7 +2,6 @@
 import { between, pick, type Random } from "@lifeline/crash";
 import {
   AUTHENTICATED_BYTES,
-  paddedLike,
   decodeReflected,
   decodeSender,
   encodeReflected,
@@ -10,6 +9,7 @@ import {
   ntpFromWallMs,
   OWN_ERROR_ESTIMATE,
   padded,
+  paddedLike,
   reflect,
   UNAUTHENTICATED_BYTES,
 } from "@lifeline/stamp";
