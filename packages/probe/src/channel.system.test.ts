@@ -49,9 +49,10 @@ function via(
   port: number,
   changes: Partial<ProbeWorldOptions> = {},
   proxyHost = "127.0.0.1",
+  timeoutMs = 10_000,
 ) {
   const proxy = { host: proxyHost, port: proxyPort };
-  return probe(targetOf(options, { port, host: "localhost", proxy, timeoutMs: 1_500 }), worldOf(changes));
+  return probe(targetOf(options, { port, host: "localhost", proxy, timeoutMs }), worldOf(changes));
 }
 
 describe("an attempt through a proxy", () => {
@@ -120,7 +121,8 @@ describe("an attempt through a proxy", () => {
       client.once("data", () => client.write(Buffer.concat([Buffer.from("HTTP/1.1 200 OK\r\n\r\n"), settings]))),
     );
     // The stream is never answered. Without the connection preface the reason would be http-protocol.
-    expect((await via(proxy.port, http("2"), 9)).outcome).toEqual({ reason: "handshake-timeout", phase: "first-byte" });
+    const unanswered = await via(proxy.port, http("2"), 9, {}, "127.0.0.1", 1_500);
+    expect(unanswered.outcome).toEqual({ reason: "handshake-timeout", phase: "first-byte" });
     await using banner = await tcpPeer((client) =>
       client.once("data", () => client.write("HTTP/1.1 200 OK\r\n\r\nSSH-2.0-OpenSSH\r\n")),
     );
@@ -155,7 +157,7 @@ describe("an attempt through a proxy", () => {
     ["stops half-way", (client) => client.once("data", () => client.write("HTTP/1.1 200 OK\r\n")), "ETIMEDOUT"],
   ] satisfies [string, (client: Socket) => void, string][])("judges a proxy that %s", async (_, serve, code) => {
     await using proxy = await tcpPeer(serve);
-    const sample = await via(proxy.port, tls, 9);
+    const sample = await via(proxy.port, tls, 9, {}, "127.0.0.1", 1_500);
     expect(sample.outcome).toEqual({ reason: "proxy-unreachable", phase: "proxy" });
     expect(sample.evidence.code).toBe(code);
     expect(sample.evidence.proxyStatus).toBeUndefined();
@@ -208,7 +210,7 @@ describe("an attempt through a proxy", () => {
 
   it("is stalled when this process stalled (M3)", async () => {
     const clock = new PunctualClock();
-    await using proxy = await tcpPeer((client) => client.once("data", () => clock.stall(1_600)));
+    await using proxy = await tcpPeer((client) => client.once("data", () => clock.stall(20_000)));
     const sample = await via(proxy.port, tls, 9, { clock });
     expect(sample.outcome).toEqual({ reason: "stalled", phase: "proxy" });
   });

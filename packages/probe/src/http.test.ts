@@ -11,9 +11,16 @@ import { PunctualClock } from "./testing/punctual-clock.ts";
 const expectation: HttpExpectation = { method: "GET", path: "/healthz", version: "1.1", statuses: [200] };
 const trust = { kind: "private", caPem: fixture("root.pem") } as const;
 
-function ask(port: number, changes: Partial<HttpExpectation> = {}, secure = false, world = worldOf()) {
+/** One attempt. Where silence is expected it is short; where durations are, the clock must not stand still within it. */
+function ask(
+  port: number,
+  changes: Partial<HttpExpectation> = {},
+  secure = false,
+  world = worldOf(),
+  timeoutMs = 10_000,
+) {
   const options = { probe: "http", expect: { ...expectation, ...changes }, ...(secure ? { trust } : {}) } as const;
-  return probe(targetOf(options, { port, host: "localhost", timeoutMs: secure ? 10_000 : 300 }), world);
+  return probe(targetOf(options, { port, host: "localhost", timeoutMs }), world);
 }
 
 const statusPeer = (status: number, headers: Record<string, string> = {}) =>
@@ -40,7 +47,7 @@ describe("the HTTP probe over HTTP/1.1", () => {
   it("has no duration when this process stalled before it read the response (M3)", async () => {
     const clock = new PunctualClock();
     await using peer = await tcpPeer((socket) =>
-      socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\n\r\n", () => clock.stall(500))),
+      socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\n\r\n", () => clock.stall(20_000))),
     );
     const sample = await ask(peer.port, {}, false, worldOf({ clock }));
     expect(sample.outcome).toEqual({ reason: "stalled", phase: "first-byte" });
@@ -82,7 +89,7 @@ describe("the HTTP probe over HTTP/1.1", () => {
     ["sends headers without end", (socket) => flood(socket), "http-protocol"],
   ] satisfies [string, Parameters<typeof tcpPeer>[0], string][])("judges a peer that %s", async (_, serve, reason) => {
     await using peer = await tcpPeer(serve);
-    expect((await ask(peer.port)).outcome).toEqual({ reason, phase: "first-byte" });
+    expect((await ask(peer.port, {}, false, worldOf(), 300)).outcome).toEqual({ reason, phase: "first-byte" });
   });
 
   it("does not wait for a body that never ends", async () => {
@@ -130,7 +137,8 @@ describe("the HTTP probe over HTTP/2", () => {
 
   it("distinguishes a silent peer from one that resets", async () => {
     await using silent = await tcpPeer();
-    expect((await ask(silent.port, { version: "2" })).outcome.reason).toBe("handshake-timeout");
+    const attempt = await ask(silent.port, { version: "2" }, false, worldOf(), 300);
+    expect(attempt.outcome.reason).toBe("handshake-timeout");
     await using resetting = await tcpPeer((socket) => socket.once("data", () => socket.resetAndDestroy()));
     expect((await ask(resetting.port, { version: "2" })).outcome.reason).toBe("reset");
   });
