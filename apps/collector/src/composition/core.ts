@@ -12,7 +12,7 @@ import { pruneBeforeMs } from "../retention/retention.ts";
 import type { Store } from "../store/store.ts";
 import { BacklogLimiter } from "../streams/backlog-limiter.ts";
 import { Ingest } from "../streams/ingest.ts";
-import { Turns } from "../streams/turns.ts";
+import { NodeScheduler } from "../streams/node-scheduler.ts";
 import { assembleJudging, type JudgingAssembly } from "./judging-parts.ts";
 import { openOwnStore, type StoreActivity } from "./open-own-store.ts";
 import type { World } from "./world.ts";
@@ -49,12 +49,12 @@ export async function openCore(config: Config, world: World): Promise<Core> {
   const backlog = new BacklogLimiter(() => store.load());
   activity.on("settled", () => backlog.review());
   const fleet = new Fleet(requirements, { onOverflow: (what) => selfMetrics.overflows.inc({ what }), quotaBytes });
-  const turns = new Turns(clock);
-  const judged = assembleJudging({ fleet, store, turns, clock, log, selfMetrics, areProven });
+  const scheduler = new NodeScheduler(clock);
+  const judged = assembleJudging({ fleet, store, scheduler, clock, log, selfMetrics, areProven });
   const { access } = identity;
   const { judging } = judged;
   const { maxStreams } = config;
-  const ingest = new Ingest({ fleet, judging, store, selfMetrics, backlog, turns, clock, access, maxStreams });
+  const ingest = new Ingest({ fleet, judging, store, selfMetrics, backlog, scheduler, clock, access, maxStreams });
   exportGauges(selfMetrics.registry, {
     streams: () => ingest.streams.size,
     storePending: () => store.pending(),

@@ -11,7 +11,7 @@ import { FleetIssuers } from "../judging/fleet-issuer.ts";
 import { JudgementContexts } from "../judging/judgement-context.ts";
 import { Judging, type JudgingEvents } from "../judging/judging.ts";
 import type { Store } from "../store/store.ts";
-import type { Turns } from "../streams/turns.ts";
+import type { NodeScheduler } from "../streams/node-scheduler.ts";
 
 const NS_PER_S = 1e9;
 
@@ -19,7 +19,7 @@ const NS_PER_S = 1e9;
 export interface JudgingSources {
   readonly fleet: Fleet;
   readonly store: Store;
-  readonly turns: Turns;
+  readonly scheduler: NodeScheduler;
   readonly clock: Clock;
   readonly log: Logger;
   readonly selfMetrics: SelfMetrics;
@@ -36,12 +36,12 @@ export interface JudgingAssembly {
 
 /** Puts it together. A witness's report has the nodes judged that it affects. */
 export function assembleJudging(sources: JudgingSources): JudgingAssembly {
-  const { fleet, store, turns, clock, log, selfMetrics, areProven } = sources;
+  const { fleet, store, scheduler, clock, log, selfMetrics, areProven } = sources;
   const witnesses = new Witnesses({ clock, nodes: fleet.nodes, areProven });
   const issuers = new FleetIssuers();
   const contexts = new JudgementContexts({ witnesses, issuers, interception: loadInterception() });
   const events = judgingEvents(selfMetrics, log);
-  const judging = new Judging({ fleet, store, turns, clock, contexts, issuers, events });
+  const judging = new Judging({ fleet, store, scheduler, clock, contexts, issuers, events });
   const affected = new AffectedNodes((node) => witnesses.viewOf(node));
   const onReport = () => {
     for (const node of affected.take(fleet.nodes.values(), clock.wallMs())) judging.touch(node);

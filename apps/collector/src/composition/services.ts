@@ -3,8 +3,8 @@ import { addService, createRpcServer, type OnDefect, type RpcOverflow, type Secu
 import { queryPb, reportPb, witnessPb } from "@lifeline/wire";
 import type { Config } from "../config/config.ts";
 import { createIdentityServices } from "../identity/identity.ts";
+import { queueQueries } from "../query/query-queue.ts";
 import { createQuery } from "../query/query-service.ts";
-import { inTurns } from "../query/query-turns.ts";
 import type { Core } from "./core.ts";
 import type { World } from "./world.ts";
 
@@ -36,5 +36,5 @@ export function createServers(core: Core, config: Config, { clock, log }: World)
 
 function queriesOf({ fleet, judging, store, requirements }: Core, config: Config, clock: World["clock"]) {
   const catalogueVersion = requirements.catalogue.version;
-  return inTurns(createQuery({ fleet, judging, store, clock, catalogueVersion, retention: config }));
+  return queueQueries(createQuery({ fleet, judging, store, clock, catalogueVersion, retention: config }));
 }

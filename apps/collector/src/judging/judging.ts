@@ -3,7 +3,7 @@
  *
  * 1. A node is judged soon after its windows changed, once for all that arrived together. The tick judges it when a target goes stale or
  *    its plan changed: silence, too, turns a verdict (M4).
- * 2. Nodes take turns (turns.ts). One node is judged no more often than keeps it at {@link JUDGE_SHARE} of the main thread: what changes
+ * 2. Nodes take turns (node-scheduler.ts). One node is judged no more often than keeps it at {@link JUDGE_SHARE} of the main thread: what changes
  *    meanwhile is judged once.
  * 3. Verdicts and incidents are written when they change. What the store refuses is written again at the next tick (write-behind.ts).
  */
@@ -12,7 +12,7 @@ import type { Window } from "@lifeline/window";
 import type { Fleet } from "../fleet/fleet.ts";
 import { type Node, nodeNowMs } from "../fleet/node.ts";
 import type { Store } from "../store/store.ts";
-import type { Turns } from "../streams/turns.ts";
+import type { NodeScheduler } from "../streams/node-scheduler.ts";
 import type { FleetIssuers } from "./fleet-issuer.ts";
 import type { JudgementContexts } from "./judgement-context.ts";
 import { LateJudging } from "./late-judging.ts";
@@ -43,7 +43,7 @@ export interface JudgingEvents {
 export interface JudgingParts {
   readonly fleet: Pick<Fleet, "nodes">;
   readonly store: Pick<Store, "submit">;
-  readonly turns: Pick<Turns, "run">;
+  readonly scheduler: Pick<NodeScheduler, "run">;
   readonly clock: Clock;
   readonly contexts: JudgementContexts;
   readonly issuers: Pick<FleetIssuers, "observe">;
@@ -149,12 +149,12 @@ export class Judging {
   }
 
   #settle(): void {
-    const { clock, turns } = this.#parts;
+    const { clock, scheduler } = this.#parts;
     const nowNs = clock.monotonicNs();
     for (const node of this.#dirty) {
       if (this.#queued.has(node) || (this.#restedAtNs.get(node) ?? 0) > nowNs) continue;
       this.#queued.add(node);
-      void turns.run("judging", node, () => this.#judgeInTurn(node));
+      void scheduler.run("judging", node, () => this.#judgeInTurn(node));
     }
     this.#settling = this.#dirty.size > 0 ? clock.after(SETTLE_MS, () => this.#settle()) : undefined;
   }

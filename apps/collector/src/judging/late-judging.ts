@@ -5,14 +5,14 @@
  *    sends both in turns.
  * 2. A backlog begins with the incidents that were open when the node connected again. When no more late reports arrive, incidents that
  *    are still open are compared with the live rows.
- * 3. A report is acknowledged after its turn (turns.ts), so that no more of them wait than are on their way.
+ * 3. A report is acknowledged after its turn (node-scheduler.ts), so that no more of them wait than are on their way.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import { advanceIncidents, type Incident, type IncidentStep } from "@lifeline/verdict";
 import { WINDOW_MS, type Window } from "@lifeline/window";
 import { type Node, nodeNowMs } from "../fleet/node.ts";
 import { applyNodeEvent } from "../fleet/node-state.ts";
-import type { Turns } from "../streams/turns.ts";
+import type { NodeScheduler } from "../streams/node-scheduler.ts";
 import type { JudgementContexts } from "./judgement-context.ts";
 import { isSameIncident, LateBacklog, latestEndMs } from "./late-backlog.ts";
 import type { IncidentEvents } from "./live-judging.ts";
@@ -29,7 +29,7 @@ export function isLate(windows: readonly Window[], nowMs: number): boolean {
 /** What late judging needs. */
 export interface LateJudgingParts {
   readonly clock: Clock;
-  readonly turns: Pick<Turns, "run">;
+  readonly scheduler: Pick<NodeScheduler, "run">;
   readonly contexts: Pick<JudgementContexts, "past">;
   readonly writeBehind: WriteBehind;
   readonly events: IncidentEvents;
@@ -53,10 +53,10 @@ export class LateJudging {
 
   /** Judges windows of the past when the node's turn comes; resolves then. */
   add(node: Node, windows: readonly Window[]): Promise<void> {
-    const { clock, turns } = this.#parts;
+    const { clock, scheduler } = this.#parts;
     const backlog = this.#backlogs.get(node) ?? this.#open(node);
     backlog.waiting += 1;
-    return turns.run("judging", node, () => {
+    return scheduler.run("judging", node, () => {
       backlog.waiting -= 1;
       backlog.lastNs = clock.monotonicNs();
       this.#judge(node, backlog, windows);

@@ -9,8 +9,8 @@ import { catalogueOf, requirementRow } from "../testing/deployment-fixture.ts";
 import { BOOT } from "../testing/node-fixture.ts";
 import { reportBytes } from "../testing/report-fixture.ts";
 import { BacklogLimiter } from "./backlog-limiter.ts";
+import { NodeScheduler } from "./node-scheduler.ts";
 import { ReportPipeline } from "./report-pipeline.ts";
-import { Turns } from "./turns.ts";
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -49,7 +49,7 @@ function pipelineBefore(store: Pick<Store, "room">) {
     store: { ...store, submit } as unknown as Store,
     selfMetrics,
     backlog: new BacklogLimiter(() => 0),
-    turns: new Turns(clock),
+    scheduler: new NodeScheduler(clock),
     clock,
   };
   const acked: bigint[] = [];

@@ -9,8 +9,8 @@ import { SeriesBudget } from "../fleet/series-budget.ts";
 import { BOOT } from "../testing/node-fixture.ts";
 import { reportBytes } from "../testing/report-fixture.ts";
 import { BacklogLimiter } from "./backlog-limiter.ts";
+import { NodeScheduler } from "./node-scheduler.ts";
 import { type PipelineParts, ReportPipeline } from "./report-pipeline.ts";
-import { Turns } from "./turns.ts";
 
 /** Counters by name that nobody exports. */
 function countersOf() {
@@ -44,7 +44,7 @@ function pipelineFixture() {
     store,
     backlog,
     selfMetrics: vitals,
-    turns: new Turns(clock),
+    scheduler: new NodeScheduler(clock),
     judging: { touch() {}, judgeLate: async () => {} },
   } as unknown as PipelineParts;
   const acked: number[] = [];

@@ -4,7 +4,7 @@
  * 1. A report is acknowledged after it is durable, never before (U1). What the store cannot take ends the stream; nothing is lost.
  * 2. A node over its quota is not read until it is within it; its agent is informed that its reports are held back. Late reports are set
  *    aside a little before that, so that live ones of the same stream go on (late-reports.ts).
- * 3. Decoding and counting a report is work that nodes take turns at (turns.ts). The next report is read when this one has been decoded.
+ * 3. Decoding and counting a report is work that nodes take turns at (node-scheduler.ts). The next report is read when this one has been decoded.
  * 4. Few reports have no answer at a time (in-flight-reports.ts).
  */
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
@@ -94,7 +94,7 @@ export class ReportPipeline {
   }
 
   #open({ node, envelope, atMs }: Arrival): Promise<ReportVerdict> {
-    return this.#parts.turns.run("report", node, () => admitReport(envelope, atMs));
+    return this.#parts.scheduler.run("report", node, () => admitReport(envelope, atMs));
   }
 
   async #answer(arrival: Arrival, verdict: ReportVerdict): Promise<void> {

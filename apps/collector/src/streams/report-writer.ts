@@ -10,11 +10,11 @@ import { isLate } from "../judging/late-judging.ts";
 import type { IndexedWindow } from "../store/record.ts";
 import type { Store } from "../store/store.ts";
 import type { Acknowledger } from "./acknowledger.ts";
+import type { NodeScheduler } from "./node-scheduler.ts";
 import type { Notifier } from "./notifier.ts";
 import { spendIndex } from "./quota.ts";
 import type { AdmittedReport } from "./report-admission.ts";
 import { unavailable } from "./store-answer.ts";
-import type { Turns } from "./turns.ts";
 
 /** A report with when and from which node it arrived. */
 export interface Arrival {
@@ -28,7 +28,7 @@ export interface WriterParts {
   readonly judging: Pick<Judging, "touch" | "judgeLate">;
   readonly store: Store;
   readonly selfMetrics: SelfMetrics;
-  readonly turns: Turns;
+  readonly scheduler: NodeScheduler;
   readonly clock: Clock;
 }
 
@@ -83,10 +83,10 @@ export class ReportWriter {
   }
 
   async #take({ node, atMs }: Arrival, report: Report): Promise<void> {
-    const { judging, turns } = this.#parts;
+    const { judging, scheduler } = this.#parts;
     applyNodeEvent(node, { kind: "report-stored", receivedAtMs: atMs });
     const taken = { kind: "report-taken", report, receivedAtMs: atMs, isCounted: true } as const;
-    await turns.run("report", node, () => applyNodeEvent(node, taken));
+    await scheduler.run("report", node, () => applyNodeEvent(node, taken));
     judging.touch(node);
   }
 }

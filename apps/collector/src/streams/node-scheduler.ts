@@ -1,25 +1,34 @@
 /**
- * Who has the main thread when it is wanted by many: work for nodes runs in turns, in slices between which the event loop goes round.
+ * Shares the main thread among nodes: their work runs in turns, and the event loop runs between slices of it.
  *
- * 1. A node's work of one kind keeps its order. Between nodes, whoever has used least of late goes first (fair-queue.ts).
- * 2. What a node's work takes is measured, and is part of its quota.
- * 3. One piece of work is not divided: it is what one report, or one judgement of one node, takes.
+ * 1. A node's work of one kind keeps its order. Among nodes, the one that has used least time recently goes first
+ *    (fair-queue.ts).
+ * 2. The time that a node's work takes is measured and charged to its quota.
+ * 3. One piece of work is one report, or one judgement of one node. It is not divided.
+ *
+ * rpc's RateLimitedScheduler is another one: it limits the rate of work that connections cause, before their node is
+ * known.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import type { Node } from "../fleet/node.ts";
 import { FairQueue } from "./fair-queue.ts";
 import { spendTime } from "./quota.ts";
 
-/** What is so little that nobody need wait for it, ns: opening and counting twenty reports of 96 windows, at 0.7 ms each. */
+/**
+ * Use of time that does not change the order, ns: opening and counting twenty reports of 96 windows, at 0.7 ms each.
+ */
 const LITTLE_NS = 16 * NS_PER_MS;
 
-/** How long the event loop waits at most for more than one piece of work, ms: an acknowledgement goes round it a few times. */
+/**
+ * How long several pieces of work may run before the event loop does, ms. An acknowledgement needs a few rounds of the
+ * loop.
+ */
 const SLICE_MS = 5;
 
 /** Whose work it is. */
 export type Owner = Pick<Node, "nodeId" | "quota">;
 
-/** What is done: a report waits for its acknowledgement, whatever judging its node has taken. */
+/** Kinds of work. Each has its own order, so that judging a node does not delay its reports. */
 export type WorkKind = "report" | "judging";
 
 interface Work {
@@ -27,8 +36,8 @@ interface Work {
   readonly run: () => void;
 }
 
-/** The main thread's time, shared among nodes. */
-export class Turns {
+/** See the head of this file. */
+export class NodeScheduler {
   readonly #clock: Pick<Clock, "monotonicNs">;
   readonly #waiting: FairQueue<Work>;
   #isRunning = false;
@@ -43,7 +52,9 @@ export class Turns {
     return this.#waiting.size;
   }
 
-  /** Runs `work` when the turn of such work of the node comes; resolves with what it gives, rejects with what it throws. */
+  /**
+   * Runs `work` when the turn of such work of the node comes; resolves with what it gives, rejects with what it throws.
+   */
   run<T>(kind: WorkKind, owner: Owner, work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const run = () => {

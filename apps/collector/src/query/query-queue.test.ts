@@ -1,6 +1,6 @@
 import { type CallContext, RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
-import { inTurns } from "./query-turns.ts";
+import { queueQueries } from "./query-queue.ts";
 
 /** A service that notes what it is asked, and how often the event loop had gone round by then. */
 function noting() {
@@ -12,7 +12,7 @@ function noting() {
     if (!isOver) setImmediate(count);
   };
   setImmediate(count);
-  const service = inTurns({
+  const service = queueQueries({
     async ask(what: string, _: CallContext) {
       asked.push([what, rounds]);
       if (what === "bad") throw new TypeError("bad");

@@ -1,32 +1,32 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { manualClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
+import { NodeScheduler, type Owner, type WorkKind } from "./node-scheduler.ts";
 import { createQuota } from "./quota.ts";
 import { TIME_RATE } from "./quota-limits.ts";
-import { type Owner, Turns, type WorkKind } from "./turns.ts";
 
 /** Nodes whose work takes as long as it is told to, by a clock that nothing else moves; and what was done, in order. */
 function site() {
   const clock = manualClock(0);
-  const turns = new Turns(clock);
+  const scheduler = new NodeScheduler(clock);
   const done: string[] = [];
   const owner = (nodeId: string): Owner => ({ nodeId, quota: createQuota() });
   const work = (of: Owner, takesMs: number, kind: WorkKind = "report") =>
-    turns.run(kind, of, () => {
+    scheduler.run(kind, of, () => {
       clock.advance(takesMs);
       done.push(of.nodeId);
       return takesMs;
     });
-  return { turns, done, owner, work };
+  return { scheduler, done, owner, work };
 }
 
 describe("turns at the main thread", () => {
   it("give what the work gives, or throws, and charge the time it took to the node", async () => {
-    const { turns, owner, work } = site();
+    const { scheduler, owner, work } = site();
     const node = owner("n1");
     expect(await work(node, 30)).toBe(30);
     await expect(
-      turns.run("report", node, () => {
+      scheduler.run("report", node, () => {
         throw new RangeError("no");
       }),
     ).rejects.toBeInstanceOf(RangeError);

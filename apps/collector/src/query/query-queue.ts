@@ -1,14 +1,16 @@
-/** Queries begin one after the other, and the event loop goes round between two, so reports wait for one query and not for all that have come. */
+/**
+ * Starts queries one after the other. The event loop runs between two, so reports wait for one query and not for all.
+ */
 import { setImmediate as loopRound } from "node:timers/promises";
 import { type CallContext, RpcError, RpcStatus } from "@lifeline/rpc";
 
 type Query<Request, Response> = (request: Request, context: CallContext) => Promise<Response>;
 
 /**
- * The service with each query waiting for its turn, in the order in which they came. One whose caller has gone meanwhile is not begun. Those
- * that wait are bounded by the streams of the connections under one name.
+ * Wraps a service so that its queries start in the order of their arrival. A query whose caller has disconnected is not
+ * started. The number of waiting queries is bounded by the streams of the connections of one name.
  */
-export function inTurns<Service extends object>(service: Service): Service {
+export function queueQueries<Service extends object>(service: Service): Service {
   let last: Promise<unknown> = Promise.resolve();
   const inTurn =
     <Request, Response>(query: Query<Request, Response>): Query<Request, Response> =>
