@@ -25,7 +25,7 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
-/** For everybody to read: whoever waits for the collector may be another user. */
+/** Readable by everybody, because another user may wait for the collector. */
 const READY_MODE = 0o644;
 
 function writeReady(path: string, { grpcPort, httpPort }: Collector): Promise<void> {
@@ -43,7 +43,7 @@ async function main(config: Config): Promise<void> {
   };
   process.once("SIGTERM", () => stop("SIGTERM"));
   process.once("SIGINT", () => stop("SIGINT"));
-  // Started by another process with a channel to it: when that one is gone, this one has nobody to work for.
+  // The process that started this one with a channel has ended.
   process.once("disconnect", () => stop("disconnect"));
   if (config.readyFile !== undefined) await writeReady(config.readyFile, collector);
   log.info({ grpcPort, httpPort, pid: process.pid }, "the collector serves");

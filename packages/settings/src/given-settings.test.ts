@@ -145,6 +145,43 @@ describe("settings", () => {
     expect(problems.join()).not.toContain("hush");
   });
 
+  it.each([
+    ["an unknown key", "addres: a:1", "unknown-key named.yaml: addres: got an unknown key, want one of KEYS"],
+    ["an unknown inner key", "tls: {key: k}", "unknown-key named.yaml: tls.key: got an unknown key, want one of KEYS"],
+    [
+      "a dot for a mapping",
+      '"tls.keyFile": k',
+      "unknown-key named.yaml: tls.keyFile: got an unknown key, want one of KEYS",
+    ],
+    [
+      "a key of every object",
+      "constructor: k",
+      "unknown-key named.yaml: constructor: got an unknown key, want one of KEYS",
+    ],
+    [
+      "text for a mapping",
+      "tls: k",
+      'bad-value named.yaml: tls: got "k", want a mapping with some of certFile, keyFile',
+    ],
+    [
+      "nothing in a mapping",
+      "tls: {}",
+      "bad-value named.yaml: tls: got a mapping, want a mapping with some of certFile, keyFile",
+    ],
+    [
+      "nothing for text",
+      "address:",
+      "bad-value named.yaml: address: got null, want host:port with a port from 1 to 65535, IPv6 in brackets",
+    ],
+    ["a text for the file", "hush", "bad-value named.yaml: got a string, want a mapping of settings"],
+    ["too long a file", `#${" ".repeat(65_536)}`, "too-large named.yaml: got 65537 characters, want at most 65536"],
+  ])("are refused in a file for %s", (_, text, problem) => {
+    write(file, text);
+    expect(refusal(["--config", file, ...(text.startsWith("address") ? [] : ADDRESS)])).toEqual([
+      problem.replace("KEYS", Object.keys(SETTINGS).join(", ")),
+    ]);
+  });
+
   it("leave variables of the command line, of Kubernetes's services and of others alone", () => {
     const environment = {
       LIFELINE_TOKEN: "t",

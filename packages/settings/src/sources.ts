@@ -114,15 +114,17 @@ export function addFile(program: Program, file: string, text: string, all: AllGi
     } else if (inner.length > 0 && !Object.hasOwn(program.settings, key)) {
       const want = `a mapping with some of ${inner.join(", ")}`;
       all.problems.push(problem("bad-value", `${file}: ${key}`, shownValue(value), want));
-    } else add(key, value);
+    } else if (key.includes(".")) unknown(key);
+    else add(key, value);
   }
 
   function add(key: string, value: unknown): void {
     const setting = Object.hasOwn(program.settings, key) ? program.settings[key] : undefined;
-    if (setting !== undefined) {
-      all.given.set(key, { source: file, value: setting.type.isPath === true ? beside(file, value) : value });
-      return;
-    }
+    if (setting === undefined) unknown(key);
+    else all.given.set(key, { source: file, value: setting.type.isPath === true ? beside(file, value) : value });
+  }
+
+  function unknown(key: string): void {
     const want = `one of ${Object.keys(program.settings).join(", ")}`;
     all.problems.push(problem("unknown-key", `${file}: ${key}`, "an unknown key", want));
   }

@@ -56,7 +56,7 @@ beforeAll(async () => {
   collectors.push(open);
   await bringReport(open, "n1", systemClock);
   const used = await exportedOnce(open, (all) => (all.get("lifeline_requirement_verdict")?.size ?? 0) > 0, systemClock);
-  const identity = { names: ["localhost"], authority: undefined, nodeCertificateHours: 24 };
+  const identity = { names: ["localhost"], ca: undefined, nodeCertificateHours: 24 };
   const guarded = { ...config, identity, dataDir: join(directory, "guarded") };
   const enrolling = await startQuietly(guarded, systemClock);
   collectors.push(enrolling);

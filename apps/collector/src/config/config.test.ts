@@ -234,7 +234,7 @@ describe("the collector's settings", () => {
     const yaml = `${GOOD}listen: "0.0.0.0:9470"\nidentity: {names: [collector.example, "192.0.2.1"]}`;
     expect(load(yaml).identity).toEqual({
       names: ["collector.example", "192.0.2.1"],
-      authority: undefined,
+      ca: undefined,
       nodeCertificateHours: 24,
     });
     expect(load(GOOD, [], { LIFELINE_IDENTITY_NAMES: "a.example,::1" }).identity?.names).toEqual(["a.example", "::1"]);

@@ -114,7 +114,7 @@ export interface IdentitySettings {
   /** At least one. */
   readonly names: readonly string[];
   /** Undefined: the collector's own, kept in its data directory. */
-  readonly authority: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly ca: { readonly certFile: string; readonly keyFile: string } | undefined;
   readonly nodeCertificateHours: number;
 }
 
@@ -180,8 +180,8 @@ function identityOf(given: Given): IdentitySettings | undefined {
   given.needs("identity.caCertFile", ["identity.caKeyFile"]);
   given.needs("identity.caKeyFile", ["identity.caCertFile"]);
   if (names === undefined) return undefined;
-  const authority = certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
-  return { names, authority, nodeCertificateHours: given.values["identity.nodeCertificateHours"] };
+  const ca = certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
+  return { names, ca, nodeCertificateHours: given.values["identity.nodeCertificateHours"] };
 }
 
 /** Coarser roll-ups stay at least as long as finer ones, because they are what is left when the finer have gone. */

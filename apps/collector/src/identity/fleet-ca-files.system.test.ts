@@ -28,7 +28,7 @@ beforeEach(() => {
 afterEach(() => house.close());
 
 const DAY_MS = 24 * 3_600_000;
-const ISSUING = { identity: { names: ["127.0.0.1"], authority: undefined, nodeCertificateHours: 24 } };
+const ISSUING = { identity: { names: ["127.0.0.1"], ca: undefined, nodeCertificateHours: 24 } };
 const data = (name = "") => join(house.directory, "data", name);
 
 /** The database of a collector that has enrolled a node. */
@@ -90,7 +90,7 @@ describe("the end of the fleet CA", () => {
     const pems = await createFleetCa({ commonName: "own", nowMs: systemClock.wallMs(), lifetimeMs, randomBytes });
     writeFileSync(files.certFile, pems.certPem);
     writeFileSync(files.keyFile, pems.keyPem);
-    return { identity: { ...ISSUING.identity, authority: files } };
+    return { identity: { ...ISSUING.identity, ca: files } };
   }
 
   it("is warned of below ninety days, and is a metric always", async () => {

@@ -51,7 +51,7 @@ afterEach(async () => {
 const ADMIN_TOKEN = randomBytes(32).toString("base64url");
 const READER_TOKEN = randomBytes(32).toString("base64url");
 const ENVIRONMENT = { LIFELINE_ADMIN_TOKEN: ADMIN_TOKEN, LIFELINE_READER_TOKEN: READER_TOKEN };
-const ISSUING = { identity: { names: ["127.0.0.1"], authority: undefined, nodeCertificateHours: 24 } };
+const ISSUING = { identity: { names: ["127.0.0.1"], ca: undefined, nodeCertificateHours: 24 } };
 const OPTIONS = { timeoutMs: 5_000 };
 const DAY_MS = 24 * 3_600_000;
 
@@ -301,7 +301,7 @@ describe("enrolment", () => {
     const keyFile = join(house.directory, "own.key");
     writeFileSync(certFile, pems.certPem);
     writeFileSync(keyFile, pems.keyPem);
-    const identity = { ...ISSUING.identity, authority: { certFile, keyFile } };
+    const identity = { ...ISSUING.identity, ca: { certFile, keyFile } };
     const { collector, caPem, der, token, enrol } = await fleet({ identity });
     expect(fingerprintOf(der)).toBe(brought.fingerprint);
     expect((await speak(collector, clientOf(caPem, await enrol(await token(), "n1")), "n1")).first).toBe("let in");

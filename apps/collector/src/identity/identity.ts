@@ -41,7 +41,7 @@ export interface IdentityWorld {
 export async function readCredentials(config: Config, world: IdentityWorld) {
   const { clock, log, environment } = world;
   const { identity, tls } = config;
-  const ca = identity && (await openOrCreateFleetCa(config.dataDir, identity.authority, clock.wallMs(), log));
+  const ca = identity && (await openOrCreateFleetCa(config.dataDir, identity.ca, clock.wallMs(), log));
   const certificates =
     ca !== undefined && identity !== undefined
       ? await issuedCertificates(ca, identity.names, world)
