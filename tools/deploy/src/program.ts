@@ -1,7 +1,8 @@
 /** The flags and variables of a program, from its own `--help`. */
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
-import { ROOT } from "./repository.ts";
+import { AGENT_PROGRAM } from "@lifeline/agent";
+import { COLLECTOR_PROGRAM } from "@lifeline/collector";
+import { REFLECTOR_PROGRAM } from "@lifeline/reflector";
+import { helpText } from "@lifeline/settings";
 
 /** The programs that deployments start. */
 export type ProgramName = "collector" | "agent" | "reflector";
@@ -14,10 +15,11 @@ export interface ProgramSettings {
   readonly variables: ReadonlySet<string>;
 }
 
-/** Runs the `--help` of a program, from its source. Throws when it fails. */
+const PROGRAMS = { agent: AGENT_PROGRAM, collector: COLLECTOR_PROGRAM, reflector: REFLECTOR_PROGRAM } as const;
+
+/** The settings of a program, from its `--help`. */
 export function settingsOf(name: ProgramName): ProgramSettings {
-  const main = join(ROOT, "apps", name, "src/main.ts");
-  const help = execFileSync(process.execPath, ["--conditions=lifeline:source", main, "--help"], { encoding: "utf8" });
+  const help = helpText(PROGRAMS[name]);
   const words = (pattern: RegExp) => new Set(help.match(pattern) ?? []);
   return { flags: words(/(?<![\w-])--[a-z][a-z-]*/g), variables: words(/\bLIFELINE_[A-Z_]+\b/g) };
 }

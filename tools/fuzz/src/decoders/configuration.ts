@@ -25,7 +25,7 @@ const AGENT_TEXTS = [
 /** A file that says the same, every default written out. */
 function agentFile({ plan, ...config }: AgentConfig): string {
   const file = plan.kind === "collector" ? "collector" : { file: plan.path };
-  return JSON.stringify({ ...config, plan: file, allowPlaintext: true });
+  return JSON.stringify({ ...config, plan: file });
 }
 
 const drawAgent = (random: Random) => drawDocument(random, AGENT_TREES, AGENT_TEXTS);
