@@ -9,7 +9,7 @@ import { nativeModule } from "./native-module.ts";
 
 const AGENT = "apps/agent/src/main.ts";
 
-/** Every byte of it stays in a node's memory: well above what it is, well below what one careless import adds. */
+/** The bundle stays in a node's memory. The limit is above its size, and below its size with one careless import. */
 const SIZE_MAX_BYTES = 850_000;
 
 let folder = "";
@@ -29,7 +29,7 @@ describe("the agent's bundle", () => {
     expect(Buffer.from((await bundleProgram(AGENT)).code).equals(bundle.code)).toBe(true);
   });
 
-  it("asks for nothing but Node's own modules and koffi's native part", () => {
+  it("loads only Node's own modules and koffi's native part", () => {
     const text = new TextDecoder().decode(bundle.code);
     expect(bundle.usesNative).toBe(true);
     expect(bundle.packageFolders.some((path) => path.endsWith("/@grpc/grpc-js"))).toBe(true);
@@ -68,18 +68,18 @@ describe.runIf(nativeModule() !== undefined)("koffi's native part", () => {
     expect(loaded).toBe("loaded\n");
   });
 
-  it("is not asked for by a program that measures nothing", async () => {
+  it("is not loaded by a program that does not probe", async () => {
     expect((await bundleProgram("apps/collector/src/main.ts")).usesNative).toBe(false);
   });
 });
 
-it("leaves gRPC out of the store's thread, which opens reports and speaks to nobody", async () => {
+it("the bundle of the store's thread has no gRPC", async () => {
   const { inputs } = await bundleProgram("apps/collector/src/store/store-worker.ts");
   expect(inputs.some(({ path }) => path.includes("wire/src/report-codec"))).toBe(true);
   expect(inputs.filter(({ path }) => path.includes("grpc"))).toEqual([]);
 });
 
-it("says which file is missing", async () => {
+it("the error names a missing file", async () => {
   await expect(bundleProgram("apps/none.ts")).rejects.toMatchObject({
     code: "bundle",
     message: expect.stringContaining("apps/none.ts"),

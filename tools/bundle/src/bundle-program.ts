@@ -1,14 +1,14 @@
 /**
- * A program of apps/ as one file, from its sources, for Node 24: what images hold, and what is measured.
+ * A program of apps/ as one file, bundled from its sources for Node 24. Images hold this file, and benchmarks measure it.
  *
- * 1. The same sources give the same bytes: no time, no path of this machine.
- * 2. koffi's native part alone stays outside, as a file beside the bundle: see {@link NATIVE_FILE}.
+ * 1. The same sources give the same bytes: no time and no path of this machine is in them.
+ * 2. Only koffi's native part stays outside, as a file beside the bundle: see {@link NATIVE_FILE}.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Metafile, Plugin } from "esbuild";
 
-/** A file of the sources, and what of it is in the bundle. */
+/** A source file, and its size in the bundle. */
 export interface BundleInput {
   /** From the root of the tree. */
   readonly path: string;
@@ -17,29 +17,29 @@ export interface BundleInput {
 
 export interface Bundle {
   readonly code: Uint8Array;
-  /** Largest first; without what was dropped whole. */
+  /** Largest first; without files of which nothing is in the bundle. */
   readonly inputs: readonly BundleInput[];
-  /** Folders of the npm packages in it, sorted, from the root of the tree. */
+  /** Directories of the npm packages in it, sorted, from the root of the tree. */
   readonly packageFolders: readonly string[];
-  /** Whether it asks for {@link NATIVE_FILE}. */
+  /** Whether it loads {@link NATIVE_FILE}. */
   readonly usesNative: boolean;
 }
 
-/** Why there is no bundle: esbuild failed, and named file and line; or koffi would have been left out although it is asked for. */
+/** Why there is no bundle: esbuild failed, and names file and line; or a file loads koffi in a way that the plugin cannot bundle. */
 export class BundleError extends Error {
   readonly code = "bundle";
 }
 
-/** The file, beside the bundle, that koffi's native part lies in. */
+/** koffi's native part, in the directory of the bundle. */
 export const NATIVE_FILE = "koffi.node";
 
 /** The root of the tree; `src` and `dist` are equally deep. */
 const ROOT = join(import.meta.dirname, "../../..");
 
-/** grpc-js loads it only to serve channelz or ORCA, which nobody asks of Lifeline: 0.4 MB that would never run. */
+/** grpc-js loads it only to serve channelz or ORCA, which Lifeline does not: 0.4 MB that would never run. */
 const NEVER_REACHED = ["@grpc/proto-loader"];
 
-/** What CommonJS code within the bundle may ask for (esbuild issue 1921). */
+/** Globals that CommonJS code in the bundle needs (esbuild issue 1921). */
 const BANNER = [
   'import { createRequire as lifelineCreateRequire } from "node:module";',
   "const require = lifelineCreateRequire(import.meta.url);",
@@ -48,11 +48,11 @@ const BANNER = [
 ].join("\n");
 
 /**
- * Bundles `entry`, a path from the root of the tree; `isSmall`: without white space, and with short names for what is local. Functions and
- * classes keep theirs, so that errors and stack traces can be read. Rejects with a BundleError.
+ * Bundles `entry`, a path from the root of the tree. `isSmall` removes white space and shortens local names, except those of functions and
+ * classes, which errors and stack traces show. Rejects with a BundleError.
  */
 export async function bundleProgram(entry: string, isSmall = true): Promise<Bundle> {
-  // Only now: who asks how a program is started does not pay for it.
+  // Imported here, because most users of this package only read how Node is started.
   const { build } = await import("esbuild");
   const result = await build({
     absWorkingDir: ROOT,
@@ -68,7 +68,7 @@ export async function bundleProgram(entry: string, isSmall = true): Promise<Bund
     banner: { js: BANNER },
     minify: isSmall,
     keepNames: true,
-    // A defect that Node tells by its line shows this much of it, characters, and not the whole program.
+    // Node prints the line of an uncaught error: this keeps it short, characters.
     ...(isSmall ? { lineLimit: 500 } : {}),
     legalComments: "none",
     logLevel: "silent",
@@ -78,18 +78,18 @@ export async function bundleProgram(entry: string, isSmall = true): Promise<Bund
   });
   const [file] = result.outputFiles;
   if (file === undefined) throw new BundleError(`${entry}: esbuild gave no file`);
-  if (file.text.includes(ASKS_FOR_KOFFI))
-    throw new BundleError(`${entry}: asks for koffi at a place that the plugin does not know`);
+  if (file.text.includes(LOADS_KOFFI))
+    throw new BundleError(`${entry}: loads koffi in a file that the plugin does not know`);
   const packageFolders = packageFoldersOf(result.metafile);
   const usesNative = packageFolders.some((path) => path.endsWith("/koffi"));
   return { code: file.contents, inputs: inputsOf(result.metafile), packageFolders, usesNative };
 }
 
-const ASKS_FOR_KOFFI = 'createRequire(import.meta.url)("koffi")';
+const LOADS_KOFFI = 'createRequire(import.meta.url)("koffi")';
 
 /**
- * koffi is asked for lazily, in a way that esbuild does not follow; here it is told to. Of koffi's search for its native part one place
- * is left: the file beside the bundle.
+ * The sources load koffi lazily, in a way that esbuild does not follow. This rewrites it to a require that esbuild bundles, and replaces
+ * koffi's search for its native part by the file beside the bundle.
  */
 const koffi: Plugin = {
   name: "koffi",
@@ -98,15 +98,15 @@ const koffi: Plugin = {
       { filter: /\/(?:packages\/probe\/src\/kernel|apps\/agent\/src\/process\/native-calls)\.ts$/ },
       async ({ path }) => {
         const source = await readFile(path, "utf8");
-        if (!source.includes(ASKS_FOR_KOFFI))
+        if (!source.includes(LOADS_KOFFI))
           return {
             errors: [
               {
-                text: `${path} does not ask for koffi by ${ASKS_FOR_KOFFI} any more: an image would go without what the kernel tells`,
+                text: `${path} does not load koffi by ${LOADS_KOFFI}, so the plugin cannot bundle it; change the plugin`,
               },
             ],
           };
-        return { contents: source.replace(ASKS_FOR_KOFFI, 'require("koffi")'), loader: "ts" };
+        return { contents: source.replace(LOADS_KOFFI, 'require("koffi")'), loader: "ts" };
       },
     );
     onResolve({ filter: /\/static\.cjs$/ }, ({ importer }) =>

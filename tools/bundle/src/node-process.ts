@@ -1,4 +1,4 @@
-/** How the programs' Node is started by images, units, `npm start`, the lab, and where its memory is measured. BUDGETS.md says what each flag is worth. */
+/** Flags and environment of the programs' Node, for images, units, `npm start`, the lab and benchmarks. BUDGETS.md says what each flag saves. */
 
 /** Flags and environment of a program's Node. */
 export interface NodeProcess {
@@ -6,20 +6,19 @@ export interface NodeProcess {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** SIGUSR1 opens no inspector, from the first moment on; later the programs themselves see to it (guardProcess of measure). */
+/** SIGUSR1 opens no inspector. Once loaded, the programs ignore the signal themselves (guardProcess of measure). */
 const NO_INSPECTOR = "--disable-sigusr1";
 
 /**
- * MiB. The kernel sets no bound to an extension's memory, so the heap has one: well above what the agent holds at its own bounds (an index of
- * 10 MiB for the fullest spool, 4 MiB of reports in memory, one report of 4 MiB being encoded), since a heap that is full is an agent that ends.
+ * MiB. Talos limits no extension's memory, so the heap has a limit. The agent ends when the heap is full, so the limit is well above what it
+ * holds at most: an index of 10 MiB for a full spool, 4 MiB of reports in memory, and one report of 4 MiB being encoded.
  */
 const AGENT_OLD_SPACE_MAX_MIB = 96;
 
 /**
- * The agent, every MB of which stays in RAM on the node. V8 kept as small as the agent's heap is: a young generation of 1 MB, code that is
- * small before it is fast, and none of the compilers that make it fast, for what the agent does much of (handshakes, packing) is not JavaScript.
- * One malloc arena (mallopt(3)), and two libuv workers (libuv threadpool documentation): while one waits for a resolver that does not answer
- * (getaddrinfo), the spool is still written.
+ * The agent, which must use little of a node's memory. V8 has a young generation of 1 MB, prefers small code, and has no optimising compilers,
+ * because the agent's hot paths (handshakes, compression) are not JavaScript. malloc has one arena (mallopt(3)). libuv has two workers (its
+ * threadpool documentation), so that the spool is written while one waits for a resolver (getaddrinfo).
  */
 export const AGENT_NODE: NodeProcess = {
   flags: [
@@ -35,13 +34,13 @@ export const AGENT_NODE: NodeProcess = {
 };
 
 /**
- * The collector, whose heap is as large as its fleet: so no bound in MiB but a share. V8 may let the heap grow to twice what lives before it
- * collects (its own rule: to four times as much), keeps a young generation of 3 × 16 MB at most, and malloc two arenas, one for each thread at work.
+ * The collector, whose heap grows with its fleet, so that the limit is relative. V8 collects when the heap is twice what is alive (its default:
+ * four times), and has a young generation of at most 3 × 16 MB. malloc has two arenas, one for each busy thread.
  */
 export const COLLECTOR_NODE: NodeProcess = {
   flags: [NO_INSPECTOR, "--max-semi-space-size=16", "--heap-growing-percent=100"],
   environment: { MALLOC_ARENA_MAX: "2" },
 };
 
-/** The reflector and the command line: Node as it is, but for the inspector. */
+/** The reflector and the command line: Node's defaults, without the inspector. */
 export const PLAIN_NODE: NodeProcess = { flags: [NO_INSPECTOR], environment: {} };
