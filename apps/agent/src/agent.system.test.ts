@@ -175,8 +175,8 @@ describe("the agent", () => {
     const { agent, lines } = await agentOf({ collector: address });
     await until("it came a third time", () => hellos.length === 3, 20_000);
     expect(agent.planRevision()).toBe(good.revision);
-    const told = lines.find(({ msg }) => msg === "not connected");
-    expect(told).toMatchObject({
+    const line = lines.find(({ msg }) => msg === "not connected");
+    expect(line).toMatchObject({
       status: "INTERNAL",
       detail: expect.stringContaining(`${why}: got 1025 entries or more, want at most 1024`),
     });

@@ -29,7 +29,7 @@ function agent(args: readonly string[], environment: Record<string, string> = {}
 }
 
 describe("the agent's process", { timeout: 60_000 }, () => {
-  it("delivers what is open when it is told to stop, and exits 0 (U1)", async () => {
+  it("delivers open windows at SIGTERM, and exits 0 (U1)", async () => {
     const path = place();
     let attempts = 0;
     const server = createServer((socket) => {
@@ -48,7 +48,7 @@ describe("the agent's process", { timeout: 60_000 }, () => {
       LIFELINE_NODE_ID: "node-1",
     });
     await until("it is connected and measures", () => collector.hellos.length > 0 && attempts >= 3, LIMIT_MS);
-    // Node's own signal for its inspector is none of the agent's.
+    // Node would open its inspector at this signal; the agent does not.
     child.kill("SIGUSR1");
     await until("it measures on", () => attempts >= 6, LIMIT_MS);
     const begun = attempts;
@@ -77,7 +77,7 @@ describe("the agent's process", { timeout: 60_000 }, () => {
     expect(output()).toContain("stateDirectory");
   });
 
-  it("says its proxy without credentials, and no line or message holds a secret (S1)", async () => {
+  it("reports its proxy without credentials, and no line or message holds a secret (S1)", async () => {
     const path = place();
     const keyFile = join(path, "stamp.key");
     writeFileSync(keyFile, "SECRETSECRETSECRET");

@@ -31,7 +31,7 @@ const exitCode = await run(process.argv.slice(2), {
   random: () => randomInt(RANDOM_RANGE) / RANDOM_RANGE,
   host: { hostname: hostname(), openNode: openLocalNode },
   interrupt: interrupt.signal,
-  // Loaded when it is asked for: nobody else needs its sockets.
+  // Loaded only for this command: no other needs its sockets.
   async reflect(args) {
     const { reflectorProcess } = await import("@lifeline/reflector");
     return reflectorProcess(args);

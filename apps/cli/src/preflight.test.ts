@@ -28,7 +28,7 @@ async function finished<T>(run: Promise<T>, clock: ManualClock, limitMs = 60_000
   const settled = run.finally(() => {
     done = true;
   });
-  // A rejection is the caller's, once the clock stands still.
+  // The caller gets a rejection, after this loop.
   settled.catch(() => {});
   for (let passedMs = 0; !done && passedMs < limitMs; passedMs += 100) {
     await new Promise((resolve) => setImmediate(resolve));
@@ -86,7 +86,7 @@ describe("a preflight", () => {
     expect(rows[1]?.verdict).toBe("met");
   });
 
-  it("never has two attempts at one target under way: a busy tick is missed (M3)", async () => {
+  it("never has two attempts at one target in flight: a busy tick is missed (M3)", async () => {
     const clock = manualClock(0);
     let [inFlight, most, attempts] = [0, 0, 0];
     const attempt = async (target: Target) => {
@@ -102,7 +102,7 @@ describe("a preflight", () => {
     expect(attempts).toBeLessThanOrEqual(5);
   });
 
-  it("keeps the attempts under way below their bound (S2)", async () => {
+  it("keeps the attempts in flight within their bound (S2)", async () => {
     const clock = manualClock(0);
     const row = resolution.rows[0];
     const [target] = row?.kind === "targets" ? row.targets : [];
@@ -120,7 +120,7 @@ describe("a preflight", () => {
     expect(most).toBe(MAX_IN_FLIGHT);
   });
 
-  it("leaves to the collector what only it can tell, so that a host that has all it needs is met (M4)", async () => {
+  it("leaves to the collector what only it knows, so that a host with all it needs is met (M4)", async () => {
     const clock = manualClock(0);
     const checks = whole.rows.filter(({ kind }) => kind === "check");
     expect(checks.map(({ requirement }) => requirement.id)).toEqual(["node-clock", "node-unique"]);

@@ -175,7 +175,7 @@ describe("usage errors exit 2 and say what would be right", () => {
     [
       "check of two",
       ["check", "--deployment", "d.yaml", "--omni", "https://o"],
-      "error: --omni: goes not with --deployment, whose file says it\n",
+      "error: --omni: cannot be combined with --deployment; set it in the file\n",
     ],
     [
       "no seconds",

@@ -1,4 +1,4 @@
-/** Everything a command takes from outside, so that a test can be the outside. */
+/** Everything a command takes from outside, so that a test can supply it. */
 import type { Clock } from "@lifeline/measure";
 import type { LocalNode, LocalNodeOptions } from "@lifeline/prober";
 
@@ -25,7 +25,7 @@ export interface ScreenWorld {
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
-  /** Aborts when the user has had enough (Ctrl-C). */
+  /** Aborts at Ctrl-C. */
   readonly interrupt: AbortSignal;
 }
 

@@ -52,7 +52,7 @@ describe("what a node observes of itself", () => {
     [["lo"], "grpc_tunnel=true", undefined],
     [[], "", undefined],
   ] as const)(
-    "tells the gRPC tunnel by the interface, then by the argument, and knows when it does not know (M4): %j %s",
+    "finds the gRPC tunnel by the interface, then by the argument, else does not know (M4): %j %s",
     (interfaces, kernelArguments, expected) => {
       expect(observeGrpcTunnel(interfaces, kernelArguments)).toBe(expected);
     },
@@ -92,7 +92,7 @@ describe("what a node observes of itself", () => {
     expect(named("talos.events.sink=[fdae]:8090 talos.logging.kernel=tcp://192.0.2.1:1")).toBeUndefined();
   });
 
-  it("holds nothing of the join token in any fact, wherever on the command line it stands (S1)", () => {
+  it("holds nothing of the join token in any fact, wherever it is on the command line (S1)", () => {
     const token = "TOPSECRETTOKEN";
     for (const kernelArguments of [
       `siderolink.api=https://omni.example:8090?jointoken=${token}&grpc_tunnel=true talos.platform=metal`,
@@ -105,7 +105,7 @@ describe("what a node observes of itself", () => {
     }
   });
 
-  it("names the resolvers of resolv.conf, read anew each time, unless others are configured", () => {
+  it("names the resolvers of resolv.conf, read each time, unless others are configured", () => {
     const resolvConf = scratchFile("# by DHCP\nsearch example\nnameserver 192.0.2.53\n nameserver\t2001:db8::53 \n");
     expect(observeNode({}, { resolvConf }).resolvers).toEqual(["192.0.2.53", "2001:db8::53"]);
     writeFileSync(resolvConf, "nameserver 192.0.2.54\n");

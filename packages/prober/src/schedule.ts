@@ -1,7 +1,7 @@
 /**
  * When to probe: pure arithmetic over monotonic nanoseconds.
  *
- * 1. Ticks stand on a grid `phase + k × interval`. The next tick follows from the present alone, so ticks do not drift, and
+ * 1. Ticks lie on a grid `phase + k × interval`. The next tick follows from the present alone, so ticks do not drift, and
  *    ticks missed in a stall are not made up (M3).
  * 2. The phase is a hash of node and target, so a fleet that starts together spreads evenly over a cadence (P1).
  * 3. A target that needs confirmation is probed in a burst: faster, for a bounded time and a bounded share of the time (P1).
@@ -27,7 +27,7 @@ export const BURSTS_WITHIN_MS = 60_000;
 /** Bytes of the digest that make the phase: 48 bits, which a double holds exactly. */
 const PHASE_BYTES = 6;
 
-/** Where a target's grid stands on its cadence, ns from 0 to below the cadence. Depends on node and target alone. */
+/** Offset of a target's grid within its cadence, ns from 0 to below the cadence. Depends on node and target only. */
 export function phaseNs(nodeId: string, targetId: string, cadenceMs: number): number {
   const digest = createHash("sha256").update(nodeId).update("\0").update(targetId).digest();
   const share = digest.readUIntBE(0, PHASE_BYTES) / 2 ** (8 * PHASE_BYTES);

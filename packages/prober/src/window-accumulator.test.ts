@@ -108,7 +108,7 @@ describe("an early seal", () => {
     expect(windows().reduce((sum, window) => sum + window.started, 0)).toBe(90);
   });
 
-  it("comes once of silence from the start, to tell no evidence from no data, and never of silence later (M4)", () => {
+  it("comes once for silence from the start, which shows no evidence rather than no data, and never for silence later (M4)", () => {
     const { clock, reports, attempt } = start();
     for (let at = 0; at < 9; at++) attempt(at % 2 === 0 ? "stalled" : "silent");
     clock.advance(GATHER_MS);
@@ -121,7 +121,7 @@ describe("an early seal", () => {
     expect(reports).toEqual([]);
   });
 
-  it("follows attempts in the order they began: losses told late break no run of later answers", () => {
+  it("follows attempts in the order they began: losses known late break no run of later answers", () => {
     const { clock, accumulator, windows } = start();
     const losses = [accumulator.begun("a"), accumulator.begun("a"), accumulator.begun("a")];
     const answers = [accumulator.begun("a"), accumulator.begun("a"), accumulator.begun("a")];

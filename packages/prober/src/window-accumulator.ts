@@ -30,7 +30,7 @@ export const EARLY_SEALS_MAX = 12;
 /**
  * Most times within WINDOW_MS that the confirmation of a bad run seals the windows of all targets. What stood beside a fault
  * shows its cause (small packets beside large ones, one endpoint beside another) and must not arrive ten seconds after it.
- * Three faults in a row are told apart. Each costs one report of as many windows as a boundary's.
+ * Three faults in a row stay separate. Each costs one report of as many windows as a boundary's.
  */
 export const SEAL_ALL_MAX = 3;
 
@@ -52,7 +52,7 @@ export interface Attempt {
 
 /** What became of a sample. */
 export interface Accumulated {
-  /** The samples that could be followed now: none while an earlier attempt is under way, else this one and those it held up. */
+  /** The samples that could be followed now: none while an earlier attempt is in flight, else this one and those that waited for it. */
   readonly followed: readonly FollowedSample[];
   /** True when a run has just turned, or when the very first sample is bad: more samples soon would confirm it. */
   readonly needsConfirmation: boolean;

@@ -60,7 +60,7 @@ interface Asked {
   readonly certificate: CallContext["connection"];
 }
 
-/** A collector's listener that issues as it is told. */
+/** A collector's listener that issues certificates, or refuses, as the test says. */
 async function collector(conduct: { refuse?: RpcStatusCode; lose?: boolean } = {}, clock = manualClock(startMs)) {
   const asked: Asked[] = [];
   const by = { ...conduct };
@@ -142,7 +142,7 @@ function agentOf(
   };
 }
 
-/** A disk that takes the next key and no certificate, until it is cleared. */
+/** A disk on which the next key can be written, but no certificate until it is cleared. */
 function obstructedDraft() {
   const path = join(stateDir, "identity/credentials.json.tmp");
   mkdirSync(path, { recursive: true });
@@ -243,7 +243,7 @@ describe("an agent without a certificate", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("goes on from memory where the disk takes nothing, and says so", async () => {
+  it("uses memory when the disk cannot be written, with a warning", async () => {
     const { address, asked } = await collector();
     writeFileSync(join(stateDir, "identity"), "no directory");
     const { dial, logged } = agentOf(address);
@@ -292,7 +292,7 @@ describe("an agent without a certificate", () => {
     expect(new Set(asked.map(({ key }) => key)).size).toBe(2);
   });
 
-  it("never tells the token, whatever goes wrong", async () => {
+  it("never logs the token, whatever fails", async () => {
     const { address, by } = await collector({ lose: true });
     const { dial, logged } = agentOf(address);
     await dial().catch((error: unknown) => logged.push(String(error)));
@@ -321,7 +321,7 @@ async function pass(clock: ReturnType<typeof renewalClock>, ms: number): Promise
 }
 
 describe("a certificate", () => {
-  it("is renewed at two thirds of its life under the same key, and the connection then begins anew", async () => {
+  it("is renewed at two thirds of its life under the same key, and the agent dials again", async () => {
     const clock = renewalClock(startMs);
     const { address, asked } = await collector({}, clock);
     const { dial, renewals } = agentOf(address, clock);
@@ -370,7 +370,7 @@ describe("a certificate", () => {
   it.each([
     ["has lapsed", RpcStatus.UNAUTHENTICATED, "the same key"],
     ["is denied", RpcStatus.PERMISSION_DENIED, "a new key"],
-  ] as const)("that %s is enrolled anew under %3$s", async (_, refuse, which) => {
+  ] as const)("that %s is replaced by enrolling under %3$s", async (_, refuse, which) => {
     const { address, asked } = await collector({ refuse });
     const { dial } = agentOf(address);
     await dial();

@@ -137,8 +137,8 @@ function textOf(path: string): string | undefined {
   } catch (error) {
     const code = systemCode(error);
     if (NO_FILE.includes(code)) return undefined;
-    const wait = "the node does not enrol anew while it may have a key; it reads again at the next attempt";
-    throw new EnrolError("unreadable", `the disk does not give the node's identity (${path}: ${code}): ${wait}`);
+    const wait = "the node may have a key there, so it does not enrol; it reads the file again at the next dial";
+    throw new EnrolError("unreadable", `cannot read the node's certificate (${path}: ${code}): ${wait}`);
   }
 }
 

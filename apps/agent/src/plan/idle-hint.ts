@@ -1,4 +1,4 @@
-/** An agent without a plan and without a collector to give one: it says so until it is configured. */
+/** Logs that an agent has neither a plan nor a collector, until it is configured. */
 import type { Clock, Timer } from "@lifeline/measure";
 import type { Logger } from "pino";
 import { DEFAULT_CONFIG_FILE } from "../config.ts";

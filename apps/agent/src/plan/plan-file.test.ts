@@ -88,7 +88,7 @@ describe("the cached plan", () => {
     expect(loadCachedPlan(place.path)).toEqual({ kind: "plan", plan: { ...plan, revision: "of the collector" } });
   });
 
-  it("is told to be unusable when it is damaged", () => {
+  it("is unusable when it is damaged", () => {
     writeFileSync(planCachePath(place.path), '{"targets": [{}]}');
     expect(loadCachedPlan(place.path)).toMatchObject({ kind: "unusable" });
     writeFileSync(planCachePath(place.path), "{");

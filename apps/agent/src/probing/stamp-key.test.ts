@@ -47,7 +47,7 @@ describe("the STAMP key file", () => {
     );
   });
 
-  it("is read again when it was replaced; a bad one leaves the last good key, and is told once", () => {
+  it("is read again when it was replaced; a bad one leaves the last good key in use, with one warning", () => {
     const { path, clock, lines, open: opening } = open("first key of 20 char");
     const key = opening();
     const look = () => {

@@ -41,7 +41,7 @@ const MADV_PAGEOUT = 21;
 const program = () => readlinkSync("/proc/self/exe");
 const ownSmaps = () => readFileSync("/proc/self/smaps", "utf8");
 
-/** Calls of C that only write down what was asked of them. */
+/** Native calls that only record their arguments. */
 function recorder() {
   const advices: { readonly at: bigint; readonly advice: number }[] = [];
   let trims = 0;
@@ -57,8 +57,8 @@ function recorder() {
   return { native, advices, trims: () => trims };
 }
 
-describe("what is given back", () => {
-  it("is private mappings of files that nobody can write to, told apart by what stands in them", () => {
+describe("memory that is released", () => {
+  it("is private, read-only mappings of files, and it is known whether all their pages are the file's", () => {
     expect(readOnlyFiles(SMAPS)).toEqual([
       { from: 0x400000n, to: 0x746000n, file: "/bin/node", isPure: true },
       { from: 0x74a000n, to: 0x3044000n, file: "/bin/node", isPure: true },
@@ -68,7 +68,7 @@ describe("what is given back", () => {
     expect(readOnlyFiles("")).toEqual([]);
   });
 
-  it("is given back after the start and now and then", () => {
+  it("is released after the start, and again from time to time", () => {
     const clock = manualClock(0);
     const { native, advices, trims } = recorder();
     const releasing = startReleasing(clock, native);
@@ -88,21 +88,24 @@ describe("what is given back", () => {
     expect(trims()).toBe(2);
   });
 
-  it.runIf(process.platform === "linux")("is let go of only where it is the program's own, and the file's", () => {
-    const clock = manualClock(0);
-    const { native, advices } = recorder();
-    startReleasing(clock, native);
-    clock.advance(RELEASE_AFTER_MS + RELEASE_AGAIN_MS / 2);
-    const mappings = new Map(readOnlyFiles(ownSmaps()).map((mapping) => [mapping.from, mapping]));
-    const letGo = advices.filter(({ advice }) => advice === MADV_DONTNEED);
-    expect(letGo.length).toBeGreaterThan(0);
-    for (const { at } of letGo) expect(mappings.get(at)).toMatchObject({ file: program(), isPure: true });
-    const libraries = [...mappings.values()].filter(({ file }) => file !== program());
-    expect(libraries.length).toBeGreaterThan(0);
-    expect(new Set(advices.map(({ advice }) => advice))).toEqual(new Set([MADV_DONTNEED, MADV_PAGEOUT]));
-  });
+  it.runIf(process.platform === "linux")(
+    "is unmapped only where it is the program's mapping and the file's pages",
+    () => {
+      const clock = manualClock(0);
+      const { native, advices } = recorder();
+      startReleasing(clock, native);
+      clock.advance(RELEASE_AFTER_MS + RELEASE_AGAIN_MS / 2);
+      const mappings = new Map(readOnlyFiles(ownSmaps()).map((mapping) => [mapping.from, mapping]));
+      const letGo = advices.filter(({ advice }) => advice === MADV_DONTNEED);
+      expect(letGo.length).toBeGreaterThan(0);
+      for (const { at } of letGo) expect(mappings.get(at)).toMatchObject({ file: program(), isPure: true });
+      const libraries = [...mappings.values()].filter(({ file }) => file !== program());
+      expect(libraries.length).toBeGreaterThan(0);
+      expect(new Set(advices.map(({ advice }) => advice))).toEqual(new Set([MADV_DONTNEED, MADV_PAGEOUT]));
+    },
+  );
 
-  it.runIf(process.platform === "linux")("is taken by this kernel, and read again when it is needed", () => {
+  it.runIf(process.platform === "linux")("is taken by this kernel, and read again when needed", () => {
     const native = openNativeCalls();
     if (native === undefined) expect.unreachable("koffi loads on Linux");
     const residentKb = () =>
@@ -112,7 +115,7 @@ describe("what is given back", () => {
         .reduce((sum, mapping) => sum + Number(/^Rss: +(\d+)/m.exec(mapping)?.[1]), 0);
     const before = residentKb();
     const codes: number[] = [];
-    const heard: NativeCalls = {
+    const recording: NativeCalls = {
       ...native,
       madvise: (...advice) => {
         const code = native.madvise(...advice);
@@ -121,11 +124,11 @@ describe("what is given back", () => {
       },
     };
     const clock = manualClock(0);
-    startReleasing(clock, heard);
+    startReleasing(clock, recording);
     clock.advance(RELEASE_AFTER_MS + RELEASE_AGAIN_MS / 2);
     // Less, not none: the program is needed to ask.
     expect(residentKb()).toBeLessThan(before);
-    pageOutFiles(heard);
+    pageOutFiles(recording);
     expect(new Set(codes)).toEqual(new Set([0]));
   });
 });

@@ -35,10 +35,10 @@ function statusOf(pid: number, thread: number = pid): Readonly<Record<string, st
 
 // Only root can become another user: elsewhere these are skipped.
 describe.runIf(isRoot)("an agent that root starts, to run as another user", { timeout: 60_000 }, () => {
-  it("is that user, with no right but to read files", async () => {
+  it("is that user, with no right except to read files", async () => {
     const { path, remove } = scratch();
     closers.push(remove);
-    // Only root's, as what an administrator writes; the way to it is everybody's.
+    // Readable by root only, as an administrator's files are, in a directory that everyone may enter.
     chmodSync(path, 0o755);
     const keyFile = join(path, "stamp.key");
     const planFile = join(path, "plan.json");
@@ -48,7 +48,7 @@ describe.runIf(isRoot)("an agent that root starts, to run as another user", { ti
     ] as const) {
       writeFileSync(file, text, { mode: 0o600 });
     }
-    // Parents that the agent makes, and what a life as root has left.
+    // The agent makes the parents.
     const stateDir = join(path, "var", "lib", "state");
     const collector = await startCollector({ report: (report, answer) => acknowledge(report, answer) });
     closers.push(() => collector.stop());
@@ -75,7 +75,7 @@ describe.runIf(isRoot)("an agent that root starts, to run as another user", { ti
     expect(await exit()).toBe(0);
   });
 
-  it("takes over what root's agent has left, follows no link, and reads root's files as they are now", async () => {
+  it("owns the files that root's agent left, follows no link, and reads root's files as they are now", async () => {
     const { path, remove } = scratch();
     closers.push(remove);
     chmodSync(path, 0o755);
@@ -85,7 +85,7 @@ describe.runIf(isRoot)("an agent that root starts, to run as another user", { ti
     writeFileSync(join(stateDir, "identity", "next.key"), "", { mode: 0o600 });
     writeFileSync(elsewhere, "root's");
     symlinkSync(elsewhere, join(stateDir, "link"));
-    // Read at each dial, long after the start: that it is no token can be said by who could read it.
+    // Read at each dial, long after the start. Only a process that could read the file knows that it holds no token.
     const tokenFile = join(path, "join-token");
     writeFileSync(tokenFile, "two words", { mode: 0o600 });
     const { child, output, exit } = start({
@@ -103,7 +103,7 @@ describe.runIf(isRoot)("an agent that root starts, to run as another user", { ti
     expect(await exit()).toBe(0);
   });
 
-  it("stays root where it is told to, by 0 or by nothing", async () => {
+  it("stays root when runAsUid is 0 or not set", async () => {
     for (const environment of [{}, { LIFELINE_RUN_AS_UID: "0" }]) {
       const { path, remove } = scratch();
       closers.push(remove);

@@ -1,4 +1,4 @@
-/** What a disk may do to a spool, each beside what the spool promises of it. */
+/** Faults of a disk, and what the spool promises under each. */
 import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
@@ -87,7 +87,7 @@ describe("what could not be read at opening", () => {
     expect(spool.stats()).toMatchObject({ heldReports: 4, heldOfThisBoot: 2, droppedReports: 0, unreadableReads: 1 });
   });
 
-  it("costs one read each time, and does not hide what stands behind it", async () => {
+  it("costs one read each time, and does not hide later segments", async () => {
     const path = await leftBehind("one", "two", "three");
     const restores = [1, 2].map((number) => obstruct(segmentPath(path, number)));
     const { spool, clock } = await open(path);
@@ -107,7 +107,7 @@ describe("what could not be read at opening", () => {
     restores[0]?.();
   });
 
-  it("is given up when it is too old, and that is told (U2)", async () => {
+  it("is given up when it is too old, with an event (U2)", async () => {
     const path = await leftBehind("one");
     obstruct(segmentPath(path, 1));
     const { spool, events, clock } = await open(path, { maxAgeHours: 1 });
@@ -158,7 +158,7 @@ describe("a directory that vanishes", () => {
     expect(spool.stats()).toMatchObject({ heldReports: 2, memoryReports: 0, droppedReports: 1 });
   });
 
-  it("is noticed too when another stands in its place, whose reports are found and not harmed (U1)", async () => {
+  it("is noticed too when another directory has its place, whose reports are found and kept (U1)", async () => {
     const theirs = await leftBehind("theirs");
     const path = directory();
     const { spool, events, clock } = await open(path);
@@ -214,7 +214,7 @@ describe("a disk that does not answer", () => {
   });
 });
 
-describe("memory that stands in", () => {
+describe("reports in memory", () => {
   it("is bounded in reports, however small they are (S2)", async () => {
     const path = directory();
     writeFileSync(path, "in the way");
@@ -364,7 +364,7 @@ describe("what is found at opening", () => {
     expect((process.resourceUsage().maxRSS - beforeKb) / 1_000).toBeLessThan(100);
   });
 
-  it("is no link, whose end stays as it is, and no pipe that nobody writes to", async () => {
+  it("is neither a link, whose target is left alone, nor a pipe without a writer", async () => {
     const path = await leftBehind("one");
     const precious = join(path, "precious");
     writeFileSync(precious, "precious");

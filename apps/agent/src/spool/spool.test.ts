@@ -148,7 +148,7 @@ describe("the spool", () => {
     expect(spool.stats()).toMatchObject({ heldReports: 1, droppedReports: 1, corruptRecords: 1 });
   });
 
-  it("keeps a record that cannot be read for now, counts the failure, and says so once (U1)", async () => {
+  it("keeps a record that cannot be read now, counts the failure, and reports it once (U1)", async () => {
     const path = directory();
     const { spool, events } = await open(path);
     for (const text of ["one", "two"]) await spool.append(Buffer.from(text));
@@ -228,7 +228,7 @@ describe("the spool", () => {
     expect(next.stats()).toMatchObject({ heldReports: 1, droppedReports: 0 });
   });
 
-  it("keeps reports in bounded memory while the disk refuses, says so once, and moves them when it accepts (U2)", async () => {
+  it("keeps reports in bounded memory while the disk cannot be written, reports it once, and moves them when it can (U2)", async () => {
     const path = directory();
     writeFileSync(path, "a file where the directory should be");
     const { spool, events } = await open(path, { memoryMaxBytes: 8 });

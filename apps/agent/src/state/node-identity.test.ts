@@ -60,7 +60,7 @@ describe("the node's identity", () => {
     expect(readFileSync(join(place.path, "state", "node-id"), "utf8")).toBe("abababab-abab-4bab-abab-abababababab\n");
   });
 
-  it("is a passing one, and says so, where nothing can be kept", () => {
+  it("is ephemeral where nothing can be written", () => {
     writeFileSync(join(place.path, "file"), "");
     expect(find({ stateDir: join(place.path, "file") }).source).toBe("ephemeral");
   });

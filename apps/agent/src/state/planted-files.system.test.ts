@@ -5,8 +5,8 @@ import { startAgentProcess } from "../testing/agent-process.ts";
 import { scratch } from "../testing/fixtures.ts";
 import { refusePlanted } from "./planted-files.ts";
 
-/** Users that nobody is: another, and the one that the agent becomes. */
-const STRANGER = 4_711;
+/** Unused user ids: another user, and the one that the agent becomes. */
+const OTHER_UID = 4_711;
 const AGENT = 4_712;
 
 let place = scratch();
@@ -40,9 +40,9 @@ describe.skipIf(!canGive)("a state directory in which another user has put somet
   it.each(names)("is refused: %s", (name) => {
     mkdirSync(dirname(state(name)), { recursive: true });
     writeFileSync(state(name), "");
-    give(state(name), STRANGER);
+    give(state(name), OTHER_UID);
     expect(() => refusePlanted(state(), undefined, "stateDir")).toThrow(
-      `stateDir: got ${JSON.stringify(state(name))}, which belongs to uid ${STRANGER}, want one that belongs to root, or to the user of runAsUid`,
+      `stateDir: got ${JSON.stringify(state(name))}, which belongs to uid ${OTHER_UID}, want one that belongs to root, or to the user of runAsUid`,
     );
   });
 

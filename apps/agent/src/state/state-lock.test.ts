@@ -9,7 +9,7 @@ afterAll(() => place.remove());
 const lock = join(place.path, "agent.lock");
 
 describe("the lock of a state directory", () => {
-  it("is refused to a second agent, by name, until the first lets go (U1)", () => {
+  it("is refused to a second agent, with the first one's process id, until the first unlocks (U1)", () => {
     const release = lockState(place.path, "stateDir");
     expect(() => lockState(place.path, "stateDir")).toThrow(
       `stateDir: got "${place.path}", which process ${process.pid} uses, want a directory of its own`,
@@ -23,8 +23,8 @@ describe("the lock of a state directory", () => {
     ["a process that is gone", `${2 ** 22 + 1} 12345\n`],
     ["another process of the same id", `${process.pid} 1\n`],
     ["a torn write", `${process.pid}`],
-    ["nobody", ""],
-  ])("left behind by %s holds nobody", (_, content) => {
+    ["an empty file", ""],
+  ])("left by %s is not held", (_, content) => {
     writeFileSync(lock, content);
     lockState(place.path, "stateDir")();
   });

@@ -13,7 +13,7 @@ afterEach(() => {
   for (const close of closers.splice(0).reverse()) close();
 });
 
-/** A field of bytes, as long as it likes. */
+/** A field of bytes of any length. */
 function field(number: number, value: Uint8Array | string): Buffer {
   const content = Buffer.from(value);
   const varint = (rest: number): number[] => (rest < 0x80 ? [rest] : [(rest & 0x7f) | 0x80, ...varint(rest >> 7)]);
@@ -29,12 +29,12 @@ const link = resource(
 
 type Answer = Uint8Array | { readonly code: number } | "stall";
 
-/** Machined's socket: answers each type of resource as the test says. */
+/** Machined's socket, which answers each type of resource as the test says. */
 async function machined(answer: (type: string) => Answer) {
   const socketPath = join(scratch().path, "machine.sock");
   const roles: string[] = [];
   const types: string[] = [];
-  // Machined is none of our servers.
+  // A plain grpc-js server: machined has none of our limits.
   const server = new Server();
   const raw = (bytes: Buffer) => bytes;
   server.addService(
@@ -79,8 +79,8 @@ function watch(socketPath: string, timeoutMs = WAIT_MAX_MS) {
 
 const isStatus = (type: string) => type === "SiderolinkStatuses.siderolink.talos.dev";
 
-describe("Talos's own view", () => {
-  it("is asked for two resources as os:reader, and nothing of the keys beside them comes along (S1)", async () => {
+describe("the view of Talos", () => {
+  it("comes from two resources, read as os:reader, without the keys beside them (S1)", async () => {
     const { socketPath, roles, types } = await machined((type) => (isStatus(type) ? status : link));
     const { watching, lines } = watch(socketPath);
     await until("two polls", () => watching.stats().polls >= 2);
@@ -95,7 +95,7 @@ describe("Talos's own view", () => {
     expect(lines).toEqual([]);
   });
 
-  it("is what there is, where Talos has one of them only (M4)", async () => {
+  it("has what there is when Talos has one of them only (M4)", async () => {
     const { socketPath } = await machined((type) => (isStatus(type) ? { code: RpcStatus.NOT_FOUND } : link));
     const { watching } = watch(socketPath);
     await until("a poll", () => watching.stats().polls >= 1);
@@ -104,7 +104,7 @@ describe("Talos's own view", () => {
     expect(watching.stats().failures).toBe(0);
   });
 
-  it("goes when Talos refuses; each failure is counted, and one line tells of them", async () => {
+  it("is absent once Talos refuses; each failure is counted, and one line is logged", async () => {
     let isRefusing = false;
     const { socketPath } = await machined((type) =>
       isRefusing ? { code: RpcStatus.PERMISSION_DENIED } : isStatus(type) ? status : link,
@@ -131,7 +131,7 @@ describe("Talos's own view", () => {
     expect(lines[0]).toContain(word);
   });
 
-  it("is absent where there is no socket, and takes no host that is none", async () => {
+  it("is absent without a socket, and drops a host that is not one", async () => {
     const { watching, lines } = watch(join(scratch().path, "none.sock"), 500);
     await until("a failure", () => watching.stats().failures >= 1);
     expect(watching.view()).toBeUndefined();

@@ -15,7 +15,7 @@ export interface AgentProcess {
   exit(): Promise<number | null>;
 }
 
-/** Starts it from its source, with no environment but what is given, as Talos does. Whoever starts it ends it. */
+/** Starts the agent from its source, with the given environment only, as Talos does. The caller ends it. */
 export function startAgentProcess(
   args: readonly string[],
   environment: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-/** A process that spools reports and says so on stdout, until it is killed: `node spool-writer.ts DIRECTORY`. */
+/** A process that spools reports and prints each sequence, until it is killed: `node spool-writer.ts DIRECTORY`. */
 import { systemClock } from "@lifeline/measure";
 import { openSpool } from "../spool/spool.ts";
 

@@ -89,7 +89,7 @@ const flowControlNotice: Parameters<Answer>[0] = { case: "ack", value: { $typeNa
 const acking: Conduct = { report: (report, answer) => acknowledge(report, answer) };
 
 describe("the uplink", () => {
-  it("says hello first, sends what is spooled oldest first, and releases what is acknowledged (U1)", async () => {
+  it("sends hello first, then the spool oldest first, and releases what is acknowledged (U1)", async () => {
     const spool = await spoolOf(5);
     const { address, hellos, reports } = await collector(acking);
     const { uplink: up } = uplink(address, spool);
@@ -111,7 +111,7 @@ describe("the uplink", () => {
     expect(reports.map(({ sentUnixMs }) => sentUnixMs)).toEqual([1_700_000_000_001n, 1_700_000_000_002n]);
   });
 
-  it("says no time before 1970, which the wire cannot hold", async () => {
+  it("sends no time before 1970, which the wire cannot hold", async () => {
     const spool = await spoolOf(1);
     const { address, hellos } = await collector(acking);
     uplink(address, spool, { clock: { ...systemClock, wallMs: () => -5 } });
@@ -119,7 +119,7 @@ describe("the uplink", () => {
     expect(hellos[0]?.sentUnixMs).toBe(0n);
   });
 
-  it("sends later on the same stream what could not be read, and does not hold up the rest for it (U1)", async () => {
+  it("sends later on the same stream what could not be read, and does not delay the rest (U1)", async () => {
     const place = temporary();
     await (await spoolOf(2, place)).close();
     // Of an earlier start, so that what comes is written to another file.
@@ -138,7 +138,7 @@ describe("the uplink", () => {
     expect(spool.stats().droppedReports).toBe(0);
   });
 
-  it("says hello again on the same stream when the node's facts have changed, and only then", async () => {
+  it("sends the hello again on the same stream when the node's facts have changed, and only then", async () => {
     let siderolinkPrefix = "";
     let looks = 0;
     const spool = await spoolOf(0);
@@ -207,7 +207,7 @@ describe("the uplink", () => {
     expect(reports).toHaveLength(64);
   });
 
-  it("counts a refused report, lets go of it and goes on with the others", async () => {
+  it("counts a refused report, releases it and sends the others", async () => {
     const spool = await spoolOf(3);
     const { address } = await collector({
       report: async (report, answer) => {
@@ -238,7 +238,7 @@ describe("the uplink", () => {
     expect(up.stats()).toMatchObject({ ackedReports: 1, unknownKeys: 2 });
   });
 
-  it("takes a stream on which nothing is acknowledged for half-open, and dials again", async () => {
+  it("treats a stream on which nothing is acknowledged as half-open, and dials again", async () => {
     const clock = manualClock(0);
     const spool = await spoolOf(1);
     const { address, hellos, reports } = await collector({
@@ -342,7 +342,7 @@ describe("the uplink", () => {
     expect(plans[0]?.targets[0]?.port).toBe(5);
   });
 
-  it("waits for certificates that cannot be read yet, and says so", async () => {
+  it("reports that certificates cannot be read yet, and dials again", async () => {
     const { address } = await collector(acking);
     const missing = { caFile: "/nonexistent/ca", certFile: "/nonexistent/cert", keyFile: "/nonexistent/key" };
     const { ends } = uplink(address, await spoolOf(1), { credentials: () => channelCredentials(missing) });

@@ -23,7 +23,7 @@ import { OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
 import { statusView } from "../status-view.ts";
 import type { Output } from "../world.ts";
 
-/** How long targets are probed by default, s: ten samples tell a loss of a quarter from none. */
+/** How long targets are probed by default, s: ten samples show a loss of a quarter. */
 const DEFAULT_SECONDS = 10;
 
 /** Longest run, s: five minutes. To measure for longer is the agent's task. */
@@ -114,7 +114,8 @@ function deploymentOf(flags: CheckFlags, caFile: string | undefined): Deployment
   const { deployment, omni, siderolink = [], machineApi, grpcTunnel } = flags;
   if (deployment !== undefined) {
     const spare = spareFlag(flags, caFile);
-    if (spare !== undefined) throw new CliError("usage", `${spare}: goes not with --deployment, whose file says it`);
+    if (spare !== undefined)
+      throw new CliError("usage", `${spare}: cannot be combined with --deployment; set it in the file`);
     return loadDeployment(deployment);
   }
   if (omni === undefined) {

@@ -1,4 +1,4 @@
-/** The outside of one run in a test: what was written, a terminal of any size, a clock, and an end. */
+/** What one run of a test takes from outside: a terminal of any size, a clock, an interrupt, and what was written. */
 import { type Clock, systemClock } from "@lifeline/measure";
 import { type LocalNodeOptions, type NodeFacts, openLocalNode } from "@lifeline/prober";
 import type { CliWorld, Output } from "../world.ts";
@@ -45,7 +45,7 @@ export function testWorld(options: TestWorldOptions = {}): TestWorld {
     host: {
       hostname: "here",
       openNode(given) {
-        // Nothing answers at that resolver: a test that looked up a name would fail, and ask nobody else.
+        // Nothing answers at that resolver, so a test that looked up a name would fail and query no other.
         const node = openLocalNode({ ...given, resolvers: ["127.0.0.1:1"], ...options.node });
         const facts = { families: [4], talosVersion: "v1.13.2" } as const;
         return { ...node, facts: () => ({ ...node.facts(), ...facts, ...options.facts }) };
