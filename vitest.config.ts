@@ -14,7 +14,12 @@ const SYSTEM = "{packages,apps,tools}/*/src/**/*.system.test.ts";
 const UNIT_MAX_MS = 60_000;
 const SYSTEM_MAX_MS = 180_000;
 
-const limits = (maxMs: number) => ({ testTimeout: maxMs, hookTimeout: maxMs });
+/** A poll waits for an event, by default for 1 s, which a busy machine reaches. */
+const limits = (maxMs: number) => ({
+  testTimeout: maxMs,
+  hookTimeout: maxMs,
+  expect: { poll: { timeout: maxMs / 2 } },
+});
 
 export default defineConfig({
   resolve: { conditions: ["lifeline:source"] },
