@@ -1,4 +1,4 @@
-/** How the collector itself fares: its own counters, in Prometheus's words. */
+/** The collector's own metrics. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 /** The collector's own metrics. Label values are of closed lists, so their number is bounded (S2). */
@@ -20,7 +20,7 @@ export interface SelfMetrics {
   readonly prunedRows: Counter;
   readonly retentionBlocked: Gauge<"reason">;
   readonly retentionLastRun: Gauge;
-  /** Seconds; not a number before a node has told what its clock reads. */
+  /** Seconds; not a number before a node has sent what its clock reads. */
   readonly clockOffset: Gauge;
   readonly orphanWrites: Counter;
   readonly rolledReports: Counter;
@@ -35,12 +35,12 @@ export interface SelfMetrics {
   readonly enrolAttempts: Counter<"result">;
 }
 
-/** Counters and histograms, and the gauges that are set. Gauges that are read when asked: collector-gauges.ts. */
+/** Counters and histograms, and the gauges that are set. Gauges that are read at a scrape: collector-gauges.ts. */
 export function createSelfMetrics(): SelfMetrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  // Gauges, which Prometheus's conventions give no such ending; each has a sibling by kind that says more.
+  // Gauges whose names end in _total, against Prometheus's conventions. Each has a sibling by kind that says more.
   for (const name of ["active_resources", "active_handles", "active_requests"]) {
     registry.removeSingleMetric(`nodejs_${name}_total`);
   }
@@ -50,7 +50,7 @@ export function createSelfMetrics(): SelfMetrics {
     new Histogram({ name: `lifeline_collector_${name}`, help, buckets, registers });
   const pendingRollups = new Gauge({
     name: "lifeline_collector_rollup_pending_reports",
-    help: "Reports that wait to be rolled up; five minutes of the fleet's, when all is well.",
+    help: "Reports that wait for their roll-up; up to five minutes of the fleet's reports in normal operation.",
     registers,
   });
   const retentionBlocked = new Gauge({
@@ -74,9 +74,9 @@ export function createSelfMetrics(): SelfMetrics {
     "Claims of another key to the id of an enrolled node, by whether the key that holds it is lasting or ephemeral.",
     ["holder"],
   );
-  // Known to be none so far: an alert on what grows sees the first one only where there was a number before.
+  // Zero from the start: an alert on growth sees the first claim only where there was a number before.
   for (const holder of ["lasting", "ephemeral"] as const) refusedClaims.inc({ holder }, 0);
-  // Not known before the first step, and no zero (M4).
+  // Unknown before the first step, which is not zero (M4).
   pendingRollups.set(Number.NaN);
   clockOffset.set(Number.NaN);
   return {
@@ -85,23 +85,25 @@ export function createSelfMetrics(): SelfMetrics {
     refusedReports: counter("reports_refused_total", "Reports that can never be admitted, by code.", ["code"]),
     futureDated: counter(
       "reports_future_dated_total",
-      "Reports dated more than a day ahead of the agent's and the collector's clock: kept; no window that is ahead is judged by.",
+      "Reports dated more than a day ahead of the agent's and the collector's clock. They are stored; the judge ignores windows that are ahead.",
     ),
-    throttledReports: counter("reports_throttled_total", "Reports that waited since their node was over its quota."),
+    throttledReports: counter("reports_throttled_total", "Reports that waited because their node was over its quota."),
     deferredReports: counter("reports_deferred_total", "Late reports that had to wait for live ones."),
-    refusedStreams: counter("streams_refused_total", "Streams that were refused, at the door or later, by code.", [
-      "code",
-    ]),
-    replacedStreams: counter("streams_replaced_total", "Streams ended since the node opened another."),
+    refusedStreams: counter(
+      "streams_refused_total",
+      "Streams that were refused at the start or ended later, by code.",
+      ["code"],
+    ),
+    replacedStreams: counter("streams_replaced_total", "Streams ended because the node opened another."),
     cutStreams: counter(
       "streams_cut_total",
-      "Streams that broke off: the agent or the way to it is gone, or a message was too large or no message.",
+      "Streams that broke off: the agent or the path to it is gone, or a message was too large or invalid.",
     ),
-    overflows: counter("overflows_total", "What did not fit into a bound, by which.", ["what"]),
+    overflows: counter("overflows_total", "Things that exceeded a bound, by bound.", ["what"]),
     storeFailures: counter("store_failures_total", "Transactions that failed; nothing of them was acknowledged."),
     commitSeconds: histogram(
       "store_commit_duration_seconds",
-      "From handing a batch to the store until it was durable.",
+      "Time from handing a batch to the store until it was durable.",
       [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5],
     ),
     commitOperations: histogram(
@@ -111,17 +113,17 @@ export function createSelfMetrics(): SelfMetrics {
     ),
     judgeSeconds: histogram(
       "judge_duration_seconds",
-      "Judging one node.",
+      "Time to judge one node.",
       [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1],
     ),
     orphanWrites: counter("orphan_writes_total", "Verdicts and incidents of nodes that the store does not know."),
     droppedFacts: counter(
       "hello_facts_dropped_total",
-      "Optional facts of a Hello that could not be used, by field; the node was let in without them.",
+      "Optional facts of a Hello that could not be used, by field; the node was admitted without them.",
       ["field"],
     ),
     refusedConnections: counter("connections_refused_total", "Connections ended before a call, by reason.", ["reason"]),
-    refusedCalls: counter("calls_refused_total", "Calls refused since the caller may not make them, by reason.", [
+    refusedCalls: counter("calls_refused_total", "Calls refused because the caller may not make them, by reason.", [
       "reason",
     ]),
     refusedRequests: counter("http_requests_refused_total", "HTTP requests not answered, by reason.", ["reason"]),
@@ -131,15 +133,15 @@ export function createSelfMetrics(): SelfMetrics {
     pendingRollups,
     undecodable: counter(
       "rollup_undecodable_total",
-      "Reports and roll-ups that could not be opened when they were to be rolled up; the history is without them.",
+      "Reports and roll-ups that could not be decoded; the history is without them.",
     ),
     rollupOverflows: counter(
       "rollup_overflows_total",
-      "Merges left out since a count of the roll-up would have been beyond what a window can hold.",
+      "Merges left out because a count of the roll-up would exceed what a window can hold.",
     ),
     retentionBlocked,
     retentionLastRun,
     clockOffset,
-    prunedRows: counter("pruned_rows_total", "Rows deleted since they were older than the retention."),
+    prunedRows: counter("pruned_rows_total", "Rows deleted because they were older than the retention."),
   };
 }

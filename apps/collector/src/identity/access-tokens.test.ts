@@ -51,7 +51,7 @@ describe("the tokens of people", () => {
     write("ada admin short");
     clock.advance(FILE_CHECK_MS);
     expect(tokens.principalOf(TWO)?.name).toBe("ada");
-    expect(logged.join("")).toContain("the tokens read before stay in use");
+    expect(logged.join("")).toContain("the tokens that were read before stay in use");
     expect(logged.join("")).not.toContain("bbb");
   });
 
@@ -67,7 +67,7 @@ describe("the tokens of people", () => {
       clock.advance(FILE_CHECK_MS);
       expect(tokens.principalOf(ONE)).toBeUndefined();
     }
-    expect(logged.filter((line) => line.includes("nobody's token is good"))).toHaveLength(1);
+    expect(logged.filter((line) => line.includes("all of its tokens are revoked"))).toHaveLength(1);
     expect(tokens.isEmpty).toBe(false);
     write(`ada admin ${TWO}`);
     clock.advance(FILE_CHECK_MS);

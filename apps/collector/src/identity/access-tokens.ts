@@ -1,6 +1,6 @@
 /**
- * The tokens that people and programs ask with, from a file and the environment. Only digests stay in memory; neither they nor the tokens
- * are ever told (S1).
+ * The access tokens of people and programs, from a file and the environment. Only digests stay in memory. Neither they nor the tokens are
+ * logged or sent (S1).
  */
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
@@ -9,32 +9,32 @@ import type { Clock } from "@lifeline/measure";
 import { ConfigError, problem } from "@lifeline/settings";
 import type { Logger } from "pino";
 
-/** Least and most characters of a token: 32 of base64 are 192 bits; the most is what a header line comfortably holds. */
+/** Least and most characters of a token: 32 of base64 are 192 bits, and 512 fit a header line. */
 export const TOKEN_MIN_CHARS = 32;
 export const TOKEN_MAX_CHARS = 512;
 
-/** Most lines that count, and most bytes of the file. */
+/** Most tokens, and most bytes of the file. */
 const TOKENS_MAX = 256;
 const FILE_MAX_BYTES = 256 * 1024;
 
-/** Variables that hold one token each, for whoever has no file. */
+/** Variables that hold one token each, for deployments without a file. */
 export const TOKEN_VARIABLES = {
   LIFELINE_READER_TOKEN: "reader",
   LIFELINE_ADMIN_TOKEN: "admin",
 } as const satisfies Readonly<Record<string, Role>>;
 
-/** Who a token is, as it may be told. */
+/** The holder of a token, by a name that may be logged. */
 export interface TokenPrincipal {
   readonly name: string;
   readonly role: Role;
 }
 
 /**
- * The tokens as they are now. A file that turns bad leaves the last good one in use, and is told once; one without a token, or that is
- * gone, is of nobody: whoever takes the last line or the file away means it.
+ * The tokens as they are now. A file that cannot be used leaves the last good one in use, and is logged once. A file without a token, or
+ * that is gone, revokes all of its tokens: an operator who removes the last line or the file means that.
  */
 export interface AccessTokens {
-  /** Undefined: nobody's. */
+  /** Undefined: unknown or revoked. */
   principalOf(token: string): TokenPrincipal | undefined;
   /** Whether there is any. */
   readonly isEmpty: boolean;
@@ -47,7 +47,7 @@ const LINE_WANTED = `NAME ROLE TOKEN, with a role of ${ROLES.join(", ")} and a t
 
 type Principals = ReadonlyMap<string, TokenPrincipal>;
 
-/** Opens the tokens. Throws a ConfigError that names the file and line, or the variable, and never the token. */
+/** Reads the tokens. Throws a ConfigError that names the file and line, or the variable, and never the token. */
 export function openAccessTokens(
   path: string | undefined,
   environment: Readonly<Record<string, string | undefined>>,
@@ -73,10 +73,10 @@ export function openAccessTokens(
     },
     clock,
     onReread({ size }) {
-      if (size > 0) log.info({ path, tokens: size }, "the access tokens were read again");
-      else log.warn({ path }, "the file of access tokens holds none or is gone: nobody's token is good any more");
+      if (size > 0) log.info({ path, tokens: size }, "read the access tokens again");
+      else log.warn({ path }, "the file of access tokens is empty or gone; all of its tokens are revoked");
     },
-    onProblem: (problem) => log.warn(`${problem}; the tokens read before stay in use`),
+    onProblem: (problem) => log.warn(`${problem}; the tokens that were read before stay in use`),
   });
   return {
     principalOf(token) {
@@ -87,7 +87,7 @@ export function openAccessTokens(
   };
 }
 
-/** SHA-256 of a token, hex. Looked up by its digest, a token is compared in a time that says nothing of the others. */
+/** SHA-256 of a token, hex. A token is looked up by its digest, so that the time it takes says nothing of other tokens. */
 export function tokenDigest(token: string): string {
   return createHash("sha256").update(token).digest("hex");
 }
@@ -120,7 +120,7 @@ function readTokens(path: string): FileRead<Principals> | { readonly kind: "gone
   }
   const principals = new Map<string, TokenPrincipal>();
   for (const [at, line] of text.split("\n").entries()) {
-    // A token may have the mark in it, so that a comment begins a line or comes after a space.
+    // A token may contain "#", so a comment must begin a line or follow a space.
     const words = line
       .replace(/(^|\s)#.*$/, "")
       .trim()
@@ -141,9 +141,6 @@ function readTokens(path: string): FileRead<Principals> | { readonly kind: "gone
 function warnOfReaders(path: string, log: Logger): void {
   const mode = statSync(path).mode & 0o777;
   if ((mode & 0o007) !== 0) {
-    log.warn(
-      { path, mode: mode.toString(8) },
-      "the access tokens can be read by every user of this host; want mode 600",
-    );
+    log.warn({ path, mode: mode.toString(8) }, "every user of this host can read the access tokens; set mode 600");
   }
 }

@@ -2,10 +2,11 @@
  * Who may call what.
  *
  * 1. A node speaks only for itself: its id is the name of its certificate, under the key the id was enrolled with (S1).
- * 2. What a person, a program or a witness may do is said by a certificate's organisation or by a token, and by nothing else.
- * 3. A certificate is good until its end, also on a connection that was opened before.
- * 4. Unknown tokens are counted by source, and a source with too many waits: no token of it is looked up until then.
- * 5. On a listener without TLS and without tokens everybody may do everything: it is on loopback, or was opened in so many words.
+ * 2. The role of a person, a program or a witness comes from a certificate's organisation or from a token, and from nothing else.
+ * 3. A certificate is good until its end and no longer, on open connections too.
+ * 4. Unknown tokens are counted by source. A source with too many must wait, and none of its tokens is looked up until then.
+ * 5. On a listener without TLS and without tokens every caller may do everything. It listens on loopback, or the configuration
+ *    allows it elsewhere (allowPlaintext).
  */
 import { ROLE_ORGANISATIONS, type Role } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
@@ -15,15 +16,15 @@ import { quoted } from "../streams/call-refusal.ts";
 import type { AccessTokens, TokenPrincipal } from "./access-tokens.ts";
 import { ATTEMPT_EVERY_MS } from "./attempt-limit.ts";
 import { CheckedTokens } from "./checked-tokens.ts";
-import type { Registry, Standing } from "./registry.ts";
+import type { KeyStatus, Registry } from "./registry.ts";
 
-/** Who a stream speaks for. */
+/** On whose behalf a stream is open. */
 export type StreamPrincipal =
-  /** Whoever it says it is. */
+  /** Any node: the listener has no TLS, and the Hello names the node. */
   | { readonly kind: "anybody" }
   | { readonly kind: "node"; readonly nodeId: string; readonly keySha256: string; readonly notAfterMs: number };
 
-/** Why a call was refused at the door. */
+/** Why a call was refused. */
 export type RefusedCall =
   | "no-credential"
   | "bad-certificate"
@@ -34,21 +35,21 @@ export type RefusedCall =
   | "revoked"
   | "another-key";
 
-/** The door. */
+/** The checks of each kind of call. */
 export interface Access {
-  /** Whether callers must say who they are. */
+  /** Whether callers must show a certificate or a token. */
   readonly isGuarded: boolean;
   /** A reader or an admin. */
   readonly reader: Admit<void>;
   readonly admin: Admit<void>;
   readonly witness: Admit<void>;
-  /** Whoever may speak on a stream, and for whom. */
+  /** The principal of a node's stream. */
   readonly node: Admit<StreamPrincipal>;
-  /** Refuses a principal that was revoked since {@link node} began to decide: to be asked without a wait before it is counted in. */
+  /** Throws for a principal that was revoked since {@link node} began to decide. To be called right before the stream is registered, without a wait. */
   mayStill(principal: StreamPrincipal): void;
 }
 
-/** What the door needs. */
+/** What the checks need. */
 export interface AccessParts {
   /** Whether the listener speaks TLS. */
   readonly isSecure: boolean;
@@ -74,25 +75,25 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
     throw new RpcError(status, message);
   };
   const { UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED } = RpcStatus;
-  const believed = (certificate: ClientCertificate | undefined, want: string): ClientCertificate => {
+  const trusted = (certificate: ClientCertificate | undefined, want: string): ClientCertificate => {
     if (certificate === undefined) {
       return refuse("no-credential", UNAUTHENTICATED, `certificate: got none, want ${want}`);
     }
-    // OpenSSL has looked when the connection began.
+    // OpenSSL checked it when the connection began.
     const problem = certificate.problem ?? (certificate.notAfterMs <= clock.wallMs() ? "CERT_HAS_EXPIRED" : undefined);
     if (problem === undefined) return certificate;
     return refuse(
       "bad-certificate",
       UNAUTHENTICATED,
-      `certificate: got one that cannot be believed (${problem}), want ${want}`,
+      `certificate: got one that is not trusted (${problem}), want ${want}`,
     );
   };
-  const insist = (standing: Standing, nodeId: string): void => {
-    switch (standing) {
+  const requireGood = (status: KeyStatus, nodeId: string): void => {
+    switch (status) {
       case "good":
         return;
       case "revoked":
-        refuse("revoked", PERMISSION_DENIED, "certificate: got a revoked one; an administrator may readmit the node");
+        refuse("revoked", PERMISSION_DENIED, "certificate: revoked; an administrator can readmit the node");
         return;
       case "another-key":
         refuse(
@@ -106,7 +107,7 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
   const checked = new CheckedTokens(tokens, clock);
   const principalBy = (token: string, caller: Caller, want: string): TokenPrincipal => {
     const found = checked.principalOf(token, caller);
-    if (found === "bad-token") return refuse(found, UNAUTHENTICATED, `token: got one of nobody, want ${want}`);
+    if (found === "bad-token") return refuse(found, UNAUTHENTICATED, `token: unknown or revoked; want ${want}`);
     if (found === "too-many-guesses") return refuse(found, RESOURCE_EXHAUSTED, TOO_MANY_GUESSES);
     caller.connection?.authenticate(`token ${found.role} ${found.name}`);
     return found;
@@ -114,8 +115,8 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
   const roleOf = (caller: Caller, want: string): Role | "node" => {
     const { bearerToken, connection } = caller;
     if (bearerToken !== undefined) return principalBy(bearerToken, caller, want).role;
-    const { organisations, keySha256 } = believed(connection?.certificate, want);
-    if (registry.isRevoked(keySha256)) return refuse("revoked", PERMISSION_DENIED, "certificate: got a revoked one");
+    const { organisations, keySha256 } = trusted(connection?.certificate, want);
+    if (registry.isRevoked(keySha256)) return refuse("revoked", PERMISSION_DENIED, "certificate: revoked");
     return ROLES.find((role) => organisations.includes(ROLE_ORGANISATIONS[role])) ?? "node";
   };
   const needs =
@@ -134,8 +135,8 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
     witness: needs("witness"),
     async node({ connection, peer }) {
       if (!isSecure) return { kind: "anybody" };
-      const want = "a node's, of this collector's authority";
-      const certificate = believed(connection?.certificate, want);
+      const want = "a node's, issued by this collector's CA";
+      const certificate = trusted(connection?.certificate, want);
       const { commonName: nodeId, keySha256, notAfterMs, organisations } = certificate;
       const role = ROLES.find((candidate) => organisations.includes(ROLE_ORGANISATIONS[candidate]));
       if (role !== undefined) {
@@ -145,12 +146,12 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
         const got = `certificate: got the common name ${quoted(nodeId)}`;
         return refuse("no-node-id", PERMISSION_DENIED, `${got}, want a node id, ${NODE_ID_WANTED}`);
       }
-      insist(await registry.standingOf(certificate, peer), nodeId);
+      requireGood(await registry.statusOf(certificate, peer), nodeId);
       return { kind: "node", nodeId, keySha256, notAfterMs };
     },
     mayStill(principal) {
       if (principal.kind === "node")
-        insist(registry.standingNow(principal.nodeId, principal.keySha256), principal.nodeId);
+        requireGood(registry.statusNow(principal.nodeId, principal.keySha256), principal.nodeId);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** What an administrator does with join tokens and nodes. The door is elsewhere: whoever calls here is one. */
+/** What an administrator does with join tokens and nodes. Access is checked before a call gets here (access.ts). */
 import { createHash } from "node:crypto";
 import { PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import type { FleetCa, RandomBytes } from "@lifeline/identity";
@@ -19,17 +19,17 @@ const NOTE_MAX_CHARS = 253;
 const LIFETIME_S = { least: 60, most: 31_536_000, default: 86_400 };
 const USES = { least: 1, most: 100_000, default: 1 };
 
-/** Rows of a page when the caller does not say: each has some 200 bytes. */
+/** Rows of a page by default: each has some 200 bytes. */
 const DEFAULT_PAGE_ROWS = 1_000;
 
 const MS_PER_S = 1_000;
 
-/** What an administrator did, for the log: who is not known beyond the role. */
+/** What an administrator did, for the log. */
 export type AdminAct = "token-created" | "token-revoked" | "node-revoked" | "node-readmitted";
 
 /** What administration needs. */
 export interface AdminParts {
-  /** Undefined: this collector enrols nobody, and gives no tokens. */
+  /** The fleet CA. Undefined: this collector enrols no nodes, and creates no tokens. */
   readonly ca: FleetCa | undefined;
   readonly registry: Registry;
   readonly store: Pick<Store, "submit">;
@@ -48,13 +48,13 @@ export function createAdminService(parts: AdminParts): ServiceImplementation<typ
     async createJoinToken(request) {
       const { ca } = parts;
       if (ca === undefined)
-        throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody: it has no identity.names");
+        throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols no nodes: it has no identity.names");
       const made = makeJoinToken(parts.randomBytes);
       const token = tokenRecord(made.id, request, nowMs());
       const secretSha256 = createHash("sha256").update(made.secret).digest();
       const outcome = await store.submit("createJoinToken", { token, secretSha256 }).catch(unavailable);
       if (outcome === "too-many") {
-        const want = `at most ${JOIN_TOKENS_MAX} that have not ended; revoke those that nobody needs`;
+        const want = `at most ${JOIN_TOKENS_MAX} that have not ended; revoke those that are not needed`;
         throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, `join tokens: got one more, want ${want}`);
       }
       onAct("token-created", token.id);

@@ -3,9 +3,10 @@
  *
  * 1. The use of a token and the enrolment are durable before a certificate is made (S1).
  * 2. Renewing needs no token: the key that the connection has proven is the one the node was enrolled with.
- * 3. Whoever fails too often waits, by source (an IPv4 address or an IPv6 /64); whoever asks too often, by key; what was wrong is told in a sentence that holds no secret.
- * 4. An attempt counts from its beginning, so that those at the same time count as well.
- * 5. The store is asked for nobody whose certificate the fleet CA has not signed (S2).
+ * 3. A source (an IPv4 address or an IPv6 /64) that fails too often must wait, and so must a key that is used too often. The refusal says
+ *    what was wrong and holds no secret.
+ * 4. An attempt counts from its beginning, so that concurrent attempts count too.
+ * 5. A certificate that the fleet CA has not signed causes no work in the store (S2).
  */
 import { createHash, X509Certificate } from "node:crypto";
 import { BACKDATE_MS, type FleetCa, ROLE_ORGANISATIONS, readSigningRequest } from "@lifeline/identity";
@@ -27,13 +28,13 @@ import { SILENT_AFTER_MS } from "./id-activity.ts";
 import { readJoinToken } from "./join-token.ts";
 import type { Registry } from "./registry.ts";
 
-/** How long after its end a certificate may still be renewed, ms: 30 days, an outage of any length that anybody waits for. */
+/** How long after its end a certificate may still be renewed, ms: 30 days, longer than any outage that a fleet waits out. */
 export const RENEW_WITHIN_MS = 30 * 24 * 3_600_000;
 
 /** What became of an attempt. */
 export type EnrolAttempt =
   | "enrolled"
-  /** In the place of an ephemeral key. */
+  /** Enrolled in the place of an ephemeral key. */
   | "enrolled-anew"
   | "renewed"
   | "malformed"
@@ -44,16 +45,16 @@ export type EnrolAttempt =
 
 /** What enrolment needs. */
 export interface EnrolParts {
-  /** Undefined: this collector enrols nobody. */
+  /** The fleet CA. Undefined: this collector enrols no nodes. */
   readonly ca: FleetCa | undefined;
   readonly certificateLifetimeMs: number;
   readonly registry: Registry;
   readonly limit: AttemptLimit;
   readonly clock: Clock;
   readonly onAttempt: (what: EnrolAttempt, nodeId: string, from: string) => void;
-  /** Whether nobody speaks under a node id, nor did a moment ago. */
+  /** Whether no stream is open under a node id, nor was a moment ago. */
   readonly isSilent: (nodeId: string) => boolean;
-  /** Ends what the key that held the id before still says. */
+  /** Ends the streams of the key that held the id before. */
   readonly onReplaced: (nodeId: string) => void;
 }
 
@@ -63,14 +64,14 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
   const { registry, limit, clock, onAttempt } = parts;
   const caOrRefuse = (): FleetCa => {
     if (parts.ca !== undefined) return parts.ca;
-    throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody: it has no identity.names");
+    throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols no nodes: it has no identity.names");
   };
   const take = (source: string, from: string): void => {
     if (limit.take(source)) return;
     onAttempt("too-many-attempts", "", from);
     throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "too many attempts; try again later");
   };
-  /** Runs one enrolment; whatever it is refused for counts against its source. */
+  /** Runs one enrolment. A refusal counts against its source. */
   const atSource = async <T>({ peer }: CallContext, run: (from: string) => Promise<T>): Promise<T> => {
     const from = peerAddress(peer) ?? "";
     const source = peerSource(peer);
@@ -80,17 +81,17 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
       limit.giveBack(source);
       return answer;
     } catch (error) {
-      // A store that cannot write is no fault of the one who asks.
+      // A store that cannot write is not the fault of the client.
       if (!(error instanceof RpcError) || error.code === RpcStatus.UNAVAILABLE) limit.giveBack(source);
       throw error;
     }
   };
-  /** By certificate, which a connection has one of: whoever asks without end has it looked at once. */
-  const looked = new WeakMap<ClientCertificate, boolean>();
+  /** By certificate, which belongs to one connection: a client that calls without end has its signature checked once. */
+  const checked = new WeakMap<ClientCertificate, boolean>();
   const signedByCa = (ca: FleetCa, certificate: ClientCertificate | undefined) => {
     if (certificate === undefined) return undefined;
-    const isSigned = looked.get(certificate) ?? isOf(ca, certificate);
-    looked.set(certificate, isSigned);
+    const isSigned = checked.get(certificate) ?? isOf(ca, certificate);
+    checked.set(certificate, isSigned);
     return isSigned ? certificate : undefined;
   };
   const requestOf = async (der: Uint8Array, from: string) => {
@@ -124,7 +125,7 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
           throw new RpcError(...ENROL_REFUSALS[why]);
         };
         if (token === undefined) return refuse("unknown-token");
-        // One that is let in already costs a commit and a signature each time it comes.
+        // A key that was enrolled before costs a commit and a signature each time.
         take(keySha256, from);
         const secretSha256 = createHash("sha256").update(token.secret).digest();
         const key = Buffer.from(keySha256, "hex");
@@ -143,7 +144,7 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
       const from = peerAddress(context.peer) ?? "";
       const ca = caOrRefuse();
       const shown = signedByCa(ca, context.connection?.certificate);
-      // By its key: those who share a source with one that fails must still renew. Each costs a commit and a signature.
+      // By its key, because nodes that share a source with one that fails must still renew. Each costs a commit and a signature.
       take(shown?.keySha256 ?? peerSource(context.peer), from);
       const { nodeId, publicKeyDer, keySha256 } = await requestOf(certificateRequestDer, from);
       const refuse = (why: RenewRefusal | "no-certificate"): never => {
@@ -165,7 +166,7 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
   };
 }
 
-/** A certificate that has ended, or that a clock which was set back finds in the future. */
+/** OpenSSL's errors for a certificate that has ended, or that lies in the future because the collector's clock was set back. */
 const RENEWABLE: readonly string[] = ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"];
 
 /** Extended key usage of a client (RFC 5280 §4.2.1.12). */
@@ -179,38 +180,41 @@ function isOf({ certDer }: FleetCa, { problem, der, organisations }: ClientCerti
   if (problem === undefined) return true;
   if (!RENEWABLE.includes(problem)) return false;
   const certificate = new X509Certificate(der);
-  // Node's types have no undefined; a certificate without the extension has.
+  // Undefined for a certificate without the extension, though Node's types do not say so.
   const usage: readonly string[] | undefined = certificate.keyUsage;
   if (usage !== undefined && !usage.includes(CLIENT_AUTH_OID)) return false;
   return certificate.verify(new X509Certificate(certDer).publicKey);
 }
 
-type Said = readonly [status: RpcStatusCode, message: string];
+type Refusal = readonly [status: RpcStatusCode, message: string];
 
-const ENROL_REFUSALS: Readonly<Record<EnrolRefusal, Said>> = {
-  "unknown-token": [RpcStatus.UNAUTHENTICATED, "join_token: got one that is not known, want one of this collector's"],
-  "token-expired": [RpcStatus.UNAUTHENTICATED, "join_token: got one that has expired, want a new one"],
-  "token-revoked": [RpcStatus.UNAUTHENTICATED, "join_token: got one that was revoked, want another one"],
-  "token-used-up": [RpcStatus.UNAUTHENTICATED, "join_token: got one that is used up, want a new one"],
-  "not-for-node": [RpcStatus.PERMISSION_DENIED, "join_token: got one that is for other node ids"],
-  "node-revoked": [RpcStatus.PERMISSION_DENIED, "the node is revoked; an administrator may readmit it"],
-  "key-revoked": [RpcStatus.PERMISSION_DENIED, "the key is revoked for good; want a new one"],
+const ENROL_REFUSALS: Readonly<Record<EnrolRefusal, Refusal>> = {
+  "unknown-token": [RpcStatus.UNAUTHENTICATED, "join_token: unknown; use a token that this collector created"],
+  "token-expired": [RpcStatus.UNAUTHENTICATED, "join_token: expired; create a new one"],
+  "token-revoked": [RpcStatus.UNAUTHENTICATED, "join_token: revoked; use another one"],
+  "token-used-up": [RpcStatus.UNAUTHENTICATED, "join_token: used up; create a new one"],
+  "not-for-node": [
+    RpcStatus.PERMISSION_DENIED,
+    "join_token: not valid for this node id; use one whose pattern matches it",
+  ],
+  "node-revoked": [RpcStatus.PERMISSION_DENIED, "the node is revoked; an administrator can readmit it"],
+  "key-revoked": [RpcStatus.PERMISSION_DENIED, "the key is revoked for good; the node needs a new one"],
   "another-key": [
     RpcStatus.ALREADY_EXISTS,
-    "another key holds this node id: two machines have it, or this one has lost its key; an administrator may readmit the node",
+    "another key holds this node id: two machines have it, or this one has lost its key; an administrator can readmit the node",
   ],
   "id-in-use": [
     RpcStatus.ALREADY_EXISTS,
-    `another key holds this node id until nobody has spoken under it for ${SILENT_AFTER_MS / 1_000} s: two machines have it, or this one was started again`,
+    `another key holds this node id until it has been silent for ${SILENT_AFTER_MS / 1_000} s: two machines have it, or this one was started again`,
   ],
-  "too-many-enrolments": [RpcStatus.RESOURCE_EXHAUSTED, "the collector has enrolled as many nodes as it can"],
+  "too-many-enrolments": [RpcStatus.RESOURCE_EXHAUSTED, "the collector has enrolled as many nodes as it can hold"],
 };
 
-const RENEW_REFUSALS: Readonly<Record<RenewRefusal | "no-certificate", Said>> = {
-  "no-certificate": [RpcStatus.UNAUTHENTICATED, "certificate: got none that can be renewed, want the node's own"],
+const RENEW_REFUSALS: Readonly<Record<RenewRefusal | "no-certificate", Refusal>> = {
+  "no-certificate": [RpcStatus.UNAUTHENTICATED, "certificate: none that can be renewed; use the node's own"],
   "too-many-enrolments": ENROL_REFUSALS["too-many-enrolments"],
   "another-key": [RpcStatus.PERMISSION_DENIED, "the node id belongs to another key"],
   "node-revoked": ENROL_REFUSALS["node-revoked"],
   "key-revoked": ENROL_REFUSALS["key-revoked"],
-  lapsed: [RpcStatus.UNAUTHENTICATED, "certificate: it ended too long ago to be renewed; want a join token"],
+  lapsed: [RpcStatus.UNAUTHENTICATED, "certificate: it ended too long ago to be renewed; use a join token"],
 };

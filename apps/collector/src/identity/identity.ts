@@ -33,11 +33,11 @@ export interface Identity {
 export interface IdentityWorld {
   readonly clock: Clock;
   readonly log: Logger;
-  /** For the tokens that stand in variables. */
+  /** For the tokens that variables hold. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** What is made from files alone, before anything is opened that would have to be closed. */
+/** Reads what comes from files and variables alone, before anything is opened that must be closed. */
 export async function readCredentials(config: Config, world: IdentityWorld) {
   const { clock, log, environment } = world;
   const { identity, tls } = config;
@@ -65,9 +65,9 @@ export async function openIdentity(
     clock,
     pinsKeys: ca !== undefined,
     onRefusedClaim: (holder) => vitals.refusedClaims.inc({ holder }),
-    onClaimsTold({ nodeId, from, claims, holder }) {
-      const why = { lasting: "one has lost its key", ephemeral: "it was started again a moment ago" }[holder];
-      log.warn({ nodeId, from, claims }, `another key claims the id of a node: two machines have it, or ${why}`);
+    onClaims({ nodeId, from, claims, holder }) {
+      const why = { lasting: "one has lost its key", ephemeral: "the machine was started again a moment ago" }[holder];
+      log.warn({ nodeId, from, claims }, `another key claims the id of a node: two machines have the id, or ${why}`);
     },
   });
   const access = createAccess({
@@ -81,8 +81,8 @@ export async function openIdentity(
 }
 
 /**
- * Enrolment and administration. `endStreams` ends those of a node, and says how many there were; `isSilent`, whether
- * there are none, nor were a moment ago.
+ * Enrolment and administration. `endStreams` ends the streams of a node and gives how many there were. `isSilent` says whether
+ * no stream of it is open, nor was a moment ago.
  */
 export function createIdentityServices(
   { ca, registry, access }: Identity,
@@ -107,7 +107,8 @@ export function createIdentityServices(
     onAttempt(what, nodeId, from) {
       vitals.enrolAttempts.inc({ result: what });
       if (what === "enrolled") log.info({ nodeId, from }, "a node has enrolled");
-      if (what === "enrolled-anew") log.info({ nodeId, from }, "a node has enrolled anew: its ephemeral key gave way");
+      if (what === "enrolled-anew")
+        log.info({ nodeId, from }, "a node has enrolled again; its new key replaces an ephemeral one");
     },
     isSilent,
     onReplaced: (nodeId) => void endStreams(nodeId, "certificate: another key was enrolled for the node"),
@@ -119,7 +120,7 @@ export function createIdentityServices(
     clock,
     randomBytes,
     endStreams: (nodeId) => endStreams(nodeId, "certificate: it was revoked"),
-    onAct: (act, of) => log.info({ act, of }, "an administrator has acted"),
+    onAct: (act, of) => log.info({ act, of }, "an administrator made a change"),
   });
   return {
     addTo(server) {

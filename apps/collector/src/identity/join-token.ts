@@ -1,6 +1,6 @@
-/** Join tokens as they are handed out: a public id, by which they are named, and a secret. */
+/** Join tokens as they are given to nodes: a public id, which names the token, and a secret. */
 
-/** Bytes of the id, and of the secret: 256 bits, which nobody guesses. */
+/** Bytes of the id, and of the secret: 256 bits cannot be guessed. */
 export const TOKEN_ID_BYTES = 4;
 export const TOKEN_SECRET_BYTES = 32;
 
@@ -19,12 +19,12 @@ export function makeJoinToken(randomBytes: (size: number) => Uint8Array): JoinTo
   return { id, secret: Buffer.from(randomBytes(TOKEN_SECRET_BYTES)).toString("base64url") };
 }
 
-/** The text that is handed out. */
+/** The token as text. */
 export function joinTokenText({ id, secret }: JoinToken): string {
   return `${id}.${secret}`;
 }
 
-/** The parts of a token; undefined: it is none. */
+/** The parts of a token; undefined: the text is no join token. */
 export function readJoinToken(text: string): JoinToken | undefined {
   const [, id, secret] = JOIN_TOKEN.exec(text) ?? [];
   return id === undefined || secret === undefined ? undefined : { id, secret };

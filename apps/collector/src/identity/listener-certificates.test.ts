@@ -64,7 +64,9 @@ describe("certificates from files", () => {
     await look(clock);
     await look(clock);
     expect(renewed).toEqual([]);
-    expect(logged.filter((line) => line.includes("the certificates read before stay in use"))).toHaveLength(1);
+    expect(logged.filter((line) => line.includes("the certificates that were read before stay in use"))).toHaveLength(
+      1,
+    );
     put("keyFile");
     await look(clock);
     expect(renewed).toHaveLength(1);

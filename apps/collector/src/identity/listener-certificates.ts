@@ -3,7 +3,7 @@
  *
  * 1. An issued certificate is renewed at half its life, and when the clock is set back to before it, under a key
  *    that never leaves memory.
- * 2. Files are read again when they change; what cannot be used leaves the last good ones in use, is told once, and tried again.
+ * 2. Files are read again when they change. Files that cannot be used leave the last good ones in use, are logged once, and tried again.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -16,19 +16,19 @@ import { ConfigError, problem } from "@lifeline/settings";
 import type { Logger } from "pino";
 import type { TlsFiles } from "../config/config.ts";
 
-/** How long a listener's certificate lasts, ms: a week, so that one that leaks is soon worth nothing. */
+/** How long a listener's certificate lasts, ms: a week, so that a leaked one is soon useless. */
 export const LISTENER_LIFETIME_MS = 7 * 24 * 3_600_000;
 
 /** How often to check whether an issued certificate is due, ms: by the wall clock, which may be set at any time. */
 export const ISSUE_LOOK_MS = 60_000;
 
-/** How often files are looked at, ms. */
+/** How often files are checked for changes, ms. */
 const FILES_LOOK_MS = 5_000;
 
 /** The listener's certificates, now and later. */
 export interface CertificateSource {
   readonly first: ListenerCertificates;
-  /** Calls `renew` with each later ones until the signal aborts; what it throws is told and waited out. */
+  /** Calls `renew` with each later set until the signal aborts. What `renew` throws is logged, and tried again later. */
   follow(renew: (certificates: ListenerCertificates) => void, signal: AbortSignal): void;
 }
 
@@ -54,7 +54,7 @@ export async function issuedCertificates(
   return {
     first: first.certificates,
     follow(renew, signal) {
-      const tell = tellOnce(log);
+      const warn = warnOnce(log);
       let { issuedAtMs } = first;
       void (async () => {
         for (;;) {
@@ -63,7 +63,7 @@ export async function issuedCertificates(
           if (!isDue(issuedAtMs, clock.wallMs())) continue;
           const next = await issue(ca, names, keys, clock);
           const refused = refusalOf(renew, next.certificates);
-          tell(refused && `the listener's certificate could not be renewed (${refused})`);
+          warn(refused && `the listener's certificate could not be renewed (${refused})`);
           if (refused !== undefined) continue;
           issuedAtMs = next.issuedAtMs;
           log.info({ names }, "the listener's certificate was renewed");
@@ -73,7 +73,7 @@ export async function issuedCertificates(
   };
 }
 
-/** Whether half of a certificate's time after its issue is over, or half of that before: then its issuer's clock was ahead. */
+/** Whether half of a certificate's life is over, or the clock was set back to well before its issue. */
 function isDue(issuedAtMs: number, nowMs: number): boolean {
   return nowMs < issuedAtMs - BACKDATE_MS.server / 2 || nowMs >= issuedAtMs + LISTENER_LIFETIME_MS / 2;
 }
@@ -94,17 +94,17 @@ export function certificatesFromFiles(files: TlsFiles, { clock, log }: SourceWor
     first: first.value,
     follow(renew, signal) {
       let latest = first.value;
-      const tell = tellOnce(log);
-      /** Gives what is wrong with the files of now. */
+      const warn = warnOnce(log);
+      /** What is wrong with the files now; undefined: nothing. */
       const look = (): string | undefined => {
-        // Read together, for a pair is replaced file by file.
+        // Read together, because a pair is replaced file by file.
         const read = readAll(files);
         if (read.kind === "bad") return read.problem;
         if (isDeepStrictEqual(read.value, latest)) return undefined;
         const refused = refusalOf(renew, read.value);
         if (refused !== undefined) return unusable(files, refused);
         latest = read.value;
-        log.info(files, "the listener's certificates were read again");
+        log.info(files, "read the listener's certificates again");
         return undefined;
       };
       void (async () => {
@@ -112,7 +112,7 @@ export function certificatesFromFiles(files: TlsFiles, { clock, log }: SourceWor
           await pause(clock, FILES_LOOK_MS, signal);
           if (signal.aborted) return;
           const problem = look();
-          tell(problem && `${problem}; the certificates read before stay in use`);
+          warn(problem && `${problem}; the certificates that were read before stay in use`);
         }
       })();
     },
@@ -150,12 +150,12 @@ function readAll({ certFile, keyFile, caFile }: TlsFiles): FileRead<ListenerCert
   return refused === undefined ? { kind: "read", value } : bad(unusable({ certFile, keyFile, caFile }, refused));
 }
 
-/** Throws what OpenSSL says of them: it reads the whole chain, and knows what is too weak. */
+/** Throws OpenSSL's error for certificates that it refuses: it reads the whole chain, and refuses weak keys. */
 function createContext({ certPem, keyPem, clientCaPem }: ListenerCertificates): void {
   createSecureContext({ cert: certPem, key: keyPem, ca: clientCaPem, minVersion: "TLSv1.3" });
 }
 
-/** The code of what `use` throws at these; undefined: it takes them. */
+/** The code of the error that `use` throws for these; undefined: it accepts them. */
 function refusalOf(
   use: (certificates: ListenerCertificates) => void,
   certificates: ListenerCertificates,
@@ -174,12 +174,12 @@ function unusable({ certFile, keyFile, caFile }: TlsFiles, code: string): string
   return `tls.certFile, tls.keyFile, tls.caFile: got ${got} (${code}), want certificates and a key that TLS takes`;
 }
 
-/** Warns of a problem when it is another than the last; undefined: there is none any more. */
-function tellOnce(log: Logger): (problem: string | undefined) => void {
-  let told: string | undefined;
+/** Warns of a problem when it differs from the last one. Undefined: there is no problem any more. */
+function warnOnce(log: Logger): (problem: string | undefined) => void {
+  let last: string | undefined;
   return (problem) => {
-    if (problem !== undefined && problem !== told) log.warn(problem);
-    told = problem;
+    if (problem !== undefined && problem !== last) log.warn(problem);
+    last = problem;
   };
 }
 
@@ -187,13 +187,13 @@ function bad(problem: string): FileRead<never> {
   return { kind: "bad", problem };
 }
 
-/** One or more, the last of them whole too: OpenSSL takes authorities up to the first that it cannot read. */
+/** Whether the text is one or more whole certificates: OpenSSL silently stops at the first that it cannot read. */
 function areCertificates(pem: string): boolean {
   const each = pem.split(/(?=-----BEGIN CERTIFICATE-----)/).filter((block) => block.startsWith("-----BEGIN CERT"));
   try {
     return each.length > 0 && each.every((block) => new X509Certificate(block).raw.length > 0);
   } catch {
-    // OpenSSL's words say no more than that it is none.
+    // OpenSSL's message says no more than that it is none.
     return false;
   }
 }
@@ -202,7 +202,7 @@ function isPair(certPem: string, keyPem: string): boolean {
   try {
     return new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem));
   } catch {
-    // Over what the parser stumbled might quote the key.
+    // The parser's message might quote the key.
     return false;
   }
 }

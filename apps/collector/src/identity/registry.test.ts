@@ -8,7 +8,8 @@ import { restore } from "../store/backup.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import type { Store } from "../store/store.ts";
 import type { Operation } from "../store/store-operations.ts";
-import { openRegistry, type ToldClaims } from "./registry.ts";
+import type { ClaimCount } from "./refused-claims.ts";
+import { openRegistry } from "./registry.ts";
 
 let directory = "";
 let database: Database;
@@ -57,13 +58,13 @@ const OTHER = "bb".repeat(32);
 
 function opened(more: { readonly pinsKeys?: boolean } = {}) {
   const held = heldStore();
-  const told: ToldClaims[] = [];
+  const told: ClaimCount[] = [];
   const registry = openRegistry({
     store: held.store,
     clock,
     pinsKeys: true,
     onRefusedClaim() {},
-    onClaimsTold: (claims) => told.push(claims),
+    onClaims: (claims) => told.push(claims),
     ...more,
   });
   return { ...held, registry, told };
@@ -74,19 +75,19 @@ describe("the standing of a certificate", () => {
     const { registry: opening, hold, letGo } = opened();
     const registry = await opening;
     hold();
-    const standing = registry.standingOf(certificate(KEY), "127.0.0.1:1");
+    const standing = registry.statusOf(certificate(KEY), "127.0.0.1:1");
     const revoking = registry.revoke("n1");
     letGo();
     await revoking;
     expect(await standing).toBe("revoked");
-    expect(registry.standingNow("n1", KEY)).toBe("revoked");
+    expect(registry.statusNow("n1", KEY)).toBe("revoked");
   });
 
   it("is good once when two keys come at the same moment under an id that nobody holds", async () => {
     const { registry: opening, hold, letGo } = opened();
     const registry = await opening;
     hold();
-    const both = [KEY, OTHER].map((key) => registry.standingOf(certificate(key), "127.0.0.1:1"));
+    const both = [KEY, OTHER].map((key) => registry.statusOf(certificate(key), "127.0.0.1:1"));
     letGo();
     expect(await Promise.all(both)).toEqual(["good", "another-key"]);
   });
@@ -117,11 +118,11 @@ describe("a registry of a database that was brought back", () => {
     const registry = await opened().registry;
     // Certificates begin five minutes before they were issued.
     const issued = (keySha256: string, atMs: number) => ({ ...certificate(keySha256), notBeforeMs: atMs - 300_000 });
-    expect(await registry.standingOf(issued(KEY, 500_000), "127.0.0.1:1")).toBe("good");
-    expect(await registry.standingOf(issued(OTHER, 500_000), "127.0.0.1:1")).toBe("another-key");
-    expect(await registry.standingOf(issued(OTHER, 500_001), "127.0.0.1:1")).toBe("good");
-    expect(await registry.standingOf(issued(KEY, 500_000), "127.0.0.1:1")).toBe("revoked");
-    expect(registry.standingNow("n1", OTHER)).toBe("good");
+    expect(await registry.statusOf(issued(KEY, 500_000), "127.0.0.1:1")).toBe("good");
+    expect(await registry.statusOf(issued(OTHER, 500_000), "127.0.0.1:1")).toBe("another-key");
+    expect(await registry.statusOf(issued(OTHER, 500_001), "127.0.0.1:1")).toBe("good");
+    expect(await registry.statusOf(issued(KEY, 500_000), "127.0.0.1:1")).toBe("revoked");
+    expect(registry.statusNow("n1", OTHER)).toBe("good");
   });
 });
 
@@ -129,8 +130,8 @@ describe("claims of another key", () => {
   it("are told and written once in a while, with their number", async () => {
     const { registry: opening, told } = opened();
     const registry = await opening;
-    await registry.standingOf(certificate(KEY), "127.0.0.1:1");
-    for (let at = 0; at < 500; at += 1) await registry.standingOf(certificate(OTHER), "127.0.0.2:1");
+    await registry.statusOf(certificate(KEY), "127.0.0.1:1");
+    for (let at = 0; at < 500; at += 1) await registry.statusOf(certificate(OTHER), "127.0.0.2:1");
     expect(told).toEqual([]);
     clock.advance(10_000);
     expect(told).toEqual([{ nodeId: "n1", from: "127.0.0.2", claims: 500, holder: "lasting" }]);

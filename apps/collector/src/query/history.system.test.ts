@@ -353,7 +353,7 @@ describe("ListHistory", () => {
     [
       "an end before its beginning",
       { fromUnixMs: 9n, toUnixMs: 9n },
-      "from_unix_ms: got 9, want a time before 9, the end asked for",
+      "from_unix_ms: got 9, want a time before 9, the end of the range",
     ],
   ])("refuses %s", async (_, request, message) => {
     await expect(ask(request)).rejects.toEqual(new RpcError(RpcStatus.INVALID_ARGUMENT, message));

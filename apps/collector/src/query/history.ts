@@ -1,9 +1,9 @@
 /**
- * What a node's targets showed in the past (ListHistory).
+ * What a node's targets measured in the past (ListHistory).
  *
- * 1. Times are the node's own, as those of its verdicts and incidents; both ends are widened to whole steps.
- * 2. Figures are those of a verdict's row (query-codec), of every window that began within the step, merged (W1).
- * 3. Bounded in steps, points, bytes and reports opened; what is left out lies after the cut, and is had by asking from there.
+ * 1. Times are the node's own, as those of its verdicts and incidents. Both ends are widened to whole steps.
+ * 2. Figures are those of a verdict's row (query-codec), of all windows that began within the step, merged (W1).
+ * 3. Bounded in steps, points, bytes and decoded reports. What is left out lies after the cut: another query begins there.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { matchesPattern, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
@@ -23,16 +23,16 @@ import { pointToWire } from "./query-codec.ts";
 /** Most points of a target that a step of 0 gives (query.proto), and most steps of any answer. */
 const MAX_STEPS = 1_000;
 
-/** Bytes of an answer at most, by estimate: three quarters of the largest message. */
+/** Most estimated bytes of an answer: three quarters of the largest message. */
 const MAX_ANSWER_BYTES = 3 * 1024 * 1024;
 
 /** Bytes of a point at most: 11 fields of 1 byte, 7 of a time, 5 counts of 6, a double, 3 durations of 6, and 2 of length. */
 const POINT_BYTES = 76;
 
-/** Most points of an answer: to open them takes some 0.2 s, in turns. */
+/** Most points of an answer: to decode them takes some 0.2 s, in turns. */
 const MAX_POINTS = 20_000;
 
-/** Most reports opened for an answer, and at once: a large node's 16 take some 10 ms, and acknowledging must not wait. */
+/** Most reports decoded for an answer, and at once: a large node's 16 take some 10 ms, and acknowledgements must not wait. */
 const MAX_REPORTS = 1_024;
 const REPORTS_PER_TURN = 16;
 const ROLLUPS_PER_TURN = 500;
@@ -40,7 +40,7 @@ const ROLLUPS_PER_TURN = 500;
 type ListHistory = ServiceImplementation<typeof queryPb.QueryService>["listHistory"];
 type Request = Parameters<ListHistory>[0];
 
-/** What history is told from. */
+/** What history is made from. */
 export interface HistorySources {
   readonly fleet: Pick<Fleet, "nodes">;
   readonly store: Pick<Store, "submit">;
@@ -54,9 +54,9 @@ export function createHistory({ fleet, store, clock, retention }: HistorySources
     if (only.length > PATTERN_MAX_CHARS) refuse("only", `${only.length} characters`, `at most ${PATTERN_MAX_CHARS}`);
     const node = fleet.nodes.get(nodeId);
     const wallMs = clock.wallMs();
-    // A node that the fleet has forgotten is as late as the collector: its roll-ups are months old.
+    // A node that is no longer in the fleet has no clock of its own here; its roll-ups are months old.
     const nowMs = node === undefined ? wallMs : nodeNowMs(node, wallMs);
-    const asked = readTimes(request, nowMs);
+    const wanted = readTimes(request, nowMs);
     const extent = await store.submit("historyExtent", { nodeId }).catch(unavailable);
     if (extent === "no-node") return unknownNode(nodeId);
     const planned = node === undefined ? [] : node.plan.targets.map(({ id }) => id);
@@ -64,33 +64,33 @@ export function createHistory({ fleet, store, clock, retention }: HistorySources
       (id) => only === "" || matchesPattern(only, requirementIdOf(id)),
     );
     const keptMs = pruneBeforeMs(retention, nowMs);
-    const fromMs = Math.max(asked.fromMs, extent.firstMs ?? asked.toMs);
-    const stepS = asked.stepS ?? finestStep(fromMs, asked.toMs, keptMs);
+    const fromMs = Math.max(wanted.fromMs, extent.firstMs ?? wanted.toMs);
+    const stepS = wanted.stepS ?? finestStep(fromMs, wanted.toMs, keptMs);
     const answer = { generatedUnixMs: BigInt(Math.round(wallMs)), stepSeconds: stepS };
-    const stretch = { fromMs: stepStartMs(Math.max(fromMs, keptMs[stepS]), stepS), toMs: stepEndMs(asked.toMs, stepS) };
-    if (targetIds.length === 0 || stretch.fromMs >= stretch.toMs) return answer;
+    const range = { fromMs: stepStartMs(Math.max(fromMs, keptMs[stepS]), stepS), toMs: stepEndMs(wanted.toMs, stepS) };
+    if (targetIds.length === 0 || range.fromMs >= range.toMs) return answer;
     const spanMs = spanOf(targetIds, stepS);
-    const query = { nodeId, targetIds, stepS, ...stretch, spanMs, reportsMax: MAX_REPORTS };
+    const query = { nodeId, targetIds, stepS, ...range, spanMs, reportsMax: MAX_REPORTS };
     const rows = foundOf(await store.submit("history", query).catch(unavailable), nodeId, stepS);
     const cells = createCells(targetIds, stepS);
     await openRollups(rows, cells);
     await openReports(rows, store, cells);
     return {
       ...answer,
-      targets: cells.told(),
+      targets: cells.points(),
       ...(rows.cutMs === undefined ? {} : { continueFromUnixMs: BigInt(rows.cutMs) }),
     };
   };
 }
 
-interface AskedTimes {
+interface RequestedTimes {
   readonly fromMs: number;
   readonly toMs: number;
   /** Undefined: the finest that will do. */
   readonly stepS: HistoryStepS | undefined;
 }
 
-function readTimes({ fromUnixMs, toUnixMs, stepSeconds }: Request, nowMs: number): AskedTimes {
+function readTimes({ fromUnixMs, toUnixMs, stepSeconds }: Request, nowMs: number): RequestedTimes {
   const latest = BigInt(MAX_UNIX_MS);
   if (fromUnixMs > latest) refuse("from_unix_ms", String(fromUnixMs), `at most ${MAX_UNIX_MS}`);
   if (toUnixMs > latest) refuse("to_unix_ms", String(toUnixMs), `at most ${MAX_UNIX_MS}, or 0 for now`);
@@ -104,7 +104,7 @@ function readTimes({ fromUnixMs, toUnixMs, stepSeconds }: Request, nowMs: number
   const fromMs = Number(fromUnixMs);
   const toMs = toUnixMs === 0n ? nowMs : Number(toUnixMs);
   if (fromMs >= toMs)
-    refuse("from_unix_ms", String(fromUnixMs), `a time before ${Math.round(toMs)}, the end asked for`);
+    refuse("from_unix_ms", String(fromUnixMs), `a time before ${Math.round(toMs)}, the end wanted for`);
   return { fromMs, toMs, stepS };
 }
 
@@ -119,7 +119,7 @@ function stepEndMs(toMs: number, stepS: HistoryStepS): number {
   return -stepStartMs(-toMs, stepS);
 }
 
-/** How much of the time one answer may cover, ms: so many steps that all points of all targets are within every bound. */
+/** The longest range of one answer, ms: as many steps as keep the points of all targets within every bound. */
 function spanOf(targetIds: readonly string[], stepS: HistoryStepS): number {
   // A target has its id and the id of its requirement.
   const nameBytes = targetIds.reduce((sum, { length }) => sum + 2 * length * UTF8_BYTES_PER_UNIT, 0);
@@ -140,7 +140,7 @@ function foundOf(rows: HistoryRows, nodeId: string, stepS: HistoryStepS): FoundR
     case "pending":
       throw new RpcError(
         RpcStatus.FAILED_PRECONDITION,
-        `step_seconds: got ${stepS}, want 10 for now: ${rows.reports} reports of ${quoted(nodeId)} wait to be rolled up`,
+        `step_seconds: got ${stepS}, want 10 for now: ${rows.reports} reports of ${quoted(nodeId)} wait for their roll-up`,
       );
     case "too-dense":
       throw new RpcError(
@@ -150,11 +150,11 @@ function foundOf(rows: HistoryRows, nodeId: string, stepS: HistoryStepS): FoundR
   }
 }
 
-/** The windows of each target and step, merged as they come. */
+/** The windows of each target and step, merged. */
 interface Cells {
   add(window: Window): void;
-  /** Targets in their order, each with its steps in time; those without any are left out. */
-  told(): { requirementId: string; targetId: string; points: ReturnType<typeof pointToWire>[] }[];
+  /** Targets in their order, each with its steps by time; targets without windows are left out. */
+  points(): { requirementId: string; targetId: string; points: ReturnType<typeof pointToWire>[] }[];
 }
 
 function createCells(targetIds: readonly string[], stepS: HistoryStepS): Cells {
@@ -167,7 +167,7 @@ function createCells(targetIds: readonly string[], stepS: HistoryStepS): Cells {
       if (known === undefined) steps?.set(startMs, [window]);
       else known.push(window);
     },
-    told: () =>
+    points: () =>
       [...byTarget].flatMap(([targetId, steps]) => {
         const inTime = [...steps].sort(([a], [b]) => a - b);
         const points = inTime.flatMap(([startMs, [first, ...rest]]) =>
@@ -182,7 +182,7 @@ async function openRollups({ rollups }: FoundRows, cells: Cells): Promise<void> 
   for (const [at, { targetId, startMs, payload }] of rollups.entries()) {
     if (at > 0 && at % ROLLUPS_PER_TURN === 0) await nextTurn();
     const decoded = decodeWindow(payload, targetId);
-    // What cannot be opened is counted when it is rolled up (vitals); it belongs to its row's step whatever its first window's start.
+    // A roll-up that cannot be decoded is counted when the next window is merged into it. Its step is its row's, not its first window's.
     if (decoded.ok) cells.add({ ...decoded.value, startMs });
   }
 }

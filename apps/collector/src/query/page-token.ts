@@ -1,4 +1,4 @@
-/** Tokens of pages. */
+/** The tokens that name the next page of an answer. */
 import { quoted, refuse } from "../streams/call-refusal.ts";
 
 /** Longest token that is read, characters: two identifiers in base64. */

@@ -21,7 +21,7 @@ const OBLIGATION_TO_WIRE: Readonly<Record<Obligation, queryPb.Obligation>> = {
   conditional: queryPb.Obligation.CONDITIONAL,
 };
 
-/** A node's verdict is its worst required row; an open question is worse than a degraded row, for it may hide anything. */
+/** A node's verdict is its worst required row. Unknown is worse than degraded, because it may hide anything. */
 const WORST_FIRST: readonly Verdict[] = ["unmet", "unknown", "degraded", "met"];
 
 /** A judged row of a node. */

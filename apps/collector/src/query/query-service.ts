@@ -1,8 +1,8 @@
 /**
- * What people and programs ask. Verdicts and nodes are answered from memory, incidents and boots from the store.
+ * The queries of people and programs. Verdicts and nodes are answered from memory, incidents and boots from the store.
  *
- * Pages are bounded in rows and in bytes. A token names the last row, not its number: rows that come or go between two pages
- * hide no others. When the named row itself is gone, its node is told again from the start.
+ * Pages are bounded in rows and in bytes. A token names the last row of a page, not its number, so that rows that come or go between two
+ * pages hide no others. When the named row is gone, its node is listed again from the start.
  */
 import { matchesPattern, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import type { Clock } from "@lifeline/measure";
@@ -20,16 +20,16 @@ import { createHistory } from "./history.ts";
 import { readToken, token } from "./page-token.ts";
 import { bootToWire, incidentToWire, nodeToWire, rowToWire } from "./query-codec.ts";
 
-/** Rows of a page when the caller does not say (query.proto). */
+/** Rows of a page by default (query.proto). */
 const DEFAULT_PAGE_ROWS = 1_000;
 
-/** Bytes of a page after which it ends, by estimate: three quarters of the largest message. */
+/** Estimated bytes after which a page ends: three quarters of the largest message. */
 const MAX_PAGE_BYTES = 3 * 1024 * 1024;
 
 /** Bytes of a row without its texts: 29 numbers and 6 of each direction among them. */
 const ROW_BYTES = 400;
 
-/** Incidents and boots shown with a node, the latest first. */
+/** Incidents and boots in the answer to getNode, the latest first. */
 const NODE_INCIDENTS = 100;
 const NODE_BOOTS = 100;
 
@@ -49,7 +49,7 @@ export function createQuery(sources: QuerySources): QueryService {
   const { fleet, judging, store, clock, catalogueVersion } = sources;
   const generated = () => BigInt(Math.round(clock.wallMs()));
   const known = (nodeId: string): Node => fleet.nodes.get(nodeId) ?? unknownNode(nodeId);
-  /** What has been acknowledged is judged, and what came of it is in the store. */
+  /** Resolves when what was acknowledged is judged, and the result is in the store. */
   const written = () => {
     judging.catchUp();
     return judging.flush();
@@ -128,7 +128,7 @@ interface NodeRow {
   readonly row: RowVerdict;
 }
 
-/** Rows of the nodes in order, from the place a token names. */
+/** Rows of the nodes in order, after the row that a token names. */
 function* rowsAfter(fleet: Fleet, ids: readonly string[], [node = "", key]: readonly string[]): Generator<NodeRow> {
   for (const nodeId of ids) {
     if (nodeId < node) continue;

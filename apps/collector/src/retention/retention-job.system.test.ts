@@ -60,7 +60,7 @@ class TestBed {
     };
     const log = pino({}, { write: (line: string) => void this.lines.push(String(JSON.parse(line).reason)) });
     const lastRunMs = (await store.submit("lastHourEndedMs", {})) ?? clock.wallMs();
-    const others = { issuers: { prune() {} }, registry: { forget: async () => {} } };
+    const others = { issuers: { prune() {} }, registry: { prune: async () => {} } };
     const own = { fleet: { nodes, prune }, vitals: this.#vitals, retention: RETENTION, store, clock, log, lastRunMs };
     this.#job = new RetentionJob({ ...own, ...others });
   }

@@ -44,7 +44,7 @@ export interface RetentionParts {
     readonly nodes: ReadonlyMap<string, Pick<Node, "nodeId" | "session" | "clockSample">>;
   };
   readonly issuers: Pick<FleetIssuers, "prune">;
-  readonly registry: Pick<Registry, "forget">;
+  readonly registry: Pick<Registry, "prune">;
   readonly store: Pick<Store, "submit">;
   readonly retention: Retention;
   readonly vitals: Pick<SelfMetrics, "clockOffset" | "prunedRows" | "retentionBlocked" | "retentionLastRun">;
@@ -118,7 +118,7 @@ export class RetentionJob {
       vitals.prunedRows.inc(deleted);
       if (deleted === 0) break;
     }
-    await registry.forget(nowMs - RENEW_WITHIN_MS);
+    await registry.prune(nowMs - RENEW_WITHIN_MS);
     vitals.retentionLastRun.set(nowMs / MS_PER_S);
   }
 

@@ -8,7 +8,7 @@ export const BACKUP_USAGE = `
 lifeline-collector backup --data-dir DIR --to FILE
   copies the database, also of a collector that runs; overwrites nothing
 lifeline-collector restore --from FILE --data-dir DIR
-  brings a copy back where there is no database yet; start the collector afterwards. The join tokens in it let in nobody any more
+  restores a copy where there is no database yet; start the collector afterwards. The join tokens in it are revoked
 `;
 
 /** Runs the command that `args` begin with; undefined: they begin with none. The exit code otherwise: 0, 1 a failure, 2 wrong arguments. */
@@ -41,7 +41,7 @@ function parsed(command: string, args: readonly string[], other: "to" | "from") 
     const { "data-dir": dataDir, [other]: file } = values as Record<string, string | undefined>;
     return dataDir === undefined || dataDir === "" || file === undefined || file === "" ? wanted : { dataDir, file };
   } catch (error) {
-    // Node's own words name the argument.
+    // Node's message names the argument.
     return `${wanted}; ${error instanceof Error ? error.message : String(error)}`;
   }
 }
@@ -52,6 +52,6 @@ function sentence(command: "backup" | "restore", { path, schema, nodes, reports 
   const note =
     command === "backup"
       ? "; the fleet CA is not in it: keep a copy of identity/ in a safe place"
-      : "; its join tokens are revoked, for they may have been spent since; revoke again what was revoked since";
+      : "; its join tokens are revoked, because they may have been used since; revoke again what was revoked since";
   return `${what} ${path}: ${nodes} nodes, ${reports} reports, schema ${schema}${note}\n`;
 }

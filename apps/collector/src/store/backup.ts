@@ -1,12 +1,12 @@
 /**
- * Copies of the database that can be brought back.
+ * Copies of the database that can be restored.
  *
- * 1. A backup is one consistent moment of the database, taken beside a collector that serves and writes: everything that had been
- *    acknowledged when it began is in it.
- * 2. Whoever looks finds a whole copy, checked, or none: it is made under another name, and given its own at the end.
+ * 1. A backup is one consistent snapshot of the database, taken while the collector serves and writes. Everything that was acknowledged
+ *    before it began is in it.
+ * 2. A file of that name is a whole, checked copy: it is made under another name, and renamed at the end.
  * 3. Nothing is overwritten.
- * 4. What is brought back is older than the fleet: a token in it may have been spent since, so that it lets in nobody; of two keys of an
- *    id the one that the fleet CA issued to last is right.
+ * 4. A restored database is older than the fleet. A join token in it may have been used since, so it is revoked. Of two keys of an id,
+ *    the one that the fleet CA issued to last is right.
  */
 import {
   closeSync,
@@ -57,7 +57,7 @@ export function backUp(dataDir: string, to: string): Copied {
     const source = new DatabaseSync(from);
     try {
       source.exec("PRAGMA busy_timeout = 5000");
-      // Of a reader's snapshot (WAL): the collector goes on writing. It takes an empty file for none, so the mode is as it was made.
+      // A reader's snapshot (WAL), so the collector goes on writing. VACUUM INTO accepts an empty file, which keeps its mode.
       source.prepare("VACUUM INTO ?").run(draft);
     } finally {
       source.close();
@@ -65,7 +65,7 @@ export function backUp(dataDir: string, to: string): Copied {
   });
 }
 
-/** Brings a backup back as the database of a collector that is to be started at `dataDir`; `nowMs` is wall time. @throws BackupError */
+/** Restores a backup as the database of a collector that will start at `dataDir`; `nowMs` is wall time. @throws BackupError */
 export function restore(from: string, dataDir: string, nowMs: number): Copied {
   if (!existsSync(from))
     throw new BackupError("missing", `--from: got "${from}", want a backup: there is no such file`);
@@ -81,11 +81,11 @@ export function restore(from: string, dataDir: string, nowMs: number): Copied {
   });
 }
 
-/** Ends what may have been spent since, and marks what may have changed since. */
+/** Revokes join tokens, which may have been used since the backup, and marks enrolments, which may have changed since. */
 function distrust(path: string, nowMs: number): void {
   const database = new DatabaseSync(path);
   try {
-    // A copy of a collector that enrolled nobody yet.
+    // A database that some other program made has no such table.
     const isKnown = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'enrolments'").get() !== undefined;
     if (!isKnown) return;
     database
@@ -97,12 +97,12 @@ function distrust(path: string, nowMs: number): void {
   }
 }
 
-/** Makes `to` by `make`, which is given another name to fill. */
+/** Makes the file `to` by `make`, which fills a file of another name first. */
 function copied(flag: string, to: string, make: (draft: string) => void): Copied {
   if (existsSync(to)) throw new BackupError("exists", `${flag}: got "${to}", want a file that is not there yet`);
   const draft = `${to}.unfinished`;
   try {
-    // What an earlier attempt left is no copy. Only the owner reads it: it holds what every node sees of its network.
+    // An earlier attempt may have left a part. Only the owner may read a copy: it holds what every node sees of its network.
     rmSync(draft, { force: true });
     closeSync(openSync(draft, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600));
     make(draft);
@@ -117,7 +117,7 @@ function copied(flag: string, to: string, make: (draft: string) => void): Copied
   }
 }
 
-/** Reads a copy through: every page, and what is counted in it. */
+/** Checks every page of a copy, and counts what it holds. */
 function inspect(path: string, flag: string): Omit<Copied, "path"> {
   const database = new DatabaseSync(path, { readOnly: true });
   try {

@@ -223,7 +223,7 @@ describe("a database that was brought back", () => {
     database = openDatabase(join(dataDir, "collector.db"));
   }
 
-  it("lets nobody in by a token that may have been spent since", () => {
+  it("refuses a token that may have been used since", () => {
     makeToken("a", { lifetimeMs: 9 * DAY_MS });
     bringBack();
     expect(enrol("a", "n1", 1, NOW_MS + 2 * DAY_MS)).toEqual({ kind: "refused", why: "token-revoked" });

@@ -1,6 +1,6 @@
 /** What the store keeps and answers of the past: windows of ten seconds in reports, and roll-ups by the minute and hour. */
 
-/** Lengths of what history is told in, s: the reports' own windows, and the roll-ups of them. */
+/** The steps of history, s: the windows of reports, and their roll-ups by minute and hour. */
 export const HISTORY_STEPS_S = [10, 60, 3_600] as const;
 export type HistoryStepS = (typeof HISTORY_STEPS_S)[number];
 
@@ -8,9 +8,9 @@ export type HistoryStepS = (typeof HISTORY_STEPS_S)[number];
 export interface RolledUp {
   /** Reports whose windows are in the roll-ups now; 0: none was due. */
   readonly reports: number;
-  /** Reports and roll-ups that could not be opened: the former are left out for good, the latter replaced by what this step brought. */
+  /** Reports and roll-ups that could not be decoded: the former are left out for good, the latter replaced by what this step brought. */
   readonly undecodable: number;
-  /** Roll-ups that would hold more than a window can (uint32): left as they were, without what this step brought. */
+  /** Roll-ups whose counts would exceed what a window can hold (uint32): left as they were, without what this step brought. */
   readonly overflows: number;
   /** Reports that still wait. */
   readonly pending: number;
@@ -23,25 +23,25 @@ export interface HistoryExtent {
   readonly firstMs: number | undefined;
 }
 
-/** A stretch of a node's past. Times are the node's own, multiples of the step; `fromMs` inclusive, `toMs` not. */
+/** A time range of a node's past. Times are the node's own, multiples of the step; `fromMs` inclusive, `toMs` not. */
 export interface HistoryQuery {
   readonly nodeId: string;
   readonly targetIds: readonly string[];
   readonly stepS: HistoryStepS;
   readonly fromMs: number;
   readonly toMs: number;
-  /** Longest stretch answered at once, counted from the first that is kept. */
+  /** Longest range of one answer, counted from the first window that is kept. */
   readonly spanMs: number;
-  /** Most reports to be opened for one answer. */
+  /** Most reports to decode for one answer. */
   readonly reportsMax: number;
 }
 
-/** What a stretch is to be made of: each window is either in a roll-up or in one of the reports, never in both. */
+/** What the history of a range is made of: each window is either in a roll-up or in one of the reports, never in both. */
 export type HistoryRows =
   | { readonly kind: "no-node" }
-  /** More reports of the node wait to be rolled up than one answer can look through. */
+  /** More reports of the node wait for their roll-up than one answer can look through. */
   | { readonly kind: "pending"; readonly reports: number }
-  /** One step alone lies in more reports than one answer can open. */
+  /** A single step lies in more reports than one answer can decode. */
   | { readonly kind: "too-dense"; readonly startMs: number }
   | {
       readonly kind: "found";
@@ -50,7 +50,7 @@ export type HistoryRows =
         readonly startMs: number;
         readonly payload: Uint8Array;
       }[];
-      /** Windows that began within the stretch, by report and their places in it. */
+      /** Windows that began within the range, by report and their positions in it. */
       readonly reports: ReadonlyMap<number, readonly number[]>;
       /** Where the first step that is left out begins; undefined: none is. */
       readonly cutMs: number | undefined;

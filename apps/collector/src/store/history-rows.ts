@@ -1,9 +1,9 @@
 /**
- * What a stretch of a node's past is made of.
+ * The rows that the history of a node is made of.
  *
- * 1. Steps of ten seconds are the reports' own windows. Longer ones are the roll-ups, and beside them the windows of the reports that
- *    wait: one moment of the database (one transaction), so that no window is in both, or in neither.
- * 2. In time: what is before the cut is whole, over all targets.
+ * 1. Steps of ten seconds are the windows of reports. Longer steps are roll-ups, and beside them the windows of reports that wait for
+ *    their roll-up. Both are read in one transaction, so that no window is in both, or in neither.
+ * 2. What is before the cut is complete, over all targets.
  */
 import { WINDOW_MS } from "@lifeline/window";
 import type { HistoryExtent, HistoryQuery, HistoryRows } from "./history-record.ts";
@@ -13,13 +13,13 @@ import { bytesOf, type Statement } from "./statement.ts";
 
 const HOUR_S = 3_600;
 
-/** How far from its end a window may begin and be found, ms: sixty times what one lasts; the index is by end. */
+/** How long a window may last and be found, ms: sixty times the usual length. The index is by end, so a search reaches this far. */
 const REACH_MS = 60 * WINDOW_MS;
 
-/** Waiting reports of a node looked through at most: five hours' of it, some 0.2 M rows of its windows. */
+/** Most waiting reports of a node that one answer looks through: five hours' worth, some 0.2 M rows of its windows. */
 const MAX_WAITING = 2_048;
 
-/** Waiting reports of which the targets are told, the oldest: those of later ones are in the plan, or in a roll-up. */
+/** Waiting reports whose targets count, the oldest ones: the targets of later reports are in the plan, or in a roll-up. */
 const EXTENT_REPORTS = 128;
 
 /** Which targets a node's past has, and where it begins. */
@@ -46,7 +46,7 @@ export function readHistoryExtent(statement: Statement, node: number): HistoryEx
   };
 }
 
-/** The stretch asked for, from the first of it that is kept, as far as one answer goes. */
+/** The rows of the range, from the first that is kept, as far as one answer goes. */
 export function readHistory(
   statement: Statement,
   pending: PendingRollups,
@@ -82,11 +82,11 @@ interface PlacedWindow {
 
 type Rollups = Extract<HistoryRows, { kind: "found" }>["rollups"];
 
-/** Where windows lie, for a step of history. All times are multiples of the step. */
+/** Finds windows for a step of history. All times are multiples of the step. */
 interface Places {
-  /** The step in which the first that began at `fromMs` or later lies; undefined: none did. */
+  /** The step of the first window that began at `fromMs` or later; undefined: none did. */
   firstMs(fromMs: number): number | undefined;
-  /** The windows in reports that began within, in time. */
+  /** The windows in reports that began within the range, by time. */
   windows(beginMs: number, endMs: number): Iterable<PlacedWindow>;
   rollups(beginMs: number, endMs: number): Rollups;
 }
@@ -94,7 +94,7 @@ interface Places {
 function rawPlaces(statement: Statement, node: number, { stepS, toMs, targetIds }: HistoryQuery): Places {
   const named = JSON.stringify(targetIds);
   return {
-    // The first to end, of all targets: the first to begin lies no further back than a window reaches.
+    // The first window to end, of all targets: the first to begin lies no further back than a window can last.
     firstMs(fromMs) {
       const row = statement(
         `SELECT end_ms FROM windows WHERE node = ? AND end_ms >= ? AND end_ms < ? AND start_ms >= ? AND start_ms < ?
@@ -153,7 +153,7 @@ function rolledPlaces(statement: Statement, node: number, { stepS, fromMs, toMs,
   };
 }
 
-/** Windows by report, in time, until there are too many reports: then without the step in which the next one lies. */
+/** Windows by report, by time, until there are too many reports; then without the step of the next window. */
 function gathered(windows: Iterable<PlacedWindow>, stepS: number, reportsMax: number) {
   const reports = new Map<number, PlacedWindow[]>();
   let stoppedMs: number | undefined;

@@ -1,4 +1,4 @@
-/** Who may read the database: it holds what every node sees of its network, so its owner alone (S1). */
+/** Only the owner may read the database: it holds what every node sees of its network (S1). */
 import { chmodSync, closeSync, existsSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Logger } from "pino";
@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 const FILE_MODE = 0o600;
 const OTHERS = 0o077;
 
-/** SQLite's files beside the database, which it makes with the database's own mode. */
+/** SQLite's files beside the database, which it makes with the mode of the database. */
 const BESIDE = ["-wal", "-shm"];
 
 /**
@@ -20,16 +20,16 @@ export function keepToOwner(databasePath: string, log: Logger): void {
     try {
       chmodSync(path, FILE_MODE);
     } catch (error) {
-      // Another user's, or a file system without modes: it is as open as whoever mounted it says.
+      // Another user's file, or a file system without modes: its mount options decide who reads it.
       if (!(error instanceof Error && "code" in error)) throw error;
       log.warn(
         { path, code: error.code },
-        "the database can be read by others, and its mode cannot be changed; want mode 600",
+        "other users can read the database, and its mode cannot be changed; set mode 600",
       );
     }
   }
   const directory = dirname(databasePath);
   const mode = statSync(directory).mode & 0o777;
   if ((mode & OTHERS) === 0) return;
-  log.warn({ path: directory, mode: mode.toString(8) }, "the data directory is open to others; want mode 700");
+  log.warn({ path: directory, mode: mode.toString(8) }, "other users can open the data directory; set mode 700");
 }

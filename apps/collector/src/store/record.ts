@@ -1,6 +1,6 @@
 /** What the store keeps and answers: plain data that crosses to its thread by structured clone. Times are ms since the epoch. */
 
-/** A node as it last introduced itself. */
+/** A node by its latest Hello. */
 export interface NodeRecord {
   readonly nodeId: string;
   readonly hostname: string;
@@ -8,9 +8,9 @@ export interface NodeRecord {
   /** NodeFacts as JSON. */
   readonly factsJson: string;
   readonly seenAtMs: number;
-  /** How far its clock was behind the collector's, ms; undefined: not known, what is kept stays. */
+  /** How far its clock was behind the collector's, ms; undefined: not known, and the stored value stays. */
   readonly clockOffsetMs: number | undefined;
-  /** Where it may be seen from, and where Talos sees its peer (SeenFrom), as JSON; undefined: an older collector wrote it. */
+  /** The addresses it may be observed from, and where Talos sees its peer (SeenFrom), as JSON. Undefined: none are known. */
   readonly seenFromJson: string | undefined;
 }
 
@@ -46,9 +46,9 @@ export interface ReportRecord {
   readonly clockOffsetMs: number | undefined;
   /** The encoded report as it arrived. */
   readonly payload: Uint8Array;
-  /** How many windows it holds. */
+  /** How many windows the report holds. */
   readonly windowCount: number;
-  /** Where those that can be asked for lie: the planned targets' alone, so that their names are as few as the catalogue's. */
+  /** The windows to index: those of planned targets alone, so that there are no more names than the catalogue has. */
   readonly windows: readonly IndexedWindow[];
 }
 
@@ -63,7 +63,7 @@ export interface IncidentRecord {
   readonly nextStep: string;
   readonly startedAtMs: number;
   readonly endedAtMs: number | undefined;
-  /** How verdict and cause went, as JSON. */
+  /** The changes of verdict and cause, as JSON. */
   readonly changesJson: string;
   readonly droppedChanges: number;
 }
@@ -72,12 +72,12 @@ export interface StoredIncident extends IncidentRecord {
   readonly id: number;
 }
 
-/** What one row was judged as, so that its since, and what was found out of a fault while it could be, outlive a restart. */
+/** The verdict of one row. It is stored so that since when, and the evidence of a fault, outlive a restart. */
 export interface VerdictRecord {
   readonly rowKey: string;
   readonly verdict: string;
   readonly sinceMs: number;
-  /** Undefined: no fault, or an older collector wrote it. */
+  /** Undefined: no fault. */
   readonly fault: FaultRecord | undefined;
 }
 
@@ -104,12 +104,12 @@ export interface IncidentQuery {
   /** Empty: every node. */
   readonly nodeId: string;
   readonly openOnly: boolean;
-  /** Only those that had not ended before; 0: all. */
+  /** Only incidents that had not ended before; 0: all. */
   readonly sinceMs: number;
   readonly limit: number;
-  /** Those after this one; undefined: from the latest. */
+  /** The incidents after this one; undefined: from the latest. */
   readonly after: { readonly startedAtMs: number; readonly id: number } | undefined;
 }
 
-/** The store does not know the node that this belongs to: it was never saved, or was pruned. Nothing was written. */
+/** The store does not know the node: it was never saved, or was pruned. Nothing was written. */
 export type NoNode = "no-node";

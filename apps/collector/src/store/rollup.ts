@@ -1,13 +1,13 @@
 /**
  * Windows of ten seconds merged into those of a minute and of an hour.
  *
- * 1. A window belongs to the minute and the hour in which it began, by its own label: the agent's clock, as verdicts and incidents.
- * 2. Merging is exact and free of order (W1), so it is the same whatever way reports arrive, and a late backlog is no special case.
+ * 1. A window belongs to the minute and the hour in which it began, by the agent's clock, as verdicts and incidents do.
+ * 2. Merging is exact and in any order (W1), so the result is the same however reports arrive, and a late backlog is no special case.
  * 3. A report's windows are merged and it leaves the pending ones in one transaction: once in effect, whatever ends the process.
- * 4. Only windows of the index are rolled up, the planned targets' alone: a node cannot make up rows (S2).
+ * 4. Only indexed windows are rolled up, which are those of planned targets: a node cannot make up rows (S2).
  *
- * What was seen last and what was last bad are left out: they take half of a window's bytes, no figure is made of them, the reports
- * hold them as long as they are kept, and an incident keeps what it was seen by.
+ * The last sample and the last bad sample are left out. They take half of a window's bytes, no figure is computed from them, reports hold
+ * them as long as reports are kept, and an incident keeps its evidence.
  */
 import { mergeAllWindows, type Window } from "@lifeline/window";
 import { decodeReport, decodeWindow, encodeWindow } from "@lifeline/wire";
@@ -20,19 +20,19 @@ import type { StoreOperations } from "./store-operations.ts";
 export const MINUTE_S = 60 satisfies HistoryStepS;
 export const HOUR_S = 3_600 satisfies HistoryStepS;
 
-/** Most report bytes opened in one step, though fewer reports than asked for: a large node's 64 reports are some 2 MB. */
+/** Most report bytes opened in one step: a large node's 64 reports are some 2 MB. */
 const MAX_STEP_BYTES = 8 * 1024 * 1024;
 
 /**
- * Windows opened in one step, after which no further report is: 32 reports of 96 windows, which take some 60 ms. What is to be stored
- * meanwhile waits for so long.
+ * Windows after which a step opens no further report: 32 reports of 96 windows, which take some 60 ms. What is stored meanwhile
+ * waits for so long.
  */
 const MAX_STEP_WINDOWS = 3_072;
 
-/** Roll-ups deleted for each report that may be: a minute of a node brings six reports and a row for each of some sixty targets. */
+/** Roll-ups deleted for each report of a prune step: a minute of a node brings six reports and a row for each of some sixty targets. */
 const ROLLUPS_PER_REPORT = 10;
 
-/** A window as an aggregate keeps it: everything but what was seen. A homomorphism of the merge. */
+/** A window without its last samples, as roll-ups keep it. Merging such windows gives the same as merging first (a homomorphism). */
 export function aggregateOf(window: Window): Window {
   return { ...window, last: undefined, lastBad: undefined };
 }
@@ -96,14 +96,14 @@ function waitingReports(statement: Statement, node: number, limit: number): Wait
   return reports;
 }
 
-/** What was opened of the reports that wait. */
+/** What was decoded of the waiting reports. */
 interface Opened {
   readonly reports: readonly WaitingReport[];
   readonly shares: readonly Share[];
   readonly undecodable: number;
 }
 
-/** The indexed windows of those reports that can be opened, oldest first, up to the report that reaches {@link MAX_STEP_WINDOWS}. */
+/** The indexed windows of the reports that can be decoded, oldest first, up to the report that reaches {@link MAX_STEP_WINDOWS}. */
 function openShares(statement: Statement, waiting: readonly WaitingReport[]): Opened {
   const indexed = statement("SELECT target, position FROM windows WHERE report = ?");
   const reports: WaitingReport[] = [];
@@ -164,7 +164,7 @@ function saveShare(statement: Statement, node: number, stepS: HistoryStepS, hour
   return kept?.ok === false ? "replaced" : "saved";
 }
 
-/** Deletes roll-ups of one step to which nothing was added after that hour, as many as that number of reports brings; says how many went. */
+/** Deletes roll-ups of one step to which nothing was added after that hour, as many as that number of reports brings; gives how many. */
 export function pruneRollups(statement: Statement, stepS: HistoryStepS, last: number, reports: number): number {
   const { changes } = statement(
     `DELETE FROM rollups WHERE (node, step_s, target, start_ms) IN (

@@ -34,28 +34,28 @@ export interface StoreOperations extends IdentityOperations {
   closeHour: { input: { readonly endedMs: number; readonly keepFromMs: number }; output: undefined };
   /** When the last hour was closed; undefined: none was. */
   lastHourEndedMs: { input: Readonly<Record<string, never>>; output: number | undefined };
-  /** Those of the nodes that were last heard of before that time, and those that are not known. */
+  /** Those of the nodes that were heard last before that time, and those that are not known. */
   silentNodes: {
     input: { readonly nodeIds: readonly string[]; readonly beforeMs: number };
     output: readonly string[];
   };
   /**
-   * Deletes at most so many reports that were stored before `beforeMs`, with their windows; as many incidents that were written before
-   * and have ended, or whose node is silent since; and roll-ups to which nothing was added since the time of their level. Says how many
-   * rows went. Reports that wait to be rolled up stay.
+   * Deletes at most `reports` reports that were stored before `beforeMs`, with their windows; as many incidents that were written before
+   * and have ended, or whose node is silent since; and roll-ups to which nothing was added since the time of their level. Gives how many
+   * rows were deleted. Reports that wait for their roll-up stay.
    */
   prune: {
     input: { beforeMs: number; minuteBeforeMs: number; hourBeforeMs: number; reports: number };
     output: number;
   };
-  /** Deletes at most `limit` nodes that were last heard of before that time and of which nothing is left. */
+  /** Deletes at most `limit` nodes that were heard last before that time and of which nothing is left. */
   pruneNodes: { input: { readonly beforeMs: number; readonly limit: number }; output: undefined };
   /**
    * Rolls up at most `limit` reports of one node, oldest first: of the node whose oldest arrived before `dueBeforeMs`, else of one that
-   * has `limit` waiting. Each report is rolled up once in effect, whatever ends the process.
+   * has `limit` waiting. Each report is rolled up exactly once in effect, whatever ends the process.
    */
   rollUp: { input: { dueBeforeMs: number; limit: number }; output: RolledUp };
-  /** Writes a row: answers only when the store can. */
+  /** Writes a row, to show that the store can. */
   touch: { input: { nowMs: number }; output: undefined };
   listNodes: { input: { limit: number }; output: readonly StoredNode[] };
   listVerdicts: { input: { nodeId: string }; output: readonly VerdictRecord[] };
@@ -76,7 +76,7 @@ export interface StoreOperations extends IdentityOperations {
   history: { input: HistoryQuery; output: HistoryRows };
   listBoots: { input: { nodeId: string; limit: number }; output: readonly BootRecord[] };
   listIncidents: { input: IncidentQuery; output: readonly StoredIncident[] };
-  /** Those of one node that have not ended; at most one for each target. */
+  /** The incidents of one node that have not ended; at most one for each target. */
   openIncidents: { input: { readonly nodeId: string }; output: readonly StoredIncident[] };
 }
 export type OperationName = keyof StoreOperations;
@@ -96,7 +96,7 @@ export type BatchResult =
   | { readonly ok: true; readonly outputs: readonly unknown[] }
   | { readonly ok: false; readonly code: string; readonly detail: string };
 
-/** First word of the store's thread. */
+/** The first message of the store's thread. */
 export type OpenResult =
   | { readonly opened: true }
   | { readonly opened: false; readonly code: string; readonly detail: string };

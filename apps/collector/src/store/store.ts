@@ -2,11 +2,11 @@
  * The store as the collector sees it: operations go in one by one, and are committed together.
  *
  * 1. An operation's promise resolves only after its transaction is on disk (U1).
- * 2. While one batch commits the next gathers: under load fewer, larger commits (group commit), at rest no delay. A batch is bounded in
- *    rows, and the next one is of those nodes that have had fewest rows written of late (fair-queue.ts).
- * 3. The queue is bounded in operations and bytes; what does not fit is refused at once and counted (S2). Whoever can wait asks for room
- *    before; large payloads have three quarters of the queue, so that small ones find some.
- * 4. When the thread dies unasked, `onDeath` is called once: the collector ends, and starts anew from the disk.
+ * 2. While one batch commits the next one gathers: fewer, larger commits under load (group commit), no delay at rest. A batch is bounded
+ *    in rows, and the next one takes the nodes first that had fewest rows written lately (fair-queue.ts).
+ * 3. The queue is bounded in operations and bytes. What does not fit is refused at once and counted (S2). A caller that can wait calls
+ *    `room` first. Large payloads may fill three quarters of the queue, so that small ones find room.
+ * 4. When the thread ends without being closed, `onDeath` is called once: the collector ends, and starts again from the disk.
  */
 import { Worker } from "node:worker_threads";
 import type { Clock } from "@lifeline/measure";
@@ -20,19 +20,19 @@ export const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 /** Payloads of more bytes are large. A report of 96 windows has 10 to 100 KiB. */
 const LARGE_BYTES = 128 * 1024;
 
-/** Share of the queue that large ones may fill: a little more than what makes late reports wait (backlog-gate.ts). */
+/** Share of the queue that large ones may fill: a little more than what makes late reports wait (backlog-limiter.ts). */
 const LARGE_SHARE = 3 / 4;
 
 /** Most operations in one transaction: 1,000 rows a commit is where node:sqlite stops gaining. */
 const MAX_BATCH_OPERATIONS = 1_024;
 
-/** Rows after which a transaction takes no more operations: at 7 µs a row what comes next waits for some 15 ms, and one report more. */
+/** Rows after which a transaction takes no more operations: at 7 µs a row the next one waits for some 15 ms. */
 const MAX_BATCH_ROWS = 2_048;
 
 /** Bytes of a payload that take as long as a row. */
 const BYTES_PER_ROW = 2_048;
 
-/** Rows that are so few that nobody need wait for them: a few reports of 96 windows. */
+/** Rows so few that no other node waits for them: a few reports of 96 windows. */
 const FEW_ROWS = 512;
 
 /** Why an operation was not done. `code`: `queue-full`, `closed`, `died`, or the database's own. */
@@ -45,7 +45,7 @@ export class StoreError extends Error {
   }
 }
 
-/** What the store tells its owner. */
+/** What the store reports. */
 export interface StoreEvents {
   /** One transaction was committed, so long after it was handed over. */
   onCommit(durationNs: number, operations: number): void;
@@ -53,7 +53,7 @@ export interface StoreEvents {
   onFailure(code: string, detail: string): void;
   /** The queue was full, and an operation refused. */
   onOverflow(): void;
-  /** The thread ended unasked. */
+  /** The thread ended without being closed. */
   onDeath(error: Error): void;
 }
 
@@ -61,7 +61,7 @@ export interface StoreEvents {
 export interface Store {
   /** Queues one operation; resolves once durable, rejects with {@link StoreError}. */
   submit<K extends OperationName>(name: K, input: StoreOperations[K]["input"]): Promise<StoreOperations[K]["output"]>;
-  /** Resolves when there may be room for a payload of so many bytes; undefined: there is. Whoever waits counts that, and asks again. */
+  /** Resolves when there may be room for a payload of so many bytes; undefined: there is. The caller counts the wait, and calls again. */
   room(bytes: number): Promise<void> | undefined;
   /** Operations waiting or under way. */
   pending(): number;
@@ -187,7 +187,7 @@ function storeOn(worker: Worker, clock: Clock, events: StoreEvents): Store {
   };
 }
 
-/** Whose turn an operation takes; empty: the collector's own. Those of one node keep their order. */
+/** The node whose turn an operation takes; empty: the collector's own. Operations of one node keep their order. */
 function ownerOf({ input }: Operation): string {
   return "nodeId" in input ? input.nodeId : "";
 }
