@@ -87,7 +87,7 @@ describe("the tokens of people", () => {
   });
 
   it("warns of a file that every user can read", () => {
-    expect(opened(`ada admin ${ONE}`).logged.join("")).toContain("want mode 600");
+    expect(opened(`ada admin ${ONE}`).logged.join("")).toContain("set mode 600");
   });
 
   it.each([

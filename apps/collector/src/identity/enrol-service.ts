@@ -35,7 +35,7 @@ export const RENEW_WITHIN_MS = 30 * 24 * 3_600_000;
 export type EnrolAttempt =
   | "enrolled"
   /** Enrolled in the place of an ephemeral key. */
-  | "enrolled-anew"
+  | "re-enrolled"
   | "renewed"
   | "malformed"
   | "too-many-attempts"
@@ -137,7 +137,7 @@ export function createEnrolService(parts: EnrolParts): EnrolService {
         if (outcome.kind === "refused") return refuse(outcome.why);
         const { replacedKey, gaveWay } = outcome;
         if (replacedKey !== undefined || gaveWay) parts.onReplaced(nodeId);
-        onAttempt(gaveWay ? "enrolled-anew" : "enrolled", nodeId, from);
+        onAttempt(gaveWay ? "re-enrolled" : "enrolled", nodeId, from);
         return issue(ca, nodeId, publicKeyDer, times.nowMs);
       }),
     async renew({ certificateRequestDer }, context) {

@@ -107,7 +107,7 @@ export function createIdentityServices(
     onAttempt(what, nodeId, from) {
       vitals.enrolAttempts.inc({ result: what });
       if (what === "enrolled") log.info({ nodeId, from }, "a node has enrolled");
-      if (what === "enrolled-anew")
+      if (what === "re-enrolled")
         log.info({ nodeId, from }, "a node has enrolled again; its new key replaces an ephemeral one");
     },
     isSilent,

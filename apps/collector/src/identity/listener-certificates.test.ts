@@ -150,7 +150,7 @@ describe("certificates of the fleet's authority", () => {
     const ends = new AbortController();
     source.follow((certificates) => renewed.push(certificates), ends.signal);
     clock.advance(LISTENER_LIFETIME_MS / 2);
-    await vi.waitFor(() => expect(renewed).toHaveLength(1));
+    await vi.waitFor(() => expect(renewed).toHaveLength(1), { timeout: 30_000 });
     expect(renewed[0]?.keyPem).toBe(source.first.keyPem);
     const second = new X509Certificate(renewed[0]?.certPem ?? "");
     expect(second.validToDate.getTime()).toBeGreaterThan(first.validToDate.getTime());
@@ -183,7 +183,7 @@ describe("certificates of the fleet's authority", () => {
     source.follow((certificates) => renewed.push(certificates), ends.signal);
     clock.stepWall(-days * 86_400_000);
     clock.advance(ISSUE_LOOK_MS);
-    await vi.waitFor(() => expect(renewed).toHaveLength(1));
+    await vi.waitFor(() => expect(renewed).toHaveLength(1), { timeout: 30_000 });
     const { validFromDate, validToDate } = new X509Certificate(renewed[0]?.certPem ?? "");
     expect(validFromDate.getTime()).toBeLessThan(rightMs);
     expect(validToDate.getTime()).toBeGreaterThan(rightMs);
@@ -201,12 +201,12 @@ describe("certificates of the fleet's authority", () => {
     const source = await issuedCertificates(authority, ["collector.example"], { clock, log });
     source.follow(listener.renew, ends.signal);
     clock.advance(LISTENER_LIFETIME_MS / 2);
-    await vi.waitFor(() => expect(listener.offered).toHaveLength(1));
+    await vi.waitFor(() => expect(listener.offered).toHaveLength(1), { timeout: 30_000 });
     for (const offers of [2, 3]) {
       await look(clock, ISSUE_LOOK_MS);
-      await vi.waitFor(() => expect(listener.offered).toHaveLength(offers));
+      await vi.waitFor(() => expect(listener.offered).toHaveLength(offers), { timeout: 30_000 });
     }
-    await vi.waitFor(() => expect(logged.at(-1)).toContain("was renewed"));
+    await vi.waitFor(() => expect(logged.at(-1)).toContain("was renewed"), { timeout: 30_000 });
     expect(logged.filter((line) => line.includes("(ERR_TEST)"))).toHaveLength(1);
     ends.abort();
   });

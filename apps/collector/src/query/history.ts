@@ -104,7 +104,7 @@ function readTimes({ fromUnixMs, toUnixMs, stepSeconds }: Request, nowMs: number
   const fromMs = Number(fromUnixMs);
   const toMs = toUnixMs === 0n ? nowMs : Number(toUnixMs);
   if (fromMs >= toMs)
-    refuse("from_unix_ms", String(fromUnixMs), `a time before ${Math.round(toMs)}, the end wanted for`);
+    refuse("from_unix_ms", String(fromUnixMs), `a time before ${Math.round(toMs)}, the end of the range`);
   return { fromMs, toMs, stepS };
 }
 
