@@ -14,15 +14,13 @@ import {
 import { join } from "node:path";
 import { createFleetCa } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openDatabase } from "../store/database.ts";
 import { type CollectorFixture, metricOf, openCollectorFixture } from "../testing/collector-fixture.ts";
 
 let house: CollectorFixture;
 let aheadMs = 0;
 const clock = { ...systemClock, wallMs: () => systemClock.wallMs() + aheadMs };
-// Each test starts collectors: generous, for a machine that has other work.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 beforeEach(() => {
   aheadMs = 0;
   house = openCollectorFixture(clock);

@@ -41,8 +41,6 @@ const clock = {
   wallMs: () => systemClock.wallMs() + aheadMs,
   monotonicNs: () => frozenNs ?? systemClock.monotonicNs() + aheadNs,
 };
-// Each test makes dozens of handshakes: generous, for a machine that has other work.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 beforeEach(() => {
   [aheadMs, aheadNs, frozenNs] = [0, 0, undefined];
   house = openCollectorFixture(clock);
