@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import {
+  type Blame,
+  CAUSES,
+  type Cause,
+  OUTCOME_KINDS,
+  type OutcomeClass,
+  type OutcomeKind,
+  outcomeClassOf,
+  PHASES,
+  REASONS,
+  type Reason,
+  reasonFacts,
+} from "./outcome.ts";
+
+/** What each reason proves, who must act, the cause, and the class; complete by type. */
+const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> = {
+  answered: ["answered", "nobody", "none", "good"],
+  "dns-nxdomain": ["not-sent", "resolver", "dns-nxdomain", "bad"],
+  "dns-nodata": ["not-sent", "nobody", "dns-nodata", "inconclusive"],
+  "dns-servfail": ["not-sent", "resolver", "dns-servfail", "bad"],
+  "dns-refused": ["not-sent", "resolver", "dns-refused", "bad"],
+  "dns-timeout": ["not-sent", "resolver", "dns-timeout", "bad"],
+  "dns-unreachable": ["not-sent", "resolver", "dns-unreachable", "bad"],
+  "dns-malformed": ["not-sent", "resolver", "dns-malformed", "bad"],
+  refused: ["rejected", "peer", "refused", "bad"],
+  timeout: ["lost", "path", "timeout", "bad"],
+  "host-unreachable": ["rejected", "path", "unreachable", "bad"],
+  "network-unreachable": ["not-sent", "node", "unreachable", "bad"],
+  "admin-prohibited": ["rejected", "path", "filtered", "bad"],
+  reset: ["rejected", "path", "reset", "bad"],
+  "handshake-timeout": ["rejected", "path", "timeout", "bad"],
+  "tls-untrusted": ["rejected", "interception", "tls-untrusted", "bad"],
+  "tls-name-mismatch": ["rejected", "peer", "tls-name", "bad"],
+  "tls-not-yet-valid": ["rejected", "node", "clock", "bad"],
+  "tls-expired": ["rejected", "peer", "tls-expired", "bad"],
+  "tls-protocol": ["rejected", "peer", "tls-protocol", "bad"],
+  "alpn-mismatch": ["rejected", "peer", "tls-protocol", "bad"],
+  "http-status": ["rejected", "peer", "http-status", "bad"],
+  "http-redirected": ["rejected", "interception", "http-redirected", "bad"],
+  "http-protocol": ["rejected", "peer", "http-protocol", "bad"],
+  "grpc-protocol": ["rejected", "peer", "grpc-protocol", "bad"],
+  "stamp-malformed": ["rejected", "peer", "stamp-protocol", "bad"],
+  "answer-nxdomain": ["rejected", "resolver", "dns-nxdomain", "bad"],
+  "answer-nodata": ["rejected", "resolver", "dns-nodata", "bad"],
+  "answer-servfail": ["rejected", "resolver", "dns-servfail", "bad"],
+  "answer-refused": ["rejected", "resolver", "dns-refused", "bad"],
+  "answer-malformed": ["rejected", "resolver", "dns-malformed", "bad"],
+  silent: ["silent", "nobody", "no-evidence", "inconclusive"],
+  late: ["late", "path", "timeout", "bad"],
+  stalled: ["not-sent", "agent", "not-measured", "inconclusive"],
+  "agent-overload": ["not-sent", "agent", "not-measured", "inconclusive"],
+  "agent-resource": ["not-sent", "agent", "not-measured", "inconclusive"],
+  "stamp-unkeyed": ["not-sent", "agent", "stamp-key", "inconclusive"],
+  "tls-incomplete-chain": ["rejected", "peer", "tls-incomplete-chain", "bad"],
+  "proxy-unreachable": ["not-sent", "proxy", "proxy", "bad"],
+  "proxy-refused": ["not-sent", "proxy", "proxy", "bad"],
+  "proxy-auth": ["not-sent", "proxy", "proxy", "bad"],
+  "mtu-too-small": ["rejected", "path", "path-mtu", "bad"],
+  "link-alive": ["observed", "nobody", "none", "good"],
+  "link-idle": ["observed", "nobody", "no-evidence", "inconclusive"],
+  "link-frozen": ["observed", "path", "udp-blocked", "bad"],
+  "link-absent": ["observed", "node", "not-joined", "bad"],
+  "link-no-address": ["observed", "node", "ipv6-disabled", "bad"],
+};
+
+describe("every reason", () => {
+  it.each(REASONS.map((reason) => ({ reason })))("$reason has its kind, blame, cause and class", ({ reason }) => {
+    const { kind, blame, cause, meaning } = reasonFacts(reason);
+    expect([kind, blame, cause, outcomeClassOf(reason)]).toEqual(FACTS[reason]);
+    expect(meaning).toMatch(/^[a-zA-Z].*[^.]$/);
+  });
+
+  it("has a meaning of its own, but for what DNS answers with and without a dns probe", () => {
+    const meanings = REASONS.map((reason) => [reason.replace(/^answer-/, "dns-"), reasonFacts(reason).meaning]);
+    const unlike = new Map(meanings.map(([name, meaning]) => [meaning, name]));
+    for (const [name, meaning] of meanings) expect(unlike.get(meaning)).toBe(name);
+  });
+
+  it("has a cause and a kind of the closed lists, in which nothing stands twice", () => {
+    for (const list of [OUTCOME_KINDS, PHASES, CAUSES, REASONS]) expect(new Set(list).size).toBe(list.length);
+    expect(REASONS.every((reason) => CAUSES.includes(reasonFacts(reason).cause))).toBe(true);
+    expect([...new Set(REASONS.map((reason) => reasonFacts(reason).kind))].sort()).toEqual([...OUTCOME_KINDS].sort());
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import {
+  detailOf,
+  endpointName,
+  PROBE_KINDS,
+  type ProbeKind,
+  type ProbeOptions,
+  requirementIdOf,
+  type Target,
+  targetId,
+  targetPlace,
+} from "./target.ts";
+
+const expectation = { method: "GET", path: "/healthz?x=1", version: "2", statuses: [] } as const;
+
+/** One target of each probe, with its id; complete by type. */
+const TARGETS: Record<ProbeKind, readonly [ProbeOptions, id: string]> = {
+  dns: [{ probe: "dns", query: "omni.test", transport: "udp" }, "r|dns|h:1/omni.test|ipv4"],
+  tcp: [{ probe: "tcp", acceptReset: false }, "r|tcp|h:1|ipv4"],
+  tls: [{ probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false }, "r|tls|h:1|ipv4"],
+  http: [{ probe: "http", expect: expectation }, "r|http|h:1/healthz?x=1|ipv4"],
+  grpc: [{ probe: "grpc" }, "r|grpc|h:1|ipv4"],
+  udp: [{ probe: "udp", payloadBytes: 16, expectRefusal: false }, "r|udp|h:1|ipv4"],
+  stamp: [{ probe: "stamp", authenticated: false }, "r|stamp|h:1|ipv4"],
+  link: [{ probe: "link" }, "r|link|h:1|ipv4"],
+  mtu: [{ probe: "mtu", authenticated: false, requiredBytes: 1_360 }, "r|mtu|h:1|ipv4"],
+};
+const at = { requirementId: "r", host: "h", port: 1, family: 4 } as const satisfies Partial<Target>;
+
+describe("a target's id", () => {
+  it.each(PROBE_KINDS.map((probe) => ({ probe })))(
+    "of $probe names requirement, probe, place and family",
+    ({ probe }) => {
+      const [options, id] = TARGETS[probe];
+      expect(targetId({ ...at, options })).toBe(id);
+      expect(requirementIdOf(id)).toBe("r");
+    },
+  );
+
+  it("tells small datagrams to a closed port from large ones", () => {
+    expect(detailOf({ probe: "udp", payloadBytes: 16, expectRefusal: true })).toBe("/16");
+  });
+
+  it("tells families and proxies apart", () => {
+    const [options] = TARGETS.tcp;
+    expect(targetId({ ...at, options, family: 6, host: "fdae::1" })).toBe("r|tcp|[fdae::1]:1|ipv6");
+    expect(targetId({ ...at, options, proxy: { host: "2001:db8::1", port: 3_128 } })).toBe(
+      "r|tcp|h:1|ipv4|via [2001:db8::1]:3128",
+    );
+  });
+
+  it("without a bar is the requirement's own", () => {
+    expect(requirementIdOf("machine-api")).toBe("machine-api");
+  });
+});
+
+it.each([
+  [{ host: "omni.test", port: 443 }, "omni.test:443"],
+  [{ host: "::1", port: 443 }, "[::1]:443"],
+  [{ host: "siderolink", port: 0 }, "siderolink"],
+])("a place: %j", (place, text) => {
+  expect(targetPlace(place)).toBe(text);
+});
+
+it("an endpoint always has its port", () => {
+  expect(endpointName("siderolink", 0)).toBe("siderolink:0");
+});
