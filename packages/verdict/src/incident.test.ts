@@ -103,4 +103,32 @@ describe("advanceIncidents", () => {
     expect(incident?.droppedChanges).toBe(100 - MAX_INCIDENT_CHANGES);
     expect(incident?.changes.at(-1)?.atMs).toBe(99);
   });
+
+  it("keeps what it said at its worst, and takes each new cause of that verdict", () => {
+    const steps = fold(
+      [10, row("unmet", 5, { cause: "refused", evidence: "first", nextStep: "one" })],
+      [20, row("degraded", 15, { cause: "loss", evidence: "eased", nextStep: "two" })],
+      [30, row("unmet", 25, { cause: "reset", evidence: "again", nextStep: "three" })],
+      [40, row("unmet", 99, { cause: "timeout", evidence: "last", nextStep: "four" })],
+    );
+    const incident = [...steps.last.state.values()][0];
+    expect(incident).toMatchObject({ verdict: "unmet", cause: "timeout", evidence: "last", nextStep: "four" });
+    expect(incident?.changes.map(({ atMs }) => atMs)).toEqual([5, 15, 25, 40]);
+    const eased = fold([10, row("unmet", 5, { evidence: "first" })], [20, row("degraded", 15, { evidence: "eased" })])
+      .last.changed;
+    expect(eased).toMatchObject([{ verdict: "unmet", evidence: "first" }]);
+    const onlyDegraded = fold(
+      [10, row("degraded", 5, { cause: "loss", evidence: "first" })],
+      [20, row("degraded", 15, { cause: "timeout", evidence: "second" })],
+    ).last.changed;
+    expect(onlyDegraded).toMatchObject([{ verdict: "degraded", cause: "timeout", evidence: "second" }]);
+  });
+
+  it("changes with the verdict alone", () => {
+    expect(fold([10, row("degraded", 5)], [20, row("unmet", 15)]).log).toEqual(["opened 5", "changed unmet timeout"]);
+  });
+
+  it("has room for 32 changes", () => {
+    expect(MAX_INCIDENT_CHANGES).toBe(32);
+  });
 });

@@ -15,22 +15,22 @@ import {
 } from "./phrase.ts";
 import { lookbackOf, NOW_MS, rememberedOf } from "./testing/judgement-fixture.ts";
 
-it.each<[string, string, string]>([
-  ["a time", timeOfDay(NOW_MS + 999), "2026-08-01T12:00:00Z"],
-  ["the last time of a Date", timeOfDay(8.64e15), "+275760-09-13T00:00Z"],
-  ["a time beyond it", timeOfDay(8.64e15 + 1), "?"],
-  ["a time before the first", timeOfDay(-8.64e15 - 1), "?"],
-  ["no time", timeOfDay(Number.NaN), "?"],
-  ["milliseconds", inMs(1_234_567), "1.23 ms"],
-  ["few milliseconds", inMs(5_000_000), "5 ms"],
-  ["a percentage", inPercent(0.016_66), "1.7 %"],
-  ["a whole percentage", inPercent(0.5), "50 %"],
-  ["seconds", inSeconds(60_400), "60 s"],
-  ["seconds, rounded", inSeconds(59_500), "60 s"],
-  ["seconds, rounded down", inSeconds(59_499), "59 s"],
-  ["untrusted text", quoted('a "b" c'), `"a 'b' c"`],
-])("%s", (_, text, wanted) => {
-  expect(text.replace("+275760-09-13T00:00:", "+275760-09-13T00:00")).toBe(wanted);
+it.each<[string, () => string, string]>([
+  ["a time", () => timeOfDay(NOW_MS + 999), "2026-08-01T12:00:00Z"],
+  ["the last time of a Date", () => timeOfDay(8.64e15), "+275760-09-13T00:00Z"],
+  ["a time beyond it", () => timeOfDay(8.64e15 + 1), "?"],
+  ["a time before the first", () => timeOfDay(-8.64e15 - 1), "?"],
+  ["no time", () => timeOfDay(Number.NaN), "?"],
+  ["milliseconds", () => inMs(1_234_567), "1.23 ms"],
+  ["few milliseconds", () => inMs(5_000_000), "5 ms"],
+  ["a percentage", () => inPercent(0.016_66), "1.7 %"],
+  ["a whole percentage", () => inPercent(0.5), "50 %"],
+  ["seconds", () => inSeconds(60_400), "60 s"],
+  ["seconds, rounded", () => inSeconds(59_500), "60 s"],
+  ["seconds, rounded down", () => inSeconds(59_499), "59 s"],
+  ["untrusted text", () => quoted('a "b" c'), `"a 'b' c"`],
+])("%s", (_, phrase, wanted) => {
+  expect(phrase()).toBe(wanted);
 });
 
 it("cuts a text at its bound, and marks the cut", () => {
