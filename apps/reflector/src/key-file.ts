@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { ConfigError, errorCode, problem } from "@lifeline/settings";
 
-/** Least and most bytes of a key: HMAC-SHA-256 wants at least its truncated output's 16 (RFC 4868 §2.1.1 asks for more). */
+/**
+ * Least and most bytes of a key: HMAC-SHA-256 wants at least its truncated output's 16 (RFC 4868 §2.1.1 asks for more).
+ */
 export const KEY_MIN_BYTES = 16;
 export const KEY_MAX_BYTES = 1_024;
 
@@ -17,8 +19,8 @@ export function readFlagFile(flag: string, path: string): Buffer {
 }
 
 /**
- * The key: the file's bytes, without the one line end that editors add. Throws a ConfigError, which holds nothing of the key (S1):
- * `unreadable`, or `bad-value` for a key of the wrong length.
+ * The key: the file's bytes, without the one line end that editors add. Throws a ConfigError, which holds nothing of
+ * the key (S1): `unreadable`, or `bad-value` for a key of the wrong length.
  */
 export function readKeyFile(path: string): Uint8Array {
   const bytes = readFlagFile("key-file", path);

@@ -28,7 +28,10 @@ export async function listSet(set: string): Promise<string> {
   return stdout;
 }
 
-/** The elements in what `nft -j list set` prints (libnftables-json(5)). Skips what has another shape. Throws for what is no JSON. */
+/**
+ * The elements in what `nft -j list set` prints (libnftables-json(5)). Skips what has another shape. Throws for what is
+ * no JSON.
+ */
 export function readElements(json: string): SetElement[] {
   const { nftables = [] } = JSON.parse(json) as { nftables?: { set?: { elem?: unknown[] } }[] };
   return nftables.flatMap(({ set }) => (set?.elem ?? []).flatMap((element) => elementOf(element) ?? []));

@@ -1,14 +1,19 @@
 /**
- * The nftables rules with which a reflector and WireGuard share a port (nft(8), `nft -f`). STAMP requests to the port are redirected to
- * the reflector. Conntrack translates the replies, so they leave from the shared port.
+ * The nftables rules with which a reflector and WireGuard share a port (nft(8), `nft -f`). STAMP requests to the port
+ * are redirected to the reflector. Conntrack translates the replies, so they leave from the shared port.
  *
  * 1. WireGuard is recognised by the first 32 bits of a datagram, a type 1–4 and three zero bytes, and never redirected.
- * 2. The first packet of a flow decides about NAT. WireGuard and STAMP must therefore come from different source ports, as they do.
- * 3. The table is Lifeline's own. `nft delete table inet lifeline` removes all rules, and loading them again replaces them.
+ * 2. The first packet of a flow decides about NAT. WireGuard and STAMP must therefore come from different source ports,
+ *    as they do.
+ * 3. The table is Lifeline's own. `nft delete table inet lifeline` removes all rules, and loading them again replaces
+ *    them.
  */
 import { RECEIVED_SETS } from "./nft-set.ts";
 
-/** WireGuard's message types with their three reserved zeros (WireGuard protocol, "Messages"), as 32 bits in network order. */
+/**
+ * WireGuard's message types with their three reserved zeros (WireGuard protocol, "Messages"), as 32 bits in network
+ * order.
+ */
 const WIREGUARD = "{ 0x01000000, 0x02000000, 0x03000000, 0x04000000 }";
 
 /** The port to share, and with what. */

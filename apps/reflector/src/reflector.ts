@@ -1,12 +1,15 @@
 /**
- * A stateful STAMP Session-Reflector (RFC 8762 §4.3) on one UDP socket, for IPv4 and IPv6. It numbers its replies by its own count,
- * which shows a sender in which direction packets are lost.
+ * A stateful STAMP Session-Reflector (RFC 8762 §4.3) on one UDP socket, for IPv4 and IPv6. It numbers its replies by
+ * its own count, which shows a sender in which direction packets are lost.
  *
- * 1. Nothing is amplified. A reply is exactly as long as its request, is never fragmented by this host, and goes only to the source.
- * 2. Three kinds of datagram are never answered. What looks like WireGuard, because the reflector may share the SideroLink port and must
- *    not be taken for a peer. Replies of a reflector. And what comes from a port at which a service answers by itself (source-port.ts).
- *    So a datagram with a forged source cannot make two services answer each other.
- * 3. Without room for another session a reply is stateless: it copies the sender's number, which says that nothing was counted.
+ * 1. Nothing is amplified. A reply is exactly as long as its request, is never fragmented by this host, and goes only
+ *    to the source.
+ * 2. Three kinds of datagram are never answered. What looks like WireGuard, because the reflector may share the
+ *    SideroLink port and must not be taken for a peer. Replies of a reflector. And what comes from a port at which a
+ *    service answers by itself (source-port.ts). So a datagram with a forged source cannot make two services answer
+ *    each other.
+ * 3. Without room for another session a reply is stateless: it copies the sender's number, which says that nothing was
+ *    counted.
  * 4. Each source has a bounded share, in a bounded table. Each datagram is counted under exactly one outcome (S2).
  * 5. T3 − T2 is a monotonic duration: a step of the wall clock does not show in it (M2).
  */
@@ -20,14 +23,14 @@ import type { Logger } from "pino";
 import { Responder } from "./responder.ts";
 
 /**
- * Requests answered a second for each source address, by default: 2,000, the budget of all agents together for an in-tunnel
- * endpoint (P1). A whole site may share one address behind NAT, and too low a limit would look like loss.
+ * Requests answered a second for each source address, by default: 2,000, the budget of all agents together for an
+ * in-tunnel endpoint (P1). A whole site may share one address behind NAT, and too low a limit would look like loss.
  */
 export const MAX_PER_SOURCE_PER_SECOND = 2_000;
 
 /**
- * Requests answered a second in all, by default: 20,000, twice what ten thousand nodes send at one a second. It bounds what this host
- * sends when sources are forged, each within its own share.
+ * Requests answered a second in all, by default: 20,000, twice what ten thousand nodes send at one a second. It bounds
+ * what this host sends when sources are forged, each within its own share.
  */
 const MAX_PER_SECOND = 20_000;
 
@@ -146,7 +149,10 @@ async function listen(host: string, port: number): Promise<Socket> {
   return socket;
 }
 
-/** Forbids fragments, so that a large reply tests the return path as its request tested the forward path. False: this host cannot. */
+/**
+ * Forbids fragments, so that a large reply tests the return path as its request tested the forward path. False: this
+ * host cannot.
+ */
 function forbidsFragments(socket: Socket, host: string): boolean {
   const fd = datagramFd(socket);
   const forbid = (family: IpFamily) => fd !== undefined && openKernelClock()?.forbidFragments(fd, family) === true;

@@ -14,7 +14,9 @@ import {
 import { SessionTable } from "./session-table.ts";
 import { type RefusedPort, refusedPort } from "./source-port.ts";
 
-/** Most source addresses that are remembered (S2). A fleet of ten thousand nodes, few of them behind one address, fits. */
+/**
+ * Most source addresses that are remembered (S2). A fleet of ten thousand nodes, few of them behind one address, fits.
+ */
 const LIMITED_SOURCES_MAX = 16_384;
 
 /** Why a datagram is not answered, by the name of its counter. */
@@ -81,14 +83,18 @@ export class Responder {
     if (excess !== undefined) return excess;
     const request = decodeSender(bytes, key);
     if (request.kind === "malformed") return COUNTERS[request.reason];
-    // A reply begins with its sequence number, which a firewall must not take for WireGuard: ours never looks so, and a sender's was checked.
+    // A reply begins with its sequence number, which a firewall must not take for WireGuard: ours never looks so, and a
+    // sender's was checked.
     const sequence = this.#sessions.nextSequence(`${from.address} ${from.port}`, receivedNs) ?? request.packet.sequence;
     const receivedAt = ntpFromWallMs(clock.wallMs());
     const sentAt = addNs(receivedAt, clock.monotonicNs() - receivedNs);
     return paddedLike(encodeReflected(reflect(request.packet, receivedAt, sentAt, TTL_UNKNOWN, sequence), key), bytes);
   }
 
-  /** The limit that a request exceeds. The source's own comes first, so that a flood from one source does not use up what is for all. */
+  /**
+   * The limit that a request exceeds. The source's own comes first, so that a flood from one source does not use up
+   * what is for all.
+   */
   #excess(address: string, nowNs: number): "limited" | "overloaded" | undefined {
     if (!this.#perSource.take(address, nowNs)) return "limited";
     return this.#total.take(nowNs) === 0 ? undefined : "overloaded";

@@ -1,8 +1,9 @@
 /**
- * The sequence numbers of a stateful Session-Reflector (RFC 8762 §4.3): the replies of each test session are counted from the first.
+ * The sequence numbers of a stateful Session-Reflector (RFC 8762 §4.3): the replies of each test session are counted
+ * from the first.
  *
- * 1. The table is bounded. A session in use is never dropped for a new one, because its count would start again. A new session without
- *    room gets no numbers, and that is counted (S2).
+ * 1. The table is bounded. A session in use is never dropped for a new one, because its count would start again. A new
+ *    session without room gets no numbers, and that is counted (S2).
  * 2. A session that was unused for {@link SESSION_TTL_NS} makes room. The caller passes the time (M2).
  */
 import { sequenceAt } from "@lifeline/stamp";
@@ -10,7 +11,10 @@ import { sequenceAt } from "@lifeline/stamp";
 /** Most sessions that are remembered: 65,536, six for each of ten thousand nodes, in some 10 MB. */
 export const SESSIONS_MAX = 65_536;
 
-/** How long a session may be unused, ns: 3 min, longer than NAT in practice keeps a silent UDP mapping (RFC 4787 REQ-5: 2 min). */
+/**
+ * How long a session may be unused, ns: 3 min, longer than NAT in practice keeps a silent UDP mapping (RFC 4787 REQ-5:
+ * 2 min).
+ */
 export const SESSION_TTL_NS = 180_000_000_000;
 
 interface Session {

@@ -1,7 +1,8 @@
 /**
  * Counts WireGuard's datagrams by source, from what the kernel counts in its sets. A count never falls.
  *
- * 1. An element that timed out in the kernel starts again at one. What it had counted before is added (S2 bounds for how long).
+ * 1. An element that timed out in the kernel starts again at one. What it had counted before is added (S2 bounds for
+ *    how long).
  * 2. A source was last received from when its count was last seen to grow, by the monotonic clock (M2).
  */
 import { NS_PER_MS } from "@lifeline/measure";

@@ -1,9 +1,11 @@
 /**
- * From a target to a connection for an application protocol: name, TCP, and where they are required a proxy's tunnel and TLS.
+ * From a target to a connection for an application protocol: name, TCP, and where they are required a proxy's tunnel
+ * and TLS.
  *
- * Through a proxy, the name, the addresses and `connectNs` are those of the proxy. There is no round trip, because none to the endpoint
- * was measured. A failure before the tunnel is open is blamed on the proxy, unless this agent is to blame. A proxy that was reached and
- * does not answer CONNECT in time is `proxy-unreachable` too; then the sample has `connectNs`.
+ * Through a proxy, the name, the addresses and `connectNs` are those of the proxy. There is no round trip, because none
+ * to the endpoint was measured. A failure before the tunnel is open is blamed on the proxy, unless this agent is to
+ * blame. A proxy that was reached and does not answer CONNECT in time is `proxy-unreachable` too; then the sample has
+ * `connectNs`.
  */
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
@@ -24,8 +26,9 @@ import { secure } from "./tls-session.ts";
 import type { ProbeWorld } from "./world.ts";
 
 /**
- * Threshold of the TCP handshake below an application protocol, ms. Linux sends a SYN again after 1 s (RFC 6298 §2, TCP_TIMEOUT_INIT).
- * Below that a connect is one SYN and one sample of loss (M1), and a dropped SYN shows as early under TLS as under TCP.
+ * Threshold of the TCP handshake below an application protocol, ms. Linux sends a SYN again after 1 s (RFC 6298 §2,
+ * TCP_TIMEOUT_INIT). Below that a connect is one SYN and one sample of loss (M1), and a dropped SYN shows as early
+ * under TLS as under TCP.
  */
 const SYN_THRESHOLD_MS = 950;
 

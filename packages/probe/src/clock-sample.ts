@@ -1,8 +1,9 @@
 /**
- * How far this host's clock is off, by a time server's answer (RFC 5905 §8). The UDP probe's datagram of 48 bytes is an NTP client
- * request, so the answer carries the server's clock, and nothing more is sent for it.
+ * How far this host's clock is off, by a time server's answer (RFC 5905 §8). The UDP probe's datagram of 48 bytes is an
+ * NTP client request, so the answer carries the server's clock, and nothing more is sent for it.
  *
- * A server that is not synchronised, refuses (stratum 0, "kiss of death") or does not answer this request gives no sample (M4).
+ * A server that is not synchronised, refuses (stratum 0, "kiss of death") or does not answer this request gives no
+ * sample (M4).
  */
 import { NS_PER_MS } from "@lifeline/measure";
 import { elapsedNs, ntpFromWallMs } from "@lifeline/stamp";
@@ -18,7 +19,9 @@ export interface ClockSample {
 /** Bytes of an NTP packet without extensions (RFC 5905 §7.3). */
 export const NTP_PACKET_BYTES = 48;
 
-/** Association mode of a server's answer, and the leap indicator of a server that is not synchronised (RFC 5905 §7.3). */
+/**
+ * Association mode of a server's answer, and the leap indicator of a server that is not synchronised (RFC 5905 §7.3).
+ */
 const MODE_SERVER = 4;
 const LEAP_UNSYNCHRONISED = 3;
 
@@ -31,8 +34,8 @@ const RECEIVE_AT = 32;
 const TRANSMIT_AT = 40;
 
 /**
- * The sample of an answer to a request whose transmit timestamp was zero; undefined when it is none. `sentAtMs` is this host's wall time
- * when the request left.
+ * The sample of an answer to a request whose transmit timestamp was zero; undefined when it is none. `sentAtMs` is this
+ * host's wall time when the request left.
  */
 export function clockSampleOf(answer: Uint8Array, sentAtMs: number, rttMs: number): ClockSample | undefined {
   if (answer.length < NTP_PACKET_BYTES) return undefined;

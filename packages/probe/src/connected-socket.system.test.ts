@@ -1,7 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
 
-/** A network namespace in which sockets get one of two ports. The first is the one to send to. Needs root and iproute2. */
+/**
+ * A network namespace in which sockets get one of two ports. The first is the one to send to. Needs root and iproute2.
+ */
 const SETUP = "ip link set lo up && echo 40000 40001 > /proc/sys/net/ipv4/ip_local_port_range";
 
 const PROGRAM = `

@@ -1,11 +1,15 @@
-/** Connected UDP sockets: the kernel delivers only what the one address sent, and the ICMP errors that it calls fatal (udp(7)). */
+/**
+ * Connected UDP sockets: the kernel delivers only what the one address sent, and the ICMP errors that it calls fatal
+ * (udp(7)).
+ */
 import { createSocket, type Socket } from "node:dgram";
 import type { IpFamily, RttSource } from "@lifeline/measure";
 import { codeOf } from "./errno.ts";
 
 /**
- * Connects a socket to `address`, or gives the code of what prevented it and leaves nothing open. Its own port is never `port`: a
- * reflector does not answer what comes from the number of its own port, because that may be another reflector.
+ * Connects a socket to `address`, or gives the code of what prevented it and leaves nothing open. Its own port is never
+ * `port`: a reflector does not answer what comes from the number of its own port, because that may be another
+ * reflector.
  */
 export async function connectedSocket(family: IpFamily, address: string, port: number): Promise<Socket | string> {
   const first = await connectedOnce(family, address, port);
@@ -40,8 +44,9 @@ export interface ArrivalTime {
 }
 
 /**
- * When something arrived: `ageNs` ago by the kernel's stamp, if that is after sending, else `elapsedNs` after sending, when this process
- * read it. The caller reads the age first, so that the time between its two readings is not taken off the round trip.
+ * When something arrived: `ageNs` ago by the kernel's stamp, if that is after sending, else `elapsedNs` after sending,
+ * when this process read it. The caller reads the age first, so that the time between its two readings is not taken off
+ * the round trip.
  */
 export function arrivalTime(ageNs: number | undefined, elapsedNs: number): ArrivalTime {
   const isPlausible = ageNs !== undefined && ageNs < elapsedNs;

@@ -1,13 +1,13 @@
 /**
- * One datagram to one address and what comes back, on a connected UDP socket. The kernel then delivers only what that address sent, and
- * the ICMP errors that it calls fatal.
+ * One datagram to one address and what comes back, on a connected UDP socket. The kernel then delivers only what that
+ * address sent, and the ICMP errors that it calls fatal.
  *
  * 1. Each attempt has a new socket. Its port distinguishes the answer to this attempt from answers to others.
- * 2. An arrival is timed by the kernel's stamp where it can be read, so a stall of this process changes neither the round trip nor the
- *    threshold (M3).
- * 3. An ICMP error is timed when this process reads it. The kernel stamps errors only in a socket's error queue (IP_RECVERR, ip(7)).
- *    libuv 1.52 crashes when it finds one there: it negates the errno as an unsigned number (unix/udp.c, uv__udp_recvmsg_errqueue), and
- *    Node ends the process for so large a datagram.
+ * 2. An arrival is timed by the kernel's stamp where it can be read, so a stall of this process changes neither the
+ *    round trip nor the threshold (M3).
+ * 3. An ICMP error is timed when this process reads it. The kernel stamps errors only in a socket's error queue
+ *    (IP_RECVERR, ip(7)). libuv 1.52 crashes when it finds one there: it negates the errno as an unsigned number
+ *    (unix/udp.c, uv__udp_recvmsg_errqueue), and Node ends the process for so large a datagram.
  * 4. However the exchange ends, the socket is closed.
  */
 import type { Socket } from "node:dgram";

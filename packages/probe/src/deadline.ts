@@ -3,34 +3,37 @@
  *
  * 1. When the time is over, pending I/O is read before the attempt expires: an answer in a kernel queue is found.
  * 2. The last second is waited for in slices, so that a stall anywhere in it is noticed, and not only one at its end.
- * 3. An expiry with a single stall beyond {@link LAG_TOLERANCE_NS} in that second is `stalled`: it shows nothing of the network. Stalls
- *    are not summed. Each delays our own part of an exchange once, and timers that fire a millisecond or two late for half a minute hide
- *    no answer. After an earlier stall the peer still had the whole last second to answer.
+ * 3. An expiry with a single stall beyond {@link LAG_TOLERANCE_NS} in that second is `stalled`: it shows nothing of the
+ *    network. Stalls are not summed. Each delays our own part of an exchange once, and timers that fire a millisecond
+ *    or two late for half a minute hide no answer. After an earlier stall the peer still had the whole last second to
+ *    answer.
  */
 import { type Clock, NS_PER_MS, type Reason, type Timer } from "@lifeline/measure";
 
 /**
- * How late one timer may fire before silence is blamed on this process: 50 ms. An idle Node fires timers within 2 ms. A garbage
- * collection of tens of milliseconds is ordinary, and harmless because pending I/O is read.
+ * How late one timer may fire before silence is blamed on this process: 50 ms. An idle Node fires timers within 2 ms. A
+ * garbage collection of tens of milliseconds is ordinary, and harmless because pending I/O is read.
  */
 export const LAG_TOLERANCE_NS = 50 * NS_PER_MS;
 
 /**
- * The part at the end of a wait that is watched for stalls: 1 s. What the kernel holds is read, so an earlier stall can only have delayed
- * what we send ourselves (a TLS flight, a request). A whole second is then left for the answer. That is longer than any round trip that
- * is not lost (a SYN's threshold is 950 ms), and three round trips of 300 ms, which is more than around the world.
+ * The part at the end of a wait that is watched for stalls: 1 s. What the kernel holds is read, so an earlier stall can
+ * only have delayed what we send ourselves (a TLS flight, a request). A whole second is then left for the answer. That
+ * is longer than any round trip that is not lost (a SYN's threshold is 950 ms), and three round trips of 300 ms, which
+ * is more than around the world.
  */
 const WATCHED_MS = 1_000;
 
 /**
- * Length of a slice: 100 ms, so that a wait costs at most eleven timers. A stall is noticed by the part of it after its slice was due:
- * always when it lasts 150 ms, and at any length above the tolerance when it begins at the end of a slice.
+ * Length of a slice: 100 ms, so that a wait costs at most eleven timers. A stall is noticed by the part of it after its
+ * slice was due: always when it lasts 150 ms, and at any length above the tolerance when it begins at the end of a
+ * slice.
  */
 const SLICE_MS = 100;
 
 /**
- * Turns of the event loop between the end of the time and the expiry. The first reads what the kernel holds. The second is for protocols
- * whose bytes pass through another handle (TLS).
+ * Turns of the event loop between the end of the time and the expiry. The first reads what the kernel holds. The second
+ * is for protocols whose bytes pass through another handle (TLS).
  */
 const DRAIN_TURNS = 2;
 
@@ -45,9 +48,15 @@ export interface Expired {
 export interface Deadline {
   /** Nanoseconds since the start. */
   elapsedNs(): number;
-  /** The reason for an answer after `tookNs`: undefined within the threshold, else `late`, or `stalled` when this process stalled. */
+  /**
+   * The reason for an answer after `tookNs`: undefined within the threshold, else `late`, or `stalled` when this
+   * process stalled.
+   */
   lateness(tookNs: number): Extract<Reason, "late" | "stalled"> | undefined;
-  /** `work`, or `expired` when the time is over first. `work` must not reject. After an expiry every race expires at once. */
+  /**
+   * `work`, or `expired` when the time is over first. `work` must not reject. After an expiry every race expires at
+   * once.
+   */
   race<T>(work: Promise<T>): Promise<T | Expired>;
   cancel(): void;
 }

@@ -77,8 +77,8 @@ const noLookup: LookupFunction = (hostname, _options, done) => {
 };
 
 /**
- * The deadlines start when connect(2) is about to be called, not when `connect` was. An errno of connect(2) itself is emitted before
- * any promise callback runs, so the listeners for it are added within the event.
+ * The deadlines start when connect(2) is about to be called, not when `connect` was. An errno of connect(2) itself is
+ * emitted before any promise callback runs, so the listeners for it are added within the event.
  */
 function whenStarted(
   world: ProbeWorld,
@@ -91,7 +91,8 @@ function whenStarted(
       const handshake = startDeadline(world.clock, handshakeTimeoutMs);
       resolve({ kind: "started", deadline, handshake, opened: whenOpen(world, socket, handshake) });
     });
-    // Stays for the socket's life: an error before connect(2) ends the dial. A later one is handled elsewhere, and must not be thrown.
+    // Stays for the socket's life: an error before connect(2) ends the dial. A later one is handled elsewhere, and must
+    // not be thrown.
     socket.on("error", (error) => resolve({ kind: "error", code: codeOf(error) }));
   });
 }

@@ -2,7 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DirectionLoss } from "./direction-loss.ts";
 
-/** The sums after packets with these fates: lost forward, lost on the return, or answered by a stateful reflector that counts from `first`. */
+/**
+ * The sums after packets with these fates: lost forward, lost on the return, or answered by a stateful reflector that
+ * counts from `first`.
+ */
 function replay(fates: readonly ("forward" | "return" | "answered")[], first = 1_000) {
   const account = new DirectionLoss();
   let reflected = first;

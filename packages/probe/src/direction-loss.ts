@@ -1,10 +1,12 @@
 /**
- * Loss by direction, from two series of sequence numbers: the sender's, and the count of a stateful reflector (RFC 8762 §4.3). Pure.
+ * Loss by direction, from two series of sequence numbers: the sender's, and the count of a stateful reflector (RFC 8762
+ * §4.3). Pure.
  *
- * 1. Between two answered packets the sender's number rises by what was sent, and the reflector's by what arrived there. The difference
- *    was lost on the forward path. What was reflected and not received in time was lost on the return path.
- * 2. Numbers that contradict one another say nothing: the reflector started again, or a request was duplicated or reordered. The next
- *    comparison begins at the later packet.
+ * 1. Between two answered packets the sender's number rises by what was sent, and the reflector's by what arrived
+ *    there. The difference was lost on the forward path. What was reflected and not received in time was lost on the
+ *    return path.
+ * 2. Numbers that contradict one another say nothing: the reflector started again, or a request was duplicated or
+ *    reordered. The next comparison begins at the later packet.
  */
 import type { DirectionCounts } from "@lifeline/measure";
 
@@ -12,7 +14,10 @@ import type { DirectionCounts } from "@lifeline/measure";
 export interface EndedPacket {
   /** Its place in the session: 0, 1, 2 … */
   readonly index: number;
-  /** Present when it was answered in time, with the reflector's own number; that is undefined where the reflector keeps none. */
+  /**
+   * Present when it was answered in time, with the reflector's own number; that is undefined where the reflector keeps
+   * none.
+   */
   readonly reflected: { readonly sequence: number | undefined } | undefined;
 }
 

@@ -1,7 +1,8 @@
 /**
  * The part of a DNS message (RFC 1035 §4) that a probe needs: one question, and the answer to it.
  *
- * 1. Reading never throws and never loops: compression pointers are skipped, and a name has at most {@link LABELS_MAX} labels.
+ * 1. Reading never throws and never loops: compression pointers are skipped, and a name has at most {@link LABELS_MAX}
+ *    labels.
  * 2. Only the header, the question and the addresses that answer it are read.
  */
 import { isDnsName } from "@lifeline/measure";

@@ -1,10 +1,12 @@
 /**
  * DNS: the resolver at host:port answers a query for a name's A records, over UDP or TCP.
  *
- * 1. This package makes the query, not c-ares. So its id, the resolver's RCODE and truncation are known, and one attempt is one query
- *    (M1).
- * 2. The answers in the evidence are those to the query. The addresses of the resolver's own name are removed: they show no drift.
- * 3. A resolver that refuses has answered: each class of RCODE has its own reason and a round trip. Silence is `timeout`.
+ * 1. This package makes the query, not c-ares. So its id, the resolver's RCODE and truncation are known, and one
+ *    attempt is one query (M1).
+ * 2. The answers in the evidence are those to the query. The addresses of the resolver's own name are removed: they
+ *    show no drift.
+ * 3. A resolver that refuses has answered: each class of RCODE has its own reason and a round trip. Silence is
+ *    `timeout`.
  */
 import type { Outcome } from "@lifeline/measure";
 import { sortedAddresses } from "./address.ts";
@@ -23,7 +25,9 @@ import { judgeDatagramError } from "./udp.ts";
 /** Query ids are 16 bits (RFC 1035 §4.1.1). */
 const ID_COUNT = 0x1_0000;
 
-/** RCODEs by name (RFC 1035 §4.1.1, IANA DNS RCODEs) and their reasons. All others are failures of the resolver as well. */
+/**
+ * RCODEs by name (RFC 1035 §4.1.1, IANA DNS RCODEs) and their reasons. All others are failures of the resolver as well.
+ */
 const RCODES = [
   { name: "NOERROR", reason: "answered" },
   { name: "FORMERR", reason: "answer-servfail" },

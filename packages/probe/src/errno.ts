@@ -1,4 +1,6 @@
-/** From the kernel's errno to a {@link Reason}, by one table. The same errno means different things in different places. */
+/**
+ * From the kernel's errno to a {@link Reason}, by one table. The same errno means different things in different places.
+ */
 import type { Reason } from "@lifeline/measure";
 
 /**
@@ -28,10 +30,10 @@ const same = (reason: Reason): ErrnoRow => ({
 const RESOURCE = same("agent-resource");
 
 /**
- * Sources: connect(2), udp(7), icmp(7); Linux `net/ipv4/icmp.c` icmp_err_convert and `net/ipv6/icmp.c` tab_unreach. A connected UDP socket
- * gets an ICMP error only when the kernel calls it fatal: port-unreachable (ECONNREFUSED) and administratively prohibited (EHOSTUNREACH
- * on IPv4, EACCES on IPv6). So EHOSTUNREACH read from UDP comes from a filter, from TCP it comes from a router, and from a UDP `connect`
- * from this node's own routing table.
+ * Sources: connect(2), udp(7), icmp(7); Linux `net/ipv4/icmp.c` icmp_err_convert and `net/ipv6/icmp.c` tab_unreach. A
+ * connected UDP socket gets an ICMP error only when the kernel calls it fatal: port-unreachable (ECONNREFUSED) and
+ * administratively prohibited (EHOSTUNREACH on IPv4, EACCES on IPv6). So EHOSTUNREACH read from UDP comes from a
+ * filter, from TCP it comes from a router, and from a UDP `connect` from this node's own routing table.
  */
 const ERRNO: Readonly<Record<string, ErrnoRow>> = {
   ECONNREFUSED: { ...same("refused"), stream: "reset" },

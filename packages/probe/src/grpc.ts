@@ -1,9 +1,9 @@
 /**
  * gRPC: a server behind the port answers a call with a gRPC status.
  *
- * The call is to a method that no server has. UNIMPLEMENTED (12) proves TCP, TLS, HTTP/2 and gRPC, and the call has no effect. Omni's
- * Machine API has neither health checks nor reflection, and its methods register machines. Any other gRPC status proves the same, and
- * is kept as evidence.
+ * The call is to a method that no server has. UNIMPLEMENTED (12) proves TCP, TLS, HTTP/2 and gRPC, and the call has no
+ * effect. Omni's Machine API has neither health checks nor reflection, and its methods register machines. Any other
+ * gRPC status proves the same, and is kept as evidence.
  */
 import type { Outcome } from "@lifeline/measure";
 import { closeChannel, openChannel } from "./channel.ts";

@@ -1,7 +1,9 @@
 /**
- * `/etc/hosts` (hosts(5)). It is read here because c-ares' plain queries ignore it, and Talos writes static hosts to it.
+ * `/etc/hosts` (hosts(5)). It is read here because c-ares' plain queries ignore it, and Talos writes static hosts to
+ * it.
  *
- * 1. At most {@link HOSTS_MAX_BYTES} are read and {@link HOSTS_MAX_NAMES} names kept; the rest is dropped and counted (S2).
+ * 1. At most {@link HOSTS_MAX_BYTES} are read and {@link HOSTS_MAX_NAMES} names kept; the rest is dropped and counted
+ *    (S2).
  * 2. It is read again when its mtime or size changes. A file that is missing or cannot be read counts as empty.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
@@ -43,8 +45,8 @@ export function parseHosts(text: string): HostsTable {
 /** A hosts file that is kept up to date. */
 export interface HostsFile {
   /**
-   * Addresses of one family for a lower-case name without its final dot. Empty when the file has the name with the other family
-   * alone, undefined when it does not have the name.
+   * Addresses of one family for a lower-case name without its final dot. Empty when the file has the name with the
+   * other family alone, undefined when it does not have the name.
    */
   lookup(name: string, family: IpFamily): readonly string[] | undefined;
   /** Names that were dropped because the table was full. */
@@ -84,7 +86,8 @@ function readBounded(path: string): string {
   try {
     const fd = openSync(path, "r");
     try {
-      // One byte more than the file has shows whether it is longer. A buffer of the bound would keep 1 MiB of the agent's memory for long.
+      // One byte more than the file has shows whether it is longer. A buffer of the bound would keep 1 MiB of the
+      // agent's memory for long.
       const bytes = Buffer.alloc(Math.min(fstatSync(fd).size, HOSTS_MAX_BYTES) + 1);
       const readBytes = readSync(fd, bytes);
       const text = bytes.toString("utf8", 0, readBytes);

@@ -11,7 +11,9 @@ import { PunctualClock } from "./testing/punctual-clock.ts";
 const expectation: HttpExpectation = { method: "GET", path: "/healthz", version: "1.1", statuses: [200] };
 const trust = { kind: "private", caPem: fixture("root.pem") } as const;
 
-/** One attempt. Where silence is expected it is short; where durations are, the clock must not stand still within it. */
+/**
+ * One attempt. Where silence is expected it is short; where durations are, the clock must not stand still within it.
+ */
 function ask(
   port: number,
   changes: Partial<HttpExpectation> = {},

@@ -1,8 +1,8 @@
 /**
  * HTTP/1.1 and HTTP/2: the host answers in the required version with an expected status.
  *
- * 1. Redirects are recorded and never followed (M1). One that leads to another host is a captive portal or block page, unless its status
- *    is among the expected ones.
+ * 1. Redirects are recorded and never followed (M1). One that leads to another host is a captive portal or block page,
+ *    unless its status is among the expected ones.
  * 2. No body is read. Headers are bounded by `HEADERS_MAX_BYTES`.
  */
 import { endpointName, type HttpExpectation, type Reason, type Target } from "@lifeline/measure";
@@ -14,10 +14,15 @@ import { exchangeHttp2 } from "./http2-exchange.ts";
 import { boundedText, emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 
-/** Statuses from here on are server errors (RFC 9110 §15.6). They are accepted only when they are expected explicitly. */
+/**
+ * Statuses from here on are server errors (RFC 9110 §15.6). They are accepted only when they are expected explicitly.
+ */
 const SERVER_ERROR_STATUS = 500;
 
-/** HTTP/1.1 is offered beside HTTP/2: a server without HTTP/2 then chooses it, where it would otherwise close the connection. */
+/**
+ * HTTP/1.1 is offered beside HTTP/2: a server without HTTP/2 then chooses it, where it would otherwise close the
+ * connection.
+ */
 const ALPN = { "1.1": ["http/1.1"], "2": ["h2", "http/1.1"] } as const;
 
 /** Answered by an expected status from the target's own host in the required version. */

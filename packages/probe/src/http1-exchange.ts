@@ -1,8 +1,8 @@
 /**
  * One HTTP/1.1 request on a given connection (RFC 9112). The body is not read.
  *
- * Node's module is loaded by `getBuiltinModule`. An import would evaluate all its exports, and one of them, WebSocket, loads undici:
- * 12 MB of resident memory (Node 24.21).
+ * Node's module is loaded by `getBuiltinModule`. An import would evaluate all its exports, and one of them, WebSocket,
+ * loads undici: 12 MB of resident memory (Node 24.21).
  */
 import type { Socket } from "node:net";
 import { codeOf } from "./errno.ts";

@@ -33,7 +33,9 @@ it("an attempt that ends by a defect leaves no socket open (S2)", async () => {
   await expect.poll(() => socketsSince(before)).toEqual([]);
 });
 
-/** The sockets of this process, each by its inode (proc(5)). A file that something else has open for a moment is none. */
+/**
+ * The sockets of this process, each by its inode (proc(5)). A file that something else has open for a moment is none.
+ */
 function openSockets(): readonly string[] {
   return readdirSync("/proc/self/fd")
     .map(linkOf)

@@ -2,12 +2,14 @@
  * What successive readings of the tunnel interface's counters show. Pure: time and counters are passed in.
  *
  * 1. `alive`: bytes were received since the last reading.
- * 2. `frozen` by a stimulus: nothing was received for {@link STIMULUS_FREEZE_MS} in which packets were sent steadily, as an in-tunnel probe
- *    once a second sends them. Steadily: none of it is a gap of {@link STIMULUS_GAP_MS} without a packet, it has at least
- *    {@link STIMULUS_PACKETS_MIN} packets, and at least two readings, because one cannot distinguish a stream from a burst. It is detected
- *    3–5 s after the last answer when the counters are read at least every second, and by the second reading when they are read less often.
- * 3. `frozen` by keepalives: nothing was received for {@link KEEPALIVE_FREEZE_MS} and something was sent. Only for a device that counts
- *    keepalives. WireGuard in the kernel does. A TUN device cannot, so an idle tunnel on it is silent for ever.
+ * 2. `frozen` by a stimulus: nothing was received for {@link STIMULUS_FREEZE_MS} in which packets were sent steadily,
+ *    as an in-tunnel probe once a second sends them. Steadily: none of it is a gap of {@link STIMULUS_GAP_MS} without a
+ *    packet, it has at least {@link STIMULUS_PACKETS_MIN} packets, and at least two readings, because one cannot
+ *    distinguish a stream from a burst. It is detected 3–5 s after the last answer when the counters are read at least
+ *    every second, and by the second reading when they are read less often.
+ * 3. `frozen` by keepalives: nothing was received for {@link KEEPALIVE_FREEZE_MS} and something was sent. Only for a
+ *    device that counts keepalives. WireGuard in the kernel does. A TUN device cannot, so an idle tunnel on it is
+ *    silent for ever.
  * 4. Anything else is `idle` and proves nothing (M4). Counters that fall, or another interface, start the watch again.
  */
 import { NS_PER_MS } from "@lifeline/measure";
@@ -25,8 +27,8 @@ const STIMULUS_PACKETS_MIN = 3;
 const STIMULUS_READINGS_MIN = 2;
 
 /**
- * Least silence in which keepalives alone show a freeze: 150 s. The timers of the two sides, 25 s each, race, so gaps of 48 s are ordinary
- * (measured with wireguard-go); this is six keepalives missed.
+ * Least silence in which keepalives alone show a freeze: 150 s. The timers of the two sides, 25 s each, race, so gaps
+ * of 48 s are ordinary (measured with wireguard-go); this is six keepalives missed.
  */
 export const KEEPALIVE_FREEZE_MS = 150_000;
 
@@ -114,7 +116,8 @@ function continued({ received, sent, stimulus }: Memory, counters: LinkCounters,
   const gaps = Math.floor((nowNs - sent.atNs) / (STIMULUS_GAP_MS * NS_PER_MS));
   const next = () => {
     if (stimulus !== undefined && packets >= gaps) return { ...stimulus, readings: stimulus.readings + 1 };
-    // After a gap a stimulus starts again at the reading that shows a packet: whether packets were steady before is not known.
+    // After a gap a stimulus starts again at the reading that shows a packet: whether packets were steady before is not
+    // known.
     return packets > 0 ? { ...now, readings: 0 } : undefined;
   };
   return { last: counters, received, sent: packets > 0 ? now : sent, stimulus: next() };

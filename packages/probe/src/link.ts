@@ -2,8 +2,10 @@
  * The tunnel's own interface: its counters are read, and nothing is sent.
  *
  * 1. What cannot be read is a fault of this agent (`agent-resource`). It is never reported as missing (M4).
- * 2. The interface is missing, or has no IPv6 address beyond the link, or is judged by its counters ({@link LinkWatch}).
- * 3. `evidence.code` says why there is no address: {@link IPV6_DISABLED} when the kernel's IPv6 is off, else {@link NO_ADDRESS}.
+ * 2. The interface is missing, or has no IPv6 address beyond the link, or is judged by its counters ({@link
+ *    LinkWatch}).
+ * 3. `evidence.code` says why there is no address: {@link IPV6_DISABLED} when the kernel's IPv6 is off, else {@link
+ *    NO_ADDRESS}.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -65,7 +67,9 @@ function readLink({ clock, link, sysRoot, procRoot }: ProbeWorld): ProbeResult {
   return resultOf(trace, outcome("link-no-address", "plan"));
 }
 
-/** The tunnel's interfaces on this node, `siderolink` first. `sysRoot` is where sysfs is. Throws when it cannot be read. */
+/**
+ * The tunnel's interfaces on this node, `siderolink` first. `sysRoot` is where sysfs is. Throws when it cannot be read.
+ */
 export function tunnelInterfaces(sysRoot = "/sys"): readonly string[] {
   const names = readdirSync(join(sysRoot, "class/net"));
   return SIDEROLINK_INTERFACES.filter((name) => names.includes(name));
@@ -85,7 +89,10 @@ function readCounters(sysRoot: string, name: string): LinkCounters {
   };
 }
 
-/** The whole number in a file. Throws ERANGE for anything else, so that a damaged file does not look like an idle tunnel. */
+/**
+ * The whole number in a file. Throws ERANGE for anything else, so that a damaged file does not look like an idle
+ * tunnel.
+ */
 function readNumber(path: string): number {
   const value = Number(readFileSync(path, "utf8").trim() || "NaN");
   if (!Number.isSafeInteger(value) || value < 0) throw Object.assign(new Error(path), { code: "ERANGE" });
@@ -98,7 +105,10 @@ function withAddress(procRoot: string): readonly string[] {
   return SIDEROLINK_INTERFACES.filter((name) => rows.some((row) => row[5] === name && row[3] === SCOPE_GLOBAL));
 }
 
-/** Whether IPv6 is off: there is no table of its addresses, or it is off for all interfaces or this one (ip-sysctl, disable_ipv6). */
+/**
+ * Whether IPv6 is off: there is no table of its addresses, or it is off for all interfaces or this one (ip-sysctl,
+ * disable_ipv6).
+ */
 function isIpv6Disabled(procRoot: string, name?: string): boolean {
   const settings = ["all", ...(name === undefined ? [] : [name])];
   const isOff = (of: string) => textOf(join(procRoot, "sys/net/ipv6/conf", of, "disable_ipv6")).trim() === "1";

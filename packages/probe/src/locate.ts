@@ -10,8 +10,9 @@ export type Located =
   | { readonly kind: "ended"; readonly outcome: Outcome };
 
 /**
- * Resolves the target's host within a budget of its own of `timeoutMs`. A slow resolver then takes no time from the endpoint, and does not
- * look like a lossy path. Fills in answers, dnsNs (only when this attempt queried) and the resolver's code.
+ * Resolves the target's host within a budget of its own of `timeoutMs`. A slow resolver then takes no time from the
+ * endpoint, and does not look like a lossy path. Fills in answers, dnsNs (only when this attempt queried) and the
+ * resolver's code.
  */
 export async function locate(world: ProbeWorld, target: Target, trace: Trace): Promise<Located> {
   const deadline = startDeadline(world.clock, target.timeoutMs);
@@ -21,7 +22,8 @@ export async function locate(world: ProbeWorld, target: Target, trace: Trace): P
     return { kind: "ended", outcome: outcome(answer.stalled ? "stalled" : "dns-timeout", "dns") };
   }
   const tookNs = deadline.elapsedNs();
-  // A late answer, or one that a stall of this process delayed, still has an address to try. Its duration is not the resolver's.
+  // A late answer, or one that a stall of this process delayed, still has an address to try. Its duration is not the
+  // resolver's.
   if (answer.queried && deadline.lateness(tookNs) === undefined) trace.phases.dnsNs = tookNs;
   if (answer.kind === "failed") {
     trace.evidence.code = answer.code;

@@ -1,8 +1,8 @@
 /**
  * Which packet sizes a path carries, probed in rounds of parallel packets. Pure.
  *
- * A path carries every size up to its limit and none above. All sizes above the limit are silent; a size below it may be lost by chance.
- * So a size is carried when it, or any larger one, was answered, and one silence proves nothing.
+ * A path carries every size up to its limit and none above. All sizes above the limit are silent; a size below it may
+ * be lost by chance. So a size is carried when it, or any larger one, was answered, and one silence proves nothing.
  */
 
 /** Sizes probed in one round. */
@@ -28,7 +28,10 @@ export interface SizeBounds {
   readonly silentBytes: number | undefined;
 }
 
-/** The sizes of the first round, each once, ascending: the least, the required, {@link ABOVE_LEAST} above it, and some between. */
+/**
+ * The sizes of the first round, each once, ascending: the least, the required, {@link ABOVE_LEAST} above it, and some
+ * between.
+ */
 export function firstSizes(leastBytes: number, requiredBytes: number): readonly number[] {
   const most = Math.max(SIZE_MAX_BYTES, requiredBytes + ABOVE_LEAST);
   const above = spread(requiredBytes, most, ABOVE_LEAST);
@@ -36,7 +39,9 @@ export function firstSizes(leastBytes: number, requiredBytes: number): readonly 
   return ascending([leastBytes, ...below, requiredBytes, ...above, most]);
 }
 
-/** The sizes of a further round, strictly between what is carried and what was silent; empty when the limit is known. */
+/**
+ * The sizes of a further round, strictly between what is carried and what was silent; empty when the limit is known.
+ */
 export function furtherSizes({ carriedBytes, silentBytes }: SizeBounds): readonly number[] {
   if (carriedBytes === 0 || silentBytes === undefined) return [];
   return ascending(spread(carriedBytes, silentBytes, ROUND_SIZES)).filter(

@@ -2,8 +2,8 @@
  * The largest IP packet that a path carries to a STAMP reflector and back.
  *
  * 1. One call is one search of at most three rounds. Each packet is sent once (M1). What a round shows: see mtu-search.
- * 2. If small packets are answered, and none of the required size or above, the path is too narrow. If nothing is answered, the sizes
- *    remain unknown (M4).
+ * 2. If small packets are answered, and none of the required size or above, the path is too narrow. If nothing is
+ *    answered, the sizes remain unknown (M4).
  */
 import type { IpFamily, Outcome } from "@lifeline/measure";
 import { reasonOfErrno } from "./errno.ts";

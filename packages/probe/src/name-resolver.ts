@@ -1,9 +1,12 @@
 /**
- * Names to addresses, as a node resolves them: by the hosts file, then by the resolvers, with a cache that honours TTLs.
+ * Names to addresses, as a node resolves them: by the hosts file, then by the resolvers, with a cache that honours
+ * TTLs.
  *
- * 1. A lookup is one query for one family, sent once to each configured resolver until one answers (M1: `tries` is 1, no search domains).
+ * 1. A lookup is one query for one family, sent once to each configured resolver until one answers (M1: `tries` is 1,
+ *    no search domains).
  * 2. Lookups of the same name and family at the same time share one query. Only the caller that sent it has `queried`.
- * 3. The address to use is the lowest in byte order, so a stable set gives a stable path. All answers are kept as evidence.
+ * 3. The address to use is the lowest in byte order, so a stable set gives a stable path. All answers are kept as
+ *    evidence.
  * 4. Cache, queries in flight and answers are bounded. What overflows is counted (S2).
  * 5. A timeout in which this process stalled is `stalled`, and not cached: it shows nothing of the resolver (M3).
  * 6. Never rejects. `localhost` and names under it never leave the host (RFC 6761 §6.3).
@@ -28,13 +31,18 @@ export const ANSWERS_MAX = 16;
 /** Longest time that an answer is cached, whatever its TTL: 60 s, so that a moved endpoint is found within a minute. */
 const TTL_MAX_MS = 60_000;
 
-/** Shortest: 1 s, the fastest ordinary cadence, so that two targets of one round do not query twice at a TTL of zero. */
+/**
+ * Shortest: 1 s, the fastest ordinary cadence, so that two targets of one round do not query twice at a TTL of zero.
+ */
 const TTL_MIN_MS = 1_000;
 
 /** How long a failure is cached: 1 s, so that the next attempt finds a name that was fixed. */
 const FAILURE_TTL_MS = 1_000;
 
-/** How long one resolver has, ms, before the next is queried. resolv.conf(5) has 5 s; the thresholds of targets are shorter. */
+/**
+ * How long one resolver has, ms, before the next is queried. resolv.conf(5) has 5 s; the thresholds of targets are
+ * shorter.
+ */
 const RESOLVER_TIMEOUT_MS = 1_000;
 
 const RESOLV_CONF_PATH = "/etc/resolv.conf";
@@ -53,7 +61,9 @@ export interface NameResolverStats {
 
 /** Resolves names; see the invariants above. */
 export interface NameResolver {
-  /** Addresses of `family` for a name or literal. A literal of the other family has none: `dns-nodata`. Never rejects. */
+  /**
+   * Addresses of `family` for a name or literal. A literal of the other family has none: `dns-nodata`. Never rejects.
+   */
   resolve(name: string, family: IpFamily): Promise<NameAnswer>;
   stats(): NameResolverStats;
 }
@@ -61,7 +71,10 @@ export interface NameResolver {
 /** What a {@link NameResolver} is made from. */
 export interface NameResolverOptions {
   readonly clock: Clock;
-  /** `address:port` of each resolver, IPv6 in brackets. Default: those of /etc/resolv.conf, which is read again when it changes. */
+  /**
+   * `address:port` of each resolver, IPv6 in brackets. Default: those of /etc/resolv.conf, which is read again when it
+   * changes.
+   */
   readonly resolvers?: readonly string[];
   /** Path of the hosts file; default /etc/hosts. */
   readonly hostsFile?: string;
@@ -126,8 +139,8 @@ function canonical(name: string): string {
 }
 
 /**
- * Literals, `localhost` and the hosts file, which need no query. A name that the file has in either family is not queried. Go's resolver,
- * which Talos's own services use, does the same (golang/go src/net/hosts.go, lookupStaticHost).
+ * Literals, `localhost` and the hosts file, which need no query. A name that the file has in either family is not
+ * queried. Go's resolver, which Talos's own services use, does the same (golang/go src/net/hosts.go, lookupStaticHost).
  */
 function withoutQuery(
   name: string,
@@ -159,7 +172,10 @@ interface Resolution {
 
 type Send = (name: string, family: IpFamily) => Promise<Resolution>;
 
-/** Queries by c-ares. Without given resolvers, a new channel is opened when resolv.conf changes: a DHCP lease can bring new ones. */
+/**
+ * Queries by c-ares. Without given resolvers, a new channel is opened when resolv.conf changes: a DHCP lease can bring
+ * new ones.
+ */
 function createSender(clock: Clock, resolvers: readonly string[] | undefined): Send {
   const open = () => {
     const channel = new Resolver({ timeout: RESOLVER_TIMEOUT_MS, tries: 1 });
@@ -184,8 +200,9 @@ function createSender(clock: Clock, resolvers: readonly string[] | undefined): S
 }
 
 /**
- * c-ares runs its timers before it reads its sockets. After a stall of this process it therefore gives up on a resolver whose answer has
- * arrived. It does not say which resolver was queried when, so any stall during the query turns a timeout into `stalled`.
+ * c-ares runs its timers before it reads its sockets. After a stall of this process it therefore gives up on a resolver
+ * whose answer has arrived. It does not say which resolver was queried when, so any stall during the query turns a
+ * timeout into `stalled`.
  */
 function excuseStall(resolution: Resolution, stalled: boolean): Resolution {
   const { answer } = resolution;

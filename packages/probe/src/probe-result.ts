@@ -6,7 +6,10 @@ export type ProbeResult = Pick<Sample, "outcome" | "rtt" | "phases" | "evidence"
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** What an attempt has shown so far. It is filled in as the attempt proceeds, so that the evidence is kept however it ends. */
+/**
+ * What an attempt has shown so far. It is filled in as the attempt proceeds, so that the evidence is kept however it
+ * ends.
+ */
 export interface Trace {
   rtt: Sample["rtt"];
   readonly phases: Writable<PhaseDurations>;

@@ -27,8 +27,8 @@ const PROTOCOLS: { readonly [Kind in ProbeKind]: ProbeProtocol<Kind> } = {
 };
 
 /**
- * Makes one attempt at `target` (M1). Resolves within about twice `timeoutMs`, because the name has a budget of its own. Never rejects
- * because of the network; a rejection is a defect of this package.
+ * Makes one attempt at `target` (M1). Resolves within about twice `timeoutMs`, because the name has a budget of its
+ * own. Never rejects because of the network; a rejection is a defect of this package.
  */
 export async function probe(target: Target, world: ProbeWorld): Promise<Sample> {
   const startedAtMs = world.clock.wallMs();

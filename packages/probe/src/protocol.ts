@@ -7,8 +7,8 @@ import type { ProbeWorld } from "./world.ts";
 export type OptionsOf<Kind extends ProbeKind> = Extract<ProbeOptions, { readonly probe: Kind }>;
 
 /**
- * One attempt (M1). Never rejects because of the network, the peer or this host: that is a result. It holds no socket, timer or listener
- * after it has resolved.
+ * One attempt (M1). Never rejects because of the network, the peer or this host: that is a result. It holds no socket,
+ * timer or listener after it has resolved.
  */
 export type ProbeProtocol<Kind extends ProbeKind> = (
   target: Target,

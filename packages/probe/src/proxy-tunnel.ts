@@ -1,7 +1,9 @@
 /**
- * CONNECT through an HTTP proxy (RFC 9110 §9.3.6): one request, over a connection to the proxy, for a tunnel to the target.
+ * CONNECT through an HTTP proxy (RFC 9110 §9.3.6): one request, over a connection to the proxy, for a tunnel to the
+ * target.
  *
- * 1. The proxy's answer is bounded by {@link HEADERS_MAX_BYTES}. Bytes after it are the target's and go back into the socket.
+ * 1. The proxy's answer is bounded by {@link HEADERS_MAX_BYTES}. Bytes after it are the target's and go back into the
+ *    socket.
  * 2. Credentials are sent to the proxy and stored nowhere (S1).
  */
 import type { Socket } from "node:net";
@@ -33,8 +35,8 @@ const HEAD_END_BYTES = 4;
 const INTERIM_BELOW = 200;
 
 /**
- * The request for `authority` (host:port) with the given Proxy-Authorization. Undefined when either holds a character that a header
- * cannot hold, so that neither can add a header.
+ * The request for `authority` (host:port) with the given Proxy-Authorization. Undefined when either holds a character
+ * that a header cannot hold, so that neither can add a header.
  */
 export function encodeConnect(authority: string, authorization: string | undefined): string | undefined {
   // Printable ASCII, and spaces between the parts of a credential (RFC 9110 §5.5).

@@ -1,10 +1,10 @@
 /**
- * Which address families this host can use, by its own tables. The host reports them, so that targets of a family that it does not have
- * are left out and do not fail for ever.
+ * Which address families this host can use, by its own tables. The host reports them, so that targets of a family that
+ * it does not have are left out and do not fail for ever.
  *
- * The first of these rules that finds a family decides: a default route; an address beyond the link on an interface other than
- * SideroLink's (a site without an uplink); any address (a host with loopback alone). A SideroLink address is no sign of IPv6: addresses
- * in the tunnel are IPv6 on every node.
+ * The first of these rules that finds a family decides: a default route; an address beyond the link on an interface
+ * other than SideroLink's (a site without an uplink); any address (a host with loopback alone). A SideroLink address is
+ * no sign of IPv6: addresses in the tunnel are IPv6 on every node.
  */
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import type { IpFamily } from "@lifeline/measure";
@@ -35,7 +35,10 @@ export interface RoutePaths {
 
 const ROUTE_PATHS: RoutePaths = { route4: "/proc/net/route", route6: "/proc/net/ipv6_route" };
 
-/** The families this host has a usable route for, in ascending order. Never throws: a table that cannot be read is empty. */
+/**
+ * The families this host has a usable route for, in ascending order. Never throws: a table that cannot be read is
+ * empty.
+ */
 export function routeFamilies(paths: RoutePaths = ROUTE_PATHS): readonly IpFamily[] {
   return usableFamilies({
     route4: textOf(paths.route4),
@@ -72,7 +75,10 @@ function hasDefaultRoute4(table: string): boolean {
   });
 }
 
-/** A line of /proc/net/ipv6_route: destination, prefix length, source, length, next hop, metric, refs, use, flags, device. */
+/**
+ * A line of /proc/net/ipv6_route: destination, prefix length, source, length, next hop, metric, refs, use, flags,
+ * device.
+ */
 function hasDefaultRoute6(table: string): boolean {
   return rowsOf(table).some(([destination, prefixLength, , , , , , , flags, name]) => {
     return /^0{32}$/.test(destination ?? "") && prefixLength === "00" && isUsable(flags, name);

@@ -11,8 +11,8 @@ const PREFIX_GROUPS = 4;
 const IF_INET6_PATH = "/proc/net/if_inet6";
 
 /**
- * The tunnel's /64 as its four groups, `fdae:41e4:649b:9303`, or undefined when there is no tunnel. Never throws. `path` is the
- * kernel's list of IPv6 addresses, by default /proc/net/if_inet6.
+ * The tunnel's /64 as its four groups, `fdae:41e4:649b:9303`, or undefined when there is no tunnel. Never throws.
+ * `path` is the kernel's list of IPv6 addresses, by default /proc/net/if_inet6.
  */
 export function siderolinkPrefix(path: string = IF_INET6_PATH): string | undefined {
   // Without such a table IPv6 is off, so there is no tunnel.
@@ -20,8 +20,8 @@ export function siderolinkPrefix(path: string = IF_INET6_PATH): string | undefin
 }
 
 /**
- * The same from the table's text. A line is: address (32 hex digits), interface index, prefix length, scope, flags, name.
- * Only unique local addresses count (RFC 4193), as SideroLink's are. The interface also has a link-local one.
+ * The same from the table's text. A line is: address (32 hex digits), interface index, prefix length, scope, flags,
+ * name. Only unique local addresses count (RFC 4193), as SideroLink's are. The interface also has a link-local one.
  */
 export function parseSiderolinkPrefix(table: string): string | undefined {
   for (const [digits = "", , , , , name = ""] of rowsOf(table)) {

@@ -1,4 +1,7 @@
-/** Sends STAMP packets of given sizes that nobody may fragment, and notes which come back. Replies are as long as their requests. */
+/**
+ * Sends STAMP packets of given sizes that nobody may fragment, and notes which come back. Replies are as long as their
+ * requests.
+ */
 import type { Socket } from "node:dgram";
 import type { Clock, IpFamily } from "@lifeline/measure";
 import {
@@ -38,8 +41,8 @@ export type RoundEnd =
   | { readonly kind: "error"; readonly code: string };
 
 /**
- * Connects a prober whose packets may not be fragmented, or gives the code of what prevented it: `ENOMEM` where fragments cannot be
- * forbidden, because the network would then carry every size in fragments.
+ * Connects a prober whose packets may not be fragmented, or gives the code of what prevented it: `ENOMEM` where
+ * fragments cannot be forbidden, because the network would then carry every size in fragments.
  */
 export async function openSizeProber(world: ProbeWorld, target: SizeProberTarget): Promise<SizeProber | string> {
   const { family, port, address } = target;

@@ -1,4 +1,6 @@
-/** The file descriptor of a Node socket, from internals of Node; undefined when this version of Node does not have them. */
+/**
+ * The file descriptor of a Node socket, from internals of Node; undefined when this version of Node does not have them.
+ */
 import type { Socket as DatagramSocket } from "node:dgram";
 import type { Socket as StreamSocket } from "node:net";
 
@@ -7,7 +9,10 @@ export function streamFd(socket: StreamSocket): number | undefined {
   return fdOf(Reflect.get(socket, "_handle"));
 }
 
-/** The descriptor of a UDP socket. Node keeps it under a symbol (lib/internal/dgram.js, kStateSymbol), and Node 26 does not. */
+/**
+ * The descriptor of a UDP socket. Node keeps it under a symbol (lib/internal/dgram.js, kStateSymbol), and Node 26 does
+ * not.
+ */
 export function datagramFd(socket: DatagramSocket): number | undefined {
   const key = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === "state symbol");
   const state: unknown = key === undefined ? undefined : Reflect.get(socket, key);

@@ -1,10 +1,11 @@
 /**
- * A session of STAMP (RFC 8762): one long-lived connected socket to one reflector, on which packets are numbered one after another. The
- * numbers of both sides show in which direction packets are lost.
+ * A session of STAMP (RFC 8762): one long-lived connected socket to one reflector, on which packets are numbered one
+ * after another. The numbers of both sides show in which direction packets are lost.
  *
- * 1. A reply belongs to the packet of this session whose number and timestamp it copies. It ends that packet's attempt and no other.
- * 2. Packets are compared in the order of sending, and only once every earlier attempt has ended. Packets that are still under way, or
- *    that were reordered, are therefore not counted as lost.
+ * 1. A reply belongs to the packet of this session whose number and timestamp it copies. It ends that packet's attempt
+ *    and no other.
+ * 2. Packets are compared in the order of sending, and only once every earlier attempt has ended. Packets that are
+ *    still under way, or that were reordered, are therefore not counted as lost.
  * 3. A reflector that copies the sender's number keeps no count, so it shows nothing of a direction (M4).
  * 4. An ICMP error ends the attempts under way. It does not end the session.
  */

@@ -1,6 +1,7 @@
 /**
- * STAMP (RFC 8762): the Session-Sender. The round trip is T4 − T1 by this host less T3 − T2 by the reflector. So neither clock needs to
- * be right, and the reflector's residence time is not counted. What a session is: see stamp-session.
+ * STAMP (RFC 8762): the Session-Sender. The round trip is T4 − T1 by this host less T3 − T2 by the reflector. So
+ * neither clock needs to be right, and the reflector's residence time is not counted. What a session is: see
+ * stamp-session.
  */
 import { NS_PER_US, type Outcome } from "@lifeline/measure";
 import { residenceNs } from "@lifeline/stamp";
@@ -11,7 +12,9 @@ import type { ProbeProtocol } from "./protocol.ts";
 import type { Reply } from "./stamp-session.ts";
 import { judgeDatagramError } from "./udp.ts";
 
-/** Least round trip after the residence time was subtracted: the two clocks may differ by this much in so short a time. */
+/**
+ * Least round trip after the residence time was subtracted: the two clocks may differ by this much in so short a time.
+ */
 const ROUND_TRIP_MIN_NS = NS_PER_US;
 
 /** Answered by a reply to this packet; lost by silence. */

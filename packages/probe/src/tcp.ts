@@ -1,8 +1,8 @@
 /**
  * TCP connect: the port accepts, refuses, or is silent.
  *
- * A reset ends the connection, not a FIN. Nothing was sent on it, and a reset at once frees the port here and the state in every NAT and
- * firewall on the path. A FIN would leave TIME_WAIT for a minute after each probe.
+ * A reset ends the connection, not a FIN. Nothing was sent on it, and a reset at once frees the port here and the state
+ * in every NAT and firewall on the path. A FIN would leave TIME_WAIT for a minute after each probe.
  */
 import { dial } from "./dial.ts";
 import { locate } from "./locate.ts";

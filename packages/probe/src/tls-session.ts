@@ -1,8 +1,8 @@
 /**
  * A TLS handshake over a connected socket. The chain is captured, and judged afterwards.
  *
- * 1. Node accepts any certificate, so that the handshake completes and the chain can be read. No data is sent over the connection before
- *    {@link judgePeer} has found no fault.
+ * 1. Node accepts any certificate, so that the handshake completes and the chain can be read. No data is sent over the
+ *    connection before {@link judgePeer} has found no fault.
  * 2. Sessions are never resumed: each attempt tests the whole handshake.
  */
 import type { Socket } from "node:net";
@@ -30,7 +30,10 @@ export type Secured =
 
 type HandshakeEnd = { readonly kind: "secure" } | { readonly kind: "error"; readonly code: string };
 
-/** Completes TLS over `socket`. Fills in tlsNs, version, ALPN and chain. The caller destroys the socket, which ends the session. */
+/**
+ * Completes TLS over `socket`. Fills in tlsNs, version, ALPN and chain. The caller destroys the socket, which ends the
+ * session.
+ */
 export async function secure(
   world: ProbeWorld,
   socket: Socket,
@@ -101,7 +104,9 @@ function examine(
 /** OpenSSL's name for alert 120 (RFC 7301 §3.2), as Node spells it in both generations of OpenSSL. */
 const NO_APPLICATION_PROTOCOL = /^ERR_SSL_(TLSV1|SSL)_ALERT_NO_APPLICATION_PROTOCOL$/;
 
-/** The reason for a TLS failure by its code. A reset or a close is blamed on the path, anything else on the protocol. */
+/**
+ * The reason for a TLS failure by its code. A reset or a close is blamed on the path, anything else on the protocol.
+ */
 function reasonOfTlsCode(code: string): "reset" | "alpn-mismatch" | "tls-protocol" {
   if (["ECONNRESET", "EPIPE", "ECONNABORTED"].includes(code)) return "reset";
   return NO_APPLICATION_PROTOCOL.test(code) ? "alpn-mismatch" : "tls-protocol";

@@ -5,7 +5,8 @@
  * 2. Faults are found by OpenSSL's and Node's codes, never by messages.
  * 3. A chain that OpenSSL cannot follow is *incomplete* only when the server's own certificate shows that; see
  *    {@link lacksIntermediate}. Every other chain that does not end at a trusted authority is untrusted.
- * 4. At most {@link CONTEXTS_MAX} contexts are cached, because making one parses every root. The least recently used is evicted.
+ * 4. At most {@link CONTEXTS_MAX} contexts are cached, because making one parses every root. The least recently used is
+ *    evicted.
  */
 import { createHash, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
@@ -22,7 +23,10 @@ import { type ChainCertificate, certificatesOf, type Reason, type Trust } from "
 import { codeOf } from "./errno.ts";
 import { boundedText } from "./probe-result.ts";
 
-/** Most contexts that are cached: one for the public roots and one for each private authority; a deployment has a handful. */
+/**
+ * Most contexts that are cached: one for the public roots and one for each private authority; a deployment has a
+ * handful.
+ */
 const CONTEXTS_MAX = 32;
 
 /** Most certificates of a chain that are kept. */
@@ -40,7 +44,10 @@ export type ContextFound =
 export interface TrustStore {
   /** The context for `trust`. Never throws. */
   contextFor(trust: Trust): ContextFound;
-  /** Whether an authority with this name (as Node prints it) is trusted. Reads every certificate, so use it for failures only. Never throws. */
+  /**
+   * Whether an authority with this name (as Node prints it) is trusted. Reads every certificate, so use it for failures
+   * only. Never throws.
+   */
   names(trust: Trust, subject: string): boolean;
   /** A chain as evidence. A certificate is read once, and then found by its SHA-256. */
   describe(leaf: ShownCertificate | undefined): readonly ChainCertificate[];
@@ -91,7 +98,10 @@ function createContext(ca: readonly string[] | undefined): ContextFound {
   }
 }
 
-/** Throws unless there is a certificate and each can be read: Node skips what it cannot read, and would then trust no peer. */
+/**
+ * Throws unless there is a certificate and each can be read: Node skips what it cannot read, and would then trust no
+ * peer.
+ */
 function readEvery(pem: string): void {
   const blocks = certificatesOf(pem);
   for (const block of blocks.length === 0 ? [""] : blocks) new X509Certificate(block);
@@ -126,8 +136,8 @@ export interface PeerOptions {
 }
 
 /**
- * Captures and judges the certificate of a peer whose handshake is complete. `shown` is the chain if Node has read it already: reading it
- * is the most expensive part of an attempt after the handshake itself.
+ * Captures and judges the certificate of a peer whose handshake is complete. `shown` is the chain if Node has read it
+ * already: reading it is the most expensive part of an attempt after the handshake itself.
  */
 export function judgePeer(
   socket: TLSSocket,
@@ -136,8 +146,9 @@ export function judgePeer(
   shown?: PeerCertificate,
 ): PeerJudgement {
   if (shown !== undefined && isDetailed(shown)) return judged(socket, shown, options, store);
-  // getPeerCertificate reads NIST's name of a key's curve. A curve without one (brainpoolP256r1, secp256k1) ends the process by a memory
-  // fault (Node 24.21), so a measured peer could end the agent. Node has read a trusted chain with it already, so that is safe.
+  // getPeerCertificate reads NIST's name of a key's curve. A curve without one (brainpoolP256r1, secp256k1) ends the
+  // process by a memory fault (Node 24.21), so a measured peer could end the agent. Node has read a trusted chain with
+  // it already, so that is safe.
   const leaf = socket.authorized ? socket.getPeerCertificate(true) : socket.getPeerX509Certificate();
   return judged(socket, leaf, options, store);
 }
@@ -183,18 +194,20 @@ function faultOf(
 /**
  * Whether a chain that cannot be followed lacks an intermediate certificate, and does not end at an unknown authority.
  *
- * The two look alike. Neither shows the issuer, and fetching it would be another attempt at another host (M1). A chain is incomplete when
- * all three are true:
+ * The two look alike. Neither shows the issuer, and fetching it would be another attempt at another host (M1). A chain
+ * is incomplete when all three are true:
  *
  * - The server showed its own certificate alone.
- * - The certificate has a URL of its issuer (authority information access, RFC 5280 §4.2.2.1). Every public authority writes one into
- *   what its intermediates issue (CA/Browser Forum Baseline Requirements §7.1.2.7.7).
- * - The issuer's name is not that of a trusted authority. If it were, the key would be another one: a forgery, or a successor.
+ * - The certificate has a URL of its issuer (authority information access, RFC 5280 §4.2.2.1). Every public authority
+ *   writes one into what its intermediates issue (CA/Browser Forum Baseline Requirements §7.1.2.7.7).
+ * - The issuer's name is not that of a trusted authority. If it were, the key would be another one: a forgery, or a
+ *   successor.
  *
- * The rule calls two kinds of incomplete chain untrusted: one of a private authority that writes no such URL, and one that shows one
- * intermediate and lacks a second, which looks like a chain whose root was rightly left out. It calls one kind of untrusted chain
- * incomplete: a certificate that an unknown root itself issued, with the root's URL in it. No interception product is known to write one.
- * The chain is kept as evidence in any case, so a judge that knows the fleet's issuer can overrule this.
+ * The rule calls two kinds of incomplete chain untrusted: one of a private authority that writes no such URL, and one
+ * that shows one intermediate and lacks a second, which looks like a chain whose root was rightly left out. It calls
+ * one kind of untrusted chain incomplete: a certificate that an unknown root itself issued, with the root's URL in it.
+ * No interception product is known to write one. The chain is kept as evidence in any case, so a judge that knows the
+ * fleet's issuer can overrule this.
  */
 function lacksIntermediate(leaf: ShownCertificate | undefined, trust: Trust, store: TrustStore): boolean {
   if (leaf?.raw === undefined || leaf.issuerCertificate !== undefined) return false;

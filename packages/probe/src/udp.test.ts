@@ -120,7 +120,9 @@ describe("the UDP probe of a port known to be closed", () => {
   });
 });
 
-/** Stalls right after a deadline has started, which is in the turn that sends, for longer than a target has to answer. */
+/**
+ * Stalls right after a deadline has started, which is in the turn that sends, for longer than a target has to answer.
+ */
 class StallingClock extends PunctualClock {
   override after(delayMs: number, wake: () => void): Timer {
     process.nextTick(() => this.stall(20_000));

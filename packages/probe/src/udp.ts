@@ -1,11 +1,11 @@
 /**
  * UDP to a peer that need not answer (WireGuard). Only a fault can be proven: silence may mean open or closed.
  *
- * With `expectRefusal` the port is one in the tunnel that is known to be closed. Its port-unreachable is then the expected answer, with a
- * round trip, and silence is a loss.
+ * With `expectRefusal` the port is one in the tunnel that is known to be closed. Its port-unreachable is then the
+ * expected answer, with a round trip, and silence is a loss.
  *
- * An ICMP error proves a fault. Its absence proves nothing, because routers and hosts limit their rate (Linux: about six at once, then
- * one a second, icmp(7) `icmp_ratelimit`).
+ * An ICMP error proves a fault. Its absence proves nothing, because routers and hosts limit their rate (Linux: about
+ * six at once, then one a second, icmp(7) `icmp_ratelimit`).
  */
 import assert from "node:assert/strict";
 import { NS_PER_MS, type Outcome } from "@lifeline/measure";
@@ -24,12 +24,16 @@ const PAYLOAD_MIN_BYTES = 6;
 const PAYLOAD_MAX_BYTES = 65_507;
 
 /**
- * First byte of the payload; zeros follow. It is none of WireGuard's message types 1–4, so no firewall or server takes the datagram for
- * a handshake. With 48 bytes it is a client request of NTP version 4 (RFC 5905 §7.3: LI 0, VN 4, mode 3), which a time server answers.
+ * First byte of the payload; zeros follow. It is none of WireGuard's message types 1–4, so no firewall or server takes
+ * the datagram for a handshake. With 48 bytes it is a client request of NTP version 4 (RFC 5905 §7.3: LI 0, VN 4, mode
+ * 3), which a time server answers.
  */
 const FIRST_BYTE = 0x23;
 
-/** Answered by any datagram or by an expected refusal; refused or filtered by ICMP; otherwise silent, or lost where refusal is expected. */
+/**
+ * Answered by any datagram or by an expected refusal; refused or filtered by ICMP; otherwise silent, or lost where
+ * refusal is expected.
+ */
 export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes, expectRefusal }, world) => {
   assert(
     payloadBytes >= PAYLOAD_MIN_BYTES && payloadBytes <= PAYLOAD_MAX_BYTES,
@@ -52,12 +56,15 @@ export const probeUdp: ProbeProtocol<"udp"> = async (target, { payloadBytes, exp
 };
 
 /**
- * Longest time that this process may have spent beside the exchange, ns, for `started` to say when the request left. With half a round
- * trip below 475 ms (a threshold of 950 ms) the offset errs by less than the second from which a clock counts as wrong.
+ * Longest time that this process may have spent beside the exchange, ns, for `started` to say when the request left.
+ * With half a round trip below 475 ms (a threshold of 950 ms) the offset errs by less than the second from which a
+ * clock counts as wrong.
  */
 const BESIDE_MAX_NS = 500 * NS_PER_MS;
 
-/** Hands on what an answer shows of this host's clock, unless this process was too busy to know when the request left. */
+/**
+ * Hands on what an answer shows of this host's clock, unless this process was too busy to know when the request left.
+ */
 function takeClockSample(
   end: DatagramEnd<undefined>,
   started: { readonly wallMs: number; readonly ns: number },

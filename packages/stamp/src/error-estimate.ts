@@ -13,8 +13,8 @@ export interface ErrorEstimate {
 }
 
 /**
- * The estimate of Lifeline's own timestamps: not known to be synchronised, NTP format, and an error of about the millisecond that
- * `Clock.wallMs` resolves: 1 × 2^(22−32) s = 0.98 ms.
+ * The estimate of Lifeline's own timestamps: not known to be synchronised, NTP format, and an error of about the
+ * millisecond that `Clock.wallMs` resolves: 1 × 2^(22−32) s = 0.98 ms.
  */
 export const OWN_ERROR_ESTIMATE: ErrorEstimate = { synchronised: false, format: "ntp", scale: 22, multiplier: 1 };
 

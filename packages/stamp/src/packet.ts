@@ -3,10 +3,11 @@
  *
  * 1. Decoding never throws: any bytes give `ok` or `malformed` with a reason.
  * 2. decode(encode(packet)) is the packet, in both modes.
- * 3. Fields that must be zero are sent as zero. When read, they only distinguish a reply from a request. Bytes after the base packet
- *    (RFC 8972 TLVs, padding) are ignored (padding.ts).
+ * 3. Fields that must be zero are sent as zero. When read, they only distinguish a reply from a request. Bytes after
+ *    the base packet (RFC 8972 TLVs, padding) are ignored (padding.ts).
  * 4. A reflected packet is exactly as long as the shortest request, so a reflector cannot amplify.
- * 5. A reply is no request: decodeSender refuses everything that encodeReflected makes. So two reflectors never answer each other.
+ * 5. A reply is no request: decodeSender refuses everything that encodeReflected makes. So two reflectors never answer
+ *    each other.
  */
 import assert from "node:assert/strict";
 import { createHmac, timingSafeEqual } from "node:crypto";
@@ -128,7 +129,10 @@ export function encodeReflected(packet: ReflectedPacket, key?: Uint8Array): Uint
   return withHmac(view, key);
 }
 
-/** Reads a reply. With a key only an authentic one is `ok`. The copied request is not checked: another sender may have made it. */
+/**
+ * Reads a reply. With a key only an authentic one is `ok`. The copied request is not checked: another sender may have
+ * made it.
+ */
 export function decodeReflected(bytes: Uint8Array, key?: Uint8Array): Decoded<ReflectedPacket> {
   const opened = open(bytes, key);
   if (opened.kind === "malformed") return opened;
@@ -180,9 +184,9 @@ function open(bytes: Uint8Array, key: Uint8Array | undefined): Opened {
  * Whether the bytes hold what only a reply has: a receive timestamp or a copied request.
  *
  * - A STAMP request has zeros there (RFC 8762 §4.2).
- * - A TWAMP Light request has padding there, which may be random (RFC 5357 §4.1.2, RFC 4656 §4.1.2). So a reply must also have
- *   the two zero bytes after the copied error estimate, as every STAMP and TWAMP reply does (RFC 8762 §4.3, RFC 5357 §4.2.1).
- *   One in 65,536 random paddings has them by chance.
+ * - A TWAMP Light request has padding there, which may be random (RFC 5357 §4.1.2, RFC 4656 §4.1.2). So a reply must
+ *   also have the two zero bytes after the copied error estimate, as every STAMP and TWAMP reply does (RFC 8762 §4.3,
+ *   RFC 5357 §4.2.1). One in 65,536 random paddings has them by chance.
  * - A reflector that sends our reply back unchanged sends these two zero bytes with it.
  */
 function isReply(view: DataView, { receivedAt, senderErrorEstimate }: Layout): boolean {

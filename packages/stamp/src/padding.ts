@@ -1,10 +1,10 @@
 /**
  * Test packets longer than their base packet, to probe a path with a packet size.
  *
- * 1. One Extra Padding TLV (RFC 8972 §4.1) with zeros follows the base packet. Where fewer bytes are left than the four of a TLV's
- *    header, only zeros follow.
- * 2. A reply copies these bytes, so it is exactly as long as its request. They are never read, so the HMAC of the base packet
- *    (RFC 8762 §4.4), which does not cover them, protects everything that is.
+ * 1. One Extra Padding TLV (RFC 8972 §4.1) with zeros follows the base packet. Where fewer bytes are left than the four
+ *    of a TLV's header, only zeros follow.
+ * 2. A reply copies these bytes, so it is exactly as long as its request. They are never read, so the HMAC of the base
+ *    packet (RFC 8762 §4.4), which does not cover them, protects everything that is.
  */
 import assert from "node:assert/strict";
 
@@ -32,7 +32,9 @@ export function padded(packet: Uint8Array, bytes: number): Uint8Array {
   return whole;
 }
 
-/** `reply`, padded to the length of its request with the bytes of the request. Asserts that the request is not shorter. */
+/**
+ * `reply`, padded to the length of its request with the bytes of the request. Asserts that the request is not shorter.
+ */
 export function paddedLike(reply: Uint8Array, request: Uint8Array): Uint8Array {
   assert(request.byteLength >= reply.byteLength, "a reply is never longer than its request");
   const whole = request.slice();

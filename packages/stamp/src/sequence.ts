@@ -1,10 +1,11 @@
 /**
  * Sequence numbers of packets that can share a port with WireGuard.
  *
- * 1. Every WireGuard message begins with a type 1–4 and three zero bytes (WireGuard protocol, "Messages"; the first 32 bits,
- *    little-endian, are 1–4). A firewall distinguishes the two by the first byte, so ours is never 1–4.
- * 2. A STAMP packet begins with its sequence number, big-endian. Lifeline counts from 0x80000000 to 0xffffffff and wraps to 0x80000000,
- *    so the first byte is 0x80–0xff. RFC 8762 §4.2.1 starts at zero. A reflector only copies the number, so nothing else differs.
+ * 1. Every WireGuard message begins with a type 1–4 and three zero bytes (WireGuard protocol, "Messages"; the first 32
+ *    bits, little-endian, are 1–4). A firewall distinguishes the two by the first byte, so ours is never 1–4.
+ * 2. A STAMP packet begins with its sequence number, big-endian. Lifeline counts from 0x80000000 to 0xffffffff and
+ *    wraps to 0x80000000, so the first byte is 0x80–0xff. RFC 8762 §4.2.1 starts at zero. A reflector only copies the
+ *    number, so nothing else differs.
  */
 import assert from "node:assert/strict";
 

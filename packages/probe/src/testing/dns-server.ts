@@ -19,9 +19,9 @@ const AAAA = 28;
 const TTL_SECONDS = 30;
 
 /**
- * Answers the query, or undefined for none. Labels: an RCODE's name; `nodata`; `garbage` (no message); `cut` (truncated, and empty); `short`
- * (truncated, with some addresses); `otherid` (the id of another query); `overrun` (more records in the header than in the message);
- * `none`; `ttl0`. Any other label has addresses.
+ * Answers the query, or undefined for none. Labels: an RCODE's name; `nodata`; `garbage` (no message); `cut`
+ * (truncated, and empty); `short` (truncated, with some addresses); `otherid` (the id of another query); `overrun`
+ * (more records in the header than in the message); `none`; `ttl0`. Any other label has addresses.
  */
 export function answerOf(query: Buffer): Buffer | undefined {
   const { label, type, end } = questionOf(query);

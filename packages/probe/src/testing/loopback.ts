@@ -9,15 +9,18 @@ import { createProbeWorld, type ProbeWorld, type ProbeWorldOptions } from "../wo
 import { fixture, udpPeer } from "./peers.ts";
 import { PunctualClock } from "./punctual-clock.ts";
 
-/** A target at `127.0.0.1` unless said otherwise, with 10 s to answer: an attempt that waits for an answer ends when it comes. */
+/**
+ * A target at `127.0.0.1` unless said otherwise, with 10 s to answer: an attempt that waits for an answer ends when it
+ * comes.
+ */
 export function targetOf(options: ProbeOptions, changes: Partial<Target> & { port: number }): Target {
   const target = { requirementId: "test", host: "127.0.0.1", family: 4 as const, options, ...changes };
   return { id: targetId(target), cadenceMs: 1_000, timeoutMs: 10_000, ...target };
 }
 
 /**
- * The host's world, without any resolver or hosts file of this host, trusting the fixtures' root as public. Its clock is a
- * {@link PunctualClock} unless another is given, so that no attempt is stalled by chance.
+ * The host's world, without any resolver or hosts file of this host, trusting the fixtures' root as public. Its clock
+ * is a {@link PunctualClock} unless another is given, so that no attempt is stalled by chance.
  */
 export function worldOf(changes: Partial<ProbeWorldOptions> = {}): ProbeWorld {
   const { clock = new PunctualClock() } = changes;

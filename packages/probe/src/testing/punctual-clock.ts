@@ -1,10 +1,13 @@
-/** For tests: the host's clock, on which this process stalls when a test says so and never by chance. Not part of the package. */
+/**
+ * For tests: the host's clock, on which this process stalls when a test says so and never by chance. Not part of the
+ * package.
+ */
 import { type Clock, NS_PER_MS, systemClock, type Timer } from "@lifeline/measure";
 import type { KernelClock } from "../kernel.ts";
 
 /**
- * Turns of the event loop between a timer's due time and its callback. A peer in this process needs two to read a request and to
- * answer it, and the prober one to read the answer.
+ * Turns of the event loop between a timer's due time and its callback. A peer in this process needs two to read a
+ * request and to answer it, and the prober one to read the answer.
  */
 const GRACE_TURNS = 16;
 
@@ -20,9 +23,9 @@ interface Pending {
 }
 
 /**
- * A clock that runs with the host's, but stands still within a turn of the event loop, and while a timer is due and its callback has not
- * run. Timers fire one after another, each at its due time. A busy machine therefore delays a test and does not change its result: no
- * timer is late, and every answer on loopback is read before its time is over.
+ * A clock that runs with the host's, but stands still within a turn of the event loop, and while a timer is due and its
+ * callback has not run. Timers fire one after another, each at its due time. A busy machine therefore delays a test and
+ * does not change its result: no timer is late, and every answer on loopback is read before its time is over.
  */
 export class PunctualClock implements Clock {
   readonly wallMs = systemClock.wallMs;
@@ -51,7 +54,10 @@ export class PunctualClock implements Clock {
     };
   }
 
-  /** Moves the clock on by `ms` in which nothing of this process ran, as a long garbage collection does. Timers that fell due run now. */
+  /**
+   * Moves the clock on by `ms` in which nothing of this process ran, as a long garbage collection does. Timers that
+   * fell due run now.
+   */
   stall(ms: number): void {
     const nowNs = this.monotonicNs();
     this.#setTo(nowNs);
@@ -114,7 +120,10 @@ export class PunctualClock implements Clock {
     return Math.min(ownNs + systemClock.monotonicNs() - hostNs, Math.max(ownNs, dueNs));
   }
 
-  /** The reading at a moment that is over. Between two marks the clock ran with the host's up to the reading of the later one. */
+  /**
+   * The reading at a moment that is over. Between two marks the clock ran with the host's up to the reading of the
+   * later one.
+   */
   #ownNsAt(hostNs: number): number {
     const at = this.#marks.findLastIndex((mark) => mark.hostNs <= hostNs);
     const before = this.#marks[at] ?? this.#marks[0];
