@@ -62,7 +62,7 @@ async function timeServer(behindMs: number): Promise<number> {
 interface Row {
   readonly requirement: string;
   readonly probe: string;
-  readonly target: string;
+  readonly target: string | null;
   readonly proxy: string | null;
   readonly verdict: string;
   readonly cause: string;
@@ -70,11 +70,25 @@ interface Row {
   readonly nextStep: string;
 }
 
+/** Runs the check until no targeted row is unknown: where this process stalls, nothing is measured (M3), and the check is run again. */
 async function check(deployment: string, only: string, options: TestWorldOptions = {}) {
   const argv = ["check", "--deployment", deployment, "--only", only, "--seconds", "4", "--json"];
-  const { out, err } = await runHere(argv, options);
-  const rows: readonly Row[] = JSON.parse(out).rows;
-  return { rows, err, out };
+  for (;;) {
+    const { out, err } = await runHere(argv, options);
+    const rows: readonly Row[] = JSON.parse(out).rows;
+    const isOpen = ({ requirement, verdict }: Row) =>
+      verdict === "unknown" || (requirement === "node-clock" && verdict === "not-applicable");
+    const isMeasured = !rows.filter(isJudged).some(isOpen);
+    if (isMeasured) return { rows, err, out };
+  }
+}
+
+/** The rows that the tests are about: TLS, the clock and the resolvers. */
+function isJudged({ requirement, probe, target, proxy }: Row): boolean {
+  if (requirement === "node-clock") return true;
+  // The direct way to a name that only the proxy resolves is never measured.
+  const isDirect = proxy === null && target?.startsWith("omni.test") === true;
+  return requirement === "api-endpoint" && probe === "tls" && !isDirect;
 }
 
 describe.concurrent("lifeline check on this node", () => {
