@@ -17,9 +17,7 @@ import type { Config } from "./config/config.ts";
 import { HELLO_WITHIN_MS } from "./streams/agent-stream.ts";
 import { testConfig } from "./testing/config.ts";
 import { catalogueOf, requirementRow } from "./testing/deployment-fixture.ts";
-import { allowBusyMachine, EVENT_WITHIN_MS, until } from "./testing/wait.ts";
-
-allowBusyMachine();
+import { EVENT_WITHIN_MS, until } from "./testing/wait.ts";
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];

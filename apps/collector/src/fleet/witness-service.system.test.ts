@@ -13,9 +13,7 @@ import type { TlsFiles } from "../config/config.ts";
 import { testConfig } from "../testing/config.ts";
 import { clientOf, testAuthority } from "../testing/credentials.ts";
 import { catalogueOf, requirementRow } from "../testing/deployment-fixture.ts";
-import { allowBusyMachine, EVENT_WITHIN_MS, until } from "../testing/wait.ts";
-
-allowBusyMachine();
+import { EVENT_WITHIN_MS, until } from "../testing/wait.ts";
 
 const SITE = `
 version: 1

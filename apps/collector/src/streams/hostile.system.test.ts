@@ -17,11 +17,9 @@ import { metricOf, startIn, untilMetric } from "../testing/collector-fixture.ts"
 import { catalogueOf, requirementRow, TARGET, writeDeployment } from "../testing/deployment-fixture.ts";
 import { BOOT, dialAs } from "../testing/node-fixture.ts";
 import { reportBytes, windowOfOne } from "../testing/report-fixture.ts";
-import { allowBusyMachine, EVENT_WITHIN_MS, until } from "../testing/wait.ts";
+import { EVENT_WITHIN_MS, until } from "../testing/wait.ts";
 import { SILENT_MAX_MS } from "./agent-stream.ts";
 import { HELLO_RATE } from "./quota-limits.ts";
-
-allowBusyMachine();
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];

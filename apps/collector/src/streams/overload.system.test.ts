@@ -8,11 +8,9 @@ import { metricOf, startIn, untilMetric } from "../testing/collector-fixture.ts"
 import { writeDeployment } from "../testing/deployment-fixture.ts";
 import { dialAs } from "../testing/node-fixture.ts";
 import { reportBytes } from "../testing/report-fixture.ts";
-import { allowBusyMachine, until } from "../testing/wait.ts";
+import { until } from "../testing/wait.ts";
 import { NOTICE_EVERY_MS } from "./flow-control-notice.ts";
 import { LIVE_RESERVE, WINDOW_RATE, windowsPerSecond } from "./quota-limits.ts";
-
-allowBusyMachine();
 
 let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];

@@ -7,11 +7,6 @@ export const EVENT_WITHIN_MS = 60_000;
 /** Time between looks, ms. */
 const LOOK_EVERY_MS = 5;
 
-/** Gives each test of the file time for several events. To be called before the tests are declared. */
-export function allowBusyMachine(): void {
-  vi.setConfig({ testTimeout: 4 * EVENT_WITHIN_MS, hookTimeout: 2 * EVENT_WITHIN_MS });
-}
-
 /** Waits until something holds; fails after {@link EVENT_WITHIN_MS}. */
 export async function until(what: () => boolean | Promise<boolean>): Promise<void> {
   await vi.waitUntil(what, { timeout: EVENT_WITHIN_MS, interval: LOOK_EVERY_MS }).catch((error: Error) => {
