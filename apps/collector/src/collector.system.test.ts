@@ -71,7 +71,7 @@ function agent(
     for await (const response of call.responses) seen.push(response);
     return undefined;
   })().catch((error: RpcError) => error);
-  const introduce = (more: Readonly<Record<string, unknown>> = {}) =>
+  const sendHello = (more: Readonly<Record<string, unknown>> = {}) =>
     call.send({
       message: {
         case: "hello",
@@ -100,7 +100,7 @@ function agent(
     );
   const refusals = () => seen.flatMap(({ message }) => (message.case === "refusal" ? [message.value] : []));
   const plans = () => seen.flatMap(({ message }) => (message.case === "plan" ? [message.value] : []));
-  return { call, seen, ended, introduce, report, acked, refusals, plans };
+  return { call, seen, ended, sendHello, report, acked, refusals, plans };
 }
 
 /** A report of one window of one target's samples, one a second, the last just now. */
@@ -149,8 +149,8 @@ async function scrape({ httpPort }: { httpPort: number }): Promise<string> {
 describe("reports", () => {
   it("are acknowledged only when another reader of the database sees them (U1)", async () => {
     const collector = await start();
-    const { introduce, report, acked, plans } = agent(collector.grpcPort);
-    await introduce();
+    const { sendHello, report, acked, plans } = agent(collector.grpcPort);
+    await sendHello();
     await until(() => plans().length === 1);
     expect(plans()[0]?.targets.map(({ requirementId }) => requirementId)).toEqual(["api-tcp", "siderolink-udp"]);
     const reader = new DatabaseSync(join(directory, "data", "collector.db"), { readOnly: true });
@@ -165,8 +165,8 @@ describe("reports", () => {
 
   it("that come again are acknowledged again, counted once, and told apart in the boot's counts", async () => {
     const collector = await start();
-    const { introduce, report, acked } = agent(collector.grpcPort);
-    await introduce();
+    const { sendHello, report, acked } = agent(collector.grpcPort);
+    await sendHello();
     const bytes = reportOf(["answered"]);
     for (const sequence of [1, 2, 2, 5, 1]) await report(sequence, bytes);
     await until(() => acked().length === 5);
@@ -183,8 +183,8 @@ describe("reports", () => {
 
   it("leave no trace of targets that are not in the plan but their bytes and their count (S2)", async () => {
     const collector = await start();
-    const { introduce, report, acked } = agent(collector.grpcPort);
-    await introduce();
+    const { sendHello, report, acked } = agent(collector.grpcPort);
+    await sendHello();
     await report(1, reportOf(["answered"], Date.now(), "made-up"));
     await report(2, reportOf(["answered"]));
     await until(() => acked().length === 2);
@@ -197,8 +197,8 @@ describe("reports", () => {
 
   it("that can never be admitted are refused by name and counted, and the stream goes on", async () => {
     const collector = await start();
-    const { introduce, report, refusals, acked } = agent(collector.grpcPort);
-    await introduce();
+    const { sendHello, report, refusals, acked } = agent(collector.grpcPort);
+    await sendHello();
     await report(1, new Uint8Array([255, 255, 255]));
     await report(2, new Uint8Array(4 * 1024 * 1024 - 900));
     await report(4, reportOf(["answered"]), new Uint8Array(3));
@@ -217,7 +217,7 @@ describe("reports", () => {
   });
 });
 
-describe("the door", () => {
+describe("admission", () => {
   it.each([
     ["a name of nothing", { nodeId: "" }, `hello.node_id: got "", want ${NODE_ID_WANTED}`],
     ["a name with a line break", { nodeId: "a\nb" }, `hello.node_id: got "a\\u{A}b", want ${NODE_ID_WANTED}`],
@@ -234,8 +234,8 @@ describe("the door", () => {
     ],
   ])("refuses %s", async (_, hello, message) => {
     const collector = await start();
-    const { introduce, ended } = agent(collector.grpcPort, hello);
-    await introduce();
+    const { sendHello, ended } = agent(collector.grpcPort, hello);
+    await sendHello();
     expect(await ended).toMatchObject({ code: RpcStatus.INVALID_ARGUMENT, message });
     expect(await scrape(collector)).toContain('lifeline_collector_streams_refused_total{code="invalid"} 1');
   });
@@ -249,16 +249,16 @@ describe("the door", () => {
       message: "message: got report, want hello",
     });
     const twice = agent(collector.grpcPort);
-    await twice.introduce();
-    await twice.introduce();
-    await twice.introduce({ nodeId: "somebody-else" });
+    await twice.sendHello();
+    await twice.sendHello();
+    await twice.sendHello({ nodeId: "somebody-else" });
     expect(await twice.ended).toMatchObject({
       code: RpcStatus.INVALID_ARGUMENT,
       message: "hello.node_id: got another one on this stream, want n1",
     });
     const reborn = agent(collector.grpcPort);
-    await reborn.introduce();
-    await reborn.introduce({ bootId: new Uint8Array(16).fill(2) });
+    await reborn.sendHello();
+    await reborn.sendHello({ bootId: new Uint8Array(16).fill(2) });
     expect(await reborn.ended).toMatchObject({
       code: RpcStatus.INVALID_ARGUMENT,
       message: "hello.boot_id: got another one on this stream, want the first one",
@@ -277,13 +277,13 @@ describe("the door", () => {
     expect(await ended).toMatchObject({ code: RpcStatus.DEADLINE_EXCEEDED, message });
   });
 
-  it("lets a node's newer stream take the older one's place, and counts it", async () => {
+  it("replaces a node's older stream by the newer one, and counts it", async () => {
     const collector = await start();
     const older = agent(collector.grpcPort);
-    await older.introduce();
+    await older.sendHello();
     await until(() => older.plans().length === 1);
     const newer = agent(collector.grpcPort);
-    await newer.introduce();
+    await newer.sendHello();
     expect(await older.ended).toMatchObject({ code: RpcStatus.ABORTED });
     await newer.report(1, reportOf(["answered"]));
     await until(() => newer.acked().length === 1);
@@ -294,33 +294,33 @@ describe("the door", () => {
   it("bounds the streams (S2)", async () => {
     const collector = await start({ maxStreams: 1 });
     const first = agent(collector.grpcPort);
-    await first.introduce();
+    await first.sendHello();
     await until(() => first.plans().length === 1);
     const second = agent(collector.grpcPort, { nodeId: "n2" });
-    await second.introduce();
+    await second.sendHello();
     expect(await second.ended).toMatchObject({ code: RpcStatus.RESOURCE_EXHAUSTED });
   });
 
   it("sends no plan to an agent that holds it", async () => {
     const collector = await start();
     const first = agent(collector.grpcPort);
-    await first.introduce();
+    await first.sendHello();
     await until(() => first.plans().length === 1);
     const again = agent(collector.grpcPort, { planRevision: first.plans()[0]?.revision });
-    await again.introduce();
+    await again.sendHello();
     await again.report(1, reportOf(["answered"]));
     await until(() => again.acked().length === 1);
     expect(again.plans()).toEqual([]);
   });
 
-  it("lets nobody in whom the store could not keep, and lives on (U1)", async () => {
+  it("admits no node that the store could not save, and goes on (U1)", async () => {
     const clock = manualClock(Date.now());
     const collector = await start({}, clock);
     const locker = new DatabaseSync(join(directory, "data", "collector.db"));
     closers.push(() => locker.close());
     locker.exec("CREATE TRIGGER full BEFORE INSERT ON nodes BEGIN SELECT RAISE(ABORT, 'full'); END");
     const early = agent(collector.grpcPort);
-    await early.introduce();
+    await early.sendHello();
     expect(await early.ended).toMatchObject({ code: RpcStatus.UNAVAILABLE });
     clock.advance(1_100);
     expect((await queries(collector).nodes()).nodes).toEqual([]);
@@ -328,15 +328,15 @@ describe("the door", () => {
     expect((await queries(collector).nodes()).nodes).toEqual([]);
     locker.exec("DROP TRIGGER full");
     const later = agent(collector.grpcPort);
-    await later.introduce();
+    await later.sendHello();
     await until(() => later.plans().length === 1);
     expect((await queries(collector).nodes()).nodes).toHaveLength(1);
     await collector.stop();
   });
 
-  it("drops optional facts that cannot be used, counts them, and lets the node in", async () => {
+  it("drops optional facts that cannot be used, counts them, and admits the node", async () => {
     const collector = await start();
-    const { introduce, plans } = agent(collector.grpcPort, {
+    const { sendHello, plans } = agent(collector.grpcPort, {
       hostname: "h".repeat(254),
       talosVersion: "v1\n",
       roles: [2, 3],
@@ -352,7 +352,7 @@ describe("the door", () => {
       },
       talos: { wireguardEndpoint: "203.0.113.1" },
     });
-    await introduce();
+    await sendHello();
     await until(() => plans().length === 1);
     const text = await scrape(collector);
     const dropped = [...text.matchAll(/lifeline_collector_hello_facts_dropped_total\{field="([\w.]+)"\} (\d+)/g)];
@@ -416,9 +416,9 @@ describe("an address to listen at", () => {
 describe("verdicts", () => {
   it("turn within moments, open an incident at the true onset, and close it where the good run began", async () => {
     const collector = await start();
-    const { introduce, report } = agent(collector.grpcPort);
+    const { sendHello, report } = agent(collector.grpcPort);
     const { verdicts, incidents, nodes } = queries(collector);
-    await introduce();
+    await sendHello();
     const firstMs = Date.now();
     const tcp = async () => (await verdicts({ only: "api-*" })).rows[0];
     const settled = async (verdict: queryPb.Verdict) => {
@@ -458,14 +458,14 @@ describe("verdicts", () => {
     ["45 s behind", 45_000],
     ["3 min behind", 180_000],
     ["2 d ahead", -2 * 86_400_000],
-  ])("judge a node whose clock is %s by its own clock, and tell the offset", async (_, offsetMs) => {
+  ])("judge a node whose clock is %s by its own clock, and show the offset", async (_, offsetMs) => {
     const clock = manualClock(Date.now());
     const collector = await start({}, clock);
     const sentMs = () => clock.wallMs() - offsetMs;
-    const { introduce, report, acked, refusals } = agent(collector.grpcPort, { sentUnixMs: BigInt(sentMs()) });
+    const { sendHello, report, acked, refusals } = agent(collector.grpcPort, { sentUnixMs: BigInt(sentMs()) });
     const { verdicts } = queries(collector);
     const tcp = async () => (await verdicts({ only: "api-*" })).rows[0]?.verdict;
-    await introduce();
+    await sendHello();
     await report(1, reportOf(times(5, "answered"), sentMs()), BOOT, sentMs());
     await until(() => acked().length + refusals().length === 1);
     expect(refusals()).toEqual([]);
@@ -485,9 +485,9 @@ describe("verdicts", () => {
     const collector = await start({}, clock);
     let setBackMs = 0;
     const sentMs = () => clock.wallMs() - setBackMs;
-    const { introduce, report, acked } = agent(collector.grpcPort, { sentUnixMs: BigInt(sentMs()) });
+    const { sendHello, report, acked } = agent(collector.grpcPort, { sentUnixMs: BigInt(sentMs()) });
     const { verdicts } = queries(collector);
-    await introduce();
+    await sendHello();
     const send = async (sequence: number, reasons: readonly Reason[]) => {
       await report(sequence, reportOf(reasons, sentMs()), BOOT, sentMs());
       await until(() => acked().length === sequence);
@@ -505,11 +505,11 @@ describe("verdicts", () => {
     await collector.stop();
   });
 
-  it("of a backlog are given at its own times: an outage that came and went while nobody listened is an incident (J1)", async () => {
+  it("of a backlog are given at its own times: an outage that began and ended while the collector was away is an incident (J1)", async () => {
     const collector = await start();
-    const { introduce, report, acked } = agent(collector.grpcPort);
+    const { sendHello, report, acked } = agent(collector.grpcPort);
     const { incidents, verdicts } = queries(collector);
-    await introduce();
+    await sendHello();
     const nowMs = Date.now();
     // Live reports and the backlog take turns, as an agent sends them.
     await report(50, reportOf(times(5, "answered"), nowMs), BOOT, nowMs);
@@ -535,9 +535,9 @@ describe("verdicts", () => {
   it("of a backlog close what the live reports have seen the end of", async () => {
     const clock = manualClock(Date.now());
     const collector = await start({}, clock);
-    const { introduce, report, acked } = agent(collector.grpcPort);
+    const { sendHello, report, acked } = agent(collector.grpcPort);
     const { incidents } = queries(collector);
-    await introduce();
+    await sendHello();
     const nowMs = clock.wallMs();
     await report(1, reportOf(times(10, "refused"), nowMs - 600_000), BOOT, nowMs);
     await until(() => {
@@ -558,7 +558,7 @@ describe("verdicts", () => {
     const { incidents } = queries(collector);
     const firstMs = clock.wallMs();
     const before = agent(collector.grpcPort);
-    await before.introduce();
+    await before.sendHello();
     await before.report(1, reportOf(times(5, "refused"), firstMs), BOOT, firstMs);
     await until(() => before.acked().length === 1);
     await incidents();
@@ -567,7 +567,7 @@ describe("verdicts", () => {
     clock.advance(600_000);
     const nowMs = clock.wallMs();
     const after = agent(collector.grpcPort);
-    await after.introduce();
+    await after.sendHello();
     await after.report(9, reportOf(times(5, "refused"), nowMs), BOOT, nowMs);
     await until(() => after.acked().length === 1);
     await incidents();
@@ -594,8 +594,8 @@ describe("verdicts", () => {
       ),
     );
     const collector = await start();
-    const { introduce, report, acked } = agent(collector.grpcPort);
-    await introduce();
+    const { sendHello, report, acked } = agent(collector.grpcPort);
+    await sendHello();
     const atMs = Date.now();
     const over = "api-tcp|grpc|127.0.0.1:8443|ipv4";
     await report(1, reportOf(times(5, "refused"), atMs));
@@ -608,12 +608,12 @@ describe("verdicts", () => {
     ]);
   });
 
-  it("are told as of the last acknowledgement, though the judge's own time has not come", async () => {
+  it("are those of the last acknowledgement, though no timer of the judge has fired", async () => {
     // No timer runs while this clock stands still.
     const clock = manualClock(Date.now());
     const collector = await start({}, clock);
-    const { introduce, report, acked } = agent(collector.grpcPort);
-    await introduce();
+    const { sendHello, report, acked } = agent(collector.grpcPort);
+    await sendHello();
     await report(1, reportOf(times(5, "refused"), clock.wallMs()));
     await until(() => acked().length === 1);
     const { rows } = await queries(collector).verdicts({ only: "api-tcp" });
@@ -626,8 +626,8 @@ describe("verdicts", () => {
   it("become unknown when reports stop, and the incident stays open (M4)", async () => {
     const clock = manualClock(Date.now());
     const collector = await start({}, clock);
-    const { introduce, report, acked } = agent(collector.grpcPort);
-    await introduce();
+    const { sendHello, report, acked } = agent(collector.grpcPort);
+    await sendHello();
     await report(1, reportOf(times(5, "refused"), clock.wallMs()));
     await until(() => acked().length === 1);
     const { verdicts, incidents } = queries(collector);
@@ -644,8 +644,8 @@ describe("verdicts", () => {
     const clock = manualClock(Date.now() + 40 * 86_400_000);
     const collector = await start({}, clock);
     const sentMs = clock.wallMs() - 40 * 86_400_000;
-    const { introduce, report, acked } = agent(collector.grpcPort, { sentUnixMs: BigInt(sentMs) });
-    await introduce();
+    const { sendHello, report, acked } = agent(collector.grpcPort, { sentUnixMs: BigInt(sentMs) });
+    await sendHello();
     await report(1, reportOf(times(5, "answered"), sentMs), BOOT, sentMs);
     await until(() => acked().length === 1);
     const { verdicts } = queries(collector);
@@ -659,8 +659,8 @@ describe("verdicts", () => {
 
   it("are what they were after a restart, with everything that was acknowledged", async () => {
     const first = await start();
-    const { introduce, report, acked } = agent(first.grpcPort);
-    await introduce();
+    const { sendHello, report, acked } = agent(first.grpcPort);
+    await sendHello();
     const atMs = Date.now();
     await report(1, reportOf(times(5, "refused"), atMs));
     await until(() => acked().length === 1);
@@ -681,8 +681,8 @@ describe("queries", () => {
   it("page through rows and nodes without losing or repeating any, and take shell-style patterns", async () => {
     const collector = await start();
     for (const nodeId of ["a", "b", "c"]) {
-      const { introduce, report, acked } = agent(collector.grpcPort, { nodeId });
-      await introduce();
+      const { sendHello, report, acked } = agent(collector.grpcPort, { nodeId });
+      await sendHello();
       await report(1, reportOf(times(3, "answered")));
       await until(() => acked().length === 1);
     }
@@ -729,10 +729,10 @@ describe("queries", () => {
     const wallMs = Date.now();
     const ahead = manualClock(wallMs);
     const collector = await start({}, ahead);
-    const { introduce, report, acked } = agent(collector.grpcPort);
+    const { sendHello, report, acked } = agent(collector.grpcPort);
     // The node's clock is an hour ahead: its past is told by its own.
     const sealedAtMs = wallMs + 3_600_000;
-    await introduce({ sentUnixMs: BigInt(sealedAtMs) });
+    await sendHello({ sentUnixMs: BigInt(sealedAtMs) });
     await report(1, reportOf([...times(7, "answered"), ...times(3, "timeout")], sealedAtMs), BOOT, sealedAtMs);
     await until(() => acked().length === 1);
     const [row] = (await queries(collector).verdicts({ only: "api-*" })).rows;
@@ -772,8 +772,8 @@ describe("queries", () => {
 describe("HTTP", () => {
   it("serves metrics that Prometheus can read", async () => {
     const collector = await start();
-    const { introduce, report, acked } = agent(collector.grpcPort);
-    await introduce();
+    const { sendHello, report, acked } = agent(collector.grpcPort);
+    await sendHello();
     await report(1, reportOf([...times(6, "answered"), "timeout", "answered", "refused", "answered"]));
     await until(() => acked().length === 1);
     // A query judges what waits; a scrape does not.
@@ -881,8 +881,8 @@ describe("the program", () => {
     const acknowledged = new Set<number>();
     for (const round of [1, 2]) {
       const program = await serve(join(directory, `ready-${round}`));
-      const { introduce, report, acked, ended } = agent(program.grpcPort);
-      await introduce();
+      const { sendHello, report, acked, ended } = agent(program.grpcPort);
+      await sendHello();
       const first = round === 1 ? 1 : 50;
       for (let sequence = first; sequence < first + 100; sequence++)
         void report(sequence, reportOf(["answered"])).catch(() => {});
@@ -905,8 +905,8 @@ describe("the program", () => {
   it("says where it listens, stops within 3 s when asked, and exits 0", async () => {
     const program = await serve(join(directory, "ready"));
     expect(program.pid).toBe(program.child.pid);
-    const { introduce, plans, ended } = agent(program.grpcPort);
-    await introduce();
+    const { sendHello, plans, ended } = agent(program.grpcPort);
+    await sendHello();
     // Node would open its inspector on it, and say so in a line that is no JSON.
     program.child.kill("SIGUSR1");
     await until(() => plans().length === 1);

@@ -2,7 +2,7 @@
  * The collector: admit → ingest → store → judge → query · metrics · health.
  *
  * 1. It listens only once the store is open and the fleet is what it was before (U1).
- * 2. It is crash-only: what is acknowledged is on disk. A stop only lets the agents know.
+ * 2. It is crash-only: what is acknowledged is on disk. A stop only informs the agents.
  */
 import { type Clock, endpointName } from "@lifeline/measure";
 import { type SecureServers, shutDown } from "@lifeline/rpc";

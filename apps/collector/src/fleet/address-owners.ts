@@ -1,42 +1,42 @@
 /**
- * Whose an address is, where several nodes may say that it is theirs.
+ * Which node owns an address that several nodes may claim.
  *
- * 1. A node's authenticated stream comes from somewhere, and that no other node can make up: such an address is proven.
- * 2. What a node names in its Hello is a claim. It counts where nobody has proven the address; else it gives and takes nothing.
- * 3. Two nodes that have proven an address (NAT), or name it while nobody has, share it.
+ * 1. The address of a node's authenticated stream is proven: no other node can make it up.
+ * 2. An address in a Hello is a claim. It counts where no node has proven the address; else it changes nothing.
+ * 3. Two nodes that have proven an address (NAT), or claim it while none has, share it.
  */
 import type { Node } from "./node.ts";
 
 /** Stands for more than one node. */
 const SHARED = "";
 
-/** As much of a node as is looked at. */
+/** What is needed of a node. */
 export type Addressed = Pick<Node, "nodeId" | "addresses" | "peerAddress">;
 
-/** Claims that gave their node nothing. */
+/** Claims that have no effect. */
 export interface ContestedClaims {
-  /** Of an address from which another node's stream comes. */
+  /** Of an address that another node's stream proves. */
   readonly byStream: number;
-  /** Of an address that others name as well, and from which no stream comes. */
+  /** Of an address that others claim too, and that no stream proves. */
   readonly byClaim: number;
 }
 
 /** No claim is contested. */
 export const UNCONTESTED: ContestedClaims = { byStream: 0, byClaim: 0 };
 
-/** The owners of all addresses at a moment. */
+/** The owners of all addresses at one time. */
 export interface AddressOwners {
   readonly contested: ContestedClaims;
-  /** Whether an address is that node's alone, or nobody's that was looked at. */
+  /** Whether an address is that node's alone, or no other node's. */
   isOwn(address: string, nodeId: string): boolean;
 }
 
-/** Where a node may be seen from: what it says of itself, and where its stream comes from. */
+/** Addresses at which others may observe a node: those it claims, and that of its stream. */
 export function addressesOf({ addresses, peerAddress }: Addressed): readonly string[] {
   return peerAddress === undefined || addresses.includes(peerAddress) ? addresses : [...addresses, peerAddress];
 }
 
-/** Looks them up; `areProven` is whether streams are authenticated. Without, whoever reaches the port is any node, and all are claims. */
+/** Indexes them. `areProven`: whether streams are authenticated. If not, any peer can pose as any node, and all are claims. */
 export function addressOwners(nodes: readonly Addressed[], areProven: boolean): AddressOwners {
   const proven = new Map<string, string>();
   for (const { nodeId, peerAddress } of areProven ? nodes : []) {

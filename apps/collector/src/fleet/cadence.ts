@@ -2,7 +2,7 @@
 import type { Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
 import type { ProbeKind, Target } from "@lifeline/measure";
 
-/** What one endpoint bears from all agents together, attempts a second. */
+/** How many attempts a second all agents together may make at one endpoint. */
 export interface ProbeBudgets {
   /** Anything through the tunnel. */
   readonly tunnelPerS: number;
@@ -23,7 +23,7 @@ const MAX_CADENCE_MS = 3_600_000;
 
 type Budget = keyof ProbeBudgets;
 
-/** What bears an attempt; undefined: nothing does, for the node reads its own counters. */
+/** Which budget an attempt takes from; undefined: none, because the node reads its own counters. */
 const BUDGET_OF: Readonly<Record<ProbeKind, Budget | undefined>> = {
   dns: "connectPerS",
   tcp: "connectPerS",
@@ -72,7 +72,7 @@ interface Cost {
   readonly budget: Budget;
 }
 
-/** Whom an attempt costs something: nobody where the node reads its own counters. Both families of a name are one endpoint. */
+/** Which endpoints pay for an attempt: none where the node reads its own counters. Both families of a name are one endpoint. */
 function costsOf({ place }: Requirement, { host, port, options, proxy }: Target): readonly Cost[] {
   const isInside = place.kind === "service" && place.service === "in-tunnel";
   const budget = isInside ? "tunnelPerS" : BUDGET_OF[options.probe];

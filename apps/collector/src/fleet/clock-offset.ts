@@ -1,11 +1,11 @@
 /**
  * How far a node's clock is from the collector's, from when its messages were sent and received.
  *
- * What a message spends on its way only ever adds to the difference, so the least one seen is nearest to the truth; a difference
- * that grows by more than a message can spend is a clock that was set back.
+ * Delay only ever adds to the difference, so the least difference is nearest to the truth. A difference that grows by more than a
+ * message can be delayed shows a clock that was set back.
  */
 
-/** Longest a message spends on its way without being a sign of anything, ms. */
+/** Longest delay of a message that says nothing about its clock, ms. */
 export const MAX_DELAY_MS = 2_000;
 
 /** Share of a growth within {@link MAX_DELAY_MS} that is taken: follows a drifting clock within some tens of messages. */

@@ -34,12 +34,12 @@ export class RecentWindows {
     this.#bytes = bytes;
   }
 
-  /** How much they hold. */
+  /** Bytes of all windows. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Takes a window; false when the target's oldest had to go for it, or it finds no room itself. */
+  /** Takes a window; false when the target's oldest was dropped for it, or there is no room for it. */
   add(window: Window): boolean {
     const windows = this.#byTarget.get(window.targetId) ?? [];
     this.#byTarget.set(window.targetId, windows);
@@ -61,7 +61,7 @@ export class RecentWindows {
     return this.#byTarget.get(targetId) ?? [];
   }
 
-  /** The same windows, to go their own way. */
+  /** An independent copy. */
   copy(): RecentWindows {
     return new RecentWindows(
       new Map([...this.#byTarget].map(([targetId, windows]) => [targetId, [...windows]])),
@@ -71,8 +71,8 @@ export class RecentWindows {
 
   /**
    * Drops windows that ended at `beforeMs` or earlier, by target, and those that end after `latestMs`: a clock that was set back
-   * since has labelled them, and they would outstay all others. Targets without a `beforeMs` go whole. The newest window that holds
-   * an answer as it should be stays, however old: it says what it was like when it last worked.
+   * since has labelled them, and they would stay longest. Targets without a `beforeMs` are dropped whole. The newest window with a
+   * good answer stays, however old: it says how the target was when it last worked.
    */
   prune(beforeMs: (targetId: string) => number | undefined, latestMs: number): void {
     for (const [targetId, windows] of this.#byTarget) {

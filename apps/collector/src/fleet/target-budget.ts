@@ -1,6 +1,6 @@
 /**
  * How many different targets a node may have within a day. A node's facts (resolvers, Machine API, proxy, prefix) name endpoints, and each
- * is a target with series, windows, roll-ups and incidents of its own: who changes them at each Hello would make them without end (S2).
+ * is a target with series, windows, roll-ups and incidents of its own. A node that changes them at each Hello would create them without end (S2).
  *
  * 1. A target counts while it is planned, and for a day after. What is planned already stays planned.
  * 2. What does not fit is not measured, and its row says so: an open question, never a pass (M4).

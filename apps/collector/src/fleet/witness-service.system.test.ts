@@ -15,7 +15,7 @@ import { clientOf, testAuthority } from "../testing/credentials.ts";
 import { catalogueOf, requirementRow } from "../testing/deployment-fixture.ts";
 import { EVENT_WITHIN_MS, until } from "../testing/wait.ts";
 
-const SITE = `
+const DEPLOYMENT = `
 version: 1
 name: test
 kind: on-prem
@@ -32,7 +32,7 @@ let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "lifeline-witness-"));
-  writeFileSync(join(directory, "site.yaml"), SITE);
+  writeFileSync(join(directory, "site.yaml"), DEPLOYMENT);
   writeFileSync(join(directory, "catalogue.yaml"), CATALOGUE);
 });
 afterEach(async () => {
@@ -55,8 +55,13 @@ function witness({ grpcPort }: Collector, credentials: ChannelCredentials = chan
   const client = createRpcClient(witnessPb.WitnessService, `127.0.0.1:${grpcPort}`, credentials);
   closers.push(() => client.close());
   return (sources: readonly [address: string, receivedAgoMs: number][], more: object = {}) => {
-    const heard = sources.map(([address, ago]) => ({ address, port: 4_711, packets: 1n, receivedAgoMs: BigInt(ago) }));
-    const request = { witnessId: new Uint8Array(16), port: 50_180, watchedMs: 600_000n, sources: heard, ...more };
+    const received = sources.map(([address, ago]) => ({
+      address,
+      port: 4_711,
+      packets: 1n,
+      receivedAgoMs: BigInt(ago),
+    }));
+    const request = { witnessId: new Uint8Array(16), port: 50_180, watchedMs: 600_000n, sources: received, ...more };
     return client.unary("witness", request, { timeoutMs: EVENT_WITHIN_MS });
   };
 }
@@ -79,7 +84,7 @@ function agent({ grpcPort }: Collector, nodeId: string, hello: Facts = {}, bootI
       if (plan?.ok) plans.push(plan.value);
     }
   })().catch(() => {});
-  const introduce = (more: Facts = {}) =>
+  const sendHello = (more: Facts = {}) =>
     call.send({
       message: {
         case: "hello",
@@ -88,7 +93,7 @@ function agent({ grpcPort }: Collector, nodeId: string, hello: Facts = {}, bootI
     });
   const report = (sequence: number, bytes: Uint8Array) =>
     call.send({ message: { case: "report", value: { bootId, sequence: BigInt(sequence), report: bytes } } });
-  return { introduce, report, plans, acked: () => acked, ended };
+  return { sendHello, report, plans, acked: () => acked, ended };
 }
 
 /** Samples of one target, one a second, the last just now. */
@@ -136,10 +141,10 @@ const metrics = async ({ httpPort }: Collector) => (await fetch(`http://127.0.0.
 describe("a witness", () => {
   it("tells the directions of a dead tunnel apart, and says nothing of two nodes behind one address", async () => {
     const collector = await start();
-    const nodes = { heard: ["192.0.2.1"], silent: ["192.0.2.2"], nat1: ["192.0.2.3"], nat2: ["192.0.2.3"] };
+    const nodes = { received: ["192.0.2.1"], silent: ["192.0.2.2"], nat1: ["192.0.2.3"], nat2: ["192.0.2.3"] };
     for (const [nodeId, addresses] of Object.entries(nodes)) {
       const one = agent(collector, nodeId, { addresses, siderolinkPrefix: "fdae:41e4:649b:9303" });
-      await one.introduce();
+      await one.sendHello();
       await until(() => one.plans.length === 1);
       await one.report(1, deadTunnel(one.plans[0] as Plan));
       await until(() => one.acked() === 1);
@@ -147,7 +152,7 @@ describe("a witness", () => {
     const seen = causes(collector);
     const suspected = "udp-blocked suspected-blocked";
     await until(async () => Object.values(await seen()).every((cause) => cause === suspected));
-    expect(Object.keys(await seen()).sort()).toEqual(["heard", "nat1", "nat2", "silent"]);
+    expect(Object.keys(await seen()).sort()).toEqual(["nat1", "nat2", "received", "silent"]);
     await witness(collector)([
       ["192.0.2.1", 0],
       ["192.0.2.2", 9_000],
@@ -155,7 +160,7 @@ describe("a witness", () => {
     ]);
     await until(async () => (await seen()).silent !== suspected);
     expect(await seen()).toEqual({
-      heard: "return-path-blocked suspected-blocked",
+      received: "return-path-blocked suspected-blocked",
       silent: "forward-path-blocked suspected-blocked",
       nat1: suspected,
       nat2: suspected,
@@ -163,7 +168,7 @@ describe("a witness", () => {
     const text = await metrics(collector);
     expect(text).toContain("lifeline_witness_reports_total 1\n");
     expect(text).toContain("lifeline_witness_sources 3\n");
-    expect(text).toMatch(/lifeline_siderolink_udp_evidence\{node="heard",.*evidence="suspected-blocked"\} 1\n/);
+    expect(text).toMatch(/lifeline_siderolink_udp_evidence\{node="received",.*evidence="suspected-blocked"\} 1\n/);
   });
 
   it.each<[string, [string, number][], object, string]>([
@@ -211,30 +216,30 @@ describe("a witness", () => {
 describe("an agent", () => {
   it("that says hello again is offered a plan when its facts change it, and only then", async () => {
     const collector = await start();
-    const { introduce, plans } = agent(collector, "n1");
-    await introduce();
+    const { sendHello, plans } = agent(collector, "n1");
+    await sendHello();
     await until(() => plans.length === 1);
-    await introduce();
-    await introduce({ siderolinkPrefix: "fdae:41e4:649b:9303" });
+    await sendHello();
+    await sendHello({ siderolinkPrefix: "fdae:41e4:649b:9303" });
     await until(() => plans.length === 2);
     const rows = plans.map(({ targets }) => targets.map(({ requirementId, host }) => `${requirementId} ${host}`));
     expect(rows[1]).toContain("inside fdae:41e4:649b:9303::1");
     expect(rows[0]).not.toEqual(rows[1]);
   });
 
-  it("is told apart from another machine under its id once both have spoken twice, not from its own restart", async () => {
+  it("is distinguished from another machine under its id once both have opened a stream twice, not from its own restart", async () => {
     const collector = await start();
     const duplicate = async () => /lifeline_node_duplicate\{node="n1"\} (\d)/.exec(await metrics(collector))?.[1];
-    const speak = async (boot: number) => {
+    const connect = async (boot: number) => {
       const one = agent(collector, "n1", {}, new Uint8Array(16).fill(boot));
-      await one.introduce();
+      await one.sendHello();
       await until(() => one.plans.length === 1);
     };
-    await speak(1);
-    await speak(2);
+    await connect(1);
+    await connect(2);
     await until(async () => (await duplicate()) !== undefined);
     expect(await duplicate()).toBe("0");
-    await speak(1);
+    await connect(1);
     await until(async () => (await duplicate()) === "1");
   });
 });

@@ -45,7 +45,7 @@ function witnessed(nodes: readonly Node[], areProven = true) {
 }
 
 describe("what a witness says of a node", () => {
-  it("is when it was last heard, by any of its addresses however they are written, on the node's clock", async () => {
+  it("is when it last received from the node, at any of its addresses however they are written, on the node's clock", async () => {
     const node = nodeAt("n1", ["192.0.2.1", "2001:db8::1"], { clockOffsetMs: 5_000 });
     const { viewOf, report } = witnessed([node]);
     await report([
@@ -61,7 +61,7 @@ describe("what a witness says of a node", () => {
     });
   });
 
-  it("is that it was not heard, but only by a witness with room for all", async () => {
+  it("is that it received nothing, if it had room for all", async () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
     const { viewOf, report } = witnessed([node]);
     await report([["192.0.2.9", 0]]);
@@ -84,7 +84,7 @@ describe("what a witness says of a node", () => {
     expect(viewOf(known)).toBeUndefined();
   });
 
-  it("is no silence while another witness may hear it: one that just began, has no fresh word, or had no room", async () => {
+  it("is no silence while another witness may receive from it: one that just began, has no fresh report, or had no room", async () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
     const { clock, viewOf, report } = witnessed([node]);
     const other = { witnessId: new Uint8Array(16).fill(2) };

@@ -18,7 +18,7 @@ function view(receivedAtMs: number | undefined): WitnessView {
 }
 
 it.each<[string, Cause, WitnessView | undefined, boolean]>([
-  ["an outage whose node is heard", "udp-blocked", view(NOW_MS), true],
+  ["an outage whose node is received", "udp-blocked", view(NOW_MS), true],
   ["an outage whose node fell silent with it", "udp-blocked", view(ONSET_MS - 1_000), true],
   ["an outage of which it says nothing", "udp-blocked", view(undefined), false],
   ["an outage without a witness", "udp-blocked", undefined, false],

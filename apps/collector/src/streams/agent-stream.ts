@@ -55,9 +55,9 @@ export class AgentStream implements OpenStream {
     this.#context = context;
     this.principal = context.principal;
     this.#reports = new ReportPipeline(parts, send, (error) => this.end(error));
-    // Nobody may listen: a stream can be ended before it is served, or after.
+    // A stream can be ended before or after it is served: then nothing handles the rejection.
     this.#ending.promise.catch(() => {});
-    // Requests of a call that is cut off end as if the agent had finished; reports that wait then would wait for nobody.
+    // Requests of a call that is cut off end as if the agent had finished; nothing would read the answers to reports that wait then.
     context.signal.addEventListener("abort", () => this.#reports.close(), { once: true });
     this.#timer = parts.clock.after(HELLO_WITHIN_MS, () => this.#checkSilence());
   }
@@ -109,7 +109,7 @@ export class AgentStream implements OpenStream {
   async #hello(hello: reportPb.Hello): Promise<void> {
     this.#bootId = hello.bootId;
     const node = await this.#admit(hello);
-    // A stream that ended meanwhile is nobody's session.
+    // A stream that ended meanwhile must not become the session.
     if (this.#hasEnded) return;
     this.#node = node;
     this.#session = new PlanSession(hello.planRevision, this.#send, (error) => this.end(error));

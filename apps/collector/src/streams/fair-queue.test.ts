@@ -32,7 +32,7 @@ describe("a fair queue", () => {
     expect(serve(9).join("")).toBe("abcabcabc");
   });
 
-  it("serves whoever has used least, however many others wait, and however long they have", () => {
+  it("serves the owner that used least, however many others wait, and for however long", () => {
     const { push, serve } = queueOf();
     for (let at = 0; at < 16; at++) push(`greedy ${at}`, 9, 64);
     serve(OLDEST_EVERY * 20);
@@ -46,11 +46,11 @@ describe("a fair queue", () => {
     for (const [owner, cost] of Object.entries(costs)) push(owner, cost, 10_000);
     const order = serve(7_000);
     const used = Object.entries(costs).map(([owner, cost]) => cost * order.filter((one) => one === owner).length);
-    // What is used is told apart by powers of two, and each eighth turn is of whoever has waited longest.
+    // Use is compared by powers of two, and each eighth turn is of the owner that has waited longest.
     expect(Math.max(...used) / Math.min(...used)).toBeLessThan(4);
   });
 
-  it("lets nobody wait for ever", () => {
+  it("lets none wait for ever", () => {
     const { push, serve } = queueOf();
     push("greedy", 1_000_000, 2);
     expect(serve(1)).toEqual(["greedy"]);
@@ -58,7 +58,7 @@ describe("a fair queue", () => {
     expect(serve(OLDEST_EVERY)).toContain("greedy");
   });
 
-  it("forgets by half what was used, and in the end the owner", () => {
+  it("counts half of what was used, and in the end drops the owner", () => {
     const { clock, push, serve } = queueOf();
     push("greedy", 64);
     serve(1);

@@ -1,16 +1,16 @@
 /**
- * A queue that serves whoever has used least of late.
+ * A queue that serves the owner that used least lately.
  *
- * 1. What an owner has used counts half after each {@link HALF_LIFE_MS}, and is told apart by powers of two. Of those alike, each has its turn.
- * 2. Every {@link OLDEST_EVERY}th turn is of the owner that has waited longest, so that nobody waits for ever.
+ * 1. What an owner used counts half after each {@link HALF_LIFE_MS}, and is compared by powers of two. Owners that are equal take turns.
+ * 2. Every {@link OLDEST_EVERY}th turn is of the owner that has waited longest, so that none waits for ever.
  * 3. One owner's items keep their order.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 
-/** After how long what was used counts half, ms: long beside a burst of reports, short beside a drain of a spool. */
+/** After how long use counts half, ms: long compared with a burst of reports, short compared with the drain of a spool. */
 export const HALF_LIFE_MS = 10_000;
 
-/** How often it is the turn of whoever has waited longest. */
+/** How often it is the turn of the owner that has waited longest. */
 export const OLDEST_EVERY = 8;
 
 /** A queue of items by owner. */
@@ -18,13 +18,13 @@ export class FairQueue<T> {
   readonly #clock: Pick<Clock, "monotonicNs">;
   readonly #unit: number;
   readonly #owners = new Map<string, Owner<T>>();
-  /** Those with items: in the order of their turns; and by how much they have used. */
+  /** Owners with items: in the order of their turns, and by how much they used. */
   readonly #waiting = new Set<Owner<T>>();
   readonly #ranks: Set<Owner<T>>[] = [];
   #size = 0;
   #turn = 0;
 
-  /** `unit`: what is so little that nobody need wait for it, in the unit of costs; more than 0. */
+  /** `unit`: a cost so small that owners below it count as equal; more than 0. */
   constructor(clock: Pick<Clock, "monotonicNs">, unit: number) {
     this.#clock = clock;
     this.#unit = unit;
@@ -44,7 +44,7 @@ export class FairQueue<T> {
     if (owner.items.length === 1) this.#enter(owner);
   }
 
-  /** Takes the next item out and has it used, which says at what cost. False: none waits. */
+  /** Takes the next item and calls `use`, which returns its cost. False: none waits. */
   serve(use: (item: T) => number): boolean {
     const owner = this.#next();
     const item = owner?.items.shift();
@@ -55,7 +55,7 @@ export class FairQueue<T> {
     this.#decay(owner);
     owner.used += cost;
     if (owner.items.length > 0) this.#enter(owner);
-    this.#forget();
+    this.#pruneOne();
     return true;
   }
 
@@ -96,8 +96,8 @@ export class FairQueue<T> {
     owner.atNs = nowNs;
   }
 
-  /** Looks at one owner each time, and forgets it when there is nothing to remember (S2). */
-  #forget(): void {
+  /** Checks one owner each time, and drops it when it has no items and hardly any use (S2). */
+  #pruneOne(): void {
     const [first] = this.#owners;
     if (first === undefined) return;
     const [name, owner] = first;

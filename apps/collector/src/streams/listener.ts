@@ -25,7 +25,7 @@ const CONNECTIONS_BESIDE_STREAMS = 2_048 + WAITING_MAX + UNAUTHENTICATED_MAX;
 /** A listener that accepts calls. */
 export interface Listener {
   readonly port: number;
-  /** Undefined: it speaks plaintext. */
+  /** Undefined: the listener is plaintext. */
   connections(): ConnectionCounts | undefined;
   /** Accepts no more; calls go on. */
   close(): void;

@@ -1,4 +1,4 @@
-/** Wakes everybody who waits for a change. */
+/** Wakes all that wait for a change. */
 
 /** A change wakes those that wait at that time; later waits are for the next change. */
 export class Notifier {

@@ -69,7 +69,7 @@ async function passNotices(clock: ManualClock, agent: ReturnType<typeof dialAs>,
 }
 
 describe("a node over its quota", () => {
-  it("waits without a word lost, is told so, is shown, and gains nothing by coming again", async () => {
+  it("waits and loses nothing, its agent is informed, metrics show it, and a new stream gains nothing", async () => {
     const clock = manualClock(Date.now());
     const collector = await start(clock, { quotaBytes: QUOTA_BYTES });
     const first = dial(collector.grpcPort);

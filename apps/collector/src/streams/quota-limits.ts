@@ -11,7 +11,7 @@ const NS_PER_S = 1e9;
 export const REPORT_RATE: RateLimit = { capacity: 80_000, perSecond: 11 };
 
 /**
- * Hellos: each costs a write and a plan. An agent says one again at most every 5 s (HELLO_CHECK_MS), and comes again after waits that
+ * Hellos: each costs a write and a plan. An agent sends one again at most every 5 s (HELLO_CHECK_MS), and dials again after waits that
  * double to 15 s; two machines under one name put each other out no faster than 1/s for long.
  */
 export const HELLO_RATE: RateLimit = { capacity: 60, perSecond: 1 };
@@ -28,7 +28,7 @@ export const REPORT_COST_BYTES = 192;
 /** What it needs for a window's place in the index, bytes: 56, measured in the order in which windows come. */
 export const WINDOW_COST_BYTES = 64;
 
-/** Windows of a target within 10 s at most: 12 early seals, 3 beside another's fault, 1 boundary (the agent's tally). */
+/** Windows of a target within 10 s at most: 12 early seals, 3 beside another's fault, 1 boundary (the agent's window accumulator). */
 const WINDOWS_PER_10_S = 16;
 
 /** A window in the store, bytes: 151 to 193 encoded for TCP with one sample, and its place in the index. */
@@ -68,7 +68,7 @@ export const BYTE_TIME_NS = 3;
 /** Share of windows and time that is left for live reports: late ones wait while less is left. */
 export const LIVE_RESERVE = 1 / 8;
 
-/** Bytes a second beside the targets': of 11 reports, with 85 bytes of vitals and date each. */
+/** Bytes a second beside the targets': of 11 reports, with 85 bytes of self-metrics and date each. */
 export const BASE_BYTES_PER_S = 3 * 1024;
 
 /** Bytes a second for each planned target: 410; 37 KiB/s for 91 targets whose every outcome turns without end. */

@@ -129,7 +129,7 @@ describe("a quota", () => {
     expect([lateWaitMs(other, 0, 0), reportWaitMs(other, 0, 0)]).toEqual([1 / TIME_SHARE + 1, 0]);
   });
 
-  it("slows who sends windows or makes work without end, at the rates that are told", () => {
+  it("slows a node that sends windows or makes work without end, to the stated rates", () => {
     const windows = createQuota();
     spendWindows(windows, WINDOW_RATE.capacity + DRAIN_WINDOWS_PER_S);
     expect(reportWaitMs(windows, 0, 0)).toBe(1_001);

@@ -1,12 +1,12 @@
 /**
- * What one node may bring in, whoever speaks for it: token buckets on the caller's clock. Pure. Nothing is allocated when one is asked.
+ * What one node may bring in over all its streams: token buckets on the caller's clock. Nothing is allocated by a check.
  *
- * 1. Over any time of t s a node brings in at most capacity + rate · t, and one report of each of its streams more: what is taken may leave
- *    a debt, and nothing more is taken until it is paid. That holds for reports, bytes, windows, and the time that the collector spends on them.
- * 2. Over quota nothing is refused or lost: the stream is not read on, and the node's spool holds what waits (U1).
+ * 1. Within any t s a node brings in at most capacity + rate · t, and one report of each of its streams more: taking may leave a debt, and
+ *    nothing more is taken until it is paid. That holds for reports, bytes, windows, and the time that the collector spends on them.
+ * 2. Over quota nothing is refused or lost: the stream is not read, and the node's spool holds what waits (U1).
  * 3. An honest agent's live reports are never slowed: the rates are the most that its early seals allow. Its spool after the longest
  *    outage drains within the hour ({@link DRAIN_WINDOWS_PER_S}); late reports leave a reserve for live ones.
- * 4. The quota is the node's, not its stream's: to come again refills nothing. It is forgotten with the node (S2).
+ * 4. The quota is the node's, not its stream's: a new stream refills nothing. It is dropped with the node (S2).
  */
 import { TokenBucket } from "@lifeline/measure";
 import {
@@ -71,19 +71,19 @@ function workWaitMs({ windows, time }: Quota, targets: number, nowNs: number, sh
   );
 }
 
-/** Takes a report of that size, whatever becomes of it: one that comes again, or is refused, costs as much. */
+/** Takes a report of that size. A duplicate or refused report costs as much. */
 export function spendReport({ reports, bytes, time }: Quota, payloadBytes: number): void {
   reports.spend(1);
   bytes.spend(payloadBytes + REPORT_COST_BYTES);
   time.spend(REPORT_TIME_NS + payloadBytes * BYTE_TIME_NS);
 }
 
-/** Takes a report's windows, known once it is open: all of them, for each is work. */
+/** Takes all windows of a decoded report: each is work. */
 export function spendWindows({ windows }: Quota, all: number): void {
   windows.spend(all);
 }
 
-/** Takes the index of the windows that the store has a place for. */
+/** Takes the index entries of the windows that are indexed. */
 export function spendIndex({ bytes }: Quota, windows: number): void {
   bytes.spend(windows * WINDOW_COST_BYTES);
 }

@@ -71,7 +71,7 @@ function pipelineBefore(store: Pick<Store, "room">) {
 const MOST = 64;
 
 describe("a pipeline whose reports wait for room in the store", () => {
-  it("waits for each room once, whoever of it waits how often, and counts each report once", async () => {
+  it("waits for each room once, however many of its reports wait, and counts each report once", async () => {
     const rooms = [countedRoom(), countedRoom()];
     let at = 0;
     const { pipeline, take, acked, submitted, overflows } = pipelineBefore({ room: () => rooms[at]?.promise });

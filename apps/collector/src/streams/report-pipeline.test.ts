@@ -1,4 +1,4 @@
-/** One stream's reports before a store that answers when it is told to. */
+/** The reports of one stream, with a store that answers when the test says so. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { manualClock } from "@lifeline/measure";
 import type { RpcError } from "@lifeline/rpc";
@@ -12,14 +12,14 @@ import { BacklogLimiter } from "./backlog-limiter.ts";
 import { NodeScheduler } from "./node-scheduler.ts";
 import { type PipelineParts, ReportPipeline } from "./report-pipeline.ts";
 
-/** Counters by name that nobody exports. */
+/** Counters by name, without a registry. */
 function countersOf() {
   const counts = new Map<string, number>();
-  const vitals = new Proxy(
+  const selfMetrics = new Proxy(
     {},
     { get: (_, name: string) => ({ inc: () => counts.set(name, (counts.get(name) ?? 0) + 1) }) },
   ) as PipelineParts["selfMetrics"];
-  return { vitals, count: (name: string) => counts.get(name) ?? 0 };
+  return { selfMetrics, count: (name: string) => counts.get(name) ?? 0 };
 }
 
 function pipelineFixture() {
@@ -38,12 +38,12 @@ function pipelineFixture() {
         : undefined,
   } as unknown as PipelineParts["store"];
   const backlog = new BacklogLimiter(() => at.load);
-  const { vitals, count } = countersOf();
+  const { selfMetrics, count } = countersOf();
   const parts = {
     clock,
     store,
     backlog,
-    selfMetrics: vitals,
+    selfMetrics,
     scheduler: new NodeScheduler(clock),
     judging: { touch() {}, judgeLate: async () => {} },
   } as unknown as PipelineParts;

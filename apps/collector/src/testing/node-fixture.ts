@@ -2,7 +2,7 @@
 import { channelCredentials, createRpcClient, type RpcError } from "@lifeline/rpc";
 import { reportPb } from "@lifeline/wire";
 
-/** The boot that a client speaks for unless told otherwise. */
+/** The boot of a client by default. */
 export const BOOT: Uint8Array = new Uint8Array(16).fill(1);
 
 /** A client that has said nothing yet. */
