@@ -1,10 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { ConfigError } from "@lifeline/settings";
 import { describe, expect, it } from "vitest";
 import { readReflectorCommand } from "./config.ts";
-import { readKeyFile } from "./key-file.ts";
 
 function refusal(read: () => unknown): string {
   try {
@@ -100,37 +96,3 @@ describe("the reflector's settings", () => {
     );
   });
 });
-
-describe("the key file", () => {
-  it.each([
-    ["a line", "0123456789abcdef\n", 16],
-    ["a line of Windows", "0123456789abcdef\r\n", 16],
-    ["bytes without a line end", "0123456789abcdefg", 17],
-  ])("is %s", (_, text, bytes) => {
-    withFile(text, (path) => expect(readKeyFile(path).byteLength).toBe(bytes));
-  });
-
-  it("is refused when it is short, without showing it (S1)", () => {
-    withFile("secret\n", (path) => {
-      const message = `bad-value --key-file: got "${path}" (6 bytes), want a file with a key of 16 to 1024 bytes`;
-      expect(refusal(() => readKeyFile(path))).toBe(message);
-    });
-  });
-
-  it("is refused when it cannot be read", () => {
-    expect(refusal(() => readKeyFile("/nonexistent"))).toBe(
-      'unreadable --key-file: got "/nonexistent" (ENOENT), want a file that can be read',
-    );
-  });
-});
-
-function withFile(text: string, use: (path: string) => void): void {
-  const folder = mkdtempSync(join(tmpdir(), "lifeline-reflector-"));
-  try {
-    const path = join(folder, "key");
-    writeFileSync(path, text);
-    use(path);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}

@@ -4,10 +4,10 @@
  */
 import type { Clock } from "@lifeline/measure";
 import { type ChannelCredentials, channelCredentials, tlsCredentials } from "@lifeline/rpc";
-import { ConfigError, type Environment } from "@lifeline/settings";
+import { ConfigError, type Environment, readStampKey } from "@lifeline/settings";
 import type { Logger } from "pino";
 import { type ReflectorConfig, readReflectorCommand, type WitnessConfig } from "./config.ts";
-import { readFlagFile, readKeyFile } from "./key-file.ts";
+import { readFlagFile } from "./flag-file.ts";
 import { nftablesRules } from "./nftables-rules.ts";
 import { type Reflector, startReflector } from "./reflector.ts";
 import { Witness } from "./witness.ts";
@@ -50,7 +50,7 @@ type Reflection = Extract<ReflectorConfig, { readonly kind: "reflect" }>;
 async function reflect(config: Reflection, world: RunWorld): Promise<number> {
   const { listen, keyFile, maxPerSourcePerSecond, witness: watched } = config;
   const { clock, log } = world;
-  const key = keyFile === undefined ? {} : { key: readKeyFile(keyFile) };
+  const key = keyFile === undefined ? {} : { key: keyOf(keyFile) };
   const credentials = watched && credentialsOf(watched);
   let reflector: Reflector;
   try {
@@ -69,6 +69,12 @@ async function reflect(config: Reflection, world: RunWorld): Promise<number> {
 function watch({ port, collector }: WitnessConfig, credentials: ChannelCredentials, world: RunWorld): Witness {
   const { clock, log, randomBytes } = world;
   return new Witness({ port, collector, credentials, clock, log, id: randomBytes(16) });
+}
+
+function keyOf(path: string): Uint8Array {
+  const read = readStampKey("--key-file", path);
+  if (read.kind === "refused") throw new ConfigError(read.problem);
+  return read.value;
 }
 
 /** The witness's credentials. Throws a ConfigError for a file that cannot be read. */

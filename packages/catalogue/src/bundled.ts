@@ -3,10 +3,10 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Catalogue, extendCatalogue, parseCatalogue, parseExtra } from "./catalogue.ts";
+import { MAX_FILE_BYTES, tooLarge } from "./catalogue-file.ts";
 import { type Deployment, parseDeployment } from "./deployment.ts";
 import { CatalogueError } from "./error.ts";
 import { type InterceptionSigns, parseInterception } from "./interception.ts";
-import { MAX_FILE_BYTES, tooLarge } from "./yaml-document.ts";
 
 /** `data/` lies beside `src` and `dist`, so the same relative address serves both. Not asked for by a bundled agent. */
 function dataDirectory(): string {

@@ -9,8 +9,8 @@ import {
   parseExtra,
   requirementJson,
 } from "./catalogue.ts";
+import { MAX_FILE_BYTES } from "./catalogue-file.ts";
 import { CatalogueError } from "./error.ts";
-import { MAX_FILE_BYTES } from "./yaml-document.ts";
 
 const ROW = `  - id: time
     purpose: Time

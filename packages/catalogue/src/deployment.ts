@@ -3,11 +3,11 @@
  * here, certificates are asked of the caller.
  */
 
+import { parseYaml } from "./catalogue-file.ts";
 import { isPem, PEM_WANTED, type WrittenCa, type WrittenDeployment, writtenDeployment } from "./deployment-schema.ts";
 import { type Endpoint, readEndpointUrl } from "./endpoint.ts";
 import { CatalogueError } from "./error.ts";
 import type { DeploymentKind } from "./requirement.ts";
-import { parseYaml } from "./yaml-document.ts";
 
 /** An endpoint with the authority its certificate must end at; public roots when `caPem` is absent. */
 export interface TrustedEndpoint extends Endpoint {

@@ -17,6 +17,7 @@ export {
   parseExtra,
   requirementJson,
 } from "./catalogue.ts";
+export { MAX_FILE_BYTES, parseYaml } from "./catalogue-file.ts";
 export type { NodeFacts, ProxyFacts } from "./condition.ts";
 export {
   type Deployment,
@@ -64,4 +65,3 @@ export {
   resolvedTargets,
   type Skipped,
 } from "./resolve.ts";
-export { MAX_FILE_BYTES, parseYaml } from "./yaml-document.ts";

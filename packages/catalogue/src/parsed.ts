@@ -1,8 +1,8 @@
 /** A YAML text held to a schema. */
 import type * as v from "valibot";
+import { parseYaml } from "./catalogue-file.ts";
 import { CatalogueError } from "./error.ts";
 import { checked } from "./field.ts";
-import { parseYaml } from "./yaml-document.ts";
 
 /** Reads a YAML document as `schema` has it. @throws CatalogueError with every problem of the file. */
 export function parsed<Output>(schema: v.GenericSchema<unknown, Output>, file: string, yaml: string): Output {

@@ -17,3 +17,4 @@ export { integerOf, listOf, mapping, textOf, validated, wordOf } from "./schema.
 export { namesOf, type PlainValuesOf, type Program, type Setting, type Settings, type ValuesOf } from "./setting.ts";
 export * as kind from "./setting-type.ts";
 export { CLI_VARIABLES, type Environment, variablesOf } from "./sources.ts";
+export { readStampKey, type StampKeyRead } from "./stamp-key-file.ts";

@@ -12,10 +12,11 @@ const root = join(import.meta.dirname, "../../..");
 const ALLOWED: Record<string, readonly string[]> = {
   "packages/measure": [],
   "packages/stamp": [],
+  "packages/yaml": [],
   "packages/identity": ["measure"],
-  "packages/settings": ["measure"],
+  "packages/settings": ["measure", "yaml"],
   "packages/window": ["measure"],
-  "packages/catalogue": ["measure"],
+  "packages/catalogue": ["measure", "yaml"],
   "packages/probe": ["measure", "stamp"],
   "packages/prober": ["measure", "window", "probe"],
   "packages/wire": ["measure", "window"],
@@ -69,7 +70,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/deploy": ["measure", "catalogue", "wire", "rpc", "settings", "agent", "collector", "reflector", "bundle"],
   // What an image brings along is read as the agent reads it. How bundle has Node started. The extension is run as a node would run it, and
   // reports to the shipped collector, as crash starts it.
-  "tools/extension": ["measure", "wire", "rpc", "settings", "agent", "bundle", "crash"],
+  "tools/extension": ["measure", "yaml", "wire", "rpc", "settings", "agent", "bundle", "crash"],
   "tools/workspace": [],
 };
 

@@ -1,6 +1,6 @@
 /** `manifest.yaml`: what an extension says of itself (Talos: pkg/machinery/extensions). */
 import * as v from "valibot";
-import { readYaml, someText } from "./yaml-file.ts";
+import { readYamlFile, someText } from "./yaml-file.ts";
 
 /** Its path in the layer. */
 export const MANIFEST = "manifest.yaml";
@@ -39,7 +39,7 @@ const schema = v.strictObject({
 
 /** What is wrong with a manifest of an extension called `name`, a line each. */
 export function manifestProblems(bytes: Uint8Array, name: string | undefined): readonly string[] {
-  const { value, problems } = readYaml(MANIFEST, bytes, schema);
+  const { value, problems } = readYamlFile(MANIFEST, bytes, schema);
   if (value === undefined || name === undefined || value.metadata.name === name) return problems;
   return [`${MANIFEST}#metadata.name: got "${value.metadata.name}", want "${name}", the service's name`];
 }

@@ -7,7 +7,7 @@
  * 3. Talos sets no memory limit, so an argument caps the heap.
  */
 import * as v from "valibot";
-import { readYaml, someText, type YamlReading } from "./yaml-file.ts";
+import { readYamlFile, someText, type YamlReading } from "./yaml-file.ts";
 
 const mount = v.strictObject({
   source: someText,
@@ -43,7 +43,7 @@ export type ServiceFile = v.InferOutput<typeof schema>;
 
 /** Reads and checks a service file; `value` is there although a mount or a dependency is wrong. */
 export function readServiceFile(path: string, bytes: Uint8Array): YamlReading<ServiceFile> {
-  const { value, problems } = readYaml(path, bytes, schema);
+  const { value, problems } = readYamlFile(path, bytes, schema);
   if (value === undefined) return { value, problems };
   return { value, problems: [...mountProblems(path, value), ...dependencyProblems(path, value)] };
 }

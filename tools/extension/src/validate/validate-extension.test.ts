@@ -71,7 +71,7 @@ describe("a layer that is wrong", () => {
     ["a directory outside", "rootfs/opt: want manifest.yaml", add("rootfs/opt", DIRECTORY)],
     ["a directory that begins alike", "rootfs/usr/localfoo: want manifest.yaml", add("rootfs/usr/localfoo", DIRECTORY)],
     ["no manifest", "manifest.yaml: is not there", without((path) => path === "manifest.yaml")],
-    ["a manifest that is not YAML", "manifest.yaml: Flow sequence", add("manifest.yaml", fileOf("a: ["))],
+    ["a manifest that is not YAML", "manifest.yaml:1:5: got broken YAML", add("manifest.yaml", fileOf("a: ["))],
     ["another manifest version", "manifest.yaml#version: Invalid type", manifest({ version: "v1alpha2" })],
     ["an unknown key of the manifest", "manifest.yaml#licence: Invalid key", manifest({ licence: "MIT" })],
     ["no author", "manifest.yaml#metadata.author: Invalid", manifest({}, { author: undefined })],
@@ -86,7 +86,7 @@ describe("a layer that is wrong", () => {
     ["a range that begins too late", "want a range that includes Talos 1.10.0", forTalos(">= v1.10.1")],
     ["no service file", "containers/: got 0 files, want one service file", without((path) => path === SERVICE)],
     ["two service files", "containers/: got 2 files", add("rootfs/usr/local/etc/containers/x.yaml")],
-    ["a key twice", `${SERVICE}: Map keys must be unique`, add(SERVICE, fileOf("name: a\nname: b\n"))],
+    ["a key twice", `${SERVICE}:2:1: got a key twice, want each key once`, add(SERVICE, fileOf("name: a\nname: b\n"))],
     ["an unknown key of the service", `${SERVICE}#user: Invalid key`, service({ user: 1_000 })],
     [
       "an unknown key of the container",

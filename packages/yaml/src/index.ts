@@ -1,0 +1,1 @@
+export { readYaml, type YamlProblem, type YamlResult } from "./yaml-document.ts";
