@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The one door: runs on any Node from 20 on, installs what is locked, builds what has changed, and hands over to the
- * Node and the program that were installed. Everything it says itself goes to stderr; stdout belongs to the program.
+ * The entry of every npm script. Runs on Node 20 or later, installs the locked packages, builds what has changed, and starts
+ * the program with the installed Node. Its own messages go to stderr; stdout belongs to the program.
  *
  *   node tools/workspace/enter.mjs start|test|check|bench|fault|lab|crash|fuzz|soak|attack|extension|extension:verify|lifeline [ARGUMENT ...]
  */
@@ -22,7 +22,7 @@ const environment = {
   DO_NOT_TRACK: "1",
 };
 
-/** The programs behind the door, by name: what to run once the tree is built. */
+/** The programs by name: what to run once the tree is built. */
 const programs = {
   start: ["node", join(root, "tools/local/dist/main.js")],
   bench: ["node", join(root, "tools/bench/dist/main.js")],
@@ -37,7 +37,7 @@ const programs = {
   lifeline: ["node", join(root, "apps/cli/dist/main.js")],
 };
 
-/** Exit code of a program that could not be started at all, as shells give it. */
+/** Exit code of a program that cannot be started (POSIX shells). */
 const CANNOT_START = 127;
 
 function say(text) {
@@ -76,7 +76,7 @@ function run(command, commandArguments, { quiet = false, outputToStderr = false 
   });
 }
 
-/** What the installation depends on: the lock file, the workspace file and every package's manifest. */
+/** A hash of what the installation depends on: the lock file, the workspace file and every manifest. */
 function installationKey() {
   const hash = createHash("sha256").update(process.version);
   const manifests = ["packages", "apps", "tools"].flatMap((folder) =>
@@ -125,7 +125,7 @@ async function test(testArguments) {
   return code === 0 && counts.numPassedTests === 0 ? 1 : code;
 }
 
-/** Everything CI does: generated code is fresh, format, lint, contract, types, tests; and the tree is as it was committed. */
+/** As CI: generated code is fresh, format, lint, contract, types, tests, and no changed file. */
 async function check(testArguments) {
   const before = await treeState();
   const steps = [
@@ -142,7 +142,7 @@ async function check(testArguments) {
   const code = await test(testArguments);
   if (code !== 0) return code;
   if ((await treeState()) !== before) {
-    say("check: the steps above changed files; commit what they made:");
+    say("check: the steps above changed files; commit these:");
     await run("git", ["status", "--short"], { outputToStderr: true });
     return 1;
   }

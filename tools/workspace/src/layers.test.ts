@@ -1,7 +1,4 @@
-/**
- * The table of allowed imports. An edge that is not here is a wall; where somebody would want to walk through it,
- * the reason against stands beside it.
- */
+/** The table of allowed imports. Any other import between rooms is forbidden. Tempting ones have their reason below. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -28,9 +25,9 @@ const ALLOWED: Record<string, readonly string[]> = {
   "apps/reflector": ["measure", "probe", "stamp", "wire", "rpc", "settings"],
   "tools/lab": ["measure", "stamp", "identity", "wire", "reflector", "verdict"],
   "tools/local": ["measure", "catalogue", "rpc", "lab", "cli", "bundle"],
-  // How bundle has Node started; and the container of extension, on a node of the fleet.
+  // bundle has Node's flags; extension has the container that runs on a node of the lab.
   "tools/drill": ["measure", "catalogue", "verdict", "rpc", "lab", "cli", "bundle", "extension"],
-  // The collector's store, which no wire leads into: what rolling up costs is measured on it.
+  // The cost of rolling up is measured on the collector's store.
   "tools/bench": [
     "measure",
     "window",
@@ -45,10 +42,10 @@ const ALLOWED: Record<string, readonly string[]> = {
     "lab",
     "bundle",
   ],
-  // The agent as one file, and how each program's Node is started: what images hold and what is measured. It names the sources, and imports none of them.
+  // It names the sources of the programs and imports none.
   "tools/bundle": [],
   "tools/crash": ["measure", "wire", "rpc", "identity"],
-  // Every room that reads what others wrote; and the chance of crash, which can be played again.
+  // Every room that decodes input; crash has the seeded chance.
   "tools/fuzz": [
     "measure",
     "window",
@@ -62,140 +59,136 @@ const ALLOWED: Record<string, readonly string[]> = {
     "collector",
     "crash",
   ],
-  // The parts of local, the relay and the turning targets of crash, and how bench reads a process.
+  // local has the programs, crash the relay and the turning targets, bench the usage of a process.
   "tools/soak": ["measure", "window", "identity", "wire", "rpc", "bench", "bundle", "crash", "local"],
-  // The shipped programs, as crash starts them and with the flags that bundle has for them; the windows that an honest node reports.
+  // crash starts the shipped programs with the flags of bundle; window has what an honest node reports.
   "tools/attack": ["measure", "window", "wire", "rpc", "identity", "bundle", "crash"],
-  // Manifests and guides are held against the programs' own parsers, how bundle has Node started, and a collector that runs.
+  // Manifests and guides are checked with the programs' parsers, Node's flags of bundle, and a running collector.
   "tools/deploy": ["measure", "catalogue", "wire", "rpc", "settings", "agent", "collector", "reflector", "bundle"],
-  // What an image brings along is read as the agent reads it. How bundle has Node started. The extension is run as a node would run it, and
-  // reports to the shipped collector, as crash starts it.
+  // The agent reads the configuration in an image, bundle has Node's flags, crash starts the collector that it reports to.
   "tools/extension": ["measure", "yaml", "wire", "rpc", "settings", "agent", "bundle", "crash"],
   "tools/workspace": [],
 };
 
-/** Room → rooms that its tests may import besides, each with its reason. */
+/** Room → more rooms that its tests may import, each with its reason. */
 const ALLOWED_IN_TESTS: Record<string, readonly string[]> = {
-  // First contact is held against real authorities. Shipped, their library would be in every process that speaks gRPC.
+  // First contact is tested with real CAs. Shipped, the certificate library would be in every process that uses gRPC.
   "packages/rpc": ["identity"],
-  // The names of the variables of the command line are held against those that the other programs leave alone.
+  // The command line's variables are compared with those that the other programs ignore.
   "apps/cli": ["settings"],
 };
 
-/** Edges somebody might want, and why they stay walls. */
+/** Tempting imports, and why they stay forbidden. */
 const FORBIDDEN: readonly { from: string; to: string; because: string }[] = [
   {
     from: "packages/measure",
     to: "window",
-    because: "measure is the vocabulary; whoever speaks it must not be pulled in by it",
+    because: "measure is the vocabulary of all rooms and depends on none",
   },
   {
     from: "packages/wire",
     to: "rpc",
-    because: "who opens what was stored needs the messages alone, and speaks to nobody",
+    because: "a reader of stored messages needs no network",
   },
-  { from: "packages/window", to: "wire", because: "windows are pure; how they travel is the wire's business" },
+  { from: "packages/window", to: "wire", because: "windows are pure; the wire encodes them" },
   {
     from: "packages/catalogue",
     to: "probe",
-    because: "the catalogue is data (C1): what must be reachable does not depend on how it is measured",
+    because: "the catalogue is data (C1); requirements do not depend on how they are measured",
   },
   { from: "packages/verdict", to: "wire", because: "the judge is pure (J1): an audit replays it without a network" },
   {
     from: "packages/settings",
     to: "catalogue",
     because:
-      "a setting is text, a number or a path; what a program makes of it is in the program, and the agent must not load the catalogue",
+      "a setting is a text, a number or a path; programs interpret it, and the agent must not load the catalogue",
   },
   {
     from: "apps/cli",
     to: "settings",
-    because: "it loads pino, which is 60 ms of each command; the version and the process guard are in measure",
+    because: "settings loads pino, which takes 60 ms of each command",
   },
   { from: "packages/verdict", to: "probe", because: "the judge sees windows, never sockets" },
   {
     from: "packages/probe",
     to: "catalogue",
-    because: "a probe measures a target; whether that is required is none of its concern (M1)",
+    because: "a probe measures a target and does not know whether it is required (M1)",
   },
   {
     from: "apps/agent",
     to: "catalogue",
-    because:
-      "the agent is told targets; resolving and judging belong to the collector, and every MB stays in RAM on the node",
+    because: "the agent receives targets; the collector resolves and judges; every MB stays in RAM on the node",
   },
   { from: "apps/agent", to: "verdict", because: "a node does not judge itself" },
   {
     from: "apps/agent",
     to: "probe",
-    because: "the agent measures through prober alone, so that it and `lifeline check` measure alike",
+    because: "the agent measures only through prober, as `lifeline check` does",
   },
   {
     from: "apps/cli",
     to: "probe",
-    because: "`lifeline check` measures through prober alone, so that it and the agent measure alike",
+    because: "`lifeline check` measures only through prober, as the agent does",
   },
   {
     from: "packages/prober",
     to: "catalogue",
-    because:
-      "the loop takes targets and gives windows; what is required is not its concern, and the agent ships it (C1)",
+    because: "the loop turns targets into windows and does not know requirements (C1); the agent ships it",
   },
   {
     from: "packages/prober",
     to: "verdict",
-    because: "the loop measures and does not judge; the agent ships it, and a node does not judge itself",
+    because: "the loop measures and does not judge; the agent ships it",
   },
   { from: "packages/prober", to: "wire", because: "windows are measured without a collector; the apps encode them" },
   {
     from: "packages/probe",
     to: "prober",
-    because: "a probe is one attempt (M1); when to make the next one is the loop's concern",
+    because: "a probe is one attempt (M1); the loop decides when the next one is made",
   },
   { from: "apps/collector", to: "probe", because: "the collector measures nothing" },
   { from: "apps/cli", to: "collector", because: "apps meet on the wire only" },
   { from: "apps/agent", to: "lab", because: "nothing shipped imports tools" },
 ];
 
-/** Node's modules that open sockets, and the rooms that may. The measured ones are opened by probe and reflector alone. */
+/** Node's modules that open sockets, and the rooms that may import them. Only probe and reflector open measured sockets. */
 const SOCKET_MODULES = ["net", "tls", "dgram", "http", "https", "http2", "dns", "dns/promises"];
 const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   "packages/probe": SOCKET_MODULES,
-  // isIP: what is an address is what Node connects to.
+  // isIP: an address is what Node connects to.
   "packages/measure": ["net"],
-  // http2: its error codes.
+  // http2: error codes.
   "packages/rpc": ["net", "tls", "http2"],
-  // isIP and BlockList: which of the node's own addresses and resolvers are addresses. The sockets are probe's.
+  // isIP and BlockList, for the node's own addresses and resolvers.
   "packages/prober": ["net"],
   "packages/identity": ["net"],
-  // isIP and BlockList: what is an address, and what is loopback.
+  // isIP and BlockList, for addresses and loopback.
   "packages/settings": ["net"],
   "apps/agent": ["net"],
   "apps/cli": ["net"],
   "apps/reflector": ["dgram", "net", "dns", "dns/promises"],
-  // tls: to read certificates whole, before the listener is given them.
+  // tls: checks certificates before the listener uses them.
   "apps/collector": ["http", "net", "tls"],
   "tools/lab": SOCKET_MODULES,
   "tools/local": ["net", "dns"],
   "tools/bench": SOCKET_MODULES,
-  // The way between agent and collector, to be cut; and targets that turn.
+  // A relay between agent and collector, and targets that turn.
   "tools/crash": ["net"],
-  // Whoever poses as a collector, listens in, or floods.
+  // False collectors, eavesdroppers and floods.
   "tools/attack": ["net", "tls", "http", "http2", "dgram"],
-  // A port that tells when it is first measured; and Node's own list of authorities, for a node that has none.
+  // A port that reports its first connection; Node's list of root CAs.
   "tools/extension": ["net", "tls"],
-  // The texts of small programs that run inside a namespace.
+  // Texts of small programs that run in a namespace.
   "tools/drill": ["dgram"],
 };
 
 /** The only file that may read a clock (M2). */
 const CLOCK = "packages/measure/src/clock.ts";
 const READS_TIME = /\b(Date\.now|performance\.now|process\.hrtime|new Date\(\s*\)|setTimeout|setInterval)\b/;
-/** Files beside the clock that may wait or read time, each with its reason. */
+/** Other files that may wait or read time, each with its reason. */
 const MAY_READ_TIME: Record<string, string> = {
-  "tools/drill/src/quiet.ts":
-    "holds the text of a small program that runs inside a namespace, where nothing can be passed in",
-  "tools/crash/src/wall-clock.ts": "is what shifts the wall clock of a program that is shipped without it",
+  "tools/drill/src/quiet.ts": "holds the text of a small program for a namespace, where nothing can be passed in",
+  "tools/crash/src/wall-clock.ts": "shifts the wall clock of a shipped program",
 };
 const DRAWS_CHANCE = /\bMath\.random\b/;
 
@@ -226,10 +219,10 @@ function importsOf(text: string): string[] {
 const roomsImportedBy = ({ text }: SourceFile) =>
   importsOf(text).flatMap((specifier) => (specifier.startsWith("@lifeline/") ? [specifier.split("/")[1] ?? ""] : []));
 
-/** A room's second export, of what tests need. */
+/** A room's second export, for tests. */
 const TESTING = /^@lifeline\/[a-z]+\/testing$/;
 
-/** A file without its comments and strings' inner words would need a parser; a line that only comments is left out. */
+/** Lines that are not only a comment. Finding comments at line ends would need a parser. */
 const codeLines = (text: string) => text.split("\n").filter((line) => !/^\s*(\*|\/\/|\/\*)/.test(line));
 
 describe("imports point one way", () => {
@@ -240,7 +233,7 @@ describe("imports point one way", () => {
     expect(rooms.sort()).toEqual(Object.keys(ALLOWED).sort());
   });
 
-  it("no forbidden edge has crept into the table", () => {
+  it("the table allows no forbidden import", () => {
     for (const { from, to, because } of FORBIDDEN) expect(ALLOWED[from], because).not.toContain(to);
   });
 
