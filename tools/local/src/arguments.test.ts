@@ -1,5 +1,6 @@
+import { loadCatalogue, matchesPattern } from "@lifeline/catalogue";
 import { describe, expect, it } from "vitest";
-import { readArguments, UsageError } from "./arguments.ts";
+import { readArguments, USAGE, UsageError } from "./arguments.ts";
 
 describe("the command line of npm start", () => {
   it("measures for ever with nothing given", () => {
@@ -47,5 +48,17 @@ describe("the command line of npm start", () => {
   ])("refuses $args", ({ args, message }) => {
     expect(() => readArguments(args)).toThrow(UsageError);
     expect(() => readArguments(args)).toThrow(message);
+  });
+});
+
+describe("the help of npm start", () => {
+  const patterns = [...(USAGE.match(/such as .*/)?.[0] ?? "").matchAll(/'([^']+)'/g)].map(
+    ([, pattern = ""]) => pattern,
+  );
+
+  it("has examples of patterns", () => expect(patterns).toHaveLength(2));
+
+  it.each(patterns)("%s matches a requirement", (pattern) => {
+    expect(loadCatalogue().requirements.filter(({ id }) => matchesPattern(id, pattern))).not.toEqual([]);
   });
 });

@@ -45,7 +45,7 @@ is labelled lab.
                          not, 2 wrong usage or configuration
   --seconds N            how long --once measures (default 10)
   --json                 print one JSON object; implies --once
-  --only PATTERN         only requirements whose id matches, such as 'machine-api' or 'egress-*'
+  --only PATTERN         only requirements whose id matches, such as 'machine-api' or 'node-*'
   --wide                 rows that do not apply, and more columns
   --omni URL             measure this Omni instead of the stand-in
   --siderolink HOST:PORT its WireGuard endpoint; may be given more than once
