@@ -11,7 +11,7 @@ describe("the host's clocks", () => {
     expect(systemClock.threadCpuNs()).toBeGreaterThanOrEqual(cpuNs);
   });
 
-  it("wait no less than they were told, by the monotonic clock", async () => {
+  it("wait at least the given delay, by the monotonic clock", async () => {
     const startNs = systemClock.monotonicNs();
     await new Promise<void>((resolve) => systemClock.after(20, resolve));
     // A timer of Node counts whole milliseconds, and may fire one early.
@@ -31,14 +31,14 @@ describe("the host's clocks", () => {
 });
 
 describe("a manual clock", () => {
-  it("stands still, and moves both readings together", () => {
+  it("stands still until advanced, and advances all its times together", () => {
     const clock = manualClock(1_000);
     expect([clock.wallMs(), clock.monotonicNs(), clock.threadCpuNs()]).toEqual([1_000, 0, 0]);
     clock.advance(2.5);
     expect([clock.wallMs(), clock.monotonicNs(), clock.threadCpuNs()]).toEqual([1_002.5, 2_500_000, 2_500_000]);
   });
 
-  it("steps the wall reading alone (M2)", () => {
+  it("steps wall time alone (M2)", () => {
     const clock = manualClock(1_000);
     clock.advance(10);
     clock.stepWall(-500);
@@ -65,7 +65,7 @@ describe("a manual clock", () => {
     expect(log.at(-1)).toBe("d 31");
   });
 
-  it("runs a timer of the past at once, and never goes back for it", () => {
+  it("runs an overdue timer at once, without setting time back", () => {
     const clock = manualClock(0);
     clock.advance(10);
     let atMs = 0;
@@ -76,7 +76,7 @@ describe("a manual clock", () => {
     expect(atMs).toBe(10);
   });
 
-  it("cancels a timer that has run already without harm to others", () => {
+  it("ignores the cancelling of a timer that has run", () => {
     const clock = manualClock(0);
     let count = 0;
     const first = clock.after(1, () => {});

@@ -1,6 +1,6 @@
 /**
- * Time, passed in (M2). Durations come from the monotonic reading only; wall time labels and is never subtracted.
- * This file is the one place in Lifeline that reads a clock.
+ * Time, passed in as a value (M2). Durations come from the monotonic clock only. Wall time is a label and is never
+ * subtracted. No other file of Lifeline reads a clock.
  */
 
 /** A pending callback; `cancel` is idempotent. */
@@ -8,13 +8,13 @@ export interface Timer {
   cancel(): void;
 }
 
-/** The two readings of time and the one way to wait. */
+/** Monotonic, wall and processor time, and timers. */
 export interface Clock {
   /** Nanoseconds since an arbitrary fixed origin; never goes back. Exact for 104 days of process life (2^53 ns). */
   monotonicNs(): number;
-  /** Milliseconds since the Unix epoch as the host believes them; may jump either way. */
+  /** Wall time by the host's clock, ms since the Unix epoch; may jump either way. */
   wallMs(): number;
-  /** Nanoseconds that this thread has had a processor: what work costs, also on a machine that has other work. */
+  /** Processor time of this thread, ns. It measures what work costs, even on a busy machine. */
   threadCpuNs(): number;
   /** Calls `wake` once, no earlier than `delayMs` from now. */
   after(delayMs: number, wake: () => void): Timer;
@@ -56,15 +56,15 @@ export function pause(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   });
 }
 
-/** A clock that stands still until told to move: for tests and for replays. */
+/** A clock that moves only when told to, for tests and replays. */
 export interface ManualClock extends Clock {
-  /** Moves both readings forward by `ms` and runs, in order of their due time, the timers that fall due. */
+  /** Advances all times by `ms`, and runs the timers that fall due in the order of their due times. */
   advance(ms: number): void;
-  /** Steps the wall reading alone, as an NTP step would; durations must not notice. */
+  /** Steps wall time alone, as an NTP step does. Durations must not change. */
   stepWall(ms: number): void;
 }
 
-/** Creates a {@link ManualClock} whose wall reading starts at `wallMs` and whose monotonic reading starts at 0. */
+/** Creates a {@link ManualClock} whose wall time starts at `wallMs` and whose monotonic time starts at 0. */
 export function manualClock(wallMs: number): ManualClock {
   let nowNs = 0;
   let wall = wallMs;

@@ -13,7 +13,7 @@ import {
   reasonFacts,
 } from "./outcome.ts";
 
-/** What each reason proves, who must act, the cause, and the class; complete by type. */
+/** Kind, blame, cause and class of each reason. The type checks that none is missing. */
 const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> = {
   answered: ["answered", "nobody", "none", "good"],
   "dns-nxdomain": ["not-sent", "resolver", "dns-nxdomain", "bad"],
@@ -71,13 +71,13 @@ describe("every reason", () => {
     expect(meaning).toMatch(/^[a-zA-Z].*[^.]$/);
   });
 
-  it("has a meaning of its own, but for what DNS answers with and without a dns probe", () => {
+  it("has a meaning of its own, except that dns-… and answer-… reasons may share theirs", () => {
     const meanings = REASONS.map((reason) => [reason.replace(/^answer-/, "dns-"), reasonFacts(reason).meaning]);
     const unlike = new Map(meanings.map(([name, meaning]) => [meaning, name]));
     for (const [name, meaning] of meanings) expect(unlike.get(meaning)).toBe(name);
   });
 
-  it("has a cause and a kind of the closed lists, in which nothing stands twice", () => {
+  it("has a cause and a kind from the closed lists, which hold no duplicates", () => {
     for (const list of [OUTCOME_KINDS, PHASES, CAUSES, REASONS]) expect(new Set(list).size).toBe(list.length);
     expect(REASONS.every((reason) => CAUSES.includes(reasonFacts(reason).cause))).toBe(true);
     expect([...new Set(REASONS.map((reason) => reasonFacts(reason).kind))].sort()).toEqual([...OUTCOME_KINDS].sort());

@@ -1,7 +1,7 @@
 /**
  * How one attempt ended: a closed list of reasons, each with its kind, its blame and its cause.
  *
- * 1. A kind says what the attempt proves about the packet. Loss is counted by kind (RFC 7680, RFC 2681).
+ * 1. A kind says what the attempt proves about the packet. Loss is computed from kinds (RFC 7680, RFC 2681).
  * 2. A reason says what the probe saw. A cause is what an SRE acts on; several reasons may share one cause.
  * 3. *not-sent*, *late*, *silent* and *lost* stay apart (M3, M4).
  */
@@ -14,12 +14,12 @@
  * - `late`: an answer came after the threshold. It counts neither as a latency nor as a loss.
  * - `silent`: sent to a peer that need not answer, such as WireGuard. It proves nothing.
  * - `not-sent`: no packet left for the endpoint.
- * - `observed`: nothing was sent; a counter of the node was read. Outside every loss ratio.
+ * - `observed`: nothing was sent; a counter of the node was read. No loss ratio includes it.
  */
 export const OUTCOME_KINDS = ["answered", "rejected", "lost", "late", "silent", "not-sent", "observed"] as const;
 export type OutcomeKind = (typeof OUTCOME_KINDS)[number];
 
-/** Who must act. `agent`: the measurement itself failed and says nothing of the network. */
+/** Who must act. `agent`: the measurement itself failed and says nothing about the network. */
 export type Blame = "nobody" | "agent" | "node" | "resolver" | "proxy" | "path" | "peer" | "interception";
 
 /** The part of the attempt in which it ended. */
@@ -189,14 +189,14 @@ const facts = {
     kind: "rejected",
     blame: "peer",
     cause: "tls-protocol",
-    meaning: "the server did not agree to the application protocol (ALPN) the endpoint must speak",
+    meaning: "the server did not agree to the application protocol (ALPN) that the endpoint must speak",
   },
 
   "http-status": {
     kind: "rejected",
     blame: "peer",
     cause: "http-status",
-    meaning: "an HTTP status outside the expected ones",
+    meaning: "an HTTP status that is not an expected one",
   },
   "http-redirected": {
     kind: "rejected",
@@ -223,7 +223,8 @@ const facts = {
     meaning: "a datagram came back that is not a reply to this STAMP packet",
   },
 
-  // The answer of a resolver that a dns probe queried. A packet was sent and one came back, unlike in the dns-… reasons above.
+  // Answers to a dns probe. Unlike with the dns-… reasons above, a packet reached the measured endpoint, the resolver,
+  // and one came back.
   "answer-nxdomain": {
     kind: "rejected",
     blame: "resolver",
@@ -267,7 +268,7 @@ const facts = {
     kind: "not-sent",
     blame: "agent",
     cause: "not-measured",
-    meaning: "the agent's own event loop stalled; the sample says nothing of the network",
+    meaning: "the agent's own event loop stalled; the sample says nothing about the network",
   },
   "agent-overload": {
     kind: "not-sent",
@@ -305,13 +306,13 @@ const facts = {
     kind: "not-sent",
     blame: "proxy",
     cause: "proxy",
-    meaning: "the HTTP proxy would not open the connection",
+    meaning: "the HTTP proxy refused to open the connection",
   },
   "proxy-auth": {
     kind: "not-sent",
     blame: "proxy",
     cause: "proxy",
-    meaning: "the HTTP proxy wants credentials (407) that were not given, or were wrong",
+    meaning: "the HTTP proxy requires credentials (407); none were given, or they are wrong",
   },
 
   "mtu-too-small": {
@@ -331,7 +332,7 @@ const facts = {
     kind: "observed",
     blame: "nobody",
     cause: "no-evidence",
-    meaning: "too little was sent through the tunnel to judge it by what came back",
+    meaning: "too few packets were sent through the tunnel to judge it by the answers",
   },
   "link-frozen": {
     kind: "observed",
@@ -370,7 +371,7 @@ export interface Outcome {
   readonly phase: Phase;
 }
 
-/** What an outcome says of the requirement: `inconclusive` ones neither confirm nor deny it (M4). */
+/** What an outcome says about the requirement. `inconclusive` outcomes neither confirm nor refute it (M4). */
 export type OutcomeClass = "good" | "bad" | "inconclusive";
 
 /** The class of a reason. A window seals when it changes, and the judge counts runs of one class. */

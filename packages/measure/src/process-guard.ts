@@ -1,18 +1,20 @@
-/** What every program does before anything else: what it holds in memory (private keys, tokens) stays in it, and stderr stays clean. */
+/** Protects the secrets in a process's memory (private keys, tokens). Every program calls it first. */
 
 /**
- * 1. SIGUSR1 does nothing. Node would open its inspector on it, and whoever reaches 127.0.0.1:9229 then runs code in the process.
- * 2. An inspector that was opened so while the program was still being loaded is closed, unless Node was started with one.
- *    `--disable-sigusr1` (node-process of tools/bundle) leaves no such moment.
- * 3. Node's diagnostic reports, for which somebody has to ask (`--report-on-fatalerror`), hold no environment: a join token or a
- *    proxy's password may stand in it.
- * 4. Node prints no deprecation warnings. grpc-js names a collector that is dialled by address by that address within TLS too
- *    (DEP0123), which no user can change.
+ * 1. SIGUSR1 does nothing. By default Node opens its inspector on SIGUSR1, and every local user who can connect to
+ *    127.0.0.1:9229 can then run code in the process.
+ * 2. If a signal opened the inspector while the program was loading, this closes it. An inspector that Node was started
+ *    with stays open. `--disable-sigusr1` (node-process of tools/bundle) leaves no such gap.
+ * 3. Node's diagnostic reports (`--report-on-fatalerror`) leave out the environment, because it may hold a join token
+ *    or a proxy's password.
+ * 4. Node prints no deprecation warnings. When a collector is dialled by address, grpc-js sends that address as the TLS
+ *    server name (DEP0123). Users cannot change that.
  */
 export function guardProcess(): void {
   process.on("SIGUSR1", () => {});
   closeInspector();
-  // An early signal is also under way to the event loop (uv_async_t), which opens it again in this turn or the next.
+  // An early signal may still be queued in the event loop (uv_async_t). It opens the inspector again in this turn or
+  // the next.
   setImmediate(() => {
     closeInspector();
     setImmediate(closeInspector);

@@ -1,7 +1,10 @@
 /** One attempt and what it showed. */
 import type { Outcome } from "./outcome.ts";
 
-/** Where a round-trip time was read: the kernel's own stamp, or this process's monotonic clock (which feels the event loop). */
+/**
+ * What measured a round-trip time: kernel timestamps, or this process's monotonic clock, which event-loop delay
+ * affects.
+ */
 export type RttSource = "kernel" | "monotonic";
 
 /** Durations of the parts of an attempt, in ns; a part that did not happen, or was answered from cache, is absent. */
@@ -21,11 +24,11 @@ export interface ChainCertificate {
   readonly sha256: string;
 }
 
-/** What was seen on the way; kept for the last attempt of a window and for the last bad one. */
+/** What the attempt showed. A window keeps it for its last attempt and for its last bad one. */
 export interface Evidence {
   /** Address the packet went to. */
   readonly address?: string;
-  /** Addresses the resolver gave, sorted; at most 16. */
+  /** Addresses that the resolver returned, sorted; at most 16. */
   readonly answers?: readonly string[];
   /** errno name or library code the failure was classified from, such as ECONNREFUSED. */
   readonly code?: string;
@@ -33,7 +36,7 @@ export interface Evidence {
   readonly alpn?: string;
   readonly chain?: readonly ChainCertificate[];
   readonly httpStatus?: number;
-  /** Where redirects led, in order; at most 4 hops are recorded, none is trusted. */
+  /** Locations of redirects, in order; at most 4 are recorded. They are text of the peer: never trust them. */
   readonly redirects?: readonly string[];
   /** The gRPC status number of the trailer. */
   readonly grpcStatus?: number;
@@ -41,18 +44,18 @@ export interface Evidence {
   readonly synRetransmits?: number;
   /** Datagrams of an earlier attempt that arrived during this one (STAMP). */
   readonly strays?: number;
-  /** The address of this node that the packet left from. */
+  /** Source address of the packet. */
   readonly localAddress?: string;
-  /** The proxy it went through, host:port. */
+  /** The proxy of the attempt, host:port. */
   readonly proxy?: string;
   /** The status of the proxy's answer to CONNECT. */
   readonly proxyStatus?: number;
-  /** Largest IP packet, header included, that was answered, bytes. */
+  /** Size of the largest IP packet that was answered, header included, bytes. */
   readonly pathMtuBytes?: number;
   readonly link?: LinkCounters;
 }
 
-/** The counters of the tunnel's interface (/sys/class/net/…/statistics), as they stood. */
+/** The counters of the tunnel's interface (/sys/class/net/…/statistics) at the end of the attempt. */
 export interface LinkCounters {
   /** siderolink or siderolinktun. */
   readonly name: string;
@@ -66,17 +69,17 @@ export interface LinkCounters {
 }
 
 /**
- * What a session of numbered datagrams (STAMP) learned about each direction since it last learned something, as counts of packets.
- * Loss in a direction is `lost / sent` (RFC 7680). All are sums over disjoint stretches of the session.
+ * Packet counts of each direction in a session of numbered datagrams (STAMP), since the counts before them. Loss in a
+ * direction is `lost / sent` (RFC 7680). Counts cover disjoint parts of the session, so sums of them are valid.
  */
 export interface DirectionCounts {
   readonly forwardSent: number;
   readonly forwardLost: number;
   readonly returnSent: number;
   readonly returnLost: number;
-  /** Replies that came a second time (RFC 5560). */
+  /** Replies that arrived more than once (RFC 5560). */
   readonly duplicates: number;
-  /** Replies that came after a later one's (RFC 4737). */
+  /** Replies that arrived after the reply to a later packet (RFC 4737). */
   readonly reordered: number;
 }
 
@@ -88,10 +91,10 @@ export interface Sample {
   /** Wall time of the end, ms since the epoch: the start plus the monotonic duration. */
   readonly endedAtMs: number;
   readonly outcome: Outcome;
-  /** Round-trip time in ns (RFC 2681), present only when a packet went and one came back. */
+  /** Round-trip time in ns (RFC 2681); present only when a packet was sent and one came back. */
   readonly rtt?: { readonly ns: number; readonly source: RttSource };
   readonly phases: PhaseDurations;
   readonly evidence: Evidence;
-  /** Only of sessions with numbered packets in both directions. */
+  /** Only for sessions that number packets in both directions. */
   readonly directions?: DirectionCounts;
 }

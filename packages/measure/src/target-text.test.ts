@@ -13,7 +13,7 @@ describe("an address literal", () => {
     ["fe80::1%eth0", undefined],
     ["[::1]", undefined],
     ["omni.example", undefined],
-  ])("is what Node connects to without a lookup: %s", (text, family) => {
+  ])("is a host that Node connects to without a lookup: %s", (text, family) => {
     expect(literalFamily(text)).toBe(family);
   });
 });
@@ -39,17 +39,17 @@ describe("a target's host", () => {
     ["a port", "omni.example:443"],
     ["brackets", "[::1]"],
     ["a zone", "fe80::1%eth0"],
-    ["what is no ASCII", "bücher.example"],
+    ["a character outside ASCII", "bücher.example"],
     ["a wildcard", "*.example"],
     ["an empty label", "omni..example"],
     ["a long label", `a${label}.example`],
     ["a long name", `${label}.${label}.${label}.${"a".repeat(62)}`],
-    ["an IPv4 address in short", "192.0.513"],
+    ["a shortened IPv4 address", "192.0.513"],
     ["an IPv4 address in hexadecimal", "0x7f.1"],
-    ["a number for its last label", "omni.1"],
+    ["a number as its last label", "omni.1"],
   ])("may not have %s", (_, host) => expect(isTargetHost(host)).toBe(false));
 
-  it("stands in a URL as it is", () => {
+  it("is the same in a URL", () => {
     const piece = fc.constantFrom("a", "1", "0x", "xn--", ".", "-", "_", "%", " ", "ü", ":", "[", "]", "@", "/");
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
@@ -69,7 +69,7 @@ it.each([
   ["", false],
   [`${"a".repeat(64)}.example`, false],
   ["é.example", false],
-])("a name that can be asked for: %j %s", (name, isOne) => expect(isDnsName(name)).toBe(isOne));
+])("a name that DNS can query: %j %s", (name, isOne) => expect(isDnsName(name)).toBe(isOne));
 
 it.each([
   ["/", true],
@@ -98,13 +98,13 @@ it.each([
 
 it.each([
   ["one", CA_PEM, true],
-  ["two, with words between", `${CA_PEM}and\n${CA_PEM}`, true],
+  ["two, with text between them", `${CA_PEM}and\n${CA_PEM}`, true],
   ["none", "hello", false],
-  ["a beginning", "-----BEGIN CERTIFICATE-----", false],
+  ["only the first line of one", "-----BEGIN CERTIFICATE-----", false],
   ["nonsense after a good one", `${CA_PEM}${CA_PEM.replace("MIH0", "AAAA")}`, false],
 ])("certificates: %s", (_, pem, isOne) => expect(isCertificatesPem(pem)).toBe(isOne));
 
-/** Self-signed, of brainpoolP512r1. */
+/** Self-signed, with a key on brainpoolP512r1. */
 const BRAINPOOL = `-----BEGIN CERTIFICATE-----
 MIICGjCCAX6gAwIBAgIUDqua/TUhubuM3rGy7fifCplpnPAwCgYIKoZIzj0EAwIw
 FDESMBAGA1UEAwwJcGVlci50ZXN0MCAXDTI2MTEzMDE1MjM1M1oYDzIxMjYxMTA2
@@ -120,6 +120,6 @@ ej0o/hluTu5zozHGv4YBprK8vNzlh0NLl61Onn9PbUe2JJkLfZO5l0B6DZ6Wvhn+
 6hnFYMKdZmpt6TonHos=
 -----END CERTIFICATE-----`;
 
-it("an authority whose key Node cannot name is none that can be used", () => {
+it("a CA whose curve has no NIST name is refused", () => {
   expect(isCertificatesPem(BRAINPOOL)).toBe(false);
 });

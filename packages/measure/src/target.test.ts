@@ -13,7 +13,7 @@ import {
 
 const expectation = { method: "GET", path: "/healthz?x=1", version: "2", statuses: [] } as const;
 
-/** One target of each probe, with its id; complete by type. */
+/** One target of each probe, with its id. The type checks that none is missing. */
 const TARGETS: Record<ProbeKind, readonly [ProbeOptions, id: string]> = {
   dns: [{ probe: "dns", query: "omni.test", transport: "udp" }, "r|dns|h:1/omni.test|ipv4"],
   tcp: [{ probe: "tcp", acceptReset: false }, "r|tcp|h:1|ipv4"],
@@ -37,11 +37,11 @@ describe("a target's id", () => {
     },
   );
 
-  it("tells small datagrams to a closed port from large ones", () => {
+  it("differs for small and large datagrams to a closed port", () => {
     expect(detailOf({ probe: "udp", payloadBytes: 16, expectRefusal: true })).toBe("/16");
   });
 
-  it("tells families and proxies apart", () => {
+  it("differs by family and by proxy", () => {
     const [options] = TARGETS.tcp;
     expect(targetId({ ...at, options, family: 6, host: "fdae::1" })).toBe("r|tcp|[fdae::1]:1|ipv6");
     expect(targetId({ ...at, options, proxy: { host: "2001:db8::1", port: 3_128 } })).toBe(
@@ -49,7 +49,7 @@ describe("a target's id", () => {
     );
   });
 
-  it("without a bar is the requirement's own", () => {
+  it("is the requirement's id if it has no bar", () => {
     expect(requirementIdOf("machine-api")).toBe("machine-api");
   });
 });

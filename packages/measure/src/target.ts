@@ -7,7 +7,7 @@ export type ProbeKind = (typeof PROBE_KINDS)[number];
 /** Internet Protocol version of a target's address. */
 export type IpFamily = 4 | 6;
 
-/** Which authorities a certificate chain must end at. */
+/** Which CAs a certificate chain may end at. */
 export type Trust =
   /** The host's public roots. */
   | { readonly kind: "public" }
@@ -20,55 +20,76 @@ export interface HttpExpectation {
   /** Absolute path with query, `/` first. */
   readonly path: string;
   readonly version: "1.1" | "2";
-  /** Accepted status codes; empty = any status below 500 from the host that was asked. */
+  /** Accepted status codes; empty: any status below 500 from the requested host. */
   readonly statuses: readonly number[];
 }
 
-/** What only one protocol needs to know. */
+/** Options of each protocol. */
 export type ProbeOptions =
   | {
-      readonly probe: "tcp" /** A reset from a closed port is an answer too: true in the tunnel, where it proves the path. */;
+      readonly probe: "tcp";
+      /** Whether a reset from a closed port counts as an answer. True in the tunnel, where it proves the path. */
       readonly acceptReset: boolean;
     }
   | {
       readonly probe: "tls";
-      readonly trust: Trust /** ALPN protocols offered; the server must pick the first of them when `alpnRequired`. */;
+      readonly trust: Trust;
+      /** ALPN protocols offered. With `alpnRequired` the server must choose the first of them. */
       readonly alpn: readonly string[];
       readonly alpnRequired: boolean;
     }
-  | { readonly probe: "http" /** Absent: cleartext HTTP. */; readonly trust?: Trust; readonly expect: HttpExpectation }
-  | { readonly probe: "grpc" /** Absent: cleartext h2 (prior knowledge). */; readonly trust?: Trust }
   | {
-      readonly probe: "dns" /** The name asked of the resolver at host:port. */;
+      readonly probe: "http";
+      /** Absent: cleartext HTTP. */
+      readonly trust?: Trust;
+      readonly expect: HttpExpectation;
+    }
+  | {
+      readonly probe: "grpc";
+      /** Absent: cleartext h2 (prior knowledge). */
+      readonly trust?: Trust;
+    }
+  | {
+      readonly probe: "dns";
+      /** The name to query at the resolver host:port. */
       readonly query: string;
       readonly transport: "udp" | "tcp";
     }
   | {
-      readonly probe: "udp" /** Bytes sent; at least 6, for Omni's TUN drops inner packets under 54 bytes. */;
+      readonly probe: "udp";
+      /** At least 6, because Omni's TUN drops inner packets under 54 bytes. */
       readonly payloadBytes: number;
       /**
-       * True for a port known to be closed, as inside the tunnel: the port-unreachable is the answer, and its absence a loss.
-       * Asked at most once a second for all targets of a host together, for ICMP errors are limited (RFC 4443 §2.4 f).
+       * True for a port that is known to be closed, such as one inside the tunnel: the port-unreachable is the answer,
+       * and its absence is a loss. All such targets of a host together send at most one datagram a second, because
+       * hosts limit the rate of ICMP errors (RFC 4443 §2.4 f).
        */
       readonly expectRefusal: boolean;
     }
   | {
-      readonly probe: "stamp" /** RFC 8762 authenticated mode, with the agent's own key; the key is never in a plan. */;
+      readonly probe: "stamp";
+      /** RFC 8762 authenticated mode, with the agent's own key. A plan never holds the key. */
       readonly authenticated: boolean;
     }
-  /** The tunnel's own interface: its counters are read, and nothing is sent. `host` is {@link TUNNEL_LINK}, `port` 0. */
+  /**
+   * The tunnel's interface. The probe reads its counters and sends nothing. `host` is {@link TUNNEL_LINK}, `port` 0.
+   */
   | { readonly probe: "link" }
   | {
-      readonly probe: "mtu" /** As for stamp. */;
+      readonly probe: "mtu";
+      /** As for stamp. */
       readonly authenticated: boolean;
-      /** Size of an IP packet that must pass, header included, 576–9,000, on IPv6 1,280 at least: 1,340 on IPv4 and 1,360 on IPv6 for SideroLink. */
+      /**
+       * Size of the IP packet that must pass, header included, bytes: 576–9,000, on IPv6 at least 1,280. SideroLink
+       * needs 1,340 on IPv4 and 1,360 on IPv6.
+       */
       readonly requiredBytes: number;
     };
 
-/** The `host` of a link target: whichever of the two interfaces Talos has (siderolink, siderolinktun). */
+/** The `host` of a link target. It stands for either interface that Talos may have (siderolink, siderolinktun). */
 export const TUNNEL_LINK = "siderolink";
 
-/** An HTTP proxy that an attempt goes through by CONNECT (RFC 9110 §9.3.6). Credentials are the agent's own, never here (S1). */
+/** An HTTP proxy, used by CONNECT (RFC 9110 §9.3.6). Only the agent has its credentials; they are never here (S1). */
 export interface ProxyEndpoint {
   readonly host: string;
   /** 1–65535. */
@@ -85,17 +106,20 @@ export interface Target {
   readonly host: string;
   /** 1–65535; 0 for a link. */
   readonly port: number;
-  /** Only for tls, http and grpc. Absent: direct. With it, `family` is that of the connection to the proxy. */
+  /** Only for tls, http and grpc; absent: direct. With a proxy, `family` is that of the connection to the proxy. */
   readonly proxy?: ProxyEndpoint;
   readonly family: IpFamily;
   readonly options: ProbeOptions;
   /** Time between attempts in ms, 100–3,600,000. */
   readonly cadenceMs: number;
-  /** Loss threshold in ms, 10–60,000: no answer by then is loss (RFC 7680 §2). TCP: under 1,000, so one SYN is one sample. */
+  /**
+   * Loss threshold in ms, 10–60,000: no answer by then is a loss (RFC 7680 §2). TCP: under 1,000, so that one SYN is
+   * one sample.
+   */
   readonly timeoutMs: number;
 }
 
-/** The stable identity of a target: requirement, probe, endpoint and family, in the form people read. */
+/** The stable id of a target, readable by people: requirement, probe, endpoint, family and proxy. */
 export function targetId(
   target: Pick<Target, "requirementId" | "host" | "port" | "family" | "options" | "proxy">,
 ): string {
@@ -104,20 +128,20 @@ export function targetId(
   return `${requirementId}|${options.probe}|${targetPlace(target)}${detailOf(options)}|ipv${family}${via}`;
 }
 
-/** The requirement that a target's id names: what stands before its first bar, which no requirement's id holds. */
+/** The requirement in a target's id: the text before the first bar. Requirement ids hold no bar. */
 export function requirementIdOf(targetId: string): string {
   return targetId.split("|", 1)[0] ?? targetId;
 }
 
-/** What tells two targets of one row at one endpoint apart: a path, a name that is asked, a size; empty where nothing is needed. */
+/** Distinguishes targets of one row at one endpoint: a path, a queried name or a size. Empty where none is needed. */
 export function detailOf(options: ProbeOptions): string {
   if (options.probe === "http") return options.expect.path;
   if (options.probe === "dns") return `/${options.query}`;
-  // Small and large datagrams to one closed port are compared.
+  // The judge compares small and large datagrams to one closed port.
   return options.probe === "udp" && options.expectRefusal ? `/${options.payloadBytes}` : "";
 }
 
-/** Where a target is, as people write it: `host:port`, or the interface alone for a link, which has no port. */
+/** Where a target is, for people: `host:port`, or only the interface for a link, which has no port. */
 export function targetPlace({ host, port }: Pick<Target, "host" | "port">): string {
   return port === 0 ? host : endpointName(host, port);
 }

@@ -8,13 +8,13 @@ const limits: fc.Arbitrary<RateLimit> = fc.record({
   perSecond: fc.double({ min: 0.1, max: 50, noNaN: true }),
 });
 const pausesNs = fc.array(fc.nat(2 * NS_PER_S), { minLength: 1, maxLength: 100 });
-/** In thousandths: what is less than a double's precision beside 1 is no part of these laws. */
+/** In thousandths, because amounts below the precision of a double beside 1 are out of scope here. */
 const spendings = fc.integer({ min: 0, max: 30_000 }).map((thousandths) => thousandths / 1_000);
-/** Sums of rounded steps differ from the whole by as much at most. */
+/** Largest rounding error of these sums. */
 const ROUNDING = 1e-6;
 
 describe("a token bucket", () => {
-  it("gives at most capacity + rate · time over any time", () => {
+  it("gives at most capacity + rate · time in any period", () => {
     fc.assert(
       fc.property(limits, pausesNs, (limit, pauses) => {
         const bucket = new TokenBucket(limit, 0);
@@ -34,7 +34,7 @@ describe("a token bucket", () => {
     );
   });
 
-  it("gives all that a steady taker asks for at its rate or slower", () => {
+  it("never refuses a caller that takes at the rate or slower", () => {
     fc.assert(
       fc.property(limits, fc.integer({ min: 1, max: 100 }), (limit, takes) => {
         const bucket = new TokenBucket(limit, 0);
@@ -44,7 +44,7 @@ describe("a token bucket", () => {
     );
   });
 
-  it("says how long until a token can be taken: then it can, and earlier it cannot", () => {
+  it("returns the time until a token can be taken, and no earlier attempt succeeds", () => {
     fc.assert(
       fc.property(limits, spendings, (limit, spent) => {
         const bucketOf = () => {
@@ -59,7 +59,7 @@ describe("a token bucket", () => {
     );
   });
 
-  it("says how long until more than a share is left: whole ms, and not one too many", () => {
+  it("returns the time until more than a share is left, in whole ms and not 1 ms too long", () => {
     fc.assert(
       fc.property(limits, spendings, fc.double({ min: 0, max: 0.9, noNaN: true }), (...given) => {
         const [limit, spent, share] = given;
@@ -78,7 +78,7 @@ describe("a token bucket", () => {
     );
   });
 
-  it("never holds more than its capacity, whatever is given back and however long it rests", () => {
+  it("never holds more than its capacity, whatever is put back and however long it is idle", () => {
     const bucket = new TokenBucket({ capacity: 3, perSecond: 1 }, 0);
     bucket.spend(-1);
     expect(bucket.left(0)).toBe(3);
@@ -89,7 +89,7 @@ describe("a token bucket", () => {
     expect(bucket.left(1e15)).toBe(3);
   });
 
-  it("repays a debt before it gives again, at the rate it is given", () => {
+  it("repays a debt at the given rate before it gives tokens again", () => {
     const bucket = new TokenBucket({ capacity: 2, perSecond: 1 }, 0);
     bucket.spend(12);
     expect(bucket.waitMs(0)).toBe(10_001);
@@ -99,7 +99,7 @@ describe("a token bucket", () => {
 });
 
 describe("buckets by key", () => {
-  it("no key pays for another", () => {
+  it("no key takes tokens of another", () => {
     const buckets = new KeyedTokenBuckets({ capacity: 2, perSecond: 1 }, 10);
     expect([buckets.take("a", 0), buckets.take("a", 0), buckets.take("a", 0)]).toEqual([true, true, false]);
     expect(buckets.take("b", 0)).toBe(true);
@@ -109,7 +109,7 @@ describe("buckets by key", () => {
     expect(buckets.size).toBe(2);
   });
 
-  it("replaces the key that took longest ago, and counts it when its bucket was not full (S2)", () => {
+  it("replaces the least recently used key, and counts it if its bucket was not full (S2)", () => {
     const buckets = new KeyedTokenBuckets({ capacity: 1, perSecond: 1 }, 2);
     for (const [at, key] of ["a", "b", "c"].entries()) buckets.take(key, at);
     expect({ size: buckets.size, evictions: buckets.evictions }).toEqual({ size: 2, evictions: 1 });

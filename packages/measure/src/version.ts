@@ -1,2 +1,2 @@
-/** The version of Lifeline, as its package.json files have it (a test compares them: a bundled program has none beside it). */
+/** The version of Lifeline. A bundled program has no package.json, so a test compares this with all of them. */
 export const LIFELINE_VERSION = "0.1.0";

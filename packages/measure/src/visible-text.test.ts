@@ -13,7 +13,7 @@ const anyText = fc.string({
   ),
 });
 
-/** What must not be shown, by number, so that the test does not repeat the classes of the filter. */
+/** What must not be shown, by code point, so that the test does not repeat the character classes of the filter. */
 const hides = (point: number): boolean =>
   point < 0x20 ||
   (point >= 0x7f && point <= 0x9f) ||
@@ -29,7 +29,7 @@ const hides = (point: number): boolean =>
   (point >= 0xe0000 && point <= 0xe0fff) ||
   point >= 0xf0000;
 
-/** Joiners, selectors and tags where they may stand, by what stands before and after them. */
+/** Joiners, selectors and tags where they are allowed, by the characters around them. */
 const JOINTS = [
   /(?<=[#*0-9])\ufe0f(?=\u20e3)/gu,
   /(?<=🏴)\u{e0067}\u{e0062}(?:\u{e0065}\u{e006e}\u{e0067}|\u{e0073}\u{e0063}\u{e0074}|\u{e0077}\u{e006c}\u{e0073})\u{e007f}/gu,
@@ -37,7 +37,7 @@ const JOINTS = [
   /(?<=\p{ExtPict})\ufe0f/gu,
 ];
 
-describe("what a stranger wrote", () => {
+describe("untrusted text", () => {
   it.each([
     ["an ANSI escape", "\u001b[2Jcleared", "\\u{1B}[2Jcleared"],
     ["an OSC 8 link", "\u001b]8;;https://evil\u0007x", "\\u{1B}]8;;https://evil\\u{7}x"],
@@ -53,9 +53,9 @@ describe("what a stranger wrote", () => {
     ["tags", "n1\u{e0068}\u{e0069}", "n1\\u{E0068}\\u{E0069}"],
     ["tags behind a flag", "\u{1f3f4}\u{e0068}\u{e0069}\u{e007f}", "🏴\\u{E0068}\\u{E0069}\\u{E007F}"],
     ["variation selectors", "a\ufe0f\u{e0100}", "a\\u{FE0F}\\u{E0100}"],
-    ["a joiner of what is no emoji", "👩\u200dx", "👩\\u{200D}x"],
+    ["a joiner before a letter", "👩\u200dx", "👩\\u{200D}x"],
     [
-      "joiners of more pictures than an emoji has",
+      "joiners between more pictures than an emoji may have",
       "👩\u200d👩\u200d👩\u200d👩\u200d👩",
       "👩\\u{200D}👩\\u{200D}👩\\u{200D}👩\\u{200D}👩",
     ],
@@ -81,7 +81,7 @@ describe("what a stranger wrote", () => {
     expect(visibleJsonLine(JSON.stringify(text))).toBe(JSON.stringify(text));
   });
 
-  it("holds nothing hidden but within an emoji, whatever it held", () => {
+  it("holds no hidden characters after filtering, except inside an emoji", () => {
     fc.assert(
       fc.property(anyText, (text) => {
         const rest = JOINTS.reduce((shown, joint) => shown.replace(joint, ""), visibleText(text));
@@ -91,7 +91,7 @@ describe("what a stranger wrote", () => {
     );
   });
 
-  it("is filtered once: a second filter changes nothing", () => {
+  it("does not change when filtered twice", () => {
     fc.assert(
       fc.property(anyText, (text) => {
         const once = visibleText(text);
@@ -107,7 +107,7 @@ describe("what a stranger wrote", () => {
 });
 
 describe("a line of a log", () => {
-  it("stays one JSON value, whose strings are as filtered ones are, but for line feeds and tabs", () => {
+  it("stays one JSON value with filtered strings, except for line feeds and tabs", () => {
     const shown = (text: string) => text.split(/([\n\t])/).map((part, at) => (at % 2 === 1 ? part : visibleText(part)));
     fc.assert(
       fc.property(anyText, fc.constantFrom("", "\n"), (text, end) => {
@@ -119,7 +119,7 @@ describe("a line of a log", () => {
     );
   });
 
-  it("tells an escape from a backslash before a letter", () => {
+  it("distinguishes an escape from an escaped backslash before a letter", () => {
     expect(visibleJsonLine('{"path":"C:\\\\return\\\\u001b","bell":"\\u001b\\r"}')).toBe(
       '{"path":"C:\\\\return\\\\u001b","bell":"\\\\u{1B}\\\\u{D}"}',
     );

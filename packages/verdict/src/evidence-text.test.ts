@@ -80,7 +80,7 @@ describe("the sentence of each basis", () => {
     [
       "silent, of an interface",
       { basis: "silent", reason: "link-idle", lookback: lookbackOf({ "link-idle": 1 }) },
-      "once over the last 60 s: too little was sent through the tunnel to judge it by what came back.",
+      "once over the last 60 s: too few packets were sent through the tunnel to judge it by the answers.",
     ],
     [
       "silent, of nothing",
