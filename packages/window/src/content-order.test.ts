@@ -38,8 +38,8 @@ const remembered: fc.Arbitrary<Remembered> = fc.record({
   evidence,
 });
 
-describe("the order of what is remembered", () => {
-  it("puts two in the same place if, and only if, they hold the same", () => {
+describe("the order of remembered samples", () => {
+  it("treats two as equal if, and only if, their contents are equal", () => {
     fc.assert(
       fc.property(remembered, remembered, (a, b) => {
         expect(compareContent(a, b) === 0).toBe(isDeepStrictEqual(a, b));
@@ -48,7 +48,7 @@ describe("the order of what is remembered", () => {
     );
   });
 
-  it("is total: turned round it is the opposite, and it goes through a third", () => {
+  it("is total: antisymmetric and transitive", () => {
     fc.assert(
       fc.property(remembered, remembered, remembered, (a, b, c) => {
         expect(Math.sign(compareContent(a, b)) + Math.sign(compareContent(b, a))).toBe(0);
@@ -57,7 +57,7 @@ describe("the order of what is remembered", () => {
     );
   });
 
-  it("does not depend on the order in which fields were written", () => {
+  it("does not depend on the order of fields in the objects", () => {
     const [a, b] = [
       { code: "x", alpn: "h2" },
       { alpn: "h2", code: "x" },

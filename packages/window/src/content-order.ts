@@ -1,9 +1,12 @@
-/** An order of what windows remember by its content, for what nothing else puts in order: so that merging is free of order (W1). */
+/**
+ * A total order of remembered samples by their content. It decides between samples that are otherwise equal, so that
+ * the order of merging does not matter (W1).
+ */
 import type { ChainCertificate, Evidence, LinkCounters } from "@lifeline/measure";
 import type { Run } from "./outcome-run.ts";
 import type { Remembered } from "./remembered.ts";
 
-/** Reads each field of a shape: a function a field, for a name that varies is looked up at each reading. */
+/** One function per field, because V8 looks up a variable property name at every read. */
 type Readers<T> = Readonly<Record<keyof T, (of: T) => unknown>>;
 
 const EVIDENCE: Readers<Evidence> = {
@@ -55,7 +58,7 @@ const REMEMBERED: Readers<Remembered> = {
 
 type Compare<T> = (a: T, b: T) => number;
 
-/** Compares by one field after the other; `inner` says how those are compared that are no text or number. */
+/** Compares field by field. `inner` compares the fields that are neither text nor numbers. */
 function byFields<T>(readers: Readers<T>, inner: { readonly [K in keyof T]?: Compare<never> } = {}): Compare<T> {
   const fields = Object.entries(readers).map(([name, read]) => ({
     read: read as (of: T) => unknown,
@@ -70,7 +73,7 @@ function byFields<T>(readers: Readers<T>, inner: { readonly [K in keyof T]?: Com
   };
 }
 
-/** What is absent comes first. */
+/** Puts undefined first. */
 function defined<T>(compare: Compare<T>): Compare<T | undefined> {
   return (a, b) => {
     if (a === b) return 0;
@@ -103,8 +106,8 @@ const byEvidence = byFields(EVIDENCE, {
 });
 
 /**
- * Less than 0: `a` comes first; 0: they hold the same; more: `b` does. Total. It builds nothing, for whoever sends the same thousands of
- * times makes it be asked for each.
+ * Negative: `a` comes first; 0: equal contents; positive: `b` comes first. Total. Allocates nothing, because a node
+ * that sends thousands of equal samples causes a comparison for each.
  */
 export const compareContent: (a: Remembered, b: Remembered) => number = byFields(REMEMBERED, {
   run: byFields(RUN),

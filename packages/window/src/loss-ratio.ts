@@ -1,4 +1,4 @@
-/** Loss as a proportion with its uncertainty. Formulas: RFC 7680 (one-way loss), Wilson (1927) score interval. */
+/** Loss as a ratio with its uncertainty. Formulas: RFC 7680 (one-way loss), Wilson (1927) score interval. */
 
 /** Standard normal quantile of a two-sided 95 % interval. */
 const Z_95 = 1.959963984540054;
@@ -7,8 +7,8 @@ const Z_95 = 1.959963984540054;
 export type RatioInterval = readonly [low: number, high: number];
 
 /**
- * The Wilson score interval at 95 % of `hits` in `trials`. No trials give [0, 1]: nothing is known (M4).
- * Chosen over the normal approximation since it stays inside [0, 1] and is right for few trials and no hits.
+ * The 95 % Wilson score interval of `hits` in `trials`. No trials give [0, 1], because nothing is known (M4).
+ * Unlike the normal approximation it stays inside [0, 1] and is right for few trials and no hits.
  */
 export function wilsonInterval(hits: number, trials: number): RatioInterval {
   if (trials === 0) return [0, 1];
@@ -16,13 +16,13 @@ export function wilsonInterval(hits: number, trials: number): RatioInterval {
   const z2 = Z_95 * Z_95;
   const centre = (ratio + z2 / (2 * trials)) / (1 + z2 / trials);
   const spread = (Z_95 / (1 + z2 / trials)) * Math.sqrt((ratio * (1 - ratio)) / trials + z2 / (4 * trials * trials));
-  // At the ends the interval touches 0 or 1 exactly; floating point would leave a hair.
+  // With no hits or only hits the interval ends exactly at 0 or 1. Floating point would miss by a rounding error.
   return [hits === 0 ? 0 : Math.max(0, centre - spread), hits === trials ? 1 : Math.min(1, centre + spread)];
 }
 
 /**
- * The probability, 0–1, that chance alone gives `hits` or more in `trials` where each is one with `probability`: the upper tail of the
- * binomial distribution. Exact but for rounding, which matters below 1e-14.
+ * The probability, 0–1, of `hits` or more in `trials` that hit with `probability` each: the upper tail of the binomial
+ * distribution. Exact except for rounding, which matters below 1e-14.
  */
 export function binomialTail(hits: number, trials: number, probability: number): number {
   if (hits <= 0) return 1;
@@ -36,15 +36,15 @@ export function binomialTail(hits: number, trials: number, probability: number):
   return Math.max(0, 1 - below);
 }
 
-/** What became of the attempts of a window, by what each proves. */
+/** The attempts of a window, by outcome kind. */
 export interface LossCount {
-  /** Attempts whose packet left, whatever came of it. */
+  /** Attempts that sent a packet, whatever the outcome. */
   readonly sent: number;
   /** Sent, no answer within the threshold. */
   readonly lost: number;
   /** An answer after the threshold. */
   readonly late: number;
-  /** Sent to a peer that need not answer; outside the ratio. */
+  /** Sent to a peer that need not answer; not part of the ratio. */
   readonly silent: number;
   readonly notSent: number;
   /** lost / (sent − silent), 0–1; undefined when nothing was sent that should have been answered. */

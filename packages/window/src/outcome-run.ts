@@ -1,14 +1,15 @@
 /**
- * Runs: how long the latest outcome class has lasted. A run crosses windows, so it is followed beside them and each sample is
- * annotated with it; that keeps the windows' merge free of order (W1).
+ * Runs: how long the latest outcome class has lasted. A run may cross windows, so it is tracked outside them, and each
+ * sample carries its run. That keeps merging windows independent of order (W1).
  */
 import { type OutcomeClass, outcomeClassOf, reasonFacts, type Sample } from "@lifeline/measure";
 
-/** Where a target stands after a sample. */
+/** The run that a target is in after a sample. */
 export interface Run {
   /**
-   * Order of a target's runs: a later run has a greater one. It begins at the wall time of the first sample (ms since the epoch) and
-   * counts on by one, so it goes on rising over restarts and does not feel the wall clock being set back (M2). A safe integer.
+   * Order of a target's runs: later runs have greater ordinals. The first is the wall time of the first sample (ms
+   * since the epoch), and each later one is greater by one. So ordinals keep rising over restarts, and while the wall
+   * clock is set back (M2). A safe integer.
    */
   readonly ordinal: number;
   /** Class of the run; inconclusive samples neither extend nor break a good or bad run (M4). */
@@ -17,7 +18,7 @@ export interface Run {
   readonly length: number;
   /** Wall time, ms since the epoch, at which the first sample of the run began. */
   readonly startedAtMs: number;
-  /** Losses in a row up to here: 0 after any sent sample that was not lost. */
+  /** Losses in a row up to this sample: 0 after an answered, rejected or late one. */
   readonly lossRun: number;
 }
 
@@ -25,11 +26,11 @@ export interface Run {
 export interface FollowedSample {
   readonly sample: Sample;
   readonly run: Run;
-  /** The sample's class differs from that of the run before it: the moment a window seals early (W2). */
+  /** Whether this sample began a new run, at which a window seals early (W2). False for the first sample. */
   readonly turned: boolean;
 }
 
-/** Follows one target's run over one more sample. */
+/** The run of a target after one more sample. */
 export function followRun(previous: Run | undefined, sample: Sample): FollowedSample {
   const outcomeClass = outcomeClassOf(sample.outcome.reason);
   const lossRun = nextLossRun(previous?.lossRun ?? 0, sample);

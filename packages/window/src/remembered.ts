@@ -2,7 +2,7 @@
 import type { Evidence, Phase, Reason } from "@lifeline/measure";
 import type { Run } from "./outcome-run.ts";
 
-/** A sample worth remembering: what it was and where the run stood. */
+/** The parts of a sample that a window keeps, with the run it belongs to. */
 export interface Remembered {
   readonly endedAtMs: number;
   readonly reason: Reason;

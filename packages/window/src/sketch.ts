@@ -1,8 +1,8 @@
 /**
- * A latency sketch: a base-2 exponential histogram, the buckets of OpenTelemetry's exponential and Prometheus's native
- * histograms, so that exporting needs no conversion.
+ * A latency sketch: a base-2 exponential histogram. Its buckets are those of OpenTelemetry's exponential and
+ * Prometheus's native histograms, so exporting needs no conversion.
  *
- * 1. Bucket i holds values in (2^(i/32), 2^((i+1)/32)]; merging adds counts, so any order and grouping agree (W1).
+ * 1. Bucket i holds values in (2^(i/32), 2^((i+1)/32)]. Merging adds counts, so order and grouping do not matter (W1).
  * 2. A quantile read from the bucket's geometric middle is within {@link SKETCH_RELATIVE_ERROR} of the true one.
  * 3. Values are clamped to 1 ns … 2^36 ns (68.7 s), so there are at most {@link SKETCH_MAX_BUCKETS} buckets (S2).
  */
@@ -12,19 +12,19 @@ export const SKETCH_SCHEMA = 5;
 
 const BUCKETS_PER_DOUBLING = 2 ** SKETCH_SCHEMA;
 
-/** log2 of the largest value kept apart, in ns: above the longest timeout a target may have (60 s < 2^36 ns). */
+/** log2 of the largest distinct value in ns: above the longest timeout of a target (60 s < 2^36 ns). */
 const MAX_LOG2_NS = 36;
 
-/** The largest value kept apart, in ns; larger ones count as this. */
+/** The largest distinct value, ns. Larger values count as this one. */
 export const SKETCH_MAX_NS = 2 ** MAX_LOG2_NS;
 
-/** Lowest bucket index: 1 ns lies in (2^(-1/32), 1]. */
+/** Lowest bucket index, that of 1 ns: (2^(-1/32), 1]. */
 export const SKETCH_MIN_INDEX = -1;
 
 /** Highest bucket index: that of {@link SKETCH_MAX_NS}. */
 export const SKETCH_MAX_INDEX = MAX_LOG2_NS * BUCKETS_PER_DOUBLING - 1;
 
-/** Most buckets a sketch can hold. */
+/** The most buckets that a sketch can hold. */
 export const SKETCH_MAX_BUCKETS = SKETCH_MAX_INDEX - SKETCH_MIN_INDEX + 1;
 
 /** Largest relative error of a quantile: half a bucket on the log scale, 2^(1/64) − 1 ≈ 1.09 %. */

@@ -154,7 +154,7 @@ describe("loss", () => {
     { hits: 1, trials: 10, low: 0.0179, high: 0.4042 },
     { hits: 5, trials: 100, low: 0.0215, high: 0.1118 },
     { hits: 10, trials: 10, low: 0.7225, high: 1 },
-  ])("$hits of $trials lies in the published Wilson interval", ({ hits, trials, low, high }) => {
+  ])("$hits of $trials has the published Wilson interval", ({ hits, trials, low, high }) => {
     const [gotLow, gotHigh] = wilsonInterval(hits, trials);
     expect(gotLow).toBeCloseTo(low, 4);
     expect(gotHigh).toBeCloseTo(high, 4);
@@ -168,12 +168,9 @@ describe("loss", () => {
     // By hand: 1 - 0.998^60.
     { hits: 1, trials: 60, chance: 0.11317 },
     { hits: 5, trials: 4, chance: 0 },
-  ])(
-    "chance gives $hits of $trials or more with the binomial tail",
-    ({ hits, trials, probability = 0.002, chance }) => {
-      expect(binomialTail(hits, trials, probability)).toBeCloseTo(chance, 4);
-    },
-  );
+  ])("the binomial tail is the chance of $hits or more of $trials", ({ hits, trials, probability = 0.002, chance }) => {
+    expect(binomialTail(hits, trials, probability)).toBeCloseTo(chance, 4);
+  });
 
   it("not sent, late, silent and lost are four different counts, and silence is outside the ratio (M3, M4)", () => {
     const reasons: Reason[] = ["answered", "timeout", "late", "silent", "stalled", "dns-nxdomain", "refused"];
@@ -190,7 +187,7 @@ describe("loss", () => {
 
 describe("runs", () => {
   const cases: { name: string; reasons: Reason[]; run: Partial<Run>; turns: number[] }[] = [
-    { name: "a first sample is no turn", reasons: ["timeout"], run: { outcomeClass: "bad", length: 1 }, turns: [] },
+    { name: "a first sample does not turn", reasons: ["timeout"], run: { outcomeClass: "bad", length: 1 }, turns: [] },
     {
       name: "good to bad turns",
       reasons: ["answered", "refused", "timeout"],
@@ -204,7 +201,7 @@ describe("runs", () => {
       turns: [],
     },
     {
-      name: "silence does not end a proof",
+      name: "silence does not end a bad run",
       reasons: ["refused", "silent", "refused"],
       run: { outcomeClass: "bad", length: 2, startedAtMs: 0 },
       turns: [],
@@ -228,7 +225,7 @@ describe("runs", () => {
     expect(followed.flatMap((one, at) => (one.turned ? [at] : []))).toEqual(turns);
   });
 
-  it("the latest sample is that of the attempt that began last, though a loss before it was known later", () => {
+  it("the latest sample is the one that began last, even if an earlier loss ended after it", () => {
     const lost = { ...sampleOf("timeout", 1_000), endedAtMs: 1_950 };
     const answered = [1_250, 1_500].map((atMs) => sampleOf("answered", atMs));
     const window = replay(follow([lost, ...answered]));
@@ -236,7 +233,7 @@ describe("runs", () => {
     expect(window.lastBad).toMatchObject({ reason: "timeout", endedAtMs: 1_950 });
   });
 
-  it("a run after the wall clock was set back comes after the one before it (M2)", () => {
+  it("runs keep their order when the wall clock is set back (M2)", () => {
     const reasons: Reason[] = ["answered", "answered", "refused", "refused"];
     const followed = follow(reasons.map((reason, at) => sampleOf(reason, at < 2 ? 10_000_000 + at : 1_000 + at)));
     const before = replay(followed.slice(0, 2));
@@ -248,7 +245,7 @@ describe("runs", () => {
     expect(mergeWindows(after, before)).toEqual(mergeWindows(before, after));
   });
 
-  it("a round trip beyond the sketch counts as its largest", () => {
+  it("a round trip beyond the sketch's range counts as the largest value", () => {
     const window = replay(follow([sampleOf("answered", 0, SKETCH_MAX_NS * 2)]));
     expect(window.rtt).toMatchObject({ minNs: SKETCH_MAX_NS, maxNs: SKETCH_MAX_NS, sumNs: SKETCH_MAX_NS });
   });
@@ -270,11 +267,14 @@ describe("runs", () => {
   });
 });
 
-describe("the vocabulary holds together", () => {
-  it.each(REASONS.map((reason) => ({ reason })))("$reason bears as its kind and blame say", ({ reason }) => {
-    const { kind, blame, cause } = reasonFacts(reason);
-    expect(outcomeClassOf(reason) === "good").toBe(cause === "none");
-    expect(cause === "none").toBe(kind === "answered" || reason === "link-alive");
-    if (blame === "agent") expect(kind).toBe("not-sent");
-  });
+describe("the tables of reasons agree", () => {
+  it.each(REASONS.map((reason) => ({ reason })))(
+    "the outcome class of $reason agrees with its kind and blame",
+    ({ reason }) => {
+      const { kind, blame, cause } = reasonFacts(reason);
+      expect(outcomeClassOf(reason) === "good").toBe(cause === "none");
+      expect(cause === "none").toBe(kind === "answered" || reason === "link-alive");
+      if (blame === "agent") expect(kind).toBe("not-sent");
+    },
+  );
 });

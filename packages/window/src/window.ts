@@ -1,9 +1,10 @@
 /**
- * What one target showed over a stretch of time.
+ * The measurements of one target over a period of time.
  *
- * 1. Merging windows in any order and any grouping equals replaying their samples (W1): every field is a sum, a
- *    minimum, a maximum, or the greater of two under a total order.
- * 2. A sample belongs to the window in which it ended; attempts begun and not ended are in flight, and are counted (M3).
+ * 1. Merging windows in any order and grouping equals replaying their samples (W1): every field is a sum, a minimum, a
+ *    maximum, or the greater of two under a total order.
+ * 2. A sample belongs to the window in which it ended. Attempts that began and have not ended are in flight, and are
+ *    counted (M3).
  * 3. Bounded: one count for each reason of a closed list, at most SKETCH_MAX_BUCKETS buckets, two remembered samples.
  */
 import type { DirectionCounts, PhaseDurations, Reason } from "@lifeline/measure";
@@ -17,14 +18,14 @@ import { addSketch, bucketIndex, SKETCH_MAX_NS, type Sketch, sketchCount, sketch
 /** Length of a full window, ms; windows are aligned to multiples of it since the Unix epoch. */
 export const WINDOW_MS = 10_000;
 
-/** Sums over one phase of the attempts that went through it. */
+/** Durations of one phase, over the attempts that had it. */
 export interface PhaseSum {
   readonly count: number;
   readonly sumNs: number;
   readonly maxNs: number;
 }
 
-/** The phases that take time, by the names of {@link PhaseDurations}. */
+/** The phases with a duration, named as in {@link PhaseDurations}. */
 export const TIMED_PHASES = [
   "dnsNs",
   "connectNs",
@@ -41,35 +42,38 @@ export interface RttSummary {
   readonly minNs: number | undefined;
   readonly maxNs: number | undefined;
   readonly sumNs: number;
-  /** How many were read by the kernel; the rest felt this process's event loop. */
+  /** How many the kernel timed. Event-loop delay may have lengthened the others. */
   readonly kernelCount: number;
 }
 
-/** One target over one stretch of time. */
+/** One target over one period. */
 export interface Window {
   readonly targetId: string;
-  /** Wall times, ms since the epoch: when it opened and when it was sealed. */
+  /** Wall times, ms since the epoch, at which the window opened and was sealed. */
   readonly startMs: number;
   readonly endMs: number;
-  /** Attempts begun; those not among `counts` were in flight when the window was sealed (or had been before it opened). */
+  /**
+   * Attempts that began in this window. `counts` may differ: it leaves out attempts in flight at the end, and includes
+   * those that began before the window opened.
+   */
   readonly started: number;
-  /** Ticks of the schedule at which no attempt could be begun. */
+  /** Scheduled attempts that could not begin. */
   readonly missedTicks: number;
-  /** Attempts ended, by reason. */
+  /** Attempts that ended in this window, by reason. */
   readonly counts: ReadonlyMap<Reason, number>;
   readonly rtt: RttSummary;
   readonly phases: ReadonlyMap<TimedPhase, PhaseSum>;
-  /** Runs of loss that began here, and the longest one seen here (which may have begun before). */
+  /** Loss runs that began in this window, and the longest one in it, which may have begun earlier. */
   readonly lossBursts: number;
   readonly longestLossRun: number;
-  /** What numbered datagrams told of each direction; all zero where there are none. */
+  /** Counts of each direction from numbered datagrams; all zero without them. */
   readonly directions: DirectionCounts;
-  /** The latest sample and the latest that was not good, in the order in which the attempts began. */
+  /** The latest sample, and the latest one that was not good, by the time at which the attempt began. */
   readonly last: Remembered | undefined;
   readonly lastBad: Remembered | undefined;
 }
 
-/** Nothing known of either direction. */
+/** Nothing is known about either direction. */
 export const NO_DIRECTIONS: DirectionCounts = {
   forwardSent: 0,
   forwardLost: 0,
@@ -79,7 +83,7 @@ export const NO_DIRECTIONS: DirectionCounts = {
   reordered: 0,
 };
 
-/** A window with nothing in it: the neutral element of {@link mergeWindows}, but for its times. */
+/** An empty window: the neutral element of {@link mergeWindows}, except for its times. */
 export function emptyWindow(targetId: string, startMs: number, endMs: number): Window {
   return {
     targetId,
@@ -103,7 +107,7 @@ export function mergeWindows(a: Window, b: Window): Window {
   return mergeAllWindows(a, [b]);
 }
 
-/** Everything of two windows but their maps, which are those of `a`. */
+/** Merges all fields of two windows except the maps, which are those of `a`. */
 function mergeScalars(a: Window, b: Window): Window {
   return {
     targetId: a.targetId,
@@ -129,8 +133,8 @@ function mergeScalars(a: Window, b: Window): Window {
 }
 
 /**
- * Merges many windows at the cost of one pass: what reducing by {@link mergeWindows} from `neutral` gives, without a copy of the
- * maps at each step.
+ * Merges many windows in one pass. The result equals reducing them by {@link mergeWindows} from `neutral`, but the maps
+ * are copied only once.
  */
 export function mergeAllWindows(neutral: Window, windows: Iterable<Window>): Window {
   const sketch = new Map(neutral.rtt.sketch);
@@ -152,7 +156,8 @@ export function windowOf(followed: FollowedSample, startMs: number, endMs: numbe
   const { reason, phase } = sample.outcome;
   const lost = reasonFacts(reason).kind === "lost";
   const remembered: Remembered = { endedAtMs: sample.endedAtMs, reason, phase, run, evidence: sample.evidence };
-  // Beyond the sketch's range lies only an agent that was stopped for a minute; the wire would refuse the whole report for it.
+  // Only an agent that was stopped for a minute measures more than the sketch holds. The wire would reject its whole
+  // report.
   const rttNs = sample.rtt === undefined ? undefined : Math.min(sample.rtt.ns, SKETCH_MAX_NS);
   return {
     ...emptyWindow(sample.targetId, startMs, endMs),
@@ -174,14 +179,14 @@ export function windowOf(followed: FollowedSample, startMs: number, endMs: numbe
   };
 }
 
-/** Attempts ended. */
+/** Number of attempts that ended. */
 export function endedCount(window: Window): number {
   let ended = 0;
   for (const count of window.counts.values()) ended += count;
   return ended;
 }
 
-/** Counts by what each attempt proves, with the loss ratio and its interval. */
+/** Attempts by outcome kind, with the loss ratio and its interval. */
 export function lossOf(window: Window): LossCount {
   const byKind = { answered: 0, rejected: 0, lost: 0, late: 0, silent: 0, "not-sent": 0, observed: 0 };
   for (const [reason, count] of window.counts) byKind[reasonFacts(reason).kind] += count;
@@ -206,12 +211,12 @@ export function rttQuantileNs(window: Window, q: number): number | undefined {
   return Math.min(Math.max(estimateNs, minNs), maxNs);
 }
 
-/** How many round-trip times the window holds. */
+/** Number of round-trip times in the window. */
 export function rttCount(window: Window): number {
   return sketchCount(window.rtt.sketch);
 }
 
-/** Sums of two disjoint stretches. */
+/** Adds the counts of two disjoint parts of a session. */
 export function addDirections(a: DirectionCounts, b: DirectionCounts): DirectionCounts {
   if (b === NO_DIRECTIONS) return a;
   return {
@@ -257,9 +262,9 @@ function greatest(a: number | undefined, b: number | undefined): number | undefi
 }
 
 /**
- * The later of two samples, by the order in which the attempts began: by their runs, then by their place in the run. Ends
- * do not show it, because a loss ends a whole threshold after it began, and because the wall clock may be set back. Equal
- * ones are ordered by content, so that the order of the arguments never matters.
+ * The later of two samples, by the order in which the attempts began: by run, then by place in the run. The end times
+ * do not show that order, because a loss ends only at its threshold, and because the wall clock may be set back.
+ * Content decides between equal ones, so the order of the arguments never matters.
  */
 export function latestSample(a: Remembered | undefined, b: Remembered | undefined): Remembered | undefined {
   if (a === undefined || b === undefined) return a ?? b;
