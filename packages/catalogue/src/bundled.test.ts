@@ -65,7 +65,7 @@ const OMITTED = [
   "node-unique",
 ];
 
-/** What the documents say and the sources contradict: erratum, row, a word of each side. */
+/** Statements that the sources contradict: erratum, row, some text of each side. */
 const ERRATA: readonly (readonly [erratum: string, row: string, published: string, effective: string])[] = [
   ["in-tunnel-address", "siderolink-internal-address", "fd00:41e4:649b:9303::1", "fdae:41e4:649b:9303::1"],
   ["wireguard-port", "siderolink-endpoint", "51820/UDP", "50180/UDP"],
@@ -100,7 +100,7 @@ describe("the catalogue of v1.13", () => {
     expect([...ids].sort()).toEqual([...PAGE.map(([id]) => id), ...OMITTED].sort());
   });
 
-  it.each(ERRATA)("keeps the erratum %s of %s: both sides and evidence", (erratum, id, published, effective) => {
+  it.each(ERRATA)("has the erratum %s of %s, with both sides and evidence", (erratum, id, published, effective) => {
     const found = row(id).errata?.find((entry) => entry.id === erratum);
     expect(found?.published).toContain(published);
     expect(found?.effective).toContain(effective);
@@ -108,7 +108,7 @@ describe("the catalogue of v1.13", () => {
     expect(hasDrift(row(id))).toBe(true);
   });
 
-  it("says no drift where page and sources agree", () => {
+  it("reports no drift where page and sources agree", () => {
     expect(hasDrift(row("node-ghcr"))).toBe(false);
   });
 
@@ -130,7 +130,7 @@ describe("bundled versions", () => {
     expect(loadCatalogue().version).toBe("v1.14");
   });
 
-  it("refuses an unknown version, naming the known", () => {
+  it("refuses an unknown version and names the known ones", () => {
     expect(() => loadCatalogue("v1.99")).toThrow('bundled catalogues: version: got "v1.99", want one of v1.13, v1.14');
     expect(() => loadCatalogue("../../etc/passwd")).toThrow("want one of v1.13, v1.14");
   });

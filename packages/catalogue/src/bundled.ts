@@ -1,4 +1,4 @@
-/** Reading files: the bundled catalogues, and what a deployment file names. The only I/O of this package. */
+/** Reads files: the bundled catalogues, deployment files and the files these name. The only I/O of this package. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,10 @@ import { type Deployment, parseDeployment } from "./deployment.ts";
 import { CatalogueError } from "./error.ts";
 import { type InterceptionSigns, parseInterception } from "./interception.ts";
 
-/** `data/` lies beside `src` and `dist`, so the same relative address serves both. Not asked for by a bundled agent. */
+/**
+ * `data/` lies beside `src` and `dist`, so one relative URL serves both. A bundled agent has no `data/` and no use for
+ * it.
+ */
 function dataDirectory(): string {
   return fileURLToPath(new URL("../data/", import.meta.url));
 }
@@ -27,7 +30,7 @@ export function listCatalogues(): readonly string[] {
     .map(({ version }) => version);
 }
 
-/** Reads a bundled catalogue; default the newest. Throws CatalogueError `unknown-version`. */
+/** Reads a bundled catalogue, by default the newest. Throws CatalogueError `unknown-version`. */
 export function loadCatalogue(version?: string): Catalogue {
   const versions = listCatalogues();
   const wanted = version ?? versions.at(-1) ?? "";
@@ -50,7 +53,7 @@ export function loadInterception(): InterceptionSigns {
   return parseInterception(ISSUERS_NAME, readText(resolvePath(dataDirectory(), ISSUERS_NAME), ISSUERS_NAME));
 }
 
-/** Reads a catalogue file of the user's own, whole. */
+/** Reads a complete catalogue file of the user. */
 export function loadCatalogueFile(path: string): Catalogue {
   return parseCatalogue(basename(path), readText(path, basename(path)));
 }
@@ -63,9 +66,9 @@ export function loadDeployment(path: string): Deployment {
 }
 
 /**
- * The catalogue a deployment asks for, extended by its own rows.
+ * The catalogue version that a deployment names, extended by the deployment's own rows.
  *
- * @param directory where its `catalogue.extra` files are relative to: the deployment file's.
+ * @param directory the deployment file's directory; `catalogue.extra` paths are relative to it.
  */
 export function loadCatalogueFor(deployment: Deployment, directory: string): Catalogue {
   const base = loadCatalogue(deployment.catalogue.version);

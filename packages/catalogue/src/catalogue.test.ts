@@ -75,7 +75,7 @@ describe("parseCatalogue", () => {
       "omni-v1.13.yaml: joinToken: got an unknown key, want one of schema, version, title, requirements",
     ],
     [
-      "every unknown key of a mapping, also one that every object inherits",
+      "every unknown key of a mapping, even one that every object inherits",
       GOOD.replace("schema: 1\n", "schema: 1\nconstructor: 1\n__proto__: { title: x }\n"),
       "unknown-key",
       [
@@ -96,7 +96,7 @@ describe("parseCatalogue", () => {
       'omni-v1.13.yaml: requirements[0].probes[0].probe: got "ping", want one of tcp, tls, http, grpc, dns, udp, stamp, link, mtu',
     ],
     [
-      "a payload that Omni's TUN would drop",
+      "a payload so small that Omni's TUN drops it",
       probes("[{ probe: udp, payloadBytes: 5 }]"),
       "bad-value",
       "omni-v1.13.yaml: requirements[0].probes[0].payloadBytes: got 5, want an integer from 6 to 1232",
@@ -105,7 +105,7 @@ describe("parseCatalogue", () => {
       "two probes that would be one target",
       probes("[{ probe: udp, payloadBytes: 48 }, { probe: udp, payloadBytes: 64 }]"),
       "bad-value",
-      "omni-v1.13.yaml: requirements[0].probes: got a list of 2, want probes that differ in protocol, service, path or query, for these are what a target is known by",
+      "omni-v1.13.yaml: requirements[0].probes: got a list of 2, want probes that differ in protocol, service, path or query, because these identify a target",
     ],
     ...["/a b", "/a#b", "/é", "/%zz"].map((path): [string, string, string, string] => [
       `a path that no request can have: ${path}`,
@@ -114,19 +114,19 @@ describe("parseCatalogue", () => {
       `omni-v1.13.yaml: requirements[0].probes[0].expect.path: got "${path}", want ${PATH_WANTED}`,
     ]),
     [
-      "a status that no answer ends with",
+      "a status that is not final",
       probes('[{ probe: http, trust: public, expect: { method: GET, path: /, version: "2", statuses: [100] } }]'),
       "bad-value",
       "omni-v1.13.yaml: requirements[0].probes[0].expect.statuses[0]: got 100, want a final status from 200 to 599",
     ],
     [
-      "an ALPN protocol that is required and not named",
+      "a required ALPN protocol without a name",
       probes("[{ probe: tls, trust: public, alpn: [], alpnRequired: true }]"),
       "bad-value",
       "omni-v1.13.yaml: requirements[0].probes: got a list of 1, want an ALPN protocol where alpnRequired is true",
     ],
     [
-      "a host that no URL can name",
+      "a host that a URL rejects",
       place("{ kind: hosts, hosts: [ntp.1] }"),
       "bad-value",
       'omni-v1.13.yaml: requirements[0].place.hosts[0]: got "ntp.1", want a host name or an address literal, without port or scheme',
@@ -138,7 +138,7 @@ describe("parseCatalogue", () => {
       "omni-v1.13.yaml: requirements[0].probes: got an empty list, want at least one probe, or a check instead of them",
     ],
     [
-      "an id that is no kebab",
+      "an id that is not kebab-case",
       GOOD.replace("id: time", "id: NTP_time"),
       "bad-value",
       'omni-v1.13.yaml: requirements[0].id: got "NTP_time", want a lower-case id of letters, digits and hyphens, at most 64 characters',
@@ -153,7 +153,7 @@ describe("parseCatalogue", () => {
       "a conditional row without a condition",
       GOOD.replace("obligation: required", "obligation: conditional"),
       "missing-key",
-      "omni-v1.13.yaml: requirements[0].conditions: got nothing, want at least one condition, for the obligation is conditional",
+      "omni-v1.13.yaml: requirements[0].conditions: got nothing, want at least one condition, because the obligation is conditional",
     ],
     [
       "a condition on a row that always binds",
@@ -162,7 +162,7 @@ describe("parseCatalogue", () => {
         "obligation: required\n    conditions: [{ circumstance: vault, is: true, otherwise: no vault }]",
       ),
       "bad-value",
-      'omni-v1.13.yaml: requirements[0].obligation: got "required", want conditional, for the row has conditions',
+      'omni-v1.13.yaml: requirements[0].obligation: got "required", want conditional, because the row has conditions',
     ],
     [
       "an unknown circumstance",
@@ -177,13 +177,13 @@ describe("parseCatalogue", () => {
       "a difference without evidence",
       GOOD.replace("published: { value: ntp.example }", "published: null"),
       "bad-value",
-      "omni-v1.13.yaml: requirements[0].effective: got a mapping, want evidence, for the effective value is not the published one",
+      "omni-v1.13.yaml: requirements[0].effective: got a mapping, want evidence, because the effective value differs from the published one",
     ],
     [
       "a wildcard without known hosts or a reason (M4)",
       place('{ kind: wildcard, pattern: "*.example.com", known: [] }'),
       "bad-value",
-      "omni-v1.13.yaml: requirements[0].place: got a mapping, want unknown.why and unknown.next, for no known host is given",
+      "omni-v1.13.yaml: requirements[0].place: got a mapping, want unknown.why and unknown.next, because no known host is given",
     ],
     [
       "a known host outside its wildcard",
@@ -192,7 +192,7 @@ describe("parseCatalogue", () => {
       "omni-v1.13.yaml: requirements[0].place: got a mapping, want known hosts under *.example.com, which example.com is not",
     ],
     [
-      "a URL for a host, its credentials and query left out (S1)",
+      "a URL in place of a host, without repeating its credentials and query (S1)",
       place('{ kind: hosts, hosts: ["https://joe:pw@ntp.example/?jointoken=s3cr3t"] }'),
       "bad-value",
       'omni-v1.13.yaml: requirements[0].place.hosts[0]: got "https://…@ntp.example/?…", want a host name or an address literal, without port or scheme',
@@ -203,9 +203,14 @@ describe("parseCatalogue", () => {
       "bad-value",
       "omni-v1.13.yaml: schema: got 2, want 1, the version of this file format",
     ],
-    ["a list for a file", "- 1\n", "bad-value", "omni-v1.13.yaml: got a list of 1, want a mapping of keys and values"],
     [
-      "a list for a row's source",
+      "a list in place of the whole mapping",
+      "- 1\n",
+      "bad-value",
+      "omni-v1.13.yaml: got a list of 1, want a mapping of keys and values",
+    ],
+    [
+      "a list in place of a row's source",
       GOOD.replace("{ document: page.mdx, version: v1.13, section: Time }", "[page.mdx]"),
       "bad-value",
       "omni-v1.13.yaml: requirements[0].source: got a list of 1, want a mapping of keys and values",
@@ -235,7 +240,7 @@ describe("parseCatalogue", () => {
       "omni-v1.13.yaml:2:1: got broken YAML (MULTIPLE_DOCS), want one document",
     ],
     [
-      "an alias, which could grow without bound (S2)",
+      "an alias, because aliases can expand without bound (S2)",
       "schema: &a 1\nversion: *a\n",
       "syntax",
       "omni-v1.13.yaml:2:10: got the alias *a, want the value written out",

@@ -1,4 +1,4 @@
-/** A catalogue: the rows of one version, parsed, extended by a user's own, and shown. */
+/** A catalogue: the rows of one version. Parsing, extension by a user's own rows, and JSON output. */
 import * as v from "valibot";
 
 import { CatalogueError, type Problem, refuseProblems } from "./error.ts";
@@ -10,7 +10,7 @@ import { requirementSchema } from "./requirement-schema.ts";
 /** Most rows of a catalogue, extra files included; the bundled ones have about thirty. */
 export const MAX_REQUIREMENTS = 512;
 
-/** All rows of one version. Row order is the file's. */
+/** All rows of one version, in the order of the file. */
 export interface Catalogue {
   /** `vMAJOR.MINOR`; the version of the documentation it was taken from. */
   readonly version: string;
@@ -31,7 +31,7 @@ const extraSchema = record({
 });
 
 /**
- * Reads a whole catalogue from YAML text.
+ * Reads a complete catalogue from YAML text.
  *
  * @param file the name that problems carry.
  * @throws CatalogueError with every problem of the file.
@@ -77,7 +77,7 @@ export function findRequirement(catalogue: Catalogue, id: string): Requirement |
   return catalogue.requirements.find((requirement) => requirement.id === id);
 }
 
-/** A row as JSON of two-space indentation, keys in the order of the schema: equal rows give equal text. */
+/** A row as JSON with two-space indentation and keys in the order of the schema, so equal rows give equal text. */
 export function requirementJson(requirement: Requirement): string {
   return JSON.stringify(v.parse(requirementSchema, requirement), null, 2);
 }

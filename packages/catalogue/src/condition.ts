@@ -1,24 +1,24 @@
-/** Whether a row binds for this deployment and node; *unknown* is an answer (M4). */
+/** Whether a row applies to this deployment and node. *Unknown* is a possible answer (M4). */
 import type { IpFamily, ProxyEndpoint } from "@lifeline/measure";
 import type { Deployment } from "./deployment.ts";
 import type { Circumstance, Origin, Requirement } from "./requirement.ts";
 
-/** What a node observes of itself; overrides the deployment where both speak. */
+/** What a node observes about itself. It overrides what the deployment says. */
 export interface NodeFacts {
   readonly nodeId: string;
   readonly roles: readonly Origin[];
   /**
-   * Families for which the node has a usable route; the tunnel itself not counted. None at all: the node is cut off, which is
-   * for measuring to show, and IPv4 is tried.
+   * Families for which the node has a usable route, not counting the tunnel. Empty: the node has no route; IPv4 is
+   * measured, so that the failure shows.
    */
   readonly families: readonly IpFamily[];
   /** The /64 of the node's siderolink interface, four groups: `fdae:41e4:649b:9303`. Absent: it has none. */
   readonly siderolinkPrefix?: string;
-  /** Whether this node's WireGuard runs over gRPC; absent: the deployment says. */
+  /** Whether this node's WireGuard runs over gRPC; absent: as in the deployment. */
   readonly grpcTunnel?: boolean;
-  /** The Machine API the node was started with, as a URL without query: `https://…`, `grpc://…` or bare `host:port`. */
+  /** The node's Machine API (siderolink.api kernel argument) without query: `https://…`, `grpc://…` or `host:port`. */
   readonly machineApi?: string;
-  /** Resolvers the node uses, without port; absent: the deployment's, or Talos's defaults. */
+  /** Resolvers that the node uses, without port; absent: the deployment's, or Talos's defaults. */
   readonly resolvers?: readonly string[];
   /** The HTTP proxy of the agent's environment; absent: none. */
   readonly proxy?: ProxyFacts;
@@ -35,7 +35,7 @@ export interface ProxyFacts {
   readonly noProxy: readonly string[];
 }
 
-/** Why a row does not bind, or cannot be told; undefined when it binds. */
+/** Why a row does not apply, or why that cannot be known. */
 export type Exemption =
   | { readonly kind: "not-applicable"; readonly why: string }
   | { readonly kind: "unresolved"; readonly why: string; readonly next: string };
@@ -45,7 +45,7 @@ const ORIGIN_NAMES: Readonly<Record<Origin, string>> = {
   "talos-node": "a Talos node",
 };
 
-/** The first reason why `row` does not bind for this deployment and node. */
+/** The first reason why `row` does not apply to this deployment and node; undefined if it applies. */
 export function exemption(row: Requirement, deployment: Deployment, facts: NodeFacts): Exemption | undefined {
   if (!row.deployments.includes(deployment.kind)) {
     const why = `this row is for ${row.deployments.join(" and ")} deployments; ${deployment.name} is ${deployment.kind}`;
@@ -65,11 +65,11 @@ export function exemption(row: Requirement, deployment: Deployment, facts: NodeF
 
 const UNKNOWN_VERSION: Exemption = {
   kind: "unresolved",
-  why: "whether it applies depends on the node's Talos version, which is not known",
+  why: "whether it applies depends on the node's Talos version, which is unknown",
   next: "let the agent read /etc/os-release of the host, or give the node's Talos version",
 };
 
-/** Whether the circumstance holds; undefined when nothing tells. */
+/** Whether the circumstance holds; undefined if unknown. */
 export function holds(circumstance: Circumstance, deployment: Deployment, facts: NodeFacts): boolean | undefined {
   switch (circumstance) {
     case "grpc-tunnel":
@@ -100,8 +100,8 @@ export function holds(circumstance: Circumstance, deployment: Deployment, facts:
 }
 
 /**
- * First Talos minor of major 1 whose default time server is asked by NTS; servers configured by anyone are asked by plain
- * NTP unless `useNTS` is set (siderolabs/docs talos/v1.14/networking/configuration/time.mdx).
+ * First minor of Talos 1 that uses NTS with its default time server. With configured servers it uses plain NTP unless
+ * `useNTS` is set (siderolabs/docs talos/v1.14/networking/configuration/time.mdx).
  */
 const NTS_SINCE_MINOR = 14;
 

@@ -1,4 +1,4 @@
-/** A deployment file as it is written: the strict schema, and the rules that tie its fields together. */
+/** A deployment file as written: the strict schema, and the rules between its fields. */
 import { isCertificatesPem, literalFamily } from "@lifeline/measure";
 import * as v from "valibot";
 import { type Endpoint, isHost, isWildcard, readEndpointUrl, readHostPort } from "./endpoint.ts";
@@ -18,11 +18,11 @@ const MACHINE_API_WANTED =
   "an https or grpc URL of host and optional port, without path, query (no join token) or credentials";
 const HOST_PORT_WANTED = "host:port with a port from 1 to 65535, IPv6 in brackets";
 
-/** Whether `value` is certificates that can be read and no private key, within {@link MAX_PEM_CHARS}. */
+/** Whether `value` holds readable certificates and no private key, within {@link MAX_PEM_CHARS}. */
 export const isPem = (value: string): boolean =>
   value.length <= MAX_PEM_CHARS && !value.includes("PRIVATE KEY") && isCertificatesPem(value);
 
-/** What errors say that {@link isPem} wants. */
+/** How errors describe what {@link isPem} accepts. */
 export const PEM_WANTED = "PEM certificates of at most 64 KiB, each of which can be read, without a private key";
 
 const url = (schemes: readonly string[], wanted: string) =>
@@ -99,7 +99,7 @@ const deploymentSchema = record({
 /** A deployment file that passed its schema. */
 export type WrittenDeployment = v.InferOutput<typeof deploymentSchema>;
 
-/** The authority of an endpoint as written: one of both, or neither. */
+/** The CA of an endpoint as written: one of the two fields, or neither. */
 export interface WrittenCa {
   readonly caFile?: string;
   readonly caPem?: string;
@@ -116,7 +116,7 @@ export function writtenDeployment(file: string, value: unknown): WrittenDeployme
   return result.output;
 }
 
-/** Rules that tie the fields of a deployment together. */
+/** Violations of the rules between the fields of a deployment. */
 function conflicts(file: string, written: WrittenDeployment): Problem[] {
   const problems: Problem[] = [];
   const add = (path: string, value: string, expected: string) =>
@@ -139,13 +139,13 @@ function conflicts(file: string, written: WrittenDeployment): Problem[] {
     replaced.add(replaces);
   }
   if (written.network?.networkTimeSecurity && written.network.timeServers.length === 0) {
-    add("network.networkTimeSecurity", "true", "network.timeServers, which it speaks of");
+    add("network.networkTimeSecurity", "true", "network.timeServers too, because NTS is set for these only");
   }
   return problems;
 }
 
-/** Narrows what the check before has proved; a schema without its check is broken code. */
+/** Narrows the type after a check that has passed. Throws only if a schema lacks that check. */
 function endpointOf(endpoint: Endpoint | undefined): Endpoint {
-  if (endpoint === undefined) throw new TypeError("an endpoint that was checked cannot be read");
+  if (endpoint === undefined) throw new TypeError("an endpoint passed its check and cannot be read");
   return endpoint;
 }

@@ -82,12 +82,12 @@ describe("parseDeployment", () => {
 
   const bad: readonly [title: string, yaml: string, message: string][] = [
     [
-      "a join token in the Machine API, without repeating it (S1)",
+      "a join token in the Machine API, without the token in the error (S1)",
       `${GOOD}  machineApi: https://omni.example:8090/?jointoken=s3cr3t\n`,
       'deployment.yaml: omni.machineApi: got "https://omni.example:8090/?…", want an https or grpc URL of host and optional port, without path, query (no join token) or credentials',
     ],
     [
-      "an unknown key, without repeating its value (S1)",
+      "an unknown key, without its value in the error (S1)",
       `${GOOD}  joinToken: s3cr3t\n`,
       "deployment.yaml: omni.joinToken: got an unknown key, want one of api, machineApi, siderolink, grpcTunnel, caFile, caPem, inTunnelAddress, stampReflectors, stampAuthenticated, identityProvider, etcdBackup, vault",
     ],
@@ -117,17 +117,17 @@ describe("parseDeployment", () => {
     ["another kind", GOOD.replace("on-prem", "cloud"), 'deployment.yaml: kind: got "cloud", want one of on-prem, saas'],
     ["no omni", GOOD.split("omni:")[0] ?? "", "deployment.yaml: omni: got nothing, want a mapping"],
     [
-      "a private key for an authority, of which only the first line is repeated (S1)",
+      "a private key as CA, with only its first line in the error (S1)",
       `${GOOD}  caPem: "-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----BEGIN CERTIFICATE-----"\n`,
       'deployment.yaml: omni.caPem: got "-----BEGIN PRIVATE KEY-----…", want PEM certificates of at most 64 KiB, each of which can be read, without a private key',
     ],
     [
-      "an authority that cannot be read, which would fail at each attempt of each node",
+      "an unreadable CA, which would fail at each attempt of each node",
       `${GOOD}  caPem: "-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----"\n`,
       'deployment.yaml: omni.caPem: got "-----BEGIN CERTIFICATE-----…", want PEM certificates of at most 64 KiB, each of which can be read, without a private key',
     ],
     [
-      "two authorities for one endpoint",
+      "two CAs for one endpoint",
       `${GOOD}  caFile: ca.pem\n  caPem: ${JSON.stringify(CA_PEM)}\n`,
       "deployment.yaml: omni: got caFile and caPem, want one of caFile, caPem",
     ],
@@ -142,12 +142,12 @@ describe("parseDeployment", () => {
       'deployment.yaml: airGapped.mirrors[1].replaces: got "ghcr.io", want one mirror for each host',
     ],
     [
-      "NTS without a time server it speaks of",
+      "NTS without a time server",
       `${GOOD}network: { networkTimeSecurity: true }\n`,
-      "deployment.yaml: network.networkTimeSecurity: got true, want network.timeServers, which it speaks of",
+      "deployment.yaml: network.networkTimeSecurity: got true, want network.timeServers too, because NTS is set for these only",
     ],
     [
-      "a catalogue version of another form",
+      "a catalogue version without v",
       `${GOOD}catalogue: { version: "1.13" }\n`,
       'deployment.yaml: catalogue.version: got "1.13", want a version such as v1.13',
     ],
@@ -180,12 +180,12 @@ describe("deploymentFrom", () => {
     });
   });
 
-  it("knows a SaaS account by its name", () => {
+  it("recognises a SaaS account by its host name", () => {
     const deployment = deploymentFrom({ api: "https://acme.omni.siderolabs.io", siderolink: [] });
     expect([deployment.kind, deployment.omni.machineApi?.host]).toEqual(["saas", "acme.siderolink.omni.siderolabs.io"]);
   });
 
-  it("names the flag's field when it is wrong", () => {
+  it("names the field of a wrong flag", () => {
     expect(failure(() => deploymentFrom({ api: "omni.example", siderolink: ["omni.example"] })).message).toBe(
       [
         'command line: omni.api: got "omni.example", want an https URL of host and optional port, without path, query or credentials',
@@ -208,7 +208,7 @@ describe("loadDeployment", () => {
     expect(loadDeployment(written("deployment.yaml", `${GOOD}  caFile: ca.pem\n`)).omni.caPem).toBe(CA_PEM);
   });
 
-  it("says which field names a certificate that is not there", () => {
+  it("names the field whose certificate file does not exist", () => {
     const path = written("lost.yaml", `${GOOD}  caFile: lost.pem\n`);
     const error = failure(() => loadDeployment(path));
     const lost = join(directory, "lost.pem");
@@ -224,7 +224,7 @@ describe("loadDeployment", () => {
     );
   });
 
-  it("adds the rows of its own files to the catalogue it asks for", () => {
+  it("adds the rows of its extra files to the catalogue version it names", () => {
     written(
       "own.yaml",
       `schema: 1

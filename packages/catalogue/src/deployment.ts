@@ -1,6 +1,6 @@
 /**
- * Which deployment is measured: where Omni is, and what the site decided. Parsed, checked and completed; no file is read
- * here, certificates are asked of the caller.
+ * The measured deployment: where Omni is, and the choices of the site. Parsed, checked and completed with defaults.
+ * Reads no file; the caller reads certificates.
  */
 
 import { parseYaml } from "./catalogue-file.ts";
@@ -9,12 +9,12 @@ import { type Endpoint, readEndpointUrl } from "./endpoint.ts";
 import { CatalogueError } from "./error.ts";
 import type { DeploymentKind } from "./requirement.ts";
 
-/** An endpoint with the authority its certificate must end at; public roots when `caPem` is absent. */
+/** An endpoint with the CA of its certificate; public roots if `caPem` is absent. */
 export interface TrustedEndpoint extends Endpoint {
   readonly caPem?: string;
 }
 
-/** A public host and the mirror that stands for it. */
+/** A public host and the mirror that replaces it. */
 export interface Mirror {
   /** A host, or a wildcard as the catalogue writes it. */
   readonly replaces: string;
@@ -27,18 +27,18 @@ export interface Deployment {
   readonly kind: DeploymentKind;
   readonly omni: {
     readonly api: Endpoint;
-    /** Where nodes register. SaaS: derived from `api`; on-prem: undefined when not named. */
+    /** Where nodes register. SaaS: derived from `api`; on-prem: undefined if not named. */
     readonly machineApi: Endpoint | undefined;
     /** Every advertised WireGuard endpoint; each is a target. */
     readonly siderolink: readonly Endpoint[];
-    /** WireGuard is carried over gRPC for all nodes; a node's own observation overrides it. */
+    /** Whether all nodes carry WireGuard over gRPC. A node's own observation overrides it. */
     readonly grpcTunnel: boolean;
-    /** The authority of api and machineApi; public roots when absent. */
+    /** The CA of api and machineApi; undefined: public roots. */
     readonly caPem: string | undefined;
-    /** Omni's address in the tunnel, where it is not `::1` of the node's own siderolink /64. */
+    /** Omni's address in the tunnel; undefined: `::1` of the node's own siderolink /64. */
     readonly inTunnelAddress: string | undefined;
     readonly stampReflectors: readonly Endpoint[];
-    /** Whether the reflectors want authenticated packets (RFC 8762 §4.2.2), by a key that each agent is given. */
+    /** Whether the reflectors require authenticated packets (RFC 8762 §4.2.2). Each agent then needs the key. */
     readonly stampAuthenticated: boolean;
     readonly identityProvider: TrustedEndpoint | undefined;
     readonly etcdBackup: TrustedEndpoint | undefined;
@@ -53,7 +53,7 @@ export interface Deployment {
   readonly network: {
     readonly resolvers: readonly string[];
     readonly timeServers: readonly string[];
-    /** Whether `timeServers` are asked by NTS; for Talos's defaults the node's version decides. */
+    /** Whether nodes use NTS with `timeServers`. For Talos's default server the node's version decides. */
     readonly networkTimeSecurity: boolean;
   };
   /** Undefined: public hosts are reached directly. */
@@ -61,26 +61,26 @@ export interface Deployment {
   readonly catalogue: {
     /** Undefined: the newest bundled one. */
     readonly version: string | undefined;
-    /** Files of own rows, as written: relative to the deployment file. */
+    /** Files with rows of the user, as written: relative to the deployment file. */
     readonly extra: readonly string[];
   };
 }
 
-/** Gives the text of a certificate file named by a `caFile`, as written; throws CatalogueError when it cannot. */
+/** Reads the certificate file that a `caFile` names, with the path as written. Throws CatalogueError if it cannot. */
 export type ReadPem = (path: string, field: string) => string;
 
 /**
  * Reads a deployment from YAML text.
  *
  * @param file the name that problems carry.
- * @param readPem asked for every `caFile`.
+ * @param readPem called for every `caFile`.
  * @throws CatalogueError with every problem of the file, or the first of its certificates.
  */
 export function parseDeployment(file: string, yaml: string, readPem: ReadPem): Deployment {
   return deployed(file, parseYaml(file, yaml), readPem);
 }
 
-/** What a command line can say of a deployment; every text as the user typed it. */
+/** Command-line flags that describe a deployment; every text as typed. */
 export interface DeploymentFlags {
   readonly api: string;
   readonly machineApi?: string;
@@ -94,7 +94,7 @@ export interface DeploymentFlags {
   readonly grpcTunnel?: boolean;
 }
 
-/** Builds a deployment from flags. Throws CatalogueError naming `command line` and the field, such as `omni.siderolink[0]`. */
+/** Builds a deployment from flags. Throws CatalogueError with file `command line` and the field, such as `omni.api`. */
 export function deploymentFrom(flags: DeploymentFlags): Deployment {
   const { api, siderolink, machineApi, caPem, grpcTunnel = false, stampReflectors = [] } = flags;
   const apiHost = readEndpointUrl(api, ["https:"])?.host ?? "omni";
@@ -117,7 +117,7 @@ export function deploymentFrom(flags: DeploymentFlags): Deployment {
   });
 }
 
-/** SaaS names of UI/API and Machine API: `<account>.omni.siderolabs.io`, `<account>.siderolink.omni.siderolabs.io:443`. */
+/** Host of the SaaS API. The Machine API of that account is `<account>.siderolink.omni.siderolabs.io:443`. */
 const SAAS_API = /^([a-z0-9-]+)\.omni\.siderolabs\.io$/i;
 
 function saasMachineApi(apiHost: string): Endpoint | undefined {

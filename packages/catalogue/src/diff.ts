@@ -1,8 +1,8 @@
-/** What changed between two catalogues. Pure; the same two catalogues give the same text. */
+/** The differences between two catalogues. Pure and deterministic. */
 import type { Catalogue } from "./catalogue.ts";
 import type { Requirement } from "./requirement.ts";
 
-/** One field of one row. `undefined` is a field that the side does not have. Lists are compared whole. */
+/** One changed field of one row. `undefined`: that side lacks the field. Lists are compared as a whole. */
 export interface FieldChange {
   readonly id: string;
   /** Path inside the row, such as `published.value`. */
@@ -11,7 +11,7 @@ export interface FieldChange {
   readonly to: unknown;
 }
 
-/** Sorted by id, then field. */
+/** Every list is sorted by id, then by field. */
 export interface CatalogueDiff {
   readonly added: readonly Requirement[];
   readonly removed: readonly Requirement[];
@@ -53,7 +53,7 @@ function changesOf(before: Requirement, after: Requirement): FieldChange[] {
     .map((field) => ({ id: before.id, field, from: from.get(field), to: to.get(field) }));
 }
 
-/** Every field that is no mapping, by its path. */
+/** Every field that is not a mapping, by its path. */
 function leaves(value: object, prefix = ""): Map<string, unknown> {
   const found = new Map<string, unknown>();
   for (const [key, field] of Object.entries(value)) {
@@ -68,7 +68,7 @@ function isMapping(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** JSON with sorted keys: equal values, equal text. */
+/** JSON with sorted keys, so equal values give equal text. */
 function canonical(value: unknown): string {
   const sortKeys = (_key: string, field: unknown) =>
     isMapping(field) ? Object.fromEntries(Object.entries(field).sort(([a], [b]) => compare(a, b))) : field;

@@ -8,11 +8,11 @@ describe("a host", () => {
     ["2001:db8::1", true],
     ["my_host.example", false],
     ["1.2.3", false],
-    // No URL can name it, and so no request of HTTP/2.
+    // URLs reject it, so HTTP/2 cannot request it.
     ["omni.1", false],
-  ])("is what a target can be measured at: %s %s", (text, isOne) => expect(isHost(text)).toBe(isOne));
+  ])("is one that a probe can measure: %s %s", (text, isOne) => expect(isHost(text)).toBe(isOne));
 
-  it("that looks like a literal and is none is refused, not looked up", () => {
+  it("that only looks like a literal is refused and not looked up", () => {
     expect(isHost("::ffff:127.0.0.01")).toBe(false);
     expect(readHostPort("[::ffff:127.0.0.01]:443")).toBeUndefined();
   });

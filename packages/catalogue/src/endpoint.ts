@@ -6,7 +6,7 @@ import ipaddr from "ipaddr.js";
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
-  /** Whether TLS is spoken there; a UDP endpoint says false. */
+  /** Whether the endpoint uses TLS; false for UDP. */
   readonly secure: boolean;
 }
 
@@ -18,19 +18,19 @@ export const PORT_MAX = 65_535;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 
 /**
- * The one form of an address literal, so that two spellings are one address: lower case, shortest zeros (RFC 5952), and IPv4 for what
- * IPv6 maps of it (RFC 4291 §2.5.5.2). Undefined for a host name.
+ * The canonical form of an address literal, equal for all spellings of one address: lower case, shortest zeros (RFC
+ * 5952), and IPv4 for an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2). Undefined for a host name.
  */
 export function canonicalAddress(host: string): string | undefined {
   return literalFamily(host) === undefined ? undefined : ipaddr.process(host).toString();
 }
 
-/** Whether `host` is a literal of this very host (127.0.0.0/8, ::1), which needs no route. */
+/** Whether `host` is a loopback literal (127.0.0.0/8, ::1), which needs no route. */
 export function isLoopback(host: string): boolean {
   return literalFamily(host) !== undefined && ipaddr.parse(host).range() === "loopback";
 }
 
-/** Whether `text` is a host name (RFC 1123) or an address literal, and what a target can be measured at. */
+/** Whether `text` is a host name (RFC 1123) or an address literal that a probe can measure. */
 export function isHost(text: string): boolean {
   if (literalFamily(text) !== undefined) return true;
   return isTargetHost(text) && text.split(".").every((label) => LABEL.test(label));
@@ -42,12 +42,14 @@ export function isWildcard(text: string): boolean {
   return text.startsWith("*.") && domain.includes(".") && isHost(domain) && literalFamily(domain) === undefined;
 }
 
-/** Whether `host` is covered by the wildcard `pattern`: any number of labels before its domain. */
+/** Whether the wildcard `pattern` covers `host`, in any case: one label or more before its domain. */
 export function matchesWildcard(pattern: string, host: string): boolean {
   return host.toLowerCase().endsWith(pattern.slice(1).toLowerCase());
 }
 
-/** Reads `host:port` or `[v6]:port`; undefined when it is neither. `secure` is false: the form names no protocol. */
+/**
+ * Reads `host:port` or `[v6]:port`; undefined if it is neither. `secure` is false, because the text names no protocol.
+ */
 export function readHostPort(text: string): Endpoint | undefined {
   const parts = /^(?:\[([0-9a-f:.]+)\]|([^:[\]/@?#]+)):(\d{1,5})$/i.exec(text);
   if (parts === null) return undefined;
@@ -63,8 +65,8 @@ export function isPort(port: number): boolean {
 }
 
 /**
- * Default ports of the schemes read here. https and http: RFC 9110 §4.2. grpc: Talos hands the host on as it is
- * (talos internal/pkg/endpoint/endpoint.go) and grpc-go then takes 443 (internal/resolver/dns, defaultPort).
+ * Default ports of URL schemes. https and http: RFC 9110 §4.2. grpc: Talos passes the host on unchanged (talos
+ * internal/pkg/endpoint/endpoint.go), and grpc-go defaults to 443 (internal/resolver/dns, defaultPort).
  */
 const SCHEMES: Readonly<Record<string, { readonly secure: boolean; readonly port: number }>> = {
   "https:": { secure: true, port: 443 },
@@ -73,8 +75,8 @@ const SCHEMES: Readonly<Record<string, { readonly secure: boolean; readonly port
 };
 
 /**
- * Reads a URL that names an endpoint and nothing else: scheme, host and optional port. A path other than `/`, a query, a
- * fragment or credentials make it undefined, so that a URL with a join token never gets in (S1).
+ * Reads a URL of only scheme, host and optional port. Undefined for a path other than `/`, a query, a fragment or
+ * credentials, so that a URL with a join token is never accepted (S1).
  *
  * @param schemes accepted schemes, each with its colon.
  */
@@ -93,7 +95,7 @@ function portOf(url: URL, host: string, scheme: { secure: boolean; port: number 
   return isPort(port) ? { host, port, secure: scheme.secure } : undefined;
 }
 
-/** The server's address in the tunnel: the first of the node's own /64. Undefined when `prefix` is no /64. */
+/** Omni's address in the tunnel: the first of the node's own /64. Undefined if `prefix` is not a /64. */
 export function firstOfPrefix(prefix: string): string | undefined {
   const groups = prefix.replace(/\/64$/, "").replace(/::$/, "").split(":");
   const isPrefix = groups.length === 4 && groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group));

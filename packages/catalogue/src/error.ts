@@ -1,13 +1,13 @@
 /**
- * What is wrong with a catalogue or a deployment file, said so that its author can mend it.
+ * Problems of a catalogue or a deployment file, with what its author needs to fix them.
  *
- * 1. All problems of a file are collected; the first is not the only one shown.
- * 2. A problem names the file, the field, the value and what would be right.
- * 3. No secret is repeated: query strings and credentials of URLs, values of unknown keys and all but the first line of
- *    a text are left out (S1).
+ * 1. All problems of a file are reported together.
+ * 2. A problem names the file, the field, the value and what is expected.
+ * 3. Messages leave out what may be secret: queries and credentials of URLs, values of unknown keys, and all but the
+ *    first line of a text (S1).
  */
 
-/** What sort of problem it is; stable, to branch on. */
+/** The kinds of problem. Stable; branch on these. */
 export const PROBLEM_CODES = [
   "unreadable",
   "too-large",
@@ -20,16 +20,16 @@ export const PROBLEM_CODES = [
 ] as const;
 export type ProblemCode = (typeof PROBLEM_CODES)[number];
 
-/** One thing that is wrong. */
+/** One problem. */
 export interface Problem {
   readonly code: ProblemCode;
   /** Name of the file, or of the source such as `command line`. */
   readonly file: string;
   /** The field, such as `requirements[3].port`; empty for the file as a whole. */
   readonly path: string;
-  /** The offending value as shown to people, already shortened and freed of secrets. */
+  /** The wrong value as shown to people, already shortened and without secrets. */
   readonly value: string;
-  /** What would be right. */
+  /** What is expected instead. */
   readonly expected: string;
   /** Line in the file, from 1; only for syntax. */
   readonly line?: number;
@@ -37,10 +37,10 @@ export interface Problem {
   readonly column?: number;
 }
 
-/** Problems printed in an error's message; the others are counted there and kept in `problems`. */
+/** Most problems printed in an error's message. It counts the others, and `problems` holds them all. */
 const PROBLEMS_SHOWN = 20;
 
-/** Longest value repeated in a message, in characters. */
+/** Longest value shown in a message, in characters. */
 const VALUE_SHOWN_CHARS = 80;
 
 /** The one error of this package, thrown where files and command lines are read. */
@@ -48,7 +48,7 @@ export class CatalogueError extends Error {
   override readonly name = "CatalogueError";
   /** The code of the first problem. */
   readonly code: ProblemCode;
-  /** Everything that is wrong, in file order; never empty. */
+  /** All problems, in file order; never empty. */
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly [Problem, ...Problem[]]) {
@@ -58,7 +58,7 @@ export class CatalogueError extends Error {
   }
 }
 
-/** Throws a {@link CatalogueError} when there is any problem. */
+/** Throws a {@link CatalogueError} if there is any problem. */
 export function refuseProblems(problems: readonly Problem[]): void {
   const [first, ...rest] = problems;
   if (first !== undefined) throw new CatalogueError([first, ...rest]);
@@ -71,7 +71,7 @@ export function problemLine(problem: Problem): string {
   return `${problem.file}${place}:${field} got ${problem.value}, want ${problem.expected}`;
 }
 
-/** A value as it may be repeated to people: one line, at most 80 characters, no credentials, no query. */
+/** A value as shown to people: one line, at most 80 characters, without credentials or query. */
 export function shownValue(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : `a list of ${value.length}`;

@@ -1,4 +1,4 @@
-/** The smallest parts of the schemas: each states in words what would be right, and every list and text has a bound (S2). */
+/** The smallest parts of the schemas. Each says what it expects, and every list and text has a bound (S2). */
 import * as v from "valibot";
 import { isHost, isWildcard, PORT_MAX, PORT_MIN } from "./endpoint.ts";
 import { type Problem, shownValue } from "./error.ts";
@@ -16,7 +16,9 @@ const ID_WANTED = `a lower-case id of letters, digits and hyphens, at most ${ID_
 const TEXT_WANTED = `a text of 1 to ${TEXT_MAX_CHARS} characters`;
 const HOST_WANTED = "a host name or an address literal, without port or scheme";
 
-/** A mapping of exactly these keys; an unknown key names the known ones, and its value is never repeated (S1). */
+/**
+ * A mapping of exactly these keys. The error of an unknown key lists the known ones, and never shows its value (S1).
+ */
 export function record<const Entries extends v.ObjectEntries>(entries: Entries) {
   const keys = Object.keys(entries);
   return v.strictObject(entries, (issue) => {
@@ -30,19 +32,21 @@ export function record<const Entries extends v.ObjectEntries>(entries: Entries) 
   });
 }
 
-/** The keys a mapping may have, by the issue that found another one: valibot reports only the first unknown key. */
+/**
+ * Allowed keys of a mapping, by the issue of an unknown key. Needed because valibot reports only the first such key.
+ */
 const knownKeys = new WeakMap<v.BaseIssue<unknown>, readonly string[]>();
 
 function wantedOf(entry: object): string {
   return "message" in entry && typeof entry.message === "string" ? entry.message : "a mapping";
 }
 
-/** One of a closed list of words. */
+/** One word of a closed list. */
 export function oneOf<const Words extends readonly string[]>(words: Words) {
   return v.picklist(words, `one of ${words.join(", ")}`);
 }
 
-/** A list of `least` to `most` items (default 64), described in the plural as `what`. */
+/** A list of `least` to `most` items; `most` defaults to 64. `what` names the items in the plural. */
 export function listOf<Item extends v.GenericSchema>(item: Item, what: string, least: number, most: number = LIST_MAX) {
   const wanted = `a list of ${least} to ${most} ${what}`;
   return v.pipe(v.array(item, wanted), v.minLength(least, wanted), v.maxLength(most, wanted));
@@ -84,7 +88,7 @@ export const wildcard = textThat(isWildcard, "a wildcard domain such as *.exampl
 export const version = textThat((value) => /^v\d{1,4}\.\d{1,4}$/.test(value), "a version such as v1.13");
 
 /**
- * Checks `value` against `schema`: the parsed output, or every problem in file order.
+ * Checks `value` against `schema`. Returns the parsed output, or every problem in file order.
  *
  * @param file the name that problems carry.
  */
@@ -102,7 +106,7 @@ export function checked<Output>(
   return { problems: [...problems.values()] };
 }
 
-/** A list where a mapping belongs: valibot takes it for an object whose keys are all wrong, which helps nobody. */
+/** The problem of a list in place of a mapping. Valibot itself reports it as an object with wrong keys. */
 function listForMapping(issue: v.BaseIssue<unknown>, file: string): Problem | undefined {
   const owner = issue.type === "strict_object" ? issue.path?.at(-1)?.input : undefined;
   if (!Array.isArray(owner)) return undefined;
@@ -131,7 +135,7 @@ function unknownKeys(issue: v.BaseIssue<unknown>, known: readonly string[], file
     });
 }
 
-/** `requirements[3].port`, in the form people write. */
+/** The path as people write it, such as `requirements[3].port`. */
 function pathOf(items: readonly v.IssuePathItem[]): string {
   let path = "";
   for (const item of items) {

@@ -8,7 +8,7 @@ import type { Requirement } from "./requirement.ts";
 
 const signs = loadInterception();
 
-/** Public hosts of a row whose TLS is judged by the public authorities. */
+/** Public hosts of a row whose certificates must end at a public CA. */
 function publicHosts({ place, probes }: Requirement): readonly string[] {
   if (!probes.some((plan) => "trust" in plan && plan.trust === "public")) return [];
   switch (place.kind) {
@@ -34,7 +34,7 @@ describe("certificate issuers", () => {
     listCatalogues().flatMap((version) => loadCatalogue(version).requirements.flatMap(publicHosts)),
   );
 
-  it.each([...hosts])("names who certifies %s", (host) => {
+  it.each([...hosts])("lists issuers of %s", (host) => {
     expect(issuersOf(host)).not.toHaveLength(0);
   });
 
@@ -46,17 +46,17 @@ describe("certificate issuers", () => {
     ["us-west1-docker.pkg.dev", "Google Trust Services"],
     ["prod-registry-k8s-io-us-east-1.s3.dualstack.us-east-1.amazonaws.com", "Amazon"],
     ["account.siderolink.omni.siderolabs.io", "Let's Encrypt"],
-  ])("expects of %s that %s certifies it", (host, issuer) => {
+  ])("expects of %s the issuer %s", (host, issuer) => {
     expect(issuersOf(host)).toContain(issuer);
   });
 
-  it("has no mark that an honest authority carries too", () => {
+  it("has no mark that is part of an expected issuer", () => {
     const honest = signs.expected.flatMap(({ issuers }) => issuers.map((issuer) => issuer.toLowerCase()));
     const marks = signs.vendors.flatMap((vendor) => vendor.marks.map((mark) => mark.toLowerCase()));
     expect(marks.filter((mark) => honest.some((issuer) => issuer.includes(mark)))).toEqual([]);
   });
 
-  it("names every vendor and every mark once, and no mark so short that a word may hold it", () => {
+  it("lists every vendor and mark once, and no mark so short that ordinary words contain it", () => {
     const names = signs.vendors.map(({ name }) => name);
     const marks = signs.vendors.flatMap((vendor) => vendor.marks);
     expect(new Set(names).size).toBe(names.length);
@@ -108,7 +108,7 @@ vendors: [{ name: A Vendor, marks: [Vendor] }]
       "issuers.yaml: schema: got 2, want 1, the version of this file format",
     ],
     [
-      "a host that is none",
+      "a URL in place of a host",
       GOOD.replace("a.example", "https://a.example"),
       'issuers.yaml: expected[0].hosts[0]: got "https://a.example", want a host name, or a wildcard such as *.example.com',
     ],
@@ -118,7 +118,7 @@ vendors: [{ name: A Vendor, marks: [Vendor] }]
       "issuers.yaml: vendors[0].marks: got an empty list, want a list of 1 to 64 marks",
     ],
     [
-      "an empty mark, which every certificate carries",
+      "an empty mark, which every certificate contains",
       GOOD.replace("[Vendor]", '[""]'),
       'issuers.yaml: vendors[0].marks[0]: got "", want a text of 1 to 1000 characters',
     ],
@@ -131,7 +131,7 @@ vendors: [{ name: A Vendor, marks: [Vendor] }]
     expect(problemsOf(yaml)).toEqual([line]);
   });
 
-  it("of any text gives signs or problems, never another error", () => {
+  it("returns signs or throws problems for any text, and no other error", () => {
     fc.assert(
       fc.property(fc.string(), (yaml) => {
         expect(problemsOf(yaml).length).toBeGreaterThan(0);

@@ -1,25 +1,25 @@
-/** Signs of TLS interception, as data (C1): the issuers that public hosts are expected to have, and the marks of vendors. */
+/** Signs of TLS interception, as data (C1): expected issuers of public hosts, and marks of interception products. */
 import * as v from "valibot";
 import { isHost, isWildcard } from "./endpoint.ts";
 import { listOf, record, text, textThat } from "./field.ts";
 import { parsed } from "./parsed.ts";
 
-/** Hosts, and the organisations that certify them. */
+/** Hosts and the issuers of their certificates. */
 export interface ExpectedIssuers {
   /** Host names, or wildcards as the catalogue writes them. */
   readonly hosts: readonly string[];
-  /** Organisations (O=) or common names of issuers, compared without case as whole attribute values. */
+  /** Organisations (O=) or common names of issuers. Compared as whole attribute values, ignoring case. */
   readonly issuers: readonly string[];
 }
 
-/** A product that puts its own certificate in place of a server's. */
+/** A product that replaces a server's certificate with its own. */
 export interface InterceptionVendor {
   readonly name: string;
-  /** Words that its certificates carry in subject or issuer; compared without case, as parts. */
+  /** Texts in subject or issuer of its certificates. Compared as substrings, ignoring case. */
   readonly marks: readonly string[];
 }
 
-/** Signs that TLS is intercepted: an issuer that is not expected, or the mark of a vendor. */
+/** Signs that TLS is intercepted: an unexpected issuer, or the mark of a vendor. */
 export interface InterceptionSigns {
   readonly expected: readonly ExpectedIssuers[];
   readonly vendors: readonly InterceptionVendor[];

@@ -71,7 +71,7 @@ const nodes: fc.Arbitrary<NodeFacts> = fc.record(
   { requiredKeys: ["nodeId", "roles", "families"] },
 );
 
-/** What the diff describes, done to `before`. */
+/** Applies the diff to `before`. */
 function applied(before: Catalogue, diff: CatalogueDiff): Map<string, unknown> {
   const rows = new Map(before.requirements.map((row) => [row.id, structuredClone(row) as object]));
   for (const { id } of diff.removed) rows.delete(id);
@@ -91,7 +91,7 @@ function put(owner: unknown, path: readonly string[], value: unknown): void {
 describe("diffCatalogues, laws", () => {
   const empty = { added: [], removed: [], changed: [] };
 
-  it("finds nothing between a catalogue and itself in any order", () => {
+  it("finds no difference between a catalogue and its reordered copy", () => {
     fc.assert(
       fc.property(catalogues, (catalogue) => {
         const reversed = { ...catalogue, requirements: [...catalogue.requirements].reverse() };
@@ -109,7 +109,7 @@ describe("diffCatalogues, laws", () => {
     );
   });
 
-  it("is turned round when the catalogues are", () => {
+  it("is reversed when the catalogues are swapped", () => {
     fc.assert(
       fc.property(catalogues, catalogues, (a, b) => {
         const there = diffCatalogues(a, b);
@@ -123,7 +123,7 @@ describe("diffCatalogues, laws", () => {
   });
 });
 
-/** The ranges that measure documents for a target. */
+/** Checks the ranges that `measure` documents for a target. */
 function expectValid(target: Target): void {
   expect(target.id).toBe(targetId(target));
   const leastPort = target.options.probe === "link" ? 0 : 1;
@@ -133,17 +133,17 @@ function expectValid(target: Target): void {
   expect(target.timeoutMs).toBeGreaterThanOrEqual(10);
   expect(target.timeoutMs).toBeLessThanOrEqual(target.options.probe === "tcp" ? 999 : 60_000);
   expect(target.host).not.toMatch(/[[\]*]/);
-  // Of a proxied target, the family is that of the way to the proxy.
+  // The family of a proxied target is that of the connection to the proxy.
   const literal = literalFamily(target.proxy?.host ?? target.host);
   if (literal !== undefined) expect(target.family).toBe(literal);
   if (target.options.probe === "udp") expect(target.options.payloadBytes).toBeGreaterThanOrEqual(6);
 }
 
-/** Rows that are measured through the tunnel, or at its interface, whatever routes there are beside it. */
+/** Rows measured through the tunnel or at its interface, whatever other routes exist. */
 const TUNNEL_ROWS = ["siderolink-internal-address", "siderolink-interface"];
 
 describe("resolve, laws", () => {
-  it("has for every row with targets one that counts, and compares only with direct ones", () => {
+  it("every row with targets has one that counts, and every comparison is direct", () => {
     fc.assert(
       fc.property(deployments, nodes, (deployment, facts) => {
         for (const row of resolve(bundled, deployment, facts).rows) {
@@ -157,7 +157,7 @@ describe("resolve, laws", () => {
     );
   });
 
-  it("measures through the tunnel by IPv6 alone, and never by a proxy", () => {
+  it("measures the tunnel only over IPv6, and never through a proxy", () => {
     fc.assert(
       fc.property(deployments, nodes, (deployment, facts) => {
         for (const target of resolvedTargets(resolve(bundled, deployment, facts))) {
@@ -168,7 +168,7 @@ describe("resolve, laws", () => {
     );
   });
 
-  it("makes only valid targets, each with an id of its own", () => {
+  it("makes only valid targets, with distinct ids", () => {
     fc.assert(
       fc.property(catalogues, deployments, nodes, (catalogue, deployment, facts) => {
         const targets = resolvedTargets(resolve(catalogue, deployment, facts));
@@ -188,7 +188,7 @@ describe("resolve, laws", () => {
     );
   });
 
-  it("never leaves a row without targets or words (M4)", () => {
+  it("gives every row targets, a check or a reason (M4)", () => {
     fc.assert(
       fc.property(catalogues, deployments, nodes, (catalogue, deployment, facts) => {
         const { rows } = resolve(catalogue, deployment, facts);
@@ -201,14 +201,14 @@ describe("resolve, laws", () => {
     );
   });
 
-  it("measures only families that the node has, but for the tunnel's own", () => {
+  it("measures only families that the node has, except for the tunnel", () => {
     fc.assert(
       fc.property(deployments, nodes, (deployment, facts) => {
         for (const target of resolvedTargets(resolve(bundled, deployment, facts))) {
           if (TUNNEL_ROWS.includes(target.requirementId) || isLoopback(target.host)) {
             continue;
           }
-          // By a proxy that is a literal: its own family, whatever is routed.
+          // A proxy that is an address literal has its own family, whatever the routes.
           if (target.proxy !== undefined && literalFamily(target.proxy.host) !== undefined) continue;
           expect(facts.families.length === 0 ? [4] : facts.families).toContain(target.family);
         }

@@ -34,7 +34,7 @@ describe("NO_PROXY", () => {
     expect(isProxied(host, noProxy)).toBe(proxied);
   });
 
-  it("means nothing where no proxy is set for HTTPS", () => {
+  it("has no effect if no proxy is set for HTTPS", () => {
     expect(httpsProxyFor("omni.example", 443, undefined)).toBeUndefined();
     expect(httpsProxyFor("omni.example", 443, { http: PROXY, noProxy: [] })).toBeUndefined();
   });

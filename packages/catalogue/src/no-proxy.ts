@@ -1,20 +1,21 @@
 /**
- * Whether an endpoint is reached through the HTTP proxy of a node's environment. The rules are those of Go's httpproxy, which Talos
- * follows (golang.org/x/net/http/httpproxy, Config): an entry of NO_PROXY is an address, a CIDR prefix, a domain that covers itself and
- * its subdomains (only these with a leading dot), each with an optional port, or `*`; loopback is never proxied.
+ * Whether a node reaches an endpoint through the HTTP proxy of its environment. The rules are those of Go's httpproxy,
+ * which Talos uses (golang.org/x/net/http/httpproxy, Config). An entry of NO_PROXY is an address, a CIDR prefix, a
+ * domain or `*`. A domain covers itself and its subdomains; with a leading dot, only its subdomains. Addresses and
+ * domains may have a port. Loopback is never proxied.
  */
 import { literalFamily, type ProxyEndpoint } from "@lifeline/measure";
 import ipaddr from "ipaddr.js";
 import type { ProxyFacts } from "./condition.ts";
 import { isLoopback, readHostPort } from "./endpoint.ts";
 
-/** The proxy that HTTPS to `host`:`port` goes through; undefined: none, the endpoint is reached directly. */
+/** The proxy for HTTPS to `host`:`port`; undefined: direct. */
 export function httpsProxyFor(host: string, port: number, proxy: ProxyFacts | undefined): ProxyEndpoint | undefined {
   if (proxy?.https === undefined || host.toLowerCase() === "localhost" || isLoopback(host)) return undefined;
   return proxy.noProxy.some((entry) => covers(entry, host, port)) ? undefined : proxy.https;
 }
 
-/** Whether an entry of NO_PROXY covers the whole prefix (`fdae:41e4:649b:9303::/64`): `*`, or a CIDR prefix that holds it. */
+/** Whether `*` or a CIDR prefix in NO_PROXY covers the whole prefix (`fdae:41e4:649b:9303::/64`). */
 export function coversPrefix(noProxy: readonly string[], prefix: string): boolean {
   const wanted = cidrOf(prefix);
   return noProxy.some((entry) => {
@@ -34,9 +35,9 @@ function covers(entry: string, host: string, port: number): boolean {
   return literalFamily(name) === undefined ? isDomainOf(name, host) : isSameAddress(name, host);
 }
 
-/** An entry without its port, if it has one. */
+/** Splits an entry into its name and its port, if it has one. */
 function entryOf(given: string): { readonly name: string; readonly ownPort: number | undefined } {
-  // `*.example` is written for `.example`, and read so.
+  // `*.example` means the same as `.example`.
   const entry = given.replace(/^\*(?=\.)/, "");
   if (literalFamily(entry) !== undefined) return { name: entry, ownPort: undefined };
   const endpoint = readHostPort(entry.startsWith(".") ? entry.slice(1) : entry);
@@ -47,7 +48,7 @@ function entryOf(given: string): { readonly name: string; readonly ownPort: numb
 function isDomainOf(domain: string, host: string): boolean {
   const [name, wanted] = [host.toLowerCase().replace(/\.$/, ""), domain.toLowerCase()];
   if (wanted === "" || literalFamily(host) !== undefined) return false;
-  // A leading dot leaves the domain itself out.
+  // A leading dot excludes the domain itself.
   return wanted.startsWith(".") ? name.endsWith(wanted) : name === wanted || name.endsWith(`.${wanted}`);
 }
 

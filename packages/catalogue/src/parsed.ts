@@ -1,10 +1,10 @@
-/** A YAML text held to a schema. */
+/** Parses YAML text against a schema. */
 import type * as v from "valibot";
 import { parseYaml } from "./catalogue-file.ts";
 import { CatalogueError } from "./error.ts";
 import { checked } from "./field.ts";
 
-/** Reads a YAML document as `schema` has it. @throws CatalogueError with every problem of the file. */
+/** Reads a YAML document by `schema`. @throws CatalogueError with every problem of the file. */
 export function parsed<Output>(schema: v.GenericSchema<unknown, Output>, file: string, yaml: string): Output {
   const result = checked(schema, parseYaml(file, yaml), file);
   if ("output" in result) return result.output;

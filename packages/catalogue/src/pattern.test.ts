@@ -49,7 +49,7 @@ describe("a pattern on requirement ids", () => {
     );
   });
 
-  it("of any text never throws, and one without wildcards matches itself alone", () => {
+  it("never throws for any text, and without wildcards matches only itself", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), fc.string({ unit: "grapheme" }), (pattern, text) => {
         const matched = matchesPattern(pattern, text);
@@ -58,8 +58,8 @@ describe("a pattern on requirement ids", () => {
     );
   });
 
-  it("of many runs takes no longer than the lengths multiplied (S2)", () => {
-    // A backtracking expression would try a number of ways with 42 digits.
+  it("with many runs takes no longer than the product of both lengths (S2)", () => {
+    // A backtracking matcher would never finish.
     expect(matchesPattern("*a".repeat(PATTERN_MAX_CHARS / 2), `${"a".repeat(127)}b`)).toBe(false);
   });
 });

@@ -1,22 +1,22 @@
 /**
- * Shell-style patterns on requirement ids: `*` any run of characters, `?` any one, `[ab]`, `[a-z]` and `[!ab]` one of a class,
- * everything else itself (POSIX.1-2024, XCU 2.14, without escapes). A class that is not closed, or whose range runs backwards,
- * stands for itself.
+ * Shell-style patterns on requirement ids (POSIX.1-2024, XCU 2.14, without escapes). `*` matches any run of characters,
+ * `?` any one, and `[ab]`, `[a-z]` and `[!ab]` one of a class. Everything else matches itself, and so does a class that
+ * is not closed or that has a reversed range.
  */
 
-/** Longest pattern, characters: an id has at most 64, and each of them may stand in a class. */
+/** Longest pattern, characters. An id has at most 64, and a pattern may have a class for each. */
 export const PATTERN_MAX_CHARS = 256;
 
-/** One place of a pattern: any run of characters, or one character that passes. */
+/** One element of a pattern: any run of characters, or a test of one character. */
 type Token = "run" | ((character: string) => boolean);
 
-/** Whether the whole `text` matches. Time is at most the two lengths multiplied: no pattern is a trap. */
+/** Whether the whole `text` matches. Time is at most the product of both lengths, for any pattern. */
 export function matchesPattern(pattern: string, text: string): boolean {
   const tokens = tokensOf(Array.from(pattern));
   const characters = Array.from(text);
   let at = 0;
   let read = 0;
-  // Where to go on when a later token fails: after the last run, which then takes one character more.
+  // Where to continue if a later token fails: after the last run, which then takes one more character.
   let retry: { readonly token: number; read: number } | undefined;
   while (read < characters.length) {
     const token = tokens[at];
@@ -51,7 +51,7 @@ function plain(character: string): Token {
   return character === "?" ? () => true : (candidate) => candidate === character;
 }
 
-/** The class that opens at `start`, and where it closes; a `]` that stands first is a member. */
+/** The class that opens at `start`, and where it closes. A `]` in first place is a member. */
 function classAt(
   pattern: readonly string[],
   start: number,
@@ -67,7 +67,7 @@ function classAt(
   return { token: (candidate) => contains(candidate) !== negated, end };
 }
 
-/** A hyphen between two members makes a range; at either end it is itself. */
+/** A hyphen between two members makes a range. At either end it is a member. */
 function rangesOf(members: readonly string[]): readonly (readonly [low: number, high: number])[] {
   const ranges: [number, number][] = [];
   for (let at = 0; at < members.length; at++) {

@@ -1,17 +1,17 @@
-/** From a row's place to the endpoints that stand for it in this deployment, mirrors and proxies considered. */
+/** The endpoints of a row in this deployment, with mirrors and proxies applied. */
 import { TUNNEL_LINK } from "@lifeline/measure";
 import type { NodeFacts } from "./condition.ts";
 import type { Deployment, TrustedEndpoint } from "./deployment.ts";
 import { type Endpoint, firstOfPrefix, readEndpointUrl, readHostPort } from "./endpoint.ts";
 import type { Place, Requirement, Service } from "./requirement.ts";
 
-/** One endpoint to measure, with what resolving it needs to know. */
+/** One endpoint to measure, with what its targets depend on. */
 export interface Spot extends Endpoint {
-  /** The private authority of probes that trust the deployment, and of mirrors. */
+  /** The private CA, for probes with the trust of the deployment and for mirrors. */
   readonly caPem?: string;
-  /** A mirror: its own trust replaces the row's. */
+  /** Whether it is a mirror. Its own trust replaces the row's. */
   readonly mirror: boolean;
-  /** Reached through the tunnel, so the node's routes of the outer network do not count. */
+  /** Whether it is reached through the tunnel, so that the node's other routes do not matter. */
   readonly inTunnel: boolean;
 }
 
@@ -40,7 +40,7 @@ export function locate(row: Requirement, deployment: Deployment, facts: NodeFact
   return locateWildcard(row, place, deployment);
 }
 
-/** The endpoints of a service that a deployment names; empty when it names none. Hosts without a port get `port`. */
+/** The endpoints of a service in this deployment; empty if nothing names one. Hosts without a port get `port`. */
 export function serviceSpots(
   service: Service,
   port: number,
@@ -78,19 +78,19 @@ export function serviceSpots(
   }
 }
 
-/** What to write in the deployment, so that the service can be measured. */
+/** What to do so that the service can be measured. */
 const SERVICE_WANTED: Readonly<Record<Service, string>> = {
-  api: "name it as omni.api in the deployment",
+  api: "set omni.api in the deployment",
   "machine-api":
-    "name it as omni.machineApi in the deployment: Omni's --siderolink-api-advertised-url, also the node's siderolink.api kernel argument",
+    "set omni.machineApi in the deployment to Omni's --siderolink-api-advertised-url, which is also the node's siderolink.api kernel argument",
   siderolink:
-    "list it under omni.siderolink in the deployment: the WireGuard endpoint under Home → General Information in the Omni UI",
+    "list the WireGuard endpoint (Omni UI: Home → General Information) under omni.siderolink in the deployment",
   "stamp-reflector": "run a STAMP reflector beside Omni and list it under omni.stampReflectors in the deployment",
-  "in-tunnel": "give the node's siderolink /64 as four groups, such as fdae:41e4:649b:9303",
-  "identity-provider": "name it as omni.identityProvider in the deployment",
-  "etcd-backup": "name it as omni.etcdBackup in the deployment",
-  vault: "name it as omni.vault in the deployment",
-  "http-proxy": "name it as egress.httpProxy in the deployment",
+  "in-tunnel": "set the node's siderolink /64 as four groups, such as fdae:41e4:649b:9303",
+  "identity-provider": "set omni.identityProvider in the deployment",
+  "etcd-backup": "set omni.etcdBackup in the deployment",
+  vault: "set omni.vault in the deployment",
+  "http-proxy": "set egress.httpProxy in the deployment",
   resolver: "list the resolvers under network.resolvers in the deployment",
   "tunnel-link": "give the node a siderolink.api kernel argument",
   "time-server": "list the time servers under network.timeServers in the deployment",
@@ -104,7 +104,7 @@ function locateService(
   facts: NodeFacts,
 ): Located {
   if (service === "machine-api" && facts.machineApi !== undefined && observedMachineApi(facts) === undefined) {
-    const why = "the Machine API that the node reports is no https or grpc URL of host and port";
+    const why = "the Machine API that the node reports is not an https or grpc URL of host and port";
     return { kind: "unresolved", why, next: "correct the siderolink.api kernel argument of the node" };
   }
   const spots = serviceSpots(service, row.port, deployment, facts);
@@ -112,23 +112,23 @@ function locateService(
     return { kind: "spots", spots, skipped: [], notes: derivationNotes(service, deployment, facts) };
   }
   if (defaults.length > 0) return locatePublic(row, defaults, deployment);
-  const why = `it applies, but nothing names the ${service.replaceAll("-", " ")} endpoint to measure`;
+  const why = `it applies, but no setting names the ${service.replaceAll("-", " ")} endpoint`;
   return { kind: "unresolved", why, next: SERVICE_WANTED[service] };
 }
 
-/** Services that stand on the public internet when Omni is SaaS, and so behind the site's proxy where there is one. */
+/** Services that are on the public internet if Omni is SaaS. The site's proxy, if any, carries their traffic. */
 const PUBLIC_WITH_SAAS: readonly Service[] = ["api", "machine-api"];
 
-/** Whether the service is a public one where Omni is SaaS. */
+/** Whether the service is public if Omni is SaaS. */
 export function isPublicWithSaas(service: Service): boolean {
   return PUBLIC_WITH_SAAS.includes(service);
 }
 
-/** An address inside the tunnel that nobody has observed is the one that Omni derives by default. */
+/** A note if Omni's address in the tunnel is neither observed nor configured, but derived. */
 function derivationNotes(service: Service, { omni }: Deployment, { siderolinkPrefix }: NodeFacts): readonly string[] {
   if (service !== "in-tunnel" || siderolinkPrefix !== undefined || omni.inTunnelAddress !== undefined) return [];
   return [
-    "the node has no address inside the tunnel yet; Omni's is derived as siderolink does without an installation id",
+    "the node has no address in the tunnel yet, so Omni's address there is the default without an installation id",
   ];
 }
 
@@ -158,7 +158,7 @@ function locateUnknown(
   return { kind: "unresolved", why, next: unknown?.next ?? "add a row of your own with a concrete host" };
 }
 
-/** Public hosts: themselves, or in an air-gapped site the mirrors that stand for them. */
+/** Public hosts, or in an air-gapped site the mirrors that replace them. */
 function locatePublic(row: Requirement, hosts: readonly string[], deployment: Deployment): Located {
   if (deployment.airGapped === undefined) {
     const spots = hosts.map((host) => withCa({ host, port: row.port, secure: true }, deployment.omni.caPem));
@@ -174,7 +174,7 @@ function locatePublic(row: Requirement, hosts: readonly string[], deployment: De
   return { kind: "spots", spots, skipped, notes };
 }
 
-/** Behind a proxy that is the only way out, UDP reaches nobody. */
+/** Behind a proxy that is the only way out, UDP reaches no public host. */
 function proxyOnly(row: Requirement, deployment: Deployment): Located | undefined {
   const { httpProxy } = deployment.egress;
   if (httpProxy === undefined) return undefined;
@@ -182,7 +182,7 @@ function proxyOnly(row: Requirement, deployment: Deployment): Located | undefine
     const why = `the only way out is the HTTP proxy ${httpProxy.host}:${httpProxy.port}, which cannot carry UDP`;
     return { kind: "unresolved", why, next: "use a server inside the site and name it in the deployment" };
   }
-  // TLS goes through it (see resolve); the direct attempts beside it are comparisons.
+  // TLS goes through the proxy (see resolve). Direct attempts are comparisons.
   return undefined;
 }
 
@@ -208,12 +208,12 @@ function withCa(endpoint: Endpoint, caPem: string | undefined): Spot {
 }
 
 /**
- * Prefixes that Omni derives from an empty installation id (siderolink pkg/wireguard/address.go: SHA-256, first byte fd, byte 7 the
- * kind of network: 03 WireGuard, 04 WireGuard over gRPC).
+ * Prefixes that Omni derives from an empty installation id (siderolink pkg/wireguard/address.go: SHA-256, first byte
+ * fd, byte 7 the kind of network: 03 WireGuard, 04 WireGuard over gRPC).
  */
 export const DERIVED_PREFIXES = { wireguard: "fdae:41e4:649b:9303", grpcTunnel: "fdae:41e4:649b:9304" } as const;
 
-/** The node's own /64 of the tunnel: observed, else derived. */
+/** The node's own /64 of the tunnel: the observed one, else the derived one. */
 export function tunnelPrefix({ omni }: Deployment, { siderolinkPrefix, grpcTunnel }: NodeFacts): string {
   if (siderolinkPrefix !== undefined) return siderolinkPrefix;
   return (grpcTunnel ?? omni.grpcTunnel) ? DERIVED_PREFIXES.grpcTunnel : DERIVED_PREFIXES.wireguard;
@@ -221,7 +221,7 @@ export function tunnelPrefix({ omni }: Deployment, { siderolinkPrefix, grpcTunne
 
 function derivedAddress(deployment: Deployment, facts: NodeFacts): string | undefined {
   const { siderolinkPrefix, machineApi } = facts;
-  // A node that was never told of Omni has no place in its tunnel.
+  // A node that is not configured to join Omni has no address in its tunnel.
   if (siderolinkPrefix === undefined && machineApi === undefined) return undefined;
   return firstOfPrefix(tunnelPrefix(deployment, facts));
 }
@@ -230,7 +230,7 @@ function inTunnelSpots(host: string | undefined, port: number): readonly Spot[] 
   return host === undefined ? [] : [{ host, port, secure: false, mirror: false, inTunnel: true }];
 }
 
-/** Talos reads an address without scheme as plaintext gRPC (talos internal/pkg/endpoint/endpoint.go). */
+/** Talos treats an address without scheme as plaintext gRPC (talos internal/pkg/endpoint/endpoint.go). */
 function observedMachineApi(facts: NodeFacts): Endpoint | undefined {
   const { machineApi } = facts;
   if (machineApi === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** The strict schema of a row: unknown keys refused, every field bounded, and the rules that tie fields together. */
+/** The strict schema of a row: it refuses unknown keys, bounds every field, and checks the rules between fields. */
 import { isRequestPath, TARGET_TEXT_WANTED } from "@lifeline/measure";
 import * as v from "valibot";
 import { matchesWildcard } from "./endpoint.ts";
@@ -37,7 +37,7 @@ const place = v.variant(
   "one of hosts, wildcard, service",
 );
 
-/** Bounds of a target's cadence and timeout: measure, Target. */
+/** The bounds are those of `Target` in `measure`. */
 const terms = {
   to: v.exactOptional(oneOf(SERVICES)),
   cadenceMs: v.exactOptional(integer(100, 3_600_000)),
@@ -115,7 +115,7 @@ const requirementFields = record({
   check: v.exactOptional(oneOf(CHECKS)),
 });
 
-/** A row as a file states it. */
+/** A row as written in a file. */
 export const requirementSchema: v.GenericSchema<unknown, Requirement> = v.pipe(
   requirementFields,
   v.rawCheck(({ dataset, addIssue }) => {
@@ -136,39 +136,39 @@ interface Contradiction {
   readonly message: string;
 }
 
-/** Rules that tie the fields of a row together. */
+/** Violations of the rules between the fields of a row. */
 function contradictions(row: Requirement): Contradiction[] {
   const found: Contradiction[] = [];
   const add = (key: keyof Requirement, message: string) => found.push({ key, input: row[key], message });
   if (row.obligation === "conditional" && row.conditions === undefined) {
-    add("conditions", "at least one condition, for the obligation is conditional");
+    add("conditions", "at least one condition, because the obligation is conditional");
   }
   if (row.obligation !== "conditional" && row.conditions !== undefined) {
-    add("obligation", "conditional, for the row has conditions");
+    add("obligation", "conditional, because the row has conditions");
   }
   if ((row.probes.length === 0) === (row.check === undefined)) {
     add("probes", "at least one probe, or a check instead of them");
   }
   if (row.place.kind === "wildcard") addWildcardRules(row.place, add);
   if (differs(row) && row.effective.evidence.length === 0) {
-    add("effective", "evidence, for the effective value is not the published one");
+    add("effective", "evidence, because the effective value differs from the published one");
   }
   if (row.probes.some((plan) => plan.probe === "tls" && plan.alpnRequired && plan.alpn.length === 0)) {
     add("probes", "an ALPN protocol where alpnRequired is true");
   }
   if (new Set(row.probes.map(planKey)).size < row.probes.length) {
-    add("probes", "probes that differ in protocol, service, path or query, for these are what a target is known by");
+    add("probes", "probes that differ in protocol, service, path or query, because these identify a target");
   }
   return found;
 }
 
-/** What tells the targets of two probes of one row apart: see targetId of measure. */
+/** What distinguishes the targets of two probes of one row: see `targetId` in `measure`. */
 function planKey(plan: ProbePlan): string {
   const path = plan.probe === "http" ? plan.expect.path : plan.probe === "dns" ? plan.query : sizeOf(plan);
   return [plan.probe, plan.to ?? "", path].join(" ");
 }
 
-/** Small and large datagrams to one closed port are told apart by their size. */
+/** Datagrams to one closed port are distinguished by their size. */
 function sizeOf(plan: ProbePlan): string {
   return plan.probe === "udp" && plan.expectRefusal === true ? String(plan.payloadBytes) : "";
 }
@@ -177,8 +177,8 @@ function addWildcardRules(
   { pattern, known, unknown }: Extract<Place, { kind: "wildcard" }>,
   add: (key: keyof Requirement, message: string) => void,
 ): void {
-  const stranger = known.find((name) => !matchesWildcard(pattern, name));
-  if (stranger !== undefined) add("place", `known hosts under ${pattern}, which ${stranger} is not`);
+  const outsider = known.find((name) => !matchesWildcard(pattern, name));
+  if (outsider !== undefined) add("place", `known hosts under ${pattern}, which ${outsider} is not`);
   if (known.length === 0 && unknown === undefined)
-    add("place", "unknown.why and unknown.next, for no known host is given");
+    add("place", "unknown.why and unknown.next, because no known host is given");
 }

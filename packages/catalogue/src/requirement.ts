@@ -1,9 +1,9 @@
 /**
- * One row of a catalogue: what must be reachable, as published and as it really is (C1).
+ * One row of a catalogue: what must be reachable, as published and in fact (C1).
  *
- * 1. `published` is what the document prints, unchanged; null when the document omits the row.
- * 2. `protocol`, `port` and `place` are the effective ones: they are what is measured and judged.
- * 3. Where both differ, or nothing is published, `effective.evidence` says why the effective value is believed.
+ * 1. `published` is what the document prints, unchanged; null if the document omits the row.
+ * 2. `protocol`, `port` and `place` are the effective ones. They are measured and judged.
+ * 3. If both differ, or nothing is published, `effective.evidence` gives the reasons for the effective value.
  */
 import type { HttpExpectation } from "@lifeline/measure";
 
@@ -15,17 +15,19 @@ export type Origin = (typeof ORIGINS)[number];
 export const DEPLOYMENT_KINDS = ["on-prem", "saas"] as const;
 export type DeploymentKind = (typeof DEPLOYMENT_KINDS)[number];
 
-/** `conditional` rows bind when all their conditions hold; `optional` ones are measured, and their failure is no fault. */
+/**
+ * `conditional` rows apply if all their conditions hold. `optional` rows are measured, but their failure is no fault.
+ */
 export const OBLIGATIONS = ["required", "optional", "conditional"] as const;
 export type Obligation = (typeof OBLIGATIONS)[number];
 
-/** Circumstances that a condition may ask about; answered from the deployment and from what the node observes. */
+/** What a condition may depend on. The deployment and the observations of the node decide. */
 export const CIRCUMSTANCES = [
   /** WireGuard is carried over gRPC on the Machine API instead of UDP. */
   "grpc-tunnel",
-  /** Nodes pull images from their public registries themselves. */
+  /** Nodes pull images directly from public registries. */
   "nodes-pull-directly",
-  /** Omni hands install media to the nodes. */
+  /** Omni serves install media to the nodes. */
   "media-through-omni",
   /** No public host is reachable, only mirrors. */
   "air-gapped",
@@ -33,22 +35,22 @@ export const CIRCUMSTANCES = [
   "http-proxy",
   /** This node has a siderolink interface. */
   "siderolink-member",
-  /** Talos secures its time by NTS. */
+  /** Talos uses NTS (Network Time Security). */
   "network-time-security",
-  /** The deployment names the identity provider that people sign in with. */
+  /** The deployment names the identity provider for user sign-in. */
   "identity-provider",
   /** Omni stores etcd backups in an object store. */
   "etcd-backup",
   /** Omni reads its keys from Vault. */
   "vault",
-  /** The node was told to join Omni: it has a siderolink.api kernel argument, or already a siderolink interface. */
+  /** The node is configured to join Omni: it has a siderolink.api kernel argument or a siderolink interface. */
   "siderolink-configured",
-  /** The agent's environment names a proxy for HTTPS, which gRPC would go through as well. */
+  /** The agent's environment names a proxy for HTTPS. gRPC goes through it too. */
   "proxy-environment",
 ] as const;
 export type Circumstance = (typeof CIRCUMSTANCES)[number];
 
-/** Endpoints that a deployment names, or that follow from the node; the others are hosts written in the catalogue. */
+/** Endpoints that the deployment or the node determines. All others are hosts written in the catalogue. */
 export const SERVICES = [
   "api",
   "machine-api",
@@ -66,7 +68,7 @@ export const SERVICES = [
 ] as const;
 export type Service = (typeof SERVICES)[number];
 
-/** A row binds only when the circumstance is as `is` says; `otherwise` tells people why it does not bind. */
+/** The row applies only if the circumstance equals `is`. `otherwise` explains to people why it does not apply. */
 export interface Condition {
   readonly circumstance: Circumstance;
   readonly is: boolean;
@@ -76,21 +78,21 @@ export interface Condition {
 /** Where the row's endpoint is. */
 export type Place =
   | { readonly kind: "hosts"; readonly hosts: readonly string[] }
-  /** Can only be sampled: judged by the known hosts. With none known, `unknown` says why and what to do next. */
+  /** Only the known hosts are measured. If there are none, `unknown` says why and what to do next. */
   | {
       readonly kind: "wildcard";
       readonly pattern: string;
       readonly known: readonly string[];
       readonly unknown?: { readonly why: string; readonly next: string };
     }
-  /** `defaults`: the hosts used when the deployment names none. */
+  /** `defaults`: the hosts used if the deployment names none. */
   | { readonly kind: "service"; readonly service: Service; readonly defaults?: readonly string[] };
 
-/** Which authorities a row's certificates must end at: the public ones, or the deployment's own CA where it has one. */
+/** Which CAs a row's certificates may end at: the public ones, or the deployment's own CA if it has one. */
 export type TrustSource = "public" | "deployment";
 
 interface ProbePlanTerms {
-  /** Aims this probe at another service than the row's place, such as the STAMP reflectors. */
+  /** Measures another service than the row's place, such as the STAMP reflectors. */
   readonly to?: Service;
   /** Time between attempts in ms, 100–3,600,000. Default: the plan's. */
   readonly cadenceMs?: number;
@@ -98,7 +100,7 @@ interface ProbePlanTerms {
   readonly timeoutMs?: number;
 }
 
-/** A probe that measures the row, as data; resolve turns it into targets. */
+/** A probe of the row, as data. `resolve` turns it into targets. */
 export type ProbePlan = ProbePlanTerms &
   (
     | { readonly probe: "tcp"; readonly acceptReset: boolean }
@@ -112,10 +114,10 @@ export type ProbePlan = ProbePlanTerms &
     | { readonly probe: "grpc"; readonly trust: TrustSource }
     | {
         readonly probe: "dns";
-        /** The name asked, unless `ask` gives one. */
+        /** The name to query, unless `ask` gives one. */
         readonly query: string;
         readonly transport: "udp" | "tcp";
-        /** Asks for the host name of this service instead, where the deployment gives it one. */
+        /** Queries the host name of this service instead, if the deployment gives it one. */
         readonly ask?: Service;
       }
     | { readonly probe: "udp"; readonly payloadBytes: number; readonly expectRefusal?: boolean }
@@ -126,11 +128,11 @@ export type ProbePlan = ProbePlanTerms &
   );
 
 /**
- * Rows that are judged by what is known of the node rather than by a probe.
+ * Checks: rows that are judged by facts about the node and not by a probe.
  *
  * - `tunnel-bypasses-proxy`: NO_PROXY covers the node's own /64 of the tunnel.
- * - `clock`: the node's clock against the collector's.
- * - `unique-node`: one machine speaks under the node's id.
+ * - `clock`: the node's clock agrees with the collector's.
+ * - `unique-node`: only one machine reports under the node's id.
  */
 export const CHECKS = ["tunnel-bypasses-proxy", "clock", "unique-node"] as const;
 export type Check = (typeof CHECKS)[number];
@@ -161,7 +163,7 @@ export interface Requirement {
   readonly from: Origin;
   readonly deployments: readonly DeploymentKind[];
   readonly obligation: Obligation;
-  /** All must hold for the row to bind. Present exactly when the obligation is conditional. */
+  /** The row applies only if all hold. Present exactly if the obligation is conditional. */
   readonly conditions?: readonly Condition[];
   readonly protocol: "tcp" | "udp";
   /** The effective port; for a service, the deployment's own port overrides it. */
@@ -172,16 +174,16 @@ export interface Requirement {
   readonly errata?: readonly Erratum[];
   /** Empty for a row with a check. */
   readonly probes: readonly ProbePlan[];
-  /** Judged by what is known of the node. */
+  /** The check that replaces probes. */
   readonly check?: Check;
 }
 
-/** Whether reality differs from the document: an erratum, another effective value, or a row that is not published at all. */
+/** Whether the document is wrong or incomplete: an erratum, another effective value, or an unpublished row. */
 export function hasDrift(requirement: Requirement): boolean {
   return requirement.errata !== undefined || differs(requirement);
 }
 
-/** Whether the measured value is not the published one, errata left aside. */
+/** Whether the measured value differs from the published one. Ignores errata. */
 export function differs(requirement: Requirement): boolean {
   const { published, effective, port: effectivePort, protocol } = requirement;
   if (published === null || published.value !== effective.value) return true;

@@ -45,13 +45,13 @@ function targets(resolved: ResolvedRow) {
 const ids = (resolved: ResolvedRow) => targets(resolved).targets.map(({ id }) => id);
 
 describe("resolve, on-prem", () => {
-  it("gives every row back once, in the catalogue's order", () => {
+  it("returns every row once, in the catalogue's order", () => {
     const { rows, catalogueVersion } = resolve(page, onPrem, node);
     expect(rows.map(({ requirement }) => requirement)).toEqual(page.requirements);
     expect(catalogueVersion).toBe("v1.13");
   });
 
-  it("measures the API by TCP, TLS and its health, IPv4 and IPv6 apart (M1)", () => {
+  it("measures the API by TCP, TLS and its health check, with IPv4 and IPv6 as two targets (M1)", () => {
     expect(ids(row("api-endpoint", onPrem))).toEqual([
       "api-endpoint|tcp|omni.example:443|ipv4",
       "api-endpoint|tcp|omni.example:443|ipv6",
@@ -62,7 +62,7 @@ describe("resolve, on-prem", () => {
     ]);
   });
 
-  it("trusts the deployment's CA for Omni, and the public ones for public hosts", () => {
+  it("trusts the deployment's CA for Omni, and public CAs for public hosts", () => {
     const trusts = (id: string, facts: NodeFacts) =>
       targets(row(id, onPrem, facts)).targets.flatMap(({ options }) => ("trust" in options ? [options.trust] : []));
     expect(trusts("api-endpoint", node)).toEqual(Array(4).fill({ kind: "private", caPem: CA }));
@@ -88,7 +88,7 @@ describe("resolve, on-prem", () => {
     ["grpc://10.9.8.7:8090", "10.9.8.7:8090", false],
     ["10.9.8.7:8090", "10.9.8.7:8090", false],
     ["https://api.example", "api.example:443", true],
-  ])("lets the Machine API that the node observed, %s, override the deployment's", (machineApi, endpoint, tls) => {
+  ])("prefers the Machine API that the node observed, %s, to the deployment's", (machineApi, endpoint, tls) => {
     const found = ids(row("machine-api", onPrem, { ...node, families: [4], machineApi }));
     expect(found[0]).toBe(`machine-api|tcp|${endpoint}|ipv4`);
     expect(found.some((id) => id.includes("|tls|"))).toBe(tls);
@@ -97,18 +97,18 @@ describe("resolve, on-prem", () => {
   it("does not know the Machine API of an on-prem deployment that names none (M4)", () => {
     expect(row("machine-api", yaml(""))).toMatchObject({
       kind: "unresolved",
-      why: "it applies, but nothing names the machine api endpoint to measure",
+      why: "it applies, but no setting names the machine api endpoint",
       next: expect.stringContaining("omni.machineApi"),
     });
   });
 
-  it("does not guess at a Machine API it cannot read, and keeps its query to itself (S1)", () => {
+  it("leaves an unreadable Machine API unresolved, and does not show its query (S1)", () => {
     const resolved = row("machine-api", onPrem, { ...node, machineApi: "https://o.example/?jointoken=s3cr3t" });
     expect(resolved.kind).toBe("unresolved");
     expect(JSON.stringify(resolved)).not.toContain("s3cr3t");
   });
 
-  it("seeks negative proof at every WireGuard endpoint, and asks the reflectors", () => {
+  it("measures every WireGuard endpoint by UDP, and the reflectors by STAMP and MTU", () => {
     const two = deploymentFrom({
       api: "https://o.example",
       siderolink: ["10.0.0.1:50180", "[fd00::5]:50181"],
@@ -122,14 +122,14 @@ describe("resolve, on-prem", () => {
     ]);
   });
 
-  it("says that UDP is not confirmed where there is no reflector", () => {
+  it("notes that STAMP and MTU are not measured without a reflector", () => {
     expect(targets(row("siderolink-endpoint", yaml(""))).notes).toEqual([
       "stamp is not measured: the deployment names no stamp-reflector",
       "mtu is not measured: the deployment names no stamp-reflector",
     ]);
   });
 
-  it("aims inside the tunnel at ::1 of the node's own /64, even without another IPv6 route", () => {
+  it("measures ::1 of the node's own /64 in the tunnel, even without another IPv6 route", () => {
     const [target] = targets(row("siderolink-internal-address", onPrem, { ...node, families: [4] })).targets;
     expect(target).toMatchObject({
       id: "siderolink-internal-address|tcp|[fdae:41e4:649b:9303::1]:8090|ipv6",
@@ -137,11 +137,11 @@ describe("resolve, on-prem", () => {
     });
   });
 
-  it("leaves the tunnel out for a host that has no siderolink interface", () => {
+  it("measures no tunnel on a host that is not configured to join Omni", () => {
     const { siderolinkPrefix: _, ...outsider } = node;
     expect(row("siderolink-internal-address", onPrem, outsider)).toMatchObject({
       kind: "not-applicable",
-      why: "this host was not told to join Omni, so it is not inside the tunnel",
+      why: "this host is not configured to join Omni, so it has no address in the tunnel",
     });
   });
 
@@ -151,21 +151,21 @@ describe("resolve, on-prem", () => {
     );
   });
 
-  it("asks the resolvers for Omni's own name", () => {
+  it("queries the resolvers for Omni's own name", () => {
     expect(ids(row("node-dns-udp", yaml("network: { resolvers: [10.0.0.53] }")))).toEqual([
       "node-dns-udp|dns|10.0.0.53:53/omni.example|ipv4",
     ]);
   });
 
   it.each([
-    ["what the node uses", { ...node, resolvers: ["fd00::53"] }, ["[fd00::53]:53"]],
+    ["those that the node uses", { ...node, resolvers: ["fd00::53"] }, ["[fd00::53]:53"]],
     ["Talos's defaults", node, ["1.1.1.1:53", "8.8.8.8:53"]],
-  ])("takes %s for resolvers where the deployment names none", (_title, facts, endpoints) => {
+  ])("measures the resolvers %s if the deployment names none", (_title, facts, endpoints) => {
     const found = ids(row("node-dns-tcp", onPrem, facts));
     expect(found.map((id) => id.split("|")[2])).toEqual(endpoints.map((endpoint) => `${endpoint}/omni.example`));
   });
 
-  it("asks for the row's own name where Omni is known by address only", () => {
+  it("queries the row's own name if Omni has only an address", () => {
     const literal = deploymentFrom({ api: "https://10.0.0.1", siderolink: [] });
     expect(ids(row("node-dns-udp", literal))[0]).toBe("node-dns-udp|dns|1.1.1.1:53/factory.talos.dev|ipv4");
   });
@@ -193,7 +193,7 @@ describe("resolve, families and roles", () => {
     });
   });
 
-  it("leaves to the Omni host what only it needs, and the reverse", () => {
+  it("applies rows of the Omni host only to it, and rows of nodes only to nodes", () => {
     expect(row("omni-image-registry", onPrem)).toMatchObject({
       kind: "not-applicable",
       why: "only the host that runs Omni needs it; this node is a Talos node",
@@ -212,7 +212,7 @@ describe("resolve, families and roles", () => {
     expect(resolved.targets).toHaveLength(8);
   });
 
-  it("leaves a wildcard without known hosts open, with the next step (M4)", () => {
+  it("leaves a wildcard without known hosts unresolved, with the next step (M4)", () => {
     expect(row("omni-media-storage", onPrem, omniHost)).toMatchObject({
       kind: "unresolved",
       why: expect.stringContaining("named by account"),
@@ -235,7 +235,7 @@ describe("resolve, SaaS", () => {
     ]);
   });
 
-  it("has no use for on-prem rows, not even on an Omni host", () => {
+  it("applies no on-prem row, even on an Omni host", () => {
     const rows = resolve(page, saas, { ...node, roles: ["omni-host", "talos-node"] }).rows;
     for (const { requirement, kind } of rows) {
       if (!requirement.deployments.includes("saas"))
@@ -255,26 +255,30 @@ describe("resolve, conditions", () => {
       node,
     ],
     ["of the node", onPrem, { ...node, grpcTunnel: true }],
-  ])("needs no UDP where the tunnel %s runs over gRPC", (_title, deployment, facts) => {
+  ])("needs no UDP if the tunnel %s runs over gRPC", (_title, deployment, facts) => {
     expect(row("siderolink-endpoint", deployment, facts)).toMatchObject({
       kind: "not-applicable",
       why: "WireGuard is carried over gRPC on the Machine API, so no UDP port is needed",
     });
   });
 
-  it("believes the node's own tunnel over the deployment's", () => {
+  it("prefers the node's own kind of tunnel to the deployment's", () => {
     const tunnelled = deploymentFrom({ api: "https://o.example", siderolink: ["10.0.0.1:1"], grpcTunnel: true });
     expect(row("siderolink-endpoint", tunnelled, { ...node, grpcTunnel: false }).kind).toBe("targets");
   });
 
   it.each([
-    ["node-ghcr", "egress: { nodesPullDirectly: false }", "not directly (egress.nodesPullDirectly is false)"],
+    [
+      "node-ghcr",
+      "egress: { nodesPullDirectly: false }",
+      "not from public registries (egress.nodesPullDirectly is false)",
+    ],
     ["node-image-factory", "egress: { mediaThroughOmni: true }", "(egress.mediaThroughOmni is true)"],
-  ])("says in plain words why %s does not bind under %s", (id, rest, why) => {
+  ])("explains why %s does not apply with %s", (id, rest, why) => {
     expect(row(id, yaml(rest))).toMatchObject({ kind: "not-applicable", why: expect.stringContaining(why) });
   });
 
-  it("still needs the registries where only media come through Omni", () => {
+  it("still needs the registries if only install media come through Omni", () => {
     expect(row("node-ghcr", yaml("egress: { mediaThroughOmni: true }")).kind).toBe("targets");
   });
 
@@ -286,13 +290,13 @@ describe("resolve, conditions", () => {
     [undefined, "", "unresolved"],
     [undefined, "network: { timeServers: [ntp.example] }", "not-applicable"],
     ["v1.13.2", "network: { timeServers: [ntp.example], networkTimeSecurity: true }", "targets"],
-  ])("asks for NTS on Talos %s with %j: %s (M4)", (talosVersion, rest, kind) => {
+  ])("NTS on Talos %s with %j: %s (M4)", (talosVersion, rest, kind) => {
     const { talosVersion: _, ...unversioned } = node;
     const facts = talosVersion === undefined ? unversioned : { ...unversioned, talosVersion };
     expect(row("node-time-security", yaml(rest), facts, newest).kind).toBe(kind);
   });
 
-  it("dials what the Omni host needs besides the page only where it is configured", () => {
+  it("measures unpublished services of the Omni host only if they are configured", () => {
     const configured = parseDeployment(
       "deployment.yaml",
       'version: 1\nname: site\nkind: on-prem\nomni:\n  api: https://o.example\n  vault: { url: "https://vault.example:8200", caFile: ca.pem }\n',
@@ -307,7 +311,7 @@ describe("resolve, conditions", () => {
 });
 
 describe("resolve, cut off", () => {
-  it("measures by IPv4 a node that has no route at all, rather than leaving it unsaid (M4)", () => {
+  it("measures IPv4 on a node without any route, so that the failure shows (M4)", () => {
     const found = targets(row("api-endpoint", onPrem, { ...node, families: [] }));
     expect(new Set(found.targets.map(({ family }) => family))).toEqual(new Set([4]));
     expect(found.skipped).toMatchObject([{ family: 6 }]);
@@ -330,20 +334,20 @@ describe("resolve, air-gapped and proxied", () => {
   );
   const v4: NodeFacts = { ...node, families: [4] };
 
-  it("measures the mirror in the place of the public host, with the mirror's authority", () => {
+  it("measures the mirror instead of the public host, with the mirror's CA", () => {
     const resolved = targets(row("node-ghcr", gapped, v4));
     expect(ids(resolved)).toEqual(["node-ghcr|tcp|mirror.example:5000|ipv4", "node-ghcr|tls|mirror.example:5000|ipv4"]);
     expect(resolved.targets[1]?.options).toMatchObject({ trust: { kind: "private", caPem: CA } });
     expect(resolved.notes).toEqual(["ghcr.io is replaced by the mirror mirror.example:5000"]);
   });
 
-  it("plans no TLS at a cleartext mirror, and lets one mirror stand for a wildcard", () => {
+  it("plans no TLS at a cleartext mirror, and lets one mirror replace a wildcard", () => {
     expect(ids(row("node-image-factory-builds", gapped, v4))).toEqual([
       "node-image-factory-builds|tcp|factory.example:8080|ipv4",
     ]);
   });
 
-  it("needs no public host without a mirror, and says so", () => {
+  it("does not apply rows of public hosts without a mirror", () => {
     expect(row("node-gcr", gapped)).toMatchObject({
       kind: "not-applicable",
       why: "the site is air-gapped and names no mirror for gcr.io",
@@ -366,7 +370,7 @@ describe("resolve, air-gapped and proxied", () => {
     expect(row("api-endpoint", gapped).kind).toBe("targets");
   });
 
-  it("counts what goes through a proxy that is the only way out, and compares the direct way with it", () => {
+  it("requires the path through a proxy that is the only way out, and measures the direct path for comparison", () => {
     const proxied = yaml('egress: { httpProxy: "http://proxy.example:3128" }');
     const { targets: all, comparisonIds } = targets(row("node-ghcr", proxied, v4));
     expect(all.map(({ id }) => id)).toEqual([
@@ -406,7 +410,7 @@ requirements:
 `,
   );
 
-  it("resolves a row of the user's own like any other, by the deployment's CA and its own times", () => {
+  it("resolves a user's own row like any other, with the deployment's CA and the row's own times", () => {
     const resolved = targets(row("our-registry", onPrem, { ...node, families: [4] }, extendCatalogue(page, own)));
     expect(resolved.targets.map(({ id, cadenceMs, timeoutMs }) => [id, cadenceMs, timeoutMs])).toEqual([
       ["our-registry|tcp|registry.example:5000|ipv4", 5_000, 500],
@@ -417,7 +421,7 @@ requirements:
     expect(resolved.targets[2]?.options).toMatchObject({ trust: { kind: "private", caPem: CA } });
   });
 
-  it("leaves open what no probe of a row can ask through the proxy, rather than let the direct way count (M4)", () => {
+  it("leaves a row unresolved if none of its probes can go through the proxy (M4)", () => {
     const proxy = { https: { host: "10.0.0.8", port: 3_128 }, noProxy: ["10.0.0.9"] };
     const tcpOnly = (hosts: string) => ({
       ...own,
@@ -431,7 +435,7 @@ requirements:
     expect(row("our-registry", onPrem, facts, extendCatalogue(page, tcpOnly("registry.example")))).toMatchObject({
       kind: "unresolved",
       why: "it is reached through an HTTP proxy, and none of the row's probes (tcp) can go through one",
-      next: "give the row a probe of tls, http, grpc, or name its hosts in NO_PROXY if the node reaches them directly",
+      next: "add a probe that a proxy carries (tls, http, grpc), or list the hosts in NO_PROXY if the node reaches them directly",
     });
     const both = targets(
       row("our-registry", onPrem, facts, extendCatalogue(page, tcpOnly("registry.example 10.0.0.9"))),
@@ -448,7 +452,7 @@ requirements:
   });
 });
 
-describe("resolve, for what a node sees of itself", () => {
+describe("resolve, by observations of the node", () => {
   const configured = {
     nodeId: "n",
     roles: ["talos-node" as const],
@@ -457,7 +461,7 @@ describe("resolve, for what a node sees of itself", () => {
   };
   const proxy = { https: { host: "10.0.0.8", port: 3_128 }, noProxy: ["o.example"] };
 
-  it("sends through the node's proxy what NO_PROXY does not name, by the proxy's own family", () => {
+  it("sends through the node's proxy all hosts that NO_PROXY does not cover, over the proxy's own family", () => {
     const direct = targets(row("machine-api", onPrem, { ...configured, proxy }));
     expect(direct.comparisonIds).toEqual([]);
     expect(direct.targets.every((target) => target.proxy === undefined)).toBe(true);
@@ -467,7 +471,7 @@ describe("resolve, for what a node sees of itself", () => {
     ]);
   });
 
-  it("asks the node's proxy rather than the site's, and none where NO_PROXY is *", () => {
+  it("prefers the node's proxy to the site's, and uses none if NO_PROXY is *", () => {
     const site = yaml('egress: { httpProxy: "http://proxy.example:3128" }');
     const proxiesOf = (facts: object) =>
       new Set(
@@ -481,7 +485,7 @@ describe("resolve, for what a node sees of itself", () => {
     expect([...proxiesOf({ proxy: { noProxy: [] } })]).toEqual(["direct"]);
   });
 
-  it("sends Omni's own API and the Machine API through the node's proxy, by every protocol that it carries", () => {
+  it("sends Omni's API and the Machine API through the node's proxy, by every protocol that a proxy carries", () => {
     const through = (id: string) => {
       const { targets: all, comparisonIds } = targets(
         row(id, onPrem, { ...configured, machineApi: "grpc://m.example:8090", proxy: { ...proxy, noProxy: [] } }),
@@ -492,11 +496,12 @@ describe("resolve, for what a node sees of itself", () => {
       "api-endpoint|tls|omni.example:443|ipv4|via 10.0.0.8:3128",
       "api-endpoint|http|omni.example:443/healthz|ipv4|via 10.0.0.8:3128",
     ]);
-    // Plaintext gRPC has no TLS row, and is sent through the proxy all the same (grpc-go reads HTTPS_PROXY for every target).
+    // Plaintext gRPC has no TLS probe. It goes through the proxy too, because grpc-go reads HTTPS_PROXY for every
+    // target.
     expect(through("machine-api")).toEqual(["machine-api|grpc|m.example:8090|ipv4|via 10.0.0.8:3128"]);
   });
 
-  it("reaches a proxy that is an address by its own family, and a named one by those the node has", () => {
+  it("reaches a proxy over its own family if it is an address, else over the families of the node", () => {
     const families = (host: string, routed: readonly (4 | 6)[]) =>
       targets(
         row("node-ghcr", onPrem, { ...configured, families: routed, proxy: { ...proxy, https: { host, port: 1 } } }),
@@ -531,16 +536,16 @@ describe("resolve, for what a node sees of itself", () => {
     }
   });
 
-  it("checks NO_PROXY only where the environment names a proxy, and leaves clock and identity to the judge", () => {
+  it("checks NO_PROXY only if the environment names a proxy, and leaves clock and identity to the judge", () => {
     expect(row("tunnel-bypasses-proxy", onPrem, configured).kind).toBe("not-applicable");
     expect(row("node-clock", onPrem, configured)).toMatchObject({ kind: "check", check: { name: "clock" } });
     expect(row("node-unique", onPrem, configured)).toMatchObject({ kind: "check", check: { name: "unique-node" } });
   });
 
-  it("measures nothing of a tunnel on a host that was never told of Omni", () => {
-    const { machineApi: _, ...stranger } = configured;
-    expect(row("siderolink-interface", onPrem, stranger).kind).toBe("not-applicable");
-    expect(row("siderolink-internal-address", onPrem, stranger).kind).toBe("not-applicable");
+  it("measures no tunnel interface on a host that is not configured to join Omni", () => {
+    const { machineApi: _, ...unconfigured } = configured;
+    expect(row("siderolink-interface", onPrem, unconfigured).kind).toBe("not-applicable");
+    expect(row("siderolink-internal-address", onPrem, unconfigured).kind).toBe("not-applicable");
   });
 
   it.each([
@@ -552,14 +557,14 @@ describe("resolve, for what a node sees of itself", () => {
     [["fdae:41e4:649b:9303::1"], true],
     [["fdae:41e4:649b:9304::/64"], false],
     [["*"], true],
-  ])("says whether NO_PROXY %j covers the tunnel", (noProxy, bypassed) => {
+  ])("finds whether NO_PROXY %j covers the tunnel", (noProxy, bypassed) => {
     expect(row("tunnel-bypasses-proxy", onPrem, { ...configured, proxy: { ...proxy, noProxy } })).toMatchObject({
       kind: "check",
       check: { prefix: "fdae:41e4:649b:9303::/64", proxy: "10.0.0.8:3128", bypassed },
     });
   });
 
-  it("derives the tunnel's address where none is observed, by the kind of tunnel, and says so", () => {
+  it("derives the tunnel's address from the kind of tunnel if none is observed, and adds a note", () => {
     const derived = (facts: object) => targets(row("siderolink-internal-address", onPrem, { ...configured, ...facts }));
     expect(derived({}).targets[0]?.host).toBe("fdae:41e4:649b:9303::1");
     expect(derived({ grpcTunnel: true }).targets[0]?.host).toBe("fdae:41e4:649b:9304::1");
@@ -576,7 +581,7 @@ describe("resolve, for what a node sees of itself", () => {
     ]);
   });
 
-  it("asks for the size that SideroLink needs on each family, with a key where the deployment says so", () => {
+  it("requires the packet size that SideroLink needs on each family, with a key if the deployment has one", () => {
     const reflectors = {
       siderolink: ["10.0.0.1:51820", "[fd00::5]:51820"],
       stampReflectors: ["10.0.0.1:51820", "[fd00::5]:51820"],

@@ -1,10 +1,10 @@
 /**
- * A catalogue, a deployment and a node in; targets out. Pure.
+ * Resolves a catalogue to the targets of one node in one deployment. Pure.
  *
- * 1. Every row of the catalogue comes back once, in order: with targets, or with the reason why there are none.
- * 2. *Unresolved* applies but cannot be measured: never a pass (M4).
- * 3. IPv4 and IPv6 are two targets (M1); a family the node lacks is recorded, not dropped.
- * 4. A target's id depends on nothing but the row and the endpoint: row order does not change it.
+ * 1. The result has every row of the catalogue once, in order: with targets, or with the reason why there are none.
+ * 2. An *unresolved* row applies but cannot be measured. It is never a pass (M4).
+ * 3. IPv4 and IPv6 are two targets (M1). A family that the node lacks is recorded, not dropped.
+ * 4. A target's id depends only on the row and the endpoint, not on the order of rows.
  */
 import {
   endpointName,
@@ -25,7 +25,7 @@ import { coversPrefix, httpsProxyFor } from "./no-proxy.ts";
 import { isPublicWithSaas, type Located, locate, type Spot, serviceSpots, tunnelPrefix } from "./place.ts";
 import type { Check, ProbePlan, Requirement, Service, TrustSource } from "./requirement.ts";
 
-/** Times used where neither row nor probe states its own. */
+/** Times of probes that do not state their own. */
 export interface PlanTimes {
   /** Time between attempts in ms, 100–3,600,000. */
   readonly cadenceMs: number;
@@ -34,49 +34,57 @@ export interface PlanTimes {
 }
 
 /**
- * Cadence: one attempt a second, so that three lost in a row show a fault within 3–5 s (a node alone probes once a second, P1).
- * One packet: 950 ms. Linux retransmits a SYN after 1 s (RFC 6298 §2.1, TCP_TIMEOUT_INIT), so below it a connect is one SYN and
- * one sample; the same threshold keeps UDP, STAMP and DNS comparable and within the cadence.
- * Handshakes: 2500 ms. TCP and TLS 1.3 take three round trips, one more when the server asks for another key share; that leaves
- * room for a retransmission (1 s) at 375 ms of round-trip time, and two in a row that never end are seen within 5 s.
+ * Default times.
+ *
+ * - Cadence: one attempt a second, so that three losses in a row show a fault within 3–5 s (P1 allows a single node
+ *   once a second).
+ * - One packet: 950 ms. Linux retransmits a SYN after 1 s (RFC 6298 §2.1, TCP_TIMEOUT_INIT), so a connect within 950 ms
+ *   is one SYN and one sample. UDP, STAMP and DNS have the same threshold, to be comparable and to stay within the
+ *   cadence.
+ * - Handshakes: 2500 ms. TCP and TLS 1.3 take three round trips, and one more if the server asks for another key share.
+ *   With a round-trip time of 375 ms, that leaves 1 s for a retransmission. Two handshakes in a row that never end
+ *   show within 5 s.
  */
 export const DEFAULT_TIMES: PlanTimes = {
   cadenceMs: 1_000,
   timeoutMs: { dns: 950, tcp: 950, udp: 950, stamp: 950, link: 950, mtu: 950, tls: 2_500, http: 2_500, grpc: 2_500 },
 };
 
-/** An endpoint of a row that is not measured from this node; `family` is absent when both are meant. */
+/** An endpoint of a row that this node does not measure; `family` absent: both families. */
 export interface Skipped {
   readonly host: string;
   readonly family?: IpFamily;
   readonly why: string;
 }
 
-/** What became of one row. */
+/** One row, resolved. */
 export type ResolvedRow =
   | {
       readonly requirement: Requirement;
       readonly kind: "targets";
       /** At least one; ids differ. */
       readonly targets: readonly Target[];
-      /** Ids of those targets that are measured beside what the node itself uses (the direct way where it has a proxy); never required. */
+      /**
+       * Ids of targets measured only for comparison with the path that the node uses, such as the direct path of a node
+       * with a proxy. Never required.
+       */
       readonly comparisonIds: readonly string[];
       readonly skipped: readonly Skipped[];
-      /** What people should know of the choice: which hosts stand for a wildcard, which mirror for a host. */
+      /** Notes for people: which hosts are measured for a wildcard, which mirror replaces a host. */
       readonly notes: readonly string[];
     }
-  /** Judged by what is known of the node. */
+  /** Judged by facts about the node. */
   | { readonly requirement: Requirement; readonly kind: "check"; readonly check: CheckedFacts }
   | { readonly requirement: Requirement; readonly kind: "not-applicable"; readonly why: string }
   | { readonly requirement: Requirement; readonly kind: "unresolved"; readonly why: string; readonly next: string };
 
-/** What a check is judged by; for `clock` and `unique-node` the judge is told by the collector. */
+/** What a check is judged by. For `clock` and `unique-node` the collector gives the judge the facts. */
 export type CheckedFacts =
   | {
       readonly name: "tunnel-bypasses-proxy";
       /** The node's /64 of the tunnel, such as `fdae:41e4:649b:9303::/64`. */
       readonly prefix: string;
-      /** host:port of the proxy that takes HTTPS. */
+      /** host:port of the proxy for HTTPS. */
       readonly proxy: string;
       readonly noProxy: readonly string[];
       /** Whether an entry of NO_PROXY covers the prefix. */
@@ -125,7 +133,7 @@ function checkedFacts(name: Check, deployment: Deployment, facts: NodeFacts): Ch
   if (name !== "tunnel-bypasses-proxy") return { name };
   const prefix = `${tunnelPrefix(deployment, facts)}::/64`;
   const { https, noProxy = [] } = facts.proxy ?? {};
-  // The only address inside that nodes dial.
+  // The only address in the tunnel that nodes dial.
   const server = firstOfPrefix(prefix) ?? prefix;
   return {
     name,
@@ -173,19 +181,19 @@ function targetRow(
   return {
     requirement,
     kind: "unresolved",
-    why: why || "none of the row's probes can be aimed at its endpoint",
-    next: "give the node an address and a route of the endpoint's family, or name an endpoint it can reach",
+    why: why || "none of the row's probes can measure its endpoint",
+    next: "give the node an address and a route of the endpoint's family, or name an endpoint that it can reach",
   };
 }
 
-/** Direct attempts tell nothing of what goes through a proxy, and what they say must not stand for the row (M4). */
+/** A row with only comparisons is unresolved: direct attempts show nothing about the path through a proxy (M4). */
 function onlyCompared(requirement: Requirement): ResolvedRow {
   const probes = [...new Set(requirement.probes.map(({ probe }) => probe))].join(", ");
   return {
     requirement,
     kind: "unresolved",
     why: `it is reached through an HTTP proxy, and none of the row's probes (${probes}) can go through one`,
-    next: `give the row a probe of ${PROXIED.join(", ")}, or name its hosts in NO_PROXY if the node reaches them directly`,
+    next: `add a probe that a proxy carries (${PROXIED.join(", ")}), or list the hosts in NO_PROXY if the node reaches them directly`,
   };
 }
 
@@ -196,19 +204,19 @@ interface Aim {
   readonly deployment: Deployment;
   readonly facts: NodeFacts;
   readonly times: PlanTimes;
-  /** What HTTPS to the spot goes through; undefined: nothing. */
+  /** The proxy for HTTPS to the spot; undefined: direct. */
   readonly proxy: ProxyEndpoint | undefined;
 }
 
-/** What is gathered for a row. */
+/** Results collected for a row. */
 interface Aimed {
   readonly targets: Map<string, Target>;
-  /** Those of them that are only compared. */
+  /** Ids of targets for comparison only. */
   readonly compared: Set<string>;
   readonly skipped: Map<string, Skipped>;
 }
 
-/** The proxy that HTTPS to the endpoint goes through: the node's own, else the site's for what is public. */
+/** The proxy for HTTPS to the endpoint: the node's own, else the site's for public endpoints. */
 function proxyOf(
   { place, protocol }: Requirement,
   spot: Spot,
@@ -223,12 +231,12 @@ function proxyOf(
   return isPublic && httpProxy !== undefined ? { host: httpProxy.host, port: httpProxy.port } : undefined;
 }
 
-/** The proxy is not asked for through itself, nor are resolvers and time servers. */
+/** A node reaches the proxy itself, resolvers and time servers without a proxy. */
 function isBehindProxy(service: Service): boolean {
   return !["http-proxy", "resolver", "time-server"].includes(service);
 }
 
-/** The protocols that an HTTP proxy carries from end to end (CONNECT). */
+/** The protocols that an HTTP proxy carries end to end (CONNECT). */
 const PROXIED: readonly ProbeKind[] = ["tls", "http", "grpc"];
 
 function addTargets(aim: Aim, { targets, compared, skipped }: Aimed): void {
@@ -264,13 +272,13 @@ function targetOf(aim: Aim, family: IpFamily, proxy: ProxyEndpoint | undefined):
   return { id: targetId(endpoint), ...endpoint, cadenceMs, timeoutMs };
 }
 
-/** The families by which the proxy itself is reached. */
+/** The address families over which the node reaches the proxy. */
 function proxyFamilies({ host }: ProxyEndpoint, facts: NodeFacts): readonly IpFamily[] {
   const family = literalFamily(host);
   return family === undefined ? routedFamilies(facts) : [family];
 }
 
-/** The plan with the name it really asks for: a service's, unless that is an address. */
+/** The plan with the name to query: the host name of the service, unless that is an address. */
 function askedName(
   plan: Extract<ProbePlan, { probe: "dns" }>,
   port: number,
@@ -282,20 +290,20 @@ function askedName(
   return named === undefined ? plan : { ...plan, query: named.host };
 }
 
-/** A node without any route is cut off: IPv4 attempts say so, where skipping both families would leave it unsaid. */
+/** IPv4 for a node without any route, because skipping both families would hide that it is cut off. */
 function routedFamilies({ families }: NodeFacts): readonly IpFamily[] {
   return families.length === 0 ? [4] : families;
 }
 
-/** A literal has its own family; a name is tried as both, for only its resolver knows which it has. */
+/** A literal has its own family. A name is measured over both, because only its resolver knows its families. */
 function familiesOf(spot: Spot): readonly IpFamily[] {
   const family = literalFamily(spot.host);
   if (family !== undefined) return [family];
-  // The tunnel is IPv6 alone (siderolink pkg/wireguard).
+  // The tunnel carries only IPv6 (siderolink pkg/wireguard).
   return spot.inTunnel ? [6] : [4, 6];
 }
 
-/** The probe's options at this endpoint; undefined where it has no meaning: TLS at a cleartext endpoint. */
+/** The probe's options at this endpoint; undefined for TLS at a cleartext endpoint. */
 function optionsOf(
   plan: ProbePlan,
   spot: Spot,
@@ -330,7 +338,7 @@ function optionsOf(
   }
 }
 
-/** A mirror is trusted as the deployment says, for a public certificate cannot be had for it. */
+/** The deployment decides the trust of a mirror, because mirrors need not have public certificates. */
 function trustOf(source: TrustSource, spot: Spot): Trust {
   if (spot.caPem === undefined || (source === "public" && !spot.mirror)) return { kind: "public" };
   return { kind: "private", caPem: spot.caPem };

@@ -79,7 +79,10 @@ function confirmationsOf(
   return stamp === undefined ? tunnel : [stamp, ...tunnel];
 }
 
-/** What answers through the tunnel: met before degraded, then the longest one, so that the order of targets never matters. */
+/**
+ * What answers through the tunnel: met before degraded, then the longest one, so that the order of targets never
+ * matters.
+ */
 function tunnelAnswers(entries: readonly Entry[]): readonly Entry[] {
   const rank = ({ verdict }: Entry) => (verdict === "met" ? 0 : 1);
   return entries

@@ -129,7 +129,9 @@ export type EntryParts = Partial<Omit<Entry, "own">> & {
   readonly service?: Service;
 };
 
-/** An entry; without more that of a target that has answered for a minute. Own and correlated verdict agree by default. */
+/**
+ * An entry; without more that of a target that has answered for a minute. Own and correlated verdict agree by default.
+ */
 export function entryOf(target: Target, { own, service, ...parts }: EntryParts = {}): Entry {
   const { verdict = "met", cause = "none", onsetMs = NOW_MS - 60_000 } = parts;
   return {
