@@ -59,6 +59,6 @@ describe("the help of npm start", () => {
   it("has examples of patterns", () => expect(patterns).toHaveLength(2));
 
   it.each(patterns)("%s matches a requirement", (pattern) => {
-    expect(loadCatalogue().requirements.filter(({ id }) => matchesPattern(id, pattern))).not.toEqual([]);
+    expect(loadCatalogue().requirements.filter(({ id }) => matchesPattern(pattern, id))).not.toEqual([]);
   });
 });
