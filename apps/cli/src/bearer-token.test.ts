@@ -34,9 +34,9 @@ describe("where the token is", () => {
     expect(tokenSource(undefined, {})).toBeUndefined();
   });
 
-  it("not in two variables, of which either might be stale", () => {
+  it("not in two variables, because either might be stale", () => {
     const attempt = () => tokenSource(undefined, { LIFELINE_TOKEN: "secret", LIFELINE_TOKEN_FILE: "f" });
-    expect(attempt).toThrow("LIFELINE_TOKEN: goes not with LIFELINE_TOKEN_FILE; set one of them");
+    expect(attempt).toThrow("LIFELINE_TOKEN: cannot be combined with LIFELINE_TOKEN_FILE; set one of them");
   });
 });
 

@@ -1,8 +1,8 @@
 /**
- * The token that says who asks: where it is, and reading it.
+ * The access token: where it comes from, and how it is read.
  *
- * 1. It is no argument, for those are seen by every process of the host: a file has it, or the environment.
- * 2. It is in no error; what is wrong with it is said by naming where it came from.
+ * 1. It comes from a file or the environment, never from an argument, because every process of the host can read arguments.
+ * 2. No error quotes it (S1). Errors name its source.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { CliError } from "./cli-error.ts";
@@ -32,7 +32,7 @@ export interface TokenSource {
 /**
  * The flag, else one of the two variables; undefined: there is no token.
  *
- * @throws CliError `usage` when both variables are set, for either might be the stale one.
+ * @throws CliError `usage` when both variables are set, because either might be stale.
  */
 export function tokenSource(
   file: string | undefined,
@@ -42,7 +42,7 @@ export function tokenSource(
   const value = env[TOKEN_VARIABLE] ?? "";
   const path = env[TOKEN_FILE_VARIABLE] ?? "";
   if (value !== "" && path !== "") {
-    throw new CliError("usage", `${TOKEN_VARIABLE}: goes not with ${TOKEN_FILE_VARIABLE}; set one of them`);
+    throw new CliError("usage", `${TOKEN_VARIABLE}: cannot be combined with ${TOKEN_FILE_VARIABLE}; set one of them`);
   }
   if (path !== "") return inFile(TOKEN_FILE_VARIABLE, path);
   if (value === "") return undefined;
@@ -59,7 +59,7 @@ function checked(place: string, text: string): string {
   throw new CliError("config", `${place} holds no token, want ${TOKEN_WANTED}`);
 }
 
-/** As much of a file as tells whether it is too long: a line end of two bytes and one byte more. */
+/** The longest token, a line end of two bytes, and one byte more, which shows that the file is too long. */
 function beginningOf(named: string, path: string): string {
   const bytes = Buffer.alloc(TOKEN_MAX_BYTES + 3);
   try {

@@ -1,6 +1,6 @@
 import { listCatalogues, loadCatalogue } from "@lifeline/catalogue";
 import { describe, expect, it } from "vitest";
-import { runHere } from "./testing/ask.ts";
+import { runHere } from "./testing/run-cli.ts";
 
 const newest = listCatalogues().at(-1) ?? "";
 

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { systemClock } from "@lifeline/measure";
 import { afterAll, describe, expect, it } from "vitest";
-import { runHere } from "./testing/ask.ts";
-import { listenerOf, testAuthority } from "./testing/authority.ts";
+import { listenerOf, testFleetCa } from "./testing/fleet-ca.ts";
+import { runHere } from "./testing/run-cli.ts";
 import type { TestWorldOptions } from "./testing/world.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lifeline-check-node-"));
@@ -103,8 +103,8 @@ describe.concurrent("lifeline check on this node", () => {
   });
 
   it("goes through the proxy of its environment, with the credentials, and shows them nowhere (S1)", async () => {
-    const authority = await testAuthority();
-    const endpointPort = await tlsEndpoint(await listenerOf(authority, { names: ["omni.test"] }));
+    const fleetCa = await testFleetCa();
+    const endpointPort = await tlsEndpoint(await listenerOf(fleetCa, { names: ["omni.test"] }));
     const asked = new Set<string>();
     const proxy = createHttpServer().on("connect", (request, socket) => {
       asked.add(`${request.url} ${request.headers["proxy-authorization"]}`);
@@ -115,7 +115,7 @@ describe.concurrent("lifeline check on this node", () => {
       for (const end of [upstream, socket]) end.on("error", () => {});
     });
     const proxyPort = await listening(proxy);
-    const caFile = file("omni.pem", authority.certPem);
+    const caFile = file("omni.pem", fleetCa.certPem);
     const deployment = file(
       "proxy.yaml",
       `version: 1\nname: x\nkind: on-prem\nomni: { api: 'https://omni.test:8443', caFile: ${caFile} }\n`,
@@ -136,8 +136,8 @@ describe.concurrent("lifeline check on this node", () => {
   });
 
   it("names the product that intercepts TLS, where the certificate carries its mark", async () => {
-    const port = await tlsEndpoint(await listenerOf(await testAuthority("Untangle")));
-    const caFile = file("own.pem", (await testAuthority("own")).certPem);
+    const port = await tlsEndpoint(await listenerOf(await testFleetCa("Untangle")));
+    const caFile = file("own.pem", (await testFleetCa("own")).certPem);
     const deployment = file(
       "untangle.yaml",
       `version: 1\nname: x\nkind: on-prem\nomni: { api: 'https://127.0.0.1:${port}', caFile: ${caFile} }\n`,
@@ -151,9 +151,9 @@ describe.concurrent("lifeline check on this node", () => {
 
   /** A deployment with an expired certificate, and a row for a time server on a port of its own. */
   async function expiredWith(name: string, timePort: number): Promise<string> {
-    const authority = await testAuthority();
-    const port = await tlsEndpoint(await listenerOf(authority, { isExpired: true }));
-    const caFile = file(`${name}.pem`, authority.certPem);
+    const fleetCa = await testFleetCa();
+    const port = await tlsEndpoint(await listenerOf(fleetCa, { isExpired: true }));
+    const caFile = file(`${name}.pem`, fleetCa.certPem);
     file(
       `${name}-time.yaml`,
       `schema: 1

@@ -1,4 +1,4 @@
-/** The one error of the command line: what went wrong, said so that the user can mend it, and the exit code. */
+/** The one error of the command line: what went wrong, what to do, and the exit code. */
 import { EXIT, type ExitCode } from "./exit-code.ts";
 
 /** Stable codes, to branch on. */

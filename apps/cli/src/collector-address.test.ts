@@ -14,7 +14,7 @@ const pem = (name: string, text: string) => {
 };
 const caFile = pem("ca.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
 
-describe("where the collector is", () => {
+describe("the address of the collector", () => {
   it("the flag wins over the environment, and that over the default", () => {
     const env = { [COLLECTOR_VARIABLE]: "[::1]:2" };
     expect(collectorAddress({ collector: "localhost:1" }, env).name).toBe("localhost:1");
@@ -26,11 +26,11 @@ describe("where the collector is", () => {
     ["loopback", { collector: "127.0.0.1:1" }, "plaintext"],
     ["the whole of 127.0.0.0/8", { collector: "127.8.9.1:1" }, "plaintext"],
     ["loopback by IPv6", { collector: "[::1]:1" }, "plaintext"],
-    ["loopback with an authority", { collector: "127.0.0.1:1", caFile }, "tls"],
+    ["loopback with a CA file", { collector: "127.0.0.1:1", caFile }, "tls"],
     ["another host", { collector: "collector.example:1" }, "tls"],
     ["a host that only looks like loopback", { collector: "127.example:1" }, "tls"],
     ["another host, plaintext allowed", { collector: "10.0.0.1:1", allowPlaintext: true }, "plaintext"],
-  ])("%s is asked in the way it must be", (_, flags, kind) => {
+  ])("%s is secured as it must be", (_, flags, kind) => {
     expect(collectorAddress(flags, {}).security.kind).toBe(kind);
   });
 

@@ -1,4 +1,4 @@
-/** Where the collector is, and who asks it. */
+/** The address of the collector, and the credentials for it. */
 import { readHostPort } from "@lifeline/catalogue";
 import { endpointName } from "@lifeline/measure";
 import { type TokenSource, tokenSource } from "./bearer-token.ts";
@@ -11,28 +11,28 @@ export const DEFAULT_COLLECTOR = "127.0.0.1:9470";
 /** The environment variable that names the collector where no flag does. */
 export const COLLECTOR_VARIABLE = "LIFELINE_COLLECTOR";
 
-/** What the command line says of the collector; files are paths. */
+/** The flags for the collector. Files are paths. */
 export interface CollectorFlags extends SecurityFlags {
   readonly collector?: string;
   readonly tokenFile?: string;
 }
 
-/** A collector to ask. */
+/** A collector to query. */
 export interface CollectorAddress {
   readonly host: string;
   readonly port: number;
   /** `host:port` as shown to people and as grpc-js takes it. */
   readonly name: string;
   readonly security: CollectorSecurity;
-  /** Where the token is that says who asks; absent: none is sent. */
+  /** Where the access token is read from; absent: none is sent. */
   readonly token?: TokenSource;
 }
 
 /**
- * Reads where the collector is: the flag, else {@link COLLECTOR_VARIABLE}, else {@link DEFAULT_COLLECTOR}. TLS files and an
- * authority ask for TLS; without them loopback is plaintext and any other host is TLS by the public roots, unless plaintext is allowed.
+ * The address of the collector: the flag, else {@link COLLECTOR_VARIABLE}, else {@link DEFAULT_COLLECTOR}. TLS files and a fingerprint
+ * mean TLS. Without them loopback is plaintext, and any other host is TLS by the public roots, unless plaintext is allowed.
  *
- * @throws CliError `usage` for what cannot be read or goes not together, `config` for files.
+ * @throws CliError `usage` for values that are malformed or cannot be combined, `config` for files.
  */
 export function collectorAddress(
   flags: CollectorFlags,
@@ -61,7 +61,7 @@ export function channelOptionsOf({ host }: CollectorAddress): { "grpc.enable_htt
 function tokenInPlaintext({ named }: TokenSource): CliError {
   return new CliError(
     "usage",
-    `${named}: a token is never sent in plaintext beyond this host, for whoever reads it on the way can use it\nask over TLS: --ca-fingerprint or --ca-file says whom to trust, and --allow-plaintext has to go`,
+    `${named}: a token is never sent in plaintext to another host, because anybody on the path could read it\nuse TLS: --ca-fingerprint or --ca-file, without --allow-plaintext`,
   );
 }
 

@@ -1,51 +1,51 @@
-/** Asking the collector: one client, bounded calls, and every failure as one error that says what to check. */
+/** Calls to the collector: one client, bounded calls, and one error that says what to check. */
 import { type CallOptions, createRpcClient, type RpcClient, RpcError, RpcStatus } from "@lifeline/rpc";
 import { adminPb, queryPb } from "@lifeline/wire";
 import { TOKEN_FILE_VARIABLE, TOKEN_VARIABLE } from "./bearer-token.ts";
 import { CliError } from "./cli-error.ts";
 import { type CollectorAddress, channelOptionsOf } from "./collector-address.ts";
 import { type CollectorSecurity, credentialsOf } from "./collector-security.ts";
-import { seen } from "./first-contact.ts";
+import { withFetchedCa } from "./first-contact.ts";
 
-/** The queries a collector answers. */
+/** A client of the collector's queries. */
 export type QueryClient = RpcClient<typeof queryPb.QueryService>;
 
-/** What administers identities. */
+/** A client that administers identities. */
 export type AdminClient = RpcClient<typeof adminPb.AdminService>;
 
 /** A call fails after this long, ms: a page of 1000 rows takes well under one second, so five mean trouble. */
 export const CALL_TIMEOUT_MS = 5_000;
 
 /**
- * Opens a client of the queries, which the caller closes. Where an authority is named by its fingerprint alone it is seen first; the
- * token is read now, and goes with every call. Rejects as {@link withCollector} does.
+ * Opens a client of the queries, which the caller closes. With a fingerprint, the fleet CA is fetched first. The token is read now and
+ * sent with every call. Rejects as {@link withCollector} does.
  */
 export function openCollector(address: CollectorAddress, signal?: AbortSignal): Promise<QueryClient> {
   return open(queryPb.QueryService, address, signal);
 }
 
-/** Runs queries against a collector and closes the client. @throws CliError for whatever the RPC boundary reports. */
+/** Runs queries against a collector and closes the client. @throws CliError for a call that fails. */
 export function withCollector<Answer>(
   address: CollectorAddress,
-  ask: (client: QueryClient) => Promise<Answer>,
+  query: (client: QueryClient) => Promise<Answer>,
   signal?: AbortSignal,
 ): Promise<Answer> {
-  return withClient(address, openCollector(address, signal), ask);
+  return withClient(address, openCollector(address, signal), query);
 }
 
-/** The same for what administers identities. */
+/** The same for a client that administers identities. */
 export function withAdmin<Answer>(
   address: CollectorAddress,
-  ask: (client: AdminClient) => Promise<Answer>,
+  query: (client: AdminClient) => Promise<Answer>,
   signal?: AbortSignal,
 ): Promise<Answer> {
-  return withClient(address, open(adminPb.AdminService, address, signal), ask);
+  return withClient(address, open(adminPb.AdminService, address, signal), query);
 }
 
-/** The collector with its authority seen (see {@link seen}). @throws CliError. */
-export async function introduced(address: CollectorAddress, signal?: AbortSignal): Promise<CollectorAddress> {
+/** {@link withFetchedCa} with the timeout of a call. @throws CliError. */
+export async function firstContact(address: CollectorAddress, signal?: AbortSignal): Promise<CollectorAddress> {
   try {
-    return await seen(address, CALL_TIMEOUT_MS, signal);
+    return await withFetchedCa(address, CALL_TIMEOUT_MS, signal);
   } catch (error) {
     throw error instanceof RpcError ? failureOf(error, address) : error;
   }
@@ -54,11 +54,11 @@ export async function introduced(address: CollectorAddress, signal?: AbortSignal
 async function withClient<Client extends { close(): void }, Answer>(
   address: CollectorAddress,
   opening: Promise<Client>,
-  ask: (client: Client) => Promise<Answer>,
+  query: (client: Client) => Promise<Answer>,
 ): Promise<Answer> {
   const client = await opening;
   try {
-    return await ask(client);
+    return await query(client);
   } catch (error) {
     throw error instanceof RpcError ? failureOf(error, address) : error;
   } finally {
@@ -72,13 +72,13 @@ async function open<S extends typeof queryPb.QueryService | typeof adminPb.Admin
   signal: AbortSignal | undefined,
 ): Promise<RpcClient<S>> {
   const bearerToken = address.token?.read();
-  const { name, security } = await introduced(address, signal);
+  const { name, security } = await firstContact(address, signal);
   const client = createRpcClient(service, name, credentialsOf(security), channelOptionsOf(address));
-  return bearerToken === undefined ? client : speakingAs(client, bearerToken);
+  return bearerToken === undefined ? client : withToken(client, bearerToken);
 }
 
-/** The client with a token on each call; no error repeats it, whatever the other side says. */
-function speakingAs<S extends typeof queryPb.QueryService | typeof adminPb.AdminService>(
+/** The client with a token on each call. No error repeats the token, even if the collector does (S1). */
+function withToken<S extends typeof queryPb.QueryService | typeof adminPb.AdminService>(
   client: RpcClient<S>,
   bearerToken: string,
 ): RpcClient<S> {
@@ -106,25 +106,27 @@ export function failureOf({ code, message }: RpcError, address: CollectorAddress
     case RpcStatus.UNAUTHENTICATED:
       return new CliError("refused", unauthenticatedText(address, message));
     case RpcStatus.PERMISSION_DENIED:
-      return new CliError("refused", `the collector at ${name} does not let ${callerOf(address)} do this: ${message}`);
+      return new CliError("refused", `the collector at ${name} refuses this to ${callerOf(address)}: ${message}`);
     case RpcStatus.FAILED_PRECONDITION:
-      return new CliError("refused", `the collector at ${name} cannot do this as it stands: ${message}`);
+      return new CliError("refused", `the collector at ${name} cannot do this: ${message}`);
     case RpcStatus.RESOURCE_EXHAUSTED:
-      return new CliError("busy", `the collector at ${name} takes no more for now: ${message}\ntry again later`);
+      return new CliError("busy", `the collector at ${name} is overloaded: ${message}\ntry again later`);
     case RpcStatus.UNIMPLEMENTED:
       return new CliError(
         "unreachable",
-        `what answers at ${name} is no Lifeline collector, or an older one\ncheck: the port`,
+        `the server at ${name} is not a Lifeline collector, or an older one\ncheck: the port`,
       );
     default:
       return new CliError("unreachable", unreachableText(address, message));
   }
 }
 
-/** Who asks, as the collector was shown. */
+/** The credentials that were sent. */
 function callerOf({ token, security }: CollectorAddress): string {
   if (token !== undefined) return `the token of ${token.named}`;
-  return security.kind === "tls" && security.pair !== undefined ? "the certificate of --cert-file" : "just anybody";
+  return security.kind === "tls" && security.pair !== undefined
+    ? "the certificate of --cert-file"
+    : "a client without credentials";
 }
 
 function unauthenticatedText(address: CollectorAddress, message: string): string {
@@ -132,8 +134,8 @@ function unauthenticatedText(address: CollectorAddress, message: string): string
   const isAnonymous = token === undefined && (security.kind === "plaintext" || security.pair === undefined);
   if (!isAnonymous) return `the collector at ${name} does not accept ${callerOf(address)}: ${message}`;
   return [
-    `the collector at ${name} wants to know who asks: ${message}`,
-    `give a token (--token-file, ${TOKEN_FILE_VARIABLE} or ${TOKEN_VARIABLE}) or a client certificate (--cert-file and --key-file)`,
+    `the collector at ${name} needs credentials: ${message}`,
+    `use a token (--token-file, ${TOKEN_FILE_VARIABLE} or ${TOKEN_VARIABLE}) or a client certificate (--cert-file and --key-file)`,
   ].join("\n");
 }
 
@@ -143,25 +145,25 @@ const EMPTY_NOTE = /\. Resolution note: $/;
 function unreachableText({ name, security }: CollectorAddress, message: string): string {
   return [
     `the collector at ${name} cannot be reached: ${message.replace(EMPTY_NOTE, "")}`,
-    "check: it runs; --collector or LIFELINE_COLLECTOR names its address; no firewall stands between;",
+    "check: it runs; --collector or LIFELINE_COLLECTOR is its address; no firewall blocks the port;",
     `       ${securityHint(security)}`,
-    "without a collector, 'lifeline check' probes from this host",
+    "'lifeline check' probes from this host without a collector",
   ].join("\n");
 }
 
 function securityHint(security: CollectorSecurity): string {
   if (security.kind === "plaintext") {
-    return "the collector speaks plaintext there (a TLS one wants --ca-fingerprint or --ca-file)";
+    return "the collector serves plaintext (for TLS use --ca-fingerprint or --ca-file)";
   }
-  const pair = "where it wants a certificate of its clients, --cert-file and --key-file name one of its authority";
+  const pair = "if it requires client certificates, --cert-file and --key-file are issued by its CA";
   switch (security.trust.kind) {
     case "public":
-      return `its certificate is of a public authority (else --ca-fingerprint or --ca-file); ${pair}`;
+      return `a public CA issued its certificate (otherwise use --ca-fingerprint or --ca-file); ${pair}`;
     case "file":
-      return `--ca-file holds the collector's authority; ${pair}`;
-    case "named":
-      return "it speaks TLS 1.3, and shows its authority to clients that show no certificate (one that refuses those wants --ca-file)";
-    case "seen":
-      return `it speaks TLS 1.3, with a certificate for this address and time; ${pair}`;
+      return `--ca-file holds the CA of the collector; ${pair}`;
+    case "fingerprint":
+      return "it serves TLS 1.3, and admits clients without a certificate (if it requires one, use --ca-file)";
+    case "fleet-ca":
+      return `it serves TLS 1.3, with a valid certificate for this address; ${pair}`;
   }
 }

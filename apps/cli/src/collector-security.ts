@@ -1,4 +1,4 @@
-/** How the way to a collector is secured. */
+/** How the connection to a collector is secured. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type ChannelCredentials, channelCredentials, tlsCredentials } from "@lifeline/rpc";
@@ -7,7 +7,7 @@ import { CliError } from "./cli-error.ts";
 /** The environment variable that names the fleet CA's fingerprint where no flag does. */
 export const CA_FINGERPRINT_VARIABLE = "LIFELINE_CA_FINGERPRINT";
 
-/** What the command line says of it; files are paths. */
+/** The flags for it. Files are paths. */
 export interface SecurityFlags {
   readonly caFile?: string;
   readonly certFile?: string;
@@ -17,7 +17,7 @@ export interface SecurityFlags {
   readonly allowPlaintext?: boolean;
 }
 
-/** Plaintext, or TLS; without a pair this side shows no certificate. */
+/** Plaintext, or TLS. Without a pair, this side sends no certificate. */
 export type CollectorSecurity =
   | { readonly kind: "plaintext" }
   | {
@@ -26,15 +26,15 @@ export type CollectorSecurity =
       readonly pair?: { readonly certPem: Buffer; readonly keyPem: Buffer };
     };
 
-/** Whom the collector's certificate must be by: anybody public, those of a file, or the one authority of a fingerprint. */
+/** Who must have issued the collector's certificate: a public CA, a CA in a file, or the fleet CA. */
 export type CollectorTrust =
   | { readonly kind: "public" }
   | { readonly kind: "file"; readonly caPem: Buffer }
-  /** Named, but not seen yet: first contact comes before anything else. */
-  | { readonly kind: "named"; readonly source: string; readonly fingerprint: string }
-  | { readonly kind: "seen"; readonly source: string; readonly caPem: string };
+  /** The fleet CA by its fingerprint. Its certificate is still to be fetched, before anything else is sent. */
+  | { readonly kind: "fingerprint"; readonly source: string; readonly fingerprint: string }
+  | { readonly kind: "fleet-ca"; readonly source: string; readonly caPem: string };
 
-/** The grpc-js credentials of a collector whose authority, where one is named, has been seen. */
+/** The grpc-js credentials for a collector. A fleet CA that is given by its fingerprint has been fetched by then. */
 export function credentialsOf(security: CollectorSecurity): ChannelCredentials {
   if (security.kind === "plaintext") return channelCredentials.createInsecure();
   const { trust, pair } = security;
@@ -44,9 +44,9 @@ export function credentialsOf(security: CollectorSecurity): ChannelCredentials {
       return tlsCredentials(own);
     case "file":
       return tlsCredentials({ caPem: trust.caPem, ...own });
-    case "named":
-      throw new Error("a named authority is seen before it is trusted");
-    case "seen":
+    case "fingerprint":
+      throw new Error("the certificate of the fleet CA has not been fetched");
+    case "fleet-ca":
       return tlsCredentials({ caPem: trust.caPem, caMayBeIntermediate: true, ...own });
   }
 }
@@ -57,10 +57,10 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * How the collector at `host` is spoken to. Files and an authority ask for TLS; without them loopback is plaintext, and any other host
- * is TLS by the public roots unless plaintext is allowed.
+ * How to connect to the collector at `host`. TLS files and a fingerprint mean TLS. Without them, loopback is plaintext, and any other
+ * host is TLS by the public roots unless plaintext is allowed.
  *
- * @throws CliError `usage` for what goes not together, `config` for files.
+ * @throws CliError `usage` for flags that cannot be combined, `config` for files.
  */
 export function securityOf(
   flags: SecurityFlags,
@@ -68,23 +68,23 @@ export function securityOf(
   host: string,
 ): CollectorSecurity {
   const { caFile, certFile, keyFile, allowPlaintext } = flags;
-  const authority = authorityOf(flags, env);
+  const fleetCa = fleetCaOf(flags, env);
   const files = [caFile, certFile, keyFile].some((file) => file !== undefined);
-  if (authority !== undefined && allowPlaintext) {
-    throw new CliError("usage", `--allow-plaintext: goes not with ${authority.source}, which asks for TLS`);
+  if (fleetCa !== undefined && allowPlaintext) {
+    throw new CliError("usage", `--allow-plaintext: cannot be combined with ${fleetCa.source}, which needs TLS`);
   }
   if (files && allowPlaintext) {
     throw new CliError(
       "usage",
-      "--allow-plaintext: goes not with --ca-file, --cert-file and --key-file, which ask for TLS",
+      "--allow-plaintext: cannot be combined with --ca-file, --cert-file and --key-file, which need TLS",
     );
   }
   if ((certFile === undefined) !== (keyFile === undefined)) {
     const [given, missing] = certFile === undefined ? ["--key-file", "--cert-file"] : ["--cert-file", "--key-file"];
-    throw new CliError("usage", `${given}: wants ${missing} too; a client certificate is a pair`);
+    throw new CliError("usage", `${given}: needs ${missing} too`);
   }
-  if (authority === undefined && !files && (allowPlaintext || isLoopback(host))) return { kind: "plaintext" };
-  const trust = authority ?? fileTrust(caFile);
+  if (fleetCa === undefined && !files && (allowPlaintext || isLoopback(host))) return { kind: "plaintext" };
+  const trust = fleetCa ?? fileTrust(caFile);
   if (certFile === undefined || keyFile === undefined) return { kind: "tls", trust };
   return { kind: "tls", trust, pair: readPair(certFile, keyFile) };
 }
@@ -93,18 +93,19 @@ function fileTrust(caFile: string | undefined): CollectorTrust {
   return caFile === undefined ? { kind: "public" } : { kind: "file", caPem: readPem("--ca-file", caFile) };
 }
 
-/** The authority by its fingerprint. A file that a flag names is nearer than a variable. */
-function authorityOf(
+/** The fleet CA by its fingerprint. A --ca-file flag takes precedence over the variable. */
+function fleetCaOf(
   { caFingerprint, caFile }: SecurityFlags,
   env: Readonly<Record<string, string | undefined>>,
-): Extract<CollectorTrust, { kind: "named" }> | undefined {
+): Extract<CollectorTrust, { kind: "fingerprint" }> | undefined {
   if (caFingerprint !== undefined && caFile !== undefined) {
-    throw new CliError("usage", "--ca-fingerprint: goes not with --ca-file; either says whom to trust");
+    throw new CliError("usage", "--ca-fingerprint: cannot be combined with --ca-file; use one of them");
   }
-  if (caFingerprint !== undefined) return { kind: "named", source: "--ca-fingerprint", fingerprint: caFingerprint };
+  if (caFingerprint !== undefined)
+    return { kind: "fingerprint", source: "--ca-fingerprint", fingerprint: caFingerprint };
   const named = env[CA_FINGERPRINT_VARIABLE] ?? "";
   if (named === "" || caFile !== undefined) return undefined;
-  return { kind: "named", source: CA_FINGERPRINT_VARIABLE, fingerprint: named };
+  return { kind: "fingerprint", source: CA_FINGERPRINT_VARIABLE, fingerprint: named };
 }
 
 function readPair(certFile: string, keyFile: string): { certPem: Buffer; keyPem: Buffer } {
@@ -118,7 +119,7 @@ function isPair(certPem: Buffer, keyPem: Buffer): boolean {
   try {
     return new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem));
   } catch {
-    // Whatever keeps either from being read (another format, a passphrase), grpc-js could not use them.
+    // The reason does not matter (another format, a passphrase): grpc-js could not use the pair either.
     return false;
   }
 }

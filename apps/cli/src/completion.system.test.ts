@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { completionPlan } from "./completion/plan.ts";
 import { createProgram } from "./program.ts";
-import { runHere } from "./testing/ask.ts";
+import { runHere } from "./testing/run-cli.ts";
 import { testWorld } from "./testing/world.ts";
 
 const quiet = { out: () => {}, err: () => {} };

@@ -1,4 +1,4 @@
-/** Who asks, and whom it is told: the command line against real TLS servers on loopback. */
+/** Credentials, and to whom they are sent: the command line against real TLS servers on loopback. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -17,9 +17,9 @@ import {
 } from "@lifeline/rpc";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { run } from "./run.ts";
-import { runHere } from "./testing/ask.ts";
-import { demandingListenerOf, listenerOf, personOf, testAuthority } from "./testing/authority.ts";
 import { type Answers, MET_ROW, NOW_MS, startCollector, verdicts } from "./testing/collector.ts";
+import { demandingListenerOf, listenerOf, personOf, testFleetCa } from "./testing/fleet-ca.ts";
+import { runHere } from "./testing/run-cli.ts";
 import { testWorld } from "./testing/world.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lifeline-credentials-"));
@@ -29,8 +29,8 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-const fleet = await testAuthority();
-const other = await testAuthority("other");
+const fleet = await testFleetCa();
+const other = await testFleetCa("other");
 const SECRET = "c2VjcmV0LXRva2Vu";
 
 function file(name: string, text: string): string {
@@ -40,7 +40,7 @@ function file(name: string, text: string): string {
 }
 const tokenFile = file("token", `${SECRET}\n`);
 
-/** A collector that notes what each call brought. */
+/** A collector that records the credentials of each call. */
 async function collector(credentials?: ServerCredentials | ListenerCertificates, answers: Partial<Answers> = {}) {
   const calls: { method: string; token: string | undefined; name: string | undefined }[] = [];
   const note = (method: string, { bearerToken: token, connection }: CallContext) =>
@@ -61,8 +61,8 @@ async function collector(credentials?: ServerCredentials | ListenerCertificates,
   return { address: server.address, calls };
 }
 
-const ASKED = { method: "listVerdicts", token: SECRET, name: undefined };
-const SHOWN = { method: "getFleetCa", token: undefined, name: undefined };
+const QUERIED = { method: "listVerdicts", token: SECRET, name: undefined };
+const CA_FETCHED = { method: "getFleetCa", token: undefined, name: undefined };
 
 describe("a token goes with every call", () => {
   it.each([
@@ -73,7 +73,7 @@ describe("a token goes with every call", () => {
     const { address, calls } = await collector();
     const { exitCode, err } = await runHere(["status", "--collector", address, ...flags], { env });
     expect([exitCode, err]).toEqual([0, ""]);
-    expect(calls).toEqual([ASKED]);
+    expect(calls).toEqual([QUERIED]);
   });
 
   it.each([
@@ -83,24 +83,24 @@ describe("a token goes with every call", () => {
     // TEST-NET-1 (RFC 5737): were anything sent, it would be an error of another kind.
     const { err, exitCode } = await runHere(["status", "--collector", "192.0.2.1:9470", flag, ...flags], { env });
     expect(err).toBe(`\
-error: ${named}: a token is never sent in plaintext beyond this host, for whoever reads it on the way can use it
-ask over TLS: --ca-fingerprint or --ca-file says whom to trust, and --allow-plaintext has to go
+error: ${named}: a token is never sent in plaintext to another host, because anybody on the path could read it
+use TLS: --ca-fingerprint or --ca-file, without --allow-plaintext
 `);
     expect(exitCode).toBe(2);
   });
 
-  it("over TLS by a file of authorities, and not to a server of another", async () => {
+  it("over TLS with a CA file, and not to a server of another CA", async () => {
     const caFile = file("ca.pem", fleet.certPem);
     const flags = ["--ca-file", caFile, "--token-file", tokenFile];
     const { address, calls } = await collector(await listenerOf(fleet));
     expect((await runHere(["status", "--collector", address, ...flags])).exitCode).toBe(0);
-    expect(calls).toEqual([ASKED]);
+    expect(calls).toEqual([QUERIED]);
     const impostor = await collector(await listenerOf(other));
     expect((await runHere(["status", "--collector", impostor.address, ...flags])).exitCode).toBe(3);
     expect(impostor.calls).toEqual([]);
   });
 
-  it("is read anew for each frame, and the authority is seen once", async () => {
+  it("is read again for each frame, and the fleet CA is fetched once", async () => {
     const { address, calls } = await collector(await listenerOf(fleet));
     const path = file("replaced", "first");
     const clock = manualClock(NOW_MS);
@@ -126,47 +126,47 @@ ask over TLS: --ca-fingerprint or --ca-file says whom to trust, and --allow-plai
   });
 });
 
-describe("an authority by its fingerprint", () => {
+describe("a fleet CA by its fingerprint", () => {
   const flags = ["--token-file", tokenFile];
 
   it.each([
     ["--ca-fingerprint", ["--ca-fingerprint", fleet.fingerprint], {}],
     ["--ca-fingerprint as openssl prints it", ["--ca-fingerprint", fleet.fingerprint.toUpperCase()], {}],
     ["LIFELINE_CA_FINGERPRINT", [], { LIFELINE_CA_FINGERPRINT: fleet.fingerprint }],
-  ])("of %s: first it is seen, with nothing said of who asks; then the token goes", async (_, authority, env) => {
+  ])("of %s is fetched first, without credentials; then the token is sent", async (_, caFlags, env) => {
     const { address, calls } = await collector(await listenerOf(fleet));
-    const said = await runHere(["status", "--collector", address, ...authority, ...flags], { env });
+    const said = await runHere(["status", "--collector", address, ...caFlags, ...flags], { env });
     expect([said.exitCode, said.err]).toEqual([0, ""]);
-    expect(calls).toEqual([SHOWN, ASKED]);
+    expect(calls).toEqual([CA_FETCHED, QUERIED]);
   });
 
-  it("is left where a flag names a file", async () => {
+  it("is ignored where a flag names a CA file", async () => {
     const { address, calls } = await collector(await listenerOf(fleet));
     const env = { LIFELINE_CA_FINGERPRINT: other.fingerprint };
     const caFile = file("ca.pem", fleet.certPem);
     expect((await runHere(["status", "--collector", address, "--ca-file", caFile], { env })).exitCode).toBe(0);
-    expect(calls).toEqual([{ ...ASKED, token: undefined }]);
+    expect(calls).toEqual([{ ...QUERIED, token: undefined }]);
   });
 
-  it("brings a certificate of the person to the verified connection alone", async () => {
+  it("sends a client certificate on the verified connection only", async () => {
     const { certPem, keyPem } = await personOf(fleet, "admin");
     const pair = ["--cert-file", file("ada.pem", certPem), "--key-file", file("ada.key", keyPem)];
     const flags = ["--ca-fingerprint", fleet.fingerprint, ...pair];
     const { address, calls } = await collector(await listenerOf(fleet));
     expect((await runHere(["status", "--collector", address, ...flags])).exitCode).toBe(0);
-    expect(calls).toEqual([SHOWN, { method: "listVerdicts", token: undefined, name: "ada" }]);
+    expect(calls).toEqual([CA_FETCHED, { method: "listVerdicts", token: undefined, name: "ada" }]);
   });
 
-  it("is not met where nobody without a certificate is let in, for first contact brings none", async () => {
+  it("fails where the collector requires a client certificate, because first contact sends none", async () => {
     const { certPem, keyPem } = await personOf(fleet, "admin");
     const pair = ["--cert-file", file("ada.pem", certPem), "--key-file", file("ada.key", keyPem)];
     const { address, calls } = await collector(await demandingListenerOf(fleet));
     const refused = await runHere(["status", "--collector", address, "--ca-fingerprint", fleet.fingerprint, ...pair]);
     expect([refused.exitCode, calls]).toEqual([3, []]);
-    expect(refused.err).toContain("to clients that show no certificate (one that refuses those wants --ca-file)");
+    expect(refused.err).toContain("admits clients without a certificate (if it requires one, use --ca-file)");
   });
 
-  it("that another holds ends it: both are named, and nothing was sent", async () => {
+  it("of another CA is refused: the error has both, and no credentials were sent", async () => {
     const { address, calls } = await collector(await listenerOf(fleet));
     const { err, out, exitCode } = await runHere([
       "status",
@@ -177,48 +177,47 @@ describe("an authority by its fingerprint", () => {
       ...flags,
     ]);
     expect(err).toBe(`\
-error: the collector at ${address} shows another authority than --ca-fingerprint names: got ${fleet.fingerprint}, want ${other.fingerprint}
-no token and no certificate was sent; either the fingerprint is not this collector's, or something else answers there
+error: the collector at ${address} has another fleet CA than --ca-fingerprint: got ${fleet.fingerprint}, want ${other.fingerprint}
+no token and no certificate was sent
+check: the fingerprint in the collector's log, and that this is the collector's address
 `);
     expect([out, exitCode]).toEqual(["", 2]);
-    expect(calls).toEqual([SHOWN]);
+    expect(calls).toEqual([CA_FETCHED]);
   });
 
-  it("that is only passed on, by a server of another, gets no token", async () => {
+  it("that a server of another CA presents gets no token", async () => {
     const { address, calls } = await collector(await listenerOf(other));
     const said = await runHere(["status", "--collector", address, "--ca-fingerprint", fleet.fingerprint, ...flags]);
     expect(said.exitCode).toBe(3);
-    expect(calls).toEqual([SHOWN]);
+    expect(calls).toEqual([CA_FETCHED]);
   });
 
-  it("does not make up for a certificate that has ended", async () => {
+  it("does not excuse an expired certificate", async () => {
     const { address, calls } = await collector(await listenerOf(fleet, { isExpired: true }));
     const said = await runHere(["status", "--collector", address, "--ca-fingerprint", fleet.fingerprint, ...flags]);
     expect(said.err).toContain("certificate has expired");
-    expect(said.err).toContain("it speaks TLS 1.3, with a certificate for this address and time");
+    expect(said.err).toContain("it serves TLS 1.3, with a valid certificate for this address");
     expect(said.exitCode).toBe(3);
-    expect(calls).toEqual([SHOWN]);
+    expect(calls).toEqual([CA_FETCHED]);
   });
 
-  it("is not shown by a collector that has none, which says so", async () => {
+  it("is refused by a collector without a fleet CA, which says so", async () => {
     const getFleetCa = async () => {
       throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody");
     };
     const { address } = await collector(await listenerOf(fleet), { getFleetCa });
     const said = await runHere(["status", "--collector", address, "--ca-fingerprint", fleet.fingerprint, ...flags]);
-    expect(said.err).toBe(
-      `error: the collector at ${address} cannot do this as it stands: this collector enrols nobody\n`,
-    );
+    expect(said.err).toBe(`error: the collector at ${address} cannot do this: this collector enrols nobody\n`);
     expect(said.exitCode).toBe(2);
   });
 });
 
 describe("behind an HTTP proxy", () => {
-  it("both connections go through it, and the token to the collector alone", async () => {
+  it("both connections go through it, and only the collector gets the token", async () => {
     const { address, calls } = await collector(await listenerOf(fleet, { names: ["collector.example"] }));
-    const asked: (string | undefined)[] = [];
+    const connects: (string | undefined)[] = [];
     const proxy = createServer().on("connect", ({ url }, socket) => {
-      asked.push(url);
+      connects.push(url);
       const onward = connect(Number(address.split(":")[1]), "127.0.0.1", () => {
         socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
         onward.pipe(socket).pipe(onward);
@@ -243,8 +242,8 @@ describe("behind an HTTP proxy", () => {
     });
     const [err, [code]] = await Promise.all([text(child.stderr), once(child, "close")]);
     expect([err, code]).toEqual(["", 0]);
-    expect(asked).toEqual(["collector.example:9470", "collector.example:9470"]);
-    expect(calls).toEqual([SHOWN, ASKED]);
+    expect(connects).toEqual(["collector.example:9470", "collector.example:9470"]);
+    expect(calls).toEqual([CA_FETCHED, QUERIED]);
   });
 });
 
@@ -255,7 +254,7 @@ describe("a refusal", () => {
     },
   });
 
-  it("of a token names where it came from, and never repeats it, not even after the collector (S1)", async () => {
+  it("of a token names its source, and never repeats it, even if the collector does (S1)", async () => {
     const answers = refusing(RpcStatus.UNAUTHENTICATED, `unknown token ${SECRET}, want one of the list`);
     const { address } = await collector(undefined, answers);
     const said = await runHere(["status", "--collector", address, "--token-file", tokenFile]);
@@ -265,11 +264,11 @@ describe("a refusal", () => {
     expect(said.exitCode).toBe(2);
   });
 
-  it("for want of a role says whose", async () => {
+  it("for a missing role names the credentials", async () => {
     const { address } = await collector(undefined, refusing(RpcStatus.PERMISSION_DENIED, "needs the role admin"));
     const said = await runHere(["status", "--collector", address], { env: { LIFELINE_TOKEN: SECRET } });
     expect(said.err).toBe(
-      `error: the collector at ${address} does not let the token of LIFELINE_TOKEN do this: needs the role admin\n`,
+      `error: the collector at ${address} refuses this to the token of LIFELINE_TOKEN: needs the role admin\n`,
     );
   });
 });

@@ -1,23 +1,23 @@
-/** What the process says by its exit code; scripts and schedulers branch on it. */
+/** Exit codes. Scripts and schedulers branch on them. */
 import { requiredRowsMet } from "@lifeline/verdict";
 import type { StatusModel, StatusRow } from "./status-row.ts";
 
-/** The exit codes of every command. 1–3 are told apart so that "Omni is not reachable" never looks like "wrong flag". */
+/** The exit codes of every command. Different codes keep "Omni is not reachable" apart from "wrong flag". */
 export const EXIT = {
-  /** Every required row is met; or there was nothing to judge and the command did what was asked. */
+  /** Every required row is met, or the command did what was asked. */
   met: 0,
   /** A required row is not met, or no row says that it is (M4). */
   notMet: 1,
   /** Bad usage, file or setting. */
   usage: 2,
-  /** The collector cannot be asked. */
+  /** The collector cannot be reached or is overloaded. */
   unreachable: 3,
-  /** Ended by Ctrl-C before there was an answer: 128 + SIGINT (POSIX shells). */
+  /** Interrupted before there was a result: 128 + SIGINT (POSIX shells). */
   interrupted: 130,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** 0 when every required row that applies is met, else 1. Without a single one nothing has been shown: 1 (M4). */
+/** 0 when every required row that applies is met, else 1. Without a required row: 1 (M4). */
 export function exitCodeOf({ rows }: Pick<StatusModel, "rows">): ExitCode {
   return requiredRowsMet(rows) ? EXIT.met : EXIT.notMet;
 }

@@ -7,13 +7,13 @@ import type { HistoryModel, HistoryStep, TargetSteps } from "./render/history.ts
 import { noMatch } from "./requirement-pattern.ts";
 import { rowFromWire, type StatusModel } from "./status-row.ts";
 
-/** Rows asked for at once: the collector's default. */
+/** Rows of one page: the collector's default. */
 const PAGE_ROWS = 1_000;
 
 /** Most rows fetched for one answer: 1000 nodes of 100 rows, far beyond what is read in a terminal. */
 export const MAX_ROWS = 100_000;
 
-/** Most pages asked for, so that a collector that never ends its list is left. */
+/** Most pages of one answer, in case a collector never ends its list. */
 const MAX_PAGES = 1_000;
 
 /** What to fetch. */
@@ -76,7 +76,7 @@ export async function fetchIncidents(client: QueryClient, options: IncidentOptio
   return { generatedAtMs: Number(first.generatedUnixMs), incidents: items };
 }
 
-/** What of a node's past to fetch. Times in ms since the epoch, the node's own. */
+/** What history of a node to fetch. Times in ms since the epoch, the node's own. */
 export interface HistoryOptions extends FetchOptions {
   readonly node: string;
   readonly fromMs: number;
@@ -86,24 +86,24 @@ export interface HistoryOptions extends FetchOptions {
   readonly stepSeconds?: number;
 }
 
-/** The past of a node, all answers together. @throws as {@link fetchStatus} does; NOT_FOUND for an unknown node. */
+/** The history of a node, all answers together. @throws as {@link fetchStatus} does; NOT_FOUND for an unknown node. */
 export async function fetchHistory(client: QueryClient, options: HistoryOptions): Promise<HistoryModel> {
   const { node: nodeId, only = "", fromMs, toMs, stepSeconds, signal } = options;
   const times = { fromUnixMs: wireTime(fromMs), toUnixMs: wireTime(toMs ?? 0) };
   const request = { nodeId, ...times, stepSeconds: stepSeconds ?? 0 };
-  const ask = (more: object) => client.unary("listHistory", { ...request, ...more }, callOptions(signal));
-  const first = await ask({ only });
+  const query = (more: object) => client.unary("listHistory", { ...request, ...more }, callOptions(signal));
+  const first = await query({ only });
   const targets = new Map<string, TargetSteps & { readonly steps: HistoryStep[] }>();
   let steps = addSteps(targets, first);
   let continueFromUnixMs = first.continueFromUnixMs;
   for (let answers = 1; continueFromUnixMs !== undefined; answers++) {
     if (steps > MAX_ROWS || answers >= MAX_PAGES) throw tooMany(steps);
-    const next = await ask({ only, fromUnixMs: continueFromUnixMs, stepSeconds: first.stepSeconds });
+    const next = await query({ only, fromUnixMs: continueFromUnixMs, stepSeconds: first.stepSeconds });
     steps += addSteps(targets, next);
     continueFromUnixMs = next.continueFromUnixMs;
   }
   if (only !== "" && targets.size === 0) {
-    const ids = (await ask({ stepSeconds: 3_600 })).targets.map(({ requirementId }) => requirementId);
+    const ids = (await query({ stepSeconds: 3_600 })).targets.map(({ requirementId }) => requirementId);
     if (!ids.some((id) => matchesPattern(only, id))) throw noMatch(only, ids);
   }
   const generatedAtMs = Number(first.generatedUnixMs);

@@ -4,10 +4,10 @@ import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { queryPb } from "@lifeline/wire";
 import { parse } from "csv-parse/sync";
 import { describe, expect, it } from "vitest";
-import { ask } from "./testing/ask.ts";
 import { type Answers, MET_ROW, NOW_MS, UNMET_ROW, verdicts } from "./testing/collector.ts";
 import { HOSTILE_TEXTS } from "./testing/hostile-text.ts";
 import { renderedMarkdown } from "./testing/rendered-markdown.ts";
+import { runAgainst } from "./testing/run-cli.ts";
 
 const generatedUnixMs = BigInt(NOW_MS);
 const startUnixMs = BigInt(NOW_MS - 12_000);
@@ -87,8 +87,13 @@ function* textsIn(value: unknown): Generator<string> {
 
 describe.each(commands)("lifeline $name", ({ argv }) => {
   const shown = async (format: string) =>
-    (await ask([...argv, "--output", format], ANSWERS, format === "table" || format === "wide" ? { terminal } : {}))
-      .out;
+    (
+      await runAgainst(
+        [...argv, "--output", format],
+        ANSWERS,
+        format === "table" || format === "wide" ? { terminal } : {},
+      )
+    ).out;
 
   it.each(["table", "wide"])("drives no terminal with its %s", async (format) => {
     const out = (await shown(format)).replace(STYLE, "");
@@ -130,7 +135,7 @@ describe("an error", () => {
     const listNodes = async () => {
       throw new RpcError(code as RpcError["code"], details);
     };
-    const { err } = await ask(["nodes"], { listNodes });
+    const { err } = await runAgainst(["nodes"], { listNodes });
     expect(unseen(err)).toEqual([]);
     expect(err.match(/^error: /gm)).toHaveLength(1);
   });
@@ -139,13 +144,13 @@ describe("an error", () => {
     const getNode = async () => {
       throw new RpcError(RpcStatus.NOT_FOUND, details);
     };
-    const unknown = await ask(["node", "a\u202eb"], { ...ANSWERS, getNode });
+    const unknown = await runAgainst(["node", "a\u202eb"], { ...ANSWERS, getNode });
     const listVerdicts: Answers["listVerdicts"] = async ({ only }) => (only === "" ? verdicts(...rows) : verdicts());
-    const unmatched = await ask(["status", "--only", "\r=1"], { ...ANSWERS, listVerdicts });
+    const unmatched = await runAgainst(["status", "--only", "\r=1"], { ...ANSWERS, listVerdicts });
     for (const { err } of [unknown, unmatched]) {
       expect(unseen(err)).toEqual([]);
       expect(err.split("\n")).toHaveLength(2);
     }
-    expect((await ask(["nodes", "\u001b[2J"], ANSWERS)).err).toContain("\\u{1B}[2J");
+    expect((await runAgainst(["nodes", "\u001b[2J"], ANSWERS)).err).toContain("\\u{1B}[2J");
   });
 });

@@ -1,7 +1,7 @@
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
-import { ask } from "./testing/ask.ts";
 import { type Admin, NOW_MS } from "./testing/collector.ts";
+import { runAgainst } from "./testing/run-cli.ts";
 
 const generatedUnixMs = BigInt(NOW_MS);
 const HOUR_MS = 3_600_000;
@@ -25,21 +25,21 @@ describe("lifeline token create", () => {
   });
 
   it("prints the token alone on stdout, and what to do with it on stderr", async () => {
-    const { out, err, exitCode } = await ask(["token", "create"], { createJoinToken: created });
+    const { out, err, exitCode } = await runAgainst(["token", "create"], { createJoinToken: created });
     expect(out).toBe(`${JOIN_TOKEN}\n`);
     expect(err).toBe(`\
-Join token 1f2e3d4c, shown this once: lets in 1 node (any node) until 2026-03-02T11:00:00.000Z.
-An agent is told of it in its configuration:
-  enrol: { tokenFile: join-token, authority: "${FINGERPRINT}" }
-or in its environment, the token itself or its file:
+Join token 1f2e3d4c, shown only now: enrols 1 node (any node) until 2026-03-02T11:00:00.000Z.
+In the agent's configuration file:
+  enrol: { tokenFile: join-token, caFingerprint: "${FINGERPRINT}" }
+or in its environment:
   LIFELINE_JOIN_TOKEN=… or LIFELINE_JOIN_TOKEN_FILE=join-token, and LIFELINE_CA_FINGERPRINT=${FINGERPRINT}
-To end it: lifeline token revoke 1f2e3d4c
+To revoke it: lifeline token revoke 1f2e3d4c
 `);
     expect(exitCode).toBe(0);
   });
 
   it("prints an object for a script, and nothing else", async () => {
-    const { out, err } = await ask(["token", "create", "--json"], { createJoinToken: created });
+    const { out, err } = await runAgainst(["token", "create", "--json"], { createJoinToken: created });
     expect(JSON.parse(out)).toEqual({
       token: JOIN_TOKEN,
       id: "1f2e3d4c",
@@ -48,7 +48,7 @@ To end it: lifeline token revoke 1f2e3d4c
       nodes: null,
       note: null,
       ephemeral: false,
-      authority: FINGERPRINT,
+      caFingerprint: FINGERPRINT,
     });
     expect(err).toBe("");
   });
@@ -71,20 +71,20 @@ To end it: lifeline token revoke 1f2e3d4c
       asked = { note, lifetimeSeconds, usesMax, nodePattern, ephemeral };
       return created(request, context);
     };
-    await ask(["token", "create", ...flags], { createJoinToken });
+    await runAgainst(["token", "create", ...flags], { createJoinToken });
     expect(asked).toEqual(expected);
   });
 
-  it("says of an ephemeral one what becomes of the keys it lets in", async () => {
+  it("says that the keys of an ephemeral one are replaced", async () => {
     const createJoinToken: Admin["createJoinToken"] = async () => ({
       token: { ...TOKEN, usesMax: 200, ephemeral: true },
       joinToken: JOIN_TOKEN,
     });
-    const { err } = await ask(["token", "create", "--ephemeral", "--uses", "200"], { createJoinToken });
+    const { err } = await runAgainst(["token", "create", "--ephemeral", "--uses", "200"], { createJoinToken });
     const [first, second] = err.split("\n");
-    expect(first).toContain("lets in 200 keys (any node) until");
+    expect(first).toContain("enrols 200 keys (any node) until");
     expect(second).toBe(
-      "Ephemeral: a key that it lets in gives way to the node's next, which is another of these, at each start of its agent; for machines in maintenance mode.",
+      "Ephemeral, for machines in maintenance mode: each start of an agent makes a new key, which replaces the node's last one and is one use.",
     );
   });
 
@@ -93,8 +93,8 @@ To end it: lifeline token revoke 1f2e3d4c
     ["one that a terminal would obey", "id.\u001b[2Jsecret"],
   ])("says so when it was answered with %s", async (_, joinToken) => {
     const createJoinToken: Admin["createJoinToken"] = async () => ({ token: TOKEN, joinToken });
-    const { out, err, exitCode } = await ask(["token", "create"], { createJoinToken });
-    expect(err).toBe("error: the collector answered without a join token; see its log, and 'lifeline token list'\n");
+    const { out, err, exitCode } = await runAgainst(["token", "create"], { createJoinToken });
+    expect(err).toBe("error: the collector returned no usable join token; see its log, and 'lifeline token list'\n");
     expect([out, exitCode]).toEqual(["", 3]);
   });
 });
@@ -109,7 +109,7 @@ describe("lifeline token list", () => {
   const listJoinTokens: Admin["listJoinTokens"] = async () => ({ generatedUnixMs, tokens });
 
   it("shows what each may still do", async () => {
-    const { out, exitCode } = await ask(["token", "list"], { listJoinTokens }, options);
+    const { out, exitCode } = await runAgainst(["token", "list"], { listJoinTokens }, options);
     expect(out).toBe(`\
 ID        STATE         USED  NODES     CREATED               UNTIL                 LEFT  NOTE
 1f2e3d4c  ✓ good     3 of 40  rack-3-*  2026-03-01T11:00:00Z  2026-03-02T11:00:00Z  23 h  rack 3
@@ -121,23 +121,25 @@ ID        STATE         USED  NODES     CREATED               UNTIL             
   });
 
   it("prints the same as JSON, CSV and Markdown", async () => {
-    const { out } = await ask(["token", "list", "--json"], { listJoinTokens });
+    const { out } = await runAgainst(["token", "list", "--json"], { listJoinTokens });
     expect(JSON.parse(out).tokens.map(({ state }: { state: string }) => state)).toEqual([
       "good",
       "used-up",
       "expired",
       "revoked",
     ]);
-    const csv = await ask(["token", "list", "--output", "csv"], { listJoinTokens });
+    const csv = await runAgainst(["token", "list", "--output", "csv"], { listJoinTokens });
     expect(csv.out.split("\r\n")[1]).toBe(
       "1f2e3d4c,good,3,40,rack-3-*,2026-03-01T11:00:00.000Z,2026-03-02T11:00:00.000Z,,rack 3,false",
     );
-    const markdown = await ask(["token", "list", "--output", "markdown"], { listJoinTokens });
+    const markdown = await runAgainst(["token", "list", "--output", "markdown"], { listJoinTokens });
     expect(markdown.out).toContain("| `00000004` | ✗ revoked |");
   });
 
   it("says how to make one when there is none", async () => {
-    const { out } = await ask(["token", "list"], { listJoinTokens: async () => ({ generatedUnixMs, tokens: [] }) });
+    const { out } = await runAgainst(["token", "list"], {
+      listJoinTokens: async () => ({ generatedUnixMs, tokens: [] }),
+    });
     expect(out).toBe("No join tokens: 'lifeline token create' makes one.\n");
   });
 });
@@ -147,13 +149,13 @@ describe("lifeline token revoke", () => {
     const revokeJoinToken: Admin["revokeJoinToken"] = async ({ id }) => ({
       token: { ...TOKEN, id, uses: 1, usesMax: 2, revokedUnixMs: generatedUnixMs },
     });
-    const { out, exitCode } = await ask(["token", "revoke", "1f2e3d4c"], { revokeJoinToken }, options);
+    const { out, exitCode } = await runAgainst(["token", "revoke", "1f2e3d4c"], { revokeJoinToken }, options);
     expect(out).toBe(`\
 ID        STATE        USED  NODES  CREATED               UNTIL                 LEFT  NOTE
 1f2e3d4c  ✗ revoked  1 of 2  any    2026-03-01T11:00:00Z  2026-03-02T11:00:00Z     —  —
 
-Join token 1f2e3d4c lets in nobody any more. Nodes that it has let in stay: 'lifeline enrolments' shows them, 'lifeline node revoke ID' ends
-one.
+Join token 1f2e3d4c is revoked. Nodes that enrolled with it stay enrolled: 'lifeline enrolments' lists them, 'lifeline node revoke ID'
+revokes one.
 `);
     expect(exitCode).toBe(0);
   });
@@ -162,7 +164,7 @@ one.
     const revokeJoinToken = async () => {
       throw new RpcError(RpcStatus.NOT_FOUND, "no such token");
     };
-    const { err, exitCode } = await ask(["token", "revoke", "00000000"], { revokeJoinToken });
+    const { err, exitCode } = await runAgainst(["token", "revoke", "00000000"], { revokeJoinToken });
     expect(err).toBe("error: the collector has no join token 00000000; 'lifeline token list' shows those it has\n");
     expect(exitCode).toBe(2);
   });
@@ -194,7 +196,7 @@ describe("lifeline enrolments", () => {
   const listEnrolments: Admin["listEnrolments"] = async () => ({ generatedUnixMs, enrolments: ENROLMENTS });
 
   it("puts an id that two keys claim first, and says what it may be", async () => {
-    const { out, exitCode } = await ask(["enrolments"], { listEnrolments }, options);
+    const { out, exitCode } = await runAgainst(["enrolments"], { listEnrolments }, options);
     expect(out).toBe(`\
 NODE      STATE            SINCE                 UNTIL                 RENEWALS  OTHER KEYS REFUSED
 worker-9  ! claimed twice  2026-02-27T12:00:00Z  2026-03-02T12:00:00Z         2  3, last 5 min ago from 10.0.0.9
@@ -202,22 +204,22 @@ worker-1  ✓ good           2026-02-27T12:00:00Z  2026-03-02T12:00:00Z         
 worker-2  ? ended          2026-02-27T12:00:00Z  2026-03-01T12:00:00Z         2  —
 worker-3  ✗ revoked        2026-02-27T12:00:00Z  2026-03-02T12:00:00Z         2  3, last 5 min ago from 10.0.0.9
 
-! another key claimed worker-9: two machines go by one id, or one was set up anew.
-Two machines: give one of them an id of its own. Set up anew: 'lifeline node revoke ID', then 'lifeline node readmit ID'.
+! another key claimed worker-9: two machines have one id, or one was reinstalled.
+Two machines: give one of them another id. Reinstalled: 'lifeline node revoke ID', then 'lifeline node readmit ID'.
 `);
     expect(exitCode).toBe(0);
   });
 
-  it("is no wider than the terminal, and free of what a terminal would obey", async () => {
+  it("is no wider than the terminal, and free of control characters", async () => {
     const evil = async () => ({ generatedUnixMs, enrolments: [{ ...TWICE, nodeId: "n\u001b[2J" }] });
     const narrow = { env: { NO_COLOR: "1" }, terminal: { columns: 60, rows: 40 } };
-    const { out } = await ask(["enrolments"], { listEnrolments: evil }, narrow);
+    const { out } = await runAgainst(["enrolments"], { listEnrolments: evil }, narrow);
     for (const line of out.split("\n")) expect(line.length).toBeLessThanOrEqual(60);
     expect(out).not.toContain("\u001b");
   });
 
   it("prints the same as JSON, CSV and wide", async () => {
-    const { out } = await ask(["enrolments", "--json"], { listEnrolments });
+    const { out } = await runAgainst(["enrolments", "--json"], { listEnrolments });
     const { generatedAt, enrolments } = JSON.parse(out);
     expect(generatedAt).toBe("2026-03-01T12:00:00.000Z");
     expect(enrolments[0]).toEqual({
@@ -234,11 +236,11 @@ Two machines: give one of them an id of its own. Set up anew: 'lifeline node rev
       keySha256: "cd".repeat(32),
       ephemeral: false,
     });
-    const csv = await ask(["enrolments", "--output", "csv"], { listEnrolments });
+    const csv = await runAgainst(["enrolments", "--output", "csv"], { listEnrolments });
     expect(csv.out.split("\r\n")[0]).toBe(
       "node,enrolled,notAfter,renewals,revoked,refusedClaims,lastRefusedClaim,lastRefusedClaimFrom,joinToken,keySha256,ephemeral,state",
     );
-    const wide = await ask(["enrolments", "--output", "wide"], { listEnrolments });
+    const wide = await runAgainst(["enrolments", "--output", "wide"], { listEnrolments });
     expect(wide.out).toContain(`  1f2e3d4c    ${"cd".repeat(32)}`);
   });
 
@@ -249,27 +251,29 @@ Two machines: give one of them an id of its own. Set up anew: 'lifeline node rev
       const isFirst = pageToken === "";
       return { generatedUnixMs, enrolments: [isFirst ? ENROLMENT : TWICE], nextPageToken: isFirst ? "next" : "" };
     };
-    const { out } = await ask(["enrolments", "--node", "worker-1", "--json"], { listEnrolments: paged });
+    const { out } = await runAgainst(["enrolments", "--node", "worker-1", "--json"], { listEnrolments: paged });
     expect(JSON.parse(out).enrolments).toHaveLength(2);
     expect(asked).toEqual(["worker-1 ", "worker-1 next"]);
   });
 
-  it("says of an ephemeral one that is claimed what becomes of it by itself", async () => {
+  it("says that an ephemeral one that is claimed is admitted again by itself", async () => {
     const enrolments = [{ ...TWICE, ephemeral: true }];
-    const { out } = await ask(["enrolments"], { listEnrolments: async () => ({ generatedUnixMs, enrolments }) });
-    expect(out).toContain("is let in again by itself, two minutes after it was switched off at the latest.\n");
+    const { out } = await runAgainst(["enrolments"], { listEnrolments: async () => ({ generatedUnixMs, enrolments }) });
+    expect(out).toContain("is admitted again by itself, at most two minutes after the other was switched off.\n");
   });
 
   it("names no more than a few of many below the table", async () => {
     const many = Array.from({ length: 7 }, (_, at) => ({ ...TWICE, nodeId: `n${at}` }));
-    const { out } = await ask(["enrolments"], { listEnrolments: async () => ({ generatedUnixMs, enrolments: many }) });
+    const { out } = await runAgainst(["enrolments"], {
+      listEnrolments: async () => ({ generatedUnixMs, enrolments: many }),
+    });
     expect(out).toContain("! another key claimed n0, n1, n2, n3, n4 and 2 more: ");
   });
 
   it("says when there is none", async () => {
     const none = async () => ({ generatedUnixMs, enrolments: [] });
-    const { out, exitCode } = await ask(["enrolments"], { listEnrolments: none });
-    expect([out, exitCode]).toEqual(["No enrolments: no node was given a certificate.\n", 0]);
+    const { out, exitCode } = await runAgainst(["enrolments"], { listEnrolments: none });
+    expect([out, exitCode]).toEqual(["No enrolments: no node has a certificate.\n", 0]);
   });
 });
 
@@ -280,34 +284,34 @@ describe("lifeline node revoke and readmit", () => {
   });
 
   it("says how many streams ended, and what to do next", async () => {
-    const { out, exitCode } = await ask(["node", "revoke", "worker-1"], { revokeNode });
+    const { out, exitCode } = await runAgainst(["node", "revoke", "worker-1"], { revokeNode });
     expect(out).toBe(`\
-worker-1 is revoked: 1 stream was ended, and none of its certificates is good any more.
-next: stop its agent. To let the id in again, with a new key: lifeline node readmit worker-1
+worker-1 is revoked: the collector ended 1 stream, and refuses all its certificates.
+next: stop its agent. To allow the id again, with a new key: lifeline node readmit worker-1
 `);
     expect(exitCode).toBe(0);
-    const { out: json } = await ask(["node", "revoke", "worker-1", "--json"], { revokeNode });
+    const { out: json } = await runAgainst(["node", "revoke", "worker-1", "--json"], { revokeNode });
     expect(JSON.parse(json)).toMatchObject({
       enrolment: { node: "worker-1", revoked: "2026-03-01T12:00:00.000Z" },
       endedStreams: 1,
     });
   });
 
-  it("says when the id was not known, for it may be a slip", async () => {
+  it("says when the id was not known, because it may be a typing mistake", async () => {
     const ofNothing: Admin["revokeNode"] = async ({ nodeId }) => ({
       enrolment: { ...ENROLMENT, nodeId, keySha256: "", revokedUnixMs: generatedUnixMs },
       endedStreams: 0,
     });
-    const { out } = await ask(["node", "revoke", "workr-1"], { revokeNode: ofNothing });
-    expect(out).toContain("\nNo certificate of workr-1 was known here: look whether the id is right.\n");
+    const { out } = await runAgainst(["node", "revoke", "workr-1"], { revokeNode: ofNothing });
+    expect(out).toContain("\nThe collector knows no certificate of workr-1: check the id.\n");
   });
 
   it("frees the id for a new key, and says how to bring it", async () => {
     const readmitNode: Admin["readmitNode"] = async ({ nodeId }) => ({ enrolment: { ...ENROLMENT, nodeId } });
-    const { out, exitCode } = await ask(["node", "readmit", "worker-1"], { readmitNode });
+    const { out, exitCode } = await runAgainst(["node", "readmit", "worker-1"], { readmitNode });
     expect(out).toBe(`\
-worker-1 may enrol again, with one new key; the keys that were revoked stay refused.
-next: lifeline token create --nodes worker-1, and start its agent with that join token and no key of before
+worker-1 may enrol again with one new key; revoked keys stay refused.
+next: lifeline token create --nodes worker-1, and start its agent with that join token and without its old key
 `);
     expect(exitCode).toBe(0);
   });
@@ -318,14 +322,14 @@ next: lifeline token create --nodes worker-1, and start its agent with that join
     };
     const listEnrolments = async () => ({ generatedUnixMs, enrolments: [ENROLMENT] });
     const answers = { revokeNode: unknown, readmitNode: unknown, listEnrolments };
-    const { err, exitCode } = await ask(["node", verb, "worker-7"], answers);
+    const { err, exitCode } = await runAgainst(["node", verb, "worker-7"], answers);
     expect(err).toBe("error: the collector has enrolled no node 'worker-7'; the closest: worker-1\n");
     expect(exitCode).toBe(2);
   });
 
   it("leaves 'lifeline node ID' as it was", async () => {
     const getNode = async () => ({ generatedUnixMs, node: { nodeId: "worker-1", hostname: "w1" } });
-    const { out } = await ask(["node", "worker-1"], { getNode });
+    const { out } = await runAgainst(["node", "worker-1"], { getNode });
     expect(out).toMatch(/^worker-1 \(w1\): not connected/);
   });
 });

@@ -6,8 +6,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { listenerOf, testAuthority } from "./testing/authority.ts";
 import { MET_ROW, startCollector, verdicts } from "./testing/collector.ts";
+import { listenerOf, testFleetCa } from "./testing/fleet-ca.ts";
 
 const main = join(import.meta.dirname, "main.ts");
 const start = (...argv: string[]) => spawn(process.execPath, ["--conditions=lifeline:source", main, ...argv]);
@@ -27,7 +27,7 @@ describe("the process", () => {
   });
 
   it("says nothing of its own on stderr to a collector that is named by its address, over TLS", async () => {
-    const fleet = await testAuthority();
+    const fleet = await testFleetCa();
     const answers = {
       getFleetCa: async () => ({ caCertificateDer: fleet.certDer }),
       listVerdicts: async () => verdicts(MET_ROW),

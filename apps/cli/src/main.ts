@@ -15,7 +15,7 @@ guardProcess();
 const interrupt = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
 
-/** The reader of a pipe may go first (`| head`): nothing is left to say then, and that is no failure of ours. */
+/** The reader of a pipe may close it first (`| head`). That is no failure. */
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;

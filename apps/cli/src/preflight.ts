@@ -73,11 +73,9 @@ function judgedHere(row: ResolvedRow, isClockKnown: boolean): ResolvedRow {
   if (row.kind !== "check") return row;
   switch (row.check.name) {
     case "clock":
-      return isClockKnown
-        ? row
-        : notJudged(row, "no time server has answered, and without one the clock is judged by the collector");
+      return isClockKnown ? row : notJudged(row, "judged by the collector; no time server answered this run");
     case "unique-node":
-      return notJudged(row, "judged by the collector; this run asks none");
+      return notJudged(row, "judged by the collector; this run uses none");
     case "tunnel-bypasses-proxy":
       return row;
   }

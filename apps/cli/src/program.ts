@@ -49,7 +49,7 @@ const COMMANDS = [
 export function createProgram(world: CliWorld, output: ProgramOutput): Program {
   const root = new Command("lifeline");
   root
-    .description("Can every node reach what Omni needs, how well, since when, and if not: who must change what?")
+    .description("Can every node reach what Omni needs, how well, since when, and if not, who must change what?")
     .version(LIFELINE_VERSION, "--version", "print the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show help of a command")
@@ -72,7 +72,7 @@ export function createProgram(world: CliWorld, output: ProgramOutput): Program {
     uses: [],
     examples: [
       ["lifeline check --deployment deployment.yaml", "probe from this host, before anything is installed"],
-      ["lifeline status --watch", "the fleet as the collector judges it"],
+      ["lifeline status --watch", "every row of the fleet, refreshed each second"],
       ["lifeline catalogue list", "what must be reachable, and why"],
     ],
   });
@@ -81,10 +81,11 @@ export function createProgram(world: CliWorld, output: ProgramOutput): Program {
 }
 
 const EXIT_CODES = `Exit codes:
-  0  every required row is met
-  1  a required row is not met, or none shows that it is
-  2  bad usage, file or setting
-  3  the collector cannot be reached, or takes no more for now`;
+  0    every required row is met, or the command did what was asked
+  1    a required row is not met, or there is no required row (incidents: one is open)
+  2    bad usage, file or setting, or the collector refused
+  3    the collector cannot be reached or is overloaded
+  130  interrupted before there was a result`;
 
 /** The global options that the command understands: others would promise what is refused. */
 function understoodOptions(command: Command): Option[] {

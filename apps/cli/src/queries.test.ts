@@ -2,8 +2,8 @@ import { manualClock } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { queryPb } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
-import { ask } from "./testing/ask.ts";
 import { MET_ROW, NOW_MS, type Queries, UNKNOWN_ROW, UNMET_ROW } from "./testing/collector.ts";
+import { runAgainst } from "./testing/run-cli.ts";
 
 const { Verdict } = queryPb;
 const generatedUnixMs = BigInt(NOW_MS);
@@ -46,7 +46,7 @@ describe("lifeline nodes", () => {
   const NEW_NODE = { nodeId: "worker-2", verdict: Verdict.UNKNOWN };
 
   it("shows each node, and never a time that is not known", async () => {
-    const { out, exitCode } = await ask(["nodes"], { listNodes }, options);
+    const { out, exitCode } = await runAgainst(["nodes"], { listNodes }, options);
     expect(out).toBe(`\
 NODE      HOSTNAME  VERDICT    MET  DEGRADED  UNMET  UNKNOWN  CONNECTED  LAST REPORT
 worker-1  w1        ✗ unmet      1         0      1        0  yes                0 s
@@ -56,7 +56,7 @@ worker-2  —         ? unknown    0         0      0        0  no              
   });
 
   it("prints the same as JSON", async () => {
-    const { out } = await ask(["nodes", "--json"], { listNodes });
+    const { out } = await runAgainst(["nodes", "--json"], { listNodes });
     const { generatedAt, nodes } = JSON.parse(out);
     expect(generatedAt).toBe("2026-03-01T12:00:00.000Z");
     expect(nodes[1]).toMatchObject({ node: "worker-2", verdict: "unknown", lastReport: null, firstSeen: null });
@@ -67,7 +67,7 @@ worker-2  —         ? unknown    0         0      0        0  no              
     ["one is not", [NODE], 1],
     ["there is none (M4)", [], 1],
   ])("exit code when %s", async (_, nodes, expected) => {
-    const { exitCode } = await ask(["nodes"], { listNodes: async () => ({ generatedUnixMs, nodes }) });
+    const { exitCode } = await runAgainst(["nodes"], { listNodes: async () => ({ generatedUnixMs, nodes }) });
     expect(exitCode).toBe(expected);
   });
 });
@@ -83,7 +83,7 @@ describe("lifeline node", () => {
   });
 
   it("shows its rows, incidents, and what has arrived of each boot", async () => {
-    const { out, exitCode } = await ask(["node", "worker-1"], { getNode }, options);
+    const { out, exitCode } = await runAgainst(["node", "worker-1"], { getNode }, options);
     expect(out).toBe(`\
 worker-1 (w1): connected, last report 0 s ago, agent 0.1.0
 
@@ -120,7 +120,7 @@ abababab  1–9              8       80        1      2
         { ...port, probe: "stamp", verdict: Verdict.MET, cause: "none", nextStep: "", directions },
       ],
     });
-    const { out, exitCode } = await ask(["node", "worker-1"], { getNode: answer }, options);
+    const { out, exitCode } = await runAgainst(["node", "worker-1"], { getNode: answer }, options);
     expect(out).toBe(`\
 worker-1 (w1): connected, last report 0 s ago, agent 0.1.0
 
@@ -140,7 +140,7 @@ siderolink-endpoint  10.0.0.1:50180  stamp  confirmed         3/120           0/
 No incidents.
 `);
     expect(exitCode).toBe(0);
-    const wide = await ask(["node", "worker-1", "--output", "wide"], { getNode: answer }, options);
+    const wide = await runAgainst(["node", "worker-1", "--output", "wide"], { getNode: answer }, options);
     const [, , header = "", ...table] = wide.out.split("\n");
     expect(header).toMatch(/CAUSE +UDP PORT +SENT .* LOST FORWARD +LOST ON RETURN +P50/);
     expect(table[3]).toMatch(/ confirmed .* 3\/120 +0\/117 /);
@@ -150,7 +150,7 @@ No incidents.
   });
 
   it("judges by the rows that --only leaves", async () => {
-    const { out, exitCode } = await ask(["node", "worker-1", "--only", "machine-*", "--json"], { getNode });
+    const { out, exitCode } = await runAgainst(["node", "worker-1", "--only", "machine-*", "--json"], { getNode });
     expect(JSON.parse(out).rows.map((row: { requirement: string }) => row.requirement)).toEqual(["machine-api"]);
     expect(exitCode).toBe(0);
   });
@@ -160,7 +160,7 @@ No incidents.
       throw new RpcError(RpcStatus.NOT_FOUND, "no such node");
     };
     const listNodes = async () => ({ generatedUnixMs, nodes: [NODE] });
-    const { err, exitCode } = await ask(["node", "worker-7"], { getNode: unknown, listNodes });
+    const { err, exitCode } = await runAgainst(["node", "worker-7"], { getNode: unknown, listNodes });
     expect(err).toBe("error: the collector knows no node 'worker-7'; the closest: worker-1\n");
     expect(exitCode).toBe(2);
   });
@@ -171,7 +171,7 @@ describe("lifeline incidents", () => {
 
   it("shows what lasts and what has ended, and exits 1 while one lasts", async () => {
     const listIncidents = async () => ({ generatedUnixMs, incidents: [INCIDENT, ended] });
-    const { out, exitCode } = await ask(["incidents"], { listIncidents }, options);
+    const { out, exitCode } = await runAgainst(["incidents"], { listIncidents }, options);
     expect(out).toBe(`\
 ID  NODE      REQUIREMENT     VERDICT  CAUSE    START                     LASTED  EVIDENCE
  7  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z  12 s, open  10 of 10 went unanswered
@@ -182,8 +182,8 @@ ID  NODE      REQUIREMENT     VERDICT  CAUSE    START                     LASTED
 
   it("exits 0 when all have ended, and says so when there is none", async () => {
     const list = (incidents: (typeof ended)[]) => ({ listIncidents: async () => ({ generatedUnixMs, incidents }) });
-    expect((await ask(["incidents"], list([ended]))).exitCode).toBe(0);
-    expect(await ask(["incidents"], list([]))).toEqual({ out: "No incidents.\n", err: "", exitCode: 0 });
+    expect((await runAgainst(["incidents"], list([ended]))).exitCode).toBe(0);
+    expect(await runAgainst(["incidents"], list([]))).toEqual({ out: "No incidents.\n", err: "", exitCode: 0 });
   });
 
   it("hands node, openness and age on to the collector", async () => {
@@ -192,7 +192,7 @@ ID  NODE      REQUIREMENT     VERDICT  CAUSE    START                     LASTED
       asked = { nodeId, openOnly, isAnHourAgo: Math.abs(Number(sinceUnixMs) - (Date.now() - 3_600_000)) < 60_000 };
       return { generatedUnixMs, incidents: [] };
     };
-    await ask(["incidents", "--node", "worker-1", "--open", "--since", "1h"], { listIncidents });
+    await runAgainst(["incidents", "--node", "worker-1", "--open", "--since", "1h"], { listIncidents });
     expect(asked).toEqual({ nodeId: "worker-1", openOnly: true, isAnHourAgo: true });
   });
 });
@@ -222,7 +222,7 @@ describe("lifeline history", () => {
   });
 
   it("shows each target step by step, and a gap as a gap (M4)", async () => {
-    const { out, exitCode } = await ask(["history", "worker-1"], { listHistory }, options);
+    const { out, exitCode } = await runAgainst(["history", "worker-1"], { listHistory }, options);
     expect(out).toBe(`\
 worker-1, 1 h a line, times are its own clock's in UTC
 
@@ -241,7 +241,7 @@ TIME              SENT  LOST  LOSS  P50  P95  MAX
   });
 
   it.each([100, 80, 60, 40])("keeps within %i columns", async (columns) => {
-    const { out } = await ask(
+    const { out } = await runAgainst(
       ["history", "worker-1"],
       { listHistory },
       { ...options, terminal: { columns, rows: 40 } },
@@ -255,7 +255,7 @@ TIME              SENT  LOST  LOSS  P50  P95  MAX
 
   it("prints the same as JSON, CSV and Markdown, with null where nothing is known", async () => {
     const print = async (format: string) =>
-      (await ask(["history", "worker-1", "--output", format], { listHistory }, options)).out;
+      (await runAgainst(["history", "worker-1", "--output", format], { listHistory }, options)).out;
     const { targets, stepSeconds } = JSON.parse(await print("json"));
     expect([stepSeconds, targets.length]).toEqual([3_600, 2]);
     expect(targets[0].points[1]).toEqual({
@@ -293,7 +293,7 @@ TIME              SENT  LOST  LOSS  P50  P95  MAX
     };
     const times = ["--from", "6h", "--to", "2026-03-01T12:30:00+01:00"];
     const argv = ["history", "worker-1", "--only", "machine-*", ...times, "--json"];
-    const { out } = await ask(argv, { listHistory: cutting }, { clock: manualClock(NOW_MS) });
+    const { out } = await runAgainst(argv, { listHistory: cutting }, { clock: manualClock(NOW_MS) });
     expect(asked).toEqual([
       ["worker-1", "machine-*", -6 * HOUR_MS, -HOUR_MS / 2, 0],
       ["worker-1", "machine-*", -5 * HOUR_MS, -HOUR_MS / 2, 60],
@@ -308,7 +308,7 @@ TIME              SENT  LOST  LOSS  P50  P95  MAX
       return { generatedUnixMs, stepSeconds };
     };
     for (const step of [[], ["--step", "10s"], ["--step", "1m"], ["--step", "1h"]])
-      await ask(["history", "worker-1", ...step], { listHistory: empty }, { clock: manualClock(NOW_MS) });
+      await runAgainst(["history", "worker-1", ...step], { listHistory: empty }, { clock: manualClock(NOW_MS) });
     expect(asked).toEqual([0, 10, 60, 3_600].map((stepSeconds) => [-24 * HOUR_MS, 0n, stepSeconds]));
   });
 
@@ -319,12 +319,12 @@ TIME              SENT  LOST  LOSS  P50  P95  MAX
       targets: only === "" ? [{ ...TARGET, points: [point(-1, 0n, 1)] }] : [],
     });
     const empty: Queries["listHistory"] = async () => ({ generatedUnixMs, stepSeconds: 10 });
-    expect(await ask(["history", "worker-1"], { listHistory: empty })).toEqual({
+    expect(await runAgainst(["history", "worker-1"], { listHistory: empty })).toEqual({
       out: "No history of worker-1 in this time.\n",
       err: "",
       exitCode: 0,
     });
-    const { err, exitCode } = await ask(["history", "worker-1", "--only", "machine-ap"], { listHistory: none });
+    const { err, exitCode } = await runAgainst(["history", "worker-1", "--only", "machine-ap"], { listHistory: none });
     expect(err).toBe("error: --only: 'machine-ap' matches no requirement; the closest: machine-api\n");
     expect(exitCode).toBe(2);
   });
@@ -334,10 +334,10 @@ TIME              SENT  LOST  LOSS  P50  P95  MAX
       throw new RpcError(code, "want 10 for now");
     };
     const listNodes = async () => ({ generatedUnixMs, nodes: [NODE] });
-    const now = await ask(["history", "worker-1"], { listHistory: failing(RpcStatus.FAILED_PRECONDITION) });
+    const now = await runAgainst(["history", "worker-1"], { listHistory: failing(RpcStatus.FAILED_PRECONDITION) });
     expect(now.exitCode).toBe(2);
-    expect(now.err).toMatch(/^error: the collector at \S+ cannot do this as it stands: want 10 for now\n$/);
-    const unknown = await ask(["history", "worker-7"], { listHistory: failing(RpcStatus.NOT_FOUND), listNodes });
+    expect(now.err).toMatch(/^error: the collector at \S+ cannot do this: want 10 for now\n$/);
+    const unknown = await runAgainst(["history", "worker-7"], { listHistory: failing(RpcStatus.NOT_FOUND), listNodes });
     expect(unknown.err).toBe("error: the collector knows no node 'worker-7'; the closest: worker-1\n");
   });
 });

@@ -12,7 +12,7 @@ const CLOSE_DISTANCE = 0.5;
 /** Ids listed when none is close. */
 const FAR_SHOWN = 3;
 
-/** Refuses an empty or overlong pattern, which no id can mean. */
+/** Refuses an empty or overlong pattern, which matches no id. */
 export function checkPattern(pattern: string): string {
   if (pattern !== "" && pattern.length <= PATTERN_MAX_CHARS) return pattern;
   const value = pattern === "" ? '""' : `${pattern.length} characters`;

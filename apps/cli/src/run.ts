@@ -13,30 +13,30 @@ import type { CliWorld } from "./world.ts";
  * defect.
  */
 export async function run(argv: readonly string[], world: CliWorld): Promise<ExitCode> {
-  // The reflector's flags are its own: `--collector` means another thing there.
+  // The reflector has its own flags: its `--collector` is another one.
   if (argv[0] === REFLECTOR) return (await world.reflect(argv.slice(1))) as ExitCode;
-  const said = { out: "", err: "" };
+  const written = { out: "", err: "" };
   const program = createProgram(world, {
     out: (text) => {
-      said.out += text;
+      written.out += text;
     },
     err: (text) => {
-      said.err += text;
+      written.err += text;
     },
   });
   const exitCode = await program.root
     .parseAsync([...argv], { from: "user" })
     .then(program.exitCode, (error: unknown) => {
       const [message, code] = explained(error);
-      said.err += message;
+      written.err += message;
       return code;
     });
-  if (said.out !== "") await world.stdout.write(said.out);
-  if (said.err !== "") await world.stderr.write(visibleLines(said.err));
+  if (written.out !== "") await world.stdout.write(written.out);
+  if (written.err !== "") await world.stderr.write(visibleLines(written.err));
   return exitCode;
 }
 
-/** What to say of an error, and the exit code. Commander has said its own by then. */
+/** The message for an error, and the exit code. Commander has written its own messages by then. */
 function explained(error: unknown): [message: string, code: ExitCode] {
   if (error instanceof CommanderError) return ["", error.exitCode === 0 ? EXIT.met : EXIT.usage];
   if (error instanceof CliError) return [errorText(error.message), error.exitCode];

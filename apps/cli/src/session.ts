@@ -1,4 +1,4 @@
-/** What every command has in common: the global options it understands, and how its finding is shown. */
+/** What every command has in common: the global options it understands, and how its result is shown. */
 import { type Command, Option } from "commander";
 import { TOKEN_FILE_VARIABLE, TOKEN_VARIABLE } from "./bearer-token.ts";
 import { CliError } from "./cli-error.ts";
@@ -9,7 +9,7 @@ import {
   collectorAddress,
   DEFAULT_COLLECTOR,
 } from "./collector-address.ts";
-import { type AdminClient, introduced, type QueryClient, withAdmin, withCollector } from "./collector-client.ts";
+import { type AdminClient, firstContact, type QueryClient, withAdmin, withCollector } from "./collector-client.ts";
 import { CA_FINGERPRINT_VARIABLE } from "./collector-security.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { checkPattern } from "./requirement-pattern.ts";
@@ -30,7 +30,7 @@ export interface GlobalOptions extends CollectorFlags {
 /** A global option by the name of its value. */
 export type GlobalName = keyof GlobalOptions;
 
-/** The options of a command that asks the collector. */
+/** The options of a command that calls the collector. */
 export const COLLECTOR_OPTIONS = [
   "collector",
   "caFingerprint",
@@ -46,25 +46,27 @@ export const OUTPUT_OPTIONS = ["output", "json", "color"] as const;
 
 /** Adds the global options to the root; each command says which of them it understands. */
 export function addGlobalOptions(root: Command): void {
-  const collector = `host:port of the collector (env ${COLLECTOR_VARIABLE}, default ${DEFAULT_COLLECTOR})`;
-  const caFingerprint = `trust a collector of the fleet CA with this fingerprint, sha256:… (env ${CA_FINGERPRINT_VARIABLE})`;
-  const token = `file of the token that says who asks (env ${TOKEN_FILE_VARIABLE}, or ${TOKEN_VARIABLE} for the token itself)`;
+  const collector = `address of the collector (env ${COLLECTOR_VARIABLE}, default ${DEFAULT_COLLECTOR})`;
+  const caFingerprint = `fingerprint of the fleet CA that issued the collector's certificate, sha256:… (env ${CA_FINGERPRINT_VARIABLE})`;
+  const token = `file with the access token (env ${TOKEN_FILE_VARIABLE}, or ${TOKEN_VARIABLE} for the token itself)`;
   root
     .addOption(new Option("--collector <host:port>", collector))
     .addOption(new Option("--ca-fingerprint <fingerprint>", caFingerprint))
-    .addOption(new Option("--ca-file <file>", "PEM authorities: the collector's; for check, Omni's"))
+    .addOption(new Option("--ca-file <file>", "PEM CA certificates of the collector; for check, of Omni"))
     .addOption(new Option("--cert-file <file>", "PEM client certificate for the collector, with --key-file"))
     .addOption(new Option("--key-file <file>", "PEM key of the client certificate"))
     .addOption(new Option("--token-file <file>", token))
-    .addOption(new Option("--allow-plaintext", "ask a collector that is not on this host without TLS"))
-    .addOption(new Option("--output <format>", "how to print (default table)").choices(FORMATS))
+    .addOption(new Option("--allow-plaintext", "use no TLS to a collector on another host"))
+    .addOption(new Option("--output <format>", "output format (default table)").choices(FORMATS))
     .addOption(new Option("--json", "the same as --output json").conflicts("output"))
-    .addOption(new Option("--watch", "print again each second until Ctrl-C"))
-    .addOption(new Option("--only <pattern>", "shell-style pattern on requirement ids, such as 'node-*'"))
+    .addOption(new Option("--watch", "refresh each second until Ctrl-C"))
+    .addOption(
+      new Option("--only <pattern>", "only requirements whose id matches this shell-style pattern, such as 'node-*'"),
+    )
     .addOption(new Option("--no-color", "no colour, as with NO_COLOR set"));
 }
 
-/** What a command says of itself beyond what commander holds. */
+/** What the help and the checks need beyond what commander holds. */
 export interface CommandTraits {
   /** The global options it understands; any other is refused. */
   readonly uses: readonly GlobalName[];
@@ -94,7 +96,7 @@ export function refuseForeignOptions(root: Command, command: Command): void {
   for (const option of root.options) {
     const name = option.attributeName();
     if (root.getOptionValueSource(name) !== "cli" || understands(command, name)) continue;
-    throw new CliError("usage", `${option.long ?? option.flags}: '${path}' has no use for it`);
+    throw new CliError("usage", `${option.long ?? option.flags}: '${path}' does not use it`);
   }
 }
 
@@ -108,15 +110,15 @@ export function commandPath(command: Command): string {
 export interface Session {
   readonly world: CliWorld;
   readonly options: () => GlobalOptions;
-  /** Shows what `find` finds, once or, with --watch, each second; ends the run with its exit code. */
+  /** Shows the view of `find` once or, with --watch, each second. Its exit code becomes that of the run. */
   show(find: (signal: AbortSignal) => Promise<View>): Promise<void>;
-  /** The same for a command that asks the collector. */
-  showAnswer(ask: (client: QueryClient, signal: AbortSignal) => Promise<View>): Promise<void>;
+  /** The same for a command that queries the collector. */
+  showAnswer(query: (client: QueryClient, signal: AbortSignal) => Promise<View>): Promise<void>;
   /** The same for a command that administers identities. */
-  showAdmin(ask: (client: AdminClient, signal: AbortSignal) => Promise<View>): Promise<void>;
-  /** Administers identities, and gives what was answered to be said in its own way. */
-  askAdmin<Answer>(ask: (client: AdminClient, signal: AbortSignal) => Promise<Answer>): Promise<Answer>;
-  /** Prints text and ends the run well. */
+  showAdmin(call: (client: AdminClient, signal: AbortSignal) => Promise<View>): Promise<void>;
+  /** Administers identities, and returns the answer for the command to print. */
+  callAdmin<Answer>(call: (client: AdminClient, signal: AbortSignal) => Promise<Answer>): Promise<Answer>;
+  /** Prints text. */
   print(text: string): Promise<void>;
 }
 
@@ -139,12 +141,12 @@ export function createSession(world: CliWorld, root: Command): { session: Sessio
     await world.stdout.write(viewText(view, format, layoutOf(world, color)));
     exitCode = view.exitCode;
   };
-  /** Shows what is asked at one collector, whose authority is seen once. */
-  const showAt = (ask: (address: CollectorAddress, signal: AbortSignal) => Promise<View>): Promise<void> => {
+  /** Shows what one collector answers. Its fleet CA is fetched once. */
+  const showAt = (query: (address: CollectorAddress, signal: AbortSignal) => Promise<View>): Promise<void> => {
     let address = collectorAddress(options(), world.env);
     return show(async (signal) => {
-      address = await introduced(address, signal);
-      return ask(address, signal);
+      address = await firstContact(address, signal);
+      return query(address, signal);
     });
   };
   return {
@@ -152,11 +154,12 @@ export function createSession(world: CliWorld, root: Command): { session: Sessio
       world,
       options,
       show,
-      showAnswer: (ask) => showAt((address, signal) => withCollector(address, (client) => ask(client, signal), signal)),
-      showAdmin: (ask) => showAt((address, signal) => withAdmin(address, (client) => ask(client, signal), signal)),
-      askAdmin: (ask) => {
+      showAnswer: (query) =>
+        showAt((address, signal) => withCollector(address, (client) => query(client, signal), signal)),
+      showAdmin: (call) => showAt((address, signal) => withAdmin(address, (client) => call(client, signal), signal)),
+      callAdmin: (call) => {
         const signal = world.interrupt;
-        return withAdmin(collectorAddress(options(), world.env), (client) => ask(client, signal), signal);
+        return withAdmin(collectorAddress(options(), world.env), (client) => call(client, signal), signal);
       },
       print: (text) => world.stdout.write(text),
     },
@@ -166,7 +169,7 @@ export function createSession(world: CliWorld, root: Command): { session: Sessio
 
 function watchable(format: Format): "table" | "wide" | "json" {
   if (format === "csv" || format === "markdown") {
-    throw new CliError("usage", `--watch: goes with --output table, wide and json, not ${format}`);
+    throw new CliError("usage", `--watch: cannot be combined with --output ${format}; use table, wide or json`);
   }
   return format;
 }

@@ -1,8 +1,8 @@
 /**
- * What `status` and `check` show: one row for each requirement and target of a node, whoever judged it.
+ * What `status` and `check` show: one row for each requirement and target of a node.
  *
- * 1. A word the collector sends and this version does not know reads as unknown, never as met (M4).
- * 2. Without a packet that should have been answered there is no loss ratio, and its interval is everything (M4).
+ * 1. A value of the collector that this version does not know is shown as unknown, never as met (M4).
+ * 2. Without a packet that expects an answer there is no loss ratio, and its interval is 0–1 (M4).
  */
 import type { DirectionCounts } from "@lifeline/measure";
 import type { RowVerdict, Verdict } from "@lifeline/verdict";

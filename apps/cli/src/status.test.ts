@@ -1,8 +1,8 @@
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { queryPb } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
-import { ask } from "./testing/ask.ts";
 import { IDLE_ROW, MET_ROW, type Queries, UNKNOWN_ROW, UNMET_ROW, verdicts } from "./testing/collector.ts";
+import { runAgainst } from "./testing/run-cli.ts";
 
 const all = async () => verdicts(MET_ROW, UNMET_ROW, UNKNOWN_ROW, IDLE_ROW);
 const plain = { NO_COLOR: "1" };
@@ -10,7 +10,7 @@ const terminal = (columns: number) => ({ env: plain, terminal: { columns, rows: 
 
 describe("lifeline status", () => {
   it("shows each row with verdict, cause, loss with its interval, latency and age, then what to do (J2)", async () => {
-    const { out, err, exitCode } = await ask(["status"], { listVerdicts: all }, terminal(140));
+    const { out, err, exitCode } = await runAgainst(["status"], { listVerdicts: all }, terminal(140));
     expect(out).toBe(`\
 REQUIREMENT          TARGET                   PROBE  VERDICT    CAUSE             LOSS (95 %)        P50/P95/MAX  SINCE
 machine-api          omni.example.com:8090    grpc   ✓ met                       0 % (0–28 %)  12.3/15.1/20.4 ms    1 h
@@ -27,7 +27,7 @@ siderolink-endpoint  [2001:db8::10]:50180     udp    ? unknown  no-evidence     
   });
 
   it("fits 80 columns by cutting texts, never figures, and keeps the port of a target", async () => {
-    const { out } = await ask(["status"], { listVerdicts: all }, terminal(80));
+    const { out } = await runAgainst(["status"], { listVerdicts: all }, terminal(80));
     expect(out).toBe(`\
 REQUIREMENT TARGET     VERDICT   CAUSE       LOSS (95 %)       P50/P95/MAX SINCE
 machine-api omni…:8090 ✓ met                0 % (0–28 %) 12.3/15.1/20.4 ms   1 h
@@ -45,7 +45,7 @@ shows them)
   });
 
   it("shows every row and the time itself when wide", async () => {
-    const { out } = await ask(["status", "--output", "wide"], { listVerdicts: all }, terminal(80));
+    const { out } = await runAgainst(["status", "--output", "wide"], { listVerdicts: all }, terminal(80));
     const lines = out.split("\n");
     expect(lines[1]).toContain("1 h (2026-03-01T11:00:00.000Z)");
     expect(lines[4]).toContain("omni-vault");
@@ -54,7 +54,7 @@ shows them)
 
   it("names the node of each row as soon as there are two", async () => {
     const rows = [MET_ROW, { ...MET_ROW, nodeId: "worker-2" }];
-    const { out, exitCode } = await ask(["status"], { listVerdicts: async () => verdicts(...rows) });
+    const { out, exitCode } = await runAgainst(["status"], { listVerdicts: async () => verdicts(...rows) });
     expect(
       out
         .split("\n")
@@ -65,7 +65,7 @@ shows them)
   });
 
   it("prints exactly one JSON object, names and units as documented", async () => {
-    const { out, err } = await ask(["--json", "status"], { listVerdicts: all });
+    const { out, err } = await runAgainst(["--json", "status"], { listVerdicts: all });
     const { generatedAt, rows } = JSON.parse(out);
     expect(err).toBe("");
     expect(generatedAt).toBe("2026-03-01T12:00:00.000Z");
@@ -108,7 +108,7 @@ shows them)
 
   it("prints CSV of RFC 4180: quoted where it must be, CRLF, empty for null", async () => {
     const row = { ...UNMET_ROW, evidence: 'said "no", twice' };
-    const { out } = await ask(["status", "--output", "csv"], { listVerdicts: async () => verdicts(row) });
+    const { out } = await runAgainst(["status", "--output", "csv"], { listVerdicts: async () => verdicts(row) });
     expect(out).toBe(
       "node,requirement,required,target,probe,ipVersion,proxy,comparison,verdict,cause,udpEvidence,sent,lost,late,silent,notSent,lossRatio," +
         "lossRatioLow,lossRatioHigh,forwardSent,forwardLost,returnSent,returnLost,rttP50Ms,rttP95Ms,rttMaxMs,since,evidence,nextStep\r\n" +
@@ -119,7 +119,7 @@ shows them)
 
   it("prints Markdown in which evidence is code, in the table and in what is to be done", async () => {
     const row = { ...UNMET_ROW, evidence: "a|b [c](d)" };
-    const { out } = await ask(["status", "--output", "markdown"], { listVerdicts: async () => verdicts(row) });
+    const { out } = await runAgainst(["status", "--output", "markdown"], { listVerdicts: async () => verdicts(row) });
     expect(out.split("\n")[2]?.endsWith("| `a`&#124;`b [c](d)` |")).toBe(true);
     expect(out.trimEnd().split("\n").at(-1)).toBe(
       "- ✗ `node-discovery discovery.talos.dev:443`: `a`&#124;`b [c](d)` → `let the node reach discovery.talos.dev on 443/TCP`",
@@ -128,7 +128,7 @@ shows them)
 
   it("shows control characters of evidence as what they are, so that a stranger cannot drive the terminal", async () => {
     const row = { ...UNMET_ROW, evidence: "\u001b[2Jissuer\r\n" };
-    const { out } = await ask(["status"], { listVerdicts: async () => verdicts(row) });
+    const { out } = await runAgainst(["status"], { listVerdicts: async () => verdicts(row) });
     expect(out).toContain("\\u{1B}[2Jissuer\\u{D}\\u{A} →");
     expect(out).not.toContain("\u001b");
   });
@@ -146,7 +146,7 @@ shows them)
     ["--no-color", { terminal: { columns: 120, rows: 9 } }, ["--no-color"], false],
     ["TERM=dumb", { terminal: { columns: 120, rows: 9 }, env: { TERM: "dumb" } }, [], false],
   ])("colours or not: %s", async (_, options, flags, coloured) => {
-    const { out } = await ask(["status", ...flags], { listVerdicts: all }, options);
+    const { out } = await runAgainst(["status", ...flags], { listVerdicts: all }, options);
     expect(out.includes("\u001b[")).toBe(coloured);
   });
 
@@ -161,7 +161,7 @@ shows them)
     ["no row that counts (M4)", [IDLE_ROW], 1],
     ["no row at all (M4)", [], 1],
   ])("exit code with %s", async (_, rows, expected) => {
-    const { exitCode } = await ask(["status"], { listVerdicts: async () => verdicts(...rows) });
+    const { exitCode } = await runAgainst(["status"], { listVerdicts: async () => verdicts(...rows) });
     expect(exitCode).toBe(expected);
   });
 
@@ -171,7 +171,9 @@ shows them)
       asked.push({ pageToken, only, nodeId, pageSize });
       return { ...verdicts(MET_ROW), nextPageToken: pageToken === "" ? "second" : "" };
     };
-    const { out } = await ask(["status", "--only", "machine-*", "--node", "worker-1", "--json"], { listVerdicts });
+    const { out } = await runAgainst(["status", "--only", "machine-*", "--node", "worker-1", "--json"], {
+      listVerdicts,
+    });
     const same = { only: "machine-*", nodeId: "worker-1", pageSize: 1_000 };
     expect(asked).toEqual([
       { ...same, pageToken: "" },
@@ -182,7 +184,7 @@ shows them)
 
   it("leaves a collector whose list never ends (S2)", async () => {
     const endless = async () => ({ ...verdicts(), nextPageToken: "again" });
-    const { err, exitCode } = await ask(["status"], { listVerdicts: endless });
+    const { err, exitCode } = await runAgainst(["status"], { listVerdicts: endless });
     expect(err).toBe("error: the collector has more than 0 entries; narrow it by node, pattern or time\n");
     expect(exitCode).toBe(2);
   });
@@ -190,29 +192,29 @@ shows them)
   it("says which ids are close when the pattern matches none", async () => {
     const listVerdicts: Queries["listVerdicts"] = async ({ only }) =>
       only === "" ? verdicts(MET_ROW, UNMET_ROW, UNKNOWN_ROW) : verdicts();
-    const { err, out, exitCode } = await ask(["status", "--only", "machin-api"], { listVerdicts });
+    const { err, out, exitCode } = await runAgainst(["status", "--only", "machin-api"], { listVerdicts });
     expect(err).toBe("error: --only: 'machin-api' matches no requirement; the closest: machine-api\n");
     expect(out).toBe("");
     expect(exitCode).toBe(2);
   });
 });
 
-describe("a collector that does not answer well", () => {
+describe("a call that fails", () => {
   const failing = (code: number, message: string) => async () => {
     throw new RpcError(code, message);
   };
   it.each([
     ["UNAVAILABLE", RpcStatus.UNAVAILABLE, 3, "cannot be reached: because"],
     ["INTERNAL", RpcStatus.INTERNAL, 3, "cannot be reached: because"],
-    ["UNIMPLEMENTED", RpcStatus.UNIMPLEMENTED, 3, "is no Lifeline collector, or an older one"],
-    ["PERMISSION_DENIED", RpcStatus.PERMISSION_DENIED, 2, "does not let just anybody do this: because"],
-    ["UNAUTHENTICATED", RpcStatus.UNAUTHENTICATED, 2, "wants to know who asks: because\ngive a token (--token-file"],
-    ["FAILED_PRECONDITION", RpcStatus.FAILED_PRECONDITION, 2, "cannot do this as it stands: because"],
-    ["RESOURCE_EXHAUSTED", RpcStatus.RESOURCE_EXHAUSTED, 3, "takes no more for now: because\ntry again later"],
+    ["UNIMPLEMENTED", RpcStatus.UNIMPLEMENTED, 3, "is not a Lifeline collector, or an older one"],
+    ["PERMISSION_DENIED", RpcStatus.PERMISSION_DENIED, 2, "refuses this to a client without credentials: because"],
+    ["UNAUTHENTICATED", RpcStatus.UNAUTHENTICATED, 2, "needs credentials: because\nuse a token (--token-file"],
+    ["FAILED_PRECONDITION", RpcStatus.FAILED_PRECONDITION, 2, "cannot do this: because"],
+    ["RESOURCE_EXHAUSTED", RpcStatus.RESOURCE_EXHAUSTED, 3, "is overloaded: because\ntry again later"],
     ["INVALID_ARGUMENT", RpcStatus.INVALID_ARGUMENT, 2, "error: because"],
     ["NOT_FOUND", RpcStatus.NOT_FOUND, 2, "error: because"],
   ])("%s", async (_, code, expected, message) => {
-    const { err, out, exitCode } = await ask(["status"], { listVerdicts: failing(code, "because") });
+    const { err, out, exitCode } = await runAgainst(["status"], { listVerdicts: failing(code, "because") });
     expect(err).toContain(message);
     expect(out).toBe("");
     expect(exitCode).toBe(expected);

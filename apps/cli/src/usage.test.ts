@@ -5,7 +5,7 @@ import { listCatalogues } from "@lifeline/catalogue";
 import { LIFELINE_VERSION } from "@lifeline/measure";
 import { CLI_VARIABLES } from "@lifeline/settings";
 import { describe, expect, it } from "vitest";
-import { runHere } from "./testing/ask.ts";
+import { runHere } from "./testing/run-cli.ts";
 
 describe("usage errors exit 2 and say what would be right", () => {
   const hint = "(--help shows how)\n";
@@ -36,9 +36,9 @@ describe("usage errors exit 2 and say what would be right", () => {
     [
       "option of another command",
       ["catalogue", "list", "--watch"],
-      "error: --watch: 'catalogue list' has no use for it\n",
+      "error: --watch: 'catalogue list' does not use it\n",
     ],
-    ["collector for check", ["--collector", "a:1", "check"], "error: --collector: 'check' has no use for it\n"],
+    ["collector for check", ["--collector", "a:1", "check"], "error: --collector: 'check' does not use it\n"],
     [
       "empty pattern",
       ["status", "--only", ""],
@@ -49,25 +49,21 @@ describe("usage errors exit 2 and say what would be right", () => {
       ["status", "--collector", "omni"],
       "error: --collector: got 'omni', want host:port with a port from 1 to 65535, IPv6 in brackets, such as 127.0.0.1:9470\n",
     ],
-    [
-      "key without certificate",
-      ["status", "--key-file", "k"],
-      "error: --key-file: wants --cert-file too; a client certificate is a pair\n",
-    ],
+    ["key without certificate", ["status", "--key-file", "k"], "error: --key-file: needs --cert-file too\n"],
     [
       "plaintext and TLS",
       ["status", "--ca-file", "c", "--allow-plaintext"],
-      "error: --allow-plaintext: goes not with --ca-file, --cert-file and --key-file, which ask for TLS\n",
+      "error: --allow-plaintext: cannot be combined with --ca-file, --cert-file and --key-file, which need TLS\n",
     ],
     [
-      "plaintext and an authority",
+      "plaintext and a fleet CA",
       ["status", "--ca-fingerprint", "sha256:0", "--allow-plaintext"],
-      "error: --allow-plaintext: goes not with --ca-fingerprint, which asks for TLS\n",
+      "error: --allow-plaintext: cannot be combined with --ca-fingerprint, which needs TLS\n",
     ],
     [
-      "two authorities",
+      "a fingerprint and a CA file",
       ["status", "--ca-fingerprint", "sha256:0", "--ca-file", "c"],
-      "error: --ca-fingerprint: goes not with --ca-file; either says whom to trust\n",
+      "error: --ca-fingerprint: cannot be combined with --ca-file; use one of them\n",
     ],
     [
       "a fingerprint that is none",
@@ -75,9 +71,9 @@ describe("usage errors exit 2 and say what would be right", () => {
       "error: --ca-fingerprint: got 'sha256:0', want sha256: and 64 hexadecimal characters\n",
     ],
     [
-      "token for what asks nobody",
+      "token for a command that queries no collector",
       ["catalogue", "list", "--token-file", "t"],
-      "error: --token-file: 'catalogue list' has no use for it\n",
+      "error: --token-file: 'catalogue list' does not use it\n",
     ],
     [
       "token that is not there",
@@ -104,15 +100,11 @@ describe("usage errors exit 2 and say what would be right", () => {
       ["token", "create", "--nodes", "Rack-*"],
       `error: option '--nodes <pattern>' argument 'Rack-*' is invalid. want lower-case letters, as node ids have, such as 'rack-3-*'\n${hint}`,
     ],
-    [
-      "watching what is made once",
-      ["token", "create", "--watch"],
-      "error: --watch: 'token create' has no use for it\n",
-    ],
+    ["watching what is made once", ["token", "create", "--watch"], "error: --watch: 'token create' does not use it\n"],
     [
       "watching what is done once",
       ["node", "revoke", "worker-1", "--watch"],
-      "error: --watch: 'node revoke' has no use for it\n",
+      "error: --watch: 'node revoke' does not use it\n",
     ],
     [
       "token id that is none",
@@ -122,7 +114,7 @@ describe("usage errors exit 2 and say what would be right", () => {
     [
       "token itself for its id, which is not repeated (S1)",
       ["token", "revoke", "1f2e3d4c.c2VjcmV0"],
-      "error: <id>: this looks like a token; its id is what stands before the dot. Want 8 hexadecimal characters, as 'lifeline token list' shows them\n",
+      "error: <id>: this looks like a token; its id is the part before the dot. Want 8 hexadecimal characters, as 'lifeline token list' shows them\n",
     ],
     [
       "node id that is none",
@@ -142,7 +134,7 @@ describe("usage errors exit 2 and say what would be right", () => {
     [
       "watching CSV",
       ["status", "--watch", "--output", "csv"],
-      "error: --watch: goes with --output table, wide and json, not csv\n",
+      "error: --watch: cannot be combined with --output csv; use table, wide or json\n",
     ],
     [
       "age without unit",
@@ -165,7 +157,7 @@ describe("usage errors exit 2 and say what would be right", () => {
     [
       "history that ends before it begins",
       ["history", "n", "--from", "2026-03-01T13:00:00+01:00", "--to", "2026-03-01T12:00:00Z"],
-      "error: --from: got 2026-03-01T12:00:00.000Z, want a time before 2026-03-01T12:00:00.000Z, the end asked for\n",
+      "error: --from: got 2026-03-01T12:00:00.000Z, want a time before 2026-03-01T12:00:00.000Z, the end of the history\n",
     ],
     [
       "check of nothing",
@@ -214,7 +206,7 @@ describe("usage errors exit 2 and say what would be right", () => {
     expect(err).toMatch(/^error: LIFELINE_COLLECTOR: got 'x', want host:port/);
   });
 
-  it("shows help on stderr when nothing was asked", async () => {
+  it("shows help on stderr without a command", async () => {
     const { err, out, exitCode } = await runHere([]);
     expect(err).toMatch(/^Usage: lifeline/);
     expect([out, exitCode]).toEqual(["", 2]);
@@ -283,9 +275,9 @@ describe("a collector that is not there", () => {
     const { err, out, exitCode } = await runHere(["status", "--collector", `127.0.0.1:${port}`]);
     expect(err).toBe(`\
 error: the collector at 127.0.0.1:${port} cannot be reached: No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:${port}
-check: it runs; --collector or LIFELINE_COLLECTOR names its address; no firewall stands between;
-       the collector speaks plaintext there (a TLS one wants --ca-fingerprint or --ca-file)
-without a collector, 'lifeline check' probes from this host
+check: it runs; --collector or LIFELINE_COLLECTOR is its address; no firewall blocks the port;
+       the collector serves plaintext (for TLS use --ca-fingerprint or --ca-file)
+'lifeline check' probes from this host without a collector
 `);
     expect(out).toBe("");
     expect(exitCode).toBe(3);

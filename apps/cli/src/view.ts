@@ -1,4 +1,4 @@
-/** What a command found, in every form it can be shown, and showing it once. */
+/** The result of a command, and its output formats. */
 import { visibleLines } from "@lifeline/measure";
 import type { ExitCode } from "./exit-code.ts";
 import { csvText, type Field } from "./render/csv.ts";
@@ -10,22 +10,22 @@ import type { StatusLayout } from "./render/status.ts";
 import { type Column, tableLines } from "./render/table.ts";
 import type { ScreenWorld } from "./world.ts";
 
-/** The forms of output. */
+/** The output formats. */
 export const FORMATS = ["table", "wide", "json", "csv", "markdown"] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** A finding that can be shown. */
+/** A result that can be shown in every format. */
 export interface View {
   readonly exitCode: ExitCode;
   /** For people at a terminal; ends with a line feed. */
   text(layout: StatusLayout): string;
-  /** One JSON value, without times of the reader's own. */
+  /** One JSON value. */
   json(): object;
   csv(): string;
   markdown(): string;
 }
 
-/** What a list of records is shown from. */
+/** A list of records and how to show it. */
 export interface Records<Row> {
   readonly rows: readonly Row[];
   readonly columns: readonly Column<Row>[];
@@ -53,8 +53,8 @@ export function recordsView<Row>(records: Records<Row>): View {
       const layout = { color, width: wide ? undefined : width };
       const chosen = wide ? all.map(({ maxWidth: _, ...column }) => column) : columns;
       const table = rows.length === 0 ? [empty] : tableLines(chosen, rows, layout);
-      const said = footer.flatMap((line) => proseLines(line, layout.width));
-      return `${[...table, ...below(said)].join("\n")}\n`;
+      const footerLines = footer.flatMap((line) => proseLines(line, layout.width));
+      return `${[...table, ...below(footerLines)].join("\n")}\n`;
     },
   };
 }

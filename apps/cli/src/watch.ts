@@ -1,9 +1,9 @@
 /**
- * Showing a view again each second, in place, until the user has had enough.
+ * Shows a view and refreshes it in place each second until Ctrl-C.
  *
  * 1. The cursor is hidden while watching and always shown again, however watching ends.
- * 2. A frame never has more lines than the terminal, for lines that scrolled away cannot be painted over.
- * 3. A collector that goes away is said so above what was last known; what is old is never shown as current (M4).
+ * 2. A frame never has more lines than the terminal, because lines that scrolled away cannot be overwritten.
+ * 3. When the collector cannot be reached, a line above the last view says so and gives its age (M4).
  */
 import { NS_PER_MS, pause, visibleText } from "@lifeline/measure";
 import { CliError } from "./cli-error.ts";
@@ -29,18 +29,18 @@ const upBy = (lines: number) => (lines === 0 ? "\r" : `\u001b[${lines}F`);
 export interface Watch {
   readonly format: Extract<Format, "table" | "wide" | "json">;
   readonly wantsColor: boolean;
-  /** Finds the present state. Failures after the first success are shown and tried again. */
+  /** Reads the current state. A failure after the first success is shown, and the next frame tries again. */
   readonly find: (signal: AbortSignal) => Promise<View>;
 }
 
-/** What is known so far. */
+/** The last state. */
 interface Known {
   readonly view: View;
   readonly exitCode: ExitCode;
-  /** Why the last attempt to find out failed; undefined when it did not. */
+  /** Why the last attempt failed; undefined: it did not. */
   readonly trouble: string | undefined;
-  /** Monotonic time at which the view was found, ns. */
-  readonly seenNs: number;
+  /** Monotonic time of the view, ns. */
+  readonly foundNs: number;
 }
 
 /** Watches until `world.interrupt`; the exit code is that of the last state. @throws CliError when the first attempt fails. */
@@ -48,7 +48,7 @@ export async function watch(world: ScreenWorld, { format, wantsColor, find }: Wa
   const { stdout, clock, interrupt } = world;
   const inPlace = stdout.isTTY && format !== "json";
   const first = await find(interrupt);
-  let known: Known = { view: first, exitCode: first.exitCode, trouble: undefined, seenNs: clock.monotonicNs() };
+  let known: Known = { view: first, exitCode: first.exitCode, trouble: undefined, foundNs: clock.monotonicNs() };
   let paintedLines = 0;
   if (inPlace) await stdout.write(HIDE_CURSOR);
   try {
@@ -66,9 +66,9 @@ export async function watch(world: ScreenWorld, { format, wantsColor, find }: Wa
 
 async function findAgain({ clock, interrupt }: ScreenWorld, known: Known, find: Watch["find"]): Promise<Known> {
   try {
-    // A signal of its own: listeners on the one of the whole run would add up.
+    // A signal for each attempt, because listeners on the signal of the whole run would add up.
     const view = await find(AbortSignal.any([interrupt]));
-    return { view, exitCode: view.exitCode, trouble: undefined, seenNs: clock.monotonicNs() };
+    return { view, exitCode: view.exitCode, trouble: undefined, foundNs: clock.monotonicNs() };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     if (interrupt.aborted) return known;
@@ -76,14 +76,14 @@ async function findAgain({ clock, interrupt }: ScreenWorld, known: Known, find: 
   }
 }
 
-/** One object a line; what could not be found again is not repeated as if it were new. */
+/** One object a line. After a failure nothing is printed, because the last object is not current. */
 async function writeObject({ stdout }: ScreenWorld, { view, trouble }: Known): Promise<void> {
   if (trouble === undefined) await stdout.write(`${jsonText(view.json(), 0)}\n`);
 }
 
 function frameOf(world: ScreenWorld, known: Known, format: "table" | "wide", wantsColor: boolean): readonly string[] {
   const lines = viewText(known.view, format, layoutOf(world, wantsColor)).trimEnd().split("\n");
-  return known.trouble === undefined ? lines : [staleLine(world, known.trouble, known.seenNs, wantsColor), ...lines];
+  return known.trouble === undefined ? lines : [staleLine(world, known.trouble, known.foundNs, wantsColor), ...lines];
 }
 
 /** Writes a frame over the one before; the number of lines written. */
@@ -93,14 +93,14 @@ async function writeFrame({ stdout }: ScreenWorld, frame: readonly string[], pai
   return lines.length;
 }
 
-function staleLine(world: ScreenWorld, trouble: string, seenNs: number, wantsColor: boolean): string {
+function staleLine(world: ScreenWorld, trouble: string, foundNs: number, wantsColor: boolean): string {
   const { width, color } = layoutOf(world, wantsColor);
-  const age = ageText((world.clock.monotonicNs() - seenNs) / NS_PER_MS);
+  const age = ageText((world.clock.monotonicNs() - foundNs) / NS_PER_MS);
   const text = visibleText(`! ${age} old: ${trouble}`);
   return paint(width === undefined ? text : truncateEnd(text, width), "bad", color);
 }
 
-/** At most the terminal's lines, one left for the cursor; what is left out is counted. */
+/** At most the terminal's lines, less one for the cursor. The last line counts those left out. */
 function fitted(lines: readonly string[], rows: number | undefined): readonly string[] {
   const room = rows === undefined ? lines.length : Math.max(2, rows - 1);
   if (lines.length <= room) return lines;

@@ -41,8 +41,8 @@ export interface Enrolment {
 export interface EnrollingSite {
   /** host:port */
   readonly collector: string;
-  /** A join token for one node, and the authority's fingerprint. */
-  invite(): Promise<{ readonly token: string; readonly authority: string }>;
+  /** A join token for one node, and the fingerprint of the fleet CA. */
+  invite(): Promise<{ readonly token: string; readonly caFingerprint: string }>;
   /** Undefined while the collector does not answer, or does not know the node. */
   ask(nodeId: string): Promise<NodeAnswer | undefined>;
   /** Who holds the id; undefined: nobody. Rejects with a DrillError when the collector does not say. */
@@ -108,9 +108,9 @@ export async function openEnrollingSite({ net, folder, deploymentFile }: Scene):
   return {
     collector,
     async invite() {
-      const made = (await cli(adminToken, "token", "create")) as { token: string; authority: string } | undefined;
+      const made = (await cli(adminToken, "token", "create")) as { token: string; caFingerprint: string } | undefined;
       if (made === undefined) throw new DrillError("not-started", `no join token was made: ${complaint}`);
-      return { token: made.token, authority: made.authority };
+      return { token: made.token, caFingerprint: made.caFingerprint };
     },
     ask: async (nodeId) => (await cli(readerToken, "node", nodeId)) as NodeAnswer | undefined,
     async enrolment(nodeId) {

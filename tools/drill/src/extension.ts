@@ -119,10 +119,10 @@ async function playNode(play: Play, extension: SquashedExtension): Promise<void>
   const node = join(scene.folder, "extension-node");
   furnish(node, scene, place);
   const name = `${basename(scene.folder)}-extension`;
-  const { token, authority } = await site.invite();
+  const { token, caFingerprint } = await site.invite();
   const known = {
     LIFELINE_COLLECTOR: site.collector,
-    LIFELINE_CA_FINGERPRINT: authority,
+    LIFELINE_CA_FINGERPRINT: caFingerprint,
     LIFELINE_NODE_ID: nodeId,
     LIFELINE_ROLES: "talos-node",
     LIFELINE_STAMP_KEY_FILE: STAMP_KEY,

@@ -1,4 +1,4 @@
-/** `lifeline catalogue …`: the requirements themselves, as published and as they really are. */
+/** `lifeline catalogue …`: the requirements, with published and effective values. */
 import {
   type Catalogue,
   type CatalogueDiff,
@@ -33,7 +33,7 @@ const RELEASE = [
 
 /** Adds the command and its subcommands to the root. */
 export function addCatalogue(root: Command, session: Session): void {
-  const group = root.command("catalogue").description("show what must be reachable, as published and as it really is");
+  const group = root.command("catalogue").description("show what must be reachable: published and effective values");
   withTraits(group, { uses: [], examples: [["lifeline catalogue list", "every row of the newest catalogue"]] });
   addList(group, session);
   addShow(group, session);
@@ -61,7 +61,7 @@ function addShow(group: Command, session: Session): void {
   const show = group
     .command("show")
     .argument("<id>", "the row's id, as 'catalogue list' shows it")
-    .description("show one row whole: published beside effective, with the evidence and the source")
+    .description("show one row: published and effective values, evidence, source")
     .option(...RELEASE)
     .action((id: string, { release }: ReleaseFlag) =>
       session.show(async () => requirementView(rowOf(catalogueOf(release), id))),
@@ -88,7 +88,7 @@ function addDiff(group: Command, session: Session): void {
     uses: OUTPUT_OPTIONS,
     examples: [
       ["lifeline catalogue diff v1.13 v1.14", "what an upgrade brings"],
-      ["lifeline catalogue diff v1.14 ./our-catalogue.yaml --json", "against a file of one's own"],
+      ["lifeline catalogue diff v1.14 ./our-catalogue.yaml --json", "against your own file"],
     ],
   });
 }
@@ -200,7 +200,7 @@ function diffView(diff: CatalogueDiff, from: string, to: string): View {
   });
 }
 
-/** Widest value of a change in a table: whole lists are compared, and `wide` shows them whole. */
+/** Widest value of a change in a table. Whole lists are compared; `wide` shows them uncut. */
 const CHANGE_COLUMNS = 48;
 
 const CHANGE_TONES = { added: "good", removed: "bad", changed: "warning" } as const;

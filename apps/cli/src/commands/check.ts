@@ -44,7 +44,7 @@ interface CheckFlags {
 export function addCheck(root: Command, session: Session): void {
   const command = root
     .command("check")
-    .description("probe from this host now and judge as the collector would; needs neither agent nor collector")
+    .description("probe from this host now and judge as the collector does; needs no agent and no collector")
     .option("--deployment <file>", "the deployment file")
     .option("--omni <url>", "instead of a file: Omni's https URL")
     .option("--siderolink <host:port>", "with --omni: a WireGuard endpoint; may be repeated", collected)

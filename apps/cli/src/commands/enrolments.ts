@@ -1,4 +1,4 @@
-/** `lifeline enrolments`: who holds which node id, since when, until when, and who else claimed it. */
+/** `lifeline enrolments`: which key holds which node id, since when, until when, and which other keys claimed it. */
 import type { adminPb } from "@lifeline/wire";
 import type { Command } from "commander";
 import { EXIT } from "../exit-code.ts";
@@ -16,7 +16,7 @@ type Enrolment = adminPb.Enrolment;
 export function addEnrolments(root: Command, session: Session): void {
   const command = root
     .command("enrolments")
-    .description("show who holds which node id, since when, until when, and what claims of another key were refused")
+    .description("show which key holds which node id, since when, until when, and refused claims of other keys")
     .option("--node <id>", "only this node")
     .action(({ node }: { node?: string }) =>
       session.showAdmin(async (client, signal) => {
@@ -27,17 +27,17 @@ export function addEnrolments(root: Command, session: Session): void {
   withTraits(command, {
     uses: [...COLLECTOR_OPTIONS, ...OUTPUT_OPTIONS, "watch"],
     examples: [
-      ["lifeline enrolments", "every node with a certificate; an id claimed twice stands first"],
+      ["lifeline enrolments", "every node with a certificate; ids claimed twice come first"],
       ["lifeline enrolments --node worker-1 --output wide", "one node, with its key and its join token"],
       ["lifeline enrolments --json", "for a script"],
     ],
   });
 }
 
-/** What an enrolment is worth. */
+/** The state of an enrolment. */
 export type EnrolmentState = "good" | "claimed-twice" | "ended" | "revoked";
 
-/** Revoked before all else; then what a person must look at; then time. */
+/** Revoked comes first, then a second claim, which a person must look at, then expiry. */
 export function enrolmentState(enrolment: Enrolment, nowMs: number): EnrolmentState {
   if (enrolment.revokedUnixMs !== undefined) return "revoked";
   if (enrolment.refusedClaims > 0) return "claimed-twice";
@@ -56,7 +56,7 @@ export function enrolmentJson(enrolment: Enrolment, nowMs: number) {
   return { ...enrolmentFacts(enrolment), state: enrolmentState(enrolment, nowMs) };
 }
 
-/** What is so whatever the time. */
+/** The facts that do not depend on the time. */
 export function enrolmentFacts(enrolment: Enrolment) {
   return {
     node: enrolment.nodeId,
@@ -100,7 +100,7 @@ export function enrolmentsView(enrolments: readonly Enrolment[], generatedAtMs: 
       generatedAt: isoTime(generatedAtMs),
       enrolments: rows.map((each) => enrolmentJson(each, generatedAtMs)),
     },
-    empty: "No enrolments: no node was given a certificate.",
+    empty: "No enrolments: no node has a certificate.",
     footer: claimed.length === 0 ? [] : claimedTwiceLines(claimed),
     exitCode: EXIT.met,
   });
@@ -122,18 +122,18 @@ function claimsText(enrolment: Enrolment, nowMs: number): string {
   return `${refusedClaims}${last}${from === "" ? "" : ` from ${from}`}`;
 }
 
-/** Most ids named below the table; all of them stand first in it. */
+/** Most ids named below the table. */
 const CLAIMED_SHOWN = 5;
 
 function claimedTwiceLines(claimed: readonly Enrolment[]): readonly string[] {
   const names = claimed.slice(0, CLAIMED_SHOWN).map(({ nodeId }) => nodeId);
   const more = claimed.length > names.length ? ` and ${claimed.length - names.length} more` : "";
   return [
-    `! another key claimed ${names.join(", ")}${more}: two machines go by one id, or one was set up anew.`,
-    "Two machines: give one of them an id of its own. Set up anew: 'lifeline node revoke ID', then 'lifeline node readmit ID'.",
+    `! another key claimed ${names.join(", ")}${more}: two machines have one id, or one was reinstalled.`,
+    "Two machines: give one of them another id. Reinstalled: 'lifeline node revoke ID', then 'lifeline node readmit ID'.",
     ...(claimed.some(({ ephemeral }) => ephemeral)
       ? [
-          "An ephemeral one ('--output wide') is let in again by itself, two minutes after it was switched off at the latest.",
+          "An ephemeral one ('--output wide') is admitted again by itself, at most two minutes after the other was switched off.",
         ]
       : []),
   ];

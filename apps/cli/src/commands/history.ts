@@ -1,4 +1,4 @@
-/** `lifeline history NODE`: what its targets showed, step by step. */
+/** `lifeline history NODE`: loss and latency of its targets, step by step. */
 import type { Command } from "commander";
 import { Option } from "commander";
 import { CliError } from "../cli-error.ts";
@@ -20,7 +20,7 @@ interface HistoryFlags {
 const STEPS_S = { "10s": 10, "1m": 60, "1h": 3_600 } as const;
 type StepWord = keyof typeof STEPS_S;
 
-/** How far back it goes when nothing is said: a day, in lines of an hour. */
+/** How far back it goes by default: a day, in steps of an hour. */
 const DEFAULT_FROM = "24h";
 
 /** Adds the command to the root. */
@@ -28,19 +28,19 @@ export function addHistory(root: Command, session: Session): void {
   const command = root
     .command("history")
     .argument("<id>", "the node's id, as 'lifeline nodes' shows it")
-    .description("show what a node's targets showed: loss and latency, step by step, by the node's own clock")
+    .description("show loss and latency of a node's targets, step by step, in the time of the node's clock")
     .addOption(
-      new Option("--from <time>", "from when: RFC 3339, or an age such as 6h or 7d")
+      new Option("--from <time>", "start: RFC 3339, or an age such as 6h or 7d")
         .argParser(readMoment)
         .default(readMoment(DEFAULT_FROM), DEFAULT_FROM),
     )
-    .addOption(new Option("--to <time>", "until when (default now)").argParser(readMoment))
+    .addOption(new Option("--to <time>", "end (default now)").argParser(readMoment))
     .addOption(
       new Option("--step <length>", "length of a step (default the finest that is kept, at most 1000 of them)").choices(
         Object.keys(STEPS_S),
       ),
     )
-    .action((id: string, flags: HistoryFlags) => session.showAnswer(ask(session, id, flags)));
+    .action((id: string, flags: HistoryFlags) => session.showAnswer(historyQuery(session, id, flags)));
   withTraits(command, {
     uses: [...COLLECTOR_OPTIONS, ...OUTPUT_OPTIONS, "only"],
     examples: [
@@ -51,7 +51,11 @@ export function addHistory(root: Command, session: Session): void {
   });
 }
 
-function ask(session: Session, node: string, { from, to, step }: HistoryFlags): Parameters<Session["showAnswer"]>[0] {
+function historyQuery(
+  session: Session,
+  node: string,
+  { from, to, step }: HistoryFlags,
+): Parameters<Session["showAnswer"]>[0] {
   return async (client, signal): Promise<View> => {
     const { only } = session.options();
     const nowMs = session.world.clock.wallMs();
@@ -59,10 +63,10 @@ function ask(session: Session, node: string, { from, to, step }: HistoryFlags): 
     const toMs = to === undefined ? undefined : momentMs(to, nowMs);
     if (fromMs >= (toMs ?? Number.POSITIVE_INFINITY)) {
       const [begin, end] = [fromMs, toMs ?? nowMs].map((ms) => new Date(ms).toISOString());
-      throw new CliError("usage", `--from: got ${begin}, want a time before ${end}, the end asked for`);
+      throw new CliError("usage", `--from: got ${begin}, want a time before ${end}, the end of the history`);
     }
-    const stretch = { fromMs, ...(toMs === undefined ? {} : { toMs }) };
-    const chosen = { node, ...stretch, ...(step === undefined ? {} : { stepSeconds: STEPS_S[step] }) };
+    const lookback = { fromMs, ...(toMs === undefined ? {} : { toMs }) };
+    const chosen = { node, ...lookback, ...(step === undefined ? {} : { stepSeconds: STEPS_S[step] }) };
     const asked = { ...chosen, ...(only === undefined ? {} : { only }), signal };
     return historyView(await orClosest(client, node, signal, () => fetchHistory(client, asked)), EXIT.met);
   };

@@ -1,4 +1,4 @@
-/** `lifeline incidents`: what was not good, from when to when. */
+/** `lifeline incidents`: what failed, from when to when. */
 import type { queryPb } from "@lifeline/wire";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AGE_WANTED, readAgeMs } from "../duration.ts";
@@ -24,11 +24,11 @@ interface IncidentFlags {
 export function addIncidents(root: Command, session: Session): void {
   const command = root
     .command("incidents")
-    .description("show incidents, latest first; exit code 1 while one of those shown lasts")
+    .description("show incidents, latest first; the exit code is 1 if one of them is open")
     .option("--node <id>", "only this node")
-    .option("--open", "only those that last")
+    .option("--open", "only open ones")
     .addOption(
-      new Option("--since <age>", "only those that lasted within this time: 90s, 30m, 12h, 7d").argParser(ageMs),
+      new Option("--since <age>", "only those open at some time within this age: 90s, 30m, 12h, 7d").argParser(ageMs),
     )
     .action(({ node, open = false, since }: IncidentFlags) =>
       session.showAnswer(async (client, signal) => {
@@ -63,7 +63,7 @@ export function incidentJson(incident: Incident) {
   };
 }
 
-/** The view of incidents; exit code 1 while one of them lasts. */
+/** The view of incidents; exit code 1 if one of them is open. */
 export function incidentsView(incidents: readonly Incident[], generatedAtMs: number): View {
   const lasts = incidents.some(({ endUnixMs }) => endUnixMs === undefined);
   return recordsView<Incident>({

@@ -1,4 +1,4 @@
-/** Join tokens as they may be shown: everything but their secret. */
+/** The view of join tokens, without their secrets. */
 import type { adminPb } from "@lifeline/wire";
 import { EXIT } from "../exit-code.ts";
 import type { Tone } from "../render/paint.ts";
@@ -22,7 +22,7 @@ export function nodesText({ nodePattern }: Pick<JoinToken, "nodePattern">): stri
   return nodePattern === "" ? "any node" : `nodes ${nodePattern}`;
 }
 
-/** The view of join tokens as they stand at `nowMs`, the collector's time; undefined: nothing is said of what has expired. */
+/** The view of join tokens at `nowMs`, the collector's time; undefined: expiry is not judged. */
 export function joinTokensView(
   tokens: readonly JoinToken[],
   nowMs: number | undefined,

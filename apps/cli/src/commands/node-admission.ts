@@ -1,4 +1,4 @@
-/** `lifeline node revoke ID` and `lifeline node readmit ID`: shutting a node out, and letting its id in again. */
+/** `lifeline node revoke ID` and `lifeline node readmit ID`. */
 import { visibleText } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { type adminPb, isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
@@ -23,7 +23,7 @@ function addRevoke(node: Command, session: Session): void {
   const revoke = node
     .command("revoke")
     .argument("<id>", "the node's id, as 'lifeline enrolments' shows it")
-    .description("end a node's certificates and streams at once; its id stays shut until it is readmitted")
+    .description("revoke a node's certificates and end its streams at once; the id cannot enrol until it is readmitted")
     .action((id: string) =>
       session.showAdmin(async (client, signal) => {
         const request = { nodeId: checkedId(id) };
@@ -43,8 +43,8 @@ function addRevoke(node: Command, session: Session): void {
 function addReadmit(node: Command, session: Session): void {
   const readmit = node
     .command("readmit")
-    .argument("<id>", "the id of a node that is revoked, or was set up anew")
-    .description("free a node id for one new key; keys that were revoked stay refused")
+    .argument("<id>", "the id of a node that was revoked or reinstalled")
+    .description("allow a node id to enrol with one new key; revoked keys stay refused")
     .action((id: string) =>
       session.showAdmin(async (client, signal) => {
         const request = { nodeId: checkedId(id) };
@@ -55,7 +55,7 @@ function addReadmit(node: Command, session: Session): void {
   withTraits(readmit, {
     uses: [...COLLECTOR_OPTIONS, ...OUTPUT_OPTIONS],
     examples: [
-      ["lifeline node readmit worker-1", "after it was set up anew"],
+      ["lifeline node readmit worker-1", "after it was reinstalled"],
       ["lifeline node readmit worker-1 --json", "for a script"],
     ],
   });
@@ -88,25 +88,24 @@ async function namingClosest<Answer>(
 }
 
 function revokedView(id: string, { enrolment, endedStreams }: adminPb.RevokeNodeResponse): View {
-  const streams = endedStreams === 1 ? "1 stream was" : `${endedStreams} streams were`;
-  // An id can be revoked of which the collector knows nothing; it may as well be a slip.
-  const unknown =
-    enrolment?.keySha256 === "" ? [`No certificate of ${id} was known here: look whether the id is right.`] : [];
+  const streams = endedStreams === 1 ? "1 stream" : `${endedStreams} streams`;
+  // An unknown id can be revoked too, and it may be a typing mistake.
+  const unknown = enrolment?.keySha256 === "" ? [`The collector knows no certificate of ${id}: check the id.`] : [];
   return admissionView(enrolment, { endedStreams }, [
-    `${id} is revoked: ${streams} ended, and none of its certificates is good any more.`,
+    `${id} is revoked: the collector ended ${streams}, and refuses all its certificates.`,
     ...unknown,
-    `next: stop its agent. To let the id in again, with a new key: lifeline node readmit ${id}`,
+    `next: stop its agent. To allow the id again, with a new key: lifeline node readmit ${id}`,
   ]);
 }
 
 function readmittedView(id: string, { enrolment }: adminPb.ReadmitNodeResponse): View {
   return admissionView(enrolment, {}, [
-    `${id} may enrol again, with one new key; the keys that were revoked stay refused.`,
-    `next: lifeline token create --nodes ${id}, and start its agent with that join token and no key of before`,
+    `${id} may enrol again with one new key; revoked keys stay refused.`,
+    `next: lifeline token create --nodes ${id}, and start its agent with that join token and without its old key`,
   ]);
 }
 
-/** The enrolment as it is now; people are told in two lines. */
+/** The enrolment as data; as text, the lines. */
 function admissionView(enrolment: adminPb.Enrolment | undefined, more: object, lines: readonly string[]): View {
   const records = recordsView<adminPb.Enrolment>({
     rows: enrolment === undefined ? [] : [enrolment],

@@ -1,4 +1,4 @@
-/** `lifeline node ID`: all of one node; below it, what shuts a node out and lets it in again. */
+/** `lifeline node ID`: all of one node; `revoke` and `readmit` are subcommands. */
 import { matchesPattern } from "@lifeline/catalogue";
 import { visibleText } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
@@ -27,7 +27,7 @@ export function addNode(root: Command, session: Session): void {
   const command = root
     .command("node")
     .argument("<id>", "the node's id, as 'lifeline nodes' shows it")
-    .description("show one node: its rows, its incidents, and what has arrived of each boot of its agent")
+    .description("show one node: rows, incidents, and the reports of each boot of its agent")
     .action((id: string) =>
       session.showAnswer(async (client, signal) =>
         nodeView(await orClosest(client, id, signal, () => fetchNode(client, id, signal)), session.options().only),
@@ -37,21 +37,21 @@ export function addNode(root: Command, session: Session): void {
     uses: [...COLLECTOR_OPTIONS, ...OUTPUT_OPTIONS, "watch", "only"],
     examples: [
       ["lifeline node worker-1", "its rows, incidents and boots"],
-      ["lifeline node worker-1 --only 'siderolink-*' --watch", "one requirement while it is mended"],
+      ["lifeline node worker-1 --only 'siderolink-*' --watch", "one requirement while it is fixed"],
     ],
   });
   addNodeAdmission(command, session);
 }
 
-/** Asks about a node; one that is not known is answered with the closest that are. @throws CliError `not-found`. */
+/** The answer about a node. For an unknown node the error names the closest known ones. @throws CliError `not-found`. */
 export async function orClosest<Answer>(
   client: QueryClient,
   id: string,
   signal: AbortSignal,
-  ask: () => Promise<Answer>,
+  query: () => Promise<Answer>,
 ): Promise<Answer> {
   try {
-    return await ask();
+    return await query();
   } catch (error) {
     if (!(error instanceof RpcError) || error.code !== RpcStatus.NOT_FOUND) throw error;
     const { nodes } = await fetchNodes(client, signal);

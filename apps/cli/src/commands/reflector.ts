@@ -1,8 +1,8 @@
-/** `lifeline reflector …`: the reflector beside Omni, whose arguments are its own. */
+/** `lifeline reflector …`: the reflector beside Omni, which has its own arguments. */
 import type { Command } from "commander";
 import { withTraits } from "../session.ts";
 
-/** The command's name; what follows it is handed on unread (see run). */
+/** The command's name; `run` passes on what follows it. */
 export const REFLECTOR = "reflector";
 
 /** Adds the command to the help and to completions. */

@@ -1,4 +1,4 @@
-/** One catalogue row whole: every field, published beside effective. */
+/** One catalogue row with every field. */
 import { hasDrift, type Requirement, requirementJson } from "@lifeline/catalogue";
 import { EXIT } from "../exit-code.ts";
 import { proseLines } from "../render/display-width.ts";

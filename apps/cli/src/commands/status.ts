@@ -20,7 +20,7 @@ export function addStatus(root: Command, session: Session): void {
     examples: [
       ["lifeline status --watch", "watch every row; Ctrl-C ends"],
       ["lifeline status --only 'node-*' --json", "some rows, for a script"],
-      ["lifeline status --collector collector.example:9470 --ca-file ca.pem", "ask another host over TLS"],
+      ["lifeline status --collector collector.example:9470 --ca-file ca.pem", "a collector on another host, over TLS"],
     ],
   });
 }

@@ -1,4 +1,4 @@
-/** `lifeline token …`: the join tokens by which nodes are let into the fleet. */
+/** `lifeline token …`: the join tokens with which nodes enrol. */
 import { PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import { visibleText } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
@@ -22,12 +22,10 @@ const MS_PER_S = 1_000;
 
 /** Adds the command and its subcommands to the root. */
 export function addToken(root: Command, session: Session): void {
-  const group = root
-    .command("token")
-    .description("make, list and revoke the join tokens that let nodes into the fleet");
+  const group = root.command("token").description("create, list and revoke join tokens, with which nodes enrol");
   withTraits(group, {
     uses: [],
-    examples: [["(umask 077; lifeline token create > join-token)", "for one node, good for a day"]],
+    examples: [["(umask 077; lifeline token create > join-token)", "for one node, valid for a day"]],
   });
   addCreate(group, session);
   addList(group, session);
@@ -45,26 +43,26 @@ interface CreateFlags {
 function addCreate(group: Command, session: Session): void {
   const create = group
     .command("create")
-    .description("make a join token and print it, this once, alone on stdout; what to do with it goes to stderr")
-    .addOption(new Option("--note <text>", "what it is for, as 'token list' shows it").argParser(note))
-    .addOption(new Option("--uses <n>", `how many nodes it may let in (1-${USES_MAX}, default 1)`).argParser(wholeUses))
+    .description("create a join token: stdout has the token alone, this once; stderr says how to use it")
+    .addOption(new Option("--note <text>", "what the token is for; 'token list' shows it").argParser(note))
     .addOption(
-      new Option("--for <time>", "how long it is good: 90s, 30m, 12h, 7d (1m-365d, default 24h)").argParser(lifetimeMs),
+      new Option("--uses <n>", `how many nodes may enrol with it (1-${USES_MAX}, default 1)`).argParser(wholeUses),
     )
+    .addOption(new Option("--for <time>", "lifetime: 90s, 30m, 12h, 7d (1m-365d, default 24h)").argParser(lifetimeMs))
     .addOption(
-      new Option("--nodes <pattern>", "shell-style pattern on the node ids it may let in (default any)").argParser(
+      new Option("--nodes <pattern>", "only node ids that match this shell-style pattern (default any)").argParser(
         pattern,
       ),
     )
     .option(
       "--ephemeral",
-      "for agents without a disk, whose keys end with them: each key it lets in gives way to the node's next, at a use each",
+      "for agents without a disk, which make a new key at each start: a new key replaces the last one and is one use",
     )
     .action((flags: CreateFlags) => createToken(flags, session));
   withTraits(create, {
     uses: [...COLLECTOR_OPTIONS, "json"],
     examples: [
-      ["(umask 077; lifeline token create > join-token)", "for one node, good for a day"],
+      ["(umask 077; lifeline token create > join-token)", "for one node, valid for a day"],
       ["lifeline token create --uses 40 --for 7d --nodes 'rack-3-*' --note 'rack 3'", "for a rack"],
       ["lifeline token create --ephemeral --uses 200 --for 30d", "for machines in maintenance mode: 200 starts in all"],
     ],
@@ -75,15 +73,15 @@ async function createToken(flags: CreateFlags, session: Session) {
   const { note = "", uses = 0, for: lifetime = 0, nodes = "", ephemeral = false } = flags;
   const lifetimeSeconds = Math.ceil(lifetime / MS_PER_S);
   const request = { note, usesMax: uses, lifetimeSeconds, nodePattern: nodes, ephemeral };
-  const answer = await session.askAdmin((client, signal) =>
+  const answer = await session.callAdmin((client, signal) =>
     client.unary("createJoinToken", request, { timeoutMs: CALL_TIMEOUT_MS, signal }),
   );
   const { token, joinToken, caFingerprint } = answer;
-  // It is written as it is, to be used as it is: so it may hold nothing that a terminal or a file would take for something else.
+  // It is printed unchanged, so it must hold nothing that a terminal would obey.
   if (token === undefined || !/^[\x21-\x7e]+$/.test(joinToken)) {
     throw new CliError(
       "unreachable",
-      "the collector answered without a join token; see its log, and 'lifeline token list'",
+      "the collector returned no usable join token; see its log, and 'lifeline token list'",
     );
   }
   if (session.options().json) {
@@ -94,7 +92,7 @@ async function createToken(flags: CreateFlags, session: Session) {
   await session.world.stderr.write(useText(token, caFingerprint));
 }
 
-function createdJson(token: adminPb.JoinToken, joinToken: string, authority: string) {
+function createdJson(token: adminPb.JoinToken, joinToken: string, caFingerprint: string) {
   return {
     token: joinToken,
     id: token.id,
@@ -103,26 +101,26 @@ function createdJson(token: adminPb.JoinToken, joinToken: string, authority: str
     nodes: token.nodePattern || null,
     note: token.note || null,
     ephemeral: token.ephemeral,
-    authority,
+    caFingerprint,
   };
 }
 
-function useText(token: adminPb.JoinToken, authority: string): string {
+function useText(token: adminPb.JoinToken, caFingerprint: string): string {
   const what = token.ephemeral ? "key" : "node";
   const many = `${token.usesMax} ${what}${token.usesMax === 1 ? "" : "s"}`;
   const gives = token.ephemeral
     ? [
-        "Ephemeral: a key that it lets in gives way to the node's next, which is another of these, at each start of its agent; for machines in maintenance mode.",
+        "Ephemeral, for machines in maintenance mode: each start of an agent makes a new key, which replaces the node's last one and is one use.",
       ]
     : [];
   const lines = [
-    `Join token ${token.id}, shown this once: lets in ${many} (${nodesText(token)}) until ${isoTime(atMs(token.expiresUnixMs))}.`,
+    `Join token ${token.id}, shown only now: enrols ${many} (${nodesText(token)}) until ${isoTime(atMs(token.expiresUnixMs))}.`,
     ...gives,
-    "An agent is told of it in its configuration:",
-    `  enrol: { tokenFile: join-token, authority: "${authority}" }`,
-    "or in its environment, the token itself or its file:",
-    `  LIFELINE_JOIN_TOKEN=… or LIFELINE_JOIN_TOKEN_FILE=join-token, and LIFELINE_CA_FINGERPRINT=${authority}`,
-    `To end it: lifeline token revoke ${token.id}`,
+    "In the agent's configuration file:",
+    `  enrol: { tokenFile: join-token, caFingerprint: "${caFingerprint}" }`,
+    "or in its environment:",
+    `  LIFELINE_JOIN_TOKEN=… or LIFELINE_JOIN_TOKEN_FILE=join-token, and LIFELINE_CA_FINGERPRINT=${caFingerprint}`,
+    `To revoke it: lifeline token revoke ${token.id}`,
   ];
   return `${lines.map(visibleText).join("\n")}\n`;
 }
@@ -130,7 +128,7 @@ function useText(token: adminPb.JoinToken, authority: string): string {
 function addList(group: Command, session: Session): void {
   const list = group
     .command("list")
-    .description("list the join tokens: what each may still let in, and until when; never the tokens themselves")
+    .description("list join tokens: state, uses, lifetime; never the tokens themselves")
     .action(() =>
       session.showAdmin(async (client, signal) => {
         const answer = await client.unary("listJoinTokens", {}, { timeoutMs: CALL_TIMEOUT_MS, signal });
@@ -140,7 +138,7 @@ function addList(group: Command, session: Session): void {
   withTraits(list, {
     uses: [...COLLECTOR_OPTIONS, ...OUTPUT_OPTIONS, "watch"],
     examples: [
-      ["lifeline token list", "which are good, and for how many nodes"],
+      ["lifeline token list", "which are valid, and for how many nodes"],
       ["lifeline token list --json", "for a script"],
     ],
   });
@@ -150,7 +148,7 @@ function addRevoke(group: Command, session: Session): void {
   const revoke = group
     .command("revoke")
     .argument("<id>", "the token's id, as 'token list' shows it; never the token itself")
-    .description("end a join token at once; nodes that it has let in stay")
+    .description("revoke a join token at once; nodes that enrolled with it stay enrolled")
     .action((given: string) => {
       const id = tokenId(given);
       return session.showAdmin(async (client, signal) => {
@@ -163,23 +161,23 @@ function addRevoke(group: Command, session: Session): void {
           );
         });
         return joinTokensView(token === undefined ? [] : [token], undefined, [
-          `Join token ${id} lets in nobody any more. Nodes that it has let in stay: 'lifeline enrolments' shows them, 'lifeline node revoke ID' ends one.`,
+          `Join token ${id} is revoked. Nodes that enrolled with it stay enrolled: 'lifeline enrolments' lists them, 'lifeline node revoke ID' revokes one.`,
         ]);
       });
     });
   withTraits(revoke, {
     uses: [...COLLECTOR_OPTIONS, ...OUTPUT_OPTIONS],
     examples: [
-      ["lifeline token revoke 1f2e3d4c", "it has been seen by others, or is not needed"],
+      ["lifeline token revoke 1f2e3d4c", "it leaked, or is not needed any more"],
       ["lifeline token revoke 1f2e3d4c --json", "for a script"],
     ],
   });
 }
 
-/** The id. What is longer may be the token whole, which is not repeated. */
+/** The id. Longer text may be the whole token, which no error repeats (S1). */
 function tokenId(text: string): string {
   if (/^[0-9a-f]{8}$/.test(text)) return text;
-  const said = text.includes(".") ? "this looks like a token; its id is what stands before the dot. W" : "w";
+  const said = text.includes(".") ? "this looks like a token; its id is the part before the dot. W" : "w";
   throw new CliError("usage", `<id>: ${said}ant 8 hexadecimal characters, as 'lifeline token list' shows them`);
 }
 
@@ -188,7 +186,7 @@ function note(text: string): string {
   throw new InvalidArgumentError(`want 1 to ${NOTE_MAX_CHARS} printable characters`);
 }
 
-/** Empty is no pattern here: a variable that was not set must not let in every node. */
+/** The empty pattern is refused: a variable that was not set must not admit every node. */
 function pattern(text: string): string {
   if (/[A-Z]/.test(text)) {
     throw new InvalidArgumentError("want lower-case letters, as node ids have, such as 'rack-3-*'");

@@ -8,7 +8,7 @@ import { visibleText } from "@lifeline/measure";
 /** One field of a record: its name in the header, and its value; null is an empty field. */
 export interface Field<Row> {
   readonly name: string;
-  /** Text may be a stranger's; numbers and booleans are the program's own. */
+  /** Text may come from anywhere; numbers and booleans are the program's own. */
   readonly value: (row: Row) => string | number | boolean | null;
 }
 

@@ -1,17 +1,17 @@
-/** Rows that share one fate, as one line: what kept every packet of an endpoint from leaving is said once. */
+/** Folds rows into one line when the same cause kept every packet of an endpoint from leaving. */
 import type { StatusRow } from "../status-row.ts";
 
-/** What rows of one fate share. */
-const FATE = ["node", "requirement", "target", "proxy", "comparison", "udpEvidence", "verdict", "cause"] as const;
+/** The fields in which folded rows are equal. */
+const FOLDED_BY = ["node", "requirement", "target", "proxy", "comparison", "udpEvidence", "verdict", "cause"] as const;
 
 /**
  * Folds rows of one requirement and endpoint that have the same verdict and cause and never sent anything, such as both families
- * and every probe of a name that cannot be resolved. Rows with figures of their own stay apart. Order is kept.
+ * and every probe of a name that cannot be resolved. Rows with figures are not folded. Order is kept.
  */
 export function foldAlike(rows: readonly StatusRow[]): StatusRow[] {
   const folded = new Map<string, StatusRow>();
   for (const [at, row] of rows.entries()) {
-    const key = hasFigures(row) ? String(at) : JSON.stringify(FATE.map((field) => row[field]));
+    const key = hasFigures(row) ? String(at) : JSON.stringify(FOLDED_BY.map((field) => row[field]));
     const before = folded.get(key);
     folded.set(key, before === undefined ? row : together(before, row));
   }

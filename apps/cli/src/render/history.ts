@@ -1,8 +1,8 @@
 /**
- * What targets showed, step by step: a block for each target.
+ * The history of targets, step by step: a block for each target.
  *
- * 1. A step without a window is no step without loss: gaps are lines of their own (M4).
- * 2. A bar tells of the 95th percentile how it compares within its block; the figure stands beside it.
+ * 1. A step without a window is not a step without loss: a gap has its own line (M4).
+ * 2. The bar shows the 95th percentile relative to the largest of its block.
  */
 import { visibleText } from "@lifeline/measure";
 import type { ExitCode } from "../exit-code.ts";
@@ -74,7 +74,7 @@ function stepJson({ startMs, rttNs, ...counts }: HistoryStep) {
   };
 }
 
-/** A line of a block: a step, or a stretch of which nothing is known. */
+/** A line of a block: a step, or a gap without data. */
 type Line =
   | ({ readonly kind: "step" } & HistoryStep)
   | { readonly kind: "gap"; readonly startMs: number; readonly lastsMs: number };

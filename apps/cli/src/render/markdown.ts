@@ -1,7 +1,7 @@
 /**
  * GitHub Flavored Markdown, for tickets and reports.
  *
- * 1. What a stranger may have written is code. In code, GitHub and GitLab make no link, mention, reference, image or tag.
+ * 1. Text that the program did not write itself is shown as code. In code, GitHub and GitLab make no link, mention, reference, image or tag.
  */
 import { visibleText } from "@lifeline/measure";
 import type { Column } from "./table.ts";

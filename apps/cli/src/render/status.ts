@@ -1,4 +1,4 @@
-/** The status table, what stands below it, and the same rows as CSV and Markdown. */
+/** The status table with the advice below it, and the same rows as CSV and Markdown. */
 import { countsAgainst } from "../exit-code.ts";
 import type { StatusModel, StatusRow } from "../status-row.ts";
 import { isoTime } from "../wire-time.ts";
@@ -82,8 +82,7 @@ interface FittingTable {
 }
 
 /**
- * The first table that fits: all columns, then with less space between them, then without the probe (the target tells them
- * apart well enough to look closer), at last with one latency instead of three.
+ * The first table that fits: all columns, then less space between them, then without the probe, then one latency instead of three.
  */
 function fittingTable(model: StatusModel, rows: readonly StatusRow[], width: number | undefined): FittingTable {
   const since: Column<StatusRow> = { title: "SINCE", text: (row) => sinceText(row, model), align: "right" };
@@ -183,7 +182,7 @@ function summaryLine({ rows }: StatusModel, wide: boolean): string {
 
 /**
  * A line each: unmet and degraded rows, and those unknown ones that keep the exit code from being 0. Rows that only follow from
- * another shown one are counted below it: to mend that one is what there is to do.
+ * another shown one are counted below it: fixing that one fixes them.
  */
 function adviceLines(model: StatusModel, rows: readonly StatusRow[], { width, color, wide }: StatusLayout): string[] {
   const advised = rows.filter(needsAdvice);
@@ -218,12 +217,12 @@ function symptomText(symptoms: readonly StatusRow[]): string[] {
 const INDENT = "    ";
 
 function needsAdvice(row: StatusRow): boolean {
-  // A way that the node does not use is for comparison, not for mending.
+  // A path that the node does not use is measured for comparison only.
   if (row.comparison) return false;
   return row.verdict === "unmet" || row.verdict === "degraded" || countsAgainst(row);
 }
 
-/** `mark` is applied to each part that a stranger may have written. */
+/** `mark` is applied to each part that the program did not write itself. */
 function adviceOf(row: StatusRow, model: StatusModel, mark = (text: string) => text): string {
   const sign = VERDICT_LOOKS[row.verdict].text.charAt(0);
   const node = severalNodes(model) ? `${mark(row.node)} ` : "";

@@ -13,8 +13,8 @@ export interface Column<Row> {
   readonly title: string;
   readonly text: (row: Row) => string;
   /**
-   * The program itself made the text, from numbers and closed lists; Markdown shows it plainly. Default: no. A stranger may have
-   * written it, and Markdown shows it as code.
+   * The program itself made the text, from numbers and closed lists; Markdown shows it plainly. Default: no. The
+   * text may come from anywhere, and Markdown shows it as code.
    */
   readonly isOwn?: boolean;
   readonly tone?: (row: Row) => Tone | undefined;

@@ -1,4 +1,4 @@
-/** What rows of the tunnel tell beside a verdict: the evidence of the SideroLink port, and loss by direction. */
+/** What rows of the tunnel have beside a verdict: the evidence of the SideroLink port, and loss by direction. */
 import type { StatusRow } from "../status-row.ts";
 import { type Column, type TableLayout, tableLines } from "./table.ts";
 import { lostText, NONE } from "./units.ts";
@@ -8,11 +8,11 @@ export const UDP_PORT: Column<StatusRow> = { title: "UDP PORT", text: ({ udpEvid
 
 /** Packets lost of those sent, each way; an em dash where they are not numbered. */
 export const ONE_WAY_LOSS: readonly Column<StatusRow>[] = [
-  { title: "LOST FORWARD", text: (row) => wayText(row, "forwardLost", "forwardSent"), align: "right", isOwn: true },
-  { title: "LOST ON RETURN", text: (row) => wayText(row, "returnLost", "returnSent"), align: "right", isOwn: true },
+  { title: "LOST FORWARD", text: (row) => lostOf(row, "forwardLost", "forwardSent"), align: "right", isOwn: true },
+  { title: "LOST ON RETURN", text: (row) => lostOf(row, "returnLost", "returnSent"), align: "right", isOwn: true },
 ];
 
-/** Where, by which way; what is only compared says so, for it is not counted. */
+/** The target, its proxy, and whether the row is only for comparison, which is not counted. */
 export function targetText({ target, proxy, comparison }: Pick<StatusRow, "target" | "proxy" | "comparison">): string {
   if (target === null) return NONE;
   const via = proxy === null ? "" : ` via ${proxy}`;
@@ -21,11 +21,11 @@ export function targetText({ target, proxy, comparison }: Pick<StatusRow, "targe
 
 /** A table of the rows that have either; no line when none has. */
 export function tunnelLines(rows: readonly StatusRow[], layout: TableLayout): readonly string[] {
-  const told = rows.filter(
+  const shown = rows.filter(
     ({ udpEvidence, directions, verdict }) =>
       verdict !== "not-applicable" && (udpEvidence !== null || directions !== null),
   );
-  if (told.length === 0) return [];
+  if (shown.length === 0) return [];
   const columns: readonly Column<StatusRow>[] = [
     { title: "REQUIREMENT", text: (row) => row.requirement, shrinkTo: 11 },
     { title: "TARGET", text: targetText, shrinkTo: 10, cut: "middle" },
@@ -33,11 +33,11 @@ export function tunnelLines(rows: readonly StatusRow[], layout: TableLayout): re
     UDP_PORT,
     ...ONE_WAY_LOSS,
   ];
-  return tableLines(columns, told, layout);
+  return tableLines(columns, shown, layout);
 }
 
-type Way = "forwardLost" | "forwardSent" | "returnLost" | "returnSent";
+type Counter = "forwardLost" | "forwardSent" | "returnLost" | "returnSent";
 
-function wayText({ directions }: StatusRow, lost: Way, sent: Way): string {
+function lostOf({ directions }: StatusRow, lost: Counter, sent: Counter): string {
   return directions === null ? NONE : lostText(directions[lost], directions[sent]);
 }

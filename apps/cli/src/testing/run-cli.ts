@@ -3,8 +3,8 @@ import { run } from "../run.ts";
 import { type Answers, startCollector } from "./collector.ts";
 import { type TestWorldOptions, testWorld } from "./world.ts";
 
-/** Runs `argv` against a server that gives `answers`; gives what was said and the exit code. */
-export async function ask(argv: readonly string[], answers: Partial<Answers>, options: TestWorldOptions = {}) {
+/** Runs `argv` against a server that gives `answers`; returns the output and the exit code. */
+export async function runAgainst(argv: readonly string[], answers: Partial<Answers>, options: TestWorldOptions = {}) {
   const collector = await startCollector(answers);
   try {
     const world = testWorld(options);
