@@ -14,7 +14,7 @@ import { scratch, tcpTarget, until } from "./testing/fixtures.ts";
 import {
   type Answer,
   acknowledge,
-  type Conduct,
+  type CollectorHandlers,
   type StandInCollector,
   startCollector,
 } from "./testing/stand-in-collector.ts";
@@ -38,8 +38,8 @@ async function listener(): Promise<{ server: Server; port: number }> {
   return { server, port: (server.address() as AddressInfo).port };
 }
 
-async function collector(conduct: Conduct): Promise<StandInCollector> {
-  const running = await startCollector(conduct);
+async function collector(handlers: CollectorHandlers): Promise<StandInCollector> {
+  const running = await startCollector(handlers);
   closers.push(() => running.stop());
   return running;
 }
@@ -79,7 +79,7 @@ function windowsOf(reports: readonly reportPb.ReportEnvelope[]): Window[] {
 
 const planOf = (ports: readonly number[]) =>
   makePlan(ports.map((port) => tcpTarget(port, { cadenceMs: 100, timeoutMs: 90 })));
-const planning = (plan: ReturnType<typeof makePlan>): Conduct => ({
+const planning = (plan: ReturnType<typeof makePlan>): CollectorHandlers => ({
   hello: (_, answer) => answer({ case: "plan", value: planToWire(plan) }),
   report: (report, answer) => acknowledge(report, answer),
 });

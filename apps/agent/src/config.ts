@@ -122,7 +122,7 @@ export const AGENT_PROGRAM: Program<typeof SETTINGS> = {
     [JOIN_TOKEN_VARIABLE]: "the join token itself, instead of enrol.tokenFile",
     "HTTPS_PROXY, HTTP_PROXY, NO_PROXY": "the node's proxy, as for other programs",
   },
-  notes: "exit codes: 0 stopped as asked, 1 a defect, 2 settings that cannot be used\n",
+  notes: "exit codes: 0 stopped by a signal, 1 a defect, 2 settings that cannot be used\n",
 };
 
 /** Where the targets come from. */
@@ -145,7 +145,7 @@ export interface AgentConfig extends Omit<PlainValuesOf<typeof SETTINGS>, "plan"
   readonly talos: { readonly socket: string } | undefined;
 }
 
-/** What the command line asks for. Throws a ConfigError with every problem. */
+/** The command that the command line gives. Throws a ConfigError with every problem. */
 export function readAgentCommand(args: readonly string[], environment: Environment): Command<AgentConfig> {
   return readCommand(AGENT_PROGRAM, args, environment, complete);
 }

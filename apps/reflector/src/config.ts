@@ -60,7 +60,7 @@ export const REFLECTOR_PROGRAM: Program<typeof SETTINGS> = {
   name: "lifeline-reflector",
   summary: "answers STAMP test packets (RFC 8762), so that agents can measure UDP to this host",
   settings: SETTINGS,
-  notes: "exit codes: 0 stopped as asked, 1 cannot listen, 2 settings that cannot be used\n",
+  notes: "exit codes: 0 stopped by a signal, 1 cannot listen, 2 settings that cannot be used\n",
 };
 
 /** Where the witness reports. */
@@ -86,7 +86,7 @@ export type ReflectorConfig =
       readonly witness: WitnessConfig | undefined;
     };
 
-/** What the command line asks for. Throws a ConfigError with every problem. */
+/** The command that the command line gives. Throws a ConfigError with every problem. */
 export function readReflectorCommand(args: readonly string[], environment: Environment): Command<ReflectorConfig> {
   return readCommand(REFLECTOR_PROGRAM, args, environment, (given) =>
     given.values.printRules ? rulesOf(given) : reflectionOf(given),

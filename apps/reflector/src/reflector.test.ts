@@ -43,7 +43,7 @@ async function startAt(port: number, address: string): Promise<Socket & AsyncDis
   return socket;
 }
 
-async function ask(socket: Socket, bytes: Uint8Array): Promise<Buffer> {
+async function exchange(socket: Socket, bytes: Uint8Array): Promise<Buffer> {
   const answered = once(socket, "message");
   socket.send(bytes);
   const [reply] = await answered;
@@ -54,7 +54,7 @@ describe("the reflector", () => {
   it("reflects a request in as many bytes, with its residence time", async () => {
     await using reflector = await start();
     await using socket = await client(reflector.address.port);
-    const reply = await ask(socket, packet);
+    const reply = await exchange(socket, packet);
     expect(reply.byteLength).toBe(packet.byteLength);
     const decoded = decodeReflected(reply);
     expect(decoded).toMatchObject({
@@ -78,7 +78,7 @@ describe("the reflector", () => {
     };
     await using reflector = await start({ clock: stepping });
     await using socket = await client(reflector.address.port);
-    const decoded = decodeReflected(await ask(socket, packet));
+    const decoded = decodeReflected(await exchange(socket, packet));
     expect(decoded.kind === "ok" && residenceNs(decoded.packet)).toBe(2_000_000);
   });
 
@@ -86,7 +86,7 @@ describe("the reflector", () => {
     await using reflector = await start({ host: "::" });
     for (const address of ["127.0.0.1", "::1"]) {
       await using socket = await client(reflector.address.port, address);
-      expect(decodeReflected(await ask(socket, packet)).kind).toBe("ok");
+      expect(decodeReflected(await exchange(socket, packet)).kind).toBe("ok");
     }
   });
 
@@ -99,7 +99,7 @@ describe("the reflector", () => {
     for (const bytes of [new Uint8Array(0), packet.subarray(1), corrupt]) socket.send(bytes);
     for (const type of [1, 2, 3, 4]) socket.send(new Uint8Array(148).fill(type, 0, 1));
     // The last request's reply says that all before it were read: one socket keeps its order on loopback.
-    await ask(socket, packet);
+    await exchange(socket, packet);
     expect(replies).toHaveLength(1);
     expect(reflector.stats()).toMatchObject({ reflected: 1, malformed: 3, wireguard: 4 });
   });
@@ -153,7 +153,7 @@ describe("the reflector", () => {
     await using reflector = await start();
     await using socket = await client(reflector.address.port);
     const request = padded(packet, 1_200);
-    const reply = await ask(socket, request);
+    const reply = await exchange(socket, request);
     expect(reply.byteLength).toBe(1_200);
     expect(reply.subarray(packet.byteLength)).toEqual(Buffer.from(request.subarray(packet.byteLength)));
   });
@@ -163,7 +163,7 @@ describe("the reflector", () => {
     const numbers: number[] = [];
     const sockets = await Promise.all([1, 2, 3].map(() => client(reflector.address.port)));
     for (const socket of [...sockets, ...sockets]) {
-      const decoded = decodeReflected(await ask(socket, packet));
+      const decoded = decodeReflected(await exchange(socket, packet));
       if (decoded.kind === "ok") numbers.push(decoded.packet.sequence - sequenceAt(0));
     }
     for (const socket of sockets) socket.close();
@@ -174,7 +174,7 @@ describe("the reflector", () => {
   it("limits all sources together (S2)", async () => {
     await using reflector = await start({ clock: manualClock(0), maxPerSecond: 1 });
     await using socket = await client(reflector.address.port);
-    await ask(socket, packet);
+    await exchange(socket, packet);
     socket.send(packet);
     await expect.poll(() => reflector.stats().overloaded).toBe(1);
   });
@@ -189,7 +189,7 @@ describe("the reflector", () => {
         key.map(() => 8),
       ),
     );
-    const reply = await ask(socket, encodeSender(request, key));
+    const reply = await exchange(socket, encodeSender(request, key));
     expect(decodeReflected(reply, key).kind).toBe("ok");
     expect(reflector.stats()).toMatchObject({ reflected: 1, malformed: 1, unauthentic: 1 });
   });
@@ -198,12 +198,12 @@ describe("the reflector", () => {
     const clock = manualClock(0);
     await using reflector = await start({ clock, maxPerSourcePerSecond: 2 });
     await using socket = await client(reflector.address.port);
-    await ask(socket, packet);
-    await ask(socket, packet);
+    await exchange(socket, packet);
+    await exchange(socket, packet);
     socket.send(packet);
     await expect.poll(() => reflector.stats().limited).toBe(1);
     clock.advance(1_000);
-    await ask(socket, packet);
+    await exchange(socket, packet);
     expect(reflector.stats()).toMatchObject({ reflected: 3, limited: 1 });
   });
 

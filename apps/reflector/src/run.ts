@@ -1,5 +1,5 @@
 /**
- * A run of the reflector, from its arguments to its end. Exit codes: 0 asked to stop, 1 cannot listen, 2 settings that
+ * A run of the reflector, from its arguments to its end. Exit codes: 0 stopped by a signal, 1 cannot listen, 2 settings that
  * cannot be used.
  */
 import type { Clock } from "@lifeline/measure";
@@ -30,7 +30,7 @@ export interface RunWorld {
   readonly ended: Promise<unknown>;
 }
 
-/** Runs a reflector until it is asked to end; resolves with the exit code. */
+/** Runs a reflector until `world.ended`; resolves with the exit code. */
 export async function runReflector(args: readonly string[], world: RunWorld): Promise<number> {
   try {
     const command = readReflectorCommand(args, world.environment);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { manualClock, systemClock } from "@lifeline/measure";
 import {
   addService,
-  admitAnybody,
+  admitAll,
   channelCredentials,
   createRpcServer,
   listen,
@@ -46,7 +46,7 @@ async function collector() {
   const onDefect = (_: string, error: unknown) => {
     throw error;
   };
-  addService(server, witnessPb.WitnessService, { witness }, onDefect, admitAnybody);
+  addService(server, witnessPb.WitnessService, { witness }, onDefect, admitAll);
   const port = await listen(server, "127.0.0.1:0", ServerCredentials.createInsecure());
   return {
     requests,

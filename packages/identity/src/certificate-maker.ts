@@ -1,4 +1,4 @@
-/** Makes X.509 certificates (RFC 5280): those of certificate authorities (CAs), and leaves below them. */
+/** Makes X.509 certificates (RFC 5280): those of CAs, and leaves below them. */
 import "reflect-metadata";
 import { createPrivateKey, webcrypto } from "node:crypto";
 import { isIP } from "node:net";

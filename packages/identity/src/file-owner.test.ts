@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { wrongOwnerOf } from "./file-owner.ts";
 
-/** Two users that nobody is. */
-const STRANGER = 4_711;
+/** Two unused user ids. */
+const OTHER_UID = 4_711;
 const SERVICE = 4_712;
 
 let directory = "";
@@ -18,19 +18,19 @@ const at = (name: string) => join(directory, name);
 const file = (name: string) => writeFileSync(at(name), "");
 const link = (name: string, target: string) => symlinkSync(target, at(name));
 
-describe("what is the program's own", () => {
+describe("a path is accepted when it is", () => {
   it.each<[string, () => void]>([
-    ["nothing at all", () => {}],
+    ["missing", () => {}],
     ["a file", () => file("x")],
     ["a directory", () => mkdirSync(at("x"))],
     [
-      "a link to a file of one's own",
+      "a link to one's own file",
       () => {
         file("y");
         link("x", at("y"));
       },
     ],
-    ["a link to what is root's", () => link("x", "/etc/passwd")],
+    ["a link to a file of root", () => link("x", "/etc/passwd")],
     ["a link to nothing", () => link("x", at("nowhere"))],
     ["a link to itself", () => link("x", at("x"))],
   ])("%s", (_, make) => {
@@ -38,51 +38,51 @@ describe("what is the program's own", () => {
     expect(wrongOwnerOf(at("x"))).toBeUndefined();
   });
 
-  it("is looked for in vain below a file", () => {
+  it("below a file, where nothing can be", () => {
     file("x");
     expect(wrongOwnerOf(at("x/y"))).toBeUndefined();
   });
 });
 
-// Files can be given to another user by root alone.
+// Only root can give files to another user.
 const canGive = process.getuid?.() === 0 || process.env["CI"] === "true";
 
-describe.skipIf(!canGive)("what another user has put there", () => {
+describe.skipIf(!canGive)("a path of another user", () => {
   const give = (name: string, uid: number) => lchownSync(at(name), uid, uid);
   it.each<[string, string, () => void, readonly number[]]>([
     [
       "a file",
-      `which belongs to uid ${STRANGER}`,
+      `which belongs to uid ${OTHER_UID}`,
       () => {
         file("x");
-        give("x", STRANGER);
+        give("x", OTHER_UID);
       },
       [],
     ],
     [
       "a directory",
-      `which belongs to uid ${STRANGER}`,
+      `which belongs to uid ${OTHER_UID}`,
       () => {
         mkdirSync(at("x"));
-        give("x", STRANGER);
+        give("x", OTHER_UID);
       },
       [],
     ],
     [
       "a link",
-      `a link that belongs to uid ${STRANGER}`,
+      `a link that belongs to uid ${OTHER_UID}`,
       () => {
         link("x", "/etc/passwd");
-        give("x", STRANGER);
+        give("x", OTHER_UID);
       },
       [],
     ],
     [
-      "what a link of one's own leads to",
-      `a link to what belongs to uid ${STRANGER}`,
+      "the target of one's own link",
+      `a link to what belongs to uid ${OTHER_UID}`,
       () => {
         file("y");
-        give("y", STRANGER);
+        give("y", OTHER_UID);
         link("x", at("y"));
       },
       [],
@@ -104,11 +104,11 @@ describe.skipIf(!canGive)("what another user has put there", () => {
     });
   });
 
-  it("is no other's where it belongs to the user that the program is about to become", () => {
+  it("is accepted when it belongs to the user that the program is about to become", () => {
     file("x");
     give("x", SERVICE);
     expect(wrongOwnerOf(at("x"), [SERVICE])).toBeUndefined();
-    give("x", STRANGER);
+    give("x", OTHER_UID);
     expect(wrongOwnerOf(at("x"), [SERVICE])?.want).toBe(`one that belongs to root or uid ${SERVICE}`);
   });
 });

@@ -12,25 +12,25 @@ const NOW_MS = Date.UTC(2026, 2, 1, 12);
 const HOUR_MS = 3_600_000;
 
 const pems = await createFleetCa({ commonName: "fleet", nowMs: NOW_MS, lifetimeMs: 48 * HOUR_MS, randomBytes });
-const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
+const fleetCa = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
 const node = makeKeyPair();
 const times = { nowMs: NOW_MS, lifetimeMs: HOUR_MS };
 
-describe("the authority", () => {
-  it("is a CA without CAs below it, and is named by its certificate", () => {
-    const certificate = new X509Certificate(authority.certPem);
+describe("the fleet CA", () => {
+  it("is a CA that cannot sign CAs, and its fingerprint is that of its certificate", () => {
+    const certificate = new X509Certificate(fleetCa.certPem);
     expect(certificate.ca).toBe(true);
-    expect(authority.fingerprint).toBe(fingerprintOf(certificate.raw));
-    expect(authority.notAfterMs).toBe(NOW_MS + 48 * HOUR_MS);
-    // A clock that was ahead when it was made is put right without locking everybody out.
+    expect(fleetCa.fingerprint).toBe(fingerprintOf(certificate.raw));
+    expect(fleetCa.notAfterMs).toBe(NOW_MS + 48 * HOUR_MS);
+    // Valid from 30 days before, so that it works after a clock that was ahead at its making is set back.
     expect(certificate.validFromDate.getTime()).toBe(NOW_MS - 30 * 24 * HOUR_MS);
   });
 
-  it("gives a node a certificate of its name, for clients alone, that ends in time", async () => {
-    const issued = await authority.issueNode({ nodeId: "worker-1", publicKeyDer: node.publicKeyDer, ...times });
+  it("issues a node's certificate: its name, for clients only, with the given lifetime", async () => {
+    const issued = await fleetCa.issueNode({ nodeId: "worker-1", publicKeyDer: node.publicKeyDer, ...times });
     const leaf = new X509Certificate(issued.der);
-    expect(leaf.verify(new X509Certificate(authority.certPem).publicKey)).toBe(true);
-    expect(leaf.checkIssued(new X509Certificate(authority.certPem))).toBe(true);
+    expect(leaf.verify(new X509Certificate(fleetCa.certPem).publicKey)).toBe(true);
+    expect(leaf.checkIssued(new X509Certificate(fleetCa.certPem))).toBe(true);
     expect(leaf.subject).toBe("CN=worker-1");
     expect(leaf.ca).toBe(false);
     // id-kp-clientAuth (RFC 5280 §4.2.1.12).
@@ -41,14 +41,14 @@ describe("the authority", () => {
     expect(keySha256(leaf.publicKey.export({ format: "der", type: "spki" }))).toBe(keySha256(node.publicKeyDer));
   });
 
-  it("issues nothing that outlives it", async () => {
+  it("issues no certificate that ends after its own", async () => {
     const options = { nodeId: "n", publicKeyDer: node.publicKeyDer, nowMs: NOW_MS, lifetimeMs: 1_000 * HOUR_MS };
-    expect((await authority.issueNode(options)).notAfterMs).toBe(authority.notAfterMs);
+    expect((await fleetCa.issueNode(options)).notAfterMs).toBe(fleetCa.notAfterMs);
   });
 
-  it("gives a listener its names, and a person a role", async () => {
+  it("issues a server's certificate with names, and a person's with a role", async () => {
     const { publicKeyDer } = node;
-    const server = await authority.issueServer({
+    const server = await fleetCa.issueServer({
       publicKeyDer,
       names: ["collector.example", "192.0.2.1", "::1"],
       ...times,
@@ -59,18 +59,18 @@ describe("the authority", () => {
     expect(listener.checkIP("::1")).toBeDefined();
     expect(listener.keyUsage).toEqual(["1.3.6.1.5.5.7.3.1"]);
     expect(listener.validFromDate.getTime()).toBe(NOW_MS - 24 * HOUR_MS);
-    const person = await authority.issueRole({ publicKeyDer, name: "ada", role: "admin", ...times });
+    const person = await fleetCa.issueRole({ publicKeyDer, name: "ada", role: "admin", ...times });
     expect(new X509Certificate(person.der).subject).toBe("O=lifeline:admin\nCN=ada");
   });
 
-  it("takes a name as it is: nothing in it becomes another attribute", async () => {
+  it("keeps a name as one attribute, whatever it contains", async () => {
     const { publicKeyDer } = node;
-    const issued = await authority.issueNode({ nodeId: "a,O=lifeline:admin", publicKeyDer, ...times });
+    const issued = await fleetCa.issueNode({ nodeId: "a,O=lifeline:admin", publicKeyDer, ...times });
     expect(new X509Certificate(issued.der).toLegacyObject().subject).toEqual({ CN: "a,O=lifeline:admin" });
   });
 
-  it("may be brought along, of P-384 or RSA too, and is refused with a code where it cannot be used", async () => {
-    const leaf = await authority.issueNode({ nodeId: "n", publicKeyDer: node.publicKeyDer, ...times });
+  it("is refused with a code when its certificate or key cannot be used", async () => {
+    const leaf = await fleetCa.issueNode({ nodeId: "n", publicKeyDer: node.publicKeyDer, ...times });
     const ed25519 = generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }).toString();
     const table: [string, string, FleetCaError["code"]][] = [
       ["no PEM", pems.keyPem, "unreadable"],
@@ -88,7 +88,7 @@ describe("the authority", () => {
 });
 
 describe("a signing request", () => {
-  it("says whose it is, and proves the key", async () => {
+  it("carries the node id and the key", async () => {
     const der = signingRequestDer(node.privateKeyPem, "worker-1");
     expect(der.length).toBeLessThan(SIGNING_REQUEST_MAX_BYTES);
     expect(await readSigningRequest(der)).toEqual({
@@ -99,7 +99,7 @@ describe("a signing request", () => {
     });
   });
 
-  it("is read whatever the node id holds (decode∘encode = id)", async () => {
+  it("is read for every printable node id (decode∘encode = id)", async () => {
     await fc.assert(
       fc.asyncProperty(fc.stringMatching(/^[ -~]{1,64}$/), async (nodeId) => {
         const request = await readSigningRequest(signingRequestDer(node.privateKeyPem, nodeId));
@@ -109,13 +109,13 @@ describe("a signing request", () => {
     );
   });
 
-  it("is made under P-256 alone", () => {
+  it("is made only with a P-256 key", () => {
     const { privateKey } = generateKeyPairSync("ed25519");
     const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
     expect(() => signingRequestDer(pem, "worker-1")).toThrow("got a key of ed25519, want a key of P-256");
   });
 
-  it("is refused when its name is bytes and no text, which would be named by their hexadecimal", async () => {
+  it("is refused when its name is not text: the library would return hexadecimal", async () => {
     const der = Buffer.from(signingRequestDer(node.privateKeyPem, "worker-1"));
     const tag = der.indexOf("worker-1") - 2;
     expect(der[tag]).toBe(0x0c); // UTF8String
@@ -124,7 +124,7 @@ describe("a signing request", () => {
     expect(await readSigningRequest(der)).toEqual({ kind: "malformed", detail });
   });
 
-  it("is refused with any byte changed, cut or added, and never throws", async () => {
+  it("is refused when a byte is changed, cut or added, and never throws", async () => {
     const der = signingRequestDer(node.privateKeyPem, "worker-1");
     const whole = await readSigningRequest(der);
     await fc.assert(
@@ -136,7 +136,7 @@ describe("a signing request", () => {
           const changed = how === "cut" ? der.slice(0, at) : Uint8Array.from([...der, ...(how === "add" ? [by] : [])]);
           if (how === "flip") changed[at] = (changed[at] ?? 0) ^ by;
           const read = await readSigningRequest(changed);
-          // An ECDSA signature has a second form and DER some slack of tags: what is let through must say the same.
+          // An ECDSA signature has a second form, and DER tolerates some tags: what is accepted must read the same.
           if (read.kind === "ok") expect(read).toEqual(whole);
         },
       ),
@@ -144,7 +144,7 @@ describe("a signing request", () => {
     );
   });
 
-  it("is refused when it is larger than any, or of no such form", async () => {
+  it("is refused when it is too large, or not a signing request", async () => {
     expect(await readSigningRequest(new Uint8Array(SIGNING_REQUEST_MAX_BYTES + 1))).toMatchObject({
       kind: "malformed",
     });

@@ -45,7 +45,7 @@ async function read(der: Uint8Array): Promise<SigningRequest> {
   const names = request.subjectName.getField("CN");
   const [nodeId] = names;
   if (nodeId === undefined || names.length !== 1) return malformed(`${names.length} common names, want one`);
-  // The library returns a value that is not text as hexadecimal; nobody has signed that as a name.
+  // The library returns a value that is not text as hexadecimal, which is not the name that was signed.
   if (!Buffer.from(request.subjectName.toArrayBuffer()).includes(nodeId))
     return malformed("a common name that is no text");
   if (!(await request.verify(webcrypto))) return malformed("a signature that is not by its own key");

@@ -14,7 +14,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 function watched() {
   const path = join(directory, "secret");
   const clock = manualClock(0);
-  const told: string[] = [];
+  const reported: string[] = [];
   const read = (from: string): FileRead<string> => {
     try {
       const value = readFileSync(from, "utf8");
@@ -23,8 +23,8 @@ function watched() {
       return { kind: "bad", problem: "want a file" };
     }
   };
-  // Another file of that name, as a tool that writes whole files leaves it: its number tells it, whatever a clock's
-  // grain is.
+  // Replaces the file, as a tool that writes whole files does. The new inode number shows the change even when the
+  // modification time does not.
   const write = (text: string) => {
     writeFileSync(`${path}.new`, text);
     renameSync(`${path}.new`, path);
@@ -35,34 +35,34 @@ function watched() {
     first: "one",
     read,
     clock,
-    onReread: (value) => told.push(`read ${value}`),
-    onProblem: (problem) => told.push(problem),
+    onReread: (value) => reported.push(`read ${value}`),
+    onProblem: (problem) => reported.push(problem),
   });
   const later = () => {
     clock.advance(FILE_CHECK_MS);
     return file.current();
   };
-  return { file, write, told, later, path };
+  return { file, write, reported, later, path };
 }
 
 describe("a watched file", () => {
-  it("is read again when it was replaced, and not before it is looked at", () => {
-    const { file, write, told, later } = watched();
+  it("is read again after it was replaced, at the next check", () => {
+    const { file, write, reported, later } = watched();
     write("two");
     expect(file.current()).toBe("one");
     expect(later()).toBe("two");
     expect(later()).toBe("two");
-    expect(told).toEqual(["read two"]);
+    expect(reported).toEqual(["read two"]);
   });
 
-  it("keeps the last good value while it is bad or gone, and tells each problem once", () => {
-    const { write, told, later, path } = watched();
+  it("keeps the last good value while it is bad or missing, and reports each problem once", () => {
+    const { write, reported, later, path } = watched();
     write("bad");
     expect([later(), later()]).toEqual(["one", "one"]);
     rmSync(path);
     expect([later(), later()]).toEqual(["one", "one"]);
     write("three");
     expect(later()).toBe("three");
-    expect(told).toEqual(["want good", "want a file", "read three"]);
+    expect(reported).toEqual(["want good", "want a file", "read three"]);
   });
 });

@@ -20,8 +20,8 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 const at = (name: string) => join(directory, name);
 
-describe("a file that is written as a whole", () => {
-  it("replaces what was there, for its owner alone or as it is asked for", async () => {
+describe("writeWholeFile", () => {
+  it("replaces the file, with mode 0600 or the given one", async () => {
     await writeWholeFile(at("x"), "one");
     expect((statSync(at("x")).mode & 0o777).toString(8)).toBe("600");
     await writeWholeFile(at("x"), "two", 0o640);
@@ -29,7 +29,7 @@ describe("a file that is written as a whole", () => {
     expect(readdirSync(directory)).toEqual(["x"]);
   });
 
-  it.each(["x", "x.tmp"])("follows no link, at %s", async (name) => {
+  it.each(["x", "x.tmp"])("follows no link at %s", async (name) => {
     writeFileSync(at("victim"), "theirs", { mode: 0o644 });
     symlinkSync(at("victim"), at(name));
     await writeWholeFile(at("x"), "secret");
@@ -37,14 +37,14 @@ describe("a file that is written as a whole", () => {
     expect([lstatSync(at("x")).isFile(), readFileSync(at("x"), "utf8")]).toEqual([true, "secret"]);
   });
 
-  it("writes into no draft that is there, whoever has it open", async () => {
+  it("does not write into an existing draft, which another process may have open", async () => {
     writeFileSync(at("x.tmp"), "a longer draft of a start that was cut off", { mode: 0o666 });
     await writeWholeFile(at("x"), "secret");
     expect(readFileSync(at("x"), "utf8")).toBe("secret");
     expect((statSync(at("x")).mode & 0o777).toString(8)).toBe("600");
   });
 
-  it("leaves the old file where it cannot", async () => {
+  it("rejects with the system's error", async () => {
     writeFileSync(at("file"), "");
     await expect(writeWholeFile(at("file/x"), "")).rejects.toMatchObject({ code: "ENOTDIR" });
   });

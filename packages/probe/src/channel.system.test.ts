@@ -59,15 +59,15 @@ describe("an attempt through a proxy", () => {
   it("requests the tunnel once, with credentials, and reports no measurement of the proxy as one of the endpoint (S1)", async () => {
     await using proxy = await proxyPeer();
     await using server = await listening(createSecureServer({ cert: pem, key: pem }, (_, response) => response.end()));
-    const asked: string[] = [];
+    const requested: string[] = [];
     const sample = await via(proxy.port, tls, server.port, {
       proxyAuthorization: (name) => {
-        asked.push(name);
+        requested.push(name);
         return "Basic dXNlcjpwYXNz";
       },
     });
     expect(sample.outcome).toEqual({ reason: "answered", phase: "tls" });
-    expect(asked).toEqual([`127.0.0.1:${proxy.port}`]);
+    expect(requested).toEqual([`127.0.0.1:${proxy.port}`]);
     expect(proxy.heads).toEqual([
       `CONNECT localhost:${server.port} HTTP/1.1\r\nHost: localhost:${server.port}\r\n` +
         "User-Agent: lifeline-probe/0.1\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n\r\n",
@@ -188,8 +188,8 @@ describe("an attempt through a proxy", () => {
     const resolvers = [`127.0.0.1:${names.port}`];
     const sample = await via(proxy.port, http("1.1"), server.port, { resolvers }, "good.test");
     expect(sample.outcome.reason).toBe("answered");
-    expect(names.asked("localhost")).toBe(0);
-    expect(names.asked("good.test")).toBe(1);
+    expect(names.queryCount("localhost")).toBe(0);
+    expect(names.queryCount("good.test")).toBe(1);
   });
 
   it("does not blame a proxy that has no address of this family", async () => {

@@ -109,7 +109,7 @@ async function tunnel(world: ProbeWorld, target: Target, proxy: ProxyEndpoint, t
   return { kind: "ended", outcome: fault };
 }
 
-/** Blames the proxy, unless this agent is to blame, or nobody: the proxy may have no address of this family. */
+/** Blames the proxy, unless the reason blames this agent or nobody: the proxy may have no address of this family. */
 function proxyFault({ reason, phase }: Outcome, trace: Trace): Outcome {
   const { blame } = reasonFacts(reason);
   if (blame === "agent" || blame === "nobody") return { reason, phase };

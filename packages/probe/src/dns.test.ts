@@ -6,7 +6,7 @@ import { closedPort, silentUdpPort, tcpPeer } from "./testing/peers.ts";
 
 beforeAll(stampsReady);
 
-function ask(port: number, label: string, transport: "udp" | "tcp" = "udp") {
+function query(port: number, label: string, transport: "udp" | "tcp" = "udp") {
   return probe(targetOf({ probe: "dns", query: `${label}.test`, transport }, { port, timeoutMs: 150 }), worldOf());
 }
 
@@ -15,7 +15,7 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
 
   it("is answered by an address, with a round trip", async () => {
     await using server = await serve();
-    const sample = await ask(server.port, "good", transport);
+    const sample = await query(server.port, "good", transport);
     expect(sample.outcome).toEqual({ reason: "answered", phase: "first-byte" });
     expect(sample.rtt?.source).toBe("kernel");
     expect(sample.evidence).toMatchObject({ answers: ["127.0.0.1", "127.0.0.2"], localAddress: "127.0.0.1" });
@@ -35,7 +35,7 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
     ["short", "answered", "TC"],
   ])("judges %s as %s", async (label, reason, code) => {
     await using server = await serve();
-    const sample = await ask(server.port, label, transport);
+    const sample = await query(server.port, label, transport);
     expect(sample.outcome).toEqual({ reason, phase: "first-byte" });
     expect(sample.evidence.code).toBe(code);
     // The resolver's own addresses are not those of the name.
@@ -44,13 +44,13 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
   });
 
   it("is refused by a closed port", async () => {
-    const sample = await ask(await closedPort(), "good", transport);
+    const sample = await query(await closedPort(), "good", transport);
     expect(sample.outcome.reason).toBe("refused");
     expect(sample.rtt?.source).toBe("monotonic");
   });
 
   it("sends no name that cannot exist (RFC 1035 §2.3.4)", async () => {
-    const sample = await ask(9, "x".repeat(64), transport);
+    const sample = await query(9, "x".repeat(64), transport);
     expect(sample.outcome).toEqual({ reason: "agent-resource", phase: "plan" });
   });
 });
@@ -58,17 +58,17 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
 describe("the DNS probe", () => {
   it("counts answers to another query as strays, and times out when no other comes", async () => {
     await using server = await dnsServer();
-    const sample = await ask(server.port, "otherid");
+    const sample = await query(server.port, "otherid");
     expect(sample.outcome).toEqual({ reason: "timeout", phase: "first-byte" });
     expect(sample.evidence.strays).toBe(1);
   });
 
   it("times out by silence, over UDP and above TCP", async () => {
     await using silent = await silentUdpPort();
-    expect((await ask(silent.port, "good")).outcome.reason).toBe("timeout");
+    expect((await query(silent.port, "good")).outcome.reason).toBe("timeout");
     await using silentTcp = await tcpPeer();
-    expect((await ask(silentTcp.port, "good", "tcp")).outcome.reason).toBe("handshake-timeout");
+    expect((await query(silentTcp.port, "good", "tcp")).outcome.reason).toBe("handshake-timeout");
     await using closing = await tcpPeer((socket) => socket.once("data", () => socket.end()));
-    expect((await ask(closing.port, "good", "tcp")).outcome.reason).toBe("reset");
+    expect((await query(closing.port, "good", "tcp")).outcome.reason).toBe("reset");
   });
 });

@@ -14,7 +14,7 @@ const trust = { kind: "private", caPem: fixture("root.pem") } as const;
 /**
  * One attempt. Where silence is expected it is short; where durations are, the clock must not stand still within it.
  */
-function ask(
+function probeHttp(
   port: number,
   changes: Partial<HttpExpectation> = {},
   secure = false,
@@ -30,16 +30,16 @@ const statusPeer = (status: number, headers: Record<string, string> = {}) =>
 
 describe("the HTTP probe over HTTP/1.1", () => {
   it("is answered by an expected status, and sends the method, path and host of the target", async () => {
-    const asked: unknown[] = [];
+    const requests: unknown[] = [];
     await using peer = await listening(
       createServer((request, response) => {
-        asked.push([request.method, request.url, request.headers.host]);
+        requests.push([request.method, request.url, request.headers.host]);
         response.end("ok");
       }),
     );
-    const sample = await ask(peer.port, { method: "HEAD", path: "/healthz?full=1" });
+    const sample = await probeHttp(peer.port, { method: "HEAD", path: "/healthz?full=1" });
     expect(sample.outcome).toEqual({ reason: "answered", phase: "first-byte" });
-    expect(asked).toEqual([["HEAD", "/healthz?full=1", `localhost:${peer.port}`]]);
+    expect(requests).toEqual([["HEAD", "/healthz?full=1", `localhost:${peer.port}`]]);
     expect(sample.evidence.httpStatus).toBe(200);
     expect(sample.phases.requestNs).toBeGreaterThanOrEqual(0);
     expect(sample.phases.firstByteNs).toBeGreaterThan(0);
@@ -51,7 +51,7 @@ describe("the HTTP probe over HTTP/1.1", () => {
     await using peer = await tcpPeer((socket) =>
       socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\n\r\n", () => clock.stall(20_000))),
     );
-    const sample = await ask(peer.port, {}, false, worldOf({ clock }));
+    const sample = await probeHttp(peer.port, {}, false, worldOf({ clock }));
     expect(sample.outcome).toEqual({ reason: "stalled", phase: "first-byte" });
     expect(sample.phases.firstByteNs).toBeUndefined();
   });
@@ -63,7 +63,7 @@ describe("the HTTP probe over HTTP/1.1", () => {
     [503, [503], "answered"],
   ])("judges status %d against %j: %s", async (status, statuses, reason) => {
     await using peer = await statusPeer(status);
-    expect((await ask(peer.port, { statuses })).outcome.reason).toBe(reason);
+    expect((await probeHttp(peer.port, { statuses })).outcome.reason).toBe(reason);
   });
 
   it.each([
@@ -73,7 +73,7 @@ describe("the HTTP probe over HTTP/1.1", () => {
     ["a location that cannot be parsed", "http://[", [], "answered", undefined],
   ])("records and does not follow a redirect to %s", async (_, location, statuses, reason, recorded) => {
     await using peer = await statusPeer(302, { location });
-    const sample = await ask(peer.port, { statuses });
+    const sample = await probeHttp(peer.port, { statuses });
     expect(sample.outcome.reason).toBe(reason);
     if (recorded !== undefined) expect(sample.evidence.redirects).toEqual([recorded]);
   });
@@ -91,18 +91,18 @@ describe("the HTTP probe over HTTP/1.1", () => {
     ["sends headers without end", (socket) => flood(socket), "http-protocol"],
   ] satisfies [string, Parameters<typeof tcpPeer>[0], string][])("judges a peer that %s", async (_, serve, reason) => {
     await using peer = await tcpPeer(serve);
-    expect((await ask(peer.port, {}, false, worldOf(), 300)).outcome).toEqual({ reason, phase: "first-byte" });
+    expect((await probeHttp(peer.port, {}, false, worldOf(), 300)).outcome).toEqual({ reason, phase: "first-byte" });
   });
 
   it("does not wait for a body that never ends", async () => {
     await using peer = await listening(createServer((_, response) => response.writeHead(200).write("endless")));
-    expect((await ask(peer.port)).outcome.reason).toBe("answered");
+    expect((await probeHttp(peer.port)).outcome.reason).toBe("answered");
   });
 
   it("speaks over TLS", async () => {
     const pem = fixture("good.pem");
     await using peer = await listening(createHttpsServer({ cert: pem, key: pem }, (_, response) => response.end()));
-    const sample = await ask(peer.port, {}, true);
+    const sample = await probeHttp(peer.port, {}, true);
     expect(sample.outcome.reason).toBe("answered");
     expect(sample.evidence).toMatchObject({ alpn: "http/1.1", httpStatus: 200 });
   });
@@ -116,33 +116,36 @@ describe("the HTTP probe over HTTP/2", () => {
     await using secure = await listening(
       createSecureServer({ cert: pem, key: pem }, (_, response) => response.end("ok")),
     );
-    const sample = await ask(secure.port, { version: "2" }, true);
+    const sample = await probeHttp(secure.port, { version: "2" }, true);
     expect(sample.outcome).toEqual({ reason: "answered", phase: "first-byte" });
     expect(sample.evidence).toMatchObject({ alpn: "h2", httpStatus: 200 });
     await using clear = await listening(createHttp2Server((_, response) => response.end("ok")));
-    expect((await ask(clear.port, { version: "2" })).outcome.reason).toBe("answered");
+    expect((await probeHttp(clear.port, { version: "2" })).outcome.reason).toBe("answered");
   });
 
   it("detects a server that only speaks HTTP/1.1", async () => {
     await using secure = await listening(createHttpsServer({ cert: pem, key: pem, ALPNProtocols: ["http/1.1"] }, ok));
-    expect((await ask(secure.port, { version: "2" }, true)).outcome).toEqual({ reason: "http-protocol", phase: "tls" });
+    expect((await probeHttp(secure.port, { version: "2" }, true)).outcome).toEqual({
+      reason: "http-protocol",
+      phase: "tls",
+    });
     await using clear = await listening(createServer(ok));
-    expect((await ask(clear.port, { version: "2" })).outcome.reason).toBe("http-protocol");
+    expect((await probeHttp(clear.port, { version: "2" })).outcome.reason).toBe("http-protocol");
   });
 
   it("judges status and redirects like HTTP/1.1", async () => {
     await using peer = await listening(
       createHttp2Server((_, response) => response.writeHead(302, { location: "http://portal.test/" }).end()),
     );
-    expect((await ask(peer.port, { version: "2", statuses: [] })).outcome.reason).toBe("http-redirected");
+    expect((await probeHttp(peer.port, { version: "2", statuses: [] })).outcome.reason).toBe("http-redirected");
   });
 
   it("distinguishes a silent peer from one that resets", async () => {
     await using silent = await tcpPeer();
-    const attempt = await ask(silent.port, { version: "2" }, false, worldOf(), 300);
+    const attempt = await probeHttp(silent.port, { version: "2" }, false, worldOf(), 300);
     expect(attempt.outcome.reason).toBe("handshake-timeout");
     await using resetting = await tcpPeer((socket) => socket.once("data", () => socket.resetAndDestroy()));
-    expect((await ask(resetting.port, { version: "2" })).outcome.reason).toBe("reset");
+    expect((await probeHttp(resetting.port, { version: "2" })).outcome.reason).toBe("reset");
   });
 });
 

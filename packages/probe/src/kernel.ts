@@ -26,7 +26,7 @@ export interface TcpInfo {
 export interface KernelClock {
   /** TCP_INFO of a socket; undefined when the kernel refuses. */
   tcpInfo(fd: number): TcpInfo | undefined;
-  /** Asks the kernel to stamp the datagrams that arrive at `fd` from now on. */
+  /** Makes the kernel stamp the datagrams that arrive at `fd` from now on. */
   stampArrivals(fd: number): void;
   /**
    * Forbids fragments of packets from `fd`, a UDP socket, here and on the path, and ignores the cached path MTU. False:

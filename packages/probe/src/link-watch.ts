@@ -92,8 +92,8 @@ export class LinkWatch {
     return { kind: isAlive ? "alive" : isFrozen ? "frozen" : "idle", rxFrozenMs, txPacketsSince };
   }
 
-  /** Forgets everything: the interface is gone. */
-  forget(): void {
+  /** Drops what was read: the interface is gone. */
+  clear(): void {
     this.#memory = undefined;
   }
 }

@@ -113,7 +113,7 @@ describe("the link probe", () => {
     },
   );
 
-  it("is absent, and forgets what it read of an earlier interface", async () => {
+  it("is absent, and drops what it read of an earlier interface", async () => {
     using node = nodeRoots();
     expect((await node.read()).outcome).toEqual({ reason: "link-absent", phase: "plan" });
     expect((await node.read()).evidence).toEqual({});

@@ -47,7 +47,7 @@ function readLink({ clock, link, sysRoot, procRoot }: ProbeWorld): ProbeResult {
   if (addressed.some((name) => !present.includes(name))) throw Object.assign(new Error("/sys"), { code: "ENODEV" });
   const name = addressed[0] ?? present[0];
   if (name === undefined) {
-    link.forget();
+    link.clear();
     if (isIpv6Disabled(procRoot)) trace.evidence.code = IPV6_DISABLED;
     return resultOf(trace, outcome("link-absent", "plan"));
   }

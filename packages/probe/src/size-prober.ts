@@ -1,6 +1,6 @@
 /**
- * Sends STAMP packets of given sizes that nobody may fragment, and notes which come back. Replies are as long as their
- * requests.
+ * Sends STAMP packets of given sizes that must not be fragmented, and notes which come back. Replies are as long as
+ * their requests.
  */
 import type { Socket } from "node:dgram";
 import type { Clock, IpFamily } from "@lifeline/measure";

@@ -77,15 +77,15 @@ describe("a session of STAMP", () => {
   it("is authenticated with the key, and not sent without one", async () => {
     const { peer: opening } = statefulPeer([], KEY);
     await using peer = await opening;
-    const ask = async (stampKey?: Uint8Array) => {
+    const reasonWith = async (stampKey?: Uint8Array) => {
       const world = worldOf(stampKey === undefined ? {} : { stampKey });
       const sample = await probe(targetOf(keyed, { port: peer.port, timeoutMs: 60 }), world);
       world.sessions.close();
       return sample.outcome.reason;
     };
-    expect(await ask(KEY)).toBe("answered");
-    expect(await ask(new TextEncoder().encode("another key of 16"))).toBe("timeout");
-    expect(await ask()).toBe("stamp-unkeyed");
+    expect(await reasonWith(KEY)).toBe("answered");
+    expect(await reasonWith(new TextEncoder().encode("another key of 16"))).toBe("timeout");
+    expect(await reasonWith()).toBe("stamp-unkeyed");
   });
 
   it("survives a refusal, and starts again when its target has moved", async () => {

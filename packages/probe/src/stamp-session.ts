@@ -196,7 +196,7 @@ export class StampSession {
       this.#loss.add(ended);
       this.#nextCompared = index + 1;
     }
-    this.#forgetOld();
+    this.#dropOld();
     const sums = this.#loss.take();
     const { duplicates, reordered } = { duplicates: this.#duplicates, reordered: this.#reordered };
     this.#duplicates = 0;
@@ -206,7 +206,7 @@ export class StampSession {
   }
 
   /** A compared packet is kept for a while, so that a second reply to it is recognised. */
-  #forgetOld(): void {
+  #dropOld(): void {
     for (let [first] = this.#sent; first !== undefined && first.index < this.#nextCompared; [first] = this.#sent) {
       const isOld = first.deadline.elapsedNs() > this.#rememberedNs;
       if (!isOld && this.#sent.length <= REMEMBERED_MAX) return;

@@ -61,7 +61,7 @@ describe("the TLS probe", () => {
     ["its issuer's URL and no issuer", "aia-alone.pem", "root.pem", "tls-incomplete-chain", LEAF],
     ["the same, when the root is unknown too", "aia-alone.pem", "unknown-root.pem", "tls-incomplete-chain", LEAF],
     ["the whole chain", "aia-chain.pem", "root.pem", undefined, undefined],
-    // These cannot be distinguished from a certificate that an unknown authority issued itself.
+    // These cannot be distinguished from a certificate that an unknown root issued itself.
     ["no issuer and no URL", "leaf-alone.pem", "root.pem", "tls-untrusted", LEAF],
     [
       "an intermediate of an unknown root",
@@ -129,7 +129,7 @@ describe("the TLS probe", () => {
     expect(sample.rtt).toBeUndefined();
   });
 
-  it("trusts only the given private authority", async () => {
+  it("trusts only the given private CA", async () => {
     await using peer = await tlsPeer("good.pem");
     const privately = (name: string) => ({ ...tls, trust: { kind: "private", caPem: fixture(name) } }) as const;
     expect((await probeNamed(peer.port, privately("root.pem"))).outcome.reason).toBe("answered");
@@ -205,7 +205,7 @@ describe("the TLS probe", () => {
       "can be parsed only in part",
       `${fixture("root.pem")}-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n`,
     ],
-  ])("blames this agent for an authority that %s, and does not suspect an interception", async (_, caPem) => {
+  ])("blames this agent, and no interception, for a CA that %s", async (_, caPem) => {
     await using peer = await tlsPeer("good.pem");
     const sample = await probeNamed(peer.port, { ...tls, trust: { kind: "private", caPem } });
     expect(sample.outcome).toEqual({ reason: "agent-resource", phase: "plan" });

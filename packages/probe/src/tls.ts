@@ -1,5 +1,5 @@
 /**
- * TLS: the handshake completes, the chain ends at a trusted authority, and the name and the application protocol match.
+ * TLS: the handshake completes, the chain ends at a trusted CA, and the name and the application protocol match.
  */
 import { closeChannel, openChannel } from "./channel.ts";
 import { emptyTrace, outcome, resultOf } from "./probe-result.ts";

@@ -1,10 +1,10 @@
 /**
- * Trusted authorities as secure contexts, and the judgement of certificate chains.
+ * Trusted CAs as secure contexts, and the judgement of certificate chains.
  *
  * 1. The chain is captured whether or not it is trusted: it is the evidence of an interception.
  * 2. Faults are found by OpenSSL's and Node's codes, never by messages.
  * 3. A chain that OpenSSL cannot follow is *incomplete* only when the server's own certificate shows that; see
- *    {@link lacksIntermediate}. Every other chain that does not end at a trusted authority is untrusted.
+ *    {@link lacksIntermediate}. Every other chain that does not end at a trusted CA is untrusted.
  * 4. At most {@link CONTEXTS_MAX} contexts are cached, because making one parses every root. The least recently used is
  *    evicted.
  */
@@ -24,8 +24,7 @@ import { codeOf } from "./errno.ts";
 import { boundedText } from "./probe-result.ts";
 
 /**
- * Most contexts that are cached: one for the public roots and one for each private authority; a deployment has a
- * handful.
+ * Most contexts that are cached: one for the public roots and one for each private CA; a deployment has a handful.
  */
 const CONTEXTS_MAX = 32;
 
@@ -35,7 +34,7 @@ const CHAIN_MAX = 8;
 /** Most descriptions that are cached: chains of three for all 64 endpoints of a large plan, and their successors. */
 const DESCRIPTIONS_MAX = 256;
 
-/** A context, or the code of why the authority's PEM cannot be read. */
+/** A context, or the code of why the CA's PEM cannot be read. */
 export type ContextFound =
   | { readonly kind: "context"; readonly context: SecureContext }
   | { readonly kind: "unreadable"; readonly code: string };
@@ -45,8 +44,8 @@ export interface TrustStore {
   /** The context for `trust`. Never throws. */
   contextFor(trust: Trust): ContextFound;
   /**
-   * Whether an authority with this name (as Node prints it) is trusted. Reads every certificate, so use it for failures
-   * only. Never throws.
+   * Whether a CA with this name (as Node prints it) is trusted. Reads every certificate, so use it for failures only.
+   * Never throws.
    */
   names(trust: Trust, subject: string): boolean;
   /** A chain as evidence. A certificate is read once, and then found by its SHA-256. */
@@ -69,8 +68,8 @@ export function createTrustStore(publicRoots?: readonly string[]): TrustStore {
       return context;
     },
     names(trust, subject) {
-      const authorities = trust.kind === "private" ? [trust.caPem] : (publicRoots ?? getCACertificates("default"));
-      return authorities.some((pem) => certificatesOf(pem).some((block) => isNamed(block, subject)));
+      const caPems = trust.kind === "private" ? [trust.caPem] : (publicRoots ?? getCACertificates("default"));
+      return caPems.some((pem) => certificatesOf(pem).some((block) => isNamed(block, subject)));
     },
   };
 }
@@ -192,18 +191,18 @@ function faultOf(
 }
 
 /**
- * Whether a chain that cannot be followed lacks an intermediate certificate, and does not end at an unknown authority.
+ * Whether a chain that cannot be followed lacks an intermediate certificate, and does not end at an unknown CA.
  *
  * The two look alike. Neither shows the issuer, and fetching it would be another attempt at another host (M1). A chain
  * is incomplete when all three are true:
  *
  * - The server showed its own certificate alone.
- * - The certificate has a URL of its issuer (authority information access, RFC 5280 §4.2.2.1). Every public authority
+ * - The certificate has a URL of its issuer (authority information access, RFC 5280 §4.2.2.1). Every public CA
  *   writes one into what its intermediates issue (CA/Browser Forum Baseline Requirements §7.1.2.7.7).
- * - The issuer's name is not that of a trusted authority. If it were, the key would be another one: a forgery, or a
+ * - The issuer's name is not that of a trusted CA. If it were, the key would be another one: a forgery, or a
  *   successor.
  *
- * The rule calls two kinds of incomplete chain untrusted: one of a private authority that writes no such URL, and one
+ * The rule calls two kinds of incomplete chain untrusted: one of a private CA that writes no such URL, and one
  * that shows one intermediate and lacks a second, which looks like a chain whose root was rightly left out. It calls
  * one kind of untrusted chain incomplete: a certificate that an unknown root itself issued, with the root's URL in it.
  * No interception product is known to write one. The chain is kept as evidence in any case, so a judge that knows the

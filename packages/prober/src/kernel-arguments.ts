@@ -15,8 +15,8 @@ export function machineApiOf(kernelArguments: string): string | undefined {
   return url === undefined ? undefined : endpointOfUrl(url);
 }
 
-/** True when the argument asks for WireGuard over gRPC. Undefined when it does not: the Machine API may still ask for it. */
-export function asksForGrpcTunnel(kernelArguments: string): true | undefined {
+/** True when the argument enables WireGuard over gRPC. Undefined when it does not: the Machine API may still enable it. */
+export function requestsGrpcTunnel(kernelArguments: string): true | undefined {
   const url = URL.parse(machineApiUrl(kernelArguments) ?? "");
   // Talos reads it by Go's strconv.ParseBool.
   return /^(1|t|true)$/i.test(url?.searchParams.get("grpc_tunnel") ?? "") ? true : undefined;

@@ -114,7 +114,7 @@ describe("what a node observes of itself", () => {
     expect(observeNode({ resolvers: ["192.0.2.55:5353"] }, { resolvConf })).not.toHaveProperty("resolvers");
   });
 
-  it("asks the local host where resolv.conf names no resolver, as resolv.conf(5) says", () => {
+  it("takes the local host as resolver when resolv.conf names none, as resolv.conf(5) says", () => {
     expect(resolversOf("options edns0\n#nameserver 192.0.2.1\n")).toEqual(["127.0.0.1"]);
   });
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import type { IpFamily } from "@lifeline/measure";
 import { routeFamilies, siderolinkPrefix } from "@lifeline/probe";
-import { asksForGrpcTunnel, machineApiOf, namedPrefixOf } from "./kernel-arguments.ts";
+import { machineApiOf, namedPrefixOf, requestsGrpcTunnel } from "./kernel-arguments.ts";
 import { nodeAddresses } from "./node-address.ts";
 import { talosVersionOf } from "./os-release.ts";
 import type { NodeProxy } from "./proxy-environment.ts";
@@ -23,7 +23,7 @@ export interface NodeFacts {
   readonly grpcTunnel?: boolean;
   /** Such as v1.13.2; absent when the host is not Talos. */
   readonly talosVersion?: string;
-  /** Addresses of the resolvers in use, at most RESOLVERS_MAX; absent when none can be asked by its address alone. */
+  /** Addresses of the resolvers in use, at most RESOLVERS_MAX; absent when none can be queried by its address alone. */
   readonly resolvers?: readonly string[];
   /** The Machine API the node was started with, as scheme, host and port. */
   readonly machineApi?: string;
@@ -87,11 +87,11 @@ export function observeNode(given: GivenFacts = {}, otherPaths: Partial<NodePath
 
 /**
  * The interface is `siderolinktun` when WireGuard runs in user space over gRPC, and `siderolink` when it is the kernel's. Before
- * there is either, the kernel command line may ask for the tunnel. Undefined where neither shows it (M4).
+ * there is either, the kernel command line may enable the tunnel. Undefined where neither shows it (M4).
  */
 export function observeGrpcTunnel(interfaces: readonly string[], kernelArguments: string): boolean | undefined {
   if (interfaces.includes("siderolinktun")) return true;
-  return interfaces.includes("siderolink") ? false : asksForGrpcTunnel(kernelArguments);
+  return interfaces.includes("siderolink") ? false : requestsGrpcTunnel(kernelArguments);
 }
 
 /** Names of all interfaces in the text of /proc/net/dev (proc(5)): two lines of heading, then `name: counters`. */

@@ -1,4 +1,4 @@
-/** The resolvers a node uses, as bare addresses: what a probe of port 53 can ask. */
+/** The resolvers a node uses, as bare addresses: what a probe of port 53 can query. */
 import { isIP } from "node:net";
 
 /** Most resolvers named: glibc uses three (resolv.conf(5), MAXNS), and Talos lists what DHCP gave besides. */

@@ -95,7 +95,7 @@ describe("the runner", () => {
     expect([...missed.values()]).toEqual([1]);
   });
 
-  it("probes four times as fast for ten seconds once a sample asks for a burst", async () => {
+  it("probes four times as fast for ten seconds once a sample starts a burst", async () => {
     const clock = manualClock(0);
     let samples = 0;
     const { begun } = start([tcpTarget(1)], {}, clock, () => ++samples === 1);

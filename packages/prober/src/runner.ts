@@ -31,7 +31,7 @@ export interface RunnerOptions {
   readonly nodeId: string;
   /** Makes one attempt (M1). A rejection is a defect and goes to `onDefect`. */
   readonly probe: (target: Target) => Promise<Sample>;
-  /** Called when an attempt begins. The function it returns takes the sample, and returns true to ask for a burst. */
+  /** Called when an attempt begins. The function it returns takes the sample, and returns true to start a burst. */
   readonly begun: (targetId: string) => (sample: Sample) => boolean;
   /** Called with the number of ticks that passed without an attempt. */
   readonly missed: (targetId: string, ticks: number) => void;

@@ -75,7 +75,7 @@ export function mayBurst(options: ProbeOptions): boolean {
   return options.probe !== "mtu";
 }
 
-/** The bursts after one more was asked for at `nowNs`; unchanged when there were {@link BURSTS_MAX} of late. */
+/** The bursts after one more was requested at `nowNs`; unchanged when there were {@link BURSTS_MAX} of late. */
 export function startBurst(before: Bursts, nowNs: number): Bursts {
   const recent = before.startsNs.filter((startNs) => nowNs - startNs < BURSTS_WITHIN_MS * NS_PER_MS);
   if (recent.length >= BURSTS_MAX) return before;

@@ -148,7 +148,7 @@ describe("an early seal", () => {
     expect(windows().reduce((most, { longestLossRun }) => Math.max(most, longestLossRun), 0)).toBe(3);
   });
 
-  it("asks for confirmation when an outcome turned, and when the very first one is bad", () => {
+  it("requests confirmation when an outcome turned, and when the very first one is bad", () => {
     const { attempt } = start();
     expect(attempt("refused").needsConfirmation).toBe(true);
     expect(attempt("refused").needsConfirmation).toBe(false);

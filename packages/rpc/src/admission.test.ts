@@ -6,7 +6,7 @@ import { ServerCredentials } from "@grpc/grpc-js";
 import { manualClock, systemClock } from "@lifeline/measure";
 import { queryPb, reportPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type Admit, admitAnybody, REQUEST_TIMEOUT_MS } from "./admission.ts";
+import { type Admit, admitAll, REQUEST_TIMEOUT_MS } from "./admission.ts";
 import { MessageGatherer } from "./received-bytes.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
 import { addService, createRpcServer, listen, type ServiceImplementation, shutDown } from "./rpc-server.ts";
@@ -75,25 +75,25 @@ function frame(message: Uint8Array, isCompressed = false): Buffer {
 const headersOf = async (stream: ClientHttp2Stream) => (await once(stream, "response"))[0] as IncomingHttpHeaders;
 const statusOf = async (stream: ClientHttp2Stream) => Number((await headersOf(stream))["grpc-status"]);
 
-/** What no message is: whoever reads it says INTERNAL. */
+/** Not a message: a server that decodes it answers INTERNAL. */
 const UNREADABLE = frame(Buffer.from("ffff", "hex"));
 
 describe("a call", () => {
-  it.each([LIST_NODES, STREAM])("of %s that is not admitted is refused before anything of it is read", async (path) => {
+  it.each([LIST_NODES, STREAM])("of %s that is not admitted is refused before its request is read", async (path) => {
     const { session } = await serving(() => {
-      throw new RpcError(RpcStatus.PERMISSION_DENIED, "nobody");
+      throw new RpcError(RpcStatus.PERMISSION_DENIED, "unknown");
     });
     const stream = call(session, path);
-    // Never finished, and not to be read.
+    // The request never ends, and the server must not read it.
     stream.write(UNREADABLE);
     const headers = await headersOf(stream);
     expect(headers["grpc-status"]).toBe(String(RpcStatus.PERMISSION_DENIED));
-    expect(headers["grpc-message"]).toBe("nobody");
+    expect(headers["grpc-message"]).toBe("unknown");
   });
 
-  it("that is refused leaves no stream open, though its request goes on", async () => {
+  it("that is refused leaves no stream open, although its request has not ended", async () => {
     const { session } = await serving(() => {
-      throw new RpcError(RpcStatus.PERMISSION_DENIED, "nobody");
+      throw new RpcError(RpcStatus.PERMISSION_DENIED, "unknown");
     });
     const stream = call(session, STREAM);
     const closed = once(stream, "close");
@@ -102,17 +102,17 @@ describe("a call", () => {
     expect(stream.rstCode).toBe(0);
   });
 
-  it("has its messages put together in their own bytes", async () => {
+  it("gathers each message in a buffer of its own", async () => {
     const gathered = vi.spyOn(MessageGatherer.prototype, "write");
     closers.push(() => gathered.mockRestore());
-    const { session } = await serving(admitAnybody);
+    const { session } = await serving(admitAll);
     const stream = call(session, LIST_NODES);
     stream.end(frame(Buffer.alloc(0)));
     await once(stream, "end");
     expect(gathered).toHaveBeenCalledWith(frame(Buffer.alloc(0)));
   });
 
-  it("of a method that was added past addService is refused", async () => {
+  it("of a method that was added without addService is refused", async () => {
     const server = createRpcServer();
     const raw = (bytes: Buffer) => bytes;
     const Get = {
@@ -132,7 +132,7 @@ describe("a call", () => {
     expect(await statusOf(call(session, Get.path))).toBe(RpcStatus.PERMISSION_DENIED);
   });
 
-  it("whose admission fails by a defect is told no more than that", async () => {
+  it("whose admission throws a defect is answered INTERNAL, without the defect's text", async () => {
     const { session, defects } = await serving(() => {
       throw new TypeError("secret");
     });
@@ -142,7 +142,7 @@ describe("a call", () => {
     expect(defects).toEqual([new TypeError("secret")]);
   });
 
-  it("is not read while its admission is being decided", async () => {
+  it("is not read until it is admitted", async () => {
     let decide: ((principal: string) => void) | undefined;
     const principals: unknown[] = [];
     const { session } = await serving(
@@ -163,8 +163,8 @@ describe("a call", () => {
     ["gzip", LIST_NODES],
     ["deflate", STREAM],
     ["br", LIST_NODES],
-  ])("that says its messages are encoded with %s is refused, and told what would do", async (encoding, path) => {
-    const { session } = await serving(admitAnybody);
+  ])("with grpc-encoding %s is refused; the answer names identity as accepted", async (encoding, path) => {
+    const { session } = await serving(admitAll);
     const stream = call(session, path, { "grpc-encoding": encoding });
     stream.write(frame(deflateSync(Buffer.alloc(1_000_000)), true));
     const headers = await headersOf(stream);
@@ -172,14 +172,14 @@ describe("a call", () => {
     expect(headers["grpc-accept-encoding"]).toBe("identity");
   });
 
-  it("that says identity, or nothing, is served, and told of no other encoding", async () => {
-    const { session } = await serving(admitAnybody);
+  it("with grpc-encoding identity is served; the answer names no other encoding", async () => {
+    const { session } = await serving(admitAll);
     const stream = call(session, LIST_NODES, { "grpc-encoding": "identity" });
     stream.end(frame(toBinary(queryPb.ListNodesRequestSchema, create(queryPb.ListNodesRequestSchema))));
     expect((await headersOf(stream))["grpc-accept-encoding"]).toBe("identity");
   });
 
-  it("of one request that does not arrive whole in time is ended; a stream goes on", async () => {
+  it("of a unary method ends when its request is incomplete at the timeout; a stream does not", async () => {
     let admitted = 0;
     const { session, clock } = await serving(() => admitted++);
     const unary = call(session, LIST_NODES);
@@ -195,8 +195,8 @@ describe("a call", () => {
     expect(hasEnded).toBe(false);
   });
 
-  it("of one request that has arrived, or that is given up, is waited for no more", async () => {
-    const { session, timers } = await serving(admitAnybody);
+  it("of a unary method keeps no timer once its request is complete or cancelled", async () => {
+    const { session, timers } = await serving(admitAll);
     const answered = call(session, LIST_NODES);
     const ended = once(answered, "end");
     answered.end(frame(new Uint8Array()));

@@ -1,7 +1,7 @@
 /**
  * Admission: decides on a call by its metadata, before a byte of its messages is read.
  *
- * 1. Every service declares who may call it. There is no default: a public service uses {@link admitAnybody}.
+ * 1. Every service declares who may call it. There is no default: a public service uses {@link admitAll}.
  * 2. Messages are never compressed. A compressed one would cost memory before it can be checked.
  * 3. A request that cannot be decoded ends its call with an error that names the field.
  * 4. A unary request must arrive within {@link REQUEST_TIMEOUT_MS}, and an answer must be read in time
@@ -45,7 +45,7 @@ export interface Caller {
 export type Admit<Principal> = (caller: Caller) => Principal | Promise<Principal>;
 
 /** Admission of a public service. */
-export const admitAnybody: Admit<undefined> = () => undefined;
+export const admitAll: Admit<undefined> = () => undefined;
 
 /** A caller that was admitted. */
 export interface Admitted {

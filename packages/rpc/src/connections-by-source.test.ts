@@ -14,7 +14,7 @@ const SOURCES = ["192.0.2.1", "192.0.2.2", "198.51.100.1"] as const;
 const coming = fc.array(fc.record({ source: fc.constantFrom(...SOURCES), goes: fc.boolean() }), { maxLength: 60 });
 
 describe("connections by source", () => {
-  it("are never more than their bounds, and who goes is of a network that has most", () => {
+  it("never exceed their bounds; the evicted one is of a network with the most connections", () => {
     fc.assert(
       fc.property(coming, fc.nat({ max: 6 }), fc.nat({ max: 6 }), (steps, more, moreOfSource) => {
         const bounds = { max: more + 1, perSourceMax: moreOfSource + 1 };
@@ -49,7 +49,7 @@ describe("connections by source", () => {
     );
   });
 
-  it("of an honest source are not evicted for the many sources of one network", () => {
+  it("of one source are not evicted when another network opens many", () => {
     const set = new ConnectionsBySource<Connection>({ max: 100, perSourceMax: 100 }, oldestOf);
     const honest = { source: "192.0.2.1", at: 0 };
     set.add(honest);
@@ -57,7 +57,7 @@ describe("connections by source", () => {
     expect([set.size, set.has(honest)]).toEqual([100, true]);
   });
 
-  it("say whether one was there", () => {
+  it("report whether a removed connection was there", () => {
     const set = new ConnectionsBySource<Connection>({ max: 2, perSourceMax: 2 }, oldestOf);
     const one = { source: "a", at: 0 };
     expect(set.delete(one)).toBe(false);

@@ -7,7 +7,7 @@ import { systemClock } from "@lifeline/measure";
 import { enrolPb } from "@lifeline/wire";
 import { BasicConstraintsExtension, X509Certificate, X509CertificateGenerator } from "@peculiar/x509";
 import { afterEach, describe, expect, it } from "vitest";
-import { admitAnybody } from "./admission.ts";
+import { admitAll } from "./admission.ts";
 import { FirstContactError, fetchFleetCa } from "./first-contact.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
@@ -24,14 +24,14 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-async function authority(commonName: string): Promise<FleetCa> {
+async function makeFleetCa(commonName: string): Promise<FleetCa> {
   const pems = await createFleetCa({ commonName, ...TIMES, randomBytes });
   return openFleetCa(pems.certPem, pems.keyPem, randomBytes);
 }
-const fleet = await authority("fleet");
-const other = await authority("other");
+const fleet = await makeFleetCa("fleet");
+const other = await makeFleetCa("other");
 
-/** An authority that `other` would have to vouch for, if anybody asked it. */
+/** A CA below `other`: a chain that is not cut at the intermediate cannot be verified. */
 async function intermediate(): Promise<FleetCa> {
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const root = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
@@ -55,14 +55,14 @@ async function intermediate(): Promise<FleetCa> {
 }
 
 interface Listening {
-  /** What it shows as its authority. */
+  /** What it sends as the fleet CA, DER; default the CA in `by`. */
   readonly shown?: Uint8Array;
-  /** Who signed its certificate, and when it ends. */
+  /** The CA that signs the server's certificate; default `fleet`. */
   readonly by?: FleetCa;
   readonly issuedAtMs?: number;
 }
 
-/** A collector's listener on loopback, and who called it. */
+/** A collector's listener on loopback, and the contexts of its calls. */
 async function listening({ by = fleet, shown = by.certDer, issuedAtMs = nowMs }: Listening = {}) {
   const key = makeKeyPair();
   const { publicKeyDer } = key;
@@ -87,7 +87,7 @@ async function listening({ by = fleet, shown = by.certDer, issuedAtMs = nowMs }:
     (method, error) => {
       throw new Error(method, { cause: error });
     },
-    admitAnybody,
+    admitAll,
   );
   const { port, close } = await listenSecurely(
     { authenticated: server, unauthenticated: server },
@@ -119,7 +119,8 @@ const failure = (attempt: Promise<unknown>) =>
   );
 
 /**
- * Calls the collector as its authority, once shown, lets one: a refusal by its own words is proof that it was reached.
+ * Calls the collector, verified by the given CA. It answers PERMISSION_DENIED "reached"; every other error means that
+ * the handshake failed.
  */
 async function reach(address: string, certificatePem: string) {
   const credentials = tlsCredentials({ caPem: certificatePem, caMayBeIntermediate: true });
@@ -129,7 +130,7 @@ async function reach(address: string, certificatePem: string) {
 }
 
 describe("first contact", () => {
-  it("gives the authority of that fingerprint, saying nothing of who asks, and the way on is verified", async () => {
+  it("fetches the CA of that fingerprint without identifying the client; the CA verifies the next connection", async () => {
     const { address, callers } = await listening();
     const { certificateDer, certificatePem } = await fetchFleetCa(address, fleet.fingerprint, LIMITS);
     expect(fingerprintOf(certificateDer)).toBe(fleet.fingerprint);
@@ -137,7 +138,7 @@ describe("first contact", () => {
     expect(await reach(address, certificatePem)).toMatchObject({ message: "reached" });
   });
 
-  it("is with an authority that another has signed, too", async () => {
+  it("fetches an intermediate CA too", async () => {
     const by = await intermediate();
     const { address } = await listening({ by });
     const { certificatePem } = await fetchFleetCa(address, by.fingerprint, LIMITS);
@@ -148,17 +149,17 @@ describe("first contact", () => {
   });
 
   it.each<[string, Uint8Array, string]>([
-    ["another authority", other.certDer, other.fingerprint],
+    ["another CA", other.certDer, other.fingerprint],
     ["garbage", Buffer.from("garbage"), fingerprintOf(Buffer.from("garbage"))],
     ["nothing", new Uint8Array(), "no certificate"],
-  ])("that shows %s is a mismatch which names both", async (_, shown, got) => {
+  ])("fails with ca-mismatch and names both fingerprints when the server sends %s", async (_, shown, got) => {
     const { address } = await listening({ shown });
     const error = await failure(fetchFleetCa(address, fleet.fingerprint, LIMITS));
     expect(error).toBeInstanceOf(FirstContactError);
     expect(error).toMatchObject({ code: "ca-mismatch", message: `got ${got}, want ${fleet.fingerprint}` });
   });
 
-  it("takes no leaf and no garbage for an authority, whoever pinned it", async () => {
+  it("refuses a leaf and garbage with not-a-ca, even when their fingerprint is configured", async () => {
     const { der } = await fleet.issueNode({ nodeId: "n", publicKeyDer: makeKeyPair().publicKeyDer, ...TIMES });
     for (const shown of [der, Buffer.from("garbage")]) {
       const { address } = await listening({ shown });
@@ -167,13 +168,13 @@ describe("first contact", () => {
     }
   });
 
-  it("is worth nothing to whoever only passes the certificate on: the way on is not open to it", async () => {
+  it("gives nothing to a server that only copies the CA certificate: the next connection fails", async () => {
     const { address } = await listening({ by: other, shown: fleet.certDer });
     const { certificatePem } = await fetchFleetCa(address, fleet.fingerprint, LIMITS);
     expect(await reach(address, certificatePem)).toMatchObject({ code: RpcStatus.UNAVAILABLE });
   });
 
-  it("does not look at when the server's certificate ends; the way on does", async () => {
+  it("ignores that the server's certificate has expired; the next connection does not", async () => {
     const { address } = await listening({ issuedAtMs: nowMs - 2 * HOUR_MS });
     const { certificatePem } = await fetchFleetCa(address, fleet.fingerprint, LIMITS);
     const error = await reach(address, certificatePem);
@@ -182,26 +183,26 @@ describe("first contact", () => {
   });
 });
 
-describe("a first contact with what is no collector fails as a call does", () => {
+describe("first contact with a peer that is not a collector fails with an RpcError", () => {
   const rejected = async (address: string, timeoutMs = 5_000) => {
     const error = await failure(fetchFleetCa(address, fleet.fingerprint, { timeoutMs }));
     expect(error).toBeInstanceOf(RpcError);
     return (error as RpcError).code;
   };
 
-  it("nobody listens", async () => {
+  it("when the port is closed", async () => {
     const server = createServer();
     const address = await at(server);
     await new Promise((resolve) => server.close(resolve));
     expect(await rejected(address)).toBe(RpcStatus.UNAVAILABLE);
   });
 
-  it("garbage instead of TLS", async () => {
+  it("when the peer sends garbage instead of TLS", async () => {
     const address = await at(createServer((socket) => socket.on("error", () => {}).end("HTTP/1.1 400 No\r\n\r\n")));
     expect(await rejected(address)).toBe(RpcStatus.UNAVAILABLE);
   });
 
-  it("garbage within TLS", async () => {
+  it("when the peer sends garbage within TLS", async () => {
     const key = makeKeyPair();
     const leaf = await fleet.issueServer({ publicKeyDer: key.publicKeyDer, names: ["127.0.0.1"], ...TIMES });
     const tls = { key: key.privateKeyPem, cert: leaf.pem, ALPNProtocols: ["h2"] };
@@ -209,12 +210,12 @@ describe("a first contact with what is no collector fails as a call does", () =>
     expect(await rejected(address)).toBe(RpcStatus.UNAVAILABLE);
   });
 
-  it("silence: it ends by its deadline", async () => {
+  it("at its deadline, when the peer is silent", async () => {
     const address = await at(createServer((socket) => socket.on("error", () => {})));
     expect(await rejected(address, 100)).toBe(RpcStatus.DEADLINE_EXCEEDED);
   });
 
-  it("TLS 1.2 alone, which is not spoken", async () => {
+  it("when the peer speaks only TLS 1.2", async () => {
     const key = makeKeyPair();
     const leaf = await fleet.issueServer({ publicKeyDer: key.publicKeyDer, names: ["127.0.0.1"], ...TIMES });
     const tls = { key: key.privateKeyPem, cert: leaf.pem, ALPNProtocols: ["h2"], maxVersion: "TLSv1.2" } as const;

@@ -1,6 +1,6 @@
-// Credentials are told by class, so both ends must take them from the copy of grpc-js that this package runs on.
+// grpc-js checks credentials with instanceof, so callers must use the classes of this package's copy of grpc-js.
 export { type ChannelCredentials, credentials as channelCredentials, ServerCredentials } from "@grpc/grpc-js";
-export { type Admit, admitAnybody, type Caller, REQUEST_TIMEOUT_MS } from "./admission.ts";
+export { type Admit, admitAll, type Caller, REQUEST_TIMEOUT_MS } from "./admission.ts";
 export { type ByteClient, createByteClient } from "./byte-client.ts";
 export type { ClientCertificate } from "./client-certificate.ts";
 export type { SecureListenerOptions, SecureServers } from "./connection-acceptor.ts";

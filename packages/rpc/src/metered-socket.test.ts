@@ -42,7 +42,7 @@ async function metered(bytesMax = Number.POSITIVE_INFINITY) {
   closers.push(() => peer.destroy());
   const socket = await accepted.promise;
   closers.push(() => socket.destroy());
-  /** Lets work go until the connection has ended, or nothing comes any more. */
+  /** Runs work until the connection has ended, or no more work is queued. */
   const letGo = async (): Promise<void> => {
     while (!socket.readableEnded && !socket.destroyed) {
       work.shift()?.();
@@ -53,20 +53,20 @@ async function metered(bytesMax = Number.POSITIVE_INFINITY) {
 }
 
 describe("a metered socket", () => {
-  it("passes on all that was received, in slices and in order, and the end after it", async () => {
+  it("passes on all received bytes in slices and in order, then the end", async () => {
     const { socket, peer, work, seen, letGo, queue } = await metered();
     socket.authenticate(queue);
     const sent = Array.from({ length: 3_000 }, (_, at) => `${at};`).join("");
     peer.end(sent);
     const received = text(socket);
-    // The end has come, and what was sent before it waits for its turn.
+    // The end has arrived; the bytes before it are still queued.
     while (work.length === 0) await new Promise((resolve) => setImmediate(resolve));
     await letGo();
     expect(await received).toBe(sent);
     expect(seen).toEqual({ excess: 0, firsts: 1 });
   });
 
-  it("passes nothing on beyond its bound, and says so once", async () => {
+  it("passes no byte beyond its bound, and reports that once", async () => {
     const { socket, peer, work, seen } = await metered(4_096);
     let bytes = 0;
     socket.on("data", (chunk: Buffer) => (bytes += chunk.length));
@@ -79,15 +79,15 @@ describe("a metered socket", () => {
     expect(work).toEqual([]);
   });
 
-  it("whose peer has proven itself waits for the turns of its other queue", async () => {
+  it("is scheduled by the authenticated queue once its peer is authenticated", async () => {
     const { socket, peer, work, letGo } = await metered(100);
     const received = text(socket);
     peer.write("unproven ");
     while (work.length === 0) await new Promise((resolve) => setImmediate(resolve));
-    const asked: string[] = [];
+    const sources: string[] = [];
     const scheduler = {
       schedule(source: string, _: boolean, piece: () => void) {
-        asked.push(source);
+        sources.push(source);
         piece();
       },
       cancel() {},
@@ -97,6 +97,6 @@ describe("a metered socket", () => {
     peer.end("x".repeat(1_000));
     await letGo();
     expect(await received).toBe(`unproven ${"x".repeat(1_000)}`);
-    expect(new Set(asked)).toEqual(new Set(["key"]));
+    expect(new Set(sources)).toEqual(new Set(["key"]));
   });
 });

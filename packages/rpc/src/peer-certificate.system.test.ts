@@ -13,9 +13,9 @@ import { patchPeerCertificates, peerCertificate } from "./peer-certificate.ts";
 const times = { nowMs: systemClock.wallMs(), lifetimeMs: 3_600_000 };
 
 const CONNECTIONS = 400;
-/** Some hundred times what the connections take on a machine that does nothing else. */
+/** Some hundred times what the connections take on an idle machine. */
 const LEAK_TIMEOUT_MS = 600_000;
-/** Between what Node leaks of so many, 1.8 MB, and nothing. */
+/** Between the leak of this many connections, 1.8 MB, and none. */
 const LEAK_MB = 0.6;
 
 /** `struct mallinfo2` (mallinfo(3), glibc 2.33). */
@@ -67,8 +67,8 @@ async function visit(shown: Partial<typeof pair>): Promise<void> {
 }
 
 /**
- * Megabytes that {@link CONNECTIONS} connections leave allocated by the C library. Resident memory would not show what
- * is lost within pages.
+ * Megabytes that {@link CONNECTIONS} connections leave allocated by the C library. Resident memory would not show a
+ * leak within pages that are in use.
  */
 async function leakedMb(): Promise<number> {
   const struct = koffi.struct(Object.fromEntries(MALLINFO.map((name) => [name, "size_t"])));
@@ -85,10 +85,10 @@ async function leakedMb(): Promise<number> {
   return (await usedMbAfter(CONNECTIONS)) - before;
 }
 
-// In this order: a patch of the process cannot be taken back.
-describe.runIf(process.platform === "linux")("memory that connections leave behind", () => {
+// In this order: the patch cannot be removed from the process.
+describe.runIf(process.platform === "linux")("memory of closed connections", () => {
   it(
-    "is lost by Node without the patch; when this fails, Node is fixed: delete the patch",
+    "leaks without the patch; when this test fails, Node is fixed: delete the patch",
     async () => {
       expect(await leakedMb()).toBeGreaterThan(LEAK_MB);
     },
@@ -96,7 +96,7 @@ describe.runIf(process.platform === "linux")("memory that connections leave behi
   );
 
   it(
-    "is none with the patch",
+    "does not leak with the patch",
     async () => {
       patchPeerCertificates();
       expect(await leakedMb()).toBeLessThan(LEAK_MB);
@@ -106,7 +106,7 @@ describe.runIf(process.platform === "linux")("memory that connections leave behi
   );
 });
 
-it("the certificate is the one that was sent, by our call and by Node's, and none where none was", async () => {
+it("peerCertificate and Node's call return the client's certificate, and undefined without one", async () => {
   patchPeerCertificates();
   await visit(pair);
   await visit({});

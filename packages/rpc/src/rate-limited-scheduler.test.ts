@@ -35,19 +35,19 @@ const settle = async () => {
 };
 
 describe("a rate-limited scheduler", () => {
-  it("runs the first work at once, before anything else happens", () => {
+  it("runs the first work synchronously", () => {
     schedule("a", 1);
     expect(done).toEqual(["a"]);
   });
 
-  it("gives sources turns, however many wait at one of them", async () => {
+  it("takes sources in turn, however much work one of them has", async () => {
     for (let at = 0; at < 4; at += 1) schedule("a", 1, `a${at}`);
     schedule("b", 1);
     await settle();
     expect(done).toEqual(["a0", "a1", "b", "a2", "a3"]);
   });
 
-  it("gives groups turns, however many of their sources wait", async () => {
+  it("takes groups in turn, however many of their sources have work", async () => {
     scheduler = new RateLimitedScheduler(working(), UNAUTHENTICATED_ALLOWANCES, (name) => name.slice(0, 1));
     for (let at = 0; at < 4; at += 1) schedule(`a${at}`, 1);
     schedule("b", 1);
@@ -55,7 +55,7 @@ describe("a rate-limited scheduler", () => {
     expect(done).toEqual(["a0", "a1", "b", "a2", "a3"]);
   });
 
-  it("runs work of connections that have begun before new ones of the same source", async () => {
+  it("runs work of open connections before new ones of the same source", async () => {
     for (const [name, hasBegun] of [
       ["first", false],
       ["fresh", false],
@@ -69,23 +69,23 @@ describe("a rate-limited scheduler", () => {
   it.each([
     [true, ["dear"]],
     [false, ["dear", "later"]],
-  ])("counts what calls start to do if exact: %s", async (isExact, expected) => {
+  ])("counts the time of work that a call starts when exact is %s", async (isExact, expected) => {
     const counting = new RateLimitedScheduler(working(), { ...UNAUTHENTICATED_ALLOWANCES, isExact });
     counting.schedule("a", false, () => {
       done.push("dear");
       process.nextTick(() => Promise.resolve().then(() => (workedMs += 3 * SOURCE_ALLOWANCE.capacityMs)));
     });
     await settle();
-    // All of them together have paid their debt by then.
+    // By then the debt of all sources together is paid.
     clock.advance((3 * SOURCE_ALLOWANCE.capacityMs * 1_000) / ALL_ALLOWANCE.msPerS);
     counting.schedule("a", false, () => done.push("later"));
     await settle();
     expect(done).toEqual(expected);
   });
 
-  it("delays a source that has used its allowance, and no other", async () => {
+  it("delays only the source that has used its allowance", async () => {
     const { capacityMs, msPerS } = SOURCE_ALLOWANCE;
-    // One piece of work may leave a debt, of the source and of all together.
+    // One piece of work may leave a debt: of its source, and of all sources together.
     const debtMs = 2 * capacityMs;
     schedule("a", capacityMs + debtMs, "dear");
     await settle();
@@ -101,7 +101,7 @@ describe("a rate-limited scheduler", () => {
     expect(done).toEqual(["dear", "b", "a"]);
   });
 
-  it("uses half of the time at most, however many sources have work", async () => {
+  it("uses at most half of the time, however many sources have work", async () => {
     const again = (source: string) => () => {
       workedMs += 10;
       scheduler.schedule(source, true, again(source));
@@ -117,7 +117,7 @@ describe("a rate-limited scheduler", () => {
     expect(workedMs).toBeLessThan(10 + capacityMs + (elapsedMs * msPerS) / 1_000);
   });
 
-  it("never runs cancelled work, and then nothing waits", async () => {
+  it("never runs cancelled work, and sets no timer for it", async () => {
     schedule("a", 3 * SOURCE_ALLOWANCE.capacityMs);
     await settle();
     const work = () => done.push("cancelled");
@@ -130,7 +130,7 @@ describe("a rate-limited scheduler", () => {
     expect(done).toEqual(["a"]);
   });
 
-  it("remembers a bounded number of sources, and one with a debt longer than others", async () => {
+  it("keeps a bounded number of sources, and drops those without a debt first", async () => {
     schedule("debtor", 2 * SOURCE_ALLOWANCE.capacityMs);
     await settle();
     clock.advance((2 * SOURCE_ALLOWANCE.capacityMs * 1_000) / ALL_ALLOWANCE.msPerS);

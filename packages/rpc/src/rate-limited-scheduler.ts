@@ -52,7 +52,7 @@ export const AUTHENTICATED_ALLOWANCES: TimeAllowances = {
 /** Most sources that are remembered; more than a collector has agents. */
 export const BUDGET_SOURCES_MAX = 32_768;
 
-/** How many sources are searched for one without a debt, before one with a debt is forgotten. */
+/** How many sources are searched for one without a debt, before one with a debt is dropped. */
 const EVICTION_SEARCH_MAX = 16;
 
 /** How long turns may follow each other before the event loop runs, ms. */
@@ -142,7 +142,7 @@ export class RateLimitedScheduler {
   }
 
   /**
-   * Forgets the first source without waiting work. Passes over sources with a debt, {@link EVICTION_SEARCH_MAX} at
+   * Drops the first source without waiting work. Passes over sources with a debt, {@link EVICTION_SEARCH_MAX} at
    * most.
    */
   #evictOne(): void {

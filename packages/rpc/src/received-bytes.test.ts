@@ -16,8 +16,8 @@ function framed(message: Uint8Array): Buffer {
   return Buffer.concat([head, message]);
 }
 
-describe("messages that come in pieces", () => {
-  it("are put together as they were, however they were cut", () => {
+describe("messages that arrive in pieces", () => {
+  it("are gathered unchanged, wherever they were cut", () => {
     const messages = fc.array(fc.uint8Array({ maxLength: 2_000 }), { maxLength: 6 });
     fc.assert(
       fc.property(messages, fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1 }), (sent, cuts) => {
@@ -34,13 +34,13 @@ describe("messages that come in pieces", () => {
     );
   });
 
-  it("are refused by their head when they are too large", () => {
+  it("are refused by their length prefix when they are too large", () => {
     const gatherer = new MessageGatherer(10);
     expect(gatherer.write(framed(Buffer.alloc(10)))).toHaveLength(1);
     expect(() => gatherer.write(framed(Buffer.alloc(11)).subarray(0, 5))).toThrow("11 vs 10");
   });
 
-  it.each([1, 3, 8, 300])("hold no more than what came of them, %i bytes", (bytes) => {
+  it.each([1, 3, 8, 300])("hold no more memory than the bytes received, in pieces of %i", (bytes) => {
     const gatherer = new MessageGatherer(1_000);
     const message = framed(Buffer.alloc(1_000, "a"));
     const received = Buffer.concat([message.subarray(0, bytes), Buffer.alloc(16_384)]);
@@ -52,7 +52,7 @@ describe("messages that come in pieces", () => {
   });
 });
 
-/** A call, and the stream that a server has of it, which nobody reads. */
+/** A call, and its stream at the server, which does not read it. */
 async function called() {
   const server = createServer();
   server.on("session", (session) => closers.push(() => session.destroy()));
@@ -72,7 +72,7 @@ async function called() {
 }
 
 describe("a stream that is not read", () => {
-  it("keeps small frames without what came beside them", async () => {
+  it("keeps small frames without the buffers they arrived in", async () => {
     const { call, stream } = await called();
     call.write("first");
     call.write(Buffer.alloc(9_000));
@@ -82,7 +82,7 @@ describe("a stream that is not read", () => {
     expect(first.buffer.byteLength).toBe(5);
   });
 
-  it("is reset when it sends many frames of one byte", async () => {
+  it("is reset after many frames of one byte", async () => {
     const { call, stream, smallFrames } = await called();
     const closed = new Promise((resolve) => call.once("close", resolve));
     for (let at = 0; at < 2_000 && !call.destroyed; at += 1) {

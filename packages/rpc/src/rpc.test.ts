@@ -6,7 +6,7 @@ import { credentials, ServerCredentials } from "@grpc/grpc-js";
 import { systemClock } from "@lifeline/measure";
 import { queryPb, reportPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Admit, admitAnybody } from "./admission.ts";
+import { type Admit, admitAll } from "./admission.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { RpcError, RpcStatus } from "./rpc-error.ts";
 import {
@@ -30,7 +30,7 @@ async function start(
   stream: Stream,
   query: Partial<ServiceImplementation<typeof queryPb.QueryService>> = {},
   clientele: Clientele = "local",
-  admit: Admit<unknown> = admitAnybody,
+  admit: Admit<unknown> = admitAll,
 ) {
   const defects: unknown[] = [];
   const server = createRpcServer(clientele);
@@ -82,7 +82,7 @@ async function sequences(responses: AsyncIterable<reportPb.StreamResponse>): Pro
 }
 
 describe("a bidirectional call", () => {
-  it("carries every message both ways, in order, and ends when both sides have", async () => {
+  it("carries every message both ways, in order, and ends when both sides have ended", async () => {
     const { reports } = await start(echo);
     const call = reports.duplex("stream");
     const answers = sequences(call.responses);
@@ -119,7 +119,7 @@ describe("a bidirectional call", () => {
     expect(await answers).toHaveLength(64);
   });
 
-  it("lets any number of senders wait for room without a listener each", async () => {
+  it("lets any number of senders wait for room with one listener", async () => {
     const warnings: Error[] = [];
     const note = (warning: Error) => warnings.push(warning);
     process.on("warning", note);
@@ -133,7 +133,7 @@ describe("a bidirectional call", () => {
     expect(warnings).toEqual([]);
   });
 
-  it("shows the server's status by its code", async () => {
+  it("rejects with the code of the server's status", async () => {
     const { reports } = await start(async () => {
       throw new RpcError(RpcStatus.PERMISSION_DENIED, "node_id: not yours");
     });
@@ -145,7 +145,7 @@ describe("a bidirectional call", () => {
     await expect(call.send(report(1n))).rejects.toBeInstanceOf(RpcError);
   });
 
-  it("tells a defect to its owner, and to the caller only that there is one", async () => {
+  it("reports a defect to onDefect; the caller receives only its code", async () => {
     const { reports, defects } = await start(async () => {
       throw new TypeError("secret detail");
     });
@@ -156,7 +156,7 @@ describe("a bidirectional call", () => {
     expect(defects).toHaveLength(1);
   });
 
-  it("shows the status of an error thrown while requests are still being read", async () => {
+  it("rejects with the status of an error that was thrown while requests are read", async () => {
     const { reports, defects } = await start(async (requests) => {
       for await (const { message } of requests) {
         if (message.case === "report") throw new RpcError(RpcStatus.RESOURCE_EXHAUSTED, "enough");
@@ -188,13 +188,13 @@ describe("a bidirectional call", () => {
     expect(await answers).toBe(RpcStatus.CANCELLED);
   });
 
-  it("fails with UNAVAILABLE when nothing listens", async () => {
+  it("fails with UNAVAILABLE when the port is closed", async () => {
     const client = createRpcClient(reportPb.ReportService, "127.0.0.1:1", credentials.createInsecure());
     closers.push(() => client.close());
     await expect(sequences(client.duplex("stream").responses)).rejects.toMatchObject({ code: RpcStatus.UNAVAILABLE });
   });
 
-  it("refuses a message above the limit without harm to the server", async () => {
+  it("refuses a message above the limit, and the server goes on", async () => {
     const { reports, port } = await start(echo);
     const call = reports.duplex("stream");
     const answers = sequences(call.responses);
@@ -211,7 +211,7 @@ describe("a bidirectional call", () => {
 });
 
 describe("a connection whose client does not read its answers", () => {
-  it("has as many of them kept as it has streams, and no more (S2)", async () => {
+  it("has one answer kept for each of its streams at most (S2)", async () => {
     const megabyte = "x".repeat(1024 * 1024);
     let answered = 0;
     const { port } = await start(
@@ -224,11 +224,11 @@ describe("a connection whose client does not read its answers", () => {
       },
       "authenticated",
     );
-    // No window: nothing of any answer may be sent.
+    // The window is zero: the server may send no byte of any answer.
     const session = http2Connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 0 } });
     session.on("error", () => {});
     closers.push(() => session.destroy());
-    for (let asked = 0; asked < 60; asked++) {
+    for (let sent = 0; sent < 60; sent++) {
       const call = session.request({
         ":method": "POST",
         ":path": "/lifeline.v1.QueryService/ListNodes",
@@ -239,7 +239,7 @@ describe("a connection whose client does not read its answers", () => {
       call.end(Buffer.alloc(5));
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    // The others wait at the client for a stream.
+    // The other calls wait in the client for a stream.
     expect(answered).toBe(4);
   });
 });
@@ -258,8 +258,8 @@ describe("a unary call", () => {
   it.each([
     ["nothing", undefined, undefined],
     ["a token", "s3cret.with-dots_and~tildes", "s3cret.with-dots_and~tildes"],
-    ["what no token is", "two words", undefined],
-  ])("says who asks with %s", async (_, bearerToken, heard) => {
+    ["text that is not a token", "two words", undefined],
+  ])("passes the caller's bearer token: %s", async (_, bearerToken, expected) => {
     const tokens: unknown[] = [];
     const { queries } = await start(echo, {
       listNodes: async (_request, context) => {
@@ -268,10 +268,10 @@ describe("a unary call", () => {
       },
     });
     await queries.unary("listNodes", {}, { timeoutMs: 5_000, ...(bearerToken === undefined ? {} : { bearerToken }) });
-    expect(tokens).toEqual([heard]);
+    expect(tokens).toEqual([expected]);
   });
 
-  it("ends when its signal aborts, before or after it began, and leaves no listener behind", async () => {
+  it("ends when its signal aborts, before or after its start, and leaves no listener", async () => {
     const { queries } = await start(echo, { listNodes: () => new Promise(() => {}) });
     const abort = new AbortController();
     const call = queries.unary("listNodes", {}, { timeoutMs: 5_000, signal: abort.signal });

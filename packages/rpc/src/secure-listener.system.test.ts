@@ -7,7 +7,7 @@ import { createFleetCa, keySha256, makeKeyPair, openFleetCa } from "@lifeline/id
 import { manualClock, systemClock } from "@lifeline/measure";
 import { enrolPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { admitAnybody } from "./admission.ts";
+import { admitAll } from "./admission.ts";
 import {
   CONNECTIONS_PER_NAME_MAX,
   HANDSHAKE_BYTES,
@@ -33,8 +33,7 @@ const fleet = await made("fleet");
 const other = await made("other");
 
 /**
- * A certificate that nobody has signed but its own key, of brainpoolP512r1, which WebCrypto cannot make (openssl req
- * -x509).
+ * A self-signed certificate of brainpoolP512r1, made by `openssl req -x509`: WebCrypto has no such curve.
  */
 const ODD_CURVE = {
   cert: `-----BEGIN CERTIFICATE-----
@@ -72,16 +71,16 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
     authenticated: createRpcServer("authenticated", clock),
     unauthenticated: createRpcServer("unauthenticated", clock),
   };
-  const nobody = async () => {
-    throw new RpcError(RpcStatus.PERMISSION_DENIED, "nobody");
+  const refuseAll = async () => {
+    throw new RpcError(RpcStatus.PERMISSION_DENIED, "not admitted");
   };
   const getFleetCa = async (_: unknown, context: CallContext) => {
     contexts.push(context);
     return {};
   };
   for (const server of Object.values(servers)) {
-    const service = { getFleetCa, enrol: nobody, renew: nobody };
-    addService(server, enrolPb.EnrolService, service, () => {}, admitAnybody);
+    const service = { getFleetCa, enrol: refuseAll, renew: refuseAll };
+    addService(server, enrolPb.EnrolService, service, () => {}, admitAll);
   }
   const certificates = async () => {
     const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
@@ -99,7 +98,7 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
   const { port } = listener;
   const end = (server: typeof servers.authenticated) => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake));
   closers.push(() => Promise.all(Object.values(servers).map(end)), listener.close);
-  /** Says something on a connection of its own. */
+  /** Makes one call on a connection of its own. */
   const call = (pair?: { certPem: string; keyPem: string }) => {
     const own =
       pair === undefined ? {} : { pair: { certPem: Buffer.from(pair.certPem), keyPem: Buffer.from(pair.keyPem) } };
@@ -119,7 +118,7 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
       caPem: fleet.certPem,
       pair: { certPem: Buffer.from(pair.certPem), keyPem: Buffer.from(pair.keyPem) },
     });
-  /** Connects, completes the handshake without a certificate, and says nothing more. */
+  /** Connects, completes the handshake without a certificate, and sends no more. */
   const secure = async () => {
     const socket = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["h2"] });
     socket.on("error", () => {}).resume();
@@ -128,7 +127,7 @@ async function listening(maxConnections = 5_000, host = "127.0.0.1") {
     await until(() => refused.length > 0 || listener.connections().unauthenticated > 0);
     return socket;
   };
-  /** Connects and says nothing. */
+  /** Connects and sends nothing. */
   const open = (localAddress = "127.0.0.1"): Socket => {
     const socket = connect({ port, host: "127.0.0.1", localAddress });
     socket.on("error", () => {});
@@ -146,7 +145,7 @@ async function leaf(by = fleet, more: Partial<typeof times> = {}, keys = makeKey
 const until = (what: () => boolean) => vi.waitFor(() => expect(what()).toBe(true), { timeout: 5_000 });
 
 describe("a caller", () => {
-  it("is known by the certificate it has shown, whose key it has proven", async () => {
+  it("is identified by the certificate of its handshake", async () => {
     const { call, contexts } = await listening();
     const own = await leaf();
     await call(own);
@@ -161,7 +160,7 @@ describe("a caller", () => {
     ]);
   });
 
-  it("cannot show a certificate of a curve whose name Node does not know, which would end the process", async () => {
+  it("cannot use a certificate of a curve unknown to Node, which would crash the process", async () => {
     const { call, contexts, listener, port, refused } = await listening();
     const socket = connectTls({
       port,
@@ -177,13 +176,13 @@ describe("a caller", () => {
     expect(contexts.map(({ connection }) => connection?.certificate)).toEqual([undefined]);
   });
 
-  it("cannot show a listener's certificate as its own", async () => {
+  it("cannot use a listener's certificate", async () => {
     const { call, contexts, certificates } = await listening();
     await call(await certificates());
     expect(contexts[0]?.connection?.certificate?.problem).toBe("INVALID_PURPOSE");
   });
 
-  it("cannot take up the session of another connection, but proves its key anew", async () => {
+  it("cannot resume the TLS session of another connection: each handshake is a full one", async () => {
     const { port } = await listening();
     const connected = (session?: Buffer) =>
       new Promise<{ session: Buffer; isReused: boolean }>((settle, fail) => {
@@ -199,7 +198,7 @@ describe("a caller", () => {
     expect((await connected(session)).isReused).toBe(false);
   });
 
-  it("meets a renewed certificate on its next connection, under the same authority", async () => {
+  it("receives a renewed server certificate of the same CA on its next connection", async () => {
     const { listener, call, certificates } = await listening();
     listener.renew(await certificates());
     await call();
@@ -210,7 +209,7 @@ describe("a caller", () => {
 });
 
 describe("connections", () => {
-  it("in the handshake are bounded by source: the one that has said nothing for longest is evicted", async () => {
+  it("in the handshake are bounded by source: the one that has been silent longest is evicted", async () => {
     const { open, refused, listener, call } = await listening();
     const idle = Array.from({ length: WAITING_PER_SOURCE_MAX }, () => open());
     await until(() => listener.connections().waiting === WAITING_PER_SOURCE_MAX);
@@ -222,24 +221,24 @@ describe("connections", () => {
     await until(() => listener.connections().waiting === 0);
   });
 
-  it("that have proven nothing are bounded by source: the oldest is evicted, and who has a certificate is let in", async () => {
+  it("that are unauthenticated are bounded by source: the oldest is evicted, and a client with a certificate gets in", async () => {
     const { secure, refused, listener, call } = await listening();
     const first = await secure();
     const gone = once(first, "close");
     for (let at = 0; at < UNAUTHENTICATED_PER_SOURCE_MAX; at += 1) await secure();
     await gone;
     expect(refused).toEqual(["too-many-unauthenticated"]);
-    // Until its certificate is seen it is one of them, and the oldest goes for it too.
+    // It counts as unauthenticated until its certificate arrives, so it evicts the oldest too.
     await call(await leaf());
     expect(refused).toEqual(["too-many-unauthenticated", "too-many-unauthenticated"]);
     await until(() => listener.connections().unauthenticated === UNAUTHENTICATED_PER_SOURCE_MAX - 1);
     expect(listener.connections().all).toBe(UNAUTHENTICATED_PER_SOURCE_MAX);
   });
 
-  it("that send more in the handshake than is allowed are ended before it is looked at", async () => {
+  it("that send too many bytes in the handshake are closed before those are parsed", async () => {
     const { port, refused } = await listening();
     const own = await leaf(other);
-    // Node sends the chain as it is given.
+    // Node sends the chain unchecked.
     const cert = [own.certPem, ...Array.from({ length: 40 }, () => other.certPem)].join("");
     expect(Buffer.byteLength(cert) * 0.7).toBeGreaterThan(HANDSHAKE_BYTES.default);
     const socket = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false, cert, key: own.keyPem });
@@ -247,20 +246,20 @@ describe("connections", () => {
     expect(refused).toEqual(["handshake-too-large"]);
   });
 
-  it("that have proven nothing may send so much and no more, whatever frames they send", async () => {
+  it("that are unauthenticated are closed at a number of bytes, whatever the frames", async () => {
     const { secure, refused } = await listening();
     const socket = await secure();
     const closed = once(socket, "close");
     socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     socket.write(Buffer.from("000000040000000000", "hex"));
-    // Frames of an unknown type, which HTTP/2 has ignored (RFC 9113 §5.5).
+    // Frames of an unknown type, which HTTP/2 ignores (RFC 9113 §5.5).
     const ignored = Buffer.concat([Buffer.from("001000ee0000000000", "hex"), Buffer.alloc(4_096)]);
     for (let at = 0; at < 30; at += 1) socket.write(ignored);
     await closed;
     expect(refused).toEqual(["too-many-bytes"]);
   });
 
-  it("that have proven nothing may make so many calls and no more", async () => {
+  it("that are unauthenticated are closed at a number of calls", async () => {
     const { port, refused, credentials } = await listening();
     const calling = (by: ReturnType<typeof tlsCredentials>) => {
       const own = { "grpc.use_local_subchannel_pool": 1 };
@@ -278,7 +277,7 @@ describe("connections", () => {
     expect(refused).toHaveLength(1);
   });
 
-  it("that have proven nothing may make so many calls of what no service has, and no more", async () => {
+  it("that are unauthenticated are closed at a number of calls of unknown methods", async () => {
     const { port, refused } = await listening();
     const session = connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
     session.on("error", () => {});
@@ -298,7 +297,7 @@ describe("connections", () => {
     expect(answered).toBeLessThanOrEqual(UNAUTHENTICATED_CALLS_MAX);
   });
 
-  it("that are authenticated send what they like", async () => {
+  it("that are authenticated have no such bounds", async () => {
     const { port, credentials, refused, contexts } = await listening();
     const client = createRpcClient(enrolPb.EnrolService, `127.0.0.1:${port}`, credentials(await leaf()));
     closers.push(() => client.close());
@@ -317,7 +316,7 @@ describe("connections", () => {
     expect(refused).toEqual([]);
   });
 
-  it("that come from one address and port to two of this host's are not taken for each other", async () => {
+  it("from one address and port to two addresses of this host are kept apart", async () => {
     const { port, refused, contexts, listener } = await listening(100, "0.0.0.0");
     const own = await leaf();
     const pair = { cert: own.certPem, key: own.keyPem };
@@ -336,7 +335,7 @@ describe("connections", () => {
     expect(listener.connections().unauthenticated).toBe(0);
   });
 
-  it("without a byte end soon, those that prove nothing later, and those that are authenticated stay", async () => {
+  it("end first without a byte, later without authentication, and stay once authenticated", async () => {
     const { open, secure, call, clock, contexts, refused, listener } = await listening();
     const idle = once(open(), "close");
     const unauthenticated = once(await secure(), "close");
@@ -353,7 +352,7 @@ describe("connections", () => {
     expect(listener.connections()).toEqual({ all: 2, waiting: 0, unauthenticated: 0 });
   });
 
-  it("under one key or token are bounded, and the oldest goes", async () => {
+  it("of one key or token are bounded; the oldest is evicted", async () => {
     const { call, refused, contexts } = await listening();
     const own = await leaf();
     for (let at = 0; at < CONNECTIONS_PER_NAME_MAX; at += 1) await call(own);
@@ -368,7 +367,7 @@ describe("connections", () => {
     expect(refused).toEqual(["too-many-of-name", "too-many-of-name"]);
   });
 
-  it("that have proven nothing hold little in memory: a message that says it is large is refused by its head", async () => {
+  it("that are unauthenticated use little memory: a large message is refused by its length prefix", async () => {
     const { port, refused } = await listening();
     const session = connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
     closers.push(() => session.destroy());
@@ -387,7 +386,7 @@ describe("connections", () => {
     expect(refused).toEqual([]);
   });
 
-  it("are bounded in all", async () => {
+  it("are bounded in total", async () => {
     const { open, refused, listener } = await listening(3);
     for (let at = 0; at < 5; at += 1) open();
     await until(() => refused.length === 2);

@@ -4,7 +4,7 @@ import { Client, credentials, type MethodDefinition, Server, ServerCredentials }
 import { systemClock } from "@lifeline/measure";
 import { queryPb, reportPb, witnessPb } from "@lifeline/wire";
 import { afterEach, describe, expect, it } from "vitest";
-import { admitAnybody } from "./admission.ts";
+import { admitAll } from "./admission.ts";
 import { createRpcClient } from "./rpc-client.ts";
 import { RpcStatus } from "./rpc-error.ts";
 import { addService, createRpcServer, listen, shutDown } from "./rpc-server.ts";
@@ -31,7 +31,7 @@ const MILLION = 1_000_000;
 const PLAN_OF_EMPTY_TARGETS = within(1, empties(3, 2 * MILLION));
 const ACK_OF_EMPTY_KEYS = within(2, empties(1, 2 * MILLION));
 
-/** The memory this process has taken more than when it is asked first, MB. */
+/** The memory that this process has taken since the first call, MB. */
 function growthMb(): () => number {
   const beforeKb = process.resourceUsage().maxRSS;
   return () => (process.resourceUsage().maxRSS - beforeKb) / 1_000;
@@ -50,11 +50,11 @@ describe("a server", () => {
       taken.push("witness");
       return {};
     };
-    addService(server, witnessPb.WitnessService, { witness }, onDefect, admitAnybody);
+    addService(server, witnessPb.WitnessService, { witness }, onDefect, admitAll);
     const stream = async (requests: AsyncIterable<reportPb.StreamRequest>) => {
       for await (const { message } of requests) taken.push(message.case ?? "nothing");
     };
-    addService(server, reportPb.ReportService, { stream }, onDefect, admitAnybody);
+    addService(server, reportPb.ReportService, { stream }, onDefect, admitAll);
     const port = await listen(server, "127.0.0.1:0", ServerCredentials.createInsecure());
     closers.push(() => shutDown(server, 100, (ms, wake) => systemClock.after(ms, wake)));
     return { port, taken, defects };
@@ -68,7 +68,7 @@ describe("a server", () => {
   }
   const same = (bytes: Buffer) => bytes;
 
-  it("ends a unary call whose message would become too much, and answers the next", async () => {
+  it("ends a unary call whose message decodes to too much, and answers the next", async () => {
     const { port, taken, defects } = await start();
     const client = rawClient(port);
     const { path } = methodDefinition(witnessPb.WitnessService.method.witness);
@@ -84,7 +84,7 @@ describe("a server", () => {
     expect(defects).toEqual([]);
   });
 
-  it("ends a bidirectional call whose message would become too much, however many are under way", async () => {
+  it("ends each of many bidirectional calls whose message decodes to too much", async () => {
     const { port, taken, defects } = await start();
     const { path } = methodDefinition(reportPb.ReportService.method.stream);
     const growth = growthMb();
@@ -99,7 +99,7 @@ describe("a server", () => {
     expect(await Promise.all(streams)).toEqual(streams.map(() => RpcStatus.INVALID_ARGUMENT));
     expect(growth()).toBeLessThan(GROWTH_MAX_MB);
     expect(taken).toEqual([]);
-    // Its own handler sees that the call has ended, as for any caller that goes.
+    // The handler sees the end of the call, as when a client disconnects.
     expect(defects).toEqual([]);
   });
 
@@ -156,7 +156,7 @@ describe("a client", () => {
     return `127.0.0.1:${port}`;
   }
 
-  it("fails a unary call whose answer would become too much, by the field", async () => {
+  it("fails a unary call whose answer decodes to too much, and names the field", async () => {
     const address = await start(empties(2, 2 * MILLION));
     const client = createRpcClient(queryPb.QueryService, address, credentials.createInsecure());
     closers.push(() => client.close());
@@ -176,7 +176,7 @@ describe("a client", () => {
       "plan.targets: got 1025 entries or more, want at most 1024",
     ],
     ["an ack of two million keys", ACK_OF_EMPTY_KEYS, "ack.reports: got 1025 entries or more, want at most 1024"],
-  ])("fails a bidirectional call for %s, by the field", async (_, answer, why) => {
+  ])("fails a bidirectional call for %s, and names the field", async (_, answer, why) => {
     const address = await start(answer);
     const client = createRpcClient(reportPb.ReportService, address, credentials.createInsecure());
     closers.push(() => client.close());

@@ -16,8 +16,8 @@ async function serving() {
   const overflows: string[] = [];
   const server = createRpcServer("unauthenticated", systemClock, (what) => overflows.push(what));
   const given: Metadata[] = [];
-  // Not by addService: grpc-js makes the metadata of a call that admission refuses, too.
-  server.register("/test.Service/Ask", () => {}, Buffer.from, Buffer.from, "bidi");
+  // Without addService: grpc-js also parses the metadata of a call that admission refuses.
+  server.register("/test.Service/Call", () => {}, Buffer.from, Buffer.from, "bidi");
   const handlers = Reflect.get(server, "interceptors") as unknown[];
   handlers.unshift((_: unknown, call: object) => {
     given.push(Reflect.get(call, "metadata") as Metadata);
@@ -33,7 +33,7 @@ async function serving() {
 
 /** How a call with these headers and gRPC's own ends: its gRPC status, or the code of its reset. */
 async function ending(session: ClientHttp2Session, more: OutgoingHttpHeaders): Promise<string> {
-  const own = { ":method": "POST", ":path": "/test.Service/Ask", "content-type": "application/grpc", te: "trailers" };
+  const own = { ":method": "POST", ":path": "/test.Service/Call", "content-type": "application/grpc", te: "trailers" };
   const stream = session.request({ ...own, ...more });
   stream.on("error", () => {});
   const status = new Promise<string>((resolve) => {
@@ -59,7 +59,7 @@ describe("a call's headers", () => {
     expect({ given, overflows }).toEqual({ given: [], overflows: ["large-headers"] });
   });
 
-  it("become no binary metadata", async () => {
+  it("are not decoded as binary metadata", async () => {
     const { session, given } = await serving();
     await ending(session, { "x-bin": ",".repeat(1_000), "x-text": "kept" });
     expect(given.map((metadata) => metadata.getMap())).toEqual([expect.objectContaining({ "x-text": "kept" })]);
@@ -83,12 +83,12 @@ function headerBlock(path: string, contentType: string): Buffer {
   return Buffer.concat([Buffer.from([0x83, 0x86, 0x04]), text(path), Buffer.from([0x0f, 0x10]), text(contentType)]);
 }
 
-describe("a stream that is reset with the write that opened it", () => {
+describe("a stream that is reset in the write that opens it", () => {
   it.each([
     ["an unknown method", "/x/y", "application/grpc", 8],
     ["a content type that is not gRPC's", "/lifeline.v1.EnrolService/Enrol", "text/plain", 8],
     ["an unknown method, by INTERNAL_ERROR", "/x/y", "application/grpc", 2],
-  ])("and asks for %s does not end the process", async (_, path, contentType, code) => {
+  ])("does not end the process when it calls %s", async (_, path, contentType, code) => {
     const server = createRpcServer();
     const port = await listen(server, "127.0.0.1:0", ServerCredentials.createInsecure());
     closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)));
@@ -104,7 +104,7 @@ describe("a stream that is reset with the write that opened it", () => {
         http2Frame(6, 0, 0, Buffer.alloc(8, 7)),
       ]),
     );
-    // The PING is answered after everything before it was handled. An exception there would fail this test.
+    // The server answers the PING after it has handled the frames before. An exception there would fail this test.
     let received = Buffer.alloc(0);
     await new Promise<void>((resolve) => {
       socket.on("data", (chunk) => {

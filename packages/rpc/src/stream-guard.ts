@@ -18,7 +18,7 @@ type StreamHandler = (interceptors: unknown, stream: Stream, headers: RequestHea
 
 /** What the guard reports. */
 export interface StreamEvents {
-  /** A stream has begun, whatever it asks for; its peer as grpc-js names it. */
+  /** A stream has begun, whatever its method; its peer as grpc-js names it. */
   readonly onStream: (peer: string) => void;
   /** A stream was reset because its headers were too large, or because it sent many frames of a few bytes. */
   readonly onOverflow: (what: "large-headers" | "small-frames") => void;

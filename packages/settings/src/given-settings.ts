@@ -18,7 +18,7 @@ import {
   readFlags,
 } from "./sources.ts";
 
-/** What the command line asks for: a configuration to run with, or a text to print. */
+/** What the command line gives: a configuration to run with, or a text to print. */
 export type Command<Config> =
   | { readonly kind: "run"; readonly config: Config }
   | { readonly kind: "print"; readonly text: string };

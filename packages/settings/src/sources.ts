@@ -69,7 +69,7 @@ export function addFlags(program: Program, flags: Readonly<Record<string, unknow
   }
 }
 
-/** Adds what variables give; an empty one counts as not set. A variable `LIFELINE_…` that nobody reads is a problem. */
+/** Adds what variables give; an empty one counts as not set. An unknown variable `LIFELINE_…` is a problem. */
 export function addEnvironment(program: Program, environment: Environment, { given, problems }: AllGiven): void {
   for (const [key, { type }] of Object.entries(program.settings)) {
     const { variable = "" } = namesOf(program, key);

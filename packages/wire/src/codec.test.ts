@@ -146,7 +146,7 @@ describe("reports", () => {
     );
   });
 
-  it("any bytes are either a report or refused, never a crash", () => {
+  it("any bytes are read as a report or refused, and never throw", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
         expect(typeof decodeReport(bytes).ok).toBe("boolean");
@@ -155,7 +155,7 @@ describe("reports", () => {
     );
   });
 
-  it("a report with any one byte changed is either read or refused, never a crash", () => {
+  it("a report with one byte changed is read or refused, and never throws", () => {
     const bytes = encodeReport({
       sealedAtMs: 1,
       windows: [{ ...emptyWindow("a|tcp|h:1|ipv4", 0, 10_000), started: 3 }],
@@ -171,7 +171,7 @@ describe("reports", () => {
     );
   });
 
-  it("more windows than a report may hold is the sender's defect", () => {
+  it("encoding more windows than a report may hold throws", () => {
     const windows = Array.from({ length: MAX_WINDOWS_PER_REPORT + 1 }, () => emptyWindow("a", 0, 1));
     expect(() => encodeReport({ sealedAtMs: 0, windows, selfMetrics: SELF_METRICS })).toThrow(
       `report.windows: got ${MAX_WINDOWS_PER_REPORT + 1}, want at most ${MAX_WINDOWS_PER_REPORT}`,
@@ -183,13 +183,13 @@ describe("reports", () => {
   const remembering = (evidence: object) => ({ reason: 1, phase: 1, runOutcomeClass: 1, runLength: 1, evidence });
   it.each([
     {
-      name: "a target that is not listed",
+      name: "a target index beyond the list",
       init: win({ targetIndex: 1 }),
       field: "windows[0].target_index",
       expected: "below 1, the number of target_ids",
     },
     {
-      name: "a reason this end does not know",
+      name: "an unknown reason",
       init: win({ reasons: [99], reasonCounts: [1] }),
       field: "windows[0].reasons[0]",
       expected: "a known number (1 to 47)",
@@ -254,7 +254,7 @@ describe("reports", () => {
       field: "target_ids[0]",
       expected: "text without control characters",
     },
-  ])("refuses $name and says where", ({ init, field, expected }) => {
+  ])("refuses $name and names the field", ({ init, field, expected }) => {
     const decoded = decodeReport(toBinary(ReportSchema, create(ReportSchema, init as never)));
     expect(decoded).toMatchObject({ ok: false, malformed: { field, expected } });
   });
@@ -268,12 +268,12 @@ describe("reports", () => {
       `\u202e${"x".repeat(71)}👩👩${"x".repeat(600)}`,
       `\\u{202E}${"x".repeat(71)}\ufffd`,
     ],
-  ])("quotes what it refuses for %s as visible text, cut at 80 characters", (_, targetId, value) => {
+  ])("quotes a refused value as visible text of at most 80 characters: %s", (_, targetId, value) => {
     const decoded = decodeReport(toBinary(ReportSchema, create(ReportSchema, { targetIds: [targetId] })));
     expect(decoded).toMatchObject({ ok: false, malformed: { field: "target_ids[0]", value } });
   });
 
-  it("refuses what is larger than a report may be before opening it", () => {
+  it("refuses bytes that are too many for a report before it decodes them", () => {
     expect(decodeReport(new Uint8Array(MAX_REPORT_BYTES + 1))).toMatchObject({
       ok: false,
       malformed: { field: "report" },
@@ -281,7 +281,7 @@ describe("reports", () => {
   });
 });
 
-describe("windows by themselves", () => {
+describe("single windows", () => {
   it("decode∘encode = id", () => {
     fc.assert(
       fc.property(window, (one) => {
@@ -291,7 +291,7 @@ describe("windows by themselves", () => {
     );
   });
 
-  it("any bytes are either a window or refused, never a crash", () => {
+  it("any bytes are read as a window or refused, and never throw", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         expect(typeof decodeWindow(bytes, "t").ok).toBe("boolean");
@@ -300,7 +300,7 @@ describe("windows by themselves", () => {
     );
   });
 
-  it("what is encoded can be decoded, however many windows were merged", () => {
+  it("a merged window that encodes also decodes", () => {
     fc.assert(
       fc.property(window, fc.nat(3), (one, times) => {
         const merged = Array.from({ length: times }, () => one).reduce(mergeWindows, one);
@@ -324,11 +324,11 @@ describe("windows by themselves", () => {
     ["phase_counts", { phases: new Map([["dnsNs", { count: beyond, sumNs: 1, maxNs: 1 }]]) }],
     ["phase_sums_ns", { phases: new Map([["dnsNs", { count: 1, sumNs: 2 ** 53, maxNs: 1 }]]) }],
     ["directions", { directions: { ...empty.directions, duplicates: beyond } }],
-  ])("%s beyond what decodes is refused, and says so", (field, more) => {
+  ])("encoding refuses %s beyond the limit of decoding, and names it", (field, more) => {
     expect(encodeWindow({ ...empty, ...more })).toMatchObject({ ok: false, malformed: { field: `window.${field}` } });
   });
 
-  it("refuses what is larger than any window before opening it", () => {
+  it("refuses bytes that are too many for a window before it decodes them", () => {
     expect(decodeWindow(new Uint8Array(MAX_REPORT_BYTES + 1), "t")).toMatchObject({
       ok: false,
       malformed: { field: "window" },
@@ -407,7 +407,7 @@ const target: fc.Arbitrary<Target> = fc
 describe("plans", () => {
   const targets = fc.uniqueArray(target, { maxLength: 8, selector: ({ id }) => id });
 
-  it("decode∘encode = id, and equal content has an equal revision", () => {
+  it("decode∘encode = id, and equal content has the same revision", () => {
     fc.assert(
       fc.property(targets, (list) => {
         const plan = makePlan(list);
@@ -461,7 +461,7 @@ describe("plans", () => {
       expected: "one of dns, tcp, tls, http, grpc, udp, stamp, link, mtu",
     },
     {
-      name: "a CA that is not there",
+      name: "a CA index beyond the list",
       wire: { ...tcp, options: { case: "grpc", value: { trust: { kind: 2, caIndex: 3 } } } },
       field: "targets[0].grpc.trust.ca_index",
       expected: "below 0, the number of ca_pems",
@@ -472,7 +472,7 @@ describe("plans", () => {
       field: "targets[0].udp.payload_bytes",
       expected: "an integer from 6 to 1232",
     },
-  ])("refuses $name and says where", ({ wire, field, expected }) => {
+  ])("refuses $name and names the field", ({ wire, field, expected }) => {
     const plan = { ...planToWire(makePlan([])), targets: [wire] } as never;
     expect(planFromWire(plan)).toMatchObject({ ok: false, malformed: { field, expected } });
   });
@@ -493,8 +493,8 @@ describe("plans", () => {
     ["a path with a fragment", http("/a#b"), "http.path", "/a#b", PATH],
     ["a path beyond ASCII", http("/é"), "http.path", "/é", PATH],
     ["a path with half an escape", http("/%2"), "http.path", "/%2", PATH],
-    ["a path that is none", http("a"), "http.path", "a", PATH],
-    ["a status that ends nothing", http("/", 101), "http.statuses", "101", "an integer from 200 to 599"],
+    ["a path without a leading slash", http("a"), "http.path", "a", PATH],
+    ["an informational status", http("/", 101), "http.statuses", "101", "an integer from 200 to 599"],
     ["an ALPN name of 128 letters in 256 bytes", tls({ alpn: ["é".repeat(128)] }), "tls.alpn[0]", "é".repeat(80), ALPN],
     ["an ALPN name with a space", tls({ alpn: ["h2", "a b"] }), "tls.alpn[1]", "a b", ALPN],
     [
@@ -528,18 +528,18 @@ describe("plans", () => {
       "1279",
       "an integer from 1280 to 9000",
     ],
-  ])("refuses what would fail at each attempt: %s", (_, wire, field, value, expected) => {
+  ])("refuses a target that every attempt would fail for: %s", (_, wire, field, value, expected) => {
     const plan = { ...planToWire(makePlan([])), targets: [wire] } as never;
     expect(planFromWire(plan)).toEqual({ ok: false, malformed: { field: `targets[0].${field}`, value, expected } });
   });
 
-  it("takes a literal of either family behind a proxy of the target's", () => {
+  it("accepts a literal of either family behind a proxy of the target's family", () => {
     const wire = { ...tls({}), host: "::1", proxy: { host: "192.0.2.1", port: 1 } };
     expect(planFromWire({ ...planToWire(makePlan([])), targets: [wire] } as never).ok).toBe(true);
   });
 
   it.each(["hello", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"])(
-    "refuses an authority that cannot be read: %j",
+    "refuses a CA that cannot be parsed: %j",
     (pem) => {
       expect(planFromWire({ ...planToWire(makePlan([])), caPems: [pem] })).toMatchObject({
         ok: false,
@@ -548,18 +548,15 @@ describe("plans", () => {
     },
   );
 
-  it.each([0, 65_537])(
-    "refuses an authority of %d characters, which the agent's own copy of the plan may not have",
-    (length) => {
-      const plan = { ...planToWire(makePlan([])), caPems: ["x".repeat(length)] };
-      expect(planFromWire(plan)).toMatchObject({
-        ok: false,
-        malformed: { field: "ca_pems[0]", expected: "1 to 65536" },
-      });
-    },
-  );
+  it.each([0, 65_537])("refuses a CA of %d characters, which the agent's plan file cannot hold", (length) => {
+    const plan = { ...planToWire(makePlan([])), caPems: ["x".repeat(length)] };
+    expect(planFromWire(plan)).toMatchObject({
+      ok: false,
+      malformed: { field: "ca_pems[0]", expected: "1 to 65536" },
+    });
+  });
 
-  it("the closed list of causes has no word twice", () => {
+  it("the list of causes has no duplicates", () => {
     expect(new Set(CAUSES).size).toBe(CAUSES.length);
   });
 });

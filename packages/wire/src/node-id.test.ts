@@ -15,7 +15,7 @@ describe("a node id", () => {
   );
 
   it.each(["N1", "rack-A-1", "4C4C4544-0042-3510-8050-B7C04F333232", "nodE", "\u212a1", "\u017f1"])(
-    "has one way to be written, so that no other node is told from it by case alone: not %s",
+    "has no capital letters, so that no two ids differ by case only: not %s",
     (text) => expect(isNodeId(text)).toBe(false),
   );
 });

@@ -62,7 +62,7 @@ function boundOf(schema: DescMessage, { number }: DescField): FieldShape {
   return bound;
 }
 
-describe("the contract", () => {
+describe("the table of limits", () => {
   it("has a bound for every list, text and byte field of every message", () => {
     expect(contract.length).toBeGreaterThan(50);
     const bounded = fields.filter(({ desc }) => desc.fieldKind === "list" || isSized(desc));
@@ -76,13 +76,13 @@ describe("the contract", () => {
     ["no bound", {}, "ReportKey.boot_id"],
     ["a list's bound", { bootId: { entries: 1 } }, "ReportKey.boot_id"],
     ["a bound of a number", { bootId: 16, sequence: 8 }, "ReportKey.sequence"],
-  ])("is no contract with a field of %s", (_, limits, name) => {
+  ])("is refused when a field has %s", (_, limits, name) => {
     const schema = contract.find((message) => message.name === "ReportKey");
     const lay = () => schema && layOut(schema, new Map([[schema.typeName, limits]]), 1);
     expect(lay).toThrow(name);
   });
 
-  it("holds each field to its number of entries, packed or not", () => {
+  it("bounds the entries of each field, packed or not", () => {
     for (const { name, schema, desc, bound } of fields) {
       const one = least(desc.number, bound);
       const most = times(bound.entriesMax, one);
@@ -96,7 +96,7 @@ describe("the contract", () => {
     }
   });
 
-  it("holds each text and byte field to its bytes", () => {
+  it("bounds the bytes of each text and byte field", () => {
     for (const { name, schema, desc, bound } of fields.filter((each) => isSized(each.desc))) {
       const { bytesMax } = bound;
       expect(bytesMax, name).toBeLessThanOrEqual(MAX_MESSAGE_BYTES);
@@ -128,7 +128,7 @@ describe("a message", () => {
       "1025 entries",
     ],
     [
-      "with a list that is too long deep within",
+      "with a nested list that is too long",
       ReportSchema,
       field(WINDOWS, field(LAST, field(EVIDENCE, times(17, field(6, NOTHING))))),
       "windows[0].last.evidence.chain",
@@ -141,27 +141,21 @@ describe("a message", () => {
       "targets[3].tls.alpn",
       "1537 bytes",
     ],
+    ["with a singular message twice", ReportSchema, times(2, field(SELF_METRICS, NOTHING)), "self_metrics", "it twice"],
     [
-      "with a message twice that is no list",
-      ReportSchema,
-      times(2, field(SELF_METRICS, NOTHING)),
-      "self_metrics",
-      "it twice",
-    ],
-    [
-      "with two members of one choice",
+      "with two members of a oneof",
       StreamRequestSchema,
       joined(field(1, NOTHING), field(2, NOTHING)),
       "report",
       "it twice",
     ],
-    ["with packed lists of nothing", WindowSchema, times(6, field(TIMED_SUMS, NOTHING)), "phase_sums_ns", "6 entries"],
+    ["with empty packed lists", WindowSchema, times(6, field(TIMED_SUMS, NOTHING)), "phase_sums_ns", "6 entries"],
     ["with a number for a text", ReportSchema, raw(0x10, 1), "target_ids", "wire type 0"],
     ["with bytes for a number", AgentSelfMetricsSchema, field(1, NOTHING), "rss_bytes", "wire type 2"],
     ["with a group for a message", ReportSchema, raw(0x1b, 0x1c), "windows", "wire type 3"],
-    ["with a group that is not known", ReportSchema, raw(0x7b, 0x7c), "report", "field 15 of wire type 3"],
-    ["with a field of no number", ReportSchema, raw(0x02, 0), "report", "field 0"],
-    ["with a wire type that there is not", ReportSchema, raw(0x7e, 0), "report", "field 15 of wire type 6"],
+    ["with an unknown group", ReportSchema, raw(0x7b, 0x7c), "report", "field 15 of wire type 3"],
+    ["with field number 0", ReportSchema, raw(0x02, 0), "report", "field 0"],
+    ["with an unknown wire type", ReportSchema, raw(0x7e, 0), "report", "field 15 of wire type 6"],
     [
       "with a varint of eleven bytes",
       AgentSelfMetricsSchema,
@@ -189,19 +183,19 @@ describe("a message", () => {
     ],
     ["with a packed number that is cut off", WindowSchema, field(6, raw(0x80)), "reasons", "a value that does not"],
     [
-      "of fields that nobody knows",
+      "of unknown fields",
       ReportSchema,
       times(MAX_UNKNOWN_FIELDS + 1, raw(0x78, 0)),
       "report",
       `${MAX_UNKNOWN_FIELDS + 1} unknown fields`,
     ],
-    ["with a text that is no UTF-8", ReportSchema, field(2, raw(0xff)), "report", "3 bytes"],
-  ])("%s is refused by name", (_, schema, bytes, name, value) => {
+    ["with a text that is not UTF-8", ReportSchema, field(2, raw(0xff)), "report", "3 bytes"],
+  ])("%s is refused, and the field is named", (_, schema, bytes, name, value) => {
     const read = readMessage(schema, bytes);
     expect(read).toMatchObject({ ok: false, malformed: { field: name, value: expect.stringContaining(value) } });
   });
 
-  it("whose parts are each within their bounds costs no more than all may", () => {
+  it("is bounded in total to decode, even when each part is within its bound", () => {
     const lists = joined(...[8, 9].map((number) => field(number, Buffer.alloc(1_000, 1))));
     const bytes = times(1_024, field(WINDOWS, lists));
     expect(bytes.length).toBeLessThan(MAX_REPORT_BYTES);
@@ -210,7 +204,7 @@ describe("a message", () => {
     expect(!read.ok && read.malformed.field).toMatch(/^windows\[\d+\]$/);
   });
 
-  it("of a later version is read without what is new in it", () => {
+  it("of a later version is read without its new fields", () => {
     const bytes = joined(
       raw(0x79, ...new Array<number>(8).fill(1)),
       field(2, "a"),
@@ -222,7 +216,7 @@ describe("a message", () => {
     expect(read.ok && "$unknown" in read.value).toBe(false);
   });
 
-  it("that Lifeline sends at its largest is let through", () => {
+  it("of the largest size that Lifeline sends is accepted", () => {
     const row = {
       nodeId: "n".repeat(64),
       requirementId: "requirement",
@@ -237,14 +231,14 @@ describe("a message", () => {
     expect(checkWire(ListVerdictsResponseSchema, page)).toBeUndefined();
   });
 
-  it("says where it stands, where it stands somewhere", () => {
+  it("names its path in the enclosing message when one is given", () => {
     const windows = times(2, raw(8, 1));
     expect(readMessage(WindowSchema, windows, "window")).toMatchObject({ malformed: { field: "window.target_index" } });
     expect(readMessage(WindowSchema, raw(0x80), "window")).toMatchObject({ malformed: { field: "window" } });
     expect(decodeWindow(windows, "t")).toMatchObject({ ok: false, malformed: { field: "window.target_index" } });
   });
 
-  it("is decoded by the library whenever it is let through", () => {
+  it("is decoded by the library whenever the check accepts it", () => {
     const hello = toBinary(
       HelloSchema,
       create(HelloSchema, { nodeId: "n", roles: [1], resolvers: ["::1"], proxy: {} }),
@@ -267,12 +261,12 @@ describe("a message", () => {
 });
 
 describe("a report of two million empty windows", () => {
-  it("is refused, and takes no memory", () => {
+  it("is refused before it is decoded", () => {
     const bytes = times(2_000_000, field(WINDOWS, NOTHING));
     const beforeKb = process.resourceUsage().maxRSS;
     const malformed = { field: "windows", value: "1025 entries or more", expected: "at most 1024" };
     expect(decodeReport(bytes)).toEqual({ ok: false, malformed });
-    // Decoded it is 2.4 GB.
+    // Decoded, it takes 2.4 GB.
     expect(process.resourceUsage().maxRSS - beforeKb).toBeLessThan(100_000);
   });
 });

@@ -1,4 +1,4 @@
-/** The agent's side of enrolment, against a real listener with a real authority. */
+/** The agent's side of enrolment, against a real listener with a real fleet CA. */
 import { randomBytes } from "node:crypto";
 import {
   existsSync,
@@ -16,7 +16,7 @@ import { createFleetCa, makeKeyPair, openFleetCa, readSigningRequest } from "@li
 import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
 import {
   addService,
-  admitAnybody,
+  admitAll,
   type CallContext,
   createRpcServer,
   listenSecurely,
@@ -53,27 +53,27 @@ afterEach(async () => {
   rmSync(stateDir, { recursive: true });
 });
 
-interface Asked {
+interface EnrolCall {
   readonly method: "enrol" | "renew";
   readonly key: string;
   readonly joinToken: string;
   readonly certificate: CallContext["connection"];
 }
 
-/** A collector's listener that issues certificates, or refuses, as the test says. */
-async function collector(conduct: { refuse?: RpcStatusCode; lose?: boolean } = {}, clock = manualClock(startMs)) {
-  const asked: Asked[] = [];
-  const by = { ...conduct };
+/** A collector's listener that issues certificates, with faults that a test can change. */
+async function collector(faults: { refuse?: RpcStatusCode; lose?: boolean } = {}, clock = manualClock(startMs)) {
+  const calls: EnrolCall[] = [];
+  const injected = { ...faults };
   const answer = async (
-    method: Asked["method"],
+    method: EnrolCall["method"],
     { certificateRequestDer, joinToken = "" }: { certificateRequestDer: Uint8Array; joinToken?: string },
     { connection }: CallContext,
   ) => {
     const request = await readSigningRequest(certificateRequestDer);
     if (request.kind !== "ok") throw new RpcError(RpcStatus.INVALID_ARGUMENT, request.detail);
-    asked.push({ method, key: request.keySha256, joinToken, certificate: connection });
-    if (by.lose === true) throw new RpcError(RpcStatus.UNAVAILABLE, "the answer is lost");
-    if (by.refuse !== undefined && method === "renew") throw new RpcError(by.refuse, "refused");
+    calls.push({ method, key: request.keySha256, joinToken, certificate: connection });
+    if (injected.lose === true) throw new RpcError(RpcStatus.UNAVAILABLE, "the answer is lost");
+    if (injected.refuse !== undefined && method === "renew") throw new RpcError(injected.refuse, "refused");
     const nowMs = clock.wallMs();
     const { der, notAfterMs } = await fleet.issueNode({ ...request, nowMs, lifetimeMs: LIFE_MS });
     return { certificateChainDer: [der, fleet.certDer], notAfterUnixMs: BigInt(notAfterMs) };
@@ -91,7 +91,7 @@ async function collector(conduct: { refuse?: RpcStatusCode; lose?: boolean } = {
     (_, error) => {
       throw error;
     },
-    admitAnybody,
+    admitAll,
   );
   const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
   const { pem: certPem } = await fleet.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
@@ -107,7 +107,7 @@ async function collector(conduct: { refuse?: RpcStatusCode; lose?: boolean } = {
     },
   );
   closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)), listener.close);
-  return { address: `127.0.0.1:${listener.port}`, asked, by };
+  return { address: `127.0.0.1:${listener.port}`, calls, injected };
 }
 
 const SECRET = "5ec1e75e.the-secret-of-the-token";
@@ -115,14 +115,14 @@ const SECRET = "5ec1e75e.the-secret-of-the-token";
 function agentOf(
   address: string,
   clock: ManualClock = manualClock(startMs),
-  more: { authority?: string; token?: () => JoinTokenRead; nodeId?: string } = {},
+  more: { caFingerprint?: string; token?: () => JoinTokenRead; nodeId?: string } = {},
 ) {
   const logged: string[] = [];
   let renewals = 0;
   const enrolment = new Enrolment({
     collector: address,
     nodeId: more.nodeId ?? "n1",
-    authority: more.authority ?? fleet.fingerprint,
+    caFingerprint: more.caFingerprint ?? fleet.fingerprint,
     kept: openKeptCredentials(stateDir, (code) => logged.push(`disk ${code}`)),
     token: more.token ?? (() => ({ kind: "token", token: SECRET })),
     clock,
@@ -142,7 +142,7 @@ function agentOf(
   };
 }
 
-/** A disk on which the next key can be written, but no certificate until it is cleared. */
+/** Makes writing the certificate fail until cleared. The next key can be written. */
 function obstructedDraft() {
   const path = join(stateDir, "identity/credentials.json.tmp");
   mkdirSync(path, { recursive: true });
@@ -152,45 +152,45 @@ function obstructedDraft() {
 const NO_TOKEN = (): JoinTokenRead => ({ kind: "none", problem: "got no join token" });
 
 describe("an agent without a certificate", () => {
-  it("gains one with its token, once, and keeps it for its owner alone over a restart", async () => {
-    const { address, asked } = await collector();
+  it("enrols once with its token, and keeps the certificate over a restart, readable by its owner only", async () => {
+    const { address, calls } = await collector();
     const first = agentOf(address);
     await first.dial();
     await first.dial();
-    expect(asked).toMatchObject([{ method: "enrol", joinToken: SECRET, certificate: { certificate: undefined } }]);
+    expect(calls).toMatchObject([{ method: "enrol", joinToken: SECRET, certificate: { certificate: undefined } }]);
     const again = agentOf(address, first.clock, { token: NO_TOKEN });
     await again.dial();
-    expect(asked).toHaveLength(1);
+    expect(calls).toHaveLength(1);
     expect(again.enrolment.stats()).toMatchObject({ enrolled: 0, notAfterMs: expect.any(Number) });
     expect(statSync(join(stateDir, "identity/credentials.json")).mode & 0o777).toBe(0o600);
     expect(existsSync(join(stateDir, "identity/next.key"))).toBe(false);
   });
 
-  it("asks again under the same key when the answer is lost, over a restart too", async () => {
-    const { address, asked, by } = await collector({ lose: true });
+  it("enrols again with the same key when the answer is lost, over a restart too", async () => {
+    const { address, calls, injected } = await collector({ lose: true });
     await expect(agentOf(address).dial()).rejects.toMatchObject({ code: RpcStatus.UNAVAILABLE });
     await expect(agentOf(address).dial()).rejects.toMatchObject({ code: RpcStatus.UNAVAILABLE });
-    by.lose = false;
+    injected.lose = false;
     await agentOf(address).dial();
-    expect(new Set(asked.map(({ key }) => key)).size).toBe(1);
-    expect(asked).toHaveLength(3);
+    expect(new Set(calls.map(({ key }) => key)).size).toBe(1);
+    expect(calls).toHaveLength(3);
   });
 
-  it("says nothing to a collector whose authority is another", async () => {
-    const { address, asked } = await collector();
+  it("makes no call to a collector of another fleet CA", async () => {
+    const { address, calls } = await collector();
     const other = await made();
-    // Not what it proves itself to the former one with either.
+    // Nor does it use the certificate of the former fleet CA.
     await agentOf(address).dial();
-    asked.splice(0);
-    await expect(agentOf(address, manualClock(startMs), { authority: other.fingerprint }).dial()).rejects.toMatchObject(
-      {
-        code: "ca-mismatch",
-      },
-    );
-    expect(asked).toEqual([]);
+    calls.splice(0);
+    await expect(
+      agentOf(address, manualClock(startMs), { caFingerprint: other.fingerprint }).dial(),
+    ).rejects.toMatchObject({
+      code: "ca-mismatch",
+    });
+    expect(calls).toEqual([]);
   });
 
-  it("says which variable or file brings a token, and waits for it", async () => {
+  it("reports that it has no token, and enrols once there is one", async () => {
     const { address } = await collector();
     let token = NO_TOKEN();
     const { dial } = agentOf(address, manualClock(startMs), { token: () => token });
@@ -199,110 +199,107 @@ describe("an agent without a certificate", () => {
     await dial();
   });
 
-  it("enrols again for another node id, or where what it kept is damaged", async () => {
-    const { address, asked } = await collector();
+  it("enrols again for another node id, or when its file is damaged", async () => {
+    const { address, calls } = await collector();
     await agentOf(address).dial();
     await agentOf(address, manualClock(startMs), { nodeId: "n2" }).dial();
     const path = join(stateDir, "identity/credentials.json");
     writeFileSync(path, readFileSync(path, "utf8").slice(0, 300));
     await agentOf(address, manualClock(startMs), { nodeId: "n2" }).dial();
-    expect(asked.map(({ method }) => method)).toEqual(["enrol", "enrol", "enrol"]);
+    expect(calls.map(({ method }) => method)).toEqual(["enrol", "enrol", "enrol"]);
   });
 
   it.each(["credentials.json", "next.key"])(
-    "waits while %s is there and cannot be read, and enrols under no other key",
+    "does not enrol with another key while %s exists and cannot be read",
     async (name) => {
-      const { address, asked, by } = await collector({ lose: name === "next.key" });
+      const { address, calls, injected } = await collector({ lose: name === "next.key" });
       await agentOf(address)
         .dial()
         .catch(() => {});
-      by.lose = false;
+      injected.lose = false;
       const path = join(stateDir, "identity", name);
       const clear = obstruct(path);
       const { dial } = agentOf(address);
       await expect(dial()).rejects.toMatchObject({ code: "unreadable", message: expect.stringContaining("EISDIR") });
-      expect(asked).toHaveLength(1);
+      expect(calls).toHaveLength(1);
       clear();
       await dial();
-      expect(new Set(asked.map(({ key }) => key)).size).toBe(1);
-      expect(asked).toHaveLength(name === "next.key" ? 2 : 1);
+      expect(new Set(calls.map(({ key }) => key)).size).toBe(1);
+      expect(calls).toHaveLength(name === "next.key" ? 2 : 1);
     },
   );
 
-  it("goes on under its certificate while a next key that was left cannot be read", async () => {
-    const { address, asked } = await collector();
+  it("keeps its certificate while a left-over next key cannot be read", async () => {
+    const { address, calls } = await collector();
     await agentOf(address).dial();
     const left = join(stateDir, "identity/next.key");
-    // A way that leads to itself: ELOOP, for root as well.
+    // A link to itself: ELOOP, for root as well.
     symlinkSync(left, left);
     const again = agentOf(address);
     await again.dial();
     expect(again.enrolment.stats().notAfterMs).toBeGreaterThan(startMs);
-    // Denied, it would take a new key, and there may be one: it keeps the old.
+    // When denied it would use a new key, and the file may hold one: it keeps the old key.
     await again.dial("permission-denied");
-    expect(asked).toHaveLength(1);
+    expect(calls).toHaveLength(1);
   });
 
   it("uses memory when the disk cannot be written, with a warning", async () => {
-    const { address, asked } = await collector();
+    const { address, calls } = await collector();
     writeFileSync(join(stateDir, "identity"), "no directory");
     const { dial, logged } = agentOf(address);
     await dial();
     await dial();
-    expect(asked).toHaveLength(1);
+    expect(calls).toHaveLength(1);
     expect(logged.filter((line) => line.startsWith("disk "))).not.toEqual([]);
   });
 
-  it("is let in under its key after a restart where the disk took the key and not the certificate", async () => {
-    const { address, asked } = await collector();
+  it("enrols with its key after a restart when the disk took the key and not the certificate", async () => {
+    const { address, calls } = await collector();
     obstructedDraft();
     await agentOf(address).dial();
     await agentOf(address).dial();
-    expect(asked.map(({ method }) => method)).toEqual(["enrol", "enrol"]);
-    expect(asked[1]?.key).toBe(asked[0]?.key);
+    expect(calls.map(({ method }) => method)).toEqual(["enrol", "enrol"]);
+    expect(calls[1]?.key).toBe(calls[0]?.key);
   });
 
-  it.each(["the next dial", "the next look at the certificate"])(
-    "writes what the disk refused again at %s",
-    async (when) => {
-      const { address, asked } = await collector();
-      const draft = obstructedDraft();
-      const { dial, clock } = agentOf(address);
-      await dial();
-      draft.clear();
-      if (when === "the next dial") await dial();
-      else clock.advance(RENEW_CHECK_MS);
-      await vi.waitFor(() => expect(existsSync(join(stateDir, "identity/credentials.json"))).toBe(true), {
-        timeout: WAIT_MAX_MS,
-      });
-      await vi.waitFor(() => expect(existsSync(join(stateDir, "identity/next.key"))).toBe(false), {
-        timeout: WAIT_MAX_MS,
-      });
-      await agentOf(address, clock, { token: NO_TOKEN }).dial();
-      expect(asked).toHaveLength(1);
-    },
-  );
+  it.each(["the next dial", "the next check of the certificate"])("writes a refused file again at %s", async (when) => {
+    const { address, calls } = await collector();
+    const draft = obstructedDraft();
+    const { dial, clock } = agentOf(address);
+    await dial();
+    draft.clear();
+    if (when === "the next dial") await dial();
+    else clock.advance(RENEW_CHECK_MS);
+    await vi.waitFor(() => expect(existsSync(join(stateDir, "identity/credentials.json"))).toBe(true), {
+      timeout: WAIT_MAX_MS,
+    });
+    await vi.waitFor(() => expect(existsSync(join(stateDir, "identity/next.key"))).toBe(false), {
+      timeout: WAIT_MAX_MS,
+    });
+    await agentOf(address, clock, { token: NO_TOKEN }).dial();
+    expect(calls).toHaveLength(1);
+  });
 
-  it("tries a new key when the one that is denied is the one whose certificate the disk refused", async () => {
-    const { address, asked } = await collector();
+  it("tries a new key when the denied key's certificate is not on disk", async () => {
+    const { address, calls } = await collector();
     obstructedDraft();
     const { dial } = agentOf(address);
     await dial();
     await dial("permission-denied");
-    expect(new Set(asked.map(({ key }) => key)).size).toBe(2);
+    expect(new Set(calls.map(({ key }) => key)).size).toBe(2);
   });
 
   it("never logs the token, whatever fails", async () => {
-    const { address, by } = await collector({ lose: true });
+    const { address, injected } = await collector({ lose: true });
     const { dial, logged } = agentOf(address);
     await dial().catch((error: unknown) => logged.push(String(error)));
-    by.lose = false;
+    injected.lose = false;
     await dial();
     expect(logged.join("")).not.toContain("the-secret");
   });
 });
 
-/** A clock that knows how often the renewal loop has begun to wait. */
+/** A clock that counts how often the renewal loop has begun to wait. */
 function renewalClock(wallMs: number): ManualClock & { readonly waits: () => number } {
   const clock = manualClock(wallMs);
   let waits = 0;
@@ -321,19 +318,19 @@ async function pass(clock: ReturnType<typeof renewalClock>, ms: number): Promise
 }
 
 describe("a certificate", () => {
-  it("is renewed at two thirds of its life under the same key, and the agent dials again", async () => {
+  it("is renewed at two thirds of its life with the same key, and the agent dials again", async () => {
     const clock = renewalClock(startMs);
-    const { address, asked } = await collector({}, clock);
+    const { address, calls } = await collector({}, clock);
     const { dial, renewals } = agentOf(address, clock);
     await dial();
-    // By 0.5 of the tenth by which it may come earlier.
+    // Half of the tenth by which it may be earlier.
     const dueMs = (LIFE_MS + 5 * 60_000) * (2 / 3 - 0.05);
     await pass(clock, dueMs - 2 * RENEW_CHECK_MS);
-    expect(asked).toHaveLength(1);
+    expect(calls).toHaveLength(1);
     for (let checks = 0; checks < 4; checks += 1) await pass(clock, RENEW_CHECK_MS);
     expect(renewals()).toBe(1);
-    expect(asked.map(({ method }) => method)).toEqual(["enrol", "renew"]);
-    expect(asked[1]?.key).toBe(asked[0]?.key);
+    expect(calls.map(({ method }) => method)).toEqual(["enrol", "renew"]);
+    expect(calls[1]?.key).toBe(calls[0]?.key);
     const kept = openKeptCredentials(stateDir, () => {}).load();
     expect(kept && factsOf(kept).notAfterMs).toBeGreaterThan(startMs + LIFE_MS);
   });
@@ -342,49 +339,49 @@ describe("a certificate", () => {
     ["ahead", 2],
     ["behind", -2],
   ])("is renewed by its age where the wall clock is two days %s", async (_, days) => {
-    const { address, asked } = await collector();
+    const { address, calls } = await collector();
     const clock = renewalClock(startMs + days * LIFE_MS);
     const { dial } = agentOf(address, clock);
     await dial();
     for (let checks = 0; checks < 3; checks += 1) await pass(clock, RENEW_CHECK_MS);
     await dial();
-    expect(asked.map(({ method }) => method)).toEqual(["enrol"]);
+    expect(calls.map(({ method }) => method)).toEqual(["enrol"]);
     await pass(clock, LIFE_MS * (2 / 3));
-    expect(asked.map(({ method }) => method)).toEqual(["enrol", "renew"]);
+    expect(calls.map(({ method }) => method)).toEqual(["enrol", "renew"]);
     await pass(clock, RENEW_CHECK_MS);
     await dial();
-    expect(asked).toHaveLength(2);
+    expect(calls).toHaveLength(2);
   });
 
   it("that has ended is renewed before the next connection, without a token", async () => {
     const clock = manualClock(startMs);
-    const { address, asked } = await collector({}, clock);
+    const { address, calls } = await collector({}, clock);
     const before = agentOf(address, clock);
     await before.dial();
     await before.enrolment.stop();
     clock.advance(3 * LIFE_MS);
     await agentOf(address, clock, { token: NO_TOKEN }).dial();
-    expect(asked.map(({ method }) => method)).toEqual(["enrol", "renew"]);
+    expect(calls.map(({ method }) => method)).toEqual(["enrol", "renew"]);
   });
 
   it.each([
     ["has lapsed", RpcStatus.UNAUTHENTICATED, "the same key"],
     ["is denied", RpcStatus.PERMISSION_DENIED, "a new key"],
-  ] as const)("that %s is replaced by enrolling under %3$s", async (_, refuse, which) => {
-    const { address, asked } = await collector({ refuse });
+  ] as const)("that %s is replaced by enrolling with %3$s", async (_, refuse, which) => {
+    const { address, calls } = await collector({ refuse });
     const { dial } = agentOf(address);
     await dial();
     await dial(refuse === RpcStatus.UNAUTHENTICATED ? "unauthenticated" : "permission-denied");
-    const [first] = asked;
-    const last = asked.at(-1);
+    const [first] = calls;
+    const last = calls.at(-1);
     expect(last?.method).toBe("enrol");
     expect(last?.key === first?.key ? "the same key" : "a new key").toBe(which);
   });
 
   it("that is denied stays in use without a token", async () => {
-    const { address, asked } = await collector({ refuse: RpcStatus.PERMISSION_DENIED });
+    const { address, calls } = await collector({ refuse: RpcStatus.PERMISSION_DENIED });
     await agentOf(address).dial();
     await agentOf(address, manualClock(startMs), { token: NO_TOKEN }).dial("permission-denied");
-    expect(asked).toHaveLength(1);
+    expect(calls).toHaveLength(1);
   });
 });

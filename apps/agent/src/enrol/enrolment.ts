@@ -44,7 +44,7 @@ export interface EnrolmentOptions {
   readonly collector: string;
   readonly nodeId: string;
   /** Fingerprint of the fleet CA: `sha256:` and 64 hexadecimal characters. */
-  readonly authority: string;
+  readonly caFingerprint: string;
   readonly kept: KeptCredentials;
   /** Reads the join token as it is now. */
   readonly token: () => JoinTokenRead;
@@ -186,11 +186,11 @@ export class Enrolment {
 
   /** The credentials of this node by this fleet CA. Others were left by another configuration. */
   #own(): Credentials | undefined {
-    const { kept, nodeId, authority } = this.#options;
+    const { kept, nodeId, caFingerprint } = this.#options;
     const credentials = kept.load();
     if (credentials === undefined) return undefined;
     const facts = factsOf(credentials);
-    return facts.nodeId === nodeId && facts.caFingerprint === authority ? credentials : undefined;
+    return facts.nodeId === nodeId && facts.caFingerprint === caFingerprint ? credentials : undefined;
   }
 
   /** The share of a certificate's life that is over. */
@@ -210,18 +210,23 @@ export class Enrolment {
 }
 
 /** What an attempt is made with. */
-type Attempt = Pick<EnrolmentOptions, "collector" | "nodeId" | "authority" | "kept"> & { readonly signal: AbortSignal };
+type Attempt = Pick<EnrolmentOptions, "collector" | "nodeId" | "caFingerprint" | "kept"> & {
+  readonly signal: AbortSignal;
+};
 
 /** A channel of its own for each call: no call reuses a connection under another certificate. */
 const CHANNEL_OPTIONS = { "grpc.use_local_subchannel_pool": 1 };
 
 async function enrol(
-  { collector, nodeId, authority, kept, signal }: Attempt,
+  { collector, nodeId, caFingerprint, kept, signal }: Attempt,
   joinToken: string,
   heldKeyPem: string | undefined,
 ): Promise<Credentials> {
   const bounds = { timeoutMs: ENROL_WITHIN_MS, signal };
-  const { certificatePem } = await fetchFleetCa(collector, authority, { ...bounds, channelOptions: CHANNEL_OPTIONS });
+  const { certificatePem } = await fetchFleetCa(collector, caFingerprint, {
+    ...bounds,
+    channelOptions: CHANNEL_OPTIONS,
+  });
   const keyPem = heldKeyPem ?? (await kept.nextKey()).privateKeyPem;
   const certificateRequestDer = signingRequestDer(keyPem, nodeId);
   const channel = tlsCredentials({ caPem: certificatePem, caMayBeIntermediate: true });
@@ -235,30 +240,30 @@ async function enrol(
 }
 
 async function renew({ collector, nodeId, signal }: Attempt, credentials: Credentials): Promise<Credentials> {
-  const { keyPem, authorityPem } = credentials;
+  const { keyPem, caPem } = credentials;
   const certificateRequestDer = signingRequestDer(keyPem, nodeId);
   const client = createRpcClient(enrolPb.EnrolService, collector, asChannel(credentials), CHANNEL_OPTIONS);
   try {
     const answer = await client.unary("renew", { certificateRequestDer }, { timeoutMs: ENROL_WITHIN_MS, signal });
-    return credentialsFrom(answer.certificateChainDer, keyPem, authorityPem);
+    return credentialsFrom(answer.certificateChainDer, keyPem, caPem);
   } finally {
     client.close();
   }
 }
 
 /** The credentials of an answer. Throws an RpcError when the answer has no certificate: the call is to be repeated. */
-function credentialsFrom([leaf]: readonly Uint8Array[], keyPem: string, authorityPem: string): Credentials {
+function credentialsFrom([leaf]: readonly Uint8Array[], keyPem: string, caPem: string): Credentials {
   try {
     const certPem = new X509Certificate(leaf ?? new Uint8Array()).toString();
-    return { keyPem, certPem, authorityPem };
+    return { keyPem, certPem, caPem };
   } catch {
     throw new RpcError(RpcStatus.INTERNAL, "certificate_chain_der: got no certificate, want the node's first");
   }
 }
 
-function asChannel({ keyPem, certPem, authorityPem }: Credentials): ChannelCredentials {
+function asChannel({ keyPem, certPem, caPem }: Credentials): ChannelCredentials {
   const pair = { certPem: Buffer.from(certPem), keyPem: Buffer.from(keyPem) };
-  return tlsCredentials({ caPem: authorityPem, caMayBeIntermediate: true, pair });
+  return tlsCredentials({ caPem, caMayBeIntermediate: true, pair });
 }
 
 /** Enrols with a new key, in case an administrator has readmitted the node. Without a token, or when that is refused, the old key stays. */

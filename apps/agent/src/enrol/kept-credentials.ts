@@ -24,7 +24,7 @@ export interface Credentials {
   readonly keyPem: string;
   /** The node's certificate. */
   readonly certPem: string;
-  readonly authorityPem: string;
+  readonly caPem: string;
 }
 
 /** What its owner reads from a certificate. */
@@ -50,7 +50,7 @@ export interface KeptCredentials {
   nextKey(): Promise<KeyPair>;
 }
 
-const CREDENTIAL_FIELDS = ["keyPem", "certPem", "authorityPem"] as const;
+const CREDENTIAL_FIELDS = ["keyPem", "certPem", "caPem"] as const;
 
 /** Opens the credentials in `stateDir`. `onRefused` takes the system's code when a file cannot be written. */
 export function openKeptCredentials(stateDir: string, onRefused: (code: string) => void): KeptCredentials {
@@ -116,14 +116,14 @@ export function openKeptCredentials(stateDir: string, onRefused: (code: string) 
 }
 
 /** Reads the certificate of credentials that {@link KeptCredentials.load} gave. */
-export function factsOf({ certPem, authorityPem }: Credentials): CertificateFacts {
+export function factsOf({ certPem, caPem }: Credentials): CertificateFacts {
   const certificate = new X509Certificate(certPem);
   const { CN: nodeId } = certificate.toLegacyObject().subject;
   return {
     nodeId: String(nodeId),
     notBeforeMs: certificate.validFromDate.getTime(),
     notAfterMs: certificate.validToDate.getTime(),
-    caFingerprint: fingerprintOf(new X509Certificate(authorityPem).raw),
+    caFingerprint: fingerprintOf(new X509Certificate(caPem).raw),
   };
 }
 
@@ -147,10 +147,10 @@ function credentialsIn(text: string | undefined): Credentials | undefined {
   try {
     const given: unknown = JSON.parse(text);
     if (typeof given !== "object" || given === null) return undefined;
-    const [keyPem, certPem, authorityPem] = CREDENTIAL_FIELDS.map((field): unknown => Reflect.get(given, field));
-    if (typeof keyPem !== "string" || typeof certPem !== "string" || typeof authorityPem !== "string") return undefined;
+    const [keyPem, certPem, caPem] = CREDENTIAL_FIELDS.map((field): unknown => Reflect.get(given, field));
+    if (typeof keyPem !== "string" || typeof certPem !== "string" || typeof caPem !== "string") return undefined;
     const isPair = new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem));
-    return isPair && new X509Certificate(authorityPem).ca ? { keyPem, certPem, authorityPem } : undefined;
+    return isPair && new X509Certificate(caPem).ca ? { keyPem, certPem, caPem } : undefined;
   } catch {
     // Incomplete or damaged: the node enrols.
     return undefined;

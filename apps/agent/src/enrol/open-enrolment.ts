@@ -1,4 +1,4 @@
-/** The enrolment that the settings ask for. */
+/** The enrolment that the settings configure. */
 import type { AgentConfig } from "../config.ts";
 import type { EndWord } from "../uplink/uplink.ts";
 import type { AgentWorld } from "../world.ts";
@@ -16,7 +16,7 @@ export function openEnrolment(
   return new Enrolment({
     collector,
     nodeId,
-    authority: enrol.caFingerprint,
+    caFingerprint: enrol.caFingerprint,
     kept: openKeptCredentials(stateDir, (code) =>
       log.warn({ code }, "certificate and key not written to stateDir; a restart would lose them; retried each minute"),
     ),

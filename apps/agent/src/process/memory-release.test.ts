@@ -126,7 +126,7 @@ describe("memory that is released", () => {
     const clock = manualClock(0);
     startReleasing(clock, recording);
     clock.advance(RELEASE_AFTER_MS + RELEASE_AGAIN_MS / 2);
-    // Less, not none: the program is needed to ask.
+    // Less, not none: reading the figure itself needs pages of the program.
     expect(residentKb()).toBeLessThan(before);
     pageOutFiles(recording);
     expect(new Set(codes)).toEqual(new Set([0]));

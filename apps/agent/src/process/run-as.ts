@@ -44,14 +44,14 @@ export interface RanAs {
 export function runAs({ uid, stateDir, madeParents, opensTalos }: RunAs, native: NativeCalls | undefined): RanAs {
   const diskCode = giveOver(madeParents, stateDir, uid);
   if (native !== undefined) pageOutFiles(native);
-  const asks = native?.prctl(PR_SET_KEEPCAPS, 1) === 0;
+  const keepsCaps = native?.prctl(PR_SET_KEEPCAPS, 1) === 0;
   // Groups first: only root may change them.
   process.setgroups?.([uid]);
   process.setgid?.(uid);
   process.setuid?.(uid);
   if (native === undefined) return { rights: "no-native-calls", diskCode };
   const capabilities = [CAP_DAC_READ_SEARCH, ...(opensTalos ? [CAP_DAC_OVERRIDE] : [])];
-  const isKept = asks && native.capset(capabilityHeader(), capabilitySets(capabilities)) === 0;
+  const isKept = keepsCaps && native.capset(capabilityHeader(), capabilitySets(capabilities)) === 0;
   return { rights: isKept ? "kept" : "refused", diskCode };
 }
 

@@ -50,7 +50,7 @@ export class MemorySpool {
   }
 
   /** Removes a record that is settled, or on disk now. */
-  forget(record: PlacedRecord, { packed }: MemoryPlace): void {
+  remove(record: PlacedRecord, { packed }: MemoryPlace): void {
     if (this.#records.delete(record)) this.#bytes -= packed.bytes.length;
   }
 
@@ -62,7 +62,7 @@ export class MemorySpool {
       const hasRoom = this.#bytes + incomingBytes <= maxBytes && this.#records.size < MEMORY_MAX_REPORTS;
       if (!tooOld && hasRoom) return;
       index.release(oldest);
-      this.forget(oldest, oldest.place);
+      this.remove(oldest, oldest.place);
       onDrop(1, tooOld ? "too-old" : "memory-full");
     }
   }

@@ -35,7 +35,7 @@ export interface RingOptions {
   /** Another directory has taken the place of this one. */
   readonly onReplaced: () => void;
   /** Damaged regions were found in a segment. */
-  readonly onDamage: (stretches: number) => void;
+  readonly onDamage: (regions: number) => void;
 }
 
 /** Keeps reports on the disk. */
@@ -156,13 +156,13 @@ export class Ring {
     await this.#open.handle.truncate(segment.bytes).catch(() => {});
     await this.#close();
     const code = systemCode(error);
-    if (code === "ESTALE") return this.#forgetAll();
+    if (code === "ESTALE") return this.#abandonAll();
     if (code === "ENOENT") this.#dropAll(segment, "gone");
     if (segment.heldRecords === 0) await this.#remove(segment);
   }
 
-  /** The directory's files now are not this ring's. They are left alone, and recovery finds them. */
-  #forgetAll(): void {
+  /** Drops every record: the directory's files are no longer this ring's. Recovery finds those there. */
+  #abandonAll(): void {
     for (const segment of this.#segments.splice(0)) {
       this.#dropAll(segment, "gone");
       this.#unsettled.delete(segment);

@@ -65,8 +65,8 @@ class DiskSpool implements Spool {
       maxBytes,
       newNumber: () => recovery.newNumber(),
       onReplaced: () => recovery.listAgain(),
-      onDamage: (stretches) => {
-        this.#corruptRecords += stretches;
+      onDamage: (regions) => {
+        this.#corruptRecords += regions;
       },
     });
     const recovery = new Recovery({
@@ -117,7 +117,7 @@ class DiskSpool implements Spool {
     const held = record as PlacedRecord;
     if (!this.#index.release(held)) return;
     const { place } = held;
-    if (place.kind === "memory") this.#memory.forget(held, place);
+    if (place.kind === "memory") this.#memory.remove(held, place);
     else this.#writer.settleLater(place);
   }
 

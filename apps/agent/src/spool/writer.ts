@@ -158,7 +158,7 @@ export class Writer {
 
   #holdOnDisk(record: PlacedRecord, place: DiskPlace): void {
     const { ring, memory } = this.#options;
-    if (record.place.kind === "memory") memory.forget(record, record.place);
+    if (record.place.kind === "memory") memory.remove(record, record.place);
     record.place = place;
     ring.hold(record, place);
     // Released while it was being written: its frame on disk is to be acknowledged.

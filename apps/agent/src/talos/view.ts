@@ -57,7 +57,7 @@ export interface TalosWatchOptions {
 }
 
 /** The value of an answer, nothing where Talos has no such resource, or the reason of a failure in a word. */
-type Asked<T> = { readonly kind: "answer"; readonly value: T } | { readonly kind: "none" } | Failed;
+type QueryResult<T> = { readonly kind: "answer"; readonly value: T } | { readonly kind: "none" } | Failed;
 type Failed = { readonly kind: "failed"; readonly word: string };
 
 /** Polls at once and from then on. A defect is an unhandled rejection. */
@@ -81,13 +81,13 @@ export function watchTalos(options: TalosWatchOptions): TalosWatch {
 
   const poll = async () => {
     const [status, link] = await Promise.all([
-      ask(client, SIDEROLINK_STATUS, timeoutMs, siderolinkStatusOf),
-      ask(client, SIDEROLINK_LINK, timeoutMs, wireguardEndpointOf),
+      query(client, SIDEROLINK_STATUS, timeoutMs, siderolinkStatusOf),
+      query(client, SIDEROLINK_LINK, timeoutMs, wireguardEndpointOf),
     ]);
     if (stopped) return;
     polls += 1;
     latest = viewOf(status, link);
-    const failed = [status, link].find((asked) => asked.kind === "failed");
+    const failed = [status, link].find((result) => result.kind === "failed");
     if (failed !== undefined) countFailure(failed.word);
     timer = clock.after(everyMs, () => void poll());
   };
@@ -105,8 +105,8 @@ export function watchTalos(options: TalosWatchOptions): TalosWatch {
 }
 
 function viewOf(
-  status: Asked<{ readonly host: string; readonly isConnected: boolean }>,
-  link: Asked<string>,
+  status: QueryResult<{ readonly host: string; readonly isConnected: boolean }>,
+  link: QueryResult<string>,
 ): TalosView | undefined {
   if (status.kind !== "answer" && link.kind !== "answer") return undefined;
   return {
@@ -116,12 +116,12 @@ function viewOf(
   };
 }
 
-async function ask<T>(
+async function query<T>(
   client: ByteClient,
   request: Uint8Array,
   timeoutMs: number,
   read: (response: Uint8Array) => T,
-): Promise<Asked<T>> {
+): Promise<QueryResult<T>> {
   try {
     return { kind: "answer", value: read(await client.call(GET_METHOD, request, timeoutMs)) };
   } catch (error) {

@@ -2,7 +2,7 @@
 import { systemClock } from "@lifeline/measure";
 import {
   addService,
-  admitAnybody,
+  admitAll,
   createRpcServer,
   listen,
   type Respond,
@@ -15,7 +15,7 @@ import { reportPb as messages, type reportPb } from "@lifeline/wire";
 type Stream = ServiceImplementation<typeof messages.ReportService>["stream"];
 
 /** How a test's collector answers; what is absent does nothing. */
-export interface Conduct {
+export interface CollectorHandlers {
   readonly hello?: (hello: reportPb.Hello, respond: Answer, streamNumber: number) => Promise<void>;
   readonly report?: (report: reportPb.ReportEnvelope, respond: Answer, streamNumber: number) => Promise<void>;
 }
@@ -38,7 +38,7 @@ export function acknowledge({ bootId, sequence }: reportPb.ReportEnvelope, answe
 }
 
 /** Starts one; `port` 0 takes a free one. */
-export async function startCollector(conduct: Conduct, port = 0): Promise<StandInCollector> {
+export async function startCollector(handlers: CollectorHandlers, port = 0): Promise<StandInCollector> {
   const hellos: reportPb.Hello[] = [];
   const reports: reportPb.ReportEnvelope[] = [];
   const stream: Stream = async (requests, respond) => {
@@ -50,15 +50,15 @@ export async function startCollector(conduct: Conduct, port = 0): Promise<StandI
       const { message } = next.value;
       if (message.case === "hello") {
         hellos.push(message.value);
-        await conduct.hello?.(message.value, answer, streamNumber);
+        await handlers.hello?.(message.value, answer, streamNumber);
       } else if (message.case === "report") {
         reports.push(message.value);
-        await conduct.report?.(message.value, answer, streamNumber);
+        await handlers.report?.(message.value, answer, streamNumber);
       }
     }
   };
   const server = createRpcServer();
-  addService(server, messages.ReportService, { stream }, () => {}, admitAnybody);
+  addService(server, messages.ReportService, { stream }, () => {}, admitAll);
   const bound = await listen(server, `127.0.0.1:${port}`, ServerCredentials.createInsecure());
   return {
     address: `127.0.0.1:${bound}`,

@@ -12,7 +12,7 @@ const WIRE_ROLES: Readonly<Record<NodeRole, reportPb.NodeRole>> = {
 
 /** What a hello says of the node. */
 export interface HelloFacts extends NodeFacts {
-  /** What Talos says; undefined while it is not asked or does not answer. */
+  /** What Talos says; undefined while it is not polled or does not answer. */
   readonly talos: TalosView | undefined;
 }
 

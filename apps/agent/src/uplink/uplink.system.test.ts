@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { segmentPath } from "../spool/segment.ts";
 import { openSpool, type Spool } from "../spool/spool.ts";
 import { obstruct, scratch, tcpTarget, until, WAIT_MAX_MS } from "../testing/fixtures.ts";
-import { type Answer, acknowledge, type Conduct, startCollector } from "../testing/stand-in-collector.ts";
+import { type Answer, acknowledge, type CollectorHandlers, startCollector } from "../testing/stand-in-collector.ts";
 import { BACKOFF_FIRST_MS } from "./backoff.ts";
 import { channelCredentials } from "./credentials.ts";
 import { BACKLOG_PACE_MS } from "./sending.ts";
@@ -32,8 +32,8 @@ function temporary(): string {
   return join(path, "spool");
 }
 
-async function collector(conduct: Conduct, port?: number) {
-  const running = await startCollector(conduct, port);
+async function collector(handlers: CollectorHandlers, port?: number) {
+  const running = await startCollector(handlers, port);
   closers.push(() => running.stop());
   return running;
 }
@@ -86,7 +86,7 @@ function uplink(address: string, spool: Spool, overrides: Partial<UplinkOptions>
 
 const sequencesOf = (reports: readonly reportPb.ReportEnvelope[]) => reports.map(({ sequence }) => Number(sequence));
 const flowControlNotice: Parameters<Answer>[0] = { case: "ack", value: { $typeName: "lifeline.v1.Ack", reports: [] } };
-const acking: Conduct = { report: (report, answer) => acknowledge(report, answer) };
+const acking: CollectorHandlers = { report: (report, answer) => acknowledge(report, answer) };
 
 describe("the uplink", () => {
   it("sends hello first, then the spool oldest first, and releases what is acknowledged (U1)", async () => {

@@ -2,7 +2,7 @@
 import { systemClock } from "@lifeline/measure";
 import {
   addService,
-  admitAnybody,
+  admitAll,
   createRpcServer,
   type ListenerCertificates,
   listen,
@@ -60,14 +60,14 @@ export async function startCollector(
     readmitNode: missing,
     ...answers,
   };
-  addService(server, queryPb.QueryService, queries, onDefect, admitAnybody);
-  addService(server, adminPb.AdminService, admin, onDefect, admitAnybody);
+  addService(server, queryPb.QueryService, queries, onDefect, admitAll);
+  addService(server, adminPb.AdminService, admin, onDefect, admitAll);
   addService(
     server,
     enrolPb.EnrolService,
     { getFleetCa: missing, enrol: missing, renew: missing, ...answers },
     onDefect,
-    admitAnybody,
+    admitAll,
   );
   const { port, close } = await opened(server, credentials);
   return {

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { FleetCa } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
-import { addService, admitAnybody, type OnDefect } from "@lifeline/rpc";
+import { addService, admitAll, type OnDefect } from "@lifeline/rpc";
 import { adminPb, enrolPb } from "@lifeline/wire";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.ts";
@@ -124,7 +124,7 @@ export function createIdentityServices(
   });
   return {
     addTo(server) {
-      addService(server, enrolPb.EnrolService, enrolment, onDefect, admitAnybody);
+      addService(server, enrolPb.EnrolService, enrolment, onDefect, admitAll);
       addService(server, adminPb.AdminService, administration, onDefect, access.admin);
     },
   };

@@ -1,9 +1,9 @@
 /** For tests: a resolver on loopback whose answer depends on the first label of the name. Not part of the package. */
 import { type Peer, tcpPeer, udpPeer } from "./peers.ts";
 
-/** A resolver and how often each name was asked. */
+/** A resolver that counts the queries for each name. */
 export interface DnsServer extends Peer {
-  asked(name: string): number;
+  queryCount(name: string): number;
 }
 
 const RCODES: Readonly<Record<string, number>> = {
@@ -58,7 +58,7 @@ export async function dnsServer(after: () => void = () => {}): Promise<DnsServer
     after();
     if (answer !== undefined) socket.send(answer, from.port, from.address);
   });
-  return { ...peer, asked: (name) => counts.get(name) ?? 0 };
+  return { ...peer, queryCount: (name) => counts.get(name) ?? 0 };
 }
 
 /** Opens the resolver over TCP, which sends its answers a byte or two at a time. */

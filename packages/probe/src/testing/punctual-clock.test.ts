@@ -23,7 +23,7 @@ it("a punctual clock fires its timers in order, each at its due time, however lo
   expect(fired).toEqual([10, 20, 30]);
 });
 
-it("a punctual clock stalls when it is told to: callbacks that fell due run late", () => {
+it("a punctual clock stalls on demand: callbacks that fell due run late", () => {
   const clock = new PunctualClock();
   const fired: number[] = [];
   clock.after(10, () => fired.push(Math.floor(clock.monotonicNs() / 1e6)));

@@ -6,7 +6,7 @@ import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
 import { pause } from "@lifeline/measure";
 import {
   addService,
-  admitAnybody,
+  admitAll,
   channelCredentials,
   createRpcServer,
   listenSecurely,
@@ -184,9 +184,9 @@ async function pose(testBed: TestBed, heard: string[]): Promise<{ readonly addre
     enrolPb.EnrolService,
     { getFleetCa, enrol: note("enrol"), renew: note("renew") },
     onDefect,
-    admitAnybody,
+    admitAll,
   );
-  addService(server, reportPb.ReportService, { stream: note("stream") }, onDefect, admitAnybody);
+  addService(server, reportPb.ReportService, { stream: note("stream") }, onDefect, admitAll);
   const listener = await listenSecurely(
     { authenticated: server, unauthenticated: server },
     {

@@ -1,7 +1,7 @@
 /** A server that acknowledges every report, on the collector's own listener or on grpc-js's. Prints its port. */
 import { readFileSync } from "node:fs";
 import { systemClock } from "@lifeline/measure";
-import { addService, admitAnybody, createRpcServer, listen, listenSecurely, ServerCredentials } from "@lifeline/rpc";
+import { addService, admitAll, createRpcServer, listen, listenSecurely, ServerCredentials } from "@lifeline/rpc";
 import { reportPb } from "@lifeline/wire";
 import type { AcknowledgerOrder } from "../connections/connections.ts";
 import { liveAsLongAsStdin, readOrder } from "../program.ts";
@@ -23,7 +23,7 @@ async function main({ side, certFile, keyFile, caFile }: AcknowledgerOrder): Pro
     (_, error) => {
       throw error;
     },
-    admitAnybody,
+    admitAll,
   );
   const [certPem, keyPem, caPem] = [certFile, keyFile, caFile].map((file) => readFileSync(file)) as [
     Buffer,
