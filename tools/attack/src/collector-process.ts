@@ -1,17 +1,14 @@
 /** The shipped collector with an authority of its own, started again when it dies, as a supervisor would. */
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { COLLECTOR_NODE } from "@lifeline/bundle";
-import { createProgram, DEPLOYMENT, type Program, untilReady } from "@lifeline/crash";
+import { LOOPBACK_DEPLOYMENT, ShippedProgram } from "@lifeline/harness";
 import { type Clock, pause } from "@lifeline/measure";
 import { type MemoryLimit, makeMemoryLimit } from "./memory-limit.ts";
 
 /** How long a program takes to notice that its clock was set, ms: thrice what it looks after. */
 const CLOCK_TAKES_MS = 300;
-
-/** How long it may take to serve, ms: after an attack it replays what was reported. */
-const READY_WITHIN_MS = 60_000;
 
 /** Tokens by role. */
 export interface RoleTokens {
@@ -38,7 +35,7 @@ export class CollectorProcess {
   readonly dataDir: string;
   readonly tokens: RoleTokens;
   readonly limit: MemoryLimit;
-  readonly #program: Program;
+  readonly #program: ShippedProgram;
   readonly #readyFile: string;
   readonly #clockFile: string;
   readonly #clock: Clock;
@@ -56,7 +53,7 @@ export class CollectorProcess {
       writeFileSync(join(folder, name), text, { mode: 0o600 });
       return join(folder, name);
     };
-    const files = ["--data-dir", this.dataDir, "--deployment", write("deployment.yaml", DEPLOYMENT)];
+    const files = ["--data-dir", this.dataDir, "--deployment", write("deployment.yaml", LOOPBACK_DEPLOYMENT)];
     const access = ["--access-tokens", write("access-tokens", `omni witness ${witness}\n`)];
     const listen = ["--listen", host.includes(":") ? `[${host}]:0` : `${host}:0`, "--http-listen", "127.0.0.1:0"];
     const identity =
@@ -67,7 +64,7 @@ export class CollectorProcess {
             return [`--tls-${kind}`, write(`${kind}.pem`, pem)];
           });
     this.limit = makeMemoryLimit(`lifeline-attack-${process.pid}-${randomBytes(4).toString("hex")}`);
-    this.#program = createProgram({
+    this.#program = new ShippedProgram({
       room: "collector",
       args: [...files, ...access, ...listen, ...identity, "--ready-file", this.#readyFile],
       environment: {
@@ -111,13 +108,10 @@ export class CollectorProcess {
     return `sha256:${createHash("sha256").update(raw).digest("hex")}`;
   }
 
-  /** Starts it unless it lives. Rejects with a CrashError. */
+  /** Starts it, unless it runs. Rejects with a HarnessError `not-started`. */
   async start(): Promise<void> {
     if (this.#program.isAlive) return;
-    rmSync(this.#readyFile, { force: true });
-    this.#program.start();
-    await untilReady(this.#readyFile, this.#program, this.#clock, READY_WITHIN_MS);
-    this.#ports = JSON.parse(readFileSync(this.#readyFile, "utf8")) as { grpcPort: number; httpPort: number };
+    this.#ports = await this.#program.ready(this.#readyFile, this.#clock);
   }
 
   /** kill -9; resolves when it is dead. */
@@ -131,8 +125,8 @@ export class CollectorProcess {
     await pause(this.#clock, CLOCK_TAKES_MS);
   }
 
-  printed(): string {
-    return this.#program.printed();
+  output(): string {
+    return this.#program.output();
   }
 
   async close(): Promise<void> {

@@ -1,11 +1,10 @@
 /** What is attacked: the shipped programs, and what an administrator, honest nodes and attackers do there. */
 import { X509Certificate } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AGENT_NODE } from "@lifeline/bundle";
-import { createProgram, type Program } from "@lifeline/crash";
+import { Relay, ShippedProgram } from "@lifeline/harness";
 import { type KeyPair, makeKeyPair, signingRequestDer } from "@lifeline/identity";
 import { type Clock, pause } from "@lifeline/measure";
 import { type ChannelCredentials, createRpcClient, tlsCredentials } from "@lifeline/rpc";
@@ -72,9 +71,9 @@ export class TestBed {
   readonly folder: string = mkdtempSync(join(tmpdir(), "lifeline-attack-"));
   /** Everything that must never be seen: tokens, and private keys as PEM. */
   readonly secrets = new Set<string>();
-  readonly #agents: { readonly program: Program; readonly stateDir: string }[] = [];
+  readonly #agents: { readonly program: ShippedProgram; readonly stateDir: string }[] = [];
   readonly #seconds: number;
-  readonly #closers: (() => void)[] = [];
+  readonly #closers: (() => unknown)[] = [];
 
   constructor({ clock, seconds, host = "127.0.0.1" }: TestBedOptions) {
     this.clock = clock;
@@ -218,19 +217,9 @@ export class TestBed {
 
   /** An address whose connections reach the collector from another source address of loopback. */
   async from(localAddress: string): Promise<string> {
-    const relay = createServer((socket) => {
-      const onward = connect({ port: this.port, host: "127.0.0.1", localAddress });
-      onward.pipe(socket).pipe(onward);
-      for (const [each, other] of [
-        [socket, onward],
-        [onward, socket],
-      ] as const)
-        each.on("error", () => {}).on("close", () => other.destroy());
-    });
-    await new Promise<void>((settle) => relay.listen(0, "127.0.0.1", settle));
+    const relay = await Relay.open(this.clock, { targetPort: this.port, localAddress });
     this.#closers.push(() => relay.close());
-    const bound = relay.address();
-    return `127.0.0.1:${typeof bound === "object" && bound !== null ? bound.port : 0}`;
+    return `127.0.0.1:${relay.port}`;
   }
 
   /** Floods the collector from other addresses of loopback than honest nodes come from, for as long as floods last. */
@@ -244,11 +233,11 @@ export class TestBed {
    * Starts the shipped agent of a node, pointed at an address. It measures nothing, whatever a collector plans; without `measuresNothing`
    * it must be led to no true collector, whose plan leads beyond this host.
    */
-  agent(nodeId: string, at: string, joinToken: string, { measuresNothing = true } = {}): Program {
+  agent(nodeId: string, at: string, joinToken: string, { measuresNothing = true } = {}): ShippedProgram {
     const stateDir = join(this.folder, `agent-${nodeId}`);
     mkdirSync(stateDir, { recursive: true });
     const plan = measuresNothing ? ["--plan", join(this.folder, "plan.yaml")] : [];
-    const program = createProgram({
+    const program = new ShippedProgram({
       room: "agent",
       args: ["--collector", at, ...plan, "--node-id", nodeId, "--log-level", "debug"],
       environment: {
@@ -258,7 +247,6 @@ export class TestBed {
         ...AGENT_NODE.environment,
       },
       flags: AGENT_NODE.flags,
-      clockFile: undefined,
     });
     this.#agents.push({ program, stateDir });
     program.start();
@@ -278,7 +266,7 @@ export class TestBed {
 
   /** Everything the collector and the agents have printed, and what they have on their disks apart from their identities. */
   output(): string {
-    const printed = [this.collector, ...this.#agents.map(({ program }) => program)].map((program) => program.printed());
+    const printed = [this.collector, ...this.#agents.map(({ program }) => program)].map((program) => program.output());
     const kept = [this.collector.dataDir, ...this.#agents.map(({ stateDir }) => stateDir)].map(contentOf);
     return [...printed, ...kept].join("");
   }

@@ -5,6 +5,7 @@
  * (whatever the figures), 1 a measurement failed, 2 bad usage, 3 cannot run here, 128 + n ended by signal n.
  */
 import { constants } from "node:os";
+import { HarnessError, type HarnessErrorCode } from "@lifeline/harness";
 import { systemClock } from "@lifeline/measure";
 import { measureAccuracy } from "./accuracy/accuracy.ts";
 import { renderAccuracy } from "./accuracy/render.ts";
@@ -36,7 +37,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(`${output}\n`);
     return 0;
   } catch (error) {
-    if (!(error instanceof BenchError)) throw error;
+    if (!(error instanceof BenchError || error instanceof HarnessError)) throw error;
     say(`bench: ${error.message}`);
     if (error.code === "bad-usage") say(USAGE);
     return statusOf(error.code);
@@ -82,13 +83,15 @@ function askedToEnd(): Promise<number> {
   });
 }
 
-function statusOf(code: BenchErrorCode): number {
+function statusOf(code: BenchErrorCode | HarnessErrorCode): number {
   switch (code) {
     case "bad-usage":
       return 2;
     case "cannot-run":
       return 3;
     case "child-failed":
+    case "not-started":
+    case "process-gone":
     case "ambiguous-report":
     case "malformed-capture":
     case "mispaired":

@@ -1,9 +1,5 @@
-/** Why the harness cannot go on. `code`: `usage`, `not-started` or `not-drained`. */
+/** The run cannot go on. `not-drained`: a program ended while its last reports or its enrolment were awaited. */
 export class CrashError extends Error {
-  readonly code: "usage" | "not-started" | "not-drained";
-  constructor(code: CrashError["code"], message: string) {
-    super(message);
-    this.name = "CrashError";
-    this.code = code;
-  }
+  override readonly name = "CrashError";
+  readonly code = "not-drained";
 }

@@ -6,15 +6,15 @@ import { join } from "node:path";
 /** A directory, and whether it can be filled. */
 export interface Disk {
   readonly path: string;
-  /** Takes all that is free; false: it cannot be filled here. */
+  /** Takes all free space; false: this disk cannot be filled. */
   fill(): boolean;
-  /** Gives it back. */
+  /** Frees that space. */
   free(): void;
-  /** Lets go of it: the directory is empty, and may be removed. */
+  /** Unmounts it, so that the directory can be removed. */
   close(): void;
 }
 
-/** Set by the program that gave this one a mount namespace of its own. */
+/** Set when this process has a mount namespace of its own (main.ts). */
 export const ISOLATED = "CRASH_ISOLATED";
 
 /** Makes a disk of `bytes` at `path` where mounts are private; a plain directory elsewhere. */
@@ -31,7 +31,7 @@ export function makeDisk(path: string, bytes: number): Disk {
       try {
         writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize)));
       } catch {
-        // Somebody took a block in between: as much as there was is taken.
+        // A program took a block in between: the disk is full all the same.
       }
       return true;
     },

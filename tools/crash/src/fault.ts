@@ -1,7 +1,7 @@
-/** What is done to the two programs and the way between them; each ends what it began. */
+/** The faults of a round: what is done to agent and collector and the connection between them. Each is undone at its end. */
+import { between, pick, type Random } from "@lifeline/harness";
 import { type Clock, pause } from "@lifeline/measure";
-import { between, pick, type Random } from "./chance.ts";
-import type { Stage } from "./stage.ts";
+import type { TestBed } from "./test-bed.ts";
 
 /** Every kind of fault. */
 export const FAULTS = [
@@ -18,16 +18,16 @@ export const FAULTS = [
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
 
-/** Kills come twice as often as each of the others: they are what the promise is about. */
+/** Kills come twice as often as each of the others, because the promise (U1) is about them. */
 const DRAWN: readonly FaultKind[] = [...FAULTS, "kill-agent", "kill-collector", "kill-both"];
 
-/** How long a fault stands, ms: from nothing to several round trips and commits. */
-const STANDS_MS = { least: 20, most: 500 };
+/** How long a fault lasts, ms: from nothing to several round trips and commits. */
+const LASTS_MS = { least: 20, most: 500 };
 
-/** How long an agent lives on a full disk, ms: it is up after half a second, and seals something after another. */
+/** How long an agent runs on a full disk, ms: it is up after half a second, and seals a window half a second later. */
 const FULL_MS = { least: 1_000, most: 3_000 };
 
-/** How far clocks jump, ms: to both sides, from a second to forty days. */
+/** How far clocks jump, ms, forward and back: from a second to forty days. */
 const JUMPS_MS = [1_000, 60_000, 3_600_000, 40 * 24 * 3_600_000];
 
 /** Draws the next fault. */
@@ -35,29 +35,29 @@ export function drawFault(random: Random): FaultKind {
   return pick(random, DRAWN);
 }
 
-/** Does it, lets it stand, and undoes it. False: it cannot be had here. */
-export async function playFault(kind: FaultKind, stage: Stage, random: Random, clock: Clock): Promise<boolean> {
-  const stand = () => pause(clock, between(random, STANDS_MS.least, STANDS_MS.most));
-  const { agent, collector, relay } = stage;
+/** Plays a fault and undoes it. False: this machine does not allow it. */
+export async function playFault(kind: FaultKind, testBed: TestBed, random: Random, clock: Clock): Promise<boolean> {
+  const last = () => pause(clock, between(random, LASTS_MS.least, LASTS_MS.most));
+  const { agent, collector, relay } = testBed;
   switch (kind) {
     case "kill-agent":
       await agent.kill();
-      await stand();
+      await last();
       break;
     case "kill-collector":
       await collector.kill();
-      await stand();
+      await last();
       break;
     case "kill-both":
       await Promise.all([agent.kill(), collector.kill()]);
-      await stand();
+      await last();
       break;
     case "partition":
     case "half-open":
     case "slow":
       relay.mode(kind);
-      await stand();
-      // A kill amid it: what was under way is neither here nor there.
+      await last();
+      // A kill meanwhile leaves reports of which neither side knows whether they arrived.
       if (random() < 0.5) await pick(random, [agent, collector]).kill();
       relay.mode("pass");
       break;
@@ -66,11 +66,11 @@ export async function playFault(kind: FaultKind, stage: Stage, random: Random, c
       break;
     case "agent-disk-full":
     case "collector-disk-full": {
-      const disk = kind === "agent-disk-full" ? stage.agentDisk : stage.collectorDisk;
+      const disk = kind === "agent-disk-full" ? testBed.agentDisk : testBed.collectorDisk;
       if (!disk.fill()) return false;
-      await stand();
+      await last();
       if (kind === "agent-disk-full") {
-        // Packed reports are so small that a page which is there already holds many: a new start needs a file of its own.
+        // Reports are so small that the last page of the spool file holds many. A new start needs a new file.
         await agent.kill();
         agent.start();
         await pause(clock, between(random, FULL_MS.least, FULL_MS.most));
@@ -80,10 +80,10 @@ export async function playFault(kind: FaultKind, stage: Stage, random: Random, c
       break;
     }
     case "clock-jump":
-      stage.jump(pick(random, ["agent", "collector"] as const), pick(random, JUMPS_MS) * (random() < 0.5 ? -1 : 1));
-      await stand();
+      testBed.jump(pick(random, ["agent", "collector"] as const), pick(random, JUMPS_MS) * (random() < 0.5 ? -1 : 1));
+      await last();
       break;
   }
-  await stage.revive();
+  await testBed.revive();
   return true;
 }

@@ -1,13 +1,13 @@
 /**
- * What the agent said it had kept, beside what the collector holds.
+ * The reports that the agent kept, compared with those that the collector holds.
  *
- * 1. A report counts as sealed from the moment at which the agent says that it is on the disk (fdatasync has returned). One that was in
- *    memory alone, for the disk refused, may die with its process: it is told apart, and is no loss.
- * 2. Both sides are named by (boot, sequence) and the digest of their bytes: a report that arrived changed counts as lost.
- * 3. A window is one of a boot, a target and the moment it began: found in two reports, or in one twice, it counts as duplicated.
+ * 1. A report is sealed once the agent logs that it is on the disk (fdatasync has returned). A report that was only in memory, because the
+ *    disk refused it, may be lost with its process: it is counted apart and is no loss.
+ * 2. A report is identified by (boot, sequence) and the digest of its bytes: one that arrived changed counts as lost.
+ * 3. A window is identified by boot, target and start: one that is in two reports, or twice in one, counts as duplicated.
  */
 
-/** A report as its agent told of it. */
+/** A report as its agent logged it. */
 export interface KeptReport {
   readonly bootId: string;
   readonly sequence: number;
@@ -20,29 +20,29 @@ export interface StoredReport {
   readonly bootId: string;
   readonly sequence: number;
   readonly reportSha256: string;
-  /** Each as target and begin. */
+  /** Each as target and start. */
   readonly windows: readonly string[];
 }
 
-/** What came of all reports. */
+/** The result of the comparison. */
 export interface Balance {
   readonly sealed: number;
   readonly stored: number;
-  /** Sealed, and not stored as they were. */
+  /** Sealed, and not stored unchanged. */
   readonly lost: number;
   /** Reports or windows that are stored more than once. */
   readonly duplicated: number;
-  /** Kept in memory alone; how many of them are stored none the less. */
+  /** Kept only in memory; and how many of these are stored. */
   readonly undurable: number;
   readonly undurableStored: number;
-  /** The first few of what is lost or duplicated. */
+  /** The first reports and windows that are lost or duplicated. */
   readonly examples: readonly string[];
 }
 
 /** Most examples of a balance. */
 const EXAMPLES_MAX = 5;
 
-/** Reads what an agent logged: each line of it that tells of a report; other lines are none of ours. */
+/** The reports in an agent's log; other lines are ignored. */
 export function keptReports(log: string): readonly KeptReport[] {
   return log.split("\n").flatMap((line) => {
     if (!line.includes('"report kept"')) return [];
@@ -50,16 +50,16 @@ export function keptReports(log: string): readonly KeptReport[] {
       const { bootId, sequence, where, reportSha256 } = JSON.parse(line) as KeptReport;
       return [{ bootId, sequence, where, reportSha256 }];
     } catch {
-      // The last line of an agent that was killed in the midst of writing it: what it told of was kept, and is not counted.
+      // The agent was killed while it wrote this line. The report was kept, and is not counted.
       return [];
     }
   });
 }
 
-/** Draws the balance. */
+/** Compares them. */
 export function balance(kept: readonly KeptReport[], stored: readonly StoredReport[]): Balance {
   const examples: string[] = [];
-  const tell = (what: string) => examples.length < EXAMPLES_MAX && examples.push(what);
+  const note = (what: string) => examples.length < EXAMPLES_MAX && examples.push(what);
   const key = ({ bootId, sequence }: Pick<KeptReport, "bootId" | "sequence">) => `${bootId}/${sequence}`;
   const held = new Map<string, string>();
   const windows = new Map<string, string>();
@@ -68,14 +68,14 @@ export function balance(kept: readonly KeptReport[], stored: readonly StoredRepo
     const name = key(report);
     if (held.has(name)) {
       duplicated += 1;
-      tell(`report ${name} is stored twice`);
+      note(`report ${name} is stored twice`);
     }
     held.set(name, report.reportSha256);
     for (const window of report.windows) {
       const before = windows.get(`${report.bootId} ${window}`);
       if (before !== undefined) {
         duplicated += 1;
-        tell(`window ${window} is in reports ${before} and ${name}`);
+        note(`window ${window} is in reports ${before} and ${name}`);
       }
       windows.set(`${report.bootId} ${window}`, name);
     }
@@ -83,7 +83,7 @@ export function balance(kept: readonly KeptReport[], stored: readonly StoredRepo
   const sealed = kept.filter(({ where }) => where === "disk");
   const undurable = kept.filter(({ where }) => where === "memory");
   const missing = sealed.filter((report) => held.get(key(report)) !== report.reportSha256);
-  for (const report of missing) tell(`report ${key(report)} is ${held.has(key(report)) ? "changed" : "not stored"}`);
+  for (const report of missing) note(`report ${key(report)} is ${held.has(key(report)) ? "changed" : "not stored"}`);
   return {
     sealed: sealed.length,
     stored: stored.length,

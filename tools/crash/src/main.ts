@@ -1,12 +1,15 @@
-/** `npm run crash`. Exit codes: 0 nothing lost, nothing double and every node in, 1 otherwise, 2 wrong arguments. */
+/** `npm run crash`. Exit codes: 0 nothing lost, nothing counted twice and every node enrolled, 1 otherwise, 2 wrong arguments. */
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
+import { HarnessError, runTool } from "@lifeline/harness";
 import { systemClock } from "@lifeline/measure";
-import { readArguments, USAGE } from "./arguments.ts";
+import { type Arguments, readArguments } from "./arguments.ts";
 import { CrashError } from "./crash-error.ts";
 import { ISOLATED } from "./disk.ts";
-import { type CrashResult, playRounds } from "./rounds.ts";
+import { Progress } from "./progress.ts";
+import { type CrashResult, playRun } from "./rounds.ts";
+import { runSizeOf } from "./run-estimate.ts";
 
 /** The same program in a mount namespace of its own, so that nothing mounted outlives it. */
 async function isolated(args: readonly string[]): Promise<number> {
@@ -20,47 +23,40 @@ async function isolated(args: readonly string[]): Promise<number> {
   return code ?? 1;
 }
 
-function text(result: CrashResult): string {
-  const { rounds, seconds, seed, sealed, stored, lost, duplicated, undurable, undurableStored, leftOut, examples } =
-    result;
+function resultText(result: CrashResult): string {
+  const { rounds, seconds, seed, sealed, stored, lost, duplicated, agent, collector, identity } = result;
   return [
-    `${rounds} rounds in ${seconds} s, seed ${seed}: ${sealed} reports sealed, ${stored} stored, ${lost} lost, ${duplicated} double`,
-    `in memory alone while a disk refused: ${undurable}, of which ${undurableStored} arrived`,
-    `agent: ${result.agent.lives} lives, ${result.agent.deaths} ended unasked; collector: ${result.collector.lives}, ${result.collector.deaths}`,
-    `${result.identity.enrolments} enrolments under ${result.identity.blows} blows: ${result.identity.enrolled} came in, ${result.identity.usesTooMany} uses of tokens too many`,
-    ...(leftOut.length === 0 ? [] : [`left out, for this is not root: ${leftOut.join(", ")}`]),
-    ...examples,
+    `${rounds} rounds in ${seconds} s, seed ${seed}: ${sealed} reports sealed, ${stored} stored, ${lost} lost, ${duplicated} stored twice`,
+    `kept only in memory because a disk refused them: ${result.undurable}, of which ${result.undurableStored} arrived`,
+    `starts: agent ${agent.starts}, collector ${collector.starts}; ended by themselves: agent ${agent.crashes}, collector ${collector.crashes}`,
+    `${identity.enrolments} enrolments with ${identity.interruptions} kills and cuts: ${identity.enrolled} succeeded, ${identity.extraUses} extra uses of tokens`,
+    ...(result.leftOut.length === 0 ? [] : [`left out, because this is not root: ${result.leftOut.join(", ")}`]),
+    ...result.examples,
     "",
   ].join("\n");
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const { help, rounds, seed = randomInt(2 ** 32), json } = readArguments(args);
-  if (help) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  if (process.getuid?.() === 0 && process.env[ISOLATED] === undefined)
-    return isolated([...args, ...seedOf(args, seed)]);
-  const result = await playRounds(rounds, seed, systemClock, (round, fault) => {
-    process.stderr.write(
-      fault === "enrolment" ? `crash: enrolment ${round}\n` : `crash: round ${round} of ${rounds}: ${fault}\n`,
-    );
-  });
-  process.stdout.write(json ? `${JSON.stringify(result)}\n` : text(result));
-  const { enrolments, enrolled, usesTooMany } = result.identity;
-  const isWhole = result.lost === 0 && result.duplicated === 0 && enrolled === enrolments && usesTooMany === 0;
+async function run({ rounds, seed, json }: Arguments, args: readonly string[]): Promise<number> {
+  if (process.getuid?.() === 0 && process.env[ISOLATED] === undefined) return isolated(args);
+  const chosenSeed = seed ?? randomInt(2 ** 32);
+  const progress = new Progress(runSizeOf(rounds), process.stderr, systemClock);
+  progress.announce(chosenSeed);
+  const result = await playRun(rounds, chosenSeed, systemClock, (step) => progress.step(step)).finally(() =>
+    progress.end(),
+  );
+  process.stdout.write(json ? `${JSON.stringify(result)}\n` : resultText(result));
+  const { enrolments, enrolled, extraUses } = result.identity;
+  const isWhole = result.lost === 0 && result.duplicated === 0 && enrolled === enrolments && extraUses === 0;
   return isWhole ? 0 : 1;
 }
 
-function seedOf(args: readonly string[], seed: number): readonly string[] {
-  return args.some((arg) => arg.startsWith("--seed")) ? [] : ["--seed", String(seed)];
-}
-
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof CrashError)) throw error;
-  process.stderr.write(`npm run crash: ${error.message}\n`);
-  process.exitCode = error.code === "usage" ? 2 : 1;
-}
+const args = process.argv.slice(2);
+process.exitCode = await runTool(
+  {
+    name: "npm run crash",
+    read: readArguments,
+    run: (wanted) => run(wanted, args),
+    exitCodeOf: (error) => (error instanceof CrashError || error instanceof HarnessError ? 1 : undefined),
+  },
+  args,
+);

@@ -1,97 +1,124 @@
-/** The rounds, and the balance at their end. */
+/** The run: its rounds, the balance at their end, and the enrolments. */
 import { createHash } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
+import { between, type Random, randomFrom, type ShippedProgram } from "@lifeline/harness";
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { decodeReport } from "@lifeline/wire";
-import { between, randomFrom } from "./chance.ts";
 import { CrashError } from "./crash-error.ts";
 import { type EnrolmentBalance, playEnrolments } from "./enrolments.ts";
 import { drawFault, type FaultKind, playFault } from "./fault.ts";
 import { type Balance, balance, keptReports, type StoredReport } from "./ledger.ts";
-import { openStage, type Stage } from "./stage.ts";
+import type { Step } from "./progress.ts";
+import { runSizeOf } from "./run-estimate.ts";
+import { TestBed } from "./test-bed.ts";
 
-/** What came of it. */
-export interface CrashResult extends Balance {
-  readonly rounds: number;
-  readonly seed: number;
-  readonly seconds: number;
+/** How often a program was started, and how often it ended although nobody ended it. */
+interface Lives {
+  readonly starts: number;
+  readonly crashes: number;
+}
+
+/** What came of the rounds. */
+interface RoundsResult extends Balance {
   /** How often each fault was played. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
-  /** Faults that could not be had here, and were left out. */
+  /** Faults that this machine does not allow. */
   readonly leftOut: readonly FaultKind[];
-  /** Lives of each program, and how many of them ended unasked. */
-  readonly agent: { readonly lives: number; readonly deaths: number };
-  readonly collector: { readonly lives: number; readonly deaths: number };
-  /** Enrolments that were struck, after the rounds. */
+  readonly agent: Lives;
+  readonly collector: Lives;
+}
+
+/** What came of the run. */
+export interface CrashResult extends RoundsResult {
+  readonly rounds: number;
+  readonly seed: number;
+  /** Of the whole run, of its rounds without the wait for the last reports, and of its enrolments. */
+  readonly seconds: number;
+  readonly roundsSeconds: number;
+  readonly enrolmentsSeconds: number;
+  /** The enrolments after the rounds. */
   readonly identity: EnrolmentBalance;
 }
 
-/** Between two faults the programs are left alone, ms: sometimes too short to come to anything. */
+/** Time between two faults, ms: sometimes too short for anything to happen. */
 const CALM_MS = { least: 50, most: 1_200 };
 
-/** Rounds for each enrolment that is struck besides. */
-const ROUNDS_PER_ENROLMENT = 5;
+/** How long the last reports may take to arrive, ms: the uplink's longest backoff and the backlog, on a busy machine. */
+const DRAIN_TIMEOUT_MS = 120_000;
+const POLL_MS = 500;
 
-/** How long the last reports may take to arrive, ms: the longest backoff of the uplink, and the backlog. */
-const DRAIN_MAX_MS = 120_000;
-
-/** How often it is looked whether they have, ms. */
-const LOOK_EVERY_MS = 500;
-
-/** Plays `rounds` faults drawn from `seed`; `onRound` is told of each. Rejects with a CrashError. */
-export async function playRounds(
+/** Plays `rounds` faults drawn from `seed`, then the enrolments; `onStep` is called as each begins. Rejects with a CrashError or a HarnessError. */
+export async function playRun(
   rounds: number,
   seed: number,
   clock: Clock,
-  onRound: (round: number, fault: FaultKind | "enrolment") => void,
+  onStep: (step: Step) => void,
 ): Promise<CrashResult> {
   const random = randomFrom(seed);
   const startedNs = clock.monotonicNs();
-  const faults: Partial<Record<FaultKind, number>> = {};
-  const leftOut = new Set<FaultKind>();
-  const played = await (async () => {
-    const stage = await openStage(clock);
-    try {
-      for (let round = 1; round <= rounds; round += 1) {
-        await pause(clock, between(random, CALM_MS.least, CALM_MS.most));
-        const fault = drawFault(random);
-        onRound(round, fault);
-        if (await playFault(fault, stage, random, clock)) faults[fault] = (faults[fault] ?? 0) + 1;
-        else leftOut.add(fault);
-      }
-      const result = await settle(stage, clock);
-      const livesOf = ({ lives, deaths }: Stage["agent"]) => ({ lives, deaths });
-      return { ...result, agent: livesOf(stage.agent), collector: livesOf(stage.collector) };
-    } finally {
-      await stage.close();
-    }
-  })();
-  const enrolments = Math.ceil(rounds / ROUNDS_PER_ENROLMENT);
-  const identity = await playEnrolments(enrolments, random, clock, (nth) => onRound(nth, "enrolment"));
-  const seconds = Math.round((clock.monotonicNs() - startedNs) / NS_PER_MS / 1_000);
-  return { rounds, ...played, seed, seconds, faults, leftOut: [...leftOut], identity };
+  const secondsNow = () => Math.round((clock.monotonicNs() - startedNs) / NS_PER_MS / 1_000);
+  let roundsSeconds = 0;
+  const played = await playRounds(rounds, random, clock, (step) => {
+    if (step.kind === "drain") roundsSeconds = secondsNow();
+    onStep(step);
+  });
+  const drainedSeconds = secondsNow();
+  const identity = await playEnrolments(runSizeOf(rounds).enrolments, random, clock, (number) =>
+    onStep({ kind: "enrolment", number, what: "" }),
+  );
+  const seconds = secondsNow();
+  return { rounds, seed, seconds, roundsSeconds, enrolmentsSeconds: seconds - drainedSeconds, ...played, identity };
 }
 
-/** Everything whole again: waits until nothing that was sealed is missing, or the time is up. */
-async function settle(stage: Stage, clock: Clock): Promise<Balance> {
-  stage.relay.mode("pass");
-  await stage.revive();
-  await pause(clock, LOOK_EVERY_MS);
-  // A last life of the agent seals what is open, and has until its end to send it.
-  await stage.agent.stop();
-  stage.agent.start();
-  const startedNs = clock.monotonicNs();
-  for (;;) {
-    const found = balance(keptReports(stage.agent.printed()), storedReports(stage.database));
-    const isOver = (clock.monotonicNs() - startedNs) / NS_PER_MS > DRAIN_MAX_MS;
-    // What the last life goes on sealing is sent within a moment; what is missing for longer is lost.
-    if (found.lost === 0 || isOver) return found;
-    await pause(clock, LOOK_EVERY_MS);
-    if (!stage.collector.isAlive) throw new CrashError("not-drained", stage.collector.printed().slice(-600));
+async function playRounds(
+  rounds: number,
+  random: Random,
+  clock: Clock,
+  onStep: (step: Step) => void,
+): Promise<RoundsResult> {
+  const faults: Partial<Record<FaultKind, number>> = {};
+  const leftOut = new Set<FaultKind>();
+  const testBed = await TestBed.open(clock);
+  try {
+    for (let number = 1; number <= rounds; number += 1) {
+      await pause(clock, between(random, CALM_MS.least, CALM_MS.most));
+      const fault = drawFault(random);
+      onStep({ kind: "round", number, what: fault });
+      if (await playFault(fault, testBed, random, clock)) faults[fault] = (faults[fault] ?? 0) + 1;
+      else leftOut.add(fault);
+    }
+    onStep({ kind: "drain", number: 1, what: "waiting for the last reports" });
+    const found = await drain(testBed, clock);
+    const livesOf = ({ starts, crashes }: ShippedProgram) => ({ starts, crashes });
+    const { agent, collector } = testBed;
+    return { ...found, faults, leftOut: [...leftOut], agent: livesOf(agent), collector: livesOf(collector) };
+  } finally {
+    await testBed.close();
   }
 }
 
-/** What the database holds, read beside the collector that serves from it. */
+/** Repairs everything, and waits until no sealed report is missing, or for two minutes. */
+async function drain(testBed: TestBed, clock: Clock): Promise<Balance> {
+  testBed.relay.mode("pass");
+  await testBed.revive();
+  await pause(clock, POLL_MS);
+  // When the agent stops it seals what is open; once it runs again it sends that.
+  await testBed.agent.stop();
+  testBed.agent.start();
+  const startedNs = clock.monotonicNs();
+  for (;;) {
+    const found = balance(keptReports(testBed.agent.output()), storedReports(testBed.database));
+    const isOver = (clock.monotonicNs() - startedNs) / NS_PER_MS > DRAIN_TIMEOUT_MS;
+    // The agent goes on sealing, and sends each report within a moment. What is missing for longer is lost.
+    if (found.lost === 0 || isOver) return found;
+    await pause(clock, POLL_MS);
+    if (!testBed.collector.isAlive) {
+      throw new CrashError(`the collector ended while the last reports were awaited: ${testBed.collector.tail()}`);
+    }
+  }
+}
+
+/** The database's reports, read while the collector uses it. */
 function storedReports(path: string): readonly StoredReport[] {
   const database = new DatabaseSync(path, { readOnly: true });
   try {

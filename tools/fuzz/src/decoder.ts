@@ -6,7 +6,7 @@
  */
 import { strict as assert } from "node:assert";
 import { isDeepStrictEqual } from "node:util";
-import { type Random, randomFrom } from "@lifeline/crash";
+import { type Random, randomFrom } from "@lifeline/harness";
 import { type Growth, grownAt } from "./growth.ts";
 
 /** What became of an input. */

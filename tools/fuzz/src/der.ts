@@ -1,5 +1,5 @@
 /** DER as a tree (X.690 §8): read, changed with its lengths kept right, and written. */
-import { between, pick, type Random } from "@lifeline/crash";
+import { between, pick, type Random } from "@lifeline/harness";
 import { joined, mutateBytes } from "./byte-mutation.ts";
 
 /** A value: bytes, or the values it is made of. */

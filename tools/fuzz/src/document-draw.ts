@@ -1,5 +1,5 @@
 /** YAML documents: valid ones changed in their tree or in their text, and texts of what YAML is made of. */
-import { between, pick, type Random } from "@lifeline/crash";
+import { between, pick, type Random } from "@lifeline/harness";
 import { mutateBytes } from "./byte-mutation.ts";
 
 /** What may stand in a document instead of what should. */

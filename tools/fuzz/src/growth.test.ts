@@ -1,4 +1,4 @@
-import { randomFrom } from "@lifeline/crash";
+import { randomFrom } from "@lifeline/harness";
 import { MAX_MESSAGE_BYTES, readMessage, reportPb } from "@lifeline/wire";
 import { describe, expect, it } from "vitest";
 import { byteGrowth, excessOf, grownAt, NO_COSTS, withCost } from "./growth.ts";

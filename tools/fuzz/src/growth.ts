@@ -4,7 +4,7 @@
  * Changes of valid inputs stay near them, and are small. Two bytes that become a kilobyte are found when there are two million of them: so
  * the first {@link GROWN_FIRST} inputs of each decoder are such, and one in {@link GROWN_EVERY} of the others.
  */
-import { between, type Random } from "@lifeline/crash";
+import { between, type Random } from "@lifeline/harness";
 import { MAX_DECODED_BYTES } from "@lifeline/wire";
 import { joined } from "./byte-mutation.ts";
 

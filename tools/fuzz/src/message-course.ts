@@ -1,6 +1,6 @@
 /** How inputs of a protobuf message are drawn: one in eight of the schema, one in eight bytes, the others from valid ones, changed. */
 import type { DescMessage } from "@bufbuild/protobuf";
-import { between, pick, type Random } from "@lifeline/crash";
+import { between, pick, type Random } from "@lifeline/harness";
 import { drawBytes } from "./byte-mutation.ts";
 import { drawMessage } from "./message-draw.ts";
 import { mutateMessage } from "./wire-mutation.ts";

@@ -1,6 +1,6 @@
 /** Messages of a protobuf schema with any values in its fields: what the contract can say, whether or not anyone would. */
 import { create, type DescField, type DescMessage, type Message, ScalarType, toBinary } from "@bufbuild/protobuf";
-import { between, pick, type Random } from "@lifeline/crash";
+import { between, pick, type Random } from "@lifeline/harness";
 
 const NUMBERS = [0, 1, 2, 4, 6, 16, 100, 443, 1_000, 65_535, 65_536, 0x7fff_ffff, 0xffff_ffff] as const;
 const BIG_NUMBERS = [0n, 1n, 1_000n, 1_700_000_000_000n, 4_102_444_800_001n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 64n - 1n];

@@ -1,6 +1,6 @@
 /** Messages of a protobuf schema out of proportion: every field at any depth many times, alone and within others that come many times. */
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
-import { pick, type Random } from "@lifeline/crash";
+import { pick, type Random } from "@lifeline/harness";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";
 import { joined } from "./byte-mutation.ts";
 import { type Growth, times } from "./growth.ts";

@@ -1,5 +1,5 @@
 /** Changes to protobuf messages that know their encoding: fields left out, repeated, moved, grafted, and numbers and lengths that lie. */
-import { between, pick, type Random } from "@lifeline/crash";
+import { between, pick, type Random } from "@lifeline/harness";
 import { joined, mutateBytes } from "./byte-mutation.ts";
 
 /** One field as it stands: its tag, and what follows. */

@@ -1,27 +1,27 @@
-/** Twenty agents that are none: they come, report or only look, and go, under a bounded set of node ids. */
-import { between, pick, type Random } from "@lifeline/crash";
+/** Twenty simulated agents: they connect, report or only say hello, and leave, under a bounded set of node ids. */
+import { between, pick, type Random } from "@lifeline/harness";
 import { type Clock, pause, type Reason } from "@lifeline/measure";
 import { type ChannelCredentials, createRpcClient, RpcError } from "@lifeline/rpc";
 import { emptyWindow, type Window } from "@lifeline/window";
 import { encodeReport, NO_SELF_METRICS, type Report, reportPb } from "@lifeline/wire";
-import type { SoakCredentials } from "./credentials.ts";
+import type { TestBed } from "./test-bed.ts";
 
-/** What was done, so that a soak without its load does not pass for one. */
+/** What was done: shows that the soak had its load. */
 export interface LoadCounts {
   streams: number;
   reports: number;
   acknowledged: number;
-  /** Plans that came on a stream after its first: the plan changed. */
+  /** Plans after the first of a stream: the plan changed. */
   planChanges: number;
   refused: number;
 }
 
-/** Agents that report: always active, so the fleet has fourteen at least with the measured one and a visitor between. */
+/** Agents that report. They are always active: with the measured agent and a visitor the fleet has at least fourteen. */
 const REPORTERS = 12;
 
 /**
- * Agents that only say hello, all at once and then none: with them the fleet is counted as 32 rather than 16, and each endpoint, which
- * two rows name, is asked every 200 ms rather than every 100 ms (collector's cadence.ts): a new plan for everyone at every turn.
+ * Agents that only say hello, all at once and then none. With them the fleet counts as 32 rather than 16, and each endpoint, which two rows
+ * name, is probed every 200 ms rather than every 100 ms (collector's cadence.ts): every agent gets a new plan each time.
  */
 const VISITORS = 8;
 
@@ -38,8 +38,7 @@ const WINDOWS = 10;
 
 /** Where the load goes, and until when. */
 export interface LoadOptions {
-  readonly grpcPort: number;
-  readonly credentials: SoakCredentials;
+  readonly testBed: TestBed;
   readonly random: Random;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -57,7 +56,7 @@ export async function runFleet(options: LoadOptions): Promise<void> {
   };
   const visitor = async (at: number) => {
     while (!signal.aborted) {
-      // One of two names: a node that was away for long and one that was not.
+      // One of two names: a node that was away for a long time, and one that was not.
       await live(`visitor-${at}-${pick(random, ["a", "b"])}`, VISIT_MS, false, options);
       await pause(clock, VISIT_MS, signal);
     }
@@ -71,18 +70,17 @@ export async function runFleet(options: LoadOptions): Promise<void> {
 
 type Stream = ReturnType<typeof openStream>["stream"];
 
-function openStream(grpcPort: number, credentials: ChannelCredentials) {
+function openStream(address: string, credentials: ChannelCredentials) {
   // A connection of its own, as an agent's is.
   const options = { "grpc.use_local_subchannel_pool": 1 };
-  const address = `127.0.0.1:${grpcPort}`;
   const client = createRpcClient(reportPb.ReportService, address, credentials, options);
   return { client, stream: client.duplex("stream") };
 }
 
-/** One boot of one node, from its hello to its end, which is now and then a cut. */
+/** One boot of one node, from its hello to its end, which is a cut half of the time. */
 async function live(nodeId: string, lifeMs: number, reports: boolean, options: LoadOptions): Promise<void> {
-  const { grpcPort, credentials, random, clock, signal, counts } = options;
-  const { client, stream } = openStream(grpcPort, await credentials.node(nodeId));
+  const { testBed, random, clock, signal, counts } = options;
+  const { client, stream } = openStream(testBed.collector.address, await testBed.node(nodeId));
   const ended = new AbortController();
   const over = AbortSignal.any([signal, ended.signal]);
   const targetIds: string[] = [];
@@ -95,7 +93,7 @@ async function live(nodeId: string, lifeMs: number, reports: boolean, options: L
     for (let sequence = 1n; clock.monotonicNs() < endNs && !over.aborted; sequence += 1n) {
       await pause(clock, REPORT_EVERY_MS, over);
       if (over.aborted) break;
-      // Who only looks tells now and then of other facts, as a node does whose routes change.
+      // Now and then with other facts, as from a node whose routes change.
       if (!reports && random() < 0.1)
         await stream.send({ message: { case: "hello", value: helloOf(nodeId, bootId, random, clock) } });
       if (!reports) continue;
@@ -106,7 +104,7 @@ async function live(nodeId: string, lifeMs: number, reports: boolean, options: L
     }
     if (random() < 0.5) stream.finish();
   } catch (error) {
-    // The stream was replaced or cut: its listener has been told, too.
+    // The stream was replaced or cut; the responses end too.
     if (!(error instanceof RpcError)) throw error;
   } finally {
     stream.cancel();

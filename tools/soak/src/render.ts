@@ -1,5 +1,5 @@
-/** The soak as people read it. */
-import { layOut } from "@lifeline/bench";
+/** The result as text. */
+import { textTable } from "@lifeline/harness";
 import type { ProcessTrends, SoakResult } from "./soak.ts";
 import type { Trend } from "./trend.ts";
 
@@ -11,18 +11,18 @@ const FIGURES: readonly (readonly [keyof ProcessTrends, string])[] = [
   ["threads", "threads"],
 ];
 
-/** A table of every figure, and what the load was. */
+/** A table of every figure, and the load. */
 export function renderSoak({ seconds, deaths, load, trends }: SoakResult): string {
   const ofProcess = (name: "agent" | "collector") =>
     FIGURES.map(([figure, title]) => rowOf(`${name}: ${title}`, trends[name][figure]));
   const rows = [...ofProcess("agent"), ...ofProcess("collector"), rowOf("database, MB", trends.databaseMb)];
   const { streams, reports, acknowledged, planChanges, refused, cuts, queries, scrapes, unanswered } = load;
   return [
-    layOut([["", "least", "median", "greatest", "an hour", "95 % interval"], ...rows]),
+    textTable([["", "least", "median", "greatest", "an hour", "95 % interval"], ...rows]),
     "",
-    `${seconds.toFixed(0)} s: ${streams} streams came and went, ${reports} reports of theirs, ${acknowledged} acknowledged, ${refused} refused;`,
-    `${planChanges} plans changed under way, ${cuts} cuts; ${queries} queries and ${scrapes} scrapes, ${unanswered} unanswered`,
-    ...Object.entries(deaths).map(([name, end]) => `the ${name} died: ${end}`),
+    `${seconds.toFixed(0)} s: ${streams} streams of simulated nodes, ${reports} reports, ${acknowledged} acknowledged, ${refused} refused;`,
+    `${planChanges} plan changes, ${cuts} cuts; ${queries} queries and ${scrapes} scrapes, ${unanswered} unanswered`,
+    ...Object.entries(deaths).map(([name, end]) => `the ${name} ended: ${end}`),
     "",
   ].join("\n");
 }

@@ -1,11 +1,10 @@
-/** The soak: everything at once, read every five seconds until the time is over or somebody ends it. */
-import { randomFrom } from "@lifeline/crash";
-import type { Part } from "@lifeline/local";
+/** The soak: programs and load at once, read every five seconds until the time is over or it is interrupted. */
+import { HarnessError, randomFrom } from "@lifeline/harness";
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
-import { type AskingCounts, runAsking } from "./asking.ts";
 import { type LoadCounts, runFleet } from "./load.ts";
-import { type ProcessReading, readDatabaseMb, readProcess, type Sample } from "./sampler.ts";
-import { NODE_ID, openStage, type Stage } from "./stage.ts";
+import { type ProcessReading, readDatabaseMb, readProcess, type Sample } from "./process-reading.ts";
+import { type QueryCounts, runQueries } from "./queries.ts";
+import { NODE_ID, TestBed } from "./test-bed.ts";
 import { type Trend, trendOf } from "./trend.ts";
 
 /** What came of it. */
@@ -13,9 +12,9 @@ export interface SoakResult {
   readonly seconds: number;
   /** Which processes were read. */
   readonly pids: { readonly agent: number | undefined; readonly collector: number | undefined };
-  /** How each program ended unasked; absent: it lived. */
+  /** How a program ended although nobody ended it; absent: it did not. */
   readonly deaths: { readonly agent?: string; readonly collector?: string };
-  readonly load: LoadCounts & AskingCounts & { readonly cuts: number };
+  readonly load: LoadCounts & QueryCounts & { readonly cuts: number };
   readonly trends: {
     readonly agent: ProcessTrends;
     readonly collector: ProcessTrends;
@@ -25,54 +24,54 @@ export interface SoakResult {
 }
 export type ProcessTrends = Readonly<Record<keyof ProcessReading, Trend | undefined>>;
 
-/** Time between two readings, and between two cuts of the way between agent and collector, ms. */
+/** Time between two readings, and between two cuts of the connection between agent and collector, ms. */
 const READ_EVERY_MS = 5_000;
 const CUT_EVERY_MS = 60_000;
 
-/** The load's chance: the same in every soak, so that two can be compared. */
+/** The load's seed: the same in every soak, so that two can be compared. */
 const SEED = 1;
 
-/** Soaks for `minutes`, or until `signal` aborts. Rejects with a SoakError. */
+/** Soaks for `minutes`, or until `signal` aborts. Rejects with a HarnessError when a program does not start. */
 export async function soak(
   minutes: number,
   clock: Clock,
   signal: AbortSignal,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): Promise<SoakResult> {
   const startedNs = clock.monotonicNs();
   const secondsNow = () => (clock.monotonicNs() - startedNs) / NS_PER_MS / 1_000;
-  const stage = await openStage(clock, signal);
+  const testBed = await TestBed.open(clock, signal);
   const over = new AbortController();
   const ends = AbortSignal.any([signal, over.signal]);
   const load = { streams: 0, reports: 0, acknowledged: 0, planChanges: 0, refused: 0, cuts: 0 };
-  const asking = { queries: 0, scrapes: 0, unanswered: 0 };
+  const queries = { queries: 0, scrapes: 0, unanswered: 0 };
   const samples: Sample[] = [];
-  const { grpcPort, httpPort, credentials } = stage;
-  const pids = { agent: stage.agent.pid(), collector: stage.collector.pid() };
+  const { agent, collector } = testBed;
+  const pids = { agent: agent.pid, collector: collector.program.pid };
   const running = Promise.all([
-    runFleet({ grpcPort, credentials, random: randomFrom(SEED), clock, signal: ends, counts: load }),
-    runAsking({ grpcPort, httpPort, credentials, nodeId: NODE_ID, clock, signal: ends, counts: asking }),
-    runCuts(stage, clock, ends, load),
+    runFleet({ testBed, random: randomFrom(SEED), clock, signal: ends, counts: load }),
+    runQueries({ collector, nodeId: NODE_ID, clock, signal: ends, counts: queries }),
+    runCuts(testBed, clock, ends, load),
   ]);
   try {
-    while (!ends.aborted && secondsNow() < minutes * 60 && deathsOf(stage).length === 0) {
+    while (!ends.aborted && secondsNow() < minutes * 60 && deathsOf(testBed).length === 0) {
       await pause(clock, READ_EVERY_MS, ends);
-      const sample = ends.aborted ? undefined : await readSample(stage, secondsNow());
+      const sample = ends.aborted ? undefined : await readSample(testBed, secondsNow());
       if (sample === undefined) break;
       samples.push(sample);
-      say(lineOf(sample));
+      log(lineOf(sample));
     }
-    const deaths = Object.fromEntries(deathsOf(stage));
+    const deaths = Object.fromEntries(deathsOf(testBed));
     over.abort();
     await running;
-    return { seconds: secondsNow(), pids, deaths, load: { ...load, ...asking }, trends: trendsOf(samples), samples };
+    return { seconds: secondsNow(), pids, deaths, load: { ...load, ...queries }, trends: trendsOf(samples), samples };
   } finally {
     over.abort();
-    await stage.close();
+    await testBed.close();
   }
 }
 
-async function runCuts({ relay }: Stage, clock: Clock, signal: AbortSignal, counts: { cuts: number }): Promise<void> {
+async function runCuts({ relay }: TestBed, clock: Clock, signal: AbortSignal, counts: { cuts: number }): Promise<void> {
   for (;;) {
     await pause(clock, CUT_EVERY_MS, signal);
     if (signal.aborted) return;
@@ -81,27 +80,23 @@ async function runCuts({ relay }: Stage, clock: Clock, signal: AbortSignal, coun
   }
 }
 
-function deathsOf({ agent, collector }: Stage): readonly (readonly [string, string])[] {
-  return [agent, collector].flatMap((part: Part) => {
-    const end = part.lastEnd();
-    return end === undefined ? [] : [[part.name, `${end}\n${part.logTail(5)}`] as const];
-  });
+function deathsOf({ agent, collector }: TestBed): readonly (readonly [string, string])[] {
+  return [agent, collector.program].flatMap((program) =>
+    program.lastEnd === undefined ? [] : [[program.name, `${program.lastEnd}\n${program.tail()}`] as const],
+  );
 }
 
-/** Undefined when one of the two is gone. */
-async function readSample({ agent, collector, database }: Stage, seconds: number): Promise<Sample | undefined> {
-  const [agentPid, collectorPid] = [agent.pid(), collector.pid()];
-  if (agentPid === undefined || collectorPid === undefined) return undefined;
-  const readings = await Promise.all([
-    readProcess(agentPid),
-    readProcess(collectorPid),
-    readDatabaseMb(database),
-  ]).catch((error: unknown) => {
-    // Gone between the two looks at it.
-    if (agent.pid() === undefined || collector.pid() === undefined) return undefined;
+/** Undefined when one of the two has ended. */
+async function readSample({ agent, collector }: TestBed, seconds: number): Promise<Sample | undefined> {
+  const { pid: collectorPid } = collector.program;
+  if (agent.pid === undefined || collectorPid === undefined) return undefined;
+  try {
+    const [ofAgent, ofCollector] = [await readProcess(agent.pid), await readProcess(collectorPid)];
+    return { seconds, agent: ofAgent, collector: ofCollector, databaseMb: await readDatabaseMb(collector.database) };
+  } catch (error) {
+    if (error instanceof HarnessError && error.code === "process-gone") return undefined;
     throw error;
-  });
-  return readings && { seconds, agent: readings[0], collector: readings[1], databaseMb: readings[2] };
+  }
 }
 
 function trendsOf(samples: readonly Sample[]): SoakResult["trends"] {
@@ -122,7 +117,7 @@ function trendsOf(samples: readonly Sample[]): SoakResult["trends"] {
 }
 
 function lineOf({ seconds, agent, collector, databaseMb }: Sample): string {
-  const told = ({ rssMb, anonymousMb, descriptors }: ProcessReading) =>
+  const shown = ({ rssMb, anonymousMb, descriptors }: ProcessReading) =>
     `${rssMb.toFixed(1)} MB, ${anonymousMb.toFixed(1)} anonymous, ${descriptors} descriptors`;
-  return `${seconds.toFixed(0)} s: agent ${told(agent)}; collector ${told(collector)}; database ${databaseMb.toFixed(1)} MB`;
+  return `${seconds.toFixed(0)} s: agent ${shown(agent)}; collector ${shown(collector)}; database ${databaseMb.toFixed(1)} MB`;
 }

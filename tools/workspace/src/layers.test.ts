@@ -23,10 +23,12 @@ const ALLOWED: Record<string, readonly string[]> = {
   "apps/collector": ["measure", "window", "catalogue", "verdict", "wire", "rpc", "identity", "settings"],
   "apps/cli": ["measure", "window", "catalogue", "prober", "verdict", "wire", "rpc", "identity", "reflector"],
   "apps/reflector": ["measure", "probe", "stamp", "wire", "rpc", "settings"],
-  "tools/lab": ["measure", "stamp", "identity", "wire", "reflector", "verdict"],
+  // What several tools need: programs as processes, a collector of its own, a relay, seeds, tables.
+  "tools/harness": ["measure", "wire", "rpc", "identity", "settings", "bundle"],
+  "tools/lab": ["measure", "stamp", "identity", "settings", "wire", "reflector", "verdict"],
   "tools/local": ["measure", "catalogue", "rpc", "lab", "cli", "bundle"],
   // bundle has Node's flags; extension has the container that runs on a node of the lab.
-  "tools/drill": ["measure", "catalogue", "verdict", "rpc", "lab", "cli", "bundle", "extension"],
+  "tools/drill": ["measure", "catalogue", "verdict", "rpc", "settings", "harness", "lab", "cli", "bundle", "extension"],
   // The cost of rolling up is measured on the collector's store.
   "tools/bench": [
     "measure",
@@ -41,11 +43,12 @@ const ALLOWED: Record<string, readonly string[]> = {
     "reflector",
     "lab",
     "bundle",
+    "harness",
   ],
   // It names the sources of the programs and imports none.
   "tools/bundle": [],
-  "tools/crash": ["measure", "wire", "rpc", "identity"],
-  // Every room that decodes input; crash has the seeded chance.
+  "tools/crash": ["measure", "wire", "settings", "harness"],
+  // Every room that decodes input; harness has the seeded random numbers.
   "tools/fuzz": [
     "measure",
     "window",
@@ -57,16 +60,15 @@ const ALLOWED: Record<string, readonly string[]> = {
     "wire",
     "agent",
     "collector",
-    "crash",
+    "harness",
   ],
-  // local has the programs, crash the relay and the turning targets, bench the usage of a process.
-  "tools/soak": ["measure", "window", "identity", "wire", "rpc", "bench", "bundle", "crash", "local"],
-  // crash starts the shipped programs with the flags of bundle; window has what an honest node reports.
-  "tools/attack": ["measure", "window", "wire", "rpc", "identity", "bundle", "crash"],
+  "tools/soak": ["measure", "window", "wire", "rpc", "settings", "bundle", "harness"],
+  // harness starts the shipped programs with the flags of bundle; window has what an honest node reports.
+  "tools/attack": ["measure", "window", "wire", "rpc", "identity", "settings", "bundle", "harness"],
   // Manifests and guides are checked with the programs' parsers, Node's flags of bundle, and a running collector.
   "tools/deploy": ["measure", "catalogue", "wire", "rpc", "settings", "agent", "collector", "reflector", "bundle"],
-  // The agent reads the configuration in an image, bundle has Node's flags, crash starts the collector that it reports to.
-  "tools/extension": ["measure", "yaml", "wire", "rpc", "settings", "agent", "bundle", "crash"],
+  // The agent reads the configuration in an image, bundle has Node's flags, harness the collector that it reports to.
+  "tools/extension": ["measure", "yaml", "wire", "rpc", "settings", "agent", "bundle", "harness"],
   "tools/workspace": [],
 };
 
@@ -173,7 +175,7 @@ const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   "tools/local": ["net", "dns"],
   "tools/bench": SOCKET_MODULES,
   // A relay between agent and collector, and targets that turn.
-  "tools/crash": ["net"],
+  "tools/harness": ["net"],
   // False collectors, eavesdroppers and floods.
   "tools/attack": ["net", "tls", "http", "http2", "dgram"],
   // A port that reports its first connection; Node's list of root CAs.
@@ -188,7 +190,7 @@ const READS_TIME = /\b(Date\.now|performance\.now|process\.hrtime|new Date\(\s*\
 /** Other files that may wait or read time, each with its reason. */
 const MAY_READ_TIME: Record<string, string> = {
   "tools/drill/src/quiet.ts": "holds the text of a small program for a namespace, where nothing can be passed in",
-  "tools/crash/src/wall-clock.ts": "shifts the wall clock of a shipped program",
+  "tools/harness/src/wall-clock.ts": "shifts the wall clock of a shipped program",
 };
 const DRAWS_CHANCE = /\bMath\.random\b/;
 

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { createSecureServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { startRelay } from "@lifeline/crash";
+import { Relay } from "@lifeline/harness";
 import { makeKeyPair, openFleetCa } from "@lifeline/identity";
 import { pause } from "@lifeline/measure";
 import { type Attack, outcomeOf } from "../attack.ts";
@@ -61,12 +61,12 @@ async function lie(testBed: TestBed, messages: readonly Buffer[]) {
 /** An agent that has enrolled, and then comes to a collector that says those messages; what became of it. */
 async function deceive(testBed: TestBed, nodeId: string, messages: readonly Buffer[]) {
   const liar = await lie(testBed, messages);
-  const relay = await startRelay(testBed.clock);
+  const relay = await Relay.open(testBed.clock);
   const via = `127.0.0.1:${relay.port}`;
   const token = await testBed.token();
   relay.target(testBed.port);
   const enrolling = testBed.agent(nodeId, via, token);
-  await within(testBed.clock, () => enrolling.printed().includes('"connected"'));
+  await within(testBed.clock, () => enrolling.output().includes('"connected"'));
   await enrolling.kill();
   relay.target(liar.port);
   const agent = testBed.agent(nodeId, via, token, { measuresNothing: false });
@@ -78,7 +78,7 @@ async function deceive(testBed: TestBed, nodeId: string, messages: readonly Buff
   await agent.kill();
   liar.close();
   await relay.close();
-  return { isSame, peakMb, streams: liar.streams(), log: agent.printed() };
+  return { isSame, peakMb, streams: liar.streams(), log: agent.output() };
 }
 
 function lying(name: string, tries: string, messages: readonly Buffer[]): Attack {

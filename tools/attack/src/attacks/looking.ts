@@ -9,7 +9,7 @@ export const looking: readonly Attack[] = [
     tries: "looks for every token and key of this run in all that was logged, stored and exported",
     async run(testBed) {
       const agent = testBed.agent("talkative-1", testBed.address, await testBed.token());
-      const enrolled = await within(testBed.clock, () => agent.printed().includes("the node has enrolled"));
+      const enrolled = await within(testBed.clock, () => agent.output().includes("the node has enrolled"));
       const keys = testBed.gatherKeys();
       const output = `${testBed.output()}${await testBed.metrics()}`;
       const found = [...testBed.secrets].filter((secret) => output.includes(secret)).length;

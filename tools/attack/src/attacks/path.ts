@@ -111,7 +111,7 @@ export const path: readonly Attack[] = [
       const agent = testBed.agent("deceived-1", impostor.address, token);
       const asked = await within(testBed.clock, () => heard.includes("getFleetCa"));
       await pause(testBed.clock, DECEIVE_MS);
-      const fared = await agent.kill().then(() => agent.printed());
+      const fared = await agent.kill().then(() => agent.output());
       impostor.close();
       return outcomeOf(
         [`it was asked for the authority, as anybody is`, asked],

@@ -1,7 +1,7 @@
 /** By whoever reaches a port or a process of the collector: to guess, to read what is not for it, or to have it wait. */
 import { randomBytes } from "node:crypto";
 import { request } from "node:http";
-import { createProgram } from "@lifeline/crash";
+import { ShippedProgram } from "@lifeline/harness";
 import { pause } from "@lifeline/measure";
 import { createRpcClient } from "@lifeline/rpc";
 import { queryPb } from "@lifeline/wire";
@@ -138,10 +138,10 @@ export const reaching: readonly Attack[] = [
     async run(testBed) {
       const agent = testBed.agent("signalled-1", testBed.address, await testBed.token());
       const args = ["--listen", "127.0.0.1:0"];
-      const reflector = createProgram({ room: "reflector", args, environment: {}, clockFile: undefined });
+      const reflector = new ShippedProgram({ room: "reflector", args });
       reflector.start();
-      await within(testBed.clock, () => agent.printed().includes('"connected"'));
-      await within(testBed.clock, () => reflector.printed().includes('"reflecting"'));
+      await within(testBed.clock, () => agent.output().includes('"connected"'));
+      await within(testBed.clock, () => reflector.output().includes('"reflecting"'));
       const programs = { collector: testBed.collector, agent, reflector };
       const claims: Claim[] = [];
       for (const [name, { pid }] of Object.entries(programs)) claims.push(await signalled(testBed, name, pid));

@@ -1,7 +1,7 @@
 /** By whoever can send a datagram under another's address: to have two reflectors answer each other. */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { createProgram, type Program } from "@lifeline/crash";
+import { ShippedProgram } from "@lifeline/harness";
 import { pause } from "@lifeline/measure";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { within } from "../poll.ts";
@@ -22,14 +22,14 @@ async function freePort(address: string): Promise<number> {
   return port;
 }
 
-function reflectorAt(address: string, port: number): Program {
+function reflectorAt(address: string, port: number): ShippedProgram {
   const args = ["--listen", `${address}:${port}`];
-  return createProgram({ room: "reflector", args, environment: {}, clockFile: undefined });
+  return new ShippedProgram({ room: "reflector", args });
 }
 
 /** Datagrams that a reflector has answered, once it has stopped. */
-function reflectedBy(reflector: Program): number {
-  const last = reflector.printed().trim().split("\n").at(-1) ?? "";
+function reflectedBy(reflector: ShippedProgram): number {
+  const last = reflector.output().trim().split("\n").at(-1) ?? "";
   return Number((JSON.parse(last) as { reflected?: number }).reflected);
 }
 
@@ -39,11 +39,11 @@ function reflectedBy(reflector: Program): number {
  */
 async function forge({ clock, seconds }: TestBed, ports: readonly [number, number]): Promise<readonly number[]> {
   const [first, second] = [reflectorAt("127.0.0.1", ports[0]), reflectorAt("127.0.0.2", ports[1])];
-  const isUp = (program: Program) => within(clock, () => program.printed().includes('"reflecting"'));
+  const isUp = (program: ShippedProgram) => within(clock, () => program.output().includes('"reflecting"'));
   try {
     first.start();
     await isUp(first);
-    if (first.pid === undefined) throw new Error(first.printed());
+    if (first.pid === undefined) throw new Error(first.output());
     process.kill(first.pid, "SIGSTOP");
     const forger = createSocket("udp4").bind(ports[1], "127.0.0.2");
     await once(forger, "listening");

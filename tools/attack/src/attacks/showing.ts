@@ -1,7 +1,7 @@
 /** By whoever has a node's credentials: with what people are shown of it. */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { entry } from "@lifeline/crash";
+import { programArguments } from "@lifeline/harness";
 import { pause, type Target } from "@lifeline/measure";
 import { createRpcClient } from "@lifeline/rpc";
 import { encodeReport, NO_SELF_METRICS, queryPb, witnessPb } from "@lifeline/wire";
@@ -47,7 +47,7 @@ function lifeline(testBed: TestBed, ...args: readonly string[]): Promise<string>
     LIFELINE_TOKEN: testBed.readerToken,
   };
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [...entry("cli"), ...args], { env }, (error, out, err) => {
+    execFile(process.execPath, [...programArguments("cli"), ...args], { env }, (error, out, err) => {
       // 1: not everything is met.
       if (error !== null && error.code !== 1) reject(new Error(`lifeline ${args.join(" ")}: ${err}`));
       else resolve(out);

@@ -1,5 +1,5 @@
 /** The accuracy result as people read it. Pure. */
-import { layOut, ratioText } from "../table.ts";
+import { ratioText, textTable } from "@lifeline/harness";
 import { type AccuracyResult, worstLateMs } from "./accuracy.ts";
 
 const HEADINGS = ["bias in ms", "n", "min", "p50", "p90", "p99", "max", "CPU µs/probe"];
@@ -25,11 +25,11 @@ export function renderAccuracy({ ways, versions, delayEachWayMs, goal, path, not
   return [
     `Reported round trip against a packet capture; path of ${delayEachWayMs} ms each way; ${peers.join(", ")}`,
     "",
-    layOut([HEADINGS, ...figures]),
+    textTable([HEADINGS, ...figures]),
     "",
-    layOut([["distance from the truth against", ...RATIO_HEADINGS], ...ratios]),
+    textTable([["distance from the truth against", ...RATIO_HEADINGS], ...ratios]),
     "",
-    layOut([["captured round trip in ms", "min", "p50", "p99", "max", "left out"], ...truths]),
+    textTable([["captured round trip in ms", "min", "p50", "p99", "max", "left out"], ...truths]),
     "",
     ...Object.entries(goal.reached).map(
       ([id, reached]) =>

@@ -1,4 +1,5 @@
 /** The ways of measuring that are held against the capture: one table, each way one function. */
+import { readCpuNs } from "@lifeline/harness";
 import type { DelayedPath } from "@lifeline/lab";
 import type { RttSource } from "@lifeline/measure";
 import { BenchError } from "../bench-error.ts";
@@ -7,7 +8,6 @@ import { FPING } from "../debian-packages.ts";
 import { readEchoes, readHandshakes, readStamps } from "../exchange.ts";
 import { readLines } from "../line-reader.ts";
 import type { CapturedPacket } from "../pcap.ts";
-import { readCpuNs } from "../process-usage.ts";
 import { ownProgram } from "../program.ts";
 import type { AskerAnswer, ProberAnswer, ProberOrder } from "../report.ts";
 import type { Workshop } from "../workshop.ts";

@@ -8,6 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readUsage } from "@lifeline/harness";
 import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
 import { NS_PER_MS, NS_PER_US, pause } from "@lifeline/measure";
 import { createRpcClient, type DuplexCall, tlsCredentials } from "@lifeline/rpc";
@@ -15,7 +16,6 @@ import { reportPb } from "@lifeline/wire";
 import { BenchError } from "../bench-error.ts";
 import { type Distribution, distributionOf } from "../distribution.ts";
 import { readLines } from "../line-reader.ts";
-import { readUsage } from "../process-usage.ts";
 import { ownProgram } from "../program.ts";
 import type { Workshop } from "../workshop.ts";
 

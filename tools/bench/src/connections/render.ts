@@ -1,5 +1,5 @@
 /** The connections result as people read it. Pure. */
-import { layOut, ratioText } from "../table.ts";
+import { ratioText, textTable } from "@lifeline/harness";
 import type { ConnectionsResult, SideFigures } from "./connections.ts";
 
 /** Renders the result. */
@@ -13,7 +13,7 @@ export function renderConnections({ connections, reports, sides, ratios }: Conne
   return [
     `${connections} connections with mutual TLS, ${reports.toLocaleString("en")} reports; medians of CPU`,
     "",
-    layOut([
+    textTable([
       ["", "listener", "grpc-js", "ratio"],
       row("a handshake, ms", "handshakeMs", 2, ratios.handshake),
       row("a report and its acknowledgement, µs", "reportUs", 0, ratios.report),

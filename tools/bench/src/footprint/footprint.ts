@@ -10,13 +10,13 @@
  *    and keep the answers is not either.
  * 4. The agent's life that is measured is its second: it has enrolled, and finds its plan where the first has kept it.
  */
+import { type ProcessUsage, readUsage } from "@lifeline/harness";
 import { NS_PER_MS, NS_PER_US, pause } from "@lifeline/measure";
 import { BenchError } from "../bench-error.ts";
 import { startExporter } from "../blackbox.ts";
 import { BLACKBOX_EXPORTER, ensurePrograms } from "../debian-packages.ts";
 import { distributionOf } from "../distribution.ts";
 import type { Listener } from "../listener.ts";
-import { type ProcessUsage, readUsage } from "../process-usage.ts";
 import type { BenchProcess, Workshop } from "../workshop.ts";
 import { type InstalledAgent, installAgent } from "./agent.ts";
 import { freePort, startAsking } from "./asking.ts";

@@ -1,5 +1,5 @@
 /** The footprint result as people read it. Pure. */
-import { layOut, ratioText } from "../table.ts";
+import { ratioText, textTable } from "@lifeline/harness";
 import { COMPARED, type FootprintResult, type SideResult } from "./footprint.ts";
 
 const TITLES: Readonly<Record<(typeof COMPARED)[number], string>> = {
@@ -37,7 +37,7 @@ export function renderFootprint({
   return [
     `${targets} TCP and TLS targets once in ${periodSeconds} s for ${seconds} s, both at the same time`,
     "",
-    layOut([["", "Lifeline agent", peer, "agent against it"], ...rows]),
+    textTable([["", "Lifeline agent", peer, "agent against it"], ...rows]),
     "",
     `${counts("Lifeline agent", agent)}; ${seen(agent)}`,
     `${counts(peer, exporter)}; ${seen(exporter)}`,

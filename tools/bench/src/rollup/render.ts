@@ -1,5 +1,5 @@
 /** The roll-up result as people read it. Pure. */
-import { layOut, ratioText } from "../table.ts";
+import { ratioText, textTable } from "@lifeline/harness";
 import type { RollupResult } from "./rollup.ts";
 
 /** Renders the result. */
@@ -17,7 +17,7 @@ export function renderRollup(result: RollupResult): string {
   return [
     `${hours} h of one node with ${targets} targets, ${whole(reports)} reports`,
     "",
-    layOut([
+    textTable([
       ["", "bytes a target and day"],
       ["reports and their index", whole(bytesPerTargetDay.reports)],
       ["minutes", whole(bytesPerTargetDay.minutes)],
@@ -26,7 +26,7 @@ export function renderRollup(result: RollupResult): string {
     "",
     `rolling up: ${whole(cpuUsPerReport.rolled)} µs of CPU a report, where storing it took ${whole(cpuUsPerReport.stored)}; a step of ${reportsPerStep}: p50 ${stepMs.p50.toFixed(0)} ms, max ${stepMs.max.toFixed(0)} ms`,
     "",
-    layOut([
+    textTable([
       ["an hour by the minute", "p50 ms", "max ms", "against the raw scan"],
       side("of roll-ups", rolled, ratioText(ratio)),
       side("of raw reports", raw, ratioText(1)),

@@ -1,5 +1,5 @@
 /** The spool result as people read it. Pure. */
-import { layOut, ratioText } from "../table.ts";
+import { ratioText, textTable } from "@lifeline/harness";
 import type { ConditionResult, SpoolResult } from "./spool.ts";
 
 const BYTES_PER_KB = 1_000;
@@ -21,7 +21,7 @@ export function renderSpool({
   return [
     `${targets} targets once a second; SQLite ${versions["sqlite"] ?? ""} keeps the same reports on the same disk`,
     "",
-    layOut([
+    textTable([
       row("", ({ condition }) => condition),
       row("reports an hour", ({ recordsPerHour }) => String(recordsPerHour)),
       row("windows a target and hour", ({ windowsPerTargetHour }) => us(windowsPerTargetHour)),

@@ -1,9 +1,9 @@
 /** What the extension reports to and measures: the shipped collector of this checkout, and loopback ports that open and close. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { createProgram, DEPLOYMENT, loopbackCatalogue, openTarget, turnTargets, untilReady } from "@lifeline/crash";
+import { LOOPBACK_DEPLOYMENT, loopbackCatalogue, ShippedProgram, TurningTarget, turnTargets } from "@lifeline/harness";
 import type { Clock } from "@lifeline/measure";
 import { createRpcClient, tlsCredentials } from "@lifeline/rpc";
 import { adminPb, queryPb } from "@lifeline/wire";
@@ -39,17 +39,17 @@ export class CollectorFixture {
   readonly #readyFile: string;
   readonly #dataDir: string;
   readonly #clock: Clock;
-  readonly #program: ReturnType<typeof createProgram>;
+  readonly #program: ShippedProgram;
   readonly #adminToken = newToken();
   readonly #readerToken = newToken();
   readonly #closers: (() => void)[] = [];
   #environmentOfRestart: Environment = {};
   #onProbe: (atNs: number) => void = () => undefined;
 
-  /** Starts it in `directory`. Rejects with a CrashError when the collector does not start. */
+  /** Starts it in `directory`. Rejects with a HarnessError when the collector does not start. */
   static async open(directory: string, clock: Clock): Promise<CollectorFixture> {
     mkdirSync(directory, { recursive: true });
-    const targets = await Promise.all(Array.from({ length: TURNING_PORTS }, openTarget));
+    const targets = await Promise.all(Array.from({ length: TURNING_PORTS }, () => TurningTarget.open()));
     const turning = turnTargets(targets, TURN_EVERY_MS, clock);
     const probed = createServer();
     await new Promise<void>((resolve) => probed.listen(0, "127.0.0.1", resolve));
@@ -74,19 +74,16 @@ export class CollectorFixture {
     this.#dataDir = join(directory, "store");
     const own = ["--data-dir", this.#dataDir, "--ready-file", this.#readyFile];
     const listen = ["--listen", ADDRESS, "--http-listen", "127.0.0.1:0", "--identity-name", "127.0.0.1"];
-    this.#program = createProgram({
+    this.#program = new ShippedProgram({
       room: "collector",
       args: [...files, ...own, ...listen],
       environment: { LIFELINE_ADMIN_TOKEN: this.#adminToken, LIFELINE_READER_TOKEN: this.#readerToken },
-      clockFile: undefined,
     });
   }
 
   /** Starts the collector; resolves when it is ready. */
   async start(): Promise<void> {
-    rmSync(this.#readyFile, { force: true });
-    this.#program.start();
-    await untilReady(this.#readyFile, this.#program, this.#clock);
+    await this.#program.ready(this.#readyFile, this.#clock);
   }
 
   stop(): Promise<void> {
@@ -171,7 +168,7 @@ function portOf(server: Server): number {
 /** Writes deployment and catalogue. Returns the collector's arguments that name them. */
 function writeFiles(directory: string, ports: readonly number[]): readonly string[] {
   const [deployment, catalogue] = [join(directory, "deployment.yaml"), join(directory, "catalogue.yaml")];
-  writeFileSync(deployment, DEPLOYMENT);
+  writeFileSync(deployment, LOOPBACK_DEPLOYMENT);
   const rows = ports.map((port, at) => ({ id: `extension-${at}`, port, cadenceMs: CADENCE_MS }));
   writeFileSync(catalogue, loopbackCatalogue("extension", rows));
   return ["--deployment", deployment, "--catalogue", catalogue];

@@ -1,6 +1,6 @@
 /** Catalogue files. */
 import { CatalogueError, MAX_REQUIREMENTS, parseCatalogue } from "@lifeline/catalogue";
-import type { Random } from "@lifeline/crash";
+import type { Random } from "@lifeline/harness";
 import { type Decoder, isReread, law, lawSame, unlessRefused } from "../decoder.ts";
 import { DOCUMENT_BYTES, drawDocument } from "../document-draw.ts";
 import { byteGrowth } from "../growth.ts";

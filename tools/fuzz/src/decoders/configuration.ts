@@ -1,7 +1,7 @@
 /** Configuration files: the agent's and the collector's. */
 import { type AgentConfig, parseConfig as parseAgentConfig } from "@lifeline/agent";
 import { type Config, parseConfig } from "@lifeline/collector";
-import type { Random } from "@lifeline/crash";
+import type { Random } from "@lifeline/harness";
 import { endpointName } from "@lifeline/measure";
 import { ConfigError } from "@lifeline/settings";
 import { isNodeId } from "@lifeline/wire";

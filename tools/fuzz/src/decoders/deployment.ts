@@ -6,7 +6,7 @@ import {
   parseDeployment,
   type TrustedEndpoint,
 } from "@lifeline/catalogue";
-import type { Random } from "@lifeline/crash";
+import type { Random } from "@lifeline/harness";
 import { endpointName } from "@lifeline/measure";
 import { CA_PEM } from "@lifeline/measure/testing";
 import { type Decoder, isReread, law, lawSame, unlessRefused } from "../decoder.ts";

@@ -1,6 +1,6 @@
 /** Answers of a name server. */
 import { literalFamily } from "@lifeline/catalogue";
-import { between, pick, type Random } from "@lifeline/crash";
+import { between, pick, type Random } from "@lifeline/harness";
 import { decodeAnswer, encodeQuery } from "@lifeline/probe";
 import { drawBytes, joined, mutateBytes } from "../byte-mutation.ts";
 import { type Decoder, law } from "../decoder.ts";

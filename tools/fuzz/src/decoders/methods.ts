@@ -1,6 +1,6 @@
 /** Requests and responses of every method, as servers and clients read them. */
 import { create, type DescMessage, type DescService, toBinary } from "@bufbuild/protobuf";
-import { between, type Random } from "@lifeline/crash";
+import { between, type Random } from "@lifeline/harness";
 import { adminPb, enrolPb, queryPb, readMessage, reportPb, witnessPb } from "@lifeline/wire";
 import { joined } from "../byte-mutation.ts";
 import { type Decoder, law, lawSame } from "../decoder.ts";

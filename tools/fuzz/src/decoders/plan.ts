@@ -1,7 +1,7 @@
 /** Plans: from the wire, and as documents. */
 import { toBinary } from "@bufbuild/protobuf";
 import { parsePlan } from "@lifeline/agent";
-import type { Random } from "@lifeline/crash";
+import type { Random } from "@lifeline/harness";
 import { type ProbeOptions, type Target, targetId } from "@lifeline/measure";
 import { CA_PEM } from "@lifeline/measure/testing";
 import { ConfigError, documentOf } from "@lifeline/settings";

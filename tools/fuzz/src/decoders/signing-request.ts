@@ -1,6 +1,6 @@
 /** Certificate requests: DER changed and, one time in four, signed again, so that the change is reached. */
 import { createPrivateKey, createPublicKey, sign } from "node:crypto";
-import { pick, type Random } from "@lifeline/crash";
+import { pick, type Random } from "@lifeline/harness";
 import { keySha256, readSigningRequest, SIGNING_REQUEST_MAX_BYTES } from "@lifeline/identity";
 import { drawBytes, mutateBytes } from "../byte-mutation.ts";
 import { type Decoder, law, lawSame } from "../decoder.ts";

@@ -10,7 +10,7 @@ import {
   scanFrames,
   unpackReport,
 } from "@lifeline/agent";
-import { between, pick, type Random } from "@lifeline/crash";
+import { between, pick, type Random } from "@lifeline/harness";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";
 import { drawBytes, joined, mutateBytes } from "../byte-mutation.ts";
 import { type Decoder, law, lawSame } from "../decoder.ts";

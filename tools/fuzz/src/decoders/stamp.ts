@@ -1,5 +1,5 @@
 /** STAMP: requests, replies, and what a reflector makes of a request. */
-import { between, pick, type Random } from "@lifeline/crash";
+import { between, pick, type Random } from "@lifeline/harness";
 import {
   AUTHENTICATED_BYTES,
   decodeReflected,

@@ -1,6 +1,6 @@
-/** What a process uses, as Linux tells it under /proc (proc_pid_smaps_rollup(5); Documentation/scheduler/sched-stats.rst). */
+/** What a process uses, as Linux reports it under /proc (proc_pid_smaps_rollup(5); Documentation/scheduler/sched-stats.rst). */
 import { readdir, readFile } from "node:fs/promises";
-import { BenchError } from "./bench-error.ts";
+import { HarnessError } from "./harness-error.ts";
 
 /** Memory and processor time of one process. */
 export interface ProcessUsage {
@@ -21,7 +21,7 @@ export interface ProcessUsage {
 
 const BYTES_PER_KB = 1_024;
 
-/** Reads the usage of a living process. Throws `child-failed` when it is gone, `cannot-run` when this kernel does not tell. */
+/** Reads the usage of a living process. Throws `process-gone` when it is gone, `cannot-run` when this kernel does not report it. */
 export async function readUsage(pid: number): Promise<ProcessUsage> {
   const [cpuNs, rollup, threads, descriptors] = await Promise.all([
     readCpuNs(pid),
@@ -42,7 +42,7 @@ export async function readCpuNs(pid: number): Promise<number> {
 /** The first of a schedstat's three numbers: ns on a processor. Throws `cannot-run`. */
 export function parseSchedstatNs(text: string): number {
   const match = /^(\d+) \d+ \d+\n?$/.exec(text);
-  if (match === null) throw new BenchError("cannot-run", `schedstat: "${text.trim()}"; expected three numbers`);
+  if (match === null) throw new HarnessError("cannot-run", `schedstat: "${text.trim()}"; expected three numbers`);
   return Number(match[1]);
 }
 
@@ -50,7 +50,7 @@ export function parseSchedstatNs(text: string): number {
 export function parseSmapsRollup(text: string): Omit<ProcessUsage, "cpuNs" | "threads" | "descriptors"> {
   const bytesOf = (name: string) => {
     const match = new RegExp(`^${name}: +(\\d+) kB$`, "m").exec(text);
-    if (match === null) throw new BenchError("cannot-run", `smaps_rollup: no ${name}`);
+    if (match === null) throw new HarnessError("cannot-run", `smaps_rollup: no ${name}`);
     return Number(match[1]) * BYTES_PER_KB;
   };
   return {
@@ -61,15 +61,15 @@ export function parseSmapsRollup(text: string): Omit<ProcessUsage, "cpuNs" | "th
   };
 }
 
-/** What a folder of a process holds. Throws `child-failed` when the process is gone. */
+/** What a folder of a process holds. Throws `process-gone` when the process is gone. */
 async function list(path: string): Promise<readonly string[]> {
   return readdir(path).catch(() => {
-    throw new BenchError("child-failed", `${path} is gone: the process has ended`);
+    throw new HarnessError("process-gone", `${path} is gone: the process has ended`);
   });
 }
 
 async function read(path: string): Promise<string> {
   return readFile(path, "utf8").catch((error: unknown) => {
-    throw new BenchError("cannot-run", `${path} cannot be read`, { cause: error });
+    throw new HarnessError("cannot-run", `${path} cannot be read`, { cause: error });
   });
 }

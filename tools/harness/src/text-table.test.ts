@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { layOut, ratioText } from "./table.ts";
+import { ratioText, textTable } from "./text-table.ts";
 
 describe("a table", () => {
   it("puts the first column to the left and figures to the right", () => {
     expect(
-      layOut([
+      textTable([
         ["ms", "p50", "max"],
-        ["a way", "0.1", "12.25"],
+        ["fping", "0.1", "12.25"],
       ]),
-    ).toBe("ms     p50    max\na way  0.1  12.25");
+    ).toBe("ms     p50    max\nfping  0.1  12.25");
   });
 });
 

@@ -1,6 +1,6 @@
-/** What the processes hold, as Linux tells it under /proc, and the size of the database. */
-import { readdir, stat } from "node:fs/promises";
-import { readUsage } from "@lifeline/bench";
+/** Memory, descriptors and threads of a process (Linux /proc), and the size of the database. */
+import { stat } from "node:fs/promises";
+import { readUsage } from "@lifeline/harness";
 
 /** One process at one moment. MB are 10^6 bytes. */
 export interface ProcessReading {
@@ -17,29 +17,25 @@ export interface Sample {
   readonly seconds: number;
   readonly agent: ProcessReading;
   readonly collector: ProcessReading;
-  /** The database with its log (SQLite's -wal). */
+  /** The database with its write-ahead log. */
   readonly databaseMb: number;
 }
 
 const BYTES_PER_MB = 1e6;
 
-/** Reads a living process. Rejects when it is gone. */
+/** Reads a process. Rejects with a HarnessError when it has ended. */
 export async function readProcess(pid: number): Promise<ProcessReading> {
-  const [usage, descriptors, threads] = await Promise.all([
-    readUsage(pid),
-    readdir(`/proc/${pid}/fd`),
-    readdir(`/proc/${pid}/task`),
-  ]);
+  const usage = await readUsage(pid);
   return {
     rssMb: usage.rssBytes / BYTES_PER_MB,
     pssMb: usage.pssBytes / BYTES_PER_MB,
     anonymousMb: usage.anonymousBytes / BYTES_PER_MB,
-    descriptors: descriptors.length,
-    threads: threads.length,
+    descriptors: usage.descriptors,
+    threads: usage.threads,
   };
 }
 
-/** Size of the database at `path` and what SQLite keeps beside it. */
+/** Size of the database at `path` and of its write-ahead log. */
 export async function readDatabaseMb(path: string): Promise<number> {
   const sizes = await Promise.all(
     [path, `${path}-wal`].map((file) =>

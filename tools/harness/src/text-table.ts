@@ -1,7 +1,7 @@
 /** Plain tables for people. Pure. */
 
-/** Lays out rows of cells: the first column to the left, the others to the right, two spaces between. */
-export function layOut(rows: readonly (readonly string[])[]): string {
+/** Rows of cells as text: the first column to the left, the others to the right, two spaces between. */
+export function textTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
     for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);

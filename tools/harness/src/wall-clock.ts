@@ -1,10 +1,10 @@
 /**
- * Loaded into a program before its own code (`node --import`): shifts its wall clock by the milliseconds that stand in the file which
- * CRASH_CLOCK names, read anew ten times a second. The program itself is as it is shipped.
+ * Loaded into a program before its own code (`node --import`): shifts its wall clock by the milliseconds in the file that
+ * WALL_CLOCK_FILE names. The file is read ten times a second. The program itself is the shipped one.
  */
 import { readFileSync } from "node:fs";
 
-const path = process.env["CRASH_CLOCK"];
+const path = process.env["WALL_CLOCK_FILE"];
 if (path !== undefined) {
   const realNow = Date.now.bind(Date);
   let shiftMs = 0;

@@ -1,9 +1,9 @@
-/** Chance that can be played again. */
+/** Random numbers that a seed repeats. */
 
 /** Uniform in [0, 1). */
 export type Random = () => number;
 
-/** A generator of 32-bit state (mulberry32): the same seed, the same course. */
+/** A generator with 32 bits of state (mulberry32): the same seed gives the same numbers. */
 export function randomFrom(seed: number): Random {
   let state = seed >>> 0;
   return () => {
@@ -14,7 +14,7 @@ export function randomFrom(seed: number): Random {
   };
 }
 
-/** One of `choices`, which are not empty. */
+/** One of `choices`. Throws a RangeError when there are none. */
 export function pick<T>(random: Random, choices: readonly T[]): T {
   const chosen = choices[Math.floor(random() * choices.length)];
   if (chosen === undefined) throw new RangeError("nothing to choose from");

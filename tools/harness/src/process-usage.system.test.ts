@@ -45,7 +45,7 @@ describe("schedstat", () => {
 });
 
 describe("a process", () => {
-  it("that lives is read; one that has ended is told", async () => {
+  it("that lives is read; one that has ended is an error", async () => {
     const own = await readUsage(process.pid);
     expect(own.cpuNs).toBeGreaterThan(0);
     expect(own.rssBytes).toBeGreaterThanOrEqual(own.pssBytes);
@@ -53,6 +53,6 @@ describe("a process", () => {
 
     const child = spawn("true");
     await once(child, "close");
-    await expect(readUsage(child.pid ?? 0)).rejects.toMatchObject({ code: "child-failed" });
+    await expect(readUsage(child.pid ?? 0)).rejects.toMatchObject({ code: "process-gone" });
   });
 });

@@ -1,2 +1,0 @@
-export type { Attack, Outcome } from "./attack.ts";
-export { ATTACKS } from "./attacks.ts";

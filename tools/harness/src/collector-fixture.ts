@@ -1,0 +1,146 @@
+/** The shipped collector with a fleet CA of its own, on loopback. It may be killed and started again. */
+import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { COLLECTOR_NODE } from "@lifeline/bundle";
+import type { Clock } from "@lifeline/measure";
+import { type ChannelCredentials, createRpcClient, type RpcClient, tlsCredentials } from "@lifeline/rpc";
+import { adminPb } from "@lifeline/wire";
+import { LOOPBACK_DEPLOYMENT } from "./loopback-catalogue.ts";
+import { type ProgramOptions, ShippedProgram } from "./shipped-program.ts";
+import { TestCa } from "./test-ca.ts";
+
+/** How long an administrator's call may take, ms. */
+const CALL_TIMEOUT_MS = 30_000;
+
+/** Characters of its log that are kept. */
+const OUTPUT_MAX_CHARS = 100_000;
+
+/** What differs between collectors. */
+export interface CollectorOptions extends Pick<ProgramOptions, "clockFile" | "launcher"> {
+  /** Text of the catalogue. Default: the published one. */
+  readonly catalogue?: string;
+  /** Further arguments. Default none. */
+  readonly args?: readonly string[];
+}
+
+/** What an administrator may ask for in a join token; see `lifeline token create`. */
+export interface JoinTokenOptions {
+  readonly usesMax?: number;
+  readonly nodePattern?: string;
+}
+
+type AdminClient = RpcClient<typeof adminPb.AdminService>;
+
+/** A collector. It is not started yet. */
+export class CollectorFixture {
+  readonly program: ShippedProgram;
+  readonly adminToken: string = randomBytes(32).toString("base64url");
+  readonly readerToken: string = randomBytes(32).toString("base64url");
+  readonly #folder: string;
+  readonly #clock: Clock;
+  #ports = { grpcPort: 0, httpPort: 0 };
+
+  /** Keeps everything in `folder`, which exists. */
+  constructor(folder: string, clock: Clock, { catalogue, args = [], ...program }: CollectorOptions = {}) {
+    this.#folder = folder;
+    this.#clock = clock;
+    const files = ["--data-dir", this.#store, "--deployment", this.#write("deployment.yaml", LOOPBACK_DEPLOYMENT)];
+    if (catalogue !== undefined) files.push("--catalogue", this.#write("catalogue.yaml", catalogue));
+    const listen = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--identity-name", "127.0.0.1"];
+    this.program = new ShippedProgram({
+      room: "collector",
+      args: [...files, ...listen, "--ready-file", this.#readyFile, ...args],
+      flags: COLLECTOR_NODE.flags,
+      environment: {
+        ...COLLECTOR_NODE.environment,
+        LIFELINE_ADMIN_TOKEN: this.adminToken,
+        LIFELINE_READER_TOKEN: this.readerToken,
+      },
+      outputMaxChars: OUTPUT_MAX_CHARS,
+      ...program,
+    });
+  }
+
+  /** Starts it, unless it runs; resolves when it serves. Rejects with a HarnessError `not-started`. */
+  async start(signal?: AbortSignal): Promise<void> {
+    if (this.program.isAlive && this.#ports.grpcPort !== 0) return;
+    this.#ports = await this.program.ready(this.#readyFile, this.#clock, signal);
+  }
+
+  async kill(): Promise<void> {
+    this.#ports = { grpcPort: 0, httpPort: 0 };
+    await this.program.kill();
+  }
+
+  /** 0 until it serves. */
+  get grpcPort(): number {
+    return this.#ports.grpcPort;
+  }
+
+  get httpPort(): number {
+    return this.#ports.httpPort;
+  }
+
+  /** `host:port` of its gRPC listener. */
+  get address(): string {
+    return `127.0.0.1:${this.grpcPort}`;
+  }
+
+  /** Its SQLite database. */
+  get database(): string {
+    return join(this.#store, "collector.db");
+  }
+
+  /** Its fleet CA, to issue certificates behind its back. */
+  ca(lifetimeMs?: number): Promise<TestCa> {
+    const keyPem = readFileSync(join(this.#store, "identity/ca.key"), "utf8");
+    return TestCa.open({ certPem: this.#caPem, keyPem }, this.#clock, lifetimeMs);
+  }
+
+  /** Credentials of a client that trusts it and has no certificate. */
+  credentials(): ChannelCredentials {
+    return tlsCredentials({ caPem: this.#caPem });
+  }
+
+  /** Calls it as an administrator. Rejects with an RpcError. */
+  async admin<T>(
+    call: (client: AdminClient, options: { readonly timeoutMs: number; readonly bearerToken: string }) => Promise<T>,
+  ): Promise<T> {
+    const client = createRpcClient(adminPb.AdminService, this.address, this.credentials());
+    try {
+      return await call(client, { timeoutMs: CALL_TIMEOUT_MS, bearerToken: this.adminToken });
+    } finally {
+      client.close();
+    }
+  }
+
+  /** Makes a join token. Rejects with an RpcError. */
+  async joinToken(options: JoinTokenOptions = {}): Promise<string> {
+    return (await this.admin((client, as) => client.unary("createJoinToken", options, as))).joinToken;
+  }
+
+  /** A join token in a file and the CA's fingerprint, as an agent's configuration has them. */
+  async enrol(): Promise<{ readonly caFingerprint: string; readonly tokenFile: string }> {
+    const { fingerprint: caFingerprint } = await this.ca();
+    return { caFingerprint, tokenFile: this.#write("join-token", await this.joinToken()) };
+  }
+
+  get #caPem(): string {
+    return readFileSync(join(this.#store, "identity/ca.pem"), "utf8");
+  }
+
+  get #readyFile(): string {
+    return join(this.#folder, "ready");
+  }
+
+  get #store(): string {
+    return join(this.#folder, "store");
+  }
+
+  #write(name: string, text: string): string {
+    const path = join(this.#folder, name);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  }
+}
