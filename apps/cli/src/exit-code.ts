@@ -1,6 +1,6 @@
 /** Exit codes. Scripts and schedulers branch on them. */
 import { requiredRowsMet } from "@lifeline/verdict";
-import type { StatusModel, StatusRow } from "./status-row.ts";
+import type { StatusModel, StatusRow } from "./render/status-row.ts";
 
 /** The exit codes of every command. Different codes keep "Omni is not reachable" apart from "wrong flag". */
 export const EXIT = {

@@ -9,8 +9,8 @@ import { createProgram } from "./program.ts";
 import type { CliWorld } from "./world.ts";
 
 /**
- * Runs `argv` (without interpreter and script). Never rejects on what a user, a file or a collector may do; a rejection is a
- * defect.
+ * Runs `argv` (without interpreter and script). Never rejects on what a user, a file or a collector may do; a rejection
+ * is a defect.
  */
 export async function run(argv: readonly string[], world: CliWorld): Promise<ExitCode> {
   // The reflector has its own flags: its `--collector` is another one.

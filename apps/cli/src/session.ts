@@ -1,20 +1,26 @@
 /** What every command has in common: the global options it understands, and how its result is shown. */
 import { type Command, Option } from "commander";
-import { TOKEN_FILE_VARIABLE, TOKEN_VARIABLE } from "./bearer-token.ts";
+import { checkPattern } from "./arguments/requirement-pattern.ts";
 import { CliError } from "./cli-error.ts";
+import { TOKEN_FILE_VARIABLE, TOKEN_VARIABLE } from "./collector/bearer-token.ts";
 import {
   COLLECTOR_VARIABLE,
   type CollectorAddress,
   type CollectorFlags,
   collectorAddress,
   DEFAULT_COLLECTOR,
-} from "./collector-address.ts";
-import { type AdminClient, firstContact, type QueryClient, withAdmin, withCollector } from "./collector-client.ts";
-import { CA_FINGERPRINT_VARIABLE } from "./collector-security.ts";
+} from "./collector/collector-address.ts";
+import {
+  type AdminClient,
+  firstContact,
+  type QueryClient,
+  withAdmin,
+  withCollector,
+} from "./collector/collector-client.ts";
+import { CA_FINGERPRINT_VARIABLE } from "./collector/collector-security.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
-import { checkPattern } from "./requirement-pattern.ts";
-import { FORMATS, type Format, layoutOf, type View, viewText } from "./view.ts";
-import { watch } from "./watch.ts";
+import { FORMATS, type Format, layoutOf, type View, viewText } from "./render/view.ts";
+import { watch } from "./render/watch.ts";
 import type { CliWorld } from "./world.ts";
 
 /** The global options as commander names them. */

@@ -16,7 +16,9 @@ export type StampKeyRead =
   | { readonly kind: "read"; readonly value: Uint8Array }
   | { readonly kind: "refused"; readonly problem: Problem };
 
-/** Reads the key: the file's bytes without the one line end that editors add. `at` is the setting that names the file. */
+/**
+ * Reads the key: the file's bytes without the one line end that editors add. `at` is the setting that names the file.
+ */
 export function readStampKey(at: string, path: string): StampKeyRead {
   const wrongSize = (got: string): StampKeyRead => {
     const want = `a file with a key of ${KEY_MIN_BYTES} to ${KEY_MAX_BYTES} bytes`;

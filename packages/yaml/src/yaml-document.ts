@@ -21,7 +21,8 @@ export type YamlResult =
 /**
  * Reads one YAML 1.2 document; JSON is one too. The caller bounds the size of the text.
  *
- * Refused: broken YAML, duplicate keys, several documents, aliases, unknown tags, nesting deeper than the parser's stack.
+ * Refused: broken YAML, duplicate keys, several documents, aliases, unknown tags, nesting deeper than the parser's
+ * stack.
  */
 export function readYaml(text: string): YamlResult {
   const lines = new LineCounter();

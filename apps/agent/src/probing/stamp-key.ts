@@ -1,4 +1,7 @@
-/** The key of authenticated STAMP, from a file that may be replaced while the agent runs. It is never logged or sent (S1). */
+/**
+ * The key of authenticated STAMP, from a file that may be replaced while the agent runs. It is never logged or sent
+ * (S1).
+ */
 import { watchFile } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 import { ConfigError, readStampKey } from "@lifeline/settings";

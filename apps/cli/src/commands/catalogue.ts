@@ -13,13 +13,13 @@ import {
   requirementJson,
 } from "@lifeline/catalogue";
 import type { Command } from "commander";
+import { closest, noMatch } from "../arguments/requirement-pattern.ts";
 import { CliError } from "../cli-error.ts";
 import { EXIT } from "../exit-code.ts";
 import type { Column } from "../render/table.ts";
 import { NONE } from "../render/units.ts";
-import { closest, noMatch } from "../requirement-pattern.ts";
+import { recordsView, type View } from "../render/view.ts";
 import { OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
-import { recordsView, type View } from "../view.ts";
 import { requirementView } from "./requirement-view.ts";
 
 interface ReleaseFlag {

@@ -15,12 +15,12 @@ import {
 } from "@lifeline/catalogue";
 import type { LocalNode } from "@lifeline/prober";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { noMatch } from "../arguments/requirement-pattern.ts";
+import { runPreflight } from "../check/preflight.ts";
 import { CliError } from "../cli-error.ts";
-import { readPem } from "../collector-security.ts";
-import { runPreflight } from "../preflight.ts";
-import { noMatch } from "../requirement-pattern.ts";
+import { readPem } from "../collector/collector-security.ts";
+import { statusView } from "../render/status-view.ts";
 import { OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
-import { statusView } from "../status-view.ts";
 import type { Output } from "../world.ts";
 
 /** How long targets are probed by default, s: ten samples show a loss of a quarter. */

@@ -1,14 +1,14 @@
 /** `lifeline enrolments`: which key holds which node id, since when, until when, and which other keys claimed it. */
 import type { adminPb } from "@lifeline/wire";
 import type { Command } from "commander";
+import { fetchEnrolments } from "../collector/fetch.ts";
+import { atMs, isoTime } from "../collector/wire-time.ts";
 import { EXIT } from "../exit-code.ts";
-import { fetchEnrolments } from "../fetch.ts";
 import type { Tone } from "../render/paint.ts";
 import type { Column } from "../render/table.ts";
 import { ageText, NONE, secondsText } from "../render/units.ts";
+import { recordsView, type View } from "../render/view.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
-import { recordsView, type View } from "../view.ts";
-import { atMs, isoTime } from "../wire-time.ts";
 
 type Enrolment = adminPb.Enrolment;
 

@@ -1,13 +1,13 @@
 /** `lifeline history NODE`: loss and latency of its targets, step by step. */
 import type { Command } from "commander";
 import { Option } from "commander";
+import { type Moment, momentMs, readMoment } from "../arguments/moment.ts";
 import { CliError } from "../cli-error.ts";
+import { fetchHistory } from "../collector/fetch.ts";
 import { EXIT } from "../exit-code.ts";
-import { fetchHistory } from "../fetch.ts";
-import { type Moment, momentMs, readMoment } from "../moment.ts";
 import { historyView } from "../render/history.ts";
+import type { View } from "../render/view.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
-import type { View } from "../view.ts";
 import { orClosest } from "./node.ts";
 
 interface HistoryFlags {

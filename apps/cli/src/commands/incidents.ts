@@ -1,16 +1,16 @@
 /** `lifeline incidents`: what failed, from when to when. */
 import type { queryPb } from "@lifeline/wire";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { AGE_WANTED, readAgeMs } from "../duration.ts";
+import { AGE_WANTED, readAgeMs } from "../arguments/duration.ts";
+import { fetchIncidents } from "../collector/fetch.ts";
+import { atMs, isoTime } from "../collector/wire-time.ts";
 import { EXIT } from "../exit-code.ts";
-import { fetchIncidents } from "../fetch.ts";
 import { VERDICT_LOOKS } from "../render/paint.ts";
+import { verdictWord } from "../render/status-row.ts";
 import type { Column } from "../render/table.ts";
 import { ageText, NONE, secondsText } from "../render/units.ts";
+import { recordsView, type View } from "../render/view.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
-import { verdictWord } from "../status-row.ts";
-import { recordsView, type View } from "../view.ts";
-import { atMs, isoTime } from "../wire-time.ts";
 
 type Incident = queryPb.Incident;
 

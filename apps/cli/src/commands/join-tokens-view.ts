@@ -1,10 +1,10 @@
 /** The view of join tokens, without their secrets. */
 import type { adminPb } from "@lifeline/wire";
+import { atMs, isoTime } from "../collector/wire-time.ts";
 import { EXIT } from "../exit-code.ts";
 import type { Tone } from "../render/paint.ts";
 import { ageText, NONE, secondsText } from "../render/units.ts";
-import { recordsView, type View } from "../view.ts";
-import { atMs, isoTime } from "../wire-time.ts";
+import { recordsView, type View } from "../render/view.ts";
 
 type JoinToken = adminPb.JoinToken;
 

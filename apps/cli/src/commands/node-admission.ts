@@ -3,14 +3,14 @@ import { visibleText } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { type adminPb, isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import type { Command } from "commander";
+import { closest } from "../arguments/requirement-pattern.ts";
 import { CliError } from "../cli-error.ts";
-import { type AdminClient, CALL_TIMEOUT_MS } from "../collector-client.ts";
+import { type AdminClient, CALL_TIMEOUT_MS } from "../collector/collector-client.ts";
+import { fetchEnrolments } from "../collector/fetch.ts";
 import { EXIT } from "../exit-code.ts";
-import { fetchEnrolments } from "../fetch.ts";
 import { codeSpan } from "../render/markdown.ts";
-import { closest } from "../requirement-pattern.ts";
+import { recordsView, type View } from "../render/view.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
-import { recordsView, type View } from "../view.ts";
 import { ENROLMENT_FIELDS, enrolmentFacts } from "./enrolments.ts";
 
 /** Adds both to `lifeline node`. */

@@ -4,20 +4,20 @@ import { visibleText } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import type { queryPb } from "@lifeline/wire";
 import type { Command } from "commander";
+import { closest, noMatch } from "../arguments/requirement-pattern.ts";
 import { CliError } from "../cli-error.ts";
-import type { QueryClient } from "../collector-client.ts";
+import type { QueryClient } from "../collector/collector-client.ts";
+import { fetchNode, fetchNodes } from "../collector/fetch.ts";
+import { atMs, isoTime } from "../collector/wire-time.ts";
 import { exitCodeOf } from "../exit-code.ts";
-import { fetchNode, fetchNodes } from "../fetch.ts";
 import { rowJson } from "../render/json.ts";
 import { renderStatus, type StatusLayout, statusCsv, statusMarkdown } from "../render/status.ts";
+import { rowFromWire, type StatusModel } from "../render/status-row.ts";
 import { tableLines } from "../render/table.ts";
 import { tunnelLines } from "../render/tunnel.ts";
 import { NONE } from "../render/units.ts";
-import { closest, noMatch } from "../requirement-pattern.ts";
+import type { View } from "../render/view.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
-import { rowFromWire, type StatusModel } from "../status-row.ts";
-import type { View } from "../view.ts";
-import { atMs, isoTime } from "../wire-time.ts";
 import { incidentColumns, incidentJson } from "./incidents.ts";
 import { addNodeAdmission } from "./node-admission.ts";
 import { ageOf, nodeJson } from "./nodes.ts";
@@ -43,7 +43,9 @@ export function addNode(root: Command, session: Session): void {
   addNodeAdmission(command, session);
 }
 
-/** The answer about a node. For an unknown node the error names the closest known ones. @throws CliError `not-found`. */
+/**
+ * The answer about a node. For an unknown node the error names the closest known ones. @throws CliError `not-found`.
+ */
 export async function orClosest<Answer>(
   client: QueryClient,
   id: string,

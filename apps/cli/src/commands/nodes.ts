@@ -1,15 +1,15 @@
 /** `lifeline nodes`: a line for each node. */
 import type { queryPb } from "@lifeline/wire";
 import type { Command } from "commander";
+import { fetchNodes } from "../collector/fetch.ts";
+import { atMs, isoTime } from "../collector/wire-time.ts";
 import { EXIT } from "../exit-code.ts";
-import { fetchNodes } from "../fetch.ts";
 import { VERDICT_LOOKS } from "../render/paint.ts";
+import { verdictWord } from "../render/status-row.ts";
 import type { Column } from "../render/table.ts";
 import { ageText, NONE } from "../render/units.ts";
+import { recordsView, type View } from "../render/view.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
-import { verdictWord } from "../status-row.ts";
-import { recordsView, type View } from "../view.ts";
-import { atMs, isoTime } from "../wire-time.ts";
 
 type Node = queryPb.NodeSummary;
 

@@ -2,8 +2,8 @@
 import { hasDrift, type Requirement, requirementJson } from "@lifeline/catalogue";
 import { EXIT } from "../exit-code.ts";
 import { proseLines } from "../render/display-width.ts";
-import type { View } from "../view.ts";
-import { recordsView } from "../view.ts";
+import type { View } from "../render/view.ts";
+import { recordsView } from "../render/view.ts";
 
 interface Entry {
   readonly field: string;

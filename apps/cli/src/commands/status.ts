@@ -1,8 +1,8 @@
 /** `lifeline status`: every requirement of every node as it stands. */
 import type { Command } from "commander";
-import { fetchStatus } from "../fetch.ts";
+import { fetchStatus } from "../collector/fetch.ts";
+import { statusView } from "../render/status-view.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
-import { statusView } from "../status-view.ts";
 
 /** Adds the command to the root. */
 export function addStatus(root: Command, session: Session): void {

@@ -4,12 +4,12 @@ import { visibleText } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import type { adminPb } from "@lifeline/wire";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { readDurationMs } from "../arguments/duration.ts";
 import { CliError } from "../cli-error.ts";
-import { CALL_TIMEOUT_MS } from "../collector-client.ts";
-import { readDurationMs } from "../duration.ts";
+import { CALL_TIMEOUT_MS } from "../collector/collector-client.ts";
+import { atMs, isoTime } from "../collector/wire-time.ts";
 import { jsonText } from "../render/json.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
-import { atMs, isoTime } from "../wire-time.ts";
 import { joinTokensView, nodesText } from "./join-tokens-view.ts";
 
 /** The bounds of admin.proto, CreateJoinTokenRequest. */

@@ -24,9 +24,9 @@ function cell(value: ReturnType<Field<never>["value"]>): string {
 }
 
 /**
- * A sign that starts a formula at the beginning of a cell (OWASP, CSV Injection), also in the wide and small forms that some
- * locales accept. Some spreadsheets trim spaces and quotes before it. A cell also begins after a semicolon, where the locale
- * separates by semicolons, and after a comma for a reader that ignores quotes.
+ * A sign that starts a formula at the beginning of a cell (OWASP, CSV Injection), also in the wide and small forms that
+ * some locales accept. Some spreadsheets trim spaces and quotes before it. A cell also begins after a semicolon, where
+ * the locale separates by semicolons, and after a comma for a reader that ignores quotes.
  */
 const FORMULA = /(^|[,;])([\s"'`´‘’‚‛“”„‟«»]*)([=+\-@\u2212＝＋－＠﹢﹣﹦﹫])/gu;
 

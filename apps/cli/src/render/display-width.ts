@@ -41,8 +41,8 @@ export function padded(text: string, width: number, align: "left" | "right"): st
 }
 
 /**
- * A sentence as visible text, in lines of at most `width` columns; undefined: in one line. A longer word has a line of its own
- * and is cut.
+ * A sentence as visible text, in lines of at most `width` columns; undefined: in one line. A longer word has a line of
+ * its own and is cut.
  */
 export function proseLines(text: string, width: number | undefined): string[] {
   return width === undefined ? [visibleText(text)] : wrapped(visibleText(text), width);

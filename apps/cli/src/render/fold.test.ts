@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { StatusRow } from "../status-row.ts";
 import { foldAlike } from "./fold.ts";
 import { renderStatus } from "./status.ts";
+import type { StatusRow } from "./status-row.ts";
 
 const unresolved: StatusRow = {
   node: "n1",

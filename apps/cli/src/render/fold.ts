@@ -1,12 +1,12 @@
 /** Folds rows into one line when the same cause kept every packet of an endpoint from leaving. */
-import type { StatusRow } from "../status-row.ts";
+import type { StatusRow } from "./status-row.ts";
 
 /** The fields in which folded rows are equal. */
 const FOLDED_BY = ["node", "requirement", "target", "proxy", "comparison", "udpEvidence", "verdict", "cause"] as const;
 
 /**
- * Folds rows of one requirement and endpoint that have the same verdict and cause and never sent anything, such as both families
- * and every probe of a name that cannot be resolved. Rows with figures are not folded. Order is kept.
+ * Folds rows of one requirement and endpoint that have the same verdict and cause and never sent anything, such as both
+ * families and every probe of a name that cannot be resolved. Rows with figures are not folded. Order is kept.
  */
 export function foldAlike(rows: readonly StatusRow[]): StatusRow[] {
   const folded = new Map<string, StatusRow>();

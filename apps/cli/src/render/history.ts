@@ -5,9 +5,8 @@
  * 2. The bar shows the 95th percentile relative to the largest of its block.
  */
 import { visibleText } from "@lifeline/measure";
+import { isoTime } from "../collector/wire-time.ts";
 import type { ExitCode } from "../exit-code.ts";
-import type { View } from "../view.ts";
-import { isoTime } from "../wire-time.ts";
 import { csvText, type Field } from "./csv.ts";
 import { proseLines } from "./display-width.ts";
 import { markdownLines } from "./markdown.ts";
@@ -15,6 +14,7 @@ import { paint } from "./paint.ts";
 import type { StatusLayout } from "./status.ts";
 import { type Column, narrowestWidth, tableLines } from "./table.ts";
 import { ageText, durationText, NONE, ratioText, toMs } from "./units.ts";
+import type { View } from "./view.ts";
 
 /** One step of one target. Counts as in a verdict's row; null where nothing is known. */
 export interface HistoryStep {

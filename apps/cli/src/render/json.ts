@@ -1,10 +1,10 @@
 /**
- * The text of JSON, and the JSON of status and check: exactly one object, names as documented, times in ISO 8601, durations in
- * ms.
+ * The text of JSON, and the JSON of status and check: exactly one object, names as documented, times in ISO 8601,
+ * durations in ms.
  */
 import { type DirectionCounts, visibleText } from "@lifeline/measure";
-import type { StatusModel, StatusRow } from "../status-row.ts";
-import { isoTime } from "../wire-time.ts";
+import { isoTime } from "../collector/wire-time.ts";
+import type { StatusModel, StatusRow } from "./status-row.ts";
 import { toMs } from "./units.ts";
 
 /** A value as JSON, with every string in it as visible text; `indent` in spaces, 0: one line. */

@@ -1,7 +1,8 @@
 /**
  * GitHub Flavored Markdown, for tickets and reports.
  *
- * 1. Text that the program did not write itself is shown as code. In code, GitHub and GitLab make no link, mention, reference, image or tag.
+ * 1. Text that the program did not write itself is shown as code. In code, GitHub and GitLab make no link, mention,
+ *    reference, image or tag.
  */
 import { visibleText } from "@lifeline/measure";
 import type { Column } from "./table.ts";
@@ -15,15 +16,17 @@ export function markdownLines<Row>(columns: readonly Column<Row>[], rows: readon
 }
 
 /**
- * Visible text as a code span that shows it exactly (CommonMark 0.31.2 §6.1). Empty text gives nothing, a dash stays a dash.
- * A bar stands between two code spans: inside one, a table would split at it or drop the backslash before it.
+ * Visible text as a code span that shows it exactly (CommonMark 0.31.2 §6.1). Empty text gives nothing, a dash stays a
+ * dash. A bar stands between two code spans: inside one, a table would split at it or drop the backslash before it.
  */
 export function codeSpan(text: string): string {
   if (text === NONE) return text;
   return visibleText(text).split("|").map(fenced).join("&#124;");
 }
 
-/** Text without a bar between backticks: more than the longest run in it, with spaces where its ends would be trimmed. */
+/**
+ * Text without a bar between backticks: more than the longest run in it, with spaces where its ends would be trimmed.
+ */
 function fenced(text: string): string {
   if (text === "") return "";
   const longest = (text.match(/`+/g) ?? []).reduce((most, { length }) => Math.max(most, length), 0);

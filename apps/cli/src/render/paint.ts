@@ -26,8 +26,8 @@ export function paint(text: string, tone: Tone | undefined, color: boolean): str
 const STYLE = /(\u001b\[\d{1,2}m)/;
 
 /**
- * Lines as they go to a terminal. This is the last filter: only line feeds and, with colour, what {@link paint} adds pass as
- * they are.
+ * Lines as they go to a terminal. This is the last filter: only line feeds and, with colour, what {@link paint} adds
+ * pass as they are.
  */
 export function screenText(text: string, color: boolean): string {
   if (!color) return visibleLines(text);
@@ -37,7 +37,9 @@ export function screenText(text: string, color: boolean): string {
     .join("");
 }
 
-/** How a verdict looks: a sign of its own beside the word, so that unknown is not taken for met without colour either. */
+/**
+ * How a verdict looks: a sign of its own beside the word, so that unknown is not taken for met without colour either.
+ */
 export const VERDICT_LOOKS: Readonly<Record<Verdict, { readonly text: string; readonly tone: Tone }>> = {
   met: { text: "✓ met", tone: "good" },
   degraded: { text: "~ degraded", tone: "warning" },

@@ -1,12 +1,13 @@
 /** The status table with the advice below it, and the same rows as CSV and Markdown. */
+
+import { isoTime } from "../collector/wire-time.ts";
 import { countsAgainst } from "../exit-code.ts";
-import type { StatusModel, StatusRow } from "../status-row.ts";
-import { isoTime } from "../wire-time.ts";
 import { csvText, type Field } from "./csv.ts";
 import { proseLines } from "./display-width.ts";
 import { foldAlike } from "./fold.ts";
 import { codeSpan, markdownLines } from "./markdown.ts";
 import { paint, VERDICT_LOOKS } from "./paint.ts";
+import type { StatusModel, StatusRow } from "./status-row.ts";
 import { type Column, narrowestWidth, type TableLayout, tableLines } from "./table.ts";
 import { ONE_WAY_LOSS, targetText, UDP_PORT } from "./tunnel.ts";
 import { ageText, durationsText, durationText, lossText, NONE, toMs } from "./units.ts";
@@ -82,7 +83,8 @@ interface FittingTable {
 }
 
 /**
- * The first table that fits: all columns, then less space between them, then without the probe, then one latency instead of three.
+ * The first table that fits: all columns, then less space between them, then without the probe, then one latency
+ * instead of three.
  */
 function fittingTable(model: StatusModel, rows: readonly StatusRow[], width: number | undefined): FittingTable {
   const since: Column<StatusRow> = { title: "SINCE", text: (row) => sinceText(row, model), align: "right" };
@@ -181,8 +183,8 @@ function summaryLine({ rows }: StatusModel, wide: boolean): string {
 }
 
 /**
- * A line each: unmet and degraded rows, and those unknown ones that keep the exit code from being 0. Rows that only follow from
- * another shown one are counted below it: fixing that one fixes them.
+ * A line each: unmet and degraded rows, and those unknown ones that keep the exit code from being 0. Rows that only
+ * follow from another shown one are counted below it: fixing that one fixes them.
  */
 function adviceLines(model: StatusModel, rows: readonly StatusRow[], { width, color, wide }: StatusLayout): string[] {
   const advised = rows.filter(needsAdvice);

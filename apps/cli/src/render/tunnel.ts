@@ -1,5 +1,5 @@
 /** What rows of the tunnel have beside a verdict: the evidence of the SideroLink port, and loss by direction. */
-import type { StatusRow } from "../status-row.ts";
+import type { StatusRow } from "./status-row.ts";
 import { type Column, type TableLayout, tableLines } from "./table.ts";
 import { lostText, NONE } from "./units.ts";
 

@@ -1,9 +1,9 @@
 import { manualClock } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
-import { run } from "./run.ts";
-import { MET_ROW, NOW_MS, type Queries, startCollector, UNMET_ROW, verdicts } from "./testing/collector.ts";
-import { testWorld } from "./testing/world.ts";
+import { run } from "../run.ts";
+import { MET_ROW, NOW_MS, type Queries, startCollector, UNMET_ROW, verdicts } from "../testing/collector.ts";
+import { testWorld } from "../testing/world.ts";
 
 /** Watches until `frames` were written, moving the clock by a second after each; then presses Ctrl-C. */
 async function watched(

@@ -1,12 +1,16 @@
-/** First contact with a collector whose fleet CA is given by its fingerprint: fetch the CA certificate before anything else is sent. */
+/**
+ * First contact with a collector whose fleet CA is given by its fingerprint: fetch the CA certificate before anything
+ * else is sent.
+ */
 import { FirstContactError, fetchFleetCa } from "@lifeline/rpc";
-import { CliError } from "./cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import { type CollectorAddress, channelOptionsOf } from "./collector-address.ts";
 
 /**
- * The same collector with the certificate of its fleet CA. Without a fingerprint, or with a certificate that was fetched before, the
- * address is returned unchanged; once is enough for a whole run. Rejects with an RpcError when the collector sends no certificate, with
- * a CliError `usage` for a malformed fingerprint, `distrusted` when the certificate is not that of the fingerprint.
+ * The same collector with the certificate of its fleet CA. Without a fingerprint, or with a certificate that was
+ * fetched before, the address is returned unchanged; once is enough for a whole run. Rejects with an RpcError when the
+ * collector sends no certificate, with a CliError `usage` for a malformed fingerprint, `distrusted` when the
+ * certificate is not that of the fingerprint.
  */
 export async function withFetchedCa(
   address: CollectorAddress,

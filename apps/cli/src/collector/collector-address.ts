@@ -1,8 +1,8 @@
 /** The address of the collector, and the credentials for it. */
 import { readHostPort } from "@lifeline/catalogue";
 import { endpointName } from "@lifeline/measure";
+import { CliError } from "../cli-error.ts";
 import { type TokenSource, tokenSource } from "./bearer-token.ts";
-import { CliError } from "./cli-error.ts";
 import { type CollectorSecurity, isLoopback, type SecurityFlags, securityOf } from "./collector-security.ts";
 
 /** Where a collector on this host listens for queries. */
@@ -29,8 +29,9 @@ export interface CollectorAddress {
 }
 
 /**
- * The address of the collector: the flag, else {@link COLLECTOR_VARIABLE}, else {@link DEFAULT_COLLECTOR}. TLS files and a fingerprint
- * mean TLS. Without them loopback is plaintext, and any other host is TLS by the public roots, unless plaintext is allowed.
+ * The address of the collector: the flag, else {@link COLLECTOR_VARIABLE}, else {@link DEFAULT_COLLECTOR}. TLS files
+ * and a fingerprint mean TLS. Without them loopback is plaintext, and any other host is TLS by the public roots, unless
+ * plaintext is allowed.
  *
  * @throws CliError `usage` for values that are malformed or cannot be combined, `config` for files.
  */

@@ -1,7 +1,8 @@
 /**
  * Measures from this host for a while, by the agent's loop, and judges by the collector's judge.
  *
- * 1. A target is probed about once a second, one attempt at a time. A tick at which the target is busy is missed and counted (M3).
+ * 1. A target is probed about once a second, one attempt at a time. A tick at which the target is busy is missed and
+ *    counted (M3).
  * 2. At most {@link MAX_IN_FLIGHT} attempts are in flight (S2). Their ticks are spread over the second.
  * 3. A run is short, so a target that fails is not probed in bursts: its ordinary attempts confirm the failure (P1).
  * 4. What only a collector knows, such as another node with the same id, is neither met nor unknown here (M4).
@@ -11,7 +12,7 @@ import { type Clock, pause, type Target } from "@lifeline/measure";
 import { type LocalNode, Prober } from "@lifeline/prober";
 import { DEFAULT_THRESHOLDS, judgementContextOf, judgeNode } from "@lifeline/verdict";
 import type { Window } from "@lifeline/window";
-import { rowFromVerdict, type StatusModel } from "./status-row.ts";
+import { rowFromVerdict, type StatusModel } from "../render/status-row.ts";
 
 /** Time between attempts at one target, ms: the collector's default cadence for a node alone (P1). */
 export const CADENCE_MS = 1_000;
@@ -109,7 +110,10 @@ async function measure(preflight: Preflight): Promise<ReadonlyMap<string, readon
   return windows;
 }
 
-/** A target that is answered by ICMP errors keeps its plan's cadence: Linux limits them to about one a second (RFC 4443 §2.4 f). */
+/**
+ * A target that is answered by ICMP errors keeps its plan's cadence: Linux limits them to about one a second (RFC 4443
+ * §2.4 f).
+ */
 function cadenceOf({ options, cadenceMs }: Target): number {
   const isRateLimited = options.probe === "udp" && options.expectRefusal;
   return isRateLimited ? Math.max(CADENCE_MS, cadenceMs) : CADENCE_MS;

@@ -7,7 +7,7 @@
 import type { DirectionCounts } from "@lifeline/measure";
 import type { RowVerdict, Verdict } from "@lifeline/verdict";
 import { queryPb } from "@lifeline/wire";
-import { atMs, type WireTime } from "./wire-time.ts";
+import { atMs, type WireTime } from "../collector/wire-time.ts";
 
 /** Whether the requirement binds as published. */
 export type Obligation = "required" | "optional" | "conditional" | "unknown";

@@ -1,11 +1,12 @@
 /**
  * The access token: where it comes from, and how it is read.
  *
- * 1. It comes from a file or the environment, never from an argument, because every process of the host can read arguments.
+ * 1. It comes from a file or the environment, never from an argument, because every process of the host can read
+ *    arguments.
  * 2. No error quotes it (S1). Errors name its source.
  */
 import { closeSync, openSync, readSync } from "node:fs";
-import { CliError } from "./cli-error.ts";
+import { CliError } from "../cli-error.ts";
 
 /** The environment variable that holds the token itself. */
 export const TOKEN_VARIABLE = "LIFELINE_TOKEN";
@@ -13,7 +14,9 @@ export const TOKEN_VARIABLE = "LIFELINE_TOKEN";
 /** The environment variable that names its file where no flag does. */
 export const TOKEN_FILE_VARIABLE = "LIFELINE_TOKEN_FILE";
 
-/** Longest token, bytes: 4 KiB, twice a JSON web token with dozens of groups, and half of what servers take as headers. */
+/**
+ * Longest token, bytes: 4 KiB, twice a JSON web token with dozens of groups, and half of what servers take as headers.
+ */
 export const TOKEN_MAX_BYTES = 4_096;
 
 /** What may stand in a header after `Bearer` (RFC 9110 §5.5): visible ASCII, no spaces. */

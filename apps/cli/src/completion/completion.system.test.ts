@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { completionPlan } from "./completion/plan.ts";
-import { createProgram } from "./program.ts";
-import { runHere } from "./testing/run-cli.ts";
-import { testWorld } from "./testing/world.ts";
+import { createProgram } from "../program.ts";
+import { runHere } from "../testing/run-cli.ts";
+import { testWorld } from "../testing/world.ts";
+import { completionPlan } from "./plan.ts";
 
 const quiet = { out: () => {}, err: () => {} };
 const plan = completionPlan(createProgram(testWorld(), quiet).root);

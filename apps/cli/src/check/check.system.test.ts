@@ -3,8 +3,8 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startCollector, type TestCollector } from "./testing/collector.ts";
-import { runHere } from "./testing/run-cli.ts";
+import { startCollector, type TestCollector } from "../testing/collector.ts";
+import { runHere } from "../testing/run-cli.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lifeline-check-"));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -1,7 +1,7 @@
 import { deploymentFrom, loadCatalogue, loadInterception, type Resolution, resolve } from "@lifeline/catalogue";
 import { type ManualClock, manualClock, type Reason, type Sample, type Target } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { EXIT, exitCodeOf } from "./exit-code.ts";
+import { EXIT, exitCodeOf } from "../exit-code.ts";
 import { MAX_IN_FLIGHT, type Preflight, runPreflight } from "./preflight.ts";
 
 const deployment = deploymentFrom({ api: "https://127.0.0.1", machineApi: "grpc://127.0.0.1:1", siderolink: [] });

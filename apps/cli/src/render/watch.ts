@@ -6,14 +6,14 @@
  * 3. When the collector cannot be reached, a line above the last view says so and gives its age (M4).
  */
 import { NS_PER_MS, pause, visibleText } from "@lifeline/measure";
-import { CliError } from "./cli-error.ts";
-import type { ExitCode } from "./exit-code.ts";
-import { truncateEnd } from "./render/display-width.ts";
-import { jsonText } from "./render/json.ts";
-import { paint } from "./render/paint.ts";
-import { ageText } from "./render/units.ts";
+import { CliError } from "../cli-error.ts";
+import type { ExitCode } from "../exit-code.ts";
+import type { ScreenWorld } from "../world.ts";
+import { truncateEnd } from "./display-width.ts";
+import { jsonText } from "./json.ts";
+import { paint } from "./paint.ts";
+import { ageText } from "./units.ts";
 import { type Format, layoutOf, type View, viewText } from "./view.ts";
-import type { ScreenWorld } from "./world.ts";
 
 /** Time between frames, ms. */
 export const FRAME_MS = 1_000;
@@ -43,7 +43,10 @@ interface Known {
   readonly foundNs: number;
 }
 
-/** Watches until `world.interrupt`; the exit code is that of the last state. @throws CliError when the first attempt fails. */
+/**
+ * Watches until `world.interrupt`; the exit code is that of the last state. @throws CliError when the first attempt
+ * fails.
+ */
 export async function watch(world: ScreenWorld, { format, wantsColor, find }: Watch): Promise<ExitCode> {
   const { stdout, clock, interrupt } = world;
   const inPlace = stdout.isTTY && format !== "json";

@@ -1,7 +1,7 @@
 /** Patterns that are refused, and the ids that were probably meant. */
 import { PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import { visibleText } from "@lifeline/measure";
-import { CliError } from "./cli-error.ts";
+import { CliError } from "../cli-error.ts";
 
 /** Most ids listed when a pattern matches none. */
 const CLOSE_SHOWN = 5;
@@ -30,8 +30,8 @@ export function noMatch(pattern: string, ids: readonly string[]): CliError {
 }
 
 /**
- * The ids close to `word`, nearest first, at most five: those that contain it, then by edit distance for their length. When none
- * is close, the nearest three. As visible text, for they are shown.
+ * The ids close to `word`, nearest first, at most five: those that contain it, then by edit distance for their length.
+ * When none is close, the nearest three. As visible text, for they are shown.
  */
 export function closest(word: string, ids: readonly string[]): string[] {
   const scored = [...new Set(ids)].map((id) => ({

@@ -16,11 +16,11 @@ import {
   type ServerCredentials,
 } from "@lifeline/rpc";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { run } from "./run.ts";
-import { type Answers, MET_ROW, NOW_MS, startCollector, verdicts } from "./testing/collector.ts";
-import { demandingListenerOf, listenerOf, personOf, testFleetCa } from "./testing/fleet-ca.ts";
-import { runHere } from "./testing/run-cli.ts";
-import { testWorld } from "./testing/world.ts";
+import { run } from "../run.ts";
+import { type Answers, MET_ROW, NOW_MS, startCollector, verdicts } from "../testing/collector.ts";
+import { demandingListenerOf, listenerOf, personOf, testFleetCa } from "../testing/fleet-ca.ts";
+import { runHere } from "../testing/run-cli.ts";
+import { testWorld } from "../testing/world.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lifeline-credentials-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -227,7 +227,7 @@ describe("behind an HTTP proxy", () => {
     proxy.listen(0, "127.0.0.1");
     await once(proxy, "listening");
     closers.push(() => proxy.close());
-    const main = join(import.meta.dirname, "main.ts");
+    const main = join(import.meta.dirname, "../main.ts");
     const flags = [
       "--collector",
       "collector.example:9470",

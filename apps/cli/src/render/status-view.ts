@@ -1,7 +1,7 @@
 /** The view of judged rows, for `status` and `check` alike. */
-import { exitCodeOf } from "./exit-code.ts";
-import { statusJson } from "./render/json.ts";
-import { renderStatus, statusCsv, statusMarkdown } from "./render/status.ts";
+import { exitCodeOf } from "../exit-code.ts";
+import { statusJson } from "./json.ts";
+import { renderStatus, statusCsv, statusMarkdown } from "./status.ts";
 import type { StatusModel } from "./status-row.ts";
 import type { View } from "./view.ts";
 

@@ -4,10 +4,10 @@ import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { queryPb } from "@lifeline/wire";
 import { parse } from "csv-parse/sync";
 import { describe, expect, it } from "vitest";
-import { type Answers, MET_ROW, NOW_MS, UNMET_ROW, verdicts } from "./testing/collector.ts";
-import { HOSTILE_TEXTS } from "./testing/hostile-text.ts";
-import { renderedMarkdown } from "./testing/rendered-markdown.ts";
-import { runAgainst } from "./testing/run-cli.ts";
+import { type Answers, MET_ROW, NOW_MS, UNMET_ROW, verdicts } from "../testing/collector.ts";
+import { HOSTILE_TEXTS } from "../testing/hostile-text.ts";
+import { renderedMarkdown } from "../testing/rendered-markdown.ts";
+import { runAgainst } from "../testing/run-cli.ts";
 
 const generatedUnixMs = BigInt(NOW_MS);
 const startUnixMs = BigInt(NOW_MS - 12_000);

@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { systemClock } from "@lifeline/measure";
 import { afterAll, describe, expect, it } from "vitest";
-import { listenerOf, testFleetCa } from "./testing/fleet-ca.ts";
-import { runHere } from "./testing/run-cli.ts";
-import type { TestWorldOptions } from "./testing/world.ts";
+import { listenerOf, testFleetCa } from "../testing/fleet-ca.ts";
+import { runHere } from "../testing/run-cli.ts";
+import type { TestWorldOptions } from "../testing/world.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lifeline-check-node-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -70,7 +70,10 @@ interface Row {
   readonly nextStep: string;
 }
 
-/** Runs the check until no targeted row is unknown: where this process stalls, nothing is measured (M3), and the check is run again. */
+/**
+ * Runs the check until no targeted row is unknown: where this process stalls, nothing is measured (M3), and the check
+ * is run again.
+ */
 async function check(deployment: string, only: string, options: TestWorldOptions = {}) {
   const argv = ["check", "--deployment", deployment, "--only", only, "--seconds", "4", "--json"];
   for (;;) {

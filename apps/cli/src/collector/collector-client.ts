@@ -1,8 +1,8 @@
 /** Calls to the collector: one client, bounded calls, and one error that says what to check. */
 import { type CallOptions, createRpcClient, type RpcClient, RpcError, RpcStatus } from "@lifeline/rpc";
 import { adminPb, queryPb } from "@lifeline/wire";
+import { CliError } from "../cli-error.ts";
 import { TOKEN_FILE_VARIABLE, TOKEN_VARIABLE } from "./bearer-token.ts";
-import { CliError } from "./cli-error.ts";
 import { type CollectorAddress, channelOptionsOf } from "./collector-address.ts";
 import { type CollectorSecurity, credentialsOf } from "./collector-security.ts";
 import { withFetchedCa } from "./first-contact.ts";
@@ -17,8 +17,8 @@ export type AdminClient = RpcClient<typeof adminPb.AdminService>;
 export const CALL_TIMEOUT_MS = 5_000;
 
 /**
- * Opens a client of the queries, which the caller closes. With a fingerprint, the fleet CA is fetched first. The token is read now and
- * sent with every call. Rejects as {@link withCollector} does.
+ * Opens a client of the queries, which the caller closes. With a fingerprint, the fleet CA is fetched first. The token
+ * is read now and sent with every call. Rejects as {@link withCollector} does.
  */
 export function openCollector(address: CollectorAddress, signal?: AbortSignal): Promise<QueryClient> {
   return open(queryPb.QueryService, address, signal);

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { CliError } from "../cli-error.ts";
 import { TOKEN_MAX_BYTES, tokenSource } from "./bearer-token.ts";
-import { CliError } from "./cli-error.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lifeline-token-"));
 afterAll(() => rmSync(directory, { recursive: true }));

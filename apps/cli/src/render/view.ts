@@ -1,14 +1,14 @@
 /** The result of a command, and its output formats. */
 import { visibleLines } from "@lifeline/measure";
-import type { ExitCode } from "./exit-code.ts";
-import { csvText, type Field } from "./render/csv.ts";
-import { proseLines } from "./render/display-width.ts";
-import { jsonText } from "./render/json.ts";
-import { codeSpan, markdownLines } from "./render/markdown.ts";
-import { screenText } from "./render/paint.ts";
-import type { StatusLayout } from "./render/status.ts";
-import { type Column, tableLines } from "./render/table.ts";
-import type { ScreenWorld } from "./world.ts";
+import type { ExitCode } from "../exit-code.ts";
+import type { ScreenWorld } from "../world.ts";
+import { csvText, type Field } from "./csv.ts";
+import { proseLines } from "./display-width.ts";
+import { jsonText } from "./json.ts";
+import { codeSpan, markdownLines } from "./markdown.ts";
+import { screenText } from "./paint.ts";
+import type { StatusLayout } from "./status.ts";
+import { type Column, tableLines } from "./table.ts";
 
 /** The output formats. */
 export const FORMATS = ["table", "wide", "json", "csv", "markdown"] as const;
@@ -81,8 +81,8 @@ export function viewText(view: View, format: Format, layout: Omit<StatusLayout, 
 }
 
 /**
- * How stdout is written to: its width, and colour only on a terminal that takes it. `NO_COLOR` set to anything but nothing
- * means no colour (no-color.org), as does `TERM=dumb`.
+ * How stdout is written to: its width, and colour only on a terminal that takes it. `NO_COLOR` set to anything but
+ * nothing means no colour (no-color.org), as does `TERM=dumb`.
  */
 export function layoutOf({ stdout, env }: ScreenWorld, wantsColor: boolean): Omit<StatusLayout, "wide"> {
   const refused = (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb";

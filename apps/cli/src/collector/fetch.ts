@@ -1,11 +1,11 @@
 /** Whole answers of the collector, page by page, bounded (S2). */
 import { matchesPattern } from "@lifeline/catalogue";
 import type { adminPb, queryPb } from "@lifeline/wire";
-import { CliError } from "./cli-error.ts";
+import { noMatch } from "../arguments/requirement-pattern.ts";
+import { CliError } from "../cli-error.ts";
+import type { HistoryModel, HistoryStep, TargetSteps } from "../render/history.ts";
+import { rowFromWire, type StatusModel } from "../render/status-row.ts";
 import { type AdminClient, CALL_TIMEOUT_MS, type QueryClient } from "./collector-client.ts";
-import type { HistoryModel, HistoryStep, TargetSteps } from "./render/history.ts";
-import { noMatch } from "./requirement-pattern.ts";
-import { rowFromWire, type StatusModel } from "./status-row.ts";
 
 /** Rows of one page: the collector's default. */
 const PAGE_ROWS = 1_000;
@@ -28,7 +28,8 @@ export interface FetchOptions {
 /**
  * The judged rows.
  *
- * @throws RpcError when the collector fails; CliError `usage` when `only` matches no row, `too-many` over {@link MAX_ROWS}.
+ * @throws RpcError when the collector fails; CliError `usage` when `only` matches no row, `too-many` over
+ *   {@link MAX_ROWS}.
  */
 export async function fetchStatus(client: QueryClient, options: FetchOptions = {}): Promise<StatusModel> {
   const { only = "", node = "", signal } = options;

@@ -2,7 +2,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type ChannelCredentials, channelCredentials, tlsCredentials } from "@lifeline/rpc";
-import { CliError } from "./cli-error.ts";
+import { CliError } from "../cli-error.ts";
 
 /** The environment variable that names the fleet CA's fingerprint where no flag does. */
 export const CA_FINGERPRINT_VARIABLE = "LIFELINE_CA_FINGERPRINT";
@@ -57,8 +57,8 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * How to connect to the collector at `host`. TLS files and a fingerprint mean TLS. Without them, loopback is plaintext, and any other
- * host is TLS by the public roots unless plaintext is allowed.
+ * How to connect to the collector at `host`. TLS files and a fingerprint mean TLS. Without them, loopback is plaintext,
+ * and any other host is TLS by the public roots unless plaintext is allowed.
  *
  * @throws CliError `usage` for flags that cannot be combined, `config` for files.
  */
