@@ -23,7 +23,7 @@ let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "lifeline-collector-"));
-  writeFileSync(join(directory, "site.yaml"), SITE);
+  writeFileSync(join(directory, "deployment.yaml"), DEPLOYMENT);
   writeFileSync(join(directory, "catalogue.yaml"), CATALOGUE);
 });
 afterEach(async () => {
@@ -31,7 +31,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-const SITE = `
+const DEPLOYMENT = `
 version: 1
 name: test
 kind: on-prem
@@ -49,7 +49,7 @@ async function start(more: Partial<Config> = {}, clock = systemClock): Promise<C
   const collector = await startCollector(testConfig(directory, more), {
     clock,
     log,
-    onDeath: (error) => {
+    onStoreCrash: (error) => {
       throw error;
     },
   });
@@ -163,7 +163,7 @@ describe("reports", () => {
     }
   });
 
-  it("that come again are acknowledged again, counted once, and told apart in the boot's counts", async () => {
+  it("that arrive again are acknowledged again and counted as duplicates", async () => {
     const collector = await start();
     const { sendHello, report, acked } = agent(collector.grpcPort);
     await sendHello();
@@ -181,7 +181,7 @@ describe("reports", () => {
     expect(text).toMatch(/lifeline_probe_attempts_total\{node="n1",requirement="api-tcp",.*\} 3\n/);
   });
 
-  it("leave no trace of targets that are not in the plan but their bytes and their count (S2)", async () => {
+  it("with targets outside the plan leave only their bytes and a count (S2)", async () => {
     const collector = await start();
     const { sendHello, report, acked } = agent(collector.grpcPort);
     await sendHello();
@@ -195,7 +195,7 @@ describe("reports", () => {
     expect(reader.prepare("SELECT count(*) AS n FROM windows").get()).toEqual({ n: 1 });
   });
 
-  it("that can never be admitted are refused by name and counted, and the stream goes on", async () => {
+  it("that can never be admitted are refused with a code and counted, and the stream goes on", async () => {
     const collector = await start();
     const { sendHello, report, refusals, acked } = agent(collector.grpcPort);
     await sendHello();
@@ -266,7 +266,7 @@ describe("admission", () => {
     expect(await scrape(collector)).toContain('lifeline_collector_streams_refused_total{code="changed-node"} 2');
   });
 
-  it("ends a stream that says nothing for 10 s", async () => {
+  it("ends a stream that sends nothing for 10 s", async () => {
     const clock = manualClock(Date.now());
     const collector = await start({}, clock);
     const { ended } = agent(collector.grpcPort);
@@ -344,7 +344,7 @@ describe("admission", () => {
       siderolinkPrefix: "fdae::1",
       resolvers: ["10.0.0.1:53", "fe80::1%eth0", "10.0.0.2"],
       machineApi: "https://omni.example:8090?jointoken=secret",
-      addresses: ["192.0.2.1", "2001:DB8::1", "2001:db8:0::1", "nobody", ...addressesOf(20)],
+      addresses: ["192.0.2.1", "2001:DB8::1", "2001:db8:0::1", "omni.example", ...addressesOf(20)],
       proxy: {
         httpsProxy: "user:secret@proxy.example:3128",
         httpProxy: "proxy.example:3128",
@@ -414,7 +414,7 @@ describe("an address to listen at", () => {
 });
 
 describe("verdicts", () => {
-  it("turn within moments, open an incident at the true onset, and close it where the good run began", async () => {
+  it("change at once, open an incident at the true onset, and close it where the good run began", async () => {
     const collector = await start();
     const { sendHello, report } = agent(collector.grpcPort);
     const { verdicts, incidents, nodes } = queries(collector);
@@ -505,7 +505,7 @@ describe("verdicts", () => {
     await collector.stop();
   });
 
-  it("of a backlog are given at its own times: an outage that began and ended while the collector was away is an incident (J1)", async () => {
+  it("of a backlog are dated by its own times: an outage while the collector was away is an incident (J1)", async () => {
     const collector = await start();
     const { sendHello, report, acked } = agent(collector.grpcPort);
     const { incidents, verdicts } = queries(collector);
@@ -532,7 +532,7 @@ describe("verdicts", () => {
     expect((await verdicts({ only: "api-*" })).rows[0]?.verdict).toBe(queryPb.Verdict.MET);
   });
 
-  it("of a backlog close what the live reports have seen the end of", async () => {
+  it("of a backlog close an incident whose end is in live reports", async () => {
     const clock = manualClock(Date.now());
     const collector = await start({}, clock);
     const { sendHello, report, acked } = agent(collector.grpcPort);
@@ -552,7 +552,7 @@ describe("verdicts", () => {
     await collector.stop();
   });
 
-  it("of a backlog part two outages that the live reports alone would take for one", async () => {
+  it("of a backlog separate two outages that live reports alone would join", async () => {
     const clock = manualClock(Date.now() - 600_000);
     const collector = await start({}, clock);
     const { incidents } = queries(collector);
@@ -608,7 +608,7 @@ describe("verdicts", () => {
     ]);
   });
 
-  it("are those of the last acknowledgement, though no timer of the judge has fired", async () => {
+  it("include the last acknowledged report, though no timer of the judge has fired", async () => {
     // No timer runs while this clock stands still.
     const clock = manualClock(Date.now());
     const collector = await start({}, clock);
@@ -640,7 +640,7 @@ describe("verdicts", () => {
     await collector.stop();
   });
 
-  it("become unknown when reports stop, though the collector's clock was set back by forty days meanwhile (M4)", async () => {
+  it("become unknown when reports stop, even if the collector's clock was set back by forty days meanwhile (M4)", async () => {
     const clock = manualClock(Date.now() + 40 * 86_400_000);
     const collector = await start({}, clock);
     const sentMs = clock.wallMs() - 40 * 86_400_000;
@@ -657,7 +657,7 @@ describe("verdicts", () => {
     await collector.stop();
   });
 
-  it("are what they were after a restart, with everything that was acknowledged", async () => {
+  it("are the same after a restart, with everything that was acknowledged", async () => {
     const first = await start();
     const { sendHello, report, acked } = agent(first.grpcPort);
     await sendHello();
@@ -725,12 +725,12 @@ describe("queries", () => {
     });
   });
 
-  it("tell the past with the figures of a verdict's row, before it is rolled up and after, and a restart between", async () => {
+  it("give history with the figures of a verdict's row, before and after roll-up and a restart", async () => {
     const wallMs = Date.now();
     const ahead = manualClock(wallMs);
     const collector = await start({}, ahead);
     const { sendHello, report, acked } = agent(collector.grpcPort);
-    // The node's clock is an hour ahead: its past is told by its own.
+    // The node's clock is an hour ahead, and its history uses that clock.
     const sealedAtMs = wallMs + 3_600_000;
     await sendHello({ sentUnixMs: BigInt(sealedAtMs) });
     await report(1, reportOf([...times(7, "answered"), ...times(3, "timeout")], sealedAtMs), BOOT, sealedAtMs);
@@ -739,9 +739,9 @@ describe("queries", () => {
     const figures = { sent: 10n, lost: 3n, lossRatio: 0.3, rttMaxNs: 1_000_000n };
     expect(row).toMatchObject(figures);
     const fromUnixMs = BigInt(sealedAtMs - 60_000);
-    const told = async (from: { grpcPort: number }, stepSeconds: number) =>
+    const historyOf = async (from: { grpcPort: number }, stepSeconds: number) =>
       (await queries(from).history({ fromUnixMs, stepSeconds })).targets;
-    const before = await Promise.all([10, 60, 3_600].map((stepSeconds) => told(collector, stepSeconds)));
+    const before = await Promise.all([10, 60, 3_600].map((stepSeconds) => historyOf(collector, stepSeconds)));
     for (const targets of before)
       expect(targets).toMatchObject([
         { requirementId: "api-tcp", targetId: TCP, points: [{ ...figures, rttP95Ns: row?.rttP95Ns }] },
@@ -757,15 +757,15 @@ describe("queries", () => {
     const text = await scrape(second);
     expect(text).toContain("lifeline_collector_rollup_reports_total 1\n");
     expect(text).toContain("lifeline_collector_rollup_pending_reports 0\n");
-    const after = await Promise.all([10, 60, 3_600].map((stepSeconds) => told(second, stepSeconds)));
+    const after = await Promise.all([10, 60, 3_600].map((stepSeconds) => historyOf(second, stepSeconds)));
     expect(after).toEqual(before);
   });
 
   it("know no node that has not reported", async () => {
     const message = 'node_id: got "x", want a node that has reported';
-    const asked = queries(await start());
-    await expect(asked.node("x")).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND, message });
-    await expect(asked.verdicts({ nodeId: "x" })).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND });
+    const client = queries(await start());
+    await expect(client.node("x")).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND, message });
+    await expect(client.verdicts({ nodeId: "x" })).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND });
   });
 });
 
@@ -826,13 +826,13 @@ describe("HTTP", () => {
     expect(await status("/")).toBe(404);
   });
 
-  it("answers under its own names only, and counts who asks under another", async () => {
+  it("answers under its own names only, and counts requests for other hosts", async () => {
     const { httpPort } = await start({ httpNames: ["collector.example"] });
     const statusUnder = (host: string) =>
       new Promise((resolve, reject) => {
-        const asked = request({ port: httpPort, host: "127.0.0.1", path: "/metrics", headers: { host } });
-        asked.on("response", (response) => resolve(response.resume().statusCode));
-        asked.on("error", reject).end();
+        const sent = request({ port: httpPort, host: "127.0.0.1", path: "/metrics", headers: { host } });
+        sent.on("response", (response) => resolve(response.resume().statusCode));
+        sent.on("error", reject).end();
       });
     expect(await statusUnder("collector.example:9471")).toBe(200);
     expect(await statusUnder("evil.example")).toBe(421);
@@ -902,7 +902,7 @@ describe("the program", () => {
     expect(database.prepare("SELECT reports FROM boots").get()).toEqual({ reports: stored.length });
   });
 
-  it("says where it listens, stops within 3 s when asked, and exits 0", async () => {
+  it("logs where it listens, stops within 3 s of SIGTERM, and exits 0", async () => {
     const program = await serve(join(directory, "ready"));
     expect(program.pid).toBe(program.child.pid);
     const { sendHello, plans, ended } = agent(program.grpcPort);

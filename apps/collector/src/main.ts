@@ -1,4 +1,4 @@
-/** The collector as a program. Exit codes: 0 stopped as asked, 1 a failure, 2 settings that cannot be used. */
+/** The collector as a program. Exit codes: 0 stopped on request, 1 a failure, 2 settings that cannot be used. */
 import { CatalogueError, problemLine } from "@lifeline/catalogue";
 import { writeWholeFile } from "@lifeline/identity";
 import { guardProcess, systemClock } from "@lifeline/measure";
@@ -33,8 +33,8 @@ function writeReady(path: string, { grpcPort, httpPort }: Collector): Promise<vo
 }
 
 async function main(config: Config): Promise<void> {
-  const onDeath = (error: Error) => fail(error);
-  const collector = await startCollector(config, { clock: systemClock, log, onDeath, environment: process.env });
+  const onStoreCrash = (error: Error) => fail(error);
+  const collector = await startCollector(config, { clock: systemClock, log, onStoreCrash, environment: process.env });
   const { grpcPort, httpPort } = collector;
   const stop = (signal: string) => {
     log.info({ signal }, "the collector stops");

@@ -13,10 +13,10 @@ const WAIT_MAX_MS = 120_000;
 
 /** Starts a collector without a log. Rejects as startCollector does. */
 export function startQuietly(config: Config, clock: Clock): Promise<Collector> {
-  const onDeath = (error: Error) => {
+  const onStoreCrash = (error: Error) => {
     throw error;
   };
-  return startCollector(config, { clock, log: pino({ level: "silent" }), onDeath });
+  return startCollector(config, { clock, log: pino({ level: "silent" }), onStoreCrash });
 }
 
 /** The exported metrics: each one's labels, and the values seen of each label. A histogram is also there by its family's name. */

@@ -33,7 +33,7 @@ function restrictToOwner(path: string, log: Logger): void {
   }
 }
 
-function storeEvents(activity: StoreActivity, selfMetrics: SelfMetrics, { log, onDeath }: World): StoreEvents {
+function storeEvents(activity: StoreActivity, selfMetrics: SelfMetrics, { log, onStoreCrash }: World): StoreEvents {
   return {
     onCommit(durationNs, operations) {
       selfMetrics.commitSeconds.observe(durationNs / NS_PER_S);
@@ -46,6 +46,6 @@ function storeEvents(activity: StoreActivity, selfMetrics: SelfMetrics, { log, o
       log.error({ code, detail }, "a transaction failed; nothing of it was acknowledged");
     },
     onOverflow: () => selfMetrics.overflows.inc({ what: "store-queue" }),
-    onDeath,
+    onStoreCrash,
   };
 }

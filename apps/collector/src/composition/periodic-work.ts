@@ -29,7 +29,7 @@ export class PeriodicWork {
     this.#steps = new ClockSteps(clock);
     this.#ticking = clock.after(TICK_MS, () => this.#tick());
     const common = { fleet, issuers, registry, store, clock, log, lastRunMs };
-    this.#retention = new RetentionJob({ ...common, retention: config, vitals: selfMetrics });
+    this.#retention = new RetentionJob({ ...common, retention: config, selfMetrics });
     this.#retention.start();
     this.#rollUps = startRollUps(store, clock, selfMetrics);
   }

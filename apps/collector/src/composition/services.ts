@@ -18,7 +18,7 @@ export function createServers(core: Core, config: Config, { clock, log }: World)
   const queries = queriesOf(core, config, clock);
   const identityServices = createIdentityServices(identity, config, {
     store: core.store,
-    vitals: selfMetrics,
+    selfMetrics,
     clock,
     log,
     onDefect,

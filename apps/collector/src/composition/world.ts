@@ -7,7 +7,7 @@ export interface World {
   readonly clock: Clock;
   readonly log: Logger;
   /** The store's thread ended unasked: the process must end with a failure. */
-  readonly onDeath: (error: Error) => void;
+  readonly onStoreCrash: (error: Error) => void;
   /** Default: empty. Tokens may stand in it. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Bytes in the store that a node may bring in at once. Default BYTES_CAPACITY. */

@@ -244,7 +244,7 @@ describe("the collector's settings", () => {
     expect(load(GOOD, ["--http-name", "a", "--http-name", "b"]).httpNames).toEqual(["a", "b"]);
   });
 
-  it("allow plaintext beyond loopback where that is asked for", () => {
+  it("allow plaintext beyond loopback where allowPlaintext says so", () => {
     expect(load(`${GOOD}listen: "0.0.0.0:9470"`, ["--allow-plaintext"]).allowPlaintext).toBe(true);
   });
 

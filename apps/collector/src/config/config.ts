@@ -99,7 +99,7 @@ export const COLLECTOR_PROGRAM: Program<typeof SETTINGS> = {
   otherVariables: Object.fromEntries(
     Object.entries(TOKEN_VARIABLES).map(([variable, role]) => [variable, `an access token with the role ${role}`]),
   ),
-  notes: "exit codes: 0 stopped as asked, 1 a failure, 2 settings that cannot be used\n",
+  notes: "exit codes: 0 stopped on request, 1 a failure, 2 settings that cannot be used\n",
 };
 
 /** Files of the gRPC listener's certificate, and of the CA of its clients' (mutual TLS). */
@@ -122,13 +122,13 @@ export interface IdentitySettings {
 export interface Config extends PlainValuesOf<typeof SETTINGS> {
   readonly tls: TlsFiles | undefined;
   readonly handshakeMaxBytes: number;
-  /** Undefined: the collector enrols nobody. */
+  /** Undefined: the collector enrols no nodes. */
   readonly identity: IdentitySettings | undefined;
   /** Undefined: only the tokens of the environment are valid. */
   readonly accessTokensFile: string | undefined;
 }
 
-/** What the command line asks for; `--help` ends with `otherCommands`. Throws a ConfigError with every problem. */
+/** The command of the command line; `--help` ends with `otherCommands`. Throws a ConfigError with every problem. */
 export function readCollectorCommand(
   args: readonly string[],
   environment: Environment,

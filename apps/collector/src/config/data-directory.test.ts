@@ -18,8 +18,8 @@ import { startCollector } from "../collector.ts";
 import { testConfig } from "../testing/config.ts";
 import { openDataDirectory } from "./data-directory.ts";
 
-/** A user that nobody is. */
-const STRANGER = 4_711;
+/** The id of a user that does not exist. */
+const OTHER_UID = 4_711;
 
 let directory = "";
 beforeEach(() => {
@@ -53,24 +53,24 @@ describe.skipIf(!canGive)("a data directory in which another user has put someth
     chmodSync(victim, 0o644);
     mkdirSync(data("identity"), { recursive: true });
     symlinkSync(victim, data(name));
-    lchownSync(data(name), STRANGER, STRANGER);
+    lchownSync(data(name), OTHER_UID, OTHER_UID);
     writeFileSync(
-      join(directory, "site.yaml"),
+      join(directory, "deployment.yaml"),
       "version: 1\nname: t\nkind: on-prem\nomni: { api: https://omni.example }\n",
     );
     const { catalogue: _, ...config } = testConfig(directory);
-    const world = { clock: systemClock, log: pino({ level: "silent" }), onDeath: () => {} };
+    const world = { clock: systemClock, log: pino({ level: "silent" }), onStoreCrash: () => {} };
     await expect(startCollector({ ...config, catalogue: undefined }, world)).rejects.toMatchObject({
-      message: `dataDir: got ${JSON.stringify(data(name))}, a link that belongs to uid ${STRANGER}, want one that belongs to root`,
+      message: `dataDir: got ${JSON.stringify(data(name))}, a link that belongs to uid ${OTHER_UID}, want one that belongs to root`,
     });
     expect([readFileSync(victim, "utf8"), (statSync(victim).mode & 0o777).toString(8)]).toEqual(["theirs", "644"]);
   });
 
   it("is refused where it is another user's itself", () => {
     mkdirSync(data());
-    lchownSync(data(), STRANGER, STRANGER);
+    lchownSync(data(), OTHER_UID, OTHER_UID);
     expect(() => openDataDirectory(data())).toThrow(
-      `dataDir: got ${JSON.stringify(data())}, which belongs to uid ${STRANGER}, want one that belongs to root`,
+      `dataDir: got ${JSON.stringify(data())}, which belongs to uid ${OTHER_UID}, want one that belongs to root`,
     );
   });
 });

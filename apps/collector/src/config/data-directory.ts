@@ -1,4 +1,4 @@
-/** The collector's data directory: made for its owner alone, and held to have been filled by nobody else. */
+/** The collector's data directory: readable by its owner only. Files of another user in it are refused. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { wrongOwnerOf } from "@lifeline/identity";

@@ -55,15 +55,15 @@ function dial(port: number): { socket: Socket; closed: Promise<void> } {
   return { socket, closed: new Promise<void>((resolve) => socket.once("close", () => resolve())) };
 }
 
-/** Asks for a scrape and reads nothing of it. */
-function deafScrape(port: number) {
+/** Requests a scrape and never reads the response. */
+function unreadScrape(port: number) {
   const dialled = dial(port);
   dialled.socket.pause();
   dialled.socket.write("GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
   return dialled;
 }
 
-/** What is answered to a request of these lines, and its first line. */
+/** The response to a request of these lines, and its first line. */
 async function answerTo(port: number, ...lines: string[]): Promise<{ first: string; text: string }> {
   const { socket, closed } = dial(port);
   let text = "";
@@ -131,7 +131,7 @@ describe("the host that a request names (DNS rebinding)", () => {
 });
 
 describe("a hostile client", () => {
-  it("is cut off when its request comes in drops (slow loris)", async () => {
+  it("is cut off when its request arrives too slowly (slow loris)", async () => {
     const { port } = await serve({}, { requestMs: 200, checkMs: 50 });
     const { socket, closed } = dial(port);
     socket.write("GET /metrics HTTP/1.1\r\n");
@@ -148,9 +148,9 @@ describe("a hostile client", () => {
     expect(drops).toBeGreaterThan(1);
   });
 
-  it("that does not read has nothing made for it beyond the buffers, and is cut off", async () => {
+  it("that does not read gets no more than the buffers hold, and is cut off", async () => {
     const { port, seen } = await serve({}, { requestMs: 60_000, scrapeMs: 300 });
-    const { socket, closed } = deafScrape(port);
+    const { socket, closed } = unreadScrape(port);
     await until(() => seen.overflows.length === 1);
     expect(seen.overflows).toEqual(["slow-scrapes"]);
     // What lies in the kernel's buffers is some MiB; the scrape is of 16,384 chunks.
@@ -160,9 +160,9 @@ describe("a hostile client", () => {
     expect(seen.defects).toEqual([]);
   });
 
-  it("on whose connection nothing moves is cut off before its scrape has taken too long", async () => {
+  it("with a stalled connection is cut off before its scrape has taken too long", async () => {
     const { port, seen } = await serve({}, { requestMs: 200, checkMs: 50, scrapeMs: 60_000 });
-    const { socket, closed } = deafScrape(port);
+    const { socket, closed } = unreadScrape(port);
     await until(() => seen.ended === 1);
     const made = seen.chunks;
     expect(made).toBeGreaterThan(0);
@@ -171,9 +171,9 @@ describe("a hostile client", () => {
     expect(seen).toMatchObject({ chunks: made, overflows: [] });
   });
 
-  it("leaves room for another: scrapes are bounded, the next is refused, and served when one has ended", async () => {
+  it("leaves room for others: scrapes are bounded, the next is refused, and served when one has ended", async () => {
     const { port, seen } = await serve();
-    const deaf = Array.from({ length: MAX_SCRAPES }, () => deafScrape(port));
+    const deaf = Array.from({ length: MAX_SCRAPES }, () => unreadScrape(port));
     await until(() => seen.chunks >= MAX_SCRAPES);
     const refused = await fetch(`http://127.0.0.1:${port}/metrics`);
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
@@ -186,7 +186,7 @@ describe("a hostile client", () => {
     await again.body?.cancel();
   });
 
-  it("waits before it makes more of a scrape than a quarter of the time allows", async () => {
+  it("gets a scrape at no more than a quarter of the main thread's time", async () => {
     const clock = manualClock(0);
     let workedMs = 0;
     let chunks = 0;
@@ -213,11 +213,11 @@ describe("a hostile client", () => {
     await reader?.cancel();
   });
 
-  it("that sends many readiness checks at once has the store asked once", async () => {
-    let asked = 0;
+  it("that sends many readiness checks at once causes one query of the store", async () => {
+    let lookUps = 0;
     let ready = () => {};
     const notReady = () => {
-      asked++;
+      lookUps++;
       return new Promise<undefined>((resolve) => {
         ready = () => resolve(undefined);
       });
@@ -226,12 +226,12 @@ describe("a hostile client", () => {
     // In one segment, so that the server has all of them when it has the first.
     const requests = Array.from({ length: 20 }, () => "GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").join("");
     const answers = answerTo(port, `${requests}GET /healthz HTTP/1.1`, "Host: 127.0.0.1", "Connection: close");
-    await until(() => asked === 1);
+    await until(() => lookUps === 1);
     ready();
     expect((await answers).text.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(20 + 1);
-    expect(asked).toBe(1);
+    expect(lookUps).toBe(1);
     const next = fetch(`http://127.0.0.1:${port}/readyz`);
-    await until(() => asked === 2);
+    await until(() => lookUps === 2);
     ready();
     expect((await next).status).toBe(200);
   });

@@ -66,7 +66,7 @@ describe("paced (P1)", () => {
     ["a slower cadence of the row stays", [64_000], resolution([TCP], OUTSIDE, [4], 64_000), 4_096],
     ["many datagrams of one search count as a handshake", [82_000], resolution([MTU], OUTSIDE), 4_096],
     [
-      "reading the node's own interface costs nobody anything",
+      "the node's own interface has no budget, because it costs no other host anything",
       [1_000],
       resolution([{ probe: "link" }], TUNNEL),
       20_000,

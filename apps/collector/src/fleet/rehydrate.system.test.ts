@@ -36,7 +36,7 @@ const deployment = deploymentFrom({ api: "https://127.0.0.1:8443", siderolink: [
 const SLOW = "slow|tls|127.0.0.1:8443|ipv4";
 const FAST = "fast|tcp|127.0.0.1:8443|ipv4";
 const NOW_MS = 10_000_000;
-const EVERYBODY = 0;
+const ALL_NODES = 0;
 
 /** A fleet so large that TLS handshakes, at 50 a second in all, are 20.5 s apart. */
 const FLEET_SIZE = 600;
@@ -45,7 +45,7 @@ let directory = "";
 let store: Store;
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "lifeline-rehydrate-"));
-  const silent = { onCommit: () => {}, onFailure: () => {}, onOverflow: () => {}, onDeath: () => {} };
+  const silent = { onCommit: () => {}, onFailure: () => {}, onOverflow: () => {}, onStoreCrash: () => {} };
   store = await openStore(join(directory, "collector.db"), systemClock, silent);
 });
 afterEach(async () => {
@@ -90,7 +90,7 @@ describe("after a restart", () => {
     );
     await Promise.all(ids.slice(1).map((id) => saveReport(id, 1, SLOW, NOW_MS - 1_000)));
     const fleet = new Fleet({ catalogue, deployment }, { onOverflow: () => {} });
-    await rehydrate(fleet, store, manualClock(NOW_MS), EVERYBODY);
+    await rehydrate(fleet, store, manualClock(NOW_MS), ALL_NODES);
     expect(fleet.nodes.size).toBe(FLEET_SIZE);
     const node = fleet.nodes.get("n0");
     expect(node?.plan.targets.map(({ cadenceMs }) => cadenceMs)).toEqual([20_500, 2_100]);
@@ -99,7 +99,7 @@ describe("after a restart", () => {
     expect(node?.recent.of(FAST).at(-1)?.endMs).toBe(NOW_MS - 250);
   });
 
-  it("it does without nodes that were silent since before a time, whatever its clock says", async () => {
+  it("it leaves out nodes that were silent since before a time, whatever its clock says", async () => {
     for (const nodeId of ["n1", "n2", "n3"]) {
       await saveNode(nodeId);
       await saveReport(nodeId, 1, FAST, NOW_MS);
@@ -117,13 +117,13 @@ describe("after a restart", () => {
     }
   });
 
-  it("a node is known where it was seen, and its faults by what was found out of them", async () => {
+  it("a node has the addresses it was observed from, and its verdicts their causes", async () => {
     await saveNode("n1");
     const facts = { nodeId: "n2", roles: ["talos-node"], families: [4] };
     const seenFrom = { addresses: ["192.0.2.1"], peerAddress: "192.0.2.2", observedEndpoint: "203.0.113.1:51820" };
-    const told = { nodeId: "n2", hostname: "h", agentVersion: "1", factsJson: JSON.stringify(facts) };
+    const stored = { nodeId: "n2", hostname: "h", agentVersion: "1", factsJson: JSON.stringify(facts) };
     const seenFromJson = JSON.stringify(seenFrom);
-    await store.submit("saveNode", { ...told, seenFromJson, seenAtMs: NOW_MS, clockOffsetMs: undefined });
+    await store.submit("saveNode", { ...stored, seenFromJson, seenAtMs: NOW_MS, clockOffsetMs: undefined });
     const fault = { cause: "forward-path-blocked", onsetMs: 7, evidence: "e", nextStep: "s" };
     const verdicts = [
       { rowKey: "a", verdict: "unmet", sinceMs: 8, fault },
@@ -132,7 +132,7 @@ describe("after a restart", () => {
     ];
     await store.submit("saveVerdicts", { nodeId: "n2", verdicts });
     const fleet = new Fleet({ catalogue, deployment }, { onOverflow: () => {} });
-    await rehydrate(fleet, store, manualClock(NOW_MS), EVERYBODY);
+    await rehydrate(fleet, store, manualClock(NOW_MS), ALL_NODES);
     expect(fleet.nodes.get("n1")).toMatchObject({ addresses: [], peerAddress: undefined, observedEndpoint: undefined });
     expect(fleet.nodes.get("n2")).toMatchObject(seenFrom);
     expect([...(fleet.nodes.get("n2")?.previous ?? [])]).toEqual([

@@ -24,7 +24,7 @@ const hostsOf = ({ resolution }: ReturnType<TargetBudget["fit"]>) =>
   resolvedTargets(resolution).map(({ host }) => host);
 
 describe("the targets of a node", () => {
-  it("are as many as it may have at once within a day, however often it names others", () => {
+  it("are bounded within a day, however often it names others", () => {
     const budget = new TargetBudget();
     const seen = new Set<string>();
     for (let at = 0; at < 1_000; at++) {
@@ -33,7 +33,7 @@ describe("the targets of a node", () => {
     expect(seen.size).toBe(DAY_TARGETS_MAX);
   });
 
-  it("leave out none that is planned, nor one that comes back within the day", () => {
+  it("never leave out a planned target, nor one that returns within the day", () => {
     const budget = new TargetBudget();
     const own = hosts(0, 96);
     for (let at = 0; at < 1_000; at++) {
@@ -53,7 +53,7 @@ describe("the targets of a node", () => {
     expect(budget.fit(next, 3 * TARGET_DAY_MS)).toMatchObject({ leftOut: 0 });
   });
 
-  it("are not held on to by a clock that was ahead", () => {
+  it("are not kept longer by a clock that was ahead", () => {
     const budget = new TargetBudget();
     budget.fit(resolutionOf(hosts(0, DAY_TARGETS_MAX)), 40 * TARGET_DAY_MS);
     const next = resolutionOf(hosts(9_000, 1));
@@ -61,7 +61,7 @@ describe("the targets of a node", () => {
     expect(budget.fit(next, TARGET_DAY_MS).leftOut).toBe(0);
   });
 
-  it("that are left out make an open question of a row that has no other, and are told where it has (M4)", () => {
+  it("that are left out make a row without others unknown, and are named in a row with others (M4)", () => {
     const budget = new TargetBudget();
     budget.fit(resolutionOf(hosts(0, DAY_TARGETS_MAX - 1)), 0);
     const some = budget.fit(resolutionOf(hosts(9_000, 3)), 1);
@@ -75,7 +75,7 @@ describe("the targets of a node", () => {
     ]);
   });
 
-  it("that are only compared do not stand for a row whose own are left out (M4)", () => {
+  it("that are only compared do not replace a row's own targets that are left out (M4)", () => {
     const budget = new TargetBudget();
     budget.fit(resolutionOf(hosts(0, DAY_TARGETS_MAX - 1)), 0);
     const { rows } = budget.fit(resolutionOf(["compared.test", "own.test"].toReversed(), 1), 1).resolution;

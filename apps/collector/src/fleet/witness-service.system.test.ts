@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Collector, startCollector } from "../collector.ts";
 import type { TlsFiles } from "../config/config.ts";
 import { testConfig } from "../testing/config.ts";
-import { clientOf, testAuthority } from "../testing/credentials.ts";
+import { clientOf, testCa } from "../testing/credentials.ts";
 import { catalogueOf, requirementRow } from "../testing/deployment-fixture.ts";
 import { EVENT_WITHIN_MS, until } from "../testing/wait.ts";
 
@@ -32,7 +32,7 @@ let directory = "";
 const closers: (() => Promise<unknown> | unknown)[] = [];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "lifeline-witness-"));
-  writeFileSync(join(directory, "site.yaml"), DEPLOYMENT);
+  writeFileSync(join(directory, "deployment.yaml"), DEPLOYMENT);
   writeFileSync(join(directory, "catalogue.yaml"), CATALOGUE);
 });
 afterEach(async () => {
@@ -40,12 +40,12 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function start(tls?: TlsFiles): Promise<Collector> {
+async function start(tls?: TlsFiles, clock = systemClock): Promise<Collector> {
   const config = testConfig(directory, { tls });
-  const onDeath = (error: Error) => {
+  const onStoreCrash = (error: Error) => {
     throw error;
   };
-  const collector = await startCollector(config, { clock: systemClock, log: pino({ level: "silent" }), onDeath });
+  const collector = await startCollector(config, { clock, log: pino({ level: "silent" }), onStoreCrash });
   closers.push(() => collector.stop());
   return collector;
 }
@@ -115,8 +115,8 @@ function windowOfAll(targetId: string, reasons: readonly Reason[], nowMs: number
   return all;
 }
 
-/** The Machine API answers; nothing has come back through the tunnel for eight seconds. */
-function deadTunnel({ targets }: Plan, nowMs = Date.now()): Uint8Array {
+/** A report in which the Machine API answers, and nothing has come back through the tunnel for eight seconds. */
+function deadTunnel({ targets }: Plan, nowMs: number): Uint8Array {
   const repeated = (reason: Reason, count = 14) => Array.from({ length: count }, () => reason);
   const reasonsOf = (requirementId: string): Reason[] => {
     if (requirementId === "machine-api") return repeated("answered");
@@ -139,14 +139,16 @@ function causes({ grpcPort }: Collector) {
 const metrics = async ({ httpPort }: Collector) => (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
 
 describe("a witness", () => {
-  it("tells the directions of a dead tunnel apart, and says nothing of two nodes behind one address", async () => {
-    const collector = await start();
+  it("distinguishes the directions of a dead tunnel, but not for two nodes behind one address", async () => {
+    // The wall clock stands still, so that no report of the witness ages on a busy machine.
+    const nowMs = systemClock.wallMs();
+    const collector = await start(undefined, { ...systemClock, wallMs: () => nowMs });
     const nodes = { received: ["192.0.2.1"], silent: ["192.0.2.2"], nat1: ["192.0.2.3"], nat2: ["192.0.2.3"] };
     for (const [nodeId, addresses] of Object.entries(nodes)) {
       const one = agent(collector, nodeId, { addresses, siderolinkPrefix: "fdae:41e4:649b:9303" });
       await one.sendHello();
       await until(() => one.plans.length === 1);
-      await one.report(1, deadTunnel(one.plans[0] as Plan));
+      await one.report(1, deadTunnel(one.plans[0] as Plan, nowMs));
       await until(() => one.acked() === 1);
     }
     const seen = causes(collector);
@@ -185,7 +187,7 @@ describe("a witness", () => {
       {},
       "witness.sources[0]: got no address literal with a port, want such as 192.0.2.1 and 51820",
     ],
-  ])("is refused for %s, by the field", async (_, sources, more, message) => {
+  ])("is refused for %s, and the error names the field", async (_, sources, more, message) => {
     const collector = await start();
     await expect(witness(collector)(sources, more)).rejects.toMatchObject({
       code: RpcStatus.INVALID_ARGUMENT,
@@ -194,8 +196,8 @@ describe("a witness", () => {
     expect(await metrics(collector)).toContain("lifeline_witness_reports_refused_total 1\n");
   });
 
-  it("must have a certificate of its role where agents must have one", async () => {
-    const test = await testAuthority();
+  it("needs a certificate of its role where agents need one", async () => {
+    const test = await testCa();
     const collector = await start(await test.listenerFiles(join(directory, "tls")));
     const ca = test.pems.certPem;
     const node = await test.node("n1");
@@ -214,7 +216,7 @@ describe("a witness", () => {
 });
 
 describe("an agent", () => {
-  it("that says hello again is offered a plan when its facts change it, and only then", async () => {
+  it("that sends another hello gets a new plan only when its facts change the plan", async () => {
     const collector = await start();
     const { sendHello, plans } = agent(collector, "n1");
     await sendHello();

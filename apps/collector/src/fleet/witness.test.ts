@@ -8,7 +8,7 @@ import { WitnessReceiver } from "./witness-service.ts";
 
 const START_MS = 1_800_000_000_000;
 
-/** As much of a node as witnesses look at. */
+/** The part of a node that witnesses use. */
 function nodeAt(nodeId: string, addresses: readonly string[], more: Partial<Node> = {}): Node {
   const session = { offerPlan() {}, end() {} };
   return { nodeId, addresses, peerAddress: undefined, session, clockOffsetMs: undefined, ...more } as Node;
@@ -44,8 +44,8 @@ function witnessed(nodes: readonly Node[], areProven = true) {
   return { clock, viewOf, counts, report, touched: () => touched };
 }
 
-describe("what a witness says of a node", () => {
-  it("is when it last received from the node, at any of its addresses however they are written, on the node's clock", async () => {
+describe("a witness's view of a node", () => {
+  it("is when it last received from any of the node's addresses, in any notation, on the node's clock", async () => {
     const node = nodeAt("n1", ["192.0.2.1", "2001:db8::1"], { clockOffsetMs: 5_000 });
     const { viewOf, report } = witnessed([node]);
     await report([
@@ -61,7 +61,7 @@ describe("what a witness says of a node", () => {
     });
   });
 
-  it("is that it received nothing, if it had room for all", async () => {
+  it("is that it received nothing, if it had room for every source", async () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
     const { viewOf, report } = witnessed([node]);
     await report([["192.0.2.9", 0]]);
@@ -70,7 +70,7 @@ describe("what a witness says of a node", () => {
     expect(viewOf(node)).toBeUndefined();
   });
 
-  it("is nothing for an address that two nodes have, none, or without a fresh witness", async () => {
+  it("is unknown for a shared address, without an address, and without a fresh witness", async () => {
     const [a, b] = [nodeAt("a", ["192.0.2.1"]), nodeAt("b", ["192.0.2.1"])];
     const { clock, viewOf, report } = witnessed([a, b, nodeAt("c", ["192.0.2.3"])]);
     expect(viewOf(a)).toBeUndefined();
@@ -84,7 +84,7 @@ describe("what a witness says of a node", () => {
     expect(viewOf(known)).toBeUndefined();
   });
 
-  it("is no silence while another witness may receive from it: one that just began, has no fresh report, or had no room", async () => {
+  it("is not silence while another witness may receive from it: one that just began, has no fresh report, or had no room", async () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
     const { clock, viewOf, report } = witnessed([node]);
     const other = { witnessId: new Uint8Array(16).fill(2) };
@@ -101,7 +101,7 @@ describe("what a witness says of a node", () => {
     expect(watchedMs()).toBe(0);
   });
 
-  it("is nothing for an address that another node has which lost the collector lately, and all for one long gone", async () => {
+  it("is unknown for an address of a node that disconnected lately, and known once that node is long gone", async () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
     const away = nodeAt("away", ["192.0.2.1"], { session: undefined, lastReportMs: START_MS - 60_000 });
     const { clock, viewOf, report } = witnessed([node, away]);
@@ -126,15 +126,15 @@ describe("an address that a node names", () => {
     return { views, ...counts().contested };
   };
 
-  it("is no claim's where another's stream comes from there: that one keeps its evidence", async () => {
+  it("belongs to the node whose stream comes from there, not to one that claims it", async () => {
     const [victim, liar] = [from("victim", X), from("liar", "192.0.2.66", X)];
     expect(await heardAt([victim, liar])).toEqual({ views: [true, false], byStream: 1, byClaim: 0 });
     expect(await heardAt([liar, victim])).toEqual({ views: [false, true], byStream: 1, byClaim: 0 });
-    // The victim names it too: that takes nothing from its proof.
+    // The victim names it too, which does not weaken its proof.
     expect(await heardAt([liar, from("victim", X, X)])).toEqual({ views: [false, true], byStream: 1, byClaim: 0 });
   });
 
-  it("is shared by streams that come from there (NAT), and no claim changes that", async () => {
+  it("is shared by streams that come from there (NAT); a claim does not change that", async () => {
     const both = [from("a", X), from("b", X, X)];
     expect(await heardAt(both)).toEqual({ views: [false, false], byStream: 0, byClaim: 0 });
     expect(await heardAt([...both, from("liar", undefined, X)])).toMatchObject({
@@ -143,13 +143,13 @@ describe("an address that a node names", () => {
     });
   });
 
-  it("is a claim's that is alone, and shared among those that name it while no stream comes from there", async () => {
+  it("belongs to a single claim, and is shared among several, while no stream comes from there", async () => {
     const [a, b] = [from("a", "192.0.2.7", X), from("b", "192.0.2.8", X)];
     expect(await heardAt([a])).toEqual({ views: [true], byStream: 0, byClaim: 0 });
     expect(await heardAt([a, b])).toEqual({ views: [false, false], byStream: 0, byClaim: 2 });
   });
 
-  it("is a claim like any other on a plaintext listener, wherever the stream comes from", async () => {
+  it("is only a claim on a plaintext listener, wherever the stream comes from", async () => {
     const [a, b] = [from("a", X), from("b", "192.0.2.8", X)];
     expect(await heardAt([a], false)).toEqual({ views: [true], byStream: 0, byClaim: 0 });
     expect(await heardAt([a, b], false)).toEqual({ views: [false, false], byStream: 0, byClaim: 2 });
@@ -157,7 +157,7 @@ describe("an address that a node names", () => {
 });
 
 describe("a witness that has gone", () => {
-  it("counts as gone though this clock was set back since, and says nothing of a node for days", async () => {
+  it("counts as gone when the collector's clock was set back since", async () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
     const { clock, viewOf, counts, report } = witnessed([node]);
     await report([["192.0.2.1", 0]]);
@@ -168,13 +168,13 @@ describe("a witness that has gone", () => {
 });
 
 describe("the witness service", () => {
-  it("refuses by the field what is malformed or too much, and counts it (S2)", async () => {
+  it("refuses malformed and oversized reports by field, and counts them (S2)", async () => {
     const { counts, report, touched } = witnessed([]);
     const many = Array.from({ length: MAX_SOURCES + 1 }, () => ["192.0.2.1", 0] as [string, number]);
     for (const [sources, more, message] of [
       [[], { witnessId: new Uint8Array(3) }, /^witness.witness_id: got 3 bytes/],
       [many, {}, /^witness.sources: got 4097 entries/],
-      [[["nobody", 0]], {}, /^witness.sources\[0\]/],
+      [[["omni.example", 0]], {}, /^witness.sources\[0\]/],
     ] as [[string, number][], object, RegExp][]) {
       await expect(report(sources, more)).rejects.toMatchObject({
         code: RpcStatus.INVALID_ARGUMENT,

@@ -1,7 +1,7 @@
 /**
- * What witnesses beside Omni received from each source, and what that says of a node.
+ * What witnesses beside Omni received from each source, and so from each node.
  *
- * 1. Everything is bounded: witnesses, sources of each, and the age of what is believed (S2).
+ * 1. Everything is bounded: witnesses, sources of each, and the age of reports (S2).
  * 2. Times are this collector's: a report says how long ago, so no clock but this one is needed (M2).
  * 3. An address that two nodes share, or a witness that had no room for every source, says nothing of a silent one (M4). Nor does a claim
  *    of an address that is another node's (address-owners.ts).
@@ -59,7 +59,7 @@ export class Witnesses {
     return true;
   }
 
-  /** What they say of the node, on the node's clock; undefined: nothing that could be believed. */
+  /** What witnesses received from the node, on the node's clock; undefined: no usable report. */
   viewOf(node: Node): WitnessView | undefined {
     const nowMs = this.#parts.clock.wallMs();
     const reports = this.#current(nowMs);

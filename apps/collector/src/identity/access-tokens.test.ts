@@ -31,7 +31,7 @@ function opened(text: string | undefined, environment: Readonly<Record<string, s
 }
 
 describe("the tokens of people", () => {
-  it("are read line by line, with comments, and from variables", () => {
+  it("are read from lines, with comments, and from environment variables", () => {
     const { tokens } = opened(`# who\nada admin ${ONE} # for the night shift\n\n  grafana\treader ${TWO}\n`, {
       LIFELINE_READER_TOKEN: "c".repeat(32),
     });
@@ -43,7 +43,7 @@ describe("the tokens of people", () => {
     expect(opened(undefined).tokens.isEmpty).toBe(true);
   });
 
-  it("are read again when the file is replaced: one that is gone from it is nobody's", () => {
+  it("are read again when the file is replaced: a removed token becomes unknown", () => {
     const { tokens, write, clock, logged } = opened(`ada admin ${ONE}`);
     write(`ada admin ${TWO}`);
     clock.advance(FILE_CHECK_MS);
@@ -57,9 +57,9 @@ describe("the tokens of people", () => {
 
   it.each([
     ["is emptied", ""],
-    ["holds comments alone", "# nobody any more\n"],
+    ["holds comments alone", "# no tokens\n"],
     ["is gone", undefined],
-  ])("end when the file %s, and that is told once", (_, text) => {
+  ])("are no longer accepted when the file %s, which is logged once", (_, text) => {
     const { tokens, write, clock, logged } = opened(`ada admin ${ONE}`);
     if (text === undefined) rmSync(join(directory, "tokens"));
     else write(text);
@@ -94,9 +94,9 @@ describe("the tokens of people", () => {
     ["another role", `ada root ${ONE}`, "line 1: want NAME ROLE TOKEN"],
     ["a token that is short", `# x\nada admin ${ONE.slice(1)}`, "line 2: want NAME ROLE TOKEN"],
     ["more words", `ada admin ${ONE} ${TWO}`, "line 1: want NAME ROLE TOKEN"],
-    ["nothing", "# nobody\n", "no token"],
+    ["nothing", "# none\n", "no token"],
     [
-      "more than any site has",
+      "more than any fleet has",
       `a reader ${ONE}\n`.repeat(300).replace(/a{32}/g, (_token, at: number) => `${at}`.padEnd(40, "x")),
       "at most 256",
     ],

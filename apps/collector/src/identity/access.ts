@@ -21,7 +21,7 @@ import type { KeyStatus, Registry } from "./registry.ts";
 /** On whose behalf a stream is open. */
 export type StreamPrincipal =
   /** Any node: the listener has no TLS, and the Hello names the node. */
-  | { readonly kind: "anybody" }
+  | { readonly kind: "unauthenticated" }
   | { readonly kind: "node"; readonly nodeId: string; readonly keySha256: string; readonly notAfterMs: number };
 
 /** Why a call was refused. */
@@ -134,7 +134,7 @@ export function createAccess({ isSecure, tokens, registry, clock, onRefused }: A
     admin: needs("admin"),
     witness: needs("witness"),
     async node({ connection, peer }) {
-      if (!isSecure) return { kind: "anybody" };
+      if (!isSecure) return { kind: "unauthenticated" };
       const want = "a node's, issued by this collector's CA";
       const certificate = trusted(connection?.certificate, want);
       const { commonName: nodeId, keySha256, notAfterMs, organisations } = certificate;

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { ATTEMPT_EVERY_MS, ATTEMPT_SOURCES_MAX, ATTEMPTS_MAX, createAttemptLimit } from "./attempt-limit.ts";
 
 describe("the limit of attempts", () => {
-  it("lets a source try as often as it may at once, then once in a while, and no other pays for it", () => {
+  it("admits a burst of attempts, then the steady rate, independently per source", () => {
     const clock = manualClock(0);
     const limit = createAttemptLimit(clock);
     for (let at = 0; at < ATTEMPTS_MAX; at += 1) {
@@ -15,7 +15,7 @@ describe("the limit of attempts", () => {
     expect([limit.take("a"), limit.take("a")]).toEqual([true, false]);
   });
 
-  it("gives back what cost nothing, and never more than there was", () => {
+  it("gives attempts back, up to its capacity", () => {
     const limit = createAttemptLimit(manualClock(0));
     limit.giveBack("a");
     for (let at = 0; at < ATTEMPTS_MAX; at += 1) limit.take("a");
@@ -26,7 +26,7 @@ describe("the limit of attempts", () => {
     expect(limit.take("a")).toBe(false);
   });
 
-  it("lets nobody try more often than its rate over any stretch of time", () => {
+  it("admits no source more often than its rate over any span of time", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(10_000), { maxLength: 200 }), (pausesMs) => {
         const clock = manualClock(0);
@@ -43,7 +43,7 @@ describe("the limit of attempts", () => {
     );
   });
 
-  it("remembers a bounded number of sources, and forgets the one that spent longest ago", () => {
+  it("keeps a bounded number of sources, and drops the one whose last attempt is oldest", () => {
     const limit = createAttemptLimit(manualClock(0));
     const exhaust = (source: string) => {
       for (let at = 0; at < ATTEMPTS_MAX; at += 1) limit.take(source);

@@ -5,7 +5,7 @@ import { type Clock, KeyedTokenBuckets } from "@lifeline/measure";
 export const ATTEMPTS_MAX = 20;
 export const ATTEMPT_EVERY_MS = 3_000;
 
-/** Most sources that are remembered. The one that tried longest ago is forgotten first, when its bucket is most likely full anyway. */
+/** Most sources kept. The one whose last attempt is oldest is dropped first, because its bucket is most likely full again. */
 export const ATTEMPT_SOURCES_MAX = 4_096;
 
 /** The attempts of all sources. */

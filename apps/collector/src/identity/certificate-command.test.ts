@@ -33,8 +33,8 @@ async function run(...args: string[]) {
 const data = () => ["--data-dir", join(directory, "data")];
 const to = () => ["--to", join(directory, "ada")];
 
-describe("the authority", () => {
-  it("is printed as agents pin it, and as clients trust it", async () => {
+describe("the fleet CA", () => {
+  it("is printed as a fingerprint for agents and as PEM for clients", async () => {
     const { code, out } = await run("ca", ...data());
     expect(code).toBe(0);
     expect(out).toMatch(/^sha256:[0-9a-f]{64}\n-----BEGIN CERTIFICATE-----\n/);
@@ -43,7 +43,7 @@ describe("the authority", () => {
 });
 
 describe("a certificate", () => {
-  it("is for its role and time, its key for its owner alone, and neither is overwritten", async () => {
+  it("has its role and lifetime, a key that only the owner can read, and overwrites no file", async () => {
     const args = ["certificate", ...data(), ...to(), "--role", "admin", "--name", "ada", "--days", "7"];
     expect(await run(...args)).toMatchObject({ code: 0, out: "" });
     const certificate = new X509Certificate(readFileSync(join(directory, "ada.pem")));
@@ -54,7 +54,7 @@ describe("a certificate", () => {
     expect([again.code, again.err]).toEqual([2, expect.stringContaining("is there already")]);
   });
 
-  it("leaves no key behind when only its certificate is there already", async () => {
+  it("leaves no key behind when only the certificate file already exists", async () => {
     writeFileSync(join(directory, "ada.pem"), "of somebody else");
     const { code, err } = await run("certificate", ...data(), ...to(), "--role", "admin", "--name", "ada");
     expect([code, err]).toEqual([2, expect.stringContaining("ada.pem is there already")]);
@@ -70,14 +70,14 @@ describe("a certificate", () => {
       '--days: got "0", want a whole number from 1 to 3650',
     ],
     ["an unknown flag", ["--rolle", "admin"], "Unknown option '--rolle'"],
-    ["half an authority", ["--role", "admin", "--name", "a", "--ca-key", "k"], "got one of them, want both or none"],
+    ["half a CA", ["--role", "admin", "--name", "a", "--ca-key", "k"], "got one of them, want both or none"],
   ])("is refused with %s", async (_, args, why) => {
     const { code, err } = await run("certificate", ...data(), ...to(), ...args);
     expect([code, err]).toEqual([2, expect.stringContaining(why)]);
     expect(existsSync(join(directory, "ada.key"))).toBe(false);
   });
 
-  it("is refused where there is no authority, and no other arguments are taken", async () => {
+  it("is refused without a CA and with unknown arguments", async () => {
     expect(await run("certificate", "--data-dir", directory)).toMatchObject({ code: 2 });
     expect(await run("--listen", "x")).toMatchObject({ code: undefined });
   });

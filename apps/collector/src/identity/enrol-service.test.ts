@@ -5,7 +5,7 @@ import { ATTEMPTS_MAX, createAttemptLimit } from "./attempt-limit.ts";
 import { createEnrolService } from "./enrol-service.ts";
 import type { Registry } from "./registry.ts";
 
-/** A service that refuses every attempt alike; what is asked is from whom it takes none. */
+/** A service that refuses every attempt alike. The tests look at which sources it limits. */
 function refusing() {
   const refused: string[] = [];
   const clock = manualClock(0);

@@ -1,4 +1,4 @@
-/** Who may do what, over real sockets: every credential at every door. */
+/** Which credential permits which call, over real sockets. */
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,11 +25,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Collector } from "../collector.ts";
 import type { Config } from "../config/config.ts";
 import { type CollectorFixture, openCollectorFixture } from "../testing/collector-fixture.ts";
-import { clientOf, type Pair, testAuthority } from "../testing/credentials.ts";
+import { clientOf, type Pair, testCa } from "../testing/credentials.ts";
 import { reportBytes } from "../testing/report-fixture.ts";
 import { SILENT_AFTER_MS } from "./id-activity.ts";
 
-let house: CollectorFixture;
+let fixture: CollectorFixture;
 const closers: (() => void)[] = [];
 /** How far the collector's wall clock is ahead of the host's, ms, and its monotonic one. */
 let aheadMs = 0;
@@ -43,11 +43,11 @@ const clock = {
 };
 beforeEach(() => {
   [aheadMs, aheadNs, frozenNs] = [0, 0, undefined];
-  house = openCollectorFixture(clock);
+  fixture = openCollectorFixture(clock);
 });
 afterEach(async () => {
   for (const close of closers.splice(0)) close();
-  await house.close();
+  await fixture.close();
 });
 
 const ADMIN_TOKEN = randomBytes(32).toString("base64url");
@@ -61,15 +61,15 @@ const DAY_MS = 24 * 3_600_000;
 
 /** A collector that enrols, and what an administrator may do there. */
 async function fleet(config: Partial<Config> = ISSUING) {
-  const collector = await house.start(config, ENVIRONMENT);
+  const collector = await fixture.start(config, ENVIRONMENT);
   const address = `127.0.0.1:${collector.grpcPort}`;
-  const strangers = createRpcClient(
+  const unauthenticated = createRpcClient(
     enrolPb.EnrolService,
     address,
     channelCredentials.createSsl(null, null, null, { rejectUnauthorized: false }),
   );
-  closers.push(() => strangers.close());
-  const { caCertificateDer } = await strangers.unary("getFleetCa", {}, OPTIONS);
+  closers.push(() => unauthenticated.close());
+  const { caCertificateDer } = await unauthenticated.unary("getFleetCa", {}, OPTIONS);
   const der = Buffer.from(caCertificateDer);
   const caPem = `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`;
   const admin = createRpcClient(adminPb.AdminService, address, clientOf(caPem));
@@ -95,14 +95,14 @@ async function fleet(config: Partial<Config> = ISSUING) {
   return { collector, address, caPem, der, admin, asAdmin, token, enrol };
 }
 
-/** The authority of the house's collector, as whoever has its key opens it. */
-function ownAuthority() {
-  const data = join(house.directory, "data/identity");
+/** The fleet CA of the running collector, opened from its files. */
+function ownCa() {
+  const data = join(fixture.directory, "data/identity");
   const read = (name: string) => readFileSync(join(data, name), "utf8");
   return openFleetCa(read("ca.pem"), read("ca.key"), randomBytes);
 }
 
-/** Opens a node's stream and says hello; resolves with "let in", or with the error it ended with. */
+/** Opens a node's stream and says hello; resolves with "admitted", or with the error it ended with. */
 async function speak(collector: Collector, credentials: ChannelCredentials, nodeId: string, sentMs = 0) {
   const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${collector.grpcPort}`, credentials);
   closers.push(() => client.close());
@@ -116,7 +116,7 @@ async function speak(collector: Collector, credentials: ChannelCredentials, node
     .catch(() => {});
   const responses = call.responses[Symbol.asyncIterator]();
   const first = await responses.next().then(
-    ({ done }) => (done === true ? "ended" : "let in"),
+    ({ done }) => (done === true ? "ended" : "admitted"),
     (error: RpcError) => error,
   );
   const end = (async () => {
@@ -129,10 +129,10 @@ async function speak(collector: Collector, credentials: ChannelCredentials, node
   return { first, end, report, leave: () => call.cancel() };
 }
 
-/** A certificate of the collector's authority, as whoever has its key makes one. */
+/** A node certificate signed with the collector's CA key, past its enrolment service. */
 async function ownNode(nodeId: string, keys: KeyPair, lifetimeMs = 3_600_000): Promise<Pair> {
   const { publicKeyDer } = keys;
-  const { pem } = await (await ownAuthority()).issueNode({ nodeId, publicKeyDer, nowMs: clock.wallMs(), lifetimeMs });
+  const { pem } = await (await ownCa()).issueNode({ nodeId, publicKeyDer, nowMs: clock.wallMs(), lifetimeMs });
   return { certPem: pem, keyPem: keys.privateKeyPem };
 }
 
@@ -143,19 +143,19 @@ async function renewal(address: string, caPem: string, pair: Pair, nodeId: strin
 }
 
 describe("enrolment", () => {
-  it("makes a certificate of a key and a token, under which the node may speak, for itself alone (S1)", async () => {
+  it("issues a certificate for a key and a token; with it the node may open streams for itself only (S1)", async () => {
     const { collector, caPem, token, enrol } = await fleet();
     const pair = await enrol(await token(), "n1");
-    expect((await speak(collector, clientOf(caPem, pair), "n1")).first).toBe("let in");
+    expect((await speak(collector, clientOf(caPem, pair), "n1")).first).toBe("admitted");
     const message = 'hello.node_id: got "n2", want "n1", the name of the certificate';
     expect((await speak(collector, clientOf(caPem, pair), "n2")).first).toMatchObject({
       code: RpcStatus.PERMISSION_DENIED,
       message,
     });
-    expect(await house.metrics(collector)).toContain('lifeline_collector_enrol_attempts_total{result="enrolled"} 1');
+    expect(await fixture.metrics(collector)).toContain('lifeline_collector_enrol_attempts_total{result="enrolled"} 1');
   });
 
-  it("spends a use once however often its answer was lost, and not on another key", async () => {
+  it("spends one use when an answer is lost and the node tries again, and refuses another key", async () => {
     const { token, enrol, admin, asAdmin } = await fleet();
     const joinToken = await token();
     const keys = makeKeyPair();
@@ -168,21 +168,21 @@ describe("enrolment", () => {
     expect(enrolments).toMatchObject([{ nodeId: "n1", refusedClaims: 1, lastRefusedClaimFrom: "127.0.0.1" }]);
   });
 
-  it("lets exactly as many in as a token has uses, however many ask at once", async () => {
+  it("admits exactly as many nodes as a token has uses, however many try at once", async () => {
     const { token, enrol } = await fleet();
     const joinToken = await token({ usesMax: 3 });
-    const asked = Array.from({ length: 10 }, (_, at) => enrol(joinToken, `n${at}`));
-    const answers = await Promise.allSettled(asked);
+    const attempts = Array.from({ length: 10 }, (_, at) => enrol(joinToken, `n${at}`));
+    const answers = await Promise.allSettled(attempts);
     expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
   });
 
-  const foreign = `${randomBytes(4).toString("hex")}.${randomBytes(32).toString("base64url")}`;
+  const unknownToken = `${randomBytes(4).toString("hex")}.${randomBytes(32).toString("base64url")}`;
   it.each<[string, (of: Awaited<ReturnType<typeof fleet>>) => Promise<unknown>, number]>([
-    ["a token of nobody", ({ enrol }) => enrol(foreign, "n1"), RpcStatus.UNAUTHENTICATED],
+    ["an unknown token", ({ enrol }) => enrol(unknownToken, "n1"), RpcStatus.UNAUTHENTICATED],
     ["no token", ({ enrol }) => enrol("", "n1"), RpcStatus.UNAUTHENTICATED],
     [
       "a token whose secret is another's",
-      async ({ enrol, token }) => enrol(`${(await token()).slice(0, 9)}${foreign.slice(9)}`, "n1"),
+      async ({ enrol, token }) => enrol(`${(await token()).slice(0, 9)}${unknownToken.slice(9)}`, "n1"),
       RpcStatus.UNAUTHENTICATED,
     ],
     [
@@ -211,11 +211,13 @@ describe("enrolment", () => {
       },
       RpcStatus.INVALID_ARGUMENT,
     ],
-  ])("refuses %s, counts it, and logs no secret", async (_, ask, code) => {
+  ])("refuses %s, counts it, and logs no secret", async (_, attempt, code) => {
     const of = await fleet();
-    await expect(ask(of)).rejects.toMatchObject({ code });
-    expect(await house.metrics(of.collector)).toMatch(/lifeline_collector_enrol_attempts_total\{result="(?!enrolled)/);
-    expect(house.logged.join("")).not.toContain(foreign.slice(9));
+    await expect(attempt(of)).rejects.toMatchObject({ code });
+    expect(await fixture.metrics(of.collector)).toMatch(
+      /lifeline_collector_enrol_attempts_total\{result="(?!enrolled)/,
+    );
+    expect(fixture.logged.join("")).not.toContain(unknownToken.slice(9));
   });
 
   it("makes no token with a pattern in capitals, which no node id matches", async () => {
@@ -226,11 +228,11 @@ describe("enrolment", () => {
     });
   });
 
-  it("makes whoever fails too often wait, and nobody else", async () => {
+  it("makes a source wait after too many failures", async () => {
     const { enrol, token } = await fleet();
     const codes: number[] = [];
     for (let at = 0; at < 25; at += 1) {
-      await enrol(foreign, "n1").catch(({ code }: RpcError) => codes.push(code));
+      await enrol(unknownToken, "n1").catch(({ code }: RpcError) => codes.push(code));
     }
     expect(codes).toEqual([
       ...Array(20).fill(RpcStatus.UNAUTHENTICATED),
@@ -239,41 +241,43 @@ describe("enrolment", () => {
     await expect(enrol(await token(), "n1")).rejects.toMatchObject({ code: RpcStatus.RESOURCE_EXHAUSTED });
   });
 
-  it("makes whoever guesses many at once wait as well: an attempt counts from its beginning", async () => {
+  it("limits concurrent guesses too, because an attempt counts from its beginning", async () => {
     const { collector, address, caPem } = await fleet();
     const client = createRpcClient(enrolPb.EnrolService, address, clientOf(caPem));
     closers.push(() => client.close());
     const requests = await Promise.all(
-      // As many as a connection that has proven nothing may have.
+      // The most that an unauthenticated connection may have.
       Array.from({ length: UNAUTHENTICATED_CALLS_MAX }, () => signingRequestDer(makeKeyPair().privateKeyPem, "n1")),
     );
     const codes = await Promise.all(
       requests.map((certificateRequestDer) =>
-        client.unary("enrol", { joinToken: foreign, certificateRequestDer }, OPTIONS).then(
+        client.unary("enrol", { joinToken: unknownToken, certificateRequestDer }, OPTIONS).then(
           () => RpcStatus.OK,
           ({ code }: RpcError) => code,
         ),
       ),
     );
     expect(codes.filter((code) => code === RpcStatus.UNAUTHENTICATED).length).toBeLessThan(25);
-    expect(await house.metrics(collector)).toMatch(/enrol_attempts_total\{result="too-many-attempts"\} (?:9|1[0-2])\n/);
+    expect(await fixture.metrics(collector)).toMatch(
+      /enrol_attempts_total\{result="too-many-attempts"\} (?:9|1[0-2])\n/,
+    );
   });
 
-  it("does not count against an address what succeeds", async () => {
+  it("does not count successful attempts against a source", async () => {
     const { token, enrol } = await fleet();
     const joinToken = await token({ usesMax: 30 });
     for (let at = 0; at < 25; at += 1) await enrol(joinToken, `n${at}`);
   });
 
-  it("tells whoever has a token's id and not its secret neither that it exists nor whom it is for", async () => {
+  it("reveals neither that a token exists nor its pattern without the secret", async () => {
     const { token, enrol } = await fleet();
     const joinToken = await token({ nodePattern: "rack-*" });
-    await expect(enrol(`${joinToken.slice(0, 9)}${foreign.slice(9)}`, "n1")).rejects.toMatchObject({
+    await expect(enrol(`${joinToken.slice(0, 9)}${unknownToken.slice(9)}`, "n1")).rejects.toMatchObject({
       code: RpcStatus.UNAUTHENTICATED,
     });
   });
 
-  it("lets a key in again whose answer was lost, though its token has ended or was revoked meanwhile", async () => {
+  it("admits a key again whose answer was lost, even if its token has expired or was revoked since", async () => {
     const { token, enrol, admin, asAdmin } = await fleet();
     const [joinToken, keys] = [await token({ usesMax: 2 }), makeKeyPair()];
     await enrol(joinToken, "n1", keys);
@@ -285,7 +289,7 @@ describe("enrolment", () => {
     await expect(enrol(joinToken, "n1", keys)).rejects.toMatchObject({ code: RpcStatus.PERMISSION_DENIED });
   });
 
-  it("is bounded by key too, for each costs a commit and a signature, and so is renewal", async () => {
+  it("is limited by key too, as is renewal, because each costs a commit and a signature", async () => {
     const { address, caPem, token, enrol } = await fleet();
     const [joinToken, keys] = [await token(), makeKeyPair()];
     const codes: number[] = [];
@@ -299,44 +303,47 @@ describe("enrolment", () => {
     await enrol(await token(), "n2");
   });
 
-  it("is by an authority that was brought along, whose files are read and never written", async () => {
-    const { pems, authority: brought } = await testAuthority("brought");
-    const certFile = join(house.directory, "own.pem");
-    const keyFile = join(house.directory, "own.key");
+  it("uses a CA from configured files, and never writes them", async () => {
+    const { pems, ca: brought } = await testCa("configured");
+    const certFile = join(fixture.directory, "own.pem");
+    const keyFile = join(fixture.directory, "own.key");
     writeFileSync(certFile, pems.certPem);
     writeFileSync(keyFile, pems.keyPem);
     const identity = { ...ISSUING.identity, ca: { certFile, keyFile } };
     const { collector, caPem, der, token, enrol } = await fleet({ identity });
     expect(fingerprintOf(der)).toBe(brought.fingerprint);
-    expect((await speak(collector, clientOf(caPem, await enrol(await token(), "n1")), "n1")).first).toBe("let in");
-    expect(readdirSync(join(house.directory, "data"))).not.toContain("identity");
+    expect((await speak(collector, clientOf(caPem, await enrol(await token(), "n1")), "n1")).first).toBe("admitted");
+    expect(readdirSync(join(fixture.directory, "data"))).not.toContain("identity");
     writeFileSync(keyFile, makeKeyPair().privateKeyPem);
-    const dataDir = join(house.directory, "other");
-    await expect(house.start({ identity, dataDir })).rejects.toMatchObject({
+    const dataDir = join(fixture.directory, "other");
+    await expect(fixture.start({ identity, dataDir })).rejects.toMatchObject({
       code: "bad-value",
       message: expect.stringContaining('own.key" (not-its-key), want the private key of the certificate'),
     });
   });
 
-  it("is refused by a collector that has no authority", async () => {
-    const test = await testAuthority();
-    const collector = await house.start({ tls: await test.listenerFiles(join(house.directory, "tls")) }, ENVIRONMENT);
+  it("is refused by a collector without a CA", async () => {
+    const test = await testCa();
+    const collector = await fixture.start(
+      { tls: await test.listenerFiles(join(fixture.directory, "tls")) },
+      ENVIRONMENT,
+    );
     const address = `127.0.0.1:${collector.grpcPort}`;
-    const strangers = createRpcClient(enrolPb.EnrolService, address, clientOf(test.pems.certPem));
+    const unauthenticated = createRpcClient(enrolPb.EnrolService, address, clientOf(test.pems.certPem));
     const admin = createRpcClient(adminPb.AdminService, address, clientOf(test.pems.certPem));
     closers.push(
-      () => strangers.close(),
+      () => unauthenticated.close(),
       () => admin.close(),
     );
     const refused = { code: RpcStatus.FAILED_PRECONDITION };
-    await expect(strangers.unary("getFleetCa", {}, OPTIONS)).rejects.toMatchObject(refused);
+    await expect(unauthenticated.unary("getFleetCa", {}, OPTIONS)).rejects.toMatchObject(refused);
     const asAdmin = { ...OPTIONS, bearerToken: ADMIN_TOKEN };
     await expect(admin.unary("createJoinToken", {}, asAdmin)).rejects.toMatchObject(refused);
   });
 });
 
 describe("renewal", () => {
-  it("needs no token, and gives a later certificate under the same key", async () => {
+  it("needs no token, and issues a later certificate for the same key", async () => {
     const { collector, address, caPem, token, enrol, admin, asAdmin } = await fleet();
     const pair = await enrol(await token(), "n1");
     const { certificateChainDer, notAfterUnixMs } = await renewal(address, caPem, pair, "n1");
@@ -344,23 +351,18 @@ describe("renewal", () => {
     expect(Number(notAfterUnixMs)).toBeGreaterThan(systemClock.wallMs() + 23 * 3_600_000);
     const { enrolments } = await admin.unary("listEnrolments", {}, asAdmin);
     expect(enrolments).toMatchObject([{ nodeId: "n1", renewals: 1 }]);
-    expect(await house.metrics(collector)).toContain('result="renewed"} 1');
+    expect(await fixture.metrics(collector)).toContain('result="renewed"} 1');
   });
 
-  it("brings back a node whose certificate has ended meanwhile, which may not speak before", async () => {
+  it("readmits a node whose certificate has expired; until then its stream is refused", async () => {
     const { collector, address, caPem, token, enrol } = await fleet();
     const keys = makeKeyPair();
     await enrol(await token(), "n1", keys);
-    const data = join(house.directory, "data/identity");
-    const authority = await openFleetCa(
-      readFileSync(join(data, "ca.pem"), "utf8"),
-      readFileSync(join(data, "ca.key"), "utf8"),
-      randomBytes,
-    );
-    // Of three days ago.
+    const ca = await ownCa();
+    // Issued three days ago, for an hour.
     const nowMs = systemClock.wallMs() - 3 * 24 * 3_600_000;
     const options = { nodeId: "n1", publicKeyDer: keys.publicKeyDer, nowMs, lifetimeMs: 3_600_000 };
-    const ended = { certPem: (await authority.issueNode(options)).pem, keyPem: keys.privateKeyPem };
+    const ended = { certPem: (await ca.issueNode(options)).pem, keyPem: keys.privateKeyPem };
     expect((await speak(collector, clientOf(caPem, ended), "n1")).first).toMatchObject({
       code: RpcStatus.UNAUTHENTICATED,
       message: expect.stringContaining("CERT_HAS_EXPIRED"),
@@ -369,16 +371,16 @@ describe("renewal", () => {
     expect(certificateChainDer).toHaveLength(2);
   });
 
-  it("is not spoken of to whoever has made a certificate itself, and makes it wait by its address", async () => {
+  it("is refused for a certificate of another CA, and limited by source", async () => {
     const { collector, address, caPem, token, enrol } = await fleet();
     const own = await enrol(await token(), "n1");
-    // Of an authority of the same name: an end long ago is then all that OpenSSL says of some.
-    const foreign = await testAuthority();
+    // A CA of the same name: for some of its expired certificates OpenSSL reports only the expiry.
+    const otherCa = await testCa();
     const codes: number[] = [];
-    // No attempt is given back while they are made.
+    // With the clock stopped no attempt is given back meanwhile.
     frozenNs = clock.monotonicNs();
     for (let at = 0; at < 22; at += 1) {
-      const made = await foreign.node(at % 2 === 0 ? "n1" : "n9", {
+      const made = await otherCa.node(at % 2 === 0 ? "n1" : "n9", {
         nowMs: systemClock.wallMs() - 3 * 24 * 3_600_000,
       });
       const nodeId = at % 2 === 0 ? "n1" : "n9";
@@ -388,21 +390,21 @@ describe("renewal", () => {
       ...Array(20).fill(RpcStatus.UNAUTHENTICATED),
       ...Array(2).fill(RpcStatus.RESOURCE_EXHAUSTED),
     ]);
-    const metrics = await house.metrics(collector);
+    const metrics = await fixture.metrics(collector);
     expect(metrics).toContain('enrol_attempts_total{result="no-certificate"} 20');
-    // Those who are enrolled are not kept from it by a neighbour.
+    // An enrolled node at the same address can still renew.
     expect((await renewal(address, caPem, own, "n1")).certificateChainDer).toHaveLength(2);
   });
 
-  it("is not given for a certificate that its holder has signed itself, and that has ended", async () => {
+  it("is refused for a self-signed certificate that has expired", async () => {
     const { collector, address, caPem } = await fleet();
     const nowMs = systemClock.wallMs() - 3 * 24 * 3_600_000;
     const made = await createFleetCa({ commonName: "n1", nowMs, lifetimeMs: 3_600_000, randomBytes });
     await expect(renewal(address, caPem, made, "n1")).rejects.toMatchObject({ code: RpcStatus.UNAUTHENTICATED });
-    expect(await house.metrics(collector)).toContain('enrol_attempts_total{result="no-certificate"} 1');
+    expect(await fixture.metrics(collector)).toContain('enrol_attempts_total{result="no-certificate"} 1');
   });
 
-  it("is refused to another key under the name, to another name under the key, and without a certificate", async () => {
+  it("is refused for another key, for another name, and without a certificate", async () => {
     const { address, caPem, token, enrol } = await fleet();
     const own = await enrol(await token(), "n1");
     const other = await enrol(await token(), "n2");
@@ -420,8 +422,8 @@ describe("renewal", () => {
   });
 });
 
-describe("a node that was set up anew", () => {
-  it("is let in once it was readmitted, and its former key is not any more", async () => {
+describe("a node that was set up again", () => {
+  it("is admitted once it was readmitted; its former key is refused", async () => {
     const { collector, caPem, token, enrol, admin, asAdmin } = await fleet();
     const joinToken = await token({ usesMax: 2 });
     const former = await enrol(joinToken, "n1");
@@ -430,7 +432,7 @@ describe("a node that was set up anew", () => {
     const { end } = await speak(collector, clientOf(caPem, former), "n1");
     const fresh = await enrol(joinToken, "n1");
     expect(await end).toMatchObject({ code: RpcStatus.PERMISSION_DENIED });
-    expect((await speak(collector, clientOf(caPem, fresh), "n1")).first).toBe("let in");
+    expect((await speak(collector, clientOf(caPem, fresh), "n1")).first).toBe("admitted");
     const { enrolments } = await admin.unary("listEnrolments", {}, asAdmin);
     expect(enrolments).toMatchObject([{ refusedClaims: 0 }]);
     expect((await speak(collector, clientOf(caPem, former), "n1")).first).toMatchObject({
@@ -445,7 +447,7 @@ describe("a node that cannot keep its key", () => {
     aheadNs += ms * NS_PER_MS;
   };
 
-  it("comes again by its ephemeral token under its id, once that has been silent for a while", async () => {
+  it("enrols again under its id with an ephemeral token, once the id has been silent for a while", async () => {
     const { collector, caPem, token, enrol, admin, asAdmin } = await fleet();
     const joinToken = await token({ usesMax: 9, ephemeral: true });
     const asNode = async (nodeId: string, keys?: KeyPair) =>
@@ -454,16 +456,16 @@ describe("a node that cannot keep its key", () => {
     pass(SILENT_AFTER_MS);
     const keys = makeKeyPair();
     const first = await asNode("n1", keys);
-    expect([first.first, (await asNode("n2")).first]).toEqual(["let in", "let in"]);
+    expect([first.first, (await asNode("n2")).first]).toEqual(["admitted", "admitted"]);
     pass(SILENT_AFTER_MS);
     await expect(enrol(joinToken, "n1")).rejects.toMatchObject(inUse);
     first.leave();
     await first.end;
     await expect(enrol(joinToken, "n1")).rejects.toMatchObject(inUse);
-    // Its stream ends there a moment after it has ended here; that of n2 goes on.
+    // The collector sees the end a moment later; the stream of n2 goes on.
     await vi.waitFor(async () => {
       pass(SILENT_AFTER_MS);
-      expect((await asNode("n1")).first).toBe("let in");
+      expect((await asNode("n1")).first).toBe("admitted");
     }, WAIT);
     const former = await speak(collector, clientOf(caPem, await ownNode("n1", keys)), "n1");
     expect(former.first).toMatchObject({ code: RpcStatus.PERMISSION_DENIED });
@@ -471,11 +473,11 @@ describe("a node that cannot keep its key", () => {
     expect(enrolments).toMatchObject([{ ephemeral: true }]);
     const { tokens } = await admin.unary("listJoinTokens", {}, asAdmin);
     expect(tokens).toMatchObject([{ ephemeral: true, uses: 3 }]);
-    expect(await house.metrics(collector)).toContain('enrol_attempts_total{result="re-enrolled"} 1');
-    expect(house.logged.join("")).toContain("a node has enrolled again");
+    expect(await fixture.metrics(collector)).toContain('enrol_attempts_total{result="re-enrolled"} 1');
+    expect(fixture.logged.join("")).toContain("a node has enrolled again");
   });
 
-  it("is not displaced while it is on its way back to a collector that was started again", async () => {
+  it("is not displaced while it reconnects to a restarted collector", async () => {
     const { collector, token, enrol } = await fleet();
     const joinToken = await token({ usesMax: 9, ephemeral: true });
     await enrol(joinToken, "n1");
@@ -487,23 +489,23 @@ describe("a node that cannot keep its key", () => {
     await expect(again.enrol(joinToken, "n1")).resolves.toBeDefined();
   });
 
-  it("is one of many that ask at once under one id", async () => {
+  it("is the only one of many concurrent attempts under one id", async () => {
     const { collector, token, enrol } = await fleet();
     const joinToken = await token({ usesMax: 9, ephemeral: true });
     pass(SILENT_AFTER_MS);
-    const asked = await Promise.allSettled(Array.from({ length: 8 }, () => enrol(joinToken, "n1")));
-    expect(asked.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    expect(await house.metrics(collector)).toContain('node_claims_refused_total{holder="ephemeral"} 7');
+    const answers = await Promise.allSettled(Array.from({ length: 8 }, () => enrol(joinToken, "n1")));
+    expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    expect(await fixture.metrics(collector)).toContain('node_claims_refused_total{holder="ephemeral"} 7');
   });
 });
 
 describe("revocation", () => {
-  it("ends the node's streams at once, and refuses its key for good; a readmitted node comes with a new one", async () => {
+  it("ends the node's streams at once and refuses its key for good; a readmitted node needs a new one", async () => {
     const { collector, address, caPem, token, enrol, admin, asAdmin } = await fleet();
     const joinToken = await token({ usesMax: 2 });
     const pair = await enrol(joinToken, "n1");
     const { first, end } = await speak(collector, clientOf(caPem, pair), "n1");
-    expect(first).toBe("let in");
+    expect(first).toBe("admitted");
     expect(await admin.unary("revokeNode", { nodeId: "n1" }, asAdmin)).toMatchObject({ endedStreams: 1 });
     const refused = { code: RpcStatus.PERMISSION_DENIED };
     expect(await end).toMatchObject(refused);
@@ -515,7 +517,7 @@ describe("revocation", () => {
     await admin.unary("readmitNode", { nodeId: "n1" }, asAdmin);
     await refusesStream();
     const fresh = await enrol(joinToken, "n1");
-    expect((await speak(collector, clientOf(caPem, fresh), "n1")).first).toBe("let in");
+    expect((await speak(collector, clientOf(caPem, fresh), "n1")).first).toBe("admitted");
     await refusesStream();
     const { enrolments } = await admin.unary("listEnrolments", {}, asAdmin);
     expect(enrolments).toHaveLength(1);
@@ -527,17 +529,17 @@ describe("revocation", () => {
     const pair = await enrol(await token(), "n1");
     await admin.unary("revokeNode", { nodeId: "n1" }, asAdmin);
     await collector.stop();
-    const again = await house.start(ISSUING, ENVIRONMENT);
+    const again = await fixture.start(ISSUING, ENVIRONMENT);
     expect((await speak(again, clientOf(caPem, pair), "n1")).first).toMatchObject({
       code: RpcStatus.PERMISSION_DENIED,
     });
   });
 
-  it("is of an id of which nothing is known as well: its certificate is not adopted then", async () => {
+  it("covers an unknown id too: its certificate is not adopted later", async () => {
     const { collector, caPem, admin, asAdmin } = await fleet();
     const lifetimeMs = 3_600_000;
     const keys = makeKeyPair();
-    const issued = await (await ownAuthority()).issueNode({
+    const issued = await (await ownCa()).issueNode({
       nodeId: "n9",
       publicKeyDer: keys.publicKeyDer,
       nowMs: systemClock.wallMs(),
@@ -554,23 +556,26 @@ describe("revocation", () => {
     await again.admin.unary("readmitNode", { nodeId: "n9" }, again.asAdmin);
     expect((await speak(again.collector, clientOf(caPem, stolen), "n9")).first).toMatchObject(refused);
     const fresh = await again.enrol(await again.token(), "n9");
-    expect((await speak(again.collector, clientOf(caPem, fresh), "n9")).first).toBe("let in");
+    expect((await speak(again.collector, clientOf(caPem, fresh), "n9")).first).toBe("admitted");
   });
 
-  it("is not taken back for an id that nobody has revoked or enrolled", async () => {
+  it("cannot be undone for an id that was neither revoked nor enrolled", async () => {
     const { admin, asAdmin } = await fleet();
     const readmitted = admin.unary("readmitNode", { nodeId: "n9" }, asAdmin);
     await expect(readmitted).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND });
   });
 
-  it("with certificates of one's own is of the keys that were in use, not of the first alone", async () => {
-    const test = await testAuthority();
-    const collector = await house.start({ tls: await test.listenerFiles(join(house.directory, "tls")) }, ENVIRONMENT);
+  it("revokes every key that was in use, when certificates come from files", async () => {
+    const test = await testCa();
+    const collector = await fixture.start(
+      { tls: await test.listenerFiles(join(fixture.directory, "tls")) },
+      ENVIRONMENT,
+    );
     const caPem = test.pems.certPem;
     const admin = createRpcClient(adminPb.AdminService, `127.0.0.1:${collector.grpcPort}`, clientOf(caPem));
     closers.push(() => admin.close());
     const pairs = [await test.node("n1"), await test.node("n1"), await test.node("n1")];
-    for (const pair of pairs) expect((await speak(collector, clientOf(caPem, pair), "n1")).first).toBe("let in");
+    for (const pair of pairs) expect((await speak(collector, clientOf(caPem, pair), "n1")).first).toBe("admitted");
     const asAdmin = { ...OPTIONS, bearerToken: ADMIN_TOKEN };
     await admin.unary("revokeNode", { nodeId: "n1" }, asAdmin);
     await admin.unary("readmitNode", { nodeId: "n1" }, asAdmin);
@@ -579,43 +584,43 @@ describe("revocation", () => {
         code: RpcStatus.PERMISSION_DENIED,
       });
     }
-    expect((await speak(collector, clientOf(caPem, await test.node("n1")), "n1")).first).toBe("let in");
+    expect((await speak(collector, clientOf(caPem, await test.node("n1")), "n1")).first).toBe("admitted");
   });
 });
 
 describe("a node id", () => {
-  it("is not another key's: the second is refused, counted and told, the first speaks on", async () => {
+  it("belongs to one key: a second is refused, counted and logged; the first stream goes on", async () => {
     const { collector, caPem, der, token, enrol } = await fleet();
     const pair = await enrol(await token(), "n1");
-    const data = join(house.directory, "data/identity");
+    const data = join(fixture.directory, "data/identity");
     const certPem = readFileSync(join(data, "ca.pem"), "utf8");
     expect(fingerprintOf(der)).toMatch(/^sha256:/);
-    const authority = await openFleetCa(certPem, readFileSync(join(data, "ca.key"), "utf8"), randomBytes);
+    const ca = await openFleetCa(certPem, readFileSync(join(data, "ca.key"), "utf8"), randomBytes);
     const thief = makeKeyPair();
     const options = { nodeId: "n1", publicKeyDer: thief.publicKeyDer, nowMs: systemClock.wallMs(), lifetimeMs: 60_000 };
-    const stolen = { certPem: (await authority.issueNode(options)).pem, keyPem: thief.privateKeyPem };
+    const stolen = { certPem: (await ca.issueNode(options)).pem, keyPem: thief.privateKeyPem };
     const own = await speak(collector, clientOf(caPem, pair), "n1");
     expect((await speak(collector, clientOf(caPem, stolen), "n1")).first).toMatchObject({
       code: RpcStatus.PERMISSION_DENIED,
       message: expect.stringContaining("another key"),
     });
-    expect(own.first).toBe("let in");
-    expect(await house.metrics(collector)).toContain(
+    expect(own.first).toBe("admitted");
+    expect(await fixture.metrics(collector)).toContain(
       'lifeline_collector_node_claims_refused_total{holder="lasting"} 1',
     );
     await collector.stop();
-    expect(house.logged.join("")).toContain("another key claims the id of a node");
+    expect(fixture.logged.join("")).toContain("another key claims the id of a node");
   });
 
-  it("is kept for a node of whom the database knows nothing, as after it was brought back", async () => {
+  it("is adopted for a valid certificate that the database does not know, as after a restore", async () => {
     const { collector, caPem, token, enrol } = await fleet();
     const pair = await enrol(await token(), "n1");
     await collector.stop();
-    const data = join(house.directory, "data");
+    const data = join(fixture.directory, "data");
     for (const name of readdirSync(data))
-      if (name.startsWith("collector.db")) renameSync(join(data, name), join(house.directory, name));
+      if (name.startsWith("collector.db")) renameSync(join(data, name), join(fixture.directory, name));
     const { collector: again, admin, asAdmin } = await fleet();
-    expect((await speak(again, clientOf(caPem, pair), "n1")).first).toBe("let in");
+    expect((await speak(again, clientOf(caPem, pair), "n1")).first).toBe("admitted");
     expect((await admin.unary("listEnrolments", {}, asAdmin)).enrolments).toMatchObject([
       { nodeId: "n1", joinTokenId: "" },
     ]);
@@ -623,7 +628,7 @@ describe("a node id", () => {
 });
 
 describe("the streams of a node", () => {
-  it("are few, also those that have not said Hello: the oldest ends, and others find room", async () => {
+  it("are bounded, before their Hello too: the oldest ends, and other nodes have room", async () => {
     const { collector, caPem, token, enrol } = await fleet();
     const [n1, n2] = [await enrol(await token(), "n1"), await enrol(await token(), "n2")];
     const clients = Array.from({ length: 5 }, () =>
@@ -631,7 +636,7 @@ describe("the streams of a node", () => {
     );
     closers.push(...clients.map((client) => () => client.close()));
     const ends: Promise<unknown>[] = [];
-    // The collector of the house has room for eight, a connection for four.
+    // The collector of the fixture has room for eight streams, a connection for four.
     for (const client of clients.flatMap((each) => Array(4).fill(each) as (typeof each)[])) {
       const { responses } = client.duplex("stream");
       ends.push(
@@ -642,18 +647,18 @@ describe("the streams of a node", () => {
     }
     const ended = await Promise.all(ends.slice(0, 16));
     expect(ended).toEqual(Array(16).fill(expect.objectContaining({ code: RpcStatus.ABORTED })));
-    expect((await speak(collector, clientOf(caPem, n2), "n2")).first).toBe("let in");
-    const metrics = await house.metrics(collector);
+    expect((await speak(collector, clientOf(caPem, n2), "n2")).first).toBe("admitted");
+    const metrics = await fixture.metrics(collector);
     expect(metrics).toContain('streams_refused_total{code="too-many-of-node"} 16');
     expect(metrics).toContain("\nlifeline_collector_streams 5");
   });
 });
 
 describe("an enrolment", () => {
-  it("is pruned a month after its last certificate has ended, and its id is free; so is a token three after its own", async () => {
+  it("is pruned a month after its last certificate expired, which frees its id; a token three months after its end", async () => {
     const hours = manualClock(systemClock.wallMs());
-    await house.close();
-    house = openCollectorFixture(hours);
+    await fixture.close();
+    fixture = openCollectorFixture(hours);
     const { collector, caPem, token, enrol, admin, asAdmin } = await fleet();
     await enrol(await token(), "n1");
     const known = async () => {
@@ -666,7 +671,7 @@ describe("an enrolment", () => {
     await token({ note: "of now" });
     const pass = async (minutes: number) => {
       for (let minute = 0; minute < minutes; minute += 10) {
-        // The clock of a node that is heard confirms the collector's.
+        // The clock of a node that reports confirms the collector's.
         await (await speak(collector, n2, "n2", hours.wallMs() - aheadMs)).report(minute + 1);
         await known();
         hours.advance(600_000);
@@ -690,11 +695,11 @@ describe("an enrolment", () => {
 });
 
 describe("a certificate", () => {
-  it("is good until its end, on a connection that is open as well", async () => {
+  it("is valid until its end, on an open connection too", async () => {
     const { collector, address, caPem, token, enrol } = await fleet();
     const keys = makeKeyPair();
     const times = { nowMs: systemClock.wallMs(), lifetimeMs: 60_000 };
-    const { pem } = await (await ownAuthority()).issueRole({
+    const { pem } = await (await ownCa()).issueRole({
       name: "ada",
       role: "admin",
       publicKeyDer: keys.publicKeyDer,
@@ -717,12 +722,15 @@ describe("a certificate", () => {
     await expect(client.unary("listEnrolments", {}, OPTIONS)).rejects.toMatchObject(ended);
     const second = node.duplex("stream");
     await expect(second.responses[Symbol.asyncIterator]().next()).rejects.toMatchObject(ended);
-    expect(await house.metrics(collector)).toContain('calls_refused_total{reason="bad-certificate"} 2');
+    expect(await fixture.metrics(collector)).toContain('calls_refused_total{reason="bad-certificate"} 2');
   });
 
   it.each(["a b", "N1"])("whose name is no node id speaks for no node: %s", async (name) => {
-    const test = await testAuthority();
-    const collector = await house.start({ tls: await test.listenerFiles(join(house.directory, "tls")) }, ENVIRONMENT);
+    const test = await testCa();
+    const collector = await fixture.start(
+      { tls: await test.listenerFiles(join(fixture.directory, "tls")) },
+      ENVIRONMENT,
+    );
     const caPem = test.pems.certPem;
     const admin = createRpcClient(adminPb.AdminService, `127.0.0.1:${collector.grpcPort}`, clientOf(caPem));
     closers.push(() => admin.close());
@@ -736,37 +744,32 @@ describe("a certificate", () => {
 });
 
 describe("people", () => {
-  it("may ask with what has the role, and with nothing else", async () => {
+  it("may call what the role of their token or certificate permits", async () => {
     const { collector, address, caPem, token, enrol } = await fleet();
     const node = await enrol(await token(), "n1");
-    const data = join(house.directory, "data/identity");
-    const authority = await openFleetCa(
-      readFileSync(join(data, "ca.pem"), "utf8"),
-      readFileSync(join(data, "ca.key"), "utf8"),
-      randomBytes,
-    );
+    const ca = await ownCa();
     const roleOf = async (role: "reader" | "admin" | "witness") => {
       const keys = makeKeyPair();
       const times = { nowMs: systemClock.wallMs(), lifetimeMs: 60_000 };
-      const { pem } = await authority.issueRole({ name: "ada", role, publicKeyDer: keys.publicKeyDer, ...times });
+      const { pem } = await ca.issueRole({ name: "ada", role, publicKeyDer: keys.publicKeyDer, ...times });
       return { certPem: pem, keyPem: keys.privateKeyPem };
     };
-    const foreign = await (await testAuthority()).role("admin");
+    const adminOfOtherCa = await (await testCa()).role("admin");
     const { UNAUTHENTICATED, PERMISSION_DENIED } = RpcStatus;
     const table: [string, Pair | undefined, string | undefined, query: number, admin: number][] = [
       ["nothing", undefined, undefined, UNAUTHENTICATED, UNAUTHENTICATED],
-      ["a token of nobody", undefined, randomBytes(32).toString("hex"), UNAUTHENTICATED, UNAUTHENTICATED],
+      ["an unknown token", undefined, randomBytes(32).toString("hex"), UNAUTHENTICATED, UNAUTHENTICATED],
       ["a reader's token", undefined, READER_TOKEN, RpcStatus.OK, PERMISSION_DENIED],
       ["an admin's token", undefined, ADMIN_TOKEN, RpcStatus.OK, RpcStatus.OK],
       ["a reader's certificate", await roleOf("reader"), undefined, RpcStatus.OK, PERMISSION_DENIED],
       ["an admin's certificate", await roleOf("admin"), undefined, RpcStatus.OK, RpcStatus.OK],
       ["a witness's certificate", await roleOf("witness"), undefined, PERMISSION_DENIED, PERMISSION_DENIED],
       ["a node's certificate", node, undefined, PERMISSION_DENIED, PERMISSION_DENIED],
-      ["an admin's of another authority", foreign, undefined, UNAUTHENTICATED, UNAUTHENTICATED],
+      ["an admin's of another CA", adminOfOtherCa, undefined, UNAUTHENTICATED, UNAUTHENTICATED],
     ];
     for (const [what, pair, bearerToken, query, admin] of table) {
       const options = { ...OPTIONS, ...(bearerToken === undefined ? {} : { bearerToken }) };
-      const asked = [
+      const calls = [
         createRpcClient(queryPb.QueryService, address, clientOf(caPem, pair)).unary("listNodes", {}, options),
         createRpcClient(adminPb.AdminService, address, clientOf(caPem, pair)).unary("listEnrolments", {}, options),
       ].map((call) =>
@@ -775,19 +778,19 @@ describe("people", () => {
           ({ code }: RpcError) => code,
         ),
       );
-      expect([what, ...(await Promise.all(asked))]).toEqual([what, query, admin]);
+      expect([what, ...(await Promise.all(calls))]).toEqual([what, query, admin]);
     }
-    // A person does not speak for a node.
+    // A person cannot open a node's stream.
     expect((await speak(collector, clientOf(caPem, await roleOf("admin")), "ada")).first).toMatchObject({
       code: PERMISSION_DENIED,
     });
-    expect(house.logged.join("")).not.toContain(ADMIN_TOKEN);
+    expect(fixture.logged.join("")).not.toContain(ADMIN_TOKEN);
   });
 
-  it("may ask anything of a plaintext collector that has no tokens, and with a token one that has", async () => {
-    const ask = async (environment: Readonly<Record<string, string>>, bearerToken?: string) => {
-      const collector = await house.start(
-        { dataDir: join(house.directory, randomBytes(4).toString("hex")) },
+  it("may call anything on a plaintext collector without tokens, and need a token where there are some", async () => {
+    const statusOf = async (environment: Readonly<Record<string, string>>, bearerToken?: string) => {
+      const collector = await fixture.start(
+        { dataDir: join(fixture.directory, randomBytes(4).toString("hex")) },
         environment,
       );
       const client = createRpcClient(
@@ -802,9 +805,9 @@ describe("people", () => {
         ({ code }: RpcError) => code,
       );
     };
-    expect(await ask({})).toBe(RpcStatus.OK);
-    expect(await ask(ENVIRONMENT)).toBe(RpcStatus.UNAUTHENTICATED);
-    expect(await ask(ENVIRONMENT, READER_TOKEN)).toBe(RpcStatus.OK);
+    expect(await statusOf({})).toBe(RpcStatus.OK);
+    expect(await statusOf(ENVIRONMENT)).toBe(RpcStatus.UNAUTHENTICATED);
+    expect(await statusOf(ENVIRONMENT, READER_TOKEN)).toBe(RpcStatus.OK);
   });
 });
 
@@ -823,12 +826,12 @@ describe("the listener", () => {
     expect([await handshake("TLSv1.2"), await handshake("TLSv1.3")]).toEqual(["refused", "TLSv1.3"]);
     const plain = await speak(collector, channelCredentials.createInsecure(), "n1");
     expect(plain.first).toMatchObject({ code: RpcStatus.UNAVAILABLE });
-    expect(await house.metrics(collector)).toMatch(/connections_refused_total\{reason="handshake"\} [1-9]/);
+    expect(await fixture.metrics(collector)).toMatch(/connections_refused_total\{reason="handshake"\} [1-9]/);
   });
 
-  it("keeps the authority's key for its owner alone, and the same authority over a restart", async () => {
+  it("keeps the CA key readable by its owner only, and the same CA across a restart", async () => {
     const { collector, der } = await fleet();
-    expect(statSync(join(house.directory, "data/identity/ca.key")).mode & 0o777).toBe(0o600);
+    expect(statSync(join(fixture.directory, "data/identity/ca.key")).mode & 0o777).toBe(0o600);
     await collector.stop();
     expect((await fleet()).der).toEqual(der);
   });
@@ -841,16 +844,16 @@ describe("the listener", () => {
       "tls.keyFile",
     ],
   ])("refuses %s before anything is opened", async (_, broken, field) => {
-    const files = await (await testAuthority()).listenerFiles(join(house.directory, "tls"));
+    const files = await (await testCa()).listenerFiles(join(fixture.directory, "tls"));
     const tls = { ...files, ...broken(files.certFile), caFile: files.caFile };
-    await expect(house.start({ tls })).rejects.toMatchObject({
+    await expect(fixture.start({ tls })).rejects.toMatchObject({
       code: "bad-value",
       message: expect.stringContaining(`${field}: got `),
     });
   });
 
   function writeIn(name: string, text: string): string {
-    const path = join(house.directory, name);
+    const path = join(fixture.directory, name);
     writeFileSync(path, text);
     return path;
   }

@@ -54,7 +54,7 @@ export async function readCredentials(config: Config, world: IdentityWorld) {
 export async function openIdentity(
   credentials: Awaited<ReturnType<typeof readCredentials>>,
   store: Store,
-  vitals: SelfMetrics,
+  selfMetrics: SelfMetrics,
   { clock, log }: IdentityWorld,
 ): Promise<Identity> {
   const { ca, certificates, tokens } = credentials;
@@ -64,7 +64,7 @@ export async function openIdentity(
     store,
     clock,
     pinsKeys: ca !== undefined,
-    onRefusedClaim: (holder) => vitals.refusedClaims.inc({ holder }),
+    onRefusedClaim: (holder) => selfMetrics.refusedClaims.inc({ holder }),
     onClaims({ nodeId, from, claims, holder }) {
       const why = { lasting: "one has lost its key", ephemeral: "the machine was started again a moment ago" }[holder];
       log.warn({ nodeId, from, claims }, `another key claims the id of a node: two machines have the id, or ${why}`);
@@ -75,7 +75,7 @@ export async function openIdentity(
     tokens,
     registry,
     clock,
-    onRefused: (reason) => vitals.refusedCalls.inc({ reason }),
+    onRefused: (reason) => selfMetrics.refusedCalls.inc({ reason }),
   });
   return { ca, registry, access, certificates };
 }
@@ -89,7 +89,7 @@ export function createIdentityServices(
   config: Config,
   parts: {
     readonly store: Store;
-    readonly vitals: SelfMetrics;
+    readonly selfMetrics: SelfMetrics;
     readonly clock: Clock;
     readonly log: Logger;
     readonly onDefect: OnDefect;
@@ -97,7 +97,7 @@ export function createIdentityServices(
     readonly isSilent: (nodeId: string) => boolean;
   },
 ): { addTo(server: Parameters<typeof addService>[0]): void } {
-  const { store, vitals, clock, log, onDefect, endStreams, isSilent } = parts;
+  const { store, selfMetrics, clock, log, onDefect, endStreams, isSilent } = parts;
   const enrolment = createEnrolService({
     ca,
     certificateLifetimeMs: (config.identity?.nodeCertificateHours ?? 0) * MS_PER_HOUR,
@@ -105,7 +105,7 @@ export function createIdentityServices(
     limit: createAttemptLimit(clock),
     clock,
     onAttempt(what, nodeId, from) {
-      vitals.enrolAttempts.inc({ result: what });
+      selfMetrics.enrolAttempts.inc({ result: what });
       if (what === "enrolled") log.info({ nodeId, from }, "a node has enrolled");
       if (what === "re-enrolled")
         log.info({ nodeId, from }, "a node has enrolled again; its new key replaces an ephemeral one");

@@ -7,7 +7,7 @@ import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
 import type { ListenerCertificates } from "@lifeline/rpc";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { testAuthority } from "../testing/credentials.ts";
+import { testCa } from "../testing/credentials.ts";
 import {
   certificatesFromFiles,
   ISSUE_LOOK_MS,
@@ -31,7 +31,7 @@ function world() {
   return { clock, logged, log: pino({}, { write: (line: string) => logged.push(line) }) };
 }
 
-/** Time for one look at the files. */
+/** Waits for one look at the files. */
 async function look(clock: ManualClock, afterMs = LOOK_MS) {
   clock.advance(afterMs);
   await new Promise((settle) => setImmediate(settle));
@@ -48,8 +48,8 @@ function refusing(times: number) {
 }
 
 describe("certificates from files", () => {
-  it("are read again when they have changed, whole, and not while a pair is half replaced", async () => {
-    const files = await (await testAuthority()).listenerFiles(directory);
+  it("are read again when they have changed, but not while a pair is half replaced", async () => {
+    const files = await (await testCa()).listenerFiles(directory);
     const { clock, log, logged } = world();
     const source = certificatesFromFiles(files, { clock, log });
     const renewed: ListenerCertificates[] = [];
@@ -57,7 +57,7 @@ describe("certificates from files", () => {
     source.follow((certificates) => renewed.push(certificates), ends.signal);
     await look(clock);
     expect(renewed).toEqual([]);
-    const fresh = await (await testAuthority("fresh")).listenerFiles(join(directory, "fresh"));
+    const fresh = await (await testCa("fresh")).listenerFiles(join(directory, "fresh"));
     const put = (name: "certFile" | "keyFile" | "caFile") => renameSync(fresh[name], files[name]);
     put("caFile");
     put("certFile");
@@ -76,8 +76,8 @@ describe("certificates from files", () => {
     ends.abort();
   });
 
-  it.each(["certFile", "caFile"] as const)("are not taken while the chain in %s is half copied", async (field) => {
-    const { listenerFiles, pems } = await testAuthority();
+  it.each(["certFile", "caFile"] as const)("are not used while the chain in %s is half copied", async (field) => {
+    const { listenerFiles, pems } = await testCa();
     const files = await listenerFiles(directory);
     const { clock, log, logged } = world();
     const source = certificatesFromFiles(files, { clock, log });
@@ -98,34 +98,34 @@ describe("certificates from files", () => {
     ends.abort();
   });
 
-  it("are offered again, and told of once, while the listener does not take them", async () => {
-    const files = await (await testAuthority()).listenerFiles(directory);
+  it("are offered again, and logged once, while the listener refuses them", async () => {
+    const files = await (await testCa()).listenerFiles(directory);
     const { clock, log, logged } = world();
     const ends = new AbortController();
     const listener = refusing(2);
     certificatesFromFiles(files, { clock, log }).follow(listener.renew, ends.signal);
-    await (await testAuthority("fresh")).listenerFiles(directory);
+    await (await testCa("fresh")).listenerFiles(directory);
     for (let looks = 0; looks < 4; looks += 1) await look(clock);
     expect(listener.offered).toHaveLength(3);
     expect(logged.filter((line) => line.includes("(ERR_TEST)"))).toHaveLength(1);
     ends.abort();
   });
 
-  it("that are too weak for TLS are refused at the start, as such", async () => {
-    const { authority, listenerFiles } = await testAuthority();
+  it("that are too weak for TLS are refused at the start", async () => {
+    const { ca, listenerFiles } = await testCa();
     const files = await listenerFiles(directory);
     const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 512 });
     const publicKeyDer = publicKey.export({ format: "der", type: "spki" });
     const times = { nowMs: systemClock.wallMs(), lifetimeMs: LISTENER_LIFETIME_MS };
-    writeFileSync(files.certFile, (await authority.issueServer({ names: ["x"], publicKeyDer, ...times })).pem);
+    writeFileSync(files.certFile, (await ca.issueServer({ names: ["x"], publicKeyDer, ...times })).pem);
     writeFileSync(files.keyFile, privateKey.export({ format: "pem", type: "pkcs8" }));
     expect(() => certificatesFromFiles(files, world())).toThrow(
       /\(ERR_SSL_EE_KEY_TOO_SMALL\), want .* that TLS takes$/,
     );
   });
 
-  it("name the setting and the file, and nothing of a key", async () => {
-    const files = await (await testAuthority()).listenerFiles(directory);
+  it("are named by setting and file in errors, which quote nothing of a key", async () => {
+    const files = await (await testCa()).listenerFiles(directory);
     writeFileSync(files.keyFile, makeKeyPair().privateKeyPem);
     expect(() => certificatesFromFiles(files, world())).toThrow(
       /^tls\.keyFile: got ".*server\.key", want the private key/,
@@ -135,17 +135,17 @@ describe("certificates from files", () => {
   });
 });
 
-describe("certificates of the fleet's authority", () => {
-  it("are for the names that agents dial, and are renewed at half their life under the same key", async () => {
-    const { authority } = await testAuthority();
+describe("certificates of the fleet CA", () => {
+  it("have the names that agents dial, and are renewed at half their lifetime under the same key", async () => {
+    const { ca } = await testCa();
     const { clock, log } = world();
-    const source = await issuedCertificates(authority, ["collector.example", "192.0.2.1"], { clock, log });
+    const source = await issuedCertificates(ca, ["collector.example", "192.0.2.1"], { clock, log });
     const first = new X509Certificate(source.first.certPem);
     expect([first.checkHost("collector.example"), first.checkIP("192.0.2.1")]).toEqual([
       "collector.example",
       "192.0.2.1",
     ]);
-    expect(source.first.clientCaPem).toBe(authority.certPem);
+    expect(source.first.clientCaPem).toBe(ca.certPem);
     const renewed: ListenerCertificates[] = [];
     const ends = new AbortController();
     source.follow((certificates) => renewed.push(certificates), ends.signal);
@@ -160,9 +160,9 @@ describe("certificates of the fleet's authority", () => {
     expect(renewed).toHaveLength(1);
   });
 
-  it("are refused at the start when TLS does not take the authority", async () => {
-    const { authority } = await testAuthority();
-    const damaged = { ...authority, certPem: authority.certPem.slice(0, 200) };
+  it("are refused at the start when TLS refuses the CA", async () => {
+    const { ca } = await testCa();
+    const damaged = { ...ca, certPem: ca.certPem.slice(0, 200) };
     await expect(issuedCertificates(damaged, ["x"], world())).rejects.toThrow(
       /^identity.caCertFile: got one that TLS refuses \(ERR_/,
     );
@@ -172,12 +172,12 @@ describe("certificates of the fleet's authority", () => {
     ["a month behind", -30],
     ["a month ahead", 30],
     ["13 hours ahead", 13 / 24],
-  ])("are issued anew within a minute once a clock is put right that was %s", async (_, days) => {
-    const { authority } = await testAuthority();
+  ])("are issued again within a minute after a clock that was %s is corrected", async (_, days) => {
+    const { ca } = await testCa();
     const { clock, log } = world();
     const rightMs = clock.wallMs();
     clock.stepWall(days * 86_400_000);
-    const source = await issuedCertificates(authority, ["collector.example"], { clock, log });
+    const source = await issuedCertificates(ca, ["collector.example"], { clock, log });
     const renewed: ListenerCertificates[] = [];
     const ends = new AbortController();
     source.follow((certificates) => renewed.push(certificates), ends.signal);
@@ -193,12 +193,12 @@ describe("certificates of the fleet's authority", () => {
     ends.abort();
   });
 
-  it("are offered again, and told of once, while the listener does not take them", async () => {
-    const { authority } = await testAuthority();
+  it("are offered again, and logged once, while the listener refuses them", async () => {
+    const { ca } = await testCa();
     const { clock, log, logged } = world();
     const ends = new AbortController();
     const listener = refusing(2);
-    const source = await issuedCertificates(authority, ["collector.example"], { clock, log });
+    const source = await issuedCertificates(ca, ["collector.example"], { clock, log });
     source.follow(listener.renew, ends.signal);
     clock.advance(LISTENER_LIFETIME_MS / 2);
     await vi.waitFor(() => expect(listener.offered).toHaveLength(1), { timeout: 30_000 });

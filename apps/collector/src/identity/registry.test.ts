@@ -24,7 +24,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** A store on the database whose answers come when they are let go. */
+/** A store on the database that holds its answers until a test releases them. */
 function heldStore() {
   let release: () => void = () => {};
   let gate = Promise.resolve();
@@ -58,32 +58,32 @@ const OTHER = "bb".repeat(32);
 
 function opened(more: { readonly pinsKeys?: boolean } = {}) {
   const held = heldStore();
-  const told: ClaimCount[] = [];
+  const claimCounts: ClaimCount[] = [];
   const registry = openRegistry({
     store: held.store,
     clock,
     pinsKeys: true,
     onRefusedClaim() {},
-    onClaims: (claims) => told.push(claims),
+    onClaims: (claims) => claimCounts.push(claims),
     ...more,
   });
-  return { ...held, registry, told };
+  return { ...held, registry, claimCounts };
 }
 
-describe("the standing of a certificate", () => {
-  it("is decided again after it was kept: whoever is revoked meanwhile is not let in", async () => {
+describe("the status of a certificate", () => {
+  it("is decided again after the write: a node that was revoked meanwhile is refused", async () => {
     const { registry: opening, hold, letGo } = opened();
     const registry = await opening;
     hold();
-    const standing = registry.statusOf(certificate(KEY), "127.0.0.1:1");
+    const status = registry.statusOf(certificate(KEY), "127.0.0.1:1");
     const revoking = registry.revoke("n1");
     letGo();
     await revoking;
-    expect(await standing).toBe("revoked");
+    expect(await status).toBe("revoked");
     expect(registry.statusNow("n1", KEY)).toBe("revoked");
   });
 
-  it("is good once when two keys come at the same moment under an id that nobody holds", async () => {
+  it("is good for one of two keys that claim a free id at the same moment", async () => {
     const { registry: opening, hold, letGo } = opened();
     const registry = await opening;
     hold();
@@ -93,15 +93,15 @@ describe("the standing of a certificate", () => {
   });
 });
 
-describe("a registry of a database that was brought back", () => {
-  it("lets the key speak that the authority issued to last, and the one before no more", async () => {
+describe("a registry of a restored database", () => {
+  it("admits the key with the newest certificate, and refuses the one before", async () => {
     const held = heldStore();
     const secretSha256 = new Uint8Array(32);
     const times = { createdAtMs: 0, expiresAtMs: 9_000_000, revokedAtMs: undefined };
     const token = { id: "a", note: "", nodePattern: "", usesMax: 1, uses: 0, isEphemeral: false, ...times };
     await held.store.submit("createJoinToken", { token, secretSha256 });
     const key = Buffer.from(KEY, "hex");
-    const asked = {
+    const request = {
       nodeId: "n1",
       key,
       nowMs: 500_000,
@@ -110,7 +110,7 @@ describe("a registry of a database that was brought back", () => {
       isIdSilent: true,
       silentSinceMs: 0,
     };
-    const claim = { tokenId: "a", secretSha256, ...asked };
+    const claim = { tokenId: "a", secretSha256, ...request };
     await held.store.submit("enrol", claim);
     database.close();
     restore(join(directory, "collector.db"), join(directory, "back"), 600_000);
@@ -127,14 +127,14 @@ describe("a registry of a database that was brought back", () => {
 });
 
 describe("claims of another key", () => {
-  it("are told and written once in a while, with their number", async () => {
-    const { registry: opening, told } = opened();
+  it("are reported and written at intervals, with their count", async () => {
+    const { registry: opening, claimCounts } = opened();
     const registry = await opening;
     await registry.statusOf(certificate(KEY), "127.0.0.1:1");
     for (let at = 0; at < 500; at += 1) await registry.statusOf(certificate(OTHER), "127.0.0.2:1");
-    expect(told).toEqual([]);
+    expect(claimCounts).toEqual([]);
     clock.advance(10_000);
-    expect(told).toEqual([{ nodeId: "n1", from: "127.0.0.2", claims: 500, holder: "lasting" }]);
+    expect(claimCounts).toEqual([{ nodeId: "n1", from: "127.0.0.2", claims: 500, holder: "lasting" }]);
     await registry.stop();
     const [rows] = database.run([{ name: "listEnrolments", input: { nodeId: "n1", after: "", limit: 1 } }]);
     expect(rows).toMatchObject([{ refusedClaims: 500 }]);

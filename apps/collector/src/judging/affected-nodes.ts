@@ -1,6 +1,6 @@
 /**
  * Which nodes a witness's report affects: those in an outage about which it now says something new. Reports arrive once a second, and a
- * dead Omni is an outage of the whole fleet, so a report without news judges nobody again.
+ * dead Omni is an outage of the whole fleet, so a report without news causes no judging.
  */
 import type { Cause } from "@lifeline/measure";
 import { receptionOf, type WitnessView } from "@lifeline/verdict";

@@ -5,7 +5,7 @@ import { FleetIssuers, ISSUER_FRESH_MS } from "./fleet-issuer.ts";
 const observed = (issuer: string, atMs = 0, targetId = "target") => new Map([[targetId, { issuer, atMs }]]);
 
 it.each<[string, string[], string | undefined]>([
-  ["nobody", [], undefined],
+  ["no node", [], undefined],
   ["two that agree are too few", ["A", "A"], undefined],
   ["three that agree", ["A", "A", "A"], "A"],
   ["one of four that differs", ["A", "A", "B", "A"], "A"],

@@ -60,19 +60,20 @@ function history(nowMs = NOW_MS) {
   });
 }
 type Request = Partial<queryPb.ListHistoryRequest>;
-async function ask(request: Request, nowMs = NOW_MS): Promise<queryPb.ListHistoryResponse> {
+async function listHistory(request: Request, nowMs = NOW_MS): Promise<queryPb.ListHistoryResponse> {
   const full = { nodeId: "n1", only: "", fromUnixMs: 0n, toUnixMs: 0n, stepSeconds: 0, ...request };
   return (await history(nowMs)(full as queryPb.ListHistoryRequest, {} as never)) as queryPb.ListHistoryResponse;
 }
 
-/** Every answer, each asked for from where the one before was cut. */
-async function askAll(request: Request): Promise<Map<string, unknown[]>> {
-  const told = new Map<string, unknown[]>();
+/** All answers together; each query continues where the last answer was cut. */
+async function listAll(request: Request): Promise<Map<string, unknown[]>> {
+  const byTarget = new Map<string, unknown[]>();
   let fromUnixMs = request.fromUnixMs ?? 0n;
   for (let answers = 0; answers < 100; answers++) {
-    const { targets, continueFromUnixMs } = await ask({ ...request, fromUnixMs });
-    for (const { targetId, points } of targets ?? []) told.set(targetId, [...(told.get(targetId) ?? []), ...points]);
-    if (continueFromUnixMs === undefined) return told;
+    const { targets, continueFromUnixMs } = await listHistory({ ...request, fromUnixMs });
+    for (const { targetId, points } of targets ?? [])
+      byTarget.set(targetId, [...(byTarget.get(targetId) ?? []), ...points]);
+    if (continueFromUnixMs === undefined) return byTarget;
     expect(continueFromUnixMs).toBeGreaterThan(fromUnixMs);
     fromUnixMs = continueFromUnixMs;
   }
@@ -145,20 +146,20 @@ const event = fc.oneof(
 const REFUSED = { name: "touch", input: { nowMs: null as never } } as const;
 
 function expected(windows: readonly Window[], stepS: number): Map<string, unknown[]> {
-  const told = new Map<string, unknown[]>();
+  const byTarget = new Map<string, unknown[]>();
   for (const targetId of TARGETS) {
     const own = windows.filter((window) => window.targetId === targetId).map(aggregateOf);
     const steps = [...Map.groupBy(own, ({ startMs }) => stepStartMs(startMs, stepS))].sort(([a], [b]) => a - b);
     const points = steps.flatMap(([startMs, [first, ...rest]]) =>
       first === undefined ? [] : pointToWire(startMs, mergeAllWindows(first, rest)),
     );
-    if (points.length > 0) told.set(targetId, points);
+    if (points.length > 0) byTarget.set(targetId, points);
   }
-  return told;
+  return byTarget;
 }
 
 describe("history", () => {
-  it("is the merge of all windows at every step, whatever was rolled up, undone or restarted in between (W1)", async () => {
+  it("is the merge of all windows at every step, across roll-ups, failed transactions and restarts (W1)", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(event, { maxLength: 24 }), async (events) => {
         database.close();
@@ -186,14 +187,14 @@ describe("history", () => {
           }
         }
         for (const stepSeconds of [10, 60, 3_600]) {
-          expect(await askAll({ stepSeconds })).toEqual(expected(windows, stepSeconds));
+          expect(await listAll({ stepSeconds })).toEqual(expected(windows, stepSeconds));
         }
       }),
       { numRuns: 150 },
     );
   }, 60_000);
 
-  it("rolls a report up once, though the transaction that did it first was undone", async () => {
+  it("rolls a report up once when the first transaction fails", async () => {
     save([simple(ZERO_MS), simple(ZERO_MS + 10_000)]);
     save([simple(ZERO_MS + 20_000)]);
     const all = { name: "rollUp", input: { dueBeforeMs: Number.MAX_SAFE_INTEGER, limit: 9 } } as const;
@@ -201,10 +202,10 @@ describe("history", () => {
     expect(rollUp()).toEqual({ reports: 2, undecodable: 0, overflows: 0, pending: 0 });
     expect(rollUp()).toEqual({ reports: 0, undecodable: 0, overflows: 0, pending: 0 });
     for (const stepSeconds of [60, 3_600])
-      expect((await ask({ stepSeconds })).targets).toMatchObject([{ points: [{ sent: 3n, lost: 0n }] }]);
+      expect((await listHistory({ stepSeconds })).targets).toMatchObject([{ points: [{ sent: 3n, lost: 0n }] }]);
   });
 
-  it("rolls up the node that has waited longest, or one that crowds, and nobody else", () => {
+  it("rolls up the node that has waited longest, or one with a full batch, and no other", () => {
     const due = (dueBeforeMs: number) => run("rollUp", { dueBeforeMs, limit: 2 });
     run("saveNode", { ...NODE, nodeId: "n2" });
     save([simple(ZERO_MS)], { nodeId: "n2", receivedAtMs: 5_000 });
@@ -216,14 +217,14 @@ describe("history", () => {
     expect(due(0)).toMatchObject({ reports: 2, pending: 0 });
   });
 
-  it("goes on without a report that cannot be opened any more, and counts it", async () => {
+  it("skips a report that cannot be decoded, and counts it", async () => {
     save([simple(ZERO_MS)], { payload: Uint8Array.of(255) });
     save([simple(ZERO_MS)]);
     expect(rollUp()).toMatchObject({ reports: 2, undecodable: 1, pending: 0 });
-    expect((await ask({ stepSeconds: 60 })).targets).toMatchObject([{ points: [{ sent: 1n }] }]);
+    expect((await listHistory({ stepSeconds: 60 })).targets).toMatchObject([{ points: [{ sent: 1n }] }]);
   });
 
-  it("begins a roll-up anew that cannot be opened any more, and counts it", () => {
+  it("replaces a roll-up that cannot be decoded, and counts it", () => {
     save([simple(ZERO_MS)]);
     rollUp();
     const writer = new DatabaseSync(path);
@@ -233,12 +234,12 @@ describe("history", () => {
     expect(rollUp()).toMatchObject({ reports: 1, undecodable: 1 });
   });
 
-  it("leaves a roll-up as it was that would outgrow a window, and counts it (S2)", async () => {
+  it("keeps a roll-up unchanged when a merge would overflow it, and counts it (S2)", async () => {
     save([simple(ZERO_MS, TARGETS[0], 0xffff_ffff)]);
     expect(rollUp()).toMatchObject({ overflows: 0 });
     save([simple(ZERO_MS)]);
     expect(rollUp()).toMatchObject({ reports: 1, overflows: 2, pending: 0 });
-    expect((await ask({ stepSeconds: 60 })).targets).toMatchObject([{ points: [{ sent: 0xffff_ffffn }] }]);
+    expect((await listHistory({ stepSeconds: 60 })).targets).toMatchObject([{ points: [{ sent: 0xffff_ffffn }] }]);
   });
 
   it("keeps no names that the index does not have (S2)", () => {
@@ -250,7 +251,7 @@ describe("history", () => {
   });
 });
 
-describe("what waits to be rolled up", () => {
+describe("a pending roll-up", () => {
   it.each([
     ["arrived long enough ago", 999, 1],
     ["has yet to wait", 1_000, 0],
@@ -262,7 +263,7 @@ describe("what waits to be rolled up", () => {
   });
 });
 
-describe("what is pruned", () => {
+describe("pruning", () => {
   const DAY_MS = 86_400_000;
   /** Prunes each level of what was stored in the hour that was closed, or not. */
   const prune = (...levels: readonly boolean[]) => {
@@ -271,26 +272,26 @@ describe("what is pruned", () => {
   };
   const closeHour = () => run("closeHour", { endedMs: NOW_MS, keepFromMs: 0 });
 
-  it("are reports that were rolled up, never others", async () => {
+  it("includes reports that were rolled up, and no others", async () => {
     save([simple(ZERO_MS)]);
     save([simple(ZERO_MS)]);
     closeHour();
     expect(prune(true)).toBe(0);
     rollUp(1);
     expect(prune(true)).toBe(2);
-    expect((await ask({ stepSeconds: 60 })).targets).toMatchObject([{ points: [{ sent: 2n }] }]);
+    expect((await listHistory({ stepSeconds: 60 })).targets).toMatchObject([{ points: [{ sent: 2n }] }]);
     rollUp();
     expect(prune(true)).toBe(2);
-    expect((await ask({ stepSeconds: 60 })).targets).toMatchObject([{ points: [{ sent: 2n }] }]);
+    expect((await listHistory({ stepSeconds: 60 })).targets).toMatchObject([{ points: [{ sent: 2n }] }]);
   });
 
-  it("are each level's roll-ups at their own time, and the node last of all", async () => {
+  it("includes each level's roll-ups at their own time, and the node last", async () => {
     save([simple(ZERO_MS)]);
     rollUp();
     closeHour();
     const steps = async () => {
       const points = [];
-      for (const stepSeconds of [10, 60, 3_600]) points.push((await ask({ stepSeconds })).targets?.length ?? 0);
+      for (const stepSeconds of [10, 60, 3_600]) points.push((await listHistory({ stepSeconds })).targets?.length ?? 0);
       return points;
     };
     expect(await steps()).toEqual([1, 1, 1]);
@@ -306,21 +307,21 @@ describe("what is pruned", () => {
     await expect(steps()).rejects.toMatchObject({ code: RpcStatus.NOT_FOUND });
   });
 
-  it("are no roll-ups to which something was added since", async () => {
+  it("excludes roll-ups to which something was added since", async () => {
     save([simple(ZERO_MS)]);
     rollUp();
     closeHour();
     save([simple(ZERO_MS)]);
     rollUp();
     prune(true, true, true);
-    const points = async (stepSeconds: number) => (await ask({ stepSeconds })).targets?.[0]?.points;
+    const points = async (stepSeconds: number) => (await listHistory({ stepSeconds })).targets?.[0]?.points;
     expect([await points(60), await points(3_600)]).toMatchObject([[{ sent: 2n }], [{ sent: 2n }]]);
   });
 
-  it("is not told before it is deleted either: a step begins where its level is kept from", async () => {
+  it("is also left out of answers before it is deleted: a step begins where its level is kept from", async () => {
     save([simple(ZERO_MS)]);
     rollUp();
-    const after = (days: number, stepSeconds: number) => ask({ stepSeconds }, ZERO_MS + days * DAY_MS);
+    const after = (days: number, stepSeconds: number) => listHistory({ stepSeconds }, ZERO_MS + days * DAY_MS);
     for (const [stepSeconds, days] of [
       [10, 30],
       [60, 90],
@@ -356,66 +357,69 @@ describe("ListHistory", () => {
       "from_unix_ms: got 9, want a time before 9, the end of the range",
     ],
   ])("refuses %s", async (_, request, message) => {
-    await expect(ask(request)).rejects.toEqual(new RpcError(RpcStatus.INVALID_ARGUMENT, message));
+    await expect(listHistory(request)).rejects.toEqual(new RpcError(RpcStatus.INVALID_ARGUMENT, message));
   });
 
-  it("knows no node of which nothing is kept", async () => {
-    await expect(ask({ nodeId: "n9" })).rejects.toMatchObject({
+  it("knows no node without stored data", async () => {
+    await expect(listHistory({ nodeId: "n9" })).rejects.toMatchObject({
       code: RpcStatus.NOT_FOUND,
       message: 'node_id: got "n9", want a node that has reported',
     });
-    expect((await ask({})).targets ?? []).toEqual([]);
+    expect((await listHistory({})).targets ?? []).toEqual([]);
   });
 
   it("takes the finest step that is kept for the whole time and gives at most 1000 points", async () => {
     save([simple(NOW_MS - 1_000 * 86_400_000), simple(NOW_MS - 60_000)]);
-    const step = async (agoMs: number) => (await ask({ fromUnixMs: BigInt(NOW_MS - agoMs) })).stepSeconds;
+    const step = async (agoMs: number) => (await listHistory({ fromUnixMs: BigInt(NOW_MS - agoMs) })).stepSeconds;
     expect(await step(10_000_000)).toBe(10);
     expect(await step(10_000_001)).toBe(60);
     expect(await step(60_000_000)).toBe(60);
     expect(await step(60_000_001)).toBe(3_600);
     const at = (days: number) => BigInt(NOW_MS - days * 86_400_000);
-    const stretch = async (days: number) =>
-      (await ask({ fromUnixMs: at(days), toUnixMs: at(days) + 60_000n })).stepSeconds;
-    expect([await stretch(30), await stretch(31), await stretch(90), await stretch(91)]).toEqual([10, 60, 60, 3_600]);
+    const oneMinute = async (days: number) =>
+      (await listHistory({ fromUnixMs: at(days), toUnixMs: at(days) + 60_000n })).stepSeconds;
+    expect([await oneMinute(30), await oneMinute(31), await oneMinute(90), await oneMinute(91)]).toEqual([
+      10, 60, 60, 3_600,
+    ]);
   });
 
-  it("begins with what is kept, so that all of a young node is told finely", async () => {
+  it("begins with what is kept, so that a young node's whole history has the finest step", async () => {
     save([simple(NOW_MS - 600_000)]);
-    expect((await ask({ fromUnixMs: 0n })).stepSeconds).toBe(10);
+    expect((await listHistory({ fromUnixMs: 0n })).stepSeconds).toBe(10);
   });
 
   it("takes patterns of requirements", async () => {
     save(TARGETS.map((targetId) => simple(ZERO_MS, targetId)));
-    const told = async (only: string) => (await ask({ only })).targets?.map(({ requirementId }) => requirementId) ?? [];
-    expect(await told("api-*")).toEqual(["api-tcp", "api-tls"]);
-    expect(await told("node-dns")).toEqual(["node-dns"]);
-    expect(await told("nothing")).toEqual([]);
+    const requirementsOf = async (only: string) =>
+      (await listHistory({ only })).targets?.map(({ requirementId }) => requirementId) ?? [];
+    expect(await requirementsOf("api-*")).toEqual(["api-tcp", "api-tls"]);
+    expect(await requirementsOf("node-dns")).toEqual(["node-dns"]);
+    expect(await requirementsOf("nothing")).toEqual([]);
   });
 
-  it("cuts between two steps what is more than one answer holds, and leaps over a gap", async () => {
+  it("cuts an answer that is too large between two steps, and skips a gap", async () => {
     const starts = Array.from({ length: 1_003 }, (_, at) => ZERO_MS - 30_000_000 + at * 10_000);
     for (const startMs of [...starts, ZERO_MS]) save([simple(startMs)]);
-    const first = await ask({ stepSeconds: 10 });
+    const first = await listHistory({ stepSeconds: 10 });
     // It begins up to a window's reach before the first.
-    const told = first.targets?.[0]?.points.length ?? 0;
-    expect(told).toBeGreaterThan(900);
-    expect(first.continueFromUnixMs).toBe(BigInt(starts[told] ?? 0));
-    const rest = await askAll({ stepSeconds: 10, fromUnixMs: first.continueFromUnixMs ?? 0n });
-    expect([...rest.values()].map((points) => points.length)).toEqual([1_004 - told]);
+    const count = first.targets?.[0]?.points.length ?? 0;
+    expect(count).toBeGreaterThan(900);
+    expect(first.continueFromUnixMs).toBe(BigInt(starts[count] ?? 0));
+    const rest = await listAll({ stepSeconds: 10, fromUnixMs: first.continueFromUnixMs ?? 0n });
+    expect([...rest.values()].map((points) => points.length)).toEqual([1_004 - count]);
   });
 
-  it("cuts before a step whose reports are too many to open, and says so when it is a single one (S2)", async () => {
+  it("cuts before a step with too many reports, and refuses when it is the only one (S2)", async () => {
     save([simple(ZERO_MS)]);
     for (let at = 0; at < 1_024; at++) save([simple(ZERO_MS + 60_000)]);
-    const { targets, continueFromUnixMs } = await ask({ stepSeconds: 60 });
+    const { targets, continueFromUnixMs } = await listHistory({ stepSeconds: 60 });
     expect(targets).toMatchObject([{ points: [{ startUnixMs: BigInt(ZERO_MS), sent: 1n }] }]);
     expect(continueFromUnixMs).toBe(BigInt(ZERO_MS + 60_000));
     save([simple(ZERO_MS + 60_000)]);
-    await expect(ask({ stepSeconds: 60, fromUnixMs: continueFromUnixMs ?? 0n })).rejects.toMatchObject({
+    await expect(listHistory({ stepSeconds: 60, fromUnixMs: continueFromUnixMs ?? 0n })).rejects.toMatchObject({
       code: RpcStatus.FAILED_PRECONDITION,
     });
     rollUp();
-    expect(await askAll({ stepSeconds: 60 })).toMatchObject(new Map([[TARGETS[0], [{ sent: 1n }, { sent: 1_025n }]]]));
+    expect(await listAll({ stepSeconds: 60 })).toMatchObject(new Map([[TARGETS[0], [{ sent: 1n }, { sent: 1_025n }]]]));
   });
 });

@@ -2,9 +2,9 @@ import { type CallContext, RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
 import { queueQueries } from "./query-queue.ts";
 
-/** A service that notes what it is asked, and how often the event loop had gone round by then. */
+/** A service that records which queries began, and in which turn of the event loop. */
 function noting() {
-  const asked: [what: string, rounds: number][] = [];
+  const begun: [what: string, rounds: number][] = [];
   let rounds = 0;
   let isOver = false;
   const count = () => {
@@ -13,40 +13,40 @@ function noting() {
   };
   setImmediate(count);
   const service = queueQueries({
-    async ask(what: string, _: CallContext) {
-      asked.push([what, rounds]);
+    async echo(what: string, _: CallContext) {
+      begun.push([what, rounds]);
       if (what === "bad") throw new TypeError("bad");
       return what.toUpperCase();
     },
   });
   const gone = new AbortController();
-  const ask = (what: string, signal = new AbortController().signal) => service.ask(what, { signal } as CallContext);
-  return { asked, ask, gone, end: () => (isOver = true) };
+  const query = (what: string, signal = new AbortController().signal) => service.echo(what, { signal } as CallContext);
+  return { begun, query, gone, end: () => (isOver = true) };
 }
 
 describe("queries", () => {
-  it("begin in their order, and the event loop goes round between two", async () => {
-    const { asked, ask, end } = noting();
-    expect(await Promise.all(["a", "b", "c"].map((what) => ask(what)))).toEqual(["A", "B", "C"]);
+  it("begin in order, with a turn of the event loop between two", async () => {
+    const { begun, query, end } = noting();
+    expect(await Promise.all(["a", "b", "c"].map((what) => query(what)))).toEqual(["A", "B", "C"]);
     end();
-    expect(asked.map(([what]) => what)).toEqual(["a", "b", "c"]);
-    expect(new Set(asked.map(([, rounds]) => rounds)).size).toBe(3);
+    expect(begun.map(([what]) => what)).toEqual(["a", "b", "c"]);
+    expect(new Set(begun.map(([, rounds]) => rounds)).size).toBe(3);
   });
 
-  it("that fail keep nobody waiting", async () => {
-    const { ask, end } = noting();
-    const answers = await Promise.allSettled([ask("bad"), ask("good")]);
+  it("that fail do not hold up the others", async () => {
+    const { query, end } = noting();
+    const answers = await Promise.allSettled([query("bad"), query("good")]);
     end();
     expect(answers).toMatchObject([{ status: "rejected", reason: new TypeError("bad") }, { value: "GOOD" }]);
   });
 
-  it("are not begun for a caller that has gone", async () => {
-    const { asked, ask, gone, end } = noting();
-    const [first, second] = [ask("a"), ask("b", gone.signal)];
+  it("are not started for a caller that has cancelled", async () => {
+    const { begun, query, gone, end } = noting();
+    const [first, second] = [query("a"), query("b", gone.signal)];
     gone.abort();
     await expect(second).rejects.toMatchObject({ code: RpcStatus.CANCELLED });
     expect(await first).toBe("A");
     end();
-    expect(asked.map(([what]) => what)).toEqual(["a"]);
+    expect(begun.map(([what]) => what)).toEqual(["a"]);
   });
 });

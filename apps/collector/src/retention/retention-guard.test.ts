@@ -12,13 +12,13 @@ function guardOf(aheadMs: readonly number[]) {
   const clock = manualClock(NOW_MS);
   const nodes = new Map<string, SampledNode>();
   const guard = new RetentionGuard(clock, nodes);
-  let heard = aheadMs;
+  let reporting = aheadMs;
   const trueMs = () => NOW_MS + clock.monotonicNs() / NS_PER_MS;
   return {
     clock,
-    /** From now on these nodes are heard. */
-    hear(now: readonly number[]) {
-      heard = now;
+    /** From now on these nodes report. */
+    reportFrom(now: readonly number[]) {
+      reporting = now;
     },
     fleetMs: () => (guard.fleetMs() ?? Number.NaN) - trueMs(),
     /** Lets minutes pass, each with a sample from every node and a check; gives what the last one found. */
@@ -26,7 +26,7 @@ function guardOf(aheadMs: readonly number[]) {
       let found = "";
       for (let minute = 0; minute < minutes; minute++) {
         clock.advance(MINUTE_MS);
-        for (const [at, ahead] of heard.entries()) {
+        for (const [at, ahead] of reporting.entries()) {
           nodes.set(`n${at}`, { clockSample: { sentMs: trueMs() + ahead, atNs: clock.monotonicNs() } });
         }
         const result = guard.check();
@@ -54,7 +54,7 @@ describe("the retention guard", () => {
     ["a node that is a day behind", [-DAY_MS], "clocks-differ"],
     ["a node that is less than a day ahead", [DAY_MS - 1], "open at 0"],
     ["a node that is less than a day behind", [1 - DAY_MS], "open at 0"],
-    ["no node", [], "no-node-heard"],
+    ["no node", [], "no-recent-report"],
   ])("with %s", (_, aheadMs, found) => {
     expect(guardOf(aheadMs).pass(61)).toBe(found);
   });
@@ -72,13 +72,13 @@ describe("the retention guard", () => {
   });
 
   it("stays closed for an hour after all clocks were set at once", () => {
-    const { clock, hear, pass } = guardOf([0]);
+    const { clock, reportFrom, pass } = guardOf([0]);
     pass(61);
     clock.stepWall(TWO_YEARS_MS);
-    hear([TWO_YEARS_MS]);
+    reportFrom([TWO_YEARS_MS]);
     expect(pass(60)).toBe("clock-stepped");
     clock.stepWall(-TWO_YEARS_MS);
-    hear([0]);
+    reportFrom([0]);
     expect([pass(60), pass(1)]).toEqual(["clock-stepped", "open at 0"]);
   });
 
@@ -91,16 +91,16 @@ describe("the retention guard", () => {
     expect(pass(1)).toBe("clock-stepped");
   });
 
-  it("counts the nodes that were heard within the hour", () => {
-    const { clock, hear, pass, fleetMs } = guardOf([0, 0, 0]);
+  it("considers the nodes that reported within the hour", () => {
+    const { clock, reportFrom, pass, fleetMs } = guardOf([0, 0, 0]);
     pass(61);
     clock.stepWall(TWO_YEARS_MS);
     // Its certificate alone is still good by the collector's wrong clock.
-    hear([TWO_YEARS_MS]);
+    reportFrom([TWO_YEARS_MS]);
     expect(pass(60)).toBe("clocks-differ");
     expect(fleetMs()).toBe(0);
-    hear([]);
-    expect([pass(59), pass(2)]).toEqual(["open at 63072000000", "no-node-heard"]);
+    reportFrom([]);
+    expect([pass(59), pass(2)]).toEqual(["open at 63072000000", "no-recent-report"]);
     expect(fleetMs()).toBeNaN();
   });
 });

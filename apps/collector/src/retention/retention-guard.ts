@@ -2,12 +2,12 @@
  * Whether anything may be deleted by its age now. Deleting cannot be undone, and a clock may be wrong by years.
  *
  * A round of the retention job runs only while all of these hold:
- * 1. The collector's wall clock and its monotonic clock have advanced alike for an hour. The design asks for "since the
+ * 1. The collector's wall clock and its monotonic clock have advanced alike for an hour. The design requires it "since the
  *    last round"; the hour is for a time server that sets all clocks wrong at once and right again. The first hour after a
  *    start counts as unproven: the nodes that were there before get the time to come back.
- * 2. At least one node was heard within the last hour. Without nodes nothing confirms the collector's clock, and the nodes
+ * 2. At least one node reported within the last hour. Without nodes nothing confirms the collector's clock, and the nodes
  *    may be missing because it is wrong: it takes their certificates for ended. Nothing grows meanwhile: rows come from
- *    nodes, which are heard when they bring them, and what people create is bounded by itself (identity-limits.ts).
+ *    nodes, which report when they bring them, and what people create is bounded by itself (identity-limits.ts).
  * 3. The collector's clock is less than a day from the median of the clocks of those nodes. Of an even number both in the
  *    middle count.
  *
@@ -19,7 +19,7 @@
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import type { Node } from "../fleet/node.ts";
 
-/** How long clocks must have advanced alike, and how far back a node counts as heard, ms: an hour. */
+/** How long clocks must have advanced alike, and how far back a node's clock sample counts, ms: an hour. */
 export const GUARD_HOUR_MS = 3_600_000;
 
 /** How much more one clock may advance than the other between two checks, ms: a drift of 500 ppm (adjtimex(2)) is 30 ms a minute. */
@@ -29,7 +29,7 @@ const ALIKE_WITHIN_MS = 60_000;
 const DISAGREE_FROM_MS = 24 * 3_600_000;
 
 /** Why nothing is pruned. */
-export const BLOCKED_REASONS = ["clocks-differ", "clock-stepped", "starting", "no-node-heard"] as const;
+export const BLOCKED_REASONS = ["clocks-differ", "clock-stepped", "starting", "no-recent-report"] as const;
 export type BlockedReason = (typeof BLOCKED_REASONS)[number];
 
 /** What a check found. */
@@ -54,7 +54,7 @@ export class RetentionGuard {
     this.#alikeSinceNs = clock.monotonicNs();
   }
 
-  /** Compares the clocks. To be asked once a minute, whatever the last answer was. */
+  /** Compares the clocks. Call it once a minute, whatever the last answer was. */
   check(): GuardResult {
     this.#watchSteps();
     const nowMs = Math.floor(this.#clock.wallMs());
@@ -63,10 +63,10 @@ export class RetentionGuard {
     if (medians.some((medianMs) => Math.abs(medianMs - nowMs) >= DISAGREE_FROM_MS)) return blocked("clocks-differ");
     const alikeNs = this.#clock.monotonicNs() - this.#alikeSinceNs;
     if (alikeNs < GUARD_HOUR_MS * NS_PER_MS) return blocked(this.#unproven);
-    return medians.length === 0 ? blocked("no-node-heard") : { kind: "open", nowMs };
+    return medians.length === 0 ? blocked("no-recent-report") : { kind: "open", nowMs };
   }
 
-  /** What the nodes' clocks read now: their median, of an even number the earlier one, ms. Undefined: none was heard within the hour. */
+  /** What the nodes' clocks read now: their median, of an even number the earlier one, ms. Undefined: no node reported within the hour. */
   fleetMs(): number | undefined {
     return this.#mediansMs()[0];
   }
@@ -80,7 +80,7 @@ export class RetentionGuard {
     this.#apartMs = apartMs;
   }
 
-  /** The one or two clocks in the middle; none when no node was heard within the hour. */
+  /** The one or two clocks in the middle; none when no node reported within the hour. */
   #mediansMs(): readonly number[] {
     const nowNs = this.#clock.monotonicNs();
     const readings = [...this.#nodes.values()]

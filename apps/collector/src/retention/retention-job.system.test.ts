@@ -19,7 +19,7 @@ const IN_2040_MS = Date.parse("2040-01-01") - NOW_MS;
 const RETENTION = { retentionDays: 5, minuteRetentionDays: 90, hourRetentionDays: 400 };
 const BOOT = new Uint8Array(16);
 
-/** Time between two rounds of a test, minutes: fewer than sixty an hour, and every node is heard in each. */
+/** Time between two rounds of a test, minutes: fewer than sixty an hour, and every node reports in each. */
 const STEP_MINUTES = 10;
 
 type TestNode = Pick<Node, "nodeId" | "session" | "clockSample">;
@@ -32,7 +32,7 @@ class TestBed {
   clock: ManualClock = manualClock(NOW_MS);
   #store: Store | undefined;
   #job: RetentionJob | undefined;
-  #vitals = createSelfMetrics();
+  #selfMetrics = createSelfMetrics();
   #aheadMs: readonly number[] = [0];
   #nodeIds: readonly string[] = ["n0"];
   #trueMs = NOW_MS;
@@ -49,10 +49,10 @@ class TestBed {
 
   /** Starts the collector's part, by a clock so far ahead of the time it is. */
   async start(aheadMs = 0): Promise<void> {
-    const silent = { onCommit() {}, onFailure() {}, onOverflow() {}, onDeath() {} };
+    const silent = { onCommit() {}, onFailure() {}, onOverflow() {}, onStoreCrash() {} };
     this.#store = await openStore(this.#path, systemClock, silent);
     this.clock = manualClock(this.#trueMs + aheadMs);
-    this.#vitals = createSelfMetrics();
+    this.#selfMetrics = createSelfMetrics();
     this.nodes.clear();
     const { clock, nodes, store } = this;
     const prune = (nodeIds: Iterable<string>) => {
@@ -61,7 +61,15 @@ class TestBed {
     const log = pino({}, { write: (line: string) => void this.lines.push(String(JSON.parse(line).reason)) });
     const lastRunMs = (await store.submit("lastHourEndedMs", {})) ?? clock.wallMs();
     const others = { issuers: { prune() {} }, registry: { prune: async () => {} } };
-    const own = { fleet: { nodes, prune }, vitals: this.#vitals, retention: RETENTION, store, clock, log, lastRunMs };
+    const own = {
+      fleet: { nodes, prune },
+      selfMetrics: this.#selfMetrics,
+      retention: RETENTION,
+      store,
+      clock,
+      log,
+      lastRunMs,
+    };
     this.#job = new RetentionJob({ ...own, ...others });
   }
 
@@ -78,7 +86,7 @@ class TestBed {
     await this.start();
   }
 
-  /** From now on these nodes are heard. */
+  /** From now on these nodes report. */
   hear(aheadMs: readonly number[], nodeIds = aheadMs.map((_, at) => `n${at}`)): void {
     this.#aheadMs = aheadMs;
     this.#nodeIds = nodeIds;
@@ -119,7 +127,7 @@ class TestBed {
   }
 
   async blocked(): Promise<string | undefined> {
-    const { values } = await this.#vitals.retentionBlocked.get();
+    const { values } = await this.#selfMetrics.retentionBlocked.get();
     return values
       .filter(({ value }) => value === 1)
       .map(({ labels }) => labels.reason)[0]
@@ -127,7 +135,7 @@ class TestBed {
   }
 
   async lastRunMs(): Promise<number | undefined> {
-    const { values } = await this.#vitals.retentionLastRun.get();
+    const { values } = await this.#selfMetrics.retentionLastRun.get();
     return values[0] && Math.round(values[0].value * 1_000 - this.#trueMs);
   }
 
@@ -187,14 +195,14 @@ describe("the retention job", () => {
     expect(bed.stored()).toEqual([]);
   });
 
-  it("in a collector that was off for a week prunes nothing young, nothing without a node, and goes on when nodes are back", async () => {
+  it("after a week off prunes nothing young, nothing without a report, and goes on when nodes report again", async () => {
     const old = await bed.save();
     await bed.pass(60);
     await bed.off(7 * DAY_MS);
     const young = await bed.save();
     bed.hear([]);
     await bed.pass(180);
-    expect(await bed.blocked()).toBe("no-node-heard");
+    expect(await bed.blocked()).toBe("no-recent-report");
     expect(await bed.lastRunMs()).toBeLessThan(-7 * DAY_MS);
     expect(bed.stored()).toEqual([old, young]);
     bed.hear([0]);
@@ -271,7 +279,7 @@ describe("the retention job", () => {
     },
   );
 
-  it("that the store refuses goes on when the store takes it again", async () => {
+  it("goes on when the store accepts writes again", async () => {
     const writer = new DatabaseSync(join(directory, "collector.db"));
     writer.exec("CREATE TRIGGER refuse BEFORE INSERT ON hours BEGIN SELECT RAISE(ABORT, 'refused'); END");
     await bed.pass(120);

@@ -32,8 +32,8 @@ const MS_PER_S = 1_000;
 const BLOCKED_MESSAGES: Readonly<Record<BlockedReason, string>> = {
   starting: "nothing is pruned in the first hour after a start",
   "clock-stepped": "the collector's clock was set; nothing is pruned until it has run evenly for an hour",
-  "no-node-heard":
-    "no node was heard in the last hour, so nothing confirms the collector's clock; nothing is pruned until one is",
+  "no-recent-report":
+    "no node reported in the last hour, so nothing confirms the collector's clock; pruning waits until a node reports",
   "clocks-differ":
     "the collector's clock and the median of the nodes' clocks differ by a day or more; nothing is pruned; set the wrong clocks right",
 };
@@ -47,7 +47,7 @@ export interface RetentionParts {
   readonly registry: Pick<Registry, "prune">;
   readonly store: Pick<Store, "submit">;
   readonly retention: Retention;
-  readonly vitals: Pick<SelfMetrics, "clockOffset" | "prunedRows" | "retentionBlocked" | "retentionLastRun">;
+  readonly selfMetrics: Pick<SelfMetrics, "clockOffset" | "prunedRows" | "retentionBlocked" | "retentionLastRun">;
   readonly clock: Clock;
   readonly log: Pick<Logger, "info" | "warn">;
   /** When retention ran last, ms since the epoch; before the first time, when the collector started. */
@@ -66,7 +66,7 @@ export class RetentionJob {
   constructor(parts: RetentionParts) {
     this.#parts = parts;
     this.#guard = new RetentionGuard(parts.clock, parts.fleet.nodes);
-    parts.vitals.retentionLastRun.set(parts.lastRunMs / MS_PER_S);
+    parts.selfMetrics.retentionLastRun.set(parts.lastRunMs / MS_PER_S);
     this.#note("starting");
   }
 
@@ -84,19 +84,19 @@ export class RetentionJob {
 
   /** One round. Never rejects: a transaction that fails is counted and logged by the store's events, and the next round tries again. */
   async round(): Promise<void> {
-    const { issuers, vitals, clock } = this.#parts;
+    const { issuers, selfMetrics, clock } = this.#parts;
     issuers.prune(clock.wallMs());
     const result = this.#guard.check();
-    vitals.clockOffset.set(((this.#guard.fleetMs() ?? Number.NaN) - clock.wallMs()) / MS_PER_S);
+    selfMetrics.clockOffset.set(((this.#guard.fleetMs() ?? Number.NaN) - clock.wallMs()) / MS_PER_S);
     this.#note(result.kind === "blocked" ? result.reason : undefined);
     if (result.kind === "open") await this.#prune(result.nowMs).catch(() => undefined);
   }
 
   /** Shows whether pruning is blocked and why; logs each change. */
   #note(reason: BlockedReason | undefined): void {
-    const { vitals, log } = this.#parts;
+    const { selfMetrics, log } = this.#parts;
     if (reason === this.#blocked) return;
-    for (const each of BLOCKED_REASONS) vitals.retentionBlocked.set({ reason: each }, each === reason ? 1 : 0);
+    for (const each of BLOCKED_REASONS) selfMetrics.retentionBlocked.set({ reason: each }, each === reason ? 1 : 0);
     this.#blocked = reason;
     if (reason === undefined) log.info("the clocks agree; pruning goes on");
     else log[reason === "starting" ? "info" : "warn"]({ reason }, BLOCKED_MESSAGES[reason]);
@@ -104,7 +104,7 @@ export class RetentionJob {
 
   /** One round at that time, ms since the epoch. No other clock is read: it may be set while the round runs. */
   async #prune(nowMs: number): Promise<void> {
-    const { fleet, registry, store, retention, vitals } = this.#parts;
+    const { fleet, registry, store, retention, selfMetrics } = this.#parts;
     const levels = pruneBeforeMs(retention, nowMs);
     await this.#hourly(nowMs, levels[3_600]);
     // From memory first: nothing is written for a node that the store is about to delete.
@@ -115,11 +115,11 @@ export class RetentionJob {
     for (let step = 0; step < STEPS && !this.#isStopped; step++) {
       const input = { beforeMs, minuteBeforeMs, hourBeforeMs, reports: STEP_REPORTS };
       const deleted = await store.submit("prune", input);
-      vitals.prunedRows.inc(deleted);
+      selfMetrics.prunedRows.inc(deleted);
       if (deleted === 0) break;
     }
     await registry.prune(nowMs - RENEW_WITHIN_MS);
-    vitals.retentionLastRun.set(nowMs / MS_PER_S);
+    selfMetrics.retentionLastRun.set(nowMs / MS_PER_S);
   }
 
   /** Closes the store's hour when it has lasted for one; deletes what is looked for once an hour. */

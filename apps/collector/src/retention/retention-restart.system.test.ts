@@ -50,7 +50,7 @@ describe("a collector", () => {
   }
   /** Writes to the store of a collector that is stopped. */
   async function write(change: (store: Store) => Promise<unknown>): Promise<void> {
-    const silent = { onCommit() {}, onFailure() {}, onOverflow() {}, onDeath() {} };
+    const silent = { onCommit() {}, onFailure() {}, onOverflow() {}, onStoreCrash() {} };
     const store = await openStore(join(directory, "data", "collector.db"), clock, silent);
     await change(store);
     await store.close();

@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const events = { onCommit() {}, onFailure() {}, onOverflow() {}, onDeath() {} };
+const events = { onCommit() {}, onFailure() {}, onOverflow() {}, onStoreCrash() {} };
 const node = {
   nodeId: "n1",
   hostname: "h",

@@ -1,7 +1,7 @@
 /**
  * The database, synchronously; runs in the store's thread.
  *
- * A batch is one transaction: all of it is durable before anyone hears of it, or none of it happened (U1).
+ * A batch is one transaction: all of it is durable before it is acknowledged, or none of it happened (U1).
  */
 import { DatabaseSync } from "node:sqlite";
 import { MIGRATIONS } from "./migrations.ts";

@@ -77,7 +77,7 @@ function closeHour(endedMs: number) {
 }
 
 describe("join tokens", () => {
-  it("are bounded by those that have not ended: others give way, ended longest ago first", () => {
+  it("are bounded by live ones: a new one replaces the one that ended longest ago", () => {
     for (let at = 0; at < JOIN_TOKENS_MAX; at += 1) {
       expect(makeToken(`t${at}`, { createdAtMs: NOW_MS + at, lifetimeMs: 3_600_000 })).toBe("created");
     }
@@ -95,7 +95,7 @@ describe("join tokens", () => {
 });
 
 describe("join tokens that have ended", () => {
-  it("are forgotten by when they expired or were revoked, whichever came first", () => {
+  it("are pruned by when they expired or were revoked, whichever came first", () => {
     makeToken("expires");
     makeToken("revoked", { lifetimeMs: 9 * DAY_MS });
     makeToken("good", { lifetimeMs: 9 * DAY_MS });
@@ -105,7 +105,7 @@ describe("join tokens that have ended", () => {
     closeHour(NOW_MS);
     expect([prune(NOW_MS + DAY_MS), prune(NOW_MS + DAY_MS + 1), prune(NOW_MS + 2 * DAY_MS + 1)]).toEqual([0, 1, 1]);
     expect(ids()).toEqual(["good"]);
-    // Revoked by a clock that was behind: then it was not before.
+    // Revoked by a clock that was behind: it counts from this hour, not before.
     run("revokeJoinToken", { id: "good", nowMs: NOW_MS - 400 * DAY_MS });
     expect(prune(NOW_MS + 9 * DAY_MS)).toBe(0);
     closeHour(NOW_MS + 9 * DAY_MS);
@@ -118,7 +118,7 @@ describe("join tokens that have ended", () => {
 });
 
 describe("enrolments", () => {
-  it("are forgotten when their last certificate ended long ago, those that were revoked never", () => {
+  it("are pruned long after their last certificate expired, and never when revoked", () => {
     makeToken("a", { usesMax: 9 });
     for (const of of [1, 2, 3]) enrol("a", `n${of}`, of);
     run("revokeNode", { nodeId: "n1", nowMs: NOW_MS, keys: [] });
@@ -164,7 +164,7 @@ describe("enrolments", () => {
   });
 });
 
-describe("a key that came by an ephemeral token", () => {
+describe("a key that enrolled with an ephemeral token", () => {
   const inUse = { kind: "refused", why: "id-in-use" };
   const LATER_MS = NOW_MS + SILENT_MS;
   beforeEach(() => {
@@ -173,35 +173,35 @@ describe("a key that came by an ephemeral token", () => {
     expect(enrol("ephemeral", "n1", 1)).toMatchObject({ kind: "enrolled", enrolment: { isEphemeral: true } });
   });
 
-  it("gives way to the next, at the cost of a use, and leaves nothing behind", () => {
+  it("gives way to the next key, which spends a use, and leaves nothing behind", () => {
     expect(enrol("ephemeral", "n1", 2, LATER_MS)).toMatchObject({ gaveWay: true, replacedKey: undefined });
     expect(run("listRevokedKeys", { limit: 9 })).toEqual([]);
     expect(run("listJoinTokens", { limit: 9 }).map(({ uses }) => uses)).toEqual([2, 0]);
     expect(renew("n1", 1, NOW_MS, LATER_MS)).toEqual({ kind: "refused", why: "another-key" });
   });
 
-  it("does not while somebody speaks under its id, or is about to: two machines of one id are told, as ever", () => {
+  it("keeps its id while a stream is open or about to open: two machines of one id are still detected", () => {
     expect(enrol("ephemeral", "n1", 2, LATER_MS, false)).toEqual(inUse);
     expect(enrol("lasting", "n1", 3, LATER_MS, false)).toEqual(inUse);
     expect(enrol("ephemeral", "n1", 2, LATER_MS - 1)).toEqual(inUse);
     expect(run("listEnrolments", { nodeId: "n1", after: "", limit: 1 })).toMatchObject([{ refusedClaims: 3 }]);
-    // Enrolled by a clock that has been set back since.
+    // The enrolment is dated by a clock that was set back since.
     expect(enrol("ephemeral", "n1", 2, NOW_MS - 1)).toMatchObject({ kind: "enrolled" });
   });
 
-  it("gives way to one that stays, which an ephemeral token takes nothing from", () => {
+  it("gives way to a lasting key, which an ephemeral token cannot displace", () => {
     const another = { kind: "refused", why: "another-key" };
     expect(enrol("lasting", "n1", 2, LATER_MS)).toMatchObject({ kind: "enrolled", enrolment: { isEphemeral: false } });
     expect(enrol("ephemeral", "n1", 3, LATER_MS + SILENT_MS)).toEqual(another);
     expect(enrol("lasting", "n1", 3, LATER_MS + SILENT_MS)).toEqual(another);
   });
 
-  it("stays once a lasting token has let it in as well, and not the other way round", () => {
+  it("becomes lasting when a lasting token admits it, and not the reverse", () => {
     expect(enrol("lasting", "n1", 1)).toMatchObject({ enrolment: { isEphemeral: false } });
     expect(enrol("ephemeral", "n1", 1)).toMatchObject({ enrolment: { isEphemeral: false } });
   });
 
-  it("gives way also after it was renewed, or a revocation was taken back", () => {
+  it("also gives way after a renewal or a readmission", () => {
     renew("n1", 1, NOW_MS);
     expect(enrol("ephemeral", "n1", 2, LATER_MS)).toMatchObject({ kind: "enrolled" });
     run("revokeNode", { nodeId: "n1", nowMs: NOW_MS, keys: [] });
@@ -214,9 +214,9 @@ describe("a key that came by an ephemeral token", () => {
   });
 });
 
-describe("a database that was brought back", () => {
-  /** What was backed up now, brought back a day later; the tests go on with it. */
-  function bringBack(): void {
+describe("a restored database", () => {
+  /** Restores a backup of now a day later; the tests continue with it. */
+  function restoreBackup(): void {
     database.close();
     const dataDir = join(directory, "back");
     restore(join(directory, "collector.db"), dataDir, NOW_MS + DAY_MS);
@@ -225,31 +225,31 @@ describe("a database that was brought back", () => {
 
   it("refuses a token that may have been used since", () => {
     makeToken("a", { lifetimeMs: 9 * DAY_MS });
-    bringBack();
+    restoreBackup();
     expect(enrol("a", "n1", 1, NOW_MS + 2 * DAY_MS)).toEqual({ kind: "refused", why: "token-revoked" });
   });
 
-  it("keeps the id of an ephemeral key for whoever the fleet CA has issued to since, whichever comes first", () => {
+  it("keeps the id of an ephemeral key for the key that the fleet CA has certified since, whichever connects first", () => {
     makeToken("a", { isEphemeral: true });
     enrol("a", "n1", 1);
-    bringBack();
+    restoreBackup();
     const lateMs = NOW_MS + 2 * DAY_MS;
     makeToken("b", { createdAtMs: lateMs, usesMax: 9, isEphemeral: true });
     const another = { kind: "refused", why: "another-key" };
     expect(enrol("b", "n1", 3, lateMs)).toEqual(another);
     expect(adopt("n1", 2, NOW_MS + 1)).toMatchObject({ enrolment: { key: key(2), isEphemeral: false } });
     expect(enrol("b", "n1", 3, lateMs)).toEqual(another);
-    // Of one that it knows nothing of, it does not know either that it was ephemeral.
+    // The restored database does not know whether an unknown key was ephemeral.
     expect(adopt("n9", 9, NOW_MS + 1)).toMatchObject({ enrolment: { isEphemeral: false } });
   });
 
-  it("gives an id to the key that the fleet CA issued to last, whichever comes first", () => {
+  it("gives an id to the key that the fleet CA certified last, whichever connects first", () => {
     makeToken("a", { usesMax: 9 });
     enrol("a", "n1", 1);
-    bringBack();
+    restoreBackup();
     const lateMs = NOW_MS + 2 * DAY_MS;
     expect(renew("n1", 1, NOW_MS, lateMs)).toMatchObject({ kind: "renewed", adopted: undefined });
-    // One from before the enrolment that is known is nobody's any more.
+    // A certificate older than the known enrolment holds no id.
     expect(renew("n1", 9, NOW_MS - 1, lateMs)).toEqual({ kind: "refused", why: "another-key" });
     expect(adopt("n1", 2, NOW_MS + 1)).toMatchObject({ enrolment: { key: key(2) }, replacedKey: key(1) });
     expect(renew("n1", 1, NOW_MS, lateMs)).toEqual({ kind: "refused", why: "key-revoked" });
@@ -258,7 +258,7 @@ describe("a database that was brought back", () => {
   });
 
   it("renews a node that was enrolled since, unless its certificate ended too long ago", () => {
-    bringBack();
+    restoreBackup();
     const lateMs = NOW_MS + 20 * DAY_MS;
     expect(renew("n1", 1, NOW_MS, lateMs)).toMatchObject({ kind: "renewed", adopted: { enrolment: { nodeId: "n1" } } });
     expect(renew("n2", 2, NOW_MS - 20 * DAY_MS, lateMs)).toEqual({ kind: "refused", why: "lapsed" });
@@ -267,19 +267,19 @@ describe("a database that was brought back", () => {
     ]);
   });
 
-  it("keeps what was revoked, and an id that was free for a new key waits for an administrator again", () => {
+  it("keeps revocations, and an id that was readmitted needs an administrator again", () => {
     makeToken("a", { usesMax: 9 });
     for (const of of [1, 2]) enrol("a", `n${of}`, of);
     run("revokeNode", { nodeId: "n1", nowMs: NOW_MS, keys: [] });
     run("readmitNode", { nodeId: "n2" });
-    bringBack();
+    restoreBackup();
     const lateMs = NOW_MS + DAY_MS;
     expect(renew("n1", 5, NOW_MS + 1, lateMs)).toEqual({ kind: "refused", why: "node-revoked" });
     makeToken("b", { createdAtMs: lateMs, usesMax: 9 });
     expect(enrol("b", "n2", 6, lateMs)).toEqual({ kind: "refused", why: "another-key" });
   });
 
-  it("alone is so: elsewhere no certificate takes an id from the key that was enrolled", () => {
+  it("is the only case in which a certificate takes an id from an enrolled key", () => {
     makeToken("a");
     enrol("a", "n1", 1);
     expect(renew("n1", 2, NOW_MS + 1)).toEqual({ kind: "refused", why: "another-key" });

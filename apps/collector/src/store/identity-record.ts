@@ -49,11 +49,11 @@ export type EnrolRefusal =
   | "node-revoked"
   | "key-revoked"
   | "another-key"
-  /** Another key holds it that will give way, and not yet. */
+  /** Another key holds it, and will give way later. */
   | "id-in-use"
   | "too-many-enrolments";
 
-/** A key that asks for a node id with a token. */
+/** A key that claims a node id with a token. */
 export interface EnrolClaim {
   readonly tokenId: string;
   readonly secretSha256: Uint8Array;
@@ -62,11 +62,11 @@ export interface EnrolClaim {
   readonly nowMs: number;
   /** End of the certificate it would get. */
   readonly notAfterMs: number;
-  /** Where it asks from. */
+  /** The address of its connection. */
   readonly from: string;
-  /** Whether nobody speaks under the id, nor did a moment ago. */
+  /** Whether the id has no open stream, and had none a moment ago. */
   readonly isIdSilent: boolean;
-  /** Whoever was enrolled since then counts as speaking: it is about to. */
+  /** A key that enrolled since then counts as connected, because it is about to open a stream. */
   readonly silentSinceMs: number;
 }
 
@@ -123,12 +123,12 @@ export type RenewRefusal = "too-many-enrolments" | "node-revoked" | "key-revoked
 
 /** Every operation on tokens and enrolments. */
 export interface IdentityOperations {
-  /** `too-many`: as many live tokens as there may be. Forgets the one that ended longest ago where its place is needed. */
+  /** `too-many`: as many live tokens as there may be. Deletes the one that ended longest ago when its place is needed. */
   createJoinToken: {
     input: { readonly token: JoinTokenRecord; readonly secretSha256: Uint8Array };
     output: "created" | "too-many";
   };
-  /** Forgets tokens that were made or revoked, and have ended, before; says how many. */
+  /** Deletes tokens that were made or revoked, and have ended, before then. Gives their number. */
   pruneJoinTokens: { input: { readonly endedBeforeMs: number }; output: number };
   listJoinTokens: { input: { readonly limit: number }; output: readonly JoinTokenRecord[] };
   /** Undefined: there is no such token. One that was revoked stays as it was. */
@@ -157,7 +157,7 @@ export interface IdentityOperations {
     input: { readonly nodeId: string; readonly after: string; readonly limit: number };
     output: readonly EnrolmentRecord[];
   };
-  /** Forgets at most `limit` enrolments, not those that were revoked, whose last certificate was made and ended before; says whose. */
+  /** Deletes at most `limit` enrolments that are not revoked and whose last certificate was made and ended before then. Gives their node ids. */
   pruneEnrolments: { input: { readonly endedBeforeMs: number; readonly limit: number }; output: readonly string[] };
   listRevokedKeys: { input: { readonly limit: number }; output: readonly Uint8Array[] };
 }

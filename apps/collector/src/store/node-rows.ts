@@ -32,7 +32,10 @@ export class NodeRows {
   }
 
   /** A report of the node arrived, for the first time or again. */
-  heard(node: number, { receivedAtMs, clockOffsetMs }: Pick<ReportRecord, "receivedAtMs" | "clockOffsetMs">): void {
+  noteReport(
+    node: number,
+    { receivedAtMs, clockOffsetMs }: Pick<ReportRecord, "receivedAtMs" | "clockOffsetMs">,
+  ): void {
     this.#statement(
       `UPDATE nodes SET
          last_report_ms = CASE WHEN last_report_ms BETWEEN ?1 AND ?1 + ${REPORT_WAITS_MAX_MS} THEN last_report_ms ELSE ?1 END,
@@ -56,14 +59,14 @@ export class NodeRows {
       }));
   }
 
-  /** Those of the nodes that were heard last before that time, and those that are not known. */
+  /** The nodes whose last report is older than that time, and the unknown ones. */
   silent(nodeIds: readonly string[], beforeMs: number): string[] {
-    const heardSince = this.#statement("SELECT 1 FROM nodes WHERE node_id = ? AND hour > ?");
+    const reportedSince = this.#statement("SELECT 1 FROM nodes WHERE node_id = ? AND hour > ?");
     const hour = this.#hours.lastBefore(beforeMs);
-    return nodeIds.filter((nodeId) => heardSince.get(nodeId, hour) === undefined);
+    return nodeIds.filter((nodeId) => reportedSince.get(nodeId, hour) === undefined);
   }
 
-  /** Deletes at most `limit` nodes that were heard last before that time, and of which no report, roll-up or incident is left. */
+  /** Deletes at most `limit` nodes whose last report is older than that time and that have no report, roll-up or incident left. */
   prune(beforeMs: number, limit: number): void {
     const pruned = this.#statement(
       `SELECT id FROM nodes WHERE hour <= ?1

@@ -37,7 +37,7 @@ export class ReportRows {
     const { nodes, pending } = this.#tables;
     const node = nodes.numberOf(report.nodeId);
     if (node === undefined) return "no-node";
-    nodes.heard(node, report);
+    nodes.noteReport(node, report);
     const id = this.#insert(node, report);
     if (id === undefined) {
       this.#boots.countDuplicate(node, report.bootId);

@@ -34,7 +34,7 @@ export interface StoreOperations extends IdentityOperations {
   closeHour: { input: { readonly endedMs: number; readonly keepFromMs: number }; output: undefined };
   /** When the last hour was closed; undefined: none was. */
   lastHourEndedMs: { input: Readonly<Record<string, never>>; output: number | undefined };
-  /** Those of the nodes that were heard last before that time, and those that are not known. */
+  /** The nodes whose last report is older than that time, and the unknown ones. */
   silentNodes: {
     input: { readonly nodeIds: readonly string[]; readonly beforeMs: number };
     output: readonly string[];
@@ -48,7 +48,7 @@ export interface StoreOperations extends IdentityOperations {
     input: { beforeMs: number; minuteBeforeMs: number; hourBeforeMs: number; reports: number };
     output: number;
   };
-  /** Deletes at most `limit` nodes that were heard last before that time and of which nothing is left. */
+  /** Deletes at most `limit` nodes whose last report is older than that time and of which nothing is left. */
   pruneNodes: { input: { readonly beforeMs: number; readonly limit: number }; output: undefined };
   /**
    * Rolls up at most `limit` reports of one node, oldest first: of the node whose oldest arrived before `dueBeforeMs`, else of one that

@@ -24,7 +24,7 @@ async function open(log: string[] = []): Promise<Store> {
     onCommit: (_, operations) => log.push(`commit ${operations}`),
     onFailure: (code) => log.push(`failure ${code}`),
     onOverflow: () => log.push("overflow"),
-    onDeath: ({ message }) => log.push(`death ${message}`),
+    onStoreCrash: ({ message }) => log.push(`crash ${message}`),
   });
   stores.push(store);
   return store;
@@ -115,7 +115,7 @@ describe("the store", () => {
     expect(log).toEqual(["commit 1", "commit 500"]);
   });
 
-  it("undoes a whole batch of which one operation fails, and goes on", async () => {
+  it("undoes the whole batch when one operation fails, and goes on", async () => {
     const log: string[] = [];
     const store = await open(log);
     await store.submit("saveNode", NODE);
@@ -126,7 +126,7 @@ describe("the store", () => {
     expect(await store.submit("listBoots", { nodeId: "n1", limit: 1 })).toEqual([]);
   });
 
-  it("refuses at once what does not fit in its queue, and says so (S2)", async () => {
+  it("refuses at once what does not fit in its queue, and counts it (S2)", async () => {
     const log: string[] = [];
     const store = await open(log);
     await store.submit("saveNode", NODE);
@@ -139,13 +139,13 @@ describe("the store", () => {
     expect(log).toContain("overflow");
   });
 
-  it("has room for small payloads when large ones have theirs, and says when there is more", async () => {
+  it("keeps room for small payloads beside large ones, and signals when there is more", async () => {
     const log: string[] = [];
     const store = await open(log);
     await store.submit("saveNode", NODE);
     const payload = new Uint8Array(4 * 1024 * 1024);
     const saving: Promise<unknown>[] = [];
-    // Within one turn nothing leaves the queue: three quarters of 64 MiB.
+    // Within one turn nothing leaves the queue, so three quarters of 64 MiB fill up.
     while (store.room(payload.length) === undefined) {
       saving.push(store.submit("saveReport", report(saving.length + 1, { payload })));
     }
@@ -154,11 +154,11 @@ describe("the store", () => {
     await store.room(payload.length);
     expect(await Promise.all(saving)).toEqual(Array(12).fill("stored"));
     expect(store.room(payload.length)).toBeUndefined();
-    // Who asks counts whoever waits: one report may ask more than once.
+    // The caller counts its waits, because one report may wait more than once.
     expect(log).not.toContain("overflow");
   });
 
-  it("commits what a node has that asks for little before what others have much of", async () => {
+  it("commits a node with few rows before nodes with many", async () => {
     const store = await open();
     for (const nodeId of ["n1", "n2"]) await store.submit("saveNode", { ...NODE, nodeId });
     const windows = Array.from({ length: 1_024 }, (_, at) => ({
@@ -176,11 +176,11 @@ describe("the store", () => {
       ...greedy,
       store.submit("saveReport", report(1, { nodeId: "n2" })).then(() => order.push("n2")),
     ]);
-    // In the batch after the one that was under way.
+    // It is in the batch after the one under way.
     expect(order.indexOf("n2")).toBeLessThan(8);
   });
 
-  it("keeps everything over a reopening, and refuses a schema it does not know", async () => {
+  it("keeps everything across a reopening, and refuses an unknown schema", async () => {
     const first = await open();
     await first.submit("saveNode", NODE);
     const fault = { cause: "dns-drift", onsetMs: 7, evidence: "e", nextStep: "s" };
@@ -226,7 +226,7 @@ describe("the store", () => {
     expect(await store.submit("listIncidents", ALL_INCIDENTS)).toMatchObject([{ startedAtMs: 3 }]);
   });
 
-  it("goes by the order in which reports came, by no clock that was wrong then", async () => {
+  it("prunes by the order in which reports arrived, not by a clock that was wrong", async () => {
     const store = await open();
     await store.submit("saveNode", NODE);
     const farMs = 40 * 86_400_000;
@@ -242,7 +242,7 @@ describe("the store", () => {
     expect(numbers("SELECT sequence FROM reports ORDER BY 1")).toEqual([4, 5, 6]);
   });
 
-  it("numbers reports on and on, also when all are gone, a batch failed, and it was opened anew", async () => {
+  it("never reuses a report's number: after pruning, a failed batch and a reopening", async () => {
     let store = await open();
     await store.submit("saveNode", NODE);
     for (let sequence = 1; sequence <= 3; sequence++) await store.submit("saveReport", report(sequence));
@@ -299,7 +299,7 @@ describe("the store", () => {
     expect(await store.submit("prune", { ...prune, beforeMs: 3_000 })).toBe(1);
   });
 
-  it("prunes nodes of which nothing is left, when they were silent for long enough", async () => {
+  it("prunes nodes of which nothing is left once they were silent for long enough", async () => {
     const store = await open();
     for (const nodeId of ["n1", "n2", "n3"]) await store.submit("saveNode", { ...NODE, nodeId });
     await store.submit("saveReport", report(1, { nodeId: "n2" }));
@@ -314,7 +314,7 @@ describe("the store", () => {
     expect(await left(1_000)).toEqual(["n2", "n3", "n4"]);
   });
 
-  it("tells when a report came last, though one had to wait, or a clock was ahead", async () => {
+  it("records when the last report arrived, even if one had to wait or a clock was ahead", async () => {
     const store = await open();
     await store.submit("saveNode", NODE);
     const last = async (sequence: number, receivedAtMs: number) => {
@@ -325,7 +325,7 @@ describe("the store", () => {
     expect([await last(3, 5_399_999), await last(4, 6_000_000)]).toEqual([5_399_999, 6_000_000]);
   });
 
-  it("says that it does not know a node, and does the rest of the batch", async () => {
+  it("reports an unknown node, and does the rest of the batch", async () => {
     const log: string[] = [];
     const store = await open(log);
     await store.submit("saveNode", NODE);
@@ -377,16 +377,17 @@ describe("the store", () => {
     expect(await store.submit("listIncidents", { ...all, nodeId: "other" })).toEqual([]);
   });
 
-  it("says when its thread dies of a defect, and leaves nobody waiting", async () => {
+  it("reports the crash of its thread, and rejects what waits", async () => {
     const log: string[] = [];
     const store = await open(log);
     const results = [store.submit("no such operation" as "touch", { nowMs: 1 }), store.submit("touch", { nowMs: 1 })];
-    for (const result of await Promise.allSettled(results)) expect(result).toMatchObject({ reason: { code: "died" } });
-    expect(log).toEqual([expect.stringMatching(/^death /)]);
-    await expect(store.submit("touch", { nowMs: 1 })).rejects.toMatchObject({ code: "died" });
+    for (const result of await Promise.allSettled(results))
+      expect(result).toMatchObject({ reason: { code: "crashed" } });
+    expect(log).toEqual([expect.stringMatching(/^crash /)]);
+    await expect(store.submit("touch", { nowMs: 1 })).rejects.toMatchObject({ code: "crashed" });
   });
 
-  it("rejects what comes after it was closed", async () => {
+  it("rejects operations after it was closed", async () => {
     const store = await open();
     await store.close();
     await expect(store.submit("touch", { nowMs: 1 })).rejects.toBeInstanceOf(StoreError);

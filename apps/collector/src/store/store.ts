@@ -6,7 +6,7 @@
  *    in rows, and the next one takes the nodes first that had fewest rows written lately (fair-queue.ts).
  * 3. The queue is bounded in operations and bytes. What does not fit is refused at once and counted (S2). A caller that can wait calls
  *    `room` first. Large payloads may fill three quarters of the queue, so that small ones find room.
- * 4. When the thread ends without being closed, `onDeath` is called once: the collector ends, and starts again from the disk.
+ * 4. When the thread ends without being closed, `onStoreCrash` is called once: the collector ends, and starts again from the disk.
  */
 import { Worker } from "node:worker_threads";
 import type { Clock } from "@lifeline/measure";
@@ -35,7 +35,7 @@ const BYTES_PER_ROW = 2_048;
 /** Rows so few that no other node waits for them: a few reports of 96 windows. */
 const FEW_ROWS = 512;
 
-/** Why an operation was not done. `code`: `queue-full`, `closed`, `died`, or the database's own. */
+/** Why an operation was not done. `code`: `queue-full`, `closed`, `crashed`, or the database's own. */
 export class StoreError extends Error {
   readonly code: string;
   constructor(code: string, message: string) {
@@ -54,7 +54,7 @@ export interface StoreEvents {
   /** The queue was full, and an operation refused. */
   onOverflow(): void;
   /** The thread ended without being closed. */
-  onDeath(error: Error): void;
+  onStoreCrash(error: Error): void;
 }
 
 /** An open store. */
@@ -147,12 +147,12 @@ function storeOn(worker: Worker, clock: Clock, events: StoreEvents): Store {
   });
   worker.once("exit", (exitCode) => {
     const asked = ended !== undefined;
-    ended ??= new StoreError("died", "the store's thread has ended");
+    ended ??= new StoreError("crashed", "the store's thread has ended");
     for (const waiting of [...underWay, ...queue.clear()]) waiting.reject(ended);
     underWay = [];
     makeRoom();
     for (const wake of drained.splice(0)) wake();
-    if (!asked) events.onDeath(death ?? new Error(`the store's thread exited with ${exitCode}`));
+    if (!asked) events.onStoreCrash(death ?? new Error(`the store's thread exited with ${exitCode}`));
   });
   return {
     submit(name, input) {

@@ -46,7 +46,7 @@ describe("the backlog limiter", () => {
     ]);
   });
 
-  it("lets reports go on in the order in which they arrived, before those that arrive later", async () => {
+  it("admits reports in the order in which they arrived", async () => {
     const { at, limiter, went, wait } = limiterWithLoad();
     at.load = 1;
     expect(limiter.enter()).toBe(false);
@@ -61,7 +61,7 @@ describe("the backlog limiter", () => {
     expect(limiter.enter()).toBe(true);
   });
 
-  it("opens for as many as may be under way, and for one more with each that leaves", async () => {
+  it("admits as many as may be under way, and one more for each that leaves", async () => {
     const { at, limiter, went, wait } = limiterWithLoad();
     at.load = 1;
     limiter.enter();
@@ -92,7 +92,7 @@ describe("the backlog limiter", () => {
     expect(limiter.waiting).toBe(MAX_WAITING_REPORTS - 1);
   });
 
-  it("loses none and gives none two turns, whatever the load and whichever gives up", async () => {
+  it("gives each report exactly one turn, whatever the load and whichever gives up", async () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant("come" as const) }),
       fc.record({ kind: fc.constant("give up" as const), which: fc.nat({ max: 50 }) }),

@@ -40,17 +40,17 @@ describe("a fair queue", () => {
     expect(serve(5)).toEqual(Array(5).fill("modest"));
   });
 
-  it("has all of those who want most use as much as each other", () => {
+  it("gives the heaviest owners equal use", () => {
     const { push, serve } = queueOf();
     const costs = { a: 1, b: 4, c: 16 };
     for (const [owner, cost] of Object.entries(costs)) push(owner, cost, 10_000);
     const order = serve(7_000);
     const used = Object.entries(costs).map(([owner, cost]) => cost * order.filter((one) => one === owner).length);
-    // Use is compared by powers of two, and each eighth turn is of the owner that has waited longest.
+    // Use is compared by powers of two, and every eighth turn goes to the owner that has waited longest.
     expect(Math.max(...used) / Math.min(...used)).toBeLessThan(4);
   });
 
-  it("lets none wait for ever", () => {
+  it("lets no owner wait for ever", () => {
     const { push, serve } = queueOf();
     push("greedy", 1_000_000, 2);
     expect(serve(1)).toEqual(["greedy"]);
@@ -92,7 +92,7 @@ describe("a fair queue", () => {
     );
   });
 
-  it("gives all that waits when it is cleared", () => {
+  it("returns everything that waits when it is cleared", () => {
     const { queue, push, serve } = queueOf();
     for (const owner of ["a", "b", "a"]) push(owner, 1);
     expect(queue.clear().map(({ owner }) => owner)).toEqual(["a", "a", "b"]);

@@ -1,4 +1,4 @@
-/** What an admitted node may try, and what comes of it: a table of messages, then what takes more than one. */
+/** Hostile input from an admitted node: a table of single messages, then sequences of messages. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type ClientHttp2Stream, connect as http2Connect } from "node:http2";
 import { tmpdir } from "node:os";
@@ -53,7 +53,7 @@ async function admitted(collector: Collector, nodeId = "n1") {
   return agent;
 }
 
-/** What the database answers to a question of one number. */
+/** The number that a query of the database gives. */
 function stored(sql: string): number {
   const reader = new DatabaseSync(join(directory, "data", "collector.db"), { readOnly: true });
   try {
@@ -82,12 +82,12 @@ describe("a report that is dated two days ahead", () => {
   const labels = 'node="n1",requirement="api-tcp",probe="tcp",endpoint="127.0.0.1:8443",ip="4",proxy=""';
   const isMet = `lifeline_requirement_verdict{${labels},obligation="required",verdict="met"}`;
 
-  it("is kept and counted, and neither judged by nor in the way of what is, now and after a restart", async () => {
+  it("is kept and counted, and does not affect verdicts, now and after a restart", async () => {
     const clock = manualClock(nowMs);
     const collector = await start(clock);
     const agent = await admitted(collector);
     const aheadMs = nowMs + 48 * 3_600_000;
-    // As many as there is room for among what is recent.
+    // As many as the recent windows hold.
     const refusals = Array.from({ length: MAX_RECENT_WINDOWS }, () => windowOfOne(aheadMs, TARGET, "refused"));
     await agent.report(1, report([windowOfOne(nowMs)], nowMs));
     await agent.report(2, report([windowOfOne(nowMs)], aheadMs));
@@ -178,8 +178,8 @@ describe("a report that can never be admitted", () => {
   );
 });
 
-describe("a report that would become gigabytes", () => {
-  it("takes no more memory than its bytes, and holds up no other node", async () => {
+describe("a report that would expand to gigabytes", () => {
+  it("takes no more memory than its bytes, and delays no other node", async () => {
     const collector = await start();
     const [agent, honest] = [await admitted(collector), await admitted(collector, "n2")];
     const beforeKb = process.resourceUsage().maxRSS;
@@ -193,7 +193,7 @@ describe("a report that would become gigabytes", () => {
   });
 });
 
-describe("a message that is none", () => {
+describe("a malformed message", () => {
   it.each([
     [
       "larger than a message may be",
@@ -211,7 +211,7 @@ describe("a message that is none", () => {
       (stream: ClientHttp2Stream) =>
         stream.write(framed(withEmpty(Buffer.from([0x0a, 0x80, 0x89, 0x7a]), 11, 1_000_000))),
     ],
-  ])("%s ends its stream alone, and is counted", async (_, status, say) => {
+  ])("%s ends only its stream, and is counted", async (_, status, say) => {
     const collector = await start();
     const { stream, trailers } = await raw(collector);
     const honest = await admitted(collector, "n2");
@@ -223,7 +223,7 @@ describe("a message that is none", () => {
     await until(() => honest.acked().length === 1);
   });
 
-  it("that comes byte by byte is waited for 15 min, and no longer", async () => {
+  it("that arrives byte by byte is cut off after 15 min", async () => {
     const clock = manualClock(Date.now());
     const collector = await start(clock);
     const { stream, trailers } = await raw(collector);
@@ -242,8 +242,8 @@ describe("a message that is none", () => {
   });
 });
 
-describe("a node that says it again, or otherwise", () => {
-  it("counts the first time: other bytes under the same key are counted apart, and are not judged", async () => {
+describe("a node that repeats or contradicts itself", () => {
+  it("counts once: other bytes under the same key are counted as conflicting, and are not judged", async () => {
     const collector = await start();
     const agent = await admitted(collector);
     const lateMs = Date.now() - 600_000;
@@ -261,7 +261,7 @@ describe("a node that says it again, or otherwise", () => {
     expect(stored("SELECT count(*) FROM incidents")).toBe(0);
   });
 
-  it("may send sequences in any order, with gaps: each is kept, and those between are missing", async () => {
+  it("may send sequences in any order, with gaps: each is kept, and the gaps are counted as missing", async () => {
     const collector = await start();
     const agent = await admitted(collector);
     for (const sequence of [900, 5, 2 ** 53 - 1, 6, 4]) await agent.report(sequence, good());
@@ -289,7 +289,7 @@ describe("a node that says it again, or otherwise", () => {
     expect(Math.abs(offset)).toBeLessThan(10);
   });
 
-  it("makes neither rows nor series of targets that are not its own", async () => {
+  it("creates neither rows nor series for targets outside its plan", async () => {
     const collector = await start();
     const agent = await admitted(collector);
     await agent.report(1, report(targets(512)));
@@ -300,7 +300,7 @@ describe("a node that says it again, or otherwise", () => {
     expect(await metricOf(collector, 'lifeline_collector_overflows_total{what="unplanned-windows"}')).toBe(1_024);
   });
 
-  it("of thousands of boots has as many rows as reports, and no more in memory or in an answer", async () => {
+  it("with thousands of boots has no more rows than reports, and bounded memory and answers", async () => {
     const collector = await start();
     const agent = await admitted(collector);
     for (let at = 0; at < 2_000; at++) {
@@ -317,13 +317,13 @@ describe("a node that says it again, or otherwise", () => {
     );
     closers.push(() => client.close());
     expect((await client.unary("getNode", { nodeId: "n1" }, { timeoutMs: EVENT_WITHIN_MS })).boots).toHaveLength(100);
-    // They go with their reports.
+    // Boots are pruned with their reports.
     await collector.stop();
-    const events = { onCommit() {}, onFailure() {}, onOverflow() {}, onDeath() {} };
+    const events = { onCommit() {}, onFailure() {}, onOverflow() {}, onStoreCrash() {} };
     const store = await openStore(join(directory, "data", "collector.db"), systemClock, events);
     closers.push(() => store.close());
     const beforeMs = Date.now() + 1_000;
-    // Nothing is pruned that was not rolled up.
+    // Pruning waits for the roll-up.
     await store.submit("closeHour", { endedMs: beforeMs, keepFromMs: 0 });
     const dueBeforeMs = beforeMs;
     while ((await store.submit("rollUp", { dueBeforeMs, limit: 1_000 })).reports > 0);
@@ -337,7 +337,7 @@ describe("a node that names other endpoints in each Hello", () => {
   /** What each Hello names: as many resolvers as one may. */
   const resolvers = (at: number) => Array.from({ length: 16 }, (_, nth) => `10.0.${at}.${nth + 1}`);
 
-  it("has no more targets, and series, within a day than it may have at once; the rest is counted, and an open question", async () => {
+  it("has bounded targets and series within a day; the rest is counted, and unknown", async () => {
     const dns = "{ probe: dns, query: omni.example.test, transport: udp }";
     writeFileSync(join(directory, "catalogue.yaml"), catalogueOf(requirementRow("dns", "resolver", "udp", dns)));
     const collector = await start();
@@ -362,7 +362,7 @@ describe("a node that names other endpoints in each Hello", () => {
 });
 
 describe("hellos without end", () => {
-  it("on one stream are taken as far as the node's allowance goes; then the stream ends, and the next is refused unwritten", async () => {
+  it("on one stream are admitted up to the node's quota; then the stream ends, and the next is refused before a write", async () => {
     const clock = manualClock(Date.now());
     const collector = await start(clock);
     const agent = dial(collector.grpcPort);
@@ -391,7 +391,7 @@ describe("hellos without end", () => {
 });
 
 describe("a node that never reads its answers", () => {
-  it("has few of them kept, and is not read on", async () => {
+  it("has few of them kept, and its stream is read no further", async () => {
     const collector = await start();
     const { stream } = await raw(collector, { initialWindowSize: 0 });
     const bytes = good();

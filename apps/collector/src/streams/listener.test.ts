@@ -6,7 +6,7 @@ import { pino } from "pino";
 import { afterEach, expect, it } from "vitest";
 import type { Config } from "../config/config.ts";
 import { createSelfMetrics } from "../export/self-metrics.ts";
-import { testAuthority } from "../testing/credentials.ts";
+import { testCa } from "../testing/credentials.ts";
 import { openListener } from "./listener.ts";
 
 const closers: (() => unknown)[] = [];
@@ -14,10 +14,10 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** Opens a listener at a port; with a key that is not the certificate's, if asked to. */
+/** Opens a listener at a port, with a key that is not the certificate's if one is given. */
 async function open(port: number, keyPem?: string) {
-  const { authority, role } = await testAuthority();
-  const first = { ...(await role("admin")), clientCaPem: authority.certPem };
+  const { ca, role } = await testCa();
+  const first = { ...(await role("admin")), clientCaPem: ca.certPem };
   const server = createRpcServer();
   closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)));
   const config = { listen: { host: "127.0.0.1", port }, maxStreams: 1 } as Config;
@@ -31,7 +31,7 @@ async function open(port: number, keyPem?: string) {
   closers.push(() => listener.close());
 }
 
-it("says that the port is taken when it is, and nothing of it when the certificates are of no use", async () => {
+it("reports a port that is taken, and bad certificates as themselves", async () => {
   const other = createServer();
   await new Promise<void>((settle) => other.listen(0, "127.0.0.1", settle));
   closers.push(() => other.close());
@@ -39,7 +39,7 @@ it("says that the port is taken when it is, and nothing of it when the certifica
   const port = typeof bound === "object" && bound !== null ? bound.port : 0;
   await expect(open(port)).rejects.toThrow(ConfigError);
   await expect(open(port)).rejects.toThrow(/^listen: got "127.0.0.1:\d+", want a free port/);
-  await expect(open(0, (await (await testAuthority()).role("admin")).keyPem)).rejects.toMatchObject({
+  await expect(open(0, (await (await testCa()).role("admin")).keyPem)).rejects.toMatchObject({
     code: "ERR_OSSL_X509_KEY_VALUES_MISMATCH",
   });
 });

@@ -5,8 +5,8 @@ import { NodeScheduler, type Owner, type WorkKind } from "./node-scheduler.ts";
 import { createQuota } from "./quota.ts";
 import { TIME_RATE } from "./quota-limits.ts";
 
-/** Nodes whose work takes as long as it is told to, by a clock that nothing else moves; and what was done, in order. */
-function site() {
+/** A scheduler on a manual clock. Each piece of work advances the clock by its duration; `done` lists whose work ran, in order. */
+function schedulerFixture() {
   const clock = manualClock(0);
   const scheduler = new NodeScheduler(clock);
   const done: string[] = [];
@@ -21,8 +21,8 @@ function site() {
 }
 
 describe("turns at the main thread", () => {
-  it("give what the work gives, or throws, and charge the time it took to the node", async () => {
-    const { scheduler, owner, work } = site();
+  it("return or throw what the work does, and charge its time to the node", async () => {
+    const { scheduler, owner, work } = schedulerFixture();
     const node = owner("n1");
     expect(await work(node, 30)).toBe(30);
     await expect(
@@ -34,16 +34,16 @@ describe("turns at the main thread", () => {
     expect(node.quota.time.left(0)).toBe(TIME_RATE.capacity - 30e6);
   });
 
-  it("never run at once, for whoever asks may be in the midst of something", async () => {
-    const { done, owner, work } = site();
+  it("never run synchronously, because the caller may not be done", async () => {
+    const { done, owner, work } = schedulerFixture();
     const result = work(owner("n1"), 1);
     await Promise.resolve();
     expect(done).toEqual([]);
     await result;
   });
 
-  it("let the event loop go round after a slice, however much waits", async () => {
-    const { done, owner, work } = site();
+  it("yield to the event loop after a slice, however much waits", async () => {
+    const { done, owner, work } = schedulerFixture();
     const node = owner("n1");
     const all = Array.from({ length: 20 }, () => work(node, 10));
     const seen: number[] = [];
@@ -56,8 +56,8 @@ describe("turns at the main thread", () => {
     await Promise.all(all);
   });
 
-  it("let a modest node's report wait for one piece of the others' at most, whatever its own judging has taken", async () => {
-    const { done, owner, work } = site();
+  it("let a modest node's report wait for at most one piece of each other, however long its own judging took", async () => {
+    const { done, owner, work } = schedulerFixture();
     const greedy = Array.from({ length: 16 }, (_, at) => owner(`greedy ${at}`));
     const all = greedy.flatMap((node) => Array.from({ length: 8 }, () => work(node, 9)));
     while (done.length < 64) await nextTurn();
@@ -65,7 +65,7 @@ describe("turns at the main thread", () => {
     await work(modest, 50, "judging");
     const before = done.length;
     await work(modest, 1);
-    // Each eighth turn is of whoever has waited longest.
+    // Every eighth turn goes to the owner that has waited longest.
     expect(done.length - before).toBeLessThanOrEqual(3);
     await Promise.all(all);
   });

@@ -69,7 +69,7 @@ async function passNotices(clock: ManualClock, agent: ReturnType<typeof dialAs>,
 }
 
 describe("a node over its quota", () => {
-  it("waits and loses nothing, its agent is informed, metrics show it, and a new stream gains nothing", async () => {
+  it("waits and loses nothing; its agent is notified, metrics show it, and a new stream does not help", async () => {
     const clock = manualClock(Date.now());
     const collector = await start(clock, { quotaBytes: QUOTA_BYTES });
     const first = dial(collector.grpcPort);
@@ -108,7 +108,7 @@ describe("a node over its quota", () => {
     await collector.stop();
   });
 
-  it("slows no other node, and its clock is not taken for one that was set back", async () => {
+  it("slows no other node, and its clock does not count as set back", async () => {
     const clock = manualClock(Date.now());
     const collector = await start(clock, { quotaBytes: QUOTA_BYTES });
     const hostile = dial(collector.grpcPort);
@@ -134,7 +134,7 @@ describe("a node that sends windows without end", () => {
   /** A report of as many windows as one may hold. */
   const full = (sealedAtMs: number) => reportBytes({ sealedAtMs, windows: 1_024 });
 
-  it("is taken as far as its allowance goes, then at its rate, live ones of it first; and others are not held up", async () => {
+  it("is admitted up to its quota, then at its rate, live reports first; other nodes are not delayed", async () => {
     const clock = manualClock(Date.now());
     const collector = await start(clock);
     const greedy = dial(collector.grpcPort);
@@ -169,7 +169,7 @@ describe("a node that sends windows without end", () => {
     await collector.stop();
   });
 
-  it("has its work shown", async () => {
+  it("has its work in the metrics", async () => {
     const collector = await start();
     const agent = dial(collector.grpcPort);
     await agent.hello();

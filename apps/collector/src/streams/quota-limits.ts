@@ -59,7 +59,7 @@ export const TIME_SHARE = 0.05;
 export const TIME_RATE: RateLimit = { capacity: 2 * NS_PER_S, perSecond: TIME_SHARE * NS_PER_S };
 
 /**
- * What a report costs beside the time that is measured, ns, by number and byte: the transport's share, which cannot be told by node. Of
+ * What a report costs beside the time that is measured, ns, by number and byte: the transport's share, which cannot be measured by node. Of
  * empty reports over TLS, and of the largest.
  */
 export const REPORT_TIME_NS = 100_000;

@@ -50,7 +50,7 @@ function spend(quota: ReturnType<typeof createQuota>, payloadBytes: number, wind
 }
 
 describe("a quota", () => {
-  it("lets in at most its capacity, its rate and one report more, however it is asked", () => {
+  it("admits at most its capacity, its rate and one report more, whatever the request pattern", () => {
     fc.assert(
       fc.property(anySteps, anyTargets, (steps, targets) => {
         const quota = createQuota();
@@ -74,7 +74,7 @@ describe("a quota", () => {
     );
   });
 
-  it("is open again after the wait it tells, and not a millisecond before", () => {
+  it("opens again exactly after the wait that it returns", () => {
     fc.assert(
       fc.property(anySteps, anyTargets, (steps, targets) => {
         const quota = createQuota();
@@ -120,7 +120,7 @@ describe("a quota", () => {
     },
   );
 
-  it("lets late reports wait while little is left, and live ones not yet", () => {
+  it("makes late reports wait for the reserve, and live ones not yet", () => {
     const quota = createQuota();
     spendWindows(quota, WINDOW_RATE.capacity * (1 - LIVE_RESERVE));
     expect([lateWaitMs(quota, 0, 0), reportWaitMs(quota, 0, 0)]).toEqual([1, 0]);
@@ -155,14 +155,14 @@ describe("a quota", () => {
     expect(REPORT_RATE.capacity - quota.reports.left(nowNs)).toBeLessThanOrEqual(2);
   });
 
-  it("slows who only ever sends again the same report", () => {
+  it("slows a node that only repeats the same report", () => {
     const quota = createQuota();
     let taken = 0;
     for (; reportWaitMs(quota, 91, 0) === 0; taken++) spendReport(quota, 100);
     expect(taken).toBeLessThan(REPORT_RATE.capacity);
   });
 
-  it("takes hellos of an agent that has something to say every 5 s, and not those in a row", () => {
+  it("admits a hello every 5 s, and no burst of them", () => {
     const quota = createQuota();
     for (let at = 0; at < 1_000; at++) expect(takeHello(quota, at * 5 * NS_PER_S)).toBe(0);
     const nowNs = 5_000 * NS_PER_S;

@@ -25,11 +25,11 @@ function countersOf() {
 function pipelineFixture() {
   const clock = manualClock(Date.now());
   const at = { load: 0, isFull: false };
-  const asked: { sequence: number; answer: () => void }[] = [];
+  const submissions: { sequence: number; answer: () => void }[] = [];
   let roomMade = () => {};
   const store = {
     submit: (_: string, { sequence }: { sequence: number }) =>
-      new Promise((resolve) => asked.push({ sequence, answer: () => resolve("stored") })),
+      new Promise((resolve) => submissions.push({ sequence, answer: () => resolve("stored") })),
     room: () =>
       at.isFull
         ? new Promise<void>((resolve) => {
@@ -70,9 +70,9 @@ function pipelineFixture() {
   const settle = async () => {
     for (let rounds = 0; rounds < 8; rounds++) await nextTurn();
   };
-  const submitted = () => asked.map(({ sequence }) => sequence);
+  const submitted = () => submissions.map(({ sequence }) => sequence);
   const answer = async () => {
-    for (const { answer: resolve } of asked.splice(0)) resolve();
+    for (const { answer: resolve } of submissions.splice(0)) resolve();
     await settle();
   };
   const makeRoom = () => {
@@ -83,7 +83,7 @@ function pipelineFixture() {
 }
 
 describe("the reports of a stream", () => {
-  it("that are late wait while the store is behind, in their order, and let live ones pass; none is lost", async () => {
+  it("that are late wait in order while the store is behind, and let live ones pass; none is lost", async () => {
     const { at, take, live, late, settle, submitted, answer, acked, backlog, count } = pipelineFixture();
     at.load = 1;
     for (const sequence of [1, 2, 3]) await take(sequence, late());

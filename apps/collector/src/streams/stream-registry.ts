@@ -56,7 +56,7 @@ export class StreamRegistry {
 
   enter(stream: OpenStream): void {
     this.#open.add(stream);
-    if (stream.principal.kind === "anybody") return;
+    if (stream.principal.kind === "unauthenticated") return;
     const { nodeId } = stream.principal;
     const others = this.#byNode.get(nodeId) ?? new Set();
     this.#byNode.set(nodeId, others.add(stream));
@@ -64,7 +64,7 @@ export class StreamRegistry {
 
   leave(stream: OpenStream): void {
     this.#open.delete(stream);
-    if (stream.principal.kind === "anybody") return;
+    if (stream.principal.kind === "unauthenticated") return;
     const { nodeId } = stream.principal;
     const others = this.#byNode.get(nodeId);
     if (!others?.delete(stream) || others.size > 0) return;
@@ -93,7 +93,7 @@ export class StreamRegistry {
     const nowMs = this.#parts.clock.wallMs();
     for (const stream of this.#open) {
       const { principal } = stream;
-      if (principal.kind === "anybody" || principal.notAfterMs > nowMs) continue;
+      if (principal.kind === "unauthenticated" || principal.notAfterMs > nowMs) continue;
       this.#parts.selfMetrics.refusedStreams.inc({ code: "certificate-ended" });
       stream.end(new RpcError(RpcStatus.UNAUTHENTICATED, "certificate: it has ended, want a renewed one"));
     }

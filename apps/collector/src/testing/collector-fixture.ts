@@ -31,10 +31,10 @@ export function openCollectorFixture(clock: Clock = systemClock): CollectorFixtu
     directory,
     logged,
     async start(more = {}, environment = {}) {
-      const onDeath = (error: Error) => {
+      const onStoreCrash = (error: Error) => {
         throw error;
       };
-      const collector = await startCollector(testConfig(directory, more), { clock, log, onDeath, environment });
+      const collector = await startCollector(testConfig(directory, more), { clock, log, onStoreCrash, environment });
       running.push(collector);
       return collector;
     },
@@ -56,10 +56,10 @@ export function startIn(
   { config = {}, ...more }: { readonly quotaBytes?: number; readonly config?: Partial<Config> } = {},
 ): Promise<Collector> {
   const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
-  const onDeath = (error: Error) => {
+  const onStoreCrash = (error: Error) => {
     throw error;
   };
-  return startCollector(testConfig(directory, config), { clock, log, onDeath, ...more });
+  return startCollector(testConfig(directory, config), { clock, log, onStoreCrash, ...more });
 }
 
 /** The value of one series; 0 where there is none. */

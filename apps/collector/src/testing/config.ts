@@ -2,14 +2,14 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 
-/** Any free ports of loopback, plaintext; deployment and catalogue are the directory's `site.yaml` and `catalogue.yaml`. */
+/** Any free ports of loopback, plaintext; deployment and catalogue are the directory's `deployment.yaml` and `catalogue.yaml`. */
 export function testConfig(directory: string, more: Partial<Config> = {}): Config {
   return {
     listen: { host: "127.0.0.1", port: 0 },
     httpListen: { host: "127.0.0.1", port: 0 },
     httpNames: [],
     dataDir: join(directory, "data"),
-    deployment: join(directory, "site.yaml"),
+    deployment: join(directory, "deployment.yaml"),
     catalogue: join(directory, "catalogue.yaml"),
     catalogueExtras: [],
     tls: undefined,

@@ -1,4 +1,4 @@
-/** An authority, and whatever it signs, for tests. */
+/** A fleet CA and the certificates it signs, for tests. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,11 +14,11 @@ export interface Pair {
   readonly keyPem: string;
 }
 
-/** An authority for one test. */
-export async function testAuthority(commonName = "test") {
+/** A CA for one test. */
+export async function testCa(commonName = "test") {
   const nowMs = systemClock.wallMs();
   const pems = await createFleetCa({ commonName, nowMs, lifetimeMs: 1_000 * HOUR_MS, randomBytes });
-  const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
+  const ca = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
   const times = { nowMs, lifetimeMs: HOUR_MS };
   const pair = async (
     issue: (publicKeyDer: Buffer) => Promise<{ readonly pem: string }>,
@@ -26,15 +26,13 @@ export async function testAuthority(commonName = "test") {
   ): Promise<Pair> => ({ certPem: (await issue(keys.publicKeyDer)).pem, keyPem: keys.privateKeyPem });
   return {
     pems,
-    authority,
+    ca,
     node: (nodeId: string, more: Partial<typeof times> = {}, keys = makeKeyPair()) =>
-      pair((publicKeyDer) => authority.issueNode({ nodeId, publicKeyDer, ...times, ...more }), keys),
-    role: (role: Role) => pair((publicKeyDer) => authority.issueRole({ name: "x", role, publicKeyDer, ...times })),
+      pair((publicKeyDer) => ca.issueNode({ nodeId, publicKeyDer, ...times, ...more }), keys),
+    role: (role: Role) => pair((publicKeyDer) => ca.issueRole({ name: "x", role, publicKeyDer, ...times })),
     /** Files of a listener at 127.0.0.1, in a directory of their own. */
     async listenerFiles(directory: string) {
-      const server = await pair((publicKeyDer) =>
-        authority.issueServer({ names: ["127.0.0.1"], publicKeyDer, ...times }),
-      );
+      const server = await pair((publicKeyDer) => ca.issueServer({ names: ["127.0.0.1"], publicKeyDer, ...times }));
       mkdirSync(directory, { recursive: true });
       const write = (name: string, text: string) => {
         const path = join(directory, name);
@@ -44,16 +42,16 @@ export async function testAuthority(commonName = "test") {
       return {
         certFile: write("server.pem", server.certPem),
         keyFile: write("server.key", server.keyPem),
-        caFile: write("authority.pem", pems.certPem),
+        caFile: write("ca.pem", pems.certPem),
       };
     },
   };
 }
 
-/** Credentials of a client that trusts an authority, and shows a certificate if it has one. */
-export function clientOf(authorityPem: string, pair?: Pair): ChannelCredentials {
+/** Client credentials that trust a CA, and show a certificate if there is one. */
+export function clientOf(caPem: string, pair?: Pair): ChannelCredentials {
   return tlsCredentials({
-    caPem: authorityPem,
+    caPem,
     ...(pair === undefined ? {} : { pair: { certPem: Buffer.from(pair.certPem), keyPem: Buffer.from(pair.keyPem) } }),
   });
 }

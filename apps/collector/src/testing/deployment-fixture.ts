@@ -52,6 +52,6 @@ export const TARGET = "api-tcp|tcp|127.0.0.1:8443|ipv4";
 
 /** Writes the files of a deployment whose plan has two targets. */
 export function writeDeployment(directory: string): void {
-  writeFileSync(join(directory, "site.yaml"), DEPLOYMENT);
+  writeFileSync(join(directory, "deployment.yaml"), DEPLOYMENT);
   writeFileSync(join(directory, "catalogue.yaml"), CATALOGUE);
 }

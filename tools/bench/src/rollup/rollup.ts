@@ -100,7 +100,7 @@ async function filled(workshop: Workshop, path: string, fromMs: number): Promise
     onCommit() {},
     onFailure: failed,
     onOverflow() {},
-    onDeath: (error: Error) => failed("died", error.message),
+    onStoreCrash: (error: Error) => failed("died", error.message),
   };
   const store = await openStore(path, workshop.clock, events);
   workshop.onClose(() => store.close());

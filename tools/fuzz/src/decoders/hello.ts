@@ -65,7 +65,7 @@ function check(input: Uint8Array) {
   const read = readMessage(HelloSchema, input);
   if (!read.ok) return "refused";
   const hello = read.value;
-  const verdict = admitHello(hello, { kind: "anybody" });
+  const verdict = admitHello(hello, { kind: "unauthenticated" });
   if (verdict.kind !== "admitted") return "refused";
   const { hello: admitted } = verdict;
   law(isNodeId(admitted.facts.nodeId), "only a node id is admitted");
@@ -74,7 +74,7 @@ function check(input: Uint8Array) {
   law((admitted.facts.proxy?.noProxy.length ?? 0) <= 64, "at most 64 entries of NO_PROXY are kept");
   law(admitted.hostname.length <= 253, "a host name is within its length");
   for (const { count } of verdict.dropped) law(count >= 1, "what was dropped is counted");
-  const again = admitHello(helloOf(admitted), { kind: "anybody" });
+  const again = admitHello(helloOf(admitted), { kind: "unauthenticated" });
   lawSame("what was taken is taken whole", again, { kind: "admitted", hello: admitted, dropped: [] });
   const another = { kind: "node", nodeId: `${hello.nodeId}-other`, keySha256: "", notAfterMs: 0 } as const;
   const refused = admitHello(hello, another);
