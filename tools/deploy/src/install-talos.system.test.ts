@@ -1,32 +1,12 @@
 /** The guide for Talos: its commands exist, its figures are those of BUDGETS.md, and its troubleshooting quotes what the programs log. */
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { grammarProblem } from "./command-grammar.ts";
 import { commandsOf, inlineCommandsOf, quotedIn, tableOf } from "./markdown.ts";
-import { flagsOf, settingsOf } from "./program.ts";
-import { filesOf, ROOT, textOf } from "./repository.ts";
+import { ownProblem } from "./own-command.ts";
+import { filesOf, textOf } from "./repository.ts";
 
 const GUIDE = "docs/install-talos.md";
 const guide = textOf(GUIDE);
-
-/** What is wrong with a command of this project, by the programs' own help; undefined when nothing is. */
-function ownProblem([program = "", ...words]: readonly string[]): string | undefined {
-  const known = program === "lifeline" ? cliFlags(words) : [...settingsOf("collector").flags];
-  const unknown = flagsOf(words).filter((flag) => !known.includes(flag));
-  return unknown.length === 0 ? undefined : `${program}: has no ${unknown.join(", ")}`;
-}
-
-/** The flags of a command of the CLI. Throws when there is no such command. */
-function cliFlags(words: readonly string[]): readonly string[] {
-  const end = words.findIndex((word) => !/^[a-z]+$/.test(word));
-  const names = end < 0 ? words : words.slice(0, end);
-  const main = join(ROOT, "apps/cli/src/main.ts");
-  const args = ["--conditions=lifeline:source", main, ...names, "--help"];
-  const help = execFileSync(process.execPath, args, { encoding: "utf8" });
-  expect(help).toMatch(new RegExp(`^Usage: lifeline ${names.join(" ")} `));
-  return help.match(/--[a-z][a-z-]*/g) ?? [];
-}
 
 /** The room that builds the extension checks its own command. */
 const commands = [...commandsOf(guide), ...inlineCommandsOf(guide, ["lifeline", "talosctl"])].filter(
