@@ -1,6 +1,10 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import { createSecureServer, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { join } from "node:path";
+import { createFleetCa } from "@lifeline/identity";
 import { systemClock } from "@lifeline/measure";
 import { createLog } from "@lifeline/settings";
 import { endedCount, WINDOW_MS, type Window } from "@lifeline/window";
@@ -204,21 +208,26 @@ describe("the agent", () => {
     expect(windowsOf(reports).reduce((sum, window) => sum + window.started, 0)).toBe(begunAttempts);
   });
 
-  it("stops within the time it promises while it waits for a collector that says nothing", async () => {
-    const silent = createServer(() => {});
-    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  it("ends its attempt to enrol when it stops, instead of waiting for the timeout", async () => {
+    const times = { nowMs: systemClock.wallMs(), lifetimeMs: 3_600_000 };
+    const { certPem: cert, keyPem: key } = await createFleetCa({ commonName: "fleet", ...times, randomBytes });
+    const silent = createSecureServer({ cert, key }).listen(0, "127.0.0.1");
     closers.push(() => void silent.close());
+    await once(silent, "listening");
+    const begun = once(silent, "stream");
     const { port } = silent.address() as AddressInfo;
     const enrol = { caFingerprint: `sha256:${"0".repeat(64)}`, tokenFile: undefined };
     const config = { ...parseConfig("agent.yaml", ""), stateDir: stateDir(), nodeId: "node-1" };
     const log = createLog(systemClock, "silent");
     const inputs = { resolvers: ["127.0.0.1:1"], hostsFile: undefined, stampKeyFile: undefined };
     const world = createAgentWorld({ ...config, ...inputs }, log, { LIFELINE_JOIN_TOKEN: "a-token" });
-    const agent = await startAgent({ ...config, collector: `127.0.0.1:${port}`, enrol }, world);
-    await until("it dials", () => (agent.stats().uplink?.dials ?? 0) > 0);
-    // Talos kills after ten seconds; the attempt alone may take as long.
+    const enrolTimeoutMs = 24 * 3_600_000;
+    const agent = await startAgent({ ...config, collector: `127.0.0.1:${port}`, enrol }, { ...world, enrolTimeoutMs });
+    const [stream] = (await begun) as [ServerHttp2Stream];
+    const ended = once(stream, "close");
     await agent.stop();
-  }, 8_000);
+    await ended;
+  });
 
   it("is idle and says how to give it something to do when it has neither collector nor plan", async () => {
     const { agent, lines } = await agentOf({});

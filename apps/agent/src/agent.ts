@@ -16,7 +16,7 @@ import { probeDefectLog } from "./probing/probe-defects.ts";
 import { Reporter } from "./report/reporter.ts";
 import { type Agent, RunningAgent } from "./running-agent.ts";
 import { openState } from "./state/open-state.ts";
-import { watchTalos } from "./talos/view.ts";
+import { TalosWatch } from "./talos/view.ts";
 import { channelCredentials } from "./uplink/credentials.ts";
 import { makeHello } from "./uplink/hello.ts";
 import { Uplink } from "./uplink/uplink.ts";
@@ -40,7 +40,7 @@ export async function startAgent(
   const { nodeId } = state.identity;
 
   const plan = new PlanKeeper({ filePlan, stateDir, log });
-  const talos = config.talos && watchTalos({ socketPath: config.talos.socket, clock, log });
+  const talos = config.talos && new TalosWatch({ socketPath: config.talos.socket, clock, log });
   const enrolment = openEnrolment(config, nodeId, world);
   const sender = { nodeId, bootId, agentVersion: LIFELINE_VERSION, roles };
   const uplink =

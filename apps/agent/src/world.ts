@@ -24,6 +24,8 @@ export interface AgentWorld {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Gives up root's rights. Takes the directories above the state directory that were made. Undefined: the user stays. */
   readonly becomeUser?: (madeParents: readonly string[]) => void;
+  /** Timeout of a call to enrol or renew, ms; default ENROL_TIMEOUT_MS. */
+  readonly enrolTimeoutMs?: number;
   /** Where the firmware's UUID is read; default PRODUCT_UUID_PATH. */
   readonly productUuidPath?: string;
 }

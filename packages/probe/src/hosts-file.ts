@@ -2,8 +2,8 @@
  * `/etc/hosts` (hosts(5)). It is read here because c-ares' plain queries ignore it, and Talos writes static hosts to
  * it.
  *
- * 1. At most {@link HOSTS_MAX_BYTES} are read and {@link HOSTS_MAX_NAMES} names kept; the rest is dropped and counted
- *    (S2).
+ * 1. At most {@link HOSTS_MAX_BYTES} are read and {@link HOSTS_MAX_NAMES} names kept (S2). A name beyond them goes to the
+ *    resolvers.
  * 2. It is read again when its mtime or size changes. A file that is missing or cannot be read counts as empty.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
@@ -18,17 +18,12 @@ export const HOSTS_MAX_NAMES = 10_000;
 /** Where the file is on Linux (hosts(5)). */
 export const HOSTS_PATH = "/etc/hosts";
 
-/** Addresses by lower-case name, in the order of the file. */
-export interface HostsTable {
-  readonly addresses: ReadonlyMap<string, readonly string[]>;
-  /** Names that were dropped because the table was full. */
-  readonly droppedNames: number;
-}
-
-/** Parses the text of a hosts file. Lines that are not `address name…` are skipped, as the C library does. */
-export function parseHosts(text: string): HostsTable {
+/**
+ * Parses the text of a hosts file: addresses by lower-case name, in the order of the file. Lines that are not
+ * `address name…` are skipped, as the C library does.
+ */
+export function parseHosts(text: string): ReadonlyMap<string, readonly string[]> {
   const addresses = new Map<string, string[]>();
-  let droppedNames = 0;
   for (const line of text.split("\n")) {
     const [address, ...names] = (line.split("#", 1)[0] ?? "").split(/\s+/).filter((word) => word !== "");
     if (address === undefined || literalFamily(address) === undefined) continue;
@@ -36,10 +31,9 @@ export function parseHosts(text: string): HostsTable {
       const known = addresses.get(name);
       if (known !== undefined) known.push(address);
       else if (addresses.size < HOSTS_MAX_NAMES) addresses.set(name, [address]);
-      else droppedNames += 1;
     }
   }
-  return { addresses, droppedNames };
+  return addresses;
 }
 
 /** A hosts file that is kept up to date. */
@@ -49,26 +43,23 @@ export interface HostsFile {
    * other family alone, undefined when it does not have the name.
    */
   lookup(name: string, family: IpFamily): readonly string[] | undefined;
-  /** Names that were dropped because the table was full. */
-  droppedNames(): number;
 }
 
 /** Opens the hosts file at `path`; it need not exist. */
 export function openHostsFile(path: string): HostsFile {
   let version = "";
-  let table = parseHosts("");
+  let addresses = parseHosts("");
   const refresh = () => {
     const found = versionOf(path);
     if (found === version) return;
     version = found;
-    table = parseHosts(readBounded(path));
+    addresses = parseHosts(readBounded(path));
   };
   return {
     lookup(name, family) {
       refresh();
-      return table.addresses.get(name)?.filter((address) => literalFamily(address) === family);
+      return addresses.get(name)?.filter((address) => literalFamily(address) === family);
     },
-    droppedNames: () => table.droppedNames,
   };
 }
 

@@ -127,18 +127,18 @@ describe("the name resolver", () => {
     expect(await names.resolve("192.0.2.1", 6)).toMatchObject({ kind: "failed", reason: "dns-nodata" });
   });
 
-  it("evicts the oldest when full, and counts it (S2)", async () => {
+  it("evicts the oldest when full (S2)", async () => {
     const { names } = resolverOn(await closedPort());
     for (let index = 0; index <= CACHE_MAX_ENTRIES; index += 1) await names.resolve(`n${index}..test`, 4);
-    expect(names.stats().cacheEvictions).toBe(1);
+    const queried = async (index: number) => (await names.resolve(`n${index}..test`, 4)).queried;
+    expect([await queried(CACHE_MAX_ENTRIES), await queried(1), await queried(0)]).toEqual([false, false, true]);
   });
 
-  it("refuses lookups beyond its limit, and counts them (S2)", async () => {
+  it("refuses lookups beyond its limit (S2)", async () => {
     await using server = await dnsServer();
     const { names } = resolverOn(server.port);
     const answers = await Promise.all(Array.from({ length: 70 }, (_, index) => names.resolve(`n${index}.test`, 4)));
     expect(answers.filter((answer) => answer.kind === "failed" && answer.reason === "agent-overload")).toHaveLength(6);
-    expect(names.stats().refusedLookups).toBe(6);
   });
 });
 

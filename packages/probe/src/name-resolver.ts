@@ -7,7 +7,8 @@
  * 2. Lookups of the same name and family at the same time share one query. Only the caller that sent it has `queried`.
  * 3. The address to use is the lowest in byte order, so a stable set gives a stable path. All answers are kept as
  *    evidence.
- * 4. Cache, queries in flight and answers are bounded. What overflows is counted (S2).
+ * 4. Cache, queries in flight and answers are bounded (S2). A full cache evicts the oldest entry. A lookup beyond the most
+ *    queries in flight is `agent-overload`.
  * 5. A timeout in which this process stalled is `stalled`, and not cached: it shows nothing of the resolver (M3).
  * 6. Never rejects. `localhost` and names under it never leave the host (RFC 6761 §6.3).
  */
@@ -52,20 +53,12 @@ export type NameAnswer =
   | { readonly kind: "addresses"; readonly addresses: readonly [string, ...string[]]; readonly queried: boolean }
   | { readonly kind: "failed"; readonly reason: Reason; readonly code: string; readonly queried: boolean };
 
-/** What overflowed since the start. */
-export interface NameResolverStats {
-  readonly cacheEvictions: number;
-  readonly refusedLookups: number;
-  readonly droppedHostsNames: number;
-}
-
 /** Resolves names; see the invariants above. */
 export interface NameResolver {
   /**
    * Addresses of `family` for a name or literal. A literal of the other family has none: `dns-nodata`. Never rejects.
    */
   resolve(name: string, family: IpFamily): Promise<NameAnswer>;
-  stats(): NameResolverStats;
 }
 
 /** What a {@link NameResolver} is made from. */
@@ -91,25 +84,18 @@ export function createNameResolver({ clock, resolvers, hostsFile = HOSTS_PATH }:
   const send = createSender(clock, resolvers);
   const cache = new Map<string, Cached>();
   const inFlight = new Map<string, Promise<NameAnswer>>();
-  let cacheEvictions = 0;
-  let refusedLookups = 0;
 
   const remember = (key: string, { answer, ttlMs }: Resolution) => {
     cache.delete(key);
     if (ttlMs === 0) return;
     const oldest = cache.keys().next();
-    if (cache.size >= CACHE_MAX_ENTRIES && !oldest.done) {
-      cache.delete(oldest.value);
-      cacheEvictions += 1;
-    }
+    if (cache.size >= CACHE_MAX_ENTRIES && !oldest.done) cache.delete(oldest.value);
     cache.set(key, { answer: { ...answer, queried: false }, untilNs: clock.monotonicNs() + ttlMs * NS_PER_MS });
   };
 
   const query = async (key: string, name: string, family: IpFamily): Promise<NameAnswer> => {
-    if (inFlight.size >= QUERIES_MAX) {
-      refusedLookups += 1;
+    if (inFlight.size >= QUERIES_MAX)
       return { kind: "failed", reason: "agent-overload", code: "QUERIES_MAX", queried: false };
-    }
     const querying = send(name, family).then((resolution) => {
       inFlight.delete(key);
       remember(key, resolution);
@@ -130,7 +116,6 @@ export function createNameResolver({ clock, resolvers, hostsFile = HOSTS_PATH }:
       if (shared !== undefined) return { ...(await shared), queried: false };
       return query(key, canonical(name), family);
     },
-    stats: () => ({ cacheEvictions, refusedLookups, droppedHostsNames: hosts.droppedNames() }),
   };
 }
 

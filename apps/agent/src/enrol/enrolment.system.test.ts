@@ -31,7 +31,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { obstruct, WAIT_MAX_MS } from "../testing/fixtures.ts";
 import { Enrolment, type LastEnd, RENEW_CHECK_MS, RENEW_RETRY_MS } from "./enrolment.ts";
 import type { JoinTokenRead } from "./join-token.ts";
-import { factsOf, openKeptCredentials } from "./kept-credentials.ts";
+import { factsOf, KeptCredentials } from "./kept-credentials.ts";
 
 const HOUR_MS = 3_600_000;
 const LIFE_MS = 24 * HOUR_MS;
@@ -123,7 +123,7 @@ function agentOf(
     collector: address,
     nodeId: more.nodeId ?? "n1",
     caFingerprint: more.caFingerprint ?? fleet.fingerprint,
-    kept: openKeptCredentials(stateDir, (code) => logged.push(`disk ${code}`)),
+    kept: new KeptCredentials(stateDir, (code) => logged.push(`disk ${code}`)),
     token: more.token ?? (() => ({ kind: "token", token: SECRET })),
     clock,
     random: () => 0.5,
@@ -331,7 +331,7 @@ describe("a certificate", () => {
     expect(renewals()).toBe(1);
     expect(calls.map(({ method }) => method)).toEqual(["enrol", "renew"]);
     expect(calls[1]?.key).toBe(calls[0]?.key);
-    const kept = openKeptCredentials(stateDir, () => {}).load();
+    const kept = new KeptCredentials(stateDir, () => {}).load();
     expect(kept && factsOf(kept).notAfterMs).toBeGreaterThan(startMs + LIFE_MS);
   });
 

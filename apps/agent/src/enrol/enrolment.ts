@@ -26,7 +26,7 @@ import type { JoinTokenRead } from "./join-token.ts";
 import { type Credentials, factsOf, type KeptCredentials } from "./kept-credentials.ts";
 
 /** Timeout of a call to enrol or renew, ms: a handshake, one commit and one signature. */
-export const ENROL_WITHIN_MS = 10_000;
+const ENROL_TIMEOUT_MS = 10_000;
 
 /** Share of a certificate's life after which it is renewed: a third is left for failed attempts. */
 export const RENEW_AT_SHARE = 2 / 3;
@@ -48,6 +48,8 @@ export interface EnrolmentOptions {
   readonly kept: KeptCredentials;
   /** Reads the join token as it is now. */
   readonly token: () => JoinTokenRead;
+  /** Timeout of a call to enrol or renew, ms; default {@link ENROL_TIMEOUT_MS}. */
+  readonly timeoutMs?: number | undefined;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -169,10 +171,10 @@ export class Enrolment {
   }
 
   async #call(run: (by: Attempt) => Promise<Credentials>, what: "enrolled" | "renewed"): Promise<Credentials> {
-    const { clock, kept, log } = this.#options;
+    const { clock, kept, log, timeoutMs = ENROL_TIMEOUT_MS } = this.#options;
     const requestedNs = clock.monotonicNs();
     try {
-      const gained = await run({ ...this.#options, signal: this.#stopping.signal });
+      const gained = await run({ ...this.#options, bounds: { timeoutMs, signal: this.#stopping.signal } });
       await kept.save(gained);
       this.#gainedNs = requestedNs;
       this.#stats[what] += 1;
@@ -211,18 +213,17 @@ export class Enrolment {
 
 /** What an attempt is made with. */
 type Attempt = Pick<EnrolmentOptions, "collector" | "nodeId" | "caFingerprint" | "kept"> & {
-  readonly signal: AbortSignal;
+  readonly bounds: { readonly timeoutMs: number; readonly signal: AbortSignal };
 };
 
 /** A channel of its own for each call: no call reuses a connection under another certificate. */
 const CHANNEL_OPTIONS = { "grpc.use_local_subchannel_pool": 1 };
 
 async function enrol(
-  { collector, nodeId, caFingerprint, kept, signal }: Attempt,
+  { collector, nodeId, caFingerprint, kept, bounds }: Attempt,
   joinToken: string,
   heldKeyPem: string | undefined,
 ): Promise<Credentials> {
-  const bounds = { timeoutMs: ENROL_WITHIN_MS, signal };
   const { certificatePem } = await fetchFleetCa(collector, caFingerprint, {
     ...bounds,
     channelOptions: CHANNEL_OPTIONS,
@@ -239,12 +240,12 @@ async function enrol(
   }
 }
 
-async function renew({ collector, nodeId, signal }: Attempt, credentials: Credentials): Promise<Credentials> {
+async function renew({ collector, nodeId, bounds }: Attempt, credentials: Credentials): Promise<Credentials> {
   const { keyPem, caPem } = credentials;
   const certificateRequestDer = signingRequestDer(keyPem, nodeId);
   const client = createRpcClient(enrolPb.EnrolService, collector, asChannel(credentials), CHANNEL_OPTIONS);
   try {
-    const answer = await client.unary("renew", { certificateRequestDer }, { timeoutMs: ENROL_WITHIN_MS, signal });
+    const answer = await client.unary("renew", { certificateRequestDer }, bounds);
     return credentialsFrom(answer.certificateChainDer, keyPem, caPem);
   } finally {
     client.close();

@@ -2,7 +2,7 @@
  * The node's key and certificate, in its state directory.
  *
  * 1. Key, certificate and fleet CA are one file, replaced as a whole, so no crash leaves a key beside the certificate of another.
- * 2. A key is on disk before the collector is asked to certify it, and stays there until its certificate is on disk. So neither a lost
+ * 2. A key is on disk before the collector certifies it, and stays there until its certificate is on disk. So neither a lost
  *    answer nor a full disk in between locks the node out of its own id.
  * 3. When the disk cannot be written, the credentials are used from memory, with a warning, and written again later.
  * 4. A file that exists and cannot be read is not a missing one: enrolling again would claim the id under another key, and be refused.
@@ -24,6 +24,7 @@ export interface Credentials {
   readonly keyPem: string;
   /** The node's certificate. */
   readonly certPem: string;
+  /** The fleet CA's certificate. */
   readonly caPem: string;
 }
 
@@ -33,86 +34,89 @@ export interface CertificateFacts {
   /** ms since the epoch */
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
-  /** Of the authority it came with. */
+  /** Of the fleet CA that it came with. */
   readonly caFingerprint: string;
-}
-
-/** The files of one node's identity. */
-export interface KeptCredentials {
-  /** Reads the credentials, if they could not be read so far. Throws an EnrolError `unreadable` while they still cannot. */
-  readAgain(): void;
-  /** Undefined: there are none, they cannot be used, or they are not read yet. */
-  load(): Credentials | undefined;
-  save(credentials: Credentials): Promise<void>;
-  /** Writes credentials that could not be written when they were saved; otherwise does nothing. */
-  saveAgain(): Promise<void>;
-  /** The key that is to be certified next. It is kept until its certificate is on disk. Rejects with an EnrolError `unreadable`. */
-  nextKey(): Promise<KeyPair>;
 }
 
 const CREDENTIAL_FIELDS = ["keyPem", "certPem", "caPem"] as const;
 
-/** Opens the credentials in `stateDir`. `onRefused` takes the system's code when a file cannot be written. */
-export function openKeptCredentials(stateDir: string, onRefused: (code: string) => void): KeptCredentials {
-  const directory = join(stateDir, IDENTITY_DIRECTORY);
-  const credentialsPath = join(directory, "credentials.json");
-  const nextPath = join(directory, "next.key");
-  let held: Credentials | undefined;
-  let isRead = false;
-  let next: KeyPair | undefined;
-  let isNextRead = false;
-  let unsaved: Credentials | undefined;
-  /** Whether the file was written. */
-  const keep = async (path: string, text: string): Promise<boolean> => {
+/** The files of one node's identity. */
+export class KeptCredentials {
+  readonly #directory: string;
+  readonly #credentialsPath: string;
+  readonly #nextPath: string;
+  readonly #onRefused: (code: string) => void;
+  #held: Credentials | undefined;
+  #isRead = false;
+  #next: KeyPair | undefined;
+  #isNextRead = false;
+  #isWritten = true;
+
+  /** Opens the credentials in `stateDir`. `onRefused` takes the system's code when a file cannot be written. */
+  constructor(stateDir: string, onRefused: (code: string) => void) {
+    this.#directory = join(stateDir, IDENTITY_DIRECTORY);
+    this.#credentialsPath = join(this.#directory, "credentials.json");
+    this.#nextPath = join(this.#directory, "next.key");
+    this.#onRefused = onRefused;
     try {
-      makeDirectory(directory);
+      this.readAgain();
+    } catch (error) {
+      // Thrown again when the credentials are needed.
+      if (!(error instanceof EnrolError)) throw error;
+    }
+  }
+
+  /** Reads the credentials, if they could not be read so far. Throws an EnrolError `unreadable` while they still cannot. */
+  readAgain(): void {
+    if (!this.#isRead) this.#held = credentialsIn(textOf(this.#credentialsPath));
+    this.#isRead = true;
+  }
+
+  /** Undefined: there are none, they cannot be used, or they are not read yet. */
+  load(): Credentials | undefined {
+    return this.#held;
+  }
+
+  async save(credentials: Credentials): Promise<void> {
+    this.#held = credentials;
+    this.#isWritten = await this.#write(this.#credentialsPath, JSON.stringify(credentials));
+    if (!this.#isWritten) return;
+    this.#next = undefined;
+    try {
+      rmSync(this.#nextPath, { force: true });
+    } catch (error) {
+      this.#onRefused(systemCode(error));
+    }
+  }
+
+  /** Writes credentials that could not be written when they were saved; otherwise does nothing. */
+  async saveAgain(): Promise<void> {
+    if (!this.#isWritten && this.#held !== undefined) await this.save(this.#held);
+  }
+
+  /** The key that is to be certified next. It is kept until its certificate is on disk. Rejects with an EnrolError `unreadable`. */
+  async nextKey(): Promise<KeyPair> {
+    if (!this.#isNextRead) this.#next = keyIn(textOf(this.#nextPath));
+    this.#isNextRead = true;
+    // The key of the held credentials is not the next one: a save that was interrupted left it.
+    if (this.#next !== undefined && this.#next.privateKeyPem !== this.#held?.keyPem) return this.#next;
+    const made = makeKeyPair();
+    await this.#write(this.#nextPath, made.privateKeyPem);
+    this.#next = made;
+    return made;
+  }
+
+  /** Whether the file was written. */
+  async #write(path: string, text: string): Promise<boolean> {
+    try {
+      makeDirectory(this.#directory);
       await writeWholeFile(path, text);
       return true;
     } catch (error) {
-      onRefused(systemCode(error));
+      this.#onRefused(systemCode(error));
       return false;
     }
-  };
-  const save = async (credentials: Credentials): Promise<void> => {
-    held = credentials;
-    unsaved = credentials;
-    if (!(await keep(credentialsPath, JSON.stringify(credentials)))) return;
-    unsaved = undefined;
-    next = undefined;
-    try {
-      rmSync(nextPath, { force: true });
-    } catch (error) {
-      onRefused(systemCode(error));
-    }
-  };
-  const readAgain = () => {
-    if (!isRead) held = credentialsIn(textOf(credentialsPath));
-    isRead = true;
-  };
-  try {
-    readAgain();
-  } catch (error) {
-    // Thrown again when the credentials are needed.
-    if (!(error instanceof EnrolError)) throw error;
   }
-  return {
-    readAgain,
-    load: () => held,
-    save,
-    async saveAgain() {
-      if (unsaved !== undefined) await save(unsaved);
-    },
-    async nextKey() {
-      if (!isNextRead) next = keyIn(textOf(nextPath));
-      isNextRead = true;
-      // The key of the held credentials is not the next one: a save that was interrupted left it.
-      if (next !== undefined && next.privateKeyPem !== held?.keyPem) return next;
-      const made = makeKeyPair();
-      await keep(nextPath, made.privateKeyPem);
-      next = made;
-      return made;
-    },
-  };
 }
 
 /** Reads the certificate of credentials that {@link KeptCredentials.load} gave. */

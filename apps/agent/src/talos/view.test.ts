@@ -6,7 +6,7 @@ import { createLog } from "@lifeline/settings";
 import { afterEach, describe, expect, it } from "vitest";
 import { scratch, until, WAIT_MAX_MS } from "../testing/fixtures.ts";
 import { bytesAt } from "./message.ts";
-import { watchTalos } from "./view.ts";
+import { TalosWatch } from "./view.ts";
 
 const closers: (() => void)[] = [];
 afterEach(() => {
@@ -72,7 +72,7 @@ async function machined(answer: (type: string) => Answer) {
 function watch(socketPath: string, timeoutMs = WAIT_MAX_MS) {
   const lines: string[] = [];
   const log = createLog(systemClock, "trace", { write: (line) => lines.push(line) });
-  const watching = watchTalos({ socketPath, clock: systemClock, log, everyMs: 20, timeoutMs });
+  const watching = new TalosWatch({ socketPath, clock: systemClock, log, everyMs: 20, timeoutMs });
   closers.push(() => watching.stop());
   return { watching, lines };
 }

@@ -36,15 +36,6 @@ export interface TalosView {
   readonly wireguardEndpoint: string;
 }
 
-/** Polls Talos until stopped. */
-export interface TalosWatch {
-  /** The latest answer; undefined while there is none. */
-  view(): TalosView | undefined;
-  /** Counters since the start. */
-  stats(): { readonly polls: number; readonly failures: number };
-  stop(): void;
-}
-
 /** What a {@link TalosWatch} needs. */
 export interface TalosWatchOptions {
   readonly socketPath: string;
@@ -60,48 +51,64 @@ export interface TalosWatchOptions {
 type QueryResult<T> = { readonly kind: "answer"; readonly value: T } | { readonly kind: "none" } | Failed;
 type Failed = { readonly kind: "failed"; readonly word: string };
 
-/** Polls at once and from then on. A defect is an unhandled rejection. */
-export function watchTalos(options: TalosWatchOptions): TalosWatch {
-  const { clock, log, everyMs = VIEW_EVERY_MS, timeoutMs = VIEW_TIMEOUT_MS } = options;
-  let latest: TalosView | undefined;
-  let polls = 0;
-  let failures = 0;
-  let loggedNs: number | undefined;
-  let timer: Timer | undefined;
-  let stopped = false;
-  const client = createByteClient(options.socketPath, READER_HEADERS);
+/** Polls Talos from its start until stopped. A defect is an unhandled rejection. */
+export class TalosWatch {
+  readonly #options: TalosWatchOptions;
+  readonly #client: ByteClient;
+  #latest: TalosView | undefined;
+  #polls = 0;
+  #failures = 0;
+  #loggedNs: number | undefined;
+  #timer: Timer | undefined;
+  #hasStopped = false;
 
-  const countFailure = (word: string) => {
-    failures += 1;
-    const nowNs = clock.monotonicNs();
-    if (loggedNs !== undefined && nowNs - loggedNs < VIEW_LOG_MS * NS_PER_MS) return;
-    loggedNs = nowNs;
-    log.warn({ socket: options.socketPath, status: word, failures }, "Talos cannot be asked how it sees the tunnel");
-  };
+  constructor(options: TalosWatchOptions) {
+    this.#options = options;
+    this.#client = createByteClient(options.socketPath, READER_HEADERS);
+    void this.#poll();
+  }
 
-  const poll = async () => {
+  /** The latest answer; undefined while there is none. */
+  view(): TalosView | undefined {
+    return this.#latest;
+  }
+
+  /** Counters since the start. */
+  stats(): { readonly polls: number; readonly failures: number } {
+    return { polls: this.#polls, failures: this.#failures };
+  }
+
+  stop(): void {
+    this.#hasStopped = true;
+    this.#timer?.cancel();
+    this.#client.close();
+  }
+
+  async #poll(): Promise<void> {
+    const { clock, everyMs = VIEW_EVERY_MS, timeoutMs = VIEW_TIMEOUT_MS } = this.#options;
     const [status, link] = await Promise.all([
-      query(client, SIDEROLINK_STATUS, timeoutMs, siderolinkStatusOf),
-      query(client, SIDEROLINK_LINK, timeoutMs, wireguardEndpointOf),
+      query(this.#client, SIDEROLINK_STATUS, timeoutMs, siderolinkStatusOf),
+      query(this.#client, SIDEROLINK_LINK, timeoutMs, wireguardEndpointOf),
     ]);
-    if (stopped) return;
-    polls += 1;
-    latest = viewOf(status, link);
+    if (this.#hasStopped) return;
+    this.#polls += 1;
+    this.#latest = viewOf(status, link);
     const failed = [status, link].find((result) => result.kind === "failed");
-    if (failed !== undefined) countFailure(failed.word);
-    timer = clock.after(everyMs, () => void poll());
-  };
-  void poll();
+    if (failed !== undefined) this.#countFailure(failed.word);
+    this.#timer = clock.after(everyMs, () => void this.#poll());
+  }
 
-  return {
-    view: () => latest,
-    stats: () => ({ polls, failures }),
-    stop() {
-      stopped = true;
-      timer?.cancel();
-      client.close();
-    },
-  };
+  #countFailure(status: string): void {
+    const { clock, log, socketPath: socket } = this.#options;
+    this.#failures += 1;
+    const nowNs = clock.monotonicNs();
+    if (this.#loggedNs !== undefined && nowNs - this.#loggedNs < VIEW_LOG_MS * NS_PER_MS) return;
+    this.#loggedNs = nowNs;
+    log.warn(
+      { socket, status, failures: this.#failures },
+      "Talos's view of the tunnel cannot be read; the agent polls again",
+    );
+  }
 }
 
 function viewOf(

@@ -7,14 +7,7 @@ import { encodeFrame } from "../spool/frame.ts";
 import { segmentPath } from "../spool/segment.ts";
 import { DISK_RETRY_MS, openSpool, type Spool } from "../spool/spool.ts";
 import { obstruct, scratch } from "../testing/fixtures.ts";
-import {
-  BACKLOG_PACE_MS,
-  createSending,
-  type InFlight,
-  POSTPONED_MAX_REPORTS,
-  READ_RETRY_MS,
-  type Sending,
-} from "./sending.ts";
+import { BACKLOG_PACE_MS, type InFlight, POSTPONED_MAX_REPORTS, READ_RETRY_MS, Sending } from "./sending.ts";
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -52,7 +45,7 @@ const LIVE_EVERY_MS = 10_000;
 
 /** A stream whose collector acknowledges, oldest first, one report every so many ms; a live report is made every ten seconds. */
 async function play(spool: Spool, clock: ManualClock, ackEveryMs: number, untilMs: number) {
-  const sending = createSending(spool, clock);
+  const sending = new Sending(spool, clock);
   const inFlight = new Map<string, InFlight>();
   const fullest = { all: 0, backlog: 0 };
   let reportsBeforeLive = 0;
@@ -132,7 +125,7 @@ describe("a backlog of three days", () => {
   it("takes no more than every other place that comes free while the window is full", async () => {
     const clock = manualClock(0);
     const spool = await open(leftBehind(200), clock);
-    const sending = createSending(spool, clock);
+    const sending = new Sending(spool, clock);
     const inFlight = new Map<string, InFlight>();
     for (let at = 0; at < 80; at++) await spool.append(Buffer.from("live"));
     for (let round = 0; round < 64; round++) {
@@ -155,7 +148,7 @@ describe("what cannot be read", () => {
   it("holds up no live report, however much of the backlog it is", async () => {
     const clock = manualClock(0);
     const spool = await open(leftBehind(2 * POSTPONED_MAX_REPORTS), clock);
-    const sending = createSending(spool, clock);
+    const sending = new Sending(spool, clock);
     const tried: string[] = [];
     const tryFor = (ms: number) => {
       for (let nowMs = 0; nowMs < ms; nowMs += BACKLOG_PACE_MS) {
@@ -178,7 +171,7 @@ describe("what cannot be read", () => {
   it("is tried again each second, the longest waiting first, and nothing else of its kind once there is much of it", async () => {
     const clock = manualClock(0);
     const spool = await open(leftBehind(2 * POSTPONED_MAX_REPORTS), clock);
-    const sending = createSending(spool, clock);
+    const sending = new Sending(spool, clock);
     const tried: number[] = [];
     for (let nowMs = 0; nowMs < 3_000; nowMs += 20) {
       const step = sending.next(new Map());
@@ -197,7 +190,7 @@ describe("what cannot be read", () => {
     const directory = leftBehind(200);
     const restore = obstruct(segmentPath(directory, 1));
     const spool = await open(directory, clock);
-    const sending = createSending(spool, clock);
+    const sending = new Sending(spool, clock);
     restore();
     clock.advance(DISK_RETRY_MS);
     await spool.append(Buffer.from("live"));

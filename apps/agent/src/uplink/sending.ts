@@ -42,13 +42,6 @@ export type NextStep =
   | { readonly kind: "send"; readonly record: SpoolRecord; readonly isBacklog: boolean }
   | { readonly kind: "wait"; readonly timeoutMs: number };
 
-/** The order in which one stream sends. */
-export interface Sending {
-  next(inFlight: ReadonlyMap<string, InFlight>): NextStep;
-  /** Notes that the report from `next` could not be read. `next` returns it again later. */
-  postpone(record: SpoolRecord, isBacklog: boolean): void;
-}
-
 /** How long to wait where only a change can give something to do, ms. */
 const IDLE_MS = 60_000;
 
@@ -61,56 +54,67 @@ interface Lane {
   readonly postponed: { readonly record: SpoolRecord; readonly dueNs: number }[];
 }
 
-/** Begins a stream: what the spool holds now is its backlog. */
-export function createSending(spool: Pick<Spool, "nextAfter" | "nextOrdinal">, clock: Clock): Sending {
-  const firstLive = spool.nextOrdinal();
-  const live: Lane = { isBacklog: false, cursor: firstLive - 1, postponed: [] };
-  const backlog: Lane = { isBacklog: true, cursor: -1, postponed: [] };
-  let paceNs = 0;
-  let liveWasLast = false;
+/** The order in which one stream sends. What the spool holds when it is made is the backlog. */
+export class Sending {
+  readonly #spool: Pick<Spool, "nextAfter" | "nextOrdinal">;
+  readonly #clock: Clock;
+  readonly #firstLive: number;
+  readonly #live: Lane;
+  readonly #backlog: Lane = { isBacklog: true, cursor: -1, postponed: [] };
+  /** Monotonic time of the next report of the backlog, ns. */
+  #paceNs = 0;
+  #liveWasLast = false;
 
-  const untried = (lane: Lane): SpoolRecord | undefined => {
+  constructor(spool: Pick<Spool, "nextAfter" | "nextOrdinal">, clock: Clock) {
+    this.#spool = spool;
+    this.#clock = clock;
+    this.#firstLive = spool.nextOrdinal();
+    this.#live = { isBacklog: false, cursor: this.#firstLive - 1, postponed: [] };
+  }
+
+  next(inFlight: ReadonlyMap<string, InFlight>): NextStep {
+    if (inFlight.size >= WINDOW_MAX_REPORTS) return { kind: "wait", timeoutMs: IDLE_MS };
+    const liveLeftMs = this.#leftMs(this.#live);
+    const hasRoom = countBacklog(inFlight) < BACKLOG_WINDOW_MAX_REPORTS;
+    const paceLeftMs = (this.#paceNs - this.#clock.monotonicNs()) / NS_PER_MS;
+    const backlogLeftMs = hasRoom ? Math.max(this.#leftMs(this.#backlog), paceLeftMs) : IDLE_MS;
+    if (liveLeftMs <= 0 && !(backlogLeftMs <= 0 && this.#liveWasLast)) return this.#take(this.#live);
+    if (backlogLeftMs <= 0) return this.#take(this.#backlog);
+    return { kind: "wait", timeoutMs: Math.ceil(Math.min(liveLeftMs, backlogLeftMs)) };
+  }
+
+  /** Notes that the report from `next` could not be read. `next` returns it again later. */
+  postpone(record: SpoolRecord, isBacklog: boolean): void {
+    const { postponed } = isBacklog ? this.#backlog : this.#live;
+    postponed.push({ record, dueNs: this.#clock.monotonicNs() + READ_RETRY_MS * NS_PER_MS });
+  }
+
+  #untried(lane: Lane): SpoolRecord | undefined {
     if (lane.postponed.length >= POSTPONED_MAX_REPORTS) return undefined;
     for (;;) {
-      const record = spool.nextAfter(lane.cursor);
-      if (record === undefined || (record.ordinal < firstLive || record.isRecovered) === lane.isBacklog) return record;
+      const record = this.#spool.nextAfter(lane.cursor);
+      if (record === undefined) return undefined;
+      if ((record.ordinal < this.#firstLive || record.isRecovered) === lane.isBacklog) return record;
       lane.cursor = record.ordinal;
     }
-  };
+  }
 
   /** Time until a report of the lane may be sent, ms; 0 or less: now. */
-  const leftMs = (lane: Lane): number => {
-    if (untried(lane) !== undefined) return 0;
+  #leftMs(lane: Lane): number {
+    if (this.#untried(lane) !== undefined) return 0;
     const [again] = lane.postponed;
-    return again === undefined ? IDLE_MS : (again.dueNs - clock.monotonicNs()) / NS_PER_MS;
-  };
+    return again === undefined ? IDLE_MS : (again.dueNs - this.#clock.monotonicNs()) / NS_PER_MS;
+  }
 
-  const take = (lane: Lane): NextStep => {
-    const record = untried(lane) ?? lane.postponed.shift()?.record;
+  #take(lane: Lane): NextStep {
+    const record = this.#untried(lane) ?? lane.postponed.shift()?.record;
     if (record === undefined) return { kind: "wait", timeoutMs: IDLE_MS };
     // A report that is read again lies before the cursor.
     lane.cursor = Math.max(lane.cursor, record.ordinal);
-    liveWasLast = !lane.isBacklog;
-    if (lane.isBacklog) paceNs = clock.monotonicNs() + BACKLOG_PACE_MS * NS_PER_MS;
+    this.#liveWasLast = !lane.isBacklog;
+    if (lane.isBacklog) this.#paceNs = this.#clock.monotonicNs() + BACKLOG_PACE_MS * NS_PER_MS;
     return { kind: "send", record, isBacklog: lane.isBacklog };
-  };
-
-  return {
-    next(inFlight) {
-      if (inFlight.size >= WINDOW_MAX_REPORTS) return { kind: "wait", timeoutMs: IDLE_MS };
-      const liveLeftMs = leftMs(live);
-      const hasRoom = countBacklog(inFlight) < BACKLOG_WINDOW_MAX_REPORTS;
-      const paceLeftMs = (paceNs - clock.monotonicNs()) / NS_PER_MS;
-      const backlogLeftMs = hasRoom ? Math.max(leftMs(backlog), paceLeftMs) : IDLE_MS;
-      if (liveLeftMs <= 0 && !(backlogLeftMs <= 0 && liveWasLast)) return take(live);
-      if (backlogLeftMs <= 0) return take(backlog);
-      return { kind: "wait", timeoutMs: Math.ceil(Math.min(liveLeftMs, backlogLeftMs)) };
-    },
-    postpone(record, isBacklog) {
-      const { postponed } = isBacklog ? backlog : live;
-      postponed.push({ record, dueNs: clock.monotonicNs() + READ_RETRY_MS * NS_PER_MS });
-    },
-  };
+  }
 }
 
 function countBacklog(inFlight: ReadonlyMap<string, InFlight>): number {

@@ -14,7 +14,7 @@ import type { reportPb } from "@lifeline/wire";
 import type { Spool } from "../spool/spool.ts";
 import { factsText, type HelloInit } from "./hello.ts";
 import type { Notifier } from "./notifier.ts";
-import { createSending, type InFlight, type Sending } from "./sending.ts";
+import { type InFlight, Sending } from "./sending.ts";
 
 /** Longest time without an acknowledgement while reports are in flight, ms: two windows. */
 export const NO_PROGRESS_MS = 20_000;
@@ -105,7 +105,7 @@ class ReportStream {
   constructor(options: StreamOptions) {
     this.#options = options;
     this.#clock = options.clock;
-    this.#sending = createSending(options.spool, options.clock);
+    this.#sending = new Sending(options.spool, options.clock);
     this.#progressNs = this.#clock.monotonicNs();
   }
 
