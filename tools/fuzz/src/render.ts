@@ -1,4 +1,5 @@
-/** What was seen, as people read it. */
+/** The results of a campaign as text. */
+import { textTable } from "@lifeline/harness";
 import type { DecoderResult, Failure } from "./worker.ts";
 
 const BYTES_PER_MB = 1e6;
@@ -37,7 +38,7 @@ export function renderResults(seed: number, results: readonly DecoderResult[]): 
   ]);
   const failures = results.flatMap(({ failure }) => (failure === undefined ? [] : failureLines(seed, failure)));
   const grown = results.filter(({ growth }) => growth.inputs > 0).map(growthRow);
-  const tables = [...laidOut([HEADINGS, ...rows]), "", ...laidOut([GROWTH_HEADINGS, ...grown])];
+  const tables = [textTable([HEADINGS, ...rows]), "", textTable([GROWTH_HEADINGS, ...grown])];
   return [...tables, "", `seed ${seed}`, ...failures, ""].join("\n");
 }
 
@@ -55,11 +56,4 @@ function growthRow({ decoder, growth }: DecoderResult): readonly string[] {
 function failureLines(seed: number, { decoder, index, kind, detail, inputHex }: Failure): readonly string[] {
   const again = `npm run fuzz -- --only ${decoder} --seed ${seed} --inputs ${index + 1}`;
   return ["", `${decoder}: input ${index} ${kind}: ${detail}`, `input: ${inputHex}`, `again: ${again}`];
-}
-
-function laidOut(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (row: readonly string[]) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)));
-  return rows.map((row) => line(row).join("  "));
 }
