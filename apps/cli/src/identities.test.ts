@@ -306,7 +306,7 @@ next: stop its agent. To allow the id again, with a new key: lifeline node readm
     expect(out).toContain("\nThe collector knows no certificate of workr-1: check the id.\n");
   });
 
-  it("frees the id for a new key, and says how to bring it", async () => {
+  it("allows a new key for the id, and says what to do next", async () => {
     const readmitNode: Admin["readmitNode"] = async ({ nodeId }) => ({ enrolment: { ...ENROLMENT, nodeId } });
     const { out, exitCode } = await runAgainst(["node", "readmit", "worker-1"], { readmitNode });
     expect(out).toBe(`\

@@ -47,7 +47,7 @@ describe("the process", () => {
     expect([err, code]).toEqual(["", 0]);
   });
 
-  it("exits with the code of what it knew when it is told to end", async () => {
+  it("exits with the code of its last result when it is interrupted", async () => {
     const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
     await once(server, "listening");
     const target = `127.0.0.1:${(server.address() as AddressInfo).port}`;

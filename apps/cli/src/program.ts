@@ -45,7 +45,7 @@ const COMMANDS = [
   addCompletion,
 ];
 
-/** Builds the tree anew; a parsed one keeps the options it was given. */
+/** Builds a new tree for each run, because a parsed one keeps its options. */
 export function createProgram(world: CliWorld, output: ProgramOutput): Program {
   const root = new Command("lifeline");
   root

@@ -301,7 +301,7 @@ TIME              SENT  LOST  LOSS  P50  P95  MAX
     expect(JSON.parse(out).targets[0].points).toHaveLength(2);
   });
 
-  it("asks for the step that was typed, and for the last day when nothing is", async () => {
+  it("requests the given step, and the last day by default", async () => {
     const asked: unknown[] = [];
     const empty: Queries["listHistory"] = async ({ fromUnixMs, toUnixMs, stepSeconds }) => {
       asked.push([Number(fromUnixMs) - NOW_MS, toUnixMs, stepSeconds]);

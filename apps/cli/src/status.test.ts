@@ -126,7 +126,7 @@ shows them)
     );
   });
 
-  it("shows control characters of evidence as what they are, so that a stranger cannot drive the terminal", async () => {
+  it("shows control characters of evidence as visible text, so that evidence cannot control the terminal", async () => {
     const row = { ...UNMET_ROW, evidence: "\u001b[2Jissuer\r\n" };
     const { out } = await runAgainst(["status"], { listVerdicts: async () => verdicts(row) });
     expect(out).toContain("\\u{1B}[2Jissuer\\u{D}\\u{A} →");

@@ -31,7 +31,7 @@ export function noMatch(pattern: string, ids: readonly string[]): CliError {
 
 /**
  * The ids close to `word`, nearest first, at most five: those that contain it, then by edit distance for their length.
- * When none is close, the nearest three. As visible text, for they are shown.
+ * When none is close, the nearest three. Returned as visible text.
  */
 export function closest(word: string, ids: readonly string[]): string[] {
   const scored = [...new Set(ids)].map((id) => ({

@@ -75,7 +75,7 @@ describe("a token", () => {
     expect(attempt).toThrow(/^LIFELINE_TOKEN holds no token, want one line/);
   });
 
-  it("is read anew each time, so that a file may be replaced", () => {
+  it("is read again for each call, so that the file may be replaced", () => {
     const source = inFile("first");
     expect(source?.read()).toBe("first");
     writeFileSync(path, "second");

@@ -1,7 +1,7 @@
 /**
  * Comma-separated values: RFC 4180, CRLF, a header line, names with their units.
  *
- * 1. No text is a formula to a spreadsheet, whoever wrote it; numbers stay numbers.
+ * 1. A spreadsheet reads no text as a formula. Numbers stay numbers.
  */
 import { visibleText } from "@lifeline/measure";
 

@@ -116,7 +116,7 @@ describe.each(commands)("lifeline $name", ({ argv }) => {
     expect(cells).toContain("\\u{3D}1+1");
   });
 
-  it("prints Markdown in which nothing of a stranger's is live", async () => {
+  it("prints Markdown in which hostile text makes no link, image or mention", async () => {
     const out = await shown("markdown");
     expect(unseen(out)).toEqual([]);
     const { elements, cells, prose } = renderedMarkdown(out);

@@ -13,7 +13,7 @@ const columns: readonly Column<Row>[] = [
 ];
 const tableOf = (rows: readonly Row[]) => renderedMarkdown(markdownLines(columns, rows).join("\n"));
 
-/** What a renderer makes of a code span that is all spaces is not held: nobody sees it. */
+/** Code spans of spaces alone are not checked, because a reader cannot see them. */
 const seen = (text: string) => (visibleText(text).trim() === "" ? "" : visibleText(text));
 
 describe("a table in Markdown", () => {

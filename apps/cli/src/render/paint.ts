@@ -1,4 +1,4 @@
-/** Colour, only where asked for; meaning never rests on colour alone. */
+/** Colours for terminals. Colour is never the only sign of a meaning. */
 import { styleText } from "node:util";
 import { visibleLines } from "@lifeline/measure";
 import type { Verdict } from "@lifeline/verdict";

@@ -32,7 +32,7 @@ export function ratioText(ratio: number | null): string {
   return ratio === null ? NONE : `${percent(ratio)} %`;
 }
 
-/** `3/120`: packets lost of those sent one way; an em dash when none was sent, for then nothing is known of it (M4). */
+/** `3/120`: packets lost of those sent one way; an em dash when none was sent, because then loss is unknown (M4). */
 export function lostText(lost: number, sent: number): string {
   return sent === 0 ? NONE : `${lost}/${sent}`;
 }
