@@ -4,7 +4,6 @@ import { describe, expect, it } from "vitest";
 import { judgeNode } from "./judge-node.ts";
 import { judgementContextOf, type KnownOfNode } from "./judgement-context.ts";
 import type { NodeContext } from "./node-context.ts";
-import { UDP_EVIDENCE, VERDICTS } from "./row.ts";
 import {
   NOW_MS,
   requirementOf,
@@ -27,11 +26,6 @@ const judge = (rows: readonly ResolvedRow[], windows: readonly Window[] = [], co
     thresholds: DEFAULT_THRESHOLDS,
     ...(context && { context }),
   });
-
-it("the words of a row are closed lists, in the order in which people read them", () => {
-  expect(VERDICTS).toEqual(["met", "degraded", "unmet", "unknown", "not-applicable"]);
-  expect(UDP_EVIDENCE).toEqual(["confirmed", "refused", "suspected-blocked", "no-evidence", "not-applicable"]);
-});
 
 describe("a row of a target", () => {
   const tcp = targetOf(TCP);

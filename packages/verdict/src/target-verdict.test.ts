@@ -62,6 +62,14 @@ describe("the windows that count", () => {
     expect(verdictOf(windows, { lookbackMs: 90_000 }).lookback.counts.get(OK)).toBe(7);
   });
 
+  it.each<[string, agosMs: number[], startMs: number, endMs: number]>([
+    ["from the earliest start to the latest end", [20_000, 5_000], NOW_MS - 30_000, NOW_MS - 5_000],
+    ["to no period if there is none", [], NOW_MS, NOW_MS - 60_000],
+  ])("are merged %s", (_, agosMs, startMs, endMs) => {
+    const { lookback } = verdictOf(agosMs.map((agoMs) => windowOf({ answered: 1 }, agoMs)));
+    expect(lookback).toMatchObject({ targetId: target.id, startMs, endMs });
+  });
+
   it("all say when the last sample ended", () => {
     expect(
       verdictOf([windowOf({ answered: 1 }, 70_000), windowOf({ answered: 1 }, 80_000), windowOf({}, 0, null)])
@@ -226,6 +234,11 @@ describe("a target that answers is degraded", () => {
     ["by the most frequent rejection", { "http-status": 2, reset: 3, timeout: 4 }, 200, 2, "reset"],
     ["by the first in the alphabet of equally frequent ones", { reset: 2, "http-status": 2 }, 56, 2, "http-status"],
     ["not by rejections that losses make up", { timeout: 3, late: 1, "dns-timeout": 9, reset: 2 }, 190, 2, undefined],
+    ["not by 2 rejections and a loss", { reset: 2, timeout: 1 }, 57, 2, undefined],
+    ["not by 2 rejections and a late answer", { reset: 2, late: 1 }, 57, 2, undefined],
+    ["not by 2 rejections and an unanswered DNS query", { reset: 2, "dns-timeout": 1 }, 57, 2, undefined],
+    ["by the most frequent rejection, listed first", { reset: 3, "http-status": 2 }, 55, 2, "reset"],
+    ["by the first in the alphabet, listed first", { "http-status": 2, reset: 2 }, 56, 2, "http-status"],
     ["not by what the agent missed", { stalled: 30 }, 30, 0, undefined],
   ])("%s", (_, failures, answers, badRuns, reason) => {
     const verdict = verdictOf(mixed(failures, answers, badRuns));
@@ -246,6 +259,16 @@ describe("a target that answers is degraded", () => {
     const [low] = wilsonInterval(3, 60);
     expect(verdictOf(mixed({ reset: 3 }, 57), { rejectedRatio: low }).verdict).toBe("met");
     expect(verdictOf(mixed({ reset: 3 }, 57), { rejectedRatio: low * 0.999 }).verdict).toBe("degraded");
+  });
+
+  it("since the start of the earliest window with a failure", () => {
+    const failing = [25_000, 15_000].map((agoMs, at) =>
+      windowOf({ timeout: 3 }, agoMs, rememberedOf("timeout", NOW_MS - agoMs, {}, { ordinal: 2 * at + 1, length: 1 })),
+    );
+    const [answers] = mixed({}, 50, 0);
+    const earlier = windowOf({ answered: 9 }, 45_000, null);
+    const windows = [...failing.toReversed(), earlier, ...(answers ? [answers] : [])];
+    expect(verdictOf(windows)).toMatchObject({ verdict: "degraded", onsetMs: NOW_MS - 35_000 });
   });
 
   it("shows the last bad sample where that is of the reason", () => {
