@@ -1,5 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { isHost, readHostPort } from "./endpoint.ts";
+import { isHost, matchesHost, readHostPort } from "./endpoint.ts";
+
+it.each([
+  ["ghcr.io", "ghcr.io", true],
+  ["GHCR.io", "ghcr.IO", true],
+  ["ghcr.io", "notghcr.io", false],
+  ["ghcr.io", "a.ghcr.io", false],
+  ["*.example.com", "a.example.com", true],
+  ["*.example.COM", "a.b.EXAMPLE.com", true],
+  ["*.example.com", "example.com", false],
+  ["*.example.com", "aexample.com", false],
+  ["2001:db8::1", "2001:DB8::1", true],
+])("%s covers %s: %s", (pattern, host, covered) => expect(matchesHost(pattern, host)).toBe(covered));
 
 describe("a host", () => {
   it.each([

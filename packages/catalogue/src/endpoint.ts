@@ -47,6 +47,11 @@ export function matchesWildcard(pattern: string, host: string): boolean {
   return host.toLowerCase().endsWith(pattern.slice(1).toLowerCase());
 }
 
+/** Whether `pattern`, a host name or a wildcard domain, covers `host`, in any case. */
+export function matchesHost(pattern: string, host: string): boolean {
+  return pattern.startsWith("*.") ? matchesWildcard(pattern, host) : pattern.toLowerCase() === host.toLowerCase();
+}
+
 /**
  * Reads `host:port` or `[v6]:port`; undefined if it is neither. `secure` is false, because the text names no protocol.
  */

@@ -29,7 +29,7 @@ export {
   type TrustedEndpoint,
 } from "./deployment.ts";
 export { type CatalogueDiff, diffCatalogues, type FieldChange } from "./diff.ts";
-export { canonicalAddress, type Endpoint, isHost, readEndpointUrl, readHostPort } from "./endpoint.ts";
+export { canonicalAddress, type Endpoint, isHost, matchesHost, readEndpointUrl, readHostPort } from "./endpoint.ts";
 export { CatalogueError, PROBLEM_CODES, type Problem, type ProblemCode, problemLine } from "./error.ts";
 export type { ExpectedIssuers, InterceptionSigns, InterceptionVendor } from "./interception.ts";
 export { matchesPattern, PATTERN_MAX_CHARS } from "./pattern.ts";

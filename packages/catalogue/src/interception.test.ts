@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { listCatalogues, loadCatalogue, loadInterception } from "./bundled.ts";
-import { matchesWildcard } from "./endpoint.ts";
+import { matchesHost } from "./endpoint.ts";
 import { CatalogueError, problemLine } from "./error.ts";
 import { parseInterception } from "./interception.ts";
 import type { Requirement } from "./requirement.ts";
@@ -23,9 +23,7 @@ function publicHosts({ place, probes }: Requirement): readonly string[] {
 
 function issuersOf(host: string): readonly string[] {
   return signs.expected.flatMap(({ hosts, issuers }) =>
-    hosts.some((pattern) => (pattern.startsWith("*.") ? matchesWildcard(pattern, host) : pattern === host))
-      ? issuers
-      : [],
+    hosts.some((pattern) => matchesHost(pattern, host)) ? issuers : [],
   );
 }
 

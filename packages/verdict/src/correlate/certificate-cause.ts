@@ -1,5 +1,5 @@
 /** Interception of TLS, and clocks that make certificates look wrong. */
-import type { InterceptionSigns } from "@lifeline/catalogue";
+import { type InterceptionSigns, matchesHost } from "@lifeline/catalogue";
 import { type ChainCertificate, endpointName, type Target } from "@lifeline/measure";
 import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import type { Entry } from "../entry.ts";
@@ -65,16 +65,10 @@ function vendorIn(chain: readonly ChainCertificate[], signs: InterceptionSigns |
 
 /** Whether the issuers of the host are known and none of them issued a certificate of the chain. */
 function isUnexpected(host: string, chain: readonly ChainCertificate[], signs: InterceptionSigns | undefined): boolean {
-  const lists = (signs?.expected ?? []).filter(({ hosts }) => hosts.some((pattern) => covers(pattern, host)));
+  const lists = (signs?.expected ?? []).filter(({ hosts }) => hosts.some((pattern) => matchesHost(pattern, host)));
   if (lists.length === 0) return false;
   const expected = new Set(lists.flatMap(({ issuers }) => issuers.map((issuer) => issuer.toLowerCase())));
   return !chain.some(({ issuer }) => attributesOf(issuer).some((value) => expected.has(value)));
-}
-
-function covers(pattern: string, host: string): boolean {
-  const name = host.toLowerCase();
-  const wanted = pattern.toLowerCase();
-  return wanted.startsWith("*.") ? name.endsWith(wanted.slice(1)) : name === wanted;
 }
 
 /** The values of a distinguished name (CN=…, O=…) in lower case, for any separator. */
