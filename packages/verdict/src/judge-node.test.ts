@@ -1,105 +1,25 @@
-import type { Obligation, Place, Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
-import {
-  type Evidence,
-  type IpFamily,
-  type ProbeOptions,
-  type Reason,
-  type Sample,
-  type Target,
-  targetId,
-} from "@lifeline/measure";
-import { followRun, mergeWindows, type Remembered, type Run, type Window, windowOf } from "@lifeline/window";
+import type { ResolvedRow } from "@lifeline/catalogue";
+import type { Evidence, Reason, Target } from "@lifeline/measure";
+import type { Remembered } from "@lifeline/window";
 import { describe, expect, it } from "vitest";
-import { judgeNode } from "./judge-node.ts";
 import { requiredRowsMet } from "./required.ts";
 import { type RowVerdict, rowKey } from "./row.ts";
-import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
+import {
+  DNS,
+  judgeRows as judge,
+  NOW_MS,
+  requirementOf,
+  rowOf,
+  STAMP,
+  TCP,
+  TLS,
+  targetOf,
+  times,
+  UDP,
+  windowsOf,
+} from "./testing/judgement-fixture.ts";
 
-const NOW_MS = Date.UTC(2026, 7, 1, 12, 0, 0);
-const HERE: Place = { kind: "hosts", hosts: ["omni.test"] };
-
-function requirement(id: string, place: Place = HERE, obligation: Obligation = "required"): Requirement {
-  return {
-    id,
-    purpose: "test",
-    source: { document: "d", version: "v1", section: "s" },
-    from: "talos-node",
-    deployments: ["on-prem"],
-    obligation,
-    protocol: "tcp",
-    port: 443,
-    place,
-    published: null,
-    effective: { value: "omni.test", evidence: ["test"] },
-    probes: [],
-  };
-}
-
-const TCP: ProbeOptions = { probe: "tcp", acceptReset: false };
-const TLS: ProbeOptions = { probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false };
-const UDP: ProbeOptions = { probe: "udp", payloadBytes: 16, expectRefusal: false };
-const STAMP: ProbeOptions = { probe: "stamp", authenticated: false };
-const DNS: ProbeOptions = { probe: "dns", query: "omni.test", transport: "udp" };
-
-function target(options: ProbeOptions, more: Partial<Target> = {}): Target {
-  const base = {
-    requirementId: "r",
-    host: "omni.test",
-    port: 443,
-    family: 4 as IpFamily,
-    options,
-    cadenceMs: 1_000,
-    timeoutMs: 950,
-  };
-  const whole = { ...base, ...more };
-  return { id: targetId(whole), ...whole };
-}
-
-function rowOf(targets: readonly Target[], place: Place = HERE, id = "r"): ResolvedRow {
-  return { requirement: requirement(id, place), kind: "targets", targets, skipped: [], notes: [], comparisonIds: [] };
-}
-
-/** Samples once a second, the last ending `endedAgoMs` before now, sealed every ten samples and at each turn (W2). */
-function trace(of: Target, reasons: readonly Reason[], endedAgoMs = 0, evidence: Evidence = {}): Window[] {
-  const windows: Window[] = [];
-  let open: Window | undefined;
-  let run: Run | undefined;
-  for (const [at, reason] of reasons.entries()) {
-    const endedAtMs = NOW_MS - endedAgoMs - (reasons.length - 1 - at) * of.cadenceMs;
-    const sample: Sample = {
-      targetId: of.id,
-      startedAtMs: endedAtMs - 5,
-      endedAtMs,
-      outcome: { reason, phase: "connect" },
-      ...(reason === "answered" ? { rtt: { ns: 5_000_000, source: "kernel" as const } } : {}),
-      phases: {},
-      evidence,
-    };
-    const followed = followRun(run, sample);
-    run = followed.run;
-    const one = windowOf(followed, endedAtMs - of.cadenceMs, endedAtMs);
-    open = open === undefined ? one : mergeWindows(open, one);
-    if (followed.turned || (at + 1) % 10 === 0) {
-      windows.push(open);
-      open = undefined;
-    }
-  }
-  return open === undefined ? windows : [...windows, open];
-}
-
-const times = (count: number, reason: Reason): Reason[] => Array.from({ length: count }, () => reason);
 const OK = "answered";
-
-function judge(rows: readonly ResolvedRow[], windows: readonly Window[], previous?: ReadonlyMap<string, RowVerdict>) {
-  const resolution: Resolution = { catalogueVersion: "v1.13", rows };
-  return judgeNode({
-    resolution,
-    windows: (id) => windows.filter(({ targetId: of }) => of === id),
-    nowMs: NOW_MS,
-    thresholds: DEFAULT_THRESHOLDS,
-    ...(previous === undefined ? {} : { previous }),
-  });
-}
 
 function only(rows: readonly RowVerdict[]): RowVerdict {
   const [row, ...more] = rows;
@@ -108,9 +28,9 @@ function only(rows: readonly RowVerdict[]): RowVerdict {
 }
 
 describe("one target", () => {
-  const tcp = target(TCP);
+  const tcp = targetOf(TCP);
   const one = (reasons: readonly Reason[], endedAgoMs = 0, evidence: Evidence = {}) =>
-    only(judge([rowOf([tcp])], trace(tcp, reasons, endedAgoMs, evidence)));
+    only(judge([rowOf([tcp])], windowsOf(tcp, reasons, endedAgoMs, evidence)));
 
   it.each<[string, Reason[], RowVerdict["verdict"], RowVerdict["cause"]]>([
     ["every attempt answered", times(60, OK), "met", "none"],
@@ -121,7 +41,7 @@ describe("one target", () => {
     ["a single loss does not alarm", [...times(59, OK), "timeout"], "met", "none"],
     ["two losses in a row do not alarm", [...times(58, OK), "timeout", "timeout"], "met", "none"],
     ["three losses in a row", [...times(57, OK), ...times(3, "timeout")], "unmet", "timeout"],
-    ["a single refusal is not yet believed", [...times(59, OK), "refused"], "met", "none"],
+    ["a single refusal does not alarm", [...times(59, OK), "refused"], "met", "none"],
     ["two refusals in a row", [...times(58, OK), "refused", "refused"], "unmet", "refused"],
     ["two ICMP host-unreachable", [...times(9, OK), ...times(2, "host-unreachable")], "unmet", "unreachable"],
     ["two prohibited by a firewall", [...times(9, OK), ...times(2, "admin-prohibited")], "unmet", "filtered"],
@@ -130,10 +50,15 @@ describe("one target", () => {
     ["two wrong statuses", [...times(9, OK), ...times(2, "http-status")], "unmet", "http-status"],
     ["two answers without gRPC", [...times(9, OK), ...times(2, "grpc-protocol")], "unmet", "grpc-protocol"],
     ["two NXDOMAIN", [...times(9, OK), ...times(2, "dns-nxdomain")], "unmet", "dns-nxdomain"],
-    ["two unanswered queries are silence, not proof", [...times(9, OK), ...times(2, "dns-timeout")], "met", "none"],
-    ["three unanswered queries may share one question", [...times(9, OK), ...times(3, "dns-timeout")], "met", "none"],
+    ["two unanswered queries do not alarm", [...times(9, OK), ...times(2, "dns-timeout")], "met", "none"],
     [
-      "unanswered queries for longer than one question is remembered",
+      "three attempts without a DNS answer may share one query",
+      [...times(9, OK), ...times(3, "dns-timeout")],
+      "met",
+      "none",
+    ],
+    [
+      "attempts without a DNS answer for longer than a query is shared",
       [...times(9, OK), ...times(4, "dns-timeout")],
       "unmet",
       "dns-timeout",
@@ -141,7 +66,7 @@ describe("one target", () => {
     ["refused, then one answer: the bad run holds", [...times(20, "refused"), OK], "unmet", "refused"],
     ["refused, then two answers", [...times(20, "refused"), OK, OK], "met", "none"],
     [
-      "one refusal after an outage that is over is an accident",
+      "one refusal after an outage that is over does not alarm",
       [...times(9, "refused"), ...times(8, OK), "refused"],
       "met",
       "none",
@@ -167,13 +92,13 @@ describe("one target", () => {
       "none",
     ],
     [
-      "attempts that share a lost question count as one",
+      "attempts that share a lost query count as one",
       [...times(40, OK), ...(Array(3).fill(["dns-timeout", "dns-timeout", OK, OK]).flat() as Reason[])],
       "met",
       "none",
     ],
     [
-      "a resolver that loses every other question",
+      "a resolver that answers only every other query",
       Array(10).fill(["dns-timeout", "dns-timeout", OK, OK]).flat() as Reason[],
       "degraded",
       "dns-timeout",
@@ -219,13 +144,13 @@ describe("one target", () => {
   });
 
   it("slow cadences are stale after three missed samples, not after 30 s (P1)", () => {
-    const slow = target(TCP, { cadenceMs: 100_000 });
-    const rows = (endedAgoMs: number) => only(judge([rowOf([slow])], trace(slow, times(4, OK), endedAgoMs)));
+    const slow = targetOf(TCP, { cadenceMs: 100_000 });
+    const rows = (endedAgoMs: number) => only(judge([rowOf([slow])], windowsOf(slow, times(4, OK), endedAgoMs)));
     expect(rows(299_000)).toMatchObject({ verdict: "met", loss: { sent: 4 } });
     expect(rows(300_000)).toMatchObject({ verdict: "unknown", cause: "no-data" });
   });
 
-  it("says what was seen, how often, since when, from where and by whom it must be changed (J2)", () => {
+  it("names evidence, count, onset, endpoint and who must act (J2)", () => {
     const chain = [{ subject: "CN=omni.test", issuer: "CN=Corp Proxy", notAfter: "2027-01-01", sha256: "00" }];
     const row = one([...times(50, OK), ...times(10, "tls-untrusted")], 0, {
       address: "192.0.2.1",
@@ -242,7 +167,7 @@ describe("one target", () => {
     expect(row.sinceMs).toBe(row.onsetMs);
   });
 
-  it("keeps what a certificate says of itself in quotes, so that it cannot pass for the judge's own words", () => {
+  it("quotes the text of a certificate, so that it cannot imitate the text of the judge", () => {
     const issuer = 'CN=x", valid until 2027-01-01). Network team: open every port. ("';
     const chain = [{ subject: "CN=omni.test", issuer, notAfter: "2027-01-01", sha256: "00" }];
     expect(one(times(10, "tls-untrusted"), 0, { chain }).evidence).toContain(
@@ -250,24 +175,24 @@ describe("one target", () => {
     );
   });
 
-  it("counts only the judged minute", () => {
+  it("counts only attempts within the lookback", () => {
     expect(one([...times(100, "timeout"), ...times(70, OK)])).toMatchObject({ verdict: "met", loss: { lost: 0 } });
   });
 
-  it("a verdict that stays keeps its since; one that turns takes the onset of its run", () => {
+  it("an unchanged verdict keeps its start; a new one starts at the onset of its run", () => {
     const before = one(times(60, OK));
     const previous = new Map([[rowKey(before), { ...before, sinceMs: 1_000 }]]);
-    const after = (reasons: Reason[]) => only(judge([rowOf([tcp])], trace(tcp, reasons), previous)).sinceMs;
+    const after = (reasons: Reason[]) => only(judge([rowOf([tcp])], windowsOf(tcp, reasons), { previous })).sinceMs;
     expect(after(times(60, OK))).toBe(1_000);
     expect(after([...times(50, OK), ...times(10, "refused")])).toBe(NOW_MS - 9_005);
   });
 });
 
 describe("targets of one node", () => {
-  const v4 = target(TCP);
-  const v6 = target(TCP, { family: 6 });
+  const v4 = targetOf(TCP);
+  const v6 = targetOf(TCP, { family: 6 });
   const pair = (four: Reason[], six: Reason[]) =>
-    judge([rowOf([v4, v6])], [...trace(v4, four), ...trace(v6, six)]).map(
+    judge([rowOf([v4, v6])], [...windowsOf(v4, four), ...windowsOf(v6, six)]).map(
       ({ verdict, cause }) => `${verdict} ${cause}`,
     );
 
@@ -302,17 +227,17 @@ describe("targets of one node", () => {
   });
 
   it("the only measured family without an address is a DNS fault", () => {
-    expect(only(judge([rowOf([v4])], trace(v4, times(5, "dns-nodata"))))).toMatchObject({
+    expect(only(judge([rowOf([v4])], windowsOf(v4, times(5, "dns-nodata"))))).toMatchObject({
       verdict: "unmet",
       cause: "dns-nodata",
     });
   });
 
-  const udp = target(UDP, { port: 50_180 });
-  const stamp = target(STAMP, { port: 50_180 });
-  const elsewhere = target(STAMP, { port: 862 });
-  const silence = trace(udp, times(60, "silent"));
-  it("silence on UDP is no evidence, either way (M4)", () => {
+  const udp = targetOf(UDP, { port: 50_180 });
+  const stamp = targetOf(STAMP, { port: 50_180 });
+  const elsewhere = targetOf(STAMP, { port: 862 });
+  const silence = windowsOf(udp, times(60, "silent"));
+  it("silence on UDP is no evidence either way (M4)", () => {
     const row = only(judge([rowOf([udp])], silence));
     expect(row).toMatchObject({
       verdict: "unknown",
@@ -322,18 +247,18 @@ describe("targets of one node", () => {
   });
 
   it("refusals on UDP are proof", () => {
-    const windows = trace(udp, [...times(50, "silent"), "refused", "silent", "refused", "silent"]);
+    const windows = windowsOf(udp, [...times(50, "silent"), "refused", "silent", "refused", "silent"]);
     expect(only(judge([rowOf([udp])], windows))).toMatchObject({ verdict: "unmet", cause: "refused" });
   });
 
-  it("a refusal is no longer proof when only silence followed for 30 s", () => {
-    const windows = trace(udp, [...times(5, "refused"), ...times(45, "silent")]);
+  it("refusals prove nothing after 45 s of only silence", () => {
+    const windows = windowsOf(udp, [...times(5, "refused"), ...times(45, "silent")]);
     expect(only(judge([rowOf([udp])], windows))).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
   });
 
-  it("a clock that was set back by an hour does not hide what came after (M2)", () => {
+  it("a clock that was set back by an hour hides no later samples (M2)", () => {
     const HOUR_MS = 3_600_000;
-    const whole = trace(v4, [...times(20, OK), ...times(20, "refused")]);
+    const whole = windowsOf(v4, [...times(20, OK), ...times(20, "refused")]);
     const early = (seen: Remembered | undefined) =>
       seen && {
         ...seen,
@@ -349,14 +274,14 @@ describe("targets of one node", () => {
     expect(only(judge([rowOf([v4])], stepped.slice(0, 2))).verdict).toBe("unknown");
   });
 
-  it("what is unknown has been so since answers stopped, not since the run before it began", () => {
-    const row = only(judge([rowOf([v4])], trace(v4, [...times(60, OK), ...times(40, "stalled")])));
+  it("an unknown verdict starts when answers stopped, not when the run before began", () => {
+    const row = only(judge([rowOf([v4])], windowsOf(v4, [...times(60, OK), ...times(40, "stalled")])));
     expect(row).toMatchObject({ verdict: "unknown", cause: "not-measured" });
     expect(NOW_MS - row.sinceMs).toBeLessThanOrEqual(41_000);
   });
 
-  it("an outage is over by the answers that began after it, though its last loss is known later than they are", () => {
-    const shifted = trace(v4, [...times(9, "timeout"), OK, OK, OK]).map((window) => {
+  it("answers that began after an outage end it, even if its last loss ended after them", () => {
+    const shifted = windowsOf(v4, [...times(9, "timeout"), OK, OK, OK]).map((window) => {
       const late = (seen: Remembered | undefined) => seen && { ...seen, endedAtMs: seen.endedAtMs + 4_000 };
       return {
         ...window,
@@ -367,45 +292,48 @@ describe("targets of one node", () => {
     expect(only(judge([rowOf([v4])], shifted)).verdict).toBe("met");
   });
 
-  it("a refusal on UDP ends when STAMP answers from there since; silence makes it an open question after ten seconds (M4)", () => {
-    const refusedThenSilent = trace(udp, [...times(10, "refused"), ...times(9, "silent")]);
+  it("later STAMP answers from the same port end a refusal on UDP; ten seconds of silence make it unknown (M4)", () => {
+    const refusedThenSilent = windowsOf(udp, [...times(10, "refused"), ...times(9, "silent")]);
     const verdictWith = (replies: readonly Reason[]) =>
-      judge([rowOf([udp, stamp])], [...refusedThenSilent, ...trace(stamp, replies)])[0]?.verdict;
+      judge([rowOf([udp, stamp])], [...refusedThenSilent, ...windowsOf(stamp, replies)])[0]?.verdict;
     expect(only(judge([rowOf([udp])], refusedThenSilent)).verdict).toBe("unmet");
     expect(verdictWith([...times(10, "timeout"), ...times(9, OK)])).toBe("met");
     expect(verdictWith([...times(5, OK), ...times(15, "timeout")])).toBe("unmet");
     expect(verdictWith(times(20, OK))).toBe("unmet");
-    const longSilent = trace(udp, [...times(10, "refused"), ...times(12, "silent")]);
+    const longSilent = windowsOf(udp, [...times(10, "refused"), ...times(12, "silent")]);
     expect(only(judge([rowOf([udp])], longSilent))).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
   });
 
-  it("silence on UDP is confirmed by STAMP from the same host and port, and by no other", () => {
-    const [confirmed] = judge([rowOf([udp, stamp])], [...silence, ...trace(stamp, times(60, OK))]);
+  it("STAMP from the same host and port, and only that, confirms a silent UDP port", () => {
+    const [confirmed] = judge([rowOf([udp, stamp])], [...silence, ...windowsOf(stamp, times(60, OK))]);
     expect(confirmed).toMatchObject({ verdict: "met", evidence: expect.stringContaining("Confirmed by STAMP") });
-    const [other] = judge([rowOf([udp, elsewhere])], [...silence, ...trace(elsewhere, times(60, OK))]);
+    const [other] = judge([rowOf([udp, elsewhere])], [...silence, ...windowsOf(elsewhere, times(60, OK))]);
     expect(other).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
-    const [lossy] = judge([rowOf([udp, stamp])], [...silence, ...trace(stamp, times(60, "timeout"))]);
+    const [lossy] = judge([rowOf([udp, stamp])], [...silence, ...windowsOf(stamp, times(60, "timeout"))]);
     expect(lossy).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
   });
 
-  it("silence on the only WireGuard endpoint is confirmed through the tunnel; with two nobody can tell which", () => {
-    const inside = target(TCP, { requirementId: "t", host: "fdae::1", port: 8_090, family: 6 });
-    const second = target(UDP, { port: 50_181 });
+  it("answers through the tunnel confirm a silent WireGuard endpoint if it is the only one", () => {
+    const inside = targetOf(TCP, { requirementId: "t", host: "fdae::1", port: 8_090, family: 6 });
+    const second = targetOf(UDP, { port: 50_181 });
     const tunnel = rowOf([inside], { kind: "service", service: "in-tunnel" }, "t");
     const at = (targets: Target[]) => rowOf(targets, { kind: "service", service: "siderolink" });
-    const windows = [...silence, ...trace(second, times(60, "silent")), ...trace(inside, times(60, OK))];
+    const windows = [...silence, ...windowsOf(second, times(60, "silent")), ...windowsOf(inside, times(60, OK))];
     expect(judge([at([udp]), tunnel], windows)[0]?.verdict).toBe("met");
     expect(judge([at([udp, second]), tunnel], windows)[0]?.verdict).toBe("unknown");
   });
 
   it("a symptom names the fault it follows from", () => {
-    const tls = target(TLS);
-    const resolver = target(DNS, { requirementId: "d", host: "192.0.2.53", port: 53 });
-    const [, over] = judge([rowOf([v4, tls])], [...trace(v4, times(9, "refused")), ...trace(tls, times(9, "refused"))]);
+    const tls = targetOf(TLS);
+    const resolver = targetOf(DNS, { requirementId: "d", host: "192.0.2.53", port: 53 });
+    const [, over] = judge(
+      [rowOf([v4, tls])],
+      [...windowsOf(v4, times(9, "refused")), ...windowsOf(tls, times(9, "refused"))],
+    );
     expect(over?.evidence).toMatch(/It follows from tcp to omni\.test:443 \(r\), which is unmet: refused\.$/);
     const rows = judge(
-      [rowOf([tls]), rowOf([resolver], HERE, "d")],
-      [...trace(tls, times(9, "dns-servfail")), ...trace(resolver, times(9, "timeout"))],
+      [rowOf([tls]), rowOf([resolver], undefined, "d")],
+      [...windowsOf(tls, times(9, "dns-servfail")), ...windowsOf(resolver, times(9, "timeout"))],
     );
     expect(rows[0]?.evidence).toMatch(/It follows from dns to 192\.0\.2\.53:53 \(d\), which is unmet: timeout\.$/);
     expect(rows[0]?.followsFrom).toBe(resolver.id);
@@ -417,10 +345,10 @@ describe("targets of one node", () => {
 
 describe("requirements without targets", () => {
   const rows: ResolvedRow[] = [
-    { requirement: requirement("a"), kind: "not-applicable", why: "the tunnel runs over gRPC" },
-    { requirement: requirement("b", HERE, "conditional"), kind: "unresolved", why: "no host", next: "name one" },
+    { requirement: requirementOf("a"), kind: "not-applicable", why: "the tunnel runs over gRPC" },
+    { requirement: requirementOf("b", undefined, "conditional"), kind: "unresolved", why: "no host", next: "name one" },
   ];
-  it("give one row each: not applicable, or an open question that counts (M4)", () => {
+  it("give one row each: not applicable, or unknown and required (M4)", () => {
     expect(judge(rows, [])).toMatchObject([
       {
         requirementId: "a",
@@ -435,7 +363,7 @@ describe("requirements without targets", () => {
 });
 
 describe("requiredRowsMet", () => {
-  const base = only(judge([rowOf([target(TCP)])], trace(target(TCP), times(9, OK))));
+  const base = only(judge([rowOf([targetOf(TCP)])], windowsOf(targetOf(TCP), times(9, OK))));
   it.each([
     ["no row at all (M4)", [], false],
     ["only rows that do not apply", [{ verdict: "not-applicable" }], false],

@@ -1,10 +1,10 @@
 import type { Obligation, Place, ResolvedRow } from "@lifeline/catalogue";
 import { NO_DIRECTIONS, type Window } from "@lifeline/window";
 import { describe, expect, it } from "vitest";
-import { judgeNode } from "./judge-node.ts";
 import { judgementContextOf, type KnownOfNode } from "./judgement-context.ts";
 import type { NodeContext } from "./node-context.ts";
 import {
+  judgeRows,
   NOW_MS,
   requirementOf,
   rowOf,
@@ -15,17 +15,10 @@ import {
   times,
   windowsOf,
 } from "./testing/judgement-fixture.ts";
-import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
 
 const PORT: Place = { kind: "service", service: "siderolink" };
-const judge = (rows: readonly ResolvedRow[], windows: readonly Window[] = [], context?: NodeContext) =>
-  judgeNode({
-    resolution: { catalogueVersion: "v1.13", rows },
-    windows: (id) => windows.filter(({ targetId }) => targetId === id),
-    nowMs: NOW_MS,
-    thresholds: DEFAULT_THRESHOLDS,
-    ...(context && { context }),
-  });
+const judge = (rows: readonly ResolvedRow[], windows: readonly Window[] = [], context: NodeContext = {}) =>
+  judgeRows(rows, windows, { context });
 
 describe("a row of a target", () => {
   const tcp = targetOf(TCP);

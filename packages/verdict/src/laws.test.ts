@@ -3,11 +3,11 @@ import { REASONS, type Reason, type Target } from "@lifeline/measure";
 import type { Window } from "@lifeline/window";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { judgeNode } from "./judge-node.ts";
 import type { NodeContext } from "./node-context.ts";
 import type { RowVerdict } from "./row.ts";
 import {
   closedPort,
+  judgeRows,
   LINK,
   NOW_MS,
   rowOf,
@@ -18,25 +18,12 @@ import {
   UDP,
   windowsOf,
 } from "./testing/judgement-fixture.ts";
-import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
 
 const OK = "answered";
 const tcp = targetOf(TCP);
 
-function judge(
-  rows: readonly ResolvedRow[],
-  windows: readonly Window[],
-  context: NodeContext = {},
-  nowMs = NOW_MS,
-): readonly RowVerdict[] {
-  return judgeNode({
-    resolution: { catalogueVersion: "v1.13", rows },
-    windows: (id) => windows.filter(({ targetId }) => targetId === id),
-    nowMs,
-    thresholds: DEFAULT_THRESHOLDS,
-    context,
-  });
-}
+const judge = (rows: readonly ResolvedRow[], windows: readonly Window[], context: NodeContext = {}, nowMs = NOW_MS) =>
+  judgeRows(rows, windows, { context, nowMs });
 
 /** A node with a target for each rule of correlation. */
 const PLACES: readonly [Service, readonly Target[]][] = [
@@ -142,7 +129,7 @@ describe("laws of the judge", () => {
     );
   });
 
-  it("shifting all times changes nothing but these times", () => {
+  it("shifting all times changes only these times", () => {
     const later = (window: Window, ms: number): Window => {
       const moved = (seen: Window["last"]) =>
         seen && {
@@ -186,7 +173,9 @@ describe("laws of the judge", () => {
   it("more loss never improves the verdict, unless it makes an outage that is over", () => {
     const isOver = (of: readonly Reason[]) => /(timeout ){3,}.*(answered ){2}/.test(`${of.join(" ")} `);
     const rank = { met: 0, unknown: 1, degraded: 1, unmet: 2, "not-applicable": -1 };
-    const list = fc.array(fc.constantFrom<Reason>(OK, OK, OK, "timeout"), { minLength: 1, maxLength: 60 });
+    // Long lists with few losses, because the verdict turns at five losses of sixty.
+    const one = fc.constantFrom<Reason>(OK, OK, OK, OK, OK, OK, "timeout");
+    const list = fc.array(one, { minLength: 1, maxLength: 60, size: "max" });
     fc.assert(
       fc.property(list, fc.nat(59), (reasons, at) => {
         fc.pre(reasons[at] === OK);
@@ -196,7 +185,7 @@ describe("laws of the judge", () => {
           rank[judge([rowOf([tcp])], windowsOf(tcp, of))[0]?.verdict ?? "unknown"];
         expect(rankOf(worse)).toBeGreaterThanOrEqual(rankOf(reasons));
       }),
-      { numRuns: 3_000 },
+      { numRuns: 200 },
     );
   });
 });

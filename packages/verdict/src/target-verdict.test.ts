@@ -45,8 +45,8 @@ describe("the windows that count", () => {
   });
 
   it("are those of the target", () => {
-    const foreign = { ...windowOf({ answered: 5 }), targetId: "another" };
-    expect(verdictOf([foreign])).toMatchObject({
+    const other = { ...windowOf({ answered: 5 }), targetId: "another" };
+    expect(verdictOf([other])).toMatchObject({
       basis: "no-data",
       reason: OK,
       seen: undefined,
@@ -123,7 +123,7 @@ describe("fresh windows without a conclusive sample", () => {
       { basis: "agent-trouble", onsetMs: NOW_MS - 10_000 },
     ],
     [
-      "they contradict themselves",
+      "counts and last sample disagree",
       windowOf({ stalled: 3 }, 0, since("answered", { outcomeClass: "good" })),
       { basis: "agent-trouble", reason: "stalled" },
     ],
@@ -233,7 +233,7 @@ describe("a target that answers is degraded", () => {
     ["not by rejections of one run, which is an outage that is over", { "http-status": 3 }, 57, 1, undefined],
     ["by the most frequent rejection", { "http-status": 2, reset: 3, timeout: 4 }, 200, 2, "reset"],
     ["by the first in the alphabet of equally frequent ones", { reset: 2, "http-status": 2 }, 56, 2, "http-status"],
-    ["not by rejections that losses make up", { timeout: 3, late: 1, "dns-timeout": 9, reset: 2 }, 190, 2, undefined],
+    ["not by losses in place of rejections", { timeout: 3, late: 1, "dns-timeout": 9, reset: 2 }, 190, 2, undefined],
     ["not by 2 rejections and a loss", { reset: 2, timeout: 1 }, 57, 2, undefined],
     ["not by 2 rejections and a late answer", { reset: 2, late: 1 }, 57, 2, undefined],
     ["not by 2 rejections and an unanswered DNS query", { reset: 2, "dns-timeout": 1 }, 57, 2, undefined],
@@ -296,19 +296,23 @@ describe("after an outage", () => {
   it.each<[string, Window, string]>([
     ["only later windows count", later(goodAt(8), undefined), "met"],
     ["a later loss counts with them", later(goodAt(10), lostAt(9)), "met"],
-    ["a window that holds its end counts whole, as nothing else is left", later(goodAt(8), lostAt(7)), "degraded"],
+    [
+      "a window that holds the end of the outage counts as a whole if it is the only one",
+      later(goodAt(8), lostAt(7)),
+      "degraded",
+    ],
   ])("%s", (_, window, verdict) => {
     expect(verdictOf([outage, window]).verdict).toBe(verdict);
   });
 
-  it("a window without a sample is not of the time after it", () => {
+  it("a window without a sample does not count", () => {
     const missed = windowOf({ timeout: 9 }, 0, null);
     expect(verdictOf([outage, missed, later(goodAt(8), undefined)]).lookback.counts.get("timeout")).toBeUndefined();
     const mixedUp = { ...windowOf({ timeout: 9 }, 0, lostAt(7)), lastBad: undefined };
     expect(verdictOf([outage, mixedUp, later(goodAt(8), undefined)]).lookback.counts.get("timeout")).toBeUndefined();
   });
 
-  it("windows count whole where no outage is remembered or the streak is bad", () => {
+  it("all windows count if no outage is remembered or the streak is bad", () => {
     expect(after([...times(9, OK), ...times(9, "timeout")]).lookback.counts.get(OK)).toBe(9);
     expect(after([...times(9, OK), "timeout", ...times(9, OK)]).lookback.counts.get(OK)).toBe(18);
   });
@@ -323,7 +327,7 @@ describe("the answers of the last good sample", () => {
       rememberedOf(reason, NOW_MS - endedAgoMs, evidence, { ...run(reason), ordinal: 1_000 - endedAgoMs }),
     );
   };
-  it("are those of the latest attempt, though the clock was set back since the one before", () => {
+  it("are those of the latest attempt, even if the clock was set back before it", () => {
     const before = window(["old"], -9_000);
     const last = before.last && { ...before.last, run: { ...before.last.run, ordinal: 1 } };
     expect(verdictOf([{ ...before, last }, window(["new"], 10), window(["x"], 0, "timeout")]).goodAnswers).toEqual([

@@ -1,65 +1,28 @@
-import type { Requirement, ResolvedRow, Service } from "@lifeline/catalogue";
-import { type ProbeOptions, type Reason, type Sample, type Target, targetId } from "@lifeline/measure";
-import { followRun, type Run, type Window, windowOf } from "@lifeline/window";
+import type { ResolvedRow } from "@lifeline/catalogue";
+import type { Evidence, Reason, Target } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { judgeNode } from "./judge-node.ts";
 import type { NodeContext } from "./node-context.ts";
-import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
+import {
+  closedPort,
+  judgeRows,
+  LINK,
+  MTU,
+  NOW_MS,
+  rowOf,
+  STAMP,
+  TCP,
+  targetOf,
+  UDP,
+  windowsOf,
+} from "./testing/judgement-fixture.ts";
 
-const NOW_MS = Date.UTC(2026, 7, 1, 12, 0, 0);
-const requirement = (id: string, service: Service): Requirement => ({
-  id,
-  purpose: "test",
-  source: { document: "d", version: "v1", section: "s" },
-  from: "talos-node",
-  deployments: ["on-prem"],
-  obligation: "required",
-  protocol: "udp",
-  port: 1,
-  place: { kind: "service", service },
-  published: null,
-  effective: { value: "v", evidence: ["e"] },
-  probes: [],
-});
-
-function target(requirementId: string, options: ProbeOptions, host: string, port: number): Target {
-  const base = { requirementId, options, host, port, family: 4 as const, cadenceMs: 1_000, timeoutMs: 950 };
-  return { id: targetId(base), ...base };
-}
-
-const api = target("api", { probe: "tcp", acceptReset: false }, "omni.test", 443);
-const port = target("port", { probe: "udp", payloadBytes: 16, expectRefusal: false }, "10.0.0.1", 50180);
-const stamp = target("port", { probe: "stamp", authenticated: false }, "10.0.0.1", 50180);
-const tcp = target("in", { probe: "tcp", acceptReset: true }, "fdae::1", 8090);
-const small = target("in", { probe: "udp", payloadBytes: 16, expectRefusal: true }, "fdae::1", 9);
-const large = target("in", { probe: "udp", payloadBytes: 1232, expectRefusal: true }, "fdae::1", 9);
-const mtu = target("port", { probe: "mtu", authenticated: false, requiredBytes: 1_360 }, "10.0.0.1", 50180);
-const link = target("link", { probe: "link" }, "siderolink", 0);
-
-/** Samples of a target, one a second; the last of them `agoMs` before now. */
-interface Samples {
-  readonly agoMs?: number;
-  readonly pathMtuBytes?: number;
-}
-
-function windowsOf(of: Target, reasons: readonly Reason[], { agoMs = 0, pathMtuBytes }: Samples = {}): Window[] {
-  let run: Run | undefined;
-  return reasons.map((reason, at) => {
-    const endedAtMs = NOW_MS - agoMs - (reasons.length - 1 - at) * 1_000;
-    const sample: Sample = {
-      targetId: of.id,
-      startedAtMs: endedAtMs - 5,
-      endedAtMs,
-      outcome: { reason, phase: "connect" },
-      phases: {},
-      evidence: pathMtuBytes === undefined ? {} : { pathMtuBytes },
-    };
-    const followed = followRun(run, sample);
-    run = followed.run;
-    return windowOf(followed, endedAtMs - 1_000, endedAtMs);
-  });
-}
-
+const api = targetOf(TCP, { requirementId: "api" });
+const AT_PORT = { requirementId: "port", host: "10.0.0.1", port: 50_180 };
+const [port, stamp, mtu] = [targetOf(UDP, AT_PORT), targetOf(STAMP, AT_PORT), targetOf(MTU, AT_PORT)];
+const INSIDE = { requirementId: "in", host: "fdae::1", port: 9 };
+const tcp = targetOf({ probe: "tcp", acceptReset: true }, INSIDE);
+const [small, large] = [targetOf(closedPort(16), INSIDE), targetOf(closedPort(1_232), INSIDE)];
+const link = targetOf(LINK, { requirementId: "link", host: "siderolink", port: 0 });
 /** Thirty samples; the last `bad` of them are not `good`. */
 function turn(good: Reason, reason: Reason, bad = 5): Reason[] {
   return Array.from({ length: 30 }, (_, at) => (at < 30 - bad ? good : reason));
@@ -68,25 +31,21 @@ const OK = turn("answered", "answered");
 const LOST = turn("answered", "timeout");
 const SILENT = turn("silent", "silent");
 
-function judge(samples: readonly (readonly [Target, readonly Reason[], Samples?])[], context: NodeContext = {}) {
+/** Samples of a target, one a second; the last ended `agoMs` before now. */
+type Samples = readonly [Target, readonly Reason[], agoMs?: number, evidence?: Evidence];
+
+function judge(samples: readonly Samples[], context: NodeContext = {}) {
   const services = { api: "machine-api", port: "siderolink", in: "in-tunnel", link: "tunnel-link" } as const;
   const rows = Object.entries(services).flatMap(([id, service]): ResolvedRow[] => {
     const targets = samples.map(([of]) => of).filter(({ requirementId }) => requirementId === id);
-    const row = { requirement: requirement(id, service), kind: "targets", targets } as const;
-    return targets.length === 0 ? [] : [{ ...row, comparisonIds: [], skipped: [], notes: [] }];
+    return targets.length === 0 ? [] : [rowOf(targets, { kind: "service", service }, id)];
   });
-  const windows = samples.flatMap(([of, reasons, more]) => windowsOf(of, reasons, more));
-  const judged = judgeNode({
-    resolution: { catalogueVersion: "v1.13", rows },
-    windows: (id) => windows.filter(({ targetId: of }) => of === id),
-    nowMs: NOW_MS,
-    thresholds: DEFAULT_THRESHOLDS,
-    context,
-  });
+  const windows = samples.flatMap((of) => windowsOf(...of));
+  const judged = judgeRows(rows, windows, { context });
   return (of: Target) => judged.find((row) => row.target?.id === of.id);
 }
 
-const heardAgo = (agoMs: number): NodeContext => ({
+const receivedAgo = (agoMs: number): NodeContext => ({
   witness: { watchingSinceMs: 0, reportedAtMs: NOW_MS, receivedAtMs: NOW_MS - agoMs, address: "192.0.2.1" },
 });
 
@@ -99,12 +58,18 @@ describe("a dead tunnel", () => {
     ] as const;
   const stamped = [...dead(), [stamp, OK]] as const;
   it.each([
-    ["nothing tells", dead(), {}, "udp-blocked", "suspected-blocked"],
-    ["the witness hears", dead(), heardAgo(100), "return-path-blocked", "suspected-blocked"],
-    ["the witness does not hear", dead(), heardAgo(5_000), "forward-path-blocked", "suspected-blocked"],
+    ["no witness reports", dead(), {}, "udp-blocked", "suspected-blocked"],
+    ["the witness receives", dead(), receivedAgo(100), "return-path-blocked", "suspected-blocked"],
+    ["the witness does not receive", dead(), receivedAgo(5_000), "forward-path-blocked", "suspected-blocked"],
     ["STAMP answers", stamped, {}, "tunnel-stale", "confirmed"],
-    ["STAMP answers and the witness hears", stamped, heardAgo(100), "tunnel-stale", "confirmed"],
-    ["only WireGuard vanishes", stamped, heardAgo(5_000), "forward-path-blocked", "suspected-blocked"],
+    ["STAMP answers and the witness receives", stamped, receivedAgo(100), "tunnel-stale", "confirmed"],
+    [
+      "STAMP answers and the witness does not receive",
+      stamped,
+      receivedAgo(5_000),
+      "forward-path-blocked",
+      "suspected-blocked",
+    ],
     ["the endpoint refuses", dead(turn("silent", "refused")), {}, "wrong-endpoint", "refused"],
   ] as const)("%s", (_title, samples, context, cause, udpEvidence) => {
     const row = judge(samples, context);
@@ -112,7 +77,7 @@ describe("a dead tunnel", () => {
     expect(row(tcp)).toMatchObject({ verdict: "unmet", followsFrom: port.id });
   });
 
-  it("follows from the Machine API where that fails too", () => {
+  it("follows from the Machine API if that fails too", () => {
     const row = judge([
       [api, LOST],
       [port, SILENT],
@@ -122,7 +87,7 @@ describe("a dead tunnel", () => {
     expect(row(tcp)?.followsFrom).toBe(api.id);
   });
 
-  it("shows by a frozen interface alone", () => {
+  it("shows even if only the interface is frozen", () => {
     const row = judge([
       [api, OK],
       [port, SILENT],
@@ -133,7 +98,7 @@ describe("a dead tunnel", () => {
   });
 });
 
-it("names the path's MTU where only large datagrams are lost", () => {
+it("names the path's MTU if only large datagrams are lost", () => {
   const row = judge([
     [api, OK],
     [port, SILENT],
@@ -145,7 +110,7 @@ it("names the path's MTU where only large datagrams are lost", () => {
   expect(row(port)).toMatchObject({ verdict: "met", udpEvidence: "confirmed" });
 });
 
-it("names no MTU where the small ones are lost too", () => {
+it("names no MTU if the small ones are lost too", () => {
   const row = judge([
     [api, OK],
     [port, SILENT],
@@ -159,12 +124,12 @@ it("names no MTU where the small ones are lost too", () => {
 it.each([
   ["since the fault began", 0, true],
   ["before it", 10_000, false],
-])("says the largest packet that passes where it was measured %s", (_, agoMs, isSaid) => {
+])("names the largest packet that passes if it was measured %s", (_, agoMs, isSaid) => {
   const row = judge([
     [tcp, OK],
     [small, OK],
     [large, LOST],
-    [mtu, ["answered"], { agoMs, pathMtuBytes: 1_300 }],
+    [mtu, ["answered"], agoMs, { pathMtuBytes: 1_300 }],
   ]);
   expect(row(large)?.cause).toBe("path-mtu");
   expect(row(large)?.evidence.includes("1300 bytes")).toBe(isSaid);

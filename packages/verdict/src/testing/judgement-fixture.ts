@@ -12,6 +12,8 @@ import {
 } from "@lifeline/window";
 import type { CorrelationContext } from "../correlate/correlation-context.ts";
 import type { Entry } from "../entry.ts";
+import { type Judgement, judgeNode } from "../judge-node.ts";
+import type { RowVerdict } from "../row.ts";
 import type { TargetVerdict } from "../target-verdict.ts";
 import { DEFAULT_THRESHOLDS } from "../thresholds.ts";
 
@@ -167,4 +169,19 @@ export function entryOf(target: Target, { own, service, ...parts }: EntryParts =
 export function contextOf(more: Partial<CorrelationContext> = {}): CorrelationContext {
   const nothing = { interception: undefined, previous: undefined, clockRowId: undefined };
   return { thresholds: DEFAULT_THRESHOLDS, nowMs: NOW_MS, node: {}, ...nothing, ...more };
+}
+
+/** Judges a node with those rows at {@link NOW_MS}, with the default thresholds. */
+export function judgeRows(
+  rows: readonly ResolvedRow[],
+  windows: readonly Window[] = [],
+  more: Partial<Judgement> = {},
+): readonly RowVerdict[] {
+  return judgeNode({
+    resolution: { catalogueVersion: "v1.13", rows },
+    windows: (id) => windows.filter(({ targetId }) => targetId === id),
+    nowMs: NOW_MS,
+    thresholds: DEFAULT_THRESHOLDS,
+    ...more,
+  });
 }
