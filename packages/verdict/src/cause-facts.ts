@@ -194,7 +194,7 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
   "not-measured": facts(
     "Not measured.",
     "The agent could not measure, or no setting names the endpoint.",
-    "Nothing: it says nothing of the network.",
+    "Nothing: it says nothing about the network.",
   ),
 };
 
