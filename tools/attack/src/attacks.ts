@@ -1,6 +1,5 @@
 /** Every attack of the threat model that can be scripted, in the order in which they are played. */
 import type { Attack } from "./attack.ts";
-import { asking } from "./attacks/asking.ts";
 import { counting } from "./attacks/counting.ts";
 import { deceiving } from "./attacks/deceiving.ts";
 import { flooding } from "./attacks/flooding.ts";
@@ -11,6 +10,7 @@ import { inflatingRequests } from "./attacks/inflating.ts";
 import { joining } from "./attacks/joining.ts";
 import { looking } from "./attacks/looking.ts";
 import { networking } from "./attacks/networking.ts";
+import { otherRoles } from "./attacks/other-roles.ts";
 import { path } from "./attacks/path.ts";
 import { pretending } from "./attacks/pretending.ts";
 import { reaching } from "./attacks/reaching.ts";
@@ -22,7 +22,7 @@ import { spending } from "./attacks/spending.ts";
 export const ATTACKS: readonly Attack[] = [
   ...impersonating,
   ...pretending,
-  ...asking,
+  ...otherRoles,
   ...joining,
   ...path,
   ...holding,

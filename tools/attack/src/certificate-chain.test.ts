@@ -21,7 +21,7 @@ it("a long chain is right in every link, so that a verifier goes all the way", (
 it("a certificate below a leaf names the leaf, and has its signature", () => {
   const leaf = longChain(2, Date.now());
   const [forged, issuer] = certificatesOf(
-    chainBelowLeaf(leaf, { subject: "victim", isAuthority: false, nowMs: Date.now() }).certPem,
+    chainBelowLeaf(leaf, { subject: "victim", isCa: false, nowMs: Date.now() }).certPem,
   ) as [X509Certificate, X509Certificate];
   expect(forged.subject).toBe("CN=victim");
   expect([forged.issuer, forged.verify(issuer.publicKey), issuer.ca]).toEqual([issuer.subject, true, false]);

@@ -1,4 +1,4 @@
-/** Certificate chains that no authority would make, as DER (X.690, RFC 5280). */
+/** Certificate chains that no CA would make, as DER (X.690, RFC 5280). */
 import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject, sign, X509Certificate } from "node:crypto";
 
 /** A leaf with everything above it, and the leaf's key. PEM. */
@@ -60,17 +60,14 @@ interface CertificateOptions {
   readonly issuer: string | Buffer;
   readonly subject: string;
   readonly publicKey: KeyObject;
-  readonly isAuthority: boolean;
+  readonly isCa: boolean;
   readonly signedWith: KeyObject;
   readonly nowMs: number;
 }
 
-function certificatePem({ issuer, subject, publicKey, isAuthority, signedWith, nowMs }: CertificateOptions): string {
+function certificatePem({ issuer, subject, publicKey, isCa, signedWith, nowMs }: CertificateOptions): string {
   const algorithm = sequence(OID.ecdsaWithSha512);
-  const constraints = sequence(
-    OID.basicConstraints,
-    der(0x04, sequence(...(isAuthority ? [Buffer.from([1, 1, 0xff])] : []))),
-  );
+  const constraints = sequence(OID.basicConstraints, der(0x04, sequence(...(isCa ? [Buffer.from([1, 1, 0xff])] : []))));
   const serial = createHash("sha256").update(subject).digest().subarray(0, 8);
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x01;
   const body = sequence(
@@ -90,15 +87,15 @@ function certificatePem({ issuer, subject, publicKey, isAuthority, signedWith, n
 
 /** A leaf of P-256 below `length` − 1 authorities, all of brainpoolP512r1, whose signatures take OpenSSL longest to verify. */
 export function longChain(length: number, nowMs: number): ChainPems {
-  const authority = generateKeyPairSync("ec", { namedCurve: "brainpoolP512r1" });
+  const ca = generateKeyPairSync("ec", { namedCurve: "brainpoolP512r1" });
   const leaf = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const certificates = Array.from({ length }, (_, at) =>
     certificatePem({
-      issuer: `authority ${at + 1}`,
-      subject: at === 0 ? "leaf" : `authority ${at}`,
-      publicKey: at === 0 ? leaf.publicKey : authority.publicKey,
-      isAuthority: at > 0,
-      signedWith: authority.privateKey,
+      issuer: `ca ${at + 1}`,
+      subject: at === 0 ? "leaf" : `ca ${at}`,
+      publicKey: at === 0 ? leaf.publicKey : ca.publicKey,
+      isCa: at > 0,
+      signedWith: ca.privateKey,
       nowMs,
     }),
   );
@@ -111,19 +108,19 @@ export function longChain(length: number, nowMs: number): ChainPems {
 /** A certificate that is signed by itself, with a key on a curve of OpenSSL's. */
 export function selfSigned(namedCurve: string, nowMs: number): ChainPems {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve });
-  const own = { issuer: "self", subject: "self", publicKey, isAuthority: false, signedWith: privateKey, nowMs };
+  const own = { issuer: "self", subject: "self", publicKey, isCa: false, signedWith: privateKey, nowMs };
   return { certPem: certificatePem(own), keyPem: pemOf(privateKey) };
 }
 
 /** What somebody signs who may sign nothing. */
 export interface ForgedCertificate {
   readonly subject: string;
-  /** Whether it says that it is an authority. */
-  readonly isAuthority: boolean;
+  /** Whether it says that it is a CA. */
+  readonly isCa: boolean;
   readonly nowMs: number;
 }
 
-/** A certificate that is signed with the key of one that is no authority, and that one's chain above it. */
+/** A certificate that is signed with the key of one that is no CA, and that one's chain above it. */
 export function chainBelowLeaf(leaf: ChainPems, forged: ForgedCertificate): ChainPems {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const issuer = subjectOf(new X509Certificate(leaf.certPem).raw);

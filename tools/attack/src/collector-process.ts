@@ -1,4 +1,4 @@
-/** The shipped collector with an authority of its own, started again when it dies, as a supervisor would. */
+/** The shipped collector with a CA of its own, started again when it dies, as a supervisor would. */
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ export interface OwnPki {
   readonly caPem: string;
 }
 
-/** Where it listens, an address literal; and whose certificates it takes, by default its own authority's. */
+/** Where it listens, an address literal; and whose certificates it takes, by default its own CA's. */
 export interface CollectorOptions {
   readonly host: string;
   readonly ownPki?: OwnPki;
@@ -94,17 +94,17 @@ export class CollectorProcess {
     return this.#ports.httpPort;
   }
 
-  get authorityPem(): string {
+  get caPem(): string {
     return readFileSync(join(this.dataDir, "identity/ca.pem"), "utf8");
   }
 
-  /** The authority's key, PEM. */
-  get authorityKeyPem(): string {
+  /** The CA's key, PEM. */
+  get caKeyPem(): string {
     return readFileSync(join(this.dataDir, "identity/ca.key"), "utf8");
   }
 
   get fingerprint(): string {
-    const { raw } = new X509Certificate(this.authorityPem);
+    const { raw } = new X509Certificate(this.caPem);
     return `sha256:${createHash("sha256").update(raw).digest("hex")}`;
   }
 

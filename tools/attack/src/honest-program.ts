@@ -20,13 +20,13 @@ const TIMEOUT_MS = 5_000;
 
 guardProcess();
 
-const world = { address: "", authorityPem: "" };
+const world = { address: "", caPem: "" };
 const msSince = (ns: number) => (systemClock.monotonicNs() - ns) / NS_PER_MS;
 
 /** A connection on which hello has been said. */
 function dial({ nodeId, certPem, keyPem }: HonestIdentity, bootId: Uint8Array) {
   const pair = { certPem: Buffer.from(certPem), keyPem: Buffer.from(keyPem) };
-  const credentials = tlsCredentials({ caPem: world.authorityPem, pair });
+  const credentials = tlsCredentials({ caPem: world.caPem, pair });
   const own = { "grpc.use_local_subchannel_pool": 1 };
   const client = createRpcClient(reportPb.ReportService, world.address, credentials, own);
   const call = client.duplex("stream");
@@ -178,7 +178,7 @@ function account(): HonestAccount {
 process.on("message", (order: HonestOrder) => {
   switch (order.kind) {
     case "start":
-      Object.assign(world, { address: order.address, authorityPem: order.authorityPem });
+      Object.assign(world, { address: order.address, caPem: order.caPem });
       reporting = order.reporting.map((identity) => new ReportingNode(identity));
       coming = order.coming.map((identity) => new ComingNode(identity));
       for (const node of [...reporting, ...coming]) void node.run();

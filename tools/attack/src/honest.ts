@@ -17,7 +17,7 @@ export type HonestOrder =
   | {
       readonly kind: "start";
       readonly address: string;
-      readonly authorityPem: string;
+      readonly caPem: string;
       /** Those that report. */
       readonly reporting: readonly HonestIdentity[];
       /** Those that connect anew again and again. */

@@ -1,10 +1,10 @@
 /** Plays an attack, and measures what it costs the collector and honest nodes. */
 import { pause } from "@lifeline/measure";
 import { type Attack, type Outcome, outcomeOf, type Position } from "./attack.ts";
+import { Watch } from "./attack-watch.ts";
 import { p99 } from "./honest.ts";
 import { isInside, runInside, whyNoNetwork } from "./network-namespace.ts";
 import type { TestBed } from "./test-bed.ts";
-import { Watch } from "./watch.ts";
 
 /** An attack that was played. */
 export interface Played {

@@ -86,14 +86,14 @@ export class TestBed {
     writeFileSync(join(this.folder, "plan.yaml"), JSON.stringify({ targets: [] }));
     await this.collector.start();
     for (const token of Object.values(this.collector.tokens)) this.secrets.add(token);
-    this.secrets.add(pemBody(this.collector.authorityKeyPem));
+    this.secrets.add(pemBody(this.collector.caKeyPem));
     const token = await this.token({ usesMax: 3 });
     const identities = await Promise.all(
       ["bystander-1", "bystander-2", "bystander-3"].map((id) => this.#identity(token, id)),
     );
     const [reporting, coming] = [identities.slice(0, 2), identities.slice(2)];
-    const { address, authorityPem } = this;
-    this.honest.tell({ kind: "start", address, authorityPem, reporting, coming });
+    const { address, caPem } = this;
+    this.honest.tell({ kind: "start", address, caPem, reporting, coming });
     await this.honest.isCalmWithin(CALM_WITHIN_MS);
   }
 
@@ -130,8 +130,8 @@ export class TestBed {
     return `127.0.0.1:${this.port}`;
   }
 
-  get authorityPem(): string {
-    return this.collector.authorityPem;
+  get caPem(): string {
+    return this.collector.caPem;
   }
 
   get readerToken(): string {
@@ -189,9 +189,9 @@ export class TestBed {
     }
   }
 
-  /** Credentials of a client that trusts the authority. */
+  /** Credentials of a client that trusts the CA. */
   client(of?: NodeCredentials): ChannelCredentials {
-    const { authorityPem: caPem } = this;
+    const { caPem } = this;
     if (of === undefined) return tlsCredentials({ caPem });
     const pair = { certPem: Buffer.from(of.certPem), keyPem: Buffer.from(of.keys.privateKeyPem) };
     return tlsCredentials({ caPem, pair });

@@ -1,7 +1,7 @@
 /** The command line: `accuracy|footprint|rollup|connections|spool [--json] [--samples N] [--rtt-ms N] [--seconds N] [--period N] [--targets N]`. Pure. */
 import { parseArgs } from "node:util";
 import { BenchError } from "./bench-error.ts";
-import { PLAN_MAX_TARGETS } from "./spool/plan.ts";
+import { PLAN_MAX_TARGETS } from "./spool/default-plan.ts";
 
 /** What was asked for. */
 export type BenchRequest =
@@ -61,7 +61,7 @@ export function readArguments(args: readonly string[]): BenchRequest {
     case "accuracy":
       return { bench, json, samples: read(SAMPLES), rttMs: read(RTT) };
     case "footprint":
-      return { bench, json, ...readStretch(read(SECONDS), read(PERIOD)) };
+      return { bench, json, ...readLookback(read(SECONDS), read(PERIOD)) };
     case "rollup":
     case "connections":
       return { bench, json };
@@ -112,8 +112,8 @@ function readBench(positionals: readonly string[]): BenchRequest["bench"] {
   return bench;
 }
 
-/** A stretch in which every target is probed. */
-function readStretch(seconds: number, period: number) {
+/** A lookback in which every target is probed. */
+function readLookback(seconds: number, period: number) {
   if (seconds >= period) return { seconds, period };
   throw new BenchError(
     "bad-usage",

@@ -16,9 +16,9 @@ import { renderConnections } from "./connections/render.ts";
 import { measureFootprint } from "./footprint/footprint.ts";
 import { renderFootprint } from "./footprint/render.ts";
 import { renderRollup } from "./rollup/render.ts";
-import { measureRollup } from "./rollup/rollup.ts";
+import { measureRollup } from "./rollup/rollup-bench.ts";
 import { renderSpool } from "./spool/render.ts";
-import { measureSpool } from "./spool/spool.ts";
+import { measureSpool } from "./spool/spool-bench.ts";
 import { openWorkshop, type Workshop } from "./workshop.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

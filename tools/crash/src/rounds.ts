@@ -5,10 +5,10 @@ import { between, type Random, randomFrom, type ShippedProgram } from "@lifeline
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { decodeReport } from "@lifeline/wire";
 import { CrashError } from "./crash-error.ts";
-import { type EnrolmentBalance, playEnrolments } from "./enrolments.ts";
-import { drawFault, type FaultKind, playFault } from "./fault.ts";
+import { type EnrolmentBalance, playEnrolments } from "./interrupted-enrolments.ts";
 import { type Balance, balance, keptReports, type StoredReport } from "./ledger.ts";
 import type { Step } from "./progress.ts";
+import { drawFault, type FaultKind, playFault } from "./round-fault.ts";
 import { runSizeOf } from "./run-estimate.ts";
 import { TestBed } from "./test-bed.ts";
 

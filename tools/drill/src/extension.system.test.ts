@@ -9,8 +9,8 @@ import { join, resolve } from "node:path";
 import { canRunFleet } from "@lifeline/lab";
 import { systemClock } from "@lifeline/measure";
 import { expect, it } from "vitest";
-import { type ExtensionCheck, extensionObstacles, extensionText, runExtension } from "./extension.ts";
-import { openScene } from "./scene.ts";
+import { type ExtensionCheck, extensionObstacles, extensionText, runExtension } from "./extension-drill.ts";
+import { openTestBed } from "./test-bed.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 const BUILD = join(ROOT, "tools/extension/src/main.ts");
@@ -41,11 +41,11 @@ it.skipIf(isSkipped)(
         encoding: "utf8",
       });
       expect(built.status, built.stderr).toBe(0);
-      const scene = await openScene({ clock: systemClock, signal, say: () => {} });
+      const testBed = await openTestBed({ clock: systemClock, signal, say: () => {} });
       try {
-        checks = await runExtension(scene, join(folder, "oci"), { clock: systemClock, signal, say: () => {} });
+        checks = await runExtension(testBed, join(folder, "oci"), { clock: systemClock, signal, say: () => {} });
       } finally {
-        await scene.close();
+        await testBed.close();
       }
     } finally {
       rmSync(folder, { recursive: true, force: true });

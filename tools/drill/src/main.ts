@@ -1,7 +1,7 @@
 /** The process around `npm run lab`: streams, signals, exit code. */
 import { outputOf } from "@lifeline/cli";
 import { systemClock } from "@lifeline/measure";
-import { runDrills } from "./session.ts";
+import { runLab } from "./lab-run.ts";
 
 const interrupt = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupt.abort());
@@ -12,7 +12,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   interrupt.abort();
 });
 
-process.exitCode = await runDrills(process.argv.slice(2), {
+process.exitCode = await runLab(process.argv.slice(2), {
   stdout: outputOf(process.stdout),
   stderr: outputOf(process.stderr),
   env: process.env,

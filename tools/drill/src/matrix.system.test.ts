@@ -5,10 +5,10 @@
 import { canRunFleet } from "@lifeline/lab";
 import { systemClock } from "@lifeline/measure";
 import { expect, it } from "vitest";
-import { DRILLS } from "./drills.ts";
+import { FAULT_DRILLS } from "./fault-drills.ts";
 import { type MatrixRow, runMatrix } from "./matrix.ts";
-import { openScene } from "./scene.ts";
-import { matrixText } from "./table.ts";
+import { matrixText } from "./matrix-table.ts";
+import { openTestBed } from "./test-bed.ts";
 
 /** A matrix takes some four minutes. */
 const MATRIX_MAX_MS = 12 * 60_000;
@@ -21,20 +21,20 @@ it.skipIf(able !== true && !mustRun)(
   "gives every fault its cause, names no other, and sees its end",
   async () => {
     const { signal } = new AbortController();
-    const scene = await openScene({ clock: systemClock, signal, say: () => {} });
+    const testBed = await openTestBed({ clock: systemClock, signal, say: () => {} });
     let rows: readonly MatrixRow[] = [];
     let deaths: readonly string[] = [];
     try {
-      rows = await runMatrix(scene, DRILLS, systemClock, signal, () => {});
-      deaths = scene.deaths();
+      rows = await runMatrix(testBed, FAULT_DRILLS, systemClock, signal, () => {});
+      deaths = testBed.deaths();
     } finally {
-      await scene.close();
+      await testBed.close();
     }
-    process.stdout.write(matrixText(rows, DRILLS, undefined));
+    process.stdout.write(matrixText(rows, FAULT_DRILLS, undefined));
     const said = rows.map(({ fault, reportedCause, otherFaults, notCleared }) => {
       return { fault, reportedCause, otherFaults, notCleared };
     });
-    const expected = DRILLS.map(({ name, expected: { cause } }) => {
+    const expected = FAULT_DRILLS.map(({ name, expected: { cause } }) => {
       return { fault: name, reportedCause: cause, otherFaults: [], notCleared: [] };
     });
     expect(deaths).toEqual([]);

@@ -8,10 +8,10 @@
  */
 import type { StatusRow } from "@lifeline/cli";
 import { type Cause, type Clock, NS_PER_MS, pause } from "@lifeline/measure";
-import type { Drill } from "./drill.ts";
+import { isRecovered, notRecovered, rootsOf } from "./collector-answer.ts";
 import { DrillError } from "./drill-error.ts";
-import type { NodePlace, Scene } from "./scene.ts";
-import { isHealed, rootsOf, unhealed } from "./sighting.ts";
+import type { FaultDrill } from "./fault-drill.ts";
+import type { LabNode, TestBed } from "./test-bed.ts";
 
 /** What came of one drill. */
 export interface MatrixRow {
@@ -50,10 +50,10 @@ const CALM_MAX_MS = 120_000;
 /** Seconds within which a hard fault must be seen; the product's promise. */
 export const HARD_DETECT_MS = 5_000;
 
-/** Runs `drills` over all nodes of the scene; `onRow` is told of each as it ends. Rejects with a DrillError when a node is not well. */
+/** Runs `drills` over all nodes of the test bed; `onRow` is told of each as it ends. Rejects with a DrillError when a node is not well. */
 export async function runMatrix(
-  scene: Scene,
-  drills: readonly Drill[],
+  testBed: TestBed,
+  drills: readonly FaultDrill[],
   clock: Clock,
   signal: AbortSignal,
   onRow: (row: MatrixRow) => void,
@@ -61,21 +61,21 @@ export async function runMatrix(
   const ofHidden = drills.filter(({ only }) => only === "hidden");
   const ofOthers = drills.filter(({ only }) => only === undefined);
   const rows: MatrixRow[] = [];
-  const work = async (node: NodePlace) => {
-    const waiting = node === scene.hiddenNode ? ofHidden : ofOthers;
+  const work = async (node: LabNode) => {
+    const waiting = node === testBed.hiddenNode ? ofHidden : ofOthers;
     for (let drill = waiting.shift(); drill !== undefined && !signal.aborted; drill = waiting.shift()) {
-      const row = await runDrill(scene, node, drill, clock, signal);
+      const row = await runDrill(testBed, node, drill, clock, signal);
       rows.push(row);
       onRow(row);
     }
   };
-  await Promise.all(scene.nodes.map(work));
+  await Promise.all(testBed.nodes.map(work));
   const order = drills.map(({ name }) => name);
   return rows.sort((a, b) => order.indexOf(a.fault) - order.indexOf(b.fault));
 }
 
 /** Whether the row is what was promised. */
-export function isAsExpected(row: MatrixRow, drill: Drill): boolean {
+export function isAsExpected(row: MatrixRow, drill: FaultDrill): boolean {
   const { detectMs, clearMs, reportedCause, otherFaults } = row;
   if (detectMs === null || clearMs === null) return false;
   const inTime = !drill.hard || detectMs <= HARD_DETECT_MS;
@@ -83,37 +83,37 @@ export function isAsExpected(row: MatrixRow, drill: Drill): boolean {
 }
 
 async function runDrill(
-  scene: Scene,
-  node: NodePlace,
-  drill: Drill,
+  testBed: TestBed,
+  node: LabNode,
+  drill: FaultDrill,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<MatrixRow> {
-  const before = await calm(scene, node, drill.settled === true ? SETTLED_MS : CALM_MS, clock, signal);
+  const before = await calm(testBed, node, drill.settled === true ? SETTLED_MS : CALM_MS, clock, signal);
   const brokenNs = clock.monotonicNs();
-  const clear = await drill.inject(scene, node);
+  const clear = await drill.inject(testBed, node);
   let detectMs: number | null = null;
   let standing: readonly StatusRow[] = [];
   try {
-    const seen = await scene.until((rows) => reported(rows, node, drill) !== undefined, DETECT_MAX_MS, signal);
+    const seen = await testBed.until((rows) => reported(rows, node, drill) !== undefined, DETECT_MAX_MS, signal);
     if (seen !== undefined) detectMs = (seen.seenNs - brokenNs) / NS_PER_MS;
     await pause(clock, STAND_MS, signal);
-    standing = (await scene.next(signal))?.rows ?? [];
+    standing = (await testBed.next(signal))?.rows ?? [];
   } finally {
     await clear();
   }
-  const mendedNs = clock.monotonicNs();
-  const healed = await scene.until((rows) => isHealed(rows, before, node.name), CLEAR_MAX_MS, signal);
-  const after = healed?.rows ?? (await scene.next(signal))?.rows ?? [];
+  const clearedNs = clock.monotonicNs();
+  const recovered = await testBed.until((rows) => isRecovered(rows, before, node.name), CLEAR_MAX_MS, signal);
+  const after = recovered?.rows ?? (await testBed.next(signal))?.rows ?? [];
   return {
     ...saidOf(standing, node, drill),
-    notCleared: healed === undefined ? [...unhealed(after, before, node.name), scene.agentWords(node)] : [],
+    notCleared: recovered === undefined ? [...notRecovered(after, before, node.name), testBed.agentLog(node)] : [],
     detectMs: rounded(detectMs),
-    clearMs: healed === undefined ? null : rounded((healed.seenNs - mendedNs) / NS_PER_MS),
+    clearMs: recovered === undefined ? null : rounded((recovered.seenNs - clearedNs) / NS_PER_MS),
   };
 }
 
-function saidOf(rows: readonly StatusRow[], node: NodePlace, drill: Drill) {
+function saidOf(rows: readonly StatusRow[], node: LabNode, drill: FaultDrill) {
   const row = reported(rows, node, drill) ?? rootsOf(rows, node.name).find((root) => isExpectedRow(root, drill));
   const expected: readonly string[] = [drill.expected.cause, ...(drill.besides ?? [])];
   const others = rootsOf(rows, node.name).filter(({ cause }) => !expected.includes(cause ?? "none"));
@@ -129,41 +129,41 @@ function saidOf(rows: readonly StatusRow[], node: NodePlace, drill: Drill) {
 }
 
 /** The row that reports the drill's fault by its expected cause. */
-function reported(rows: readonly StatusRow[], node: NodePlace, drill: Drill): StatusRow | undefined {
+function reported(rows: readonly StatusRow[], node: LabNode, drill: FaultDrill): StatusRow | undefined {
   return rootsOf(rows, node.name).find((row) => isExpectedRow(row, drill) && row.cause === drill.expected.cause);
 }
 
-function isExpectedRow({ requirement, probe }: StatusRow, { expected }: Drill): boolean {
+function isExpectedRow({ requirement, probe }: StatusRow, { expected }: FaultDrill): boolean {
   return requirement === expected.requirement && (expected.probe === undefined || expected.probe === probe);
 }
 
 /** Waits until nothing has failed at the node for so long; the rows then. */
 async function calm(
-  scene: Scene,
-  node: NodePlace,
+  testBed: TestBed,
+  node: LabNode,
   forMs: number,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<readonly StatusRow[]> {
   const untilNs = clock.monotonicNs() + CALM_MAX_MS * NS_PER_MS;
   while (clock.monotonicNs() < untilNs && !signal.aborted) {
-    const well = await scene.until((rows) => isWell(rows, node), CALM_MAX_MS, signal);
+    const well = await testBed.until((rows) => isWell(rows, node), CALM_MAX_MS, signal);
     if (well === undefined) break;
-    const broken = await scene.until((rows) => !isWell(rows, node), forMs, signal);
-    if (broken === undefined) return (await scene.next(signal))?.rows ?? well.rows;
+    const broken = await testBed.until((rows) => !isWell(rows, node), forMs, signal);
+    if (broken === undefined) return (await testBed.next(signal))?.rows ?? well.rows;
   }
-  const worst = ((await scene.next(signal))?.rows ?? []).find((row) => countsAt(row, node) && !isMet(row));
+  const worst = ((await testBed.next(signal))?.rows ?? []).find((row) => countsAt(row, node) && !isMet(row));
   const why = worst === undefined ? "the collector tells nothing of it" : `${worst.requirement}: ${worst.evidence}`;
   throw new DrillError("not-well", `${node.name} was not well within ${CALM_MAX_MS / 1_000} s: ${why}`);
 }
 
 /** Nothing fails, and every row that must be met has been judged. */
-function isWell(rows: readonly StatusRow[], node: NodePlace): boolean {
+function isWell(rows: readonly StatusRow[], node: LabNode): boolean {
   const own = rows.filter((row) => countsAt(row, node));
   return own.length > 0 && own.every(isMet);
 }
 
-function countsAt({ node: name, comparison, required }: StatusRow, node: NodePlace): boolean {
+function countsAt({ node: name, comparison, required }: StatusRow, node: LabNode): boolean {
   return name === node.name && !comparison && required;
 }
 

@@ -1,9 +1,9 @@
 /** The fleet on screen, one fault after another, until Ctrl-C. */
 import { proseLines, renderStatus, type ScreenWorld, statusView, type View, watch } from "@lifeline/cli";
 import { NS_PER_MS, pause } from "@lifeline/measure";
-import type { Drill } from "./drill.ts";
-import type { NodePlace, Scene } from "./scene.ts";
-import { isFailing } from "./sighting.ts";
+import { isFailing } from "./collector-answer.ts";
+import type { FaultDrill } from "./fault-drill.ts";
+import type { LabNode, TestBed } from "./test-bed.ts";
 
 /** How long a fault stands on the screen, and how long nothing is broken between two, ms: time enough to read. */
 const STAND_MS = 15_000;
@@ -16,19 +16,19 @@ interface Act {
 }
 
 /** Shows the fleet while `drills` are run in turn, each on the next node. Resolves when interrupted; what was broken is mended. */
-export async function showFleet(scene: Scene, drills: readonly Drill[], world: ScreenWorld): Promise<void> {
+export async function showFleet(testBed: TestBed, drills: readonly FaultDrill[], world: ScreenWorld): Promise<void> {
   const { clock, interrupt } = world;
   let act: Act = { line: "nothing is broken", sinceNs: clock.monotonicNs() };
   const told = (line: string) => {
     act = { line, sinceNs: clock.monotonicNs() };
   };
-  const show = watch(world, { format: "table", wantsColor: true, find: async () => frame(scene, () => act, world) });
+  const show = watch(world, { format: "table", wantsColor: true, find: async () => frame(testBed, () => act, world) });
   for (let at = 0; !interrupt.aborted; at++) {
     const drill = drills[at % drills.length];
-    const node = scene.nodes[at % scene.nodes.length];
+    const node = testBed.nodes[at % testBed.nodes.length];
     if (drill === undefined || node === undefined) break;
     await rest(world, told);
-    if (!interrupt.aborted) await perform(scene, drill, node, world, told);
+    if (!interrupt.aborted) await perform(testBed, drill, node, world, told);
   }
   await show;
 }
@@ -39,14 +39,14 @@ async function rest({ clock, interrupt }: ScreenWorld, told: (line: string) => v
 }
 
 async function perform(
-  scene: Scene,
-  drill: Drill,
-  node: NodePlace,
+  testBed: TestBed,
+  drill: FaultDrill,
+  node: LabNode,
   { clock, interrupt }: ScreenWorld,
   told: (line: string) => void,
 ): Promise<void> {
   told(`${drill.name} at ${node.name}: ${drill.what} (expected: ${drill.expected.cause})`);
-  const clear = await drill.inject(scene, node);
+  const clear = await drill.inject(testBed, node);
   try {
     await pause(clock, STAND_MS, interrupt);
   } finally {
@@ -54,11 +54,11 @@ async function perform(
   }
 }
 
-async function frame(scene: Scene, act: () => Act, { clock, interrupt }: ScreenWorld): Promise<View> {
-  const model = await scene.model(interrupt);
+async function frame(testBed: TestBed, act: () => Act, { clock, interrupt }: ScreenWorld): Promise<View> {
+  const model = await testBed.model(interrupt);
   const { line, sinceNs } = act();
   const seconds = Math.round((clock.monotonicNs() - sinceNs) / NS_PER_MS / 1_000);
-  const summary = scene.nodes.map(({ name }) => {
+  const summary = testBed.nodes.map(({ name }) => {
     const failing = model.rows.filter((row) => row.node === name && isFailing(row)).length;
     return `${name} ${failing === 0 ? "well" : `${failing} rows fail`}`;
   });

@@ -39,9 +39,9 @@ export function readArguments(args: readonly string[], names: readonly string[])
   const inputs = number("--inputs", values.inputs ?? "100000", 1, 1_000_000_000);
   const seed = values.seed === undefined ? undefined : number("--seed", values.seed, 0, 0xffff_ffff);
   const only = values.only?.split(",") ?? names;
-  const stranger = only.find((name) => !names.includes(name));
-  if (stranger !== undefined) {
-    throw new FuzzError("usage", `--only: got '${stranger}', want some of ${names.join(", ")}`);
+  const unknown = only.find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new FuzzError("usage", `--only: got '${unknown}', want some of ${names.join(", ")}`);
   }
   return { help: values.help === true, inputs, seed, only, json: values.json === true };
 }

@@ -1,16 +1,16 @@
 /** Every decoder of what others wrote. */
 import type { Decoder } from "./decoder.ts";
-import { catalogueDecoder } from "./decoders/catalogue.ts";
-import { agentConfigDecoder, collectorConfigDecoder } from "./decoders/configuration.ts";
-import { deploymentDecoder } from "./decoders/deployment.ts";
-import { dnsDecoder } from "./decoders/dns.ts";
-import { helloDecoder } from "./decoders/hello.ts";
-import { METHOD_DECODERS } from "./decoders/methods.ts";
-import { planDecoder, planFileDecoder } from "./decoders/plan.ts";
-import { reportDecoder, windowDecoder } from "./decoders/report.ts";
-import { signingRequestDecoder } from "./decoders/signing-request.ts";
-import { frameDecoder, segmentDecoder } from "./decoders/spool.ts";
-import { stampDecoder } from "./decoders/stamp.ts";
+import { catalogueDecoder } from "./decoders/catalogue-decoder.ts";
+import { agentConfigDecoder, collectorConfigDecoder } from "./decoders/configuration-decoder.ts";
+import { deploymentDecoder } from "./decoders/deployment-decoder.ts";
+import { dnsDecoder } from "./decoders/dns-decoder.ts";
+import { helloDecoder } from "./decoders/hello-decoder.ts";
+import { METHOD_DECODERS } from "./decoders/methods-decoder.ts";
+import { planDecoder, planFileDecoder } from "./decoders/plan-decoder.ts";
+import { reportDecoder, windowDecoder } from "./decoders/report-decoder.ts";
+import { signingRequestDecoder } from "./decoders/signing-request-decoder.ts";
+import { frameDecoder, segmentDecoder } from "./decoders/spool-decoder.ts";
+import { stampDecoder } from "./decoders/stamp-decoder.ts";
 
 export const DECODERS: readonly Decoder[] = [
   reportDecoder,

@@ -1,8 +1,8 @@
 /** Asks a running program of the lab for its state, or to change a fault, through its control socket. */
 import { request } from "node:http";
-import type { FaultRequest } from "./fault.ts";
-import { shown } from "./fault.ts";
 import { LabError, reasonText } from "./lab-error.ts";
+import type { FaultRequest } from "./listener-fault.ts";
+import { shown } from "./listener-fault.ts";
 import type { StandInState } from "./stand-in-state.ts";
 
 /** Bytes of an answer read at most: a state with its certificates is under 32 KiB. */

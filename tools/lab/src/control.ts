@@ -8,8 +8,8 @@
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
-import { readFaultRequest, shown } from "./fault.ts";
 import { LabError, type LabErrorCode, reasonText } from "./lab-error.ts";
+import { readFaultRequest, shown } from "./listener-fault.ts";
 import type { StandIn } from "./stand-in-state.ts";
 
 /** An open control endpoint. */

@@ -7,9 +7,9 @@
  */
 import { endpointName } from "@lifeline/measure";
 import { readState, requestFault } from "./control-client.ts";
-import { type FaultRequest, readFault, readFaultScope } from "./fault.ts";
 import { readFlags } from "./flags.ts";
 import { LabError } from "./lab-error.ts";
+import { type FaultRequest, readFault, readFaultScope } from "./listener-fault.ts";
 import type { StandInState } from "./stand-in-state.ts";
 
 const USAGE =

@@ -5,8 +5,9 @@
  * 2. The port never changes: lifting a fault restores the listener where it was.
  * 3. `fault` is what is true now; a change that failed leaves it at what was reached.
  */
-import type { Fault } from "./fault.ts";
+
 import { LabError } from "./lab-error.ts";
+import type { Fault } from "./listener-fault.ts";
 
 /** A fault that changes something. */
 export type ActiveFault = Exclude<Fault, "none">;

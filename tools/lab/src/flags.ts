@@ -1,8 +1,8 @@
 /** Strict command-line flags: `--name value` or `--name=value`, and nothing that was not declared. Pure. */
 
 import { parseArgs } from "node:util";
-import { shown } from "./fault.ts";
 import { LabError } from "./lab-error.ts";
+import { shown } from "./listener-fault.ts";
 
 /** What was given on a command line. */
 export interface Flags {

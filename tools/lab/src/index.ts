@@ -1,15 +1,6 @@
 export { LAB_LABEL } from "./api-endpoint.ts";
 export { readState, requestFault } from "./control-client.ts";
 export {
-  FAULT_SCOPES,
-  FAULTS,
-  type Fault,
-  type FaultRequest,
-  type FaultScope,
-  LISTENER_NAMES,
-  type ListenerName,
-} from "./fault.ts";
-export {
   type Capture,
   type CapturedPacket,
   canRunFleet,
@@ -32,6 +23,15 @@ export {
   type TunnelFault,
 } from "./fleet/net/index.ts";
 export { LabError, type LabErrorCode } from "./lab-error.ts";
+export {
+  FAULT_SCOPES,
+  FAULTS,
+  type Fault,
+  type FaultRequest,
+  type FaultScope,
+  LISTENER_NAMES,
+  type ListenerName,
+} from "./listener-fault.ts";
 export {
   type CannotRun,
   type CannotRunReason,

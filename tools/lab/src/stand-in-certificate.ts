@@ -1,6 +1,6 @@
 /** The certificate of the stand-in's TLS listeners: made at start, kept in memory, gone with the process. */
 import type { Clock } from "@lifeline/measure";
-import { createRoot, issueLeaf, newKeys } from "./services/lab-authorities.ts";
+import { createRoot, issueLeaf, newKeys } from "./services/lab-cas.ts";
 
 /** What a TLS listener of the stand-in presents. */
 export interface StandInCertificate {

@@ -1,6 +1,6 @@
 /** A running stand-in as those who hold it see it, and what it says of itself. */
 import type { LAB_LABEL } from "./api-endpoint.ts";
-import type { Fault, FaultScope, ListenerName } from "./fault.ts";
+import type { Fault, FaultScope, ListenerName } from "./listener-fault.ts";
 
 /** Where one listener is to be found. */
 export interface Endpoint {
@@ -20,7 +20,7 @@ export interface StandInState {
   readonly label: typeof LAB_LABEL;
   readonly pid: number;
   readonly listeners: readonly ListenerState[];
-  /** The authority that the TLS listeners' certificates end at; public part only. */
+  /** The CA that the TLS listeners' certificates end at; public part only. */
   readonly caPem: string;
 }
 

@@ -43,7 +43,7 @@ function tryConnect({ host, port }: Endpoint): Promise<string> {
   });
 }
 
-/** One attempt to finish a TLS handshake that trusts only the stand-in's authority. */
+/** One attempt to finish a TLS handshake that trusts only the stand-in's CA. */
 function tryTls({ host, port }: Endpoint, caPem: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connectTls({ host, port, ca: caPem, ALPNProtocols: ["h2"], servername: "localhost" });
@@ -118,7 +118,7 @@ async function tryStamp({ host, port }: Endpoint): Promise<string> {
 }
 
 describe("the stand-in's API endpoint", () => {
-  it("is trusted through its own authority alone, and speaks TLS 1.3 with HTTP/2", async () => {
+  it("is trusted through its own CA alone, and speaks TLS 1.3 with HTTP/2", async () => {
     const { api, caPem } = await start();
     expect(await tryTls(api, caPem)).toBe("TLSv1.3 h2");
     expect(caPem).not.toContain("PRIVATE KEY");

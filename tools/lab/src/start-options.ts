@@ -1,8 +1,8 @@
 /** The command line of the stand-in, read strictly. Pure. */
 import { isIP } from "node:net";
-import { shown } from "./fault.ts";
 import { readFlags, readPort } from "./flags.ts";
 import { LabError } from "./lab-error.ts";
+import { shown } from "./listener-fault.ts";
 
 /** How the process was asked to start. */
 export interface StartOptions {

@@ -6,10 +6,10 @@
 import assert from "node:assert/strict";
 import { createServer, type Server, type Socket } from "node:net";
 import { endpointName } from "@lifeline/measure";
-import type { Fault } from "./fault.ts";
 import { createFaultSwitch, type FaultSwitch } from "./fault-switch.ts";
 import { type FullListener, openFullListener } from "./full-listener.ts";
 import { LabError, reasonText } from "./lab-error.ts";
+import type { Fault } from "./listener-fault.ts";
 import { startDropping, stopDropping } from "./packet-drop.ts";
 
 /** A listener of the stand-in. */

@@ -189,7 +189,8 @@ const CLOCK = "packages/measure/src/clock.ts";
 const READS_TIME = /\b(Date\.now|performance\.now|process\.hrtime|new Date\(\s*\)|setTimeout|setInterval)\b/;
 /** Other files that may wait or read time, each with its reason. */
 const MAY_READ_TIME: Record<string, string> = {
-  "tools/drill/src/quiet.ts": "holds the text of a small program for a namespace, where nothing can be passed in",
+  "tools/drill/src/false-alarms.ts":
+    "holds the text of a small program for a namespace, where nothing can be passed in",
   "tools/harness/src/wall-clock.ts": "shifts the wall clock of a shipped program",
 };
 const DRAWS_CHANCE = /\bMath\.random\b/;

@@ -6,7 +6,7 @@ import { floodText } from "../flood.ts";
 import { emptyMessages, framed } from "../message-bytes.ts";
 import type { TestBed } from "../test-bed.ts";
 import { SOURCES } from "./flooding.ts";
-import { METHOD_PATHS, WITNESS } from "./methods.ts";
+import { METHOD_PATHS, WITNESS } from "./method-paths.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -25,11 +25,11 @@ const GROUP_START = 0x7b;
 
 /** A certificate of a role, as an administrator would have issued it. */
 export async function roleCertificate(testBed: TestBed, role: Role) {
-  const { authorityPem, authorityKeyPem } = testBed.collector;
-  const authority = await openFleetCa(authorityPem, authorityKeyPem, randomBytes);
+  const { caPem, caKeyPem } = testBed.collector;
+  const ca = await openFleetCa(caPem, caKeyPem, randomBytes);
   const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
   const times = { nowMs: testBed.clock.wallMs(), lifetimeMs: HOUR_MS };
-  const { pem: certPem } = await authority.issueRole({ name: "greedy", role, publicKeyDer, ...times });
+  const { pem: certPem } = await ca.issueRole({ name: "greedy", role, publicKeyDer, ...times });
   return { certPem, keyPem };
 }
 

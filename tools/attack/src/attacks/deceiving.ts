@@ -1,4 +1,4 @@
-/** By whoever speaks to an agent as its collector, with the authority's key: to end the agent, or to have it measure without end. */
+/** By whoever speaks to an agent as its collector, with the CA's key: to end the agent, or to have it measure without end. */
 import { randomBytes } from "node:crypto";
 import { createSecureServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -40,11 +40,11 @@ const UNUSABLE = [
 
 /** A collector that answers every stream with those messages. */
 async function lie(testBed: TestBed, messages: readonly Buffer[]) {
-  const { authorityPem, authorityKeyPem } = testBed.collector;
-  const authority = await openFleetCa(authorityPem, authorityKeyPem, randomBytes);
+  const { caPem, caKeyPem } = testBed.collector;
+  const ca = await openFleetCa(caPem, caKeyPem, randomBytes);
   const { publicKeyDer, privateKeyPem: key } = makeKeyPair();
   const times = { nowMs: testBed.clock.wallMs(), lifetimeMs: HOUR_MS };
-  const { pem: cert } = await authority.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
+  const { pem: cert } = await ca.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
   const server = createSecureServer({ cert, key, minVersion: "TLSv1.3" });
   let streams = 0;
   server.on("sessionError", () => {});

@@ -4,7 +4,7 @@ import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { floodOutcome } from "../flood-outcome.ts";
 import type { FrameFlood } from "../http2-frames.ts";
 import { emptyMessages, field, framed } from "../message-bytes.ts";
-import { ENROL, METHOD_PATHS, STREAM, WITNESS } from "./methods.ts";
+import { ENROL, METHOD_PATHS, STREAM, WITNESS } from "./method-paths.ts";
 
 /** As many as one source may hold, and one more source than honest nodes come from. */
 export const SOURCES: readonly string[] = Array.from({ length: 8 }, (_, at) => `127.0.66.${at + 1}`);
@@ -15,7 +15,7 @@ const STREAMS = 4;
 /** Twelve: the deadline of a request, and two for the flood to begin. */
 const PAST_DEADLINE_S = REQUEST_TIMEOUT_MS / 1_000 + 2;
 
-/** The largest message a stranger may send, and what it holds: empty sources, two bytes each. */
+/** The largest message an unauthenticated client may send, and what it holds: empty sources, two bytes each. */
 const EMPTY_SOURCES = 8_190;
 const SOURCES_FIELD = 4;
 
@@ -68,7 +68,7 @@ export const flooding: readonly Attack[] = [
   {
     name: "unread-answers",
     position: "port",
-    tries: "asks for the authority without end, and reads no answer",
+    tries: "asks for the CA without end, and reads no answer",
     async run(testBed) {
       const requests = [
         { path: "/lifeline.v1.EnrolService/GetFleetCa", body: base64(framed(new Uint8Array())), ends: true },
@@ -79,7 +79,7 @@ export const flooding: readonly Attack[] = [
     },
   },
   {
-    name: "stranger-reports",
+    name: "unauthenticated-reports",
     position: "port",
     tries: "opens report streams without a certificate and writes to them as fast as they take it",
     async run(testBed) {

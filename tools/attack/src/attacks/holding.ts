@@ -4,7 +4,7 @@ import { WAITING_MAX, WAITING_PER_SOURCE_MAX } from "@lifeline/rpc";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { within } from "../poll.ts";
 
-/** Sources it comes from: with as many as each may hold, more than strangers may be in all. */
+/** Sources it comes from: with as many as each may hold, more than unauthenticated clients may be in all. */
 const SOURCES = 5;
 
 /** Calls an honest node makes meanwhile. */

@@ -48,17 +48,17 @@ export const impersonating: readonly Attack[] = [
     },
   },
   {
-    name: "foreign-authority",
+    name: "other-ca",
     position: "port",
-    tries: "reports for a node under a certificate of its name that another authority has signed",
+    tries: "reports for a node under a certificate of its name that another CA has signed",
     async run(testBed) {
       await testBed.enrol(await testBed.token(), "victim-3");
       const times = { nowMs: testBed.clock.wallMs(), lifetimeMs: HOUR_MS };
       const pems = await createFleetCa({ commonName: "forged", ...times, randomBytes });
-      const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
+      const ca = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
       const keys = makeKeyPair();
       const { publicKeyDer } = keys;
-      const { pem: certPem } = await authority.issueNode({ nodeId: "victim-3", publicKeyDer, ...times });
+      const { pem: certPem } = await ca.issueNode({ nodeId: "victim-3", publicKeyDer, ...times });
       const { first } = await testBed.openStream(testBed.client({ certPem, keys }), "victim-3");
       return outcomeOf([said(first), isRefusedWith(first, RpcStatus.UNAUTHENTICATED)]);
     },

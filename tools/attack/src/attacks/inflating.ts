@@ -4,9 +4,9 @@ import { type Attack, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";
 import { emptyMessages, field, framed } from "../message-bytes.ts";
 import { SOURCES } from "./flooding.ts";
-import { ENROL, STREAM, WITNESS } from "./methods.ts";
+import { ENROL, STREAM, WITNESS } from "./method-paths.ts";
 
-/** Messages in one write, and what each inflates to: as much as a stranger's message may have. */
+/** Messages in one write, and what each inflates to: as much as an unauthenticated client's message may have. */
 const MESSAGES = 356;
 const INFLATED_BYTES = 16_380;
 

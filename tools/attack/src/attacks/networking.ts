@@ -6,7 +6,7 @@ import { floodText } from "../flood.ts";
 import { floodOutcome } from "../flood-outcome.ts";
 import { field, framed } from "../message-bytes.ts";
 import { NETWORK_ADDRESSES } from "../network-namespace.ts";
-import { ENROL } from "./methods.ts";
+import { ENROL } from "./method-paths.ts";
 import { refusalOf, said } from "./refusal.ts";
 
 const [HOST = ""] = NETWORK_ADDRESSES;

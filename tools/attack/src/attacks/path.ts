@@ -103,7 +103,7 @@ export const path: readonly Attack[] = [
   {
     name: "man-in-the-middle",
     position: "path",
-    tries: "poses as the collector: shows the true authority's certificate, and a listener's of its own",
+    tries: "poses as the collector: shows the true CA's certificate, and a listener's of its own",
     async run(testBed) {
       const token = await testBed.token();
       const heard: string[] = [];
@@ -114,7 +114,7 @@ export const path: readonly Attack[] = [
       const fared = await agent.kill().then(() => agent.output());
       impostor.close();
       return outcomeOf(
-        [`it was asked for the authority, as anybody is`, asked],
+        [`it was asked for the CA, as anybody is`, asked],
         [`and heard ${[...new Set(heard)].join(", ")} and nothing else`, heard.every((what) => what === "getFleetCa")],
         ["the agent says that it is not connected", fared.includes("not connected")],
       );
@@ -155,26 +155,26 @@ export const path: readonly Attack[] = [
   },
 ];
 
-/** A listener's certificate that nobody asked for, of an authority of the attacker's. */
+/** A listener's certificate that nobody asked for, of a CA of the attacker's. */
 async function forgedListener({ clock }: TestBed) {
   const times = { nowMs: clock.wallMs(), lifetimeMs: HOUR_MS };
   const pems = await createFleetCa({ commonName: "forged", ...times, randomBytes });
-  const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
+  const ca = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
   const { publicKeyDer, privateKeyPem: key } = makeKeyPair();
-  const { pem } = await authority.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
-  return { pem, key, authorityPem: pems.certPem };
+  const { pem } = await ca.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
+  return { pem, key, caPem: pems.certPem };
 }
 
 /** A collector that is none: it speaks the protocol, and notes every call it gets. */
 async function pose(testBed: TestBed, heard: string[]): Promise<{ readonly address: string; close(): void }> {
-  const { pem, key, authorityPem } = await forgedListener(testBed);
+  const { pem, key, caPem } = await forgedListener(testBed);
   const server = createRpcServer();
   const note = (what: string) => async () => {
     heard.push(what);
     throw new RpcError(RpcStatus.UNAVAILABLE, "later");
   };
   const onDefect = (what: string) => void heard.push(what);
-  const shown = Buffer.from(testBed.authorityPem.replace(/-----[^-]+-----|\s/g, ""), "base64");
+  const shown = Buffer.from(testBed.caPem.replace(/-----[^-]+-----|\s/g, ""), "base64");
   const getFleetCa = async () => {
     heard.push("getFleetCa");
     return { caCertificateDer: shown };
@@ -192,7 +192,7 @@ async function pose(testBed: TestBed, heard: string[]): Promise<{ readonly addre
     {
       host: "127.0.0.1",
       port: 0,
-      certificates: { certPem: pem, keyPem: key, clientCaPem: authorityPem },
+      certificates: { certPem: pem, keyPem: key, clientCaPem: caPem },
       maxConnections: 100,
       clock: testBed.clock,
       onRefused() {},

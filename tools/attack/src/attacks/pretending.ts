@@ -1,4 +1,4 @@
-/** By whoever has a node's credentials: to be an authority, or to be later than it is. */
+/** By whoever has a node's credentials: to be a CA, or to be later than it is. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -27,42 +27,37 @@ async function seriesOf(testBed: TestBed, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(await testBed.metrics())?.[1]);
 }
 
-/** A collector whose certificates another authority issues, and chains for its node victim-7 that it must not believe. */
+/** A collector whose certificates another CA issues, and chains for its node victim-7 that it must not believe. */
 async function openOwnPki({ clock, folder }: TestBed) {
   const nowMs = clock.wallMs();
   const make = async () => {
     const pems = await createFleetCa({ commonName: "own", nowMs, lifetimeMs: DAY_MS, randomBytes });
     return openFleetCa(pems.certPem, pems.keyPem, randomBytes);
   };
-  const [authority, twin] = [await make(), await make()];
+  const [ca, twin] = [await make(), await make()];
   const pairOf = async (issue: (publicKeyDer: Uint8Array) => Promise<{ readonly pem: string }>): Promise<ChainPems> => {
     const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
     return { certPem: (await issue(publicKeyDer)).pem, keyPem };
   };
   const times = { nowMs, lifetimeMs: HOUR_MS };
-  const node = (nodeId: string, by = authority, when = times) =>
+  const node = (nodeId: string, by = ca, when = times) =>
     pairOf((publicKeyDer) => by.issueNode({ nodeId, publicKeyDer, ...when }));
-  const server = (name: string) =>
-    pairOf((publicKeyDer) => authority.issueServer({ names: [name], publicKeyDer, ...times }));
+  const server = (name: string) => pairOf((publicKeyDer) => ca.issueServer({ names: [name], publicKeyDer, ...times }));
   const thief = await node("thief-7");
-  const middle = chainBelowLeaf(thief, { subject: "between", isAuthority: true, nowMs });
+  const middle = chainBelowLeaf(thief, { subject: "between", isCa: true, nowMs });
   const chains = {
-    "below a leaf": chainBelowLeaf(thief, { subject: "victim-7", isAuthority: false, nowMs }),
-    "below an authority of a leaf's": chainBelowLeaf(middle, { subject: "victim-7", isAuthority: false, nowMs }),
-    "of an authority of the same name": await node("victim-7", twin),
-    expired: await node("victim-7", authority, { nowMs: nowMs - 2 * HOUR_MS, lifetimeMs: HOUR_MS }),
+    "below a leaf": chainBelowLeaf(thief, { subject: "victim-7", isCa: false, nowMs }),
+    "below a CA of a leaf's": chainBelowLeaf(middle, { subject: "victim-7", isCa: false, nowMs }),
+    "of a CA of the same name": await node("victim-7", twin),
+    expired: await node("victim-7", ca, { nowMs: nowMs - 2 * HOUR_MS, lifetimeMs: HOUR_MS }),
     "a listener's": await server("victim-7"),
   };
   const own = await server("127.0.0.1");
   const home = join(folder, "own-pki");
   mkdirSync(home);
-  const collector = new CollectorProcess(
-    home,
-    { host: "127.0.0.1", ownPki: { ...own, caPem: authority.certPem } },
-    clock,
-  );
+  const collector = new CollectorProcess(home, { host: "127.0.0.1", ownPki: { ...own, caPem: ca.certPem } }, clock);
   await collector.start();
-  return { collector, caPem: authority.certPem, victim: await node("victim-7"), chains };
+  return { collector, caPem: ca.certPem, victim: await node("victim-7"), chains };
 }
 
 export const pretending: readonly Attack[] = [
@@ -74,10 +69,10 @@ export const pretending: readonly Attack[] = [
       await testBed.node("victim-5");
       const { certPem: leafPem, keys } = await testBed.node("thief-5");
       const leaf = { certPem: leafPem, keyPem: keys.privateKeyPem };
-      const forged = { subject: "victim-5", isAuthority: false, nowMs: testBed.clock.wallMs() };
+      const forged = { subject: "victim-5", isCa: false, nowMs: testBed.clock.wallMs() };
       const { certPem, keyPem } = chainBelowLeaf(leaf, forged);
       const pair = { certPem: Buffer.from(certPem), keyPem: Buffer.from(keyPem) };
-      const { first } = await testBed.openStream(tlsCredentials({ caPem: testBed.authorityPem, pair }), "victim-5");
+      const { first } = await testBed.openStream(tlsCredentials({ caPem: testBed.caPem, pair }), "victim-5");
       return outcomeOf([said(first), isRefusedWith(first, RpcStatus.UNAUTHENTICATED)]);
     },
   },

@@ -1,7 +1,7 @@
 /**
  * Reported round trips against a packet capture, on a path of a known delay.
  *
- * 1. Every way is held against its own capture on the same path, in rounds that take turns: what else the machine does meets
+ * 1. Every method is compared with its own capture on the same path, in rounds that take turns: other load on the machine meets
  *    all of them.
  * 2. Truth is the capture at the client's interface, not the path's nominal delay: SYN to SYN-ACK, or echo or STAMP request to
  *    reply.
@@ -11,24 +11,24 @@ import { createDelayedPath, type DelayedPath, type PathStats } from "@lifeline/l
 import { NS_PER_MS, NS_PER_US } from "@lifeline/measure";
 import pino from "pino";
 import { BenchError } from "../bench-error.ts";
+import { startListener } from "../counting-listener.ts";
 import { BLACKBOX_EXPORTER, ensurePrograms, FPING, TCPDUMP } from "../debian-packages.ts";
 import { type Distribution, distributionOf, ratioTo } from "../distribution.ts";
-import { startListener } from "../listener.ts";
 import type { Workshop } from "../workshop.ts";
 import { startCapture } from "./capture.ts";
+import { METHODS, type Method, type MethodInput } from "./method.ts";
 import type { Pair } from "./pairing.ts";
-import { type Stage, WAYS, type Way } from "./way.ts";
 
-/** Turns that each way takes. */
+/** Turns that each method takes. */
 const ROUNDS = 4;
 /** Probes at the start of each round that are not counted. */
 const WARMUP_PROBES = 5;
 
 /** What Lifeline's kernel figure is to reach, idle and blocked. */
 export const GOAL = { medianBiasMaxMs: 0.03, p99BiasMaxMs: 0.1 } as const;
-/** The ways that the goal is for. */
-const GOAL_WAYS = ["lifeline-kernel-idle", "lifeline-kernel-blocked"];
-/** The ways that ratios are given to. */
+/** The methods that the goal is for. */
+const GOAL_METHODS = ["lifeline-kernel-idle", "lifeline-kernel-blocked"];
+/** The methods that ratios are given to. */
 const PEERS = ["fping", "blackbox_exporter"] as const;
 type Peer = (typeof PEERS)[number];
 
@@ -38,8 +38,8 @@ export interface BiasRatio {
   readonly p99?: number;
 }
 
-/** One way's result. */
-export interface WayResult {
+/** One method's result. */
+export interface MethodResult {
   readonly id: string;
   readonly title: string;
   /** Reported less captured, ms. */
@@ -57,7 +57,7 @@ export interface AccuracyResult {
   readonly bench: "accuracy";
   readonly delayEachWayMs: number;
   readonly versions: Readonly<Record<string, string>>;
-  readonly ways: readonly WayResult[];
+  readonly methods: readonly MethodResult[];
   readonly goal: {
     readonly medianBiasMaxMs: number;
     readonly p99BiasMaxMs: number;
@@ -74,17 +74,17 @@ const NOTES = [
   "blackbox_exporter reports probe_duration_seconds, all that it does for the probe; nothing is taken off it",
   "fping measures ICMP echoes, its figures read to the nanosecond (netdata output; the usual one has 0.1 ms here)",
   "loop blocked: the probing process computes 20 of each 40 ms",
-  "the kernel's figure begins and ends in TCP, the capture at the device: this host's own way between the two is in the bias",
+  "the kernel's figure begins and ends in TCP, the capture at the device: this host's own path between the two is in the bias",
   "CPU is of programs that have just started; settled figures are the footprint bench's",
 ];
 
-interface Tally {
+interface Measured {
   readonly pairs: Pair[];
   readonly cpuNsPerProbe: number[];
   excluded: number;
 }
 
-/** Measures at least `samples` probes of each way on a path that takes `rttMs` there and back. Throws `cannot-run`, `child-failed`, `mispaired` or `malformed-capture`. */
+/** Measures at least `samples` probes of each method on a path that takes `rttMs` there and back. Throws `cannot-run`, `child-failed`, `mispaired` or `malformed-capture`. */
 export async function measureAccuracy(workshop: Workshop, samples: number, rttMs: number): Promise<AccuracyResult> {
   const path = await layPath(workshop, rttMs / 2);
   const versions = await ensurePrograms([TCPDUMP, FPING, BLACKBOX_EXPORTER], workshop.say);
@@ -93,47 +93,49 @@ export async function measureAccuracy(workshop: Workshop, samples: number, rttMs
   const port = listener.ports[0] ?? 0;
   const { reflectorPort } = listener;
 
-  const tallies = new Map(WAYS.map((way) => [way, { pairs: [], cpuNsPerProbe: [], excluded: 0 } as Tally]));
+  const measured = new Map(
+    METHODS.map((method) => [method, { pairs: [], cpuNsPerProbe: [], excluded: 0 } as Measured]),
+  );
   const probes = Math.ceil(samples / ROUNDS) + WARMUP_PROBES;
   for (let round = 1; round <= ROUNDS; round += 1) {
-    for (const [way, tally] of tallies) {
-      workshop.say(`accuracy: round ${round} of ${ROUNDS}, ${way.title}`);
-      const taken = await takeTurn(way, { workshop, path, port, reflectorPort, probes });
+    for (const [method, ofMethod] of measured) {
+      workshop.say(`accuracy: round ${round} of ${ROUNDS}, ${method.title}`);
+      const taken = await takeTurn(method, { workshop, path, port, reflectorPort, probes });
       if (taken === undefined) continue;
       const { pairs, excluded, cpuNsPerProbe } = taken;
-      tally.pairs.push(...pairs.slice(WARMUP_PROBES));
-      tally.excluded += excluded;
-      if (cpuNsPerProbe !== undefined) tally.cpuNsPerProbe.push(cpuNsPerProbe);
+      ofMethod.pairs.push(...pairs.slice(WARMUP_PROBES));
+      ofMethod.excluded += excluded;
+      if (cpuNsPerProbe !== undefined) ofMethod.cpuNsPerProbe.push(cpuNsPerProbe);
     }
   }
   const stats = await path.close();
-  const ways = withRatios(
-    [...tallies].filter(([, { pairs }]) => pairs.length > 0).map(([way, tally]) => resultOf(way, tally)),
+  const methods = withRatios(
+    [...measured].filter(([, { pairs }]) => pairs.length > 0).map(([method, ofMethod]) => resultOf(method, ofMethod)),
   );
   return {
     bench: "accuracy",
     delayEachWayMs: rttMs / 2,
     versions,
-    ways,
-    goal: { ...GOAL, reached: goalReached(ways) },
+    methods,
+    goal: { ...GOAL, reached: goalReached(methods) },
     ...(stats === undefined ? {} : { path: stats }),
     notes: NOTES,
   };
 }
 
-/** Turns of one way in one round: fping's second and its report's drift apart on a busy host, and then its figures have no owner. */
+/** Turns of one method in one round: fping's second and its report's drift apart on a busy host, and then its figures have no owner. */
 const TURNS_MAX = 4;
 
 /**
- * One way's probes beside a capture of them; taken again when the peer's report leaves open which probe is which, and left out, aloud,
+ * One method's probes beside a capture of them; taken again when the peer's report leaves open which probe is which, and left out, aloud,
  * when it does so every time.
  */
-async function takeTurn(way: Way, stage: Stage) {
-  const { workshop, path } = stage;
+async function takeTurn(method: Method, input: MethodInput) {
+  const { workshop, path } = input;
   for (let turn = 1; ; turn += 1) {
     const capture = await startCapture(workshop, { namespace: path.clientNamespace, device: path.clientInterface });
     try {
-      const { pair, cpuNsPerProbe } = await way.report(stage);
+      const { pair, cpuNsPerProbe } = await method.report(input);
       return { ...pair(await capture.stop()), cpuNsPerProbe };
     } catch (error) {
       if (!(error instanceof BenchError) || error.code !== "ambiguous-report") throw error;
@@ -156,7 +158,7 @@ async function layPath(workshop: Workshop, delayMs: number): Promise<DelayedPath
   return path;
 }
 
-function resultOf({ id, title }: Way, { pairs, cpuNsPerProbe, excluded }: Tally): WayResult {
+function resultOf({ id, title }: Method, { pairs, cpuNsPerProbe, excluded }: Measured): MethodResult {
   const meanCpuNs = cpuNsPerProbe.reduce((sumNs, ns) => sumNs + ns, 0) / cpuNsPerProbe.length;
   return {
     id,
@@ -169,24 +171,24 @@ function resultOf({ id, title }: Way, { pairs, cpuNsPerProbe, excluded }: Tally)
   };
 }
 
-/** Each way's distance from the truth against each peer's. */
-export function withRatios(ways: readonly WayResult[]): WayResult[] {
-  return ways.map((way) => {
+/** Each method's distance from the truth against each peer's. */
+export function withRatios(methods: readonly MethodResult[]): MethodResult[] {
+  return methods.map((method) => {
     const ratios: Partial<Record<Peer, BiasRatio>> = {};
     for (const id of PEERS) {
-      const peer = ways.find((other) => other.id === id);
-      if (peer === undefined || peer.id === way.id) continue;
-      const p50 = ratioTo(way.biasMs.p50, peer.biasMs.p50);
-      const p99 = ratioTo(way.biasMs.p99, peer.biasMs.p99);
+      const peer = methods.find((other) => other.id === id);
+      if (peer === undefined || peer.id === method.id) continue;
+      const p50 = ratioTo(method.biasMs.p50, peer.biasMs.p50);
+      const p99 = ratioTo(method.biasMs.p99, peer.biasMs.p99);
       ratios[id] = { ...(p50 === undefined ? {} : { p50 }), ...(p99 === undefined ? {} : { p99 }) };
     }
-    return { ...way, ratios };
+    return { ...method, ratios };
   });
 }
 
-/** Whether each way that the goal is for has reached it, by id. */
-export function goalReached(ways: readonly WayResult[]): Record<string, boolean> {
-  const judged = ways.filter(({ id }) => GOAL_WAYS.includes(id));
+/** Whether each method that the goal is for has reached it, by id. */
+export function goalReached(methods: readonly MethodResult[]): Record<string, boolean> {
+  const judged = methods.filter(({ id }) => GOAL_METHODS.includes(id));
   return Object.fromEntries(
     judged.map(({ id, biasMs }) => [
       id,
@@ -195,7 +197,7 @@ export function goalReached(ways: readonly WayResult[]): Record<string, boolean>
   );
 }
 
-/** Longest lateness of the path either way, ms; what the capture sees too, so no bias comes of it. */
+/** Longest lateness of the path in either direction, ms; what the capture sees too, so no bias comes of it. */
 export function worstLateMs({ toServer, toClient }: PathStats): number {
   return Math.max(toServer.worstLateNs, toClient.worstLateNs) / NS_PER_MS;
 }

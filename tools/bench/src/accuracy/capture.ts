@@ -13,7 +13,7 @@ export interface Capture {
 
 /** Bytes kept of a packet: IPv4 and TCP headers with all their options, 60 each, are within 120. */
 const SNAPLEN_BYTES = 120;
-/** The last packets' way to tcpdump, ms: libpcap hands its buffer over once a second (tcpdump.c, pcap_set_timeout). */
+/** How long the last packets take to reach tcpdump, ms: libpcap hands its buffer over once a second (tcpdump.c, pcap_set_timeout). */
 const SETTLE_MS = 1_500;
 
 /** Starts tcpdump on `device` inside `namespace`; it captures once this resolves. */

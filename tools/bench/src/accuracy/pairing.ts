@@ -7,8 +7,8 @@
  */
 import { NS_PER_MS } from "@lifeline/measure";
 import { BenchError } from "../bench-error.ts";
-import type { Exchange } from "../exchange.ts";
-import type { Report } from "../report.ts";
+import type { Exchange } from "../captured-exchange.ts";
+import type { Report } from "../prober-report.ts";
 
 /** One report beside its truth. */
 export interface Pair {

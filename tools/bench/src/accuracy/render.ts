@@ -6,17 +6,17 @@ const HEADINGS = ["bias in ms", "n", "min", "p50", "p90", "p99", "max", "CPU µs
 const RATIO_HEADINGS = ["fping p50", "fping p99", "blackbox p50", "blackbox p99"];
 
 /** Renders the result. */
-export function renderAccuracy({ ways, versions, delayEachWayMs, goal, path, notes }: AccuracyResult): string {
+export function renderAccuracy({ methods, versions, delayEachWayMs, goal, path, notes }: AccuracyResult): string {
   const ms = (figure: number) => figure.toFixed(3);
-  const figures = ways.map(({ title, biasMs, cpuUsPerProbe }) => {
+  const figures = methods.map(({ title, biasMs, cpuUsPerProbe }) => {
     const { n, min, p50, p90, p99, max } = biasMs;
     return [title, String(n), ...[min, p50, p90, p99, max].map(ms), cpuUsPerProbe?.toFixed(0) ?? "–"];
   });
-  const ratios = ways.map(({ title, ratios: { fping, blackbox_exporter: blackbox } }) => [
+  const ratios = methods.map(({ title, ratios: { fping, blackbox_exporter: blackbox } }) => [
     title,
     ...[fping?.p50, fping?.p99, blackbox?.p50, blackbox?.p99].map(ratioText),
   ]);
-  const truths = ways.map(({ title, truthMs, excluded }) => [
+  const truths = methods.map(({ title, truthMs, excluded }) => [
     title,
     ...[truthMs.min, truthMs.p50, truthMs.p99, truthMs.max].map(ms),
     String(excluded),

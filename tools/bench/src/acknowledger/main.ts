@@ -4,7 +4,7 @@ import { systemClock } from "@lifeline/measure";
 import { addService, admitAll, createRpcServer, listen, listenSecurely, ServerCredentials } from "@lifeline/rpc";
 import { reportPb } from "@lifeline/wire";
 import type { AcknowledgerOrder } from "../connections/connections.ts";
-import { liveAsLongAsStdin, readOrder } from "../program.ts";
+import { liveAsLongAsStdin, readOrder } from "../own-program.ts";
 
 async function main({ side, certFile, keyFile, caFile }: AcknowledgerOrder): Promise<void> {
   const server = createRpcServer("authenticated");

@@ -16,7 +16,7 @@ import { reportPb } from "@lifeline/wire";
 import { BenchError } from "../bench-error.ts";
 import { type Distribution, distributionOf } from "../distribution.ts";
 import { readLines } from "../line-reader.ts";
-import { ownProgram } from "../program.ts";
+import { ownProgram } from "../own-program.ts";
 import type { Workshop } from "../workshop.ts";
 
 /** Connections of a turn: as many as a site of some size has. */
@@ -107,23 +107,23 @@ async function certificates(workshop: Workshop): Promise<Files> {
   const folder = await workshop.folder();
   const times = { nowMs: workshop.clock.wallMs(), lifetimeMs: LIFETIME_MS };
   const pems = await createFleetCa({ commonName: "bench", ...times, randomBytes });
-  const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
+  const ca = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
   const server = makeKeyPair();
-  const { pem } = await authority.issueServer({ names: ["127.0.0.1"], publicKeyDer: server.publicKeyDer, ...times });
+  const { pem } = await ca.issueServer({ names: ["127.0.0.1"], publicKeyDer: server.publicKeyDer, ...times });
   const pairs: Pair[] = [];
   for (let at = 0; at < CONNECTIONS; at += 1) {
     const { publicKeyDer, privateKeyPem } = makeKeyPair();
-    const issued = await authority.issueNode({ nodeId: `bench-${at}`, publicKeyDer, ...times });
+    const issued = await ca.issueNode({ nodeId: `bench-${at}`, publicKeyDer, ...times });
     pairs.push({ certPem: Buffer.from(issued.pem), keyPem: Buffer.from(privateKeyPem) });
   }
-  const names = ["server.pem", "server.key", "authority.pem"].map((name) => join(folder, name));
+  const names = ["server.pem", "server.key", "ca.pem"].map((name) => join(folder, name));
   const [certFile, keyFile, caFile] = names as [string, string, string];
   await Promise.all([
     writeFile(certFile, pem),
     writeFile(keyFile, server.privateKeyPem),
-    writeFile(caFile, authority.certPem),
+    writeFile(caFile, ca.certPem),
   ]);
-  return { certFile, keyFile, caFile, caPem: authority.certPem, pairs };
+  return { certFile, keyFile, caFile, caPem: ca.certPem, pairs };
 }
 
 async function takeTurn(workshop: Workshop, order: AcknowledgerOrder, files: Files): Promise<TurnFigures> {

@@ -6,7 +6,7 @@
  * 2. Both run as they would on a node: the agent as the image has it (bundled, with the image's flags, its plan and acknowledgements from
  *    a collector over mutual TLS), alone with its Node (a copy of the binary, or its pages would be shared with the bench's other
  *    Node processes and seem cheaper than they are).
- * 3. The exporter is asked over HTTP by the bench; what asking costs is not in its figures, and a prometheus that would ask
+ * 3. The exporter is asked over HTTP by the bench; what querying costs is not in its figures, and a prometheus that would ask
  *    and keep the answers is not either.
  * 4. The agent's life that is measured is its second: it has enrolled, and finds its plan where the first has kept it.
  */
@@ -14,13 +14,13 @@ import { type ProcessUsage, readUsage } from "@lifeline/harness";
 import { NS_PER_MS, NS_PER_US, pause } from "@lifeline/measure";
 import { BenchError } from "../bench-error.ts";
 import { startExporter } from "../blackbox.ts";
+import type { Listener } from "../counting-listener.ts";
 import { BLACKBOX_EXPORTER, ensurePrograms } from "../debian-packages.ts";
 import { distributionOf } from "../distribution.ts";
-import type { Listener } from "../listener.ts";
 import type { BenchProcess, Workshop } from "../workshop.ts";
-import { type InstalledAgent, installAgent } from "./agent.ts";
-import { freePort, startAsking } from "./asking.ts";
-import { startSite } from "./site.ts";
+import { freePort, startExporterLoad } from "./exporter-load.ts";
+import { type InstalledAgent, installAgent } from "./installed-agent.ts";
+import { startPlanCollector } from "./plan-collector.ts";
 import { type StandIns, startStandIns } from "./stand-ins.ts";
 
 /** Both come to rest: code is compiled, heaps are as large as they get, and the agent has let go of what only its start needed. */
@@ -77,7 +77,7 @@ export interface FootprintResult {
 const NOTES = [
   "MB are 10^6 bytes, medians of readings a second apart; CPU is of all threads, in percent of one core",
   "half of the probes are TCP connects, half are TLS handshakes with the chain judged",
-  "the agent schedules, measures, keeps windows, spools and reports by itself; the exporter's asker and a prometheus are not in its figures",
+  "the agent schedules, measures, keeps windows, spools and reports by itself; the exporter's client and a prometheus are not in its figures",
   "the agent runs from a copy of the Node binary, so none of its pages are shared with the bench",
 ];
 
@@ -91,7 +91,7 @@ export async function measureFootprint(
   const standIns = await startStandIns(workshop);
   const installed = await installAgent(
     workshop,
-    await startSite(workshop, standIns.forAgent, periodSeconds * 1_000),
+    await startPlanCollector(workshop, standIns.forAgent, periodSeconds * 1_000),
     standIns,
   );
   const { agent, firstSampleMs } = await startTwice(workshop, installed, standIns);
@@ -100,9 +100,9 @@ export async function measureFootprint(
   const targets = standIns.forExporter.flatMap((target) =>
     (["tcp_connect", "tls_connect"] as const).map((module) => ({ target, module })),
   );
-  const asking = await startAsking(workshop, exporterPort, targets, periodSeconds * 1_000);
+  const load = await startExporterLoad(workshop, exporterPort, targets, periodSeconds * 1_000);
 
-  const broken = Promise.race([agent.failure, exporter.failure, asking.failure]);
+  const broken = Promise.race([agent.failure, exporter.failure, load.failure]);
   workshop.say(`footprint: warming up for ${WARMUP_MS / 1_000} s`);
   await Promise.race([pause(workshop.clock, WARMUP_MS), broken]);
   workshop.say(`footprint: measuring for ${seconds} s`);

@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
-import { type Listener, startListener } from "../listener.ts";
-import { ENDPOINTS } from "../spool/plan.ts";
+import { type Listener, startListener } from "../counting-listener.ts";
+import { ENDPOINTS } from "../spool/default-plan.ts";
 import type { Workshop } from "../workshop.ts";
 
 /** Where they listen; each name has both addresses, as most of the page's have. */
@@ -26,7 +26,7 @@ export interface StandIns {
   readonly forAgent: readonly StandIn[];
   /** `address:port` of each endpoint's two addresses. */
   readonly forExporter: readonly string[];
-  /** The authority of their certificates. */
+  /** The CA of their certificates. */
   readonly caFile: string;
   /** Their names, as hosts(5) has them. */
   readonly hostsFile: string;
@@ -39,15 +39,15 @@ export async function startStandIns(workshop: Workshop): Promise<StandIns> {
   const nowMs = workshop.clock.wallMs();
   const times = { nowMs, lifetimeMs: LIFETIME_MS };
   const pems = await createFleetCa({ commonName: "bench", ...times, randomBytes });
-  const authority = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
+  const ca = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
   const { privateKeyPem: keyPem, publicKeyDer } = makeKeyPair();
-  const { pem: certPem } = await authority.issueServer({ names: [...names, ...ADDRESSES], publicKeyDer, ...times });
+  const { pem: certPem } = await ca.issueServer({ names: [...names, ...ADDRESSES], publicKeyDer, ...times });
   const [address, twin] = ADDRESSES;
   const ports = 2 * ENDPOINTS.length;
   const listener = await startListener(workshop, { address, twin, ports, tls: { certPem, keyPem } });
 
-  const [caFile, hostsFile] = [join(folder, "authority.pem"), join(folder, "hosts")];
-  await writeFile(caFile, authority.certPem);
+  const [caFile, hostsFile] = [join(folder, "ca.pem"), join(folder, "hosts")];
+  await writeFile(caFile, ca.certPem);
   await writeFile(hostsFile, ADDRESSES.map((each) => `${each} ${names.join(" ")}\n`).join(""));
   const forAgent = ENDPOINTS.map(([requirementId, host], at) => ({
     requirementId,

@@ -9,8 +9,8 @@ import { createServer as createTlsServer } from "node:tls";
 import { systemClock } from "@lifeline/measure";
 import { startReflector } from "@lifeline/reflector";
 import { pino } from "pino";
-import type { ListenerOrder } from "../listener.ts";
-import { liveAsLongAsStdin, readOrder } from "../program.ts";
+import type { ListenerOrder } from "../counting-listener.ts";
+import { liveAsLongAsStdin, readOrder } from "../own-program.ts";
 
 async function main({ address, twin, ports, tls }: ListenerOrder): Promise<void> {
   const accepted = Array.from({ length: ports }, () => 0);

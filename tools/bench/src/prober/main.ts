@@ -10,8 +10,8 @@ import {
   targetId,
 } from "@lifeline/measure";
 import { createProbeWorld, probe } from "@lifeline/probe";
-import { answerAndEnd, liveAsLongAsStdin, readOrder } from "../program.ts";
-import { PAUSE_MIN_MS, PAUSE_SPREAD_MS, type ProberAnswer, type ProberOrder, type Report } from "../report.ts";
+import { answerAndEnd, liveAsLongAsStdin, readOrder } from "../own-program.ts";
+import { PAUSE_MIN_MS, PAUSE_SPREAD_MS, type ProberAnswer, type ProberOrder, type Report } from "../prober-report.ts";
 
 /** Half of each 40 ms, as a program that is busy half of its time. */
 const BLOCK_MS = 20;

@@ -1,6 +1,6 @@
 /** The roll-up result as people read it. Pure. */
 import { ratioText, textTable } from "@lifeline/harness";
-import type { RollupResult } from "./rollup.ts";
+import type { RollupResult } from "./rollup-bench.ts";
 
 /** Renders the result. */
 export function renderRollup(result: RollupResult): string {

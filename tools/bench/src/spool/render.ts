@@ -1,6 +1,6 @@
 /** The spool result as people read it. Pure. */
 import { ratioText, textTable } from "@lifeline/harness";
-import type { ConditionResult, SpoolResult } from "./spool.ts";
+import type { ConditionResult, SpoolResult } from "./spool-bench.ts";
 
 const BYTES_PER_KB = 1_000;
 const BYTES_PER_MIB = 1024 * 1024;

@@ -1,4 +1,5 @@
 export type { ServiceEndpoint } from "./client-gate.ts";
+export { type Services, type ServicesOptions, type ServicesState, startServices } from "./lab-services.ts";
 export {
   DRIFT_ADDRESSES,
   type ListenerOptions,
@@ -16,6 +17,5 @@ export {
   type ServiceName,
   type TlsMode,
 } from "./modes.ts";
-export { type Services, type ServicesOptions, type ServicesState, startServices } from "./services.ts";
 export { readServicesState, requestMode, requestQuiet } from "./services-client.ts";
 export type { ZoneName } from "./zone.ts";

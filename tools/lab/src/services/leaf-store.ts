@@ -1,5 +1,5 @@
 /** Certificates made on the fly, by kind and name; the least recently used goes first. */
-import { type Authority, LAB_ISSUER, type LabAuthorities, type Leaf } from "./lab-authorities.ts";
+import { type Authority, LAB_ISSUER, type LabCas, type Leaf } from "./lab-cas.ts";
 import { sameName } from "./mode-table.ts";
 import type { TlsMode } from "./modes.ts";
 
@@ -42,14 +42,14 @@ export function leafKindOf(mode: TlsMode): LeafKind {
 }
 
 /** Creates the store; `issuers` names the organisation that certifies a name, where it is not the lab's own. */
-export function createLeafStore(authorities: LabAuthorities, issuers: ReadonlyMap<string, string>): LeafStore {
+export function createLeafStore(cas: LabCas, issuers: ReadonlyMap<string, string>): LeafStore {
   const leaves = new Map<string, Promise<Leaf>>();
   const intermediates = new Map<string, Promise<Authority>>();
 
   /** As many as `issuers` has organisations, and the lab's. */
   const issuerOf = (name: string) => {
     const organisation = issuers.get(name) ?? LAB_ISSUER;
-    const known = intermediates.get(organisation) ?? authorities.publicIssuer(organisation);
+    const known = intermediates.get(organisation) ?? cas.publicIssuer(organisation);
     intermediates.set(organisation, known);
     return known;
   };
@@ -57,20 +57,20 @@ export function createLeafStore(authorities: LabAuthorities, issuers: ReadonlyMa
     const options = { names: [name], validity: "current", keyType: "ec", issuer: await issuerOf(name) } as const;
     switch (kind) {
       case "ok":
-        return authorities.issue(options);
+        return cas.issue(options);
       case "rsa":
-        return authorities.issue({ ...options, keyType: "rsa" });
+        return cas.issue({ ...options, keyType: "rsa" });
       case "untrusted":
-        return authorities.issue({ ...options, issuer: authorities.private });
+        return cas.issue({ ...options, issuer: cas.private });
       case "intercepted":
-        return authorities.issue({ ...options, issuer: authorities.interception });
+        return cas.issue({ ...options, issuer: cas.interception });
       case "expired":
       case "not-yet-valid":
-        return authorities.issue({ ...options, validity: kind });
+        return cas.issue({ ...options, validity: kind });
       case "wrong-name":
-        return authorities.issue({ ...options, names: [WRONG_NAME] });
+        return cas.issue({ ...options, names: [WRONG_NAME] });
       case "missing-intermediate":
-        return { ...(await authorities.issue(options)), restPem: "" };
+        return { ...(await cas.issue(options)), restPem: "" };
     }
   };
 

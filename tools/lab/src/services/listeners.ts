@@ -5,7 +5,7 @@ import { createMachineApi } from "../machine-api.ts";
 import type { ClientGate, ServiceEndpoint } from "./client-gate.ts";
 import { openConnectProxy, type ProxyCredentials } from "./connect-proxy.ts";
 import { openDnsServer } from "./dns-server.ts";
-import type { LabAuthorities } from "./lab-authorities.ts";
+import type { LabCas } from "./lab-cas.ts";
 import { createLeafStore } from "./leaf-store.ts";
 import { openMiddlebox } from "./middlebox.ts";
 import { type ModeTable, sameName } from "./mode-table.ts";
@@ -41,7 +41,7 @@ export interface ListenerOptions {
 export interface ListenerWorld {
   readonly clock: Clock;
   readonly zone: Zone;
-  readonly authorities: LabAuthorities;
+  readonly cas: LabCas;
   readonly table: ModeTable;
 }
 
@@ -110,11 +110,11 @@ function checkOptions(options: ListenerOptions): void {
 }
 
 /** How to open each of the services that speak TLS; they share certificates, pages and the gRPC server. */
-function createTlsServices({ clock, zone, authorities, table }: ListenerWorld, closers: Closers) {
+function createTlsServices({ clock, zone, cas, table }: ListenerWorld, closers: Closers) {
   const issuers = new Map(
     zone.names.flatMap(({ name, issuer }) => (issuer ? [[sameName(name), issuer] as const] : [])),
   );
-  const leaves = createLeafStore(authorities, issuers);
+  const leaves = createLeafStore(cas, issuers);
   const pages = createPages();
   const machineApi = createMachineApi();
   closers.push(async () => machineApi.close());
@@ -139,7 +139,7 @@ function createTlsServices({ clock, zone, authorities, table }: ListenerWorld, c
         serve: (session, mode) => (isAboutPages(mode) ? pages(mode) : machineApi).serve(session),
       }),
     middlebox: ({ upstream, ...endpoint }: MiddleboxEndpoint) =>
-      openMiddlebox({ ...shared, zone, endpoint, upstream, publicRootPem: authorities.publicRootPem }),
+      openMiddlebox({ ...shared, zone, endpoint, upstream, publicRootPem: cas.publicRootPem }),
   };
 }
 

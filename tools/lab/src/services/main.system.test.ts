@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, it } from "vitest";
-import type { ServicesState } from "./services.ts";
+import type { ServicesState } from "./lab-services.ts";
 import { requestMode } from "./services-client.ts";
 
 const start = (...args: string[]) =>

@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { systemClock } from "@lifeline/measure";
 import pino from "pino";
 import { LabError } from "../lab-error.ts";
-import { startServices } from "./services.ts";
+import { startServices } from "./lab-services.ts";
 import { readServicesFlags } from "./services-flags.ts";
 
 async function main(args: readonly string[]): Promise<void> {

@@ -4,8 +4,8 @@
  * The table below is the closed list: what a mode does on the wire stands beside its name. Pure.
  */
 import { isIP } from "node:net";
-import { shown } from "../fault.ts";
 import { LabError } from "../lab-error.ts";
+import { shown } from "../listener-fault.ts";
 
 /** What a DNS server can do to a question (RFC 1035 §4.1.1 for the codes). */
 const DNS_MODES = {
@@ -22,8 +22,8 @@ const DNS_MODES = {
 /** What a TLS service can do: to the connection, to the certificate, and to what is said above TLS. */
 const TLS_MODES = {
   ok: "answers as it should, with a certificate of the lab's public root through its intermediate (ECDSA P-256)",
-  rsa: "answers as it should, with an RSA certificate of the same authorities",
-  untrusted: "presents a certificate of a private authority that nobody was told of",
+  rsa: "answers as it should, with an RSA certificate of the same CAs",
+  untrusted: "presents a certificate of a private CA that clients do not trust",
   intercepted: "presents a certificate made on the fly by the lab's copy of an interception product",
   expired: "presents a certificate that ended a day ago",
   "not-yet-valid": "presents a certificate that begins in a day",
@@ -45,7 +45,7 @@ const TLS_MODES = {
 
 /** What the middlebox can do to the traffic that a path fault leads to it. */
 const MIDDLEBOX_MODES = {
-  intercept: "ends TLS with a certificate of the interception authority and passes the plaintext on to the true server",
+  intercept: "ends TLS with a certificate of the interception CA and passes the plaintext on to the true server",
   pass: "passes the connection on untouched, TLS and all",
   reset: "resets once the ClientHello has been read",
   stall: "reads and says nothing",

@@ -1,7 +1,7 @@
 /** Asks running services, through their control socket, for their state or for another mode. */
 import { askControl } from "../control-client.ts";
+import type { ServicesState } from "./lab-services.ts";
 import type { ModeRequest } from "./modes.ts";
-import type { ServicesState } from "./services.ts";
 
 /** Reads the state. Rejects with `control-unreachable`. */
 export function readServicesState(controlPath: string): Promise<ServicesState> {

@@ -1,11 +1,11 @@
 /** The command line of the services, read strictly. Pure. */
 import { isIP } from "node:net";
-import { shown } from "../fault.ts";
 import { readFlags } from "../flags.ts";
 import { LabError } from "../lab-error.ts";
+import { shown } from "../listener-fault.ts";
 import type { ServiceEndpoint } from "./client-gate.ts";
+import type { ServicesOptions } from "./lab-services.ts";
 import type { MiddleboxEndpoint } from "./listeners.ts";
-import type { ServicesOptions } from "./services.ts";
 import type { ZoneName } from "./zone.ts";
 
 const REPEATABLE = [

@@ -9,7 +9,7 @@ import { createServer, type TLSSocket } from "node:tls";
 import type { Clock } from "@lifeline/measure";
 import { type ClientGate, openClientGate, type ServiceEndpoint } from "./client-gate.ts";
 import { peekClientHello } from "./client-hello.ts";
-import type { Leaf } from "./lab-authorities.ts";
+import type { Leaf } from "./lab-cas.ts";
 import { type LeafStore, leafKindOf } from "./leaf-store.ts";
 import type { ModeTable } from "./mode-table.ts";
 import type { TlsMode, TlsServiceName } from "./modes.ts";

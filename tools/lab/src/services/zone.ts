@@ -1,7 +1,7 @@
 /** The names that exist in the lab, what they are, and where they lead. Pure. */
 import { isIP, isIPv4 } from "node:net";
-import { shown } from "../fault.ts";
 import { LabError } from "../lab-error.ts";
+import { shown } from "../listener-fault.ts";
 import { sameName } from "./mode-table.ts";
 
 /** One name of the lab. */

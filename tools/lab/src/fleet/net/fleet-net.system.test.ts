@@ -8,9 +8,9 @@ import { afterAll, describe, expect, it } from "vitest";
 import { TUNNEL_OMNI_ADDRESS } from "./address-plan.ts";
 import { createFleetNet, type FleetNet } from "./fleet-net.ts";
 import type { Host } from "./host.ts";
+import { openRelay } from "./host-relay.ts";
 import { canRunFleet, isInstalled } from "./obstacle.ts";
 import type { PathFaultSpec } from "./path-fault.ts";
-import { openRelay } from "./relay.ts";
 import { connect, ECHO_PORT, heard, send, startEcho } from "./testing/talk.ts";
 
 const log = pino({ level: "silent" });

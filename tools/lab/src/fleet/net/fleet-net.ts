@@ -26,9 +26,9 @@ import {
   tunnelAddress,
 } from "./address-plan.ts";
 import { type Capture, capture } from "./capture.ts";
-import { type NetFault, pathFault, type TunnelFault, tunnelFault } from "./fault.ts";
 import { type Host, openHost } from "./host.ts";
 import type { HostProcess } from "./host-process.ts";
+import { type NetFault, pathFault, type TunnelFault, tunnelFault } from "./net-fault.ts";
 import {
   hopInterface,
   ipv6Ready,
@@ -38,9 +38,9 @@ import {
   openManagement,
   prepareHop,
   prepareHost,
-} from "./link.ts";
+} from "./net-link.ts";
 import type { PathFaultSpec } from "./path-fault.ts";
-import { openTunnel, type Tunnel } from "./tunnel.ts";
+import { openTunnel, type Tunnel } from "./wireguard-tunnel.ts";
 
 /** A node, or a server behind the hop. */
 export interface FleetHost extends Host {

@@ -1,6 +1,5 @@
 export { type DualAddress, serverLink, TUNNEL_OMNI_ADDRESS, TUNNEL_PREFIX } from "./address-plan.ts";
 export type { Capture, CapturedPacket } from "./capture.ts";
-export type { NetFault, TunnelFault } from "./fault.ts";
 export {
   createFleetNet,
   defaultNodeFiles,
@@ -13,8 +12,9 @@ export {
 } from "./fleet-net.ts";
 export type { CommandResult, Host } from "./host.ts";
 export type { HostProcess, HostSpawnOptions, ProcessEnding } from "./host-process.ts";
-export { MANAGEMENT_INTERFACE, OUTER_INTERFACE } from "./link.ts";
+export { openRelay, type Relay } from "./host-relay.ts";
+export type { NetFault, TunnelFault } from "./net-fault.ts";
+export { MANAGEMENT_INTERFACE, OUTER_INTERFACE } from "./net-link.ts";
 export { canRunFleet } from "./obstacle.ts";
 export type { FaultDirection, PathFaultSpec, Refusal, Traffic } from "./path-fault.ts";
-export { openRelay, type Relay } from "./relay.ts";
-export { NODE_TUNNEL_INTERFACE, type PeerState, SIDEROLINK_PORT, type Tunnel } from "./tunnel.ts";
+export { NODE_TUNNEL_INTERFACE, type PeerState, SIDEROLINK_PORT, type Tunnel } from "./wireguard-tunnel.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countPackets } from "./fault.ts";
+import { countPackets } from "./net-fault.ts";
 import { faultRules, type RuleFaultSpec } from "./path-fault.ts";
 
 const node = { ipv4: "198.51.100.6", ipv6: "2001:db8:51:1::2" };

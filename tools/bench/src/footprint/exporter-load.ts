@@ -1,0 +1,66 @@
+/** Asks an exporter for each target once in a period, evenly spread: what a prometheus with that scrape interval does. */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { NS_PER_MS, pause } from "@lifeline/measure";
+import { BenchError } from "../bench-error.ts";
+import { createExporterClient, type ExporterModule } from "../blackbox.ts";
+import type { Workshop } from "../workshop.ts";
+
+/** ExporterLoad under way; ends with the workshop. */
+export interface ExporterLoad {
+  /** Rejects with `child-failed` when a probe fails; never resolves while querying goes on. */
+  readonly failure: Promise<never>;
+}
+
+/** What is asked for. */
+export interface ExporterTarget {
+  /** `address:port` */
+  readonly target: string;
+  readonly module: ExporterModule;
+}
+
+/** Starts to ask, once the exporter answers. */
+export async function startExporterLoad(
+  workshop: Workshop,
+  exporterPort: number,
+  targets: readonly ExporterTarget[],
+  periodMs: number,
+): Promise<ExporterLoad> {
+  const { clock } = workshop;
+  const exporter = createExporterClient(clock, exporterPort);
+  await exporter.ready();
+  const stop = new AbortController();
+  const startedNs = clock.monotonicNs();
+  const gapMs = periodMs / targets.length;
+  // Each target at its own phase, as prometheus spreads its scrapes; a late one is made up for, so the rate stays.
+  const ask = async ({ target, module }: ExporterTarget, index: number): Promise<void> => {
+    for (let turn = 0; !stop.signal.aborted; turn += 1) {
+      const dueNs = startedNs + (turn * periodMs + index * gapMs) * NS_PER_MS;
+      await pause(clock, Math.max(0, (dueNs - clock.monotonicNs()) / NS_PER_MS), stop.signal);
+      if (stop.signal.aborted) return;
+      const { success } = await exporter.probe(target, module);
+      if (!success) throw new BenchError("child-failed", `the exporter failed ${module} of ${target}`);
+    }
+  };
+  const all = Promise.all(targets.map(ask));
+  all.catch(() => undefined);
+  workshop.onClose(async () => {
+    stop.abort();
+    exporter.close();
+    await all.catch(() => undefined);
+  });
+  const failure = all.then(() => new Promise<never>(() => undefined));
+  failure.catch(() => undefined);
+  return { failure };
+}
+
+/** A port of `address` that is free now. */
+export async function freePort(address: string): Promise<number> {
+  const server = createServer();
+  server.listen(0, address);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,28 @@
+/** A fault drill: what is broken, what must be said of it, and how both are undone. */
+import type { Cause, ProbeKind } from "@lifeline/measure";
+import type { LabNode, TestBed } from "./test-bed.ts";
+
+/** Undoes what was injected. */
+export type Clear = () => Promise<void>;
+
+/** One fault. */
+export interface FaultDrill {
+  /** Kebab-case; stable, for scripts. */
+  readonly name: string;
+  /** What is done to the path or the service, in a line. */
+  readonly what: string;
+  /** The cause that must be reported, and at which row. */
+  readonly expected: { readonly cause: Cause; readonly requirement: string; readonly probe?: ProbeKind };
+  /** Further causes that rows of their own may rightly name meanwhile: a second symptom that is a fault in itself. */
+  readonly besides?: readonly Cause[];
+  /** `hidden`: only at the test bed's hidden node, which is behind a NAT and has a proxy. Default: at any other node. */
+  readonly only?: "hidden";
+  /**
+   * The node has been well for a minute first: what is judged by comparison with before needs a before. Default: for three seconds.
+   */
+  readonly settled?: boolean;
+  /** A hard fault must be seen within 5 s; loss takes as long as its statistics. */
+  readonly hard: boolean;
+  /** Breaks it for one node, and for no other. */
+  inject(testBed: TestBed, node: LabNode): Promise<Clear>;
+}
