@@ -17,7 +17,7 @@ describe("a campaign", () => {
     const limits = { hangCpuMs: 5_000, heapMaxMb: 64 };
     const campaign = { module, decoders: DECODERS, inputs: 1_000, seed: SEED, limits, clock: systemClock, say };
     results = await runCampaign(campaign);
-  }, 60_000);
+  }, 600_000);
   const resultOf = (name: string) => results.find(({ decoder }) => decoder === name);
 
   it("tells of each decoder once, in order", () => {
