@@ -114,7 +114,7 @@ describe("the agent's process", { timeout: 60_000 }, () => {
     const keyless = agent(["--state-dir", place()], { LIFELINE_STAMP_KEY_FILE: short });
     expect(await keyless.exit()).toBe(2);
     expect(keyless.output()).toContain(
-      `stampKeyFile: got ${short} (6 bytes), want a file with a key of 16 to 1024 bytes`,
+      `stampKeyFile: got ${JSON.stringify(JSON.stringify(short)).slice(1, -1)} (6 bytes), want a file with a key of 16 to 1024 bytes`,
     );
     expect(keyless.output()).not.toContain("SECRET");
     const nowhere = agent(["--state-dir", "/proc/lifeline"]);
