@@ -52,14 +52,14 @@ function fold(...steps: [nowMs: number, ...rows: RowVerdict[]][]) {
 }
 
 describe("advanceIncidents", () => {
-  it("starts at the onset and ends where the good run began, not when either was noticed", () => {
+  it("starts at the onset and ends where the good run began, not when the judge saw them", () => {
     expect(fold([110, row("unmet", 100)], [120, row("unmet", 100)], [210, row("met", 200)]).log).toEqual([
       "opened 100",
       "closed 100-200",
     ]);
   });
 
-  it("is one incident from degraded to unmet and back, remembered at its worst", () => {
+  it("is one incident from degraded to unmet and back, with its worst verdict", () => {
     const { log, last } = fold(
       [10, row("degraded", 5)],
       [20, row("unmet", 15, { cause: "refused" })],
@@ -104,7 +104,7 @@ describe("advanceIncidents", () => {
     expect(incident?.changes.at(-1)?.atMs).toBe(99);
   });
 
-  it("keeps what it said at its worst, and takes each new cause of that verdict", () => {
+  it("keeps the text of its worst verdict, and takes each new cause of that verdict", () => {
     const steps = fold(
       [10, row("unmet", 5, { cause: "refused", evidence: "first", nextStep: "one" })],
       [20, row("degraded", 15, { cause: "loss", evidence: "eased", nextStep: "two" })],

@@ -87,7 +87,7 @@ describe("unanswered DNS queries", () => {
 });
 
 describe("the runs that windows remember", () => {
-  it("follow their ordinals, whatever the clock said", () => {
+  it("are ordered by ordinal, whatever the clock", () => {
     expectStreak([windowWith(bad("refused", { ordinal: 2 }, NOW_MS - 60_000)), windowWith(good({ ordinal: 1 }))], {
       kind: "bad",
     });
@@ -136,7 +136,7 @@ describe("the runs that windows remember", () => {
     });
   });
 
-  it("keep what an inconclusive last sample leaves of a bad run", () => {
+  it("keep a bad run whose last sample is inconclusive", () => {
     const stalled = rememberedOf("stalled", NOW_MS, {}, { length: 5, startedAtMs: NOW_MS - 9_000 });
     expectStreak([windowWith(stalled, bad("refused", { length: 4 }, NOW_MS - 1_000))], {
       kind: "bad",
@@ -194,7 +194,7 @@ describe("a window that ends in a bad run", () => {
       { kind: "good", runLength: 3 },
     ],
     [
-      "with another failure has one of a third of them at least, rounded up",
+      "with another failure has one of at least a third of them, rounded up",
       mixed({ answered: 7, refused: 2 }, bad("refused", { ordinal: 2, length: 1 })),
       { kind: "good", runLength: 3 },
     ],
@@ -223,7 +223,7 @@ describe("a window that ends in a bad run", () => {
     expectStreak([mixed({ answered: 3, refused: 1 }, last, { startMs: NOW_MS })], { sinceMs: NOW_MS - 500 });
   });
 
-  it("has a good run that follows an earlier outage, whatever the clock said", () => {
+  it("has a good run that follows an earlier outage, whatever the clock", () => {
     const outage = windowWith(bad("refused", { ordinal: 1 }, NOW_MS + 5_000));
     const last = bad("refused", { ordinal: 3, length: 1 });
     expectStreak([mixed({ answered: 3, refused: 1 }, last), outage], { kind: "good", runLength: 3, outageOrdinal: 1 });
@@ -239,7 +239,7 @@ describe("a window that ends in a bad run", () => {
     });
   });
 
-  it("gives none where it ends well, is empty, or ends inconclusively", () => {
+  it("has none if its last sample is good or inconclusive, or if it is empty", () => {
     expectStreak([mixed({ answered: 3 }, good({ ordinal: 2, length: 1 })), windowWith(bad("refused"))], {
       kind: "bad",
     });

@@ -40,7 +40,7 @@ describe("a target that fails has drifted", () => {
     expect(after(entry).cause).toBe(isDrift ? "dns-drift" : entry.cause);
   });
 
-  it("and says from where to where, and who corrects it", () => {
+  it("and names the old and new addresses, and who must act", () => {
     expect(after(failing(["a", "b"], seen(["c", "d"], "c")))).toMatchObject({
       verdict: "unmet",
       evidence: "Seen. omni.test resolved to a, b before; it now resolves to c, d.",
@@ -68,7 +68,7 @@ describe("drift stays when the windows from before it are gone", () => {
     expect(after(entry, before).cause).toBe(cause);
   });
 
-  it("with the evidence of then, where it is known", () => {
+  it("with the evidence of the previous verdict, if known", () => {
     expect(after(aged, { cause: "dns-drift", evidence: "It moved." }).evidence).toBe("It moved.");
     expect(after(aged, { cause: "dns-drift" }).evidence).toBe("Seen.");
     expect(after(aged, { cause: "dns-drift" }).nextStep).toMatch(/^Owner of the zone/);

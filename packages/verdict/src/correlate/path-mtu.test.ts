@@ -89,7 +89,12 @@ describe("large datagrams that are lost show the path MTU", () => {
     ["not of TCP", tcp({ verdict: "unmet", own: { reason: "timeout", runLength: 10 } }), [small()], false],
     ["not of another service", large({}, { service: "machine-api" }), [small()], false],
     ["after three losses", large({ runLength: 3 }), [small()], true],
-    ["not after two, though that is no chance", large({ runLength: 2 }), [small(counted({ answered: 200 }))], false],
+    [
+      "not after two losses, even if chance does not explain them",
+      large({ runLength: 2 }),
+      [small(counted({ answered: 200 }))],
+      false,
+    ],
     ["not where small ones are lost as well", large(), [small(lossy)], false],
     ["nor where all small ones together are", large(), [small(lossy), tcp(counted({ timeout: 60 }))], false],
     ["where all small ones together pass", large(), [small(lossy), tcp(counted({ answered: 200 }))], true],
@@ -101,7 +106,7 @@ describe("large datagrams that are lost show the path MTU", () => {
     if (!isNamed) expect(found).toBe(entry);
   });
 
-  it("at a chance of 0.1 % by the loss of small ones, and not above", () => {
+  it("up to a chance of 0.1 %, given the loss of small ones", () => {
     // Nine losses in a row beside 20 of 60 have a chance of 0.091 %; eight beside 18 of 60, 0.107 %.
     const beside = (runLength: number, lost: number) =>
       after(large({ runLength }), [small(counted({ answered: 60 - lost, timeout: lost }))]).cause;

@@ -68,10 +68,10 @@ describe("the direction of loss", () => {
       " By direction: forward 0 of 50 lost (95 % interval 0 % to 7.1 %), return 20 of 50 lost (95 % interval 28 % to 54 %).",
       "omni.test:443, in the return direction.",
     ],
-    ["is open where the intervals overlap", directions(9, 5), "forward 9 of 50 lost", "omni.test:443."],
-    ["is open where they overlap the other way", directions(5, 9), "return 9 of 50 lost", "omni.test:443."],
+    ["is unknown if the intervals overlap", directions(9, 5), "forward 9 of 50 lost", "omni.test:443."],
+    ["is unknown if they overlap the other way", directions(5, 9), "return 9 of 50 lost", "omni.test:443."],
     [
-      "bears counts that contradict each other",
+      "tolerates counts that contradict each other",
       directions(60, 60),
       "forward 60 of 50 lost (95 % interval 93 % to 100 %)",
       "omni.test:443.",
@@ -101,7 +101,7 @@ describe("the direction of loss", () => {
     expect(lossy(more).evidence).not.toContain("By direction");
   });
 
-  it("is said of a target that is not degraded too", () => {
+  it("is shown for a target that is not degraded too", () => {
     expect(lossy(directions(1, 0), { verdict: "unmet" })).toMatchObject({
       cause: "timeout",
       evidence: expect.stringMatching(/^Seen\. By direction: forward 1 of 50/),

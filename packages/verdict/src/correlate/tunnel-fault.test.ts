@@ -157,7 +157,7 @@ describe("a dead tunnel, while the Machine API answers", () => {
       /^Network team: exempt UDP to 10\.0\.0\.1:50180/,
     ],
     [
-      "blocked on the way back before the witness fell silent",
+      "blocked on the return path before the witness stopped reporting",
       [],
       {},
       { cause: "return-path-blocked", onsetMs: ONSET_MS },
@@ -166,7 +166,7 @@ describe("a dead tunnel, while the Machine API answers", () => {
       /allow UDP answers/,
     ],
     [
-      "blocked on the way there before the witness fell silent",
+      "blocked on the forward path before the witness stopped reporting",
       [],
       {},
       { cause: "forward-path-blocked", onsetMs: ONSET_MS },
@@ -175,7 +175,7 @@ describe("a dead tunnel, while the Machine API answers", () => {
       /the datagrams vanish/,
     ],
     [
-      "blocked on the way back in an earlier outage",
+      "blocked on the return path in an earlier outage",
       [],
       {},
       { cause: "return-path-blocked", onsetMs: ONSET_MS - 1 },
@@ -184,7 +184,7 @@ describe("a dead tunnel, while the Machine API answers", () => {
       /UDP from this node/,
     ],
     [
-      "blocked on the way there in an earlier outage",
+      "blocked on the forward path in an earlier outage",
       [],
       {},
       { cause: "forward-path-blocked", onsetMs: ONSET_MS - 1 },
@@ -220,7 +220,7 @@ describe("a dead tunnel, while the Machine API answers", () => {
     expect(found.nextStep).toMatch(nextStep);
   });
 
-  it("says that the witness received nothing at all", () => {
+  it("says that the witness has received nothing at all", () => {
     const { witness } = NOT_RECEIVED;
     if (witness === undefined) throw new Error("want a witness");
     const silent = { witness: { ...witness, receivedAtMs: undefined } };
@@ -303,7 +303,7 @@ describe("of several endpoints", () => {
     ["all are suspected", [], {}, ["udp-blocked", "udp-blocked"]],
     ["the observed one is used", [], { observedEndpoint: "10.0.0.2:50180" }, ["no-evidence", "udp-blocked"]],
     [
-      "an observed one that is not advertised says nothing",
+      "an observed one that is not advertised does not count",
       [],
       { observedEndpoint: "10.0.0.3:50180" },
       ["udp-blocked", "udp-blocked"],
