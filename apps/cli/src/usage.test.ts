@@ -257,6 +257,14 @@ describe("help", () => {
     expect(out).not.toContain("--collector");
   });
 
+  it("lists the exit codes that README lists", async () => {
+    const { out } = await runHere(["--help"]);
+    const listed = [...out.matchAll(/^ {2}(\d+) +(.*)$/gm)].map(([, code, meaning]) => `| ${code} | ${meaning} |`);
+    const readme = readFileSync(join(import.meta.dirname, "../../../README.md"), "utf8");
+    expect(listed).toHaveLength(5);
+    expect(readme).toContain(`| Exit code | Meaning |\n|---|---|\n${listed.join("\n")}\n\n`);
+  });
+
   it("prints the version of the package", async () => {
     expect(await runHere(["--version"])).toEqual({ out: `${LIFELINE_VERSION}\n`, err: "", exitCode: 0 });
   });
