@@ -184,7 +184,8 @@ describe("the agent", () => {
       status: "INTERNAL",
       detail: expect.stringContaining(`${why}: got 1025 entries or more, want at most 1024`),
     });
-    // On the first two streams nothing can be acknowledged: the bomb comes before. The next report may be a window's time away.
+    // On the first two streams nothing can be acknowledged: the bomb comes before. The next report may be a window's
+    // time away.
     await until("it reports", () => (agent.stats().uplink?.ackedReports ?? 0) > 0, 20_000);
   });
 

@@ -24,8 +24,8 @@ import { uplinkLog } from "./uplink/uplink-log.ts";
 import type { AgentWorld } from "./world.ts";
 
 /**
- * Starts an agent. Rejects with a ConfigError when its plan file or its state directory cannot be used. `onDefect` takes an error that
- * nothing handles; the agent should then be ended. By default it becomes an uncaught exception.
+ * Starts an agent. Rejects with a ConfigError when its plan file or its state directory cannot be used. `onDefect`
+ * takes an error that nothing handles; the agent should then be ended. By default it becomes an uncaught exception.
  */
 export async function startAgent(
   config: AgentConfig,

@@ -1,8 +1,8 @@
 /**
  * The agent's settings.
  *
- * 1. No secret is one: keys, certificates and the join token are named by path. What a proxy wants, and a join token, may stand in the
- *    environment, and are read there (prober, enrol/join-token.ts).
+ * 1. No secret is one: keys, certificates and the join token are named by path. A proxy's credentials and a join token
+ *    may be in the environment, and are read there (prober, enrol/join-token.ts).
  * 2. Plaintext beyond loopback needs `allowPlaintext` (S1).
  */
 import { FINGERPRINT_WANTED, readFingerprint } from "@lifeline/identity";
@@ -30,7 +30,7 @@ import { NODE_ROLES } from "./uplink/node-role.ts";
 export const DEFAULT_CONFIG_FILE = "/usr/local/etc/lifeline/agent.yaml";
 
 /** Where state is kept by default: what survives a reboot and an upgrade of Talos. */
-export const DEFAULT_STATE_DIR = "/var/lib/lifeline";
+const DEFAULT_STATE_DIR = "/var/lib/lifeline";
 
 /** Bounds of `spool.maxBytes`: it must hold the largest report (4 MiB) beside the segment it is written to. */
 const SPOOL_BYTES = { min: 8 * 1024 * 1024, max: 16 * 1024 * 1024 * 1024 };

@@ -1,5 +1,5 @@
 export { startAgent } from "./agent.ts";
-export { AGENT_PROGRAM, type AgentConfig, DEFAULT_STATE_DIR, type PlanSource, parseConfig } from "./config.ts";
+export { AGENT_PROGRAM, type AgentConfig, type PlanSource, parseConfig } from "./config.ts";
 export { parsePlan, readPlanFile } from "./plan/plan-file.ts";
 export { encodeParts } from "./report/report-parts.ts";
 export { type Agent, type AgentStats, FLUSH_GRACE_MS } from "./running-agent.ts";

@@ -22,7 +22,9 @@ export interface AgentWorld {
   readonly log: Logger;
   /** The variables of the process: a join token may stand in them. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Gives up root's rights. Takes the directories above the state directory that were made. Undefined: the user stays. */
+  /**
+   * Gives up root's rights. Takes the directories above the state directory that were made. Undefined: the user stays.
+   */
   readonly becomeUser?: (madeParents: readonly string[]) => void;
   /** Timeout of a call to enrol or renew, ms; default ENROL_TIMEOUT_MS. */
   readonly enrolTimeoutMs?: number;
@@ -34,8 +36,8 @@ export interface AgentWorld {
 const RANDOM_BYTES = 6;
 
 /**
- * The world of the running host. The proxies are read from `environment`; a warning names a variable that cannot be used, and never its
- * value. Throws a ConfigError when the STAMP key cannot be read.
+ * The world of the running host. The proxies are read from `environment`; a warning names a variable that cannot be
+ * used, and never its value. Throws a ConfigError when the STAMP key cannot be read.
  */
 export function createAgentWorld(
   config: Pick<AgentConfig, "resolvers" | "hostsFile" | "stampKeyFile" | "runAsUid" | "stateDir" | "talos">,

@@ -15,7 +15,7 @@ import type { NftablesOptions } from "./nftables-rules.ts";
 import { MAX_PER_SOURCE_PER_SECOND } from "./reflector.ts";
 
 /** The STAMP port (RFC 8762 §4.1, IANA: 862 is the TWAMP-Test and STAMP receiver port). */
-export const STAMP_PORT = 862;
+const STAMP_PORT = 862;
 
 const LISTEN_WANTED = `ADDRESS:PORT, such as 192.0.2.1:${STAMP_PORT} or [::]:${STAMP_PORT}`;
 

@@ -1,6 +1,6 @@
 /**
- * A run of the reflector, from its arguments to its end. Exit codes: 0 stopped by a signal, 1 cannot listen, 2 settings that
- * cannot be used.
+ * A run of the reflector, from its arguments to its end. Exit codes: 0 stopped by a signal, 1 cannot listen, 2 settings
+ * that cannot be used.
  */
 import type { Clock } from "@lifeline/measure";
 import { type ChannelCredentials, channelCredentials, tlsCredentials } from "@lifeline/rpc";

@@ -2,8 +2,8 @@
  * `/etc/hosts` (hosts(5)). It is read here because c-ares' plain queries ignore it, and Talos writes static hosts to
  * it.
  *
- * 1. At most {@link HOSTS_MAX_BYTES} are read and {@link HOSTS_MAX_NAMES} names kept (S2). A name beyond them goes to the
- *    resolvers.
+ * 1. At most {@link HOSTS_MAX_BYTES} are read and {@link HOSTS_MAX_NAMES} names kept (S2). A name beyond them goes to
+ *    the resolvers.
  * 2. It is read again when its mtime or size changes. A file that is missing or cannot be read counts as empty.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";

@@ -64,7 +64,7 @@ function agreesOn(version: HttpExpectation["version"], alpn: string | undefined)
 }
 
 /** `:authority` and `Host` leave out the scheme's own port (RFC 9110 §4.2.3). */
-export function authorityOf({ host, port }: Pick<Target, "host" | "port">, isSecure: boolean): string {
+function authorityOf({ host, port }: Pick<Target, "host" | "port">, isSecure: boolean): string {
   return port === (isSecure ? 443 : 80) ? endpointName(host, port).replace(/:\d+$/, "") : endpointName(host, port);
 }
 

@@ -7,8 +7,8 @@
  * 2. Lookups of the same name and family at the same time share one query. Only the caller that sent it has `queried`.
  * 3. The address to use is the lowest in byte order, so a stable set gives a stable path. All answers are kept as
  *    evidence.
- * 4. Cache, queries in flight and answers are bounded (S2). A full cache evicts the oldest entry. A lookup beyond the most
- *    queries in flight is `agent-overload`.
+ * 4. Cache, queries in flight and answers are bounded (S2). A full cache evicts the oldest entry. A lookup beyond the
+ *    most queries in flight is `agent-overload`.
  * 5. A timeout in which this process stalled is `stalled`, and not cached: it shows nothing of the resolver (M3).
  * 6. Never rejects. `localhost` and names under it never leave the host (RFC 6761 §6.3).
  */

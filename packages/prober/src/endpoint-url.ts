@@ -8,8 +8,8 @@ const HOST_MAX_LENGTH = 253;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 
 /**
- * `scheme://host` or `scheme://host:port` of a URL, and nothing else of it (S1). Undefined for a URL that Talos cannot dial: a
- * scheme other than https and grpc, or a host that is neither a host name nor an address literal.
+ * `scheme://host` or `scheme://host:port` of a URL, and nothing else of it (S1). Undefined for a URL that Talos cannot
+ * dial: a scheme other than https and grpc, or a host that is neither a host name nor an address literal.
  */
 export function endpointOfUrl(text: string): string | undefined {
   const url = URL.parse(text);

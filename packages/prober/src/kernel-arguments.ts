@@ -1,21 +1,23 @@
 /**
- * What the kernel's command line says of SideroLink. It holds the join token. Every function here returns one fact and nothing else of
- * the text, and the text is not kept (S1).
+ * What the kernel's command line says of SideroLink. It holds the join token. Every function here returns one fact and
+ * nothing else of the text, and the text is not kept (S1).
  */
 import { isIP } from "node:net";
 import { endpointOfUrl } from "./endpoint-url.ts";
 
 /**
- * The Machine API (`siderolink.api=URL`): scheme, host and port alone. The URL's query carries the join token, and its user part
- * could carry another secret: neither leaves this function. Without a scheme Talos dials plaintext gRPC. Undefined when there is
- * none, or when Talos could not dial it.
+ * The Machine API (`siderolink.api=URL`): scheme, host and port alone. The URL's query carries the join token, and its
+ * user part could carry another secret: neither leaves this function. Without a scheme Talos dials plaintext gRPC.
+ * Undefined when there is none, or when Talos could not dial it.
  */
 export function machineApiOf(kernelArguments: string): string | undefined {
   const url = machineApiUrl(kernelArguments);
   return url === undefined ? undefined : endpointOfUrl(url);
 }
 
-/** True when the argument enables WireGuard over gRPC. Undefined when it does not: the Machine API may still enable it. */
+/**
+ * True when the argument enables WireGuard over gRPC. Undefined when it does not: the Machine API may still enable it.
+ */
 export function requestsGrpcTunnel(kernelArguments: string): true | undefined {
   const url = URL.parse(machineApiUrl(kernelArguments) ?? "");
   // Talos reads it by Go's strconv.ParseBool.
@@ -23,8 +25,8 @@ export function requestsGrpcTunnel(kernelArguments: string): true | undefined {
 }
 
 /**
- * The /64 of the in-tunnel addresses that `talos.events.sink` and `talos.logging.kernel` name, as four groups: where the tunnel
- * will be before its interface is up. Undefined when neither names a unique local address (RFC 4193).
+ * The /64 of the in-tunnel addresses that `talos.events.sink` and `talos.logging.kernel` name, as four groups: where
+ * the tunnel will be before its interface is up. Undefined when neither names a unique local address (RFC 4193).
  */
 export function namedPrefixOf(kernelArguments: string): string | undefined {
   for (const [, name = ""] of kernelArguments.matchAll(/(?:^|\s)talos\.(?:events\.sink|logging\.kernel)=(\S+)/g)) {

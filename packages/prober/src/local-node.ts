@@ -1,6 +1,6 @@
 /**
- * This node as a prober uses it: one attempt at a target, and what the node observes of itself. The agent and `lifeline check` open
- * it alike, so both measure through the same resolvers, hosts file, proxies and roots.
+ * This node as a prober uses it: one attempt at a target, and what the node observes of itself. The agent and `lifeline
+ * check` open it alike, so both measure through the same resolvers, hosts file, proxies and roots.
  */
 import type { Clock, Sample, Target } from "@lifeline/measure";
 import { type ClockSample, createProbeWorld, type ProbeWorld, probe } from "@lifeline/probe";
@@ -30,7 +30,10 @@ export interface LocalNode {
   readonly probe: (target: Target) => Promise<Sample>;
   /** Reads the facts of the node as they are now. Never throws. */
   readonly facts: () => NodeFacts;
-  /** How far this host's clock is behind its time server's, ms; negative: ahead. Undefined: no time server has answered yet. */
+  /**
+   * How far this host's clock is behind its time server's, ms; negative: ahead. Undefined: no time server has answered
+   * yet.
+   */
   readonly clockOffsetMs: () => number | undefined;
   /** What of the proxy variables could not be used. Each names the variable, and never its value (S1). */
   readonly warnings: readonly string[];

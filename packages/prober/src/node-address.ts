@@ -3,11 +3,14 @@ import { BlockList, type IPVersion } from "node:net";
 import type { NetworkInterfaceInfo } from "node:os";
 import { SIDEROLINK_INTERFACES } from "@lifeline/probe";
 
-/** Most addresses reported: a node with bridges and pods has more, but those come after the ones that leave the node. */
+/**
+ * Most addresses reported: a node with bridges and pods has more, but those come after the ones that leave the node.
+ */
 export const ADDRESSES_MAX = 16;
 
 const notGlobal = new BlockList();
-// Unspecified and loopback (RFC 1122 §3.2.1.3, RFC 4291 §2.5), link-local (RFC 3927, RFC 4291 §2.5.6), multicast and beyond.
+// Unspecified and loopback (RFC 1122 §3.2.1.3, RFC 4291 §2.5), link-local (RFC 3927, RFC 4291 §2.5.6), multicast and
+// beyond.
 notGlobal.addSubnet("0.0.0.0", 8, "ipv4");
 notGlobal.addSubnet("127.0.0.0", 8, "ipv4");
 notGlobal.addSubnet("169.254.0.0", 16, "ipv4");

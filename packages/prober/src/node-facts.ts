@@ -1,4 +1,7 @@
-/** What a node observes of itself, beside its measurements. It decides which targets apply to the node, and where they are. */
+/**
+ * What a node observes of itself, beside its measurements. It decides which targets apply to the node, and where they
+ * are.
+ */
 import { readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import type { IpFamily } from "@lifeline/measure";
@@ -15,8 +18,8 @@ export interface NodeFacts {
   /** IP families the node has a usable route for. */
   readonly families: readonly IpFamily[];
   /**
-   * First 64 bits of the siderolink interface's address, such as fdae:41e4:649b:9303. Before the interface is up: those of the
-   * in-tunnel address on the kernel command line.
+   * First 64 bits of the siderolink interface's address, such as fdae:41e4:649b:9303. Before the interface is up: those
+   * of the in-tunnel address on the kernel command line.
    */
   readonly siderolinkPrefix?: string;
   /** Whether WireGuard runs over gRPC on the Machine API. */
@@ -86,8 +89,9 @@ export function observeNode(given: GivenFacts = {}, otherPaths: Partial<NodePath
 }
 
 /**
- * The interface is `siderolinktun` when WireGuard runs in user space over gRPC, and `siderolink` when it is the kernel's. Before
- * there is either, the kernel command line may enable the tunnel. Undefined where neither shows it (M4).
+ * The interface is `siderolinktun` when WireGuard runs in user space over gRPC, and `siderolink` when it is the
+ * kernel's. Before there is either, the kernel command line may enable the tunnel. Undefined where neither shows it
+ * (M4).
  */
 export function observeGrpcTunnel(interfaces: readonly string[], kernelArguments: string): boolean | undefined {
   if (interfaces.includes("siderolinktun")) return true;

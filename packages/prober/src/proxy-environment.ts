@@ -1,8 +1,9 @@
 /**
- * HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as Talos passes them to its services. Upper case wins over lower case, and an empty variable
- * counts as unset (golang.org/x/net/http/httpproxy, which Talos's own clients use).
+ * HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as Talos passes them to its services. Upper case wins over lower case, and an
+ * empty variable counts as unset (golang.org/x/net/http/httpproxy, which Talos's own clients use).
  *
- * Credentials stay in this process and go to the proxy they were written for. No warning holds any part of a value (S1).
+ * Credentials stay in this process and go to the proxy they were written for. No warning holds any part of a value
+ * (S1).
  */
 import { isIP } from "node:net";
 import { endpointName, type ProxyEndpoint } from "@lifeline/measure";

@@ -23,8 +23,9 @@ export function resolverAddresses(written: readonly string[]): readonly string[]
 }
 
 /**
- * The bare address of a resolver written as `address`, `address:port` or `[v6]:port`. Undefined for a resolver that needs more
- * than its address: another port than 53, where a probe of port 53 would blame the wrong service, or a zone. Undefined for a name.
+ * The bare address of a resolver written as `address`, `address:port` or `[v6]:port`. Undefined for a resolver that
+ * needs more than its address: another port than 53, where a probe of port 53 would blame the wrong service, or a zone.
+ * Undefined for a name.
  */
 function resolverAddress(written: string): string | undefined {
   if (written.includes("%")) return undefined;

@@ -18,7 +18,9 @@ import {
   ticksDue,
 } from "./schedule.ts";
 
-/** Attempts in flight in all: well below the 1,024 descriptors Talos gives an extension (containerd's default NOFILE). */
+/**
+ * Attempts in flight in all: well below the 1,024 descriptors Talos gives an extension (containerd's default NOFILE).
+ */
 export const IN_FLIGHT_MAX = 128;
 
 /** Attempts in flight at one target: a timeout of 8 cadences overlaps itself this often. */
@@ -87,7 +89,9 @@ export class Runner {
     this.#timer = undefined;
   }
 
-  /** Resolves when no attempt is in flight, or when `signal` aborts. To be awaited after {@link stop}. Never rejects. */
+  /**
+   * Resolves when no attempt is in flight, or when `signal` aborts. To be awaited after {@link stop}. Never rejects.
+   */
   async drained(signal: AbortSignal): Promise<void> {
     if (this.#inFlight === 0 || signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();

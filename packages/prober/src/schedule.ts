@@ -1,10 +1,11 @@
 /**
  * When to probe: pure arithmetic over monotonic nanoseconds.
  *
- * 1. Ticks lie on a grid `phase + k × interval`. The next tick follows from the present alone, so ticks do not drift, and
- *    ticks missed in a stall are not made up (M3).
+ * 1. Ticks lie on a grid `phase + k × interval`. The next tick follows from the present alone, so ticks do not drift,
+ *    and ticks missed in a stall are not made up (M3).
  * 2. The phase is a hash of node and target, so a fleet that starts together spreads evenly over a cadence (P1).
- * 3. A target that needs confirmation is probed in a burst: faster, for a bounded time and a bounded share of the time (P1).
+ * 3. A target that needs confirmation is probed in a burst: faster, for a bounded time and a bounded share of the time
+ *    (P1).
  */
 import { createHash } from "node:crypto";
 import { NS_PER_MS, type ProbeOptions } from "@lifeline/measure";
@@ -18,7 +19,10 @@ export const BURST_FACTOR_MAX = 4;
 /** Length of a burst, ms. */
 export const BURST_MS = 10_000;
 
-/** Most bursts of one target within {@link BURSTS_WITHIN_MS}: a target that flaps is in a burst half of the time at most. */
+/**
+ * Most bursts of one target within {@link BURSTS_WITHIN_MS}: a target that flaps is in a burst half of the time at
+ * most.
+ */
 export const BURSTS_MAX = 3;
 
 /** The time over which bursts are limited, ms. */
@@ -42,7 +46,10 @@ export function nextDueNs(afterNs: number, intervalNs: number, phase: number): n
 /** A target's first attempt comes within this, ms, however slow its cadence: a row without a sample is unknown (M4). */
 export const FIRST_TICK_WITHIN_MS = 5_000;
 
-/** The first tick of a target that is new at `nowNs`: spread by phase over FIRST_TICK_WITHIN_MS, or on the grid if sooner. */
+/**
+ * The first tick of a target that is new at `nowNs`: spread by phase over FIRST_TICK_WITHIN_MS, or on the grid if
+ * sooner.
+ */
 export function firstDueNs(nowNs: number, intervalNs: number, phase: number): number {
   const onGridNs = nextDueNs(nowNs, intervalNs, phase);
   const withinNs = FIRST_TICK_WITHIN_MS * NS_PER_MS;
@@ -66,9 +73,9 @@ export interface Bursts {
 export const NO_BURSTS: Bursts = { untilNs: 0, startsNs: [] };
 
 /**
- * Whether a target may be probed in bursts. False for a target that is answered by ICMP errors: Linux limits those to about
- * one a second (RFC 4443 §2.4 f), so a burst would look like loss. False for a search of the path's MTU, whose attempt is
- * many large datagrams.
+ * Whether a target may be probed in bursts. False for a target that is answered by ICMP errors: Linux limits those to
+ * about one a second (RFC 4443 §2.4 f), so a burst would look like loss. False for a search of the path's MTU, whose
+ * attempt is many large datagrams.
  */
 export function mayBurst(options: ProbeOptions): boolean {
   if (options.probe === "udp") return !options.expectRefusal;

@@ -1,11 +1,13 @@
 /**
  * From samples to windows: one open window for each target.
  *
- * 1. A window seals at its boundary. It also seals at once when the outcome turns, and again when the new run is confirmed (W2).
- *    When a bad run is confirmed, the windows of all targets seal, because what stood beside a fault shows its cause.
- * 2. Early seals are limited for each target. A seal that is held back loses nothing: its samples stay in the open window.
- * 3. Samples are followed in the order in which their attempts began. A loss that is known a second later belongs before the
- *    answers that came meanwhile, and does not break their run.
+ * 1. A window seals at its boundary. It also seals at once when the outcome turns, and again when the new run is
+ *    confirmed (W2). When a bad run is confirmed, the windows of all targets seal, because what stood beside a fault
+ *    shows its cause.
+ * 2. Early seals are limited for each target. A seal that is held back loses nothing: its samples stay in the open
+ *    window.
+ * 3. Samples are followed in the order in which their attempts began. A loss that is known a second later belongs
+ *    before the answers that came meanwhile, and does not break their run.
  * 4. Empty windows are not sealed. Over all sealed windows, `started` adds up to the attempts begun.
  */
 import { type Clock, NS_PER_MS, type Sample, type Timer } from "@lifeline/measure";
@@ -22,17 +24,20 @@ import {
 import { endLabelMs, firstSpan, labelMs, nextSpan, type WindowSpan } from "./window-boundary.ts";
 
 /** A run of this length confirms a turn: one odd sample is chance, three in a row are not. */
-export const CONFIRMED_RUN_LENGTH = 3;
+const CONFIRMED_RUN_LENGTH = 3;
 
-/** Most early seals of one target within WINDOW_MS: six turns with their confirmations, so two faults and their ends in a row. */
+/**
+ * Most early seals of one target within WINDOW_MS: six turns with their confirmations, so two faults and their ends in
+ * a row.
+ */
 export const EARLY_SEALS_MAX = 12;
 
 /**
- * Most times within WINDOW_MS that the confirmation of a bad run seals the windows of all targets. What stood beside a fault
- * shows its cause (small packets beside large ones, one endpoint beside another) and must not arrive ten seconds after it.
- * Three faults in a row stay separate. Each costs one report of as many windows as a boundary's.
+ * Most times within WINDOW_MS that the confirmation of a bad run seals the windows of all targets. What stood beside a
+ * fault shows its cause (small packets beside large ones, one endpoint beside another) and must not arrive ten seconds
+ * after it. Three faults in a row stay separate. Each costs one report of as many windows as a boundary's.
  */
-export const SEAL_ALL_MAX = 3;
+const SEAL_ALL_MAX = 3;
 
 /** How long early seals are gathered into one report, ms: a fault that hits every target at once costs one report. */
 export const GATHER_MS = 100;
@@ -52,7 +57,10 @@ export interface Attempt {
 
 /** What became of a sample. */
 export interface Accumulated {
-  /** The samples that could be followed now: none while an earlier attempt is in flight, else this one and those that waited for it. */
+  /**
+   * The samples that could be followed now: none while an earlier attempt is in flight, else this one and those that
+   * waited for it.
+   */
   readonly followed: readonly FollowedSample[];
   /** True when a run has just turned, or when the very first sample is bad: more samples soon would confirm it. */
   readonly needsConfirmation: boolean;
@@ -252,7 +260,9 @@ function isEmpty(window: Window): boolean {
   return window.started === 0 && window.missedTicks === 0 && window.counts.size === 0;
 }
 
-/** Whether the sample that led from `before` to `after` made a run just long enough. Silence from the start counts too. */
+/**
+ * Whether the sample that led from `before` to `after` made a run just long enough. Silence from the start counts too.
+ */
 function confirms(before: Run | undefined, after: Run): boolean {
   return after.length === CONFIRMED_RUN_LENGTH && before?.length === CONFIRMED_RUN_LENGTH - 1;
 }

@@ -1,15 +1,18 @@
 /**
  * Where windows end: at multiples of WINDOW_MS of wall time, reached by monotonic time.
  *
- * 1. A boundary is computed once, from the wall clock when the span opens. The way there is measured monotonically (M2).
- * 2. Between two boundaries pass at least {@link BOUNDARY_SLACK_MS} and at most WINDOW_MS + BOUNDARY_SLACK_MS of real time,
- *    whatever the wall clock does. A step of the wall clock only changes the label of the next span: it neither seals
- *    thousands of windows nor stops sealing.
+ * 1. A boundary is computed once, from the wall clock when the span opens. The way there is measured monotonically
+ *    (M2).
+ * 2. Between two boundaries pass at least {@link BOUNDARY_SLACK_MS} and at most WINDOW_MS + BOUNDARY_SLACK_MS of real
+ *    time, whatever the wall clock does. A step of the wall clock only changes the label of the next span: it neither
+ *    seals thousands of windows nor stops sealing.
  */
 import { NS_PER_MS } from "@lifeline/measure";
 import { WINDOW_MS } from "@lifeline/window";
 
-/** Closest a boundary may follow, and how far off a multiple a label is still rounded to it, ms: a tenth of a window. */
+/**
+ * Closest a boundary may follow, and how far off a multiple a label is still rounded to it, ms: a tenth of a window.
+ */
 export const BOUNDARY_SLACK_MS = WINDOW_MS / 10;
 
 /** The time between two boundaries. */

@@ -5,13 +5,10 @@ export { type ByteClient, createByteClient } from "./byte-client.ts";
 export type { ClientCertificate } from "./client-certificate.ts";
 export type { SecureListenerOptions, SecureServers } from "./connection-acceptor.ts";
 export {
-  CONNECTIONS_PER_NAME_MAX,
   HANDSHAKE_BYTES,
   HANDSHAKE_TIMEOUT_MS,
   UNAUTHENTICATED_CALLS_MAX,
   UNAUTHENTICATED_MAX,
-  UNAUTHENTICATED_PER_SOURCE_MAX,
-  UNAUTHENTICATED_TIMEOUT_MS,
   WAITING_MAX,
   WAITING_PER_SOURCE_MAX,
 } from "./connection-limits.ts";
@@ -24,7 +21,7 @@ export {
 export type { ListenerCertificates } from "./listener-certificates.ts";
 export { RateLimitedScheduler, type TimeAllowance, type TimeAllowances } from "./rate-limited-scheduler.ts";
 export { type CallOptions, createRpcClient, type DuplexCall, type RpcClient } from "./rpc-client.ts";
-export { RpcError, RpcStatus, type RpcStatusCode, rpcErrorFrom } from "./rpc-error.ts";
+export { RpcError, RpcStatus, type RpcStatusCode } from "./rpc-error.ts";
 export {
   addService,
   type CallContext,

@@ -1,16 +1,15 @@
 /**
- * A client's certificate, read without a memory leak of Node.
+ * Reads a client's certificate without a memory leak of Node, and patches the call of Node that leaks.
  *
- * The native `getPeerX509Certificate` of a server's connection leaks an X509, 4.5 KB for each connection (valgrind,
- * Node 24.21: an X509 that OpenSSL made in `tls_process_client_certificate` is lost). The path is
- * `TLSWrap::GetPeerX509Certificate` (src/crypto/crypto_tls.cc) to `X509Certificate::GetPeerCert`
- * (src/crypto/crypto_x509.cc). Since nodejs/node#64677, Node calls it by itself in `onServerSocketSecure`
- * (lib/internal/tls/wrap.js) for each client whose certificate is valid, so a client with a certificate could fill the
- * memory of this process by connecting. The leak is not reported upstream as of 2026-11; nodejs/node#65579 is another
- * defect of the same call, of the chain. The native `getPeerCertificate` frees what it reads, so {@link
- * patchPeerCertificates} answers by it.
- *
- * peer-certificate.system.test.ts fails once Node no longer leaks. Then delete the patch.
+ * - What leaks: on a server's connection the native `getPeerX509Certificate` leaks an X509, 4.5 KB for each connection
+ *   (valgrind, Node 24.21). The code is `X509Certificate::GetPeerCert` (src/crypto/crypto_x509.cc).
+ * - Since when: nodejs/node#64677, released in Node 26.8.0 and in Node 24 by 24.21. Since then Node itself makes the
+ *   call for each client whose certificate is valid (`onServerSocketSecure`, lib/internal/tls/wrap.js). A client with a
+ *   certificate could fill the memory of this process by connecting again and again.
+ * - Upstream: not reported as of 2026-11. nodejs/node#65579 is another defect of the same call: it cuts the chain.
+ * - The patch: the native `getPeerCertificate` frees what it reads, so {@link patchPeerCertificates} uses that.
+ * - When to delete it: the test "leaks without the patch" in peer-certificate.system.test.ts fails once Node no longer
+ *   leaks. Then delete {@link patchPeerCertificates}; {@link peerCertificate} can become Node's own call.
  */
 import { X509Certificate } from "node:crypto";
 import { PassThrough } from "node:stream";

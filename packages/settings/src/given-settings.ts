@@ -24,8 +24,9 @@ export type Command<Config> =
   | { readonly kind: "print"; readonly text: string };
 
 /**
- * Reads all sources; `complete` makes the configuration of what was given. Throws a ConfigError with every problem of the values, else
- * with every contradiction between them; for wrong flags, or a file that is no YAML mapping, with that problem alone.
+ * Reads all sources; `complete` makes the configuration of what was given. Throws a ConfigError with every problem of
+ * the values, else with every contradiction between them; for wrong flags, or a file that is no YAML mapping, with that
+ * problem alone.
  */
 export function readCommand<const S extends Settings, Config>(
   program: Program<S>,
@@ -59,7 +60,10 @@ export function readFileText<const S extends Settings>(
   return new GivenSettings(program, all);
 }
 
-/** `path` where a file is. Talos makes a directory of a mount's missing source. What cannot be looked at counts: reading it then says why. */
+/**
+ * `path` where a file is. Talos makes a directory of a mount's missing source. What cannot be looked at counts: reading
+ * it then says why.
+ */
 function existing(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   try {
@@ -74,7 +78,10 @@ type SectionOf<S extends Settings, P extends string, N extends string> = {
   readonly [K in N]: NonNullable<ValuesOf<S>[`${P}.${K}` & keyof S]>;
 };
 
-/** The values, and where each came from. Contradictions between them are collected, and thrown by {@link GivenSettings.check}. */
+/**
+ * The values, and where each came from. Contradictions between them are collected, and thrown by {@link
+ * GivenSettings.check}.
+ */
 export class GivenSettings<S extends Settings> {
   /** Each is right by itself. */
   readonly values: ValuesOf<S>;

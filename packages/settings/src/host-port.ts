@@ -8,8 +8,8 @@ export interface HostPort {
 }
 
 /**
- * Host (at most 253 characters, RFC 1035 §2.3.4) and port of `host:port` or `[v6]:port`, the port from `minPort` to 65535; undefined
- * when it is neither.
+ * Host (at most 253 characters, RFC 1035 §2.3.4) and port of `host:port` or `[v6]:port`, the port from `minPort` to
+ * 65535; undefined when it is neither.
  */
 export function readHostPort(text: string, minPort = 1): HostPort | undefined {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/@?#]{1,253})):(\d{1,5})$/.exec(text);
@@ -24,7 +24,10 @@ const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
-/** Whether `host` is this very host: an address of loopback, or `localhost` (RFC 6761 §6.3). Another name may resolve to anything. */
+/**
+ * Whether `host` is this very host: an address of loopback, or `localhost` (RFC 6761 §6.3). Another name may resolve to
+ * anything.
+ */
 export function isLoopback(host: string): boolean {
   const family = isIP(host);
   return host === "localhost" || (family !== 0 && loopback.check(host, family === 4 ? "ipv4" : "ipv6"));

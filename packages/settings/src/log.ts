@@ -1,4 +1,7 @@
-/** The log of every program: JSON lines with `level` as a word, `time` as RFC 3339 and `msg`, which Talos parses (talosctl logs). */
+/**
+ * The log of every program: JSON lines with `level` as a word, `time` as RFC 3339 and `msg`, which Talos parses
+ * (talosctl logs).
+ */
 import { type Clock, visibleJsonLine } from "@lifeline/measure";
 import { type DestinationStream, type Logger, pino } from "pino";
 
@@ -7,8 +10,8 @@ export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /**
- * Creates the log, by default of level `info` and to stdout. Text from outside is shown as visible text. A line is written before
- * the call returns, so that none is lost at exit.
+ * Creates the log, by default of level `info` and to stdout. Text from outside is shown as visible text. A line is
+ * written before the call returns, so that none is lost at exit.
  */
 export function createLog(
   clock: Pick<Clock, "wallMs">,

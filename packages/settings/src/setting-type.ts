@@ -10,7 +10,9 @@ export interface SettingType<T> {
   readonly schema: v.GenericSchema<unknown, T>;
   /** What stands for the value in `--help`; empty: the flag takes none and means true. */
   readonly placeholder: string;
-  /** The YAML value that a text stands for; other text is returned as it is, for `schema` to refuse. Default: the text. */
+  /**
+   * The YAML value that a text stands for; other text is returned as it is, for `schema` to refuse. Default: the text.
+   */
   readonly ofText?: (text: string) => unknown;
   /** Between the entries of a list in a variable; a flag is given once for each entry. Absent: it is no list. */
   readonly separator?: string;

@@ -8,7 +8,10 @@ export interface Setting<T = unknown> {
   readonly default?: string | number | boolean | readonly string[];
   /** It must be given. */
   readonly required?: true;
-  /** `tls-ca` makes the flag `--tls-ca` and the variable `LIFELINE_TLS_CA`. Default: the key in kebab case; empty: only the file has it. */
+  /**
+   * `tls-ca` makes the flag `--tls-ca` and the variable `LIFELINE_TLS_CA`. Default: the key in kebab case; empty: only
+   * the file has it.
+   */
   readonly name?: string;
   /** The flag where it is not `name`, such as the singular for a list. */
   readonly flag?: string;

@@ -1,4 +1,7 @@
-/** Where settings are given: a YAML file, the environment, flags. Each source adds to, and replaces, what the one before gave. */
+/**
+ * Where settings are given: a YAML file, the environment, flags. Each source adds to, and replaces, what the one before
+ * gave.
+ */
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ConfigError, type Problem, problem, shownValue } from "./config-error.ts";
@@ -25,7 +28,10 @@ export interface AllGiven {
   readonly problems: Problem[];
 }
 
-/** Variables of the command line `lifeline`. They may be set in the shell that starts another program, which then ignores them. */
+/**
+ * Variables of the command line `lifeline`. They may be set in the shell that starts another program, which then
+ * ignores them.
+ */
 export const CLI_VARIABLES: readonly string[] = [
   "LIFELINE_COLLECTOR",
   "LIFELINE_CA_FINGERPRINT",
@@ -33,7 +39,10 @@ export const CLI_VARIABLES: readonly string[] = [
   "LIFELINE_TOKEN_FILE",
 ];
 
-/** Variables that Kubernetes sets in a pod for each service, such as one named `lifeline-collector` (kubelet, service links). */
+/**
+ * Variables that Kubernetes sets in a pod for each service, such as one named `lifeline-collector` (kubelet, service
+ * links).
+ */
 const SERVICE_LINK = /_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
 
 /** The values of the flags by name, without dashes. Throws a {@link ConfigError} `bad-flag`. */

@@ -3,10 +3,10 @@ import { readFileSync, statSync } from "node:fs";
 import { errorCode, type Problem, problem } from "./config-error.ts";
 
 /** Least bytes of a key: HMAC-SHA-256 is truncated to 16 in STAMP (RFC 8762 §4.4). RFC 4868 §2.1.1 requires more. */
-export const KEY_MIN_BYTES = 16;
+const KEY_MIN_BYTES = 16;
 
 /** Most bytes of a key: far more than a block of SHA-256, 64 bytes, beyond which a key is hashed first. */
-export const KEY_MAX_BYTES = 1_024;
+const KEY_MAX_BYTES = 1_024;
 
 /** The file may end with one line end. */
 const FILE_MAX_BYTES = KEY_MAX_BYTES + 2;

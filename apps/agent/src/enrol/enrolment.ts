@@ -4,9 +4,10 @@
  * 1. The fleet CA is the one whose fingerprint is configured. No secret goes to any other peer.
  * 2. Renewing needs no token. It begins at two thirds of a certificate's life, and is still tried after its end.
  * 3. A node that is refused with its key tries a new key, if it has a token: an administrator may have readmitted it.
- * 4. A certificate that this process has gained ages by monotonic time. A wall clock that is days off affects only a certificate that was
- *    found at the start.
- * 5. One attempt runs at a time, when the uplink dials or a renewal is due. The uplink's backoff, or {@link RENEW_RETRY_MS}, limits how often.
+ * 4. A certificate that this process has gained ages by monotonic time. A wall clock that is days off affects only a
+ *    certificate that was found at the start.
+ * 5. One attempt runs at a time, when the uplink dials or a renewal is due. The uplink's backoff, or {@link
+ *    RENEW_RETRY_MS}, limits how often.
  */
 import { X509Certificate } from "node:crypto";
 import { signingRequestDer } from "@lifeline/identity";
@@ -29,9 +30,12 @@ import { type Credentials, factsOf, type KeptCredentials } from "./kept-credenti
 const ENROL_TIMEOUT_MS = 10_000;
 
 /** Share of a certificate's life after which it is renewed: a third is left for failed attempts. */
-export const RENEW_AT_SHARE = 2 / 3;
+const RENEW_AT_SHARE = 2 / 3;
 
-/** A renewal is due up to this share of the life earlier, at random, so that a fleet that joined together does not renew together. */
+/**
+ * A renewal is due up to this share of the life earlier, at random, so that a fleet that joined together does not renew
+ * together.
+ */
 const RENEW_SPREAD_SHARE = 0.1;
 
 /** Time between checks whether a renewal is due, and from a failed renewal to the next, ms. */
@@ -87,14 +91,17 @@ export class Enrolment {
   }
 
   /**
-   * Credentials for the next connection. Enrols or renews first where that is needed. Rejects with an EnrolError, a FirstContactError or
-   * an RpcError.
+   * Credentials for the next connection. Enrols or renews first where that is needed. Rejects with an EnrolError, a
+   * FirstContactError or an RpcError.
    */
   credentials(lastEnd: LastEnd): Promise<ChannelCredentials> {
     return this.#alone(async () => asChannel(await this.#next(lastEnd)));
   }
 
-  /** Renews the certificate when it is due, until stopped. `onRenewed`: connections still run under the certificate before. */
+  /**
+   * Renews the certificate when it is due, until stopped. `onRenewed`: connections still run under the certificate
+   * before.
+   */
   keepRenewed(onRenewed: () => void): void {
     this.#renewing = this.#renewWhenDue(onRenewed);
   }
@@ -158,7 +165,8 @@ export class Enrolment {
         { detail: error.message },
         "renewal refused; the node enrols again if it has a join token",
       );
-      // UNAUTHENTICATED is about the certificate, which has lapsed or is unknown there; PERMISSION_DENIED is about the key.
+      // UNAUTHENTICATED is about the certificate, which has lapsed or is unknown there; PERMISSION_DENIED is about the
+      // key.
       return this.#gain(error.code === RpcStatus.UNAUTHENTICATED ? held.keyPem : undefined);
     }
   }
@@ -267,7 +275,10 @@ function asChannel({ keyPem, certPem, caPem }: Credentials): ChannelCredentials 
   return tlsCredentials({ caPem, caMayBeIntermediate: true, pair });
 }
 
-/** Enrols with a new key, in case an administrator has readmitted the node. Without a token, or when that is refused, the old key stays. */
+/**
+ * Enrols with a new key, in case an administrator has readmitted the node. Without a token, or when that is refused,
+ * the old key stays.
+ */
 async function gainOrKeep(held: Credentials, gain: () => Promise<Credentials>): Promise<Credentials> {
   try {
     return await gain();

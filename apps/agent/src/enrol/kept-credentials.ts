@@ -1,11 +1,13 @@
 /**
  * The node's key and certificate, in its state directory.
  *
- * 1. Key, certificate and fleet CA are one file, replaced as a whole, so no crash leaves a key beside the certificate of another.
- * 2. A key is on disk before the collector certifies it, and stays there until its certificate is on disk. So neither a lost
- *    answer nor a full disk in between locks the node out of its own id.
+ * 1. Key, certificate and fleet CA are one file, replaced as a whole, so no crash leaves a key beside the certificate
+ *    of another.
+ * 2. A key is on disk before the collector certifies it, and stays there until its certificate is on disk. So neither a
+ *    lost answer nor a full disk in between locks the node out of its own id.
  * 3. When the disk cannot be written, the credentials are used from memory, with a warning, and written again later.
- * 4. A file that exists and cannot be read is not a missing one: enrolling again would claim the id under another key, and be refused.
+ * 4. A file that exists and cannot be read is not a missing one: enrolling again would claim the id under another key,
+ *    and be refused.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
@@ -66,7 +68,9 @@ export class KeptCredentials {
     }
   }
 
-  /** Reads the credentials, if they could not be read so far. Throws an EnrolError `unreadable` while they still cannot. */
+  /**
+   * Reads the credentials, if they could not be read so far. Throws an EnrolError `unreadable` while they still cannot.
+   */
   readAgain(): void {
     if (!this.#isRead) this.#held = credentialsIn(textOf(this.#credentialsPath));
     this.#isRead = true;
@@ -94,7 +98,10 @@ export class KeptCredentials {
     if (!this.#isWritten && this.#held !== undefined) await this.save(this.#held);
   }
 
-  /** The key that is to be certified next. It is kept until its certificate is on disk. Rejects with an EnrolError `unreadable`. */
+  /**
+   * The key that is to be certified next. It is kept until its certificate is on disk. Rejects with an EnrolError
+   * `unreadable`.
+   */
   async nextKey(): Promise<KeyPair> {
     if (!this.#isNextRead) this.#next = keyIn(textOf(this.#nextPath));
     this.#isNextRead = true;

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { DEFAULT_CONFIG_FILE } from "../config.ts";
 
 /** Time between two lines, ms. */
-export const IDLE_HINT_MS = 60_000;
+const IDLE_HINT_MS = 60_000;
 
 /** Logs the hint at once and every {@link IDLE_HINT_MS}. Returns the function that ends it. */
 export function startIdleHint(clock: Clock, log: Logger): () => void {

@@ -1,8 +1,8 @@
 /**
  * Plans as documents: the plan file of an agent without a collector, and the cache of a collector's plan.
  *
- * The shape is checked here. The limits are checked by the codec that checks a collector's plan, so there is one set of limits. A target's
- * id follows from its other fields; an id in the document must be that one.
+ * The shape is checked here. The limits are checked by the codec that checks a collector's plan, so there is one set of
+ * limits. A target's id follows from its other fields; an id in the document must be that one.
  */
 import { type Target, targetId } from "@lifeline/measure";
 import {

@@ -1,13 +1,14 @@
 /**
- * Releases memory that only the start needed: pages of the Node binary that are not used again, and free memory that malloc keeps.
+ * Releases memory that only the start needed: pages of the Node binary that are not used again, and free memory that
+ * malloc keeps.
  *
- * 1. No data can be lost. MADV_PAGEOUT writes a changed page before it takes it. MADV_DONTNEED does not, so it is used only for the
- *    program's own mappings, and only while every page of them, in memory or swapped out, is the file's.
- * 2. Rights (madvise(2)): MADV_PAGEOUT takes a file's pages out of memory, for the file's owner or root only. MADV_DONTNEED unmaps them
- *    for this process, for any user, and the kernel reclaims them later.
+ * 1. No data can be lost. MADV_PAGEOUT writes a changed page before it takes it. MADV_DONTNEED does not, so it is used
+ *    only for the program's own mappings, and only while every page of them, in memory or swapped out, is the file's.
+ * 2. Rights (madvise(2)): MADV_PAGEOUT takes a file's pages out of memory, for the file's owner or root only.
+ *    MADV_DONTNEED unmaps them for this process, for any user, and the kernel reclaims them later.
  * 3. Memory that cannot be released stays. Nothing depends on this.
- * 4. Each turn of the event loop releases one mapping, in about 3 ms. The turn before, which reads the mappings, takes 25 ms at most. No
- *    probe takes either for a stall (probe's LAG_TOLERANCE_NS is 50 ms).
+ * 4. Each turn of the event loop releases one mapping, in about 3 ms. The turn before, which reads the mappings, takes
+ *    25 ms at most. No probe takes either for a stall (probe's LAG_TOLERANCE_NS is 50 ms).
  */
 import { readFileSync, readlinkSync } from "node:fs";
 import type { Clock, Timer } from "@lifeline/measure";
@@ -40,7 +41,10 @@ export function pageOutFiles(native: NativeCalls): void {
   for (const mapping of readOnlyFiles(smapsText())) advise(native, mapping, MADV_PAGEOUT);
 }
 
-/** Releases {@link RELEASE_AFTER_MS} from now, and every {@link RELEASE_AGAIN_MS} from then on. Does nothing without native calls. */
+/**
+ * Releases {@link RELEASE_AFTER_MS} from now, and every {@link RELEASE_AGAIN_MS} from then on. Does nothing without
+ * native calls.
+ */
 export function startReleasing(clock: Clock, native: NativeCalls | undefined): Timer {
   if (native === undefined) return { cancel: () => undefined };
   let timer: Timer;
@@ -51,7 +55,8 @@ export function startReleasing(clock: Clock, native: NativeCalls | undefined): T
       return;
     }
     advise(native, next, MADV_PAGEOUT);
-    // The program's mappings only: a library that is loaded meanwhile is mapped again and may have written where this reads.
+    // The program's mappings only: a library that is loaded meanwhile is mapped again and may have written where this
+    // reads.
     if (next.isPure && next.file === program) advise(native, next, MADV_DONTNEED);
     timer = clock.after(TURN_MS, () => step(rest, program));
   };
@@ -60,10 +65,15 @@ export function startReleasing(clock: Clock, native: NativeCalls | undefined): T
   return { cancel: () => timer.cancel() };
 }
 
-/** The first line of a mapping (proc_pid_maps(5)): addresses, permissions, offset, device, inode, file; an inode of 0 is no file. */
+/**
+ * The first line of a mapping (proc_pid_maps(5)): addresses, permissions, offset, device, inode, file; an inode of 0 is
+ * no file.
+ */
 const FIRST_LINE = /^([0-9a-f]+)-([0-9a-f]+) r-.p \S+ \S+ [1-9]\d* +(.*)$/;
 
-/** The lines that count pages which are not the file's, in memory and swapped out (proc_pid_smaps(5)). Swap comes last. */
+/**
+ * The lines that count pages which are not the file's, in memory and swapped out (proc_pid_smaps(5)). Swap comes last.
+ */
 const OWN_PAGES = /^(Anonymous|Swap): +(\d+) kB$/;
 
 /** The private mappings of files that are readable and not writable, in the text of an smaps file. */

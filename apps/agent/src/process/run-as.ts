@@ -1,10 +1,13 @@
 /**
- * Changes from root to an ordinary user, after the work that needs root. Only the capability to read root's files is kept.
+ * Changes from root to an ordinary user, after the work that needs root. Only the capability to read root's files is
+ * kept.
  *
- * 1. The state directory and its contents are given to the user first. Where the disk prevents that, the spool stays in memory.
- * 2. The main thread keeps CAP_DAC_READ_SEARCH, because a STAMP key, a join token or a TLS key that belongs to root is read again while
- *    the agent runs. It keeps CAP_DAC_OVERRIDE only to open Talos's socket, which only root may write to. Probes need neither: they use
- *    ordinary sockets and ports, and every user may read the kernel's time stamps, counters and tables.
+ * 1. The state directory and its contents are given to the user first. Where the disk prevents that, the spool stays in
+ *    memory.
+ * 2. The main thread keeps CAP_DAC_READ_SEARCH, because a STAMP key, a join token or a TLS key that belongs to root is
+ *    read again while the agent runs. It keeps CAP_DAC_OVERRIDE only to open Talos's socket, which only root may write
+ *    to. Probes need neither: they use ordinary sockets and ports, and every user may read the kernel's time stamps,
+ *    counters and tables.
  * 3. Memory that only the start needed is released while the process is still root.
  * 4. Capabilities belong to threads. Files that need them are read synchronously, which is on the main thread.
  */
@@ -34,7 +37,10 @@ export interface RunAs {
   readonly opensTalos: boolean;
 }
 
-/** What became of it: `kept`, or why files of root's own cannot be read again; and the system's code where the disk refused. */
+/**
+ * What became of it: `kept`, or why files of root's own cannot be read again; and the system's code where the disk
+ * refused.
+ */
 export interface RanAs {
   readonly rights: "kept" | "no-native-calls" | "refused";
   readonly diskCode: string | undefined;
@@ -71,7 +77,10 @@ function capabilitySets(capabilities: readonly number[]): Uint8Array {
   return sets;
 }
 
-/** Changes the owner of the directories and of what is in the state directory. Returns the first code of a failure. Links are not followed. */
+/**
+ * Changes the owner of the directories and of what is in the state directory. Returns the first code of a failure.
+ * Links are not followed.
+ */
 function giveOver(madeParents: readonly string[], stateDir: string, uid: number): string | undefined {
   let code: string | undefined;
   const attempt = <T>(work: () => T): T | undefined => {

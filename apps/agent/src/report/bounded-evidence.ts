@@ -1,4 +1,7 @@
-/** Evidence within the wire's limits. A peer chooses much of it, and one value that the collector refuses would cost a whole report. */
+/**
+ * Evidence within the wire's limits. A peer chooses much of it, and one value that the collector refuses would cost a
+ * whole report.
+ */
 import type { ChainCertificate, Evidence } from "@lifeline/measure";
 import { MAX_EVIDENCE_ENTRIES, MAX_EVIDENCE_LENGTH } from "@lifeline/wire";
 

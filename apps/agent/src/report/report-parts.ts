@@ -4,9 +4,9 @@ import type { Window } from "@lifeline/window";
 import { type AgentSelfMetrics, encodeReport, MAX_REPORT_BYTES, MAX_TARGETS_PER_NODE } from "@lifeline/wire";
 
 /**
- * Encodes windows as reports. A report holds at most MAX_TARGETS_PER_NODE of them, so that it never names more targets than a
- * collector admits, and at most `maxBytes` (default MAX_REPORT_BYTES). A window that is too large by itself cannot occur: its
- * columns and evidence are bounded far below that.
+ * Encodes windows as reports. A report holds at most MAX_TARGETS_PER_NODE of them, so that it never names more targets
+ * than a collector admits, and at most `maxBytes` (default MAX_REPORT_BYTES). A window that is too large by itself
+ * cannot occur: its columns and evidence are bounded far below that.
  */
 export function encodeParts(
   sealedAtMs: number,

@@ -3,7 +3,10 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import type { AgentSelfMetrics } from "@lifeline/wire";
 
-/** How often the event loop is sampled, ms. A stall is seen whole but for at most this, and ten wake-ups a second cost little. */
+/**
+ * How often the event loop is sampled, ms. A stall is seen whole but for at most this, and ten wake-ups a second cost
+ * little.
+ */
 const LOOP_RESOLUTION_MS = 100;
 
 /** Metrics that are counted elsewhere. */

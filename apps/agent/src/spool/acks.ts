@@ -1,8 +1,8 @@
 /**
  * The acknowledged frames of a segment, in a file beside it.
  *
- * An acknowledgement is 8 bytes: the frame's offset and a CRC-32 over segment number and offset, so that zeros left by a
- * power cut acknowledge nothing. It is not synced: losing one sends a report again, which is counted once (U1).
+ * An acknowledgement is 8 bytes: the frame's offset and a CRC-32 over segment number and offset, so that zeros left by
+ * a power cut acknowledge nothing. It is not synced: losing one sends a report again, which is counted once (U1).
  */
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
@@ -14,7 +14,10 @@ import { readHead } from "./read-head.ts";
 /** Bytes of one acknowledgement. */
 export const ACK_BYTES = 8;
 
-/** Longest file that the agent writes: one acknowledgement a record, or two when a start ended before it removed the segment. */
+/**
+ * Longest file that the agent writes: one acknowledgement a record, or two when a start ended before it removed the
+ * segment.
+ */
 const ACKS_FILE_MAX_BYTES = 2 * SEGMENT_MAX_RECORDS * ACK_BYTES;
 
 /** Links are not followed, and opening a pipe does not wait for its reader: see read-head.ts. */

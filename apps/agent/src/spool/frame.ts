@@ -1,8 +1,9 @@
 /**
- * One spooled report as bytes: magic 4 · CRC-32 4 · payload length 4 · boot id 16 · sequence 8 · payload; little-endian.
+ * One spooled report as bytes: magic 4 · CRC-32 4 · payload length 4 · boot id 16 · sequence 8 · payload;
+ * little-endian.
  *
- * The length's top bit says that the payload is raw DEFLATE (packing.ts); a frame of before there was packing has it clear.
- * The checksum is CRC-32 (ISO-HDLC, polynomial 0x04C11DB7, as in zlib and Ethernet), over everything behind it.
+ * The length's top bit says that the payload is raw DEFLATE (packing.ts); a frame of before there was packing has it
+ * clear. The checksum is CRC-32 (ISO-HDLC, polynomial 0x04C11DB7, as in zlib and Ethernet), over everything behind it.
  * CRC-32C would need code of our own; for records below 4 MiB both find every burst up to 32 bits.
  */
 import { strict as assert } from "node:assert";
@@ -28,8 +29,8 @@ export const FRAME_HEADER_BYTES = SEQUENCE_OFFSET + 8;
 const SCAN_MAX_FRAMES = 2 * SEGMENT_MAX_RECORDS;
 
 /**
- * Most bytes that a scan checksums, as a multiple of the file. One pass suffices for frames that are whole or damaged. Forged heads that
- * overlap could each claim all the rest: 512 KiB of them took 3 s.
+ * Most bytes that a scan checksums, as a multiple of the file. One pass suffices for frames that are whole or damaged.
+ * Forged heads that overlap could each claim all the rest: 512 KiB of them took 3 s.
  */
 const SCAN_MAX_PASSES = 16;
 
@@ -61,8 +62,8 @@ export interface Scan {
 }
 
 /**
- * Encodes a frame: a boot id of BOOT_ID_BYTES, a sequence from 1 to 2^53 - 1, and a payload of at most MAX_REPORT_BYTES, which is raw
- * DEFLATE where `isDeflated` (default false). Asserts all but the last.
+ * Encodes a frame: a boot id of BOOT_ID_BYTES, a sequence from 1 to 2^53 - 1, and a payload of at most
+ * MAX_REPORT_BYTES, which is raw DEFLATE where `isDeflated` (default false). Asserts all but the last.
  */
 export function encodeFrame(bootId: Uint8Array, sequence: number, payload: Uint8Array, isDeflated = false): Buffer {
   assert.equal(bootId.length, BOOT_ID_BYTES);
@@ -102,8 +103,9 @@ export function decodeFrame(bytes: Buffer, offset = 0): Frame | undefined {
 }
 
 /**
- * Finds the good frames in any bytes. Damaged regions are skipped up to the next frame with a right checksum. Never throws. Ends after
- * {@link SCAN_MAX_FRAMES}, and when forged heads have cost {@link SCAN_MAX_PASSES}: the agent writes no such segment.
+ * Finds the good frames in any bytes. Damaged regions are skipped up to the next frame with a right checksum. Never
+ * throws. Ends after {@link SCAN_MAX_FRAMES}, and when forged heads have cost {@link SCAN_MAX_PASSES}: the agent writes
+ * no such segment.
  */
 export function scanFrames(bytes: Buffer): Scan {
   const found: FoundFrame[] = [];
@@ -130,7 +132,10 @@ export function scanFrames(bytes: Buffer): Scan {
   return { found, corruptFrames: corruptFrames + (wholeButWrong ? 1 : 0), goodBytes };
 }
 
-/** Bytes that the head of a frame at `offset` claims, when all are there: the frame was whole once and is damaged. Else 0. */
+/**
+ * Bytes that the head of a frame at `offset` claims, when all are there: the frame was whole once and is damaged. Else
+ * 0.
+ */
 function wholeBytes(bytes: Buffer, offset: number): number {
   if (offset + FRAME_HEADER_BYTES > bytes.length) return 0;
   const frameBytes = FRAME_HEADER_BYTES + lengthAt(bytes, offset).payloadBytes;

@@ -1,8 +1,9 @@
 /**
  * A report in the spool: deflated when that makes it smaller.
  *
- * A report of 96 targets is 38 kB, most of it names and columns that resemble each other. Deflated it is a quarter, for some 0.5 ms
- * every ten seconds (BUDGETS.md). Each report is packed alone, so that a damaged one makes no other unreadable.
+ * A report of 96 targets is 38 kB, most of it names and columns that resemble each other. Deflated it is a quarter, for
+ * some 0.5 ms every ten seconds (BUDGETS.md). Each report is packed alone, so that a damaged one makes no other
+ * unreadable.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";

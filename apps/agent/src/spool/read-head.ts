@@ -4,7 +4,10 @@ import { open } from "node:fs/promises";
 /** Links are not followed, and opening a pipe does not wait for its writer: the spool makes neither. */
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** The first `maxBytes` of a file, or all of it where that is less. Rejects with the system's error, or with EINVAL when the path is not a file. */
+/**
+ * The first `maxBytes` of a file, or all of it where that is less. Rejects with the system's error, or with EINVAL when
+ * the path is not a file.
+ */
 export async function readHead(path: string, maxBytes: number): Promise<Buffer> {
   const handle = await open(path, FLAGS);
   try {

@@ -2,8 +2,8 @@
  * The records that are not settled, in the order of sending.
  *
  * 1. A record that is released is removed at once, so the next record is found without skipping others.
- * 2. Ordinals only rise and are assigned here, so a new record is the last. Blocks of {@link BLOCK_MAX_RECORDS} make removal cheap: two
- *    binary searches and a move of at most so many places.
+ * 2. Ordinals only rise and are assigned here, so a new record is the last. Blocks of {@link BLOCK_MAX_RECORDS} make
+ *    removal cheap: two binary searches and a move of at most so many places.
  */
 import type { PlacedRecord } from "./spool-record.ts";
 

@@ -1,8 +1,9 @@
 /**
  * Reads what earlier starts left on the disk, as soon as the disk can be read.
  *
- * 1. What cannot be read at opening, one segment or the whole directory, is read again every {@link DISK_RETRY_MS}, oldest first, until
- *    one read fails. So a failing disk costs one read each time, and a disk that works again gives everything back.
+ * 1. What cannot be read at opening, one segment or the whole directory, is read again every {@link DISK_RETRY_MS},
+ *    oldest first, until one read fails. So a failing disk costs one read each time, and a disk that works again gives
+ *    everything back.
  * 2. Segments that stay unreadable beyond the bound on age are removed, with an event.
  * 3. The number of a segment that is in the directory is never used again.
  */
@@ -72,14 +73,20 @@ export class Recovery {
     if (unread.length > 0 && clock.monotonicNs() > this.#giveUpNs) await this.#giveUp(unread);
   }
 
-  /** Makes the directory where it is missing. Resolves with a number above every segment's in it. Rejects with the system's error. */
+  /**
+   * Makes the directory where it is missing. Resolves with a number above every segment's in it. Rejects with the
+   * system's error.
+   */
   async newNumber(): Promise<number> {
     await this.#list();
     this.#lastNumber += 1;
     return this.#lastNumber;
   }
 
-  /** Another directory has taken the place of the one that was listed. Its segments are read as those that could not be read. */
+  /**
+   * Another directory has taken the place of the one that was listed. Its segments are read as those that could not be
+   * read.
+   */
   listAgain(): void {
     this.#unread = undefined;
   }

@@ -1,7 +1,8 @@
 /**
  * The disk's ring of segments, oldest first.
  *
- * 1. Only the last segment is written to, and only while its file is open. A segment whose write failed is never written to again.
+ * 1. Only the last segment is written to, and only while its file is open. A segment whose write failed is never
+ *    written to again.
  * 2. The ring is bounded in bytes, records and age. The oldest segment is removed first, with all it still holds.
  * 3. An empty segment is removed, unless it is the one that is written to.
  *
@@ -30,7 +31,10 @@ export interface RingOptions {
   readonly maxBytes: number;
   readonly maxAgeNs: number;
   readonly onDrop: (reports: number, why: "full" | "too-old" | "gone") => void;
-  /** Makes the directory where it is missing. Resolves with a number above every segment's in it. Rejects with the system's error. */
+  /**
+   * Makes the directory where it is missing. Resolves with a number above every segment's in it. Rejects with the
+   * system's error.
+   */
   readonly newNumber: () => Promise<number>;
   /** Another directory has taken the place of this one. */
   readonly onReplaced: () => void;
@@ -73,13 +77,14 @@ export class Ring {
   }
 
   /**
-   * Takes what a segment of an earlier start still holds, except reports that are `known` already. What exceeds the bounds is dropped
-   * at once: a directory may have any number of segments.
+   * Takes what a segment of an earlier start still holds, except reports that are `known` already. What exceeds the
+   * bounds is dropped at once: a directory may have any number of segments.
    */
   async take(number: number, loaded: LoadedSegment, known: Set<string>, isRecovered: boolean): Promise<void> {
     const { clock, index, maxAgeNs, onDamage } = this.#options;
     onDamage(loaded.corruptFrames);
-    // Wall times are compared only here, where no monotonic reading reaches back. A clock that was set back gives an age of 0.
+    // Wall times are compared only here, where no monotonic reading reaches back. A clock that was set back gives an
+    // age of 0.
     const ageNs = Math.max(0, clock.wallMs() - loaded.writtenAtMs) * NS_PER_MS;
     const mostNs = maxAgeNs - Math.min(AGED_GRACE_MS * NS_PER_MS, maxAgeNs / 2);
     const segment = emptySegment(number, clock.monotonicNs() - Math.min(ageNs, mostNs));
@@ -146,9 +151,9 @@ export class Ring {
   }
 
   /**
-   * After a failed write the end of the segment is not known: truncate it to what is known, and never write to it again. Its records
-   * are dropped when its file has lost its name. When another file has the name, another directory has taken this one's place, and
-   * everything in this one is gone.
+   * After a failed write the end of the segment is not known: truncate it to what is known, and never write to it
+   * again. Its records are dropped when its file has lost its name. When another file has the name, another directory
+   * has taken this one's place, and everything in this one is gone.
    */
   async abandon(error: unknown): Promise<void> {
     const segment = this.#segments.at(-1);

@@ -13,7 +13,10 @@ import { SEGMENT_MAX_BYTES } from "./bounds.ts";
 import { decodeFrame, type FoundFrame, FRAME_HEADER_BYTES, type Frame, scanFrames } from "./frame.ts";
 import { readHead } from "./read-head.ts";
 
-/** Longest file of frames that the agent writes: a full segment, or a first report of any size. What follows is not read. */
+/**
+ * Longest file of frames that the agent writes: a full segment, or a first report of any size. What follows is not
+ * read.
+ */
 const SEGMENT_FILE_MAX_BYTES = Math.max(SEGMENT_MAX_BYTES, FRAME_HEADER_BYTES + MAX_REPORT_BYTES);
 
 const SEGMENT_NAME = /^segment-(\d{12})\.spool$/;
@@ -87,8 +90,9 @@ async function syncDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Writes a frame at `offset` and waits until the disk has it: one fdatasync a report, off the event loop. Rejects with the system's
- * error; with ENOENT or ESTALE when the file has lost its name: it is still written to, and gone with this process.
+ * Writes a frame at `offset` and waits until the disk has it: one fdatasync a report, off the event loop. Rejects with
+ * the system's error; with ENOENT or ESTALE when the file has lost its name: it is still written to, and gone with this
+ * process.
  */
 export async function appendFrame(
   { handle, path, inode }: OpenSegment,
@@ -144,7 +148,9 @@ export async function readFrame(
   }
 }
 
-/** Reads a segment of an earlier start, and truncates an incomplete frame at its end. Rejects when it cannot be read. */
+/**
+ * Reads a segment of an earlier start, and truncates an incomplete frame at its end. Rejects when it cannot be read.
+ */
 export async function loadSegment(directory: string, number: number): Promise<LoadedSegment> {
   const path = segmentPath(directory, number);
   const { mtimeMs, size } = await stat(path);
@@ -162,7 +168,9 @@ export async function loadSegment(directory: string, number: number): Promise<Lo
   };
 }
 
-/** Removes a segment. Its acknowledgements go last, so that a crash in between does not bring back acknowledged reports. */
+/**
+ * Removes a segment. Its acknowledgements go last, so that a crash in between does not bring back acknowledged reports.
+ */
 export async function removeSegment(directory: string, number: number): Promise<void> {
   // A file that cannot be removed is found again at the next start.
   await unlink(segmentPath(directory, number)).catch(() => {});

@@ -47,8 +47,8 @@ export interface SpoolStats {
 }
 
 /**
- * The result of reading a report. `gone`: there is nothing to send any more. `unreadable`: the disk cannot be read now; the report is
- * kept and may be read later.
+ * The result of reading a report. `gone`: there is nothing to send any more. `unreadable`: the disk cannot be read now;
+ * the report is kept and may be read later.
  */
 export type SpoolRead =
   | { readonly kind: "report"; readonly payload: Uint8Array }
@@ -64,15 +64,18 @@ export interface Kept {
 /** Holds reports until they are acknowledged. */
 export interface Spool {
   /**
-   * Adds a report under the next sequence. Resolves when the report is on disk, or in memory where the disk cannot be written or does
-   * not answer within DISK_HANGS_MS. Never rejects on a fault of the disk.
+   * Adds a report under the next sequence. Resolves when the report is on disk, or in memory where the disk cannot be
+   * written or does not answer within DISK_HANGS_MS. Never rejects on a fault of the disk.
    */
   append(payload: Uint8Array): Promise<Kept>;
   /** The oldest report whose ordinal is above `ordinal`; undefined when there is none. */
   nextAfter(ordinal: number): SpoolRecord | undefined;
   /** The ordinal that the next report gets. */
   nextOrdinal(): number;
-  /** Reads a report. One that is damaged, or whose file is gone, is dropped and counted. Never rejects on a fault of the disk. */
+  /**
+   * Reads a report. One that is damaged, or whose file is gone, is dropped and counted. Never rejects on a fault of the
+   * disk.
+   */
   read(record: SpoolRecord): Promise<SpoolRead>;
   /** Removes a report that the collector has acknowledged or refused for good. Idempotent. */
   release(record: SpoolRecord): void;

@@ -1,18 +1,21 @@
 /**
  * The spool: reports wait here until the collector has acknowledged them (U1).
  *
- * 1. `append` answers `disk` after fdatasync and after checking that the file still has its name. From then on neither `kill -9` nor a
- *    power cut loses the report.
- * 2. The spool is bounded in bytes, records, segments and age. The oldest segment goes first, and what it still held is counted (U2).
- * 3. A disk that cannot be written, or does not answer within DISK_HANGS_MS, costs durability, not reports. They wait in bounded memory,
- *    oldest dropped first, and move to the disk once it can be written. The disk is tried again every {@link DISK_RETRY_MS}.
- * 4. Age is measured by the monotonic clock. Reports of earlier starts are aged by the wall clock, which may have been set meanwhile.
- *    So a start drops nothing for its age alone: a report that seems too old still has AGED_GRACE_MS to be sent.
- * 5. Reports of earlier starts are found at opening, or when the disk can be read again. They keep their first key, so that a report that
- *    is sent twice is counted once.
+ * 1. `append` answers `disk` after fdatasync and after checking that the file still has its name. From then on neither
+ *    `kill -9` nor a power cut loses the report.
+ * 2. The spool is bounded in bytes, records, segments and age. The oldest segment goes first, and what it still held is
+ *    counted (U2).
+ * 3. A disk that cannot be written, or does not answer within DISK_HANGS_MS, costs durability, not reports. They wait
+ *    in bounded memory, oldest dropped first, and move to the disk once it can be written. The disk is tried again
+ *    every {@link DISK_RETRY_MS}.
+ * 4. Age is measured by the monotonic clock. Reports of earlier starts are aged by the wall clock, which may have been
+ *    set meanwhile. So a start drops nothing for its age alone: a report that seems too old still has AGED_GRACE_MS to
+ *    be sent.
+ * 5. Reports of earlier starts are found at opening, or when the disk can be read again. They keep their first key, so
+ *    that a report that is sent twice is counted once.
  *
- * `writer` does all writing; `ring` holds the segments on disk and `recovery` finds them again; `memory-spool` is the memory;
- * `record-index` keeps the order of sending; `disk-state` follows the disk's faults; `bounds` has every number.
+ * `writer` does all writing; `ring` holds the segments on disk and `recovery` finds them again; `memory-spool` is the
+ * memory; `record-index` keeps the order of sending; `disk-state` follows the disk's faults; `bounds` has every number.
  */
 import { NS_PER_MS } from "@lifeline/measure";
 import { MEMORY_MAX_BYTES, SPOOL_MAX_AGE_HOURS, SPOOL_MAX_BYTES } from "./bounds.ts";

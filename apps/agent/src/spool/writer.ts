@@ -1,9 +1,10 @@
 /**
  * Writes to the disk, one operation after another. Nothing else writes.
  *
- * 1. A report goes to the disk after those that wait in memory, so the order on disk is the order in which reports were made.
- * 2. A disk that cannot be written, or does not answer within {@link DISK_HANGS_MS}, costs durability only: the report is in memory then,
- *    from where it can be sent. A write that hung and then succeeds counts as written.
+ * 1. A report goes to the disk after those that wait in memory, so the order on disk is the order in which reports were
+ *    made.
+ * 2. A disk that cannot be written, or does not answer within {@link DISK_HANGS_MS}, costs durability only: the report
+ *    is in memory then, from where it can be sent. A write that hung and then succeeds counts as written.
  */
 import type { Clock } from "@lifeline/measure";
 import { DISK_HANGS_MS } from "./bounds.ts";

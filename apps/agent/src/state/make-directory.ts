@@ -1,6 +1,6 @@
 /**
- * Makes a directory with its parents. Node's recursive mkdir never returns where a file system answers ENOENT below a directory that exists,
- * as /proc does.
+ * Makes a directory with its parents. Node's recursive mkdir never returns where a file system answers ENOENT below a
+ * directory that exists, as /proc does.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -8,7 +8,10 @@ import { dirname } from "node:path";
 /** For this process's user only: reports name what a node talks to. */
 const MODE = 0o700;
 
-/** Makes the directory and its missing parents, durably where possible. Throws the system's error, EEXIST when the path is not a directory. */
+/**
+ * Makes the directory and its missing parents, durably where possible. Throws the system's error, EEXIST when the path
+ * is not a directory.
+ */
 export function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { mode: MODE });

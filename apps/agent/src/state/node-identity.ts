@@ -53,7 +53,10 @@ export function findIdentity(options: IdentityOptions): Identity {
   }
 }
 
-/** The UUID in a file; undefined when there is none, or one of only zeros or ones, as unset firmware has (SMBIOS, DMTF DSP0134, UUID of the System Information structure). */
+/**
+ * The UUID in a file; undefined when there is none, or one of only zeros or ones, as unset firmware has (SMBIOS, DMTF
+ * DSP0134, UUID of the System Information structure).
+ */
 function uuidIn(path: string): string | undefined {
   let text: string;
   try {

@@ -1,5 +1,6 @@
 /**
- * The agent's state, in the order in which it can be opened: what needs root comes first, and then the agent becomes its own user.
+ * The agent's state, in the order in which it can be opened: what needs root comes first, and then the agent becomes
+ * its own user.
  */
 import { join } from "node:path";
 import { LIFELINE_VERSION } from "@lifeline/measure";

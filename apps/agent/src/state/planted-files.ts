@@ -1,4 +1,7 @@
-/** Refuses a state directory with files of another user. Its files give the node its id and its certificate, and are sent as reports. */
+/**
+ * Refuses a state directory with files of another user. Its files give the node its id and its certificate, and are
+ * sent as reports.
+ */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { wrongOwnerOf } from "@lifeline/identity";

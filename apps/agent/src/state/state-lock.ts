@@ -1,8 +1,9 @@
 /**
  * One agent for each state directory. Two would drop each other's segments from the spool, and evidence with them (U1).
  *
- * The lock names its holder by process id and the start time of that process (proc(5), field 22). A lock that a `kill -9` left, or one whose
- * process id belongs to another process now, is not held: in a container every agent is process 1.
+ * The lock names its holder by process id and the start time of that process (proc(5), field 22). A lock that a `kill
+ * -9` left, or one whose process id belongs to another process now, is not held: in a container every agent is process
+ * 1.
  */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -12,7 +13,10 @@ import { makeDirectory } from "./make-directory.ts";
 /** The file, beside the spool. */
 const LOCK_NAME = "agent.lock";
 
-/** Locks the directory for this process; returns the function that unlocks it. @throws ConfigError `bad-value` when a running agent holds it, or no directory can be made there. */
+/**
+ * Locks the directory for this process; returns the function that unlocks it. @throws ConfigError `bad-value` when a
+ * running agent holds it, or no directory can be made there.
+ */
 export function lockState(stateDir: string, source: string): () => void {
   refuseImpossible(stateDir, source);
   const path = join(stateDir, LOCK_NAME);
@@ -30,8 +34,8 @@ export function lockState(stateDir: string, source: string): () => void {
 }
 
 /**
- * Refuses a path on a file system without directories of our own (/proc): it is a mistake in the settings. A directory that cannot be
- * written now, full or read-only, is none: the spool stays in memory until it can be.
+ * Refuses a path on a file system without directories of our own (/proc): it is a mistake in the settings. A directory
+ * that cannot be written now, full or read-only, is none: the spool stays in memory until it can be.
  */
 function refuseImpossible(stateDir: string, source: string): void {
   try {

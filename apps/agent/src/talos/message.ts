@@ -1,6 +1,6 @@
 /**
- * The part of the protobuf encoding that reading a few fields needs (protobuf.dev, "Encoding"). The channel bounds the size of a message.
- * Other fields are skipped and never decoded, because some of Talos's hold secrets (S1).
+ * The part of the protobuf encoding that reading a few fields needs (protobuf.dev, "Encoding"). The channel bounds the
+ * size of a message. Other fields are skipped and never decoded, because some of Talos's hold secrets (S1).
  */
 
 /** Bytes that are not a protobuf message. */

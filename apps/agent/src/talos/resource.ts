@@ -1,9 +1,11 @@
 /**
- * Two resources of Talos by COSI's State service (package cosi.resource): only `Get`, only these two, with the role os:reader.
+ * Two resources of Talos by COSI's State service (package cosi.resource): only `Get`, only these two, with the role
+ * os:reader.
  *
- * Field numbers: cosi-project/runtime api/v1alpha1 (GetRequest namespace 1, type 2, id 3; GetResponse resource 1; Resource spec 2; Spec
- * proto_spec 1) and siderolabs/talos pkg/machinery/resources, as of v1.13 (siderolink StatusSpec host 1, connected 2; network
- * LinkStatusSpec wireguard 29, WireguardSpec peers 5, WireguardPeer endpoint 3). Keys are other fields, which are skipped.
+ * Field numbers: cosi-project/runtime api/v1alpha1 (GetRequest namespace 1, type 2, id 3; GetResponse resource 1;
+ * Resource spec 2; Spec proto_spec 1) and siderolabs/talos pkg/machinery/resources, as of v1.13 (siderolink StatusSpec
+ * host 1, connected 2; network LinkStatusSpec wireguard 29, WireguardSpec peers 5, WireguardPeer endpoint 3). Keys are
+ * other fields, which are skipped.
  */
 import { endpointName } from "@lifeline/measure";
 import { readHostPort } from "@lifeline/settings";
@@ -35,7 +37,10 @@ export function siderolinkStatusOf(response: Uint8Array): { readonly host: strin
   return { host: isHost(host) ? host : "", isConnected };
 }
 
-/** The answer about {@link SIDEROLINK_LINK}: the one peer's endpoint, host:port; empty when there is none. Throws a MalformedMessage. */
+/**
+ * The answer about {@link SIDEROLINK_LINK}: the one peer's endpoint, host:port; empty when there is none. Throws a
+ * MalformedMessage.
+ */
 export function wireguardEndpointOf(response: Uint8Array): string {
   const wireguard = bytesAt(response, 1, 2, 1, 29) ?? new Uint8Array();
   for (const { number, value } of fieldsOf(wireguard)) {

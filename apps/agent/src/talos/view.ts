@@ -2,7 +2,8 @@
  * How Talos sees the tunnel, polled every 30 s where the settings name its socket.
  *
  * 1. Without `talos.socket` nothing is opened: the socket could grant os:admin.
- * 2. A view that Talos does not answer is absent; an old answer is never used (M4). Failures are counted, and logged once a minute.
+ * 2. A view that Talos does not answer is absent; an old answer is never used (M4). Failures are counted, and logged
+ *    once a minute.
  */
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
 import { type ByteClient, createByteClient, RpcError, RpcStatus } from "@lifeline/rpc";
@@ -18,10 +19,10 @@ import {
 } from "./resource.ts";
 
 /** Time between polls, ms: as often as Talos checks its own peer. */
-export const VIEW_EVERY_MS = 30_000;
+const VIEW_EVERY_MS = 30_000;
 
 /** Timeout of one answer, ms. */
-export const VIEW_TIMEOUT_MS = 2_000;
+const VIEW_TIMEOUT_MS = 2_000;
 
 /** Least time between two lines about failures, ms. */
 const VIEW_LOG_MS = 60_000;

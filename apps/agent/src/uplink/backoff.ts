@@ -7,8 +7,8 @@ export const BACKOFF_FIRST_MS = 250;
 export const BACKOFF_MAX_MS = 15_000;
 
 /**
- * The wait before the dial after `failures` failed ones in a row (0: the first), ms: uniform from 0 to the ceiling, which
- * doubles from {@link BACKOFF_FIRST_MS} to {@link BACKOFF_MAX_MS}.
+ * The wait before the dial after `failures` failed ones in a row (0: the first), ms: uniform from 0 to the ceiling,
+ * which doubles from {@link BACKOFF_FIRST_MS} to {@link BACKOFF_MAX_MS}.
  */
 export function backoffMs(failures: number, random: () => number): number {
   // 2^6 × 250 ms is above the ceiling; the exponent is bounded so that it never overflows.

@@ -11,8 +11,8 @@ export interface TlsFiles {
 }
 
 /**
- * Reads the files at each dial, so that a renewed certificate is used from the next dial on. Rejects with the system's error when one
- * cannot be read. The key goes into the TLS context only.
+ * Reads the files at each dial, so that a renewed certificate is used from the next dial on. Rejects with the system's
+ * error when one cannot be read. The key goes into the TLS context only.
  */
 export async function channelCredentials(tls: TlsFiles | undefined): Promise<ChannelCredentials> {
   if (tls === undefined) return wireCredentials.createInsecure();

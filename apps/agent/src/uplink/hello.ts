@@ -1,4 +1,6 @@
-/** The first message of a stream: which node sends, and what it observes of itself. Sent again when that has changed. */
+/**
+ * The first message of a stream: which node sends, and what it observes of itself. Sent again when that has changed.
+ */
 import { endpointName, type ProxyEndpoint } from "@lifeline/measure";
 import type { NodeFacts, NodeProxy } from "@lifeline/prober";
 import { reportPb } from "@lifeline/wire";
@@ -47,7 +49,9 @@ export interface Sender {
   readonly roles: readonly NodeRole[];
 }
 
-/** Longest host name sent, characters (RFC 1035 §2.3.4), and longest version: a release name and a build's description. */
+/**
+ * Longest host name sent, characters (RFC 1035 §2.3.4), and longest version: a release name and a build's description.
+ */
 const HOSTNAME_MAX_LENGTH = 253;
 const VERSION_MAX_LENGTH = 64;
 

@@ -39,11 +39,16 @@ async function open(directory: string, clock: ManualClock): Promise<Spool> {
 /** 72 h of a report every ten seconds. */
 const THREE_DAYS_REPORTS = 25_920;
 const STEP_MS = 10;
-/** 1,024 windows a second and what 96 targets may seal beside them: 12.3 reports of 96 windows a second, in whole steps. */
+/**
+ * 1,024 windows a second and what 96 targets may seal beside them: 12.3 reports of 96 windows a second, in whole steps.
+ */
 const QUOTA_ACK_EVERY_MS = 80;
 const LIVE_EVERY_MS = 10_000;
 
-/** A stream whose collector acknowledges, oldest first, one report every so many ms; a live report is made every ten seconds. */
+/**
+ * A stream whose collector acknowledges, oldest first, one report every so many ms; a live report is made every ten
+ * seconds.
+ */
 async function play(spool: Spool, clock: ManualClock, ackEveryMs: number, untilMs: number) {
   const sending = new Sending(spool, clock);
   const inFlight = new Map<string, InFlight>();

@@ -1,27 +1,27 @@
 /**
  * What to send next on one stream: live reports at once, and the backlog between them at a bounded rate.
  *
- * 1. The backlog is every report that was in the spool when the stream began, and every report of an earlier start that is found later.
- *    Both kinds go oldest first.
- * 2. Neither kind starves. When both wait they take turns, so a live report waits for one of the backlog at most. The backlog is paced and
- *    fills half of the window at most.
- * 3. A report that could not be read is read again every {@link READ_RETRY_MS}, after those not tried yet. It delays no other until
- *    {@link POSTPONED_MAX_REPORTS} of its kind wait; then no more of that kind are tried. A backlog that cannot be read delays no live
- *    report.
+ * 1. The backlog is every report that was in the spool when the stream began, and every report of an earlier start that
+ *    is found later. Both kinds go oldest first.
+ * 2. Neither kind starves. When both wait they take turns, so a live report waits for one of the backlog at most. The
+ *    backlog is paced and fills half of the window at most.
+ * 3. A report that could not be read is read again every {@link READ_RETRY_MS}, after those not tried yet. It delays no
+ *    other until {@link POSTPONED_MAX_REPORTS} of its kind wait; then no more of that kind are tried. A backlog that
+ *    cannot be read delays no live report.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import type { Spool, SpoolRecord } from "../spool/spool.ts";
 
 /** Most reports in flight: at 10 ms a round trip 6,400 reports a second, far more than an agent makes. */
-export const WINDOW_MAX_REPORTS = 64;
+const WINDOW_MAX_REPORTS = 64;
 
 /** Most of them that may be backlog. */
-export const BACKLOG_WINDOW_MAX_REPORTS = WINDOW_MAX_REPORTS / 2;
+const BACKLOG_WINDOW_MAX_REPORTS = WINDOW_MAX_REPORTS / 2;
 
 /**
- * Least time between two reports of the backlog, ms: at most 50 a second, so that live reports and other nodes have room. Reports of
- * more than 20 windows drain more slowly, because the collector's quota counts windows: 1,024 a second beside the live ones. Three
- * days of 96 targets (25,920 reports, 2.5 million windows) take about 35 minutes.
+ * Least time between two reports of the backlog, ms: at most 50 a second, so that live reports and other nodes have
+ * room. Reports of more than 20 windows drain more slowly, because the collector's quota counts windows: 1,024 a second
+ * beside the live ones. Three days of 96 targets (25,920 reports, 2.5 million windows) take about 35 minutes.
  */
 export const BACKLOG_PACE_MS = 20;
 

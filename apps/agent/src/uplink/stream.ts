@@ -2,10 +2,12 @@
  * One stream to the collector, from hello to its end.
  *
  * 1. A report leaves the spool only when the collector acknowledges it, or refuses it for good (U1).
- * 2. A stream on which reports are in flight and nothing is acknowledged for {@link NO_PROGRESS_MS} is half-open: it is cancelled. An
- *    acknowledgement of no report is a flow-control notice: the collector holds the reports back, and a new stream would not help. A
- *    stream that is finishing is cancelled after that time in any case, because live reports wait for the next stream.
- * 3. When the facts of the hello have changed, the hello is sent again on this stream (re-hello), at most every {@link HELLO_CHECK_MS}.
+ * 2. A stream on which reports are in flight and nothing is acknowledged for {@link NO_PROGRESS_MS} is half-open: it is
+ *    cancelled. An acknowledgement of no report is a flow-control notice: the collector holds the reports back, and a
+ *    new stream would not help. A stream that is finishing is cancelled after that time in any case, because live
+ *    reports wait for the next stream.
+ * 3. When the facts of the hello have changed, the hello is sent again on this stream (re-hello), at most every {@link
+ *    HELLO_CHECK_MS}.
  * 4. A key in a response that is not in flight is counted and otherwise ignored.
  */
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
@@ -73,7 +75,9 @@ export interface StreamOptions {
   readonly notifier: Notifier;
   readonly events: StreamEvents;
   readonly noProgressMs: number;
-  /** Aborts when nothing more is to be sent: the stream ends when what is in flight is settled, or `noProgressMs` later. */
+  /**
+   * Aborts when nothing more is to be sent: the stream ends when what is in flight is settled, or `noProgressMs` later.
+   */
   readonly finishing?: AbortSignal;
 }
 

@@ -16,11 +16,11 @@ import { Notifier } from "./notifier.ts";
 import { NO_PROGRESS_MS, runStream, type StreamCall, type StreamEnd, type StreamEvents } from "./stream.ts";
 
 /** After a stream that was answered and lasted this long, ms, the next wait is a short one. */
-export const LIVED_MS = 10_000;
+const LIVED_MS = 10_000;
 
 /**
- * grpc-js's keepalive: a ping every 20 s, as often as a load balancer's shortest usual idle timeout (60 s) allows with room,
- * and 5 s for its answer. Each dial has its own subchannel, so grpc-js never reconnects by itself.
+ * grpc-js's keepalive: a ping every 20 s, as often as a load balancer's shortest usual idle timeout (60 s) allows with
+ * room, and 5 s for its answer. Each dial has its own subchannel, so grpc-js never reconnects by itself.
  */
 const CHANNEL_OPTIONS = {
   "grpc.keepalive_time_ms": 20_000,
@@ -131,7 +131,10 @@ export class Uplink {
     return { ...this.#stats };
   }
 
-  /** Ends the stream once what is in flight is acknowledged, or `noProgressMs` later, and dials again with the credentials of then. */
+  /**
+   * Ends the stream once what is in flight is acknowledged, or `noProgressMs` later, and dials again with the
+   * credentials of then.
+   */
   redial(): void {
     if (this.#call === undefined) return;
     this.#isRedialling = true;
