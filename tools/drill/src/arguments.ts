@@ -1,106 +1,81 @@
-/** The command line of the drill. */
-import { parseArgs } from "node:util";
+/** The command line of `npm run lab`. */
+import { type Command, kind, type Program, readCommand, type Settings } from "@lifeline/settings";
 
 /** What is asked for. */
 export type Arguments =
-  | { readonly kind: "help" }
   /** Names and describes every fault. */
   | { readonly kind: "list"; readonly json: boolean }
-  /** The fleet on screen: one fault after another, or only the one named. */
+  /** The fleet on screen: one fault after another, or only the named one. */
   | { readonly kind: "screen"; readonly fault: string | undefined }
   /** Every fault, or those whose name matches, each with its times. */
   | { readonly kind: "matrix"; readonly only: string | undefined; readonly json: boolean }
-  /** No fault but 0.1 % random loss for so long, and the tunnel's own traffic watched. */
+  /** No fault but 0.1 % random loss, and the tunnel's own traffic watched. */
   | { readonly kind: "quiet"; readonly seconds: number; readonly json: boolean }
-  /** Loss that was injected beside the loss that is reported. */
+  /** Injected loss beside reported loss. */
   | { readonly kind: "loss"; readonly seconds: number; readonly json: boolean }
-  /** The extension that is in this OCI layout, run on a node. */
+  /** The extension in this OCI layout, run on a node. */
   | { readonly kind: "extension"; readonly from: string; readonly json: boolean };
 
-/** A command line that cannot be followed. */
-export class UsageError extends Error {
-  readonly code = "usage";
-}
+const name = kind.text((text) => text || undefined, "a name or a pattern", "NAME");
 
-/** What `--help` prints. */
-export const USAGE = `npm run lab -- [OPTION ...]
+/** At most a day. */
+const seconds = kind.integer(1, 86_400, "seconds", "SECONDS");
 
-Four nodes, a firewall, and an Omni with a real WireGuard tunnel, each in a network namespace of
-this machine, measured by Lifeline. Shows the fleet on screen and breaks one thing after another.
-Needs root, nftables, wireguard-go and iproute2; leaves nothing behind.
-
-  --fault NAME           break only this, again and again
-  --list                 the faults, and the cause each must be given
-  --matrix               each fault once: the cause reported, the time to detect and to clear
-  --only PATTERN         only faults whose name matches, such as 'dns-*'; with --matrix
-  --quiet SECONDS        no fault but 0.1 % random loss: what alarms, and what the tunnel lost
-  --loss SECONDS         loss of 0, 1, 5 and 20 % beside what is reported after so long
-  --extension DIR        the Talos extension in this OCI layout, such as out/extension/oci of
-                         npm run extension, as a container on a node: enrols, measures, reports
-                         through an outage, comes again; needs runc and squashfs-tools besides
-  --json                 print JSON; with --list, --matrix, --quiet, --loss or --extension
-
-Exit status: 0 all as it should be, 1 not, 2 bad usage, 126 the lab cannot run here.
-`;
-
-const OPTIONS = {
-  fault: { type: "string" },
-  list: { type: "boolean" },
-  matrix: { type: "boolean" },
-  only: { type: "string" },
-  quiet: { type: "string" },
-  loss: { type: "string" },
-  extension: { type: "string" },
-  json: { type: "boolean" },
-  help: { type: "boolean", short: "h" },
-} as const;
+const SETTINGS = {
+  fault: { type: name, help: "on screen: makes only this fault, again and again" },
+  list: {
+    type: kind.boolean,
+    default: false,
+    help: "prints the faults, and the cause that each must be reported with",
+  },
+  matrix: {
+    type: kind.boolean,
+    default: false,
+    help: "makes each fault once; prints its cause, time to detect and time to clear",
+  },
+  only: { type: name, help: "with --matrix: only faults whose name matches, such as 'dns-*'" },
+  quiet: { type: seconds, help: "no fault but 0.1 % random loss: prints what alarms, and what the tunnel lost" },
+  loss: { type: seconds, help: "loss of 0, 1, 5 and 20 %, beside the loss that is reported after so long" },
+  extension: {
+    type: kind.path("DIR"),
+    help:
+      "runs the Talos extension of this OCI layout (npm run extension makes one in out/extension/oci) as a container on a node: " +
+      "it enrols, measures, reports through an outage and restarts; needs runc and squashfs-tools too",
+  },
+  json: { type: kind.boolean, default: false, help: "prints JSON; not on screen" },
+} as const satisfies Settings;
 
 /** Flags that say what to do; at most one of them. */
 const MODES = ["fault", "list", "matrix", "quiet", "loss", "extension"] as const;
 
-/** Longest quiet or loss run, s: a day. */
-const SECONDS_MAX = 86_400;
+const PROGRAM: Program<typeof SETTINGS> = {
+  name: "npm run lab",
+  summary: "runs fault drills: Lifeline in a fleet of network namespaces with a real WireGuard tunnel",
+  settings: SETTINGS,
+  notes: `Four nodes, a firewall and an Omni are made on this machine. Without options the fleet is shown on screen, with one fault after another.
+Needs root, nftables, wireguard-go and iproute2. Everything is removed at the end.
 
-/** Reads the arguments. @throws UsageError with the flag, its value and what would be right. */
-export function readArguments(args: readonly string[]): Arguments {
-  const values = parsed(args);
-  if (values.help === true) return { kind: "help" };
-  const modes = MODES.filter((mode) => values[mode] !== undefined);
-  if (modes.length > 1) throw new UsageError(`--${modes[1]}: got it beside --${modes[0]}, want one of them`);
-  const mode = modes[0];
-  const json = values.json === true;
-  if (json && (mode === undefined || mode === "fault")) {
-    throw new UsageError("--json: got it alone, want --list, --matrix, --quiet, --loss or --extension with it");
-  }
-  if (values.only !== undefined && mode !== "matrix") {
-    throw new UsageError(`--only: got "${values.only}" without --matrix; want --matrix with it`);
-  }
-  switch (mode) {
-    case "list":
-      return { kind: "list", json };
-    case "matrix":
-      return { kind: "matrix", only: values.only, json };
-    case "quiet":
-    case "loss":
-      return { kind: mode, seconds: secondsOf(`--${mode}`, values[mode] ?? ""), json };
-    case "extension":
-      return { kind: "extension", from: values.extension ?? "", json };
-    default:
-      return { kind: "screen", fault: values.fault };
-  }
-}
+exit codes: 0 all as expected; 1 not; 2 wrong arguments; 126 the lab cannot run here
+`,
+};
 
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    // parseArgs says which flag and what is wrong with it, and nothing more can be said.
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)} (see --help)`);
-  }
-}
-
-function secondsOf(flag: string, text: string): number {
-  const seconds = Number(text);
-  if (/^[1-9]\d*$/.test(text) && seconds <= SECONDS_MAX) return seconds;
-  throw new UsageError(`${flag}: got "${text}", want a whole number of seconds from 1 to ${SECONDS_MAX}`);
+/** Reads the arguments. Throws a ConfigError. */
+export function readArguments(args: readonly string[]): Command<Arguments> {
+  return readCommand(PROGRAM, args, {}, (given) => {
+    const [mode, second] = MODES.filter((each) => given.isGiven(each));
+    const { values } = given;
+    const { json, only, quiet, loss, extension: from, fault } = values;
+    if (second !== undefined) given.refuse(second, `it beside --${mode}`, "one of them");
+    if (only !== undefined && mode !== "matrix") given.refuse("only", "it alone", "--matrix with it");
+    if (json && (mode === undefined || mode === "fault")) {
+      given.refuse("json", "it alone", "--list, --matrix, --quiet, --loss or --extension with it");
+    }
+    given.check();
+    if (mode === "list") return { kind: mode, json };
+    if (mode === "matrix") return { kind: mode, only, json };
+    if (quiet !== undefined) return { kind: "quiet", seconds: quiet, json };
+    if (loss !== undefined) return { kind: "loss", seconds: loss, json };
+    if (from !== undefined) return { kind: "extension", from, json };
+    return { kind: "screen", fault };
+  });
 }

@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { matchesPattern } from "@lifeline/catalogue";
 import { CliError, EXIT, noMatch, type ScreenWorld } from "@lifeline/cli";
-import { type Arguments, readArguments, USAGE, UsageError } from "./arguments.ts";
+import { ConfigError, problem, shownValue } from "@lifeline/settings";
+import { type Arguments, readArguments } from "./arguments.ts";
 import { DrillError } from "./drill-error.ts";
 import { assertExtensionRuns, extensionText, runExtension } from "./extension-drill.ts";
 import { falseAlarmsText, runWithoutFaults } from "./false-alarms.ts";
@@ -21,32 +22,22 @@ const EXIT_CANNOT_RUN = 126;
 /** Runs the drill with its arguments; resolves with the exit code. */
 export async function runLab(args: readonly string[], world: ScreenWorld): Promise<number> {
   try {
-    const wanted = readArguments(args);
-    switch (wanted.kind) {
-      case "help":
-        await world.stdout.write(USAGE);
-        return 0;
-      case "list":
-        await world.stdout.write(wanted.json ? listJson() : listText());
-        return 0;
-      case "screen":
-      case "matrix":
-      case "quiet":
-      case "loss":
-      case "extension":
-        return await inTestBed(wanted, world);
-    }
+    const command = readArguments(args);
+    if (command.kind === "print") await world.stdout.write(command.text);
+    else if (command.config.kind !== "list") return await inTestBed(command.config, world);
+    else await world.stdout.write(command.config.json ? listJson() : listText());
+    return 0;
   } catch (error) {
     return explain(error, world);
   }
 }
 
-type Played = Exclude<Arguments, { kind: "help" | "list" }>;
+type Played = Exclude<Arguments, { kind: "list" }>;
 
 async function inTestBed(wanted: Played, world: ScreenWorld): Promise<number> {
   const drills = chosen(wanted);
   if (wanted.kind === "extension" && !existsSync(join(wanted.from, "index.json")))
-    throw new UsageError(`--extension: got "${wanted.from}", want an OCI image layout; npm run extension makes one`);
+    throw new ConfigError(problem("bad-value", "--extension", shownValue(wanted.from), "an OCI image layout"));
   if (wanted.kind === "extension") assertExtensionRuns();
   const testBed = await openTestBed({
     clock: world.clock,
@@ -129,7 +120,7 @@ function listText(): string {
 
 async function explain(error: unknown, { stderr, interrupt }: ScreenWorld): Promise<number> {
   if (interrupt.aborted) return EXIT.interrupted;
-  if (error instanceof UsageError || error instanceof CliError) {
+  if (error instanceof ConfigError || error instanceof CliError) {
     await stderr.write(`npm run lab: ${error.message}\n`);
     return EXIT.usage;
   }

@@ -1,65 +1,50 @@
-/** What the fuzzer is told. */
-import { parseArgs } from "node:util";
-import { FuzzError } from "./fuzz-error.ts";
+/** The command line of `npm run fuzz`. */
+import { type Command, kind, type Program, readCommand, type Settings } from "@lifeline/settings";
 
+/** What was asked for. */
 export interface Arguments {
-  readonly help: boolean;
   /** For each decoder, 1 to 1,000,000,000; default 100,000. */
   readonly inputs: number;
   /** 0 to 4,294,967,295; undefined: one is drawn. */
   readonly seed: number | undefined;
-  /** Names of decoders; by default all. */
+  /** Names of decoders; default all. */
   readonly only: readonly string[];
   readonly json: boolean;
 }
 
-/** How it is used, with the names of the decoders. */
-export function usage(names: readonly string[]): string {
-  return `npm run fuzz -- [--inputs N] [--seed S] [--only NAME[,NAME …]] [--json]
+type Names = readonly [string, ...string[]];
 
-Gives every decoder inputs that nobody would send: mutations of valid ones that keep their structure, and bytes. Each must be refused or
-decoded as the decoder says it does, within its limits, in bounded time and memory, and read back as it was read.
-
-The first 40 inputs and one in 1000 are out of proportion: any field of a message up to two million times, alone and within others, up to
-4 MiB; deflate bombs; pieces of documents repeated. What each takes of heap and time for each of its bytes is bounded and shown.
-
-  --inputs N   for each decoder, 1 to 1000000000 (default 100000)
-  --seed S     0 to 4294967295: the same seed draws the same inputs
-  --only NAME  ${names.join(", ")}
-  --json       one JSON object: of each decoder its inputs, refused, decoded, seconds, memory and growth, which is what inputs out of
-               proportion took; and every failure
-
-Exit codes: 0 nothing found, 1 a failure, with seed, index and input; 2 wrong arguments.
-`;
+function settingsOf(names: Names) {
+  return {
+    inputs: { type: kind.integer(1, 1_000_000_000, "inputs"), default: 100_000, help: "inputs for each decoder" },
+    seed: {
+      type: kind.integer(0, 0xffff_ffff, ""),
+      help: "the same seed draws the same inputs (default: a random one)",
+    },
+    only: {
+      type: kind.list(kind.word(names, "NAME"), names.length, "decoders", 1),
+      help: `decoders, each with a flag of its own (default: all): ${names.join(", ")}`,
+    },
+    json: { type: kind.boolean, default: false, help: "prints one JSON object on stdout" },
+  } as const satisfies Settings;
 }
 
-/** @throws FuzzError `usage` */
-export function readArguments(args: readonly string[], names: readonly string[]): Arguments {
-  const values = parsed(args);
-  const inputs = number("--inputs", values.inputs ?? "100000", 1, 1_000_000_000);
-  const seed = values.seed === undefined ? undefined : number("--seed", values.seed, 0, 0xffff_ffff);
-  const only = values.only?.split(",") ?? names;
-  const unknown = only.find((name) => !names.includes(name));
-  if (unknown !== undefined) {
-    throw new FuzzError("usage", `--only: got '${unknown}', want some of ${names.join(", ")}`);
-  }
-  return { help: values.help === true, inputs, seed, only, json: values.json === true };
+/** The program, with the names of its decoders. */
+function programOf(names: Names): Program<ReturnType<typeof settingsOf>> {
+  return {
+    name: "npm run fuzz",
+    summary: "gives every decoder malformed inputs and checks that each is refused or decoded within its limits",
+    settings: settingsOf(names),
+    notes: `Inputs are mutations of valid ones that keep their structure, and random bytes. The first 40 and one in 1000 are oversized: a field
+up to two million times, up to 4 MiB, deflate bombs, repeated pieces of documents. Their heap and time for each byte are
+bounded and shown.
+
+exit codes: 0 nothing found; 1 a failure, with its seed, index and input; 2 wrong arguments
+`,
+  };
 }
 
-function parsed(args: readonly string[]) {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean" } as const;
-  try {
-    return parseArgs({ args: [...args], options: { inputs: text, seed: text, only: text, json: flag, help: flag } })
-      .values;
-  } catch (error) {
-    // Node's own words name the argument.
-    throw new FuzzError("usage", error instanceof Error ? error.message : String(error));
-  }
-}
-
-function number(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (/^\d{1,10}$/.test(text) && value >= least && value <= most) return value;
-  throw new FuzzError("usage", `${flag}: got '${text}', want an integer from ${least} to ${most}`);
+/** Reads the arguments. Throws a ConfigError. */
+export function readArguments(args: readonly string[], names: readonly string[]): Command<Arguments> {
+  return readCommand(programOf(names as Names), args, {}, ({ values }) => ({ ...values, only: values.only ?? names }));
 }

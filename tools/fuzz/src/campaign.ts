@@ -113,7 +113,7 @@ async function endOf(
     worker.once("exit", () => resolve({ kind: "done" }));
     worker.once("error", (error: Error & { code?: string }) => {
       if (error.code === "ERR_WORKER_OUT_OF_MEMORY") resolve({ kind: "memory", detail: error.message });
-      else reject(new FuzzError("worker", error.stack ?? error.message));
+      else reject(new FuzzError(error.stack ?? error.message));
     });
   });
   const watch = watched(progress, limits.hangCpuMs, clock, stopped.signal, (at, index) =>

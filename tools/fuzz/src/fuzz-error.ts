@@ -1,9 +1,5 @@
-/** Why the fuzzer cannot go on. `code`: `usage`, or `worker` when what decodes ended for a reason that no input explains. */
+/** The fuzzer cannot go on: the thread with the decoders ended, and no input explains why. */
 export class FuzzError extends Error {
-  readonly code: "usage" | "worker";
-  constructor(code: FuzzError["code"], message: string) {
-    super(message);
-    this.name = "FuzzError";
-    this.code = code;
-  }
+  override readonly name = "FuzzError";
+  readonly code = "worker";
 }

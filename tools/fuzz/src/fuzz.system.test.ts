@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readArguments } from "./arguments.ts";
 import { DECODERS } from "./decoders.ts";
-import { FuzzError } from "./fuzz-error.ts";
 import type { DecoderResult } from "./worker.ts";
 
 async function fuzz(args: readonly string[]) {
@@ -42,26 +41,20 @@ describe("its arguments", () => {
   const NAMES = ["report", "window"];
 
   it("are a number of inputs, a seed and names, each with a default or none", () => {
-    const none = { help: false, inputs: 100_000, seed: undefined, only: NAMES, json: false };
-    expect(readArguments([], NAMES)).toEqual(none);
-    const all = ["--inputs", "5", "--seed", "4294967295", "--only", "window,report", "--json"];
-    expect(readArguments(all, NAMES)).toEqual({
-      ...none,
-      inputs: 5,
-      seed: 4_294_967_295,
-      only: ["window", "report"],
-      json: true,
-    });
+    const none = { inputs: 100_000, seed: undefined, only: NAMES, json: false };
+    expect(readArguments([], NAMES)).toEqual({ kind: "run", config: none });
+    const all = ["--inputs", "5", "--seed", "4294967295", "--only", "window", "--only", "report", "--json"];
+    const config = { inputs: 5, seed: 4_294_967_295, only: ["window", "report"], json: true };
+    expect(readArguments(all, NAMES)).toEqual({ kind: "run", config });
   });
 
   it.each([
-    [["--inputs", "0"], "--inputs: got '0', want an integer from 1 to 1000000000"],
-    [["--inputs", "1e3"], "--inputs: got '1e3', want an integer from 1 to 1000000000"],
-    [["--seed", "x"], "--seed: got 'x', want an integer from 0 to 4294967295"],
-    [["--only", "report,cats"], "--only: got 'cats', want some of report, window"],
+    [["--inputs", "0"], "--inputs: got 0, want an integer from 1 to 1000000000 inputs"],
+    [["--inputs", "1e3"], '--inputs: got "1e3", want an integer from 1 to 1000000000 inputs'],
+    [["--seed", "x"], '--seed: got "x", want an integer from 0 to 4294967295'],
+    [["--only", "report", "--only", "cats"], '--only: [1]: got "cats", want one of report, window'],
     [["--for-ever"], "--for-ever"],
   ])("%s is refused", (args, why) => {
-    expect(() => readArguments(args, NAMES)).toThrow(FuzzError);
     expect(() => readArguments(args, NAMES)).toThrow(why);
   });
 });

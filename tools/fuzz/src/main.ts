@@ -1,19 +1,14 @@
 /** `npm run fuzz`. Exit codes: 0 nothing found, 1 a failure, 2 wrong arguments. */
 import { randomInt } from "node:crypto";
+import { runTool } from "@lifeline/harness";
 import { systemClock } from "@lifeline/measure";
-import { readArguments, usage } from "./arguments.ts";
+import { type Arguments, readArguments } from "./arguments.ts";
 import { runCampaign } from "./campaign.ts";
 import { DECODERS } from "./decoders.ts";
 import { FuzzError } from "./fuzz-error.ts";
 import { renderResults } from "./render.ts";
 
-async function main(args: readonly string[]): Promise<number> {
-  const names = DECODERS.map(({ name }) => name);
-  const { help, inputs, seed = randomInt(2 ** 32), only, json } = readArguments(args, names);
-  if (help) {
-    process.stdout.write(usage(names));
-    return 0;
-  }
+async function run({ inputs, seed = randomInt(2 ** 32), only, json }: Arguments): Promise<number> {
   const decoders = DECODERS.filter(({ name }) => only.includes(name));
   const module = import.meta.resolve(import.meta.filename.endsWith(".ts") ? "./decoders.ts" : "./decoders.js");
   const say = (line: string) => process.stderr.write(`fuzz: ${line}\n`);
@@ -23,10 +18,16 @@ async function main(args: readonly string[]): Promise<number> {
   return failures.length === 0 ? 0 : 1;
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof FuzzError)) throw error;
-  process.stderr.write(`npm run fuzz: ${error.message}\n`);
-  process.exitCode = error.code === "usage" ? 2 : 1;
-}
+process.exitCode = await runTool(
+  {
+    name: "npm run fuzz",
+    read: (args) =>
+      readArguments(
+        args,
+        DECODERS.map(({ name }) => name),
+      ),
+    run,
+    exitCodeOf: (error) => (error instanceof FuzzError ? 1 : undefined),
+  },
+  process.argv.slice(2),
+);
