@@ -1,6 +1,6 @@
 /** Takes the reports of witnesses. */
 import type { Clock } from "@lifeline/measure";
-import { RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
+import { RpcError, RpcStatus, type RpcStatusCode, type ServiceImplementation } from "@lifeline/rpc";
 import type { witnessPb } from "@lifeline/wire";
 import { MAX_WITNESSES, type Witnesses, type WitnessTotals } from "./witness.ts";
 import { readWitnessReport, witnessProblem } from "./witness-report.ts";
@@ -50,7 +50,7 @@ export class WitnessReceiver {
     return {};
   }
 
-  #refuse(status: (typeof RpcStatus)[keyof typeof RpcStatus], message: string): never {
+  #refuse(status: RpcStatusCode, message: string): never {
     this.#refused += 1;
     throw new RpcError(status, message);
   }

@@ -1,7 +1,7 @@
 import { manualClock } from "@lifeline/measure";
 import { type Caller, type ClientCertificate, type Connection, RpcError, RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
-import { createAccess } from "./access.ts";
+import { Access } from "./access.ts";
 import type { TokenPrincipal } from "./access-tokens.ts";
 import { ATTEMPT_EVERY_MS, ATTEMPTS_MAX } from "./attempt-limit.ts";
 import type { Registry } from "./registry.ts";
@@ -19,7 +19,7 @@ function door() {
   const refused: string[] = [];
   const looked: string[] = [];
   const clock = manualClock(0);
-  const access = createAccess({
+  const access = new Access({
     isSecure: true,
     tokens: {
       isEmpty: false,

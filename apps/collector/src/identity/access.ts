@@ -10,7 +10,14 @@
  */
 import { ROLE_ORGANISATIONS, type Role } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
-import { type Admit, type Caller, type ClientCertificate, RpcError, RpcStatus } from "@lifeline/rpc";
+import {
+  type Admit,
+  type Caller,
+  type ClientCertificate,
+  RpcError,
+  RpcStatus,
+  type RpcStatusCode,
+} from "@lifeline/rpc";
 import { isNodeId, NODE_ID_WANTED } from "@lifeline/wire";
 import { quoted } from "../streams/call-refusal.ts";
 import type { AccessTokens, TokenPrincipal } from "./access-tokens.ts";
@@ -35,20 +42,6 @@ export type RefusedCall =
   | "revoked"
   | "another-key";
 
-/** The checks of each kind of call. */
-export interface Access {
-  /** Whether callers must show a certificate or a token. */
-  readonly isGuarded: boolean;
-  /** A reader or an admin. */
-  readonly reader: Admit<void>;
-  readonly admin: Admit<void>;
-  readonly witness: Admit<void>;
-  /** The principal of a node's stream. */
-  readonly node: Admit<StreamPrincipal>;
-  /** Throws for a principal that was revoked since {@link node} began to decide. To be called right before the stream is registered, without a wait. */
-  mayStill(principal: StreamPrincipal): void;
-}
-
 /** What the checks need. */
 export interface AccessParts {
   /** Whether the listener speaks TLS. */
@@ -68,92 +61,109 @@ const SUFFICES: Readonly<Record<Role, readonly Role[]>> = {
 
 const TOO_MANY_GUESSES = `token: too many unknown ones from this address; try again in ${ATTEMPT_EVERY_MS / 1_000} s`;
 
-export function createAccess({ isSecure, tokens, registry, clock, onRefused }: AccessParts): Access {
-  const isGuarded = isSecure || !tokens.isEmpty;
-  const refuse = (why: RefusedCall, status: (typeof RpcStatus)[keyof typeof RpcStatus], message: string): never => {
-    onRefused(why);
-    throw new RpcError(status, message);
-  };
-  const { UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED } = RpcStatus;
-  const trusted = (certificate: ClientCertificate | undefined, want: string): ClientCertificate => {
-    if (certificate === undefined) {
-      return refuse("no-credential", UNAUTHENTICATED, `certificate: got none, want ${want}`);
-    }
-    // OpenSSL checked it when the connection began.
-    const problem = certificate.problem ?? (certificate.notAfterMs <= clock.wallMs() ? "CERT_HAS_EXPIRED" : undefined);
-    if (problem === undefined) return certificate;
-    return refuse(
-      "bad-certificate",
-      UNAUTHENTICATED,
-      `certificate: got one that is not trusted (${problem}), want ${want}`,
-    );
-  };
-  const requireGood = (status: KeyStatus, nodeId: string): void => {
-    switch (status) {
-      case "good":
-        return;
-      case "revoked":
-        refuse("revoked", PERMISSION_DENIED, "certificate: revoked; an administrator can readmit the node");
-        return;
-      case "another-key":
-        refuse(
-          "another-key",
-          PERMISSION_DENIED,
-          `certificate: another key holds the node id ${JSON.stringify(nodeId)}`,
-        );
-        return;
-    }
-  };
-  const checked = new CheckedTokens(tokens, clock);
-  const principalBy = (token: string, caller: Caller, want: string): TokenPrincipal => {
-    const found = checked.principalOf(token, caller);
-    if (found === "bad-token") return refuse(found, UNAUTHENTICATED, `token: unknown or revoked; want ${want}`);
-    if (found === "too-many-guesses") return refuse(found, RESOURCE_EXHAUSTED, TOO_MANY_GUESSES);
-    caller.connection?.authenticate(`token ${found.role} ${found.name}`);
-    return found;
-  };
-  const roleOf = (caller: Caller, want: string): Role | "node" => {
-    const { bearerToken, connection } = caller;
-    if (bearerToken !== undefined) return principalBy(bearerToken, caller, want).role;
-    const { organisations, keySha256 } = trusted(connection?.certificate, want);
-    if (registry.isRevoked(keySha256)) return refuse("revoked", PERMISSION_DENIED, "certificate: revoked");
-    return ROLES.find((role) => organisations.includes(ROLE_ORGANISATIONS[role])) ?? "node";
-  };
-  const needs =
-    (role: Role): Admit<void> =>
-    (caller) => {
-      if (!isGuarded) return;
-      const want = `a token or a certificate of the role ${SUFFICES[role].join(" or ")}`;
-      const found = roleOf(caller, want);
-      if (SUFFICES[role].some((sufficient) => sufficient === found)) return;
-      refuse("wrong-role", PERMISSION_DENIED, `role: got ${found}, want ${SUFFICES[role].join(" or ")}`);
-    };
-  return {
-    isGuarded,
-    reader: needs("reader"),
-    admin: needs("admin"),
-    witness: needs("witness"),
-    async node({ connection, peer }) {
-      if (!isSecure) return { kind: "unauthenticated" };
-      const want = "a node's, issued by this collector's CA";
-      const certificate = trusted(connection?.certificate, want);
-      const { commonName: nodeId, keySha256, notAfterMs, organisations } = certificate;
-      const role = ROLES.find((candidate) => organisations.includes(ROLE_ORGANISATIONS[candidate]));
-      if (role !== undefined) {
-        return refuse("wrong-role", PERMISSION_DENIED, `certificate: got one of the role ${role}, want ${want}`);
-      }
-      if (!isNodeId(nodeId)) {
-        const got = `certificate: got the common name ${quoted(nodeId)}`;
-        return refuse("no-node-id", PERMISSION_DENIED, `${got}, want a node id, ${NODE_ID_WANTED}`);
-      }
-      requireGood(await registry.statusOf(certificate, peer), nodeId);
-      return { kind: "node", nodeId, keySha256, notAfterMs };
-    },
-    mayStill(principal) {
-      if (principal.kind === "node")
-        requireGood(registry.statusNow(principal.nodeId, principal.keySha256), principal.nodeId);
-    },
-  };
-}
+const { UNAUTHENTICATED, PERMISSION_DENIED } = RpcStatus;
 
 const ROLES = Object.keys(ROLE_ORGANISATIONS) as Role[];
+
+/** The checks of each kind of call. Each throws an RpcError for a caller that may not. */
+export class Access {
+  readonly #parts: AccessParts;
+  readonly #checked: CheckedTokens;
+  /** Whether callers must show a certificate or a token. */
+  readonly isGuarded: boolean;
+  /** A reader or an admin. */
+  readonly reader = this.#admitRole("reader");
+  readonly admin = this.#admitRole("admin");
+  readonly witness = this.#admitRole("witness");
+
+  constructor(parts: AccessParts) {
+    this.#parts = parts;
+    this.#checked = new CheckedTokens(parts.tokens, parts.clock);
+    this.isGuarded = parts.isSecure || !parts.tokens.isEmpty;
+  }
+
+  /** The principal of a node's stream. */
+  readonly node: Admit<StreamPrincipal> = async ({ connection, peer }) => {
+    if (!this.#parts.isSecure) return { kind: "unauthenticated" };
+    const want = "a node's, issued by this collector's CA";
+    const certificate = this.#trusted(connection?.certificate, want);
+    const { commonName: nodeId, keySha256, notAfterMs } = certificate;
+    const role = roleOfCertificate(certificate);
+    if (role !== undefined) {
+      this.#refuse("wrong-role", PERMISSION_DENIED, `certificate: got one of the role ${role}, want ${want}`);
+    }
+    if (!isNodeId(nodeId)) {
+      const got = `certificate: got the common name ${quoted(nodeId)}`;
+      this.#refuse("no-node-id", PERMISSION_DENIED, `${got}, want a node id, ${NODE_ID_WANTED}`);
+    }
+    this.#requireGood(await this.#parts.registry.statusOf(certificate, peer), nodeId);
+    return { kind: "node", nodeId, keySha256, notAfterMs };
+  };
+
+  /** Throws for a principal that was revoked since {@link node} began to decide. Call it right before the stream is registered. */
+  mayStill(principal: StreamPrincipal): void {
+    if (principal.kind !== "node") return;
+    const { nodeId, keySha256 } = principal;
+    this.#requireGood(this.#parts.registry.statusNow(nodeId, keySha256), nodeId);
+  }
+
+  #admitRole(role: Role): Admit<void> {
+    return (caller) => {
+      if (!this.isGuarded) return;
+      const sufficient = SUFFICES[role];
+      const wanted = sufficient.join(" or ");
+      const found = this.#roleOf(caller, `a token or a certificate of the role ${wanted}`);
+      if (sufficient.some((each) => each === found)) return;
+      this.#refuse("wrong-role", PERMISSION_DENIED, `role: got ${found}, want ${wanted}`);
+    };
+  }
+
+  #roleOf(caller: Caller, want: string): Role | "node" {
+    const { bearerToken, connection } = caller;
+    if (bearerToken !== undefined) return this.#principalBy(bearerToken, caller, want).role;
+    const certificate = this.#trusted(connection?.certificate, want);
+    if (this.#parts.registry.isRevoked(certificate.keySha256)) {
+      this.#refuse("revoked", PERMISSION_DENIED, "certificate: revoked");
+    }
+    return roleOfCertificate(certificate) ?? "node";
+  }
+
+  #principalBy(token: string, caller: Caller, want: string): TokenPrincipal {
+    const found = this.#checked.principalOf(token, caller);
+    if (found === "bad-token") this.#refuse(found, UNAUTHENTICATED, `token: unknown or revoked; want ${want}`);
+    if (found === "too-many-guesses") this.#refuse(found, RpcStatus.RESOURCE_EXHAUSTED, TOO_MANY_GUESSES);
+    caller.connection?.authenticate(`token ${found.role} ${found.name}`);
+    return found;
+  }
+
+  #trusted(certificate: ClientCertificate | undefined, want: string): ClientCertificate {
+    if (certificate === undefined) {
+      return this.#refuse("no-credential", UNAUTHENTICATED, `certificate: got none, want ${want}`);
+    }
+    // OpenSSL checked it when the connection began.
+    const hasEnded = certificate.notAfterMs <= this.#parts.clock.wallMs();
+    const problem = certificate.problem ?? (hasEnded ? "CERT_HAS_EXPIRED" : undefined);
+    if (problem === undefined) return certificate;
+    const got = `certificate: got one that is not trusted (${problem})`;
+    return this.#refuse("bad-certificate", UNAUTHENTICATED, `${got}, want ${want}`);
+  }
+
+  #requireGood(status: KeyStatus, nodeId: string): void {
+    if (status === "revoked") {
+      this.#refuse(status, PERMISSION_DENIED, "certificate: revoked; an administrator can readmit the node");
+    }
+    if (status === "another-key") {
+      const message = `certificate: another key holds the node id ${JSON.stringify(nodeId)}`;
+      this.#refuse(status, PERMISSION_DENIED, message);
+    }
+  }
+
+  #refuse(why: RefusedCall, status: RpcStatusCode, message: string): never {
+    this.#parts.onRefused(why);
+    throw new RpcError(status, message);
+  }
+}
+
+function roleOfCertificate({ organisations }: ClientCertificate): Role | undefined {
+  return ROLES.find((role) => organisations.includes(ROLE_ORGANISATIONS[role]));
+}

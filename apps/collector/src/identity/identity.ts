@@ -8,7 +8,7 @@ import type { Logger } from "pino";
 import type { Config } from "../config/config.ts";
 import type { SelfMetrics } from "../export/self-metrics.ts";
 import type { Store } from "../store/store.ts";
-import { type Access, createAccess } from "./access.ts";
+import { Access } from "./access.ts";
 import { openAccessTokens } from "./access-tokens.ts";
 import { createAdminService } from "./admin-service.ts";
 import { createAttemptLimit } from "./attempt-limit.ts";
@@ -70,7 +70,7 @@ export async function openIdentity(
       log.warn({ nodeId, from, claims }, `another key claims the id of a node: two machines have the id, or ${why}`);
     },
   });
-  const access = createAccess({
+  const access = new Access({
     isSecure: certificates !== undefined,
     tokens,
     registry,
