@@ -9,12 +9,12 @@ import { type SecureServers, shutDown } from "@lifeline/rpc";
 import { type Core, openCore } from "./composition/core.ts";
 import { httpContent } from "./composition/http-content.ts";
 import { PeriodicWork } from "./composition/periodic-work.ts";
-import { createServers } from "./composition/services.ts";
+import { createServers } from "./composition/servers.ts";
 import type { World } from "./composition/world.ts";
 import type { Config } from "./config/config.ts";
 import { exportConnections } from "./export/collector-gauges.ts";
-import { startHttp } from "./export/http.ts";
-import { cannotListen, openListener } from "./streams/listener.ts";
+import { startHttp } from "./export/http-server.ts";
+import { cannotListen, openListener } from "./streams/grpc-listener.ts";
 
 /** Longest a stop may take, ms: the unit or pod that runs the collector must grant more. */
 export const STOP_WITHIN_MS = 3_000;

@@ -116,7 +116,7 @@ describe("the collector's manifests", () => {
 
   it("use only existing ports and paths for probes, scrapes and policies", () => {
     const paths = new Set(
-      readFileSync(join(ROOT, "apps/collector/src/export/http.ts"), "utf8").match(/(?<=")\/[a-z]+(?=")/g),
+      readFileSync(join(ROOT, "apps/collector/src/export/http-server.ts"), "utf8").match(/(?<=")\/[a-z]+(?=")/g),
     );
     const probes = [container.startupProbe, container.livenessProbe, container.readinessProbe];
     for (const { httpGet } of probes) {

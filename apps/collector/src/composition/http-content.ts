@@ -1,7 +1,7 @@
 /** What the HTTP port answers: metrics of the collector and of the fleet, and readiness. */
 import { LIFELINE_VERSION } from "@lifeline/measure";
 import { fleetSeries } from "../export/fleet-series.ts";
-import type { HttpContent } from "../export/http.ts";
+import type { HttpContent } from "../export/http-server.ts";
 import type { SelfMetrics } from "../export/self-metrics.ts";
 import type { Core } from "./core.ts";
 import { notReady } from "./readiness.ts";

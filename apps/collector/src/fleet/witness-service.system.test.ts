@@ -11,8 +11,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Collector, startCollector } from "../collector.ts";
 import type { TlsFiles } from "../config/config.ts";
 import { testConfig } from "../testing/config.ts";
-import { clientOf, testCa } from "../testing/credentials.ts";
 import { catalogueOf, requirementRow } from "../testing/deployment-fixture.ts";
+import { clientOf, testFleetCa } from "../testing/fleet-ca.ts";
 import { EVENT_WITHIN_MS, until } from "../testing/wait.ts";
 
 const DEPLOYMENT = `
@@ -197,7 +197,7 @@ describe("a witness", () => {
   });
 
   it("needs a certificate of its role where agents need one", async () => {
-    const test = await testCa();
+    const test = await testFleetCa();
     const collector = await start(await test.listenerFiles(join(directory, "tls")));
     const ca = test.pems.certPem;
     const node = await test.node("n1");

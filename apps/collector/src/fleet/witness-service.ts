@@ -2,8 +2,8 @@
 import type { Clock } from "@lifeline/measure";
 import { RpcError, RpcStatus, type RpcStatusCode, type ServiceImplementation } from "@lifeline/rpc";
 import type { witnessPb } from "@lifeline/wire";
-import { MAX_WITNESSES, type Witnesses, type WitnessTotals } from "./witness.ts";
 import { readWitnessReport, witnessProblem } from "./witness-report.ts";
+import { MAX_WITNESSES, type Witnesses, type WitnessTotals } from "./witnesses.ts";
 
 /** What became of the reports, and what the latest add up to. */
 export interface WitnessCounts extends WitnessTotals {

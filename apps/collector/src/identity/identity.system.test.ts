@@ -25,7 +25,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Collector } from "../collector.ts";
 import type { Config } from "../config/config.ts";
 import { type CollectorFixture, openCollectorFixture } from "../testing/collector-fixture.ts";
-import { clientOf, type Pair, testCa } from "../testing/credentials.ts";
+import { clientOf, type Pair, testFleetCa } from "../testing/fleet-ca.ts";
 import { reportBytes } from "../testing/report-fixture.ts";
 import { SILENT_AFTER_MS } from "./id-activity.ts";
 
@@ -304,7 +304,7 @@ describe("enrolment", () => {
   });
 
   it("uses a CA from configured files, and never writes them", async () => {
-    const { pems, ca: brought } = await testCa("configured");
+    const { pems, ca: brought } = await testFleetCa("configured");
     const certFile = join(fixture.directory, "own.pem");
     const keyFile = join(fixture.directory, "own.key");
     writeFileSync(certFile, pems.certPem);
@@ -323,7 +323,7 @@ describe("enrolment", () => {
   });
 
   it("is refused by a collector without a CA", async () => {
-    const test = await testCa();
+    const test = await testFleetCa();
     const collector = await fixture.start(
       { tls: await test.listenerFiles(join(fixture.directory, "tls")) },
       ENVIRONMENT,
@@ -375,7 +375,7 @@ describe("renewal", () => {
     const { collector, address, caPem, token, enrol } = await fleet();
     const own = await enrol(await token(), "n1");
     // A CA of the same name: for some of its expired certificates OpenSSL reports only the expiry.
-    const otherCa = await testCa();
+    const otherCa = await testFleetCa();
     const codes: number[] = [];
     // With the clock stopped no attempt is given back meanwhile.
     frozenNs = clock.monotonicNs();
@@ -566,7 +566,7 @@ describe("revocation", () => {
   });
 
   it("revokes every key that was in use, when certificates come from files", async () => {
-    const test = await testCa();
+    const test = await testFleetCa();
     const collector = await fixture.start(
       { tls: await test.listenerFiles(join(fixture.directory, "tls")) },
       ENVIRONMENT,
@@ -726,7 +726,7 @@ describe("a certificate", () => {
   });
 
   it.each(["a b", "N1"])("whose name is no node id speaks for no node: %s", async (name) => {
-    const test = await testCa();
+    const test = await testFleetCa();
     const collector = await fixture.start(
       { tls: await test.listenerFiles(join(fixture.directory, "tls")) },
       ENVIRONMENT,
@@ -754,7 +754,7 @@ describe("people", () => {
       const { pem } = await ca.issueRole({ name: "ada", role, publicKeyDer: keys.publicKeyDer, ...times });
       return { certPem: pem, keyPem: keys.privateKeyPem };
     };
-    const adminOfOtherCa = await (await testCa()).role("admin");
+    const adminOfOtherCa = await (await testFleetCa()).role("admin");
     const { UNAUTHENTICATED, PERMISSION_DENIED } = RpcStatus;
     const table: [string, Pair | undefined, string | undefined, query: number, admin: number][] = [
       ["nothing", undefined, undefined, UNAUTHENTICATED, UNAUTHENTICATED],
@@ -844,7 +844,7 @@ describe("the listener", () => {
       "tls.keyFile",
     ],
   ])("refuses %s before anything is opened", async (_, broken, field) => {
-    const files = await (await testCa()).listenerFiles(join(fixture.directory, "tls"));
+    const files = await (await testFleetCa()).listenerFiles(join(fixture.directory, "tls"));
     const tls = { ...files, ...broken(files.certFile), caFile: files.caFile };
     await expect(fixture.start({ tls })).rejects.toMatchObject({
       code: "bad-value",

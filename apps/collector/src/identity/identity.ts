@@ -12,9 +12,9 @@ import { Access } from "./access.ts";
 import { openAccessTokens } from "./access-tokens.ts";
 import { createAdminService } from "./admin-service.ts";
 import { createAttemptLimit } from "./attempt-limit.ts";
+import { type CertificateSource, certificatesFromFiles, issuedCertificates } from "./certificate-source.ts";
 import { createEnrolService } from "./enrol-service.ts";
 import { openOrCreateFleetCa } from "./fleet-ca-files.ts";
-import { type CertificateSource, certificatesFromFiles, issuedCertificates } from "./listener-certificates.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 
 const MS_PER_HOUR = 3_600_000;

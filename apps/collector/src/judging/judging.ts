@@ -14,7 +14,7 @@ import { type Node, nodeNowMs } from "../fleet/node.ts";
 import type { Store } from "../store/store.ts";
 import type { NodeScheduler } from "../streams/node-scheduler.ts";
 import type { FleetIssuers } from "./fleet-issuer.ts";
-import type { JudgementContexts } from "./judgement-context.ts";
+import type { JudgementContexts } from "./judgement-contexts.ts";
 import { LateJudging } from "./late-judging.ts";
 import { type IncidentEvents, judgeLive, type LiveJudgingParts, staleAtMs } from "./live-judging.ts";
 import { WriteBehind, type WriteBehindEvents } from "./write-behind.ts";

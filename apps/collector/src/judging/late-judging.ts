@@ -13,7 +13,7 @@ import { WINDOW_MS, type Window } from "@lifeline/window";
 import { type Node, nodeNowMs } from "../fleet/node.ts";
 import { applyNodeEvent } from "../fleet/node-state.ts";
 import type { NodeScheduler } from "../streams/node-scheduler.ts";
-import type { JudgementContexts } from "./judgement-context.ts";
+import type { JudgementContexts } from "./judgement-contexts.ts";
 import { isSameIncident, LateBacklog, latestEndMs } from "./late-backlog.ts";
 import type { IncidentEvents } from "./live-judging.ts";
 import type { WriteBehind } from "./write-behind.ts";

@@ -14,7 +14,7 @@ import { type Node, nodeNowMs } from "../fleet/node.ts";
 import { applyNodeEvent } from "../fleet/node-state.ts";
 import type { FleetIssuers } from "./fleet-issuer.ts";
 import { withinIncidentLimit } from "./incident-limit.ts";
-import type { JudgementContexts } from "./judgement-context.ts";
+import type { JudgementContexts } from "./judgement-contexts.ts";
 import { observedIssuers } from "./observed-issuers.ts";
 import type { WriteBehind } from "./write-behind.ts";
 

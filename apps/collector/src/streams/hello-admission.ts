@@ -11,11 +11,11 @@ import { readJudgement, type StoredJudgement } from "../fleet/rehydrate.ts";
 import type { StreamPrincipal } from "../identity/access.ts";
 import type { Judging } from "../judging/judging.ts";
 import type { Store } from "../store/store.ts";
-import { sentAtMsOf } from "./clock-sample.ts";
 import { admitHello } from "./hello.ts";
 import type { AdmittedHello } from "./hello-facts.ts";
 import { takeHello } from "./quota.ts";
 import { HELLO_RATE } from "./quota-limits.ts";
+import { sentAtMsOf } from "./report-clock.ts";
 import { unavailable } from "./store-answer.ts";
 
 /** What admission needs. */

@@ -1,7 +1,7 @@
 /** Whether a report is admitted, decided from the message and the time alone. */
 import { BOOT_ID_BYTES, decodeReport, MAX_REPORT_BYTES, type Report, type reportPb } from "@lifeline/wire";
-import { sentAtMsOf } from "./clock-sample.ts";
 import type { Refused } from "./refused.ts";
+import { sentAtMsOf } from "./report-clock.ts";
 
 /** Refused codes of a report; stable, part of the contract. */
 export type RefusalCode = "malformed" | "too-large";

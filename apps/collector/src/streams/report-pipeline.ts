@@ -15,13 +15,13 @@ import { applyNodeEvent } from "../fleet/node-state.ts";
 import { isLate } from "../judging/late-judging.ts";
 import { Acknowledger } from "./acknowledger.ts";
 import type { BacklogLimiter } from "./backlog-limiter.ts";
-import { offsetAfterReport, sentAtMsOf } from "./clock-sample.ts";
 import { FlowControlNotice } from "./flow-control-notice.ts";
 import { InFlightReports } from "./in-flight-reports.ts";
 import { LateReports } from "./late-reports.ts";
 import { Notifier } from "./notifier.ts";
 import { reportWaitMs, spendReport, spendWindows } from "./quota.ts";
 import { type AdmittedReport, admitReport, type RefusedReport, type ReportVerdict } from "./report-admission.ts";
+import { offsetAfterReport, sentAtMsOf } from "./report-clock.ts";
 import type { Send } from "./report-stream.ts";
 import { type Arrival, ReportWriter, type WriterParts } from "./report-writer.ts";
 

@@ -15,7 +15,7 @@ export interface Pair {
 }
 
 /** A CA for one test. */
-export async function testCa(commonName = "test") {
+export async function testFleetCa(commonName = "test") {
   const nowMs = systemClock.wallMs();
   const pems = await createFleetCa({ commonName, nowMs, lifetimeMs: 1_000 * HOUR_MS, randomBytes });
   const ca = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);

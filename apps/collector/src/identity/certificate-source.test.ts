@@ -7,13 +7,13 @@ import { type ManualClock, manualClock, systemClock } from "@lifeline/measure";
 import type { ListenerCertificates } from "@lifeline/rpc";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { testCa } from "../testing/credentials.ts";
+import { testFleetCa } from "../testing/fleet-ca.ts";
 import {
   certificatesFromFiles,
   ISSUE_LOOK_MS,
   issuedCertificates,
   LISTENER_LIFETIME_MS,
-} from "./listener-certificates.ts";
+} from "./certificate-source.ts";
 
 let directory = "";
 beforeEach(() => {
@@ -49,7 +49,7 @@ function refusing(times: number) {
 
 describe("certificates from files", () => {
   it("are read again when they have changed, but not while a pair is half replaced", async () => {
-    const files = await (await testCa()).listenerFiles(directory);
+    const files = await (await testFleetCa()).listenerFiles(directory);
     const { clock, log, logged } = world();
     const source = certificatesFromFiles(files, { clock, log });
     const renewed: ListenerCertificates[] = [];
@@ -57,7 +57,7 @@ describe("certificates from files", () => {
     source.follow((certificates) => renewed.push(certificates), ends.signal);
     await look(clock);
     expect(renewed).toEqual([]);
-    const fresh = await (await testCa("fresh")).listenerFiles(join(directory, "fresh"));
+    const fresh = await (await testFleetCa("fresh")).listenerFiles(join(directory, "fresh"));
     const put = (name: "certFile" | "keyFile" | "caFile") => renameSync(fresh[name], files[name]);
     put("caFile");
     put("certFile");
@@ -77,7 +77,7 @@ describe("certificates from files", () => {
   });
 
   it.each(["certFile", "caFile"] as const)("are not used while the chain in %s is half copied", async (field) => {
-    const { listenerFiles, pems } = await testCa();
+    const { listenerFiles, pems } = await testFleetCa();
     const files = await listenerFiles(directory);
     const { clock, log, logged } = world();
     const source = certificatesFromFiles(files, { clock, log });
@@ -99,12 +99,12 @@ describe("certificates from files", () => {
   });
 
   it("are offered again, and logged once, while the listener refuses them", async () => {
-    const files = await (await testCa()).listenerFiles(directory);
+    const files = await (await testFleetCa()).listenerFiles(directory);
     const { clock, log, logged } = world();
     const ends = new AbortController();
     const listener = refusing(2);
     certificatesFromFiles(files, { clock, log }).follow(listener.renew, ends.signal);
-    await (await testCa("fresh")).listenerFiles(directory);
+    await (await testFleetCa("fresh")).listenerFiles(directory);
     for (let looks = 0; looks < 4; looks += 1) await look(clock);
     expect(listener.offered).toHaveLength(3);
     expect(logged.filter((line) => line.includes("(ERR_TEST)"))).toHaveLength(1);
@@ -112,7 +112,7 @@ describe("certificates from files", () => {
   });
 
   it("that are too weak for TLS are refused at the start", async () => {
-    const { ca, listenerFiles } = await testCa();
+    const { ca, listenerFiles } = await testFleetCa();
     const files = await listenerFiles(directory);
     const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 512 });
     const publicKeyDer = publicKey.export({ format: "der", type: "spki" });
@@ -125,7 +125,7 @@ describe("certificates from files", () => {
   });
 
   it("are named by setting and file in errors, which quote nothing of a key", async () => {
-    const files = await (await testCa()).listenerFiles(directory);
+    const files = await (await testFleetCa()).listenerFiles(directory);
     writeFileSync(files.keyFile, makeKeyPair().privateKeyPem);
     expect(() => certificatesFromFiles(files, world())).toThrow(
       /^tls\.keyFile: got ".*server\.key", want the private key/,
@@ -137,7 +137,7 @@ describe("certificates from files", () => {
 
 describe("certificates of the fleet CA", () => {
   it("have the names that agents dial, and are renewed at half their lifetime under the same key", async () => {
-    const { ca } = await testCa();
+    const { ca } = await testFleetCa();
     const { clock, log } = world();
     const source = await issuedCertificates(ca, ["collector.example", "192.0.2.1"], { clock, log });
     const first = new X509Certificate(source.first.certPem);
@@ -161,7 +161,7 @@ describe("certificates of the fleet CA", () => {
   });
 
   it("are refused at the start when TLS refuses the CA", async () => {
-    const { ca } = await testCa();
+    const { ca } = await testFleetCa();
     const damaged = { ...ca, certPem: ca.certPem.slice(0, 200) };
     await expect(issuedCertificates(damaged, ["x"], world())).rejects.toThrow(
       /^identity.caCertFile: got one that TLS refuses \(ERR_/,
@@ -173,7 +173,7 @@ describe("certificates of the fleet CA", () => {
     ["a month ahead", 30],
     ["13 hours ahead", 13 / 24],
   ])("are issued again within a minute after a clock that was %s is corrected", async (_, days) => {
-    const { ca } = await testCa();
+    const { ca } = await testFleetCa();
     const { clock, log } = world();
     const rightMs = clock.wallMs();
     clock.stepWall(days * 86_400_000);
@@ -194,7 +194,7 @@ describe("certificates of the fleet CA", () => {
   });
 
   it("are offered again, and logged once, while the listener refuses them", async () => {
-    const { ca } = await testCa();
+    const { ca } = await testFleetCa();
     const { clock, log, logged } = world();
     const ends = new AbortController();
     const listener = refusing(2);

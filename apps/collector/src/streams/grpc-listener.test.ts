@@ -6,8 +6,8 @@ import { pino } from "pino";
 import { afterEach, expect, it } from "vitest";
 import type { Config } from "../config/config.ts";
 import { createSelfMetrics } from "../export/self-metrics.ts";
-import { testCa } from "../testing/credentials.ts";
-import { openListener } from "./listener.ts";
+import { testFleetCa } from "../testing/fleet-ca.ts";
+import { openListener } from "./grpc-listener.ts";
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -16,7 +16,7 @@ afterEach(async () => {
 
 /** Opens a listener at a port, with a key that is not the certificate's if one is given. */
 async function open(port: number, keyPem?: string) {
-  const { ca, role } = await testCa();
+  const { ca, role } = await testFleetCa();
   const first = { ...(await role("admin")), clientCaPem: ca.certPem };
   const server = createRpcServer();
   closers.push(() => shutDown(server, 0, (ms, wake) => systemClock.after(ms, wake)));
@@ -39,7 +39,7 @@ it("reports a port that is taken, and bad certificates as themselves", async () 
   const port = typeof bound === "object" && bound !== null ? bound.port : 0;
   await expect(open(port)).rejects.toThrow(ConfigError);
   await expect(open(port)).rejects.toThrow(/^listen: got "127.0.0.1:\d+", want a free port/);
-  await expect(open(0, (await (await testCa()).role("admin")).keyPem)).rejects.toMatchObject({
+  await expect(open(0, (await (await testFleetCa()).role("admin")).keyPem)).rejects.toMatchObject({
     code: "ERR_OSSL_X509_KEY_VALUES_MISMATCH",
   });
 });

@@ -2,7 +2,7 @@
 import type { InterceptionSigns } from "@lifeline/catalogue";
 import { type JudgementContext, judgementContextOf, type KnownOfNode } from "@lifeline/verdict";
 import { type Node, nodeNowMs } from "../fleet/node.ts";
-import type { Witnesses } from "../fleet/witness.ts";
+import type { Witnesses } from "../fleet/witnesses.ts";
 import type { FleetIssuers } from "./fleet-issuer.ts";
 
 /** Where it comes from. */

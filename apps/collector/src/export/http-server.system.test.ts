@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { type Clock, manualClock, NS_PER_MS, systemClock } from "@lifeline/measure";
 import { afterEach, describe, expect, it } from "vitest";
 import { until } from "../testing/wait.ts";
-import { HTTP_TIMEOUTS, type HttpContent, type HttpTimeouts, MAX_SCRAPES, startHttp } from "./http.ts";
+import { HTTP_TIMEOUTS, type HttpContent, type HttpTimeouts, MAX_SCRAPES, startHttp } from "./http-server.ts";
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

@@ -2,9 +2,9 @@ import { manualClock } from "@lifeline/measure";
 import { RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
 import type { Node } from "./node.ts";
-import { GONE_AFTER_MS, MAX_WITNESSES, Witnesses } from "./witness.ts";
 import { MAX_SOURCES } from "./witness-report.ts";
 import { WitnessReceiver } from "./witness-service.ts";
+import { GONE_AFTER_MS, MAX_WITNESSES, Witnesses } from "./witnesses.ts";
 
 const START_MS = 1_800_000_000_000;
 

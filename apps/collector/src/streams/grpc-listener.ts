@@ -14,7 +14,7 @@ import { ConfigError, problem } from "@lifeline/settings";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.ts";
 import type { SelfMetrics } from "../export/self-metrics.ts";
-import type { CertificateSource } from "../identity/listener-certificates.ts";
+import type { CertificateSource } from "../identity/certificate-source.ts";
 
 /**
  * Connections beyond one for each agent: people's, witnesses', agents that renew, and as many as may be in the handshake and unauthenticated,
