@@ -1,7 +1,6 @@
 /** The one error class that leaves this room. */
 
 /**
- * - `bad-usage`: the command line is not as documented; the message names the argument and what would be right.
  * - `cannot-run`: this host lacks something the bench needs (root, namespaces, a package); the message says what.
  * - `child-failed`: a process of the bench ended early, took too long, or said what it should not.
  * - `ambiguous-report`: a peer's report does not say which probe its figures are of; its turn may be taken again.
@@ -10,7 +9,6 @@
  * - `interrupted`: a signal asked the bench to end.
  */
 export type BenchErrorCode =
-  | "bad-usage"
   | "cannot-run"
   | "child-failed"
   | "ambiguous-report"

@@ -5,11 +5,11 @@
  * (whatever the figures), 1 a measurement failed, 2 bad usage, 3 cannot run here, 128 + n ended by signal n.
  */
 import { constants } from "node:os";
-import { HarnessError, type HarnessErrorCode } from "@lifeline/harness";
+import { HarnessError, type HarnessErrorCode, runTool } from "@lifeline/harness";
 import { systemClock } from "@lifeline/measure";
 import { measureAccuracy } from "./accuracy/accuracy.ts";
 import { renderAccuracy } from "./accuracy/render.ts";
-import { type BenchRequest, readArguments, USAGE } from "./arguments.ts";
+import { type BenchRequest, readArguments } from "./arguments.ts";
 import { BenchError, type BenchErrorCode } from "./bench-error.ts";
 import { measureConnections } from "./connections/connections.ts";
 import { renderConnections } from "./connections/render.ts";
@@ -31,16 +31,22 @@ async function main(args: readonly string[]): Promise<number> {
   const workshop = openWorkshop(systemClock, say);
   const asked = askedToEnd();
   try {
-    const request = readArguments(args);
-    const output = await Promise.race([measure(workshop, request), asked]);
-    if (typeof output === "number") return output;
-    process.stdout.write(`${output}\n`);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof BenchError || error instanceof HarnessError)) throw error;
-    say(`bench: ${error.message}`);
-    if (error.code === "bad-usage") say(USAGE);
-    return statusOf(error.code);
+    return await runTool(
+      {
+        name: "npm run bench",
+        read: readArguments,
+        async run(request) {
+          const output = await Promise.race([measure(workshop, request), asked]);
+          if (typeof output === "number") return output;
+          process.stdout.write(`${output}\n`);
+          return 0;
+        },
+        exitCodeOf(error) {
+          return error instanceof BenchError || error instanceof HarnessError ? statusOf(error.code) : undefined;
+        },
+      },
+      args,
+    );
   } finally {
     await workshop.close();
   }
@@ -85,8 +91,6 @@ function askedToEnd(): Promise<number> {
 
 function statusOf(code: BenchErrorCode | HarnessErrorCode): number {
   switch (code) {
-    case "bad-usage":
-      return 2;
     case "cannot-run":
       return 3;
     case "child-failed":

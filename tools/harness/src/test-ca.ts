@@ -7,7 +7,7 @@ import type { Clock } from "@lifeline/measure";
 export interface Pair {
   readonly certPem: string;
   readonly keyPem: string;
-  readonly publicKeyDer: Uint8Array;
+  readonly publicKeyDer: Buffer;
 }
 
 /** How long certificates last by default, ms: ten years, more than a run shifts any clock. */

@@ -37,7 +37,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     "prober",
     "wire",
     "rpc",
-    "identity",
+    "settings",
     "agent",
     "collector",
     "reflector",

@@ -1,6 +1,6 @@
 /** By who has a node's credentials, or something that looks like them: to report for more than that node. */
 import { randomBytes } from "node:crypto";
-import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
+import { TestCa } from "@lifeline/harness";
 import { RpcStatus } from "@lifeline/rpc";
 import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { isRefusedWith, refusalOf, said } from "./refusal.ts";
@@ -53,13 +53,9 @@ export const impersonating: readonly Attack[] = [
     tries: "reports for a node under a certificate of its name that another CA has signed",
     async run(testBed) {
       await testBed.enrol(await testBed.token(), "victim-3");
-      const times = { nowMs: testBed.clock.wallMs(), lifetimeMs: HOUR_MS };
-      const pems = await createFleetCa({ commonName: "forged", ...times, randomBytes });
-      const ca = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
-      const keys = makeKeyPair();
-      const { publicKeyDer } = keys;
-      const { pem: certPem } = await ca.issueNode({ nodeId: "victim-3", publicKeyDer, ...times });
-      const { first } = await testBed.openStream(testBed.client({ certPem, keys }), "victim-3");
+      const forged = await (await TestCa.create("forged", testBed.clock, HOUR_MS)).node("victim-3");
+      const keys = { publicKeyDer: forged.publicKeyDer, privateKeyPem: forged.keyPem };
+      const { first } = await testBed.openStream(testBed.client({ certPem: forged.certPem, keys }), "victim-3");
       return outcomeOf([said(first), isRefusedWith(first, RpcStatus.UNAUTHENTICATED)]);
     },
   },

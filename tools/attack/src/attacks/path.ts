@@ -1,8 +1,7 @@
 /** By who stands between a node and its collector. */
-import { randomBytes } from "node:crypto";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
-import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
+import { TestCa } from "@lifeline/harness";
 import { pause } from "@lifeline/measure";
 import {
   addService,
@@ -157,12 +156,9 @@ export const path: readonly Attack[] = [
 
 /** A listener's certificate that nobody asked for, of a CA of the attacker's. */
 async function forgedListener({ clock }: TestBed) {
-  const times = { nowMs: clock.wallMs(), lifetimeMs: HOUR_MS };
-  const pems = await createFleetCa({ commonName: "forged", ...times, randomBytes });
-  const ca = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
-  const { publicKeyDer, privateKeyPem: key } = makeKeyPair();
-  const { pem } = await ca.issueServer({ publicKeyDer, names: ["127.0.0.1"], ...times });
-  return { pem, key, caPem: pems.certPem };
+  const ca = await TestCa.create("forged", clock, HOUR_MS);
+  const { certPem: pem, keyPem: key } = await ca.server();
+  return { pem, key, caPem: ca.certPem };
 }
 
 /** A collector that is none: it speaks the protocol, and notes every call it gets. */

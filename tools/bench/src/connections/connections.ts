@@ -8,8 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readUsage } from "@lifeline/harness";
-import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
+import { readUsage, TestCa } from "@lifeline/harness";
 import { NS_PER_MS, NS_PER_US, pause } from "@lifeline/measure";
 import { createRpcClient, type DuplexCall, tlsCredentials } from "@lifeline/rpc";
 import { reportPb } from "@lifeline/wire";
@@ -19,9 +18,9 @@ import { readLines } from "../line-reader.ts";
 import { ownProgram } from "../own-program.ts";
 import type { Workshop } from "../workshop.ts";
 
-/** Connections of a turn: as many as a site of some size has. */
+/** Connections of a turn: as many as a group of nodes of some size has. */
 const CONNECTIONS = 200;
-/** Handshakes under way at once: those of a site that comes back. */
+/** Handshakes under way at once: those of a group that reconnects. */
 const TOGETHER = 20;
 const REPORTS = 10_000;
 const REPORTS_PER_S = 1_000;
@@ -29,7 +28,6 @@ const REPORTS_PER_S = 1_000;
 const REPORT_BYTES = 1_000;
 /** Turns of each side. */
 const TURNS = 3;
-const LIFETIME_MS = 86_400_000;
 const ANSWER_MAX_MS = 60_000;
 
 const SIDES = ["listener", "grpc-js"] as const;
@@ -105,22 +103,18 @@ interface Pair {
 
 async function certificates(workshop: Workshop): Promise<Files> {
   const folder = await workshop.folder();
-  const times = { nowMs: workshop.clock.wallMs(), lifetimeMs: LIFETIME_MS };
-  const pems = await createFleetCa({ commonName: "bench", ...times, randomBytes });
-  const ca = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
-  const server = makeKeyPair();
-  const { pem } = await ca.issueServer({ names: ["127.0.0.1"], publicKeyDer: server.publicKeyDer, ...times });
+  const ca = await TestCa.create("bench", workshop.clock);
+  const server = await ca.server();
   const pairs: Pair[] = [];
   for (let at = 0; at < CONNECTIONS; at += 1) {
-    const { publicKeyDer, privateKeyPem } = makeKeyPair();
-    const issued = await ca.issueNode({ nodeId: `bench-${at}`, publicKeyDer, ...times });
-    pairs.push({ certPem: Buffer.from(issued.pem), keyPem: Buffer.from(privateKeyPem) });
+    const { certPem, keyPem } = await ca.node(`bench-${at}`);
+    pairs.push({ certPem: Buffer.from(certPem), keyPem: Buffer.from(keyPem) });
   }
   const names = ["server.pem", "server.key", "ca.pem"].map((name) => join(folder, name));
   const [certFile, keyFile, caFile] = names as [string, string, string];
   await Promise.all([
-    writeFile(certFile, pem),
-    writeFile(keyFile, server.privateKeyPem),
+    writeFile(certFile, server.certPem),
+    writeFile(keyFile, server.keyPem),
     writeFile(caFile, ca.certPem),
   ]);
   return { certFile, keyFile, caFile, caPem: ca.certPem, pairs };

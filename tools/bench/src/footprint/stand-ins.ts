@@ -1,17 +1,13 @@
 /** Stand-ins on loopback for what a node of default settings measures: the endpoints of a plan under their own names, with certificates. */
-import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createFleetCa, makeKeyPair, openFleetCa } from "@lifeline/identity";
+import { TestCa } from "@lifeline/harness";
 import { type Listener, startListener } from "../counting-listener.ts";
 import { ENDPOINTS } from "../spool/default-plan.ts";
 import type { Workshop } from "../workshop.ts";
 
 /** Where they listen; each name has both addresses, as most of the page's have. */
 const ADDRESSES = ["127.0.0.1", "::1"] as const;
-
-/** Long enough for any bench, ms: a day. */
-const LIFETIME_MS = 86_400_000;
 
 /** An endpoint and the port it has here. */
 export interface StandIn {
@@ -36,12 +32,8 @@ export interface StandIns {
 export async function startStandIns(workshop: Workshop): Promise<StandIns> {
   const folder = await workshop.folder();
   const names = [...new Set(ENDPOINTS.map(([, host]) => host))];
-  const nowMs = workshop.clock.wallMs();
-  const times = { nowMs, lifetimeMs: LIFETIME_MS };
-  const pems = await createFleetCa({ commonName: "bench", ...times, randomBytes });
-  const ca = await openFleetCa(pems.certPem, pems.keyPem, randomBytes);
-  const { privateKeyPem: keyPem, publicKeyDer } = makeKeyPair();
-  const { pem: certPem } = await ca.issueServer({ names: [...names, ...ADDRESSES], publicKeyDer, ...times });
+  const ca = await TestCa.create("bench", workshop.clock);
+  const { certPem, keyPem } = await ca.server([...names, ...ADDRESSES]);
   const [address, twin] = ADDRESSES;
   const ports = 2 * ENDPOINTS.length;
   const listener = await startListener(workshop, { address, twin, ports, tls: { certPem, keyPem } });
