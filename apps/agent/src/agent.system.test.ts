@@ -94,7 +94,7 @@ const target = wirePlan.targets[0] as reportPb.Target;
 const wireKey = { $typeName: "lifeline.v1.ReportKey" as const, bootId: new Uint8Array(16), sequence: 1n };
 
 describe("the agent", () => {
-  it("measures the collector's plan; everything begun arrives, and stopping leaves nothing behind (M3, U1)", async () => {
+  it("measures the collector's plan; every attempt is reported, and stopping leaves the spool empty (M3, U1)", async () => {
     const { port } = await listener();
     const { port: other } = await listener();
     const { address, reports, hellos } = await collector(planning(planOf([port, other])));
@@ -140,7 +140,7 @@ describe("the agent", () => {
     expect(next.planRevision()).toBe(plan.revision);
   });
 
-  it("refuses a bad plan with its field, counts it, and stays with the one it has", async () => {
+  it("refuses a bad plan by its field, counts it, and keeps the plan it has", async () => {
     const { port } = await listener();
     const good = planOf([port]);
     const bad = planToWire(good);
@@ -166,7 +166,7 @@ describe("the agent", () => {
       { case: "ack", value: { $typeName: "lifeline.v1.Ack", reports: many(wireKey) } },
       "ack.reports",
     ],
-  ])("outlives %s: it stays with the plan it has, and comes again later", { timeout: 60_000 }, async (_, bomb, why) => {
+  ])("survives %s: it keeps the plan it has, and dials again later", { timeout: 60_000 }, async (_, bomb, why) => {
     const { port } = await listener();
     const good = planOf([port]);
     const { address, hellos } = await collector({
@@ -189,7 +189,7 @@ describe("the agent", () => {
     await until("it reports", () => (agent.stats().uplink?.ackedReports ?? 0) > 0, 20_000);
   });
 
-  it("spools while there is no collector, and a later start delivers what is left under its own boot (U1)", async () => {
+  it("spools while there is no collector; a later start delivers the reports under the first boot's id (U1)", async () => {
     const { port } = await listener();
     const place = stateDir();
     const planPath = join(place, "targets.json");
@@ -230,7 +230,7 @@ describe("the agent", () => {
     await ended;
   });
 
-  it("is idle and says how to give it something to do when it has neither collector nor plan", async () => {
+  it("is idle without collector and plan, and logs how to configure them", async () => {
     const { agent, lines } = await agentOf({});
     expect(lines.at(-1)?.msg).toContain("LIFELINE_COLLECTOR");
     expect(agent.stats().prober.begunAttempts).toBe(0);

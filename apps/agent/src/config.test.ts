@@ -62,7 +62,7 @@ describe("the agent's settings", () => {
     expect(readAgentCommand([], {})).toEqual({ kind: "run", config: load("{}") });
   });
 
-  it("name files relative to the file they stand in", () => {
+  it("name files relative to the settings file", () => {
     expect(load("stateDir: state\nstampKeyFile: /a/key\ntalos: {socket: machine.sock}\n")).toMatchObject({
       stateDir: join(place.path, "state"),
       stampKeyFile: "/a/key",
@@ -175,7 +175,7 @@ describe("the agent's settings", () => {
       "agent.yaml: runAsUid: got -1, want an integer from 0 to 4294967294 (a user id)\n" +
         'agent.yaml: logLevel: got "loud", want one of trace, debug, info, warn, error, fatal, silent',
     ],
-  ])("are refused with file, key, value and what would be right: %s", (_, text, message) => {
+  ])("are refused with file, key, value and the wanted value: %s", (_, text, message) => {
     if (message.startsWith("want")) expect(refusal(text)).toContain(message);
     else expect(refusal(text)).toBe(message);
   });
@@ -197,16 +197,16 @@ describe("the agent's settings", () => {
     );
   });
 
-  it.each(["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"])("take plaintext to loopback: %s (S1)", (to) => {
+  it.each(["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"])("allow plaintext to loopback: %s (S1)", (to) => {
     expect(refusal(`collector: "${to}"`)).toBe("taken");
   });
 
-  it("take plaintext elsewhere when it is allowed, or TLS (S1)", () => {
+  it("require TLS elsewhere, unless plaintext is allowed (S1)", () => {
     expect(refusal("{collector: 192.0.2.1:443, allowPlaintext: true}")).toBe("taken");
     expect(refusal("{collector: 192.0.2.1:443, tls: {caFile: a, certFile: b, keyFile: c}}")).toBe("taken");
   });
 
-  it("are those of a text, for tools", () => {
+  it("can be parsed from a text, for tools", () => {
     expect(parseConfig("/etc/agent.yaml", "stateDir: s\n", { LIFELINE_NODE_ID: "n" })).toMatchObject({
       stateDir: "/etc/s",
       nodeId: "n",

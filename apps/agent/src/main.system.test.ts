@@ -68,7 +68,7 @@ describe("the agent's process", { timeout: 60_000 }, () => {
     for (const { time } of lines) expect(String(time)).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   });
 
-  it("exits 2 with one line that says what is wrong with its configuration", async () => {
+  it("exits 2 with one line that names the fault in its configuration", async () => {
     const path = join(place(), "agent.yaml");
     writeFileSync(path, "stateDirectory: /tmp\n");
     const { exit, output } = agent(["--config", path]);
@@ -108,7 +108,7 @@ describe("the agent's process", { timeout: 60_000 }, () => {
     }
   });
 
-  it("exits 2 when its STAMP key cannot be used, or its state directory cannot be", async () => {
+  it("exits 2 when its STAMP key or its state directory cannot be used", async () => {
     const short = join(place(), "stamp.key");
     writeFileSync(short, "SECRET");
     const keyless = agent(["--state-dir", place()], { LIFELINE_STAMP_KEY_FILE: short });

@@ -86,7 +86,7 @@ describe("the reflector's settings", () => {
       ["--witness", "1", "--collector", "a:1", "--allow-plaintext", "--tls-cert", "c", "--tls-key", "k"],
       "missing --tls-ca: got nothing, want FILE (--tls-ca), because --witness is given",
     ],
-  ])("refuse %j, saying what would be right", (args, message) => {
+  ])("refuse %j, and name what is wanted", (args, message) => {
     expect(refusal(() => readReflectorCommand(args, {}))).toBe(message);
   });
 

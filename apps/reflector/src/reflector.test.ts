@@ -90,7 +90,7 @@ describe("the reflector", () => {
     }
   });
 
-  it("does not answer what is short, corrupt or like WireGuard, and counts each (S2)", async () => {
+  it("does not answer packets that are short, corrupt or like WireGuard, and counts each (S2)", async () => {
     await using reflector = await start();
     await using socket = await client(reflector.address.port);
     const replies: Buffer[] = [];
@@ -158,7 +158,7 @@ describe("the reflector", () => {
     expect(reply.subarray(packet.byteLength)).toEqual(Buffer.from(request.subarray(packet.byteLength)));
   });
 
-  it("numbers the replies of each session by its own count, and copies the sender's number without room", async () => {
+  it("numbers the replies of each session on their own, and copies the sender's number when its table is full", async () => {
     await using reflector = await start({ maxSessions: 2 });
     const numbers: number[] = [];
     const sockets = await Promise.all([1, 2, 3].map(() => client(reflector.address.port)));

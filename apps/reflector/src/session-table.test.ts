@@ -14,7 +14,7 @@ describe("the table of sessions", () => {
     expect(table.nextSequence("b", SESSION_TTL_NS + 2)).toBe(SEQUENCE_FLOOR);
   });
 
-  it("has no number for a new session when it is full, counts that, and keeps the sessions in use (S2)", () => {
+  it("gives a new session no number when it is full, counts that, and keeps the sessions in use (S2)", () => {
     const table = new SessionTable(1);
     table.nextSequence("a", 0);
     expect(table.nextSequence("b", 1)).toBeUndefined();

@@ -38,7 +38,7 @@ describe("the Machine API of a kernel command line", () => {
 });
 
 describe("what a node observes of itself", () => {
-  it("reads the version where the host is Talos, and nothing where it is not", () => {
+  it("reads the version when the host is Talos, and none otherwise", () => {
     expect(talosVersionOf('NAME="Talos"\nID=talos\nVERSION_ID=v1.13.2\n')).toBe("v1.13.2");
     expect(talosVersionOf('ID=debian\nVERSION_ID="12"\n')).toBeUndefined();
     expect(talosVersionOf("")).toBeUndefined();
@@ -92,7 +92,7 @@ describe("what a node observes of itself", () => {
     expect(named("talos.events.sink=[fdae]:8090 talos.logging.kernel=tcp://192.0.2.1:1")).toBeUndefined();
   });
 
-  it("holds nothing of the join token in any fact, wherever it is on the command line (S1)", () => {
+  it("has no part of the join token in any fact, wherever it is on the command line (S1)", () => {
     const token = "TOPSECRETTOKEN";
     for (const kernelArguments of [
       `siderolink.api=https://omni.example:8090?jointoken=${token}&grpc_tunnel=true talos.platform=metal`,
@@ -128,11 +128,11 @@ describe("what a node observes of itself", () => {
     ["fe80::1%eth0", []],
     ["[fe80::1%eth0]:53", []],
     ["dns.example", []],
-  ])("names a resolver by its bare address, where that is all there is to it: %s", (resolver, named) => {
+  ])("names a resolver by its bare address, if its port is 53 and it has no zone: %s", (resolver, named) => {
     expect(resolverAddresses([resolver])).toEqual(named);
   });
 
-  it("names each resolver once, and no more than it may (S2)", () => {
+  it("names each resolver once, up to a bound (S2)", () => {
     const resolvers = [
       "fe80::1%eth0",
       "192.0.2.1",

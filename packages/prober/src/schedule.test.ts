@@ -107,7 +107,7 @@ describe("a burst", () => {
     [{ probe: "stamp", authenticated: true }, true],
     [{ probe: "link" }, true],
     [{ probe: "tcp", acceptReset: true }, true],
-  ] as const)("is not for a target whose own haste would look like loss: %j (P1)", (options, may) => {
+  ] as const)("is allowed unless a faster cadence would look like loss: %j (P1)", (options, may) => {
     expect(mayBurst(options)).toBe(may);
   });
 

@@ -121,7 +121,7 @@ describe("an early seal", () => {
     expect(reports).toEqual([]);
   });
 
-  it("follows attempts in the order they began: losses known late break no run of later answers", () => {
+  it("orders attempts by their begin: a loss that is known late does not break a run of later answers", () => {
     const { clock, accumulator, windows } = start();
     const losses = [accumulator.begun("a"), accumulator.begun("a"), accumulator.begun("a")];
     const answers = [accumulator.begun("a"), accumulator.begun("a"), accumulator.begun("a")];
@@ -171,7 +171,7 @@ describe("the windows of an accumulator", () => {
     fc.record({ kind: fc.constant("step" as const), ms: fc.integer({ min: -1e6, max: 1e6 }) }),
   );
 
-  it("add up to what was begun, ended and missed, whatever happens in between (M3)", () => {
+  it("add up to the attempts begun, ended and missed (M3)", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const { clock, accumulator, windows } = start();
@@ -210,7 +210,7 @@ describe("the windows of an accumulator", () => {
     );
   });
 
-  it("are sealed no more after stopping: what ends then was in flight", () => {
+  it("are not sealed after stopping: what ends then was in flight", () => {
     const { clock, accumulator, reports, attempt } = start();
     attempt("answered");
     const pending = accumulator.begun("a");

@@ -20,14 +20,14 @@ describe("the span between two boundaries", () => {
     );
   });
 
-  it("joins the one before it though the clock was slewed a little", () => {
+  it("joins the span before it when the clock was slewed a little", () => {
     for (const slewMs of [-900, -0.4, 0, 0.4, 900]) {
       expect(nextSpan(20_000 + slewMs, 0)).toMatchObject({ startMs: 20_000, boundaryMs: 30_000 });
     }
     expect(nextSpan(23_456, 0)).toMatchObject({ startMs: 23_456, boundaryMs: 30_000 });
   });
 
-  it("ends at its boundary when that is reached in time, and where it really ended when it is not", () => {
+  it("ends at its boundary when that is reached in time, and otherwise at the actual time", () => {
     const span = firstSpan(3_000, 0);
     expect(endLabelMs(span, 7_002 * NS_PER_MS)).toBe(10_000);
     expect(endLabelMs(span, 12_000 * NS_PER_MS)).toBe(15_000);

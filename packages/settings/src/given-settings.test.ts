@@ -93,7 +93,7 @@ describe("settings", () => {
     });
   });
 
-  it("come from the file that is named, else from the default one where there is such a file", () => {
+  it("come from the named file, or from the default one if it exists", () => {
     expect(read(ADDRESS).days).toBe(3);
     write(defaultFile, "days: 7\n");
     write(file, "days: 8\n");
@@ -182,7 +182,7 @@ describe("settings", () => {
     ]);
   });
 
-  it("leave variables of the command line, of Kubernetes's services and of others alone", () => {
+  it("ignore variables of the command line, of Kubernetes's services and of other programs", () => {
     const environment = {
       LIFELINE_TOKEN: "t",
       LIFELINE_SECRET: "s",

@@ -2,7 +2,7 @@ import { manualClock } from "@lifeline/measure";
 import { expect, it } from "vitest";
 import { createLog } from "./log.ts";
 
-it("shows text from outside as visible text, wherever in a line it stands, and keeps the lines of a stack", () => {
+it("escapes untrusted text in every field of a line, and keeps the lines of a stack", () => {
   const lines: string[] = [];
   const log = createLog(manualClock(0), "info", { write: (line) => void lines.push(line) });
   log
@@ -21,7 +21,7 @@ it("shows text from outside as visible text, wherever in a line it stands, and k
   });
 });
 
-it("has no line below its level", () => {
+it("writes no line below its level", () => {
   const lines: string[] = [];
   createLog(manualClock(0), "warn", { write: (line) => void lines.push(line) }).info("hidden");
   expect(lines).toEqual([]);

@@ -338,7 +338,7 @@ describe("a certificate", () => {
   it.each([
     ["ahead", 2],
     ["behind", -2],
-  ])("is renewed by its age where the wall clock is two days %s", async (_, days) => {
+  ])("is renewed by its age when the wall clock is two days %s", async (_, days) => {
     const { address, calls } = await collector();
     const clock = renewalClock(startMs + days * LIFE_MS);
     const { dial } = agentOf(address, clock);

@@ -38,7 +38,7 @@ const httpOptions = (path: string) => ({
 });
 
 describe("a plan as a document", () => {
-  it("reads back every kind of target, with the revision its content has", () => {
+  it("reads back every kind of target, with the revision of its content", () => {
     expect(parsePlan(JSON.parse(JSON.stringify(plan)), "plan")).toEqual(plan);
     const withoutIds = plan.targets.map(({ id: _, ...target }) => target);
     expect(parsePlan({ targets: withoutIds }, "plan")).toEqual(plan);
@@ -72,7 +72,7 @@ describe("a plan as a document", () => {
       'targets[0].http.path: got "/a b", want an absolute path',
     ],
     ["a third family", { ...target, family: 5 }, "targets[0].family: got 5, want 4 or 6"],
-  ])("is refused whole: %s", (_, bad, message) => {
+  ])("is refused as a whole: %s", (_, bad, message) => {
     expect(() => parsePlan({ targets: [bad] }, "plan.yaml")).toThrow(`plan.yaml: ${message}`);
   });
 
@@ -82,7 +82,7 @@ describe("a plan as a document", () => {
 });
 
 describe("the cached plan", () => {
-  it("reads back as it was stored, revision and all", async () => {
+  it("reads back as it was stored, with its revision", async () => {
     expect(loadCachedPlan(place.path)).toEqual({ kind: "none" });
     await storeCachedPlan(place.path, { ...plan, revision: "of the collector" });
     expect(loadCachedPlan(place.path)).toEqual({ kind: "plan", plan: { ...plan, revision: "of the collector" } });

@@ -19,13 +19,13 @@ function open(content: string | Uint8Array) {
 const text = (key: Uint8Array) => Buffer.from(key).toString();
 
 describe("the STAMP key file", () => {
-  it("is refused by the name of its setting", () => {
+  it("is refused, and its setting is named", () => {
     const { path, open: opening } = open("SECRET\n");
     expect(opening).toThrow(`stampKeyFile: got "${path}" (6 bytes), want a file with a key of 16 to 1024 bytes`);
     expect(opening).not.toThrow(/SECRET/);
   });
 
-  it("is read again when it was replaced; a bad one leaves the last good key in use, with one warning", () => {
+  it("is read again after it was replaced; when it is bad, the last good key stays in use, with one warning", () => {
     const { path, clock, lines, open: opening } = open("first key of 20 char");
     const key = opening();
     const look = () => {

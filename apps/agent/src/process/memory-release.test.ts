@@ -57,8 +57,8 @@ function recorder() {
   return { native, advices, trims: () => trims };
 }
 
-describe("memory that is released", () => {
-  it("is private, read-only mappings of files, and it is known whether all their pages are the file's", () => {
+describe("released memory", () => {
+  it("is that of private, read-only file mappings, and each is marked when all its pages are the file's", () => {
     expect(readOnlyFiles(SMAPS)).toEqual([
       { from: 0x400000n, to: 0x746000n, file: "/bin/node", isPure: true },
       { from: 0x74a000n, to: 0x3044000n, file: "/bin/node", isPure: true },
@@ -68,7 +68,7 @@ describe("memory that is released", () => {
     expect(readOnlyFiles("")).toEqual([]);
   });
 
-  it("is released after the start, and again from time to time", () => {
+  it("is released after the start, and again at intervals", () => {
     const clock = manualClock(0);
     const { native, advices, trims } = recorder();
     const releasing = startReleasing(clock, native);
@@ -105,7 +105,7 @@ describe("memory that is released", () => {
     },
   );
 
-  it.runIf(process.platform === "linux")("is taken by this kernel, and read again when needed", () => {
+  it.runIf(process.platform === "linux")("is freed by this kernel, and read again when needed", () => {
     const native = openNativeCalls();
     if (native === undefined) expect.unreachable("koffi loads on Linux");
     const residentKb = () =>

@@ -75,7 +75,7 @@ describe.runIf(isRoot)("an agent that root starts, to run as another user", { ti
     expect(await exit()).toBe(0);
   });
 
-  it("owns the files that root's agent left, follows no link, and reads root's files as they are now", async () => {
+  it("owns the files that an agent of root left, follows no link, and reads the current content of root's files", async () => {
     const { path, remove } = scratch();
     closers.push(remove);
     chmodSync(path, 0o755);

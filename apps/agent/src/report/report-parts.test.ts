@@ -28,7 +28,7 @@ function targetIdsOf(parts: readonly Uint8Array[]): string[] {
 }
 
 describe("windows that were sealed together", () => {
-  it("make one report where they fit, and are split by the number of targets where they do not", () => {
+  it("make one report when they fit, and are split by the number of targets otherwise", () => {
     expect(encodeParts(0, windowsOf(MAX_TARGETS_PER_NODE), selfMetrics)).toHaveLength(1);
     const windows = windowsOf(MAX_TARGETS_PER_NODE + 1);
     const parts = encodeParts(0, windows, selfMetrics);
@@ -36,7 +36,7 @@ describe("windows that were sealed together", () => {
     expect(targetIdsOf(parts)).toEqual(windows.map(({ targetId }) => targetId));
   });
 
-  it("are split by size too, so that evidence never makes a report the collector must refuse (S2)", () => {
+  it("are split by size too, so that the collector never refuses a report because of its evidence (S2)", () => {
     const windows = windowsOf(64);
     const parts = encodeParts(0, windows, selfMetrics, 500);
     for (const part of parts) expect(part.length).toBeLessThanOrEqual(500);
@@ -44,7 +44,7 @@ describe("windows that were sealed together", () => {
     expect(MAX_REPORT_BYTES).toBeGreaterThan(500);
   });
 
-  it("are admitted whatever a peer wrote into the evidence", () => {
+  it("are accepted whatever a peer wrote into the evidence", () => {
     const hostile = `CN=a\nO=b\u0000\u007f\u0085${"x".repeat(1_000)}`;
     const certificate = { subject: hostile, issuer: hostile, notAfter: hostile, sha256: hostile };
     const evidence = boundedEvidence({

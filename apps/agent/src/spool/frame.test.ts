@@ -20,7 +20,7 @@ describe("a frame", () => {
     );
   });
 
-  it("is found in any bytes, or not, and never throws; what is found encodes to the same bytes", () => {
+  it("is decoded from any bytes without throwing; what is decoded encodes to the same bytes", () => {
     const pieces = fc.oneof(
       fc.uint8Array({ maxLength: 50 }),
       fc.constant(FRAME_MAGIC),
@@ -39,7 +39,7 @@ describe("a frame", () => {
     );
   });
 
-  it("has a sequence that a double holds: any other is no frame", () => {
+  it("has a sequence of at most 53 bits; any other is not a frame", () => {
     const bytes = encodeFrame(new Uint8Array(16), 1, Buffer.from("x"));
     for (const wrong of [0n, 2n ** 53n, 2n ** 64n - 1n]) {
       bytes.writeBigUInt64LE(wrong, 28);
@@ -48,7 +48,7 @@ describe("a frame", () => {
     }
   });
 
-  it("is none after any one byte of it changed", () => {
+  it("is not decoded after a change of one byte", () => {
     fc.assert(
       fc.property(payload, fc.nat(), fc.integer({ min: 1, max: 255 }), (bytes, at, flip) => {
         const frame = encodeFrame(new Uint8Array(16), 7, bytes);
@@ -65,7 +65,7 @@ describe("a scan", () => {
   const [first = Buffer.alloc(0), second = Buffer.alloc(0), third = Buffer.alloc(0)] = frames;
   const sequences = (bytes: Buffer) => scanFrames(bytes).found.map(({ frame }) => frame.sequence);
 
-  it("finds every whole frame and leaves a torn tail out, wherever it was torn", () => {
+  it("finds every whole frame, and not a torn tail", () => {
     const all = Buffer.concat(frames);
     for (let bytes = 0; bytes <= all.length; bytes++) {
       const whole =
@@ -84,12 +84,12 @@ describe("a scan", () => {
     expect(scanFrames(Buffer.concat([first, damaged, third])).corruptFrames).toBe(1);
   });
 
-  it("is not led astray by a magic inside a payload", () => {
+  it("is not confused by a magic inside a payload", () => {
     const nested = encodeFrame(new Uint8Array(16), 9, Buffer.concat([Buffer.from("LLS1"), Buffer.alloc(60, 0xff)]));
     expect(sequences(Buffer.concat([nested, third]))).toEqual([9, 3]);
   });
 
-  it("gives up on heads that lie, whose checksums would take minutes (S2)", () => {
+  it("gives up on false heads, whose checksums would take minutes (S2)", () => {
     const head = Buffer.alloc(12);
     FRAME_MAGIC.copy(head);
     head.writeUInt32LE(1024 * 1024, 8);
@@ -97,7 +97,7 @@ describe("a scan", () => {
     expect(scanFrames(bytes)).toMatchObject({ found: [{ offset: 0 }], corruptFrames: 1, goodBytes: first.length });
   });
 
-  it("gives up behind more frames than a segment has (S2)", () => {
+  it("gives up after the most frames that a segment has (S2)", () => {
     const empty = encodeFrame(new Uint8Array(16), 1, new Uint8Array());
     const bytes = Buffer.concat(new Array<Buffer>(50_000).fill(empty));
     const { found, goodBytes } = scanFrames(bytes);

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { packReport, unpackReport } from "./packing.ts";
 
 describe("packing", () => {
-  it("gives back every report as it was, and never makes one larger", () => {
+  it("returns every report unchanged, and never makes one larger", () => {
     const alike = fc.tuple(fc.uint8Array({ maxLength: 40 }), fc.nat(50)).map(([part, times]) => {
       return Uint8Array.from(Buffer.concat(Array<Uint8Array>(times).fill(part)));
     });
@@ -18,7 +18,7 @@ describe("packing", () => {
     );
   });
 
-  it("deflates what is alike", () => {
+  it("deflates repetitive reports", () => {
     const packed = packReport(Buffer.from("registry.k8s.io ".repeat(100)));
     expect(packed.isDeflated).toBe(true);
     expect(packed.bytes.length).toBeLessThan(100);
@@ -29,7 +29,7 @@ describe("packing", () => {
     ["a block type that there is not", Buffer.from([0xff, 0xff])],
     ["a stream that was cut short", deflateRawSync(Buffer.alloc(1_000, "x")).subarray(0, 4)],
     ["more than a report can be (S2)", deflateRawSync(Buffer.alloc(MAX_REPORT_BYTES + 1))],
-  ])("takes %s for no report", (_, bytes) => {
+  ])("does not unpack %s", (_, bytes) => {
     expect(unpackReport({ bytes, isDeflated: true })).toBeUndefined();
   });
 });

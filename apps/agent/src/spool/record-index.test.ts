@@ -28,7 +28,7 @@ function play(changes: readonly (typeof change extends fc.Arbitrary<infer One> ?
 }
 
 describe("the index of records", () => {
-  it("finds what a plain list of the records that wait would find, whatever came and left", () => {
+  it("finds the same records as a plain list, after any additions and releases", () => {
     const from = fc.array(fc.integer({ min: -1, max: 5_000 }), { minLength: 20, maxLength: 40 });
     fc.assert(
       fc.property(fc.array(change, { maxLength: 12 }), from, (changes, ordinals) => {
@@ -42,7 +42,7 @@ describe("the index of records", () => {
     );
   });
 
-  it("lets a record go once, and gives ordinals that only rise", () => {
+  it("releases a record once, and gives rising ordinals", () => {
     const index = new RecordIndex(mine);
     const first = index.add({ bootId: mine, sequence: 1, place });
     expect([index.release(first), index.release(first)]).toEqual([true, false]);

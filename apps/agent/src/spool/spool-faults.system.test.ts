@@ -69,8 +69,8 @@ async function contents(spool: Spool): Promise<string[]> {
 
 const kinds = (events: readonly SpoolEvent[]) => events.map(({ kind }) => kind);
 
-describe("what could not be read at opening", () => {
-  it("is found without a restart once the disk gives it, and known as of an earlier start (U1)", async () => {
+describe("a segment that cannot be read at opening", () => {
+  it("is read without a restart once the disk works, as a segment of an earlier start (U1)", async () => {
     const path = await leftBehind("one", "two");
     const restore = obstruct(segmentPath(path, 1));
     const { spool, clock } = await open(path);
@@ -87,7 +87,7 @@ describe("what could not be read at opening", () => {
     expect(spool.stats()).toMatchObject({ heldReports: 4, heldOfThisBoot: 2, droppedReports: 0, unreadableReads: 1 });
   });
 
-  it("costs one read each time, and does not hide later segments", async () => {
+  it("costs one read at each retry, and does not hide later segments", async () => {
     const path = await leftBehind("one", "two", "three");
     const restores = [1, 2].map((number) => obstruct(segmentPath(path, number)));
     const { spool, clock } = await open(path);
@@ -107,7 +107,7 @@ describe("what could not be read at opening", () => {
     restores[0]?.();
   });
 
-  it("is given up when it is too old, with an event (U2)", async () => {
+  it("is removed when it is too old, with an event (U2)", async () => {
     const path = await leftBehind("one");
     obstruct(segmentPath(path, 1));
     const { spool, events, clock } = await open(path, { maxAgeHours: 1 });
@@ -120,7 +120,7 @@ describe("what could not be read at opening", () => {
     expect(spool.stats().unreadableReads).toBe(unreadableReads);
   });
 
-  it("may be the whole directory: what lies there is found later, and no number is given twice (U1)", async () => {
+  it("may be the whole directory: its segments are read later, and no number is used twice (U1)", async () => {
     const path = await leftBehind("one", "two", "three");
     const restore = (() => {
       renameSync(path, `${path}.away`);
@@ -142,7 +142,7 @@ describe("what could not be read at opening", () => {
 });
 
 describe("a directory that vanishes", () => {
-  it("costs what it held, never what is appended after: that is in memory, then in a new directory (U1)", async () => {
+  it("loses its reports, but none appended later: those are in memory, then in a new directory (U1)", async () => {
     const path = directory();
     const { spool, events, clock } = await open(path);
     await spool.append(Buffer.from("one"));
@@ -158,7 +158,7 @@ describe("a directory that vanishes", () => {
     expect(spool.stats()).toMatchObject({ heldReports: 2, memoryReports: 0, droppedReports: 1 });
   });
 
-  it("is noticed too when another directory has its place, whose reports are found and kept (U1)", async () => {
+  it("is noticed when another directory takes its place, whose reports are read and kept (U1)", async () => {
     const theirs = await leftBehind("theirs");
     const path = directory();
     const { spool, events, clock } = await open(path);
@@ -180,7 +180,7 @@ describe("a directory that vanishes", () => {
 });
 
 describe("a disk that does not answer", () => {
-  it("holds no report up: it is in memory to be sent, and on disk once the write has ended after all", async () => {
+  it("delays no report: it can be sent from memory, and is on disk once the write ends", async () => {
     const path = directory();
     const { spool, events, clock } = await open(path);
     const first = spool.append(Buffer.from("one"));
@@ -215,7 +215,7 @@ describe("a disk that does not answer", () => {
 });
 
 describe("reports in memory", () => {
-  it("is bounded in reports, however small they are (S2)", async () => {
+  it("are bounded in number, however small they are (S2)", async () => {
     const path = directory();
     writeFileSync(path, "in the way");
     const { spool, events } = await open(path);
@@ -226,7 +226,7 @@ describe("reports in memory", () => {
     // It reads and writes thousands of files, which takes long on a busy disk.
   }, 60_000);
 
-  it("goes to the disk at closing, if the disk takes it by then (U1)", async () => {
+  it("are written to the disk at closing, if it works by then (U1)", async () => {
     const path = directory();
     writeFileSync(path, "in the way");
     const { spool } = await open(path);
@@ -240,7 +240,7 @@ describe("reports in memory", () => {
 describe("packing", () => {
   const report = Buffer.from("registry.k8s.io ".repeat(1_000));
 
-  it("makes both disk and memory hold more, and gives back what was appended", async () => {
+  it("lets disk and memory hold more, and returns what was appended", async () => {
     const path = directory();
     const { spool } = await open(path);
     await spool.append(report);
@@ -254,7 +254,7 @@ describe("packing", () => {
     expect(await contents(other)).toEqual([report.toString()]);
   });
 
-  it("drops and counts what checks out and is no packed report all the same", async () => {
+  it("drops and counts a record with a right checksum that is not a packed report", async () => {
     const path = directory();
     mkdirSync(path);
     writeFileSync(segmentPath(path, 1), encodeFrame(boot(9), 1, Buffer.from([0xff, 0xff]), true));
@@ -264,7 +264,7 @@ describe("packing", () => {
     expect(events).toEqual([{ kind: "dropped", reports: 1, why: "damaged" }]);
   });
 
-  it("reads what an agent spooled before there was packing", async () => {
+  it("reads reports that were spooled without packing", async () => {
     const path = directory();
     mkdirSync(path);
     writeFileSync(segmentPath(path, 1), encodeFrame(boot(9), 1, report));
@@ -272,8 +272,8 @@ describe("packing", () => {
   });
 });
 
-describe("what is found at opening", () => {
-  it("is one report where a write that seemed to fail left it twice (U1)", async () => {
+describe("a directory at opening", () => {
+  it("gives a report once when a write that seemed to fail left it twice (U1)", async () => {
     const path = directory();
     mkdirSync(path);
     for (const number of [1, 2]) writeFileSync(segmentPath(path, number), encodeFrame(boot(9), 1, Buffer.from("one")));
@@ -283,7 +283,7 @@ describe("what is found at opening", () => {
     expect(spool.stats().heldReports).toBe(2);
   });
 
-  it("leaves no acknowledgements without their segment behind", async () => {
+  it("drops a file of acknowledgements without its segment", async () => {
     const path = await leftBehind("one");
     const stray = join(path, "segment-000000000007.acks");
     writeFileSync(stray, Buffer.alloc(8));
@@ -291,7 +291,7 @@ describe("what is found at opening", () => {
     expect(existsSync(stray)).toBe(false);
   });
 
-  it("counts a last report that came to harm, and takes it for no torn tail", async () => {
+  it("counts a damaged last report, and does not take it for a torn tail", async () => {
     const path = directory();
     const { spool: before } = await open(path);
     for (const text of ["one", "two"]) await before.append(Buffer.from(text));
@@ -303,7 +303,7 @@ describe("what is found at opening", () => {
     expect(spool.stats().corruptRecords).toBe(1);
   });
 
-  it("is bounded in segments, however little each holds (S2)", async () => {
+  it("is read up to a number of segments, however little each holds (S2)", async () => {
     const path = directory();
     mkdirSync(path);
     for (let number = 1; number <= SEGMENTS_MAX; number++) {
@@ -314,7 +314,7 @@ describe("what is found at opening", () => {
     expect(spool.nextAfter(-1)?.sequence).toBe(2);
   });
 
-  it("reads no more of a file than a segment can hold (S2)", async () => {
+  it("has no more read of a file than a segment can hold (S2)", async () => {
     const path = await leftBehind("one");
     truncateSync(segmentPath(path, 1), 3 * 1024 ** 3);
     const { spool } = await open(path);
@@ -324,7 +324,7 @@ describe("what is found at opening", () => {
     expect(readdirSync(path)).toEqual(["segment-000000000001.spool"]);
   });
 
-  it("is bounded in reports at any time, however many segments there are (S2)", async () => {
+  it("is read up to a number of reports at any time, however many segments there are (S2)", async () => {
     const index = new RecordIndex(boot(1));
     const ring = new Ring({
       directory: directory(),
@@ -350,7 +350,7 @@ describe("what is found at opening", () => {
     expect(index.nextAfter(-1)?.bootId).toEqual(boot(10));
   });
 
-  it("takes no memory for a report that inflates to a gigabyte, which is damage (S2)", async () => {
+  it("counts a report that would inflate to a gigabyte as damaged, without inflating it (S2)", async () => {
     const path = directory();
     mkdirSync(path);
     // A mebibyte of zeros, a thousand times: what builds it takes no memory either.
@@ -364,7 +364,7 @@ describe("what is found at opening", () => {
     expect((process.resourceUsage().maxRSS - beforeKb) / 1_000).toBeLessThan(100);
   });
 
-  it("is neither a link, whose target is left alone, nor a pipe without a writer", async () => {
+  it("may hold links and pipes: a link's target is left alone, and a pipe without a writer does not block", async () => {
     const path = await leftBehind("one");
     const precious = join(path, "precious");
     writeFileSync(precious, "precious");

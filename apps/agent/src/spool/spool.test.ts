@@ -76,7 +76,7 @@ async function release(spool: Spool, count: number): Promise<void> {
 }
 
 describe("the spool", () => {
-  it("gives back, oldest first, what was appended", async () => {
+  it("returns what was appended, oldest first", async () => {
     const { spool } = await open(directory());
     for (const text of ["one", "two", "three"]) await spool.append(Buffer.from(text));
     expect(await contents(spool)).toEqual(["1:1:one", "1:2:two", "1:3:three"]);
@@ -93,7 +93,7 @@ describe("the spool", () => {
     expect(next.stats()).toMatchObject({ heldReports: 2, heldOfThisBoot: 1 });
   });
 
-  it("remembers across a restart what was acknowledged, and removes a segment that holds nothing more", async () => {
+  it("keeps acknowledgements over a restart, and removes a segment when all its reports are acknowledged", async () => {
     const path = directory();
     const { spool } = await open(path);
     for (const text of ["one", "two"]) await spool.append(Buffer.from(text));
@@ -104,7 +104,7 @@ describe("the spool", () => {
     expect(readdirSync(path)).toEqual([]);
   });
 
-  it("takes zeros left by a power cut for no acknowledgement (U1)", async () => {
+  it("does not read zeros left by a power cut as acknowledgements (U1)", async () => {
     const path = directory();
     const { spool } = await open(path);
     await spool.append(Buffer.from("one"));
@@ -137,7 +137,7 @@ describe("the spool", () => {
     expect(next.stats().corruptRecords).toBe(1);
   });
 
-  it("drops and counts a record that is found damaged when it is to be sent", async () => {
+  it("drops and counts a record that is found damaged when it is read to be sent", async () => {
     const path = directory();
     const { spool } = await open(path);
     for (const text of ["one", "two"]) await spool.append(Buffer.from(text));
@@ -160,7 +160,7 @@ describe("the spool", () => {
     expect(events).toEqual([{ kind: "disk-unreadable", code: "EISDIR" }, { kind: "disk-readable" }]);
   });
 
-  it("drops and counts a record whose file is gone, which is no damage", async () => {
+  it("drops and counts a record whose file is missing, but not as damaged", async () => {
     const path = directory();
     const { spool, events } = await open(path);
     await spool.append(Buffer.from("one"));
@@ -170,7 +170,7 @@ describe("the spool", () => {
     expect(events).toEqual([{ kind: "dropped", reports: 1, why: "gone" }]);
   });
 
-  it("leaves a segment alone that cannot be read at opening, and counts it: the next start finds it (U1)", async () => {
+  it("keeps a segment that cannot be read at opening, and counts it: the next start reads it (U1)", async () => {
     const path = directory();
     const { spool } = await open(path);
     await spool.append(Buffer.from("one"));
@@ -196,7 +196,7 @@ describe("the spool", () => {
     expect(onDisk).toBeLessThanOrEqual(16_000);
   });
 
-  it("drops what is too old, in this run, and from before it once it has had its time to be sent (U2)", async () => {
+  it("drops what is too old: of this start, and of earlier ones after they had time to be sent (U2)", async () => {
     const path = directory();
     const { spool } = await open(path, { maxAgeHours: 1 });
     await spool.append(Buffer.from("old"));
@@ -244,7 +244,7 @@ describe("the spool", () => {
     expect(await contents((await open(path)).spool)).toEqual(["1:2:two", "1:3:six", "1:4:ten"]);
   });
 
-  it("goes to memory when the disk is taken away in the middle", async () => {
+  it("uses memory when the disk fails while it runs", async () => {
     const path = directory();
     const { spool, events } = await open(path, { maxBytes: 1_600 });
     await spool.append(unlike(1, 60));
@@ -255,7 +255,7 @@ describe("the spool", () => {
     expect(events.map(({ kind }) => kind)).toContain("disk-refused");
   });
 
-  it("loses nothing it had taken when its process is killed (U1)", async () => {
+  it("loses no appended report when its process is killed (U1)", async () => {
     const path = directory();
     const writer = fileURLToPath(new URL("../testing/spool-writer.ts", import.meta.url));
     const child = spawn(process.execPath, ["--conditions=lifeline:source", writer, path], {

@@ -22,7 +22,7 @@ const find = (overrides: Partial<Parameters<typeof findIdentity>[0]> = {}) =>
 const firmware = (text: string) => writeFileSync(join(place.path, "product_uuid"), text);
 
 describe("the node's identity", () => {
-  it("is the configured one before any other", () => {
+  it("is the configured one if there is one", () => {
     firmware("4c4c4544-0042-3510-8050-b7c04f333232\n");
     expect(find({ configuredId: "mine" })).toEqual({ nodeId: "mine", source: "configured" });
   });
@@ -51,7 +51,7 @@ describe("the node's identity", () => {
     },
   );
 
-  it("is written over a link, and not where that leads", () => {
+  it("replaces a link, and does not write to its target", () => {
     mkdirSync(join(place.path, "state"));
     writeFileSync(join(place.path, "victim"), "theirs");
     symlinkSync(join(place.path, "victim"), join(place.path, "state", "node-id"));
@@ -60,7 +60,7 @@ describe("the node's identity", () => {
     expect(readFileSync(join(place.path, "state", "node-id"), "utf8")).toBe("abababab-abab-4bab-abab-abababababab\n");
   });
 
-  it("is ephemeral where nothing can be written", () => {
+  it("is ephemeral when nothing can be written", () => {
     writeFileSync(join(place.path, "file"), "");
     expect(find({ stateDir: join(place.path, "file") }).source).toBe("ephemeral");
   });

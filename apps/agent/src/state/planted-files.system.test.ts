@@ -19,7 +19,7 @@ afterEach(() => {
 const state = (name = "") => join(place.path, "state", name);
 const give = (path: string, uid: number) => lchownSync(path, uid, uid);
 
-it("a state directory of one's own is right, and so is none", () => {
+it("one's own state directory is accepted, and so is a missing one", () => {
   refusePlanted(state(), undefined, "stateDir");
   mkdirSync(state("spool"), { recursive: true });
   writeFileSync(state("node-id"), "");
@@ -29,7 +29,7 @@ it("a state directory of one's own is right, and so is none", () => {
 // Files can be given to another user by root alone.
 const canGive = process.getuid?.() === 0 || process.env["CI"] === "true";
 
-describe.skipIf(!canGive)("a state directory in which another user has put something", () => {
+describe.skipIf(!canGive)("a state directory with a file of another user", () => {
   const names = [
     "node-id",
     "plan.json",
@@ -46,14 +46,14 @@ describe.skipIf(!canGive)("a state directory in which another user has put somet
     );
   });
 
-  it("is refused where it is another user's itself, but for the one that the agent becomes", () => {
+  it("is refused when it belongs to another user than the one that the agent becomes", () => {
     mkdirSync(state());
     give(state(), AGENT);
     refusePlanted(state(), AGENT, "stateDir");
     expect(() => refusePlanted(state(), undefined, "stateDir")).toThrow(`which belongs to uid ${AGENT}`);
   });
 
-  it("keeps root from writing where the agent's own user has laid a link", async () => {
+  it("does not make root write through a link of the agent's user", async () => {
     const victim = join(place.path, "victim");
     writeFileSync(victim, "theirs");
     mkdirSync(state());

@@ -29,19 +29,19 @@ describe("the lock of a state directory", () => {
     lockState(place.path, "stateDir")();
   });
 
-  it("is refused, and not waited for, where a file system makes no directories", () => {
+  it("is refused at once on a file system that makes no directories", () => {
     const want = "want a path at which a directory can be made";
     expect(() => lockState("/proc/lifeline", "stateDir")).toThrow(`stateDir: got "/proc/lifeline", ${want}`);
     expect(() => lockState("/proc/lifeline/state", "stateDir")).toThrow(want);
   });
 
-  it("makes the directory with what is missing above it, for its own user alone", () => {
+  it("makes the directory and its missing parents, for its own user only", () => {
     const path = join(place.path, "a", "b");
     lockState(path, "stateDir")();
     expect(statSync(path).mode & 0o777).toBe(0o700);
   });
 
-  it("does not keep an agent from a directory it cannot write", () => {
+  it("does not stop an agent whose directory cannot be written", () => {
     expect(() => lockState("/proc/self", "stateDir")()).not.toThrow();
   });
 });

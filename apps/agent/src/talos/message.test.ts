@@ -5,7 +5,7 @@ import { bytesAt, encodeTexts, fieldOf, fieldsOf, MalformedMessage } from "./mes
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
 describe("the fields of a message", () => {
-  it("gives numbers and bytes, and steps over fixed widths", () => {
+  it("reads numbers and bytes, and skips fixed-width fields", () => {
     // 1: 300, 2: "hi", 3: fixed64, 4: fixed32, 5: 1
     const message = bytes(
       0x08,
@@ -40,7 +40,7 @@ describe("the fields of a message", () => {
     expect(fieldOf(message, 3)).toBeUndefined();
   });
 
-  it("takes the last of a field that comes twice, and follows a path", () => {
+  it("takes the last of a repeated field, and follows a path", () => {
     expect(fieldOf(bytes(0x08, 1, 0x08, 2), 1)).toBe(2n);
     expect(bytesAt(bytes(0x0a, 4, 0x12, 2, 0x0a, 0), 1, 2)).toEqual(bytes(0x0a, 0));
     expect(bytesAt(bytes(0x08, 1), 1, 2)).toBeUndefined();
@@ -55,7 +55,7 @@ describe("the fields of a message", () => {
     expect(() => [...fieldsOf(message)]).toThrow(MalformedMessage);
   });
 
-  it("reads back every text, and survives every other bytes", () => {
+  it("reads back every text, and throws only MalformedMessage for other bytes", () => {
     fc.assert(
       fc.property(fc.array(fc.string({ maxLength: 30 }), { maxLength: 8 }), (texts) => {
         const read = [...fieldsOf(encodeTexts(texts))];

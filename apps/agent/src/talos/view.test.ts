@@ -95,7 +95,7 @@ describe("the view of Talos", () => {
     expect(lines).toEqual([]);
   });
 
-  it("has what there is when Talos has one of them only (M4)", async () => {
+  it("has only one part when Talos has one of them (M4)", async () => {
     const { socketPath } = await machined((type) => (isStatus(type) ? { code: RpcStatus.NOT_FOUND } : link));
     const { watching } = watch(socketPath);
     await until("a poll", () => watching.stats().polls >= 1);

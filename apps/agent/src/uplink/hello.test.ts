@@ -6,7 +6,7 @@ describe("a hello", () => {
   const none: HelloFacts = { hostname: "h", families: [4], addresses: [], talos: undefined };
   const helloOf = (facts: Partial<HelloFacts>) => makeHello(sender, { ...none, ...facts }, "r");
 
-  it("names proxies by host and port, and Talos's view as far as there is one", () => {
+  it("names proxies by host and port, and contains Talos's view if there is one", () => {
     const proxy = { https: { host: "fd00::5", port: 3128 }, noProxy: ["fdae::/64"] };
     expect(helloOf({ proxy }).proxy).toEqual({ httpsProxy: "[fd00::5]:3128", httpProxy: "", noProxy: ["fdae::/64"] });
     expect(helloOf({})).not.toHaveProperty("proxy");

@@ -118,7 +118,7 @@ describe("a backlog of three days", () => {
     expect(msBeforeLive).toBe(0);
   }, 60_000);
 
-  it("leaves live reports their place at a collector that settles two a second", async () => {
+  it("delays no live report at a collector that settles two a second", async () => {
     const clock = manualClock(0);
     const spool = await open(leftBehind(THREE_DAYS_REPORTS), clock);
     const { reportsBeforeLive, msBeforeLive, fullest } = await play(spool, clock, 500, 120_000);
@@ -127,7 +127,7 @@ describe("a backlog of three days", () => {
     expect(msBeforeLive).toBe(0);
   }, 60_000);
 
-  it("takes no more than every other place that comes free while the window is full", async () => {
+  it("takes at most every other place in a full window", async () => {
     const clock = manualClock(0);
     const spool = await open(leftBehind(200), clock);
     const sending = new Sending(spool, clock);
@@ -149,8 +149,8 @@ describe("a backlog of three days", () => {
   });
 });
 
-describe("what cannot be read", () => {
-  it("holds up no live report, however much of the backlog it is", async () => {
+describe("a report that cannot be read", () => {
+  it("delays no live report, even when the whole backlog cannot be read", async () => {
     const clock = manualClock(0);
     const spool = await open(leftBehind(2 * POSTPONED_MAX_REPORTS), clock);
     const sending = new Sending(spool, clock);
@@ -173,7 +173,7 @@ describe("what cannot be read", () => {
     expect(tried.length).toBeGreaterThan(before + POSTPONED_MAX_REPORTS);
   });
 
-  it("is tried again each second, the longest waiting first, and nothing else of its kind once there is much of it", async () => {
+  it("is tried again each second, the longest waiting first; no other is tried once many of its kind wait", async () => {
     const clock = manualClock(0);
     const spool = await open(leftBehind(2 * POSTPONED_MAX_REPORTS), clock);
     const sending = new Sending(spool, clock);
@@ -190,7 +190,7 @@ describe("what cannot be read", () => {
     expect(tried.slice(POSTPONED_MAX_REPORTS, POSTPONED_MAX_REPORTS + 3)).toEqual([1, 2, 3]);
   });
 
-  it("is backlog when the disk gives it while a stream runs: paced, and behind what is live", async () => {
+  it("is backlog when it becomes readable while a stream runs: paced, and after live reports", async () => {
     const clock = manualClock(0);
     const directory = leftBehind(200);
     const restore = obstruct(segmentPath(directory, 1));

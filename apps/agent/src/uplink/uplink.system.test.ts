@@ -119,7 +119,7 @@ describe("the uplink", () => {
     expect(hellos[0]?.sentUnixMs).toBe(0n);
   });
 
-  it("sends later on the same stream what could not be read, and does not delay the rest (U1)", async () => {
+  it("sends a report that could not be read later on the same stream, and does not delay the rest (U1)", async () => {
     const place = temporary();
     await (await spoolOf(2, place)).close();
     // Of an earlier start, so that what comes is written to another file.
@@ -163,7 +163,7 @@ describe("the uplink", () => {
     expect(ends).toEqual([]);
   });
 
-  it("keeps what is not acknowledged, and sends it again on the next stream (U1)", async () => {
+  it("keeps unacknowledged reports, and sends them again on the next stream (U1)", async () => {
     const spool = await spoolOf(3);
     const { address, hellos, reports } = await collector({
       report: async (report, answer, streamNumber) => {
@@ -180,7 +180,7 @@ describe("the uplink", () => {
     expect(sequencesOf(reports).filter((sequence) => sequence === 2)).toHaveLength(2);
   });
 
-  it("does not let a long backlog hold up a live report", async () => {
+  it("does not delay a live report behind a long backlog", async () => {
     const clock = manualClock(0);
     const spool = await spoolOf(200);
     const { address, reports } = await collector(acking);
@@ -195,7 +195,7 @@ describe("the uplink", () => {
     expect(spool.stats().heldReports).toBeGreaterThan(50);
   });
 
-  it("has at most 64 reports unacknowledged on their way (S2)", async () => {
+  it("has at most 64 reports in flight (S2)", async () => {
     const spool = await spoolOf(0);
     const { address, reports } = await collector({ hello: (_, answer) => answer(planMessage()) });
     const { uplink: up } = uplink(address, spool);
@@ -224,7 +224,7 @@ describe("the uplink", () => {
     expect(up.stats()).toMatchObject({ ackedReports: 2, refusedReports: 1 });
   });
 
-  it("ignores and counts an acknowledgement of what was never sent", async () => {
+  it("ignores and counts an acknowledgement of a report that was never sent", async () => {
     const spool = await spoolOf(1);
     const { address } = await collector({
       report: async (report, answer) => {
@@ -256,7 +256,7 @@ describe("the uplink", () => {
     expect(hellos).toHaveLength(2);
   });
 
-  it("does not end a stream on which the collector says that it holds the reports back", async () => {
+  it("does not end a stream on which the collector sends flow-control notices", async () => {
     const clock = manualClock(0);
     const spool = await spoolOf(1);
     const { address, hellos } = await collector({
@@ -275,7 +275,7 @@ describe("the uplink", () => {
     expect(hellos).toHaveLength(1);
   });
 
-  it("redials in bounded time though the collector holds back what is in flight", async () => {
+  it("redials in bounded time although the collector holds back the reports in flight", async () => {
     const clock = manualClock(0);
     const spool = await spoolOf(1);
     let answerFirst: Answer | undefined;
@@ -304,7 +304,7 @@ describe("the uplink", () => {
     expect(ends).toEqual([]);
   });
 
-  it("does not end a stream that is slow and goes on", async () => {
+  it("does not end a stream that is slow but makes progress", async () => {
     const clock = manualClock(0);
     const spool = await spoolOf(8);
     let before: reportPb.ReportEnvelope | undefined;
@@ -323,7 +323,7 @@ describe("the uplink", () => {
     expect(ends).toEqual([]);
   });
 
-  it("finds a collector that comes up later", async () => {
+  it("connects to a collector that starts later", async () => {
     const spool = await spoolOf(1);
     const probe = await startCollector({});
     await probe.stop();
@@ -335,7 +335,7 @@ describe("the uplink", () => {
     expect(up.stats().dials).toBeGreaterThan(1);
   });
 
-  it("hands on the plan", async () => {
+  it("passes the plan on", async () => {
     const { address } = await collector({ hello: (_, answer) => answer(planMessage()) });
     const { plans } = uplink(address, await spoolOf(0));
     await until("the plan came", () => plans.length === 1);
@@ -350,7 +350,7 @@ describe("the uplink", () => {
     expect(ends.slice(0, 2)).toEqual(["credentials", "credentials"]);
   });
 
-  it("flushes: resolves once every report of this start is settled, or when its time is up", async () => {
+  it("flushes: resolves once every report of this start is settled, or after its grace time", async () => {
     const spool = await spoolOf(3);
     const { address } = await collector(acking);
     const { uplink: up } = uplink(address, spool);
