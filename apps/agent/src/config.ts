@@ -132,7 +132,7 @@ export type PlanSource = { readonly kind: "collector" } | { readonly kind: "file
 export interface EnrolSettings {
   /** Fingerprint of the fleet CA: `sha256:` and 64 lower-case hexadecimal characters. */
   readonly caFingerprint: string;
-  /** File of the join token; undefined: it stands in the environment, or is not needed any more. */
+  /** File of the join token; undefined: it is in the environment, or no longer needed. */
   readonly tokenFile: string | undefined;
 }
 

@@ -20,10 +20,11 @@ export interface AgentWorld {
   /** Reads what the node observes of itself, at each dial and re-hello. */
   readonly observe: () => NodeFacts;
   readonly log: Logger;
-  /** The variables of the process: a join token may stand in them. */
+  /** The variables of the process, which may hold a join token. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /**
-   * Gives up root's rights. Takes the directories above the state directory that were made. Undefined: the user stays.
+   * Gives up root's rights. Takes the directories above the state directory that were made. Undefined: the user does
+   * not change.
    */
   readonly becomeUser?: (madeParents: readonly string[]) => void;
   /** Timeout of a call to enrol or renew, ms; default ENROL_TIMEOUT_MS. */
@@ -78,12 +79,19 @@ function becomeUser(
     const options = { uid, stateDir, madeParents, opensTalos: talos !== undefined };
     const { rights, diskCode } = runAs(options, openNativeCalls());
     if (diskCode !== undefined)
-      log.warn({ code: diskCode, uid }, "not all of the state directory could be given to the user");
-    if (rights === "kept") log.info({ uid }, "root's rights given up, but for reading files");
-    else log.warn({ uid, rights }, "root's rights given up; secrets in files of root's own cannot be read again");
+      log.warn(
+        { code: diskCode, uid },
+        "not every file in stateDir could be given to the user of runAsUid; the spool may stay in memory",
+      );
+    if (rights === "kept") log.info({ uid }, "runs as runAsUid, with root's right to read files");
+    else
+      log.warn(
+        { uid, rights },
+        "runs as runAsUid, without root's right to read files: files that only root can read are not read again",
+      );
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
-    log.warn({ runAsUid: uid, code: error.code }, "still root: it may not become another user");
+    log.warn({ runAsUid: uid, code: error.code }, "runAsUid not applied: the system refused; the agent stays root");
   }
 }
 

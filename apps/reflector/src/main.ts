@@ -1,4 +1,4 @@
-/** The reflector as a program of its own. */
+/** The reflector as a program. */
 import { guardProcess } from "@lifeline/measure";
 import { reflectorProcess } from "./reflector-process.ts";
 

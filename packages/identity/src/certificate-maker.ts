@@ -31,7 +31,7 @@ export interface Signer {
   readonly signingAlgorithm: SigningAlgorithm;
 }
 
-/** What every certificate says. */
+/** The content of every certificate. */
 export interface CertificateContent {
   /** A text is read by RFC 4514. */
   readonly subject: Name | string;
@@ -93,7 +93,7 @@ export async function makeCa(
   };
 }
 
-/** What a leaf says. */
+/** The content of a leaf. */
 export interface LeafContent extends CertificateContent {
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKeyDer: Uint8Array;

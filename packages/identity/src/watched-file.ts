@@ -5,7 +5,7 @@ import { type Clock, NS_PER_MS } from "@lifeline/measure";
 /** A file is checked at most this often, ms, and only when it is used. */
 export const FILE_CHECK_MS = 5_000;
 
-/** The value of a file, or what is wrong with it. `problem` quotes nothing of the file (S1). */
+/** The value of a file, or its fault. `problem` quotes nothing of the file (S1). */
 export type FileRead<T> =
   | { readonly kind: "read"; readonly value: T }
   | { readonly kind: "bad"; readonly problem: string };

@@ -1,6 +1,6 @@
 /**
- * What the kernel's command line says of SideroLink. It holds the join token. Every function here returns one fact and
- * nothing else of the text, and the text is not kept (S1).
+ * Facts about SideroLink from the kernel's command line. It holds the join token. Every function here returns one fact
+ * and nothing else of the text, and the text is not kept (S1).
  */
 import { isIP } from "node:net";
 import { endpointOfUrl } from "./endpoint-url.ts";

@@ -60,7 +60,7 @@ const NODE_PATHS: NodePaths = {
 
 /** Facts that are not read from files. */
 export interface GivenFacts {
-  /** Resolvers as configured, which stand instead of those of resolv.conf; undefined: none are configured. */
+  /** Configured resolvers, used instead of those of resolv.conf; undefined: none are configured. */
   readonly resolvers?: readonly string[] | undefined;
   /** Undefined: the environment names no proxy. */
   readonly proxy?: NodeProxy | undefined;

@@ -27,7 +27,7 @@ export interface NodeProxy {
   readonly noProxy: readonly string[];
 }
 
-/** What an environment says of proxies. */
+/** The proxies that an environment configures. */
 export interface ProxyEnvironment {
   /** Undefined when neither HTTPS_PROXY nor HTTP_PROXY names a usable proxy. */
   readonly proxy: NodeProxy | undefined;
@@ -91,7 +91,7 @@ function readNoProxy(environment: Environment, warnings: string[]): string[] {
   return kept;
 }
 
-/** A proxy, or what is wrong with its URL. The text holds no part of the URL. */
+/** A proxy, or the fault of its URL. The text holds no part of the URL. */
 function proxyOf(text: string): (ProxyEndpoint & { readonly authorization: string | undefined }) | string {
   const url = URL.parse(text.includes("://") ? text : `http://${text}`);
   if (url === null) return `not a URL; ${WANTED}`;

@@ -29,7 +29,7 @@ export interface FirstContactOptions {
 
 /**
  * Why the answer is not the fleet CA. `code`: `ca-mismatch` (another fingerprint; `message` has both), `not-a-ca` (the
- * fingerprint matches, but it is no certificate of a CA).
+ * fingerprint matches, but it is not a CA's certificate).
  */
 export class FirstContactError extends Error {
   readonly code: "ca-mismatch" | "not-a-ca";
@@ -79,7 +79,7 @@ function certificateOf(der: Uint8Array): X509Certificate | undefined {
   try {
     return new X509Certificate(der);
   } catch {
-    // Node does not say more than that it is no certificate.
+    // Node gives no reason beyond "not a certificate".
     return undefined;
   }
 }

@@ -73,7 +73,7 @@ export function methodDefinition(method: DescMethod): MethodDefinition<object, o
     responseSerialize: write(method.output),
     responseDeserialize(bytes) {
       const response = read(method.output, bytes);
-      // grpc-js rejects the call with what is thrown here (client-interceptors.js).
+      // grpc-js rejects the call with the error thrown here (client-interceptors.js).
       if (response instanceof RpcError) throw response;
       return response;
     },

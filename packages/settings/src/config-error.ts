@@ -26,7 +26,7 @@ export interface Problem {
  *
  * @param at source and field, such as `agent.yaml: spool.maxBytes`, `LIFELINE_ROLES: roles[0]` or `--listen`.
  * @param got what was found, see {@link shownValue}; undefined: it may be a secret.
- * @param want what would be right.
+ * @param want the wanted value.
  */
 export function problemLine(at: string, got: string | undefined, want: string): string {
   return got === undefined ? `${at}: want ${want}` : `${at}: got ${got}, want ${want}`;

@@ -1,4 +1,4 @@
-/** `host:port`, and what is loopback. */
+/** `host:port`, and the loopback hosts. */
 import { BlockList, isIP } from "node:net";
 
 /** A host, without brackets, and a port. */

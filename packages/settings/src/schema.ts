@@ -1,4 +1,4 @@
-/** Pieces of schema whose every error says what would be right. */
+/** Parts of schemas whose errors name the wanted value. */
 import * as v from "valibot";
 import { ConfigError, type Problem, problem, shownValue } from "./config-error.ts";
 

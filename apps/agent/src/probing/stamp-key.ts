@@ -15,7 +15,7 @@ export interface StampKey {
   current(): Uint8Array;
 }
 
-/** Opens the key file. Throws a ConfigError that names the setting and what is wrong. */
+/** Opens the key file. Throws a ConfigError that names the setting and the fault. */
 export function openStampKey(path: string, clock: Clock, log: Logger): StampKey {
   const first = readStampKey(FIELD, path);
   if (first.kind === "refused") throw new ConfigError(first.problem);

@@ -70,7 +70,7 @@ describe.runIf(isRoot)("an agent that root starts, to run as another user", { ti
     }
     expect(statSync(keyFile).uid).toBe(0);
     expect(output()).not.toContain("cannot write to disk");
-    expect(output()).toContain("root's rights given up, but for reading files");
+    expect(output()).toContain("runs as runAsUid, with root's right to read files");
     child.kill("SIGTERM");
     expect(await exit()).toBe(0);
   });

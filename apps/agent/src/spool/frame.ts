@@ -2,7 +2,7 @@
  * One spooled report as bytes: magic 4 · CRC-32 4 · payload length 4 · boot id 16 · sequence 8 · payload;
  * little-endian.
  *
- * The length's top bit says that the payload is raw DEFLATE (packing.ts); a frame of before there was packing has it
+ * The length's top bit says that the payload is raw DEFLATE (packing.ts); a frame written without packing has it
  * clear. The checksum is CRC-32 (ISO-HDLC, polynomial 0x04C11DB7, as in zlib and Ethernet), over everything behind it.
  * CRC-32C would need code of our own; for records below 4 MiB both find every burst up to 32 bits.
  */

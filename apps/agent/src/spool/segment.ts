@@ -59,7 +59,7 @@ export async function listSegments(directory: string): Promise<Listing> {
 export interface OpenSegment {
   readonly handle: FileHandle;
   readonly path: string;
-  /** The file's own number, whatever its name comes to stand for. */
+  /** Number of the open file; its name may come to mean another file. */
   readonly inode: number;
 }
 

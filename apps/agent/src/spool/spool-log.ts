@@ -1,4 +1,4 @@
-/** What the log says of the spool. */
+/** Logs the spool's events. */
 import type { Logger } from "pino";
 import type { SpoolEvent } from "./spool.ts";
 

@@ -1,4 +1,6 @@
-/** How long to wait before dialling again: exponential with full jitter, so that a fleet does not come back in step. */
+/**
+ * How long to wait before dialling again: exponential with full jitter, so that a fleet does not dial at the same time.
+ */
 
 /** Ceiling of the first wait, ms. */
 export const BACKOFF_FIRST_MS = 250;

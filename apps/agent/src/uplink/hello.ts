@@ -12,9 +12,9 @@ const WIRE_ROLES: Readonly<Record<NodeRole, reportPb.NodeRole>> = {
   "omni-host": reportPb.NodeRole.OMNI_HOST,
 };
 
-/** What a hello says of the node. */
+/** The facts of the node that a hello carries. */
 export interface HelloFacts extends NodeFacts {
-  /** What Talos says; undefined while it is not polled or does not answer. */
+  /** Talos's view; undefined while it is not polled or does not answer. */
   readonly talos: TalosView | undefined;
 }
 

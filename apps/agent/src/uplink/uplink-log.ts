@@ -1,4 +1,4 @@
-/** What the log says of the uplink. */
+/** Logs the uplink's events. */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import type { Logger } from "pino";
 import type { UplinkEvents } from "./uplink.ts";
