@@ -69,7 +69,7 @@ describe("a plan as a document", () => {
     [
       "a path with a space",
       { ...targetWithoutId, options: httpOptions("/a b") },
-      'targets[0].http.path: got "/a b", want an absolute path',
+      'targets[0].http.path: got "/a b", want a path that begins with /',
     ],
     ["a third family", { ...target, family: 5 }, "targets[0].family: got 5, want 4 or 6"],
   ])("is refused as a whole: %s", (_, bad, message) => {
