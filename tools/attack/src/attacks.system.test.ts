@@ -14,7 +14,10 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => testBed.close());
 
-/** A time is no assertion: what stalls for seconds is seen on a busy machine too. `npm run attack` has the limits themselves. */
+/**
+ * A time is no assertion: what stalls for seconds is seen on a busy machine too. `npm run attack` has the limits
+ * themselves.
+ */
 const ANY_MACHINE = { ...LIMITS, honestAckP99Ms: 5_000, honestAdmitMs: 30_000 };
 
 describe("an attacker", () => {

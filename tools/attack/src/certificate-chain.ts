@@ -85,7 +85,10 @@ function certificatePem({ issuer, subject, publicKey, isCa, signedWith, nowMs }:
   return `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}(?=.)/g, "$&\n")}\n-----END CERTIFICATE-----\n`;
 }
 
-/** A leaf of P-256 below `length` − 1 authorities, all of brainpoolP512r1, whose signatures take OpenSSL longest to verify. */
+/**
+ * A leaf of P-256 below `length` − 1 authorities, all of brainpoolP512r1, whose signatures take OpenSSL longest to
+ * verify.
+ */
 export function longChain(length: number, nowMs: number): ChainPems {
   const ca = generateKeyPairSync("ec", { namedCurve: "brainpoolP512r1" });
   const leaf = generateKeyPairSync("ec", { namedCurve: "prime256v1" });

@@ -1,4 +1,7 @@
-/** Programs of this room that run in processes of their own, so that an attacker's event loop is not the one that measures. */
+/**
+ * Programs of this room that run in processes of their own, so that an attacker's event loop is not the one that
+ * measures.
+ */
 import { join } from "node:path";
 
 /** What Node is given to run one of this folder's programs: its build, or its source when this runs from source. */

@@ -1,4 +1,6 @@
-/** Floods: many connections, what is sent on each, and what came of it. Played by a process of its own (flood-program). */
+/**
+ * Floods: many connections, what is sent on each, and what came of it. Played by a process of its own (flood-program).
+ */
 import { spawn } from "node:child_process";
 import { childProgram } from "./child-program.ts";
 import type { FrameFlood } from "./http2-frames.ts";
@@ -29,7 +31,9 @@ export type FloodTraffic =
       /** Whether answers are read; without, the stream's window is closed and stays so. Default true. */
       readonly reads?: boolean;
     }
-  /** A node's stream: hello, then reports of the same content under numbers that count up, as fast as they are taken. */
+  /**
+   * A node's stream: hello, then reports of the same content under numbers that count up, as fast as they are taken.
+   */
   | {
       readonly kind: "reports";
       readonly nodeId: string;

@@ -59,7 +59,8 @@ export class Honest {
     this.#child = fork(path, { execArgv: [...execArgv], stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.#clock = clock;
     try {
-      // Honest nodes are on other machines: they do not wait for a processor that the attacker has. Without root they do.
+      // Honest nodes are on other machines: they do not wait for a processor that the attacker has. Without root they
+      // do.
       setPriority(this.#child.pid ?? 0, Math.max(NICENESS_MIN, getPriority() - LESS_NICE));
     } catch {}
   }

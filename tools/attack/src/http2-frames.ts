@@ -56,7 +56,10 @@ function request(path: string, contentType: string): Buffer {
 const PATH = "/lifeline.v1.WitnessService/Witness";
 const REQUEST = request(PATH, "application/grpc");
 
-/** Calls that grpc-js answers before interceptors, so that no admission counts them: a path and a content type that are not served. */
+/**
+ * Calls that grpc-js answers before interceptors, so that no admission counts them: a path and a content type that are
+ * not served.
+ */
 const UNSERVED = [request("/x/y", "application/grpc"), request(PATH, "text/plain")];
 
 /** Header fields that nobody knows, some 8 KiB. */

@@ -1,4 +1,7 @@
-/** Messages as bytes, for whoever sends what no encoder makes (protobuf.dev, "Encoding"; gRPC over HTTP/2, "Length-Prefixed-Message"). */
+/**
+ * Messages as bytes, for whoever sends what no encoder makes (protobuf.dev, "Encoding"; gRPC over HTTP/2,
+ * "Length-Prefixed-Message").
+ */
 
 /** A base-128 varint. */
 export function varint(value: number | bigint): Buffer {

@@ -29,7 +29,8 @@ export class Meter {
     this.#cpuBefore = 0;
     this.#peakRssMb = 0;
     try {
-      // Resets the peak (proc_pid_clear_refs(5)). Where it may not be written the peak is that of the process's whole life.
+      // Resets the peak (proc_pid_clear_refs(5)). Where it may not be written the peak is that of the process's whole
+      // life.
       writeFileSync(`/proc/${pid}/clear_refs`, "5");
     } catch {}
     this.sample(pid);

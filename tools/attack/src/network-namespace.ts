@@ -1,4 +1,7 @@
-/** A network of its own (network_namespaces(7)), whose loopback has many addresses of one IPv6 network: this program runs in it again. */
+/**
+ * A network of its own (network_namespaces(7)), whose loopback has many addresses of one IPv6 network: this program
+ * runs in it again.
+ */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { childProgram } from "./child-program.ts";

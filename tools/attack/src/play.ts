@@ -35,18 +35,25 @@ export interface Limits {
 }
 
 /**
- * With the attacker on the same two cores: a quarter of the memory that the container has; what a person takes for at once; and for an
- * honest node from its first attempt to connect to its plan, attempts that fail among it, as long as an agent waits once.
+ * With the attacker on the same two cores: a quarter of the memory that the container has; what a person takes for at
+ * once; and for an honest node from its first attempt to connect to its plan, attempts that fail among it, as long as
+ * an agent waits once.
  */
 export const LIMITS: Limits = { peakRssMb: 512, honestAckP99Ms: 250, honestAdmitMs: 5_000 };
 
-/** Honest acknowledgements and admissions that an attack is measured by, at least, and how long the harness waits for them, ms. */
+/**
+ * Honest acknowledgements and admissions that an attack is measured by, at least, and how long the harness waits for
+ * them, ms.
+ */
 const ACKS_MIN = 10;
 const ADMISSIONS_MIN = 1;
 const MEASURED_WITHIN_MS = 30_000;
 const LOOK_EVERY_MS = 100;
 
-/** Acknowledgements that are no slower, ms, say that the collector is calm. How long it may take to be, before it is started anew, ms. */
+/**
+ * Acknowledgements that are no slower, ms, say that the collector is calm. How long it may take to be, before it is
+ * started anew, ms.
+ */
 const CALM_MS = 100;
 const CALM_WITHIN_MS = 5_000;
 

@@ -230,8 +230,8 @@ export class TestBed {
   }
 
   /**
-   * Starts the shipped agent of a node, pointed at an address. It measures nothing, whatever a collector plans; without `measuresNothing`
-   * it must be led to no true collector, whose plan leads beyond this host.
+   * Starts the shipped agent of a node, pointed at an address. It measures nothing, whatever a collector plans; without
+   * `measuresNothing` it must be led to no true collector, whose plan leads beyond this host.
    */
   agent(nodeId: string, at: string, joinToken: string, { measuresNothing = true } = {}): ShippedProgram {
     const stateDir = join(this.folder, `agent-${nodeId}`);
@@ -264,7 +264,10 @@ export class TestBed {
     return keys.length;
   }
 
-  /** Everything the collector and the agents have printed, and what they have on their disks apart from their identities. */
+  /**
+   * Everything the collector and the agents have printed, and what they have on their disks apart from their
+   * identities.
+   */
   output(): string {
     const printed = [this.collector, ...this.#agents.map(({ program }) => program)].map((program) => program.output());
     const kept = [this.collector.dataDir, ...this.#agents.map(({ stateDir }) => stateDir)].map(contentOf);

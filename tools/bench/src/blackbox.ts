@@ -9,7 +9,10 @@ import type { BenchProcess, Workshop } from "./workshop.ts";
 /** The program's name in Debian. */
 export const EXPORTER = "prometheus-blackbox-exporter";
 
-/** What may be asked for: the exporter's own example of it (blackbox_exporter example.yml, CONFIGURATION.md), and the same with TLS. */
+/**
+ * What may be asked for: the exporter's own example of it (blackbox_exporter example.yml, CONFIGURATION.md), and the
+ * same with TLS.
+ */
 export type ExporterModule = "tcp_connect" | "tls_connect";
 
 /** JSON is YAML (YAML 1.2 §1.3). */
@@ -30,7 +33,10 @@ const ANSWER_MAX_MS = 10_000;
 /** How long the exporter may take to come up, ms. */
 const READY_MAX_MS = 20_000;
 
-/** Starts an exporter that listens on loopback of `namespace` (default: the bench's own), and trusts `caFile` instead of public roots. */
+/**
+ * Starts an exporter that listens on loopback of `namespace` (default: the bench's own), and trusts `caFile` instead of
+ * public roots.
+ */
 export async function startExporter(
   workshop: Workshop,
   port: number,

@@ -1,8 +1,9 @@
 /**
- * What a capture shows of round trips: TCP handshakes (SYN to its SYN-ACK), ICMP echoes and STAMP packets (request to its reply). Pure.
+ * What a capture shows of round trips: TCP handshakes (SYN to its SYN-ACK), ICMP echoes and STAMP packets (request to
+ * its reply). Pure.
  *
- * 1. A handshake is named by client port and initial sequence number, an echo by identifier and sequence number: a port used
- *    again is another handshake, a SYN sent again is the same one.
+ * 1. A handshake is named by client port and initial sequence number, an echo by identifier and sequence number: a port
+ *    used again is another handshake, a SYN sent again is the same one.
  * 2. What is no IPv4, TCP or ICMP echo is left out; a header that is cut short is an error.
  */
 import { BenchError } from "./bench-error.ts";

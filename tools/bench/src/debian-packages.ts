@@ -42,8 +42,8 @@ const INSTALL_MAX_MS = 300_000;
 const SYSTEMD_RUNS = "/run/systemd/system";
 
 /**
- * Makes sure that all of `programs` can be run; resolves with their versions by command. Throws `cannot-run` when one is
- * missing and may not or could not be installed.
+ * Makes sure that all of `programs` can be run; resolves with their versions by command. Throws `cannot-run` when one
+ * is missing and may not or could not be installed.
  */
 export async function ensurePrograms(
   programs: readonly DebianProgram[],

@@ -25,8 +25,8 @@ export function distributionOf(figures: readonly number[]): Distribution {
 }
 
 /**
- * The nearest-rank quantile: the smallest figure that at least the share `ratio` (0–1) of all do not exceed. Always one of
- * the figures, never interpolated. `sorted` ascends and is not empty.
+ * The nearest-rank quantile: the smallest figure that at least the share `ratio` (0–1) of all do not exceed. Always one
+ * of the figures, never interpolated. `sorted` ascends and is not empty.
  */
 export function quantile(sorted: readonly number[], ratio: number): number {
   assert(ratio >= 0 && ratio <= 1, `quantile of ${ratio}`);
@@ -37,7 +37,10 @@ export function quantile(sorted: readonly number[], ratio: number): number {
   return figure;
 }
 
-/** How far `figure` is from nothing, in units of `peer`'s distance; undefined where the peer has none. Below 1 is nearer. */
+/**
+ * How far `figure` is from nothing, in units of `peer`'s distance; undefined where the peer has none. Below 1 is
+ * nearer.
+ */
 export function ratioTo(figure: number, peer: number): number | undefined {
   return peer === 0 ? undefined : Math.abs(figure) / Math.abs(peer);
 }

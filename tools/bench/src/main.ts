@@ -1,8 +1,8 @@
 /**
  * Side-by-side measurements of Lifeline and its peers, each printed as figures and as a ratio.
  *
- * With --json exactly one JSON object goes to stdout, otherwise a table; progress goes to stderr. Exit status: 0 measured
- * (whatever the figures), 1 a measurement failed, 2 bad usage, 3 cannot run here, 128 + n ended by signal n.
+ * With --json exactly one JSON object goes to stdout, otherwise a table; progress goes to stderr. Exit status: 0
+ * measured (whatever the figures), 1 a measurement failed, 2 bad usage, 3 cannot run here, 128 + n ended by signal n.
  */
 import { constants } from "node:os";
 import { HarnessError, type HarnessErrorCode, runTool } from "@lifeline/harness";
@@ -77,7 +77,9 @@ async function measure(workshop: Workshop, request: BenchRequest): Promise<strin
   }
 }
 
-/** Resolves with the exit status of the first signal to end; later ones change nothing while the bench puts things away. */
+/**
+ * Resolves with the exit status of the first signal to end; later ones change nothing while the bench puts things away.
+ */
 function askedToEnd(): Promise<number> {
   return new Promise((resolve) => {
     for (const signal of SIGNALS) {

@@ -48,5 +48,7 @@ export interface ExporterReports {
 
 /** Shortest pause between two probes, ms: more than twice the tolerance of pairing, so no SYN fits two probes. */
 export const PAUSE_MIN_MS = 5;
-/** The pause varies by this much, ms: a whole period of the blocked event loop, so that probes meet it at every point. */
+/**
+ * The pause varies by this much, ms: a whole period of the blocked event loop, so that probes meet it at every point.
+ */
 export const PAUSE_SPREAD_MS = 40;

@@ -7,7 +7,10 @@ import { CollectorFixture, Relay, ShippedProgram } from "@lifeline/harness";
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { CrashError } from "./crash-error.ts";
 
-/** How long an agent may take to enrol once nothing interrupts it, ms: the uplink's longest backoff and a start, on a busy machine. */
+/**
+ * How long an agent may take to enrol once nothing interrupts it, ms: the uplink's longest backoff and a start, on a
+ * busy machine.
+ */
 const ENROL_TIMEOUT_MS = 120_000;
 const POLL_MS = 100;
 
@@ -66,8 +69,8 @@ export class EnrolmentTestBed {
   }
 
   /**
-   * Waits until the node has a certificate for the key that the collector has on record; false: not within two minutes. Rejects with a
-   * CrashError when the agent ends.
+   * Waits until the node has a certificate for the key that the collector has on record; false: not within two minutes.
+   * Rejects with a CrashError when the agent ends.
    */
   async untilEnrolled(nodeId: string, agent: ShippedProgram): Promise<boolean> {
     const startedNs = this.#clock.monotonicNs();

@@ -1,4 +1,7 @@
-/** Enrolments with kills and cuts in between: each node must get its certificate, for one key and with one use of its token. */
+/**
+ * Enrolments with kills and cuts in between: each node must get its certificate, for one key and with one use of its
+ * token.
+ */
 import { between, pick, type Random, type ShippedProgram } from "@lifeline/harness";
 import { type Clock, pause } from "@lifeline/measure";
 import { EnrolmentTestBed } from "./enrolment-test-bed.ts";
@@ -14,7 +17,9 @@ export interface EnrolmentBalance {
   readonly interruptions: number;
 }
 
-/** Most interruptions of one enrolment, and the time before each, ms: an agent is up and enrols within half a second. */
+/**
+ * Most interruptions of one enrolment, and the time before each, ms: an agent is up and enrols within half a second.
+ */
 const INTERRUPTIONS_MAX = 3;
 const INTERRUPT_AFTER_MS = { least: 0, most: 700 };
 

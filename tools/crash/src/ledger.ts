@@ -1,10 +1,11 @@
 /**
  * The reports that the agent kept, compared with those that the collector holds.
  *
- * 1. A report is sealed once the agent logs that it is on the disk (fdatasync has returned). A report that was only in memory, because the
- *    disk refused it, may be lost with its process: it is counted apart and is no loss.
+ * 1. A report is sealed once the agent logs that it is on the disk (fdatasync has returned). A report that was only in
+ *    memory, because the disk refused it, may be lost with its process: it is counted apart and is no loss.
  * 2. A report is identified by (boot, sequence) and the digest of its bytes: one that arrived changed counts as lost.
- * 3. A window is identified by boot, target and start: one that is in two reports, or twice in one, counts as duplicated.
+ * 3. A window is identified by boot, target and start: one that is in two reports, or twice in one, counts as
+ *    duplicated.
  */
 
 /** A report as its agent logged it. */

@@ -1,4 +1,7 @@
-/** `npm run crash`. Exit codes: 0 nothing lost, nothing counted twice and every node enrolled, 1 otherwise, 2 wrong arguments. */
+/**
+ * `npm run crash`. Exit codes: 0 nothing lost, nothing counted twice and every node enrolled, 1 otherwise, 2 wrong
+ * arguments.
+ */
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";

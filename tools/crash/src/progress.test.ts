@@ -18,7 +18,7 @@ describe("the start of a run", () => {
     progress.announce(7);
     expect(text()).toContain("crash: 200 rounds (seed 7)");
     expect(text()).toContain("then 40 enrolments");
-    expect(text()).toContain("about 7 min: 1.4 s a round and 3 s an enrolment");
+    expect(text()).toContain("about 9 min: 2 s a round and 4 s an enrolment");
   });
 });
 
@@ -41,8 +41,8 @@ describe("progress where stderr is no terminal", () => {
     clock.advance(280_000);
     progress.step(round(101));
     expect(text()).toBe(
-      "crash: round 1 of 200, reset; 0 s elapsed, about 7 min left\n" +
-        "crash: round 101 of 200, reset; 5 min elapsed, about 9 min left\n",
+      "crash: round 1 of 200, reset; 0 s elapsed, about 9 min left\n" +
+        "crash: round 101 of 200, reset; 5 min elapsed, about 8 min left\n",
     );
   });
 

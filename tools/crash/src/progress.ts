@@ -3,10 +3,10 @@ import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import { durationText, type Pace, type RunSize, secondsLeft, secondsOf } from "./run-estimate.ts";
 
 /**
- * Seconds of a round and of an enrolment, measured on two cores that other work kept busy. Most of a round is its pause and the
- * fault's duration; an enrolment is mostly the start of two programs.
+ * Seconds of a round and of an enrolment. Measured: 1.3 s a round with nothing else to do; 2.6 to 5.1 s a round and 2
+ * to 21 s an enrolment on two cores with a load of 10 to 17. The run's own pace replaces these after a few rounds.
  */
-export const USUAL_PACE: Pace = { roundSeconds: 1.4, enrolmentSeconds: 3 };
+export const USUAL_PACE: Pace = { roundSeconds: 2, enrolmentSeconds: 4 };
 
 /** How often a line is printed where stderr is no terminal, ms. */
 const LINE_EVERY_MS = 10_000;

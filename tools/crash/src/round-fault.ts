@@ -1,4 +1,7 @@
-/** The faults of a round: what is done to agent and collector and the connection between them. Each is undone at its end. */
+/**
+ * The faults of a round: what is done to agent and collector and the connection between them. Each is undone at its
+ * end.
+ */
 import { between, pick, type Random } from "@lifeline/harness";
 import { type Clock, pause } from "@lifeline/measure";
 import type { TestBed } from "./test-bed.ts";

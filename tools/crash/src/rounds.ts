@@ -43,11 +43,16 @@ export interface CrashResult extends RoundsResult {
 /** Time between two faults, ms: sometimes too short for anything to happen. */
 const CALM_MS = { least: 50, most: 1_200 };
 
-/** How long the last reports may take to arrive, ms: the uplink's longest backoff and the backlog, on a busy machine. */
+/**
+ * How long the last reports may take to arrive, ms: the uplink's longest backoff and the backlog, on a busy machine.
+ */
 const DRAIN_TIMEOUT_MS = 120_000;
 const POLL_MS = 500;
 
-/** Plays `rounds` faults drawn from `seed`, then the enrolments; `onStep` is called as each begins. Rejects with a CrashError or a HarnessError. */
+/**
+ * Plays `rounds` faults drawn from `seed`, then the enrolments; `onStep` is called as each begins. Rejects with a
+ * CrashError or a HarnessError.
+ */
 export async function playRun(
   rounds: number,
   seed: number,

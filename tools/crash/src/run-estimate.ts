@@ -23,7 +23,10 @@ export function runSizeOf(rounds: number): RunSize {
   return { rounds, enrolments: Math.ceil(rounds / ROUNDS_PER_ENROLMENT) };
 }
 
-/** Seconds that are left after `done` in `elapsedSeconds`. While rounds are played, enrolments are expected to be as slow as these. */
+/**
+ * Seconds that are left after `done` in `elapsedSeconds`. While rounds are played, enrolments are expected to be as
+ * slow as these.
+ */
 export function secondsLeft(size: RunSize, done: RunSize, elapsedSeconds: number, usual: Pace): number {
   const expected = secondsOf(done, usual);
   const slowness = done.rounds < OWN_PACE_MIN_ROUNDS ? 1 : elapsedSeconds / expected;

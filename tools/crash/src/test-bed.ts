@@ -1,4 +1,7 @@
-/** Agent, collector, the relay between them, and ports that open and close so often that the agent always has a window to seal. */
+/**
+ * Agent, collector, the relay between them, and ports that open and close so often that the agent always has a window
+ * to seal.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** A second collector of the test bed, which knows its nodes by certificates: what a node enrols at, and how it is asked about it. */
+/**
+ * A second collector of the test bed, which knows its nodes by certificates: what a node enrols at, and how it is asked
+ * about it.
+ */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -1,6 +1,7 @@
 /**
- * The extension itself on a node of the fleet: its container beside a real WireGuard tunnel. It enrols, measures, sees the tunnel blocked
- * while its collector is away, reports it all the same, and comes again after a stop without a token.
+ * The extension itself on a node of the fleet: its container beside a real WireGuard tunnel. It enrols, measures, sees
+ * the tunnel blocked while its collector is away, reports it all the same, and comes again after a stop without a
+ * token.
  */
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -58,7 +59,10 @@ const AWAY_MS = 30_000;
 const BLOCKED_MS = 15_000;
 const BEFORE_BLOCKED_MS = 5_000;
 
-/** How far the incident's times may be from those of the fault, ms: three probes in a row, one a second, and what each waits. */
+/**
+ * How far the incident's times may be from those of the fault, ms: three probes in a row, one a second, and what each
+ * waits.
+ */
 const TOLERANCE_MS = 6_000;
 
 const MIB = 1024 * 1024;
@@ -81,8 +85,9 @@ export function extensionObstacles(): readonly string[] {
 }
 
 /**
- * Runs it on the first node, with the extension of the OCI layout `from`. What keeps the extension from running is a check that failed, and
- * the last. Rejects with a DrillError when the test bed fails, and when the world's signal is aborted.
+ * Runs it on the first node, with the extension of the OCI layout `from`. What keeps the extension from running is a
+ * check that failed, and the last. Rejects with a DrillError when the test bed fails, and when the world's signal is
+ * aborted.
  */
 export async function runExtension(
   testBed: TestBed,

@@ -1,6 +1,6 @@
 /**
- * The extension on a node of the lab, as `npm run lab -- --extension` runs it: made here of the packages that are fetched, or skipped where
- * there are none. CI has them, and must run it.
+ * The extension on a node of the lab, as `npm run lab -- --extension` runs it: made here of the packages that are
+ * fetched, or skipped where there are none. CI has them, and must run it.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";

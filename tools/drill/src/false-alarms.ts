@@ -1,9 +1,10 @@
 /**
- * A quiet stretch of time: nothing is broken but for 0.1 % random loss on the path of the first nodes. Nothing must alarm, and the
- * tunnel's own traffic must not feel that it is measured.
+ * A quiet stretch of time: nothing is broken but for 0.1 % random loss on the path of the first nodes. Nothing must
+ * alarm, and the tunnel's own traffic must not feel that it is measured.
  *
- * The hidden node is the control: its agent is stopped, and its tunnel carries the same stream as that of the measured node before it,
- * whose path loses nothing. What the measured tunnel loses, or shakes hands more often, is the probes' doing.
+ * The hidden node is the control: its agent is stopped, and its tunnel carries the same stream as that of the measured
+ * node before it, whose path loses nothing. What the measured tunnel loses, or shakes hands more often, is the probes'
+ * doing.
  */
 import { createInterface } from "node:readline";
 import type { ScreenWorld } from "@lifeline/cli";
@@ -11,7 +12,8 @@ import { SIDEROLINK_PORT, TUNNEL_OMNI_ADDRESS } from "@lifeline/lab";
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { isFailing } from "./collector-answer.ts";
 import { DrillError } from "./drill-error.ts";
-import { ECHO, type LabNode, type TestBed } from "./test-bed.ts";
+import { ECHO } from "./lab-programs.ts";
+import type { LabNode, TestBed } from "./test-bed.ts";
 
 /** Random loss on the path of the nodes that are watched for alarms, ratio. */
 export const QUIET_LOSS_RATIO = 0.001;
@@ -163,7 +165,9 @@ async function watchAlarms(
   return [...alarms.values()];
 }
 
-/** Sends a stream through the node's tunnel; resolves with what it says of itself. An interrupt ends it, and it rejects. */
+/**
+ * Sends a stream through the node's tunnel; resolves with what it says of itself. An interrupt ends it, and it rejects.
+ */
 async function stream(
   { host }: LabNode,
   seconds: number,

@@ -15,10 +15,13 @@ export interface FaultDrill {
   readonly expected: { readonly cause: Cause; readonly requirement: string; readonly probe?: ProbeKind };
   /** Further causes that rows of their own may rightly name meanwhile: a second symptom that is a fault in itself. */
   readonly besides?: readonly Cause[];
-  /** `hidden`: only at the test bed's hidden node, which is behind a NAT and has a proxy. Default: at any other node. */
+  /**
+   * `hidden`: only at the test bed's hidden node, which is behind a NAT and has a proxy. Default: at any other node.
+   */
   readonly only?: "hidden";
   /**
-   * The node has been well for a minute first: what is judged by comparison with before needs a before. Default: for three seconds.
+   * The node has been well for a minute first: what is judged by comparison with before needs a before. Default: for
+   * three seconds.
    */
   readonly settled?: boolean;
   /** A hard fault must be seen within 5 s; loss takes as long as its statistics. */

@@ -2,7 +2,8 @@
 import type { NetFault, PathFaultSpec, Refusal, ServiceMode, ServiceName, Traffic, TunnelFault } from "@lifeline/lab";
 import type { Cause } from "@lifeline/measure";
 import type { Clear, FaultDrill } from "./fault-drill.ts";
-import { type LabNode, OMNI_NAME, PORTS, PUBLIC_NAME, proxyEnvironment, type TestBed } from "./test-bed.ts";
+import { OMNI_NAME, PORTS, PUBLIC_NAME, proxyEnvironment } from "./lab-programs.ts";
+import type { LabNode, TestBed } from "./test-bed.ts";
 
 const SIDEROLINK: Traffic = { protocol: "udp", port: PORTS.siderolink };
 const MACHINE_API: Traffic = { protocol: "tcp", port: PORTS.machineApi };
@@ -98,7 +99,8 @@ const SIDEROLINK_DRILLS: readonly FaultDrill[] = [
     expected: { cause: "loss", requirement: "siderolink-endpoint", probe: "stamp" },
     besides: ["loss"],
     hard: false,
-    // Enough that the verdict cannot lapse by chance: of sixty packets at 10 %, two or fewer are lost once in twenty times.
+    // Enough that the verdict cannot lapse by chance: of sixty packets at 10 %, two or fewer are lost once in twenty
+    // times.
     inject: path({ kind: "loss", ratio: 0.25, traffic: SIDEROLINK, direction: "forward" }),
   },
   {

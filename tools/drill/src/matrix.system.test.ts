@@ -1,6 +1,6 @@
 /**
- * The fault matrix, as `npm run lab -- --matrix` runs it: every cause right, no other named, every end seen, and no agent dead. Times are
- * printed, and kept in BUDGETS.md: a machine that builds something else meanwhile may be slower.
+ * The fault matrix, as `npm run lab -- --matrix` runs it: every cause right, no other named, every end seen, and no
+ * agent dead. Times are printed, and kept in BUDGETS.md: a machine that builds something else meanwhile may be slower.
  */
 import { canRunFleet } from "@lifeline/lab";
 import { systemClock } from "@lifeline/measure";

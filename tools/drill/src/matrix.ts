@@ -1,10 +1,10 @@
 /**
  * The fault matrix: each fault once, what was said of it, and how soon.
  *
- * 1. Times are from the moment at which breaking (or mending) begins to the moment at which the collector's answer shows it, so they
- *    hold everything: the injection, the probes, the report, the judge and the question.
- * 2. The nodes take the drills one after another, each its own, so that as many faults as nodes are under way; no fault touches
- *    another node, and what another node says meanwhile is watched for false alarms.
+ * 1. Times are from the moment at which breaking (or mending) begins to the moment at which the collector's answer
+ *    shows it, so they hold everything: the injection, the probes, the report, the judge and the question.
+ * 2. The nodes take the drills one after another, each its own, so that as many faults as nodes are under way; no fault
+ *    touches another node, and what another node says meanwhile is watched for false alarms.
  */
 import type { StatusRow } from "@lifeline/cli";
 import { type Cause, type Clock, NS_PER_MS, pause } from "@lifeline/measure";
@@ -26,7 +26,9 @@ export interface MatrixRow {
   readonly detectMs: number | null;
   /** `null`: not within {@link CLEAR_MAX_MS}. */
   readonly clearMs: number | null;
-  /** Rows that were not as before when clearing was given up, and the end of the agent's log; empty where it was not. */
+  /**
+   * Rows that were not as before when clearing was given up, and the end of the agent's log; empty where it was not.
+   */
   readonly notCleared: readonly string[];
   /** The sentence and the next step that were given. */
   readonly evidence: string;
@@ -50,7 +52,10 @@ const CALM_MAX_MS = 120_000;
 /** Seconds within which a hard fault must be seen; the product's promise. */
 export const HARD_DETECT_MS = 5_000;
 
-/** Runs `drills` over all nodes of the test bed; `onRow` is told of each as it ends. Rejects with a DrillError when a node is not well. */
+/**
+ * Runs `drills` over all nodes of the test bed; `onRow` is told of each as it ends. Rejects with a DrillError when a
+ * node is not well.
+ */
 export async function runMatrix(
   testBed: TestBed,
   drills: readonly FaultDrill[],

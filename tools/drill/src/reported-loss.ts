@@ -1,6 +1,6 @@
 /**
- * Loss that was injected beside the loss that is reported: each node's datagrams to the SideroLink port are dropped by chance on their
- * way there, and the firewall counts what it dropped.
+ * Loss that was injected beside the loss that is reported: each node's datagrams to the SideroLink port are dropped by
+ * chance on their way there, and the firewall counts what it dropped.
  */
 import { type Column, type ScreenWorld, tableLines } from "@lifeline/cli";
 import { SIDEROLINK_PORT } from "@lifeline/lab";

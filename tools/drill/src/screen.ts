@@ -15,7 +15,10 @@ interface Act {
   readonly sinceNs: number;
 }
 
-/** Shows the fleet while `drills` are run in turn, each on the next node. Resolves when interrupted; what was broken is mended. */
+/**
+ * Shows the fleet while `drills` are run in turn, each on the next node. Resolves when interrupted; what was broken is
+ * mended.
+ */
 export async function showFleet(testBed: TestBed, drills: readonly FaultDrill[], world: ScreenWorld): Promise<void> {
   const { clock, interrupt } = world;
   let act: Act = { line: "nothing is broken", sinceNs: clock.monotonicNs() };

@@ -1,7 +1,10 @@
 /** Bytes, and changes to bytes, that know nothing of what they mean. */
 import { between, pick, type Random } from "@lifeline/harness";
 
-/** What decoders trip over: ends of number ranges in both byte orders, magics, tags of lengths that lie, breaks of UTF-8. */
+/**
+ * What decoders trip over: ends of number ranges in both byte orders, magics, tags of lengths that lie, breaks of
+ * UTF-8.
+ */
 const TOKENS: readonly Uint8Array[] = [
   "00",
   "ff",

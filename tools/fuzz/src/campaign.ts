@@ -34,17 +34,25 @@ export interface Limits {
 /** Some hundred times the time that the slowest input takes, and some ten times the memory. */
 export const LIMITS: Limits = { hangCpuMs: 5_000, heapMaxMb: 512 };
 
-/** An input that waits for longer hangs, ms: nothing that is decoded waits for anything, but the machine may be busy. */
+/**
+ * An input that waits for longer hangs, ms: nothing that is decoded waits for anything, but the machine may be busy.
+ */
 const HANG_WAIT_MS = 120_000;
 
-/** Its young generation, MB: most of what decoding makes is dead at once, and a small one is collected for every few inputs. */
+/**
+ * Its young generation, MB: most of what decoding makes is dead at once, and a small one is collected for every few
+ * inputs.
+ */
 const YOUNG_MAX_MB = 64;
 
 /** How often the watch looks, and how often it tells, ms. */
 const LOOK_EVERY_MS = 100;
 const TELL_EVERY_MS = 10_000;
 
-/** Results of all decoders, in their order. Rejects with a FuzzError when the thread ends for another reason than an input. */
+/**
+ * Results of all decoders, in their order. Rejects with a FuzzError when the thread ends for another reason than an
+ * input.
+ */
 export async function runCampaign(campaign: Campaign): Promise<readonly DecoderResult[]> {
   // Contexts made from now on may collect garbage: what a decoder keeps is what a collection leaves.
   setFlagsFromString("--expose-gc");

@@ -118,7 +118,10 @@ const DEEP = [50, 400, 2_000] as const;
 /** How deep a path into a document's tree is followed. */
 const PATH_MAX = 8;
 
-/** Largest document out of proportion, bytes: to nest takes the parser of YAML heap that grows with the square, 270 MB for 16 KiB. */
+/**
+ * Largest document out of proportion, bytes: to nest takes the parser of YAML heap that grows with the square, 270 MB
+ * for 16 KiB.
+ */
 export const DOCUMENT_BYTES = 4_096;
 
 /** Draws a document; `trees` are valid ones as values, `texts` as people write them. */
@@ -170,7 +173,10 @@ function mutateText(random: Random, text: string): string {
   return changed;
 }
 
-/** One change somewhere in a tree: a value of another kind, a key more or less or of another name, an entry again, a graft. */
+/**
+ * One change somewhere in a tree: a value of another kind, a key more or less or of another name, an entry again, a
+ * graft.
+ */
 function mutateTree(random: Random, tree: unknown, donor: unknown, depth: number): unknown {
   if (typeof tree !== "object" || tree === null || depth >= PATH_MAX) return otherValue(random, donor);
   if (Array.isArray(tree)) return mutateList(random, tree, donor, depth);

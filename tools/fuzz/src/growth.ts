@@ -1,8 +1,9 @@
 /**
  * Inputs out of proportion: few fields many times, and what they cost to decode for each of their bytes.
  *
- * Changes of valid inputs stay near them, and are small. Two bytes that become a kilobyte are found when there are two million of them: so
- * the first {@link GROWN_FIRST} inputs of each decoder are such, and one in {@link GROWN_EVERY} of the others.
+ * Changes of valid inputs stay near them, and are small. Two bytes that become a kilobyte are found when there are two
+ * million of them: so the first {@link GROWN_FIRST} inputs of each decoder are such, and one in {@link GROWN_EVERY} of
+ * the others.
  */
 import { between, type Random } from "@lifeline/harness";
 import { MAX_DECODED_BYTES } from "@lifeline/wire";
@@ -16,7 +17,10 @@ export interface Growth {
   decode(input: Uint8Array): unknown;
 }
 
-/** Inputs of each decoder that are out of proportion: the first ones, as many as there are lists in most messages; and later ones. */
+/**
+ * Inputs of each decoder that are out of proportion: the first ones, as many as there are lists in most messages; and
+ * later ones.
+ */
 const GROWN_FIRST = 40;
 const GROWN_EVERY = 1_000;
 
@@ -67,9 +71,10 @@ export function withCost(costs: GrowthCosts, { inputBytes, heapBytes, cpuNs }: C
 }
 
 /**
- * What an input may cost: a part that any may, and one for each of its bytes. Heap: twice what a message may take decoded, for lists leave
- * their smaller selves behind; and eight bytes a byte. Time: what the slowest, a parser of YAML, takes of a document that nests, on a
- * machine that does other things; and ten times what decoding valid reports takes.
+ * What an input may cost: a part that any may, and one for each of its bytes. Heap: twice what a message may take
+ * decoded, for lists leave their smaller selves behind; and eight bytes a byte. Time: what the slowest, a parser of
+ * YAML, takes of a document that nests, on a machine that does other things; and ten times what decoding valid reports
+ * takes.
  */
 const HEAP_MOST = { fixedBytes: 2 * MAX_DECODED_BYTES, perByte: 8 };
 const CPU_MOST = { fixedNs: 2_000_000_000, nsPerByte: 250 };
@@ -97,7 +102,9 @@ export function times(piece: Uint8Array, count: number): Uint8Array {
 /** Longest piece of an input that is repeated. */
 const PIECE_MAX_BYTES = 64;
 
-/** Growth for what has no structure that is known here: a drawn input, with a piece of it repeated up to `mostBytes`. */
+/**
+ * Growth for what has no structure that is known here: a drawn input, with a piece of it repeated up to `mostBytes`.
+ */
 export function byteGrowth(
   drawOne: (random: Random) => Uint8Array,
   mostBytes: number,

@@ -1,4 +1,7 @@
-/** How inputs of a protobuf message are drawn: one in eight of the schema, one in eight bytes, the others from valid ones, changed. */
+/**
+ * How inputs of a protobuf message are drawn: one in eight of the schema, one in eight bytes, the others from valid
+ * ones, changed.
+ */
 import type { DescMessage } from "@bufbuild/protobuf";
 import { between, pick, type Random } from "@lifeline/harness";
 import { drawBytes } from "./byte-mutation.ts";

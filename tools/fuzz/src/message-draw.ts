@@ -1,4 +1,6 @@
-/** Messages of a protobuf schema with any values in its fields: what the contract can say, whether or not anyone would. */
+/**
+ * Messages of a protobuf schema with any values in its fields: what the contract can say, whether or not anyone would.
+ */
 import { create, type DescField, type DescMessage, type Message, ScalarType, toBinary } from "@bufbuild/protobuf";
 import { between, pick, type Random } from "@lifeline/harness";
 
@@ -47,7 +49,9 @@ export function drawMessage(random: Random, schema: DescMessage): Uint8Array {
   return toBinary(schema, create(schema, initOf(random, schema, 0) as never));
 }
 
-/** The encoding of a message of `schema` with a little in each of its fields; of each oneof the member of that number. */
+/**
+ * The encoding of a message of `schema` with a little in each of its fields; of each oneof the member of that number.
+ */
 export function plainMessage(schema: DescMessage, variant: number): Uint8Array {
   return toBinary(schema, create(schema, plainInit(schema, variant) as never));
 }

@@ -1,4 +1,7 @@
-/** Messages of a protobuf schema out of proportion: every field at any depth many times, alone and within others that come many times. */
+/**
+ * Messages of a protobuf schema out of proportion: every field at any depth many times, alone and within others that
+ * come many times.
+ */
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { pick, type Random } from "@lifeline/harness";
 import { MAX_REPORT_BYTES } from "@lifeline/wire";
@@ -10,7 +13,10 @@ import { varint } from "./wire-mutation.ts";
 /** Sizes of what is drawn, bytes: the last is the largest there can be. */
 const SIZES = [65_536, 262_144, 1_048_576, MAX_REPORT_BYTES] as const;
 
-/** How often a field comes within those around it, when it is not the one that fills the message: bounds of lists, and beyond. */
+/**
+ * How often a field comes within those around it, when it is not the one that fills the message: bounds of lists, and
+ * beyond.
+ */
 const COUNTS = [1, 1, 5, 12, 16, 17, 512, 1_024, 10_000] as const;
 
 /** Numbers in one packed list, and characters of one text. */
@@ -58,7 +64,8 @@ function isMany(field: DescField | undefined): boolean {
 }
 
 function drawPath(random: Random, path: Path, valid: readonly Uint8Array[]): Uint8Array {
-  // Half of them fill no message, and have once what is no list: they may be within every bound, and cost what such may cost.
+  // Half of them fill no message, and have once what is no list: they may be within every bound, and cost what such may
+  // cost.
   const filled = Math.floor(2 * random() * path.length);
   const once = (field: DescField) => filled >= path.length && field.fieldKind !== "list";
   const counts = path.map((field, depth) => (depth === filled ? Infinity : once(field) ? 1 : pick(random, COUNTS)));

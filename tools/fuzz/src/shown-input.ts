@@ -1,4 +1,7 @@
-/** An input as it is shown with a failure: it can be drawn again by its index, so of a large one the beginning is enough. */
+/**
+ * An input as it is shown with a failure: it can be drawn again by its index, so of a large one the beginning is
+ * enough.
+ */
 
 /** Largest input that is shown whole, bytes, and made smaller first. */
 export const INPUT_SHOWN_BYTES = 4_096;

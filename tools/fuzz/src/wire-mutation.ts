@@ -1,4 +1,7 @@
-/** Changes to protobuf messages that know their encoding: fields left out, repeated, moved, grafted, and numbers and lengths that lie. */
+/**
+ * Changes to protobuf messages that know their encoding: fields left out, repeated, moved, grafted, and numbers and
+ * lengths that lie.
+ */
 import { between, pick, type Random } from "@lifeline/harness";
 import { joined, mutateBytes } from "./byte-mutation.ts";
 
@@ -28,7 +31,9 @@ const MESSAGE_MAX_BYTES = 65_536;
 /** How deep fields are opened: deeper than any message of the contract nests. */
 const DEPTH_MAX = 6;
 
-/** One change to `message`; `donor` is a message whose fields may be grafted. What is no message is changed as bytes. */
+/**
+ * One change to `message`; `donor` is a message whose fields may be grafted. What is no message is changed as bytes.
+ */
 export function mutateMessage(random: Random, message: Uint8Array, donor: Uint8Array, depth = 0): Uint8Array {
   const fields = random() < 0.9 ? fieldsOf(message) : undefined;
   if (fields === undefined || fields.length === 0) return mutateBytes(random, message);

@@ -1,8 +1,8 @@
 /**
  * The thread in which decoders run, so that one that hangs, or takes all memory, can be ended and named.
  *
- * Progress is written to shared memory before each input is touched: whatever happens to this thread, its starter knows which
- * decoder and which input it was.
+ * Progress is written to shared memory before each input is touched: whatever happens to this thread, its starter knows
+ * which decoder and which input it was.
  */
 import { strict as assert } from "node:assert";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -31,7 +31,10 @@ export interface DecoderResult {
   readonly inputs: number;
   readonly decoded: number;
   readonly refused: number;
-  /** Since the decoder's first input, s; and how much of it this thread was on a processor, drawing and checking included. */
+  /**
+   * Since the decoder's first input, s; and how much of it this thread was on a processor, drawing and checking
+   * included.
+   */
   readonly seconds: number;
   readonly cpuSeconds: number;
   /** The longest that one input took, ms, whatever else the machine did meanwhile; and which. */
@@ -51,13 +54,19 @@ export interface Failure {
   readonly index: number;
   readonly kind: "threw" | "hung" | "memory" | "heap-grew" | "costly-heap" | "costly-time";
   readonly detail: string;
-  /** The input, smaller where that could be had, in hexadecimal; of one over 4 KiB the beginning, and how many bytes it has. */
+  /**
+   * The input, smaller where that could be had, in hexadecimal; of one over 4 KiB the beginning, and how many bytes it
+   * has.
+   */
   readonly inputHex: string;
 }
 
 const NS_PER_S = 1e9;
 
-/** How much the heap may grow over a decoder's run: what the engine keeps of compiled code and caches of its own, and no input. */
+/**
+ * How much the heap may grow over a decoder's run: what the engine keeps of compiled code and caches of its own, and no
+ * input.
+ */
 const HEAP_SLACK_BYTES = 8 * 1024 * 1024;
 
 /** Most text of an error that is told. */
@@ -74,7 +83,10 @@ function heldBytes(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** Frames of a stack that is told. While nothing is wrong none are taken: refusals are errors too, and stacks cost more than decoding. */
+/**
+ * Frames of a stack that is told. While nothing is wrong none are taken: refusals are errors too, and stacks cost more
+ * than decoding.
+ */
 const STACK_FRAMES = 12;
 Error.stackTraceLimit = 0;
 

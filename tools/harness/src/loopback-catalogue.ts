@@ -1,6 +1,9 @@
 /** A deployment and a catalogue for runs that measure ports of this machine and nothing else. */
 
-/** The least that a collector must know of a deployment, as YAML (JSON is YAML, YAML 1.2 §1.3). Nothing in it is reached. */
+/**
+ * The least that a collector must know of a deployment, as YAML (JSON is YAML, YAML 1.2 §1.3). Nothing in it is
+ * reached.
+ */
 export const LOOPBACK_DEPLOYMENT = JSON.stringify({
   version: 1,
   name: "loopback",

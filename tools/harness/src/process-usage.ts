@@ -1,4 +1,7 @@
-/** What a process uses, as Linux reports it under /proc (proc_pid_smaps_rollup(5); Documentation/scheduler/sched-stats.rst). */
+/**
+ * What a process uses, as Linux reports it under /proc (proc_pid_smaps_rollup(5);
+ * Documentation/scheduler/sched-stats.rst).
+ */
 import { readdir, readFile } from "node:fs/promises";
 import { HarnessError } from "./harness-error.ts";
 
@@ -21,7 +24,10 @@ export interface ProcessUsage {
 
 const BYTES_PER_KB = 1_024;
 
-/** Reads the usage of a living process. Throws `process-gone` when it is gone, `cannot-run` when this kernel does not report it. */
+/**
+ * Reads the usage of a living process. Throws `process-gone` when it is gone, `cannot-run` when this kernel does not
+ * report it.
+ */
 export async function readUsage(pid: number): Promise<ProcessUsage> {
   const [cpuNs, rollup, threads, descriptors] = await Promise.all([
     readCpuNs(pid),
@@ -32,7 +38,9 @@ export async function readUsage(pid: number): Promise<ProcessUsage> {
   return { cpuNs, ...parseSmapsRollup(rollup), threads: threads.length, descriptors: descriptors.length };
 }
 
-/** Processor time of all living threads, ns. A thread that ends takes its time along: for processes of steady threads. */
+/**
+ * Processor time of all living threads, ns. A thread that ends takes its time along: for processes of steady threads.
+ */
 export async function readCpuNs(pid: number): Promise<number> {
   const threads = await list(`/proc/${pid}/task`);
   const texts = await Promise.all(threads.map((thread) => read(`/proc/${pid}/task/${thread}/schedstat`)));

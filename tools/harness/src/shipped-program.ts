@@ -130,8 +130,8 @@ export class ShippedProgram {
   }
 
   /**
-   * Starts it, unless it runs, and waits until it writes `file`; resolves with the JSON in it. Rejects with a HarnessError `not-started`
-   * when it ends, or after 60 s.
+   * Starts it, unless it runs, and waits until it writes `file`; resolves with the JSON in it. Rejects with a
+   * HarnessError `not-started` when it ends, or after 60 s.
    */
   async ready<T>(file: string, clock: Clock, signal?: AbortSignal): Promise<T> {
     if (!this.isAlive) rmSync(file, { force: true });

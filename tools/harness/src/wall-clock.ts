@@ -1,6 +1,6 @@
 /**
- * Loaded into a program before its own code (`node --import`): shifts its wall clock by the milliseconds in the file that
- * WALL_CLOCK_FILE names. The file is read ten times a second. The program itself is the shipped one.
+ * Loaded into a program before its own code (`node --import`): shifts its wall clock by the milliseconds in the file
+ * that WALL_CLOCK_FILE names. The file is read ten times a second. The program itself is the shipped one.
  */
 import { readFileSync } from "node:fs";
 

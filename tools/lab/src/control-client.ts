@@ -25,8 +25,8 @@ export function requestFault(controlPath: string, fault: FaultRequest): Promise<
 }
 
 /**
- * One request; resolves with the state answered, which the caller knows the shape of. Rejects with `control-unreachable`,
- * or with the code and message of a refusal.
+ * One request; resolves with the state answered, which the caller knows the shape of. Rejects with
+ * `control-unreachable`, or with the code and message of a refusal.
  */
 export async function askControl<State>(
   controlPath: string,

@@ -75,7 +75,10 @@ const STATUS_OF: Record<LabErrorCode, number> = {
   "control-unreachable": 503,
 };
 
-/** Opens the endpoint at `path`; a socket file left by a dead process is replaced. Throws `bad-input` or `listen-failed`. */
+/**
+ * Opens the endpoint at `path`; a socket file left by a dead process is replaced. Throws `bad-input` or
+ * `listen-failed`.
+ */
 export async function openControl(path: string, controlled: Controlled): Promise<Control> {
   const pathBytes = Buffer.byteLength(path);
   if (pathBytes === 0 || pathBytes > SOCKET_PATH_MAX_BYTES) {

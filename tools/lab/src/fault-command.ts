@@ -3,7 +3,8 @@
  *
  *     node tools/lab/dist/fault-command.js --control PATH machine-api drop
  *
- * Without listener and fault it shows the state. Exit status: 0 done, 1 the stand-in refused or is not there, 2 bad flags.
+ * Without listener and fault it shows the state. Exit status: 0 done, 1 the stand-in refused or is not there, 2 bad
+ * flags.
  */
 import { endpointName } from "@lifeline/measure";
 import { readState, requestFault } from "./control-client.ts";

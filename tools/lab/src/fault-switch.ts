@@ -23,7 +23,10 @@ export interface Faultable {
 /** The switch of one listener. */
 export interface FaultSwitch {
   readonly fault: Fault;
-  /** Resolves when `fault` is in force. Rejects with what {@link Faultable} throws, `busy` when 32 changes already wait, or `closed`. */
+  /**
+   * Resolves when `fault` is in force. Rejects with what {@link Faultable} throws, `busy` when 32 changes already wait,
+   * or `closed`.
+   */
   turn(fault: Fault): Promise<void>;
   /** Waits for the changes under way and refuses later ones (`closed`), so that a closed listener stays closed. */
   end(): Promise<void>;

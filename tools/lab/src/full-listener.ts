@@ -1,8 +1,8 @@
 /**
  * A TCP listener that drops every SYN without a word, and needs no privilege for it.
  *
- * Its queue of accepted connections has room for one, which this process takes itself and nobody ever accepts. Linux drops a SYN
- * silently while that queue is full (net/ipv4/tcp_input.c, tcp_conn_request), and keeps the port bound.
+ * Its queue of accepted connections has room for one, which this process takes itself and nobody ever accepts. Linux
+ * drops a SYN silently while that queue is full (net/ipv4/tcp_input.c, tcp_conn_request), and keeps the port bound.
  */
 import { connect, isIPv6, type Socket } from "node:net";
 import { endpointName } from "@lifeline/measure";
@@ -26,7 +26,9 @@ const SO_REUSEADDR = 2;
 /** The queue is full when it holds more than this many (`sk_acceptq_is_full`): so one connection fills it. */
 const BACKLOG = 0;
 
-/** `sockaddr_in`, ip(7): family, port, address at 4. `sockaddr_in6`, ipv6(7): family, port, flow, address at 8, scope. */
+/**
+ * `sockaddr_in`, ip(7): family, port, address at 4. `sockaddr_in6`, ipv6(7): family, port, flow, address at 8, scope.
+ */
 const SOCKADDR_IN = { bytes: 16, addressAt: 4 } as const;
 const SOCKADDR_IN6 = { bytes: 28, addressAt: 8 } as const;
 

@@ -1,7 +1,8 @@
 /** The one error class that leaves this room. */
 
 /**
- * - `bad-input`: a flag, an option or a control request is not as documented; the message names it, its value and what would be right.
+ * - `bad-input`: a flag, an option or a control request is not as documented; the message names it, its value and what
+ *   would be right.
  * - `listen-failed`: an address could not be bound (taken, or not of this host).
  * - `fault-unavailable`: the host cannot inject the fault asked for; the message says why.
  * - `busy`: too many fault changes are waiting.

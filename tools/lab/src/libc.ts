@@ -1,7 +1,10 @@
 /** The C library of this process, through koffi, loaded when first asked for. */
 import { LabError, reasonText } from "./lab-error.ts";
 
-/** koffi, and the C library to take functions from. Rejects with `fault-unavailable` off Linux or without koffi's binary. */
+/**
+ * koffi, and the C library to take functions from. Rejects with `fault-unavailable` off Linux or without koffi's
+ * binary.
+ */
 export async function loadLibc() {
   if (process.platform !== "linux") {
     throw new LabError("fault-unavailable", `drop: needs Linux; this is ${process.platform}`);

@@ -1,7 +1,10 @@
 /** What can be done to a listener, and the strict reading of a request to do it. */
 import { LabError } from "./lab-error.ts";
 
-/** The three places where Omni listens for nodes and people (siderolabs/omni, `cmd/omni`: API, SideroLink API, WireGuard). */
+/**
+ * The three places where Omni listens for nodes and people (siderolabs/omni, `cmd/omni`: API, SideroLink API,
+ * WireGuard).
+ */
 export const LISTENER_NAMES = ["api", "machine-api", "siderolink"] as const;
 export type ListenerName = (typeof LISTENER_NAMES)[number];
 

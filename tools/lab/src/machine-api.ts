@@ -1,9 +1,10 @@
 /**
  * Stands in for Omni's Machine API, the gRPC listener that nodes dial: a real grpc-js server over TLS.
  *
- * Omni serves there only what registers machines (`sidero.link.ProvisionService`, siderolabs/siderolink `api/siderolink/provision.proto`)
- * and neither grpc.health nor reflection, so every call that a probe may make without side effect ends in UNIMPLEMENTED (12).
- * The stand-in registers nothing: a Provision call, too, is answered 12, and no machine can be made here by accident.
+ * Omni serves there only what registers machines (`sidero.link.ProvisionService`, siderolabs/siderolink
+ * `api/siderolink/provision.proto`) and neither grpc.health nor reflection, so every call that a probe may make without
+ * side effect ends in UNIMPLEMENTED (12). The stand-in registers nothing: a Provision call, too, is answered 12, and no
+ * machine can be made here by accident.
  */
 import type { Socket } from "node:net";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
@@ -23,8 +24,8 @@ const MESSAGE_MAX_BYTES = 64 * 1024;
 const STREAMS_MAX = 100;
 
 /**
- * Creates the server. ALPN is h2 only, as with grpc-go. Without an certificate it takes connections whose TLS has been ended
- * by somebody else.
+ * Creates the server. ALPN is h2 only, as with grpc-go. Without an certificate it takes connections whose TLS has been
+ * ended by somebody else.
  */
 export function createMachineApi(certificate?: StandInCertificate): MachineApi {
   const server = new Server({

@@ -1,9 +1,10 @@
 /**
  * Makes the kernel drop, without a word, every packet to one socket: what a silent firewall looks like to a peer.
  *
- * A classic BPF program of one instruction, "return 0 bytes", attached to the socket (Linux `Documentation/networking/filter.rst`).
- * It touches nothing but this socket, and dies with it. For a UDP socket it needs no privilege; for a TCP socket recent kernels
- * (Linux commit 5d39580f68e6) ask for CAP_NET_ADMIN in the namespace of the socket, and `full-listener.ts` does the same without.
+ * A classic BPF program of one instruction, "return 0 bytes", attached to the socket (Linux
+ * `Documentation/networking/filter.rst`). It touches nothing but this socket, and dies with it. For a UDP socket it
+ * needs no privilege; for a TCP socket recent kernels (Linux commit 5d39580f68e6) ask for CAP_NET_ADMIN in the
+ * namespace of the socket, and `full-listener.ts` does the same without.
  */
 import { LabError } from "./lab-error.ts";
 import { loadLibc } from "./libc.ts";
@@ -16,7 +17,10 @@ const SO_DETACH_FILTER = 27;
 /** `errno` 1: not permitted. */
 const EPERM = 1;
 
-/** `struct sock_filter` {u16 code, u8 jt, u8 jf, u32 k} with code BPF_RET|BPF_K = 0x06 and k = 0: accept 0 bytes, so drop. */
+/**
+ * `struct sock_filter` {u16 code, u8 jt, u8 jf, u32 k} with code BPF_RET|BPF_K = 0x06 and k = 0: accept 0 bytes, so
+ * drop.
+ */
 const DROP_PROGRAM = Uint16Array.of(0x06, 0, 0, 0);
 const DROP_PROGRAM_INSTRUCTIONS = 1;
 
@@ -50,8 +54,8 @@ async function bindKernel(): Promise<Kernel> {
 }
 
 /**
- * From now on every packet to the socket `fd` vanishes; or `not-permitted`, and nothing has changed. Throws `fault-unavailable`
- * where the kernel says no for another reason.
+ * From now on every packet to the socket `fd` vanishes; or `not-permitted`, and nothing has changed. Throws
+ * `fault-unavailable` where the kernel says no for another reason.
  */
 export async function startDropping(fd: number): Promise<"dropping" | "not-permitted"> {
   const { attach, errno } = await kernel();

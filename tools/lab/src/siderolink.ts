@@ -1,5 +1,6 @@
 /**
- * Stands in for Omni's SideroLink port: a STAMP reflector (RFC 8762) that shares the port, as it may beside a real Omni.
+ * Stands in for Omni's SideroLink port: a STAMP reflector (RFC 8762) that shares the port, as it may beside a real
+ * Omni.
  *
  * There is no WireGuard here: a real one is silent to strangers, so a probe has nothing to learn from it.
  */

@@ -12,7 +12,10 @@ export interface StandInCertificate {
   readonly keyPem: string;
 }
 
-/** Every lab's root has this name. Clients recognise another lab's root by its key identifier, so it is untrusted and not a forgery. */
+/**
+ * Every lab's root has this name. Clients recognise another lab's root by its key identifier, so it is untrusted and
+ * not a forgery.
+ */
 const ROOT_NAME = "CN=Lifeline lab CA (stand-in\\, not Omni),O=Lifeline lab";
 
 /** Names every leaf is valid for, beside those asked for. */

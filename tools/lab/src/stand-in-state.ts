@@ -31,7 +31,10 @@ export interface StandIn {
   readonly siderolink: Endpoint;
   readonly caPem: string;
   state(): StandInState;
-  /** Resolves when the fault is in force. Throws {@link LabError} `fault-unavailable`, `listen-failed`, `busy` or `closed`. */
+  /**
+   * Resolves when the fault is in force. Throws {@link LabError} `fault-unavailable`, `listen-failed`, `busy` or
+   * `closed`.
+   */
   fault(listener: FaultScope, fault: Fault): Promise<void>;
   /** Closes every listener and connection. Idempotent. */
   close(): Promise<void>;

@@ -29,7 +29,9 @@ export interface StandInOptions {
   readonly names?: readonly string[];
   /** Unix socket of the control endpoint, at most 107 bytes; default none. */
   readonly controlPath?: string;
-  /** File that holds the {@link StandInState} while the stand-in runs, rewritten at every change of fault; default none. */
+  /**
+   * File that holds the {@link StandInState} while the stand-in runs, rewritten at every change of fault; default none.
+   */
   readonly stateFile?: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -39,7 +41,9 @@ const NAMES_MAX = 16;
 
 const PROTOCOLS = { api: "https", "machine-api": "grpcs", siderolink: "stamp" } as const;
 
-/** Starts all three listeners. Throws {@link LabError} `bad-input` or `listen-failed`; then nothing is left listening. */
+/**
+ * Starts all three listeners. Throws {@link LabError} `bad-input` or `listen-failed`; then nothing is left listening.
+ */
 export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   const host = readHost(options.host ?? "127.0.0.1");
   const { names = [], clock } = options;

@@ -30,7 +30,10 @@ export interface TcpGate extends Listener {
 /** Connections one listener holds at once, stalled ones included; those beyond are closed and counted. */
 export const CONNECTIONS_MAX = 4_096;
 
-/** Pending accepts; Node's default of 511 costs SYN retransmissions when a fleet reconnects. The kernel caps it at net.core.somaxconn. */
+/**
+ * Pending accepts; Node's default of 511 costs SYN retransmissions when a fleet reconnects. The kernel caps it at
+ * net.core.somaxconn.
+ */
 const BACKLOG = 4_096;
 
 /** Opens the gate. `port` 0 lets the kernel choose. Throws `listen-failed`. */
@@ -145,7 +148,10 @@ function stopListening(server: Server): Promise<void> {
   });
 }
 
-/** The descriptor of the listening socket. Node exposes it only on the handle; there is no public way to a socket option. */
+/**
+ * The descriptor of the listening socket. Node exposes it only on the handle; there is no public way to a socket
+ * option.
+ */
 function listeningFd(server: Server): number {
   const { _handle: handle } = server as unknown as { _handle?: { fd?: unknown } | null };
   const fd = handle?.fd;

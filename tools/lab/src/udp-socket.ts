@@ -1,12 +1,16 @@
 /**
  * Finds this process's descriptor of the UDP socket bound to a port, for socket options Node has no name for.
  *
- * The reflector owns its socket and shows only its address; the kernel's own tables (proc(5): /proc/net/udp, /proc/self/fd) tell the rest.
+ * The reflector owns its socket and shows only its address; the kernel's own tables (proc(5): /proc/net/udp,
+ * /proc/self/fd) tell the rest.
  */
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { LabError } from "./lab-error.ts";
 
-/** Bytes of a socket table read at most: 8 MiB, about 60,000 sockets. A longer one is cut, and a socket beyond it is not found. */
+/**
+ * Bytes of a socket table read at most: 8 MiB, about 60,000 sockets. A longer one is cut, and a socket beyond it is not
+ * found.
+ */
 const TABLE_MAX_BYTES = 8 * 1024 * 1024;
 
 /** Inodes of the sockets in a `/proc/net/udp` or `/proc/net/udp6` table that are bound to `port`; pure. */

@@ -16,12 +16,15 @@ export interface LoadCounts {
   refused: number;
 }
 
-/** Agents that report. They are always active: with the measured agent and a visitor the fleet has at least fourteen. */
+/**
+ * Agents that report. They are always active: with the measured agent and a visitor the fleet has at least fourteen.
+ */
 const REPORTERS = 12;
 
 /**
- * Agents that only say hello, all at once and then none. With them the fleet counts as 32 rather than 16, and each endpoint, which two rows
- * name, is probed every 200 ms rather than every 100 ms (collector's cadence.ts): every agent gets a new plan each time.
+ * Agents that only say hello, all at once and then none. With them the fleet counts as 32 rather than 16, and each
+ * endpoint, which two rows name, is probed every 200 ms rather than every 100 ms (collector's cadence.ts): every agent
+ * gets a new plan each time.
  */
 const VISITORS = 8;
 

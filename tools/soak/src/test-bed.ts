@@ -1,4 +1,6 @@
-/** The shipped collector and one shipped agent, a relay between them that can be cut, and the ports that are measured. */
+/**
+ * The shipped collector and one shipped agent, a relay between them that can be cut, and the ports that are measured.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,11 +20,15 @@ import { type ChannelCredentials, tlsCredentials } from "@lifeline/rpc";
 /** The measured agent's node. */
 export const NODE_ID = "soaked";
 
-/** Ports that are measured, and rows for each: sixty targets. Two rows for a port double what a larger fleet costs it. */
+/**
+ * Ports that are measured, and rows for each: sixty targets. Two rows for a port double what a larger fleet costs it.
+ */
 const PORTS = 30;
 const ROWS_PER_PORT = 2;
 
-/** Ports that turn, and how often one of them does, ms: each every four seconds, and every turn seals a window early. */
+/**
+ * Ports that turn, and how often one of them does, ms: each every four seconds, and every turn seals a window early.
+ */
 const TURNING_PORTS = 8;
 const TURN_EVERY_MS = 500;
 
@@ -35,7 +41,10 @@ const LIFETIME_MS = 24 * 3_600_000;
 /** Characters of the agent's log that are kept. */
 const OUTPUT_MAX_CHARS = 100_000;
 
-/** An hour, the least there is: the agent renews every forty minutes. A day, the least there is: a shorter soak's database grows. */
+/**
+ * An hour, the least there is: the agent renews every forty minutes. A day, the least there is: a shorter soak's
+ * database grows.
+ */
 const BOUNDS = ["--node-certificate-hours", "1", "--retention-days", "1"];
 
 /** Everything that runs. */
@@ -49,7 +58,9 @@ export class TestBed {
   #agent: ShippedProgram | undefined;
   #ca: TestCa | undefined;
 
-  /** Starts everything. Rejects with a HarnessError `not-started`, or with an AbortError; nothing is left running then. */
+  /**
+   * Starts everything. Rejects with a HarnessError `not-started`, or with an AbortError; nothing is left running then.
+   */
   static async open(clock: Clock, signal: AbortSignal): Promise<TestBed> {
     const folder = mkdtempSync(join(tmpdir(), "lifeline-soak-"));
     const targets = await Promise.all(Array.from({ length: PORTS }, () => TurningTarget.open()));

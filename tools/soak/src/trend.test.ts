@@ -18,7 +18,8 @@ describe("a trend", () => {
     expect(trendOf(at(values))?.perHour?.slope).toBeCloseTo(0, 9);
   });
 
-  // By hand: x = 0 … 5 h, y = 1 2 2 4 5 5: Sxx 17.5, Sxy 15.5, b 0.885714, SSE 1.104762, s 0.525538, t(4, 97.5 %) 2.776445.
+  // By hand: x = 0 … 5 h, y = 1 2 2 4 5 5: Sxx 17.5, Sxy 15.5, b 0.885714, SSE 1.104762, s 0.525538, t(4, 97.5 %)
+  // 2.776445.
   it("has the interval of Student's t", () => {
     const warm = { seconds: -2.5 * 3_600, value: 0 };
     const perHour = trendOf([warm, ...at([1, 2, 2, 4, 5, 5], 3_600)])?.perHour;

@@ -12,7 +12,9 @@ export interface Trend {
   readonly least: number;
   readonly median: number;
   readonly greatest: number;
-  /** Growth in an hour with its 95 % interval; undefined with fewer than {@link FITTED_MIN} readings after the warm-up. */
+  /**
+   * Growth in an hour with its 95 % interval; undefined with fewer than {@link FITTED_MIN} readings after the warm-up.
+   */
   readonly perHour: { readonly slope: number; readonly low: number; readonly high: number } | undefined;
 }
 
@@ -42,8 +44,9 @@ export function trendOf(readings: readonly Reading[]): Trend | undefined {
 }
 
 /**
- * Slope b = Sxy / Sxx, and b ± t · s / √Sxx with s² = SSE / (n − 2) and Student's t of n − 2 degrees of freedom. It takes readings for
- * independent; where each resembles the one before it, as memory's do between collections, the true interval is wider.
+ * Slope b = Sxy / Sxx, and b ± t · s / √Sxx with s² = SSE / (n − 2) and Student's t of n − 2 degrees of freedom. It
+ * takes readings for independent; where each resembles the one before it, as memory's do between collections, the true
+ * interval is wider.
  */
 function growthOf(readings: readonly Reading[]): Trend["perHour"] {
   const count = readings.length;
@@ -65,7 +68,10 @@ function growthOf(readings: readonly Reading[]): Trend["perHour"] {
   return { slope, low: slope - half, high: slope + half };
 }
 
-/** The 97.5 % quantile of Student's t (Abramowitz and Stegun 26.7.5, three terms): within 0.5 % from four degrees of freedom on. */
+/**
+ * The 97.5 % quantile of Student's t (Abramowitz and Stegun 26.7.5, three terms): within 0.5 % from four degrees of
+ * freedom on.
+ */
 function studentT(freedom: number): number {
   const first = (Z ** 3 + Z) / 4;
   const second = (5 * Z ** 5 + 16 * Z ** 3 + 3 * Z) / 96;

@@ -1,4 +1,7 @@
-/** By whoever speaks to an agent as its collector, with the CA's key: to end the agent, or to have it measure without end. */
+/**
+ * By whoever speaks to an agent as its collector, with the CA's key: to end the agent, or to have it measure without
+ * end.
+ */
 import { randomBytes } from "node:crypto";
 import { createSecureServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -32,7 +35,10 @@ const target = (options: Buffer) =>
     options,
   ]);
 
-/** Each fails at every attempt, if it is begun at all: a path with a space, an ALPN name of 400 bytes, where 255 are the most (RFC 7301). */
+/**
+ * Each fails at every attempt, if it is begun at all: a path with a space, an ALPN name of 400 bytes, where 255 are the
+ * most (RFC 7301).
+ */
 const UNUSABLE = [
   target(field(9, Buffer.concat([field(2, "GET"), field(3, "/a b"), field(4, "1.1")]))),
   target(field(8, Buffer.concat([field(1, numberField(1, 1)), field(2, "é".repeat(200))]))),

@@ -1,4 +1,6 @@
-/** By who reads what was logged, stored and shown: for secrets. Comes last, when all of a run's secrets have been used. */
+/**
+ * By who reads what was logged, stored and shown: for secrets. Comes last, when all of a run's secrets have been used.
+ */
 import { type Attack, outcomeOf } from "../attack.ts";
 import { within } from "../poll.ts";
 

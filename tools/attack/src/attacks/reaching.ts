@@ -1,4 +1,6 @@
-/** By whoever reaches a port or a process of the collector: to guess, to read what is not for it, or to have it wait. */
+/**
+ * By whoever reaches a port or a process of the collector: to guess, to read what is not for it, or to have it wait.
+ */
 import { randomBytes } from "node:crypto";
 import { request } from "node:http";
 import { ShippedProgram } from "@lifeline/harness";

@@ -7,7 +7,10 @@ import { type Attack, outcomeOf } from "../attack.ts";
 import { within } from "../poll.ts";
 import type { TestBed } from "../test-bed.ts";
 
-/** An unauthenticated STAMP test packet (RFC 8762 §4.2.1): number 7, timestamp, an error estimate whose multiplier is 1, zeros. */
+/**
+ * An unauthenticated STAMP test packet (RFC 8762 §4.2.1): number 7, timestamp, an error estimate whose multiplier is 1,
+ * zeros.
+ */
 const PACKET = Buffer.alloc(44);
 PACKET.writeUInt32BE(7, 0);
 PACKET.writeUInt8(1, 13);
@@ -34,8 +37,8 @@ function reflectedBy(reflector: ShippedProgram): number {
 }
 
 /**
- * Sends one datagram to the first under the address of the second, and counts what both have answered. The first is stopped meanwhile, so
- * that the datagram waits in its socket while the sender's socket makes room for the second's.
+ * Sends one datagram to the first under the address of the second, and counts what both have answered. The first is
+ * stopped meanwhile, so that the datagram waits in its socket while the sender's socket makes room for the second's.
  */
 async function forge({ clock, seconds }: TestBed, ports: readonly [number, number]): Promise<readonly number[]> {
   const [first, second] = [reflectorAt("127.0.0.1", ports[0]), reflectorAt("127.0.0.2", ports[1])];

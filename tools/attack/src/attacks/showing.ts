@@ -15,7 +15,10 @@ const FORMULA = '=HYPERLINK("http://evil.example","x")';
 const VERSION = "=1+1";
 const ISSUER = `CN=see http://evil.example www.evil.example @team fixes #1 <b>x</b> \u202egnp\u200b\u2066\u{e0041}`;
 
-/** Zero-width, direction and tag characters, controls but line feeds (Unicode 16, Default_Ignorable_Code_Point and Bidi_Control). */
+/**
+ * Zero-width, direction and tag characters, controls but line feeds (Unicode 16, Default_Ignorable_Code_Point and
+ * Bidi_Control).
+ */
 const INVISIBLE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
   /[\u0000-\u0008\u000b-\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e0fff}]/u;

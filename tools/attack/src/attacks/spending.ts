@@ -16,7 +16,9 @@ const RESOLVERS = 16;
 /** How long the collector may take to judge by them, ms. */
 const JUDGED_WITHIN_MS = 100;
 
-/** Label sets of one metric that a node may make in a day: the targets it may have within one, and its rows without any. */
+/**
+ * Label sets of one metric that a node may make in a day: the targets it may have within one, and its rows without any.
+ */
 const SERIES_MAX = MAX_TARGETS_PER_NODE + 64;
 
 async function reportsOf(testBed: TestBed, nodeId: string, windows: number, reads: boolean) {

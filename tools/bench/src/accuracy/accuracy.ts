@@ -1,10 +1,10 @@
 /**
  * Reported round trips against a packet capture, on a path of a known delay.
  *
- * 1. Every method is compared with its own capture on the same path, in rounds that take turns: other load on the machine meets
- *    all of them.
- * 2. Truth is the capture at the client's interface, not the path's nominal delay: SYN to SYN-ACK, or echo or STAMP request to
- *    reply.
+ * 1. Every method is compared with its own capture on the same path, in rounds that take turns: other load on the
+ *    machine meets all of them.
+ * 2. Truth is the capture at the client's interface, not the path's nominal delay: SYN to SYN-ACK, or echo or STAMP
+ *    request to reply.
  * 3. The first probes of each round are made and not counted: every program warms up.
  */
 import { createDelayedPath, type DelayedPath, type PathStats } from "@lifeline/lab";
@@ -84,7 +84,10 @@ interface Measured {
   excluded: number;
 }
 
-/** Measures at least `samples` probes of each method on a path that takes `rttMs` there and back. Throws `cannot-run`, `child-failed`, `mispaired` or `malformed-capture`. */
+/**
+ * Measures at least `samples` probes of each method on a path that takes `rttMs` there and back. Throws `cannot-run`,
+ * `child-failed`, `mispaired` or `malformed-capture`.
+ */
 export async function measureAccuracy(workshop: Workshop, samples: number, rttMs: number): Promise<AccuracyResult> {
   const path = await layPath(workshop, rttMs / 2);
   const versions = await ensurePrograms([TCPDUMP, FPING, BLACKBOX_EXPORTER], workshop.say);
@@ -123,12 +126,15 @@ export async function measureAccuracy(workshop: Workshop, samples: number, rttMs
   };
 }
 
-/** Turns of one method in one round: fping's second and its report's drift apart on a busy host, and then its figures have no owner. */
+/**
+ * Turns of one method in one round: fping's second and its report's drift apart on a busy host, and then its figures
+ * have no owner.
+ */
 const TURNS_MAX = 4;
 
 /**
- * One method's probes beside a capture of them; taken again when the peer's report leaves open which probe is which, and left out, aloud,
- * when it does so every time.
+ * One method's probes beside a capture of them; taken again when the peer's report leaves open which probe is which,
+ * and left out, aloud, when it does so every time.
  */
 async function takeTurn(method: Method, input: MethodInput) {
   const { workshop, path } = input;

@@ -13,7 +13,10 @@ export interface Capture {
 
 /** Bytes kept of a packet: IPv4 and TCP headers with all their options, 60 each, are within 120. */
 const SNAPLEN_BYTES = 120;
-/** How long the last packets take to reach tcpdump, ms: libpcap hands its buffer over once a second (tcpdump.c, pcap_set_timeout). */
+/**
+ * How long the last packets take to reach tcpdump, ms: libpcap hands its buffer over once a second (tcpdump.c,
+ * pcap_set_timeout).
+ */
 const SETTLE_MS = 1_500;
 
 /** Starts tcpdump on `device` inside `namespace`; it captures once this resolves. */
@@ -21,8 +24,8 @@ export async function startCapture(
   workshop: Workshop,
   { namespace, device }: { readonly namespace: string; readonly device: string },
 ): Promise<Capture> {
-  // Not --immediate-mode: the kernel would wake tcpdump for every packet before TCP sees it, and that alone puts 10 µs on
-  // every round trip the kernel measures.
+  // Not --immediate-mode: the kernel would wake tcpdump for every packet before TCP sees it, and that alone puts 10 µs
+  // on every round trip the kernel measures.
   const stamps = ["--time-stamp-precision=nano", "-U"];
   // As root throughout: tcpdump's change of user would undo its dying with the bench.
   const rest = ["-Z", "root", "-n", "-s", String(SNAPLEN_BYTES), "-w", "-", "tcp or udp or icmp"];

@@ -1,10 +1,14 @@
 /**
- * fping's figures to the nanosecond. Its usual output has three digits, 0.1 ms of a 20 ms path; its netdata output (`-N -l -Q`)
- * has ns, but only as the minimum, mean and maximum of an interval: with one probe of each target in each, the three are one.
+ * fping's figures to the nanosecond. Its usual output has three digits, 0.1 ms of a 20 ms path; its netdata output (`-N
+ * -l -Q`) has ns, but only as the minimum, mean and maximum of an interval: with one probe of each target in each, the
+ * three are one.
  */
 import { BenchError } from "../bench-error.ts";
 
-/** fping's own arguments for `copies` probes a second of `address`, as that many targets; k-th figure = sequence number k. */
+/**
+ * fping's own arguments for `copies` probes a second of `address`, as that many targets; k-th figure = sequence number
+ * k.
+ */
 export function fpingArguments(address: string, copies: number): string[] {
   const gapMs = Math.floor(1_000 / copies);
   return ["-N", "-l", "-Q", "1", "-p", "1000", "-i", String(gapMs), ...Array.from({ length: copies }, () => address)];
@@ -12,7 +16,9 @@ export function fpingArguments(address: string, copies: number): string[] {
 
 /** Gathers figures from fping's output, in whatever parts it comes. */
 export interface FpingReport {
-  /** Takes in a line. Throws `ambiguous-report` when a target had more or less than one probe or answer in an interval. */
+  /**
+   * Takes in a line. Throws `ambiguous-report` when a target had more or less than one probe or answer in an interval.
+   */
   line(text: string): void;
   /** Round trips so far, ns, in the order of their sequence numbers. */
   readonly rttsNs: readonly number[];

@@ -1,9 +1,10 @@
 /**
  * Reports matched with what was captured, one to one, or not at all. Pure.
  *
- * 1. The k-th report belongs to the k-th exchange only when there are equally many, and each report's own time or sequence
- *    number agrees: a mispairing is an error, never a figure.
- * 2. An exchange whose request was sent more than once is left out with its report, and counted: its truth is ambiguous.
+ * 1. The k-th report belongs to the k-th exchange only when there are equally many, and each report's own time or
+ *    sequence number agrees: a mispairing is an error, never a figure.
+ * 2. An exchange whose request was sent more than once is left out with its report, and counted: its truth is
+ *    ambiguous.
  */
 import { NS_PER_MS } from "@lifeline/measure";
 import { BenchError } from "../bench-error.ts";
@@ -40,8 +41,8 @@ export function pairHandshakes(reports: readonly Report[], handshakes: readonly 
 }
 
 /**
- * Pairs fping's round trips, in the order it reports them, with echoes of sequence number 0, 1, … Echoes may go on after the
- * last report: fping is ended between two of its reports. Throws `mispaired`.
+ * Pairs fping's round trips, in the order it reports them, with echoes of sequence number 0, 1, … Echoes may go on
+ * after the last report: fping is ended between two of its reports. Throws `mispaired`.
  */
 export function pairEchoes(rttsNs: readonly number[], echoes: readonly Exchange[]): Pairing {
   if (echoes.length < rttsNs.length) {

@@ -1,8 +1,8 @@
 /**
  * What the collector's listener costs, which meters and takes turns, beside the one of grpc-js, which does neither.
  *
- * 1. One program serves both sides, with mutual TLS; only who accepts the connections differs. Sides are measured in turns, so that a machine
- *    that gets slower does so for both.
+ * 1. One program serves both sides, with mutual TLS; only who accepts the connections differs. Sides are measured in
+ *    turns, so that a machine that gets slower does so for both.
  * 2. Reports come at a steady rate from all connections, as a fleet's do. CPU is that of all threads of the server.
  */
 import { randomBytes } from "node:crypto";

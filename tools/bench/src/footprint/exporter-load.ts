@@ -1,4 +1,6 @@
-/** Asks an exporter for each target once in a period, evenly spread: what a prometheus with that scrape interval does. */
+/**
+ * Asks an exporter for each target once in a period, evenly spread: what a prometheus with that scrape interval does.
+ */
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { NS_PER_MS, pause } from "@lifeline/measure";

@@ -1,13 +1,13 @@
 /**
  * What the agent uses beside a blackbox_exporter that makes the same probes at the same time.
  *
- * 1. Both probe the default plan's endpoints once in a period (a second unless told), each by TCP and by TLS, over IPv4 and IPv6; the listener counts what was
- *    really made.
- * 2. Both run as they would on a node: the agent as the image has it (bundled, with the image's flags, its plan and acknowledgements from
- *    a collector over mutual TLS), alone with its Node (a copy of the binary, or its pages would be shared with the bench's other
- *    Node processes and seem cheaper than they are).
- * 3. The exporter is asked over HTTP by the bench; what querying costs is not in its figures, and a prometheus that would ask
- *    and keep the answers is not either.
+ * 1. Both probe the default plan's endpoints once in a period (a second unless told), each by TCP and by TLS, over IPv4
+ *    and IPv6; the listener counts what was really made.
+ * 2. Both run as they would on a node: the agent as the image has it (bundled, with the image's flags, its plan and
+ *    acknowledgements from a collector over mutual TLS), alone with its Node (a copy of the binary, or its pages would
+ *    be shared with the bench's other Node processes and seem cheaper than they are).
+ * 3. The exporter is asked over HTTP by the bench; what querying costs is not in its figures, and a prometheus that
+ *    would ask and keep the answers is not either.
  * 4. The agent's life that is measured is its second: it has enrolled, and finds its plan where the first has kept it.
  */
 import { type ProcessUsage, readUsage } from "@lifeline/harness";
@@ -23,7 +23,10 @@ import { type InstalledAgent, installAgent } from "./installed-agent.ts";
 import { startPlanCollector } from "./plan-collector.ts";
 import { type StandIns, startStandIns } from "./stand-ins.ts";
 
-/** Both come to rest: code is compiled, heaps are as large as they get, and the agent has let go of what only its start needed. */
+/**
+ * Both come to rest: code is compiled, heaps are as large as they get, and the agent has let go of what only its start
+ * needed.
+ */
 const WARMUP_MS = 30_000;
 /** Memory is looked at so often. */
 const LOOK_MS = 1_000;

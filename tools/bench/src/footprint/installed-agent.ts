@@ -1,4 +1,7 @@
-/** The agent as it runs on a node: one bundle with koffi beside it, Node's flags of the image, its plan from a collector. */
+/**
+ * The agent as it runs on a node: one bundle with koffi beside it, Node's flags of the image, its plan from a
+ * collector.
+ */
 import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AGENT_NODE, bundleProgram, NATIVE_FILE, nativeModule } from "@lifeline/bundle";

@@ -12,7 +12,10 @@ export interface PlanCollector {
 /** Ends the collector when the bench is killed (setpriv of util-linux, PR_SET_PDEATHSIG). */
 const LAUNCHER = ["setpriv", "--pdeathsig", "KILL"];
 
-/** Starts a collector whose rows are `standIns`, each by TCP and TLS once in `cadenceMs`. Rejects with a HarnessError `not-started`. */
+/**
+ * Starts a collector whose rows are `standIns`, each by TCP and TLS once in `cadenceMs`. Rejects with a HarnessError
+ * `not-started`.
+ */
 export async function startPlanCollector(
   workshop: Workshop,
   standIns: readonly StandIn[],

@@ -1,4 +1,7 @@
-/** Stand-ins on loopback for what a node of default settings measures: the endpoints of a plan under their own names, with certificates. */
+/**
+ * Stand-ins on loopback for what a node of default settings measures: the endpoints of a plan under their own names,
+ * with certificates.
+ */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TestCa } from "@lifeline/harness";

@@ -1,6 +1,6 @@
 /**
- * A listener on many ports, plain or under TLS: accepts, says nothing, closes when the other side does; and a STAMP reflector. Prints its
- * ports, then the count of accepted connections per port for each line it reads.
+ * A listener on many ports, plain or under TLS: accepts, says nothing, closes when the other side does; and a STAMP
+ * reflector. Prints its ports, then the count of accepted connections per port for each line it reads.
  */
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";

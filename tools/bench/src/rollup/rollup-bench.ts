@@ -1,8 +1,9 @@
 /**
  * What rolling up costs and what it saves.
  *
- * 1. Two stores hold the same hours of one large node; in one all is rolled up, in the other all waits. The same question is put to
- *    both in turns, and both give the same answer, or the bench fails: the peer is the scan of the raw reports.
+ * 1. Two stores hold the same hours of one large node; in one all is rolled up, in the other all waits. The same
+ *    question is put to both in turns, and both give the same answer, or the bench fails: the peer is the scan of the
+ *    raw reports.
  * 2. Bytes are those of the pages of each table with its indexes (dbstat), divided by target and day.
  * 3. A step's time is from querying to its commit on disk: what a report that came right behind it would have waited.
  */
@@ -17,7 +18,10 @@ import { type Distribution, distributionOf } from "../distribution.ts";
 import type { Workshop } from "../workshop.ts";
 import { reportsOf, TARGETS } from "./node-past.ts";
 
-/** Hours of reports: so many that tables are far larger than their pages, and none of a day's that a bench would wait for. */
+/**
+ * Hours of reports: so many that tables are far larger than their pages, and none of a day's that a bench would wait
+ * for.
+ */
 const HOURS = 4;
 /** Times each side is asked. */
 const ASKED = 15;

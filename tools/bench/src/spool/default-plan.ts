@@ -1,6 +1,6 @@
 /**
- * A plan like the one a node of default settings is given (catalogue v1.14, IPv4 and IPv6, a reflector): 24 endpoints, most of the published
- * page, each by TCP and TLS, 96 targets in all. The catalogue itself is behind a wall from here.
+ * A plan like the one a node of default settings is given (catalogue v1.14, IPv4 and IPv6, a reflector): 24 endpoints,
+ * most of the published page, each by TCP and TLS, 96 targets in all. The catalogue itself is behind a wall from here.
  */
 import { type IpFamily, type ProbeOptions, type Target, targetId } from "@lifeline/measure";
 

@@ -1,4 +1,7 @@
-/** Twenty minutes of reports as an agent makes them: its own window accumulator and encoding, over attempts that were never made, on a manual clock. */
+/**
+ * Twenty minutes of reports as an agent makes them: its own window accumulator and encoding, over attempts that were
+ * never made, on a manual clock.
+ */
 import { createHash } from "node:crypto";
 import { encodeParts } from "@lifeline/agent";
 import { type ChainCertificate, manualClock, NS_PER_MS, type Sample, type Target } from "@lifeline/measure";
@@ -6,8 +9,8 @@ import { WindowAccumulator } from "@lifeline/prober";
 import type { AgentSelfMetrics } from "@lifeline/wire";
 
 /**
- * How the targets fare: all `well`; all `failing`, cut off after ten good seconds; `lossy`, each attempt lost with the chance of one in
- * twenty, so that runs turn and windows seal early all the time.
+ * How the targets fare: all `well`; all `failing`, cut off after ten good seconds; `lossy`, each attempt lost with the
+ * chance of one in twenty, so that runs turn and windows seal early all the time.
  */
 export const CONDITIONS = ["well", "failing", "lossy"] as const;
 export type Condition = (typeof CONDITIONS)[number];

@@ -1,9 +1,10 @@
 /**
  * What an agent's spool takes of a node's disk and time, beside SQLite that keeps the same reports as safely.
  *
- * 1. Reports are twenty minutes of the default plan's, counted for an hour, sealed and encoded by the agent's own code, on a manual clock.
- * 2. Both sides keep the same bytes, report by report in turn, each durable before the next: the spool by fdatasync, SQLite (WAL,
- *    synchronous=FULL) by one commit. Both are on the same disk.
+ * 1. Reports are twenty minutes of the default plan's, counted for an hour, sealed and encoded by the agent's own code,
+ *    on a manual clock.
+ * 2. Both sides keep the same bytes, report by report in turn, each durable before the next: the spool by fdatasync,
+ *    SQLite (WAL, synchronous=FULL) by one commit. Both are on the same disk.
  * 3. SQLite keeps reports as they come; that the spool packs them is part of what is compared.
  */
 import { statSync } from "node:fs";
@@ -62,7 +63,10 @@ const NOTES = [
   "SQLite: one insert a commit, WAL, synchronous=FULL, its bytes after a checkpoint; it keeps reports as they come, the spool packs them",
 ];
 
-/** Measures with the first `targets` of the default plan. Throws `child-failed` when the spool would not keep what it was given. */
+/**
+ * Measures with the first `targets` of the default plan. Throws `child-failed` when the spool would not keep what it
+ * was given.
+ */
 export async function measureSpool(workshop: Workshop, targets: number): Promise<SpoolResult> {
   const conditions: ConditionResult[] = [];
   const plan = planOf(targets);

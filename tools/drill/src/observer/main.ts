@@ -1,6 +1,6 @@
 /**
- * Asks the collector for every row, again and again, and prints each answer as one line of JSON. A program of its own, for the
- * collector is in a network namespace and who draws the screen is not. Ends when its stdin does.
+ * Asks the collector for every row, again and again, and prints each answer as one line of JSON. A program of its own,
+ * for the collector is in a network namespace and who draws the screen is not. Ends when its stdin does.
  *
  *   node observer/main.js HOST:PORT EVERY_MS
  */

@@ -83,7 +83,10 @@ function written(deployment: Deployment): unknown {
   };
 }
 
-/** Without TLS and under the default port of grpc, a URL of http says the same of an endpoint as one of grpc where both may stand. */
+/**
+ * Without TLS and under the default port of grpc, a URL of http says the same of an endpoint as one of grpc where both
+ * may stand.
+ */
 function url({ host, port, secure }: Endpoint): string {
   return `${secure ? "https" : "http"}://${endpointName(host, port)}`;
 }

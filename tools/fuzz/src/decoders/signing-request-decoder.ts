@@ -8,7 +8,10 @@ import { type DerValue, mutateDer, readDer, writeDer } from "../der.ts";
 import { byteGrowth } from "../growth.ts";
 import { REQUESTS } from "./signing-request-samples.ts";
 
-/** An Ed25519 key of a fixed secret (RFC 8410 §7): its signatures are the same each time, so an input can be drawn again. */
+/**
+ * An Ed25519 key of a fixed secret (RFC 8410 §7): its signatures are the same each time, so an input can be drawn
+ * again.
+ */
 const KEY = createPrivateKey({
   key: Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), Buffer.alloc(32, 7)]),
   format: "der",
@@ -23,7 +26,10 @@ const sequence = (...content: readonly DerValue[]): DerValue => ({ tag: 0x30, co
 /** AlgorithmIdentifier of Ed25519 (RFC 8410 §3). */
 const ED25519 = sequence(leaf(0x06, "2b6570"));
 
-/** Bytes at the end of every key that are of the key itself: all of Ed25519's (RFC 8032 §5.1.5), and fewer than of any other. */
+/**
+ * Bytes at the end of every key that are of the key itself: all of Ed25519's (RFC 8032 §5.1.5), and fewer than of any
+ * other.
+ */
 const KEY_BYTES = 32;
 
 /** One attribute of a name: its type's OID, and UTF-8. */

@@ -1,11 +1,12 @@
 /**
  * A path with a known delay between two network namespaces, for measuring the measurer.
  *
- * 1. The delay is the same each way and is made by a small C program (`delay-wire.c`), built when asked for: netem would do, and
- *    many kernels come without it.
- * 2. Everything lives in two namespaces of this path's own; the host's interfaces, routes and addresses are not touched.
- * 3. The C program owns the namespaces and removes them when its standard input ends: on `close()`, and equally when this process
- *    dies by any signal.
+ * 1. The delay is the same each way and is made by a small C program (`delay-wire.c`), built when asked for: netem
+ *    would do, and many kernels come without it.
+ * 2. Everything lives in two namespaces of this path's own; the host's interfaces, routes and addresses are not
+ *    touched.
+ * 3. The C program owns the namespaces and removes them when its standard input ends: on `close()`, and equally when
+ *    this process dies by any signal.
  * 4. The wire's own lateness is reported, never hidden: truth is what is captured at the client's interface.
  */
 import { type ChildProcess, type ChildProcessByStdio, execFile, type SpawnOptions, spawn } from "node:child_process";
@@ -64,7 +65,10 @@ export interface DelayedPath {
   readonly serverAddress: string;
   /** Name of the client's device, for captures there; layer 3, no link header. */
   readonly clientInterface: string;
-  /** Takes the path down; resolves with its counters, `undefined` if the wire had died. End what runs inside first. Idempotent. */
+  /**
+   * Takes the path down; resolves with its counters, `undefined` if the wire had died. End what runs inside first.
+   * Idempotent.
+   */
   close(): Promise<PathStats | undefined>;
 }
 
@@ -91,8 +95,8 @@ const run = promisify(execFile);
 let pathsMade = 0;
 
 /**
- * Makes a path that delays every packet by `delayMs` (0–10,000, thousandths allowed) each way. Resolves with `cannot-run` and its
- * reason where the host does not allow it; throws `bad-input` for a delay out of range.
+ * Makes a path that delays every packet by `delayMs` (0–10,000, thousandths allowed) each way. Resolves with
+ * `cannot-run` and its reason where the host does not allow it; throws `bad-input` for a delay out of range.
  */
 export async function createDelayedPath(options: {
   readonly delayMs: number;
@@ -122,7 +126,10 @@ export interface InsertedWire {
   close(): Promise<PathStats | undefined>;
 }
 
-/** Lays a wire that delays every packet by `delayMs` (0–10,000) each way between two namespaces, which stay when it goes. */
+/**
+ * Lays a wire that delays every packet by `delayMs` (0–10,000) each way between two namespaces, which stay when it
+ * goes.
+ */
 export async function insertDelay(
   delayMs: number,
   client: WireEnd,
@@ -158,7 +165,10 @@ async function withWireProgram<T>(lay: (program: string) => Promise<T | CannotRu
   }
 }
 
-/** Starts `command` inside a namespace of a path. The process is the caller's: to await, to bound and to end before `close()`. */
+/**
+ * Starts `command` inside a namespace of a path. The process is the caller's: to await, to bound and to end before
+ * `close()`.
+ */
 export function runIn(
   namespace: string,
   command: string,
@@ -268,7 +278,10 @@ function followWire(child: ChildProcessByStdio<Writable, Readable, Readable>): W
   };
 }
 
-/** `delay-wire.c` exits 3 without namespaces and 4 without TUN; `null` is a program that could not be started or was killed. */
+/**
+ * `delay-wire.c` exits 3 without namespaces and 4 without TUN; `null` is a program that could not be started or was
+ * killed.
+ */
 function obstacleOf({ status, complained }: Ending): CannotRun {
   const detail = complained.trim() || `delay-wire ended with status ${status}`;
   if (status === 4) return cannotRun("no-tun", detail);

@@ -1,5 +1,6 @@
 /**
- * As much of a TLS ClientHello (RFC 8446 §4.1.2) as a server in the middle needs: the server name and the protocols offered.
+ * As much of a TLS ClientHello (RFC 8446 §4.1.2) as a server in the middle needs: the server name and the protocols
+ * offered.
  *
  * Reading never throws and takes at most {@link HELLO_MAX_BYTES}; the bytes stay in the socket for whoever ends TLS.
  */
@@ -20,7 +21,10 @@ export type HelloRead =
   | { readonly kind: "incomplete" }
   | { readonly kind: "not-tls" };
 
-/** Longest ClientHello read, bytes: one record of 2^14 (RFC 8446 §5.1) and its header; with post-quantum shares it is under 2 KiB. */
+/**
+ * Longest ClientHello read, bytes: one record of 2^14 (RFC 8446 §5.1) and its header; with post-quantum shares it is
+ * under 2 KiB.
+ */
 export const HELLO_MAX_BYTES = 16_384 + 5;
 
 /** Time a ClientHello may take to arrive, ms: ten times a slow one. */

@@ -1,6 +1,7 @@
 /**
- * The services of the lab's Omni host, in one process: DNS, Omni's API and the public hosts, the Machine API, a TLS-ending
- * middlebox and a CONNECT proxy. Each speaks the real protocol, and each client address can be treated differently.
+ * The services of the lab's Omni host, in one process: DNS, Omni's API and the public hosts, the Machine API, a
+ * TLS-ending middlebox and a CONNECT proxy. Each speaks the real protocol, and each client address can be treated
+ * differently.
  *
  * 1. They say `lab` wherever a protocol has room for it.
  * 2. They resolve names in the lab's own zone, and dial nothing but the lab's own endpoints.
@@ -49,8 +50,8 @@ export interface ServicesState {
 export interface Services {
   state(): ServicesState;
   /**
-   * Puts a mode in force for `client` (IP literal, or `*`), about `names` alone where given. Resolves when it is, and the
-   * client's open connections to the service are gone. Throws `bad-input`, `busy`, `listen-failed` or `closed`.
+   * Puts a mode in force for `client` (IP literal, or `*`), about `names` alone where given. Resolves when it is, and
+   * the client's open connections to the service are gone. Throws `bad-input`, `busy`, `listen-failed` or `closed`.
    */
   setMode<Service extends ServiceName>(
     client: string,

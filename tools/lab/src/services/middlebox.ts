@@ -60,7 +60,9 @@ function upstreamOf({ serverName }: ClientHello, { zone, upstream }: MiddleboxOp
   return { host: known?.addresses[0] ?? upstream.host, port: upstream.port };
 }
 
-/** Agrees TLS with the true server. Rejects when it does not answer, or its certificate is not of the lab's public root. */
+/**
+ * Agrees TLS with the true server. Rejects when it does not answer, or its certificate is not of the lab's public root.
+ */
 function dial(connection: Socket, to: ServiceEndpoint, hello: ClientHello, options: MiddleboxOptions) {
   return new Promise<{ session: TLSSocket; protocol: string | undefined }>((resolve, reject) => {
     const session = connectTls({

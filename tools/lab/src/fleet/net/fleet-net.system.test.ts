@@ -165,7 +165,8 @@ describe.skipIf(able !== true)(`the tunnel${why}`, () => {
       expect(await tunnelAnswers(net, "node1")).toBe(false);
       expect(await tunnelAnswers(net, "node2")).toBe(true);
       await fault.clear();
-      // Omni begins the handshake; had it not the endpoint, the node would, 15 s after it met silence (wireguard.com/papers, §6.2).
+      // Omni begins the handshake; had it not the endpoint, the node would, 15 s after it met silence
+      // (wireguard.com/papers, §6.2).
       expect(await answersWithin(net, "node1", 40)).toBe(true);
     },
     60_000,

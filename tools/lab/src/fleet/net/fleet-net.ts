@@ -1,5 +1,6 @@
 /**
- * A fleet's network on one machine: nodes, a firewall hop, Omni and other servers, and a management network beside it all.
+ * A fleet's network on one machine: nodes, a firewall hop, Omni and other servers, and a management network beside it
+ * all.
  *
  *     node1 ─┐                ┌─ omni (WireGuard 51820/udp, prefix::1 inside the tunnel)
  *     node2 ─┤  hop (router,  ├─ dns, proxy, … whatever servers are asked for
@@ -7,8 +8,8 @@
  *       │                          │
  *     management bridge: collector 203.0.113.1; no fault touches it (U3)
  *
- * 1. Everything is in namespaces without names; the machine's own interfaces, routes, rules and files are not touched, and nothing
- *    is left when the fleet is closed or its creator dies in whatever way.
+ * 1. Everything is in namespaces without names; the machine's own interfaces, routes, rules and files are not touched,
+ *    and nothing is left when the fleet is closed or its creator dies in whatever way.
  * 2. No host has a way out of the fleet.
  */
 import { randomBytes } from "node:crypto";
@@ -66,11 +67,14 @@ export interface FleetNetOptions {
   /** Names of servers behind the hop beside `omni`, each 1–12 of a–z and 0–9. Default: none. */
   readonly servers?: readonly string[];
   /**
-   * Node name → delay each way on its link, ms, 0–10,000; default {@link LAN_DELAY_MS}. With 0 the link is a bare veth, whose answers
-   * come within the call that asks: an ICMP error then finds a connecting TCP socket locked, and is told 1 s late, as no network does.
+   * Node name → delay each way on its link, ms, 0–10,000; default {@link LAN_DELAY_MS}. With 0 the link is a bare veth,
+   * whose answers come within the call that asks: an ICMP error then finds a connecting TCP socket locked, and is told
+   * 1 s late, as no network does.
    */
   readonly delayMs?: Readonly<Record<string, number>>;
-  /** Host name → path → content, over what {@link defaultNodeFiles} gives. Further paths may be named; they must exist. */
+  /**
+   * Host name → path → content, over what {@link defaultNodeFiles} gives. Further paths may be named; they must exist.
+   */
   readonly files?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Family by which nodes dial the SideroLink endpoint. Default: 4. */
   readonly endpointFamily?: 4 | 6;
@@ -93,7 +97,10 @@ export interface FleetNet {
   path(node: string, spec: PathFaultSpec): NetFault;
   /** A fault of that node's tunnel ends, not yet injected. */
   tunnelFault(node: string, fault: TunnelFault): NetFault;
-  /** What an event sink does to a connection: a listener on `prefix::1` port `port` (default 8090, domain event sink) that accepts. */
+  /**
+   * What an event sink does to a connection: a listener on `prefix::1` port `port` (default 8090, domain event sink)
+   * that accepts.
+   */
   openSink(port?: number): Promise<HostProcess>;
   /** Starts a capture on a host's interface; needs tcpdump. */
   capture(host: Host, device: string, filter: string): Promise<Capture>;
@@ -101,7 +108,10 @@ export interface FleetNet {
   close(): Promise<void>;
 }
 
-/** Delay each way of a node's link unless told otherwise, ms: a local network's, and time enough for `connect()` to return. */
+/**
+ * Delay each way of a node's link unless told otherwise, ms: a local network's, and time enough for `connect()` to
+ * return.
+ */
 export const LAN_DELAY_MS = 0.1;
 
 /** Port of the event sink inside the tunnel (siderolabs/omni, `event-sink-port`). */
@@ -125,7 +135,10 @@ export function defaultNodeFiles(name: string): Record<(typeof NODE_FILES)[numbe
   };
 }
 
-/** Builds a fleet's network, with every tunnel configured. Throws `bad-input`, or `command-failed` where the machine refuses. */
+/**
+ * Builds a fleet's network, with every tunnel configured. Throws `bad-input`, or `command-failed` where the machine
+ * refuses.
+ */
 export async function createFleetNet(options: FleetNetOptions): Promise<FleetNet> {
   const { nodes = 4, servers = [], delayMs = {} } = options;
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > HOSTS_MAX) refuse("nodes", nodes, `1 to ${HOSTS_MAX}`);

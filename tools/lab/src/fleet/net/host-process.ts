@@ -1,7 +1,8 @@
 /**
  * A process inside a host of the fleet.
  *
- * 1. It leads a process group of its own, and is ended by the group's id: `nsenter` stands between it and us, and forwards nothing.
+ * 1. It leads a process group of its own, and is ended by the group's id: `nsenter` stands between it and us, and
+ *    forwards nothing.
  * 2. What it prints is kept, the last 64 KiB of each stream; whoever wants all of it listens to the streams.
  * 3. It dies with its host, by whatever way the host goes.
  */
@@ -38,7 +39,10 @@ export interface HostProcess {
   /** The last 64 KiB it printed on standard output, and on standard error. */
   printed(): string;
   complained(): string;
-  /** Resolves once either stream's kept text holds `text`; throws `command-failed` when it ends, or `withinMs` pass, before. */
+  /**
+   * Resolves once either stream's kept text holds `text`; throws `command-failed` when it ends, or `withinMs` pass,
+   * before.
+   */
   hasSaid(text: string, withinMs?: number): Promise<void>;
   /** Sends a signal to the whole group; nothing happens when it has ended. */
   signal(signal: NodeJS.Signals): void;

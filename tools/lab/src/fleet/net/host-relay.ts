@@ -1,13 +1,17 @@
 /**
  * A way for the creator to a TCP port inside a host: a socket file, which unlike a port is of no network.
  *
- * The file is in the host's own `/run`, reached through `/proc`: it goes with the host, and no folder of the machine holds it.
+ * The file is in the host's own `/run`, reached through `/proc`: it goes with the host, and no folder of the machine
+ * holds it.
  */
 import type { Host } from "./host.ts";
 
 /** A running relay. */
 export interface Relay {
-  /** Path to connect to from outside, e.g. by `net.connect({ path })` or as gRPC target `unix:PATH`; shorter than 108 bytes. */
+  /**
+   * Path to connect to from outside, e.g. by `net.connect({ path })` or as gRPC target `unix:PATH`; shorter than 108
+   * bytes.
+   */
   readonly path: string;
   close(): Promise<void>;
 }

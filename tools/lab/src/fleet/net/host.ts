@@ -1,10 +1,12 @@
 /**
  * A host of the fleet: a network, a mount and a process namespace of its own, on this machine's files.
  *
- * 1. Its namespaces have no names. They live as long as their first process, and that ends with its standard input, with our
- *    SIGKILL, or with us: nothing is left behind, however the creator dies.
- * 2. `/sys` and `/proc` show its own network and processes; `/run` is empty and its own (WireGuard's control sockets are there).
- * 3. Files given to it lie over the machine's at their paths, and are kept in its own memory: no file of the machine changes.
+ * 1. Its namespaces have no names. They live as long as their first process, and that ends with its standard input,
+ *    with our SIGKILL, or with us: nothing is left behind, however the creator dies.
+ * 2. `/sys` and `/proc` show its own network and processes; `/run` is empty and its own (WireGuard's control sockets
+ *    are there).
+ * 3. Files given to it lie over the machine's at their paths, and are kept in its own memory: no file of the machine
+ *    changes.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { readlink, writeFile } from "node:fs/promises";
@@ -57,8 +59,9 @@ export interface HostPlan {
 const FILES_FOLDER = "/run/lifeline";
 
 /**
- * The first process. `$1` is how many files, then their paths; contents come by `writeFile`, after which it is told to go on. It
- * tells its id by the machine's /proc before it puts its own there. A path whose target was under /run gets one in the new /run.
+ * The first process. `$1` is how many files, then their paths; contents come by `writeFile`, after which it is told to
+ * go on. It tells its id by the machine's /proc before it puts its own there. A path whose target was under /run gets
+ * one in the new /run.
  */
 const FIRST_PROCESS = `
 read -r pid rest < /proc/self/stat
@@ -160,7 +163,10 @@ function followFirst(name: string, child: ChildProcessByStdio<Writable, Readable
 const GONE_MAX_MS = 2_000;
 const GONE_LOOK_MS = 2;
 
-/** Waits until a host's first process has let go of its network: it closes its files, which tells us of its end, before its children end. */
+/**
+ * Waits until a host's first process has let go of its network: it closes its files, which tells us of its end, before
+ * its children end.
+ */
 async function gone(pid: number, clock: Clock): Promise<void> {
   const startedNs = clock.monotonicNs();
   const lives = () =>

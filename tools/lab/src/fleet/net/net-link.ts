@@ -1,7 +1,8 @@
 /**
  * Links between hosts: made inside their namespaces at once, so that the machine's own network never sees them.
  *
- * Segmentation offload is off on every link: a packet on it is as large as on a wire, so that "larger than N bytes" means the same.
+ * Segmentation offload is off on every link: a packet on it is as large as on a wire, so that "larger than N bytes"
+ * means the same.
  */
 import { type Clock, pause } from "@lifeline/measure";
 import { LabError } from "../../lab-error.ts";
@@ -35,7 +36,10 @@ export async function prepareHost(host: Host): Promise<void> {
   await host.sysctl(HOST_SETTINGS);
 }
 
-/** Makes `hop` a router that reports every refusal: ICMP errors without rate limits (Documentation/networking/ip-sysctl.rst). */
+/**
+ * Makes `hop` a router that reports every refusal: ICMP errors without rate limits
+ * (Documentation/networking/ip-sysctl.rst).
+ */
 export async function prepareHop(hop: Host): Promise<void> {
   await hop.sysctl({
     "net.ipv4.ip_forward": 1,
@@ -47,8 +51,8 @@ export async function prepareHop(hop: Host): Promise<void> {
 }
 
 /**
- * Joins `host` to the hop: `eth0` here, `to-NAME` there, both families, default routes by the hop. With `delayMs` above 0 the link
- * is a delaying wire, to be closed before the hosts.
+ * Joins `host` to the hop: `eth0` here, `to-NAME` there, both families, default routes by the hop. With `delayMs` above
+ * 0 the link is a delaying wire, to be closed before the hosts.
  */
 export async function joinHop(
   host: Host,
@@ -92,8 +96,8 @@ export async function joinManagement(host: Host, collector: Host, address: strin
 }
 
 /**
- * Resolves once IPv6 is at work on `device`, which is up to a second after both ends are up (net/core/link_watch.c): it has its
- * link-local address then, and answers its neighbours. Throws `command-failed` after 10 s.
+ * Resolves once IPv6 is at work on `device`, which is up to a second after both ends are up (net/core/link_watch.c): it
+ * has its link-local address then, and answers its neighbours. Throws `command-failed` after 10 s.
  */
 export async function ipv6Ready(clock: Clock, host: Host, device: string): Promise<void> {
   for (let waits = 0; waits < READY_WAITS_MAX; waits += 1) {

@@ -3,7 +3,8 @@
  *
  * 1. Rules stand in the hop's forward hook, never in the sender's output: there a drop makes `send()` fail.
  * 2. A rule matches the node's own addresses, both families, and nothing of another node.
- * 3. *forward* is from the node, *return* is to it. A port is always the server's: the destination's forward, the source's on return.
+ * 3. *forward* is from the node, *return* is to it. A port is always the server's: the destination's forward, the
+ *    source's on return.
  */
 import { LabError } from "../../lab-error.ts";
 import type { DualAddress } from "./address-plan.ts";
@@ -60,8 +61,9 @@ export type PathFaultSpec =
       readonly direction?: FaultDirection;
     }
   /**
-   * What the node sends to a port (of `host`, or of any) goes to another address and port of the same family instead. It takes hold
-   * of new connections; a UDP flow keeps the way it has until it rests for 30 s (nf_conntrack_udp_timeout).
+   * What the node sends to a port (of `host`, or of any) goes to another address and port of the same family instead.
+   * It takes hold of new connections; a UDP flow keeps the way it has until it rests for 30 s
+   * (nf_conntrack_udp_timeout).
    */
   | {
       readonly kind: "redirect";
@@ -76,11 +78,16 @@ export type RuleFaultSpec = Exclude<PathFaultSpec, { readonly kind: "rate" }>;
 
 /** Resolution of random loss: a chance of one in this many. */
 const LOSS_STEPS = 100_000;
-/** Larger than any SYN, ACK or FIN, smaller than a TLS ClientHello or an h2 preface in its packet: 40 + 60 bytes of headers. */
+/**
+ * Larger than any SYN, ACK or FIN, smaller than a TLS ClientHello or an h2 preface in its packet: 40 + 60 bytes of
+ * headers.
+ */
 const BARE_SEGMENT_MAX_BYTES = 100;
 const PORT_MAX = 65_535;
 
-/** The nftables file that makes table `table` do what `spec` says to the node with these addresses. Throws `bad-input`. */
+/**
+ * The nftables file that makes table `table` do what `spec` says to the node with these addresses. Throws `bad-input`.
+ */
 export function faultRules(table: string, node: DualAddress, spec: RuleFaultSpec): string {
   const redirect = spec.kind === "redirect";
   const hook = redirect

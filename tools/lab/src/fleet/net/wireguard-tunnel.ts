@@ -20,7 +20,10 @@ export const TUNNEL_MTU_BYTES = 1_280;
 /** Persistent keepalive of both sides, s (siderolink, RecommendedKeepaliveInterval). */
 export const KEEPALIVE_S = 25;
 
-/** Omni's kernel answers closed ports no faster than once a second after a few (Documentation/networking/ip-sysctl.rst): the strict end. */
+/**
+ * Omni's kernel answers closed ports no faster than once a second after a few (Documentation/networking/ip-sysctl.rst):
+ * the strict end.
+ */
 const ICMP_ERROR_GAP_MS = 1_000;
 
 /** What `wg show` says of one peer. */
@@ -52,8 +55,8 @@ export interface Tunnel {
   disableIpv6(node: string): Promise<void>;
   enableIpv6(node: string): Promise<void>;
   /**
-   * Omni forgets a node: what the node sends meets silence, its tunnel is stale. And remembers it, with the endpoint it was last heard
-   * from, as Omni's own link resource does: Omni then begins the handshake at once.
+   * Omni forgets a node: what the node sends meets silence, its tunnel is stale. And remembers it, with the endpoint it
+   * was last heard from, as Omni's own link resource does: Omni then begins the handshake at once.
    */
   forgetPeer(node: string): Promise<void>;
   addPeer(node: string): Promise<void>;
@@ -190,7 +193,9 @@ async function start(seat: Seat, own: readonly string[], peers: readonly string[
   );
 }
 
-/** By a pipe of the shell's: wg opens /dev/stdin by name, and our standard input is a socket, which cannot be opened so. */
+/**
+ * By a pipe of the shell's: wg opens /dev/stdin by name, and our standard input is a socket, which cannot be opened so.
+ */
 async function configure({ host, device }: Seat, how: "setconf" | "addconf", config: string): Promise<void> {
   await host.run("sh", ["-c", `cat | wg ${how} ${device} /dev/stdin`], `${config}\n`);
 }
@@ -216,7 +221,10 @@ function peer(publicKey: string, allowed: string, more: readonly string[]): stri
   return ["[Peer]", `PublicKey = ${publicKey}`, `AllowedIPs = ${allowed}`, keepalive, ...more].join("\n");
 }
 
-/** `wg show IF dump` (wg(8)): a line of the interface, then for each peer key, preshared, endpoint, allowed, handshake, rx, tx, …. */
+/**
+ * `wg show IF dump` (wg(8)): a line of the interface, then for each peer key, preshared, endpoint, allowed, handshake,
+ * rx, tx, ….
+ */
 export function readPeers(dump: string): Map<string, PeerState> {
   const lines = dump.trimEnd().split("\n").slice(1);
   return new Map(

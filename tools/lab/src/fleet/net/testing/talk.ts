@@ -16,7 +16,10 @@ const ECHO = `
     }).listen(Number(port), "::", () => console.log("listening"));
   });`;
 
-/** Sends datagrams one after the other from one connected socket, and says how many came back and which errors it was told. */
+/**
+ * Sends datagrams one after the other from one connected socket, and says how many came back and which errors it was
+ * told.
+ */
 const SEND = `
   const { host, port, count, bytes, first, gapMs, waitMs } = JSON.parse(process.argv[1]);
   const socket = require("node:dgram").createSocket(host.includes(":") ? "udp6" : "udp4");
