@@ -15,8 +15,7 @@ import type { NodeScheduler } from "../streams/node-scheduler.ts";
 
 const NS_PER_S = 1e9;
 
-/** What it is made from. */
-export interface JudgingSources {
+interface JudgingSources {
   readonly fleet: Fleet;
   readonly store: Store;
   readonly scheduler: NodeScheduler;

@@ -110,7 +110,7 @@ export interface TlsFiles {
 }
 
 /** Enrolment: the collector is the fleet CA and makes the fleet's certificates. */
-export interface IdentitySettings {
+interface IdentitySettings {
   /** At least one. */
   readonly names: readonly string[];
   /** Undefined: the collector's own, kept in its data directory. */

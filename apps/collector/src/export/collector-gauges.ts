@@ -2,8 +2,7 @@
 import type { ConnectionCounts } from "@lifeline/rpc";
 import { Gauge, type Registry } from "prom-client";
 
-/** What they read. */
-export interface GaugeSources {
+interface GaugeSources {
   readonly streams: () => number;
   readonly storePending: () => number;
   readonly deferred: () => number;

@@ -8,7 +8,7 @@ import { udpEvidenceSeries, verdictSeries } from "./verdict-series.ts";
 import { witnessSeries } from "./witness-series.ts";
 
 /** The versions that the series name. */
-export interface Info {
+interface Info {
   readonly collectorVersion: string;
   readonly catalogueVersion: string;
   readonly deployment: string;

@@ -39,7 +39,7 @@ export const HTTP_TIMEOUTS: HttpTimeouts = { requestMs: 10_000, checkMs: 1_000, 
 export const MAX_SCRAPES = 4;
 
 /** Where to listen, and under which names beside its host. */
-export interface HttpHostPort extends HostPort {
+interface HttpHostPort extends HostPort {
   readonly names: readonly string[];
 }
 
@@ -63,7 +63,7 @@ export interface HttpContent {
   readonly onRefused: (reason: "unknown-host") => void;
 }
 
-export interface HttpServer {
+interface HttpServer {
   readonly port: number;
   stop(): Promise<void>;
 }

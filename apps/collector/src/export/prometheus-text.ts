@@ -2,7 +2,7 @@
 import { visibleText } from "@lifeline/measure";
 
 /** What a family of series is. */
-export type SeriesType = "counter" | "gauge" | "histogram";
+type SeriesType = "counter" | "gauge" | "histogram";
 
 /** The two lines before the series of a family. */
 export function head(name: string, type: SeriesType, help: string): string {

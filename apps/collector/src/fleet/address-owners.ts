@@ -11,7 +11,7 @@ import type { Node } from "./node.ts";
 const SHARED = "";
 
 /** What is needed of a node. */
-export type Addressed = Pick<Node, "nodeId" | "addresses" | "peerAddress">;
+type Addressed = Pick<Node, "nodeId" | "addresses" | "peerAddress">;
 
 /** Claims that have no effect. */
 export interface ContestedClaims {

@@ -3,7 +3,7 @@ import type { Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
 import type { ProbeKind, Target } from "@lifeline/measure";
 
 /** How many attempts a second all agents together may make at one endpoint. */
-export interface ProbeBudgets {
+interface ProbeBudgets {
   /** Anything through the tunnel. */
   readonly tunnelPerS: number;
   /** Connects and datagrams. */

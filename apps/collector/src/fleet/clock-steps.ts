@@ -7,7 +7,6 @@ import { type Clock, NS_PER_MS } from "@lifeline/measure";
 /** Least difference between two checks that is a step, ms: a clock that runs too fast or too slow drifts less (500 ppm, adjtimex(2)). */
 export const STEP_MIN_MS = 1_000;
 
-/** Finds steps. */
 export class ClockSteps {
   readonly #clock: Pick<Clock, "wallMs" | "monotonicNs">;
   #apartMs: number;

@@ -9,14 +9,13 @@ import { SeriesBudget } from "./series-budget.ts";
 export const MAX_NODES = 20_000;
 
 /** What a fleet needs beside its requirements. */
-export interface FleetOptions {
+interface FleetOptions {
   /** Of each node's quota, bytes. Default BYTES_CAPACITY. */
   readonly quotaBytes?: number | undefined;
   /** What found no room, to be counted. */
   onOverflow(what: NodeOverflow): void;
 }
 
-/** All nodes. */
 export class Fleet {
   readonly #requirements: Requirements;
   readonly #nodeOptions: NodeOptions;

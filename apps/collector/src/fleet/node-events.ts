@@ -5,7 +5,7 @@ import type { Report } from "@lifeline/wire";
 import type { ClockSample, Node, NodeDescription, Session } from "./node.ts";
 
 /** What the store keeps of a node beside its description. */
-export type StoredContact = Pick<Node, "firstSeenMs" | "lastReportMs" | "clockOffsetMs" | "peerAddress">;
+type StoredContact = Pick<Node, "firstSeenMs" | "lastReportMs" | "clockOffsetMs" | "peerAddress">;
 
 /** One change of a node. Times are ms since the epoch by the collector's clock, unless they say otherwise. */
 export type NodeEvent =

@@ -76,7 +76,6 @@ export function createNode(description: NodeDescription, nowMs: number, options:
   return state;
 }
 
-/** Applies one event. */
 export function applyNodeEvent(node: Node, event: NodeEvent): void {
   // Every node was made by createNode, which gives out the read-only half of the state.
   const state = node as NodeState;

@@ -48,7 +48,6 @@ export interface NodeDescription {
 /** Where a node was observed: what is stored of it beside its facts. */
 export type ObservedFrom = Pick<Node, "addresses" | "peerAddress" | "observedEndpoint">;
 
-/** One node. */
 export interface Node extends NodeDescription {
   readonly nodeId: string;
   /** Where its latest stream comes from; undefined: not known. */

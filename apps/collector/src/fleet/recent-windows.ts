@@ -34,7 +34,6 @@ export class RecentWindows {
     this.#bytes = bytes;
   }
 
-  /** Bytes of all windows. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -61,7 +60,6 @@ export class RecentWindows {
     return this.#byTarget.get(targetId) ?? [];
   }
 
-  /** An independent copy. */
   copy(): RecentWindows {
     return new RecentWindows(
       new Map([...this.#byTarget].map(([targetId, windows]) => [targetId, [...windows]])),

@@ -1,7 +1,7 @@
 /** How many targets of all nodes may have series of their own (S2). */
 
 /** Most targets with series of their own over all nodes: some 23 lines of metrics each. */
-export const MAX_SERIES = 100_000;
+const MAX_SERIES = 100_000;
 
 /** What is left of {@link MAX_SERIES}. */
 export class SeriesBudget {

@@ -58,7 +58,6 @@ export class NodeCounters {
     }
   }
 
-  /** Drops all. */
   clear(): void {
     this.#series.giveBack(this.#byTarget.size);
     this.#byTarget.clear();

@@ -5,7 +5,6 @@ import type { witnessPb } from "@lifeline/wire";
 /** Most sources of one report: what its sender keeps to. */
 export const MAX_SOURCES = 4_096;
 
-/** Bytes of a witness's id. */
 const WITNESS_ID_BYTES = 16;
 
 /** Longest age that is believed, ms: a week, beyond which nothing that is judged reaches. */

@@ -11,15 +11,13 @@ export interface WitnessCounts extends WitnessTotals {
   readonly refused: number;
 }
 
-/** What the service needs. */
-export interface WitnessServiceParts {
+interface WitnessServiceParts {
   readonly clock: Pick<Clock, "wallMs">;
   readonly witnesses: Pick<Witnesses, "add" | "totals">;
   /** A report was taken. */
   readonly onReport: () => void;
 }
 
-/** The service. */
 export class WitnessReceiver {
   readonly #parts: WitnessServiceParts;
   #reports = 0;

@@ -32,8 +32,7 @@ export interface WitnessTotals {
   readonly contested: ContestedClaims;
 }
 
-/** What witnesses need. */
-export interface WitnessParts {
+interface WitnessParts {
   readonly clock: Pick<Clock, "wallMs">;
   readonly nodes: ReadonlyMap<string, Node>;
   /** Whether nodes' streams are authenticated: on a plaintext listener no address is proven. */

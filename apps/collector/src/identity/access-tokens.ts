@@ -10,7 +10,7 @@ import { ConfigError, problem } from "@lifeline/settings";
 import type { Logger } from "pino";
 
 /** Least and most characters of a token: 32 of base64 are 192 bits, and 512 fit a header line. */
-export const TOKEN_MIN_CHARS = 32;
+const TOKEN_MIN_CHARS = 32;
 export const TOKEN_MAX_CHARS = 512;
 
 /** Most tokens, and most bytes of the file. */
@@ -36,7 +36,6 @@ export interface TokenPrincipal {
 export interface AccessTokens {
   /** Undefined: unknown or revoked. */
   principalOf(token: string): TokenPrincipal | undefined;
-  /** Whether there is any. */
   readonly isEmpty: boolean;
 }
 

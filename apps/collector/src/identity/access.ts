@@ -32,7 +32,7 @@ export type StreamPrincipal =
   | { readonly kind: "node"; readonly nodeId: string; readonly keySha256: string; readonly notAfterMs: number };
 
 /** Why a call was refused. */
-export type RefusedCall =
+type RefusedCall =
   | "no-credential"
   | "bad-certificate"
   | "bad-token"
@@ -42,8 +42,7 @@ export type RefusedCall =
   | "revoked"
   | "another-key";
 
-/** What the checks need. */
-export interface AccessParts {
+interface AccessParts {
   /** Whether the listener speaks TLS. */
   readonly isSecure: boolean;
   readonly tokens: AccessTokens;

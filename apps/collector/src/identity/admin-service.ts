@@ -25,10 +25,9 @@ const DEFAULT_PAGE_ROWS = 1_000;
 const MS_PER_S = 1_000;
 
 /** What an administrator did, for the log. */
-export type AdminAct = "token-created" | "token-revoked" | "node-revoked" | "node-readmitted";
+type AdminAct = "token-created" | "token-revoked" | "node-revoked" | "node-readmitted";
 
-/** What administration needs. */
-export interface AdminParts {
+interface AdminParts {
   /** The fleet CA. Undefined: this collector enrols no nodes, and creates no tokens. */
   readonly ca: FleetCa | undefined;
   readonly registry: Registry;

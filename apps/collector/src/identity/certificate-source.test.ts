@@ -8,12 +8,8 @@ import type { ListenerCertificates } from "@lifeline/rpc";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { testFleetCa } from "../testing/fleet-ca.ts";
-import {
-  certificatesFromFiles,
-  ISSUE_LOOK_MS,
-  issuedCertificates,
-  LISTENER_LIFETIME_MS,
-} from "./certificate-source.ts";
+import { certificatesFromFiles } from "./certificate-files.ts";
+import { ISSUE_LOOK_MS, issuedCertificates, LISTENER_LIFETIME_MS } from "./issued-certificates.ts";
 
 let directory = "";
 beforeEach(() => {

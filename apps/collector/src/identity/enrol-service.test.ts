@@ -2,14 +2,14 @@ import { manualClock } from "@lifeline/measure";
 import { type CallContext, type RpcError, RpcStatus } from "@lifeline/rpc";
 import { describe, expect, it } from "vitest";
 import { ATTEMPTS_MAX, createAttemptLimit } from "./attempt-limit.ts";
-import { createEnrolService } from "./enrol-service.ts";
+import { EnrolService } from "./enrol-service.ts";
 import type { Registry } from "./registry.ts";
 
 /** A service that refuses every attempt alike. The tests look at which sources it limits. */
 function refusing() {
   const refused: string[] = [];
   const clock = manualClock(0);
-  const service = createEnrolService({
+  const service = new EnrolService({
     ca: undefined,
     certificateLifetimeMs: 0,
     registry: {} as Registry,

@@ -20,13 +20,13 @@ export const CA_CERT_NAME = `${IDENTITY_DIRECTORY}/ca.pem`;
 export const CA_KEY_NAME = `${IDENTITY_DIRECTORY}/ca.key`;
 
 /** How long a CA of the collector's own lasts, ms: ten years, longer than the hardware. */
-export const CA_LIFETIME_MS = 3_650 * 24 * 3_600_000;
+const CA_LIFETIME_MS = 3_650 * 24 * 3_600_000;
 
 /** How long before its end the collector warns of it, ms: 90 days, because every agent must be given the next CA. */
-export const CA_ENDING_MS = 90 * 24 * 3_600_000;
+const CA_ENDING_MS = 90 * 24 * 3_600_000;
 
 /** The files of a CA, PEM. */
-export interface CaFiles {
+interface CaFiles {
   readonly certFile: string;
   readonly keyFile: string;
 }

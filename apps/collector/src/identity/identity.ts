@@ -12,9 +12,11 @@ import { Access } from "./access.ts";
 import { openAccessTokens } from "./access-tokens.ts";
 import { createAdminService } from "./admin-service.ts";
 import { createAttemptLimit } from "./attempt-limit.ts";
-import { type CertificateSource, certificatesFromFiles, issuedCertificates } from "./certificate-source.ts";
-import { createEnrolService } from "./enrol-service.ts";
+import { certificatesFromFiles } from "./certificate-files.ts";
+import type { CertificateSource } from "./certificate-source.ts";
+import { EnrolService } from "./enrol-service.ts";
 import { openOrCreateFleetCa } from "./fleet-ca-files.ts";
+import { issuedCertificates } from "./issued-certificates.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 
 const MS_PER_HOUR = 3_600_000;
@@ -29,8 +31,7 @@ export interface Identity {
   readonly certificates: CertificateSource | undefined;
 }
 
-/** What it takes from outside. */
-export interface IdentityWorld {
+interface IdentityWorld {
   readonly clock: Clock;
   readonly log: Logger;
   /** For the tokens that variables hold. */
@@ -98,7 +99,7 @@ export function createIdentityServices(
   },
 ): { addTo(server: Parameters<typeof addService>[0]): void } {
   const { store, selfMetrics, clock, log, onDefect, endStreams, isSilent } = parts;
-  const enrolment = createEnrolService({
+  const enrolment = new EnrolService({
     ca,
     certificateLifetimeMs: (config.identity?.nodeCertificateHours ?? 0) * MS_PER_HOUR,
     registry,

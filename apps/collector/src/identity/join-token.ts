@@ -1,8 +1,8 @@
 /** Join tokens as they are given to nodes: a public id, which names the token, and a secret. */
 
 /** Bytes of the id, and of the secret: 256 bits cannot be guessed. */
-export const TOKEN_ID_BYTES = 4;
-export const TOKEN_SECRET_BYTES = 32;
+const TOKEN_ID_BYTES = 4;
+const TOKEN_SECRET_BYTES = 32;
 
 const JOIN_TOKEN = /^([0-9a-f]{8})\.([A-Za-z0-9_-]{43})$/;
 
@@ -13,13 +13,11 @@ export interface JoinToken {
   readonly secret: string;
 }
 
-/** Makes a token. */
 export function makeJoinToken(randomBytes: (size: number) => Uint8Array): JoinToken {
   const id = Buffer.from(randomBytes(TOKEN_ID_BYTES)).toString("hex");
   return { id, secret: Buffer.from(randomBytes(TOKEN_SECRET_BYTES)).toString("base64url") };
 }
 
-/** The token as text. */
 export function joinTokenText({ id, secret }: JoinToken): string {
   return `${id}.${secret}`;
 }

@@ -26,7 +26,7 @@ import { type ClaimCount, RefusedClaims } from "./refused-claims.ts";
 export type KeyStatus = "good" | "revoked" | "another-key";
 
 /** Which kind of key holds an id. */
-export type Holder = "lasting" | "ephemeral";
+type Holder = "lasting" | "ephemeral";
 
 /** Most keys of one node that are remembered where ids follow their certificates: a week of daily ones, and one more. */
 const KEYS_OF_NODE_MAX = 8;
@@ -37,7 +37,6 @@ const PRUNE_ROWS = 1_000;
 /** Rows that are read at a time when the collector starts. */
 const PAGE_ROWS = 10_000;
 
-/** What a registry needs. */
 export interface RegistryParts {
   readonly store: Pick<Store, "submit">;
   readonly clock: Clock;

@@ -3,7 +3,7 @@ import type { IncidentStep } from "@lifeline/verdict";
 import { type Quota, takeIncident } from "../streams/quota.ts";
 
 /** A step within the node's quota. */
-export interface LimitedStep {
+interface LimitedStep {
   readonly step: IncidentStep;
   /** Targets whose incident may not be opened yet. */
   readonly deferred: ReadonlySet<string>;

@@ -5,8 +5,7 @@ import { type Node, nodeNowMs } from "../fleet/node.ts";
 import type { Witnesses } from "../fleet/witnesses.ts";
 import type { FleetIssuers } from "./fleet-issuer.ts";
 
-/** Where it comes from. */
-export interface ContextSources {
+interface ContextSources {
   readonly witnesses: Pick<Witnesses, "viewOf">;
   readonly issuers: Pick<FleetIssuers, "of">;
   readonly interception: InterceptionSigns;

@@ -39,8 +39,7 @@ export interface JudgingEvents {
   readonly onOrphan: WriteBehindEvents["onOrphan"];
 }
 
-/** What judging needs. */
-export interface JudgingParts {
+interface JudgingParts {
   readonly fleet: Pick<Fleet, "nodes">;
   readonly store: Pick<Store, "submit">;
   readonly scheduler: Pick<NodeScheduler, "run">;
@@ -93,7 +92,6 @@ export class Judging {
     this.#flushSoon();
   }
 
-  /** Judges at once. */
   judge(node: Node): void {
     const { clock, events } = this.#parts;
     this.#dirty.delete(node);

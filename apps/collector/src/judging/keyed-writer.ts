@@ -7,7 +7,7 @@
 import type { NoNode } from "../store/record.ts";
 
 /** Writes one value. Rejects when the store failed. */
-export type SaveValue<V> = (value: V, key: string) => Promise<"saved" | NoNode>;
+type SaveValue<V> = (value: V, key: string) => Promise<"saved" | NoNode>;
 
 /** Values that wait for the store. */
 export class KeyedWriter<V> {
@@ -22,7 +22,6 @@ export class KeyedWriter<V> {
     this.#onOrphan = onOrphan;
   }
 
-  /** Values that wait. */
   get size(): number {
     return this.#waiting.size;
   }

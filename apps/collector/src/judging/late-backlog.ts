@@ -16,7 +16,7 @@ import type { RecentWindows } from "../fleet/recent-windows.ts";
 import { withinIncidentLimit } from "./incident-limit.ts";
 
 /** What a report of the past changed. */
-export interface LateStep {
+interface LateStep {
   readonly step: IncidentStep;
   /** Incidents that may not be opened yet, as far as the step before did not have them. */
   readonly newlyDeferred: number;

@@ -26,8 +26,7 @@ export function isLate(windows: readonly Window[], nowMs: number): boolean {
   return windows.length > 0 && latestEndMs(windows) < nowMs - WINDOW_MS;
 }
 
-/** What late judging needs. */
-export interface LateJudgingParts {
+interface LateJudgingParts {
   readonly clock: Clock;
   readonly scheduler: Pick<NodeScheduler, "run">;
   readonly contexts: Pick<JudgementContexts, "past">;

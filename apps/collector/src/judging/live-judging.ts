@@ -25,7 +25,6 @@ export interface IncidentEvents {
   onOverflow(what: "incidents"): void;
 }
 
-/** What live judging needs. */
 export interface LiveJudgingParts {
   readonly clock: Pick<Clock, "monotonicNs">;
   readonly contexts: Pick<JudgementContexts, "now">;

@@ -7,7 +7,6 @@ import { KeyedWriter } from "./keyed-writer.ts";
 /** Most incident records that wait for the store; beyond it the oldest go, counted (S2). */
 const MAX_WAITING_INCIDENTS = 10_000;
 
-/** What is reported. */
 export interface WriteBehindEvents {
   onOverflow(what: "write-behind-incidents"): void;
   /** The store does not know the node; its value is dropped. */

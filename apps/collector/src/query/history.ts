@@ -9,28 +9,16 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { matchesPattern, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import { type Clock, requirementIdOf } from "@lifeline/measure";
 import { RpcError, RpcStatus, type ServiceImplementation } from "@lifeline/rpc";
-import { mergeAllWindows, type Window } from "@lifeline/window";
-import { decodeReport, decodeWindow, MAX_UNIX_MS, type queryPb, UTF8_BYTES_PER_UNIT } from "@lifeline/wire";
+import { decodeReport, decodeWindow, type queryPb } from "@lifeline/wire";
 import type { Fleet } from "../fleet/fleet.ts";
 import { nodeNowMs } from "../fleet/node.ts";
 import { pruneBeforeMs, type Retention } from "../retention/retention.ts";
-import { HISTORY_STEPS_S, type HistoryRows, type HistoryStepS } from "../store/history-record.ts";
+import type { HistoryRows, HistoryStepS } from "../store/history-record.ts";
 import { aggregateOf, stepStartMs } from "../store/rollup.ts";
 import type { Store } from "../store/store.ts";
 import { quoted, refuse, unavailable, unknownNode } from "../streams/call-refusal.ts";
-import { pointToWire } from "./query-codec.ts";
-
-/** Most points of a target that a step of 0 gives (query.proto), and most steps of any answer. */
-const MAX_STEPS = 1_000;
-
-/** Most estimated bytes of an answer: three quarters of the largest message. */
-const MAX_ANSWER_BYTES = 3 * 1024 * 1024;
-
-/** Bytes of a point at most: 11 fields of 1 byte, 7 of a time, 5 counts of 6, a double, 3 durations of 6, and 2 of length. */
-const POINT_BYTES = 76;
-
-/** Most points of an answer: to decode them takes some 0.2 s, in turns. */
-const MAX_POINTS = 20_000;
+import { HistoryCells } from "./history-cells.ts";
+import { finestStep, readTimes, spanOf, stepEndMs } from "./history-range.ts";
 
 /** Most reports decoded for an answer, and at once: a large node's 16 take some 10 ms, and acknowledgements must not wait. */
 const MAX_REPORTS = 1_024;
@@ -38,7 +26,6 @@ const REPORTS_PER_TURN = 16;
 const ROLLUPS_PER_TURN = 500;
 
 type ListHistory = ServiceImplementation<typeof queryPb.QueryService>["listHistory"];
-type Request = Parameters<ListHistory>[0];
 
 /** What history is made from. */
 export interface HistorySources {
@@ -72,61 +59,15 @@ export function createHistory({ fleet, store, clock, retention }: HistorySources
     const spanMs = spanOf(targetIds, stepS);
     const query = { nodeId, targetIds, stepS, ...range, spanMs, reportsMax: MAX_REPORTS };
     const rows = foundOf(await store.submit("history", query).catch(unavailable), nodeId, stepS);
-    const cells = createCells(targetIds, stepS);
+    const cells = new HistoryCells(targetIds, stepS);
     await openRollups(rows, cells);
     await openReports(rows, store, cells);
     return {
       ...answer,
-      targets: cells.points(),
+      targets: cells.targets(),
       ...(rows.cutMs === undefined ? {} : { continueFromUnixMs: BigInt(rows.cutMs) }),
     };
   };
-}
-
-interface RequestedTimes {
-  readonly fromMs: number;
-  readonly toMs: number;
-  /** Undefined: the finest that will do. */
-  readonly stepS: HistoryStepS | undefined;
-}
-
-function readTimes({ fromUnixMs, toUnixMs, stepSeconds }: Request, nowMs: number): RequestedTimes {
-  const latest = BigInt(MAX_UNIX_MS);
-  if (fromUnixMs > latest) refuse("from_unix_ms", String(fromUnixMs), `at most ${MAX_UNIX_MS}`);
-  if (toUnixMs > latest) refuse("to_unix_ms", String(toUnixMs), `at most ${MAX_UNIX_MS}, or 0 for now`);
-  const stepS = HISTORY_STEPS_S.find((step) => step === stepSeconds);
-  if (stepS === undefined && stepSeconds !== 0)
-    refuse(
-      "step_seconds",
-      String(stepSeconds),
-      `one of ${HISTORY_STEPS_S.join(", ")}, or 0 for the finest that will do`,
-    );
-  const fromMs = Number(fromUnixMs);
-  const toMs = toUnixMs === 0n ? nowMs : Number(toUnixMs);
-  if (fromMs >= toMs)
-    refuse("from_unix_ms", String(fromUnixMs), `a time before ${Math.round(toMs)}, the end of the range`);
-  return { fromMs, toMs, stepS };
-}
-
-/** The finest step that is kept for the whole time and gives at most {@link MAX_STEPS} points; else the coarsest. */
-function finestStep(fromMs: number, toMs: number, keptMs: Readonly<Record<HistoryStepS, number>>): HistoryStepS {
-  const fits = (step: HistoryStepS) =>
-    fromMs >= keptMs[step] && stepEndMs(toMs, step) - stepStartMs(fromMs, step) <= MAX_STEPS * step * 1_000;
-  return HISTORY_STEPS_S.find(fits) ?? 3_600;
-}
-
-function stepEndMs(toMs: number, stepS: HistoryStepS): number {
-  return -stepStartMs(-toMs, stepS);
-}
-
-/** The longest range of one answer, ms: as many steps as keep the points of all targets within every bound. */
-function spanOf(targetIds: readonly string[], stepS: HistoryStepS): number {
-  // A target has its id and the id of its requirement.
-  const nameBytes = targetIds.reduce((sum, { length }) => sum + 2 * length * UTF8_BYTES_PER_UNIT, 0);
-  const points = Math.min(MAX_POINTS, Math.floor((MAX_ANSWER_BYTES - nameBytes) / POINT_BYTES));
-  const steps = Math.min(MAX_STEPS, Math.floor(points / targetIds.length));
-  if (steps < 1) refuse("only", `a pattern of ${targetIds.length} targets`, "one of fewer");
-  return steps * stepS * 1_000;
 }
 
 type FoundRows = Extract<HistoryRows, { kind: "found" }>;
@@ -150,35 +91,7 @@ function foundOf(rows: HistoryRows, nodeId: string, stepS: HistoryStepS): FoundR
   }
 }
 
-/** The windows of each target and step, merged. */
-interface Cells {
-  add(window: Window): void;
-  /** Targets in their order, each with its steps by time; targets without windows are left out. */
-  points(): { requirementId: string; targetId: string; points: ReturnType<typeof pointToWire>[] }[];
-}
-
-function createCells(targetIds: readonly string[], stepS: HistoryStepS): Cells {
-  const byTarget = new Map(targetIds.map((id) => [id, new Map<number, Window[]>()]));
-  return {
-    add(window) {
-      const startMs = stepStartMs(window.startMs, stepS);
-      const steps = byTarget.get(window.targetId);
-      const known = steps?.get(startMs);
-      if (known === undefined) steps?.set(startMs, [window]);
-      else known.push(window);
-    },
-    points: () =>
-      [...byTarget].flatMap(([targetId, steps]) => {
-        const inTime = [...steps].sort(([a], [b]) => a - b);
-        const points = inTime.flatMap(([startMs, [first, ...rest]]) =>
-          first === undefined ? [] : pointToWire(startMs, mergeAllWindows(first, rest)),
-        );
-        return points.length === 0 ? [] : { requirementId: requirementIdOf(targetId), targetId, points };
-      }),
-  };
-}
-
-async function openRollups({ rollups }: FoundRows, cells: Cells): Promise<void> {
+async function openRollups({ rollups }: FoundRows, cells: HistoryCells): Promise<void> {
   for (const [at, { targetId, startMs, payload }] of rollups.entries()) {
     if (at > 0 && at % ROLLUPS_PER_TURN === 0) await nextTurn();
     const decoded = decodeWindow(payload, targetId);
@@ -187,7 +100,7 @@ async function openRollups({ rollups }: FoundRows, cells: Cells): Promise<void> 
   }
 }
 
-async function openReports({ reports }: FoundRows, store: HistorySources["store"], cells: Cells): Promise<void> {
+async function openReports({ reports }: FoundRows, store: HistorySources["store"], cells: HistoryCells): Promise<void> {
   const numbers = [...reports.keys()];
   for (let at = 0; at < numbers.length; at += REPORTS_PER_TURN) {
     const turn = { reports: numbers.slice(at, at + REPORTS_PER_TURN) };

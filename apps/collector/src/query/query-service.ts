@@ -36,7 +36,7 @@ const NODE_BOOTS = 100;
 type QueryService = ServiceImplementation<typeof queryPb.QueryService>;
 
 /** What answers are made of. */
-export interface QuerySources {
+interface QuerySources {
   readonly fleet: Fleet;
   readonly judging: Pick<Judging, "catchUp" | "flush">;
   readonly store: Store;

@@ -20,7 +20,7 @@ import { type Clock, NS_PER_MS } from "@lifeline/measure";
 import type { Node } from "../fleet/node.ts";
 
 /** How long clocks must have advanced alike, and how far back a node's clock sample counts, ms: an hour. */
-export const GUARD_HOUR_MS = 3_600_000;
+const GUARD_HOUR_MS = 3_600_000;
 
 /** How much more one clock may advance than the other between two checks, ms: a drift of 500 ppm (adjtimex(2)) is 30 ms a minute. */
 const ALIKE_WITHIN_MS = 60_000;
@@ -33,7 +33,7 @@ export const BLOCKED_REASONS = ["clocks-differ", "clock-stepped", "starting", "n
 export type BlockedReason = (typeof BLOCKED_REASONS)[number];
 
 /** What a check found. */
-export type GuardResult =
+type GuardResult =
   | { readonly kind: "open"; readonly nowMs: number }
   | { readonly kind: "blocked"; readonly reason: BlockedReason };
 

@@ -38,8 +38,7 @@ const BLOCKED_MESSAGES: Readonly<Record<BlockedReason, string>> = {
     "the collector's clock and the median of the nodes' clocks differ by a day or more; nothing is pruned; set the wrong clocks right",
 };
 
-/** What the job needs. */
-export interface RetentionParts {
+interface RetentionParts {
   readonly fleet: Pick<Fleet, "prune"> & {
     readonly nodes: ReadonlyMap<string, Pick<Node, "nodeId" | "session" | "clockSample">>;
   };

@@ -4,7 +4,7 @@ import type { SelfMetrics } from "../export/self-metrics.ts";
 import type { Store } from "../store/store.ts";
 
 /** How long a report waits at most, ms; a node that brings {@link ROLL_UP_REPORTS} sooner is due sooner. Until then history reads the report itself. */
-export const ROLL_UP_AFTER_MS = 600_000;
+const ROLL_UP_AFTER_MS = 600_000;
 
 /**
  * Most reports of one step, and how many make a node due: five minutes of its reports. More at once would write each hour less often, and

@@ -10,10 +10,10 @@ import { statementCache } from "./statement.ts";
 import type { Operation } from "./store-operations.ts";
 
 /** The version of the database is of a later collector than this one. */
-export const NEWER_SCHEMA = "newer-schema";
+const NEWER_SCHEMA = "newer-schema";
 
 /** Why a database could not be opened, apart from SQLite's own errors. */
-export class SchemaError extends Error {
+class SchemaError extends Error {
   readonly code = NEWER_SCHEMA;
 }
 

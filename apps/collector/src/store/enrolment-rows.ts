@@ -19,7 +19,7 @@ const IS_HELD = `is_open = CASE is_open WHEN ${DATED} THEN ${DATED} ELSE ${HELD}
 const NO_KEY = new Uint8Array();
 
 /** A key and what it holds an id by. */
-export interface NewEnrolment {
+interface NewEnrolment {
   readonly nodeId: string;
   readonly key: Uint8Array;
   /** Empty: by its certificate alone. */

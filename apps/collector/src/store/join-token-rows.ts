@@ -8,7 +8,7 @@ import type { StorageHours } from "./storage-hours.ts";
 export const JOIN_TOKENS_MAX = 1_000;
 
 /** A token as it is stored. */
-export interface StoredJoinToken {
+interface StoredJoinToken {
   readonly token: JoinTokenRecord;
   readonly secretSha256: Uint8Array;
 }

@@ -16,7 +16,7 @@ import type { StoreOperations } from "./store-operations.ts";
 const LOOKED_THROUGH = 10;
 
 /** The tables that a report touches beside its own. */
-export interface ReportTables {
+interface ReportTables {
   readonly nodes: NodeRows;
   readonly hours: StorageHours;
   readonly pending: PendingRollups;

@@ -14,7 +14,7 @@ import type {
 } from "./record.ts";
 
 /** Which windows of a target are wanted. */
-export interface TargetLookback {
+interface TargetLookback {
   readonly targetId: string;
   readonly endedAfterMs: number;
 }

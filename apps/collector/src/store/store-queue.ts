@@ -41,7 +41,6 @@ export class StoreQueue {
     this.#waiting = new FairQueue(clock, FEW_ROWS);
   }
 
-  /** Operations that wait. */
   get size(): number {
     return this.#waiting.size;
   }

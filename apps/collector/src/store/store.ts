@@ -55,7 +55,6 @@ function opening(worker: Worker): Promise<void> {
   });
 }
 
-/** An open store. */
 export class Store {
   readonly #worker: Worker;
   readonly #clock: Clock;

@@ -27,13 +27,11 @@ export const HELLO_WITHIN_MS = 10_000;
  */
 export const SILENT_MAX_MS = 15 * 60_000;
 
-/** What a stream needs. */
-export interface AgentStreamParts extends PipelineParts {
+interface AgentStreamParts extends PipelineParts {
   readonly hellos: HelloAdmission;
   readonly clock: Clock;
 }
 
-/** Serves one stream. */
 export class AgentStream implements OpenStream {
   readonly principal: StreamPrincipal;
   readonly #parts: AgentStreamParts;

@@ -47,7 +47,6 @@ export class BacklogLimiter {
     this.#load = load;
   }
 
-  /** Reports that wait. */
   get waiting(): number {
     return this.#places.size + this.#unready.size;
   }

@@ -30,7 +30,6 @@ export class FairQueue<T> {
     this.#unit = unit;
   }
 
-  /** Items that wait. */
   get size(): number {
     return this.#size;
   }

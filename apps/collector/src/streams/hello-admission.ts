@@ -18,7 +18,6 @@ import { HELLO_RATE } from "./quota-limits.ts";
 import { sentAtMsOf } from "./report-clock.ts";
 import { unavailable } from "./store-answer.ts";
 
-/** What admission needs. */
 export interface HelloParts {
   readonly fleet: Fleet;
   readonly judging: Pick<Judging, "beginBacklog" | "touch">;
@@ -28,13 +27,12 @@ export interface HelloParts {
 }
 
 /** The stream on which a Hello arrived. */
-export interface HelloStream {
+interface HelloStream {
   readonly principal: StreamPrincipal;
   readonly peerAddress: string | undefined;
   readonly hasEnded: () => boolean;
 }
 
-/** Admits Hellos. */
 export class HelloAdmission {
   readonly #parts: HelloParts;
 

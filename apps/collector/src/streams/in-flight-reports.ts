@@ -7,7 +7,6 @@ import type { Notifier } from "./notifier.ts";
  */
 const MAX_IN_FLIGHT = { reports: 64, bytes: 2 * 1024 * 1024, windows: 6_144 } as const;
 
-/** Counts them. */
 export class InFlightReports {
   readonly #changes: Notifier;
   readonly #onFailure: (error: unknown) => void;

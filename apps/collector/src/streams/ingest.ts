@@ -14,7 +14,6 @@ import type { PipelineParts } from "./report-pipeline.ts";
 import type { ReportService, Requests, Send } from "./report-stream.ts";
 import { StreamRegistry } from "./stream-registry.ts";
 
-/** What ingest needs. */
 export interface IngestParts extends HelloParts, Omit<PipelineParts, keyof HelloParts> {
   readonly judging: HelloParts["judging"] & PipelineParts["judging"];
   readonly access: Pick<Access, "mayStill">;

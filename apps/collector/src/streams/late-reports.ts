@@ -15,15 +15,14 @@ import { lateWaitMs, spendWindows } from "./quota.ts";
 import type { AdmittedReport, ReportVerdict } from "./report-admission.ts";
 import type { Arrival } from "./report-writer.ts";
 
-/** What late reports need. */
-export interface LateReportsParts {
+interface LateReportsParts {
   readonly backlog: BacklogLimiter;
   readonly selfMetrics: Pick<SelfMetrics, "deferredReports">;
   readonly clock: Clock;
 }
 
 /** What the pipeline does for them. */
-export interface LateReportSteps {
+interface LateReportSteps {
   /** Decodes and checks a report when the node's turn comes. */
   readonly open: (arrival: Arrival) => Promise<ReportVerdict>;
   /** Stores, judges and acknowledges it. */

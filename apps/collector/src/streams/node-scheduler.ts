@@ -36,7 +36,6 @@ interface Work {
   readonly run: () => void;
 }
 
-/** See the head of this file. */
 export class NodeScheduler {
   readonly #clock: Pick<Clock, "monotonicNs">;
   readonly #waiting: FairQueue<Work>;
@@ -47,7 +46,6 @@ export class NodeScheduler {
     this.#waiting = new FairQueue(clock, LITTLE_NS);
   }
 
-  /** Pieces of work that wait. */
   get waiting(): number {
     return this.#waiting.size;
   }

@@ -72,7 +72,7 @@ export const LIVE_RESERVE = 1 / 8;
 export const BASE_BYTES_PER_S = 3 * 1024;
 
 /** Bytes a second for each planned target: 410; 37 KiB/s for 91 targets whose every outcome turns without end. */
-export const TARGET_BYTES_PER_S = (WINDOWS_PER_10_S * STORED_WINDOW_BYTES) / 10;
+const TARGET_BYTES_PER_S = (WINDOWS_PER_10_S * STORED_WINDOW_BYTES) / 10;
 
 /** What a node with so many planned targets may bring in for ever, bytes a second. */
 export function bytesPerSecond(targets: number): number {

@@ -4,13 +4,13 @@ import type { Refused } from "./refused.ts";
 import { sentAtMsOf } from "./report-clock.ts";
 
 /** Refused codes of a report; stable, part of the contract. */
-export type RefusalCode = "malformed" | "too-large";
+type RefusalCode = "malformed" | "too-large";
 
 /**
  * How far ahead of both the agent's and the collector's clock a report may be dated before it counts as dated ahead, ms: a day. It is admitted
  * all the same: a clock that was set back since has dated it, and it is evidence. No window that is ahead is judged by.
  */
-export const MAX_AHEAD_MS = 24 * 3_600_000;
+const MAX_AHEAD_MS = 24 * 3_600_000;
 
 /** A report that may be stored. */
 export interface AdmittedReport {

@@ -8,7 +8,7 @@ export function sentAtMsOf({ sentUnixMs }: Pick<reportPb.Hello, "sentUnixMs">): 
 }
 
 /** A report and what is known of how it arrived. */
-export interface TimedReport {
+interface TimedReport {
   /** The node's offset before it, ms; undefined: not known. */
   readonly keptMs: number | undefined;
   /** When the agent sent it, by its own clock; undefined: it does not say. */

@@ -28,7 +28,6 @@ import { type Arrival, ReportWriter, type WriterParts } from "./report-writer.ts
 /** How long after a stream was held back its messages may have been delayed by that, ms: what lies in its buffers is sent at once. */
 const HELD_MS = 60_000;
 
-/** What a pipeline needs. */
 export interface PipelineParts extends WriterParts {
   /** Where late reports of all streams wait under overload. */
   readonly backlog: BacklogLimiter;

@@ -23,7 +23,6 @@ export interface Arrival {
   readonly atMs: number;
 }
 
-/** What writing needs. */
 export interface WriterParts {
   readonly judging: Pick<Judging, "touch" | "judgeLate">;
   readonly store: Store;

@@ -11,7 +11,7 @@ import type { StreamPrincipal } from "../identity/access.ts";
 import { IdActivity } from "../identity/id-activity.ts";
 
 /** Most open streams of one node: the live one, the one that replaces it, and as many again of a connection that is not yet known to be gone. */
-export const STREAMS_OF_NODE_MAX = 4;
+const STREAMS_OF_NODE_MAX = 4;
 
 /** A stream that can be ended. */
 export interface OpenStream {
@@ -20,7 +20,6 @@ export interface OpenStream {
   end(error: RpcError): void;
 }
 
-/** What the registry needs. */
 export interface RegistryParts {
   readonly clock: Clock;
   readonly selfMetrics: Pick<SelfMetrics, "refusedStreams">;
@@ -40,7 +39,6 @@ export class StreamRegistry {
     this.#activity = new IdActivity(parts.clock);
   }
 
-  /** Streams open now. */
   get size(): number {
     return this.#open.size;
   }

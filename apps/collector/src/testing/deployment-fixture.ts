@@ -10,7 +10,7 @@ omni: { api: "https://127.0.0.1:8443", siderolink: ["127.0.0.1:50180"] }
 `;
 
 /** How a row of a test's catalogue differs from the others. */
-export interface RowOptions {
+interface RowOptions {
   readonly obligation?: string;
   readonly port?: number;
 }
