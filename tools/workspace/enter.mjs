@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 /**
- * The entry of every npm script. Runs on Node 20 or later, installs the locked packages, builds what has changed, and starts
- * the program with the installed Node. Its own messages go to stderr; stdout belongs to the program.
+ * The entry of every npm script. Runs on Node 20 or later, installs the locked packages, builds what has changed, and
+ * starts the program with the installed Node. Its own messages go to stderr; stdout belongs to the program.
  *
- *   node tools/workspace/enter.mjs start|test|check|bench|fault|lab|crash|fuzz|soak|attack|extension|extension:verify|lifeline [ARGUMENT ...]
+ * node tools/workspace/enter.mjs
+ * start|test|check|bench|fault|lab|crash|fuzz|soak|attack|extension|extension:verify|lifeline [ARGUMENT ...]
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";

@@ -1,6 +1,7 @@
 /**
- * pnpm, before there is anything of this workspace that could check what it runs: fetched by the host's npm, from the registry that npm is
- * configured for, and run only if its bytes have the hash that pnpm-lock.yaml names. Kept in .lifeline, so that it is fetched once.
+ * pnpm, before there is anything of this workspace that could check what it runs: fetched by the host's npm, from the
+ * registry that npm is configured for, and run only if its bytes have the hash that pnpm-lock.yaml names. Kept in
+ * .lifeline, so that it is fetched once.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
@@ -13,7 +14,8 @@ const QUIETLY = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-not
  * The path of pnpm's program, or in one line why there is none.
  *
  * @param root the workspace: its package.json names the version, its pnpm-lock.yaml the hash.
- * @param runNpm runs npm with these arguments in the workspace; resolves with its exit code, having said why if it is not 0.
+ * @param runNpm runs npm with these arguments in the workspace; resolves with its exit code, having said why if it is
+ * not 0.
  * @returns {Promise<{ path: string } | { trouble: string }>}
  */
 export async function packageManager(root, runNpm) {

@@ -3,7 +3,8 @@ import { readYaml } from "@lifeline/yaml";
 import { CatalogueError, refuseProblems } from "./error.ts";
 
 /**
- * Largest catalogue or deployment file read, in bytes of UTF-8: 256 KiB, about eight times the largest bundled catalogue.
+ * Largest catalogue or deployment file read, in bytes of UTF-8: 256 KiB, about eight times the largest bundled
+ * catalogue.
  */
 export const MAX_FILE_BYTES = 262_144;
 

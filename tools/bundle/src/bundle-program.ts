@@ -1,5 +1,6 @@
 /**
- * A program of apps/ as one file, bundled from its sources for Node 24. Images hold this file, and benchmarks measure it.
+ * A program of apps/ as one file, bundled from its sources for Node 24. Images hold this file, and benchmarks measure
+ * it.
  *
  * 1. The same sources give the same bytes: no time and no path of this machine is in them.
  * 2. Only koffi's native part stays outside, as a file beside the bundle: see {@link NATIVE_FILE}.
@@ -25,7 +26,10 @@ export interface Bundle {
   readonly usesNative: boolean;
 }
 
-/** Why there is no bundle: esbuild failed, and names file and line; or a file loads koffi in a way that the plugin cannot bundle. */
+/**
+ * Why there is no bundle: esbuild failed, and names file and line; or a file loads koffi in a way that the plugin
+ * cannot bundle.
+ */
 export class BundleError extends Error {
   readonly code = "bundle";
 }
@@ -48,8 +52,8 @@ const BANNER = [
 ].join("\n");
 
 /**
- * Bundles `entry`, a path from the root of the tree. `isSmall` removes white space and shortens local names, except those of functions and
- * classes, which errors and stack traces show. Rejects with a BundleError.
+ * Bundles `entry`, a path from the root of the tree. `isSmall` removes white space and shortens local names, except
+ * those of functions and classes, which errors and stack traces show. Rejects with a BundleError.
  */
 export async function bundleProgram(entry: string, isSmall = true): Promise<Bundle> {
   // Imported here, because most users of this package only read how Node is started.
@@ -88,8 +92,8 @@ export async function bundleProgram(entry: string, isSmall = true): Promise<Bund
 const LOADS_KOFFI = 'createRequire(import.meta.url)("koffi")';
 
 /**
- * The sources load koffi lazily, in a way that esbuild does not follow. This rewrites it to a require that esbuild bundles, and replaces
- * koffi's search for its native part by the file beside the bundle.
+ * The sources load koffi lazily, in a way that esbuild does not follow. This rewrites it to a require that esbuild
+ * bundles, and replaces koffi's search for its native part by the file beside the bundle.
  */
 const koffi: Plugin = {
   name: "koffi",

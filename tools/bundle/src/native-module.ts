@@ -9,7 +9,10 @@ const USES_KOFFI = join(import.meta.dirname, "../../../packages/probe/package.js
 /** Its directory in koffi's packages (`@koromix/koffi-linux-ARCH`). */
 const FOLDER: Readonly<Partial<Record<NodeJS.Architecture, string>>> = { x64: "linux_x64", arm64: "linux_arm64" };
 
-/** Its path, for a copy beside a bundle as NATIVE_FILE; undefined where none is installed, such as on other systems than 64-bit Linux with glibc. */
+/**
+ * Its path, for a copy beside a bundle as NATIVE_FILE; undefined where none is installed, such as on other systems than
+ * 64-bit Linux with glibc.
+ */
 export function nativeModule(): string | undefined {
   const folder = process.platform === "linux" ? FOLDER[process.arch] : undefined;
   if (folder === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * The grammar of other projects' command lines, as far as the guides use them. None of these programs is a dependency of the tests, so the
- * grammar was read from their sources.
+ * The grammar of other projects' command lines, as far as the guides use them. None of these programs is a dependency
+ * of the tests, so the grammar was read from their sources.
  */
 
 /** One command. */

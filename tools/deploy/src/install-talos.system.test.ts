@@ -1,4 +1,7 @@
-/** The guide for Talos: its commands exist, its figures are those of BUDGETS.md, and its troubleshooting quotes what the programs log. */
+/**
+ * The guide for Talos: its commands exist, its figures are those of BUDGETS.md, and its troubleshooting quotes what the
+ * programs log.
+ */
 import { describe, expect, it } from "vitest";
 import { grammarProblem } from "./command-grammar.ts";
 import { commandsOf, inlineCommandsOf, quotedIn, tableOf } from "./markdown.ts";

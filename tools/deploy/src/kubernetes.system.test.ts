@@ -1,4 +1,7 @@
-/** The manifests for Kubernetes, checked against the API's schemas, the restricted profile, and the collector's own settings. */
+/**
+ * The manifests for Kubernetes, checked against the API's schemas, the restricted profile, and the collector's own
+ * settings.
+ */
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseDeployment } from "@lifeline/catalogue";

@@ -1,6 +1,6 @@
 /**
- * Checks Kubernetes manifests against the API's schemas of kubernetes-models. A manifest is compiled as a literal of its type, which finds
- * missing and misspelt keys and wrong types. The model's own validator then checks formats.
+ * Checks Kubernetes manifests against the API's schemas of kubernetes-models. A manifest is compiled as a literal of
+ * its type, which finds missing and misspelt keys and wrong types. The model's own validator then checks formats.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

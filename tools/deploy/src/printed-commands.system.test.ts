@@ -1,4 +1,7 @@
-/** The commands that documents print exist, with their flags. Fenced shell blocks are typed by tools/workspace/src/readme.system.test.ts. */
+/**
+ * The commands that documents print exist, with their flags. Fenced shell blocks are typed by
+ * tools/workspace/src/readme.system.test.ts.
+ */
 import { describe, expect, it } from "vitest";
 import { commandsOf, inlineCommandsOf } from "./markdown.ts";
 import { ownProblem } from "./own-command.ts";

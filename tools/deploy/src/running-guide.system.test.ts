@@ -1,6 +1,6 @@
 /**
- * The first start of a collector as docs/running.md tells it: its files are written, its commands are typed in their order. Paths,
- * names and ports are this test's; everything else is the page's.
+ * The first start of a collector as docs/running.md tells it: its files are written, its commands are typed in their
+ * order. Paths, names and ports are this test's; everything else is the page's.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,7 @@
-/** docs/settings.md is made of the programs' own declarations: `vitest run -u tools/deploy/src/settings-guide.test.ts` writes it anew. */
+/**
+ * docs/settings.md is made of the programs' own declarations: `vitest run -u tools/deploy/src/settings-guide.test.ts`
+ * writes it anew.
+ */
 import { AGENT_PROGRAM } from "@lifeline/agent";
 import { COLLECTOR_PROGRAM } from "@lifeline/collector";
 import { REFLECTOR_PROGRAM } from "@lifeline/reflector";

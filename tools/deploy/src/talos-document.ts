@@ -1,4 +1,7 @@
-/** Documents that Talos reads, with the rules of its decoders (pkg/machinery/config). The imager ignores unknown keys of a profile; this does not. */
+/**
+ * Documents that Talos reads, with the rules of its decoders (pkg/machinery/config). The imager ignores unknown keys of
+ * a profile; this does not.
+ */
 import * as v from "valibot";
 
 const text = v.pipe(v.string(), v.nonEmpty());

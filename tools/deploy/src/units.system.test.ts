@@ -23,7 +23,10 @@ const pathOf = (name: ProgramName) => `deploy/systemd/lifeline-${name}.service`;
 const unitOf = (path: string) => readUnit(path, textOf(path));
 /** Where the units expect the checkout. */
 const INSTALLED = "/opt/lifeline";
-/** Of `systemd-analyze security`, in tenths of its score: 0 is confined, 10 is unconfined root. A unit without hardening has 9.6. */
+/**
+ * Of `systemd-analyze security`, in tenths of its score: 0 is confined, 10 is unconfined root. A unit without hardening
+ * has 9.6.
+ */
 const EXPOSURE_MAX_TENTHS = 20;
 
 describe("a unit file", () => {

@@ -19,7 +19,10 @@ export function startQuietly(config: Config, clock: Clock): Promise<Collector> {
   return startCollector(config, { clock, log: pino({ level: "silent" }), onStoreCrash });
 }
 
-/** The exported metrics: each one's labels, and the values seen of each label. A histogram is also there by its family's name. */
+/**
+ * The exported metrics: each one's labels, and the values seen of each label. A histogram is also there by its family's
+ * name.
+ */
 export type Exported = ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
 
 /** Reads the metrics of a collector. */
@@ -37,7 +40,10 @@ export async function scrape({ httpPort }: Collector): Promise<Exported> {
   return exported;
 }
 
-/** Sends hello and a report of a node, on a listener without TLS. Resolves when the collector has acknowledged the report. */
+/**
+ * Sends hello and a report of a node, on a listener without TLS. Resolves when the collector has acknowledged the
+ * report.
+ */
 export async function bringReport({ grpcPort }: Collector, nodeId: string, clock: Clock): Promise<void> {
   const client = createRpcClient(reportPb.ReportService, `127.0.0.1:${grpcPort}`, channelCredentials.createInsecure());
   const bootId = new Uint8Array(16).fill(1);

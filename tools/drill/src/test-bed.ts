@@ -2,7 +2,8 @@
  * The test bed of every drill: a fleet's network, Omni's services, the reflector with its witness, a collector, and an
  * agent on each node; all of them the programs as they are shipped, each in its own network namespace.
  *
- *     node1 … node4 ── hop ── omni: API 443, Machine API 8090, DNS 53, proxy 3128, WireGuard 51820 (shared by STAMP), NTP 123
+ *     node1 … node4 ── hop ── omni: API 443, Machine API 8090, DNS 53, proxy 3128, NTP 123,
+ *          │                  WireGuard 51820 (shared by STAMP)
  *          └── management network ── collector (no fault touches it, U3)
  *
  * The last node is behind a NAT and knows its proxy: what the witness hears of it says nothing, and its HTTPS goes the

@@ -1,6 +1,6 @@
 /**
- * The image, built twice. It needs packages of the npm registry and of Debian: CI fetches them; elsewhere this runs only when
- * .lifeline/extension has them already.
+ * The image, built twice. It needs packages of the npm registry and of Debian: CI fetches them; elsewhere this runs
+ * only when .lifeline/extension has them already.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";

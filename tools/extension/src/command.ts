@@ -15,8 +15,8 @@ export function isInstalled(command: string): boolean {
 }
 
 /**
- * Its standard output. Throws ExtensionError: `missing` when there is no such program, `command` when it fails, with the end of its standard
- * error.
+ * Its standard output. Throws ExtensionError: `missing` when there is no such program, `command` when it fails, with
+ * the end of its standard error.
  */
 export async function outputOf(command: string, args: readonly string[], directory?: string): Promise<Buffer> {
   try {

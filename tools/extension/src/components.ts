@@ -1,4 +1,7 @@
-/** The packages in an image with their licences: from package.json and the licence file, or from Debian's copyright file. */
+/**
+ * The packages in an image with their licences: from package.json and the licence file, or from Debian's copyright
+ * file.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DebianPackage, LIBRARIES } from "./debian/lock.ts";
@@ -49,7 +52,10 @@ export function nativeComponent({ name, version }: NpmPackage, koffi: Component)
   return { ...koffi, name, version, purl: npmPurl(name, version), change };
 }
 
-/** The licences of the libraries, from Debian's copyright files. Those also cover programs, which the image does not hold. */
+/**
+ * The licences of the libraries, from Debian's copyright files. Those also cover programs, which the image does not
+ * hold.
+ */
 const DEBIAN_LICENCES: Readonly<Record<string, { readonly licence: string; readonly folder: string }>> = {
   libc6: { licence: "LGPL-2.1-or-later", folder: "libc6" },
   "libgcc-s1": { licence: "GPL-3.0-or-later WITH GCC-exception-3.1", folder: "gcc-12-base" },

@@ -1,4 +1,7 @@
-/** The root of a container that runs one bundled program on Node: the program, and the files and directories that a runtime mounts over. */
+/**
+ * The root of a container that runs one bundled program on Node: the program, and the files and directories that a
+ * runtime mounts over.
+ */
 import { type Bundle, NATIVE_FILE } from "@lifeline/bundle";
 import { DIRECTORY, fileOf, type Tree, treeOf } from "./tree.ts";
 
@@ -21,7 +24,8 @@ hosts: files dns
 `;
 
 /**
- * Users, the order of resolvers, and what a runtime mounts over: it can add nothing to a read-only root. /tmp belongs to `userId`.
+ * Users, the order of resolvers, and what a runtime mounts over: it can add nothing to a read-only root. /tmp belongs
+ * to `userId`.
  */
 export function bareRoot(userId: number): Tree {
   return treeOf({
@@ -39,7 +43,10 @@ export function bareRoot(userId: number): Tree {
   });
 }
 
-/** The program, and koffi's native part if the program uses it. `workers`: bundles that it starts as threads, by file name. */
+/**
+ * The program, and koffi's native part if the program uses it. `workers`: bundles that it starts as threads, by file
+ * name.
+ */
 export function applicationOf(
   bundle: Bundle,
   native: Uint8Array,

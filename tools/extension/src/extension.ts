@@ -54,8 +54,8 @@ export interface BuildContext {
 }
 
 /**
- * Builds both architectures into `out`. `measure` returns the size of a tree as Talos packs it, bytes; undefined where it cannot. Throws
- * ExtensionError.
+ * Builds both architectures into `out`. `measure` returns the size of a tree as Talos packs it, bytes; undefined where
+ * it cannot. Throws ExtensionError.
  */
 export async function buildExtension(
   { root, inputs, release, log }: BuildContext,

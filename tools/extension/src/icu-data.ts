@@ -1,13 +1,15 @@
 /**
- * Node's binary has ICU's data for all languages: 33 of 126 MB that no program here uses. This reduces it, within the binary, to what a Node
- * with "small-icu" has: the root locale, English, time zones, normalisation and boundaries.
+ * Node's binary has ICU's data for all languages: 33 of 126 MB that no program here uses. This reduces it, within the
+ * binary, to what a Node with "small-icu" has: the root locale, English, time zones, normalisation and boundaries.
  *
- * 1. Nothing moves. The table of contents gets shorter, and zeros replace the data that it no longer names; they compress to almost nothing
- *    and are never read from disk. ICU falls back to the root for a missing locale, as it does in a small build.
- * 2. Legacy character sets, StringPrep profiles, dictionaries, transliteration, spelt-out numbers and character names go too.
+ * 1. Nothing moves. The table of contents gets shorter, and zeros replace the data that it no longer names; they
+ *    compress to almost nothing and are never read from disk. ICU falls back to the root for a missing locale, as it
+ *    does in a small build.
+ * 2. Legacy character sets, StringPrep profiles, dictionaries, transliteration, spelt-out numbers and character names
+ *    go too.
  *
- * The format is ICU's "CmnD" (icu4c/source/common/ucmndata.h, udata.h): a header, then a count, then for each item the offsets of
- * its name and of its data, from the count, sorted by name; then names and items.
+ * The format is ICU's "CmnD" (icu4c/source/common/ucmndata.h, udata.h): a header, then a count, then for each item the
+ * offsets of its name and of its data, from the count, sorted by name; then names and items.
  */
 import { ExtensionError } from "./extension-error.ts";
 
@@ -27,7 +29,10 @@ interface Item {
   readonly dataOffset: number;
 }
 
-/** A copy of the program with less ICU data. Throws ExtensionError `binary` unless it has exactly one little-endian package, with English. */
+/**
+ * A copy of the program with less ICU data. Throws ExtensionError `binary` unless it has exactly one little-endian
+ * package, with English.
+ */
 export function cutIcuData(program: Uint8Array): { readonly program: Uint8Array; readonly cutBytes: number } {
   const view = Buffer.from(program);
   const start = startOf(view);

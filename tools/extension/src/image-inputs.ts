@@ -1,4 +1,7 @@
-/** What an image is made of, fetched and checked against the lock files: Node and koffi from npm, libraries and `strip` from Debian. */
+/**
+ * What an image is made of, fetched and checked against the lock files: Node and koffi from npm, libraries and `strip`
+ * from Debian.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { AMD64, ARM64, type Architecture } from "./architecture.ts";

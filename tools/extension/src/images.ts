@@ -1,4 +1,7 @@
-/** Container images of collector, reflector and CLI: no shell, no root, and one layer with the runtime that all three share. */
+/**
+ * Container images of collector, reflector and CLI: no shell, no root, and one layer with the runtime that all three
+ * share.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Bundle, bundleProgram, COLLECTOR_NODE, type NodeProcess, PLAIN_NODE } from "@lifeline/bundle";

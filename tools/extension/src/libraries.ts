@@ -9,9 +9,9 @@ import { bytesAt, type Files, fileOf, type Tree, treeOf } from "./tree.ts";
 const LINKS_MAX = 8;
 
 /**
- * What `programs` need of `files`: the loader at the path that they name, libraries at Debian's multiarch paths, each a regular file
- * under the name by which it is needed. Throws ExtensionError: `binary` when a library is missing or for another machine, `tree` when the
- * loader is missing.
+ * What `programs` need of `files`: the loader at the path that they name, libraries at Debian's multiarch paths, each a
+ * regular file under the name by which it is needed. Throws ExtensionError: `binary` when a library is missing or for
+ * another machine, `tree` when the loader is missing.
  */
 export function librariesOf(programs: readonly Uint8Array[], files: Files, architecture: Architecture): Tree {
   const found = new Map<string, Uint8Array>();
@@ -31,7 +31,9 @@ export function librariesOf(programs: readonly Uint8Array[], files: Files, archi
   return treeOf(Object.fromEntries([...found].map(([path, library]) => [path, fileOf(library, true)])));
 }
 
-/** Where a needed name lies, in glibc's order of Debian's directories; the loader itself lies where programs ask for it. */
+/**
+ * Where a needed name lies, in glibc's order of Debian's directories; the loader itself lies where programs ask for it.
+ */
 function placeOf(name: string, files: Files, { triplet }: Architecture): string {
   const loader = name.startsWith("ld-linux-") ? ["lib64", "lib"] : [];
   const directories = [...loader, `lib/${triplet}`, `usr/lib/${triplet}`];

@@ -1,5 +1,6 @@
 /**
- * The variant for machines in maintenance mode. Such a machine has no configuration yet, so the image brings the agent's, and a join token.
+ * The variant for machines in maintenance mode. Such a machine has no configuration yet, so the image brings the
+ * agent's, and a join token.
  *
  * 1. One image is for many machines: it holds no id, file or path of one of them.
  * 2. A configuration that the agent would refuse is refused before anything is built.
@@ -15,12 +16,14 @@ import { fileOf, treeOf } from "./tree.ts";
 /** Keys of a configuration that may be the same on all machines. */
 const FOR_ALL = ["collector", "enrol", "logLevel", "resolvers"];
 
-/** A join token as a collector issues it (admin.proto): id and secret, within the 512 characters that an agent reads. */
+/**
+ * A join token as a collector issues it (admin.proto): id and secret, within the 512 characters that an agent reads.
+ */
 const JOIN_TOKEN = /^[0-9a-f]{8}\.[\x21-\x7e]{1,500}$/;
 
 /**
- * The variant with the agent's configuration of `configFile` and the join token of `tokenFile`. Throws ExtensionError `usage`, which names
- * the flag, the file and what would be right.
+ * The variant with the agent's configuration of `configFile` and the join token of `tokenFile`. Throws ExtensionError
+ * `usage`, which names the flag, the file and what would be right.
  */
 export function maintenanceVariant(configFile: string, tokenFile: string): ExtensionVariant {
   const files = treeOf({

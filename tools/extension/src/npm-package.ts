@@ -25,7 +25,10 @@ export function lockedPackage(lockText: string, name: string): NpmPackage {
   return { name, version: found[1], integrity: found[2] };
 }
 
-/** The wanted files of a package, by path in it. Throws ExtensionError `integrity` when the registry's bytes are not the locked ones. */
+/**
+ * The wanted files of a package, by path in it. Throws ExtensionError `integrity` when the registry's bytes are not the
+ * locked ones.
+ */
 export async function readNpmPackage(
   wanted: NpmPackage,
   cacheDirectory: string,

@@ -45,8 +45,8 @@ const GZIP_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip";
 const LAYER_MAX_BYTES = 1024 * 1024 * 1024;
 
 /**
- * Reads the one layer of `architecture`. Throws ExtensionError: `layout` when a file is missing or malformed, `integrity` when its bytes do
- * not match, `tree` when the layer holds something that an image must not.
+ * Reads the one layer of `architecture`. Throws ExtensionError: `layout` when a file is missing or malformed,
+ * `integrity` when its bytes do not match, `tree` when the layer holds something that an image must not.
  */
 export async function readLayer(directory: string, architecture: ArchitectureName): Promise<StoredLayer> {
   const { manifests } = json("index.json", await file(directory, "index.json"), index);

@@ -1,7 +1,8 @@
 /**
  * Writes images as an OCI image layout 1.1 (image-spec: image-layout.md, image-index.md, manifest.md, config.md).
  *
- * 1. `index.json` names the manifest of each platform, for Talos's imager, and a tagged index of the same manifests, for skopeo.
+ * 1. `index.json` names the manifest of each platform, for Talos's imager, and a tagged index of the same manifests,
+ *    for skopeo.
  * 2. The same layers, configuration and time give the same digests.
  */
 import { createHash } from "node:crypto";
@@ -60,7 +61,9 @@ const OCI = "application/vnd.oci.image";
 /** The highest of DEFLATE: layers are packed seldom and pulled often. */
 const GZIP_LEVEL = 9;
 
-/** Packs a tar archive at `level` of DEFLATE, 0 to 9, default 9. Node writes neither a name nor a time into the header. */
+/**
+ * Packs a tar archive at `level` of DEFLATE, 0 to 9, default 9. Node writes neither a name nor a time into the header.
+ */
 export async function layerOf(tar: Uint8Array, level = GZIP_LEVEL): Promise<Layer> {
   return { gzip: await pack(tar, { level }), diffId: digestOf(tar) };
 }

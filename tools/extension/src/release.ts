@@ -13,7 +13,10 @@ export interface Release {
   readonly annotations: (title: string) => Readonly<Record<string, string>>;
 }
 
-/** Reads package.json and git. Throws ExtensionError: `missing` without SOURCE_DATE_EPOCH and without a commit, `usage` when the former is no time. */
+/**
+ * Reads package.json and git. Throws ExtensionError: `missing` without SOURCE_DATE_EPOCH and without a commit, `usage`
+ * when the former is no time.
+ */
 export async function readRelease(
   root: string,
   environment: Readonly<Record<string, string | undefined>>,

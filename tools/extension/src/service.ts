@@ -37,8 +37,9 @@ export const JOIN_TOKEN_FILE = "/usr/local/etc/lifeline/join-token";
 const SPOOL_IN_MEMORY_BYTES = 24 * 1024 * 1024;
 
 /**
- * For a machine in maintenance mode, which has no disk, no configuration and no `cri`. The image brings the configuration, and the state ends
- * with the container. `talosctl logs` works only on machines that have joined, so the console gets the log.
+ * For a machine in maintenance mode, which has no disk, no configuration and no `cri`. The image brings the
+ * configuration, and the state ends with the container. `talosctl logs` works only on machines that have joined, so the
+ * console gets the log.
  */
 export const MAINTENANCE: ServiceOptions = {
   name: "lifeline-agent-maintenance",
@@ -87,8 +88,8 @@ export function manifestText({ name, description }: ServiceOptions, version: str
 }
 
 /**
- * The service file. Nothing in it can hold up a boot: the service does not wait for network, time or configuration, and Talos has or makes
- * every source of a mount. It waits for `cri` if its state is below /var.
+ * The service file. Nothing in it can hold up a boot: the service does not wait for network, time or configuration, and
+ * Talos has or makes every source of a mount. It waits for `cri` if its state is below /var.
  */
 export function serviceText(options: ServiceOptions): string {
   const { name, stateDirectory, isOnDisk, logsToConsole } = options;

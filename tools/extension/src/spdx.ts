@@ -1,6 +1,6 @@
 /**
- * The inventory of an image as an SPDX 2.3 document in JSON (https://spdx.github.io/spdx-spec/v2.3/): every package with its licence, and the
- * text of the licence where a copy must carry it. One document describes both architectures.
+ * The inventory of an image as an SPDX 2.3 document in JSON (https://spdx.github.io/spdx-spec/v2.3/): every package
+ * with its licence, and the text of the licence where a copy must carry it. One document describes both architectures.
  */
 import { createHash } from "node:crypto";
 

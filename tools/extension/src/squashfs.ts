@@ -9,7 +9,10 @@ import { type Tree, writeTree } from "./tree.ts";
 /** Talos's own level of zstd; a size is only a figure at this one. */
 export const TALOS_ZSTD_LEVEL = 18;
 
-/** Writes a directory to `file`, every entry root's. Returns the size, bytes. Throws ExtensionError as {@link outputOf} does. */
+/**
+ * Writes a directory to `file`, every entry root's. Returns the size, bytes. Throws ExtensionError as {@link outputOf}
+ * does.
+ */
 export async function squash(directory: string, file: string, zstdLevel = TALOS_ZSTD_LEVEL): Promise<number> {
   const zstd = ["-comp", "zstd", "-Xcompression-level", String(zstdLevel)];
   await outputOf("mksquashfs", [directory, file, "-all-root", "-noappend", ...zstd, "-no-progress", "-quiet"]);

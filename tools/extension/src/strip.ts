@@ -1,4 +1,7 @@
-/** Debian's `strip` for all architectures (binutils-multiarch), run with its own loader and libraries: the same on every x86-64 Linux. */
+/**
+ * Debian's `strip` for all architectures (binutils-multiarch), run with its own loader and libraries: the same on every
+ * x86-64 Linux.
+ */
 import { chmod, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { outputOf } from "./command.ts";

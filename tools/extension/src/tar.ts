@@ -1,4 +1,7 @@
-/** Trees to tar and back. The same tree and time give the same bytes: sorted, with every directory, owned by 0:0, without user names. */
+/**
+ * Trees to tar and back. The same tree and time give the same bytes: sorted, with every directory, owned by 0:0,
+ * without user names.
+ */
 import { type ParsedTarEntryWithData, packTar, type TarHeader, unpackTar } from "modern-tar";
 import { ExtensionError } from "./extension-error.ts";
 import { complete, DIRECTORY, fileOf, type Tree, type TreeEntry, treeOf } from "./tree.ts";
@@ -34,7 +37,10 @@ function headerOf(path: string, entry: TreeEntry, mtime: Date): TarHeader {
   }
 }
 
-/** The wanted files, directories and links of any archive, by path without a leading `./`; other kinds of entries are left out. */
+/**
+ * The wanted files, directories and links of any archive, by path without a leading `./`; other kinds of entries are
+ * left out.
+ */
 export async function readTar(archive: Uint8Array, isWanted: (path: string) => boolean): Promise<Tree> {
   const found = await entriesOf(archive, isWanted);
   return treeOf(
@@ -48,8 +54,8 @@ export async function readTar(archive: Uint8Array, isWanted: (path: string) => b
 }
 
 /**
- * The tree of a layer. Throws ExtensionError `tree` when an entry is not as {@link tarOf} writes it, when a path is there twice, and for a
- * link: Talos's untar stops at a second entry, and makes an empty file of a hard link.
+ * The tree of a layer. Throws ExtensionError `tree` when an entry is not as {@link tarOf} writes it, when a path is
+ * there twice, and for a link: Talos's untar stops at a second entry, and makes an empty file of a hard link.
  */
 export async function readImageTar(archive: Uint8Array): Promise<Tree> {
   const entries: Record<string, TreeEntry> = {};

@@ -40,7 +40,10 @@ export function below(directory: string, tree: Tree): Tree {
   return new Map([...tree].map(([path, entry]) => [`${directory}/${path}`, entry]));
 }
 
-/** All trees as one. A directory may be in several. Throws ExtensionError `tree` when a file's path is in another tree too. */
+/**
+ * All trees as one. A directory may be in several. Throws ExtensionError `tree` when a file's path is in another tree
+ * too.
+ */
 export function joined(...trees: readonly Tree[]): Tree {
   const whole = new Map<string, TreeEntry>();
   for (const [path, entry] of trees.flatMap((tree) => [...tree])) {
@@ -52,7 +55,10 @@ export function joined(...trees: readonly Tree[]): Tree {
   return whole;
 }
 
-/** Adds the directories that the paths go through; sorted by path, parents first. Throws ExtensionError `tree` when a path goes through a file. */
+/**
+ * Adds the directories that the paths go through; sorted by path, parents first. Throws ExtensionError `tree` when a
+ * path goes through a file.
+ */
 export function complete(tree: Tree): Tree {
   const whole = new Map(tree);
   for (const path of tree.keys()) {

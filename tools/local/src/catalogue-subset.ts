@@ -14,7 +14,9 @@ export function writeSubset(only: string, directory: string): string {
   return path;
 }
 
-/** The rows of the bundled catalogue that match `only`. Throws CliError `usage` when there is none, naming the closest. */
+/**
+ * The rows of the bundled catalogue that match `only`. Throws CliError `usage` when there is none, naming the closest.
+ */
 export function catalogueSubset(only: string): Catalogue {
   const whole = loadCatalogue();
   const requirements = whole.requirements.filter(({ id }) => matchesPattern(only, id));

@@ -1,7 +1,9 @@
 /** A free TCP port, so that a program keeps its address when it is started again. */
 import { createServer } from "node:net";
 
-/** A free port of 127.0.0.1, from the kernel. If another process takes it first, the program cannot start and logs why. */
+/**
+ * A free port of 127.0.0.1, from the kernel. If another process takes it first, the program cannot start and logs why.
+ */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();

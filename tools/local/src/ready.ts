@@ -17,8 +17,8 @@ const START_TIMEOUT_MS = 60_000;
 const LOG_LINES = 12;
 
 /**
- * Polls until `look` returns something. Throws StartError, with the end of the program's log, when it ends or takes longer than 60 s; the
- * signal's reason when `signal` aborts.
+ * Polls until `look` returns something. Throws StartError, with the end of the program's log, when it ends or takes
+ * longer than 60 s; the signal's reason when `signal` aborts.
  */
 export async function untilReady<T>(
   part: Part,

@@ -1,6 +1,6 @@
 /**
- * `npm start` as a user runs it: real processes from the build, on loopback, with the stand-in Omni. Only rows of the stand-in are measured,
- * so nothing leaves this host.
+ * `npm start` as a user runs it: real processes from the build, on loopback, with the stand-in Omni. Only rows of the
+ * stand-in are measured, so nothing leaves this host.
  */
 import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -273,7 +273,8 @@ describe("kill -9 of the collector", () => {
       }[];
       database.close();
       expect(windows.length).toBeGreaterThan(9);
-      // A window follows the one before it: an overlap would be one counted twice, a gap of a cadence or more one that is missing.
+      // A window follows the one before it: an overlap would be one counted twice, a gap of a cadence or more one that
+      // is missing.
       const gapsMs = windows.flatMap((window, at) => {
         const before = windows[at - 1];
         return before?.target === window.target ? [window.start_ms - before.end_ms] : [];

@@ -7,7 +7,10 @@ import { jsonFile, StartError } from "./ready.ts";
 export const COLLECTOR_READY = "collector.ready.json";
 export const LAB_STATE = "lab.json";
 
-/** Makes the directory, and removes ready files of a run that was killed. Throws StartError when a running process holds it. */
+/**
+ * Makes the directory, and removes ready files of a run that was killed. Throws StartError when a running process holds
+ * it.
+ */
 export function claimStateDirectory(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   for (const name of [COLLECTOR_READY, LAB_STATE]) {

@@ -1,6 +1,7 @@
 /**
- * No file imports itself through other files, type imports included. Biome's rule `noImportCycles` finds the cycles; `npm run lint` runs it
- * with the other rules. These tests hold that the rule is on, that it covers type imports, and that the sources are free of cycles.
+ * No file imports itself through other files, type imports included. Biome's rule `noImportCycles` finds the cycles;
+ * `npm run lint` runs it with the other rules. These tests hold that the rule is on, that it covers type imports, and
+ * that the sources are free of cycles.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -153,7 +153,9 @@ const FORBIDDEN: readonly { from: string; to: string; because: string }[] = [
   { from: "apps/agent", to: "lab", because: "nothing shipped imports tools" },
 ];
 
-/** Node's modules that open sockets, and the rooms that may import them. Only probe and reflector open measured sockets. */
+/**
+ * Node's modules that open sockets, and the rooms that may import them. Only probe and reflector open measured sockets.
+ */
 const SOCKET_MODULES = ["net", "tls", "dgram", "http", "https", "http2", "dns", "dns/promises"];
 const MAY_OPEN_SOCKETS: Record<string, readonly string[]> = {
   "packages/probe": SOCKET_MODULES,

@@ -32,7 +32,10 @@ function npmEnvironment(registry: string) {
   return { ...process.env, npm_config_registry: registry, npm_config_cache: cache };
 }
 
-/** A workspace of no rooms whose lock file names `integrity`, and a registry that serves `tarball` and says that it is right. */
+/**
+ * A workspace of no rooms whose lock file names `integrity`, and a registry that serves `tarball` and says that it is
+ * right.
+ */
 async function workspace(tarball: Buffer, lock: string) {
   const root = mkdtempSync(join(place, "workspace-"));
   for (const folder of ["packages", "apps", "tools/workspace"]) mkdirSync(join(root, folder), { recursive: true });

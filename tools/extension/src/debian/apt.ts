@@ -1,6 +1,6 @@
 /**
- * Debian's archive, read with apt-get. Sources, lists and status are in a directory of their own, so that the machine's package lists and
- * architectures stay as they are. The machine's proxy and mirror settings apply.
+ * Debian's archive, read with apt-get. Sources, lists and status are in a directory of their own, so that the machine's
+ * package lists and architectures stay as they are. The machine's proxy and mirror settings apply.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -28,7 +28,10 @@ const SOURCES = ["debian bookworm", "debian-security bookworm-security"]
   .join("");
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/** Opens the archive and updates its lists. Throws ExtensionError: `missing` without apt-get, `command` when the mirror does not answer. */
+/**
+ * Opens the archive and updates its lists. Throws ExtensionError: `missing` without apt-get, `command` when the mirror
+ * does not answer.
+ */
 export async function openDebianArchive(directory: string): Promise<DebianArchive> {
   const options = await aptRoot(directory);
   await outputOf("apt-get", [...options, "update"]);
@@ -38,7 +41,8 @@ export async function openDebianArchive(directory: string): Promise<DebianArchiv
       try {
         return offerOf((await apt(["--print-uris", "download", name])).toString());
       } catch (error) {
-        // apt-get has one exit code for all failures. The lists are new and on this disk, so only the name can be at fault.
+        // apt-get has one exit code for all failures. The lists are new and on this disk, so only the name can be at
+        // fault.
         if (error instanceof ExtensionError && error.code === "command") return undefined;
         throw error;
       }
@@ -77,7 +81,10 @@ async function aptRoot(directory: string): Promise<readonly string[]> {
   return ["-qq", ...split.flatMap((setting) => ["-o", setting])];
 }
 
-/** Reads a line `'URI' FILE SIZE SHA256:HEX`. The file is `name_version_architecture.deb`, with `%3a` for the version's colon. */
+/**
+ * Reads a line `'URI' FILE SIZE SHA256:HEX`. The file is `name_version_architecture.deb`, with `%3a` for the version's
+ * colon.
+ */
 export function offerOf(printed: string): Offer | undefined {
   const [, file = "", sha256 = ""] = /^'[^']+' (\S+) \d+ SHA256:([0-9a-f]{64})$/m.exec(printed) ?? [];
   const version = file.split("_")[1];

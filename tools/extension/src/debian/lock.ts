@@ -17,8 +17,8 @@ export interface DebianPackage {
 export const LIBRARIES: ReadonlySet<string> = new Set(["libc6", "libgcc-s1", "libstdc++6"]);
 
 /**
- * The packages that a build needs: the libraries of each architecture; for amd64 also `strip` for both with its own libraries, and the
- * package that holds the copyright of GCC's libraries.
+ * The packages that a build needs: the libraries of each architecture; for amd64 also `strip` for both with its own
+ * libraries, and the package that holds the copyright of GCC's libraries.
  */
 export const WANTED: readonly Pick<DebianPackage, "name" | "architecture">[] = [
   ...(["amd64", "arm64"] as const).flatMap((architecture) => [...LIBRARIES].map((name) => ({ name, architecture }))),
@@ -43,7 +43,9 @@ const schema = v.array(
 export const named = ({ name, architecture }: Pick<DebianPackage, "name" | "architecture">) =>
   `${name}:${architecture}`;
 
-/** Reads the lock file. Throws ExtensionError `lock` when it is invalid, or does not list exactly the wanted packages. */
+/**
+ * Reads the lock file. Throws ExtensionError `lock` when it is invalid, or does not list exactly the wanted packages.
+ */
 export function readLock(path: string): readonly DebianPackage[] {
   const packages = parsed(path);
   const got = packages.map(named).sort().join(" ");

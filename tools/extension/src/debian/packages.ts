@@ -9,7 +9,10 @@ import type { Tree } from "../tree.ts";
 import type { DebianArchive } from "./apt.ts";
 import { type DebianPackage, named, WANTED } from "./lock.ts";
 
-/** Path of a locked package in `cacheDirectory`, fetched if it is not there. Throws ExtensionError as {@link fetchLocked} does. */
+/**
+ * Path of a locked package in `cacheDirectory`, fetched if it is not there. Throws ExtensionError as {@link
+ * fetchLocked} does.
+ */
 export async function debOf(
   locked: DebianPackage,
   cacheDirectory: string,
@@ -24,7 +27,10 @@ export async function debOf(
   return path;
 }
 
-/** The locked bytes from the archive. Throws ExtensionError `lock` when it has other bytes, or no longer has the version. */
+/**
+ * The locked bytes from the archive. Throws ExtensionError `lock` when it has other bytes, or no longer has the
+ * version.
+ */
 export async function fetchLocked(locked: DebianPackage, archive: DebianArchive): Promise<Uint8Array> {
   const exact = `${named(locked)}=${locked.version}`;
   const offer = await archive.offer(exact);

@@ -1,4 +1,7 @@
-/** An extension for tests: the service and the files of the image, with the Node and the libraries of this machine. Linux only. */
+/**
+ * An extension for tests: the service and the files of the image, with the Node and the libraries of this machine.
+ * Linux only.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Bundle, bundleProgram, nativeModule } from "@lifeline/bundle";

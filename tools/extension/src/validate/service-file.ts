@@ -1,8 +1,8 @@
 /**
  * The service file: how Talos runs the container (Talos: pkg/machinery/extensions/services).
  *
- * 1. Talos reboots a node every 70 minutes while a service has not started. So the service waits for nothing but `cri`, reads no
- *    environment file, and mounts only what every Talos has.
+ * 1. Talos reboots a node every 70 minutes while a service has not started. So the service waits for nothing but `cri`,
+ *    reads no environment file, and mounts only what every Talos has.
  * 2. It waits for `cri` if, and only if, it mounts something under /var, which is not there earlier.
  * 3. Talos sets no memory limit, so an argument caps the heap.
  */
@@ -49,7 +49,10 @@ export function readServiceFile(path: string, bytes: Uint8Array): YamlReading<Se
 }
 
 function mountProblems(path: string, { name, container }: ServiceFile): readonly string[] {
-  /** The state, and two things of the host that are always there. Talos cannot start a service whose source it cannot make. */
+  /**
+   * The state, and two things of the host that are always there. Talos cannot start a service whose source it cannot
+   * make.
+   */
   const accessOf: Readonly<Record<string, "rw" | "ro">> = {
     [`/var/lib/${name}`]: "rw",
     "/etc/ssl/certs": "ro",

@@ -1,8 +1,8 @@
 /**
  * Checks a layer before it is on a node, where each of these faults costs a reboot.
  *
- * The rules are those that Talos lacks, and those of its service runner, which reads the service file only when it boots. What Talos's
- * imager refuses is left to the imager: it says so before anything is installed.
+ * The rules are those that Talos lacks, and those of its service runner, which reads the service file only when it
+ * boots. What Talos's imager refuses is left to the imager: it says so before anything is installed.
  */
 import { type ArchitectureName, architectureOf } from "../architecture.ts";
 import { isElf } from "../elf.ts";
@@ -73,7 +73,10 @@ function checkService(layer: Tree): Validation {
   };
 }
 
-/** Everything that the service file names of the container's root is there; Talos looks only when it starts the container. */
+/**
+ * Everything that the service file names of the container's root is there; Talos looks only when it starts the
+ * container.
+ */
 function entrypointProblems(container: Tree, { container: { entrypoint, args, mounts } }: ServiceFile) {
   const kindAt = (path: string) => container.get(path.slice(1))?.kind;
   const isMounted = (path: string) => mounts.some(({ destination }) => `${path}/`.startsWith(`${destination}/`));

@@ -1,4 +1,7 @@
-/** What the extension reports to and measures: the shipped collector of this checkout, and loopback ports that open and close. */
+/**
+ * What the extension reports to and measures: the shipped collector of this checkout, and loopback ports that open and
+ * close.
+ */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
@@ -111,7 +114,9 @@ export class CollectorFixture {
     return ask(client).finally(() => client.close());
   }
 
-  /** The environment of a new node: the collector, its authority, and a token for one start, or for two without a disk. */
+  /**
+   * The environment of a new node: the collector, its authority, and a token for one start, or for two without a disk.
+   */
   async invite(hasDisk: boolean): Promise<Environment> {
     const options = hasDisk ? {} : { ephemeral: true, usesMax: 2 };
     const answer = await this.#admin((client) =>
@@ -123,7 +128,9 @@ export class CollectorFixture {
     return invited;
   }
 
-  /** The environment of the invited node when it starts again: with the token only if it has no disk to keep its key on. */
+  /**
+   * The environment of the invited node when it starts again: with the token only if it has no disk to keep its key on.
+   */
   environmentOfRestart(): Environment {
     return this.#environmentOfRestart;
   }

@@ -1,9 +1,11 @@
 /**
- * The OCI runtime specification that Talos and containerd make of a service file (machined: services/extension.go; containerd:
- * pkg/oci/spec.go).
+ * The OCI runtime specification that Talos and containerd make of a service file (machined: services/extension.go;
+ * containerd: pkg/oci/spec.go).
  *
- * 1. The environment is the service file's; an ExtensionServiceConfig may replace and add variables. Nothing else is in it.
- * 2. The network is the caller's. The root, with /tmp, is read-only; /run and /dev/shm are the container's own, 64 MiB each.
+ * 1. The environment is the service file's; an ExtensionServiceConfig may replace and add variables. Nothing else is in
+ *    it.
+ * 2. The network is the caller's. The root, with /tmp, is read-only; /run and /dev/shm are the container's own, 64 MiB
+ *    each.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +27,10 @@ export interface SpecParts {
   readonly cgroup: string;
 }
 
-/** The kernel's arguments. On Talos a container reads those of its node, so a test may put such a file into the node's root. */
+/**
+ * The kernel's arguments. On Talos a container reads those of its node, so a test may put such a file into the node's
+ * root.
+ */
 const KERNEL_ARGUMENTS = "/proc/cmdline";
 
 /** Open files through Talos v1.12: containerd's default. */

@@ -33,8 +33,8 @@ export interface ContainerOptions {
 }
 
 /**
- * Creates the container and deletes it before anything runs in it, so that whatever runc itself writes to the root is there already. Throws
- * ExtensionError `command`.
+ * Creates the container and deletes it before anything runs in it, so that whatever runc itself writes to the root is
+ * there already. Throws ExtensionError `command`.
  */
 export async function createOnce(spec: ContainerOptions["spec"], directory: string): Promise<void> {
   const bundle = writeBundle(spec, directory);
@@ -75,7 +75,8 @@ export class Container {
     this.startedNs = clock.monotonicNs();
     this.#child = spawn("runc", [...rootFlag(directory), "run", "--bundle", bundle, "--pid-file", this.#pidFile, id], {
       stdio: ["ignore", "pipe", "pipe"],
-      // In a process group of its own: runc forwards signals, and the container would get one that is meant for this process.
+      // In a process group of its own: runc forwards signals, and the container would get one that is meant for this
+      // process.
       detached: true,
     });
     this.#stderr = tailOf(this.#child);
@@ -123,8 +124,8 @@ export class Container {
   }
 
   /**
-   * Waits for the first line, printed already or not, that `isWanted`. Throws ExtensionError: `late` after `withinMs`, `command` when the
-   * container ends before.
+   * Waits for the first line, printed already or not, that `isWanted`. Throws ExtensionError: `late` after `withinMs`,
+   * `command` when the container ends before.
    */
   async waitForLine(what: string, isWanted: (line: Line) => boolean, withinMs = WAIT_MAX_MS): Promise<Line> {
     const known = this.#lines.find(isWanted);
@@ -153,7 +154,10 @@ export class Container {
     return `${last.join(" | ")} ${this.stderr}`.slice(-600);
   }
 
-  /** Stops it as Talos does, with SIGTERM and after ten seconds SIGKILL. Resolves with the time it took and the exit code. */
+  /**
+   * Stops it as Talos does, with SIGTERM and after ten seconds SIGKILL. Resolves with the time it took and the exit
+   * code.
+   */
   async stop(): Promise<{ readonly tookMs: number; readonly status: number | null }> {
     const { clock } = this.#options;
     const startNs = clock.monotonicNs();

@@ -1,4 +1,7 @@
-/** A container without configuration and network: it starts, stays up, prints little, and keeps its id when it starts again. */
+/**
+ * A container without configuration and network: it starts, stays up, prints little, and keeps its id when it starts
+ * again.
+ */
 import { NS_PER_MS, pause } from "@lifeline/measure";
 import type { Report } from "./check.ts";
 import type { Container } from "./container.ts";
@@ -22,7 +25,10 @@ export async function checkIdleStart(options: ProfileOptions, node: TestNode, re
   return line;
 }
 
-/** Checks a second container of the node, which has run for a while. `firstLine` is the result of {@link checkIdleStart}. */
+/**
+ * Checks a second container of the node, which has run for a while. `firstLine` is the result of {@link
+ * checkIdleStart}.
+ */
 export async function checkIdleAgain(
   { clock }: ProfileOptions,
   node: TestNode,

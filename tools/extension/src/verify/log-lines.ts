@@ -25,7 +25,10 @@ const FIRST_LINES = 3;
 /** After that it may print one hint in this time, ms. */
 const HINT_EVERY_MS = 60_000;
 
-/** The lines that Talos's log parser cannot read (machined: runtime/logging): it wants an object with msg, level and time. */
+/**
+ * The lines that Talos's log parser cannot read (machined: runtime/logging): it wants an object with msg, level and
+ * time.
+ */
 export function malformedLines(lines: readonly Line[]): readonly string[] {
   return lines
     .filter(({ value }) => {

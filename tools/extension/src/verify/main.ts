@@ -1,4 +1,7 @@
-/** `npm run extension:verify`. Exit codes: 0 every check passed, or it cannot run here; 1 a check failed; 2 wrong arguments. */
+/**
+ * `npm run extension:verify`. Exit codes: 0 every check passed, or it cannot run here; 1 a check failed; 2 wrong
+ * arguments.
+ */
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -44,8 +47,8 @@ async function enter(args: readonly string[]): Promise<number> {
     "--mount-proc",
   ];
   const again = [process.execPath, ...process.execArgv, import.meta.filename, ...args, "--inside", directory];
-  // In a process group of its own, so that a terminal's Ctrl-C reaches this process alone. The kernel kills it, and all that it started, when
-  // this process ends.
+  // In a process group of its own, so that a terminal's Ctrl-C reaches this process alone. The kernel kills it, and all
+  // that it started, when this process ends.
   const command = ["--pdeathsig", "KILL", "unshare", ...namespaces, ...again];
   const child = spawn("setpriv", command, { stdio: ["ignore", "inherit", "inherit"], detached: true });
   const interrupt = () => child.kill("SIGKILL");
@@ -57,7 +60,10 @@ async function enter(args: readonly string[]): Promise<number> {
   return code;
 }
 
-/** Tries of removing the directory, and the time between two, ms: the processes of a killed run may write until the last one is dead. */
+/**
+ * Tries of removing the directory, and the time between two, ms: the processes of a killed run may write until the last
+ * one is dead.
+ */
 const REMOVE_TRIES = 20;
 const REMOVE_EVERY_MS = 100;
 

@@ -4,7 +4,10 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { outputOf } from "../command.ts";
 
-/** Mounts a squashed file read-only, through a loop device that is freed with the mount. Throws ExtensionError `command`. */
+/**
+ * Mounts a squashed file read-only, through a loop device that is freed with the mount. Throws ExtensionError
+ * `command`.
+ */
 export async function mountSquashfs(file: string, at: string): Promise<void> {
   mkdirSync(at, { recursive: true });
   await outputOf("mount", ["-t", "squashfs", "-o", "loop,ro", file, at]);

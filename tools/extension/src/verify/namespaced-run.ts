@@ -15,7 +15,10 @@ import { runProfile } from "./profile-run.ts";
 import { runUnderQemu } from "./qemu-run.ts";
 import { squashExtension, unpackExtension } from "./squashed-extension.ts";
 
-/** Most bytes of the squashed extension, which stays in the memory of the node. Measured: BUDGETS.md, "The extension on a node". */
+/**
+ * Most bytes of the squashed extension, which stays in the memory of the node. Measured: BUDGETS.md, "The extension on
+ * a node".
+ */
 export const SQUASHED_MAX_BYTES = 32_000_000;
 
 /** What a run passes on. */

@@ -1,6 +1,6 @@
 /**
- * The process that runs a container in a node's network (see node-container.ts): the first of its namespaces. It prints what the container
- * prints, stops it as Talos does at SIGTERM, and ends with its exit code.
+ * The process that runs a container in a node's network (see node-container.ts): the first of its namespaces. It prints
+ * what the container prints, stops it as Talos does at SIGTERM, and ends with its exit code.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

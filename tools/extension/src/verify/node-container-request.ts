@@ -1,4 +1,7 @@
-/** What NodeContainer asks of the process in the node's network. It goes through standard input, because a command line would show the token. */
+/**
+ * What NodeContainer asks of the process in the node's network. It goes through standard input, because a command line
+ * would show the token.
+ */
 import type { SquashedExtension } from "./squashed-extension.ts";
 
 export interface NodeContainerRequest {

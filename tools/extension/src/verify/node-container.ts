@@ -1,4 +1,6 @@
-/** The extension's container on a node that exists already, such as a host of the lab's fleet: in that node's network. */
+/**
+ * The extension's container on a node that exists already, such as a host of the lab's fleet: in that node's network.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { EventEmitter } from "node:events";
 import { join } from "node:path";
@@ -108,7 +110,10 @@ export class NodeContainer {
   }
 }
 
-/** The node's network, with mounts and processes of its own, which end with it. The rest is this machine's: runc needs its control groups. */
+/**
+ * The node's network, with mounts and processes of its own, which end with it. The rest is this machine's: runc needs
+ * its control groups.
+ */
 function enterNode(networkPid: number): readonly string[] {
   const own = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"];
   return ["nsenter", `--net=/proc/${networkPid}/ns/net`, "--", "unshare", ...own];

@@ -1,4 +1,6 @@
-/** The extension of another architecture, under QEMU: its programs load and the agent starts. Nothing else is checked. */
+/**
+ * The extension of another architecture, under QEMU: its programs load and the agent starts. Nothing else is checked.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, mkdirSync } from "node:fs";
@@ -26,7 +28,10 @@ interface Result {
   readonly status: number | null;
 }
 
-/** Runs it in the unpacked root of its container, where what would be mounted is made or mounted. Throws ExtensionError `command`. */
+/**
+ * Runs it in the unpacked root of its container, where what would be mounted is made or mounted. Throws ExtensionError
+ * `command`.
+ */
 export async function runUnderQemu(
   root: string,
   certificates: string,
@@ -51,7 +56,10 @@ export async function runUnderQemu(
   report("qemu idle", isStarted && idle.status === 0, `${isStarted ? "started" : "did not start"}; ${end}`);
 }
 
-/** Runs the service's command with further arguments to its end, or until the agent has started and been idle for {@link IDLE_MS}. */
+/**
+ * Runs the service's command with further arguments to its end, or until the agent has started and been idle for {@link
+ * IDLE_MS}.
+ */
 async function run(root: string, { container }: ServiceFile, more: readonly string[], clock: Clock): Promise<Result> {
   const env = Object.fromEntries(container.environment.map((entry) => entry.split(/=(.*)/s, 2) as [string, string]));
   const args = [root, "/qemu", container.entrypoint, ...container.args, ...more];

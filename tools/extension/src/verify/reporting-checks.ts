@@ -1,8 +1,8 @@
 /**
  * A container that enrols at a real collector, loses it, stops and starts again.
  *
- * What has no disk ends with its container. Such an agent sends its reports once the collector is back, and enrols again with another key:
- * after its id has been silent for 30 s, at its next attempt up to 15 s later.
+ * What has no disk ends with its container. Such an agent sends its reports once the collector is back, and enrols
+ * again with another key: after its id has been silent for 30 s, at its next attempt up to 15 s later.
  */
 import { NS_PER_MS, pause } from "@lifeline/measure";
 import type { Report } from "./check.ts";
@@ -84,7 +84,10 @@ export class ReportingChecks {
     await checkStop("stop", container, this.#report);
   }
 
-  /** It starts again as the same node: with the key on its disk, or with another one. All reports of both containers are stored. */
+  /**
+   * It starts again as the same node: with the key on its disk, or with another one. All reports of both containers are
+   * stored.
+   */
   async restart(first: Container): Promise<void> {
     const { collector } = this.#options;
     const keyBefore = await collector.keySha256(this.#nodeId);

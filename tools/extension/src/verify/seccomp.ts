@@ -1,7 +1,7 @@
 /**
- * The system calls a container may make. containerd's default profile is compiled into it. Debian ships a similar one as a file, in
- * golang-github-containers-common. This takes what that file allows for the capabilities held, answers everything else with EPERM as
- * containerd does, and leaves out io_uring as containerd does since 2.0.
+ * The system calls a container may make. containerd's default profile is compiled into it. Debian ships a similar one
+ * as a file, in golang-github-containers-common. This takes what that file allows for the capabilities held, answers
+ * everything else with EPERM as containerd does, and leaves out io_uring as containerd does since 2.0.
  */
 import { existsSync, readFileSync } from "node:fs";
 import * as v from "valibot";

@@ -1,4 +1,7 @@
-/** A Talos node on this machine: a root to mount from, an overlay over the squashed extension, and one container after another. */
+/**
+ * A Talos node on this machine: a root to mount from, an overlay over the squashed extension, and one container after
+ * another.
+ */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Container, createOnce } from "./container.ts";

@@ -29,7 +29,9 @@ export async function pollUntil<T>(
   }
 }
 
-/** Resolves as `event` does. Rejects with ExtensionError `late` after `withinMs`; `describe` says what did not happen. */
+/**
+ * Resolves as `event` does. Rejects with ExtensionError `late` after `withinMs`; `describe` says what did not happen.
+ */
 export async function within<T>(
   event: Promise<T>,
   withinMs: number,
