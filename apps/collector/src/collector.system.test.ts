@@ -438,7 +438,8 @@ describe("verdicts", () => {
       cause: "refused",
       sinceUnixMs: BigInt(firstMs - 14_001),
     });
-    // An incident is written at its change and read from the store: it follows the verdict, which is in memory, by a commit.
+    // An incident is written at its change and read from the store: it follows the verdict, which is in memory, by a
+    // commit.
     const written = async (count: number) => {
       const open = async () => (await incidents({ openOnly: true })).incidents;
       await until(async () => (await open()).length === count);

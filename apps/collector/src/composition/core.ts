@@ -33,7 +33,10 @@ export interface Core extends JudgingAssembly {
   readonly lastRunMs: number;
 }
 
-/** Opens everything that needs no port, and judges every known node. Rejects with ConfigError, CatalogueError or StoreError. */
+/**
+ * Opens everything that needs no port, and judges every known node. Rejects with ConfigError, CatalogueError or
+ * StoreError.
+ */
 export async function openCore(config: Config, world: World): Promise<Core> {
   const { clock, log, quotaBytes } = world;
   const requirements = loadRequirements(config);

@@ -8,7 +8,9 @@ import { createQuery } from "../query/query-service.ts";
 import type { Core } from "./core.ts";
 import type { World } from "./world.ts";
 
-/** One server for authenticated connections, one for others. Both have all services: each call is admitted by itself. */
+/**
+ * One server for authenticated connections, one for others. Both have all services: each call is admitted by itself.
+ */
 export function createServers(core: Core, config: Config, { clock, log }: World): SecureServers {
   const { areProven, selfMetrics, identity, ingest, receiver } = core;
   const onOverflow = (what: RpcOverflow) => selfMetrics.overflows.inc({ what });

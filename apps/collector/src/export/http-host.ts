@@ -1,6 +1,6 @@
 /**
- * Under which host names metrics and health are served. A web page can point a name of its own at any address (DNS rebinding), and
- * would then read what a browser behind the firewall gets. The browser sends that name as the host.
+ * Under which host names metrics and health are served. A web page can point a name of its own at any address (DNS
+ * rebinding), and would then read what a browser behind the firewall gets. The browser sends that name as the host.
  */
 import { isIP } from "node:net";
 
@@ -12,8 +12,8 @@ export const HOST_WANTED =
 const HOST = /^(?:\[(?<literal>[0-9a-f:.]+)\]|(?<name>[a-z0-9._-]+))(?::\d{0,5})?$/;
 
 /**
- * Whether a `Host` header names this server: by an address, which no page can point elsewhere, as `localhost`, or by one of `names`, in any
- * case. No header is right: only HTTP/1.0 may leave it out, and no browser speaks that.
+ * Whether a `Host` header names this server: by an address, which no page can point elsewhere, as `localhost`, or by
+ * one of `names`, in any case. No header is right: only HTTP/1.0 may leave it out, and no browser speaks that.
  */
 export function hostCheck(names: readonly string[]): (header: string | undefined) => boolean {
   const known = new Set(["localhost", ...names.map(canonicalName)]);

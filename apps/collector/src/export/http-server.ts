@@ -3,8 +3,8 @@
  *
  * 1. A client that sends slowly, or does not read, is cut off. No more of a scrape is made than the client reads (S2).
  * 2. A request that names another host is refused for every path (http-host.ts).
- * 3. Scrapes under way are few and take a quarter of the main thread at most; one more is refused. Any number of readiness checks at
- *    once make one query of the store.
+ * 3. Scrapes under way are few and take a quarter of the main thread at most; one more is refused. Any number of
+ *    readiness checks at once make one query of the store.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -30,8 +30,8 @@ export interface HttpTimeouts {
 }
 
 /**
- * Prometheus gives up after 10 s by default (scrape_timeout), so a client that takes three times that is no scraper. Node checks every
- * 30 s by default, which would be three times the limit.
+ * Prometheus gives up after 10 s by default (scrape_timeout), so a client that takes three times that is no scraper.
+ * Node checks every 30 s by default, which would be three times the limit.
  */
 export const HTTP_TIMEOUTS: HttpTimeouts = { requestMs: 10_000, checkMs: 1_000, scrapeMs: 30_000 };
 
@@ -44,8 +44,8 @@ interface HttpHostPort extends HostPort {
 }
 
 /**
- * Of the main thread: 2 s at once, for the scrapes of a thousand nodes, and a quarter of a core in the long run. A scraper with an interval
- * of 15 s takes less; one that scrapes without end leaves the rest to the agents.
+ * Of the main thread: 2 s at once, for the scrapes of a thousand nodes, and a quarter of a core in the long run. A
+ * scraper with an interval of 15 s takes less; one that scrapes without end leaves the rest to the agents.
  */
 const SCRAPE_ALLOWANCE: TimeAllowance = { capacityMs: 2_000, msPerS: 250 };
 

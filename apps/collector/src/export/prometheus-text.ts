@@ -1,4 +1,7 @@
-/** Prometheus's text format 0.0.4. Written here, because ten thousand histogram series through prom-client take a second and 290 MB. */
+/**
+ * Prometheus's text format 0.0.4. Written here, because ten thousand histogram series through prom-client take a second
+ * and 290 MB.
+ */
 import { visibleText } from "@lifeline/measure";
 
 /** What a family of series is. */

@@ -1,4 +1,7 @@
-/** The labels of a target's series: node, requirement, probe, endpoint, ip (4, 6, or empty without a target), proxy (empty: direct). */
+/**
+ * The labels of a target's series: node, requirement, probe, endpoint, ip (4, 6, or empty without a target), proxy
+ * (empty: direct).
+ */
 import { detailOf, endpointName, type Target, targetPlace } from "@lifeline/measure";
 import { labelsText } from "./prometheus-text.ts";
 

@@ -2,8 +2,8 @@
  * The verdicts of the fleet's rows, and what is known of SideroLink's UDP port.
  *
  * 1. A verdict has its row's obligation as a label, so that an alert can leave out optional rows.
- * 2. A comparison (measured only beside what the node itself uses) has no verdict, so that an alert on unmet rows never fires for a path
- *    that the node does not use.
+ * 2. A comparison (measured only beside what the node itself uses) has no verdict, so that an alert on unmet rows never
+ *    fires for a path that the node does not use.
  */
 import { resolvedTargets } from "@lifeline/catalogue";
 import type { Target } from "@lifeline/measure";

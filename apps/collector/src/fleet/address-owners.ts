@@ -36,7 +36,10 @@ export function addressesOf({ addresses, peerAddress }: Addressed): readonly str
   return peerAddress === undefined || addresses.includes(peerAddress) ? addresses : [...addresses, peerAddress];
 }
 
-/** Indexes them. `areProven`: whether streams are authenticated. If not, any peer can pose as any node, and all are claims. */
+/**
+ * Indexes them. `areProven`: whether streams are authenticated. If not, any peer can pose as any node, and all are
+ * claims.
+ */
 export function addressOwners(nodes: readonly Addressed[], areProven: boolean): AddressOwners {
   const proven = new Map<string, string>();
   for (const { nodeId, peerAddress } of areProven ? nodes : []) {

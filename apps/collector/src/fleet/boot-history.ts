@@ -1,12 +1,15 @@
 /**
  * Two machines that report under one node id: each replaces the other's stream, again and again.
  *
- * A restart starts a new boot and never the old one again. So a boot that opens a stream after another one did belongs to a second
- * machine. That holds while such a swap was observed within {@link QUIET_MS}.
+ * A restart starts a new boot and never the old one again. So a boot that opens a stream after another one did belongs
+ * to a second machine. That holds while such a swap was observed within {@link QUIET_MS}.
  */
 import type { DuplicateNode } from "@lifeline/verdict";
 
-/** After how long without a swap it is over, and within what time a swap must follow, ms: agents redial within 15 s (their backoff). */
+/**
+ * After how long without a swap it is over, and within what time a swap must follow, ms: agents redial within 15 s
+ * (their backoff).
+ */
 export const QUIET_MS = 90_000;
 
 /** Boots remembered: two make a duplicate, more add nothing. */

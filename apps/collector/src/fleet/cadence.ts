@@ -8,7 +8,10 @@ interface ProbeBudgets {
   readonly tunnelPerS: number;
   /** Connects and datagrams. */
   readonly connectPerS: number;
-  /** TLS, HTTP and gRPC exchanges, which cost the server a handshake each; and searches for a path's MTU, of many datagrams each. */
+  /**
+   * TLS, HTTP and gRPC exchanges, which cost the server a handshake each; and searches for a path's MTU, of many
+   * datagrams each.
+   */
   readonly handshakePerS: number;
 }
 
@@ -37,9 +40,9 @@ const BUDGET_OF: Readonly<Record<ProbeKind, Budget | undefined>> = {
 };
 
 /**
- * The resolution with cadences for a fleet: each at least its own, which may spare a peer's rate limit, and so long that `fleetSize`
- * nodes with the same targets stay within the budget of every endpoint, a proxy on the way included. The fleet is counted up to the
- * next power of two: a plan changes only when it doubles.
+ * The resolution with cadences for a fleet: each at least its own, which may spare a peer's rate limit, and so long
+ * that `fleetSize` nodes with the same targets stay within the budget of every endpoint, a proxy on the way included.
+ * The fleet is counted up to the next power of two: a plan changes only when it doubles.
  */
 export function paced(resolution: Resolution, fleetSize: number, budgets: ProbeBudgets = DEFAULT_BUDGETS): Resolution {
   const agents = 2 ** Math.ceil(Math.log2(Math.max(1, fleetSize)));
@@ -72,7 +75,10 @@ interface Cost {
   readonly budget: Budget;
 }
 
-/** Which endpoints pay for an attempt: none where the node reads its own counters. Both families of a name are one endpoint. */
+/**
+ * Which endpoints pay for an attempt: none where the node reads its own counters. Both families of a name are one
+ * endpoint.
+ */
 function costsOf({ place }: Requirement, { host, port, options, proxy }: Target): readonly Cost[] {
   const isInside = place.kind === "service" && place.service === "in-tunnel";
   const budget = isInside ? "tunnelPerS" : BUDGET_OF[options.probe];

@@ -1,7 +1,8 @@
 /**
  * The only writer of nodes: what each event changes.
  *
- * 1. A node's state follows from its events alone: no clock, no store, no randomness is read here. The same events give the same state.
+ * 1. A node's state follows from its events alone: no clock, no store, no randomness is read here. The same events give
+ *    the same state.
  * 2. A report changes its node in place. Nothing is copied: 10,000 nodes report all the time.
  */
 import { resolvedTargets } from "@lifeline/catalogue";

@@ -91,7 +91,10 @@ export function lookbacksOf({ resolution }: Pick<Node, "resolution">): ReadonlyM
   return new Map(entries);
 }
 
-/** Whether the node is connected, or reported within ten minutes of `nowMs`, before or after: a clock may have been set since. */
+/**
+ * Whether the node is connected, or reported within ten minutes of `nowMs`, before or after: a clock may have been set
+ * since.
+ */
 export function isActive(
   { session, lastReportMs = 0 }: Pick<Node, "session" | "lastReportMs">,
   nowMs: number,

@@ -9,12 +9,16 @@ export const RECENT_MS = 120_000;
 export const MAX_RECENT_WINDOWS = 128;
 
 /**
- * Most bytes of all targets' windows, by {@link recentBytes}: at rest 96 targets take 1.3 MiB. Where each outcome of theirs turns without end
- * the latest seventy windows of each are kept. The judge reads all of them at once: 8 MiB take it some 30 ms.
+ * Most bytes of all targets' windows, by {@link recentBytes}: at rest 96 targets take 1.3 MiB. Where each outcome of
+ * theirs turns without end the latest seventy windows of each are kept. The judge reads all of them at once: 8 MiB take
+ * it some 30 ms.
  */
 export const MAX_RECENT_BYTES = 8 * 1024 * 1024;
 
-/** Bytes of heap that a window takes at least, a bucket of its sketch, and an entry of its evidence beside the text: as measured, opened. */
+/**
+ * Bytes of heap that a window takes at least, a bucket of its sketch, and an entry of its evidence beside the text: as
+ * measured, opened.
+ */
 const HEAP_WINDOW_BYTES = 1_024;
 const BUCKET_BYTES = 24;
 const ENTRY_BYTES = 40;
@@ -68,9 +72,9 @@ export class RecentWindows {
   }
 
   /**
-   * Drops windows that ended at `beforeMs` or earlier, by target, and those that end after `latestMs`: a clock that was set back
-   * since has labelled them, and they would stay longest. Targets without a `beforeMs` are dropped whole. The newest window with a
-   * good answer stays, however old: it says how the target was when it last worked.
+   * Drops windows that ended at `beforeMs` or earlier, by target, and those that end after `latestMs`: a clock that was
+   * set back since has labelled them, and they would stay longest. Targets without a `beforeMs` are dropped whole. The
+   * newest window with a good answer stays, however old: it says how the target was when it last worked.
    */
   prune(beforeMs: (targetId: string) => number | undefined, latestMs: number): void {
     for (const [targetId, windows] of this.#byTarget) {

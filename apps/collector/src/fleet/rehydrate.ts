@@ -1,4 +1,6 @@
-/** Rebuilds nodes from the store: the fleet after a start, and one node that was pruned from memory and reports again. */
+/**
+ * Rebuilds nodes from the store: the fleet after a start, and one node that was pruned from memory and reports again.
+ */
 import type { NodeFacts } from "@lifeline/catalogue";
 import { CAUSES, type Clock } from "@lifeline/measure";
 import { type Incident, type PreviousVerdict, VERDICTS } from "@lifeline/verdict";
@@ -17,9 +19,9 @@ const REPORTS_PER_READ = 64;
 const MAX_OPEN_INCIDENTS = 100_000;
 
 /**
- * Fills `fleet` from `store`, with the cadences of the whole fleet. The caller judges afterwards. Leaves out nodes that reported last before
- * `silentBeforeMs`, ms since the epoch: the store knows a node as long as it has roll-ups, the fleet as long as it has reports. Rejects with
- * a StoreError.
+ * Fills `fleet` from `store`, with the cadences of the whole fleet. The caller judges afterwards. Leaves out nodes that
+ * reported last before `silentBeforeMs`, ms since the epoch: the store knows a node as long as it has roll-ups, the
+ * fleet as long as it has reports. Rejects with a StoreError.
  */
 export async function rehydrate(fleet: Fleet, store: Store, clock: Clock, silentBeforeMs: number): Promise<void> {
   const stored = await store.submit("listNodes", { limit: MAX_NODES });

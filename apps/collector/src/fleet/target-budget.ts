@@ -1,6 +1,7 @@
 /**
- * How many different targets a node may have within a day. A node's facts (resolvers, Machine API, proxy, prefix) name endpoints, and each
- * is a target with series, windows, roll-ups and incidents of its own. A node that changes them at each Hello would create them without end (S2).
+ * How many different targets a node may have within a day. A node's facts (resolvers, Machine API, proxy, prefix) name
+ * endpoints, and each is a target with series, windows, roll-ups and incidents of its own. A node that changes them at
+ * each Hello would create them without end (S2).
  *
  * 1. A target counts while it is planned, and for a day after. What is planned already stays planned.
  * 2. What does not fit is not measured, and its row says so: an open question, never a pass (M4).
@@ -8,7 +9,10 @@
 import type { Resolution, ResolvedRow } from "@lifeline/catalogue";
 import { MAX_TARGETS_PER_NODE } from "@lifeline/wire";
 
-/** Most different targets of a node within {@link TARGET_DAY_MS}: as many as it may have at once. The default plan has 96. */
+/**
+ * Most different targets of a node within {@link TARGET_DAY_MS}: as many as it may have at once. The default plan has
+ * 96.
+ */
 export const DAY_TARGETS_MAX = MAX_TARGETS_PER_NODE;
 
 /** How long a target counts after it was planned last, ms. */

@@ -1,11 +1,14 @@
-/** What each target of a node reported since the collector started: counters for the fleet's series. None ever falls. */
+/**
+ * What each target of a node reported since the collector started: counters for the fleet's series. None ever falls.
+ */
 import { type Cause, type DirectionCounts, outcomeClassOf, reasonFacts } from "@lifeline/measure";
 import { addDirections, bucketUpperNs, lossOf, NO_DIRECTIONS, type Window } from "@lifeline/window";
 import type { SeriesBudget } from "./series-budget.ts";
 
 /**
- * Upper bounds of the exported round-trip histogram, ns: every power of two from 2^15 (32.8 µs) to 2^33 (8.59 s). The sketch's
- * buckets end at powers of 2^(1/32), so each lies wholly within one of these: the counts are exact, not interpolated.
+ * Upper bounds of the exported round-trip histogram, ns: every power of two from 2^15 (32.8 µs) to 2^33 (8.59 s). The
+ * sketch's buckets end at powers of 2^(1/32), so each lies wholly within one of these: the counts are exact, not
+ * interpolated.
  */
 export const RTT_BOUNDS_NS: readonly number[] = Array.from({ length: 19 }, (_, at) => 2 ** (15 + at));
 

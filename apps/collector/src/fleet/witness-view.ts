@@ -5,7 +5,10 @@ import type { WitnessReport } from "./witness-report.ts";
 /** How old a report may be to say something of now, ms: five missed ones. */
 const FRESH_MS = 5_000;
 
-/** By the collector's clock at `nowMs`; undefined: nothing that could be believed. `addresses`: those that are the node's alone. */
+/**
+ * By the collector's clock at `nowMs`; undefined: nothing that could be believed. `addresses`: those that are the
+ * node's alone.
+ */
 export function witnessView(
   reports: readonly WitnessReport[],
   addresses: readonly string[],
@@ -33,8 +36,8 @@ function receptionBy(report: WitnessReport, addresses: readonly string[]): Recep
 }
 
 /**
- * Since when the silence of a node means something: all witnesses must have watched, because another one may receive from it. Now, where one
- * of them has no fresh report, or had no room for this node.
+ * Since when the silence of a node means something: all witnesses must have watched, because another one may receive
+ * from it. Now, where one of them has no fresh report, or had no room for this node.
  */
 function watchedSinceMs(reports: readonly WitnessReport[], addresses: readonly string[], nowMs: number): number {
   const covers = ({ reportedAtMs, isComplete, receivedAtMs }: WitnessReport) =>

@@ -3,8 +3,8 @@
  *
  * 1. Everything is bounded: witnesses, sources of each, and the age of reports (S2).
  * 2. Times are this collector's: a report says how long ago, so no clock but this one is needed (M2).
- * 3. An address that two nodes share, or a witness that had no room for every source, says nothing of a silent one (M4). Nor does a claim
- *    of an address that is another node's (address-owners.ts).
+ * 3. An address that two nodes share, or a witness that had no room for every source, says nothing of a silent one
+ *    (M4). Nor does a claim of an address that is another node's (address-owners.ts).
  */
 import type { Clock } from "@lifeline/measure";
 import type { WitnessView } from "@lifeline/verdict";
@@ -86,7 +86,10 @@ export class Witnesses {
     return [...this.#reports.values()].filter(({ reportedAtMs }) => !isGone(reportedAtMs, nowMs));
   }
 
-  /** Cached: the whole fleet is indexed once a second. A node that lost the collector may still be received by a witness. */
+  /**
+   * Cached: the whole fleet is indexed once a second. A node that lost the collector may still be received by a
+   * witness.
+   */
   #ownersAt(nowMs: number): AddressOwners {
     const { nodes, areProven } = this.#parts;
     const known = this.#owners;
@@ -98,7 +101,9 @@ export class Witnesses {
   }
 }
 
-/** By the distance: a witness from the future reported before this clock was set back, and nothing says how long ago. */
+/**
+ * By the distance: a witness from the future reported before this clock was set back, and nothing says how long ago.
+ */
 function isGone(reportedAtMs: number, nowMs: number): boolean {
   return Math.abs(nowMs - reportedAtMs) > GONE_AFTER_MS;
 }

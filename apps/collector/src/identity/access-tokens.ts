@@ -1,6 +1,6 @@
 /**
- * The access tokens of people and programs, from a file and the environment. Only digests stay in memory. Neither they nor the tokens are
- * logged or sent (S1).
+ * The access tokens of people and programs, from a file and the environment. Only digests stay in memory. Neither they
+ * nor the tokens are logged or sent (S1).
  */
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
@@ -30,8 +30,9 @@ export interface TokenPrincipal {
 }
 
 /**
- * The tokens as they are now. A file that cannot be used leaves the last good one in use, and is logged once. A file without a token, or
- * that is gone, revokes all of its tokens: an operator who removes the last line or the file means that.
+ * The tokens as they are now. A file that cannot be used leaves the last good one in use, and is logged once. A file
+ * without a token, or that is gone, revokes all of its tokens: an operator who removes the last line or the file means
+ * that.
  */
 export interface AccessTokens {
   /** Undefined: unknown or revoked. */
@@ -86,7 +87,9 @@ export function openAccessTokens(
   };
 }
 
-/** SHA-256 of a token, hex. A token is looked up by its digest, so that the time it takes says nothing of other tokens. */
+/**
+ * SHA-256 of a token, hex. A token is looked up by its digest, so that the time it takes says nothing of other tokens.
+ */
 export function tokenDigest(token: string): string {
   return createHash("sha256").update(token).digest("hex");
 }

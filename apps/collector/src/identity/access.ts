@@ -2,11 +2,13 @@
  * Who may call what.
  *
  * 1. A node speaks only for itself: its id is the name of its certificate, under the key the id was enrolled with (S1).
- * 2. The role of a person, a program or a witness comes from a certificate's organisation or from a token, and from nothing else.
+ * 2. The role of a person, a program or a witness comes from a certificate's organisation or from a token, and from
+ *    nothing else.
  * 3. A certificate is good until its end and no longer, on open connections too.
- * 4. Unknown tokens are counted by source. A source with too many must wait, and none of its tokens is looked up until then.
- * 5. On a listener without TLS and without tokens every caller may do everything. It listens on loopback, or the configuration
- *    allows it elsewhere (allowPlaintext).
+ * 4. Unknown tokens are counted by source. A source with too many must wait, and none of its tokens is looked up until
+ *    then.
+ * 5. On a listener without TLS and without tokens every caller may do everything. It listens on loopback, or the
+ *    configuration allows it elsewhere (allowPlaintext).
  */
 import { ROLE_ORGANISATIONS, type Role } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
@@ -99,7 +101,10 @@ export class Access {
     return { kind: "node", nodeId, keySha256, notAfterMs };
   };
 
-  /** Throws for a principal that was revoked since {@link node} began to decide. Call it right before the stream is registered. */
+  /**
+   * Throws for a principal that was revoked since {@link node} began to decide. Call it right before the stream is
+   * registered.
+   */
   mayStill(principal: StreamPrincipal): void {
     if (principal.kind !== "node") return;
     const { nodeId, keySha256 } = principal;

@@ -1,4 +1,7 @@
-/** `ca` and `certificate` of the collector's program: what agents pin, and certificates for people, programs and witnesses. */
+/**
+ * `ca` and `certificate` of the collector's program: what agents pin, and certificates for people, programs and
+ * witnesses.
+ */
 import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -48,7 +51,10 @@ const OPTIONS = {
 /** What is wrong with the arguments, in one line. */
 class UsageError extends Error {}
 
-/** Runs the command that `args` begin with; undefined: they begin with none. The exit code otherwise: 0, 1 a failure, 2 wrong arguments. */
+/**
+ * Runs the command that `args` begin with; undefined: they begin with none. The exit code otherwise: 0, 1 a failure, 2
+ * wrong arguments.
+ */
 export async function runCertificate(
   args: readonly string[],
   clock: Clock,

@@ -1,6 +1,6 @@
 /**
- * The listener's certificates, read from files, and again when they change. Files that cannot be used leave the last good ones in use, are
- * logged once, and tried again.
+ * The listener's certificates, read from files, and again when they change. Files that cannot be used leave the last
+ * good ones in use, are logged once, and tried again.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";

@@ -10,7 +10,9 @@ import type { Logger } from "pino";
 /** The listener's certificates, now and later. */
 export interface CertificateSource {
   readonly first: ListenerCertificates;
-  /** Calls `renew` with each later set until the signal aborts. What `renew` throws is logged, and tried again later. */
+  /**
+   * Calls `renew` with each later set until the signal aborts. What `renew` throws is logged, and tried again later.
+   */
   follow(renew: (certificates: ListenerCertificates) => void, signal: AbortSignal): void;
 }
 

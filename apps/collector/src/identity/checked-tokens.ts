@@ -1,4 +1,7 @@
-/** Access tokens as callers show them. An unknown one counts as a guess of its source, and a source with too many guesses must wait. */
+/**
+ * Access tokens as callers show them. An unknown one counts as a guess of its source, and a source with too many
+ * guesses must wait.
+ */
 import type { Clock } from "@lifeline/measure";
 import type { Caller, Connection } from "@lifeline/rpc";
 import { peerSource } from "../streams/peer-address.ts";
@@ -18,8 +21,9 @@ export class CheckedTokens {
   }
 
   /**
-   * The holder of a token. A token that its connection has proven before is no guess, so a person who is connected works on while another
-   * caller guesses from the same source. No other token is looked up for a source that must wait, or guessing could go on.
+   * The holder of a token. A token that its connection has proven before is no guess, so a person who is connected
+   * works on while another caller guesses from the same source. No other token is looked up for a source that must
+   * wait, or guessing could go on.
    */
   principalOf(
     token: string,

@@ -3,8 +3,8 @@
  *
  * 1. The use of a token and the enrolment are durable before a certificate is made (S1).
  * 2. Renewing needs no token: the key that the connection has proven is the one the node was enrolled with.
- * 3. A source (an IPv4 address or an IPv6 /64) that fails too often must wait, and so must a key that is used too often. The refusal says
- *    what was wrong and holds no secret.
+ * 3. A source (an IPv4 address or an IPv6 /64) that fails too often must wait, and so must a key that is used too
+ *    often. The refusal says what was wrong and holds no secret.
  * 4. An attempt counts from its beginning, so that concurrent attempts count too.
  * 5. A certificate that the fleet CA has not signed causes no work in the store (S2).
  */
@@ -23,7 +23,10 @@ import { readJoinToken } from "./join-token.ts";
 import type { Registry } from "./registry.ts";
 import { SignedCertificates } from "./signed-certificates.ts";
 
-/** How long after its end a certificate may still be renewed, ms: 30 days, longer than any outage that a fleet waits out. */
+/**
+ * How long after its end a certificate may still be renewed, ms: 30 days, longer than any outage that a fleet waits
+ * out.
+ */
 export const RENEW_WITHIN_MS = 30 * 24 * 3_600_000;
 
 /** What became of an attempt. */
@@ -95,7 +98,8 @@ export class EnrolService implements Service {
     const ca = this.#ca();
     const certificate = connection?.certificate;
     const shown = certificate && this.#signed.has(ca, certificate) ? certificate : undefined;
-    // By its key, because nodes that share a source with one that fails must still renew. Each costs a commit and a signature.
+    // By its key, because nodes that share a source with one that fails must still renew. Each costs a commit and a
+    // signature.
     this.#take(shown?.keySha256 ?? peerSource(peer), from);
     const request = await this.#read(certificateRequestDer, from);
     const { nodeId, keySha256 } = request;

@@ -1,9 +1,10 @@
 /**
  * The files of the fleet CA: one that the collector made once, or one that the operator supplies.
  *
- * 1. The key is written before the certificate, each whole or not at all, for the owner alone. So where there is a certificate there is its key.
- * 2. A CA is never replaced, because every agent of the fleet has pinned it. None is made over a key that is there, nor beside a
- *    database whose nodes were enrolled by another CA.
+ * 1. The key is written before the certificate, each whole or not at all, for the owner alone. So where there is a
+ *    certificate there is its key.
+ * 2. A CA is never replaced, because every agent of the fleet has pinned it. None is made over a key that is there, nor
+ *    beside a database whose nodes were enrolled by another CA.
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";

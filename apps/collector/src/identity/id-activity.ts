@@ -1,12 +1,16 @@
 /**
  * Under which node ids a stream was open lately: an agent that was connected a moment ago may be on its way back.
  *
- * 1. For {@link SILENT_AFTER_MS} after the collector's own start no id counts as silent, because no node could connect before.
+ * 1. For {@link SILENT_AFTER_MS} after the collector's own start no id counts as silent, because no node could connect
+ *    before.
  * 2. Bounded: an end is dropped once the id is silent, and only streams of authenticated nodes are noted.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 
-/** How long after its last stream an id counts as silent, ms: twice an agent's longest wait between two dials (agent: uplink/backoff). */
+/**
+ * How long after its last stream an id counts as silent, ms: twice an agent's longest wait between two dials (agent:
+ * uplink/backoff).
+ */
 export const SILENT_AFTER_MS = 30_000;
 
 export class IdActivity {

@@ -82,8 +82,8 @@ export async function openIdentity(
 }
 
 /**
- * Enrolment and administration. `endStreams` ends the streams of a node and gives how many there were. `isSilent` says whether
- * no stream of it is open, nor was a moment ago.
+ * Enrolment and administration. `endStreams` ends the streams of a node and gives how many there were. `isSilent` says
+ * whether no stream of it is open, nor was a moment ago.
  */
 export function createIdentityServices(
   { ca, registry, access }: Identity,

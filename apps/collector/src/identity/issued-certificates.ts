@@ -1,6 +1,6 @@
 /**
- * The listener's certificates, issued by the fleet CA. One is renewed at half its life, and when the clock is set back to before it,
- * under a key that never leaves memory.
+ * The listener's certificates, issued by the fleet CA. One is renewed at half its life, and when the clock is set back
+ * to before it, under a key that never leaves memory.
  */
 import { BACKDATE_MS, type FleetCa, type KeyPair, makeKeyPair } from "@lifeline/identity";
 import { type Clock, pause } from "@lifeline/measure";

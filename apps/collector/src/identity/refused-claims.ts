@@ -2,7 +2,9 @@
 import type { Clock, Timer } from "@lifeline/measure";
 import type { Store } from "../store/store.ts";
 
-/** How often claims are written and reported, ms: a node that tries without end costs one row and one log line in each. */
+/**
+ * How often claims are written and reported, ms: a node that tries without end costs one row and one log line in each.
+ */
 const REPORT_EVERY_MS = 10_000;
 
 /** Claims of other keys to an id since they were reported last, and where the last of them came from. */

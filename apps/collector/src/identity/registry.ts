@@ -3,7 +3,8 @@
  *
  * 1. The store decides, in one transaction. Memory follows, so that checking a certificate needs no disk.
  * 2. What is revoked is refused from the moment it is durable, on every stream (S1).
- * 3. Claims of another key to an id that is held are counted, reported and refused: two nodes under one id are never merged.
+ * 3. Claims of another key to an id that is held are counted, reported and refused: two nodes under one id are never
+ *    merged.
  * 4. What was decided before a wait is decided again after it, because a revocation may have come meanwhile.
  */
 import { BACKDATE_MS } from "@lifeline/identity";
@@ -28,7 +29,9 @@ export type KeyStatus = "good" | "revoked" | "another-key";
 /** Which kind of key holds an id. */
 type Holder = "lasting" | "ephemeral";
 
-/** Most keys of one node that are remembered where ids follow their certificates: a week of daily ones, and one more. */
+/**
+ * Most keys of one node that are remembered where ids follow their certificates: a week of daily ones, and one more.
+ */
 const KEYS_OF_NODE_MAX = 8;
 
 /** Most enrolments that one round deletes: a thousand rows take the store a few milliseconds. */
@@ -40,7 +43,10 @@ const PAGE_ROWS = 10_000;
 export interface RegistryParts {
   readonly store: Pick<Store, "submit">;
   readonly clock: Clock;
-  /** Whether a node id belongs to one key. Not so where another CA issues the certificates: it changes keys as it pleases. */
+  /**
+   * Whether a node id belongs to one key. Not so where another CA issues the certificates: it changes keys as it
+   * pleases.
+   */
   readonly pinsKeys: boolean;
   /** Another key claims the id of a node: called for each claim. */
   readonly onRefusedClaim: (holder: Holder) => void;
@@ -90,7 +96,8 @@ export class Registry {
       for (const enrolment of page) this.#remember(enrolment);
       after = page.length === PAGE_ROWS ? page.at(-1)?.nodeId : undefined;
     }
-    // Each is of a node that was enrolled: as many as there are nodes, and as many again for those that were readmitted.
+    // Each is of a node that was enrolled: as many as there are nodes, and as many again for those that were
+    // readmitted.
     const keys = await store.submit("listRevokedKeys", { limit: 2 * ENROLMENTS_MAX });
     for (const key of keys) this.#refuseKey(key);
   }
@@ -99,7 +106,10 @@ export class Registry {
     return this.#revokedKeys.has(keySha256);
   }
 
-  /** Whether the certificate of a node may be used; `peer` is where it was shown. A good one of which nothing is known is kept from now on. */
+  /**
+   * Whether the certificate of a node may be used; `peer` is where it was shown. A good one of which nothing is known
+   * is kept from now on.
+   */
   async statusOf(certificate: ClientCertificate, peer: string): Promise<KeyStatus> {
     const { commonName: nodeId, keySha256 } = certificate;
     if (this.statusNow(nodeId, keySha256) !== "revoked" && this.#isNews(certificate)) await this.#adopt(certificate);
@@ -157,7 +167,10 @@ export class Registry {
     return readmitted;
   }
 
-  /** Deletes enrolments, not those that were revoked, that were written and whose last certificate ended before. Rejects with a StoreError. */
+  /**
+   * Deletes enrolments, not those that were revoked, that were written and whose last certificate ended before. Rejects
+   * with a StoreError.
+   */
   async prune(endedBeforeMs: number): Promise<void> {
     const pruned = await this.#parts.store.submit("pruneEnrolments", { endedBeforeMs, limit: PRUNE_ROWS });
     for (const nodeId of pruned) this.#held.delete(nodeId);

@@ -3,7 +3,10 @@ import { X509Certificate } from "node:crypto";
 import { type FleetCa, ROLE_ORGANISATIONS } from "@lifeline/identity";
 import type { ClientCertificate } from "@lifeline/rpc";
 
-/** OpenSSL's errors for a certificate that has ended, or that lies in the future because the collector's clock was set back. */
+/**
+ * OpenSSL's errors for a certificate that has ended, or that lies in the future because the collector's clock was set
+ * back.
+ */
 const RENEWABLE: readonly string[] = ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"];
 
 /** Extended key usage of a client (RFC 5280 §4.2.1.12). */

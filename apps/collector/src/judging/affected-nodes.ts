@@ -1,6 +1,6 @@
 /**
- * Which nodes a witness's report affects: those in an outage about which it now says something new. Reports arrive once a second, and a
- * dead Omni is an outage of the whole fleet, so a report without news causes no judging.
+ * Which nodes a witness's report affects: those in an outage about which it now says something new. Reports arrive once
+ * a second, and a dead Omni is an outage of the whole fleet, so a report without news causes no judging.
  */
 import type { Cause } from "@lifeline/measure";
 import { receptionOf, type WitnessView } from "@lifeline/verdict";
@@ -23,7 +23,10 @@ export class AffectedNodes {
     this.#viewOf = viewOf;
   }
 
-  /** Takes those of `nodes` that should be judged again at `nowMs` by the collector's clock; each once for the same news. */
+  /**
+   * Takes those of `nodes` that should be judged again at `nowMs` by the collector's clock; each once for the same
+   * news.
+   */
   take(nodes: Iterable<Node>, nowMs: number): readonly Node[] {
     return [...nodes].filter((node) => this.#takeNews(node, nowMs));
   }

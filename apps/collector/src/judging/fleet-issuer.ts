@@ -1,9 +1,11 @@
 /**
- * Which issuer most of the fleet observes at a target. A node that observes another one is intercepted, or is the first to observe a change.
+ * Which issuer most of the fleet observes at a target. A node that observes another one is intercepted, or is the first
+ * to observe a change.
  *
- * 1. A node counts once for each target, by what it observed last, and only while that is fresh: nodes that are away must not outvote
- *    a certificate's renewal.
- * 2. Counts are kept up to date, so that a query costs nothing that grows with the fleet. They are bounded in nodes for each target (S2).
+ * 1. A node counts once for each target, by what it observed last, and only while that is fresh: nodes that are away
+ *    must not outvote a certificate's renewal.
+ * 2. Counts are kept up to date, so that a query costs nothing that grows with the fleet. They are bounded in nodes for
+ *    each target (S2).
  */
 
 /** Nodes that must agree at least, and the share of those that observe a certificate there. */
@@ -44,7 +46,10 @@ export class FleetIssuers {
     return agreed?.[0];
   }
 
-  /** Drops what is dated more than {@link ISSUER_FRESH_MS} before `nowMs`, or after it: a clock was set back since, or lies. */
+  /**
+   * Drops what is dated more than {@link ISSUER_FRESH_MS} before `nowMs`, or after it: a clock was set back since, or
+   * lies.
+   */
   prune(nowMs: number): void {
     for (const nodeId of this.#observed.keys()) {
       this.#drop(nodeId, (_, { atMs }) => Math.abs(atMs - nowMs) > ISSUER_FRESH_MS);

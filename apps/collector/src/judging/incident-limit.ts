@@ -12,8 +12,8 @@ interface LimitedStep {
 }
 
 /**
- * The step without the incidents that the node may not open now. The verdict still says what is wrong, and the next judgement tries again.
- * `before` are the targets that the last step deferred.
+ * The step without the incidents that the node may not open now. The verdict still says what is wrong, and the next
+ * judgement tries again. `before` are the targets that the last step deferred.
  */
 export function withinIncidentLimit(
   quota: Quota,

@@ -1,4 +1,7 @@
-/** What the judge knows of a node beside its windows: its clock, its witnesses, whether two machines share its id, what the fleet observes. */
+/**
+ * What the judge knows of a node beside its windows: its clock, its witnesses, whether two machines share its id, what
+ * the fleet observes.
+ */
 import type { InterceptionSigns } from "@lifeline/catalogue";
 import { type JudgementContext, judgementContextOf, type KnownOfNode } from "@lifeline/verdict";
 import { type Node, nodeNowMs } from "../fleet/node.ts";
@@ -30,7 +33,10 @@ export class JudgementContexts {
     });
   }
 
-  /** Of a node's past. What witnesses receive now, and which machines are connected now, says nothing of an outage that is over. */
+  /**
+   * Of a node's past. What witnesses receive now, and which machines are connected now, says nothing of an outage that
+   * is over.
+   */
   past(node: Node): JudgementContext {
     return judgementContextOf(this.#sources.interception, this.#lasting(node));
   }

@@ -1,11 +1,12 @@
 /**
  * When nodes are judged, and what becomes of it.
  *
- * 1. A node is judged soon after its windows changed, once for all that arrived together. The tick judges it when a target goes stale or
- *    its plan changed: silence, too, turns a verdict (M4).
- * 2. Nodes take turns (node-scheduler.ts). One node is judged no more often than keeps it at {@link JUDGE_SHARE} of the main thread: what changes
- *    meanwhile is judged once.
- * 3. Verdicts and incidents are written when they change. What the store refuses is written again at the next tick (write-behind.ts).
+ * 1. A node is judged soon after its windows changed, once for all that arrived together. The tick judges it when a
+ *    target goes stale or its plan changed: silence, too, turns a verdict (M4).
+ * 2. Nodes take turns (node-scheduler.ts). One node is judged no more often than keeps it at {@link JUDGE_SHARE} of the
+ *    main thread: what changes meanwhile is judged once.
+ * 3. Verdicts and incidents are written when they change. What the store refuses is written again at the next tick
+ *    (write-behind.ts).
  */
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
 import type { Window } from "@lifeline/window";
@@ -23,8 +24,8 @@ import { WriteBehind, type WriteBehindEvents } from "./write-behind.ts";
 export const SETTLE_MS = 20;
 
 /**
- * Share of the main thread that judging one node may take, 0 to 1: a node of 91 targets takes some 2.6 ms, and is judged every 130 ms at most;
- * one that was made to take 50 ms, every 2.5 s.
+ * Share of the main thread that judging one node may take, 0 to 1: a node of 91 targets takes some 2.6 ms, and is
+ * judged every 130 ms at most; one that was made to take 50 ms, every 2.5 s.
  */
 const JUDGE_SHARE = 0.02;
 
@@ -106,8 +107,8 @@ export class Judging {
   }
 
   /**
-   * Judges nodes that wait, for {@link CATCH_UP_MS} at most: a query after an acknowledgement then sees what was acknowledged. A fleet of
-   * more nodes than that is answered as far as it has been judged.
+   * Judges nodes that wait, for {@link CATCH_UP_MS} at most: a query after an acknowledgement then sees what was
+   * acknowledged. A fleet of more nodes than that is answered as far as it has been judged.
    */
   catchUp(): void {
     const { clock } = this.#parts;

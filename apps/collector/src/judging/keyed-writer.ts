@@ -1,7 +1,8 @@
 /**
  * Writes values under keys, the newest last.
  *
- * 1. One write of a key is under way at a time. What changes meanwhile waits for it, and of two values the newer one stays.
+ * 1. One write of a key is under way at a time. What changes meanwhile waits for it, and of two values the newer one
+ *    stays.
  * 2. What could not be written is written with the next flush, unless there is a newer value by then.
  */
 import type { NoNode } from "../store/record.ts";

@@ -1,10 +1,11 @@
 /**
- * Judges the backlog of a node at its own times: an outage that began and ended while the collector was away has its incident too (J1).
+ * Judges the backlog of a node at its own times: an outage that began and ended while the collector was away has its
+ * incident too (J1).
  *
- * 1. Late windows are judged in the order in which they arrive, each report at its own end, apart from the live judgement: an agent
- *    sends both in turns.
- * 2. A backlog begins with the incidents that were open when the node connected again. When no more late reports arrive, incidents that
- *    are still open are compared with the live rows.
+ * 1. Late windows are judged in the order in which they arrive, each report at its own end, apart from the live
+ *    judgement: an agent sends both in turns.
+ * 2. A backlog begins with the incidents that were open when the node connected again. When no more late reports
+ *    arrive, incidents that are still open are compared with the live rows.
  * 3. A report is acknowledged after its turn (node-scheduler.ts), so that no more of them wait than are on their way.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";

@@ -1,4 +1,7 @@
-/** Incidents and verdicts that changed and are not yet on disk. Incidents are bounded (S2); verdicts are as many as nodes. */
+/**
+ * Incidents and verdicts that changed and are not yet on disk. Incidents are bounded (S2); verdicts are as many as
+ * nodes.
+ */
 import { type Incident, type RowVerdict, rowKey } from "@lifeline/verdict";
 import type { IncidentRecord, VerdictRecord } from "../store/record.ts";
 import type { Store } from "../store/store.ts";

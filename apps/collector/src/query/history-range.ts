@@ -10,7 +10,10 @@ const MAX_STEPS = 1_000;
 /** Most estimated bytes of an answer: three quarters of the largest message. */
 const MAX_ANSWER_BYTES = 3 * 1024 * 1024;
 
-/** Bytes of a point at most: 11 fields of 1 byte, 7 of a time, 5 counts of 6, a double, 3 durations of 6, and 2 of length. */
+/**
+ * Bytes of a point at most: 11 fields of 1 byte, 7 of a time, 5 counts of 6, a double, 3 durations of 6, and 2 of
+ * length.
+ */
 const POINT_BYTES = 76;
 
 /** Most points of an answer: to decode them takes some 0.2 s, in turns. */

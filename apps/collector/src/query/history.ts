@@ -3,7 +3,8 @@
  *
  * 1. Times are the node's own, as those of its verdicts and incidents. Both ends are widened to whole steps.
  * 2. Figures are those of a verdict's row (query-codec), of all windows that began within the step, merged (W1).
- * 3. Bounded in steps, points, bytes and decoded reports. What is left out lies after the cut: another query begins there.
+ * 3. Bounded in steps, points, bytes and decoded reports. What is left out lies after the cut: another query begins
+ *    there.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { matchesPattern, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
@@ -20,7 +21,10 @@ import { quoted, refuse, unavailable, unknownNode } from "../streams/call-refusa
 import { HistoryCells } from "./history-cells.ts";
 import { finestStep, readTimes, spanOf, stepEndMs } from "./history-range.ts";
 
-/** Most reports decoded for an answer, and at once: a large node's 16 take some 10 ms, and acknowledgements must not wait. */
+/**
+ * Most reports decoded for an answer, and at once: a large node's 16 take some 10 ms, and acknowledgements must not
+ * wait.
+ */
 const MAX_REPORTS = 1_024;
 const REPORTS_PER_TURN = 16;
 const ROLLUPS_PER_TURN = 500;
@@ -95,7 +99,8 @@ async function openRollups({ rollups }: FoundRows, cells: HistoryCells): Promise
   for (const [at, { targetId, startMs, payload }] of rollups.entries()) {
     if (at > 0 && at % ROLLUPS_PER_TURN === 0) await nextTurn();
     const decoded = decodeWindow(payload, targetId);
-    // A roll-up that cannot be decoded is counted when the next window is merged into it. Its step is its row's, not its first window's.
+    // A roll-up that cannot be decoded is counted when the next window is merged into it. Its step is its row's, not
+    // its first window's.
     if (decoded.ok) cells.add({ ...decoded.value, startMs });
   }
 }

@@ -1,8 +1,8 @@
 /**
  * The queries of people and programs. Verdicts and nodes are answered from memory, incidents and boots from the store.
  *
- * Pages are bounded in rows and in bytes. A token names the last row of a page, not its number, so that rows that come or go between two
- * pages hide no others. When the named row is gone, its node is listed again from the start.
+ * Pages are bounded in rows and in bytes. A token names the last row of a page, not its number, so that rows that come
+ * or go between two pages hide no others. When the named row is gone, its node is listed again from the start.
  */
 import { matchesPattern, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import type { Clock } from "@lifeline/measure";

@@ -1,4 +1,6 @@
-/** Deletes what is older than its retention, a little at a time, and only while the guard is open (retention-guard.ts). */
+/**
+ * Deletes what is older than its retention, a little at a time, and only while the guard is open (retention-guard.ts).
+ */
 import { type Clock, NS_PER_MS, type Timer } from "@lifeline/measure";
 import type { Logger } from "pino";
 import type { SelfMetrics } from "../export/self-metrics.ts";
@@ -17,7 +19,9 @@ const EVERY_MS = 60_000;
 /** Most reports that one step deletes: with the roll-ups of as many some 70 ms, which a commit may wait for. */
 const STEP_REPORTS = 250;
 
-/** Steps of a round while there is more to delete: six million reports an hour, where 10,000 nodes bring 3.6 million. */
+/**
+ * Steps of a round while there is more to delete: six million reports an hour, where 10,000 nodes bring 3.6 million.
+ */
 const STEPS = 400;
 
 /** How long an hour of the store lasts at least, ms. A row may be kept by so much longer than its retention. */
@@ -81,7 +85,10 @@ export class RetentionJob {
     this.#timer?.cancel();
   }
 
-  /** One round. Never rejects: a transaction that fails is counted and logged by the store's events, and the next round tries again. */
+  /**
+   * One round. Never rejects: a transaction that fails is counted and logged by the store's events, and the next round
+   * tries again.
+   */
   async round(): Promise<void> {
     const { issuers, selfMetrics, clock } = this.#parts;
     issuers.prune(clock.wallMs());

@@ -3,12 +3,15 @@ import type { Clock } from "@lifeline/measure";
 import type { SelfMetrics } from "../export/self-metrics.ts";
 import type { Store } from "../store/store.ts";
 
-/** How long a report waits at most, ms; a node that brings {@link ROLL_UP_REPORTS} sooner is due sooner. Until then history reads the report itself. */
+/**
+ * How long a report waits at most, ms; a node that brings {@link ROLL_UP_REPORTS} sooner is due sooner. Until then
+ * history reads the report itself.
+ */
 const ROLL_UP_AFTER_MS = 600_000;
 
 /**
- * Most reports of one step, and how many make a node due: five minutes of its reports. More at once would write each hour less often, and
- * delay the reports behind them for longer: 32 of 91 targets take some 50 ms (BUDGETS.md).
+ * Most reports of one step, and how many make a node due: five minutes of its reports. More at once would write each
+ * hour less often, and delay the reports behind them for longer: 32 of 91 targets take some 50 ms (BUDGETS.md).
  */
 export const ROLL_UP_REPORTS = 32;
 

@@ -11,7 +11,10 @@ lifeline-collector restore --from FILE --data-dir DIR
   restores a copy where there is no database yet; start the collector afterwards. The join tokens in it are revoked
 `;
 
-/** Runs the command that `args` begin with; undefined: they begin with none. The exit code otherwise: 0, 1 a failure, 2 wrong arguments. */
+/**
+ * Runs the command that `args` begin with; undefined: they begin with none. The exit code otherwise: 0, 1 a failure, 2
+ * wrong arguments.
+ */
 export function runBackup(args: readonly string[], clock: Clock, print: (text: string) => void): number | undefined {
   const [command, ...rest] = args;
   if (command !== "backup" && command !== "restore") return undefined;

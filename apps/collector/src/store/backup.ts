@@ -1,12 +1,12 @@
 /**
  * Copies of the database that can be restored.
  *
- * 1. A backup is one consistent snapshot of the database, taken while the collector serves and writes. Everything that was acknowledged
- *    before it began is in it.
+ * 1. A backup is one consistent snapshot of the database, taken while the collector serves and writes. Everything that
+ *    was acknowledged before it began is in it.
  * 2. A file of that name is a whole, checked copy: it is made under another name, and renamed at the end.
  * 3. Nothing is overwritten.
- * 4. A restored database is older than the fleet. A join token in it may have been used since, so it is revoked. Of two keys of an id,
- *    the one that the fleet CA issued to last is right.
+ * 4. A restored database is older than the fleet. A join token in it may have been used since, so it is revoked. Of two
+ *    keys of an id, the one that the fleet CA issued to last is right.
  */
 import {
   closeSync,
@@ -36,8 +36,8 @@ export interface Copied {
 }
 
 /**
- * Why there is no copy. `code`: `exists` (something is in the way), `missing` (nothing to copy), `damaged`, `newer-schema`, or the
- * system's or SQLite's own.
+ * Why there is no copy. `code`: `exists` (something is in the way), `missing` (nothing to copy), `damaged`,
+ * `newer-schema`, or the system's or SQLite's own.
  */
 export class BackupError extends Error {
   readonly code: string;
@@ -57,7 +57,8 @@ export function backUp(dataDir: string, to: string): Copied {
     const source = new DatabaseSync(from);
     try {
       source.exec("PRAGMA busy_timeout = 5000");
-      // A reader's snapshot (WAL), so the collector goes on writing. VACUUM INTO accepts an empty file, which keeps its mode.
+      // A reader's snapshot (WAL), so the collector goes on writing. VACUUM INTO accepts an empty file, which keeps its
+      // mode.
       source.prepare("VACUUM INTO ?").run(draft);
     } finally {
       source.close();
@@ -65,7 +66,10 @@ export function backUp(dataDir: string, to: string): Copied {
   });
 }
 
-/** Restores a backup as the database of a collector that will start at `dataDir`; `nowMs` is wall time. @throws BackupError */
+/**
+ * Restores a backup as the database of a collector that will start at `dataDir`; `nowMs` is wall time. @throws
+ * BackupError
+ */
 export function restore(from: string, dataDir: string, nowMs: number): Copied {
   if (!existsSync(from))
     throw new BackupError("missing", `--from: got "${from}", want a backup: there is no such file`);
@@ -81,7 +85,9 @@ export function restore(from: string, dataDir: string, nowMs: number): Copied {
   });
 }
 
-/** Revokes join tokens, which may have been used since the backup, and marks enrolments, which may have changed since. */
+/**
+ * Revokes join tokens, which may have been used since the backup, and marks enrolments, which may have changed since.
+ */
 function distrust(path: string, nowMs: number): void {
   const database = new DatabaseSync(path);
   try {
@@ -102,7 +108,8 @@ function copied(flag: string, to: string, make: (draft: string) => void): Copied
   if (existsSync(to)) throw new BackupError("exists", `${flag}: got "${to}", want a file that is not there yet`);
   const draft = `${to}.unfinished`;
   try {
-    // An earlier attempt may have left a part. Only the owner may read a copy: it holds what every node sees of its network.
+    // An earlier attempt may have left a part. Only the owner may read a copy: it holds what every node sees of its
+    // network.
     rmSync(draft, { force: true });
     closeSync(openSync(draft, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600));
     make(draft);

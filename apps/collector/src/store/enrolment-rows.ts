@@ -7,7 +7,10 @@ import type { StorageHours } from "./storage-hours.ts";
 /** Most nodes that are enrolled or revoked: ten times the fleet a collector serves. */
 export const ENROLMENTS_MAX = 100_000;
 
-/** Values of `is_open`: a key holds the id; the id is free for one new key; a key holds it by a row that may be older than what was issued. */
+/**
+ * Values of `is_open`: a key holds the id; the id is free for one new key; a key holds it by a row that may be older
+ * than what was issued.
+ */
 const HELD = 0;
 const OPEN = 1;
 export const DATED = 2;
@@ -74,7 +77,10 @@ export class EnrolmentRows {
     );
   }
 
-  /** The key holds the id on, by a token that lets it in again: for as long as the longer-lived of the two would have it. */
+  /**
+   * The key holds the id on, by a token that lets it in again: for as long as the longer-lived of the two would have
+   * it.
+   */
   extend(nodeId: string, notAfterMs: number, isEphemeral: boolean): void {
     this.#statement(
       `UPDATE enrolments SET not_after_ms = max(not_after_ms, ?), is_ephemeral = min(is_ephemeral, ?), ${IS_HELD} WHERE node_id = ?`,
@@ -103,8 +109,8 @@ export class EnrolmentRows {
   }
 
   /**
-   * The enrolment is of the hour under way if that key holds it. Its age counts from here, whatever the certificate's dates say:
-   * they may be of a clock that was behind.
+   * The enrolment is of the hour under way if that key holds it. Its age counts from here, whatever the certificate's
+   * dates say: they may be of a clock that was behind.
    */
   touch(nodeId: string, key: Uint8Array): void {
     const sql = "UPDATE enrolments SET hour = ? WHERE (node_id, key_sha256) = (?, ?)";
@@ -137,7 +143,10 @@ export class EnrolmentRows {
     return this.find(nodeId);
   }
 
-  /** Deletes at most `limit`, not those that were revoked, that were written and whose last certificate ended before; gives their ids. */
+  /**
+   * Deletes at most `limit`, not those that were revoked, that were written and whose last certificate ended before;
+   * gives their ids.
+   */
   prune(endedBeforeMs: number, limit: number): string[] {
     return this.#statement(
       `DELETE FROM enrolments WHERE node_id IN (
@@ -151,7 +160,9 @@ export class EnrolmentRows {
     return this.#statement("SELECT 1 FROM revoked_keys WHERE key_sha256 = ?").get(key) !== undefined;
   }
 
-  /** Refuses a key for good. Nothing happens for no key, which is that of an id that was revoked before any was known. */
+  /**
+   * Refuses a key for good. Nothing happens for no key, which is that of an id that was revoked before any was known.
+   */
   revokeKey(key: Uint8Array | undefined, nodeId: string, nowMs: number): void {
     if (key === undefined || key.length === 0) return;
     this.#statement("INSERT INTO revoked_keys VALUES (?, ?, ?) ON CONFLICT DO NOTHING").run(key, nodeId, nowMs);

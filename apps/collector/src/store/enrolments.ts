@@ -1,14 +1,15 @@
 /**
  * Which key may hold which node id; runs in the store's thread, each operation within its batch's transaction.
  *
- * 1. A use of a token and the enrolment it is spent on are one. A lost answer costs no second use, because the same key under
- *    the same id is let in again, whatever became of the token meanwhile.
- * 2. A node id belongs to one key until it is readmitted. Keys that were revoked, or replaced after a readmission, stay refused
- *    for good. A key that came by an ephemeral token gives way by itself once the id is silent, because its machine cannot keep
- *    it. An ephemeral token takes no id from a lasting key, nor one whose row may be older than what was issued since.
+ * 1. A use of a token and the enrolment it is spent on are one. A lost answer costs no second use, because the same key
+ *    under the same id is admitted again, whatever became of the token meanwhile.
+ * 2. A node id belongs to one key until it is readmitted. Keys that were revoked, or replaced after a readmission, stay
+ *    refused for good. A key that came by an ephemeral token gives way by itself once the id is silent, because its
+ *    machine cannot keep it. An ephemeral token takes no id from a lasting key, nor one whose row may be older than
+ *    what was issued since.
  * 3. Callers without a token's secret learn nothing of the token (S1).
- * 4. A row that may be older than what the fleet CA has issued gives way to a certificate that was issued after it. The CA issues
- *    only to the key that holds an id, so the key it issued to last is the one that held the id last.
+ * 4. A row that may be older than what the fleet CA has issued gives way to a certificate that was issued after it. The
+ *    CA issues only to the key that holds an id, so the key it issued to last is the one that held the id last.
  */
 import { timingSafeEqual } from "node:crypto";
 import { matchesPattern } from "@lifeline/catalogue";
@@ -46,7 +47,8 @@ export class Enrolments {
     const relation = relationOf(held, claim);
     const why = this.#refusal(claim, stored.token, held, relation) ?? this.#write(claim, stored.token, held, relation);
     if (why !== undefined) return { kind: "refused", why };
-    // Of an id that was readmitted. A key that gave way is not refused later: ephemeral keys come and go, and the list must have a bound.
+    // Of an id that was readmitted. A key that gave way is not refused later: ephemeral keys come and go, and the list
+    // must have a bound.
     const replacedKey = relation === "free" ? held?.key : undefined;
     this.#rows.revokeKey(replacedKey, nodeId, nowMs);
     this.#rows.touch(nodeId, key);
@@ -109,7 +111,10 @@ export class Enrolments {
     return relation;
   }
 
-  /** Writes the enrolment, with a use of the token where the key is new; why not, where the token or the store has no room. */
+  /**
+   * Writes the enrolment, with a use of the token where the key is new; why not, where the token or the store has no
+   * room.
+   */
   #write(
     { tokenId, nodeId, key, nowMs, notAfterMs }: EnrolClaim,
     { uses, usesMax, isEphemeral }: JoinTokenRecord,
@@ -117,7 +122,7 @@ export class Enrolments {
     relation: Relation,
   ): EnrolRefusal | undefined {
     if (relation === "same-key") {
-      // Its answer was lost, or its last certificate has ended: it was let in before, and costs no use.
+      // Its answer was lost, or its last certificate has ended: it was admitted before, and costs no use.
       this.#rows.extend(nodeId, notAfterMs, isEphemeral);
       return undefined;
     }
@@ -138,7 +143,8 @@ function relationOf(held: EnrolmentRecord | undefined, claim: EnrolClaim): Relat
   if (isSame(held.key, claim.key)) return "same-key";
   if (held.isOpen) return "free";
   if (!held.isEphemeral || held.isDated) return "another-key";
-  // A node that was enrolled a moment ago is about to connect; an enrolment in the future is of a clock that was set back since.
+  // A node that was enrolled a moment ago is about to connect; an enrolment in the future is of a clock that was set
+  // back since.
   const isNew = held.enrolledAtMs > claim.silentSinceMs && held.enrolledAtMs <= claim.nowMs;
   return claim.isIdSilent && !isNew ? "gives-way" : "id-in-use";
 }

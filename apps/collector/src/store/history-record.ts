@@ -1,4 +1,6 @@
-/** What the store keeps and answers of the past: windows of ten seconds in reports, and roll-ups by the minute and hour. */
+/**
+ * What the store keeps and answers of the past: windows of ten seconds in reports, and roll-ups by the minute and hour.
+ */
 
 /** The steps of history, s: the windows of reports, and their roll-ups by minute and hour. */
 export const HISTORY_STEPS_S = [10, 60, 3_600] as const;
@@ -8,9 +10,15 @@ export type HistoryStepS = (typeof HISTORY_STEPS_S)[number];
 export interface RolledUp {
   /** Reports whose windows are in the roll-ups now; 0: none was due. */
   readonly reports: number;
-  /** Reports and roll-ups that could not be decoded: the former are left out for good, the latter replaced by what this step brought. */
+  /**
+   * Reports and roll-ups that could not be decoded: the former are left out for good, the latter replaced by what this
+   * step brought.
+   */
   readonly undecodable: number;
-  /** Roll-ups whose counts would exceed what a window can hold (uint32): left as they were, without what this step brought. */
+  /**
+   * Roll-ups whose counts would exceed what a window can hold (uint32): left as they were, without what this step
+   * brought.
+   */
   readonly overflows: number;
   /** Reports that still wait. */
   readonly pending: number;
@@ -36,7 +44,9 @@ export interface HistoryQuery {
   readonly reportsMax: number;
 }
 
-/** What the history of a range is made of: each window is either in a roll-up or in one of the reports, never in both. */
+/**
+ * What the history of a range is made of: each window is either in a roll-up or in one of the reports, never in both.
+ */
 export type HistoryRows =
   | { readonly kind: "no-node" }
   /** More reports of the node wait for their roll-up than one answer can look through. */

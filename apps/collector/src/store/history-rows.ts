@@ -1,8 +1,8 @@
 /**
  * The rows that the history of a node is made of.
  *
- * 1. Steps of ten seconds are the windows of reports. Longer steps are roll-ups, and beside them the windows of reports that wait for
- *    their roll-up. Both are read in one transaction, so that no window is in both, or in neither.
+ * 1. Steps of ten seconds are the windows of reports. Longer steps are roll-ups, and beside them the windows of reports
+ *    that wait for their roll-up. Both are read in one transaction, so that no window is in both, or in neither.
  * 2. What is before the cut is complete, over all targets.
  */
 import { WINDOW_MS } from "@lifeline/window";
@@ -13,13 +13,18 @@ import { bytesOf, type Statement } from "./statement.ts";
 
 const HOUR_S = 3_600;
 
-/** How long a window may last and be found, ms: sixty times the usual length. The index is by end, so a search reaches this far. */
+/**
+ * How long a window may last and be found, ms: sixty times the usual length. The index is by end, so a search reaches
+ * this far.
+ */
 const REACH_MS = 60 * WINDOW_MS;
 
 /** Most waiting reports of a node that one answer looks through: five hours' worth, some 0.2 M rows of its windows. */
 const MAX_WAITING = 2_048;
 
-/** Waiting reports whose targets count, the oldest ones: the targets of later reports are in the plan, or in a roll-up. */
+/**
+ * Waiting reports whose targets count, the oldest ones: the targets of later reports are in the plan, or in a roll-up.
+ */
 const EXTENT_REPORTS = 128;
 
 /** Which targets a node's past has, and where it begins. */
@@ -137,7 +142,8 @@ function rolledPlaces(statement: Statement, node: number, { stepS, fromMs, toMs,
       return firstMs === Number.POSITIVE_INFINITY ? undefined : firstMs;
     },
     windows: (beginMs, endMs) => waiting.filter(({ startMs }) => startMs >= beginMs && startMs < endMs),
-    // CROSS JOIN: the targets first (SQLite, "Manual Control Of Query Plans"), or it reads all roll-ups that the node ever had.
+    // CROSS JOIN: the targets first (SQLite, "Manual Control Of Query Plans"), or it reads all roll-ups that the node
+    // ever had.
     rollups: (beginMs, endMs) =>
       statement(
         `SELECT t.target_id, r.start_ms, r.payload FROM targets t CROSS JOIN rollups r

@@ -1,4 +1,7 @@
-/** What the store keeps of tokens and enrolments. Times are ms since the epoch; keys are SHA-256 of the SubjectPublicKeyInfo. */
+/**
+ * What the store keeps of tokens and enrolments. Times are ms since the epoch; keys are SHA-256 of the
+ * SubjectPublicKeyInfo.
+ */
 
 /** A join token, without its secret. */
 export interface JoinTokenRecord {
@@ -12,7 +15,7 @@ export interface JoinTokenRecord {
   readonly usesMax: number;
   readonly uses: number;
   readonly revokedAtMs: number | undefined;
-  /** The keys it lets in give way: see {@link EnrolmentRecord.isEphemeral}. */
+  /** The keys it admits give way: see {@link EnrolmentRecord.isEphemeral}. */
   readonly isEphemeral: boolean;
 }
 
@@ -29,9 +32,11 @@ export interface EnrolmentRecord {
   readonly revokedAtMs: number | undefined;
   /** The id is free for one new key. */
   readonly isOpen: boolean;
-  /** The row is of a copy, or made from a certificate alone: it may be older than what the fleet CA has issued since. */
+  /**
+   * The row is of a copy, or made from a certificate alone: it may be older than what the fleet CA has issued since.
+   */
   readonly isDated: boolean;
-  /** The key came by an ephemeral token, and gives way to another that a token lets in once the id is silent. */
+  /** The key enrolled with an ephemeral token. It gives way to another key with a token once the id is silent. */
   readonly isEphemeral: boolean;
   readonly refusedClaims: number;
   readonly lastRefusedClaimAtMs: number | undefined;
@@ -123,7 +128,9 @@ export type RenewRefusal = "too-many-enrolments" | "node-revoked" | "key-revoked
 
 /** Every operation on tokens and enrolments. */
 export interface IdentityOperations {
-  /** `too-many`: as many live tokens as there may be. Deletes the one that ended longest ago when its place is needed. */
+  /**
+   * `too-many`: as many live tokens as there may be. Deletes the one that ended longest ago when its place is needed.
+   */
   createJoinToken: {
     input: { readonly token: JoinTokenRecord; readonly secretSha256: Uint8Array };
     output: "created" | "too-many";
@@ -136,8 +143,8 @@ export interface IdentityOperations {
   enrol: { input: EnrolClaim; output: EnrolOutcome };
   renew: { input: RenewClaim; output: RenewOutcome };
   /**
-   * Keeps the key of a node whose certificate is good and of which nothing is known. A key that is known stays, unless its row is dated
-   * and the certificate was issued after it.
+   * Keeps the key of a node whose certificate is good and of which nothing is known. A key that is known stays, unless
+   * its row is dated and the certificate was issued after it.
    */
   adopt: { input: AdoptClaim; output: Adopted };
   /** Counts claims of other keys to a node id. */
@@ -145,7 +152,10 @@ export interface IdentityOperations {
     input: { readonly nodeId: string; readonly claims: number; readonly nowMs: number; readonly from: string };
     output: undefined;
   };
-  /** Refuses the id, also one of which nothing is known, and the keys: that of the row and `keys`. Undefined: there is no room for the id. */
+  /**
+   * Refuses the id, also one of which nothing is known, and the keys: that of the row and `keys`. Undefined: there is
+   * no room for the id.
+   */
   revokeNode: {
     input: { readonly nodeId: string; readonly nowMs: number; readonly keys: readonly Uint8Array[] };
     output: EnrolmentRecord | undefined;
@@ -157,7 +167,10 @@ export interface IdentityOperations {
     input: { readonly nodeId: string; readonly after: string; readonly limit: number };
     output: readonly EnrolmentRecord[];
   };
-  /** Deletes at most `limit` enrolments that are not revoked and whose last certificate was made and ended before then. Gives their node ids. */
+  /**
+   * Deletes at most `limit` enrolments that are not revoked and whose last certificate was made and ended before then.
+   * Gives their node ids.
+   */
   pruneEnrolments: { input: { readonly endedBeforeMs: number; readonly limit: number }; output: readonly string[] };
   listRevokedKeys: { input: { readonly limit: number }; output: readonly Uint8Array[] };
 }

@@ -46,7 +46,10 @@ export class IncidentRows {
     return this.#statement(sql).all(nodeId).map(incidentOf);
   }
 
-  /** Deletes at most `limit` that were written up to that hour and have ended, or whose node is silent since: nothing says whether they did. */
+  /**
+   * Deletes at most `limit` that were written up to that hour and have ended, or whose node is silent since: nothing
+   * says whether they did.
+   */
   prune(hour: number, limit: number): number {
     const { changes } = this.#statement(
       `DELETE FROM incidents WHERE id IN (

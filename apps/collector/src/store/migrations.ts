@@ -1,9 +1,9 @@
 /**
  * The schema, as steps. Append only: a step that was ever released never changes.
  *
- * Targets and nodes are numbered once, because a window's index row would otherwise be mostly its target's name. `hour` is
- * the hour in which a row was stored or changed last (storage-hours.ts). It stands before a payload, so that reading it
- * reads no payload.
+ * Targets and nodes are numbered once, because a window's index row would otherwise be mostly its target's name. `hour`
+ * is the hour in which a row was stored or changed last (storage-hours.ts). It stands before a payload, so that reading
+ * it reads no payload.
  */
 
 /** Step n brings a database of version n to version n + 1. */

@@ -66,7 +66,10 @@ export class NodeRows {
     return nodeIds.filter((nodeId) => reportedSince.get(nodeId, hour) === undefined);
   }
 
-  /** Deletes at most `limit` nodes whose last report is older than that time and that have no report, roll-up or incident left. */
+  /**
+   * Deletes at most `limit` nodes whose last report is older than that time and that have no report, roll-up or
+   * incident left.
+   */
   prune(beforeMs: number, limit: number): void {
     const pruned = this.#statement(
       `SELECT id FROM nodes WHERE hour <= ?1

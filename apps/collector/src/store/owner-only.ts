@@ -10,8 +10,9 @@ const OTHERS = 0o077;
 const BESIDE = ["-wal", "-shm"];
 
 /**
- * Makes the database's files, and an empty database where there is none, readable for their owner alone. Warns of what cannot be changed,
- * and of a directory that others may look into. Throws the system's error when the database cannot be made.
+ * Makes the database's files, and an empty database where there is none, readable for their owner alone. Warns of what
+ * cannot be changed, and of a directory that others may look into. Throws the system's error when the database cannot
+ * be made.
  */
 export function keepToOwner(databasePath: string, log: Logger): void {
   if (!existsSync(databasePath)) closeSync(openSync(databasePath, "a", FILE_MODE));

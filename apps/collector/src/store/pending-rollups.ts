@@ -1,12 +1,12 @@
 /**
- * The reports that wait for their roll-up, counted by node: the count says which node is due, and is shown. Kept in memory
- * beside the table, and counted again after a transaction that was undone.
+ * The reports that wait for their roll-up, counted by node: the count says which node is due, and is shown. Kept in
+ * memory beside the table, and counted again after a transaction that was undone.
  */
 import type { Statement } from "./statement.ts";
 
 /**
- * How much later than what is due a report may have arrived, ms: a day. A later one came by a clock that was ahead: its time would
- * not come for long, so it is due at once.
+ * How much later than what is due a report may have arrived, ms: a day. A later one came by a clock that was ahead: its
+ * time would not come for long, so it is due at once.
  */
 const AHEAD_MS = 24 * 3_600_000;
 
@@ -49,7 +49,10 @@ export class PendingRollups {
     return this.#known().get(node) ?? 0;
   }
 
-  /** The node whose oldest report arrived before `beforeMs`, or by a clock that was ahead; else one that has at least `crowd` waiting. */
+  /**
+   * The node whose oldest report arrived before `beforeMs`, or by a clock that was ahead; else one that has at least
+   * `crowd` waiting.
+   */
   due(beforeMs: number, crowd: number): number | undefined {
     const oldest = "SELECT node FROM pending_rollups WHERE received_ms < ? ORDER BY received_ms LIMIT 1";
     const latest = "SELECT node FROM pending_rollups WHERE received_ms > ? ORDER BY received_ms DESC LIMIT 1";

@@ -1,4 +1,7 @@
-/** What the store keeps and answers: plain data that crosses to its thread by structured clone. Times are ms since the epoch. */
+/**
+ * What the store keeps and answers: plain data that crosses to its thread by structured clone. Times are ms since the
+ * epoch.
+ */
 
 /** A node by its latest Hello. */
 export interface NodeRecord {
@@ -10,7 +13,10 @@ export interface NodeRecord {
   readonly seenAtMs: number;
   /** How far its clock was behind the collector's, ms; undefined: not known, and the stored value stays. */
   readonly clockOffsetMs: number | undefined;
-  /** The addresses it may be observed from, and where Talos sees its peer (SeenFrom), as JSON. Undefined: none are known. */
+  /**
+   * The addresses it may be observed from, and where Talos sees its peer (SeenFrom), as JSON. Undefined: none are
+   * known.
+   */
   readonly seenFromJson: string | undefined;
 }
 
@@ -30,8 +36,9 @@ export interface IndexedWindow {
 }
 
 /**
- * How long a report may wait between its arrival and the store, ms: an hour. Others overtake it, so the latest arrival is that of the
- * report that was stored last only where the one before it is later by more: then the clock was put back.
+ * How long a report may wait between its arrival and the store, ms: an hour. Others overtake it, so the latest arrival
+ * is that of the report that was stored last only where the one before it is later by more: then the clock was put
+ * back.
  */
 export const REPORT_WAITS_MAX_MS = 3_600_000;
 

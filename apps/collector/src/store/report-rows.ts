@@ -1,8 +1,8 @@
 /**
  * The reports in the database, each as it arrived, with an index of where its windows lie.
  *
- * A report is counted once under (node, boot, sequence). One that arrives again, even with other bytes, changes nothing but
- * the count of duplicates.
+ * A report is counted once under (node, boot, sequence). One that arrives again, even with other bytes, changes nothing
+ * but the count of duplicates.
  */
 import { BootRows } from "./boot-rows.ts";
 import type { NodeRows } from "./node-rows.ts";
@@ -73,7 +73,9 @@ export class ReportRows {
       .map((row) => ({ report: Number(row.id), receivedAtMs: Number(row.received_ms), payload: bytesOf(row.payload) }));
   }
 
-  /** Deletes at most `limit` reports stored up to that hour, with their windows, and the boots of which none is left. */
+  /**
+   * Deletes at most `limit` reports stored up to that hour, with their windows, and the boots of which none is left.
+   */
   prune(hour: number, limit: number): number {
     // What waits for its roll-up stays, however old: it is rolled up next, and few may stand in the way of others.
     const oldest = this.#statement(

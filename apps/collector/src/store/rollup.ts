@@ -2,12 +2,14 @@
  * Windows of ten seconds merged into those of a minute and of an hour.
  *
  * 1. A window belongs to the minute and the hour in which it began, by the agent's clock, as verdicts and incidents do.
- * 2. Merging is exact and in any order (W1), so the result is the same however reports arrive, and a late backlog is no special case.
- * 3. A report's windows are merged and it leaves the pending ones in one transaction: once in effect, whatever ends the process.
+ * 2. Merging is exact and in any order (W1), so the result is the same however reports arrive, and a late backlog is no
+ *    special case.
+ * 3. A report's windows are merged and it leaves the pending ones in one transaction: once in effect, whatever ends the
+ *    process.
  * 4. Only indexed windows are rolled up, which are those of planned targets: a node cannot make up rows (S2).
  *
- * The last sample and the last bad sample are left out. They take half of a window's bytes, no figure is computed from them, reports hold
- * them as long as reports are kept, and an incident keeps its evidence.
+ * The last sample and the last bad sample are left out. They take half of a window's bytes, no figure is computed from
+ * them, reports hold them as long as reports are kept, and an incident keeps its evidence.
  */
 import { mergeAllWindows, type Window } from "@lifeline/window";
 import { decodeReport, decodeWindow, encodeWindow } from "@lifeline/wire";
@@ -24,15 +26,21 @@ export const HOUR_S = 3_600 satisfies HistoryStepS;
 const MAX_STEP_BYTES = 8 * 1024 * 1024;
 
 /**
- * Windows after which a step opens no further report: 32 reports of 96 windows, which take some 60 ms. What is stored meanwhile
- * waits for so long.
+ * Windows after which a step opens no further report: 32 reports of 96 windows, which take some 60 ms. What is stored
+ * meanwhile waits for so long.
  */
 const MAX_STEP_WINDOWS = 3_072;
 
-/** Roll-ups deleted for each report of a prune step: a minute of a node brings six reports and a row for each of some sixty targets. */
+/**
+ * Roll-ups deleted for each report of a prune step: a minute of a node brings six reports and a row for each of some
+ * sixty targets.
+ */
 const ROLLUPS_PER_REPORT = 10;
 
-/** A window without its last samples, as roll-ups keep it. Merging such windows gives the same as merging first (a homomorphism). */
+/**
+ * A window without its last samples, as roll-ups keep it. Merging such windows gives the same as merging first (a
+ * homomorphism).
+ */
 export function aggregateOf(window: Window): Window {
   return { ...window, last: undefined, lastBad: undefined };
 }
@@ -103,7 +111,10 @@ interface Opened {
   readonly undecodable: number;
 }
 
-/** The indexed windows of the reports that can be decoded, oldest first, up to the report that reaches {@link MAX_STEP_WINDOWS}. */
+/**
+ * The indexed windows of the reports that can be decoded, oldest first, up to the report that reaches {@link
+ * MAX_STEP_WINDOWS}.
+ */
 function openShares(statement: Statement, waiting: readonly WaitingReport[]): Opened {
   const indexed = statement("SELECT target, position FROM windows WHERE report = ?");
   const reports: WaitingReport[] = [];
@@ -164,7 +175,10 @@ function saveShare(statement: Statement, node: number, stepS: HistoryStepS, hour
   return kept?.ok === false ? "replaced" : "saved";
 }
 
-/** Deletes roll-ups of one step to which nothing was added after that hour, as many as that number of reports brings; gives how many. */
+/**
+ * Deletes roll-ups of one step to which nothing was added after that hour, as many as that number of reports brings;
+ * gives how many.
+ */
 export function pruneRollups(statement: Statement, stepS: HistoryStepS, last: number, reports: number): number {
   const { changes } = statement(
     `DELETE FROM rollups WHERE (node, step_s, target, start_ms) IN (

@@ -1,12 +1,13 @@
 /**
- * The hours in which rows were stored. A row holds the number of its hour; the table `hours` holds when each hour ended.
+ * The hours in which rows were stored. A row holds the number of its hour; the table `hours` holds when each hour
+ * ended.
  *
  * 1. Numbers only grow, so their order is the order of writing, whatever a clock said.
  * 2. The hour under way has no date. It ends when the retention job closes it, which it does only while clocks agree
  *    (retention-guard.ts). Rows that are stored while a clock is wrong therefore wait, and get the date at which
  *    clocks agreed again: they are never too old, and they stay longer only by as long as the guard was closed.
- * 3. All rows up to the end of an hour were stored by then. An hour that was dated too late gets no row kept longer than
- *    the end of a later hour says.
+ * 3. All rows up to the end of an hour were stored by then. An hour that was dated too late gets no row kept longer
+ *    than the end of a later hour says.
  */
 import type { Statement } from "./statement.ts";
 
@@ -27,7 +28,9 @@ export class StorageHours {
     return this.#current;
   }
 
-  /** Ends the hour under way at `endedMs`, ms since the epoch. Rows that are written from now on are of the next one. */
+  /**
+   * Ends the hour under way at `endedMs`, ms since the epoch. Rows that are written from now on are of the next one.
+   */
   close(endedMs: number): void {
     this.#statement("INSERT INTO hours (id, ended_ms) VALUES (?, ?)").run(this.current(), endedMs);
     this.#current = undefined;

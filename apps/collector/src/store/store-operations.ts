@@ -28,8 +28,8 @@ export interface StoreOperations extends IdentityOperations {
   saveIncident: { input: IncidentRecord; output: "saved" | NoNode };
   saveVerdicts: { input: { nodeId: string; verdicts: readonly VerdictRecord[] }; output: "saved" | NoNode };
   /**
-   * Ends the hour under way at that time (storage-hours.ts): rows written from now on are of the next one. Deletes the dates of hours
-   * that no row stored since `keepFromMs` needs.
+   * Ends the hour under way at that time (storage-hours.ts): rows written from now on are of the next one. Deletes the
+   * dates of hours that no row stored since `keepFromMs` needs.
    */
   closeHour: { input: { readonly endedMs: number; readonly keepFromMs: number }; output: undefined };
   /** When the last hour was closed; undefined: none was. */
@@ -40,9 +40,9 @@ export interface StoreOperations extends IdentityOperations {
     output: readonly string[];
   };
   /**
-   * Deletes at most `reports` reports that were stored before `beforeMs`, with their windows; as many incidents that were written before
-   * and have ended, or whose node is silent since; and roll-ups to which nothing was added since the time of their level. Gives how many
-   * rows were deleted. Reports that wait for their roll-up stay.
+   * Deletes at most `reports` reports that were stored before `beforeMs`, with their windows; as many incidents that
+   * were written before and have ended, or whose node is silent since; and roll-ups to which nothing was added since
+   * the time of their level. Gives how many rows were deleted. Reports that wait for their roll-up stay.
    */
   prune: {
     input: { beforeMs: number; minuteBeforeMs: number; hourBeforeMs: number; reports: number };
@@ -51,8 +51,8 @@ export interface StoreOperations extends IdentityOperations {
   /** Deletes at most `limit` nodes whose last report is older than that time and of which nothing is left. */
   pruneNodes: { input: { readonly beforeMs: number; readonly limit: number }; output: undefined };
   /**
-   * Rolls up at most `limit` reports of one node, oldest first: of the node whose oldest arrived before `dueBeforeMs`, else of one that
-   * has `limit` waiting. Each report is rolled up exactly once in effect, whatever ends the process.
+   * Rolls up at most `limit` reports of one node, oldest first: of the node whose oldest arrived before `dueBeforeMs`,
+   * else of one that has `limit` waiting. Each report is rolled up exactly once in effect, whatever ends the process.
    */
   rollUp: { input: { dueBeforeMs: number; limit: number }; output: RolledUp };
   /** Writes a row, to show that the store can. */
@@ -60,8 +60,8 @@ export interface StoreOperations extends IdentityOperations {
   listNodes: { input: { limit: number }; output: readonly StoredNode[] };
   listVerdicts: { input: { nodeId: string }; output: readonly VerdictRecord[] };
   /**
-   * Numbers of the reports of one node that hold the latest `limit` windows of each target that ended after its time and by `endedByMs`;
-   * ascending.
+   * Numbers of the reports of one node that hold the latest `limit` windows of each target that ended after its time
+   * and by `endedByMs`; ascending.
    */
   recentReports: {
     input: { nodeId: string; targets: readonly TargetLookback[]; endedByMs: number; limit: number };

@@ -10,7 +10,9 @@ const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 /** Payloads of more bytes are large. A report of 96 windows has 10 to 100 KiB. */
 const LARGE_BYTES = 128 * 1024;
 
-/** Share of the queue that large ones may fill: a little more than what makes late reports wait (backlog-limiter.ts). */
+/**
+ * Share of the queue that large ones may fill: a little more than what makes late reports wait (backlog-limiter.ts).
+ */
 const LARGE_SHARE = 3 / 4;
 
 /** Most operations in one transaction: 1,000 rows a commit is where node:sqlite stops gaining. */
@@ -64,7 +66,10 @@ export class StoreQueue {
     return this.#hasRoom(bytes, bytes > LARGE_BYTES ? LARGE_SHARE : 1) ? undefined : this.#room.promise;
   }
 
-  /** Takes the operations of the next transaction. The nodes with the fewest rows written lately come first (fair-queue.ts). */
+  /**
+   * Takes the operations of the next transaction. The nodes with the fewest rows written lately come first
+   * (fair-queue.ts).
+   */
   takeBatch(): readonly Waiting[] {
     const batch: Waiting[] = [];
     let rows = 0;

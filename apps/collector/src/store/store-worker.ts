@@ -1,4 +1,7 @@
-/** The store's thread: opens the database, then runs batches one after another. When it crashes, the collector ends (crash-only). */
+/**
+ * The store's thread: opens the database, then runs batches one after another. When it crashes, the collector ends
+ * (crash-only).
+ */
 import { parentPort, workerData } from "node:worker_threads";
 import { openDatabase } from "./database.ts";
 import type { Batch, BatchResult, OpenResult } from "./store-operations.ts";

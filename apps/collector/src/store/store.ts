@@ -3,9 +3,11 @@
  *
  * 1. An operation's promise resolves only after its transaction is on disk (U1).
  * 2. While one batch commits the next one gathers: fewer, larger commits under load (group commit), no delay at rest.
- * 3. The queue is bounded in operations and bytes (store-queue.ts). What does not fit is refused at once and counted (S2). A caller that
- *    can wait calls `room` first. Large payloads may fill three quarters of the queue, so that small ones find room.
- * 4. When the thread ends without being closed, `onStoreCrash` is called once: the collector ends, and starts again from the disk.
+ * 3. The queue is bounded in operations and bytes (store-queue.ts). What does not fit is refused at once and counted
+ *    (S2). A caller that can wait calls `room` first. Large payloads may fill three quarters of the queue, so that
+ *    small ones find room.
+ * 4. When the thread ends without being closed, `onStoreCrash` is called once: the collector ends, and starts again
+ *    from the disk.
  */
 import { Worker } from "node:worker_threads";
 import type { Clock } from "@lifeline/measure";
@@ -99,7 +101,10 @@ export class Store {
     return promise;
   }
 
-  /** Resolves when there may be room for a payload of so many bytes; undefined: there is. The caller counts the wait, and calls again. */
+  /**
+   * Resolves when there may be room for a payload of so many bytes; undefined: there is. The caller counts the wait,
+   * and calls again.
+   */
   room(bytes: number): Promise<void> | undefined {
     return this.#ended === undefined ? this.#queue.room(bytes) : undefined;
   }

@@ -7,7 +7,10 @@ export interface ReportKey {
   readonly sequence: bigint;
 }
 
-/** All reports that one transaction made durable go in one message: its promises resolve within one turn of the event loop. */
+/**
+ * All reports that one transaction made durable go in one message: its promises resolve within one turn of the event
+ * loop.
+ */
 export class Acknowledger {
   readonly #send: Send;
   #waiting: ReportKey[] = [];

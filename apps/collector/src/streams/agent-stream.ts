@@ -22,8 +22,8 @@ import type { OpenStream } from "./stream-registry.ts";
 export const HELLO_WITHIN_MS = 10_000;
 
 /**
- * How long a stream may stay without a whole message while it is read, ms. An agent with targets sends one every 10 s. One without, and one
- * whose message arrives in drops, loses nothing when it dials again.
+ * How long a stream may stay without a whole message while it is read, ms. An agent with targets sends one every 10 s.
+ * One without, and one whose message arrives in drops, loses nothing when it dials again.
  */
 export const SILENT_MAX_MS = 15 * 60_000;
 
@@ -55,7 +55,8 @@ export class AgentStream implements OpenStream {
     this.#reports = new ReportPipeline(parts, send, (error) => this.end(error));
     // A stream can be ended before or after it is served: then nothing handles the rejection.
     this.#ending.promise.catch(() => {});
-    // Requests of a call that is cut off end as if the agent had finished; nothing would read the answers to reports that wait then.
+    // Requests of a call that is cut off end as if the agent had finished; nothing would read the answers to reports
+    // that wait then.
     context.signal.addEventListener("abort", () => this.#reports.close(), { once: true });
     this.#timer = parts.clock.after(HELLO_WITHIN_MS, () => this.#checkSilence());
   }

@@ -1,17 +1,23 @@
 /**
  * Under overload the collector handles live reports before backlog.
  *
- * 1. While the limiter is closed late reports wait, in the order in which they arrived, and hold up no live report behind them.
- * 2. It closes when the store's queue reaches {@link HIGH_WATERMARK} and opens at {@link LOW_WATERMARK}. No more than {@link MAX_UNDER_WAY}
- *    late reports are stored and judged at once, so that they do not flood the store when it opens.
- * 3. Waiting reports are bounded in number and bytes over all nodes. A stream that finds no room is not read until there is (S2).
+ * 1. While the limiter is closed late reports wait, in the order in which they arrived, and hold up no live report
+ *    behind them.
+ * 2. It closes when the store's queue reaches {@link HIGH_WATERMARK} and opens at {@link LOW_WATERMARK}. No more than
+ *    {@link MAX_UNDER_WAY} late reports are stored and judged at once, so that they do not flood the store when it
+ *    opens.
+ * 3. Waiting reports are bounded in number and bytes over all nodes. A stream that finds no room is not read until
+ *    there is (S2).
  */
 
 /** Share of the store's queue, in operations or bytes, at which late reports begin to wait, and at which they go on. */
 export const HIGH_WATERMARK = 1 / 2;
 export const LOW_WATERMARK = 1 / 4;
 
-/** Late reports that are stored and judged at once: a batch of the store, and at twenty windows of 1 KiB each 20 MiB of memory. */
+/**
+ * Late reports that are stored and judged at once: a batch of the store, and at twenty windows of 1 KiB each 20 MiB of
+ * memory.
+ */
 export const MAX_UNDER_WAY = 1_024;
 
 /** Most late reports that wait, and most bytes of them: the backlog windows of 512 agents (32 reports each). */
@@ -51,14 +57,20 @@ export class BacklogLimiter {
     return this.#places.size + this.#unready.size;
   }
 
-  /** Lets a late report go on at once, when the limiter is open and none waits. A report that goes on must {@link leave}. */
+  /**
+   * Lets a late report go on at once, when the limiter is open and none waits. A report that goes on must {@link
+   * leave}.
+   */
   enter(): boolean {
     if (this.#places.size > 0 || !this.#checkOpen()) return false;
     this.#underWay += 1;
     return true;
   }
 
-  /** Waits for the turn of a report of so many bytes, behind those that wait when `ready` resolves (default: now). A report that goes on must {@link leave}. */
+  /**
+   * Waits for the turn of a report of so many bytes, behind those that wait when `ready` resolves (default: now). A
+   * report that goes on must {@link leave}.
+   */
   wait(bytes: number, ready?: Promise<void>): WaitingReport {
     const { promise: turn, resolve: settle } = Promise.withResolvers<boolean>();
     const place = { bytes, settle };

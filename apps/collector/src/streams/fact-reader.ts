@@ -1,7 +1,10 @@
 /** Reads optional facts one by one, and counts what cannot be used. */
 import { readHostPort } from "@lifeline/catalogue";
 
-/** An optional fact that was left out, and how many of its values. The value itself is not kept: it may carry a secret (S1). */
+/**
+ * An optional fact that was left out, and how many of its values. The value itself is not kept: it may carry a secret
+ * (S1).
+ */
 export interface DroppedFact {
   readonly field: string;
   readonly count: number;

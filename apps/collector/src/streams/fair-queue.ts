@@ -1,13 +1,16 @@
 /**
  * A queue that serves the owner that used least lately.
  *
- * 1. What an owner used counts half after each {@link HALF_LIFE_MS}, and is compared by powers of two. Owners that are equal take turns.
+ * 1. What an owner used counts half after each {@link HALF_LIFE_MS}, and is compared by powers of two. Owners that are
+ *    equal take turns.
  * 2. Every {@link OLDEST_EVERY}th turn is of the owner that has waited longest, so that none waits for ever.
  * 3. One owner's items keep their order.
  */
 import { type Clock, NS_PER_MS } from "@lifeline/measure";
 
-/** After how long use counts half, ms: long compared with a burst of reports, short compared with the drain of a spool. */
+/**
+ * After how long use counts half, ms: long compared with a burst of reports, short compared with the drain of a spool.
+ */
 export const HALF_LIFE_MS = 10_000;
 
 /** How often it is the turn of the owner that has waited longest. */

@@ -1,6 +1,7 @@
 /**
- * Informs an agent that the collector has its reports and holds them back, by acknowledgements of none. An agent cuts a stream on which
- * nothing is acknowledged for 20 s (its NO_PROGRESS_MS); it would dial and send again for as long as it is over its quota.
+ * Informs an agent that the collector has its reports and holds them back, by acknowledgements of none. An agent cuts a
+ * stream on which nothing is acknowledged for 20 s (its NO_PROGRESS_MS); it would dial and send again for as long as it
+ * is over its quota.
  */
 import type { Clock, Timer } from "@lifeline/measure";
 

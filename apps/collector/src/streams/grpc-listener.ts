@@ -17,8 +17,8 @@ import type { SelfMetrics } from "../export/self-metrics.ts";
 import type { CertificateSource } from "../identity/certificate-source.ts";
 
 /**
- * Connections beyond one for each agent: people's, witnesses', agents that renew, and as many as may be in the handshake and unauthenticated,
- * so that those never keep an agent out.
+ * Connections beyond one for each agent: people's, witnesses', agents that renew, and as many as may be in the
+ * handshake and unauthenticated, so that those never keep an agent out.
  */
 const CONNECTIONS_BESIDE_STREAMS = 2_048 + WAITING_MAX + UNAUTHENTICATED_MAX;
 

@@ -40,7 +40,10 @@ export class HelloAdmission {
     this.#parts = parts;
   }
 
-  /** The node of a Hello. It is durable before the fleet knows it, so that nothing of it is written first. Rejects with an RpcError. */
+  /**
+   * The node of a Hello. It is durable before the fleet knows it, so that nothing of it is written first. Rejects with
+   * an RpcError.
+   */
   async admit(hello: reportPb.Hello, stream: HelloStream): Promise<Node> {
     const admitted = this.#check(hello, stream.principal);
     const { nodeId } = admitted.facts;
@@ -77,7 +80,10 @@ export class HelloAdmission {
     return fleet.hasRoomFor(nodeId) ? verdict.hello : this.#tooManyNodes();
   }
 
-  /** Saves the node. How it was last judged, where the store knows it and the fleet does not: an open incident ends by what the node reports now. */
+  /**
+   * Saves the node. How it was last judged, where the store knows it and the fleet does not: an open incident ends by
+   * what the node reports now.
+   */
   async #save(
     { facts, hostname, agentVersion, addresses, observedEndpoint }: AdmittedHello,
     { peerAddress }: HelloStream,

@@ -1,10 +1,11 @@
 /**
- * Whether a Hello is admitted, decided from the message and the principal alone. A refusal names the field, what it has and what it should have.
+ * Whether a Hello is admitted, decided from the message and the principal alone. A refusal names the field, what it has
+ * and what it should have.
  *
  * 1. A node speaks only for itself: with mutual TLS its id is its certificate's name (S1).
  * 2. Every field has a bound (S2).
- * 3. Only what identifies a node refuses it. An optional fact that cannot be used is left out and counted: a newer agent is worth more
- *    with one fact less than not at all.
+ * 3. Only what identifies a node refuses it. An optional fact that cannot be used is left out and counted: a newer
+ *    agent is worth more with one fact less than not at all.
  */
 import { BOOT_ID_BYTES, isNodeId, NODE_ID_WANTED, type reportPb } from "@lifeline/wire";
 import type { StreamPrincipal } from "../identity/access.ts";

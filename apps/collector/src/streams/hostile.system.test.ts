@@ -404,7 +404,8 @@ describe("a node that never reads its answers", () => {
       same = found === taken && found > 0 ? same + 1 : 0;
       taken = found;
     }
-    // 64 are without an answer, and 16 answers (a stream's high-water mark) of at most 64 each are written and not sent.
+    // 64 are without an answer, and 16 answers (a stream's high-water mark) of at most 64 each are written and not
+    // sent.
     expect(taken).toBeLessThanOrEqual(64 * 18);
     expect(taken).toBeLessThan(sent);
     const honest = await admitted(collector, "n2");
@@ -439,7 +440,10 @@ function framed(message: Uint8Array): Buffer {
   return Buffer.concat([head, message]);
 }
 
-/** A field of bytes as protobuf encodes it: field number and type 2, length, bytes. Short ones only, as a varint of two bytes holds. */
+/**
+ * A field of bytes as protobuf encodes it: field number and type 2, length, bytes. Short ones only, as a varint of two
+ * bytes holds.
+ */
 function field(number: number, bytes: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([(number << 3) | 2, (bytes.length & 0x7f) | 0x80, bytes.length >> 7]), bytes]);
 }

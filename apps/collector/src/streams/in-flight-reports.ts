@@ -1,9 +1,12 @@
-/** The reports of one stream that have no answer yet. Few at a time, whether the store is slow or the agent does not read its answers (S2). */
+/**
+ * The reports of one stream that have no answer yet. Few at a time, whether the store is slow or the agent does not
+ * read its answers (S2).
+ */
 import type { Notifier } from "./notifier.ts";
 
 /**
- * After how many reports, bytes of them, or decoded windows without an answer no more are read: further ones wait in the agent's spool. Of 96
- * windows each 64 reports are 6,144, some 7 MB decoded.
+ * After how many reports, bytes of them, or decoded windows without an answer no more are read: further ones wait in
+ * the agent's spool. Of 96 windows each 64 reports are 6,144, some 7 MB decoded.
  */
 const MAX_IN_FLIGHT = { reports: 64, bytes: 2 * 1024 * 1024, windows: 6_144 } as const;
 

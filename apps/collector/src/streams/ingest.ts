@@ -1,7 +1,8 @@
 /**
  * The agents' streams: Hello, plan, reports, acknowledgements.
  *
- * 1. A report is acknowledged after it is durable, never before (U1). A report that was stored before is acknowledged again.
+ * 1. A report is acknowledged after it is durable, never before (U1). A report that was stored before is acknowledged
+ *    again.
  * 2. A report that can never be admitted is refused by name and counted; the stream goes on.
  * 3. A node has one live stream: a second one replaces the first. Streams without a Hello are few.
  * 4. What a node brings in is bounded by its quota, over all its streams; what it does not read is bounded too (S2).

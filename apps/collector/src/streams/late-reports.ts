@@ -1,8 +1,9 @@
 /**
- * The late reports of one stream. Those that may not be stored at once are set aside, so that live reports of the same stream go on.
+ * The late reports of one stream. Those that may not be stored at once are set aside, so that live reports of the same
+ * stream go on.
  *
- * 1. A late report is set aside while others of the stream are, while the node is below the reserve of its quota, or while the backlog
- *    limiter is closed (backlog-limiter.ts).
+ * 1. A late report is set aside while others of the stream are, while the node is below the reserve of its quota, or
+ *    while the backlog limiter is closed (backlog-limiter.ts).
  * 2. Only its bytes are kept: decoded it takes many times as much. It is decoded again when its turn comes.
  * 3. They keep their order.
  */

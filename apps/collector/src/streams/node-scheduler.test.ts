@@ -5,7 +5,10 @@ import { NodeScheduler, type Owner, type WorkKind } from "./node-scheduler.ts";
 import { createQuota } from "./quota.ts";
 import { TIME_RATE } from "./quota-limits.ts";
 
-/** A scheduler on a manual clock. Each piece of work advances the clock by its duration; `done` lists whose work ran, in order. */
+/**
+ * A scheduler on a manual clock. Each piece of work advances the clock by its duration; `done` lists whose work ran, in
+ * order.
+ */
 function schedulerFixture() {
   const clock = manualClock(0);
   const scheduler = new NodeScheduler(clock);

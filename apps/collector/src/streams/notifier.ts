@@ -17,7 +17,9 @@ export class Notifier {
     this.#next = Promise.withResolvers();
   }
 
-  /** Resolves at the next change, of which `event` is one. All that wait for the same event share one reaction to it. */
+  /**
+   * Resolves at the next change, of which `event` is one. All that wait for the same event share one reaction to it.
+   */
   changedOr(event: Promise<void>): Promise<void> {
     if (!this.#followed.has(event)) {
       this.#followed.add(event);

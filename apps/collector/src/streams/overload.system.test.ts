@@ -44,8 +44,8 @@ const LARGEST = new Uint8Array(MAX_REPORT_BYTES).fill(255);
 const DEBT_MS = (MAX_REPORT_BYTES / 2 / 3_891) * 1_000;
 
 /**
- * Lets time pass until so many reports of an agent that is held back are acknowledged; how long that took, ms. In steps of which each is
- * seen: a stream whose answers are not taken for long is ended.
+ * Lets time pass until so many reports of an agent that is held back are acknowledged; how long that took, ms. In steps
+ * of which each is seen: a stream whose answers are not taken for long is ended.
  */
 async function passHeld(clock: ManualClock, agent: ReturnType<typeof dialAs>, acked: number): Promise<number> {
   let passedMs = 0;

@@ -2,7 +2,10 @@
 import { canonicalAddress } from "@lifeline/catalogue";
 import { sourceOf } from "@lifeline/rpc";
 
-/** The address literal of a grpc-js peer (`192.0.2.1:4711`, `[2001:db8::1]:4711`, `::ffff:192.0.2.1:4711`); undefined: it has none. */
+/**
+ * The address literal of a grpc-js peer (`192.0.2.1:4711`, `[2001:db8::1]:4711`, `::ffff:192.0.2.1:4711`); undefined:
+ * it has none.
+ */
 export function peerAddress(peer: string): string | undefined {
   return canonicalAddress(hostOf(peer));
 }

@@ -4,7 +4,10 @@ import { type Plan, planToWire } from "@lifeline/wire";
 import type { Session } from "../fleet/node.ts";
 import type { Send } from "./report-stream.ts";
 
-/** Plans replace each other. While one is on its way the newest waits, so that an agent that does not read costs no more (S2). */
+/**
+ * Plans replace each other. While one is on its way the newest waits, so that an agent that does not read costs no more
+ * (S2).
+ */
 export class PlanSession implements Session {
   readonly #send: Send;
   readonly #end: (error: RpcError) => void;

@@ -1,11 +1,14 @@
 /**
- * What one node may bring in over all its streams: token buckets on the caller's clock. Nothing is allocated by a check.
+ * What one node may bring in over all its streams: token buckets on the caller's clock. Nothing is allocated by a
+ * check.
  *
- * 1. Within any t s a node brings in at most capacity + rate · t, and one report of each of its streams more: taking may leave a debt, and
- *    nothing more is taken until it is paid. That holds for reports, bytes, windows, and the time that the collector spends on them.
+ * 1. Within any t s a node brings in at most capacity + rate · t, and one report of each of its streams more: taking
+ *    may leave a debt, and nothing more is taken until it is paid. That holds for reports, bytes, windows, and the time
+ *    that the collector spends on them.
  * 2. Over quota nothing is refused or lost: the stream is not read, and the node's spool holds what waits (U1).
- * 3. An honest agent's live reports are never slowed: the rates are the most that its early seals allow. Its spool after the longest
- *    outage drains within the hour ({@link DRAIN_WINDOWS_PER_S}); late reports leave a reserve for live ones.
+ * 3. An honest agent's live reports are never slowed: the rates are the most that its early seals allow. Its spool
+ *    after the longest outage drains within the hour ({@link DRAIN_WINDOWS_PER_S}); late reports leave a reserve for
+ *    live ones.
  * 4. The quota is the node's, not its stream's: a new stream refills nothing. It is dropped with the node (S2).
  */
 import { TokenBucket } from "@lifeline/measure";
@@ -52,7 +55,9 @@ export function createQuota(bytesCapacity = BYTES_CAPACITY): Quota {
   };
 }
 
-/** How long until the next report of a node with so many planned targets may be taken, ms; 0: now. `nowNs` is monotonic. */
+/**
+ * How long until the next report of a node with so many planned targets may be taken, ms; 0: now. `nowNs` is monotonic.
+ */
 export function reportWaitMs(quota: Quota, targets: number, nowNs: number): number {
   const workMs = workWaitMs(quota, targets, nowNs, 0);
   return Math.max(quota.reports.waitMs(nowNs), quota.bytes.waitMs(nowNs, 0, bytesPerSecond(targets)), workMs);

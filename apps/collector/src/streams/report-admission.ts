@@ -7,8 +7,9 @@ import { sentAtMsOf } from "./report-clock.ts";
 type RefusalCode = "malformed" | "too-large";
 
 /**
- * How far ahead of both the agent's and the collector's clock a report may be dated before it counts as dated ahead, ms: a day. It is admitted
- * all the same: a clock that was set back since has dated it, and it is evidence. No window that is ahead is judged by.
+ * How far ahead of both the agent's and the collector's clock a report may be dated before it counts as dated ahead,
+ * ms: a day. It is admitted all the same: a clock that was set back since has dated it, and it is evidence. No window
+ * that is ahead is judged by.
  */
 const MAX_AHEAD_MS = 24 * 3_600_000;
 

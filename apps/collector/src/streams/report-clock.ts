@@ -2,7 +2,10 @@
 import { MAX_UNIX_MS, type Report, type reportPb } from "@lifeline/wire";
 import { nextOffsetMs } from "../fleet/clock-offset.ts";
 
-/** The agent's wall clock when it sent a message, ms since the epoch; undefined when it does not say, or says what no clock does. */
+/**
+ * The agent's wall clock when it sent a message, ms since the epoch; undefined when it does not say, or says what no
+ * clock does.
+ */
 export function sentAtMsOf({ sentUnixMs }: Pick<reportPb.Hello, "sentUnixMs">): number | undefined {
   return sentUnixMs > 0n && sentUnixMs <= BigInt(MAX_UNIX_MS) ? Number(sentUnixMs) : undefined;
 }
@@ -23,8 +26,8 @@ interface TimedReport {
 }
 
 /**
- * The node's clock offset after a report, ms. A report that may be delayed only says how far the clock is behind at most. An agent that
- * does not say when it sent is at least as far ahead as its report is dated ahead, up to a day.
+ * The node's clock offset after a report, ms. A report that may be delayed only says how far the clock is behind at
+ * most. An agent that does not say when it sent is at least as far ahead as its report is dated ahead, up to a day.
  */
 export function offsetAfterReport(report: TimedReport): number | undefined {
   const { keptMs, sentMs, receivedMs, sealedAtMs, isAhead, mayBeDelayed } = report;

@@ -1,10 +1,12 @@
 /**
  * The reports of one stream, from their arrival to their acknowledgement.
  *
- * 1. A report is acknowledged after it is durable, never before (U1). What the store cannot take ends the stream; nothing is lost.
- * 2. A node over its quota is not read until it is within it; its agent is informed that its reports are held back. Late reports are set
- *    aside a little before that, so that live ones of the same stream go on (late-reports.ts).
- * 3. Decoding and counting a report is work that nodes take turns at (node-scheduler.ts). The next report is read when this one has been decoded.
+ * 1. A report is acknowledged after it is durable, never before (U1). What the store cannot take ends the stream;
+ *    nothing is lost.
+ * 2. A node over its quota is not read until it is within it; its agent is informed that its reports are held back.
+ *    Late reports are set aside a little before that, so that live ones of the same stream go on (late-reports.ts).
+ * 3. Decoding and counting a report is work that nodes take turns at (node-scheduler.ts). The next report is read when
+ *    this one has been decoded.
  * 4. Few reports have no answer at a time (in-flight-reports.ts).
  */
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
@@ -25,7 +27,10 @@ import { offsetAfterReport, sentAtMsOf } from "./report-clock.ts";
 import type { Send } from "./report-stream.ts";
 import { type Arrival, ReportWriter, type WriterParts } from "./report-writer.ts";
 
-/** How long after a stream was held back its messages may have been delayed by that, ms: what lies in its buffers is sent at once. */
+/**
+ * How long after a stream was held back its messages may have been delayed by that, ms: what lies in its buffers is
+ * sent at once.
+ */
 const HELD_MS = 60_000;
 
 export interface PipelineParts extends WriterParts {

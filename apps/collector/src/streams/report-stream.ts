@@ -9,5 +9,7 @@ export type ReportService = ServiceImplementation<typeof reportPb.ReportService,
 /** What an agent sends, message by message. */
 export type Requests = Parameters<ReportService["stream"]>[0];
 
-/** Sends one message to the agent; resolves when the transport has room for another. Rejects when the call has ended. */
+/**
+ * Sends one message to the agent; resolves when the transport has room for another. Rejects when the call has ended.
+ */
 export type Send = Respond<Parameters<Parameters<ReportService["stream"]>[1]>[0]>;

@@ -62,7 +62,10 @@ export class ReportWriter {
     return this.#acknowledger.acknowledge({ bootId: envelope.bootId, sequence: envelope.sequence });
   }
 
-  /** Waits for room in the store's queue. Nothing is awaited between the last look and the submission: others would see the same room. */
+  /**
+   * Waits for room in the store's queue. Nothing is awaited between the last look and the submission: others would see
+   * the same room.
+   */
   async #save({ node, envelope, atMs }: Arrival, { report, sequence }: AdmittedReport, windows: IndexedWindow[]) {
     const { store, selfMetrics } = this.#parts;
     const { length: bytes } = envelope.report;

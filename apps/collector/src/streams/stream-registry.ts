@@ -2,7 +2,8 @@
  * The streams that are open.
  *
  * 1. A node has few open streams: the oldest makes room for a new one. All together they are bounded too (S2).
- * 2. From the check of a principal to {@link StreamRegistry.enter} nothing is awaited, so a revocation finds every stream it concerns.
+ * 2. From the check of a principal to {@link StreamRegistry.enter} nothing is awaited, so a revocation finds every
+ *    stream it concerns.
  */
 import type { Clock } from "@lifeline/measure";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
@@ -10,7 +11,10 @@ import type { SelfMetrics } from "../export/self-metrics.ts";
 import type { StreamPrincipal } from "../identity/access.ts";
 import { IdActivity } from "../identity/id-activity.ts";
 
-/** Most open streams of one node: the live one, the one that replaces it, and as many again of a connection that is not yet known to be gone. */
+/**
+ * Most open streams of one node: the live one, the one that replaces it, and as many again of a connection that is not
+ * yet known to be gone.
+ */
 const STREAMS_OF_NODE_MAX = 4;
 
 /** A stream that can be ended. */

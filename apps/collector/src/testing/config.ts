@@ -2,7 +2,10 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 
-/** Any free ports of loopback, plaintext; deployment and catalogue are the directory's `deployment.yaml` and `catalogue.yaml`. */
+/**
+ * Any free ports of loopback, plaintext; deployment and catalogue are the directory's `deployment.yaml` and
+ * `catalogue.yaml`.
+ */
 export function testConfig(directory: string, more: Partial<Config> = {}): Config {
   return {
     listen: { host: "127.0.0.1", port: 0 },

@@ -1,4 +1,7 @@
-/** Waits for events, for tests. No limit here says how fast something must be: it only ends a test whose event never comes. */
+/**
+ * Waits for events, for tests. No limit here says how fast something must be: it only ends a test whose event never
+ * comes.
+ */
 import { vi } from "vitest";
 
 /** How long an event is waited for, ms: far beyond what it takes on a machine that is busy with other work. */
