@@ -48,7 +48,7 @@ export interface FalseAlarms {
   readonly measuredTunnel: TunnelTraffic;
   readonly controlTunnel: TunnelTraffic;
   /** Agents that died meanwhile, and their last words. */
-  readonly deaths: readonly string[];
+  readonly unexpectedExits: readonly string[];
   /** No alarm and no death, nothing of the measured tunnel lost, no handshake more than the control's. */
   readonly isQuiet: boolean;
 }
@@ -106,9 +106,9 @@ export async function runWithoutFaults(
     const measuredTunnel = await trafficOf(testBed, measured, first);
     const controlTunnel = await trafficOf(testBed, control, second);
     const isUndisturbed = measuredTunnel.lost === 0 && measuredTunnel.handshakes <= controlTunnel.handshakes + 1;
-    const deaths = testBed.deaths();
-    const isQuiet = alarms.length === 0 && deaths.length === 0 && isUndisturbed;
-    return { seconds, lossRatio: QUIET_LOSS_RATIO, alarms, measuredTunnel, controlTunnel, deaths, isQuiet };
+    const unexpectedExits = testBed.unexpectedExits();
+    const isQuiet = alarms.length === 0 && unexpectedExits.length === 0 && isUndisturbed;
+    return { seconds, lossRatio: QUIET_LOSS_RATIO, alarms, measuredTunnel, controlTunnel, unexpectedExits, isQuiet };
   } finally {
     await echo.end();
     for (const fault of faults) await fault.clear();
@@ -123,7 +123,7 @@ export function falseAlarmsText({
   alarms,
   measuredTunnel,
   controlTunnel,
-  deaths,
+  unexpectedExits,
 }: FalseAlarms): string {
   const tunnel = ({ node, sent, lost, handshakes }: TunnelTraffic) =>
     `${node}: ${lost} of ${sent} datagrams lost, ${handshakes} handshakes begun`;
@@ -132,7 +132,7 @@ export function falseAlarmsText({
     ...alarms.map(
       ({ afterS, node, requirement, cause, evidence }) => `  ${afterS} s ${node} ${requirement}: ${cause}; ${evidence}`,
     ),
-    ...deaths,
+    ...unexpectedExits,
     `tunnel with probes    ${tunnel(measuredTunnel)}`,
     `tunnel without probes ${tunnel(controlTunnel)}`,
     "",

@@ -23,10 +23,10 @@ it.skipIf(able !== true && !mustRun)(
     const { signal } = new AbortController();
     const testBed = await openTestBed({ clock: systemClock, signal, say: () => {} });
     let rows: readonly MatrixRow[] = [];
-    let deaths: readonly string[] = [];
+    let unexpectedExits: readonly string[] = [];
     try {
       rows = await runMatrix(testBed, FAULT_DRILLS, systemClock, signal, () => {});
-      deaths = testBed.deaths();
+      unexpectedExits = testBed.unexpectedExits();
     } finally {
       await testBed.close();
     }
@@ -37,7 +37,7 @@ it.skipIf(able !== true && !mustRun)(
     const expected = FAULT_DRILLS.map(({ name, expected: { cause } }) => {
       return { fault: name, reportedCause: cause, otherFaults: [], notCleared: [] };
     });
-    expect(deaths).toEqual([]);
+    expect(unexpectedExits).toEqual([]);
     expect(said).toEqual(expected);
   },
   MATRIX_MAX_MS,

@@ -83,7 +83,7 @@ export interface TestBed {
   /** The end of what the node's agent has logged; empty without one. */
   agentLog(node: LabNode): string;
   /** Agents that died without being asked to, and their last words: none should. */
-  deaths(): readonly string[];
+  unexpectedExits(): readonly string[];
   /** Ends a node's agent: the node lives on unmeasured. */
   stopAgent(node: LabNode): Promise<void>;
   /** The latest answer of the collector; waits for the first. */
@@ -163,7 +163,7 @@ async function build(
   await startCollector(net, folder);
   await startReflector(net, key, collector);
   const agents = new Map<string, HostProcess>();
-  const deaths: string[] = [];
+  const unexpectedExits: string[] = [];
   const startAgent = async (node: LabNode, nodeId: string, more: Readonly<Record<string, string>>) => {
     const stateDir = join(folder, `agent-${node.name}-as-${nodeId}`);
     const program = [...AGENT_NODE.flags, PROGRAMS.agent, "--collector", collector];
@@ -182,9 +182,9 @@ async function build(
     void agent.ended.then(async ({ status, signal: by }) => {
       if (agents.get(node.name) !== agent || closing) return;
       const output = `${agent.printed()}${agent.complained()}`.slice(-LOG_MAX_CHARS);
-      const death = `the agent of ${node.name} died (${by ?? status}) and is started again; it said: ${output}`;
-      deaths.push(death);
-      say(death);
+      const unexpectedExit = `the agent of ${node.name} died (${by ?? status}) and is started again; it said: ${output}`;
+      unexpectedExits.push(unexpectedExit);
+      say(unexpectedExit);
       await keepAgent(node, more);
     });
   };
@@ -222,7 +222,7 @@ async function build(
       const agent = agents.get(node.name);
       return agent === undefined ? "" : `${agent.printed()}${agent.complained()}`.trim().slice(-LOG_MAX_CHARS);
     },
-    deaths: () => deaths,
+    unexpectedExits: () => unexpectedExits,
     impersonate: (node, other) => startAgent(node, other, {}),
     async stopAgent(node) {
       const agent = agents.get(node.name);

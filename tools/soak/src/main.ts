@@ -11,7 +11,7 @@ async function run({ minutes, json }: Arguments): Promise<number> {
   const log = (line: string) => process.stderr.write(`soak: ${line}\n`);
   const result = await soak(minutes, systemClock, interrupt.signal, log);
   process.stdout.write(json ? `${JSON.stringify(result)}\n` : renderSoak(result));
-  return Object.keys(result.deaths).length === 0 ? 0 : 1;
+  return Object.keys(result.unexpectedExits).length === 0 ? 0 : 1;
 }
 
 function isExpected(error: unknown): boolean {

@@ -12,7 +12,7 @@ const FIGURES: readonly (readonly [keyof ProcessTrends, string])[] = [
 ];
 
 /** A table of every figure, and the load. */
-export function renderSoak({ seconds, deaths, load, trends }: SoakResult): string {
+export function renderSoak({ seconds, unexpectedExits, load, trends }: SoakResult): string {
   const ofProcess = (name: "agent" | "collector") =>
     FIGURES.map(([figure, title]) => rowOf(`${name}: ${title}`, trends[name][figure]));
   const rows = [...ofProcess("agent"), ...ofProcess("collector"), rowOf("database, MB", trends.databaseMb)];
@@ -22,7 +22,7 @@ export function renderSoak({ seconds, deaths, load, trends }: SoakResult): strin
     "",
     `${seconds.toFixed(0)} s: ${streams} streams of simulated nodes, ${reports} reports, ${acknowledged} acknowledged, ${refused} refused;`,
     `${planChanges} plan changes, ${cuts} cuts; ${queries} queries and ${scrapes} scrapes, ${unanswered} unanswered`,
-    ...Object.entries(deaths).map(([name, end]) => `the ${name} ended: ${end}`),
+    ...Object.entries(unexpectedExits).map(([name, end]) => `the ${name} ended: ${end}`),
     "",
   ].join("\n");
 }

@@ -13,7 +13,7 @@ export interface SoakResult {
   /** Which processes were read. */
   readonly pids: { readonly agent: number | undefined; readonly collector: number | undefined };
   /** How a program ended although nobody ended it; absent: it did not. */
-  readonly deaths: { readonly agent?: string; readonly collector?: string };
+  readonly unexpectedExits: { readonly agent?: string; readonly collector?: string };
   readonly load: LoadCounts & QueryCounts & { readonly cuts: number };
   readonly trends: {
     readonly agent: ProcessTrends;
@@ -54,17 +54,24 @@ export async function soak(
     runCuts(testBed, clock, ends, load),
   ]);
   try {
-    while (!ends.aborted && secondsNow() < minutes * 60 && deathsOf(testBed).length === 0) {
+    while (!ends.aborted && secondsNow() < minutes * 60 && unexpectedExitsOf(testBed).length === 0) {
       await pause(clock, READ_EVERY_MS, ends);
       const sample = ends.aborted ? undefined : await readSample(testBed, secondsNow());
       if (sample === undefined) break;
       samples.push(sample);
       log(lineOf(sample));
     }
-    const deaths = Object.fromEntries(deathsOf(testBed));
+    const unexpectedExits = Object.fromEntries(unexpectedExitsOf(testBed));
     over.abort();
     await running;
-    return { seconds: secondsNow(), pids, deaths, load: { ...load, ...queries }, trends: trendsOf(samples), samples };
+    return {
+      seconds: secondsNow(),
+      pids,
+      unexpectedExits,
+      load: { ...load, ...queries },
+      trends: trendsOf(samples),
+      samples,
+    };
   } finally {
     over.abort();
     await testBed.close();
@@ -80,7 +87,7 @@ async function runCuts({ relay }: TestBed, clock: Clock, signal: AbortSignal, co
   }
 }
 
-function deathsOf({ agent, collector }: TestBed): readonly (readonly [string, string])[] {
+function unexpectedExitsOf({ agent, collector }: TestBed): readonly (readonly [string, string])[] {
   return [agent, collector.program].flatMap((program) =>
     program.lastEnd === undefined ? [] : [[program.name, `${program.lastEnd}\n${program.tail()}`] as const],
   );

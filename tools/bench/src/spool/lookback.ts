@@ -40,7 +40,7 @@ export function lookbackOf(targets: readonly Target[], condition: Condition): Lo
     clock,
     sealed(sealed, sealedAtMs) {
       windows += sealed.length;
-      reports.push(...encodeParts(sealedAtMs, sealed, vitalsAt(reports.length, chance)));
+      reports.push(...encodeParts(sealedAtMs, sealed, selfMetricsAt(reports.length, chance)));
     },
   });
   const peers = targets.map((target) => peerOf(target, chance));
@@ -136,7 +136,7 @@ function rttOf(baseNs: number, chance: () => number): number {
 }
 
 /** Figures that move as an agent's do. */
-function vitalsAt(report: number, chance: () => number): AgentSelfMetrics {
+function selfMetricsAt(report: number, chance: () => number): AgentSelfMetrics {
   return {
     rssBytes: 88e6 + Math.floor(chance() * 4e6),
     cpuUs: report * 230_000 + Math.floor(chance() * 50_000),

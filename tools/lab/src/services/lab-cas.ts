@@ -14,7 +14,7 @@ const RSA_BITS = 2_048;
 const DAY_MS = 24 * 3_600_000;
 
 /** The CAs' life: 30 days either way, so that leaves of every validity fall inside. */
-const AUTHORITY_DAYS = 30;
+const CA_DAYS = 30;
 
 /** When a leaf is valid, in days from now: `current` is longer than any lab runs and too short to be kept. */
 const VALIDITY_DAYS = { current: [-1, 7], expired: [-8, -1], "not-yet-valid": [1, 8] } as const;
@@ -91,7 +91,7 @@ export async function createLabCas(clock: Clock): Promise<LabCas> {
 
 /** Makes a root of a name of its own. */
 export async function createRoot(clock: Clock, subject: string): Promise<Authority> {
-  const { certPem, ...signer } = await makeCa({ subject, pathLength: 1, ...authorityValidity(clock) });
+  const { certPem, ...signer } = await makeCa({ subject, pathLength: 1, ...caValidity(clock) });
   return { signer, isPublic: false, chainPem: certPem };
 }
 
@@ -101,7 +101,7 @@ async function createIntermediate(
   subject: string,
   isPublic: boolean,
 ): Promise<Authority> {
-  const options = { subject, pathLength: 0, issuer: root.signer, ...authorityValidity(clock) };
+  const options = { subject, pathLength: 0, issuer: root.signer, ...caValidity(clock) };
   const { certPem, ...signer } = await makeCa(options);
   return { signer, isPublic, chainPem: certPem };
 }
@@ -135,8 +135,8 @@ export function newKeys(type: LeafOptions["keyType"]): LeafKeys {
     : generateKeyPairSync("rsa", { modulusLength: RSA_BITS });
 }
 
-function authorityValidity(clock: Clock) {
-  return validity(clock, -AUTHORITY_DAYS, AUTHORITY_DAYS);
+function caValidity(clock: Clock) {
+  return validity(clock, -CA_DAYS, CA_DAYS);
 }
 
 function validity(clock: Clock, fromDays: number, toDays: number) {

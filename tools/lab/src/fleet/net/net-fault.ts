@@ -41,7 +41,7 @@ export function pathFault(place: FaultPlace, spec: PathFaultSpec): NetFault {
 export function tunnelFault(tunnel: Tunnel, node: string, fault: TunnelFault): NetFault {
   switch (fault) {
     case "stale":
-      return switching({ inject: () => tunnel.forgetPeer(node), clear: () => tunnel.addPeer(node) });
+      return switching({ inject: () => tunnel.removePeer(node), clear: () => tunnel.addPeer(node) });
     case "not-joined":
       return switching({ inject: () => tunnel.leave(node), clear: () => tunnel.join(node) });
     case "no-ipv6":

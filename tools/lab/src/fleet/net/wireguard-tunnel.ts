@@ -58,7 +58,7 @@ export interface Tunnel {
    * Omni forgets a node: what the node sends meets silence, its tunnel is stale. And remembers it, with the endpoint it
    * was last heard from, as Omni's own link resource does: Omni then begins the handshake at once.
    */
-  forgetPeer(node: string): Promise<void>;
+  removePeer(node: string): Promise<void>;
   addPeer(node: string): Promise<void>;
   /** Ends Omni's WireGuard and starts it anew, with every peer at its last endpoint except those of `without`. */
   restartOmni(options?: { readonly without?: readonly string[] }): Promise<void>;
@@ -140,7 +140,7 @@ export async function openTunnel(plan: TunnelPlan): Promise<Tunnel> {
       await node.host.sysctl({ [`net.ipv6.conf.${NODE_TUNNEL_INTERFACE}.disable_ipv6`]: 0 });
       await node.host.ip(`addr replace ${node.address}/${TUNNEL_PREFIX_BITS} dev ${node.device} nodad`);
     },
-    async forgetPeer(name) {
+    async removePeer(name) {
       await noteEndpoints();
       await omni.host.run("wg", ["set", omni.device, "peer", find(name).keys.publicKey, "remove"]);
     },
