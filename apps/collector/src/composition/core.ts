@@ -29,7 +29,7 @@ export interface Core extends JudgingAssembly {
   readonly ingest: Ingest;
   /** Whether nodes' streams are authenticated. */
   readonly areProven: boolean;
-  /** When retention ran last, ms since the epoch; before the first time: now. */
+  /** When retention ran last, ms since the epoch; before the first time: the first contact of a node, else now. */
   readonly lastRunMs: number;
 }
 
@@ -56,6 +56,12 @@ export async function openCore(config: Config, world: World): Promise<Core> {
   const judged = assembleJudging({ fleet, store, scheduler, clock, log, selfMetrics, areProven });
   const { access } = identity;
   const { judging } = judged;
+  const endedMs = await store.submit("lastHourEndedMs", {});
+  const nowMs = clock.wallMs();
+  await rehydrate(fleet, store, clock, pruneBeforeMs(config, endedMs ?? nowMs)[10]);
+  for (const node of fleet.nodes.values()) judging.judge(node);
+
+  // Last: from now on it counts how long a node id has been silent, and no node could connect before.
   const { maxStreams } = config;
   const ingest = new Ingest({ fleet, judging, store, selfMetrics, backlog, scheduler, clock, access, maxStreams });
   exportGauges(selfMetrics.registry, {
@@ -64,9 +70,13 @@ export async function openCore(config: Config, world: World): Promise<Core> {
     deferred: () => backlog.waiting,
     caExpiryS: () => (credentials.ca?.notAfterMs ?? Number.NaN) / MS_PER_S,
   });
-
-  const lastRunMs = (await store.submit("lastHourEndedMs", {})) ?? clock.wallMs();
-  await rehydrate(fleet, store, clock, pruneBeforeMs(config, lastRunMs)[10]);
-  for (const node of fleet.nodes.values()) judging.judge(node);
+  const lastRunMs = endedMs ?? firstContactMs(fleet, nowMs);
   return { ...judged, requirements, selfMetrics, store, identity, fleet, ingest, areProven, lastRunMs };
+}
+
+/** When the first of the known nodes was seen first, ms since the epoch; `nowMs` without a node. */
+function firstContactMs({ nodes }: Pick<Fleet, "nodes">, nowMs: number): number {
+  let firstMs = nowMs;
+  for (const { firstSeenMs } of nodes.values()) firstMs = Math.min(firstMs, firstSeenMs);
+  return firstMs;
 }

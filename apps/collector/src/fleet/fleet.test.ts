@@ -102,7 +102,7 @@ describe("the fleet", () => {
     take(node, report(1_000_000, [window(1_000_000)]), 1_000_000);
     take(node, report(1_119_999, [window(1_119_999)]), 1_119_999);
     expect(node.recent.of(TARGET)).toHaveLength(2);
-    applyNodeEvent(node, { kind: "clock-observed", offsetMs: -119_500, sample: undefined });
+    applyNodeEvent(node, { kind: "clock-observed", offsetMs: -119_500, sample: undefined, mayBeDelayed: false });
     take(node, report(1_240_000, [window(1_240_000)]), 1_120_500);
     expect(node.recent.of(TARGET)).toHaveLength(1);
   });

@@ -29,6 +29,8 @@ export type NodeEvent =
       readonly kind: "clock-observed";
       readonly offsetMs: number | undefined;
       readonly sample: ClockSample | undefined;
+      /** Whether the message may have been held back for minutes. */
+      readonly mayBeDelayed: boolean;
     }
   /** The collector's wall clock was set by `stepMs`, positive: ahead. */
   | {

@@ -51,9 +51,9 @@ const reported = (target: Target, endMs: number, isCounted = true): NodeEvent =>
   return { kind: "report-taken", report, receivedAtMs: NOW_MS, isCounted };
 };
 const stored = (receivedAtMs: number): NodeEvent => ({ kind: "report-stored", receivedAtMs });
-const clock = (offsetMs: number | undefined, sentMs?: number): NodeEvent => {
+const clock = (offsetMs: number | undefined, sentMs?: number, mayBeDelayed = false): NodeEvent => {
   const sample = sentMs === undefined ? undefined : { sentMs, atNs: 0 };
-  return { kind: "clock-observed", offsetMs, sample };
+  return { kind: "clock-observed", offsetMs, sample, mayBeDelayed };
 };
 const stepped = (stepMs: number): NodeEvent => {
   return { kind: "collector-clock-stepped", stepMs, nowMs: NOW_MS + stepMs, monotonicNs: 60e9 };
@@ -83,6 +83,7 @@ function viewOf(node: Node) {
     isThrottled: plain.isThrottled,
     clockOffsetMs: plain.clockOffsetMs,
     clockSample: plain.clockSample,
+    roughClockSample: plain.roughClockSample,
     rows: plain.rows,
     previous: [...plain.previous],
     incidents: [...plain.incidents],
@@ -135,11 +136,20 @@ describe("what an event changes of a node", () => {
       ],
       { isConnected: true },
     ],
-    ["a clock sample", [clock(5, 1)], { clockOffsetMs: 5, clockSample: { sentMs: 1, atNs: 0 } }],
+    [
+      "a clock sample",
+      [clock(5, 1)],
+      { clockOffsetMs: 5, clockSample: { sentMs: 1, atNs: 0 }, roughClockSample: { sentMs: 1, atNs: 0 } },
+    ],
+    [
+      "a clock sample that may be delayed",
+      [clock(5, 1), clock(5, 2, true)],
+      { clockOffsetMs: 5, clockSample: { sentMs: 1, atNs: 0 }, roughClockSample: { sentMs: 2, atNs: 0 } },
+    ],
     [
       "a message without one",
       [clock(5, 1), clock(undefined)],
-      { clockOffsetMs: 5, clockSample: { sentMs: 1, atNs: 0 } },
+      { clockOffsetMs: 5, clockSample: { sentMs: 1, atNs: 0 }, roughClockSample: { sentMs: 1, atNs: 0 } },
     ],
     // The node is one second behind, as its sample of a minute ago shows.
     ["a step after a sample", [clock(1_000, NOW_MS - 61_000), stepped(-HOUR_MS)], { clockOffsetMs: 1_000 - HOUR_MS }],

@@ -66,6 +66,7 @@ export function createNode(description: NodeDescription, nowMs: number, options:
     isThrottled: false,
     clockOffsetMs: undefined,
     clockSample: undefined,
+    roughClockSample: undefined,
     rows: [],
     previous: new Map(),
     incidents: new Map(),
@@ -98,7 +99,8 @@ export function applyNodeEvent(node: Node, event: NodeEvent): void {
       break;
     case "clock-observed":
       state.clockOffsetMs = event.offsetMs ?? state.clockOffsetMs;
-      state.clockSample = event.sample ?? state.clockSample;
+      state.roughClockSample = event.sample ?? state.roughClockSample;
+      if (!event.mayBeDelayed) state.clockSample = event.sample ?? state.clockSample;
       break;
     case "collector-clock-stepped":
       followStep(state, event);

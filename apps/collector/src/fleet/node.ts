@@ -67,8 +67,10 @@ export interface Node extends NodeDescription {
   readonly isThrottled: boolean;
   /** How far the node's clock is behind the collector's, ms; negative: ahead. Undefined: not known. */
   readonly clockOffsetMs: number | undefined;
-  /** From its latest message since the collector started; undefined: none. */
+  /** From its latest message since the collector started that was not held back; undefined: none. */
   readonly clockSample: ClockSample | undefined;
+  /** The same from its latest message of all, which may have been held back for minutes. */
+  readonly roughClockSample: ClockSample | undefined;
   readonly rows: readonly RowVerdict[];
   readonly previous: ReadonlyMap<string, PreviousVerdict>;
   readonly incidents: IncidentState;

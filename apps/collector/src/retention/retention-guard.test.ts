@@ -27,7 +27,7 @@ function guardOf(aheadMs: readonly number[]) {
       for (let minute = 0; minute < minutes; minute++) {
         clock.advance(MINUTE_MS);
         for (const [at, ahead] of reporting.entries()) {
-          nodes.set(`n${at}`, { clockSample: { sentMs: trueMs() + ahead, atNs: clock.monotonicNs() } });
+          nodes.set(`n${at}`, { roughClockSample: { sentMs: trueMs() + ahead, atNs: clock.monotonicNs() } });
         }
         const result = guard.check();
         found = result.kind === "open" ? `open at ${result.nowMs - trueMs()}` : result.reason;
@@ -54,7 +54,7 @@ describe("the retention guard", () => {
     ["a node that is a day behind", [-DAY_MS], "clocks-differ"],
     ["a node that is less than a day ahead", [DAY_MS - 1], "open at 0"],
     ["a node that is less than a day behind", [1 - DAY_MS], "open at 0"],
-    ["no node", [], "no-recent-report"],
+    ["no node", [], "too-few-reports"],
   ])("with %s", (_, aheadMs, found) => {
     expect(guardOf(aheadMs).pass(61)).toBe(found);
   });
@@ -91,16 +91,30 @@ describe("the retention guard", () => {
     expect(pass(1)).toBe("clock-stepped");
   });
 
-  it("considers the nodes that reported within the hour", () => {
+  it("compares the collector with the nodes that reported within the hour", () => {
+    const { reportFrom, pass, fleetMs } = guardOf([0]);
+    pass(61);
+    reportFrom([]);
+    expect([pass(60), pass(1)]).toEqual(["open at 0", "too-few-reports"]);
+    expect(fleetMs()).toBeNaN();
+  });
+
+  it("stays shut while fewer than half of the nodes of the last week report", () => {
     const { clock, reportFrom, pass, fleetMs } = guardOf([0, 0, 0]);
     pass(61);
     clock.stepWall(TWO_YEARS_MS);
-    // Its certificate alone is still good by the collector's wrong clock.
+    // By the collector's wrong clock only its certificate has not ended.
     reportFrom([TWO_YEARS_MS]);
     expect(pass(60)).toBe("clocks-differ");
     expect(fleetMs()).toBe(0);
-    reportFrom([]);
-    expect([pass(59), pass(2)]).toEqual(["open at 63072000000", "no-recent-report"]);
-    expect(fleetMs()).toBeNaN();
+    expect(pass(60)).toBe("too-few-reports");
+    expect(pass(6 * 24 * 60)).toBe("too-few-reports");
+  });
+
+  it("opens again a week after the fleet has shrunk by more than half", () => {
+    const { reportFrom, pass } = guardOf([0, 0, 0]);
+    pass(61);
+    reportFrom([0]);
+    expect([pass(7 * 24 * 60), pass(1)]).toEqual(["too-few-reports", "open at 0"]);
   });
 });

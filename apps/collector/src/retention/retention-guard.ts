@@ -5,15 +5,16 @@
  * 1. The collector's wall clock and its monotonic clock have advanced alike for an hour. The design requires it "since
  *    the last round"; the hour is for a time server that sets all clocks wrong at once and right again. The first hour
  *    after a start counts as unproven: the nodes that were there before get the time to come back.
- * 2. At least one node reported within the last hour. Without nodes nothing confirms the collector's clock, and the
- *    nodes may be missing because it is wrong: it takes their certificates for ended. Nothing grows meanwhile: rows
- *    come from nodes, which report when they bring them, and what people create is bounded by itself
- *    (identity-limits.ts).
+ * 2. Of the nodes that reported within the last week at least half, and at least one, reported within the last hour.
+ *    Nodes may be missing because the collector's clock is wrong: it takes their certificates for ended. Without nodes
+ *    nothing grows: rows come from nodes, and what people create is bounded by itself (identity-limits.ts). A fleet
+ *    that shrinks by more than half is pruned again after a week.
  * 3. The collector's clock is less than a day from the median of the clocks of those nodes. Of an even number both in
  *    the middle count.
  *
  * Each check compares with the check before it, whatever came of that, so that one step holds pruning up for an hour
- * and not for good. Out of reach: the collector and half of its nodes wrong by the same error for over an hour.
+ * and not for good. Out of reach: the collector and half of its nodes wrong by the same error for over an hour; after a
+ * start, the collector and half of the nodes that report in its first hour.
  *
  * The monotonic clock stands still while a host is suspended. That looks like a step, and is treated as one.
  */
@@ -22,6 +23,9 @@ import type { Node } from "../fleet/node.ts";
 
 /** How long clocks must have advanced alike, and how far back a node's clock sample counts, ms: an hour. */
 const GUARD_HOUR_MS = 3_600_000;
+
+/** How far back a node counts as one that should report, hours: a week, longer than a weekend's outage. */
+const EXPECTED_HOURS = 7 * 24;
 
 /**
  * How much more one clock may advance than the other between two checks, ms: a drift of 500 ppm (adjtimex(2)) is 30 ms
@@ -33,7 +37,7 @@ const ALIKE_WITHIN_MS = 60_000;
 const DISAGREE_FROM_MS = 24 * 3_600_000;
 
 /** Why nothing is pruned. */
-export const BLOCKED_REASONS = ["clocks-differ", "clock-stepped", "starting", "no-recent-report"] as const;
+export const BLOCKED_REASONS = ["clocks-differ", "clock-stepped", "starting", "too-few-reports"] as const;
 export type BlockedReason = (typeof BLOCKED_REASONS)[number];
 
 /** What a check found. */
@@ -42,7 +46,7 @@ type GuardResult =
   | { readonly kind: "blocked"; readonly reason: BlockedReason };
 
 /** A node whose clock counts. */
-export type SampledNode = Pick<Node, "clockSample">;
+export type SampledNode = Pick<Node, "roughClockSample">;
 
 export class RetentionGuard {
   readonly #clock: Clock;
@@ -67,7 +71,7 @@ export class RetentionGuard {
     if (medians.some((medianMs) => Math.abs(medianMs - nowMs) >= DISAGREE_FROM_MS)) return blocked("clocks-differ");
     const alikeNs = this.#clock.monotonicNs() - this.#alikeSinceNs;
     if (alikeNs < GUARD_HOUR_MS * NS_PER_MS) return blocked(this.#unproven);
-    return medians.length === 0 ? blocked("no-recent-report") : { kind: "open", nowMs };
+    return this.#hasQuorum() ? { kind: "open", nowMs } : blocked("too-few-reports");
   }
 
   /**
@@ -87,19 +91,27 @@ export class RetentionGuard {
     this.#apartMs = apartMs;
   }
 
+  /** Whether half of the nodes of the last week, and at least one, reported within the hour. */
+  #hasQuorum(): boolean {
+    const reporting = this.#clocksMs(1).length;
+    return reporting > 0 && 2 * reporting >= this.#clocksMs(EXPECTED_HOURS).length;
+  }
+
   /** The one or two clocks in the middle; none when no node reported within the hour. */
   #mediansMs(): readonly number[] {
+    const clocksMs = this.#clocksMs(1).sort((a, b) => a - b);
+    const { length } = clocksMs;
+    return clocksMs.slice(Math.floor((length - 1) / 2), Math.floor(length / 2) + 1);
+  }
+
+  /** What the clocks of the nodes that reported within so many hours read now, ms. */
+  #clocksMs(withinHours: number): number[] {
     const nowNs = this.#clock.monotonicNs();
-    const readings = [...this.#nodes.values()]
-      .flatMap(({ clockSample }) => {
-        const ageNs = nowNs - (clockSample?.atNs ?? Number.NEGATIVE_INFINITY);
-        return clockSample === undefined || ageNs > GUARD_HOUR_MS * NS_PER_MS
-          ? []
-          : [clockSample.sentMs + ageNs / NS_PER_MS];
-      })
-      .sort((a, b) => a - b);
-    const { length } = readings;
-    return readings.slice(Math.floor((length - 1) / 2), Math.floor(length / 2) + 1);
+    return [...this.#nodes.values()].flatMap(({ roughClockSample: sample }) => {
+      if (sample === undefined) return [];
+      const ageNs = nowNs - sample.atNs;
+      return ageNs > withinHours * GUARD_HOUR_MS * NS_PER_MS ? [] : [sample.sentMs + ageNs / NS_PER_MS];
+    });
   }
 
   #apartNowMs(): number {

@@ -22,7 +22,7 @@ const BOOT = new Uint8Array(16);
 /** Time between two rounds of a test, minutes: fewer than sixty an hour, and every node reports in each. */
 const STEP_MINUTES = 10;
 
-type TestNode = Pick<Node, "nodeId" | "session" | "clockSample">;
+type TestNode = Pick<Node, "nodeId" | "session" | "roughClockSample">;
 
 /** A store, a retention job, and nodes given by how far their clocks are ahead of the time it is, ms. */
 class TestBed {
@@ -112,9 +112,9 @@ class TestBed {
     for (let minute = 0; minute < minutes; minute += STEP_MINUTES) {
       this.skip(STEP_MINUTES * MINUTE_MS);
       for (const [at, aheadMs] of this.#aheadMs.entries()) {
-        const clockSample = { sentMs: this.#trueMs + aheadMs, atNs: this.clock.monotonicNs() };
+        const roughClockSample = { sentMs: this.#trueMs + aheadMs, atNs: this.clock.monotonicNs() };
         const nodeId = this.#nodeIds[at] ?? "";
-        this.nodes.set(nodeId, { nodeId, session: undefined, clockSample });
+        this.nodes.set(nodeId, { nodeId, session: undefined, roughClockSample });
       }
       await this.#job?.round();
     }
@@ -202,7 +202,7 @@ describe("the retention job", () => {
     const young = await bed.save();
     bed.hear([]);
     await bed.pass(180);
-    expect(await bed.blocked()).toBe("no-recent-report");
+    expect(await bed.blocked()).toBe("too-few-reports");
     expect(await bed.lastRunMs()).toBeLessThan(-7 * DAY_MS);
     expect(bed.stored()).toEqual([old, young]);
     bed.hear([0]);

@@ -36,15 +36,15 @@ const MS_PER_S = 1_000;
 const BLOCKED_MESSAGES: Readonly<Record<BlockedReason, string>> = {
   starting: "nothing is pruned in the first hour after a start",
   "clock-stepped": "the collector's clock was set; nothing is pruned until it has run evenly for an hour",
-  "no-recent-report":
-    "no node reported in the last hour, so nothing confirms the collector's clock; pruning waits until a node reports",
+  "too-few-reports":
+    "fewer than half of the nodes of the last week reported in the last hour, so nothing confirms the collector's clock; pruning waits until more report",
   "clocks-differ":
     "the collector's clock and the median of the nodes' clocks differ by a day or more; nothing is pruned; set the wrong clocks right",
 };
 
 interface RetentionParts {
   readonly fleet: Pick<Fleet, "prune"> & {
-    readonly nodes: ReadonlyMap<string, Pick<Node, "nodeId" | "session" | "clockSample">>;
+    readonly nodes: ReadonlyMap<string, Pick<Node, "nodeId" | "session" | "roughClockSample">>;
   };
   readonly issuers: Pick<FleetIssuers, "prune">;
   readonly registry: Pick<Registry, "prune">;

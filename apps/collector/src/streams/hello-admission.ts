@@ -58,7 +58,7 @@ export class HelloAdmission {
     const node = fleet.admit(admitted, nowMs) ?? this.#tooManyNodes();
     if (isNew && stored !== undefined) rehydrateJudgement(node, stored);
     const sample = sentMs === undefined ? undefined : { sentMs, atNs: clock.monotonicNs() };
-    applyNodeEvent(node, { kind: "clock-observed", offsetMs, sample });
+    applyNodeEvent(node, { kind: "clock-observed", offsetMs, sample, mayBeDelayed: false });
     const bootId = Buffer.from(hello.bootId).toString("hex");
     applyNodeEvent(node, { kind: "stream-opened", bootId, peerAddress: stream.peerAddress, nowMs });
     judging.beginBacklog(node);

@@ -123,8 +123,8 @@ export class ReportPipeline {
     const sentMs = sentAtMsOf(envelope);
     const { clockOffsetMs: keptMs } = node;
     const offsetMs = offsetAfterReport({ keptMs, sentMs, receivedMs: atMs, sealedAtMs, isAhead, mayBeDelayed });
-    const sample = sentMs === undefined || mayBeDelayed ? undefined : { sentMs, atNs: nowNs };
-    applyNodeEvent(node, { kind: "clock-observed", offsetMs, sample });
+    const sample = sentMs === undefined ? undefined : { sentMs, atNs: nowNs };
+    applyNodeEvent(node, { kind: "clock-observed", offsetMs, sample, mayBeDelayed });
   }
 
   #keep(arrival: Arrival, admitted: AdmittedReport): Promise<void> {
