@@ -3,7 +3,7 @@ import { type Command, kind, type Program, readCommand, type Settings } from "@l
 import { ATTACKS } from "./attacks.ts";
 import { LIMITS } from "./play.ts";
 
-/** What was asked for. */
+/** The parsed command line. */
 export interface Arguments {
   /** Names of attacks; default all. */
   readonly only: readonly string[];

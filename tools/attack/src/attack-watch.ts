@@ -1,4 +1,4 @@
-/** Looks at the collector while an attack lasts, and starts it again when it has died. */
+/** Watches the collector during an attack and starts it again when it exits. */
 import { pause } from "@lifeline/measure";
 import { Meter, type Usage } from "./meter.ts";
 import type { TestBed } from "./test-bed.ts";

@@ -1,4 +1,4 @@
-/** An attack: what somebody tries who holds one thing, and what came of it. */
+/** An attack: what an attacker with one credential or position tries, and the result. */
 import type { TestBed } from "./test-bed.ts";
 
 /** The position of the attacker (docs/security.md). */
@@ -8,7 +8,7 @@ export type Position = "node" | "path" | "port" | "anywhere";
 export interface Outcome {
   /** `held`: the attack came to nothing. `skipped`: this machine lacks what it takes. */
   readonly outcome: "held" | "broke" | "skipped";
-  /** In a sentence, for whoever doubts it. */
+  /** The evidence, in one sentence. */
   readonly observed: string;
 }
 

@@ -46,7 +46,7 @@ describe("the threat model", () => {
 });
 
 it.each([
-  ["nobody was admitted", { honestAdmitMs: null }, "no honest node was admitted"],
+  ["no honest node was admitted", { honestAdmitMs: null }, "no honest node was admitted"],
   ["an admission takes too long", { honestAdmitMs: 5_001 }, "an honest node was admitted after 5001 ms"],
   ["no report was acknowledged", { honestAckP99Ms: null }, "an honest report was acknowledged after null ms"],
 ])("an attack is broken when %s", (_, cost, observed) => {

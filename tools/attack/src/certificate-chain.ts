@@ -86,8 +86,8 @@ function certificatePem({ issuer, subject, publicKey, isCa, signedWith, nowMs }:
 }
 
 /**
- * A leaf of P-256 below `length` − 1 authorities, all of brainpoolP512r1, whose signatures take OpenSSL longest to
- * verify.
+ * A P-256 leaf below `length` − 1 CAs. Every CA uses brainpoolP512r1, the curve whose signatures OpenSSL verifies most
+ * slowly.
  */
 export function longChain(length: number, nowMs: number): ChainPems {
   const ca = generateKeyPairSync("ec", { namedCurve: "brainpoolP512r1" });

@@ -7,10 +7,10 @@ import { NS_PER_MS, pause, systemClock } from "@lifeline/measure";
 import type { FloodAccount, FloodJob } from "./flood.ts";
 import { sendTraffic } from "./flood-traffic.ts";
 
-/** How often connections are begun anew, ms. */
+/** Interval between batches of new connections, ms. */
 const TICK_MS = 10;
 
-/** Most that are begun at a tick, so that the process also reads. */
+/** Most connections opened in one tick; the limit leaves the process time to read. */
 const BEGUN_PER_TICK = 500;
 
 class Flood {

@@ -65,7 +65,7 @@ export interface FloodJob {
   readonly connections: number;
   /** Begun a second at most; default as fast as it goes. */
   readonly perSecond?: number;
-  /** Whether what is ended is begun anew. */
+  /** Whether each closed connection is replaced with a new one. */
   readonly again: boolean;
   readonly seconds: number;
   readonly start: FloodStart;

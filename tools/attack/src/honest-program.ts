@@ -1,6 +1,6 @@
 /**
- * The process of honest nodes: two send a small report ten times a second, as an agent does whose targets turn, and one
- * connects anew once a second. How long each waits is what an attack costs others.
+ * The process of the honest nodes. Two nodes send a small report ten times a second, like an agent whose targets change
+ * outcome. One node reconnects once a second. Their waits are the cost of an attack to other nodes.
  */
 import { randomBytes } from "node:crypto";
 import { guardProcess, NS_PER_MS, pause, systemClock, type Target } from "@lifeline/measure";

@@ -18,9 +18,9 @@ export type HonestOrder =
       readonly kind: "start";
       readonly address: string;
       readonly caPem: string;
-      /** Those that report. */
+      /** Nodes that send reports. */
       readonly reporting: readonly HonestIdentity[];
-      /** Those that connect anew again and again. */
+      /** Nodes that reconnect repeatedly. */
       readonly coming: readonly HonestIdentity[];
     }
   /** Where the collector is now. */

@@ -62,7 +62,7 @@ const REQUEST = request(PATH, "application/grpc");
  */
 const UNSERVED = [request("/x/y", "application/grpc"), request(PATH, "text/plain")];
 
-/** Header fields that nobody knows, some 8 KiB. */
+/** Unknown header fields, about 8 KiB in all. */
 const MANY_FIELDS = Buffer.concat(Array.from({ length: 64 }, (_, at) => literal(`x-${at}`, "x".repeat(120))));
 
 /** The frames of the nth write, from 0. */

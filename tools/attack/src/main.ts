@@ -25,7 +25,7 @@ async function run({ only, seconds, json }: Arguments): Promise<number> {
     process.stderr.write(`${limit}; without an attack an honest report is acknowledged after ${usualMs} ms (p99)\n`);
     for (const attack of ATTACKS.filter(({ name }) => only.includes(name))) {
       const measured = await play(attack, testBed);
-      // Inside, whoever has started this program judges.
+      // Inside a network namespace the parent process judges the result.
       const shown = isInside ? measured : judged(measured, LIMITS);
       played.push(shown);
       (json ? process.stderr : process.stdout).write(line(shown));

@@ -1,5 +1,5 @@
 /**
- * Messages as bytes, for whoever sends what no encoder makes (protobuf.dev, "Encoding"; gRPC over HTTP/2,
+ * Message bytes for attacks that no encoder produces (protobuf.dev, "Encoding"; gRPC over HTTP/2,
  * "Length-Prefixed-Message").
  */
 

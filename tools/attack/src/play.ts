@@ -51,13 +51,16 @@ const MEASURED_WITHIN_MS = 30_000;
 const LOOK_EVERY_MS = 100;
 
 /**
- * Acknowledgements that are no slower, ms, say that the collector is calm. How long it may take to be, before it is
- * started anew, ms.
+ * The collector is calm while acknowledgements take at most `CALM_MS`, ms. A collector that is not calm after
+ * `CALM_WITHIN_MS`, ms, is restarted.
  */
 const CALM_MS = 100;
 const CALM_WITHIN_MS = 5_000;
 
-/** Above this a collector is started anew for the next attack, so that each answers for its own memory. */
+/**
+ * A collector that uses more memory than this, MB, is restarted before the next attack, so each attack is charged for
+ * its own memory only.
+ */
 const FRESH_ABOVE_MB = 250;
 
 /** Plays one attack, where it needs one in a network of its own. Never rejects for what the attack does. */
@@ -130,7 +133,7 @@ async function untilMeasured({ honest, clock }: TestBed): Promise<void> {
   }
 }
 
-/** Waits until the collector is calm, or starts it anew, so that each attack answers for itself. */
+/** Waits until the collector is calm, or restarts it, so that attacks do not affect each other's figures. */
 async function settle(testBed: TestBed, isSpent: boolean): Promise<void> {
   const isCalm = !isSpent && (await testBed.honest.isCalmWithin(CALM_WITHIN_MS));
   if (!isCalm) await testBed.startFresh();

@@ -18,7 +18,7 @@ import { contentOf, keysIn, pemBody } from "./secrets.ts";
 /** A call fails after this long, ms. */
 export const CALL = { timeoutMs: 5_000 };
 
-/** How long honest nodes may take to be back at a collector that was started anew, ms. */
+/** Longest time for the honest nodes to reconnect after a collector restart, ms. */
 const CALM_WITHIN_MS = 10_000;
 
 /** How long honest nodes are looked at without an attack, ms. */
@@ -97,7 +97,7 @@ export class TestBed {
     await this.honest.isCalmWithin(CALM_WITHIN_MS);
   }
 
-  /** Starts the collector again when it has died; honest nodes find it. */
+  /** Starts the collector after it has exited, and gives the honest nodes its address. */
   async revive(): Promise<void> {
     await this.collector.start();
     this.honest.tell({ kind: "address", address: this.address });

@@ -2,7 +2,7 @@
 import { type Command, ConfigError, kind, type Program, problem, readCommand, shownValue } from "@lifeline/settings";
 import { PLAN_MAX_TARGETS } from "./spool/default-plan.ts";
 
-/** What was asked for. */
+/** The parsed command line. */
 export type BenchRequest =
   | { readonly bench: "accuracy"; readonly json: boolean; readonly samples: number; readonly rttMs: number }
   | { readonly bench: "footprint"; readonly json: boolean; readonly seconds: number; readonly period: number }

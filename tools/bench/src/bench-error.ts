@@ -2,11 +2,11 @@
 
 /**
  * - `cannot-run`: this host lacks something the bench needs (root, namespaces, a package); the message says what.
- * - `child-failed`: a process of the bench ended early, took too long, or said what it should not.
- * - `ambiguous-report`: a peer's report does not say which probe its figures are of; its turn may be taken again.
+ * - `child-failed`: a process of the bench ended early, took too long, or printed something unexpected.
+ * - `ambiguous-report`: a prober's report does not name the probe its figures belong to; the turn may be repeated.
  * - `malformed-capture`: the packet capture could not be read, or is incomplete.
- * - `mispaired`: what was reported and what was captured cannot be matched one to one, so there is no figure.
- * - `interrupted`: a signal asked the bench to end.
+ * - `mispaired`: reported and captured probes do not match one to one, so there is no figure.
+ * - `interrupted`: a signal stopped the bench.
  */
 export type BenchErrorCode =
   | "cannot-run"

@@ -1,4 +1,4 @@
-/** Debian's prometheus-blackbox-exporter: its configuration, and how it is asked for one probe over HTTP. */
+/** Debian's prometheus-blackbox-exporter: its configuration, and a client that requests one probe over HTTP. */
 import { writeFile } from "node:fs/promises";
 import { Agent, get } from "node:http";
 import { join } from "node:path";
@@ -10,8 +10,8 @@ import type { BenchProcess, Workshop } from "./workshop.ts";
 export const EXPORTER = "prometheus-blackbox-exporter";
 
 /**
- * What may be asked for: the exporter's own example of it (blackbox_exporter example.yml, CONFIGURATION.md), and the
- * same with TLS.
+ * Modules a probe may request: the exporter's own TCP example (blackbox_exporter example.yml, CONFIGURATION.md), and
+ * the same with TLS.
  */
 export type ExporterModule = "tcp_connect" | "tls_connect";
 
@@ -59,7 +59,7 @@ export interface ExporterAnswer {
   readonly durationNs: number;
 }
 
-/** Asks one exporter, over connections that are kept. */
+/** Client of one exporter; it keeps its connections open. */
 export interface ExporterClient {
   /** Resolves when the exporter answers; throws `child-failed` after 20 s. */
   ready(): Promise<void>;

@@ -4,7 +4,7 @@ import { access } from "node:fs/promises";
 import { promisify } from "node:util";
 import { BenchError, reasonText } from "./bench-error.ts";
 
-/** A program, the Debian package it is in, and how its version is asked for. */
+/** A program, its Debian package, and the arguments that print its version. */
 export interface DebianProgram {
   readonly command: string;
   readonly packageName: string;

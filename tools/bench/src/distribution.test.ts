@@ -21,7 +21,7 @@ describe("nearest-rank quantiles", () => {
     expect(quantile(upTo(n), ratio)).toBe(figure);
   });
 
-  it("are figures of the set, at least the asked share of which do not exceed them, and no smaller figure would do", () => {
+  it("are the smallest figure of the set that at least the requested share does not exceed", () => {
     const figures = fc.array(fc.integer({ min: -1_000, max: 1_000 }), { minLength: 1, maxLength: 60 });
     fc.assert(
       fc.property(figures, fc.integer({ min: 1, max: 99 }), (list, percent) => {

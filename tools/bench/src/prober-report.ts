@@ -9,7 +9,7 @@ export interface Report {
   readonly rttNs: number;
 }
 
-/** What the prober is told to do. */
+/** Orders to the prober process. */
 export interface ProberOrder {
   readonly address: string;
   readonly port: number;
@@ -30,7 +30,7 @@ export interface ProberAnswer {
   readonly cpuNs: number;
 }
 
-/** What the exporter client is told to do: to put probe requests to a blackbox_exporter on loopback. */
+/** Orders to the exporter client: send probe requests to a blackbox_exporter on loopback. */
 export interface ExporterOrder {
   readonly exporterPort: number;
   /** `address:port` to be probed. */
@@ -38,7 +38,7 @@ export interface ExporterOrder {
   readonly probes: number;
 }
 
-/** The line by which the exporter client says that the exporter answers, before it asks for the first probe. */
+/** The exporter client prints this line when the exporter answers, before it requests the first probe. */
 export const READY = "ready";
 
 /** What the exporter client answers. */

@@ -39,7 +39,7 @@ export interface BenchProcess {
   readonly ended: Promise<void>;
   /** SIGTERM, then SIGKILL after 5 s. Resolves when it has ended. Idempotent. */
   end(): Promise<void>;
-  /** Rejects with `child-failed` when it ends without having been asked to; never resolves. */
+  /** Rejects with `child-failed` when the process ends before `end` is called; never resolves. */
   readonly failure: Promise<never>;
 }
 
@@ -59,7 +59,7 @@ export interface Workshop {
 
 /** How long a process has to come up, ms, on a busy machine. */
 const READY_MAX_MS = 20_000;
-/** How long a process has to end when asked, ms. */
+/** How long a process may take to end after SIGTERM before it is killed, ms. */
 const POLITE_MS = 5_000;
 const COMPLAINT_MAX_CHARS = 4_096;
 
@@ -113,7 +113,7 @@ function startProcess(clock: Clock, { name, command, args, namespace, env = {} }
   stderr.setEncoding("utf8").on("data", (text: string) => {
     complaint = (complaint + text).slice(-COMPLAINT_MAX_CHARS);
   });
-  // A process that has ended has closed its input; that it ended is told by `failure`.
+  // Writing to a process that has ended fails here; `failure` reports the end.
   stdin.on("error", () => undefined);
   const ended = new Promise<void>((resolve) => {
     child.once("error", (error) => {
@@ -127,7 +127,7 @@ function startProcess(clock: Clock, { name, command, args, namespace, env = {} }
     const status = child.signalCode ?? `status ${child.exitCode}`;
     throw new BenchError("child-failed", `${name} ended (${status}): ${complaint.trim() || "it said nothing"}`);
   });
-  // Whoever waits for something of the process races this; nobody has to.
+  // A caller may race this promise or ignore it, so its rejection must not count as unhandled.
   failure.catch(() => undefined);
 
   const said = async (text: string) => {

@@ -1,7 +1,7 @@
 /** The command line of `npm run crash`. */
 import { type Command, kind, type Program, readCommand, type Settings } from "@lifeline/settings";
 
-/** What was asked for. */
+/** The parsed command line. */
 export interface Arguments {
   /** 1 to 100,000; default 200. */
   readonly rounds: number;

@@ -31,7 +31,7 @@ function resultText(result: CrashResult): string {
   return [
     `${rounds} rounds in ${seconds} s, seed ${seed}: ${sealed} reports sealed, ${stored} stored, ${lost} lost, ${duplicated} stored twice`,
     `kept only in memory because a disk refused them: ${result.undurable}, of which ${result.undurableStored} arrived`,
-    `starts: agent ${agent.starts}, collector ${collector.starts}; ended by themselves: agent ${agent.crashes}, collector ${collector.crashes}`,
+    `starts: agent ${agent.starts}, collector ${collector.starts}; unexpected exits: agent ${agent.crashes}, collector ${collector.crashes}`,
     `${identity.enrolments} enrolments with ${identity.interruptions} kills and cuts: ${identity.enrolled} succeeded, ${identity.extraUses} extra uses of tokens`,
     ...(result.leftOut.length === 0 ? [] : [`left out, because this is not root: ${result.leftOut.join(", ")}`]),
     ...result.examples,

@@ -12,7 +12,7 @@ import { drawFault, type FaultKind, playFault } from "./round-fault.ts";
 import { runSizeOf } from "./run-estimate.ts";
 import { TestBed } from "./test-bed.ts";
 
-/** How often a program was started, and how often it ended although nobody ended it. */
+/** Starts and unexpected exits of a program. */
 interface Lives {
   readonly starts: number;
   readonly crashes: number;

@@ -1,6 +1,7 @@
 /**
- * docs/settings.md is made of the programs' own declarations: `vitest run -u tools/deploy/src/settings-guide.test.ts`
- * writes it anew.
+ * docs/settings.md is generated from the programs' declarations. After a change, write it again:
+ *
+ *     vitest run -u tools/deploy/src/settings-guide.test.ts
  */
 import { AGENT_PROGRAM } from "@lifeline/agent";
 import { COLLECTOR_PROGRAM } from "@lifeline/collector";

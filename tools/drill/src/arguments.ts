@@ -1,7 +1,7 @@
 /** The command line of `npm run lab`. */
 import { type Command, kind, type Program, readCommand, type Settings } from "@lifeline/settings";
 
-/** What is asked for. */
+/** The parsed command line. */
 export type Arguments =
   /** Names and describes every fault. */
   | { readonly kind: "list"; readonly json: boolean }

@@ -56,7 +56,7 @@ describe("what a drill reads of the collector's answers", () => {
     expect(isRecovered(rows, [met], "node1")).toBe(recovered);
   });
 
-  it("does not ask a row to be better than it was", () => {
+  it("counts a row as recovered when it is as it was before the fault", () => {
     const before = { ...met, verdict: "unknown" as const };
     expect(isRecovered([{ ...before }], [before], "node1")).toBe(true);
     expect(isRecovered([unmet], [before], "node1")).toBe(false);

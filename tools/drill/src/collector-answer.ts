@@ -18,7 +18,7 @@ export function keyOf({ node, requirement, targetId }: StatusRow): string {
   return `${node} ${targetId ?? requirement}`;
 }
 
-/** Rows of a node that fail by themselves: what an SRE is told to mend. */
+/** Failing rows of a node that do not follow from another row: the faults an SRE must fix. */
 export function rootsOf(rows: readonly StatusRow[], node: string): readonly StatusRow[] {
   return rows.filter((row) => row.node === node && isFailing(row) && row.followsFrom === null);
 }

@@ -1,6 +1,6 @@
 /**
- * A second collector of the test bed, which knows its nodes by certificates: what a node enrols at, and how it is asked
- * about it.
+ * A second collector of the test bed, which identifies nodes by certificate. Nodes enrol at it, and the drills query
+ * their enrolment.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
@@ -48,7 +48,7 @@ export interface EnrollingCollector {
   invite(): Promise<{ readonly token: string; readonly caFingerprint: string }>;
   /** Undefined while the collector does not answer, or does not know the node. */
   ask(nodeId: string): Promise<NodeAnswer | undefined>;
-  /** Who holds the id; undefined: nobody. Rejects with a DrillError when the collector does not say. */
+  /** The enrolment that holds the id; undefined: none. Rejects with a DrillError when the collector does not answer. */
   enrolment(nodeId: string): Promise<Enrolment | undefined>;
   /** The end of what the last question that was not answered has complained. */
   complaint(): string;

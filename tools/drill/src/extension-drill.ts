@@ -44,7 +44,7 @@ export interface ExtensionWorld {
   readonly clock: Clock;
   /** Ends the run: it then rejects. */
   readonly signal: AbortSignal;
-  /** Told each check as it is made. */
+  /** Receives a line for each check as it runs. */
   readonly say: (line: string) => void;
 }
 

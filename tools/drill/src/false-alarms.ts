@@ -1,10 +1,10 @@
 /**
- * A quiet stretch of time: nothing is broken but for 0.1 % random loss on the path of the first nodes. Nothing must
- * alarm, and the tunnel's own traffic must not feel that it is measured.
+ * A quiet period. The only fault is 0.1 % random loss on the path of the first nodes. Nothing may alarm, and the probes
+ * must not disturb the tunnel's own traffic.
  *
- * The hidden node is the control: its agent is stopped, and its tunnel carries the same stream as that of the measured
- * node before it, whose path loses nothing. What the measured tunnel loses, or shakes hands more often, is the probes'
- * doing.
+ * The hidden node is the control. Its agent is stopped, and its tunnel carries the same stream as the tunnel of the
+ * measured node before it. The measured node's path loses nothing. So the probes cause whatever loss or extra
+ * handshakes the measured tunnel shows beyond the control.
  */
 import { createInterface } from "node:readline";
 import type { ScreenWorld } from "@lifeline/cli";
@@ -47,9 +47,11 @@ export interface FalseAlarms {
   readonly alarms: readonly Alarm[];
   readonly measuredTunnel: TunnelTraffic;
   readonly controlTunnel: TunnelTraffic;
-  /** Agents that died meanwhile, and their last words. */
+  /** One line for each agent that exited unexpectedly, with its last output. */
   readonly unexpectedExits: readonly string[];
-  /** No alarm and no death, nothing of the measured tunnel lost, no handshake more than the control's. */
+  /**
+   * No alarm, no unexpected exit, no loss in the measured tunnel, and at most one handshake more than in the control.
+   */
   readonly isQuiet: boolean;
 }
 

@@ -140,7 +140,7 @@ const MACHINE_API_DRILLS: readonly FaultDrill[] = [
   machineApi("filtered", {
     name: "machine-api-prohibited",
     what: "a firewall says that it prohibits TCP to the Machine API",
-    // TCP over IPv4 is told of it as of a host that is not there (Linux icmp_err_convert: both are EHOSTUNREACH).
+    // For TCP over IPv4, Linux reports this as an unreachable host (icmp_err_convert: both are EHOSTUNREACH).
     besides: ["unreachable"],
     inject: path(tcpRejected("admin-prohibited")),
   }),
@@ -261,7 +261,7 @@ const PROXY_DRILLS: readonly FaultDrill[] = [
     what: "the agent's NO_PROXY lacks the tunnel's prefix",
     only: "hidden",
     expected: { cause: "no-proxy", requirement: "tunnel-bypasses-proxy" },
-    // An agent that starts anew takes longer than a packet.
+    // An agent restart takes longer than a dropped packet.
     hard: false,
     async inject(testBed, node) {
       await testBed.restartAgent(node, proxyEnvironment(testBed.net, "localhost"));
@@ -275,7 +275,7 @@ const NODE_DRILLS: readonly FaultDrill[] = [
     name: "duplicate-node",
     what: "another machine goes by the node's id",
     expected: { cause: "duplicate-node", requirement: "node-unique" },
-    // The two must have taken turns before they can be told from a restart.
+    // Two agents with one id look like one that restarts until each has reported more than once.
     hard: false,
     async inject(testBed, node) {
       // Where no fault of another drill stands by now.

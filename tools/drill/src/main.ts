@@ -6,7 +6,7 @@ import { runLab } from "./lab-run.ts";
 const interrupt = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupt.abort());
 
-// The reader of a pipe may go first (`| head`): nothing is left to say then.
+// The reader of a pipe may end first (`| head`); the rest of the output is then dropped.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
   interrupt.abort();

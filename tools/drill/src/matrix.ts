@@ -1,10 +1,10 @@
 /**
- * The fault matrix: each fault once, what was said of it, and how soon.
+ * The fault matrix: each fault once, the collector's verdict on it, and the time to that verdict.
  *
- * 1. Times are from the moment at which breaking (or mending) begins to the moment at which the collector's answer
- *    shows it, so they hold everything: the injection, the probes, the report, the judge and the question.
- * 2. The nodes take the drills one after another, each its own, so that as many faults as nodes are under way; no fault
- *    touches another node, and what another node says meanwhile is watched for false alarms.
+ * 1. Times run from the start of an injection, or of its removal, to the collector's answer that shows it. They include
+ *    the injection, the probes, the report, the judge and the query.
+ * 2. Each node runs one drill after another, so as many faults are active as there are nodes. No fault touches another
+ *    node, and the answers for the other nodes are watched for false alarms.
  */
 import type { StatusRow } from "@lifeline/cli";
 import { type Cause, type Clock, NS_PER_MS, pause } from "@lifeline/measure";
@@ -38,13 +38,16 @@ export interface MatrixRow {
 /** How long a fault is waited for, ms: loss of 5 % needs some seventy samples. */
 export const DETECT_MAX_MS = 90_000;
 
-/** How long its end is waited for, ms: loss is judged over the last minute. */
+/** Longest wait for a fault to clear, ms: loss is judged over the last minute. */
 export const CLEAR_MAX_MS = 120_000;
 
-/** How long a fault is left standing once it is seen, ms: what is said first must still be said. */
+/** How long a fault stays injected after it is first seen, ms. The first verdict must still hold at the end. */
 const STAND_MS = 3_000;
 
-/** How long a node must be well before the next fault, before one that needs a settled node, and is waited for, ms. */
+/**
+ * How long a node must be healthy before the next fault, ms; the same before a fault that needs a settled node; and the
+ * longest wait for either.
+ */
 const CALM_MS = 3_000;
 const SETTLED_MS = 60_000;
 const CALM_MAX_MS = 120_000;
@@ -53,8 +56,8 @@ const CALM_MAX_MS = 120_000;
 export const HARD_DETECT_MS = 5_000;
 
 /**
- * Runs `drills` over all nodes of the test bed; `onRow` is told of each as it ends. Rejects with a DrillError when a
- * node is not well.
+ * Runs `drills` over all nodes of the test bed and calls `onRow` as each ends. Rejects with a DrillError when a node is
+ * not healthy.
  */
 export async function runMatrix(
   testBed: TestBed,

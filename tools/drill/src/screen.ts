@@ -16,8 +16,7 @@ interface Act {
 }
 
 /**
- * Shows the fleet while `drills` are run in turn, each on the next node. Resolves when interrupted; what was broken is
- * mended.
+ * Shows the fleet while `drills` run in turn, each on the next node. On an interrupt it clears the faults and resolves.
  */
 export async function showFleet(testBed: TestBed, drills: readonly FaultDrill[], world: ScreenWorld): Promise<void> {
   const { clock, interrupt } = world;

@@ -1,13 +1,13 @@
 /**
  * The test bed of every drill: a fleet's network, Omni's services, the reflector with its witness, a collector, and an
- * agent on each node; all of them the programs as they are shipped, each in its own network namespace.
+ * agent on each node. All programs run as shipped, each in its own network namespace.
  *
  *     node1 … node4 ── hop ── omni: API 443, Machine API 8090, DNS 53, proxy 3128, NTP 123,
  *          │                  WireGuard 51820 (shared by STAMP)
  *          └── management network ── collector (no fault touches it, U3)
  *
- * The last node is behind a NAT and knows its proxy: what the witness hears of it says nothing, and its HTTPS goes the
- * proxy's way.
+ * The last node is behind a NAT and knows its proxy. The witness's reports about it are not usable, and its HTTPS goes
+ * through the proxy.
  */
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -76,13 +76,15 @@ export interface TestBed {
     mode: ServiceMode<Service>,
     names?: readonly string[],
   ): Promise<void>;
-  /** Starts the node's agent anew with more environment; without, as it was at first. */
+  /**
+   * Restarts the node's agent with `environment` added; without it, restarts the agent with its original environment.
+   */
   restartAgent(node: LabNode, environment?: Readonly<Record<string, string>>): Promise<void>;
   /** Starts a second agent on `node` that goes by the name of `other`. */
   impersonate(node: LabNode, other: string): Promise<HostProcess>;
   /** The end of what the node's agent has logged; empty without one. */
   agentLog(node: LabNode): string;
-  /** Agents that died without being asked to, and their last words: none should. */
+  /** One line for each agent that exited unexpectedly, with its last output. Empty in a good run. */
   unexpectedExits(): readonly string[];
   /** Ends a node's agent: the node lives on unmeasured. */
   stopAgent(node: LabNode): Promise<void>;
@@ -175,14 +177,14 @@ async function build(
     };
     return node.host.spawn(process.execPath, [...program, "--state-dir", stateDir, "--node-id", nodeId], { env });
   };
-  /** As Talos does with an extension's service: one that dies is started again; and it is said, for it should not. */
+  /** Restarts an agent that exits, as Talos does with an extension's service, and reports the exit as unexpected. */
   const keepAgent = async (node: LabNode, more: Readonly<Record<string, string>>): Promise<void> => {
     const agent = await startAgent(node, node.name, more);
     agents.set(node.name, agent);
     void agent.ended.then(async ({ status, signal: by }) => {
       if (agents.get(node.name) !== agent || closing) return;
       const output = `${agent.printed()}${agent.complained()}`.slice(-LOG_MAX_CHARS);
-      const unexpectedExit = `the agent of ${node.name} died (${by ?? status}) and is started again; it said: ${output}`;
+      const unexpectedExit = `unexpected exit: agent of ${node.name} (${by ?? status}), started again; last output: ${output}`;
       unexpectedExits.push(unexpectedExit);
       say(unexpectedExit);
       await keepAgent(node, more);

@@ -32,7 +32,8 @@ export function librariesOf(programs: readonly Uint8Array[], files: Files, archi
 }
 
 /**
- * Where a needed name lies, in glibc's order of Debian's directories; the loader itself lies where programs ask for it.
+ * Path of a needed library, in glibc's search order of Debian's directories. The loader's path is the one that programs
+ * name.
  */
 function placeOf(name: string, files: Files, { triplet }: Architecture): string {
   const loader = name.startsWith("ld-linux-") ? ["lib64", "lib"] : [];

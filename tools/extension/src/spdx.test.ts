@@ -27,7 +27,7 @@ interface Document {
 const document = JSON.parse(spdxText(facts, components)) as Document;
 
 describe("spdxText", () => {
-  it("has what SPDX 2.3 §6 asks of a document", () => {
+  it("has what SPDX 2.3 §6 requires of a document", () => {
     expect(document).toMatchObject({
       spdxVersion: "SPDX-2.3",
       dataLicense: "CC0-1.0",

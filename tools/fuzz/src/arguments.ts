@@ -1,7 +1,7 @@
 /** The command line of `npm run fuzz`. */
 import { type Command, kind, type Program, readCommand, type Settings } from "@lifeline/settings";
 
-/** What was asked for. */
+/** The parsed command line. */
 export interface Arguments {
   /** For each decoder, 1 to 1,000,000,000; default 100,000. */
   readonly inputs: number;

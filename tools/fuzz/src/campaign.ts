@@ -19,7 +19,7 @@ export interface Campaign {
   /** By default {@link LIMITS}. */
   readonly limits?: Limits;
   readonly clock: Clock;
-  /** Told of each decoder that is done, and of progress every ten seconds. */
+  /** Receives a line when a decoder is done, and a progress line every ten seconds. */
   readonly say: (line: string) => void;
 }
 
@@ -27,7 +27,7 @@ export interface Campaign {
 export interface Limits {
   /** An input that computes for longer hangs, ms of processor time. */
   readonly hangCpuMs: number;
-  /** Largest heap of the thread, MB: an input that asks for more than that has no bound. */
+  /** Largest heap of the thread, MB. An input that needs more counts as unbounded. */
   readonly heapMaxMb: number;
 }
 

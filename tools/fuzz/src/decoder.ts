@@ -42,8 +42,8 @@ export function lawSame(words: string, actual: unknown, expected: unknown): void
 }
 
 /**
- * Whether what was decoded of a document is written and read again: one time in four, told by the input alone. To parse
- * YAML costs more than all else that is done with it.
+ * Whether a decoded document is written and read again: one time in four, chosen by the input alone. Parsing YAML costs
+ * more than everything else done with it.
  */
 export function isReread(input: Uint8Array): boolean {
   return input.length % 4 === 0;

@@ -30,7 +30,7 @@ const VALUES: readonly unknown[] = [
   ...[[], {}, [[]], [{}], { a: 1 }, { __proto__: 1 }],
 ];
 
-/** Keys that mean something to YAML, to JavaScript or to nobody. */
+/** Keys with a meaning in YAML or in JavaScript, and keys without one. */
 const KEYS = [
   "a",
   "",

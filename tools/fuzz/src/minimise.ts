@@ -3,7 +3,7 @@
 /** Most trials: a failure is worth a moment, and no more. */
 const TRIALS_MAX = 400;
 
-/** Leaves out pieces, halves first, as long as `fails` of what is left. Asks it at most 400 times. */
+/** Removes pieces, halves first, while `fails` holds for the rest. Calls `fails` at most 400 times. */
 export async function minimise(
   input: Uint8Array,
   fails: (candidate: Uint8Array) => Promise<boolean>,

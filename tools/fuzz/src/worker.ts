@@ -69,7 +69,7 @@ const NS_PER_S = 1e9;
  */
 const HEAP_SLACK_BYTES = 8 * 1024 * 1024;
 
-/** Most text of an error that is told. */
+/** Longest reported error text, characters. */
 const DETAIL_MAX_CHARS = 2_000;
 
 const { module, names, inputs, seed, progress } = workerData as WorkerOrder;
@@ -84,7 +84,7 @@ function heldBytes(): number {
 }
 
 /**
- * Frames of a stack that is told. While nothing is wrong none are taken: refusals are errors too, and stacks cost more
+ * Frames of a reported stack. None are taken until a decoder fails: refusals are errors too, and a stack costs more
  * than decoding.
  */
 const STACK_FRAMES = 12;

@@ -24,7 +24,7 @@ export interface CollectorOptions extends Pick<ProgramOptions, "clockFile" | "la
   readonly args?: readonly string[];
 }
 
-/** What an administrator may ask for in a join token; see `lifeline token create`. */
+/** Options of a join token; see `lifeline token create`. */
 export interface JoinTokenOptions {
   readonly usesMax?: number;
   readonly nodePattern?: string;

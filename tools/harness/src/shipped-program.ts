@@ -75,7 +75,7 @@ export class ShippedProgram {
     return this.#starts;
   }
 
-  /** How often it ended although nobody ended it: a defect, unless its disk was full. */
+  /** Unexpected exits: each is a defect, unless the disk was full. */
   get crashes(): number {
     return this.#crashes;
   }
@@ -124,7 +124,7 @@ export class ShippedProgram {
     return this.#end("SIGKILL");
   }
 
-  /** Asks it to stop; resolves when it has ended. */
+  /** Sends it a stop signal; resolves when it has ended. */
   stop(): Promise<void> {
     return this.#end("SIGTERM");
   }

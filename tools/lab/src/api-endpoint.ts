@@ -1,7 +1,8 @@
 /**
- * Stands in for Omni's API endpoint: TLS 1.3, HTTP/2, and HTTP/1.1 for clients that ask for it.
+ * Stand-in for Omni's API endpoint: TLS 1.3, HTTP/2, and HTTP/1.1 for clients that request it.
  *
- * It answers what a probe may ask of the real one without an account, and says on every page that it is not Omni.
+ * It answers every request that a probe may send to the real endpoint without an account. Every page states that this
+ * is not Omni.
  */
 import {
   constants,
@@ -13,7 +14,7 @@ import {
 import type { Socket } from "node:net";
 import type { StandInCertificate } from "./stand-in-certificate.ts";
 
-/** The word every answer of the stand-in carries, so that nobody takes it for Omni. */
+/** Every answer of the stand-in contains this word, so it cannot be mistaken for Omni. */
 export const LAB_LABEL = "lab";
 
 /** Time a client may take for its TLS handshake, ms; ten times a slow one. */

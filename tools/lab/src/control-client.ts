@@ -1,4 +1,4 @@
-/** Asks a running program of the lab for its state, or to change a fault, through its control socket. */
+/** Reads the state of a running lab program, or changes a fault, through its control socket. */
 import { request } from "node:http";
 import { LabError, reasonText } from "./lab-error.ts";
 import type { FaultRequest } from "./listener-fault.ts";
@@ -48,7 +48,7 @@ function readAnswer(controlPath: string, text: string): object {
     const answer: unknown = JSON.parse(text);
     if (typeof answer === "object" && answer !== null) return answer;
   } catch {
-    // Told below, as for any other answer that is none.
+    // The error below covers this and every other answer that is not an object.
   }
   throw new LabError("control-unreachable", `control: ${shown(controlPath)} answered ${shown(text)}; expected JSON`);
 }

@@ -61,7 +61,7 @@ const CONNECTIONS_MAX = 16;
 /** Time a request may take to arrive, ms. */
 const REQUEST_TIMEOUT_MS = 5_000;
 
-/** Owner only: whoever may write here may cut every listener. */
+/** Owner only: a process that can write to the socket can cut every listener. */
 const SOCKET_MODE = 0o600;
 
 const STATUS_OF: Record<LabErrorCode, number> = {
@@ -169,7 +169,7 @@ function parseJson(text: string, expected: string): unknown {
   }
 }
 
-/** Removes a socket nobody answers on. Anything else at the path is somebody's: it is left, and refused. */
+/** Removes a socket that no process answers on. Refuses, and removes nothing, when anything else is at the path. */
 async function clearStale(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;

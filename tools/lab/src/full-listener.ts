@@ -1,15 +1,15 @@
 /**
- * A TCP listener that drops every SYN without a word, and needs no privilege for it.
+ * A TCP listener that silently drops every SYN, and needs no privilege for it.
  *
- * Its queue of accepted connections has room for one, which this process takes itself and nobody ever accepts. Linux
- * drops a SYN silently while that queue is full (net/ipv4/tcp_input.c, tcp_conn_request), and keeps the port bound.
+ * Its queue of accepted connections has room for one. This process connects once itself and never accepts. Linux drops
+ * a SYN silently while that queue is full (net/ipv4/tcp_input.c, tcp_conn_request), and keeps the port bound.
  */
 import { connect, isIPv6, type Socket } from "node:net";
 import { endpointName } from "@lifeline/measure";
 import { LabError, reasonText } from "./lab-error.ts";
 import { loadLibc } from "./libc.ts";
 
-/** A listener that takes nobody. */
+/** A listener that accepts no connection. */
 export interface FullListener {
   /** Frees the port. Idempotent. */
   close(): void;

@@ -1,15 +1,14 @@
 /** The one error class that leaves this room. */
 
 /**
- * - `bad-input`: a flag, an option or a control request is not as documented; the message names it, its value and what
- *   would be right.
+ * - `bad-input`: a flag, option or control request is invalid; the message names it, its value and the expected value.
  * - `listen-failed`: an address could not be bound (taken, or not of this host).
- * - `fault-unavailable`: the host cannot inject the fault asked for; the message says why.
+ * - `fault-unavailable`: the host cannot inject the requested fault; the message says why.
  * - `busy`: too many fault changes are waiting.
  * - `closed`: the stand-in has been closed.
- * - `command-failed`: a program the lab runs on the machine (ip, nft, wg, …) ended badly; the message has its words.
- * - `malformed-capture`: what a packet capture gave cannot be read.
- * - `control-unreachable`: no stand-in answers at the control path, or its answer is no answer of one.
+ * - `command-failed`: a program the lab runs on the machine (ip, nft, wg, …) failed; the message contains its output.
+ * - `malformed-capture`: a packet capture cannot be read.
+ * - `control-unreachable`: no stand-in answers at the control path, or the answer is not that of a stand-in.
  */
 export type LabErrorCode =
   | "bad-input"

@@ -1,4 +1,4 @@
-/** The C library of this process, through koffi, loaded when first asked for. */
+/** The C library of this process, through koffi, loaded at its first use. */
 import { LabError, reasonText } from "./lab-error.ts";
 
 /**

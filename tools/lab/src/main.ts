@@ -2,7 +2,7 @@
  * The stand-in Omni as a process.
  *
  * Prints one line of JSON (its state) on stdout when every listener is open, and logs to stderr. Ends cleanly on
- * SIGTERM or SIGINT. Exit status: 0 asked to end, 1 could not start, 2 bad flags.
+ * SIGTERM or SIGINT. Exit status: 0 ended by a signal, 1 could not start, 2 bad flags.
  */
 import { once } from "node:events";
 import { systemClock } from "@lifeline/measure";

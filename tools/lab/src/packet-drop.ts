@@ -1,10 +1,10 @@
 /**
- * Makes the kernel drop, without a word, every packet to one socket: what a silent firewall looks like to a peer.
+ * Makes the kernel drop every packet to one socket silently, as a firewall that drops does.
  *
- * A classic BPF program of one instruction, "return 0 bytes", attached to the socket (Linux
- * `Documentation/networking/filter.rst`). It touches nothing but this socket, and dies with it. For a UDP socket it
- * needs no privilege; for a TCP socket recent kernels (Linux commit 5d39580f68e6) ask for CAP_NET_ADMIN in the
- * namespace of the socket, and `full-listener.ts` does the same without.
+ * A classic BPF program of one instruction, "return 0 bytes", is attached to the socket (Linux
+ * `Documentation/networking/filter.rst`). It affects only this socket and ends with it. A UDP socket needs no privilege
+ * for it. For a TCP socket recent kernels (Linux commit 5d39580f68e6) require CAP_NET_ADMIN in the socket's namespace;
+ * `full-listener.ts` has the same effect without it.
  */
 import { LabError } from "./lab-error.ts";
 import { loadLibc } from "./libc.ts";

@@ -1,8 +1,7 @@
 /**
- * Stands in for Omni's SideroLink port: a STAMP reflector (RFC 8762) that shares the port, as it may beside a real
- * Omni.
+ * Stand-in for Omni's SideroLink port: a STAMP reflector (RFC 8762) that shares the port, as it may beside a real Omni.
  *
- * There is no WireGuard here: a real one is silent to strangers, so a probe has nothing to learn from it.
+ * It has no WireGuard. A real WireGuard is silent to unknown peers, so a probe has nothing to learn from it.
  */
 import { type Clock, endpointName } from "@lifeline/measure";
 import { startReflector } from "@lifeline/reflector";

@@ -18,7 +18,7 @@ export interface StandInCertificate {
  */
 const ROOT_NAME = "CN=Lifeline lab CA (stand-in\\, not Omni),O=Lifeline lab";
 
-/** Names every leaf is valid for, beside those asked for. */
+/** Names every leaf is valid for, in addition to the requested names. */
 const LOOPBACK_NAMES = ["127.0.0.1", "::1", "localhost"] as const;
 
 /** Makes a root and a leaf valid for loopback and `names` (IP literals or DNS names). The root's key is dropped. */

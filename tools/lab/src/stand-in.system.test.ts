@@ -143,7 +143,7 @@ describe("the stand-in's API endpoint", () => {
     expect(answer.body).toMatch(body);
   });
 
-  it("answers HTTP/1.1 to a client that asks for it", async () => {
+  it("answers HTTP/1.1 to a client that requests it", async () => {
     const { api, caPem } = await start();
     expect(await getHttp1(api, caPem, "/healthz")).toEqual({ version: "1.1", status: 200, body: "ok" });
   });
@@ -248,7 +248,7 @@ describe("a fault of a TCP listener", () => {
     await closed;
   });
 
-  it("moves straight from one to another, and the last asked for is the one in force", async () => {
+  it("changes directly from one to another, and the last one requested is in force", async () => {
     const standIn = await start();
     const turns = (["drop", "refuse", "stall", "refuse", "drop"] as const).map((fault) => standIn.fault("api", fault));
     await Promise.all(turns);

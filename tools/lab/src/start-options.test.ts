@@ -4,7 +4,7 @@ import { readStartOptions } from "./start-options.ts";
 const FLAGS = "--host, --api-port, --machine-api-port, --siderolink-port, --name, --control, --state-file";
 
 describe("the command line of the stand-in", () => {
-  it("asks for loopback and ports of the kernel's choice when empty", () => {
+  it("requests loopback and ports of the kernel's choice when empty", () => {
     expect(readStartOptions([])).toEqual({
       host: "127.0.0.1",
       ports: { api: 0, machineApi: 0, siderolink: 0 },

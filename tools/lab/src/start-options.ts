@@ -4,7 +4,7 @@ import { readFlags, readPort } from "./flags.ts";
 import { LabError } from "./lab-error.ts";
 import { shown } from "./listener-fault.ts";
 
-/** How the process was asked to start. */
+/** Options of the process's start. */
 export interface StartOptions {
   readonly host: string;
   readonly ports: { readonly api: number; readonly machineApi: number; readonly siderolink: number };

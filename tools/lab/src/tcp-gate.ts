@@ -98,7 +98,10 @@ export async function openTcpGate(options: {
   };
 }
 
-/** Makes packets to the port vanish: by a filter, or, where that is not permitted, by a listener that takes nobody. */
+/**
+ * Drops packets to the port silently: by a filter, or, where that is not permitted, by a listener that accepts no
+ * connection.
+ */
 async function drop(server: Server, host: string, port: number): Promise<FullListener | undefined> {
   if ((await startDropping(listeningFd(server))) === "dropping") return undefined;
   await stopListening(server);
@@ -116,7 +119,7 @@ function admit(connection: Socket, fault: Fault, serve: (connection: Socket) => 
       serve(connection);
       return;
     case "stall":
-      // Read and forget: the peer's bytes are acknowledged by the kernel, and nothing is ever said.
+      // Discard the peer's bytes: the kernel acknowledges them, and the stand-in never answers.
       connection.resume();
       return;
     case "refuse":

@@ -16,7 +16,7 @@ export interface Arguments {
   readonly omni: RealOmni | undefined;
   /** Directory that keeps the state; undefined: a temporary one, removed at the end. */
   readonly stateDir: string | undefined;
-  /** Delay between the death of a program and its restart, s; 0–3,600, default 2. */
+  /** Delay between an unexpected exit of a program and its restart, s; 0–3,600, default 2. */
   readonly restartAfterSeconds: number;
   readonly help: boolean;
 }

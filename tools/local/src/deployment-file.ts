@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import type { StandInState } from "@lifeline/lab";
 import type { RealOmni } from "./arguments.ts";
 
-/** Name of the stand-in, so that nobody takes its rows for a real Omni's (`.test`: RFC 6761 §6.2). */
+/** Name of the stand-in, which keeps its rows distinct from those of a real Omni (`.test`: RFC 6761 §6.2). */
 export const LAB_HOST = "omni.lab.test";
 
 /** Time server for a host that is no Talos node: Talos's own default (talos pkg/machinery/constants). */

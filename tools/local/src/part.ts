@@ -18,7 +18,7 @@ export interface PartOptions {
   /** Added to this process's own. */
   readonly environment: Readonly<Record<string, string>>;
   readonly logFile: string;
-  /** Delay between its death and its restart, ms; undefined: no restart. */
+  /** Delay between its exit and its restart, ms; undefined: no restart. */
   readonly restartAfterMs?: number;
   readonly clock: Clock;
 }

@@ -64,7 +64,7 @@ const WAIT_MAX_MS = 120_000;
 /** Of a test: longer than all its waits on an idle machine, by far. */
 const TEST_MAX_MS = 300_000;
 
-/** Polls until `ask` returns something. Throws after {@link WAIT_MAX_MS}, with what `describe` returns. */
+/** Polls until `ask` returns a value. Throws after {@link WAIT_MAX_MS}, with the text of `describe`. */
 async function until<T>(ask: () => Promise<T | undefined>, describe: () => string): Promise<T> {
   const lastNs = systemClock.monotonicNs() + WAIT_MAX_MS * 1e6;
   for (;;) {
@@ -232,7 +232,7 @@ async function bootsOf(stack: LocalStack) {
 async function untilStored(stack: LocalStack, reports: bigint): Promise<void> {
   let stored = 0n;
   const ask = async () => {
-    // While the collector starts, nobody answers.
+    // The query fails while the collector starts.
     stored = (await bootsOf(stack).catch(() => []))[0]?.reports ?? 0n;
     return stored >= reports ? true : undefined;
   };

@@ -1,7 +1,7 @@
 /** The command line of `npm run soak`. */
 import { type Command, kind, type Program, readCommand, type Settings } from "@lifeline/settings";
 
-/** What was asked for. */
+/** The parsed command line. */
 export interface Arguments {
   /** 0.1 to 10,080 (a week); default 10. */
   readonly minutes: number;

@@ -22,7 +22,7 @@ export function renderSoak({ seconds, unexpectedExits, load, trends }: SoakResul
     "",
     `${seconds.toFixed(0)} s: ${streams} streams of simulated nodes, ${reports} reports, ${acknowledged} acknowledged, ${refused} refused;`,
     `${planChanges} plan changes, ${cuts} cuts; ${queries} queries and ${scrapes} scrapes, ${unanswered} unanswered`,
-    ...Object.entries(unexpectedExits).map(([name, end]) => `the ${name} ended: ${end}`),
+    ...Object.entries(unexpectedExits).map(([name, end]) => `unexpected exit: ${name}: ${end}`),
     "",
   ].join("\n");
 }

@@ -31,7 +31,7 @@ function isAlive(pid: number | undefined): boolean {
 }
 
 describe("npm run soak", () => {
-  it("runs both under load, and ends with what it has when it is asked to", async () => {
+  it("runs both under load, and prints its results when a signal stops it", async () => {
     const { status, stdout } = await runSoak(["--minutes", "5", "--json"], /database/);
     const { pids, unexpectedExits, load, samples, trends } = JSON.parse(stdout) as SoakResult;
     expect(unexpectedExits).toEqual({});

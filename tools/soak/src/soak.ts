@@ -12,7 +12,7 @@ export interface SoakResult {
   readonly seconds: number;
   /** Which processes were read. */
   readonly pids: { readonly agent: number | undefined; readonly collector: number | undefined };
-  /** How a program ended although nobody ended it; absent: it did not. */
+  /** How a program exited unexpectedly, and its last output; absent: it did not. */
   readonly unexpectedExits: { readonly agent?: string; readonly collector?: string };
   readonly load: LoadCounts & QueryCounts & { readonly cuts: number };
   readonly trends: {

@@ -28,7 +28,7 @@ describe("a trend", () => {
     expect((perHour?.slope ?? 0) - (perHour?.low ?? 0)).toBeCloseTo((perHour?.high ?? 0) - (perHour?.slope ?? 0), 12);
   });
 
-  it("is not told of too few readings, and there is none of nothing", () => {
+  it("has no slope with too few readings, and is undefined without readings", () => {
     expect(trendOf(at(Array.from({ length: FITTED_MIN }, () => 1)))?.perHour).toBeUndefined();
     expect(trendOf([])).toBeUndefined();
   });

@@ -1,4 +1,4 @@
-/** By whoever is let in: with messages of few bytes that become many objects. */
+/** Attacks by an authenticated client: small messages that decode into many objects. */
 import { randomBytes } from "node:crypto";
 import { makeKeyPair, openFleetCa, type Role } from "@lifeline/identity";
 import { type Attack, outcomeOf } from "../attack.ts";
@@ -33,7 +33,7 @@ export async function roleCertificate(testBed: TestBed, role: Role) {
   return { certPem, keyPem };
 }
 
-/** Sends a request of 4 MiB to methods, as whoever has a certificate of the role. */
+/** Sends a request of 4 MiB to each method in `paths`, with a certificate of `role`. */
 async function sendLarge(testBed: TestBed, role: Role, paths: readonly string[], message: Uint8Array) {
   const start = { kind: "tls", ...(await roleCertificate(testBed, role)) } as const;
   const requests = paths.map((path) => ({ path, body: framed(message).toString("base64"), ends: true }));

@@ -1,7 +1,4 @@
-/**
- * By whoever speaks to an agent as its collector, with the CA's key: to end the agent, or to have it measure without
- * end.
- */
+/** Attacks by a false collector that holds the CA's key: crash the agent, or make it measure without limit. */
 import { randomBytes } from "node:crypto";
 import { createSecureServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";

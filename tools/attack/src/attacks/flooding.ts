@@ -1,4 +1,6 @@
-/** By whoever reaches the port, without certificate or token: to make the collector work or hold memory. */
+/**
+ * Attacks by a client that can reach the port and has no certificate or token: use up the collector's CPU or memory.
+ */
 import { REQUEST_TIMEOUT_MS } from "@lifeline/rpc";
 import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { floodOutcome } from "../flood-outcome.ts";

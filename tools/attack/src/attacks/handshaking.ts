@@ -1,4 +1,4 @@
-/** By whoever reaches the port: to make the collector work before anybody has said who they are. */
+/** Attacks by a client that can reach the port: make the collector work before authentication. */
 
 import { HANDSHAKE_TIMEOUT_MS, WAITING_PER_SOURCE_MAX } from "@lifeline/rpc";
 import type { Attack } from "../attack.ts";

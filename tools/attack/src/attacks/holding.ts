@@ -1,4 +1,4 @@
-/** By who reaches the port alone: to keep others from it. */
+/** Attacks by a client that can reach the port: keep other clients out. */
 import { connect, type Socket } from "node:net";
 import { WAITING_MAX, WAITING_PER_SOURCE_MAX } from "@lifeline/rpc";
 import { type Attack, outcomeOf } from "../attack.ts";

@@ -1,4 +1,4 @@
-/** By who has a node's credentials, or something that looks like them: to report for more than that node. */
+/** Attacks by a holder of a node's credentials, real or forged: report for other nodes. */
 import { randomBytes } from "node:crypto";
 import { TestCa } from "@lifeline/harness";
 import { RpcStatus } from "@lifeline/rpc";

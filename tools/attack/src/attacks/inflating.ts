@@ -1,4 +1,4 @@
-/** By whoever reaches the port: with requests that are small on the wire and large when they are inflated. */
+/** Attacks by a client that can reach the port: requests that are small on the wire and large when decompressed. */
 import { deflateSync, gzipSync } from "node:zlib";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";

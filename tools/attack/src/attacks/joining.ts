@@ -1,4 +1,4 @@
-/** By who has a join token, or none: to let more in than it is for. */
+/** Attacks with a join token, or without one: enrol more nodes than the token allows. */
 import { randomBytes } from "node:crypto";
 import { RpcError, RpcStatus } from "@lifeline/rpc";
 import { type Attack, outcomeOf } from "../attack.ts";

@@ -1,5 +1,5 @@
 /**
- * By who reads what was logged, stored and shown: for secrets. Comes last, when all of a run's secrets have been used.
+ * Attacks by a reader of logs, stores and output: find secrets. Runs last, when every secret of the run has been used.
  */
 import { type Attack, outcomeOf } from "../attack.ts";
 import { within } from "../poll.ts";

@@ -1,4 +1,4 @@
-/** By whoever has a whole IPv6 network, and so any number of addresses. */
+/** Attacks from a whole IPv6 network, which gives the attacker any number of source addresses. */
 import { randomBytes } from "node:crypto";
 import { makeKeyPair, signingRequestDer } from "@lifeline/identity";
 import { type Attack, outcomeOf } from "../attack.ts";

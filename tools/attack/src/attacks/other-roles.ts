@@ -1,4 +1,4 @@
-/** By who has a credential of one kind, to do what another is for. */
+/** Attacks with a credential of one role: use the methods of another role. */
 import { randomBytes } from "node:crypto";
 import { createRpcClient, RpcStatus } from "@lifeline/rpc";
 import { adminPb, queryPb, witnessPb } from "@lifeline/wire";

@@ -1,4 +1,4 @@
-/** By who stands between a node and its collector. */
+/** Attacks from the network path between a node and its collector. */
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { TestCa } from "@lifeline/harness";
@@ -20,7 +20,7 @@ import { said } from "./refusal.ts";
 
 const HOUR_MS = 3_600_000;
 
-/** How long an agent is left to be deceived, ms: its first dials come within two seconds. */
+/** How long the attack runs, ms. The agent's first dials come within two seconds. */
 const DECEIVE_MS = 4_000;
 
 async function bound(server: Server): Promise<number> {
@@ -154,7 +154,7 @@ export const path: readonly Attack[] = [
   },
 ];
 
-/** A listener's certificate that nobody asked for, of a CA of the attacker's. */
+/** A listener certificate that the attacker's own CA issued. */
 async function forgedListener({ clock }: TestBed) {
   const ca = await TestCa.create("forged", clock, HOUR_MS);
   const { certPem: pem, keyPem: key } = await ca.server();

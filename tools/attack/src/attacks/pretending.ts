@@ -1,4 +1,4 @@
-/** By whoever has a node's credentials: to be a CA, or to be later than it is. */
+/** Attacks with a node's credentials: act as a CA, or report a time in the future. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 /**
- * By whoever reaches a port or a process of the collector: to guess, to read what is not for it, or to have it wait.
+ * Attacks by a client that can reach a port or process of the collector: guess tokens, read other roles' data, or block
+ * the collector.
  */
 import { randomBytes } from "node:crypto";
 import { request } from "node:http";

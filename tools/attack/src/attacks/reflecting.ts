@@ -1,4 +1,4 @@
-/** By whoever can send a datagram under another's address: to have two reflectors answer each other. */
+/** Attacks with a forged source address: make two reflectors answer each other. */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { ShippedProgram } from "@lifeline/harness";

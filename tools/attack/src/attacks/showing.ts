@@ -1,4 +1,4 @@
-/** By whoever has a node's credentials: with what people are shown of it. */
+/** Attacks with a node's credentials: mislead the readers of its status. */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { programArguments } from "@lifeline/harness";

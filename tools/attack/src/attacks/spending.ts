@@ -1,4 +1,4 @@
-/** By whoever has a node's credentials: to spend more of the collector than one node may. */
+/** Attacks with a node's credentials: use more of the collector than one node's share. */
 import { pause } from "@lifeline/measure";
 import { encodeReport, MAX_TARGETS_PER_NODE, NO_SELF_METRICS } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
@@ -9,7 +9,7 @@ import { SOURCES } from "./flooding.ts";
 /** The most that a report may hold. */
 const WINDOWS = 1_024;
 
-/** How often a node says hello anew, and resolvers each time. */
+/** Re-hellos the node sends, and resolvers in each. */
 const HELLOS = 40;
 const RESOLVERS = 16;
 

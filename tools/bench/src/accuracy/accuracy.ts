@@ -63,7 +63,7 @@ export interface AccuracyResult {
     readonly p99BiasMaxMs: number;
     readonly reached: Readonly<Record<string, boolean>>;
   };
-  /** What the delayed path itself carried and how late; absent when it had died. */
+  /** Packets the delayed path carried, and how late they were; absent if the path's process exited early. */
   readonly path?: PathStats;
   readonly notes: readonly string[];
 }

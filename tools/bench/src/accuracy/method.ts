@@ -40,7 +40,7 @@ export interface Method {
   readonly report: (turn: MethodInput) => Promise<Reported>;
 }
 
-/** The exporter's usual port; in a namespace of the bench's own nobody else can have it. */
+/** The exporter's default port. It is always free, because the bench has a network namespace of its own. */
 const EXPORTER_PORT = 9_115;
 /** fping's probes a second. */
 const FPING_PER_SECOND = 20;
@@ -111,7 +111,7 @@ async function fping({ workshop, path, probes }: MethodInput): Promise<Reported>
       }
     }
   } catch (error) {
-    // Its echoes must not stand in the capture of whoever comes next.
+    // The next prober's capture must not contain this process's echoes.
     await process.end();
     throw error;
   }

@@ -33,7 +33,7 @@ const ANSWER_MAX_MS = 60_000;
 const SIDES = ["listener", "grpc-js"] as const;
 type Side = (typeof SIDES)[number];
 
-/** What the server is told. */
+/** Orders to the server process. */
 export interface AcknowledgerOrder {
   readonly side: Side;
   readonly certFile: string;

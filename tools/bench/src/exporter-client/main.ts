@@ -1,4 +1,4 @@
-/** Asks a blackbox_exporter for TCP probes one after another, and prints what each reported. */
+/** Requests TCP probes from a blackbox_exporter one after another, and prints each result. */
 import { NS_PER_MS, pause, systemClock } from "@lifeline/measure";
 import { createExporterClient } from "../blackbox.ts";
 import { answerAndEnd, liveAsLongAsStdin, readOrder } from "../own-program.ts";

@@ -1,5 +1,5 @@
 /**
- * Asks an exporter for each target once in a period, evenly spread: what a prometheus with that scrape interval does.
+ * Requests every target from an exporter once per period, evenly spread, as Prometheus does with that scrape interval.
  */
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
@@ -14,14 +14,14 @@ export interface ExporterLoad {
   readonly failure: Promise<never>;
 }
 
-/** What is asked for. */
+/** One probe to request. */
 export interface ExporterTarget {
   /** `address:port` */
   readonly target: string;
   readonly module: ExporterModule;
 }
 
-/** Starts to ask, once the exporter answers. */
+/** Starts the requests as soon as the exporter answers. */
 export async function startExporterLoad(
   workshop: Workshop,
   exporterPort: number,

@@ -1,14 +1,14 @@
 /**
- * What the agent uses beside a blackbox_exporter that makes the same probes at the same time.
+ * Resources of the agent and of a blackbox_exporter that makes the same probes at the same time.
  *
- * 1. Both probe the default plan's endpoints once in a period (a second unless told), each by TCP and by TLS, over IPv4
- *    and IPv6; the listener counts what was really made.
- * 2. Both run as they would on a node: the agent as the image has it (bundled, with the image's flags, its plan and
- *    acknowledgements from a collector over mutual TLS), alone with its Node (a copy of the binary, or its pages would
- *    be shared with the bench's other Node processes and seem cheaper than they are).
- * 3. The exporter is asked over HTTP by the bench; what querying costs is not in its figures, and a prometheus that
- *    would ask and keep the answers is not either.
- * 4. The agent's life that is measured is its second: it has enrolled, and finds its plan where the first has kept it.
+ * 1. Both probe the default plan's endpoints once per period (default: a second), each by TCP and by TLS, over IPv4 and
+ *    IPv6. The listener counts the probes it received.
+ * 2. Both run as they would on a node. The agent is bundled and has the image's flags, its plan, and acknowledgements
+ *    from a collector over mutual TLS. It has a copy of the Node binary of its own: otherwise its pages would be shared
+ *    with the bench's other Node processes and seem cheaper than they are.
+ * 3. The bench queries the exporter over HTTP. The exporter's figures include neither the cost of that client nor of a
+ *    Prometheus that would scrape and store the answers.
+ * 4. The agent's second start is measured: it has enrolled, and reads the plan that the first start stored.
  */
 import { type ProcessUsage, readUsage } from "@lifeline/harness";
 import { NS_PER_MS, NS_PER_US, pause } from "@lifeline/measure";
@@ -28,9 +28,9 @@ import { type StandIns, startStandIns } from "./stand-ins.ts";
  * needed.
  */
 const WARMUP_MS = 30_000;
-/** Memory is looked at so often. */
+/** Interval between memory readings, ms. */
 const LOOK_MS = 1_000;
-/** How exactly the first probe is told, ms, and how long it may take. */
+/** Resolution of the time of the first probe, ms, and the longest wait for it, ms. */
 const FIRST_LOOK_MS = 10;
 const FIRST_MAX_MS = 30_000;
 const LOOPBACK = "127.0.0.1";

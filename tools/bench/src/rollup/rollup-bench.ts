@@ -23,7 +23,7 @@ import { reportsOf, TARGETS } from "./node-past.ts";
  * for.
  */
 const HOURS = 4;
-/** Times each side is asked. */
+/** Queries to each side. */
 const ASKED = 15;
 const NODE_ID = "bench";
 const SAVED_TOGETHER = 64;

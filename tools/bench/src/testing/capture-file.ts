@@ -8,7 +8,7 @@ export interface Put {
 
 const NS_PER_SECOND = 1_000_000_000n;
 
-/** A pcap file of nanosecond stamps in the byte order asked for. */
+/** A pcap file with nanosecond timestamps in the requested byte order. */
 export function pcapFile(
   packets: readonly Put[],
   { little = true, magic = 0xa1b23c4d, snaplenBytes = 120, linktype = 101 } = {},

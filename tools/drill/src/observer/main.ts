@@ -1,8 +1,10 @@
 /**
- * Asks the collector for every row, again and again, and prints each answer as one line of JSON. A program of its own,
- * for the collector is in a network namespace and who draws the screen is not. Ends when its stdin does.
+ * Queries the collector for every row in a loop, and prints each answer as one line of JSON. Ends when stdin ends.
  *
- *   node observer/main.js HOST:PORT EVERY_MS
+ * It is a program of its own because the collector is in a network namespace and the program that draws the screen is
+ * not.
+ *
+ * Usage: `node observer/main.js HOST:PORT EVERY_MS`.
  */
 import { collectorAddress, fetchStatus, openCollector } from "@lifeline/cli";
 import { pause, systemClock } from "@lifeline/measure";
@@ -20,7 +22,7 @@ while (!ended.signal.aborted) {
   try {
     process.stdout.write(`${JSON.stringify(await fetchStatus(client, { signal: ended.signal }))}\n`);
   } catch (error) {
-    // A collector that is not there yet, or busy, is asked again.
+    // Query again when the collector is busy or not started yet.
     if (!(error instanceof RpcError) && !ended.signal.aborted) throw error;
   }
   await pause(systemClock, Number(everyMs), ended.signal);

@@ -115,7 +115,8 @@ export class CollectorFixture {
   }
 
   /**
-   * The environment of a new node: the collector, its authority, and a token for one start, or for two without a disk.
+   * The environment of a new node: the collector, the fleet CA's fingerprint, and a join token for one start, or for
+   * two without a disk.
    */
   async invite(hasDisk: boolean): Promise<Environment> {
     const options = hasDisk ? {} : { ephemeral: true, usesMax: 2 };

@@ -1,5 +1,5 @@
 /**
- * What NodeContainer asks of the process in the node's network. It goes through standard input, because a command line
+ * Request of NodeContainer to the process in the node's network. It is sent over standard input, because a command line
  * would show the token.
  */
 import type { SquashedExtension } from "./squashed-extension.ts";

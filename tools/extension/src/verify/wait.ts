@@ -14,7 +14,7 @@ export interface Polling {
   readonly signal?: AbortSignal;
 }
 
-/** Asks until the answer is right or the time is up. Resolves with the last answer, right or not. */
+/** Polls until the answer is right or the time is up. Resolves with the last answer, right or not. */
 export async function pollUntil<T>(
   ask: () => T | Promise<T>,
   isRight: (answer: T) => boolean,

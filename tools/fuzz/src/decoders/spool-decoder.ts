@@ -141,7 +141,7 @@ export const segmentDecoder: Decoder = {
       end = offset + frame.frameBytes;
     }
     law(goodBytes === end, "what is good ends with the last good frame");
-    law(corruptFrames <= found.length + 1, "one damaged stretch before each good frame, and one after the last");
+    law(corruptFrames <= found.length + 1, "one damaged span before each good frame, and one after the last");
     const whole = Buffer.concat(found.map(({ offset, frame }) => bytes.subarray(offset, offset + frame.frameBytes)));
     const again = scanFrames(whole);
     law(again.corruptFrames === 0 && again.goodBytes === whole.length, "good frames alone are all good");

@@ -50,7 +50,7 @@ function checkBy(input: Uint8Array, key: Uint8Array | undefined): boolean {
     lawSame("a reply holds its request", back.packet.sender, sender.packet);
   }
   const reflected = decodeReflected(input, key);
-  // The copied request is not judged: where it says what nobody may send, nobody may encode it either.
+  // The copied request is not validated: with a multiplier of 0, which no sender may send, it cannot be encoded again.
   if (reflected.kind === "ok" && reflected.packet.sender.errorEstimate.multiplier > 0) {
     lawSame("decode∘encode = id, of a reply", decodeReflected(encodeReflected(reflected.packet, key), key), reflected);
   }

@@ -1,14 +1,15 @@
 /*
- * A wire with a delay: carries IP packets between the TUN devices of two network namespaces, each DELAY_US after it was read.
+ * A wire with a delay. It carries IP packets between the TUN devices of two network namespaces, each DELAY_US after it
+ * was read.
  *
  *     delay-wire DELAY_US CLIENT_NS SERVER_NS CLIENT_DEVICE SERVER_DEVICE
  *
  * 1. Order is kept, and no packet leaves early. A full queue drops the newest packet and counts it.
- * 2. The wire makes both namespaces and removes them. Standard input is its life: at its end (its owner closed it, or died in
- *    whatever way), and at SIGTERM, SIGINT or SIGHUP, it prints its counters, removes the namespaces and exits 0.
- *    Names that begin with '/' are paths of namespaces that exist (both or none): those are neither made nor removed.
- * 3. Until "ready" is printed nothing is carried. A failure prints one line on standard error, leaves nothing behind, and
- *    exits 2 (bad arguments), 3 (no namespaces here) or 4 (no TUN devices here).
+ * 2. The wire makes both namespaces and removes them. When standard input ends (its owner closed it or exited), and at
+ *    SIGTERM, SIGINT or SIGHUP, it prints its counters, removes the namespaces and exits 0. Names that begin with '/'
+ *    are paths of namespaces that exist (both or none): those are neither made nor removed.
+ * 3. Until "ready" is printed nothing is carried. A failure prints one line on standard error, leaves nothing behind,
+ *    and exits 2 (bad arguments), 3 (no namespaces here) or 4 (no TUN devices here).
  *
  * Linux offers netem for this, but not every kernel is built with it.
  */
@@ -33,7 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Ethernet's 1,500 and room to spare: the devices' MTU is 1,500 and no offload is asked for. */
+/* More than Ethernet's 1,500: the devices' MTU is 1,500, and no offload is enabled. */
 #define PACKET_MAX_BYTES 2048
 /* At 10 ms this holds 400,000 packets a second. A power of two. */
 #define QUEUE_PACKETS 4096
@@ -43,7 +44,10 @@
 #define NS_PER_US 1000LL
 #define DELAY_MAX_US 10000000LL
 
-/* A virtual machine wakes 50 to 150 us late from idle (measured): the last stretch before a packet is due is not slept. */
+/*
+ * A virtual machine wakes 50 to 150 us late from idle (measured), so the last span before a packet is due is spent
+ * awake.
+ */
 #define AWAKE_NS (200 * NS_PER_US)
 
 enum { BAD_ARGUMENTS = 2, NO_NAMESPACES = 3, NO_TUN = 4 };

@@ -1,13 +1,12 @@
 /**
- * A path with a known delay between two network namespaces, for measuring the measurer.
+ * A path with a known delay between two network namespaces, to check a prober's measurements against.
  *
- * 1. The delay is the same each way and is made by a small C program (`delay-wire.c`), built when asked for: netem
- *    would do, and many kernels come without it.
- * 2. Everything lives in two namespaces of this path's own; the host's interfaces, routes and addresses are not
- *    touched.
- * 3. The C program owns the namespaces and removes them when its standard input ends: on `close()`, and equally when
- *    this process dies by any signal.
- * 4. The wire's own lateness is reported, never hidden: truth is what is captured at the client's interface.
+ * 1. The delay is the same each way. A small C program (`delay-wire.c`), built at its first use, makes it: netem would
+ *    do, but many kernels come without it.
+ * 2. Everything is in two namespaces of this path's own. The host's interfaces, routes and addresses are not touched.
+ * 3. The C program owns the namespaces. It removes them when its standard input ends: on `close()`, and also when this
+ *    process is killed by any signal.
+ * 4. The wire reports its own lateness. The reference is what is captured at the client's interface.
  */
 import { type ChildProcess, type ChildProcessByStdio, execFile, type SpawnOptions, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -66,8 +65,8 @@ export interface DelayedPath {
   /** Name of the client's device, for captures there; layer 3, no link header. */
   readonly clientInterface: string;
   /**
-   * Takes the path down; resolves with its counters, `undefined` if the wire had died. End what runs inside first.
-   * Idempotent.
+   * Removes the path. Resolves with its counters, or `undefined` if the wire had exited. End the processes inside
+   * first. Idempotent.
    */
   close(): Promise<PathStats | undefined>;
 }
@@ -122,7 +121,7 @@ export interface WireEnd {
 /** A wire laid between two namespaces of somebody else's. */
 export interface InsertedWire {
   readonly kind: "wire";
-  /** Takes it and its devices away; resolves with its counters, `undefined` if it had died. Idempotent. */
+  /** Removes the wire and its devices. Resolves with its counters, or `undefined` if it had exited. Idempotent. */
   close(): Promise<PathStats | undefined>;
 }
 
@@ -266,7 +265,7 @@ function followWire(child: ChildProcessByStdio<Writable, Readable, Readable>): W
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     complained = (complained + text).slice(0, PRINTED_MAX_BYTES);
   });
-  // A wire that died has closed its input; that it died is told by `ended`.
+  // Writing to a wire that has exited fails here; `ended` reports the exit.
   child.stdin.on("error", () => undefined);
   return {
     ready,

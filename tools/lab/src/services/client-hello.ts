@@ -2,12 +2,12 @@
  * As much of a TLS ClientHello (RFC 8446 §4.1.2) as a server in the middle needs: the server name and the protocols
  * offered.
  *
- * Reading never throws and takes at most {@link HELLO_MAX_BYTES}; the bytes stay in the socket for whoever ends TLS.
+ * Reading never throws and takes at most {@link HELLO_MAX_BYTES}. The bytes stay in the socket for the TLS server.
  */
 import type { Socket } from "node:net";
 import type { Clock } from "@lifeline/measure";
 
-/** What was asked for. */
+/** What the client offers. */
 export interface ClientHello {
   /** Host name of the server_name extension (RFC 6066 §3); undefined without one. */
   readonly serverName: string | undefined;

@@ -1,7 +1,7 @@
 /**
  * An HTTP CONNECT proxy (RFC 9110 §9.3.6) that reaches the lab's services and nothing else.
  *
- * Names are looked up in the lab's zone; it never asks a resolver and never dials an endpoint it was not given.
+ * It looks names up in the lab's zone only. It never queries a resolver, and dials only the endpoints it was given.
  */
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { connect, isIP, type Socket } from "node:net";
@@ -12,7 +12,7 @@ import { giveUpUnless, join } from "./middlebox.ts";
 import { clientOf, type ModeTable } from "./mode-table.ts";
 import { addressesOf, type Zone } from "./zone.ts";
 
-/** What mode auth-required asks for (RFC 7617). */
+/** Credentials that mode auth-required demands (RFC 7617). */
 export interface ProxyCredentials {
   readonly user: string;
   readonly password: string;

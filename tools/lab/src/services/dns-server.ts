@@ -71,7 +71,7 @@ async function openDatagrams(
   const socket = createSocket({ type: isIPv6(host) ? "udp6" : "udp4", ipv6Only: isIPv6(host) });
   socket.on("message", (message, from) => {
     const reply = answer(message, clientOf(from.address));
-    // A client that is gone is told of by nobody.
+    // A send error only means that the client is gone.
     if (reply !== undefined) socket.send(reply, from.port, from.address, () => undefined);
   });
   const bound = once(socket, "listening");
@@ -98,7 +98,7 @@ function serveStream(connection: Socket, answer: (message: Buffer) => Buffer | u
       length.writeUInt16BE(reply.length);
       connection.write(Buffer.concat([length, reply]));
     }
-    // Whoever sends and does not read is ended rather than buffered for.
+    // A client that sends and does not read is disconnected, to bound the buffer.
     if (bytes.length > STREAM_MAX_BYTES || connection.writableLength > STREAM_MAX_BYTES) connection.destroy();
   });
 }

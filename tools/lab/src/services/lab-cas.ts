@@ -8,7 +8,7 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { makeCa, makeLeaf, type Signer } from "@lifeline/identity";
 import type { Clock } from "@lifeline/measure";
 
-/** Size of an RSA key, bits: what public CAs ask for at least (CA/Browser Forum BR §6.1.5). */
+/** Size of an RSA key, bits: the least that public CAs accept (CA/Browser Forum BR §6.1.5). */
 const RSA_BITS = 2_048;
 
 const DAY_MS = 24 * 3_600_000;
@@ -19,7 +19,7 @@ const CA_DAYS = 30;
 /** When a leaf is valid, in days from now: `current` is longer than any lab runs and too short to be kept. */
 const VALIDITY_DAYS = { current: [-1, 7], expired: [-8, -1], "not-yet-valid": [1, 8] } as const;
 
-/** The organisation of the lab's public CAs where none is asked for. */
+/** Default organisation of the lab's public CAs. */
 export const LAB_ISSUER = "Lifeline lab";
 
 /** Subjects of the copy of an interception product, in the shape its real ones have, marked as the lab's. */

@@ -17,9 +17,9 @@ const HOST = "127.0.0.1";
 /** The clients: one is at fault, the other is not. */
 const ILL = "127.0.0.2";
 const WELL = "127.0.0.3";
-/** tcpmux, RFC 1078: nobody has it. */
+/** tcpmux (RFC 1078): no service listens there. */
 const NOBODYS_PORT = 1;
-/** Long enough for a loopback exchange under load; a stall is told by it. */
+/** Longer than a loopback exchange under load. A service that is silent this long counts as stalled. */
 const SILENCE_MS = 700;
 
 let services: Services;
@@ -196,7 +196,7 @@ describe("a TLS service", () => {
     expect((await tryTls("web", ILL)).issuer).toBe(issuer);
   });
 
-  it("presents a key of the kind asked for", async () => {
+  it("presents a key of the requested kind", async () => {
     for (const mode of ["ok", "rsa"] as const) {
       await services.setMode(ILL, "api", mode);
       const socket = connectTls({

@@ -37,7 +37,7 @@ export interface ServicesState {
   readonly label: typeof LAB_LABEL;
   readonly pid: number;
   readonly listeners: readonly ServiceListener[];
-  /** Every mode asked for since the start or the last {@link Services.quiet}. */
+  /** Every mode set since the start or the last {@link Services.quiet}. */
   readonly modes: readonly ModeRequest[];
   /** Connections closed at once because too many were open (S2). */
   readonly overflowed: number;

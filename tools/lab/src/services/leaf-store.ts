@@ -14,7 +14,7 @@ export type LeafKind =
   | "wrong-name"
   | "missing-intermediate";
 
-/** Leaves kept: clients choose names by SNI, a lab asks for a few dozen. */
+/** Most leaves kept. Clients choose names by SNI; a lab needs a few dozen. */
 const LEAVES_MAX = 512;
 
 /** What `wrong-name` certificates are for. */

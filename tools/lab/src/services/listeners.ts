@@ -24,7 +24,7 @@ export interface MiddleboxEndpoint extends ServiceEndpoint {
 export interface ListenerOptions {
   /** UDP and TCP. */
   readonly dns?: readonly ServiceEndpoint[];
-  /** Omni's API and the public hosts, told apart by SNI. */
+  /** Omni's API and the public hosts, distinguished by SNI. */
   readonly web?: readonly ServiceEndpoint[];
   readonly machineApi?: readonly ServiceEndpoint[];
   readonly middlebox?: readonly MiddleboxEndpoint[];
@@ -48,7 +48,7 @@ export interface ListenerWorld {
 /** Endpoints of one service. */
 export const ENDPOINTS_MAX = 16;
 
-/** Addresses for documentation (RFC 5737 §3, RFC 3849 §2): nobody has them. */
+/** Addresses for documentation (RFC 5737 §3, RFC 3849 §2): no host has them. */
 export const DRIFT_ADDRESSES: readonly string[] = ["192.0.2.80", "2001:db8::80"];
 
 /** Known to everybody, so no secret. */

@@ -14,7 +14,7 @@ const start = (...args: string[]) =>
   });
 
 describe("the program", () => {
-  it("tells its state in one line when ready, obeys its control socket, and ends when asked", async () => {
+  it("prints its state in one line when ready, obeys its control socket, and ends on a signal", async () => {
     const folder = await mkdtemp(join(tmpdir(), "lab-services-main-"));
     const control = join(folder, "control.sock");
     const program = start("--web", "127.0.0.1:0", "--omni-name", "omni.lab.test=127.0.0.1", "--control", control);

@@ -2,8 +2,8 @@
  * The services of the lab's Omni host as a process.
  *
  * Prints one line of JSON (their state) on stdout when every listener is open, and logs to stderr. Ends cleanly on
- * SIGTERM or SIGINT, or when the channel to its starter closes. Exit status: 0 asked to end, 1 could not start, 2 bad
- * flags.
+ * SIGTERM or SIGINT, or when the channel to its starter closes. Exit status: 0 ended by one of these, 1 could not
+ * start, 2 bad flags.
  */
 import { once } from "node:events";
 import { systemClock } from "@lifeline/measure";

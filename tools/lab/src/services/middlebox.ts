@@ -1,8 +1,9 @@
 /**
- * A box in the path that ends TLS: a path fault leads a node's port 443 here.
+ * A middlebox that terminates TLS. A path fault redirects a node's port 443 to it.
  *
- * 1. It dials the lab alone: the address of the name asked for, in the lab's zone, at the port it stands in for.
- * 2. The application protocol is agreed with the true server first, so that a trusted interception is seamless.
+ * 1. It dials only hosts of the lab: the address of the requested name, in the lab's zone, at the port it stands in
+ *    for.
+ * 2. It agrees the application protocol with the true server first, so a trusted interception is seamless.
  */
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
@@ -71,7 +72,7 @@ function dial(connection: Socket, to: ServiceEndpoint, hello: ClientHello, optio
       ...(hello.serverName === undefined ? {} : { servername: hello.serverName }),
       ...(hello.alpn.length === 0 ? {} : { ALPNProtocols: [...hello.alpn] }),
     });
-    // The one who asked may leave meanwhile.
+    // The client may disconnect first.
     connection.once("close", () => session.destroy());
     giveUpUnless(session, "secureConnect", options.clock);
     session.once("close", () => reject(new Error("closed")));

@@ -13,7 +13,7 @@ export interface ModeTable {
   modeForAnyName<Service extends ServiceName>(service: Service, client: string): ServiceMode<Service> | undefined;
   /** Puts a mode in force. Throws `busy` when {@link ENTRIES_MAX} entries are held. */
   set(request: ModeRequest): void;
-  /** Forgets every entry. */
+  /** Removes every entry. */
   clear(): void;
   /** What is in force beside the quiet modes. */
   entries(): readonly ModeRequest[];

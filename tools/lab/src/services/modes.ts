@@ -83,7 +83,7 @@ export type TlsMode = ServiceMode<"api">;
 
 export const SERVICE_NAMES = Object.keys(MODES) as ServiceName[];
 
-/** What a service does to a client that nothing was asked for. */
+/** The mode of each service for a client without a requested mode. */
 export const QUIET_MODES = {
   dns: "ok",
   api: "ok",
@@ -105,7 +105,7 @@ export interface ModeRequest {
   readonly client: string;
   readonly service: ServiceName;
   readonly mode: ServiceMode;
-  /** Names (asked for, or in SNI) that the mode is limited to; default all. For dns and the TLS services only. */
+  /** Names, in the query or in SNI, that the mode is limited to; default all. For dns and the TLS services only. */
   readonly names?: readonly string[];
 }
 

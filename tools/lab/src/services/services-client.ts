@@ -1,4 +1,4 @@
-/** Asks running services, through their control socket, for their state or for another mode. */
+/** Reads the state of running services, or sets a mode, through their control socket. */
 import { askControl } from "../control-client.ts";
 import type { ServicesState } from "./lab-services.ts";
 import type { ModeRequest } from "./modes.ts";

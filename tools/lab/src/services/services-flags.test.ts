@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { readServicesFlags } from "./services-flags.ts";
 
 describe("the command line of the services", () => {
-  it("asks for nothing when empty", () => {
+  it("requests nothing when empty", () => {
     expect(readServicesFlags([])).toEqual({
       names: [],
       dns: [],

@@ -1,8 +1,8 @@
 /**
- * A TLS listener of the lab: reads whom the client asks for, then does to it what its mode says.
+ * A TLS listener of the lab. It reads the server name that the client requests, then acts as the mode says.
  *
- * 1. A mode that needs no name acts as soon as the connection is there; all others after the ClientHello.
- * 2. Certificates are made for the very name asked for, so one listener stands for every host of the lab.
+ * 1. A mode that needs no name acts on connection; the others act after the ClientHello.
+ * 2. A certificate is made for the exact name requested, so one listener stands in for every host of the lab.
  */
 import type { Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
@@ -67,7 +67,7 @@ async function serveNamed(connection: Socket, client: string, options: TlsServic
 function refuseService(connection: Socket, mode: "reset" | "stall" | "tls-stall"): void {
   if (mode === "reset") return void connection.resetAndDestroy();
   if (mode === "tls-stall") connection.write(HALF_SERVER_HELLO);
-  // Read and forget: the kernel acknowledges, and nothing is ever said.
+  // Discard the client's bytes: the kernel acknowledges them, and the service never answers.
   connection.resume();
 }
 

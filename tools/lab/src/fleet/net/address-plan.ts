@@ -1,6 +1,6 @@
 /**
- * Who has which address. Every link of the tested path is a subnet of its own with the hop as its other end;
- * documentation prefixes only, so that a packet that strayed could reach nobody.
+ * The addresses of all hosts. Every link of the tested path is a subnet of its own with the hop at its other end. All
+ * prefixes are for documentation, so a stray packet reaches no real host.
  *
  *     nodes      198.51.100.0/24 (RFC 5737), one /30 each     2001:db8:51:N::/64 (RFC 3849)
  *     servers    192.0.2.0/24    (RFC 5737), one /30 each     2001:db8:2:N::/64

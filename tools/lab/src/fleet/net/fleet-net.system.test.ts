@@ -17,7 +17,7 @@ const log = pino({ level: "silent" });
 const clock = systemClock;
 const able = await canRunFleet();
 const why = able === true ? "" : ` (cannot run: ${able})`;
-/** Captures are for whoever has tcpdump; CI has. */
+/** Captures need tcpdump. CI has it. */
 const captures = process.env["CI"] === "true" || (await isInstalled("tcpdump"));
 /** node3's link: delay each way, ms. */
 const DELAY_MS = 10;
@@ -99,7 +99,7 @@ describe.skipIf(able !== true)(`hosts${why}`, () => {
     const { node, v4, v6, net } = stage();
     expect(await send(node, { host: v4 })).toEqual(noErrors(5));
     expect(await send(node, { host: v6 })).toEqual(noErrors(5));
-    // Nobody listens there: the collector's own kernel says so.
+    // No process listens there, so the collector's own kernel refuses.
     expect(await connect(node, net.collector.management)).toMatchObject({ answer: "ECONNREFUSED" });
   });
 
@@ -172,7 +172,7 @@ describe.skipIf(able !== true)(`the tunnel${why}`, () => {
     60_000,
   );
 
-  it("comes back by itself after Omni's side is started anew, but for the peer left out", async () => {
+  it("reconnects every peer after a restart of Omni's side, except the peer left out", async () => {
     const { net } = stage();
     await net.tunnel.restartOmni({ without: ["node2"] });
     expect(await answersWithin(net, "node1", 40)).toBe(true);
@@ -225,7 +225,7 @@ describe.skipIf(able !== true)(`faults of the path${why}`, () => {
   it.each([
     ["port-unreachable", ["ECONNREFUSED"], "ECONNREFUSED"],
     ["admin-prohibited", ["EHOSTUNREACH", "EACCES"], /^(EHOSTUNREACH|EACCES)$/],
-    // A connected UDP socket is not told of these.
+    // Linux does not report these to a connected UDP socket.
     ["host-unreachable", [], "EHOSTUNREACH"],
   ] as const)("reject with %s, every packet of it", async (refusal, codes, answer) => {
     const { node, v4, v6 } = stage();
@@ -262,7 +262,7 @@ describe.skipIf(able !== true)(`faults of the path${why}`, () => {
   });
 
   it.each(["forward", "return"] as const)(
-    "an MTU black hole %s takes the large and tells nobody",
+    "an MTU black hole %s drops large packets without an ICMP error",
     async (direction) => {
       const { node, v4, v6, echo } = stage();
       for (const [host, headerBytes] of [

@@ -1,16 +1,15 @@
 /**
- * A fleet's network on one machine: nodes, a firewall hop, Omni and other servers, and a management network beside it
- * all.
+ * A fleet's network on one machine: nodes, a firewall hop, Omni and other servers, and a separate management network.
  *
  *     node1 ─┐                ┌─ omni (WireGuard 51820/udp, prefix::1 inside the tunnel)
- *     node2 ─┤  hop (router,  ├─ dns, proxy, … whatever servers are asked for
+ *     node2 ─┤  hop (router,  ├─ dns, proxy, … the servers in the options
  *     …     ─┘   faults)      ┘
  *       │                          │
  *     management bridge: collector 203.0.113.1; no fault touches it (U3)
  *
- * 1. Everything is in namespaces without names; the machine's own interfaces, routes, rules and files are not touched,
- *    and nothing is left when the fleet is closed or its creator dies in whatever way.
- * 2. No host has a way out of the fleet.
+ * 1. Everything is in unnamed namespaces. The machine's own interfaces, routes, rules and files are not touched.
+ *    Nothing is left when the fleet is closed or its creator exits for any reason.
+ * 2. No host can reach anything outside the fleet.
  */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "@lifeline/measure";
@@ -68,8 +67,8 @@ export interface FleetNetOptions {
   readonly servers?: readonly string[];
   /**
    * Node name → delay each way on its link, ms, 0–10,000; default {@link LAN_DELAY_MS}. With 0 the link is a bare veth,
-   * whose answers come within the call that asks: an ICMP error then finds a connecting TCP socket locked, and is told
-   * 1 s late, as no network does.
+   * whose answers arrive inside the call that sends. An ICMP error then finds a connecting TCP socket locked, and Linux
+   * reports it 1 s late, unlike on any real network.
    */
   readonly delayMs?: Readonly<Record<string, number>>;
   /**
@@ -109,8 +108,7 @@ export interface FleetNet {
 }
 
 /**
- * Delay each way of a node's link unless told otherwise, ms: a local network's, and time enough for `connect()` to
- * return.
+ * Default delay each way of a node's link, ms: typical of a local network, and long enough for `connect()` to return.
  */
 export const LAN_DELAY_MS = 0.1;
 
@@ -124,7 +122,7 @@ const SINK = `
   require("node:net").createServer((socket) => socket.on("error", () => {}).resume())
     .listen(Number(port), host, () => console.log("listening"));`;
 
-/** The files of a Talos node that has been told of Omni; the join token is a made-up one. */
+/** The files of a Talos node configured for Omni; the join token is made up. */
 export function defaultNodeFiles(name: string): Record<(typeof NODE_FILES)[number], string> {
   const api = "https://siderolink.omni.lab:8090?jointoken=made-up-token-of-the-lab";
   return {

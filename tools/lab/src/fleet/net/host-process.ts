@@ -1,10 +1,10 @@
 /**
  * A process inside a host of the fleet.
  *
- * 1. It leads a process group of its own, and is ended by the group's id: `nsenter` stands between it and us, and
- *    forwards nothing.
- * 2. What it prints is kept, the last 64 KiB of each stream; whoever wants all of it listens to the streams.
- * 3. It dies with its host, by whatever way the host goes.
+ * 1. It leads a process group of its own and is ended by the group's id, because `nsenter` is its parent and forwards
+ *    no signal.
+ * 2. The last 64 KiB of each output stream are kept. A caller that needs all output listens to the streams.
+ * 3. It ends with its host, however the host ends.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
@@ -53,7 +53,7 @@ export interface HostProcess {
 }
 
 const PRINTED_MAX_CHARS = 65_536;
-/** How long a process has to end when asked, ms. */
+/** How long a process may take to end after SIGTERM before it is killed, ms. */
 const POLITE_MS = 3_000;
 /** How long a process has to come up, ms, on a busy machine. */
 const READY_MAX_MS = 20_000;
@@ -81,7 +81,7 @@ function follow(
   let ending: ProcessEnding | undefined;
   const printed = rawOutput ? () => "" : keep(child.stdout);
   const complained = keep(child.stderr);
-  // A process that died has closed its input; that it died is told by `ended`.
+  // Writing to a process that has exited fails here; `ended` reports the exit.
   child.stdin.on("error", () => undefined);
   const ended = new Promise<ProcessEnding>((resolve) => {
     const settle = (how: ProcessEnding) => {

@@ -59,9 +59,9 @@ export interface HostPlan {
 const FILES_FOLDER = "/run/lifeline";
 
 /**
- * The first process. `$1` is how many files, then their paths; contents come by `writeFile`, after which it is told to
- * go on. It tells its id by the machine's /proc before it puts its own there. A path whose target was under /run gets
- * one in the new /run.
+ * The first process of the host. Its arguments are the paths of the host's files; `writeFile` supplies the contents,
+ * and a line on stdin then makes it continue. It prints its id as in the machine's /proc before it mounts its own. A
+ * path whose target was under /run gets a target in the new /run.
  */
 const FIRST_PROCESS = `
 read -r pid rest < /proc/self/stat

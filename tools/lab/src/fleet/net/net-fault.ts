@@ -15,7 +15,9 @@ export interface NetFault {
   hits(): Promise<number>;
 }
 
-/** Faults of the tunnel's ends: Omni forgot the node, the node has no interface, the node's interface has no IPv6. */
+/**
+ * Faults of the tunnel's ends: Omni has removed the peer, the node has no interface, the node's interface has no IPv6.
+ */
 export type TunnelFault = "stale" | "not-joined" | "no-ipv6";
 
 /** Where a fault is made and whom it meets. */
@@ -55,7 +57,7 @@ interface Switch {
   hits?(): Promise<number>;
 }
 
-/** Each word at most once in a row, whoever says it twice. */
+/** Makes `inject` and `clear` idempotent: a repeated call does nothing. */
 function switching({ inject, clear, hits }: Switch): NetFault {
   let active = false;
   return {

@@ -30,7 +30,7 @@ export type Refusal = "port-unreachable" | "admin-prohibited" | "host-unreachabl
 export type PathFaultSpec =
   /** Vanishes without a word. */
   | { readonly kind: "drop"; readonly traffic: Traffic; readonly direction?: FaultDirection }
-  /** Refused towards whoever sent it; default direction: forward. */
+  /** Refused with an error to the sender; default direction: forward. */
   | {
       readonly kind: "reject";
       readonly traffic: Traffic;
@@ -46,7 +46,7 @@ export type PathFaultSpec =
       readonly traffic?: Traffic;
       readonly direction?: FaultDirection;
     }
-  /** Packets larger than `maxBytes` (IP header included) vanish, and nobody is told. */
+  /** Packets larger than `maxBytes` (IP header included) are dropped without an ICMP error. */
   | {
       readonly kind: "mtu-black-hole";
       readonly maxBytes: number;

@@ -28,7 +28,7 @@ const ICMP_ERROR_GAP_MS = 1_000;
 
 /** What `wg show` says of one peer. */
 export interface PeerState {
-  /** Source the peer was last heard from, `host:port`; undefined before. */
+  /** Source address of the peer's latest packet, `host:port`; undefined before the first. */
   readonly endpoint: string | undefined;
   /** Seconds since the Unix epoch; 0 when there has been none. */
   readonly latestHandshakeS: number;
@@ -55,16 +55,16 @@ export interface Tunnel {
   disableIpv6(node: string): Promise<void>;
   enableIpv6(node: string): Promise<void>;
   /**
-   * Omni forgets a node: what the node sends meets silence, its tunnel is stale. And remembers it, with the endpoint it
-   * was last heard from, as Omni's own link resource does: Omni then begins the handshake at once.
+   * `removePeer` removes the node's peer from Omni: the node's packets get no answer and its tunnel is stale. `addPeer`
+   * adds it again with its last endpoint, as Omni's own link resource does, so Omni starts the handshake at once.
    */
   removePeer(node: string): Promise<void>;
   addPeer(node: string): Promise<void>;
-  /** Ends Omni's WireGuard and starts it anew, with every peer at its last endpoint except those of `without`. */
+  /** Restarts Omni's WireGuard, with every peer at its last endpoint except those in `without`. */
   restartOmni(options?: { readonly without?: readonly string[] }): Promise<void>;
   /** The node's own view of Omni. */
   nodeState(node: string): Promise<PeerState>;
-  /** Omni's view of a node; undefined while it is forgotten. */
+  /** Omni's state of a node's peer; undefined while the peer is removed. */
   omniState(node: string): Promise<PeerState | undefined>;
   close(): Promise<void>;
 }

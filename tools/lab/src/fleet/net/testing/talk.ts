@@ -5,7 +5,7 @@ import type { HostProcess } from "../host-process.ts";
 /** Where the echo server listens, UDP and TCP, both families. */
 export const ECHO_PORT = 4_000;
 
-/** Answers with `NAME:` and what it heard; prints a line for each datagram and each connection. */
+/** Answers with `NAME:` and the received text; prints a line for each datagram and each connection. */
 const ECHO = `
   const [name, port] = process.argv.slice(1);
   const socket = require("node:dgram").createSocket("udp6");
@@ -17,8 +17,8 @@ const ECHO = `
   });`;
 
 /**
- * Sends datagrams one after the other from one connected socket, and says how many came back and which errors it was
- * told.
+ * Sends datagrams one after another from one connected socket, and reports the number of answers and the socket's
+ * errors.
  */
 const SEND = `
   const { host, port, count, bytes, first, gapMs, waitMs } = JSON.parse(process.argv[1]);
@@ -59,14 +59,14 @@ export interface Connected {
   readonly answer: string;
 }
 
-/** Starts the echo server; the line it prints for each datagram is counted by {@link heard}. */
+/** Starts the echo server. {@link heard} counts the lines it prints, one per datagram. */
 export async function startEcho(host: Host): Promise<HostProcess> {
   const echo = host.spawn(process.execPath, ["-e", ECHO, host.name, String(ECHO_PORT)]);
   await echo.hasSaid("listening");
   return echo;
 }
 
-/** Datagrams the echo server has heard, of the last 8,000 or so. */
+/** Datagrams the echo server has received, of the last 8,000 or so. */
 export function heard(echo: HostProcess): number {
   return echo.printed().split("heard").length - 1;
 }
