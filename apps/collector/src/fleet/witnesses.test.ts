@@ -157,7 +157,7 @@ describe("an address that a node names", () => {
 });
 
 describe("a witness that has gone", () => {
-  it("counts as gone when the collector's clock was set back since", async () => {
+  it("counts as gone and gives no evidence when the collector's clock was set back since", async () => {
     const node = nodeAt("n1", ["192.0.2.1"]);
     const { clock, viewOf, counts, report } = witnessed([node]);
     await report([["192.0.2.1", 0]]);
