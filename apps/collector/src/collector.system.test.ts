@@ -143,7 +143,7 @@ function queries({ grpcPort }: { grpcPort: number }) {
 }
 
 async function scrape({ httpPort }: { httpPort: number }): Promise<string> {
-  return (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+  return (await fetch(`http://127.0.0.1:${httpPort}/metrics`, { headers: { connection: "close" } })).text();
 }
 
 describe("reports", () => {
@@ -820,7 +820,7 @@ describe("HTTP", () => {
   it("answers health, readiness, and nothing else", async () => {
     const { httpPort } = await start();
     const status = async (path: string, method = "GET") =>
-      (await fetch(`http://127.0.0.1:${httpPort}${path}`, { method })).status;
+      (await fetch(`http://127.0.0.1:${httpPort}${path}`, { method, headers: { connection: "close" } })).status;
     expect(await status("/healthz")).toBe(200);
     expect(await status("/readyz")).toBe(200);
     expect(await status("/metrics", "POST")).toBe(405);
@@ -837,7 +837,9 @@ describe("HTTP", () => {
       });
     expect(await statusUnder("collector.example:9471")).toBe(200);
     expect(await statusUnder("evil.example")).toBe(421);
-    const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+    const text = await (
+      await fetch(`http://127.0.0.1:${httpPort}/metrics`, { headers: { connection: "close" } })
+    ).text();
     expect(text).toContain('lifeline_collector_http_requests_refused_total{reason="unknown-host"} 1\n');
   });
 });

@@ -254,7 +254,9 @@ export class TestBed {
   }
 
   async metrics(): Promise<string> {
-    return (await fetch(`http://127.0.0.1:${this.collector.httpPort}/metrics`)).text();
+    return (
+      await fetch(`http://127.0.0.1:${this.collector.httpPort}/metrics`, { headers: { connection: "close" } })
+    ).text();
   }
 
   /** Adds the keys that the agents keep to the secrets; how many there are. */

@@ -141,7 +141,9 @@ describe.skipIf(isMissing)("promtool (skipped unless the package prometheus is i
 
   it("finds nothing wrong with the metrics of a collector", async () => {
     const [collector] = collectors;
-    const input = await (await fetch(`http://127.0.0.1:${collector?.httpPort}/metrics`)).text();
+    const input = await (
+      await fetch(`http://127.0.0.1:${collector?.httpPort}/metrics`, { headers: { connection: "close" } })
+    ).text();
     const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input, encoding: "utf8" });
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "", stderr: "" });
   });

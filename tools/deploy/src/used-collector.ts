@@ -27,7 +27,7 @@ export type Exported = ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<strin
 
 /** Reads the metrics of a collector. */
 export async function scrape({ httpPort }: Collector): Promise<Exported> {
-  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`, { headers: { connection: "close" } })).text();
   const exported = new Map<string, Map<string, Set<string>>>();
   for (const [, name = ""] of text.matchAll(/^# TYPE (\w+)/gm)) exported.set(name, new Map());
   for (const [, name = "", labels = ""] of text.matchAll(/^(\w+)\{([^}]*)\}/gm)) {

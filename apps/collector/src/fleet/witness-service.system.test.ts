@@ -136,7 +136,8 @@ function causes({ grpcPort }: Collector) {
   };
 }
 
-const metrics = async ({ httpPort }: Collector) => (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+const metrics = async ({ httpPort }: Collector) =>
+  (await fetch(`http://127.0.0.1:${httpPort}/metrics`, { headers: { connection: "close" } })).text();
 
 describe("a witness", () => {
   it("distinguishes the directions of a dead tunnel, but not for two nodes behind one address", async () => {

@@ -64,7 +64,7 @@ function stored(sql: string): number {
 }
 
 async function metrics({ httpPort }: Collector): Promise<string> {
-  return (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+  return (await fetch(`http://127.0.0.1:${httpPort}/metrics`, { headers: { connection: "close" } })).text();
 }
 
 const refused = (code: string) => `lifeline_collector_reports_refused_total{code="${code}"}`;

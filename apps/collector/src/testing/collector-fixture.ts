@@ -39,7 +39,7 @@ export function openCollectorFixture(clock: Clock = systemClock): CollectorFixtu
       return collector;
     },
     async metrics({ httpPort }) {
-      return (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+      return (await fetch(`http://127.0.0.1:${httpPort}/metrics`, { headers: { connection: "close" } })).text();
     },
     async close() {
       for (const collector of running.splice(0)) await collector.stop();
@@ -64,7 +64,7 @@ export function startIn(
 
 /** The value of one series; 0 where there is none. */
 export async function metricOf({ httpPort }: Collector, series: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`, { headers: { connection: "close" } })).text();
   const line = text.split("\n").find((one) => one.startsWith(`${series} `));
   return line === undefined ? 0 : Number(line.slice(series.length + 1));
 }
