@@ -25,7 +25,7 @@ export class Watch {
     this.#looking = this.#look();
   }
 
-  /** What was used since {@link begin}. */
+  /** The collector's resource use since {@link begin}. */
   async end(): Promise<Usage> {
     this.#over.abort();
     await this.#looking;

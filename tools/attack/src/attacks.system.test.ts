@@ -14,10 +14,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => testBed.close());
 
-/**
- * A time is no assertion: what stalls for seconds is seen on a busy machine too. `npm run attack` has the limits
- * themselves.
- */
+/** This test asserts no times, because a busy machine also stalls for seconds. `npm run attack` applies the limits. */
 const ANY_MACHINE = { ...LIMITS, honestAckP99Ms: 5_000, honestAdmitMs: 30_000 };
 
 describe("an attacker", () => {

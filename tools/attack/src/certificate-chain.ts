@@ -35,7 +35,7 @@ function time(ms: number): Buffer {
   return der(0x18, Buffer.from(text));
 }
 
-/** The subject of a certificate, as it stands there: the sixth part of what is signed. */
+/** The encoded subject of a certificate: the sixth part of the signed content. */
 function subjectOf(certificate: Uint8Array): Buffer {
   const bytes = Buffer.from(certificate);
   // Into the certificate, and into what is signed.
@@ -108,22 +108,22 @@ export function longChain(length: number, nowMs: number): ChainPems {
   };
 }
 
-/** A certificate that is signed by itself, with a key on a curve of OpenSSL's. */
+/** A self-signed certificate, with a key on a curve of OpenSSL's. */
 export function selfSigned(namedCurve: string, nowMs: number): ChainPems {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve });
   const own = { issuer: "self", subject: "self", publicKey, isCa: false, signedWith: privateKey, nowMs };
   return { certPem: certificatePem(own), keyPem: pemOf(privateKey) };
 }
 
-/** What somebody signs who may sign nothing. */
+/** A certificate signed with a key that is not a CA's. */
 export interface ForgedCertificate {
   readonly subject: string;
-  /** Whether it says that it is a CA. */
+  /** Whether the certificate claims to be a CA. */
   readonly isCa: boolean;
   readonly nowMs: number;
 }
 
-/** A certificate that is signed with the key of one that is no CA, and that one's chain above it. */
+/** A certificate signed with the key of a certificate that is not a CA, and the chain above that one. */
 export function chainBelowLeaf(leaf: ChainPems, forged: ForgedCertificate): ChainPems {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const issuer = subjectOf(new X509Certificate(leaf.certPem).raw);

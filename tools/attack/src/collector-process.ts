@@ -1,4 +1,4 @@
-/** The shipped collector with a CA of its own, started again when it dies, as a supervisor would. */
+/** The shipped collector with a CA of its own. It is restarted when it exits, as a supervisor would do. */
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { LOOPBACK_DEPLOYMENT, ShippedProgram } from "@lifeline/harness";
 import { type Clock, pause } from "@lifeline/measure";
 import { type MemoryLimit, makeMemoryLimit } from "./memory-limit.ts";
 
-/** How long a program takes to notice that its clock was set, ms: thrice what it looks after. */
+/** How long a program takes to notice that its clock was set, ms: three times its check interval. */
 const CLOCK_TAKES_MS = 300;
 
 /** Tokens by role. */

@@ -70,7 +70,7 @@ class Flood {
     const { start, traffic, again } = this.#job;
     const leave = () => {
       this.#account.established += 1;
-      // What was said is sent before the end.
+      // The written messages are sent before the end of the stream.
       socket.end();
     };
     if (start.kind === "client-hello") {

@@ -7,7 +7,7 @@ import type { FloodRequest, FloodTraffic } from "./flood.ts";
 import { batchOf, CONNECTION_PREFACE } from "./http2-frames.ts";
 import { field, framed, numberField } from "./message-bytes.ts";
 
-/** How it goes on, and where it is counted. */
+/** Whether each call is followed by another, and the counts to add to. */
 export interface TrafficParts {
   readonly again: boolean;
   readonly account: { calls: number; statuses: Record<string, number> };

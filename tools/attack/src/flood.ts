@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { childProgram } from "./child-program.ts";
 import type { FrameFlood } from "./http2-frames.ts";
 
-/** One call, said over HTTP/2 as gRPC has it. */
+/** One gRPC call over HTTP/2. */
 export interface FloodRequest {
   /** `/lifeline.v1.Service/Method`. */
   readonly path: string;
@@ -63,7 +63,7 @@ export interface FloodJob {
   readonly sources: readonly string[];
   /** Open at once. */
   readonly connections: number;
-  /** Begun a second at most; default as fast as it goes. */
+  /** Most connections opened per second; default: no limit. */
   readonly perSecond?: number;
   /** Whether each closed connection is replaced with a new one. */
   readonly again: boolean;

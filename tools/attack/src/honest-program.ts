@@ -23,7 +23,7 @@ guardProcess();
 const world = { address: "", caPem: "" };
 const msSince = (ns: number) => (systemClock.monotonicNs() - ns) / NS_PER_MS;
 
-/** A connection on which hello has been said. */
+/** A connection that has sent its hello. */
 function dial({ nodeId, certPem, keyPem }: HonestIdentity, bootId: Uint8Array) {
   const pair = { certPem: Buffer.from(certPem), keyPem: Buffer.from(keyPem) };
   const credentials = tlsCredentials({ caPem: world.caPem, pair });

@@ -1,4 +1,4 @@
-/** Honest nodes beside an attack, and what it costs them. */
+/** Honest nodes during an attack, and its cost to them. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { getPriority, setPriority } from "node:os";
@@ -27,7 +27,7 @@ export type HonestOrder =
   | { readonly kind: "address"; readonly address: string }
   /** Count from now. */
   | { readonly kind: "begin" }
-  /** Say what was counted. */
+  /** Send the counts. */
   | { readonly kind: "account" };
 
 /** What was counted. Waits that have not ended count as long as they have lasted. */

@@ -16,7 +16,7 @@ function line({ attack, outcome, observed, ...cost }: Played): string {
 }
 
 async function run({ only, seconds, json }: Arguments): Promise<number> {
-  // Inside, attackers come by IPv6 as well.
+  // Inside the network namespace, attackers also connect over IPv6.
   const testBed = await openTestBed({ clock: systemClock, seconds, host: isInside ? "::" : "127.0.0.1" });
   const played: Played[] = [];
   try {

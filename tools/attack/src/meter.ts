@@ -1,7 +1,7 @@
 /** What the collector uses while an attack lasts, as Linux tells it (proc_pid_stat(5), proc_pid_status(5)). */
 import { readFileSync, writeFileSync } from "node:fs";
 
-/** Of all processes that were the collector since {@link Meter.begin}. */
+/** Resource use of all collector processes since {@link Meter.begin}. */
 export interface Usage {
   /** User and system time, all threads. */
   readonly cpuSeconds: number;
@@ -14,7 +14,7 @@ const TICKS_PER_S = 100;
 const BYTES_PER_KB = 1_024;
 const BYTES_PER_MB = 1e6;
 
-/** Follows one program through its lives. */
+/** Measures one program across its restarts. */
 export class Meter {
   #pid: number | undefined;
   #cpuAtBegin = 0;
@@ -36,7 +36,7 @@ export class Meter {
     this.sample(pid);
   }
 
-  /** Reads it again; another pid is another life. A process that has ended keeps what was last read of it. */
+  /** Reads the process again; a new pid means a restart. The last reading of a process that has ended is kept. */
   sample(pid: number | undefined): void {
     if (pid === undefined) return;
     if (pid !== this.#pid) {

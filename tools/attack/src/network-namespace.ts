@@ -30,7 +30,10 @@ export function whyNoNetwork(): string | undefined {
   return missing.length === 0 ? undefined : `a network namespace of its own wants ${missing.join(" and ")}`;
 }
 
-/** Runs `npm run attack` inside with these arguments; what it prints. Rejects with what it says when it fails. */
+/**
+ * Runs `npm run attack` in the namespace with these arguments and returns its stdout. Rejects with its error output
+ * when it fails.
+ */
 export function runInside(args: readonly string[]): Promise<string> {
   const { execArgv, path } = childProgram("main");
   const addresses = NETWORK_ADDRESSES.map((address) => `ip -6 addr add ${address}/64 dev lo nodad`);
@@ -38,7 +41,7 @@ export function runInside(args: readonly string[]): Promise<string> {
   const command = ["--net", "--", "sh", "-c", script, "sh", process.execPath, ...execArgv, path, ...args];
   return new Promise((resolve, reject) => {
     execFile("unshare", command, { env: { ...process.env, [INSIDE]: "1" } }, (error, out, err) => {
-      // It exits with 1 when an attack was not held, and says so all the same.
+      // An exit status of 1 with output is not an error: an attack has broken a rule, and the output names it.
       if (out === "") reject(new Error(err || error?.message));
       else resolve(out);
     });

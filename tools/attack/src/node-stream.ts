@@ -8,7 +8,7 @@ import { within } from "./poll.ts";
 /** No call finds itself on a connection under another identity. */
 export const OWN_CHANNEL = { "grpc.use_local_subchannel_pool": 1 };
 
-/** What a node says of itself, beside who it is. */
+/** A node's hello, without its identity. */
 export type HelloFacts = Partial<
   Pick<reportPb.Hello, "addresses" | "resolvers" | "hostname" | "agentVersion" | "sentUnixMs" | "siderolinkPrefix">
 >;
@@ -30,7 +30,7 @@ export interface ReportOptions {
   readonly bytes?: Uint8Array;
 }
 
-/** Says hello, and waits for what comes of it. */
+/** Sends a hello, and waits for the result. */
 export async function openStream(
   credentials: ChannelCredentials,
   nodeId: string,
@@ -42,7 +42,7 @@ export async function openStream(
   return stream;
 }
 
-/** A stream on which hello was said. */
+/** A stream that has sent its hello. */
 export class NodeStream {
   /** What came first: `let in`, or the error it ended with. */
   first: "let in" | RpcError = "let in";

@@ -101,7 +101,7 @@ async function playHere({ name, position, tries, run }: Attack, testBed: TestBed
   return played;
 }
 
-/** Broken, too, by what it costs; what it cost then stands first. */
+/** An attack also counts as broken when it costs too much; the cost is then named first. */
 export function judged(played: Played, limits: Limits): Played {
   if (played.outcome === "skipped") return played;
   const { restarts, peakRssMb, honestAckP99Ms, honestAdmitMs, honestRefused } = played;

@@ -27,7 +27,7 @@ function readIfThere(path: string): string {
   return existsSync(path) ? readFileSync(path, "latin1") : "";
 }
 
-/** A PEM's base64 without its lines: what would be found of it whatever wraps it. */
+/** A PEM's base64 without line breaks, so that it is found however the text is wrapped. */
 export function pemBody(pem: string): string {
   return pem.replace(/-----[^-]+-----|\s/g, "").slice(0, 64);
 }

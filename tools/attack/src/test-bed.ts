@@ -21,7 +21,7 @@ export const CALL = { timeoutMs: 5_000 };
 /** Longest time for the honest nodes to reconnect after a collector restart, ms. */
 const CALM_WITHIN_MS = 10_000;
 
-/** How long honest nodes are looked at without an attack, ms. */
+/** How long the honest nodes are measured without an attack, ms. */
 const USUAL_MS = 3_000;
 
 /** A certificate and its key, as a node holds them. */
@@ -222,7 +222,7 @@ export class TestBed {
     return `127.0.0.1:${relay.port}`;
   }
 
-  /** Floods the collector from other addresses of loopback than honest nodes come from, for as long as floods last. */
+  /** Floods the collector from loopback addresses that no honest node uses, for the length of a flood. */
   flood(
     job: Omit<FloodJob, "host" | "port" | "seconds"> & Partial<Pick<FloodJob, "host" | "port">>,
   ): Promise<FloodAccount> {
@@ -230,8 +230,8 @@ export class TestBed {
   }
 
   /**
-   * Starts the shipped agent of a node, pointed at an address. It measures nothing, whatever a collector plans; without
-   * `measuresNothing` it must be led to no true collector, whose plan leads beyond this host.
+   * Starts the shipped agent of a node, pointed at an address. It measures nothing, whatever its plan. Without
+   * `measuresNothing`, never point it at a real collector, because a real plan probes other hosts.
    */
   agent(nodeId: string, at: string, joinToken: string, { measuresNothing = true } = {}): ShippedProgram {
     const stateDir = join(this.folder, `agent-${nodeId}`);

@@ -27,7 +27,7 @@ export class BenchError extends Error {
   }
 }
 
-/** The text of whatever was thrown: for messages only, never to branch on. */
+/** The text of a thrown value: for messages only, never to branch on. */
 export function reasonText(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

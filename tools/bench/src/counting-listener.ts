@@ -19,7 +19,7 @@ export interface ListenerOrder {
   readonly twin?: string;
   /** How many ports. */
   readonly ports: number;
-  /** Absent: plain TCP. A connection that says nothing is counted like one that shakes hands. */
+  /** Absent: plain TCP. A connection that sends nothing is counted like one that completes a handshake. */
   readonly tls?: { readonly certPem: string; readonly keyPem: string };
 }
 

@@ -23,7 +23,7 @@ export function readOrder<T>(): T {
   return JSON.parse(process.argv[2] ?? "") as T;
 }
 
-/** Ends this program when its standard input does: its owner is gone, or done with it. */
+/** Ends this program when its standard input ends: its parent has exited or needs it no longer. */
 export function liveAsLongAsStdin(): void {
   process.stdin.on("end", () => process.exit(0)).resume();
 }

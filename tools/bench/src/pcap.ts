@@ -17,9 +17,9 @@ export interface CapturedPacket {
 /** Largest capture read: 32 MiB, 50 times what 10,000 probes of 10 packets of 112 bytes take. */
 export const CAPTURE_MAX_BYTES = 32 * 1_024 * 1_024;
 
-/** First word of a file with nanosecond stamps; it gives the byte order away. */
+/** First word of a file with nanosecond timestamps; it also shows the byte order. */
 const NANOSECOND_MAGIC = 0xa1b23c4d;
-/** First word of a file with microsecond stamps: too coarse to judge microseconds by, so refused. */
+/** First word of a file with microsecond timestamps: too coarse to check microseconds, so refused. */
 const MICROSECOND_MAGIC = 0xa1b2c3d4;
 /** `LINKTYPE_RAW`: the packet begins with its IP header, as on TUN devices. */
 const LINKTYPE_RAW = 101;

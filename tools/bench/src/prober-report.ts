@@ -1,4 +1,4 @@
-/** What a measurer says of its probes: the contract between the bench and its programs. */
+/** Report of a prober on its probes: the contract between the bench and its programs. */
 import type { RttSource } from "@lifeline/measure";
 
 /** One probe as its measurer reports it. */
@@ -15,7 +15,7 @@ export interface ProberOrder {
   readonly port: number;
   readonly probe: "tcp" | "stamp";
   readonly probes: number;
-  /** Whether the event loop is blocked 20 of each 40 ms meanwhile. */
+  /** Whether the event loop is blocked for 20 of every 40 ms during the probes. */
   readonly blocked: boolean;
   /** Whether the kernel's own handshake time may be read. */
   readonly kernelStamps: boolean;

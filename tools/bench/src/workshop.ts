@@ -1,9 +1,9 @@
 /**
- * Everything a bench starts, so that everything is put away: whatever fails, and whichever signal comes.
+ * Everything a bench starts, so that all of it is ended after any failure or signal.
  *
  * 1. Processes are ended by their own id, politely first, then by SIGKILL; `close` waits for each of them.
  * 2. A process dies with the bench even when the bench is killed (PR_SET_PDEATHSIG, by setpriv of util-linux).
- * 3. `close` works in reverse order: what runs inside a namespace ends before the namespace goes.
+ * 3. `close` works in reverse order: processes inside a namespace end before the namespace is removed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -32,7 +32,7 @@ export interface BenchProcess {
   readonly pid: number;
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** The last it said on stderr, at most 4,096 characters. */
+  /** The last of its stderr, at most 4,096 characters. */
   complaint(): string;
   /** Resolves once stderr holds `text`; rejects with `child-failed` when the process ends, or 20 s pass, before. */
   hasSaid(text: string): Promise<void>;

@@ -38,7 +38,7 @@ export class EnrolmentTestBed {
     writeFileSync(join(this.#folder, "plan.yaml"), JSON.stringify({ targets: [] }));
   }
 
-  /** Starts the collector if it is dead, and points the relay at it. */
+  /** Starts the collector if it is not running, and points the relay at it. */
   async revive(): Promise<void> {
     await this.collector.start();
     this.relay.target(this.collector.grpcPort);

@@ -1,5 +1,5 @@
 /**
- * Enrolments with kills and cuts in between: each node must get its certificate, for one key and with one use of its
+ * Enrolments interrupted by kills and cuts. Each node must get its certificate, for one key and with one use of its
  * token.
  */
 import { between, pick, type Random, type ShippedProgram } from "@lifeline/harness";

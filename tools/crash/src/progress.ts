@@ -46,7 +46,7 @@ export class Progress {
     this.#startedNs = clock.monotonicNs();
   }
 
-  /** Says what the run will do and how long it takes. */
+  /** Prints what the run will do and how long it takes. */
   announce(seed: number): void {
     const { rounds, enrolments } = this.#size;
     const { roundSeconds, enrolmentSeconds } = USUAL_PACE;

@@ -60,7 +60,7 @@ export async function playFault(kind: FaultKind, testBed: TestBed, random: Rando
     case "slow":
       relay.mode(kind);
       await last();
-      // A kill meanwhile leaves reports of which neither side knows whether they arrived.
+      // After a kill during a send, neither side knows whether the report arrived.
       if (random() < 0.5) await pick(random, [agent, collector]).kill();
       relay.mode("pass");
       break;

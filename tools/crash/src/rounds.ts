@@ -114,7 +114,7 @@ async function drain(testBed: TestBed, clock: Clock): Promise<Balance> {
   for (;;) {
     const found = balance(keptReports(testBed.agent.output()), storedReports(testBed.database));
     const isOver = (clock.monotonicNs() - startedNs) / NS_PER_MS > DRAIN_TIMEOUT_MS;
-    // The agent goes on sealing, and sends each report within a moment. What is missing for longer is lost.
+    // The agent keeps sealing windows and sends each report at once. A report that is missing for longer is lost.
     if (found.lost === 0 || isOver) return found;
     await pause(clock, POLL_MS);
     if (!testBed.collector.isAlive) {

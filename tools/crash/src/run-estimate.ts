@@ -39,7 +39,7 @@ export function secondsOf({ rounds, enrolments }: RunSize, { roundSeconds, enrol
   return rounds * roundSeconds + enrolments * enrolmentSeconds;
 }
 
-/** A duration as people say it: seconds below two minutes, minutes below two hours. */
+/** A duration as text: seconds below two minutes, minutes below two hours. */
 export function durationText(seconds: number): string {
   if (seconds < 120) return `${Math.round(seconds)} s`;
   if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;

@@ -76,7 +76,7 @@ export class TestBed {
     writeFileSync(this.#clockFile(side), String(this.#shiftsMs[side]));
   }
 
-  /** Starts again what is dead, and points the relay at the collector. */
+  /** Restarts each program that has exited, and points the relay at the collector. */
   async revive(): Promise<void> {
     this.agent.start();
     if (this.collector.isAlive) return;

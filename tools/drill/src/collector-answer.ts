@@ -1,4 +1,4 @@
-/** What the collector says, as a drill follows it: rows by node, with the monotonic time at which each answer came. */
+/** The collector's answers during a drill: rows by node, with the monotonic time of each answer. */
 import type { StatusRow } from "@lifeline/cli";
 
 /** One answer of the collector. */
@@ -8,7 +8,7 @@ export interface CollectorAnswer {
   readonly rows: readonly StatusRow[];
 }
 
-/** Whether the row says that something is wrong. */
+/** Whether the row reports a fault. */
 export function isFailing({ verdict, comparison }: StatusRow): boolean {
   return !comparison && (verdict === "unmet" || verdict === "degraded");
 }

@@ -2,7 +2,7 @@
 
 /**
  * - `cannot-run`: this machine lacks what the lab needs.
- * - `not-started`: a part did not come up.
+ * - `not-started`: a part of the test bed did not start.
  * - `not-well`: a node does not meet its rows while nothing is broken.
  */
 export type DrillErrorCode = "cannot-run" | "not-started" | "not-well";

@@ -11,7 +11,7 @@ import type { HostProcess } from "@lifeline/lab";
 import { DrillError } from "./drill-error.ts";
 import type { TestBed } from "./test-bed.ts";
 
-/** What `lifeline node ID --json` says. */
+/** Output of `lifeline node ID --json`. */
 export interface NodeAnswer {
   readonly rows: readonly StatusRowJson[];
   readonly incidents: readonly {
@@ -30,7 +30,7 @@ export interface NodeAnswer {
   }[];
 }
 
-/** What `lifeline enrolments --json` says of one id. */
+/** One id in the output of `lifeline enrolments --json`. */
 export interface Enrolment {
   readonly node: string;
   /** Hexadecimal; empty: an id that was revoked before any key of it was seen. */

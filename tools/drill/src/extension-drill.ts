@@ -1,7 +1,7 @@
 /**
- * The extension itself on a node of the fleet: its container beside a real WireGuard tunnel. It enrols, measures, sees
- * the tunnel blocked while its collector is away, reports it all the same, and comes again after a stop without a
- * token.
+ * The extension itself on a node of the fleet: its container beside a real WireGuard tunnel. It enrols and measures. It
+ * detects a blocked tunnel while its collector is unreachable, and reports it later. It reconnects after a restart
+ * without a token.
  */
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";

@@ -167,9 +167,7 @@ async function watchAlarms(
   return [...alarms.values()];
 }
 
-/**
- * Sends a stream through the node's tunnel; resolves with what it says of itself. An interrupt ends it, and it rejects.
- */
+/** Sends a stream through the node's tunnel and resolves with the stream's own counts. Rejects on an interrupt. */
 async function stream(
   { host }: LabNode,
   seconds: number,

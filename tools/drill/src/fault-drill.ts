@@ -1,4 +1,4 @@
-/** A fault drill: what is broken, what must be said of it, and how both are undone. */
+/** A fault drill: the fault, the expected verdict, and how to clear the fault. */
 import type { Cause, ProbeKind } from "@lifeline/measure";
 import type { LabNode, TestBed } from "./test-bed.ts";
 
@@ -13,15 +13,15 @@ export interface FaultDrill {
   readonly what: string;
   /** The cause that must be reported, and at which row. */
   readonly expected: { readonly cause: Cause; readonly requirement: string; readonly probe?: ProbeKind };
-  /** Further causes that rows of their own may rightly name meanwhile: a second symptom that is a fault in itself. */
+  /** Other causes that the collector may also report during the fault: a second symptom that is a fault in itself. */
   readonly besides?: readonly Cause[];
   /**
    * `hidden`: only at the test bed's hidden node, which is behind a NAT and has a proxy. Default: at any other node.
    */
   readonly only?: "hidden";
   /**
-   * The node has been well for a minute first: what is judged by comparison with before needs a before. Default: for
-   * three seconds.
+   * The node must be healthy for a minute first, because the verdict compares with the time before. Default: three
+   * seconds.
    */
   readonly settled?: boolean;
   /** A hard fault must be seen within 5 s; loss takes as long as its statistics. */

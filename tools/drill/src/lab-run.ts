@@ -16,7 +16,7 @@ import { lossText, runLoss } from "./reported-loss.ts";
 import { showFleet } from "./screen.ts";
 import { openTestBed, type TestBed } from "./test-bed.ts";
 
-/** Exit code when the lab cannot run here: as a shell says of a command that is there and does not run. */
+/** Exit code when the lab cannot run on this machine: the shell's code for a command that exists and cannot run. */
 const EXIT_CANNOT_RUN = 126;
 
 /** Runs the drill with its arguments; resolves with the exit code. */

@@ -20,7 +20,7 @@ export interface MatrixRow {
   readonly expectedCause: Cause;
   /** The cause at the expected row; `null`: it never failed. */
   readonly reportedCause: string | null;
-  /** Other faults that were named meanwhile, and are not expected beside it: row and cause. */
+  /** Other faults reported during the drill that are not expected with it: row and cause. */
   readonly otherFaults: readonly string[];
   /** `null`: not within {@link DETECT_MAX_MS}. */
   readonly detectMs: number | null;

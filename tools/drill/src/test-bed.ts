@@ -60,8 +60,8 @@ export interface TestBed {
   readonly hiddenNode: LabNode;
   readonly net: FleetNet;
   /**
-   * Folder of the test bed, with `public-root.pem`, which certificates of the lab's public names chain to; it goes with
-   * the test bed.
+   * Folder of the test bed, with `public-root.pem`, which certificates of the lab's public names chain to. It is
+   * removed with the test bed.
    */
   readonly folder: string;
   readonly deploymentFile: string;
@@ -80,13 +80,13 @@ export interface TestBed {
    * Restarts the node's agent with `environment` added; without it, restarts the agent with its original environment.
    */
   restartAgent(node: LabNode, environment?: Readonly<Record<string, string>>): Promise<void>;
-  /** Starts a second agent on `node` that goes by the name of `other`. */
+  /** Starts a second agent on `node` with the node id `other`. */
   impersonate(node: LabNode, other: string): Promise<HostProcess>;
   /** The end of what the node's agent has logged; empty without one. */
   agentLog(node: LabNode): string;
   /** One line for each agent that exited unexpectedly, with its last output. Empty in a good run. */
   unexpectedExits(): readonly string[];
-  /** Ends a node's agent: the node lives on unmeasured. */
+  /** Stops a node's agent; the node keeps running, unmeasured. */
   stopAgent(node: LabNode): Promise<void>;
   /** The latest answer of the collector; waits for the first. */
   model(signal: AbortSignal): Promise<StatusModel>;

@@ -63,7 +63,7 @@ function variantOf(maintenance: Arguments["maintenance"]): { variant: ExtensionV
   return { variant, defaultDirectory: "out/extension-maintenance" };
 }
 
-/** Makes files readable by their owner alone, because the image holds a secret, and says so. */
+/** Makes files readable by their owner only, because the image holds a secret, and prints a note. */
 function guardSecret(): void {
   log("the image holds the join token: protect the image, and all media made of it, as you protect the token");
   process.umask(0o077);

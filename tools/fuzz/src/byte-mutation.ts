@@ -1,4 +1,4 @@
-/** Bytes, and changes to bytes, that know nothing of what they mean. */
+/** Random bytes and byte mutations that ignore the format. */
 import { between, pick, type Random } from "@lifeline/harness";
 
 /**

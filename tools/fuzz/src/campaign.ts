@@ -23,7 +23,7 @@ export interface Campaign {
   readonly say: (line: string) => void;
 }
 
-/** What one input may take before it is said to take too much. */
+/** Limits for one input. An input beyond them reveals a defect. */
 export interface Limits {
   /** An input that computes for longer hangs, ms of processor time. */
   readonly hangCpuMs: number;
@@ -40,7 +40,7 @@ export const LIMITS: Limits = { hangCpuMs: 5_000, heapMaxMb: 512 };
 const HANG_WAIT_MS = 120_000;
 
 /**
- * Its young generation, MB: most of what decoding makes is dead at once, and a small one is collected for every few
+ * The thread's young generation, MB. Decoding makes mostly short-lived objects, so a small one is collected every few
  * inputs.
  */
 const YOUNG_MAX_MB = 64;
@@ -93,7 +93,7 @@ async function runThread(campaign: Campaign, decoders: readonly Decoder[]): Prom
   return results;
 }
 
-/** The counts of a decoder whose thread was ended are gone with it. */
+/** A decoder's counts are lost when its thread is ended. */
 function unfinished(failure: Failure): DecoderResult {
   const { decoder, index } = failure;
   const nothing = {

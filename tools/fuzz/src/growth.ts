@@ -55,7 +55,7 @@ export const NO_COSTS: GrowthCosts = {
   cpuNsPerByte: 0,
 };
 
-/** Below so many bytes a ratio says what any input costs. */
+/** Below this size, bytes, the ratio shows only the fixed cost of any input. */
 const RATIO_LEAST_BYTES = 2_048;
 
 /** The costs with one more. */

@@ -90,7 +90,10 @@ function heldBytes(): number {
 const STACK_FRAMES = 12;
 Error.stackTraceLimit = 0;
 
-/** How much garbage may lie about while a cost is measured, bytes: it is so much less where it is collected then. */
+/**
+ * Garbage that may exist while a cost is measured, bytes. A collection during the measurement lowers the figure by as
+ * much.
+ */
 const GARBAGE_SLACK_BYTES = 16 * 1024 * 1024;
 
 /** What the heap held after the latest collection. */

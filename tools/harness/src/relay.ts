@@ -64,7 +64,7 @@ export class Relay {
     for (const pair of this.#pairs) if (pair.isBroken) reset(pair);
   }
 
-  /** Resets every connection, with whatever is in flight. */
+  /** Resets every connection and drops all data in flight. */
   reset(): void {
     for (const pair of this.#pairs) reset(pair);
   }

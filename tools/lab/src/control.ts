@@ -28,7 +28,7 @@ export interface Controlled {
 
 /** One command of a control endpoint. */
 export interface Command {
-  /** The shape of a request, for the message to those who send another. */
+  /** The format of a request, for the error message about any other. */
   readonly expected: string;
   run(request: unknown): Promise<void>;
 }

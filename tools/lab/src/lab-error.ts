@@ -31,7 +31,7 @@ export class LabError extends Error {
   }
 }
 
-/** The text of whatever was thrown: for messages and logs only, never to branch on. */
+/** The text of a thrown value: for messages and logs only, never to branch on. */
 export function reasonText(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -24,8 +24,8 @@ const MESSAGE_MAX_BYTES = 64 * 1024;
 const STREAMS_MAX = 100;
 
 /**
- * Creates the server. ALPN is h2 only, as with grpc-go. Without an certificate it takes connections whose TLS has been
- * ended by somebody else.
+ * Creates the server. ALPN is h2 only, as with grpc-go. Without a certificate it accepts connections whose TLS was
+ * already terminated.
  */
 export function createMachineApi(certificate?: StandInCertificate): MachineApi {
   const server = new Server({

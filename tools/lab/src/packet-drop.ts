@@ -54,8 +54,8 @@ async function bindKernel(): Promise<Kernel> {
 }
 
 /**
- * From now on every packet to the socket `fd` vanishes; or `not-permitted`, and nothing has changed. Throws
- * `fault-unavailable` where the kernel says no for another reason.
+ * Drops every packet to the socket `fd` from now on. Returns `not-permitted`, and changes nothing, without the
+ * privilege. Throws `fault-unavailable` when the kernel refuses for another reason.
  */
 export async function startDropping(fd: number): Promise<"dropping" | "not-permitted"> {
   const { attach, errno } = await kernel();
@@ -64,7 +64,7 @@ export async function startDropping(fd: number): Promise<"dropping" | "not-permi
   throw refused("SO_ATTACH_FILTER", errno());
 }
 
-/** Lets packets in again. Throws `fault-unavailable` where the kernel says no (no filter is attached). */
+/** Stops dropping packets. Throws `fault-unavailable` when the kernel refuses (no filter is attached). */
 export async function stopDropping(fd: number): Promise<void> {
   const { detach, errno } = await kernel();
   if (detach(fd) !== 0) throw refused("SO_DETACH_FILTER", errno());

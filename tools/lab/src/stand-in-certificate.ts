@@ -1,4 +1,4 @@
-/** The certificate of the stand-in's TLS listeners: made at start, kept in memory, gone with the process. */
+/** The certificate of the stand-in's TLS listeners, made at start and kept only in memory. */
 import type { Clock } from "@lifeline/measure";
 import { createRoot, issueLeaf, newKeys } from "./services/lab-cas.ts";
 

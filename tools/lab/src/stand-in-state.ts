@@ -1,4 +1,4 @@
-/** A running stand-in as those who hold it see it, and what it says of itself. */
+/** The interface of a running stand-in, and its reported state. */
 import type { LAB_LABEL } from "./api-endpoint.ts";
 import type { Fault, FaultScope, ListenerName } from "./listener-fault.ts";
 
@@ -15,7 +15,7 @@ export interface ListenerState extends Endpoint {
   readonly fault: Fault;
 }
 
-/** What a stand-in says of itself: everything a starter needs, nothing secret. */
+/** The reported state of a stand-in: everything its starter needs, and no secret. */
 export interface StandInState {
   readonly label: typeof LAB_LABEL;
   readonly pid: number;

@@ -3,7 +3,7 @@
  *
  * 1. It never claims to be Omni: pages, certificates and state all carry the word `lab`.
  * 2. It never dials out, and resolves no names.
- * 3. A fault acts on the public socket itself, never on what is said through it.
+ * 3. A fault acts on the public socket, never on the data sent through it.
  */
 import { isIP } from "node:net";
 import type { Clock } from "@lifeline/measure";

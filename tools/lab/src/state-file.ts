@@ -1,4 +1,4 @@
-/** Keeps the stand-in's state in a file, for those who start before it or beside it. */
+/** Writes the stand-in's state to a file for other programs, including those that started first. */
 import { rename, unlink, writeFile } from "node:fs/promises";
 import { LabError, reasonText } from "./lab-error.ts";
 import type { StandInState } from "./stand-in-state.ts";
@@ -15,7 +15,7 @@ export async function writeStateFile(path: string, state: StandInState): Promise
   }
 }
 
-/** Removes the file; one already gone is as good. */
+/** Removes the file. A missing file is no error. */
 export async function removeStateFile(path: string): Promise<void> {
   await unlink(path).catch(() => undefined);
 }

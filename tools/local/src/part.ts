@@ -1,5 +1,5 @@
 /**
- * One program of Lifeline as a child process: started, watched, started again when it dies, and stopped by its own pid.
+ * One program of Lifeline as a child process: started, watched, restarted when it exits, and stopped by its own pid.
  *
  * 1. It runs in a process group of its own, so that Ctrl-C does not reach it before this process stops it.
  * 2. It holds an IPC channel to this process and ends when that closes, so that it never outlives this process.
@@ -36,7 +36,7 @@ export class Part {
   #isStopping = false;
   #restart: Timer | undefined;
 
-  /** Starts it. Never throws: `lastEnd` says why a program could not start. */
+  /** Starts the program. Never throws: `lastEnd` holds the reason when it could not start. */
   static start(options: PartOptions): Part {
     const part = new Part(options);
     part.#start();

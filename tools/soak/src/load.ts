@@ -31,7 +31,7 @@ const VISITORS = 8;
 /** How long they stay and stay away, ms. */
 const VISIT_MS = 30_000;
 
-/** How long a reporter lives, and how long its node is down between two boots, ms. */
+/** How long a reporting agent runs, and how long its node is down between two boots, ms. */
 const LIFE_MS = { least: 5_000, most: 20_000 };
 const DOWN_MS = { least: 200, most: 2_000 };
 
@@ -39,7 +39,7 @@ const DOWN_MS = { least: 200, most: 2_000 };
 const REPORT_EVERY_MS = 1_000;
 const WINDOWS = 10;
 
-/** Where the load goes, and until when. */
+/** Target and end of the load. */
 export interface LoadOptions {
   readonly testBed: TestBed;
   readonly random: Random;

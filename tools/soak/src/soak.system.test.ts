@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { readArguments } from "./arguments.ts";
 import type { SoakResult } from "./soak.ts";
 
-/** Runs it; `untilSaid`: sends SIGINT once it has said so. */
+/** Runs the program; sends SIGINT once it has printed `untilSaid`. */
 async function runSoak(args: readonly string[], untilSaid?: RegExp) {
   const program = [...process.execArgv, join(import.meta.dirname, "main.ts"), ...args];
   const child = spawn(process.execPath, program, { stdio: ["ignore", "pipe", "pipe"] });

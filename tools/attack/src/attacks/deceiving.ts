@@ -61,7 +61,7 @@ async function lie(testBed: TestBed, messages: readonly Buffer[]) {
   return { port: (server.address() as AddressInfo).port, streams: () => streams, close: () => server.close() };
 }
 
-/** An agent that has enrolled, and then comes to a collector that says those messages; what became of it. */
+/** Enrols an agent, connects it to a collector that sends those messages, and returns the result. */
 async function deceive(testBed: TestBed, nodeId: string, messages: readonly Buffer[]) {
   const liar = await lie(testBed, messages);
   const relay = await Relay.open(testBed.clock);

@@ -7,7 +7,7 @@ import { within } from "../poll.ts";
 /** Sources it comes from: with as many as each may hold, more than unauthenticated clients may be in all. */
 const SOURCES = 5;
 
-/** Calls an honest node makes meanwhile. */
+/** Calls an honest node makes during the attack. */
 const HONEST = 3;
 
 export const holding: readonly Attack[] = [

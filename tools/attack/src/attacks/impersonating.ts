@@ -84,7 +84,7 @@ export const impersonating: readonly Attack[] = [
     async run(testBed) {
       const token = await testBed.token({ usesMax: 3 });
       const stolen = await testBed.enrol(token, "stolen-2");
-      // Each way in, in words.
+      // Tries each way in and names it in the result.
       const tryAll = async (when: string): Promise<readonly Claim[]> => {
         const outcomes = [
           ["a stream", (await testBed.openStream(testBed.client(stolen), "stolen-2")).first],

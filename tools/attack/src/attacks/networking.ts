@@ -25,7 +25,7 @@ export const networking: readonly Attack[] = [
     async run(testBed) {
       const [id] = (await testBed.token()).split(".");
       const requests = Array.from({ length: ATTEMPTS }, () => {
-        // A key of its own each time, for keys have a limit too.
+        // A new key each time, because each key has a limit too.
         const certificateRequest = signingRequestDer(makeKeyPair().privateKeyPem, "guess-2");
         const guess = `${id}.${randomBytes(32).toString("base64url")}`;
         const message = Buffer.concat([field(1, guess), field(2, certificateRequest)]);

@@ -1,4 +1,4 @@
-/** What a call was refused with, and how that is said. */
+/** The refusal of a call, and its text. */
 import { RpcError, RpcStatus, type RpcStatusCode } from "@lifeline/rpc";
 
 /** Whether it is that refusal. */
@@ -6,7 +6,7 @@ export function isRefusedWith(outcome: unknown, code: RpcStatusCode): boolean {
   return outcome instanceof RpcError && outcome.code === code;
 }
 
-/** In words. */
+/** The refusal as text. */
 export function said(outcome: RpcError | string): string {
   return outcome instanceof RpcError ? `${RpcStatus[outcome.code]} (${outcome.message})` : outcome;
 }

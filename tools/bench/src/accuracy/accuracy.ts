@@ -1,11 +1,11 @@
 /**
  * Reported round trips against a packet capture, on a path of a known delay.
  *
- * 1. Every method is compared with its own capture on the same path, in rounds that take turns: other load on the
- *    machine meets all of them.
- * 2. Truth is the capture at the client's interface, not the path's nominal delay: SYN to SYN-ACK, or echo or STAMP
- *    request to reply.
- * 3. The first probes of each round are made and not counted: every program warms up.
+ * 1. Every method is compared with its own capture on the same path. The methods take turns in rounds, so other load on
+ *    the machine affects all of them.
+ * 2. The reference is the capture at the client's interface, not the path's nominal delay: SYN to SYN-ACK, or echo or
+ *    STAMP request to reply.
+ * 3. The first probes of each round warm the program up and are not counted.
  */
 import { createDelayedPath, type DelayedPath, type PathStats } from "@lifeline/lab";
 import { NS_PER_MS, NS_PER_US } from "@lifeline/measure";
@@ -24,7 +24,7 @@ const ROUNDS = 4;
 /** Probes at the start of each round that are not counted. */
 const WARMUP_PROBES = 5;
 
-/** What Lifeline's kernel figure is to reach, idle and blocked. */
+/** Target accuracy of Lifeline's kernel figure, idle and blocked. */
 export const GOAL = { medianBiasMaxMs: 0.03, p99BiasMaxMs: 0.1 } as const;
 /** The methods that the goal is for. */
 const GOAL_METHODS = ["lifeline-kernel-idle", "lifeline-kernel-blocked"];
@@ -32,7 +32,7 @@ const GOAL_METHODS = ["lifeline-kernel-idle", "lifeline-kernel-blocked"];
 const PEERS = ["fping", "blackbox_exporter"] as const;
 type Peer = (typeof PEERS)[number];
 
-/** Distance from the truth in units of a peer's; below 1 is nearer. Absent where the peer's is 0. */
+/** Error relative to a peer's error; below 1 is more accurate. Absent where the peer's error is 0. */
 export interface BiasRatio {
   readonly p50?: number;
   readonly p99?: number;
@@ -133,8 +133,8 @@ export async function measureAccuracy(workshop: Workshop, samples: number, rttMs
 const TURNS_MAX = 4;
 
 /**
- * One method's probes beside a capture of them; taken again when the peer's report leaves open which probe is which,
- * and left out, aloud, when it does so every time.
+ * One method's probes with a capture of them. The turn is repeated when the report does not show which probe is which.
+ * After the last repeat the turn is left out, with a message.
  */
 async function takeTurn(method: Method, input: MethodInput) {
   const { workshop, path } = input;
@@ -177,7 +177,7 @@ function resultOf({ id, title }: Method, { pairs, cpuNsPerProbe, excluded }: Mea
   };
 }
 
-/** Each method's distance from the truth against each peer's. */
+/** Each method's error relative to each peer's. */
 export function withRatios(methods: readonly MethodResult[]): MethodResult[] {
   return methods.map((method) => {
     const ratios: Partial<Record<Peer, BiasRatio>> = {};

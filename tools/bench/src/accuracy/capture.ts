@@ -1,4 +1,4 @@
-/** A packet capture at the client's interface: the truth that reports are held against. */
+/** A packet capture at the client's interface: the reference for reported round trips. */
 import { pause } from "@lifeline/measure";
 import { BenchError } from "../bench-error.ts";
 import { TCPDUMP } from "../debian-packages.ts";

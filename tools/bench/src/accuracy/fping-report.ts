@@ -14,7 +14,7 @@ export function fpingArguments(address: string, copies: number): string[] {
   return ["-N", "-l", "-Q", "1", "-p", "1000", "-i", String(gapMs), ...Array.from({ length: copies }, () => address)];
 }
 
-/** Gathers figures from fping's output, in whatever parts it comes. */
+/** Reads figures from fping's output, which may arrive in pieces of any size. */
 export interface FpingReport {
   /**
    * Takes in a line. Throws `ambiguous-report` when a target had more or less than one probe or answer in an interval.

@@ -1,17 +1,17 @@
 /**
- * Reports matched with what was captured, one to one, or not at all. Pure.
+ * Matches reports with captured exchanges one to one, or refuses. Pure.
  *
  * 1. The k-th report belongs to the k-th exchange only when there are equally many, and each report's own time or
  *    sequence number agrees: a mispairing is an error, never a figure.
- * 2. An exchange whose request was sent more than once is left out with its report, and counted: its truth is
- *    ambiguous.
+ * 2. An exchange whose request was sent more than once is left out with its report, and counted, because its round trip
+ *    is ambiguous.
  */
 import { NS_PER_MS } from "@lifeline/measure";
 import { BenchError } from "../bench-error.ts";
 import type { Exchange } from "../captured-exchange.ts";
 import type { Report } from "../prober-report.ts";
 
-/** One report beside its truth. */
+/** One reported round trip and the captured one. */
 export interface Pair {
   /** Reported less captured, ms. */
   readonly biasMs: number;

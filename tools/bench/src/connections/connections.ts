@@ -1,5 +1,6 @@
 /**
- * What the collector's listener costs, which meters and takes turns, beside the one of grpc-js, which does neither.
+ * The cost of the collector's listener, which limits and schedules connections, compared with the grpc-js listener,
+ * which does not.
  *
  * 1. One program serves both sides, with mutual TLS; only who accepts the connections differs. Sides are measured in
  *    turns, so that a machine that gets slower does so for both.

@@ -10,7 +10,7 @@ import type { Workshop } from "../workshop.ts";
 
 /** ExporterLoad under way; ends with the workshop. */
 export interface ExporterLoad {
-  /** Rejects with `child-failed` when a probe fails; never resolves while querying goes on. */
+  /** Rejects with `child-failed` when a probe fails; never resolves while the queries run. */
   readonly failure: Promise<never>;
 }
 

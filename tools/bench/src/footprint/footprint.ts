@@ -24,8 +24,7 @@ import { startPlanCollector } from "./plan-collector.ts";
 import { type StandIns, startStandIns } from "./stand-ins.ts";
 
 /**
- * Both come to rest: code is compiled, heaps are as large as they get, and the agent has let go of what only its start
- * needed.
+ * Warm-up of both, ms: code is compiled, heaps reach their full size, and the agent frees what only its start needs.
  */
 const WARMUP_MS = 30_000;
 /** Interval between memory readings, ms. */

@@ -44,7 +44,7 @@ export async function installAgent(
         name: "agent",
         command: node,
         args: [...AGENT_NODE.flags, main, "--config", config],
-        // The stand-ins' CA beside the public ones, whose certificates are in memory on a node as well.
+        // The stand-ins' CA and the public CAs, whose certificates are in memory on a node too.
         env: { ...AGENT_NODE.environment, ...withoutSettings(), NODE_EXTRA_CA_CERTS: caFile },
       });
       agent.stdout.resume();

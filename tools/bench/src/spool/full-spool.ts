@@ -77,7 +77,7 @@ function meanUs(clock: Clock, work: (round: number) => unknown): number {
   return (clock.monotonicNs() - startedNs) / NS_PER_US / ROUNDS;
 }
 
-/** What is alive, after everything that is not has gone. */
+/** Live heap, after garbage collection. */
 function heapBytes(): number {
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("gc");

@@ -67,7 +67,7 @@ function isLostAt(condition: Condition, second: number, chance: () => number): b
   }
 }
 
-/** What stands at the other end of a target. */
+/** The server at a target's endpoint. */
 interface Peer {
   readonly target: Target;
   readonly baseRttNs: number;

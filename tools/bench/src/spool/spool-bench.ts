@@ -1,5 +1,6 @@
 /**
- * What an agent's spool takes of a node's disk and time, beside SQLite that keeps the same reports as safely.
+ * Disk space and time that an agent's spool needs, compared with SQLite that stores the same reports with the same
+ * durability.
  *
  * 1. Reports are twenty minutes of the default plan's, counted for an hour, sealed and encoded by the agent's own code,
  *    on a manual clock.
@@ -27,7 +28,7 @@ export interface SideResult {
   readonly diskBytes: number;
 }
 
-/** Targets that fare alike. */
+/** Targets with the same outcomes. */
 export interface ConditionResult {
   readonly condition: Condition;
   readonly recordsPerHour: number;
@@ -119,7 +120,7 @@ async function measureCondition(
   };
 }
 
-/** Report by report in turn, so that whatever else the disk does falls on both. */
+/** The sides take turns report by report, so other disk load affects both. */
 async function appendBoth(
   clock: Clock,
   folder: string,

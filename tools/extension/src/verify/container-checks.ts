@@ -1,4 +1,4 @@
-/** Checks of a container that hold whatever it does. */
+/** Checks that every container must pass. */
 import type { Report } from "./check.ts";
 import { type Container, STOP_MAX_MS } from "./container.ts";
 import { malformedLines } from "./log-lines.ts";

@@ -177,7 +177,7 @@ export class Container {
     try {
       await outputOf("runc", [...rootFlag(directory), "kill", id, name]);
     } catch (error) {
-      // It may have ended by itself meanwhile.
+      // The container may have exited first.
       await Promise.race([this.ended, pause(clock, ENDED_MEANWHILE_MS)]);
       if (this.isRunning) throw error;
     }

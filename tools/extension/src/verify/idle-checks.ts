@@ -11,7 +11,7 @@ import { readMemory } from "./process-facts.ts";
 import type { ProfileOptions } from "./profile-options.ts";
 import type { TestNode } from "./test-node.ts";
 
-/** Starts and stops it. Resolves with the line that says that it started. */
+/** Starts and stops it. Resolves with its start-up log line. */
 export async function checkIdleStart(options: ProfileOptions, node: TestNode, report: Report): Promise<Line> {
   const container = await node.start({});
   const line = await container.waitForMessage("agent started", options.waitMaxMs);

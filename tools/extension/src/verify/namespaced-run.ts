@@ -1,4 +1,4 @@
-/** The run within namespaces of its own: whatever it mounts, starts or opens ends with them. */
+/** Runs in its own namespaces, so its mounts, processes and sockets all end with them. */
 import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { rootCertificates } from "node:tls";

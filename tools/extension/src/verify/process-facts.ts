@@ -1,4 +1,4 @@
-/** What /proc says of a container's first process. */
+/** Facts from /proc about a container's first process. */
 import { readFileSync, readlinkSync } from "node:fs";
 
 /** Its confinement (proc_pid_status(5), proc_pid_limits(5)). */

@@ -15,7 +15,9 @@ import { nodeIdOf, type ProfileOptions } from "./profile-options.ts";
 import type { TestNode } from "./test-node.ts";
 import { pollUntil, within } from "./wait.ts";
 
-/** How long the collector is away, ms: a window of 10 s ends meanwhile, wherever it began. */
+/**
+ * How long the collector is unreachable, ms: longer than a window of 10 s, so at least one window ends in that time.
+ */
 const OUTAGE_MS = 11_000;
 const POLL_MS = 100;
 

@@ -30,7 +30,7 @@ const FULL: HelloInit = {
 };
 const VALID = [LEAST, FULL].map((init) => toBinary(HelloSchema, create(HelloSchema, init)));
 
-/** The Hello that would say what was taken of another. */
+/** A Hello with the contents of the decoded one. */
 function helloOf({ facts, hostname, agentVersion, planRevision, addresses, observedEndpoint }: AdmittedHello) {
   const proxy = (endpoint: { host: string; port: number } | undefined) =>
     endpoint === undefined ? "" : endpointName(endpoint.host, endpoint.port);

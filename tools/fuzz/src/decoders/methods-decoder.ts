@@ -16,7 +16,7 @@ interface Shape {
   readonly valid: readonly Uint8Array[];
 }
 
-/** One direction of a service: the first byte of an input says which method's. */
+/** One direction of a service. The first byte of an input selects the method. */
 function methodsDecoder(name: string, { methods }: DescService, side: "input" | "output"): Decoder {
   const shapes = methods.map((method): Shape => {
     const schema = method[side];

@@ -1,6 +1,6 @@
 /**
  * Certificate requests for CN=worker-1 as openssl 3.0 makes them (`openssl req -new -subj /CN=worker-1 -outform DER`),
- * base64: they are kept rather than made, for an ECDSA signature is another each time. Their keys are gone.
+ * base64: they are stored, not generated, because an ECDSA signature differs each time. Their keys were deleted.
  */
 export const REQUESTS: readonly string[] = [
   // P256

@@ -1,4 +1,4 @@
-/** What lies in the agent's spool: one frame, and a segment with its acknowledgements. */
+/** Decoders of the agent's spool: one frame, and a segment with its acknowledgements. */
 import { crc32, deflateRawSync, constants as zlib } from "node:zlib";
 import {
   ACK_BYTES,
@@ -24,7 +24,7 @@ const CRC_AT = 4;
 const LENGTH_AT = 8;
 const SEQUENCE_AT = 28;
 
-/** A frame whose checksum is right, whatever else it says. */
+/** A frame with a correct checksum and any content. */
 function drawFrame(random: Random): Buffer {
   const bootId = new Uint8Array(16).fill(between(random, 0, 255));
   const frame = encodeFrame(bootId, between(random, 1, 1_000), pick(random, PAYLOADS), random() < 0.3);

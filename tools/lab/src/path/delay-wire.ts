@@ -118,7 +118,7 @@ export interface WireEnd {
   readonly device: string;
 }
 
-/** A wire laid between two namespaces of somebody else's. */
+/** A wire between two existing namespaces. */
 export interface InsertedWire {
   readonly kind: "wire";
   /** Removes the wire and its devices. Resolves with its counters, or `undefined` if it had exited. Idempotent. */

@@ -1,7 +1,7 @@
 /**
- * The lab's CAs: made at start, kept in memory, gone with the process.
+ * The lab's CAs. They are made at start and kept only in memory.
  *
- * 1. Every one says `lab` in its subject, also the copy of an interception product.
+ * 1. Every subject contains `lab`, including that of the imitated interception product.
  * 2. Only root certificates leave the process; keys never do.
  */
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
@@ -13,7 +13,7 @@ const RSA_BITS = 2_048;
 
 const DAY_MS = 24 * 3_600_000;
 
-/** The CAs' life: 30 days either way, so that leaves of every validity fall inside. */
+/** Validity of the CAs before and after now, days: leaves of every validity fall inside. */
 const CA_DAYS = 30;
 
 /** When a leaf is valid, in days from now: `current` is longer than any lab runs and too short to be kept. */
@@ -41,7 +41,7 @@ export interface Authority {
 /** What a TLS server presents. */
 export interface Leaf {
   readonly certPem: string;
-  /** What completes the chain; empty when the leaf goes alone. */
+  /** Intermediates that complete the chain; empty when the leaf is sent alone. */
   readonly restPem: string;
   readonly keyPem: string;
 }
@@ -57,7 +57,7 @@ export interface LeafOptions {
 
 /** The lab's CAs. */
 export interface LabCas {
-  /** What stands for the public roots; a client gets it by NODE_EXTRA_CA_CERTS. */
+  /** The root in place of the public ones; a client trusts it through NODE_EXTRA_CA_CERTS. */
   readonly publicRootPem: string;
   /** The root of the interception copy: for clients that are to trust it. */
   readonly interceptionRootPem: string;
@@ -75,7 +75,7 @@ export async function createLabCas(clock: Clock): Promise<LabCas> {
   const publicRoot = await createRoot(clock, `CN=Lifeline lab public root,OU=lab,O=${LAB_ISSUER}`);
   const privateRoot = await createRoot(clock, "CN=Private CA that nobody was told of,OU=lab,O=Lifeline lab private");
   const interceptionRoot = await createRoot(clock, INTERCEPTION_ROOT);
-  // One pair of keys serves every leaf: making an RSA key takes tenths of a second, and secrecy is no aim here.
+  // All leaves share one key pair: making an RSA key takes tenths of a second, and the lab needs no secrecy.
   const leafKeys = { ec: newKeys("ec"), rsa: newKeys("rsa") };
   return {
     publicRootPem: publicRoot.chainPem,

@@ -32,7 +32,7 @@ export interface ServicesOptions extends ListenerOptions {
   readonly caFolder?: string;
 }
 
-/** What the services say of themselves; nothing secret. */
+/** The state of the services; contains no secret. */
 export interface ServicesState {
   readonly label: typeof LAB_LABEL;
   readonly pid: number;

@@ -1,4 +1,4 @@
-/** Certificates made on the fly, by kind and name; the least recently used goes first. */
+/** Certificates made on demand, by kind and name; the least recently used is evicted first. */
 import { type Authority, LAB_ISSUER, type LabCas, type Leaf } from "./lab-cas.ts";
 import { sameName } from "./mode-table.ts";
 import type { TlsMode } from "./modes.ts";

@@ -1,7 +1,8 @@
 /**
- * A packet capture at one interface of a host, by tcpdump: the truth that measured round trips are held against.
+ * A packet capture at one interface of a host, by tcpdump: the reference for measured round trips.
  *
- * Bounded: at most 64 MiB is kept, and more is an error, never a packet less. So is a packet that the kernel dropped.
+ * At most 64 MiB is kept. More than that is an error, and so is a packet that the kernel dropped: a capture is never
+ * incomplete.
  */
 import { type Clock, pause } from "@lifeline/measure";
 import { LabError } from "../../lab-error.ts";

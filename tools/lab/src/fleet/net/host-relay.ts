@@ -1,8 +1,8 @@
 /**
- * A way for the creator to a TCP port inside a host: a socket file, which unlike a port is of no network.
+ * Connects the creator to a TCP port inside a host through a socket file, which, unlike a port, belongs to no network.
  *
- * The file is in the host's own `/run`, reached through `/proc`: it goes with the host, and no folder of the machine
- * holds it.
+ * The file is in the host's own `/run`, reached through `/proc`: it is removed with the host and never appears in a
+ * folder of the machine.
  */
 import type { Host } from "./host.ts";
 

@@ -30,7 +30,7 @@ export interface Host {
   readonly pid: number;
   /** Starts a program inside it. */
   spawn(command: string, args: readonly string[], options?: HostSpawnOptions): HostProcess;
-  /** Runs a program to its end with `input` on standard input; resolves with whatever status. */
+  /** Runs a program to its end with `input` on standard input; resolves with any exit status. */
   attempt(command: string, args: readonly string[], input?: string): Promise<CommandResult>;
   /** As `attempt`, but throws `command-failed` unless the status is 0; resolves with standard output. */
   run(command: string, args: readonly string[], input?: string): Promise<string>;

@@ -104,7 +104,7 @@ function rateFault({ hop, node }: FaultPlace, spec: Extract<PathFaultSpec, { kin
     async inject() {
       if (wants("return")) await hop.run("tc", words(`qdisc add dev ${device} root ${bucket}`));
       if (!wants("forward")) return;
-      // What comes in can only be queued behind an intermediate device.
+      // Linux can queue incoming packets only behind an intermediate device.
       await hop.ip(`link add ${intake} type ifb`, `link set ${intake} up`);
       await hop.run("tc", words(`qdisc add dev ${intake} root ${bucket}`));
       await hop.run("tc", words(`qdisc add dev ${device} ingress`));

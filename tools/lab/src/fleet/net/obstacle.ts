@@ -19,7 +19,7 @@ const PROGRAMS = {
 } as const;
 
 const TRIAL_MAX_MS = 20_000;
-/** Makes every kind of thing the fleet is made of, once, in namespaces that end with it. */
+/** Creates each kind of object the fleet needs, once, in namespaces that end with the call. */
 const TRIAL = `
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys

@@ -26,7 +26,7 @@ export const KEEPALIVE_S = 25;
  */
 const ICMP_ERROR_GAP_MS = 1_000;
 
-/** What `wg show` says of one peer. */
+/** State of one peer in the output of `wg show`. */
 export interface PeerState {
   /** Source address of the peer's latest packet, `host:port`; undefined before the first. */
   readonly endpoint: string | undefined;
@@ -51,7 +51,9 @@ export interface Tunnel {
   join(node: string): Promise<void>;
   /** Takes a node's interface away: it has not joined. */
   leave(node: string): Promise<void>;
-  /** Kernel without IPv6 on the node's interface: the address goes with it. And back. */
+  /**
+   * `disableIpv6` disables IPv6 on the node's interface, which also removes its address; `enableIpv6` restores both.
+   */
   disableIpv6(node: string): Promise<void>;
   enableIpv6(node: string): Promise<void>;
   /**

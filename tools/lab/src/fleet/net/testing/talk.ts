@@ -1,4 +1,4 @@
-/** Plain sockets inside hosts: an echo server, and clients that say what became of their packets. */
+/** Plain sockets inside hosts: an echo server, and clients that report what happened to their packets. */
 import type { Host } from "../host.ts";
 import type { HostProcess } from "../host-process.ts";
 
@@ -38,7 +38,7 @@ const SEND = `
     next();
   });`;
 
-/** Connects, says 200 bytes, and tells the answer, or the error and whether it was connected by then. */
+/** Connects and sends 200 bytes. Reports the answer, or the error and whether the socket was connected by then. */
 const CONNECT = `
   const { host, port, waitMs } = JSON.parse(process.argv[1]);
   let connected = false;
