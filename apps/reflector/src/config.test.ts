@@ -90,9 +90,14 @@ describe("the reflector's settings", () => {
     expect(refusal(() => readReflectorCommand(args, {}))).toBe(message);
   });
 
-  it("refuse a variable, because there are none", () => {
-    expect(refusal(() => readReflectorCommand([], { LIFELINE_LISTEN: "a" }))).toBe(
-      "unknown-variable LIFELINE_LISTEN: got an unknown variable, want no variable: this program has flags only",
+  it("ignore the variables of other programs", () => {
+    const environment = { LIFELINE_LISTEN: "a", LIFELINE_JOIN_TOKEN: "t" };
+    expect(readReflectorCommand([], environment)).toEqual(readReflectorCommand([], {}));
+  });
+
+  it("refuse a variable that no program has", () => {
+    expect(refusal(() => readReflectorCommand([], { LIFELINE_LISTN: "a" }))).toBe(
+      "unknown-variable LIFELINE_LISTN: got an unknown variable, want no variable: this program has flags only",
     );
   });
 });

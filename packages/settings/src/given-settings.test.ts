@@ -185,6 +185,8 @@ describe("settings", () => {
   it("ignore variables of the command line, of Kubernetes's services and of other programs", () => {
     const environment = {
       LIFELINE_TOKEN: "t",
+      LIFELINE_LISTEN: "127.0.0.1:9470",
+      LIFELINE_JOIN_TOKEN: "j",
       LIFELINE_SECRET: "s",
       LIFELINE_COLLECTOR_SERVICE_HOST: "10.0.0.1",
       LIFELINE_COLLECTOR_PORT: "tcp://10.0.0.1:9470",
@@ -192,6 +194,7 @@ describe("settings", () => {
       PATH: "/bin",
     };
     expect(refusal(ADDRESS, environment)).toEqual([]);
+    expect(refusal(ADDRESS, environment, FLAGS_ONLY)).toEqual([]);
   });
 
   it("of a program without a file are named by their flags", () => {

@@ -6,6 +6,7 @@ import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ConfigError, type Problem, problem, shownValue } from "./config-error.ts";
 import { documentOf } from "./document.ts";
+import { isKnownVariable } from "./known-variables.ts";
 import { CONFIG, namesOf, type Program } from "./setting.ts";
 import type { SettingType } from "./setting-type.ts";
 
@@ -27,23 +28,6 @@ export interface AllGiven {
   readonly given: Map<string, Given>;
   readonly problems: Problem[];
 }
-
-/**
- * Variables of the command line `lifeline`. They may be set in the shell that starts another program, which then
- * ignores them.
- */
-export const CLI_VARIABLES: readonly string[] = [
-  "LIFELINE_COLLECTOR",
-  "LIFELINE_CA_FINGERPRINT",
-  "LIFELINE_TOKEN",
-  "LIFELINE_TOKEN_FILE",
-];
-
-/**
- * Variables that Kubernetes sets in a pod for each service, such as one named `lifeline-collector` (kubelet, service
- * links).
- */
-const SERVICE_LINK = /_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
 
 /** The values of the flags by name, without dashes. Throws a {@link ConfigError} `bad-flag`. */
 export function readFlags(program: Program, args: readonly string[]): Readonly<Record<string, unknown>> {
@@ -78,7 +62,9 @@ export function addFlags(program: Program, flags: Readonly<Record<string, unknow
   }
 }
 
-/** Adds what variables give; an empty one counts as not set. An unknown variable `LIFELINE_…` is a problem. */
+/**
+ * Adds what variables give; an empty one counts as not set. A variable `LIFELINE_…` that no program knows is a problem.
+ */
 export function addEnvironment(program: Program, environment: Environment, { given, problems }: AllGiven): void {
   for (const [key, { type }] of Object.entries(program.settings)) {
     const { variable = "" } = namesOf(program, key);
@@ -90,8 +76,7 @@ export function addEnvironment(program: Program, environment: Environment, { giv
   const known = variablesOf(program);
   const want = known.length === 0 ? "no variable: this program has flags only" : `one of ${known.join(", ")}`;
   for (const name of Object.keys(environment)) {
-    if (!name.startsWith("LIFELINE_") || known.includes(name)) continue;
-    if (CLI_VARIABLES.includes(name) || SERVICE_LINK.test(name)) continue;
+    if (!name.startsWith("LIFELINE_") || known.includes(name) || isKnownVariable(name)) continue;
     problems.push(problem("unknown-variable", name, "an unknown variable", want));
   }
 }

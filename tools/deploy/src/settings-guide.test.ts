@@ -6,7 +6,7 @@
 import { AGENT_PROGRAM } from "@lifeline/agent";
 import { COLLECTOR_PROGRAM } from "@lifeline/collector";
 import { REFLECTOR_PROGRAM } from "@lifeline/reflector";
-import { namesOf, type Program, type Setting, shownDefault } from "@lifeline/settings";
+import { namesOf, PROGRAM_VARIABLES, type Program, type Setting, shownDefault, variablesOf } from "@lifeline/settings";
 import { expect, it } from "vitest";
 import { quotedIn, tableOf } from "./markdown.ts";
 import { ROOT, textOf } from "./repository.ts";
@@ -21,9 +21,12 @@ given once for each entry. An empty variable counts as not set.
 \`--config FILE\` or \`LIFELINE_CONFIG\` names the file. The agent reads \`${AGENT_PROGRAM.file?.path}\` where neither does
 and that file exists.
 
-A program refuses an unknown key, an unknown flag, an unknown variable \`LIFELINE_…\`, a wrong value and a contradiction. It
-prints a line for each problem, which names the source, the key, the value and what would be right, and ends with exit
-code 2. The line has a stable \`code\`. No line repeats a secret.
+A program refuses an unknown key, an unknown flag, a variable \`LIFELINE_…\` that no Lifeline program knows, a wrong value
+and a contradiction. It ignores the variables that only other programs know. A variable that several programs know, such as
+\`LIFELINE_CONFIG\`, counts for each of them. An empty nested mapping in which nothing is required counts as not set.
+
+A program prints a line for each problem, which names the source, the key, the value and what would be right, and ends with
+exit code 2. The line has a stable \`code\`. No line repeats a secret.
 `;
 
 const code = (text: string | undefined) => (text === undefined ? "" : `\`${text.replaceAll("|", "\\|")}\``);
@@ -45,14 +48,20 @@ function table(program: Program): string {
   return `${lines.join("\n")}${variables}`;
 }
 
+const PROGRAMS = [
+  ["The agent", AGENT_PROGRAM],
+  ["The collector", COLLECTOR_PROGRAM],
+  ["The reflector", REFLECTOR_PROGRAM],
+] as const;
+
 it("the guide has every setting", async () => {
-  const programs = [
-    ["The agent", AGENT_PROGRAM],
-    ["The collector", COLLECTOR_PROGRAM],
-    ["The reflector", REFLECTOR_PROGRAM],
-  ] as const;
-  const parts = programs.map(([title, program]) => `\n## ${title}\n\n${table(program)}`);
+  const parts = PROGRAMS.map(([title, program]) => `\n## ${title}\n\n${table(program)}`);
   await expect(`${INTRODUCTION}${parts.join("")}`).toMatchFileSnapshot(`${ROOT}/docs/settings.md`);
+});
+
+it("the variables that every program ignores are those of all programs", () => {
+  const variables = PROGRAMS.flatMap(([, program]) => variablesOf(program));
+  expect(PROGRAM_VARIABLES).toEqual([...new Set(variables)].sort());
 });
 
 it("the guide's table of retention has the defaults", () => {
