@@ -109,7 +109,11 @@ describe("the agent's settings", () => {
       "spool: []",
       "agent.yaml: spool: got an empty list, want a mapping with some of maxBytes, maxAgeHours",
     ],
-    ["an empty mapping", "talos: {}", "agent.yaml: talos: got a mapping, want a mapping with some of socket"],
+    [
+      "an empty mapping",
+      "talos: {}",
+      "talos.socket: got nothing, want SOCKET (--talos-socket, LIFELINE_TALOS_SOCKET, talos.socket), because agent.yaml: talos is given",
+    ],
     ["no port", "collector: omni.example", `agent.yaml: collector: got "omni.example", want ${HOST_PORT}`],
     ["a wrong port", "collector: 127.0.0.1:70000", `agent.yaml: collector: got "127.0.0.1:70000", want ${HOST_PORT}`],
     ["nothing for text", "collector:", `agent.yaml: collector: got null, want ${HOST_PORT}`],

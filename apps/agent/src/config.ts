@@ -159,6 +159,7 @@ function complete(given: GivenSettings<typeof SETTINGS>): AgentConfig {
   const { values, plainValues } = given;
   const { collector, "enrol.caFingerprint": caFingerprint, "plan.file": planFile } = values;
   const tls = given.allOf("tls", ["caFile", "certFile", "keyFile"]);
+  const talos = given.allOf("talos", ["socket"]);
   given.needs("enrol.caFingerprint", ["enrol.tokenFile"]);
   if (caFingerprint !== undefined && tls !== undefined) {
     const want = "one of them: a certificate from the collector, or from files";
@@ -176,7 +177,7 @@ function complete(given: GivenSettings<typeof SETTINGS>): AgentConfig {
     tls,
     enrol: caFingerprint === undefined ? undefined : { caFingerprint, tokenFile: values["enrol.tokenFile"] },
     spool: { maxBytes: values["spool.maxBytes"], maxAgeHours: values["spool.maxAgeHours"] },
-    talos: given.allOf("talos", ["socket"]),
+    talos,
   };
 }
 

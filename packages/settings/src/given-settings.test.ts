@@ -21,6 +21,8 @@ const SETTINGS = {
   "tls.certFile": { name: "cert", type: kind.file, help: "certificate" },
   "tls.keyFile": { type: kind.file, help: "its key" },
   isOpen: { name: "open", type: kind.boolean, default: false, help: "lets everybody in" },
+  "pool.size": { name: "", type: kind.integer(1, 9, ""), help: "how many" },
+  "pool.shared": { name: "", type: kind.boolean, default: true, help: "for all" },
   mode: { name: "", type: kind.word(["slow"], ""), default: "slow", help: "how it goes" },
 } as const satisfies Settings;
 
@@ -37,6 +39,7 @@ const { file: _, ...FLAGS_ONLY } = PROGRAM;
 function read(args: readonly string[], environment: Record<string, string> = {}, program: typeof PROGRAM = PROGRAM) {
   const command = readCommand(program, args, environment, (given) => {
     const tls = given.allOf("tls", ["certFile", "keyFile"]);
+    given.allOf("pool", ["size"]);
     if (given.values.isOpen && given.isGiven("days")) given.refuse("days", "it beside isOpen", "one of them");
     given.check();
     return { ...given.values, tls };
@@ -164,9 +167,9 @@ describe("settings", () => {
       'bad-value named.yaml: tls: got "k", want a mapping with some of certFile, keyFile',
     ],
     [
-      "nothing in a mapping",
-      "tls: {}",
-      "bad-value named.yaml: tls: got a mapping, want a mapping with some of certFile, keyFile",
+      "a list for a mapping",
+      "tls: []",
+      "bad-value named.yaml: tls: got an empty list, want a mapping with some of INNER",
     ],
     [
       "nothing for text",
@@ -178,7 +181,23 @@ describe("settings", () => {
   ])("are refused in a file for %s", (_, text, problem) => {
     write(file, text);
     expect(refusal(["--config", file, ...(text.startsWith("address") ? [] : ADDRESS)])).toEqual([
-      problem.replace("KEYS", Object.keys(SETTINGS).join(", ")),
+      problem.replace("KEYS", Object.keys(SETTINGS).join(", ")).replace("INNER", "certFile, keyFile"),
+    ]);
+  });
+
+  it("are not given by an empty mapping in a file", () => {
+    write(file, "pool: {}\n");
+    expect(read(["--config", file, ...ADDRESS])).toEqual(read(ADDRESS));
+    write(file, "pool: {}\ntls: {}\n");
+    const files = ["--cert", "c", "--tls-key-file", "k"];
+    expect(read(["--config", file, ...ADDRESS, ...files]).tls).toEqual({ certFile: "c", keyFile: "k" });
+  });
+
+  it("are missing from an empty mapping that needs all its keys", () => {
+    write(file, "tls: {}\n");
+    expect(refusal(["--config", file, ...ADDRESS])).toEqual([
+      "missing tls.certFile: got nothing, want FILE (--cert, LIFELINE_CERT, tls.certFile), because named.yaml: tls is given",
+      "missing tls.keyFile: got nothing, want FILE (--tls-key-file, LIFELINE_TLS_KEY_FILE, tls.keyFile), because named.yaml: tls is given",
     ]);
   });
 
@@ -225,6 +244,10 @@ A flag overrides its environment variable, which overrides its key in the YAML f
       its key
   --open, LIFELINE_OPEN, isOpen
       lets everybody in (default false)
+  pool.size
+      how many
+  pool.shared
+      for all (default true)
   mode
       how it goes (default slow)
   --config FILE, LIFELINE_CONFIG

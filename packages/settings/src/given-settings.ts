@@ -15,6 +15,7 @@ import {
   CONFIG_MAX_CHARS,
   type Environment,
   type Given,
+  innerKeys,
   readFlags,
 } from "./sources.ts";
 
@@ -138,10 +139,14 @@ export class GivenSettings<S extends Settings> {
     this.#problems.push(this.#missing(key, `, because ${this.at(other)} is given`));
   }
 
-  /** The values of `section` by name: all of `names` must be given, or none, which is undefined. */
+  /**
+   * The values of `section` by name: all of `names` must be given, or none, which is undefined. Where the section has no
+   * other key, an empty mapping in the file asks for all of them.
+   */
   allOf<P extends string, N extends string>(section: P, names: readonly N[]): SectionOf<S, P, N> | undefined {
     const keys = names.map((name) => `${section}.${name}`);
-    for (const key of keys) this.needs(key, keys);
+    const hasOthers = innerKeys(this.#program, section).length > names.length;
+    for (const key of keys) this.needs(key, hasOthers ? keys : [section, ...keys]);
     if (!keys.every((key) => this.isGiven(key))) return undefined;
     const entries = names.map((name) => [name, this.values[`${section}.${name}`]]);
     return Object.fromEntries(entries) as SectionOf<S, P, N>;

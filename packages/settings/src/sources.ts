@@ -25,6 +25,7 @@ export interface Given {
 
 /** What was given, by key, and what is wrong with it so far. */
 export interface AllGiven {
+  /** An empty nested mapping is here under its own key, and gives no setting. */
   readonly given: Map<string, Given>;
   readonly problems: Problem[];
 }
@@ -103,9 +104,11 @@ export function addFile(program: Program, file: string, text: string, all: AllGi
   }
   for (const [key, value] of Object.entries(content)) {
     const inner = innerKeys(program, key);
+    const isSection = inner.length > 0 && !Object.hasOwn(program.settings, key);
     if (inner.length > 0 && isMapping(value) && Object.keys(value).length > 0) {
       for (const [name, setting] of Object.entries(value)) add(`${key}.${name}`, setting);
-    } else if (inner.length > 0 && !Object.hasOwn(program.settings, key)) {
+    } else if (isSection && isMapping(value)) all.given.set(key, { source: file, value });
+    else if (isSection) {
       const want = `a mapping with some of ${inner.join(", ")}`;
       all.problems.push(problem("bad-value", `${file}: ${key}`, shownValue(value), want));
     } else if (key.includes(".")) unknown(key);
@@ -125,7 +128,7 @@ export function addFile(program: Program, file: string, text: string, all: AllGi
 }
 
 /** The keys within a nested mapping. */
-function innerKeys({ settings }: Program, section: string): readonly string[] {
+export function innerKeys({ settings }: Program, section: string): readonly string[] {
   return Object.keys(settings).flatMap((key) => (key.startsWith(`${section}.`) ? key.slice(section.length + 1) : []));
 }
 
