@@ -103,7 +103,7 @@ describe("the agent's settings", () => {
       `agent.yaml: enrol.token: got an unknown key, want one of ${KEYS}`,
     ],
     ["a list", "[1]", "agent.yaml: got a list of 1, want a mapping of settings"],
-    ["a text, which may be a secret", "1f2e3d4c.c2VjcmV0", "agent.yaml: got a string, want a mapping of settings"],
+    ["a text, which may be a secret", "1f2e3d4c.c2VjcmV0", "agent.yaml: got a text, want a mapping of settings"],
     [
       "a list for a mapping",
       "spool: []",

@@ -68,6 +68,18 @@ export function shownValue(value: unknown): string {
   return JSON.stringify(value.replace(/\/\/[^/@]*@/g, "//…@")).slice(0, SHOWN_MAX_CHARS);
 }
 
+const SCALAR_KINDS: Readonly<Record<string, string>> = {
+  string: "a text",
+  number: "a number",
+  bigint: "a number",
+  boolean: "a boolean",
+};
+
+/** What a whole file is, without its value: a file that is only a text or a number may be one with a secret (S1). */
+export function shownKind(value: unknown): string {
+  return SCALAR_KINDS[typeof value] ?? shownValue(value);
+}
+
 /** The system's code of a failed call, such as ENOENT; `unknown` when the error has none. */
 export function errorCode(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "unknown";

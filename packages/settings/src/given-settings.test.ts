@@ -176,7 +176,9 @@ describe("settings", () => {
       "address:",
       "bad-value named.yaml: address: got null, want host:port with a port from 1 to 65535, IPv6 in brackets",
     ],
-    ["a text for the file", "hush", "bad-value named.yaml: got a string, want a mapping of settings"],
+    ["a text for the file", "hush", "bad-value named.yaml: got a text, want a mapping of settings"],
+    ["a number for the file", "123456789012", "bad-value named.yaml: got a number, want a mapping of settings"],
+    ["true for the file", "true", "bad-value named.yaml: got a boolean, want a mapping of settings"],
     ["too long a file", `#${" ".repeat(65_536)}`, "too-large named.yaml: got 65537 characters, want at most 65536"],
   ])("are refused in a file for %s", (_, text, problem) => {
     write(file, text);

@@ -1,6 +1,6 @@
 /** Parts of schemas whose errors name the wanted value. */
 import * as v from "valibot";
-import { ConfigError, type Problem, problem, shownValue } from "./config-error.ts";
+import { ConfigError, type Problem, problem, shownKind, shownValue } from "./config-error.ts";
 
 /** A mapping with these keys and no other. */
 export function mapping<const Entries extends v.ObjectEntries>(entries: Entries) {
@@ -58,9 +58,8 @@ export function validated<const Schema extends v.GenericSchema>(
   const result = v.safeParse(schema, input);
   if (result.success) return result.output;
   const [issue] = result.issues;
-  // A text where a whole document belongs may be a file with a secret: it is not repeated.
-  if (typeof input === "string") throw new ConfigError(problem("bad-value", source, "a string", issue.message));
-  throw new ConfigError(issueProblem(issue, source, ""));
+  if (typeof input === "object" || input === undefined) throw new ConfigError(issueProblem(issue, source, ""));
+  throw new ConfigError(problem("bad-value", source, shownKind(input), issue.message));
 }
 
 /** The problem of an issue in the value of `field`, which `source` gave; `field` is empty for a whole document. */

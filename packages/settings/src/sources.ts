@@ -4,7 +4,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { ConfigError, type Problem, problem, shownValue } from "./config-error.ts";
+import { ConfigError, type Problem, problem, shownKind, shownValue } from "./config-error.ts";
 import { documentOf } from "./document.ts";
 import { isKnownVariable } from "./known-variables.ts";
 import { CONFIG, namesOf, type Program } from "./setting.ts";
@@ -98,9 +98,7 @@ export function variablesOf(program: Program): readonly string[] {
 export function addFile(program: Program, file: string, text: string, all: AllGiven): void {
   const content = documentOf(text, file, CONFIG_MAX_CHARS) ?? {};
   if (!isMapping(content)) {
-    // A file that is no mapping may be one with a secret: it is not repeated.
-    const got = typeof content === "string" ? "a string" : shownValue(content);
-    throw new ConfigError(problem("bad-value", file, got, "a mapping of settings"));
+    throw new ConfigError(problem("bad-value", file, shownKind(content), "a mapping of settings"));
   }
   for (const [key, value] of Object.entries(content)) {
     const inner = innerKeys(program, key);

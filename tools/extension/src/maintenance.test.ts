@@ -96,7 +96,7 @@ describe("an image for maintenance mode", () => {
   it("is refused, and repeats no secret, when the files are the wrong way round", () => {
     const [config, token] = [write("agent.yaml", CONFIG), write("token", TOKEN)];
     const said = refusal(() => maintenanceVariant(token, config));
-    expect(said).toContain("token: got a string, want a mapping");
+    expect(said).toContain("token: got a text, want a mapping");
     expect(said).not.toContain("c2VjcmV0");
   });
 
