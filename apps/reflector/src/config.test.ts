@@ -18,6 +18,7 @@ describe("the reflector's settings", () => {
     [[], { listen: { host: "::", port: 862 }, keyFile: undefined, maxPerSourcePerSecond: 2_000, witness: undefined }],
     [["--listen", "192.0.2.1:50180"], { listen: { host: "192.0.2.1", port: 50180 } }],
     [["--listen=[::1]:0", "--key-file", "k"], { listen: { host: "::1", port: 0 }, keyFile: "k" }],
+    [["--listen", "[fe80::1%eth0]:862"], { listen: { host: "fe80::1%eth0", port: 862 } }],
     [["--max-per-source-per-second", "5"], { maxPerSourcePerSecond: 5 }],
     [
       ["--witness", "50180", "--collector", "a:1", "--allow-plaintext"],

@@ -134,6 +134,6 @@ function witnessOf(given: Given): WitnessConfig | undefined {
 }
 
 function readAddressPort(text: string): HostPort | undefined {
-  const address = readHostPort(text, 0);
+  const address = readHostPort(text, "listen");
   return address !== undefined && isIP(address.host) !== 0 ? address : undefined;
 }

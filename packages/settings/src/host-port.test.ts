@@ -9,14 +9,22 @@ it.each([
   ["a:65536", undefined],
   ["2001:db8::1:1", undefined],
   ["[192.0.2.1]:1", undefined],
+  ["[fe80::1%eth0]:1", undefined],
   ["user@a:1", undefined],
   ["a", undefined],
 ])("reads host and port of %s", (text, endpoint) => {
   expect(readHostPort(text)).toEqual(endpoint);
 });
 
-it("reads port 0 where it is allowed", () => {
-  expect(readHostPort("a:0", 0)).toEqual({ host: "a", port: 0 });
+it.each([
+  ["a:0", { host: "a", port: 0 }],
+  ["[fe80::1%eth0]:862", { host: "fe80::1%eth0", port: 862 }],
+  ["[fe80::1%2]:862", { host: "fe80::1%2", port: 862 }],
+  ["[fe80::1%]:862", undefined],
+  ["[fe80::1%eth0 ]:862", undefined],
+  ["[192.0.2.1%eth0]:862", undefined],
+])("reads host and port of %s to listen on", (text, endpoint) => {
+  expect(readHostPort(text, "listen")).toEqual(endpoint);
 });
 
 it.each([

@@ -7,15 +7,22 @@ export interface HostPort {
   readonly port: number;
 }
 
+const HOST_PORT = {
+  dial: /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/@?#]{1,253})):(\d{1,5})$/,
+  listen: /^(?:\[([0-9A-Fa-f:.]+(?:%[^\]]+)?)\]|([^\s:[\]/@?#]{1,253})):(\d{1,5})$/,
+};
+const MIN_PORT = { dial: 1, listen: 0 };
+
 /**
- * Host (at most 253 characters, RFC 1035 §2.3.4) and port of `host:port` or `[v6]:port`, the port from `minPort` to
- * 65535; undefined when it is neither.
+ * Host (at most 253 characters, RFC 1035 §2.3.4) and port, 1–65535, of `host:port` or `[v6]:port`; undefined when it is
+ * neither. To listen, port 0 is allowed, and so is an IPv6 address with a zone (RFC 4007 §11), which only this host
+ * knows.
  */
-export function readHostPort(text: string, minPort = 1): HostPort | undefined {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/@?#]{1,253})):(\d{1,5})$/.exec(text);
+export function readHostPort(text: string, use: "dial" | "listen" = "dial"): HostPort | undefined {
+  const match = HOST_PORT[use].exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
-  if (host === undefined || port < minPort || port > 65_535) return undefined;
+  if (host === undefined || port < MIN_PORT[use] || port > 65_535) return undefined;
   return match?.[1] === undefined || isIP(host) === 6 ? { host, port } : undefined;
 }
 

@@ -19,7 +19,7 @@ import { TOKEN_VARIABLES } from "../identity/access-tokens.ts";
 const LIST_MAX = 16;
 
 const listen = kind.text(
-  (text) => [readHostPort(text, 0)].find((address) => address !== undefined && isHost(address.host)),
+  (text) => [readHostPort(text, "listen")].find((address) => address !== undefined && isHost(address.host)),
   "host:port with a port from 0 (any free one) to 65535, IPv6 in brackets",
   "HOST:PORT",
 );
