@@ -60,6 +60,10 @@ describe("the reflector's settings", () => {
     [["stray"], `bad-flag command line: got an argument that is no flag, want ${flags}`],
     [["--listen"], `bad-flag command line: got Option '--listen <value>' argument missing, want ${flags}`],
     [["--print-rules"], "missing --share: got nothing, want PORT (--share), because --print-rules is given"],
+    [
+      ["--witness", "5", "--print-rules"],
+      "missing --share: got nothing, want PORT (--share), because --print-rules is given",
+    ],
     [["--share", "1"], "contradiction --share: got 1, want --print-rules beside it; load what it prints"],
     [["--share", "0", "--print-rules"], "bad-value --share: got 0, want an integer from 1 to 65535"],
     [

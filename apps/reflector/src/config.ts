@@ -98,7 +98,7 @@ type Given = GivenSettings<typeof SETTINGS>;
 function rulesOf(given: Given): ReflectorConfig {
   const { listen, share, witness } = given.values;
   given.needs("share", ["printRules"]);
-  if (witness !== undefined && witness !== share) {
+  if (share !== undefined && witness !== undefined && witness !== share) {
     given.refuse("witness", String(witness), `${share}, the port of --share: the rules are for one port`);
   }
   if (listen.port === 0 || listen.port === share) {
