@@ -223,6 +223,9 @@ describe("settings", () => {
       "missing --address: got nothing, want HOST:PORT (--address)",
       "bad-value --days: got 10, want an integer from 1 to 9 days",
     ]);
+    expect(refusal([...ADDRESS, "--extra", "a", "--extra", ""], {}, FLAGS_ONLY)).toEqual([
+      'bad-value --extra[1]: got "", want a path of 1 to 4095 bytes',
+    ]);
   });
 
   it("print the version", () => {

@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { errorCode, type Problem, problem, refuseProblems } from "./config-error.ts";
 import { readText } from "./document.ts";
 import { helpText } from "./help.ts";
-import { issueProblem } from "./schema.ts";
+import { issueProblem, placeName } from "./schema.ts";
 import { CONFIG, listOfNames, type PlainValuesOf, type Program, type Settings, type ValuesOf } from "./setting.ts";
 import {
   type AllGiven,
@@ -123,8 +123,7 @@ export class GivenSettings<S extends Settings> {
 
   /** Source and field of a setting, as errors name it. */
   at(key: keyof S & string): string {
-    const [source, field] = this.#placeOf(key);
-    return field === "" ? source : `${source}: ${field}`;
+    return placeName(...this.#placeOf(key));
   }
 
   /** Adds a contradiction. */
@@ -165,7 +164,7 @@ export class GivenSettings<S extends Settings> {
 
   #placeOf(key: string): readonly [source: string, field: string] {
     const source = this.#given.get(key)?.source;
-    if (this.#program.file === undefined) return [listOfNames(this.#program, key)[0] ?? key, ""];
+    if (this.#program.file === undefined) return ["", listOfNames(this.#program, key)[0] ?? key];
     return source === undefined ? [key, ""] : [source, key];
   }
 }

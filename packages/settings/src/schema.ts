@@ -62,13 +62,21 @@ export function validated<const Schema extends v.GenericSchema>(
   throw new ConfigError(problem("bad-value", source, shownKind(input), issue.message));
 }
 
-/** The problem of an issue in the value of `field`, which `source` gave; `field` is empty for a whole document. */
+/**
+ * The problem of an issue in the value of `field`, which `source` gave. `field` is empty for a whole document, `source`
+ * for a flag, which is the field itself.
+ */
 export function issueProblem(issue: v.BaseIssue<unknown>, source: string, field: string): Problem {
   const { path = [], expected, input, message: want } = deepest(issue);
   const name = path.reduce((outer, { key }) => fieldWithin(outer, key), field);
-  const at = name === "" ? source : `${source}: ${name}`;
+  const at = placeName(source, name);
   if (expected === "never") return problem("unknown-key", at, "an unknown key", want);
   return problem(input === undefined ? "missing" : "bad-value", at, shownValue(input), want);
+}
+
+/** Source and field as errors name them; either may be empty. */
+export function placeName(source: string, field: string): string {
+  return [source, field].filter((part) => part !== "").join(": ");
 }
 
 function fieldWithin(outer: string, key: unknown): string {

@@ -52,7 +52,7 @@ describe("its arguments", () => {
     [["--inputs", "0"], "--inputs: got 0, want an integer from 1 to 1000000000 inputs"],
     [["--inputs", "1e3"], '--inputs: got "1e3", want an integer from 1 to 1000000000 inputs'],
     [["--seed", "x"], '--seed: got "x", want an integer from 0 to 4294967295'],
-    [["--only", "report", "--only", "cats"], '--only: [1]: got "cats", want one of report, window'],
+    [["--only", "report", "--only", "cats"], '--only[1]: got "cats", want one of report, window'],
     [["--for-ever"], "--for-ever"],
   ])("%s is refused", (args, why) => {
     expect(() => readArguments(args, NAMES)).toThrow(why);
