@@ -4,9 +4,9 @@ import type { TestBed } from "./test-bed.ts";
 /** The position of the attacker (docs/security.md). */
 export type Position = "node" | "path" | "port" | "anywhere";
 
-/** What was seen. */
+/** The result of an attack. */
 export interface Outcome {
-  /** `held`: the attack came to nothing. `skipped`: this machine lacks what it takes. */
+  /** `held`: the attack had no effect. `skipped`: this machine lacks what the attack needs. */
   readonly outcome: "held" | "broke" | "skipped";
   /** The evidence, in one sentence. */
   readonly observed: string;
@@ -17,19 +17,19 @@ export interface Attack {
   /** As docs/security.md names it. */
   readonly name: string;
   readonly position: Position;
-  /** What is tried, in a sentence. */
+  /** The attempt, in one sentence. */
   readonly tries: string;
   /** Played in a network namespace of its own, whose loopback has the addresses of network-namespace. */
   readonly needsNetwork?: boolean;
-  /** What it attacks takes so long: its floods last this long at least, s. Default none. */
+  /** Shortest length of its floods, s, when the attacked limit takes that long to act. Default: none. */
   readonly leastSeconds?: number;
   run(testBed: TestBed): Promise<Outcome>;
 }
 
-/** What was seen, and whether it is as it should be. */
+/** An observation, and whether it is as required. */
 export type Claim = readonly [observed: string, isRight: boolean];
 
-/** Held when everything that was to be seen was. */
+/** `held` when every claim is right. Otherwise `broke`, with the wrong claims. */
 export function outcomeOf(...claims: readonly Claim[]): Outcome {
   const isHeld = claims.every(([, isRight]) => isRight);
   const shown = isHeld ? claims : claims.filter(([, isRight]) => !isRight);

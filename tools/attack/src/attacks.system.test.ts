@@ -65,7 +65,7 @@ it.each([
   expect(judged({ ...played, ...cost }, LIMITS)).toMatchObject({ outcome: "broke", observed: `${observed}; any` });
 });
 
-it("an outcome tells what was not as it should be", () => {
+it("an outcome names each claim that failed", () => {
   expect(outcomeOf(["a", true], ["b", false])).toEqual({ outcome: "broke", observed: "b" });
   expect(outcomeOf(["a", true])).toEqual({ outcome: "held", observed: "a" });
 });

@@ -5,7 +5,7 @@ import { chainBelowLeaf, longChain } from "./certificate-chain.ts";
 const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const certificatesOf = (pem: string) => (pem.match(PEM) ?? []).map((one) => new X509Certificate(one));
 
-it("a long chain is right in every link, so that a verifier goes all the way", () => {
+it("a long chain is valid in every link, so that a verifier checks all of it", () => {
   const certificates = certificatesOf(longChain(12, Date.now()).certPem);
   expect(certificates).toHaveLength(12);
   for (const [at, certificate] of certificates.slice(0, -1).entries()) {

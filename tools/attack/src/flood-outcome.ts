@@ -1,8 +1,8 @@
-/** What must have come of a flood, so that one that never got through counts for nothing. */
+/** The counts a flood must reach. A flood that never got through proves nothing. */
 import { type Outcome, outcomeOf } from "./attack.ts";
 import { type FloodAccount, floodText } from "./flood.ts";
 
-/** At least so many. */
+/** Lower bounds of a flood's counts. */
 export interface FloodLeast {
   /** Default 1: a flood of which no connection is established has attacked nothing. */
   readonly established?: number;

@@ -1,6 +1,4 @@
-/**
- * Floods: many connections, what is sent on each, and what came of it. Played by a process of its own (flood-program).
- */
+/** Floods: many connections, the data sent on each, and the result. A process of its own plays them (flood-program). */
 import { spawn } from "node:child_process";
 import { childProgram } from "./child-program.ts";
 import type { FrameFlood } from "./http2-frames.ts";
@@ -10,17 +8,17 @@ export interface FloodRequest {
   /** `/lifeline.v1.Service/Method`. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Base64 of what is written at once; default nothing. */
+  /** Base64 of the bytes written once; default: none. */
   readonly body?: string;
-  /** Base64 of what is written again and again, as fast as it is taken or once in so many ms. */
+  /** Base64 of the bytes written repeatedly: every `everyMs`, or, by default, as fast as the collector reads. */
   readonly more?: { readonly bytes: string; readonly everyMs?: number };
   /** Whether the request is finished; default false. */
   readonly ends?: boolean;
-  /** The caller resets the stream after so long, ms; default never. */
+  /** The client resets the stream after this time, ms; default: never. */
   readonly resetAfterMs?: number;
 }
 
-/** What is sent on a connection once it is established; default nothing. */
+/** Traffic on an established connection; default: none. */
 export type FloodTraffic =
   | {
       readonly kind: "calls";
@@ -72,7 +70,7 @@ export interface FloodJob {
   readonly traffic?: FloodTraffic;
 }
 
-/** What came of it. */
+/** The result of a flood. */
 export interface FloodAccount {
   readonly begun: number;
   /** Connections on which everything of {@link FloodStart} was done. */

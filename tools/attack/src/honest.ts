@@ -77,7 +77,10 @@ export class Honest {
     return account;
   }
 
-  /** Waits until reports are acknowledged as fast as without an attack; false: not within so many ms. */
+  /**
+   * Waits until reports are acknowledged as fast as without an attack. Resolves false if that takes longer than the
+   * limit, ms.
+   */
   async isCalmWithin(timeoutMs: number): Promise<boolean> {
     for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += CALM.lookEveryMs) {
       this.tell({ kind: "begin" });

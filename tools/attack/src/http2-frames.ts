@@ -1,6 +1,6 @@
 /** Floods of HTTP/2 frames (RFC 9113) that no client library would send. */
 
-/** What is sent without end on a connection. */
+/** Frames sent repeatedly on a connection. */
 export type FrameFlood =
   | "settings"
   | "ping"

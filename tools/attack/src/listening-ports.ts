@@ -23,7 +23,7 @@ function socketsOf(pid: number): readonly string[] {
     try {
       return /^socket:\[(\d+)\]$/.exec(readlinkSync(`${folder}/${fd}`))?.[1] ?? [];
     } catch {
-      // Closed meanwhile.
+      // The file was closed during the read.
       return [];
     }
   });

@@ -23,7 +23,7 @@ export function numberField(number: number, value: number | bigint): Buffer {
   return Buffer.concat([varint(number << 3), varint(value)]);
 }
 
-/** A repeated field of so many empty messages: two bytes each. */
+/** A repeated field of `count` empty messages: two bytes each. */
 export function emptyMessages(number: number, count: number): Buffer {
   return Buffer.alloc(2 * count, Buffer.from([(number << 3) | 2, 0]));
 }

@@ -17,7 +17,7 @@ export type HelloFacts = Partial<
 export interface StreamOptions {
   readonly bootId?: Uint8Array;
   readonly address?: string;
-  /** Keeps no limit on what it sends. */
+  /** Ignores the limit on sent bytes. */
   readonly isUnbounded?: boolean;
   readonly hello?: HelloFacts;
 }
@@ -107,7 +107,7 @@ export class NodeStream {
     return this.#call.send({ message: { case: "report", value } });
   }
 
-  /** Waits until so many reports were acknowledged or refused, ten seconds at most. */
+  /** Waits until `count` reports were acknowledged or refused, at most ten seconds. */
   async answered(count: number): Promise<{ readonly acked: number; readonly refused: readonly string[] }> {
     await within(this.#clock, () => this.#seen.acked + this.#seen.refused.length >= count);
     return this.#seen;

@@ -1,4 +1,4 @@
-/** What is attacked: the shipped programs, and what an administrator, honest nodes and attackers do there. */
+/** The attacked system: the shipped programs, and the actions of an administrator, honest nodes and attackers. */
 import { X509Certificate } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

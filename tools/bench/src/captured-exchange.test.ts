@@ -24,7 +24,7 @@ function stamp(from: number, to: number, sequence: number, senderSequence = 0): 
 }
 
 describe("STAMP packets of a capture", () => {
-  it("are a request and the reply that copies its number, whatever the reflector's own", () => {
+  it("are a request and the reply that copies its number, with any number of the reflector's own", () => {
     const packets = seen(
       stamp(40_001, SERVER, 0x8000_0001),
       stamp(40_001, SERVER, 0x8000_0002),
@@ -40,7 +40,7 @@ describe("STAMP packets of a capture", () => {
 });
 
 describe("handshakes of a capture", () => {
-  it("are SYN to SYN-ACK of the same port and number, whatever lies between", () => {
+  it("are SYN to SYN-ACK of the same port and number, with any packets between", () => {
     const packets = seen(
       segment(40_001, SERVER, SYN, 100),
       segment(40_002, SERVER, SYN, 0xffffffff),

@@ -1,4 +1,4 @@
-/** The listener's side in the bench: what is probed, in a process of its own, and how often it really was. */
+/** The probed listener of the bench, in a process of its own; it counts the connections it accepts. */
 import { readLines } from "./line-reader.ts";
 import { ownProgram } from "./own-program.ts";
 import type { Workshop } from "./workshop.ts";

@@ -8,7 +8,7 @@ import { BenchError } from "./bench-error.ts";
 
 /** One packet as it was captured. */
 export interface CapturedPacket {
-  /** Nanoseconds since the Unix epoch; 64-bit, for 2^53 ns ended in April 1970. */
+  /** Nanoseconds since the Unix epoch; 64-bit, because 2^53 ns ended in April 1970. */
   readonly atNs: bigint;
   /** The packet from its IP header on; cut at the snapshot length. */
   readonly bytes: Buffer;

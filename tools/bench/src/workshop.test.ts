@@ -38,7 +38,7 @@ describe("a workshop", () => {
     await expect(workshop.folder()).rejects.toMatchObject({ code: "interrupted" });
   });
 
-  it("tells of a process that ends by itself, with what it said", async () => {
+  it("reports a process that exits unexpectedly, with its output", async () => {
     const workshop = open();
     const process = workshop.start(shell("echo no good >&2; exit 4"));
     await expect(process.failure).rejects.toMatchObject({

@@ -51,7 +51,7 @@ export interface Workshop {
   start(spec: ProcessSpec): BenchProcess;
   /** A fresh folder, removed by `close`. */
   folder(): Promise<string>;
-  /** Has `close` do this too, before what was there earlier. */
+  /** Adds a clean-up to `close`; the latest added runs first. */
   onClose(cleanup: () => Promise<unknown>): void;
   /** Puts everything away; starts after this fail with `interrupted`. Idempotent. */
   close(): Promise<void>;

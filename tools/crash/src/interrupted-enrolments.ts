@@ -6,7 +6,7 @@ import { between, pick, type Random, type ShippedProgram } from "@lifeline/harne
 import { type Clock, pause } from "@lifeline/measure";
 import { EnrolmentTestBed } from "./enrolment-test-bed.ts";
 
-/** What came of them. */
+/** The result of the enrolments. */
 export interface EnrolmentBalance {
   readonly enrolments: number;
   /** Nodes with a certificate for the key that the collector has on record. */

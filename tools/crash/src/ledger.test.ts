@@ -18,14 +18,19 @@ describe("the balance", () => {
     ["a window is in two reports", [kept(1), kept(2)], [stored(1), stored(2, ["t@1"])], { lost: 0, duplicated: 1 }],
     ["a window is in one report twice", [kept(1)], [stored(1, ["t@1", "t@1"])], { lost: 0, duplicated: 1 }],
     ["one was killed before it said what it kept", [], [stored(1)], { sealed: 0, lost: 0, duplicated: 0 }],
-    ["one in memory died", [kept(1, "memory")], [], { sealed: 0, lost: 0, undurable: 1, undurableStored: 0 }],
+    [
+      "one in memory was lost with its agent",
+      [kept(1, "memory")],
+      [],
+      { sealed: 0, lost: 0, undurable: 1, undurableStored: 0 },
+    ],
     ["one in memory arrived", [kept(1, "memory")], [stored(1)], { lost: 0, undurable: 1, undurableStored: 1 }],
     ["one that was dropped was counted by the agent", [kept(1, "dropped")], [], { sealed: 0, lost: 0, undurable: 0 }],
   ])("%s", (_, told, held, expected) => {
     expect(balance(told, held)).toMatchObject(expected);
   });
 
-  it("names what is wrong, and not without end", () => {
+  it("names the wrong reports, up to a limit", () => {
     const { examples } = balance(
       Array.from({ length: 50 }, (_, at) => kept(at)),
       [],
@@ -36,7 +41,7 @@ describe("the balance", () => {
 });
 
 describe("an agent's log", () => {
-  it("tells of reports among other lines, and may end in the midst of one", () => {
+  it("holds reports among other lines, and may end in the middle of one", () => {
     const line = JSON.stringify({ level: "debug", msg: "report kept", ...kept(7) });
     expect(keptReports(`{"msg":"agent started"}\n${line}\n${line.slice(0, -9)}`)).toEqual([kept(7)]);
   });

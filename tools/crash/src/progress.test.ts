@@ -13,7 +13,7 @@ function run(isTTY: boolean) {
 }
 
 describe("the start of a run", () => {
-  it("says what it does, how long it takes, and by which figures", () => {
+  it("prints what the run does, how long it takes, and the figures behind the estimate", () => {
     const { progress, text } = run(false);
     progress.announce(7);
     expect(text()).toContain("crash: 200 rounds (seed 7)");

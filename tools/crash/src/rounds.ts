@@ -18,7 +18,7 @@ interface Lives {
   readonly crashes: number;
 }
 
-/** What came of the rounds. */
+/** The result of the rounds. */
 interface RoundsResult extends Balance {
   /** How often each fault was played. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
@@ -28,7 +28,7 @@ interface RoundsResult extends Balance {
   readonly collector: Lives;
 }
 
-/** What came of the run. */
+/** The result of the run. */
 export interface CrashResult extends RoundsResult {
   readonly rounds: number;
   readonly seed: number;

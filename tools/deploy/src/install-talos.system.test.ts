@@ -66,7 +66,7 @@ describe("troubleshooting", () => {
     expect(rows.length).toBeGreaterThan(15);
   });
 
-  it("and what a good start logs is in the sources", () => {
+  it("and every log line of a good start is in the sources", () => {
     const sentences = guide.replaceAll("\n", " ").match(/(It logs|The log has) [^.]*\./g) ?? [];
     const quotes = sentences.flatMap(quotedIn);
     expect(quotes.length).toBe(5);

@@ -91,7 +91,7 @@ describe("the collector's manifests", () => {
     });
   });
 
-  it("run one collector at a time, and give it more time to stop than it takes", () => {
+  it("run one collector at a time, and give it more time to stop than it needs", () => {
     expect([deployment.replicas, deployment.strategy]).toEqual([1, { type: "Recreate" }]);
     expect(pod.terminationGracePeriodSeconds * 1_000).toBeGreaterThan(2 * STOP_WITHIN_MS);
   });

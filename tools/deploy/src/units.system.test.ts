@@ -80,7 +80,7 @@ describe("the units", () => {
     expect(used.sort()).toEqual([...loaded, ...before].sort());
   });
 
-  it.each(NAMES)("lifeline-%s.service gives the program more time to stop than it takes", (name) => {
+  it.each(NAMES)("lifeline-%s.service gives the program more time to stop than it needs", (name) => {
     const [text = ""] = valuesOf(unitOf(pathOf(name)), "Service", "TimeoutStopSec");
     const grantedMs = Number(/^(\d+)s$/.exec(text)?.[1]) * 1_000;
     expect(grantedMs).toBeGreaterThan(2 * Math.max(STOP_WITHIN_MS, FLUSH_GRACE_MS));

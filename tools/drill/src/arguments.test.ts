@@ -25,7 +25,7 @@ describe("the command line of the lab", () => {
     expect(() => readArguments(args)).toThrowError(expect.objectContaining({ name: "ConfigError", message }));
   });
 
-  it("refuses what it does not know, by its name", () => {
+  it("refuses an unknown argument, and names it", () => {
     expect(() => readArguments(["--break"])).toThrowError(/'--break'/);
     expect(() => readArguments(["now"])).toThrowError(/an argument that is no flag/);
   });

@@ -34,8 +34,8 @@ const met: StatusRow = {
 };
 const unmet: StatusRow = { ...met, verdict: "unmet", cause: "refused" };
 
-describe("what a drill reads of the collector's answers", () => {
-  it("takes for roots what fails by itself, counts, and is of the node", () => {
+describe("a drill's view of the collector's answers", () => {
+  it("selects as roots the node's failing rows that count and follow from no other row", () => {
     const rows = [
       unmet,
       { ...unmet, targetId: "b", followsFrom: "a" },

@@ -28,7 +28,7 @@ export function isRecovered(rows: readonly StatusRow[], before: readonly StatusR
   return notRecovered(rows, before, node).length === 0;
 }
 
-/** The rows of `node` that are worse than in `before`, by requirement, probe and what they are now. */
+/** The rows of `node` that are worse than in `before`: requirement, probe and current verdict. */
 export function notRecovered(
   rows: readonly StatusRow[],
   before: readonly StatusRow[],

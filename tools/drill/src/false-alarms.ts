@@ -40,7 +40,7 @@ export interface TunnelTraffic {
   readonly handshakes: number;
 }
 
-/** What came of it. */
+/** The result of the quiet period. */
 export interface FalseAlarms {
   readonly seconds: number;
   readonly lossRatio: number;

@@ -2,14 +2,14 @@
 import type { Cause, ProbeKind } from "@lifeline/measure";
 import type { LabNode, TestBed } from "./test-bed.ts";
 
-/** Undoes what was injected. */
+/** Clears the injected fault. */
 export type Clear = () => Promise<void>;
 
 /** One fault. */
 export interface FaultDrill {
   /** Kebab-case; stable, for scripts. */
   readonly name: string;
-  /** What is done to the path or the service, in a line. */
+  /** The change to the path or the service, in one line. */
   readonly what: string;
   /** The cause that must be reported, and at which row. */
   readonly expected: { readonly cause: Cause; readonly requirement: string; readonly probe?: ProbeKind };

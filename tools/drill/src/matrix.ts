@@ -13,7 +13,7 @@ import { DrillError } from "./drill-error.ts";
 import type { FaultDrill } from "./fault-drill.ts";
 import type { LabNode, TestBed } from "./test-bed.ts";
 
-/** What came of one drill. */
+/** The result of one drill. */
 export interface MatrixRow {
   readonly fault: string;
   readonly node: string;
@@ -82,7 +82,7 @@ export async function runMatrix(
   return rows.sort((a, b) => order.indexOf(a.fault) - order.indexOf(b.fault));
 }
 
-/** Whether the row is what was promised. */
+/** Whether the row meets its drill's expectation. */
 export function isAsExpected(row: MatrixRow, drill: FaultDrill): boolean {
   const { detectMs, clearMs, reportedCause, otherFaults } = row;
   if (detectMs === null || clearMs === null) return false;
@@ -145,7 +145,7 @@ function isExpectedRow({ requirement, probe }: StatusRow, { expected }: FaultDri
   return requirement === expected.requirement && (expected.probe === undefined || expected.probe === probe);
 }
 
-/** Waits until nothing has failed at the node for so long; the rows then. */
+/** Waits until nothing has failed at the node for the given time; resolves with the rows. */
 async function calm(
   testBed: TestBed,
   node: LabNode,

@@ -5,11 +5,11 @@ import { isFailing } from "./collector-answer.ts";
 import type { FaultDrill } from "./fault-drill.ts";
 import type { LabNode, TestBed } from "./test-bed.ts";
 
-/** How long a fault stands on the screen, and how long nothing is broken between two, ms: time enough to read. */
+/** How long a fault stays on the screen, and the pause between two faults, ms: time enough to read. */
 const STAND_MS = 15_000;
 const REST_MS = 10_000;
 
-/** What is broken now. */
+/** A line on the screen, and when it appeared. */
 interface Act {
   readonly line: string;
   readonly sinceNs: number;

@@ -105,7 +105,7 @@ export interface TestBed {
 export interface TestBedOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Tells people what is being done. */
+  /** Receives progress lines for the user. */
   readonly say: (line: string) => void;
   /** How many nodes; default 4. */
   readonly nodes?: number;

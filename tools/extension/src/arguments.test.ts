@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { readArguments } from "./arguments.ts";
 
 describe("readArguments", () => {
-  it("builds the extension alone by default", () => {
+  it("builds only the extension by default", () => {
     const flags = { help: false, json: false, images: false, steps: false, updateLock: false };
     expect(readArguments([])).toEqual({ ...flags, out: undefined, maintenance: undefined });
   });

@@ -40,7 +40,7 @@ describe("readElf", () => {
     expect(() => readElf(bytes, "bin/node")).toThrow(expect.objectContaining({ code: "binary" }));
   });
 
-  it("returns or throws ExtensionError, whatever the bytes are", () => {
+  it("returns or throws ExtensionError for any bytes", () => {
     const file = elfFile({ interpreter: "/lib/ld.so", needed: ["libc.so.6"] });
     const change = fc.tuple(fc.nat(file.length - 1), fc.nat(255));
     fc.assert(

@@ -61,7 +61,7 @@ describe("cutIcuData", () => {
     expect(isKept(name)).toBe(stays);
   });
 
-  it("leaves a Node that speaks English, knows time zones and normalises", () => {
+  it("leaves a Node with English, time zones and normalisation", () => {
     const directory = mkdtempSync(join(tmpdir(), "lifeline-icu-"));
     try {
       const node = join(directory, "node");

@@ -17,7 +17,7 @@ const debian = {
 } as const;
 
 describe("librariesOf", () => {
-  it("takes what is needed, and what that needs, as regular files; and nothing else", () => {
+  it("takes the needed libraries and their own needs, as regular files, and nothing else", () => {
     const libraries = librariesOf([program], treeOf(debian), AMD64);
     expect([...libraries.keys()].sort()).toEqual([
       "lib/x86_64-linux-gnu/libc.so.6",

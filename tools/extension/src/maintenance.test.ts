@@ -120,7 +120,7 @@ describe("the guide", () => {
     expect(make(config).service).toBe(MAINTENANCE);
   });
 
-  it("names what builds and runs it as it is", () => {
+  it("names the commands that build and run it", () => {
     const commands = [...guide.matchAll(/npm run (extension(?::verify)?)(?: -- ([^`\n]*))?[`\n]/g)];
     expect(commands.map(([, name]) => name)).toEqual(expect.arrayContaining(["extension", "extension:verify"]));
     for (const [, name, args = ""] of commands) {

@@ -17,7 +17,7 @@ describe("lockedPackage", () => {
     },
   );
 
-  it("refuses what is not locked, or locked twice", () => {
+  it("refuses a package that is not locked, or locked twice", () => {
     expect(() => lockedPackage(lock, "koffi-linux")).toThrow("koffi-linux: want it once");
     const twice = ["1.0.0", "2.0.0"]
       .map((version) => `  a@${version}:\n    resolution: {integrity: sha512-AAAA}\n`)

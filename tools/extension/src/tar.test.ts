@@ -38,7 +38,7 @@ describe("tarOf", () => {
       { numRuns: 50 },
     ));
 
-  it("gives the same bytes in whatever order the tree was put together", () =>
+  it("gives the same bytes for any order in which the tree was built", () =>
     fc.assert(
       fc.asyncProperty(tree, async (one) => {
         const turned = new Map([...one].reverse());

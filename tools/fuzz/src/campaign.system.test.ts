@@ -59,18 +59,18 @@ describe("a campaign", () => {
     expect(resultOf(name)?.growth).toMatchObject({ inputs: 4 });
   });
 
-  it("finds what keeps its inputs", () => {
+  it("finds a decoder that keeps its inputs", () => {
     expect(resultOf("keeps")?.failure).toMatchObject({ kind: "heap-grew" });
   });
 
-  it("shows what inputs out of proportion took", () => {
+  it("shows the cost of inputs out of proportion", () => {
     const table = renderResults(SEED, results);
     expect(table).toMatch(/^out of proportion +inputs +largest MiB +heap MiB +heap bytes\/byte +CPU ns\/byte$/m);
     expect(table).toMatch(/^takes-much-memory +4 +0\.48 +\d/m);
     expect(table).not.toContain(`${"00".repeat(5_000)}`);
   });
 
-  it("says what plays a failure again", () => {
+  it("prints the command that repeats a failure", () => {
     expect(renderResults(SEED, results)).toMatch(/npm run fuzz -- --only throws --seed 5 --inputs \d+\n/);
   });
 });

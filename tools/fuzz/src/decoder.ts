@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type Random, randomFrom } from "@lifeline/harness";
 import { type Growth, grownAt } from "./growth.ts";
 
-/** What became of an input. */
+/** The outcome of one input. */
 export type Verdict = "decoded" | "refused";
 
 /** A decoder under test. */

@@ -69,7 +69,7 @@ describe("inputs out of proportion", () => {
 describe("costs", () => {
   const cost = { inputBytes: 1_000_000, heapBytes: 80_000_000, cpuNs: 2_000_000_000 };
 
-  it("are the most there were, and the most for a byte, of what is no trifle", () => {
+  it("are the highest costs, and the highest per byte, without the small inputs", () => {
     const costs = [cost, { inputBytes: 10, heapBytes: 5_000, cpuNs: 5_000 }, { ...cost, inputBytes: 2_000_000 }];
     expect(costs.reduce(withCost, NO_COSTS)).toEqual({
       inputs: 3,

@@ -25,7 +25,7 @@ export interface WorkerOrder {
   readonly progress: SharedArrayBuffer;
 }
 
-/** What was seen of one decoder; `failure` is absent where nothing was found. */
+/** Results of one decoder; `failure` is absent where nothing was found. */
 export interface DecoderResult {
   readonly decoder: string;
   readonly inputs: number;

@@ -45,7 +45,7 @@ describe("schedstat", () => {
 });
 
 describe("a process", () => {
-  it("that lives is read; one that has ended is an error", async () => {
+  it("that runs is read; one that has ended is an error", async () => {
     const own = await readUsage(process.pid);
     expect(own.cpuNs).toBeGreaterThan(0);
     expect(own.rssBytes).toBeGreaterThanOrEqual(own.pssBytes);

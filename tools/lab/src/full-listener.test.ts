@@ -44,7 +44,7 @@ describe("a full listener", () => {
     expect(await tryConnect(host, port)).toBe("ECONNREFUSED");
   });
 
-  it("says so when the port is another's", async () => {
+  it("reports a port that another process holds", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const address = server.address();

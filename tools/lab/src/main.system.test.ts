@@ -58,7 +58,7 @@ describe("the stand-in as a process", () => {
     expect([existsSync(control), existsSync(stateFile)]).toEqual([false, false]);
   });
 
-  it("ends with 2 and says why when a flag is wrong", async () => {
+  it("exits with 2 and prints the reason when a flag is wrong", async () => {
     expect(await finish("main.ts", ["--api-port", "http"])).toEqual({
       status: 2,
       stdout: "",

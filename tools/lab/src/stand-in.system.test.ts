@@ -27,7 +27,7 @@ async function start(options: Partial<StandInOptions> = {}): Promise<StandIn> {
   return running;
 }
 
-/** One attempt to connect: what became of it. */
+/** The outcome of one attempt to connect. */
 function tryConnect({ host, port }: Endpoint): Promise<string> {
   return new Promise((resolve) => {
     const socket = connectTcp({ host, port });
@@ -118,7 +118,7 @@ async function tryStamp({ host, port }: Endpoint): Promise<string> {
 }
 
 describe("the stand-in's API endpoint", () => {
-  it("is trusted through its own CA alone, and speaks TLS 1.3 with HTTP/2", async () => {
+  it("is trusted only through its own CA, and uses TLS 1.3 with HTTP/2", async () => {
     const { api, caPem } = await start();
     expect(await tryTls(api, caPem)).toBe("TLSv1.3 h2");
     expect(caPem).not.toContain("PRIVATE KEY");
@@ -224,7 +224,7 @@ describe("a fault of a TCP listener", () => {
     expect(await tryTls(endpoint, standIn.caPem)).toBe("TLSv1.3 h2");
   });
 
-  it.each(["api", "machine-api"] as const)("stall: %s connects and says nothing, then is back", async (name) => {
+  it.each(["api", "machine-api"] as const)("stall: %s accepts and sends nothing, then answers again", async (name) => {
     const standIn = await start();
     const endpoint = name === "api" ? standIn.api : standIn.machineApi;
     await standIn.fault(name, "stall");
@@ -265,7 +265,7 @@ describe("a fault of a TCP listener", () => {
     expect(settled[32]).toMatchObject({ reason: { code: "busy" } });
   });
 
-  it("leaves the other listeners alone, and the state tells it", async () => {
+  it("leaves the other listeners alone, and the state shows it", async () => {
     const standIn = await start();
     await standIn.fault("machine-api", "refuse");
     expect(standIn.state()).toEqual({
@@ -306,7 +306,7 @@ describe("a stand-in", () => {
     expect(await tryStamp(standIn.siderolink)).toBe("ECONNREFUSED");
   });
 
-  it("closes everything, whatever fault is in force, and then takes no more", async () => {
+  it("closes everything under any fault, and then accepts no more changes", async () => {
     const standIn = await start();
     await Promise.all([standIn.fault("api", "drop"), standIn.fault("siderolink", "drop")]);
     await Promise.all([standIn.close(), standIn.close()]);
@@ -316,7 +316,7 @@ describe("a stand-in", () => {
     await expect(standIn.fault("api", "none")).rejects.toMatchObject({ code: "closed" });
   });
 
-  it("keeps nothing open when one of its ports is taken, and says which", async () => {
+  it("keeps nothing open when one of its ports is taken, and names the port", async () => {
     const gone = await start();
     await gone.close();
     const first = await start();

@@ -6,7 +6,7 @@ import { emptyWindow, type Window } from "@lifeline/window";
 import { encodeReport, NO_SELF_METRICS, type Report, reportPb } from "@lifeline/wire";
 import type { TestBed } from "./test-bed.ts";
 
-/** What was done: shows that the soak had its load. */
+/** Counts that show that the soak ran under load. */
 export interface LoadCounts {
   streams: number;
   reports: number;
@@ -39,7 +39,7 @@ const DOWN_MS = { least: 200, most: 2_000 };
 const REPORT_EVERY_MS = 1_000;
 const WINDOWS = 10;
 
-/** Target and end of the load. */
+/** Inputs of the load, which ends with `signal`. */
 export interface LoadOptions {
   readonly testBed: TestBed;
   readonly random: Random;

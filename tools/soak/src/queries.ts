@@ -17,7 +17,7 @@ const QUERY_EVERY_MS = 1_000;
 /** How long an answer may take, ms. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
-/** What is queried, and until when. */
+/** Inputs of the queries, which end with `signal`. */
 export interface QueryOptions {
   readonly collector: CollectorFixture;
   readonly nodeId: string;

@@ -7,7 +7,7 @@ import { type QueryCounts, runQueries } from "./queries.ts";
 import { NODE_ID, TestBed } from "./test-bed.ts";
 import { type Trend, trendOf } from "./trend.ts";
 
-/** What came of it. */
+/** The result of the run. */
 export interface SoakResult {
   readonly seconds: number;
   /** Which processes were read. */

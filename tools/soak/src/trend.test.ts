@@ -13,7 +13,7 @@ describe("a trend", () => {
     expect(trend).toMatchObject({ readings: 31, least: 100, median: 101.5, greatest: 103 });
   });
 
-  it("leaves the first third out, for what warms up grows", () => {
+  it("leaves out the first third, in which the programs warm up", () => {
     const values = Array.from({ length: 30 }, (_, minute) => (minute < 10 ? minute * 10 : 100));
     expect(trendOf(at(values))?.perHour?.slope).toBeCloseTo(0, 9);
   });

@@ -161,7 +161,7 @@ async function forgedListener({ clock }: TestBed) {
   return { pem, key, caPem: ca.certPem };
 }
 
-/** A collector that is none: it speaks the protocol, and notes every call it gets. */
+/** A false collector: it speaks the protocol, and records every call. */
 async function pose(testBed: TestBed, heard: string[]): Promise<{ readonly address: string; close(): void }> {
   const { pem, key, caPem } = await forgedListener(testBed);
   const server = createRpcServer();

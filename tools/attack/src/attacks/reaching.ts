@@ -41,7 +41,7 @@ function getMetrics(port: number, host: string): Promise<{ readonly status: numb
   });
 }
 
-/** Sends a program the signal that makes Node listen for a debugger; what came of it. */
+/** Sends a program the signal that makes Node open a debugger port, and returns the result. */
 async function signalled({ clock }: TestBed, name: string, pid: number | undefined): Promise<Claim> {
   if (pid === undefined) return [`the ${name} is dead`, false];
   const before = listeningPorts(pid);

@@ -69,7 +69,7 @@ function isFormula(cell: string): boolean {
   return /^[\s"']*[=+\-@\t\r]/.test(cell) && !/^-\d/.test(cell);
 }
 
-/** A stream of a node, on which it has reported what it saw of each of its targets. */
+/** A node's stream, after it has reported results for each of its targets. */
 async function reportAs(
   testBed: TestBed,
   nodeId: string,

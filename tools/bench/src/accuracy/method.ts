@@ -1,4 +1,4 @@
-/** The methods of measuring that are held against the capture: one table, each method one function. */
+/** The methods compared with the capture: one table, one function per method. */
 import { readCpuNs } from "@lifeline/harness";
 import type { DelayedPath } from "@lifeline/lab";
 import type { RttSource } from "@lifeline/measure";

@@ -26,7 +26,7 @@ export interface Pairing {
   readonly excluded: number;
 }
 
-/** How far a SYN may lie outside its report's times: wall time is read in whole ms, and by another process. */
+/** How far a SYN may be outside its report's times: another process reads the wall time, in whole ms. */
 const TOLERANCE_MS = 2;
 
 /** Pairs TCP reports with handshakes, by order and by time. Throws `mispaired`. */

@@ -154,7 +154,7 @@ function sumOf(counts: readonly number[]): number {
   return counts.reduce((total, count) => total + count, 0);
 }
 
-/** What was seen of one side between two counts. */
+/** Readings of one side between two counts. */
 export interface Observation {
   readonly probes: number;
   readonly elapsedNs: number;

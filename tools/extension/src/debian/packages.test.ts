@@ -56,7 +56,7 @@ describe("a locked package", () => {
 });
 
 describe("the lock file", () => {
-  it("in the repository is about what is wanted", () => {
+  it("in the repository locks the required packages", () => {
     expect(readLock(LOCK_FILE).map(named)).toEqual(WANTED.map(named).sort());
   });
 

@@ -126,8 +126,8 @@ export interface InsertedWire {
 }
 
 /**
- * Lays a wire that delays every packet by `delayMs` (0–10,000) each way between two namespaces, which stay when it
- * goes.
+ * Starts a wire that delays every packet by `delayMs` (0–10,000) each way between two namespaces, which remain after
+ * it.
  */
 export async function insertDelay(
   delayMs: number,

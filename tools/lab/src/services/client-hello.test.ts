@@ -74,7 +74,7 @@ describe("a ClientHello", () => {
     expect(readClientHello(header)).toEqual({ kind: "not-tls" });
   });
 
-  it("that never comes is given up after a while, and at once when the peer leaves", async () => {
+  it("that never arrives is abandoned after a timeout, and at once when the peer disconnects", async () => {
     const clock = manualClock(0);
     const silent = await accepted((port) => connectTcp({ host: "127.0.0.1", port }));
     const waiting = peekClientHello(silent.near, clock);

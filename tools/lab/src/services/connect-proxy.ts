@@ -119,7 +119,7 @@ function tunnel(connection: Socket, to: ServiceEndpoint, head: Buffer, clock: Cl
   // The error says why and the close that nothing came: after the first of them the connection takes no more.
   far.once("error", fail).once("close", fail);
   far.once("connect", () => {
-    // Inside a tunnel the proxy says nothing of its own.
+    // Inside a tunnel the proxy sends nothing of its own.
     far.off("error", fail).off("close", fail);
     connection.write("HTTP/1.1 200 Connection established\r\n\r\n");
     if (head.length > 0) far.write(head);

@@ -96,7 +96,7 @@ describe("the DNS server", () => {
     expect([bytes.subarray(2, size), bytes.subarray(size + 2)]).toEqual([expected, expected]);
   });
 
-  it("outlives what is no question", async () => {
+  it("survives messages that are no query", async () => {
     const socket = createSocket("udp4");
     for (const text of ["", "00", "ff".repeat(40), "1234010000010000000000003f"]) {
       socket.send(Buffer.from(text, "hex"), server.port, HOST);

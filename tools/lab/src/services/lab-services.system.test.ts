@@ -226,7 +226,7 @@ describe("a TLS service", () => {
     expect((await tryTls("web", ILL, { servername: "factory.talos.dev" })).code).toBe("ECONNRESET");
   });
 
-  it("does to everybody what is set for everybody, but not to whom it is set otherwise", async () => {
+  it("applies the mode for every client, except to a client with a mode of its own", async () => {
     await services.setMode("*", "api", "expired");
     await services.setMode(WELL, "api", "ok");
     expect((await tryTls("web", ILL)).code).toBe("CERT_HAS_EXPIRED");
@@ -254,14 +254,14 @@ describe("a TLS service", () => {
     well.destroy();
   });
 
-  it("closes on those who do not speak TLS", async () => {
+  it("closes connections that do not use TLS", async () => {
     const socket = connectTcp({ host: HOST, port: portOf("web"), localAddress: WELL });
     socket.on("error", () => undefined).end("GET / HTTP/1.1\r\n\r\n");
     await once(socket.resume(), "close");
   });
 });
 
-describe("what is said above TLS", () => {
+describe("the protocol above TLS", () => {
   it.each([
     ["ok", { status: 200 }],
     ["html-200", { status: 200, lab: "lab" }],
@@ -293,7 +293,7 @@ describe("what is said above TLS", () => {
 });
 
 describe("the middlebox", () => {
-  it("is seen by those who do not trust it, with the protocol of the true server", async () => {
+  it("is visible to clients that do not trust it, with the protocol of the true server", async () => {
     const seen = await tryTls("middlebox", ILL);
     expect(seen).toEqual({
       code: "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
@@ -302,7 +302,7 @@ describe("the middlebox", () => {
     });
   });
 
-  it("passes the plaintext on for those who trust it", async () => {
+  it("passes the plaintext on for clients that trust it", async () => {
     expect(await ask("middlebox", ILL, HEALTH)).toMatchObject({ status: 200 });
     expect(await ask("middlebox", ILL, HEALTH, "ghcr.io")).toMatchObject({ status: 200 });
   });
@@ -366,7 +366,7 @@ describe("the proxy", () => {
     other.socket?.destroy();
   });
 
-  it("takes the user and the password, and no others", async () => {
+  it("accepts only the configured user and password", async () => {
     await services.setMode(ILL, "proxy", "auth-required");
     const target = `${HOST}:${portOf("machine-api")}`;
     expect((await tryConnect(target, ILL, "lab:guess")).status).toBe(407);
@@ -375,7 +375,7 @@ describe("the proxy", () => {
     socket?.destroy();
   });
 
-  it("says so when the service does not answer", async () => {
+  it("reports a service that does not answer", async () => {
     expect((await tryConnect(`${HOST}:${NOBODYS_PORT}`, ILL)).status).toBe(502);
   });
 

@@ -1,4 +1,4 @@
-/** Which mode holds for which client, service and name. A client's own entry goes before everyone's. */
+/** The mode for each client, service and name. A client's own entry precedes the entry for every client. */
 import { LabError } from "../lab-error.ts";
 import { EVERY_CLIENT, type ModeRequest, QUIET_MODES, type ServiceMode, type ServiceName } from "./modes.ts";
 
@@ -15,7 +15,7 @@ export interface ModeTable {
   set(request: ModeRequest): void;
   /** Removes every entry. */
   clear(): void;
-  /** What is in force beside the quiet modes. */
+  /** Every mode in force that differs from the quiet modes. */
   entries(): readonly ModeRequest[];
 }
 

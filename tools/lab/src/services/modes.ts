@@ -19,7 +19,7 @@ const DNS_MODES = {
   drift: "answers with the drift addresses instead of the zone's",
 } as const;
 
-/** What a TLS service can do: to the connection, to the certificate, and to what is said above TLS. */
+/** Modes of a TLS service: faults of the connection, of the certificate, and of the protocol above TLS. */
 const TLS_MODES = {
   ok: "answers as it should, with a certificate of the lab's public root through its intermediate (ECDSA P-256)",
   rsa: "answers as it should, with an RSA certificate of the same CAs",

@@ -1,4 +1,4 @@
-/** The names that exist in the lab, what they are, and where they lead. Pure. */
+/** The names in the lab's zone, their types and addresses. Pure. */
 import { isIP, isIPv4 } from "node:net";
 import { LabError } from "../lab-error.ts";
 import { shown } from "../listener-fault.ts";

@@ -17,7 +17,7 @@ function file(linkType: number, ...records: readonly (readonly [number, number, 
 
 const packet = Buffer.from([0x45, 1, 2, 3]);
 
-describe("what tcpdump wrote", () => {
+describe("tcpdump's output", () => {
   it.each([
     ["an Ethernet frame", 1, Buffer.concat([Buffer.alloc(14), packet])],
     ["a raw packet", 101, packet],

@@ -113,7 +113,7 @@ describe.skipIf(able !== true)(`hosts${why}`, () => {
     await relay.close();
   });
 
-  it("takes rules of its own: a reflector shares the SideroLink port, a witness counts what is WireGuard's", async () => {
+  it("accepts rules of its own: a reflector shares the SideroLink port, a witness counts WireGuard packets", async () => {
     const { net, omni, node, v4 } = stage();
     await omni.nft(`
       table inet sharing {
@@ -188,7 +188,7 @@ describe.skipIf(able !== true)(`faults of the path${why}`, () => {
     ["both", 0, 0],
     ["forward", 0, 0],
     ["return", 5, 0],
-  ] as const)("drop %s: the server hears %d, the node %d of 5", async (direction, atServer, atNode) => {
+  ] as const)("drop %s: the server receives %d, the node %d of 5", async (direction, atServer, atNode) => {
     const { node, echo, v4, v6 } = stage();
     for (const host of [v4, v6]) {
       const before = heard(echo);
@@ -293,7 +293,7 @@ describe.skipIf(able !== true)(`faults of the path${why}`, () => {
     },
   );
 
-  it("an MTU black hole takes the tunnel's full packets, 1,340 bytes outside, and leaves it its small ones", async () => {
+  it("an MTU black hole drops the tunnel's full packets, 1,340 bytes outside, and passes its small ones", async () => {
     const { node } = stage();
     const answers = async (maxBytes: number) => {
       const told: number[] = [];
@@ -354,7 +354,7 @@ describe.skipIf(able !== true)(`the end of a fleet${why}`, () => {
     expect(() => own.omni.spawn("true", [])).toThrow(/closed/);
   });
 
-  it.each(["SIGTERM", "SIGKILL"] as const)("leaves nothing behind when its creator dies of %s", async (signal) => {
+  it.each(["SIGTERM", "SIGKILL"] as const)("leaves nothing behind when its creator is ended by %s", async (signal) => {
     const module = fileURLToPath(new URL("./fleet-net.ts", import.meta.url));
     const script = `
       const { createFleetNet } = await import(${JSON.stringify(module)});
@@ -379,7 +379,7 @@ describe.skipIf(able !== true)(`the end of a fleet${why}`, () => {
     expect(inhabitants(namespaces)).toEqual([]);
   });
 
-  it("says which file of the machine is missing, and leaves nothing", async () => {
+  it("names the missing file of the machine, and leaves nothing behind", async () => {
     const files = { node1: { "/etc/no-such-file": "" } };
     await expect(createFleetNet({ nodes: 1, files, clock, log })).rejects.toMatchObject({
       code: "command-failed",

@@ -47,13 +47,13 @@ const CONNECT = `
   socket.on("data", (text) => end(String(text))).on("error", (error) => end(error.code)).on("end", () => end("end"));
   setTimeout(() => end("timeout"), waitMs);`;
 
-/** What became of datagrams. */
+/** The outcome of sent datagrams. */
 export interface Sent {
   readonly answered: number;
   readonly errors: readonly string[];
 }
 
-/** What became of a connection: the server's name or `timeout` or an error code, and whether there was a handshake. */
+/** The outcome of a connection: the server's name, `timeout` or an error code, and whether the handshake completed. */
 export interface Connected {
   readonly connected: boolean;
   readonly answer: string;
