@@ -1,8 +1,8 @@
 /**
- * What is fuzzed: a decoder, how its inputs are drawn, and the laws that hold of what it answers.
+ * One fuzzed decoder: the generator of its inputs, and the laws its results must keep.
  *
- * 1. An input is drawn of its own generator and of nothing else: (seed, decoder, index) name it for ever.
- * 2. A check throws for whatever the decoder may not do. A decoder's own refusal is no error.
+ * 1. Each input has a random generator of its own, so (seed, decoder, index) always give the same input.
+ * 2. A check throws when the decoder breaks a law. A refusal by the decoder is not an error.
  */
 import { strict as assert } from "node:assert";
 import { isDeepStrictEqual } from "node:util";
@@ -23,7 +23,7 @@ export interface Decoder {
   readonly growth?: Growth;
 }
 
-/** The decoder does not keep what it promises. */
+/** The decoder breaks a law. */
 export class BrokenLaw extends Error {
   constructor(message: string) {
     super(message);
@@ -31,7 +31,7 @@ export class BrokenLaw extends Error {
   }
 }
 
-/** Throws a {@link BrokenLaw} of those words unless `isKept`. */
+/** Throws a {@link BrokenLaw} with that message unless `isKept`. */
 export function law(isKept: boolean, words: string): asserts isKept {
   if (!isKept) throw new BrokenLaw(words);
 }

@@ -4,7 +4,7 @@ import { joined, mutateBytes } from "./byte-mutation.ts";
 
 /** A value: bytes, or the values it is made of. */
 export interface DerValue {
-  /** The identifier octet; bit 6 says that it is made of values. */
+  /** The identifier octet; bit 6 marks a value that consists of values. */
   readonly tag: number;
   readonly content: Uint8Array | readonly DerValue[];
 }

@@ -13,7 +13,7 @@ import { joined } from "./byte-mutation.ts";
 export interface Growth {
   /** Draws the `at`-th such input, from 0. */
   draw(random: Random, at: number): Uint8Array;
-  /** Decodes, and no more: what it costs is measured. Gives what it has built, or nothing. */
+  /** Only decodes, because its cost is measured. Returns the result, or nothing. */
   decode(input: Uint8Array): unknown;
 }
 
@@ -33,7 +33,7 @@ export function grownAt(index: number): number | undefined {
 /** What decoding one input took. */
 export interface Cost {
   readonly inputBytes: number;
-  /** Heap and buffers more than before, with what was built and whatever was left behind of building it. */
+  /** Growth of heap and buffers, bytes: the result and all garbage of building it. */
   readonly heapBytes: number;
   readonly cpuNs: number;
 }
@@ -94,7 +94,7 @@ export function excessOf({ inputBytes, heapBytes, cpuNs }: Cost) {
   } as const;
 }
 
-/** So many times the same bytes. */
+/** The same bytes, repeated. */
 export function times(piece: Uint8Array, count: number): Uint8Array {
   return piece.length === 0 ? piece : Buffer.alloc(count * piece.length, piece);
 }

@@ -10,7 +10,7 @@ import { type Growth, times } from "./growth.ts";
 import { drawMessage } from "./message-draw.ts";
 import { varint } from "./wire-mutation.ts";
 
-/** Sizes of what is drawn, bytes: the last is the largest there can be. */
+/** Sizes of the generated messages, bytes; the last is the largest possible. */
 const SIZES = [65_536, 262_144, 1_048_576, MAX_REPORT_BYTES] as const;
 
 /**
@@ -58,7 +58,7 @@ function walk(random: Random, { fields }: DescMessage): Path {
   return field.message === undefined || random() < 0.4 ? [field] : [field, ...walk(random, field.message)];
 }
 
-/** What becomes an object or an entry each time it comes. */
+/** Whether each occurrence of the field becomes an object or an entry. */
 function isMany(field: DescField | undefined): boolean {
   return field?.message !== undefined || field?.fieldKind === "list";
 }

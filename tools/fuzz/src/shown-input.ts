@@ -6,7 +6,7 @@
 /** Largest input that is shown whole, bytes, and made smaller first. */
 export const INPUT_SHOWN_BYTES = 4_096;
 
-/** Of a larger one, so many. */
+/** Most bytes shown of a larger input. */
 const BEGINNING_BYTES = 64;
 
 /** Hexadecimal; of a large input the beginning, and how many bytes it has. */

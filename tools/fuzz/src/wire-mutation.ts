@@ -78,7 +78,7 @@ function lying(random: Random, fields: readonly WireField[], at: number): Uint8A
   return joined(encoded(fields.slice(0, at)), tag, pick(random, VARINTS), field.body, encoded(fields.slice(at + 1)));
 }
 
-/** The fields of a message; undefined when it is none. */
+/** The fields of a message; undefined when the bytes are not a message. */
 function fieldsOf(bytes: Uint8Array): readonly WireField[] | undefined {
   const fields: WireField[] = [];
   for (let at = 0; at < bytes.length; ) {

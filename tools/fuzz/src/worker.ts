@@ -37,7 +37,7 @@ export interface DecoderResult {
    */
   readonly seconds: number;
   readonly cpuSeconds: number;
-  /** The longest that one input took, ms, whatever else the machine did meanwhile; and which. */
+  /** The longest time for one input, ms, including other load on the machine; and that input's index. */
   readonly slowestMs: number;
   readonly slowestIndex: number;
   /** How much more the heap holds at the end than after the first tenth, both after a collection. */
@@ -48,7 +48,7 @@ export interface DecoderResult {
   readonly failure?: Failure;
 }
 
-/** What was found. */
+/** The failure that was found. */
 export interface Failure {
   readonly decoder: string;
   readonly index: number;
@@ -141,7 +141,7 @@ function cpuSecondsSince(before: NodeJS.CpuUsage): number {
 
 const firstLine = ({ message }: Error) => message.split("\n", 1)[0];
 
-/** What was seen while a decoder ran. */
+/** Results so far of a running decoder. */
 class Run {
   readonly #decoder: Decoder;
   readonly #startedNs = systemClock.monotonicNs();

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { LabError } from "./lab-error.ts";
 import { shown } from "./listener-fault.ts";
 
-/** What was given on a command line. */
+/** The flags of a command line. */
 export interface Flags {
   /** Values per flag, in order; a flag not given has none. */
   readonly values: ReadonlyMap<string, readonly string[]>;

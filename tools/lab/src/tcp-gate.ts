@@ -17,11 +17,11 @@ export interface Listener {
   readonly host: string;
   readonly port: number;
   readonly faults: FaultSwitch;
-  /** Stops listening and destroys what is open. Idempotent; never throws. */
+  /** Stops listening and destroys open connections. Idempotent; never throws. */
   close(): Promise<void>;
 }
 
-/** A TCP {@link Listener}, with what it had to turn away. */
+/** A TCP {@link Listener}, with its count of rejected connections. */
 export interface TcpGate extends Listener {
   /** Connections closed at once because {@link CONNECTIONS_MAX} were open. */
   readonly overflowed: number;

@@ -1,8 +1,8 @@
 /**
- * Finds this process's descriptor of the UDP socket bound to a port, for socket options Node has no name for.
+ * Finds this process's descriptor of the UDP socket bound to a port, for socket options that Node does not offer.
  *
- * The reflector owns its socket and shows only its address; the kernel's own tables (proc(5): /proc/net/udp,
- * /proc/self/fd) tell the rest.
+ * The reflector owns its socket and exposes only its address. The kernel's tables show the descriptor (proc(5):
+ * /proc/net/udp, /proc/self/fd).
  */
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { LabError } from "./lab-error.ts";

@@ -38,7 +38,7 @@ function drawFrame(random: Random): Buffer {
 const ZEROS = deflateRawSync(Buffer.alloc(1024 * 1024), { finishFlush: zlib.Z_FULL_FLUSH });
 const END = deflateRawSync(Buffer.alloc(0));
 
-/** A frame that inflates to so many mebibytes. */
+/** A frame that decompresses to this many mebibytes. */
 function bomb(mebibytes: number, sequence = 1): Buffer {
   return encodeFrame(new Uint8Array(16), sequence, joined(times(ZEROS, mebibytes), END), true);
 }

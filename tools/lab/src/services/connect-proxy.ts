@@ -116,7 +116,7 @@ function tunnel(connection: Socket, to: ServiceEndpoint, head: Buffer, clock: Cl
   const fail = () => {
     if (connection.writable) refuse(connection, 502);
   };
-  // The error says why and the close that nothing came: after the first of them the connection takes no more.
+  // An error and a close may both occur; only the first of them answers the connection.
   far.once("error", fail).once("close", fail);
   far.once("connect", () => {
     // Inside a tunnel the proxy sends nothing of its own.

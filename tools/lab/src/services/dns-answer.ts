@@ -39,7 +39,7 @@ const POINTER_TO_QUESTION = 0xc000 | HEADER_BYTES;
 /** Bytes of nonsense after the header: compression pointers to beyond the message. */
 const GARBAGE_BYTES = 40;
 
-/** Reads a query; undefined for whatever is no standard query with one question of class IN. */
+/** Reads a query; undefined unless it is a standard query with one question of class IN. */
 export function readQuestion(message: Buffer): DnsQuestion | undefined {
   if (message.length < HEADER_BYTES) return undefined;
   const flags = message.readUInt16BE(2);

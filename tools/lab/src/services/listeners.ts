@@ -29,7 +29,7 @@ export interface ListenerOptions {
   readonly machineApi?: readonly ServiceEndpoint[];
   readonly middlebox?: readonly MiddleboxEndpoint[];
   readonly proxy?: readonly ServiceEndpoint[];
-  /** What the proxy may reach beside `web` and `machineApi`, such as the collector. */
+  /** Endpoints the proxy may reach in addition to `web` and `machineApi`, such as the collector. */
   readonly proxyReaches?: readonly ServiceEndpoint[];
   /** Default {@link PROXY_CREDENTIALS}. */
   readonly proxyCredentials?: ProxyCredentials;
@@ -153,7 +153,7 @@ function createPages(): (mode: TlsMode) => PageServer {
   };
 }
 
-/** Modes in which something that is no gRPC server answers at the Machine API's port. */
+/** Modes in which a server other than a gRPC server answers at the Machine API's port. */
 const PAGE_MODES: readonly TlsMode[] = [
   "html-200",
   "html-415",

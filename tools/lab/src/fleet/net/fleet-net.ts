@@ -197,7 +197,7 @@ async function build(
       return { ...(await attach("node", name, at + 1)), tunnelAddress: tunnelAddress(at + 1) };
     }),
   );
-  // One that failed is thrown only when all have settled: what was opened until then is known, and closed.
+  // Wait for all before the first error is thrown, so that everything opened is known and closed.
   const nodes = attached.map((node) => {
     if (node.status === "fulfilled") return node.value;
     throw node.reason;

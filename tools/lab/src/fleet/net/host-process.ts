@@ -13,7 +13,7 @@ import { LabError } from "../../lab-error.ts";
 
 /** How to start a process. */
 export interface HostSpawnOptions {
-  /** Its whole environment, but for PATH and HOME which come from ours. Default: nothing more. */
+  /** Its whole environment, in addition to this process's PATH and HOME. Default: nothing more. */
   readonly env?: Readonly<Record<string, string>>;
   /** Working folder, as seen from outside; default: ours. */
   readonly cwd?: string;
@@ -58,7 +58,7 @@ const POLITE_MS = 3_000;
 /** How long a process has to come up, ms, on a busy machine. */
 const READY_MAX_MS = 20_000;
 
-/** Starts `command` by way of `entry`, the words that take it into its host. */
+/** Starts `command` through `entry`, the command that enters the host. */
 export function startProcess(
   clock: Clock,
   name: string,

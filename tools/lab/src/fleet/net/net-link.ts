@@ -84,7 +84,7 @@ export async function openManagement(collector: Host, address: string): Promise<
   );
 }
 
-/** Joins `host` to the management bridge; there is no way from there to anywhere else. */
+/** Connects `host` to the management bridge, which leads nowhere else. */
 export async function joinManagement(host: Host, collector: Host, address: string): Promise<void> {
   const port = `m-${host.name}`.slice(0, 15);
   await host.ip(`link add ${MANAGEMENT_INTERFACE} type veth peer name ${port} netns ${collector.pid}`);

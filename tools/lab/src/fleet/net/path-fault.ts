@@ -61,8 +61,8 @@ export type PathFaultSpec =
       readonly direction?: FaultDirection;
     }
   /**
-   * What the node sends to a port (of `host`, or of any) goes to another address and port of the same family instead.
-   * It takes hold of new connections; a UDP flow keeps the way it has until it rests for 30 s
+   * Redirects the node's packets to a port (of `host`, or of any host) to another address and port of the same family.
+   * It applies to new connections. A UDP flow keeps its destination until it has been idle for 30 s
    * (nf_conntrack_udp_timeout).
    */
   | {
@@ -85,9 +85,7 @@ const LOSS_STEPS = 100_000;
 const BARE_SEGMENT_MAX_BYTES = 100;
 const PORT_MAX = 65_535;
 
-/**
- * The nftables file that makes table `table` do what `spec` says to the node with these addresses. Throws `bad-input`.
- */
+/** The nftables file whose table `table` applies `spec` to the node with these addresses. Throws `bad-input`. */
 export function faultRules(table: string, node: DualAddress, spec: RuleFaultSpec): string {
   const redirect = spec.kind === "redirect";
   const hook = redirect
