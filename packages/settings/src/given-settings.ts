@@ -139,8 +139,8 @@ export class GivenSettings<S extends Settings> {
   }
 
   /**
-   * The values of `section` by name: all of `names` must be given, or none, which is undefined. Where the section has no
-   * other key, an empty mapping in the file asks for all of them.
+   * The values of `section` by name: all of `names` must be given, or none, which is undefined. Where the section has
+   * no other key, an empty mapping in the file asks for all of them.
    */
   allOf<P extends string, N extends string>(section: P, names: readonly N[]): SectionOf<S, P, N> | undefined {
     const keys = names.map((name) => `${section}.${name}`);

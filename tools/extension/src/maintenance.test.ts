@@ -57,7 +57,7 @@ describe("an image for maintenance mode", () => {
 
   it.each([
     ["no collector", `enrol: { caFingerprint: "${AUTHORITY}" }`, "collector: got none, want host:port"],
-    ["no fleet CA", "collector: 127.0.0.1:9470", "enrol: got none, want {authority}"],
+    ["no fleet CA", "collector: 127.0.0.1:9470", "enrol: got none, want {caFingerprint}"],
     ["nothing", "", "collector: got none, want host:port"],
     [
       "another token's file",
