@@ -57,7 +57,8 @@ function configText(file: string): string {
   for (const key of Object.keys(documentOf(text, file) ?? {})) {
     if (!FOR_ALL.includes(key)) refuse(key, "it", `it left out: of all machines alike are only ${FOR_ALL.join(", ")}`);
   }
-  if (given.collector === undefined) refuse("collector", "none", "host:port: without a collector its measurements reach no one");
+  if (given.collector === undefined)
+    refuse("collector", "none", "host:port: without a collector its measurements reach no one");
   if (given.enrol === undefined) refuse("enrol", "none", "{caFingerprint}: each machine makes a key of its own");
   if (given.enrol?.tokenFile !== undefined) refuse("enrol.tokenFile", "it", "it left out: the image brings the token");
   return text;
