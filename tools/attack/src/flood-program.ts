@@ -5,10 +5,14 @@ import { text } from "node:stream/consumers";
 import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
 import { NS_PER_MS, pause, systemClock } from "@lifeline/measure";
 import type { FloodAccount, FloodJob } from "./flood.ts";
+import { missingCounts } from "./flood-outcome.ts";
 import { sendTraffic } from "./flood-traffic.ts";
 
 /** Interval between batches of new connections, ms. */
 const TICK_MS = 10;
+
+/** How much longer a flood goes on that has not reached its counts, ms. */
+const EXTENSION_MAX_MS = 60_000;
 
 /** Most connections opened in one tick; the limit leaves the process time to read. */
 const BEGUN_PER_TICK = 500;
@@ -30,10 +34,12 @@ class Flood {
   }
 
   async play(): Promise<FloodAccount> {
-    const { seconds, connections, perSecond = Number.POSITIVE_INFINITY, again } = this.#job;
+    const { seconds, connections, perSecond = Number.POSITIVE_INFINITY, again, least = {} } = this.#job;
+    const lastMs = seconds * 1_000 + EXTENSION_MAX_MS;
+    const isShort = () => missingCounts(this.#account, least).length > 0;
     const startedNs = systemClock.monotonicNs();
     const passedMs = () => (systemClock.monotonicNs() - startedNs) / NS_PER_MS;
-    while (passedMs() < seconds * 1_000) {
+    while (passedMs() < seconds * 1_000 || (passedMs() < lastMs && isShort())) {
       const allowed = Math.min(perSecond * (passedMs() / 1_000) + 1, again ? Number.POSITIVE_INFINITY : connections);
       for (let left = BEGUN_PER_TICK; left > 0 && this.#account.begun < allowed; left -= 1) {
         if (this.#sockets.size >= connections) break;

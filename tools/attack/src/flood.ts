@@ -53,6 +53,18 @@ export type FloodStart =
   /** HTTP/1.1 without TLS: these bytes, base64. */
   | { readonly kind: "plain"; readonly bytes: string; readonly reads: boolean };
 
+/** Lower bounds of a flood's counts. */
+export interface FloodLeast {
+  /** Default 1: a flood of which no connection is established has attacked nothing. */
+  readonly established?: number;
+  /** Connections that the collector has ended; default 0. */
+  readonly ended?: number;
+  /** Default 0. */
+  readonly calls?: number;
+  /** Calls that ended with a status, by its number; default none. */
+  readonly statuses?: Readonly<Record<string, number>>;
+}
+
 /** A flood. */
 export interface FloodJob {
   readonly host: string;
@@ -66,6 +78,8 @@ export interface FloodJob {
   /** Whether each closed connection is replaced with a new one. */
   readonly again: boolean;
   readonly seconds: number;
+  /** On a busy machine the flood goes on until these are reached, for a minute more at most. */
+  readonly least?: FloodLeast;
   readonly start: FloodStart;
   readonly traffic?: FloodTraffic;
 }

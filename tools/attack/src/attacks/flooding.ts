@@ -6,6 +6,7 @@ import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { floodOutcome } from "../flood-outcome.ts";
 import type { FrameFlood } from "../http2-frames.ts";
 import { emptyMessages, field, framed } from "../message-bytes.ts";
+import { playFlood } from "../play-flood.ts";
 import { ENROL, METHOD_PATHS, STREAM, WITNESS } from "./method-paths.ts";
 
 /** As many as one source may hold, and one more source than honest nodes come from. */
@@ -39,7 +40,7 @@ export const flooding: readonly Attack[] = [
       ];
       const traffic = { kind: "calls", streams: STREAMS, requests } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: false, start: { kind: "tls" } } as const;
-      return floodOutcome(await testBed.flood({ ...basics, traffic }), { calls: 1, statuses: { 16: 1, 4: 1 } });
+      return playFlood(testBed, { ...basics, traffic }, { calls: 1, statuses: { 16: 1, 4: 1 } });
     },
   },
   {
@@ -50,7 +51,7 @@ export const flooding: readonly Attack[] = [
       const requests = METHOD_PATHS.map((path) => ({ path, body: fullRequest }));
       const traffic = { kind: "calls", streams: STREAMS, requests } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: true, start: { kind: "tls" } } as const;
-      return floodOutcome(await testBed.flood({ ...basics, traffic }), { calls: 1, statuses: { 16: 1 } });
+      return playFlood(testBed, { ...basics, traffic }, { calls: 1, statuses: { 16: 1 } });
     },
   },
   {
@@ -64,7 +65,7 @@ export const flooding: readonly Attack[] = [
       const requests = METHOD_PATHS.map((path) => ({ path, body: base64(head), more }));
       const traffic = { kind: "calls", streams: STREAMS, requests } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: false, start: { kind: "tls" } } as const;
-      return floodOutcome(await testBed.flood({ ...basics, traffic }), { calls: 1, statuses: { 16: 1, 4: 1 } });
+      return playFlood(testBed, { ...basics, traffic }, { calls: 1, statuses: { 16: 1, 4: 1 } });
     },
   },
   {
@@ -77,7 +78,7 @@ export const flooding: readonly Attack[] = [
       ];
       const traffic = { kind: "calls", streams: 100, requests, reads: false } as const;
       const basics = { sources: SOURCES, connections: CONNECTIONS, again: true, start: { kind: "tls" } } as const;
-      return floodOutcome(await testBed.flood({ ...basics, traffic }), { calls: 1 });
+      return playFlood(testBed, { ...basics, traffic }, { calls: 1 });
     },
   },
   {
@@ -88,7 +89,7 @@ export const flooding: readonly Attack[] = [
       const requests = [{ path: STREAM, more: { bytes: fullRequest } }];
       const traffic = { kind: "calls", streams: STREAMS, requests } as const;
       const basics = { sources: SOURCES, connections: 64, again: true, start: { kind: "tls" } } as const;
-      return floodOutcome(await testBed.flood({ ...basics, traffic }), { ended: 1, calls: 1 });
+      return playFlood(testBed, { ...basics, traffic }, { ended: 1, calls: 1 });
     },
   },
   ...frameFloods(),
@@ -117,8 +118,9 @@ function frameFloods(): readonly Attack[] {
       const basics = { sources: SOURCES, connections: 32, again: true, start: { kind: "tls" } } as const;
       const claims: Claim[] = [];
       for (const flood of frames) {
-        const account = await testBed.flood({ ...basics, traffic: { kind: "frames", flood, reads } });
-        const { outcome, observed } = floodOutcome(account, { ended: 1 });
+        const least = { ended: 1 };
+        const account = await testBed.flood({ ...basics, traffic: { kind: "frames", flood, reads }, least });
+        const { outcome, observed } = floodOutcome(account, least);
         claims.push([`${flood}: ${observed}`, outcome === "held"]);
       }
       return outcomeOf(...claims);

@@ -3,7 +3,7 @@
 import { HANDSHAKE_TIMEOUT_MS, WAITING_PER_SOURCE_MAX } from "@lifeline/rpc";
 import type { Attack } from "../attack.ts";
 import { longChain, selfSigned } from "../certificate-chain.ts";
-import { floodOutcome } from "../flood-outcome.ts";
+import { playFlood } from "../play-flood.ts";
 import { SOURCES } from "./flooding.ts";
 
 const CHAIN_CERTIFICATES = 96;
@@ -25,7 +25,7 @@ export const handshaking: readonly Attack[] = [
     async run(testBed) {
       const start = { kind: "tls", leaves: true, ...longChain(CHAIN_CERTIFICATES, testBed.clock.wallMs()) } as const;
       const pace = { connections: 64, perSecond: CHAINS_PER_SECOND, again: true };
-      return floodOutcome(await testBed.flood({ sources: SOURCES, ...pace, start }), { ended: 1 });
+      return playFlood(testBed, { sources: SOURCES, ...pace, start }, { ended: 1 });
     },
   },
   {
@@ -34,7 +34,7 @@ export const handshaking: readonly Attack[] = [
     tries: "shows a certificate of its own making whose key is on a curve that Node has no name for",
     async run(testBed) {
       const start = { kind: "tls", leaves: true, ...selfSigned("brainpoolP512r1", testBed.clock.wallMs()) } as const;
-      return floodOutcome(await testBed.flood({ sources: SOURCES, connections: 4, perSecond: 4, again: true, start }));
+      return playFlood(testBed, { sources: SOURCES, connections: 4, perSecond: 4, again: true, start });
     },
   },
   {
@@ -44,7 +44,7 @@ export const handshaking: readonly Attack[] = [
     async run(testBed) {
       const start = { kind: "client-hello", leaves: true } as const;
       const pace = { connections: 512, perSecond: HANDSHAKES_PER_SECOND, again: true };
-      return floodOutcome(await testBed.flood({ sources: SOURCES, ...pace, start }));
+      return playFlood(testBed, { sources: SOURCES, ...pace, start });
     },
   },
   {
@@ -55,7 +55,7 @@ export const handshaking: readonly Attack[] = [
       const start = { kind: "client-hello", leaves: true } as const;
       const sources = Array.from({ length: 250 }, (_, at) => `127.0.67.${at + 1}`);
       const pace = { connections: 512, perSecond: HANDSHAKES_PER_SECOND, again: true };
-      return floodOutcome(await testBed.flood({ sources, ...pace, start }));
+      return playFlood(testBed, { sources, ...pace, start });
     },
   },
   {
@@ -66,7 +66,7 @@ export const handshaking: readonly Attack[] = [
     async run(testBed) {
       const start = { kind: "client-hello", leaves: false } as const;
       const pace = { connections: 2_000, perSecond: HANDSHAKES_PER_SECOND, again: true };
-      return floodOutcome(await testBed.flood({ sources: SOURCES, ...pace, start }), { established: 0, ended: 1 });
+      return playFlood(testBed, { sources: SOURCES, ...pace, start }, { established: 0, ended: 1 });
     },
   },
   {
@@ -78,9 +78,13 @@ export const handshaking: readonly Attack[] = [
       const pace = { connections: IDLE, perSecond: 5_000, again: false };
       const start = { kind: "tcp" } as const;
       // The source holds so many at once: what is ended beyond the others is ended for its deadline.
-      return floodOutcome(await testBed.flood({ sources: SOURCES.slice(0, 1), ...pace, start }), {
-        ended: IDLE - WAITING_PER_SOURCE_MAX + 1,
-      });
+      return playFlood(
+        testBed,
+        { sources: SOURCES.slice(0, 1), ...pace, start },
+        {
+          ended: IDLE - WAITING_PER_SOURCE_MAX + 1,
+        },
+      );
     },
   },
   {
@@ -91,7 +95,7 @@ export const handshaking: readonly Attack[] = [
       const { certPem, keys } = await testBed.node("idle-1");
       const start = { kind: "tls", certPem, keyPem: keys.privateKeyPem } as const;
       const pace = { connections: IDLE, perSecond: 5_000, again: false };
-      return floodOutcome(await testBed.flood({ sources: SOURCES.slice(0, 1), ...pace, start }));
+      return playFlood(testBed, { sources: SOURCES.slice(0, 1), ...pace, start });
     },
   },
 ];

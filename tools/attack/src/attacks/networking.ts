@@ -3,9 +3,9 @@ import { randomBytes } from "node:crypto";
 import { makeKeyPair, signingRequestDer } from "@lifeline/identity";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";
-import { floodOutcome } from "../flood-outcome.ts";
 import { field, framed } from "../message-bytes.ts";
 import { NETWORK_ADDRESSES } from "../network-namespace.ts";
+import { playFlood } from "../play-flood.ts";
 import { ENROL } from "./method-paths.ts";
 import { refusalOf, said } from "./refusal.ts";
 
@@ -34,7 +34,7 @@ export const networking: readonly Attack[] = [
       const traffic = { kind: "calls", streams: 1, requests } as const;
       const sources = NETWORK_ADDRESSES.slice(0, ADDRESSES);
       const basics = { host: HOST, sources, connections: ADDRESSES, again: true, start: { kind: "tls" } } as const;
-      const account = await testBed.flood({ ...basics, traffic });
+      const account = await testBed.flood({ ...basics, traffic, least: { statuses: { 16: 1 } } });
       const elsewhere = await refusalOf(testBed.node("elsewhere-1"));
       const tried = account.statuses["16"] ?? 0;
       return outcomeOf(
@@ -54,7 +54,7 @@ export const networking: readonly Attack[] = [
     async run(testBed) {
       const start = { kind: "client-hello", leaves: true } as const;
       const pace = { host: HOST, sources: NETWORK_ADDRESSES, connections: 512, perSecond: 2_000, again: true };
-      return floodOutcome(await testBed.flood({ ...pace, start }));
+      return playFlood(testBed, { ...pace, start });
     },
   },
 ];

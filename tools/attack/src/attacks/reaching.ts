@@ -10,9 +10,9 @@ import { createRpcClient } from "@lifeline/rpc";
 import { queryPb } from "@lifeline/wire";
 import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";
-import { floodOutcome } from "../flood-outcome.ts";
 import { listeningPorts } from "../listening-ports.ts";
 import { field, framed, numberField } from "../message-bytes.ts";
+import { playFlood } from "../play-flood.ts";
 import { within } from "../poll.ts";
 import { CALL, type TestBed } from "../test-bed.ts";
 import { SOURCES } from "./flooding.ts";
@@ -72,7 +72,7 @@ export const reaching: readonly Attack[] = [
       }));
       const traffic = { kind: "calls", streams: 4, requests } as const;
       const basics = { sources: SOURCES.slice(0, 1), connections: 8, again: true, start: { kind: "tls" } } as const;
-      const account = await testBed.flood({ ...basics, traffic });
+      const account = await testBed.flood({ ...basics, traffic, least: { statuses: { 16: 1 } } });
       const reader = createRpcClient(queryPb.QueryService, testBed.address, testBed.client());
       const honest = await refusalOf(reader.unary("listNodes", {}, { ...CALL, bearerToken: testBed.readerToken }));
       reader.close();
@@ -109,7 +109,7 @@ export const reaching: readonly Attack[] = [
         "base64",
       );
       const start = { kind: "plain", bytes, reads: false } as const;
-      return floodOutcome(await testBed.flood({ port, sources: SOURCES, connections: 500, again: true, start }));
+      return playFlood(testBed, { port, sources: SOURCES, connections: 500, again: true, start });
     },
   },
   {
@@ -131,7 +131,7 @@ export const reaching: readonly Attack[] = [
       }));
       const traffic = { kind: "calls", streams: 4, requests, reads: false } as const;
       const basics = { sources: SOURCES, connections: 64, again: true, start: { kind: "tls" } } as const;
-      return floodOutcome(await testBed.flood({ ...basics, traffic }), { calls: 1 });
+      return playFlood(testBed, { ...basics, traffic }, { calls: 1 });
     },
   },
   {
