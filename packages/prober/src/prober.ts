@@ -22,6 +22,10 @@ export interface ProberOptions {
   readonly onDefect: (targetId: string, error: unknown) => void;
   /** Whether a target that needs confirmation is probed in bursts; default true. */
   readonly bursts?: boolean;
+  /** Most time until the first tick of a new target, ms; default FIRST_TICK_WITHIN_MS. */
+  readonly firstTickWithinMs?: number;
+  /** Monotonic time of the last tick, ns: a run of a fixed length; default none. */
+  readonly untilNs?: number;
   /** Most attempts in flight; default IN_FLIGHT_MAX. */
   readonly inFlightMax?: number;
   /** Most attempts in flight at one target; default IN_FLIGHT_PER_TARGET_MAX. */
@@ -62,8 +66,12 @@ export class Prober {
     return { ...this.#accumulator.stats(), inFlight: this.#runner.inFlight() };
   }
 
-  /** Begins no more attempts, waits for those in flight, or until `signal` aborts, and then stops. */
+  /**
+   * Ends a run at its `untilNs`: begins the attempts due by then, and no more; waits for those in flight, or until
+   * `signal` aborts; then stops. A signal that has aborted begins no attempt.
+   */
   async finish(signal: AbortSignal): Promise<void> {
+    if (!signal.aborted) this.#runner.beginDue();
     this.#runner.stop();
     await this.#runner.drained(signal);
     this.stop();

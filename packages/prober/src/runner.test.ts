@@ -75,6 +75,34 @@ describe("the runner", () => {
     expect(missed.get(target.id)).toBe(5);
   });
 
+  it("begins at its end what is due and has not begun, counts the other ticks as missed, and begins no more", () => {
+    const clock = manualClock(0);
+    let stalledNs = 0;
+    const stalling = { ...clock, monotonicNs: () => clock.monotonicNs() + stalledNs };
+    const target = tcpTarget(1);
+    const { runner, begun, missed } = start([target], { untilNs: 5e9 }, stalling);
+    clock.advance(1_000);
+    expect(begun).toHaveLength(1);
+    stalledNs = 8_000_000_000;
+    runner.beginDue();
+    runner.beginDue();
+    expect(begun).toHaveLength(2);
+    expect(missed.get(target.id)).toBe(3);
+  });
+
+  it("has no tick after its end, when its timer fires late", () => {
+    const clock = manualClock(0);
+    let stalledNs = 0;
+    const stalling = { ...clock, monotonicNs: () => clock.monotonicNs() + stalledNs };
+    const target = tcpTarget(1);
+    const { begun, missed } = start([target], { untilNs: 5e9 }, stalling);
+    clock.advance(1_000);
+    stalledNs = 8_000_000_000;
+    clock.advance(20_000);
+    expect(begun).toHaveLength(2);
+    expect(missed.get(target.id)).toBe(3);
+  });
+
   it("counts a tick as missed when too many attempts are in flight at a target (S2)", () => {
     const target = tcpTarget(1);
     const { clock, runner, begun, missed } = start([target], {

@@ -39,6 +39,10 @@ export interface RunnerOptions {
   readonly missed: (targetId: string, ticks: number) => void;
   /** A probe rejected. The attempt counts as not measured, so one broken target does not silence the others. */
   readonly onDefect: (targetId: string, error: unknown) => void;
+  /** Most time until the first tick of a new target, ms; default FIRST_TICK_WITHIN_MS. */
+  readonly firstTickWithinMs?: number;
+  /** Monotonic time of the last tick, ns; default none. */
+  readonly untilNs?: number;
   /** Default {@link IN_FLIGHT_MAX}. */
   readonly inFlightMax?: number;
   /** Default {@link IN_FLIGHT_PER_TARGET_MAX}. */
@@ -82,6 +86,14 @@ export class Runner {
     return this.#inFlight;
   }
 
+  /**
+   * Begins the attempts that are due by `untilNs`, or by now without one, and whose timer has not fired yet. To be
+   * called at that time.
+   */
+  beginDue(): void {
+    this.#begin(this.#options.untilNs ?? this.#clock.monotonicNs());
+  }
+
   /** Begins no more attempts; those in flight still report. Idempotent. */
   stop(): void {
     this.#stopped = true;
@@ -101,14 +113,15 @@ export class Runner {
   }
 
   #entryOf(target: Target, nowNs: number): Entry {
-    const phase = phaseNs(this.#options.nodeId, target.id, target.cadenceMs);
+    const { nodeId, firstTickWithinMs } = this.#options;
+    const phase = phaseNs(nodeId, target.id, target.cadenceMs);
     const known = this.#entries.get(target.id);
     const entry = known ?? { target, phase, dueNs: 0, intervalNs: 0, inFlight: 0, bursts: NO_BURSTS };
     const sameCadence = known?.target.cadenceMs === target.cadenceMs;
     entry.target = target;
     entry.phase = phase;
     if (!sameCadence) this.#plan(entry, nowNs);
-    if (known === undefined) entry.dueNs = firstDueNs(nowNs, entry.intervalNs, phase);
+    if (known === undefined) entry.dueNs = firstDueNs(nowNs, entry.intervalNs, phase, firstTickWithinMs);
     return entry;
   }
 
@@ -121,26 +134,32 @@ export class Runner {
     this.#timer?.cancel();
     this.#timer = undefined;
     if (this.#stopped || this.#entries.size === 0) return;
+    const { untilNs = Number.POSITIVE_INFINITY } = this.#options;
     let soonestNs = Number.POSITIVE_INFINITY;
     for (const { dueNs } of this.#entries.values()) soonestNs = Math.min(soonestNs, dueNs);
+    if (soonestNs > untilNs) return;
     // Whole milliseconds, rounded up: a timer counts in milliseconds and must not fire before the tick.
     const waitMs = Math.max(0, Math.ceil((soonestNs - this.#clock.monotonicNs()) / NS_PER_MS));
     this.#timer = this.#clock.after(waitMs, () => this.#tick());
   }
 
   #tick(): void {
-    const nowNs = this.#clock.monotonicNs();
+    const { untilNs = Number.POSITIVE_INFINITY } = this.#options;
+    this.#begin(Math.min(untilNs, this.#clock.monotonicNs()));
+    this.#arm();
+  }
+
+  #begin(nowNs: number): void {
     for (const entry of this.#entries.values()) {
       const ticks = ticksDue(entry.dueNs, nowNs, entry.intervalNs);
       if (ticks === 0) continue;
       this.#plan(entry, nowNs);
       if (ticks > 1) this.#options.missed(entry.target.id, ticks - 1);
-      this.#begin(entry);
+      this.#beginAttempt(entry);
     }
-    this.#arm();
   }
 
-  #begin(entry: Entry): void {
+  #beginAttempt(entry: Entry): void {
     const { inFlightMax = IN_FLIGHT_MAX, inFlightPerTargetMax = IN_FLIGHT_PER_TARGET_MAX } = this.#options;
     const { target } = entry;
     if (this.#inFlight >= inFlightMax || entry.inFlight >= inFlightPerTargetMax) {

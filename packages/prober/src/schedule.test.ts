@@ -34,15 +34,16 @@ describe("the grid of ticks", () => {
     );
   });
 
-  it("begins within five seconds, and on the grid when that is sooner", () => {
+  it("begins within the time given, five seconds by default, and on the grid when that is sooner", () => {
+    const within = fc.option(fc.integer({ min: 1, max: 60_000 }), { nil: undefined });
     fc.assert(
-      fc.property(cadence, moment, fc.string(), (cadenceMs, nowNs, id) => {
+      fc.property(cadence, moment, fc.string(), within, (cadenceMs, nowNs, id, withinMs) => {
         const intervalNs = cadenceMs * NS_PER_MS;
         const phase = phaseNs("node", id, cadenceMs);
-        const first = firstDueNs(nowNs, intervalNs, phase);
+        const first = firstDueNs(nowNs, intervalNs, phase, withinMs);
         expect(first).toBeGreaterThan(nowNs);
-        expect(first).toBeLessThanOrEqual(nowNs + FIRST_TICK_WITHIN_MS * NS_PER_MS);
-        if (cadenceMs <= FIRST_TICK_WITHIN_MS) expect(first).toBe(nextDueNs(nowNs, intervalNs, phase));
+        expect(first).toBeLessThanOrEqual(nowNs + (withinMs ?? FIRST_TICK_WITHIN_MS) * NS_PER_MS);
+        if (cadenceMs <= (withinMs ?? FIRST_TICK_WITHIN_MS)) expect(first).toBe(nextDueNs(nowNs, intervalNs, phase));
       }),
     );
   });

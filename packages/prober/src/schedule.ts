@@ -43,16 +43,24 @@ export function nextDueNs(afterNs: number, intervalNs: number, phase: number): n
   return phase + (Math.floor((afterNs - phase) / intervalNs) + 1) * intervalNs;
 }
 
-/** A target's first attempt comes within this, ms, however slow its cadence: a row without a sample is unknown (M4). */
+/**
+ * A target's first attempt comes within this by default, ms, however slow its cadence: a row without a sample is
+ * unknown (M4).
+ */
 export const FIRST_TICK_WITHIN_MS = 5_000;
 
 /**
- * The first tick of a target that is new at `nowNs`: spread by phase over FIRST_TICK_WITHIN_MS, or on the grid if
- * sooner.
+ * The first tick of a target that is new at `nowNs`: spread by phase over `withinMs`, or on the grid if sooner. The
+ * ticks after it are on the grid.
  */
-export function firstDueNs(nowNs: number, intervalNs: number, phase: number): number {
+export function firstDueNs(
+  nowNs: number,
+  intervalNs: number,
+  phase: number,
+  withinMs: number = FIRST_TICK_WITHIN_MS,
+): number {
   const onGridNs = nextDueNs(nowNs, intervalNs, phase);
-  const withinNs = FIRST_TICK_WITHIN_MS * NS_PER_MS;
+  const withinNs = withinMs * NS_PER_MS;
   return intervalNs <= withinNs ? onGridNs : Math.min(onGridNs, nowNs + 1 + (phase % withinNs));
 }
 

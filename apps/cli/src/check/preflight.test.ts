@@ -72,6 +72,63 @@ describe("a preflight", () => {
     expect(model.catalogueVersion).toBe(whole.catalogueVersion);
   });
 
+  it("measures each target within one second, also those that ICMP errors answer at a slower cadence (M4)", async () => {
+    const joined = resolve(loadCatalogue(), deployment, { ...facts, siderolinkPrefix: "fdae:41e4:649b:9303" });
+    const rows = joined.rows.filter(({ requirement }) => requirement.id === "siderolink-internal-address");
+    // A target's place within its cadence depends on the name of the host.
+    for (const hostname of Array.from({ length: 200 }, (_, at) => `node-${at}`)) {
+      const clock = manualClock(0);
+      const attempt = async (target: Target) => sampleOf(target, clock, "answered", 2);
+      const judged = { resolution: { ...joined, rows }, hostname, durationS: 1 };
+      const model = await finished(runPreflight(preflight(clock, attempt, judged)), clock);
+      expect(model.rows.map(({ probe, verdict }) => [probe, verdict])).toEqual([
+        ["tcp", "met"],
+        ["udp", "met"],
+        ["udp", "met"],
+      ]);
+    }
+  });
+
+  it("begins the ticks of its end too, where their timers fire after the run's (M4)", async () => {
+    const row = resolution.rows[0];
+    const [target] = row?.kind === "targets" ? row.targets : [];
+    if (row?.kind !== "targets" || target === undefined) throw new Error("the row has targets");
+    const targets = Array.from({ length: 200 }, (_, at) => ({ ...target, id: `target-${at}`, port: at + 1 }));
+    const manual = manualClock(0);
+    const after: ManualClock["after"] = (ms, wake) => manual.after(ms === 1_000 ? ms : ms + 30, wake);
+    const begun: string[] = [];
+    const attempt = async (each: Target) => {
+      begun.push(each.id);
+      return sampleOf(each, manual, "answered", 2);
+    };
+    const late = { resolution: { ...resolution, rows: [{ ...row, targets }] }, durationS: 1 };
+    await finished(runPreflight(preflight({ ...manual, after }, attempt, late)), manual);
+    expect(begun.toSorted()).toEqual(targets.map(({ id }) => id).toSorted());
+  });
+
+  it("spreads the first ticks of slow targets over the first second, and keeps their cadence (P1)", async () => {
+    const row = resolution.rows[0];
+    const [target] = row?.kind === "targets" ? row.targets : [];
+    if (row?.kind !== "targets" || target === undefined) throw new Error("the row has targets");
+    const options = { probe: "udp", payloadBytes: 16, expectRefusal: true } as const;
+    const common = { ...target, options, cadenceMs: 6_000 };
+    const targets = Array.from({ length: 50 }, (_, at) => ({ ...common, id: `target-${at}`, port: at + 1 }));
+    const clock = manualClock(0);
+    const begun = new Map<string, number[]>();
+    const attempt = async (each: Target) => {
+      begun.set(each.id, [...(begun.get(each.id) ?? []), clock.monotonicNs() / 1e6]);
+      return sampleOf(each, clock, "answered", 2);
+    };
+    const slow = { ...resolution, rows: [{ ...row, targets }] };
+    await finished(runPreflight(preflight(clock, attempt, { resolution: slow, durationS: 20 })), clock);
+    const firstTenths = new Set([...begun.values()].map(([first = 0]) => Math.ceil(first / 100)));
+    expect([...firstTenths].sort((one, other) => one - other)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    for (const [, ...onGrid] of begun.values()) {
+      expect(onGrid.length).toBeGreaterThanOrEqual(3);
+      expect(onGrid.slice(1).map((ms, at) => ms - (onGrid[at] ?? 0))).toEqual(onGrid.slice(1).map(() => 6_000));
+    }
+  });
+
   it("names cause and next step of what is lost, since when it is (J2)", async () => {
     const clock = manualClock(1_000_000);
     let firstLossMs: number | undefined;

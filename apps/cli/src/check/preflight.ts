@@ -2,13 +2,13 @@
  * Measures from this host for a while, by the agent's loop, and judges by the collector's judge.
  *
  * 1. A target is probed about once a second, one attempt at a time. A tick at which the target is busy is missed and
- *    counted (M3).
+ *    counted (M3). Every target has its first tick within the first second, so the shortest run measures them all.
  * 2. At most {@link MAX_IN_FLIGHT} attempts are in flight (S2). Their ticks are spread over the second.
  * 3. A run is short, so a target that fails is not probed in bursts: its ordinary attempts confirm the failure (P1).
  * 4. What only a collector knows, such as another node with the same id, is neither met nor unknown here (M4).
  */
 import { type InterceptionSigns, type Resolution, type ResolvedRow, resolvedTargets } from "@lifeline/catalogue";
-import { type Clock, pause, type Target } from "@lifeline/measure";
+import { type Clock, NS_PER_MS, pause, type Target } from "@lifeline/measure";
 import { type LocalNode, Prober } from "@lifeline/prober";
 import { DEFAULT_THRESHOLDS, judgementContextOf, judgeNode } from "@lifeline/verdict";
 import type { Window } from "@lifeline/window";
@@ -16,6 +16,13 @@ import { rowFromVerdict, type StatusModel } from "../render/status-row.ts";
 
 /** Time between attempts at one target, ms: the collector's default cadence for a node alone (P1). */
 export const CADENCE_MS = 1_000;
+
+/**
+ * A target's first tick comes within this, ms: the shortest run. The tick after it is on the grid of the cadence, and
+ * may come sooner than a cadence later. Linux allows that to a target that is answered by ICMP errors: a peer may have
+ * six at once (XRLIM_BURST_FACTOR of Linux's net/ipv4/inetpeer.c).
+ */
+const FIRST_TICK_WITHIN_MS = 1_000;
 
 /** Most attempts in flight: a node has at most 512 targets, and a probe holds one or two sockets. */
 export const MAX_IN_FLIGHT = 64;
@@ -91,11 +98,14 @@ async function measure(preflight: Preflight): Promise<ReadonlyMap<string, readon
   const { resolution, hostname, durationS, clock, node, signal } = preflight;
   const windows = new Map<string, Window[]>();
   const defects: unknown[] = [];
+  const targets = resolvedTargets(resolution).map((target) => ({ ...target, cadenceMs: cadenceOf(target) }));
   const prober = new Prober({
     clock,
     nodeId: hostname,
     probe: node.probe,
     bursts: false,
+    firstTickWithinMs: FIRST_TICK_WITHIN_MS,
+    untilNs: clock.monotonicNs() + durationS * 1_000 * NS_PER_MS,
     inFlightMax: MAX_IN_FLIGHT,
     inFlightPerTargetMax: 1,
     sealed(sealed) {
@@ -103,7 +113,7 @@ async function measure(preflight: Preflight): Promise<ReadonlyMap<string, readon
     },
     onDefect: (_, error) => defects.push(error),
   });
-  prober.setTargets(resolvedTargets(resolution).map((target) => ({ ...target, cadenceMs: cadenceOf(target) })));
+  prober.setTargets(targets);
   await pause(clock, durationS * 1_000, signal);
   await prober.finish(signal);
   if (defects.length > 0) throw defects[0];
