@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { ARCHITECTURE, inContainer, MAINTENANCE_VARIANT, programOf, standIn } from "../testing/stand-in.ts";
 import { DIRECTORY, fileOf, type Tree, type TreeEntry } from "../tree.ts";
-import { validateExtension } from "./validate-extension.ts";
+import { UNPACKED_MAX_BYTES, validateExtension } from "./validate-extension.ts";
 
 const good = standIn(programOf("export {};\n"));
 const NAME = "lifeline-agent";
@@ -146,6 +146,16 @@ describe("a layer that is wrong", () => {
   it("programs of another machine are named", () => {
     const { problems } = validateExtension(good, ARCHITECTURE.name === "amd64" ? "arm64" : "amd64");
     expect(problems).toContainEqual(expect.stringMatching(/^bin\/node: an ELF file is for machine \d+, want \d+$/));
+  });
+
+  it("files that are too large in all are named, to the byte", () => {
+    const sumBytes = [...good.values()].reduce((sum, each) => sum + (each.kind === "file" ? each.bytes.length : 0), 0);
+    const filledTo = (bytes: number) =>
+      problemsOf(add("rootfs/usr/local/share/filler", fileOf(new Uint8Array(bytes - sumBytes))));
+    expect(filledTo(UNPACKED_MAX_BYTES)).toEqual([]);
+    expect(filledTo(UNPACKED_MAX_BYTES + 1)).toEqual([
+      "the layer: got 150994945 bytes of files, want at most 150994944",
+    ]);
   });
 
   it("all problems are named at once", () => {

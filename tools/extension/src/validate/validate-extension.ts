@@ -17,6 +17,9 @@ const ALLOWED_DIRECTORY = "rootfs/usr/local/";
 const SERVICES_DIRECTORY = `${ALLOWED_DIRECTORY}etc/containers/`;
 const CONTAINERS_DIRECTORY = `${ALLOWED_DIRECTORY}lib/containers/`;
 
+/** Most bytes of all files: a Node of 121 MiB, 5 MiB of glibc and libstdc++, and a bundle. */
+export const UNPACKED_MAX_BYTES = 144 * 1024 * 1024;
+
 /** What was found. */
 export interface Validation {
   /** A line each: path, what it is, and what would be right. */
@@ -40,6 +43,7 @@ export function validateExtension(layer: Tree, architecture: ArchitectureName): 
       ...problems,
       ...(service === undefined ? [] : entrypointProblems(container, service.file)),
       ...programProblems(container, architecture),
+      ...sizeProblems(layer),
     ],
   };
 }
@@ -105,6 +109,17 @@ function programProblems(container: Tree, architecture: ArchitectureName): reado
       return [`${path}: ${error.message}`];
     }
   });
+}
+
+/** The layer is compressed in the node's memory as long as the node is up. */
+function sizeProblems(layer: Tree): readonly string[] {
+  const sumBytes = [...layer.values()].reduce(
+    (sum, entry) => sum + (entry.kind === "file" ? entry.bytes.length : 0),
+    0,
+  );
+  return sumBytes <= UNPACKED_MAX_BYTES
+    ? []
+    : [`the layer: got ${sumBytes} bytes of files, want at most ${UNPACKED_MAX_BYTES}`];
 }
 
 function subtree(layer: Tree, prefix: string): Tree {
