@@ -4,7 +4,9 @@ import type { FloodJob, FloodLeast } from "./flood.ts";
 import { floodOutcome } from "./flood-outcome.ts";
 import type { TestBed } from "./test-bed.ts";
 
-/** Plays the flood, for longer on a machine on which it does not reach `least` in its time; broken when it never does. */
+/**
+ * Plays the flood, for longer on a machine on which it does not reach `least` in its time; broken when it never does.
+ */
 export async function playFlood(
   testBed: Pick<TestBed, "flood">,
   job: Omit<FloodJob, "host" | "port" | "seconds" | "least"> & Partial<FloodJob>,

@@ -61,7 +61,9 @@ function scriptFlags(words: readonly string[]): readonly string[] | undefined {
   if (!Object.hasOwn(scripts, script)) return undefined;
   if (script === "lifeline") return cliFlags(words.slice(words.indexOf("--") + 1));
   const main = SCRIPTS[script];
-  return main === undefined ? VITEST_FLAGS : flagsIn(helpOf(main, []));
+  if (main === undefined) return VITEST_FLAGS;
+  // Each bench has flags of its own.
+  return flagsIn(helpOf(main, script === "bench" ? words.slice(words.indexOf("--") + 1).slice(0, 1) : []));
 }
 
 const helps = new Map<string, string>();
