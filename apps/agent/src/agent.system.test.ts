@@ -5,7 +5,7 @@ import { createSecureServer, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { createFleetCa } from "@lifeline/identity";
-import { systemClock } from "@lifeline/measure";
+import { type Clock, manualClock, systemClock } from "@lifeline/measure";
 import { createLog } from "@lifeline/settings";
 import { endedCount, WINDOW_MS, type Window } from "@lifeline/window";
 import { decodeReport, makePlan, planToWire, type reportPb } from "@lifeline/wire";
@@ -13,8 +13,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { startAgent } from "./agent.ts";
 import { type AgentConfig, parseConfig } from "./config.ts";
 import { loadCachedPlan } from "./plan/plan-cache.ts";
-import type { Agent } from "./running-agent.ts";
-import { scratch, tcpTarget, until } from "./testing/fixtures.ts";
+import { type Agent, FLUSH_GRACE_MS } from "./running-agent.ts";
+import { sampleOf, scratch, tcpTarget, until } from "./testing/fixtures.ts";
 import {
   type Answer,
   acknowledge,
@@ -55,7 +55,10 @@ interface Logged {
   readonly detail?: string;
 }
 
-async function agentOf(overrides: Partial<AgentConfig>): Promise<{ agent: Agent; lines: Logged[] }> {
+async function agentOf(
+  overrides: Partial<AgentConfig>,
+  ownWorld: Partial<AgentWorld> = {},
+): Promise<{ agent: Agent; lines: Logged[] }> {
   const lines: Logged[] = [];
   const log = createLog(systemClock, "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
   const config: AgentConfig = {
@@ -68,7 +71,7 @@ async function agentOf(overrides: Partial<AgentConfig>): Promise<{ agent: Agent;
     { ...config, resolvers: ["127.0.0.1:1"], hostsFile: undefined, stampKeyFile: undefined },
     log,
   );
-  const agent = await startAgent(config, world);
+  const agent = await startAgent(config, { ...world, ...ownWorld });
   closers.push(() => agent.stop());
   return { agent, lines };
 }
@@ -228,6 +231,47 @@ describe("the agent", () => {
     const ended = once(stream, "close");
     await agent.stop();
     await ended;
+  });
+
+  it("stops after FLUSH_GRACE_MS while the collector is silent, and needs no more time", async () => {
+    const place = stateDir();
+    const planPath = join(place, "targets.json");
+    writeFileSync(planPath, JSON.stringify(planOf([1])));
+    const { address, hellos } = await collector({});
+    const manual = manualClock(systemClock.wallMs());
+    const waitsMs: number[] = [];
+    const clock: Clock = {
+      ...manual,
+      after(delayMs, wake) {
+        waitsMs.push(delayMs);
+        return manual.after(delayMs, wake);
+      },
+    };
+    const probe: AgentWorld["probe"] = async ({ id }) => sampleOf(id, clock.wallMs(), "answered");
+    const config = { stateDir: place, collector: address, plan: { kind: "file", path: planPath } } as const;
+    let released: NodeJS.Timeout | undefined;
+    closers.push(() => clearInterval(released));
+    const { agent } = await agentOf(config, { clock, probe });
+    // Where this test fails, the agent stops afterwards on a clock that moves.
+    closers.push(() => {
+      released = setInterval(() => manual.advance(FLUSH_GRACE_MS), 10);
+    });
+    await until("the stream is open", () => hellos.length === 1);
+    manual.advance(200);
+    await until("an attempt ended", () => agent.stats().prober.endedAttempts > 0);
+    waitsMs.length = 0;
+    let hasStopped = false;
+    void agent.stop().then(() => {
+      hasStopped = true;
+    });
+    await until("it waits for the collector", () => waitsMs.includes(FLUSH_GRACE_MS));
+    manual.advance(FLUSH_GRACE_MS - 1);
+    // A stop that does not wait would need the disk and the connection alone.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(hasStopped).toBe(false);
+    manual.advance(1);
+    await until("it stopped", () => hasStopped);
+    expect(agent.stats().spool.heldReports).toBeGreaterThan(0);
   });
 
   it("is idle without collector and plan, and logs how to configure them", async () => {
