@@ -927,7 +927,7 @@ export const NodeRoleSchema: GenEnum<NodeRole> = /*@__PURE__*/
   enumDesc(file_lifeline_v1_report, 0);
 
 /**
- * Certificate authorities that a target's chain must end at.
+ * CAs that a target's chain must end at.
  *
  * @generated from enum lifeline.v1.TrustKind
  */
@@ -953,7 +953,7 @@ export const TrustKind = {
 } as const;
 
 /**
- * Certificate authorities that a target's chain must end at.
+ * CAs that a target's chain must end at.
  *
  * @generated from enum lifeline.v1.TrustKind
  */
