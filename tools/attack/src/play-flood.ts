@@ -1,6 +1,6 @@
 /** A flood as a whole attack. */
 import type { Outcome } from "./attack.ts";
-import type { FloodJob, FloodLeast } from "./flood.ts";
+import type { FloodLeast } from "./flood.ts";
 import { floodOutcome } from "./flood-outcome.ts";
 import type { TestBed } from "./test-bed.ts";
 
@@ -8,8 +8,8 @@ import type { TestBed } from "./test-bed.ts";
  * Plays the flood, for longer on a machine on which it does not reach `least` in its time; broken when it never does.
  */
 export async function playFlood(
-  testBed: Pick<TestBed, "flood">,
-  job: Omit<FloodJob, "host" | "port" | "seconds" | "least"> & Partial<FloodJob>,
+  testBed: TestBed,
+  job: Parameters<TestBed["flood"]>[0],
   least: FloodLeast = {},
 ): Promise<Outcome> {
   return floodOutcome(await testBed.flood({ ...job, least }), least);
