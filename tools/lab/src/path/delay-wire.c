@@ -8,7 +8,8 @@
  * 2. The wire makes both namespaces and removes them. When standard input ends (its owner closed it or exited), and at
  *    SIGTERM, SIGINT or SIGHUP, it prints its counters, removes the namespaces and exits 0. Names that begin with '/'
  *    are paths of namespaces that exist (both or none): those are neither made nor removed.
- * 3. Until "ready" is printed nothing is carried. A failure prints one line on standard error, leaves nothing behind,
+ * 3. A line on standard input is a new delay in microseconds. It applies to the packets that are read after it.
+ * 4. Until "ready" is printed nothing is carried. A failure prints one line on standard error, leaves nothing behind,
  *    and exits 2 (bad arguments), 3 (no namespaces here) or 4 (no TUN devices here).
  *
  * Linux offers netem for this, but not every kernel is built with it.
@@ -170,11 +171,17 @@ static struct timespec *until_due(struct timespec *wait) {
   return wait;
 }
 
-static int ended(struct pollfd *owner, struct pollfd *signals) {
-  char ignored[64];
+/* Whether the wire's time is over. A line of the owner's changes the delay; its owner writes one line at a time. */
+static int ended(struct pollfd *owner, struct pollfd *signals, int64_t *delay_ns) {
+  char line[64];
   if (signals->revents) return 1;
   if (owner->revents == 0) return 0;
-  return read(owner->fd, ignored, sizeof ignored) <= 0;
+  ssize_t bytes = read(owner->fd, line, sizeof line - 1);
+  if (bytes <= 0) return 1;
+  line[bytes] = 0;
+  int64_t delay_us = strtoll(line, NULL, 10);
+  if (delay_us >= 0 && delay_us <= DELAY_MAX_US) *delay_ns = delay_us * NS_PER_US;
+  return 0;
 }
 
 static void carry(int64_t delay_ns, int signal_fd) {
@@ -189,7 +196,7 @@ static void carry(int64_t delay_ns, int signal_fd) {
     int ready = ppoll(polled, 4, until_due(&wait), NULL);
     if (ready < 0 && errno != EINTR) return;
     if (ready > 0) {
-      if (ended(&polled[2], &polled[3])) return;
+      if (ended(&polled[2], &polled[3], &delay_ns)) return;
       for (int i = 0; i < 2; i++)
         if (polled[i].revents) take(&lanes[i], delay_ns);
     }

@@ -121,6 +121,8 @@ export interface WireEnd {
 /** A wire between two existing namespaces. */
 export interface InsertedWire {
   readonly kind: "wire";
+  /** Delays each way, from the next packet on, by `delayMs` (0–10,000). Throws `bad-input`. */
+  setDelay(delayMs: number): void;
   /** Removes the wire and its devices. Resolves with its counters, or `undefined` if it had exited. Idempotent. */
   close(): Promise<PathStats | undefined>;
 }
@@ -139,7 +141,14 @@ export async function insertDelay(
     const args = [delayUsOf(delayMs), client.namespace, server.namespace, client.device, server.device];
     const wire = followWire(spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] }));
     if (!(await wire.ready)) return obstacleOf(await wire.ended);
-    return { kind: "wire", close: async () => readStats((await wire.end()).printed) };
+    return {
+      kind: "wire",
+      setDelay(next) {
+        refuseDelay(next);
+        wire.write(`${delayUsOf(next)}\n`);
+      },
+      close: async () => readStats((await wire.end()).printed),
+    };
   });
 }
 
@@ -245,6 +254,7 @@ interface Wire {
   /** Whether the wire came to carry packets; `false` when it ended instead. */
   readonly ready: Promise<boolean>;
   readonly ended: Promise<Ending>;
+  write(line: string): void;
   end(): Promise<Ending>;
 }
 
@@ -270,6 +280,7 @@ function followWire(child: ChildProcessByStdio<Writable, Readable, Readable>): W
   return {
     ready,
     ended,
+    write: (line) => void child.stdin.write(line),
     end() {
       child.stdin.end();
       return ended;

@@ -337,6 +337,18 @@ describe.skipIf(able !== true)(`faults of the path${why}`, () => {
     const rttNs = Number((answered?.atNs ?? 0n) - (asked?.atNs ?? 0n));
     expect(rttNs).toBeGreaterThanOrEqual(2 * DELAY_MS * NS_PER_MS);
   });
+
+  it("changes a link's delay for as long as the fault lasts, and loses nothing", async () => {
+    const { net, node, v4 } = stage();
+    const slow = net.delay("node1", 600);
+    await slow.inject();
+    // Both wait for half a second only: the answers come after 1.2 s, and none is lost.
+    expect(await send(node, { host: v4, count: 2, waitMs: 500 })).toEqual({ answered: 0, errors: [] });
+    expect(await send(node, { host: v4, count: 2, waitMs: 20_000 })).toEqual(noErrors(2));
+    await slow.clear();
+    expect(await send(node, { host: v4, count: 2, waitMs: 20_000 })).toEqual(noErrors(2));
+    expect(() => net.delay("node2", 1)).toThrow(expect.objectContaining({ code: "bad-input" }));
+  });
 });
 
 describe.skipIf(able !== true)(`the end of a fleet${why}`, () => {

@@ -15,6 +15,7 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "@lifeline/measure";
 import type { Logger } from "pino";
 import { LabError } from "../../lab-error.ts";
+import type { InsertedWire } from "../../path/delay-wire.ts";
 import {
   type DualAddress,
   HOSTS_MAX,
@@ -28,7 +29,7 @@ import {
 import { type Capture, capture } from "./capture.ts";
 import { type Host, openHost } from "./host.ts";
 import type { HostProcess } from "./host-process.ts";
-import { type NetFault, pathFault, type TunnelFault, tunnelFault } from "./net-fault.ts";
+import { delayFault, type NetFault, pathFault, type TunnelFault, tunnelFault } from "./net-fault.ts";
 import {
   hopInterface,
   ipv6Ready,
@@ -94,6 +95,8 @@ export interface FleetNet {
   node(name: string): FleetNode;
   /** A fault of that node's path, not yet injected. */
   path(node: string, spec: PathFaultSpec): NetFault;
+  /** `delayMs` each way (0–10,000) on that node's link; the link must not have been built with a delay of 0. */
+  delay(node: string, delayMs: number): NetFault;
   /** A fault of that node's tunnel ends, not yet injected. */
   tunnelFault(node: string, fault: TunnelFault): NetFault;
   /**
@@ -180,12 +183,14 @@ async function build(
   await prepareHop(hop);
   const collector = { ...(await open("collector")), management: managementAddress("collector", 1) };
   await openManagement(collector, collector.management);
+  const wires = new Map<string, InsertedWire>();
   const attach = async (kind: "node" | "server", name: string, number: number): Promise<FleetHost> => {
     const host = await open(name, kind === "node" ? defaultNodeFiles(name) : {});
     const link = kind === "node" ? nodeLink(number) : serverLink(number);
     const management = managementAddress(kind, number);
     const wire = await joinHop(host, hop, link, kind === "node" ? (delayMs[name] ?? LAN_DELAY_MS) : 0);
     opened.push(async () => wire?.close());
+    if (wire !== undefined) wires.set(name, wire);
     await joinManagement(host, collector, management);
     return { ...host, outer: link.host, management };
   };
@@ -229,6 +234,10 @@ async function build(
     path(name, spec) {
       faults += 1;
       return pathFault({ hop, node: name, addresses: node(name).outer, number: faults }, spec);
+    },
+    delay(name, faultMs) {
+      const wire = wires.get(node(name).name) ?? refuse("delayMs", 0, "a link with a delay, which can be changed");
+      return delayFault(wire, faultMs, delayMs[name] ?? LAN_DELAY_MS);
     },
     tunnelFault: (name, fault) => tunnelFault(tunnel, node(name).name, fault),
     async openSink(port = EVENT_SINK_PORT) {

@@ -1,4 +1,5 @@
 /** Faults as objects: injected, cleared, and counted while they act. */
+import type { InsertedWire } from "../../path/delay-wire.ts";
 import type { DualAddress } from "./address-plan.ts";
 import type { Host } from "./host.ts";
 import { hopInterface } from "./net-link.ts";
@@ -37,6 +38,14 @@ const QUEUE_MS = 50;
 /** The fault that `spec` describes, not yet injected. Throws `bad-input` where the description is wrong. */
 export function pathFault(place: FaultPlace, spec: PathFaultSpec): NetFault {
   return spec.kind === "rate" ? rateFault(place, spec) : ruleFault(place, spec);
+}
+
+/** A slower wire: `delayMs` each way, and `usualMs` again when it is cleared. */
+export function delayFault(wire: InsertedWire, delayMs: number, usualMs: number): NetFault {
+  return switching({
+    inject: async () => wire.setDelay(delayMs),
+    clear: async () => wire.setDelay(usualMs),
+  });
 }
 
 /** A fault of the node's own end of the tunnel, or of Omni's memory of it. */

@@ -47,8 +47,10 @@ export interface TunnelNode {
 export interface Tunnel {
   /** Omni's interface; its name is unique on this machine. */
   readonly omniInterface: string;
-  /** Brings a node's interface up, as Talos does once it is provisioned. */
-  join(node: string): Promise<void>;
+  /**
+   * Brings a node's interface up, as Talos does once it is provisioned; default device {@link NODE_TUNNEL_INTERFACE}.
+   */
+  join(node: string, device?: string): Promise<void>;
   /** Takes a node's interface away: it has not joined. */
   leave(node: string): Promise<void>;
   /**
@@ -62,6 +64,10 @@ export interface Tunnel {
    */
   removePeer(node: string): Promise<void>;
   addPeer(node: string): Promise<void>;
+  /** Sends a signal to Omni's WireGuard. */
+  signalOmni(signal: NodeJS.Signals): void;
+  /** The UDP port that the node's WireGuard sends from. */
+  nodePort(node: string): Promise<number>;
   /** Restarts Omni's WireGuard, with every peer at its last endpoint except those in `without`. */
   restartOmni(options?: { readonly without?: readonly string[] }): Promise<void>;
   /** The node's own view of Omni. */
@@ -88,7 +94,7 @@ interface KeyPair {
 
 interface Side {
   readonly host: Host;
-  readonly device: string;
+  device: string;
   readonly address: string;
 }
 
@@ -113,9 +119,10 @@ export async function openTunnel(plan: TunnelPlan): Promise<Tunnel> {
     const entries = [...peers].map(([name, endpoint]) => peerOfNode(find(name), endpoint));
     await start(omni, [`ListenPort = ${SIDEROLINK_PORT}`], entries);
   };
-  const join = async (name: string) => {
+  const join = async (name: string, device = NODE_TUNNEL_INTERFACE) => {
     const node = find(name);
     if (node.program !== undefined) return;
+    node.device = device;
     await start(node, [], [peerOfOmni(omni.keys, plan.omniAddress)]);
     plan.log.debug({ node: name }, "tunnel joined");
   };
@@ -129,17 +136,18 @@ export async function openTunnel(plan: TunnelPlan): Promise<Tunnel> {
 
   await plan.omni.sysctl({ "net.ipv6.icmp.ratelimit": ICMP_ERROR_GAP_MS });
   await startOmni(new Map([...seats.keys()].map((name) => [name, undefined])));
-  await Promise.all([...seats.keys()].map(join));
+  await Promise.all([...seats.keys()].map((name) => join(name)));
   return {
     omniInterface: omni.device,
     join,
     leave: (name) => stop(find(name)),
     async disableIpv6(name) {
-      await find(name).host.sysctl({ [`net.ipv6.conf.${NODE_TUNNEL_INTERFACE}.disable_ipv6`]: 1 });
+      const { host, device } = find(name);
+      await host.sysctl({ [`net.ipv6.conf.${device}.disable_ipv6`]: 1 });
     },
     async enableIpv6(name) {
       const node = find(name);
-      await node.host.sysctl({ [`net.ipv6.conf.${NODE_TUNNEL_INTERFACE}.disable_ipv6`]: 0 });
+      await node.host.sysctl({ [`net.ipv6.conf.${node.device}.disable_ipv6`]: 0 });
       await node.host.ip(`addr replace ${node.address}/${TUNNEL_PREFIX_BITS} dev ${node.device} nodad`);
     },
     async removePeer(name) {
@@ -149,6 +157,11 @@ export async function openTunnel(plan: TunnelPlan): Promise<Tunnel> {
     async addPeer(name) {
       const node = find(name);
       await configure(omni, "addconf", peerOfNode(node, lastEndpoints.get(node.keys.publicKey)));
+    },
+    signalOmni: (signal) => omni.program?.signal(signal),
+    async nodePort(name) {
+      const node = find(name);
+      return Number(await node.host.run("wg", ["show", node.device, "listen-port"]));
     },
     async restartOmni({ without = [] } = {}) {
       without.forEach(find);
