@@ -13,11 +13,23 @@ const QUERY_EVERY_MS = 100;
 /** How long an answer is waited for, ms: ten of the collector's own bound. */
 const NEXT_TIMEOUT_MS = 20_000;
 
+/** One incident, as the collector keeps it. */
+export interface LabIncident {
+  /** Grows with each incident of the collector. */
+  readonly id: number;
+  readonly node: string;
+  readonly requirement: string;
+  readonly targetId: string;
+  readonly cause: string;
+  readonly isOpen: boolean;
+}
+
 /** The collector's answers, one after another. */
 export class CollectorObserver {
   readonly #observer: HostProcess;
   readonly #clock: Clock;
   readonly #waiting = new Set<(answer: CollectorAnswer) => void>();
+  readonly #asked: ((incidents: readonly LabIncident[]) => void)[] = [];
   #latest: StatusModel | undefined;
 
   /** Starts to query the collector at `address` from `host`. */
@@ -26,7 +38,9 @@ export class CollectorObserver {
     const args = [PROGRAMS.observer, address, String(QUERY_EVERY_MS)];
     this.#observer = host.spawn(process.execPath, args, { rawOutput: true });
     createInterface({ input: this.#observer.stdout }).on("line", (line) => {
-      this.#latest = JSON.parse(line) as StatusModel;
+      const said = JSON.parse(line) as StatusModel | readonly LabIncident[];
+      if (!("rows" in said)) return this.#asked.shift()?.(said);
+      this.#latest = said;
       const answer = { seenNs: clock.monotonicNs(), rows: this.#latest.rows };
       for (const look of [...this.#waiting]) look(answer);
     });
@@ -38,6 +52,15 @@ export class CollectorObserver {
     if (this.#latest !== undefined) return this.#latest;
     const output = this.#observer.complained().slice(-600);
     throw new DrillError("not-started", `the collector does not answer: ${output}`);
+  }
+
+  /** The node's incidents of the last ten minutes; none when aborted. */
+  incidents(node: string, signal: AbortSignal): Promise<readonly LabIncident[]> {
+    return new Promise((resolve) => {
+      signal.addEventListener("abort", () => resolve([]), { once: true });
+      this.#asked.push(resolve);
+      this.#observer.stdin.write(`${node}\n`);
+    });
   }
 
   /** The next answer; undefined after 20 s, or when aborted. */

@@ -13,12 +13,23 @@ export interface FaultDrill {
   readonly what: string;
   /** The cause that must be reported, and at which row. */
   readonly expected: { readonly cause: Cause; readonly requirement: string; readonly probe?: ProbeKind };
-  /** Other causes that the collector may also report during the fault: a second symptom that is a fault in itself. */
+  /**
+   * Causes that the collector may also report, during the fault or of it: a second symptom that is a fault in itself,
+   * or what late evidence of the outage adds.
+   */
   readonly besides?: readonly Cause[];
   /**
    * `hidden`: only at the test bed's hidden node, which is behind a NAT and has a proxy. Default: at any other node.
    */
   readonly only?: "hidden";
+  /**
+   * `alone`: the fault is every node's, so no other drill runs meanwhile. Default: beside the drills of other nodes.
+   */
+  readonly among?: "alone";
+  /** Makes the node what it must be before the fault; the result undoes it. Default: as the test bed built it. */
+  prepare?(testBed: TestBed, node: LabNode): Promise<Clear>;
+  /** How long the fault stays once it has been reported, ms; default 3 s. */
+  readonly standMs?: number;
   /**
    * The node must be healthy for a minute first, because the verdict compares with the time before. Default: three
    * seconds.

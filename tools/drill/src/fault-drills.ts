@@ -1,29 +1,10 @@
 /** Every fault that the lab can make, and the cause that must be reported for it (docs/causes.md). */
-import type { NetFault, PathFaultSpec, Refusal, ServiceMode, ServiceName, Traffic, TunnelFault } from "@lifeline/lab";
+import type { PathFaultSpec, Refusal } from "@lifeline/lab";
 import type { Cause } from "@lifeline/measure";
-import type { Clear, FaultDrill } from "./fault-drill.ts";
+import type { FaultDrill } from "./fault-drill.ts";
+import { MACHINE_API, mode, path, SIDEROLINK, tunnel } from "./injection.ts";
 import { OMNI_NAME, PORTS, PUBLIC_NAME, proxyEnvironment } from "./lab-programs.ts";
-import type { LabNode, TestBed } from "./test-bed.ts";
-
-const SIDEROLINK: Traffic = { protocol: "udp", port: PORTS.siderolink };
-const MACHINE_API: Traffic = { protocol: "tcp", port: PORTS.machineApi };
-
-async function injected(fault: NetFault): Promise<Clear> {
-  await fault.inject();
-  return () => fault.clear();
-}
-
-const path = (spec: PathFaultSpec) => (testBed: TestBed, node: LabNode) => injected(testBed.net.path(node.name, spec));
-
-const tunnel = (fault: TunnelFault) => (testBed: TestBed, node: LabNode) =>
-  injected(testBed.net.tunnelFault(node.name, fault));
-
-const mode =
-  <Service extends ServiceName>(service: Service, broken: ServiceMode<Service>, names?: readonly string[]) =>
-  async (testBed: TestBed, node: LabNode): Promise<Clear> => {
-    await testBed.setMode(node, service, broken, names);
-    return () => testBed.setMode(node, service, (service === "middlebox" ? "intercept" : "ok") as ServiceMode<Service>);
-  };
+import { OUTAGE_DRILLS } from "./outage-drills.ts";
 
 type Short = Omit<FaultDrill, "expected" | "hard">;
 
@@ -295,4 +276,5 @@ export const FAULT_DRILLS: readonly FaultDrill[] = [
   ...DNS_DRILLS,
   ...PROXY_DRILLS,
   ...NODE_DRILLS,
+  ...OUTAGE_DRILLS,
 ];

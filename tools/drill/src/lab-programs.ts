@@ -56,6 +56,22 @@ export const ECHO = `
   const socket = createSocket({ type: "udp6" }, (bytes, { port, address }) => socket.send(bytes, port, address));
   socket.bind(Number(port), address, () => console.log("listening"));`;
 
+/**
+ * A program that dials the addresses and the port it is given every two seconds, as Omni dials its nodes: no node of
+ * the lab listens there.
+ */
+export const DIAL = `
+  const [port, ...hosts] = process.argv.slice(1);
+  const dial = (host) => {
+    const socket = require("node:net").connect({ host, port: Number(port), timeout: 1500 });
+    socket.on("timeout", () => socket.destroy()).on("error", () => {});
+  };
+  setInterval(() => hosts.forEach(dial), 2000);
+  console.log("dialling");`;
+
+/** Where Omni dials a node: Talos's apid. */
+export const NODE_API_PORT = 50_000;
+
 /** Omni is the first server of the network, and its resolver too. */
 const OMNI_SERVER = 1;
 
@@ -69,33 +85,59 @@ export function nodeFiles(name: string): Record<string, string> {
   };
 }
 
-/** Starts Omni's services: DNS, web, Machine API, proxy, middlebox. */
-export async function startServices(net: FleetNet, folder: string, control: string): Promise<void> {
+/** More addresses of public hosts, on the servers' side of the hop: a second one of {@link PUBLIC_NAME}, and blobs. */
+export const SECOND_PUBLIC_ADDRESS = "192.0.2.241";
+export const BLOB_ADDRESS = "192.0.2.242";
+const BLOB_NAME = "pkg-containers.githubusercontent.com";
+
+/** The programs of Omni's services, by what they do. */
+export interface ServicePrograms {
+  /** Control socket of the program with the resolver alone: a hung Omni does not keep nodes from resolving names. */
+  readonly dnsControl: string;
+  readonly omniControl: string;
+  readonly omni: HostProcess;
+}
+
+/** Starts Omni's services: web, Machine API, proxy, middlebox; and DNS as a program of its own. */
+export async function startServices(net: FleetNet, folder: string): Promise<ServicePrograms> {
   const { ipv4, ipv6 } = net.omni.outer;
+  const more = [SECOND_PUBLIC_ADDRESS, BLOB_ADDRESS];
+  await net.omni.ip(...more.map((address) => `addr add ${address}/32 dev lo`));
+  await net.hop.ip(...more.map((address) => `route add ${address}/32 via ${ipv4}`));
   const both = (port: number) => [`${ipv4}:${port}`, `[${ipv6}]:${port}`];
   const flag = (name: string, values: readonly string[]) => values.flatMap((value) => [`--${name}`, value]);
   const addresses = `${ipv4},${ipv6}`;
-  await spawnReady(
+  const names = [
+    ...flag("omni-name", [`${OMNI_NAME}=${addresses}`, `${MACHINE_API_NAME}=${addresses}`]),
+    ...flag("public-name", [
+      `${PUBLIC_NAME}=${ipv4},${SECOND_PUBLIC_ADDRESS},${ipv6}`,
+      `${DISCOVERY_NAME}=${addresses}`,
+      `${BLOB_NAME}=${BLOB_ADDRESS}`,
+    ]),
+  ];
+  const [dnsControl, omniControl] = [join(folder, "dns.sock"), join(folder, "omni.sock")];
+  const dns = [...flag("dns", both(PORTS.dns)), ...names, "--control", dnsControl];
+  await spawnReady(net.omni, "resolver", [PROGRAMS.services, ...dns], "\n");
+  const omni = await spawnReady(
     net.omni,
     "services",
     [
       PROGRAMS.services,
-      ...flag("dns", both(PORTS.dns)),
-      ...flag("web", both(PORTS.api)),
+      ...flag("web", [...both(PORTS.api), ...more.map((address) => `${address}:${PORTS.api}`)]),
       ...flag("machine-api", both(PORTS.machineApi)),
       ...flag("proxy", both(PORTS.proxy)),
       ...flag("proxy-reaches", [...both(PORTS.api), ...both(PORTS.machineApi)]),
       ...flag("middlebox", [`${ipv4}:${PORTS.middlebox}=${ipv4}:${PORTS.api}`]),
-      ...flag("omni-name", [`${OMNI_NAME}=${addresses}`, `${MACHINE_API_NAME}=${addresses}`]),
-      ...flag("public-name", [`${PUBLIC_NAME}=${addresses}`, `${DISCOVERY_NAME}=${addresses}`]),
+      ...names,
       ...flag("issuer", [`${PUBLIC_NAME}=Sectigo Limited`, `${DISCOVERY_NAME}=Let's Encrypt`]),
       "--control",
-      control,
+      omniControl,
       "--ca-folder",
       folder,
     ],
     "\n",
   );
+  return { dnsControl, omniControl, omni };
 }
 
 /** The deployment file in the lab's folder. */

@@ -10,7 +10,7 @@ import { assertExtensionRuns, extensionText, runExtension } from "./extension-dr
 import { falseAlarmsText, runWithoutFaults } from "./false-alarms.ts";
 import type { FaultDrill } from "./fault-drill.ts";
 import { FAULT_DRILLS } from "./fault-drills.ts";
-import { isAsExpected, runMatrix } from "./matrix.ts";
+import { isAsExpected, MATRIX_NODES, runMatrix } from "./matrix.ts";
 import { matrixText } from "./matrix-table.ts";
 import { lossText, runLoss } from "./reported-loss.ts";
 import { showFleet } from "./screen.ts";
@@ -43,6 +43,7 @@ async function inTestBed(wanted: Played, world: ScreenWorld): Promise<number> {
     clock: world.clock,
     signal: world.interrupt,
     say: (line) => void world.stderr.write(`lab: ${line}\n`),
+    ...(wanted.kind === "matrix" ? { nodes: Math.min(MATRIX_NODES, drills.length + 1) } : {}),
   });
   try {
     return await play(testBed, wanted, drills, world);

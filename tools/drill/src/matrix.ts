@@ -8,8 +8,10 @@
  */
 import type { StatusRow } from "@lifeline/cli";
 import { type Cause, type Clock, NS_PER_MS, pause } from "@lifeline/measure";
-import { isRecovered, notRecovered, rootsOf } from "./collector-answer.ts";
+import { isRecovered, keyOf, notRecovered, rootsOf } from "./collector-answer.ts";
+import type { LabIncident } from "./collector-observer.ts";
 import { DrillError } from "./drill-error.ts";
+import { drillIncidents, isAllowedCause } from "./drill-incidents.ts";
 import type { FaultDrill } from "./fault-drill.ts";
 import type { LabNode, TestBed } from "./test-bed.ts";
 
@@ -18,9 +20,16 @@ export interface MatrixRow {
   readonly fault: string;
   readonly node: string;
   readonly expectedCause: Cause;
-  /** The cause at the expected row; `null`: it never failed. */
+  /** The cause at the expected row while the fault stood; `null`: it never failed. */
   readonly reportedCause: string | null;
-  /** Other faults reported during the drill that are not expected with it: row and cause. */
+  /** The cause of the ended incident at that row; `null`: there is none. */
+  readonly closedCause: string | null;
+  /** The most incidents that any row of the node had of this fault: one fault is one incident. */
+  readonly incidents: number;
+  /**
+   * Causes that are not expected with the fault, with their row: of rows from the first right report to the recovery,
+   * and of the incidents that are left.
+   */
   readonly otherFaults: readonly string[];
   /** `null`: not within {@link DETECT_MAX_MS}. */
   readonly detectMs: number | null;
@@ -44,6 +53,10 @@ export const CLEAR_MAX_MS = 120_000;
 /** How long a fault stays injected after it is first seen, ms. The first verdict must still hold at the end. */
 const STAND_MS = 3_000;
 
+/** Longest wait for the incidents of a fault to end once its rows have recovered, ms, and how often they are read. */
+const ENDED_MAX_MS = 30_000;
+const ENDED_READ_MS = 500;
+
 /**
  * How long a node must be healthy before the next fault, ms; the same before a fault that needs a settled node; and the
  * longest wait for either.
@@ -51,6 +64,9 @@ const STAND_MS = 3_000;
 const CALM_MS = 3_000;
 const SETTLED_MS = 60_000;
 const CALM_MAX_MS = 120_000;
+
+/** Nodes of a matrix: two cores carry their agents, and the drills take half the time of three. */
+export const MATRIX_NODES = 6;
 
 /** Seconds within which a hard fault must be seen; the product's promise. */
 export const HARD_DETECT_MS = 5_000;
@@ -66,28 +82,45 @@ export async function runMatrix(
   signal: AbortSignal,
   onRow: (row: MatrixRow) => void,
 ): Promise<readonly MatrixRow[]> {
-  const ofHidden = drills.filter(({ only }) => only === "hidden");
-  const ofOthers = drills.filter(({ only }) => only === undefined);
+  const beside = drills.filter(({ among }) => among === undefined);
+  const ofHidden = beside.filter(({ only }) => only === "hidden");
+  // The longest first, so that they do not run alone at the end.
+  const ofOthers = beside.filter(({ only }) => only === undefined).sort((a, b) => slowness(b) - slowness(a));
   const rows: MatrixRow[] = [];
-  const work = async (node: LabNode) => {
-    const waiting = node === testBed.hiddenNode ? ofHidden : ofOthers;
+  const run = async (node: LabNode, waiting: FaultDrill[]) => {
     for (let drill = waiting.shift(); drill !== undefined && !signal.aborted; drill = waiting.shift()) {
       const row = await runDrill(testBed, node, drill, clock, signal);
       rows.push(row);
       onRow(row);
     }
   };
-  await Promise.all(testBed.nodes.map(work));
+  await Promise.all(testBed.nodes.map((node) => run(node, node === testBed.hiddenNode ? ofHidden : ofOthers)));
+  const [first] = testBed.nodes;
+  if (first !== undefined)
+    await run(
+      first,
+      drills.filter(({ among }) => among === "alone"),
+    );
   const order = drills.map(({ name }) => name);
   return rows.sort((a, b) => order.indexOf(a.fault) - order.indexOf(b.fault));
 }
 
-/** Whether the row meets its drill's expectation. */
+/** Drills that need a calm minute, a prepared node or statistics take longer than the others. */
+function slowness({ settled, prepare, hard, standMs = 0 }: FaultDrill): number {
+  return Number(settled === true) + Number(prepare !== undefined) + Number(!hard) + Number(standMs > STAND_MS);
+}
+
+/** Whether the row meets its drill's expectation, its time included. */
 export function isAsExpected(row: MatrixRow, drill: FaultDrill): boolean {
-  const { detectMs, clearMs, reportedCause, otherFaults } = row;
-  if (detectMs === null || clearMs === null) return false;
-  const inTime = !drill.hard || detectMs <= HARD_DETECT_MS;
-  return inTime && reportedCause === drill.expected.cause && otherFaults.length === 0;
+  const inTime = row.detectMs !== null && (!drill.hard || row.detectMs <= HARD_DETECT_MS);
+  return inTime && isNamed(row, drill);
+}
+
+/** Whether the row has the right causes, one incident and a recovery, however long it took. */
+export function isNamed(row: MatrixRow, drill: FaultDrill): boolean {
+  const { clearMs, reportedCause, closedCause, incidents, otherFaults } = row;
+  const isCauseRight = reportedCause === drill.expected.cause && isAllowedCause(closedCause, drill);
+  return isCauseRight && clearMs !== null && incidents === 1 && otherFaults.length === 0;
 }
 
 async function runDrill(
@@ -97,43 +130,100 @@ async function runDrill(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<MatrixRow> {
+  const undo = await drill.prepare?.(testBed, node);
+  try {
+    return await runPrepared(testBed, node, drill, clock, signal);
+  } finally {
+    await undo?.();
+  }
+}
+
+async function runPrepared(
+  testBed: TestBed,
+  node: LabNode,
+  drill: FaultDrill,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<MatrixRow> {
   const before = await calm(testBed, node, drill.settled === true ? SETTLED_MS : CALM_MS, clock, signal);
+  const latestId = Math.max(0, ...(await testBed.incidents(node, signal)).map(({ id }) => id));
   const brokenNs = clock.monotonicNs();
   const clear = await drill.inject(testBed, node);
   let detectMs: number | null = null;
   let standing: readonly StatusRow[] = [];
+  const others = new Set<string>();
   try {
     const seen = await testBed.until((rows) => reported(rows, node, drill) !== undefined, DETECT_MAX_MS, signal);
     if (seen !== undefined) detectMs = (seen.seenNs - brokenNs) / NS_PER_MS;
-    await pause(clock, STAND_MS, signal);
+    await pause(clock, drill.standMs ?? STAND_MS, signal);
     standing = (await testBed.next(signal))?.rows ?? [];
+    for (const one of otherFaults(standing, node, drill)) others.add(one);
   } finally {
     await clear();
   }
   const clearedNs = clock.monotonicNs();
-  const recovered = await testBed.until((rows) => isRecovered(rows, before, node.name), CLEAR_MAX_MS, signal);
+  const recovers = (rows: readonly StatusRow[]) => {
+    for (const one of otherFaults(rows, node, drill, standing)) others.add(`while it cleared, ${one}`);
+    return isRecovered(rows, before, node.name);
+  };
+  const recovered = await testBed.until(recovers, CLEAR_MAX_MS, signal);
   const after = recovered?.rows ?? (await testBed.next(signal))?.rows ?? [];
+  const begun = await endedIncidents(testBed, node, latestId, clock, signal);
+  const kept = drillIncidents(
+    begun,
+    standing.filter((row) => row.node === node.name),
+    drill,
+  );
   return {
     ...saidOf(standing, node, drill),
+    closedCause: kept.closedCause,
+    incidents: kept.incidents,
+    otherFaults: [...others, ...kept.others],
     notCleared: recovered === undefined ? [...notRecovered(after, before, node.name), testBed.agentLog(node)] : [],
     detectMs: rounded(detectMs),
     clearMs: recovered === undefined ? null : rounded((recovered.seenNs - clearedNs) / NS_PER_MS),
   };
 }
 
+/** The node's incidents after `latestId`, once all of them have ended or {@link ENDED_MAX_MS} have passed. */
+async function endedIncidents(
+  testBed: TestBed,
+  node: LabNode,
+  latestId: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly LabIncident[]> {
+  const untilNs = clock.monotonicNs() + ENDED_MAX_MS * NS_PER_MS;
+  for (;;) {
+    const begun = (await testBed.incidents(node, signal)).filter(({ id }) => id > latestId);
+    if (begun.every(({ isOpen }) => !isOpen) || clock.monotonicNs() > untilNs || signal.aborted) return begun;
+    await pause(clock, ENDED_READ_MS, signal);
+  }
+}
+
 function saidOf(rows: readonly StatusRow[], node: LabNode, drill: FaultDrill) {
   const row = reported(rows, node, drill) ?? rootsOf(rows, node.name).find((root) => isExpectedRow(root, drill));
-  const expected: readonly string[] = [drill.expected.cause, ...(drill.besides ?? [])];
-  const others = rootsOf(rows, node.name).filter(({ cause }) => !expected.includes(cause ?? "none"));
   return {
     fault: drill.name,
     node: node.name,
     expectedCause: drill.expected.cause,
     reportedCause: row?.cause ?? null,
-    otherFaults: others.map(({ requirement, probe, target, cause }) => `${requirement} ${probe} ${target}: ${cause}`),
     evidence: row?.evidence ?? "",
     nextStep: row?.nextStep ?? "",
   };
+}
+
+/** Roots with a cause that the drill does not name, nor the row had in `standing`. */
+function otherFaults(
+  rows: readonly StatusRow[],
+  node: LabNode,
+  drill: FaultDrill,
+  standing: readonly StatusRow[] = [],
+): readonly string[] {
+  const causes = new Map(standing.map((row) => [keyOf(row), row.cause]));
+  return rootsOf(rows, node.name)
+    .filter((row) => !isAllowedCause(row.cause, drill) && causes.get(keyOf(row)) !== row.cause)
+    .map(({ requirement, probe, target, cause }) => `${requirement} ${probe} ${target}: ${cause}`);
 }
 
 /** The row that reports the drill's fault by its expected cause. */

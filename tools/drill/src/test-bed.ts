@@ -30,13 +30,15 @@ import {
 import type { Clock } from "@lifeline/measure";
 import pino from "pino";
 import type { CollectorAnswer } from "./collector-answer.ts";
-import { CollectorObserver } from "./collector-observer.ts";
+import { CollectorObserver, type LabIncident } from "./collector-observer.ts";
 import { DrillError } from "./drill-error.ts";
 import {
   agentEnvironment,
+  DIAL,
   deploymentFileIn,
   ECHO,
   hide,
+  NODE_API_PORT,
   nodeFiles,
   PORTS,
   PROGRAMS,
@@ -67,6 +69,8 @@ export interface TestBed {
   readonly deploymentFile: string;
   /** The key that agents and the reflector share. */
   readonly keyFile: string;
+  /** Sends a signal to Omni: its WireGuard, its API and its Machine API. The kernel of its host goes on. */
+  signalOmni(signal: NodeJS.Signals): void;
   /** The files of a node of that name which lie over the machine's: path → content. */
   filesOf(name: string): Readonly<Record<string, string>>;
   /** Puts a service in a mode for one node, both families; and back. */
@@ -90,6 +94,8 @@ export interface TestBed {
   stopAgent(node: LabNode): Promise<void>;
   /** The latest answer of the collector; waits for the first. */
   model(signal: AbortSignal): Promise<StatusModel>;
+  /** Incidents of a node that touch the last ten minutes. */
+  incidents(node: LabNode, signal: AbortSignal): Promise<readonly LabIncident[]>;
   /** The next answer; undefined when aborted. */
   next(signal: AbortSignal): Promise<CollectorAnswer | undefined>;
   /** The first answer from now on of which `holds` is true; undefined after `withinMs`, or when aborted. */
@@ -154,9 +160,14 @@ async function build(
   const key = join(folder, "stamp.key");
   writeFileSync(key, randomBytes(32).toString("hex"), { mode: 0o600 });
 
-  const control = join(folder, "services.sock");
-  await startServices(net, folder, control);
+  const services = await startServices(net, folder);
   await net.openSink();
+  await spawnReady(
+    net.omni,
+    "dialler",
+    ["-e", DIAL, String(NODE_API_PORT), ...net.nodes.map(({ tunnelAddress }) => tunnelAddress)],
+    "dialling",
+  );
   await spawnReady(net.omni, "time server", ["-e", ECHO, "::", String(PORTS.time)], "listening");
   await hide(net, hiddenNode);
 
@@ -207,11 +218,15 @@ async function build(
     deploymentFile: deploymentFileIn(folder),
     keyFile: key,
     filesOf: nodeFiles,
+    signalOmni(by) {
+      net.tunnel.signalOmni(by);
+      services.omni.signal(by);
+    },
     async setMode(node, service, mode, only) {
       const some = only === undefined ? {} : { names: only };
       for (const client of [node.host.outer.ipv4, node.host.outer.ipv6]) {
         const request: ModeRequest = { client, service, mode, ...some };
-        await requestMode(control, request);
+        await requestMode(service === "dns" ? services.dnsControl : services.omniControl, request);
       }
     },
     async restartAgent(node, environment = {}) {
@@ -232,6 +247,7 @@ async function build(
       await agent?.end();
     },
     model: (until) => watcher.model(until),
+    incidents: ({ name }, until) => watcher.incidents(name, until),
     next: (until) => watcher.next(until),
     until: (holds, withinMs, until) => watcher.until(holds, withinMs, until),
     close,
