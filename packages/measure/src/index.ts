@@ -59,6 +59,7 @@ export {
   literalFamily,
   TARGET_TEXT_WANTED,
 } from "./target-text.ts";
+export { tlsAlertName, tlsAlertNumber } from "./tls-alert.ts";
 export { KeyedTokenBuckets, type RateLimit, TokenBucket } from "./token-bucket.ts";
 export { LIFELINE_VERSION } from "./version.ts";
 export { visibleJsonLine, visibleLines, visibleText } from "./visible-text.ts";

@@ -35,6 +35,8 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "tls-not-yet-valid": ["rejected", "node", "clock", "bad"],
   "tls-expired": ["rejected", "peer", "tls-expired", "bad"],
   "tls-protocol": ["rejected", "peer", "tls-protocol", "bad"],
+  "tls-alert": ["rejected", "peer", "tls-protocol", "bad"],
+  "tls-plaintext": ["rejected", "peer", "tls-protocol", "bad"],
   "alpn-mismatch": ["rejected", "peer", "tls-protocol", "bad"],
   "http-status": ["rejected", "peer", "http-status", "bad"],
   "http-redirected": ["rejected", "interception", "http-redirected", "bad"],

@@ -185,6 +185,18 @@ const facts = {
   },
   "tls-expired": { kind: "rejected", blame: "peer", cause: "tls-expired", meaning: "the certificate has expired" },
   "tls-protocol": { kind: "rejected", blame: "peer", cause: "tls-protocol", meaning: "TLS could not be negotiated" },
+  "tls-alert": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "tls-protocol",
+    meaning: "the other side ended the TLS handshake with an alert",
+  },
+  "tls-plaintext": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "tls-protocol",
+    meaning: "the answer to the TLS ClientHello is not TLS, such as plain HTTP",
+  },
   "alpn-mismatch": {
     kind: "rejected",
     blame: "peer",

@@ -20,8 +20,13 @@ export interface PhaseDurations {
 export interface ChainCertificate {
   readonly subject: string;
   readonly issuer: string;
+  /** Start and end of the validity, ISO 8601 in UTC. */
+  readonly notBefore: string;
   readonly notAfter: string;
+  /** Lower-case hexadecimal SHA-256 of the DER. */
   readonly sha256: string;
+  /** Whether the node itself trusts it as a CA: a root of its store, or a certificate of the target's own CA. */
+  readonly anchor: boolean;
 }
 
 /** What the attempt showed. A window keeps it for its last attempt and for its last bad one. */
@@ -34,6 +39,8 @@ export interface Evidence {
   readonly code?: string;
   readonly tlsVersion?: string;
   readonly alpn?: string;
+  /** Number of the TLS alert that ended the handshake (RFC 8446 §6). */
+  readonly tlsAlert?: number;
   readonly chain?: readonly ChainCertificate[];
   readonly httpStatus?: number;
   /** Locations of redirects, in order; at most 4 are recorded. They are text of the peer: never trust them. */

@@ -9,8 +9,8 @@ export type IpFamily = 4 | 6;
 
 /** Which CAs a certificate chain may end at. */
 export type Trust =
-  /** The host's public roots. */
-  | { readonly kind: "public" }
+  /** The host's public roots, and `addedCaPem` where the deployment declares a CA of the site. */
+  | { readonly kind: "public"; readonly addedCaPem?: string }
   /** Only these PEM certificates; public roots do not count. */
   | { readonly kind: "private"; readonly caPem: string };
 

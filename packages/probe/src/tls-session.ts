@@ -11,6 +11,7 @@ import type { Outcome, Trust } from "@lifeline/measure";
 import { type Deadline, isExpired } from "./deadline.ts";
 import { codeOf } from "./errno.ts";
 import { outcome, type Trace } from "./probe-result.ts";
+import { alertOf, CLOSED, reasonOfTlsCode } from "./tls-code.ts";
 import { judgePeer, serverNameOf } from "./trust.ts";
 import type { ProbeWorld } from "./world.ts";
 
@@ -64,8 +65,11 @@ export async function secure(
   const handshake = await deadline.race(whenSecure(session));
   if (isExpired(handshake)) return ended(outcome(handshake.stalled ? "stalled" : "handshake-timeout", "tls"));
   if (handshake.kind === "error") {
-    trace.evidence.code = handshake.code;
-    return ended(outcome(reasonOfTlsCode(handshake.code), "tls"));
+    const { code } = handshake;
+    trace.evidence.code = code;
+    const alert = alertOf(code);
+    if (alert !== undefined) trace.evidence.tlsAlert = alert;
+    return ended(outcome(reasonOfTlsCode(code), "tls"));
   }
   const late = deadline.lateness(deadline.elapsedNs());
   if (late !== undefined) return ended(outcome(late, "tls"));
@@ -77,6 +81,8 @@ export async function secure(
 function whenSecure(session: TLSSocket): Promise<HandshakeEnd> {
   return new Promise((resolve) => {
     session.once("secureConnect", () => resolve({ kind: "secure" }));
+    // Node reports a closed connection as ECONNRESET, as if the peer had reset it.
+    session.once("end", () => resolve({ kind: "error", code: CLOSED }));
     session.once("close", () => resolve({ kind: "error", code: "ECONNRESET" }));
     // Stays for the session's life: an error after the end of the attempt must not be thrown.
     session.on("error", (error) => resolve({ kind: "error", code: codeOf(error) }));
@@ -99,17 +105,6 @@ function examine(
   if (fault === undefined) return undefined;
   trace.evidence.code = fault.code;
   return outcome(fault.reason, "tls");
-}
-
-/** OpenSSL's name for alert 120 (RFC 7301 §3.2), as Node spells it in both generations of OpenSSL. */
-const NO_APPLICATION_PROTOCOL = /^ERR_SSL_(TLSV1|SSL)_ALERT_NO_APPLICATION_PROTOCOL$/;
-
-/**
- * The reason for a TLS failure by its code. A reset or a close is blamed on the path, anything else on the protocol.
- */
-function reasonOfTlsCode(code: string): "reset" | "alpn-mismatch" | "tls-protocol" {
-  if (["ECONNRESET", "EPIPE", "ECONNABORTED"].includes(code)) return "reset";
-  return NO_APPLICATION_PROTOCOL.test(code) ? "alpn-mismatch" : "tls-protocol";
 }
 
 function ended(result: Outcome): Secured {

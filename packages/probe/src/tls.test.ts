@@ -34,9 +34,11 @@ describe("the TLS probe", () => {
     ]);
     expect(sample.evidence.chain?.[0]).toMatchObject({
       issuer: "CN=Lifeline test intermediate",
+      notBefore: expect.stringMatching(/^20\d\d-.*Z$/),
       notAfter: "2120-01-01T00:00:00.000Z",
       sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
+    expect(sample.evidence.chain?.map(({ anchor }) => anchor)).toEqual([false, false, true]);
     expect(sample.rtt?.source).toBe("kernel");
     expect(sample.phases.tlsNs).toBeGreaterThan(0);
   });
@@ -54,24 +56,18 @@ describe("the TLS probe", () => {
     expect(sample.rtt).toBeDefined();
   });
 
-  const LEAF = "UNABLE_TO_VERIFY_LEAF_SIGNATURE";
+  const NO_ISSUER = "UNABLE_TO_GET_ISSUER_CERT_LOCALLY";
 
   it.each([
     // Alone, with the URL of its issuer's certificate.
-    ["its issuer's URL and no issuer", "aia-alone.pem", "root.pem", "tls-incomplete-chain", LEAF],
-    ["the same, when the root is unknown too", "aia-alone.pem", "unknown-root.pem", "tls-incomplete-chain", LEAF],
+    ["its issuer's URL and no issuer", "aia-alone.pem", "root.pem", "tls-incomplete-chain", NO_ISSUER],
+    ["the same, when the root is unknown too", "aia-alone.pem", "unknown-root.pem", "tls-incomplete-chain", NO_ISSUER],
     ["the whole chain", "aia-chain.pem", "root.pem", undefined, undefined],
     // These cannot be distinguished from a certificate that an unknown root issued itself.
-    ["no issuer and no URL", "leaf-alone.pem", "root.pem", "tls-untrusted", LEAF],
-    [
-      "an intermediate of an unknown root",
-      "aia-chain.pem",
-      "unknown-root.pem",
-      "tls-untrusted",
-      "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-    ],
+    ["no issuer and no URL", "leaf-alone.pem", "root.pem", "tls-untrusted", NO_ISSUER],
+    ["an intermediate of an unknown root", "aia-chain.pem", "unknown-root.pem", "tls-untrusted", NO_ISSUER],
     ["an unknown root, shown", "aia-unknown-root.pem", "root.pem", "tls-untrusted", "SELF_SIGNED_CERT_IN_CHAIN"],
-    ["the name of a trusted root on another key", "aia-same-name-root.pem", "root.pem", "tls-untrusted", LEAF],
+    ["the name of a trusted root on another key", "aia-same-name-root.pem", "root.pem", "tls-untrusted", NO_ISSUER],
   ])("judges a chain that shows %s", async (_, certificate, root, reason, code) => {
     await using peer = await tlsPeer(certificate);
     const trusts = [
@@ -164,14 +160,16 @@ describe("the TLS probe", () => {
       maxVersion: "TLSv1.1",
       ciphers: "DEFAULT:@SECLEVEL=0",
     });
-    expect((await probeNamed(peer.port)).outcome).toEqual({ reason: "tls-protocol", phase: "tls" });
+    const { outcome, evidence } = await probeNamed(peer.port);
+    expect(outcome).toEqual({ reason: "tls-alert", phase: "tls" });
+    expect(evidence.tlsAlert).toBe(70);
   });
 
   it.each([
     ["is silent", () => {}, "handshake-timeout"],
     ["resets mid-handshake", (socket) => socket.once("data", () => socket.resetAndDestroy()), "reset"],
     ["closes mid-handshake", (socket) => socket.once("data", () => socket.end()), "reset"],
-    ["speaks no TLS", (socket) => socket.end("220 mail.test ESMTP\r\n"), "tls-protocol"],
+    ["speaks no TLS", (socket) => socket.end("220 mail.test ESMTP\r\n"), "tls-plaintext"],
   ] satisfies [string, Parameters<typeof tcpPeer>[0], string][])("judges a peer that %s", async (_, serve, reason) => {
     await using peer = await tcpPeer(serve);
     const sample = await probe(targetOf(tls, { port: peer.port, timeoutMs: 150 }), worldOf());

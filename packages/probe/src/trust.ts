@@ -8,7 +8,7 @@
  * 4. At most {@link CONTEXTS_MAX} contexts are cached, because making one parses every root. The least recently used is
  *    evicted.
  */
-import { createHash, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import {
   checkServerIdentity,
@@ -20,19 +20,13 @@ import {
   type TLSSocket,
 } from "node:tls";
 import { type ChainCertificate, certificatesOf, type Reason, type Trust } from "@lifeline/measure";
+import { CertificateChains, type ShownCertificate, TrustAnchors } from "./certificate-chain.ts";
 import { codeOf } from "./errno.ts";
-import { boundedText } from "./probe-result.ts";
 
 /**
  * Most contexts that are cached: one for the public roots and one for each private CA; a deployment has a handful.
  */
 const CONTEXTS_MAX = 32;
-
-/** Most certificates of a chain that are kept. */
-const CHAIN_MAX = 8;
-
-/** Most descriptions that are cached: chains of three for all 64 endpoints of a large plan, and their successors. */
-const DESCRIPTIONS_MAX = 256;
 
 /** A context, or the code of why the CA's PEM cannot be read. */
 export type ContextFound =
@@ -44,54 +38,66 @@ export interface TrustStore {
   /** The context for `trust`. Never throws. */
   contextFor(trust: Trust): ContextFound;
   /**
-   * Whether a CA with this name (as Node prints it) is trusted. Reads every certificate, so use it for failures only.
-   * Never throws.
+   * Whether a CA with this name (as Node prints it) is trusted. Never throws.
    */
   names(trust: Trust, subject: string): boolean;
-  /** A chain as evidence. A certificate is read once, and then found by its SHA-256. */
-  describe(leaf: ShownCertificate | undefined): readonly ChainCertificate[];
+  /** A chain as evidence. A chain is read once, and then found by the SHA-256 of its certificates. */
+  describe(trust: Trust, leaf: ShownCertificate | undefined): readonly ChainCertificate[];
+}
+
+/** What is kept of one trust. */
+interface Trusted {
+  readonly found: ContextFound;
+  readonly anchors: TrustAnchors;
+  readonly chains: CertificateChains;
 }
 
 /** Creates a store whose public trust is `publicRoots`, or Node's default roots with NODE_EXTRA_CA_CERTS. */
 export function createTrustStore(publicRoots?: readonly string[]): TrustStore {
-  const found = new Map<string, ContextFound>();
-  const descriptions = createDescriptions();
+  const known = new Map<string, Trusted>();
+  const trustedBy = (trust: Trust) => {
+    const key = JSON.stringify(trust);
+    const trusted = known.get(key) ?? openTrust(trust, publicRoots);
+    known.delete(key);
+    const [oldest] = known.keys();
+    if (known.size >= CONTEXTS_MAX && oldest !== undefined) known.delete(oldest);
+    known.set(key, trusted);
+    return trusted;
+  };
   return {
-    describe: (leaf) => chainOf(leaf, descriptions),
-    contextFor(trust) {
-      const key = trust.kind === "public" ? "public" : createHash("sha256").update(trust.caPem).digest("hex");
-      const context = found.get(key) ?? createContext(trust.kind === "public" ? publicRoots : [trust.caPem]);
-      found.delete(key);
-      const [oldest] = found.keys();
-      if (found.size >= CONTEXTS_MAX && oldest !== undefined) found.delete(oldest);
-      found.set(key, context);
-      return context;
-    },
-    names(trust, subject) {
-      const caPems = trust.kind === "private" ? [trust.caPem] : (publicRoots ?? getCACertificates("default"));
-      return caPems.some((pem) => certificatesOf(pem).some((block) => isNamed(block, subject)));
-    },
+    contextFor: (trust) => trustedBy(trust).found,
+    names: (trust, subject) => trustedBy(trust).anchors.named(subject).length > 0,
+    describe: (trust, leaf) => trustedBy(trust).chains.describe(leaf),
   };
 }
 
-function isNamed(pem: string, subject: string): boolean {
-  try {
-    return new X509Certificate(pem).subject === subject;
-  } catch {
-    // A certificate that cannot be read has no name. contextFor reports it.
-    return false;
-  }
+function openTrust(trust: Trust, publicRoots: readonly string[] | undefined): Trusted {
+  const anchors = new TrustAnchors(() => caPemsOf(trust, publicRoots) ?? getCACertificates("default"));
+  return {
+    found: createContext(caPemsOf(trust, publicRoots)),
+    anchors,
+    chains: new CertificateChains(anchors),
+  };
+}
+
+/** The PEM texts of the CAs; undefined: Node's default roots. */
+function caPemsOf(trust: Trust, publicRoots: readonly string[] | undefined): readonly string[] | undefined {
+  if (trust.kind === "private") return [trust.caPem];
+  if (trust.addedCaPem === undefined) return publicRoots;
+  return [...(publicRoots ?? getCACertificates("default")), trust.addedCaPem];
 }
 
 function createContext(ca: readonly string[] | undefined): ContextFound {
   try {
     for (const pem of ca ?? []) readEvery(pem);
-    // Every published endpoint has TLS 1.2 or above (RFC 9325 §3.1.1).
-    const versions = { minVersion: "TLSv1.2", maxVersion: "TLSv1.3" } as const;
-    return {
-      kind: "context",
-      context: createSecureContext(ca === undefined ? versions : { ...versions, ca: [...ca] }),
-    };
+    const options = {
+      // Every published endpoint has TLS 1.2 or above (RFC 9325 §3.1.1).
+      minVersion: "TLSv1.2",
+      maxVersion: "TLSv1.3",
+      // Talos trusts every certificate that it is given as a CA, an intermediate too (Go, crypto/x509 CertPool).
+      allowPartialTrustChain: true,
+    } as const;
+    return { kind: "context", context: createSecureContext(ca === undefined ? options : { ...options, ca: [...ca] }) };
   } catch (error) {
     return { kind: "unreadable", code: codeOf(error) };
   }
@@ -121,7 +127,7 @@ const ISSUER_CODES: readonly string[] = [
 
 /** The chain that a peer showed, and what is wrong with it. */
 export interface PeerJudgement {
-  /** Leaf first, completed from the trusted roots where OpenSSL could; at most {@link CHAIN_MAX}. */
+  /** Leaf first, each issued by the next, up to a trusted CA where there is one. */
   readonly chain: readonly ChainCertificate[];
   /** Undefined when the chain is trusted and the name matches. */
   readonly fault: { readonly reason: Reason; readonly code: string } | undefined;
@@ -158,15 +164,7 @@ function judged(
   options: PeerOptions,
   store: TrustStore,
 ): PeerJudgement {
-  return { chain: store.describe(leaf), fault: faultOf(socket, leaf, options, store) };
-}
-
-/** The part of a certificate that both of Node's readers return. */
-export interface ShownCertificate {
-  readonly raw: Buffer;
-  readonly fingerprint256: string;
-  /** Undefined: none was shown. That of a root is the root itself, or none. */
-  readonly issuerCertificate?: ShownCertificate | undefined;
+  return { chain: store.describe(options.trust, leaf), fault: faultOf(socket, leaf, options, store) };
 }
 
 function isDetailed(certificate: PeerCertificate): certificate is DetailedPeerCertificate {
@@ -220,51 +218,6 @@ function authorizationCode(socket: TLSSocket): string | undefined {
   if (socket.authorized) return undefined;
   const code: unknown = socket.authorizationError;
   return typeof code === "string" ? code : "UNKNOWN";
-}
-
-function chainOf(
-  leaf: ShownCertificate | undefined,
-  describe: (shown: ShownCertificate) => ChainCertificate,
-): readonly ChainCertificate[] {
-  const chain: ChainCertificate[] = [];
-  let shown = leaf;
-  // A root is its own issuer. For a peer without a certificate Node returns an empty object.
-  while (shown?.raw !== undefined && chain.length < CHAIN_MAX) {
-    chain.push(describe(shown));
-    const { issuerCertificate: issuer } = shown;
-    shown = issuer?.fingerprint256 === shown.fingerprint256 ? undefined : issuer;
-  }
-  return chain;
-}
-
-/** Describes certificates, and caches at most {@link DESCRIPTIONS_MAX} by SHA-256. The oldest is evicted. */
-function createDescriptions(): (shown: ShownCertificate) => ChainCertificate {
-  const known = new Map<string, ChainCertificate>();
-  return (shown) => {
-    const { fingerprint256 } = shown;
-    const found = known.get(fingerprint256);
-    if (found !== undefined) return found;
-    const described = describeCertificate(shown.raw);
-    const [oldest] = known.keys();
-    if (known.size >= DESCRIPTIONS_MAX && oldest !== undefined) known.delete(oldest);
-    known.set(fingerprint256, described);
-    return described;
-  };
-}
-
-function describeCertificate(der: Buffer): ChainCertificate {
-  const certificate = new X509Certificate(der);
-  return {
-    subject: boundedText(nameText(certificate.subject)),
-    issuer: boundedText(nameText(certificate.issuer)),
-    notAfter: certificate.validToDate.toISOString(),
-    sha256: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
-  };
-}
-
-/** Node prints one attribute a line (`C=US\nO=…`), and evidence is one line. A name may be absent. */
-function nameText(name: string | undefined): string {
-  return (name ?? "").replaceAll("\n", ", ");
 }
 
 /** The server name to send, without the final dot; empty for an address literal (RFC 6066 §3). */

@@ -151,7 +151,16 @@ describe("one target", () => {
   });
 
   it("names evidence, count, onset, endpoint and who must act (J2)", () => {
-    const chain = [{ subject: "CN=omni.test", issuer: "CN=Corp Proxy", notAfter: "2027-01-01", sha256: "00" }];
+    const chain = [
+      {
+        subject: "CN=omni.test",
+        issuer: "CN=Corp Proxy",
+        notBefore: "",
+        notAfter: "2027-01-01",
+        sha256: "00",
+        anchor: false,
+      },
+    ];
     const row = one([...times(50, OK), ...times(10, "tls-untrusted")], 0, {
       address: "192.0.2.1",
       code: "SELF_SIGNED",
@@ -169,7 +178,9 @@ describe("one target", () => {
 
   it("quotes the text of a certificate, so that it cannot imitate the text of the judge", () => {
     const issuer = 'CN=x", valid until 2027-01-01). Network team: open every port. ("';
-    const chain = [{ subject: "CN=omni.test", issuer, notAfter: "2027-01-01", sha256: "00" }];
+    const chain = [
+      { subject: "CN=omni.test", issuer, notBefore: "", notAfter: "2027-01-01", sha256: "00", anchor: false },
+    ];
     expect(one(times(10, "tls-untrusted"), 0, { chain }).evidence).toContain(
       `issued by "CN=x', valid until 2027-01-01). Network team: open every port. ('", valid until 2027-01-01), 10 times in a row`,
     );

@@ -64,7 +64,9 @@ describe("a row of a target", () => {
   });
 
   it("has evidence of 2,000 characters at most", () => {
-    const chain = [{ subject: "x".repeat(3_000), issuer: "y", notAfter: "z", sha256: "00" }];
+    const chain = [
+      { subject: "x".repeat(3_000), issuer: "y", notBefore: "", notAfter: "z", sha256: "00", anchor: false },
+    ];
     expect(judge([rowOf([tcp])], windowsOf(tcp, times(9, "tls-untrusted"), 0, { chain }))[0]?.evidence).toHaveLength(
       2_000,
     );

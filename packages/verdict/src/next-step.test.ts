@@ -26,6 +26,8 @@ const OWNERS: Record<Reason, RegExp> = {
   "tls-not-yet-valid": /^Node owner: correct the node's clock/,
   "tls-expired": /^Owner of omni\.test: renew the certificate/,
   "tls-protocol": /^Omni owner: check the reverse proxy in front of omni\.test:443/,
+  "tls-alert": /^Omni owner: check the reverse proxy in front of omni\.test:443/,
+  "tls-plaintext": /^Owner of omni\.test:443: serve TLS at this port/,
   "alpn-mismatch": /^Omni owner: check the reverse proxy in front of omni\.test:443/,
   "http-status": /^Owner of omni\.test:443: read its log/,
   "http-redirected": /^Network team: exempt this node's traffic to omni\.test:443/,

@@ -40,6 +40,9 @@ const steps: Record<Reason, Step | string> = {
   "tls-not-yet-valid": "Node owner: correct the node's clock; see the time server rows.",
   "tls-expired": ({ host }) => `Owner of ${host}: renew the certificate.`,
   "tls-protocol": fixProxy,
+  "tls-alert": fixProxy,
+  "tls-plaintext": (_, where) =>
+    `Owner of ${where}: serve TLS at this port; deployment owner: or correct the port, if TLS is served at another one.`,
   "alpn-mismatch": fixProxy,
   "http-status": (_, where) => `Owner of ${where}: read its log for this path and status.`,
   "http-redirected": (_, where) =>

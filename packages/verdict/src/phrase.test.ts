@@ -58,7 +58,9 @@ it.each([
 
 describe("what a sample saw", () => {
   const MEANING = "a router reports that the host is unreachable";
-  const chain = [{ subject: "CN=a", issuer: "CN=b", notAfter: "2027-01-01", sha256: "00" }];
+  const chain = [
+    { subject: "CN=a", issuer: "CN=b", notBefore: "", notAfter: "2027-01-01", sha256: "00", anchor: false },
+  ];
   it.each<[Evidence, string]>([
     [{}, ""],
     [{ code: "EHOSTUNREACH" }, " (EHOSTUNREACH)"],

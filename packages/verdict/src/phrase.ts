@@ -1,5 +1,5 @@
 /** Parts of sentences: figures, times and what a sample saw. */
-import { NS_PER_MS, type Reason, reasonFacts } from "@lifeline/measure";
+import { NS_PER_MS, type Reason, reasonFacts, tlsAlertName } from "@lifeline/measure";
 import type { LossCount, Remembered } from "@lifeline/window";
 import type { RttFigures } from "./row.ts";
 
@@ -60,8 +60,15 @@ export function seenPhrase(reason: Reason, seen: Remembered | undefined): string
   return details.length === 0 ? meaning : `${meaning} (${details.join(", ")})`;
 }
 
+/** Such as `40 handshake_failure`. */
+export function alertPhrase(alert: number): string {
+  const name = tlsAlertName(alert);
+  return name === undefined ? `${alert}` : `${alert} ${name}`;
+}
+
 function* detailsOf(evidence: Remembered["evidence"]): Generator<string> {
   if (evidence.code !== undefined) yield evidence.code;
+  if (evidence.tlsAlert !== undefined) yield `TLS alert ${alertPhrase(evidence.tlsAlert)}`;
   if (evidence.httpStatus !== undefined) yield `HTTP status ${evidence.httpStatus}`;
   if (evidence.grpcStatus !== undefined) yield `gRPC status ${evidence.grpcStatus}`;
   if (evidence.address !== undefined) yield `at ${evidence.address}`;

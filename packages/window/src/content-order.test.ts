@@ -6,7 +6,14 @@ import type { Remembered } from "./remembered.ts";
 
 const word = fc.constantFrom("", "a", "b");
 const few = fc.nat(1);
-const certificate = fc.record({ subject: word, issuer: word, notAfter: word, sha256: word });
+const certificate = fc.record({
+  subject: word,
+  issuer: word,
+  notBefore: word,
+  notAfter: word,
+  sha256: word,
+  anchor: fc.boolean(),
+});
 const evidence = fc.record(
   {
     answers: fc.array(word, { maxLength: 2 }),

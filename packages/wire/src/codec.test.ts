@@ -31,10 +31,18 @@ const evidence: fc.Arbitrary<Evidence> = fc.record(
     code: word,
     tlsVersion: word,
     alpn: word,
-    chain: fc.array(fc.record({ subject: word, issuer: word, notAfter: word, sha256: word }), {
-      minLength: 1,
-      maxLength: 8,
-    }),
+    tlsAlert: fc.nat(255),
+    chain: fc.array(
+      fc.record({
+        subject: word,
+        issuer: word,
+        notBefore: word,
+        notAfter: word,
+        sha256: word,
+        anchor: fc.boolean(),
+      }),
+      { minLength: 1, maxLength: 8 },
+    ),
     httpStatus: fc.nat(999),
     redirects: fc.array(word, { minLength: 1, maxLength: 4 }),
     grpcStatus: fc.nat(16),
@@ -192,7 +200,7 @@ describe("reports", () => {
       name: "an unknown reason",
       init: win({ reasons: [99], reasonCounts: [1] }),
       field: "windows[0].reasons[0]",
-      expected: "a known number (1 to 47)",
+      expected: "a known number (1 to 49)",
     },
     {
       name: "a reason without its count",
@@ -338,6 +346,7 @@ describe("single windows", () => {
 
 const trust = fc.oneof(
   fc.constant({ kind: "public" as const }),
+  fc.nat(4).map((lines) => ({ kind: "public" as const, addedCaPem: `${"#\n".repeat(lines)}${CA_PEM}` })),
   fc.nat(4).map((lines) => ({ kind: "private" as const, caPem: `${"#\n".repeat(lines)}${CA_PEM}` })),
 );
 const host = fc.oneof(

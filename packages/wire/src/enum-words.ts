@@ -74,6 +74,8 @@ export const reasonWords = words<Reason, WireReason>({
   "link-frozen": WireReason.LINK_FROZEN,
   "link-absent": WireReason.LINK_ABSENT,
   "link-no-address": WireReason.LINK_NO_ADDRESS,
+  "tls-alert": WireReason.TLS_ALERT,
+  "tls-plaintext": WireReason.TLS_PLAINTEXT,
 });
 
 export const phaseWords = words<Phase, WirePhase>({

@@ -99,9 +99,15 @@ function targetInit(target: Target, caPems: string[]): TargetInit {
 }
 
 function trustInit(trust: Trust, caPems: string[]) {
-  if (trust.kind === "public") return { kind: TrustKind.PUBLIC, caIndex: 0 };
-  if (!caPems.includes(trust.caPem)) caPems.push(trust.caPem);
-  return { kind: TrustKind.PRIVATE, caIndex: caPems.indexOf(trust.caPem) };
+  if (trust.kind === "private") return { kind: TrustKind.PRIVATE, caIndex: indexOfCa(trust.caPem, caPems) };
+  const added = trust.addedCaPem === undefined ? {} : { addedCaIndex: indexOfCa(trust.addedCaPem, caPems) };
+  return { kind: TrustKind.PUBLIC, caIndex: 0, ...added };
+}
+
+/** The index of the CA in the plan's list, to which it is added if it is new. */
+function indexOfCa(caPem: string, caPems: string[]): number {
+  if (!caPems.includes(caPem)) caPems.push(caPem);
+  return caPems.indexOf(caPem);
 }
 
 function optionsToWire(options: ProbeOptions, caPems: string[]): NonNullable<TargetInit["options"]> {
@@ -270,12 +276,17 @@ function expectFromWire(
 
 function trustFromWire(field: string, wire: WireTrust | undefined, caPems: readonly string[]): Trust | undefined {
   if (wire === undefined) return undefined;
-  if (wire.kind === TrustKind.PUBLIC) return { kind: "public" };
-  if (wire.kind !== TrustKind.PRIVATE) return refuse(`${field}.kind`, wire.kind, "public (1) or private (2)");
-  const caPem = caPems[wire.caIndex];
-  return caPem === undefined
-    ? refuse(`${field}.ca_index`, wire.caIndex, `below ${caPems.length}, the number of ca_pems`)
-    : { kind: "private", caPem };
+  const { kind, caIndex, addedCaIndex } = wire;
+  if (kind === TrustKind.PUBLIC) {
+    if (addedCaIndex === undefined) return { kind: "public" };
+    return { kind: "public", addedCaPem: caAt(`${field}.added_ca_index`, addedCaIndex, caPems) };
+  }
+  if (kind !== TrustKind.PRIVATE) return refuse(`${field}.kind`, kind, "public (1) or private (2)");
+  return { kind: "private", caPem: caAt(`${field}.ca_index`, caIndex, caPems) };
+}
+
+function caAt(field: string, index: number, caPems: readonly string[]): string {
+  return caPems[index] ?? refuse(field, index, `below ${caPems.length}, the number of ca_pems`);
 }
 
 function oneOf<T extends string | number>(field: string, value: string | number, allowed: readonly T[]): T {

@@ -212,11 +212,13 @@ function evidenceFromWire(field: string, wire: WireEvidence): Evidence {
   const wordList = (name: string, values: readonly string[]) =>
     list(`${field}.${name}`, values, MAX_EVIDENCE_ENTRIES).map((value, at) => word(`${name}[${at}]`, value));
   const chain = list(`${field}.chain`, wire.chain, MAX_EVIDENCE_ENTRIES).map(
-    ({ subject, issuer, notAfter, sha256 }, at): ChainCertificate => ({
+    ({ subject, issuer, notBefore, notAfter, sha256, anchor }, at): ChainCertificate => ({
       subject: word(`chain[${at}].subject`, subject),
       issuer: word(`chain[${at}].issuer`, issuer),
+      notBefore: word(`chain[${at}].not_before`, notBefore),
       notAfter: word(`chain[${at}].not_after`, notAfter),
       sha256: word(`chain[${at}].sha256`, sha256),
+      anchor,
     }),
   );
   return {
@@ -225,6 +227,7 @@ function evidenceFromWire(field: string, wire: WireEvidence): Evidence {
     ...(wire.code === "" ? {} : { code: word("code", wire.code) }),
     ...(wire.tlsVersion === "" ? {} : { tlsVersion: word("tls_version", wire.tlsVersion) }),
     ...(wire.alpn === "" ? {} : { alpn: word("alpn", wire.alpn) }),
+    ...(wire.tlsAlert === undefined ? {} : { tlsAlert: wire.tlsAlert }),
     ...(chain.length === 0 ? {} : { chain }),
     ...(wire.httpStatus === undefined ? {} : { httpStatus: wire.httpStatus }),
     ...(wire.redirects.length === 0 ? {} : { redirects: wordList("redirects", wire.redirects) }),

@@ -140,6 +140,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
   limit<window.ChainCertificate>("lifeline.v1.ChainCertificate", {
     subject: EVIDENCE,
     issuer: EVIDENCE,
+    notBefore: EVIDENCE,
     notAfter: EVIDENCE,
     sha256: EVIDENCE,
   }),

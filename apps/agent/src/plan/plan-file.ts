@@ -39,7 +39,10 @@ const flag = v.boolean("true or false");
 const trust = v.variant(
   "kind",
   [
-    mapping({ kind: v.literal("public", "public") }),
+    mapping({
+      kind: v.literal("public", "public"),
+      addedCaPem: v.exactOptional(textOf(1, PEM_MAX_LENGTH, "PEM certificates")),
+    }),
     mapping({ kind: v.literal("private", "private"), caPem: textOf(1, PEM_MAX_LENGTH, "PEM certificates") }),
   ],
   "a trust: kind is public, or private with caPem",

@@ -15,10 +15,13 @@ function boundedList(entries: readonly string[]): string[] {
   return entries.slice(0, MAX_EVIDENCE_ENTRIES).map(boundedText);
 }
 
-function boundedCertificate({ subject, issuer, notAfter, sha256 }: ChainCertificate): ChainCertificate {
+function boundedCertificate(certificate: ChainCertificate): ChainCertificate {
+  const { subject, issuer, notBefore, notAfter, sha256, anchor } = certificate;
   return {
+    anchor,
     subject: boundedText(subject),
     issuer: boundedText(issuer),
+    notBefore: boundedText(notBefore),
     notAfter: boundedText(notAfter),
     sha256: boundedText(sha256),
   };

@@ -46,7 +46,8 @@ describe("windows that were sealed together", () => {
 
   it("are accepted whatever a peer wrote into the evidence", () => {
     const hostile = `CN=a\nO=b\u0000\u007f\u0085${"x".repeat(1_000)}`;
-    const certificate = { subject: hostile, issuer: hostile, notAfter: hostile, sha256: hostile };
+    const dates = { notBefore: hostile, notAfter: hostile };
+    const certificate = { subject: hostile, issuer: hostile, ...dates, sha256: hostile, anchor: true };
     const evidence = boundedEvidence({
       address: hostile,
       answers: new Array<string>(50).fill(hostile),

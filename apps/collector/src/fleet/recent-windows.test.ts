@@ -19,7 +19,14 @@ describe("recent windows", () => {
   it("are bounded in bytes over all targets, whatever evidence or sketch a node makes up", () => {
     const recent = new RecentWindows();
     const text = "x".repeat(256);
-    const chain = Array.from({ length: 3 }, () => ({ subject: text, issuer: text, notAfter: text, sha256: text }));
+    const chain = Array.from({ length: 3 }, () => ({
+      subject: text,
+      issuer: text,
+      notBefore: text,
+      notAfter: text,
+      sha256: text,
+      anchor: false,
+    }));
     const targets = Array.from({ length: 96 }, (_, at) => `t${at}`);
     let dropped = 0;
     for (let at = 0; at < 96 * MAX_RECENT_WINDOWS; at++) {

@@ -9,8 +9,10 @@ const PRIVATE: ProbeOptions = { probe: "tls", trust: { kind: "private", caPem: "
 const certificate = (issuer: string, subject = "CN=ghcr.io"): ChainCertificate => ({
   subject,
   issuer,
+  notBefore: "2026-01-01",
   notAfter: "2027-01-01",
   sha256: "00",
+  anchor: false,
 });
 const signs: InterceptionSigns = {
   vendors: [{ name: "Boxes Inc.", marks: ["BoxWall", "box gate"] }],

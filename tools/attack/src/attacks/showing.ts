@@ -100,7 +100,8 @@ export const showing: readonly Attack[] = [
     tries:
       "calls itself by a formula, and reports a certificate whose issuer is links, mentions and invisible characters",
     async run(testBed) {
-      const chain = [{ subject: "CN=x", issuer: ISSUER, notAfter: "2030-01-01T00:00:00Z", sha256: "ab".repeat(32) }];
+      const dates = { notBefore: "2020-01-01T00:00:00Z", notAfter: "2030-01-01T00:00:00Z" };
+      const chain = [{ subject: "CN=x", issuer: ISSUER, ...dates, sha256: "ab".repeat(32), anchor: false }];
       const untrusted = { reason: "tls-untrusted", evidence: { chain }, attempts: 3 } as const;
       const sees = ({ options: { probe } }: Target) =>
         probe === "tls" ? untrusted : ({ reason: "answered" } as const);

@@ -99,7 +99,8 @@ function peerOf(target: Target, chance: () => number): Peer {
 
 function certificate(subject: string, issuer: string): ChainCertificate {
   const sha256 = createHash("sha256").update(subject).digest("hex");
-  return { subject, issuer, notAfter: "2027-01-01T00:00:00.000Z", sha256 };
+  const dates = { notBefore: "2026-01-01T00:00:00.000Z", notAfter: "2027-01-01T00:00:00.000Z" };
+  return { subject, issuer, ...dates, sha256, anchor: false };
 }
 
 function goodSample({ target, baseRttNs, address, chain }: Peer, startedAtMs: number, chance: () => number): Sample {

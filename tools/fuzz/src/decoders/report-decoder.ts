@@ -40,8 +40,10 @@ function fullWindow(reason: Reason, at: number): Window {
         {
           subject: "CN=omni.example",
           issuer: "CN=authority",
+          notBefore: "2026-01-01T00:00:00Z",
           notAfter: "2027-01-01T00:00:00Z",
           sha256: "0a".repeat(32),
+          anchor: true,
         },
       ],
       httpStatus: 503,
