@@ -12,6 +12,7 @@ export {
   type Blame,
   CAUSES,
   type Cause,
+  isFlawless,
   OUTCOME_KINDS,
   type Outcome,
   type OutcomeClass,

@@ -49,7 +49,7 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "answer-refused": ["rejected", "resolver", "dns-refused", "bad"],
   "answer-malformed": ["rejected", "resolver", "dns-malformed", "bad"],
   silent: ["silent", "nobody", "no-evidence", "inconclusive"],
-  late: ["late", "path", "timeout", "bad"],
+  late: ["late", "path", "latency", "good"],
   stalled: ["not-sent", "agent", "not-measured", "inconclusive"],
   "agent-overload": ["not-sent", "agent", "not-measured", "inconclusive"],
   "agent-resource": ["not-sent", "agent", "not-measured", "inconclusive"],
@@ -64,6 +64,7 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "link-frozen": ["observed", "path", "udp-blocked", "bad"],
   "link-absent": ["observed", "node", "not-joined", "bad"],
   "link-no-address": ["observed", "node", "ipv6-disabled", "bad"],
+  "syn-lost": ["lost", "path", "loss", "good"],
 };
 
 describe("every reason", () => {

@@ -52,6 +52,10 @@ export const CAUSES = [
   "filtered",
   "reset",
   "loss",
+  "latency",
+  "dead-address",
+  "ipv4-unreachable",
+  "ipv6-unreachable",
   "tls-untrusted",
   "tls-incomplete-chain",
   "tls-intercepted",
@@ -274,7 +278,7 @@ const facts = {
     cause: "no-evidence",
     meaning: "sent, nothing came back, and this peer need not answer: no evidence either way",
   },
-  late: { kind: "late", blame: "path", cause: "timeout", meaning: "the answer came after the loss threshold" },
+  late: { kind: "late", blame: "path", cause: "latency", meaning: "the answer came after the loss threshold" },
 
   stalled: {
     kind: "not-sent",
@@ -364,6 +368,13 @@ const facts = {
     cause: "ipv6-disabled",
     meaning: "the siderolink interface has no IPv6 address",
   },
+
+  "syn-lost": {
+    kind: "lost",
+    blame: "path",
+    cause: "loss",
+    meaning: "the first SYN was lost, and the one that the kernel sent again was answered",
+  },
 } as const satisfies Record<string, ReasonFacts>;
 
 /** What the probe saw; stable, closed, and part of the wire contract (append only). */
@@ -386,10 +397,18 @@ export interface Outcome {
 /** What an outcome says about the requirement. `inconclusive` outcomes neither confirm nor refute it (M4). */
 export type OutcomeClass = "good" | "bad" | "inconclusive";
 
+/** Whether an attempt ended as it should. A late answer does not, although it is good: the endpoint answers. */
+export function isFlawless(reason: Reason): boolean {
+  return facts[reason].cause === "none";
+}
+
+/** Reasons of an endpoint that answered, though not in time. The judge decides how many of them degrade a target. */
+const ANSWERED_AFTER_ALL: readonly Reason[] = ["late", "syn-lost"];
+
 /** The class of a reason. A window seals when it changes, and the judge counts runs of one class. */
 export function outcomeClassOf(reason: Reason): OutcomeClass {
   const { kind, blame, cause } = facts[reason];
-  if (cause === "none") return "good";
+  if (cause === "none" || ANSWERED_AFTER_ALL.includes(reason)) return "good";
   if (kind === "silent" || blame === "agent" || blame === "nobody") return "inconclusive";
   return "bad";
 }

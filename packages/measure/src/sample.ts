@@ -35,6 +35,13 @@ export interface Evidence {
   readonly address?: string;
   /** Addresses that the resolver returned, sorted; at most 16. */
   readonly answers?: readonly string[];
+  /**
+   * Addresses that take turns, one an attempt: those of the target's host (or proxy) in this family, sorted; at most 8.
+   * Absent where it has one address.
+   */
+  readonly addresses?: readonly string[];
+  /** How many addresses the name has, where it has more than take turns. */
+  readonly addressCount?: number;
   /** errno name or library code the failure was classified from, such as ECONNREFUSED. */
   readonly code?: string;
   readonly tlsVersion?: string;
@@ -49,6 +56,8 @@ export interface Evidence {
   readonly grpcStatus?: number;
   /** SYN segments that the kernel had to send again within the attempt. */
   readonly synRetransmits?: number;
+  /** Round trip of an answer after the loss threshold, ns. It is no latency sample (RFC 7680 §2.5). */
+  readonly lateRttNs?: number;
   /** Datagrams of an earlier attempt that arrived during this one (STAMP). */
   readonly strays?: number;
   /** Source address of the packet. */

@@ -74,6 +74,26 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "More losses within a minute than a path with 0.2 % loss has once in a million minutes: 5 of 60, or 6 of 120.",
     "Look for a lossy link, a full queue or a rate limit, in the direction named.",
   ),
+  latency: facts(
+    "The endpoint answers, but later than the loss threshold.",
+    "Answers within two seconds after the threshold, with their round trip; the kernel's own figure for a handshake.",
+    "Look for a full queue, a detour or a satellite link between the node and the endpoint.",
+  ),
+  "dead-address": facts(
+    "The name has several addresses, and some of them fail.",
+    "One address an attempt, in turn: each has a streak of its own.",
+    "Allow the port to the addresses named. If that changes nothing, the server there is down.",
+  ),
+  "ipv4-unreachable": facts(
+    "IPv4 as a whole does not work from the node.",
+    "Every row over IPv4 fails, at two hosts at least, and IPv6 reaches the same hosts.",
+    "Fix routing or the firewall for IPv4.",
+  ),
+  "ipv6-unreachable": facts(
+    "IPv6 as a whole does not work from the node.",
+    "Every row over IPv6 fails, at two hosts at least, and IPv4 reaches the same hosts.",
+    "Fix routing or the firewall for IPv6, or disable IPv6 on the node.",
+  ),
   "tls-untrusted": facts(
     "The certificate chain does not end at a trusted authority.",
     "The captured chain, twice.",

@@ -3,7 +3,7 @@ import { type Target, targetPlace } from "@lifeline/measure";
 import { lossOf } from "@lifeline/window";
 import { inPercent, inSeconds, lossPhrase, rttPhrase, seenPhrase, timeOfDay } from "./phrase.ts";
 import { rttFiguresOf } from "./rtt-figures.ts";
-import { endedOf, type TargetVerdict } from "./target-verdict.ts";
+import { endedOf, flawedOf, type TargetVerdict } from "./target-verdict.ts";
 
 /** The sentence for one target and the verdict from its own windows. */
 export function evidenceOf(target: Target, own: TargetVerdict): string {
@@ -44,14 +44,14 @@ function sentence(own: TargetVerdict): string {
 
 function answeredShare({ lookback }: TargetVerdict): string {
   const loss = lossOf(lookback);
-  const answered = endedOf(lookback, "good");
-  const ended = answered + endedOf(lookback, "bad");
+  const ended = endedOf(lookback, "good") + endedOf(lookback, "bad");
+  const answered = ended - flawedOf(lookback);
   const lossPart = loss.lost + loss.late > 0 ? `, ${lossPhrase(loss)}` : "";
   return `${answered} of ${ended} attempts answered${lossPart}`;
 }
 
 function failedRatio({ lookback, reason }: TargetVerdict): string {
-  if (reason === "timeout" || reason === "late") return "";
+  if (reason === "timeout" || reason === "late" || reason === "syn-lost") return "";
   const failed = endedOf(lookback, "bad");
   return ` (${inPercent(failed / (failed + endedOf(lookback, "good")))} failed)`;
 }

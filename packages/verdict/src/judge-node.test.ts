@@ -107,7 +107,7 @@ describe("one target", () => {
       "late answers are no latency, and degrade",
       [...times(45, OK), ...Array(5).fill(["late", OK, OK]).flat()] as Reason[],
       "degraded",
-      "timeout",
+      "latency",
     ],
     [
       "every other answer is a wrong status",
@@ -122,6 +122,12 @@ describe("one target", () => {
       "unknown",
       "not-measured",
     ],
+    ["a path so slow that every answer is late", times(15, "late"), "degraded", "latency"],
+    ["two answers so far, and both late", times(2, "late"), "degraded", "latency"],
+    ["one late answer alone", ["late"], "met", "none"],
+    ["a slow path that loses some", [...times(12, "late"), "timeout", "timeout", "late"], "degraded", "latency"],
+    ["a filter that drops the first SYN of each connection", times(15, "syn-lost"), "degraded", "loss"],
+    ["late answers that stop", [...times(15, "late"), ...times(3, "timeout")], "unmet", "timeout"],
     ["a stall amid good samples changes nothing", [...times(30, OK), "stalled"], "met", "none"],
     [
       "a stall amid losses changes nothing",

@@ -1,4 +1,4 @@
-import { outcomeClassOf, REASONS, type Reason } from "@lifeline/measure";
+import { isFlawless, REASONS, type Reason } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { nextStepFor } from "./next-step.ts";
 import { DNS, STAMP, TCP, targetOf, UDP } from "./testing/judgement-fixture.ts";
@@ -15,7 +15,8 @@ const OWNERS: Record<Reason, RegExp> = {
   "dns-malformed": /^Network team: make the node's resolvers answer for omni\.test/,
   refused: /^Owner of omni\.test:443: start the service or correct the port/,
   timeout: /^Network team: allow TCP port 443 from this node to omni\.test:443/,
-  late: /^Network team: look for queueing or overload/,
+  late: /^Network team: look for queueing, overload or a detour/,
+  "syn-lost": /^Network team: look for a lossy link/,
   "host-unreachable": /^Network team: restore the route to omni\.test:443/,
   "network-unreachable": /^Node owner: give the node an IPv4 route to omni\.test:443/,
   "admin-prohibited": /^Network team: allow TCP port 443/,
@@ -60,7 +61,7 @@ describe("the next step", () => {
   it.each(REASONS.map((reason) => ({ reason })))("after $reason names who acts", ({ reason }) => {
     const step = nextStepFor(reason, targetOf(TCP));
     expect(step).toMatch(OWNERS[reason]);
-    expect(step === "").toBe(outcomeClassOf(reason) === "good");
+    expect(step === "").toBe(isFlawless(reason));
     expect(step === "" || step.endsWith(".")).toBe(true);
   });
 

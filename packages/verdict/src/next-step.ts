@@ -25,7 +25,10 @@ const steps: Record<Reason, Step | string> = {
   refused: (_, where) =>
     `Owner of ${where}: start the service or correct the port; network team: look for a firewall that rejects with a reset.`,
   timeout: openFirewall,
-  late: (_, where) => `Network team: look for queueing or overload between this node and ${where}.`,
+  late: (_, where) =>
+    `Network team: look for queueing, overload or a detour between this node and ${where}; answers come, but slowly.`,
+  "syn-lost": (_, where) =>
+    `Network team: look for a lossy link, a full queue or a filter that drops the first SYN between this node and ${where}.`,
   "host-unreachable": (_, where) => `Network team: restore the route to ${where}; a router on the path has none.`,
   "network-unreachable": ({ family }, where) =>
     `Node owner: give the node an IPv${family} route to ${where}, such as a default gateway.`,

@@ -72,6 +72,7 @@ function* detailsOf(evidence: Remembered["evidence"]): Generator<string> {
   if (evidence.httpStatus !== undefined) yield `HTTP status ${evidence.httpStatus}`;
   if (evidence.grpcStatus !== undefined) yield `gRPC status ${evidence.grpcStatus}`;
   if (evidence.address !== undefined) yield `at ${evidence.address}`;
+  if (evidence.lateRttNs !== undefined) yield `after ${inMs(evidence.lateRttNs)}`;
   const leaf = evidence.chain?.[0];
   if (leaf !== undefined) {
     yield `certificate ${quoted(leaf.subject)} issued by ${quoted(leaf.issuer)}, valid until ${leaf.notAfter}`;

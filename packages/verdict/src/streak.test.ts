@@ -27,8 +27,9 @@ describe("the deciding run", () => {
     ],
     ["two losses after answers", [...times(9, OK), ...times(2, "timeout")], { kind: "good", runLength: 9 }],
     ["three losses after answers", [...times(9, OK), ...times(3, "timeout")], { kind: "bad", runLength: 3 }],
-    ["two late answers after answers", [...times(9, OK), ...times(2, "late")], { kind: "good", runLength: 9 }],
-    ["three late answers after answers", [...times(9, OK), ...times(3, "late")], { kind: "bad", reason: "late" }],
+    ["two late answers after answers", [...times(9, OK), ...times(2, "late")], { kind: "good", runLength: 11 }],
+    ["late answers only: the endpoint answers", times(9, "late"), { kind: "good", runLength: 9 }],
+    ["late answers before an outage", [...times(9, "late"), ...times(3, "timeout")], { kind: "bad", runLength: 3 }],
     ["one answer after an outage", [...times(9, "refused"), OK], { kind: "bad", runLength: 9 }],
     [
       "two answers after an outage",

@@ -81,7 +81,7 @@ function undecided(
 ): Streak {
   const good = runs.find(({ outcomeClass }) => outcomeClass === "good");
   if (good !== undefined) return goodFrom(good, runs, thresholds);
-  const answered = windows.some((window) => (window.counts.get("answered") ?? 0) > 0);
+  const answered = windows.some((window) => answeredOf(window) > 0);
   if (answered) {
     const sinceMs = windows.reduce((least, window) => Math.min(least, window.startMs), current.startedAtMs);
     return { kind: "good", sinceMs, runLength: 1, outageOrdinal: undefined };
@@ -145,8 +145,9 @@ function joined(a: KnownRun, b: KnownRun): KnownRun {
  * sealed at the turn (W2) holds no other failures, so all its answers are that run. Otherwise b failures split g
  * answers into at most b + 1 runs, and the longest has at least ⌈g ⁄ (b + 1)⌉.
  */
-function goodRunBefore({ startMs, last, counts }: Window): KnownRun | undefined {
-  const answered = counts.get("answered") ?? 0;
+function goodRunBefore(window: Window): KnownRun | undefined {
+  const { startMs, last, counts } = window;
+  const answered = answeredOf(window);
   if (last === undefined || last.run.outcomeClass !== "bad" || answered === 0) return undefined;
   let failed = 0;
   for (const [reason, count] of counts) if (outcomeClassOf(reason) === "bad") failed += count;
@@ -162,6 +163,15 @@ function goodRunBefore({ startMs, last, counts }: Window): KnownRun | undefined 
     length,
     seen: undefined,
   };
+}
+
+/** How many attempts were answered, in time or late. */
+function answeredOf({ counts }: Window): number {
+  let answered = 0;
+  for (const [reason, count] of counts) {
+    if (outcomeClassOf(reason) === "good" && reasonFacts(reason).kind !== "observed") answered += count;
+  }
+  return answered;
 }
 
 /** The later ordinal first. With equal ordinals: the one that ended later, then the bad one. */

@@ -7,6 +7,7 @@
  */
 import {
   type Cause,
+  isFlawless,
   type OutcomeClass,
   outcomeClassOf,
   type Reason,
@@ -167,7 +168,7 @@ function working(
   };
   const reason = degradedBy(judged, lookback, thresholds);
   if (reason === undefined) return met;
-  const failing = judged.filter((window) => endedOf(window, "bad") > 0);
+  const failing = judged.filter((window) => flawedOf(window) > 0);
   return {
     ...met,
     verdict: "degraded",
@@ -186,17 +187,20 @@ function working(
  */
 function degradedBy(judged: readonly Window[], lookback: Window, thresholds: Thresholds): Reason | undefined {
   const { lost, late } = lossOf(lookback);
+  const synLost = lookback.counts.get("syn-lost") ?? 0;
   const unresolved = lookback.counts.get("dns-timeout") ?? 0;
   const badRuns = badRunCount(judged);
   const ended = endedOf(lookback, "bad") + endedOf(lookback, "good");
   // Attempts of one run may share one lost DNS query: at most as many queries were lost as there were runs.
   const unanswered = lost + late + Math.min(unresolved, badRuns);
-  const { toleratedLossRatio, chanceMin } = thresholds;
-  if (binomialTail(unanswered, ended, toleratedLossRatio) < chanceMin) {
+  const { toleratedLossRatio, chanceMin, proofRunLength } = thresholds;
+  const neverInTime = late + synLost >= proofRunLength && flawedOf(lookback) === ended;
+  if (neverInTime || binomialTail(unanswered, ended, toleratedLossRatio) < chanceMin) {
     if (unresolved > lost + late) return "dns-timeout";
-    return lost >= late ? "timeout" : "late";
+    if (lost < late) return "late";
+    return synLost === lost ? "syn-lost" : "timeout";
   }
-  const rejected = endedOf(lookback, "bad") - lost - late - unresolved;
+  const rejected = endedOf(lookback, "bad") - (lost - synLost) - unresolved;
   return badRuns >= 2 && comesAndGoes(rejected, ended, thresholds) ? mostFrequentRejection(lookback) : undefined;
 }
 
@@ -234,6 +238,15 @@ export function endedOf(window: Window, outcomeClass: OutcomeClass): number {
   let ended = 0;
   for (const [reason, count] of window.counts) if (outcomeClassOf(reason) === outcomeClass) ended += count;
   return ended;
+}
+
+/** How many conclusive attempts did not end as they should: bad ones and late answers. */
+export function flawedOf(window: Window): number {
+  let flawed = 0;
+  for (const [reason, count] of window.counts) {
+    if (!isFlawless(reason) && outcomeClassOf(reason) !== "inconclusive") flawed += count;
+  }
+  return flawed;
 }
 
 function latestEndOfSample(latest: number | undefined, { last }: Window): number | undefined {

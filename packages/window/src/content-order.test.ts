@@ -41,6 +41,7 @@ const remembered: fc.Arbitrary<Remembered> = fc.record({
     length: few,
     startedAtMs: few,
     lossRun: few,
+    watched: few,
   }),
   evidence,
 });

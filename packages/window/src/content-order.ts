@@ -12,6 +12,8 @@ type Readers<T> = Readonly<Record<keyof T, (of: T) => unknown>>;
 const EVIDENCE: Readers<Evidence> = {
   address: (of) => of.address,
   answers: (of) => of.answers,
+  addresses: (of) => of.addresses,
+  addressCount: (of) => of.addressCount,
   code: (of) => of.code,
   tlsVersion: (of) => of.tlsVersion,
   alpn: (of) => of.alpn,
@@ -21,6 +23,7 @@ const EVIDENCE: Readers<Evidence> = {
   redirects: (of) => of.redirects,
   grpcStatus: (of) => of.grpcStatus,
   synRetransmits: (of) => of.synRetransmits,
+  lateRttNs: (of) => of.lateRttNs,
   strays: (of) => of.strays,
   localAddress: (of) => of.localAddress,
   proxy: (of) => of.proxy,
@@ -50,6 +53,7 @@ const RUN: Readers<Run> = {
   length: (of) => of.length,
   startedAtMs: (of) => of.startedAtMs,
   lossRun: (of) => of.lossRun,
+  watched: (of) => of.watched,
 };
 const REMEMBERED: Readers<Remembered> = {
   endedAtMs: (of) => of.endedAtMs,
@@ -103,6 +107,7 @@ function byItems<T>(compare: Compare<T>): Compare<readonly T[]> {
 const texts = byItems<string>(plain);
 const byEvidence = byFields(EVIDENCE, {
   answers: texts,
+  addresses: texts,
   redirects: texts,
   chain: byItems(byFields(CERTIFICATE)),
   link: byFields(LINK),

@@ -1,5 +1,7 @@
+export { ADDRESSES_MAX, type AddressRun, type AddressRuns, mergeAddressRuns, NO_ADDRESSES } from "./address-runs.ts";
 export { compareContent } from "./content-order.ts";
 export { binomialTail, type LossCount, type RatioInterval, wilsonInterval } from "./loss-ratio.ts";
+export { latestSample } from "./moment-order.ts";
 export { type FollowedSample, followRun, type Run } from "./outcome-run.ts";
 export type { Remembered } from "./remembered.ts";
 export {
@@ -20,7 +22,6 @@ export {
   addDirections,
   emptyWindow,
   endedCount,
-  latestSample,
   lossOf,
   mergeAllWindows,
   mergeWindows,
@@ -33,5 +34,6 @@ export {
   type TimedPhase,
   WINDOW_MS,
   type Window,
+  watchedWindow,
   windowOf,
 } from "./window.ts";

@@ -20,6 +20,11 @@ export interface Run {
   readonly startedAtMs: number;
   /** Losses in a row up to this sample: 0 after an answered, rejected or late one. */
   readonly lossRun: number;
+  /**
+   * Attempts after this sample that are past their loss threshold without an answer, and are still watched for a late
+   * one. The next one that ends follows this sample.
+   */
+  readonly watched: number;
 }
 
 /** A sample with the run it belongs to. */
@@ -28,6 +33,8 @@ export interface FollowedSample {
   readonly run: Run;
   /** Whether this sample began a new run, at which a window seals early (W2). False for the first sample. */
   readonly turned: boolean;
+  /** The run of the address of the attempt, where several take turns. */
+  readonly addressRun?: Run;
 }
 
 /** The run of a target after one more sample. */
@@ -36,11 +43,11 @@ export function followRun(previous: Run | undefined, sample: Sample): FollowedSa
   const lossRun = nextLossRun(previous?.lossRun ?? 0, sample);
   if (previous === undefined || (outcomeClass !== "inconclusive" && outcomeClass !== previous.outcomeClass)) {
     const ordinal = previous === undefined ? Math.round(sample.startedAtMs) : previous.ordinal + 1;
-    const run = { ordinal, outcomeClass, length: 1, startedAtMs: sample.startedAtMs, lossRun };
+    const run = { ordinal, outcomeClass, length: 1, startedAtMs: sample.startedAtMs, lossRun, watched: 0 };
     return { sample, run, turned: previous !== undefined };
   }
   const extends_ = outcomeClass === previous.outcomeClass;
-  const run = { ...previous, length: previous.length + (extends_ ? 1 : 0), lossRun };
+  const run = { ...previous, length: previous.length + (extends_ ? 1 : 0), lossRun, watched: 0 };
   return { sample, run, turned: false };
 }
 

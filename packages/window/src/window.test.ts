@@ -8,6 +8,7 @@ import {
 } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ADDRESSES_MAX, NO_ADDRESSES } from "./address-runs.ts";
 import { binomialTail, wilsonInterval } from "./loss-ratio.ts";
 import { type FollowedSample, followRun, type Run } from "./outcome-run.ts";
 import { bucketIndex, bucketUpperNs, SKETCH_MAX_BUCKETS, SKETCH_MAX_NS, SKETCH_RELATIVE_ERROR } from "./sketch.ts";
@@ -19,12 +20,19 @@ import {
   rttCount,
   rttQuantileNs,
   type Window,
+  watchedWindow,
   windowOf,
 } from "./window.ts";
 
 const TARGET = "machine-api|tcp|127.0.0.1:443|ipv4";
 
-function sampleOf(reason: Reason, startedAtMs: number, rttNs?: number, directions?: DirectionCounts): Sample {
+function sampleOf(
+  reason: Reason,
+  startedAtMs: number,
+  rttNs?: number,
+  directions?: DirectionCounts,
+  address = "127.0.0.1",
+): Sample {
   return {
     targetId: TARGET,
     startedAtMs,
@@ -32,7 +40,7 @@ function sampleOf(reason: Reason, startedAtMs: number, rttNs?: number, direction
     outcome: { reason, phase: "connect" },
     ...(rttNs === undefined ? {} : { rtt: { ns: rttNs, source: "kernel" as const } }),
     phases: rttNs === undefined ? {} : { connectNs: rttNs },
-    evidence: { address: "127.0.0.1" },
+    evidence: { address },
     ...(directions === undefined ? {} : { directions }),
   };
 }
@@ -53,24 +61,39 @@ const samples = fc
       gapMs: fc.integer({ min: 0, max: 2_000 }),
       rttNs: fc.option(fc.integer({ min: 1, max: 60_000_000_000 }), { nil: undefined }),
       directions: fc.option(fc.record(DIRECTIONS), { nil: undefined }),
+      // More than a window keeps.
+      host: fc.nat(2 * ADDRESSES_MAX),
     }),
     { minLength: 1, maxLength: 60 },
   )
   .map((steps) => {
     let atMs = 1_000_000;
-    return steps.map(({ reason, gapMs, rttNs, directions }) => {
+    return steps.map(({ reason, gapMs, rttNs, directions, host }) => {
       atMs += gapMs;
-      return sampleOf(reason, atMs, rttNs, directions);
+      return sampleOf(reason, atMs, rttNs, directions, `10.0.0.${host}`);
     });
   });
 
 function follow(list: readonly Sample[]): FollowedSample[] {
   let run: Run | undefined;
+  const byAddress = new Map<string, Run>();
   return list.map((sample) => {
     const followed = followRun(run, sample);
     run = followed.run;
-    return followed;
+    const { address = "" } = sample.evidence;
+    const addressRun = followRun(byAddress.get(address), sample).run;
+    byAddress.set(address, addressRun);
+    return { ...followed, addressRun };
   });
+}
+
+/** The notes that follow a sample when the attempts after it stay silent, one after another. */
+function notesOf({ sample, run }: FollowedSample, watched: number): Window[] {
+  const { reason, phase } = sample.outcome;
+  const last = { endedAtMs: sample.endedAtMs, reason, phase, run, evidence: sample.evidence };
+  return Array.from({ length: watched }, (_, at) =>
+    watchedWindow(TARGET, sample.startedAtMs, { ...last, run: { ...run, watched: at + 1 } }, NO_ADDRESSES),
+  );
 }
 
 function replay(followed: readonly FollowedSample[]): Window {
@@ -97,6 +120,42 @@ describe("windows merge (W1)", () => {
         expect(parts[0]).toEqual(replay(followed));
       }),
     );
+  });
+
+  it("notes of watched attempts may arrive in any order, and the later sample wins", () => {
+    fc.assert(
+      fc.property(
+        samples,
+        fc.array(fc.nat(3), { minLength: 60, maxLength: 60 }),
+        fc.infiniteStream(fc.nat()),
+        (list, watched, dice) => {
+          const followed = follow(list);
+          const pieces = followed.flatMap((one, at) => [replay([one]), ...notesOf(one, watched[at] ?? 0)]);
+          const shuffled = [...pieces];
+          for (let at = shuffled.length - 1; at > 0; at -= 1) {
+            const other = dice.next().value % (at + 1);
+            [shuffled[at], shuffled[other]] = [shuffled[other] as Window, shuffled[at] as Window];
+          }
+          const merged = shuffled.reduce(mergeWindows);
+          expect(merged).toEqual(pieces.reduce(mergeWindows));
+          expect(merged.counts).toEqual(replay(followed).counts);
+          expect(merged.last?.run).toEqual({ ...followed.at(-1)?.run, watched: watched[list.length - 1] });
+        },
+      ),
+    );
+  });
+
+  it("keeps the addresses with the latest runs, and no more than ADDRESSES_MAX", () => {
+    const list = Array.from({ length: 40 }, (_, at) => sampleOf("answered", at * 1_000, 1, undefined, `10.0.0.${at}`));
+    const { addresses } = replay(follow(list));
+    expect([...addresses.keys()]).toEqual(
+      Array.from({ length: ADDRESSES_MAX }, (_, at) => `10.0.0.${at + 40 - ADDRESSES_MAX}`),
+    );
+  });
+
+  it("keeps no address for a host with one", () => {
+    const { addressRun: _, ...single } = follow([sampleOf("answered", 0)])[0] as FollowedSample;
+    expect(replay([single]).addresses.size).toBe(0);
   });
 
   it("merging all at once equals merging one by one", () => {
@@ -272,7 +331,7 @@ describe("the tables of reasons agree", () => {
     "the outcome class of $reason agrees with its kind and blame",
     ({ reason }) => {
       const { kind, blame, cause } = reasonFacts(reason);
-      expect(outcomeClassOf(reason) === "good").toBe(cause === "none");
+      expect(outcomeClassOf(reason) === "good").toBe(cause === "none" || reason === "late" || reason === "syn-lost");
       expect(cause === "none").toBe(kind === "answered" || reason === "link-alive");
       if (blame === "agent") expect(kind).toBe("not-sent");
     },

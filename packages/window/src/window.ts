@@ -5,12 +5,14 @@
  *    maximum, or the greater of two under a total order.
  * 2. A sample belongs to the window in which it ended. Attempts that began and have not ended are in flight, and are
  *    counted (M3).
- * 3. Bounded: one count for each reason of a closed list, at most SKETCH_MAX_BUCKETS buckets, two remembered samples.
+ * 3. Bounded: one count for each reason of a closed list, at most SKETCH_MAX_BUCKETS buckets, two remembered samples,
+ *    and two of each of at most ADDRESSES_MAX addresses.
  */
 import type { DirectionCounts, PhaseDurations, Reason } from "@lifeline/measure";
-import { outcomeClassOf, reasonFacts } from "@lifeline/measure";
-import { compareContent } from "./content-order.ts";
+import { isFlawless, reasonFacts } from "@lifeline/measure";
+import { type AddressRuns, addressRunsOf, mergeAddressRuns, NO_ADDRESSES } from "./address-runs.ts";
 import { type LossCount, wilsonInterval } from "./loss-ratio.ts";
+import { latestSample } from "./moment-order.ts";
 import type { FollowedSample } from "./outcome-run.ts";
 import type { Remembered } from "./remembered.ts";
 import { addSketch, bucketIndex, SKETCH_MAX_NS, type Sketch, sketchCount, sketchQuantileNs } from "./sketch.ts";
@@ -68,9 +70,11 @@ export interface Window {
   readonly longestLossRun: number;
   /** Counts of each direction from numbered datagrams; all zero without them. */
   readonly directions: DirectionCounts;
-  /** The latest sample, and the latest one that was not good, by the time at which the attempt began. */
+  /** The latest sample, and the latest one that was not as it should be, by the time at which the attempt began. */
   readonly last: Remembered | undefined;
   readonly lastBad: Remembered | undefined;
+  /** What each address last showed, where the host has several that take turns. */
+  readonly addresses: AddressRuns;
 }
 
 /** Nothing is known about either direction. */
@@ -99,6 +103,7 @@ export function emptyWindow(targetId: string, startMs: number, endMs: number): W
     directions: NO_DIRECTIONS,
     last: undefined,
     lastBad: undefined,
+    addresses: NO_ADDRESSES,
   };
 }
 
@@ -129,6 +134,7 @@ function mergeScalars(a: Window, b: Window): Window {
     directions: addDirections(a.directions, b.directions),
     last: latestSample(a.last, b.last),
     lastBad: latestSample(a.lastBad, b.lastBad),
+    addresses: mergeAddressRuns(a.addresses, b.addresses),
   };
 }
 
@@ -175,8 +181,18 @@ export function windowOf(followed: FollowedSample, startMs: number, endMs: numbe
     longestLossRun: lost ? run.lossRun : 0,
     directions: sample.directions ?? NO_DIRECTIONS,
     last: remembered,
-    lastBad: outcomeClassOf(reason) === "good" ? undefined : remembered,
+    lastBad: isFlawless(reason) ? undefined : remembered,
+    addresses: addressRunsOf(followed),
   };
+}
+
+/**
+ * The window that notes how many attempts after `last` are watched; it counts none. Merged with the window of `last`, it
+ * gives the same whatever the order (W1).
+ */
+export function watchedWindow(targetId: string, atMs: number, last: Remembered, addresses: AddressRuns): Window {
+  const lastBad = isFlawless(last.reason) ? undefined : last;
+  return { ...emptyWindow(targetId, atMs, atMs), last, lastBad, addresses };
 }
 
 /** Number of attempts that ended. */
@@ -259,17 +275,4 @@ function least(a: number | undefined, b: number | undefined): number | undefined
 
 function greatest(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined ? b : b === undefined ? a : Math.max(a, b);
-}
-
-/**
- * The later of two samples, by the order in which the attempts began: by run, then by place in the run. The end times
- * do not show that order, because a loss ends only at its threshold, and because the wall clock may be set back.
- * Content decides between equal ones, so the order of the arguments never matters.
- */
-export function latestSample(a: Remembered | undefined, b: Remembered | undefined): Remembered | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  if (a.run.ordinal !== b.run.ordinal) return a.run.ordinal > b.run.ordinal ? a : b;
-  if (a.run.length !== b.run.length) return a.run.length > b.run.length ? a : b;
-  if (a.endedAtMs !== b.endedAtMs) return a.endedAtMs > b.endedAtMs ? a : b;
-  return compareContent(a, b) >= 0 ? a : b;
 }

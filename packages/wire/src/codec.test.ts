@@ -11,7 +11,7 @@ import {
   targetId,
 } from "@lifeline/measure";
 import { CA_PEM } from "@lifeline/measure/testing";
-import { emptyWindow, mergeWindows, type Remembered, TIMED_PHASES, type Window } from "@lifeline/window";
+import { ADDRESSES_MAX, emptyWindow, mergeWindows, type Remembered, TIMED_PHASES, type Window } from "@lifeline/window";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ReportSchema } from "./gen/lifeline/v1/report_pb.ts";
@@ -28,6 +28,9 @@ const evidence: fc.Arbitrary<Evidence> = fc.record(
   {
     address: word,
     answers: fc.array(word, { minLength: 1, maxLength: 16 }),
+    addresses: fc.array(word, { minLength: 1, maxLength: 8 }),
+    addressCount: fc.nat(16),
+    lateRttNs: fc.maxSafeNat(),
     code: word,
     tlsVersion: word,
     alpn: word,
@@ -74,6 +77,7 @@ const remembered: fc.Arbitrary<Remembered> = fc.record({
     length: count,
     startedAtMs: unixMs,
     lossRun: fc.nat(1_000),
+    watched: fc.nat(1_000),
   }),
   evidence,
 });
@@ -127,6 +131,12 @@ const windowWithoutSpan: fc.Arbitrary<Omit<Window, "startMs" | "endMs">> = fc.re
     })),
   last: fc.option(remembered, { nil: undefined }),
   lastBad: fc.option(remembered, { nil: undefined }),
+  addresses: fc
+    .uniqueArray(fc.tuple(word, fc.record({ last: remembered, lastBad: fc.option(remembered, { nil: undefined }) })), {
+      selector: ([address]) => address,
+      maxLength: ADDRESSES_MAX,
+    })
+    .map((entries) => new Map(entries)),
 });
 
 const window: fc.Arbitrary<Window> = fc.tuple(windowWithoutSpan, span).map(([rest, times]) => ({ ...rest, ...times }));
@@ -200,7 +210,7 @@ describe("reports", () => {
       name: "an unknown reason",
       init: win({ reasons: [99], reasonCounts: [1] }),
       field: "windows[0].reasons[0]",
-      expected: "a known number (1 to 49)",
+      expected: "a known number (1 to 50)",
     },
     {
       name: "a reason without its count",

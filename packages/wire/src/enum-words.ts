@@ -76,6 +76,7 @@ export const reasonWords = words<Reason, WireReason>({
   "link-no-address": WireReason.LINK_NO_ADDRESS,
   "tls-alert": WireReason.TLS_ALERT,
   "tls-plaintext": WireReason.TLS_PLAINTEXT,
+  "syn-lost": WireReason.SYN_LOST,
 });
 
 export const phaseWords = words<Phase, WirePhase>({

@@ -2,6 +2,9 @@
 import { create } from "@bufbuild/protobuf";
 import type { ChainCertificate, DirectionCounts, Evidence, LinkCounters } from "@lifeline/measure";
 import {
+  ADDRESSES_MAX,
+  type AddressRun,
+  NO_ADDRESSES,
   NO_DIRECTIONS,
   type PhaseSum,
   type Remembered,
@@ -55,6 +58,11 @@ export function windowToWire(window: Window, targetIndex: number): WireWindow {
     directions: directionColumn(window.directions),
     ...(window.last === undefined ? {} : { last: rememberedToWire(window.last) }),
     ...(window.lastBad === undefined ? {} : { lastBad: rememberedToWire(window.lastBad) }),
+    addresses: [...window.addresses].map(([address, { last, lastBad }]) => ({
+      address,
+      last: rememberedToWire(last),
+      ...(lastBad === undefined ? {} : { lastBad: rememberedToWire(lastBad) }),
+    })),
   });
 }
 
@@ -78,7 +86,23 @@ export function windowFromWire(field: string, wire: WireWindow, targetIds: reado
     directions: directionsFromWire(field, wire.directions),
     last: wire.last === undefined ? undefined : rememberedFromWire(`${field}.last`, wire.last),
     lastBad: wire.lastBad === undefined ? undefined : rememberedFromWire(`${field}.last_bad`, wire.lastBad),
+    addresses: addressesFromWire(`${field}.addresses`, wire.addresses),
   };
+}
+
+function addressesFromWire(field: string, wire: WireWindow["addresses"]): Window["addresses"] {
+  if (wire.length === 0) return NO_ADDRESSES;
+  const runs = new Map<string, AddressRun>();
+  for (const [at, { address, last, lastBad }] of list(field, wire, ADDRESSES_MAX).entries()) {
+    const known = text(`${field}[${at}].address`, address, 1, MAX_EVIDENCE_LENGTH);
+    if (runs.has(known)) refuse(`${field}[${at}].address`, known, "each address once");
+    if (last === undefined) refuse(`${field}[${at}].last`, "nothing", "the latest sample");
+    runs.set(known, {
+      last: rememberedFromWire(`${field}[${at}].last`, last),
+      lastBad: lastBad === undefined ? undefined : rememberedFromWire(`${field}[${at}].last_bad`, lastBad),
+    });
+  }
+  return runs;
 }
 
 function sketchColumns(sketch: RttSummary["sketch"]): { rttBucketDeltas: number[]; rttBucketCounts: number[] } {
@@ -176,6 +200,7 @@ function rememberedToWire(remembered: Remembered): WireRemembered {
     runStartedUnixMs: BigInt(Math.round(run.startedAtMs)),
     lossRun: run.lossRun,
     runOrdinal: BigInt(run.ordinal),
+    runWatched: run.watched,
     evidence: evidenceToWire(remembered.evidence),
   });
 }
@@ -191,17 +216,20 @@ function rememberedFromWire(field: string, wire: WireRemembered): Remembered {
       length: integer(`${field}.run_length`, wire.runLength, 1, MAX_COUNT),
       startedAtMs: integer(`${field}.run_started_unix_ms`, wire.runStartedUnixMs, 0, MAX_UNIX_MS),
       lossRun: wire.lossRun,
+      watched: wire.runWatched,
     },
     evidence: wire.evidence === undefined ? {} : evidenceFromWire(`${field}.evidence`, wire.evidence),
   };
 }
 
 function evidenceToWire(evidence: Evidence): WireEvidence {
-  const { answers, chain, redirects, link, ...plain } = evidence;
+  const { answers, addresses, chain, redirects, link, lateRttNs, ...plain } = evidence;
   return create(EvidenceSchema, {
     ...plain,
     ...(link === undefined ? {} : { link: linkToWire(link) }),
+    ...(lateRttNs === undefined ? {} : { lateRttNs: BigInt(Math.round(lateRttNs)) }),
     answers: [...(answers ?? [])],
+    addresses: [...(addresses ?? [])],
     chain: (chain ?? []).map((certificate) => ({ ...certificate })),
     redirects: [...(redirects ?? [])],
   });
@@ -233,6 +261,11 @@ function evidenceFromWire(field: string, wire: WireEvidence): Evidence {
     ...(wire.redirects.length === 0 ? {} : { redirects: wordList("redirects", wire.redirects) }),
     ...(wire.grpcStatus === undefined ? {} : { grpcStatus: wire.grpcStatus }),
     ...(wire.synRetransmits === undefined ? {} : { synRetransmits: wire.synRetransmits }),
+    ...(wire.lateRttNs === undefined
+      ? {}
+      : { lateRttNs: integer(`${field}.late_rtt_ns`, wire.lateRttNs, 0, Number.MAX_SAFE_INTEGER) }),
+    ...(wire.addresses.length === 0 ? {} : { addresses: wordList("addresses", wire.addresses) }),
+    ...(wire.addressCount === undefined ? {} : { addressCount: wire.addressCount }),
     ...(wire.strays === undefined ? {} : { strays: wire.strays }),
     ...(wire.localAddress === "" ? {} : { localAddress: word("local_address", wire.localAddress) }),
     ...(wire.proxy === "" ? {} : { proxy: word("proxy", wire.proxy) }),

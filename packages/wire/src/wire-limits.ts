@@ -8,7 +8,7 @@
  *    3629).
  */
 import type { Message } from "@bufbuild/protobuf";
-import { SKETCH_MAX_BUCKETS, TIMED_PHASES } from "@lifeline/window";
+import { ADDRESSES_MAX, SKETCH_MAX_BUCKETS, TIMED_PHASES } from "@lifeline/window";
 import type * as admin from "./gen/lifeline/v1/admin_pb.ts";
 import type * as enrol from "./gen/lifeline/v1/enrol_pb.ts";
 import type * as query from "./gen/lifeline/v1/query_pb.ts";
@@ -125,10 +125,13 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     phaseSumsNs: PHASES,
     phaseMaxesNs: PHASES,
     directions: DIRECTIONS,
+    addresses: { entries: ADDRESSES_MAX },
   }),
+  limit<window.AddressRun>("lifeline.v1.AddressRun", { address: EVIDENCE }),
   limit<window.Evidence>("lifeline.v1.Evidence", {
     address: EVIDENCE,
     answers: EVIDENCE_LIST,
+    addresses: EVIDENCE_LIST,
     code: EVIDENCE,
     tlsVersion: EVIDENCE,
     alpn: EVIDENCE,

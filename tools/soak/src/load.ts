@@ -165,6 +165,7 @@ function windowOf(targetId: string, nowMs: number, ordinal: number, reason: Reas
     length: 10,
     startedAtMs: nowMs - REPORT_EVERY_MS,
     lossRun: reason === "timeout" ? 10 : 0,
+    watched: 0,
   };
   const last = { endedAtMs: nowMs, reason, phase: "connect" as const, run, evidence: { address: "127.0.0.1" } };
   return {

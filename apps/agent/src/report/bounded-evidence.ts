@@ -29,11 +29,12 @@ function boundedCertificate(certificate: ChainCertificate): ChainCertificate {
 
 /** The evidence with every text and list cut to the wire's limits (S2). */
 export function boundedEvidence(evidence: Evidence): Evidence {
-  const { address, answers, code, tlsVersion, alpn, chain, redirects, ...numbers } = evidence;
+  const { address, answers, addresses, code, tlsVersion, alpn, chain, redirects, ...numbers } = evidence;
   return {
     ...numbers,
     ...(address === undefined ? {} : { address: boundedText(address) }),
     ...(answers === undefined ? {} : { answers: boundedList(answers) }),
+    ...(addresses === undefined ? {} : { addresses: boundedList(addresses) }),
     ...(code === undefined ? {} : { code: boundedText(code) }),
     ...(tlsVersion === undefined ? {} : { tlsVersion: boundedText(tlsVersion) }),
     ...(alpn === undefined ? {} : { alpn: boundedText(alpn) }),

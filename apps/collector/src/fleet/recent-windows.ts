@@ -24,8 +24,9 @@ const BUCKET_BYTES = 24;
 const ENTRY_BYTES = 40;
 
 /** How many bytes a window is counted as: an estimate that grows with everything that may be long. */
-export function recentBytes({ rtt, last, lastBad }: Window): number {
-  return HEAP_WINDOW_BYTES + rtt.sketch.size * BUCKET_BYTES + evidenceBytes(last) + evidenceBytes(lastBad);
+export function recentBytes({ rtt, last, lastBad, addresses }: Window): number {
+  const ofTarget = HEAP_WINDOW_BYTES + rtt.sketch.size * BUCKET_BYTES + evidenceBytes(last) + evidenceBytes(lastBad);
+  return addresses.size === 0 ? ofTarget : ofTarget + bytesOf([...addresses]);
 }
 
 /** Recent windows by target. */

@@ -11,7 +11,7 @@
  * The last sample and the last bad sample are left out. They take half of a window's bytes, no figure is computed from
  * them, reports hold them as long as reports are kept, and an incident keeps its evidence.
  */
-import { mergeAllWindows, type Window } from "@lifeline/window";
+import { mergeAllWindows, NO_ADDRESSES, type Window } from "@lifeline/window";
 import { decodeReport, decodeWindow, encodeWindow } from "@lifeline/wire";
 import type { HistoryStepS, RolledUp } from "./history-record.ts";
 import type { PendingReport, PendingRollups } from "./pending-rollups.ts";
@@ -42,7 +42,7 @@ const ROLLUPS_PER_REPORT = 10;
  * homomorphism).
  */
 export function aggregateOf(window: Window): Window {
-  return { ...window, last: undefined, lastBad: undefined };
+  return { ...window, last: undefined, lastBad: undefined, addresses: NO_ADDRESSES };
 }
 
 /** The start of the step that a window belongs to. */

@@ -115,7 +115,15 @@ export function rememberedOf(
   evidence: Evidence = {},
   run: Partial<Run> = {},
 ): Remembered {
-  const whole: Run = { ordinal: 1, outcomeClass: "bad", length: 1, startedAtMs: endedAtMs, lossRun: 0, ...run };
+  const whole: Run = {
+    ordinal: 1,
+    outcomeClass: "bad",
+    length: 1,
+    startedAtMs: endedAtMs,
+    lossRun: 0,
+    watched: 0,
+    ...run,
+  };
   return { endedAtMs, reason, phase: "connect", run: whole, evidence };
 }
 

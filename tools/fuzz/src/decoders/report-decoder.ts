@@ -1,7 +1,7 @@
 /** Reports of an agent, and the windows in them. */
 import { create, type DescMessage, toBinary } from "@bufbuild/protobuf";
 import { PHASES, REASONS, type Reason } from "@lifeline/measure";
-import { SKETCH_MAX_NS, TIMED_PHASES, type Window } from "@lifeline/window";
+import { ADDRESSES_MAX, SKETCH_MAX_NS, TIMED_PHASES, type Window } from "@lifeline/window";
 import {
   decodeReport,
   encodeReport,
@@ -29,10 +29,20 @@ function fullWindow(reason: Reason, at: number): Window {
     endedAtMs: START_MS + 9_000,
     reason,
     phase,
-    run: { ordinal: at + 1, outcomeClass: "bad" as const, length: 3, startedAtMs: START_MS, lossRun: at % 4 },
+    run: {
+      ordinal: at + 1,
+      outcomeClass: "bad" as const,
+      length: 3,
+      startedAtMs: START_MS,
+      lossRun: at % 4,
+      watched: at % 3,
+    },
     evidence: {
       address: "192.0.2.1",
       answers: ["192.0.2.1", "2001:db8::1"],
+      addresses: ["192.0.2.1", "192.0.2.2"],
+      addressCount: 9,
+      lateRttNs: 1_200_000_000,
       code: "ECONNREFUSED",
       tlsVersion: "TLSv1.3",
       alpn: "h2",
@@ -81,6 +91,7 @@ function fullWindow(reason: Reason, at: number): Window {
     directions: { forwardSent: 9, forwardLost: 1, returnSent: 8, returnLost: 2, duplicates: 1, reordered: 1 },
     last,
     ...(at % 2 === 0 ? { lastBad: last } : { lastBad: undefined }),
+    addresses: new Map(at % 2 === 0 ? [["192.0.2.1", { last, lastBad: undefined }]] : []),
   };
 }
 
@@ -122,7 +133,18 @@ function check(input: Uint8Array) {
 
 const isTime = (ms: number) => Number.isInteger(ms) && ms >= 0 && ms <= MAX_UNIX_MS;
 
-function holdWindow({ targetId, startMs, endMs, counts, rtt, phases, directions, last, lastBad }: Window): void {
+function holdWindow({
+  targetId,
+  startMs,
+  endMs,
+  counts,
+  rtt,
+  phases,
+  directions,
+  last,
+  lastBad,
+  addresses,
+}: Window): void {
   law(targetId.length > 0 && targetId.length <= MAX_IDENTIFIER_LENGTH, "a target id is within its length");
   law(isTime(startMs) && isTime(endMs), "a window's ends are times");
   for (const count of counts.values()) law(count >= 1 && count <= 0xffff_ffff, "a count is within uint32");
@@ -131,7 +153,8 @@ function holdWindow({ targetId, startMs, endMs, counts, rtt, phases, directions,
   for (const { sumNs, maxNs } of phases.values()) law(maxNs <= sumNs, "a phase's greatest is within its sum");
   law(directions.forwardLost <= directions.forwardSent, "no more is lost than was sent");
   law(directions.returnLost <= directions.returnSent, "no more is lost than was sent");
-  for (const remembered of [last, lastBad]) {
+  law(addresses.size <= ADDRESSES_MAX, "a window has at most ADDRESSES_MAX addresses");
+  for (const remembered of [last, lastBad, ...[...addresses.values()].flatMap((run) => [run.last, run.lastBad])]) {
     for (const value of Object.values(remembered?.evidence ?? {})) holdEvidence(value);
   }
 }

@@ -1,0 +1,25 @@
+/** The order of a target's samples in time. */
+import { compareContent } from "./content-order.ts";
+import type { Remembered } from "./remembered.ts";
+
+/**
+ * Negative: `a` comes first. By the order in which the attempts began: by run, then by place in the run. The end times
+ * do not show that order, because a loss ends only after its threshold, and because the wall clock may be set back. Of
+ * one sample the record with more watched attempts after it is the later. Content decides between equal ones, so the
+ * order of the arguments never matters.
+ */
+export function compareMoments(a: Remembered, b: Remembered): number {
+  return (
+    a.run.ordinal - b.run.ordinal ||
+    a.run.length - b.run.length ||
+    a.endedAtMs - b.endedAtMs ||
+    a.run.watched - b.run.watched ||
+    compareContent(a, b)
+  );
+}
+
+/** The later of two samples by {@link compareMoments}; undefined is before all. */
+export function latestSample(a: Remembered | undefined, b: Remembered | undefined): Remembered | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return compareMoments(a, b) >= 0 ? a : b;
+}
