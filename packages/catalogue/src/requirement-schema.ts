@@ -1,5 +1,5 @@
 /** The strict schema of a row: it refuses unknown keys, bounds every field, and checks the rules between fields. */
-import { isRequestPath, TARGET_TEXT_WANTED } from "@lifeline/measure";
+import { isGrpcMethod, isRequestPath, TARGET_TEXT_WANTED } from "@lifeline/measure";
 import * as v from "valibot";
 import { matchesWildcard } from "./endpoint.ts";
 import { flag, host, id, integer, listOf, oneOf, port, record, text, textThat, wildcard } from "./field.ts";
@@ -50,6 +50,7 @@ const absolutePath = textThat(
   (value) => isRequestPath(value) && value.length <= PATH_MAX_CHARS,
   `${TARGET_TEXT_WANTED.requestPath}, at most ${PATH_MAX_CHARS} characters`,
 );
+const grpcMethod = textThat(isGrpcMethod, TARGET_TEXT_WANTED.grpcMethod);
 const alpn = textThat((value) => /^[\x21-\x7e]{1,32}$/.test(value), "an ALPN protocol name such as h2");
 
 /** Omni's TUN drops inner packets under 54 bytes: IPv6 40 + UDP 8 leave 6. 1232 = 1280 − 40 − 8, the tunnel's MTU. */
@@ -74,10 +75,16 @@ const probePlan = v.variant(
         path: absolutePath,
         version: oneOf(["1.1", "2"]),
         statuses: listOf(integer(200, 599, "a final status"), "status codes", 0),
+        body: v.exactOptional(v.literal("empty", "empty, or no body at all for any body")),
       }),
       ...terms,
     }),
-    record({ probe: v.literal("grpc"), trust, ...terms }),
+    record({
+      probe: v.literal("grpc"),
+      trust,
+      expect: record({ method: grpcMethod, status: integer(0, 16, "a gRPC status"), message: text }),
+      ...terms,
+    }),
     record({ probe: v.literal("dns"), query: host, transport, ask: v.exactOptional(oneOf(SERVICES)), ...terms }),
     record({ probe: v.literal("udp"), payloadBytes, expectRefusal: v.exactOptional(flag), ...terms }),
     record({ probe: v.literal("stamp"), ...terms }),

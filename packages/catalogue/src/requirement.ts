@@ -5,7 +5,7 @@
  * 2. `protocol`, `port` and `place` are the effective ones. They are measured and judged.
  * 3. If both differ, or nothing is published, `effective.evidence` gives the reasons for the effective value.
  */
-import type { HttpExpectation } from "@lifeline/measure";
+import type { GrpcExpectation, HttpExpectation } from "@lifeline/measure";
 
 /** Who opens the connection. */
 export const ORIGINS = ["omni-host", "talos-node"] as const;
@@ -111,7 +111,7 @@ export type ProbePlan = ProbePlanTerms &
         readonly alpnRequired: boolean;
       }
     | { readonly probe: "http"; readonly trust: TrustSource; readonly expect: HttpExpectation }
-    | { readonly probe: "grpc"; readonly trust: TrustSource }
+    | { readonly probe: "grpc"; readonly trust: TrustSource; readonly expect: GrpcExpectation }
     | {
         readonly probe: "dns";
         /** The name to query, unless `ask` gives one. */

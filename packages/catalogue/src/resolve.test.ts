@@ -44,6 +44,13 @@ function targets(resolved: ResolvedRow) {
 
 const ids = (resolved: ResolvedRow) => targets(resolved).targets.map(({ id }) => id);
 
+/** What Omni answers to a method that its service does not have. */
+const MACHINE_API = {
+  method: "/sidero.link.ProvisionService/LifelineProbe",
+  status: 12,
+  message: "unknown method * for service sidero.link.ProvisionService",
+};
+
 describe("resolve, on-prem", () => {
   it("returns every row once, in the catalogue's order", () => {
     const { rows, catalogueVersion } = resolve(page, onPrem, node);
@@ -74,14 +81,17 @@ describe("resolve, on-prem", () => {
     expect(found.map(({ options, cadenceMs, timeoutMs }) => [options, cadenceMs, timeoutMs])).toEqual([
       [{ probe: "tcp", acceptReset: false }, 1_000, 950],
       [{ probe: "tls", trust: { kind: "private", caPem: CA }, alpn: ["h2"], alpnRequired: true }, 1_000, 2_500],
-      [{ probe: "grpc", trust: { kind: "private", caPem: CA } }, 1_000, 2_500],
+      [{ probe: "grpc", trust: { kind: "private", caPem: CA }, expect: MACHINE_API }, 1_000, 2_500],
     ]);
   });
 
   it("plans no TLS at a cleartext Machine API", () => {
     const cleartext = deploymentFrom({ api: "https://o.example", machineApi: "grpc://o.example:8090", siderolink: [] });
     const { targets: found } = targets(row("machine-api", cleartext, { ...node, families: [4] }));
-    expect(found.map(({ options }) => options)).toEqual([{ probe: "tcp", acceptReset: false }, { probe: "grpc" }]);
+    expect(found.map(({ options }) => options)).toEqual([
+      { probe: "tcp", acceptReset: false },
+      { probe: "grpc", expect: MACHINE_API },
+    ]);
   });
 
   it.each([

@@ -320,7 +320,7 @@ function optionsOf(
     case "http":
       return { probe: "http", expect: plan.expect, ...(spot.secure ? { trust: trustOf(plan.trust, spot) } : {}) };
     case "grpc":
-      return { probe: "grpc", ...(spot.secure ? { trust: trustOf(plan.trust, spot) } : {}) };
+      return { probe: "grpc", expect: plan.expect, ...(spot.secure ? { trust: trustOf(plan.trust, spot) } : {}) };
     case "dns":
       return { probe: "dns", query: plan.query, transport: plan.transport };
     case "udp":

@@ -37,6 +37,7 @@ export type {
 export {
   detailOf,
   endpointName,
+  type GrpcExpectation,
   type HttpExpectation,
   type IpFamily,
   PROBE_KINDS,
@@ -55,6 +56,7 @@ export {
   isAlpnName,
   isCertificatesPem,
   isDnsName,
+  isGrpcMethod,
   isRequestPath,
   isTargetHost,
   literalFamily,

@@ -65,6 +65,19 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "link-absent": ["observed", "node", "not-joined", "bad"],
   "link-no-address": ["observed", "node", "ipv6-disabled", "bad"],
   "syn-lost": ["lost", "path", "loss", "good"],
+  "rate-limited": ["rejected", "peer", "rate-limited", "bad"],
+  "rate-held": ["not-sent", "peer", "rate-limited", "bad"],
+  "unexpected-page": ["rejected", "interception", "unexpected-page", "bad"],
+  "upstream-down": ["rejected", "peer", "upstream-down", "bad"],
+  "grpc-other-server": ["rejected", "peer", "not-machine-api", "bad"],
+  "grpc-denied": ["rejected", "peer", "grpc-denied", "bad"],
+  "grpc-credentials": ["rejected", "peer", "grpc-credentials", "bad"],
+  "grpc-status": ["rejected", "peer", "grpc-status", "bad"],
+  "not-a-registry": ["rejected", "peer", "not-a-registry", "bad"],
+  "registry-credentials": ["rejected", "nobody", "registry-credentials", "inconclusive"],
+  "object-missing": ["rejected", "peer", "object-missing", "bad"],
+  "object-unproven": ["rejected", "nobody", "object-missing", "inconclusive"],
+  "redirect-not-allowed": ["not-sent", "interception", "http-redirected", "bad"],
 };
 
 describe("every reason", () => {

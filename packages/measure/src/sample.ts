@@ -50,10 +50,18 @@ export interface Evidence {
   readonly tlsAlert?: number;
   readonly chain?: readonly ChainCertificate[];
   readonly httpStatus?: number;
-  /** Locations of redirects, in order; at most 4 are recorded. They are text of the peer: never trust them. */
+  /** Origins of redirects, in order; at most 4 are recorded. They are text of the peer: never trust them. */
   readonly redirects?: readonly string[];
-  /** The gRPC status number of the trailer. */
+  /** Bytes of an unexpected body, decoded, as far as it was read. The body itself is never kept (S1). */
+  readonly bodyBytes?: number;
+  /** Media type and title of an unexpected body. They are text of the peer. */
+  readonly contentType?: string;
+  readonly pageTitle?: string;
+  /** How long the endpoint asked to be left alone, ms, after the sample's end. */
+  readonly retryAfterMs?: number;
+  /** The gRPC status number of the trailer, and its message, decoded. */
   readonly grpcStatus?: number;
+  readonly grpcMessage?: string;
   /** SYN segments that the kernel had to send again within the attempt. */
   readonly synRetransmits?: number;
   /** Round trip of an answer after the loss threshold, ns. It is no latency sample (RFC 7680 §2.5). */

@@ -12,6 +12,7 @@ export const TARGET_TEXT_WANTED = {
   dnsName: "a name of at most 253 printable ASCII characters, with labels of 1 to 63",
   requestPath:
     "a path that begins with /, with or without query (RFC 3986): no spaces, no #, non-ASCII characters as %XX",
+  grpcMethod: "the path of a gRPC method, such as /package.Service/Method",
   alpnName: "an ALPN name of 1 to 255 printable ASCII characters, such as h2",
   certificates: "PEM certificates, each of which can be read",
 } as const;
@@ -27,6 +28,9 @@ const HOST_NAME = /^[\w.-]+$/;
 
 /** A path and a query (RFC 3986 §3.3, §3.4) as a request line holds them (RFC 9112 §3.2.1). */
 const REQUEST_PATH = /^\/(?:[\w.~!$&'()*+,;=:@/?-]|%[\da-f]{2})*$/i;
+
+/** `/` service `/` method (gRPC over HTTP/2, "Path"), both of the characters of protobuf names. */
+const GRPC_METHOD = /^\/[\w.]{1,200}\/\w{1,100}$/;
 
 /** 1–255 bytes (RFC 7301 §3.1). Node compares names as text, which is correct only for ASCII. */
 const ALPN_NAME = /^[\x21-\x7e]{1,255}$/;
@@ -62,6 +66,11 @@ export function isTargetHost(host: string): boolean {
 /** Whether a request line can hold `path`. The caller bounds its length. */
 export function isRequestPath(path: string): boolean {
   return REQUEST_PATH.test(path);
+}
+
+/** Whether `path` is that of a gRPC method. */
+export function isGrpcMethod(path: string): boolean {
+  return GRPC_METHOD.test(path);
 }
 
 /** Whether ALPN can offer `name`. */

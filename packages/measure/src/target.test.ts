@@ -19,7 +19,7 @@ const TARGETS: Record<ProbeKind, readonly [ProbeOptions, id: string]> = {
   tcp: [{ probe: "tcp", acceptReset: false }, "r|tcp|h:1|ipv4"],
   tls: [{ probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false }, "r|tls|h:1|ipv4"],
   http: [{ probe: "http", expect: expectation }, "r|http|h:1/healthz?x=1|ipv4"],
-  grpc: [{ probe: "grpc" }, "r|grpc|h:1|ipv4"],
+  grpc: [{ probe: "grpc", expect: { method: "/s.S/M", status: 12, message: "*" } }, "r|grpc|h:1|ipv4"],
   udp: [{ probe: "udp", payloadBytes: 16, expectRefusal: false }, "r|udp|h:1|ipv4"],
   stamp: [{ probe: "stamp", authenticated: false }, "r|stamp|h:1|ipv4"],
   link: [{ probe: "link" }, "r|link|h:1|ipv4"],

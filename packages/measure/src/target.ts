@@ -20,8 +20,20 @@ export interface HttpExpectation {
   /** Absolute path with query, `/` first. */
   readonly path: string;
   readonly version: "1.1" | "2";
-  /** Accepted status codes; empty: any status below 500 from the requested host. */
+  /** Accepted status codes; empty: any status below 400. Other statuses are failures, 429 always. */
   readonly statuses: readonly number[];
+  /** `empty`: a body is the page of something else. Default: any body. */
+  readonly body?: "empty";
+}
+
+/** What a call of an unknown method must answer to prove that a gRPC server has the service. */
+export interface GrpcExpectation {
+  /** Path of the method, `/service/method`. */
+  readonly method: string;
+  /** The status. */
+  readonly status: number;
+  /** The status message. The first `*` stands for any text. */
+  readonly message: string;
 }
 
 /** Options of each protocol. */
@@ -48,6 +60,7 @@ export type ProbeOptions =
       readonly probe: "grpc";
       /** Absent: cleartext h2 (prior knowledge). */
       readonly trust?: Trust;
+      readonly expect: GrpcExpectation;
     }
   | {
       readonly probe: "dns";

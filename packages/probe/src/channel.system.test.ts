@@ -108,7 +108,7 @@ describe("an attempt through a proxy", () => {
         via(proxy.port, http("1.1"), clear1.port),
         via(proxy.port, http("2"), clear2.port),
         via(proxy.port, http("2", true), secure.port),
-        via(proxy.port, { probe: "grpc" }, grpc.port),
+        via(proxy.port, { probe: "grpc", expect: { method: "/s.S/M", status: 12, message: "*" } }, grpc.port),
       ]);
       expect(samples.map(({ outcome }) => outcome.reason)).toEqual(Array(4).fill("answered"));
       expect(samples.map(({ rtt }) => rtt)).toEqual(Array(4).fill(undefined));

@@ -1,5 +1,6 @@
 /** The result of an HTTP exchange of either version. The callers judge it. */
 import type { Reason } from "@lifeline/measure";
+import type { BodySample } from "./body-sample.ts";
 
 /** Most bytes of headers that are read: Node's default for HTTP/1.1, set explicitly for both versions. */
 export const HEADERS_MAX_BYTES = 16_384;
@@ -7,16 +8,28 @@ export const HEADERS_MAX_BYTES = 16_384;
 /** How Lifeline names itself to HTTP and gRPC servers, and to proxies. */
 export const USER_AGENT = "lifeline-probe/0.1";
 
-/** A response, whose body is not kept, or the code of the error. */
-export type Exchanged =
-  | {
-      readonly kind: "response";
-      readonly status: number;
-      readonly location: string | undefined;
-      /** The gRPC status as it was sent: in the trailers, or in the headers when there was nothing else to send. */
-      readonly grpcStatus: string | undefined;
-    }
-  | { readonly kind: "error"; readonly code: string };
+/** Headers of a response or its trailers by lower-case name, as Node gives them. */
+export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** A response, whose body is not kept. */
+export interface HttpResponse {
+  readonly kind: "response";
+  readonly status: number;
+  readonly headers: ResponseHeaders;
+  /** Empty where none were awaited, or none came. */
+  readonly trailers: ResponseHeaders;
+  /** The beginning of the body; undefined: it was not read. */
+  readonly body: BodySample | undefined;
+}
+
+/** A response, or the code of the error. */
+export type Exchanged = HttpResponse | { readonly kind: "error"; readonly code: string };
+
+/** A header as text; undefined: it is absent or occurs several times where it must not. */
+export function headerOf(headers: ResponseHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === "string" ? value : undefined;
+}
 
 /** Called when the request has been handed to the kernel. */
 export type Sent = () => void;

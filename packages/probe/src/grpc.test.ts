@@ -3,16 +3,19 @@ import { createServer as createHttp2Server, createSecureServer, type ServerHttp2
 import { createServer as createHttpsServer } from "node:https";
 import { createServer as createTlsServer } from "node:tls";
 import { describe, expect, it } from "vitest";
-import { UNKNOWN_METHOD } from "./grpc.ts";
 import { probe } from "./probe.ts";
 import { targetOf, worldOf } from "./testing/loopback.ts";
 import { fixture, listening, type Peer, tcpPeer } from "./testing/peers.ts";
 
 const pem = fixture("good.pem");
 const trust = { kind: "private", caPem: fixture("root.pem") } as const;
+const SERVICE = "sidero.link.ProvisionService";
+const expectation = { method: `/${SERVICE}/Unknown`, status: 12, message: `unknown method * for service ${SERVICE}` };
+/** What grpc-go answers to a method that the service does not have. */
+const UNKNOWN = `unknown method Unknown for service ${SERVICE}`;
 
 function call(port: number, secure = false) {
-  const options = { probe: "grpc", ...(secure ? { trust } : {}) } as const;
+  const options = { probe: "grpc", expect: expectation, ...(secure ? { trust } : {}) } as const;
   return probe(targetOf(options, { port, host: "localhost", timeoutMs: secure ? 10_000 : 300 }), worldOf());
 }
 
@@ -26,44 +29,74 @@ function streamPeer(serve: (stream: ServerHttp2Stream, headers: Record<string, u
 }
 
 /** The answer of grpc-go to an unknown method: headers and status in one block. */
-const trailersOnly = (status: string) => (stream: ServerHttp2Stream) =>
-  stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": status }, { endStream: true });
+const trailersOnly =
+  (status: string, message = "") =>
+  (stream: ServerHttp2Stream) =>
+    stream.respond(
+      { ":status": 200, "content-type": "application/grpc", "grpc-status": status, "grpc-message": message },
+      { endStream: true },
+    );
 
 /** The answer of a server that sends headers, perhaps a message, and then trailers. */
-const withTrailers = (status: string, body: string | Buffer) => (stream: ServerHttp2Stream) => {
+const withTrailers = (status: string, message: string, body: string | Buffer) => (stream: ServerHttp2Stream) => {
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
-  stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": status }));
+  stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": status, "grpc-message": message }));
   stream.end(body);
 };
 
 describe("the gRPC probe", () => {
-  it("calls a method that no server has, as a gRPC client does", async () => {
+  it("calls the method of the expectation, as a gRPC client does", async () => {
     const seen: Record<string, unknown>[] = [];
     await using peer = await streamPeer((stream, headers) => {
       seen.push(headers);
-      trailersOnly("12")(stream);
+      trailersOnly("12", UNKNOWN)(stream);
     });
     const sample = await call(peer.port);
     expect(sample.outcome).toEqual({ reason: "answered", phase: "first-byte" });
     expect(seen[0]).toMatchObject({
       ":method": "POST",
-      ":path": UNKNOWN_METHOD,
+      ":path": expectation.method,
       "content-type": "application/grpc",
       te: "trailers",
     });
   });
 
   it.each([
-    ["UNIMPLEMENTED without a body", trailersOnly("12"), 12],
-    ["UNIMPLEMENTED in trailers", withTrailers("12", ""), 12],
-    ["UNAUTHENTICATED after a message", withTrailers("16", Buffer.alloc(5)), 16],
-    ["OK", trailersOnly("0"), 0],
-  ])("is answered by %s", async (_, serve, grpcStatus) => {
+    ["UNIMPLEMENTED in one block", trailersOnly("12", UNKNOWN), "answered"],
+    ["UNIMPLEMENTED in trailers", withTrailers("12", UNKNOWN, ""), "answered"],
+    ["UNIMPLEMENTED with an encoded message", trailersOnly("12", UNKNOWN.replaceAll(" ", "%20")), "answered"],
+    ["UNIMPLEMENTED without a message", trailersOnly("12"), "grpc-other-server"],
+    ["a server without the service", trailersOnly("12", `unknown service ${SERVICE}`), "grpc-other-server"],
+    ["another service", trailersOnly("12", "unknown method Unknown for service a.B"), "grpc-other-server"],
+    ["a message that only contains the text", trailersOnly("12", `no ${UNKNOWN}`), "grpc-other-server"],
+    ["a proxy with a dead upstream", trailersOnly("14", "no healthy upstream"), "upstream-down"],
+    ["a proxy that denies", trailersOnly("7", "RBAC: access denied"), "grpc-denied"],
+    ["a proxy that wants credentials", withTrailers("16", "", Buffer.alloc(5)), "grpc-credentials"],
+    ["another status with the text", trailersOnly("5", UNKNOWN), "grpc-status"],
+    ["OK", trailersOnly("0"), "grpc-status"],
+    ["a deadline", trailersOnly("4"), "grpc-status"],
+  ])("judges %s", async (_, serve, reason) => {
     await using peer = await streamPeer(serve);
     const sample = await call(peer.port);
-    expect(sample.outcome.reason).toBe("answered");
-    expect(sample.evidence).toMatchObject({ grpcStatus, httpStatus: 200 });
+    expect(sample.outcome).toEqual({ reason, phase: "first-byte" });
+    expect(sample.evidence.httpStatus).toBe(200);
     expect(sample.rtt?.source).toBe("kernel");
+  });
+
+  it("keeps the status and a bounded, decoded message", async () => {
+    await using peer = await streamPeer(trailersOnly("14", `caf%C3%A9 100%% ${"x".repeat(5_000)}`));
+    const { evidence } = await call(peer.port);
+    expect(evidence.grpcStatus).toBe(14);
+    expect(evidence.grpcMessage).toMatch(/^café 100%% x+$/);
+    expect(evidence.grpcMessage).toHaveLength(256);
+  });
+
+  it("obeys the pause of a proxy that limits its callers", async () => {
+    await using peer = await streamPeer((stream) =>
+      stream.respond({ ":status": 429, "retry-after": "30" }, { endStream: true }),
+    );
+    const { outcome, evidence } = await call(peer.port);
+    expect([outcome.reason, evidence.retryAfterMs]).toEqual(["rate-limited", 30_000]);
   });
 
   it.each([
@@ -115,7 +148,7 @@ describe("the gRPC probe", () => {
   it("is answered over TLS by a trusted server only", async () => {
     const open = async (certificate: string) => {
       const server = createSecureServer({ cert: fixture(certificate), key: fixture(certificate) });
-      server.on("stream", trailersOnly("12"));
+      server.on("stream", trailersOnly("12", UNKNOWN));
       server.on("sessionError", () => {});
       return listening(server);
     };

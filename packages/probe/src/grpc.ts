@@ -1,21 +1,20 @@
 /**
- * gRPC: a server behind the port answers a call with a gRPC status.
+ * gRPC: the server behind the port has the service.
  *
- * The call is to a method that no server has. UNIMPLEMENTED (12) proves TCP, TLS, HTTP/2 and gRPC, and the call has no
- * effect. Omni's Machine API has neither health checks nor reflection, and its methods register machines. Any other
- * gRPC status proves the same, and is kept as evidence.
+ * The call is to a method that the service does not have, so it has no effect. A server that has the service answers
+ * with the status and the message of the expectation, which are data of the catalogue. Omni's Machine API has neither
+ * health checks nor reflection, and its methods register machines. Any other status comes from a proxy or from another
+ * server.
  */
-import type { Outcome } from "@lifeline/measure";
+import type { GrpcExpectation, Outcome, Reason } from "@lifeline/measure";
 import { closeChannel, openChannel } from "./channel.ts";
 import { isExpired } from "./deadline.ts";
-import { type Exchanged, reasonOfExchangeCode, USER_AGENT } from "./exchange.ts";
-import { originOf } from "./http.ts";
-import { exchangeHttp2 } from "./http2-exchange.ts";
-import { emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
+import { type Exchanged, headerOf, reasonOfExchangeCode, USER_AGENT } from "./exchange.ts";
+import { decodeGrpcMessage, matchesText } from "./grpc-message.ts";
+import { isRateLimited, originOf } from "./http.ts";
+import { exchangeHttp2, type Http2Request } from "./http2-exchange.ts";
+import { boundedText, emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
-
-/** The method that is called. It is in Lifeline's own package, so that no other server has it. */
-export const UNKNOWN_METHOD = "/lifeline.v1.Reachability/Unknown";
 
 /** One empty message: not compressed, 0 bytes long (gRPC over HTTP/2, "Length-Prefixed-Message"). */
 const EMPTY_MESSAGE = new Uint8Array(5);
@@ -23,8 +22,16 @@ const EMPTY_MESSAGE = new Uint8Array(5);
 /** A gRPC status is a decimal number (gRPC over HTTP/2, "Status"). */
 const STATUS = /^\d{1,9}$/;
 
-/** Answered by any gRPC status. */
-export const probeGrpc: ProbeProtocol<"grpc"> = async (target, { trust }, world) => {
+/** gRPC's own names of its statuses (grpc/grpc, doc/statuscodes.md), and what each says of a call by a node. */
+const REASONS: Readonly<Record<number, Reason>> = {
+  7: "grpc-denied", // PERMISSION_DENIED
+  12: "grpc-other-server", // UNIMPLEMENTED
+  14: "upstream-down", // UNAVAILABLE
+  16: "grpc-credentials", // UNAUTHENTICATED
+};
+
+/** Answered by the expected status and message. */
+export const probeGrpc: ProbeProtocol<"grpc"> = async (target, { trust, expect }, world) => {
   const trace = emptyTrace();
   // A gRPC client offers h2 alone (grpc-go credentials/tls.go).
   const channel = await openChannel(world, target, { trust, alpn: ["h2"] }, trace);
@@ -34,7 +41,7 @@ export const probeGrpc: ProbeProtocol<"grpc"> = async (target, { trust }, world)
     if (trust !== undefined && trace.evidence.alpn !== "h2") return resultOf(trace, outcome("grpc-protocol", "tls"));
     const startedNs = deadline.elapsedNs();
     const exchanged = await deadline.race(
-      exchangeHttp2(socket, callOf(originOf(target, trust !== undefined)), () => {
+      exchangeHttp2(socket, callOf(originOf(target, trust !== undefined), expect), () => {
         trace.phases.requestNs = deadline.elapsedNs() - startedNs;
       }),
     );
@@ -44,32 +51,41 @@ export const probeGrpc: ProbeProtocol<"grpc"> = async (target, { trust }, world)
     const late = deadline.lateness(deadline.elapsedNs());
     if (late !== undefined) return resultOf(trace, outcome(late, "first-byte"));
     trace.phases.firstByteNs = deadline.elapsedNs() - startedNs - (trace.phases.requestNs ?? 0);
-    return resultOf(trace, judgeCall(exchanged, trace));
+    return resultOf(trace, judgeCall(exchanged, expect, trace, world.clock.wallMs()));
   } finally {
     closeChannel(channel);
   }
 };
 
-function callOf(origin: string) {
+function callOf(origin: string, { method }: GrpcExpectation): Http2Request {
   const headers = {
     ":method": "POST",
-    ":path": UNKNOWN_METHOD,
+    ":path": method,
     "content-type": "application/grpc",
     te: "trailers",
     "user-agent": USER_AGENT,
   };
-  return { origin, headers, body: EMPTY_MESSAGE, awaitsTrailers: true };
+  return { origin, headers, body: EMPTY_MESSAGE, reads: "trailers" };
 }
 
-function judgeCall(exchanged: Exchanged, trace: Trace): Outcome {
+function judgeCall(exchanged: Exchanged, expect: GrpcExpectation, trace: Trace, wallMs: number): Outcome {
   if (exchanged.kind === "error") {
     trace.evidence.code = exchanged.code;
     return outcome(reasonOfExchangeCode(exchanged.code, "grpc-protocol"), "first-byte");
   }
   trace.evidence.httpStatus = exchanged.status;
-  if (exchanged.grpcStatus === undefined || !STATUS.test(exchanged.grpcStatus)) {
-    return outcome("grpc-protocol", "first-byte");
-  }
-  trace.evidence.grpcStatus = Number(exchanged.grpcStatus);
-  return outcome("answered", "first-byte");
+  if (isRateLimited(exchanged, trace, wallMs)) return outcome("rate-limited", "first-byte");
+  // In the trailers, or in the headers when there was nothing else to send.
+  const sent = (name: string) => headerOf(exchanged.trailers, name) ?? headerOf(exchanged.headers, name);
+  const status = sent("grpc-status");
+  if (status === undefined || !STATUS.test(status)) return outcome("grpc-protocol", "first-byte");
+  const message = decodeGrpcMessage(sent("grpc-message") ?? "");
+  trace.evidence.grpcStatus = Number(status);
+  if (message !== "") trace.evidence.grpcMessage = boundedText(message);
+  return outcome(reasonOfStatus(Number(status), message, expect), "first-byte");
+}
+
+function reasonOfStatus(status: number, message: string, expect: GrpcExpectation): Reason {
+  if (status === expect.status && matchesText(expect.message, message)) return "answered";
+  return REASONS[status] ?? "grpc-status";
 }

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener } from "node:http";
 import { createServer as createHttp2Server, createSecureServer } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
+import { gzipSync } from "node:zlib";
 import type { HttpExpectation } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
@@ -58,9 +59,17 @@ describe("the HTTP probe over HTTP/1.1", () => {
 
   it.each([
     [404, [200], "http-status"],
-    [404, [], "answered"],
-    [503, [], "http-status"],
+    [404, [404], "answered"],
+    [404, [], "http-status"],
+    [403, [], "http-status"],
+    [399, [], "answered"],
+    [500, [], "http-status"],
+    [502, [], "upstream-down"],
+    [503, [200], "upstream-down"],
+    [504, [], "upstream-down"],
     [503, [503], "answered"],
+    [429, [], "rate-limited"],
+    [429, [429], "rate-limited"],
   ])("judges status %d against %j: %s", async (status, statuses, reason) => {
     await using peer = await statusPeer(status);
     expect((await probeHttp(peer.port, { statuses })).outcome.reason).toBe(reason);
@@ -105,6 +114,68 @@ describe("the HTTP probe over HTTP/1.1", () => {
     const sample = await probeHttp(peer.port, {}, true);
     expect(sample.outcome.reason).toBe("answered");
     expect(sample.evidence).toMatchObject({ alpn: "http/1.1", httpStatus: 200 });
+  });
+});
+
+const PAGE = "<html><title>\n  Log   in </title><body>password?</body></html>";
+
+describe("an empty body that is expected", () => {
+  const gzipped = (text: string) => ({ "content-encoding": "gzip", body: gzipSync(text) });
+  it.each([
+    ["none", {}, "", "answered", {}],
+    ["none, in chunks", { "transfer-encoding": "chunked" }, "", "answered", {}],
+    ["none, compressed", { "content-encoding": "gzip" }, gzipped("").body, "answered", {}],
+    [
+      "a page",
+      { "content-type": "text/html; charset=utf-8", "content-length": String(PAGE.length) },
+      PAGE,
+      "unexpected-page",
+      { bodyBytes: PAGE.length, contentType: "text/html", pageTitle: "Log in" },
+    ],
+    [
+      "a page in chunks",
+      { "transfer-encoding": "chunked" },
+      PAGE,
+      "unexpected-page",
+      { bodyBytes: PAGE.length, pageTitle: "Log in" },
+    ],
+    [
+      "a compressed page",
+      { "content-type": "text/html", "content-encoding": "gzip" },
+      gzipped(PAGE).body,
+      "unexpected-page",
+      { bodyBytes: PAGE.length, contentType: "text/html", pageTitle: "Log in" },
+    ],
+    ["what is not compressed as it says", { "content-encoding": "gzip" }, "page", "unexpected-page", { bodyBytes: 4 }],
+    ["text without a title", {}, "ok", "unexpected-page", { bodyBytes: 2 }],
+  ] as const)("of %s is judged over both versions", async (_, headers, body, reason, evidence) => {
+    const { "transfer-encoding": _chunked, ...http2Headers } = headers as Record<string, string>;
+    await using http1 = await listening(
+      createServer((_request, response) => response.writeHead(200, headers).end(body)),
+    );
+    await using http2 = await listening(
+      createHttp2Server((_request, response) => response.writeHead(200, http2Headers).end(body)),
+    );
+    for (const [port, version] of [
+      [http1.port, "1.1"],
+      [http2.port, "2"],
+    ] as const) {
+      const sample = await probeHttp(port, { version, body: "empty" });
+      expect(sample.outcome).toEqual({ reason, phase: "first-byte" });
+      const { bodyBytes, contentType, pageTitle } = sample.evidence;
+      expect({ bodyBytes, contentType, pageTitle }).toEqual(evidence);
+      expect(JSON.stringify(sample)).not.toContain("password");
+    }
+  });
+
+  it("is decided by the first bytes of a page that never ends", async () => {
+    await using peer = await listening(createServer((_, response) => response.writeHead(200).write("endless")));
+    expect((await probeHttp(peer.port, { body: "empty" })).outcome.reason).toBe("unexpected-page");
+  });
+
+  it("is judged by the status first", async () => {
+    await using peer = await statusPeer(403);
+    expect((await probeHttp(peer.port, { body: "empty" })).outcome.reason).toBe("http-status");
   });
 });
 

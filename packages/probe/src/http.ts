@@ -3,21 +3,27 @@
  *
  * 1. Redirects are recorded and never followed (M1). One that leads to another host is a captive portal or block page,
  *    unless its status is among the expected ones.
- * 2. No body is read. Headers are bounded by `HEADERS_MAX_BYTES`.
+ * 2. Of a body only the beginning is read, and only where an empty one is expected. Its length, media type and title
+ *    are kept. Headers are bounded by `HEADERS_MAX_BYTES`.
  */
 import { endpointName, type HttpExpectation, type Reason, type Target } from "@lifeline/measure";
 import { closeChannel, openChannel } from "./channel.ts";
 import { isExpired } from "./deadline.ts";
-import { type Exchanged, reasonOfExchangeCode, USER_AGENT } from "./exchange.ts";
+import { type Exchanged, type HttpResponse, headerOf, reasonOfExchangeCode, USER_AGENT } from "./exchange.ts";
 import { exchangeHttp1 } from "./http1-exchange.ts";
-import { exchangeHttp2 } from "./http2-exchange.ts";
+import { exchangeHttp2, type Http2Request } from "./http2-exchange.ts";
 import { boundedText, emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
+import { retryAfterMs } from "./retry-after.ts";
 
-/**
- * Statuses from here on are server errors (RFC 9110 §15.6). They are accepted only when they are expected explicitly.
- */
-const SERVER_ERROR_STATUS = 500;
+/** Statuses from here on are errors (RFC 9110 §15.5). They are accepted only when they are expected explicitly. */
+const ERROR_STATUS = 400;
+
+/** Too Many Requests (RFC 6585 §4). */
+const TOO_MANY_REQUESTS = 429;
+
+/** Statuses by which a proxy reports the service behind it (RFC 9110 §15.6.3 to §15.6.5). */
+const UPSTREAM_STATUSES: readonly number[] = [502, 503, 504];
 
 /**
  * HTTP/1.1 is offered beside HTTP/2: a server without HTTP/2 then chooses it, where it would otherwise close the
@@ -52,7 +58,8 @@ export const probeHttp: ProbeProtocol<"http"> = async (target, { trust, expect }
       if (late !== undefined) return resultOf(trace, outcome(late, "first-byte"));
       trace.phases.firstByteNs = deadline.elapsedNs() - startedNs - (trace.phases.requestNs ?? 0);
     }
-    return resultOf(trace, outcome(judgeExchange(exchanged, target, trust !== undefined, expect, trace), "first-byte"));
+    const reason = judgeExchange(exchanged, target, trust !== undefined, expect, trace, world.clock.wallMs());
+    return resultOf(trace, outcome(reason, "first-byte"));
   } finally {
     closeChannel(channel);
   }
@@ -73,34 +80,71 @@ export function originOf(target: Pick<Target, "host" | "port">, isSecure: boolea
   return `${isSecure ? "https" : "http"}://${authorityOf(target, isSecure)}`;
 }
 
-function http1Request(target: Target, isSecure: boolean, { method, path }: HttpExpectation) {
-  return { method, path, authority: authorityOf(target, isSecure), userAgent: USER_AGENT };
+function http1Request(target: Target, isSecure: boolean, { method, path, body }: HttpExpectation) {
+  const authority = authorityOf(target, isSecure);
+  return { method, path, authority, userAgent: USER_AGENT, readsBody: body !== undefined };
 }
 
-function http2Request(target: Target, isSecure: boolean, { method, path }: HttpExpectation) {
+function http2Request(target: Target, isSecure: boolean, { method, path, body }: HttpExpectation): Http2Request {
   const headers = { ":method": method, ":path": path, "user-agent": USER_AGENT, accept: "*/*" };
-  return { origin: originOf(target, isSecure), headers, awaitsTrailers: false };
+  return { origin: originOf(target, isSecure), headers, reads: body === undefined ? "headers" : "body" };
 }
 
 function judgeExchange(
   exchanged: Exchanged,
   target: Target,
   isSecure: boolean,
-  { statuses }: HttpExpectation,
+  expect: HttpExpectation,
   trace: Trace,
+  wallMs: number,
 ): Reason {
   if (exchanged.kind === "error") {
     trace.evidence.code = exchanged.code;
     return reasonOfExchangeCode(exchanged.code, "http-protocol");
   }
-  const { status, location } = exchanged;
+  const { status, headers } = exchanged;
   trace.evidence.httpStatus = status;
+  if (isRateLimited(exchanged, trace, wallMs)) return "rate-limited";
+  const location = headerOf(headers, "location");
   const redirect = location === undefined ? null : URL.parse(location, originOf(target, isSecure));
   // Without the query, which may hold the signature of a download (S1).
   if (redirect !== null) trace.evidence.redirects = [boundedText(`${redirect.origin}${redirect.pathname}`)];
-  if (statuses.includes(status)) return "answered";
-  if (redirect !== null && isRedirect(status) && !isSameHost(redirect, target, isSecure)) return "http-redirected";
-  return statuses.length === 0 && status < SERVER_ERROR_STATUS ? "answered" : "http-status";
+  if (!isAccepted(status, expect.statuses)) {
+    if (redirect !== null && isRedirect(status) && !isSameHost(redirect, target, isSecure)) return "http-redirected";
+    return UPSTREAM_STATUSES.includes(status) ? "upstream-down" : "http-status";
+  }
+  if (
+    expect.statuses.length === 0 &&
+    redirect !== null &&
+    isRedirect(status) &&
+    !isSameHost(redirect, target, isSecure)
+  )
+    return "http-redirected";
+  return isPage(exchanged, trace) ? "unexpected-page" : "answered";
+}
+
+/** Whether the endpoint answers that it is asked too often. Then the trace holds its pause. */
+export function isRateLimited({ status, headers }: HttpResponse, trace: Trace, wallMs: number): boolean {
+  if (status !== TOO_MANY_REQUESTS) return false;
+  const given = { retryAfter: headerOf(headers, "retry-after"), date: headerOf(headers, "date") };
+  trace.evidence.retryAfterMs = retryAfterMs(given, wallMs);
+  return true;
+}
+
+function isAccepted(status: number, statuses: readonly number[]): boolean {
+  return statuses.length === 0 ? status < ERROR_STATUS : statuses.includes(status);
+}
+
+/** Whether a body was read where none is expected. Then the trace describes it. */
+function isPage({ headers, body }: HttpResponse, trace: Trace): boolean {
+  if (body === undefined || body.bytes === 0) return false;
+  const length = headerOf(headers, "content-encoding") === undefined ? headerOf(headers, "content-length") : undefined;
+  trace.evidence.bodyBytes = /^\d{1,9}$/.test(length ?? "") ? Number(length) : body.bytes;
+  const type = headerOf(headers, "content-type")?.split(";", 1)[0]?.trim();
+  if (type !== undefined && type !== "") trace.evidence.contentType = boundedText(type);
+  const { title } = body;
+  if (title !== undefined) trace.evidence.pageTitle = boundedText(title);
+  return true;
 }
 
 function isRedirect(status: number): boolean {

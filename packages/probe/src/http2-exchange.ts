@@ -1,8 +1,9 @@
 /** One HTTP/2 request on a given connection (RFC 9113), as HTTP and gRPC both need it. */
 import { type ClientHttp2Stream, connect, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from "node:http2";
 import type { Socket } from "node:net";
+import { BodySample } from "./body-sample.ts";
 import { codeOf } from "./errno.ts";
-import { type Exchanged, HEADERS_MAX_BYTES, type Sent } from "./exchange.ts";
+import { type Exchanged, HEADERS_MAX_BYTES, headerOf, type Sent } from "./exchange.ts";
 
 /** Bytes of body read on the way to the trailers; a gRPC error has none. */
 const BODY_MAX_BYTES = 65_536;
@@ -20,8 +21,8 @@ export interface Http2Request {
   readonly headers: Readonly<Record<string, string>>;
   /** Sent with the end of the stream; absent: the headers end it. */
   readonly body?: Uint8Array;
-  /** Whether the response is complete at the trailers or the end, and not at the headers. */
-  readonly awaitsTrailers: boolean;
+  /** How far the response is read: its headers, the beginning of its body, or all up to the trailers. */
+  readonly reads: "headers" | "body" | "trailers";
 }
 
 /** Sends the request and resolves with the response or the error. The caller closes the socket. */
@@ -38,37 +39,37 @@ export function exchangeHttp2(socket: Socket, request: Http2Request, sent: Sent)
   session.once("close", () => resolve({ kind: "error", code: "ECONNRESET" }));
 
   const stream = session.request(request.headers, { endStream: request.body === undefined });
-  listen(stream, request.awaitsTrailers, resolve);
+  listen(stream, request.reads, resolve);
   stream.once("ready", sent);
   if (request.body !== undefined) stream.end(request.body);
   return promise.finally(() => session.destroy());
 }
 
-function listen(stream: ClientHttp2Stream, awaitsTrailers: boolean, resolve: (exchanged: Exchanged) => void): void {
+function listen(
+  stream: ClientHttp2Stream,
+  reads: Http2Request["reads"],
+  resolve: (exchanged: Exchanged) => void,
+): void {
   let headers: IncomingHttpHeaders & IncomingHttpStatusHeader = {};
+  let body: BodySample | undefined;
   let bodyBytes = 0;
   const finish = (trailers: IncomingHttpHeaders = {}) => {
     const status = headers[":status"];
     if (status === undefined) return resolve({ kind: "error", code: "ECONNRESET" });
-    const grpcStatus = trailers["grpc-status"] ?? headers["grpc-status"];
-    resolve({
-      kind: "response",
-      status,
-      location: headers.location,
-      grpcStatus: typeof grpcStatus === "string" ? grpcStatus : undefined,
-    });
+    resolve({ kind: "response", status, headers, trailers, body });
   };
   stream.once("response", (received) => {
     headers = received;
-    if (!awaitsTrailers) finish();
+    if (reads === "body") body = new BodySample(headerOf(received, "content-encoding"));
+    if (reads === "headers") finish();
   });
   stream.once("trailers", finish);
   stream.on("data", (chunk: Buffer) => {
     bodyBytes += chunk.byteLength;
-    if (bodyBytes > BODY_MAX_BYTES) finish();
+    if (body?.add(chunk) === false || bodyBytes > BODY_MAX_BYTES) finish();
   });
   stream.once("end", () => finish());
-  // A stream that breaks after its status and before its trailers is judged by the status.
+  // A stream that breaks after its status and before its end is judged by what has come of it.
   stream.on("error", (error) => {
     if (headers[":status"] === undefined) resolve({ kind: "error", code: codeOf(error) });
     else finish();

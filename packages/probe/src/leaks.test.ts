@@ -15,7 +15,7 @@ const KINDS: readonly ProbeOptions[] = [
   { probe: "tls", trust, alpn: [], alpnRequired: false },
   http("1.1"),
   http("2"),
-  { probe: "grpc" },
+  { probe: "grpc", expect: { method: "/s.S/M", status: 12, message: "*" } },
   { probe: "dns", query: "good.test", transport: "udp" },
   { probe: "dns", query: "good.test", transport: "tcp" },
   { probe: "udp", payloadBytes: 6, expectRefusal: false },

@@ -2,10 +2,12 @@
  * The one measuring loop: schedule → probe → sample → window. The agent and `lifeline check` both run it.
  *
  * 1. Targets may be replaced while it runs. A target that stays keeps its place on the grid and its open window.
- * 2. Every attempt that begins is counted in a window, whether or not it ends before the prober stops (M3).
+ * 2. An endpoint that asks to be left alone is not asked before its pause is over.
+ * 3. Every attempt that begins is counted in a window, whether or not it ends before the prober stops (M3).
  */
 import type { Clock, Sample, Target } from "@lifeline/measure";
 import type { Window } from "@lifeline/window";
+import { EndpointPauses } from "./endpoint-pauses.ts";
 import { Runner } from "./runner.ts";
 import { type AccumulatorStats, WindowAccumulator } from "./window-accumulator.ts";
 
@@ -44,9 +46,17 @@ export class Prober {
 
   constructor({ sealed, bursts = true, ...options }: ProberOptions) {
     const accumulator = new WindowAccumulator({ clock: options.clock, sealed });
+    const pauses = new EndpointPauses(options.clock);
     this.#accumulator = accumulator;
     this.#runner = new Runner({
       ...options,
+      async probe(target) {
+        const held = pauses.heldSample(target);
+        if (held !== undefined) return held;
+        const sample = await options.probe(target);
+        pauses.observe(target, sample);
+        return sample;
+      },
       begun(targetId) {
         const attempt = accumulator.begun(targetId);
         return (sample) => accumulator.ended(attempt, sample).needsConfirmation && bursts;

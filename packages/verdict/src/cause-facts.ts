@@ -135,14 +135,64 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "Check whether a proxy answers instead of the server.",
   ),
   "http-redirected": facts(
-    "A captive portal or a block page answers.",
-    "A redirect to another host, twice.",
-    "Exempt the node from that portal or page.",
+    "The answer redirects outside the documented hosts: a captive portal, a block page, or a host that no document names.",
+    "The redirect's host, twice; or a documented host whose address is loopback, link-local or private.",
+    "Exempt the node from that portal or page. If the host is right, its owner names it in the deployment.",
   ),
   "http-protocol": facts(
     "The answer is not the HTTP version requested.",
     "Two such answers.",
     "Let the reverse proxy speak HTTP/2.",
+  ),
+  "unexpected-page": facts(
+    "A login, maintenance or block page answers with the right status.",
+    "A body where the service answers an empty one, twice; its length, media type and title.",
+    "Exempt the node from login and block pages.",
+  ),
+  "upstream-down": facts(
+    "A proxy answers, and the service behind it is down.",
+    "HTTP 502, 503 or 504, or gRPC status 14, twice.",
+    "Nothing: the path is open. The service's owner starts it.",
+  ),
+  "rate-limited": facts(
+    "The endpoint is asked too often, by this site or this node.",
+    "HTTP 429, or a kiss-o'-death of a time server. It is not asked again before the pause is over that it names.",
+    "Use a mirror of the site, or give nodes more public addresses.",
+  ),
+  "not-machine-api": facts(
+    "A gRPC server answers, and it is not the Machine API.",
+    "gRPC status 12 without the text by which Omni names its own service, twice.",
+    "Nothing: Omni's owner corrects the reverse proxy or the address.",
+  ),
+  "grpc-denied": facts(
+    "A proxy in front of Omni denies the call.",
+    "gRPC status 7, twice.",
+    "Allow the node's addresses in that proxy.",
+  ),
+  "grpc-credentials": facts(
+    "A proxy in front of Omni wants credentials.",
+    "gRPC status 16, twice.",
+    "Nothing: Omni's owner exempts the Machine API from the proxy's authentication.",
+  ),
+  "grpc-status": facts(
+    "A gRPC status that Omni does not answer with.",
+    "The status and its message, twice.",
+    "Nothing: Omni's owner reads the proxy's log.",
+  ),
+  "not-a-registry": facts(
+    "Something other than a container registry answers.",
+    "The answer to /v2/, twice: 404, a page, or 401 without a challenge.",
+    "Look for a block page. Otherwise nothing: the mirror's owner corrects its address or path.",
+  ),
+  "registry-credentials": facts(
+    "The registry requires credentials, so its images are not proven.",
+    "401 for the image, with a challenge that no anonymous token satisfies.",
+    "Nothing.",
+  ),
+  "object-missing": facts(
+    "The registry does not have the image that the catalogue asks for.",
+    "404 for the image, twice; /v2/ answers as a registry does.",
+    "Look for a filter that answers 404 for public images.",
   ),
   "grpc-protocol": facts("The answer is not gRPC.", "Two such answers.", "Let the reverse proxy pass gRPC."),
   proxy: facts(

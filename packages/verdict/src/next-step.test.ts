@@ -55,6 +55,19 @@ const OWNERS: Record<Reason, RegExp> = {
   "link-frozen": /^Network team: allow the SideroLink UDP port/,
   "link-absent": /^Node owner: find out why this node has not joined Omni/,
   "link-no-address": /^Node owner: enable IPv6/,
+  "rate-limited": /^Owner of omni\.test:443: raise the limit/,
+  "rate-held": /^Owner of omni\.test:443: raise the limit/,
+  "unexpected-page": /^Network team: exempt omni\.test:443 from login and block pages/,
+  "upstream-down": /^Owner of omni\.test:443: start the service behind the reverse proxy/,
+  "grpc-other-server": /^Omni owner: let the reverse proxy at omni\.test:443 pass gRPC/,
+  "grpc-denied": /^Omni owner: let the proxy in front of omni\.test:443 pass calls of nodes/,
+  "grpc-credentials": /^Omni owner: exempt omni\.test:443 from authentication/,
+  "grpc-status": /^Omni owner: read the log/,
+  "not-a-registry": /^Owner of omni\.test:443: serve the registry API/,
+  "registry-credentials": /^Node owner: check on a node that it pulls from omni\.test:443/,
+  "object-missing": /^Owner of omni\.test:443: find out why this public image does not exist/,
+  "object-unproven": /^Deployment owner: name an image that omni\.test:443 has/,
+  "redirect-not-allowed": /^Network team: find out why omni\.test resolves to an address inside/,
 };
 
 describe("the next step", () => {

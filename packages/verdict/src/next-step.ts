@@ -11,6 +11,8 @@ const fixQueriedResolver: Step = (_, where) =>
   `Owner of the resolver ${where}: make it answer public names; node owner: or configure another resolver.`;
 const fixProxy: Step = (_, where) =>
   `Omni owner: check the reverse proxy in front of ${where}; it must pass HTTP/2 and gRPC to the service behind it.`;
+const rateLimited: Step = (_, where) =>
+  `Owner of ${where}: raise the limit for this site's address; node owner: or pull through a mirror of the site.`;
 const agentTrouble = "Node owner: give the agent the CPU, memory and permissions it needs; see its self-metrics.";
 
 const steps: Record<Reason, Step | string> = {
@@ -52,6 +54,29 @@ const steps: Record<Reason, Step | string> = {
     `Network team: exempt this node's traffic to ${where} from the captive portal or block page.`,
   "http-protocol": fixProxy,
   "grpc-protocol": fixProxy,
+  "rate-limited": rateLimited,
+  "rate-held": rateLimited,
+  "unexpected-page": (_, where) =>
+    `Network team: exempt ${where} from login and block pages; owner of ${where}: end the maintenance, or let the reverse proxy pass this path without a login.`,
+  "upstream-down": (_, where) =>
+    `Owner of ${where}: start the service behind the reverse proxy, or correct the proxy's upstream; the path from this node is open.`,
+  "grpc-other-server": (_, where) =>
+    `Omni owner: let the reverse proxy at ${where} pass gRPC calls to Omni's Machine API; deployment owner: check omni.machineApi.`,
+  "grpc-denied": (_, where) =>
+    `Omni owner: let the proxy in front of ${where} pass calls of nodes; it denies them before they reach Omni.`,
+  "grpc-credentials": (_, where) =>
+    `Omni owner: exempt ${where} from authentication by the proxy; nodes register without credentials of a proxy.`,
+  "grpc-status": (_, where) => `Omni owner: read the log of the proxy and of Omni at ${where} for this gRPC status.`,
+  "not-a-registry": (_, where) =>
+    `Owner of ${where}: serve the registry API there; deployment owner: check the host, path and overridePath of the mirror.`,
+  "registry-credentials": (_, where) =>
+    `Node owner: check on a node that it pulls from ${where} with its credentials; the agent has none.`,
+  "object-missing": (_, where) =>
+    `Owner of ${where}: find out why this public image does not exist there; network team: look for a filter that answers 404.`,
+  "object-unproven": (_, where) =>
+    `Deployment owner: name an image that ${where} has as airGapped.mirrors[].object; owner of ${where}: or add this one.`,
+  "redirect-not-allowed": ({ host }) =>
+    `Network team: find out why ${host} resolves to an address inside the site; an answer of a block page or a resolver's filter does that.`,
   "stamp-malformed": (_, where) => `Omni owner: check that a STAMP reflector, and nothing else, answers at ${where}.`,
   "answer-nxdomain": fixQueriedResolver,
   "answer-nodata": fixQueriedResolver,

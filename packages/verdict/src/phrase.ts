@@ -56,7 +56,7 @@ export function quoted(text: string): string {
 export function seenPhrase(reason: Reason, seen: Remembered | undefined): string {
   const { meaning } = reasonFacts(reason);
   if (seen === undefined) return meaning;
-  const details = [...detailsOf(seen.evidence)];
+  const details = [...detailsOf(seen.evidence), ...pauseDetails(seen)];
   return details.length === 0 ? meaning : `${meaning} (${details.join(", ")})`;
 }
 
@@ -70,7 +70,9 @@ function* detailsOf(evidence: Remembered["evidence"]): Generator<string> {
   if (evidence.code !== undefined) yield evidence.code;
   if (evidence.tlsAlert !== undefined) yield `TLS alert ${alertPhrase(evidence.tlsAlert)}`;
   if (evidence.httpStatus !== undefined) yield `HTTP status ${evidence.httpStatus}`;
+  yield* pageDetails(evidence);
   if (evidence.grpcStatus !== undefined) yield `gRPC status ${evidence.grpcStatus}`;
+  if (evidence.grpcMessage !== undefined) yield `message ${quoted(evidence.grpcMessage)}`;
   if (evidence.address !== undefined) yield `at ${evidence.address}`;
   if (evidence.lateRttNs !== undefined) yield `after ${inMs(evidence.lateRttNs)}`;
   const leaf = evidence.chain?.[0];
@@ -79,4 +81,14 @@ function* detailsOf(evidence: Remembered["evidence"]): Generator<string> {
   }
   const redirect = evidence.redirects?.at(-1);
   if (redirect !== undefined) yield `redirected to ${quoted(redirect)}`;
+}
+
+function* pageDetails({ bodyBytes, contentType, pageTitle }: Remembered["evidence"]): Generator<string> {
+  if (bodyBytes !== undefined) yield `body of ${bodyBytes} bytes`;
+  if (contentType !== undefined) yield `type ${quoted(contentType)}`;
+  if (pageTitle !== undefined) yield `title ${quoted(pageTitle)}`;
+}
+
+function* pauseDetails({ endedAtMs, evidence: { retryAfterMs } }: Remembered): Generator<string> {
+  if (retryAfterMs !== undefined) yield `not asked again before ${timeOfDay(endedAtMs + retryAfterMs)}`;
 }

@@ -29,6 +29,20 @@ function lastOf(counts: Partial<Record<Reason, number>>, endedAgoMs: number): Re
   return rememberedOf(reason, NOW_MS - endedAgoMs, {}, run(reason));
 }
 
+describe("an endpoint that limits its callers", () => {
+  it.each<[string, readonly Reason[]]>([
+    ["that answers 429 again and again", ["rate-limited", "rate-limited"]],
+    ["that is not asked until its pause is over", ["rate-limited", "rate-held", "rate-held"]],
+  ])("%s is degraded, and neither met nor unmet", (_, reasons) => {
+    expect(after(reasons)).toMatchObject({ verdict: "degraded", cause: "rate-limited", basis: "failed" });
+    expect(after([OK, OK, OK, ...reasons])).toMatchObject({ verdict: "degraded", cause: "rate-limited" });
+  });
+
+  it("is met when it answers again", () => {
+    expect(after(["rate-limited", "rate-held", OK, OK, OK])).toMatchObject({ verdict: "met" });
+  });
+});
+
 describe("the windows that count", () => {
   it.each<[string, number, Partial<TargetVerdict>]>([
     ["at once", 0, { verdict: "met" }],

@@ -116,7 +116,7 @@ function conclude(
         return open("silent", "no-evidence", "silent", lookback.last, streak.seen.endedAtMs);
       }
       return {
-        verdict: "unmet",
+        verdict: verdictOfFailure(reasonFacts(streak.reason).cause),
         cause: reasonFacts(streak.reason).cause,
         basis: "failed",
         reason: streak.reason,
@@ -137,6 +137,11 @@ function conclude(
     case "good":
       return working(streak, judged, lookback, thresholds);
   }
+}
+
+/** An endpoint that limits its callers is reachable, and serves some of them. */
+function verdictOfFailure(cause: Cause): "degraded" | "unmet" {
+  return cause === "rate-limited" ? "degraded" : "unmet";
 }
 
 /**

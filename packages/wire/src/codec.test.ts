@@ -48,7 +48,12 @@ const evidence: fc.Arbitrary<Evidence> = fc.record(
     ),
     httpStatus: fc.nat(999),
     redirects: fc.array(word, { minLength: 1, maxLength: 4 }),
+    bodyBytes: fc.nat(65_536),
+    contentType: word,
+    pageTitle: word,
+    retryAfterMs: fc.nat(3_600_000),
     grpcStatus: fc.nat(16),
+    grpcMessage: word,
     synRetransmits: fc.nat(6),
     strays: fc.nat(6),
     localAddress: word,
@@ -210,7 +215,7 @@ describe("reports", () => {
       name: "an unknown reason",
       init: win({ reasons: [99], reasonCounts: [1] }),
       field: "windows[0].reasons[0]",
-      expected: "a known number (1 to 50)",
+      expected: `a known number (1 to ${REASONS.length})`,
     },
     {
       name: "a reason without its count",
@@ -375,16 +380,31 @@ const options: fc.Arbitrary<ProbeOptions> = fc.oneof(
     {
       probe: fc.constant("http" as const),
       trust,
+      expect: fc.record(
+        {
+          method: fc.constantFrom("GET", "HEAD"),
+          path: fc.webPath().map((path) => path || "/"),
+          version: fc.constantFrom("1.1", "2"),
+          statuses: fc.array(fc.integer({ min: 200, max: 599 }), { maxLength: 4 }),
+          body: fc.constant("empty" as const),
+        },
+        { requiredKeys: ["method", "path", "version", "statuses"] },
+      ),
+    },
+    { requiredKeys: ["probe", "expect"] },
+  ),
+  fc.record(
+    {
+      probe: fc.constant("grpc" as const),
+      trust,
       expect: fc.record({
-        method: fc.constantFrom("GET", "HEAD"),
-        path: fc.webPath().map((path) => path || "/"),
-        version: fc.constantFrom("1.1", "2"),
-        statuses: fc.array(fc.integer({ min: 200, max: 599 }), { maxLength: 4 }),
+        method: fc.stringMatching(/^\/[a-zA-Z.]{1,20}\/\w{1,20}$/),
+        status: fc.nat(16),
+        message: fc.stringMatching(/^[ -~]{1,40}$/),
       }),
     },
     { requiredKeys: ["probe", "expect"] },
   ),
-  fc.record({ probe: fc.constant("grpc" as const), trust }, { requiredKeys: ["probe"] }),
   fc.record({
     probe: fc.constant("dns" as const),
     query: fc.stringMatching(/^[!-\-/-~]{1,40}(\.[!-\-/-~]{1,20}){0,3}\.?$/),
@@ -502,7 +522,7 @@ describe("plans", () => {
   });
   const http = (path: string, status = 200) => ({
     ...tcp,
-    options: { case: "http", value: { method: "GET", version: "2", path, statuses: [status] } },
+    options: { case: "http", value: { method: "GET", version: "2", path, statuses: [status], body: "" } },
   });
   const dns = (query: string) => ({ ...tcp, options: { case: "dns", value: { query, transport: "udp" } } });
   const { host: HOST, requestPath: PATH, alpnName: ALPN, dnsName: NAME } = TARGET_TEXT_WANTED;

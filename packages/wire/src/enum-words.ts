@@ -77,6 +77,19 @@ export const reasonWords = words<Reason, WireReason>({
   "tls-alert": WireReason.TLS_ALERT,
   "tls-plaintext": WireReason.TLS_PLAINTEXT,
   "syn-lost": WireReason.SYN_LOST,
+  "rate-limited": WireReason.RATE_LIMITED,
+  "rate-held": WireReason.RATE_HELD,
+  "unexpected-page": WireReason.UNEXPECTED_PAGE,
+  "upstream-down": WireReason.UPSTREAM_DOWN,
+  "grpc-other-server": WireReason.GRPC_OTHER_SERVER,
+  "grpc-denied": WireReason.GRPC_DENIED,
+  "grpc-credentials": WireReason.GRPC_CREDENTIALS,
+  "grpc-status": WireReason.GRPC_STATUS,
+  "not-a-registry": WireReason.NOT_A_REGISTRY,
+  "registry-credentials": WireReason.REGISTRY_CREDENTIALS,
+  "object-missing": WireReason.OBJECT_MISSING,
+  "object-unproven": WireReason.OBJECT_UNPROVEN,
+  "redirect-not-allowed": WireReason.REDIRECT_NOT_ALLOWED,
 });
 
 export const phaseWords = words<Phase, WirePhase>({

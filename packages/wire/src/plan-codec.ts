@@ -2,10 +2,12 @@
 import { createHash } from "node:crypto";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
+  type GrpcExpectation,
   type HttpExpectation,
   isAlpnName,
   isCertificatesPem,
   isDnsName,
+  isGrpcMethod,
   isRequestPath,
   isTargetHost,
   literalFamily,
@@ -25,7 +27,14 @@ import {
   type Target as WireTarget,
   type Trust as WireTrust,
 } from "./gen/lifeline/v1/report_pb.ts";
-import { MAX_CA_PEM_LENGTH, MAX_CA_PEMS, MAX_IDENTIFIER_LENGTH, MAX_OPTIONS, MAX_TARGETS_PER_NODE } from "./limits.ts";
+import {
+  MAX_CA_PEM_LENGTH,
+  MAX_CA_PEMS,
+  MAX_EVIDENCE_LENGTH,
+  MAX_IDENTIFIER_LENGTH,
+  MAX_OPTIONS,
+  MAX_TARGETS_PER_NODE,
+} from "./limits.ts";
 import { type Decoded, decoding, integer, list, refuse, text } from "./malformed.ts";
 
 /** What one node measures. Replaces the whole plan before it. */
@@ -126,7 +135,7 @@ function optionsToWire(options: ProbeOptions, caPems: string[]): NonNullable<Tar
         value: { ...trust(options.trust), ...options.expect, statuses: [...options.expect.statuses] },
       };
     case "grpc":
-      return { case: "grpc", value: trust(options.trust) };
+      return { case: "grpc" as const, value: { ...trust(options.trust), ...options.expect } };
     case "dns":
       return { case: "dns", value: { query: options.query, transport: options.transport } };
     case "udp":
@@ -187,7 +196,11 @@ function optionsFromWire(field: string, wire: WireTarget, caPems: readonly strin
     }
     case "grpc": {
       const trust = trustFromWire(`${field}.grpc.trust`, options.value.trust, caPems);
-      return { probe: "grpc", ...(trust === undefined ? {} : { trust }) };
+      return {
+        probe: "grpc",
+        ...(trust === undefined ? {} : { trust }),
+        expect: grpcExpectFromWire(`${field}.grpc`, options.value),
+      };
     }
     case "dns":
       return {
@@ -262,15 +275,30 @@ function readPort(field: string, port: number): number {
 
 function expectFromWire(
   field: string,
-  wire: { method: string; path: string; version: string; statuses: number[] },
+  wire: { method: string; path: string; version: string; statuses: number[]; body: string },
 ): HttpExpectation {
   return {
+    ...(wire.body === "" ? {} : { body: oneOf(`${field}.body`, wire.body, ["empty"] as const) }),
     method: oneOf(`${field}.method`, wire.method, ["GET", "HEAD"] as const),
     path: textThat(isRequestPath, `${field}.path`, wire.path, TARGET_TEXT_WANTED.requestPath),
     version: oneOf(`${field}.version`, wire.version, ["1.1", "2"] as const),
     statuses: list(`${field}.statuses`, wire.statuses, MAX_OPTIONS).map((status) =>
       integer(`${field}.statuses`, status, FINAL_STATUS.min, FINAL_STATUS.max),
     ),
+  };
+}
+
+/** Largest gRPC status that is accepted: nine digits, as the probe reads them. */
+const GRPC_STATUS_MAX = 999_999_999;
+
+function grpcExpectFromWire(
+  field: string,
+  { method, status, message }: { method: string; status: number; message: string },
+): GrpcExpectation {
+  return {
+    method: textThat(isGrpcMethod, `${field}.method`, method, TARGET_TEXT_WANTED.grpcMethod),
+    status: integer(`${field}.status`, status, 0, GRPC_STATUS_MAX),
+    message: text(`${field}.message`, message, 1, MAX_EVIDENCE_LENGTH),
   };
 }
 

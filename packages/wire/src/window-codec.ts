@@ -257,9 +257,8 @@ function evidenceFromWire(field: string, wire: WireEvidence): Evidence {
     ...(wire.alpn === "" ? {} : { alpn: word("alpn", wire.alpn) }),
     ...(wire.tlsAlert === undefined ? {} : { tlsAlert: wire.tlsAlert }),
     ...(chain.length === 0 ? {} : { chain }),
-    ...(wire.httpStatus === undefined ? {} : { httpStatus: wire.httpStatus }),
     ...(wire.redirects.length === 0 ? {} : { redirects: wordList("redirects", wire.redirects) }),
-    ...(wire.grpcStatus === undefined ? {} : { grpcStatus: wire.grpcStatus }),
+    ...answerFromWire(word, wire),
     ...(wire.synRetransmits === undefined ? {} : { synRetransmits: wire.synRetransmits }),
     ...(wire.lateRttNs === undefined
       ? {}
@@ -272,6 +271,19 @@ function evidenceFromWire(field: string, wire: WireEvidence): Evidence {
     ...(wire.proxyStatus === undefined ? {} : { proxyStatus: wire.proxyStatus }),
     ...(wire.pathMtuBytes === undefined ? {} : { pathMtuBytes: wire.pathMtuBytes }),
     ...(wire.link === undefined ? {} : { link: linkFromWire(`${field}.link`, wire.link) }),
+  };
+}
+
+/** What HTTP and gRPC answered. */
+function answerFromWire(word: (name: string, value: string) => string, wire: WireEvidence): Evidence {
+  return {
+    ...(wire.httpStatus === undefined ? {} : { httpStatus: wire.httpStatus }),
+    ...(wire.bodyBytes === undefined ? {} : { bodyBytes: wire.bodyBytes }),
+    ...(wire.contentType === "" ? {} : { contentType: word("content_type", wire.contentType) }),
+    ...(wire.pageTitle === "" ? {} : { pageTitle: word("page_title", wire.pageTitle) }),
+    ...(wire.retryAfterMs === undefined ? {} : { retryAfterMs: wire.retryAfterMs }),
+    ...(wire.grpcStatus === undefined ? {} : { grpcStatus: wire.grpcStatus }),
+    ...(wire.grpcMessage === "" ? {} : { grpcMessage: word("grpc_message", wire.grpcMessage) }),
   };
 }
 

@@ -145,6 +145,11 @@ const MACHINE_API_DRILLS: readonly FaultDrill[] = [
     what: "a reverse proxy answers the Machine API's calls with 502",
     inject: mode("machine-api", "html-502"),
   }),
+  machineApi("upstream-down", {
+    name: "reverse-proxy-upstream-dead",
+    what: "a gRPC proxy in front of the Machine API has no upstream (gRPC status 14)",
+    inject: mode("machine-api", "grpc-unavailable"),
+  }),
   machineApi("tls-protocol", {
     name: "reverse-proxy-http1",
     what: "a reverse proxy in front of the Machine API does not speak HTTP/2",
@@ -157,10 +162,15 @@ function api(cause: Cause, drill: Short): FaultDrill {
 }
 
 const WEB_DRILLS: readonly FaultDrill[] = [
-  api("http-status", {
+  api("upstream-down", {
     name: "api-503",
     what: "the API answers 503",
     inject: mode("api", "http-503"),
+  }),
+  api("unexpected-page", {
+    name: "api-login-page",
+    what: "a captive portal answers the API's requests with a log-in page and status 200",
+    inject: mode("api", "captive-page"),
   }),
   api("http-redirected", {
     name: "captive-page",

@@ -1,8 +1,8 @@
 /**
  * Stand-in for Omni's API endpoint: TLS 1.3, HTTP/2, and HTTP/1.1 for clients that request it.
  *
- * It answers every request that a probe may send to the real endpoint without an account. Every page states that this
- * is not Omni.
+ * It answers every request that a probe may send to the real endpoint without an account. Every page with a body states
+ * that this is not Omni.
  */
 import {
   constants,
@@ -37,8 +37,8 @@ export function apiPage(method: string, path: string): Page {
   if (method !== "GET" && method !== "HEAD") {
     return { status: 405, text: `${method} is not answered here; expected GET or HEAD.`, form: "labelled" };
   }
-  // siderolabs/omni serves /healthz without authentication, and answers 410 where install media used to be.
-  if (path === "/healthz") return { status: 200, text: "ok", form: "plain" };
+  // siderolabs/omni answers /healthz with 200 and an empty body, and 410 where install media used to be.
+  if (path === "/healthz") return { status: 200, text: "", form: "plain" };
   if (path === "/image" || path.startsWith("/image/")) {
     return { status: 410, text: "Install media are not served here; use the image factory.", form: "labelled" };
   }

@@ -1,13 +1,21 @@
 /**
- * Stands in for Omni's Machine API, the gRPC listener that nodes dial: a real grpc-js server over TLS.
+ * Stands in for Omni's Machine API, the gRPC listener that nodes dial. It answers as grpc-go does.
  *
- * Omni serves there only what registers machines (`sidero.link.ProvisionService`, siderolabs/siderolink
- * `api/siderolink/provision.proto`) and neither grpc.health nor reflection, so every call that a probe may make without
- * side effect ends in UNIMPLEMENTED (12). The stand-in registers nothing: a Provision call, too, is answered 12, and no
+ * Omni serves there what registers machines, carries WireGuard and unseals disks, and neither grpc.health nor
+ * reflection. So every call that a probe may make without side effect ends in UNIMPLEMENTED (12), with the text of
+ * grpc-go (server.go, handleStream). The stand-in registers nothing: a Provision call, too, is answered 12, and no
  * machine can be made here by accident.
  */
+import {
+  createSecureServer,
+  createServer,
+  type Http2SecureServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { Socket } from "node:net";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { StandInCertificate } from "./stand-in-certificate.ts";
 
 /** A running gRPC server that takes connections accepted elsewhere. */
@@ -17,34 +25,55 @@ export interface MachineApi {
   close(): void;
 }
 
-/** Largest message accepted, bytes: an empty probe needs none, a Provision request is under 1 KiB. */
-const MESSAGE_MAX_BYTES = 64 * 1024;
-
 /** Calls one connection may have open at once. */
 const STREAMS_MAX = 100;
+
+/** Services of the Machine API (siderolabs/siderolink api/siderolink, siderolabs/kms-client api/kms). */
+const SERVICES: readonly string[] = [
+  "sidero.link.ProvisionService",
+  "sidero.link.WireGuardOverGRPCService",
+  "sidero.kms.KMSService",
+];
+
+/** The status message of grpc-go for a path that the server does not serve. Pure. */
+export function unknownCallText(path: string): string {
+  const [, service = "", method = ""] = /^\/(.*)\/([^/]*)$/.exec(path) ?? [];
+  return SERVICES.includes(service) ? `unknown method ${method} for service ${service}` : `unknown service ${service}`;
+}
 
 /**
  * Creates the server. ALPN is h2 only, as with grpc-go. Without a certificate it accepts connections whose TLS was
  * already terminated.
  */
 export function createMachineApi(certificate?: StandInCertificate): MachineApi {
-  const server = new Server({
-    "grpc.max_receive_message_length": MESSAGE_MAX_BYTES,
-    "grpc.max_concurrent_streams": STREAMS_MAX,
-    "grpc.enable_channelz": 0,
+  const server = serverOf(certificate);
+  const sessions = new Set<ServerHttp2Session>();
+  server.on("session", (session: ServerHttp2Session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
   });
-  const injector = server.createConnectionInjector(credentialsOf(certificate));
+  server.on("stream", answer);
+  // A client's broken session ends that connection and nothing else.
+  server.on("sessionError", () => undefined);
   return {
-    serve: (connection) => injector.injectConnection(connection),
+    serve: (connection) => void server.emit("connection", connection),
     close() {
-      injector.destroy();
-      server.forceShutdown();
+      for (const session of sessions) session.destroy();
     },
   };
 }
 
-function credentialsOf(certificate: StandInCertificate | undefined): ServerCredentials {
-  if (certificate === undefined) return ServerCredentials.createInsecure();
-  const pair = { cert_chain: Buffer.from(certificate.chainPem), private_key: Buffer.from(certificate.keyPem) };
-  return ServerCredentials.createSsl(null, [pair], false);
+function serverOf(certificate: StandInCertificate | undefined): Http2Server | Http2SecureServer {
+  const settings = { maxConcurrentStreams: STREAMS_MAX };
+  if (certificate === undefined) return createServer({ settings });
+  return createSecureServer({ cert: certificate.chainPem, key: certificate.keyPem, ALPNProtocols: ["h2"], settings });
+}
+
+/** Headers and status in one block, as grpc-go sends an error without a message. */
+function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  stream.on("error", () => undefined);
+  stream.resume();
+  const message = unknownCallText(String(headers[":path"]));
+  const answered = { ":status": 200, "content-type": "application/grpc", "grpc-status": "12", "grpc-message": message };
+  stream.respond(answered, { endStream: true });
 }

@@ -9,6 +9,7 @@ import { systemClock } from "@lifeline/measure";
 import { decodeReflected, encodeSender, ntpFromWallMs, OWN_ERROR_ESTIMATE } from "@lifeline/stamp";
 import pino from "pino";
 import { afterEach, describe, expect, it } from "vitest";
+import { unknownCallText } from "./machine-api.ts";
 import { type StandInOptions, startStandIn } from "./stand-in.ts";
 import type { Endpoint, StandIn } from "./stand-in-state.ts";
 
@@ -128,8 +129,8 @@ describe("the stand-in's API endpoint", () => {
   });
 
   it.each([
-    [{ ":path": "/healthz" }, 200, "text/plain; charset=utf-8", /^ok$/],
-    [{ ":path": "/healthz?probe=1" }, 200, "text/plain; charset=utf-8", /^ok$/],
+    [{ ":path": "/healthz" }, 200, "text/plain; charset=utf-8", /^$/],
+    [{ ":path": "/healthz?probe=1" }, 200, "text/plain; charset=utf-8", /^$/],
     [{ ":path": "/" }, 200, "text/html; charset=utf-8", /Lifeline lab stand-in, not Omni/],
     [{ ":path": "/image/v1.13/amd64.iso" }, 410, "text/html; charset=utf-8", /image factory/],
     [{ ":path": "/nothing" }, 404, "text/html; charset=utf-8", /Lifeline lab stand-in, not Omni/],
@@ -145,7 +146,7 @@ describe("the stand-in's API endpoint", () => {
 
   it("answers HTTP/1.1 to a client that requests it", async () => {
     const { api, caPem } = await start();
-    expect(await getHttp1(api, caPem, "/healthz")).toEqual({ version: "1.1", status: 200, body: "ok" });
+    expect(await getHttp1(api, caPem, "/healthz")).toEqual({ version: "1.1", status: 200, body: "" });
   });
 
   it("has a certificate for the names it was given", async () => {
@@ -179,6 +180,14 @@ describe("the stand-in's API endpoint", () => {
 });
 
 describe("the stand-in's Machine API", () => {
+  it.each([
+    ["/sidero.link.ProvisionService/Lifeline", "unknown method Lifeline for service sidero.link.ProvisionService"],
+    ["/sidero.link.Other/Lifeline", "unknown service sidero.link.Other"],
+    ["/", "unknown service "],
+  ])("says of %s what grpc-go says", (path, text) => {
+    expect(unknownCallText(path)).toBe(text);
+  });
+
   it.each([
     "/sidero.link.ProvisionService/Lifeline",
     "/sidero.link.ProvisionService/Provision",

@@ -11,12 +11,13 @@ const place = scratch();
 afterAll(() => place.remove());
 
 const privateTrust = { kind: "private", caPem: CA_PEM } as const;
+const machineApi = { method: "/s.S/M", status: 12, message: "unknown * S" };
 const everyOptions: readonly ProbeOptions[] = [
   { probe: "tcp", acceptReset: true },
   { probe: "tls", trust: { kind: "public" }, alpn: ["h2"], alpnRequired: true },
   { probe: "http", trust: privateTrust, expect: { method: "GET", path: "/healthz", version: "2", statuses: [200] } },
-  { probe: "http", expect: { method: "HEAD", path: "/", version: "1.1", statuses: [] } },
-  { probe: "grpc", trust: privateTrust },
+  { probe: "http", expect: { method: "HEAD", path: "/", version: "1.1", statuses: [], body: "empty" } },
+  { probe: "grpc", trust: privateTrust, expect: machineApi },
   { probe: "dns", query: "omni.example", transport: "udp" },
   { probe: "udp", payloadBytes: 6, expectRefusal: false },
   { probe: "udp", payloadBytes: 1_232, expectRefusal: true },
@@ -25,7 +26,10 @@ const everyOptions: readonly ProbeOptions[] = [
   { probe: "mtu", authenticated: true, requiredBytes: 1_360 },
 ];
 const tunnel = { host: TUNNEL_LINK, family: 6, options: { probe: "link" } } as const;
-const proxied = { proxy: { host: "proxy.example", port: 3_128 }, options: { probe: "grpc" } } as const;
+const proxied = {
+  proxy: { host: "proxy.example", port: 3_128 },
+  options: { probe: "grpc", expect: machineApi },
+} as const;
 const plan = makePlan([
   ...everyOptions.map((options, at) => tcpTarget(1_000 + at, { options })),
   tcpTarget(0, tunnel),

@@ -1,23 +1,30 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttp2Server } from "node:http2";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startCollector, type TestCollector } from "../testing/collector.ts";
 import { runHere } from "../testing/run-cli.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lifeline-check-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-// A gRPC server without Omni's services answers UNIMPLEMENTED, as the Machine API does to an unknown method.
-let machineApi: TestCollector;
-beforeAll(async () => {
-  machineApi = await startCollector({});
-});
-afterAll(() => machineApi.stop());
-
 const servers: Server[] = [];
+/** Answers every call as the Machine API answers an unknown method. */
+const machineApi = { address: "" };
+beforeAll(async () => {
+  const server = createHttp2Server();
+  server.on("stream", (stream) => {
+    const message = "unknown method LifelineProbe for service sidero.link.ProvisionService";
+    stream.respond({ ":status": 200, "grpc-status": "12", "grpc-message": message }, { endStream: true });
+  });
+  servers.push(server.listen(0, "127.0.0.1"));
+  await once(server, "listening");
+  const address = server.address();
+  machineApi.address = `127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;
+});
 afterAll(() => {
   for (const server of servers) server.close();
 });

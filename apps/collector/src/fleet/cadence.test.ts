@@ -9,7 +9,7 @@ const TLS: ProbeOptions = { probe: "tls", trust: { kind: "public" }, alpn: [], a
 const MTU: ProbeOptions = { probe: "mtu", authenticated: false, requiredBytes: 1_340 };
 const REFUSAL: ProbeOptions = { probe: "udp", payloadBytes: 16, expectRefusal: true };
 const PROXY = { host: "proxy.test", port: 3_128 };
-const GRPC: ProbeOptions = { probe: "grpc" };
+const GRPC: ProbeOptions = { probe: "grpc", expect: { method: "/s.S/M", status: 12, message: "*" } };
 
 function resolution(
   options: readonly ProbeOptions[],

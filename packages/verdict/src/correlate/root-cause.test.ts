@@ -61,6 +61,8 @@ const absent = at("tunnel-link", LINK, "not-joined", { host: "siderolink", port:
 const noIpv6 = at("tunnel-link", LINK, "ipv6-disabled", { host: "siderolink", port: 0, ...reason("link-no-address") });
 const frozen = at("tunnel-link", LINK, "udp-blocked", { host: "siderolink", port: 0, ...reason("link-frozen") });
 
+const GRPC = { probe: "grpc", expect: { method: "/s.S/M", status: 12, message: "*" } } as const;
+
 function rootOf(entry: Entry, others: readonly Entry[]): string | undefined {
   return withRootCause(entry, [...others, entry], contextOf()).followsFrom;
 }
@@ -72,10 +74,10 @@ describe("a fault at an endpoint follows from", () => {
     ["TCP below HTTP, though TLS fails too", http, [tls, tcp], tcp],
     ["TCP in any order of the targets", http, [tcp, tls], tcp],
     ["TLS below HTTP", http, [tls], tls],
-    ["TLS below gRPC", bad({ probe: "grpc" }, "timeout"), [tls], tls],
+    ["TLS below gRPC", bad(GRPC, "timeout"), [tls], tls],
     ["no layer above it", tcp, [tls, http], undefined],
-    ["no probe of the same layer", http, [bad({ probe: "grpc" }, "timeout")], undefined],
-    ["no HTTP, for gRPC", bad({ probe: "grpc" }, "timeout"), [http], undefined],
+    ["no probe of the same layer", http, [bad(GRPC, "timeout")], undefined],
+    ["no HTTP, for gRPC", bad(GRPC, "timeout"), [http], undefined],
     ["no UDP", tls, [bad(UDP, "refused")], undefined],
     ["no resolver at the endpoint", tls, [bad(DNS, "timeout")], undefined],
     ["no STAMP", tls, [bad(STAMP, "timeout")], undefined],

@@ -28,10 +28,14 @@ const OPTIONS: readonly ProbeOptions[] = [
   {
     probe: "http",
     trust: { kind: "public" },
-    expect: { method: "GET", path: "/healthz", version: "1.1", statuses: [200] },
+    expect: { method: "GET", path: "/healthz", version: "1.1", statuses: [200], body: "empty" },
   },
-  { probe: "grpc" },
-  { probe: "grpc", trust: { kind: "private", caPem: `${CA_PEM}${CA_PEM}` } },
+  { probe: "grpc", expect: { method: "/s.S/M", status: 12, message: "unknown *" } },
+  {
+    probe: "grpc",
+    trust: { kind: "private", caPem: `${CA_PEM}${CA_PEM}` },
+    expect: { method: "/s.S/M", status: 0, message: "*" },
+  },
   { probe: "dns", query: "omni.example", transport: "udp" },
   { probe: "udp", payloadBytes: 16, expectRefusal: true },
   { probe: "stamp", authenticated: true },

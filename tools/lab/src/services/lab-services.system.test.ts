@@ -283,6 +283,7 @@ describe("the protocol above TLS", () => {
     ["html-200", { status: 200, grpc: undefined }],
     ["html-415", { status: 415, grpc: undefined }],
     ["html-502", { status: 502, grpc: undefined }],
+    ["grpc-unavailable", { status: 200, grpc: "14" }],
     ["redirect", { status: 302, grpc: undefined }],
     ["rsa", { status: 200, grpc: "12" }],
   ] as const)("by the Machine API in mode %s", async (mode, expected) => {

@@ -158,6 +158,7 @@ const PAGE_MODES: readonly TlsMode[] = [
   "html-200",
   "html-415",
   "html-502",
+  "grpc-unavailable",
   "http1-only",
   "http-503",
   "redirect",

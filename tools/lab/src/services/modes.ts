@@ -32,6 +32,7 @@ const TLS_MODES = {
   "html-200": "a reverse proxy without gRPC: agrees to h2 and answers everything with 200 and a page",
   "html-415": "a reverse proxy without gRPC: answers everything with 415 and a page",
   "html-502": "a reverse proxy whose server is gone: answers everything with 502 and a page",
+  "grpc-unavailable": "a gRPC proxy without a live upstream: answers everything with gRPC status 14",
   "http1-only": "a reverse proxy without HTTP/2: agrees to http/1.1 alone, and ends h2-only handshakes with an alert",
   "http-503": "answers everything with 503, as an overloaded server does",
   redirect: "a captive portal: answers everything with 302 to another host",

@@ -11,6 +11,8 @@ export interface LabPage {
   readonly type: string;
   readonly body: string;
   readonly location?: string;
+  /** Of a gRPC proxy. */
+  readonly grpcStatus?: string;
 }
 
 /** Where the captive portal sends everybody: a name outside the lab's zone. */
@@ -37,6 +39,8 @@ export function labPage(mode: TlsMode, method: string, path: string): LabPage {
       return html(415, "Lab: a reverse proxy that takes no such content.");
     case "html-502":
       return html(502, "Lab: a reverse proxy whose server is gone.");
+    case "grpc-unavailable":
+      return { status: 200, type: "application/grpc", body: "", grpcStatus: "14" };
     case "http-503":
       return html(503, "Lab: a server that takes no more.");
     case "redirect":
@@ -71,6 +75,7 @@ export function createPageServer(mode: TlsMode): PageServer {
     response.setHeader("content-type", page.type);
     response.setHeader("content-length", Buffer.byteLength(page.body));
     response.setHeader("x-lifeline", LAB_LABEL);
+    if (page.grpcStatus !== undefined) response.setHeader("grpc-status", page.grpcStatus);
     if (page.location !== undefined) response.setHeader("location", page.location);
     response.end(method === "HEAD" ? "" : page.body);
   };

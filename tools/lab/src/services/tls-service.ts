@@ -78,6 +78,7 @@ function alpnOf(mode: TlsMode, healthy: readonly string[]): readonly string[] {
     case "html-200":
     case "html-415":
     case "html-502":
+    case "grpc-unavailable":
     case "redirect":
     case "block-page":
     case "captive-page":
