@@ -13,6 +13,7 @@ export {
   CAUSES,
   type Cause,
   isFlawless,
+  isSilence,
   OUTCOME_KINDS,
   type Outcome,
   type OutcomeClass,

@@ -3,6 +3,7 @@ import {
   type Blame,
   CAUSES,
   type Cause,
+  isSilence,
   OUTCOME_KINDS,
   type OutcomeClass,
   type OutcomeKind,
@@ -48,7 +49,7 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "answer-servfail": ["rejected", "resolver", "dns-servfail", "bad"],
   "answer-refused": ["rejected", "resolver", "dns-refused", "bad"],
   "answer-malformed": ["rejected", "resolver", "dns-malformed", "bad"],
-  silent: ["silent", "nobody", "no-evidence", "inconclusive"],
+  silent: ["silent", "nobody", "no-evidence", "silent"],
   late: ["late", "path", "latency", "good"],
   stalled: ["not-sent", "agent", "not-measured", "inconclusive"],
   "agent-overload": ["not-sent", "agent", "not-measured", "inconclusive"],
@@ -98,4 +99,16 @@ describe("every reason", () => {
     expect(REASONS.every((reason) => CAUSES.includes(reasonFacts(reason).cause))).toBe(true);
     expect([...new Set(REASONS.map((reason) => reasonFacts(reason).kind))].sort()).toEqual([...OUTCOME_KINDS].sort());
   });
+});
+
+it.each<[Reason, boolean]>([
+  ["timeout", true],
+  ["late", true],
+  ["dns-timeout", true],
+  ["refused", false],
+  ["handshake-timeout", false],
+  ["dns-servfail", false],
+  ["link-frozen", false],
+])("%s is silence: %s", (reason, isOne) => {
+  expect(isSilence(reason)).toBe(isOne);
 });

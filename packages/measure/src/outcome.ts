@@ -484,8 +484,11 @@ export interface Outcome {
   readonly phase: Phase;
 }
 
-/** What an outcome says about the requirement. `inconclusive` outcomes neither confirm nor refute it (M4). */
-export type OutcomeClass = "good" | "bad" | "inconclusive";
+/**
+ * What an outcome says about the requirement. `silent`: sent, and a peer that need not answer did not. `inconclusive`:
+ * not measured. Neither of these two confirms or refutes the requirement (M4).
+ */
+export type OutcomeClass = "good" | "bad" | "silent" | "inconclusive";
 
 /** Whether an attempt ended as it should. A late answer does not, although it is good: the endpoint answers. */
 export function isFlawless(reason: Reason): boolean {
@@ -499,6 +502,16 @@ const ANSWERED_AFTER_ALL: readonly Reason[] = ["late", "syn-lost"];
 export function outcomeClassOf(reason: Reason): OutcomeClass {
   const { kind, blame, cause } = facts[reason];
   if (cause === "none" || ANSWERED_AFTER_ALL.includes(reason)) return "good";
-  if (kind === "silent" || blame === "agent" || blame === "nobody") return "inconclusive";
+  if (kind === "silent") return "silent";
+  if (blame === "agent" || blame === "nobody") return "inconclusive";
   return "bad";
+}
+
+/**
+ * Whether a reason means that no answer came, which chance may cause. Other bad reasons are rejections: somebody
+ * answered.
+ */
+export function isSilence(reason: Reason): boolean {
+  const { kind } = facts[reason];
+  return kind === "lost" || kind === "late" || reason === "dns-timeout";
 }

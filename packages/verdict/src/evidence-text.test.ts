@@ -5,7 +5,7 @@ import { LINK, lookbackOf, NOW_MS, rememberedOf, TCP, targetOf } from "./testing
 
 const RTT = { rtt: { sketch: new Map([[700, 3]]), minNs: 4_000_000, maxNs: 4_000_000, sumNs: 1, kernelCount: 3 } };
 const rtt = "; round-trip time p50 4 ms, p95 4 ms, max 4 ms";
-const seen = rememberedOf("refused", NOW_MS, { address: "192.0.2.1" });
+const seen = rememberedOf("refused", NOW_MS, { address: "192.0.2.1" }, { length: 4, startedAtMs: NOW_MS - 10_000 });
 const base: TargetVerdict = {
   verdict: "unknown",
   cause: "none",
@@ -42,6 +42,17 @@ describe("the sentence of each basis", () => {
       "answered, with a sample without an address",
       { lookback: lookbackOf({ answered: 9 }), seen: rememberedOf("answered", NOW_MS) },
       "9 of 9 attempts answered over the last 60 s.",
+    ],
+    [
+      "failed, after failures of another kind",
+      {
+        basis: "failed",
+        reason: "refused",
+        runLength: 24,
+        seen: rememberedOf("refused", NOW_MS, {}, { length: 24, stateLength: 4, stateStartedAtMs: NOW_MS - 3_000 }),
+        lookback: lookbackOf({ refused: 4, timeout: 20 }),
+      },
+      "a reset or a port-unreachable came back: nothing listens, or a firewall rejects, 4 times since 2026-08-01T11:59:57Z, 24 failures in a row since 2026-08-01T11:59:50Z; 0 of 24 attempts answered, 20 of 24 lost (83 %, 95 % interval 64 % to 93 %) over the last 60 s.",
     ],
     [
       "failed",

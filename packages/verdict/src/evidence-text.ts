@@ -16,13 +16,13 @@ function what(target: Target): string {
 }
 
 function sentence(own: TargetVerdict): string {
-  const { basis, reason, seen, runLength, onsetMs, lookback, lookbackMs, lastSampleAtMs } = own;
+  const { basis, reason, seen, runLength, lookback, lookbackMs, lastSampleAtMs } = own;
   const over = `over the last ${inSeconds(lookbackMs)}`;
   switch (basis) {
     case "answered":
       return `${answeredShare(own)} ${over}${address(own)}${rtt(own)}.`;
     case "failed":
-      return `${seenPhrase(reason, seen)}, ${runLength} times in a row since ${timeOfDay(onsetMs)}; ${answeredShare(own)} ${over}.`;
+      return `${seenPhrase(reason, seen)}, ${stateShare(own)}; ${answeredShare(own)} ${over}.`;
     case "intermittent":
       return `${answeredShare(own)} ${over}${failedRatio(own)}; ${seenPhrase(reason, seen)}; longest run of loss ${lookback.longestLossRun}${rtt(own)}.`;
     case "unconfirmed":
@@ -40,6 +40,14 @@ function sentence(own: TargetVerdict): string {
         ? "no sample has arrived."
         : `no sample is fresh; the last one ended at ${timeOfDay(lastSampleAtMs)}.`;
   }
+}
+
+/** How long the present state has lasted, and since when the run that it belongs to fails. */
+function stateShare({ seen, runLength, onsetMs }: TargetVerdict): string {
+  const length = seen?.run.stateLength ?? runLength;
+  const sinceMs = seen?.run.stateStartedAtMs ?? onsetMs;
+  if (length === runLength) return `${length} times in a row since ${timeOfDay(sinceMs)}`;
+  return `${times(length)} since ${timeOfDay(sinceMs)}, ${runLength} failures in a row since ${timeOfDay(onsetMs)}`;
 }
 
 function answeredShare({ lookback }: TargetVerdict): string {

@@ -30,6 +30,7 @@ function row(verdict: RowVerdict["verdict"], onsetMs: number, more: Partial<RowV
     rtt: { p50Ns: undefined, p95Ns: undefined, maxNs: undefined, count: 0, kernelCount: 0 },
     sinceMs: onsetMs,
     onsetMs,
+    causeSinceMs: onsetMs,
     lastSampleAtMs: undefined,
     ...more,
   };
@@ -77,6 +78,23 @@ describe("advanceIncidents", () => {
   it("is neither opened nor closed by unknown (M4)", () => {
     expect(fold([10, row("unknown", 10)]).log).toEqual([]);
     expect(fold([10, row("unmet", 5)], [50, row("unknown", 40)], [60, row("unmet", 5)]).log).toEqual(["opened 5"]);
+  });
+
+  it("dates each state by its own start: refusals, silence, refusals", () => {
+    const refused = { cause: "refused" as const };
+    const { last } = fold(
+      [10, row("unmet", 5, refused)],
+      [20, row("unmet", 5, { cause: "timeout", causeSinceMs: 12 })],
+      [40, row("unknown", 30, { cause: "no-evidence" })],
+      [45, row("unknown", 41, { cause: "no-data" })],
+      [60, row("unmet", 50, refused)],
+    );
+    expect([...last.state.values()][0]?.changes).toEqual([
+      { atMs: 5, verdict: "unmet", cause: "refused" },
+      { atMs: 12, verdict: "unmet", cause: "timeout" },
+      { atMs: 30, verdict: "unknown", cause: "no-evidence" },
+      { atMs: 50, verdict: "unmet", cause: "refused" },
+    ]);
   });
 
   it("is closed now when the row no longer applies or is gone", () => {

@@ -4,8 +4,8 @@
  * 1. A target of a node has one incident at a time, while its verdict is degraded or unmet.
  * 2. An incident starts at the onset of the fault and ends at the start of the good run, not when the judge notices
  *    either.
- * 3. An unknown verdict neither opens nor closes an incident (M4). A row that no longer applies or is gone closes it
- *    now.
+ * 3. An unknown verdict neither opens nor closes an incident (M4). Silence that was measured is recorded, because a
+ *    fault that comes after it is another state. A row that no longer applies or is gone closes the incident now.
  */
 import type { Cause } from "@lifeline/measure";
 import { type RowVerdict, rowKey, type Verdict } from "./row.ts";
@@ -65,7 +65,7 @@ export function advanceIncidents(state: IncidentState, rows: readonly RowVerdict
       closed.push({ ...incident, endedAtMs: Math.max(incident.startedAtMs, endMs) });
       continue;
     }
-    const continued = row === undefined || !isBad(row.verdict) ? incident : withRow(incident, row, row.verdict, nowMs);
+    const continued = row === undefined ? incident : continuedBy(incident, row, nowMs);
     next.set(targetId, continued);
     if (continued !== incident) changed.push(continued);
   }
@@ -116,20 +116,26 @@ function incidentOf(targetId: string, row: RowVerdict, verdict: Incident["verdic
 }
 
 /** The incident with another verdict or cause; the same object when neither changed. */
-function withRow(incident: Incident, row: RowVerdict, verdict: Incident["verdict"], nowMs: number): Incident {
+function continuedBy(incident: Incident, row: RowVerdict, nowMs: number): Incident {
   const latest = incident.changes.at(-1);
+  const { verdict } = row;
   if (latest?.verdict === verdict && latest.cause === row.cause) return incident;
-  const eased = incident.verdict === "unmet" && verdict === "degraded";
-  const { cause, evidence, nextStep } = eased ? incident : row;
-  const change = { atMs: Math.min(row.onsetMs, nowMs), verdict, cause: row.cause };
+  if (isBad(verdict)) return withRow(withChange(incident, row, nowMs), row, verdict);
+  return row.cause === "no-evidence" ? withChange(incident, row, nowMs) : incident;
+}
+
+function withRow(incident: Incident, row: RowVerdict, verdict: Incident["verdict"]): Incident {
+  if (incident.verdict === "unmet" && verdict === "degraded") return incident;
+  const { cause, evidence, nextStep } = row;
+  return { ...incident, verdict, cause, evidence, nextStep };
+}
+
+function withChange(incident: Incident, { causeSinceMs, verdict, cause }: RowVerdict, nowMs: number): Incident {
+  const change = { atMs: Math.min(causeSinceMs, nowMs), verdict, cause };
   const full = incident.changes.length >= MAX_INCIDENT_CHANGES;
   return {
     ...incident,
-    verdict: eased ? "unmet" : verdict,
-    cause,
-    evidence,
-    nextStep,
-    // When full, the last change is overwritten: the comparison above needs the latest one.
+    // When full, the last change is overwritten: the next comparison needs the latest one.
     changes: full ? [...incident.changes.slice(0, -1), change] : [...incident.changes, change],
     droppedChanges: incident.droppedChanges + (full ? 1 : 0),
   };

@@ -268,6 +268,13 @@ describe("targets of one node", () => {
     expect(only(judge([rowOf([udp])], windows))).toMatchObject({ verdict: "unmet", cause: "refused" });
   });
 
+  it("two outages with silence between them are two: the second has its own start", () => {
+    const first = [...times(5, "refused"), ...times(100, "silent")] as Reason[];
+    const row = only(judge([rowOf([udp])], windowsOf(udp, [...first, ...times(4, "refused")])));
+    expect(row).toMatchObject({ verdict: "unmet", cause: "refused", onsetMs: NOW_MS - 3_005, sinceMs: NOW_MS - 3_005 });
+    expect(row.evidence).toContain("4 times in a row since 2026-08-01T11:59:56Z");
+  });
+
   it("refusals prove nothing after 45 s of only silence", () => {
     const windows = windowsOf(udp, [...times(5, "refused"), ...times(45, "silent")]);
     expect(only(judge([rowOf([udp])], windows))).toMatchObject({ verdict: "unknown", cause: "no-evidence" });

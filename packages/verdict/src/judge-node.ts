@@ -140,8 +140,15 @@ function targetRow(entry: Entry): RowVerdict {
     rtt: rttFiguresOf(own.lookback),
     sinceMs: onsetMs,
     onsetMs,
+    causeSinceMs: causeSinceMs(entry),
     lastSampleAtMs: own.lastSampleAtMs,
   };
+}
+
+/** When the state that shows the cause began. A cause that a correlation rule found holds since the onset. */
+function causeSinceMs({ cause, own, onsetMs }: Entry): number {
+  if (own.basis !== "failed" || own.seen === undefined || cause !== own.cause) return onsetMs;
+  return Math.max(onsetMs, own.seen.run.stateStartedAtMs);
 }
 
 function targetlessRow(
@@ -165,6 +172,7 @@ function targetlessRow(
     rtt: rttFiguresOf(nothing),
     sinceMs: result.onsetMs ?? nowMs,
     onsetMs: result.onsetMs ?? nowMs,
+    causeSinceMs: result.onsetMs ?? nowMs,
     lastSampleAtMs: undefined,
   };
 }

@@ -135,7 +135,11 @@ describe("laws of the judge", () => {
         seen && {
           ...seen,
           endedAtMs: seen.endedAtMs + ms,
-          run: { ...seen.run, startedAtMs: seen.run.startedAtMs + ms },
+          run: {
+            ...seen.run,
+            startedAtMs: seen.run.startedAtMs + ms,
+            stateStartedAtMs: seen.run.stateStartedAtMs + ms,
+          },
         };
       return {
         ...window,
@@ -145,9 +149,14 @@ describe("laws of the judge", () => {
         lastBad: moved(window.lastBad),
       };
     };
-    const back = ({ sinceMs, onsetMs, lastSampleAtMs, evidence, ...row }: RowVerdict, ms: number) => ({
+    const back = ({ sinceMs, onsetMs, causeSinceMs, lastSampleAtMs, evidence, ...row }: RowVerdict, ms: number) => ({
       ...row,
-      times: [sinceMs - ms, onsetMs - ms, lastSampleAtMs === undefined ? undefined : lastSampleAtMs - ms],
+      times: [
+        sinceMs - ms,
+        onsetMs - ms,
+        causeSinceMs - ms,
+        lastSampleAtMs === undefined ? undefined : lastSampleAtMs - ms,
+      ],
       evidence: evidence.replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, "TIME"),
     });
     fc.assert(

@@ -76,6 +76,8 @@ export interface RowVerdict {
   readonly sinceMs: number;
   /** Wall time, ms since the epoch, at which the deciding run began: the onset of a fault, or the end of an outage. */
   readonly onsetMs: number;
+  /** Wall time, ms since the epoch, since which the cause is what it is: at or after `onsetMs`. */
+  readonly causeSinceMs: number;
   /** Wall time, ms since the epoch. Undefined: the windows hold no sample. */
   readonly lastSampleAtMs: number | undefined;
 }

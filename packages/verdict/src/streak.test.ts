@@ -1,7 +1,7 @@
-import type { Reason } from "@lifeline/measure";
+import { outcomeClassOf, type Reason } from "@lifeline/measure";
 import { emptyWindow, type Remembered, type Run, type Window } from "@lifeline/window";
 import { describe, expect, it } from "vitest";
-import { badRunCount, isSilence, type Streak, streakOf } from "./streak.ts";
+import { badRunCount, type Streak, streakOf } from "./streak.ts";
 import { lookbackOf, NOW_MS, rememberedOf, TCP, targetOf, times, windowsOf } from "./testing/judgement-fixture.ts";
 import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
 
@@ -50,9 +50,32 @@ describe("the deciding run", () => {
     expect(after(reasons)).toMatchObject(streak);
   });
 
-  it("shows the latest bad sample of the run", () => {
+  it("shows the latest bad sample of the run's state: one failure of another kind changes no cause", () => {
     const streak = after([...times(9, OK), "refused", "reset", "refused", "reset"]);
-    expect(streak).toMatchObject({ reason: "reset", seen: { endedAtMs: NOW_MS, run: { length: 4 } } });
+    expect(streak).toMatchObject({ runLength: 4, reason: "refused", seen: { endedAtMs: NOW_MS - 1_000 } });
+  });
+
+  it("of refusals, silence and refusals again is that of the second ones, with their own start", () => {
+    const refused = times(9, "refused");
+    const ago = (ms: number) => NOW_MS - ms - 5;
+    expect(after([...refused, ...times(10, "silent")])).toMatchObject({ kind: "bad", sinceMs: ago(18_000) });
+    expect(after([...refused, ...times(12, "silent")])).toEqual({ kind: "silent", sinceMs: ago(11_000) });
+    expect(after([...refused, ...times(12, "silent"), "refused"])).toMatchObject({ kind: "unconfirmed" });
+    expect(after([...refused, ...times(12, "silent"), "refused", "refused"])).toMatchObject({
+      kind: "bad",
+      sinceMs: ago(1_000),
+      runLength: 2,
+    });
+  });
+
+  it("of refusals and then losses has the cause and the start of the losses", () => {
+    expect(after([...times(9, OK), ...times(20, "refused"), ...times(4, "timeout")])).toMatchObject({
+      kind: "bad",
+      reason: "timeout",
+      sinceMs: NOW_MS - 23_005,
+      runLength: 24,
+      seen: { run: { stateLength: 4, stateStartedAtMs: NOW_MS - 3_005 } },
+    });
   });
 });
 
@@ -64,7 +87,7 @@ const good = (run: Partial<Run> = {}, endedAtMs = NOW_MS): Remembered =>
 const windowWith = (last: Remembered | undefined, lastBad = last, more: Partial<Window> = {}): Window => ({
   ...emptyWindow(target.id, NOW_MS - 10_000, NOW_MS),
   last,
-  lastBad: lastBad?.run.outcomeClass === "bad" ? lastBad : undefined,
+  lastBad: lastBad !== undefined && outcomeClassOf(lastBad.reason) === "bad" ? lastBad : undefined,
   ...more,
 });
 const streak = (...windows: Window[]) => streakOf(windows, DEFAULT_THRESHOLDS);
@@ -266,16 +289,4 @@ describe("answers that no run remembers", () => {
     });
     expectStreak([alone, { ...answered(NOW_MS), startMs: NOW_MS }], { kind: "good", sinceMs: NOW_MS - 4_000 });
   });
-});
-
-it.each<[Reason, boolean]>([
-  ["timeout", true],
-  ["late", true],
-  ["dns-timeout", true],
-  ["refused", false],
-  ["handshake-timeout", false],
-  ["dns-servfail", false],
-  ["link-frozen", false],
-])("%s is silence: %s", (reason, isOne) => {
-  expect(isSilence(reason)).toBe(isOne);
 });

@@ -2,11 +2,12 @@
  * The deciding run of a target, from its windows alone.
  *
  * 1. A run decides only when it is long enough. Until then the run before it decides.
- * 2. Inconclusive samples neither extend nor end a run (M4).
- * 3. The order of the windows is irrelevant (W1).
+ * 2. Attempts that were not measured neither extend nor end a run (M3).
+ * 3. Silence of a peer that need not answer ends a run once it has lasted (outcome-run.ts). Then nothing is known (M4).
+ * 4. The order of the windows is irrelevant (W1).
  */
-import { type OutcomeClass, outcomeClassOf, type Reason, reasonFacts } from "@lifeline/measure";
-import { compareContent, type Remembered, type Run, type Window } from "@lifeline/window";
+import { isSilence, type OutcomeClass, outcomeClassOf, type Reason, reasonFacts } from "@lifeline/measure";
+import { compareContent, type Remembered, type Window } from "@lifeline/window";
 import type { Thresholds } from "./thresholds.ts";
 
 /** The run that decides. */
@@ -23,12 +24,14 @@ export type Streak =
       readonly sinceMs: number;
       readonly runLength: number;
       readonly reason: Reason;
-      /** The latest bad sample of the run. */
+      /** The latest bad sample of the run's present state, which has its own start and length. */
       readonly seen: Remembered;
     }
   /** Bad samples only, and too few of them. */
   | { readonly kind: "unconfirmed"; readonly reason: Reason; readonly seen: Remembered }
-  /** No conclusive sample. */
+  /** The peer need not answer, and did not. */
+  | { readonly kind: "silent"; readonly sinceMs: number }
+  /** No attempt was measured. */
   | { readonly kind: "inconclusive" };
 
 /** A run as far as windows remember it. */
@@ -38,7 +41,7 @@ interface KnownRun {
   readonly startedAtMs: number;
   readonly endedAtMs: number;
   readonly length: number;
-  /** The latest sample of the run whose reason is bad. */
+  /** The latest bad sample of the run's present state. */
   readonly seen: Remembered | undefined;
 }
 
@@ -47,8 +50,11 @@ export function streakOf(windows: readonly Window[], thresholds: Thresholds): St
   const runs = knownRuns(windows);
   const current = runs[0];
   if (current === undefined) return { kind: "inconclusive" };
+  if (current.outcomeClass === "silent") return { kind: "silent", sinceMs: current.startedAtMs };
   const anyBad = runs.some(({ outcomeClass }) => outcomeClass === "bad");
-  for (const run of runs) {
+  for (const [at, run] of runs.entries()) {
+    // What was before the silence is over, and too little is known of what came after it.
+    if (run.outcomeClass === "silent") return undecided([], runs.slice(0, at), current, thresholds);
     if (run.outcomeClass === "good" && (run.length >= thresholds.recoveryRunLength || !anyBad)) {
       return goodFrom(run, runs, thresholds);
     }
@@ -60,12 +66,6 @@ export function streakOf(windows: readonly Window[], thresholds: Thresholds): St
 /** How many bad runs the windows remember. Two or more mean that the fault comes and goes. */
 export function badRunCount(windows: readonly Window[]): number {
   return knownRuns(windows).filter(({ outcomeClass }) => outcomeClass === "bad").length;
-}
-
-/** Whether a reason means that no answer came, which chance may cause; other bad reasons are rejections. */
-export function isSilence(reason: Reason): boolean {
-  const { kind } = reasonFacts(reason);
-  return kind === "lost" || kind === "late" || reason === "dns-timeout";
 }
 
 function confirmation(reason: Reason, thresholds: Thresholds): number {
@@ -111,18 +111,18 @@ function badFrom(run: KnownRun, seen: Remembered): Streak {
 function knownRuns(windows: readonly Window[]): KnownRun[] {
   const runs = new Map<string, KnownRun>();
   for (const window of windows) {
-    for (const moment of [window.last, window.lastBad]) {
-      if (moment !== undefined) addRun(runs, knownRun(moment.run, moment));
-    }
+    const { last, lastBad } = window;
+    if (last !== undefined) addRun(runs, knownRun(last, undefined));
+    if (lastBad?.run.outcomeClass === "bad") addRun(runs, knownRun(lastBad, lastBad));
     const before = goodRunBefore(window);
     if (before !== undefined) addRun(runs, before);
   }
   return [...runs.values()].sort(latestFirst);
 }
 
-function knownRun(run: Run, moment: Remembered): KnownRun {
-  const seen = outcomeClassOf(moment.reason) === "bad" ? moment : undefined;
-  return { ...run, endedAtMs: moment.endedAtMs, seen };
+function knownRun({ run, endedAtMs }: Remembered, seen: Remembered | undefined): KnownRun {
+  const { ordinal, outcomeClass, startedAtMs, length } = run;
+  return { ordinal, outcomeClass, startedAtMs, length, endedAtMs, seen };
 }
 
 function addRun(runs: Map<string, KnownRun>, run: KnownRun): void {

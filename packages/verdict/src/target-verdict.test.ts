@@ -194,21 +194,34 @@ describe("the deciding run", () => {
     expect(verdict.seen).toMatchObject({ reason: reasons[0], endedAtMs: NOW_MS });
   });
 
-  it.each<[number, Reason, string]>([
-    [10_000, "silent", "failed"],
-    [10_001, "silent", "silent"],
-    [10_001, "stalled", "failed"],
-  ])("of refusals, %i ms before the last %s sample, has the basis %s (M4)", (agoMs, last, basis) => {
-    const refused = rememberedOf("refused", NOW_MS - agoMs, {}, run("refused"));
-    const later = rememberedOf(last, NOW_MS, {}, run("refused"));
-    const window = { ...windowOf({ refused: 5, [last]: 1 }, 0, later), lastBad: refused };
-    const before = { ...windowOf({ refused: 5 }, agoMs, refused) };
-    expect(verdictOf([window, before])).toMatchObject({
-      basis,
-      ...(basis === "silent"
-        ? { verdict: "unknown", cause: "no-evidence", reason: "silent", seen: later, onsetMs: NOW_MS - agoMs }
-        : { verdict: "unmet" }),
-    });
+  it.each<[string, Reason[], object]>([
+    ["nine losses and a stall", [...times(9, "timeout"), "stalled"], { verdict: "unmet", cause: "timeout" }],
+    ["nine losses and twenty stalls", [...times(9, "timeout"), ...times(20, "stalled")], { cause: "timeout" }],
+    [
+      "nine refusals and an attempt too many",
+      [...times(9, "refused"), "agent-overload"],
+      { verdict: "unmet", cause: "refused", runLength: 9, seen: { reason: "refused" } },
+    ],
+    ["nine answers and a stall", [...times(9, OK), "stalled"], { verdict: "met", seen: { reason: OK } }],
+    [
+      "answers, two losses, a stall and a loss",
+      [...times(9, OK), ...times(2, "timeout"), "stalled", "timeout"],
+      { verdict: "unmet", cause: "timeout", runLength: 3 },
+    ],
+    ["silence and a stall", [...times(3, "silent"), "stalled"], { cause: "no-evidence", reason: "silent" }],
+  ])("of %s is that of what was measured (M3)", (_, reasons, wanted) => {
+    expect(after(reasons)).toMatchObject(wanted);
+  });
+
+  it.each<[number, object]>([
+    [10, { verdict: "unmet", cause: "refused", basis: "failed" }],
+    [11, { verdict: "unknown", cause: "no-evidence", basis: "silent", onsetMs: NOW_MS - 10_005 }],
+  ])("of refusals and %i silent attempts, one a second, is %j (M4)", (silent, wanted) => {
+    expect(after([...times(9, "refused"), ...times(silent, "silent")])).toMatchObject(wanted);
+  });
+
+  it("of refusals keeps its cause when only stalls follow", () => {
+    expect(after([...times(9, "refused"), ...times(12, "stalled")])).toMatchObject({ cause: "refused" });
   });
 });
 

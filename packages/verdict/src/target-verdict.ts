@@ -8,6 +8,7 @@
 import {
   type Cause,
   isFlawless,
+  isSilence,
   type OutcomeClass,
   outcomeClassOf,
   type Reason,
@@ -27,7 +28,7 @@ import {
   wilsonInterval,
 } from "@lifeline/window";
 import type { Verdict } from "./row.ts";
-import { badRunCount, isSilence, type Streak, streakOf } from "./streak.ts";
+import { badRunCount, type Streak, streakOf } from "./streak.ts";
 import { lookbackMsOf, staleAfterMsOf, type Thresholds } from "./thresholds.ts";
 
 /** What a target verdict rests on; closed, so that each basis has its sentence. */
@@ -112,9 +113,6 @@ function conclude(
   if (!fresh.some((window) => endedOf(window, "good") + endedOf(window, "bad") > 0)) return inconclusive(fresh, nowMs);
   switch (streak.kind) {
     case "bad":
-      if (isOutdated(streak, lookback)) {
-        return open("silent", "no-evidence", "silent", lookback.last, streak.seen.endedAtMs);
-      }
       return {
         verdict: verdictOfFailure(reasonFacts(streak.reason).cause),
         cause: reasonFacts(streak.reason).cause,
@@ -132,6 +130,8 @@ function conclude(
         streak.seen,
         streak.seen.run.startedAtMs,
       );
+    case "silent":
+      return open("silent", "no-evidence", "silent", lookback.last, streak.sinceMs);
     case "inconclusive":
       return inconclusive(fresh, nowMs);
     case "good":
@@ -142,18 +142,6 @@ function conclude(
 /** An endpoint that limits its callers is reachable, and serves some of them. */
 function verdictOfFailure(cause: Cause): "degraded" | "unmet" {
   return cause === "rate-limited" ? "degraded" : "unmet";
-}
-
-/**
- * How long a refusal holds when only silence follows it, ms. Linux limits ICMP errors, but sends at least one a second
- * to a source that goes on sending (icmp(7), icmp_ratelimit). Ten seconds of probes without one mean that the refusal
- * is over, not that the port is open.
- */
-const REFUSAL_HOLDS_MS = 10_000;
-
-/** Whether the bad run was followed by silence for so long that it proves nothing about now (M4). */
-function isOutdated({ seen }: Extract<Streak, { kind: "bad" }>, { last }: Window): boolean {
-  return last?.reason === "silent" && last.endedAtMs - seen.endedAtMs > REFUSAL_HOLDS_MS;
 }
 
 function working(
@@ -225,9 +213,10 @@ function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
   if (endedCount(merged) === 0 || last === undefined) {
     return open("no-attempt", "not-measured", "agent-overload", undefined, nowMs);
   }
-  const reason = outcomeClassOf(last.reason) === "inconclusive" ? last.reason : "stalled";
-  // An inconclusive sample keeps the run before it. The verdict is unknown since the first of these windows.
-  const sinceMs = last.run.outcomeClass === "inconclusive" ? last.run.startedAtMs : merged.startMs;
+  const outcomeClass = outcomeClassOf(last.reason);
+  const reason = outcomeClass === "inconclusive" || outcomeClass === "silent" ? last.reason : "stalled";
+  // A sample of another class than its run's keeps the run before it. The verdict is unknown since the first window.
+  const sinceMs = last.run.outcomeClass === outcomeClass ? last.run.startedAtMs : merged.startMs;
   const { cause } = reasonFacts(reason);
   if (cause === "no-evidence") return open("silent", cause, reason, last, sinceMs);
   if (cause === "dns-nodata") return open("name-has-no-address", cause, reason, last, sinceMs);
@@ -249,7 +238,8 @@ export function endedOf(window: Window, outcomeClass: OutcomeClass): number {
 export function flawedOf(window: Window): number {
   let flawed = 0;
   for (const [reason, count] of window.counts) {
-    if (!isFlawless(reason) && outcomeClassOf(reason) !== "inconclusive") flawed += count;
+    const outcomeClass = outcomeClassOf(reason);
+    if ((outcomeClass === "good" || outcomeClass === "bad") && !isFlawless(reason)) flawed += count;
   }
   return flawed;
 }

@@ -2,10 +2,9 @@
  * What each address of a host with several last showed. A window keeps the greatest samples under the order of samples,
  * never sums. So the bound on addresses drops the same ones in any order and grouping of merges (W1).
  */
-import { isFlawless } from "@lifeline/measure";
 import { compareMoments, latestSample } from "./moment-order.ts";
-import type { FollowedSample } from "./outcome-run.ts";
-import type { Remembered } from "./remembered.ts";
+import { type FollowedSample, runOf } from "./outcome-run.ts";
+import { ifFlawed, type Remembered } from "./remembered.ts";
 
 /** Most addresses of one window: the eight that take turns, and as many that they replaced meanwhile. */
 export const ADDRESSES_MAX = 16;
@@ -29,8 +28,8 @@ export function addressRunsOf({ sample, addressRun }: FollowedSample): AddressRu
   const { reason, phase } = sample.outcome;
   // The evidence of the target's own last sample has the rest.
   const evidence = code === undefined ? {} : { code };
-  const last: Remembered = { endedAtMs: sample.endedAtMs, reason, phase, run: addressRun, evidence };
-  return new Map([[address, { last, lastBad: isFlawless(reason) ? undefined : last }]]);
+  const last: Remembered = { endedAtMs: sample.endedAtMs, reason, phase, run: runOf(addressRun), evidence };
+  return new Map([[address, { last, lastBad: ifFlawed(last) }]]);
 }
 
 /** Merges two records: for each address the later samples, and at most {@link ADDRESSES_MAX} addresses. */

@@ -42,6 +42,8 @@ const remembered: fc.Arbitrary<Remembered> = fc.record({
     startedAtMs: few,
     lossRun: few,
     watched: few,
+    stateLength: few,
+    stateStartedAtMs: few,
   }),
   evidence,
 });
@@ -73,7 +75,15 @@ describe("the order of remembered samples", () => {
       endedAtMs: 1,
       reason: "refused" as const,
       phase: "connect" as const,
-      run: { ordinal: 1, outcomeClass: "bad" as const, length: 1, startedAtMs: 1, lossRun: 0 },
+      run: {
+        ordinal: 1,
+        outcomeClass: "bad" as const,
+        length: 1,
+        startedAtMs: 1,
+        lossRun: 0,
+        stateLength: 1,
+        stateStartedAtMs: 1,
+      },
       evidence: of,
     })) as [Remembered, Remembered];
     expect(compareContent(a, b)).toBe(0);

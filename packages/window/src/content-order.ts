@@ -59,6 +59,8 @@ const RUN: Readers<Run> = {
   startedAtMs: (of) => of.startedAtMs,
   lossRun: (of) => of.lossRun,
   watched: (of) => of.watched,
+  stateLength: (of) => of.stateLength,
+  stateStartedAtMs: (of) => of.stateStartedAtMs,
 };
 const REMEMBERED: Readers<Remembered> = {
   endedAtMs: (of) => of.endedAtMs,

@@ -2,7 +2,7 @@ export { ADDRESSES_MAX, type AddressRun, type AddressRuns, mergeAddressRuns, NO_
 export { compareContent } from "./content-order.ts";
 export { binomialTail, type LossCount, type RatioInterval, wilsonInterval } from "./loss-ratio.ts";
 export { latestSample } from "./moment-order.ts";
-export { type FollowedSample, followRun, type Run } from "./outcome-run.ts";
+export { type FollowedSample, followRun, type Run, type RunProgress, runOf } from "./outcome-run.ts";
 export type { Remembered } from "./remembered.ts";
 export {
   addSketch,

@@ -1,15 +1,17 @@
 /** The order of a target's samples in time. */
 import { compareContent } from "./content-order.ts";
-import type { Remembered } from "./remembered.ts";
+import { isMeasured, type Remembered } from "./remembered.ts";
 
 /**
- * Negative: `a` comes first. By the order in which the attempts began: by run, then by place in the run. The end times
+ * Negative: `a` comes first. A sample that was not measured comes before all that were, because it hides none (M3).
+ * Then by the order in which the attempts began: by run, then by place in the run. The end times
  * do not show that order, because a loss ends only after its threshold, and because the wall clock may be set back. Of
  * one sample the record with more watched attempts after it is the later. Content decides between equal ones, so the
  * order of the arguments never matters.
  */
 export function compareMoments(a: Remembered, b: Remembered): number {
   return (
+    Number(isMeasured(a)) - Number(isMeasured(b)) ||
     a.run.ordinal - b.run.ordinal ||
     a.run.length - b.run.length ||
     a.endedAtMs - b.endedAtMs ||

@@ -1,8 +1,22 @@
 /**
  * Runs: how long the latest outcome class has lasted. A run may cross windows, so it is tracked outside them, and each
  * sample carries its run. That keeps merging windows independent of order (W1).
+ *
+ * 1. An attempt that was not measured neither extends nor ends a run (M3).
+ * 2. A bad run may hold several states, such as refusals and then timeouts. A state has its own start and length. It
+ *    changes once the other outcome is proved.
+ * 3. Silence of a peer that need not answer ends a run once it has lasted. A shorter silence may be an ICMP error that
+ *    a rate limit withheld.
  */
-import { type OutcomeClass, outcomeClassOf, reasonFacts, type Sample } from "@lifeline/measure";
+import {
+  isSilence,
+  type Outcome,
+  type OutcomeClass,
+  outcomeClassOf,
+  type Reason,
+  reasonFacts,
+  type Sample,
+} from "@lifeline/measure";
 
 /** The run that a target is in after a sample. */
 export interface Run {
@@ -12,9 +26,9 @@ export interface Run {
    * clock is set back (M2). A safe integer.
    */
   readonly ordinal: number;
-  /** Class of the run; inconclusive samples neither extend nor break a good or bad run (M4). */
+  /** Class of the run; inconclusive samples neither extend nor break a run of another class (M4). */
   readonly outcomeClass: OutcomeClass;
-  /** Conclusive samples in a row of that class (inconclusive ones, while nothing else has been seen). */
+  /** Samples in a row of that class (inconclusive ones, while nothing else has been seen). */
   readonly length: number;
   /** Wall time, ms since the epoch, at which the first sample of the run began. */
   readonly startedAtMs: number;
@@ -25,30 +39,130 @@ export interface Run {
    * one. The next one that ends follows this sample.
    */
   readonly watched: number;
+  /** Samples in a row of the run's present state. At most `length`. */
+  readonly stateLength: number;
+  /** Wall time, ms since the epoch, at which the first sample of the present state began. */
+  readonly stateStartedAtMs: number;
+}
+
+/** A run, and what is not proved yet. */
+export interface RunProgress extends Run {
+  /** The present state; undefined for a run that is not bad. */
+  readonly state?: Reason | undefined;
+  /** How long silence must last to follow the present state, ms. */
+  readonly stateHoldsMs?: number;
+  /** Samples since the last one of the present state, all of one other state. */
+  readonly pending?: PendingState | undefined;
+}
+
+interface PendingState {
+  readonly state: Reason;
+  readonly length: number;
+  readonly startedAtMs: number;
 }
 
 /** A sample with the run it belongs to. */
 export interface FollowedSample {
   readonly sample: Sample;
-  readonly run: Run;
+  readonly run: RunProgress;
   /** Whether this sample began a new run, at which a window seals early (W2). False for the first sample. */
   readonly turned: boolean;
   /** The run of the address of the attempt, where several take turns. */
-  readonly addressRun?: Run;
+  readonly addressRun?: RunProgress;
+  /** Whether the sample is of the present state of its run. False for one that would prove another state. */
+  readonly isOfState: boolean;
+}
+
+/** Samples in a row that prove another state: as many as the judge wants of an outage (its thresholds). */
+const PROOF_LENGTH = 2;
+const SILENCE_LENGTH = 3;
+
+/**
+ * How long silence after an ICMP error must last to be a state of its own, ms. Linux sends one ICMP error a second to
+ * a peer (icmp(7), icmp_ratelimit), and the probes of a node to one host share it. Ten seconds of probes without one
+ * mean that the refusal is over.
+ */
+const ICMP_HOLDS_MS = 10_000;
+
+/** What a window keeps of a run. */
+export function runOf({ state, stateHoldsMs, pending, ...run }: RunProgress): Run {
+  return run;
 }
 
 /** The run of a target after one more sample. */
-export function followRun(previous: Run | undefined, sample: Sample): FollowedSample {
-  const outcomeClass = outcomeClassOf(sample.outcome.reason);
+export function followRun(previous: RunProgress | undefined, sample: Sample): FollowedSample {
+  const { reason } = sample.outcome;
+  const outcomeClass = outcomeClassOf(reason);
   const lossRun = nextLossRun(previous?.lossRun ?? 0, sample);
-  if (previous === undefined || (outcomeClass !== "inconclusive" && outcomeClass !== previous.outcomeClass)) {
-    const ordinal = previous === undefined ? Math.round(sample.startedAtMs) : previous.ordinal + 1;
-    const run = { ordinal, outcomeClass, length: 1, startedAtMs: sample.startedAtMs, lossRun, watched: 0 };
-    return { sample, run, turned: previous !== undefined };
+  if (previous === undefined) {
+    const run = runFrom(Math.round(sample.startedAtMs), sample, lossRun);
+    return { sample, run, turned: false, isOfState: true };
   }
-  const extends_ = outcomeClass === previous.outcomeClass;
-  const run = { ...previous, length: previous.length + (extends_ ? 1 : 0), lossRun, watched: 0 };
-  return { sample, run, turned: false };
+  const before = { ...previous, lossRun, watched: 0 };
+  if (outcomeClass === "inconclusive") return followUnmeasured(before, sample);
+  if (outcomeClass === previous.outcomeClass) return followSameClass(before, sample);
+  if (outcomeClass === "silent" && previous.outcomeClass !== "inconclusive") {
+    return followSilence(before, sample);
+  }
+  return { sample, run: runFrom(previous.ordinal + 1, sample, lossRun), turned: true, isOfState: true };
+}
+
+function runFrom(ordinal: number, { startedAtMs, outcome }: Sample, lossRun: number): RunProgress {
+  const outcomeClass = outcomeClassOf(outcome.reason);
+  const state = outcomeClass === "bad" ? outcome.reason : undefined;
+  const began = { length: 1, startedAtMs, stateLength: 1, stateStartedAtMs: startedAtMs };
+  return { ordinal, outcomeClass, ...began, lossRun, watched: 0, state, stateHoldsMs: holdsMs(outcome) };
+}
+
+function followUnmeasured(previous: RunProgress, sample: Sample): FollowedSample {
+  if (previous.outcomeClass !== "inconclusive") return { sample, run: previous, turned: false, isOfState: false };
+  return { sample, run: longer(previous), turned: false, isOfState: true };
+}
+
+function followSameClass(previous: RunProgress, sample: Sample): FollowedSample {
+  const state = sample.outcome.reason;
+  if (previous.outcomeClass !== "bad" || previous.state === state) {
+    return { sample, run: { ...longer(previous), pending: undefined }, turned: false, isOfState: true };
+  }
+  const pending = pendingAfter(previous.pending, state, sample);
+  const length = previous.length + 1;
+  if (!isProved(pending, previous.stateHoldsMs ?? 0, sample)) {
+    return { sample, run: { ...previous, length, pending }, turned: false, isOfState: false };
+  }
+  const began = { stateLength: pending.length, stateStartedAtMs: pending.startedAtMs, pending: undefined };
+  const run = { ...previous, length, ...began, state, stateHoldsMs: holdsMs(sample.outcome) };
+  return { sample, run, turned: false, isOfState: true };
+}
+
+/** Silence after a good or a bad run. */
+function followSilence(previous: RunProgress, sample: Sample): FollowedSample {
+  const pending = pendingAfter(previous.pending, "silent", sample);
+  const { length, startedAtMs } = pending;
+  if (sample.endedAtMs - startedAtMs < ICMP_HOLDS_MS) {
+    return { sample, run: { ...previous, pending }, turned: false, isOfState: false };
+  }
+  const began = { length, startedAtMs, stateLength: length, stateStartedAtMs: startedAtMs };
+  const run = { ...runFrom(previous.ordinal + 1, sample, previous.lossRun), ...began };
+  return { sample, run, turned: true, isOfState: true };
+}
+
+function longer(run: RunProgress): RunProgress {
+  return { ...run, length: run.length + 1, stateLength: run.stateLength + 1 };
+}
+
+function pendingAfter(before: PendingState | undefined, state: Reason, { startedAtMs }: Sample): PendingState {
+  return before?.state === state ? { ...before, length: before.length + 1 } : { state, length: 1, startedAtMs };
+}
+
+function isProved({ state, length, startedAtMs }: PendingState, presentHoldsMs: number, sample: Sample): boolean {
+  if (!isSilence(state)) return length >= PROOF_LENGTH;
+  return length >= SILENCE_LENGTH && sample.endedAtMs - startedAtMs >= presentHoldsMs;
+}
+
+/** A refusal of a datagram is an ICMP error; one of a connection is a reset, which no rate limit withholds. */
+function holdsMs({ reason, phase }: Outcome): number {
+  const isRefusedDatagram = reason === "refused" && phase === "first-byte";
+  return isRefusedDatagram || reason === "host-unreachable" || reason === "admin-prohibited" ? ICMP_HOLDS_MS : 0;
 }
 
 function nextLossRun(before: number, sample: Sample): number {

@@ -10,7 +10,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ADDRESSES_MAX, NO_ADDRESSES } from "./address-runs.ts";
 import { binomialTail, wilsonInterval } from "./loss-ratio.ts";
-import { type FollowedSample, followRun, type Run } from "./outcome-run.ts";
+import { type FollowedSample, followRun, type Run, runOf } from "./outcome-run.ts";
 import { bucketIndex, bucketUpperNs, SKETCH_MAX_BUCKETS, SKETCH_MAX_NS, SKETCH_RELATIVE_ERROR } from "./sketch.ts";
 import {
   emptyWindow,
@@ -74,6 +74,8 @@ const samples = fc
     });
   });
 
+const times = (count: number, reason: Reason): Reason[] => Array.from({ length: count }, () => reason);
+
 function follow(list: readonly Sample[]): FollowedSample[] {
   let run: Run | undefined;
   const byAddress = new Map<string, Run>();
@@ -92,7 +94,7 @@ function notesOf({ sample, run }: FollowedSample, watched: number): Window[] {
   const { reason, phase } = sample.outcome;
   const last = { endedAtMs: sample.endedAtMs, reason, phase, run, evidence: sample.evidence };
   return Array.from({ length: watched }, (_, at) =>
-    watchedWindow(TARGET, sample.startedAtMs, { ...last, run: { ...run, watched: at + 1 } }, NO_ADDRESSES),
+    watchedWindow(TARGET, sample.startedAtMs, { ...last, run: { ...runOf(run), watched: at + 1 } }, NO_ADDRESSES),
   );
 }
 
@@ -139,7 +141,9 @@ describe("windows merge (W1)", () => {
           const merged = shuffled.reduce(mergeWindows);
           expect(merged).toEqual(pieces.reduce(mergeWindows));
           expect(merged.counts).toEqual(replay(followed).counts);
-          expect(merged.last?.run).toEqual({ ...followed.at(-1)?.run, watched: watched[list.length - 1] });
+          const measured = list.findLastIndex(({ outcome }) => outcomeClassOf(outcome.reason) !== "inconclusive");
+          const at = measured === -1 ? list.length - 1 : measured;
+          expect(merged.last?.run).toEqual({ ...runOf((followed[at] as FollowedSample).run), watched: watched[at] });
         },
       ),
     );
@@ -260,9 +264,57 @@ describe("runs", () => {
       turns: [],
     },
     {
-      name: "silence does not end a bad run",
-      reasons: ["refused", "silent", "refused"],
+      name: "a short silence does not end a bad run: a rate limit may have withheld the ICMP error",
+      reasons: ["refused", ...times(10, "silent"), "refused"],
       run: { outcomeClass: "bad", length: 2, startedAtMs: 0 },
+      turns: [],
+    },
+    {
+      name: "a silence of more than ten seconds ends a bad run, from its own start",
+      reasons: ["refused", ...times(11, "silent")],
+      run: { outcomeClass: "silent", length: 11, startedAtMs: 1_000 },
+      turns: [11],
+    },
+    {
+      name: "a refusal after such a silence is a run of its own",
+      reasons: ["refused", ...times(11, "silent"), "refused"],
+      run: { outcomeClass: "bad", length: 1, startedAtMs: 12_000 },
+      turns: [11, 12],
+    },
+    {
+      name: "losses after refusals are a state of their own, from the first of three",
+      reasons: ["refused", "refused", ...times(3, "timeout")],
+      run: { length: 5, startedAtMs: 0, stateLength: 3, stateStartedAtMs: 2_000 },
+      turns: [],
+    },
+    {
+      name: "two losses after refusals prove no other state",
+      reasons: ["refused", "refused", ...times(2, "timeout")],
+      run: { length: 4, stateLength: 2, stateStartedAtMs: 0 },
+      turns: [],
+    },
+    {
+      name: "an attempt that was not measured does not interrupt the proof of another state (M3)",
+      reasons: ["refused", "refused", "timeout", "stalled", "timeout", "timeout"],
+      run: { length: 5, stateLength: 3, stateStartedAtMs: 2_000 },
+      turns: [],
+    },
+    {
+      name: "losses between ICMP errors are of the same state, because these are rate-limited",
+      reasons: ["host-unreachable", ...times(4, "timeout"), "host-unreachable", ...times(4, "timeout")],
+      run: { length: 10, stateLength: 2, stateStartedAtMs: 0 },
+      turns: [],
+    },
+    {
+      name: "losses after ICMP errors are a state of their own after ten seconds",
+      reasons: ["host-unreachable", ...times(11, "timeout")],
+      run: { length: 12, stateLength: 11, stateStartedAtMs: 1_000 },
+      turns: [],
+    },
+    {
+      name: "two refusals after losses are a state of their own",
+      reasons: [...times(5, "timeout"), "refused", "refused"],
+      run: { length: 7, stateLength: 2, stateStartedAtMs: 5_000 },
       turns: [],
     },
     {
@@ -282,6 +334,21 @@ describe("runs", () => {
     const followed = follow(reasons.map((reason, at) => sampleOf(reason, at * 1_000)));
     expect(followed.at(-1)?.run).toMatchObject(run);
     expect(followed.flatMap((one, at) => (one.turned ? [at] : []))).toEqual(turns);
+  });
+
+  it("a sample that was not measured hides no other (M3)", () => {
+    const reasons: Reason[] = ["answered", ...times(9, "timeout"), "stalled", "agent-overload"];
+    const followed = follow(reasons.map((reason, at) => sampleOf(reason, at * 1_000)));
+    const lost = { reason: "timeout", run: { length: 9 } };
+    expect(replay(followed)).toMatchObject({ last: lost, lastBad: lost });
+    expect(replay(followed.slice(-2))).toMatchObject({ last: { reason: "agent-overload" }, lastBad: undefined });
+    expect(replay(followed.slice(0, 1).concat(followed.slice(-2))).last?.reason).toBe("answered");
+  });
+
+  it("the latest bad sample is one of the run's state", () => {
+    const followed = follow(["refused", "refused", "timeout"].map((reason, at) => sampleOf(reason as Reason, at)));
+    const { last, lastBad } = replay(followed);
+    expect([last?.reason, lastBad?.reason]).toEqual(["timeout", "refused"]);
   });
 
   it("the latest sample is the one that began last, even if an earlier loss ended after it", () => {

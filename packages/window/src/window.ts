@@ -9,12 +9,12 @@
  *    and two of each of at most ADDRESSES_MAX addresses.
  */
 import type { DirectionCounts, PhaseDurations, Reason } from "@lifeline/measure";
-import { isFlawless, reasonFacts } from "@lifeline/measure";
+import { reasonFacts } from "@lifeline/measure";
 import { type AddressRuns, addressRunsOf, mergeAddressRuns, NO_ADDRESSES } from "./address-runs.ts";
 import { type LossCount, wilsonInterval } from "./loss-ratio.ts";
 import { latestSample } from "./moment-order.ts";
-import type { FollowedSample } from "./outcome-run.ts";
-import type { Remembered } from "./remembered.ts";
+import { type FollowedSample, runOf } from "./outcome-run.ts";
+import { ifFlawed, type Remembered } from "./remembered.ts";
 import { addSketch, bucketIndex, SKETCH_MAX_NS, type Sketch, sketchCount, sketchQuantileNs } from "./sketch.ts";
 
 /** Length of a full window, ms; windows are aligned to multiples of it since the Unix epoch. */
@@ -70,8 +70,12 @@ export interface Window {
   readonly longestLossRun: number;
   /** Counts of each direction from numbered datagrams; all zero without them. */
   readonly directions: DirectionCounts;
-  /** The latest sample, and the latest one that was not as it should be, by the time at which the attempt began. */
+  /**
+   * The latest sample that was measured, by the time at which the attempt began. A sample that was not measured hides
+   * no other (M3): it is kept only where none was.
+   */
   readonly last: Remembered | undefined;
+  /** The latest sample that did not end as it should, of the state that its run is in (outcome-run.ts). */
   readonly lastBad: Remembered | undefined;
   /** What each address last showed, where the host has several that take turns. */
   readonly addresses: AddressRuns;
@@ -158,7 +162,8 @@ export function mergeAllWindows(neutral: Window, windows: Iterable<Window>): Win
 
 /** The window of one finished attempt. */
 export function windowOf(followed: FollowedSample, startMs: number, endMs: number): Window {
-  const { sample, run } = followed;
+  const { sample, isOfState } = followed;
+  const run = runOf(followed.run);
   const { reason, phase } = sample.outcome;
   const lost = reasonFacts(reason).kind === "lost";
   const remembered: Remembered = { endedAtMs: sample.endedAtMs, reason, phase, run, evidence: sample.evidence };
@@ -181,18 +186,18 @@ export function windowOf(followed: FollowedSample, startMs: number, endMs: numbe
     longestLossRun: lost ? run.lossRun : 0,
     directions: sample.directions ?? NO_DIRECTIONS,
     last: remembered,
-    lastBad: isFlawless(reason) ? undefined : remembered,
+    lastBad: isOfState ? ifFlawed(remembered) : undefined,
     addresses: addressRunsOf(followed),
   };
 }
 
 /**
- * The window that notes how many attempts after `last` are watched; it counts none. Merged with the window of `last`, it
+ * The window that notes how many attempts after `last` are watched; it counts none. `last` is the latest sample that was
+ * measured, because one that was not hides no other (M3). Merged with the window of `last`, it
  * gives the same whatever the order (W1).
  */
 export function watchedWindow(targetId: string, atMs: number, last: Remembered, addresses: AddressRuns): Window {
-  const lastBad = isFlawless(last.reason) ? undefined : last;
-  return { ...emptyWindow(targetId, atMs, atMs), last, lastBad, addresses };
+  return { ...emptyWindow(targetId, atMs, atMs), last, addresses };
 }
 
 /** Number of attempts that ended. */

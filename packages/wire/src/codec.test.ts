@@ -76,14 +76,22 @@ const remembered: fc.Arbitrary<Remembered> = fc.record({
   endedAtMs: unixMs,
   reason: fc.constantFrom(...REASONS),
   phase: fc.constantFrom(...PHASES),
-  run: fc.record({
-    ordinal: fc.maxSafeNat(),
-    outcomeClass: fc.constantFrom("good", "bad", "inconclusive"),
-    length: count,
-    startedAtMs: unixMs,
-    lossRun: fc.nat(1_000),
-    watched: fc.nat(1_000),
-  }),
+  run: fc
+    .record({
+      ordinal: fc.maxSafeNat(),
+      outcomeClass: fc.constantFrom("good", "bad", "silent", "inconclusive"),
+      length: count,
+      startedAtMs: unixMs,
+      lossRun: fc.nat(1_000),
+      watched: fc.nat(1_000),
+      stateLength: count,
+      stateStartedAtMs: fc.oneof(fc.constant(undefined), unixMs),
+    })
+    .map((run) => ({
+      ...run,
+      stateLength: Math.min(run.stateLength, run.length),
+      stateStartedAtMs: run.stateStartedAtMs || run.startedAtMs,
+    })),
   evidence,
 });
 

@@ -106,4 +106,5 @@ export const outcomeClassWords = words<OutcomeClass, WireOutcomeClass>({
   good: WireOutcomeClass.GOOD,
   bad: WireOutcomeClass.BAD,
   inconclusive: WireOutcomeClass.INCONCLUSIVE,
+  silent: WireOutcomeClass.SILENT,
 });

@@ -201,11 +201,16 @@ function rememberedToWire(remembered: Remembered): WireRemembered {
     lossRun: run.lossRun,
     runOrdinal: BigInt(run.ordinal),
     runWatched: run.watched,
+    stateLength: run.stateLength === run.length ? 0 : run.stateLength,
+    stateStartedUnixMs: run.stateStartedAtMs === run.startedAtMs ? 0n : BigInt(Math.round(run.stateStartedAtMs)),
     evidence: evidenceToWire(remembered.evidence),
   });
 }
 
 function rememberedFromWire(field: string, wire: WireRemembered): Remembered {
+  const length = integer(`${field}.run_length`, wire.runLength, 1, MAX_COUNT);
+  const startedAtMs = integer(`${field}.run_started_unix_ms`, wire.runStartedUnixMs, 0, MAX_UNIX_MS);
+  const stateStartedAtMs = integer(`${field}.state_started_unix_ms`, wire.stateStartedUnixMs, 0, MAX_UNIX_MS);
   return {
     endedAtMs: integer(`${field}.ended_unix_ms`, wire.endedUnixMs, 0, MAX_UNIX_MS),
     reason: reasonWords.fromWire(`${field}.reason`, wire.reason),
@@ -213,10 +218,12 @@ function rememberedFromWire(field: string, wire: WireRemembered): Remembered {
     run: {
       ordinal: integer(`${field}.run_ordinal`, wire.runOrdinal, 0, Number.MAX_SAFE_INTEGER),
       outcomeClass: outcomeClassWords.fromWire(`${field}.run_outcome_class`, wire.runOutcomeClass),
-      length: integer(`${field}.run_length`, wire.runLength, 1, MAX_COUNT),
-      startedAtMs: integer(`${field}.run_started_unix_ms`, wire.runStartedUnixMs, 0, MAX_UNIX_MS),
+      length,
+      startedAtMs,
       lossRun: wire.lossRun,
       watched: wire.runWatched,
+      stateLength: integer(`${field}.state_length`, wire.stateLength, 0, length) || length,
+      stateStartedAtMs: stateStartedAtMs || startedAtMs,
     },
     evidence: wire.evidence === undefined ? {} : evidenceFromWire(`${field}.evidence`, wire.evidence),
   };

@@ -166,6 +166,8 @@ function windowOf(targetId: string, nowMs: number, ordinal: number, reason: Reas
     startedAtMs: nowMs - REPORT_EVERY_MS,
     lossRun: reason === "timeout" ? 10 : 0,
     watched: 0,
+    stateLength: 10,
+    stateStartedAtMs: nowMs - REPORT_EVERY_MS,
   };
   const last = { endedAtMs: nowMs, reason, phase: "connect" as const, run, evidence: { address: "127.0.0.1" } };
   return {

@@ -115,15 +115,9 @@ export function rememberedOf(
   evidence: Evidence = {},
   run: Partial<Run> = {},
 ): Remembered {
-  const whole: Run = {
-    ordinal: 1,
-    outcomeClass: "bad",
-    length: 1,
-    startedAtMs: endedAtMs,
-    lossRun: 0,
-    watched: 0,
-    ...run,
-  };
+  const { length = 1, startedAtMs = endedAtMs } = run;
+  const state = { stateLength: length, stateStartedAtMs: startedAtMs };
+  const whole: Run = { ordinal: 1, outcomeClass: "bad", length, startedAtMs, lossRun: 0, watched: 0, ...state, ...run };
   return { endedAtMs, reason, phase: "connect", run: whole, evidence };
 }
 

@@ -36,6 +36,8 @@ function fullWindow(reason: Reason, at: number): Window {
       startedAtMs: START_MS,
       lossRun: at % 4,
       watched: at % 3,
+      stateLength: 2,
+      stateStartedAtMs: START_MS + 1_000,
     },
     evidence: {
       address: "192.0.2.1",
