@@ -106,7 +106,7 @@ export function judged(played: Played, limits: Limits): Played {
   if (played.outcome === "skipped") return played;
   const { restarts, peakRssMb, honestAckP99Ms, honestAdmitMs, honestRefused } = played;
   const { outcome, observed } = outcomeOf(
-    [`the collector died ${restarts} times`, restarts === 0],
+    [`the collector exited ${restarts} times`, restarts === 0],
     [`it held ${peakRssMb} MB`, peakRssMb < limits.peakRssMb],
     [
       `an honest report was acknowledged after ${honestAckP99Ms} ms`,

@@ -118,7 +118,7 @@ export async function openEnrollingCollector({ net, folder, deploymentFile }: Te
     ask: async (nodeId) => (await cli(readerToken, "node", nodeId)) as NodeAnswer | undefined,
     async enrolment(nodeId) {
       const all = (await cli(adminToken, "enrolments")) as { enrolments: readonly Enrolment[] } | undefined;
-      if (all === undefined) throw new DrillError("not-started", `the enrolments are not told: ${complaint}`);
+      if (all === undefined) throw new DrillError("not-started", `the enrolments cannot be read: ${complaint}`);
       return all.enrolments.find(({ node }) => node === nodeId);
     },
     complaint: () => complaint,

@@ -52,7 +52,7 @@ const SIDEROLINK_DRILLS: readonly FaultDrill[] = [
   }),
   siderolink("tunnel-stale", {
     name: "siderolink-peer-lost",
-    what: "Omni has forgotten the node's key",
+    what: "Omni no longer has the node's key",
     inject: tunnel("stale"),
   }),
   {
@@ -67,7 +67,7 @@ const SIDEROLINK_DRILLS: readonly FaultDrill[] = [
   },
   {
     name: "siderolink-black-hole",
-    what: "packets over 1,300 bytes vanish, and nobody is told",
+    what: "packets over 1,300 bytes are dropped, without an ICMP error",
     settled: true,
     expected: { cause: "path-mtu", requirement: "siderolink-internal-address" },
     besides: ["path-mtu"],

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { COLLECTOR_NODE } from "@lifeline/bundle";
 import type { Clock } from "@lifeline/measure";
 import { type ChannelCredentials, createRpcClient, type RpcClient, tlsCredentials } from "@lifeline/rpc";
-import { adminPb } from "@lifeline/wire";
+import { adminPb, queryPb } from "@lifeline/wire";
 import { LOOPBACK_DEPLOYMENT } from "./loopback-catalogue.ts";
 import { type ProgramOptions, ShippedProgram } from "./shipped-program.ts";
 import { TestCa } from "./test-ca.ts";
@@ -22,15 +22,20 @@ export interface CollectorOptions extends Pick<ProgramOptions, "clockFile" | "la
   readonly catalogue?: string;
   /** Further arguments. Default none. */
   readonly args?: readonly string[];
+  /** Address and port of its gRPC listener. Default 127.0.0.1:0, a free port. */
+  readonly listen?: string;
 }
 
 /** Options of a join token; see `lifeline token create`. */
 export interface JoinTokenOptions {
   readonly usesMax?: number;
   readonly nodePattern?: string;
+  readonly ephemeral?: boolean;
 }
 
 type AdminClient = RpcClient<typeof adminPb.AdminService>;
+type QueryClient = RpcClient<typeof queryPb.QueryService>;
+type As = { readonly timeoutMs: number; readonly bearerToken: string };
 
 /** A collector. It is not started yet. */
 export class CollectorFixture {
@@ -42,12 +47,16 @@ export class CollectorFixture {
   #ports = { grpcPort: 0, httpPort: 0 };
 
   /** Keeps everything in `folder`, which exists. */
-  constructor(folder: string, clock: Clock, { catalogue, args = [], ...program }: CollectorOptions = {}) {
+  constructor(
+    folder: string,
+    clock: Clock,
+    { catalogue, args = [], listen: address = "127.0.0.1:0", ...program }: CollectorOptions = {},
+  ) {
     this.#folder = folder;
     this.#clock = clock;
     const files = ["--data-dir", this.#store, "--deployment", this.#write("deployment.yaml", LOOPBACK_DEPLOYMENT)];
     if (catalogue !== undefined) files.push("--catalogue", this.#write("catalogue.yaml", catalogue));
-    const listen = ["--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--identity-name", "127.0.0.1"];
+    const listen = ["--listen", address, "--http-listen", "127.0.0.1:0", "--identity-name", "127.0.0.1"];
     this.program = new ShippedProgram({
       room: "collector",
       args: [...files, ...listen, "--ready-file", this.#readyFile, ...args],
@@ -71,6 +80,12 @@ export class CollectorFixture {
   async kill(): Promise<void> {
     this.#ports = { grpcPort: 0, httpPort: 0 };
     await this.program.kill();
+  }
+
+  /** Stops it as an operator does; resolves when it has ended. */
+  async stop(): Promise<void> {
+    this.#ports = { grpcPort: 0, httpPort: 0 };
+    await this.program.stop();
   }
 
   /** 0 until it serves. */
@@ -104,15 +119,15 @@ export class CollectorFixture {
   }
 
   /** Calls it as an administrator. Rejects with an RpcError. */
-  async admin<T>(
-    call: (client: AdminClient, options: { readonly timeoutMs: number; readonly bearerToken: string }) => Promise<T>,
-  ): Promise<T> {
+  async admin<T>(call: (client: AdminClient, as: As) => Promise<T>): Promise<T> {
     const client = createRpcClient(adminPb.AdminService, this.address, this.credentials());
-    try {
-      return await call(client, { timeoutMs: CALL_TIMEOUT_MS, bearerToken: this.adminToken });
-    } finally {
-      client.close();
-    }
+    return call(client, { timeoutMs: CALL_TIMEOUT_MS, bearerToken: this.adminToken }).finally(() => client.close());
+  }
+
+  /** Queries it as a reader. Rejects with an RpcError. */
+  async query<T>(call: (client: QueryClient, as: As) => Promise<T>): Promise<T> {
+    const client = createRpcClient(queryPb.QueryService, this.address, this.credentials());
+    return call(client, { timeoutMs: CALL_TIMEOUT_MS, bearerToken: this.readerToken }).finally(() => client.close());
   }
 
   /** Makes a join token. Rejects with an RpcError. */

@@ -1,4 +1,5 @@
 export { CollectorFixture, type CollectorOptions } from "./collector-fixture.ts";
+export { freePort } from "./free-port.ts";
 export { HarnessError, type HarnessErrorCode } from "./harness-error.ts";
 export { LOOPBACK_DEPLOYMENT, type LoopbackRow, loopbackCatalogue } from "./loopback-catalogue.ts";
 export { type ProcessUsage, readCpuNs, readUsage } from "./process-usage.ts";

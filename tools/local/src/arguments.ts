@@ -52,7 +52,7 @@ is labelled lab.
   --machine-api URL      its Machine API, when it is not where the API's address suggests
   --ca-file FILE         CA certificate of the Omni, when the CA is private
   --state-dir DIR        keep spool and store here (default: a temporary directory)
-  --restart-after N      seconds before a program that died is started again (default 2)
+  --restart-after N      seconds before a program that exited is started again (default 2)
 
 Examples
   npm start

@@ -70,13 +70,13 @@ export const counting: readonly Attack[] = [
   {
     name: "empty-sources",
     position: "port",
-    tries: `reports with a witness's certificate ${EMPTY} empty sources, without end`,
+    tries: `reports ${EMPTY} empty sources with a witness's certificate, over and over`,
     run: (testBed) => sendLarge(testBed, "witness", [WITNESS], emptyMessages(SOURCES_FIELD, EMPTY)),
   },
   {
     name: "nested-groups",
     position: "port",
-    tries: "asks every method, with an administrator's certificate, in 4 MB of groups within groups",
+    tries: "calls every method with an administrator's certificate and 4 MB of nested groups",
     run: (testBed) => sendLarge(testBed, "admin", METHOD_PATHS, Buffer.alloc(2 * EMPTY, GROUP_START)),
   },
 ];

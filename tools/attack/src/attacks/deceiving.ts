@@ -93,9 +93,12 @@ function lying(name: string, tries: string, messages: readonly Buffer[]): Attack
       const { isSame, peakMb, streams, log } = await deceive(testBed, `${name}-1`, messages);
       const isMeasuring = log.includes('"plan applied"');
       return outcomeOf(
-        [`${streams} streams of the agent were lied to, and it ${isSame ? "lives" : "died"}`, isSame && streams > 0],
+        [
+          `${streams} streams of the agent got false messages, and it ${isSame ? "still runs" : "exited"}`,
+          isSame && streams > 0,
+        ],
         [`it held at most ${peakMb} MB`, peakMb < AGENT_MAX_MB],
-        [`it ${isMeasuring ? "measures" : "does not measure"} what it was told`, !isMeasuring],
+        [`it ${isMeasuring ? "runs" : "does not run"} the false plan`, !isMeasuring],
       );
     },
   };

@@ -46,7 +46,7 @@ export const flooding: readonly Attack[] = [
   {
     name: "endless-requests",
     position: "port",
-    tries: "the same on every method in turn, and whatever is ended is begun anew",
+    tries: "does the same on every method in turn, and starts again what the collector ends",
     async run(testBed) {
       const requests = METHOD_PATHS.map((path) => ({ path, body: fullRequest }));
       const traffic = { kind: "calls", streams: STREAMS, requests } as const;
@@ -58,7 +58,7 @@ export const flooding: readonly Attack[] = [
     name: "trickled-requests",
     leastSeconds: PAST_DEADLINE_S,
     position: "port",
-    tries: "sends the head of a message on every method, and one byte of it ten times a second",
+    tries: "sends the head of a message to every method, then one byte of it ten times a second",
     async run(testBed) {
       const head = Buffer.from([0, 0, 0, 0x40, 0]);
       const more = { bytes: base64(Buffer.from([8])), everyMs: 100 };
@@ -71,7 +71,7 @@ export const flooding: readonly Attack[] = [
   {
     name: "unread-answers",
     position: "port",
-    tries: "asks for the CA without end, and reads no answer",
+    tries: "requests the CA over and over, and reads no answer",
     async run(testBed) {
       const requests = [
         { path: "/lifeline.v1.EnrolService/GetFleetCa", body: base64(framed(new Uint8Array())), ends: true },

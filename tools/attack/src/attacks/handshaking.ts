@@ -40,7 +40,7 @@ export const handshaking: readonly Attack[] = [
   {
     name: "handshake-flood",
     position: "port",
-    tries: `begins ${HANDSHAKES_PER_SECOND} handshakes a second and leaves when they are answered`,
+    tries: `starts ${HANDSHAKES_PER_SECOND} handshakes a second and closes each when it is answered`,
     async run(testBed) {
       const start = { kind: "client-hello", leaves: true } as const;
       const pace = { connections: 512, perSecond: HANDSHAKES_PER_SECOND, again: true };
@@ -62,7 +62,7 @@ export const handshaking: readonly Attack[] = [
     name: "half-handshakes",
     leastSeconds: PAST_DEADLINE_S,
     position: "port",
-    tries: "begins handshakes and never goes on with them",
+    tries: "starts handshakes and never continues them",
     async run(testBed) {
       const start = { kind: "client-hello", leaves: false } as const;
       const pace = { connections: 2_000, perSecond: HANDSHAKES_PER_SECOND, again: true };
@@ -73,7 +73,7 @@ export const handshaking: readonly Attack[] = [
     name: "idle-connections",
     leastSeconds: IDLE_BEGUN_WITHIN_S + PAST_DEADLINE_S,
     position: "port",
-    tries: `opens ${IDLE} connections from one address and says nothing on them`,
+    tries: `opens ${IDLE} connections from one address and sends nothing on them`,
     async run(testBed) {
       const pace = { connections: IDLE, perSecond: 5_000, again: false };
       const start = { kind: "tcp" } as const;
@@ -90,7 +90,7 @@ export const handshaking: readonly Attack[] = [
   {
     name: "idle-node",
     position: "node",
-    tries: `opens ${IDLE} connections with one node's certificate and says nothing on them`,
+    tries: `opens ${IDLE} connections with one node's certificate and sends nothing on them`,
     async run(testBed) {
       const { certPem, keys } = await testBed.node("idle-1");
       const start = { kind: "tls", certPem, keyPem: keys.privateKeyPem } as const;

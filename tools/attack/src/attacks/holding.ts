@@ -14,7 +14,7 @@ export const holding: readonly Attack[] = [
   {
     name: "hold-connections",
     position: "port",
-    tries: `opens ${SOURCES * WAITING_PER_SOURCE_MAX} connections from ${SOURCES} addresses and says nothing on them`,
+    tries: `opens ${SOURCES * WAITING_PER_SOURCE_MAX} connections from ${SOURCES} addresses and sends nothing on them`,
     async run(testBed) {
       const node = await testBed.enrol(await testBed.token(), "patient-1");
       let ended = 0;

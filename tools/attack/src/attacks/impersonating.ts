@@ -62,7 +62,7 @@ export const impersonating: readonly Attack[] = [
   {
     name: "revoked-stream",
     position: "node",
-    tries: "goes on reporting on a stream that was open when its node was revoked",
+    tries: "keeps reporting on a stream that was open when its node was revoked",
     async run(testBed) {
       const stolen = await testBed.enrol(await testBed.token(), "stolen-1");
       const stream = await testBed.openStream(testBed.client(stolen), "stolen-1");
@@ -80,7 +80,7 @@ export const impersonating: readonly Attack[] = [
     name: "revoked-key",
     position: "node",
     tries:
-      "comes again, renews, and enrols anew with a copied key whose node was revoked, also once the id was readmitted",
+      "reconnects, renews and enrols again with the copied key of a revoked node, also after its id was readmitted",
     async run(testBed) {
       const token = await testBed.token({ usesMax: 3 });
       const stolen = await testBed.enrol(token, "stolen-2");
@@ -107,7 +107,7 @@ export const impersonating: readonly Attack[] = [
   {
     name: "replay-report",
     position: "node",
-    tries: "sends a report again under its key, and other bytes under the same key",
+    tries: "sends a report twice under its key, then other bytes under the same key",
     async run(testBed) {
       const node = await testBed.enrol(await testBed.token(), "replayer-1");
       const bootId = randomBytes(16);
@@ -124,7 +124,7 @@ export const impersonating: readonly Attack[] = [
   {
     name: "replay-as-other",
     position: "node",
-    tries: "sends another node's report under that one's boot and number",
+    tries: "sends a report with the boot and sequence of another node's report",
     async run(testBed) {
       const token = await testBed.token({ usesMax: 2 });
       const victim = await testBed.enrol(token, "victim-4");
@@ -147,7 +147,7 @@ export const impersonating: readonly Attack[] = [
   {
     name: "future-dated-report",
     position: "node",
-    tries: "dates a report two days ahead, so that it hides what comes",
+    tries: "dates a report two days ahead, to hide the reports that follow",
     async run(testBed) {
       const node = await testBed.enrol(await testBed.token(), "dater-1");
       const stream = await testBed.openStream(testBed.client(node), "dater-1");

@@ -15,7 +15,7 @@ export const joining: readonly Attack[] = [
   {
     name: "reuse-token",
     position: "node",
-    tries: "lets a second node in with a token for one, in turn and both at once",
+    tries: "enrols two nodes with a token for one, in turn and at once",
     async run(testBed) {
       const token = await testBed.token();
       await testBed.enrol(token, "first-1");
@@ -69,7 +69,7 @@ export const joining: readonly Attack[] = [
     name: "ephemeral-token",
     position: "node",
     tries:
-      "takes with an ephemeral token the id of a key that stays, while its node is away, and that of an ephemeral one that speaks",
+      "takes over with an ephemeral token the id of a lasting key while its node is away, and the id of an ephemeral key in use",
     async run(testBed) {
       await testBed.enrol(await testBed.token(), "lasting-1");
       const token = await testBed.token({ usesMax: 9, ephemeral: true });

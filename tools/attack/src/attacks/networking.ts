@@ -49,7 +49,7 @@ export const networking: readonly Attack[] = [
   {
     name: "handshakes-of-one-network",
     position: "port",
-    tries: `begins handshakes without end from ${NETWORK_ADDRESSES.length} addresses of one IPv6 /64`,
+    tries: `starts handshakes over and over from ${NETWORK_ADDRESSES.length} addresses of one IPv6 /64`,
     needsNetwork: true,
     async run(testBed) {
       const start = { kind: "client-hello", leaves: true } as const;

@@ -14,7 +14,7 @@ export const otherRoles: readonly Attack[] = [
   {
     name: "node-as-reader",
     position: "node",
-    tries: "asks under a node's certificate what the fleet sees",
+    tries: "queries the fleet with a node's certificate",
     async run(testBed) {
       const client = createRpcClient(queryPb.QueryService, testBed.address, await nodeOf(testBed, "curious-1"));
       const refusal = await refusalOf(client.unary("listVerdicts", {}, CALL));
@@ -25,7 +25,7 @@ export const otherRoles: readonly Attack[] = [
   {
     name: "node-as-admin",
     position: "node",
-    tries: "makes itself a join token under a node's certificate",
+    tries: "makes a join token with a node's certificate",
     async run(testBed) {
       const client = createRpcClient(adminPb.AdminService, testBed.address, await nodeOf(testBed, "curious-2"));
       const refusal = await refusalOf(client.unary("createJoinToken", {}, CALL));
@@ -36,7 +36,7 @@ export const otherRoles: readonly Attack[] = [
   {
     name: "node-as-witness",
     position: "node",
-    tries: "says under a node's certificate what a witness beside Omni would have heard of others",
+    tries: "reports as a witness of other nodes with a node's certificate",
     async run(testBed) {
       const client = createRpcClient(witnessPb.WitnessService, testBed.address, await nodeOf(testBed, "curious-3"));
       const word = { witnessId: randomBytes(16), port: 51_820, watchedMs: 60_000n };
@@ -48,7 +48,7 @@ export const otherRoles: readonly Attack[] = [
   {
     name: "reader-as-admin",
     position: "port",
-    tries: "makes itself a join token, and revokes a node, with a reader's token",
+    tries: "makes a join token and revokes a node with a reader's token",
     async run(testBed) {
       const client = createRpcClient(adminPb.AdminService, testBed.address, testBed.client());
       const by = { ...CALL, bearerToken: testBed.readerToken };

@@ -44,7 +44,7 @@ export const path: readonly Attack[] = [
   {
     name: "downgrade-plaintext",
     position: "path",
-    tries: "has a client speak plaintext to the collector, and an agent to a listener that speaks nothing else",
+    tries: "speaks plaintext to the collector, and offers an agent nothing but plaintext",
     async run(testBed) {
       const { first } = await testBed.openStream(channelCredentials.createInsecure(), "plain-1");
       const ear = await eavesdrop();
@@ -114,7 +114,10 @@ export const path: readonly Attack[] = [
       impostor.close();
       return outcomeOf(
         [`it was asked for the CA, as anybody is`, asked],
-        [`and heard ${[...new Set(heard)].join(", ")} and nothing else`, heard.every((what) => what === "getFleetCa")],
+        [
+          `and received ${[...new Set(heard)].join(", ")} and nothing else`,
+          heard.every((what) => what === "getFleetCa"),
+        ],
         ["the agent says that it is not connected", fared.includes("not connected")],
       );
     },
@@ -122,7 +125,7 @@ export const path: readonly Attack[] = [
   {
     name: "replay-connection",
     position: "path",
-    tries: "records what a node sends on its connection, and sends the same bytes on one of its own",
+    tries: "records the bytes of a node's connection and replays them on another",
     async run(testBed) {
       const node = await testBed.enrol(await testBed.token(), "recorded-1");
       const sent: Buffer[] = [];

@@ -79,7 +79,7 @@ export const pretending: readonly Attack[] = [
   {
     name: "odd-chains",
     position: "node",
-    tries: "reports for another node of an own PKI by chains that are broken in one thing each",
+    tries: "reports for another node of the operator's own PKI by chains with one defect each",
     async run(testBed) {
       const pki = await openOwnPki(testBed);
       const { collector, victim, chains } = pki;
@@ -104,7 +104,8 @@ export const pretending: readonly Attack[] = [
   {
     name: "lying-clock",
     position: "node",
-    tries: "says with two of five nodes that it is 400 days later, so that what others reported is forgotten",
+    tries:
+      "shifts the clocks of two of five nodes 400 days ahead, so that the collector prunes the reports of the others",
     async run(testBed) {
       const before = await testBed.stored("bystander-1");
       const aheadMs = testBed.clock.wallMs() + AHEAD_MS;
@@ -123,7 +124,7 @@ export const pretending: readonly Attack[] = [
       const pruned = await seriesOf(testBed, "lifeline_collector_pruned_rows_total");
       return outcomeOf(
         [`the fleet's clock is ${offsetS} s from the collector's`, Math.abs(offsetS) < OFF_MAX_S],
-        [`${pruned} rows are forgotten`, pruned === 0],
+        [`${pruned} rows are pruned`, pruned === 0],
         [`another's reports: ${before.reports}, then ${after.reports}`, after.reports >= before.reports],
       );
     },

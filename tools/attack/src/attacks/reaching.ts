@@ -54,7 +54,7 @@ async function signalled({ clock }: TestBed, name: string, pid: number | undefin
       more.length === 0,
     ];
   } catch {
-    return [`the ${name} died`, false];
+    return [`the ${name} exited`, false];
   }
 }
 
@@ -62,7 +62,7 @@ export const reaching: readonly Attack[] = [
   {
     name: "guess-access-token",
     position: "port",
-    tries: `asks with ${GUESSES} access tokens of its own making`,
+    tries: `queries with ${GUESSES} invented access tokens`,
     async run(testBed) {
       const requests = Array.from({ length: GUESSES }, () => ({
         path: `${QUERY}/ListNodes`,
@@ -89,7 +89,7 @@ export const reaching: readonly Attack[] = [
   {
     name: "unknown-host",
     position: "anywhere",
-    tries: "has a browser ask for the metrics under a name that leads to them (DNS rebinding)",
+    tries: "lets a browser request the metrics under a name that resolves to their address (DNS rebinding)",
     async run({ collector: { httpPort } }) {
       const foreign = await getMetrics(httpPort, `evil.example:${httpPort}`);
       const own = await getMetrics(httpPort, `127.0.0.1:${httpPort}`);
@@ -102,7 +102,7 @@ export const reaching: readonly Attack[] = [
   {
     name: "unread-metrics",
     position: "anywhere",
-    tries: "asks for the metrics on 500 connections and reads none",
+    tries: "requests the metrics on 500 connections and reads no answer",
     async run(testBed) {
       const { httpPort: port } = testBed.collector;
       const bytes = Buffer.from(`GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`.repeat(16)).toString(
@@ -115,7 +115,7 @@ export const reaching: readonly Attack[] = [
   {
     name: "unread-queries",
     position: "port",
-    tries: "asks for the whole fleet with a reader's token without end, and reads no answer",
+    tries: "requests the whole fleet with a reader's token over and over, and reads no answer",
     async run(testBed) {
       const headers = { authorization: `Bearer ${testBed.readerToken}` };
       const messages = {

@@ -68,7 +68,8 @@ export const reflecting: readonly Attack[] = [
   {
     name: "reflector-loop",
     position: "anywhere",
-    tries: "sends a reflector one datagram under the address of another, at another port and at the same",
+    tries:
+      "sends a reflector a datagram with another reflector's source address, from another port and from the same port",
     async run(testBed) {
       const [one, two] = [await freePort("127.0.0.1"), await freePort("127.0.0.2")];
       const apart = await forge(testBed, [one, two]);

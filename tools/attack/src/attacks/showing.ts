@@ -98,7 +98,7 @@ export const showing: readonly Attack[] = [
     name: "hostile-text",
     position: "node",
     tries:
-      "calls itself by a formula, and reports a certificate whose issuer is links, mentions and invisible characters",
+      "takes a spreadsheet formula as its id, and reports a certificate whose issuer holds links, mentions and invisible characters",
     async run(testBed) {
       const dates = { notBefore: "2020-01-01T00:00:00Z", notAfter: "2030-01-01T00:00:00Z" };
       const chain = [{ subject: "CN=x", issuer: ISSUER, ...dates, sha256: "ab".repeat(32), anchor: false }];
@@ -129,7 +129,7 @@ export const showing: readonly Attack[] = [
     name: "claimed-address",
     position: "node",
     tries:
-      "names the address of a node whose answers are blocked as its own, so that what the witness hears of it counts for nobody",
+      "claims the address of a node whose return path is blocked, so that the witness's count proves nothing for that node",
     async run(testBed) {
       const hello = { siderolinkPrefix: "fd00:41e4:649b:9303" };
       const address = await testBed.from("127.0.0.9");

@@ -44,7 +44,7 @@ export const spending: readonly Attack[] = [
   {
     name: "crowded-reports",
     position: "node",
-    tries: `sends reports of ${WINDOWS} windows as fast as they are taken`,
+    tries: `sends reports of ${WINDOWS} windows as fast as the collector reads them`,
     async run(testBed) {
       const { sent, reports, bytes } = await reportsOf(testBed, "crowd-1", WINDOWS, true);
       return outcomeOf([`${sent} reports of ${bytes} bytes sent, ${reports} stored`, reports > 0]);
@@ -53,7 +53,7 @@ export const spending: readonly Attack[] = [
   {
     name: "unread-acks",
     position: "node",
-    tries: "sends reports without end and reads no acknowledgement",
+    tries: "sends reports over and over and reads no acknowledgement",
     async run(testBed) {
       const { sent, reports } = await reportsOf(testBed, "deaf-1", 1, false);
       return outcomeOf([`${sent} reports sent, ${reports} stored`, reports < sent]);

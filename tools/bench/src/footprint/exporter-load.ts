@@ -1,8 +1,6 @@
 /**
  * Requests every target from an exporter once per period, evenly spread, as Prometheus does with that scrape interval.
  */
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { NS_PER_MS, pause } from "@lifeline/measure";
 import { BenchError } from "../bench-error.ts";
 import { createExporterClient, type ExporterModule } from "../blackbox.ts";
@@ -54,15 +52,4 @@ export async function startExporterLoad(
   const failure = all.then(() => new Promise<never>(() => undefined));
   failure.catch(() => undefined);
   return { failure };
-}
-
-/** A port of `address` that is free now. */
-export async function freePort(address: string): Promise<number> {
-  const server = createServer();
-  server.listen(0, address);
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -10,7 +10,7 @@
  *    Prometheus that would scrape and store the answers.
  * 4. The agent's second start is measured: it has enrolled, and reads the plan that the first start stored.
  */
-import { type ProcessUsage, readUsage } from "@lifeline/harness";
+import { freePort, type ProcessUsage, readUsage } from "@lifeline/harness";
 import { NS_PER_MS, NS_PER_US, pause } from "@lifeline/measure";
 import { BenchError } from "../bench-error.ts";
 import { startExporter } from "../blackbox.ts";
@@ -18,7 +18,7 @@ import type { Listener } from "../counting-listener.ts";
 import { BLACKBOX_EXPORTER, ensurePrograms } from "../debian-packages.ts";
 import { distributionOf } from "../distribution.ts";
 import type { BenchProcess, Workshop } from "../workshop.ts";
-import { freePort, startExporterLoad } from "./exporter-load.ts";
+import { startExporterLoad } from "./exporter-load.ts";
 import { type InstalledAgent, installAgent } from "./installed-agent.ts";
 import { startPlanCollector } from "./plan-collector.ts";
 import { type StandIns, startStandIns } from "./stand-ins.ts";

@@ -8,11 +8,11 @@ import { outputOf } from "../command.ts";
 import { TALOS_ZSTD_LEVEL } from "../squashfs.ts";
 import type { Arguments } from "./arguments.ts";
 import type { Check } from "./check.ts";
-import { CollectorFixture } from "./collector-fixture.ts";
 import { findAbilities } from "./machine.ts";
 import { mountSquashfs } from "./mounts.ts";
 import { runProfile } from "./profile-run.ts";
 import { runUnderQemu } from "./qemu-run.ts";
+import { ReportingCollector } from "./reporting-collector.ts";
 import { squashExtension, unpackExtension } from "./squashed-extension.ts";
 
 /**
@@ -62,7 +62,7 @@ async function runHere(
   await mountSquashfs(squashed, mounted);
   const abilities = findAbilities(architecture);
   for (const difference of abilities.differences) log(`unlike Talos: ${difference}`);
-  const collector = await CollectorFixture.open(join(directory, "collector"), clock);
+  const collector = await ReportingCollector.open(join(directory, "collector"), clock);
   try {
     for (const profile of profiles) {
       const own = join(directory, profile);

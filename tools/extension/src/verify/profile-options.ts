@@ -2,8 +2,8 @@
 import type { Clock } from "@lifeline/measure";
 import type { ServiceFile } from "../validate/service-file.ts";
 import type { Profile } from "./arguments.ts";
-import type { CollectorFixture } from "./collector-fixture.ts";
 import type { Abilities } from "./machine.ts";
+import type { ReportingCollector } from "./reporting-collector.ts";
 
 export interface ProfileOptions {
   readonly profile: Profile;
@@ -16,7 +16,7 @@ export interface ProfileOptions {
   /** Name of the run, which no other run has: control groups begin with it. */
   readonly run: string;
   readonly certificates: string;
-  readonly collector: CollectorFixture;
+  readonly collector: ReportingCollector;
   readonly clock: Clock;
   /** How long an agent runs before its memory is read, ms. */
   readonly settleMs: number;

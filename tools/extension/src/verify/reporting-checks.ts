@@ -6,12 +6,12 @@
  */
 import { NS_PER_MS, pause } from "@lifeline/measure";
 import type { Report } from "./check.ts";
-import type { StoredBoot } from "./collector-fixture.ts";
 import { type Container, STOP_MAX_MS } from "./container.ts";
 import { checkLog, checkMemory, checkStop } from "./container-checks.ts";
 import { countOf, isReportKept, keptReports } from "./log-lines.ts";
 import { readMemory } from "./process-facts.ts";
 import { nodeIdOf, type ProfileOptions } from "./profile-options.ts";
+import type { StoredBoot } from "./reporting-collector.ts";
 import type { TestNode } from "./test-node.ts";
 import { pollUntil, within } from "./wait.ts";
 

@@ -1,2 +1,0 @@
-export { Part } from "./part.ts";
-export { jsonFile, StartError, untilReady } from "./ready.ts";
