@@ -21,8 +21,8 @@ export function programArguments(room: Room): readonly string[] {
 /** The module that shifts a program's wall clock. */
 const WALL_CLOCK = join(import.meta.dirname, isSource ? "wall-clock.ts" : "wall-clock.js");
 
-/** How long a program may take to be ready, ms: twenty times what it takes on a machine with nothing else to do. */
-const READY_TIMEOUT_MS = 60_000;
+/** How long a program may take to be ready, ms: a hundred times what it takes on a machine with nothing else to do. */
+const READY_TIMEOUT_MS = 120_000;
 const POLL_MS = 20;
 
 /** Characters of a program's output in an error. */
@@ -131,7 +131,7 @@ export class ShippedProgram {
 
   /**
    * Starts it, unless it runs, and waits until it writes `file`; resolves with the JSON in it. Rejects with a
-   * HarnessError `not-started` when it ends, or after 60 s.
+   * HarnessError `not-started` when it ends, or after 120 s.
    */
   async ready<T>(file: string, clock: Clock, signal?: AbortSignal): Promise<T> {
     if (!this.isAlive) rmSync(file, { force: true });

@@ -59,7 +59,7 @@ export async function soak(
       const sample = ends.aborted ? undefined : await readSample(testBed, secondsNow());
       if (sample === undefined) break;
       samples.push(sample);
-      log(lineOf(sample));
+      log(lineOf(sample, { ...load, ...queries }));
     }
     const unexpectedExits = Object.fromEntries(unexpectedExitsOf(testBed));
     over.abort();
@@ -123,8 +123,12 @@ function trendsOf(samples: readonly Sample[]): SoakResult["trends"] {
   };
 }
 
-function lineOf({ seconds, agent, collector, databaseMb }: Sample): string {
+type Done = Pick<SoakResult["load"], "acknowledged" | "queries" | "scrapes">;
+
+function lineOf({ seconds, agent, collector, databaseMb }: Sample, done: Done): string {
   const shown = ({ rssMb, anonymousMb, descriptors }: ProcessReading) =>
     `${rssMb.toFixed(1)} MB, ${anonymousMb.toFixed(1)} anonymous, ${descriptors} descriptors`;
-  return `${seconds.toFixed(0)} s: agent ${shown(agent)}; collector ${shown(collector)}; database ${databaseMb.toFixed(1)} MB`;
+  const read = `agent ${shown(agent)}; collector ${shown(collector)}; database ${databaseMb.toFixed(1)} MB`;
+  const counts = `${done.acknowledged} reports acknowledged, ${done.queries} queries, ${done.scrapes} scrapes`;
+  return `${seconds.toFixed(0)} s: ${read}; ${counts}`;
 }
