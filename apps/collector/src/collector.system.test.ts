@@ -342,7 +342,7 @@ describe("admission", () => {
       roles: [2, 3],
       ipVersions: [4, 5],
       siderolinkPrefix: "fdae::1",
-      resolvers: ["10.0.0.1:53", "fe80::1%eth0", "10.0.0.2"],
+      resolvers: ["10.0.0.1:53", "fd00::1%eth0", "10.0.0.2"],
       machineApi: "https://omni.example:8090?jointoken=secret",
       addresses: ["192.0.2.1", "2001:DB8::1", "2001:db8:0::1", "omni.example", ...addressesOf(20)],
       proxy: {

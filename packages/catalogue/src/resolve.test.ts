@@ -163,7 +163,8 @@ describe("resolve, on-prem", () => {
 
   it("queries the resolvers for Omni's own name", () => {
     expect(ids(row("node-dns-udp", yaml("network: { resolvers: [10.0.0.53] }")))).toEqual([
-      "node-dns-udp|dns|10.0.0.53:53/omni.example|ipv4",
+      "node-dns-udp|dns|10.0.0.53:53/omni.example/A|ipv4",
+      "node-dns-udp|dns|10.0.0.53:53/omni.example/AAAA|ipv4",
     ]);
   });
 
@@ -172,12 +173,27 @@ describe("resolve, on-prem", () => {
     ["Talos's defaults", node, ["1.1.1.1:53", "8.8.8.8:53"]],
   ])("measures the resolvers %s if the deployment names none", (_title, facts, endpoints) => {
     const found = ids(row("node-dns-tcp", onPrem, facts));
-    expect(found.map((id) => id.split("|")[2])).toEqual(endpoints.map((endpoint) => `${endpoint}/omni.example`));
+    expect(found.map((id) => id.split("|")[2])).toEqual(endpoints.map((endpoint) => `${endpoint}/omni.example/A`));
+  });
+
+  it("queries the records of the families that the node has a route for", () => {
+    const types = (families: NodeFacts["families"]) =>
+      ids(row("node-dns-udp", yaml("network: { resolvers: [10.0.0.53, 'fd00::53'] }"), { ...node, families })).map(
+        (id) => id.split("|")[2],
+      );
+    expect(types([4])).toEqual(["10.0.0.53:53/omni.example/A"]);
+    expect(types([6])).toEqual(["[fd00::53]:53/omni.example/AAAA"]);
+    expect(types([])).toEqual(["10.0.0.53:53/omni.example/A"]);
+  });
+
+  it("keeps the zone of a link-local resolver", () => {
+    const facts = { ...node, resolvers: ["fe80::53%eth0"] };
+    expect(row("node-dns-tcp", onPrem, facts)).toMatchObject({ targets: [{ host: "fe80::53%eth0", family: 6 }] });
   });
 
   it("queries the row's own name if Omni has only an address", () => {
     const literal = deploymentFrom({ api: "https://10.0.0.1", siderolink: [] });
-    expect(ids(row("node-dns-udp", literal))[0]).toBe("node-dns-udp|dns|1.1.1.1:53/factory.talos.dev|ipv4");
+    expect(ids(row("node-dns-udp", literal))[0]).toBe("node-dns-udp|dns|1.1.1.1:53/factory.talos.dev/A|ipv4");
   });
 });
 

@@ -13,6 +13,8 @@ import {
   type ProbeKind,
   type ProbeOptions,
   type ProxyEndpoint,
+  type RecordType,
+  recordTypeOf,
   type Target,
   type Trust,
   targetId,
@@ -163,7 +165,10 @@ function targetRow(
     const asked = plan.probe === "dns" ? askedName(plan, requirement.port, deployment, facts) : plan;
     for (const spot of spots) {
       const proxy = proxyOf(requirement, spot, deployment, facts);
-      addTargets({ requirement, plan: asked, spot, deployment, facts, times, proxy }, { targets, compared, skipped });
+      for (const recordType of recordTypesOf(plan, facts)) {
+        const aim = { requirement, plan: asked, spot, deployment, facts, times, proxy, recordType };
+        addTargets(aim, { targets, compared, skipped });
+      }
     }
   }
   if (targets.size > 0 && targets.size === compared.size) return onlyCompared(requirement);
@@ -206,6 +211,18 @@ interface Aim {
   readonly times: PlanTimes;
   /** The proxy for HTTPS to the spot; undefined: direct. */
   readonly proxy: ProxyEndpoint | undefined;
+  /** What a DNS probe queries; undefined for other probes. */
+  readonly recordType: RecordType | undefined;
+}
+
+/**
+ * The records that a DNS probe queries: those of each family that the node has a route for, as the node does. Over TCP
+ * one type is enough, because it shows the transport.
+ */
+function recordTypesOf(plan: ProbePlan, facts: NodeFacts): readonly (RecordType | undefined)[] {
+  if (plan.probe !== "dns") return [undefined];
+  const types = routedFamilies(facts).map(recordTypeOf);
+  return plan.transport === "tcp" ? types.slice(0, 1) : types;
 }
 
 /** Results collected for a row. */
@@ -261,9 +278,9 @@ function addTargets(aim: Aim, { targets, compared, skipped }: Aimed): void {
 }
 
 function targetOf(aim: Aim, family: IpFamily, proxy: ProxyEndpoint | undefined): Target | undefined {
-  const { requirement, plan, spot, deployment, times } = aim;
+  const { requirement, plan, spot, deployment, times, recordType } = aim;
   const { host, port } = spot;
-  const options = optionsOf(plan, spot, family, deployment);
+  const options = optionsOf(plan, spot, family, deployment, recordType);
   if (options === undefined) return undefined;
   const through = proxy === undefined ? {} : { proxy };
   const endpoint = { requirementId: requirement.id, host, port, family, options, ...through };
@@ -309,6 +326,7 @@ function optionsOf(
   spot: Spot,
   family: IpFamily,
   { omni: { stampAuthenticated: authenticated } }: Deployment,
+  recordType: RecordType | undefined,
 ): ProbeOptions | undefined {
   switch (plan.probe) {
     case "tcp":
@@ -322,7 +340,12 @@ function optionsOf(
     case "grpc":
       return { probe: "grpc", expect: plan.expect, ...(spot.secure ? { trust: trustOf(plan.trust, spot) } : {}) };
     case "dns":
-      return { probe: "dns", query: plan.query, transport: plan.transport };
+      return {
+        probe: "dns",
+        query: plan.query,
+        transport: plan.transport,
+        type: recordType ?? recordTypeOf(family),
+      };
     case "udp":
       return { probe: "udp", payloadBytes: plan.payloadBytes, expectRefusal: plan.expectRefusal ?? false };
     case "stamp":

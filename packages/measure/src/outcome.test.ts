@@ -44,8 +44,6 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "http-protocol": ["rejected", "peer", "http-protocol", "bad"],
   "grpc-protocol": ["rejected", "peer", "grpc-protocol", "bad"],
   "stamp-malformed": ["rejected", "peer", "stamp-protocol", "bad"],
-  "answer-nxdomain": ["rejected", "resolver", "dns-nxdomain", "bad"],
-  "answer-nodata": ["rejected", "resolver", "dns-nodata", "bad"],
   "answer-servfail": ["rejected", "resolver", "dns-servfail", "bad"],
   "answer-refused": ["rejected", "resolver", "dns-refused", "bad"],
   "answer-malformed": ["rejected", "resolver", "dns-malformed", "bad"],

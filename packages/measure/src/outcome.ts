@@ -45,6 +45,8 @@ export const CAUSES = [
   "dns-unreachable",
   "dns-malformed",
   "dns-drift",
+  "dns-one-family",
+  "no-common-family",
   "refused",
   "wrong-endpoint",
   "timeout",
@@ -251,19 +253,7 @@ const facts = {
   },
 
   // Answers to a dns probe. Unlike with the dns-… reasons above, a packet reached the measured endpoint, the resolver,
-  // and one came back.
-  "answer-nxdomain": {
-    kind: "rejected",
-    blame: "resolver",
-    cause: "dns-nxdomain",
-    meaning: "the resolver answered that the name does not exist",
-  },
-  "answer-nodata": {
-    kind: "rejected",
-    blame: "resolver",
-    cause: "dns-nodata",
-    meaning: "the resolver answered that the name has no address",
-  },
+  // and one came back. That a name does not exist, or has no address, is an answer: the resolver does its work.
   "answer-servfail": {
     kind: "rejected",
     blame: "resolver",

@@ -10,7 +10,13 @@ describe("an address literal", () => {
     ["::1", 6],
     ["::ffff:127.0.0.1", 6],
     ["::ffff:127.0.0.01", undefined],
-    ["fe80::1%eth0", undefined],
+    ["fe80::1%eth0", 6],
+    ["FE80::1%br-0.10", 6],
+    ["fe80::1%", undefined],
+    ["fe80::1%eth0:53", undefined],
+    ["fe80::1%sixteen-chars-16", undefined],
+    ["2001:db8::1%eth0", undefined],
+    ["192.0.2.1%eth0", undefined],
     ["[::1]", undefined],
     ["omni.example", undefined],
   ])("is a host that Node connects to without a lookup: %s", (text, family) => {
@@ -28,6 +34,7 @@ describe("a target's host", () => {
     ["192.0.2.1"],
     ["2001:DB8:0:0::1"],
     ["::ffff:192.0.2.1"],
+    ["fe80::53%eth0"],
     [`${label}.${label}.${label}.${"a".repeat(61)}`],
   ])("may be %s", (host) => expect(isTargetHost(host)).toBe(true));
 
@@ -38,7 +45,7 @@ describe("a target's host", () => {
     ["credentials", "user@omni.example"],
     ["a port", "omni.example:443"],
     ["brackets", "[::1]"],
-    ["a zone", "fe80::1%eth0"],
+    ["a zone at an address that is not link-local", "2001:db8::1%eth0"],
     ["a character outside ASCII", "bücher.example"],
     ["a wildcard", "*.example"],
     ["an empty label", "omni..example"],

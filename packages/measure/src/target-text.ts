@@ -8,7 +8,7 @@ import type { IpFamily } from "./target.ts";
 
 /** How errors describe a valid text. The functions below check it. */
 export const TARGET_TEXT_WANTED = {
-  host: "an address literal without zone, or a host name of at most 253 letters, digits, dots, hyphens and underscores (other characters as punycode, xn--)",
+  host: "an address literal (a zone for a link-local one alone, fe80::1%eth0), or a host name of at most 253 letters, digits, dots, hyphens and underscores (other characters as punycode, xn--)",
   dnsName: "a name of at most 253 printable ASCII characters, with labels of 1 to 63",
   requestPath:
     "a path that begins with /, with or without query (RFC 3986): no spaces, no #, non-ASCII characters as %XX",
@@ -37,13 +37,16 @@ const ALPN_NAME = /^[\x21-\x7e]{1,255}$/;
 
 const CERTIFICATE = /-----BEGIN [^-]*CERTIFICATE-----[^-]*-----END [^-]*CERTIFICATE-----/g;
 
+/** A link-local address with the name or number of its interface (RFC 4007 §11). Linux: IFNAMSIZ is 16. */
+const ZONED = /^fe[89ab][\da-f]:[\da-f:.]*%[\w.@-]{1,15}$/i;
+
 /**
  * The family of an address literal, or undefined for a host name. IPv4-mapped IPv6 counts as IPv6. Text with brackets
- * or a zone is not a literal. Node's own parser decides, because Node looks up every host that it does not parse as a
- * literal.
+ * is not a literal, nor is one with a zone unless the address is link-local. Node's own parser decides, because Node
+ * looks up every host that it does not parse as a literal.
  */
 export function literalFamily(host: string): IpFamily | undefined {
-  if (host.includes("%")) return undefined;
+  if (host.includes("%") && !ZONED.test(host)) return undefined;
   const family = isIP(host);
   return family === 4 || family === 6 ? family : undefined;
 }

@@ -15,7 +15,7 @@ const expectation = { method: "GET", path: "/healthz?x=1", version: "2", statuse
 
 /** One target of each probe, with its id. The type checks that none is missing. */
 const TARGETS: Record<ProbeKind, readonly [ProbeOptions, id: string]> = {
-  dns: [{ probe: "dns", query: "omni.test", transport: "udp" }, "r|dns|h:1/omni.test|ipv4"],
+  dns: [{ probe: "dns", query: "omni.test", transport: "udp", type: "A" }, "r|dns|h:1/omni.test/A|ipv4"],
   tcp: [{ probe: "tcp", acceptReset: false }, "r|tcp|h:1|ipv4"],
   tls: [{ probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false }, "r|tls|h:1|ipv4"],
   http: [{ probe: "http", expect: expectation }, "r|http|h:1/healthz?x=1|ipv4"],

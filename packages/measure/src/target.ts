@@ -36,6 +36,15 @@ export interface GrpcExpectation {
   readonly message: string;
 }
 
+/** Records of DNS that hold addresses: of IPv4 (RFC 1035 §3.4.1) and of IPv6 (RFC 3596 §2.1). */
+export const RECORD_TYPES = ["A", "AAAA"] as const;
+export type RecordType = (typeof RECORD_TYPES)[number];
+
+/** The records that hold addresses of a family. */
+export function recordTypeOf(family: IpFamily): RecordType {
+  return family === 4 ? "A" : "AAAA";
+}
+
 /** Options of each protocol. */
 export type ProbeOptions =
   | {
@@ -66,6 +75,8 @@ export type ProbeOptions =
       readonly probe: "dns";
       /** The name to query at the resolver host:port. */
       readonly query: string;
+      /** The records to query: those of an address family that the node uses. */
+      readonly type: RecordType;
       readonly transport: "udp" | "tcp";
     }
   | {
@@ -146,10 +157,10 @@ export function requirementIdOf(targetId: string): string {
   return targetId.split("|", 1)[0] ?? targetId;
 }
 
-/** Distinguishes targets of one row at one endpoint: a path, a queried name or a size. Empty where none is needed. */
+/** Distinguishes targets of one row at one endpoint: a path, a name and record type, or a size. Empty if not needed. */
 export function detailOf(options: ProbeOptions): string {
   if (options.probe === "http") return options.expect.path;
-  if (options.probe === "dns") return `/${options.query}`;
+  if (options.probe === "dns") return `/${options.query}/${options.type}`;
   // The judge compares small and large datagrams to one closed port.
   return options.probe === "udp" && options.expectRefusal ? `/${options.payloadBytes}` : "";
 }

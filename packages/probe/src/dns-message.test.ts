@@ -1,10 +1,11 @@
+import type { RecordType } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeAnswer, encodeQuery } from "./dns-message.ts";
 import { answerOf } from "./testing/dns-server.ts";
 
-function queryOf(name: string): Buffer {
-  const query = encodeQuery(7, name);
+function queryOf(name: string, type: RecordType = "A"): Buffer {
+  const query = encodeQuery(7, name, type);
   expect(query).toBeDefined();
   return Buffer.from(query ?? []);
 }
@@ -12,6 +13,13 @@ function queryOf(name: string): Buffer {
 describe("DNS messages", () => {
   it("query the A records of a name, with recursion (RFC 1035 §4.1)", () => {
     expect(queryOf("a.test.").toString("hex")).toBe("00070100000100000000000001610474657374000001".concat("0001"));
+  });
+
+  it("query AAAA records, and read those alone (RFC 3596)", () => {
+    expect(queryOf("a.test", "AAAA").toString("hex").endsWith("001c0001")).toBe(true);
+    const answer = answerOf(queryOf("good.test", "AAAA")) ?? Buffer.alloc(0);
+    expect(decodeAnswer(answer, queryOf("good.test", "AAAA"))).toMatchObject({ addresses: ["::1"] });
+    expect(decodeAnswer(answer, queryOf("good.test", "A"))).toEqual({ kind: "other" });
   });
 
   it.each([
@@ -24,7 +32,7 @@ describe("DNS messages", () => {
     ["ünï.test", false],
     ["with space.test", false],
   ])("encode %j: %s", (name, sound) => {
-    expect(encodeQuery(1, name) !== undefined).toBe(sound);
+    expect(encodeQuery(1, name, "A") !== undefined).toBe(sound);
   });
 
   it("are read from random bytes and damaged answers without throwing", () => {

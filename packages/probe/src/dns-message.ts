@@ -5,7 +5,8 @@
  *    labels.
  * 2. Only the header, the question and the addresses that answer it are read.
  */
-import { isDnsName } from "@lifeline/measure";
+import { isDnsName, type RecordType } from "@lifeline/measure";
+import ipaddr from "ipaddr.js";
 
 /** Bytes of a header (RFC 1035 §4.1.1). */
 const HEADER_BYTES = 12;
@@ -19,8 +20,13 @@ const LABELS_MAX = 127;
 /** Most answer records that are read. */
 const RECORDS_MAX = 64;
 
-/** TYPE A and CLASS IN (RFC 1035 §3.2). */
-const TYPE_A = 1;
+/** TYPE by name, and the bytes of an address in it (RFC 1035 §3.2.2, RFC 3596 §2.1). */
+const TYPES: Readonly<Record<RecordType, { readonly code: number; readonly addressBytes: number }>> = {
+  A: { code: 1, addressBytes: 4 },
+  AAAA: { code: 28, addressBytes: 16 },
+};
+
+/** CLASS IN (RFC 1035 §3.2.4). */
 const CLASS_IN = 1;
 
 const FLAG_RESPONSE = 0x8000;
@@ -36,15 +42,15 @@ export type DnsAnswer =
       readonly rcode: number;
       /** The answer did not fit and was truncated (TC). */
       readonly truncated: boolean;
-      /** Of all A records in the answer section. Their owners are not checked: the resolver follows aliases. */
+      /** Of all records of the queried type. Their owners are not checked: the resolver follows aliases. */
       readonly addresses: readonly string[];
     }
   /** Well-formed, but no answer to our query: another id, another name, or no response at all. */
   | { readonly kind: "other" }
   | { readonly kind: "malformed" };
 
-/** A query for the A records of `name` with recursion; undefined when isDnsName refuses `name`. */
-export function encodeQuery(id: number, name: string): Uint8Array | undefined {
+/** A query for the records of `name` with recursion; undefined when isDnsName refuses `name`. */
+export function encodeQuery(id: number, name: string, type: RecordType): Uint8Array | undefined {
   if (!isDnsName(name)) return undefined;
   const labels = name.replace(/\.$/, "").split(".");
   const encoded = labels.map((label) => Buffer.from(label, "latin1"));
@@ -60,7 +66,7 @@ export function encodeQuery(id: number, name: string): Uint8Array | undefined {
     label.copy(message, at + 1);
     at += 1 + label.length;
   }
-  message.writeUInt16BE(TYPE_A, at + 1);
+  message.writeUInt16BE(TYPES[type].code, at + 1);
   message.writeUInt16BE(CLASS_IN, at + 3);
   return message;
 }
@@ -93,8 +99,13 @@ function isSameQuestion(bytes: Uint8Array, query: Uint8Array): boolean {
   return text(bytes) === text(query);
 }
 
-/** A records of class IN among the first `records` from `start`; undefined when the section cannot be read. */
+/**
+ * Addresses of the queried type among the first `records` from `start`, where the question ends; undefined when the
+ * section cannot be read.
+ */
 function readAddresses(view: DataView, start: number, records: number): readonly string[] | undefined {
+  // The question, which is repeated, ends in TYPE and CLASS.
+  const wanted = Object.values(TYPES).find(({ code }) => code === view.getUint16(start - 4));
   let at = start;
   const addresses: string[] = [];
   for (let record = 0; record < Math.min(records, RECORDS_MAX); record += 1) {
@@ -104,11 +115,15 @@ function readAddresses(view: DataView, start: number, records: number): readonly
     const rdataBytes = view.getUint16(fixed + 8);
     at = fixed + 10 + rdataBytes;
     if (at > view.byteLength) return undefined;
-    const isAddress = view.getUint16(fixed) === TYPE_A && view.getUint16(fixed + 2) === CLASS_IN;
-    if (isAddress && rdataBytes !== 4) return undefined;
-    if (isAddress) addresses.push([10, 11, 12, 13].map((offset) => view.getUint8(fixed + offset)).join("."));
+    const isAddress = view.getUint16(fixed) === wanted?.code && view.getUint16(fixed + 2) === CLASS_IN;
+    if (isAddress && rdataBytes !== wanted?.addressBytes) return undefined;
+    if (isAddress) addresses.push(addressAt(view, fixed + 10, rdataBytes));
   }
   return addresses;
+}
+
+function addressAt(view: DataView, start: number, addressBytes: number): string {
+  return ipaddr.fromByteArray(Array.from({ length: addressBytes }, (_, at) => view.getUint8(start + at))).toString();
 }
 
 /** Where a name that starts at `start` ends; undefined when it is longer than the message. */

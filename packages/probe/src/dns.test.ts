@@ -1,3 +1,4 @@
+import type { RecordType } from "@lifeline/measure";
 import { beforeAll, describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
 import { dnsServer, dnsTcpServer } from "./testing/dns-server.ts";
@@ -6,8 +7,11 @@ import { closedPort, silentUdpPort, tcpPeer } from "./testing/peers.ts";
 
 beforeAll(stampsReady);
 
-function query(port: number, label: string, transport: "udp" | "tcp" = "udp") {
-  return probe(targetOf({ probe: "dns", query: `${label}.test`, transport }, { port, timeoutMs: 150 }), worldOf());
+function query(port: number, label: string, transport: "udp" | "tcp" = "udp", type: RecordType = "A") {
+  return probe(
+    targetOf({ probe: "dns", query: `${label}.test`, transport, type }, { port, timeoutMs: 150 }),
+    worldOf(),
+  );
 }
 
 describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
@@ -21,14 +25,20 @@ describe.each(["udp", "tcp"] as const)("the DNS probe over %s", (transport) => {
     expect(sample.evidence).toMatchObject({ answers: ["127.0.0.1", "127.0.0.2"], localAddress: "127.0.0.1" });
   });
 
+  it("queries the records of either family", async () => {
+    await using server = await serve();
+    const sample = await query(server.port, "good", transport, "AAAA");
+    expect(sample).toMatchObject({ outcome: { reason: "answered" }, evidence: { answers: ["::1"] } });
+  });
+
   it.each([
-    ["nxdomain", "answer-nxdomain", "NXDOMAIN"],
+    ["nxdomain", "answered", "NXDOMAIN"],
     ["servfail", "answer-servfail", "SERVFAIL"],
     ["refused", "answer-refused", "REFUSED"],
     ["formerr", "answer-servfail", "FORMERR"],
     ["notimp", "answer-servfail", "NOTIMP"],
     ["yxdomain", "answer-servfail", "RCODE6"],
-    ["nodata", "answer-nodata", undefined],
+    ["nodata", "answered", undefined],
     ["garbage", "answer-malformed", undefined],
     ["overrun", "answer-malformed", undefined],
     ["cut", "answered", "TC"],

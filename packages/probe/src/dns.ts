@@ -1,12 +1,13 @@
 /**
- * DNS: the resolver at host:port answers a query for a name's A records, over UDP or TCP.
+ * DNS: the resolver at host:port answers a query for a name's A or AAAA records, over UDP or TCP.
  *
  * 1. This package makes the query, not c-ares. So its id, the resolver's RCODE and truncation are known, and one
  *    attempt is one query (M1).
  * 2. The answers in the evidence are those to the query. The addresses of the resolver's own name are removed: they
  *    show no drift.
- * 3. A resolver that refuses has answered: each class of RCODE has its own reason and a round trip. Silence is
- *    `timeout`.
+ * 3. The resolver is judged by whether it answers. That the name does not exist, or has no such record, is an answer.
+ *    A resolver that refuses or fails has a reason of its own and a round trip. Silence is `timeout`.
+ * 4. The query is for the name that the node would query first: with a search domain where its resolv.conf has one.
  */
 import type { Outcome } from "@lifeline/measure";
 import { sortedAddresses } from "./address.ts";
@@ -32,15 +33,15 @@ const RCODES = [
   { name: "NOERROR", reason: "answered" },
   { name: "FORMERR", reason: "answer-servfail" },
   { name: "SERVFAIL", reason: "answer-servfail" },
-  { name: "NXDOMAIN", reason: "answer-nxdomain" },
+  { name: "NXDOMAIN", reason: "answered" },
   { name: "NOTIMP", reason: "answer-servfail" },
   { name: "REFUSED", reason: "answer-refused" },
 ] as const;
 
-/** Answered by at least one A record, or by an answer too long for UDP. */
-export const probeDns: ProbeProtocol<"dns"> = async (target, { query, transport }, world) => {
+/** Answered by records, by none, by NXDOMAIN, or by an answer too long for UDP. */
+export const probeDns: ProbeProtocol<"dns"> = async (target, { query, transport, type }, world) => {
   const trace = emptyTrace();
-  const message = encodeQuery(Math.floor(world.random() * ID_COUNT), query);
+  const message = encodeQuery(Math.floor(world.random() * ID_COUNT), world.names.firstQueried(query), type);
   if (message === undefined) {
     trace.evidence.code = "EBADNAME";
     return resultOf(trace, outcome("agent-resource", "plan"));
@@ -113,14 +114,11 @@ function judgeAnswer(answer: DnsAnswer, trace: Trace): Outcome {
   // Over TCP only this query was sent, so an answer to another one is malformed too.
   if (answer.kind !== "answer") return outcome("answer-malformed", "first-byte");
   const { name, reason } = RCODES[answer.rcode] ?? { name: `RCODE${answer.rcode}`, reason: "answer-servfail" };
-  if (reason !== "answered") {
-    trace.evidence.code = name;
-    return outcome(reason, "first-byte");
-  }
+  if (name !== "NOERROR") trace.evidence.code = name;
+  if (reason !== "answered") return outcome(reason, "first-byte");
   if (answer.truncated) trace.evidence.code = "TC";
-  const isAnswered = answer.truncated || answer.addresses.length > 0;
   // Which addresses are left in a truncated answer is chance. It must not look like a change of the name.
   if (answer.addresses.length > 0 && !answer.truncated)
     trace.evidence.answers = sortedAddresses(answer.addresses).slice(0, ANSWERS_MAX);
-  return outcome(isAnswered ? "answered" : "answer-nodata", "first-byte");
+  return outcome("answered", "first-byte");
 }

@@ -9,7 +9,7 @@ describe("the hosts file", () => {
     ["127.0.0.1 a\n", { a: ["127.0.0.1"] }],
     ["  127.0.0.1\ta  B # c\r\n", { a: ["127.0.0.1"], b: ["127.0.0.1"] }],
     ["127.0.0.1 a\n::1 a\n127.0.0.2 a", { a: ["127.0.0.1", "::1", "127.0.0.2"] }],
-    ["# 127.0.0.1 a\nnonsense a\n127.0.0.1\n1.2.3 a\nfe80::1%lo a\n", {}],
+    ["# 127.0.0.1 a\nnonsense a\n127.0.0.1\n1.2.3 a\nfd00::1%lo a\n", {}],
     ["127.0.0.1 __proto__\n", Object.fromEntries([["__proto__", ["127.0.0.1"]]])],
   ])("reads %j", (text, addresses) => {
     expect(Object.fromEntries(parseHosts(text))).toEqual(addresses);

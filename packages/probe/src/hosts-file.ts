@@ -73,7 +73,8 @@ export function versionOf(path: string): string {
   }
 }
 
-function readBounded(path: string): string {
+/** The first {@link HOSTS_MAX_BYTES} of a text file, whole lines only; empty when it cannot be read. */
+export function readBounded(path: string): string {
   try {
     const fd = openSync(path, "r");
     try {

@@ -7,9 +7,9 @@ import { temporaryFile } from "./testing/loopback.ts";
 import { closedPort, udpPeer } from "./testing/peers.ts";
 import { LaggingClock } from "./testing/punctual-clock.ts";
 
-function resolverOn(port: number, hostsFile = "/nonexistent") {
+function resolverOn(port: number, hostsFile = "/nonexistent", resolvConf = "/nonexistent") {
   const clock = manualClock(0);
-  return { clock, names: createNameResolver({ clock, resolvers: [`127.0.0.1:${port}`], hostsFile }) };
+  return { clock, names: createNameResolver({ clock, resolvers: [`127.0.0.1:${port}`], hostsFile, resolvConf }) };
 }
 
 describe("the name resolver", () => {
@@ -76,6 +76,7 @@ describe("the name resolver", () => {
       clock: systemClock,
       resolvers: [`127.0.0.1:${server.port}`],
       hostsFile: "/nonexistent",
+      resolvConf: "/nonexistent",
     });
     expect(await names.resolve("good.test", 4)).toEqual({
       kind: "failed",
@@ -92,6 +93,7 @@ describe("the name resolver", () => {
       clock: new LaggingClock(35),
       resolvers: [`127.0.0.1:${server.port}`],
       hostsFile: "/nonexistent",
+      resolvConf: "/nonexistent",
     });
     expect(await names.resolve("none.test", 4)).toMatchObject({ kind: "failed", reason: "dns-timeout" });
   });
@@ -117,6 +119,31 @@ describe("the name resolver", () => {
     writeFileSync(hosts.path, "127.0.0.8 good.test\n");
     utimesSync(hosts.path, 1, 1);
     expect(await names.resolve("good.test", 4)).toMatchObject({ addresses: ["127.0.0.8"] });
+  });
+
+  it("completes a name by the search list, and says of a name that exists without an address that it has none", async () => {
+    await using server = await dnsServer();
+    using conf = temporaryFile("resolv.conf", "search nxdomain.corp.test good.lab.test\n");
+    const { names } = resolverOn(server.port, undefined, conf.path);
+    // The test's server answers by the first label.
+    expect(await names.resolve("good", 4)).toMatchObject({ addresses: ["127.0.0.1", "127.0.0.2"], queried: true });
+    expect(names.firstQueried("good")).toBe("good.nxdomain.corp.test");
+    expect(await names.resolve("nodata", 4)).toMatchObject({ reason: "dns-nodata" });
+    expect(server.queryCount("nodata")).toBe(1);
+    expect(await names.resolve("nxdomain.test", 4)).toMatchObject({ reason: "dns-nxdomain", queried: true });
+    expect(server.queryCount("nxdomain.test.good.lab.test")).toBe(1);
+    expect(await names.resolve("none.test.", 4)).toMatchObject({ reason: "dns-timeout" });
+    writeFileSync(conf.path, "search other.test\n");
+    expect(names.firstQueried("good")).toBe("good.other.test");
+  });
+
+  it("takes a completed name that exists after one that does not, and goes on after no failure of the resolver", async () => {
+    using conf = temporaryFile("resolv.conf", "search one.test two.test\n");
+    await using server = await dnsServer();
+    const { names } = resolverOn(server.port, undefined, conf.path);
+    expect(await names.resolve("refused", 4)).toMatchObject({ reason: "dns-refused" });
+    expect(server.queryCount("refused.one.test")).toBe(1);
+    expect(server.queryCount("refused.two.test")).toBe(0);
   });
 
   it("keeps localhost on this host (RFC 6761 §6.3), and literals as they are", async () => {

@@ -2,8 +2,9 @@
  * Names to addresses, as a node resolves them: by the hosts file, then by the resolvers, with a cache that honours
  * TTLs.
  *
- * 1. A lookup is one query for one family, sent once to each configured resolver until one answers (M1: `tries` is 1,
- *    no search domains).
+ * 1. A lookup is one query for one family, sent once to each configured resolver until one answers (M1: `tries` is 1).
+ *    A name that does not exist is completed by the search list of resolv.conf, as on the node: each completed name is
+ *    one more query.
  * 2. Lookups of the same name and family at the same time share one query. Only the caller that sent it has `queried`.
  * 3. The address to use is the lowest in byte order, so a stable set gives a stable path. All answers are kept as
  *    evidence.
@@ -17,7 +18,8 @@ import { type Clock, type IpFamily, literalFamily, NS_PER_MS, type Reason } from
 import { sortedAddresses } from "./address.ts";
 import { watchStalls } from "./deadline.ts";
 import { codeOf } from "./errno.ts";
-import { HOSTS_PATH, openHostsFile, versionOf } from "./hosts-file.ts";
+import { HOSTS_PATH, openHostsFile, readBounded, versionOf } from "./hosts-file.ts";
+import { queriedNames, searchListOf } from "./resolv-conf.ts";
 import { reasonOfResolverCode } from "./resolver-code.ts";
 
 /** Most names and families that are cached: a node has tens of targets. */
@@ -46,7 +48,14 @@ const FAILURE_TTL_MS = 1_000;
  */
 const RESOLVER_TIMEOUT_MS = 1_000;
 
-const RESOLV_CONF_PATH = "/etc/resolv.conf";
+/** Where resolvers and search list are on Linux (resolv.conf(5)). */
+export const RESOLV_CONF_PATH = "/etc/resolv.conf";
+
+/**
+ * Failures after which the next completed name is queried, the most telling last. After others, such as silence, the
+ * next name would go to the same resolvers. glibc does the same (res_search).
+ */
+const NAME_FAILURES: readonly Reason[] = ["dns-nxdomain", "dns-servfail", "dns-nodata"];
 
 /** The result of resolving. `queried`: this call sent the query, so its duration is that of the resolver. */
 export type NameAnswer =
@@ -59,6 +68,8 @@ export interface NameResolver {
    * Addresses of `family` for a name or literal. A literal of the other family has none: `dns-nodata`. Never rejects.
    */
   resolve(name: string, family: IpFamily): Promise<NameAnswer>;
+  /** The first name that is queried for `name`: completed by a search domain, or `name` without its final dot. */
+  firstQueried(name: string): string;
 }
 
 /** What a {@link NameResolver} is made from. */
@@ -71,6 +82,8 @@ export interface NameResolverOptions {
   readonly resolvers?: readonly string[];
   /** Path of the hosts file; default /etc/hosts. */
   readonly hostsFile?: string;
+  /** Path of the resolv.conf with the search list; default /etc/resolv.conf. */
+  readonly resolvConf?: string;
 }
 
 interface Cached {
@@ -79,8 +92,10 @@ interface Cached {
 }
 
 /** Creates a resolver. Throws when `resolvers` holds something other than addresses. */
-export function createNameResolver({ clock, resolvers, hostsFile = HOSTS_PATH }: NameResolverOptions): NameResolver {
+export function createNameResolver(options: NameResolverOptions): NameResolver {
+  const { clock, resolvers, hostsFile = HOSTS_PATH, resolvConf = RESOLV_CONF_PATH } = options;
   const hosts = openHostsFile(hostsFile);
+  const searchList = openSearchList(resolvConf);
   const send = createSender(clock, resolvers);
   const cache = new Map<string, Cached>();
   const inFlight = new Map<string, Promise<NameAnswer>>();
@@ -105,17 +120,55 @@ export function createNameResolver({ clock, resolvers, hostsFile = HOSTS_PATH }:
     return querying;
   };
 
+  const lookUp = async (name: string, family: IpFamily): Promise<NameAnswer> => {
+    const key = `${family} ${name}`;
+    const cached = cache.get(key);
+    if (cached !== undefined && clock.monotonicNs() < cached.untilNs) return cached.answer;
+    const shared = inFlight.get(key);
+    if (shared !== undefined) return { ...(await shared), queried: false };
+    return query(key, name, family);
+  };
+
+  const namesFor = (name: string) => queriedNames(name.toLowerCase(), searchList());
+
   return {
     async resolve(name, family) {
       const known = withoutQuery(name, family, hosts.lookup);
       if (known !== undefined) return known;
-      const key = `${family} ${canonical(name)}`;
-      const cached = cache.get(key);
-      if (cached !== undefined && clock.monotonicNs() < cached.untilNs) return cached.answer;
-      const shared = inFlight.get(key);
-      if (shared !== undefined) return { ...(await shared), queried: false };
-      return query(key, canonical(name), family);
+      let answer: NameAnswer | undefined;
+      for (const queriedName of namesFor(name)) {
+        answer = moreTelling(answer, await lookUp(queriedName, family));
+        if (answer.kind === "addresses" || !NAME_FAILURES.includes(answer.reason)) return answer;
+      }
+      return answer ?? noData("ENODATA");
     },
+    firstQueried: (name) => namesFor(name)[0],
+  };
+}
+
+/** The answer for a name of which two completed names were looked up, one after the other. */
+function moreTelling(before: NameAnswer | undefined, next: NameAnswer): NameAnswer {
+  if (before === undefined) return next;
+  const queried = before.queried || next.queried;
+  const isLess =
+    before.kind === "failed" &&
+    next.kind === "failed" &&
+    NAME_FAILURES.includes(next.reason) &&
+    NAME_FAILURES.indexOf(next.reason) < NAME_FAILURES.indexOf(before.reason);
+  return { ...(isLess ? before : next), queried };
+}
+
+/** The search list in the file at `path`, read again when it changes. */
+function openSearchList(path: string) {
+  let version = "";
+  let list = searchListOf("");
+  return () => {
+    const found = versionOf(path);
+    if (found !== version) {
+      version = found;
+      list = searchListOf(readBounded(path));
+    }
+    return list;
   };
 }
 

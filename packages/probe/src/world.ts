@@ -39,6 +39,8 @@ export interface ProbeWorldOptions {
   readonly resolvers?: readonly string[];
   /** Path of the hosts file; default /etc/hosts. */
   readonly hostsFile?: string;
+  /** Path of the resolv.conf with the search list; default /etc/resolv.conf. */
+  readonly resolvConf?: string;
   /** PEM certificates that `trust: public` means; default: Node's, with NODE_EXTRA_CA_CERTS. */
   readonly publicRoots?: readonly string[];
   /** See {@link ProbeWorld.stampKey}; default none. */

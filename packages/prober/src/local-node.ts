@@ -56,6 +56,7 @@ export function openLocalNode(options: LocalNodeOptions): LocalNode {
     proxyAuthorization: authorization,
     ...(resolvers === undefined ? {} : { resolvers }),
     ...(hostsFile === undefined ? {} : { hostsFile }),
+    ...(paths?.resolvConf === undefined ? {} : { resolvConf: paths.resolvConf }),
   });
   const keyedWorld = stampKey === undefined ? world : withKey(world, stampKey);
   return {

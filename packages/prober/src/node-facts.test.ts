@@ -125,16 +125,17 @@ describe("what a node observes of itself", () => {
     ["[2001:db8::53]:53", ["2001:db8::53"]],
     ["192.0.2.53:5353", []],
     ["[2001:db8::53]:5353", []],
-    ["fe80::1%eth0", []],
-    ["[fe80::1%eth0]:53", []],
+    ["fe80::1%eth0", ["fe80::1%eth0"]],
+    ["[fe80::1%eth0]:53", ["fe80::1%eth0"]],
+    ["fd00::1%eth0", []],
     ["dns.example", []],
-  ])("names a resolver by its bare address, if its port is 53 and it has no zone: %s", (resolver, named) => {
+  ])("names a resolver on port 53 by its address, with its zone: %s", (resolver, named) => {
     expect(resolverAddresses([resolver])).toEqual(named);
   });
 
   it("names each resolver once, up to a bound (S2)", () => {
     const resolvers = [
-      "fe80::1%eth0",
+      "fd00::1%eth0",
       "192.0.2.1",
       "192.0.2.1:53",
       ...Array.from({ length: 20 }, (_, at) => `10.0.0.${at}`),

@@ -1,5 +1,5 @@
 /** The resolvers a node uses, as bare addresses: what a probe of port 53 can query. */
-import { isIP } from "node:net";
+import { literalFamily } from "@lifeline/measure";
 
 /** Most resolvers named: glibc uses three (resolv.conf(5), MAXNS), and Talos lists what DHCP gave besides. */
 export const RESOLVERS_MAX = 8;
@@ -23,14 +23,13 @@ export function resolverAddresses(written: readonly string[]): readonly string[]
 }
 
 /**
- * The bare address of a resolver written as `address`, `address:port` or `[v6]:port`. Undefined for a resolver that
- * needs more than its address: another port than 53, where a probe of port 53 would blame the wrong service, or a zone.
- * Undefined for a name.
+ * The bare address of a resolver written as `address`, `address:port` or `[v6]:port`; a link-local one with its zone,
+ * without which it has no route. Undefined for another port than 53, where a probe of port 53 would blame the wrong
+ * service, and for a name.
  */
 function resolverAddress(written: string): string | undefined {
-  if (written.includes("%")) return undefined;
-  if (isIP(written) !== 0) return written;
+  if (literalFamily(written) !== undefined) return written;
   const [, v6, v4, port] = /^(?:\[([^\]]+)\]|([\d.]+)):(\d+)$/.exec(written) ?? [];
   const address = v6 ?? v4 ?? "";
-  return port === DNS_PORT && isIP(address) === (v6 === undefined ? 4 : 6) ? address : undefined;
+  return port === DNS_PORT && literalFamily(address) === (v6 === undefined ? 4 : 6) ? address : undefined;
 }

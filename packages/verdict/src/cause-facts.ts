@@ -9,7 +9,7 @@ export interface CauseFacts {
   readonly networkTeam: string;
 }
 
-const resolver = "Let the node reach its resolvers on port 53, UDP and TCP, and let them answer this name.";
+const resolver = "Let the node reach its resolvers on port 53, UDP and TCP, and let them answer.";
 const facts = (meaning: string, evidence: string, networkTeam: string): CauseFacts => ({
   meaning,
   evidence,
@@ -21,8 +21,8 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
   none: facts("Nothing is wrong.", "The endpoint answers as it should, or the row does not apply.", "Nothing."),
   "dns-nxdomain": facts(
     "The name does not exist.",
-    "NXDOMAIN twice in a row.",
-    "Create the name, or correct it in the deployment.",
+    "NXDOMAIN twice in a row for this name.",
+    "Nothing: the deployment's owner checks its spelling, or the owner of its zone creates it.",
   ),
   "dns-nodata": facts(
     "The name has no address.",
@@ -42,6 +42,16 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "The name has new addresses, and they fail.",
     "The addresses of the last good sample, compared with the addresses now.",
     "Point the name at working addresses, or allow the new ones.",
+  ),
+  "dns-one-family": facts(
+    "The resolver answers for one address family alone.",
+    "A queries are answered and AAAA queries are not, or the other way round, at the same resolver.",
+    "Let the resolver answer both. That a name has no such address is an answer too.",
+  ),
+  "no-common-family": facts(
+    "The host has no address of a family that the node has.",
+    "An empty answer for the only address family that the node has a route for.",
+    "Give the node NAT64 with DNS64, or a route of the other family. Otherwise name a mirror in the deployment.",
   ),
   refused: facts(
     "Nothing listens, or a firewall rejects.",

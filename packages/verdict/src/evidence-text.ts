@@ -7,12 +7,19 @@ import { endedOf, flawedOf, type TargetVerdict } from "./target-verdict.ts";
 
 /** The sentence for one target and the verdict from its own windows. */
 export function evidenceOf(target: Target, own: TargetVerdict): string {
-  return `${what(target)}: ${sentence(own)}`;
+  return `${what(target)}: ${sentence(own)}${answerOf(target, own)}`;
 }
 
 function what(target: Target): string {
   const { options, family } = target;
-  return `${options.probe} to ${targetPlace(target)} over IPv${family}`;
+  const asked = options.probe === "dns" ? ` (${options.type} of ${options.query})` : "";
+  return `${options.probe} to ${targetPlace(target)} over IPv${family}${asked}`;
+}
+
+/** That a resolver answered by NXDOMAIN: it works, and the name it was asked for does not exist. */
+function answerOf({ options }: Target, { basis, seen }: TargetVerdict): string {
+  const isNone = options.probe === "dns" && basis === "answered" && seen?.evidence.code === "NXDOMAIN";
+  return isNone ? " The answer is NXDOMAIN: the resolver works, and that name does not exist." : "";
 }
 
 function sentence(own: TargetVerdict): string {

@@ -243,10 +243,10 @@ describe("targets of one node", () => {
     expect(pair(four, six)).toEqual(verdicts);
   });
 
-  it("the only measured family without an address is a DNS fault", () => {
+  it("a host without an address of the only family that the node has is a fault", () => {
     expect(only(judge([rowOf([v4])], windowsOf(v4, times(5, "dns-nodata"))))).toMatchObject({
       verdict: "unmet",
-      cause: "dns-nodata",
+      cause: "no-common-family",
     });
   });
 

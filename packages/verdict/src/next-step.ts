@@ -7,8 +7,8 @@ const openFirewall: Step = (target, where) =>
   `Network team: allow ${transportOf(target)} from this node to ${where} and its answers back.`;
 const fixResolver: Step = ({ host }) =>
   `Network team: make the node's resolvers answer for ${host}; node owner: check the machine's nameservers.`;
-const fixQueriedResolver: Step = (_, where) =>
-  `Owner of the resolver ${where}: make it answer public names; node owner: or configure another resolver.`;
+const fixQueriedResolver: Step = (target, where) =>
+  `Owner of the resolver ${where}: let it answer this node's ${queryOf(target)}; node owner: or configure another resolver.`;
 const fixProxy: Step = (_, where) =>
   `Omni owner: check the reverse proxy in front of ${where}; it must pass HTTP/2 and gRPC to the service behind it.`;
 const rateLimited: Step = (_, where) =>
@@ -78,8 +78,6 @@ const steps: Record<Reason, Step | string> = {
   "redirect-not-allowed": ({ host }) =>
     `Network team: find out why ${host} resolves to an address inside the site; an answer of a block page or a resolver's filter does that.`,
   "stamp-malformed": (_, where) => `Omni owner: check that a STAMP reflector, and nothing else, answers at ${where}.`,
-  "answer-nxdomain": fixQueriedResolver,
-  "answer-nodata": fixQueriedResolver,
   "answer-servfail": fixQueriedResolver,
   "answer-refused": fixQueriedResolver,
   "answer-malformed": fixQueriedResolver,
@@ -113,6 +111,11 @@ export const NO_DATA_STEP =
 
 /** The next step while there are too few samples to decide. */
 export const UNCONFIRMED_STEP = "Wait for the next samples: one bad sample alone decides nothing.";
+
+/** What a DNS target queries, such as `AAAA queries for omni.test`. */
+export function queryOf({ options }: Target): string {
+  return options.probe === "dns" ? `${options.type} queries for ${options.query}` : "queries";
+}
 
 function transportOf({ port, options }: Target): string {
   const udp =

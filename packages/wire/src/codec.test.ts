@@ -6,6 +6,7 @@ import {
   PHASES,
   type ProbeOptions,
   REASONS,
+  RECORD_TYPES,
   TARGET_TEXT_WANTED,
   type Target,
   targetId,
@@ -415,6 +416,7 @@ const options: fc.Arbitrary<ProbeOptions> = fc.oneof(
   ),
   fc.record({
     probe: fc.constant("dns" as const),
+    type: fc.constantFrom(...RECORD_TYPES),
     query: fc.stringMatching(/^[!-\-/-~]{1,40}(\.[!-\-/-~]{1,20}){0,3}\.?$/),
     transport: fc.constantFrom("udp", "tcp"),
   }),
@@ -532,7 +534,7 @@ describe("plans", () => {
     ...tcp,
     options: { case: "http", value: { method: "GET", version: "2", path, statuses: [status], body: "" } },
   });
-  const dns = (query: string) => ({ ...tcp, options: { case: "dns", value: { query, transport: "udp" } } });
+  const dns = (query: string) => ({ ...tcp, options: { case: "dns", value: { query, transport: "udp", type: "A" } } });
   const { host: HOST, requestPath: PATH, alpnName: ALPN, dnsName: NAME } = TARGET_TEXT_WANTED;
   const longLabel = `${"a".repeat(64)}.example`;
   it.each<[string, object, string, string, string]>([
@@ -555,7 +557,7 @@ describe("plans", () => {
     ["a question with an empty label", dns("a..b"), "dns.query", "a..b", NAME],
     ["a host with a space", { ...tcp, host: "a b" }, "host", "a b", HOST],
     ["a host beyond ASCII", { ...tcp, host: "bücher.example" }, "host", "bücher.example", HOST],
-    ["a host with a zone", { ...tcp, host: "fe80::1%eth0", ipVersion: 6 }, "host", "fe80::1%eth0", HOST],
+    ["a host with a zone", { ...tcp, host: "fd00::1%eth0", ipVersion: 6 }, "host", "fd00::1%eth0", HOST],
     ["a host in brackets", { ...tcp, host: "[::1]", ipVersion: 6 }, "host", "[::1]", HOST],
     ["a host that no URL can name", { ...tcp, host: "omni.1" }, "host", "omni.1", HOST],
     ["a host with a long label", { ...tcp, host: longLabel }, "host", longLabel, HOST],

@@ -19,7 +19,7 @@ export interface Words<Word extends string, Number_ extends number> {
 function words<Word extends string, Number_ extends number>(table: Record<Word, Number_>): Words<Word, Number_> {
   const back = new Map<number, Word>();
   for (const word of Object.keys(table) as Word[]) back.set(table[word], word);
-  const expected = `a known number (1 to ${back.size})`;
+  const expected = `a known number (1 to ${Math.max(...back.keys())})`;
   return {
     toWire: (word) => table[word],
     fromWire: (field, number) => back.get(number) ?? refuse(field, number, expected),
@@ -58,8 +58,6 @@ export const reasonWords = words<Reason, WireReason>({
   stalled: WireReason.STALLED,
   "agent-overload": WireReason.AGENT_OVERLOAD,
   "agent-resource": WireReason.AGENT_RESOURCE,
-  "answer-nxdomain": WireReason.ANSWER_NXDOMAIN,
-  "answer-nodata": WireReason.ANSWER_NODATA,
   "answer-servfail": WireReason.ANSWER_SERVFAIL,
   "answer-refused": WireReason.ANSWER_REFUSED,
   "answer-malformed": WireReason.ANSWER_MALFORMED,

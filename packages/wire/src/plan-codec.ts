@@ -14,6 +14,7 @@ import {
   PROBE_KINDS,
   type ProbeOptions,
   type ProxyEndpoint,
+  RECORD_TYPES,
   TARGET_TEXT_WANTED,
   type Target,
   type Trust,
@@ -137,7 +138,7 @@ function optionsToWire(options: ProbeOptions, caPems: string[]): NonNullable<Tar
     case "grpc":
       return { case: "grpc" as const, value: { ...trust(options.trust), ...options.expect } };
     case "dns":
-      return { case: "dns", value: { query: options.query, transport: options.transport } };
+      return { case: "dns", value: { query: options.query, transport: options.transport, type: options.type } };
     case "udp":
       return { case: "udp", value: { payloadBytes: options.payloadBytes, expectRefusal: options.expectRefusal } };
     case "stamp":
@@ -207,6 +208,7 @@ function optionsFromWire(field: string, wire: WireTarget, caPems: readonly strin
         probe: "dns",
         query: textThat(isDnsName, `${field}.dns.query`, options.value.query, TARGET_TEXT_WANTED.dnsName),
         transport: oneOf(`${field}.dns.transport`, options.value.transport, ["udp", "tcp"] as const),
+        type: oneOf(`${field}.dns.type`, options.value.type, RECORD_TYPES),
       };
     case "udp":
       // 6: Omni's TUN drops inner packets under 54 bytes; 1,232: what fits the IPv6 minimum MTU of 1,280 (RFC 8200 §5).

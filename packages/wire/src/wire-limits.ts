@@ -186,7 +186,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     body: IDENTIFIER,
   }),
   limit<report.GrpcOptions>("lifeline.v1.GrpcOptions", { method: IDENTIFIER, message: IDENTIFIER }),
-  limit<report.DnsOptions>("lifeline.v1.DnsOptions", { query: IDENTIFIER, transport: IDENTIFIER }),
+  limit<report.DnsOptions>("lifeline.v1.DnsOptions", { query: IDENTIFIER, transport: IDENTIFIER, type: IDENTIFIER }),
   limit<report.ProxyEndpoint>("lifeline.v1.ProxyEndpoint", { host: IDENTIFIER }),
   limit<report.ReportKey>("lifeline.v1.ReportKey", { bootId: RANDOM_ID }),
   limit<report.Ack>("lifeline.v1.Ack", { reports: ACKED_REPORTS }),

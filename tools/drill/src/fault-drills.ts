@@ -211,11 +211,14 @@ function dns(cause: Cause, drill: Short): FaultDrill {
 }
 
 const DNS_DRILLS: readonly FaultDrill[] = [
-  dns("dns-nxdomain", {
+  {
     name: "dns-nxdomain",
     what: "the resolver says that no name exists",
+    expected: { cause: "dns-nxdomain", requirement: "api-endpoint" },
+    besides: ["dns-nxdomain"],
+    hard: true,
     inject: mode("dns", "nxdomain"),
-  }),
+  },
   dns("dns-servfail", { name: "dns-servfail", what: "the resolver fails", inject: mode("dns", "servfail") }),
   dns("dns-refused", { name: "dns-refused", what: "the resolver refuses", inject: mode("dns", "refused") }),
   dns("timeout", { name: "dns-silent", what: "the resolver says nothing", inject: mode("dns", "silent") }),

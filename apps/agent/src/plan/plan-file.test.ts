@@ -18,7 +18,7 @@ const everyOptions: readonly ProbeOptions[] = [
   { probe: "http", trust: privateTrust, expect: { method: "GET", path: "/healthz", version: "2", statuses: [200] } },
   { probe: "http", expect: { method: "HEAD", path: "/", version: "1.1", statuses: [], body: "empty" } },
   { probe: "grpc", trust: privateTrust, expect: machineApi },
-  { probe: "dns", query: "omni.example", transport: "udp" },
+  { probe: "dns", query: "omni.example", transport: "udp", type: "A" },
   { probe: "udp", payloadBytes: 6, expectRefusal: false },
   { probe: "udp", payloadBytes: 1_232, expectRefusal: true },
   { probe: "stamp", authenticated: false },

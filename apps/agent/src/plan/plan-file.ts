@@ -4,7 +4,7 @@
  * The shape is checked here. The limits are checked by the codec that checks a collector's plan, so there is one set of
  * limits. A target's id follows from its other fields; an id in the document must be that one.
  */
-import { type Target, targetId } from "@lifeline/measure";
+import { RECORD_TYPES, type Target, targetId } from "@lifeline/measure";
 import {
   ConfigError,
   integerOf,
@@ -74,7 +74,12 @@ const options = v.variant(
       trust: v.exactOptional(trust),
       expect: mapping({ method: identifier, status: number, message: identifier }),
     }),
-    mapping({ probe: v.literal("dns"), query: textOf(1, 253), transport: wordOf(["udp", "tcp"]) }),
+    mapping({
+      probe: v.literal("dns"),
+      query: textOf(1, 253),
+      transport: wordOf(["udp", "tcp"]),
+      type: wordOf(RECORD_TYPES),
+    }),
     mapping({ probe: v.literal("udp"), payloadBytes: number, expectRefusal: v.boolean("true or false") }),
     mapping({ probe: v.literal("stamp"), authenticated: v.boolean("true or false") }),
     mapping({ probe: v.literal("link") }),

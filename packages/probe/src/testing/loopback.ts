@@ -31,6 +31,7 @@ export function worldOf(changes: Partial<ProbeWorldOptions> = {}): ProbeWorld {
     random: () => 0.5,
     resolvers: ["127.0.0.1:9"],
     hostsFile: "/nonexistent",
+    resolvConf: "/nonexistent",
     publicRoots: [fixture("root.pem")],
     ...kernel,
     ...changes,

@@ -1,7 +1,8 @@
 /**
  * Correlates the targets of a node. Each rule has its own file and changes one entry at a time.
  *
- * 1. A name without an address of one family is no fault while it has one of the other family.
+ * 1. A name without an address of one family is no fault while it has one of the other family. The name itself is at
+ *    fault where it does not exist and its resolver answers.
  * 2. Only an answer over the same path settles UDP silence. Otherwise the verdict stays unknown (M4).
  * 3. A rule narrows a cause only by evidence, and adds it to the text.
  * 4. A symptom names the fault that causes it, and keeps its own verdict.
@@ -11,6 +12,8 @@ import { withCertificateCause } from "./certificate-cause.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { withDrift } from "./dns-drift.ts";
 import { withMissingAddress } from "./missing-address.ts";
+import { withMissingName } from "./missing-name.ts";
+import { withOneFamily } from "./one-family-resolver.ts";
 import { withPathMtu } from "./path-mtu.ts";
 import { withProxyPath } from "./proxy-path.ts";
 import { withRandomLoss } from "./random-loss.ts";
@@ -23,6 +26,8 @@ type CorrelationRule = (entry: Entry, entries: readonly Entry[], context: Correl
 /** The order matters: a rule uses the results of those before it. */
 const RULES: readonly CorrelationRule[] = [
   withMissingAddress,
+  withMissingName,
+  withOneFamily,
   withRandomLoss,
   withCertificateCause,
   withDrift,

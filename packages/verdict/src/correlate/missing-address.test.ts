@@ -1,7 +1,7 @@
 import type { Reason } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../entry.ts";
-import { contextOf, entryOf, lookbackOf, TCP, targetOf } from "../testing/judgement-fixture.ts";
+import { contextOf, entryOf, lookbackOf, requirementOf, TCP, targetOf } from "../testing/judgement-fixture.ts";
 import { isDnsCause, withMissingAddress } from "./missing-address.ts";
 
 const lacking = (count = 2, family: 4 | 6 = 6, host = "omni.test") =>
@@ -19,20 +19,20 @@ describe("a family without an address", () => {
     ["does not apply while the other fails", lacking(), [other("refused")], "not-applicable", "none"],
     ["is unknown while the other's resolver fails", lacking(), [other("dns-servfail")], "unknown", "dns-nodata"],
     ["is unknown while the other is not measured", lacking(), [other("stalled")], "unknown", "dns-nodata"],
-    ["is a fault where no other is measured", lacking(), [], "unmet", "dns-nodata"],
+    ["is a fault where no other is measured", lacking(), [], "unmet", "no-common-family"],
     [
       "is a fault where another name has an address",
       lacking(),
       [other("answered", { host: "other.test" })],
       "unmet",
-      "dns-nodata",
+      "no-common-family",
     ],
     [
       "is a fault where the same family alone is measured twice",
       lacking(),
       [other("answered", { family: 6 })],
       "unmet",
-      "dns-nodata",
+      "no-common-family",
     ],
     ["is a fault where the other lacks one too", lacking(), [lacking(2, 4)], "unmet", "dns-nodata"],
     [
@@ -65,11 +65,18 @@ describe("a family without an address", () => {
       /^$/,
     ],
     [
-      "it is the only family",
+      "a host has only IPv4, for a node with only IPv6",
       lacking(),
       [],
-      "The name omni.test has no IPv6 address, the only family measured. Seen.",
-      /^Owner of the zone of omni\.test/,
+      "omni.test has no IPv6 address, and IPv6 is the only family that this node has a route for: to this node it is an IPv4-only host. Seen.",
+      /^Network team: give this node NAT64 with DNS64, .* or name a mirror for omni\.test/,
+    ],
+    [
+      "Omni has only IPv6, for a node with only IPv4",
+      { ...lacking(2, 4), requirement: requirementOf("r", { kind: "service", service: "api" }) },
+      [],
+      "omni.test has no IPv4 address, and IPv4 is the only family that this node has a route for: to this node it is an IPv6-only host. Seen.",
+      /^Network team: give this node an IPv6 route; owner of the zone of omni\.test: or give it an IPv4 address/,
     ],
     [
       "both lack one",

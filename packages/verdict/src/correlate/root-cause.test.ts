@@ -44,7 +44,11 @@ const tls = bad(TLS, "timeout");
 const tcp = bad(TCP, "timeout");
 const http = bad(HTTP, "timeout");
 const dns = bad(DNS, "timeout", { host: "192.0.2.53", port: 53 });
-const nxdomain = bad(TCP, "dns-nxdomain");
+const dnsTcp = bad({ probe: "dns", query: "omni.test", transport: "tcp", type: "A" }, "refused", {
+  host: "192.0.2.53",
+  port: 53,
+});
+const unanswered = bad(TCP, "dns-timeout");
 const mtu = bad(MTU, "path-mtu", { host: "10.0.0.1" });
 
 /** A tunnel that is dead, with the fault of the Machine API where one is given. */
@@ -91,7 +95,15 @@ describe("a fault at an endpoint follows from", () => {
     ["no TCP at another port", tls, [bad(TCP, "timeout", { port: 80 })], undefined],
     ["no TCP over the other family", tls, [bad(TCP, "timeout", { family: 6 })], undefined],
     ["no TCP through a proxy, for a direct target", tls, [proxied], undefined],
-    ["the resolver, for a DNS fault", nxdomain, [dns], dns],
+    ["the resolver, for a DNS fault", unanswered, [dns], dns],
+    [
+      "the resolver over TCP, for a DNS fault of either family",
+      bad(TCP, "dns-timeout", { family: 6 }),
+      [dnsTcp],
+      dnsTcp,
+    ],
+    ["no resolver that was asked for the other family", bad(TCP, "dns-timeout", { family: 6 }), [dns], undefined],
+    ["no resolver, for a name that does not exist", bad(TCP, "dns-nxdomain"), [dns], undefined],
     ["no resolver, for another fault", tcp, [dns], undefined],
     ["no resolver, for drift, which is an answer", bad(TCP, "dns-drift"), [dns], undefined],
     [
@@ -100,7 +112,7 @@ describe("a fault at an endpoint follows from", () => {
       [bad(DNS, "timeout", { host: "192.0.2.54", port: 53 })],
       undefined,
     ],
-    ["no other target, for a DNS fault", nxdomain, [bad(UDP, "timeout", { host: "other.test" })], undefined],
+    ["no other target, for a DNS fault", unanswered, [bad(UDP, "timeout", { host: "other.test" })], undefined],
     ["TCP, for a DNS fault where the resolver answers", bad(TLS, "dns-nxdomain"), [tcp], tcp],
     ["the path MTU, for a handshake that times out", bad(TLS, "timeout", reason("handshake-timeout")), [mtu], mtu],
     ["no path MTU, for a connection that times out", bad(TLS, "timeout", reason("timeout")), [mtu], undefined],

@@ -1,5 +1,5 @@
 /** The fault that causes another. */
-import { type Cause, type ProbeKind, targetPlace } from "@lifeline/measure";
+import { type Cause, type ProbeKind, recordTypeOf, targetPlace } from "@lifeline/measure";
 import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import { type Entry, isAt, isFailing } from "../entry.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
@@ -39,10 +39,8 @@ function withClockRoot(entry: Entry, { clockRowId, node: { clockOffsetMs } }: Co
 
 function rootOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
   const failing = entries.filter((other) => isFailing(other) && !other.comparison);
-  if (isDnsCause(entry.cause) && entry.target.options.probe !== "dns") {
-    const resolver = failing.find(({ target }) => target.options.probe === "dns");
-    if (resolver !== undefined) return resolver;
-  }
+  const resolver = failing.find((other) => isResolverOf(other, entry));
+  if (resolver !== undefined) return resolver;
   const below = failing
     .filter((other) => isBelow(other, entry))
     .sort((a, b) => LAYER[a.target.options.probe] - LAYER[b.target.options.probe])[0];
@@ -50,6 +48,17 @@ function rootOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
   // The certificates of a handshake fill whole packets. A path that drops these stops it after the connection is made.
   const narrow = entry.own.reason === "handshake-timeout" && failing.find(({ cause }) => cause === "path-mtu");
   return narrow || tunnelRoot(entry, entries, failing);
+}
+
+/**
+ * Whether `other` is a resolver whose fault explains that the name of `entry` was not resolved. Its query is for the
+ * same records, or over TCP, which carries every type. A resolver that answers that a name does not exist, or has no
+ * address, works.
+ */
+function isResolverOf({ target: { options } }: Entry, entry: Entry): boolean {
+  const isUnanswered = isDnsCause(entry.cause) && entry.cause !== "dns-nxdomain" && entry.cause !== "dns-nodata";
+  if (!isUnanswered || entry.target.options.probe === "dns" || options.probe !== "dns") return false;
+  return options.transport === "tcp" || options.type === recordTypeOf(entry.target.family);
 }
 
 /** The cause of a fault of SideroLink: the Machine API, then the node's end of the tunnel, then the port. */

@@ -44,7 +44,7 @@ export const TLS: ProbeOptions = { probe: "tls", trust: { kind: "public" }, alpn
 export const UDP: ProbeOptions = { probe: "udp", payloadBytes: 16, expectRefusal: false };
 export const STAMP: ProbeOptions = { probe: "stamp", authenticated: false };
 export const MTU: ProbeOptions = { probe: "mtu", authenticated: false, requiredBytes: 1_360 };
-export const DNS: ProbeOptions = { probe: "dns", query: "omni.test", transport: "udp" };
+export const DNS: ProbeOptions = { probe: "dns", query: "omni.test", transport: "udp", type: "A" };
 export const LINK: ProbeOptions = { probe: "link" };
 /** A datagram to a closed port in the tunnel. */
 export const closedPort = (payloadBytes: number): ProbeOptions => ({ probe: "udp", payloadBytes, expectRefusal: true });

@@ -8,7 +8,8 @@ import { byteGrowth } from "../growth.ts";
 
 const ID = 7;
 const NAME = "omni.example";
-const QUERY = encodeQuery(ID, NAME) ?? new Uint8Array();
+const QUERY = encodeQuery(ID, NAME, "A") ?? new Uint8Array();
+const QUERY6 = encodeQuery(ID, NAME, "AAAA") ?? new Uint8Array();
 
 /** Names as records give them: a pointer to the question, to itself, past the end; labels; one that never ends. */
 const NAMES = ["c00c", "c01e", "ffff", "00", "0161c00c", "c0", "3f", "40", "80", "01".repeat(300)].map((hex) =>
@@ -17,8 +18,8 @@ const NAMES = ["c00c", "c01e", "ffff", "00", "0161c00c", "c0", "3f", "40", "80",
 
 function drawRecord(random: Random): Uint8Array {
   const fixed = Buffer.alloc(10);
-  const bytes = pick(random, [4, 4, 4, 4, 0, 3, 16, 300]);
-  fixed.writeUInt16BE(pick(random, [1, 1, 1, 5, 28, 41]), 0);
+  const bytes = pick(random, [4, 4, 4, 16, 16, 0, 3, 300]);
+  fixed.writeUInt16BE(pick(random, [1, 1, 1, 28, 28, 5, 41]), 0);
   fixed.writeUInt16BE(pick(random, [1, 1, 1, 3]), 2);
   fixed.writeUInt32BE(pick(random, [0, 60, 0xffff_ffff]), 4);
   fixed.writeUInt16BE(random() < 0.9 ? bytes : pick(random, [0, 0xffff]), 8);
@@ -26,8 +27,9 @@ function drawRecord(random: Random): Uint8Array {
 }
 
 function drawAnswer(random: Random): Uint8Array {
+  const query = random() < 0.7 ? QUERY : QUERY6;
   const records = Array.from({ length: between(random, 0, random() < 0.05 ? 80 : 4) }, () => drawRecord(random));
-  const answer = Buffer.from(joined(QUERY, ...records));
+  const answer = Buffer.from(joined(query, ...records));
   answer.writeUInt16BE(0x8000 | pick(random, [0x180, 0x380, 0x183, 0x185, 0x0f]), 2);
   answer.writeUInt16BE(random() < 0.9 ? records.length : pick(random, [0, 1, 0xffff]), 6);
   return answer;
@@ -46,11 +48,13 @@ export const dnsDecoder: Decoder = {
     return random() < 0.4 ? answer : mutateBytes(random, answer);
   },
   check(input) {
-    const answer = decodeAnswer(input, QUERY);
-    if (answer.kind !== "answer") return "refused";
-    law(answer.rcode >= 0 && answer.rcode <= 15, "an rcode has four bits");
-    law(answer.addresses.length <= 64, "at most 64 records are looked at");
-    for (const address of answer.addresses) law(literalFamily(address) === 4, "an address is one");
-    return "decoded";
+    const answers = [decodeAnswer(input, QUERY), decodeAnswer(input, QUERY6)] as const;
+    for (const [at, answer] of answers.entries()) {
+      if (answer.kind !== "answer") continue;
+      law(answer.rcode >= 0 && answer.rcode <= 15, "an rcode has four bits");
+      law(answer.addresses.length <= 64, "at most 64 records are looked at");
+      for (const address of answer.addresses) law(literalFamily(address) === [4, 6][at], "an address is one");
+    }
+    return answers.some(({ kind }) => kind === "answer") ? "decoded" : "refused";
   },
 };

@@ -36,7 +36,7 @@ const OPTIONS: readonly ProbeOptions[] = [
     trust: { kind: "private", caPem: `${CA_PEM}${CA_PEM}` },
     expect: { method: "/s.S/M", status: 0, message: "*" },
   },
-  { probe: "dns", query: "omni.example", transport: "udp" },
+  { probe: "dns", query: "omni.example", transport: "udp", type: "A" },
   { probe: "udp", payloadBytes: 16, expectRefusal: true },
   { probe: "stamp", authenticated: true },
   { probe: "link" },
