@@ -641,6 +641,46 @@ describe("verdicts", () => {
     await collector.stop();
   });
 
+  it("that rest on the node's facts become unknown when it is silent, and are back with its next report (M4)", async () => {
+    const catalogue = join(directory, "checks.yaml");
+    const check = (id: string, name: string) =>
+      requirementRow(id, "machine-api", "tcp", "").replace("probes: []", `probes: []\n    check: ${name}`);
+    const rows = [requirementRow("api-tcp", "api", "tcp", "{ probe: tcp, acceptReset: false }")];
+    writeFileSync(catalogue, catalogueOf(...rows, check("node-clock", "clock"), check("node-unique", "unique-node")));
+    const clock = manualClock(Date.now());
+    const collector = await start({ catalogue }, clock);
+    const { sendHello, report, acked } = agent(collector.grpcPort, { sentUnixMs: BigInt(clock.wallMs()) });
+    await sendHello();
+    await report(1, reportOf(times(5, "answered"), clock.wallMs()), BOOT, clock.wallMs());
+    await until(() => acked().length === 1);
+    const { verdicts } = queries(collector);
+    const said = async () => (await verdicts({ only: "node-*" })).rows.map(({ verdict, cause }) => [verdict, cause]);
+    const { MET, UNKNOWN } = queryPb.Verdict;
+    clock.advance(1_000);
+    expect(await said()).toEqual([
+      [MET, "none"],
+      [MET, "none"],
+    ]);
+    clock.advance(28_000);
+    expect(await said()).toEqual([
+      [MET, "none"],
+      [MET, "none"],
+    ]);
+    clock.advance(3_000);
+    expect(await said()).toEqual([
+      [UNKNOWN, "no-data"],
+      [UNKNOWN, "no-data"],
+    ]);
+    await report(2, reportOf(times(5, "answered"), clock.wallMs()), BOOT, clock.wallMs());
+    await until(() => acked().length === 2);
+    clock.advance(1_000);
+    expect(await said()).toEqual([
+      [MET, "none"],
+      [MET, "none"],
+    ]);
+    await collector.stop();
+  });
+
   it("become unknown when reports stop, even if the collector's clock was set back by forty days meanwhile (M4)", async () => {
     const clock = manualClock(Date.now() + 40 * 86_400_000);
     const collector = await start({}, clock);

@@ -1,6 +1,7 @@
 import type { CheckedFacts } from "@lifeline/catalogue";
 import { describe, expect, it } from "vitest";
 import { checkVerdict } from "./check-verdict.ts";
+import { NO_DATA_STEP } from "./next-step.ts";
 import type { NodeContext } from "./node-context.ts";
 import { NOW_MS } from "./testing/judgement-fixture.ts";
 
@@ -62,6 +63,31 @@ describe("the node id", () => {
       onsetMs: NOW_MS - 5_000,
     });
     expect(unique({ peers: ["a", "b"], sinceMs: NOW_MS + 1 }).onsetMs).toBe(NOW_MS);
+  });
+});
+
+describe("a node that is silent", () => {
+  const bypass = {
+    name: "tunnel-bypasses-proxy",
+    prefix: "fdae::/64",
+    proxy: "proxy.test:3128",
+    noProxy: [],
+    bypassed: false,
+  } as const;
+  it.each<[string, CheckedFacts, NodeContext]>([
+    ["whose clock was right", { name: "clock" }, { clockOffsetMs: 3 }],
+    ["whose clock was wrong", { name: "clock" }, { clockOffsetMs: 3_600_000 }],
+    ["that was one machine", { name: "unique-node" }, {}],
+    ["that was two machines", { name: "unique-node" }, { duplicate: { peers: ["a", "b"], sinceMs: NOW_MS - 1 } }],
+    ["whose proxy settings were wrong", bypass, {}],
+  ])("%s, is unknown: no verdict outlives its data (M4)", (_, check, context) => {
+    expect(checkVerdict(check, { ...context, silentSinceMs: NOW_MS - 60_000 }, NOW_MS)).toEqual({
+      verdict: "unknown",
+      cause: "no-data",
+      evidence: "The node has not reported since 2026-08-01T11:59:00Z.",
+      nextStep: NO_DATA_STEP,
+      onsetMs: NOW_MS - 60_000,
+    });
   });
 });
 

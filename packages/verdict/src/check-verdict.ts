@@ -1,5 +1,6 @@
 /** Checks: rows that are judged by facts about the node. They send no packet. */
 import type { CheckedFacts } from "@lifeline/catalogue";
+import { NO_DATA_STEP } from "./next-step.ts";
 import type { NodeContext } from "./node-context.ts";
 import { quoted, timeOfDay } from "./phrase.ts";
 import type { RowVerdict } from "./row.ts";
@@ -18,8 +19,9 @@ export const CLOCK_UNMET_MS = 10_000;
 
 type CheckResult = Pick<RowVerdict, "verdict" | "cause" | "evidence" | "nextStep"> & { readonly onsetMs?: number };
 
-/** The verdict of a check. Total. */
+/** The verdict of a check. Unknown when the node has been silent: no verdict outlives its data (M4). Total. */
 export function checkVerdict(check: CheckedFacts, context: NodeContext, nowMs: number): CheckResult {
+  if (context.silentSinceMs !== undefined) return silentVerdict(context.silentSinceMs, nowMs);
   switch (check.name) {
     case "clock":
       return clockVerdict(context);
@@ -28,6 +30,16 @@ export function checkVerdict(check: CheckedFacts, context: NodeContext, nowMs: n
     case "tunnel-bypasses-proxy":
       return bypassVerdict(check);
   }
+}
+
+function silentVerdict(silentSinceMs: number, nowMs: number): CheckResult {
+  return {
+    verdict: "unknown",
+    cause: "no-data",
+    evidence: `The node has not reported since ${timeOfDay(silentSinceMs)}.`,
+    nextStep: NO_DATA_STEP,
+    onsetMs: Math.min(silentSinceMs, nowMs),
+  };
 }
 
 function clockVerdict({ clockOffsetMs: offsetMs, clockReference = "collector" }: NodeContext): CheckResult {

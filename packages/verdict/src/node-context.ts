@@ -41,6 +41,11 @@ export interface NodeContext {
   readonly witness?: WitnessView;
   readonly duplicate?: DuplicateNode;
   /**
+   * When the node last reported, ms since the epoch on the clock that labels its windows, once that is too long ago for
+   * its facts to hold (M4). Undefined: it reports, or there is no collector.
+   */
+  readonly silentSinceMs?: number;
+  /**
    * The issuer that most nodes of the fleet see at a target, by target id. Undefined where fewer than three nodes do,
    * or where they disagree.
    */

@@ -7,6 +7,7 @@ import {
   lookbackMsOf,
   type PreviousVerdict,
   type RowVerdict,
+  staleAfterMsOf,
 } from "@lifeline/verdict";
 import type { Plan } from "@lifeline/wire";
 import type { Quota } from "../streams/quota.ts";
@@ -91,6 +92,28 @@ export function lookbacksOf({ resolution }: Pick<Node, "resolution">): ReadonlyM
     return [id, Math.max(RECENT_MS, lookbackMs + LOOKBACK_MARGIN_MS)];
   });
   return new Map(entries);
+}
+
+/**
+ * How long the node's facts hold after its latest report, ms: as long as the windows of its most frequent target.
+ */
+function factsHoldMs({ resolution }: Pick<Node, "resolution">): number {
+  const cadences = resolvedTargets(resolution).map(({ cadenceMs }) => cadenceMs);
+  return staleAfterMsOf(DEFAULT_THRESHOLDS, cadences.length === 0 ? 0 : Math.min(...cadences));
+}
+
+/** When the node goes silent unless it reports, ms since the epoch by the collector's clock; undefined: not known. */
+export function silentAtMs(node: Pick<Node, "resolution" | "lastReportMs">): number | undefined {
+  return node.lastReportMs === undefined ? undefined : node.lastReportMs + factsHoldMs(node);
+}
+
+/**
+ * Whether the node last reported too long before `nowMs`, or after it: then a clock was set since. A node that is
+ * connected and has not reported yet is not silent.
+ */
+export function isSilent(node: Pick<Node, "resolution" | "lastReportMs" | "session">, nowMs: number): boolean {
+  if (node.lastReportMs === undefined) return node.session === undefined;
+  return Math.abs(nowMs - node.lastReportMs) > factsHoldMs(node);
 }
 
 /**

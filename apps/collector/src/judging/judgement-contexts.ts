@@ -4,7 +4,7 @@
  */
 import type { InterceptionSigns } from "@lifeline/catalogue";
 import { type JudgementContext, judgementContextOf, type KnownOfNode } from "@lifeline/verdict";
-import { type Node, nodeNowMs } from "../fleet/node.ts";
+import { isSilent, type Node, nodeNowMs } from "../fleet/node.ts";
 import type { Witnesses } from "../fleet/witnesses.ts";
 import type { FleetIssuers } from "./fleet-issuer.ts";
 
@@ -30,6 +30,7 @@ export class JudgementContexts {
       ...this.#lasting(node),
       witness: this.#sources.witnesses.viewOf(node),
       duplicate: duplicate && { ...duplicate, sinceMs: duplicate.sinceMs - behindMs },
+      silentSinceMs: isSilent(node, nowMs) ? (node.lastReportMs ?? node.firstSeenMs) - behindMs : undefined,
     });
   }
 

@@ -10,7 +10,7 @@ import {
   rowKey,
   staleAfterMsOf,
 } from "@lifeline/verdict";
-import { type Node, nodeNowMs } from "../fleet/node.ts";
+import { type Node, nodeNowMs, silentAtMs } from "../fleet/node.ts";
 import { applyNodeEvent } from "../fleet/node-state.ts";
 import type { FleetIssuers } from "./fleet-issuer.ts";
 import { withinIncidentLimit } from "./incident-limit.ts";
@@ -54,9 +54,13 @@ export function judgeLive(node: Node, wallMs: number, parts: LiveJudgingParts): 
   if (haveChanged) writeBehind.addVerdicts(node.nodeId, rows);
 }
 
-/** When the next target of the node goes stale, on the node's clock; Infinity when none can. */
-export function staleAtMs({ resolution, recent }: Node, nowMs: number): number {
-  let earliestMs = Number.POSITIVE_INFINITY;
+/** When the node goes silent or its next target stale, on the node's clock; Infinity when neither can. */
+export function staleAtMs(node: Node, nowMs: number): number {
+  const { resolution, recent } = node;
+  const silentMs = silentAtMs(node);
+  // A millisecond more, because the facts hold for the whole of the time.
+  const silentNodeMs = silentMs === undefined ? 0 : nodeNowMs(node, silentMs) + 1;
+  let earliestMs = silentNodeMs > nowMs ? silentNodeMs : Number.POSITIVE_INFINITY;
   for (const { id, cadenceMs } of resolvedTargets(resolution)) {
     const latest = recent.of(id).at(-1);
     const staleMs = latest === undefined ? 0 : latest.endMs + staleAfterMsOf(DEFAULT_THRESHOLDS, cadenceMs);
