@@ -224,7 +224,7 @@ describe("reports", () => {
       name: "an unknown reason",
       init: win({ reasons: [99], reasonCounts: [1] }),
       field: "windows[0].reasons[0]",
-      expected: `a known number (1 to ${REASONS.length})`,
+      expected: "a number that this version knows",
     },
     {
       name: "a reason without its count",
