@@ -94,8 +94,10 @@ const probePlan = v.variant(
       requiredBytes: record({ ipv4: integer(576, 9_000), ipv6: integer(1_280, 9_000) }),
       ...terms,
     }),
+    record({ probe: v.literal("ntp"), ...terms }),
+    record({ probe: v.literal("nts"), trust, ...terms }),
   ],
-  "one of tcp, tls, http, grpc, dns, udp, stamp, link, mtu",
+  "one of tcp, tls, http, grpc, dns, udp, stamp, link, mtu, ntp, nts",
 );
 
 const evidence = (least: number) => listOf(text, "sources", least);

@@ -125,6 +125,8 @@ export type ProbePlan = ProbePlanTerms &
     | { readonly probe: "link" }
     /** Sizes of an IP packet that must pass, header included, by family, 576–9,000. */
     | { readonly probe: "mtu"; readonly requiredBytes: { readonly ipv4: number; readonly ipv6: number } }
+    | { readonly probe: "ntp" }
+    | { readonly probe: "nts"; readonly trust: TrustSource }
   );
 
 /**

@@ -471,7 +471,19 @@ requirements:
   });
 
   it("takes other times from the caller, such as the collector's cadence (P1)", () => {
-    const timeoutMs = { dns: 1, tcp: 200, udp: 3, stamp: 4, link: 8, mtu: 9, tls: 5, http: 6, grpc: 7 };
+    const timeoutMs = {
+      dns: 1,
+      tcp: 200,
+      udp: 3,
+      stamp: 4,
+      link: 8,
+      mtu: 9,
+      tls: 5,
+      http: 6,
+      grpc: 7,
+      ntp: 10,
+      nts: 11,
+    };
     const { rows } = resolve(page, onPrem, node, { cadenceMs: 10_000, timeoutMs });
     const api = rows.find(({ requirement }) => requirement.id === "api-endpoint");
     expect(api?.kind === "targets" && [api.targets[0]?.cadenceMs, api.targets[0]?.timeoutMs]).toEqual([10_000, 200]);

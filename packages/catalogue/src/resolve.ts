@@ -46,10 +46,24 @@ export interface PlanTimes {
  * - Handshakes: 2500 ms. TCP and TLS 1.3 take three round trips, and one more if the server asks for another key share.
  *   With a round-trip time of 375 ms, that leaves 1 s for a retransmission. Two handshakes in a row that never end
  *   show within 5 s.
+ * - Time servers: 2500 ms for the answer to one packet. Their packets are 2 s apart at least, so that a path with a
+ *   delay of a second loses nothing.
  */
 export const DEFAULT_TIMES: PlanTimes = {
   cadenceMs: 1_000,
-  timeoutMs: { dns: 950, tcp: 950, udp: 950, stamp: 950, link: 950, mtu: 950, tls: 2_500, http: 2_500, grpc: 2_500 },
+  timeoutMs: {
+    dns: 950,
+    tcp: 950,
+    udp: 950,
+    stamp: 950,
+    link: 950,
+    mtu: 950,
+    tls: 2_500,
+    http: 2_500,
+    grpc: 2_500,
+    ntp: 2_500,
+    nts: 2_500,
+  },
 };
 
 /** An endpoint of a row that this node does not measure; `family` absent: both families. */
@@ -352,6 +366,10 @@ function optionsOf(
       return { probe: "stamp", authenticated };
     case "link":
       return { probe: "link" };
+    case "ntp":
+      return { probe: "ntp" };
+    case "nts":
+      return { probe: "nts", trust: trustOf(plan.trust, spot) };
     case "mtu":
       return {
         probe: "mtu",

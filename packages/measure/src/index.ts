@@ -34,6 +34,7 @@ export type {
   PhaseDurations,
   RttSource,
   Sample,
+  TimeAnswer,
 } from "./sample.ts";
 export {
   detailOf,

@@ -77,6 +77,14 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "object-missing": ["rejected", "peer", "object-missing", "bad"],
   "object-unproven": ["rejected", "nobody", "object-missing", "inconclusive"],
   "redirect-not-allowed": ["not-sent", "interception", "http-redirected", "bad"],
+  "time-unsynchronised": ["rejected", "peer", "time-unsynchronised", "bad"],
+  "nts-key-exchange": ["rejected", "peer", "time-unproven", "bad"],
+  "nts-refused": ["rejected", "peer", "time-unproven", "bad"],
+  "nts-silent": ["lost", "path", "timeout", "bad"],
+  "nts-unproven": ["rejected", "interception", "time-unproven", "bad"],
+  "nts-nak": ["rejected", "peer", "time-unproven", "bad"],
+  "proxy-auth-scheme": ["not-sent", "proxy", "proxy", "bad"],
+  "proxy-untrusted": ["not-sent", "proxy", "proxy", "bad"],
 };
 
 describe("every reason", () => {

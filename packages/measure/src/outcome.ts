@@ -91,6 +91,9 @@ export const CAUSES = [
   "ipv6-disabled",
   "path-mtu",
   "duplicate-node",
+  "time-unsynchronised",
+  "time-unproven",
+  "unsupported-proxy",
   "no-evidence",
   "no-data",
   "not-measured",
@@ -381,13 +384,13 @@ const facts = {
     kind: "rejected",
     blame: "peer",
     cause: "rate-limited",
-    meaning: "the endpoint answers that it is asked too often",
+    meaning: "the endpoint asks to be left alone: it is asked too often, or does not serve this address",
   },
   "rate-held": {
     kind: "not-sent",
     blame: "peer",
     cause: "rate-limited",
-    meaning: "not asked, because the endpoint answered that it was asked too often and its pause is not over",
+    meaning: "not asked, because the endpoint asked to be left alone and that time is not over",
   },
   "unexpected-page": {
     kind: "rejected",
@@ -454,6 +457,56 @@ const facts = {
     blame: "interception",
     cause: "http-redirected",
     meaning: "not asked, because the redirect leads to a loopback, link-local or private address",
+  },
+
+  "time-unsynchronised": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "time-unsynchronised",
+    meaning: "the time server answers, and is not synchronised itself",
+  },
+  "nts-key-exchange": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "time-unproven",
+    meaning: "the server is no NTS server: its answer to the key exchange is not one of NTS",
+  },
+  "nts-refused": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "time-unproven",
+    meaning: "the server refused the NTS key exchange",
+  },
+  "nts-silent": {
+    kind: "lost",
+    blame: "path",
+    cause: "timeout",
+    meaning: "the NTS key exchange works, and the time server did not answer the protected request over UDP",
+  },
+  "nts-unproven": {
+    kind: "rejected",
+    blame: "interception",
+    cause: "time-unproven",
+    meaning: "the time is not proven by NTS: the answer over UDP does not carry the proof of the server",
+  },
+  "nts-nak": {
+    kind: "rejected",
+    blame: "peer",
+    cause: "time-unproven",
+    meaning: "the time server rejected the cookie of its own key exchange (NTS NAK)",
+  },
+
+  "proxy-auth-scheme": {
+    kind: "not-sent",
+    blame: "proxy",
+    cause: "proxy",
+    meaning: "the HTTP proxy wants a kind of authentication that neither Talos (Go net/http) nor Lifeline speaks (407)",
+  },
+  "proxy-untrusted": {
+    kind: "not-sent",
+    blame: "proxy",
+    cause: "proxy",
+    meaning: "the certificate of the HTTPS proxy is not accepted",
   },
 } as const satisfies Record<string, ReasonFacts>;
 

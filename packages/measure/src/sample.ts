@@ -77,6 +77,19 @@ export interface Evidence {
   /** Size of the largest IP packet that was answered, header included, bytes. */
   readonly pathMtuBytes?: number;
   readonly link?: LinkCounters;
+  readonly time?: TimeAnswer;
+}
+
+/** What a time server said of itself and of this host's clock. Whole microseconds. */
+export interface TimeAnswer {
+  /** How far this host's clock is behind the server's; negative: ahead. Absent: the exchange shows none. */
+  readonly offsetUs?: number;
+  /** Distance from a reference clock, 0–255; 16: not synchronised (RFC 5905 §7.3, figure 11). */
+  readonly stratum: number;
+  /** Round-trip delay from the server to its reference clock. */
+  readonly rootDelayUs: number;
+  /** Most that the server's clock may be off its reference clock. */
+  readonly rootDispersionUs: number;
 }
 
 /** The counters of the tunnel's interface (/sys/class/net/…/statistics) at the end of the attempt. */

@@ -24,6 +24,8 @@ const TARGETS: Record<ProbeKind, readonly [ProbeOptions, id: string]> = {
   stamp: [{ probe: "stamp", authenticated: false }, "r|stamp|h:1|ipv4"],
   link: [{ probe: "link" }, "r|link|h:1|ipv4"],
   mtu: [{ probe: "mtu", authenticated: false, requiredBytes: 1_360 }, "r|mtu|h:1|ipv4"],
+  ntp: [{ probe: "ntp" }, "r|ntp|h:1|ipv4"],
+  nts: [{ probe: "nts", trust: { kind: "public" } }, "r|nts|h:1|ipv4"],
 };
 const at = { requirementId: "r", host: "h", port: 1, family: 4 } as const satisfies Partial<Target>;
 

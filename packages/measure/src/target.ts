@@ -1,7 +1,7 @@
 /** What to measure: one address family, one port, one protocol. IPv4 and IPv6 are two targets (M1). */
 
 /** The protocols a probe speaks; one file of `probe` each. */
-export const PROBE_KINDS = ["dns", "tcp", "tls", "http", "grpc", "udp", "stamp", "link", "mtu"] as const;
+export const PROBE_KINDS = ["dns", "tcp", "tls", "http", "grpc", "udp", "stamp", "link", "mtu", "ntp", "nts"] as const;
 export type ProbeKind = (typeof PROBE_KINDS)[number];
 
 /** Internet Protocol version of a target's address. */
@@ -108,7 +108,14 @@ export type ProbeOptions =
        * needs 1,340 on IPv4 and 1,360 on IPv6.
        */
       readonly requiredBytes: number;
-    };
+    }
+  /** A client request of NTP (RFC 5905). The time server at host:port must answer it. */
+  | { readonly probe: "ntp" }
+  /**
+   * The whole exchange of Network Time Security (RFC 8915): key exchange with host:port over TCP, then a protected
+   * request to the time server that the key exchange names, which is `host` on UDP port 123 unless it says otherwise.
+   */
+  | { readonly probe: "nts"; readonly trust: Trust };
 
 /** The `host` of a link target. It stands for either interface that Talos may have (siderolink, siderolinktun). */
 export const TUNNEL_LINK = "siderolink";

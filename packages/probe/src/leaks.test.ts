@@ -21,6 +21,8 @@ const KINDS: readonly ProbeOptions[] = [
   { probe: "udp", payloadBytes: 6, expectRefusal: false },
   { probe: "udp", payloadBytes: 6, expectRefusal: true },
   { probe: "stamp", authenticated: false },
+  { probe: "ntp" },
+  { probe: "nts", trust },
 ];
 
 it("an attempt that ends by a defect leaves no socket open (S2)", async () => {

@@ -5,6 +5,8 @@ import { probeGrpc } from "./grpc.ts";
 import { probeHttp } from "./http.ts";
 import { probeLink } from "./link.ts";
 import { probeMtu } from "./mtu.ts";
+import { probeNtp } from "./ntp.ts";
+import { probeNts } from "./nts.ts";
 import type { ProbeResult } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import { probeStamp } from "./stamp.ts";
@@ -24,6 +26,8 @@ const PROTOCOLS: { readonly [Kind in ProbeKind]: ProbeProtocol<Kind> } = {
   stamp: probeStamp,
   link: probeLink,
   mtu: probeMtu,
+  ntp: probeNtp,
+  nts: probeNts,
 };
 
 /**

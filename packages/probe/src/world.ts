@@ -4,6 +4,7 @@ import type { ClockSample } from "./clock-sample.ts";
 import { type KernelClock, openKernelClock } from "./kernel.ts";
 import { LinkWatch } from "./link-watch.ts";
 import { createNameResolver, type NameResolver } from "./name-resolver.ts";
+import { PacketPacing } from "./packet-pacing.ts";
 import { StampSessions } from "./stamp-sessions.ts";
 import { createTrustStore, type TrustStore } from "./trust.ts";
 
@@ -24,6 +25,8 @@ export interface ProbeWorld {
   readonly proxyAuthorization: (proxy: string) => string | undefined;
   /** Receives a clock sample from each answer of a time server; undefined: none is taken. */
   readonly onClockSample: ((sample: ClockSample) => void) | undefined;
+  /** Keeps packets to one time server apart. */
+  readonly pacing: PacketPacing;
   /** What the counters of the tunnel's interface showed so far. */
   readonly link: LinkWatch;
   /** Where sysfs and procfs are. */
@@ -71,6 +74,7 @@ export function createProbeWorld(options: ProbeWorldOptions): ProbeWorld {
     stampKey: options.stampKey,
     proxyAuthorization: options.proxyAuthorization ?? (() => undefined),
     onClockSample: options.onClockSample,
+    pacing: new PacketPacing(),
     link: new LinkWatch(),
     sysRoot: options.sysRoot ?? "/sys",
     procRoot: options.procRoot ?? "/proc",

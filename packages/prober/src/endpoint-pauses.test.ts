@@ -51,4 +51,13 @@ describe("an endpoint's pause", () => {
     pauses.observe(asked, limited(asked, 5_000));
     expect(pauses.heldSample(other) !== undefined).toBe(isHeld);
   });
+
+  it("of a time server holds for NTP and NTS", () => {
+    const pauses = new EndpointPauses(manualClock(0));
+    const ntp = targetOf({ probe: "ntp" }, { port: 123 });
+    pauses.observe(ntp, limited(ntp, 5_000));
+    const nts = targetOf({ probe: "nts", trust: { kind: "public" } }, { port: 4_460 });
+    expect(pauses.heldSample(nts)?.outcome.reason).toBe("rate-held");
+    expect(pauses.heldSample(targetOf(http("/")))).toBeUndefined();
+  });
 });

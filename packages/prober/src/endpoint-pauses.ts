@@ -1,9 +1,10 @@
 /**
  * Endpoints that asked to be left alone (Retry-After, RFC 9110 §10.2.3). They are not asked before their pause is over.
  *
- * A pause holds for every target of the same protocol at the endpoint, whatever its path or address family. A tick that
- * falls into it makes a sample of its own, so that the row says what it waits for, and does not look like one without
- * data (M4).
+ * A pause holds for every target of the same protocol at the endpoint, whatever its path or address family. That of a
+ * time server (kiss-o'-death, RFC 5905 §7.4) holds for NTP and for NTS, whose key exchange has another port. A tick
+ * that falls into a pause makes a sample of its own, so that the row says what it waits for, and does not look like one
+ * without data (M4).
  */
 import { type Clock, NS_PER_MS, type ProbeKind, type Sample, type Target } from "@lifeline/measure";
 
@@ -11,7 +12,7 @@ import { type Clock, NS_PER_MS, type ProbeKind, type Sample, type Target } from 
 const PAUSES_MAX = 512;
 
 /** Probes that make requests of one protocol. Those that are not listed are protocols of their own. */
-const PROTOCOL: Partial<Record<ProbeKind, string>> = { http: "http", grpc: "http" };
+const PROTOCOL: Partial<Record<ProbeKind, string>> = { http: "http", grpc: "http", ntp: "time", nts: "time" };
 
 interface Pause {
   /** Monotonic time, ns. */
@@ -56,5 +57,6 @@ export class EndpointPauses {
 }
 
 function keyOf({ host, port, options }: Target): string {
-  return `${PROTOCOL[options.probe] ?? options.probe} ${host} ${port}`;
+  const protocol = PROTOCOL[options.probe] ?? options.probe;
+  return protocol === "time" ? `time ${host}` : `${protocol} ${host} ${port}`;
 }

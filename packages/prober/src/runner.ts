@@ -126,7 +126,7 @@ export class Runner {
   }
 
   #plan(entry: Entry, nowNs: number): void {
-    entry.intervalNs = cadenceAt(entry.target.cadenceMs, entry.bursts, nowNs) * NS_PER_MS;
+    entry.intervalNs = cadenceAt(entry.target, entry.bursts, nowNs) * NS_PER_MS;
     entry.dueNs = nextDueNs(nowNs, entry.intervalNs, entry.phase);
   }
 

@@ -1,4 +1,4 @@
-import { NS_PER_MS } from "@lifeline/measure";
+import { NS_PER_MS, type ProbeOptions } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -15,6 +15,7 @@ import {
   nextDueNs,
   phaseNs,
   startBurst,
+  TIME_BURST_CADENCE_MS,
   ticksDue,
 } from "./schedule.ts";
 
@@ -94,11 +95,23 @@ describe("the grid of ticks", () => {
 });
 
 describe("a burst", () => {
+  const every = (cadenceMs: number, options: ProbeOptions = { probe: "link" }) => ({ cadenceMs, options });
+
+  it.each([{ probe: "ntp" }, { probe: "nts", trust: { kind: "public" } }] as const)(
+    "asks a time server every four seconds: $probe",
+    (options) => {
+      const burst = startBurst(NO_BURSTS, 0);
+      expect(cadenceAt(every(64_000, options), burst, 1)).toBe(TIME_BURST_CADENCE_MS);
+      expect(cadenceAt(every(64_000, options), burst, BURST_MS * NS_PER_MS)).toBe(64_000);
+      expect(cadenceAt(every(2_000, options), burst, 1)).toBe(2_000);
+    },
+  );
+
   it("probes faster, never above four times the plan's rate, never slower than the plan (P1)", () => {
     const burst = startBurst(NO_BURSTS, 0);
-    expect(cadenceAt(1_000, burst, 1)).toBe(BURST_CADENCE_MS);
-    expect(cadenceAt(60_000, burst, 1)).toBe(60_000 / BURST_FACTOR_MAX);
-    expect(cadenceAt(100, burst, 1)).toBe(100);
+    expect(cadenceAt(every(1_000), burst, 1)).toBe(BURST_CADENCE_MS);
+    expect(cadenceAt(every(60_000), burst, 1)).toBe(60_000 / BURST_FACTOR_MAX);
+    expect(cadenceAt(every(100), burst, 1)).toBe(100);
   });
 
   it.each([
@@ -114,8 +127,8 @@ describe("a burst", () => {
 
   it("ends after ten seconds", () => {
     const burst = startBurst(NO_BURSTS, 0);
-    expect(cadenceAt(1_000, burst, BURST_MS * NS_PER_MS - 1)).toBe(BURST_CADENCE_MS);
-    expect(cadenceAt(1_000, burst, BURST_MS * NS_PER_MS)).toBe(1_000);
+    expect(cadenceAt(every(1_000), burst, BURST_MS * NS_PER_MS - 1)).toBe(BURST_CADENCE_MS);
+    expect(cadenceAt(every(1_000), burst, BURST_MS * NS_PER_MS)).toBe(1_000);
   });
 
   it("lasts half of the time at most, however often the target turns (P1)", () => {
@@ -124,7 +137,7 @@ describe("a burst", () => {
     for (let ms = 0; ms < 10 * BURSTS_WITHIN_MS; ms += 100) {
       bursts = startBurst(bursts, ms * NS_PER_MS);
       expect(bursts.startsNs.length).toBeLessThanOrEqual(BURSTS_MAX);
-      if (cadenceAt(1_000, bursts, ms * NS_PER_MS) < 1_000) burstMs += 100;
+      if (cadenceAt(every(1_000), bursts, ms * NS_PER_MS) < 1_000) burstMs += 100;
     }
     expect(burstMs / (10 * BURSTS_WITHIN_MS)).toBeLessThanOrEqual(0.5);
   });

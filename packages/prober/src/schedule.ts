@@ -8,13 +8,19 @@
  *    (P1).
  */
 import { createHash } from "node:crypto";
-import { NS_PER_MS, type ProbeOptions } from "@lifeline/measure";
+import { NS_PER_MS, type ProbeOptions, type Target } from "@lifeline/measure";
 
 /** Cadence within a burst, ms: three samples confirm a turn within a second. */
 export const BURST_CADENCE_MS = 250;
 
 /** A burst probes at most this many times as often as the plan (P1). */
 export const BURST_FACTOR_MAX = 4;
+
+/**
+ * Cadence of a time server within a burst, ms. Its packets are 2 s apart at least. Two targets at one server, one with
+ * NTP and one with NTS, then take turns.
+ */
+export const TIME_BURST_CADENCE_MS = 4_000;
 
 /** Length of a burst, ms. */
 export const BURST_MS = 10_000;
@@ -98,7 +104,18 @@ export function startBurst(before: Bursts, nowNs: number): Bursts {
 }
 
 /** Time between attempts at `nowNs`, ms: the plan's, or the burst's while one lasts. Never above the plan's. */
-export function cadenceAt(cadenceMs: number, bursts: Bursts, nowNs: number): number {
+export function cadenceAt(
+  { cadenceMs, options }: Pick<Target, "cadenceMs" | "options">,
+  bursts: Bursts,
+  nowNs: number,
+): number {
   if (nowNs >= bursts.untilNs) return cadenceMs;
+  // At rest a time server is asked so rarely that a quarter of its cadence would confirm nothing within a minute.
+  if (asksTime(options)) return Math.min(cadenceMs, TIME_BURST_CADENCE_MS);
   return Math.min(cadenceMs, Math.max(BURST_CADENCE_MS, cadenceMs / BURST_FACTOR_MAX));
+}
+
+/** Whether a target is a time server, which has manners of its own. */
+export function asksTime({ probe }: ProbeOptions): boolean {
+  return probe === "ntp" || probe === "nts";
 }

@@ -165,7 +165,7 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "Nothing: the path is open. The service's owner starts it.",
   ),
   "rate-limited": facts(
-    "The endpoint is asked too often, by this site or this node.",
+    "The endpoint asks to be left alone: this site or this node asks too often, or is not served.",
     "HTTP 429, or a kiss-o'-death of a time server. It is not asked again before the pause is over that it names.",
     "Use a mirror of the site, or give nodes more public addresses.",
   ),
@@ -264,6 +264,21 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "Two machines share one UUID.",
     "Two machines report under one node id.",
     "Nothing: the machines need UUIDs of their own.",
+  ),
+  "time-unsynchronised": facts(
+    "The time server is not synchronised itself.",
+    "Leap indicator 3, stratum 0 or 16, no transmit time, or a root distance over 16 s, twice in a row.",
+    "Nothing: the server's owner restores its own time source.",
+  ),
+  "time-unproven": facts(
+    "The time is not proven by NTS.",
+    "The answer over UDP lacks a valid authenticator or the request's unique identifier; or the key exchange failed above TLS; or the server rejected its own cookie. Twice in a row.",
+    "Exempt NTP and NTS of the node from interception: pass UDP 123 with extension fields, and TCP 4460, unchanged.",
+  ),
+  "unsupported-proxy": facts(
+    "The node uses a kind of proxy that Lifeline does not support.",
+    "The scheme of HTTPS_PROXY or of egress.httpProxy.",
+    "Nothing: it says nothing about the network.",
   ),
   "no-evidence": facts("There is no evidence either way.", "Silence from a peer that need not answer.", "Nothing yet."),
   "no-data": facts(

@@ -1,7 +1,7 @@
 /** What the probes saw, in one sentence with figures (J2). */
 import { type Target, targetPlace } from "@lifeline/measure";
 import { lossOf } from "@lifeline/window";
-import { inPercent, inSeconds, lossPhrase, rttPhrase, seenPhrase, timeOfDay } from "./phrase.ts";
+import { inPercent, inSeconds, lossPhrase, rttPhrase, seenPhrase, timeOfDay, timePhrase } from "./phrase.ts";
 import { rttFiguresOf } from "./rtt-figures.ts";
 import { endedOf, flawedOf, type TargetVerdict } from "./target-verdict.ts";
 
@@ -27,7 +27,7 @@ function sentence(own: TargetVerdict): string {
   const over = `over the last ${inSeconds(lookbackMs)}`;
   switch (basis) {
     case "answered":
-      return `${answeredShare(own)} ${over}${address(own)}${rtt(own)}.`;
+      return `${answeredShare(own)} ${over}${address(own)}${rtt(own)}${clock(own)}.`;
     case "failed":
       return `${seenPhrase(reason, seen)}, ${stateShare(own)}; ${answeredShare(own)} ${over}.`;
     case "intermittent":
@@ -78,6 +78,10 @@ function address({ seen }: TargetVerdict): string {
 function rtt({ lookback }: TargetVerdict): string {
   const phrase = rttPhrase(rttFiguresOf(lookback));
   return phrase === "" ? "" : `; ${phrase}`;
+}
+
+function clock({ seen }: TargetVerdict): string {
+  return seen?.evidence.time === undefined ? "" : `; ${timePhrase(seen.evidence.time)}`;
 }
 
 function times(count: number): string {

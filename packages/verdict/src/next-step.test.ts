@@ -66,6 +66,15 @@ const OWNERS: Record<Reason, RegExp> = {
   "object-missing": /^Owner of omni\.test:443: find out why this public image does not exist/,
   "object-unproven": /^Deployment owner: name an image that omni\.test:443 has/,
   "redirect-not-allowed": /^Network team: find out why omni\.test resolves to an address inside/,
+  "time-unsynchronised": /^Owner of the time server omni\.test: restore its own time source/,
+  "nts-key-exchange": /^Network team: look for a device that answers in place of the time server at omni\.test:443/,
+  "nts-refused": /^Owner of the time server omni\.test: let its NTS key exchange offer/,
+  "nts-silent":
+    /^Network team: allow UDP port 123 with NTS extension fields from this node to the time server of omni\.test/,
+  "nts-unproven": /^Network team: exempt this node's NTP to the time server of omni\.test from interception/,
+  "nts-nak": /^Owner of the time server omni\.test: give the key exchange and the time servers the same cookie keys/,
+  "proxy-auth-scheme": /^Owner of the HTTP proxy: accept Basic authentication/,
+  "proxy-untrusted": /^Deployment owner: name the CA of the proxy as egress\.caFile/,
 };
 
 describe("the next step", () => {
@@ -81,6 +90,8 @@ describe("the next step", () => {
     [UDP, "UDP port 443"],
     [STAMP, "UDP port 443"],
     [DNS, "UDP port 443"],
+    [{ probe: "ntp" } as const, "UDP port 443"],
+    [{ probe: "nts", trust: { kind: "public" } } as const, "TCP port 443"],
     [{ ...DNS, transport: "tcp" } as typeof DNS, "TCP port 443"],
   ])("of a firewall names the transport: %j", (options, transport) => {
     expect(nextStepFor("timeout", targetOf(options))).toContain(`allow ${transport} from`);

@@ -11,8 +11,13 @@ const fixQueriedResolver: Step = (target, where) =>
   `Owner of the resolver ${where}: let it answer this node's ${queryOf(target)}; node owner: or configure another resolver.`;
 const fixProxy: Step = (_, where) =>
   `Omni owner: check the reverse proxy in front of ${where}; it must pass HTTP/2 and gRPC to the service behind it.`;
-const rateLimited: Step = (_, where) =>
-  `Owner of ${where}: raise the limit for this site's address; node owner: or pull through a mirror of the site.`;
+const rateLimited: Step = ({ options }, where) =>
+  ["ntp", "nts"].includes(options.probe)
+    ? leftAlone(where)
+    : `Owner of ${where}: raise the limit for this site's address; node owner: or pull through a mirror of the site.`;
+const leftAlone = (where: string) =>
+  `Owner of the time server ${where}: serve this site's address; node owner: or configure another time server.`;
+const proxyPhrase = (proxy: Target["proxy"]) => (proxy === undefined ? "" : ` ${targetPlace(proxy)}`);
 const agentTrouble = "Node owner: give the agent the CPU, memory and permissions it needs; see its self-metrics.";
 
 const steps: Record<Reason, Step | string> = {
@@ -96,6 +101,22 @@ const steps: Record<Reason, Step | string> = {
   "link-idle": "See the rows inside the tunnel.",
   "link-frozen": "Network team: allow the SideroLink UDP port and its answers back.",
   "link-absent": "Node owner: find out why this node has not joined Omni.",
+  "time-unsynchronised": ({ host }) =>
+    `Owner of the time server ${host}: restore its own time source; node owner: or configure another time server.`,
+  "nts-key-exchange": (_, where) =>
+    `Network team: look for a device that answers in place of the time server at ${where}; owner of the time server: serve NTS there.`,
+  "nts-refused": ({ host }) =>
+    `Owner of the time server ${host}: let its NTS key exchange offer NTPv4 and AES-SIV-CMAC-256.`,
+  "nts-silent": ({ host }) =>
+    `Network team: allow UDP port 123 with NTS extension fields from this node to the time server of ${host} and its answers back.`,
+  "nts-unproven": ({ host }) =>
+    `Network team: exempt this node's NTP to the time server of ${host} from interception; until then Talos does not accept the time.`,
+  "nts-nak": ({ host }) =>
+    `Owner of the time server ${host}: give the key exchange and the time servers the same cookie keys.`,
+  "proxy-auth-scheme": ({ proxy }) =>
+    `Owner of the HTTP proxy${proxyPhrase(proxy)}: accept Basic authentication, or this node without any; Talos speaks no other kind.`,
+  "proxy-untrusted": ({ proxy }) =>
+    `Deployment owner: name the CA of the proxy${proxyPhrase(proxy)} as egress.caFile; node owner: and give it to the node.`,
   "link-no-address": "Node owner: enable IPv6 in the kernel of this node.",
 };
 
@@ -119,6 +140,6 @@ export function queryOf({ options }: Target): string {
 
 function transportOf({ port, options }: Target): string {
   const udp =
-    options.probe === "udp" || options.probe === "stamp" || (options.probe === "dns" && options.transport === "udp");
+    ["udp", "stamp", "ntp"].includes(options.probe) || (options.probe === "dns" && options.transport === "udp");
   return `${udp ? "UDP" : "TCP"} port ${port}`;
 }

@@ -1,5 +1,5 @@
 /** Parts of sentences: figures, times and what a sample saw. */
-import { NS_PER_MS, type Reason, reasonFacts, tlsAlertName } from "@lifeline/measure";
+import { NS_PER_MS, NS_PER_US, type Reason, reasonFacts, type TimeAnswer, tlsAlertName } from "@lifeline/measure";
 import type { LossCount, Remembered } from "@lifeline/window";
 import type { RttFigures } from "./row.ts";
 
@@ -47,6 +47,20 @@ export function lossPhrase({ sent, lost, late, silent, ratio, interval }: LossCo
   return `${lost} of ${sent - silent} lost${share}${rest.join("")}`;
 }
 
+/** Such as `this host's clock is 1.5 ms behind the server's, stratum 2, root delay 12 ms`. */
+export function timePhrase({ offsetUs, stratum, rootDelayUs }: TimeAnswer): string {
+  const side = (offsetUs ?? 0) < 0 ? "ahead of" : "behind";
+  const clock =
+    offsetUs === undefined ? [] : [`this host's clock is ${inMs(Math.abs(offsetUs) * NS_PER_US)} ${side} the server's`];
+  return [...clock, `stratum ${stratum}`, `root delay ${inMs(rootDelayUs * NS_PER_US)}`].join(", ");
+}
+
+function strayPhrase(strays: number): string {
+  return strays === 1
+    ? "one datagram came back that does not answer this request"
+    : `${strays} datagrams came back that do not answer this request`;
+}
+
 /** Untrusted text in double quotes. Double quotes in it become single, so that it cannot pass for text of the judge. */
 export function quoted(text: string): string {
   return `"${text.replaceAll('"', "'")}"`;
@@ -75,10 +89,12 @@ function* detailsOf(evidence: Remembered["evidence"]): Generator<string> {
   if (evidence.grpcMessage !== undefined) yield `message ${quoted(evidence.grpcMessage)}`;
   if (evidence.address !== undefined) yield `at ${evidence.address}`;
   if (evidence.lateRttNs !== undefined) yield `after ${inMs(evidence.lateRttNs)}`;
+  if (evidence.time !== undefined) yield timePhrase(evidence.time);
   const leaf = evidence.chain?.[0];
   if (leaf !== undefined) {
     yield `certificate ${quoted(leaf.subject)} issued by ${quoted(leaf.issuer)}, valid until ${leaf.notAfter}`;
   }
+  if (evidence.strays !== undefined) yield strayPhrase(evidence.strays);
   const redirect = evidence.redirects?.at(-1);
   if (redirect !== undefined) yield `redirected to ${quoted(redirect)}`;
 }

@@ -2,7 +2,7 @@
  * A total order of remembered samples by their content. It decides between samples that are otherwise equal, so that
  * the order of merging does not matter (W1).
  */
-import type { ChainCertificate, Evidence, LinkCounters } from "@lifeline/measure";
+import type { ChainCertificate, Evidence, LinkCounters, TimeAnswer } from "@lifeline/measure";
 import type { Run } from "./outcome-run.ts";
 import type { Remembered } from "./remembered.ts";
 
@@ -35,6 +35,7 @@ const EVIDENCE: Readers<Evidence> = {
   proxyStatus: (of) => of.proxyStatus,
   pathMtuBytes: (of) => of.pathMtuBytes,
   link: (of) => of.link,
+  time: (of) => of.time,
 };
 const CERTIFICATE: Readers<ChainCertificate> = {
   subject: (of) => of.subject,
@@ -51,6 +52,12 @@ const LINK: Readers<LinkCounters> = {
   rxFrozenMs: (of) => of.rxFrozenMs,
   txPacketsSince: (of) => of.txPacketsSince,
   mtuBytes: (of) => of.mtuBytes,
+};
+const TIME: Readers<Required<TimeAnswer>> = {
+  offsetUs: (of) => of.offsetUs,
+  stratum: (of) => of.stratum,
+  rootDelayUs: (of) => of.rootDelayUs,
+  rootDispersionUs: (of) => of.rootDispersionUs,
 };
 const RUN: Readers<Run> = {
   ordinal: (of) => of.ordinal,
@@ -118,6 +125,7 @@ const byEvidence = byFields(EVIDENCE, {
   redirects: texts,
   chain: byItems(byFields(CERTIFICATE)),
   link: byFields(LINK),
+  time: byFields(TIME),
 });
 
 /**

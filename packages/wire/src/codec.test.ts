@@ -69,6 +69,15 @@ const evidence: fc.Arbitrary<Evidence> = fc.record(
       txPacketsSince: fc.nat(1e9),
       mtuBytes: fc.nat(65_536),
     }),
+    time: fc.record(
+      {
+        offsetUs: fc.maxSafeInteger(),
+        stratum: fc.nat(255),
+        rootDelayUs: fc.nat(1e9),
+        rootDispersionUs: fc.nat(1e9),
+      },
+      { requiredKeys: ["stratum", "rootDelayUs", "rootDispersionUs"] },
+    ),
   },
   { requiredKeys: [] },
 );
@@ -427,6 +436,8 @@ const options: fc.Arbitrary<ProbeOptions> = fc.oneof(
   }),
   fc.record({ probe: fc.constant("stamp" as const), authenticated: fc.boolean() }),
   fc.constant({ probe: "link" as const }),
+  fc.constant({ probe: "ntp" as const }),
+  fc.constant({ probe: "nts" as const, trust: { kind: "public" as const } }),
   fc.record({
     probe: fc.constant("mtu" as const),
     authenticated: fc.boolean(),
@@ -507,7 +518,7 @@ describe("plans", () => {
       name: "no protocol",
       wire: { ...tcp, options: { case: undefined } },
       field: "targets[0].options",
-      expected: "one of dns, tcp, tls, http, grpc, udp, stamp, link, mtu",
+      expected: "one of dns, tcp, tls, http, grpc, udp, stamp, link, mtu, ntp, nts",
     },
     {
       name: "a CA index beyond the list",

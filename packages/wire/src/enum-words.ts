@@ -88,6 +88,14 @@ export const reasonWords = words<Reason, WireReason>({
   "object-missing": WireReason.OBJECT_MISSING,
   "object-unproven": WireReason.OBJECT_UNPROVEN,
   "redirect-not-allowed": WireReason.REDIRECT_NOT_ALLOWED,
+  "time-unsynchronised": WireReason.TIME_UNSYNCHRONISED,
+  "nts-key-exchange": WireReason.NTS_KEY_EXCHANGE,
+  "nts-refused": WireReason.NTS_REFUSED,
+  "nts-silent": WireReason.NTS_SILENT,
+  "nts-unproven": WireReason.NTS_UNPROVEN,
+  "nts-nak": WireReason.NTS_NAK,
+  "proxy-auth-scheme": WireReason.PROXY_AUTH_SCHEME,
+  "proxy-untrusted": WireReason.PROXY_UNTRUSTED,
 });
 
 export const phaseWords = words<Phase, WirePhase>({

@@ -147,6 +147,10 @@ function optionsToWire(options: ProbeOptions, caPems: string[]): NonNullable<Tar
       return { case: "link", value: {} };
     case "mtu":
       return { case: "mtu", value: { authenticated: options.authenticated, requiredBytes: options.requiredBytes } };
+    case "ntp":
+      return { case: "ntp", value: {} };
+    case "nts":
+      return { case: "nts", value: trust(options.trust) };
   }
 }
 
@@ -182,9 +186,7 @@ function optionsFromWire(field: string, wire: WireTarget, caPems: readonly strin
     case "tls":
       return {
         probe: "tls",
-        trust:
-          trustFromWire(`${field}.tls.trust`, options.value.trust, caPems) ??
-          refuse(`${field}.tls.trust`, "nothing", "a trust"),
+        trust: requiredTrust(`${field}.tls.trust`, options.value.trust, caPems),
         ...alpnFromWire(`${field}.tls`, options.value),
       };
     case "http": {
@@ -232,6 +234,10 @@ function optionsFromWire(field: string, wire: WireTarget, caPems: readonly strin
           MTU_BYTES.max,
         ),
       };
+    case "ntp":
+      return { probe: "ntp" };
+    case "nts":
+      return { probe: "nts", trust: requiredTrust(`${field}.nts.trust`, options.value.trust, caPems) };
     case undefined:
       return refuse(`${field}.options`, "a protocol this agent does not know", `one of ${PROBE_KINDS.join(", ")}`);
   }
@@ -302,6 +308,10 @@ function grpcExpectFromWire(
     status: integer(`${field}.status`, status, 0, GRPC_STATUS_MAX),
     message: text(`${field}.message`, message, 1, MAX_EVIDENCE_LENGTH),
   };
+}
+
+function requiredTrust(field: string, wire: WireTrust | undefined, caPems: readonly string[]): Trust {
+  return trustFromWire(field, wire, caPems) ?? refuse(field, "nothing", "a trust");
 }
 
 function trustFromWire(field: string, wire: WireTrust | undefined, caPems: readonly string[]): Trust | undefined {

@@ -1,6 +1,6 @@
 /** Encodes and decodes windows. decode∘encode = id for every window within the limits. */
 import { create } from "@bufbuild/protobuf";
-import type { ChainCertificate, DirectionCounts, Evidence, LinkCounters } from "@lifeline/measure";
+import type { ChainCertificate, DirectionCounts, Evidence, LinkCounters, TimeAnswer } from "@lifeline/measure";
 import {
   ADDRESSES_MAX,
   type AddressRun,
@@ -25,6 +25,7 @@ import {
   type Evidence as WireEvidence,
   type LinkCounters as WireLinkCounters,
   type Remembered as WireRemembered,
+  type TimeAnswer as WireTimeAnswer,
   type Window as WireWindow,
 } from "./gen/lifeline/v1/window_pb.ts";
 import { MAX_EVIDENCE_ENTRIES, MAX_EVIDENCE_LENGTH, MAX_UNIX_MS } from "./limits.ts";
@@ -230,11 +231,12 @@ function rememberedFromWire(field: string, wire: WireRemembered): Remembered {
 }
 
 function evidenceToWire(evidence: Evidence): WireEvidence {
-  const { answers, addresses, chain, redirects, link, lateRttNs, ...plain } = evidence;
+  const { answers, addresses, chain, redirects, link, lateRttNs, time, ...plain } = evidence;
   return create(EvidenceSchema, {
     ...plain,
     ...(link === undefined ? {} : { link: linkToWire(link) }),
     ...(lateRttNs === undefined ? {} : { lateRttNs: BigInt(Math.round(lateRttNs)) }),
+    ...(time === undefined ? {} : { time: timeToWire(time) }),
     answers: [...(answers ?? [])],
     addresses: [...(addresses ?? [])],
     chain: (chain ?? []).map((certificate) => ({ ...certificate })),
@@ -277,7 +279,37 @@ function evidenceFromWire(field: string, wire: WireEvidence): Evidence {
     ...(wire.proxy === "" ? {} : { proxy: word("proxy", wire.proxy) }),
     ...(wire.proxyStatus === undefined ? {} : { proxyStatus: wire.proxyStatus }),
     ...(wire.pathMtuBytes === undefined ? {} : { pathMtuBytes: wire.pathMtuBytes }),
+    ...partsFromWire(field, wire),
+  };
+}
+
+/** The parts of evidence that are messages of their own. */
+function partsFromWire(field: string, wire: WireEvidence): Pick<Evidence, "link" | "time"> {
+  return {
     ...(wire.link === undefined ? {} : { link: linkFromWire(`${field}.link`, wire.link) }),
+    ...(wire.time === undefined ? {} : { time: timeFromWire(`${field}.time`, wire.time) }),
+  };
+}
+
+function timeToWire({ offsetUs, stratum, rootDelayUs, rootDispersionUs }: TimeAnswer) {
+  return {
+    stratum,
+    rootDelayUs: BigInt(rootDelayUs),
+    rootDispersionUs: BigInt(rootDispersionUs),
+    ...(offsetUs === undefined ? {} : { offsetUs: BigInt(offsetUs) }),
+  };
+}
+
+/** Strata are one byte (RFC 5905 §7.3). */
+const STRATUM_MAX = 255;
+
+function timeFromWire(field: string, wire: WireTimeAnswer): TimeAnswer {
+  const max = Number.MAX_SAFE_INTEGER;
+  return {
+    stratum: integer(`${field}.stratum`, wire.stratum, 0, STRATUM_MAX),
+    rootDelayUs: integer(`${field}.root_delay_us`, wire.rootDelayUs, 0, max),
+    rootDispersionUs: integer(`${field}.root_dispersion_us`, wire.rootDispersionUs, 0, max),
+    ...(wire.offsetUs === undefined ? {} : { offsetUs: integer(`${field}.offset_us`, wire.offsetUs, -max, max) }),
   };
 }
 

@@ -172,6 +172,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     httpsProxy: TEXT,
     httpProxy: TEXT,
     noProxy: HELLO_LIST,
+    httpsProxyFault: TEXT,
   }),
   limit<report.TalosView>("lifeline.v1.TalosView", { siderolinkHost: TEXT, wireguardEndpoint: TEXT }),
 
@@ -187,7 +188,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
   }),
   limit<report.GrpcOptions>("lifeline.v1.GrpcOptions", { method: IDENTIFIER, message: IDENTIFIER }),
   limit<report.DnsOptions>("lifeline.v1.DnsOptions", { query: IDENTIFIER, transport: IDENTIFIER, type: IDENTIFIER }),
-  limit<report.ProxyEndpoint>("lifeline.v1.ProxyEndpoint", { host: IDENTIFIER }),
+  limit<report.ProxyEndpoint>("lifeline.v1.ProxyEndpoint", { host: IDENTIFIER, scheme: IDENTIFIER }),
   limit<report.ReportKey>("lifeline.v1.ReportKey", { bootId: RANDOM_ID }),
   limit<report.Ack>("lifeline.v1.Ack", { reports: ACKED_REPORTS }),
   limit<report.Refusal>("lifeline.v1.Refusal", { code: IDENTIFIER, field: TEXT, detail: TEXT }),

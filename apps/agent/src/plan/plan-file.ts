@@ -84,8 +84,10 @@ const options = v.variant(
     mapping({ probe: v.literal("stamp"), authenticated: v.boolean("true or false") }),
     mapping({ probe: v.literal("link") }),
     mapping({ probe: v.literal("mtu"), authenticated: v.boolean("true or false"), requiredBytes: number }),
+    mapping({ probe: v.literal("ntp") }),
+    mapping({ probe: v.literal("nts"), trust }),
   ],
-  "options of a probe: tcp, tls, http, grpc, dns, udp, stamp, link or mtu",
+  "options of a probe: tcp, tls, http, grpc, dns, udp, stamp, link, mtu, ntp or nts",
 );
 
 const target = mapping({

@@ -46,8 +46,9 @@ const NTP_UNIX_OFFSET_S = 2_208_988_800;
 async function timeServer(behindMs: number): Promise<number> {
   const socket = createSocket("udp4");
   open.push(socket);
-  socket.on("message", (_, from) => {
+  socket.on("message", (request, from) => {
     const answer = Buffer.alloc(48);
+    request.copy(answer, 24, 40, 48);
     answer.writeUInt8(0x24, 0);
     answer.writeUInt8(2, 1);
     const nowS = Math.round((systemClock.wallMs() - behindMs) / 1_000) + NTP_UNIX_OFFSET_S;
@@ -173,7 +174,7 @@ requirements:
     published: null
     effective: { value: "a time server", evidence: ["a test"] }
     probes:
-      - { probe: udp, payloadBytes: 48, cadenceMs: 64000 }
+      - { probe: ntp, cadenceMs: 64000 }
 `,
     );
     return file(

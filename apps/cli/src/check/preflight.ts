@@ -98,7 +98,7 @@ async function measure(preflight: Preflight): Promise<ReadonlyMap<string, readon
   const { resolution, hostname, durationS, clock, node, signal } = preflight;
   const windows = new Map<string, Window[]>();
   const defects: unknown[] = [];
-  const targets = resolvedTargets(resolution).map((target) => ({ ...target, cadenceMs: cadenceOf(target) }));
+  const targets = resolvedTargets(resolution).map((target) => ({ ...target, cadenceMs: cadenceOf(target, durationS) }));
   const prober = new Prober({
     clock,
     nodeId: hostname,
@@ -121,10 +121,23 @@ async function measure(preflight: Preflight): Promise<ReadonlyMap<string, readon
 }
 
 /**
- * A target that is answered by ICMP errors keeps its plan's cadence: Linux limits them to about one a second (RFC 4443
- * §2.4 f).
+ * Time between attempts at a time server, ms: as in a burst of the agent; in a long run so that NTP and NTS together
+ * are 8 s apart.
  */
-function cadenceOf({ options, cadenceMs }: Target): number {
+const TIME_CADENCE_MS = { min: 4_000, max: 16_000 };
+
+/** Attempts at a time server that a run makes before it slows down: three in a row show that nothing answers. */
+const TIME_ATTEMPTS = 3;
+
+/**
+ * A time server is asked rarely. A target that is answered by ICMP errors keeps its plan's cadence: Linux limits them
+ * to about one a second (RFC 4443 §2.4 f).
+ */
+function cadenceOf({ options, cadenceMs }: Target, durationS: number): number {
+  if (options.probe === "ntp" || options.probe === "nts") {
+    const { min, max } = TIME_CADENCE_MS;
+    return Math.min(max, Math.max(min, (durationS * 1_000) / TIME_ATTEMPTS));
+  }
   const isRateLimited = options.probe === "udp" && options.expectRefusal;
   return isRateLimited ? Math.max(CADENCE_MS, cadenceMs) : CADENCE_MS;
 }

@@ -37,6 +37,8 @@ const BUDGET_OF: Readonly<Record<ProbeKind, Budget | undefined>> = {
   tls: "handshakePerS",
   http: "handshakePerS",
   grpc: "handshakePerS",
+  ntp: "connectPerS",
+  nts: "handshakePerS",
 };
 
 /**

@@ -13,8 +13,10 @@ const LAYER: Readonly<Record<ProbeKind, number>> = {
   stamp: 0,
   link: 0,
   mtu: 0,
+  ntp: 0,
   tcp: 1,
   tls: 2,
+  nts: 3,
   http: 3,
   grpc: 3,
 };

@@ -41,6 +41,8 @@ const OPTIONS: readonly ProbeOptions[] = [
   { probe: "stamp", authenticated: true },
   { probe: "link" },
   { probe: "mtu", authenticated: false, requiredBytes: 1_340 },
+  { probe: "ntp" },
+  { probe: "nts", trust: { kind: "public" } },
 ];
 
 const TARGETS = OPTIONS.map((options, at): Target => {

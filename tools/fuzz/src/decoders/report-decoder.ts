@@ -73,6 +73,7 @@ function fullWindow(reason: Reason, at: number): Window {
       proxyStatus: 407,
       pathMtuBytes: 1_340,
       link: { name: "siderolink", rxBytes: 5_000, txBytes: 7_000, rxFrozenMs: 12, txPacketsSince: 3, mtuBytes: 1_280 },
+      time: { offsetUs: -1_500, stratum: 3, rootDelayUs: 12_000, rootDispersionUs: 800 },
     },
   };
   return {

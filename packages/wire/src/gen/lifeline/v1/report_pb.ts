@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/report.proto.
  */
 export const file_lifeline_v1_report: GenFile = /*@__PURE__*/
-  fileDesc("ChhsaWZlbGluZS92MS9yZXBvcnQucHJvdG8SC2xpZmVsaW5lLnYxIoECChBBZ2VudFNlbGZNZXRyaWNzEhEKCXJzc19ieXRlcxgBIAEoBBIOCgZjcHVfdXMYAiABKAQSEQoJdXB0aW1lX21zGAMgASgEEh8KF2V2ZW50X2xvb3BfbWF4X2RlbGF5X25zGAQgASgEEhMKC3Nwb29sX2J5dGVzGAUgASgEEhUKDXNwb29sX3JlcG9ydHMYBiABKAQSHQoVc3Bvb2xfZHJvcHBlZF9yZXBvcnRzGAcgASgEEhwKFHNwb29sX21lbW9yeV9yZXBvcnRzGAggASgEEhQKDG1pc3NlZF90aWNrcxgJIAEoBBIXCg9yZWZ1c2VkX3JlcG9ydHMYCiABKAQijwEKBlJlcG9ydBIWCg5zZWFsZWRfdW5peF9tcxgBIAEoBBISCgp0YXJnZXRfaWRzGAIgAygJEiQKB3dpbmRvd3MYAyADKAsyEy5saWZlbGluZS52MS5XaW5kb3cSMwoMc2VsZl9tZXRyaWNzGAQgASgLMh0ubGlmZWxpbmUudjEuQWdlbnRTZWxmTWV0cmljcyJZCg5SZXBvcnRFbnZlbG9wZRIPCgdib290X2lkGAEgASgMEhAKCHNlcXVlbmNlGAIgASgEEg4KBnJlcG9ydBgDIAEoDBIUCgxzZW50X3VuaXhfbXMYBCABKAQipgMKBUhlbGxvEg8KB25vZGVfaWQYASABKAkSDwoHYm9vdF9pZBgCIAEoDBIVCg1hZ2VudF92ZXJzaW9uGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJEiQKBXJvbGVzGAUgAygOMhUubGlmZWxpbmUudjEuTm9kZVJvbGUSEwoLaXBfdmVyc2lvbnMYBiADKA0SGQoRc2lkZXJvbGlua19wcmVmaXgYByABKAkSGAoLZ3JwY190dW5uZWwYCCABKAhIAIgBARIVCg10YWxvc192ZXJzaW9uGAkgASgJEhUKDXBsYW5fcmV2aXNpb24YCiABKAkSEQoJcmVzb2x2ZXJzGAsgAygJEhMKC21hY2hpbmVfYXBpGAwgASgJEhQKDHNlbnRfdW5peF9tcxgNIAEoBBIRCglhZGRyZXNzZXMYDiADKAkSLAoFcHJveHkYDyABKAsyHS5saWZlbGluZS52MS5Qcm94eUVudmlyb25tZW50EiUKBXRhbG9zGBAgASgLMhYubGlmZWxpbmUudjEuVGFsb3NWaWV3Qg4KDF9ncnBjX3R1bm5lbCJNChBQcm94eUVudmlyb25tZW50EhMKC2h0dHBzX3Byb3h5GAEgASgJEhIKCmh0dHBfcHJveHkYAiABKAkSEAoIbm9fcHJveHkYAyADKAkipgEKCVRhbG9zVmlldxIXCg9zaWRlcm9saW5rX2hvc3QYASABKAkSIQoUc2lkZXJvbGlua19jb25uZWN0ZWQYAiABKAhIAIgBARIaChJ3aXJlZ3VhcmRfZW5kcG9pbnQYAyABKAkSKAogd2lyZWd1YXJkX2xhc3RfaGFuZHNoYWtlX3VuaXhfbXMYBCABKARCFwoVX3NpZGVyb2xpbmtfY29ubmVjdGVkIm4KDVN0cmVhbVJlcXVlc3QSIwoFaGVsbG8YASABKAsyEi5saWZlbGluZS52MS5IZWxsb0gAEi0KBnJlcG9ydBgCIAEoCzIbLmxpZmVsaW5lLnYxLlJlcG9ydEVudmVsb3BlSABCCQoHbWVzc2FnZSJvCgVUcnVzdBIkCgRraW5kGAEgASgOMhYubGlmZWxpbmUudjEuVHJ1c3RLaW5kEhAKCGNhX2luZGV4GAIgASgNEhsKDmFkZGVkX2NhX2luZGV4GAMgASgNSACIAQFCEQoPX2FkZGVkX2NhX2luZGV4IiIKClRjcE9wdGlvbnMSFAoMYWNjZXB0X3Jlc2V0GAEgASgIIlQKClRsc09wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIMCgRhbHBuGAIgAygJEhUKDWFscG5fcmVxdWlyZWQYAyABKAgifwoLSHR0cE9wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIOCgZtZXRob2QYAiABKAkSDAoEcGF0aBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgJEhAKCHN0YXR1c2VzGAUgAygNEgwKBGJvZHkYBiABKAkiYQoLR3JwY09wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIOCgZtZXRob2QYAiABKAkSDgoGc3RhdHVzGAMgASgNEg8KB21lc3NhZ2UYBCABKAkiPAoKRG5zT3B0aW9ucxINCgVxdWVyeRgBIAEoCRIRCgl0cmFuc3BvcnQYAiABKAkSDAoEdHlwZRgDIAEoCSI7CgpVZHBPcHRpb25zEhUKDXBheWxvYWRfYnl0ZXMYASABKA0SFgoOZXhwZWN0X3JlZnVzYWwYAiABKAgiJQoMU3RhbXBPcHRpb25zEhUKDWF1dGhlbnRpY2F0ZWQYASABKAgiDQoLTGlua09wdGlvbnMiOwoKTXR1T3B0aW9ucxIVCg1hdXRoZW50aWNhdGVkGAEgASgIEhYKDnJlcXVpcmVkX2J5dGVzGAIgASgNIisKDVByb3h5RW5kcG9pbnQSDAoEaG9zdBgBIAEoCRIMCgRwb3J0GAIgASgNIqAECgZUYXJnZXQSFgoOcmVxdWlyZW1lbnRfaWQYASABKAkSDAoEaG9zdBgCIAEoCRIMCgRwb3J0GAMgASgNEhIKCmlwX3ZlcnNpb24YBCABKA0SEgoKY2FkZW5jZV9tcxgFIAEoDRISCgp0aW1lb3V0X21zGAYgASgNEiYKA3RjcBgHIAEoCzIXLmxpZmVsaW5lLnYxLlRjcE9wdGlvbnNIABImCgN0bHMYCCABKAsyFy5saWZlbGluZS52MS5UbHNPcHRpb25zSAASKAoEaHR0cBgJIAEoCzIYLmxpZmVsaW5lLnYxLkh0dHBPcHRpb25zSAASKAoEZ3JwYxgKIAEoCzIYLmxpZmVsaW5lLnYxLkdycGNPcHRpb25zSAASJgoDZG5zGAsgASgLMhcubGlmZWxpbmUudjEuRG5zT3B0aW9uc0gAEiYKA3VkcBgMIAEoCzIXLmxpZmVsaW5lLnYxLlVkcE9wdGlvbnNIABIqCgVzdGFtcBgNIAEoCzIZLmxpZmVsaW5lLnYxLlN0YW1wT3B0aW9uc0gAEigKBGxpbmsYDiABKAsyGC5saWZlbGluZS52MS5MaW5rT3B0aW9uc0gAEiYKA210dRgPIAEoCzIXLmxpZmVsaW5lLnYxLk10dU9wdGlvbnNIABIpCgVwcm94eRgQIAEoCzIaLmxpZmVsaW5lLnYxLlByb3h5RW5kcG9pbnRCCQoHb3B0aW9ucyJPCgRQbGFuEhAKCHJldmlzaW9uGAEgASgJEg8KB2NhX3BlbXMYAiADKAkSJAoHdGFyZ2V0cxgDIAMoCzITLmxpZmVsaW5lLnYxLlRhcmdldCIuCglSZXBvcnRLZXkSDwoHYm9vdF9pZBgBIAEoDBIQCghzZXF1ZW5jZRgCIAEoBCIuCgNBY2sSJwoHcmVwb3J0cxgBIAMoCzIWLmxpZmVsaW5lLnYxLlJlcG9ydEtleSJeCgdSZWZ1c2FsEiYKBnJlcG9ydBgBIAEoCzIWLmxpZmVsaW5lLnYxLlJlcG9ydEtleRIMCgRjb2RlGAIgASgJEg0KBWZpZWxkGAMgASgJEg4KBmRldGFpbBgEIAEoCSKIAQoOU3RyZWFtUmVzcG9uc2USIQoEcGxhbhgBIAEoCzIRLmxpZmVsaW5lLnYxLlBsYW5IABIfCgNhY2sYAiABKAsyEC5saWZlbGluZS52MS5BY2tIABInCgdyZWZ1c2FsGAMgASgLMhQubGlmZWxpbmUudjEuUmVmdXNhbEgAQgkKB21lc3NhZ2UqWAoITm9kZVJvbGUSGQoVTk9ERV9ST0xFX1VOU1BFQ0lGSUVEEAASFwoTTk9ERV9ST0xFX09NTklfSE9TVBABEhgKFE5PREVfUk9MRV9UQUxPU19OT0RFEAIqVgoJVHJ1c3RLaW5kEhoKFlRSVVNUX0tJTkRfVU5TUEVDSUZJRUQQABIVChFUUlVTVF9LSU5EX1BVQkxJQxABEhYKElRSVVNUX0tJTkRfUFJJVkFURRACMlYKDVJlcG9ydFNlcnZpY2USRQoGU3RyZWFtEhoubGlmZWxpbmUudjEuU3RyZWFtUmVxdWVzdBobLmxpZmVsaW5lLnYxLlN0cmVhbVJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_lifeline_v1_window]);
+  fileDesc("ChhsaWZlbGluZS92MS9yZXBvcnQucHJvdG8SC2xpZmVsaW5lLnYxIoECChBBZ2VudFNlbGZNZXRyaWNzEhEKCXJzc19ieXRlcxgBIAEoBBIOCgZjcHVfdXMYAiABKAQSEQoJdXB0aW1lX21zGAMgASgEEh8KF2V2ZW50X2xvb3BfbWF4X2RlbGF5X25zGAQgASgEEhMKC3Nwb29sX2J5dGVzGAUgASgEEhUKDXNwb29sX3JlcG9ydHMYBiABKAQSHQoVc3Bvb2xfZHJvcHBlZF9yZXBvcnRzGAcgASgEEhwKFHNwb29sX21lbW9yeV9yZXBvcnRzGAggASgEEhQKDG1pc3NlZF90aWNrcxgJIAEoBBIXCg9yZWZ1c2VkX3JlcG9ydHMYCiABKAQijwEKBlJlcG9ydBIWCg5zZWFsZWRfdW5peF9tcxgBIAEoBBISCgp0YXJnZXRfaWRzGAIgAygJEiQKB3dpbmRvd3MYAyADKAsyEy5saWZlbGluZS52MS5XaW5kb3cSMwoMc2VsZl9tZXRyaWNzGAQgASgLMh0ubGlmZWxpbmUudjEuQWdlbnRTZWxmTWV0cmljcyJZCg5SZXBvcnRFbnZlbG9wZRIPCgdib290X2lkGAEgASgMEhAKCHNlcXVlbmNlGAIgASgEEg4KBnJlcG9ydBgDIAEoDBIUCgxzZW50X3VuaXhfbXMYBCABKAQipgMKBUhlbGxvEg8KB25vZGVfaWQYASABKAkSDwoHYm9vdF9pZBgCIAEoDBIVCg1hZ2VudF92ZXJzaW9uGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJEiQKBXJvbGVzGAUgAygOMhUubGlmZWxpbmUudjEuTm9kZVJvbGUSEwoLaXBfdmVyc2lvbnMYBiADKA0SGQoRc2lkZXJvbGlua19wcmVmaXgYByABKAkSGAoLZ3JwY190dW5uZWwYCCABKAhIAIgBARIVCg10YWxvc192ZXJzaW9uGAkgASgJEhUKDXBsYW5fcmV2aXNpb24YCiABKAkSEQoJcmVzb2x2ZXJzGAsgAygJEhMKC21hY2hpbmVfYXBpGAwgASgJEhQKDHNlbnRfdW5peF9tcxgNIAEoBBIRCglhZGRyZXNzZXMYDiADKAkSLAoFcHJveHkYDyABKAsyHS5saWZlbGluZS52MS5Qcm94eUVudmlyb25tZW50EiUKBXRhbG9zGBAgASgLMhYubGlmZWxpbmUudjEuVGFsb3NWaWV3Qg4KDF9ncnBjX3R1bm5lbCJoChBQcm94eUVudmlyb25tZW50EhMKC2h0dHBzX3Byb3h5GAEgASgJEhIKCmh0dHBfcHJveHkYAiABKAkSEAoIbm9fcHJveHkYAyADKAkSGQoRaHR0cHNfcHJveHlfZmF1bHQYBCABKAkipgEKCVRhbG9zVmlldxIXCg9zaWRlcm9saW5rX2hvc3QYASABKAkSIQoUc2lkZXJvbGlua19jb25uZWN0ZWQYAiABKAhIAIgBARIaChJ3aXJlZ3VhcmRfZW5kcG9pbnQYAyABKAkSKAogd2lyZWd1YXJkX2xhc3RfaGFuZHNoYWtlX3VuaXhfbXMYBCABKARCFwoVX3NpZGVyb2xpbmtfY29ubmVjdGVkIm4KDVN0cmVhbVJlcXVlc3QSIwoFaGVsbG8YASABKAsyEi5saWZlbGluZS52MS5IZWxsb0gAEi0KBnJlcG9ydBgCIAEoCzIbLmxpZmVsaW5lLnYxLlJlcG9ydEVudmVsb3BlSABCCQoHbWVzc2FnZSJvCgVUcnVzdBIkCgRraW5kGAEgASgOMhYubGlmZWxpbmUudjEuVHJ1c3RLaW5kEhAKCGNhX2luZGV4GAIgASgNEhsKDmFkZGVkX2NhX2luZGV4GAMgASgNSACIAQFCEQoPX2FkZGVkX2NhX2luZGV4IiIKClRjcE9wdGlvbnMSFAoMYWNjZXB0X3Jlc2V0GAEgASgIIlQKClRsc09wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIMCgRhbHBuGAIgAygJEhUKDWFscG5fcmVxdWlyZWQYAyABKAgifwoLSHR0cE9wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIOCgZtZXRob2QYAiABKAkSDAoEcGF0aBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgJEhAKCHN0YXR1c2VzGAUgAygNEgwKBGJvZHkYBiABKAkiYQoLR3JwY09wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIOCgZtZXRob2QYAiABKAkSDgoGc3RhdHVzGAMgASgNEg8KB21lc3NhZ2UYBCABKAkiPAoKRG5zT3B0aW9ucxINCgVxdWVyeRgBIAEoCRIRCgl0cmFuc3BvcnQYAiABKAkSDAoEdHlwZRgDIAEoCSI7CgpVZHBPcHRpb25zEhUKDXBheWxvYWRfYnl0ZXMYASABKA0SFgoOZXhwZWN0X3JlZnVzYWwYAiABKAgiJQoMU3RhbXBPcHRpb25zEhUKDWF1dGhlbnRpY2F0ZWQYASABKAgiDQoLTGlua09wdGlvbnMiOwoKTXR1T3B0aW9ucxIVCg1hdXRoZW50aWNhdGVkGAEgASgIEhYKDnJlcXVpcmVkX2J5dGVzGAIgASgNIgwKCk50cE9wdGlvbnMiLwoKTnRzT3B0aW9ucxIhCgV0cnVzdBgBIAEoCzISLmxpZmVsaW5lLnYxLlRydXN0Il4KDVByb3h5RW5kcG9pbnQSDAoEaG9zdBgBIAEoCRIMCgRwb3J0GAIgASgNEg4KBnNjaGVtZRgDIAEoCRIhCgV0cnVzdBgEIAEoCzISLmxpZmVsaW5lLnYxLlRydXN0IvAECgZUYXJnZXQSFgoOcmVxdWlyZW1lbnRfaWQYASABKAkSDAoEaG9zdBgCIAEoCRIMCgRwb3J0GAMgASgNEhIKCmlwX3ZlcnNpb24YBCABKA0SEgoKY2FkZW5jZV9tcxgFIAEoDRISCgp0aW1lb3V0X21zGAYgASgNEiYKA3RjcBgHIAEoCzIXLmxpZmVsaW5lLnYxLlRjcE9wdGlvbnNIABImCgN0bHMYCCABKAsyFy5saWZlbGluZS52MS5UbHNPcHRpb25zSAASKAoEaHR0cBgJIAEoCzIYLmxpZmVsaW5lLnYxLkh0dHBPcHRpb25zSAASKAoEZ3JwYxgKIAEoCzIYLmxpZmVsaW5lLnYxLkdycGNPcHRpb25zSAASJgoDZG5zGAsgASgLMhcubGlmZWxpbmUudjEuRG5zT3B0aW9uc0gAEiYKA3VkcBgMIAEoCzIXLmxpZmVsaW5lLnYxLlVkcE9wdGlvbnNIABIqCgVzdGFtcBgNIAEoCzIZLmxpZmVsaW5lLnYxLlN0YW1wT3B0aW9uc0gAEigKBGxpbmsYDiABKAsyGC5saWZlbGluZS52MS5MaW5rT3B0aW9uc0gAEiYKA210dRgPIAEoCzIXLmxpZmVsaW5lLnYxLk10dU9wdGlvbnNIABImCgNudHAYESABKAsyFy5saWZlbGluZS52MS5OdHBPcHRpb25zSAASJgoDbnRzGBIgASgLMhcubGlmZWxpbmUudjEuTnRzT3B0aW9uc0gAEikKBXByb3h5GBAgASgLMhoubGlmZWxpbmUudjEuUHJveHlFbmRwb2ludEIJCgdvcHRpb25zIk8KBFBsYW4SEAoIcmV2aXNpb24YASABKAkSDwoHY2FfcGVtcxgCIAMoCRIkCgd0YXJnZXRzGAMgAygLMhMubGlmZWxpbmUudjEuVGFyZ2V0Ii4KCVJlcG9ydEtleRIPCgdib290X2lkGAEgASgMEhAKCHNlcXVlbmNlGAIgASgEIi4KA0FjaxInCgdyZXBvcnRzGAEgAygLMhYubGlmZWxpbmUudjEuUmVwb3J0S2V5Il4KB1JlZnVzYWwSJgoGcmVwb3J0GAEgASgLMhYubGlmZWxpbmUudjEuUmVwb3J0S2V5EgwKBGNvZGUYAiABKAkSDQoFZmllbGQYAyABKAkSDgoGZGV0YWlsGAQgASgJIogBCg5TdHJlYW1SZXNwb25zZRIhCgRwbGFuGAEgASgLMhEubGlmZWxpbmUudjEuUGxhbkgAEh8KA2FjaxgCIAEoCzIQLmxpZmVsaW5lLnYxLkFja0gAEicKB3JlZnVzYWwYAyABKAsyFC5saWZlbGluZS52MS5SZWZ1c2FsSABCCQoHbWVzc2FnZSpYCghOb2RlUm9sZRIZChVOT0RFX1JPTEVfVU5TUEVDSUZJRUQQABIXChNOT0RFX1JPTEVfT01OSV9IT1NUEAESGAoUTk9ERV9ST0xFX1RBTE9TX05PREUQAipWCglUcnVzdEtpbmQSGgoWVFJVU1RfS0lORF9VTlNQRUNJRklFRBAAEhUKEVRSVVNUX0tJTkRfUFVCTElDEAESFgoSVFJVU1RfS0lORF9QUklWQVRFEAIyVgoNUmVwb3J0U2VydmljZRJFCgZTdHJlYW0SGi5saWZlbGluZS52MS5TdHJlYW1SZXF1ZXN0GhsubGlmZWxpbmUudjEuU3RyZWFtUmVzcG9uc2UoATABYgZwcm90bzM", [file_lifeline_v1_window]);
 
 /**
  * Metrics of the agent itself, which show when its measurements may be wrong.
@@ -288,7 +288,7 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
  */
 export type ProxyEnvironment = Message<"lifeline.v1.ProxyEnvironment"> & {
   /**
-   * host:port; empty when not set.
+   * scheme://host:port; empty when not set or not usable.
    *
    * @generated from field: string https_proxy = 1;
    */
@@ -305,6 +305,13 @@ export type ProxyEnvironment = Message<"lifeline.v1.ProxyEnvironment"> & {
    * @generated from field: repeated string no_proxy = 3;
    */
   noProxy: string[];
+
+  /**
+   * Why the proxy that HTTPS_PROXY names cannot be used; empty when it can, or when it is not set.
+   *
+   * @generated from field: string https_proxy_fault = 4;
+   */
+  httpsProxyFault: string;
 };
 
 /**
@@ -656,6 +663,40 @@ export const MtuOptionsSchema: GenMessage<MtuOptions> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 16);
 
 /**
+ * A client request of NTP.
+ *
+ * @generated from message lifeline.v1.NtpOptions
+ */
+export type NtpOptions = Message<"lifeline.v1.NtpOptions"> & {
+};
+
+/**
+ * Describes the message lifeline.v1.NtpOptions.
+ * Use `create(NtpOptionsSchema)` to create a new message.
+ */
+export const NtpOptionsSchema: GenMessage<NtpOptions> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_report, 17);
+
+/**
+ * The exchange of Network Time Security, key exchange included.
+ *
+ * @generated from message lifeline.v1.NtsOptions
+ */
+export type NtsOptions = Message<"lifeline.v1.NtsOptions"> & {
+  /**
+   * @generated from field: lifeline.v1.Trust trust = 1;
+   */
+  trust?: Trust | undefined;
+};
+
+/**
+ * Describes the message lifeline.v1.NtsOptions.
+ * Use `create(NtsOptionsSchema)` to create a new message.
+ */
+export const NtsOptionsSchema: GenMessage<NtsOptions> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_report, 18);
+
+/**
  * Absent: direct.
  *
  * @generated from message lifeline.v1.ProxyEndpoint
@@ -670,6 +711,20 @@ export type ProxyEndpoint = Message<"lifeline.v1.ProxyEndpoint"> & {
    * @generated from field: uint32 port = 2;
    */
   port: number;
+
+  /**
+   * "http", "https", "socks5" or "socks5h".
+   *
+   * @generated from field: string scheme = 3;
+   */
+  scheme: string;
+
+  /**
+   * For https: the CAs that the proxy's chain must end at.
+   *
+   * @generated from field: lifeline.v1.Trust trust = 4;
+   */
+  trust?: Trust | undefined;
 };
 
 /**
@@ -677,7 +732,7 @@ export type ProxyEndpoint = Message<"lifeline.v1.ProxyEndpoint"> & {
  * Use `create(ProxyEndpointSchema)` to create a new message.
  */
 export const ProxyEndpointSchema: GenMessage<ProxyEndpoint> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 17);
+  messageDesc(file_lifeline_v1_report, 19);
 
 /**
  * @generated from message lifeline.v1.Target
@@ -772,6 +827,18 @@ export type Target = Message<"lifeline.v1.Target"> & {
      */
     value: MtuOptions;
     case: "mtu";
+  } | {
+    /**
+     * @generated from field: lifeline.v1.NtpOptions ntp = 17;
+     */
+    value: NtpOptions;
+    case: "ntp";
+  } | {
+    /**
+     * @generated from field: lifeline.v1.NtsOptions nts = 18;
+     */
+    value: NtsOptions;
+    case: "nts";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -787,7 +854,7 @@ export type Target = Message<"lifeline.v1.Target"> & {
  * Use `create(TargetSchema)` to create a new message.
  */
 export const TargetSchema: GenMessage<Target> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 18);
+  messageDesc(file_lifeline_v1_report, 20);
 
 /**
  * What to measure. Complete: it replaces the plan before it.
@@ -818,7 +885,7 @@ export type Plan = Message<"lifeline.v1.Plan"> & {
  * Use `create(PlanSchema)` to create a new message.
  */
 export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 19);
+  messageDesc(file_lifeline_v1_report, 21);
 
 /**
  * @generated from message lifeline.v1.ReportKey
@@ -840,7 +907,7 @@ export type ReportKey = Message<"lifeline.v1.ReportKey"> & {
  * Use `create(ReportKeySchema)` to create a new message.
  */
 export const ReportKeySchema: GenMessage<ReportKey> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 20);
+  messageDesc(file_lifeline_v1_report, 22);
 
 /**
  * These reports are durable; the agent may delete them. Empty: the collector delays the reports that are outstanding,
@@ -860,7 +927,7 @@ export type Ack = Message<"lifeline.v1.Ack"> & {
  * Use `create(AckSchema)` to create a new message.
  */
 export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 21);
+  messageDesc(file_lifeline_v1_report, 23);
 
 /**
  * A report that can never be accepted. The agent counts it, deletes it and goes on.
@@ -896,7 +963,7 @@ export type Refusal = Message<"lifeline.v1.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 22);
+  messageDesc(file_lifeline_v1_report, 24);
 
 /**
  * @generated from message lifeline.v1.StreamResponse
@@ -931,7 +998,7 @@ export type StreamResponse = Message<"lifeline.v1.StreamResponse"> & {
  * Use `create(StreamResponseSchema)` to create a new message.
  */
 export const StreamResponseSchema: GenMessage<StreamResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 23);
+  messageDesc(file_lifeline_v1_report, 25);
 
 /**
  * What kind of host the agent runs on. Decides which requirements apply.
