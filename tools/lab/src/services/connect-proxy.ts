@@ -8,8 +8,11 @@ import { connect, isIP, type Socket } from "node:net";
 import { type Clock, endpointName } from "@lifeline/measure";
 import { LAB_LABEL } from "../api-endpoint.ts";
 import { type ClientGate, openClientGate, type ServiceEndpoint } from "./client-gate.ts";
+import { peekClientHello } from "./client-hello.ts";
+import type { LeafStore } from "./leaf-store.ts";
 import { giveUpUnless, join } from "./middlebox.ts";
 import { clientOf, type ModeTable } from "./mode-table.ts";
+import { acceptTls } from "./tls-service.ts";
 import { addressesOf, type Zone } from "./zone.ts";
 
 /** Credentials that mode auth-required demands (RFC 7617). */
@@ -27,6 +30,8 @@ export interface ConnectProxyOptions {
   /** Endpoints that may be reached. */
   readonly reaches: readonly ServiceEndpoint[];
   readonly credentials: ProxyCredentials;
+  /** Where the proxy speaks TLS: certificates of a private CA. Default: it does not. */
+  readonly leaves?: LeafStore;
 }
 
 /** Time a request may take to arrive, ms. */
@@ -56,14 +61,21 @@ export async function openConnectProxy(options: ConnectProxyOptions): Promise<Cl
     if (typeof found === "number") return refuse(connection, found);
     tunnel(connection, found, head, options.clock);
   });
-  return openClientGate(options.endpoint, (connection, client) => serve(server, connection, client, options));
+  return openClientGate(options.endpoint, (connection, client) => {
+    serve(server, connection, client, options).catch(() => connection.destroy());
+  });
 }
 
-function serve(server: Server, connection: Socket, client: string, { table }: ConnectProxyOptions): void {
+async function serve(server: Server, connection: Socket, client: string, options: ConnectProxyOptions): Promise<void> {
+  const { table, leaves, clock } = options;
   const mode = table.modeOf("proxy", client);
-  if (mode === "reset" || mode === "down") connection.resetAndDestroy();
-  else if (mode === "stall") connection.resume();
-  else server.emit("connection", connection);
+  if (mode === "reset" || mode === "down") return void connection.resetAndDestroy();
+  if (mode === "stall") return void connection.resume();
+  if (leaves === undefined) return void server.emit("connection", connection);
+  const hello = await peekClientHello(connection, clock);
+  if (hello === undefined) return void connection.destroy();
+  const leaf = await leaves.leafFor("untrusted", hello.serverName ?? options.endpoint.host);
+  acceptTls(connection, leaf, ["http/1.1"], (session) => server.emit("connection", session));
 }
 
 /** Where the request may go, or the status that refuses it. */

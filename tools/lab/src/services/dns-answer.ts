@@ -26,6 +26,7 @@ const NAME_MAX_BYTES = 255;
 const FLAG_RESPONSE = 0x8000;
 const OPCODE_MASK = 0x7800;
 const FLAG_AUTHORITATIVE = 0x0400;
+const FLAG_TRUNCATED = 0x0200;
 const FLAG_RECURSION_DESIRED = 0x0100;
 const FLAG_RECURSION_AVAILABLE = 0x0080;
 const TYPE_A = 1;
@@ -68,6 +69,7 @@ export function answerQuestion(
   mode: ServiceMode<"dns">,
   zone: Zone,
   drift: readonly string[],
+  transport: "udp" | "tcp" = "udp",
 ): Buffer | undefined {
   const known = zone.find(question.name);
   switch (mode) {
@@ -81,9 +83,11 @@ export function answerQuestion(
     case "servfail":
     case "refused":
       return encode(question, RCODE[mode], []);
+    case "truncate":
     case "drift":
     case "ok":
       if (known === undefined) return encode(question, RCODE.nxdomain, []);
+      if (mode === "truncate" && transport === "udp") return encode(question, RCODE.ok, [], FLAG_TRUNCATED);
       return encode(question, RCODE.ok, recordsOf(question.type, mode === "drift" ? drift : known.addresses));
   }
 }
@@ -93,8 +97,12 @@ function recordsOf(type: number, addresses: readonly string[]): readonly string[
   return type === TYPE_AAAA ? addressesOf(addresses, 6) : [];
 }
 
-function encode(question: DnsQuestion, rcode: number, addresses: readonly string[]): Buffer {
-  return Buffer.concat([header(question, rcode, addresses.length), question.raw, ...addresses.map(encodeRecord)]);
+function encode(question: DnsQuestion, rcode: number, addresses: readonly string[], flags = 0): Buffer {
+  return Buffer.concat([
+    header(question, rcode | flags, addresses.length),
+    question.raw,
+    ...addresses.map(encodeRecord),
+  ]);
 }
 
 function header(question: DnsQuestion, rcode: number, answers: number): Buffer {

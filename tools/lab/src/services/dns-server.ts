@@ -33,14 +33,15 @@ const STREAM_MAX_BYTES = 2 + 0xffff;
 /** Opens both sockets. Throws `listen-failed`. */
 export async function openDnsServer(options: DnsServerOptions): Promise<DnsServer> {
   const { endpoint } = options;
-  const answer = (message: Buffer, client: string) => {
+  const answer = (message: Buffer, client: string, transport: "udp" | "tcp") => {
     const question = readQuestion(message);
     if (question === undefined) return undefined;
-    return answerQuestion(question, options.table.modeOf("dns", client, question.name), options.zone, options.drift);
+    const mode = options.table.modeOf("dns", client, question.name);
+    return answerQuestion(question, mode, options.zone, options.drift, transport);
   };
   for (let tries = 1; ; tries += 1) {
     const gate = await openClientGate(endpoint, (connection, client) =>
-      serveStream(connection, (message) => answer(message, client)),
+      serveStream(connection, (message) => answer(message, client, "tcp")),
     );
     try {
       return assemble(gate, await openDatagrams(gate, answer));
@@ -66,11 +67,11 @@ function assemble(gate: ClientGate, socket: UdpSocket): DnsServer {
 
 async function openDatagrams(
   { host, port }: ServiceEndpoint,
-  answer: (message: Buffer, client: string) => Buffer | undefined,
+  answer: (message: Buffer, client: string, transport: "udp") => Buffer | undefined,
 ): Promise<UdpSocket> {
   const socket = createSocket({ type: isIPv6(host) ? "udp6" : "udp4", ipv6Only: isIPv6(host) });
   socket.on("message", (message, from) => {
-    const reply = answer(message, clientOf(from.address));
+    const reply = answer(message, clientOf(from.address), "udp");
     // A send error only means that the client is gone.
     if (reply !== undefined) socket.send(reply, from.port, from.address, () => undefined);
   });

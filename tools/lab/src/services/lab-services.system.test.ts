@@ -224,6 +224,20 @@ describe("a TLS service", () => {
     await services.setMode(ILL, "public", "reset", ["factory.talos.dev"]);
     expect((await tryTls("web", ILL, { servername: "ghcr.io" })).code).toBe("ok");
     expect((await tryTls("web", ILL, { servername: "factory.talos.dev" })).code).toBe("ECONNRESET");
+    await services.setMode(ILL, "public", "expired", ["ghcr.io"]);
+    expect((await tryTls("web", ILL, { servername: "ghcr.io" })).code).toBe("CERT_HAS_EXPIRED");
+    expect((await tryTls("web", ILL, { servername: "factory.talos.dev" })).code).toBe("ECONNRESET");
+  });
+
+  it.each<[ServiceMode<"public">, string | RegExp]>([
+    ["close", "ECONNRESET"],
+    ["alert-40", /HANDSHAKE_FAILURE/],
+    ["alert-49", /ACCESS_DENIED/],
+    ["alert-112", /UNRECOGNIZED_NAME/],
+    ["plain-http", /WRONG_VERSION_NUMBER|PACKET_LENGTH/],
+  ])("answers a ClientHello as a filter does: %s", async (mode, code) => {
+    await services.setMode(ILL, "public", mode);
+    expect((await tryTls("web", ILL, { servername: "ghcr.io" })).code).toMatch(code);
   });
 
   it("applies the mode for every client, except to a client with a mode of its own", async () => {

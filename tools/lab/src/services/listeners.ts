@@ -10,6 +10,7 @@ import { createLeafStore } from "./leaf-store.ts";
 import { openMiddlebox } from "./middlebox.ts";
 import { type ModeTable, sameName } from "./mode-table.ts";
 import type { TlsMode } from "./modes.ts";
+import { openNtpServer } from "./ntp-server.ts";
 import { createPageServer, type PageServer } from "./pages.ts";
 import { openTlsService } from "./tls-service.ts";
 import { requireAddresses, type Zone } from "./zone.ts";
@@ -29,6 +30,12 @@ export interface ListenerOptions {
   readonly machineApi?: readonly ServiceEndpoint[];
   readonly middlebox?: readonly MiddleboxEndpoint[];
   readonly proxy?: readonly ServiceEndpoint[];
+  /** The same proxy over TLS, with a certificate of the private CA. */
+  readonly tlsProxy?: readonly ServiceEndpoint[];
+  /** Plain NTP. */
+  readonly ntp?: readonly ServiceEndpoint[];
+  /** A key exchange of Network Time Security that agrees TLS and ends (ALPN ntske/1); its names are public hosts. */
+  readonly ntsKe?: readonly ServiceEndpoint[];
   /** Endpoints the proxy may reach in addition to `web` and `machineApi`, such as the collector. */
   readonly proxyReaches?: readonly ServiceEndpoint[];
   /** Default {@link PROXY_CREDENTIALS}. */
@@ -56,7 +63,7 @@ export const PROXY_CREDENTIALS: ProxyCredentials = { user: "lab", password: "lab
 
 /** One open listener as the state shows it. */
 export interface ServiceListener extends ServiceEndpoint {
-  readonly name: "dns" | "web" | "machine-api" | "middlebox" | "proxy";
+  readonly name: "dns" | "web" | "machine-api" | "middlebox" | "proxy" | "ntp" | "nts-ke";
 }
 
 /** One open listener. */
@@ -84,23 +91,30 @@ export async function openListeners(
   const drift = options.driftAddresses ?? DRIFT_ADDRESSES;
   for (const endpoint of options.dns ?? []) await add("dns", openDnsServer({ endpoint, table, zone, drift }));
 
+  for (const endpoint of options.ntp ?? []) await add("ntp", openNtpServer(endpoint, clock));
+
   const tls = createTlsServices(world, closers);
   for (const endpoint of options.web ?? []) await add("web", tls.web(endpoint));
   for (const endpoint of options.machineApi ?? []) await add("machine-api", tls.machineApi(endpoint));
+  for (const endpoint of options.ntsKe ?? []) await add("nts-ke", tls.ntsKe(endpoint));
   for (const endpoint of options.middlebox ?? []) await add("middlebox", tls.middlebox(endpoint));
 
   const servers = open.filter(({ name }) => name === "web" || name === "machine-api").map(({ gate }) => gate);
   const reaches = [...servers, ...(options.proxyReaches ?? [])];
   const credentials = options.proxyCredentials ?? PROXY_CREDENTIALS;
-  for (const endpoint of options.proxy ?? []) {
-    await add("proxy", openConnectProxy({ endpoint, clock, table, zone, reaches, credentials }));
+  const proxy = { clock, table, zone, reaches, credentials };
+  for (const endpoint of options.proxy ?? []) await add("proxy", openConnectProxy({ ...proxy, endpoint }));
+  for (const endpoint of options.tlsProxy ?? []) {
+    await add("proxy", openConnectProxy({ ...proxy, endpoint, leaves: tls.leaves }));
   }
   return open;
 }
 
+const LISTS = ["dns", "web", "machineApi", "middlebox", "proxy", "tlsProxy", "ntp", "ntsKe", "proxyReaches"] as const;
+
 function checkOptions(options: ListenerOptions): void {
   requireAddresses("driftAddresses", options.driftAddresses ?? DRIFT_ADDRESSES);
-  for (const name of ["dns", "web", "machineApi", "middlebox", "proxy", "proxyReaches"] as const) {
+  for (const name of LISTS) {
     const endpoints = options[name] ?? [];
     if (endpoints.length > ENDPOINTS_MAX) {
       throw new LabError("bad-input", `${name}: ${endpoints.length} endpoints; expected at most ${ENDPOINTS_MAX}`);
@@ -120,6 +134,16 @@ function createTlsServices({ clock, zone, cas, table }: ListenerWorld, closers: 
   closers.push(async () => machineApi.close());
   const shared = { clock, table, leaves };
   return {
+    leaves,
+    ntsKe: (endpoint: ServiceEndpoint) =>
+      openTlsService({
+        ...shared,
+        endpoint,
+        services: ["public"],
+        serviceOf: () => "public",
+        alpn: ["ntske/1"],
+        serve: (session) => void session.end(),
+      }),
     web: (endpoint: ServiceEndpoint) =>
       openTlsService({
         ...shared,
@@ -164,6 +188,9 @@ const PAGE_MODES: readonly TlsMode[] = [
   "redirect",
   "block-page",
   "captive-page",
+  "http-404",
+  "http-429",
+  "moved",
 ];
 
 function isAboutPages(mode: TlsMode): boolean {

@@ -11,7 +11,10 @@ export interface ModeTable {
   modeOf<Service extends ServiceName>(service: Service, client: string, name?: string): ServiceMode<Service>;
   /** The same, when it does not depend on a name; undefined when it does. */
   modeForAnyName<Service extends ServiceName>(service: Service, client: string): ServiceMode<Service> | undefined;
-  /** Puts a mode in force. Throws `busy` when {@link ENTRIES_MAX} entries are held. */
+  /**
+   * Puts a mode in force: in the place of those about the same names; without names, about all. Throws `busy` when
+   * {@link ENTRIES_MAX} entries are held.
+   */
   set(request: ModeRequest): void;
   /** Removes every entry. */
   clear(): void;
@@ -31,33 +34,44 @@ export function sameName(name: string): string {
 
 /** Creates the table, all quiet. */
 export function createModeTable(): ModeTable {
-  const entries = new Map<string, ModeRequest>();
-  const keyOf = (service: ServiceName, client: string) => `${service} ${client}`;
-  const find = (service: ServiceName, client: string) =>
-    entries.get(keyOf(service, client)) ?? entries.get(keyOf(service, EVERY_CLIENT));
+  let entries: readonly ModeRequest[] = [];
+  const entriesOf = (service: ServiceName, client: string) => {
+    const own = entries.filter((entry) => entry.service === service);
+    const named = own.filter((entry) => entry.client === client);
+    return named.length > 0 ? named : own.filter((entry) => entry.client === EVERY_CLIENT);
+  };
 
   return {
     modeOf(service, client, name) {
-      const entry = find(service, client);
-      const isMeant = entry !== undefined && (entry.names === undefined || isAmong(name, entry.names));
-      return (isMeant ? entry.mode : QUIET_MODES[service]) as ServiceMode<typeof service>;
-    },
-    modeForAnyName(service, client) {
-      const entry = find(service, client);
-      if (entry?.names !== undefined) return undefined;
+      const entry = entriesOf(service, client).find(({ names }) => names === undefined || isAmong(name, names));
       return (entry?.mode ?? QUIET_MODES[service]) as ServiceMode<typeof service>;
     },
+    modeForAnyName(service, client) {
+      const found = entriesOf(service, client);
+      if (found.some(({ names }) => names !== undefined)) return undefined;
+      return (found[0]?.mode ?? QUIET_MODES[service]) as ServiceMode<typeof service>;
+    },
     set(request) {
-      const key = keyOf(request.service, request.client);
-      if (!entries.has(key) && entries.size >= ENTRIES_MAX) {
-        throw new LabError("busy", `${entries.size} modes are in force; expected fewer than ${ENTRIES_MAX}`);
+      const { service, client, names } = request;
+      const isReplaced = (entry: ModeRequest) =>
+        entry.service === service && entry.client === client && overlaps(names, entry.names);
+      const kept = entries.filter((entry) => !isReplaced(entry));
+      if (kept.length >= ENTRIES_MAX) {
+        throw new LabError("busy", `${kept.length} modes are in force; expected fewer than ${ENTRIES_MAX}`);
       }
       // A client may be set quiet while everyone else is not, so a quiet entry is kept too.
-      entries.set(key, request);
+      entries = [...kept, request];
     },
-    clear: () => entries.clear(),
-    entries: () => [...entries.values()],
+    clear() {
+      entries = [];
+    },
+    entries: () => entries,
   };
+}
+
+/** Whether two lists have a name in common; a missing list has them all. */
+function overlaps(names: readonly string[] | undefined, others: readonly string[] | undefined): boolean {
+  return names === undefined || others === undefined || others.some((name) => isAmong(name, names));
 }
 
 function isAmong(name: string | undefined, names: readonly string[]): boolean {

@@ -17,6 +17,7 @@ const DNS_MODES = {
   nodata: "says that the name exists and has no address of the family asked for",
   garbage: "answers with the query's id and bytes that are no DNS message",
   drift: "answers with the drift addresses instead of the zone's",
+  truncate: "answers over UDP without records and with the TC bit, so that the client asks again over TCP",
 } as const;
 
 /** Modes of a TLS service: faults of the connection, of the certificate, and of the protocol above TLS. */
@@ -38,7 +39,16 @@ const TLS_MODES = {
   redirect: "a captive portal: answers everything with 302 to another host",
   "block-page": "a block page: answers everything with 403 and a page",
   "captive-page": "a captive portal: answers everything with 200 and a log-in page",
+  "http-404": "a server that is no registry: answers everything with 404 and a page",
+  "http-429": "answers everything with 429, and wants an hour of peace",
+  moved: "a registry that redirects from every object to its blob host",
   reset: "accepts and resets",
+  close: "reads a ClientHello and closes",
+  "alert-40": "answers a ClientHello with the alert handshake_failure",
+  "alert-49": "answers a ClientHello with the alert access_denied",
+  "alert-112": "answers a ClientHello with the alert unrecognized_name",
+  "plain-http": "answers a ClientHello with a page in plain HTTP",
+  tls12: "agrees to TLS 1.2 at most",
   stall: "accepts and says nothing",
   "tls-stall": "answers a ClientHello with the first bytes of a record, then says nothing",
   "request-stall": "completes TLS, then never answers a request",

@@ -13,10 +13,19 @@ export interface LabPage {
   readonly location?: string;
   /** Of a gRPC proxy. */
   readonly grpcStatus?: string;
+  readonly retryAfterS?: number;
 }
 
 /** Where the captive portal sends everybody: a name outside the lab's zone. */
 export const PORTAL_URL = "https://portal.lab.test/login";
+
+/** Where a registry's objects are: the blob host that the requirements name for ghcr.io. */
+export const BLOB_URL = "https://pkg-containers.githubusercontent.com/ghcr1/blobs/lab";
+
+/** What a registry answers at its base, and with an object (OCI distribution specification, end-1). */
+const REGISTRY_PAGE: LabPage = { status: 200, type: "application/json", body: "{}" };
+
+const RETRY_AFTER_S = 3_600;
 
 /** Streams one connection may hold open at once: RFC 9113 §6.5.2 advises no fewer than 100. */
 const STREAMS_MAX = 100;
@@ -49,7 +58,14 @@ export function labPage(mode: TlsMode, method: string, path: string): LabPage {
       return html(403, "Lab: a page that says this site is blocked.");
     case "captive-page":
       return html(200, "Lab: a captive portal. Log in.");
+    case "http-404":
+      return html(404, "Lab: there is no registry here.");
+    case "http-429":
+      return { ...html(429, "Lab: too many requests."), retryAfterS: RETRY_AFTER_S };
+    case "moved":
+      return path === "/v2/" ? REGISTRY_PAGE : { ...REGISTRY_PAGE, status: 307, location: BLOB_URL };
     default: {
+      if (path.startsWith("/v2/")) return REGISTRY_PAGE;
       const { status, text, form } = apiPage(method, path);
       return form === "labelled" ? html(status, "Lab: a stand-in.") : { status, type: "text/plain", body: text };
     }
@@ -77,6 +93,7 @@ export function createPageServer(mode: TlsMode): PageServer {
     response.setHeader("x-lifeline", LAB_LABEL);
     if (page.grpcStatus !== undefined) response.setHeader("grpc-status", page.grpcStatus);
     if (page.location !== undefined) response.setHeader("location", page.location);
+    if (page.retryAfterS !== undefined) response.setHeader("retry-after", page.retryAfterS);
     response.end(method === "HEAD" ? "" : page.body);
   };
   const http2 = createHttp2Server({ settings: { maxConcurrentStreams: STREAMS_MAX } }, answer);

@@ -14,6 +14,9 @@ const REPEATABLE = [
   "machine-api",
   "middlebox",
   "proxy",
+  "tls-proxy",
+  "ntp",
+  "nts-ke",
   "proxy-reaches",
   "omni-name",
   "public-name",
@@ -23,7 +26,7 @@ const REPEATABLE = [
 const SINGLE = ["control", "ca-folder"];
 
 /**
- * Reads `--dns|--web|--machine-api|--proxy|--proxy-reaches IP:PORT`, `--middlebox IP:PORT=IP:PORT` (listens at = stands
+ * Reads `--dns|--web|--machine-api|--proxy|--tls-proxy|--ntp|--nts-ke|--proxy-reaches IP:PORT`, `--middlebox IP:PORT=IP:PORT` (listens at = stands
  * in front of), `--omni-name|--public-name NAME=IP[,IP…]`, `--issuer NAME=ORGANISATION`, `--drift IP`, each as often as
  * needed, `--control PATH` and `--ca-folder PATH`. IPv6 as [::1]:443. Throws `bad-input` naming the flag.
  */
@@ -47,6 +50,9 @@ export function readServicesFlags(args: readonly string[]): Omit<ServicesOptions
     machineApi: endpoints("machine-api"),
     middlebox: all("middlebox").map(readMiddlebox),
     proxy: endpoints("proxy"),
+    tlsProxy: endpoints("tls-proxy"),
+    ntp: endpoints("ntp"),
+    ntsKe: endpoints("nts-ke"),
     proxyReaches: endpoints("proxy-reaches"),
     ...(all("drift").length === 0 ? {} : { driftAddresses: all("drift") }),
     ...(controlPath === undefined ? {} : { controlPath }),

@@ -57,12 +57,27 @@ async function serveNamed(connection: Socket, client: string, options: TlsServic
   const name = hello.serverName ?? connection.localAddress ?? options.endpoint.host;
   const mode = options.table.modeOf(options.serviceOf(name), client, name);
   if (mode === "reset" || mode === "stall" || mode === "tls-stall") return refuseService(connection, mode);
+  const filtered = FILTER_ANSWERS[mode];
+  if (filtered !== undefined) return void connection.end(filtered);
   const leaf = await options.leaves.leafFor(leafKindOf(mode), name);
-  acceptTls(connection, leaf, alpnOf(mode, options.alpn), (session) => {
+  const serve = (session: TLSSocket) => {
     if (mode === "request-stall") session.resume();
     else options.serve(session, mode);
-  });
+  };
+  acceptTls(connection, leaf, alpnOf(mode, options.alpn), serve, mode === "tls12" ? "TLSv1.2" : "TLSv1.3");
 }
+
+/** A fatal alert of TLS (RFC 8446 §6.2) in its record. */
+const alert = (description: number) => Buffer.from([21, 3, 3, 0, 2, 2, description]);
+
+/** What filters send instead of a ServerHello, before they close. */
+const FILTER_ANSWERS: Partial<Record<TlsMode, Buffer>> = {
+  close: Buffer.alloc(0),
+  "alert-40": alert(40),
+  "alert-49": alert(49),
+  "alert-112": alert(112),
+  "plain-http": Buffer.from("HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\nX-Lifeline: lab\r\n\r\nlab\n"),
+};
 
 function refuseService(connection: Socket, mode: "reset" | "stall" | "tls-stall"): void {
   if (mode === "reset") return void connection.resetAndDestroy();
@@ -94,12 +109,14 @@ export function acceptTls(
   leaf: Leaf,
   alpn: readonly string[],
   serve: (session: TLSSocket) => void,
+  maxVersion: "TLSv1.2" | "TLSv1.3" = "TLSv1.3",
 ): void {
   // One server a connection, so that no session is resumed across a change of mode.
   const server = createServer({
     cert: `${leaf.certPem}${leaf.restPem}`,
     key: leaf.keyPem,
     minVersion: "TLSv1.2",
+    maxVersion,
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
   });
