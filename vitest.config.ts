@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 const ALONE = [
   "tools/drill/src/matrix.system.test.ts",
   "tools/drill/src/extension.system.test.ts",
+  "tools/field/src/field.system.test.ts",
   "tools/attack/src/attacks.system.test.ts",
 ];
 

@@ -4,7 +4,7 @@
  * starts the program with the installed Node. Its own messages go to stderr; stdout belongs to the program.
  *
  * node tools/workspace/enter.mjs
- * start|test|check|bench|fault|lab|crash|fuzz|soak|attack|extension|extension:verify|lifeline [ARGUMENT ...]
+ * start|test|check|bench|fault|lab|field|crash|fuzz|soak|attack|extension|extension:verify|lifeline [ARGUMENT ...]
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -29,6 +29,7 @@ const programs = {
   bench: ["node", join(root, "tools/bench/dist/main.js")],
   fault: ["node", join(root, "tools/lab/dist/fault-command.js")],
   lab: ["node", join(root, "tools/drill/dist/main.js")],
+  field: ["node", join(root, "tools/field/dist/main.js")],
   crash: ["node", join(root, "tools/crash/dist/main.js")],
   fuzz: ["node", join(root, "tools/fuzz/dist/main.js")],
   attack: ["node", join(root, "tools/attack/dist/main.js")],

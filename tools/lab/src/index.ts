@@ -13,6 +13,7 @@ export {
   type HostProcess,
   type NetFault,
   OUTER_INTERFACE,
+  openHost,
   type PathFaultSpec,
   type Refusal,
   SIDEROLINK_PORT,

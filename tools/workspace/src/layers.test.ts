@@ -29,6 +29,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   "tools/local": ["measure", "catalogue", "rpc", "harness", "lab", "cli", "bundle"],
   // bundle has Node's flags; extension has the container that runs on a node of the lab.
   "tools/drill": ["measure", "catalogue", "verdict", "rpc", "settings", "harness", "lab", "cli", "bundle", "extension"],
+  // cli has the rows of check and status, catalogue the patterns of --only.
+  "tools/field": ["measure", "catalogue", "settings", "harness", "lab", "cli", "bundle"],
   // The cost of rolling up is measured on the collector's store.
   "tools/bench": [
     "measure",

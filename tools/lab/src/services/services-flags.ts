@@ -26,9 +26,10 @@ const REPEATABLE = [
 const SINGLE = ["control", "ca-folder"];
 
 /**
- * Reads `--dns|--web|--machine-api|--proxy|--tls-proxy|--ntp|--nts-ke|--proxy-reaches IP:PORT`, `--middlebox IP:PORT=IP:PORT` (listens at = stands
- * in front of), `--omni-name|--public-name NAME=IP[,IP…]`, `--issuer NAME=ORGANISATION`, `--drift IP`, each as often as
- * needed, `--control PATH` and `--ca-folder PATH`. IPv6 as [::1]:443. Throws `bad-input` naming the flag.
+ * Reads `--dns|--web|--machine-api|--proxy|--tls-proxy|--ntp|--nts-ke|--proxy-reaches IP:PORT`,
+ * `--middlebox IP:PORT=IP:PORT` (listens at = stands in front of), `--omni-name|--public-name NAME=IP[,IP…]`,
+ * `--issuer NAME=ORGANISATION`, `--drift IP`, each as often as needed, `--control PATH` and `--ca-folder PATH`. IPv6 as
+ * [::1]:443. Throws `bad-input` naming the flag.
  */
 export function readServicesFlags(args: readonly string[]): Omit<ServicesOptions, "clock" | "log"> {
   const { values, positionals } = readFlags(args, { names: [...REPEATABLE, ...SINGLE], repeatable: REPEATABLE });

@@ -27,7 +27,7 @@ export const ZONE_NAMES_MAX = 256;
 /** Addresses of one name: their records fit the 512 bytes of a UDP answer (RFC 1035 §4.2.1), 28 bytes an AAAA. */
 export const ADDRESSES_MAX = 8;
 
-const NAME = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i;
+const NAME = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 
 /** Checks the names. Throws `bad-input` naming the one that is wrong. */
 export function createZone(names: readonly ZoneName[]): Zone {

@@ -10,7 +10,7 @@ export {
   LAN_DELAY_MS,
   NODE_FILES,
 } from "./fleet-net.ts";
-export type { CommandResult, Host } from "./host.ts";
+export { type CommandResult, type Host, openHost } from "./host.ts";
 export type { HostProcess, HostSpawnOptions, ProcessEnding } from "./host-process.ts";
 export { openRelay, type Relay } from "./host-relay.ts";
 export type { NetFault, TunnelFault } from "./net-fault.ts";
