@@ -47,8 +47,7 @@ export const PROGRAMS = {
 };
 
 /**
- * A program that answers every datagram with itself, at the address and port it is given (RFC 862): a time server too,
- * as far as a client can tell that one is there.
+ * A program that answers every datagram with itself, at the address and port it is given (RFC 862).
  */
 export const ECHO = `
   const [address, port] = process.argv.slice(1);
@@ -92,13 +91,13 @@ const BLOB_NAME = "pkg-containers.githubusercontent.com";
 
 /** The programs of Omni's services, by what they do. */
 export interface ServicePrograms {
-  /** Control socket of the program with the resolver alone: a hung Omni does not keep nodes from resolving names. */
+  /** Control socket of the program with the resolver and the time server: a hung Omni does not keep nodes from resolving names. */
   readonly dnsControl: string;
   readonly omniControl: string;
   readonly omni: HostProcess;
 }
 
-/** Starts Omni's services: web, Machine API, proxy, middlebox; and DNS as a program of its own. */
+/** Starts Omni's services: web, Machine API, proxy, middlebox; and DNS and time as a program of their own. */
 export async function startServices(net: FleetNet, folder: string): Promise<ServicePrograms> {
   const { ipv4, ipv6 } = net.omni.outer;
   const more = [SECOND_PUBLIC_ADDRESS, BLOB_ADDRESS];
@@ -116,7 +115,7 @@ export async function startServices(net: FleetNet, folder: string): Promise<Serv
     ]),
   ];
   const [dnsControl, omniControl] = [join(folder, "dns.sock"), join(folder, "omni.sock")];
-  const dns = [...flag("dns", both(PORTS.dns)), ...names, "--control", dnsControl];
+  const dns = [...flag("dns", both(PORTS.dns)), ...flag("ntp", both(PORTS.time)), ...names, "--control", dnsControl];
   await spawnReady(net.omni, "resolver", [PROGRAMS.services, ...dns], "\n");
   const omni = await spawnReady(
     net.omni,

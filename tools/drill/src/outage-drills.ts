@@ -145,6 +145,18 @@ export const OUTAGE_DRILLS: readonly FaultDrill[] = [
     inject: path({ kind: "drop", traffic: { protocol: "tcp", host: SECOND_PUBLIC_ADDRESS } }),
   },
   {
+    name: "time-blocked",
+    what: "NTP is dropped when an agent starts",
+    expected: { cause: "timeout", requirement: "node-time" },
+    hard: false,
+    async inject(testBed, node) {
+      const clear = await path({ kind: "drop", traffic: { protocol: "udp", port: PORTS.time } })(testBed, node);
+      // A time server is asked once in 64 s, and by an agent that has just started.
+      await testBed.restartAgent(node);
+      return clear;
+    },
+  },
+  {
     name: "ipv6-broken",
     what: "everything over IPv6 is dropped",
     expected: { cause: "timeout", requirement: "machine-api" },

@@ -36,11 +36,9 @@ import {
   agentEnvironment,
   DIAL,
   deploymentFileIn,
-  ECHO,
   hide,
   NODE_API_PORT,
   nodeFiles,
-  PORTS,
   PROGRAMS,
   proxyEnvironment,
   spawnReady,
@@ -168,7 +166,6 @@ async function build(
     ["-e", DIAL, String(NODE_API_PORT), ...net.nodes.map(({ tunnelAddress }) => tunnelAddress)],
     "dialling",
   );
-  await spawnReady(net.omni, "time server", ["-e", ECHO, "::", String(PORTS.time)], "listening");
   await hide(net, hiddenNode);
 
   say("starting the collector, the reflector with its witness, and the agents");

@@ -10,7 +10,7 @@ import { createLeafStore } from "./leaf-store.ts";
 import { openMiddlebox } from "./middlebox.ts";
 import { type ModeTable, sameName } from "./mode-table.ts";
 import type { TlsMode } from "./modes.ts";
-import { openNtpServer } from "./ntp-server.ts";
+import { KEY_EXCHANGE, openNtpServer } from "./ntp-server.ts";
 import { createPageServer, type PageServer } from "./pages.ts";
 import { openTlsService } from "./tls-service.ts";
 import { requireAddresses, type Zone } from "./zone.ts";
@@ -34,7 +34,7 @@ export interface ListenerOptions {
   readonly tlsProxy?: readonly ServiceEndpoint[];
   /** Plain NTP. */
   readonly ntp?: readonly ServiceEndpoint[];
-  /** A key exchange of Network Time Security that agrees TLS and ends (ALPN ntske/1); its names are public hosts. */
+  /** Key exchange of Network Time Security, with cookies for a time server that the lab does not have. */
   readonly ntsKe?: readonly ServiceEndpoint[];
   /** Endpoints the proxy may reach in addition to `web` and `machineApi`, such as the collector. */
   readonly proxyReaches?: readonly ServiceEndpoint[];
@@ -142,7 +142,7 @@ function createTlsServices({ clock, zone, cas, table }: ListenerWorld, closers: 
         services: ["public"],
         serviceOf: () => "public",
         alpn: ["ntske/1"],
-        serve: (session) => void session.end(),
+        serve: (session) => void session.once("data", () => session.end(KEY_EXCHANGE)),
       }),
     web: (endpoint: ServiceEndpoint) =>
       openTlsService({

@@ -3,6 +3,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { isIPv6 } from "node:net";
 import { type Clock, endpointName } from "@lifeline/measure";
+import { ntpFromWallMs } from "@lifeline/stamp";
 import { LabError, reasonText } from "../lab-error.ts";
 import type { ServiceEndpoint } from "./client-gate.ts";
 
@@ -19,10 +20,6 @@ const MODE_CLIENT = 3;
 const ANSWER_START = Buffer.from([0x24, 2, 6, 0xec]);
 /** Reference of a secondary server: an IPv4 address; this one is for documentation (RFC 5737). */
 const REFERENCE = Buffer.from([192, 0, 2, 1]);
-
-/** Seconds from the NTP era's start, 1900, to the Unix epoch (RFC 5905 §6). */
-const EPOCH_S = 2_208_988_800;
-const FRACTIONS_PER_S = 2 ** 32;
 
 /** Opens the socket. Throws `listen-failed`. */
 export async function openNtpServer({ host, port }: ServiceEndpoint, clock: Clock): Promise<NtpServer> {
@@ -57,18 +54,25 @@ export function answerTo(query: Buffer, nowMs: number): Buffer | undefined {
   const answer = Buffer.alloc(HEADER_BYTES);
   ANSWER_START.copy(answer);
   REFERENCE.copy(answer, 12);
-  const now = timestamp(nowMs);
-  now.copy(answer, 16);
   query.copy(answer, 24, 40, 48);
-  now.copy(answer, 32);
-  now.copy(answer, 40);
+  for (const at of [16, 32, 40]) answer.writeBigUInt64BE(ntpFromWallMs(nowMs), at);
   return answer;
 }
 
-function timestamp(wallMs: number): Buffer {
-  const seconds = Math.floor(wallMs / 1_000);
-  const bytes = Buffer.alloc(8);
-  bytes.writeUInt32BE((seconds + EPOCH_S) % FRACTIONS_PER_S, 0);
-  bytes.writeUInt32BE(Math.floor(((wallMs - seconds * 1_000) / 1_000) * FRACTIONS_PER_S), 4);
-  return bytes;
+/** A record of a key exchange of Network Time Security (RFC 8915 §4); the highest bit of its type says critical. */
+function record(type: number, body: Uint8Array): Buffer {
+  const header = Buffer.alloc(4);
+  header.writeUInt16BE(type, 0);
+  header.writeUInt16BE(body.byteLength, 2);
+  return Buffer.concat([header, body]);
 }
+
+const COOKIE_BYTES = 40;
+
+/** Agrees NTPv4 and AEAD_AES_SIV_CMAC_256, and gives a cookie that no server of the lab can read. */
+export const KEY_EXCHANGE: Buffer = Buffer.concat([
+  record(0x8001, Buffer.from([0, 0])),
+  record(0x8004, Buffer.from([0, 15])),
+  record(5, Buffer.alloc(COOKIE_BYTES, "lab")),
+  record(0x8000, Buffer.alloc(0)),
+]);
