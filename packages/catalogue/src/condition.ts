@@ -18,6 +18,8 @@ export interface NodeFacts {
   readonly grpcTunnel?: boolean;
   /** The node's Machine API (siderolink.api kernel argument) without query: `https://…`, `grpc://…` or `host:port`. */
   readonly machineApi?: string;
+  /** Next hops of the node's default routes; absent: not known. */
+  readonly gateways?: readonly string[];
   /** Resolvers that the node uses, without port; absent: the deployment's, or Talos's defaults. */
   readonly resolvers?: readonly string[];
   /** The HTTP proxy of the agent's environment; absent: none. */

@@ -3,7 +3,7 @@ import { isCertificatesPem, literalFamily } from "@lifeline/measure";
 import * as v from "valibot";
 import { type Endpoint, isHost, isWildcard, readEndpointUrl, readHostPort } from "./endpoint.ts";
 import { type Problem, refuseProblems } from "./error.ts";
-import { checked, flag, host, listOf, oneOf, record, text, textThat, version } from "./field.ts";
+import { checked, flag, host, integer, listOf, oneOf, record, text, textThat, version } from "./field.ts";
 import { DEPLOYMENT_KINDS } from "./requirement.ts";
 
 /** Largest PEM text in characters: 64 KiB holds about forty certificates. */
@@ -40,6 +40,21 @@ const hostPort = v.pipe(
 const pem = textThat(isPem, PEM_WANTED);
 const filePath = textThat((value) => value !== "" && value.length <= 4096 && !value.includes("\0"), "a file path");
 const writtenCa = { caFile: v.exactOptional(filePath), caPem: v.exactOptional(pem) };
+/** SHA-256 in hexadecimal, with colons between the bytes or without. */
+const SHA256 = /^(?:[0-9a-f]{64}|[0-9a-f]{2}(?::[0-9a-f]{2}){31})$/i;
+const sha256 = v.pipe(
+  textThat(
+    (value) => SHA256.test(value),
+    "the SHA-256 of a CA's certificate, 64 hexadecimal digits, as openssl x509 -noout -fingerprint -sha256 prints it",
+  ),
+  v.transform((value) => value.replaceAll(":", "").toLowerCase()),
+);
+/** Most CAs by which a site inspects TLS: one for each product, and its successor. */
+const INSPECTION_CAS_MAX = 8;
+
+/** Most days of `certificates.endsSoonDays`: longer than any public certificate lives (398 days). */
+const ENDS_SOON_DAYS_MAX = 400;
+
 const trusted = record({ url: httpUrl, ...writtenCa });
 
 const deploymentSchema = record({
@@ -66,8 +81,12 @@ const deploymentSchema = record({
       nodesPullDirectly: v.exactOptional(flag, true),
       mediaThroughOmni: v.exactOptional(flag, false),
       httpProxy: v.exactOptional(httpUrl),
+      tlsInspection: v.exactOptional(
+        listOf(record({ ...writtenCa, caSha256: v.exactOptional(sha256) }), "CAs", 0, INSPECTION_CAS_MAX),
+      ),
     }),
   ),
+  certificates: v.exactOptional(record({ endsSoonDays: v.exactOptional(integer(0, ENDS_SOON_DAYS_MAX, "days")) })),
   network: v.exactOptional(
     record({
       resolvers: v.exactOptional(listOf(host, "hosts", 0, ENDPOINTS_MAX), []),
@@ -131,6 +150,11 @@ function conflicts(file: string, written: WrittenDeployment): Problem[] {
   ];
   for (const [path, owner] of cas) {
     if (owner?.caFile !== undefined && owner.caPem !== undefined) add(path, "caFile and caPem", "one of caFile, caPem");
+  }
+  for (const [index, { caFile, caPem, caSha256 }] of (written.egress?.tlsInspection ?? []).entries()) {
+    const count = [caFile, caPem, caSha256].filter((given) => given !== undefined).length;
+    const path = `egress.tlsInspection[${index}]`;
+    if (count !== 1) add(path, count === 0 ? "none of them" : `${count} of them`, "one of caFile, caPem, caSha256");
   }
   const replaced = new Set<string>();
   for (const [index, { replaces }] of (airGapped?.mirrors ?? []).entries()) {

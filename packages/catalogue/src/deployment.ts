@@ -4,9 +4,10 @@
  */
 
 import { parseYaml } from "./catalogue-file.ts";
-import { isPem, PEM_WANTED, type WrittenCa, type WrittenDeployment, writtenDeployment } from "./deployment-schema.ts";
+import { caOf, type ReadPem } from "./deployment-ca.ts";
+import { type WrittenCa, type WrittenDeployment, writtenDeployment } from "./deployment-schema.ts";
 import { type Endpoint, readEndpointUrl } from "./endpoint.ts";
-import { CatalogueError } from "./error.ts";
+import { type InspectionCa, inspectionCas } from "./inspection-ca.ts";
 import type { DeploymentKind } from "./requirement.ts";
 
 /** An endpoint with the CA of its certificate; public roots if `caPem` is absent. */
@@ -48,6 +49,12 @@ export interface Deployment {
     readonly nodesPullDirectly: boolean;
     readonly mediaThroughOmni: boolean;
     readonly httpProxy: Endpoint | undefined;
+    /** Empty: TLS is not inspected on purpose. */
+    readonly tlsInspection: readonly InspectionCa[];
+  };
+  readonly certificates: {
+    /** A certificate of an own endpoint is reported when it ends within as many days; 0: never. */
+    readonly endsSoonDays: number;
   };
   /** The site's own servers; empty: Talos's defaults. */
   readonly network: {
@@ -66,8 +73,11 @@ export interface Deployment {
   };
 }
 
-/** Reads the certificate file that a `caFile` names, with the path as written. Throws CatalogueError if it cannot. */
-export type ReadPem = (path: string, field: string) => string;
+/**
+ * Default of `certificates.endsSoonDays`. Public certificates of 90 days are renewed 30 days before their end, so two
+ * weeks mean that renewal has failed for some time.
+ */
+const ENDS_SOON_DAYS = 14;
 
 /**
  * Reads a deployment from YAML text.
@@ -156,7 +166,9 @@ function completed(file: string, written: WrittenDeployment, readPem: ReadPem): 
       nodesPullDirectly: egress?.nodesPullDirectly ?? true,
       mediaThroughOmni: egress?.mediaThroughOmni ?? false,
       httpProxy: egress?.httpProxy,
+      tlsInspection: inspectionCas(file, egress?.tlsInspection ?? [], readPem),
     },
+    certificates: { endsSoonDays: written.certificates?.endsSoonDays ?? ENDS_SOON_DAYS },
     network: {
       resolvers: network?.resolvers ?? [],
       timeServers: network?.timeServers ?? [],
@@ -174,14 +186,4 @@ function completed(file: string, written: WrittenDeployment, readPem: ReadPem): 
 
 function trustedEndpoint(endpoint: Endpoint, caPem: string | undefined): TrustedEndpoint {
   return caPem === undefined ? endpoint : { ...endpoint, caPem };
-}
-
-function caOf(file: string, field: string, owner: WrittenCa, readPem: ReadPem): string | undefined {
-  if (owner.caFile === undefined) return owner.caPem;
-  const path = `${field}.caFile`;
-  const text = readPem(owner.caFile, path);
-  if (isPem(text)) return text;
-  throw new CatalogueError([
-    { code: "bad-value", file, path, value: JSON.stringify(owner.caFile), expected: `a file of ${PEM_WANTED}` },
-  ]);
 }

@@ -1,5 +1,5 @@
 /** Host names, address literals and `host:port`, read without touching the network. */
-import { isTargetHost, literalFamily } from "@lifeline/measure";
+import { endpointName, isTargetHost, literalFamily } from "@lifeline/measure";
 import ipaddr from "ipaddr.js";
 
 /** Where to connect: a host name or an address literal (IPv6 without brackets), and a port of 1–65535. */
@@ -62,6 +62,11 @@ export function readHostPort(text: string): Endpoint | undefined {
   const port = Number(parts[3]);
   const literalMatches = parts[1] === undefined || literalFamily(host) === 6;
   return isHost(host) && literalMatches && isPort(port) ? { host, port, secure: false } : undefined;
+}
+
+/** `host:port`, equal for two spellings of one endpoint: lower case, no final dot, canonical addresses. */
+export function endpointText({ host, port }: Pick<Endpoint, "host" | "port">): string {
+  return endpointName(canonicalAddress(host) ?? host.toLowerCase().replace(/\.$/, ""), port);
 }
 
 /** Whether `port` is an integer from 1 to 65535. */

@@ -25,9 +25,9 @@ export {
   deploymentFrom,
   type Mirror,
   parseDeployment,
-  type ReadPem,
   type TrustedEndpoint,
 } from "./deployment.ts";
+export type { ReadPem } from "./deployment-ca.ts";
 export { type CatalogueDiff, diffCatalogues, type FieldChange } from "./diff.ts";
 export { canonicalAddress, type Endpoint, isHost, matchesHost, readEndpointUrl, readHostPort } from "./endpoint.ts";
 export { CatalogueError, PROBLEM_CODES, type Problem, type ProblemCode, problemLine } from "./error.ts";
@@ -45,6 +45,8 @@ export {
   hasDrift,
   OBLIGATIONS,
   type Obligation,
+  OPERATORS,
+  type Operator,
   ORIGINS,
   type Origin,
   type Place,
@@ -65,3 +67,4 @@ export {
   resolvedTargets,
   type Skipped,
 } from "./resolve.ts";
+export type { OtherOmni, SiteFacts } from "./site-facts.ts";

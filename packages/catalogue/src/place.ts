@@ -11,6 +11,8 @@ export interface Spot extends Endpoint {
   readonly caPem?: string;
   /** Whether it is a mirror. Its own trust replaces the row's. */
   readonly mirror: boolean;
+  /** Whether somebody outside the site runs it. */
+  readonly thirdParty: boolean;
   /** Whether it is reached through the tunnel, so that the node's other routes do not matter. */
   readonly inTunnel: boolean;
 }
@@ -34,6 +36,13 @@ export type Located =
 
 /** The endpoints of a row. */
 export function locate(row: Requirement, deployment: Deployment, facts: NodeFacts): Located {
+  const located = locatePlace(row, deployment, facts);
+  if (located.kind !== "spots" || row.operator === undefined) return located;
+  const isOutside = row.operator === "third-party";
+  return { ...located, spots: located.spots.map((one) => ({ ...one, thirdParty: isOutside && !one.mirror })) };
+}
+
+function locatePlace(row: Requirement, deployment: Deployment, facts: NodeFacts): Located {
   const { place } = row;
   if (place.kind === "service") return locateService(row, place.service, place.defaults ?? [], deployment, facts);
   if (place.kind === "hosts") return locatePublic(row, place.hosts, deployment);
@@ -47,6 +56,11 @@ export function serviceSpots(
   deployment: Deployment,
   facts: NodeFacts,
 ): readonly Spot[] {
+  const thirdParty = deployment.kind === "saas" && isPublicWithSaas(service);
+  return ownSpots(service, port, deployment, facts).map((one) => ({ ...one, thirdParty }));
+}
+
+function ownSpots(service: Service, port: number, deployment: Deployment, facts: NodeFacts): readonly Spot[] {
   const { omni, egress, network } = deployment;
   const one = (endpoint: TrustedEndpoint | undefined) => (endpoint === undefined ? [] : [spot(endpoint)]);
   const plain = (hosts: readonly string[]) => hosts.map((host) => spot({ host, port, secure: true }));
@@ -72,7 +86,7 @@ export function serviceSpots(
     case "resolver":
       return plain(network.resolvers.length > 0 ? network.resolvers : (facts.resolvers ?? []));
     case "tunnel-link":
-      return [{ host: TUNNEL_LINK, port: 0, secure: false, mirror: false, inTunnel: true }];
+      return [{ host: TUNNEL_LINK, port: 0, secure: false, mirror: false, thirdParty: false, inTunnel: true }];
     case "time-server":
       return plain(network.timeServers);
   }
@@ -161,7 +175,10 @@ function locateUnknown(
 /** Public hosts, or in an air-gapped site the mirrors that replace them. */
 function locatePublic(row: Requirement, hosts: readonly string[], deployment: Deployment): Located {
   if (deployment.airGapped === undefined) {
-    const spots = hosts.map((host) => withCa({ host, port: row.port, secure: true }, deployment.omni.caPem));
+    const spots = hosts.map((host) => ({
+      ...withCa({ host, port: row.port, secure: true }, deployment.omni.caPem),
+      thirdParty: true,
+    }));
     return proxyOnly(row, deployment) ?? { kind: "spots", spots, skipped: [], notes: [] };
   }
   const found = hosts.map((host) => ({ host, mirror: mirrorOf(host, deployment) }));
@@ -200,7 +217,7 @@ function withoutMirror(hosts: readonly string[]): string {
 }
 
 function spot(endpoint: TrustedEndpoint): Spot {
-  return { ...endpoint, mirror: false, inTunnel: false };
+  return { ...endpoint, mirror: false, thirdParty: false, inTunnel: false };
 }
 
 function withCa(endpoint: Endpoint, caPem: string | undefined): Spot {
@@ -227,11 +244,12 @@ function derivedAddress(deployment: Deployment, facts: NodeFacts): string | unde
 }
 
 function inTunnelSpots(host: string | undefined, port: number): readonly Spot[] {
-  return host === undefined ? [] : [{ host, port, secure: false, mirror: false, inTunnel: true }];
+  if (host === undefined) return [];
+  return [{ host, port, secure: false, mirror: false, thirdParty: false, inTunnel: true }];
 }
 
-/** Talos treats an address without scheme as plaintext gRPC (talos internal/pkg/endpoint/endpoint.go). */
-function observedMachineApi(facts: NodeFacts): Endpoint | undefined {
+/** The Machine API that the node was given. Talos treats an address without scheme as plaintext gRPC (talos internal/pkg/endpoint/endpoint.go). */
+export function observedMachineApi(facts: NodeFacts): Endpoint | undefined {
   const { machineApi } = facts;
   if (machineApi === undefined) return undefined;
   return machineApi.includes("://") ? readEndpointUrl(machineApi, ["https:", "grpc:"]) : readHostPort(machineApi);

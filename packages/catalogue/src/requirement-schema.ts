@@ -9,6 +9,7 @@ import {
   DEPLOYMENT_KINDS,
   differs,
   OBLIGATIONS,
+  OPERATORS,
   ORIGINS,
   type Place,
   type ProbePlan,
@@ -115,6 +116,8 @@ const requirementFields = record({
   protocol: transport,
   port,
   place,
+  operator: v.exactOptional(oneOf(OPERATORS)),
+  inspectionBreaks: v.exactOptional(text),
   published: v.nullable(record({ value: text, port: v.exactOptional(port), protocol: v.exactOptional(transport) })),
   effective: record({ value: text, evidence: evidence(0) }),
   errata: v.exactOptional(

@@ -139,6 +139,13 @@ export type ProbePlan = ProbePlanTerms &
 export const CHECKS = ["tunnel-bypasses-proxy", "clock", "unique-node"] as const;
 export type Check = (typeof CHECKS)[number];
 
+/**
+ * Who runs the row's endpoint, and so who answers for its certificate and its TLS: the site, or somebody else on the
+ * internet. A mirror is always the site's.
+ */
+export const OPERATORS = ["site", "third-party"] as const;
+export type Operator = (typeof OPERATORS)[number];
+
 /** What the document prints. */
 export interface Published {
   readonly value: string;
@@ -171,6 +178,13 @@ export interface Requirement {
   /** The effective port; for a service, the deployment's own port overrides it. */
   readonly port: number;
   readonly place: Place;
+  /** Default: a service is the site's, except Omni's own services with SaaS; hosts in the catalogue are not. */
+  readonly operator?: Operator;
+  /**
+   * Why TLS to the endpoint must not be inspected even where the site declares its inspection, for people. Absent: a
+   * declared inspection is no fault.
+   */
+  readonly inspectionBreaks?: string;
   readonly published: Published | null;
   readonly effective: { readonly value: string; readonly evidence: readonly string[] };
   readonly errata?: readonly Erratum[];

@@ -26,6 +26,7 @@ import { firstOfPrefix, isLoopback } from "./endpoint.ts";
 import { coversPrefix, httpsProxyFor } from "./no-proxy.ts";
 import { isPublicWithSaas, type Located, locate, type Spot, serviceSpots, tunnelPrefix } from "./place.ts";
 import type { Check, ProbePlan, Requirement, Service, TrustSource } from "./requirement.ts";
+import { type SiteFacts, siteFactsOf } from "./site-facts.ts";
 
 /** Times of probes that do not state their own. */
 export interface PlanTimes {
@@ -85,6 +86,8 @@ export type ResolvedRow =
        * with a proxy. Never required.
        */
       readonly comparisonIds: readonly string[];
+      /** Ids of targets that somebody outside the site runs (Requirement.operator). */
+      readonly thirdPartyIds: readonly string[];
       readonly skipped: readonly Skipped[];
       /** Notes for people: which hosts are measured for a wildcard, which mirror replaces a host. */
       readonly notes: readonly string[];
@@ -113,6 +116,8 @@ export type CheckedFacts =
 export interface Resolution {
   readonly catalogueVersion: string;
   readonly rows: readonly ResolvedRow[];
+  /** Absent: nothing is known. */
+  readonly site?: SiteFacts;
 }
 
 /** Resolves every row of `catalogue` for one node. */
@@ -123,7 +128,7 @@ export function resolve(
   times: PlanTimes = DEFAULT_TIMES,
 ): Resolution {
   const rows = catalogue.requirements.map((requirement) => resolveRow(requirement, deployment, facts, times));
-  return { catalogueVersion: catalogue.version, rows };
+  return { catalogueVersion: catalogue.version, rows, site: siteFactsOf(deployment, facts) };
 }
 
 /** The targets of a resolution, in row order. */
@@ -169,6 +174,7 @@ function targetRow(
 ): ResolvedRow {
   const targets = new Map<string, Target>();
   const compared = new Set<string>();
+  const thirdParty = new Set<string>();
   const skipped = new Map<string, Skipped>();
   const notes = [...located.notes];
   for (const skip of located.skipped) skipped.set(skip.host, skip);
@@ -181,7 +187,7 @@ function targetRow(
       const proxy = proxyOf(requirement, spot, deployment, facts);
       for (const recordType of recordTypesOf(plan, facts)) {
         const aim = { requirement, plan: asked, spot, deployment, facts, times, proxy, recordType };
-        addTargets(aim, { targets, compared, skipped });
+        addTargets(aim, { targets, compared, thirdParty, skipped });
       }
     }
   }
@@ -193,6 +199,7 @@ function targetRow(
       targets: [...targets.values()],
       skipped: [...skipped.values()],
       comparisonIds: [...compared],
+      thirdPartyIds: [...thirdParty],
       notes,
     };
   }
@@ -244,6 +251,8 @@ interface Aimed {
   readonly targets: Map<string, Target>;
   /** Ids of targets for comparison only. */
   readonly compared: Set<string>;
+  /** Ids of targets that somebody outside the site runs. */
+  readonly thirdParty: Set<string>;
   readonly skipped: Map<string, Skipped>;
 }
 
@@ -270,7 +279,7 @@ function isBehindProxy(service: Service): boolean {
 /** The protocols that an HTTP proxy carries end to end (CONNECT). */
 const PROXIED: readonly ProbeKind[] = ["tls", "http", "grpc"];
 
-function addTargets(aim: Aim, { targets, compared, skipped }: Aimed): void {
+function addTargets(aim: Aim, { targets, compared, thirdParty, skipped }: Aimed): void {
   const { plan, spot, facts, proxy } = aim;
   const { host } = spot;
   for (const family of familiesOf(spot)) {
@@ -282,19 +291,22 @@ function addTargets(aim: Aim, { targets, compared, skipped }: Aimed): void {
     const direct = targetOf(aim, family, undefined);
     if (direct === undefined) continue;
     targets.set(direct.id, direct);
+    if (spot.thirdParty) thirdParty.add(direct.id);
     if (proxy !== undefined) compared.add(direct.id);
   }
   if (proxy === undefined || !PROXIED.includes(plan.probe)) return;
   for (const family of proxyFamilies(proxy, facts)) {
     const proxied = targetOf(aim, family, proxy);
-    if (proxied !== undefined) targets.set(proxied.id, proxied);
+    if (proxied === undefined) continue;
+    targets.set(proxied.id, proxied);
+    if (spot.thirdParty) thirdParty.add(proxied.id);
   }
 }
 
 function targetOf(aim: Aim, family: IpFamily, proxy: ProxyEndpoint | undefined): Target | undefined {
-  const { requirement, plan, spot, deployment, times, recordType } = aim;
+  const { requirement, plan, spot, times } = aim;
   const { host, port } = spot;
-  const options = optionsOf(plan, spot, family, deployment, recordType);
+  const options = optionsOf(aim, family);
   if (options === undefined) return undefined;
   const through = proxy === undefined ? {} : { proxy };
   const endpoint = { requirementId: requirement.id, host, port, family, options, ...through };
@@ -336,23 +348,22 @@ function familiesOf(spot: Spot): readonly IpFamily[] {
 
 /** The probe's options at this endpoint; undefined for TLS at a cleartext endpoint. */
 function optionsOf(
-  plan: ProbePlan,
-  spot: Spot,
+  { requirement, plan, spot, deployment, recordType }: Aim,
   family: IpFamily,
-  { omni: { stampAuthenticated: authenticated } }: Deployment,
-  recordType: RecordType | undefined,
 ): ProbeOptions | undefined {
+  const { stampAuthenticated: authenticated } = deployment.omni;
+  const trustIn = (source: TrustSource) => trustOf(requirement, source, spot, deployment);
   switch (plan.probe) {
     case "tcp":
       return { probe: "tcp", acceptReset: plan.acceptReset };
     case "tls": {
       const { alpn, alpnRequired } = plan;
-      return spot.secure ? { probe: "tls", trust: trustOf(plan.trust, spot), alpn, alpnRequired } : undefined;
+      return spot.secure ? { probe: "tls", trust: trustIn(plan.trust), alpn, alpnRequired } : undefined;
     }
     case "http":
-      return { probe: "http", expect: plan.expect, ...(spot.secure ? { trust: trustOf(plan.trust, spot) } : {}) };
+      return { probe: "http", expect: plan.expect, ...(spot.secure ? { trust: trustIn(plan.trust) } : {}) };
     case "grpc":
-      return { probe: "grpc", expect: plan.expect, ...(spot.secure ? { trust: trustOf(plan.trust, spot) } : {}) };
+      return { probe: "grpc", expect: plan.expect, ...(spot.secure ? { trust: trustIn(plan.trust) } : {}) };
     case "dns":
       return {
         probe: "dns",
@@ -380,7 +391,9 @@ function optionsOf(
 }
 
 /** The deployment decides the trust of a mirror, because mirrors need not have public certificates. */
-function trustOf(source: TrustSource, spot: Spot): Trust {
-  if (spot.caPem === undefined || (source === "public" && !spot.mirror)) return { kind: "public" };
-  return { kind: "private", caPem: spot.caPem };
+function trustOf(requirement: Requirement, source: TrustSource, spot: Spot, { egress }: Deployment): Trust {
+  if (spot.caPem !== undefined && (source !== "public" || spot.mirror)) return { kind: "private", caPem: spot.caPem };
+  const declared = egress.tlsInspection.flatMap(({ caPem = [] }) => caPem);
+  if (declared.length === 0 || requirement.inspectionBreaks !== undefined) return { kind: "public" };
+  return { kind: "public", addedCaPem: declared.join("\n") };
 }

@@ -41,7 +41,7 @@ function resolution(
   };
   return {
     catalogueVersion: "v1",
-    rows: [{ requirement, kind: "targets", targets, skipped: [], notes: [], comparisonIds: [] }],
+    rows: [{ requirement, kind: "targets", targets, skipped: [], notes: [], comparisonIds: [], thirdPartyIds: [] }],
   };
 }
 const OUTSIDE: Place = { kind: "hosts", hosts: ["omni.test"] };

@@ -59,5 +59,6 @@ function fitted(row: ResolvedRow, hasRoom: (id: string) => boolean): ResolvedRow
   }
   const left = row.targets.filter((target) => !targets.includes(target));
   const skipped = left.map(({ host, family }) => ({ host, family, why: WHY }));
-  return { ...row, targets, comparisonIds, skipped: [...row.skipped, ...skipped] };
+  const thirdPartyIds = row.thirdPartyIds.filter((id) => targets.some((target) => target.id === id));
+  return { ...row, targets, comparisonIds, thirdPartyIds, skipped: [...row.skipped, ...skipped] };
 }
