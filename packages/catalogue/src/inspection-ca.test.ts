@@ -83,7 +83,7 @@ describe("a declared inspection", () => {
     const facts = { nodeId: "n", roles: ["talos-node"], families: [4], talosVersion: "v1.14.0" } as const;
     const trusts = (of = deployment) =>
       resolvedTargets(resolve(loadCatalogue(), of, facts)).flatMap(({ id, options }) =>
-        options.probe === "tls" ? [[id.split("|", 1)[0], options.trust]] : [],
+        "trust" in options ? [[id.split("|", 1)[0], options.trust]] : [],
       );
     const added = { kind: "public", addedCaPem: INSPECTOR_PEM.trim() };
     const byRow = Object.fromEntries(trusts());

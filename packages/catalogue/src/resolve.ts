@@ -380,7 +380,7 @@ function optionsOf(
     case "ntp":
       return { probe: "ntp" };
     case "nts":
-      return { probe: "nts", trust: trustOf(plan.trust, spot) };
+      return { probe: "nts", trust: trustIn(plan.trust) };
     case "mtu":
       return {
         probe: "mtu",

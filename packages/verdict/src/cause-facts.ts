@@ -107,7 +107,7 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
   "tls-untrusted": facts(
     "The certificate chain does not end at a trusted authority.",
     "The captured chain, twice.",
-    "Exempt the host from TLS inspection. If its authority is private, name it in the deployment.",
+    "Exempt the host from TLS inspection. If its CA is private, name it in the deployment.",
   ),
   "tls-incomplete-chain": facts(
     "The server does not send the intermediate certificate.",
@@ -125,9 +125,24 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "Check that the name resolves to the right host.",
   ),
   "tls-expired": facts(
-    "The certificate has expired.",
-    "The end of its validity, on a node whose clock is not known to be wrong.",
+    "A certificate of the chain has expired.",
+    "The end of its validity, on a node whose clock does not explain it. The evidence names the certificate: the server's, an intermediate or a root.",
     "Nothing: its owner renews it.",
+  ),
+  "tls-not-yet-valid": facts(
+    "A certificate of the chain is not valid yet.",
+    "The start of its validity, on a node whose clock is known to be right.",
+    "Nothing: the owner of the host serves a certificate that is valid now.",
+  ),
+  "tls-ends-soon": facts(
+    "A certificate of an own endpoint ends soon.",
+    "It ends within 14 days (certificates.endsSoonDays), and less than a fifth of its life is left.",
+    "Nothing: its owner renews it.",
+  ),
+  "tls-filtered": facts(
+    "A filter on the path cuts TLS to a public host.",
+    "The connection is made, and the ClientHello is answered by a reset, a close, silence, a TLS alert or plain text, twice. Where another name passes at the same address, the filter acts by the server name (SNI).",
+    "Exempt the host from that filter.",
   ),
   "tls-protocol": facts(
     "TLS or ALPN cannot be negotiated.",
@@ -249,6 +264,16 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "The node has no siderolink interface.",
     "Two readings of the node's interfaces.",
     "Nothing unless the Machine API fails too.",
+  ),
+  "other-omni": facts(
+    "The node was given another Omni than the deployment's.",
+    "The node's siderolink.api kernel argument, compared with the deployment's Machine API. Two names of one server are no fault.",
+    "Nothing: the node's owner boots it with the right siderolink.api, or the deployment names the other one.",
+  ),
+  hairpin: facts(
+    "The host name leads to the node's own router.",
+    "The address that answers is the next hop of the node's default route.",
+    "Give the router NAT loopback (hairpin) for the host, or let the site's resolver answer with its inner address.",
   ),
   "ipv6-disabled": facts(
     "The interface has no IPv6 address.",

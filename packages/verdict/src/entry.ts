@@ -19,6 +19,8 @@ export interface Entry {
   readonly followsFrom: string | undefined;
   /** Measured for comparison with the path that the node uses; never the cause of another row. */
   readonly comparison: boolean;
+  /** Whether somebody outside the site runs the endpoint. */
+  readonly thirdParty: boolean;
   /** Only for targets of the SideroLink UDP port. */
   readonly udpEvidence: UdpEvidence | undefined;
 }

@@ -39,9 +39,10 @@ export interface Judgement {
 /** Judges every requirement of one node. Total: any windows give rows. Never throws. */
 export function judgeNode(judgement: Judgement): readonly RowVerdict[] {
   const { resolution, thresholds, nowMs, interception, previous, context = {} } = judgement;
+  const { site } = resolution;
   const entries = resolution.rows.flatMap((row) => entriesOf(row, judgement));
   const clockRowId = resolution.rows.find((row) => row.kind === "check" && row.check.name === "clock")?.requirement.id;
-  const correlated = correlate(entries, { thresholds, nowMs, node: context, interception, previous, clockRowId });
+  const correlated = correlate(entries, { thresholds, nowMs, node: context, interception, site, previous, clockRowId });
   const byTarget = new Map(correlated.map((entry) => [entry.target.id, entry]));
   return resolution.rows
     .flatMap((row) => rowsOf(row, byTarget, judgement))
@@ -64,6 +65,7 @@ function entriesOf(row: ResolvedRow, { windows, nowMs, thresholds }: Judgement):
       nextStep: stepFor(target, own),
       followsFrom: undefined,
       comparison: row.comparisonIds.includes(target.id),
+      thirdParty: row.thirdPartyIds.includes(target.id),
       udpEvidence: undefined,
     };
   });

@@ -30,6 +30,7 @@ describe("a row of a target", () => {
     skipped: [],
     notes: [],
     comparisonIds,
+    thirdPartyIds: [],
     requirement: requirementOf("r", undefined, obligation),
   });
   it.each<[Obligation, string[], boolean]>([

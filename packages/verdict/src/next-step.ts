@@ -44,8 +44,7 @@ const steps: Record<Reason, Step | string> = {
     `Network team: look for a firewall or proxy that cuts connections to ${where}; owner of the endpoint: read its log.`,
   "handshake-timeout": (_, where) =>
     `Network team: look for a device that accepts connections to ${where} and passes nothing on, or a path MTU below 1,360 bytes.`,
-  "tls-untrusted": (_, where) =>
-    `Network team: exempt ${where} from TLS interception; deployment owner: if its authority is private, name it as caFile.`,
+  "tls-untrusted": (_, where) => `Network team: exempt ${where} from TLS interception.`,
   "tls-name-mismatch": ({ host }) => `Owner of ${host}: serve a certificate that names ${host}.`,
   "tls-not-yet-valid": "Node owner: correct the node's clock; see the time server rows.",
   "tls-expired": ({ host }) => `Owner of ${host}: renew the certificate.`,

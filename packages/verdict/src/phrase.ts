@@ -1,6 +1,15 @@
 /** Parts of sentences: figures, times and what a sample saw. */
-import { NS_PER_MS, NS_PER_US, type Reason, reasonFacts, type TimeAnswer, tlsAlertName } from "@lifeline/measure";
+import {
+  type ChainCertificate,
+  NS_PER_MS,
+  NS_PER_US,
+  type Reason,
+  reasonFacts,
+  type TimeAnswer,
+  tlsAlertName,
+} from "@lifeline/measure";
 import type { LossCount, Remembered } from "@lifeline/window";
+import { endedAt, notBegunAt } from "./certificate-validity.ts";
 import type { RttFigures } from "./row.ts";
 
 /** Most characters (UTF-16 units) of a text of evidence: six texts of 256 and the words between them. */
@@ -70,7 +79,7 @@ export function quoted(text: string): string {
 export function seenPhrase(reason: Reason, seen: Remembered | undefined): string {
   const { meaning } = reasonFacts(reason);
   if (seen === undefined) return meaning;
-  const details = [...detailsOf(seen.evidence), ...pauseDetails(seen)];
+  const details = [...detailsOf(reason, seen), ...pauseDetails(seen)];
   return details.length === 0 ? meaning : `${meaning} (${details.join(", ")})`;
 }
 
@@ -80,7 +89,23 @@ export function alertPhrase(alert: number): string {
   return name === undefined ? `${alert}` : `${alert} ${name}`;
 }
 
-function* detailsOf(evidence: Remembered["evidence"]): Generator<string> {
+/** The certificates that are outside their validity where that is the reason; else the server's own. */
+function* certificatesPhrases(reason: Reason, chain: readonly ChainCertificate[], wallMs: number): Generator<string> {
+  const ended = reason === "tls-expired" ? endedAt(chain, wallMs) : [];
+  const notBegun = reason === "tls-not-yet-valid" ? notBegunAt(chain, wallMs) : [];
+  for (const one of ended) yield `${certificatePhrase(one)}, ended on ${one.notAfter}`;
+  for (const one of notBegun) yield `${certificatePhrase(one)}, begins on ${one.notBefore}`;
+  const [leaf] = chain;
+  if (leaf === undefined || ended.length > 0 || notBegun.length > 0) return;
+  yield `${certificatePhrase(leaf)}, valid until ${leaf.notAfter}`;
+}
+
+/** Such as `certificate "CN=a" issued by "CN=b"`. */
+export function certificatePhrase({ subject, issuer }: ChainCertificate): string {
+  return `certificate ${quoted(subject)} issued by ${quoted(issuer)}`;
+}
+
+function* detailsOf(reason: Reason, { evidence, endedAtMs }: Remembered): Generator<string> {
   if (evidence.code !== undefined) yield evidence.code;
   if (evidence.tlsAlert !== undefined) yield `TLS alert ${alertPhrase(evidence.tlsAlert)}`;
   if (evidence.httpStatus !== undefined) yield `HTTP status ${evidence.httpStatus}`;
@@ -90,10 +115,7 @@ function* detailsOf(evidence: Remembered["evidence"]): Generator<string> {
   if (evidence.address !== undefined) yield `at ${evidence.address}`;
   if (evidence.lateRttNs !== undefined) yield `after ${inMs(evidence.lateRttNs)}`;
   if (evidence.time !== undefined) yield timePhrase(evidence.time);
-  const leaf = evidence.chain?.[0];
-  if (leaf !== undefined) {
-    yield `certificate ${quoted(leaf.subject)} issued by ${quoted(leaf.issuer)}, valid until ${leaf.notAfter}`;
-  }
+  yield* certificatesPhrases(reason, evidence.chain ?? [], endedAtMs);
   if (evidence.strays !== undefined) yield strayPhrase(evidence.strays);
   const redirect = evidence.redirects?.at(-1);
   if (redirect !== undefined) yield `redirected to ${quoted(redirect)}`;

@@ -2,7 +2,7 @@ import type { InterceptionSigns } from "@lifeline/catalogue";
 import type { ChainCertificate, ProbeOptions } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import type { NodeContext } from "../node-context.ts";
-import { contextOf, entryOf, NOW_MS, rememberedOf, TCP, TLS, targetOf } from "../testing/judgement-fixture.ts";
+import { contextOf, entryOf, NOW_MS, rememberedOf, siteOf, TCP, TLS, targetOf } from "../testing/judgement-fixture.ts";
 import { withCertificateCause } from "./certificate-cause.ts";
 
 const PRIVATE: ProbeOptions = { probe: "tls", trust: { kind: "private", caPem: "" }, alpn: [], alpnRequired: false };
@@ -127,11 +127,21 @@ describe("interception is shown by", () => {
       { chain: issued("O=Odd CA"), host: "example.com", parts: UNTRUSTED },
       undefined,
     ],
+    [
+      "a mark in a chain for another name",
+      { chain: issued("CN=boxwall"), parts: { verdict: "unmet", cause: "tls-name" } },
+      /Boxes Inc/,
+    ],
+    [
+      "a mark in a chain that has expired",
+      { chain: issued("CN=boxwall"), parts: { verdict: "unmet", cause: "tls-expired" } },
+      /Boxes Inc/,
+    ],
     ["no chain at all", { parts: UNTRUSTED }, undefined],
     ["no empty chain", { chain: [], parts: UNTRUSTED }, undefined],
     [
       "no chain of a target that fails otherwise",
-      { chain: issued("CN=boxwall"), parts: { verdict: "unmet", cause: "tls-name" } },
+      { chain: issued("CN=boxwall"), parts: { verdict: "unmet", cause: "reset" } },
       undefined,
     ],
     [
@@ -146,7 +156,8 @@ describe("interception is shown by", () => {
   });
 
   it("a chain that degrades a target that answers and leaves one that fails unmet", () => {
-    const nextStep = "Network team: exempt this node's TLS to ghcr.io:443 from inspection.";
+    const nextStep =
+      "Network team: exempt this node's TLS to ghcr.io:443 from inspection by the filter on the path; deployment owner: or, if the site inspects TLS on purpose, declare its CA (egress.tlsInspection).";
     expect(after({ chain: issued("CN=boxwall") })).toMatchObject({ verdict: "degraded", nextStep });
     expect(after({ chain: issued("CN=boxwall"), parts: UNTRUSTED })).toMatchObject({ verdict: "unmet", nextStep });
   });
@@ -173,20 +184,50 @@ describe("interception is shown by", () => {
   );
 });
 
-describe("a certificate that looks wrong by its time", () => {
-  it.each<[string, "clock" | "tls-expired", number | undefined, string, string]>([
-    ["10 s behind", "tls-expired", 10_000, "clock", "Seen. The node's clock is 10 s behind the collector's."],
-    ["10 s ahead", "tls-expired", -10_000, "clock", "Seen. The node's clock is 10 s ahead of the collector's."],
-    ["0.001 s less", "tls-expired", 9_999, "tls-expired", "Seen."],
-    ["hours behind, rounded", "clock", 7_200_400, "clock", "Seen. The node's clock is 7200 s behind the collector's."],
-    ["unknown", "clock", undefined, "clock", "Seen."],
-  ])("is the fault of a clock %s", (_, cause, clockOffsetMs, wanted, evidence) => {
-    const node = clockOffsetMs === undefined ? {} : { clockOffsetMs };
-    const found = after({ chain: issued("CN=boxwall"), parts: { verdict: "unmet", cause, nextStep: "Renew." }, node });
-    expect(found).toMatchObject({
-      cause: wanted,
-      evidence,
-      nextStep: evidence === "Seen." ? "Renew." : expect.stringMatching(/^Node owner: correct the node's clock/),
+describe("an inspection that the deployment declares", () => {
+  const inspector = { ...certificate("CN=Site Root", "CN=Site Inspection"), sha256: "ab", anchor: true };
+  const chain = [certificate("CN=Site Inspection"), inspector];
+  const FACT = 'The site inspects this TLS: its chain holds "CN=Site Inspection", a CA that the deployment declares.';
+  const under = (parts: Case["parts"], inspectionBreaks?: string) => {
+    const entry = entryOf(targetOf(TLS, { host: "ghcr.io" }), {
+      ...parts,
+      own: { seen: rememberedOf("answered", NOW_MS, { chain }) },
     });
+    const requirement = inspectionBreaks === undefined ? entry.requirement : { ...entry.requirement, inspectionBreaks };
+    return withCertificateCause({ ...entry, requirement }, [], contextOf({ interception: signs, site: siteOf("ab") }));
+  };
+
+  it("is met, with the fact shown", () => {
+    expect(under({})).toMatchObject({ verdict: "met", cause: "none", evidence: `Seen. ${FACT}`, nextStep: "" });
+  });
+
+  it("is a fault where inspection breaks the row", () => {
+    expect(under({}, "keys differ")).toMatchObject({
+      verdict: "degraded",
+      cause: "tls-intercepted",
+      evidence: `Seen. ${FACT} Inspection is a fault here: keys differ.`,
+      nextStep: "Network team: exempt this node's TLS to ghcr.io:443 from inspection by the filter on the path.",
+    });
+  });
+
+  it.each([
+    ["tls-name", "Owner of the TLS inspection: show a certificate for ghcr.io."],
+    ["tls-expired", "Do."],
+    ["tls-untrusted", expect.stringMatching(/^Node owner: make the node trust "CN=Site Inspection"/)],
+  ] as const)("leaves %s a fault", (cause, nextStep) => {
+    expect(under({ verdict: "unmet", cause })).toMatchObject({
+      verdict: "unmet",
+      cause,
+      evidence: `Seen. ${FACT}`,
+      nextStep,
+    });
+  });
+
+  it("is one of another CA otherwise", () => {
+    const entry = entryOf(targetOf(TLS, { host: "ghcr.io" }), {
+      own: { seen: rememberedOf("answered", NOW_MS, { chain }) },
+    });
+    const context = contextOf({ interception: signs, site: siteOf("cd") });
+    expect(withCertificateCause(entry, [], context)).toMatchObject({ verdict: "degraded", cause: "tls-intercepted" });
   });
 });

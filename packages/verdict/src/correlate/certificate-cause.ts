@@ -1,36 +1,63 @@
-/** Interception of TLS, and clocks that make certificates look wrong. */
+/** Interception of TLS: by an unknown box, or by the site's own CA. */
 import { type InterceptionSigns, matchesHost } from "@lifeline/catalogue";
-import { type ChainCertificate, endpointName, type Target } from "@lifeline/measure";
-import { CLOCK_UNMET_MS } from "../check-verdict.ts";
-import type { Entry } from "../entry.ts";
-import type { NodeContext } from "../node-context.ts";
+import { type Cause, type ChainCertificate, endpointName, type Target } from "@lifeline/measure";
+import { type Entry, isFailing } from "../entry.ts";
 import { quoted } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 
-/** Names interception where the chain shows it, and the clock where the node's clock makes certificates look wrong. */
+/** The causes that a box's certificate may have. */
+const CERTIFICATE_CAUSES: readonly Cause[] = ["tls-untrusted", "tls-incomplete-chain", "tls-name", "tls-expired"];
+
+/** Names interception where the chain shows it. What the deployment declares is a fact, and no fault. */
 export function withCertificateCause(entry: Entry, _: readonly Entry[], context: CorrelationContext): Entry {
-  if (entry.cause === "clock" || entry.cause === "tls-expired") return withClock(entry, context.node);
-  if (entry.verdict !== "met" && entry.cause !== "tls-untrusted") return entry;
+  if (entry.verdict !== "met" && !CERTIFICATE_CAUSES.includes(entry.cause)) return entry;
   const chain = entry.own.seen?.evidence.chain;
   if (chain === undefined || chain.length === 0) return entry;
+  const declared = chain.find(({ sha256 }) => context.site?.inspectionCas.includes(sha256) === true);
+  if (declared !== undefined) return withDeclared(entry, declared);
   const why = interceptionOf(entry, chain, context);
   if (why === undefined) return entry;
+  return intercepted(entry, why);
+}
+
+function intercepted(entry: Entry, why: string): Entry {
   const where = endpointName(entry.target.host, entry.target.port);
+  const { inspectionBreaks } = entry.requirement;
+  const declare =
+    inspectionBreaks === undefined
+      ? "; deployment owner: or, if the site inspects TLS on purpose, declare its CA (egress.tlsInspection)"
+      : "";
   return {
     ...entry,
     verdict: entry.verdict === "met" ? "degraded" : entry.verdict,
     cause: "tls-intercepted",
-    evidence: `${entry.evidence} ${why}`,
-    nextStep: `Network team: exempt this node's TLS to ${where} from inspection.`,
+    evidence: `${entry.evidence} ${why}${oldVersion(entry)}`,
+    nextStep: `Network team: exempt this node's TLS to ${where} from inspection by the filter on the path${declare}.`,
   };
 }
 
-function withClock(entry: Entry, { clockOffsetMs: offsetMs, clockReference = "collector" }: NodeContext): Entry {
-  if (offsetMs === undefined || Math.abs(offsetMs) < CLOCK_UNMET_MS) return entry;
-  const apart = `${Math.round(Math.abs(offsetMs) / 1_000)} s ${offsetMs > 0 ? "behind" : "ahead of"}`;
-  const evidence = `${entry.evidence} The node's clock is ${apart} the ${clockReference}'s.`;
-  const nextStep = "Node owner: correct the node's clock; see the time server rows.";
-  return { ...entry, cause: "clock", evidence, nextStep };
+/** The public hosts speak TLS 1.3, which the probes offer. */
+function oldVersion({ own, thirdParty }: Entry): string {
+  return thirdParty && own.seen?.evidence.tlsVersion === "TLSv1.2" ? " It agrees to no more than TLS 1.2." : "";
+}
+
+/** A declared CA explains who issued the certificate. Every other fault of the certificate stays. */
+function withDeclared(entry: Entry, { subject }: ChainCertificate): Entry {
+  const { inspectionBreaks } = entry.requirement;
+  const { host } = entry.target;
+  const fact = `The site inspects this TLS: its chain holds ${quoted(subject)}, a CA that the deployment declares.`;
+  if (inspectionBreaks !== undefined) {
+    return intercepted(entry, `${fact} Inspection is a fault here: ${inspectionBreaks}.`);
+  }
+  const evidence = `${entry.evidence} ${fact}`;
+  if (isFailing(entry) && entry.cause === "tls-name") {
+    return { ...entry, evidence, nextStep: `Owner of the TLS inspection: show a certificate for ${host}.` };
+  }
+  if (isFailing(entry) && entry.cause !== "tls-expired") {
+    const nextStep = `Node owner: make the node trust ${quoted(subject)} (Talos: TrustedRootsConfig; the agent: NODE_EXTRA_CA_CERTS); deployment owner: or declare it by caFile.`;
+    return { ...entry, evidence, nextStep };
+  }
+  return { ...entry, evidence };
 }
 
 function interceptionOf(
@@ -41,7 +68,7 @@ function interceptionOf(
   const issuer = chain[0]?.issuer ?? "";
   const isPublic = trustOf(target) === "public";
   const vendor = vendorIn(chain, interception);
-  if (vendor !== undefined && (isPublic || cause === "tls-untrusted")) {
+  if (vendor !== undefined && (isPublic || cause !== "none")) {
     return `The chain names ${vendor}, which intercepts TLS.`;
   }
   if (isPublic && isUnexpected(target.host, chain, interception)) {

@@ -9,17 +9,22 @@
  */
 import type { Entry } from "../entry.ts";
 import { withCertificateCause } from "./certificate-cause.ts";
+import { withCertificateDates } from "./certificate-dates.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { withDrift } from "./dns-drift.ts";
+import { withHairpin } from "./hairpin.ts";
 import { withMissingAddress } from "./missing-address.ts";
 import { withMissingName } from "./missing-name.ts";
 import { withOneFamily } from "./one-family-resolver.ts";
+import { withOtherOmni } from "./other-omni.ts";
 import { withPathMtu } from "./path-mtu.ts";
 import { withProxyPath } from "./proxy-path.ts";
 import { withRandomLoss } from "./random-loss.ts";
 import { withRootCause } from "./root-cause.ts";
+import { withTlsFilter } from "./tls-filter.ts";
 import { withTunnelFault } from "./tunnel-fault.ts";
 import { withConfirmation, withUdpEvidence } from "./udp-evidence.ts";
+import { withUntrustedChain } from "./untrusted-chain.ts";
 
 type CorrelationRule = (entry: Entry, entries: readonly Entry[], context: CorrelationContext) => Entry;
 
@@ -29,13 +34,18 @@ const RULES: readonly CorrelationRule[] = [
   withMissingName,
   withOneFamily,
   withRandomLoss,
+  withCertificateDates,
   withCertificateCause,
+  withUntrustedChain,
+  withTlsFilter,
   withDrift,
   withProxyPath,
   withPathMtu,
   withConfirmation,
   withTunnelFault,
   withUdpEvidence,
+  withHairpin,
+  withOtherOmni,
   withRootCause,
 ];
 

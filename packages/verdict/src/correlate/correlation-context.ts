@@ -1,5 +1,5 @@
 /** What the rules know besides the entries. */
-import type { InterceptionSigns } from "@lifeline/catalogue";
+import type { InterceptionSigns, SiteFacts } from "@lifeline/catalogue";
 import type { NodeContext } from "../node-context.ts";
 import type { PreviousVerdict } from "../row.ts";
 import type { Thresholds } from "../thresholds.ts";
@@ -10,6 +10,8 @@ export interface CorrelationContext {
   readonly nowMs: number;
   readonly node: NodeContext;
   readonly interception: InterceptionSigns | undefined;
+  /** What the deployment and the node's facts say beside the rows. Undefined: nothing. */
+  readonly site: SiteFacts | undefined;
   readonly previous: ReadonlyMap<string, PreviousVerdict> | undefined;
   /** Id of the requirement that checks the clock. Undefined: the catalogue has none. */
   readonly clockRowId: string | undefined;

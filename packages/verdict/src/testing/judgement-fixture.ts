@@ -1,5 +1,5 @@
 /** For tests: targets, windows and entries in few words. Not part of the package. */
-import type { Obligation, Place, Requirement, ResolvedRow, Service } from "@lifeline/catalogue";
+import type { Obligation, Place, Requirement, ResolvedRow, Service, SiteFacts } from "@lifeline/catalogue";
 import { type Evidence, type ProbeOptions, type Reason, type Sample, type Target, targetId } from "@lifeline/measure";
 import {
   emptyWindow,
@@ -64,7 +64,15 @@ export function targetOf(options: ProbeOptions, more: Partial<Target> = {}): Tar
 }
 
 export function rowOf(targets: readonly Target[], place: Place = HERE, id = "r"): ResolvedRow {
-  return { requirement: requirementOf(id, place), kind: "targets", targets, skipped: [], notes: [], comparisonIds: [] };
+  return {
+    requirement: requirementOf(id, place),
+    kind: "targets",
+    targets,
+    skipped: [],
+    notes: [],
+    comparisonIds: [],
+    thirdPartyIds: [],
+  };
 }
 
 /** Samples at the target's cadence, the last ending `endedAgoMs` before now. */
@@ -162,14 +170,21 @@ export function entryOf(target: Target, { own, service, ...parts }: EntryParts =
     nextStep: verdict === "met" ? "" : "Do.",
     followsFrom: undefined,
     comparison: false,
+    thirdParty: false,
     udpEvidence: undefined,
     ...parts,
   };
 }
 
+/** The facts of a site that declares the CAs with these SHA-256; everything else is the default. */
+export function siteOf(inspectionCa?: string, more: Partial<SiteFacts> = {}): SiteFacts {
+  const inspectionCas = inspectionCa === undefined ? [] : [inspectionCa];
+  return { inspectionCas, certificateEndsSoonMs: 14 * 86_400_000, gateways: [], ...more };
+}
+
 /** A correlation context that knows nothing more. */
 export function contextOf(more: Partial<CorrelationContext> = {}): CorrelationContext {
-  const nothing = { interception: undefined, previous: undefined, clockRowId: undefined };
+  const nothing = { interception: undefined, site: undefined, previous: undefined, clockRowId: undefined };
   return { thresholds: DEFAULT_THRESHOLDS, nowMs: NOW_MS, node: {}, ...nothing, ...more };
 }
 

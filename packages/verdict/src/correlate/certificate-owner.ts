@@ -1,0 +1,42 @@
+/** Who must renew a certificate of a chain. */
+
+import type { PlacedCertificate } from "../certificate-validity.ts";
+import { type Entry, isAt } from "../entry.ts";
+import { quoted } from "../phrase.ts";
+import type { CorrelationContext } from "./correlation-context.ts";
+
+/**
+ * What its owner does. The server's owner has its own certificate and the intermediates; a private CA's owner has the
+ * CA; the node has the public roots.
+ */
+export function renewalStep(
+  { target, own }: Entry,
+  certificate: PlacedCertificate,
+  { site }: Pick<CorrelationContext, "site">,
+): string {
+  const { host } = target;
+  const name = quoted(certificate.subject);
+  const chain = own.seen?.evidence.chain ?? [];
+  if (chain.some(({ sha256 }) => site?.inspectionCas.includes(sha256) === true)) {
+    return `Owner of the TLS inspection: renew ${name}, which it shows for ${host}.`;
+  }
+  if (certificate.place === 0) {
+    const trusted = certificate.anchor ? "; deployment owner: put the new one into its caFile" : "";
+    return `Owner of ${host}: renew the certificate of ${host}${trusted}.`;
+  }
+  const isPrivate = "trust" in target.options && target.options.trust?.kind === "private";
+  if (certificate.anchor) {
+    return isPrivate
+      ? `Owner of the private CA ${name}: renew it; deployment owner: put the new certificate into caFile.`
+      : `Node owner: update Talos, whose trust store holds the root ${name}; owner of ${host}: or serve a chain to another root.`;
+  }
+  return isPrivate
+    ? `Owner of the private CA ${quoted(certificate.issuer)}: renew ${name}; owner of ${host}: serve the new one with the server's certificate.`
+    : `Owner of ${host}: serve the renewed intermediate ${name} of ${quoted(certificate.issuer)} with the server's certificate.`;
+}
+
+/** Who runs the endpoint, as next steps address them. */
+export function operatorOf(entry: Entry): string {
+  const isOmni = isAt(entry, "api") || isAt(entry, "machine-api");
+  return isOmni && !entry.thirdParty ? "Omni owner" : `Owner of ${entry.target.host}`;
+}

@@ -1,0 +1,86 @@
+import { X509Certificate } from "node:crypto";
+import type { ChainCertificate, ProbeOptions } from "@lifeline/measure";
+import { CA_PEM } from "@lifeline/measure/testing";
+import { describe, expect, it } from "vitest";
+import { type EntryParts, entryOf, NOW_MS, rememberedOf, TLS, targetOf } from "../testing/judgement-fixture.ts";
+import { withUntrustedChain } from "./untrusted-chain.ts";
+
+const KNOWN = new X509Certificate(CA_PEM).subject;
+const PRIVATE: ProbeOptions = {
+  probe: "tls",
+  trust: { kind: "private", caPem: CA_PEM },
+  alpn: [],
+  alpnRequired: false,
+};
+const issued = (subject: string, issuer: string): ChainCertificate => ({
+  subject,
+  issuer,
+  notBefore: "",
+  notAfter: "",
+  sha256: "",
+  anchor: false,
+});
+const LEAF = issued("CN=omni.test", "CN=Issuing");
+
+function after(options: ProbeOptions, chain: readonly ChainCertificate[], parts: EntryParts = {}) {
+  const own = { seen: rememberedOf("tls-untrusted", NOW_MS, { chain }) };
+  return withUntrustedChain(entryOf(targetOf(options), { verdict: "unmet", cause: "tls-untrusted", ...parts, own }));
+}
+
+describe("a chain that leads to no trusted CA", () => {
+  it.each([["tls-untrusted"], ["tls-incomplete-chain"]] as const)(
+    "and caFile: names both readings of a certificate that is nowhere (%s)",
+    (cause) => {
+      expect(after(PRIVATE, [LEAF], { cause })).toMatchObject({
+        verdict: "unmet",
+        cause,
+        evidence: `Seen. "CN=Issuing" issued "CN=omni.test"; the server did not send it, and caFile holds "${KNOWN}".`,
+        nextStep:
+          'Owner of omni.test: send the intermediate "CN=Issuing" with the server\'s certificate; deployment owner: or, if "CN=Issuing" is the CA itself, add it to caFile.',
+      });
+    },
+  );
+
+  it("and caFile: asks Omni's owner for the intermediate of Omni", () => {
+    expect(after(PRIVATE, [LEAF], { service: "machine-api" }).nextStep).toMatch(/^Omni owner: send the intermediate/);
+  });
+
+  it("and caFile: names the CA that signed itself", () => {
+    const found = after(PRIVATE, [LEAF, issued("CN=Issuing", "CN=Other"), issued("CN=Other", "CN=Other")]);
+    expect(found.evidence).toBe(
+      `Seen. The server's chain ends at "CN=Other", which signed itself; caFile holds "${KNOWN}".`,
+    );
+    expect(found.nextStep).toMatch(
+      /^Deployment owner: if "CN=Other" is your CA, add it to caFile; network team: if it is not,/,
+    );
+  });
+
+  it("and caFile: sees a CA of the same name with another key", () => {
+    const found = after(PRIVATE, [issued("CN=omni.test", KNOWN)]);
+    expect(found.evidence).toContain(`caFile holds "${KNOWN}", but its key did not sign "CN=omni.test"`);
+    expect(found.nextStep).toMatch(/put its present certificate into caFile/);
+  });
+
+  it("and no caFile: names it as a possible private CA", () => {
+    expect(after(TLS, [LEAF]).nextStep).toBe(
+      'Owner of omni.test: send the intermediate "CN=Issuing" with the server\'s certificate; deployment owner: or, if "CN=Issuing" is your private CA, name it as caFile; network team: or exempt omni.test from TLS interception.',
+    );
+    expect(after(TLS, [issued("CN=Own", "CN=Own")]).nextStep).toMatch(
+      /^Deployment owner: if "CN=Own" is your private CA, name it as caFile;/,
+    );
+  });
+
+  it("at a host of somebody else is intercepted, never a caFile", () => {
+    const found = after(TLS, [LEAF], { thirdParty: true });
+    expect(found.nextStep).toMatch(
+      /^Network team: exempt omni\.test:443 from TLS interception; .*egress\.tlsInspection/,
+    );
+    expect(after(TLS, [LEAF], { thirdParty: true, cause: "tls-incomplete-chain" }).nextStep).toBe("Do.");
+  });
+
+  it("is not asked about where the certificate is no fault, or none was seen", () => {
+    expect(after(TLS, [LEAF], { cause: "tls-name" }).nextStep).toBe("Do.");
+    expect(after(TLS, []).nextStep).toBe("Do.");
+    expect(after(TLS, [LEAF], { verdict: "unknown" }).nextStep).toBe("Do.");
+  });
+});

@@ -1,0 +1,75 @@
+/** A chain that does not lead to a trusted CA: what is missing, on which side. */
+import { X509Certificate } from "node:crypto";
+import { type ChainCertificate, certificatesOf, targetPlace } from "@lifeline/measure";
+import type { Entry } from "../entry.ts";
+import { isFailing } from "../entry.ts";
+import { quoted } from "../phrase.ts";
+import { operatorOf } from "./certificate-owner.ts";
+
+/** Names the certificate that the chain lacks, and both readings where the chain alone cannot tell. */
+export function withUntrustedChain(entry: Entry): Entry {
+  if (!isFailing(entry) || (entry.cause !== "tls-untrusted" && entry.cause !== "tls-incomplete-chain")) return entry;
+  const top = entry.own.seen?.evidence.chain?.at(-1);
+  if (top === undefined || !("trust" in entry.target.options)) return entry;
+  const { trust } = entry.target.options;
+  if (trust?.kind === "private") return { ...entry, ...underPrivateCa(entry, top, subjectsOf(trust.caPem)) };
+  return entry.thirdParty ? { ...entry, nextStep: thirdPartyStep(entry) } : { ...entry, ...underPublicCa(entry, top) };
+}
+
+type Reading = Pick<Entry, "evidence" | "nextStep">;
+
+function underPrivateCa(entry: Entry, top: ChainCertificate, known: readonly string[]): Reading {
+  const { host } = entry.target;
+  const holds = `caFile holds ${known.slice(0, 3).map(quoted).join(", ")}`;
+  const [subject, issuer] = [quoted(top.subject), quoted(top.issuer)];
+  const exempt = `network team: if it is not, exempt ${host} from TLS interception`;
+  if (known.includes(top.issuer)) {
+    return {
+      evidence: `${entry.evidence} ${holds}, but its key did not sign ${subject}: the CA has a new key, or this is a forgery.`,
+      nextStep: `Deployment owner: if ${issuer} is your CA, put its present certificate into caFile; ${exempt}.`,
+    };
+  }
+  if (top.subject === top.issuer) {
+    return {
+      evidence: `${entry.evidence} The server's chain ends at ${subject}, which signed itself; ${holds}.`,
+      nextStep: `Deployment owner: if ${subject} is your CA, add it to caFile; ${exempt}.`,
+    };
+  }
+  return {
+    evidence: `${entry.evidence} ${issuer} issued ${subject}; the server did not send it, and ${holds}.`,
+    nextStep: `${operatorOf(entry)}: send the intermediate ${issuer} with the server's certificate; deployment owner: or, if ${issuer} is the CA itself, add it to caFile.`,
+  };
+}
+
+function underPublicCa(entry: Entry, top: ChainCertificate): Reading {
+  const { host } = entry.target;
+  const [subject, issuer] = [quoted(top.subject), quoted(top.issuer)];
+  const intercepted = `network team: or exempt ${host} from TLS interception`;
+  if (top.subject === top.issuer) {
+    return {
+      evidence: `${entry.evidence} The server's chain ends at ${subject}, which signed itself.`,
+      nextStep: `Deployment owner: if ${subject} is your private CA, name it as caFile; ${intercepted}.`,
+    };
+  }
+  return {
+    evidence: `${entry.evidence} ${issuer} issued ${subject}; the server did not send it, and it is no public CA.`,
+    nextStep: `${operatorOf(entry)}: send the intermediate ${issuer} with the server's certificate; deployment owner: or, if ${issuer} is your private CA, name it as caFile; ${intercepted}.`,
+  };
+}
+
+function thirdPartyStep(entry: Entry): string {
+  const where = targetPlace(entry.target);
+  if (entry.cause === "tls-incomplete-chain") return entry.nextStep;
+  return `Network team: exempt ${where} from TLS interception; deployment owner: or, if the site inspects TLS on purpose, declare its CA (egress.tlsInspection).`;
+}
+
+/** The names of a PEM text's certificates, as evidence prints them. Those that cannot be read are left out. */
+function subjectsOf(pem: string): readonly string[] {
+  return certificatesOf(pem).flatMap((block) => {
+    try {
+      return [new X509Certificate(block).subject.replaceAll("\n", ", ")];
+    } catch {
+      return [];
+    }
+  });
+}
