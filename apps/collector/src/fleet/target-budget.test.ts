@@ -15,7 +15,15 @@ function target(host: string): Target {
 function resolutionOf(hosts: readonly string[], compared = 0): Resolution {
   const targets = hosts.map(target);
   const comparisonIds = targets.slice(targets.length - compared).map(({ id }) => id);
-  const row: ResolvedRow = { requirement, kind: "targets", targets, comparisonIds, thirdPartyIds: [], skipped: [], notes: [] };
+  const row: ResolvedRow = {
+    requirement,
+    kind: "targets",
+    targets,
+    comparisonIds,
+    thirdPartyIds: [],
+    skipped: [],
+    notes: [],
+  };
   return { catalogueVersion: "v1", rows: [row] };
 }
 
