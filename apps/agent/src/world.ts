@@ -1,7 +1,7 @@
 /** Everything the agent takes from outside: time, randomness, probes, the node's facts and a log. */
 import { randomBytes } from "node:crypto";
 import { type Clock, type Sample, systemClock, type Target } from "@lifeline/measure";
-import { type NodeFacts, openLocalNode } from "@lifeline/prober";
+import { type NodeFacts, openLocalNode, type SilenceWatch } from "@lifeline/prober";
 import type { Logger } from "pino";
 import type { AgentConfig } from "./config.ts";
 import { openStampKey } from "./probing/stamp-key.ts";
@@ -16,7 +16,7 @@ export interface AgentWorld {
   readonly random: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
   /** One attempt (M1). */
-  readonly probe: (target: Target) => Promise<Sample>;
+  readonly probe: (target: Target, watch: SilenceWatch) => Promise<Sample>;
   /** Reads what the node observes of itself, at each dial and re-hello. */
   readonly observe: () => NodeFacts;
   readonly log: Logger;
@@ -55,7 +55,7 @@ export function createAgentWorld(
     clock: systemClock,
     random,
     randomBytes: (size) => randomBytes(size),
-    probe: (target) => node.probe(target).then(withBoundedEvidence),
+    probe: (target, watch) => node.probe(target, watch).then(withBoundedEvidence),
     observe: node.facts,
     log,
     environment,

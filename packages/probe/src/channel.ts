@@ -20,7 +20,7 @@ import {
 import type { Deadline, Expired } from "./deadline.ts";
 import { dial } from "./dial.ts";
 import { locate } from "./locate.ts";
-import { outcome, type Trace } from "./probe-result.ts";
+import { noteLateness, outcome, type Trace } from "./probe-result.ts";
 import { encodeConnect, requestTunnel, type Tunnelled } from "./proxy-tunnel.ts";
 import { secure } from "./tls-session.ts";
 import type { ProbeWorld } from "./world.ts";
@@ -130,8 +130,8 @@ function judgeTunnel(tunnelled: Tunnelled | Expired, deadline: Deadline, trace: 
   trace.evidence.proxyStatus = status;
   if (status === PROXY_AUTHENTICATION_REQUIRED) return outcome("proxy-auth", "proxy");
   if (status < 200 || status > 299) return outcome("proxy-refused", "proxy");
-  const late = deadline.lateness(deadline.elapsedNs());
-  return late === undefined ? undefined : proxyFault(outcome(late, "proxy"), trace);
+  const tookNs = deadline.elapsedNs();
+  return noteLateness(deadline.lateness(tookNs), tookNs, "proxy", trace);
 }
 
 /** Ends an open channel in whatever state it is. */

@@ -16,13 +16,16 @@ import { type ArrivalTime, arrivalTime, connectedSocket } from "./connected-sock
 import { type Expired, startDeadline } from "./deadline.ts";
 import { codeOf, type ErrnoPlace } from "./errno.ts";
 import type { KernelClock } from "./kernel.ts";
+import type { SilenceWatch } from "./silence-watch.ts";
 import { datagramFd } from "./socket-fd.ts";
 
-/** The two clocks that time an exchange. */
+/** The two clocks that time an exchange, and the owner of the attempt. */
 export interface DatagramClocks {
   readonly clock: Clock;
   /** Undefined where the kernel's stamps cannot be read: arrivals are then timed by `clock`. */
   readonly kernel: KernelClock | undefined;
+  /** The owner of the attempt. */
+  readonly watch: SilenceWatch;
 }
 
 /** Where to send, and how long to wait. */
@@ -94,7 +97,7 @@ export function neverSent(code: string): Extract<DatagramEnd<never>, { kind: "er
 async function sendAndWait<T>(
   clocks: DatagramClocks,
   socket: Socket,
-  { timeoutMs }: DatagramTarget,
+  { address, timeoutMs }: DatagramTarget,
   payload: Uint8Array,
   match: (arrival: Arrival) => ArrivalMatch<T>,
 ): Promise<Omit<DatagramExchange<T>, "localAddress">> {
@@ -102,7 +105,7 @@ async function sendAndWait<T>(
   if (fd !== undefined) clocks.kernel?.stampArrivals(fd);
   let strays = 0;
   const first = Promise.withResolvers<DatagramEnd<T>>();
-  const deadline = startDeadline(clocks.clock, timeoutMs);
+  const deadline = startDeadline(clocks.clock, timeoutMs, (giveUp) => clocks.watch.silent({ address, giveUp }));
   socket.on("message", (bytes) => {
     const ageNs = fd === undefined ? undefined : clocks.kernel?.sinceArrivalNs(fd);
     const arrival = { bytes, ...arrivalTime(ageNs, deadline.elapsedNs()) };

@@ -1,6 +1,6 @@
 import { type Clock, manualClock, NS_PER_MS } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { isExpired, startDeadline, watchStalls } from "./deadline.ts";
+import { isExpired, LATE_WATCH_MS, startDeadline, watchStalls } from "./deadline.ts";
 
 const never = new Promise<never>(() => {});
 
@@ -77,6 +77,67 @@ describe("a deadline", () => {
     };
     startDeadline(counting, 10).cancel();
     expect(pending).toBe(0);
+  });
+});
+
+describe("a deadline whose owner watches for late answers", () => {
+  const drained = () => new Promise((resolve) => setTimeout(resolve, 0)).then(() => new Promise(setImmediate));
+
+  it("expires LATE_WATCH_MS after its threshold, and an answer meanwhile is late", async () => {
+    const clock = manualClock(0);
+    const silences: number[] = [];
+    const deadline = startDeadline(clock, 950, () => silences.push(clock.monotonicNs() / NS_PER_MS) > 0);
+    let expired: unknown;
+    deadline.race(never).then((end) => {
+      expired = end;
+    });
+    clock.advance(950);
+    await drained();
+    expect(silences).toEqual([950]);
+    clock.advance(LATE_WATCH_MS - 1);
+    await drained();
+    expect(expired).toBeUndefined();
+    expect(deadline.lateness(deadline.elapsedNs())).toBe("late");
+    clock.advance(1);
+    await drained();
+    expect(expired).toEqual({ kind: "expired", stalled: false });
+    expect(silences).toHaveLength(1);
+  });
+
+  it.each([
+    ["in the first second of the watch: a whole second was left for the answer", 1_100, 1_500, false],
+    ["in its last second", 2_200, 2_400, true],
+    ["before the threshold only", 300, 600, false],
+  ])("is stalled by a stall %s: %i to %i ms (M3)", async (_, fromMs, untilMs, stalled) => {
+    const clock = manualClock(0);
+    const deadline = startDeadline(lagging(clock, stallFrom(fromMs, untilMs)), 950, () => true);
+    clock.advance(960);
+    await drained();
+    clock.advance(3_000);
+    expect(await deadline.race(never)).toEqual({ kind: "expired", stalled });
+  });
+
+  it("expires at once when the owner gives up, and leaves no timer", async () => {
+    const clock = manualClock(0);
+    let giveUp = () => {};
+    const deadline = startDeadline(clock, 950, (end) => {
+      giveUp = end;
+      return true;
+    });
+    clock.advance(950);
+    await drained();
+    giveUp();
+    expect(await deadline.race(never)).toEqual({ kind: "expired", stalled: false });
+  });
+
+  it("does not report a silence once it was cancelled", async () => {
+    const clock = manualClock(0);
+    let silences = 0;
+    const deadline = startDeadline(clock, 950, () => ++silences > 0);
+    clock.advance(950);
+    deadline.cancel();
+    await drained();
+    expect(silences).toBe(0);
   });
 });
 

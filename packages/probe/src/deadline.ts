@@ -7,8 +7,18 @@
  *    network. Stalls are not summed. Each delays our own part of an exchange once, and timers that fire a millisecond
  *    or two late for half a minute hide no answer. After an earlier stall the peer still had the whole last second to
  *    answer.
+ * 4. A silent attempt is watched for {@link LATE_WATCH_MS} after its threshold, if its owner wants that. An answer then
+ *    is late: neither a latency nor a loss (RFC 7680 §2.5). The last second of the watch decides on a stall.
  */
 import { type Clock, NS_PER_MS, type Reason, type Timer } from "@lifeline/measure";
+
+/**
+ * How long a silent attempt is watched after its threshold: 2 s. A connect is then watched for 2.95 s, twice the round
+ * trip of a path over two satellites (some 1.2 s). Linux sends its third SYN at 3 s at the earliest where timeouts
+ * double (RFC 6298 §5.5), so an answer belongs to the first SYN or to the second. A silence is known for certain three
+ * seconds after it began, which leaves time to show three of them within five.
+ */
+export const LATE_WATCH_MS = 2_000;
 
 /**
  * How late one timer may fire before silence is blamed on this process: 50 ms. An idle Node fires timers within 2 ms. A
@@ -61,42 +71,100 @@ export interface Deadline {
   cancel(): void;
 }
 
-/** Starts a deadline of `timeoutMs` now. */
-export function startDeadline(clock: Clock, timeoutMs: number): Deadline {
-  const startedNs = clock.monotonicNs();
-  const timeoutNs = timeoutMs * NS_PER_MS;
-  const dueNs = startedNs + timeoutNs;
-  const watchedFromNs = dueNs - WATCHED_MS * NS_PER_MS;
-  let longestLagNs = 0;
-  let sliceDueNs = startedNs;
-  let timer: Timer | undefined;
-  let expire: (expired: Expired) => void = () => {};
-  const expiry = new Promise<Expired>((resolve) => {
-    expire = resolve;
-  });
+/** Whether a silent attempt is watched on. `giveUp` ends the watch early. */
+export type OnSilence = (giveUp: () => void) => boolean;
 
-  // A slice that is due counts although its timer has not run: the same turn may read I/O first.
-  const lagNs = () => Math.max(longestLagNs, clock.monotonicNs() - sliceDueNs);
-  const stalled = () => lagNs() > LAG_TOLERANCE_NS;
-  const waitSlice = () => {
-    const nowNs = clock.monotonicNs();
-    sliceDueNs = nowNs < watchedFromNs ? watchedFromNs : Math.min(dueNs, nowNs + SLICE_MS * NS_PER_MS);
-    timer = clock.after(Math.ceil((sliceDueNs - nowNs) / NS_PER_MS), () => {
-      longestLagNs = lagNs();
-      if (clock.monotonicNs() < dueNs) return waitSlice();
+/** Starts a deadline of `timeoutMs` now. Without `onSilence` it expires at the threshold. */
+export function startDeadline(clock: Clock, timeoutMs: number, onSilence: OnSilence = () => false): Deadline {
+  return new RunningDeadline(clock, timeoutMs, onSilence);
+}
+
+class RunningDeadline implements Deadline {
+  readonly #clock: Clock;
+  readonly #startedNs: number;
+  readonly #timeoutNs: number;
+  readonly #onSilence: OnSilence;
+  readonly #expiry = Promise.withResolvers<Expired>();
+  #dueNs: number;
+  #longestLagNs = 0;
+  #sliceDueNs: number;
+  #timer: Timer | undefined;
+  /** Whether this process stalled before the threshold; undefined until then. */
+  #stalledBefore: boolean | undefined;
+  #isCancelled = false;
+
+  constructor(clock: Clock, timeoutMs: number, onSilence: OnSilence) {
+    this.#clock = clock;
+    this.#startedNs = clock.monotonicNs();
+    this.#timeoutNs = timeoutMs * NS_PER_MS;
+    this.#onSilence = onSilence;
+    this.#dueNs = this.#startedNs + this.#timeoutNs;
+    this.#sliceDueNs = this.#startedNs;
+    this.#waitSlice();
+  }
+
+  elapsedNs(): number {
+    return this.#clock.monotonicNs() - this.#startedNs;
+  }
+
+  lateness(tookNs: number): "late" | "stalled" | undefined {
+    if (tookNs <= this.#timeoutNs) return undefined;
+    // Pending I/O was read at the threshold, so what is read while watching arrived after it.
+    return (this.#stalledBefore ?? this.#isStalled()) ? "stalled" : "late";
+  }
+
+  race<T>(work: Promise<T>): Promise<T | Expired> {
+    return Promise.race([work, this.#expiry.promise]);
+  }
+
+  cancel(): void {
+    this.#isCancelled = true;
+    this.#timer?.cancel();
+  }
+
+  /** A slice that is due counts although its timer has not run: the same turn may read I/O first. */
+  #lagNs(): number {
+    return Math.max(this.#longestLagNs, this.#clock.monotonicNs() - this.#sliceDueNs);
+  }
+
+  #isStalled(): boolean {
+    return this.#lagNs() > LAG_TOLERANCE_NS;
+  }
+
+  #waitSlice(): void {
+    const nowNs = this.#clock.monotonicNs();
+    const watchedFromNs = this.#dueNs - WATCHED_MS * NS_PER_MS;
+    this.#sliceDueNs = nowNs < watchedFromNs ? watchedFromNs : Math.min(this.#dueNs, nowNs + SLICE_MS * NS_PER_MS);
+    this.#timer = this.#clock.after(Math.ceil((this.#sliceDueNs - nowNs) / NS_PER_MS), () => {
+      this.#longestLagNs = this.#lagNs();
+      if (this.#clock.monotonicNs() < this.#dueNs) return this.#waitSlice();
       // Decided before draining: a stall while draining hides no answer, because what it delays is read all the same.
-      const expired = { kind: "expired", stalled: stalled() } as const;
-      drain(DRAIN_TURNS, () => expire(expired));
+      const stalled = this.#isStalled();
+      drain(DRAIN_TURNS, () => this.#isOver(stalled));
     });
-  };
-  waitSlice();
+  }
 
-  return {
-    elapsedNs: () => clock.monotonicNs() - startedNs,
-    lateness: (tookNs) => (tookNs <= timeoutNs ? undefined : stalled() ? "stalled" : "late"),
-    race: (work) => Promise.race([work, expiry]),
-    cancel: () => timer?.cancel(),
-  };
+  #isOver(stalled: boolean): void {
+    if (this.#isCancelled) return;
+    const isThreshold = this.#stalledBefore === undefined;
+    this.#stalledBefore ??= stalled;
+    if (!isThreshold || !this.#onSilence(() => this.#giveUp())) {
+      this.#expire(stalled);
+      return;
+    }
+    this.#dueNs = this.#startedNs + this.#timeoutNs + LATE_WATCH_MS * NS_PER_MS;
+    this.#longestLagNs = 0;
+    this.#waitSlice();
+  }
+
+  #giveUp(): void {
+    this.#timer?.cancel();
+    this.#expire(this.#isStalled());
+  }
+
+  #expire(stalled: boolean): void {
+    this.#expiry.resolve({ kind: "expired", stalled });
+  }
 }
 
 /** A running watch. The owner stops it when the work is over. */

@@ -4,14 +4,15 @@
  * 1. The round trip is that of the handshake: the kernel's `tcpi_rtt`, or else the monotonic duration of `connect`.
  * 2. A handshake that the kernel finished within the threshold is connected, however late this process reads that (M3).
  * 3. A handshake or a reset that was late, or that this process was too slow to read, has no duration.
- * 4. However the dial ends, the socket is either given to the caller connected, or destroyed.
+ * 4. A handshake that was late is connected, and the trace says which flaw it has: a slow path, or a lost SYN.
+ * 5. However the dial ends, the socket is either given to the caller connected, or destroyed.
  */
 import { connect, type LookupFunction, type Socket } from "node:net";
-import type { IpFamily, Outcome } from "@lifeline/measure";
+import { type IpFamily, NS_PER_MS, type Outcome } from "@lifeline/measure";
 import { type Deadline, isExpired, startDeadline } from "./deadline.ts";
 import { codeOf, reasonOfErrno } from "./errno.ts";
 import type { TcpInfo } from "./kernel.ts";
-import { outcome, type Trace } from "./probe-result.ts";
+import { noteLateness, outcome, type Trace } from "./probe-result.ts";
 import { streamFd } from "./socket-fd.ts";
 import type { ProbeWorld } from "./world.ts";
 
@@ -83,12 +84,13 @@ const noLookup: LookupFunction = (hostname, _options, done) => {
 function whenStarted(
   world: ProbeWorld,
   socket: Socket,
-  { timeoutMs, handshakeTimeoutMs }: DialTarget,
+  { address, timeoutMs, handshakeTimeoutMs }: DialTarget,
 ): Promise<Started> {
   return new Promise((resolve) => {
     socket.once("connectionAttempt", () => {
-      const deadline = startDeadline(world.clock, timeoutMs);
-      const handshake = startDeadline(world.clock, handshakeTimeoutMs);
+      const onSilence = (giveUp: () => void) => world.watch.silent({ address, giveUp });
+      const deadline = startDeadline(world.clock, timeoutMs, onSilence);
+      const handshake = startDeadline(world.clock, handshakeTimeoutMs, onSilence);
       resolve({ kind: "started", deadline, handshake, opened: whenOpen(world, socket, handshake) });
     });
     // Stays for the socket's life: an error before connect(2) ends the dial. A later one is handled elsewhere, and must
@@ -124,27 +126,48 @@ function judgeOpening(
     return outcome(first.stalled ? "stalled" : "timeout", "connect");
   }
   if (first.kind === "open") {
+    world.watch.heard();
     return judgeHandshake(deadline, first, trace);
   }
 
   trace.evidence.code = first.code;
   const reason = reasonOfErrno(first.code, "connect");
   if (reason !== "refused") return outcome(reason, "connect");
-  const late = deadline.lateness(first.elapsedNs);
-  if (late !== undefined) return outcome(late, "connect");
   // A reset is an answer of the host, so it has a round trip, but the kernel does not time it.
   trace.rtt = { ns: first.elapsedNs, source: "monotonic" };
-  return outcome("refused", "connect");
+  const lateness = deadline.lateness(first.elapsedNs);
+  if (lateness === "stalled") trace.rtt = undefined;
+  return noteLateness(lateness, first.elapsedNs, "connect", trace) ?? outcome("refused", "connect");
 }
 
-/** Undefined when the whole handshake was in time. Only then are its duration and its round trip noted. */
-function judgeHandshake(deadline: Deadline, { info, elapsedNs }: Opened & { kind: "open" }, trace: Trace) {
+/**
+ * Least time between the first SYN and the one that was answered, ns, where that is another one: Linux sends a SYN
+ * again after 1 s (RFC 6298 §2, TCP_TIMEOUT_INIT). The margin is for timestamps in whole milliseconds and for a busy
+ * process.
+ */
+const SYN_SPACING_NS = 900 * NS_PER_MS;
+
+/**
+ * Undefined when the handshake is done. Its duration and its round trip are noted only when it was in time; otherwise
+ * its flaw is.
+ */
+function judgeHandshake(
+  deadline: Deadline,
+  { info, elapsedNs }: Opened & { kind: "open" },
+  trace: Trace,
+): Outcome | undefined {
   noteRetransmits(info, trace);
   const kernelNs = info !== undefined && info.rttNs > 0 ? info.rttNs : undefined;
-  // After a lost SYN the kernel's figure is that of the last SYN alone, not of the whole handshake.
-  const wholeNs = kernelNs !== undefined && info?.totalRetransmits === 0 ? kernelNs : elapsedNs;
-  const late = deadline.lateness(wholeNs);
-  if (late !== undefined) return outcome(late, "connect");
+  const isSentAgain = info !== undefined && info.totalRetransmits > 0;
+  // With TCP timestamps the kernel's figure is that of the SYN that was answered, whichever it was (RFC 7323 §4).
+  const isLost = isSentAgain && kernelNs !== undefined && elapsedNs - kernelNs >= SYN_SPACING_NS;
+  const wholeNs = kernelNs === undefined || isLost ? elapsedNs : kernelNs;
+  const lateness = deadline.lateness(wholeNs);
+  if (lateness === "late" && isLost) {
+    trace.flaw = outcome("syn-lost", "connect");
+    return undefined;
+  }
+  if (lateness !== undefined) return noteLateness(lateness, wholeNs, "connect", trace);
   trace.phases.connectNs = wholeNs;
   trace.rtt = kernelNs === undefined ? { ns: elapsedNs, source: "monotonic" } : { ns: kernelNs, source: "kernel" };
   return undefined;

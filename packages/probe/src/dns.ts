@@ -19,9 +19,9 @@ import { exchangeDnsStream } from "./dns-stream.ts";
 import { reasonOfErrno } from "./errno.ts";
 import { locate } from "./locate.ts";
 import { ANSWERS_MAX } from "./name-resolver.ts";
-import { emptyTrace, outcome, type ProbeResult, resultOf, type Trace } from "./probe-result.ts";
+import { emptyTrace, noteLateness, outcome, type ProbeResult, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
-import { judgeDatagramError } from "./udp.ts";
+import { judgeDatagramError, noteArrival } from "./udp.ts";
 
 /** Query ids are 16 bits (RFC 1035 §4.1.1). */
 const ID_COUNT = 0x1_0000;
@@ -81,9 +81,7 @@ function readAnswer(query: Uint8Array, { bytes }: Arrival): ArrivalMatch<DnsAnsw
 function judgeDatagram(end: DatagramEnd<DnsAnswer>, trace: Trace): Outcome {
   if (end.kind === "expired") return outcome(end.stalled ? "stalled" : "timeout", "first-byte");
   if (end.kind === "error") return judgeDatagramError(end, trace);
-  if (end.late !== undefined) return outcome(end.late, "first-byte");
-  trace.rtt = { ns: end.arrival.elapsedNs, source: end.arrival.source };
-  return judgeAnswer(end.value, trace);
+  return noteArrival(end, trace) ?? judgeAnswer(end.value, trace);
 }
 
 const queryByStream: Exchange = async (target, query, world, trace) => {
@@ -101,8 +99,9 @@ const queryByStream: Exchange = async (target, query, world, trace) => {
       trace.evidence.code = exchanged.code;
       return resultOf(trace, outcome(reasonOfErrno(exchanged.code, "stream"), "first-byte"));
     }
-    const late = deadline.lateness(deadline.elapsedNs());
-    if (late !== undefined) return resultOf(trace, outcome(late, "first-byte"));
+    const tookNs = deadline.elapsedNs();
+    const stalled = noteLateness(deadline.lateness(tookNs), tookNs, "first-byte", trace);
+    if (stalled !== undefined) return resultOf(trace, stalled);
     trace.phases.firstByteNs = deadline.elapsedNs() - startedNs;
     return resultOf(trace, judgeAnswer(decodeAnswer(exchanged.message, query), trace));
   } finally {

@@ -13,7 +13,7 @@ import { type Exchanged, headerOf, reasonOfExchangeCode, USER_AGENT } from "./ex
 import { decodeGrpcMessage, matchesText } from "./grpc-message.ts";
 import { isRateLimited, originOf } from "./http.ts";
 import { exchangeHttp2, type Http2Request } from "./http2-exchange.ts";
-import { boundedText, emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
+import { boundedText, emptyTrace, noteLateness, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 
 /** One empty message: not compressed, 0 bytes long (gRPC over HTTP/2, "Length-Prefixed-Message"). */
@@ -48,8 +48,9 @@ export const probeGrpc: ProbeProtocol<"grpc"> = async (target, { trust, expect }
     if (isExpired(exchanged)) {
       return resultOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
     }
-    const late = deadline.lateness(deadline.elapsedNs());
-    if (late !== undefined) return resultOf(trace, outcome(late, "first-byte"));
+    const tookNs = deadline.elapsedNs();
+    const stalled = noteLateness(deadline.lateness(tookNs), tookNs, "first-byte", trace);
+    if (stalled !== undefined) return resultOf(trace, stalled);
     trace.phases.firstByteNs = deadline.elapsedNs() - startedNs - (trace.phases.requestNs ?? 0);
     return resultOf(trace, judgeCall(exchanged, expect, trace, world.clock.wallMs()));
   } finally {

@@ -12,7 +12,7 @@ import { isExpired } from "./deadline.ts";
 import { type Exchanged, type HttpResponse, headerOf, reasonOfExchangeCode, USER_AGENT } from "./exchange.ts";
 import { exchangeHttp1 } from "./http1-exchange.ts";
 import { exchangeHttp2, type Http2Request } from "./http2-exchange.ts";
-import { boundedText, emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
+import { boundedText, emptyTrace, noteLateness, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import { retryAfterMs } from "./retry-after.ts";
 
@@ -54,8 +54,9 @@ export const probeHttp: ProbeProtocol<"http"> = async (target, { trust, expect }
       return resultOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
     }
     if (exchanged.kind === "response") {
-      const late = deadline.lateness(deadline.elapsedNs());
-      if (late !== undefined) return resultOf(trace, outcome(late, "first-byte"));
+      const tookNs = deadline.elapsedNs();
+      const stalled = noteLateness(deadline.lateness(tookNs), tookNs, "first-byte", trace);
+      if (stalled !== undefined) return resultOf(trace, stalled);
       trace.phases.firstByteNs = deadline.elapsedNs() - startedNs - (trace.phases.requestNs ?? 0);
     }
     const reason = judgeExchange(exchanged, target, trust !== undefined, expect, trace, world.clock.wallMs());

@@ -22,7 +22,7 @@ import {
   type KeyExchangeAnswer,
   PROTOCOL_NTPV4,
 } from "./nts-record.ts";
-import { emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
+import { emptyTrace, noteLateness, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { OptionsOf, ProbeProtocol } from "./protocol.ts";
 import { randomBytes, randomNonce } from "./random-bytes.ts";
 import { askTime, type TimeRequest } from "./time-exchange.ts";
@@ -74,8 +74,9 @@ async function exchangeKeys(
     const startedNs = deadline.elapsedNs();
     const answer = await deadline.race(requestKeys(socket));
     if (isExpired(answer)) return ended(outcome(answer.stalled ? "stalled" : "handshake-timeout", "request"));
-    const late = deadline.lateness(deadline.elapsedNs());
-    if (late !== undefined) return ended(outcome(late, "request"));
+    const tookNs = deadline.elapsedNs();
+    const stalled = noteLateness(deadline.lateness(tookNs), tookNs, "request", trace);
+    if (stalled !== undefined) return ended(stalled);
     trace.phases.requestNs = deadline.elapsedNs() - startedNs;
     return judgeKeys(answer, socket, trace);
   } finally {

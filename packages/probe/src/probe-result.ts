@@ -12,19 +12,40 @@ type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
  */
 export interface Trace {
   rtt: Sample["rtt"];
+  /** Why an answer is not as it should be although it came: it was late, or its first SYN was lost. */
+  flaw: Outcome | undefined;
   readonly phases: Writable<PhaseDurations>;
   readonly evidence: Writable<Evidence>;
 }
 
 /** A trace without evidence. */
 export function emptyTrace(): Trace {
-  return { rtt: undefined, phases: {}, evidence: {} };
+  return { rtt: undefined, flaw: undefined, phases: {}, evidence: {} };
 }
 
-/** The result of an attempt that ended with `outcome`. */
+/** The result of an attempt that ended with `outcome`. An answer with a flaw ends with the flaw; a fault stays. */
 export function resultOf(trace: Trace, outcome: Outcome): ProbeResult {
-  const { rtt, phases, evidence } = trace;
-  return { outcome, phases, evidence, ...(rtt === undefined ? {} : { rtt }) };
+  const { rtt, flaw, phases, evidence } = trace;
+  const ended = outcome.reason === "answered" ? (flaw ?? outcome) : outcome;
+  return { outcome: ended, phases, evidence, ...(rtt === undefined ? {} : { rtt }) };
+}
+
+/**
+ * Notes an answer that came `elapsedNs` after the attempt began, by its lateness: a late one is still judged. Returns
+ * how the attempt ends when this process stalled, which shows nothing (M3).
+ */
+export function noteLateness(
+  lateness: "late" | "stalled" | undefined,
+  elapsedNs: number,
+  phase: Phase,
+  trace: Trace,
+): Outcome | undefined {
+  if (lateness === undefined) return undefined;
+  if (lateness === "stalled") return outcome("stalled", phase);
+  trace.rtt = undefined;
+  trace.evidence.lateRttNs ??= elapsedNs;
+  trace.flaw ??= outcome("late", phase);
+  return undefined;
 }
 
 /** An outcome in one line. */

@@ -9,6 +9,7 @@ import { probeNtp } from "./ntp.ts";
 import { probeNts } from "./nts.ts";
 import type { ProbeResult } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
+import { NO_WATCH, type SilenceWatch } from "./silence-watch.ts";
 import { probeStamp } from "./stamp.ts";
 import { probeTcp } from "./tcp.ts";
 import { probeTls } from "./tls.ts";
@@ -32,15 +33,21 @@ const PROTOCOLS: { readonly [Kind in ProbeKind]: ProbeProtocol<Kind> } = {
 
 /**
  * Makes one attempt at `target` (M1). Resolves within about twice `timeoutMs`, because the name has a budget of its
- * own. Never rejects because of the network; a rejection is a defect of this package.
+ * own, and while `watch` wants it LATE_WATCH_MS later. Never rejects because of the network; a rejection is a defect of
+ * this package.
  */
-export async function probe(target: Target, world: ProbeWorld): Promise<Sample> {
+export async function probe(target: Target, world: ProbeWorld, watch: SilenceWatch = NO_WATCH): Promise<Sample> {
   const startedAtMs = world.clock.wallMs();
   const startedNs = world.clock.monotonicNs();
-  const result = await attempt(target, world);
+  const result = await attempt(target, watch === NO_WATCH ? world : watchedWorld(world, watch));
   const tookMs = (world.clock.monotonicNs() - startedNs) / NS_PER_MS;
   // The end is the start plus a monotonic duration: a stepped wall clock cannot make it precede the start (M2).
   return { targetId: target.id, startedAtMs, endedAtMs: startedAtMs + tookMs, ...result };
+}
+
+/** The world of one attempt. The key is read when it is used. */
+function watchedWorld(world: ProbeWorld, watch: SilenceWatch): ProbeWorld {
+  return Object.create(world, { watch: { value: watch, enumerable: true } }) as ProbeWorld;
 }
 
 function attempt<Kind extends ProbeKind>(target: Target, world: ProbeWorld): Promise<ProbeResult> {

@@ -23,7 +23,7 @@ import {
 } from "@lifeline/stamp";
 import { arrivalTime } from "./connected-socket.ts";
 import type { DatagramClocks, DatagramEnd } from "./datagram.ts";
-import { type Deadline, isExpired, startDeadline } from "./deadline.ts";
+import { type Deadline, isExpired, type OnSilence, startDeadline } from "./deadline.ts";
 import { DirectionLoss, type EndedPacket, NO_PACKETS } from "./direction-loss.ts";
 import { codeOf, type ErrnoPlace } from "./errno.ts";
 import { datagramFd } from "./socket-fd.ts";
@@ -46,7 +46,7 @@ export interface SessionExchange {
 }
 
 /** What a session takes from outside (M2). */
-export interface SessionWorld extends DatagramClocks {
+export interface SessionWorld extends Omit<DatagramClocks, "watch"> {
   /** Uniform in [0, 1): the first sequence number. */
   readonly random: () => number;
 }
@@ -108,7 +108,7 @@ export class StampSession {
   }
 
   /** Sends one packet and waits for its reply. Never rejects. */
-  async exchange(timeoutMs: number, key: Uint8Array | undefined): Promise<SessionExchange> {
+  async exchange(timeoutMs: number, key: Uint8Array | undefined, onSilence?: OnSilence): Promise<SessionExchange> {
     const { clock } = this.#world;
     const { promise, resolve: settle } = Promise.withResolvers<DatagramEnd<Reply>>();
     const index = this.#count++;
@@ -116,7 +116,7 @@ export class StampSession {
     const sentAt = ntpFromWallMs(clock.wallMs());
     const packet = encodeSender({ sequence, sentAt, errorEstimate: OWN_ERROR_ESTIMATE }, key);
     // Node hands the datagram to the kernel within `send`, so the deadline and the packet start together.
-    const deadline = startDeadline(clock, timeoutMs);
+    const deadline = startDeadline(clock, timeoutMs, onSilence);
     const sent: SentPacket = { index, sequence, sentAt, key, deadline, settle, strays: 0, ended: undefined };
     this.#sent.push(sent);
     this.#socket.send(packet, (error) => {
@@ -138,7 +138,8 @@ export class StampSession {
     const ageNs = this.#fd === undefined ? undefined : this.#world.kernel?.sinceArrivalNs(this.#fd);
     const datagram = { bytes, ageNs, readNs: this.#world.clock.monotonicNs() };
     const waiting = this.#sent.filter(({ ended }) => ended === undefined);
-    const [oldest] = waiting;
+    // Of those that are watched for a late answer only when there is no other.
+    const oldest = waiting.find(isInTime) ?? waiting[0];
     const decoded = decodeReflected(bytes, (oldest ?? this.#sent.at(-1))?.key);
     if (decoded.kind === "malformed") {
       // It names no packet. The oldest has waited longest, so it is the likeliest.
@@ -170,8 +171,11 @@ export class StampSession {
     sent.settle({ kind: "answered", value, arrival, late: deadline.lateness(arrival.elapsedNs) });
   }
 
+  /** An ICMP error names no packet: it ends those within their threshold, or else the latest that is watched. */
   #failAll(code: string): void {
-    for (const sent of this.#sent) this.#fail(sent, code, "datagram-answer");
+    const waiting = this.#sent.filter(({ ended }) => ended === undefined);
+    const inTime = waiting.filter(isInTime);
+    for (const sent of inTime.length > 0 ? inTime : waiting.slice(-1)) this.#fail(sent, code, "datagram-answer");
   }
 
   #fail(sent: SentPacket, code: string, place: ErrnoPlace): void {
@@ -213,4 +217,9 @@ export class StampSession {
       this.#sent.shift();
     }
   }
+}
+
+/** Whether the packet's threshold is not over. */
+function isInTime({ deadline }: SentPacket): boolean {
+  return deadline.lateness(deadline.elapsedNs()) === undefined;
 }

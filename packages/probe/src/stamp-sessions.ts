@@ -2,6 +2,7 @@
 import type { IpFamily, Timer } from "@lifeline/measure";
 import { connectedSocket } from "./connected-socket.ts";
 import { neverSent } from "./datagram.ts";
+import { NO_WATCH, type SilenceWatch } from "./silence-watch.ts";
 import { type SessionExchange, type SessionWorld, StampSession } from "./stamp-session.ts";
 
 /** Most sessions of a process: a plan has one or two reflectors in each family. */
@@ -37,14 +38,19 @@ export class StampSessions {
   }
 
   /** Sends one packet in the target's session and waits for its reply. Never rejects. */
-  async exchange(target: SessionTarget, key: Uint8Array | undefined): Promise<SessionExchange> {
+  async exchange(
+    target: SessionTarget,
+    key: Uint8Array | undefined,
+    watch: SilenceWatch = NO_WATCH,
+  ): Promise<SessionExchange> {
     const entry = await this.#entryOf(target);
     if (typeof entry === "string") {
       return { end: neverSent(entry), strays: 0, localAddress: undefined, directions: undefined };
     }
     entry.idle?.cancel();
     entry.idle = this.#world.clock.after(SESSION_IDLE_MS, () => this.#drop(target.id));
-    return entry.session.exchange(target.timeoutMs, key);
+    const onSilence = (giveUp: () => void) => watch.silent({ address: target.address, giveUp });
+    return entry.session.exchange(target.timeoutMs, key, onSilence);
   }
 
   /** Closes all sessions. */

@@ -7,7 +7,7 @@ import { NS_PER_US, type Outcome } from "@lifeline/measure";
 import { residenceNs } from "@lifeline/stamp";
 import type { DatagramEnd } from "./datagram.ts";
 import { locate } from "./locate.ts";
-import { emptyTrace, outcome, type ProbeResult, resultOf, type Trace } from "./probe-result.ts";
+import { emptyTrace, noteLateness, outcome, type ProbeResult, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import type { Reply } from "./stamp-session.ts";
 import { judgeDatagramError } from "./udp.ts";
@@ -26,7 +26,11 @@ export const probeStamp: ProbeProtocol<"stamp"> = async (target, { authenticated
   if (located.kind === "ended") return resultOf(trace, located.outcome);
   const { address } = located;
   trace.evidence.address = address;
-  const { end, strays, localAddress, directions } = await world.sessions.exchange({ ...target, address }, key);
+  const { end, strays, localAddress, directions } = await world.sessions.exchange(
+    { ...target, address },
+    key,
+    world.watch,
+  );
   if (strays > 0) trace.evidence.strays = strays;
   if (localAddress !== undefined) trace.evidence.localAddress = localAddress;
   const result = resultOf(trace, judge(end, trace));
@@ -37,13 +41,14 @@ function judge(end: DatagramEnd<Reply>, trace: Trace): Outcome {
   if (end.kind === "expired") return outcome(end.stalled ? "stalled" : "timeout", "first-byte");
   if (end.kind === "error") return judgeDatagramError(end, trace);
   if (end.value.kind === "malformed") return malformed(end.value.code, trace);
-  if (end.late !== undefined) return outcome(end.late, "first-byte");
+  const stalled = noteLateness(end.late, end.arrival.elapsedNs, "first-byte", trace);
+  if (stalled !== undefined) return stalled;
   const { elapsedNs, source } = end.arrival;
   const residentNs = residenceNs(end.value.packet);
   const roundTripNs = elapsedNs - residentNs;
   // A residence time that is negative or longer than T4 − T1 shows that a clock was stepped, so there is no round trip.
   if (residentNs < 0 || roundTripNs < 0) return malformed("residence", trace);
-  trace.rtt = { ns: Math.max(ROUND_TRIP_MIN_NS, roundTripNs), source };
+  if (trace.flaw === undefined) trace.rtt = { ns: Math.max(ROUND_TRIP_MIN_NS, roundTripNs), source };
   return outcome("answered", "first-byte");
 }
 

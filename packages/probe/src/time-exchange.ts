@@ -10,7 +10,7 @@ import { type Clock, endpointName, NS_PER_MS, NS_PER_US, type Outcome, pause, ty
 import { elapsedNs, ntpFromWallMs } from "@lifeline/stamp";
 import { type Arrival, type DatagramEnd, exchangeDatagram } from "./datagram.ts";
 import type { NtpAnswer } from "./ntp-packet.ts";
-import { outcome, type Trace } from "./probe-result.ts";
+import { noteLateness, outcome, type Trace } from "./probe-result.ts";
 import { judgeDatagramError } from "./udp.ts";
 import type { ProbeWorld } from "./world.ts";
 
@@ -93,7 +93,8 @@ function judgeEnd(
     return outcome("rate-limited", "first-byte");
   }
   noteAnswer(world, answer, arrival, sentAtMs, trace);
-  if (late !== undefined) return outcome(late, "first-byte");
+  const stalled = noteLateness(late, arrival.elapsedNs, "first-byte", trace);
+  if (stalled !== undefined) return stalled;
   if (!answer.isSynchronised) return outcome("time-unsynchronised", "first-byte");
   world.pacing.answered(name);
   return outcome("answered", "first-byte");

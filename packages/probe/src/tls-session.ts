@@ -10,7 +10,7 @@ import { connect, type PeerCertificate, type TLSSocket } from "node:tls";
 import type { Outcome, Trust } from "@lifeline/measure";
 import { type Deadline, isExpired } from "./deadline.ts";
 import { codeOf } from "./errno.ts";
-import { outcome, type Trace } from "./probe-result.ts";
+import { noteLateness, outcome, type Trace } from "./probe-result.ts";
 import { alertOf, CLOSED, reasonOfTlsCode } from "./tls-code.ts";
 import { judgePeer, serverNameOf } from "./trust.ts";
 import type { ProbeWorld } from "./world.ts";
@@ -71,8 +71,9 @@ export async function secure(
     if (alert !== undefined) trace.evidence.tlsAlert = alert;
     return ended(outcome(reasonOfTlsCode(code), "tls"));
   }
-  const late = deadline.lateness(deadline.elapsedNs());
-  if (late !== undefined) return ended(outcome(late, "tls"));
+  const tookNs = deadline.elapsedNs();
+  const stalled = noteLateness(deadline.lateness(tookNs), tookNs, "tls", trace);
+  if (stalled !== undefined) return ended(stalled);
   trace.phases.tlsNs = deadline.elapsedNs() - startedNs;
   const fault = examine(world, session, options, shown, trace);
   return { kind: "secure", socket: session, fault };

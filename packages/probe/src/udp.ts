@@ -12,7 +12,7 @@ import type { Outcome } from "@lifeline/measure";
 import { type DatagramEnd, exchangeDatagram } from "./datagram.ts";
 import { reasonOfErrno } from "./errno.ts";
 import { locate } from "./locate.ts";
-import { emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
+import { emptyTrace, noteLateness, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 
 /** Least payload: Omni's TUN drops inner packets under 54 bytes, which a datagram of 6 is on IPv6 (40 + 8 + 6). */
@@ -59,9 +59,7 @@ function judge(end: DatagramEnd<undefined>, expectRefusal: boolean, trace: Trace
       return expectRefusal && judged.reason === "refused" ? outcome("answered", judged.phase) : judged;
     }
     case "answered":
-      if (end.late !== undefined) return outcome(end.late, "first-byte");
-      trace.rtt = { ns: end.arrival.elapsedNs, source: end.arrival.source };
-      return outcome("answered", "first-byte");
+      return noteArrival(end, trace) ?? outcome("answered", "first-byte");
   }
 }
 
@@ -71,7 +69,13 @@ export function judgeDatagramError(end: DatagramEnd<unknown> & { kind: "error" }
   const reason = reasonOfErrno(end.code, end.place);
   const phase = end.place === "datagram-send" ? "request" : "first-byte";
   if (reason !== "refused") return outcome(reason, phase);
-  if (end.late !== undefined) return outcome(end.late, phase);
-  trace.rtt = { ns: end.elapsedNs, source: end.source };
-  return outcome(reason, phase);
+  if (end.late !== "stalled") trace.rtt = { ns: end.elapsedNs, source: end.source };
+  return noteLateness(end.late, end.elapsedNs, phase, trace) ?? outcome(reason, phase);
+}
+
+/** Notes the round trip of an answer, or that it was late; returns how the attempt ends when this process stalled. */
+export function noteArrival(end: DatagramEnd<unknown> & { kind: "answered" }, trace: Trace): Outcome | undefined {
+  const { elapsedNs, source } = end.arrival;
+  if (end.late === undefined) trace.rtt = { ns: elapsedNs, source };
+  return noteLateness(end.late, elapsedNs, "first-byte", trace);
 }

@@ -5,6 +5,7 @@ import { type KernelClock, openKernelClock } from "./kernel.ts";
 import { LinkWatch } from "./link-watch.ts";
 import { createNameResolver, type NameResolver } from "./name-resolver.ts";
 import { PacketPacing } from "./packet-pacing.ts";
+import { NO_WATCH, type SilenceWatch } from "./silence-watch.ts";
 import { StampSessions } from "./stamp-sessions.ts";
 import { createTrustStore, type TrustStore } from "./trust.ts";
 
@@ -29,6 +30,8 @@ export interface ProbeWorld {
   readonly pacing: PacketPacing;
   /** What the counters of the tunnel's interface showed so far. */
   readonly link: LinkWatch;
+  /** The owner of the attempt; without one it ends at its threshold. */
+  readonly watch: SilenceWatch;
   /** Where sysfs and procfs are. */
   readonly sysRoot: string;
   readonly procRoot: string;
@@ -76,6 +79,7 @@ export function createProbeWorld(options: ProbeWorldOptions): ProbeWorld {
     onClockSample: options.onClockSample,
     pacing: new PacketPacing(),
     link: new LinkWatch(),
+    watch: NO_WATCH,
     sysRoot: options.sysRoot ?? "/sys",
     procRoot: options.procRoot ?? "/proc",
   };

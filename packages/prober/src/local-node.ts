@@ -3,7 +3,7 @@
  * check` open it alike, so both measure through the same resolvers, hosts file, proxies and roots.
  */
 import type { Clock, Sample, Target } from "@lifeline/measure";
-import { type ClockSample, createProbeWorld, type ProbeWorld, probe } from "@lifeline/probe";
+import { type ClockSample, createProbeWorld, type ProbeWorld, probe, type SilenceWatch } from "@lifeline/probe";
 import { type NodeFacts, type NodePaths, observeNode } from "./node-facts.ts";
 import { readProxyEnvironment } from "./proxy-environment.ts";
 
@@ -27,7 +27,7 @@ export interface LocalNodeOptions {
 /** This node. */
 export interface LocalNode {
   /** Makes one attempt (M1). Rejects only on a defect of a probe. */
-  readonly probe: (target: Target) => Promise<Sample>;
+  readonly probe: (target: Target, watch?: SilenceWatch) => Promise<Sample>;
   /** Reads the facts of the node as they are now. Never throws. */
   readonly facts: () => NodeFacts;
   /**
@@ -60,7 +60,7 @@ export function openLocalNode(options: LocalNodeOptions): LocalNode {
   });
   const keyedWorld = stampKey === undefined ? world : withKey(world, stampKey);
   return {
-    probe: (target) => probe(target, keyedWorld),
+    probe: (target, watch) => probe(target, keyedWorld, watch),
     facts: () => observeNode({ resolvers, proxy }, paths),
     clockOffsetMs: () => bestSample?.offsetMs,
     warnings,

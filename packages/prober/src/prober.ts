@@ -6,6 +6,7 @@
  * 3. Every attempt that begins is counted in a window, whether or not it ends before the prober stops (M3).
  */
 import type { Clock, Sample, Target } from "@lifeline/measure";
+import type { SilenceWatch } from "@lifeline/probe";
 import type { Window } from "@lifeline/window";
 import { EndpointPauses } from "./endpoint-pauses.ts";
 import { Runner } from "./runner.ts";
@@ -17,7 +18,7 @@ export interface ProberOptions {
   /** Places each target's ticks within its cadence (schedule.ts). */
   readonly nodeId: string;
   /** Makes one attempt (M1). A rejection is a defect: the attempt counts as not measured. */
-  readonly probe: (target: Target) => Promise<Sample>;
+  readonly probe: (target: Target, watch: SilenceWatch) => Promise<Sample>;
   /** Takes windows that were sealed together, never none, and the counts at that moment. */
   readonly sealed: (windows: readonly Window[], sealedAtMs: number, stats: AccumulatorStats) => void;
   /** A probe rejected. Called at every attempt that does. */
@@ -50,16 +51,20 @@ export class Prober {
     this.#accumulator = accumulator;
     this.#runner = new Runner({
       ...options,
-      async probe(target) {
+      async probe(target, watch) {
         const held = pauses.heldSample(target);
         if (held !== undefined) return held;
-        const sample = await options.probe(target);
+        const sample = await options.probe(target, watch);
         pauses.observe(target, sample);
         return sample;
       },
       begun(targetId) {
         const attempt = accumulator.begun(targetId);
-        return (sample) => accumulator.ended(attempt, sample).needsConfirmation && bursts;
+        return {
+          silent: (address) => accumulator.silent(targetId, attempt, address) && bursts,
+          heard: () => accumulator.heard(attempt),
+          ended: (sample) => accumulator.ended(attempt, sample).needsConfirmation && bursts,
+        };
       },
       missed: (targetId, ticks) => accumulator.missed(targetId, ticks),
     });
@@ -77,8 +82,9 @@ export class Prober {
   }
 
   /**
-   * Ends a run at its `untilNs`: begins the attempts due by then, and no more; waits for those in flight, or until
-   * `signal` aborts; then stops. A signal that has aborted begins no attempt.
+   * Ends a run at its `untilNs`: begins the attempts due by then, and no more; waits for those in flight and for those
+   * that are watched for a late answer, or until `signal` aborts; then stops. A signal that has aborted begins no
+   * attempt.
    */
   async finish(signal: AbortSignal): Promise<void> {
     if (!signal.aborted) this.#runner.beginDue();
@@ -87,9 +93,10 @@ export class Prober {
     this.stop();
   }
 
-  /** Begins no more attempts and seals every window now. */
+  /** Begins no more attempts, seals every window now and ends every watch: a watched attempt counts as begun only. */
   stop(): void {
     this.#runner.stop();
     this.#accumulator.stop();
+    this.#runner.abandonWatched();
   }
 }

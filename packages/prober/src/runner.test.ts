@@ -1,6 +1,6 @@
 import { type ManualClock, manualClock, type Sample, type Target } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { Runner, type RunnerOptions } from "./runner.ts";
+import { Runner, type RunnerOptions, WATCHED_PER_TARGET_MAX } from "./runner.ts";
 import { sampleOf, tcpTarget } from "./testing/samples.ts";
 
 function start(
@@ -8,6 +8,7 @@ function start(
   overrides: Partial<RunnerOptions> = {},
   clock: ManualClock = manualClock(0),
   wantsBurst = () => false,
+  wantsBurstAtSilence = () => false,
 ) {
   const begun: number[] = [];
   const missed = new Map<string, number>();
@@ -19,9 +20,13 @@ function start(
     probe: async (target) => sampleOf(target.id, clock.wallMs(), "answered"),
     begun: () => {
       begun.push(clock.monotonicNs());
-      return (sample) => {
-        ended.push(sample);
-        return wantsBurst();
+      return {
+        silent: wantsBurstAtSilence,
+        heard() {},
+        ended(sample) {
+          ended.push(sample);
+          return wantsBurst();
+        },
       };
     },
     missed: (id, ticks) => missed.set(id, (missed.get(id) ?? 0) + ticks),
@@ -113,6 +118,67 @@ describe("the runner", () => {
     expect(begun).toHaveLength(2);
     expect(runner.inFlight()).toBe(2);
     expect(missed.get(target.id)).toBe(3);
+  });
+
+  /** A probe whose attempts are silent at once, and end when they are given up. */
+  const silentProbe =
+    (clock: ManualClock, watched: boolean[]): RunnerOptions["probe"] =>
+    (target, watch) => {
+      const { promise, resolve } = Promise.withResolvers<Sample>();
+      const giveUp = () => resolve(sampleOf(target.id, clock.wallMs(), "timeout"));
+      const isWatched = watch.silent({ address: "192.0.2.1", giveUp });
+      watched.push(isWatched);
+      if (!isWatched) giveUp();
+      return promise;
+    };
+
+  it("lets attempts that are watched for a late answer hold up no tick, and bounds them (S2)", async () => {
+    const clock = manualClock(0);
+    const target = tcpTarget(1);
+    const watched: boolean[] = [];
+    const { runner, begun, missed } = start(
+      [target],
+      { probe: silentProbe(clock, watched), inFlightPerTargetMax: 1 },
+      clock,
+    );
+    for (let second = 0; second < WATCHED_PER_TARGET_MAX + 3; second += 1) {
+      clock.advance(1_000);
+      await settle();
+    }
+    expect(begun).toHaveLength(WATCHED_PER_TARGET_MAX + 3);
+    expect(missed.size).toBe(0);
+    expect(watched.filter((one) => one)).toHaveLength(WATCHED_PER_TARGET_MAX);
+    expect(runner.inFlight()).toBe(WATCHED_PER_TARGET_MAX);
+  });
+
+  it("waits for watched attempts, unless they are abandoned; then none is watched any more", async () => {
+    const clock = manualClock(0);
+    const watched: boolean[] = [];
+    const { runner, ended } = start([tcpTarget(1)], { probe: silentProbe(clock, watched) }, clock);
+    clock.advance(1_000);
+    let isDrained = false;
+    const drained = runner.drained(new AbortController().signal).then(() => {
+      isDrained = true;
+    });
+    await settle();
+    expect(isDrained).toBe(false);
+    runner.abandonWatched();
+    await drained;
+    expect(ended.map(({ outcome }) => outcome.reason)).toEqual(["timeout"]);
+    clock.advance(1_000);
+    await settle();
+    expect(watched).toEqual([true, false]);
+  });
+
+  it("begins a burst at a silence that asks for one", async () => {
+    const clock = manualClock(0);
+    const options = { probe: silentProbe(clock, []) };
+    const { begun } = start([tcpTarget(1)], options, clock, undefined, () => true);
+    clock.advance(1_000);
+    const [first = 0] = begun;
+    clock.advance(1_500);
+    await settle();
+    expect(begun.filter((ns) => ns > first && ns <= first + 1e9).length).toBe(4);
   });
 
   it("counts a tick as missed when too many attempts are in flight in all (S2)", () => {

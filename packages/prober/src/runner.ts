@@ -2,10 +2,12 @@
  * Runs the schedule: begins an attempt at each tick, with a bound on the attempts in flight.
  *
  * 1. A tick at which no attempt can begin is counted as missed and never made up (M3).
- * 2. Attempts in flight are bounded, for each target and in all (S2).
+ * 2. Attempts in flight are bounded, for each target and in all (S2). An attempt that is silent at its threshold is
+ *    watched for a late answer. It then counts against bounds of its own, so that it holds up no tick.
  * 3. One timer waits for the next tick of all targets.
  */
 import { type Clock, NS_PER_MS, type Sample, type Target, type Timer } from "@lifeline/measure";
+import type { SilenceWatch } from "@lifeline/probe";
 import {
   type Bursts,
   cadenceAt,
@@ -26,15 +28,34 @@ export const IN_FLIGHT_MAX = 128;
 /** Attempts in flight at one target: a timeout of 8 cadences overlaps itself this often. */
 export const IN_FLIGHT_PER_TARGET_MAX = 8;
 
+/**
+ * Attempts watched in all, each with a socket: with those in flight well below the 1,024 descriptors of an extension.
+ * Beyond it an attempt ends at its threshold.
+ */
+export const WATCHED_MAX = 256;
+
+/** Attempts watched at one target: two seconds of a burst. */
+export const WATCHED_PER_TARGET_MAX = 8;
+
+/** Takes what becomes of an attempt. */
+export interface AttemptSink {
+  /** The threshold is over without an answer from `address`. True: start a burst. */
+  silent(address: string): boolean;
+  /** Something answered after all, and the exchange goes on. */
+  heard(): void;
+  /** The attempt has ended. True: start a burst. */
+  ended(sample: Sample): boolean;
+}
+
 /** What a {@link Runner} needs. */
 export interface RunnerOptions {
   readonly clock: Clock;
   /** Hashed into every target's phase. */
   readonly nodeId: string;
   /** Makes one attempt (M1). A rejection is a defect and goes to `onDefect`. */
-  readonly probe: (target: Target) => Promise<Sample>;
-  /** Called when an attempt begins. The function it returns takes the sample, and returns true to start a burst. */
-  readonly begun: (targetId: string) => (sample: Sample) => boolean;
+  readonly probe: (target: Target, watch: SilenceWatch) => Promise<Sample>;
+  /** Called when an attempt begins. */
+  readonly begun: (targetId: string) => AttemptSink;
   /** Called with the number of ticks that passed without an attempt. */
   readonly missed: (targetId: string, ticks: number) => void;
   /** A probe rejected. The attempt counts as not measured, so one broken target does not silence the others. */
@@ -55,8 +76,17 @@ interface Entry {
   dueNs: number;
   /** The interval `dueNs` was computed with. */
   intervalNs: number;
+  /** Attempts that are not watched. */
   inFlight: number;
+  watched: number;
   bursts: Bursts;
+}
+
+/** One attempt, until it has ended. */
+interface Running {
+  readonly entry: Entry;
+  readonly sink: AttemptSink;
+  isWatched: boolean;
 }
 
 /** Probes a set of targets until stopped. Starts without targets. */
@@ -65,6 +95,10 @@ export class Runner {
   readonly #clock: Clock;
   #entries = new Map<string, Entry>();
   #inFlight = 0;
+  #watched = 0;
+  /** End the watches. */
+  readonly #giveUps = new Set<() => void>();
+  #abandoned = false;
   #timer: Timer | undefined;
   #stopped = false;
   #drained: (() => void) | undefined;
@@ -81,9 +115,9 @@ export class Runner {
     this.#arm();
   }
 
-  /** Attempts in flight. */
+  /** Attempts that have begun and not ended, watched ones included. */
   inFlight(): number {
-    return this.#inFlight;
+    return this.#inFlight + this.#watched;
   }
 
   /**
@@ -101,11 +135,19 @@ export class Runner {
     this.#timer = undefined;
   }
 
+  /** Ends every watch now, and lets none begin: no socket stays open for a late answer. Idempotent. */
+  abandonWatched(): void {
+    this.#abandoned = true;
+    for (const giveUp of this.#giveUps) giveUp();
+    this.#giveUps.clear();
+  }
+
   /**
-   * Resolves when no attempt is in flight, or when `signal` aborts. To be awaited after {@link stop}. Never rejects.
+   * Resolves when no attempt is in flight or watched, or when `signal` aborts. To be awaited after {@link stop}. Never
+   * rejects.
    */
   async drained(signal: AbortSignal): Promise<void> {
-    if (this.#inFlight === 0 || signal.aborted) return;
+    if (this.inFlight() === 0 || signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#drained = resolve;
     signal.addEventListener("abort", () => resolve(), { once: true });
@@ -116,7 +158,7 @@ export class Runner {
     const { nodeId, firstTickWithinMs } = this.#options;
     const phase = phaseNs(nodeId, target.id, target.cadenceMs);
     const known = this.#entries.get(target.id);
-    const entry = known ?? { target, phase, dueNs: 0, intervalNs: 0, inFlight: 0, bursts: NO_BURSTS };
+    const entry = known ?? { target, phase, dueNs: 0, intervalNs: 0, inFlight: 0, watched: 0, bursts: NO_BURSTS };
     const sameCadence = known?.target.cadenceMs === target.cadenceMs;
     entry.target = target;
     entry.phase = phase;
@@ -168,27 +210,65 @@ export class Runner {
     }
     this.#inFlight += 1;
     entry.inFlight += 1;
-    const ended = this.#options.begun(target.id);
-    this.#attempt(target).then((sample) => this.#end(entry, ended(sample)));
+    const running: Running = { entry, sink: this.#options.begun(target.id), isWatched: false };
+    const giveUps = new Set<() => void>();
+    const watch: SilenceWatch = {
+      silent: ({ address, giveUp }) => {
+        if (!this.#watch(running, address)) return false;
+        giveUps.add(giveUp);
+        this.#giveUps.add(giveUp);
+        return true;
+      },
+      heard: () => running.sink.heard(),
+    };
+    this.#attempt(target, watch).then((sample) => {
+      for (const giveUp of giveUps) this.#giveUps.delete(giveUp);
+      this.#end(running, running.sink.ended(sample));
+    });
   }
 
-  async #attempt(target: Target): Promise<Sample> {
+  /** An attempt is silent at its threshold. Whether it is watched. */
+  #watch(running: Running, address: string): boolean {
+    const { entry, sink } = running;
+    const isFull = this.#watched >= WATCHED_MAX || entry.watched >= WATCHED_PER_TARGET_MAX;
+    if (this.#abandoned || (isFull && !running.isWatched)) return false;
+    if (!running.isWatched) {
+      running.isWatched = true;
+      this.#inFlight -= 1;
+      entry.inFlight -= 1;
+      this.#watched += 1;
+      entry.watched += 1;
+    }
+    if (sink.silent(address)) this.#burst(entry);
+    return true;
+  }
+
+  async #attempt(target: Target, watch: SilenceWatch): Promise<Sample> {
     const startedAtMs = this.#clock.wallMs();
     const startedNs = this.#clock.monotonicNs();
     try {
-      return await this.#options.probe(target);
+      return await this.#options.probe(target, watch);
     } catch (error) {
       this.#options.onDefect(target.id, error);
       return unmeasured(target.id, startedAtMs, startedAtMs + (this.#clock.monotonicNs() - startedNs) / NS_PER_MS);
     }
   }
 
-  #end(entry: Entry, wantsBurst: boolean): void {
-    this.#inFlight -= 1;
-    entry.inFlight -= 1;
-    if (this.#inFlight === 0) this.#drained?.();
+  #end({ entry, isWatched }: Running, wantsBurst: boolean): void {
+    if (isWatched) {
+      this.#watched -= 1;
+      entry.watched -= 1;
+    } else {
+      this.#inFlight -= 1;
+      entry.inFlight -= 1;
+    }
+    if (this.inFlight() === 0) this.#drained?.();
+    if (wantsBurst) this.#burst(entry);
+  }
+
+  #burst(entry: Entry): void {
     const isCurrent = this.#entries.get(entry.target.id) === entry;
-    if (!wantsBurst || !mayBurst(entry.target.options) || this.#stopped || !isCurrent) return;
+    if (!mayBurst(entry.target.options) || this.#stopped || !isCurrent) return;
     const nowNs = this.#clock.monotonicNs();
     entry.bursts = startBurst(entry.bursts, nowNs);
     this.#plan(entry, nowNs);

@@ -157,6 +157,110 @@ describe("an early seal", () => {
   });
 });
 
+describe("a silence that is watched for a late answer", () => {
+  const begin = (accumulator: WindowAccumulator, count: number) =>
+    Array.from({ length: count }, () => accumulator.begun("a"));
+
+  it("is no loss until its end; then the run tells how many after it are silent too (M3)", () => {
+    const { clock, accumulator, reports, windows } = start();
+    const [first, second, third] = begin(accumulator, 3) as [Attempt, Attempt, Attempt];
+    for (const attempt of [first, second, third]) accumulator.silent("a", attempt, "192.0.2.1");
+    clock.advance(GATHER_MS);
+    expect(reports).toEqual([]);
+    accumulator.ended(first, sampleOf("a", clock.wallMs(), "timeout"));
+    clock.advance(GATHER_MS);
+    expect(windows()).toMatchObject([{ started: 3, last: { run: { length: 1, watched: 2 } } }]);
+    expect(windows()[0]?.counts).toEqual(new Map([["timeout", 1]]));
+  });
+
+  it("seals again once the third is silent, though it began to be so after the first was lost", () => {
+    const { clock, accumulator, windows } = start();
+    accumulator.ended(accumulator.begun("a"), sampleOf("a", clock.wallMs(), "answered"));
+    const [first, second, third] = begin(accumulator, 3) as [Attempt, Attempt, Attempt];
+    accumulator.silent("a", first, "192.0.2.1");
+    accumulator.silent("a", second, "192.0.2.1");
+    accumulator.ended(first, sampleOf("a", clock.wallMs(), "timeout"));
+    clock.advance(GATHER_MS);
+    expect(windows().at(-1)?.last?.run).toMatchObject({ length: 1, watched: 1 });
+    accumulator.silent("a", third, "192.0.2.1");
+    clock.advance(GATHER_MS);
+    expect(windows().at(-1)).toMatchObject({ started: 0, last: { run: { length: 1, watched: 2 } } });
+    expect(windows()).toHaveLength(2);
+  });
+
+  it.each([
+    ["another answered in between", "answered", 0],
+    ["another was not measured in between", "stalled", 1],
+    ["another was late in between", "late", 0],
+  ] as const)("counts only those in a row: %s", (_, reason, watched) => {
+    const { clock, accumulator } = start();
+    const [first, second, third] = begin(accumulator, 3) as [Attempt, Attempt, Attempt];
+    accumulator.silent("a", first, "192.0.2.1");
+    accumulator.silent("a", third, "192.0.2.1");
+    accumulator.ended(second, sampleOf("a", clock.wallMs(), reason));
+    const { followed } = accumulator.ended(first, sampleOf("a", clock.wallMs(), "timeout"));
+    expect(followed[0]?.run).toMatchObject({ length: 1, watched });
+  });
+
+  it("that ends with a late answer is no outage, whatever is silent after it", () => {
+    const { clock, accumulator } = start();
+    const [first, second, third] = begin(accumulator, 3) as [Attempt, Attempt, Attempt];
+    for (const attempt of [first, second, third]) accumulator.silent("a", attempt, "192.0.2.1");
+    const { followed } = accumulator.ended(first, sampleOf("a", clock.wallMs(), "late"));
+    expect(followed[0]?.run).toMatchObject({ outcomeClass: "good", watched: 0 });
+  });
+
+  it("asks for one burst, at the first of them, and for none where answers are known to be late", () => {
+    const { clock, accumulator } = start();
+    const [first, second] = begin(accumulator, 2) as [Attempt, Attempt];
+    expect(accumulator.silent("a", first, "192.0.2.1")).toBe(true);
+    expect(accumulator.silent("a", second, "192.0.2.1")).toBe(false);
+    expect(accumulator.ended(first, sampleOf("a", clock.wallMs(), "timeout")).needsConfirmation).toBe(false);
+    accumulator.ended(second, sampleOf("a", clock.wallMs(), "late"));
+    const [next] = begin(accumulator, 1) as [Attempt];
+    expect(accumulator.silent("a", next, "192.0.2.1")).toBe(false);
+  });
+});
+
+describe("the runs of several addresses", () => {
+  const ADDRESSES = ["192.0.2.1", "192.0.2.2"];
+  const at = (accumulator: WindowAccumulator, address: string, reason: Reason) => {
+    const sample = sampleOf("a", EPOCH_MS, reason);
+    return accumulator.ended(accumulator.begun("a"), { ...sample, evidence: { address, addresses: ADDRESSES } });
+  };
+
+  it("turn by themselves: one dead address of two does not seal a window at each attempt", () => {
+    const { clock, accumulator, reports, windows } = start();
+    for (let turn = 0; turn < 20; turn += 1) {
+      at(accumulator, "192.0.2.1", "answered");
+      at(accumulator, "192.0.2.2", turn < 5 ? "answered" : "timeout");
+      clock.advance(GATHER_MS);
+    }
+    // At the dead one's turn, and when that is confirmed.
+    expect(reports).toHaveLength(2);
+    const last = new Map(windows().flatMap(({ addresses }) => [...addresses]));
+    expect(last.get("192.0.2.1")?.last.run).toMatchObject({ outcomeClass: "good" });
+    expect(last.get("192.0.2.2")?.last.run).toMatchObject({ outcomeClass: "bad" });
+  });
+
+  it("say which address is silent while its attempts are watched", () => {
+    const { clock, accumulator, windows } = start();
+    for (const address of ADDRESSES) at(accumulator, address, "answered");
+    const attempts = Array.from({ length: 4 }, () => accumulator.begun("a"));
+    for (const [turn, attempt] of attempts.entries()) {
+      accumulator.silent("a", attempt, ADDRESSES[turn % 2] as string);
+    }
+    const lost = { ...sampleOf("a", EPOCH_MS, "timeout"), evidence: { address: "192.0.2.1", addresses: ADDRESSES } };
+    accumulator.ended(attempts[0] as Attempt, lost);
+    const late = accumulator.begun("a");
+    accumulator.silent("a", late, "192.0.2.1");
+    clock.advance(WINDOW_MS);
+    const last = new Map(windows().flatMap(({ addresses }) => [...addresses]));
+    expect(last.get("192.0.2.1")?.last.run).toMatchObject({ outcomeClass: "bad", length: 1, watched: 2 });
+    expect(last.get("192.0.2.2")?.last.run).toMatchObject({ outcomeClass: "good", watched: 2 });
+  });
+});
+
 describe("the windows of an accumulator", () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant("begin" as const), id: fc.constantFrom("a", "b") }),

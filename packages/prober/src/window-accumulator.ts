@@ -8,17 +8,29 @@
  *    window.
  * 3. Samples are followed in the order in which their attempts began. A loss that is known a second later belongs
  *    before the answers that came meanwhile, and does not break their run.
- * 4. Empty windows are not sealed. Over all sealed windows, `started` adds up to the attempts begun.
+ * 4. Attempts that are silent and still watched are not counted as lost. Where the one before them was watched to its
+ *    end and is lost, the run says how many they are, so that an outage shows without waiting for each (M3).
+ * 5. Where a host has several addresses, each has a run of its own. Its turns seal windows, and those of the target
+ *    do not.
+ * 6. Empty windows are not sealed. Over all sealed windows, `started` adds up to the attempts begun.
  */
-import { type Clock, NS_PER_MS, type Sample, type Timer } from "@lifeline/measure";
+import { type Clock, NS_PER_MS, outcomeClassOf, type Reason, type Sample, type Timer } from "@lifeline/measure";
 import {
+  ADDRESSES_MAX,
+  type AddressRun,
   emptyWindow,
   type FollowedSample,
   followRun,
+  lengthWithWatched,
   mergeWindows,
+  type Remembered,
   type Run,
+  type RunProgress,
+  rememberedOf,
+  runOf,
   WINDOW_MS,
   type Window,
+  watchedWindow,
   windowOf,
 } from "@lifeline/window";
 import { endLabelMs, firstSpan, labelMs, nextSpan, type WindowSpan } from "./window-boundary.ts";
@@ -53,6 +65,10 @@ export interface WindowAccumulatorOptions {
 export interface Attempt {
   /** Its sample, once it has ended. */
   sample: Sample | undefined;
+  /** The address that is silent while the attempt is watched; undefined: not watched. */
+  silentAddress: string | undefined;
+  /** Whether its silence has asked for a burst. */
+  askedBurst: boolean;
 }
 
 /** What became of a sample. */
@@ -77,11 +93,21 @@ export interface AccumulatorStats {
 
 interface Account {
   open: Window;
-  run: Run | undefined;
+  run: RunProgress | undefined;
+  /** The latest sample that was measured and followed. */
+  last: Remembered | undefined;
+  /** By address that takes turns, the latest last; at most ADDRESSES_MAX. */
+  readonly addresses: Map<string, AddressState>;
   /** Attempts in the order they began, from the first that has not ended. The runner bounds how many are in flight. */
   readonly attempts: Attempt[];
   retired: boolean;
   earlySealsNs: number[];
+}
+
+/** One of several addresses. */
+interface AddressState {
+  readonly run: RunProgress;
+  readonly last: Remembered;
 }
 
 /** Keeps an open window for each target. Its first window opens when it is made. */
@@ -108,7 +134,7 @@ export class WindowAccumulator {
   /** Notes that an attempt began. What it returns is to be passed to {@link ended}. */
   begun(targetId: string): Attempt {
     const account = this.#accountOf(targetId);
-    const attempt: Attempt = { sample: undefined };
+    const attempt: Attempt = { sample: undefined, silentAddress: undefined, askedBurst: false };
     account.attempts.push(attempt);
     this.#stats.begunAttempts += 1;
     account.open = { ...account.open, started: account.open.started + 1 };
@@ -122,6 +148,25 @@ export class WindowAccumulator {
     account.open = { ...account.open, missedTicks: account.open.missedTicks + ticks };
   }
 
+  /**
+   * Notes that an attempt is silent at its threshold and is watched. True when a burst would show sooner whether
+   * that is an outage: at the first silence, unless answers are known to be late.
+   */
+  silent(targetId: string, attempt: Attempt, address: string): boolean {
+    const account = this.#accountOf(targetId);
+    const isFirst = !account.attempts.some(({ sample, silentAddress }) => !sample && silentAddress !== undefined);
+    attempt.silentAddress = address;
+    this.#noteWatched(account);
+    const { last } = account;
+    attempt.askedBurst ||= isFirst && last?.reason !== "late" && last?.run.outcomeClass !== "bad";
+    return isFirst && attempt.askedBurst;
+  }
+
+  /** Notes that a watched attempt got an answer after all, and goes on. */
+  heard(attempt: Attempt): void {
+    attempt.silentAddress = undefined;
+  }
+
   /** Takes the sample of an attempt. It is followed once every attempt of the target that began earlier has ended. */
   ended(attempt: Attempt, sample: Sample): Accumulated {
     const account = this.#accountOf(sample.targetId);
@@ -129,12 +174,12 @@ export class WindowAccumulator {
     this.#stats.endedAttempts += 1;
     const followed: FollowedSample[] = [];
     let needsConfirmation = false;
-    for (let next = account.attempts[0]?.sample; next !== undefined; next = account.attempts[0]?.sample) {
+    for (let [next] = account.attempts; next?.sample !== undefined; [next] = account.attempts) {
       account.attempts.shift();
       const isFirst = account.run === undefined;
-      const one = this.#follow(account, next);
+      const one = this.#follow(account, next.sample);
       followed.push(one);
-      needsConfirmation ||= one.turned || (isFirst && one.run.outcomeClass === "bad");
+      needsConfirmation ||= !next.askedBurst && (one.turned || (isFirst && one.run.outcomeClass === "bad"));
     }
     return { followed, needsConfirmation };
   }
@@ -167,22 +212,73 @@ export class WindowAccumulator {
     if (known !== undefined) return known;
     const nowMs = labelMs(this.#span, this.#clock.monotonicNs());
     const open = emptyWindow(targetId, nowMs, nowMs);
-    const account: Account = { open, run: undefined, attempts: [], retired: false, earlySealsNs: [] };
+    const account: Account = {
+      open,
+      run: undefined,
+      last: undefined,
+      addresses: new Map(),
+      attempts: [],
+      retired: false,
+      earlySealsNs: [],
+    };
     this.#accounts.set(targetId, account);
     return account;
   }
 
   #follow(account: Account, sample: Sample): FollowedSample {
+    const watched = isWatched(sample.outcome.reason) ? watchedOf(account.attempts) : NONE_WATCHED;
     const before = account.run;
-    const followed = followRun(before, sample);
-    account.run = followed.run;
+    const target = withWatched(followRun(before, sample), watched.total);
+    const address = this.#followAddress(account, sample, watched);
+    const followed = address === undefined ? target : { ...target, addressRun: address.run, turned: address.turned };
+    account.run = target.run;
+    if (outcomeClassOf(sample.outcome.reason) !== "inconclusive") account.last = rememberedOf(target);
     const { startMs } = account.open;
     // `started` is counted when an attempt begins, which may have been in an earlier window.
     account.open = mergeWindows(account.open, { ...windowOf(followed, startMs, startMs), started: 0 });
-    const isConfirmed = confirms(before, followed.run);
-    if (isConfirmed && followed.run.outcomeClass === "bad") this.#wantSealAll();
-    if (followed.turned || isConfirmed) this.#sealEarly(account);
+    const isConfirmed = confirms(before, target) || (address !== undefined && confirms(address.before, address));
+    const isBad = followed.run.outcomeClass === "bad";
+    if (isConfirmed && isBad) this.#wantSealAll();
+    if (followed.turned || (isConfirmed && (address === undefined || isBad))) this.#sealEarly(account);
     return followed;
+  }
+
+  /** The run of the sample's address, where several take turns; undefined where there is one. */
+  #followAddress(account: Account, sample: Sample, watched: Watched): FollowedAddress | undefined {
+    const { address, addresses } = sample.evidence;
+    if (address === undefined || addresses === undefined) return undefined;
+    const before = account.addresses.get(address)?.run;
+    const followed = withWatched(followRun(before, sample), watched.byAddress.get(address) ?? 0);
+    account.addresses.delete(address);
+    account.addresses.set(address, { run: followed.run, last: { ...rememberedOf(followed), evidence: {} } });
+    const [oldest] = account.addresses.keys();
+    if (account.addresses.size > ADDRESSES_MAX && oldest !== undefined) account.addresses.delete(oldest);
+    return { ...followed, before };
+  }
+
+  /** Notes in the open window how many attempts after the last lost one are silent too. */
+  #noteWatched(account: Account): void {
+    const { last } = account;
+    const before = account.run;
+    if (last === undefined || before?.outcomeClass !== "bad" || !isWatched(last.reason)) return;
+    const watched = watchedOf(account.attempts);
+    if (watched.total <= before.watched) return;
+    account.run = { ...before, watched: watched.total };
+    account.last = { ...last, run: runOf(account.run) };
+    const addresses = new Map<string, AddressRun>();
+    for (const [address, known] of account.addresses) {
+      const more = watched.byAddress.get(address) ?? 0;
+      if (more <= known.run.watched) continue;
+      const run = { ...known.run, watched: more };
+      const noted = { ...known.last, run: runOf(run) };
+      account.addresses.set(address, { run, last: noted });
+      addresses.set(address, { last: noted, lastBad: undefined });
+    }
+    const { targetId, startMs } = account.open;
+    account.open = mergeWindows(account.open, watchedWindow(targetId, startMs, account.last, addresses));
+    if (!confirms(before, { run: account.run, turned: false })) return;
+    this.#wantSealAll();
+    this.#sealEarly(account);
   }
 
   #seal(account: Account, endMs: number, nextStartMs: number): void {
@@ -257,12 +353,54 @@ function withinWindow(timesNs: readonly number[], nowNs: number): number[] {
 }
 
 function isEmpty(window: Window): boolean {
-  return window.started === 0 && window.missedTicks === 0 && window.counts.size === 0;
+  return window.started === 0 && window.missedTicks === 0 && window.counts.size === 0 && window.last === undefined;
+}
+
+/** A sample at one of several addresses. */
+interface FollowedAddress extends FollowedSample {
+  readonly before: Run | undefined;
+}
+
+/** Attempts that are silent and still watched, in all and by address. */
+interface Watched {
+  readonly total: number;
+  readonly byAddress: ReadonlyMap<string, number>;
+}
+
+const NONE_WATCHED: Watched = { total: 0, byAddress: new Map() };
+
+/**
+ * Attempts from the first one that have been silent in a row. One that ended as lost counts, although an earlier one is
+ * still watched; one that was not measured neither counts nor ends the row (M3).
+ */
+function watchedOf(attempts: readonly Attempt[]): Watched {
+  const byAddress = new Map<string, number>();
+  let total = 0;
+  for (const { sample, silentAddress } of attempts) {
+    const reason = sample?.outcome.reason;
+    if (reason !== undefined && outcomeClassOf(reason) === "inconclusive") continue;
+    const isSilent = reason === undefined ? silentAddress !== undefined : isWatched(reason);
+    if (!isSilent) break;
+    total += 1;
+    const address = silentAddress ?? sample?.evidence.address;
+    if (address !== undefined) byAddress.set(address, (byAddress.get(address) ?? 0) + 1);
+  }
+  return { total, byAddress };
+}
+
+/** Whether nothing came back to the attempt, though it was watched. */
+function isWatched(reason: Reason): boolean {
+  return reason === "timeout" || reason === "handshake-timeout";
+}
+
+function withWatched(followed: FollowedSample, watched: number): FollowedSample {
+  return watched === 0 ? followed : { ...followed, run: { ...followed.run, watched } };
 }
 
 /**
  * Whether the sample that led from `before` to `after` made a run just long enough. Silence from the start counts too.
  */
-function confirms(before: Run | undefined, after: Run): boolean {
-  return after.length === CONFIRMED_RUN_LENGTH && before?.length === CONFIRMED_RUN_LENGTH - 1;
+function confirms(before: Run | undefined, { run, turned }: Pick<FollowedSample, "run" | "turned">): boolean {
+  const was = before === undefined || turned ? 0 : lengthWithWatched(before);
+  return was < CONFIRMED_RUN_LENGTH && lengthWithWatched(run) >= CONFIRMED_RUN_LENGTH;
 }

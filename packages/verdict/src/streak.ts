@@ -7,7 +7,7 @@
  * 4. The order of the windows is irrelevant (W1).
  */
 import { isSilence, type OutcomeClass, outcomeClassOf, type Reason, reasonFacts } from "@lifeline/measure";
-import { compareContent, type Remembered, type Window } from "@lifeline/window";
+import { compareContent, lengthWithWatched, type Remembered, type Window } from "@lifeline/window";
 import type { Thresholds } from "./thresholds.ts";
 
 /** The run that decides. */
@@ -121,8 +121,8 @@ function knownRuns(windows: readonly Window[]): KnownRun[] {
 }
 
 function knownRun({ run, endedAtMs }: Remembered, seen: Remembered | undefined): KnownRun {
-  const { ordinal, outcomeClass, startedAtMs, length } = run;
-  return { ordinal, outcomeClass, startedAtMs, length, endedAtMs, seen };
+  const { ordinal, outcomeClass, startedAtMs } = run;
+  return { ordinal, outcomeClass, startedAtMs, length: lengthWithWatched(run), endedAtMs, seen };
 }
 
 function addRun(runs: Map<string, KnownRun>, run: KnownRun): void {

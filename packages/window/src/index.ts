@@ -2,7 +2,7 @@ export { ADDRESSES_MAX, type AddressRun, type AddressRuns, mergeAddressRuns, NO_
 export { compareContent } from "./content-order.ts";
 export { binomialTail, type LossCount, type RatioInterval, wilsonInterval } from "./loss-ratio.ts";
 export { latestSample } from "./moment-order.ts";
-export { type FollowedSample, followRun, type Run, type RunProgress, runOf } from "./outcome-run.ts";
+export { type FollowedSample, followRun, lengthWithWatched, type Run, type RunProgress, runOf } from "./outcome-run.ts";
 export type { Remembered } from "./remembered.ts";
 export {
   addSketch,
@@ -28,6 +28,7 @@ export {
   NO_DIRECTIONS,
   type PhaseSum,
   type RttSummary,
+  rememberedOf,
   rttCount,
   rttQuantileNs,
   TIMED_PHASES,

@@ -61,6 +61,11 @@ interface PendingState {
   readonly startedAtMs: number;
 }
 
+/** Attempts of a run, with those after its latest sample that are silent too and still watched. */
+export function lengthWithWatched({ length, watched }: Run): number {
+  return length + watched;
+}
+
 /** A sample with the run it belongs to. */
 export interface FollowedSample {
   readonly sample: Sample;

@@ -162,11 +162,10 @@ export function mergeAllWindows(neutral: Window, windows: Iterable<Window>): Win
 
 /** The window of one finished attempt. */
 export function windowOf(followed: FollowedSample, startMs: number, endMs: number): Window {
-  const { sample, isOfState } = followed;
-  const run = runOf(followed.run);
-  const { reason, phase } = sample.outcome;
+  const { sample, run, isOfState } = followed;
+  const { reason } = sample.outcome;
   const lost = reasonFacts(reason).kind === "lost";
-  const remembered: Remembered = { endedAtMs: sample.endedAtMs, reason, phase, run, evidence: sample.evidence };
+  const remembered = rememberedOf(followed);
   // Only an agent that was stopped for a minute measures more than the sketch holds. The wire would reject its whole
   // report.
   const rttNs = sample.rtt === undefined ? undefined : Math.min(sample.rtt.ns, SKETCH_MAX_NS);
@@ -192,12 +191,18 @@ export function windowOf(followed: FollowedSample, startMs: number, endMs: numbe
 }
 
 /**
- * The window that notes how many attempts after `last` are watched; it counts none. `last` is the latest sample that was
- * measured, because one that was not hides no other (M3). Merged with the window of `last`, it
- * gives the same whatever the order (W1).
+ * The window that notes how many attempts after `last` are watched; it counts none. `last` is the latest sample that
+ * was measured, because one that was not hides no other (M3). Merged with the window of `last`, it gives the same
+ * whatever the order (W1).
  */
 export function watchedWindow(targetId: string, atMs: number, last: Remembered, addresses: AddressRuns): Window {
   return { ...emptyWindow(targetId, atMs, atMs), last, addresses };
+}
+
+/** What a window keeps of a sample. */
+export function rememberedOf({ sample, run }: FollowedSample): Remembered {
+  const { reason, phase } = sample.outcome;
+  return { endedAtMs: sample.endedAtMs, reason, phase, run: runOf(run), evidence: sample.evidence };
 }
 
 /** Number of attempts that ended. */

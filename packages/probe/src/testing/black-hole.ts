@@ -13,16 +13,30 @@ const BPF_RET_K = 0x06;
 const FILTER_BYTES = 8;
 const PROGRAM_BYTES = 16;
 
-/** Makes the kernel drop every packet for the socket, SYNs included, as a firewall would. Needs no privilege. */
-export function dropEverything(fd: number): void {
+/** `SO_DETACH_FILTER` (uapi/asm-generic/socket.h). */
+const SO_DETACH_FILTER = 27;
+
+/** Ends what {@link dropEverything} did. */
+export function dropNothing(fd: number): void {
+  const none = Buffer.alloc(4);
+  assert.equal(setOption(fd, SO_DETACH_FILTER, none), 0, "there was no filter");
+}
+
+function setOption(fd: number, name: number, value: Buffer): number {
   const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
   const setsockopt = koffi
     .load(null)
     .func("int setsockopt(int fd, int level, int name, void *value, uint32_t lengthBytes)");
+  return setsockopt(fd, SOL_SOCKET, name, value, value.byteLength);
+}
+
+/** Makes the kernel drop every packet for the socket, SYNs included, as a firewall would. Needs no privilege. */
+export function dropEverything(fd: number): void {
+  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
   const filter = Buffer.alloc(FILTER_BYTES);
   filter.writeUInt16LE(BPF_RET_K, 0);
   const program = Buffer.alloc(PROGRAM_BYTES);
   program.writeUInt16LE(1, 0);
   program.writeBigUInt64LE(koffi.address(filter), 8);
-  assert.equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, PROGRAM_BYTES), 0, "the filter was refused");
+  assert.equal(setOption(fd, SO_ATTACH_FILTER, program), 0, "the filter was refused");
 }

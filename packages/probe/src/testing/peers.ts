@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { datagramFd } from "../socket-fd.ts";
-import { dropEverything } from "./black-hole.ts";
+import { dropEverything, dropNothing } from "./black-hole.ts";
 
 /** A peer on a port of its own; `await using` closes it. */
 export interface Peer extends AsyncDisposable {
@@ -46,14 +46,34 @@ export async function listening(server: Server, host = "127.0.0.1"): Promise<Pee
   };
 }
 
-/** A TCP port on which the kernel drops every SYN. */
-export async function silentTcpPort(): Promise<Peer> {
-  const server = createServer();
+/** A peer that answers nothing until it is told to. Only one of the two may be called. */
+export interface SilentPeer extends Peer {
+  /** Accepts from now on. */
+  open(): void;
+  /** Refuses from now on. */
+  refuse(): void;
+}
+
+/** A TCP port on which the kernel drops every SYN until it is opened. */
+export async function silentTcpPort(serve: (socket: Socket) => void = () => {}): Promise<SilentPeer> {
+  const server = createServer(serve);
   const peer = await listening(server);
+  let isClosed = false;
   const handle: unknown = Reflect.get(server, "_handle");
   assert(typeof handle === "object" && handle !== null);
-  dropEverything(Number(Reflect.get(handle, "fd")));
-  return peer;
+  const fd = Number(Reflect.get(handle, "fd"));
+  dropEverything(fd);
+  return {
+    port: peer.port,
+    open: () => dropNothing(fd),
+    refuse() {
+      isClosed = true;
+      server.close();
+    },
+    async [Symbol.asyncDispose]() {
+      if (!isClosed) await peer[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** A port on which nothing listens, TCP or UDP: one that the kernel gave to a socket that was then closed. */
