@@ -78,6 +78,7 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "object-unproven": ["rejected", "nobody", "object-missing", "inconclusive"],
   "redirect-not-allowed": ["not-sent", "interception", "http-redirected", "bad"],
   "time-unsynchronised": ["rejected", "peer", "time-unsynchronised", "bad"],
+  "ntp-stray": ["lost", "interception", "time-unproven", "bad"],
   "nts-key-exchange": ["rejected", "peer", "time-unproven", "bad"],
   "nts-refused": ["rejected", "peer", "time-unproven", "bad"],
   "nts-silent": ["lost", "path", "timeout", "bad"],

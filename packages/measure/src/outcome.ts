@@ -475,6 +475,12 @@ const facts = {
     cause: "time-unsynchronised",
     meaning: "the time server answers, and is not synchronised itself",
   },
+  "ntp-stray": {
+    kind: "lost",
+    blame: "interception",
+    cause: "time-unproven",
+    meaning: "something answers in place of the time server: no datagram that came back answers this request",
+  },
   "nts-key-exchange": {
     kind: "rejected",
     blame: "peer",

@@ -72,7 +72,7 @@ describe("the NTP probe", () => {
   ])("takes a datagram with %s for no answer: the attempt is lost, and the datagram counted", async (_, bytes) => {
     await using server = await timeServer({ bytes });
     const sample = await probe(targetOf(ntp, { ...server, timeoutMs: 100 }), worldOf());
-    expect(sample.outcome).toEqual({ reason: "timeout", phase: "first-byte" });
+    expect(sample.outcome).toEqual({ reason: "ntp-stray", phase: "first-byte" });
     expect(sample.evidence.strays).toBe(1);
     expect(sample.rtt).toBeUndefined();
   });

@@ -1,6 +1,6 @@
 /**
  * NTP (RFC 5905): a time server must answer a client's request. Silence is a loss. A datagram that does not answer this
- * request is no answer; it is counted.
+ * request is no answer: it shows that something else answers.
  */
 import { locate } from "./locate.ts";
 import { decodeNtpAnswer, encodeNtpRequest } from "./ntp-packet.ts";
@@ -18,7 +18,7 @@ export const probeNtp: ProbeProtocol<"ntp"> = async (target, _, world) => {
   const request = {
     packet: encodeNtpRequest(nonce),
     read: (datagram: Uint8Array) => decodeNtpAnswer(datagram, nonce),
-    silent: () => outcome("timeout", "first-byte"),
+    silent: (strays: number) => outcome(strays > 0 ? "ntp-stray" : "timeout", "first-byte"),
   };
   const ended = await askTime(world, { ...target, address: located.address }, request, trace);
   return resultOf(trace, ended);

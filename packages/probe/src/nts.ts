@@ -164,5 +164,9 @@ function protectedRequest(
     return undefined;
   };
   const packet = sealNtsRequest(encodeNtpRequest(nonce), { uniqueIdentifier, cookie, aeadNonce }, keys);
-  return { packet, read, silent: () => outcome(unproven ?? "nts-silent", "first-byte") };
+  return {
+    packet,
+    read,
+    silent: (strays) => outcome(unproven ?? (strays > 0 ? "nts-unproven" : "nts-silent"), "first-byte"),
+  };
 }

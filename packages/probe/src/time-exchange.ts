@@ -22,8 +22,8 @@ export interface TimeRequest {
   readonly packet: Uint8Array;
   /** The answer; undefined: the datagram is another one, and the wait goes on. */
   readonly read: (datagram: Uint8Array) => NtpAnswer | undefined;
-  /** The outcome when no answer came. */
-  readonly silent: () => Outcome;
+  /** The outcome when no answer came, and so many other datagrams. */
+  readonly silent: (strays: number) => Outcome;
 }
 
 /** Asks once. Fills in address, round trip, other datagrams, and what the server said of its time. */
@@ -51,7 +51,7 @@ export async function askTime(
   if (localAddress !== undefined) trace.evidence.localAddress = localAddress;
   if (strays > 0) trace.evidence.strays = strays;
   const sentAtMs = sentAt(end, started, world.clock);
-  return judgeEnd(world, name, end, sentAtMs, silent, trace);
+  return judgeEnd(world, name, end, sentAtMs, () => silent(strays), trace);
 }
 
 function now(clock: Clock): number {

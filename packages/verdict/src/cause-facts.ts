@@ -296,8 +296,8 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "Nothing: the server's owner restores its own time source.",
   ),
   "time-unproven": facts(
-    "The time is not proven by NTS.",
-    "The answer over UDP lacks a valid authenticator or the request's unique identifier; or the key exchange failed above TLS; or the server rejected its own cookie. Twice in a row.",
+    "The time is not proven by NTS, or does not come from the time server at all.",
+    "The answer over UDP lacks a valid authenticator or the request's unique identifier; or the key exchange failed above TLS; or the server rejected its own cookie. Twice in a row. Without NTS: datagrams that answer no request, three times.",
     "Exempt NTP and NTS of the node from interception: pass UDP 123 with extension fields, and TCP 4460, unchanged.",
   ),
   "unsupported-proxy": facts(

@@ -67,6 +67,7 @@ const OWNERS: Record<Reason, RegExp> = {
   "object-unproven": /^Deployment owner: name an image that omni\.test:443 has/,
   "redirect-not-allowed": /^Network team: find out why omni\.test resolves to an address inside/,
   "time-unsynchronised": /^Owner of the time server omni\.test: restore its own time source/,
+  "ntp-stray": /^Network team: exempt this node's NTP to omni\.test from interception/,
   "nts-key-exchange": /^Network team: look for a device that answers in place of the time server at omni\.test:443/,
   "nts-refused": /^Owner of the time server omni\.test: let its NTS key exchange offer/,
   "nts-silent":

@@ -102,6 +102,8 @@ const steps: Record<Reason, Step | string> = {
   "link-absent": "Node owner: find out why this node has not joined Omni.",
   "time-unsynchronised": ({ host }) =>
     `Owner of the time server ${host}: restore its own time source; node owner: or configure another time server.`,
+  "ntp-stray": ({ host }) =>
+    `Network team: exempt this node's NTP to ${host} from interception, or find out what answers at UDP 123 in its place.`,
   "nts-key-exchange": (_, where) =>
     `Network team: look for a device that answers in place of the time server at ${where}; owner of the time server: serve NTS there.`,
   "nts-refused": ({ host }) =>

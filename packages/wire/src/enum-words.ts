@@ -89,6 +89,7 @@ export const reasonWords = words<Reason, WireReason>({
   "object-unproven": WireReason.OBJECT_UNPROVEN,
   "redirect-not-allowed": WireReason.REDIRECT_NOT_ALLOWED,
   "time-unsynchronised": WireReason.TIME_UNSYNCHRONISED,
+  "ntp-stray": WireReason.NTP_STRAY,
   "nts-key-exchange": WireReason.NTS_KEY_EXCHANGE,
   "nts-refused": WireReason.NTS_REFUSED,
   "nts-silent": WireReason.NTS_SILENT,

@@ -21,6 +21,7 @@ import { withPathMtu } from "./path-mtu.ts";
 import { withProxyPath } from "./proxy-path.ts";
 import { withRandomLoss } from "./random-loss.ts";
 import { withRootCause } from "./root-cause.ts";
+import { withTimeProof } from "./time-proof.ts";
 import { withTlsFilter } from "./tls-filter.ts";
 import { withTunnelFault } from "./tunnel-fault.ts";
 import { withConfirmation, withUdpEvidence } from "./udp-evidence.ts";
@@ -46,6 +47,7 @@ const RULES: readonly CorrelationRule[] = [
   withUdpEvidence,
   withHairpin,
   withOtherOmni,
+  withTimeProof,
   withRootCause,
 ];
 

@@ -4,6 +4,7 @@ import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import { type Entry, isAt, isFailing } from "../entry.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { isDnsCause } from "./missing-address.ts";
+import { timeRoot } from "./time-proof.ts";
 import { deadSinceMs } from "./tunnel-fault.ts";
 
 /** Layer of each probe: a lower one that fails at the same endpoint explains a higher one. 0: no such order. */
@@ -49,7 +50,7 @@ function rootOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
   if (below !== undefined) return below;
   // The certificates of a handshake fill whole packets. A path that drops these stops it after the connection is made.
   const narrow = entry.own.reason === "handshake-timeout" && failing.find(({ cause }) => cause === "path-mtu");
-  return narrow || tunnelRoot(entry, entries, failing);
+  return narrow || timeRoot(entry, failing) || tunnelRoot(entry, entries, failing);
 }
 
 /**
